@@ -1,0 +1,74 @@
+//! Progress out of, and cancellation into, a running computation.
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::DoseError;
+
+/// What a computation is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// Waiting for the device.
+    Queued,
+    /// Integrating voxel S values and their spectrum.
+    Kernel,
+    /// Convolution, or local deposition.
+    Dose,
+    /// Division by mass, checks.
+    Finish,
+}
+
+impl Stage {
+    /// Name on the wire and on the terminal.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Kernel => "kernel",
+            Self::Dose => "dose",
+            Self::Finish => "finish",
+        }
+    }
+}
+
+/// How far a computation is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// What it is doing.
+    pub stage: Stage,
+    /// How much of that stage is done, 0 to 1.
+    pub fraction: f64,
+}
+
+/// The two strings by which a caller holds a computation. Dropping the receiver of the progress does not stop it.
+#[derive(Clone, Debug)]
+pub struct Control {
+    cancel: CancellationToken,
+    progress: watch::Sender<Progress>,
+}
+
+impl Control {
+    /// A control, and the receiver of its progress (the latest value wins: a computation never waits for a listener).
+    pub fn new(cancel: CancellationToken) -> (Self, watch::Receiver<Progress>) {
+        let (progress, receiver) = watch::channel(Progress { stage: Stage::Queued, fraction: 0.0 });
+        (Self { cancel, progress }, receiver)
+    }
+
+    /// A control that nobody listens to and nobody cancels.
+    pub fn detached() -> Self {
+        Self::new(CancellationToken::new()).0
+    }
+
+    /// Reports progress and asks whether to go on. Engines call it between batches of at most 50 to 100 ms.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`] once the caller has gone.
+    pub fn checkpoint(&self, stage: Stage, fraction: f64) -> Result<(), DoseError> {
+        self.progress.send_replace(Progress { stage, fraction });
+        if self.cancel.is_cancelled() { Err(DoseError::Cancelled) } else { Ok(()) }
+    }
+
+    /// Whether the caller has gone; for inner loops on many threads.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+}

@@ -1,0 +1,32 @@
+//! Mass density, voxel by voxel.
+
+use super::{Invalid, Volume, activity::check_values};
+
+/// Largest density that tissue or an implant can have [g/cm³]; above it the unit is probably wrong.
+pub const MAX_DENSITY_G_CM3: f32 = 25.0;
+
+/// Mass density per voxel [g/cm³]: finite, nowhere negative, nowhere above [`MAX_DENSITY_G_CM3`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct DensityMap(Volume<f32>);
+
+impl DensityMap {
+    /// * `map` – one density a voxel [g/cm³]
+    ///
+    /// # Errors
+    /// If a value is NaN, infinite, negative, or above [`MAX_DENSITY_G_CM3`] (as a map in kg/m³ is).
+    pub fn new(map: Volume<f32>) -> Result<Self, Invalid> {
+        check_values(map.as_slice(), "a density")?;
+        match map.as_slice().iter().position(|&v| v > MAX_DENSITY_G_CM3) {
+            None => Ok(Self(map)),
+            Some(first) => Err(Invalid::new(format!(
+                "a density is at most {MAX_DENSITY_G_CM3} g/cm³: value {first} is {}; is the map in kg/m³ or HU?",
+                map.as_slice()[first]
+            ))),
+        }
+    }
+
+    /// Density of each voxel [g/cm³].
+    pub fn g_cm3(&self) -> &Volume<f32> {
+        &self.0
+    }
+}

@@ -1,0 +1,95 @@
+//! Devices: how a caller names one, and how a result names the one that ran.
+
+use std::{fmt, str::FromStr};
+
+use super::Invalid;
+
+/// Which device a caller wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceSelector {
+    /// The best hardware GPU if there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The native CPU engine.
+    Cpu,
+    /// The best hardware GPU: discrete before integrated, never a software adapter.
+    Gpu,
+    /// The GPU of this number in the list of devices; the only way to a software adapter.
+    GpuNumber(usize),
+}
+
+impl FromStr for DeviceSelector {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "cpu" => Ok(Self::Cpu),
+            "gpu" => Ok(Self::Gpu),
+            _ => text
+                .strip_prefix("gpu:")
+                .and_then(|n| n.parse().ok())
+                .map(Self::GpuNumber)
+                .ok_or_else(|| Invalid::new(format!("a device is auto, cpu, gpu or gpu:N, got `{text}`"))),
+        }
+    }
+}
+
+impl fmt::Display for DeviceSelector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Gpu => f.write_str("gpu"),
+            Self::GpuNumber(n) => write!(f, "gpu:{n}"),
+        }
+    }
+}
+
+/// What kind of device it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeviceKind {
+    /// The native CPU engine.
+    Cpu,
+    /// A GPU with memory of its own.
+    DiscreteGpu,
+    /// A GPU that shares the host's memory.
+    IntegratedGpu,
+    /// A GPU seen through a hypervisor.
+    VirtualGpu,
+    /// A GPU interface carried out by the CPU, such as lavapipe.
+    SoftwareGpu,
+    /// A GPU that does not say what it is.
+    OtherGpu,
+}
+
+/// A device of this machine.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DeviceInfo {
+    /// The name that selects it: `cpu` or `gpu:N`.
+    pub id: String,
+    /// What kind it is.
+    pub kind: DeviceKind,
+    /// The maker's name for it.
+    pub name: String,
+    /// The interface it is driven through: `native`, `vulkan`, `metal`, `dx12` or `gl`.
+    pub backend: String,
+    /// Driver and its version; the number of threads for the CPU.
+    pub driver: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selectors_parse_and_print_alike() {
+        for text in ["auto", "cpu", "gpu", "gpu:3"] {
+            assert_eq!(text.parse::<DeviceSelector>().expect("a good name").to_string(), text);
+        }
+        for text in ["", "GPU", "gpu:", "gpu:-1", "cuda"] {
+            assert!(text.parse::<DeviceSelector>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What can go wrong, and the collection of every fault of an input.
+
+use std::time::Duration;
+
+/// Why one value is not acceptable. The field it stands in is added by [`Checks::at`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+impl Invalid {
+    /// A reason, in words a caller can act on.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+}
+
+/// One fault of an input: the path of the field and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Path of the field in the caller's own terms, such as `activity.grid.spacing_mm`.
+    pub field: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Collects every fault of an input, so that a caller learns them all at once.
+#[derive(Debug, Default)]
+pub struct Checks {
+    violations: Vec<Violation>,
+}
+
+impl Checks {
+    /// No fault yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Unwraps a checked value, or records the fault under `field`.
+    pub fn at<T>(&mut self, field: impl Into<String>, value: Result<T, Invalid>) -> Option<T> {
+        match value {
+            Ok(value) => Some(value),
+            Err(Invalid(reason)) => {
+                self.fail(field, reason);
+                None
+            }
+        }
+    }
+
+    /// Records a fault.
+    pub fn fail(&mut self, field: impl Into<String>, reason: impl Into<String>) {
+        self.violations.push(Violation { field: field.into(), reason: reason.into() });
+    }
+
+    /// Takes over the faults of a nested check, their paths prefixed with `prefix.`.
+    pub fn extend(&mut self, prefix: &str, violations: Vec<Violation>) {
+        for violation in violations {
+            self.fail(format!("{prefix}.{}", violation.field), violation.reason);
+        }
+    }
+
+    /// Whether a fault was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.violations.is_empty()
+    }
+
+    /// The recorded faults.
+    pub fn into_violations(self) -> Vec<Violation> {
+        self.violations
+    }
+
+    /// # Errors
+    /// [`DoseError::Invalid`] with every fault, if there is one.
+    pub fn finish(self) -> Result<(), DoseError> {
+        if self.violations.is_empty() { Ok(()) } else { Err(DoseError::Invalid(self.violations)) }
+    }
+}
+
+/// Everything that can end a computation without a dose. Variants carry facts; none carries patient data.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum DoseError {
+    /// The input is not acceptable; every fault is listed.
+    #[error("invalid input: {}", list(.0))]
+    Invalid(Vec<Violation>),
+    /// The request needs more than this process may ever use.
+    #[error("{what} needs {needed_bytes} bytes, the limit is {limit_bytes} bytes")]
+    TooLarge {
+        /// What is too large, in the field's words.
+        what: &'static str,
+        /// Bytes needed.
+        needed_bytes: u64,
+        /// Configured limit.
+        limit_bytes: u64,
+    },
+    /// Queue or memory is taken by other requests for now.
+    #[error("{what} is in use by other requests; try again in {} ms", .retry_after.as_millis())]
+    Busy {
+        /// What is exhausted for now.
+        what: &'static str,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The caller went away, asked to stop, or its deadline passed.
+    #[error("cancelled")]
+    Cancelled,
+    /// The process is shutting down and takes no new work.
+    #[error("shutting down; no new request is accepted")]
+    ShuttingDown,
+    /// No device answers to the name given.
+    #[error("no such device: {0}")]
+    DeviceUnavailable(String),
+    /// The device was lost during the work. The request may be repeated.
+    #[error("device lost: {0}")]
+    DeviceLost(String),
+    /// The device had not enough memory for the work.
+    #[error("device out of memory: {0}")]
+    DeviceOutOfMemory(String),
+    /// A computed dose is not finite or is negative: the device failed silently.
+    #[error("the computed dose is not physical: {0}")]
+    NotPhysical(String),
+    /// Energy in the result differs from the energy that must be there.
+    #[error("energy balance violated: expected {expected_mev:.9e} MeV, found {found_mev:.9e} MeV")]
+    EnergyBalance {
+        /// Energy that the method says must be deposited [MeV].
+        expected_mev: f64,
+        /// Energy found in the result [MeV].
+        found_mev: f64,
+    },
+    /// The other side of a connection failed: code, reason and message as received.
+    #[error("server: {0}")]
+    Remote(String),
+    /// A file could not be read or written.
+    #[error("{0}")]
+    Io(String),
+}
+
+impl DoseError {
+    /// One fault of one field.
+    pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Invalid(vec![Violation { field: field.into(), reason: reason.into() }])
+    }
+}
+
+fn list(violations: &[Violation]) -> String {
+    violations.iter().map(|v| format!("{}: {}", v.field, v.reason)).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_reported_with_its_path() {
+        let mut checks = Checks::new();
+        assert_eq!(checks.at("a", Ok(1)), Some(1));
+        assert_eq!(checks.at::<u8>("b", Err(Invalid::new("is bad"))), None);
+        checks.extend("c", vec![Violation { field: "d".into(), reason: "is worse".into() }]);
+        let error = checks.finish().expect_err("two faults were recorded");
+        assert_eq!(error.to_string(), "invalid input: b: is bad; c.d: is worse");
+    }
+
+    #[test]
+    fn no_fault_is_no_error() {
+        assert!(Checks::new().finish().is_ok());
+    }
+}

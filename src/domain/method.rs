@@ -1,0 +1,120 @@
+//! Methods of dose calculation and their options.
+
+use super::{Checks, Invalid};
+
+/// Density below which a voxel gets no dose unless asked [g/cm³]: air, where a dose scaled by mass means nothing.
+pub const DEFAULT_MINIMUM_DENSITY_G_CM3: f64 = 0.05;
+
+/// How the dose is computed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Method {
+    /// Charged particles deposit in the voxel of the decay; photons leave.
+    Local(LocalOptions),
+    /// Convolution with voxel S values in water.
+    Kernel(KernelOptions),
+}
+
+impl Method {
+    /// Name on the wire and on the command line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Local(_) => "local",
+            Self::Kernel(_) => "kernel",
+        }
+    }
+
+    /// Whether a density volume is needed.
+    pub fn needs_density(&self) -> bool {
+        match self {
+            Self::Local(_) => true,
+            Self::Kernel(options) => options.density_correction == DensityCorrection::DensityScaled,
+        }
+    }
+
+    /// # Errors
+    /// Every option that makes no sense, under its field's name.
+    pub fn check(&self) -> Result<(), Checks> {
+        let mut checks = Checks::new();
+        match self {
+            Self::Local(options) => {
+                checks.at("local.minimum_density_g_cm3", check_minimum_density(options.minimum_density_g_cm3));
+            }
+            Self::Kernel(options) => {
+                checks.at("kernel.minimum_density_g_cm3", check_minimum_density(options.minimum_density_g_cm3));
+                if let Some(radius) = options.truncation_radius_mm {
+                    checks.at("kernel.truncation_radius_mm", check_radius(radius));
+                }
+            }
+        }
+        if checks.is_empty() { Ok(()) } else { Err(checks) }
+    }
+}
+
+/// Options of [`Method::Local`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LocalOptions {
+    /// Voxels of a lower density get no dose [g/cm³]; 0 gives one to every voxel that has a mass.
+    pub minimum_density_g_cm3: f64,
+}
+
+impl Default for LocalOptions {
+    fn default() -> Self {
+        Self { minimum_density_g_cm3: DEFAULT_MINIMUM_DENSITY_G_CM3 }
+    }
+}
+
+/// Options of [`Method::Kernel`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KernelOptions {
+    /// What becomes of the density.
+    pub density_correction: DensityCorrection,
+    /// Voxels of a lower density get no dose [g/cm³]; 0 gives one to every voxel that has a mass.
+    pub minimum_density_g_cm3: f64,
+    /// Radius past which the kernel is cut off [mm]; none: nowhere.
+    pub truncation_radius_mm: Option<f64>,
+}
+
+impl Default for KernelOptions {
+    fn default() -> Self {
+        Self {
+            density_correction: DensityCorrection::DensityScaled,
+            minimum_density_g_cm3: DEFAULT_MINIMUM_DENSITY_G_CM3,
+            truncation_radius_mm: None,
+        }
+    }
+}
+
+/// What a kernel dose makes of the density of a voxel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DensityCorrection {
+    /// Nothing: the dose in water of 1 g/cm³.
+    Water,
+    /// The energy absorbed in a voxel, as if all were water, is divided by that voxel's own mass.
+    DensityScaled,
+}
+
+impl DensityCorrection {
+    /// Name on the wire and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Water => "water",
+            Self::DensityScaled => "density-scaled",
+        }
+    }
+}
+
+fn check_minimum_density(g_cm3: f64) -> Result<(), Invalid> {
+    if g_cm3.is_finite() && g_cm3 >= 0.0 {
+        Ok(())
+    } else {
+        Err(Invalid::new(format!("must be a finite density, 0 or above, got {g_cm3} g/cm³")))
+    }
+}
+
+fn check_radius(mm: f64) -> Result<(), Invalid> {
+    if mm.is_finite() && mm > 0.0 {
+        Ok(())
+    } else {
+        Err(Invalid::new(format!("must be a finite length above 0, got {mm} mm")))
+    }
+}

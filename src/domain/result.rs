@@ -1,0 +1,93 @@
+//! What a computation gives back: the dose and where it came from.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DeviceInfo, Volume};
+
+/// An absorbed dose map with its account of energy and its provenance.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DoseResult {
+    /// Absorbed dose per voxel [Gy]; finite, nowhere negative.
+    pub dose: Volume<f32>,
+    /// Where it came from.
+    pub provenance: Provenance,
+}
+
+/// Everything needed to understand a dose, and to compute it again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of dosegrid.
+    pub version: String,
+    /// Commit it was built from, or `unknown`.
+    pub commit: String,
+    /// The device that ran.
+    pub device: DeviceInfo,
+    /// `local` or `kernel`.
+    pub method: String,
+    /// `water` or `density-scaled`; none for methods that have no choice.
+    pub density_correction: Option<String>,
+    /// Voxels of a lower density got no dose [g/cm³]; none where no density was used.
+    pub minimum_density_g_cm3: Option<f64>,
+    /// Name of the nuclide.
+    pub nuclide: String,
+    /// SHA-256 of the nuclide's data, in hexadecimal.
+    pub nuclide_data_sha256: String,
+    /// Decays in the whole map [Bq·s].
+    pub decays: f64,
+    /// Where the energy went.
+    pub energy: EnergyAccount,
+    /// The kernel that was used, for the method `kernel`.
+    pub kernel: Option<KernelAccount>,
+    /// Wall time by stage, in order.
+    pub wall_time: Vec<StageTime>,
+}
+
+/// Where the emitted energy went. `emitted = deposited + escaped`, the latter with all that the method does not follow.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EnergyAccount {
+    /// Emitted by all decays [MeV].
+    pub emitted_mev: f64,
+    /// Absorbed in the voxels of the grid [MeV].
+    pub deposited_mev: f64,
+    /// Absorbed outside the grid, or not held by the kernel [MeV].
+    pub escaped_mev: f64,
+    /// Part of the deposited energy that lies in voxels too thin for a dose [MeV].
+    pub without_dose_mev: f64,
+    /// Voxels that got no dose because they are too thin.
+    pub voxels_without_dose: u64,
+    /// Sum of the small negative energies that rounding left, set to 0 [MeV]; 0 or below.
+    pub clamped_mev: f64,
+}
+
+/// The voxel kernel of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KernelAccount {
+    /// Offsets on each side of the centre, by axis.
+    pub half_width: [usize; 3],
+    /// Offsets on each side of the centre that were convolved directly, by axis.
+    pub core_half_width: [usize; 3],
+    /// Shape of the padded grid of the Fourier transform.
+    pub padded_shape: [usize; 3],
+    /// Part of the energy emitted per decay that the kernel holds, in an unbounded medium, 0 to 1.
+    pub captured_fraction: f64,
+    /// Radius past which the kernel was cut off [mm]; none: nowhere within the tabulated range.
+    pub truncation_radius_mm: Option<f64>,
+}
+
+/// Wall time of one stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StageTime {
+    /// The stage's name.
+    pub stage: String,
+    /// Wall time [s].
+    pub seconds: f64,
+}
+
+impl StageTime {
+    /// A stage and how long it took.
+    pub fn new(stage: &str, elapsed: Duration) -> Self {
+        Self { stage: stage.to_owned(), seconds: elapsed.as_secs_f64() }
+    }
+}

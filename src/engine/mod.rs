@@ -1,0 +1,66 @@
+//! The devices. An operation is what a method asks for, wide enough that each engine can do it its own best way.
+
+pub mod cpu;
+pub mod gpu;
+pub mod kernel_split;
+
+use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Volume};
+use crate::physics::kernel::VoxelKernel;
+use crate::plan::ConvolutionPlan;
+
+/// An open device. Chosen once, at the start; a job never changes it.
+#[derive(Debug)]
+pub enum Device {
+    /// The native engine: rustfft and rayon.
+    Cpu(Box<cpu::CpuEngine>),
+    /// WGSL through wgpu.
+    Gpu(Box<gpu::GpuEngine>),
+}
+
+impl Device {
+    /// Opens a device by name.
+    ///
+    /// # Errors
+    /// [`DoseError::DeviceUnavailable`] with what there is instead.
+    pub fn open(selector: DeviceSelector) -> Result<Self, DoseError> {
+        match selector {
+            DeviceSelector::Cpu => Ok(Self::Cpu(Box::default())),
+            DeviceSelector::Gpu | DeviceSelector::GpuNumber(_) => {
+                Ok(Self::Gpu(Box::new(gpu::GpuEngine::open(selector)?)))
+            }
+            DeviceSelector::Auto if gpu::has_hardware() => Self::open(DeviceSelector::Gpu),
+            DeviceSelector::Auto => Self::open(DeviceSelector::Cpu),
+        }
+    }
+
+    /// What runs.
+    pub fn info(&self) -> DeviceInfo {
+        match self {
+            Self::Cpu(cpu) => cpu.info(),
+            Self::Gpu(gpu) => gpu.info(),
+        }
+    }
+
+    /// Convolves decays per voxel with energy per decay: the energy absorbed in each voxel of the grid [MeV].
+    /// Rounding may leave small negative values in voxels far from any source.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`].
+    pub fn convolve(
+        &mut self,
+        plan: &ConvolutionPlan,
+        kernel: &VoxelKernel,
+        source: &Volume<f32>,
+        control: &Control,
+    ) -> Result<Volume<f32>, DoseError> {
+        match self {
+            Self::Cpu(cpu) => cpu.convolve(plan, kernel, source, control),
+            Self::Gpu(gpu) => gpu.convolve(plan, kernel, source, control),
+        }
+    }
+}
+
+/// All devices of this machine, the CPU first.
+pub fn list_devices() -> Vec<DeviceInfo> {
+    std::iter::once(cpu::CpuEngine::default().info()).chain(gpu::list()).collect()
+}

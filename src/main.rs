@@ -1,0 +1,2 @@
+//! The `dosegrid` program.
+fn main() {}

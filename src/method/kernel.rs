@@ -1,0 +1,83 @@
+//! Kernel dose: convolution of decays with voxel S values, over the whole grid.
+
+use std::time::Instant;
+
+use ndarray::{Array3, Axis, ShapeBuilder};
+
+use super::Deposit;
+use crate::domain::{Control, DoseError, DoseRequest, KernelAccount, Stage, StageTime, Volume};
+use crate::engine::Device;
+use crate::physics::kernel::{KernelSpec, VoxelKernel, voxel_kernel};
+use crate::plan::ConvolutionPlan;
+
+pub(super) fn deposit(
+    device: &mut Device,
+    spec: &KernelSpec,
+    plan: &ConvolutionPlan,
+    request: &DoseRequest,
+    control: &Control,
+    wall_time: &mut Vec<StageTime>,
+) -> Result<Deposit, DoseError> {
+    let start = Instant::now();
+    control.checkpoint(Stage::Kernel, 0.0)?;
+    let kernel = voxel_kernel(spec, control)?;
+    wall_time.push(StageTime::new(Stage::Kernel.name(), start.elapsed()));
+
+    let start = Instant::now();
+    control.checkpoint(Stage::Dose, 0.0)?;
+    let source = request.activity().decays();
+    let energy = device.convolve(plan, &kernel, source, control)?;
+    let expected_mev = energy_within_grid(&kernel, source);
+    wall_time.push(StageTime::new(Stage::Dose.name(), start.elapsed()));
+
+    let account = KernelAccount {
+        half_width: plan.half_width,
+        core_half_width: plan.core_half_width,
+        padded_shape: plan.blocks.first().expect("a plan has at least one block").padded_shape,
+        captured_fraction: kernel.captured_mev / spec.nuclide.mean_energy_mev.total(),
+        truncation_radius_mm: spec.truncation_radius_cm.map(|cm| cm * 10.0),
+    };
+    Ok(Deposit { energy, expected_mev, kernel: Some(account) })
+}
+
+/// Energy that a source leaves within its own grid [MeV], from sums of the kernel over boxes: no convolution, so it can check one.
+fn energy_within_grid(kernel: &VoxelKernel, source: &Volume<f32>) -> f64 {
+    let sums = box_sums(&kernel.octant);
+    let shape = source.grid().shape();
+    // Sum of the kernel over offsets that stay within the axis on both sides, as signed pieces of the octant's sums.
+    let pieces = |axis: usize, index: usize| {
+        let half = kernel.spec.half_width[axis];
+        let (before, after) = (index.min(half), (shape[axis] - 1 - index).min(half));
+        [(before + 1, 1.0), (after + 1, 1.0), (1, -1.0)]
+    };
+    let row_energy = |((_, y, z), decays): ((usize, usize, usize), &[f32])| -> f64 {
+        let (ys, zs) = (pieces(1, y), pieces(2, z));
+        let held = |x: usize| -> f64 {
+            let mut sum = 0.0;
+            for (i, a) in pieces(0, x) {
+                for (j, b) in ys {
+                    for (k, c) in zs {
+                        sum += a * b * c * sums[[i, j, k]];
+                    }
+                }
+            }
+            sum
+        };
+        let decays = decays.iter().enumerate().filter(|(_, d)| **d > 0.0);
+        decays.map(|(x, &d)| f64::from(d) * held(x)).sum()
+    };
+    let rows = source.as_slice().chunks_exact(shape[0]).enumerate();
+    rows.map(|(row, decays)| row_energy(((0, row % shape[1], row / shape[1]), decays))).sum()
+}
+
+/// `sums[[i, j, k]]` is the sum of the octant over all indices below `(i, j, k)`.
+fn box_sums(octant: &Array3<f64>) -> Array3<f64> {
+    let (nx, ny, nz) = octant.dim();
+    let mut sums = Array3::from_shape_fn((nx + 1, ny + 1, nz + 1).f(), |(i, j, k)| {
+        if i == 0 || j == 0 || k == 0 { 0.0 } else { octant[[i - 1, j - 1, k - 1]] }
+    });
+    for axis in 0..3 {
+        sums.accumulate_axis_inplace(Axis(axis), |&previous, current| *current += previous);
+    }
+    sums
+}

@@ -1,0 +1,46 @@
+//! One driver per method: from a request and its plan, through a device, to a checked dose.
+
+mod finish;
+mod kernel;
+mod local;
+
+use std::time::Instant;
+
+use crate::domain::{Control, DoseError, DoseRequest, DoseResult, KernelAccount, Stage, StageTime, Volume};
+use crate::engine::Device;
+use crate::plan::{DosePlan, Work};
+
+/// What a method hands over before the energy becomes a dose.
+struct Deposit {
+    /// Energy absorbed in each voxel [MeV]; small negative values are rounding.
+    energy: Volume<f32>,
+    /// What the method says must lie in the grid in all [MeV], computed another way.
+    expected_mev: f64,
+    /// The kernel, if one was used.
+    kernel: Option<KernelAccount>,
+}
+
+/// Runs a planned request on a device.
+///
+/// # Errors
+/// [`DoseError::Cancelled`], a device's failure, or a dose that is not physical. Never a dose of which the checks have not passed.
+pub fn run(
+    device: &mut Device,
+    plan: &DosePlan,
+    request: &DoseRequest,
+    control: &Control,
+) -> Result<DoseResult, DoseError> {
+    let mut wall_time = Vec::new();
+    let deposit = match &plan.work {
+        Work::Local => local::deposit(request, control, &mut wall_time)?,
+        Work::Kernel { kernel, convolution } => {
+            kernel::deposit(device, kernel, convolution, request, control, &mut wall_time)?
+        }
+    };
+    control.checkpoint(Stage::Finish, 0.0)?;
+    let start = Instant::now();
+    let mut result = finish::finish(deposit, request, device.info())?;
+    wall_time.push(StageTime::new(Stage::Finish.name(), start.elapsed()));
+    result.provenance.wall_time = wall_time;
+    Ok(result)
+}

@@ -1,0 +1,87 @@
+//! From a request's header to what will be done: padded shapes, blocks, bytes. Pure; knows no device and no volume.
+
+pub mod convolution;
+pub mod smooth;
+
+use crate::domain::{DoseError, Method, Nuclide, VoxelGrid};
+use crate::physics::kernel::{KernelSpec, table_radius_cm};
+
+pub use convolution::{Block, ConvolutionPlan};
+
+/// What a process may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Host memory for one request: volumes, kernel and workspace [bytes].
+    pub host_bytes: u64,
+    /// Workspace for one block of a convolution, on the device that runs it [bytes].
+    pub workspace_bytes: u64,
+}
+
+/// What will be done for a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DosePlan {
+    /// The work, by method.
+    pub work: Work,
+    /// Host memory that the request will take at most, from its first chunk to its last result [bytes].
+    pub host_bytes: u64,
+}
+
+/// The work of a method.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// Charged-particle energy stays in its voxel.
+    Local,
+    /// Convolution with a voxel kernel.
+    Kernel {
+        /// The kernel to integrate.
+        kernel: KernelSpec,
+        /// How the convolution is cut up.
+        convolution: ConvolutionPlan,
+    },
+}
+
+/// Plans a request from what its header says.
+///
+/// # Errors
+/// [`DoseError::TooLarge`] if it could not run even alone.
+pub fn plan(
+    grid: &VoxelGrid,
+    nuclide: &'static Nuclide,
+    method: &Method,
+    limits: &Limits,
+) -> Result<DosePlan, DoseError> {
+    // Held at once, per voxel: activity, density and dose in f32.
+    let volumes = 3 * size_of::<f32>() as u64 * grid.voxels() as u64;
+    let (work, work_bytes) = match method {
+        Method::Local(_) => (Work::Local, 0),
+        Method::Kernel(options) => {
+            let truncation_radius_cm = options.truncation_radius_mm.map(|mm| mm / 10.0);
+            let kernel = kernel_spec(grid, nuclide, truncation_radius_cm);
+            let convolution = ConvolutionPlan::new(grid, &kernel, limits.workspace_bytes)?;
+            let bytes = convolution.host_bytes();
+            (Work::Kernel { kernel, convolution }, bytes)
+        }
+    };
+    let host_bytes = volumes.saturating_add(work_bytes);
+    if host_bytes > limits.host_bytes {
+        return Err(DoseError::TooLarge {
+            what: "the request",
+            needed_bytes: host_bytes,
+            limit_bytes: limits.host_bytes,
+        });
+    }
+    Ok(DosePlan { work, host_bytes })
+}
+
+/// The kernel that reaches from every voxel of a grid to every other, as far as its table or the truncation goes.
+fn kernel_spec(grid: &VoxelGrid, nuclide: &'static Nuclide, truncation_radius_cm: Option<f64>) -> KernelSpec {
+    let table = table_radius_cm(nuclide);
+    let reach_cm = truncation_radius_cm.map_or(table, |radius| radius.min(table));
+    let (shape, spacing_cm) = (grid.shape(), grid.spacing_cm());
+    let half_width = [0, 1, 2].map(|axis| {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 40 cm / 1 µm, above 0")]
+        let reach = (reach_cm / spacing_cm[axis]).ceil() as usize;
+        reach.min(shape[axis] - 1)
+    });
+    KernelSpec { nuclide, spacing_cm, half_width, truncation_radius_cm }
+}
