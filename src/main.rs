@@ -1,2 +1,7 @@
 //! The `dosegrid` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dosegrid::cli::run()
+}

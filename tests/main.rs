@@ -1,0 +1,12 @@
+//! Tests of the whole crate from outside: one binary, one link.
+
+mod cli;
+mod convolution;
+mod demo;
+mod formats;
+mod gpu;
+mod grpc;
+mod invariants;
+mod kernels;
+mod patient;
+mod support;
