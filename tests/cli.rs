@@ -1,1 +1,1 @@
-//! cli
+//! Tests of this name, to be written.

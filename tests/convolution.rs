@@ -1,1 +1,1 @@
-//! convolution
+//! Tests of this name, to be written.

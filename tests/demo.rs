@@ -1,1 +1,1 @@
-//! demo
+//! Tests of this name, to be written.

@@ -1,1 +1,1 @@
-//! formats
+//! Tests of this name, to be written.

@@ -1,1 +1,1 @@
-//! gpu
+//! Tests of this name, to be written.

@@ -1,1 +1,1 @@
-//! grpc
+//! Tests of this name, to be written.

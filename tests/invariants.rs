@@ -1,1 +1,1 @@
-//! invariants
+//! Tests of this name, to be written.

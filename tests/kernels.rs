@@ -1,1 +1,1 @@
-//! kernels
+//! Tests of this name, to be written.

@@ -1,1 +1,1 @@
-//! patient
+//! Tests of this name, to be written.

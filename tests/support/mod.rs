@@ -6,13 +6,13 @@ use dosegrid::domain::{DeviceKind, DeviceSelector};
 use dosegrid::engine::{Device, list_devices};
 
 /// Every engine of this machine: the CPU, and a GPU if there is one (a software adapter will do).
-pub fn engines() -> Vec<Device> {
+pub(crate) fn engines() -> Vec<Device> {
     let cpu = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
     std::iter::once(cpu).chain(gpu()).collect()
 }
 
 /// The first GPU, software adapters included; says so where there is none, and fails if `REQUIRE_GPU=1` asks for one.
-pub fn gpu() -> Option<Device> {
+pub(crate) fn gpu() -> Option<Device> {
     let infos = list_devices();
     let position = infos.iter().filter(|info| info.kind != DeviceKind::Cpu).position(|_| true);
     match position {
@@ -28,7 +28,7 @@ pub fn gpu() -> Option<Device> {
 }
 
 /// The reference data that may not be committed: `$DOSEGRID_REFERENCE`, or `../shared/reference`. Says so where absent.
-pub fn reference(name: &str) -> Option<PathBuf> {
+pub(crate) fn reference(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("DOSEGRID_REFERENCE").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/reference")),
         PathBuf::from,
