@@ -1,1 +1,4 @@
-//! formats
+//! Files to and from the domain. Only this module knows file formats.
+
+pub mod atomic;
+pub mod nifti;
