@@ -1,5 +1,7 @@
 //! What several tests share.
 
+pub(crate) mod nifti;
+
 use std::path::PathBuf;
 
 use dosegrid::domain::{DeviceKind, DeviceSelector};
