@@ -1,9 +1,10 @@
 //! Compiles the protocol, assembles and validates the shaders, and notes the commit.
 
-use std::process::Command;
+use std::{env, fs, path::PathBuf, process::Command};
 
 fn main() {
     note_commit();
+    compile_protocol();
 }
 
 /// `DOSEGRID_COMMIT` is the commit of the checkout, with `-dirty` if it was changed, or `unknown` outside a checkout.
@@ -16,4 +17,17 @@ fn note_commit() {
         _ => "unknown".to_owned(),
     };
     println!("cargo::rustc-env=DOSEGRID_COMMIT={commit}");
+}
+
+/// Message types and stubs, and the descriptor that reflection serves, from `proto/` (no `protoc` needed).
+fn compile_protocol() {
+    println!("cargo::rerun-if-changed=proto");
+    let descriptors = protox::compile(["dosegrid/v1/dose_service.proto"], ["proto"]).expect("proto/ compiles");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let encoded = prost::Message::encode_to_vec(&descriptors);
+    fs::write(out.join("dosegrid.v1.bin"), encoded).expect("OUT_DIR can be written");
+    tonic_prost_build::configure()
+        .bytes(".dosegrid.v1.VolumeChunk.data")
+        .compile_fds(descriptors)
+        .expect("the descriptors make Rust code");
 }
