@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::ProgressReport;
+use crate::api::client::Client;
 use crate::domain::{Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult};
 use crate::engine::Device;
 use crate::plan::Limits;
@@ -117,10 +118,12 @@ fn compute_here(
     })
 }
 
-fn compute_on_server(
-    _url: &str,
-    _request: &DoseRequest,
-    _report: &mut ProgressReport,
-) -> Result<DoseResult, DoseError> {
-    todo!()
+/// Sends the request to a server. What comes back is the same bytes as from this process on the same device.
+fn compute_on_server(url: &str, request: &DoseRequest, report: &mut ProgressReport) -> Result<DoseResult, DoseError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| DoseError::Io(format!("no asynchronous runtime: {error}")))?;
+    runtime.block_on(async {
+        let client = Client::connect(url).await?;
+        client.compute(request, |progress| report.update(progress)).await
+    })
 }
