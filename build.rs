@@ -1,9 +1,13 @@
-//! Compiles the protocol, assembles and validates the shaders, and notes the commit.
+//! Compiles the protocol, assembles and validates the shaders, lists the nuclides, and notes the commit.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 fn main() {
     note_commit();
+    compile_protocol();
+    list_nuclides();
 }
 
 /// `DOSEGRID_COMMIT` is the commit of the checkout, with `-dirty` if it was changed, or `unknown` outside a checkout.
@@ -16,4 +20,43 @@ fn note_commit() {
         _ => "unknown".to_owned(),
     };
     println!("cargo::rustc-env=DOSEGRID_COMMIT={commit}");
+}
+
+/// Message types and stubs, and the descriptor that reflection serves, from `proto/` (no `protoc` needed).
+fn compile_protocol() {
+    println!("cargo::rerun-if-changed=proto");
+    let descriptors = protox::compile(["dosegrid/v1/dose_service.proto"], ["proto"]).expect("proto/ compiles");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let encoded = prost::Message::encode_to_vec(&descriptors);
+    fs::write(out.join("dosegrid.v1.bin"), encoded).expect("OUT_DIR can be written");
+    tonic_prost_build::configure()
+        .bytes(".dosegrid.v1.VolumeChunk.data")
+        .compile_fds(descriptors)
+        .expect("the descriptors make Rust code");
+}
+
+/// Writes the list of the files in `data/nuclides/`, each with its kernel tables, to `nuclide_files.rs`.
+fn list_nuclides() {
+    println!("cargo::rerun-if-changed=data");
+    let data = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("data");
+    let files = fs::read_dir(data.join("nuclides")).expect("data/nuclides is part of the source");
+    let mut names: Vec<String> = files
+        .map(|file| file.expect("a readable folder").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .map(|path| path.file_stem().expect("a file has a name").to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let mut list = String::from("static FILES: &[Files] = &[\n");
+    for name in names {
+        let include = |path: String| format!("include_str!({:?})", data.join(path));
+        list += &format!(
+            "Files {{ nuclide: {}, kernel_fine: {}, kernel_coarse: {} }},\n",
+            include(format!("nuclides/{name}.toml")),
+            include(format!("kernels/dpk_fine_{name}.csv")),
+            include(format!("kernels/dpk_{name}.csv")),
+        );
+    }
+    list += "];\n";
+    let out = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("nuclide_files.rs");
+    fs::write(out, list).expect("the build folder can be written to");
 }

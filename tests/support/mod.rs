@@ -1,5 +1,9 @@
 //! What several tests share.
 
+pub(crate) mod direct;
+pub(crate) mod nifti;
+pub(crate) mod sources;
+
 use std::path::PathBuf;
 
 use dosegrid::domain::{DeviceKind, DeviceSelector};
@@ -29,10 +33,8 @@ pub(crate) fn gpu() -> Option<Device> {
 
 /// The reference data that may not be committed: `$DOSEGRID_REFERENCE`, or `../shared/reference`. Says so where absent.
 pub(crate) fn reference(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("DOSEGRID_REFERENCE").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/reference")),
-        PathBuf::from,
-    );
+    let root = std::env::var_os("DOSEGRID_REFERENCE")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/reference")), PathBuf::from);
     let path = root.join(name);
     if path.exists() {
         Some(path)
