@@ -29,10 +29,8 @@ pub(crate) fn gpu() -> Option<Device> {
 
 /// The reference data that may not be committed: `$DOSEGRID_REFERENCE`, or `../shared/reference`. Says so where absent.
 pub(crate) fn reference(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("DOSEGRID_REFERENCE").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/reference")),
-        PathBuf::from,
-    );
+    let root = std::env::var_os("DOSEGRID_REFERENCE")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/reference")), PathBuf::from);
     let path = root.join(name);
     if path.exists() {
         Some(path)

@@ -1,8 +1,12 @@
 //! Any GPU, through WGSL and wgpu. Only this module knows wgpu.
 
+mod adapter;
+
 use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Volume};
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::ConvolutionPlan;
+
+pub use adapter::{has_hardware, list};
 
 /// A GPU as a device.
 #[derive(Debug)]
@@ -16,7 +20,8 @@ impl GpuEngine {
     /// # Errors
     /// [`DoseError::DeviceUnavailable`] with what there is instead.
     pub fn open(selector: DeviceSelector) -> Result<Self, DoseError> {
-        Err(DoseError::DeviceUnavailable(selector.to_string()))
+        let (_adapter, info) = adapter::find(selector)?;
+        Ok(Self { info })
     }
 
     /// What runs.
@@ -37,14 +42,4 @@ impl GpuEngine {
     ) -> Result<Volume<f32>, DoseError> {
         unimplemented!()
     }
-}
-
-/// Whether there is a GPU that is not software.
-pub fn has_hardware() -> bool {
-    false
-}
-
-/// All GPUs, software ones included, in the order of their numbers.
-pub fn list() -> Vec<DeviceInfo> {
-    Vec::new()
 }
