@@ -2,6 +2,7 @@
 
 pub mod cpu;
 pub mod gpu;
+pub mod kernel_spectrum;
 pub mod kernel_split;
 
 use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Volume};

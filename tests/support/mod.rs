@@ -1,5 +1,8 @@
 //! What several tests share.
 
+pub(crate) mod direct;
+pub(crate) mod sources;
+
 use std::path::PathBuf;
 
 use dosegrid::domain::{DeviceKind, DeviceSelector};

@@ -1,12 +1,28 @@
 //! The native engine: rustfft and rayon on all cores.
 
+mod core;
+mod fft;
+mod lanes;
+mod progress;
+
 use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError, Volume};
+use crate::engine::kernel_spectrum::{PreparedKernel, PreparedKernels, power_of_two_below};
 use crate::physics::kernel::VoxelKernel;
-use crate::plan::ConvolutionPlan;
+use crate::plan::{Block, ConvolutionPlan};
+
+use self::core::DirectCore;
+use fft::{BlockTransform, Planner};
+use lanes::Workspace;
+use progress::Tasks;
+use rayon::prelude::*;
 
 /// The CPU as a device.
 #[derive(Debug, Default)]
-pub struct CpuEngine {}
+pub struct CpuEngine {
+    planner: Planner,
+    kernels: PreparedKernels,
+    workspace: Workspace,
+}
 
 impl CpuEngine {
     /// What runs.
@@ -20,17 +36,68 @@ impl CpuEngine {
         }
     }
 
-    /// See [`crate::engine::Device::convolve`].
+    /// See [`crate::engine::Device::convolve`]. The same bytes on every run, whatever the number of threads.
     ///
     /// # Errors
     /// [`DoseError::Cancelled`].
     pub fn convolve(
         &mut self,
-        _plan: &ConvolutionPlan,
-        _kernel: &VoxelKernel,
-        _source: &Volume<f32>,
-        _control: &Control,
+        plan: &ConvolutionPlan,
+        kernel: &VoxelKernel,
+        source: &Volume<f32>,
+        control: &Control,
     ) -> Result<Volume<f32>, DoseError> {
-        unimplemented!()
+        let mut energy = vec![0.0; source.grid().voxels()];
+        let most_decays = source.as_slice().par_iter().copied().reduce(|| 0.0, f32::max);
+        if most_decays > 0.0 {
+            let source_unit = power_of_two_below(f64::from(most_decays));
+            let plane = plan.shape[0] * plan.shape[1];
+            let tasks = Tasks::new(control, plan.blocks.iter().map(BlockTransform::tasks).sum());
+            for block in &plan.blocks {
+                let prepared = self.kernels.get(kernel, plan.core_half_width, block.padded_shape, control)?;
+                let output = &mut energy[block.output_z.start * plane..block.output_z.end * plane];
+                let block = SourceBlock { shape: plan.shape, block, source: source.as_slice(), source_unit };
+                self.convolve_block(&block, &prepared, output, &tasks)?;
+            }
+        }
+        self.workspace.trim();
+        Ok(Volume::from_vec(source.grid().clone(), energy).expect("one energy for each voxel of the source's grid"))
     }
+
+    fn convolve_block(
+        &mut self,
+        block: &SourceBlock,
+        kernel: &PreparedKernel,
+        energy: &mut [f32],
+        tasks: &Tasks,
+    ) -> Result<(), DoseError> {
+        let transform = BlockTransform::new(block.shape, block.block, &mut self.planner);
+        let [nx, ny, _] = block.shape;
+        let plane = nx * ny;
+        let block_source = &block.source[block.block.source_z.start * plane..block.block.source_z.end * plane];
+        let (spectrum, scratch) = self.workspace.room(transform.spectrum_lanes());
+        transform.forward_x(block_source, block.source_unit.recip(), spectrum, tasks)?;
+        transform.columns(kernel, spectrum, scratch, tasks)?;
+        let core = DirectCore::new(&kernel.core, block.source, block.shape);
+        let (tail_unit, core_unit) = (block.source_unit * kernel.unit_mev, kernel.unit_mev);
+        let first_z = block.block.output_z.start;
+        transform.inverse_x(spectrum, energy, tasks, |[y, z], tail, energy| {
+            core.row(y, first_z + z, energy);
+            for (energy, &tail) in energy.iter_mut().zip(tail) {
+                #[expect(clippy::cast_possible_truncation, reason = "the stored precision; decays are bounded")]
+                {
+                    *energy = (f64::from(tail) * tail_unit + f64::from(*energy) * core_unit) as f32;
+                }
+            }
+        })
+    }
+}
+
+/// A block of a source, and the unit in which its values are transformed.
+struct SourceBlock<'a> {
+    shape: [usize; 3],
+    block: &'a Block,
+    source: &'a [f32],
+    /// A power of two next to the largest number of decays.
+    source_unit: f64,
 }

@@ -1,10 +1,32 @@
 //! Kernels: from the energy around a point source in water to voxel S values on any grid.
+//!
+//! * `shells`: the tabulated shells, near and far, as one cumulative energy.
+//! * [`radial`]: that table as a function of the radius, with its moments.
+//! * `rays`, `octant`: its integral over pairs of voxels.
+//! * `cache`: the kernels of the last requests.
 
-use std::sync::Arc;
+mod cache;
+mod octant;
+mod quadrature;
+mod radial;
+mod rays;
+mod shells;
+
+use std::sync::{Arc, LazyLock, Mutex};
 
 use ndarray::Array3;
 
 use crate::domain::{Control, DoseError, Nuclide};
+use crate::physics::constants::{GY_PER_MEV_PER_G, WATER_DENSITY_G_CM3};
+use crate::physics::nuclide;
+
+pub use cache::KernelCache;
+pub use radial::RadialKernel;
+
+/// Memory that [`voxel_kernel`] keeps for kernels of earlier requests, in the whole process [bytes].
+pub const CACHE_BYTES: u64 = 64 << 20;
+
+static CACHE: LazyLock<Mutex<KernelCache>> = LazyLock::new(|| Mutex::new(KernelCache::new(CACHE_BYTES)));
 
 /// What a voxel kernel depends on, and nothing else.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,15 +52,63 @@ pub struct VoxelKernel {
     pub captured_mev: f64,
 }
 
-/// Integrates voxel S values.
+impl VoxelKernel {
+    /// Voxel S values at the offsets of the octant, x fastest [Gy per decay, in water of 1 g/cm³].
+    pub fn s_values_gy(&self) -> Array3<f64> {
+        let mass_g = self.spec.spacing_cm.iter().product::<f64>() * WATER_DENSITY_G_CM3;
+        self.octant.mapv(|mev| mev / mass_g * GY_PER_MEV_PER_G)
+    }
+
+    /// Energy absorbed in all voxels of the cube of offsets, mirrored ones included [MeV per decay].
+    pub fn energy_in_cube_mev(&self) -> f64 {
+        let mirrored = |(i, j, k): (usize, usize, usize)| {
+            f64::from([i, j, k].map(|n| 1 + u32::from(n > 0)).iter().product::<u32>())
+        };
+        self.octant.indexed_iter().map(|(index, energy)| mirrored(index) * energy).sum()
+    }
+}
+
+/// Integrates voxel S values, or takes them from the cache.
 ///
 /// # Errors
 /// [`DoseError::Cancelled`] when the caller goes away.
-pub fn voxel_kernel(_spec: &KernelSpec, _control: &Control) -> Result<Arc<VoxelKernel>, DoseError> {
-    unimplemented!()
+pub fn voxel_kernel(spec: &KernelSpec, control: &Control) -> Result<Arc<VoxelKernel>, DoseError> {
+    let cache = || CACHE.lock().expect("no thread panics while it holds the cache");
+    if let Some(kernel) = cache().get(spec) {
+        return Ok(kernel);
+    }
+    let kernel = Arc::new(integrate(spec, control)?);
+    cache().insert(&kernel);
+    Ok(kernel)
+}
+
+/// Integrates voxel S values: the radial kernel times the average over all directions of the overlap of two voxels.
+///
+/// # Errors
+/// [`DoseError::Cancelled`] when the caller goes away.
+pub fn integrate(spec: &KernelSpec, control: &Control) -> Result<VoxelKernel, DoseError> {
+    let radial = radial_kernel(spec.nuclide);
+    let radial = radial.truncated(spec.truncation_radius_cm.unwrap_or(f64::INFINITY));
+    let octant = octant::energies(&radial, spec, control)?;
+    Ok(VoxelKernel { spec: spec.clone(), octant, captured_mev: radial.captured_mev() })
+}
+
+/// The energy around a point source of a nuclide in water.
+pub fn radial_kernel(nuclide: &Nuclide) -> &'static RadialKernel {
+    &nuclide::data(nuclide).radial_kernel
 }
 
 /// Radius at which the tabulated radial kernel of a nuclide ends [cm].
-pub fn table_radius_cm(_nuclide: &Nuclide) -> f64 {
-    40.0
+pub fn table_radius_cm(nuclide: &Nuclide) -> f64 {
+    radial_kernel(nuclide).end_cm()
+}
+
+/// Joins the tables of a nuclide.
+///
+/// * `fine`, `coarse` – shells near the source and beyond, as in `data/kernels/`
+///
+/// # Errors
+/// If a table is broken or the two do not fit together.
+pub(crate) fn read_tables(fine: &str, coarse: &str) -> Result<RadialKernel, crate::domain::Invalid> {
+    Ok(RadialKernel::new(&shells::join(&shells::read(fine)?, &shells::read(coarse)?)?))
 }

@@ -1,0 +1,74 @@
+//! The core of a kernel, convolved directly.
+
+use ndarray::Array3;
+
+/// Adds what the few large values next to a kernel's centre make of a source, row by row.
+pub(super) struct DirectCore<'a> {
+    /// For each row offset `(j, k)` of the octant that has any: the values along x, up to the last that is not 0.
+    lines: Vec<([usize; 2], Vec<f32>)>,
+    source: &'a [f32],
+    shape: [usize; 3],
+    /// Whether a row of the source has any decay.
+    filled: Vec<bool>,
+}
+
+impl<'a> DirectCore<'a> {
+    pub(super) fn new(octant: &Array3<f32>, source: &'a [f32], shape: [usize; 3]) -> Self {
+        let (cx, cy, cz) = octant.dim();
+        let line = |j: usize, k: usize| {
+            let length = (0..cx).rposition(|i| octant[[i, j, k]] != 0.0).map_or(0, |last| last + 1);
+            ([j, k], (0..length).map(|i| octant[[i, j, k]]).collect::<Vec<f32>>())
+        };
+        let offsets = (0..cz).flat_map(|k| (0..cy).map(move |j| (j, k)));
+        let lines = offsets.map(|(j, k)| line(j, k)).filter(|(_, line)| !line.is_empty()).collect();
+        let filled = source.chunks_exact(shape[0]).map(|row| row.iter().any(|&d| d != 0.0)).collect();
+        Self { lines, source, shape, filled }
+    }
+
+    /// What the core makes of the source in the row at `y` and `z`.
+    pub(super) fn row(&self, y: usize, z: usize, sum: &mut [f32]) {
+        let pair = &mut Vec::new();
+        sum.fill(0.0);
+        for ([j, k], line) in &self.lines {
+            let margin = line.len() - 1;
+            if self.mirrored_rows([y, z], [*j, *k], margin, pair) {
+                add_symmetric(line, pair, sum);
+            }
+        }
+    }
+
+    /// The sum of the two or four rows at the same distance, with `margin` zeros at each end. False if there is nothing.
+    fn mirrored_rows(&self, [y, z]: [usize; 2], [j, k]: [usize; 2], margin: usize, pair: &mut Vec<f32>) -> bool {
+        let [nx, ny, nz] = self.shape;
+        let sides = |at: usize, offset: usize, length: usize| {
+            let below = at.checked_sub(offset);
+            let above = Some(at + offset).filter(|&n| offset > 0 && n < length);
+            below.into_iter().chain(above)
+        };
+        let mut any = false;
+        for z in sides(z, k, nz) {
+            for row in sides(y, j, ny).map(|y| z * ny + y).filter(|&row| self.filled[row]) {
+                if !any {
+                    pair.clear();
+                    pair.resize(nx + 2 * margin, 0.0);
+                    any = true;
+                }
+                let row = &self.source[row * nx..(row + 1) * nx];
+                pair[margin..margin + nx].iter_mut().zip(row).for_each(|(sum, &decays)| *sum += decays);
+            }
+        }
+        any
+    }
+}
+
+/// `sum[x] += line[0]·row[x] + Σ line[i]·(row[x − i] + row[x + i])`, where `row` has a margin of `line.len() − 1` at each end.
+fn add_symmetric(line: &[f32], row: &[f32], sum: &mut [f32]) {
+    let (margin, nx) = (line.len() - 1, sum.len());
+    sum.iter_mut().zip(&row[margin..]).for_each(|(sum, &decays)| *sum += line[0] * decays);
+    for (i, &value) in line.iter().enumerate().skip(1) {
+        let (before, after) = (&row[margin - i..][..nx], &row[margin + i..][..nx]);
+        for ((sum, &before), &after) in sum.iter_mut().zip(before).zip(after) {
+            *sum += value * (before + after);
+        }
+    }
+}

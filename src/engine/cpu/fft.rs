@@ -1,0 +1,254 @@
+//! The capped tail of a kernel by Fourier transform, for one block of a convolution.
+//!
+//! x real to complex | y | z · multiply · z⁻¹ | y⁻¹ | x complex to real, where the middle is done for a few kx at a time, while they are in cache. Rows and
+//! planes that are padding on the way in, or cropped on the way out, are neither stored nor transformed.
+
+use std::{fmt, ops::Range, sync::Arc};
+
+use ndarray::{ArrayViewMut2, ArrayViewMut3, Axis};
+use rayon::prelude::*;
+use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use rustfft::{Fft, FftDirection, FftPlanner, num_complex::Complex};
+
+use super::lanes::{LANES, Lane, Scratch, ScratchPool, gather, scatter};
+use super::progress::Tasks;
+use crate::domain::DoseError;
+use crate::engine::kernel_spectrum::PreparedKernel;
+use crate::plan::Block;
+
+/// Transforms that were planned before, by length.
+pub(super) struct Planner {
+    real: RealFftPlanner<f32>,
+    complex: FftPlanner<f32>,
+}
+
+impl Default for Planner {
+    fn default() -> Self {
+        Self { real: RealFftPlanner::new(), complex: FftPlanner::new() }
+    }
+}
+
+impl fmt::Debug for Planner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Planner")
+    }
+}
+
+/// Both directions of a complex transform of one length.
+struct Columns {
+    length: usize,
+    forward: Arc<dyn Fft<f32>>,
+    inverse: Arc<dyn Fft<f32>>,
+}
+
+impl Columns {
+    fn new(length: usize, planner: &mut FftPlanner<f32>) -> Self {
+        let [forward, inverse] =
+            [FftDirection::Forward, FftDirection::Inverse].map(|direction| planner.plan_fft(length, direction));
+        Self { length, forward, inverse }
+    }
+
+    fn scratch_len(&self) -> usize {
+        self.forward.get_inplace_scratch_len().max(self.inverse.get_inplace_scratch_len())
+    }
+}
+
+/// The transforms of one block, and what part of the padded grid holds anything.
+pub(super) struct BlockTransform {
+    /// Shape of the source's part of the padded grid.
+    source_shape: [usize; 3],
+    /// Planes of the result, counted from the first of the source.
+    output_z: Range<usize>,
+    padded_x: usize,
+    x_forward: Arc<dyn RealToComplex<f32>>,
+    x_inverse: Arc<dyn ComplexToReal<f32>>,
+    y: Columns,
+    z: Columns,
+}
+
+impl BlockTransform {
+    pub(super) fn new(shape: [usize; 3], block: &Block, planner: &mut Planner) -> Self {
+        let [padded_x, padded_y, padded_z] = block.padded_shape;
+        let first = block.source_z.start;
+        Self {
+            source_shape: [shape[0], shape[1], block.source_z.len()],
+            output_z: block.output_z.start - first..block.output_z.end - first,
+            padded_x,
+            x_forward: planner.real.plan_fft_forward(padded_x),
+            x_inverse: planner.real.plan_fft_inverse(padded_x),
+            y: Columns::new(padded_y, &mut planner.complex),
+            z: Columns::new(padded_z, &mut planner.complex),
+        }
+    }
+
+    /// Tasks that a block is done in, as reported to [`Tasks`].
+    pub(super) fn tasks(block: &Block) -> usize {
+        block.source_z.len() + (block.padded_shape[0] / 2 + 1).div_ceil(LANES) + block.output_z.len()
+    }
+
+    /// Groups of [`LANES`] neighbouring kx, of which the last may be part empty.
+    fn groups(&self) -> usize {
+        (self.padded_x / 2 + 1).div_ceil(LANES)
+    }
+
+    /// Size of the spectrum that the three steps pass on: by plane, then group, then row.
+    pub(super) fn spectrum_lanes(&self) -> usize {
+        let [_, ny, nz] = self.source_shape;
+        nz * self.groups() * ny
+    }
+
+    /// Step one: rows along x, scaled.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`].
+    pub(super) fn forward_x(
+        &self,
+        source: &[f32],
+        scale: f64,
+        spectrum: &mut [Lane],
+        tasks: &Tasks,
+    ) -> Result<(), DoseError> {
+        let [nx, ny, _] = self.source_shape;
+        let planes = spectrum.par_chunks_exact_mut(self.groups() * ny).zip(source.par_chunks_exact(nx * ny));
+        planes.try_for_each(|(lanes, plane)| {
+            let (mut row, mut bins) = (self.x_forward.make_input_vec(), self.x_forward.make_output_vec());
+            let mut scratch = self.x_forward.make_scratch_vec();
+            for (y, decays) in plane.chunks_exact(nx).enumerate() {
+                if decays.iter().all(|&d| d == 0.0) {
+                    bins.fill(Complex::ZERO);
+                } else {
+                    scale_row(decays, scale, &mut row[..nx]);
+                    row[nx..].fill(0.0);
+                    self.x_forward
+                        .process_with_scratch(&mut row, &mut bins, &mut scratch)
+                        .expect("buffers were made for this length");
+                }
+                for (group, bins) in bins.chunks(LANES).enumerate() {
+                    lanes[group * ny + y].0[..bins.len()].copy_from_slice(bins);
+                }
+            }
+            tasks.finish_one()
+        })
+    }
+
+    /// Step two: columns along y and z, multiplied by the kernel's spectrum, and back.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`].
+    pub(super) fn columns(
+        &self,
+        kernel: &PreparedKernel,
+        spectrum: &mut [Lane],
+        pool: &ScratchPool,
+        tasks: &Tasks,
+    ) -> Result<(), DoseError> {
+        let [_, ny, nz] = self.source_shape;
+        let mut groups = ArrayViewMut3::from_shape((nz, self.groups(), ny), spectrum)
+            .expect("the spectrum has a lane for each plane, group and row");
+        groups.axis_iter_mut(Axis(1)).into_par_iter().enumerate().try_for_each(|(group, lanes)| {
+            let first_kx = group * LANES;
+            let bins = kernel.bins[1] * kernel.bins[2];
+            let width = LANES.min(kernel.bins[0] - first_kx);
+            let kernel_slab = &kernel.spectrum[first_kx * bins..(first_kx + width) * bins];
+            pool.with(|scratch| self.group(kernel_slab, width, lanes, scratch, tasks))?;
+            tasks.finish_one()
+        })
+    }
+
+    /// One group of `width` neighbouring kx; `lanes` by z and y.
+    fn group(
+        &self,
+        kernel_slab: &[f32],
+        width: usize,
+        mut lanes: ArrayViewMut2<Lane>,
+        scratch: &mut Scratch,
+        tasks: &Tasks,
+    ) -> Result<(), DoseError> {
+        let (y, z) = (&self.y, &self.z);
+        let (bins_y, bins_z) = (y.length / 2 + 1, z.length / 2 + 1);
+        let Scratch { slab, columns, fft } = scratch;
+        slab.resize(self.source_shape[2] * y.length, Lane::default());
+        columns.resize(width * y.length.max(z.length), Complex::ZERO);
+        fft.resize(y.scratch_len().max(z.scratch_len()), Complex::ZERO);
+
+        for (plane, rows) in slab.chunks_exact_mut(y.length).zip(lanes.rows()) {
+            let columns = &mut columns[..width * y.length];
+            gather(rows.iter(), columns, y.length);
+            y.forward.process_with_scratch(columns, fft);
+            scatter(columns, y.length, plane.iter_mut());
+            tasks.go_on()?;
+        }
+        for ky in 0..y.length {
+            let columns = &mut columns[..width * z.length];
+            gather(slab[ky..].iter().step_by(y.length), columns, z.length);
+            z.forward.process_with_scratch(columns, fft);
+            for (lane, column) in columns.chunks_exact_mut(z.length).enumerate() {
+                let line = (lane * bins_y + ky.min(y.length - ky)) * bins_z;
+                multiply_mirrored(column, &kernel_slab[line..line + bins_z]);
+            }
+            z.inverse.process_with_scratch(columns, fft);
+            scatter(columns, z.length, slab[ky..].iter_mut().step_by(y.length));
+            tasks.go_on()?;
+        }
+        for plane in self.output_z.clone() {
+            let columns = &mut columns[..width * y.length];
+            gather(slab[plane * y.length..][..y.length].iter(), columns, y.length);
+            y.inverse.process_with_scratch(columns, fft);
+            scatter(columns, y.length, lanes.row_mut(plane).iter_mut());
+            tasks.go_on()?;
+        }
+        Ok(())
+    }
+
+    /// Step three: rows of the result along x. `finish` gets each with its y and its plane in the result, and completes it.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`].
+    pub(super) fn inverse_x(
+        &self,
+        spectrum: &[Lane],
+        energy: &mut [f32],
+        tasks: &Tasks,
+        finish: impl Fn([usize; 2], &[f32], &mut [f32]) + Sync,
+    ) -> Result<(), DoseError> {
+        let [nx, ny, _] = self.source_shape;
+        let plane_lanes = self.groups() * ny;
+        let spectrum = &spectrum[self.output_z.start * plane_lanes..self.output_z.end * plane_lanes];
+        let planes = spectrum.par_chunks_exact(plane_lanes).zip(energy.par_chunks_exact_mut(nx * ny)).enumerate();
+        planes.try_for_each(|(z, (lanes, plane))| {
+            let (mut bins, mut row) = (self.x_inverse.make_input_vec(), self.x_inverse.make_output_vec());
+            let mut scratch = self.x_inverse.make_scratch_vec();
+            let last = bins.len() - 1;
+            for (y, energy) in plane.chunks_exact_mut(nx).enumerate() {
+                for (group, bins) in bins.chunks_mut(LANES).enumerate() {
+                    bins.copy_from_slice(&lanes[group * ny + y].0[..bins.len()]);
+                }
+                // What rounding left there must be taken out: the row is real.
+                bins[0].im = 0.0;
+                bins[last].im = 0.0;
+                self.x_inverse
+                    .process_with_scratch(&mut bins, &mut row, &mut scratch)
+                    .expect("buffers were made for this length");
+                finish([y, z], &row[..nx], energy);
+            }
+            tasks.finish_one()
+        })
+    }
+}
+
+fn scale_row(decays: &[f32], scale: f64, row: &mut [f32]) {
+    for (value, &decays) in row.iter_mut().zip(decays) {
+        #[expect(clippy::cast_possible_truncation, reason = "scaled to at most 2 by a power of two")]
+        {
+            *value = (f64::from(decays) * scale) as f32;
+        }
+    }
+}
+
+/// Multiplies a spectrum by a real one that is the same forwards and backwards, of which the first half is given.
+fn multiply_mirrored(column: &mut [Complex<f32>], half: &[f32]) {
+    let (first, second) = column.split_at_mut(half.len());
+    first.iter_mut().zip(half).for_each(|(value, factor)| *value *= factor);
+    let mirrored = half[1..].iter().rev().skip((first.len() - 1) - second.len());
+    second.iter_mut().zip(mirrored).for_each(|(value, factor)| *value *= factor);
+}
