@@ -4,9 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+#[path = "build/shaders.rs"]
+mod shaders;
+
 fn main() {
     note_commit();
     compile_protocol();
+    shaders::embed();
     list_nuclides();
 }
 
