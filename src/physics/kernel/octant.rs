@@ -20,7 +20,7 @@ const POINTS: [usize; 4] = [2, 4, 8, 16];
 /// A rule is good enough if it differs from the one before by no more than this part of its value, or of the energy in the source voxel.
 const AGREEMENT: f64 = 1e-3;
 const FAINT_AGREEMENT: f64 = 1e-7;
-/// Largest change of the logarithm of the density over the support at which the first rule is not questioned.
+/// Largest change of the logarithm of the density over the support at which the first rule is used, far from the source unquestioned.
 const SMOOTH_CHANGE: f64 = 0.5;
 /// Where the kernel ends within the support its density jumps. Rays follow that; but there are many such offsets if the end is many voxels away,
 /// and little energy in each. Up to these distances, in units of the support's reach, rays and the last rule are used; past them the second.
@@ -172,8 +172,10 @@ impl<'a> Integrator<'a> {
         let end2 = self.kernel.end_cm().powi(2);
         let density = |r2: f64| self.kernel.density_mev_per_cm3(r2.sqrt());
         if near2 > 0.0 && far2 <= end2 {
+            // Two coarse rules may agree by chance where the density bends sharply.
+            let steep = change(self.kernel, near2.sqrt(), far2.sqrt()) > SMOOTH_CHANGE;
             let mut previous = f64::NAN;
-            for rule in GAUSS.iter() {
+            for rule in GAUSS.iter().skip(usize::from(steep)) {
                 let energy = self.gauss_energy(offset, rule, density);
                 if energy > RAYS_ABOVE * self.self_mev {
                     break;
@@ -218,14 +220,20 @@ fn smooth_distance(kernel: &RadialKernel, reach_cm: f64) -> f64 {
         return f64::INFINITY;
     }
     let step = 0.25 * reach_cm;
-    let change = |near: f64, far: f64| (kernel.density_mev_per_cm3(near) / kernel.density_mev_per_cm3(far)).ln().abs();
     let mut smooth_cm = end_cm;
     let mut centre = end_cm - reach_cm - 2.0 * step;
-    while centre > reach_cm + step && change(centre - reach_cm - step, centre + reach_cm + step) <= SMOOTH_CHANGE {
+    while centre > reach_cm + step
+        && change(kernel, centre - reach_cm - step, centre + reach_cm + step) <= SMOOTH_CHANGE
+    {
         smooth_cm = centre;
         centre -= step;
     }
     smooth_cm
+}
+
+/// Change of the logarithm of the density between two radii within the kernel.
+fn change(kernel: &RadialKernel, near_cm: f64, far_cm: f64) -> f64 {
+    (kernel.density_mev_per_cm3(near_cm) / kernel.density_mev_per_cm3(far_cm)).ln().abs()
 }
 
 #[cfg(test)]
