@@ -2,11 +2,12 @@
 //!
 //! * `shells`: the tabulated shells, near and far, as one cumulative energy.
 //! * [`radial`]: that table as a function of the radius, with its moments.
-//! * `rays`, `octant` with `density_table`: its integral over pairs of voxels.
+//! * `octant`: its integral over pairs of voxels, by `integrator`, which chooses between `rays` and Gauss rules.
 //! * `cache`: the kernels of the last requests.
 
 mod cache;
 mod density_table;
+mod integrator;
 mod octant;
 mod quadrature;
 mod radial;
