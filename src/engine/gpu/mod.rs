@@ -1,13 +1,37 @@
 //! Any GPU, through WGSL and wgpu. Only this module knows wgpu.
+//!
+//! A convolution is five passes over memory (`shaders/`): x, y, z there, times the kernel, and back, y, x. Padding is neither stored along z
+//! nor read along x and y. The core of the kernel goes before them, directly.
 
-use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Volume};
+mod adapter;
+mod batch;
+mod context;
+mod fault;
+mod fft;
+mod kernel;
+mod session;
+mod shader;
+mod tiling;
+mod workspace;
+
+use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Stage, Volume};
+use crate::engine::kernel_spectrum::{PreparedKernels, power_of_two_below};
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::ConvolutionPlan;
+
+use session::{Block, Session};
+use tiling::Tiling;
+
+pub use adapter::{has_hardware, list};
+pub use context::DeviceLimits;
 
 /// A GPU as a device.
 #[derive(Debug)]
 pub struct GpuEngine {
     info: DeviceInfo,
+    limits: DeviceLimits,
+    prepared: PreparedKernels,
+    session: Session,
 }
 
 impl GpuEngine {
@@ -16,7 +40,36 @@ impl GpuEngine {
     /// # Errors
     /// [`DoseError::DeviceUnavailable`] with what there is instead.
     pub fn open(selector: DeviceSelector) -> Result<Self, DoseError> {
-        Err(DoseError::DeviceUnavailable(selector.to_string()))
+        Self::open_within(selector, DeviceLimits::Adapter)
+    }
+
+    /// Opens the GPU that `selector` names, with no more than `limits` of what it offers.
+    ///
+    /// # Errors
+    /// [`DoseError::DeviceUnavailable`] with what there is instead.
+    pub fn open_within(selector: DeviceSelector, limits: DeviceLimits) -> Result<Self, DoseError> {
+        let (adapter, info) = adapter::find(selector)?;
+        let session = Session::open(&adapter, &info, limits)?;
+        Ok(Self { info, limits, prepared: PreparedKernels::default(), session })
+    }
+
+    /// Opens the same GPU once more, after [`DoseError::DeviceLost`]. Every request before that fails alike.
+    ///
+    /// # Errors
+    /// [`DoseError::DeviceUnavailable`] if it does not come back.
+    pub fn reopen(&mut self) -> Result<(), DoseError> {
+        let selector = self.info.id.parse().map_err(|_| DoseError::DeviceUnavailable(self.info.id.clone()))?;
+        let (adapter, info) = adapter::find(selector)?;
+        if info != self.info {
+            return Err(DoseError::DeviceUnavailable(format!("{}: now another device", self.info.id)));
+        }
+        self.session = Session::open(&adapter, &info, self.limits)?;
+        Ok(())
+    }
+
+    /// Ends the device as a failure of the hardware or its driver would, to test what comes after.
+    pub fn lose(&mut self) {
+        self.session.context.device.destroy();
     }
 
     /// What runs.
@@ -27,24 +80,37 @@ impl GpuEngine {
     /// See [`crate::engine::Device::convolve`].
     ///
     /// # Errors
-    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`].
+    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`]; [`DoseError::TooLarge`] before any work if an
+    /// axis is longer than what a workgroup of the device holds.
     pub fn convolve(
         &mut self,
-        _plan: &ConvolutionPlan,
-        _kernel: &VoxelKernel,
-        _source: &Volume<f32>,
-        _control: &Control,
+        plan: &ConvolutionPlan,
+        kernel: &VoxelKernel,
+        source: &Volume<f32>,
+        control: &Control,
     ) -> Result<Volume<f32>, DoseError> {
-        unimplemented!()
+        self.session.context.faults.check()?;
+        let [nx, ny, _] = plan.shape;
+        let bounds = self.session.context.bounds();
+        let tile = |block| Tiling::new([nx, ny], plan.core_half_width[2], block, bounds);
+        let tilings = plan.blocks.iter().map(tile).collect::<Result<Vec<_>, _>>()?;
+
+        let unit_decays = power_of_two_below(source.as_slice().iter().copied().map(f64::from).fold(0.0, f64::max));
+        let mut energy = vec![0.0; source.as_slice().len()];
+        let n_blocks = tilings.len() as f64;
+        for (number, tiling) in tilings.into_iter().enumerate() {
+            control.checkpoint(Stage::Dose, number as f64 / n_blocks)?;
+            let prepared = self.prepared.get(kernel, plan.core_half_width, tiling.padded, control)?;
+            let output = &mut energy[tiling.output_z.start * nx * ny..tiling.output_z.end * nx * ny];
+            let progress = |done| (number as f64 + done) / n_blocks;
+            let block = Block { tiling, kernel: &prepared, source: source.as_slice(), unit_decays };
+            if let Err(error) = self.session.convolve(block, output, control, progress) {
+                if error != DoseError::Cancelled {
+                    self.session.release();
+                }
+                return Err(error);
+            }
+        }
+        Ok(Volume::from_vec(source.grid().clone(), energy).expect("one value for each voxel of the same grid"))
     }
-}
-
-/// Whether there is a GPU that is not software.
-pub fn has_hardware() -> bool {
-    false
-}
-
-/// All GPUs, software ones included, in the order of their numbers.
-pub fn list() -> Vec<DeviceInfo> {
-    Vec::new()
 }

@@ -1,0 +1,125 @@
+//! Passes over lines of a volume, handed to the device in batches short enough to cancel between.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::context::{Context, Pipeline};
+use super::shader::ConvolutionParams;
+use crate::domain::{Control, DoseError, Stage};
+
+/// What a batch aims at: short enough to cancel and for a driver's watchdog, long enough to fill the device [s].
+const BATCH_SECONDS: f64 = 0.05;
+/// Dispatches of one batch.
+const MAX_DISPATCHES: usize = 64;
+
+/// One stage over one slab or chunk.
+#[derive(Debug)]
+pub(super) struct Pass {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) bind_group: wgpu::BindGroup,
+    /// Complete but for the groups.
+    pub(super) params: ConvolutionParams,
+    pub(super) groups: u32,
+    /// Work of one group, in butterflies or the like: only ratios matter.
+    pub(super) group_cost: f64,
+}
+
+/// The part of a pass that goes into one dispatch.
+struct Dispatch<'a> {
+    pass: &'a Pass,
+    first_group: u32,
+    end_group: u32,
+}
+
+/// Hands passes to a device, in order. Learns how fast it is.
+#[derive(Debug)]
+pub(super) struct Batches {
+    params: wgpu::Buffer,
+    /// Work done per second in earlier batches.
+    rate: f64,
+}
+
+impl Batches {
+    /// * `rate` – a first guess that is rather too low
+    pub(super) fn new(context: &Context, rate: f64) -> Self {
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let params = context.buffer("params", MAX_DISPATCHES * context.params_stride() / 4, usage);
+        Self { params, rate }
+    }
+
+    /// Where the stages find their parameters.
+    pub(super) fn params(&self) -> &wgpu::Buffer {
+        &self.params
+    }
+
+    /// Runs all passes; `progress` maps the part that is done to a fraction of the stage.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`].
+    pub(super) fn run(
+        &mut self,
+        context: &Context,
+        passes: &[Pass],
+        control: &Control,
+        progress: impl Fn(f64) -> f64,
+    ) -> Result<(), DoseError> {
+        let total: f64 = passes.iter().map(|pass| f64::from(pass.groups) * pass.group_cost).sum();
+        let mut done = 0.0;
+        let (mut pass, mut first_group) = (0, 0);
+        while pass < passes.len() {
+            control.checkpoint(Stage::Dose, progress(done / total))?;
+            let budget = self.rate * BATCH_SECONDS;
+            let (mut batch, mut cost) = (Vec::new(), 0.0);
+            while pass < passes.len() && batch.len() < MAX_DISPATCHES && (batch.is_empty() || cost < budget) {
+                let current = &passes[pass];
+                let end_group = current.end_within(first_group, budget - cost, context.groups_per_axis());
+                batch.push(Dispatch { pass: current, first_group, end_group });
+                cost += f64::from(end_group - first_group) * current.group_cost;
+                (pass, first_group) = if end_group == current.groups { (pass + 1, 0) } else { (pass, end_group) };
+            }
+            let start = Instant::now();
+            self.submit(context, &batch);
+            context.wait()?;
+            let measured = cost / start.elapsed().as_secs_f64().max(1e-6);
+            self.rate = measured.clamp(self.rate / 4.0, self.rate * 4.0);
+            done += cost;
+        }
+        control.checkpoint(Stage::Dose, progress(1.0))
+    }
+
+    fn submit(&self, context: &Context, batch: &[Dispatch<'_>]) {
+        let stride = context.params_stride();
+        let mut words = vec![0_u32; batch.len() * stride / 4];
+        for (slot, dispatch) in words.chunks_exact_mut(stride / 4).zip(batch) {
+            let &Dispatch { pass, first_group, end_group } = dispatch;
+            let params = ConvolutionParams { first_group, end_group, ..pass.params }.words();
+            slot[..params.len()].copy_from_slice(&params);
+        }
+        context.queue.write_buffer(&self.params, 0, bytemuck::cast_slice(&words));
+        let label = wgpu::CommandEncoderDescriptor { label: Some("batch") };
+        let mut encoder = context.device.create_command_encoder(&label);
+        for (offset, Dispatch { pass, first_group, end_group }) in (0..).step_by(stride).zip(batch) {
+            let label = Some(pass.pipeline.shader.name);
+            let mut compute =
+                encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label, timestamp_writes: None });
+            compute.set_pipeline(&pass.pipeline.compute);
+            compute.set_bind_group(0, &pass.bind_group, &[offset]);
+            let groups = end_group - first_group;
+            let x = groups.min(context.groups_per_axis());
+            compute.dispatch_workgroups(x, groups.div_ceil(x), 1);
+        }
+        context.queue.submit([encoder.finish()]);
+    }
+}
+
+impl Pass {
+    /// The end of the groups from `first` on that cost about `budget`, at least one group and at most one dispatch.
+    fn end_within(&self, first: u32, budget: f64, groups_per_axis: u32) -> u32 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, which is meant")]
+        let affordable = (budget / self.group_cost) as u32;
+        let rest = self.groups - first;
+        // Two axes of a dispatch, and no rounding up past the range of a group number.
+        let dispatchable = groups_per_axis.saturating_mul(groups_per_axis).min(1 << 30);
+        first + affordable.clamp(1, rest.min(dispatchable))
+    }
+}

@@ -1,0 +1,228 @@
+//! An open wgpu device: its limits, its buffers, its pipelines.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::fault::Faults;
+use super::fft::{MAX_STAGES, radices};
+use super::shader::{BindingKind, ConvolutionParams, Shader};
+use super::tiling::Bounds;
+use crate::domain::DoseError;
+
+/// Pipelines that are kept between requests; a request needs six.
+const KEPT_PIPELINES: usize = 64;
+/// A device that does not answer for so long is lost. A batch is meant to last 50 ms.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What limits a device is opened with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceLimits {
+    /// All that the adapter offers.
+    Adapter,
+    /// What every WebGPU device offers: 16 KiB of workgroup memory, bindings of 128 MiB.
+    WebGpuDefault,
+    /// As `WebGpuDefault`, with smaller bindings [bytes]: makes a small volume take the path of a large one.
+    Binding(u64),
+}
+
+impl DeviceLimits {
+    fn of(self, adapter: &wgpu::Adapter) -> wgpu::Limits {
+        match self {
+            Self::Adapter => adapter.limits(),
+            Self::WebGpuDefault => wgpu::Limits::default(),
+            Self::Binding(bytes) => wgpu::Limits {
+                max_storage_buffer_binding_size: bytes,
+                max_buffer_size: bytes,
+                ..wgpu::Limits::default()
+            },
+        }
+    }
+}
+
+/// One stage, specialised to one length of line, with the layout of its bindings.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    /// The stage.
+    pub(super) shader: &'static Shader,
+    /// What runs it.
+    pub(super) compute: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+/// How a stage is specialised: points of a line and lines of a workgroup. Without lines for stages that transform nothing.
+pub(super) type Lines = Option<(usize, usize)>;
+
+/// An open device.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) faults: Faults,
+    limits: wgpu::Limits,
+    pipelines: HashMap<(&'static str, Lines), Arc<Pipeline>>,
+}
+
+impl Context {
+    /// # Errors
+    /// [`DoseError::DeviceUnavailable`] if the driver refuses.
+    pub(super) fn open(adapter: &wgpu::Adapter, limits: DeviceLimits) -> Result<Self, DoseError> {
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("dosegrid"),
+            required_limits: limits.of(adapter),
+            memory_hints: wgpu::MemoryHints::Performance,
+            ..wgpu::DeviceDescriptor::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+            .map_err(|error| DoseError::DeviceUnavailable(format!("{}: {error}", adapter.get_info().name)))?;
+        let faults = Faults::default();
+        faults.watch(&device);
+        let limits = device.limits();
+        Ok(Self { device, queue, faults, limits, pipelines: HashMap::new() })
+    }
+
+    /// What the device allows, as far as it decides how the work is cut up.
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds {
+            workgroup_bytes: u64::from(self.limits.max_compute_workgroup_storage_size),
+            binding_bytes: self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size),
+        }
+    }
+
+    /// Workgroups along one axis of a dispatch.
+    pub(super) fn groups_per_axis(&self) -> u32 {
+        self.limits.max_compute_workgroups_per_dimension
+    }
+
+    /// Bytes from one set of parameters to the next in a uniform buffer.
+    pub(super) fn params_stride(&self) -> usize {
+        size_of_val(&ConvolutionParams::default().words())
+            .next_multiple_of(self.limits.min_uniform_buffer_offset_alignment as usize)
+    }
+
+    /// A storage buffer for `len` values of 4 bytes; at least one, since an empty buffer cannot be bound.
+    pub(super) fn storage(&self, label: &str, len: usize) -> wgpu::Buffer {
+        use wgpu::BufferUsages as Usage;
+        self.buffer(label, len, Usage::STORAGE | Usage::COPY_DST | Usage::COPY_SRC)
+    }
+
+    /// A buffer for `len` values of 4 bytes.
+    pub(super) fn buffer(&self, label: &str, len: usize, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        let size = len.max(1) as u64 * 4;
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size,
+            usage,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// A storage buffer that holds `values`.
+    pub(super) fn filled<T: bytemuck::NoUninit>(&self, label: &str, values: &[T]) -> wgpu::Buffer {
+        let buffer = self.storage(label, size_of_val(values) / 4);
+        self.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(values));
+        buffer
+    }
+
+    /// Waits until the device has done all it was given.
+    ///
+    /// # Errors
+    /// As [`Faults::check`].
+    pub(super) fn wait(&self) -> Result<(), DoseError> {
+        let all = wgpu::PollType::Wait { submission_index: None, timeout: Some(ANSWER_TIMEOUT) };
+        // wgpu panics where the driver reports the loss of the device to the waiting thread itself.
+        match catch_unwind(AssertUnwindSafe(|| self.device.poll(all))) {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => self.faults.lost(format!("no answer: {error}")),
+            Err(_) => self.faults.lost("the driver reported the loss while it was waited for".to_owned()),
+        }
+        self.faults.check()
+    }
+
+    /// A stage for lines of one length, compiled once. Without lines for a stage that transforms nothing.
+    pub(super) fn pipeline(&mut self, shader: &'static Shader, lines: Lines) -> Arc<Pipeline> {
+        if self.pipelines.len() >= KEPT_PIPELINES {
+            self.pipelines.clear();
+        }
+        let device = &self.device;
+        let compiled = || Arc::new(Pipeline::compile(device, shader, lines));
+        self.pipelines.entry((shader.name, lines)).or_insert_with(compiled).clone()
+    }
+}
+
+impl Pipeline {
+    fn compile(device: &wgpu::Device, shader: &'static Shader, lines: Lines) -> Self {
+        let label = Some(shader.name);
+        let source = wgpu::ShaderSource::Wgsl(shader.source.into());
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
+        let entries: Vec<_> = shader.bindings.iter().map(layout_entry).collect();
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let constants = lines.map_or_else(Vec::new, line_constants);
+        let constants: Vec<_> = constants.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let compute = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(&device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label,
+                bind_group_layouts: &[Some(&layout)],
+                immediate_size: 0,
+            })),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &constants,
+                zero_initialize_workgroup_memory: false, // every stage fills what it reads
+            },
+            cache: None,
+        });
+        Self { shader, compute, layout }
+    }
+
+    /// Binds buffers to the stage's variables by name; every variable must be given, in any order.
+    pub(super) fn bind(&self, device: &wgpu::Device, buffers: &[(&str, &wgpu::Buffer)]) -> wgpu::BindGroup {
+        let entries = self.shader.bindings.iter().map(|binding| {
+            let (_, buffer) =
+                buffers.iter().find(|(name, _)| *name == binding.name).expect("a stage gets all its buffers");
+            let size = match binding.kind {
+                BindingKind::Uniform => {
+                    wgpu::BufferSize::new(size_of_val(&ConvolutionParams::default().words()) as u64)
+                }
+                BindingKind::ReadOnly | BindingKind::ReadWrite => None,
+            };
+            let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size });
+            wgpu::BindGroupEntry { binding: binding.slot, resource }
+        });
+        let entries: Vec<_> = entries.collect();
+        let label = Some(self.shader.name);
+        device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout: &self.layout, entries: &entries })
+    }
+}
+
+fn layout_entry(binding: &super::shader::Binding) -> wgpu::BindGroupLayoutEntry {
+    let ty = match binding.kind {
+        BindingKind::Uniform => wgpu::BufferBindingType::Uniform,
+        BindingKind::ReadOnly => wgpu::BufferBindingType::Storage { read_only: true },
+        BindingKind::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+    };
+    let has_dynamic_offset = matches!(binding.kind, BindingKind::Uniform);
+    wgpu::BindGroupLayoutEntry {
+        binding: binding.slot,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
+        count: None,
+    }
+}
+
+/// The override constants of `shaders/shared/fft.wgsl`.
+fn line_constants((length, tile): (usize, usize)) -> Vec<(String, f64)> {
+    let radices = radices(length).expect("a tiling has lengths with stages only");
+    let mut constants = vec![
+        ("LENGTH".to_owned(), length as f64),
+        ("TILE".to_owned(), tile as f64),
+        ("LINE_POINTS".to_owned(), (length * tile) as f64),
+    ];
+    for stage in 0..MAX_STAGES {
+        constants.push((format!("RADIX_{stage}"), radices.get(stage).copied().map_or(1.0, f64::from)));
+    }
+    constants
+}

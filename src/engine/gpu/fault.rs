@@ -1,0 +1,74 @@
+//! What went wrong on a device, from whichever thread the driver says so.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::domain::DoseError;
+
+/// The first fault of a device, kept until it is reported. No error of the driver ends the process.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Faults(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// Why the device is of no more use; stays until the device is opened again.
+    lost: Option<String>,
+    /// Memory that was asked for in vain; the device goes on.
+    out_of_memory: Option<String>,
+}
+
+impl Faults {
+    /// Hears of every error that `device` reports from now on.
+    pub(super) fn watch(&self, device: &wgpu::Device) {
+        let faults = self.clone();
+        device.on_uncaptured_error(Arc::new(move |error| match error {
+            wgpu::Error::OutOfMemory { .. } => faults.out_of_memory(error.to_string()),
+            wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. } => faults.lost(error.to_string()),
+        }));
+        let faults = self.clone();
+        device.set_device_lost_callback(move |reason, message| faults.lost(format!("{reason:?}: {message}")));
+    }
+
+    /// The device can no more be trusted.
+    pub(super) fn lost(&self, reason: String) {
+        self.with(|state| {
+            state.lost.get_or_insert(reason);
+        });
+    }
+
+    fn out_of_memory(&self, reason: String) {
+        self.with(|state| state.out_of_memory = Some(reason));
+    }
+
+    /// # Errors
+    /// [`DoseError::DeviceLost`], at every call once it happened; [`DoseError::DeviceOutOfMemory`], once.
+    pub(super) fn check(&self) -> Result<(), DoseError> {
+        self.with(|state| match (&state.lost, state.out_of_memory.take()) {
+            (Some(reason), _) => Err(DoseError::DeviceLost(reason.clone())),
+            (None, Some(reason)) => Err(DoseError::DeviceOutOfMemory(reason)),
+            (None, None) => Ok(()),
+        })
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loss_stays_and_a_lack_of_memory_is_reported_once() {
+        let faults = Faults::default();
+        assert_eq!(faults.check(), Ok(()));
+        faults.out_of_memory("a".into());
+        assert_eq!(faults.check(), Err(DoseError::DeviceOutOfMemory("a".into())));
+        assert_eq!(faults.check(), Ok(()));
+        faults.lost("b".into());
+        faults.lost("c".into());
+        for _ in 0..2 {
+            assert_eq!(faults.check(), Err(DoseError::DeviceLost("b".into())));
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What the transforms in `shaders/shared/fft.wgsl` need from the host: factors, twiddles, and the order they leave values in.
+
+/// Stages that the shader provides for.
+pub(super) const MAX_STAGES: usize = 8;
+
+/// The factors of a length in the order of the forward transform: powers of two first, then the odd ones, which read memory banks evenly
+/// where neighbouring values are one factor apart. None if a prime factor is above 7 or there are too many factors.
+pub(super) fn radices(length: usize) -> Option<Vec<u32>> {
+    let mut rest = length;
+    let mut radices = Vec::new();
+    for radix in [8_u32, 4, 2, 7, 5, 3] {
+        while rest.is_multiple_of(radix as usize) && rest > 0 {
+            rest /= radix as usize;
+            radices.push(radix);
+        }
+    }
+    (rest == 1 && radices.len() <= MAX_STAGES).then_some(radices)
+}
+
+/// `frequencies(n)[p]` is the frequency that the forward transform leaves at position `p`: its digits, last factor first.
+pub(super) fn frequencies(length: usize, radices: &[u32]) -> Vec<u32> {
+    let frequency = |position: usize| {
+        let (mut rest, mut span, mut weight, mut frequency) = (position, length, 1, 0);
+        for &radix in radices {
+            span /= radix as usize;
+            frequency += rest / span * weight;
+            rest %= span;
+            weight *= radix as usize;
+        }
+        u32::try_from(frequency).expect("a line is shorter than 2^32")
+    };
+    (0..length).map(frequency).collect()
+}
+
+/// `positions(frequencies)[k]` is where frequency `k` lies: the inverse of the permutation.
+pub(super) fn positions(frequencies: &[u32]) -> Vec<u32> {
+    let mut positions = vec![0; frequencies.len()];
+    for (position, &frequency) in (0_u32..).zip(frequencies) {
+        positions[frequency as usize] = position;
+    }
+    positions
+}
+
+/// The frequency at each position, or its mirror image if that is lower.
+pub(super) fn folded(frequencies: &[u32]) -> Vec<u32> {
+    let length = u32::try_from(frequencies.len()).expect("a line is shorter than 2^32");
+    frequencies.iter().map(|&k| k.min(length - k)).collect()
+}
+
+/// `exp(−2πi k / length)`, real and imaginary part after one another, computed in f64.
+pub(super) fn twiddles(length: usize) -> Vec<f32> {
+    let angle = |k: usize| -std::f64::consts::TAU * k as f64 / length as f64;
+    #[expect(clippy::cast_possible_truncation, reason = "rounded once, from f64")]
+    (0..length).flat_map(|k| [angle(k).cos() as f32, angle(k).sin() as f32]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_smooth_length_up_to_6144_has_stages_enough() {
+        for length in (1..=6144).filter(|&n| crate::plan::smooth::is_smooth(n)) {
+            let radices = radices(length).expect("a smooth length");
+            assert_eq!(radices.iter().product::<u32>() as usize, length);
+        }
+        assert_eq!((radices(11), radices(26), radices(0)), (None, None, None));
+    }
+
+    #[test]
+    fn positions_invert_frequencies() {
+        let frequencies = frequencies(60, &radices(60).expect("a smooth length"));
+        for (k, &position) in positions(&frequencies).iter().enumerate() {
+            assert_eq!(frequencies[position as usize] as usize, k);
+        }
+        assert!(folded(&frequencies).iter().all(|&k| k <= 30));
+    }
+}

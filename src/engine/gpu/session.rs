@@ -1,0 +1,156 @@
+//! An open device with what it holds: all that is gone when it is lost.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::batch::Batches;
+use super::context::{Context, DeviceLimits};
+use super::kernel::DeviceKernels;
+use super::tiling::Tiling;
+use super::workspace::Workspace;
+use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError};
+use crate::engine::kernel_spectrum::PreparedKernel;
+
+/// Work per second that is expected of a device before its first batch. Rather too low: a twentieth of a second must not become a minute.
+const FIRST_RATE_HARDWARE: f64 = 1e9;
+const FIRST_RATE_SOFTWARE: f64 = 2e7;
+/// Values that are converted and sent, or fetched, at a time.
+const TRANSFER_VALUES: usize = 4 << 20;
+
+/// An open device with what it holds.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) context: Context,
+    kernels: DeviceKernels,
+    batches: Batches,
+    workspace: Option<Workspace>,
+    /// Where results are read from; made when first needed.
+    staging: Option<wgpu::Buffer>,
+}
+
+/// What one block is computed from.
+#[derive(Debug)]
+pub(super) struct Block<'a> {
+    pub(super) tiling: Tiling,
+    pub(super) kernel: &'a Arc<PreparedKernel>,
+    /// The whole source volume.
+    pub(super) source: &'a [f32],
+    /// What the source is divided by on the device, so that no scale overflows single precision.
+    pub(super) unit_decays: f64,
+}
+
+impl Session {
+    /// # Errors
+    /// [`DoseError::DeviceUnavailable`] if the driver refuses.
+    pub(super) fn open(adapter: &wgpu::Adapter, info: &DeviceInfo, limits: DeviceLimits) -> Result<Self, DoseError> {
+        let context = Context::open(adapter, limits)?;
+        let software = info.kind == DeviceKind::SoftwareGpu;
+        let batches = Batches::new(&context, if software { FIRST_RATE_SOFTWARE } else { FIRST_RATE_HARDWARE });
+        Ok(Self { context, kernels: DeviceKernels::default(), batches, workspace: None, staging: None })
+    }
+
+    /// Convolves one block: `output` gets the energy of its planes.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`].
+    pub(super) fn convolve(
+        &mut self,
+        block: Block<'_>,
+        output: &mut [f32],
+        control: &Control,
+        progress: impl Fn(f64) -> f64,
+    ) -> Result<(), DoseError> {
+        let Block { tiling, kernel, source, unit_decays } = block;
+        let workspace = self.workspace(tiling)?;
+        self.upload(&workspace, source, unit_decays);
+        let on_device = self.kernels.get(&self.context, kernel, &workspace.tiling.slabs);
+        self.context.faults.check()?;
+        let passes = workspace.passes(&mut self.context, &self.batches, &on_device);
+        self.batches.run(&self.context, &passes, control, progress)?;
+        self.download(&workspace, unit_decays * kernel.unit_mev, output)?;
+        self.workspace = Some(workspace);
+        Ok(())
+    }
+
+    /// The buffers for a block, those of an earlier one if it was cut up alike.
+    fn workspace(&mut self, tiling: Tiling) -> Result<Workspace, DoseError> {
+        match self.workspace.take() {
+            Some(workspace) if workspace.tiling == tiling => Ok(workspace),
+            // The old buffers go first: there may not be room for both.
+            old => {
+                drop(old);
+                let workspace = Workspace::new(&self.context, tiling);
+                self.context.faults.check().map(|()| workspace)
+            }
+        }
+    }
+
+    /// Gives back all memory of the device that another request could need.
+    pub(super) fn release(&mut self) {
+        self.workspace = None;
+        self.staging = None;
+        self.kernels = DeviceKernels::default();
+    }
+
+    /// Sends the source, divided by `unit`.
+    fn upload(&self, workspace: &Workspace, source: &[f32], unit: f64) {
+        let [nx, ny] = workspace.tiling.plane_shape;
+        for (chunk, buffers) in workspace.tiling.chunks.iter().zip(&workspace.chunks) {
+            let values = &source[voxels_of(&chunk.held, nx * ny)];
+            for (piece, offset) in values.chunks(TRANSFER_VALUES).zip((0..).step_by(TRANSFER_VALUES * 4)) {
+                #[expect(clippy::cast_possible_truncation, reason = "the unit is a power of two: nothing is rounded")]
+                let scaled: Vec<f32> = piece.iter().map(|&value| (f64::from(value) / unit) as f32).collect();
+                self.context.queue.write_buffer(&buffers.source, offset, bytemuck::cast_slice(&scaled));
+            }
+        }
+    }
+
+    /// Fetches the result of a block, times `unit`.
+    fn download(&mut self, workspace: &Workspace, unit: f64, result: &mut [f32]) -> Result<(), DoseError> {
+        let [nx, ny] = workspace.tiling.plane_shape;
+        let first = workspace.tiling.output_z.start;
+        for (chunk, buffers) in workspace.outputs() {
+            let output = chunk.output.start - first..chunk.output.end - first;
+            let values = &mut result[voxels_of(&output, nx * ny)];
+            for (piece, offset) in values.chunks_mut(TRANSFER_VALUES).zip((0..).step_by(TRANSFER_VALUES * 4)) {
+                self.read(&buffers.result, offset, unit, piece)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, buffer: &wgpu::Buffer, offset: u64, unit: f64, values: &mut [f32]) -> Result<(), DoseError> {
+        let Self { context, staging, .. } = self;
+        let size = size_of_val(values) as u64;
+        let limit = usize::try_from(context.bounds().binding_bytes / 4).unwrap_or(usize::MAX);
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let staging = staging.get_or_insert_with(|| context.buffer("staging", TRANSFER_VALUES.min(limit), usage));
+        let label = wgpu::CommandEncoderDescriptor { label: Some("read back") };
+        let mut encoder = context.device.create_command_encoder(&label);
+        encoder.copy_buffer_to_buffer(buffer, offset, staging, 0, size);
+        context.queue.submit([encoder.finish()]);
+        let faults = context.faults.clone();
+        staging.map_async(wgpu::MapMode::Read, 0..size, move |mapped| {
+            if let Err(error) = mapped {
+                faults.lost(format!("reading back: {error}"));
+            }
+        });
+        context.wait()?;
+        let lost = |error| DoseError::DeviceLost(format!("reading back: {error}"));
+        let view = staging.get_mapped_range(0..size).map_err(lost)?;
+        for (value, bytes) in values.iter_mut().zip(view.chunks_exact(4)) {
+            let found = f32::from_le_bytes(bytes.try_into().expect("four bytes"));
+            #[expect(clippy::cast_possible_truncation, reason = "the precision of the result")]
+            {
+                *value = (f64::from(found) * unit) as f32;
+            }
+        }
+        drop(view);
+        staging.unmap();
+        Ok(())
+    }
+}
+
+fn voxels_of(planes: &Range<usize>, plane_voxels: usize) -> Range<usize> {
+    planes.start * plane_voxels..planes.end * plane_voxels
+}

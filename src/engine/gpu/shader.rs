@@ -1,0 +1,33 @@
+//! The stages as `build.rs` embeds them: source, lanes of a workgroup, bindings by name, and the structs the host fills in.
+
+/// One WGSL stage.
+#[derive(Debug)]
+pub(super) struct Shader {
+    /// The file's stem.
+    pub(super) name: &'static str,
+    /// WGSL, imports resolved.
+    pub(super) source: &'static str,
+    /// Lanes of a workgroup.
+    pub(super) lanes: u32,
+    /// What it reads and writes.
+    pub(super) bindings: &'static [Binding],
+}
+
+/// One resource of a stage.
+#[derive(Debug)]
+pub(super) struct Binding {
+    pub(super) slot: u32,
+    /// The WGSL variable.
+    pub(super) name: &'static str,
+    pub(super) kind: BindingKind,
+}
+
+/// What a stage may do with a resource.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum BindingKind {
+    Uniform,
+    ReadOnly,
+    ReadWrite,
+}
+
+include!(concat!(env!("OUT_DIR"), "/shaders.rs"));

@@ -1,0 +1,162 @@
+//! How one block of a convolution is cut to fit what a device binds at once. Pure: knows no device.
+//!
+//! The half spectrum is held one slab of `kx` at a time. The transform is linear, so each slab adds its part to the result, and no volume is
+//! too large for a binding. Source and result are cut into chunks of planes.
+
+use std::ops::Range;
+
+use super::fft::radices;
+use crate::domain::DoseError;
+use crate::plan::Block;
+
+/// Bytes of a complex value.
+const COMPLEX_BYTES: u64 = 8;
+/// Columns that share a memory transaction (64 bytes).
+const COALESCED_COLUMNS: u64 = 8;
+/// Most complex values that one workgroup holds, unless a single line is longer: more would leave too few groups on a processor.
+const GROUP_POINTS: u64 = 4096;
+
+/// What a device allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// Memory that a workgroup shares.
+    pub(super) workgroup_bytes: u64,
+    /// The largest buffer that a shader may see.
+    pub(super) binding_bytes: u64,
+}
+
+/// One block, cut up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tiling {
+    /// Shape of the transform.
+    pub(super) padded: [usize; 3],
+    /// Voxels of a plane.
+    pub(super) plane_shape: [usize; 2],
+    /// Planes of the source that the block reads, by their number in the volume.
+    pub(super) source_z: Range<usize>,
+    /// Planes of the result that the block makes, by their number in the volume.
+    pub(super) output_z: Range<usize>,
+    /// Slabs of the half spectrum, by kx.
+    pub(super) slabs: Vec<Range<usize>>,
+    /// Complex values from one row of a slab to the next.
+    pub(super) row_stride: usize,
+    /// Chunks of source and result.
+    pub(super) chunks: Vec<Chunk>,
+    /// Lines that one workgroup transforms, by axis.
+    pub(super) tiles: [usize; 3],
+}
+
+/// Planes that are held in one buffer, by their number in the volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Chunk {
+    /// Source planes in the buffer: the chunk's own and those that the core reaches.
+    pub(super) held: Range<usize>,
+    /// Source planes that this chunk transforms.
+    pub(super) own: Range<usize>,
+    /// Planes of the result; may be empty.
+    pub(super) output: Range<usize>,
+}
+
+impl Tiling {
+    /// Cuts `block` of a volume with planes of `plane_shape`; the core reaches `core_z` planes up and down.
+    ///
+    /// # Errors
+    /// [`DoseError::TooLarge`] if a line does not fit a workgroup, or a plane or a column of the spectrum a binding.
+    pub(super) fn new(
+        plane_shape: [usize; 2],
+        core_z: usize,
+        block: &Block,
+        bounds: Bounds,
+    ) -> Result<Self, DoseError> {
+        let padded = block.padded_shape;
+        let (source_z, output_z) = (block.source_z.clone(), block.output_z.clone());
+        let (slabs, row_stride) = slabs(padded, source_z.len().max(output_z.len()), bounds.binding_bytes)?;
+        let chunks = chunks(plane_shape, core_z, &source_z, &output_z, bounds.binding_bytes)?;
+        let group_points = bounds.workgroup_bytes / COMPLEX_BYTES;
+        let columns = slabs[0].len();
+        let tiles = [
+            rows_per_group(padded[0], group_points)?,
+            columns_per_group(padded[1], columns, group_points)?,
+            columns_per_group(padded[2], columns, group_points)?,
+        ];
+        Ok(Self { padded, plane_shape, source_z, output_z, slabs, row_stride, chunks, tiles })
+    }
+
+    /// Values of the spectrum buffer.
+    pub(super) fn spectrum_len(&self) -> usize {
+        self.row_stride * self.padded[1] * self.source_z.len().max(self.output_z.len())
+    }
+}
+
+fn too_large(what: &'static str, needed_bytes: u64, limit_bytes: u64) -> DoseError {
+    DoseError::TooLarge { what, needed_bytes, limit_bytes }
+}
+
+/// Slabs of equal width that fit a binding, and the stride of their rows.
+fn slabs(padded: [usize; 3], planes: usize, binding_bytes: u64) -> Result<(Vec<Range<usize>>, usize), DoseError> {
+    let columns = padded[0] as u64 / 2 + 1;
+    let column_bytes = padded[1] as u64 * planes as u64 * COMPLEX_BYTES;
+    let whole = columns.next_multiple_of(COALESCED_COLUMNS);
+    let fitting = binding_bytes / column_bytes;
+    let width = match fitting {
+        0 => return Err(too_large("one column of the padded spectrum on this device", column_bytes, binding_bytes)),
+        n if n >= whole => whole,
+        n if n >= COALESCED_COLUMNS => n - n % COALESCED_COLUMNS,
+        n => n,
+    };
+    let (width, columns) = (usize::try_from(width.min(whole)), usize::try_from(columns));
+    let (width, columns) = (width.expect("no more than all columns"), columns.expect("derived from a usize"));
+    let slabs = (0..columns).step_by(width).map(|kx| kx..columns.min(kx + width)).collect();
+    Ok((slabs, width))
+}
+
+/// Chunks of as many planes as fit a binding.
+fn chunks(
+    plane_shape: [usize; 2],
+    core_z: usize,
+    source_z: &Range<usize>,
+    output_z: &Range<usize>,
+    binding_bytes: u64,
+) -> Result<Vec<Chunk>, DoseError> {
+    let plane_bytes = plane_shape.map(|n| n as u64).iter().product::<u64>() * size_of::<f32>() as u64;
+    let fitting = usize::try_from(binding_bytes / plane_bytes).unwrap_or(usize::MAX);
+    let planes = if fitting >= source_z.len() { source_z.len() } else { fitting.saturating_sub(2 * core_z) };
+    if planes == 0 {
+        let needed_bytes = plane_bytes * (1 + 2 * core_z as u64);
+        return Err(too_large(
+            "one plane of the volume and its neighbours on this device",
+            needed_bytes,
+            binding_bytes,
+        ));
+    }
+    let chunk = |start: usize| {
+        let own = start..source_z.end.min(start + planes);
+        let held = own.start.saturating_sub(core_z).max(source_z.start)..source_z.end.min(own.end + core_z);
+        let output_start = own.start.max(output_z.start);
+        let output = output_start..own.end.min(output_z.end).max(output_start);
+        Chunk { held, own, output }
+    };
+    Ok(source_z.clone().step_by(planes).map(chunk).collect())
+}
+
+fn lines_per_group(length: usize, group_points: u64) -> Result<usize, DoseError> {
+    let length_points = length as u64;
+    if radices(length).is_none() || length_points > group_points {
+        let (needed, limit) = (length_points * COMPLEX_BYTES, group_points * COMPLEX_BYTES);
+        return Err(too_large("one padded axis in the workgroup memory of this device", needed, limit));
+    }
+    let lines = group_points.min(GROUP_POINTS.max(length_points)) / length_points;
+    Ok(usize::try_from(lines).expect("no more than the points of a group"))
+}
+
+/// Enough rows to keep the lanes of a workgroup busy.
+fn rows_per_group(length: usize, group_points: u64) -> Result<usize, DoseError> {
+    Ok(lines_per_group(length, group_points)?.min((2048 / length).max(1)))
+}
+
+/// Neighbouring columns: a power of two, enough to share memory transactions and to keep the lanes of a workgroup busy.
+fn columns_per_group(length: usize, columns: usize, group_points: u64) -> Result<usize, DoseError> {
+    let wanted = (2048 / length).max(8).min(columns.next_power_of_two());
+    let lines = lines_per_group(length, group_points)?.min(wanted);
+    Ok(1 << lines.ilog2())
+}
