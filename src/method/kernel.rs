@@ -81,3 +81,36 @@ fn box_sums(octant: &Array3<f64>) -> Array3<f64> {
     }
     sums
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::VoxelGrid;
+    use crate::physics::nuclide;
+
+    #[test]
+    fn energy_within_a_grid_is_the_sum_over_all_pairs_of_voxels() {
+        for (shape, half_width) in [([5, 4, 3], [4, 3, 2]), ([5, 1, 7], [2, 0, 3]), ([1, 1, 1], [0, 0, 0])] {
+            let grid = Arc::new(VoxelGrid::new(shape, [2.0; 3]).expect("a good grid"));
+            let values = (0..grid.voxels()).map(|n| (n * 7 % 5) as f32).collect();
+            let source = Volume::from_vec(grid.clone(), values).expect("one value a voxel");
+            let [hx, hy, hz] = half_width;
+            let octant =
+                Array3::from_shape_fn((hx + 1, hy + 1, hz + 1).f(), |(i, j, k)| 1.0 / (1 + i + 2 * j + 3 * k) as f64);
+            let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
+            let spec = KernelSpec { nuclide, spacing_cm: grid.spacing_cm(), half_width, truncation_radius_cm: None };
+            let kernel = VoxelKernel { spec, octant, captured_mev: 1.0 };
+            let mut expected = 0.0;
+            for ((x, y, z), &decays) in source.data().indexed_iter() {
+                for (to, _) in source.data().indexed_iter() {
+                    let offset = [x.abs_diff(to.0), y.abs_diff(to.1), z.abs_diff(to.2)];
+                    expected += f64::from(decays) * kernel.octant.get(offset).copied().unwrap_or(0.0);
+                }
+            }
+            let found = energy_within_grid(&kernel, &source);
+            assert!((found - expected).abs() <= 1e-12 * expected, "{shape:?}: {found} {expected}");
+        }
+    }
+}
