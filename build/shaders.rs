@@ -8,7 +8,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, StorageAccess, TypeInner};
 
 /// Writes `shaders.rs`: every stage with what the engine must know of it, and every struct that the host fills in.
-pub fn embed() {
+pub(crate) fn embed() {
     println!("cargo::rerun-if-changed=shaders");
     let folder = fs::read_dir("shaders").expect("the folder of shaders");
     let mut files: Vec<_> = folder.map(|file| file.expect("a file").path()).filter(|path| path.is_file()).collect();

@@ -14,6 +14,9 @@ mod shader;
 mod tiling;
 mod workspace;
 
+#[cfg(test)]
+mod device_tests;
+
 use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Stage, Volume};
 use crate::engine::kernel_spectrum::{PreparedKernels, power_of_two_below};
 use crate::physics::kernel::VoxelKernel;
@@ -67,9 +70,10 @@ impl GpuEngine {
         Ok(())
     }
 
-    /// Ends the device as a failure of the hardware or its driver would, to test what comes after.
-    pub fn lose(&mut self) {
-        self.session.context.device.destroy();
+    /// A switch that ends the device as a failure of the hardware or its driver would, to test what comes after.
+    pub fn failure_switch(&self) -> impl Fn() + Send + 'static {
+        let device = self.session.context.device.clone();
+        move || device.destroy()
     }
 
     /// What runs.

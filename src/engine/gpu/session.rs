@@ -22,7 +22,7 @@ const TRANSFER_VALUES: usize = 4 << 20;
 pub(super) struct Session {
     pub(super) context: Context,
     kernels: DeviceKernels,
-    batches: Batches,
+    pub(super) batches: Batches,
     workspace: Option<Workspace>,
     /// Where results are read from; made when first needed.
     staging: Option<wgpu::Buffer>,
@@ -119,7 +119,14 @@ impl Session {
         Ok(())
     }
 
-    fn read(&mut self, buffer: &wgpu::Buffer, offset: u64, unit: f64, values: &mut [f32]) -> Result<(), DoseError> {
+    /// Fetches values from `offset` bytes on, times `unit`.
+    pub(super) fn read(
+        &mut self,
+        buffer: &wgpu::Buffer,
+        offset: u64,
+        unit: f64,
+        values: &mut [f32],
+    ) -> Result<(), DoseError> {
         let Self { context, staging, .. } = self;
         let size = size_of_val(values) as u64;
         let limit = usize::try_from(context.bounds().binding_bytes / 4).unwrap_or(usize::MAX);
