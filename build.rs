@@ -1,6 +1,6 @@
 //! Compiles the protocol, assembles and validates the shaders, lists the nuclides, and notes the commit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
@@ -9,6 +9,7 @@ mod shaders;
 
 fn main() {
     note_commit();
+    compile_protocol();
     shaders::embed();
     list_nuclides();
 }
@@ -23,6 +24,19 @@ fn note_commit() {
         _ => "unknown".to_owned(),
     };
     println!("cargo::rustc-env=DOSEGRID_COMMIT={commit}");
+}
+
+/// Message types and stubs, and the descriptor that reflection serves, from `proto/` (no `protoc` needed).
+fn compile_protocol() {
+    println!("cargo::rerun-if-changed=proto");
+    let descriptors = protox::compile(["dosegrid/v1/dose_service.proto"], ["proto"]).expect("proto/ compiles");
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let encoded = prost::Message::encode_to_vec(&descriptors);
+    fs::write(out.join("dosegrid.v1.bin"), encoded).expect("OUT_DIR can be written");
+    tonic_prost_build::configure()
+        .bytes(".dosegrid.v1.VolumeChunk.data")
+        .compile_fds(descriptors)
+        .expect("the descriptors make Rust code");
 }
 
 /// Writes the list of the files in `data/nuclides/`, each with its kernel tables, to `nuclide_files.rs`.

@@ -6,7 +6,9 @@ mod devices;
 mod inspect;
 mod kernel;
 mod nuclides;
+mod progress;
 mod serve;
+mod stdout;
 
 use std::process::ExitCode;
 

@@ -1,10 +1,114 @@
 //! `dosegrid serve`.
 
-use crate::domain::DoseError;
+use std::{net::SocketAddr, time::Duration};
+
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tracing_subscriber::EnvFilter;
+
+use crate::api::{ServerConfig, server::serve};
+use crate::domain::{DeviceSelector, DoseError};
+use crate::engine::Device;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Address to listen on; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:50051")]
+    listen: SocketAddr,
+    /// Device to compute on: auto, cpu, gpu or gpu:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceSelector,
+    /// Memory for all requests together [MiB]
+    #[arg(long, default_value_t = 8192, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    memory_mib: u64,
+    /// Workspace for one block of a convolution [MiB]
+    #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    workspace_mib: u64,
+    /// Largest volume, as sent [MiB]
+    #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    max_volume_mib: u64,
+    /// Largest message [MiB]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=1024))]
+    max_message_mib: u32,
+    /// Requests that may wait for the device
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    queue_length: u16,
+    /// HTTP/2 window of a stream, half that of a connection [MiB]
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=512))]
+    window_mib: u32,
+    /// Longest pause of a caller that sends or takes chunks [s]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    idle_timeout_s: u64,
+    /// How often a silent connection is asked whether it lives [s]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    keepalive_s: u64,
+    /// Longest wait for running work at SIGTERM or SIGINT [s]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    drain_timeout_s: u64,
+    /// Log as JSON. What is logged is up to RUST_LOG (default: info)
+    #[arg(long)]
+    log_json: bool,
+}
 
-pub(super) fn run(_args: Args) -> Result<(), DoseError> {
-    unimplemented!()
+impl Args {
+    fn config(&self) -> ServerConfig {
+        let mib = |n: u64| n << 20;
+        ServerConfig {
+            max_message_bytes: usize::try_from(self.max_message_mib).expect("at most 1024") << 20,
+            max_volume_bytes: mib(self.max_volume_mib),
+            memory_bytes: mib(self.memory_mib),
+            workspace_bytes: mib(self.workspace_mib),
+            queue_length: self.queue_length.into(),
+            idle_timeout: Duration::from_secs(self.idle_timeout_s),
+            drain_timeout: Duration::from_secs(self.drain_timeout_s),
+            window_bytes: self.window_mib << 20,
+            keepalive: Duration::from_secs(self.keepalive_s),
+        }
+    }
+}
+
+pub(super) fn run(args: Args) -> Result<(), DoseError> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if args.log_json {
+        log.json().init()
+    } else {
+        log.init()
+    }
+    let device = Device::open(args.device)?;
+    let io = |error: std::io::Error| DoseError::Io(format!("cannot serve on {}: {error}", args.listen));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io)?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind(args.listen).await.map_err(io)?;
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate()).map_err(io)?, signal(SignalKind::interrupt()).map_err(io)?);
+        println!("listening on {} with {}", listener.local_addr().map_err(io)?, device.info().name);
+        let shutdown = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        serve(args.config(), listener, device, shutdown).await
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Alone {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn defaults_of_the_flags_are_those_of_the_configuration() {
+        assert_eq!(Alone::parse_from(["serve"]).args.config(), ServerConfig::default());
+    }
 }

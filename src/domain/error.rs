@@ -125,6 +125,15 @@ pub enum DoseError {
         /// Energy found in the result [MeV].
         found_mev: f64,
     },
+    /// The other side of a stream neither sent nor took anything for too long.
+    #[error("the stream stalled: nothing was sent or taken for {} s", .idle.as_secs_f64())]
+    Stalled {
+        /// How long a pause may be.
+        idle: Duration,
+    },
+    /// The program failed in a way that it should not.
+    #[error("internal failure: {0}")]
+    Internal(String),
     /// The other side of a connection failed: code, reason and message as received.
     #[error("server: {0}")]
     Remote(String),

@@ -1,1 +1,7 @@
-//! formats
+//! Files to and from the domain. Only this module knows file formats.
+
+pub mod atomic;
+pub mod hu_curve;
+pub mod label_names;
+pub mod nifti;
+mod rows;

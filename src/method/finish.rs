@@ -1,6 +1,7 @@
 //! From energy to dose: clamp, divide by mass, and check before a dose leaves.
 
 use super::Deposit;
+use crate::domain::density::bears_dose;
 use crate::domain::{
     DensityCorrection, DeviceInfo, DoseError, DoseRequest, DoseResult, EnergyAccount, Method, Provenance,
 };
@@ -105,7 +106,7 @@ fn divide_by_mass(dose: &mut crate::domain::Volume<f32>, request: &DoseRequest, 
             let (mut energy, mut voxels) = (0.0, 0);
             for (value, &density) in dose.as_mut_slice().iter_mut().zip(density.g_cm3().as_slice()) {
                 let density = f64::from(density);
-                if density > 0.0 && density >= *minimum {
+                if bears_dose(density, *minimum) {
                     *value = absorbed_dose(*value, density);
                 } else {
                     energy += f64::from(*value);

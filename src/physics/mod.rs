@@ -3,3 +3,4 @@
 pub mod constants;
 pub mod kernel;
 pub mod nuclide;
+pub mod tissue;

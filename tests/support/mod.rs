@@ -1,6 +1,7 @@
 //! What several tests share.
 
 pub(crate) mod direct;
+pub(crate) mod nifti;
 pub(crate) mod sources;
 
 use std::path::PathBuf;

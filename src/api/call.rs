@@ -1,0 +1,231 @@
+//! One `Compute` call from its header to its last chunk.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    sync::mpsc::{self, error::SendTimeoutError},
+    time::{sleep, timeout},
+};
+use tokio_stream::Stream;
+use tokio_util::task::AbortOnDropHandle;
+use tonic::{Request, Status, Streaming};
+use tracing::Instrument;
+
+use super::service::Shared;
+use super::volume::{self, Arriving};
+use super::{deadline, decode, encode, pb, status};
+use crate::domain::{
+    ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, DoseResult, Method, Nuclide, TimeIntegratedActivity,
+};
+use crate::jobs::{Reservation, Running};
+use crate::plan::{DosePlan, plan};
+
+/// Messages that wait for a reader: one on its way, one ready.
+const RESPONSES_AHEAD: usize = 2;
+
+type Response = Result<pb::ComputeResponse, Status>;
+
+/// The answer as it comes. It owns the call: dropping it, as tonic does when the caller goes away, stops the work.
+#[derive(Debug)]
+pub(super) struct Responses {
+    messages: mpsc::Receiver<Response>,
+    _call: AbortOnDropHandle<()>,
+}
+
+impl Stream for Responses {
+    type Item = Response;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Response>> {
+        self.messages.poll_recv(context)
+    }
+}
+
+/// Begins a call. Its deadline, and the end of the server's patience when it drains, bound it from the first message to the last.
+pub(super) fn begin(shared: &Arc<Shared>, request: Request<Streaming<pb::ComputeRequest>>) -> Responses {
+    let patience = deadline::timeout(request.metadata());
+    let (out, messages) = mpsc::channel(RESPONSES_AHEAD);
+    let call = Call { shared: shared.clone(), incoming: request.into_inner(), out: out.clone() };
+    let (idle, abort) = (shared.config.idle_timeout, shared.abort.clone());
+    let task = shared.calls.spawn(async move {
+        let outcome = tokio::select! {
+            outcome = call.run() => outcome,
+            () = expired(patience) => Err(DoseError::Cancelled.into()),
+            () = abort.cancelled() => Err(DoseError::ShuttingDown.into()),
+        };
+        if let Err(status) = outcome {
+            tracing::info!(code = ?status.code(), "a call failed");
+            // A reader who takes nothing for so long does not want to know.
+            let _ = out.send_timeout(Err(status), idle).await;
+        }
+    });
+    Responses { messages, _call: AbortOnDropHandle::new(task) }
+}
+
+async fn expired(patience: Option<Duration>) {
+    match patience {
+        Some(patience) => sleep(patience).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A request that was let in: its memory is reserved, and its chunks may come.
+struct Admitted {
+    upload: Upload,
+    plan: DosePlan,
+    memory: Arc<Reservation>,
+}
+
+struct Call {
+    shared: Arc<Shared>,
+    incoming: Streaming<pb::ComputeRequest>,
+    out: mpsc::Sender<Response>,
+}
+
+impl Call {
+    async fn run(mut self) -> Result<(), Status> {
+        let header = match self.receive().await? {
+            Some(pb::compute_request::Message::Header(header)) => decode::header(header)?,
+            Some(pb::compute_request::Message::Chunk(_)) => {
+                return Err(DoseError::invalid("header", "is missing: a chunk came first").into());
+            }
+            None => return Err(DoseError::invalid("header", "is missing: the stream is empty").into()),
+        };
+        let span = tracing::info_span!(
+            "compute",
+            method = header.method.name(),
+            nuclide = header.nuclide.name,
+            shape = ?header.activity.grid.shape(),
+            engine = self.shared.queue.device().id,
+        );
+        let admitted = self.admit(header)?;
+        async {
+            let (running, memory) = self.upload(admitted).await?;
+            self.answer(running, memory).await
+        }
+        .instrument(span)
+        .await
+    }
+
+    /// Decides from the header alone.
+    fn admit(&self, header: decode::Header) -> Result<Admitted, DoseError> {
+        let limit_bytes = self.shared.config.max_volume_bytes;
+        for volume in std::iter::once(&header.activity).chain(&header.density) {
+            let needed_bytes = volume.size_bytes();
+            if needed_bytes > limit_bytes {
+                return Err(DoseError::TooLarge { what: "a volume", needed_bytes, limit_bytes });
+            }
+        }
+        let plan = plan(&header.activity.grid, header.nuclide, &header.method, &self.shared.config.plan_limits())?;
+        self.shared.queue.check_room()?;
+        let memory = Arc::new(self.shared.budget.reserve(plan.host_bytes)?);
+        Ok(Admitted { upload: Upload::new(header)?, plan, memory })
+    }
+
+    /// Takes all chunks, and hands the request to the device.
+    async fn upload(&mut self, admitted: Admitted) -> Result<(Running, Arc<Reservation>), Status> {
+        let Admitted { mut upload, plan, memory } = admitted;
+        while let Some(message) = self.receive().await? {
+            match message {
+                pb::compute_request::Message::Chunk(chunk) => upload.accept(chunk)?,
+                pb::compute_request::Message::Header(_) => {
+                    return Err(DoseError::invalid("header", "came twice").into());
+                }
+            }
+        }
+        // The values are looked at one by one: not on a thread that serves connections.
+        let request = tokio::task::spawn_blocking(move || upload.into_request())
+            .await
+            .map_err(|_| DoseError::Internal("the check of the volumes ended without a result".into()))??;
+        let held = memory.clone();
+        let running = self.shared.queue.submit(move |device, control| {
+            let result = crate::method::run(device, &plan, &request, control);
+            drop((request, held));
+            result
+        })?;
+        Ok((running, memory))
+    }
+
+    /// Sends progress, result and dose. Progress that the reader does not take in time is left out.
+    async fn answer(&self, mut running: Running, _memory: Arc<Reservation>) -> Result<(), Status> {
+        let send_if_taken = |progress| {
+            if let Ok(place) = self.out.try_reserve() {
+                place.send(Ok(encode::progress(progress)));
+            }
+        };
+        let DoseResult { dose, provenance } = running.follow(send_if_taken).await?;
+        tracing::info!(wall_time = ?provenance.wall_time, "computed");
+        self.send(encode::result(dose.grid(), provenance)).await?;
+        for chunk in volume::chunks(pb::VolumeRole::Dose, &dose) {
+            self.send(encode::chunk(chunk)).await?;
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self) -> Result<Option<pb::compute_request::Message>, Status> {
+        let idle = self.shared.config.idle_timeout;
+        let message = timeout(idle, self.incoming.message()).await.map_err(|_| DoseError::Stalled { idle })?;
+        match message.map_err(|status| status::of_transport(status, self.shared.config.max_message_bytes))? {
+            Some(pb::ComputeRequest { message: Some(message) }) => Ok(Some(message)),
+            Some(pb::ComputeRequest { message: None }) => {
+                Err(DoseError::invalid("message", "is neither a header nor a chunk").into())
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Waits until the reader takes it: responses are made no faster than they are read.
+    async fn send(&self, message: pb::ComputeResponse) -> Result<(), DoseError> {
+        let idle = self.shared.config.idle_timeout;
+        self.out.send_timeout(Ok(message), idle).await.map_err(|error| match error {
+            SendTimeoutError::Timeout(_) => DoseError::Stalled { idle },
+            SendTimeoutError::Closed(_) => DoseError::Cancelled,
+        })
+    }
+}
+
+/// The volumes of a request while they arrive.
+struct Upload {
+    activity: Arriving,
+    density: Option<Arriving>,
+    unit: ActivityUnit,
+    nuclide: &'static Nuclide,
+    method: Method,
+}
+
+impl Upload {
+    fn new(header: decode::Header) -> Result<Self, DoseError> {
+        let decode::Header { activity, unit, density, nuclide, method } = header;
+        let (activity, density) = (Arriving::new(activity)?, density.map(Arriving::new).transpose()?);
+        Ok(Self { activity, density, unit, nuclide, method })
+    }
+
+    fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
+        let unknown = |reason: String| DoseError::invalid("chunk.volume", reason);
+        let volume = match pb::VolumeRole::try_from(chunk.volume) {
+            Ok(pb::VolumeRole::Activity) => &mut self.activity,
+            Ok(pb::VolumeRole::Density) => {
+                self.density.as_mut().ok_or_else(|| unknown("is density, which the header does not announce".into()))?
+            }
+            Ok(pb::VolumeRole::Dose) => return Err(unknown("is dose, which only the server sends".into())),
+            Ok(pb::VolumeRole::Unspecified) => return Err(unknown("is missing".into())),
+            Err(_) => return Err(unknown(format!("is not a known volume: {}", chunk.volume))),
+        };
+        volume.append(chunk.offset_bytes, &chunk.data)
+    }
+
+    /// Looks at every value: takes as long as reading the volumes.
+    fn into_request(self) -> Result<DoseRequest, DoseError> {
+        let mut checks = Checks::new();
+        let activity = self.activity.finish().and_then(|map| TimeIntegratedActivity::new(map, self.unit));
+        let activity = checks.at("activity", activity);
+        let density = self.density.and_then(|map| checks.at("density", map.finish().and_then(DensityMap::new)));
+        checks.finish()?;
+        let activity = activity.expect("an activity that is not valid has recorded a fault");
+        DoseRequest::new(activity, density, self.nuclide, self.method)
+    }
+}

@@ -1,0 +1,139 @@
+//! Calls a server, and gives back what the same computation in this process would.
+
+use std::{convert::Infallible, time::Duration};
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Streaming, transport::Channel, transport::Endpoint};
+
+use super::pb::dose_service_client::DoseServiceClient;
+use super::volume::{self, Announced, Arriving, Element};
+use super::{ServerConfig, encode, pb, provenance, status};
+use crate::domain::{DoseError, DoseRequest, DoseResult, Progress, Provenance, Stage};
+
+/// How long a server may take to answer a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Messages that wait for the connection.
+const REQUESTS_AHEAD: usize = 2;
+
+/// A connection to a server.
+#[derive(Clone, Debug)]
+pub struct Client {
+    service: DoseServiceClient<Channel>,
+}
+
+impl Client {
+    /// * `url` – such as `http://127.0.0.1:50051`
+    ///
+    /// # Errors
+    /// [`DoseError::Invalid`] for something that is not a URL, [`DoseError::Remote`] if nobody answers.
+    pub async fn connect(url: &str) -> Result<Self, DoseError> {
+        let window_bytes = ServerConfig::default().window_bytes;
+        let endpoint = Endpoint::from_shared(url.to_owned())
+            .map_err(|error| DoseError::invalid("server", format!("is not a URL: {error}")))?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .initial_stream_window_size(window_bytes)
+            .initial_connection_window_size(window_bytes.saturating_mul(2));
+        let channel = endpoint.connect().await;
+        let channel = channel.map_err(|error| DoseError::Remote(format!("no answer from {url}: {error}")))?;
+        Ok(Self { service: DoseServiceClient::new(channel) })
+    }
+
+    /// Computes a dose on the server. Dropping the future stops it there.
+    ///
+    /// # Errors
+    /// The server's own error where it says enough to build it again, else [`DoseError::Remote`].
+    pub async fn compute(
+        &self,
+        request: &DoseRequest,
+        on_progress: impl FnMut(Progress),
+    ) -> Result<DoseResult, DoseError> {
+        let (outgoing, messages) = mpsc::channel(REQUESTS_AHEAD);
+        tokio::select! {
+            result = self.receive(request, ReceiverStream::new(messages), on_progress) => result,
+            never = send(request, outgoing) => match never {},
+        }
+    }
+
+    async fn receive(
+        &self,
+        request: &DoseRequest,
+        messages: ReceiverStream<pb::ComputeRequest>,
+        on_progress: impl FnMut(Progress),
+    ) -> Result<DoseResult, DoseError> {
+        let answer = self.service.clone().compute(messages).await.map_err(|status| status::to_error(&status))?;
+        let (provenance, dose) = collect(request, answer.into_inner(), on_progress).await?;
+        let dose = dose.finish().map_err(|fault| broken(&format!("the dose {fault}")))?;
+        Ok(DoseResult { dose, provenance })
+    }
+}
+
+/// Sends a request chunk by chunk, as fast as the server takes it; then waits for the answer to end the call.
+async fn send(request: &DoseRequest, outgoing: mpsc::Sender<pb::ComputeRequest>) -> Infallible {
+    use pb::compute_request::Message;
+    let header = std::iter::once(Message::Header(encode::header(request)));
+    let activity = volume::chunks(pb::VolumeRole::Activity, request.activity().decays());
+    let density = request.density().map(|density| volume::chunks(pb::VolumeRole::Density, density.g_cm3()));
+    for message in header.chain(activity.chain(density.into_iter().flatten()).map(Message::Chunk)) {
+        if outgoing.send(encode::request(message)).await.is_err() {
+            break; // the server has ended the call, and says why in its answer
+        }
+    }
+    drop(outgoing);
+    std::future::pending().await
+}
+
+/// Takes the answer to its end.
+async fn collect(
+    request: &DoseRequest,
+    mut answer: Streaming<pb::ComputeResponse>,
+    mut on_progress: impl FnMut(Progress),
+) -> Result<(Provenance, Arriving), DoseError> {
+    use pb::compute_response::Message;
+    let mut result = None;
+    while let Some(response) = answer.message().await.map_err(|status| status::to_error(&status))? {
+        match (response.message, &mut result) {
+            (Some(Message::Progress(progress)), _) => {
+                if let Some(progress) = decode_progress(progress) {
+                    on_progress(progress);
+                }
+            }
+            (Some(Message::Result(message)), None) => result = Some(begin(request, message)?),
+            (Some(Message::Chunk(chunk)), Some((_, dose))) => {
+                dose.append(chunk.offset_bytes, &chunk.data).map_err(|error| broken(&error.to_string()))?;
+            }
+            (Some(Message::Result(_)), Some(_)) => return Err(broken("a second result")),
+            (Some(Message::Chunk(_)), None) => return Err(broken("a chunk before the result")),
+            (None, _) => {} // a kind of message that this client is too old for
+        }
+    }
+    result.ok_or_else(|| broken("no result"))
+}
+
+/// Makes room for the dose that a result announces: in single precision, on the grid of the request.
+fn begin(request: &DoseRequest, message: pb::ComputeResult) -> Result<(Provenance, Arriving), DoseError> {
+    let grid = request.activity().decays().grid();
+    if message.dose != Some(volume::descriptor(grid)) {
+        return Err(broken("the dose is not on the grid of the activity"));
+    }
+    let provenance = message.provenance.and_then(provenance::decode).ok_or_else(|| broken("no provenance"))?;
+    let announced = Announced { grid: grid.clone(), element: Element::Float32, slope: 1.0, intercept: 0.0 };
+    Ok((provenance, Arriving::new(announced)?))
+}
+
+/// None for a stage that this client is too old for.
+fn decode_progress(message: pb::Progress) -> Option<Progress> {
+    let stage = match message.stage() {
+        pb::Stage::Queued => Stage::Queued,
+        pb::Stage::Kernel => Stage::Kernel,
+        pb::Stage::Dose => Stage::Dose,
+        pb::Stage::Finish => Stage::Finish,
+        pb::Stage::Unspecified => return None,
+    };
+    Some(Progress { stage, fraction: message.fraction })
+}
+
+fn broken(what: &str) -> DoseError {
+    DoseError::Remote(format!("the answer makes no sense: {what}"))
+}

@@ -1,0 +1,53 @@
+//! What a server accepts, and how long it waits.
+
+use std::time::Duration;
+
+use crate::plan::Limits;
+
+const MIB: u64 = 1 << 20;
+
+/// Limits and times of a server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerConfig {
+    /// Largest message taken [bytes].
+    pub max_message_bytes: usize,
+    /// Largest volume taken, as sent [bytes].
+    pub max_volume_bytes: u64,
+    /// Host memory for all requests together [bytes]. Each connection may hold its window and a few chunks beside it.
+    pub memory_bytes: u64,
+    /// Workspace for one block of a convolution [bytes].
+    pub workspace_bytes: u64,
+    /// Requests that may wait for the device, beside the one that runs.
+    pub queue_length: usize,
+    /// Longest pause of a caller that sends or takes chunks.
+    pub idle_timeout: Duration,
+    /// Longest wait for running work when the server shuts down.
+    pub drain_timeout: Duration,
+    /// HTTP/2 window of a stream, half that of a connection [bytes]. Over a network, the rate is at most window / round trip.
+    pub window_bytes: u32,
+    /// How often a silent connection is asked whether it lives.
+    pub keepalive: Duration,
+}
+
+impl ServerConfig {
+    /// What one request may use.
+    pub fn plan_limits(&self) -> Limits {
+        Limits { host_bytes: self.memory_bytes, workspace_bytes: self.workspace_bytes.min(self.memory_bytes) }
+    }
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            max_message_bytes: 4 << 20,
+            max_volume_bytes: 2048 * MIB,
+            memory_bytes: 8192 * MIB,
+            workspace_bytes: 4096 * MIB,
+            queue_length: 64,
+            idle_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(60),
+            window_bytes: 16 << 20,
+            keepalive: Duration::from_secs(30),
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! From messages to the domain. Every bad field of a message is found at once, and named by its path from the header.
+
+use std::sync::Arc;
+
+use super::pb;
+use super::volume::{Announced, Element};
+use crate::domain::{
+    ActivityUnit, Checks, DensityCorrection, DoseError, Invalid, KernelOptions, LocalOptions, Method, Nuclide,
+    VoxelGrid, grid::Affine,
+};
+use crate::physics::{kernel::KernelSpec, nuclide};
+
+/// Longest name of a nuclide that is looked up, and repeated in an error.
+const MAX_NUCLIDE_NAME: usize = 32;
+/// Largest kernel: an octant of 65³ values in double precision stays under the usual message limit.
+const MAX_RADIUS_VOXELS: u32 = 64;
+
+/// A valid header.
+#[derive(Debug)]
+pub(super) struct Header {
+    pub(super) activity: Announced,
+    pub(super) unit: ActivityUnit,
+    pub(super) density: Option<Announced>,
+    pub(super) nuclide: &'static Nuclide,
+    pub(super) method: Method,
+}
+
+/// # Errors
+/// [`DoseError::Invalid`] with every fault.
+pub(super) fn header(message: pb::ComputeHeader) -> Result<Header, DoseError> {
+    let mut checks = Checks::new();
+    let activity = match message.activity {
+        Some(descriptor) => announced(&mut checks, "activity", descriptor),
+        None => missing(&mut checks, "activity"),
+    };
+    let density_given = message.density.is_some();
+    let density = message.density.and_then(|descriptor| announced(&mut checks, "density", descriptor));
+    let nuclide = checks.at("nuclide", find_nuclide(&message.nuclide));
+    let unit = activity_unit(&mut checks, message.activity_unit, nuclide);
+    let method = method(&mut checks, message.method);
+    if let Some(method) = method.filter(|method| method.needs_density() && !density_given) {
+        checks.fail("density", format!("the method {} needs a density volume", method.name()));
+    }
+    if let (Some(activity), Some(density)) = (&activity, &density) {
+        checks.at("density.grid", activity.grid.check_same(&density.grid));
+    }
+    checks.finish()?;
+    Ok(Header {
+        activity: activity.expect(FAULT_RECORDED),
+        unit: unit.expect(FAULT_RECORDED),
+        density,
+        nuclide: nuclide.expect(FAULT_RECORDED),
+        method: method.expect(FAULT_RECORDED),
+    })
+}
+
+/// # Errors
+/// [`DoseError::Invalid`] with every fault.
+pub(super) fn kernel_spec(message: &pb::ComputeKernelRequest) -> Result<KernelSpec, DoseError> {
+    let mut checks = Checks::new();
+    let nuclide = checks.at("nuclide", find_nuclide(&message.nuclide));
+    let spacing = three(&mut checks, "spacing_mm", &message.spacing_mm)
+        .and_then(|mm| checks.at("spacing_mm", crate::domain::grid::check_spacing(mm).map(|()| mm)));
+    let radius = message.radius_voxels;
+    if radius > MAX_RADIUS_VOXELS {
+        checks.fail("radius_voxels", format!("must be at most {MAX_RADIUS_VOXELS}, got {radius}"));
+    }
+    if let Some(mm) = message.truncation_radius_mm.filter(|mm| !(mm.is_finite() && *mm > 0.0)) {
+        checks.fail("truncation_radius_mm", format!("must be a finite length above 0, got {mm} mm"));
+    }
+    checks.finish()?;
+    Ok(KernelSpec {
+        nuclide: nuclide.expect(FAULT_RECORDED),
+        spacing_cm: spacing.expect(FAULT_RECORDED).map(|mm| mm / 10.0),
+        half_width: [usize::try_from(radius).expect("at most 64"); 3],
+        truncation_radius_cm: message.truncation_radius_mm.map(|mm| mm / 10.0),
+    })
+}
+
+/// Why a part that is absent cannot be absent once the checks have passed.
+const FAULT_RECORDED: &str = "a part that could not be decoded has recorded a fault";
+
+fn missing<T>(checks: &mut Checks, field: impl Into<String>) -> Option<T> {
+    checks.fail(field, "is missing");
+    None
+}
+
+fn announced(checks: &mut Checks, field: &str, message: pb::VolumeDescriptor) -> Option<Announced> {
+    let grid = match message.grid {
+        Some(grid) => voxel_grid(checks, &format!("{field}.grid"), &grid),
+        None => missing(checks, format!("{field}.grid")),
+    };
+    let element = checks.at(format!("{field}.element_type"), element(message.element_type));
+    let (slope, intercept) = (message.slope.unwrap_or(1.0), message.intercept.unwrap_or(0.0));
+    if !(slope.is_finite() && slope != 0.0) {
+        checks.fail(format!("{field}.slope"), format!("must be finite and not 0, got {slope}"));
+    }
+    if !intercept.is_finite() {
+        checks.fail(format!("{field}.intercept"), format!("must be finite, got {intercept}"));
+    }
+    let announced = Announced { grid: Arc::new(grid?), element: element?, slope, intercept };
+    let expected = announced.size_bytes();
+    if let Some(size) = message.size_bytes.filter(|size| *size != expected) {
+        checks.fail(format!("{field}.size_bytes"), format!("is {size}, shape and element type say {expected}"));
+    }
+    Some(announced)
+}
+
+fn voxel_grid(checks: &mut Checks, field: &str, message: &pb::VoxelGrid) -> Option<VoxelGrid> {
+    let (shape_field, spacing_field) = (format!("{field}.shape"), format!("{field}.spacing_mm"));
+    let shape = three(checks, &shape_field, &message.shape).map(|shape| shape.map(u64::from));
+    let shape = shape.and_then(|shape| checks.at(shape_field, crate::domain::grid::check_shape(shape).map(|_| shape)));
+    let spacing = three(checks, &spacing_field, &message.spacing_mm)
+        .and_then(|mm| checks.at(spacing_field, crate::domain::grid::check_spacing(mm).map(|()| mm)));
+    let affine_field = format!("{field}.affine_mm");
+    let affine = checks.at(&affine_field, affine(&message.affine_mm))?;
+    // An affine needs only the spacing, so it is checked whatever the shape is.
+    let spacing = spacing?;
+    let placed = |shape| match affine {
+        Some(affine) => VoxelGrid::new(shape, spacing)?.with_affine(affine),
+        None => VoxelGrid::new(shape, spacing),
+    };
+    checks.at(affine_field, placed([1; 3]))?;
+    checks.at(field, placed(shape?))
+}
+
+fn three<T: Copy>(checks: &mut Checks, field: &str, values: &[T]) -> Option<[T; 3]> {
+    let three = values.try_into().map_err(|_| Invalid::new(format!("has {} numbers, not 3", values.len())));
+    checks.at(field, three)
+}
+
+/// Twelve numbers, or sixteen with the last row that goes without saying, or none.
+fn affine(numbers: &[f64]) -> Result<Option<Affine>, Invalid> {
+    if !numbers.iter().all(|number| number.is_finite()) {
+        return Err(Invalid::new("has an element that is not finite"));
+    }
+    let (rows, rest) = numbers.as_chunks::<4>();
+    match (rows, rest) {
+        ([], []) => Ok(None),
+        ([x, y, z], []) => Ok(Some([*x, *y, *z])),
+        ([x, y, z, last], []) if *last == [0.0, 0.0, 0.0, 1.0] => Ok(Some([*x, *y, *z])),
+        ([_, _, _, last], []) => Err(Invalid::new(format!("has the last row {last:?}, not 0 0 0 1"))),
+        _ => Err(Invalid::new(format!("has {} numbers, not 12, 16 or none", numbers.len()))),
+    }
+}
+
+fn element(number: i32) -> Result<Element, Invalid> {
+    match pb::ElementType::try_from(number) {
+        Ok(pb::ElementType::Float32) => Ok(Element::Float32),
+        Ok(pb::ElementType::Float64) => Ok(Element::Float64),
+        Ok(pb::ElementType::Int16) => Ok(Element::Int16),
+        Ok(pb::ElementType::Uint8) => Ok(Element::Uint8),
+        Ok(pb::ElementType::Unspecified) => Err(Invalid::new("is missing")),
+        Err(_) => Err(Invalid::new(format!("is not a known element type: {number}"))),
+    }
+}
+
+fn find_nuclide(name: &str) -> Result<&'static Nuclide, Invalid> {
+    match name.len() {
+        0 => Err(Invalid::new("is missing")),
+        1..=MAX_NUCLIDE_NAME => nuclide::find(name),
+        long => Err(Invalid::new(format!("is not a known nuclide: a name of {long} bytes"))),
+    }
+}
+
+fn activity_unit(
+    checks: &mut Checks,
+    message: Option<pb::ActivityUnit>,
+    nuclide: Option<&'static Nuclide>,
+) -> Option<ActivityUnit> {
+    use pb::{activity_bq::HalfLife, activity_unit::Unit};
+    let half_life = match message.and_then(|message| message.unit) {
+        Some(Unit::BqS(_)) => return Some(ActivityUnit::BqS),
+        Some(Unit::MbqH(_)) => return Some(ActivityUnit::MbqH),
+        Some(Unit::Bq(pb::ActivityBq { half_life })) => half_life,
+        None => return missing(checks, "activity_unit"),
+    };
+    match half_life {
+        Some(HalfLife::EffectiveHalfLifeS(effective_half_life_s)) => {
+            let unit = ActivityUnit::Bq { effective_half_life_s };
+            checks.at("activity_unit.bq.effective_half_life_s", unit.to_bq_s().map(|_| unit))
+        }
+        Some(HalfLife::Physical(_)) => Some(ActivityUnit::Bq { effective_half_life_s: nuclide?.half_life_s }),
+        None => missing(checks, "activity_unit.bq.half_life"),
+    }
+}
+
+fn method(checks: &mut Checks, message: Option<pb::Method>) -> Option<Method> {
+    use pb::method::Method as Arm;
+    let method = match message.and_then(|message| message.method) {
+        Some(Arm::Local(options)) => {
+            let default = LocalOptions::default();
+            Method::Local(LocalOptions {
+                minimum_density_g_cm3: options.minimum_density_g_cm3.unwrap_or(default.minimum_density_g_cm3),
+            })
+        }
+        Some(Arm::Kernel(options)) => {
+            let default = KernelOptions::default();
+            let correction = density_correction(options.density_correction, default.density_correction);
+            let correction = checks.at("method.kernel.density_correction", correction);
+            Method::Kernel(KernelOptions {
+                // If that is at fault, the other options are still checked.
+                density_correction: correction.unwrap_or(DensityCorrection::Water),
+                minimum_density_g_cm3: options.minimum_density_g_cm3.unwrap_or(default.minimum_density_g_cm3),
+                truncation_radius_mm: options.truncation_radius_mm,
+            })
+        }
+        None => return missing(checks, "method"),
+    };
+    if let Err(faults) = method.check() {
+        checks.extend("method", faults.into_violations());
+    }
+    Some(method)
+}
+
+fn density_correction(number: i32, default: DensityCorrection) -> Result<DensityCorrection, Invalid> {
+    match pb::DensityCorrection::try_from(number) {
+        Ok(pb::DensityCorrection::Unspecified) => Ok(default),
+        Ok(pb::DensityCorrection::Water) => Ok(DensityCorrection::Water),
+        Ok(pb::DensityCorrection::DensityScaled) => Ok(DensityCorrection::DensityScaled),
+        Err(_) => Err(Invalid::new(format!("is not a known density correction: {number}"))),
+    }
+}

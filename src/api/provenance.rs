@@ -1,0 +1,156 @@
+//! Devices and provenance, to and from messages.
+
+use super::pb;
+use crate::domain::{DeviceInfo, DeviceKind, EnergyAccount, KernelAccount, Provenance, StageTime};
+
+pub(super) fn encode_device(device: DeviceInfo) -> pb::Device {
+    let kind = match device.kind {
+        DeviceKind::Cpu => pb::DeviceKind::Cpu,
+        DeviceKind::DiscreteGpu => pb::DeviceKind::DiscreteGpu,
+        DeviceKind::IntegratedGpu => pb::DeviceKind::IntegratedGpu,
+        DeviceKind::VirtualGpu => pb::DeviceKind::VirtualGpu,
+        DeviceKind::SoftwareGpu => pb::DeviceKind::SoftwareGpu,
+        DeviceKind::OtherGpu => pb::DeviceKind::OtherGpu,
+    };
+    let DeviceInfo { id, kind: _, name, backend, driver } = device;
+    pb::Device { id, kind: kind.into(), name, backend, driver }
+}
+
+fn decode_device(device: pb::Device) -> DeviceInfo {
+    let kind = match device.kind() {
+        pb::DeviceKind::Cpu => DeviceKind::Cpu,
+        pb::DeviceKind::DiscreteGpu => DeviceKind::DiscreteGpu,
+        pb::DeviceKind::IntegratedGpu => DeviceKind::IntegratedGpu,
+        pb::DeviceKind::VirtualGpu => DeviceKind::VirtualGpu,
+        pb::DeviceKind::SoftwareGpu => DeviceKind::SoftwareGpu,
+        pb::DeviceKind::OtherGpu | pb::DeviceKind::Unspecified => DeviceKind::OtherGpu,
+    };
+    let pb::Device { id, kind: _, name, backend, driver } = device;
+    DeviceInfo { id, kind, name, backend, driver }
+}
+
+pub(super) fn encode(provenance: Provenance) -> pb::Provenance {
+    let energy = provenance.energy;
+    let stage = |stage: StageTime| pb::StageTime { stage: stage.stage, wall_time_s: stage.seconds };
+    pb::Provenance {
+        version: provenance.version,
+        commit: provenance.commit,
+        device: Some(encode_device(provenance.device)),
+        method: provenance.method,
+        density_correction: provenance.density_correction,
+        minimum_density_g_cm3: provenance.minimum_density_g_cm3,
+        nuclide: provenance.nuclide,
+        nuclide_data_sha256: provenance.nuclide_data_sha256,
+        decays_bq_s: provenance.decays,
+        energy: Some(pb::EnergyAccount {
+            emitted_mev: energy.emitted_mev,
+            deposited_mev: energy.deposited_mev,
+            escaped_mev: energy.escaped_mev,
+            without_dose_mev: energy.without_dose_mev,
+            voxels_without_dose: energy.voxels_without_dose,
+            clamped_mev: energy.clamped_mev,
+        }),
+        kernel: provenance.kernel.map(encode_kernel),
+        wall_time: provenance.wall_time.into_iter().map(stage).collect(),
+    }
+}
+
+/// None if a part that every server sends is missing.
+pub(super) fn decode(message: pb::Provenance) -> Option<Provenance> {
+    let energy = message.energy?;
+    let kernel = match message.kernel {
+        Some(kernel) => Some(decode_kernel(&kernel)?),
+        None => None,
+    };
+    let stage = |stage: pb::StageTime| StageTime { stage: stage.stage, seconds: stage.wall_time_s };
+    Some(Provenance {
+        version: message.version,
+        commit: message.commit,
+        device: decode_device(message.device?),
+        method: message.method,
+        density_correction: message.density_correction,
+        minimum_density_g_cm3: message.minimum_density_g_cm3,
+        nuclide: message.nuclide,
+        nuclide_data_sha256: message.nuclide_data_sha256,
+        decays: message.decays_bq_s,
+        energy: EnergyAccount {
+            emitted_mev: energy.emitted_mev,
+            deposited_mev: energy.deposited_mev,
+            escaped_mev: energy.escaped_mev,
+            without_dose_mev: energy.without_dose_mev,
+            voxels_without_dose: energy.voxels_without_dose,
+            clamped_mev: energy.clamped_mev,
+        },
+        kernel,
+        wall_time: message.wall_time.into_iter().map(stage).collect(),
+    })
+}
+
+fn encode_kernel(kernel: KernelAccount) -> pb::KernelAccount {
+    let numbers = |three: [usize; 3]| three.map(|n| n as u64).to_vec();
+    pb::KernelAccount {
+        half_width: numbers(kernel.half_width),
+        core_half_width: numbers(kernel.core_half_width),
+        padded_shape: numbers(kernel.padded_shape),
+        captured_fraction: kernel.captured_fraction,
+        truncation_radius_mm: kernel.truncation_radius_mm,
+    }
+}
+
+fn decode_kernel(message: &pb::KernelAccount) -> Option<KernelAccount> {
+    let three = |numbers: &[u64]| -> Option<[usize; 3]> {
+        let &[x, y, z] = numbers else { return None };
+        Some([usize::try_from(x).ok()?, usize::try_from(y).ok()?, usize::try_from(z).ok()?])
+    };
+    Some(KernelAccount {
+        half_width: three(&message.half_width)?,
+        core_half_width: three(&message.core_half_width)?,
+        padded_shape: three(&message.padded_shape)?,
+        captured_fraction: message.captured_fraction,
+        truncation_radius_mm: message.truncation_radius_mm,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn provenance_survives_the_wire() {
+        let device = DeviceInfo {
+            id: "gpu:1".into(),
+            kind: DeviceKind::SoftwareGpu,
+            name: "name".into(),
+            backend: "vulkan".into(),
+            driver: "driver".into(),
+        };
+        let provenance = Provenance {
+            version: "1.2.3".into(),
+            commit: "abc".into(),
+            device,
+            method: "kernel".into(),
+            density_correction: Some("water".into()),
+            minimum_density_g_cm3: None,
+            nuclide: "Lu-177".into(),
+            nuclide_data_sha256: "00".into(),
+            decays: 1e18,
+            energy: EnergyAccount {
+                emitted_mev: 4.0,
+                deposited_mev: 3.0,
+                escaped_mev: 1.0,
+                without_dose_mev: 0.5,
+                voxels_without_dose: 7,
+                clamped_mev: -1e-9,
+            },
+            kernel: Some(KernelAccount {
+                half_width: [1, 2, 3],
+                core_half_width: [1, 1, 0],
+                padded_shape: [8, 9, 10],
+                captured_fraction: 0.99,
+                truncation_radius_mm: Some(25.0),
+            }),
+            wall_time: vec![StageTime { stage: "dose".into(), seconds: 0.25 }],
+        };
+        assert_eq!(decode(encode(provenance.clone())), Some(provenance));
+    }
+}

@@ -1,0 +1,121 @@
+//! The RPCs. No logic: each decodes, asks the job layer or a table, and encodes.
+
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::call::{self, Responses};
+use super::{ServerConfig, decode, encode, pb, provenance};
+use crate::domain::{DeviceInfo, DoseError};
+use crate::engine::list_devices;
+use crate::jobs::{Budget, Queue};
+use crate::physics::{
+    constants::{GY_PER_MEV_PER_G, WATER_DENSITY_G_CM3},
+    kernel::{VoxelKernel, voxel_kernel},
+    nuclide,
+};
+
+/// What all calls share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) config: ServerConfig,
+    pub(super) queue: Arc<Queue>,
+    pub(super) budget: Arc<Budget>,
+    /// Running `Compute` calls; closed when the server drains.
+    pub(super) calls: TaskTracker,
+    /// Cancelled when the server waits no longer for them.
+    pub(super) abort: CancellationToken,
+    devices: OnceCell<Vec<DeviceInfo>>,
+}
+
+impl Shared {
+    pub(super) fn new(config: ServerConfig, queue: Arc<Queue>) -> Self {
+        let budget = Budget::new(config.memory_bytes);
+        let (calls, abort) = (TaskTracker::new(), CancellationToken::new());
+        Self { config, queue, budget, calls, abort, devices: OnceCell::new() }
+    }
+
+    fn check_open(&self) -> Result<(), DoseError> {
+        if self.calls.is_closed() { Err(DoseError::ShuttingDown) } else { Ok(()) }
+    }
+}
+
+/// `dosegrid.v1.DoseService`.
+#[derive(Clone, Debug)]
+pub(super) struct Service(pub(super) Arc<Shared>);
+
+#[tonic::async_trait]
+impl pb::dose_service_server::DoseService for Service {
+    type ComputeStream = Responses;
+
+    async fn compute(
+        &self,
+        request: Request<Streaming<pb::ComputeRequest>>,
+    ) -> Result<Response<Self::ComputeStream>, Status> {
+        self.0.check_open()?;
+        Ok(Response::new(call::begin(&self.0, request)))
+    }
+
+    async fn compute_kernel(
+        &self,
+        request: Request<pb::ComputeKernelRequest>,
+    ) -> Result<Response<pb::ComputeKernelResponse>, Status> {
+        self.0.check_open()?;
+        let spec = decode::kernel_spec(request.get_ref())?;
+        let mut running = self.0.queue.submit(move |_, control| voxel_kernel(&spec, control))?;
+        let kernel = running.finished().await?;
+        Ok(Response::new(encode_kernel(&kernel, request.get_ref().radius_voxels)))
+    }
+
+    async fn list_nuclides(
+        &self,
+        _request: Request<pb::ListNuclidesRequest>,
+    ) -> Result<Response<pb::ListNuclidesResponse>, Status> {
+        Ok(Response::new(pb::ListNuclidesResponse { nuclides: nuclide::all().map(encode::nuclide).collect() }))
+    }
+
+    async fn list_devices(
+        &self,
+        _request: Request<pb::ListDevicesRequest>,
+    ) -> Result<Response<pb::ListDevicesResponse>, Status> {
+        let list = || async { tokio::task::spawn_blocking(list_devices).await };
+        let devices = self.0.devices.get_or_try_init(list).await;
+        let devices = devices.map_err(|_| DoseError::Internal("the devices could not be listed".into()))?;
+        Ok(Response::new(pb::ListDevicesResponse {
+            devices: devices.iter().cloned().map(provenance::encode_device).collect(),
+            serving_device_id: self.0.queue.device().id.clone(),
+        }))
+    }
+
+    async fn get_server_info(
+        &self,
+        _request: Request<pb::GetServerInfoRequest>,
+    ) -> Result<Response<pb::GetServerInfoResponse>, Status> {
+        let config = &self.0.config;
+        Ok(Response::new(pb::GetServerInfoResponse {
+            version: env!("CARGO_PKG_VERSION").into(),
+            commit: env!("DOSEGRID_COMMIT").into(),
+            device: Some(provenance::encode_device(self.0.queue.device().clone())),
+            limits: Some(pb::ServerLimits {
+                max_message_bytes: config.max_message_bytes as u64,
+                max_volume_bytes: config.max_volume_bytes,
+                memory_bytes: config.memory_bytes,
+                queue_length: u32::try_from(config.queue_length).unwrap_or(u32::MAX),
+                idle_timeout_s: config.idle_timeout.as_secs_f64(),
+            }),
+        }))
+    }
+}
+
+fn encode_kernel(kernel: &VoxelKernel, radius_voxels: u32) -> pb::ComputeKernelResponse {
+    let voxel_mass_g = kernel.spec.spacing_cm.iter().product::<f64>() * WATER_DENSITY_G_CM3;
+    let s_values = kernel.octant.as_slice_memory_order().expect("an octant is contiguous");
+    pb::ComputeKernelResponse {
+        s_gy_per_decay: s_values.iter().map(|mev| mev * GY_PER_MEV_PER_G / voxel_mass_g).collect(),
+        radius_voxels,
+        captured_fraction: kernel.captured_mev / kernel.spec.nuclide.mean_energy_mev.total(),
+        nuclide_data_sha256: nuclide::data_sha256(kernel.spec.nuclide).to_owned(),
+    }
+}

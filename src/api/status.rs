@@ -1,0 +1,209 @@
+//! The one map between [`DoseError`] and gRPC status, both ways. `docs/api.md` has it as a table.
+
+use std::{collections::HashMap, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::domain::{DoseError, Violation};
+
+/// Domain of every reason.
+pub const ERROR_DOMAIN: &str = "dosegrid";
+
+/// When a caller should try again after a device was lost or short of memory.
+const RETRY_AFTER_DEVICE_FAILURE: Duration = Duration::from_secs(2);
+
+/// The code and the stable reason of an error.
+fn code_and_reason(error: &DoseError) -> (Code, &'static str) {
+    match error {
+        DoseError::Invalid(_) => (Code::InvalidArgument, "INVALID_REQUEST"),
+        DoseError::TooLarge { .. } => (Code::FailedPrecondition, "REQUEST_TOO_LARGE"),
+        DoseError::Busy { .. } => (Code::ResourceExhausted, "SERVER_BUSY"),
+        DoseError::Cancelled => (Code::Cancelled, "CANCELLED"),
+        DoseError::Stalled { .. } => (Code::DeadlineExceeded, "STREAM_STALLED"),
+        DoseError::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN"),
+        DoseError::DeviceUnavailable(_) => (Code::Unavailable, "DEVICE_UNAVAILABLE"),
+        DoseError::DeviceLost(_) => (Code::Unavailable, "DEVICE_LOST"),
+        DoseError::DeviceOutOfMemory(_) => (Code::ResourceExhausted, "DEVICE_OUT_OF_MEMORY"),
+        DoseError::NotPhysical(_) => (Code::Internal, "DOSE_NOT_PHYSICAL"),
+        DoseError::EnergyBalance { .. } => (Code::Internal, "ENERGY_BALANCE"),
+        DoseError::Internal(_) | DoseError::Remote(_) | DoseError::Io(_) => (Code::Internal, "INTERNAL"),
+    }
+}
+
+/// The facts that a variant carries, so that the other side can build it again.
+fn facts(error: &DoseError) -> HashMap<String, String> {
+    let pairs = match error {
+        DoseError::Invalid(_) | DoseError::Cancelled | DoseError::ShuttingDown => vec![],
+        DoseError::TooLarge { what, needed_bytes, limit_bytes } => vec![
+            ("what", (*what).to_owned()),
+            ("needed_bytes", needed_bytes.to_string()),
+            ("limit_bytes", limit_bytes.to_string()),
+        ],
+        DoseError::Busy { what, .. } => vec![("what", (*what).to_owned())],
+        DoseError::Stalled { idle } => vec![("idle_s", idle.as_secs_f64().to_string())],
+        DoseError::EnergyBalance { expected_mev, found_mev } => {
+            vec![("expected_mev", expected_mev.to_string()), ("found_mev", found_mev.to_string())]
+        }
+        DoseError::DeviceUnavailable(detail)
+        | DoseError::DeviceLost(detail)
+        | DoseError::DeviceOutOfMemory(detail)
+        | DoseError::NotPhysical(detail)
+        | DoseError::Internal(detail)
+        | DoseError::Remote(detail)
+        | DoseError::Io(detail) => vec![("detail", detail.clone())],
+    };
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn retry_after(error: &DoseError) -> Option<Duration> {
+    match error {
+        DoseError::Busy { retry_after, .. } => Some(*retry_after),
+        DoseError::DeviceLost(_) | DoseError::DeviceOutOfMemory(_) => Some(RETRY_AFTER_DEVICE_FAILURE),
+        DoseError::Invalid(_)
+        | DoseError::TooLarge { .. }
+        | DoseError::Cancelled
+        | DoseError::Stalled { .. }
+        | DoseError::ShuttingDown
+        | DoseError::DeviceUnavailable(_)
+        | DoseError::NotPhysical(_)
+        | DoseError::EnergyBalance { .. }
+        | DoseError::Internal(_)
+        | DoseError::Remote(_)
+        | DoseError::Io(_) => None,
+    }
+}
+
+impl From<DoseError> for Status {
+    fn from(error: DoseError) -> Self {
+        let (code, reason) = code_and_reason(&error);
+        let mut details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, facts(&error));
+        if let Some(delay) = retry_after(&error) {
+            details.set_retry_info(Some(delay));
+        }
+        let message = error.to_string();
+        if let DoseError::Invalid(violations) = error {
+            for Violation { field, reason } in violations {
+                details.add_bad_request_violation(field, reason);
+            }
+        }
+        Self::with_error_details(code, message, details)
+    }
+}
+
+/// Gives a failure of the transport, found before a message could be decoded, a reason of its own.
+///
+/// * `max_message_bytes` – the limit that a message may have exceeded
+pub(super) fn of_transport(status: Status, max_message_bytes: usize) -> Status {
+    let (code, reason) = match status.code() {
+        Code::OutOfRange => (Code::OutOfRange, "MESSAGE_TOO_LARGE"),
+        Code::Internal => (Code::InvalidArgument, "MALFORMED_MESSAGE"),
+        Code::Cancelled | Code::Unknown => (Code::Cancelled, "CANCELLED"),
+        other @ (Code::Ok
+        | Code::InvalidArgument
+        | Code::DeadlineExceeded
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::Unimplemented
+        | Code::Unavailable
+        | Code::DataLoss
+        | Code::Unauthenticated) => (other, "TRANSPORT"),
+    };
+    let limit = HashMap::from([("max_message_bytes".to_owned(), max_message_bytes.to_string())]);
+    Status::with_error_details(code, status.message(), ErrorDetails::with_error_info(reason, ERROR_DOMAIN, limit))
+}
+
+/// What a caller learns from a status: the server's own error where its reason is known, or [`DoseError::Remote`].
+pub fn to_error(status: &Status) -> DoseError {
+    let details = status.get_error_details();
+    let info = details.error_info().filter(|info| info.domain == ERROR_DOMAIN);
+    let known = info.and_then(|info| rebuild(&info.reason, &info.metadata, &details));
+    known.unwrap_or_else(|| match (info, status.code()) {
+        (None, Code::Cancelled) => DoseError::Cancelled,
+        (info, code) => {
+            let reason = info.map_or("no reason", |info| &info.reason);
+            DoseError::Remote(format!("{code:?} ({reason}): {}", status.message()))
+        }
+    })
+}
+
+fn rebuild(reason: &str, facts: &HashMap<String, String>, details: &ErrorDetails) -> Option<DoseError> {
+    let fact = |key: &str| facts.get(key).cloned();
+    let number = |key: &str| facts.get(key)?.parse::<f64>().ok();
+    let bytes = |key: &str| facts.get(key)?.parse::<u64>().ok();
+    Some(match reason {
+        "INVALID_REQUEST" => {
+            let violation =
+                |v: &tonic_types::FieldViolation| Violation { field: v.field.clone(), reason: v.description.clone() };
+            DoseError::Invalid(details.bad_request()?.field_violations.iter().map(violation).collect())
+        }
+        "REQUEST_TOO_LARGE" => DoseError::TooLarge {
+            what: known_subject(&fact("what")?),
+            needed_bytes: bytes("needed_bytes")?,
+            limit_bytes: bytes("limit_bytes")?,
+        },
+        "SERVER_BUSY" => {
+            DoseError::Busy { what: known_subject(&fact("what")?), retry_after: details.retry_info()?.retry_delay? }
+        }
+        "CANCELLED" => DoseError::Cancelled,
+        "STREAM_STALLED" => DoseError::Stalled { idle: Duration::try_from_secs_f64(number("idle_s")?).ok()? },
+        "SHUTTING_DOWN" => DoseError::ShuttingDown,
+        "DEVICE_UNAVAILABLE" => DoseError::DeviceUnavailable(fact("detail")?),
+        "DEVICE_LOST" => DoseError::DeviceLost(fact("detail")?),
+        "DEVICE_OUT_OF_MEMORY" => DoseError::DeviceOutOfMemory(fact("detail")?),
+        "DOSE_NOT_PHYSICAL" => DoseError::NotPhysical(fact("detail")?),
+        "ENERGY_BALANCE" => {
+            DoseError::EnergyBalance { expected_mev: number("expected_mev")?, found_mev: number("found_mev")? }
+        }
+        _ => return None,
+    })
+}
+
+/// The subject of [`DoseError::TooLarge`] or [`DoseError::Busy`] by its words; a newer server may have others.
+fn known_subject(words: &str) -> &'static str {
+    ["the request", "a volume", "the convolution", "memory", "the queue"]
+        .into_iter()
+        .find(|known| *known == words)
+        .unwrap_or("the request")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_survive_the_wire() {
+        let text = || "detail".to_owned();
+        for error in [
+            DoseError::Invalid(vec![
+                Violation { field: "a.b".into(), reason: "is bad".into() },
+                Violation { field: "c".into(), reason: "ist auch schlecht, größer".into() },
+            ]),
+            DoseError::TooLarge { what: "a volume", needed_bytes: u64::MAX, limit_bytes: 1 },
+            DoseError::Busy { what: "the queue", retry_after: Duration::from_millis(1500) },
+            DoseError::Cancelled,
+            DoseError::Stalled { idle: Duration::from_millis(250) },
+            DoseError::ShuttingDown,
+            DoseError::DeviceUnavailable(text()),
+            DoseError::DeviceLost(text()),
+            DoseError::DeviceOutOfMemory(text()),
+            DoseError::NotPhysical(text()),
+            DoseError::EnergyBalance { expected_mev: 1.25e300, found_mev: f64::NEG_INFINITY },
+        ] {
+            assert_eq!(to_error(&Status::from(error.clone())), error);
+        }
+    }
+
+    #[test]
+    fn what_only_a_server_can_know_is_remote() {
+        for error in [DoseError::Internal("x".into()), DoseError::Io("x".into()), DoseError::Remote("x".into())] {
+            assert!(matches!(to_error(&Status::from(error)), DoseError::Remote(_)));
+        }
+        assert!(matches!(to_error(&Status::unauthenticated("who?")), DoseError::Remote(_)));
+        assert_eq!(to_error(&Status::cancelled("timeout")), DoseError::Cancelled);
+    }
+}

@@ -1,0 +1,26 @@
+//! Results on stdout.
+
+use std::io::{self, ErrorKind, Write};
+
+use crate::domain::DoseError;
+
+/// Prints text. A reader that has seen enough and closed the pipe is no failure.
+///
+/// # Errors
+/// Any other failure to write.
+pub(super) fn print(text: &str) -> Result<(), DoseError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(DoseError::Io(format!("stdout: {error}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a value as JSON, indented, with a line end.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_json(value: &impl serde::Serialize) -> Result<(), DoseError> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| DoseError::Io(format!("JSON: {error}")))?;
+    print(&(text + "\n"))
+}

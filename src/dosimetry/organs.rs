@@ -1,0 +1,195 @@
+//! The organ table.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{DoseDistribution, LabelMap};
+use crate::domain::density::bears_dose;
+use crate::domain::{DensityMap, TimeIntegratedActivity, Volume};
+use crate::physics::constants::WATER_DENSITY_G_CM3;
+
+/// Dose of one organ, and what it was made from. The dose figures are of the voxels that have a dose; none if no voxel has.
+///
+/// `mean_gy`, minimum, maximum and D_V are by volume: what a reader finds who averages the dose map over the organ. `mean_by_mass_gy` is energy
+/// absorbed over mass. The two differ where density and dose vary together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OrganDose {
+    /// Number in the label map.
+    pub label: u16,
+    /// Name, or `label_N`.
+    pub name: String,
+    /// Voxels of the organ, with or without a dose.
+    pub voxels: usize,
+    /// Mass of all its voxels [g].
+    pub mass_g: f64,
+    /// Mean over the volume [Gy].
+    pub mean_gy: Option<f64>,
+    /// Smallest dose of a voxel [Gy].
+    pub min_gy: Option<f64>,
+    /// Largest dose of a voxel [Gy].
+    pub max_gy: Option<f64>,
+    /// Dose that 95 % of the volume receives at least; see [`DoseDistribution::dose_to_volume_gy`] [Gy].
+    pub d95_gy: Option<f64>,
+    /// Dose that half of the volume receives at least [Gy].
+    pub d50_gy: Option<f64>,
+    /// Dose that 2 % of the volume receives at least: the maximum without its outliers [Gy].
+    pub d2_gy: Option<f64>,
+    /// Energy absorbed over mass [Gy].
+    pub mean_by_mass_gy: Option<f64>,
+    /// Volume of all its voxels [cm³].
+    pub volume_cm3: f64,
+    /// Decays within [Bq·s].
+    pub decays: f64,
+    /// Voxels too thin for a dose: left out of all dose figures.
+    pub voxels_without_dose: usize,
+}
+
+/// What an organ table is made from; all on one grid.
+#[derive(Clone, Copy, Debug)]
+pub struct OrganInputs<'a> {
+    /// Absorbed dose [Gy].
+    pub dose: &'a Volume<f32>,
+    /// Decays per voxel.
+    pub activity: &'a TimeIntegratedActivity,
+    /// Mass density; none: water.
+    pub density: Option<&'a DensityMap>,
+    /// Voxels of a lower density have no dose [g/cm³]; none: every voxel has one.
+    pub minimum_density_g_cm3: Option<f64>,
+    /// Organ of each voxel.
+    pub labels: &'a LabelMap,
+    /// Names of labels.
+    pub names: &'a BTreeMap<u16, String>,
+}
+
+/// The organs of a label map, by rising label.
+pub fn organ_doses(inputs: &OrganInputs) -> Vec<OrganDose> {
+    let mut voxels: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
+    for (index, &label) in inputs.labels.labels().as_slice().iter().enumerate().filter(|(_, label)| **label != 0) {
+        voxels.entry(label).or_default().push(index);
+    }
+    voxels.iter().map(|(&label, indices)| organ_dose(inputs, label, indices)).collect()
+}
+
+fn organ_dose(inputs: &OrganInputs, label: u16, indices: &[usize]) -> OrganDose {
+    let voxel_cm3 = inputs.dose.grid().voxel_volume_cm3();
+    let dose = inputs.dose.as_slice();
+    let density =
+        |index: usize| inputs.density.map_or(WATER_DENSITY_G_CM3, |map| f64::from(map.g_cm3().as_slice()[index]));
+    let has_dose =
+        |index: usize| inputs.minimum_density_g_cm3.is_none_or(|minimum| bears_dose(density(index), minimum));
+    let dosed: Vec<usize> = indices.iter().copied().filter(|&index| has_dose(index)).collect();
+    let distribution = DoseDistribution::new(dosed.iter().map(|&index| dose[index]).collect());
+    let density_sum = |indices: &[usize]| indices.iter().map(|&index| density(index)).sum::<f64>();
+    let weighted: f64 = dosed.iter().map(|&index| f64::from(dose[index]) * density(index)).sum();
+    let figure = |of: fn(&DoseDistribution) -> f64| distribution.as_ref().map(of);
+    let decays = inputs.activity.decays().as_slice();
+    OrganDose {
+        label,
+        name: inputs.names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}")),
+        voxels: indices.len(),
+        mass_g: density_sum(indices) * voxel_cm3,
+        mean_gy: figure(DoseDistribution::mean_gy),
+        min_gy: figure(DoseDistribution::min_gy),
+        max_gy: figure(DoseDistribution::max_gy),
+        d95_gy: figure(|d| d.dose_to_volume_gy(0.95)),
+        d50_gy: figure(|d| d.dose_to_volume_gy(0.50)),
+        d2_gy: figure(|d| d.dose_to_volume_gy(0.02)),
+        mean_by_mass_gy: Some(weighted / density_sum(&dosed)).filter(|mean| mean.is_finite()),
+        volume_cm3: indices.len() as f64 * voxel_cm3,
+        decays: indices.iter().map(|&index| f64::from(decays[index])).sum(),
+        voxels_without_dose: indices.len() - dosed.len(),
+    }
+}
+
+/// Writes the table as CSV, one row an organ. The header is the list of fields of [`OrganDose`]; a figure that does not exist is left empty.
+///
+/// # Errors
+/// What the output says.
+pub fn write_csv(output: &mut impl Write, organs: &[OrganDose]) -> io::Result<()> {
+    let mut table = csv::Writer::from_writer(output);
+    if organs.is_empty() {
+        table.write_record(COLUMNS)?;
+    }
+    for organ in organs {
+        table.serialize(organ)?;
+    }
+    table.flush()
+}
+
+/// The header of a table without rows.
+const COLUMNS: [&str; 14] = [
+    "label",
+    "name",
+    "voxels",
+    "mass_g",
+    "mean_gy",
+    "min_gy",
+    "max_gy",
+    "d95_gy",
+    "d50_gy",
+    "d2_gy",
+    "mean_by_mass_gy",
+    "volume_cm3",
+    "decays",
+    "voxels_without_dose",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::{ActivityUnit, VoxelGrid};
+
+    /// Six voxels of 1 cm³ with these densities: 1 and 2 g/cm³ in organ 1, air and water in organ 2, air alone in organ 3, background.
+    fn table(minimum_density_g_cm3: Option<f64>) -> Vec<OrganDose> {
+        let grid = Arc::new(VoxelGrid::new([6, 1, 1], [10.0; 3]).expect("a good grid"));
+        let volume = |values: [f32; 6]| Volume::from_vec(grid.clone(), values.to_vec()).expect("six values");
+        let activity = TimeIntegratedActivity::new(volume([5.0, 7.0, 1.0, 1.0, 0.0, 9.0]), ActivityUnit::BqS);
+        let density = DensityMap::new(volume([1.0, 2.0, 0.01, 1.0, 0.01, 1.0])).expect("a good map");
+        organ_doses(&OrganInputs {
+            dose: &volume([3.0, 6.0, 0.0, 4.0, 0.0, 100.0]),
+            activity: &activity.expect("a good map"),
+            density: Some(&density),
+            minimum_density_g_cm3,
+            labels: &LabelMap::new(&volume([1.0, 1.0, 2.0, 2.0, 3.0, 0.0])).expect("good labels"),
+            names: &BTreeMap::from([(1, "liver".to_owned())]),
+        })
+    }
+
+    #[test]
+    fn figures_are_by_volume_and_by_mass() {
+        let liver = &table(Some(0.05))[0];
+        assert_eq!((liver.label, liver.name.as_str(), liver.voxels), (1, "liver", 2));
+        assert!((liver.mass_g - 3.0).abs() < 1e-12 && (liver.volume_cm3 - 2.0).abs() < 1e-12);
+        assert_eq!((liver.mean_gy, liver.min_gy, liver.max_gy), (Some(4.5), Some(3.0), Some(6.0)));
+        assert!((liver.mean_by_mass_gy.expect("has a dose") - 5.0).abs() < 1e-12);
+        assert!((liver.d95_gy.expect("has a dose") - 3.15).abs() < 1e-12);
+        assert_eq!(liver.decays, 12.0);
+    }
+
+    #[test]
+    fn voxels_without_a_dose_count_in_no_dose_figure() {
+        let organs = table(Some(0.05));
+        assert_eq!(organs.len(), 3);
+        assert_eq!((organs[1].voxels, organs[1].voxels_without_dose, organs[1].mean_gy), (2, 1, Some(4.0)));
+        assert_eq!((organs[2].voxels_without_dose, organs[2].mean_gy, organs[2].mean_by_mass_gy), (1, None, None));
+        assert_eq!(table(None)[1].mean_gy, Some(2.0));
+    }
+
+    #[test]
+    fn the_table_has_the_columns_of_its_fields() {
+        let mut text = Vec::new();
+        write_csv(&mut text, &table(Some(0.05))).expect("memory");
+        let text = String::from_utf8(text).expect("text");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], COLUMNS.join(","));
+        assert!(lines[1].starts_with("1,liver,2,3.0"), "{text}");
+        assert!(lines[3].starts_with("3,label_3,1,0.0") && lines[3].contains(",,,,"), "{text}");
+        let mut empty = Vec::new();
+        write_csv(&mut empty, &[]).expect("memory");
+        assert_eq!(String::from_utf8(empty).expect("text").trim_end(), COLUMNS.join(","));
+    }
+}

@@ -1,0 +1,28 @@
+//! A caller's own calibration from CT number to density: CSV of `hu,density_g_cm3`.
+
+use std::path::Path;
+
+use super::rows::{Row, read_rows};
+use crate::domain::Invalid;
+use crate::physics::tissue::DensityCurve;
+
+/// Reads a calibration: two numbers a line, with or without a header; `#` begins a comment.
+///
+/// # Errors
+/// If the file cannot be read, or every line that is at fault, by number.
+pub fn read(path: &Path) -> Result<DensityCurve, Invalid> {
+    let rows = read_rows(path, |fields| {
+        let number = |field: &str, what: &str| {
+            field.parse::<f64>().map_err(|_| Invalid::new(format!("the {what} is not a number")))
+        };
+        match fields {
+            [hu, density] => Ok([number(hu, "CT number")?, number(density, "density")?]),
+            _ => Err(Invalid::new(format!("needs 2 fields, hu and density, got {}", fields.len()))),
+        }
+    })?;
+    let points: Vec<[f64; 2]> = rows.iter().map(|row| row.value).collect();
+    DensityCurve::from_points(&points).map_err(|(number, Invalid(reason))| match rows.get(number) {
+        Some(Row { line, .. }) => Invalid(format!("line {line}: {reason}")),
+        None => Invalid(reason),
+    })
+}

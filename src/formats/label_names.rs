@@ -1,0 +1,29 @@
+//! Names of labels: CSV of `label,name`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::rows::read_rows;
+use crate::domain::Invalid;
+
+/// Reads names of labels: a whole number and a name a line, with or without a header; `#` begins a comment.
+///
+/// # Errors
+/// If the file cannot be read, or every line that is at fault, by number; a label that is named twice is a fault.
+pub fn read(path: &Path) -> Result<BTreeMap<u16, String>, Invalid> {
+    let rows = read_rows(path, |fields| match fields {
+        [label, name] if !name.is_empty() => {
+            let label: u16 = label.parse().map_err(|_| Invalid::new("the label is not a whole number up to 65535"))?;
+            Ok((label, (*name).to_owned()))
+        }
+        _ => Err(Invalid::new("needs 2 fields, label and name")),
+    })?;
+    let mut names = BTreeMap::new();
+    for row in rows {
+        let (label, name) = row.value;
+        if names.insert(label, name).is_some() {
+            return Err(Invalid::new(format!("line {}: label {label} is named twice", row.line)));
+        }
+    }
+    Ok(names)
+}
