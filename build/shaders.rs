@@ -60,10 +60,15 @@ fn stage(file: &Path, source: &str, module: &Module) -> String {
     let mut bindings = String::new();
     for (_, variable) in module.global_variables.iter() {
         let (Some(binding), Some(name)) = (&variable.binding, &variable.name) else { continue };
-        let kind = match variable.space {
-            AddressSpace::Uniform => "Uniform",
-            AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => "ReadWrite",
-            _ => "ReadOnly",
+        let written =
+            matches!(variable.space, AddressSpace::Storage { access } if access.contains(StorageAccess::STORE));
+        let uniform = variable.space == AddressSpace::Uniform;
+        let kind = if uniform {
+            "Uniform"
+        } else if written {
+            "ReadWrite"
+        } else {
+            "ReadOnly"
         };
         write!(bindings, "Binding {{ slot: {}, name: {name:?}, kind: BindingKind::{kind} }}, ", binding.binding)
             .expect("a string can be written");

@@ -42,17 +42,6 @@ impl Device {
         }
     }
 
-    /// Makes the device usable again after [`DoseError::DeviceLost`]; does nothing to a device that cannot be lost.
-    ///
-    /// # Errors
-    /// [`DoseError::DeviceUnavailable`] if it does not come back.
-    pub fn recover(&mut self) -> Result<(), DoseError> {
-        match self {
-            Self::Cpu(_) => Ok(()),
-            Self::Gpu(gpu) => gpu.reopen(),
-        }
-    }
-
     /// Convolves decays per voxel with energy per decay: the energy absorbed in each voxel of the grid [MeV].
     /// Rounding may leave small negative values in voxels far from any source.
     ///

@@ -28,11 +28,10 @@ use tiling::Tiling;
 pub use adapter::{has_hardware, list};
 pub use context::DeviceLimits;
 
-/// A GPU as a device.
+/// A GPU as a device. Once lost, it stays lost and says so: open it again.
 #[derive(Debug)]
 pub struct GpuEngine {
     info: DeviceInfo,
-    limits: DeviceLimits,
     prepared: PreparedKernels,
     session: Session,
 }
@@ -53,21 +52,7 @@ impl GpuEngine {
     pub fn open_within(selector: DeviceSelector, limits: DeviceLimits) -> Result<Self, DoseError> {
         let (adapter, info) = adapter::find(selector)?;
         let session = Session::open(&adapter, &info, limits)?;
-        Ok(Self { info, limits, prepared: PreparedKernels::default(), session })
-    }
-
-    /// Opens the same GPU once more, after [`DoseError::DeviceLost`]. Every request before that fails alike.
-    ///
-    /// # Errors
-    /// [`DoseError::DeviceUnavailable`] if it does not come back.
-    pub fn reopen(&mut self) -> Result<(), DoseError> {
-        let selector = self.info.id.parse().map_err(|_| DoseError::DeviceUnavailable(self.info.id.clone()))?;
-        let (adapter, info) = adapter::find(selector)?;
-        if info != self.info {
-            return Err(DoseError::DeviceUnavailable(format!("{}: now another device", self.info.id)));
-        }
-        self.session = Session::open(&adapter, &info, self.limits)?;
-        Ok(())
+        Ok(Self { info, prepared: PreparedKernels::default(), session })
     }
 
     /// A switch that ends the device as a failure of the hardware or its driver would, to test what comes after.

@@ -8,7 +8,7 @@ use super::context::{Context, DeviceLimits};
 use super::kernel::DeviceKernels;
 use super::tiling::Tiling;
 use super::workspace::Workspace;
-use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError};
+use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError, Stage};
 use crate::engine::kernel_spectrum::PreparedKernel;
 
 /// Work per second that is expected of a device before its first batch. Rather too low: a twentieth of a second must not become a minute.
@@ -65,6 +65,10 @@ impl Session {
         self.upload(&workspace, source, unit_decays);
         let on_device = self.kernels.get(&self.context, kernel, &workspace.tiling.slabs);
         self.context.faults.check()?;
+        for (shader, lines) in workspace.stages() {
+            control.checkpoint(Stage::Dose, progress(0.0))?; // a driver may take its time to compile
+            self.context.pipeline(shader, lines);
+        }
         let passes = workspace.passes(&mut self.context, &self.batches, &on_device);
         self.batches.run(&self.context, &passes, control, progress)?;
         self.download(&workspace, unit_decays * kernel.unit_mev, output)?;
