@@ -8,7 +8,7 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, StorageAccess, TypeInner};
 
 /// Writes `shaders.rs`: every stage with what the engine must know of it, and every struct that the host fills in.
-pub fn embed() {
+pub(crate) fn embed() {
     println!("cargo::rerun-if-changed=shaders");
     let folder = fs::read_dir("shaders").expect("the folder of shaders");
     let mut files: Vec<_> = folder.map(|file| file.expect("a file").path()).filter(|path| path.is_file()).collect();
@@ -60,10 +60,15 @@ fn stage(file: &Path, source: &str, module: &Module) -> String {
     let mut bindings = String::new();
     for (_, variable) in module.global_variables.iter() {
         let (Some(binding), Some(name)) = (&variable.binding, &variable.name) else { continue };
-        let kind = match variable.space {
-            AddressSpace::Uniform => "Uniform",
-            AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => "ReadWrite",
-            _ => "ReadOnly",
+        let written =
+            matches!(variable.space, AddressSpace::Storage { access } if access.contains(StorageAccess::STORE));
+        let uniform = variable.space == AddressSpace::Uniform;
+        let kind = if uniform {
+            "Uniform"
+        } else if written {
+            "ReadWrite"
+        } else {
+            "ReadOnly"
         };
         write!(bindings, "Binding {{ slot: {}, name: {name:?}, kind: BindingKind::{kind} }}, ", binding.binding)
             .expect("a string can be written");

@@ -20,12 +20,21 @@ impl Faults {
     /// Hears of every error that `device` reports from now on.
     pub(super) fn watch(&self, device: &wgpu::Device) {
         let faults = self.clone();
-        device.on_uncaptured_error(Arc::new(move |error| match error {
-            wgpu::Error::OutOfMemory { .. } => faults.out_of_memory(error.to_string()),
-            wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. } => faults.lost(error.to_string()),
-        }));
+        device.on_uncaptured_error(Arc::new(move |error| faults.record(&error)));
         let faults = self.clone();
         device.set_device_lost_callback(move |reason, message| faults.lost(format!("{reason:?}: {message}")));
+    }
+
+    fn record(&self, error: &wgpu::Error) {
+        let reason = error.to_string();
+        self.with(|state| match error {
+            wgpu::Error::OutOfMemory { .. } => state.out_of_memory = Some(reason),
+            // What fails once memory has run out fails because of that: the buffer it needs is not there.
+            wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. } if state.out_of_memory.is_some() => {}
+            wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. } => {
+                state.lost.get_or_insert(reason);
+            }
+        });
     }
 
     /// The device can no more be trusted.
@@ -33,10 +42,6 @@ impl Faults {
         self.with(|state| {
             state.lost.get_or_insert(reason);
         });
-    }
-
-    fn out_of_memory(&self, reason: String) {
-        self.with(|state| state.out_of_memory = Some(reason));
     }
 
     /// # Errors
@@ -58,17 +63,32 @@ impl Faults {
 mod tests {
     use super::*;
 
+    fn out_of_memory() -> wgpu::Error {
+        wgpu::Error::OutOfMemory { source: Box::new(std::io::Error::other("no room")) }
+    }
+
+    fn validation() -> wgpu::Error {
+        wgpu::Error::Validation { source: Box::new(std::io::Error::other("bad")), description: "bad buffer".into() }
+    }
+
     #[test]
-    fn a_loss_stays_and_a_lack_of_memory_is_reported_once() {
+    fn a_lack_of_memory_is_reported_once_and_hides_what_follows_from_it() {
         let faults = Faults::default();
         assert_eq!(faults.check(), Ok(()));
-        faults.out_of_memory("a".into());
-        assert_eq!(faults.check(), Err(DoseError::DeviceOutOfMemory("a".into())));
+        faults.record(&out_of_memory());
+        faults.record(&validation());
+        assert!(matches!(faults.check(), Err(DoseError::DeviceOutOfMemory(_))));
         assert_eq!(faults.check(), Ok(()));
-        faults.lost("b".into());
-        faults.lost("c".into());
+    }
+
+    #[test]
+    fn a_loss_stays_with_its_first_reason() {
+        let faults = Faults::default();
+        faults.record(&validation());
+        faults.lost("later".into());
+        faults.record(&out_of_memory());
         for _ in 0..2 {
-            assert_eq!(faults.check(), Err(DoseError::DeviceLost("b".into())));
+            assert_eq!(faults.check(), Err(DoseError::DeviceLost("bad buffer".into())));
         }
     }
 }

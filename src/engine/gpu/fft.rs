@@ -56,6 +56,8 @@ pub(super) fn twiddles(length: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use rustfft::num_complex::Complex;
+
     use super::*;
 
     #[test]
@@ -67,12 +69,40 @@ mod tests {
         assert_eq!((radices(11), radices(26), radices(0)), (None, None, None));
     }
 
-    #[test]
-    fn positions_invert_frequencies() {
-        let frequencies = frequencies(60, &radices(60).expect("a smooth length"));
-        for (k, &position) in positions(&frequencies).iter().enumerate() {
-            assert_eq!(frequencies[position as usize] as usize, k);
+    /// The forward transform, stage by stage as in `shaders/shared/fft.wgsl`, with plain sums for butterflies.
+    fn forward(values: &mut [Complex<f64>], radices: &[u32]) {
+        let length = values.len();
+        let root = |k: usize, n: usize| Complex::from_polar(1.0, -std::f64::consts::TAU * (k % n) as f64 / n as f64);
+        let mut span = length;
+        for radix in radices.iter().map(|&radix| radix as usize) {
+            let step = span / radix;
+            for first in (0..length).filter(|point| point % span < step) {
+                let taken: Vec<_> = (0..radix).map(|q| values[first + q * step]).collect();
+                for q in 0..radix {
+                    let sum: Complex<f64> = taken.iter().enumerate().map(|(p, value)| value * root(p * q, radix)).sum();
+                    values[first + q * step] = sum * root(first % span * q, span);
+                }
+            }
+            span = step;
         }
-        assert!(folded(&frequencies).iter().all(|&k| k <= 30));
+    }
+
+    #[test]
+    fn every_length_up_to_300_comes_out_in_the_stated_order() {
+        for length in (1..=300).filter(|&n| crate::plan::smooth::is_smooth(n)) {
+            let radices = radices(length).expect("a smooth length");
+            let frequencies = frequencies(length, &radices);
+            let mut values: Vec<_> =
+                (0..length).map(|n| Complex::new((n * n % 17) as f64, (n * 7 % 11) as f64)).collect();
+            let mut expected = values.clone();
+            rustfft::FftPlanner::new().plan_fft_forward(length).process(&mut expected);
+            forward(&mut values, &radices);
+            for (k, &position) in positions(&frequencies).iter().enumerate() {
+                let found = values[position as usize];
+                assert!((found - expected[k]).norm() < 1e-9 * length as f64, "{length}: {k}");
+                assert_eq!(frequencies[position as usize] as usize, k);
+            }
+            assert!(folded(&frequencies).iter().all(|&k| k as usize <= length / 2));
+        }
     }
 }

@@ -14,6 +14,9 @@ mod shader;
 mod tiling;
 mod workspace;
 
+#[cfg(test)]
+mod device_tests;
+
 use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Stage, Volume};
 use crate::engine::kernel_spectrum::{PreparedKernels, power_of_two_below};
 use crate::physics::kernel::VoxelKernel;
@@ -25,11 +28,10 @@ use tiling::Tiling;
 pub use adapter::{has_hardware, list};
 pub use context::DeviceLimits;
 
-/// A GPU as a device.
+/// A GPU as a device. Once lost, it stays lost and says so: open it again.
 #[derive(Debug)]
 pub struct GpuEngine {
     info: DeviceInfo,
-    limits: DeviceLimits,
     prepared: PreparedKernels,
     session: Session,
 }
@@ -50,26 +52,13 @@ impl GpuEngine {
     pub fn open_within(selector: DeviceSelector, limits: DeviceLimits) -> Result<Self, DoseError> {
         let (adapter, info) = adapter::find(selector)?;
         let session = Session::open(&adapter, &info, limits)?;
-        Ok(Self { info, limits, prepared: PreparedKernels::default(), session })
+        Ok(Self { info, prepared: PreparedKernels::default(), session })
     }
 
-    /// Opens the same GPU once more, after [`DoseError::DeviceLost`]. Every request before that fails alike.
-    ///
-    /// # Errors
-    /// [`DoseError::DeviceUnavailable`] if it does not come back.
-    pub fn reopen(&mut self) -> Result<(), DoseError> {
-        let selector = self.info.id.parse().map_err(|_| DoseError::DeviceUnavailable(self.info.id.clone()))?;
-        let (adapter, info) = adapter::find(selector)?;
-        if info != self.info {
-            return Err(DoseError::DeviceUnavailable(format!("{}: now another device", self.info.id)));
-        }
-        self.session = Session::open(&adapter, &info, self.limits)?;
-        Ok(())
-    }
-
-    /// Ends the device as a failure of the hardware or its driver would, to test what comes after.
-    pub fn lose(&mut self) {
-        self.session.context.device.destroy();
+    /// A switch that ends the device as a failure of the hardware or its driver would, to test what comes after.
+    pub fn failure_switch(&self) -> impl Fn() + Send + 'static {
+        let device = self.session.context.device.clone();
+        move || device.destroy()
     }
 
     /// What runs.

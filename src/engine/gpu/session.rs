@@ -8,7 +8,7 @@ use super::context::{Context, DeviceLimits};
 use super::kernel::DeviceKernels;
 use super::tiling::Tiling;
 use super::workspace::Workspace;
-use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError};
+use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError, Stage};
 use crate::engine::kernel_spectrum::PreparedKernel;
 
 /// Work per second that is expected of a device before its first batch. Rather too low: a twentieth of a second must not become a minute.
@@ -22,7 +22,7 @@ const TRANSFER_VALUES: usize = 4 << 20;
 pub(super) struct Session {
     pub(super) context: Context,
     kernels: DeviceKernels,
-    batches: Batches,
+    pub(super) batches: Batches,
     workspace: Option<Workspace>,
     /// Where results are read from; made when first needed.
     staging: Option<wgpu::Buffer>,
@@ -65,6 +65,10 @@ impl Session {
         self.upload(&workspace, source, unit_decays);
         let on_device = self.kernels.get(&self.context, kernel, &workspace.tiling.slabs);
         self.context.faults.check()?;
+        for (shader, lines) in workspace.stages() {
+            control.checkpoint(Stage::Dose, progress(0.0))?; // a driver may take its time to compile
+            self.context.pipeline(shader, lines);
+        }
         let passes = workspace.passes(&mut self.context, &self.batches, &on_device);
         self.batches.run(&self.context, &passes, control, progress)?;
         self.download(&workspace, unit_decays * kernel.unit_mev, output)?;
@@ -119,7 +123,14 @@ impl Session {
         Ok(())
     }
 
-    fn read(&mut self, buffer: &wgpu::Buffer, offset: u64, unit: f64, values: &mut [f32]) -> Result<(), DoseError> {
+    /// Fetches values from `offset` bytes on, times `unit`.
+    pub(super) fn read(
+        &mut self,
+        buffer: &wgpu::Buffer,
+        offset: u64,
+        unit: f64,
+        values: &mut [f32],
+    ) -> Result<(), DoseError> {
         let Self { context, staging, .. } = self;
         let size = size_of_val(values) as u64;
         let limit = usize::try_from(context.bounds().binding_bytes / 4).unwrap_or(usize::MAX);

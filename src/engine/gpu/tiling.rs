@@ -160,3 +160,82 @@ fn columns_per_group(length: usize, columns: usize, group_points: u64) -> Result
     let lines = lines_per_group(length, group_points)?.min(wanted);
     Ok(1 << lines.ilog2())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WEBGPU_DEFAULT: Bounds = Bounds { workgroup_bytes: 16 << 10, binding_bytes: 128 << 20 };
+
+    /// A volume of `n`³ in one block, under a kernel that reaches `half_width`.
+    fn cube(n: usize, half_width: usize) -> Block {
+        let padded = crate::plan::smooth::next_smooth(n + half_width, 2);
+        Block { output_z: 0..n, source_z: 0..n, padded_shape: [padded; 3] }
+    }
+
+    /// Every column of the spectrum and every plane belongs to exactly one slab or chunk, and all buffers can be bound.
+    fn check(tiling: &Tiling, core_z: usize, bounds: Bounds) {
+        let columns: Vec<_> = tiling.slabs.iter().cloned().flatten().collect();
+        assert_eq!(columns, (0..=tiling.padded[0] / 2).collect::<Vec<_>>());
+        assert!(tiling.slabs.iter().all(|slab| slab.len() <= tiling.row_stride));
+        assert!(tiling.spectrum_len() as u64 * COMPLEX_BYTES <= bounds.binding_bytes);
+
+        let planes = |part: fn(&Chunk) -> Range<usize>| tiling.chunks.iter().flat_map(part).collect::<Vec<_>>();
+        assert_eq!(planes(|chunk| chunk.own.clone()), tiling.source_z.clone().collect::<Vec<_>>());
+        assert_eq!(planes(|chunk| chunk.output.clone()), tiling.output_z.clone().collect::<Vec<_>>());
+        let plane_bytes = (tiling.plane_shape[0] * tiling.plane_shape[1] * 4) as u64;
+        for chunk in &tiling.chunks {
+            assert!(chunk.held.len() as u64 * plane_bytes <= bounds.binding_bytes);
+            for z in chunk.output.clone() {
+                assert!(chunk.held.start <= z.saturating_sub(core_z).max(tiling.source_z.start));
+                assert!(chunk.held.end >= (z + core_z + 1).min(tiling.source_z.end));
+            }
+        }
+        for (length, tile) in tiling.padded.into_iter().zip(tiling.tiles) {
+            assert!(tile >= 1 && (length * tile) as u64 * COMPLEX_BYTES <= bounds.workgroup_bytes);
+        }
+    }
+
+    #[test]
+    fn a_clinical_volume_is_one_slab_and_one_chunk() {
+        let tiling = Tiling::new([256, 256], 1, &cube(256, 31), WEBGPU_DEFAULT).expect("fits");
+        check(&tiling, 1, WEBGPU_DEFAULT);
+        assert_eq!((tiling.padded, tiling.slabs.len(), tiling.chunks.len()), ([288; 3], 1, 1));
+        assert_eq!((tiling.row_stride, tiling.tiles), (152, [7, 4, 4]));
+    }
+
+    #[test]
+    fn a_512_cube_under_a_kernel_as_wide_fits_the_default_limits() {
+        let tiling = Tiling::new([512, 512], 3, &cube(512, 511), WEBGPU_DEFAULT).expect("fits");
+        check(&tiling, 3, WEBGPU_DEFAULT);
+        assert_eq!((tiling.padded, tiling.slabs.len(), tiling.chunks.len()), ([1024; 3], 17, 5));
+        let kernel_bytes = tiling.slabs.iter().map(|slab| slab.len() * 513 * 513 * 4).max();
+        assert!(kernel_bytes.expect("slabs") <= 128 << 20);
+    }
+
+    #[test]
+    fn every_block_is_covered_within_any_bounds() {
+        for binding_bytes in [40_000, 70_000, 1 << 20] {
+            for (output_z, source_z, core_z) in
+                [(0..30, 0..30, 1), (10..20, 4..26, 3), (0..1, 0..6, 0), (29..30, 29..30, 0)]
+            {
+                let block = Block { output_z, source_z, padded_shape: [50, 45, 48] };
+                let bounds = Bounds { workgroup_bytes: 1 << 10, binding_bytes };
+                let tiling = Tiling::new([30, 29], core_z, &block, bounds).expect("fits");
+                check(&tiling, core_z, bounds);
+            }
+        }
+    }
+
+    #[test]
+    fn what_can_never_fit_is_refused() {
+        let bounds = |workgroup_bytes, binding_bytes| Bounds { workgroup_bytes, binding_bytes };
+        let refused = |n, half_width, bounds| match Tiling::new([n, n], 1, &cube(n, half_width), bounds) {
+            Err(DoseError::TooLarge { what, .. }) => what,
+            other => panic!("{other:?}"),
+        };
+        assert!(refused(1500, 1499, WEBGPU_DEFAULT).contains("axis"));
+        assert!(refused(100, 99, bounds(16 << 10, 1000)).contains("column"));
+        assert!(refused(300, 1, bounds(16 << 10, 800_000)).contains("plane"));
+    }
+}

@@ -45,6 +45,19 @@ impl Workspace {
         }
     }
 
+    /// The stages that the passes need, each for its lines.
+    pub(super) fn stages(&self) -> [(&'static Shader, Lines); 6] {
+        let lines = |axis: usize| Some((self.tiling.padded[axis], self.tiling.tiles[axis]));
+        [
+            (&shader::CORE_DIRECT, None),
+            (&shader::FORWARD_X, lines(0)),
+            (&shader::FORWARD_Y, lines(1)),
+            (&shader::MULTIPLY_Z, lines(2)),
+            (&shader::INVERSE_Y, lines(1)),
+            (&shader::INVERSE_X, lines(0)),
+        ]
+    }
+
     /// All passes of a convolution, in order: the core, then slab by slab the transforms there and back.
     pub(super) fn passes(&self, context: &mut Context, batches: &Batches, kernel: &DeviceKernel) -> Vec<Pass> {
         let mut maker = Maker { context, params: batches.params(), workspace: self, kernel };

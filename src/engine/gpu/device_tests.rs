@@ -1,0 +1,110 @@
+//! The stages on a real device, line by line, against rustfft in `f64`.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rustfft::FftPlanner;
+use rustfft::num_complex::Complex;
+
+use super::batch::Pass;
+use super::context::DeviceLimits;
+use super::session::Session;
+use super::shader::{ConvolutionParams, FORWARD_Y, INVERSE_Y, Shader};
+use super::{adapter, fft};
+use crate::domain::{Control, DeviceSelector};
+
+/// Rms error of a transform, relative to the rms of the values: a few units of single precision, growing with the stages.
+const FFT_RMS: f64 = 3e-7;
+/// Lines that are transformed side by side; not a multiple of any tile.
+const COLUMNS: usize = 5;
+
+fn session() -> Option<Session> {
+    match adapter::find(DeviceSelector::GpuNumber(0)) {
+        Ok((adapter, info)) => Some(
+            Session::open(&adapter, &info, DeviceLimits::WebGpuDefault).expect("every device has the default limits"),
+        ),
+        Err(error) => {
+            assert!(std::env::var("REQUIRE_GPU").as_deref() != Ok("1"), "REQUIRE_GPU=1, but {error}");
+            eprintln!("no GPU adapter: the WGSL stages are not tested");
+            None
+        }
+    }
+}
+
+/// Runs one stage along y over one plane of `COLUMNS` columns, in place.
+fn along_y(session: &mut Session, shader: &'static Shader, length: usize, values: &mut [Complex<f32>]) {
+    let words: Vec<[f32; 2]> = values.iter().map(|value| [value.re, value.im]).collect();
+    let context = &mut session.context;
+    let spectrum = context.filled("spectrum", &words);
+    let twiddles = context.filled("twiddles", &fft::twiddles(length));
+    let tile = 1 << (2048 / length).min(8).ilog2();
+    let pipeline = context.pipeline(shader, Some((length, tile)));
+    let params_buffer = session.batches.params();
+    let buffers = [("params", params_buffer), ("twiddles", &twiddles), ("spectrum", &spectrum)];
+    let [n, columns, tile] = [length, COLUMNS, tile].map(|n| u32::try_from(n).expect("a short line"));
+    let params = ConvolutionParams { n_y: n, padded_y: n, n_kx: columns, row_stride: columns, ..Default::default() };
+    let bind_group = pipeline.bind(&context.device, &buffers);
+    let pass = Pass { pipeline, bind_group, params, groups: columns.div_ceil(tile), group_cost: 1.0 };
+    session.batches.run(&session.context, &[pass], &Control::detached(), |done| done).expect("the device works");
+    let mut found = vec![0.0; 2 * values.len()];
+    session.read(&spectrum, 0, 1.0, &mut found).expect("the device works");
+    for (value, found) in values.iter_mut().zip(found.chunks_exact(2)) {
+        *value = Complex::new(found[0], found[1]);
+    }
+}
+
+/// Root of the sum of the squared differences over that of the squares.
+fn rms_error(found: impl Iterator<Item = Complex<f64>>, expected: &[Complex<f64>]) -> f64 {
+    let differences: f64 = found.zip(expected).map(|(found, expected)| (found - expected).norm_sqr()).sum();
+    (differences / expected.iter().map(Complex::norm_sqr).sum::<f64>()).sqrt()
+}
+
+fn check_length(session: &mut Session, length: usize) {
+    let mut rng = ChaCha8Rng::seed_from_u64(length as u64);
+    let mut random = || rng.random::<f32>() - 0.5;
+    let given: Vec<_> = (0..length * COLUMNS).map(|_| Complex::new(random(), random())).collect();
+    let wide = |value: Complex<f32>| Complex::new(f64::from(value.re), f64::from(value.im));
+    let column =
+        |values: &[Complex<f32>], x: usize| -> Vec<_> { (0..length).map(|y| wide(values[y * COLUMNS + x])).collect() };
+
+    let mut values = given.clone();
+    along_y(session, &FORWARD_Y, length, &mut values);
+    let frequencies = fft::frequencies(length, &fft::radices(length).expect("a smooth length"));
+    let positions = fft::positions(&frequencies);
+    let plan = FftPlanner::new().plan_fft_forward(length);
+    for x in 0..COLUMNS {
+        let mut expected = column(&given, x);
+        plan.process(&mut expected);
+        let found = column(&values, x);
+        let error = rms_error(positions.iter().map(|&position| found[position as usize]), &expected);
+        assert!(error < FFT_RMS, "forward, length {length}, column {x}: {error:.1e}");
+    }
+
+    along_y(session, &INVERSE_Y, length, &mut values);
+    for x in 0..COLUMNS {
+        let found = column(&values, x).into_iter().map(|value| value / length as f64);
+        let error = rms_error(found, &column(&given, x));
+        assert!(error < FFT_RMS, "there and back, length {length}, column {x}: {error:.1e}");
+    }
+}
+
+/// Every factor alone, every pair of neighbours, and the lengths that clinical grids are padded to. Each is compiled for the device, which a
+/// software driver takes half a second for; the order of values is tested for every length on the host (`fft.rs`).
+const LENGTHS: [usize; 17] = [1, 2, 3, 4, 5, 7, 8, 12, 35, 42, 75, 98, 160, 250, 288, 729, 2048];
+
+#[test]
+fn lines_are_transformed_there_and_back() {
+    let Some(mut session) = session() else { return };
+    for length in LENGTHS {
+        check_length(&mut session, length);
+    }
+}
+
+#[test]
+fn an_error_of_the_driver_is_a_named_error_and_not_a_panic() {
+    let Some(session) = session() else { return };
+    let context = &session.context;
+    let too_much = usize::try_from(context.device.limits().max_buffer_size / 4).expect("64 bits") + 1;
+    drop(context.storage("a buffer over the limit", too_much));
+    let error = context.faults.check().expect_err("the limit was passed").to_string();
+    assert!(error.contains("device lost") && error.contains("a buffer over the limit"), "{error}");
+}
