@@ -89,6 +89,11 @@ impl Queue {
         &self.device
     }
 
+    /// How much work waits, beside what runs.
+    pub fn waiting(&self) -> usize {
+        self.line.lock().jobs.len()
+    }
+
     /// # Errors
     /// [`DoseError::Busy`] if work submitted now would be refused.
     pub fn check_room(&self) -> Result<(), DoseError> {
