@@ -41,6 +41,12 @@ fn small() -> ServerConfig {
 
 impl Server {
     async fn start(config: ServerConfig) -> Self {
+        let device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+        let queue = Arc::new(Queue::start(device, config.queue_length).expect("a thread"));
+        Self::start_on(config, queue).await
+    }
+
+    async fn start_on(config: ServerConfig, queue: Arc<Queue>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound socket"));
         let device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");

@@ -1,10 +1,11 @@
 //! Callers who go away, deadlines, stalls, failures of the device, shutting down.
 
-use std::sync::mpsc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dosegrid::api::{ServerConfig, pb};
-use dosegrid::domain::{DoseError, Stage};
+use dosegrid::domain::{Control, DoseError, KernelOptions, Method, Progress, Stage};
+use dosegrid::{engine::Device, jobs::Queue};
 use tokio_stream::StreamExt;
 use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
@@ -13,6 +14,7 @@ use super::streaming::{local, request};
 use super::{
     MIB, Message, STOPPED_WITHIN, Server, compute, good_messages, reason_and_fields, small, stream_of, volume,
 };
+use crate::support;
 
 /// Room for one request of 64³, so that another gets in only when the first has given its memory back.
 fn room_for_one() -> ServerConfig {
@@ -195,25 +197,51 @@ async fn draining_has_an_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn running_work_learns_within_time_that_its_caller_has_gone() {
-    let server = Server::start(small()).await;
-    let (gone, learns) = mpsc::channel();
-    let (begun, begins) = mpsc::channel();
-    let running = server.queue.submit(move |_, control| {
-        begun.send(()).expect("the test listens");
-        loop {
-            if let Err(error) = control.checkpoint(Stage::Dose, 0.5) {
-                gone.send(Instant::now()).expect("the test listens");
-                return Err::<(), _>(error);
-            }
-            std::thread::sleep(Duration::from_millis(1));
+async fn a_caller_who_leaves_during_the_computation_frees_the_device() {
+    let server = Server::start(ServerConfig::default()).await;
+    // Each stage of this takes far longer than the time allowed.
+    let request = request([160; 3], Method::Kernel(KernelOptions::default()));
+    for left_in in [Stage::Kernel, Stage::Dose] {
+        let (client, request) = (server.client().await, request.clone());
+        let (reached, reaches) = tokio::sync::oneshot::channel();
+        let mut reached = Some(reached);
+        let caller = tokio::spawn(async move {
+            let on_progress = |progress: Progress| {
+                if progress.stage == left_in {
+                    reached.take().map(|reached| reached.send(()));
+                }
+            };
+            client.compute(&request, on_progress).await
+        });
+        reaches.await.expect("the stage is reached");
+        let begun = Instant::now();
+        caller.abort();
+        let mut next = server.queue.submit(|_, _| Ok(())).expect("room");
+        next.finished().await.expect("the device is free");
+        assert!(begun.elapsed() < STOPPED_WITHIN, "{left_in:?}: the device is free after {:?}", begun.elapsed());
+        assert!(caller.await.expect_err("it was aborted").is_cancelled());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_gpu_fails_one_call_and_is_opened_again() {
+    let Some(gpu) = support::gpu() else { return };
+    let queue = Arc::new(Queue::start(gpu, 4).expect("a thread"));
+    let server = Server::start_on(small(), queue).await;
+    let client = server.client().await;
+    let request = request([12, 10, 8], Method::Kernel(KernelOptions::default()));
+    let dose = client.compute(&request, |_| {}).await.expect("a dose").dose;
+    let lose = |device: &mut Device, _: &Control| match device {
+        Device::Gpu(gpu) => {
+            gpu.lose();
+            Ok(())
         }
-    });
-    begins.recv().expect("the work begins");
-    let left = Instant::now();
-    drop(running);
-    let learned = learns.recv_timeout(Duration::from_secs(5)).expect("it learns");
-    assert!(learned - left < STOPPED_WITHIN, "learned after {:?}", learned - left);
+        Device::Cpu(_) => panic!("the server computes on the GPU"),
+    };
+    server.queue.submit(lose).expect("room").finished().await.expect("lost");
+    let error = client.compute(&request, |_| {}).await.expect_err("the device is lost");
+    assert!(matches!(error, DoseError::DeviceLost(_)), "{error}");
+    assert_eq!(client.compute(&request, |_| {}).await.expect("a dose").dose, dose);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use dosegrid::api::pb::{self, activity_unit::Unit};
 use dosegrid::domain::{
-    ActivityUnit, Control, DensityMap, DoseError, DoseRequest, DoseResult, LocalOptions, Method, Stage,
-    TimeIntegratedActivity, Volume, VoxelGrid,
+    ActivityUnit, Control, DensityCorrection, DensityMap, DoseError, DoseRequest, DoseResult, KernelOptions,
+    LocalOptions, Method, Stage, TimeIntegratedActivity, Volume, VoxelGrid,
 };
+use dosegrid::physics::kernel::{KernelSpec, integrate};
 use dosegrid::{api::ServerConfig, physics::nuclide, plan::plan};
 
 use super::{
@@ -70,6 +71,48 @@ async fn dose_is_that_of_the_same_process_to_the_last_bit() {
         assert!(result.dose.as_slice().iter().any(|&gy| gy > 0.0) || shape == [1, 1, 1], "{shape:?}");
         assert_same(result, in_process(&request));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kernel_dose_is_that_of_the_same_process_to_the_last_bit() {
+    let server = Server::start(ServerConfig::default()).await;
+    let client = server.client().await;
+    let water = KernelOptions {
+        density_correction: DensityCorrection::Water,
+        truncation_radius_mm: Some(12.0),
+        ..KernelOptions::default()
+    };
+    for (shape, options) in [([17, 1, 23], KernelOptions::default()), ([21, 20, 19], water)] {
+        let request = request(shape, Method::Kernel(options));
+        let result = client.compute(&request, |_| {}).await.expect("a dose");
+        let kernel = result.provenance.kernel.as_ref().expect("a kernel was used");
+        assert_eq!(kernel.truncation_radius_mm, options.truncation_radius_mm);
+        assert_same(result, in_process(&request));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kernels_are_those_of_the_same_process() {
+    let server = Server::start(small()).await;
+    let request = pb::ComputeKernelRequest {
+        nuclide: "Y-90".into(),
+        spacing_mm: vec![2.0, 3.0, 4.5],
+        radius_voxels: 3,
+        truncation_radius_mm: None,
+    };
+    let answer = server.raw().await.compute_kernel(request).await.expect("a kernel").into_inner();
+    let spec = KernelSpec {
+        nuclide: nuclide::find("Y-90").expect("known"),
+        spacing_cm: [2.0, 3.0, 4.5].map(|mm| mm / 10.0),
+        half_width: [3; 3],
+        truncation_radius_cm: None,
+    };
+    let expected = integrate(&spec, &Control::detached()).expect("not cancelled").s_values_gy();
+    for (index, s) in answer.s_gy_per_decay.iter().enumerate() {
+        assert_eq!(*s, expected[[index % 4, index / 4 % 4, index / 16]], "value {index}");
+    }
+    assert_eq!((answer.s_gy_per_decay.len(), answer.radius_voxels), (64, 3));
+    assert!((0.9..1.0).contains(&answer.captured_fraction), "{}", answer.captured_fraction);
 }
 
 #[tokio::test(flavor = "multi_thread")]
