@@ -49,8 +49,6 @@ impl Server {
     async fn start_on(config: ServerConfig, queue: Arc<Queue>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound socket"));
-        let device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
-        let queue = Arc::new(Queue::start(device, config.queue_length).expect("a thread"));
         let shutdown = CancellationToken::new();
         let served = serve_queue(config, listener, queue.clone(), shutdown.clone().cancelled_owned());
         Self { url, queue, shutdown, served: tokio::spawn(served) }
@@ -62,7 +60,7 @@ impl Server {
 
     /// A connection without the comfort of [`Client`].
     async fn raw(&self) -> DoseServiceClient<Channel> {
-        DoseServiceClient::connect(self.url.clone()).await.expect("the server listens")
+        connect(self.url.clone()).await
     }
 
     async fn health(&self) -> HealthClient<Channel> {
@@ -82,6 +80,10 @@ impl Server {
         begins.recv().expect("the work begins");
         (running.expect("an empty queue"), release)
     }
+}
+
+async fn connect(url: String) -> DoseServiceClient<Channel> {
+    DoseServiceClient::connect(url).await.expect("the server listens")
 }
 
 /// What a good request says: 4×3×2 voxels, Lu-177, local deposition.

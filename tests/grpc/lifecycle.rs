@@ -12,7 +12,7 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus}
 
 use super::streaming::{local, request};
 use super::{
-    MIB, Message, STOPPED_WITHIN, Server, compute, good_messages, reason_and_fields, small, stream_of, volume,
+    MIB, Message, STOPPED_WITHIN, Server, compute, connect, good_messages, reason_and_fields, small, stream_of, volume,
 };
 use crate::support;
 
@@ -67,14 +67,17 @@ async fn a_caller_who_leaves_during_the_upload_gives_its_memory_back() {
     header.density = header.activity.clone();
     let given = vec![Message::Header(header), super::chunk(pb::VolumeRole::Activity, 0, vec![0; 1 << 20])];
     let never_ends = stream_of(given).chain(tokio_stream::pending());
-    let caller = tokio::spawn(compute(server.raw().await, never_ends));
+    // A runtime of its own, so that the caller's connection can die with it, as that of a process does.
+    let callers = tokio::runtime::Runtime::new().expect("a runtime");
+    let url = server.url.clone();
+    callers.spawn(async move { compute(connect(url).await, never_ends).await });
     let client = server.client().await;
     let request = request([64; 3], local());
     let begun = Instant::now();
     while client.compute(&request, |_| {}).await.is_ok() {
         assert!(begun.elapsed() < Duration::from_secs(10), "the header is never admitted");
     }
-    caller.abort();
+    callers.shutdown_background();
     assert_memory_comes_back(&server).await;
 }
 
