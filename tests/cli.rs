@@ -200,7 +200,7 @@ fn every_fault_is_named_at_once() {
     let said = stderr(&output);
     for (field, word) in [
         ("activity", "value 7"),
-        ("density", "NIfTI"),
+        ("density", "within the header"),
         ("truncation-radius", "-5"),
         ("minimum-density", "number"),
         ("output", "folder"),
