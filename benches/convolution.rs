@@ -1,5 +1,7 @@
 //! Convolution of a volume with a voxel kernel, by engine and size: `convolution/<engine>/<size>`, in voxels per second.
 
+#![expect(clippy::cast_possible_truncation, reason = "a bench's own sizes fit")]
+
 use std::hint::black_box;
 use std::sync::Arc;
 

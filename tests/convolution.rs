@@ -1,5 +1,7 @@
 //! Convolution on every engine, against a direct sum in `f64`, and what must not change it: blocks, threads, scale.
 
+#![expect(clippy::cast_possible_truncation, reason = "a test's own figures fit")]
+
 use std::time::{Duration, Instant};
 
 use dosegrid::domain::{Control, DeviceSelector, DoseError, Volume};

@@ -1,5 +1,7 @@
 //! What holds for every convolution, whatever the map: linearity, shift, mirror, reciprocity.
 
+#![expect(clippy::cast_possible_truncation, reason = "a test's own figures fit")]
+
 use dosegrid::domain::Volume;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

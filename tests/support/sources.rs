@@ -1,5 +1,7 @@
 //! Activity maps and kernels for tests of the convolution, and the convolution itself.
 
+#![expect(clippy::cast_possible_truncation, reason = "a test's own figures fit")]
+
 use std::sync::Arc;
 
 use rand::{RngExt, SeedableRng};
