@@ -236,7 +236,7 @@ async fn a_lost_gpu_fails_one_call_and_is_opened_again() {
     let dose = client.compute(&request, |_| {}).await.expect("a dose").dose;
     let lose = |device: &mut Device, _: &Control| match device {
         Device::Gpu(gpu) => {
-            gpu.lose();
+            gpu.failure_switch()();
             Ok(())
         }
         Device::Cpu(_) => panic!("the server computes on the GPU"),
