@@ -1,6 +1,7 @@
 //! A stylised patient, computed from end to end.
 
 pub mod phantom;
+pub mod picture;
 pub mod region;
 pub mod spect;
 pub mod uptake;
