@@ -1,10 +1,170 @@
 //! `dosegrid demo`.
 
-use crate::domain::DoseError;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Parser;
+
+use super::{Cli, Command, compute, stdout};
+use crate::demo::{Case, CaseFiles, LoopbackServer, figure, uptake};
+use crate::domain::{Checks, DeviceInfo, DeviceKind, DeviceSelector, DoseError, Invalid, Provenance};
+use crate::engine::{Device, list_devices};
+use crate::formats::{atomic::write_file, nifti};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Device of this machine
+    #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
+    device: String,
+    /// Folder for the case, the dose and the picture; made if it is not there
+    #[arg(long, value_name = "DIR", default_value = "dosegrid-demo")]
+    output_dir: PathBuf,
+    /// Method
+    #[arg(long, value_name = "local|kernel", default_value = "kernel")]
+    method: String,
+    /// Voxels along x, y and z of a field of 500 × 500 × 461 mm
+    #[arg(long, value_name = "X,Y,Z", default_value = "128,128,96")]
+    shape: String,
+    /// No progress and no summary
+    #[arg(long)]
+    quiet: bool,
+}
 
-pub(super) fn run(_args: Args) -> Result<(), DoseError> {
-    unimplemented!()
+/// Builds the case, serves on loopback, has the dose computed there by the command `compute`, and draws it.
+pub(super) fn run(args: Args) -> Result<(), DoseError> {
+    let mut checks = Checks::new();
+    let selector: Option<DeviceSelector> = checks.at("device", args.device.parse());
+    let shape = checks.at("shape", parse_shape(&args.shape));
+    let method = checks.at("method", parse_method(&args.method));
+    checks.finish()?;
+    let (selector, shape, method) =
+        selector.zip(shape).zip(method).map(|((a, b), c)| (a, b, c)).expect("values without a fault are there");
+    let say = |text: &str| if args.quiet { Ok(()) } else { stdout::print(&format!("{text}\n")) };
+
+    let device = Device::open(selector)?;
+    say(&describe_devices(selector, &device.info(), &list_devices()))?;
+
+    let start = Instant::now();
+    let case = Case::new(shape).map_err(|Invalid(reason)| DoseError::invalid("shape", reason))?;
+    let files = write_case(&case, &args.output_dir)?;
+    let outputs = Outputs::within(&args.output_dir);
+    let case_s = start.elapsed().as_secs_f64();
+
+    let start = Instant::now();
+    let server = LoopbackServer::start(device)?;
+    say(&format!("server     {}\n", server.url()))?;
+    let command = command(&files, &outputs, method);
+    compute_on(&server, &command, args.quiet)?;
+    server.stop()?;
+    let compute_s = start.elapsed().as_secs_f64();
+
+    let start = Instant::now();
+    draw(&case, &outputs)?;
+    let picture_s = start.elapsed().as_secs_f64();
+
+    say(&format!(
+        "\ndemo       case {case_s:.2} s, files and dose through gRPC {compute_s:.2} s, picture {picture_s:.2} s\n\
+         written    {} (look at dose.png)\n\
+         again      dosegrid {}",
+        args.output_dir.display(),
+        command.join(" ")
+    ))
+}
+
+/// The files that come out.
+struct Outputs {
+    dose: PathBuf,
+    organs: PathBuf,
+    result: PathBuf,
+    picture: PathBuf,
+}
+
+impl Outputs {
+    fn within(folder: &Path) -> Self {
+        Self {
+            dose: folder.join("dose.nii.gz"),
+            organs: folder.join("organs.csv"),
+            result: folder.join("result.json"),
+            picture: folder.join("dose.png"),
+        }
+    }
+}
+
+fn parse_shape(text: &str) -> Result<[u64; 3], Invalid> {
+    let axes: Option<Vec<u64>> = text.split(',').map(|axis| axis.trim().parse().ok()).collect();
+    axes.and_then(|axes| axes.try_into().ok())
+        .ok_or_else(|| Invalid::new(format!("is three whole numbers such as 128,128,96, got `{text}`")))
+}
+
+fn parse_method(name: &str) -> Result<&'static str, Invalid> {
+    let known = ["local", "kernel"].into_iter().find(|known| *known == name);
+    known.ok_or_else(|| Invalid::new(format!("is local or kernel, got `{name}`")))
+}
+
+/// What there is, and what of it computes: a demonstration must not leave that open.
+fn describe_devices(selector: DeviceSelector, chosen: &DeviceInfo, all: &[DeviceInfo]) -> String {
+    let hardware = all.iter().any(|info| !matches!(info.kind, DeviceKind::Cpu | DeviceKind::SoftwareGpu));
+    let mut text = String::new();
+    for info in all {
+        let mark = if info.id == chosen.id { "computes" } else { "" };
+        text += &format!("device     {:<8} {:<9} {} ({}, {})\n", info.id, mark, info.name, info.backend, info.driver);
+    }
+    text += match (hardware, chosen.kind) {
+        (false, DeviceKind::Cpu) => "           no hardware GPU was found: the CPU engine computes",
+        (true, DeviceKind::Cpu) => "           there is a hardware GPU, but the CPU engine was asked for",
+        (_, DeviceKind::SoftwareGpu) => "           the WGSL engine computes on a software adapter, as was asked for",
+        _ if selector == DeviceSelector::Auto => "           a hardware GPU was found: the WGSL engine computes on it",
+        _ => "           the WGSL engine computes, as was asked for",
+    };
+    text
+}
+
+fn write_case(case: &Case, folder: &Path) -> Result<CaseFiles, DoseError> {
+    let failed = |error: std::io::Error| DoseError::Io(format!("output-dir: cannot be written: {error}"));
+    fs::create_dir_all(folder).map_err(failed)?;
+    case.write(folder).map_err(failed)
+}
+
+/// The command that computes the dose in this process: what a user may type, and, with a server added, what the demonstration runs.
+fn command(files: &CaseFiles, outputs: &Outputs, method: &str) -> Vec<String> {
+    let path = |path: &Path| path.display().to_string();
+    let flags = [
+        ("--activity", path(&files.activity)),
+        ("--activity-unit", "bq-s".to_owned()),
+        ("--ct", path(&files.ct)),
+        ("--nuclide", uptake::NUCLIDE.to_owned()),
+        ("--method", method.to_owned()),
+        ("--labels", path(&files.labels)),
+        ("--label-names", path(&files.label_names)),
+        ("--output", path(&outputs.dose)),
+        ("--organs-output", path(&outputs.organs)),
+        ("--json", path(&outputs.result)),
+    ];
+    let flags = flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]);
+    std::iter::once("compute".to_owned()).chain(flags).collect()
+}
+
+fn compute_on(server: &LoopbackServer, command: &[String], quiet: bool) -> Result<(), DoseError> {
+    let mut words = vec!["dosegrid".to_owned()];
+    words.extend_from_slice(command);
+    words.extend(["--server".to_owned(), server.url()]);
+    if quiet {
+        words.push("--quiet".to_owned());
+    }
+    let parsed = Cli::try_parse_from(words).expect("the command is well formed").command;
+    let Command::Compute(args) = parsed else { unreachable!("the command is `compute`") };
+    compute::run(*args)
+}
+
+/// Draws from the files, which are what a user has.
+fn draw(case: &Case, outputs: &Outputs) -> Result<(), DoseError> {
+    let unreadable =
+        |what: &str, reason: &dyn std::fmt::Display| DoseError::Io(format!("{what}: cannot be read back: {reason}"));
+    let dose = nifti::read(&outputs.dose).map_err(|invalid| unreadable("dose", &invalid))?.volume;
+    let json = fs::read(&outputs.result).map_err(|error| unreadable("result", &error))?;
+    let provenance: Provenance = serde_json::from_slice(&json).map_err(|error| unreadable("result", &error))?;
+    let png = figure(case, &dose, &provenance)?;
+    write_file(&outputs.picture, |output| std::io::Write::write_all(output, &png))
+        .map_err(|error| DoseError::Io(format!("picture: cannot be written: {error}")))
 }

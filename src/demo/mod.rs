@@ -1,11 +1,23 @@
 //! A stylised patient, computed from end to end.
+//!
+//! The tree is the data flow here as well:
+//!
+//! ```text
+//! Region ─sample→ Phantom ─uptake, SPECT→ Case ─files, gRPC→ dose ─figure→ picture
+//! ```
 
+pub mod case;
+pub mod figure;
+pub mod loopback;
 pub mod phantom;
 pub mod picture;
 pub mod region;
 pub mod spect;
 pub mod uptake;
 
+pub use case::{Case, CaseFiles};
+pub use figure::figure;
+pub use loopback::LoopbackServer;
 pub use phantom::Phantom;
 pub use region::Region;
 pub use spect::Spect;

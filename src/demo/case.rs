@@ -1,0 +1,70 @@
+//! The case of the demonstration: what a caller would have, as files.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::{Phantom, Region, Spect, uptake};
+use crate::domain::{Invalid, Volume};
+use crate::formats::{atomic::write_file, nifti};
+
+/// Time-integrated activity, CT and organs of the phantom, on one grid.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Where and what it is.
+    pub phantom: Phantom,
+    /// Time-integrated activity as a SPECT shows it [Bq·s].
+    pub activity: Volume<f32>,
+    /// CT numbers [HU].
+    pub ct: Volume<f32>,
+    /// Region of each voxel, by [`Region::label`].
+    pub labels: Volume<u8>,
+}
+
+/// The files of a case.
+#[derive(Clone, Debug)]
+pub struct CaseFiles {
+    /// Time-integrated activity [Bq·s].
+    pub activity: PathBuf,
+    /// CT [HU].
+    pub ct: PathBuf,
+    /// Labels.
+    pub labels: PathBuf,
+    /// Names of the labels, CSV.
+    pub label_names: PathBuf,
+}
+
+impl Case {
+    /// * `shape` – voxels along x, y and z over the field of view of [`Phantom::new`]
+    ///
+    /// # Errors
+    /// As [`Phantom::new`].
+    pub fn new(shape: [u64; 3]) -> Result<Self, Invalid> {
+        let phantom = Phantom::new(shape)?;
+        let truth = phantom.spread(|region| uptake::decays(&phantom, region));
+        let activity = Spect::default().image(&truth);
+        let (ct, labels) = (phantom.ct_numbers(), phantom.labels());
+        Ok(Self { phantom, activity, ct, labels })
+    }
+
+    /// Writes the case into a folder.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn write(&self, folder: &Path) -> io::Result<CaseFiles> {
+        let files = CaseFiles {
+            activity: folder.join("activity.nii.gz"),
+            ct: folder.join("ct.nii.gz"),
+            labels: folder.join("labels.nii.gz"),
+            label_names: folder.join("label-names.csv"),
+        };
+        nifti::write(&files.activity, &self.activity, "dosegrid demo: time-integrated activity [Bq s]")?;
+        nifti::write(&files.ct, &self.ct, "dosegrid demo: CT [HU]")?;
+        nifti::write(&files.labels, &self.labels.map(|&label| f32::from(label)), "dosegrid demo: labels")?;
+        write_file(&files.label_names, |output| {
+            writeln!(output, "label,name")?;
+            let inside = Region::ALL.into_iter().filter(|region| *region != Region::Outside);
+            inside.into_iter().try_for_each(|region| writeln!(output, "{},{}", region.label(), region.name()))
+        })?;
+        Ok(files)
+    }
+}

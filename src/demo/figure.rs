@@ -1,0 +1,60 @@
+//! The picture of the case.
+
+use super::picture::{Curve, Line, Picture};
+use super::{Case, Region};
+use crate::domain::{DoseError, Provenance, Volume};
+use crate::dosimetry::DoseDistribution;
+
+/// What the axial section (at its z) and the coronal one (at its y) pass through: both kidneys, spleen, spine and tumours [cm].
+const SECTIONS_AT_CM: [f64; 3] = [0.0, 4.7, 35.3];
+
+/// Dose-volume histograms: name, regions that are taken together, line.
+const SHOWN: [(&str, &[Region], Line); 6] = [
+    ("liver", &[Region::Liver], Line::Solid),
+    ("spleen", &[Region::Spleen], Line::Solid),
+    ("kidneys", &[Region::LeftKidney, Region::RightKidney], Line::Solid),
+    ("large liver metastasis", &[Region::LargeLiverMetastasis], Line::Dashed),
+    ("small liver metastasis", &[Region::SmallLiverMetastasis], Line::Dashed),
+    ("vertebral metastasis", &[Region::VertebralMetastasis], Line::Dashed),
+];
+
+/// A picture of a dose in the phantom as the bytes of a PNG.
+///
+/// * `dose` – on the grid of the case [Gy]
+///
+/// # Errors
+/// If it cannot be drawn.
+pub fn figure(case: &Case, dose: &Volume<f32>, provenance: &Provenance) -> Result<Vec<u8>, DoseError> {
+    let [_, coronal, axial] = case.phantom.voxel_at(SECTIONS_AT_CM);
+    let shown = SHOWN.into_iter();
+    let regions: Vec<Curve> = shown.filter_map(|(name, parts, line)| curve(case, dose, name, parts, line)).collect();
+    let [nx, ny, nz] = dose.grid().shape();
+    let [dx, dy, dz] = dose.grid().spacing_mm();
+    let Provenance { device, method, density_correction, nuclide, version, commit, .. } = provenance;
+    let correction = density_correction.as_deref().map(|name| format!(", {name}")).unwrap_or_default();
+    let subtitle = format!(
+        "{nuclide} · method {method}{correction} · computed on {}: {} ({}) · {nx} × {ny} × {nz} voxels of {dx:.2} × {dy:.2} × {dz:.2} mm",
+        device.id, device.name, device.backend
+    );
+    let caption = format!(
+        "dosegrid {version} ({commit}) · stylised adult of ORNL/TM-8381, activity as a SPECT of 10 mm resolution shows it · not a patient, not for clinical use"
+    );
+    Picture {
+        ct: &case.ct,
+        dose,
+        slices: [axial, coronal],
+        regions: &regions,
+        title: "Absorbed dose from a first cycle of 7.4 GBq Lu-177-DOTATATE in a stylised adult",
+        subtitle: &subtitle,
+        caption: &caption,
+    }
+    .into_png()
+}
+
+/// None if the regions have no voxel, as on a coarse grid.
+fn curve(case: &Case, dose: &Volume<f32>, name: &str, parts: &[Region], line: Line) -> Option<Curve> {
+    let is_part = |label: u8| parts.iter().any(|region| region.label() == label);
+    let inside = case.labels.as_slice().iter().zip(dose.as_slice()).filter(|(label, _)| is_part(**label));
+    let distribution = DoseDistribution::new(inside.map(|(_, dose)| *dose).collect())?;
+    Some(Curve { name: name.to_owned(), distribution, line })
+}
