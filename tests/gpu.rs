@@ -14,7 +14,7 @@ use dosegrid::plan::ConvolutionPlan;
 
 use crate::support::direct::convolve_directly;
 use crate::support::gpu;
-use crate::support::sources::{beta_kernel, hot_in_cold, random};
+use crate::support::sources::{self, hot_in_cold, random};
 
 /// Rms difference of one engine from another, relative to the local value, in voxels down to `FLOOR` of the maximum.
 const ENGINES_AGREE: f64 = 1e-5;
@@ -57,7 +57,7 @@ fn the_gpu_agrees_with_the_cpu_and_repeats_its_bytes() {
     let Some(mut gpu) = gpu() else { return };
     let mut cpu = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
     let source = hot_in_cold([37, 41, 29], [2.0, 2.5, 4.0]);
-    let kernel = beta_kernel(source.grid());
+    let kernel = sources::kernel("Lu-177", source.grid());
     let plan = plan(&kernel, &source, AMPLE);
     let run =
         |device: &mut Device| device.convolve(&plan, &kernel, &source, &Control::detached()).expect("the device works");
@@ -70,7 +70,7 @@ fn the_gpu_agrees_with_the_cpu_and_repeats_its_bytes() {
 #[test]
 fn small_limits_change_the_cut_and_not_the_dose() {
     let source = random([26, 21, 19], [3.0, 4.0, 5.0], 3);
-    let kernel = cropped(&beta_kernel(source.grid()), 3);
+    let kernel = cropped(&sources::kernel("Lu-177", source.grid()), 3);
     let expected = convolve_directly(&kernel, &source);
     // Of the half spectrum, 16 columns of 24 × 19 complex values (58 kB), no more than 5 fit the small binding; of the 19 planes (41 kB), 9.
     for limits in [DeviceLimits::WebGpuDefault, DeviceLimits::Binding(20_000)] {
@@ -109,7 +109,7 @@ fn plan_of_blocks(whole: &ConvolutionPlan, kernel: &VoxelKernel, source: &Volume
 fn a_lost_device_says_so_and_a_new_one_gives_the_same_bytes() {
     let Some(mut engine) = open(DeviceLimits::Adapter) else { return };
     let source = hot_in_cold([40, 40, 40], [4.0; 3]);
-    let kernel = beta_kernel(source.grid());
+    let kernel = sources::kernel("Lu-177", source.grid());
     let before = bits(&convolve(&mut engine, &kernel, &source));
 
     let (control, mut progress) = Control::new(CancellationToken::new());
@@ -137,7 +137,7 @@ fn a_lost_device_says_so_and_a_new_one_gives_the_same_bytes() {
 fn a_cancelled_request_ends_soon_and_the_next_is_not_affected() {
     let Some(mut engine) = open(DeviceLimits::Adapter) else { return };
     let source = random([64, 64, 64], [4.0; 3], 9);
-    let kernel = beta_kernel(source.grid());
+    let kernel = sources::kernel("Lu-177", source.grid());
     let plan = plan(&kernel, &source, AMPLE);
     let before = bits(&convolve(&mut engine, &kernel, &source));
     let cancel = CancellationToken::new();
@@ -159,16 +159,17 @@ fn a_cancelled_request_ends_soon_and_the_next_is_not_affected() {
 #[test]
 fn an_axis_too_long_for_the_device_is_refused_before_work() {
     let Some(mut engine) = open(DeviceLimits::WebGpuDefault) else { return };
-    let longest = random([1, 1, 1024], [4.0; 3], 1);
-    let kernel = beta_kernel(longest.grid());
+    // The kernel reaches 100 voxels of 4 mm: 1944 points and the 2100 above what 16 KiB hold.
+    let longest = random([1, 1, 1840], [4.0; 3], 1);
+    let kernel = sources::kernel("Lu-177", longest.grid());
     let rms = rms_difference(
         convolve(&mut engine, &kernel, &longest).as_slice(),
         convolve_directly(&kernel, &longest).iter().copied(),
     );
     assert!(rms <= ENGINES_AGREE, "{rms:.1e}");
 
-    let too_long = random([1, 1, 1100], [4.0; 3], 1);
-    let kernel = beta_kernel(too_long.grid());
+    let too_long = random([1, 1, 2000], [4.0; 3], 1);
+    let kernel = sources::kernel("Lu-177", too_long.grid());
     let (control, progress) = Control::new(CancellationToken::new());
     let result = engine.convolve(&plan(&kernel, &too_long, AMPLE), &kernel, &too_long, &control);
     assert!(matches!(result, Err(DoseError::TooLarge { limit_bytes: 16_384, .. })), "{result:?}");
@@ -179,7 +180,7 @@ fn an_axis_too_long_for_the_device_is_refused_before_work() {
 fn every_scale_of_decays_and_energy_gives_the_same_dose() {
     let Some(mut engine) = open(DeviceLimits::Adapter) else { return };
     let source = random([12, 10, 8], [4.0; 3], 4);
-    let kernel = beta_kernel(source.grid());
+    let kernel = sources::kernel("Lu-177", source.grid());
     let expected = convolve(&mut engine, &kernel, &source);
     for exponent in [-100, 60] {
         let factor = 2f32.powi(exponent);

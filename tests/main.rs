@@ -8,5 +8,6 @@ mod gpu;
 mod grpc;
 mod invariants;
 mod kernels;
+mod kernels_published;
 mod patient;
 mod support;

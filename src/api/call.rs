@@ -4,7 +4,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -20,13 +20,17 @@ use super::service::Shared;
 use super::volume::{self, Arriving};
 use super::{deadline, decode, encode, pb, status};
 use crate::domain::{
-    ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, DoseResult, Method, Nuclide, TimeIntegratedActivity,
+    ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, DoseResult, Method, Nuclide, Progress, Stage,
+    TimeIntegratedActivity,
 };
 use crate::jobs::{Reservation, Running};
 use crate::plan::{DosePlan, plan};
 
 /// Messages that wait for a reader: one on its way, one ready.
 const RESPONSES_AHEAD: usize = 2;
+
+/// Least time between two messages of progress in one stage.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
 
 type Response = Result<pb::ComputeResponse, Status>;
 
@@ -152,9 +156,12 @@ impl Call {
 
     /// Sends progress, result and dose. Progress that the reader does not take in time is left out.
     async fn answer(&self, mut running: Running, _memory: Arc<Reservation>) -> Result<(), Status> {
-        let send_if_taken = |progress| {
-            if let Ok(place) = self.out.try_reserve() {
+        let mut sent: Option<(Stage, Instant)> = None;
+        let send_if_taken = |progress: Progress| {
+            let due = sent.is_none_or(|(stage, at)| stage != progress.stage || at.elapsed() >= PROGRESS_PAUSE);
+            if due && let Ok(place) = self.out.try_reserve() {
                 place.send(Ok(encode::progress(progress)));
+                sent = Some((progress.stage, Instant::now()));
             }
         };
         let DoseResult { dose, provenance } = running.follow(send_if_taken).await?;

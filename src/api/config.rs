@@ -42,7 +42,7 @@ impl Default for ServerConfig {
             max_message_bytes: 4 << 20,
             max_volume_bytes: 2048 * MIB,
             memory_bytes: 8192 * MIB,
-            workspace_bytes: 4096 * MIB,
+            workspace_bytes: 2048 * MIB,
             queue_length: 64,
             idle_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(60),

@@ -11,11 +11,8 @@ use super::{ServerConfig, decode, encode, pb, provenance};
 use crate::domain::{DeviceInfo, DoseError};
 use crate::engine::list_devices;
 use crate::jobs::{Budget, Queue};
-use crate::physics::{
-    constants::{GY_PER_MEV_PER_G, WATER_DENSITY_G_CM3},
-    kernel::{VoxelKernel, voxel_kernel},
-    nuclide,
-};
+use crate::physics::kernel::{VoxelKernel, voxel_kernel};
+use crate::physics::nuclide;
 
 /// What all calls share.
 #[derive(Debug)]
@@ -110,10 +107,9 @@ impl pb::dose_service_server::DoseService for Service {
 }
 
 fn encode_kernel(kernel: &VoxelKernel, radius_voxels: u32) -> pb::ComputeKernelResponse {
-    let voxel_mass_g = kernel.spec.spacing_cm.iter().product::<f64>() * WATER_DENSITY_G_CM3;
-    let s_values = kernel.octant.as_slice_memory_order().expect("an octant is contiguous");
+    let s_values = kernel.s_values_gy();
     pb::ComputeKernelResponse {
-        s_gy_per_decay: s_values.iter().map(|mev| mev * GY_PER_MEV_PER_G / voxel_mass_g).collect(),
+        s_gy_per_decay: s_values.as_slice_memory_order().expect("an octant is contiguous").to_vec(),
         radius_voxels,
         captured_fraction: kernel.captured_mev / kernel.spec.nuclide.mean_energy_mev.total(),
         nuclide_data_sha256: nuclide::data_sha256(kernel.spec.nuclide).to_owned(),

@@ -193,7 +193,8 @@ mod tests {
     #[test]
     fn chunks_put_together_are_the_volume() {
         let values: Vec<f32> = (0..600_000u32).map(|i| i as f32 * 0.37).collect();
-        let sent = announced(600_000, Element::Float32, 1.0, 0.0);
+        let grid = Arc::new(VoxelGrid::new([600, 1000, 1], [1.0; 3]).expect("a good grid"));
+        let sent = Announced { grid, element: Element::Float32, slope: 1.0, intercept: 0.0 };
         let volume = Volume::from_vec(sent.grid.clone(), values).expect("as many values as voxels");
         let mut arriving = Arriving::new(sent).expect("memory");
         let mut count = 0;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use tokio_util::sync::CancellationToken;
 
 use super::progress::ProgressReport;
-use crate::api::client::Client;
+use crate::api::{ServerConfig, client::Client};
 use crate::domain::{Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult};
 use crate::engine::Device;
 use crate::plan::Limits;
@@ -17,8 +17,8 @@ use crate::{method, plan};
 use inputs::Inputs;
 use options::{Options, Target};
 
-/// What a computation in this process may use: the machine is the caller's own, so only what cannot be meant is refused.
-const LIMITS: Limits = Limits { host_bytes: 1 << 38, workspace_bytes: 1 << 31 };
+/// Host memory that a computation in this process may take [bytes]: the machine is the caller's own, so only what cannot be meant is refused.
+const HOST_BYTES: u64 = 1 << 38;
 
 // Every flag is optional to the parser and a string where it is a number, so that one run names every fault.
 #[derive(Debug, clap::Args)]
@@ -107,7 +107,9 @@ fn compute_here(
     report: &mut ProgressReport,
 ) -> Result<DoseResult, DoseError> {
     let grid = request.activity().decays().grid();
-    let plan = plan::plan(grid, request.nuclide(), request.method(), &LIMITS)?;
+    // The workspace of a server, because the dose depends in its last bits on the blocks that a convolution is cut into.
+    let limits = Limits { host_bytes: HOST_BYTES, ..ServerConfig::default().plan_limits() };
+    let plan = plan::plan(grid, request.nuclide(), request.method(), &limits)?;
     let mut device = Device::open(selector)?;
     let (control, progress) = Control::new(CancellationToken::new());
     std::thread::scope(|scope| {

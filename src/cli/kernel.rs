@@ -1,10 +1,106 @@
 //! `dosegrid kernel`.
 
-use crate::domain::DoseError;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 
+use crate::domain::grid::check_spacing;
+use crate::domain::{Checks, Control, DoseError, Invalid};
+use crate::physics::kernel::{KernelSpec, VoxelKernel, voxel_kernel};
+use crate::physics::nuclide;
+
+/// Most offsets on each side: two million rows.
+const MAX_RADIUS_VOXELS: usize = 127;
+
+// Fields are text, so that every fault is named at once.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// Radionuclide, such as Y-90
+    #[arg(long)]
+    nuclide: String,
+    /// Voxel edges in mm: one for cubes, or three separated by commas (x,y,z)
+    #[arg(long, allow_hyphen_values = true)]
+    spacing: String,
+    /// Offsets to write on each axis: 0 to this
+    #[arg(long, default_value = "5", allow_hyphen_values = true)]
+    radius_voxels: String,
+    /// CSV file to write; `-` for standard output
+    #[arg(long, default_value = "-")]
+    output: PathBuf,
+}
 
-pub(super) fn run(_args: Args) -> Result<(), DoseError> {
-    unimplemented!()
+pub(super) fn run(args: Args) -> Result<(), DoseError> {
+    let mut checks = Checks::new();
+    let nuclide = checks.at("nuclide", nuclide::find(&args.nuclide));
+    let spacing_mm = checks.at("spacing", parse_spacing(&args.spacing));
+    let radius = checks.at("radius-voxels", parse_radius(&args.radius_voxels));
+    let (Some(nuclide), Some(spacing_mm), Some(radius)) = (nuclide, spacing_mm, radius) else {
+        return checks.finish();
+    };
+    let to_stdout = args.output.as_os_str() == "-";
+    let write_error = |error: io::Error| DoseError::Io(format!("cannot write {}: {error}", args.output.display()));
+    let mut file: Box<dyn Write> =
+        if to_stdout { Box::new(io::stdout()) } else { Box::new(File::create(&args.output).map_err(write_error)?) };
+    let spec = KernelSpec {
+        nuclide,
+        spacing_cm: spacing_mm.map(|mm| mm / 10.0),
+        half_width: [radius; 3],
+        truncation_radius_cm: None,
+    };
+    let kernel = voxel_kernel(&spec, &Control::detached())?;
+    write_csv(&kernel, &mut file).map_err(write_error)?;
+    let summary = summary(&kernel, spacing_mm);
+    if to_stdout {
+        eprint!("{summary}");
+    } else {
+        print!("{summary}");
+    }
+    Ok(())
+}
+
+fn parse_spacing(text: &str) -> Result<[f64; 3], Invalid> {
+    let edges: Option<Vec<f64>> = text.split(',').map(|edge| edge.trim().parse().ok()).collect();
+    let spacing_mm = match edges.as_deref() {
+        Some(&[edge]) => [edge; 3],
+        Some(&[x, y, z]) => [x, y, z],
+        _ => return Err(Invalid::new(format!("must be one length in mm, or three as x,y,z, got `{text}`"))),
+    };
+    check_spacing(spacing_mm)?;
+    Ok(spacing_mm)
+}
+
+fn parse_radius(text: &str) -> Result<usize, Invalid> {
+    match text.parse() {
+        Ok(radius) if radius <= MAX_RADIUS_VOXELS => Ok(radius),
+        _ => Err(Invalid::new(format!("must be a whole number from 0 to {MAX_RADIUS_VOXELS}, got `{text}`"))),
+    }
+}
+
+/// One row an offset, `k` fastest; every digit that tells two values apart.
+fn write_csv(kernel: &VoxelKernel, file: &mut dyn Write) -> io::Result<()> {
+    let mut file = BufWriter::new(file);
+    writeln!(file, "i,j,k,s_gy_per_decay")?;
+    for ((i, j, k), s_gy) in kernel.s_values_gy().indexed_iter() {
+        writeln!(file, "{i},{j},{k},{s_gy:e}")?;
+    }
+    file.flush()
+}
+
+fn summary(kernel: &VoxelKernel, [dx, dy, dz]: [f64; 3]) -> String {
+    let nuclide = kernel.spec.nuclide;
+    let emitted = nuclide.mean_energy_mev.total();
+    let percent = |mev: f64| 100.0 * mev / emitted;
+    let (cube, captured) = (kernel.energy_in_cube_mev(), kernel.captured_mev);
+    format!(
+        "{name}, voxels of {dx} × {dy} × {dz} mm, water of 1 g/cm³\n\
+         self-dose          {self_gy:.6e} Gy per decay\n\
+         emitted            {emitted:.6} MeV per decay\n\
+         in these voxels    {cube:.6} MeV per decay ({cube_percent:.2} % of that emitted)\n\
+         in unbounded water {captured:.6} MeV per decay ({captured_percent:.2} %), within {end} cm\n",
+        name = nuclide.name,
+        self_gy = kernel.s_values_gy()[[0, 0, 0]],
+        cube_percent = percent(cube),
+        captured_percent = percent(captured),
+        end = crate::physics::kernel::table_radius_cm(nuclide),
+    )
 }

@@ -24,7 +24,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 8192, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     memory_mib: u64,
     /// Workspace for one block of a convolution [MiB]
-    #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     workspace_mib: u64,
     /// Largest volume, as sent [MiB]
     #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]

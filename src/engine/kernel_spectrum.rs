@@ -105,13 +105,6 @@ impl PreparedKernels {
     }
 }
 
-/// Bytes that preparing a kernel takes beside the kernel itself: the spectrum, and the planes transformed in x and y on the way to it.
-pub fn preparation_bytes(half_width: [usize; 3], padded_shape: [usize; 3]) -> u64 {
-    let [x, y, z] = padded_shape.map(|n| n as u64 / 2 + 1);
-    let planes = (half_width[2] as u64 + 1).min(z);
-    x * y * (z * size_of::<f32>() as u64 + planes * size_of::<f64>() as u64)
-}
-
 /// Spectrum of the tail on a periodic grid, divided by `unit`; order as [`PreparedKernel::spectrum`].
 fn tail_spectrum(
     split: &SplitKernel,

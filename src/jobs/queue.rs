@@ -76,10 +76,10 @@ impl Queue {
     pub fn start(device: Device, length: usize) -> Result<Self, DoseError> {
         let info = device.info();
         let line = Arc::new(Line::default());
-        let (behind, id) = (line.clone(), info.id.clone());
+        let behind = line.clone();
         thread::Builder::new()
-            .name(format!("compute {id}"))
-            .spawn(move || worker::run(&behind, device, &id))
+            .name(format!("compute {}", info.id))
+            .spawn(move || worker::run(&behind, device))
             .map_err(|error| DoseError::Io(format!("no thread for the device: {error}")))?;
         Ok(Self { line, length: length.max(1), device: info })
     }
@@ -87,6 +87,11 @@ impl Queue {
     /// The device that all work runs on.
     pub fn device(&self) -> &DeviceInfo {
         &self.device
+    }
+
+    /// How much work waits, beside what runs.
+    pub fn waiting(&self) -> usize {
+        self.line.lock().jobs.len()
     }
 
     /// # Errors

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::queue::{Line, Work};
-use crate::domain::{DeviceSelector, DoseError};
+use crate::domain::{DeviceInfo, DeviceSelector, DoseError};
 use crate::engine::Device;
 
 /// Whether a device can be used again after some work.
@@ -26,13 +26,14 @@ impl DeviceState {
 }
 
 /// Does the work of a queue on one device until the queue is gone. The same device is opened again when it is no longer usable.
-pub(super) fn run(line: &Line, device: Device, id: &str) {
+pub(super) fn run(line: &Line, device: Device) {
+    let info = device.info();
     let mut device = Some(device);
     while let Some(work) = line.next() {
-        device = match device.take().map_or_else(|| reopen(id), Ok) {
+        device = match device.take().map_or_else(|| reopen(&info), Ok) {
             Ok(device) => perform(work, device),
             Err(error) => {
-                tracing::error!(device = id, "the device cannot be opened again");
+                tracing::error!(device = info.id, "the device cannot be opened again");
                 work(Err(error));
                 None
             }
@@ -55,9 +56,13 @@ fn perform(work: Work, mut device: Device) -> Option<Device> {
     }
 }
 
-fn reopen(id: &str) -> Result<Device, DoseError> {
-    let selector: DeviceSelector = id.parse().map_err(|_| DoseError::DeviceUnavailable(id.to_owned()))?;
-    Device::open(selector)
+/// # Errors
+/// [`DoseError::DeviceUnavailable`] if it does not come back, or another answers to its name: jobs never change the device.
+fn reopen(info: &DeviceInfo) -> Result<Device, DoseError> {
+    let unavailable = || DoseError::DeviceUnavailable(info.id.clone());
+    let selector: DeviceSelector = info.id.parse().map_err(|_| unavailable())?;
+    let device = Device::open(selector)?;
+    if device.info() == *info { Ok(device) } else { Err(unavailable()) }
 }
 
 #[cfg(test)]
@@ -66,7 +71,7 @@ mod tests {
 
     use super::super::Queue;
     use super::*;
-    use crate::domain::{DeviceSelector, Stage};
+    use crate::domain::Stage;
 
     fn queue(length: usize) -> Queue {
         Queue::start(Device::open(DeviceSelector::Cpu).expect("the CPU is always there"), length).expect("a thread")
@@ -145,8 +150,13 @@ mod tests {
         assert_eq!(works.finished().await, Ok("cpu".to_owned()));
     }
 
-    #[tokio::test]
-    async fn a_device_that_is_gone_fails_the_work_and_not_the_thread() {
-        assert_eq!(reopen("gpu:4096").map(|_| ()).expect_err("no such GPU").to_string(), "no such device: gpu:4096");
+    #[test]
+    fn only_the_same_device_is_opened_again() {
+        let cpu = Device::open(DeviceSelector::Cpu).expect("the CPU is always there").info();
+        assert_eq!(reopen(&cpu).expect("the same").info(), cpu);
+        let other = DeviceInfo { name: "another".into(), ..cpu.clone() };
+        assert!(matches!(reopen(&other), Err(DoseError::DeviceUnavailable(_))));
+        let gone = DeviceInfo { id: "gpu:4096".into(), ..cpu };
+        assert!(matches!(reopen(&gone), Err(DoseError::DeviceUnavailable(_))));
     }
 }

@@ -12,6 +12,9 @@ use crate::physics::nuclide::data_sha256;
 /// Rounding in single precision leaves 1e-7; a device that failed leaves much more.
 const ENERGY_BALANCE_TOLERANCE: f64 = 1e-5;
 
+/// What single precision cannot resolve in a voxel [MeV]: its smallest number.
+const SMALLEST_MEV: f64 = 1.5e-45;
+
 /// What becomes of mass in a method.
 enum Mass {
     /// Every voxel is water.
@@ -74,7 +77,8 @@ fn sum(values: &[f32]) -> f64 {
 /// [`DoseError::EnergyBalance`] unless the energy is there; also if it is not a number.
 fn check_energy(energy: &[f32], expected_mev: f64) -> Result<(), DoseError> {
     let found_mev = sum(energy);
-    if (found_mev - expected_mev).abs() <= ENERGY_BALANCE_TOLERANCE * expected_mev {
+    let tolerance_mev = ENERGY_BALANCE_TOLERANCE * expected_mev + SMALLEST_MEV * energy.len() as f64;
+    if (found_mev - expected_mev).abs() <= tolerance_mev {
         Ok(())
     } else {
         Err(DoseError::EnergyBalance { expected_mev, found_mev })
@@ -127,5 +131,101 @@ fn check_dose(dose: &[f32]) -> Result<(), DoseError> {
         Ok(())
     } else {
         Err(DoseError::NotPhysical(format!("{bad} of {} voxels are not finite or negative", dose.len())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::{
+        ActivityUnit, DensityMap, DeviceKind, KernelOptions, LocalOptions, TimeIntegratedActivity, Volume, VoxelGrid,
+    };
+    use crate::physics::nuclide;
+
+    fn volume(values: &[f32]) -> Volume<f32> {
+        let grid = VoxelGrid::new([values.len() as u64, 1, 1], [10.0; 3]).expect("a good grid");
+        Volume::from_vec(Arc::new(grid), values.to_vec()).expect("as many values as voxels")
+    }
+
+    fn request(decays: &[f32], density: Option<&[f32]>, method: Method) -> DoseRequest {
+        let activity = TimeIntegratedActivity::new(volume(decays), ActivityUnit::BqS).expect("an activity");
+        let density = density.map(|values| DensityMap::new(volume(values)).expect("a density"));
+        let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
+        DoseRequest::new(activity, density, nuclide, method).expect("a good request")
+    }
+
+    fn water() -> Method {
+        Method::Kernel(KernelOptions { density_correction: DensityCorrection::Water, ..KernelOptions::default() })
+    }
+
+    fn finished(energy: &[f32], expected_mev: f64, request: &DoseRequest) -> Result<DoseResult, DoseError> {
+        let device = DeviceInfo {
+            id: "cpu".into(),
+            kind: DeviceKind::Cpu,
+            name: "CPU".into(),
+            backend: "native".into(),
+            driver: String::new(),
+        };
+        finish(Deposit { energy: volume(energy), expected_mev, kernel: None }, request, device)
+    }
+
+    #[test]
+    fn a_device_that_failed_gives_no_dose() {
+        let request = request(&[1e9; 4], None, water());
+        let (nan, infinity) = (f32::NAN, f32::INFINITY);
+        for energy in [[0.0; 4], [1e8, 1e8, 0.0, 0.0], [1e8, 1e8, 1e8, nan], [1e8, 1e8, 1e8, infinity], [1e9; 4]] {
+            let error = finished(&energy, 4e8, &request).expect_err("not the energy that must be there");
+            assert!(matches!(error, DoseError::EnergyBalance { .. }), "{energy:?}: {error}");
+        }
+        let error = finished(&[infinity, -infinity, 1e8, 1e8], 2e8, &request).expect_err("not a dose");
+        assert!(matches!(error, DoseError::EnergyBalance { .. }), "{error}");
+        assert!(finished(&[1e8; 4], 4e8, &request).is_ok());
+    }
+
+    #[test]
+    fn a_dose_beyond_single_precision_is_refused() {
+        let request =
+            request(&[1e23; 2], Some(&[1e-30, 1.0]), Method::Local(LocalOptions { minimum_density_g_cm3: 0.0 }));
+        let error = finished(&[1e23; 2], 2e23, &request).expect_err("an infinite dose");
+        assert!(matches!(error, DoseError::NotPhysical(_)), "{error}");
+    }
+
+    #[test]
+    fn negative_rounding_is_clamped_and_reported() {
+        let result = finished(&[3e8, -2.0, 0.0], 3e8, &request(&[1e9, 0.0, 0.0], None, water())).expect("a dose");
+        let energy = result.provenance.energy;
+        assert_eq!((energy.clamped_mev, energy.deposited_mev), (-2.0, f64::from(3e8f32)));
+        assert_eq!(result.dose.as_slice()[1..], [0.0, 0.0]);
+        // 3e8 MeV in 1 cm³ of water.
+        let gray = 3e8 * 1.602_176_634e-10;
+        assert!((f64::from(result.dose.as_slice()[0]) / gray - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn thin_voxels_get_no_dose_and_their_energy_is_reported() {
+        let options = LocalOptions { minimum_density_g_cm3: 0.05 };
+        let request = request(&[1e9; 3], Some(&[2.0, 0.0499, 0.0]), Method::Local(options));
+        let result = finished(&[1e8; 3], 3e8, &request).expect("a dose");
+        let energy = result.provenance.energy;
+        assert_eq!((energy.without_dose_mev, energy.voxels_without_dose), (2e8, 2));
+        assert_eq!(result.dose.as_slice()[1..], [0.0, 0.0]);
+        let gray = 1e8 * 1.602_176_634e-10 / 2.0;
+        assert!((f64::from(result.dose.as_slice()[0]) / gray - 1.0).abs() < 1e-6);
+        assert!((energy.emitted_mev - energy.deposited_mev - energy.escaped_mev).abs() <= 1e-9 * energy.emitted_mev);
+    }
+
+    #[test]
+    fn a_map_without_activity_gives_no_dose_and_no_error() {
+        let result = finished(&[0.0; 3], 0.0, &request(&[0.0; 3], None, water())).expect("a dose of 0");
+        assert_eq!(result.dose.as_slice(), [0.0; 3]);
+        assert_eq!(result.provenance.energy.emitted_mev, 0.0);
+    }
+
+    #[test]
+    fn the_smallest_activity_passes_the_check() {
+        let energy = [1e-45, 3e-45, 1e-45];
+        assert!(finished(&energy, 4.4e-45, &request(&[1e-44; 3], None, water())).is_ok());
     }
 }

@@ -19,3 +19,41 @@ pub(super) fn deposit(
     let expected_mev = request.activity().total() * per_decay;
     Ok(Deposit { energy, expected_mev, kernel: None })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::{
+        ActivityUnit, DensityMap, DeviceSelector, LocalOptions, Method, TimeIntegratedActivity, Volume, VoxelGrid,
+    };
+    use crate::engine::Device;
+    use crate::method::run;
+    use crate::physics::nuclide;
+    use crate::plan::{Limits, plan};
+
+    #[test]
+    fn dose_is_charged_energy_over_mass() {
+        let grid = Arc::new(VoxelGrid::new([2, 1, 1], [5.0, 4.0, 2.5]).expect("a good grid"));
+        let volume = |values: Vec<f32>| Volume::from_vec(grid.clone(), values).expect("two voxels");
+        let activity = TimeIntegratedActivity::new(volume(vec![1e10, 3e10]), ActivityUnit::BqS).expect("good");
+        let density = DensityMap::new(volume(vec![1.06, 0.26])).expect("good");
+        let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
+        let method = Method::Local(LocalOptions::default());
+        let request = DoseRequest::new(activity, Some(density), nuclide, method).expect("good");
+        let limits = Limits { host_bytes: 1 << 20, workspace_bytes: 1 << 20 };
+        let plan = plan(&grid, nuclide, &method, &limits).expect("it fits");
+        let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+        let result = run(&mut device, &plan, &request, &Control::detached()).expect("a dose");
+        // Voxels of 0.05 cm³; 1 MeV/g is 1.602e-10 Gy.
+        let gray = |decays: f64, density: f64| {
+            decays * nuclide.mean_energy_mev.charged() * 1.602_176_634e-10 / (0.05 * density)
+        };
+        for (found, expected) in result.dose.as_slice().iter().zip([gray(1e10, 1.06), gray(3e10, 0.26)]) {
+            assert!((f64::from(*found) / expected - 1.0).abs() < 1e-6, "{found} {expected}");
+        }
+        let energy = result.provenance.energy;
+        assert!((energy.escaped_mev / (4e10 * nuclide.mean_energy_mev.photon) - 1.0).abs() < 1e-5);
+    }
+}

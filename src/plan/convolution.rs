@@ -2,9 +2,13 @@
 
 use std::ops::Range;
 
+use super::core::core_half_width;
 use super::smooth::next_smooth;
 use crate::domain::{DoseError, VoxelGrid};
 use crate::physics::kernel::KernelSpec;
+
+/// Neighbours in kx that the CPU keeps and transforms together: a cache line of single-precision complex numbers.
+pub const LANES: usize = 8;
 
 /// A convolution of a volume with a voxel kernel, as blocks that can be done one after another.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +19,7 @@ pub struct ConvolutionPlan {
     pub half_width: [usize; 3],
     /// Kernel offsets on each side that are convolved directly, by axis; the rest goes through the Fourier transform.
     pub core_half_width: [usize; 3],
-    /// Slabs along z that together make the result. One, unless memory is short.
+    /// Slabs along z that together make the result. One, unless memory is short. All have the same padded shape, so that one spectrum of the kernel serves.
     pub blocks: Vec<Block>,
 }
 
@@ -44,54 +48,88 @@ impl Block {
         let [x, y, z] = self.padded_shape.map(|n| n as u64);
         (x / 2 + 1) * y * z * 8
     }
+
+    /// Bytes that the CPU holds for the transform: the spectrum of the source's own rows, and for each thread one group of columns.
+    fn host_bytes(&self, source_rows: usize, threads: usize) -> u64 {
+        let [x, y, z] = self.padded_shape;
+        let groups = (x / 2 + 1).div_ceil(LANES);
+        let lanes = self.source_z.len() * (groups * source_rows + threads.min(groups) * y) + threads * y.max(z);
+        (lanes * LANES * 8) as u64
+    }
 }
 
 impl ConvolutionPlan {
-    /// Cuts the result into as few slabs as fit `workspace_bytes` each.
+    /// Cuts the result into as few slabs as have a half spectrum of at most `workspace_bytes`.
     ///
     /// # Errors
     /// [`DoseError::TooLarge`] if not even one plane fits.
     pub fn new(grid: &VoxelGrid, kernel: &KernelSpec, workspace_bytes: u64) -> Result<Self, DoseError> {
         let (shape, half_width) = (grid.shape(), kernel.half_width);
-        let core_half_width = half_width.map(|h| h.min(1));
-        let [_, _, nz] = shape;
-        let slabs = |planes: usize| -> Vec<Block> {
-            let starts = (0..nz).step_by(planes);
-            starts.map(|z| Block::new(shape, half_width, z..nz.min(z + planes))).collect()
-        };
-        let largest = |blocks: &[Block]| blocks.iter().map(Block::spectrum_bytes).max().unwrap_or(0);
-        let mut count = 1;
-        loop {
-            let blocks = slabs(nz.div_ceil(count));
-            let needed_bytes = largest(&blocks);
-            if needed_bytes <= workspace_bytes {
-                return Ok(Self { shape, half_width, core_half_width, blocks });
-            }
-            if count >= nz {
-                return Err(DoseError::TooLarge {
-                    what: "the convolution",
-                    needed_bytes,
-                    limit_bytes: workspace_bytes,
-                });
-            }
-            count = (count * 2).min(nz);
-        }
+        let fits = |planes: usize| largest_spectrum_bytes(&slabs(shape, half_width, planes)) <= workspace_bytes;
+        let planes = largest_that(shape[2], fits).ok_or_else(|| DoseError::TooLarge {
+            what: "the convolution",
+            needed_bytes: largest_spectrum_bytes(&slabs(shape, half_width, 1)),
+            limit_bytes: workspace_bytes,
+        })?;
+        // As many slabs, but alike.
+        let mut blocks = slabs(shape, half_width, shape[2].div_ceil(shape[2].div_ceil(planes)));
+        let padded_z = blocks.iter().map(|block| block.padded_shape[2]).max().unwrap_or(1);
+        blocks.iter_mut().for_each(|block| block.padded_shape[2] = padded_z);
+        Ok(Self { shape, half_width, core_half_width: core_half_width(kernel), blocks })
     }
 
-    /// Host memory beside the volumes: kernel octant in f64, its spectrum in f32, workspace of the largest block.
+    /// Host memory beside the volumes at most: the kernel's octant and its sums over boxes in `f64`, what preparing its spectrum takes, and the
+    /// CPU's workspace. A GPU takes less.
     pub fn host_bytes(&self) -> u64 {
         let octant: u64 = self.half_width.iter().map(|&h| h as u64 + 1).product();
-        let block = |b: &Block| {
-            let [x, y, z] = b.padded_shape.map(|n| n as u64);
-            b.spectrum_bytes() + (x / 2 + 1) * (y / 2 + 1) * (z / 2 + 1) * 12
-        };
-        octant * 8 + self.blocks.iter().map(block).max().unwrap_or(0)
+        let sums: u64 = self.half_width.iter().map(|&h| h as u64 + 2).product();
+        let block = self.blocks.iter().max_by_key(|block| block.source_z.len());
+        let block = block.expect("a plan has at least one block");
+        let [x, y, z] = block.padded_shape.map(|n| n as u64 / 2 + 1);
+        let planes = z.min(self.half_width[2] as u64 + 1);
+        let spectrum = x * y * (z * size_of::<f32>() as u64 + planes * size_of::<f64>() as u64);
+        let workspace = block.host_bytes(self.shape[1], rayon::current_num_threads());
+        (octant + sums) * size_of::<f64>() as u64 + spectrum + workspace
     }
+}
+
+/// The result in slabs of `planes`.
+fn slabs(shape: [usize; 3], half_width: [usize; 3], planes: usize) -> Vec<Block> {
+    let starts = (0..shape[2]).step_by(planes);
+    starts.map(|z| Block::new(shape, half_width, z..shape[2].min(z + planes))).collect()
+}
+
+fn largest_spectrum_bytes(blocks: &[Block]) -> u64 {
+    blocks.iter().map(Block::spectrum_bytes).max().unwrap_or(0)
+}
+
+/// The largest number from 1 to `most` that passes, where every number below one that passes does so too.
+fn largest_that(most: usize, passes: impl Fn(usize) -> bool) -> Option<usize> {
+    if passes(most) {
+        return Some(most);
+    }
+    let (mut good, mut bad) = (0, most);
+    while bad - good > 1 {
+        let middle = good.midpoint(bad);
+        if passes(middle) { good = middle } else { bad = middle }
+    }
+    (good > 0).then_some(good)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::physics::nuclide;
+
+    fn spec(half_width: [usize; 3]) -> KernelSpec {
+        let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
+        KernelSpec { nuclide, spacing_cm: [0.2; 3], half_width, truncation_radius_cm: None }
+    }
+
+    fn plan(shape: [u64; 3], half_width: [usize; 3], workspace_bytes: u64) -> Result<ConvolutionPlan, DoseError> {
+        let grid = VoxelGrid::new(shape, [2.0; 3]).expect("a good grid");
+        ConvolutionPlan::new(&grid, &spec(half_width), workspace_bytes)
+    }
 
     #[test]
     fn padding_is_that_of_the_kept_part() {
@@ -100,5 +138,40 @@ mod tests {
         let block = Block::new([256; 3], [31; 3], 64..128);
         assert_eq!((block.padded_shape[2], block.source_z), (126, 33..159));
         assert_eq!(Block::new([1, 1, 1], [0; 3], 0..1).padded_shape, [2, 1, 1]);
+    }
+
+    #[test]
+    fn blocks_cover_the_result_and_fit() {
+        for workspace_bytes in [1 << 20, 2 << 20, 4 << 20, 1 << 40] {
+            let plan = plan([61, 53, 97], [12, 12, 12], workspace_bytes).expect("it fits in blocks");
+            let planes: Vec<usize> = plan.blocks.iter().flat_map(|block| block.output_z.clone()).collect();
+            assert_eq!(planes, (0..97).collect::<Vec<_>>());
+            assert!(plan.blocks.iter().all(|block| block.spectrum_bytes() <= workspace_bytes), "{plan:?}");
+            assert!(plan.blocks.windows(2).all(|pair| pair[0].padded_shape == pair[1].padded_shape));
+            assert_eq!(plan.blocks.len() == 1, workspace_bytes >= 4 << 20);
+        }
+    }
+
+    #[test]
+    fn a_volume_of_512_cubed_is_planned() {
+        // 40 cm of reach in voxels of 2 mm.
+        let whole = plan([512; 3], [200; 3], 16 << 30).expect("16 GB are enough");
+        assert_eq!((whole.blocks.len(), whole.blocks[0].padded_shape), (1, [720; 3]));
+        assert_eq!(whole.blocks[0].spectrum_bytes(), 361 * 720 * 720 * 8);
+        assert!(whole.host_bytes() < 3 << 30, "{}", whole.host_bytes());
+        let cut = plan([512; 3], [200; 3], 1 << 30).expect("1 GB is enough in blocks");
+        assert!(cut.blocks.len() > 1 && cut.blocks.len() < 10, "{}", cut.blocks.len());
+        assert!(matches!(plan([512; 3], [200; 3], 256 << 20), Err(DoseError::TooLarge { .. })));
+        // A kernel that reaches from one end to the other.
+        let full = plan([512; 3], [511; 3], 16 << 30).expect("16 GB are enough");
+        assert_eq!((full.blocks.len(), full.blocks[0].padded_shape), (1, [1024; 3]));
+    }
+
+    #[test]
+    fn extreme_shapes_are_planned_at_once() {
+        let long = plan([1, 1, 65_535], [0, 0, 65_534], 1 << 30).expect("a line is small");
+        assert_eq!(long.blocks.len(), 1);
+        let long = plan([1, 1, 65_535], [0, 0, 10], 1 << 12).expect("a line is small");
+        assert!(long.blocks.iter().all(|block| block.spectrum_bytes() <= 1 << 12));
     }
 }

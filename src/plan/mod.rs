@@ -1,6 +1,7 @@
 //! From a request's header to what will be done: padded shapes, blocks, bytes. Pure; knows no device and no volume.
 
 pub mod convolution;
+mod core;
 pub mod smooth;
 
 use crate::domain::{DoseError, Method, Nuclide, VoxelGrid};

@@ -1,14 +1,20 @@
-//! Activity maps and kernels for tests of the convolution.
+//! Activity maps and kernels for tests of the convolution, and the convolution itself.
+
+#![expect(clippy::cast_possible_truncation, reason = "a test's own figures fit")]
 
 use std::sync::Arc;
 
-use ndarray::{Array3, ShapeBuilder};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use dosegrid::domain::{Volume, VoxelGrid};
-use dosegrid::physics::kernel::{KernelSpec, VoxelKernel};
+use dosegrid::domain::{Control, Volume, VoxelGrid};
+use dosegrid::engine::Device;
+use dosegrid::physics::kernel::{KernelSpec, VoxelKernel, voxel_kernel};
 use dosegrid::physics::nuclide;
+use dosegrid::plan::ConvolutionPlan;
+
+/// Workspace that no test exceeds [bytes].
+pub(crate) const AMPLE: u64 = 1 << 40;
 
 /// A volume of decays, voxel by voxel.
 pub(crate) fn volume(shape: [u64; 3], spacing_mm: [f64; 3], decays: impl FnMut([usize; 3]) -> f32) -> Volume<f32> {
@@ -50,20 +56,25 @@ pub(crate) fn all(shape: [u64; 3], spacing_mm: [f64; 3]) -> [(&'static str, Volu
     ]
 }
 
-/// A kernel that reaches over a whole grid, with a centre and a tail as those of Lu-177: betas that end within 2 mm, photons that fall off with the
-/// inverse square and are attenuated.
-pub(crate) fn beta_kernel(grid: &VoxelGrid) -> VoxelKernel {
-    let (half_width, spacing_cm) = (grid.shape().map(|n| n - 1), grid.spacing_cm());
-    let [hx, hy, hz] = half_width;
-    let volume_cm3: f64 = grid.voxel_volume_cm3();
-    let octant = Array3::from_shape_fn((hx + 1, hy + 1, hz + 1).f(), |(i, j, k)| {
-        let squared = |n: usize, d: f64| (n as f64 * d).powi(2);
-        let distance2 = squared(i, spacing_cm[0]) + squared(j, spacing_cm[1]) + squared(k, spacing_cm[2]);
-        let r2 = distance2 + volume_cm3.powf(2.0 / 3.0) / 8.0;
-        let beta = 0.14 * (-((distance2.sqrt() / 0.12).powi(2))).exp();
-        beta + 7e-5 * volume_cm3 * (-0.1 * r2.sqrt()).exp() / r2
-    });
-    let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
-    let spec = KernelSpec { nuclide, spacing_cm, half_width, truncation_radius_cm: None };
-    VoxelKernel { spec, octant, captured_mev: 0.15 }
+/// The voxel kernel of a nuclide that reaches over a whole grid.
+pub(crate) fn kernel(nuclide: &str, grid: &VoxelGrid) -> Arc<VoxelKernel> {
+    kernel_of(nuclide, grid, grid.shape().map(|n| n - 1))
+}
+
+/// The voxel kernel of a nuclide with `half_width` offsets on each side.
+pub(crate) fn kernel_of(nuclide: &str, grid: &VoxelGrid, half_width: [usize; 3]) -> Arc<VoxelKernel> {
+    let nuclide = nuclide::find(nuclide).expect("a known nuclide");
+    let spec = KernelSpec { nuclide, spacing_cm: grid.spacing_cm(), half_width, truncation_radius_cm: None };
+    voxel_kernel(&spec, &Control::detached()).expect("nobody cancels")
+}
+
+/// Convolves as planned for a workspace, uninterrupted.
+pub(crate) fn convolve(
+    device: &mut Device,
+    kernel: &VoxelKernel,
+    source: &Volume<f32>,
+    workspace_bytes: u64,
+) -> Volume<f32> {
+    let plan = ConvolutionPlan::new(source.grid(), &kernel.spec, workspace_bytes).expect("the workspace is enough");
+    device.convolve(&plan, kernel, source, &Control::detached()).expect("nobody cancels")
 }

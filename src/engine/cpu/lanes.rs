@@ -4,8 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustfft::num_complex::Complex;
 
-/// Neighbours in kx that are stored together: one cache line, and the columns that are transformed at a time.
-pub(super) const LANES: usize = 8;
+pub(super) use crate::plan::convolution::LANES;
 
 /// Bytes that an engine keeps between requests. More is given back.
 const KEPT_BYTES: usize = 256 << 20;

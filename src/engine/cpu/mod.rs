@@ -5,7 +5,7 @@ mod fft;
 mod lanes;
 mod progress;
 
-use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError, Volume};
+use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError, Stage, Volume};
 use crate::engine::kernel_spectrum::{PreparedKernel, PreparedKernels, power_of_two_below};
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::{Block, ConvolutionPlan};
@@ -52,6 +52,7 @@ impl CpuEngine {
         if most_decays > 0.0 {
             let source_unit = power_of_two_below(f64::from(most_decays));
             let plane = plan.shape[0] * plan.shape[1];
+            control.checkpoint(Stage::Dose, 0.0)?;
             let tasks = Tasks::new(control, plan.blocks.iter().map(BlockTransform::tasks).sum());
             for block in &plan.blocks {
                 let prepared = self.kernels.get(kernel, plan.core_half_width, block.padded_shape, control)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nifti::NiftiHeader;
 
 use super::placement::placed_grid;
-use super::{ByteOrder, Element, FIRST_VOXEL_OFFSET, HEADER_BYTES, Header, Scaling};
+use super::{ByteOrder, Element, FIRST_VOXEL_OFFSET, HEADER_BYTES, Header, SIZEOF_HDR, Scaling};
 use crate::domain::Invalid;
 
 /// Most voxels that are read: 1024³, eight times the largest grid that is planned for. A header that promises more is not believed.
@@ -57,10 +57,9 @@ impl Header {
 /// `sizeof_hdr` is 348 in the order of the file.
 fn byte_order(bytes: &[u8; HEADER_BYTES]) -> Result<ByteOrder, Invalid> {
     let first = [bytes[0], bytes[1], bytes[2], bytes[3]];
-    let expected = HEADER_BYTES as u32;
     match (u32::from_le_bytes(first), u32::from_be_bytes(first)) {
-        (size, _) if size == expected => Ok(ByteOrder::Little),
-        (_, size) if size == expected => Ok(ByteOrder::Big),
+        (size, _) if size == SIZEOF_HDR => Ok(ByteOrder::Little),
+        (_, size) if size == SIZEOF_HDR => Ok(ByteOrder::Big),
         _ if [i32::from_le_bytes(first), i32::from_be_bytes(first)].contains(&NIFTI_2_HEADER_BYTES) => {
             Err(Invalid::new("is a NIfTI-2 file; NIfTI-1 is read"))
         }

@@ -19,8 +19,10 @@ pub use header::MAX_VOXELS;
 pub use read::read;
 pub use write::write;
 
+/// `sizeof_hdr` of NIfTI-1.
+const SIZEOF_HDR: u32 = 348;
 /// Bytes of a NIfTI-1 header.
-const HEADER_BYTES: usize = 348;
+const HEADER_BYTES: usize = SIZEOF_HDR as usize;
 /// Offset of the first voxel in a file without extensions: the header and four bytes that say so.
 const FIRST_VOXEL_OFFSET: usize = 352;
 

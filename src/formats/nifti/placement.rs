@@ -45,8 +45,7 @@ fn qform_affine(raw: &NiftiHeader, spacing_mm: [f64; 3], mm: f64) -> Result<Affi
     let [b, c, d] = [raw.quatern_b, raw.quatern_c, raw.quatern_d].map(f64::from);
     let offset = [raw.quatern_x, raw.quatern_y, raw.quatern_z].map(|v| f64::from(v) * mm);
     let vector = b * b + c * c + d * d;
-    // Also refuses what is not a number.
-    if !(vector <= 1.0 + UNIT_TOLERANCE) {
+    if vector.is_nan() || vector > 1.0 + UNIT_TOLERANCE {
         return Err(Invalid::new(format!("quatern_b, c, d must be part of a unit quaternion, got {b}, {c}, {d}")));
     }
     let rotation = rotation_of([(1.0 - vector).max(0.0).sqrt(), b, c, d]);
@@ -112,6 +111,7 @@ mod tests {
     use super::*;
 
     /// Header of a qform with these elements, voxels of 1, 2 and 3 mm.
+    #[expect(clippy::cast_possible_truncation, reason = "the precision of the header's fields")]
     fn header(qform: &Qform) -> NiftiHeader {
         let [b, c, d] = qform.bcd.map(|v| v as f32);
         NiftiHeader {

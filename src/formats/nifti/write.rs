@@ -61,7 +61,7 @@ fn encode_header(volume: &Volume<f32>, description: &str) -> io::Result<[u8; FIR
     header.put(0, 348i32.to_le_bytes());
     header.put(38, *b"r");
     header.put_i16(40, &[3, nx, ny, nz, 1, 1, 1, 1]); // dim
-    header.put_i16(70, &[16, 8 * size_of::<f32>() as i16]); // datatype, bitpix
+    header.put_i16(70, &[16, 32]); // datatype, bitpix
     header.put_f32(76, &[handedness, dx, dy, dz, 1.0, 1.0, 1.0, 1.0]); // pixdim
     header.put_f32(108, &[FIRST_VOXEL_OFFSET as f32, 1.0, 0.0]); // vox_offset, scl_slope, scl_inter
     header.put(123, [UNITS_MM]); // xyzt_units

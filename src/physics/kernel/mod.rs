@@ -2,10 +2,12 @@
 //!
 //! * `shells`: the tabulated shells, near and far, as one cumulative energy.
 //! * [`radial`]: that table as a function of the radius, with its moments.
-//! * `rays`, `octant`: its integral over pairs of voxels.
+//! * `octant`: its integral over pairs of voxels, by `integrator`, which chooses between `rays` and Gauss rules.
 //! * `cache`: the kernels of the last requests.
 
 mod cache;
+mod density_table;
+mod integrator;
 mod octant;
 mod quadrature;
 mod radial;
@@ -61,9 +63,8 @@ impl VoxelKernel {
 
     /// Energy absorbed in all voxels of the cube of offsets, mirrored ones included [MeV per decay].
     pub fn energy_in_cube_mev(&self) -> f64 {
-        let mirrored = |(i, j, k): (usize, usize, usize)| {
-            f64::from([i, j, k].map(|n| 1 + u32::from(n > 0)).iter().product::<u32>())
-        };
+        let mirrored =
+            |(i, j, k): (usize, usize, usize)| [i, j, k].map(|n| if n > 0 { 2.0 } else { 1.0 }).iter().product::<f64>();
         self.octant.indexed_iter().map(|(index, energy)| mirrored(index) * energy).sum()
     }
 }

@@ -101,9 +101,9 @@ mod tests {
                 (GaussRule::triangle(n), |p| 2.0 / ((p + 1.0) * (p + 2.0))),
             ] {
                 assert_eq!(rule.points.len(), n);
-                for degree in 0..2 * n {
-                    let sum: f64 = rule.points.iter().zip(&rule.weights).map(|(t, w)| w * t.powi(degree as i32)).sum();
-                    let exact = if degree % 2 == 1 { 0.0 } else { moment(degree as f64) };
+                for degree in 0..2 * i32::try_from(n).expect("a small number") {
+                    let sum: f64 = rule.points.iter().zip(&rule.weights).map(|(t, w)| w * t.powi(degree)).sum();
+                    let exact = if degree % 2 == 1 { 0.0 } else { moment(f64::from(degree)) };
                     assert!((sum - exact).abs() < 1e-13, "n {n}, degree {degree}: {sum} {exact}");
                 }
             }

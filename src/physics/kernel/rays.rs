@@ -68,8 +68,12 @@ impl Cell {
         if self.low == [0.0; 3] {
             return (0..3).map(|axis| self.face(axis, self.high[axis], &|r| kernel.inner_moments(r))).sum();
         }
-        // Moments from outside: what is left past a radius is small where the cell's energy is, so that no digits cancel.
-        let outer = |r: f64| kernel.outer_moments(r);
+        // Moments up to the far corner only, taken from outside: both keep small what is to cancel between the faces.
+        let beyond = kernel.outer_moments(self.high.iter().map(|x| x * x).sum::<f64>().sqrt());
+        let outer = |r: f64| {
+            let moments = kernel.outer_moments(r);
+            [0, 1, 2, 3].map(|m| moments[m] - beyond[m])
+        };
         (0..3)
             .map(|axis| {
                 let enters = if self.low[axis] > 0.0 { self.face(axis, self.low[axis], &outer) } else { 0.0 };

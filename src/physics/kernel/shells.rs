@@ -8,6 +8,10 @@ const WIDE_LAST_SHELL: f64 = 4.0;
 const TAIL_STEP_CM: f64 = 0.5;
 /// Shells before the wide one that its density is continued from.
 const SHELLS_BEFORE_TAIL: usize = 10;
+/// Largest width of shells that are merged, in parts of the radius.
+const MAX_MERGED_WIDTH: f64 = 0.25;
+/// Largest χ² per degree of freedom at which densities still count as lying on a line; noise alone gives 1.
+const MAX_CHI_SQUARE: f64 = 1.5;
 
 /// Energy absorbed between two radii, per decay.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
@@ -16,6 +20,24 @@ pub(super) struct Shell {
     r_out_cm: f64,
     #[serde(rename = "E_MeV")]
     energy_mev: f64,
+    /// 1σ of the energy, from the histories it was scored with.
+    #[serde(rename = "sigma_E_MeV")]
+    sigma_mev: f64,
+}
+
+impl Shell {
+    fn width(&self) -> f64 {
+        self.r_out_cm - self.r_in_cm
+    }
+
+    fn middle(&self) -> f64 {
+        0.5 * (self.r_in_cm + self.r_out_cm)
+    }
+
+    /// Energy per unit radius [MeV/cm].
+    fn density(&self) -> f64 {
+        self.energy_mev / self.width()
+    }
 }
 
 /// Energy absorbed within a radius, at ascending radii from 0.
@@ -40,8 +62,8 @@ pub(super) fn read(text: &str) -> Result<Vec<Shell>, Invalid> {
         if shell.r_in_cm != edge || shell.r_out_cm <= edge || shell.r_out_cm.is_nan() {
             return Err(Invalid::new(format!("a shell from {} cm does not follow one to {edge} cm", shell.r_in_cm)));
         }
-        if !(shell.energy_mev.is_finite() && shell.energy_mev > 0.0) {
-            return Err(Invalid::new(format!("the shell from {edge} cm needs an energy above 0")));
+        if ![shell.energy_mev, shell.sigma_mev].iter().all(|e| e.is_finite() && *e > 0.0) {
+            return Err(Invalid::new(format!("the shell from {edge} cm needs an energy and a σ above 0")));
         }
         edge = shell.r_out_cm;
     }
@@ -63,8 +85,9 @@ pub(super) fn join(fine: &[Shell], coarse: &[Shell]) -> Result<Cumulative, Inval
         .position(|shell| shell.r_in_cm == edge)
         .ok_or_else(|| Invalid::new(format!("no coarse shell begins at {edge} cm")))?;
     let scale = total(&coarse[..first]) / total(near);
-    let far = without_wide_shell(&coarse[first..]);
+    let far = without_wide_shell(&merge_alike(&coarse[first..]));
     let mut joined = Cumulative { radii_cm: vec![0.0], energy_mev: vec![0.0] };
+    let near = merge_alike(near);
     let scaled = near.iter().map(|shell| Shell { energy_mev: shell.energy_mev * scale, ..*shell });
     let mut energy = 0.0;
     for shell in scaled.chain(far) {
@@ -75,6 +98,44 @@ pub(super) fn join(fine: &[Shell], coarse: &[Shell]) -> Result<Cumulative, Inval
     Ok(joined)
 }
 
+/// Merges neighbouring shells whose densities lie on a straight line within their statistical uncertainty: in the smooth tail of the photons a narrow
+/// shell says no more than a wide one, but its noise would end up in the voxels.
+fn merge_alike(shells: &[Shell]) -> Vec<Shell> {
+    let mut merged = Vec::new();
+    let mut rest = shells;
+    while let Some(first) = rest.first() {
+        let fits = |n: &usize| {
+            let group = &rest[..*n];
+            let width = group[n - 1].r_out_cm - first.r_in_cm;
+            width <= MAX_MERGED_WIDTH * first.r_in_cm && chi_square_of_line(group) <= MAX_CHI_SQUARE * (n - 2) as f64
+        };
+        let n = (3..=rest.len()).take_while(fits).last().unwrap_or(1);
+        let (group, after) = rest.split_at(n);
+        merged.push(Shell {
+            r_in_cm: first.r_in_cm,
+            r_out_cm: group[n - 1].r_out_cm,
+            energy_mev: total(group),
+            sigma_mev: group.iter().map(|shell| shell.sigma_mev.powi(2)).sum::<f64>().sqrt(),
+        });
+        rest = after;
+    }
+    merged
+}
+
+/// χ² of the densities about the straight line that fits them best; it has two degrees of freedom fewer than there are shells.
+fn chi_square_of_line(shells: &[Shell]) -> f64 {
+    let points: Vec<[f64; 3]> = shells
+        .iter()
+        .map(|shell| [shell.middle() - shells[0].middle(), shell.density(), (shell.width() / shell.sigma_mev).powi(2)])
+        .collect();
+    let sum = |f: fn(&[f64; 3]) -> f64| points.iter().map(f).sum::<f64>();
+    let (w, wx, wy) = (sum(|p| p[2]), sum(|p| p[2] * p[0]), sum(|p| p[2] * p[1]));
+    let (wxx, wxy) = (sum(|p| p[2] * p[0] * p[0]), sum(|p| p[2] * p[0] * p[1]));
+    let slope = (w * wxy - wx * wy) / (w * wxx - wx * wx);
+    let intercept = (wy - slope * wx) / w;
+    points.iter().map(|[x, y, w]| w * (y - intercept - slope * x).powi(2)).sum()
+}
+
 fn total(shells: &[Shell]) -> f64 {
     shells.iter().map(|shell| shell.energy_mev).sum()
 }
@@ -82,23 +143,23 @@ fn total(shells: &[Shell]) -> f64 {
 /// Replaces a last shell much wider than the one before by many, in which the energy per unit radius falls exponentially: it starts where the
 /// shells before lead, and falls so fast that the energy of the whole is kept.
 fn without_wide_shell(shells: &[Shell]) -> Vec<Shell> {
-    let width = |shell: &Shell| shell.r_out_cm - shell.r_in_cm;
     let (last, before) = shells.split_last().expect("a table has more shells than the fine range covers");
-    if before.last().is_none_or(|previous| width(last) < WIDE_LAST_SHELL * width(previous)) {
+    if before.last().is_none_or(|previous| last.width() < WIDE_LAST_SHELL * previous.width()) {
         return shells.to_vec();
     }
     let fit = &before[before.len().saturating_sub(SHELLS_BEFORE_TAIL)..];
     let start = extrapolate_density(fit, last.r_in_cm);
-    let attenuation = attenuation(start, width(last), last.energy_mev);
+    let attenuation = attenuation(start, last.width(), last.energy_mev);
     let held = |depth: f64| exponential_energy(start, attenuation, depth);
-    let scale = last.energy_mev / held(width(last));
+    let scale = last.energy_mev / held(last.width());
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a length over a step, above 0")]
-    let steps = (width(last) / TAIL_STEP_CM).ceil() as u32;
-    let depth = |i: u32| width(last) * f64::from(i) / f64::from(steps);
+    let steps = (last.width() / TAIL_STEP_CM).ceil() as u32;
+    let depth = |i: u32| last.width() * f64::from(i) / f64::from(steps);
     let tail = (0..steps).map(|i| Shell {
         r_in_cm: last.r_in_cm + depth(i),
         r_out_cm: last.r_in_cm + depth(i + 1),
         energy_mev: (held(depth(i + 1)) - held(depth(i))) * scale,
+        sigma_mev: last.sigma_mev,
     });
     before.iter().copied().chain(tail).collect()
 }
@@ -106,10 +167,7 @@ fn without_wide_shell(shells: &[Shell]) -> Vec<Shell> {
 /// Energy per unit radius [MeV/cm] at `r_cm`, by a straight line through the logarithms of the shells' densities.
 fn extrapolate_density(shells: &[Shell], r_cm: f64) -> f64 {
     let n = shells.len() as f64;
-    let points = shells.iter().map(|shell| {
-        let density = shell.energy_mev / (shell.r_out_cm - shell.r_in_cm);
-        (0.5 * (shell.r_in_cm + shell.r_out_cm) - r_cm, density.ln())
-    });
+    let points = shells.iter().map(|shell| (shell.middle() - r_cm, shell.density().ln()));
     let (mut x, mut y, mut xx, mut xy) = (0.0, 0.0, 0.0, 0.0);
     for (r, ln_density) in points {
         (x, y, xx, xy) = (x + r, y + ln_density, xx + r * r, xy + r * ln_density);
@@ -142,7 +200,12 @@ mod tests {
     use super::*;
 
     fn shells(edges: &[f64], energy: impl Fn(f64, f64) -> f64) -> Vec<Shell> {
-        let shell = |pair: &[f64]| Shell { r_in_cm: pair[0], r_out_cm: pair[1], energy_mev: energy(pair[0], pair[1]) };
+        let shell = |pair: &[f64]| Shell {
+            r_in_cm: pair[0],
+            r_out_cm: pair[1],
+            energy_mev: energy(pair[0], pair[1]),
+            sigma_mev: 1e-12,
+        };
         edges.windows(2).map(shell).collect()
     }
 
@@ -172,8 +235,18 @@ mod tests {
 
     #[test]
     fn broken_tables_are_refused() {
-        let head = "# comment\nr_in_cm,r_out_cm,E_MeV\n";
-        for rows in ["0,1,x", "0,1,1\n2,3,1", "0.5,1,1", "0,1,0", "0,1,NaN", "0,1,1", "0,NaN,1"] {
+        let head = "# comment\nr_in_cm,r_out_cm,E_MeV,sigma_E_MeV\n";
+        for rows in [
+            "0,1,x,1",
+            "0,1,1,1\n2,3,1,1",
+            "0.5,1,1,1",
+            "0,1,0,1",
+            "0,1,NaN,1",
+            "0,1,1,0",
+            "0,1,1,1",
+            "0,NaN,1,1",
+            "0,1",
+        ] {
             assert!(read(&format!("{head}{rows}\n")).is_err(), "{rows}");
         }
     }

@@ -1,0 +1,76 @@
+//! How much of a kernel is convolved directly.
+
+use crate::physics::kernel::{KernelSpec, radial_kernel};
+
+/// Least offsets on each side: voxels that touch.
+const LEAST: usize = 1;
+
+/// Most offsets on each side. The cost grows with the cube of them, and beyond it is better borne as noise: with Y-90 in voxels of less than 1 mm.
+const MOST: usize = 8;
+
+/// Part of a kernel's energy that may be left to the Fourier transform although it falls off steeply. With it, the rms error of the dose is 7e-6 five
+/// decades under the maximum for Y-90 in voxels of 1 mm, and less in larger ones; with four times as much it is 7e-5.
+const STEEP_ENERGY: f64 = 4e-3;
+
+/// No beta particle of a radionuclide gets farther in water [cm].
+const LONGEST_RANGE_CM: f64 = 2.0;
+
+/// Offsets on each side of a kernel, by axis, that are convolved directly.
+///
+/// A transform in single precision leaves noise in proportion to the energy it is given, everywhere. It does no harm to the photons' dose, which is
+/// nowhere much smaller than its neighbour. The betas' dose ends within millimetres, so that what lies beyond them drowns: the core must hold them.
+pub(super) fn core_half_width(kernel: &KernelSpec) -> [usize; 3] {
+    let range_cm = steep_range_cm(kernel);
+    [0, 1, 2].map(|axis| {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 2 cm / 10 µm, above -1")]
+        let offsets = (range_cm / kernel.spacing_cm[axis] - 0.5).ceil().max(0.0) as usize;
+        offsets.clamp(LEAST, MOST).min(kernel.half_width[axis])
+    })
+}
+
+/// Radius within which lies all of the steep part of a radial kernel but [`STEEP_ENERGY`] [cm].
+fn steep_range_cm(kernel: &KernelSpec) -> f64 {
+    let radial = radial_kernel(kernel.nuclide);
+    let energy = |from_cm: f64, to_cm: f64| radial.cumulative_mev(to_cm) - radial.cumulative_mev(from_cm);
+    // Photons leave as much between r and 2r as between 2r and 3r.
+    let steep_mev = |r: f64| energy(r, 2.0 * r) - energy(2.0 * r, 3.0 * r);
+    let radii = (0..).map(|n| LONGEST_RANGE_CM * 0.98f64.powi(n)).take_while(|r| *r > 1e-3);
+    let mut steep = radii.filter(|&r| steep_mev(r) > STEEP_ENERGY * radial.captured_mev());
+    steep.next().unwrap_or(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::physics::nuclide;
+
+    fn cores(name: &str, spacing_mm: [f64; 3], half_width: usize) -> [usize; 3] {
+        core_half_width(&KernelSpec {
+            nuclide: nuclide::find(name).expect("a known nuclide"),
+            spacing_cm: spacing_mm.map(|mm| mm / 10.0),
+            half_width: [half_width; 3],
+            truncation_radius_cm: None,
+        })
+    }
+
+    #[test]
+    fn the_core_holds_the_betas() {
+        for (name, spacing_mm, expected) in [
+            ("Lu-177", [4.0; 3], [1; 3]),
+            ("Lu-177", [1.0; 3], [1; 3]),
+            ("I-131", [2.0; 3], [1; 3]),
+            ("Y-90", [9.0; 3], [1; 3]),
+            ("Y-90", [4.42; 3], [2; 3]),
+            ("Y-90", [2.0, 4.0, 1.0], [4, 2, 8]),
+            ("Y-90", [0.1; 3], [MOST; 3]),
+        ] {
+            assert_eq!(cores(name, spacing_mm, 40), expected, "{name} {spacing_mm:?}");
+        }
+    }
+
+    #[test]
+    fn the_core_is_within_the_kernel() {
+        assert_eq!(cores("Y-90", [2.0; 3], 2), [2; 3]);
+        assert_eq!(cores("Lu-177", [2.0; 3], 0), [0; 3]);
+    }
+}

@@ -1,0 +1,270 @@
+//! Callers who go away, deadlines, stalls, failures of the device, shutting down.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dosegrid::api::{ServerConfig, pb};
+use dosegrid::domain::{Control, DoseError, KernelOptions, Method, Progress, Stage};
+use dosegrid::{engine::Device, jobs::Queue};
+use tokio_stream::StreamExt;
+use tonic::Code;
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
+
+use super::streaming::{local, request};
+use super::{
+    MIB, Message, STOPPED_WITHIN, Server, compute, connect, good_messages, reason_and_fields, small, stream_of, volume,
+};
+use crate::support;
+
+/// Room for one request of 64³, so that another gets in only when the first has given its memory back.
+fn room_for_one() -> ServerConfig {
+    ServerConfig { memory_bytes: 5 * MIB, ..ServerConfig::default() }
+}
+
+/// Waits until a request of 64³ is let in, and checks that it did not take long.
+async fn assert_memory_comes_back(server: &Server) {
+    let (client, request) = (server.client().await, request([64; 3], local()));
+    let begun = Instant::now();
+    loop {
+        match client.compute(&request, |_| {}).await {
+            Ok(_) => return,
+            Err(DoseError::Busy { .. }) if begun.elapsed() < STOPPED_WITHIN => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err(other) => panic!("after {:?}: {other}", begun.elapsed()),
+        }
+    }
+}
+
+async fn until_waiting(server: &Server) {
+    while server.queue.waiting() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_leaves_the_queue_gives_its_place_and_memory_back() {
+    let server = Server::start(room_for_one()).await;
+    let (_held, release) = server.occupy();
+    let client = server.client().await;
+    let caller = tokio::spawn(async move { client.compute(&request([64; 3], local()), |_| {}).await });
+    until_waiting(&server).await;
+    caller.abort();
+    let begun = Instant::now();
+    while server.queue.waiting() > 0 {
+        assert!(begun.elapsed() < STOPPED_WITHIN, "still in the queue after {:?}", begun.elapsed());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop(release);
+    assert_memory_comes_back(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_leaves_during_the_upload_gives_its_memory_back() {
+    let server = Server::start(room_for_one()).await;
+    let mut header = super::good_header();
+    header.activity = Some(volume([64; 3], pb::ElementType::Float32));
+    header.density = header.activity.clone();
+    let given = vec![Message::Header(header), super::chunk(pb::VolumeRole::Activity, 0, vec![0; 1 << 20])];
+    let never_ends = stream_of(given).chain(tokio_stream::pending());
+    // A runtime of its own, so that the caller's connection can die with it, as that of a process does.
+    let callers = tokio::runtime::Runtime::new().expect("a runtime");
+    let url = server.url.clone();
+    callers.spawn(async move { compute(connect(url).await, never_ends).await });
+    let client = server.client().await;
+    let request = request([64; 3], local());
+    let begun = Instant::now();
+    while client.compute(&request, |_| {}).await.is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the header is never admitted");
+    }
+    callers.shutdown_background();
+    assert_memory_comes_back(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_ends_the_whole_stream() {
+    let server = Server::start(room_for_one()).await;
+    let (_held, release) = server.occupy();
+    let patience = Duration::from_millis(300);
+    let mut request = tonic::Request::new(stream_of(good_messages()));
+    request.set_timeout(patience);
+    let begun = Instant::now();
+    let mut responses = server.raw().await.compute(request).await.expect("the call begins").into_inner();
+    let status = loop {
+        match responses.message().await {
+            Ok(message) => assert!(message.is_some(), "the call ended well, with the device occupied"),
+            Err(status) => break status,
+        }
+    };
+    assert!((patience..patience + STOPPED_WITHIN).contains(&begun.elapsed()), "ended after {:?}", begun.elapsed());
+    assert_eq!((status.code(), reason_and_fields(&status).0.as_str()), (Code::Cancelled, "CANCELLED"));
+    assert_eq!(server.queue.waiting(), 0, "the work has left the queue");
+    drop(release);
+    assert_memory_comes_back(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_stalls_gives_its_memory_back() {
+    let server = Server::start(ServerConfig { idle_timeout: Duration::from_millis(300), ..room_for_one() }).await;
+    let mut header = super::good_header();
+    header.activity = Some(volume([64; 3], pb::ElementType::Float32));
+    header.density = header.activity.clone();
+    let stalls = stream_of(vec![Message::Header(header)]).chain(tokio_stream::pending());
+    let status = compute(server.raw().await, stalls).await.expect_err("nothing comes");
+    assert_eq!((status.code(), reason_and_fields(&status).0.as_str()), (Code::DeadlineExceeded, "STREAM_STALLED"));
+    assert_memory_comes_back(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_who_stalls_gives_its_memory_back() {
+    let shape = [256, 256, 128];
+    let (voxels, idle_timeout) = (256 * 256 * 128u64, Duration::from_millis(500));
+    // Room for this request, or for one of 64³ once its memory is back, but not for both.
+    let server =
+        Server::start(ServerConfig { memory_bytes: 12 * voxels + MIB, idle_timeout, ..Default::default() }).await;
+    let mut header = super::good_header();
+    header.activity = Some(volume(shape, pb::ElementType::Uint8));
+    header.density = header.activity.clone();
+    let piece = 1u64 << 20;
+    let chunks = (0..voxels / piece).flat_map(move |number| {
+        let of = |role| super::chunk(role, number * piece, vec![1; 1 << 20]);
+        [of(pb::VolumeRole::Activity), of(pb::VolumeRole::Density)]
+    });
+    let given = stream_of(std::iter::once(Message::Header(header)).chain(chunks).collect());
+    // 32 MiB of dose do not fit the few MiB that the transport takes for a reader who does not read.
+    let mut responses = server.raw().await.compute(given).await.expect("the call begins").into_inner();
+    let result = loop {
+        match responses.message().await.expect("the call goes well").expect("it goes on").message {
+            Some(pb::compute_response::Message::Result(result)) => break result,
+            Some(pb::compute_response::Message::Chunk(_)) => panic!("a chunk before the result"),
+            Some(pb::compute_response::Message::Progress(_)) | None => {}
+        }
+    };
+    assert_eq!(result.dose.expect("announced").size_bytes, Some(4 * voxels));
+    let refused = server.client().await.compute(&request([64; 3], local()), |_| {}).await.expect_err("no memory yet");
+    assert!(matches!(refused, DoseError::Busy { what: "memory", .. }), "{refused}");
+    tokio::time::sleep(idle_timeout).await;
+    assert_memory_comes_back(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_device_and_a_panic_fail_one_call_and_not_the_next() {
+    let server = Server::start(small()).await;
+    let client = server.raw().await;
+    let expected = compute(client.clone(), stream_of(good_messages())).await.expect("a dose");
+    let mut lost = server.queue.submit(|_, _| -> Result<(), DoseError> { Err(DoseError::DeviceLost("x".into())) });
+    lost.as_mut().expect("room").finished().await.expect_err("lost");
+    assert_eq!(compute(client.clone(), stream_of(good_messages())).await.expect("a dose"), expected);
+    let mut panics = server.queue.submit(|_, _| -> Result<(), DoseError> { panic!("on purpose") }).expect("room");
+    assert!(matches!(panics.finished().await, Err(DoseError::Internal(_))));
+    assert_eq!(compute(client, stream_of(good_messages())).await.expect("a dose"), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn draining_finishes_running_work_and_takes_no_more() {
+    let server = Server::start(small()).await;
+    let (_held, release) = server.occupy();
+    let client = server.raw().await;
+    let mut health = server.health().await;
+    let service = HealthCheckRequest { service: "dosegrid.v1.DoseService".into() };
+    let mut watch = health.watch(service).await.expect("known").into_inner();
+    let status = async |watch: &mut tonic::Streaming<tonic_health::pb::HealthCheckResponse>| {
+        watch.message().await.map(|message| message.map(|message| message.status()))
+    };
+    assert_eq!(status(&mut watch).await.expect("a status"), Some(ServingStatus::Serving));
+    let waiting = tokio::spawn(compute(client.clone(), stream_of(good_messages())));
+    until_waiting(&server).await;
+    server.shutdown.cancel();
+    assert_eq!(status(&mut watch).await.expect("a status"), Some(ServingStatus::NotServing));
+    let refused = compute(client, stream_of(good_messages())).await.expect_err("draining");
+    assert_eq!((refused.code(), reason_and_fields(&refused).0.as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
+    dosegrid::api::client::Client::connect(&server.url).await.expect_err("nobody listens any more");
+    assert!(!server.served.is_finished(), "a call still runs");
+    drop(release);
+    waiting.await.expect("no panic").expect("the call that ran gets its dose");
+    let served = tokio::time::timeout(Duration::from_secs(5), server.served).await.expect("the server ends");
+    assert_eq!(served.expect("no panic"), Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn draining_has_an_end() {
+    let server = Server::start(ServerConfig { drain_timeout: Duration::from_millis(200), ..small() }).await;
+    let (_held, _release) = server.occupy();
+    let waiting = tokio::spawn(compute(server.raw().await, stream_of(good_messages())));
+    until_waiting(&server).await;
+    server.shutdown.cancel();
+    let stopped = waiting.await.expect("no panic").expect_err("stopped");
+    assert_eq!((stopped.code(), reason_and_fields(&stopped).0.as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
+    let served = tokio::time::timeout(Duration::from_secs(5), server.served).await.expect("the server ends");
+    assert_eq!(served.expect("no panic"), Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_leaves_during_the_computation_frees_the_device() {
+    let server = Server::start(ServerConfig::default()).await;
+    // Each stage of this takes far longer than the time allowed.
+    let request = request([160; 3], Method::Kernel(KernelOptions::default()));
+    for left_in in [Stage::Kernel, Stage::Dose] {
+        let (client, request) = (server.client().await, request.clone());
+        let (reached, reaches) = tokio::sync::oneshot::channel();
+        let mut reached = Some(reached);
+        let caller = tokio::spawn(async move {
+            let on_progress = |progress: Progress| {
+                if progress.stage == left_in {
+                    reached.take().map(|reached| reached.send(()));
+                }
+            };
+            client.compute(&request, on_progress).await
+        });
+        reaches.await.expect("the stage is reached");
+        let begun = Instant::now();
+        caller.abort();
+        let mut next = server.queue.submit(|_, _| Ok(())).expect("room");
+        next.finished().await.expect("the device is free");
+        assert!(begun.elapsed() < STOPPED_WITHIN, "{left_in:?}: the device is free after {:?}", begun.elapsed());
+        assert!(caller.await.expect_err("it was aborted").is_cancelled());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_gpu_fails_one_call_and_is_opened_again() {
+    let Some(gpu) = support::gpu() else { return };
+    let queue = Arc::new(Queue::start(gpu, 4).expect("a thread"));
+    let server = Server::start_on(small(), queue).await;
+    let client = server.client().await;
+    let request = request([12, 10, 8], Method::Kernel(KernelOptions::default()));
+    let dose = client.compute(&request, |_| {}).await.expect("a dose").dose;
+    let lose = |device: &mut Device, _: &Control| match device {
+        Device::Gpu(gpu) => {
+            gpu.failure_switch()();
+            Ok(())
+        }
+        Device::Cpu(_) => panic!("the server computes on the GPU"),
+    };
+    server.queue.submit(lose).expect("room").finished().await.expect("lost");
+    let error = client.compute(&request, |_| {}).await.expect_err("the device is lost");
+    assert!(matches!(error, DoseError::DeviceLost(_)), "{error}");
+    assert_eq!(client.compute(&request, |_| {}).await.expect("a dose").dose, dose);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_says_what_it_can_do() {
+    let server = Server::start(small()).await;
+    let mut client = server.raw().await;
+    let nuclides = client.list_nuclides(pb::ListNuclidesRequest {}).await.expect("a list").into_inner().nuclides;
+    let names: Vec<_> = nuclides.iter().map(|nuclide| nuclide.name.as_str()).collect();
+    assert!(["I-131", "Lu-177", "Y-90"].iter().all(|name| names.contains(name)), "{names:?}");
+    assert!(nuclides.iter().all(|n| n.half_life_s > 0.0 && n.data_sha256.len() == 64 && !n.source.is_empty()));
+    let devices = client.list_devices(pb::ListDevicesRequest {}).await.expect("a list").into_inner();
+    assert_eq!((devices.devices[0].id.as_str(), devices.serving_device_id.as_str()), ("cpu", "cpu"));
+    let info = client.get_server_info(pb::GetServerInfoRequest {}).await.expect("an answer").into_inner();
+    assert_eq!(info.version, env!("CARGO_PKG_VERSION"));
+    assert_eq!(info.device, Some(devices.devices[0].clone()));
+    let limits = info.limits.expect("limits");
+    assert_eq!((limits.max_volume_bytes, limits.memory_bytes, limits.max_message_bytes), (16 * MIB, 64 * MIB, 4 * MIB));
+    let mut health = server.health().await;
+    for service in ["", "dosegrid.v1.DoseService"] {
+        let answer = health.check(HealthCheckRequest { service: service.into() }).await.expect("known");
+        assert_eq!(answer.into_inner().status(), ServingStatus::Serving, "{service}");
+    }
+}

@@ -1,0 +1,55 @@
+//! The built binary, run as a user runs it.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+/// Runs `dosegrid` to its end.
+pub(crate) fn dosegrid(folder: &Path, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
+    command.current_dir(folder).args(args).output().expect("the binary is built with the tests")
+}
+
+/// Runs `dosegrid`, which must succeed, and gives its stdout.
+pub(crate) fn succeed(folder: &Path, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
+    let output = dosegrid(folder, args);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    String::from_utf8(output.stdout).expect("stdout is text")
+}
+
+/// What a run said on stderr.
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("stderr is text")
+}
+
+/// `dosegrid serve` on a free port, until dropped.
+pub(crate) struct Server {
+    process: Child,
+    // Held open: a server whose stdout is closed could fail to print.
+    _stdout: BufReader<ChildStdout>,
+    /// Where it listens.
+    pub(crate) url: String,
+}
+
+impl Server {
+    /// Starts a server on the CPU and waits until it listens.
+    pub(crate) fn start() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"]);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary is built");
+        let mut stdout = BufReader::new(process.stdout.take().expect("stdout is piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("the server says where it listens");
+        let address = line.strip_prefix("listening on ").and_then(|rest| rest.split_whitespace().next());
+        let url = format!("http://{}", address.expect("the server says where it listens"));
+        Self { process, _stdout: stdout, url }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.process.kill().expect("the server runs until it is killed");
+        self.process.wait().expect("a killed process ends");
+    }
+}
