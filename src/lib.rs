@@ -21,6 +21,11 @@
 //!
 //! Units inside are cm, g, s and MeV; dose leaves as Gy, lengths as mm. Shapes are `[nx, ny, nz]`, x fastest.
 
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "units stand in brackets, as in [MeV]; rustdoc takes them for links"
+)]
+
 pub mod api;
 pub mod cli;
 pub mod demo;

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use rustfft::{Fft, FftDirection, FftPlanner, num_complex::Complex};
 
-use super::lanes::{LANES, Lane, Scratch, ScratchPool, gather, scatter};
+use super::lanes::{LANES, Lane, Row, Scratch, ScratchPool, columns_to_rows, rows_to_columns};
 use super::progress::Tasks;
 use crate::domain::DoseError;
 use crate::engine::kernel_spectrum::PreparedKernel;
@@ -155,7 +155,7 @@ impl BlockTransform {
         })
     }
 
-    /// One group of `width` neighbouring kx; `lanes` by z and y.
+    /// One group of `width` neighbouring kx; `lanes` by z and y. Each kx has its planes side by side, so that they stay in the cache of one core.
     fn group(
         &self,
         kernel_slab: &[f32],
@@ -164,40 +164,66 @@ impl BlockTransform {
         scratch: &mut Scratch,
         tasks: &Tasks,
     ) -> Result<(), DoseError> {
+        let [_, ny, nz] = self.source_shape;
         let (y, z) = (&self.y, &self.z);
-        let (bins_y, bins_z) = (y.length / 2 + 1, z.length / 2 + 1);
+        let kx_len = nz * y.length;
         let Scratch { slab, columns, fft } = scratch;
-        slab.resize(self.source_shape[2] * y.length, Lane::default());
-        columns.resize(width * y.length.max(z.length), Complex::ZERO);
+        slab.resize(width * kx_len, Complex::ZERO);
+        columns.resize(LANES * z.length, Complex::ZERO);
         fft.resize(y.scratch_len().max(z.scratch_len()), Complex::ZERO);
 
-        for (plane, rows) in slab.chunks_exact_mut(y.length).zip(lanes.rows()) {
-            let columns = &mut columns[..width * y.length];
-            gather(rows.iter(), columns, y.length);
-            y.forward.process_with_scratch(columns, fft);
-            scatter(columns, y.length, plane.iter_mut());
-            tasks.go_on()?;
-        }
-        for ky in 0..y.length {
-            let columns = &mut columns[..width * z.length];
-            gather(slab[ky..].iter().step_by(y.length), columns, z.length);
-            z.forward.process_with_scratch(columns, fft);
-            for (lane, column) in columns.chunks_exact_mut(z.length).enumerate() {
-                let line = (lane * bins_y + ky.min(y.length - ky)) * bins_z;
-                multiply_mirrored(column, &kernel_slab[line..line + bins_z]);
+        let mut rows = vec![Complex::ZERO; width * y.length];
+        for (plane, lanes) in lanes.rows().into_iter().enumerate() {
+            rows_to_columns(ny, |n| lanes[n].0, &mut rows, y.length);
+            for (kx, row) in rows.chunks_exact(y.length).enumerate() {
+                slab[kx * kx_len + plane * y.length..][..y.length].copy_from_slice(row);
             }
-            z.inverse.process_with_scratch(columns, fft);
-            scatter(columns, z.length, slab[ky..].iter_mut().step_by(y.length));
+        }
+        let bins = (y.length / 2 + 1) * (z.length / 2 + 1);
+        for (planes, kernel) in slab.chunks_exact_mut(kx_len).zip(kernel_slab.chunks_exact(bins)) {
+            y.forward.process_with_scratch(planes, fft);
+            self.along_z(kernel, planes, columns, fft);
+            y.inverse
+                .process_with_scratch(&mut planes[self.output_z.start * y.length..self.output_z.end * y.length], fft);
             tasks.go_on()?;
         }
         for plane in self.output_z.clone() {
-            let columns = &mut columns[..width * y.length];
-            gather(slab[plane * y.length..][..y.length].iter(), columns, y.length);
-            y.inverse.process_with_scratch(columns, fft);
-            scatter(columns, y.length, lanes.row_mut(plane).iter_mut());
-            tasks.go_on()?;
+            for (kx, row) in rows.chunks_exact_mut(y.length).enumerate() {
+                row.copy_from_slice(&slab[kx * kx_len + plane * y.length..][..y.length]);
+            }
+            columns_to_rows(0..ny, &rows, y.length, |n, row| lanes[[plane, n]].0 = *row);
         }
         Ok(())
+    }
+
+    /// The planes of one kx, by z and ky: transformed along z, multiplied by the kernel's spectrum, and back.
+    fn along_z(
+        &self,
+        kernel: &[f32],
+        planes: &mut [Complex<f32>],
+        columns: &mut [Complex<f32>],
+        fft: &mut [Complex<f32>],
+    ) {
+        let (n_ky, z) = (self.y.length, &self.z);
+        let bins = z.length / 2 + 1;
+        for first_ky in (0..n_ky).step_by(LANES) {
+            let width = LANES.min(n_ky - first_ky);
+            let columns = &mut columns[..width * z.length];
+            let row = |plane: usize| {
+                let mut row = Row::default();
+                row[..width].copy_from_slice(&planes[plane * n_ky + first_ky..][..width]);
+                row
+            };
+            rows_to_columns(self.source_shape[2], row, columns, z.length);
+            z.forward.process_with_scratch(columns, fft);
+            for (ky, column) in (first_ky..).zip(columns.chunks_exact_mut(z.length)) {
+                multiply_mirrored(column, &kernel[ky.min(n_ky - ky) * bins..][..bins]);
+            }
+            z.inverse.process_with_scratch(columns, fft);
+            columns_to_rows(self.output_z.clone(), columns, z.length, |plane, row| {
+                planes[plane * n_ky + first_ky..][..width].copy_from_slice(&row[..width]);
+            });
+        }
     }
 
     /// Step three: rows of the result along x. `finish` gets each with its y and its plane in the result, and completes it.

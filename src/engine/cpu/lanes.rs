@@ -1,6 +1,10 @@
 //! Memory of the transform: spectra in lanes of one cache line, and scratch space for each thread.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    array,
+    ops::Range,
+    sync::{Mutex, PoisonError},
+};
 
 use rustfft::num_complex::Complex;
 
@@ -12,34 +16,59 @@ const KEPT_BYTES: usize = 256 << 20;
 /// One y and z of a spectrum, at [`LANES`] neighbouring kx.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(align(64))]
-pub(super) struct Lane(pub(super) [Complex<f32>; LANES]);
+pub(super) struct Lane(pub(super) Row);
 
-/// Copies lanes into columns, one after another in `columns`, each of `length` and zero past the last lane.
-pub(super) fn gather<'a>(lanes: impl ExactSizeIterator<Item = &'a Lane>, columns: &mut [Complex<f32>], length: usize) {
-    let filled = lanes.len();
-    for (n, lane) in lanes.enumerate() {
-        for (column, value) in columns.chunks_exact_mut(length).zip(lane.0) {
-            column[n] = value;
+/// Values of [`LANES`] neighbouring columns in one row.
+pub(super) type Row = [Complex<f32>; LANES];
+
+/// Writes rows as columns, each `stride` long: `columns[c · stride + n] = row(n)[c]` for `n` below `count`, zero from there on.
+/// A tile of rows at a time, so that every cache line is read and written once.
+pub(super) fn rows_to_columns(count: usize, row: impl Fn(usize) -> Row, columns: &mut [Complex<f32>], stride: usize) {
+    let width = columns.len() / stride;
+    let tiled = count - count % LANES;
+    for n in (0..tiled).step_by(LANES) {
+        let tile: [Row; LANES] = array::from_fn(|k| row(n + k));
+        for c in 0..width {
+            let part: Row = array::from_fn(|k| tile[k][c]);
+            columns[c * stride + n..][..LANES].copy_from_slice(&part);
         }
     }
-    columns.chunks_exact_mut(length).for_each(|column| column[filled..].fill(Complex::ZERO));
+    for n in tiled..count {
+        let row = row(n);
+        (0..width).for_each(|c| columns[c * stride + n] = row[c]);
+    }
+    columns.chunks_exact_mut(stride).for_each(|column| column[count..].fill(Complex::ZERO));
 }
 
-/// The reverse of [`gather`]: the first values of each column go to lanes.
-pub(super) fn scatter<'a>(columns: &[Complex<f32>], length: usize, lanes: impl Iterator<Item = &'a mut Lane>) {
-    for (n, lane) in lanes.enumerate() {
-        for (column, value) in columns.chunks_exact(length).zip(&mut lane.0) {
-            *value = column[n];
+/// The reverse of [`rows_to_columns`], for the values `rows` of each column. A row holds zeros past the last column.
+pub(super) fn columns_to_rows(
+    rows: Range<usize>,
+    columns: &[Complex<f32>],
+    stride: usize,
+    mut write: impl FnMut(usize, &Row),
+) {
+    let width = columns.len() / stride;
+    let tiled = rows.end - rows.len() % LANES;
+    for n in (rows.start..tiled).step_by(LANES) {
+        let mut tile = [Row::default(); LANES];
+        for (c, part) in tile[..width].iter_mut().enumerate() {
+            part.copy_from_slice(&columns[c * stride + n..][..LANES]);
         }
+        (0..LANES).for_each(|k| write(n + k, &array::from_fn(|c| tile[c][k])));
+    }
+    for n in tiled..rows.end {
+        let mut row = Row::default();
+        row[..width].iter_mut().enumerate().for_each(|(c, value)| *value = columns[c * stride + n]);
+        write(n, &row);
     }
 }
 
 /// What one thread needs for one group of columns.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// The group after the transform along y: lanes by z, then ky fastest.
-    pub(super) slab: Vec<Lane>,
-    /// Columns under transform.
+    /// The group, by kx, then z, then y or ky fastest.
+    pub(super) slab: Vec<Complex<f32>>,
+    /// Columns along z under transform, [`LANES`] at a time.
     pub(super) columns: Vec<Complex<f32>>,
     /// What the transform itself asks for.
     pub(super) fft: Vec<Complex<f32>>,
@@ -87,6 +116,33 @@ impl Workspace {
     pub(super) fn trim(&mut self) {
         if size_of_val(self.spectrum.as_slice()) + self.scratch.bytes() > KEPT_BYTES {
             *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_become_columns_and_rows_again() {
+        for (count, width, stride) in [(1, 1, 1), (7, 3, 9), (8, 8, 8), (21, 8, 24), (35, 5, 40)] {
+            let value = |n: usize, c: usize| Complex::new(n as f32, c as f32 + 1.0);
+            let mut columns = vec![Complex::new(-1.0, -1.0); width * stride];
+            rows_to_columns(count, |n| array::from_fn(|c| value(n, c)), &mut columns, stride);
+            for (at, found) in columns.iter().enumerate() {
+                let (c, n) = (at / stride, at % stride);
+                assert_eq!(*found, if n < count { value(n, c) } else { Complex::ZERO }, "{count} {width} {n} {c}");
+            }
+            let first = count / 3;
+            let mut next = first;
+            columns_to_rows(first..count, &columns, stride, |n, row| {
+                assert_eq!(n, next);
+                next += 1;
+                let expected = array::from_fn(|c| if c < width { value(n, c) } else { Complex::ZERO });
+                assert_eq!(*row, expected, "{count} {width} {n}");
+            });
+            assert_eq!(next, count);
         }
     }
 }

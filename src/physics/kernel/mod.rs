@@ -1,7 +1,7 @@
 //! Kernels: from the energy around a point source in water to voxel S values on any grid.
 //!
 //! * `shells`: the tabulated shells, near and far, as one cumulative energy.
-//! * [`radial`]: that table as a function of the radius, with its moments.
+//! * `radial`: that table as a function of the radius, with its moments.
 //! * `octant`: its integral over pairs of voxels, by `integrator`, which chooses between `rays` and Gauss rules.
 //! * `cache`: the kernels of the last requests.
 
