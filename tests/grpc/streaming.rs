@@ -67,7 +67,10 @@ async fn dose_is_that_of_the_same_process_to_the_last_bit() {
         let request = request(shape, local());
         let mut stages = Vec::new();
         let result = client.compute(&request, |progress| stages.push(progress.stage)).await.expect("a dose");
-        assert_eq!(stages.first(), Some(&Stage::Queued), "{shape:?}");
+        // Progress that is not read in time is left out; what comes is in order.
+        let order = [Stage::Queued, Stage::Kernel, Stage::Dose, Stage::Finish];
+        let places = stages.iter().map(|stage| order.iter().position(|other| other == stage).expect("a stage"));
+        assert!(places.is_sorted(), "{shape:?}: {stages:?}");
         assert!(result.dose.as_slice().iter().any(|&gy| gy > 0.0) || shape == [1, 1, 1], "{shape:?}");
         assert_same(result, in_process(&request));
     }
