@@ -3,6 +3,7 @@
 mod cli;
 mod convolution;
 mod demo;
+mod electron_tables;
 mod formats;
 mod gpu;
 mod grpc;
@@ -10,4 +11,5 @@ mod invariants;
 mod kernels;
 mod kernels_published;
 mod patient;
+mod photon_tables;
 mod support;

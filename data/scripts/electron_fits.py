@@ -15,6 +15,7 @@ import sys
 import numpy as np
 from elements import SUPPORTED
 from numpy.polynomial import chebyshev
+from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "electron"
@@ -23,7 +24,7 @@ FINE_STRUCTURE = 7.2973525643e-3
 CLASSICAL_RADIUS_CM = 2.8179403205e-13
 MIN_ENERGY_MEV, MAX_ENERGY_MEV = 1e-3, 10.0
 SCREENING_DEGREE = 8
-BREMSSTRAHLUNG_DEGREES = (10, 7)
+BREMSSTRAHLUNG_DEGREES = (12, 7)
 
 
 def scaled_log_energy(energy_mev):
@@ -104,6 +105,12 @@ def screening_rows(path):
             print(f"charge {charge:+d} Z {z}: {error:.3f} if interpolated from its neighbours")
 
 
+def radiated(spectrum, kappa):
+    """Integral of each spectrum over kappa, in sqrt(1 - kappa), in which it is smooth."""
+    u = np.sqrt(1 - kappa)[::-1]
+    return CubicSpline(u, (2 * np.sqrt(1 - kappa) * spectrum)[:, ::-1], axis=1).integrate(0, 1)
+
+
 def bremsstrahlung_rows(path):
     header, tables = read_tables(path, 3, 30)
     kappa = np.array([float(name.split("=")[1]) for name in header[3:33]])
@@ -114,9 +121,13 @@ def bremsstrahlung_rows(path):
         x = chebyshev.chebvander(scaled_log_energy(energy), n_energy)
         basis = np.einsum("ij,kl->ikjl", x, y).reshape(spectrum.size, -1)
         fit, *_ = np.linalg.lstsq(basis, np.log(spectrum).ravel(), rcond=None)
+        # Shift each spectrum, smoothly in the energy, so that what is radiated comes out right.
+        fitted = np.exp(basis @ fit).reshape(spectrum.shape)
+        shift = np.log(radiated(spectrum, kappa) / radiated(fitted, kappa))
+        fit[:: n_kappa + 1] += np.linalg.lstsq(x, shift, rcond=None)[0]
         error = np.exp(basis @ fit).reshape(spectrum.shape) / spectrum - 1
-        radiated = np.trapezoid(error * spectrum, kappa, axis=1) / np.trapezoid(spectrum, kappa, axis=1)
-        print(f"Z {z}: spectrum rms {error.std():.4f}, max {np.abs(error).max():.3f}; radiated max {np.abs(radiated).max():.4f}")
+        lost = np.abs(radiated(spectrum * (1 + error), kappa) / radiated(spectrum, kappa) - 1).max()
+        print(f"Z {z}: spectrum rms {error.std():.4f}, max {np.abs(error).max():.3f}; radiated max {lost:.4f}")
         for degree, row in enumerate(fit.reshape(n_energy + 1, n_kappa + 1)):
             yield (z, degree, *(f"{c:.6f}" for c in row))
 

@@ -120,6 +120,20 @@ impl LogTable {
         let [low, high] = self.bins[bin];
         low + fraction * (high - low)
     }
+
+    /// Where a continuous table that does not fall has a value: the inverse of [`Self::value`], by bisection over the bins.
+    ///
+    /// Below the first value: the first node scaled down in proportion. Above the last: the last node.
+    pub fn invert(&self, value: f64) -> f64 {
+        let first = self.bins[0][0];
+        if value < first {
+            return self.grid.min * (value / first).max(0.0);
+        }
+        let bin = self.bins.partition_point(|&[_, high]| high < value).min(self.bins.len() - 1);
+        let [low, high] = self.bins[bin];
+        let fraction = if high > low { ((value - low) / (high - low)).min(1.0) } else { 0.0 };
+        (self.grid.node(bin) * (self.grid.log_step() * fraction).exp()).min(self.grid.max)
+    }
 }
 
 #[cfg(test)]
@@ -142,6 +156,16 @@ mod tests {
             assert!((table.value(x) - expected).abs() < 1e-12, "{x}");
         }
         assert_eq!((grid.nearest_node(3.0), grid.nearest_node(3.3), grid.nearest_node(1e9)), (0, 1, 2));
+    }
+
+    #[test]
+    fn a_rising_table_is_inverted() {
+        let table = LogTable::tabulate(LogGrid::new(1e-3, 10.0, 64).expect("a good grid"), |x| x.powi(2));
+        for x in [1e-3, 0.002, 0.0777, 1.0, 9.99, 10.0] {
+            assert!((table.invert(table.value(x)) / x - 1.0).abs() < 1e-12, "{x}");
+        }
+        assert_eq!((table.invert(0.0), table.invert(1e9)), (0.0, 10.0));
+        assert!((table.invert(0.5e-6) - 0.5e-3).abs() < 1e-15);
     }
 
     #[test]

@@ -158,7 +158,7 @@ fn check_fractions(fractions: &BTreeMap<String, f64>, checks: &mut Checks) -> Ve
         }
     }
     let sum: f64 = fractions.values().sum();
-    if !((sum - 1.0).abs() <= FRACTION_SUM_TOLERANCE) {
+    if !(1.0 - FRACTION_SUM_TOLERANCE..=1.0 + FRACTION_SUM_TOLERANCE).contains(&sum) {
         checks.fail("mass_fractions", format!("must sum to 1, got {sum}"));
     }
     components.sort_by_key(|component| component.element.z);

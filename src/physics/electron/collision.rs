@@ -129,14 +129,14 @@ mod tests {
         }
     }
 
-    /// Collision stopping power of water [MeV·cm²/g] of ICRU 37 (1984), tables 8 and 9 (electrons), I = 75 eV.
+    /// Collision stopping power of water [MeV·cm²/g] for electrons, ICRU 37 (1984), table 8.1 (I = 75 eV).
     #[test]
     fn water_is_stopped_as_in_icru_37() {
         let water = CollisionStopping::of(material::find("water").expect("water"));
         for (energy, expected) in [(0.01, 22.56), (0.1, 4.115), (1.0, 1.849), (10.0, 1.968)] {
             let found = water.total(Charge::Electron, energy);
-            // The last digit given, and the density effect of our oscillators, which are not those of ICRU 37.
-            assert!((found / expected - 1.0).abs() < 1e-3, "{energy} MeV: {found}");
+            // Half a unit of the last digit, and a density effect that is right to 0.003.
+            assert!((found / expected - 1.0).abs() < 4e-4, "{energy} MeV: {found}");
         }
     }
 }

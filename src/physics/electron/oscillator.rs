@@ -61,14 +61,23 @@ impl Oscillators {
     pub fn density_effect(&self, beta_squared: f64) -> f64 {
         let omega2 = self.plasma_energy_mev.powi(2);
         let slowness = 1.0 / beta_squared - 1.0;
-        let response = |l2: f64| -> f64 {
-            self.list.iter().map(|o| o.strength / (o.binding_mev.powi(2) / omega2 + l2)).sum::<f64>() - slowness
-        };
-        if response(0.0) <= 0.0 {
+        // The response Σ f/(ν² + l²) falls and is convex in l², so that Newton's steps from 0 rise to the root and never pass it.
+        let mut l2 = 0.0;
+        for _ in 0..100 {
+            let (mut response, mut slope) = (-slowness, 0.0);
+            for o in &self.list {
+                let width = 1.0 / (o.binding_mev.powi(2) / omega2 + l2);
+                response += o.strength * width;
+                slope += o.strength * width * width;
+            }
+            if response <= 1e-14 * slowness {
+                break;
+            }
+            l2 += response / slope;
+        }
+        if l2 == 0.0 {
             return 0.0;
         }
-        // At large l² the response is 1/l², so that the root lies below 1/slowness.
-        let l2 = root(0.0, 1.0 / slowness, response);
         let polarised = |o: &Oscillator| o.strength * (l2 * omega2 / o.resonance_mev.powi(2)).ln_1p();
         (self.list.iter().map(polarised).sum::<f64>() - l2 * (1.0 - beta_squared)).max(0.0)
     }

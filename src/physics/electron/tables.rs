@@ -102,8 +102,10 @@ impl ElectronTables {
             LogTable::tabulate(grid, |e| stopping.restricted(charge, e, cuts.collision_mev) + soft_photons.value(e));
         let photon_variance = of_spectrum(&|s| s.variance_below(cuts.photon_mev));
         let collision_variance = of_soft(&|m| m.loss_variance);
-        let elastic = |f: &dyn Fn(elastic::ElasticMoments) -> f64| {
-            LogTable::tabulate(grid, |e| f(elastic::moments(material, charge, e)))
+        let scattered: Vec<_> = grid.nodes().map(|e| elastic::moments(material, charge, e)).collect();
+        let of_elastic = |f: &dyn Fn(&elastic::ElasticMoments) -> f64| {
+            let mut values = scattered.iter().map(f);
+            LogTable::tabulate(grid, |_| values.next().expect("one set of moments a node"))
         };
         Self {
             charge,
@@ -115,9 +117,9 @@ impl ElectronTables {
             soft_third_moment: of_soft(&|m| m.loss_third_moment),
             soft_first_transport: of_soft(&|m| m.first_transport),
             soft_second_transport: of_soft(&|m| m.second_transport),
-            elastic: elastic(&|m| m.total),
-            elastic_first_transport: elastic(&|m| m.first_transport),
-            elastic_second_transport: elastic(&|m| m.second_transport),
+            elastic: of_elastic(&|m| m.total),
+            elastic_first_transport: of_elastic(&|m| m.first_transport),
+            elastic_second_transport: of_elastic(&|m| m.second_transport),
             hard_collision: LogTable::tabulate(grid, |e| {
                 electrons * hard_collision::cross_section(charge, e, cuts.collision_mev)
             }),
@@ -169,14 +171,13 @@ mod tests {
         }
     }
 
-    /// Measured when a mixed scheme for water was tried: soft inelastic collisions make about 15 % of the scattering there.
+    /// Trials of a mixed scheme against the kernels of EGSnrc asked for about 15 % more scattering in water than is elastic.
     #[test]
-    fn soft_collisions_make_a_seventh_of_the_scattering_in_water() {
-        let electrons = tables(Charge::Electron, 0.01);
-        for energy in [0.1, 0.5, 1.0] {
-            let soft = electrons.soft_first_transport.value(energy);
-            let part = soft / (soft + electrons.elastic_first_transport.value(energy));
-            assert!((0.08..0.16).contains(&part), "{energy}: {part}");
+    fn collisions_add_a_seventh_to_the_scattering_in_water() {
+        let all_soft = tables(Charge::Electron, 10.0);
+        for energy in [0.05, 0.1, 0.5, 1.0] {
+            let part = all_soft.soft_first_transport.value(energy) / all_soft.elastic_first_transport.value(energy);
+            assert!((0.14..0.16).contains(&part), "{energy}: {part}");
         }
     }
 

