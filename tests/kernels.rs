@@ -2,7 +2,6 @@
 
 use std::f64::consts::TAU;
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
@@ -10,7 +9,6 @@ use dosegrid::domain::{Control, Nuclide};
 use dosegrid::physics::kernel::{KernelSpec, VoxelKernel, integrate, radial_kernel, voxel_kernel};
 use dosegrid::physics::nuclide::{all, find};
 use ndarray::Array3;
-use sha2::{Digest, Sha256};
 
 /// Accuracy of the design: the voxel itself, its first neighbours, all others above [`FAINT`] of the voxel itself.
 const SELF: f64 = 0.005;
@@ -222,25 +220,6 @@ fn repeated_kernels_come_from_the_cache() {
     let again = voxel_kernel(&spec, &Control::detached()).expect("nobody cancels");
     assert!(Arc::ptr_eq(&first, &again));
     assert_eq!(first.octant, integrate(&spec, &Control::detached()).expect("nobody cancels").octant);
-}
-
-#[test]
-fn every_data_file_is_listed_with_its_digest() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
-    let sources = fs::read_to_string(root.join("SOURCES.md")).expect("data/SOURCES.md");
-    let mut files = 0;
-    for folder in ["kernels", "nuclides"] {
-        for file in fs::read_dir(root.join(folder)).expect("a folder of data") {
-            let path = file.expect("a file of data").path();
-            let name = format!("{folder}/{}", path.file_name().expect("a name").to_string_lossy());
-            let bytes = fs::read(&path).expect("a readable file");
-            let digest: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
-            let line = sources.lines().find(|line| line.contains(&format!("`{name}`")));
-            assert!(line.is_some_and(|line| line.contains(&digest)), "{name} has digest {digest}");
-            files += 1;
-        }
-    }
-    assert_eq!(files, 9, "three nuclides with two tables each");
 }
 
 fn dosegrid_kernel(args: &[&str]) -> Output {

@@ -2,6 +2,7 @@
 
 mod cli;
 mod convolution;
+mod data;
 mod demo;
 mod electron_tables;
 mod formats;

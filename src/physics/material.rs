@@ -1,4 +1,4 @@
-//! Materials: those known to this program, one file each in `data/materials/`, and any that a caller defines.
+//! Materials: those known to this program, one file each in `data/materials/` that `build.rs` embeds, and any that a caller defines.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -166,22 +166,17 @@ fn check_fractions(fractions: &BTreeMap<String, f64>, checks: &mut Checks) -> Ve
     components
 }
 
-static FILES: &[&str] = &[
-    include_str!("../../data/materials/air.toml"),
-    include_str!("../../data/materials/lung.toml"),
-    include_str!("../../data/materials/adipose.toml"),
-    include_str!("../../data/materials/soft_tissue.toml"),
-    include_str!("../../data/materials/compact_bone.toml"),
-    include_str!("../../data/materials/cortical_bone.toml"),
-    include_str!("../../data/materials/water.toml"),
-];
+include!(concat!(env!("OUT_DIR"), "/material_files.rs"));
 
 static MATERIALS: LazyLock<Vec<Material>> = LazyLock::new(|| {
     let read = |text: &&str| {
         let definition: MaterialDefinition = toml::from_str(text).expect("embedded material files are read by a test");
         Material::new(definition).expect("embedded material files are checked by a test")
     };
-    FILES.iter().map(read).collect()
+    let mut materials: Vec<Material> = FILES.iter().map(read).collect();
+    let first_density = |material: &Material| material.density_range_g_cm3.map_or(f64::INFINITY, |[low, _]| low);
+    materials.sort_by(|a, b| first_density(a).total_cmp(&first_density(b)));
+    materials
 });
 
 /// The materials known to this program, tissues by ascending density, then those used only by name.

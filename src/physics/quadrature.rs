@@ -2,36 +2,15 @@
 
 use std::sync::LazyLock;
 
-/// Nodes of the rule: exact for polynomials of degree 31.
-const ORDER: usize = 16;
+use super::kernel::quadrature::GaussRule;
 
-/// Nodes and weights on −1..1.
-static RULE: LazyLock<[(f64, f64); ORDER]> = LazyLock::new(|| {
-    std::array::from_fn(|i| {
-        let mut x = (std::f64::consts::PI * (i as f64 + 0.75) / (ORDER as f64 + 0.5)).cos();
-        for _ in 0..20 {
-            let (p, derivative) = legendre(x);
-            x -= p / derivative;
-        }
-        let (_, derivative) = legendre(x);
-        (x, 2.0 / ((1.0 - x * x) * derivative * derivative))
-    })
-});
-
-/// Legendre polynomial of degree [`ORDER`] and its derivative.
-fn legendre(x: f64) -> (f64, f64) {
-    let (mut previous, mut p) = (1.0, x);
-    for n in 2..=ORDER {
-        let n = n as f64;
-        (previous, p) = (p, ((2.0 * n - 1.0) * x * p - (n - 1.0) * previous) / n);
-    }
-    (p, ORDER as f64 * (x * p - previous) / (x * x - 1.0))
-}
+/// Sixteen nodes: exact for polynomials of degree 31.
+static RULE: LazyLock<GaussRule> = LazyLock::new(|| GaussRule::legendre(16));
 
 /// Nodes and weights from `a` to `b`, in one panel.
 pub(crate) fn nodes(a: f64, b: f64) -> impl Iterator<Item = (f64, f64)> {
     let (half, middle) = (0.5 * (b - a), 0.5 * (a + b));
-    RULE.iter().map(move |(x, weight)| (middle + half * x, half * weight))
+    RULE.points.iter().zip(&RULE.weights).map(move |(x, weight)| (middle + half * x, (b - a) * weight))
 }
 
 /// Nodes and weights from `a` to `b`, both above 0, in panels of one factor e or less: for functions like powers of x. None if `b` is not above `a`.
