@@ -3,8 +3,9 @@
 use dosegrid::physics::electron::bremsstrahlung::Spectrum;
 use dosegrid::physics::electron::collision::CollisionStopping;
 use dosegrid::physics::electron::range::SlowingDown;
-use dosegrid::physics::electron::{Charge, elastic, speed_squared};
-use dosegrid::physics::log_grid::LogGrid;
+use dosegrid::physics::electron::{Charge, ElectronTables, TransportCuts, elastic, speed_squared};
+use dosegrid::physics::element;
+use dosegrid::physics::log_grid::{LogGrid, LogTable};
 use dosegrid::physics::material::{self, Material};
 
 use crate::support::{Worst, csv_records, pure, reference};
@@ -206,6 +207,46 @@ fn bremsstrahlung_spectra_are_those_of_seltzer_and_berger() {
     let rms = f64::sqrt(squares / count);
     println!("bremsstrahlung spectrum, carbon and heavier: rms {rms:.2e}");
     assert!(rms < 6e-3, "{rms}");
+}
+
+/// Every table, those that are 0 below a cut last.
+fn all(tables: &ElectronTables) -> ([&LogTable; 13], [&LogTable; 4]) {
+    let slow = &tables.slowing_down;
+    let above_0 = [
+        &slow.collision,
+        &slow.radiative,
+        &slow.csda_range,
+        &slow.radiation_yield,
+        &tables.soft_stopping,
+        &tables.soft_range,
+        &tables.soft_variance,
+        &tables.soft_third_moment,
+        &tables.soft_first_transport,
+        &tables.soft_second_transport,
+        &tables.elastic,
+        &tables.elastic_first_transport,
+        &tables.elastic_second_transport,
+    ];
+    (above_0, [&slow.annihilation_yield, &tables.hard_collision, &tables.bremsstrahlung, &tables.annihilation])
+}
+
+#[test]
+fn every_table_of_every_material_is_physical() {
+    let elements = element::all().iter().map(|element| pure(&element.symbol));
+    let grid = LogGrid::new(1e-3, 10.0, 64).expect("a good grid");
+    for material in material::all().iter().cloned().chain(elements) {
+        for (charge, cut) in [(Charge::Electron, 0.001), (Charge::Positron, 0.1)] {
+            let cuts = TransportCuts::new(cut, cut).expect("good cuts");
+            let tables = ElectronTables::new(&material, charge, cuts, grid);
+            let (above_0, from_0) = all(&tables);
+            let values = |table: &LogTable| table.bins().as_flattened().to_vec();
+            let name = material.name();
+            assert!(above_0.iter().flat_map(|t| values(t)).all(|v| v.is_finite() && v > 0.0), "{name} {charge:?}");
+            assert!(from_0.iter().flat_map(|t| values(t)).all(|v| v.is_finite() && v >= 0.0), "{name} {charge:?}");
+            let range = values(&tables.soft_range);
+            assert!(range.is_sorted(), "{name} {charge:?}: ranges grow with the energy");
+        }
+    }
 }
 
 fn parse(text: &str) -> f64 {

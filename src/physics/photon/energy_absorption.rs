@@ -41,12 +41,11 @@ impl CollisionParts {
         1.0 - scaled_down(&self.positron.radiation_yield, kinetic_mev) - annihilated
     }
 
-    /// Photoelectric absorption: fluorescence of the K shell leaves, all else goes to electrons.
-    pub(super) fn photoelectric(&self, component: &Component, energy_mev: f64) -> EnergyParts {
+    /// Photoelectric absorption: fluorescence of the K shell, if it can be ionised, leaves; all else goes to electrons.
+    pub(super) fn photoelectric(&self, component: &Component, k_shell_is_open: bool, energy_mev: f64) -> EnergyParts {
         let attenuation = ElementAttenuation::of(component.element);
-        let above_edge = attenuation.edges().last().is_some_and(|edge| energy_mev >= edge);
         let fluorescence = match KShell::of(component.element) {
-            Some(shell) if above_edge => k_shell_part(attenuation) * shell.mean_fluorescence_mev(),
+            Some(shell) if k_shell_is_open => k_shell_part(attenuation) * shell.mean_fluorescence_mev(),
             _ => 0.0,
         };
         let transferred = 1.0 - fluorescence / energy_mev;
@@ -121,7 +120,7 @@ mod tests {
         let (_, parts) = water();
         let calcium = &material::find("cortical_bone").expect("bone").components().last().expect("calcium").clone();
         assert_eq!(calcium.element.symbol, "Ca");
-        let (below, above) = (parts.photoelectric(calcium, 0.0040), parts.photoelectric(calcium, 0.0041));
+        let (below, above) = (parts.photoelectric(calcium, false, 0.0041), parts.photoelectric(calcium, true, 0.0041));
         assert_eq!(below.transferred, 1.0);
         // 0.886 of the absorptions in the K shell × yield 0.169 × 3.73 keV of 4.1 keV.
         assert!((above.transferred - 0.8641).abs() < 2e-3, "{}", above.transferred);

@@ -54,7 +54,7 @@ impl PhotonTables {
         let incoherent = smooth(ElementAttenuation::incoherent);
         let pair = smooth(ElementAttenuation::pair);
         let triplet = smooth(ElementAttenuation::triplet);
-        let photoelectric = photoelectric(material, grid, |_, _| 1.0);
+        let photoelectric = weighted_photoelectric(material, grid, |_, _, _| 1.0);
         let rest = [&coherent, &incoherent, &pair, &triplet];
         let total = LogTable::tabulate_bins(grid, |bin, e| {
             value_in_bin(&photoelectric, bin, e) + rest.iter().map(|table| table.value(e)).sum::<f64>()
@@ -63,7 +63,9 @@ impl PhotonTables {
         let scattering = MaterialScattering::of(material);
         let compton: Vec<EnergyParts> = grid.nodes().map(|e| parts.incoherent(&scattering, e)).collect();
         let left_by = |part: fn(EnergyParts) -> f64| {
-            let absorbed = self::photoelectric(material, grid, |c, e| part(parts.photoelectric(c, e)));
+            let absorbed = weighted_photoelectric(material, grid, |c, k_shell_is_open, e| {
+                part(parts.photoelectric(c, k_shell_is_open, e))
+            });
             LogTable::tabulate_bins(grid, |bin, e| {
                 value_in_bin(&absorbed, bin, e)
                     + incoherent.value(e) * part(compton[grid.nearest_node(e)])
@@ -85,18 +87,32 @@ impl PhotonTables {
     }
 }
 
-/// Photoelectric cross section of a material, each element weighted.
-fn photoelectric(material: &Material, grid: LogGrid, weight: impl Fn(&Component, f64) -> f64) -> LogTable {
+/// Photoelectric cross section of a material, each element weighted: `weight(component, whether its K shell can be ionised, energy)`.
+fn weighted_photoelectric(
+    material: &Material,
+    grid: LogGrid,
+    weight: impl Fn(&Component, bool, f64) -> f64,
+) -> LogTable {
     LogTable::tabulate_bins(grid, |bin, energy| {
-        material.components().iter().map(|c| weight(c, energy) * photoelectric_in_bin(c, grid, bin, energy)).sum()
+        let one = |component: &Component| {
+            let attenuation = ElementAttenuation::of(component.element);
+            let edges = attenuation.edges().count();
+            let k_shell_is_open = edges > 0 && edges_below(attenuation, grid, bin) == edges;
+            weight(component, k_shell_is_open, energy) * photoelectric_in_bin(component, grid, bin, energy)
+        };
+        material.components().iter().map(one).sum()
     })
+}
+
+/// Absorption edges at or below a bin, each at the node nearest to it.
+fn edges_below(attenuation: &ElementAttenuation, grid: LogGrid, bin: usize) -> usize {
+    attenuation.edges().filter(|&edge| grid.nearest_node(edge) <= bin).count()
 }
 
 /// Photoelectric cross section of one element in a gram of material, on the side of its edges on which the bin lies.
 fn photoelectric_in_bin(component: &Component, grid: LogGrid, bin: usize, energy_mev: f64) -> f64 {
     let attenuation = ElementAttenuation::of(component.element);
-    let below = attenuation.edges().filter(|&edge| grid.nearest_node(edge) <= bin).count();
-    component.atoms_per_g() * attenuation.photoelectric_above(below, energy_mev)
+    component.atoms_per_g() * attenuation.photoelectric_above(edges_below(attenuation, grid, bin), energy_mev)
 }
 
 /// Value of a table at one end of a bin, from inside.
