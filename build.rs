@@ -1,4 +1,4 @@
-//! Compiles the protocol, assembles and validates the shaders, lists the nuclides, and notes the commit.
+//! Compiles the protocol, assembles and validates the shaders, lists the nuclides and materials, and notes the commit.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,9 @@ fn main() {
     note_commit();
     compile_protocol();
     shaders::embed();
+    println!("cargo::rerun-if-changed=data");
     list_nuclides();
+    list_materials();
 }
 
 /// `DOSEGRID_COMMIT` is the commit of the checkout, with `-dirty` if it was changed, or `unknown` outside a checkout.
@@ -41,26 +43,50 @@ fn compile_protocol() {
 
 /// Writes the list of the files in `data/nuclides/`, each with its kernel tables, to `nuclide_files.rs`.
 fn list_nuclides() {
-    println!("cargo::rerun-if-changed=data");
-    let data = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("data");
-    let files = fs::read_dir(data.join("nuclides")).expect("data/nuclides is part of the source");
+    let mut list = String::from("static FILES: &[Files] = &[\n");
+    for name in toml_names("nuclides") {
+        list += &format!(
+            "Files {{ nuclide: {}, kernel_fine: {}, kernel_coarse: {} }},\n",
+            include(&format!("nuclides/{name}.toml")),
+            include(&format!("kernels/dpk_fine_{name}.csv")),
+            include(&format!("kernels/dpk_{name}.csv")),
+        );
+    }
+    write_list("nuclide_files.rs", list + "];\n");
+}
+
+/// Writes the list of the files in `data/materials/` to `material_files.rs`.
+fn list_materials() {
+    let mut list = String::from("static FILES: &[&str] = &[\n");
+    for name in toml_names("materials") {
+        list += &format!("{},\n", include(&format!("materials/{name}.toml")));
+    }
+    write_list("material_files.rs", list + "];\n");
+}
+
+/// The folder of the data.
+fn data() -> PathBuf {
+    Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("data")
+}
+
+/// Names, without extension, of the TOML files in a folder of the data, sorted.
+fn toml_names(folder: &str) -> Vec<String> {
+    let files = fs::read_dir(data().join(folder)).expect("the folder is part of the source");
     let mut names: Vec<String> = files
         .map(|file| file.expect("a readable folder").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
         .map(|path| path.file_stem().expect("a file has a name").to_string_lossy().into_owned())
         .collect();
     names.sort();
-    let mut list = String::from("static FILES: &[Files] = &[\n");
-    for name in names {
-        let include = |path: String| format!("include_str!({:?})", data.join(path));
-        list += &format!(
-            "Files {{ nuclide: {}, kernel_fine: {}, kernel_coarse: {} }},\n",
-            include(format!("nuclides/{name}.toml")),
-            include(format!("kernels/dpk_fine_{name}.csv")),
-            include(format!("kernels/dpk_{name}.csv")),
-        );
-    }
-    list += "];\n";
-    let out = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("nuclide_files.rs");
+    names
+}
+
+/// The Rust expression that embeds a file of the data.
+fn include(path: &str) -> String {
+    format!("include_str!({:?})", data().join(path))
+}
+
+fn write_list(name: &str, list: String) {
+    let out = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join(name);
     fs::write(out, list).expect("the build folder can be written to");
 }

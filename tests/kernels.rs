@@ -2,7 +2,6 @@
 
 use std::f64::consts::TAU;
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
@@ -10,7 +9,6 @@ use dosegrid::domain::{Control, Nuclide};
 use dosegrid::physics::kernel::{KernelSpec, VoxelKernel, integrate, radial_kernel, voxel_kernel};
 use dosegrid::physics::nuclide::{all, find};
 use ndarray::Array3;
-use sha2::{Digest, Sha256};
 
 /// Accuracy of the design: the voxel itself, its first neighbours, all others above [`FAINT`] of the voxel itself.
 const SELF: f64 = 0.005;
@@ -222,23 +220,6 @@ fn repeated_kernels_come_from_the_cache() {
     let again = voxel_kernel(&spec, &Control::detached()).expect("nobody cancels");
     assert!(Arc::ptr_eq(&first, &again));
     assert_eq!(first.octant, integrate(&spec, &Control::detached()).expect("nobody cancels").octant);
-}
-
-#[test]
-fn every_data_file_is_listed_with_its_digest() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
-    let sources = fs::read_to_string(root.join("SOURCES.md")).expect("data/SOURCES.md");
-    let entries = |folder: &Path| fs::read_dir(folder).expect("a folder of data").map(|e| e.expect("an entry").path());
-    let files: Vec<_> = entries(&root).filter(|path| path.is_dir()).flat_map(|folder| entries(&folder)).collect();
-    for path in &files {
-        let name = path.strip_prefix(&root).expect("below the folder of data").to_string_lossy();
-        let bytes = fs::read(path).expect("a readable file");
-        let digest: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
-        let line = sources.lines().find(|line| line.contains(&format!("`{name}`")));
-        assert!(line.is_some_and(|line| line.contains(&digest)), "{name} has digest {digest}");
-    }
-    let listed = sources.lines().filter(|line| line.starts_with("| `")).count();
-    assert_eq!(listed, files.len(), "a listed file is gone");
 }
 
 fn dosegrid_kernel(args: &[&str]) -> Output {

@@ -2,7 +2,9 @@
 
 mod cli;
 mod convolution;
+mod data;
 mod demo;
+mod electron_tables;
 mod formats;
 mod gpu;
 mod grpc;
@@ -10,4 +12,5 @@ mod invariants;
 mod kernels;
 mod kernels_published;
 mod patient;
+mod photon_tables;
 mod support;

@@ -1,6 +1,15 @@
-//! The field's tables and integrals, in `f64`: constants, nuclides, point kernels, voxel S values, tissue.
+//! The field's tables and integrals, in `f64`: constants, nuclides, materials, photon and electron cross sections, point kernels, voxel S values.
 
+mod chebyshev;
 pub mod constants;
+pub mod electron;
+pub mod element;
+mod embedded;
 pub mod kernel;
+pub mod log_grid;
+pub mod material;
 pub mod nuclide;
+pub mod photon;
+mod quadrature;
+mod spline;
 pub mod tissue;

@@ -9,7 +9,7 @@ mod cache;
 mod density_table;
 mod integrator;
 mod octant;
-mod quadrature;
+pub(super) mod quadrature;
 mod radial;
 mod rays;
 mod shells;

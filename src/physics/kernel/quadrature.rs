@@ -2,16 +2,16 @@
 
 /// Points and weights on [−1, 1]; the weights sum to 1.
 #[derive(Clone, Debug)]
-pub(super) struct GaussRule {
+pub(in crate::physics) struct GaussRule {
     /// Abscissae, ascending, symmetric about 0.
-    pub(super) points: Vec<f64>,
+    pub(in crate::physics) points: Vec<f64>,
     /// Weights, in the same order.
-    pub(super) weights: Vec<f64>,
+    pub(in crate::physics) weights: Vec<f64>,
 }
 
 impl GaussRule {
     /// Gauss-Legendre: the mean of a function over [−1, 1]; exact for polynomials of degree `2n − 1`.
-    pub(super) fn legendre(n: usize) -> Self {
+    pub(in crate::physics) fn legendre(n: usize) -> Self {
         let squares: Vec<f64> = (1..=n).map(|k| k as f64).map(|k| k * k / (4.0 * k * k - 1.0)).collect();
         Self::from_recurrence(n, &squares)
     }

@@ -1,0 +1,177 @@
+//! What soft collisions, which are not simulated one by one, do on average: spread the energy lost, and deflect.
+
+use super::super::constants::ELECTRON_REST_ENERGY_MEV;
+use super::super::quadrature::log_nodes;
+use super::collision::{CollisionStopping, largest_loss};
+use super::hard_collision::{deflection_cosine, deflection_sine_squared, form};
+use super::oscillator::Oscillator;
+use super::{Charge, collision_strength, momentum_squared_mev2, speed_squared, tau};
+
+/// Moments of the soft collisions of a particle, per gram and cm² of material.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SoftMoments {
+    /// Mean loss in this model [MeV·cm²/g]. Transport takes it from [`CollisionStopping::restricted`].
+    pub loss: f64,
+    /// Variance of the loss [MeV²·cm²/g].
+    pub loss_variance: f64,
+    /// Third central moment of the loss [MeV³·cm²/g].
+    pub loss_third_moment: f64,
+    /// First transport cross section, of 1 − cos θ [cm²/g].
+    pub first_transport: f64,
+    /// Second transport cross section, of 3/2·(1 − cos² θ) [cm²/g].
+    pub second_transport: f64,
+}
+
+impl SoftMoments {
+    /// Adds collisions of one kind: how many, and what each loses and deflects, the latter as 1 − cos θ.
+    fn add(&mut self, number: f64, loss_mev: f64, deflection: f64) {
+        self.loss += number * loss_mev;
+        self.loss_variance += number * loss_mev.powi(2);
+        self.loss_third_moment += number * loss_mev.powi(3);
+        self.first_transport += number * deflection;
+        self.second_transport += number * 1.5 * deflection * (2.0 - deflection);
+    }
+}
+
+/// Moments of the collisions that lose at most `cut_mev`.
+///
+/// Each oscillator is excited to its resonance by distant collisions, and freed from there up by close ones. Distant collisions transfer momentum
+/// with the density 1/(Q(1 + Q/2m_ec²)) in the recoil energy Q; close ones are Møller's or Bhabha's. A resonance above the cut counts as soft.
+///
+/// Source: Liljequist, J. Phys. D 16 (1983) 1567; Fernández-Varea, Salvat, Dingfelder & Liljequist, Nucl. Instrum. Methods B 229 (2005) 187.
+pub fn moments(stopping: &CollisionStopping, charge: Charge, kinetic_mev: f64, cut_mev: f64) -> SoftMoments {
+    let mut sum = SoftMoments::default();
+    let delta = stopping.oscillators().density_effect(speed_squared(kinetic_mev));
+    let cut = cut_mev.min(largest_loss(charge, kinetic_mev));
+    for oscillator in stopping.oscillators().list() {
+        let strength = oscillator.strength * stopping.electrons_per_g() * collision_strength(kinetic_mev);
+        add_distant(&mut sum, strength, oscillator, kinetic_mev, delta);
+        add_close(&mut sum, strength, charge, kinetic_mev, oscillator.resonance_mev, cut);
+    }
+    sum
+}
+
+/// Excitation of one oscillator to its resonance W: longitudinal, with a recoil energy Q up to W, and transverse, without deflection.
+///
+/// With q² = Q(Q + 2m) the square of the momentum transferred, a its least value, and 1 − cos θ = (q² − a)/2pp′, the density 2m/q² in Q has these
+/// closed integrals.
+fn add_distant(sum: &mut SoftMoments, strength: f64, oscillator: &Oscillator, kinetic_mev: f64, delta: f64) {
+    let (w, rest) = (oscillator.resonance_mev, ELECTRON_REST_ENERGY_MEV);
+    if w >= kinetic_mev {
+        return;
+    }
+    let (before, after) = (momentum_squared_mev2(kinetic_mev).sqrt(), momentum_squared_mev2(kinetic_mev - w).sqrt());
+    // The difference of the momenta as a quotient, for they nearly cancel.
+    let least_transfer = w * (2.0 * kinetic_mev - w + 2.0 * rest) / (before + after);
+    let least = least_transfer.powi(2) / (rest + rest.hypot(least_transfer));
+    if least >= w {
+        return;
+    }
+    let (a, scale) = (least_transfer.powi(2), 1.0 / (2.0 * before * after));
+    let number = (w / least * (least + 2.0 * rest) / (w + 2.0 * rest)).ln();
+    let deflection = scale * (2.0 * rest * (w - least) - a * number);
+    let between = |primitive: fn(f64, f64) -> f64| primitive(w, rest) - primitive(least, rest);
+    let q2 = between(|q, rest| 2.0 * rest * q * q * (q / 3.0 + rest));
+    let deflection_squared = scale * scale * (q2 - 4.0 * rest * a * (w - least) + a * a * number);
+    let beta2 = speed_squared(kinetic_mev);
+    let transverse = (-(-beta2).ln_1p() - beta2 - delta).max(0.0);
+    sum.add(strength / w * (number + transverse), w, 0.0);
+    sum.first_transport += strength / w * deflection;
+    sum.second_transport += strength / w * (3.0 * deflection - 1.5 * deflection_squared);
+}
+
+/// Collisions with the electrons of one oscillator as if free, from its resonance to the cut.
+fn add_close(sum: &mut SoftMoments, strength: f64, charge: Charge, kinetic_mev: f64, resonance_mev: f64, cut_mev: f64) {
+    for (loss, weight) in log_nodes(resonance_mev, cut_mev) {
+        let number = strength / loss.powi(2) * form(charge, tau(kinetic_mev), loss / kinetic_mev);
+        let sine2 = deflection_sine_squared(kinetic_mev, loss);
+        sum.add(weight * number, loss, sine2 / (1.0 + deflection_cosine(kinetic_mev, loss)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::physics::material;
+
+    fn water() -> CollisionStopping {
+        CollisionStopping::of(material::find("water").expect("water"))
+    }
+
+    #[test]
+    fn distant_collisions_are_integrals_over_the_recoil_energy() {
+        for (resonance, energy) in [(7e-5, 1e-3), (5e-4, 1e-3), (1e-3, 0.02), (5e-5, 5.0)] {
+            let oscillator = Oscillator { strength: 1.0, binding_mev: resonance, resonance_mev: resonance };
+            let (mut found, mut expected) = (SoftMoments::default(), SoftMoments::default());
+            // A density effect so strong that it leaves no transverse excitation.
+            add_distant(&mut found, 1.0, &oscillator, energy, 100.0);
+            let rest = ELECTRON_REST_ENERGY_MEV;
+            let momentum = |e: f64| momentum_squared_mev2(e).sqrt();
+            let (before, after) = (momentum(energy), momentum(energy - resonance));
+            let least_recoil = ((before - after).powi(2) + rest * rest).sqrt() - rest;
+            for (recoil, weight) in log_nodes(least_recoil, resonance) {
+                let transfer2 = recoil * (recoil + 2.0 * rest);
+                let deflection = (transfer2 - (before - after).powi(2)) / (2.0 * before * after);
+                expected.add(weight / (resonance * recoil * (1.0 + 0.5 * recoil / rest)), resonance, deflection);
+            }
+            // The least recoil energy, computed here as a difference, is right to about 1e-6.
+            for (a, b) in [
+                (found.loss, expected.loss),
+                (found.first_transport, expected.first_transport),
+                (found.second_transport, expected.second_transport),
+            ] {
+                assert!((a / b - 1.0).abs() < 1e-5, "{resonance} {energy}: {found:?} {expected:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_mean_loss_is_that_of_bethe() {
+        // Bethe's formula holds where the energy is far above all resonances and these far below the cut.
+        for charge in Charge::ALL {
+            for (energy, tolerance) in [(0.03, 0.02), (0.1, 5e-3), (1.0, 2e-3), (10.0, 2e-3)] {
+                let model = moments(&water(), charge, energy, 0.01).loss;
+                let bethe = water().restricted(charge, energy, 0.01);
+                assert!((model / bethe - 1.0).abs() < tolerance, "{charge:?} {energy}: {model} {bethe}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_variance_is_nearly_that_of_free_electrons() {
+        // Bohr: the variance of losses to free electrons, between 0 and the cut, is the strength times the cut.
+        let (energy, cut) = (5.0, 0.02);
+        let bohr = water().electrons_per_g() * collision_strength(energy) * cut;
+        let found = moments(&water(), Charge::Electron, energy, cut).loss_variance;
+        assert!((0.98..1.15).contains(&(found / bohr)), "{}", found / bohr);
+    }
+
+    /// For resonances W far below the cut and the energy, the integrals have closed forms: distant collisions add m/p² to the first transport cross
+    /// section of an oscillator of strength 1, close ones ln(cut/W)·m/p²; the logarithmic mean of W is the mean excitation energy.
+    #[test]
+    fn soft_collisions_deflect_as_the_closed_form_says() {
+        let excitation = material::find("water").expect("water").mean_excitation_energy_mev();
+        for (energy, tolerance) in [(0.2, 0.01), (1.0, 3e-3), (10.0, 2e-3)] {
+            let (stopping, cut) = (water(), 0.005);
+            let scale = stopping.electrons_per_g() * collision_strength(energy) * ELECTRON_REST_ENERGY_MEV;
+            let expected = scale / momentum_squared_mev2(energy) * (1.0 + (cut / excitation).ln());
+            let found = moments(&stopping, Charge::Electron, energy, cut).first_transport;
+            assert!((found / expected - 1.0).abs() < tolerance, "{energy}: {}", found / expected);
+        }
+    }
+
+    #[test]
+    fn a_higher_cut_leaves_more_to_the_soft_collisions() {
+        let at = |cut| moments(&water(), Charge::Electron, 0.2, cut);
+        let (low, high) = (at(0.001), at(0.02));
+        assert!(low.loss < high.loss && low.loss_variance < high.loss_variance);
+        assert!(low.first_transport < high.first_transport && low.second_transport < high.second_transport);
+        // Beyond the largest loss, the cut changes nothing.
+        assert_eq!(at(0.1), at(1.0));
+    }
+
+    #[test]
+    fn an_electron_too_slow_for_every_resonance_collides_with_none() {
+        assert_eq!(moments(&water(), Charge::Electron, 1e-6, 1.0), SoftMoments::default());
+    }
+}

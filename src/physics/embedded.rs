@@ -1,0 +1,12 @@
+//! Reading of the tables that are embedded in the binary.
+
+use serde::de::DeserializeOwned;
+
+/// Rows of an embedded CSV file with a header.
+///
+/// # Panics
+/// If the file does not fit `Row`: each file embedded here is read by a test.
+pub(crate) fn csv_rows<Row: DeserializeOwned>(text: &str) -> Vec<Row> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    reader.deserialize().collect::<Result<_, _>>().expect("embedded tables are read by a test")
+}

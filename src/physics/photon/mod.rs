@@ -1,0 +1,25 @@
+//! Photons: cross sections, angles, fluorescence, and the energy they leave to electrons.
+//!
+//! [`PhotonTables`] gathers what transport needs of one material, on a logarithmic grid of energies from 1 keV to 10 MeV. Cross sections of a
+//! material are per gram [cm²/g]: multiply by the density of a voxel.
+//!
+//! How near the tables come to the figures they are tested against, largest difference from 1 keV to 10 MeV:
+//!
+//! | table | against | |
+//! |---|---|---|
+//! | mass attenuation coefficient | NIST, 18 elements | 0.07 % |
+//! | mass energy-absorption coefficient | NIST, H to Ca | 0.7 %; H, C, N, O: 0.3 % |
+//! | the same, Fe and Zn, I | NIST | 2.4 %, 6 %: NIST lets the fluorescence of L shells escape |
+//! | coherent cross section, from the form factors | XCOM | 1.5 % (iodine 5.5 %) |
+//! | incoherent cross section, from the incoherent functions | XCOM | 1 % |
+//!
+//! Known limits: no Doppler broadening of Compton scattering, no fluorescence but that of K shells, no photonuclear absorption.
+
+pub mod attenuation;
+pub mod energy_absorption;
+pub mod fluorescence;
+pub mod klein_nishina;
+pub mod scattering;
+pub mod tables;
+
+pub use tables::PhotonTables;
