@@ -113,7 +113,7 @@ def dosegrid(edge, kernel_edge, threads):
     environment = os.environ | {"RAYON_NUM_THREADS": str(threads)}
     subprocess.run(command, check=True, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    folder = target / "criterion" / "convolution" / "cpu" / name.replace("*", "_")
+    folder = target / "criterion" / "convolution" / "cpu" / name.translate(str.maketrans("*^", "__"))
     sample = json.loads((folder / "new" / "sample.json").read_text())
     return min(t / n for t, n in zip(sample["times"], sample["iters"])) * 1e-9
 

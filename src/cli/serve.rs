@@ -1,6 +1,6 @@
 //! `dosegrid serve`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, time::Duration};
 
 use tokio::{
     net::TcpListener,
@@ -71,7 +71,10 @@ impl Args {
 
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     if args.log_json {
         log.json().init()
     } else {
