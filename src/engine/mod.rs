@@ -4,6 +4,7 @@ pub mod cpu;
 pub mod gpu;
 pub mod kernel_spectrum;
 pub mod kernel_split;
+pub mod transport;
 
 use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Volume};
 use crate::physics::kernel::VoxelKernel;

@@ -3,11 +3,13 @@
 pub mod convolution;
 mod core;
 pub mod smooth;
+pub mod transport;
 
 use crate::domain::{DoseError, Method, Nuclide, VoxelGrid};
 use crate::physics::kernel::{KernelSpec, table_radius_cm};
 
 pub use convolution::{Block, ConvolutionPlan};
+pub use transport::{ChosenCuts, HistoryCuts};
 
 /// What a process may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,126 @@
+//! Energy by statistical group and voxel, in fixed point: sums of whole numbers do not depend on their order.
+
+/// Units of the fixed point in one MeV: 0.015 eV each.
+pub const UNITS_PER_MEV: f64 = (1u64 << 26) as f64;
+
+/// Energy that histories left, group by group. History `h` belongs to group `h mod K` of `K`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// One each.
+    pub groups: Vec<GroupTally>,
+}
+
+/// Energy that the histories of one group left, in units of `1 / UNITS_PER_MEV` MeV.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupTally {
+    /// Number of histories.
+    pub histories: u64,
+    /// Energy that they emitted.
+    pub emitted: u128,
+    /// Energy absorbed in the grid, by the book of every particle: `emitted = deposited + escaped` up to rounding.
+    pub deposited: u128,
+    /// Energy that left the grid.
+    pub escaped: u128,
+    /// Energy scored in each voxel, x fastest. The same as deposited for charged particles; for photons it may be an estimate along their
+    /// track, so that the sum over voxels equals `deposited` only within statistics.
+    pub energy: Vec<u64>,
+}
+
+impl Tally {
+    /// Of no history yet.
+    pub fn new(groups: u32, voxels: usize) -> Self {
+        let empty = || GroupTally { energy: vec![0; voxels], ..GroupTally::default() };
+        Self { groups: (0..groups).map(|_| empty()).collect() }
+    }
+
+    /// Adds the histories of another tally, which must be other ones.
+    ///
+    /// # Panics
+    /// If the two have not the same groups and voxels, or if a sum overflows: whoever runs histories or merges runs checks that before.
+    pub fn add(&mut self, other: &Self) {
+        assert_eq!(self.groups.len(), other.groups.len(), "tallies that are added have the same groups");
+        for (group, other) in self.groups.iter_mut().zip(&other.groups) {
+            group.add(other);
+        }
+    }
+
+    /// Number of voxels.
+    pub fn voxels(&self) -> usize {
+        self.groups.first().map_or(0, |group| group.energy.len())
+    }
+
+    /// Histories of all groups.
+    pub fn histories(&self) -> u64 {
+        self.groups.iter().map(|group| group.histories).sum()
+    }
+
+    /// Energy of all groups [MeV], by the number that `of` reads from each.
+    pub fn sum_mev(&self, of: impl Fn(&GroupTally) -> u128) -> f64 {
+        to_mev(self.groups.iter().map(of).sum())
+    }
+}
+
+impl GroupTally {
+    fn add(&mut self, other: &Self) {
+        const NO_OVERFLOW: &str = "the number of histories is bounded so that no tally overflows";
+        assert_eq!(self.energy.len(), other.energy.len(), "tallies that are added have the same voxels");
+        self.histories = self.histories.checked_add(other.histories).expect(NO_OVERFLOW);
+        self.emitted = self.emitted.checked_add(other.emitted).expect(NO_OVERFLOW);
+        self.deposited = self.deposited.checked_add(other.deposited).expect(NO_OVERFLOW);
+        self.escaped = self.escaped.checked_add(other.escaped).expect(NO_OVERFLOW);
+        for (energy, other) in self.energy.iter_mut().zip(&other.energy) {
+            *energy = energy.checked_add(*other).expect(NO_OVERFLOW);
+        }
+    }
+
+    /// Energy scored in all voxels, in units.
+    pub fn scored(&self) -> u128 {
+        self.energy.iter().map(|&energy| u128::from(energy)).sum()
+    }
+}
+
+/// Units of the fixed point as energy [MeV].
+pub fn to_mev(units: u128) -> f64 {
+    units as f64 / UNITS_PER_MEV
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(values: [u64; 2]) -> Tally {
+        let group = |value: u64| GroupTally {
+            histories: value,
+            emitted: 4 * u128::from(value),
+            deposited: 3 * u128::from(value),
+            escaped: u128::from(value),
+            energy: vec![value, 2 * value],
+        };
+        Tally { groups: values.map(group).to_vec() }
+    }
+
+    #[test]
+    fn adding_is_exact_in_any_order() {
+        let parts = [tally([1 << 60, 3]), tally([5, 7]), tally([11, 1 << 59])];
+        let mut forward = Tally::new(2, 2);
+        parts.iter().for_each(|part| forward.add(part));
+        let mut backward = Tally::new(2, 2);
+        parts.iter().rev().for_each(|part| backward.add(part));
+        assert_eq!(forward, backward);
+        assert_eq!(forward, tally([(1 << 60) + 16, (1 << 59) + 10]));
+        assert_eq!((forward.voxels(), forward.histories()), (2, (1 << 60) + (1 << 59) + 26));
+    }
+
+    #[test]
+    fn sums_are_in_mev() {
+        let tally = tally([1 << 26, 1 << 25]);
+        assert_eq!((tally.sum_mev(|g| g.emitted), tally.sum_mev(GroupTally::scored)), (6.0, 4.5));
+        assert_eq!((Tally::new(0, 5).voxels(), Tally::new(4, 5).sum_mev(GroupTally::scored)), (0, 0.0));
+    }
+
+    #[test]
+    #[should_panic(expected = "the same voxels")]
+    fn tallies_of_other_grids_are_not_added() {
+        Tally::new(2, 2).add(&Tally::new(2, 3));
+    }
+}
