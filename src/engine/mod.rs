@@ -60,6 +60,24 @@ impl Device {
             Self::Gpu(gpu) => gpu.convolve(plan, kernel, source, control),
         }
     }
+
+    /// Adds a range of histories to a tally: the same bytes however a range is split, and in whatever order.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`], after which the tally is to be thrown away; [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`], after
+    /// which it is unchanged.
+    pub fn transport(
+        &mut self,
+        scene: &transport::Scene,
+        histories: std::ops::Range<u64>,
+        tally: &mut transport::Tally,
+        control: &Control,
+    ) -> Result<(), DoseError> {
+        match self {
+            Self::Cpu(cpu) => cpu.transport(scene, histories, tally, control),
+            Self::Gpu(_) => Err(DoseError::DeviceUnavailable("Monte Carlo transport on a GPU".to_owned())),
+        }
+    }
 }
 
 /// All devices of this machine, the CPU first.

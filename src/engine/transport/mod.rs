@@ -1,7 +1,13 @@
 //! What both engines share of Monte Carlo transport: the tally, and the boundary of the grid.
 
+pub mod emissions;
+pub(crate) mod nodes;
+pub mod scene;
+pub mod source;
+pub mod tables;
 pub mod tally;
 
+pub use scene::{Scene, SceneInput};
 pub use tally::{GroupTally, Tally, UNITS_PER_MEV};
 
 /// What becomes of a particle that reaches the end of the grid.
