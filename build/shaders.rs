@@ -57,44 +57,77 @@ fn validated(file: &Path, source: &str) -> Module {
 fn stage(file: &Path, source: &str, module: &Module) -> String {
     let name = file.file_stem().and_then(|stem| stem.to_str()).expect("a stage has a name");
     let [lanes, _, _] = module.entry_points[0].workgroup_size;
+    let overrides: Vec<&str> = module.overrides.iter().filter_map(|(_, constant)| constant.name.as_deref()).collect();
     let mut bindings = String::new();
     for (_, variable) in module.global_variables.iter() {
+        let bytes = module.types[variable.ty].inner.size(module.to_ctx());
         let (Some(binding), Some(name)) = (&variable.binding, &variable.name) else { continue };
         let written =
             matches!(variable.space, AddressSpace::Storage { access } if access.contains(StorageAccess::STORE));
         let uniform = variable.space == AddressSpace::Uniform;
         let kind = if uniform {
-            "Uniform"
+            format!("Uniform {{ bytes: {bytes} }}")
         } else if written {
-            "ReadWrite"
+            "ReadWrite".to_owned()
         } else {
-            "ReadOnly"
+            "ReadOnly".to_owned()
         };
         write!(bindings, "Binding {{ slot: {}, name: {name:?}, kind: BindingKind::{kind} }}, ", binding.binding)
             .expect("a string can be written");
     }
     format!(
         "/// `shaders/{name}.wgsl`\npub(super) static {}: Shader = Shader {{ name: {name:?}, source: {source:?}, \
-         lanes: {lanes}, bindings: &[{bindings}] }};\n",
+         lanes: {lanes}, bindings: &[{bindings}], overrides: &{overrides:?} }};\n",
         name.to_uppercase()
     )
 }
 
-/// The structs that stages take as uniforms (all members are 32-bit words), with their words in WGSL's order.
+/// The structs that the host fills in (uniforms) or reads (storage): all members are 32-bit words, but for an array at the end of the latter.
 fn host_structs(module: &Module) -> impl Iterator<Item = String> {
-    let uniforms = module.global_variables.iter().filter(|(_, variable)| variable.space == AddressSpace::Uniform);
-    uniforms.map(|(_, variable)| {
+    module.global_variables.iter().filter_map(|(_, variable)| {
+        variable.binding?;
         let ty = &module.types[variable.ty];
-        let TypeInner::Struct { members, span } = &ty.inner else { panic!("a uniform is a struct") };
-        assert_eq!(*span as usize, 4 * members.len(), "members of a uniform are 32-bit words");
-        let (name, names) = (ty.name.as_deref(), members.iter().map(|m| m.name.as_deref().expect("a name")));
-        let fields = names.clone().map(|n| format!("pub(super) {n}: u32, ")).collect::<String>();
-        let words = names.map(|n| format!("self.{n}, ")).collect::<String>();
-        let name = name.expect("a struct has a name");
-        format!(
-            "/// `{name}` in `shaders/shared`\n#[derive(Clone, Copy, Debug, Default)]\npub(super) struct {name} {{ {fields}}}\n\
-             impl {name} {{\n    /// In the order of the WGSL struct.\n    pub(super) fn words(&self) -> [u32; {}] {{ [{words}] }}\n}}\n",
-            members.len()
-        )
+        let TypeInner::Struct { members, .. } = &ty.inner else { return None };
+        let words: Vec<_> = members.iter().filter_map(|member| Some((member.name.as_deref()?, word(module, member)?))).collect();
+        let has_array = matches!(members.last().map(|last| &module.types[last.ty].inner), Some(TypeInner::Array { .. }));
+        assert_eq!(words.len() + usize::from(has_array), members.len(), "members of a host struct are 32-bit words");
+        let name = ty.name.as_deref().expect("a struct has a name");
+        Some(if variable.space == AddressSpace::Uniform { written_struct(name, &words) } else { read_struct(name, &words) })
     })
+}
+
+/// The Rust type of a member that is one word.
+fn word(module: &Module, member: &naga::StructMember) -> Option<&'static str> {
+    match module.types[member.ty].inner {
+        TypeInner::Scalar(naga::Scalar::F32) => Some("f32"),
+        TypeInner::Scalar(naga::Scalar::U32) | TypeInner::Atomic(naga::Scalar::U32) => Some("u32"),
+        _ => None,
+    }
+}
+
+fn fields(words: &[(&str, &str)]) -> String {
+    words.iter().map(|(name, ty)| format!("pub(super) {name}: {ty}, ")).collect()
+}
+
+fn written_struct(name: &str, words: &[(&str, &str)]) -> String {
+    let bits = |(name, ty): &(&str, &str)| format!("self.{name}{}, ", if *ty == "f32" { ".to_bits()" } else { "" });
+    let values = words.iter().map(bits).collect::<String>();
+    format!(
+        "/// `{name}` in `shaders/shared`\n#[derive(Clone, Copy, Debug, Default)]\npub(super) struct {name} {{ {} }}\n\
+         impl {name} {{\n    /// In the order of the WGSL struct.\n    pub(super) fn words(&self) -> [u32; {}] {{ [{values}] }}\n}}\n",
+        fields(words),
+        words.len()
+    )
+}
+
+fn read_struct(name: &str, words: &[(&str, &str)]) -> String {
+    let values = words.iter().enumerate().map(|(i, (name, _))| format!("{name}: words[{i}], ")).collect::<String>();
+    format!(
+        "/// `{name}` in `shaders/shared`, but for the array at its end.\n#[derive(Clone, Copy, Debug, Default)]\n\
+         #[allow(dead_code, reason = \"some are for the device alone\")]\npub(super) struct {name} {{ {} }}\n\
+         impl {name} {{\n    /// Words before the array.\n    pub(super) const WORDS: usize = {};\n    /// From its words in WGSL's order.\n    \
+         pub(super) fn read(words: &[u32]) -> Self {{ Self {{ {values} }} }}\n}}\n",
+        fields(words),
+        words.len()
+    )
 }

@@ -75,7 +75,7 @@ impl Device {
     ) -> Result<(), DoseError> {
         match self {
             Self::Cpu(cpu) => cpu.transport(scene, histories, tally, control),
-            Self::Gpu(_) => Err(DoseError::DeviceUnavailable("Monte Carlo transport on a GPU".to_owned())),
+            Self::Gpu(gpu) => gpu.transport(scene, histories, tally, control),
         }
     }
 }

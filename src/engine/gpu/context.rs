@@ -146,20 +146,21 @@ impl Context {
             self.pipelines.clear();
         }
         let device = &self.device;
-        let compiled = || Arc::new(Pipeline::compile(device, shader, lines));
+        let compiled = || Arc::new(Pipeline::compile(device, shader, &lines.map_or_else(Vec::new, line_constants)));
         self.pipelines.entry((shader.name, lines)).or_insert_with(compiled).clone()
     }
 }
 
 impl Pipeline {
-    fn compile(device: &wgpu::Device, shader: &'static Shader, lines: Lines) -> Self {
+    /// * `constants` – at least those that the stage takes
+    pub(super) fn compile(device: &wgpu::Device, shader: &'static Shader, constants: &[(String, f64)]) -> Self {
         let label = Some(shader.name);
         let source = wgpu::ShaderSource::Wgsl(shader.source.into());
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
         let entries: Vec<_> = shader.bindings.iter().map(layout_entry).collect();
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
-        let constants = lines.map_or_else(Vec::new, line_constants);
         let constants: Vec<_> = constants.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let constants: Vec<_> = constants.into_iter().filter(|(name, _)| shader.overrides.contains(name)).collect();
         let compute = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label,
             layout: Some(&device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
@@ -184,9 +185,7 @@ impl Pipeline {
             let (_, buffer) =
                 buffers.iter().find(|(name, _)| *name == binding.name).expect("a stage gets all its buffers");
             let size = match binding.kind {
-                BindingKind::Uniform => {
-                    wgpu::BufferSize::new(size_of_val(&ConvolutionParams::default().words()) as u64)
-                }
+                BindingKind::Uniform { bytes } => wgpu::BufferSize::new(bytes),
                 BindingKind::ReadOnly | BindingKind::ReadWrite => None,
             };
             let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size });
@@ -200,11 +199,11 @@ impl Pipeline {
 
 fn layout_entry(binding: &super::shader::Binding) -> wgpu::BindGroupLayoutEntry {
     let ty = match binding.kind {
-        BindingKind::Uniform => wgpu::BufferBindingType::Uniform,
+        BindingKind::Uniform { .. } => wgpu::BufferBindingType::Uniform,
         BindingKind::ReadOnly => wgpu::BufferBindingType::Storage { read_only: true },
         BindingKind::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
     };
-    let has_dynamic_offset = matches!(binding.kind, BindingKind::Uniform);
+    let has_dynamic_offset = matches!(binding.kind, BindingKind::Uniform { .. });
     wgpu::BindGroupLayoutEntry {
         binding: binding.slot,
         visibility: wgpu::ShaderStages::COMPUTE,

@@ -12,12 +12,16 @@ mod kernel;
 mod session;
 mod shader;
 mod tiling;
+mod transport;
 mod workspace;
 
 #[cfg(test)]
 mod device_tests;
 
+use std::ops::Range;
+
 use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Stage, Volume};
+use crate::engine::transport::{Scene, Tally};
 use crate::engine::kernel_spectrum::{PreparedKernels, power_of_two_below};
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::ConvolutionPlan;
@@ -101,5 +105,20 @@ impl GpuEngine {
             }
         }
         Ok(Volume::from_vec(source.grid().clone(), energy).expect("one value for each voxel of the same grid"))
+    }
+    /// See [`crate::engine::Device::transport`].
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`]; [`DoseError::TooLarge`] before any work if the
+    /// device cannot hold the grid. The tally is changed only if there is none of them.
+    pub fn transport(
+        &mut self,
+        scene: &Scene,
+        histories: Range<u64>,
+        tally: &mut Tally,
+        control: &Control,
+    ) -> Result<(), DoseError> {
+        self.session.context.faults.check()?;
+        self.session.transport(scene, histories, tally, control)
     }
 }

@@ -7,6 +7,7 @@ use super::batch::Batches;
 use super::context::{Context, DeviceLimits};
 use super::kernel::DeviceKernels;
 use super::tiling::Tiling;
+use super::transport::TransportStages;
 use super::workspace::Workspace;
 use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError, Stage};
 use crate::engine::kernel_spectrum::PreparedKernel;
@@ -15,7 +16,7 @@ use crate::engine::kernel_spectrum::PreparedKernel;
 const FIRST_RATE_HARDWARE: f64 = 1e9;
 const FIRST_RATE_SOFTWARE: f64 = 2e7;
 /// Values that are converted and sent, or fetched, at a time.
-const TRANSFER_VALUES: usize = 4 << 20;
+pub(super) const TRANSFER_VALUES: usize = 4 << 20;
 
 /// An open device with what it holds.
 #[derive(Debug)]
@@ -24,6 +25,9 @@ pub(super) struct Session {
     kernels: DeviceKernels,
     pub(super) batches: Batches,
     workspace: Option<Workspace>,
+    /// What transport keeps from one call to the next; compiled when first needed.
+    pub(super) transport: Option<TransportStages>,
+    pub(super) is_software: bool,
     /// Where results are read from; made when first needed.
     staging: Option<wgpu::Buffer>,
 }
@@ -44,9 +48,9 @@ impl Session {
     /// [`DoseError::DeviceUnavailable`] if the driver refuses.
     pub(super) fn open(adapter: &wgpu::Adapter, info: &DeviceInfo, limits: DeviceLimits) -> Result<Self, DoseError> {
         let context = Context::open(adapter, limits)?;
-        let software = info.kind == DeviceKind::SoftwareGpu;
-        let batches = Batches::new(&context, if software { FIRST_RATE_SOFTWARE } else { FIRST_RATE_HARDWARE });
-        Ok(Self { context, kernels: DeviceKernels::default(), batches, workspace: None, staging: None })
+        let is_software = info.kind == DeviceKind::SoftwareGpu;
+        let batches = Batches::new(&context, if is_software { FIRST_RATE_SOFTWARE } else { FIRST_RATE_HARDWARE });
+        Ok(Self { context, kernels: DeviceKernels::default(), batches, workspace: None, transport: None, is_software, staging: None })
     }
 
     /// Convolves one block: `output` gets the energy of its planes.
@@ -131,8 +135,26 @@ impl Session {
         unit: f64,
         values: &mut [f32],
     ) -> Result<(), DoseError> {
+        let convert = |found: u32| {
+            let scaled = f64::from(f32::from_bits(found)) * unit;
+            #[expect(clippy::cast_possible_truncation, reason = "the precision of the result")]
+            {
+                scaled as f32
+            }
+        };
+        self.read_as(buffer, offset, values, convert)
+    }
+
+    /// Fetches at most [`TRANSFER_VALUES`] words from `offset` bytes on, each converted. Waits until the device has done all before.
+    pub(super) fn read_as<T>(
+        &mut self,
+        buffer: &wgpu::Buffer,
+        offset: u64,
+        values: &mut [T],
+        convert: impl Fn(u32) -> T,
+    ) -> Result<(), DoseError> {
         let Self { context, staging, .. } = self;
-        let size = size_of_val(values) as u64;
+        let size = values.len() as u64 * 4;
         let limit = usize::try_from(context.bounds().binding_bytes / 4).unwrap_or(usize::MAX);
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let staging = staging.get_or_insert_with(|| context.buffer("staging", TRANSFER_VALUES.min(limit), usage));
@@ -150,11 +172,7 @@ impl Session {
         let lost = |error| DoseError::DeviceLost(format!("reading back: {error}"));
         let view = staging.get_mapped_range(0..size).map_err(lost)?;
         for (value, bytes) in values.iter_mut().zip(view.chunks_exact(4)) {
-            let found = f32::from_le_bytes(bytes.try_into().expect("four bytes"));
-            #[expect(clippy::cast_possible_truncation, reason = "the precision of the result")]
-            {
-                *value = (f64::from(found) * unit) as f32;
-            }
+            *value = convert(u32::from_le_bytes(bytes.try_into().expect("four bytes")));
         }
         drop(view);
         staging.unmap();

@@ -11,6 +11,8 @@ pub(super) struct Shader {
     pub(super) lanes: u32,
     /// What it reads and writes.
     pub(super) bindings: &'static [Binding],
+    /// Constants that it takes when it is compiled.
+    pub(super) overrides: &'static [&'static str],
 }
 
 /// One resource of a stage.
@@ -25,7 +27,10 @@ pub(super) struct Binding {
 /// What a stage may do with a resource.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum BindingKind {
-    Uniform,
+    Uniform {
+        /// Size of its struct.
+        bytes: u64,
+    },
     ReadOnly,
     ReadWrite,
 }

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 use crate::domain::{Control, DoseError};
 use crate::engine::transport::scene::Scene;
-use crate::engine::transport::{GroupTally, Tally};
+use crate::engine::transport::{GroupTally, Tally, ranks};
 use history::History;
 use score::Score;
 
@@ -45,15 +45,6 @@ pub(super) fn transport(
     })
 }
 
-/// Ranks of the histories of a group in a range of histories.
-fn ranks(histories: &Range<u64>, groups: u32, group: u32) -> Range<u32> {
-    let below = |end: u64| {
-        let ranks = end.saturating_sub(u64::from(group)).div_ceil(u64::from(groups));
-        u32::try_from(ranks).expect("the number of histories is checked by the plan")
-    };
-    below(histories.start)..below(histories.end)
-}
-
 fn run_group(
     scene: &Scene,
     group: u32,
@@ -75,27 +66,4 @@ fn run_group(
     tally.deposited += u128::from(deposited);
     tally.escaped += u128::from(escaped);
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_range_split_anywhere_has_the_same_ranks() {
-        for split in [0, 1, 7, 8, 9, 63, 64, 100] {
-            for group in 0..8 {
-                let (whole, first, second) =
-                    (ranks(&(0..100), 8, group), ranks(&(0..split), 8, group), ranks(&(split..100), 8, group));
-                assert_eq!(
-                    (whole.start, whole.end, first.end),
-                    (first.start, second.end, second.start),
-                    "{split} {group}"
-                );
-            }
-        }
-        let all: u32 =
-            (0..8).map(|group| ranks(&(13..100), 8, group).len()).map(|n| u32::try_from(n).expect("few")).sum();
-        assert_eq!(all, 87);
-    }
 }

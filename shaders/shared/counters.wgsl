@@ -1,0 +1,21 @@
+// How far a launch is. The stage `schedule` plans a cycle; emission, charged and photon run it.
+struct TransportCounters {
+    turn: atomic<u32>,                 // which of the two queues of each kind is read in this cycle; the other is written
+    cycles: atomic<u32>,               // cycles planned so far
+    work: atomic<u32>,                 // emissions and steps planned so far, at most; wraps
+    first_item: atomic<u32>,           // emissions of this cycle
+    emitting: atomic<u32>,
+    charged: atomic<u32>,              // particles in the queue that is read
+    charged_running: atomic<u32>,      // how many of them, the last ones, move in this cycle
+    charged_appended: atomic<u32>,     // survivors and newborns in the queue that is written
+    charged_room_charged: atomic<u32>, // particles that one charged particle may set free in this cycle
+    charged_room_photons: atomic<u32>,
+    photons: atomic<u32>,
+    photons_running: atomic<u32>,
+    photons_appended: atomic<u32>,
+    photons_room_charged: atomic<u32>,
+    photons_room_photons: atomic<u32>,
+    accounts: array<atomic<u32>>,      // per group of the launch: emitted, deposited, escaped, scored, two words each
+}
+
+@group(0) @binding(5) var<storage, read_write> counters: TransportCounters;

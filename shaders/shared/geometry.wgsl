@@ -1,0 +1,110 @@
+// Straight flight through the voxels of any anisotropic grid. Twin: src/engine/cpu/transport/geometry.rs
+
+// A length beyond every grid [cm].
+const FAR_CM: f32 = 1e30;
+// A component of a direction below which a flight is parallel to the faces of that axis.
+const PARALLEL: f32 = 1e-12;
+// Bits of a word of the medium that hold the number of the material.
+const MATERIAL_BITS: u32 = 15u;
+
+// Where a particle is and where it goes.
+struct Position {
+    cell: vec3<i32>,      // indices of its voxel
+    local_cm: vec3<f32>,  // where in the voxel, from its low corner
+    direction: vec3<f32>, // unit vector
+}
+
+// The face of the voxel that a flight meets next: 1 on its axis, 0 elsewhere.
+struct Face {
+    axis: vec3<bool>,
+    distance_cm: f32,
+}
+
+// Density [g/cm³] and material of a voxel.
+struct Medium {
+    density_g_cm3: f32,
+    material: u32,
+}
+
+// Where a flight goes on beyond a face, and whether that is in the grid.
+struct Crossing {
+    at: Position,
+    is_inside: bool,
+}
+
+fn spacing_cm() -> vec3<f32> {
+    return vec3(params.spacing_x_cm, params.spacing_y_cm, params.spacing_z_cm);
+}
+
+fn grid_shape() -> vec3<i32> {
+    return vec3(i32(params.n_x), i32(params.n_y), i32(params.n_z));
+}
+
+// Number of a voxel, x fastest.
+fn voxel_index(cell: vec3<i32>) -> u32 {
+    return (u32(cell.z) * params.n_y + u32(cell.y)) * params.n_x + u32(cell.x);
+}
+
+// Indices of a voxel.
+fn cell_of(voxel: u32) -> vec3<i32> {
+    let line = voxel / params.n_x;
+    return vec3(i32(voxel % params.n_x), i32(line % params.n_y), i32(line / params.n_y));
+}
+
+// The face that a particle meets next if it flies straight on.
+fn next_face(at: Position) -> Face {
+    let ahead = select(-at.local_cm, spacing_cm() - at.local_cm, at.direction > vec3(0.0));
+    let meets = abs(at.direction) > vec3(PARALLEL);
+    let distance = select(vec3(FAR_CM), ahead / select(vec3(1.0), at.direction, meets), meets);
+    let y_before_x = distance.y < distance.x;
+    let nearer = select(distance.x, distance.y, y_before_x);
+    if distance.z < nearer { return Face(vec3(false, false, true), distance.z); }
+    return Face(vec3(!y_before_x, y_before_x, false), nearer);
+}
+
+// Distance to the nearest point of the voxel's surface [cm].
+fn to_surface_cm(at: Position) -> f32 {
+    let along = min(at.local_cm, spacing_cm() - at.local_cm);
+    return min(min(along.x, along.y), along.z);
+}
+
+// Flies within the voxel.
+fn advance(at: Position, distance_cm: f32) -> Position {
+    let local_cm = at.local_cm + at.direction * distance_cm;
+    return Position(at.cell, clamp(local_cm, vec3(0.0), spacing_cm()), at.direction);
+}
+
+// Flies to a face and through it.
+fn cross_face(before: Position, face: Face) -> Crossing {
+    var at = advance(before, face.distance_cm);
+    let upward = at.direction > vec3(0.0);
+    at.local_cm = select(at.local_cm, select(spacing_cm(), vec3(0.0), upward), face.axis);
+    at.cell += select(vec3(0), select(vec3(-1), vec3(1), upward), face.axis);
+    let shape = grid_shape();
+    let is_inside = all(at.cell >= vec3(0)) && all(at.cell < shape);
+    if is_inside || params.is_periodic == 0u { return Crossing(at, is_inside); }
+    at.cell = select(at.cell, shape - vec3(1), at.cell < vec3(0));
+    at.cell = select(at.cell, vec3(0), at.cell >= shape);
+    return Crossing(at, true);
+}
+
+// A direction turned by a polar angle of this cosine, and an azimuth of this cosine and sine.
+fn turned(direction: vec3<f32>, cosine: f32, azimuth: vec2<f32>) -> vec3<f32> {
+    let sine = sqrt(max(1.0 - cosine * cosine, 0.0));
+    let sign = select(1.0, -1.0, direction.z < 0.0);
+    let a = -1.0 / (sign + direction.z);
+    let b = direction.x * direction.y * a;
+    let p = sine * azimuth.x;
+    let q = sine * azimuth.y;
+    let turned = vec3(
+        cosine * direction.x + p * (1.0 + sign * direction.x * direction.x * a) + q * b,
+        cosine * direction.y + p * sign * b + q * (sign + direction.y * direction.y * a),
+        cosine * direction.z - p * sign * direction.x - q * direction.y,
+    );
+    return turned * (1.0 / sqrt(turned.x * turned.x + turned.y * turned.y + turned.z * turned.z));
+}
+
+// What one word of the medium holds.
+fn medium_of(word: u32) -> Medium {
+    return Medium(bitcast<f32>(word & ~MATERIAL_BITS), word & MATERIAL_BITS);
+}

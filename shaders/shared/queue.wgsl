@@ -1,0 +1,107 @@
+// Particles that wait: a queue of charged ones and one of photons, each twice. A cycle reads one and writes the other.
+//
+// A queue is a stack: its last particles move first, and what they set free lies on top. So few stand in line whatever a particle sets free, and
+// the plan of a cycle (schedule.wgsl) has room for all that may come.
+
+// A particle to be followed.
+struct Particle {
+    history: vec2<u32>, // its history
+    id: u32,            // the number of its stream
+    drawn: u32,         // words drawn of it
+    kind: u32,
+    energy_mev: f32,    // kinetic energy, or that of a photon
+    to_next: f32,       // mean free paths to its next interaction; 0: not drawn yet, below 0: it is there
+    pending_mev: f32,   // energy left in its voxel and not yet scored
+    at: Position,
+}
+
+// Four planes a queue: lanes side by side read side by side.
+@group(0) @binding(4) var<storage, read_write> queues: array<vec4<u32>>;
+
+var<workgroup> survivors: atomic<u32>;
+var<workgroup> survivors_first: u32;
+
+// The particle that the lane follows.
+var<private> particle: Particle;
+// Particles that it may still set free in this cycle.
+var<private> room_charged: u32;
+var<private> room_photons: u32;
+
+fn queue_start(is_photon: bool, side: u32) -> u32 {
+    return (2u * u32(is_photon) + side) * 4u * params.capacity;
+}
+
+fn take(start: u32, index: u32) -> Particle {
+    let first = start + index;
+    let stream_words = queues[first];
+    let state = queues[first + params.capacity];
+    let place_words = queues[first + 2u * params.capacity];
+    let direction = queues[first + 3u * params.capacity];
+    let local_cm = bitcast<vec3<f32>>(place_words.xyz);
+    let at = Position(cell_of(state.x), local_cm, bitcast<vec3<f32>>(direction.xyz));
+    let energies = bitcast<vec3<f32>>(state.yzw);
+    return Particle(
+        stream_words.xy, stream_words.z, stream_words.w, place_words.w, energies.x, energies.y, energies.z, at,
+    );
+}
+
+fn put(start: u32, index: u32, p: Particle) {
+    let first = start + index;
+    queues[first] = vec4(p.history, p.id, p.drawn);
+    let energies = bitcast<vec3<u32>>(vec3(p.energy_mev, p.to_next, p.pending_mev));
+    queues[first + params.capacity] = vec4(voxel_index(p.at.cell), energies);
+    queues[first + 2u * params.capacity] = vec4(bitcast<vec3<u32>>(p.at.local_cm), p.kind);
+    queues[first + 3u * params.capacity] = vec4(bitcast<vec3<u32>>(p.at.direction), 0u);
+}
+
+// Makes room for particles in the queue that is written; returns the first place.
+fn reserve(is_photon: bool, n: u32) -> u32 {
+    if is_photon {
+        let standing = atomicLoad(&counters.photons) - atomicLoad(&counters.photons_running);
+        return standing + atomicAdd(&counters.photons_appended, n);
+    }
+    let standing = atomicLoad(&counters.charged) - atomicLoad(&counters.charged_running);
+    return standing + atomicAdd(&counters.charged_appended, n);
+}
+
+fn append(p: Particle) {
+    let is_photon = p.kind == PHOTON;
+    room_charged -= u32(!is_photon);
+    room_photons -= u32(is_photon);
+    put(queue_start(is_photon, 1u - atomicLoad(&counters.turn)), reserve(is_photon, 1u), p);
+}
+
+// A new particle of the history that the lane follows, which draws the number of its stream.
+fn push(kind: u32, energy_mev: f32, at: Position) {
+    append(Particle(particle.history, next_word(), 0u, kind, energy_mev, 0.0, 0.0, at));
+}
+
+// Hands particles that stand still in this cycle on to the next.
+fn pass_standing(is_photon: bool, standing: u32, first: u32, lanes: u32) {
+    let turn = atomicLoad(&counters.turn);
+    let source = queue_start(is_photon, turn);
+    let target_start = queue_start(is_photon, 1u - turn);
+    for (var i = first; i < standing; i += lanes) {
+        for (var plane = 0u; plane < 4u; plane++) {
+            queues[target_start + plane * params.capacity + i] = queues[source + plane * params.capacity + i];
+        }
+    }
+}
+
+// All lanes: the particles that are still on their way, one reservation a workgroup. `survivors` is 0 before, by `open_queue`.
+fn append_survivors(lane: u32, is_alive: bool, is_photon: bool) {
+    var place_in_workgroup = 0u;
+    if is_alive { place_in_workgroup = atomicAdd(&survivors, 1u); }
+    workgroupBarrier();
+    if lane == 0u { survivors_first = reserve(is_photon, atomicLoad(&survivors)); }
+    workgroupBarrier();
+    if is_alive {
+        let start = queue_start(is_photon, 1u - atomicLoad(&counters.turn));
+        put(start, survivors_first + place_in_workgroup, particle);
+    }
+}
+
+// All lanes; a barrier must follow.
+fn open_queue(lane: u32) {
+    if lane == 0u { atomicStore(&survivors, 0u); }
+}

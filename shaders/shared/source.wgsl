@@ -1,0 +1,95 @@
+// Where decays are, and what they emit: systematic samples. Twins: src/engine/transport/source.rs, emissions.rs; engine/cpu/transport/history.rs
+
+// Marks the key from which the shifts of a group are drawn: no history has so high a number.
+const SHIFT_MARK: u32 = 0xFFFFFFFFu;
+
+override PLACE_STRIDE_LOW: u32;
+override PLACE_STRIDE_HIGH: u32;
+override CHARGED_STRIDE: u32;
+override PHOTON_STRIDE: u32;
+override GUIDE_BITS: u32;
+
+// For each cell of the cumulative activity, the first source that reaches beyond its start.
+@group(0) @binding(6) var<storage, read> source_guide: array<u32>;
+// Where each source ends on the cumulative activity, in 2^-64.
+@group(0) @binding(7) var<storage, read> source_ends: array<vec2<u32>>;
+// The voxel of each.
+@group(0) @binding(8) var<storage, read> source_voxels: array<u32>;
+
+// By how much a group's places are shifted: on the cumulative activity, among charged emissions, among photons.
+struct Shift {
+    place: vec2<u32>,
+    charged: u32,
+    photon: u32,
+}
+
+// A stretch of emissions of one kind that one number takes at most one particle from.
+struct Slot {
+    kind: u32,
+    first_row: u32,
+    end_row: u32,
+    first_cell: u32,
+}
+
+fn shift_of(group: u32) -> Shift {
+    let words = threefry(history_key(vec2(group, SHIFT_MARK)), vec4(0u));
+    return Shift(words.xy, words.z, words.w);
+}
+
+// The place of a rank on the cumulative activity.
+fn place_of(rank: u32, shift: vec2<u32>) -> vec2<u32> {
+    let low = product(rank, PLACE_STRIDE_LOW);
+    return add_wide(vec2(low.x, low.y + rank * PLACE_STRIDE_HIGH), shift);
+}
+
+// The voxel at a place on the cumulative activity.
+fn source_voxel(at: vec2<u32>) -> u32 {
+    let cell = at.y >> (32u - params.source_guide_bits);
+    var low = source_guide[cell];
+    var high = params.n_sources - 1u;
+    if cell + 1u < (1u << params.source_guide_bits) { high = min(high, source_guide[cell + 1u]); }
+    while low < high {
+        let middle = low + (high - low) / 2u;
+        if is_below(at, source_ends[middle]) { high = middle; } else { low = middle + 1u; }
+    }
+    return source_voxels[low];
+}
+
+// Where the decay is: a voxel by systematic sampling, a uniform place in it. Draws from the stream of the decay.
+fn decay(rank: u32, shift: Shift) -> Position {
+    let cell = cell_of(source_voxel(place_of(rank, shift.place)));
+    let x = next_uniform();
+    let y = next_uniform();
+    let z = next_uniform();
+    return Position(cell, spacing_cm() * vec3(x, y, z), vec3(0.0, 0.0, 1.0));
+}
+
+fn slot_at(number: u32) -> Slot {
+    let words = tables[params.slots_first + number];
+    return Slot(words.x, words.y, words.z, words.w);
+}
+
+// The place of a rank in a slot.
+fn slot_place(slot: Slot, rank: u32, shift: Shift) -> u32 {
+    if slot.kind == PHOTON { return rank * PHOTON_STRIDE + shift.photon; }
+    return rank * CHARGED_STRIDE + shift.charged;
+}
+
+// The energy [MeV] of the particle at a place of a slot; below 0 where the slot is empty there.
+fn slot_energy_mev(slot: Slot, at: u32) -> f32 {
+    let cell = at >> (32u - GUIDE_BITS);
+    var low = value_word(params.emission_guide_first + slot.first_cell + cell);
+    var high = slot.end_row;
+    if cell + 1u < (1u << GUIDE_BITS) {
+        high = min(high, value_word(params.emission_guide_first + slot.first_cell + cell + 1u));
+    }
+    while low < high {
+        let middle = low + (high - low) / 2u;
+        if at < tables[params.rows_first + middle].y { high = middle; } else { low = middle + 1u; }
+    }
+    if low == slot.end_row { return -1.0; }
+    let words = tables[params.rows_first + low];
+    let part = f32(at - min(at, words.x)) / f32(words.y - words.x);
+    let energies = bitcast<vec2<f32>>(words.zw);
+    return energies.x + part * (energies.y - energies.x);
+}

@@ -1,0 +1,34 @@
+// Follows electrons and positrons for some steps, one a lane; those that are still on their way after it wait in a queue again.
+// In: queues, medium, tables. Out: queues, tally, accounts.
+#import transport
+#import random
+#import lookup
+#import geometry
+#import sampling
+#import deflection
+#import collision
+#import score
+#import queue
+#import history
+#import charged
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+        @builtin(local_invocation_index) lane: u32) {
+    open_queue(lane);
+    open_accounts(lane);
+    let n_running = atomicLoad(&counters.charged_running);
+    let standing = atomicLoad(&counters.charged) - n_running;
+    pass_standing(false, standing, id.x, groups.x * WORKGROUP);
+    var is_alive = false;
+    if id.x < n_running {
+        room_charged = atomicLoad(&counters.charged_room_charged);
+        room_photons = atomicLoad(&counters.charged_room_photons);
+        follow(take(queue_start(false, atomicLoad(&counters.turn)), standing + id.x));
+        is_alive = run_charged();
+        particle.drawn = stream.drawn;
+        book(launch_group);
+    }
+    append_survivors(lane, is_alive, false);
+    close_accounts(lane);
+}

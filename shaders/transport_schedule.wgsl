@@ -1,0 +1,65 @@
+// Plans a cycle of transport: how many decays emit, how many particles move, and what each may set free so that all find room.
+// One lane. In and out: the counters.
+#import transport
+#import counters
+
+// A queue is filled by decays up to a part of its capacity. What lies beyond is for what particles set free.
+const FILLED: u32 = 4u;
+// Where there is not room for all to move, those that do take no more than a part of it: enough is left for their descendants, whose energies
+// fall from one generation to the next.
+const THROTTLE: u32 = 64u;
+// Particles of either kind that an interaction of a photon may set free.
+const FREED_BY_PHOTON: u32 = 2u;
+
+// What an emission takes, in steps.
+override EMISSION_WORK: u32;
+
+@compute @workgroup_size(1)
+fn main() {
+    let charged = in_line(
+        atomicLoad(&counters.charged), atomicLoad(&counters.charged_running), atomicLoad(&counters.charged_appended),
+    );
+    let photons = in_line(
+        atomicLoad(&counters.photons), atomicLoad(&counters.photons_running), atomicLoad(&counters.photons_appended),
+    );
+    let first_item = atomicLoad(&counters.first_item) + atomicLoad(&counters.emitting);
+
+    let limit = min(params.capacity / FILLED, params.max_lanes);
+    let most_charged = limit - min(limit, charged);
+    let most_photons = (limit - min(limit, photons)) / params.photons_per_charged;
+    let emitting = min(min(most_charged, most_photons), params.n_items - first_item);
+
+    // Half of the room is for what charged particles set free, half for what photons do.
+    let room_charged = (params.capacity - charged - emitting) / 2u;
+    let room_photons = (params.capacity - photons - params.photons_per_charged * emitting) / 2u;
+    let charged_running = running(charged, min(room_charged, room_photons / params.photons_per_charged));
+    let photons_running = running(photons, min(room_charged, room_photons) / FREED_BY_PHOTON);
+
+    atomicStore(&counters.turn, 1u - atomicLoad(&counters.turn));
+    atomicStore(&counters.cycles, atomicLoad(&counters.cycles) + 1u);
+    let work = emitting * EMISSION_WORK + charged_running * params.charged_steps + photons_running * params.photon_steps;
+    atomicStore(&counters.work, atomicLoad(&counters.work) + work);
+    atomicStore(&counters.first_item, first_item);
+    atomicStore(&counters.emitting, emitting);
+    atomicStore(&counters.charged, charged);
+    atomicStore(&counters.charged_running, charged_running);
+    atomicStore(&counters.charged_appended, 0u);
+    atomicStore(&counters.charged_room_charged, room_charged / max(charged_running, 1u));
+    atomicStore(&counters.charged_room_photons, room_photons / max(charged_running, 1u));
+    atomicStore(&counters.photons, photons);
+    atomicStore(&counters.photons_running, photons_running);
+    atomicStore(&counters.photons_appended, 0u);
+    atomicStore(&counters.photons_room_charged, room_charged / max(photons_running, 1u));
+    atomicStore(&counters.photons_room_photons, room_photons / max(photons_running, 1u));
+}
+
+// Those that stood still and those that were appended.
+fn in_line(n: u32, n_running: u32, n_appended: u32) -> u32 {
+    return n - n_running + n_appended;
+}
+
+// How many of `n` particles move, of which `affordable` find room for what a step may set free.
+fn running(n: u32, affordable: u32) -> u32 {
+    let all_or_few = select(max(affordable / THROTTLE, min(affordable, 1u)), n, n <= affordable);
+    return min(min(n, all_or_few), params.max_lanes);
+}
