@@ -47,6 +47,7 @@ struct Walk<'h, 's, 'e> {
     history: &'h mut History<'s, 'e>,
     is_positron: bool,
     energy_mev: f32,
+    weight: f32,
     at: Position,
     voxel: usize,
     medium: Medium,
@@ -75,6 +76,7 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
         Self {
             is_positron: particle.kind == Kind::Positron,
             energy_mev: particle.energy_mev,
+            weight: particle.weight,
             at: particle.at,
             voxel,
             medium: medium_of(history.scene.medium[voxel]),
@@ -205,7 +207,7 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
     }
 
     fn score_pending(&mut self) {
-        self.history.score.deposit(self.voxel, self.pending_mev);
+        self.history.score.deposit(self.voxel, self.weight * self.pending_mev);
         self.pending_mev = 0.0;
     }
 
@@ -249,7 +251,7 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
     fn emerge(&mut self, kind: Kind, emerging: Emerging) {
         let [x, y] = azimuth(&mut self.stream);
         let direction = turned(self.at.direction, emerging.cosine, [x, y]);
-        self.history.push(kind, emerging.energy_mev, Position { direction, ..self.at }, &mut self.stream);
+        self.set_off(kind, emerging.energy_mev, direction);
         self.at.direction = turned(self.at.direction, emerging.deflection_cosine, [-x, -y]);
         self.energy_mev -= emerging.energy_mev;
     }
@@ -259,7 +261,7 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
         let [x, y] = azimuth(&mut self.stream);
         for ((energy_mev, cosine), azimuth) in photons.into_iter().zip([[x, y], [-x, -y]]) {
             let direction = turned(self.at.direction, cosine, azimuth);
-            self.history.push(Kind::Photon, energy_mev, Position { direction, ..self.at }, &mut self.stream);
+            self.set_off(Kind::Photon, energy_mev, direction);
         }
         self.score_pending();
     }
@@ -273,7 +275,7 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
                 let spectra = self.history.scene.spectra(self.medium.material, self.charge());
                 let photon = bremsstrahlung(emitter_mev, cut, spectra, &mut self.stream);
                 let direction = isotropic(&mut self.stream);
-                self.history.push(Kind::Photon, photon.energy_mev, Position { direction, ..self.at }, &mut self.stream);
+                self.set_off(Kind::Photon, photon.energy_mev, direction);
                 self.energy_mev -= photon.energy_mev;
             }
         }
@@ -282,7 +284,7 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
         if self.is_positron {
             let direction = isotropic(&mut self.stream);
             for direction in [direction, direction.map(|u| -u)] {
-                self.history.push(Kind::Photon, ELECTRON_REST_MEV, Position { direction, ..self.at }, &mut self.stream);
+                self.set_off(Kind::Photon, ELECTRON_REST_MEV, direction);
             }
         }
     }
@@ -305,9 +307,16 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
         super::lookup::number(low, part).min(self.energy_mev)
     }
 
+    /// A new particle from here.
+    fn set_off(&mut self, kind: Kind, energy_mev: f32, direction: [f32; 3]) {
+        let at = Position { direction, ..self.at };
+        let particle = Particle::born(kind, energy_mev, self.weight, at, &mut self.stream);
+        self.history.push(particle);
+    }
+
     fn escape(&mut self) {
         let rest = if self.is_positron { 2.0 * ELECTRON_REST_MEV } else { 0.0 };
-        self.history.score.escape(self.energy_mev + rest);
+        self.history.score.escape(self.weight * (self.energy_mev + rest));
     }
 }
 

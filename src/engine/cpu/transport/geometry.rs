@@ -73,14 +73,14 @@ impl Position {
     #[inline]
     pub(crate) fn cross(&mut self, face: Face, grid: &GridShape) -> bool {
         self.advance(face.distance_cm, grid);
-        let axis = face.axis;
-        if self.direction[axis] > 0.0 {
-            self.cell[axis] += 1;
-            self.local_cm[axis] = 0.0;
-        } else {
-            self.cell[axis] -= 1;
-            self.local_cm[axis] = grid.spacing_cm[axis];
-        }
+        self.local_cm[face.axis] = if self.direction[face.axis] > 0.0 { 0.0 } else { grid.spacing_cm[face.axis] };
+        self.enter_next(face.axis, grid)
+    }
+
+    /// Goes to the next voxel along an axis. False: out of the grid.
+    #[inline]
+    fn enter_next(&mut self, axis: usize, grid: &GridShape) -> bool {
+        self.cell[axis] += if self.direction[axis] > 0.0 { 1 } else { -1 };
         if self.cell[axis] >= 0 && self.cell[axis] < grid.shape[axis] {
             return true;
         }
@@ -88,6 +88,60 @@ impl Position {
             self.cell[axis] = if self.cell[axis] < 0 { grid.shape[axis] - 1 } else { 0 };
         }
         grid.is_periodic
+    }
+}
+
+/// A straight flight through many voxels: distances to the faces are kept, not computed anew in each.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ray {
+    /// From here to the next face of each axis [cm].
+    to_face_cm: [f32; 3],
+    /// From one face of an axis to the next [cm].
+    across_cm: [f32; 3],
+}
+
+impl Ray {
+    #[inline]
+    pub(crate) fn new(at: &Position, grid: &GridShape) -> Self {
+        let mut ray = Self { to_face_cm: [FAR_CM; 3], across_cm: [FAR_CM; 3] };
+        for axis in 0..3 {
+            let (u, x, edge) = (at.direction[axis], at.local_cm[axis], grid.spacing_cm[axis]);
+            if u.abs() > PARALLEL {
+                ray.to_face_cm[axis] = if u > 0.0 { (edge - x) / u } else { -x / u };
+                ray.across_cm[axis] = edge / u.abs();
+            }
+        }
+        ray
+    }
+
+    /// The face that it meets next.
+    #[inline]
+    pub(crate) fn next_face(&self) -> Face {
+        let [x, y, z] = self.to_face_cm;
+        let (nearer, axis) = if y < x { (y, 1) } else { (x, 0) };
+        if z < nearer { Face { distance_cm: z, axis: 2 } } else { Face { distance_cm: nearer, axis } }
+    }
+
+    /// Flies to a face and through it; the place in the voxel is found only where the flight ends. False: out of the grid.
+    #[inline]
+    pub(crate) fn cross(&mut self, face: Face, at: &mut Position, grid: &GridShape) -> bool {
+        for distance in &mut self.to_face_cm {
+            *distance -= face.distance_cm;
+        }
+        self.to_face_cm[face.axis] = self.across_cm[face.axis];
+        at.enter_next(face.axis, grid)
+    }
+
+    /// Ends the flight in the present voxel, so far from where it entered.
+    #[inline]
+    pub(crate) fn end(&self, distance_cm: f32, at: &mut Position, grid: &GridShape) {
+        for axis in 0..3 {
+            let (u, edge) = (at.direction[axis], grid.spacing_cm[axis]);
+            if u.abs() > PARALLEL {
+                let left = (self.to_face_cm[axis] - distance_cm) * u;
+                at.local_cm[axis] = if u > 0.0 { edge - left } else { -left }.clamp(0.0, edge);
+            }
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Particle {
     pub(crate) kind: Kind,
     /// Kinetic energy, or that of a photon [MeV].
     pub(crate) energy_mev: f32,
+    /// For how many particles it stands.
+    pub(crate) weight: f32,
     pub(crate) at: Position,
     pub(crate) stream: Stream,
 }
@@ -79,7 +81,8 @@ impl<'s, 'e> History<'s, 'e> {
             let shift = self.shift.emission[usize::from(slot.particle == Kind::Photon)];
             let place = rank.wrapping_mul(stride(slot.particle)).wrapping_add(shift);
             if let Some(energy_mev) = scene.emissions.energy_mev(slot, place) {
-                self.emit(Particle { kind: slot.particle, energy_mev, at, stream: Stream::new(key, number) });
+                let stream = Stream::new(key, number);
+                self.emit(Particle { kind: slot.particle, energy_mev, weight: slot.weight, at, stream });
             }
         }
     }
@@ -98,7 +101,7 @@ impl<'s, 'e> History<'s, 'e> {
     /// Follows an emitted particle and all that it sets free.
     fn emit(&mut self, mut particle: Particle) {
         let rest = if particle.kind == Kind::Positron { 2.0 * ELECTRON_REST_MEV } else { 0.0 };
-        self.score.emit(particle.energy_mev + rest);
+        self.score.emit(particle.weight * (particle.energy_mev + rest));
         match particle.kind {
             Kind::Electron | Kind::Positron => charged::emit(particle, self),
             Kind::Photon => {
@@ -114,9 +117,15 @@ impl<'s, 'e> History<'s, 'e> {
         }
     }
 
-    /// A new particle of this history; `parent` draws the number of its stream.
-    pub(crate) fn push(&mut self, kind: Kind, energy_mev: f32, at: Position, parent: &mut Stream) {
-        let stream = Stream::new(parent.key(), parent.word());
-        self.stack.push(Particle { kind, energy_mev, at, stream });
+    /// A new particle of this history, to be followed later.
+    pub(crate) fn push(&mut self, particle: Particle) {
+        self.stack.push(particle);
+    }
+}
+
+impl Particle {
+    /// What a particle of weight `weight` sets free; `parent` draws the number of its stream.
+    pub(crate) fn born(kind: Kind, energy_mev: f32, weight: f32, at: Position, parent: &mut Stream) -> Self {
+        Self { kind, energy_mev, weight, at, stream: Stream::new(parent.key(), parent.word()) }
     }
 }

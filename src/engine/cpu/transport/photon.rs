@@ -4,7 +4,7 @@
 //! deposits on average, path times energy times energy-absorption coefficient. Their secondary electrons then stop where they start, and are not scored
 //! again. Others are scored by their secondary electrons.
 
-use super::geometry::{Position, medium_of, turned};
+use super::geometry::{Position, Ray, medium_of, turned};
 use super::history::{History, Particle};
 use super::lookup::{Place, between, place};
 use super::random::Stream;
@@ -18,6 +18,7 @@ use crate::engine::transport::tables::{Attenuation, K_SHELLS};
 struct Flight<'h, 's, 'e> {
     history: &'h mut History<'s, 'e>,
     energy_mev: f32,
+    weight: f32,
     at: Position,
     voxel: usize,
     medium: Medium,
@@ -30,8 +31,8 @@ struct Flight<'h, 's, 'e> {
 pub(crate) fn transport(particle: Particle, history: &mut History<'_, '_>) {
     let voxel = particle.at.index(&history.scene.grid);
     let medium = medium_of(history.scene.medium[voxel]);
-    let (energy_mev, at, stream) = (particle.energy_mev, particle.at, particle.stream);
-    let mut flight = Flight { history, energy_mev, at, voxel, medium, by_track: false, stream };
+    let Particle { energy_mev, weight, at, stream, .. } = particle;
+    let mut flight = Flight { history, energy_mev, weight, at, voxel, medium, by_track: false, stream };
     flight.run();
 }
 
@@ -40,11 +41,11 @@ impl Flight<'_, '_, '_> {
         loop {
             let cuts = self.history.scene.cuts;
             if self.energy_mev < cuts.photon_mev {
-                return self.history.score.deposit(self.voxel, self.energy_mev);
+                return self.history.score.deposit(self.voxel, self.weight * self.energy_mev);
             }
             self.by_track = self.energy_mev < cuts.track_length_mev;
             if !self.fly() {
-                return self.history.score.escape(self.energy_mev);
+                return self.history.score.escape(self.weight * self.energy_mev);
             }
             if !self.interact() {
                 return;
@@ -59,21 +60,22 @@ impl Flight<'_, '_, '_> {
         let mut mean_free_paths = -self.stream.uniform().ln();
         let mut nodes = scene.attenuation(self.medium.material);
         let (mut total, mut absorption) = coefficients(nodes, at);
+        let mut ray = Ray::new(&self.at, &scene.grid);
         loop {
-            let face = self.at.next_face(&scene.grid);
+            let face = ray.next_face();
             let density = self.medium.density_g_cm3;
             let across = face.distance_cm * density * total;
             let is_here = across >= mean_free_paths;
             let path = if is_here { mean_free_paths / total } else { face.distance_cm * density };
             if self.by_track {
-                self.history.score.track(self.voxel, self.energy_mev * absorption * path);
+                self.history.score.track(self.voxel, self.weight * self.energy_mev * absorption * path);
             }
             if is_here {
-                self.at.advance(path / density, &scene.grid);
+                ray.end(path / density, &mut self.at, &scene.grid);
                 return true;
             }
             mean_free_paths -= across;
-            if !self.at.cross(face, &scene.grid) {
+            if !ray.cross(face, &mut self.at, &scene.grid) {
                 return false;
             }
             self.voxel = self.at.index(&scene.grid);
@@ -116,7 +118,7 @@ impl Flight<'_, '_, '_> {
         let fluorescence_mev = self.fluorescence_mev(k_part);
         if fluorescence_mev > 0.0 {
             let direction = isotropic(&mut self.stream);
-            self.history.push(Kind::Photon, fluorescence_mev, Position { direction, ..self.at }, &mut self.stream);
+            self.set_off(Kind::Photon, fluorescence_mev, direction);
         }
         let kinetic_mev = self.energy_mev - fluorescence_mev;
         let cosine =
@@ -163,6 +165,13 @@ impl Flight<'_, '_, '_> {
         self.set_free(Kind::Positron, shared_mev - electron_mev, cosine, [-x, -y]);
     }
 
+    /// A new particle from here.
+    fn set_off(&mut self, kind: Kind, energy_mev: f32, direction: [f32; 3]) {
+        let at = Position { direction, ..self.at };
+        let particle = Particle::born(kind, energy_mev, self.weight, at, &mut self.stream);
+        self.history.push(particle);
+    }
+
     /// Whether an electron will be followed: not if the track is scored.
     fn frees_electron(&self, kinetic_mev: f32) -> bool {
         !self.by_track && kinetic_mev > 0.0
@@ -171,17 +180,16 @@ impl Flight<'_, '_, '_> {
     /// Sets a charged particle free; where the track is scored, it stops at once.
     fn set_free(&mut self, kind: Kind, kinetic_mev: f32, cosine: f32, azimuth: [f32; 2]) {
         if self.by_track {
-            self.history.score.absorb(kinetic_mev);
+            self.history.score.absorb(self.weight * kinetic_mev);
             if kind == Kind::Positron {
                 let direction = isotropic(&mut self.stream);
                 for direction in [direction, direction.map(|u| -u)] {
-                    let at = Position { direction, ..self.at };
-                    self.history.push(Kind::Photon, ELECTRON_REST_MEV, at, &mut self.stream);
+                    self.set_off(Kind::Photon, ELECTRON_REST_MEV, direction);
                 }
             }
         } else {
             let direction = turned(self.at.direction, cosine, azimuth);
-            self.history.push(kind, kinetic_mev, Position { direction, ..self.at }, &mut self.stream);
+            self.set_off(kind, kinetic_mev, direction);
         }
     }
 }

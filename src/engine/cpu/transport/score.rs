@@ -23,7 +23,7 @@ pub(crate) struct Score<'a> {
 #[inline]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and below 64 MeV")]
 pub(crate) fn units(energy_mev: f32) -> u64 {
-    (energy_mev * UNITS + 0.5) as u64
+    u64::from((energy_mev * UNITS + 0.5) as u32)
 }
 
 impl Score<'_> {
