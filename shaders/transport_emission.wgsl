@@ -49,14 +49,14 @@ fn emit_slot(history: vec2<u32>, group: u32, rank: u32, number: u32) {
     }
     start_stream(history_key(history), DECAY_STREAM, 0u);
     let at = decay(rank, shift);
-    follow(Particle(history, DECAY_STREAM + 1u + number, 0u, slot.kind, energy_mev, 0.0, 0.0, at));
+    follow(Particle(history, DECAY_STREAM + 1u + number, 0u, slot.kind, energy_mev, slot.weight, 0.0, 0.0, at));
     if slot.kind == LOCAL {
-        let local_units = vec2(params.local_units_low, params.local_units_high);
-        emitted = add_wide(emitted, local_units);
-        deposit_units(voxel, local_units);
+        score_emission(params.local_mev);
+        deposit(voxel, params.local_mev);
         return;
     }
-    score_emission(energy_mev + select(0.0, 2.0 * ELECTRON_REST_MEV, slot.kind == POSITRON));
+    let rest = select(0.0, 2.0 * ELECTRON_REST_MEV, slot.kind == POSITRON);
+    score_emission(slot.weight * (energy_mev + rest));
     if slot.kind != PHOTON && is_stopped() { return; }
     particle.at.direction = isotropic();
     particle.drawn = stream.drawn;

@@ -146,7 +146,7 @@ fn fly(path: f32, whole: f32, loss_mev: f32) -> Flight {
 }
 
 fn score_pending() {
-    deposit(voxel, particle.pending_mev);
+    deposit(voxel, particle.weight * particle.pending_mev);
     particle.pending_mev = 0.0;
 }
 
@@ -235,5 +235,6 @@ fn emitter_mev(photons_to_rest: f32) -> f32 {
 }
 
 fn escape_charged() {
-    escape(particle.energy_mev + select(0.0, 2.0 * ELECTRON_REST_MEV, particle.kind == POSITRON));
+    let rest = select(0.0, 2.0 * ELECTRON_REST_MEV, particle.kind == POSITRON);
+    escape(particle.weight * (particle.energy_mev + rest));
 }

@@ -53,9 +53,11 @@ fn cell_of(voxel: u32) -> vec3<i32> {
 
 // The face that a particle meets next if it flies straight on.
 fn next_face(at: Position) -> Face {
-    let ahead = select(-at.local_cm, spacing_cm() - at.local_cm, at.direction > vec3(0.0));
-    let meets = abs(at.direction) > vec3(PARALLEL);
-    let distance = select(vec3(FAR_CM), ahead / select(vec3(1.0), at.direction, meets), meets);
+    return nearest(ray_to_faces(at));
+}
+
+// The nearest of the faces at these distances by axis.
+fn nearest(distance: vec3<f32>) -> Face {
     let y_before_x = distance.y < distance.x;
     let nearer = select(distance.x, distance.y, y_before_x);
     if distance.z < nearer { return Face(vec3(false, false, true), distance.z); }
@@ -79,13 +81,71 @@ fn cross_face(before: Position, face: Face) -> Crossing {
     var at = advance(before, face.distance_cm);
     let upward = at.direction > vec3(0.0);
     at.local_cm = select(at.local_cm, select(spacing_cm(), vec3(0.0), upward), face.axis);
-    at.cell += select(vec3(0), select(vec3(-1), vec3(1), upward), face.axis);
+    return enter_next(at, face.axis);
+}
+
+// Goes to the next voxel along an axis.
+fn enter_next(before: Position, axis: vec3<bool>) -> Crossing {
+    var at = before;
+    let upward = at.direction > vec3(0.0);
+    at.cell += select(vec3(0), select(vec3(-1), vec3(1), upward), axis);
     let shape = grid_shape();
     let is_inside = all(at.cell >= vec3(0)) && all(at.cell < shape);
     if is_inside || params.is_periodic == 0u { return Crossing(at, is_inside); }
     at.cell = select(at.cell, shape - vec3(1), at.cell < vec3(0));
     at.cell = select(at.cell, vec3(0), at.cell >= shape);
     return Crossing(at, true);
+}
+
+// A straight flight through many voxels: distances to the faces are kept, not computed anew in each.
+struct Ray {
+    to_face_cm: vec3<f32>, // from here to the next face of each axis
+    across_cm: vec3<f32>,  // from one face of an axis to the next
+}
+
+// Whether a flight ever meets a face of each axis.
+fn meets_faces(direction: vec3<f32>) -> vec3<bool> {
+    return abs(direction) > vec3(PARALLEL);
+}
+
+// Distances from a place to the next face of each axis [cm].
+fn ray_to_faces(at: Position) -> vec3<f32> {
+    let ahead = select(-at.local_cm, spacing_cm() - at.local_cm, at.direction > vec3(0.0));
+    let meets = meets_faces(at.direction);
+    return select(vec3(FAR_CM), ahead / select(vec3(1.0), at.direction, meets), meets);
+}
+
+// Distances from one face of an axis to the next [cm].
+fn ray_across(direction: vec3<f32>) -> vec3<f32> {
+    let meets = meets_faces(direction);
+    return select(vec3(FAR_CM), spacing_cm() / select(vec3(1.0), abs(direction), meets), meets);
+}
+
+// The face that it meets next.
+fn ray_face(ray: Ray) -> Face {
+    return nearest(ray.to_face_cm);
+}
+
+// Beyond a face. The place in the voxel is found only where the flight ends.
+fn ray_beyond(ray: Ray, face: Face) -> Ray {
+    return Ray(select(ray.to_face_cm - face.distance_cm, ray.across_cm, face.axis), ray.across_cm);
+}
+
+// Where in its voxel a flight ends, so far from where it entered.
+fn ray_end(ray: Ray, distance_cm: f32, at: Position) -> vec3<f32> {
+    let left = (ray.to_face_cm - distance_cm) * at.direction;
+    let local_cm = clamp(select(-left, spacing_cm() - left, at.direction > vec3(0.0)), vec3(0.0), spacing_cm());
+    return select(at.local_cm, local_cm, meets_faces(at.direction));
+}
+
+// What a flight keeps while it lasts: distances to the faces that it meets, in place of where it is between them.
+fn kept(at: Position, to_face_cm: vec3<f32>) -> vec3<f32> {
+    return select(at.local_cm, to_face_cm, meets_faces(at.direction));
+}
+
+// The flight that was kept.
+fn ray_of(at: Position) -> Ray {
+    return Ray(select(vec3(FAR_CM), at.local_cm, meets_faces(at.direction)), ray_across(at.direction));
 }
 
 // A direction turned by a polar angle of this cosine, and an azimuth of this cosine and sine.

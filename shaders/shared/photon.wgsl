@@ -10,15 +10,16 @@ fn run_photon() -> bool {
         by_track = particle.energy_mev < params.track_length_mev;
         if particle.to_next == 0.0 {
             if particle.energy_mev < params.photon_mev {
-                deposit(voxel, particle.energy_mev);
+                deposit(voxel, particle.weight * particle.energy_mev);
                 return false;
             }
             particle.to_next = next_paths();
+            particle.at.local_cm = kept(particle.at, ray_to_faces(particle.at));
         }
         if particle.to_next > 0.0 {
             let flight = fly_photon(left);
             if !flight.is_inside {
-                escape(particle.energy_mev);
+                escape(particle.weight * particle.energy_mev);
                 return false;
             }
             left = flight.left;
@@ -38,26 +39,29 @@ struct PhotonFlight {
     left: u32, // faces that it may still meet in this cycle
 }
 
-// Flies to the next interaction, or as far as it may in this cycle. Once there, the way to go is below 0.
+// Flies to the next interaction, or as far as it may in this cycle. Once there, the way to go is below 0. Until then,
+// the particle keeps the distances to the faces in place of where it is in its voxel.
 fn fly_photon(faces: u32) -> PhotonFlight {
     let at = place(particle.energy_mev);
     var coefficients = attenuation(here.material, at);
+    var ray = ray_of(particle.at);
     for (var left = faces; left > 0u; left--) {
-        let face = next_face(particle.at);
+        let face = ray_face(ray);
         let density = here.density_g_cm3;
         let total = coefficients.x;
         let across = face.distance_cm * density * total;
         let is_here = across >= particle.to_next;
         var path = face.distance_cm * density;
         if is_here { path = particle.to_next / total; }
-        if by_track { score_track(voxel, particle.energy_mev * coefficients.y * path); }
+        if by_track { score_track(voxel, particle.weight * particle.energy_mev * coefficients.y * path); }
         if is_here {
-            particle.at = advance(particle.at, path / density);
+            particle.at.local_cm = ray_end(ray, path / density, particle.at);
             particle.to_next = -1.0;
             return PhotonFlight(true, left);
         }
         particle.to_next -= across;
-        let crossing = cross_face(particle.at, face);
+        ray = ray_beyond(ray, face);
+        let crossing = enter_next(particle.at, face.axis);
         if !crossing.is_inside { return PhotonFlight(false, left); }
         particle.at = crossing.at;
         voxel = voxel_index(particle.at.cell);
@@ -65,6 +69,7 @@ fn fly_photon(faces: u32) -> PhotonFlight {
         here = medium_of(medium[voxel]);
         if here.material != before { coefficients = attenuation(here.material, at); }
     }
+    particle.at.local_cm = kept(particle.at, ray.to_face_cm);
     return PhotonFlight(true, 0u);
 }
 
@@ -150,7 +155,7 @@ fn pair() {
 // Sets a charged particle free; where the track is scored, it stops at once.
 fn set_free(kind: u32, kinetic_mev: f32, cosine: f32, azimuth: vec2<f32>) {
     if by_track {
-        absorb(kinetic_mev);
+        absorb(particle.weight * kinetic_mev);
         if kind == POSITRON { annihilate_at_rest(); }
     } else {
         push(kind, kinetic_mev, at_with(turned(particle.at.direction, cosine, azimuth)));

@@ -10,6 +10,7 @@ struct Particle {
     drawn: u32,         // words drawn of it
     kind: u32,
     energy_mev: f32,    // kinetic energy, or that of a photon
+    weight: f32,        // for how many particles it stands
     to_next: f32,       // mean free paths to its next interaction; 0: not drawn yet, below 0: it is there
     pending_mev: f32,   // energy left in its voxel and not yet scored
     at: Position,
@@ -41,7 +42,8 @@ fn take(start: u32, index: u32) -> Particle {
     let at = Position(cell_of(state.x), local_cm, bitcast<vec3<f32>>(direction.xyz));
     let energies = bitcast<vec3<f32>>(state.yzw);
     return Particle(
-        stream_words.xy, stream_words.z, stream_words.w, place_words.w, energies.x, energies.y, energies.z, at,
+        stream_words.xy, stream_words.z, stream_words.w,
+        place_words.w, energies.x, bitcast<f32>(direction.w), energies.y, energies.z, at,
     );
 }
 
@@ -51,7 +53,7 @@ fn put(start: u32, index: u32, p: Particle) {
     let energies = bitcast<vec3<u32>>(vec3(p.energy_mev, p.to_next, p.pending_mev));
     queues[first + params.capacity] = vec4(voxel_index(p.at.cell), energies);
     queues[first + 2u * params.capacity] = vec4(bitcast<vec3<u32>>(p.at.local_cm), p.kind);
-    queues[first + 3u * params.capacity] = vec4(bitcast<vec3<u32>>(p.at.direction), 0u);
+    queues[first + 3u * params.capacity] = vec4(bitcast<vec3<u32>>(p.at.direction), bitcast<u32>(p.weight));
 }
 
 // Makes room for particles in the queue that is written; returns the first place.
@@ -73,7 +75,7 @@ fn append(p: Particle) {
 
 // A new particle of the history that the lane follows, which draws the number of its stream.
 fn push(kind: u32, energy_mev: f32, at: Position) {
-    append(Particle(particle.history, next_word(), 0u, kind, energy_mev, 0.0, 0.0, at));
+    append(Particle(particle.history, next_word(), 0u, kind, energy_mev, particle.weight, 0.0, 0.0, at));
 }
 
 // Hands particles that stand still in this cycle on to the next.

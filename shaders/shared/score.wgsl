@@ -22,31 +22,26 @@ var<private> deposited: vec2<u32>;
 var<private> escaped: vec2<u32>;
 var<private> scored: vec2<u32>;
 
-// An energy [MeV] in units; rounded to the nearest.
-fn units(energy_mev: f32) -> vec2<u32> {
-    let rounded = energy_mev * UNITS_PER_MEV + 0.5;
-    let high = u32(rounded * (1.0 / 4294967296.0));
-    return vec2(u32(rounded - f32(high) * 4294967296.0), high);
+// An energy [MeV] in units; rounded to the nearest. Below 64 MeV: one word.
+fn units(energy_mev: f32) -> u32 {
+    return u32(energy_mev * UNITS_PER_MEV + 0.5);
 }
 
 // Energy that a decay emits.
 fn score_emission(energy_mev: f32) {
-    emitted = add_wide(emitted, units(energy_mev));
+    emitted = add_word(emitted, units(energy_mev));
 }
 
 // Energy that stays in a voxel and is scored there.
 fn deposit(voxel: u32, energy_mev: f32) {
-    deposit_units(voxel, units(energy_mev));
-}
-
-fn deposit_units(voxel: u32, energy: vec2<u32>) {
-    deposited = add_wide(deposited, energy);
+    let energy = units(energy_mev);
+    deposited = add_word(deposited, energy);
     add_to_voxel(voxel, energy);
 }
 
 // Energy that stays in the grid, and is scored by track length.
 fn absorb(energy_mev: f32) {
-    deposited = add_wide(deposited, units(energy_mev));
+    deposited = add_word(deposited, units(energy_mev));
 }
 
 // What a track through a voxel deposits there on average.
@@ -56,16 +51,15 @@ fn score_track(voxel: u32, energy_mev: f32) {
 
 // Energy that leaves the grid.
 fn escape(energy_mev: f32) {
-    escaped = add_wide(escaped, units(energy_mev));
+    escaped = add_word(escaped, units(energy_mev));
 }
 
-fn add_to_voxel(voxel: u32, energy: vec2<u32>) {
-    if energy.x == 0u && energy.y == 0u { return; }
-    scored = add_wide(scored, energy);
+fn add_to_voxel(voxel: u32, energy: u32) {
+    if energy == 0u { return; }
+    scored = add_word(scored, energy);
     let low = launch_group * params.n_voxels + voxel;
-    let before = atomicAdd(&tally[low], energy.x);
-    let high = energy.y + u32(before + energy.x < before);
-    if high != 0u { atomicAdd(&tally[(params.n_voxels << params.launch_bits) + low], high); }
+    let before = atomicAdd(&tally[low], energy);
+    if before + energy < before { atomicAdd(&tally[(params.n_voxels << params.launch_bits) + low], 1u); }
 }
 
 // All lanes, before any books are kept.

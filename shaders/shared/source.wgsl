@@ -26,9 +26,10 @@ struct Shift {
 // A stretch of emissions of one kind that one number takes at most one particle from.
 struct Slot {
     kind: u32,
+    weight: f32,    // for how many particles one stands
     first_row: u32,
     end_row: u32,
-    first_cell: u32,
+    first_cell: u32, // of its guide
 }
 
 fn shift_of(group: u32) -> Shift {
@@ -66,7 +67,7 @@ fn decay(rank: u32, shift: Shift) -> Position {
 
 fn slot_at(number: u32) -> Slot {
     let words = tables[params.slots_first + number];
-    return Slot(words.x, words.y, words.z, words.w);
+    return Slot(words.x, bitcast<f32>(words.y), words.z, words.w, number << GUIDE_BITS);
 }
 
 // The place of a rank in a slot.

@@ -24,8 +24,7 @@ struct TransportParams {
     first_history_high: u32,
     end_history_low: u32,
     end_history_high: u32,
-    local_units_low: u32,     // what stays where the decay was, in units of the tally
-    local_units_high: u32,
+    local_mev: f32,           // what stays where the decay was
     n_slots: u32,             // slots of the emissions, one more if something stays
     n_items: u32,             // decays times slots
     n_sources: u32,           // voxels with activity

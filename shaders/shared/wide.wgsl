@@ -4,6 +4,10 @@ fn add_wide(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
     return vec2(low, a.y + b.y + u32(low < a.x));
 }
 
+fn add_word(a: vec2<u32>, b: u32) -> vec2<u32> {
+    return add_wide(a, vec2(b, 0u));
+}
+
 fn is_below(a: vec2<u32>, b: vec2<u32>) -> bool {
     return a.y < b.y || (a.y == b.y && a.x < b.x);
 }

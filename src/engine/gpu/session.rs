@@ -16,7 +16,7 @@ use crate::engine::kernel_spectrum::PreparedKernel;
 const FIRST_RATE_HARDWARE: f64 = 1e9;
 const FIRST_RATE_SOFTWARE: f64 = 2e7;
 /// Values that are converted and sent, or fetched, at a time.
-pub(super) const TRANSFER_VALUES: usize = 4 << 20;
+const TRANSFER_VALUES: usize = 4 << 20;
 
 /// An open device with what it holds.
 #[derive(Debug)]
@@ -93,6 +93,11 @@ impl Session {
         }
     }
 
+    /// Words that are fetched at a time, at most.
+    pub(super) fn transfer_limit(&self) -> usize {
+        usize::try_from(self.context.bounds().binding_bytes / 4).unwrap_or(usize::MAX).min(TRANSFER_VALUES)
+    }
+
     /// Gives back all memory of the device that another request could need.
     pub(super) fn release(&mut self) {
         self.workspace = None;
@@ -153,11 +158,11 @@ impl Session {
         values: &mut [T],
         convert: impl Fn(u32) -> T,
     ) -> Result<(), DoseError> {
+        let limit = self.transfer_limit();
         let Self { context, staging, .. } = self;
         let size = values.len() as u64 * 4;
-        let limit = usize::try_from(context.bounds().binding_bytes / 4).unwrap_or(usize::MAX);
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let staging = staging.get_or_insert_with(|| context.buffer("staging", TRANSFER_VALUES.min(limit), usage));
+        let staging = staging.get_or_insert_with(|| context.buffer("staging", limit, usage));
         let label = wgpu::CommandEncoderDescriptor { label: Some("read back") };
         let mut encoder = context.device.create_command_encoder(&label);
         encoder.copy_buffer_to_buffer(buffer, offset, staging, 0, size);

@@ -1,0 +1,254 @@
+//! Monte Carlo transport on the device, twin of the CPU engine's.
+//!
+//! A cycle is four dispatches (`shaders/transport_*.wgsl`): a plan, the emission of decays, some steps of charged particles, some of photons.
+//! Particles on their way wait in queues from one dispatch to the next. A launch runs cycles until its decays are emitted and no particle is left.
+
+mod constants;
+mod device_scene;
+mod launches;
+mod pace;
+mod workspace;
+
+#[cfg(test)]
+mod device_tests;
+
+use std::ops::Range;
+use std::time::Instant;
+
+use super::context::{Context, Pipeline};
+use super::session::Session;
+use super::shader::{
+    Shader, TRANSPORT_CHARGED, TRANSPORT_EMISSION, TRANSPORT_PHOTON, TRANSPORT_SCHEDULE, TransportCounters,
+    TransportParams,
+};
+use crate::domain::{Control, DoseError};
+use crate::engine::transport::{GroupTally, Scene, Tally, ranks};
+use constants::{constants, high, low};
+use device_scene::DeviceScene;
+use launches::{GroupBlock, group_blocks, rank_pieces};
+use pace::{Batch, Pace, Quota};
+use workspace::{ACCOUNT_WORDS, Workspace};
+
+/// Bytes of a particle in four queues.
+const QUEUE_BYTES: u64 = 4 * 64;
+/// Most bytes of the tally on the device: sums of several groups, if they fit.
+const MAX_TALLY_BYTES: u64 = 1 << 30;
+
+/// The compiled stages, and how fast they were.
+#[derive(Debug)]
+pub(super) struct TransportStages {
+    schedule: Pipeline,
+    emission: Pipeline,
+    charged: Pipeline,
+    photon: Pipeline,
+    pace: Pace,
+    quota: Quota,
+}
+
+impl TransportStages {
+    fn compile(context: &Context, is_software: bool, control: &Control) -> Result<Self, DoseError> {
+        let constants = constants();
+        let compiled = |shader: &'static Shader| {
+            // A driver may take its time.
+            if control.is_cancelled() {
+                return Err(DoseError::Cancelled);
+            }
+            Ok(Pipeline::compile(&context.device, shader, &constants))
+        };
+        Ok(Self {
+            schedule: compiled(&TRANSPORT_SCHEDULE)?,
+            emission: compiled(&TRANSPORT_EMISSION)?,
+            charged: compiled(&TRANSPORT_CHARGED)?,
+            photon: compiled(&TRANSPORT_PHOTON)?,
+            pace: Pace::new(is_software),
+            quota: Quota::of_device(is_software, context.bounds().binding_bytes),
+        })
+    }
+}
+
+impl Session {
+    /// See [`crate::engine::Device::transport`].
+    pub(super) fn transport(
+        &mut self,
+        scene: &Scene,
+        histories: Range<u64>,
+        tally: &mut Tally,
+        control: &Control,
+    ) -> Result<(), DoseError> {
+        if scene.source.is_empty() {
+            return Ok(());
+        }
+        let limit_bytes = self.context.bounds().binding_bytes;
+        let needed_bytes = DeviceScene::largest_bytes(scene);
+        if needed_bytes > limit_bytes {
+            let what = "the grid in a binding of the device";
+            return Err(DoseError::TooLarge { what, needed_bytes, limit_bytes });
+        }
+        let voxels = scene.medium.len();
+        let blocks = group_blocks(scene.groups, voxels, limit_bytes.min(MAX_TALLY_BYTES))?;
+        let mut stages = match self.transport.take() {
+            Some(stages) => stages,
+            None => TransportStages::compile(&self.context, self.is_software, control)?,
+        };
+        // The caller's tally must not change before all is done: a device can fail at any time.
+        let mut added = Tally::new(scene.groups, voxels);
+        let outcome = self.run_blocks(&mut stages, scene, &histories, &blocks, &mut added, control);
+        self.transport = Some(stages);
+        outcome?;
+        tally.add(&added);
+        Ok(())
+    }
+
+    fn run_blocks(
+        &mut self,
+        stages: &mut TransportStages,
+        scene: &Scene,
+        histories: &Range<u64>,
+        blocks: &[GroupBlock],
+        added: &mut Tally,
+        control: &Control,
+    ) -> Result<(), DoseError> {
+        let device_scene = DeviceScene::new(&self.context, scene);
+        let workspace = Workspace::new(&self.context, stages, &device_scene, blocks[0].bits);
+        self.context.faults.check()?;
+        for block in blocks {
+            workspace.clear(&self.context);
+            let items_per_rank = u64::from(device_scene.params.n_slots) << block.bits;
+            for ranks in rank_pieces(histories, scene.groups, items_per_rank) {
+                let params = launch_params(device_scene.params, block, &ranks, histories, &stages.quota);
+                self.run_launch(stages, &workspace, params, control)?;
+            }
+            self.fetch(&workspace, scene, histories, block, added)?;
+        }
+        Ok(())
+    }
+
+    /// Runs cycles until all decays are emitted and no particle is on its way.
+    fn run_launch(
+        &mut self,
+        stages: &mut TransportStages,
+        workspace: &Workspace,
+        params: TransportParams,
+        control: &Control,
+    ) -> Result<(), DoseError> {
+        workspace.restart(&self.context);
+        let mut before = TransportCounters::default();
+        let mut batch = Batch { cycles: 1, lanes: 0 };
+        loop {
+            if control.is_cancelled() {
+                return Err(DoseError::Cancelled);
+            }
+            let particles = waiting(&before);
+            let is_emitting = emitted(&before) < params.n_items;
+            if particles == 0 && !is_emitting {
+                return Ok(());
+            }
+            batch = stages.pace.next(batch, particles, is_emitting, &stages.quota);
+            let start = Instant::now();
+            workspace.submit(&self.context, stages, params, batch);
+            let mut words = [0; TransportCounters::WORDS];
+            self.read_as(&workspace.counters, 0, &mut words, |word| word)?;
+            let counters = TransportCounters::read(&words);
+            // A device that failed may read back as zeros.
+            if counters.cycles != before.cycles.wrapping_add(batch.cycles) {
+                return Err(DoseError::DeviceLost("the device did not do what it was given".to_owned()));
+            }
+            let work = counters.work.wrapping_sub(before.work);
+            if work == 0 && (waiting(&counters) > 0 || emitted(&counters) < params.n_items) {
+                return Err(DoseError::DeviceOutOfMemory("the queues of particles are full".to_owned()));
+            }
+            stages.pace.learn(work, start.elapsed());
+            before = counters;
+        }
+    }
+
+    /// Fetches the sums of a block of groups, and checks that they are whole.
+    fn fetch(
+        &mut self,
+        workspace: &Workspace,
+        scene: &Scene,
+        histories: &Range<u64>,
+        block: &GroupBlock,
+        added: &mut Tally,
+    ) -> Result<(), DoseError> {
+        let mut words = vec![0; ACCOUNT_WORDS << block.bits];
+        let offset = 4 * TransportCounters::WORDS as u64;
+        self.read_as(&workspace.counters, offset, &mut words, |word| word)?;
+        let voxels = scene.medium.len();
+        let high_words = (voxels as u64) << block.bits;
+        for ((group, first), accounts) in block.groups().zip((0u64..).step_by(voxels)).zip(words.chunks(ACCOUNT_WORDS)) {
+            let account = |number: usize| u64::from(accounts[2 * number + 1]) << 32 | u64::from(accounts[2 * number]);
+            let tally = &mut added.groups[group as usize];
+            self.fetch_energy(&workspace.tally, [first, high_words + first], &mut tally.energy)?;
+            let ranks = ranks(histories, scene.groups, group);
+            tally.histories = u64::from(ranks.end - ranks.start);
+            tally.emitted = account(0).into();
+            tally.deposited = account(1).into();
+            tally.escaped = account(2).into();
+            check_whole(tally, account(3).into())?;
+        }
+        Ok(())
+    }
+
+    /// Fetches the low and the high words of sums, which start at these words of a buffer.
+    fn fetch_energy(&mut self, buffer: &wgpu::Buffer, first: [u64; 2], energy: &mut [u64]) -> Result<(), DoseError> {
+        let piece_len = self.transfer_limit();
+        let mut words = Vec::new();
+        for (piece, done) in energy.chunks_mut(piece_len).zip((0u64..).step_by(piece_len)) {
+            words.resize(piece.len(), 0);
+            for (start, shift) in first.into_iter().zip([0, 32]) {
+                self.read_as(buffer, 4 * (start + done), &mut words, |word| word)?;
+                piece.iter_mut().zip(&words).for_each(|(sum, &word)| *sum |= u64::from(word) << shift);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The parameters of one launch.
+fn launch_params(
+    of_scene: TransportParams,
+    block: &GroupBlock,
+    ranks: &Range<u32>,
+    histories: &Range<u64>,
+    quota: &Quota,
+) -> TransportParams {
+    let n_ranks = ranks.end - ranks.start;
+    TransportParams {
+        first_group: block.first,
+        launch_bits: block.bits,
+        first_rank: ranks.start,
+        n_ranks,
+        first_history_low: low(histories.start),
+        first_history_high: high(histories.start),
+        end_history_low: low(histories.end),
+        end_history_high: high(histories.end),
+        n_items: (n_ranks << block.bits) * of_scene.n_slots,
+        capacity: quota.capacity,
+        charged_steps: quota.charged_steps,
+        photon_steps: quota.photon_steps,
+        ..of_scene
+    }
+}
+
+/// Particles on their way after the last cycle.
+fn waiting(counters: &TransportCounters) -> u32 {
+    let charged = counters.charged - counters.charged_running + counters.charged_appended;
+    charged + counters.photons - counters.photons_running + counters.photons_appended
+}
+
+/// Emissions so far.
+fn emitted(counters: &TransportCounters) -> u32 {
+    counters.first_item + counters.emitting
+}
+
+/// What was scored is what voxels hold, and what was emitted is somewhere.
+fn check_whole(tally: &GroupTally, scored: u128) -> Result<(), DoseError> {
+    /// Part of the energy emitted that rounding may lose: single deposits are rounded, and energies are in single precision.
+    const ROUNDING: u128 = 100_000;
+    let difference = tally.emitted.abs_diff(tally.deposited + tally.escaped);
+    if tally.scored() == scored && difference <= tally.emitted / ROUNDING + u128::from(tally.histories) {
+        return Ok(());
+    }
+    Err(DoseError::DeviceLost("the sums read back are not what the device added".to_owned()))
+}

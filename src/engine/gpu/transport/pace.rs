@@ -1,0 +1,119 @@
+//! How much work is handed to the device at a time.
+
+use std::time::Duration;
+
+use super::constants::EMISSION_WORK;
+
+/// What a batch aims at: short enough to cancel and for a driver's watchdog [s].
+const BATCH_SECONDS: f64 = 0.04;
+/// Cycles of one batch.
+const MAX_CYCLES: u32 = 64;
+/// Lanes of a dispatch: a few workgroups.
+const MIN_LANES: u32 = 128;
+/// Steps per second that are expected of a device before its first batch: rather too few.
+const FIRST_RATE_HARDWARE: f64 = 2e8;
+const FIRST_RATE_SOFTWARE: f64 = 1e6;
+
+/// Bounds of a launch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Quota {
+    /// Particles of a queue.
+    pub(super) capacity: u32,
+    /// Condensed steps of one particle in one dispatch.
+    pub(super) charged_steps: u32,
+    /// Faces and interactions of one photon in one dispatch.
+    pub(super) photon_steps: u32,
+}
+
+impl Quota {
+    /// What suits a device.
+    ///
+    /// * `binding_bytes` – of which [`super::QUEUE_BYTES`] are taken for each place of a queue
+    pub(super) fn of_device(is_software: bool, binding_bytes: u64) -> Self {
+        let wanted: u32 = if is_software { 1 << 15 } else { 1 << 20 };
+        let fitting = u32::try_from(binding_bytes / super::QUEUE_BYTES).unwrap_or(u32::MAX);
+        Self { capacity: wanted.min(fitting), charged_steps: 16, photon_steps: 32 }
+    }
+
+    /// Steps that one lane of each stage does in a cycle, at most.
+    fn work_per_lane(&self) -> u32 {
+        EMISSION_WORK + self.charged_steps + self.photon_steps
+    }
+}
+
+/// How fast a device is, and what it is therefore given.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Pace {
+    /// Steps done per second in earlier batches.
+    rate: f64,
+}
+
+/// What one batch does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Batch {
+    pub(super) cycles: u32,
+    /// Particles that one dispatch works on.
+    pub(super) lanes: u32,
+}
+
+impl Pace {
+    pub(super) fn new(is_software: bool) -> Self {
+        Self { rate: if is_software { FIRST_RATE_SOFTWARE } else { FIRST_RATE_HARDWARE } }
+    }
+
+    /// The next batch.
+    ///
+    /// * `last` – what the one before did
+    /// * `particles` – those on their way
+    /// * `is_emitting` – whether there are decays left to emit
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, which is meant")]
+    pub(super) fn next(&self, last: Batch, particles: u32, is_emitting: bool, quota: &Quota) -> Batch {
+        let work = self.rate * BATCH_SECONDS;
+        let per_lane = f64::from(quota.work_per_lane());
+        let lanes = ((work / per_lane) as u32).clamp(MIN_LANES, (quota.capacity / 4).max(MIN_LANES));
+        // What particles set free comes on top of them.
+        let moving = if is_emitting { lanes } else { particles.saturating_mul(2).clamp(1, lanes) };
+        let cycles = (work / (f64::from(moving) * per_lane)) as u32;
+        // Cycles with little to do take time too, which the rate does not tell.
+        Batch { cycles: cycles.clamp(1, MAX_CYCLES.min(2 * last.cycles)), lanes }
+    }
+
+    /// Learns from a batch that did so much work. Little work says nothing.
+    pub(super) fn learn(&mut self, work: u32, elapsed: Duration) {
+        let seconds = elapsed.as_secs_f64().max(1e-6);
+        let measured = f64::from(work) / seconds;
+        if seconds > 0.2 * BATCH_SECONDS || measured > self.rate {
+            self.rate = measured.clamp(self.rate / 4.0, self.rate * 4.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUOTA: Quota = Quota { capacity: 1 << 20, charged_steps: 16, photon_steps: 32 };
+
+    #[test]
+    fn a_batch_grows_with_the_device_and_stays_short() {
+        let mut pace = Pace::new(true);
+        let mut batch = Batch { cycles: 1, lanes: 0 };
+        for steps_per_second in [1e5, 1e8, 1e11] {
+            for _ in 0..20 {
+                batch = pace.next(batch, 0, true, &QUOTA);
+                let work = batch.cycles * batch.lanes * QUOTA.work_per_lane();
+                pace.learn(work, Duration::from_secs_f64(f64::from(work) / steps_per_second));
+            }
+            let seconds = f64::from(batch.cycles * batch.lanes * QUOTA.work_per_lane()) / steps_per_second;
+            assert!(batch.lanes == MIN_LANES || (0.5..1.01).contains(&(seconds / BATCH_SECONDS)) || batch.cycles == 64);
+        }
+        assert_eq!(batch, Batch { cycles: 64, lanes: 1 << 18 });
+    }
+
+    #[test]
+    fn little_work_says_nothing_of_the_rate() {
+        let mut pace = Pace::new(true);
+        pace.learn(10, Duration::from_millis(1));
+        assert_eq!(pace, Pace::new(true));
+    }
+}
