@@ -88,11 +88,17 @@ fn host_structs(module: &Module) -> impl Iterator<Item = String> {
         variable.binding?;
         let ty = &module.types[variable.ty];
         let TypeInner::Struct { members, .. } = &ty.inner else { return None };
-        let words: Vec<_> = members.iter().filter_map(|member| Some((member.name.as_deref()?, word(module, member)?))).collect();
-        let has_array = matches!(members.last().map(|last| &module.types[last.ty].inner), Some(TypeInner::Array { .. }));
+        let words: Vec<_> =
+            members.iter().filter_map(|member| Some((member.name.as_deref()?, word(module, member)?))).collect();
+        let has_array =
+            matches!(members.last().map(|last| &module.types[last.ty].inner), Some(TypeInner::Array { .. }));
         assert_eq!(words.len() + usize::from(has_array), members.len(), "members of a host struct are 32-bit words");
         let name = ty.name.as_deref().expect("a struct has a name");
-        Some(if variable.space == AddressSpace::Uniform { written_struct(name, &words) } else { read_struct(name, &words) })
+        Some(if variable.space == AddressSpace::Uniform {
+            written_struct(name, &words)
+        } else {
+            read_struct(name, &words)
+        })
     })
 }
 

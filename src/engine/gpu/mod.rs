@@ -21,8 +21,8 @@ mod device_tests;
 use std::ops::Range;
 
 use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Stage, Volume};
-use crate::engine::transport::{Scene, Tally};
 use crate::engine::kernel_spectrum::{PreparedKernels, power_of_two_below};
+use crate::engine::transport::{Scene, Tally};
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::ConvolutionPlan;
 

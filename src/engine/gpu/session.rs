@@ -50,7 +50,15 @@ impl Session {
         let context = Context::open(adapter, limits)?;
         let is_software = info.kind == DeviceKind::SoftwareGpu;
         let batches = Batches::new(&context, if is_software { FIRST_RATE_SOFTWARE } else { FIRST_RATE_HARDWARE });
-        Ok(Self { context, kernels: DeviceKernels::default(), batches, workspace: None, transport: None, is_software, staging: None })
+        Ok(Self {
+            context,
+            kernels: DeviceKernels::default(),
+            batches,
+            workspace: None,
+            transport: None,
+            is_software,
+            staging: None,
+        })
     }
 
     /// Convolves one block: `output` gets the energy of its planes.

@@ -176,7 +176,8 @@ impl Session {
         self.read_as(&workspace.counters, offset, &mut words, |word| word)?;
         let voxels = scene.medium.len();
         let high_words = (voxels as u64) << block.bits;
-        for ((group, first), accounts) in block.groups().zip((0u64..).step_by(voxels)).zip(words.chunks(ACCOUNT_WORDS)) {
+        for ((group, first), accounts) in block.groups().zip((0u64..).step_by(voxels)).zip(words.chunks(ACCOUNT_WORDS))
+        {
             let account = |number: usize| u64::from(accounts[2 * number + 1]) << 32 | u64::from(accounts[2 * number]);
             let tally = &mut added.groups[group as usize];
             self.fetch_energy(&workspace.tally, [first, high_words + first], &mut tally.energy)?;
