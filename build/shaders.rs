@@ -10,16 +10,18 @@ use naga::{AddressSpace, Module, StorageAccess, TypeInner};
 /// Writes `shaders.rs`: every stage with what the engine must know of it, and every struct that the host fills in.
 pub(crate) fn embed() {
     println!("cargo::rerun-if-changed=shaders");
-    let folder = fs::read_dir("shaders").expect("the folder of shaders");
-    let mut files: Vec<_> = folder.map(|file| file.expect("a file").path()).filter(|path| path.is_file()).collect();
-    files.sort();
     let (mut stages, mut structs) = (String::new(), Vec::new());
-    for file in files {
-        let mut source = String::new();
-        assemble(&file, &mut source, &mut Vec::new());
-        let module = validated(&file, &source);
-        stages += &stage(&file, &source, &module);
-        structs.extend(host_structs(&module));
+    for (folder, attribute) in [("shaders", ""), ("shaders/tests", "#[cfg(test)]\n")] {
+        let files = fs::read_dir(folder).expect("the folder of shaders");
+        let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).filter(|path| path.is_file()).collect();
+        files.sort();
+        for file in files {
+            let mut source = String::new();
+            assemble(&file, &mut source, &mut Vec::new());
+            let module = validated(&file, &source);
+            stages += &(attribute.to_owned() + &stage(&file, &source, &module));
+            structs.extend(host_structs(&module));
+        }
     }
     structs.sort();
     structs.dedup();
@@ -76,8 +78,9 @@ fn stage(file: &Path, source: &str, module: &Module) -> String {
             .expect("a string can be written");
     }
     format!(
-        "/// `shaders/{name}.wgsl`\npub(super) static {}: Shader = Shader {{ name: {name:?}, source: {source:?}, \
+        "/// `{}`\npub(super) static {}: Shader = Shader {{ name: {name:?}, source: {source:?}, \
          lanes: {lanes}, bindings: &[{bindings}], overrides: &{overrides:?} }};\n",
+        file.display(),
         name.to_uppercase()
     )
 }

@@ -15,37 +15,43 @@
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    open_queue(lane);
     open_accounts(lane);
+    var is_on_its_way = false;
     if id.x < atomicLoad(&counters.emitting) {
         room_charged = 1u;
         room_photons = params.photons_per_charged;
-        emit_item(atomicLoad(&counters.first_item) + id.x);
+        is_on_its_way = emit_item(atomicLoad(&counters.first_item) + id.x);
         book(launch_group);
     }
+    hand_on(lane, is_on_its_way);
     close_accounts(lane);
 }
 
-// All decays of the launch, slot by slot.
-fn emit_item(item: u32) {
-    let n_decays = params.n_ranks << params.launch_bits;
-    let decay_number = item % n_decays;
-    let rank = params.first_rank + (decay_number >> params.launch_bits);
-    let group = params.first_group + (decay_number & ((1u << params.launch_bits) - 1u));
-    // A number of two words; the parts of a shift do not overlap.
+// All decays of the launch, slot by slot. A workgroup has decays of one group, the next those of the next: their books lie apart.
+// Whether what is emitted is on its way.
+fn emit_item(item: u32) -> bool {
+    let n_blocks = ((params.n_ranks + WORKGROUP - 1u) / WORKGROUP) << params.launch_bits;
+    let block = (item / WORKGROUP) % n_blocks;
+    let rank_number = (block >> params.launch_bits) * WORKGROUP + item % WORKGROUP;
+    if rank_number >= params.n_ranks { return false; }
+    let rank = params.first_rank + rank_number;
+    let group = params.first_group + (block & ((1u << params.launch_bits) - 1u));
+    // A number of two words: the group in its lowest bits, the rank above.
     let high = select(rank >> (32u - params.group_bits), 0u, params.group_bits == 0u);
     let history = vec2((rank << params.group_bits) | group, high);
     let is_early = is_below(history, vec2(params.first_history_low, params.first_history_high));
-    if is_early || !is_below(history, vec2(params.end_history_low, params.end_history_high)) { return; }
-    emit_slot(history, group, rank, item / n_decays);
+    if is_early || !is_below(history, vec2(params.end_history_low, params.end_history_high)) { return false; }
+    return emit_slot(history, group, rank, item / (WORKGROUP * n_blocks));
 }
 
-fn emit_slot(history: vec2<u32>, group: u32, rank: u32, number: u32) {
+fn emit_slot(history: vec2<u32>, group: u32, rank: u32, number: u32) -> bool {
     let slot = slot_at(number);
     let shift = shift_of(group);
     var energy_mev = 0.0;
     if slot.kind != LOCAL {
         energy_mev = slot_energy_mev(slot, slot_place(slot, rank, shift));
-        if energy_mev < 0.0 { return; }
+        if energy_mev < 0.0 { return false; }
     }
     start_stream(history_key(history), DECAY_STREAM, 0u);
     let at = decay(rank, shift);
@@ -53,12 +59,11 @@ fn emit_slot(history: vec2<u32>, group: u32, rank: u32, number: u32) {
     if slot.kind == LOCAL {
         score_emission(params.local_mev);
         deposit(voxel, params.local_mev);
-        return;
+        return false;
     }
     let rest = select(0.0, 2.0 * ELECTRON_REST_MEV, slot.kind == POSITRON);
     score_emission(slot.weight * (energy_mev + rest));
-    if slot.kind != PHOTON && is_stopped() { return; }
+    if slot.kind != PHOTON && is_stopped() { return false; }
     particle.at.direction = isotropic();
-    particle.drawn = stream.drawn;
-    append(particle);
+    return true;
 }

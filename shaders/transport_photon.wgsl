@@ -25,9 +25,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         room_photons = atomicLoad(&counters.photons_room_photons);
         follow(take(queue_start(true, atomicLoad(&counters.turn)), standing + id.x));
         is_alive = run_photon();
-        particle.drawn = stream.drawn;
         book(launch_group);
     }
-    append_survivors(lane, is_alive, true);
+    hand_on(lane, is_alive);
     close_accounts(lane);
 }

@@ -7,10 +7,6 @@ const DECAY_STREAM: u32 = 0u;
 var<private> voxel: u32;
 var<private> here: Medium;
 
-fn history_key(history: vec2<u32>) -> vec4<u32> {
-    return vec4(params.seed_low, params.seed_high, history);
-}
-
 // Takes up a particle where it was left.
 fn follow(p: Particle) {
     particle = p;

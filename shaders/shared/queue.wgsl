@@ -19,8 +19,9 @@ struct Particle {
 // Four planes a queue: lanes side by side read side by side.
 @group(0) @binding(4) var<storage, read_write> queues: array<vec4<u32>>;
 
-var<workgroup> survivors: atomic<u32>;
-var<workgroup> survivors_first: u32;
+// Particles that a workgroup hands on: how many, and where they go. Charged ones, then photons.
+var<workgroup> handed_on: array<atomic<u32>, 2>;
+var<workgroup> handed_on_first: array<u32, 2>;
 
 // The particle that the lane follows.
 var<private> particle: Particle;
@@ -90,20 +91,25 @@ fn pass_standing(is_photon: bool, standing: u32, first: u32, lanes: u32) {
     }
 }
 
-// All lanes: the particles that are still on their way, one reservation a workgroup. `survivors` is 0 before, by `open_queue`.
-fn append_survivors(lane: u32, is_alive: bool, is_photon: bool) {
-    var place_in_workgroup = 0u;
-    if is_alive { place_in_workgroup = atomicAdd(&survivors, 1u); }
-    workgroupBarrier();
-    if lane == 0u { survivors_first = reserve(is_photon, atomicLoad(&survivors)); }
-    workgroupBarrier();
-    if is_alive {
-        let start = queue_start(is_photon, 1u - atomicLoad(&counters.turn));
-        put(start, survivors_first + place_in_workgroup, particle);
-    }
-}
-
 // All lanes; a barrier must follow.
 fn open_queue(lane: u32) {
-    if lane == 0u { atomicStore(&survivors, 0u); }
+    if lane < 2u { atomicStore(&handed_on[lane], 0u); }
+}
+
+// All lanes, after `open_queue`: hands on the particles that are on their way, with one reservation a workgroup.
+fn hand_on(lane: u32, is_on_its_way: bool) {
+    let is_photon = particle.kind == PHOTON;
+    var place_in_workgroup = 0u;
+    if is_on_its_way { place_in_workgroup = atomicAdd(&handed_on[u32(is_photon)], 1u); }
+    workgroupBarrier();
+    if lane < 2u {
+        let n = atomicLoad(&handed_on[lane]);
+        if n > 0u { handed_on_first[lane] = reserve(lane == 1u, n); }
+    }
+    workgroupBarrier();
+    if is_on_its_way {
+        particle.drawn = stream.drawn;
+        let start = queue_start(is_photon, 1u - atomicLoad(&counters.turn));
+        put(start, handed_on_first[u32(is_photon)] + place_in_workgroup, particle);
+    }
 }

@@ -49,6 +49,11 @@ fn rotated(word: u32, bits: u32) -> u32 {
     return (word << bits) | (word >> (32u - bits));
 }
 
+// The key of a history.
+fn history_key(history: vec2<u32>) -> vec4<u32> {
+    return vec4(params.seed_low, params.seed_high, history);
+}
+
 // The stream of particle `id`, after `drawn` words.
 fn start_stream(key: vec4<u32>, id: u32, drawn: u32) {
     stream = Stream(key, id, drawn, vec4(0u));

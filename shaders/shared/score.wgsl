@@ -77,6 +77,7 @@ fn book(group: u32) {
 }
 
 fn book_account(account: u32, energy: vec2<u32>) {
+    if energy.x == 0u && energy.y == 0u { return; }
     let before = atomicAdd(&workgroup_accounts[2u * account], energy.x);
     let high = energy.y + u32(before + energy.x < before);
     if high != 0u { atomicAdd(&workgroup_accounts[2u * account + 1u], high); }
@@ -88,6 +89,7 @@ fn close_accounts(lane: u32) {
     for (var account = lane; account < (ACCOUNTS << params.launch_bits); account += WORKGROUP) {
         let low = atomicLoad(&workgroup_accounts[2u * account]);
         var high = atomicLoad(&workgroup_accounts[2u * account + 1u]);
+        if low == 0u && high == 0u { continue; }
         let before = atomicAdd(&counters.accounts[2u * account], low);
         high += u32(before + low < before);
         if high != 0u { atomicAdd(&counters.accounts[2u * account + 1u], high); }

@@ -4,7 +4,7 @@ mod core;
 mod fft;
 mod lanes;
 mod progress;
-mod transport;
+pub(crate) mod transport;
 
 use std::ops::Range;
 

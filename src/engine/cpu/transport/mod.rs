@@ -1,16 +1,16 @@
 //! Monte Carlo transport on all cores: one statistical group a task, each with its own part of the tally.
 
 mod charged;
-mod collision;
-mod deflection;
-mod geometry;
+pub(crate) mod collision;
+pub(crate) mod deflection;
+pub(crate) mod geometry;
 mod history;
-mod lookup;
+pub(crate) mod lookup;
 mod photon;
-mod random;
-mod sampling;
-mod scatter;
-mod score;
+pub(crate) mod random;
+pub(crate) mod sampling;
+pub(crate) mod scatter;
+pub(crate) mod score;
 
 use std::ops::Range;
 

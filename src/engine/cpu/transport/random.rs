@@ -78,6 +78,12 @@ impl Stream {
         self.key
     }
 
+    /// Words drawn so far.
+    #[cfg(test)]
+    pub(crate) fn drawn(&self) -> u32 {
+        self.drawn
+    }
+
     /// The next word.
     #[inline]
     pub(crate) fn word(&mut self) -> u32 {

@@ -5,8 +5,6 @@ use std::ops::Range;
 use super::constants::MAX_LAUNCH_BITS;
 use crate::domain::DoseError;
 
-/// Most emissions of a launch.
-const MAX_ITEMS: u64 = 1 << 31;
 /// Bytes of a voxel's sum.
 const SUM_BYTES: u64 = 8;
 
@@ -46,10 +44,18 @@ pub(super) fn group_blocks(groups: u32, voxels: usize, binding_bytes: u64) -> Re
 /// The ranks that a range of histories reaches, in pieces with few enough emissions.
 ///
 /// * `items_per_rank` – slots of a decay times groups of a block
-pub(super) fn rank_pieces(histories: &Range<u64>, groups: u32, items_per_rank: u64) -> Vec<Range<u32>> {
+/// * `most_items` – of a launch
+pub(super) fn rank_pieces(
+    histories: &Range<u64>,
+    groups: u32,
+    items_per_rank: u64,
+    most_items: u64,
+) -> Vec<Range<u32>> {
     let rank = |number: u64| u32::try_from(number).expect("the number of histories is checked by the plan");
     let (first, end) = (histories.start / u64::from(groups), histories.end.div_ceil(u64::from(groups)));
-    let piece = usize::try_from((MAX_ITEMS / items_per_rank.max(1)).max(1)).unwrap_or(usize::MAX);
+    // A power of two: whole workgroups of ranks, if there are so many.
+    let piece = (most_items / items_per_rank.max(1)).max(1);
+    let piece = usize::try_from(1u64 << piece.ilog2()).unwrap_or(usize::MAX);
     (first..end).step_by(piece).map(|start| rank(start)..rank(end.min(start + piece as u64))).collect()
 }
 
@@ -73,9 +79,9 @@ mod tests {
 
     #[test]
     fn pieces_cover_all_ranks() {
-        assert_eq!(rank_pieces(&(5..100), 8, 3 * 8), [0..13]);
-        assert!(rank_pieces(&(7..7), 8, 24).iter().all(|ranks| ranks.len() <= 1));
-        let pieces = rank_pieces(&(0..1 << 36), 32, 4 * 32);
+        assert_eq!(rank_pieces(&(5..100), 8, 3 * 8, 1 << 31), [0..13]);
+        assert!(rank_pieces(&(7..7), 8, 24, 1 << 31).iter().all(|ranks| ranks.len() <= 1));
+        let pieces = rank_pieces(&(0..1 << 36), 32, 4 * 32, 1 << 31);
         assert_eq!((pieces.len(), pieces[0].len(), pieces.last().map(|last| last.end)), (128, 1 << 24, Some(1 << 31)));
     }
 }

@@ -11,6 +11,8 @@ mod workspace;
 
 #[cfg(test)]
 mod device_tests;
+#[cfg(test)]
+mod twins;
 
 use std::ops::Range;
 use std::time::Instant;
@@ -31,8 +33,6 @@ use workspace::{ACCOUNT_WORDS, Workspace};
 
 /// Bytes of a particle in four queues.
 const QUEUE_BYTES: u64 = 4 * 64;
-/// Most bytes of the tally on the device: sums of several groups, if they fit.
-const MAX_TALLY_BYTES: u64 = 1 << 30;
 
 /// The compiled stages, and how fast they were.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub(super) struct TransportStages {
 }
 
 impl TransportStages {
-    fn compile(context: &Context, is_software: bool, control: &Control) -> Result<Self, DoseError> {
+    fn compile(context: &Context, is_software: bool, quota: Quota, control: &Control) -> Result<Self, DoseError> {
         let constants = constants();
         let compiled = |shader: &'static Shader| {
             // A driver may take its time.
@@ -61,7 +61,7 @@ impl TransportStages {
             charged: compiled(&TRANSPORT_CHARGED)?,
             photon: compiled(&TRANSPORT_PHOTON)?,
             pace: Pace::new(is_software),
-            quota: Quota::of_device(is_software, context.bounds().binding_bytes),
+            quota,
         })
     }
 }
@@ -85,10 +85,14 @@ impl Session {
             return Err(DoseError::TooLarge { what, needed_bytes, limit_bytes });
         }
         let voxels = scene.medium.len();
-        let blocks = group_blocks(scene.groups, voxels, limit_bytes.min(MAX_TALLY_BYTES))?;
+        let quota = match &self.transport {
+            Some(stages) => stages.quota,
+            None => Quota::of_device(self.is_software, limit_bytes),
+        };
+        let blocks = group_blocks(scene.groups, voxels, quota.tally_bytes)?;
         let mut stages = match self.transport.take() {
             Some(stages) => stages,
-            None => TransportStages::compile(&self.context, self.is_software, control)?,
+            None => TransportStages::compile(&self.context, self.is_software, quota, control)?,
         };
         // The caller's tally must not change before all is done: a device can fail at any time.
         let mut added = Tally::new(scene.groups, voxels);
@@ -114,7 +118,7 @@ impl Session {
         for block in blocks {
             workspace.clear(&self.context);
             let items_per_rank = u64::from(device_scene.params.n_slots) << block.bits;
-            for ranks in rank_pieces(histories, scene.groups, items_per_rank) {
+            for ranks in rank_pieces(histories, scene.groups, items_per_rank, stages.quota.items) {
                 let params = launch_params(device_scene.params, block, &ranks, histories, &stages.quota);
                 self.run_launch(stages, &workspace, params, control)?;
             }
@@ -215,6 +219,7 @@ fn launch_params(
     quota: &Quota,
 ) -> TransportParams {
     let n_ranks = ranks.end - ranks.start;
+    let padded_ranks = n_ranks.next_multiple_of(TRANSPORT_EMISSION.lanes);
     TransportParams {
         first_group: block.first,
         launch_bits: block.bits,
@@ -224,7 +229,7 @@ fn launch_params(
         first_history_high: high(histories.start),
         end_history_low: low(histories.end),
         end_history_high: high(histories.end),
-        n_items: (n_ranks << block.bits) * of_scene.n_slots,
+        n_items: (padded_ranks << block.bits) * of_scene.n_slots,
         capacity: quota.capacity,
         charged_steps: quota.charged_steps,
         photon_steps: quota.photon_steps,

@@ -7,9 +7,13 @@ use super::constants::EMISSION_WORK;
 /// What a batch aims at: short enough to cancel and for a driver's watchdog [s].
 const BATCH_SECONDS: f64 = 0.04;
 /// Cycles of one batch.
-const MAX_CYCLES: u32 = 64;
+const MAX_CYCLES: u32 = 256;
 /// Lanes of a dispatch: a few workgroups.
 const MIN_LANES: u32 = 128;
+/// Most bytes of the tally on the device.
+const MAX_TALLY_BYTES: u64 = 1 << 30;
+/// Most emissions of a launch: they are counted in one word.
+const MAX_ITEMS: u64 = 1 << 31;
 /// Steps per second that are expected of a device before its first batch: rather too few.
 const FIRST_RATE_HARDWARE: f64 = 2e8;
 const FIRST_RATE_SOFTWARE: f64 = 1e6;
@@ -23,6 +27,10 @@ pub(super) struct Quota {
     pub(super) charged_steps: u32,
     /// Faces and interactions of one photon in one dispatch.
     pub(super) photon_steps: u32,
+    /// Most bytes of the tally on the device, which holds as many groups as fit.
+    pub(super) tally_bytes: u64,
+    /// Most emissions of a launch.
+    pub(super) items: u64,
 }
 
 impl Quota {
@@ -30,9 +38,15 @@ impl Quota {
     ///
     /// * `binding_bytes` – of which [`super::QUEUE_BYTES`] are taken for each place of a queue
     pub(super) fn of_device(is_software: bool, binding_bytes: u64) -> Self {
-        let wanted: u32 = if is_software { 1 << 15 } else { 1 << 20 };
+        let wanted: u32 = if is_software { 1 << 15 } else { 1 << 21 };
         let fitting = u32::try_from(binding_bytes / super::QUEUE_BYTES).unwrap_or(u32::MAX);
-        Self { capacity: wanted.min(fitting), charged_steps: 16, photon_steps: 32 }
+        Self {
+            capacity: wanted.min(fitting),
+            charged_steps: 16,
+            photon_steps: 32,
+            tally_bytes: binding_bytes.min(MAX_TALLY_BYTES),
+            items: MAX_ITEMS,
+        }
     }
 
     /// Steps that one lane of each stage does in a cycle, at most.
@@ -92,22 +106,25 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const QUOTA: Quota = Quota { capacity: 1 << 20, charged_steps: 16, photon_steps: 32 };
-
     #[test]
     fn a_batch_grows_with_the_device_and_stays_short() {
+        let quota = Quota::of_device(false, 1 << 31);
         let mut pace = Pace::new(true);
         let mut batch = Batch { cycles: 1, lanes: 0 };
-        for steps_per_second in [1e5, 1e8, 1e11] {
+        for steps_per_second in [1e5, 1e8, 1e12] {
             for _ in 0..20 {
-                batch = pace.next(batch, 0, true, &QUOTA);
-                let work = batch.cycles * batch.lanes * QUOTA.work_per_lane();
+                batch = pace.next(batch, 0, true, &quota);
+                let work = batch.cycles * batch.lanes * quota.work_per_lane();
                 pace.learn(work, Duration::from_secs_f64(f64::from(work) / steps_per_second));
             }
-            let seconds = f64::from(batch.cycles * batch.lanes * QUOTA.work_per_lane()) / steps_per_second;
-            assert!(batch.lanes == MIN_LANES || (0.5..1.01).contains(&(seconds / BATCH_SECONDS)) || batch.cycles == 64);
+            let seconds = f64::from(batch.cycles * batch.lanes * quota.work_per_lane()) / steps_per_second;
+            assert!(
+                batch.lanes == MIN_LANES
+                    || (0.5..1.01).contains(&(seconds / BATCH_SECONDS))
+                    || batch.cycles == MAX_CYCLES
+            );
         }
-        assert_eq!(batch, Batch { cycles: 64, lanes: 1 << 18 });
+        assert_eq!(batch, Batch { cycles: MAX_CYCLES, lanes: 1 << 19 });
     }
 
     #[test]
