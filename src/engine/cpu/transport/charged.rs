@@ -189,7 +189,8 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
         loop {
             let face = self.at.next_face(&scene.grid);
             let across = face.distance_cm * self.medium.density_g_cm3;
-            if across >= left {
+            // Strictly: a voxel without mass is crossed even with nothing left.
+            if across > left {
                 self.at.advance(left / self.medium.density_g_cm3, &scene.grid);
                 self.pending_mev += loss_per_path * left;
                 return Flight::Done;
