@@ -5,7 +5,7 @@ use std::path::Path;
 use std::{env, fs};
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
-use naga::{AddressSpace, Module, StorageAccess, TypeInner};
+use naga::{AddressSpace, Module, Scalar, StorageAccess, TypeInner};
 
 /// Writes `shaders.rs`: every stage with what the engine must know of it, and every struct that the host fills in.
 pub(crate) fn embed() {
@@ -107,11 +107,12 @@ fn host_structs(module: &Module) -> impl Iterator<Item = String> {
 
 /// The Rust type of a member that is one word.
 fn word(module: &Module, member: &naga::StructMember) -> Option<&'static str> {
-    match module.types[member.ty].inner {
-        TypeInner::Scalar(naga::Scalar::F32) => Some("f32"),
-        TypeInner::Scalar(naga::Scalar::U32) | TypeInner::Atomic(naga::Scalar::U32) => Some("u32"),
-        _ => None,
+    let inner = &module.types[member.ty].inner;
+    if *inner == TypeInner::Scalar(Scalar::F32) {
+        return Some("f32");
     }
+    let words = [TypeInner::Scalar(Scalar::U32), TypeInner::Atomic(Scalar::U32)];
+    words.contains(inner).then_some("u32")
 }
 
 fn fields(words: &[(&str, &str)]) -> String {

@@ -63,7 +63,7 @@ fn emit_slot(history: vec2<u32>, group: u32, rank: u32, number: u32) -> bool {
     }
     let rest = select(0.0, 2.0 * ELECTRON_REST_MEV, slot.kind == POSITRON);
     score_emission(slot.weight * (energy_mev + rest));
-    if slot.kind != PHOTON && is_stopped() { return false; }
+    if slot.kind != PHOTON && is_stopped(reach_here()) { return false; }
     particle.at.direction = isotropic();
     return true;
 }

@@ -42,16 +42,17 @@ fn run_charged() -> bool {
     for (var n = 0u; n < params.charged_steps; n++) {
         let photons = select(1u, 3u, particle.kind == POSITRON);
         if room_charged < 1u || room_photons < photons { return true; }
-        if is_stopped() { return false; }
+        let reach = reach_here();
+        if is_stopped(reach) { return false; }
         if particle.to_next <= 0.0 { particle.to_next = next_paths(); }
-        if !take_step() { return false; }
+        if !take_step(reach) { return false; }
     }
     return true;
 }
 
 // False: the particle is no more.
-fn take_step() -> bool {
-    let step = plan_step(particle.to_next);
+fn take_step(reach: Reach) -> bool {
+    let step = plan_step(reach, particle.to_next);
     let variance = step.node.soft_variance * step.path;
     let loss = min(soft_loss(step.loss_mev, variance), particle.energy_mev);
     let hinge = step.path * next_uniform();
@@ -83,8 +84,7 @@ fn take_step() -> bool {
 }
 
 // Stops a particle that is below the cut, or cannot leave its voxel.
-fn is_stopped() -> bool {
-    let reach = reach_here();
+fn is_stopped(reach: Reach) -> bool {
     let to_surface = to_surface_cm(particle.at) * here.density_g_cm3;
     let stops = particle.energy_mev < params.absorption_mev || reach.csda_range < to_surface;
     if stops { stop(reach); }
@@ -104,8 +104,7 @@ fn reach_here() -> Reach {
 }
 
 // The next step: as long as the tables allow, or to the next hard interaction. Everything is taken at the energy in its middle.
-fn plan_step(to_interaction: f32) -> CondensedStep {
-    let reach = reach_here();
+fn plan_step(reach: Reach, to_interaction: f32) -> CondensedStep {
     let at = place(particle.energy_mev - 0.5 * reach.step_loss_mev);
     let first = params.step_first + 2u * (charge_table() * NODES + at.node);
     let a = rows_between(row(first), row(first + 2u), at.fraction);
@@ -123,10 +122,16 @@ fn plan_step(to_interaction: f32) -> CondensedStep {
 fn fly(path: f32, whole: f32, loss_mev: f32) -> Flight {
     let loss_per_path = loss_mev / whole;
     var left = path;
+    if path < to_surface_cm(particle.at) * here.density_g_cm3 {
+        particle.at = advance(particle.at, path / here.density_g_cm3);
+        particle.pending_mev += loss_per_path * path;
+        return Flight(DONE, 0.0);
+    }
     while left >= 0.0 {
         let face = next_face(particle.at);
         let across = face.distance_cm * here.density_g_cm3;
-        if across >= left {
+        // Strictly: a voxel without mass is crossed even with nothing left.
+        if across > left {
             particle.at = advance(particle.at, left / here.density_g_cm3);
             particle.pending_mev += loss_per_path * left;
             return Flight(DONE, 0.0);

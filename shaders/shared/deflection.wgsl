@@ -2,8 +2,8 @@
 
 // Half of 1 − cos θ of a step's deflection; from the path over the first and second transport mean free path.
 fn half_versine(first: f32, second: f32) -> f32 {
-    let lost_first = 1.0 - exp(-first);
-    let lost_second = 1.0 - exp(-second);
+    let lost_first = decayed(first);
+    let lost_second = decayed(second);
     let mean = 0.5 * lost_first;
     let mean_square = mean - lost_second * (1.0 / 6.0);
     let edge = clamp((2.0 * mean - 3.0 * mean_square) / max(1.0 - 2.0 * mean, 1e-6), 0.0, 2.0 * mean);
@@ -12,6 +12,13 @@ fn half_versine(first: f32, second: f32) -> f32 {
     let within = next_uniform();
     if choice < beyond { return edge + within * (1.0 - edge); }
     return within * edge;
+}
+
+// 1 − exp(−x) by its series. Beyond 1: its value there.
+fn decayed(unbounded: f32) -> f32 {
+    let x = min(unbounded, 1.0);
+    return x * (1.0 - x * (1.0 / 2.0) * (1.0 - x * (1.0 / 3.0)
+        * (1.0 - x * 0.25 * (1.0 - x * 0.2 * (1.0 - x * (1.0 / 6.0))))));
 }
 
 // Energy lost in a step by soft collisions: never negative; mean and variance are exact [MeV].

@@ -1,12 +1,10 @@
 // Where decays are, and what they emit: systematic samples. Twins: src/engine/transport/source.rs, emissions.rs; engine/cpu/transport/history.rs
 
+#import sequence
+
 // Marks the key from which the shifts of a group are drawn: no history has so high a number.
 const SHIFT_MARK: u32 = 0xFFFFFFFFu;
 
-override PLACE_STRIDE_LOW: u32;
-override PLACE_STRIDE_HIGH: u32;
-override CHARGED_STRIDE: u32;
-override PHOTON_STRIDE: u32;
 override GUIDE_BITS: u32;
 
 // For each cell of the cumulative activity, the first source that reaches beyond its start.
@@ -37,12 +35,6 @@ fn shift_of(group: u32) -> Shift {
     return Shift(words.xy, words.z, words.w);
 }
 
-// The place of a rank on the cumulative activity.
-fn place_of(rank: u32, shift: vec2<u32>) -> vec2<u32> {
-    let low = product(rank, PLACE_STRIDE_LOW);
-    return add_wide(vec2(low.x, low.y + rank * PLACE_STRIDE_HIGH), shift);
-}
-
 // The voxel at a place on the cumulative activity.
 fn source_voxel(at: vec2<u32>) -> u32 {
     let cell = at.y >> (32u - params.source_guide_bits);
@@ -58,7 +50,7 @@ fn source_voxel(at: vec2<u32>) -> u32 {
 
 // Where the decay is: a voxel by systematic sampling, a uniform place in it. Draws from the stream of the decay.
 fn decay(rank: u32, shift: Shift) -> Position {
-    let cell = cell_of(source_voxel(place_of(rank, shift.place)));
+    let cell = cell_of(source_voxel(activity_place(rank, shift.place)));
     let x = next_uniform();
     let y = next_uniform();
     let z = next_uniform();
@@ -72,8 +64,7 @@ fn slot_at(number: u32) -> Slot {
 
 // The place of a rank in a slot.
 fn slot_place(slot: Slot, rank: u32, shift: Shift) -> u32 {
-    if slot.kind == PHOTON { return rank * PHOTON_STRIDE + shift.photon; }
-    return rank * CHARGED_STRIDE + shift.charged;
+    return emission_place(rank, select(shift.charged, shift.photon, slot.kind == PHOTON));
 }
 
 // The energy [MeV] of the particle at a place of a slot; below 0 where the slot is empty there.

@@ -83,7 +83,7 @@ fn run(case_here: Case) -> Outcome {
             let shift = Shift(case_here.key.xy, case_here.key.z, case_here.key.w);
             let slot = slot_at(material);
             let energy_mev = slot_energy_mev(slot, slot_place(slot, case_here.id, shift));
-            return Outcome(vec4(source_voxel(place_of(case_here.id, shift.place)), 0u, 0u, 0u), vec4(energy_mev, slot.weight, 0.0, 0.0), none);
+            return Outcome(vec4(source_voxel(activity_place(case_here.id, shift.place)), 0u, 0u, 0u), vec4(energy_mev, slot.weight, 0.0, 0.0), none);
         }
         default: {
             // The flight is kept and taken up again between its faces.

@@ -5,7 +5,6 @@ use crate::engine::transport::UNITS_PER_MEV;
 use crate::engine::transport::emissions::GUIDE_BITS;
 use crate::engine::transport::nodes::{FIRST, NODES, OCTAVE_BITS};
 use crate::engine::transport::scene::ELECTRON_REST_MEV;
-use crate::engine::transport::source::{CHARGED_STRIDE, PHOTON_STRIDE, PLACE_STRIDE};
 use crate::engine::transport::tables::{
     FORM_FACTOR_BINS, PHOTON_STEPS, SPECTRUM_ROWS, SPECTRUM_ROWS_PER_OCTAVE, TRANSFER_BINS, TRANSFER_MIN,
 };
@@ -53,10 +52,6 @@ pub(super) fn constants() -> Vec<(String, f64)> {
         ("LOCAL", f64::from(LOCAL)),
         ("MAX_LAUNCH_GROUPS", f64::from(1 << MAX_LAUNCH_BITS)),
         ("EMISSION_WORK", f64::from(EMISSION_WORK)),
-        ("PLACE_STRIDE_LOW", f64::from(low(PLACE_STRIDE))),
-        ("PLACE_STRIDE_HIGH", f64::from(high(PLACE_STRIDE))),
-        ("CHARGED_STRIDE", f64::from(CHARGED_STRIDE)),
-        ("PHOTON_STRIDE", f64::from(PHOTON_STRIDE)),
         ("GUIDE_BITS", f64::from(GUIDE_BITS)),
     ];
     // Those that follow from others in WGSL have their own values there.

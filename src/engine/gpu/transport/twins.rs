@@ -17,8 +17,7 @@ use crate::engine::gpu::context::Pipeline;
 use crate::engine::gpu::session::Session;
 use crate::engine::gpu::shader::TWINS;
 use crate::engine::transport::Scene;
-use crate::engine::transport::emissions::stride;
-use crate::engine::transport::source::PLACE_STRIDE;
+use crate::engine::transport::sequence;
 
 /// Cases of each body.
 const CASES: usize = 4096;
@@ -182,11 +181,11 @@ fn on_cpu(case: &Case, scene: &Scene) -> Outcome {
         14 => {
             let [low, high, charged, photon] = case.key;
             let shift = u64::from(high) << 32 | u64::from(low);
-            let place = u64::from(case.id).wrapping_mul(PLACE_STRIDE).wrapping_add(shift);
+            let place = sequence::place(case.id, shift);
             let slot = &scene.emissions.slots[material];
             let is_photon = slot.particle == crate::domain::emission::Particle::Photon;
             let shift = if is_photon { photon } else { charged };
-            let in_slot = case.id.wrapping_mul(stride(slot.particle)).wrapping_add(shift);
+            let in_slot = sequence::emission(case.id, shift);
             let energy_mev = scene.emissions.energy_mev(slot, in_slot).unwrap_or(-1.0);
             Outcome { words: [scene.source.voxel(place), 0, 0, 0], ..values(&[energy_mev, slot.weight]) }
         }
