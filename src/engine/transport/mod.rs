@@ -1,7 +1,9 @@
 //! What both engines share of Monte Carlo transport: the tally, and the boundary of the grid.
 
+pub mod scene;
 pub mod tally;
 
+pub use scene::{Scene, SceneInput};
 pub use tally::{GroupTally, Tally, UNITS_PER_MEV};
 
 /// What becomes of a particle that reaches the end of the grid.
