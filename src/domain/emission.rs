@@ -132,12 +132,12 @@ impl EmissionSpectrum {
 
     /// Mean number of particles of one kind per decay.
     pub fn yield_per_decay(&self, particle: Particle) -> f64 {
-        self.of(particle).map(|emission| emission.yield_per_decay).sum()
+        self.of(particle).map(|emission| emission.yield_per_decay).fold(0.0, std::ops::Add::add)
     }
 
     /// Mean energy that particles of one kind carry [MeV per decay].
     pub fn mean_energy_mev(&self, particle: Particle) -> f64 {
-        self.of(particle).map(|emission| emission.yield_per_decay * emission.mean_mev()).sum()
+        self.of(particle).map(|emission| emission.yield_per_decay * emission.mean_mev()).fold(0.0, std::ops::Add::add)
     }
 
     /// Mean energy that all of them carry [MeV per decay].
