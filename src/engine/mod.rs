@@ -79,7 +79,7 @@ impl Device {
         control: &Control,
     ) -> Result<(), DoseError> {
         match self {
-            Self::Cpu(_) => scene.transport_temporarily(histories, tally, control),
+            Self::Cpu(cpu) => cpu.transport(scene, histories, tally, control),
             Self::Gpu(gpu) => Err(DoseError::DeviceUnavailable(format!(
                 "{} does not run the method monte-carlo yet; use the device cpu",
                 gpu.info().id

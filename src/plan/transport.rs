@@ -120,9 +120,9 @@ pub fn local_mev(source: &Source) -> f64 {
     }
 }
 
-/// Histories that can be numbered: the rank in a group has 32 bits, and no sum over a tally may overflow 64.
+/// Histories that can be numbered: the rank in a group and the end of a range of ranks have 32 bits, and no sum over a tally may overflow 64.
 fn max_histories(groups: u32, released_mev: f64) -> u64 {
-    let by_rank = u64::from(groups) << 32;
+    let by_rank = u64::from(groups) * u64::from(u32::MAX);
     let by_energy = TALLY_FILL * 2f64.powi(64) / UNITS_PER_MEV / released_mev;
     #[expect(
         clippy::cast_possible_truncation,
@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn histories_end_where_numbers_end() {
-        let all = 32u64 << 32;
+        let all = 32 * u64::from(u32::MAX);
         let timed = plan(|options| options.stop.time_limit_s = Some(1.0)).expect("a good plan");
         assert_eq!((timed.histories, timed.max_histories), (all, all));
         let last = plan(|options| (options.first_history, options.stop.histories) = (all - 100, Some(100)));

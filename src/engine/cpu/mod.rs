@@ -4,9 +4,13 @@ mod core;
 mod fft;
 mod lanes;
 mod progress;
+mod transport;
+
+use std::ops::Range;
 
 use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError, Stage, Volume};
 use crate::engine::kernel_spectrum::{PreparedKernel, PreparedKernels, power_of_two_below};
+use crate::engine::transport::{Scene, Tally};
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::{Block, ConvolutionPlan};
 
@@ -63,6 +67,20 @@ impl CpuEngine {
         }
         self.workspace.trim();
         Ok(Volume::from_vec(source.grid().clone(), energy).expect("one energy for each voxel of the source's grid"))
+    }
+
+    /// See [`crate::engine::Device::transport`].
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`].
+    pub fn transport(
+        &mut self,
+        scene: &Scene,
+        histories: Range<u64>,
+        tally: &mut Tally,
+        control: &Control,
+    ) -> Result<(), DoseError> {
+        transport::transport(scene, histories, tally, control)
     }
 
     fn convolve_block(

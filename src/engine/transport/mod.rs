@@ -1,6 +1,10 @@
 //! What both engines share of Monte Carlo transport: the tally, and the boundary of the grid.
 
+pub mod emissions;
+pub(crate) mod nodes;
 pub mod scene;
+pub mod source;
+pub mod tables;
 pub mod tally;
 
 pub use scene::{Scene, SceneInput};

@@ -49,7 +49,7 @@ pub(super) fn run(
     let expected = Expected::new(&record.scene.emissions);
     let labels = request.labels().regions.as_ref();
     let done = if request.activity().total() > 0.0 {
-        let scene = scene(plan, request, options, &phantom)?;
+        let scene = scene(plan, request, options, &phantom);
         wall_time.push(StageTime::new(Stage::Tables.name(), began.elapsed()));
         control.checkpoint(Stage::Dose, 0.0)?;
         let scale = dose::scale(&record);
@@ -96,12 +96,7 @@ pub fn merged_dose(record: TallyRecord, labels: Option<&LabelMap>, extras: Extra
     dose::dose(record, &ending, &Control::detached())
 }
 
-fn scene(
-    plan: &TransportPlan,
-    request: &DoseRequest,
-    options: &MonteCarloOptions,
-    phantom: &Phantom,
-) -> Result<Scene, DoseError> {
+fn scene(plan: &TransportPlan, request: &DoseRequest, options: &MonteCarloOptions, phantom: &Phantom) -> Scene {
     let (decays, source) = (request.activity().decays(), request.source());
     let density = request.density().expect("a request for transport has a density");
     Scene::new(SceneInput {

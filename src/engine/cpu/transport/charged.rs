@@ -1,0 +1,334 @@
+//! The life of an electron or positron: condensed steps with a random hinge, hard interactions between them. Twin: `shaders/shared/charged.wgsl`.
+//!
+//! A step is measured in mass per area, not in length, and depends on the energy alone. So the transport does not see the density: in a medium of one
+//! composition, a source in proportion to the mass gives one dose everywhere (Fano's theorem), whatever the steps.
+//!
+//! Source of the scheme: mixed transport with a random hinge, Fernández-Varea, Mayol, Baró & Salvat, Nucl. Instrum. Methods B 73 (1993) 447.
+
+use super::collision::{Emerging, annihilation, bhabha, bremsstrahlung, moller};
+use super::deflection::{half_versine, soft_loss};
+use super::geometry::{Position, medium_of, turned};
+use super::history::{History, Particle};
+use super::lookup::{between, place};
+use super::random::Stream;
+use super::sampling::{azimuth, isotropic};
+use crate::domain::emission::Particle as Kind;
+use crate::engine::transport::scene::{ELECTRON_REST_MEV, Medium};
+use crate::engine::transport::tables::{Reach, Step};
+
+/// How a flight ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Flight {
+    /// After its whole path.
+    Done,
+    /// At the face of another material, with this much of its path left [g/cm²].
+    Interface(f32),
+    /// Out of the grid, with this much of its path left [g/cm²].
+    Escaped(f32),
+}
+
+/// What a condensed step does on average.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct CondensedStep {
+    /// Its path [g/cm²].
+    path: f32,
+    /// Mean soft loss [MeV].
+    loss_mev: f32,
+    /// Hard interactions on it, on average.
+    interactions: f32,
+    /// Whether it ends in a hard interaction.
+    is_hard: bool,
+    /// What it was taken from.
+    node: Step,
+}
+
+/// An electron or positron on its way.
+struct Walk<'h, 's, 'e> {
+    history: &'h mut History<'s, 'e>,
+    is_positron: bool,
+    energy_mev: f32,
+    weight: f32,
+    at: Position,
+    voxel: usize,
+    medium: Medium,
+    /// Energy left in the present voxel and not yet scored [MeV].
+    pending_mev: f32,
+    stream: Stream,
+}
+
+/// Follows a charged particle until it is absorbed or out of the grid; its secondaries wait on the history's stack.
+pub(crate) fn transport(particle: Particle, history: &mut History<'_, '_>) {
+    Walk::new(particle, history).run();
+}
+
+/// Follows one that a decay emits, in a direction that is drawn only if it moves at all.
+pub(crate) fn emit(particle: Particle, history: &mut History<'_, '_>) {
+    let mut walk = Walk::new(particle, history);
+    if !walk.is_stopped() {
+        walk.at.direction = isotropic(&mut walk.stream);
+        walk.run();
+    }
+}
+
+impl<'h, 's, 'e> Walk<'h, 's, 'e> {
+    fn new(particle: Particle, history: &'h mut History<'s, 'e>) -> Self {
+        let voxel = particle.at.index(&history.scene.grid);
+        Self {
+            is_positron: particle.kind == Kind::Positron,
+            energy_mev: particle.energy_mev,
+            weight: particle.weight,
+            at: particle.at,
+            voxel,
+            medium: medium_of(history.scene.medium[voxel]),
+            pending_mev: 0.0,
+            stream: particle.stream,
+            history,
+        }
+    }
+
+    fn run(&mut self) {
+        let mut to_interaction = 0.0;
+        while !self.is_stopped() {
+            if to_interaction <= 0.0 {
+                to_interaction = -self.stream.uniform().ln();
+            }
+            let step = self.plan_step(to_interaction);
+            let variance = step.node.soft_variance * step.path;
+            let loss = soft_loss(step.loss_mev, variance, &mut self.stream).min(self.energy_mev);
+            let hinge = step.path * self.stream.uniform();
+            let left = match self.fly(hinge, step.path, loss) {
+                Flight::Done => {
+                    self.deflect(&step);
+                    self.fly(step.path - hinge, step.path, loss)
+                }
+                Flight::Interface(left) => Flight::Interface(left + (step.path - hinge)),
+                Flight::Escaped(left) => Flight::Escaped(left + (step.path - hinge)),
+            };
+            match left {
+                Flight::Done => {
+                    self.energy_mev -= loss;
+                    to_interaction -= step.interactions;
+                    if step.is_hard {
+                        to_interaction = 0.0;
+                        if !self.interact(&step.node) {
+                            return;
+                        }
+                    }
+                }
+                Flight::Interface(left) => {
+                    let done = 1.0 - left / step.path;
+                    self.energy_mev -= loss * done;
+                    to_interaction -= step.interactions * done;
+                }
+                Flight::Escaped(left) => {
+                    self.energy_mev -= loss * (1.0 - left / step.path);
+                    return self.escape();
+                }
+            }
+        }
+    }
+
+    /// Stops a particle that is below the cut, or cannot leave its voxel.
+    fn is_stopped(&mut self) -> bool {
+        let reach = self.reach();
+        let to_surface = self.at.to_surface_cm(&self.history.scene.grid) * self.medium.density_g_cm3;
+        let is_stopped = self.energy_mev < self.history.scene.cuts.absorption_mev || reach.csda_range < to_surface;
+        if is_stopped {
+            self.stop(reach);
+        }
+        is_stopped
+    }
+
+    fn charge(&self) -> usize {
+        usize::from(self.is_positron)
+    }
+
+    fn reach(&self) -> Reach {
+        let nodes = self.history.scene.reach(self.medium.material, self.charge());
+        let at = place(self.energy_mev);
+        let (low, high) = (&nodes[at.node], &nodes[at.node + 1]);
+        Reach {
+            csda_range: between(low.csda_range, high.csda_range, at.fraction),
+            photons_to_rest: between(low.photons_to_rest, high.photons_to_rest, at.fraction),
+            step_loss_mev: between(low.step_loss_mev, high.step_loss_mev, at.fraction),
+            pad: 0.0,
+        }
+    }
+
+    /// The next step: as long as the tables allow, or to the next hard interaction. Everything is taken at the energy in its middle.
+    fn plan_step(&self, to_interaction: f32) -> CondensedStep {
+        let nodes = self.history.scene.step(self.medium.material, self.charge());
+        let reach = self.reach();
+        let at = place(self.energy_mev - 0.5 * reach.step_loss_mev);
+        let node = interpolate(&nodes[at.node], &nodes[at.node + 1], at.fraction);
+        let path = reach.step_loss_mev / node.soft_stopping;
+        let interactions = path * node.interactions;
+        let is_hard = interactions >= to_interaction;
+        let part = if is_hard { to_interaction / interactions } else { 1.0 };
+        CondensedStep {
+            path: path * part,
+            loss_mev: reach.step_loss_mev * part,
+            interactions: interactions * part,
+            is_hard,
+            node,
+        }
+    }
+
+    /// Flies straight on along a part of a step's path, through all voxels of one material, and leaves energy evenly along it.
+    ///
+    /// * `path` – how far [g/cm²]
+    /// * `whole`, `loss_mev` – path and loss of the whole step
+    fn fly(&mut self, path: f32, whole: f32, loss_mev: f32) -> Flight {
+        let scene = self.history.scene;
+        let loss_per_path = loss_mev / whole;
+        let mut left = path;
+        loop {
+            let face = self.at.next_face(&scene.grid);
+            let across = face.distance_cm * self.medium.density_g_cm3;
+            if across >= left {
+                self.at.advance(left / self.medium.density_g_cm3, &scene.grid);
+                self.pending_mev += loss_per_path * left;
+                return Flight::Done;
+            }
+            self.pending_mev += loss_per_path * across;
+            left -= across;
+            self.score_pending();
+            if !self.at.cross(face, &scene.grid) {
+                return Flight::Escaped(left);
+            }
+            self.voxel = self.at.index(&scene.grid);
+            let medium = medium_of(scene.medium[self.voxel]);
+            let is_interface = medium.material != self.medium.material;
+            self.medium = medium;
+            if is_interface {
+                return Flight::Interface(left);
+            }
+        }
+    }
+
+    fn score_pending(&mut self) {
+        self.history.score.deposit(self.voxel, self.weight * self.pending_mev);
+        self.pending_mev = 0.0;
+    }
+
+    /// Turns by what all soft collisions and elastic scatterings of the step do together.
+    fn deflect(&mut self, step: &CondensedStep) {
+        let (first, second) = (step.node.first_transport * step.path, step.node.second_transport * step.path);
+        let cosine = 1.0 - 2.0 * half_versine(first, second, &mut self.stream);
+        self.at.direction = turned(self.at.direction, cosine, azimuth(&mut self.stream));
+    }
+
+    /// A hard interaction. False: the particle is no more.
+    fn interact(&mut self, node: &Step) -> bool {
+        let (scene, energy) = (self.history.scene, self.energy_mev);
+        let choice = self.stream.uniform();
+        if choice < node.collision_part {
+            let cut = scene.cuts.collision_mev;
+            // The energy may have fallen below that of the step's middle.
+            let largest = if self.is_positron { energy } else { 0.5 * energy };
+            if cut < largest {
+                let emerging = if self.is_positron {
+                    bhabha(energy, cut, &mut self.stream)
+                } else {
+                    moller(energy, cut, &mut self.stream)
+                };
+                self.emerge(Kind::Electron, emerging);
+            }
+        } else if choice < node.photon_part {
+            if scene.cuts.photon_mev < energy {
+                let spectra = scene.spectra(self.medium.material, self.charge());
+                let emerging = bremsstrahlung(energy, scene.cuts.photon_mev, spectra, &mut self.stream);
+                self.emerge(Kind::Photon, emerging);
+            }
+        } else if self.is_positron {
+            self.annihilate_in_flight();
+            return false;
+        }
+        true
+    }
+
+    /// What an interaction sets free, at the expense of this particle.
+    fn emerge(&mut self, kind: Kind, emerging: Emerging) {
+        let [x, y] = azimuth(&mut self.stream);
+        let direction = turned(self.at.direction, emerging.cosine, [x, y]);
+        self.set_off(kind, emerging.energy_mev, direction);
+        self.at.direction = turned(self.at.direction, emerging.deflection_cosine, [-x, -y]);
+        self.energy_mev -= emerging.energy_mev;
+    }
+
+    fn annihilate_in_flight(&mut self) {
+        let photons = annihilation(self.energy_mev, &mut self.stream);
+        let [x, y] = azimuth(&mut self.stream);
+        for ((energy_mev, cosine), azimuth) in photons.into_iter().zip([[x, y], [-x, -y]]) {
+            let direction = turned(self.at.direction, cosine, azimuth);
+            self.set_off(Kind::Photon, energy_mev, direction);
+        }
+        self.score_pending();
+    }
+
+    /// Absorbs a particle that can leave its voxel no more: its energy stays, but for one bremsstrahlung photon in the mean number that it would still emit.
+    fn stop(&mut self, reach: Reach) {
+        if reach.photons_to_rest > 0.0 && self.stream.uniform() < reach.photons_to_rest {
+            let cut = self.history.scene.cuts.photon_mev;
+            let emitter_mev = self.emitter_mev(reach.photons_to_rest);
+            if emitter_mev > cut {
+                let spectra = self.history.scene.spectra(self.medium.material, self.charge());
+                let photon = bremsstrahlung(emitter_mev, cut, spectra, &mut self.stream);
+                let direction = isotropic(&mut self.stream);
+                self.set_off(Kind::Photon, photon.energy_mev, direction);
+                self.energy_mev -= photon.energy_mev;
+            }
+        }
+        self.pending_mev += self.energy_mev;
+        self.score_pending();
+        if self.is_positron {
+            let direction = isotropic(&mut self.stream);
+            for direction in [direction, direction.map(|u| -u)] {
+                self.set_off(Kind::Photon, ELECTRON_REST_MEV, direction);
+            }
+        }
+    }
+
+    /// The energy [MeV] at which a particle that slows down to rest emits a photon: where the number still to come has fallen to a uniform part of what it is.
+    fn emitter_mev(&mut self, photons_to_rest: f32) -> f32 {
+        let nodes = self.history.scene.reach(self.medium.material, self.charge());
+        let wanted = self.stream.uniform() * photons_to_rest;
+        let (mut low, mut high) = (0, place(self.energy_mev).node + 1);
+        while high - low > 1 {
+            let middle = usize::midpoint(low, high);
+            if nodes[middle].photons_to_rest <= wanted {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        let (from, to) = (nodes[low].photons_to_rest, nodes[high].photons_to_rest);
+        let part = (wanted - from) / (to - from).max(1e-30);
+        super::lookup::number(low, part).min(self.energy_mev)
+    }
+
+    /// A new particle from here.
+    fn set_off(&mut self, kind: Kind, energy_mev: f32, direction: [f32; 3]) {
+        let at = Position { direction, ..self.at };
+        let particle = Particle::born(kind, energy_mev, self.weight, at, &mut self.stream);
+        self.history.push(particle);
+    }
+
+    fn escape(&mut self) {
+        let rest = if self.is_positron { 2.0 * ELECTRON_REST_MEV } else { 0.0 };
+        self.history.score.escape(self.weight * (self.energy_mev + rest));
+    }
+}
+
+fn interpolate(low: &Step, high: &Step, fraction: f32) -> Step {
+    Step {
+        soft_stopping: between(low.soft_stopping, high.soft_stopping, fraction),
+        interactions: between(low.interactions, high.interactions, fraction),
+        collision_part: between(low.collision_part, high.collision_part, fraction),
+        photon_part: between(low.photon_part, high.photon_part, fraction),
+        first_transport: between(low.first_transport, high.first_transport, fraction),
+        second_transport: between(low.second_transport, high.second_transport, fraction),
+        soft_variance: between(low.soft_variance, high.soft_variance, fraction),
+        pad: 0.0,
+    }
+}

@@ -1,0 +1,175 @@
+//! Straight flight through the voxels of any anisotropic grid. Twin: `shaders/shared/geometry.wgsl`.
+//!
+//! A position is a voxel and a place in it, so that precision does not depend on the size of the grid.
+
+use crate::engine::transport::scene::{GridShape, Medium};
+
+/// A length beyond every grid [cm].
+const FAR_CM: f32 = 1e30;
+/// A component of a direction below which a flight is parallel to the faces of that axis.
+const PARALLEL: f32 = 1e-12;
+
+/// Where a particle is and where it goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Position {
+    /// Indices of its voxel.
+    pub(crate) cell: [i32; 3],
+    /// Where in the voxel, from its low corner [cm].
+    pub(crate) local_cm: [f32; 3],
+    /// Unit vector.
+    pub(crate) direction: [f32; 3],
+}
+
+/// The face of the voxel that a flight meets next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Face {
+    pub(crate) distance_cm: f32,
+    pub(crate) axis: usize,
+}
+
+impl Position {
+    /// Number of its voxel, x fastest.
+    #[inline]
+    #[expect(clippy::cast_sign_loss, reason = "a position is inside the grid")]
+    pub(crate) fn index(&self, grid: &GridShape) -> usize {
+        ((self.cell[2] * grid.shape[1] + self.cell[1]) * grid.shape[0] + self.cell[0]) as usize
+    }
+
+    /// The face that it meets next if it flies straight on.
+    #[inline]
+    pub(crate) fn next_face(&self, grid: &GridShape) -> Face {
+        let along = |axis: usize| {
+            let (u, x) = (self.direction[axis], self.local_cm[axis]);
+            if u > PARALLEL {
+                (grid.spacing_cm[axis] - x) / u
+            } else if u < -PARALLEL {
+                -x / u
+            } else {
+                FAR_CM
+            }
+        };
+        let [x, y, z] = [along(0), along(1), along(2)];
+        let (nearer, axis) = if y < x { (y, 1) } else { (x, 0) };
+        if z < nearer { Face { distance_cm: z, axis: 2 } } else { Face { distance_cm: nearer, axis } }
+    }
+
+    /// Distance to the nearest point of the voxel's surface [cm].
+    #[inline]
+    pub(crate) fn to_surface_cm(&self, grid: &GridShape) -> f32 {
+        let along = |axis: usize| self.local_cm[axis].min(grid.spacing_cm[axis] - self.local_cm[axis]);
+        along(0).min(along(1)).min(along(2))
+    }
+
+    /// Flies within the voxel.
+    #[inline]
+    pub(crate) fn advance(&mut self, distance_cm: f32, grid: &GridShape) {
+        for axis in 0..3 {
+            let x = self.local_cm[axis] + self.direction[axis] * distance_cm;
+            self.local_cm[axis] = x.clamp(0.0, grid.spacing_cm[axis]);
+        }
+    }
+
+    /// Flies to a face and through it. False: out of the grid.
+    #[inline]
+    pub(crate) fn cross(&mut self, face: Face, grid: &GridShape) -> bool {
+        self.advance(face.distance_cm, grid);
+        self.local_cm[face.axis] = if self.direction[face.axis] > 0.0 { 0.0 } else { grid.spacing_cm[face.axis] };
+        self.enter_next(face.axis, grid)
+    }
+
+    /// Goes to the next voxel along an axis. False: out of the grid.
+    #[inline]
+    fn enter_next(&mut self, axis: usize, grid: &GridShape) -> bool {
+        self.cell[axis] += if self.direction[axis] > 0.0 { 1 } else { -1 };
+        if self.cell[axis] >= 0 && self.cell[axis] < grid.shape[axis] {
+            return true;
+        }
+        if grid.is_periodic {
+            self.cell[axis] = if self.cell[axis] < 0 { grid.shape[axis] - 1 } else { 0 };
+        }
+        grid.is_periodic
+    }
+}
+
+/// A straight flight through many voxels: distances to the faces are kept, not computed anew in each.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ray {
+    /// From here to the next face of each axis [cm].
+    to_face_cm: [f32; 3],
+    /// From one face of an axis to the next [cm].
+    across_cm: [f32; 3],
+}
+
+impl Ray {
+    #[inline]
+    pub(crate) fn new(at: &Position, grid: &GridShape) -> Self {
+        let mut ray = Self { to_face_cm: [FAR_CM; 3], across_cm: [FAR_CM; 3] };
+        for axis in 0..3 {
+            let (u, x, edge) = (at.direction[axis], at.local_cm[axis], grid.spacing_cm[axis]);
+            if u.abs() > PARALLEL {
+                ray.to_face_cm[axis] = if u > 0.0 { (edge - x) / u } else { -x / u };
+                ray.across_cm[axis] = edge / u.abs();
+            }
+        }
+        ray
+    }
+
+    /// The face that it meets next.
+    #[inline]
+    pub(crate) fn next_face(&self) -> Face {
+        let [x, y, z] = self.to_face_cm;
+        let (nearer, axis) = if y < x { (y, 1) } else { (x, 0) };
+        if z < nearer { Face { distance_cm: z, axis: 2 } } else { Face { distance_cm: nearer, axis } }
+    }
+
+    /// Flies to a face and through it; the place in the voxel is found only where the flight ends. False: out of the grid.
+    #[inline]
+    pub(crate) fn cross(&mut self, face: Face, at: &mut Position, grid: &GridShape) -> bool {
+        for distance in &mut self.to_face_cm {
+            *distance -= face.distance_cm;
+        }
+        self.to_face_cm[face.axis] = self.across_cm[face.axis];
+        at.enter_next(face.axis, grid)
+    }
+
+    /// Ends the flight in the present voxel, so far from where it entered.
+    #[inline]
+    pub(crate) fn end(&self, distance_cm: f32, at: &mut Position, grid: &GridShape) {
+        for axis in 0..3 {
+            let (u, edge) = (at.direction[axis], grid.spacing_cm[axis]);
+            if u.abs() > PARALLEL {
+                let left = (self.to_face_cm[axis] - distance_cm) * u;
+                at.local_cm[axis] = if u > 0.0 { edge - left } else { -left }.clamp(0.0, edge);
+            }
+        }
+    }
+}
+
+/// A direction turned by a polar angle and an azimuth.
+///
+/// * `cosine` – of the polar angle
+/// * `azimuth` – cosine and sine of the azimuth
+///
+/// Source of the basis: Duff et al., J. Comput. Graph. Tech. 6 (2017) 1.
+#[inline]
+pub(crate) fn turned(direction: [f32; 3], cosine: f32, azimuth: [f32; 2]) -> [f32; 3] {
+    let [u, v, w] = direction;
+    let sine = (1.0 - cosine * cosine).max(0.0).sqrt();
+    let sign = if w < 0.0 { -1.0 } else { 1.0 };
+    let a = -1.0 / (sign + w);
+    let b = u * v * a;
+    let (p, q) = (sine * azimuth[0], sine * azimuth[1]);
+    let turned = [
+        cosine * u + p * (1.0 + sign * u * u * a) + q * b,
+        cosine * v + p * sign * b + q * (sign + v * v * a),
+        cosine * w - p * sign * u - q * v,
+    ];
+    let scale = 1.0 / (turned[0] * turned[0] + turned[1] * turned[1] + turned[2] * turned[2]).sqrt();
+    turned.map(|x| x * scale)
+}
+
+/// The density [g/cm³] and the number of the material that one word of the medium holds.
+#[inline]
+pub(crate) fn medium_of(word: u32) -> Medium {
+    Medium { density_g_cm3: f32::from_bits(word & !15), material: (word & 15) as usize }
+}

@@ -1,0 +1,146 @@
+//! Random numbers by counting: the same words for a history wherever and in whatever order it runs. Twin: `shaders/shared/random.wgsl`.
+//!
+//! Threefry4x32 with 13 rounds, one more than the twelve that pass all of BigCrush (Salmon, Moraes, Dror & Shaw, Proc. SC11 (2011), art. 16, table 2).
+
+/// Rotations of Threefry4x32, by round modulo 8, of the two pairs of words.
+///
+/// Source: Salmon, Moraes, Dror & Shaw, Proc. SC11 (2011), art. 16, table 3 (Skein's constants for 4×32 bits).
+const ROTATIONS: [[u32; 2]; 8] = [[10, 26], [11, 21], [13, 27], [23, 5], [6, 20], [17, 11], [25, 10], [18, 20]];
+/// Parity of the key schedule, 32-bit words.
+const PARITY: u32 = 0x1BD1_1BDA;
+
+/// Four random words for a key and a counter.
+#[inline]
+pub(crate) fn threefry(key: [u32; 4], counter: [u32; 4]) -> [u32; 4] {
+    let schedule = [key[0], key[1], key[2], key[3], PARITY ^ key[0] ^ key[1] ^ key[2] ^ key[3]];
+    let mut x: [u32; 4] = std::array::from_fn(|i| counter[i].wrapping_add(schedule[i]));
+    four_rounds(&mut x, [ROTATIONS[0], ROTATIONS[1], ROTATIONS[2], ROTATIONS[3]]);
+    inject(&mut x, [schedule[1], schedule[2], schedule[3], schedule[4]], 1);
+    four_rounds(&mut x, [ROTATIONS[4], ROTATIONS[5], ROTATIONS[6], ROTATIONS[7]]);
+    inject(&mut x, [schedule[2], schedule[3], schedule[4], schedule[0]], 2);
+    four_rounds(&mut x, [ROTATIONS[0], ROTATIONS[1], ROTATIONS[2], ROTATIONS[3]]);
+    inject(&mut x, [schedule[3], schedule[4], schedule[0], schedule[1]], 3);
+    even_round(&mut x, ROTATIONS[4]);
+    x
+}
+
+#[inline(always)]
+fn four_rounds(x: &mut [u32; 4], rotations: [[u32; 2]; 4]) {
+    even_round(x, rotations[0]);
+    odd_round(x, rotations[1]);
+    even_round(x, rotations[2]);
+    odd_round(x, rotations[3]);
+}
+
+#[inline(always)]
+fn even_round(x: &mut [u32; 4], [a, b]: [u32; 2]) {
+    x[0] = x[0].wrapping_add(x[1]);
+    x[1] = x[1].rotate_left(a) ^ x[0];
+    x[2] = x[2].wrapping_add(x[3]);
+    x[3] = x[3].rotate_left(b) ^ x[2];
+}
+
+#[inline(always)]
+fn odd_round(x: &mut [u32; 4], [a, b]: [u32; 2]) {
+    x[0] = x[0].wrapping_add(x[3]);
+    x[3] = x[3].rotate_left(a) ^ x[0];
+    x[2] = x[2].wrapping_add(x[1]);
+    x[1] = x[1].rotate_left(b) ^ x[2];
+}
+
+/// Adds words of the key's schedule, and how often that was done.
+#[inline(always)]
+fn inject(x: &mut [u32; 4], words: [u32; 4], number: u32) {
+    *x = std::array::from_fn(|i| x[i].wrapping_add(words[i]));
+    x[3] = x[3].wrapping_add(number);
+}
+
+/// The random words of one particle of a history.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Stream {
+    key: [u32; 4],
+    /// Which particle of the history it is.
+    id: u32,
+    /// Words drawn so far.
+    drawn: u32,
+    block: [u32; 4],
+}
+
+impl Stream {
+    /// * `key` – seed and history, low words first
+    /// * `id` – the particle, by a number that no other of the history has
+    pub(crate) fn new(key: [u32; 4], id: u32) -> Self {
+        Self { key, id, drawn: 0, block: [0; 4] }
+    }
+
+    /// The history's key, for its other particles.
+    pub(crate) fn key(&self) -> [u32; 4] {
+        self.key
+    }
+
+    /// The next word.
+    #[inline]
+    pub(crate) fn word(&mut self) -> u32 {
+        let lane = self.drawn % 4;
+        if lane == 0 {
+            self.block = threefry(self.key, [self.drawn / 4, self.id, 0, 0]);
+        }
+        self.drawn += 1;
+        self.block[lane as usize]
+    }
+
+    /// The next number, above 0 and below 1.
+    #[inline]
+    pub(crate) fn uniform(&mut self) -> f32 {
+        unit_interval(self.word())
+    }
+}
+
+/// The middle of one of 2²³ equal parts of the unit interval: never 0, never 1.
+#[inline]
+pub(crate) fn unit_interval(word: u32) -> f32 {
+    ((word >> 9) as f32 + 0.5) * (1.0 / 8_388_608.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The authors' own known answers for 13 rounds (Random123, `kat_vectors`).
+    #[test]
+    fn words_are_those_of_the_authors() {
+        let pi =
+            [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344, 0xa409_3822, 0x299f_31d0, 0x082e_fa98, 0xec4e_6c89];
+        let all = u32::MAX;
+        for (key, counter, expected) in [
+            ([0; 4], [0; 4], [0x531c_7e4f, 0x3949_1ee5, 0x2c85_5a92, 0x3d6a_bf9a]),
+            ([all; 4], [all; 4], [0xc418_9358, 0x1c9c_c83a, 0xd588_1c67, 0x6a0a_89e0]),
+            (
+                [pi[4], pi[5], pi[6], pi[7]],
+                [pi[0], pi[1], pi[2], pi[3]],
+                [0x4aa7_1d8f, 0x7347_38c2, 0x431f_c6a8, 0xae6d_ebf1],
+            ),
+        ] {
+            assert_eq!(threefry(key, counter), expected, "{key:x?}");
+        }
+    }
+
+    #[test]
+    fn a_stream_is_the_words_of_its_counters() {
+        let key = [1, 2, 3, 4];
+        let mut stream = Stream::new(key, 77);
+        let drawn: Vec<u32> = (0..12).map(|_| stream.word()).collect();
+        let counted: Vec<u32> = (0..3).flat_map(|block| threefry(key, [block, 77, 0, 0])).collect();
+        assert_eq!(drawn, counted);
+        assert_ne!(drawn[0], Stream::new(key, 78).word());
+    }
+
+    #[test]
+    fn numbers_are_inside_the_unit_interval() {
+        assert!(unit_interval(0) > 0.0 && unit_interval(u32::MAX) < 1.0);
+        let mut stream = Stream::new([5, 0, 9, 0], 1);
+        let mean = (0..1_000_000).map(|_| f64::from(stream.uniform())).sum::<f64>() / 1e6;
+        // 1σ is 0.00029.
+        assert!((mean - 0.5).abs() < 0.0015, "{mean}");
+    }
+}

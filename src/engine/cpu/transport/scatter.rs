@@ -1,0 +1,143 @@
+//! Interactions of photons: energies and angles. Twin: `shaders/shared/scatter.wgsl`.
+
+use super::lookup::between;
+use super::random::Stream;
+use crate::engine::transport::nodes::INTERVALS;
+use crate::engine::transport::scene::{ELECTRON_REST_MEV, FormFactors};
+use crate::engine::transport::tables::{FORM_FACTOR_BINS, TRANSFER_BINS, TRANSFER_MIN};
+use crate::physics::constants::H_C_MEV_ANGSTROM;
+
+/// Momentum transfer [Å⁻¹] of a photon of 1 MeV that is turned back.
+#[expect(clippy::cast_possible_truncation, reason = "single precision is what the engines use")]
+const TRANSFER_PER_MEV: f32 = (1.0 / H_C_MEV_ANGSTROM) as f32;
+
+/// A photon scattered by an electron.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Compton {
+    /// Energy of the scattered photon [MeV].
+    pub(crate) photon_mev: f32,
+    /// Cosine of its deflection.
+    pub(crate) cosine: f32,
+    /// Cosine of the angle at which the electron leaves, opposite in azimuth.
+    pub(crate) electron_cosine: f32,
+}
+
+/// Compton scattering by bound electrons: Klein and Nishina's cross section times the incoherent scattering function.
+///
+/// Source: Klein & Nishina, Z. Phys. 52 (1929) 853; sampled as by Butcher & Messel, Nucl. Phys. 20 (1960) 15.
+pub(crate) fn compton(energy_mev: f32, factors: FormFactors<'_>, stream: &mut Stream) -> Compton {
+    let k = energy_mev / ELECTRON_REST_MEV;
+    let least = 1.0 / (1.0 + 2.0 * k);
+    let (inverse, linear) = (-least.ln(), 0.5 * (1.0 - least * least));
+    loop {
+        let part = if stream.uniform() * (inverse + linear) < inverse {
+            (-inverse * stream.uniform()).exp()
+        } else {
+            (least * least + (1.0 - least * least) * stream.uniform()).sqrt()
+        }
+        .clamp(least, 1.0);
+        let versine = ((1.0 - part) / (k * part)).clamp(0.0, 2.0);
+        let sine_squared = versine * (2.0 - versine);
+        let form = 1.0 - part * sine_squared / (1.0 + part * part);
+        let transfer = energy_mev * TRANSFER_PER_MEV * (0.5 * versine).sqrt();
+        if stream.uniform() < form * incoherent(transfer, factors) {
+            return emerging(energy_mev, part, versine);
+        }
+    }
+}
+
+/// From the part of the energy that the photon keeps to angles, by the conservation of momentum with an electron at rest.
+fn emerging(energy_mev: f32, part: f32, versine: f32) -> Compton {
+    let photon_mev = energy_mev * part;
+    let cosine = 1.0 - versine;
+    let forward = energy_mev - photon_mev * cosine;
+    let aside = photon_mev * (versine * (2.0 - versine)).max(0.0).sqrt();
+    let electron_cosine = forward / (forward * forward + aside * aside).sqrt().max(1e-20);
+    Compton { photon_mev, cosine, electron_cosine: electron_cosine.clamp(-1.0, 1.0) }
+}
+
+/// Incoherent scattering function per electron.
+fn incoherent(transfer: f32, factors: FormFactors<'_>) -> f32 {
+    if transfer < TRANSFER_MIN {
+        let part = transfer / TRANSFER_MIN;
+        return factors.incoherent[0] * part * part;
+    }
+    let place = super::lookup::place(transfer);
+    let stride = INTERVALS / TRANSFER_BINS;
+    let bin = place.node / stride;
+    let along = ((place.node % stride) as f32 + place.fraction) / stride as f32;
+    between(factors.incoherent[bin], factors.incoherent[bin + 1], along)
+}
+
+/// Cosine of the deflection of a photon scattered coherently: form factor by inversion, Thomson's factor by rejection.
+///
+/// Source: Hubbard et al., J. Phys. Chem. Ref. Data 4 (1975) 471.
+pub(crate) fn coherent(energy_mev: f32, factors: FormFactors<'_>, stream: &mut Stream) -> f32 {
+    let largest = energy_mev * TRANSFER_PER_MEV;
+    let all = cumulative(largest, factors);
+    loop {
+        let transfer = invert(stream.uniform() * all, factors);
+        let part = (transfer / largest).min(1.0);
+        let cosine = 1.0 - 2.0 * part * part;
+        if 2.0 * stream.uniform() < 1.0 + cosine * cosine {
+            return cosine;
+        }
+    }
+}
+
+/// Integral of the squared form factor over the squared transfer, up to a transfer.
+fn cumulative(transfer: f32, factors: FormFactors<'_>) -> f32 {
+    let place = super::lookup::place(transfer);
+    let stride = INTERVALS / FORM_FACTOR_BINS;
+    let bin = place.node / stride;
+    let along = ((place.node % stride) as f32 + place.fraction) / stride as f32;
+    between(factors.coherent[bin], factors.coherent[bin + 1], along)
+}
+
+/// The transfer [Å⁻¹] up to which the integral has a value: bisection over the bins, then quadratic in the transfer within one.
+fn invert(value: f32, factors: FormFactors<'_>) -> f32 {
+    let (mut low, mut high) = (0, FORM_FACTOR_BINS);
+    while high - low > 1 {
+        let middle = usize::midpoint(low, high);
+        if factors.coherent[middle] <= value {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    let (first, second) = (factors.coherent[low], factors.coherent[high]);
+    let part = ((value - first) / (second - first).max(1e-30)).clamp(0.0, 1.0);
+    let (from, to) = (factors.transfer[low], factors.transfer[high]);
+    // Within a bin the form factor is nearly constant: the integral grows like the square of the transfer.
+    (from * from + part * (to * to - from * from)).sqrt()
+}
+
+/// Cosine of the angle at which a photoelectron leaves.
+///
+/// Source: Sauter, Ann. Phys. 11 (1931) 454; sampled as in Salvat, Fernández-Varea & Sempau (2011), section 2.2.1.
+pub(crate) fn photoelectron_cosine(kinetic_mev: f32, stream: &mut Stream) -> f32 {
+    let gamma = kinetic_mev / ELECTRON_REST_MEV + 1.0;
+    let beta = (1.0 - 1.0 / (gamma * gamma)).max(1e-6).sqrt();
+    let a = 1.0 / beta - 1.0;
+    let b = 0.5 * beta * gamma * (gamma - 1.0) * (gamma - 2.0);
+    let peak = 2.0 * (1.0 / a + b);
+    loop {
+        let choice = stream.uniform();
+        let range = (a + 2.0) * (a + 2.0);
+        let versine = 2.0 * a * (2.0 * choice + (a + 2.0) * choice.sqrt()) / (range - 4.0 * choice);
+        let form = (2.0 - versine) * (1.0 / (a + versine) + b);
+        if stream.uniform() * peak < form {
+            return (1.0 - versine).clamp(-1.0, 1.0);
+        }
+    }
+}
+
+/// Cosine of the angle at which an electron or positron of a pair leaves.
+///
+/// Source: the leading term of Sauter's and Gluckstern & Hull's distribution, as in Salvat, Fernández-Varea & Sempau (2011), section 2.4.
+pub(crate) fn pair_cosine(kinetic_mev: f32, stream: &mut Stream) -> f32 {
+    let gamma = kinetic_mev / ELECTRON_REST_MEV + 1.0;
+    let beta = (1.0 - 1.0 / (gamma * gamma)).max(0.0).sqrt();
+    let choice = 2.0 * stream.uniform() - 1.0;
+    ((choice + beta) / (choice * beta + 1.0)).clamp(-1.0, 1.0)
+}

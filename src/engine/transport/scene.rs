@@ -1,0 +1,199 @@
+//! All that decides a run of Monte Carlo transport, as flat data that both engines read.
+
+use super::Boundary;
+use super::emissions::EmissionSlots;
+use super::nodes::NODES;
+use super::source::SourceSampler;
+use super::tables::{
+    Attenuation, FORM_FACTOR_BINS, FlatTables, K_SHELLS, KShellLines, MAX_MATERIALS, PHOTON_STEPS, Reach,
+    SPECTRUM_ROWS, Step, TRANSFER_BINS,
+};
+use crate::domain::VoxelGrid;
+use crate::domain::emission::{EmissionSpectrum, Particle};
+use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
+use crate::physics::material::Material;
+use crate::plan::HistoryCuts;
+
+/// Electron rest energy [MeV] in single precision.
+#[expect(clippy::cast_possible_truncation, reason = "the engines compute in single precision")]
+pub const ELECTRON_REST_MEV: f32 = ELECTRON_REST_ENERGY_MEV as f32;
+
+/// Photons of more are never followed for others: a tally adds less than 64 MeV at a time.
+const MOST_WEIGHTED_MEV: f64 = 2.0;
+
+/// Bits of a word of the medium that hold the number of the material; the rest is the density.
+const MATERIAL_BITS: u32 = 15;
+
+/// From what a scene is made. The volumes have one value a voxel, x fastest.
+#[derive(Clone, Copy, Debug)]
+pub struct SceneInput<'a> {
+    /// The grid of all volumes.
+    pub grid: &'a VoxelGrid,
+    /// Decays per voxel: finite, nowhere negative.
+    pub decays: &'a [f32],
+    /// Mass density [g/cm³]: finite, nowhere negative.
+    pub density_g_cm3: &'a [f32],
+    /// The materials that occur, at most [`MAX_MATERIALS`].
+    pub materials: &'a [Material],
+    /// Which of them a voxel is made of.
+    pub material_of_voxel: &'a [u8],
+    /// What a decay emits.
+    pub emissions: &'a EmissionSpectrum,
+    /// What stays where the decay was, such as the energy of alpha particles [MeV per decay].
+    pub local_mev_per_decay: f64,
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Statistical groups, a power of two.
+    pub groups: u32,
+    /// Cuts of the transport.
+    pub cuts: HistoryCuts,
+    /// What lies outside the grid.
+    pub boundary: Boundary,
+}
+
+/// The grid as the engines see it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GridShape {
+    /// Voxels by axis.
+    pub shape: [i32; 3],
+    /// Edges of a voxel [cm].
+    pub spacing_cm: [f32; 3],
+    /// Whether what leaves on one side comes back on the other.
+    pub is_periodic: bool,
+}
+
+/// Cuts as the engines use them [MeV].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SceneCuts {
+    /// Charged particles of less are absorbed.
+    pub absorption_mev: f32,
+    /// Collisions with a smaller loss are soft.
+    pub collision_mev: f32,
+    /// Photons of less are absorbed, and bremsstrahlung of less is soft.
+    pub photon_mev: f32,
+    /// Photons of less are scored by their track length.
+    pub track_length_mev: f32,
+}
+
+/// Density [g/cm³] and material of a voxel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Medium {
+    pub(crate) density_g_cm3: f32,
+    pub(crate) material: usize,
+}
+
+/// All that decides a run. Equal scenes give equal histories.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scene {
+    /// The grid.
+    pub grid: GridShape,
+    /// One word a voxel: the density in single precision with the number of the material in its lowest four bits.
+    pub medium: Vec<u32>,
+    /// The tables of the materials.
+    pub tables: FlatTables,
+    /// Where decays are.
+    pub source: SourceSampler,
+    /// What they emit.
+    pub emissions: EmissionSlots,
+    /// What stays where the decay was [MeV per decay].
+    pub local_mev: f32,
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Statistical groups.
+    pub groups: u32,
+    /// Cuts.
+    pub cuts: SceneCuts,
+}
+
+impl Scene {
+    /// Tabulates the materials and samplers: takes up to a few seconds for materials not met before.
+    ///
+    /// # Panics
+    /// If the volumes are not of one size, or there are no or too many materials, which the caller has checked.
+    #[expect(clippy::cast_possible_truncation, reason = "the engines compute in single precision")]
+    pub fn new(input: SceneInput<'_>) -> Self {
+        let voxels = input.grid.voxels();
+        let sizes = [input.decays.len(), input.density_g_cm3.len(), input.material_of_voxel.len()];
+        assert_eq!(sizes, [voxels; 3], "the volumes of a scene have one value a voxel");
+        assert!((1..=MAX_MATERIALS).contains(&input.materials.len()), "a scene has one to {MAX_MATERIALS} materials");
+        let shape = input.grid.shape().map(|n| i32::try_from(n).expect("a grid that fits in memory"));
+        let energies = |particle| input.emissions.emissions().iter().filter(move |e| e.particle == particle);
+        // Pairs need two rest energies.
+        let makes_pairs = energies(Particle::Photon).any(|e| e.high_mev > 2.0 * ELECTRON_REST_ENERGY_MEV)
+            || energies(Particle::Electron).any(|e| e.high_mev > 2.0 * ELECTRON_REST_ENERGY_MEV);
+        let with_positrons = makes_pairs || energies(Particle::Positron).next().is_some();
+        Self {
+            grid: GridShape {
+                shape,
+                spacing_cm: input.grid.spacing_cm().map(|cm| cm as f32),
+                is_periodic: input.boundary == Boundary::Periodic,
+            },
+            medium: input.density_g_cm3.iter().zip(input.material_of_voxel).map(word).collect(),
+            tables: FlatTables::new(input.materials, &input.cuts, with_positrons),
+            source: SourceSampler::new(input.decays),
+            emissions: EmissionSlots::new(input.emissions, input.cuts.track_length_mev.min(MOST_WEIGHTED_MEV)),
+            local_mev: input.local_mev_per_decay as f32,
+            seed: input.seed,
+            groups: input.groups,
+            cuts: SceneCuts {
+                absorption_mev: input.cuts.absorption_mev as f32,
+                collision_mev: input.cuts.collision_mev as f32,
+                photon_mev: input.cuts.photon_mev as f32,
+                track_length_mev: input.cuts.track_length_mev as f32,
+            },
+        }
+    }
+
+    /// Tables of one material and charge, 0 for electrons and 1 for positrons.
+    #[inline]
+    pub(crate) fn reach(&self, material: usize, charge: usize) -> &[Reach] {
+        rows(&self.tables.reach, 2 * material + charge, NODES)
+    }
+
+    #[inline]
+    pub(crate) fn step(&self, material: usize, charge: usize) -> &[Step] {
+        rows(&self.tables.step, 2 * material + charge, NODES)
+    }
+
+    pub(crate) fn spectra(&self, material: usize, charge: usize) -> Spectra<'_> {
+        Spectra(rows(&self.tables.spectra, 2 * material + charge, SPECTRUM_ROWS * (PHOTON_STEPS + 1)))
+    }
+
+    #[inline]
+    pub(crate) fn attenuation(&self, material: usize) -> &[Attenuation] {
+        rows(&self.tables.attenuation, material, NODES)
+    }
+
+    pub(crate) fn form_factors(&self, material: usize) -> FormFactors<'_> {
+        FormFactors {
+            incoherent: rows(&self.tables.incoherent, material, TRANSFER_BINS + 1),
+            coherent: rows(&self.tables.coherent, material, FORM_FACTOR_BINS + 1),
+            transfer: &self.tables.transfer,
+        }
+    }
+
+    pub(crate) fn k_shells(&self, material: usize) -> &[KShellLines] {
+        rows(&self.tables.k_shells, material, K_SHELLS)
+    }
+}
+
+fn word((density, &material): (&f32, &u8)) -> u32 {
+    (density.to_bits() & !MATERIAL_BITS) | u32::from(material)
+}
+
+#[inline]
+fn rows<T>(table: &[T], number: usize, len: usize) -> &[T] {
+    &table[number * len..(number + 1) * len]
+}
+
+/// Bremsstrahlung spectra of one material and charge: [`SPECTRUM_ROWS`] rows of [`PHOTON_STEPS`] + 1 values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spectra<'a>(pub(crate) &'a [f32]);
+
+/// Incoherent scattering function and form factor of one material.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FormFactors<'a> {
+    pub(crate) incoherent: &'a [f32],
+    pub(crate) coherent: &'a [f32],
+    pub(crate) transfer: &'a [f32],
+}

@@ -1,0 +1,278 @@
+//! The physics tables of a run as both engines read them: flat, in single precision, on nodes that a number's own bits index.
+
+use bytemuck::{Pod, Zeroable};
+use rayon::prelude::*;
+
+use super::nodes::{INTERVALS, node, nodes};
+use crate::physics::electron::{Charge, ElectronTables, TransportCuts};
+use crate::physics::log_grid::{LogGrid, LogTable};
+use crate::physics::material::Material;
+use crate::physics::photon::PhotonTables;
+use crate::plan::HistoryCuts;
+
+/// Most materials of a run: what the medium's words have room for.
+pub const MAX_MATERIALS: usize = 16;
+/// Steps of the bremsstrahlung spectra, in √(1 − κ).
+pub const PHOTON_STEPS: usize = 32;
+/// Rows of the bremsstrahlung spectra to an octave of the kinetic energy.
+pub const SPECTRUM_ROWS_PER_OCTAVE: usize = 4;
+/// Rows of a bremsstrahlung spectrum.
+pub const SPECTRUM_ROWS: usize = 14 * SPECTRUM_ROWS_PER_OCTAVE + 1;
+/// Bins of the incoherent scattering function, over the momentum transfer.
+pub const TRANSFER_BINS: usize = INTERVALS / 4;
+/// Bins of the cumulative form factor, over the momentum transfer.
+pub const FORM_FACTOR_BINS: usize = INTERVALS / 4;
+/// First momentum transfer of both [Å⁻¹].
+pub const TRANSFER_MIN: f32 = 1.0 / 1024.0;
+/// K shells of a material that may fluoresce.
+pub const K_SHELLS: usize = 2;
+
+/// Longest condensed step: mean free paths between large deflections (first transport), λ₁.
+const STEP_DEFLECTION: f64 = 0.1;
+/// Longest condensed step: part of the kinetic energy.
+const STEP_LOSS: f64 = 0.1;
+
+/// How far an electron or positron goes, at one energy of one material.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub struct Reach {
+    /// CSDA range [g/cm²].
+    pub csda_range: f32,
+    /// Mean number of bremsstrahlung photons above the cut until at rest.
+    pub photons_to_rest: f32,
+    /// Largest mean soft loss of a condensed step [MeV].
+    pub step_loss_mev: f32,
+    /// Nothing.
+    pub pad: f32,
+}
+
+/// What a condensed step needs, at one energy of one material.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub struct Step {
+    /// Stopping power of soft collisions and photons [MeV·cm²/g].
+    pub soft_stopping: f32,
+    /// Cross section of all hard interactions [cm²/g].
+    pub interactions: f32,
+    /// Part of them that are hard collisions.
+    pub collision_part: f32,
+    /// Part of them that are hard collisions or bremsstrahlung; the rest annihilates.
+    pub photon_part: f32,
+    /// First transport cross section of elastic scattering and soft collisions [cm²/g].
+    pub first_transport: f32,
+    /// Second transport cross section of the same [cm²/g].
+    pub second_transport: f32,
+    /// Variance of the soft losses [MeV²·cm²/g].
+    pub soft_variance: f32,
+    /// Nothing.
+    pub pad: f32,
+}
+
+/// How photons interact, at one energy of one material.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub struct Attenuation {
+    /// Mass attenuation coefficient [cm²/g].
+    pub total: f32,
+    /// Mass energy-absorption coefficient [cm²/g].
+    pub absorption: f32,
+    /// Part of the interactions that are photoelectric.
+    pub photoelectric_part: f32,
+    /// Part that are photoelectric or incoherent.
+    pub incoherent_part: f32,
+    /// Part that are photoelectric, incoherent or coherent; the rest makes pairs.
+    pub coherent_part: f32,
+    /// Parts of the photoelectric absorptions that happen in the K shells.
+    pub k_part: [f32; K_SHELLS],
+    /// Nothing.
+    pub pad: f32,
+}
+
+/// The K shell of an element.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
+pub struct KShellLines {
+    /// Probability that a photon follows an absorption.
+    pub fluorescence_yield: f32,
+    /// Part of the photons that are Kα.
+    pub k_alpha_fraction: f32,
+    /// Energy of Kα [MeV].
+    pub k_alpha_mev: f32,
+    /// Energy of Kβ [MeV].
+    pub k_beta_mev: f32,
+}
+
+/// All tables of a run, material after material.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FlatTables {
+    /// One [node](super::nodes) after another for each material and charge (electron, then positron).
+    pub reach: Vec<Reach>,
+    /// As `reach`.
+    pub step: Vec<Step>,
+    /// [`SPECTRUM_ROWS`] rows of [`PHOTON_STEPS`] + 1 for each material and charge: probability of accepting a photon.
+    pub spectra: Vec<f32>,
+    /// One [node](super::nodes) after another for each material.
+    pub attenuation: Vec<Attenuation>,
+    /// [`TRANSFER_BINS`] + 1 for each material: incoherent scattering function per electron.
+    pub incoherent: Vec<f32>,
+    /// [`FORM_FACTOR_BINS`] + 1 for each material: integral of F² over x², 1 at the end.
+    pub coherent: Vec<f32>,
+    /// [`FORM_FACTOR_BINS`] + 1 momentum transfers x [Å⁻¹], the same for all materials.
+    pub transfer: Vec<f32>,
+    /// [`K_SHELLS`] for each material.
+    pub k_shells: Vec<KShellLines>,
+}
+
+/// Tables of one material.
+struct MaterialTables {
+    charged: Vec<ElectronTables>,
+    photon: PhotonTables,
+}
+
+impl FlatTables {
+    /// Tabulates materials, in parallel.
+    ///
+    /// * `with_positrons` – whether positrons can occur; their tables are those of electrons otherwise
+    pub fn new(materials: &[Material], cuts: &HistoryCuts, with_positrons: bool) -> Self {
+        let grid = LogGrid::energies();
+        let transport_cuts =
+            TransportCuts::new(cuts.collision_mev, cuts.photon_mev).expect("cuts are checked by the plan");
+        let charges: &[Charge] = if with_positrons { &Charge::ALL } else { &[Charge::Electron] };
+        let tables: Vec<MaterialTables> = materials
+            .par_iter()
+            .map(|material| MaterialTables {
+                charged: charges
+                    .par_iter()
+                    .map(|&charge| ElectronTables::new(material, charge, transport_cuts, grid))
+                    .collect(),
+                photon: PhotonTables::new(material, grid),
+            })
+            .collect();
+        let mut flat = Self { transfer: transfers().map(single).collect(), ..Self::default() };
+        for material in &tables {
+            for charge in 0..2 {
+                flat.push_charged(material.charged.get(charge).unwrap_or(&material.charged[0]));
+            }
+            flat.push_photon(&material.photon);
+        }
+        flat
+    }
+
+    fn push_charged(&mut self, tables: &ElectronTables) {
+        let mut photons = cumulative_photons(tables).into_iter();
+        let stopping = |e: f64| tables.slowing_down.collision.value(e) + tables.slowing_down.radiative.value(e);
+        let first_range = tables.slowing_down.csda_range.grid().min();
+        self.reach.extend(nodes().map(|e| {
+            let first = tables.elastic_first_transport.value(e) + tables.soft_first_transport.value(e);
+            // Below the tables, the range goes on in proportion to the energy.
+            let range = tables.slowing_down.csda_range.value(e) * (e / first_range).min(1.0);
+            let soft = tables.soft_stopping.value(e).min(stopping(e));
+            Reach {
+                csda_range: single(range),
+                photons_to_rest: single(photons.next().expect("one number a node")),
+                step_loss_mev: single((STEP_LOSS * e).min(STEP_DEFLECTION * soft / first)),
+                pad: 0.0,
+            }
+        }));
+        self.step.extend(nodes().map(|e| step(tables, e)));
+        for row in 0..SPECTRUM_ROWS {
+            let e = node(row * INTERVALS / (SPECTRUM_ROWS - 1));
+            self.spectra.extend((0..=PHOTON_STEPS).map(|i| {
+                let kappa = 1.0 - (i as f64 / PHOTON_STEPS as f64).powi(2);
+                single(tables.photon_spectrum.acceptance(e, kappa))
+            }));
+        }
+    }
+
+    fn push_photon(&mut self, tables: &PhotonTables) {
+        self.attenuation.extend(nodes().map(|e| attenuation(tables, e)));
+        let sampled = |bins: usize| (0..=bins).map(move |bin| node(bin * INTERVALS / bins));
+        let incoherent = &tables.scattering.incoherent;
+        // The first node lies just below the first of the tables, where the function still grows like x².
+        let below = incoherent.grid().min();
+        self.incoherent
+            .extend(sampled(TRANSFER_BINS).map(|x| single(incoherent.value(x) * (x / below).min(1.0).powi(2))));
+        let cumulative = &tables.scattering.coherent_cumulative;
+        let below = cumulative.grid().min();
+        let whole = cumulative.value(transfers().last().expect("a last node").powi(2));
+        self.coherent.extend(transfers().map(|x| single(cumulative.value(x * x) * (x * x / below).min(1.0) / whole)));
+        for number in 0..K_SHELLS {
+            self.k_shells.push(tables.k_shells.iter().rev().nth(number).map_or_else(KShellLines::default, |table| {
+                KShellLines {
+                    fluorescence_yield: single(table.shell.fluorescence_yield),
+                    k_alpha_fraction: single(table.shell.k_alpha_fraction),
+                    k_alpha_mev: single(table.shell.k_alpha_mev),
+                    k_beta_mev: single(table.shell.k_beta_mev),
+                }
+            }));
+        }
+    }
+}
+
+/// Momentum transfers of the form factors [Å⁻¹].
+fn transfers() -> impl Iterator<Item = f64> {
+    (0..=FORM_FACTOR_BINS).map(|bin| node(bin * INTERVALS / FORM_FACTOR_BINS))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the engines compute in single precision")]
+fn single(value: f64) -> f32 {
+    value as f32
+}
+
+fn step(tables: &ElectronTables, e: f64) -> Step {
+    let value = |table: &LogTable| table.value(e);
+    let collisions = value(&tables.hard_collision);
+    let photons = value(&tables.bremsstrahlung);
+    let interactions = collisions + photons + value(&tables.annihilation);
+    let part = |some: f64| if interactions > 0.0 { single(some / interactions) } else { 0.0 };
+    Step {
+        soft_stopping: single(value(&tables.soft_stopping)),
+        interactions: single(interactions),
+        collision_part: part(collisions),
+        photon_part: part(collisions + photons),
+        first_transport: single(value(&tables.elastic_first_transport) + value(&tables.soft_first_transport)),
+        second_transport: single(value(&tables.elastic_second_transport) + value(&tables.soft_second_transport)),
+        soft_variance: single(value(&tables.soft_variance)),
+        pad: 0.0,
+    }
+}
+
+fn attenuation(tables: &PhotonTables, e: f64) -> Attenuation {
+    let value = |table: &LogTable| table.value(e);
+    let total = value(&tables.total);
+    let part = |some: f64| single(some / total);
+    let (absorbed, incoherent, coherent) =
+        (value(&tables.photoelectric), value(&tables.incoherent), value(&tables.coherent));
+    let k_part = std::array::from_fn(|number| {
+        tables.k_shells.iter().rev().nth(number).map_or(0.0, |table| single(value(&table.probability)))
+    });
+    Attenuation {
+        total: single(total),
+        absorption: single(value(&tables.energy_absorption)),
+        photoelectric_part: part(absorbed),
+        incoherent_part: part(absorbed + incoherent),
+        // Exactly 1 where no pair can be made.
+        coherent_part: if value(&tables.pair) + value(&tables.triplet) > 0.0 {
+            part(absorbed + incoherent + coherent)
+        } else {
+            1.0
+        },
+        k_part,
+        pad: 0.0,
+    }
+}
+
+/// Mean number of bremsstrahlung photons above the cut that a particle emits until at rest, at each node: the integral of their cross
+/// section over the stopping power.
+fn cumulative_photons(tables: &ElectronTables) -> Vec<f64> {
+    let slow = &tables.slowing_down;
+    let rate = |e: f64| tables.bremsstrahlung.value(e) / (slow.collision.value(e) + slow.radiative.value(e));
+    let (mut sum, mut last) = (0.0, node(0));
+    nodes()
+        .map(|e| {
+            sum += 0.5 * (rate(last) + rate(e)) * (e - last);
+            last = e;
+            sum
+        })
+        .collect()
+}
