@@ -4,6 +4,7 @@ mod bad_headers;
 mod bad_streams;
 mod concurrency;
 mod lifecycle;
+mod monte_carlo;
 mod streaming;
 
 use std::sync::{Arc, mpsc};
