@@ -202,28 +202,30 @@ fn the_account_closes() {
 
 #[test]
 fn the_spread_of_repeated_runs_is_the_sigma_claimed() {
-    // 30 runs of other seeds. In each voxel, spread²/σ² has a mean of 1; over independent voxels its mean varies by √(2/29/voxels).
-    let mut case = Case::new(4096);
-    let runs: Vec<DoseResult> = (1..=30)
+    // 100 runs of other seeds. In each voxel, spread²/σ² has a mean of 1 and varies by √(2/99) = 14 %; its mean over voxels varies less, by how much depends
+    // on what they share. If they shared all, 0.4 would be exceeded once in 200 times; if nothing, never.
+    const RUNS: u32 = 100;
+    let mut case = Case::new(2048);
+    let runs: Vec<DoseResult> = (1..=RUNS)
         .map(|seed| {
-            case.options.seed = seed;
+            case.options.seed = seed.into();
             case.run()
         })
         .collect();
     let hottest = runs[0].dose.as_slice().iter().copied().fold(0.0, f32::max);
     let (mut ratio, mut voxels) = (0.0, 0u32);
     for voxel in (0..VOXELS).filter(|&voxel| runs[0].dose.as_slice()[voxel] > 0.3 * hottest) {
-        let mean = |of: &dyn Fn(&DoseResult) -> f64| runs.iter().map(of).sum::<f64>() / 30.0;
-        let centre = mean(&|run| f64::from(run.dose.as_slice()[voxel]));
-        let spread = mean(&|run| (f64::from(run.dose.as_slice()[voxel]) - centre).powi(2)) * 30.0 / 29.0;
-        let claimed = mean(&|run| f64::from(run.uncertainty.as_ref().expect("asked for").as_slice()[voxel]).powi(2));
-        ratio += spread / claimed;
+        let mean = |of: &dyn Fn(&DoseResult) -> f64| runs.iter().map(of).sum::<f64>() / f64::from(RUNS);
+        let dose = |run: &DoseResult| f64::from(run.dose.as_slice()[voxel]);
+        let centre = mean(&dose);
+        let spread = mean(&|run| (dose(run) - centre).powi(2)) * f64::from(RUNS) / f64::from(RUNS - 1);
+        let sigma = |run: &DoseResult| f64::from(run.uncertainty.as_ref().expect("asked for").as_slice()[voxel]);
+        ratio += spread / mean(&|run| sigma(run).powi(2));
         voxels += 1;
     }
     let ratio = ratio / f64::from(voxels);
     println!("spread² / σ²: {ratio:.3} in {voxels} voxels");
-    // 27 voxels: 5 % at 1σ, more since neighbours share energy. Five times that is exceeded once in 10⁶.
-    assert!(voxels >= 20 && (ratio - 1.0).abs() < 0.3, "{ratio} in {voxels} voxels");
+    assert!(voxels >= 20 && (ratio - 1.0).abs() < 0.4, "{ratio} in {voxels} voxels");
 }
 
 #[test]
@@ -246,7 +248,7 @@ fn a_target_stops_at_the_same_history_every_time() {
 fn a_target_may_be_a_label() {
     let mut case = Case::new(0);
     let target = |relative, label| Some(TargetUncertainty { relative, region: Region::Label(label) });
-    case.options.stop = StopRule { target: target(0.1, 5), histories: Some(3_000_000), time_limit_s: None };
+    case.options.stop = StopRule { target: target(0.2, 5), histories: Some(3_000_000), time_limit_s: None };
     let missing = case.try_run(&Control::detached()).expect_err("no labels");
     assert!(matches!(&missing, DoseError::Invalid(faults) if faults[0].field == "labels"), "{missing}");
     case.labels.regions = Some(label_map(|[x, ..]| if x == 9 { 5.0 } else { 1.0 }));
@@ -299,11 +301,14 @@ fn activity_in_vacuum_reaches_matter_elsewhere() {
     assert!(dose[[6, 4, 3]] > 0.0, "electrons cross the vacuum");
     let energy = result.provenance.energy;
     assert!(energy.escaped_mev > 0.3 * energy.emitted_mev && energy.deposited_mev > 0.1 * energy.emitted_mev);
-    assert_eq!((energy.without_dose_mev, energy.voxels_without_dose), (0.0, 6 * 63));
+    // Electrons that are emitted with less than the absorption energy stay where they are: 0.7 % of the energy of Lu-177 at 11 keV.
+    assert_eq!(energy.voxels_without_dose, 6 * 63);
+    assert!(energy.without_dose_mev < 0.01 * energy.emitted_mev, "{energy:?}");
     case.density.fill(0.0);
     let empty = case.run();
     assert!(empty.dose.as_slice().iter().all(|&gy| gy == 0.0));
-    assert_eq!(empty.provenance.energy.deposited_mev, 0.0);
+    let energy = empty.provenance.energy;
+    assert!(energy.deposited_mev < 0.01 * energy.emitted_mev, "{energy:?}");
 }
 
 #[test]

@@ -231,6 +231,7 @@ fn activity_unit(
 
 fn method(checks: &mut Checks, message: Option<pb::Method>) -> Option<Method> {
     use pb::method::Method as Arm;
+    let mut complete = true;
     let method = match message.and_then(|message| message.method) {
         Some(Arm::Local(options)) => {
             let default = LocalOptions::default();
@@ -249,13 +250,17 @@ fn method(checks: &mut Checks, message: Option<pb::Method>) -> Option<Method> {
                 truncation_radius_mm: options.truncation_radius_mm,
             })
         }
-        Some(Arm::MonteCarlo(options)) => Method::MonteCarlo(Box::new(monte_carlo::options(checks, options))),
+        Some(Arm::MonteCarlo(message)) => {
+            let options;
+            (options, complete) = monte_carlo::options(checks, message);
+            Method::MonteCarlo(Box::new(options))
+        }
         None => return missing(checks, "method"),
     };
     if let Err(faults) = method.check() {
         checks.extend("method", faults.into_violations());
     }
-    Some(method)
+    Some(method).filter(|_| complete)
 }
 
 fn density_correction(number: i32, default: DensityCorrection) -> Result<DensityCorrection, Invalid> {

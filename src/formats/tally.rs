@@ -288,7 +288,7 @@ mod tests {
         TallyRecord {
             scene: scene(),
             runs: vec![run(0, 100), run(100, 50), run(1 << 36, 9)],
-            activity: TimeIntegratedActivity::new(volume([0.0, 1.5, 1e24, 3.0, 4.0, 1e-30]), ActivityUnit::BqS)
+            activity: TimeIntegratedActivity::new(volume([0.0, 1.5, 1e23, 3.0, 4.0, 1e-30]), ActivityUnit::BqS)
                 .expect("an activity"),
             density: DensityMap::new(volume([0.0, 1.0, 1.05, 0.26, 1.9, 25.0])).expect("a density"),
             tally: Tally { groups: (0..32).map(group).collect() },

@@ -31,8 +31,8 @@ const SOFT_G_CM3: f64 = 1.0;
 const TALLY_FILL: f64 = 0.5;
 /// Bytes of the tables of one material, for photons, electrons and positrons, on the host and on their way to a device.
 const TABLE_BYTES: u64 = 4 << 20;
-/// Bytes a voxel for what the engine makes of activity, density and material.
-const SCENE_BYTES: u64 = 24;
+/// Bytes a voxel for what the engine makes of activity, density and material, and for the maps that go with the tally.
+const SCENE_BYTES: u64 = 40;
 /// Bytes a voxel for labels as they arrive and as they are kept, regions and materials, and for the uncertainty.
 const MAP_BYTES: u64 = 16;
 

@@ -14,14 +14,16 @@ const MAX_NAME_BYTES: usize = 64;
 /// Where the figures of a material come from, if the caller does not say.
 const THE_CALLER: &str = "the caller";
 
-/// A part that cannot be read has recorded a fault and is left at its default, so that the others are still checked.
-pub(super) fn options(checks: &mut Checks, message: pb::MonteCarloMethod) -> MonteCarloOptions {
+/// The options, and whether all could be read. A part that could not has recorded a fault and is left at its default, so that the others are still
+/// checked.
+pub(super) fn options(checks: &mut Checks, message: pb::MonteCarloMethod) -> (MonteCarloOptions, bool) {
     let default = MonteCarloOptions::default();
-    let target = message.target_uncertainty.and_then(|target| target_uncertainty(checks, target));
+    let target = message.target_uncertainty.map(|target| target_uncertainty(checks, target));
     let medium = medium(checks, message.medium);
+    let complete = medium.is_some() && target != Some(None);
     let cuts = message.cuts.unwrap_or_default();
-    MonteCarloOptions {
-        stop: StopRule { histories: message.histories, target, time_limit_s: message.time_limit_s },
+    let options = MonteCarloOptions {
+        stop: StopRule { histories: message.histories, target: target.flatten(), time_limit_s: message.time_limit_s },
         medium: medium.unwrap_or_default(),
         seed: message.seed.unwrap_or(default.seed),
         first_history: message.first_history,
@@ -33,7 +35,8 @@ pub(super) fn options(checks: &mut Checks, message: pb::MonteCarloMethod) -> Mon
             track_length_mev: cuts.track_length_mev,
         },
         extras: Extras { uncertainty: message.return_uncertainty, tally: message.return_tally },
-    }
+    };
+    (options, complete)
 }
 
 fn target_uncertainty(checks: &mut Checks, message: pb::TargetUncertainty) -> Option<TargetUncertainty> {

@@ -4,6 +4,7 @@ mod balance;
 mod dose;
 mod medium;
 mod pace;
+mod prepare;
 mod record;
 mod rounds;
 mod statistics;
@@ -11,16 +12,15 @@ mod statistics;
 use std::time::{Duration, Instant};
 
 use crate::domain::{
-    Control, DoseError, DoseRequest, DoseResult, Extras, HistoryRun, LabelMap, Method, MonteCarloOptions, Region,
-    Stage, StageTime, StopReason, TallyRecord,
+    Control, DoseError, DoseRequest, DoseResult, Extras, HistoryRun, LabelMap, Method, Region, Stage, StageTime,
+    StopReason, TallyRecord,
 };
 use crate::engine::Device;
-use crate::engine::transport::{Boundary, Scene, SceneInput, Tally};
+use crate::engine::transport::Tally;
 use crate::plan::TransportPlan;
-use crate::plan::transport::{emissions, local_mev};
 use balance::Expected;
 use dose::Ending;
-use medium::Phantom;
+use prepare::{Prepared, prepare};
 use rounds::{Done, Rounds};
 
 pub use record::merge;
@@ -35,31 +35,23 @@ pub(super) fn run(
         return Err(DoseError::Internal("a plan of transport for another method".into()));
     };
     let began = Instant::now();
-    let mut wall_time = Vec::new();
     control.checkpoint(Stage::Tables, 0.0)?;
-    let density = request.density().expect("a request for transport has a density");
-    let phantom = Phantom::new(request, &options.medium, density.g_cm3().as_slice());
-    let mut record = TallyRecord {
-        scene: record::scene_account(request, options, plan, &phantom),
-        runs: Vec::new(),
-        activity: request.activity().clone(),
-        density: density.clone(),
-        tally: Tally::new(plan.groups, 0),
-    };
+    let Prepared { account, activity, density, scene } = prepare(request, plan, control)?;
+    let tables = StageTime::new(Stage::Tables.name(), began.elapsed());
+    let voxels = activity.decays().grid().voxels();
+    let mut record = TallyRecord { scene: account, runs: Vec::new(), activity, density, tally: Tally::default() };
     let expected = Expected::new(&record.scene.emissions);
     let labels = request.labels().regions.as_ref();
-    let done = if request.activity().total() > 0.0 {
-        let scene = scene(plan, request, options, &phantom);
-        wall_time.push(StageTime::new(Stage::Tables.name(), began.elapsed()));
-        control.checkpoint(Stage::Dose, 0.0)?;
-        let scale = dose::scale(&record);
-        let rounds = Rounds { plan, scene: &scene, expected, stop: options.stop, scale, labels, control, began };
-        rounds.run(device, phantom.of_voxel.len())?
-    } else {
-        let tally = Tally::new(plan.groups, phantom.of_voxel.len());
-        Done { tally, histories: 0, stopped_by: StopReason::NoActivity, took: Duration::ZERO }
+    control.checkpoint(Stage::Dose, 0.0)?;
+    let done = match &scene {
+        Some(scene) => {
+            let scale = dose::scale(&record);
+            let rounds = Rounds { plan, scene, expected, stop: options.stop, scale, labels, control, began };
+            rounds.run(device, voxels)?
+        }
+        None => Done::nothing(plan.groups, voxels),
     };
-    wall_time.push(StageTime::new(Stage::Dose.name(), done.took));
+    let transport = StageTime::new(Stage::Dose.name(), done.took);
     control.checkpoint(Stage::Finish, 0.0)?;
     let finishing = Instant::now();
     record.runs.push(history_run(device, plan, done.histories));
@@ -73,8 +65,8 @@ pub(super) fn run(
         expected,
     };
     let mut result = dose::dose(record, &ending, control)?;
-    wall_time.push(StageTime::new(Stage::Finish.name(), finishing.elapsed()));
-    result.provenance.wall_time = wall_time;
+    let finish = StageTime::new(Stage::Finish.name(), finishing.elapsed());
+    result.provenance.wall_time = vec![tables, transport, finish];
     Ok(result)
 }
 
@@ -96,22 +88,12 @@ pub fn merged_dose(record: TallyRecord, labels: Option<&LabelMap>, extras: Extra
     dose::dose(record, &ending, &Control::detached())
 }
 
-fn scene(plan: &TransportPlan, request: &DoseRequest, options: &MonteCarloOptions, phantom: &Phantom) -> Scene {
-    let (decays, source) = (request.activity().decays(), request.source());
-    let density = request.density().expect("a request for transport has a density");
-    Scene::new(SceneInput {
-        grid: decays.grid(),
-        decays: decays.as_slice(),
-        density_g_cm3: density.g_cm3().as_slice(),
-        materials: &phantom.materials,
-        material_of_voxel: &phantom.of_voxel,
-        emissions: emissions(source),
-        local_mev_per_decay: local_mev(source),
-        seed: options.seed,
-        groups: plan.groups,
-        cuts: plan.cuts,
-        boundary: Boundary::Vacuum,
-    })
+impl Done {
+    /// Of a map without activity.
+    fn nothing(groups: u32, voxels: usize) -> Self {
+        let tally = Tally::new(groups, voxels);
+        Self { tally, histories: 0, stopped_by: StopReason::NoActivity, took: Duration::ZERO }
+    }
 }
 
 fn history_run(device: &Device, plan: &TransportPlan, histories: u64) -> HistoryRun {
