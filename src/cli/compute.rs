@@ -97,14 +97,11 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
 }
 
 /// Names the flag of a field that only the plan, or a server, found at fault.
-fn by_flag(error: DoseError) -> DoseError {
-    match error {
-        DoseError::Invalid(mut violations) => {
-            violations.iter_mut().for_each(|violation| violation.field = flag_of(&violation.field).to_owned());
-            DoseError::Invalid(violations)
-        }
-        other => other,
+fn by_flag(mut error: DoseError) -> DoseError {
+    if let DoseError::Invalid(violations) = &mut error {
+        violations.iter_mut().for_each(|violation| violation.field = flag_of(&violation.field).to_owned());
     }
+    error
 }
 
 /// Runs the request on a thread of its own and reports its progress meanwhile.

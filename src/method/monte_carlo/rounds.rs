@@ -100,7 +100,8 @@ impl Rounds<'_> {
         state.pace.saw(length, took);
         state.took += took;
         state.done += length;
-        check_book(tally, &[self.plan.first_history..first + length], &self.expected)
+        let done = self.plan.first_history..first + length;
+        check_book(tally, std::slice::from_ref(&done), &self.expected)
     }
 
     fn time_left(&self) -> Option<Duration> {
