@@ -1,6 +1,7 @@
 //! Files to and from the domain. Only this module knows file formats.
 
 pub mod atomic;
+pub mod emissions;
 pub mod hu_curve;
 pub mod label_names;
 pub mod nifti;
