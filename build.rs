@@ -37,6 +37,8 @@ fn compile_protocol() {
     fs::write(out.join("dosegrid.v1.bin"), encoded).expect("OUT_DIR can be written");
     tonic_prost_build::configure()
         .bytes(".dosegrid.v1.VolumeChunk.data")
+        .bytes(".dosegrid.v1.TallyChunk.data")
+        .btree_map(".dosegrid.v1.MaterialDefinition.mass_fractions")
         .compile_fds(descriptors)
         .expect("the descriptors make Rust code");
 }

@@ -11,6 +11,7 @@ mod grpc;
 mod invariants;
 mod kernels;
 mod kernels_published;
+mod monte_carlo;
 mod patient;
 mod photon_tables;
 mod support;

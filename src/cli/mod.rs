@@ -5,10 +5,13 @@ mod demo;
 mod devices;
 mod inspect;
 mod kernel;
+mod merge;
 mod nuclides;
+mod outputs;
 mod progress;
 mod serve;
 mod stdout;
+mod summary;
 
 use std::process::ExitCode;
 
@@ -37,6 +40,8 @@ enum Command {
     Serve(serve::Args),
     /// Compute a dose from files, in this process or on a server
     Compute(Box<compute::Args>),
+    /// Add the tallies of Monte Carlo runs of different histories, and make the dose of all of them
+    Merge(Box<merge::Args>),
     /// Write voxel S values as CSV
     Kernel(kernel::Args),
     /// List the radionuclides
@@ -53,6 +58,7 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Compute(args) => compute::run(*args),
+        Command::Merge(args) => merge::run(*args),
         Command::Kernel(args) => kernel::run(args),
         Command::Nuclides(args) => nuclides::run(args),
         Command::Devices(args) => devices::run(args),

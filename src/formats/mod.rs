@@ -4,5 +4,7 @@ pub mod atomic;
 pub mod emissions;
 pub mod hu_curve;
 pub mod label_names;
+pub mod materials;
 pub mod nifti;
 mod rows;
+pub mod tally;
