@@ -1,7 +1,6 @@
 //! What histories are run in for a check.
 
-use crate::domain::{DoseError, VoxelGrid};
-use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
+use crate::domain::{Emission, EmissionSpectrum, Particle, VoxelGrid};
 use crate::engine::transport::{Boundary, Scene, SceneInput};
 use crate::physics::material::{self, Material};
 use crate::plan::{ChosenCuts, HistoryCuts};
@@ -87,11 +86,8 @@ impl Phantom {
     }
 
     /// What the engines run.
-    ///
-    /// # Errors
-    /// If the phantom is none that they can run.
-    pub fn scene(&self) -> Result<Scene, DoseError> {
-        Ok(Scene::new(SceneInput {
+    pub fn scene(&self) -> Scene {
+        Scene::new(SceneInput {
             grid: &self.grid,
             decays: &self.decays,
             density_g_cm3: &self.density_g_cm3,
@@ -103,7 +99,7 @@ impl Phantom {
             groups: self.groups,
             cuts: self.cuts,
             boundary: self.boundary,
-        }))
+        })
     }
 }
 

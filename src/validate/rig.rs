@@ -75,7 +75,7 @@ impl Rig<'_> {
     pub fn transport(&mut self, phantom: &Phantom, standard: u64) -> Result<Tally, DoseError> {
         let mut tally = Tally::new(phantom.groups, phantom.grid.voxels());
         let histories = self.histories(standard);
-        self.device.transport(&phantom.scene()?, 0..histories, &mut tally, self.control)?;
+        self.device.transport(&phantom.scene(), 0..histories, &mut tally, self.control)?;
         Ok(tally)
     }
 }

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ndarray::{Array3, ShapeBuilder};
 use rayon::prelude::*;
 
-use super::KernelSpec;
 use super::integrator::Integrator;
 use super::radial::RadialKernel;
 use crate::domain::{Control, DoseError, Stage};
