@@ -65,12 +65,16 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         write(path, format!("{:#}\n", report.json()).as_bytes())?;
     }
     stdout::print(&format!("{}\n{}\nreport: {}\n", report.table(), report.summary(), output.display()))?;
+    verdict(&report)
+}
+
+/// That a check failed is an error, and with it the exit status.
+fn verdict(report: &Report) -> Result<(), DoseError> {
     if report.passes() {
-        Ok(())
-    } else {
-        let failed = report.failed();
-        Err(DoseError::NotPhysical(format!("{} of {} checks failed: {}", failed.len(), chosen.len(), failed.join(", "))))
+        return Ok(());
     }
+    let (failed, all) = (report.failed(), report.outcomes.len());
+    Err(DoseError::NotPhysical(format!("{} of {all} checks failed: {}", failed.len(), failed.join(", "))))
 }
 
 /// All checks, or those named.
@@ -139,7 +143,10 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), DoseError> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::validate::{Findings, Row};
 
     #[test]
     fn checks_are_chosen_by_name() {
@@ -148,6 +155,25 @@ mod tests {
         assert_eq!(chosen(&names).expect("known ones").len(), 2);
         let error = chosen(&["phano".to_owned()]).expect_err("not a check").to_string();
         assert!(error.contains("`phano`") && error.contains("fano"), "{error}");
+    }
+
+    #[test]
+    fn a_failed_check_is_an_error_that_names_it() {
+        let device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there").info();
+        let outcome = |faults: usize| {
+            let findings = Findings { rows: vec![Row::none_of("faults", faults)], plots: vec![] };
+            Outcome { check: &CHECKS[0], findings: Ok(findings), took: Duration::ZERO }
+        };
+        let report = |outcomes| Report {
+            device: device.clone(),
+            effort: Effort::Standard,
+            began: SystemTime::now(),
+            took: Duration::ZERO,
+            outcomes,
+        };
+        assert!(verdict(&report(vec![outcome(0)])).is_ok());
+        let error = verdict(&report(vec![outcome(0), outcome(1)])).expect_err("one failed").to_string();
+        assert!(error.contains("1 of 2") && error.contains(CHECKS[0].name), "{error}");
     }
 
     #[test]

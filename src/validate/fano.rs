@@ -20,7 +20,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 /// Densities that lie next to each other [g/cm³].
-const DENSITIES: [f32; 4] = [0.1, 0.3, 1.0, 2.0];
+pub const DENSITIES: [f32; 4] = [0.1, 0.3, 1.0, 2.0];
 /// Voxels of each density out of 64: each has about the same mass in all, so that none is known much worse than another.
 const SHARES: [u32; 4] = [44, 14, 4, 2];
 /// Voxels along each edge of the grid.
@@ -29,15 +29,20 @@ const EDGE: u64 = 16;
 const TOLERANCE: f64 = 0.001;
 
 /// What is emitted, in voxels of which size, and how often.
-struct Case {
-    particle: Particle,
-    mev: f64,
-    /// Edge of the voxels [mm]: a density of 1 g/cm³ holds about two ranges, 0.1 g/cm³ a fraction of one.
-    spacing_mm: f64,
-    histories: u64,
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// The particle.
+    pub particle: Particle,
+    /// Its energy [MeV].
+    pub mev: f64,
+    /// Edge of the voxels [mm]: a density of 1 g/cm³ holds some ranges, 0.1 g/cm³ a fraction of one.
+    pub spacing_mm: f64,
+    /// Histories at standard effort.
+    pub histories: u64,
 }
 
-const CASES: [Case; 4] = [
+/// What is checked.
+pub const CASES: [Case; 4] = [
     Case { particle: Particle::Electron, mev: 0.1, spacing_mm: 0.5, histories: 3_000_000 },
     Case { particle: Particle::Electron, mev: 0.5, spacing_mm: 5.0, histories: 2_000_000 },
     Case { particle: Particle::Electron, mev: 2.0, spacing_mm: 20.0, histories: 1_000_000 },
@@ -45,28 +50,32 @@ const CASES: [Case; 4] = [
 ];
 
 /// Dose in the voxels of each density, relative to that of all.
-pub(super) struct Doses {
-    pub(super) name: String,
-    pub(super) of_density: [Estimate; 4],
+struct Doses {
+    name: String,
+    of_density: [Estimate; 4],
 }
 
 fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
-    let doses = CASES.iter().map(|case| run(rig, case)).collect::<Result<Vec<_>, _>>()?;
-    Ok(compare(&doses))
+    let doses = CASES.map(|case| {
+        let name = format!("{} MeV {}", case.mev, case.particle.name());
+        Ok(Doses { name, of_density: dose_by_density(rig, &case)? })
+    });
+    Ok(compare(&doses.into_iter().collect::<Result<Vec<_>, DoseError>>()?))
 }
 
-fn run(rig: &mut Rig, case: &Case) -> Result<Doses, DoseError> {
+/// Dose in the voxels of each of [`DENSITIES`], relative to that of all.
+///
+/// # Errors
+/// What the device says.
+pub fn dose_by_density(rig: &mut Rig, case: &Case) -> Result<[Estimate; 4], DoseError> {
     let phantom = phantom(case);
-    let density_of = density_of_voxel;
     let tally = rig.transport(&phantom, case.histories)?;
-    let binned = Binned::new(&tally, DENSITIES.len(), |voxel| Some(density_of(voxel)));
+    let binned = Binned::new(&tally, DENSITIES.len(), |voxel| Some(density_of_voxel(voxel)));
     let mut masses = [0.0; 4];
-    (0..phantom.grid.voxels()).for_each(|voxel| masses[density_of(voxel)] += phantom.mass_g(voxel));
+    (0..phantom.grid.voxels()).for_each(|voxel| masses[density_of_voxel(voxel)] += phantom.mass_g(voxel));
     let mass: f64 = masses.iter().sum();
-    let of_density = [0, 1, 2, 3].map(|density| {
-        binned.of(|energy| energy[density] / masses[density] / (energy.iter().sum::<f64>() / mass))
-    });
-    Ok(Doses { name: format!("{} MeV {}", case.mev, case.particle.name()), of_density })
+    let relative = |density: usize| move |energy: &[f64]| energy[density] / masses[density] / (energy.iter().sum::<f64>() / mass);
+    Ok([0, 1, 2, 3].map(|density| binned.of(relative(density))))
 }
 
 fn phantom(case: &Case) -> Phantom {

@@ -6,7 +6,7 @@
 mod balance;
 pub mod convolution;
 mod electron_kernels;
-mod fano;
+pub mod fano;
 pub mod findings;
 mod golden;
 pub mod layered;

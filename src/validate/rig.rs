@@ -31,7 +31,7 @@ impl Effort {
     /// Histories for each that a check asks for.
     pub fn factor(self) -> f64 {
         match self {
-            Self::Reduced => 0.02,
+            Self::Reduced => 0.05,
             Self::Standard => 1.0,
             Self::Thorough => 10.0,
         }
