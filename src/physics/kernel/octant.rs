@@ -96,7 +96,7 @@ fn sort(mut offset: [usize; 3], pairs: &[[usize; 2]]) -> [usize; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::physics::kernel::radial_kernel;
+    use crate::physics::kernel::{KernelSpec, radial_kernel};
     use crate::physics::nuclide::find;
 
     fn spec(spacing_cm: [f64; 3], half_width: [usize; 3], truncation_radius_cm: Option<f64>) -> KernelSpec {
