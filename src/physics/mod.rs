@@ -10,6 +10,6 @@ pub mod log_grid;
 pub mod material;
 pub mod nuclide;
 pub mod photon;
-mod quadrature;
+pub(crate) mod quadrature;
 mod spline;
 pub mod tissue;

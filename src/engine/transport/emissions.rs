@@ -3,7 +3,6 @@
 //! The emissions of a kind lie end to end, each as long as its yield per decay. Cut into slots of length 1, one number u from 0 to 1 takes from each slot the
 //! particle that lies at u. The energy follows from where in its own stretch it lies.
 
-use super::source::{CHARGED_STRIDE, PHOTON_STRIDE};
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 
 /// Bits of a place that number the cells of a slot's guide.
@@ -144,14 +143,6 @@ fn photon_weight(spectrum: &EmissionSpectrum) -> f32 {
     let (charged, photons) = (mean(Particle::Electron) + mean(Particle::Positron), mean(Particle::Photon));
     let wanted = 8.0 * charged / photons.max(f64::MIN_POSITIVE);
     [16.0, 8.0, 4.0, 2.0].into_iter().find(|&weight| f64::from(weight) <= wanted).unwrap_or(1.0)
-}
-
-/// By how much the place in a slot moves from rank to rank, in 2⁻³².
-pub(crate) fn stride(particle: Particle) -> u32 {
-    match particle {
-        Particle::Electron | Particle::Positron => CHARGED_STRIDE,
-        Particle::Photon => PHOTON_STRIDE,
-    }
 }
 
 fn index(number: usize) -> u32 {

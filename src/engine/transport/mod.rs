@@ -3,6 +3,7 @@
 pub mod emissions;
 pub(crate) mod nodes;
 pub mod scene;
+pub(crate) mod sequence;
 pub mod source;
 pub mod tables;
 pub mod tally;

@@ -1,17 +1,7 @@
 //! Where decays are: voxels in proportion to their activity, by systematic sampling.
 //!
-//! The rank r of a history in its statistical group gives the place r·α modulo 1, shifted at random by group, on the cumulative activity: any range of
-//! ranks covers the map evenly. Every single place is uniform, so every voxel gets its part on average, exactly.
-//!
-//! Source of α and of the two numbers for energies: Roberts, "The unreasonable effectiveness of quasirandom sequences" (2018): the powers of the
-//! inverse of the root of x⁴ = x + 1, 1.2207440846…; shift: Cranley & Patterson, SIAM J. Numer. Anal. 13 (1976) 904.
-
-/// Part of a turn by which the place in the map moves from rank to rank, in 2⁻⁶⁴.
-pub(crate) const PLACE_STRIDE: u64 = 0xD1B5_4A32_D192_ED03;
-/// Part of a turn by which the place among charged emissions moves, in 2⁻³².
-pub(crate) const CHARGED_STRIDE: u32 = 0xABC9_8389;
-/// Part of a turn by which the place among photons moves, in 2⁻³².
-pub(crate) const PHOTON_STRIDE: u32 = 0x8CB9_2BA7;
+//! The rank of a history in its statistical group gives a place on the cumulative activity and a place among the emissions: the two dimensions of Sobol's sequence
+//! ([`super::sequence`]), so that every voxel gets its part of the decays, and its decays all parts of the spectrum, over any range of ranks.
 
 /// Fewest cells of the guide for each active voxel.
 const CELLS_PER_VOXEL: usize = 1;
@@ -79,27 +69,16 @@ fn fixed(part: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_strides_are_powers_of_one_root() {
-        let root = 1.220_744_084_605_759_5_f64;
-        assert!((root.powi(4) - root - 1.0).abs() < 1e-14);
-        let turns = |power: i32| root.powi(-power);
-        assert!((PLACE_STRIDE as f64 / 2f64.powi(64) - turns(1)).abs() < 1e-15);
-        assert!((f64::from(CHARGED_STRIDE) / 2f64.powi(32) - turns(2)).abs() < 1e-9);
-        assert!((f64::from(PHOTON_STRIDE) / 2f64.powi(32) - turns(3)).abs() < 1e-9);
-        // Odd: every word comes once before any comes twice.
-        assert_eq!((PLACE_STRIDE % 2, CHARGED_STRIDE % 2, PHOTON_STRIDE % 2), (1, 1, 1));
-    }
+    use crate::engine::transport::sequence;
 
     #[test]
     fn voxels_get_their_parts_of_any_range_of_ranks() {
         let decays = [0.0, 3.0, 0.0, 1e-3, 5.0, 0.0, 1.0, 0.0];
         let sampler = SourceSampler::new(&decays);
-        for first in [0u64, 12_345] {
+        for first in [0u32, 12_345] {
             let mut counts = [0u32; 8];
             for rank in first..first + 100_000 {
-                counts[sampler.voxel(rank.wrapping_mul(PLACE_STRIDE).wrapping_add(0x1234_5678)) as usize] += 1;
+                counts[sampler.voxel(sequence::place(rank, 0x1234_5678_9ABC_DEF0)) as usize] += 1;
             }
             for (count, decays) in counts.iter().zip(decays) {
                 let expected = f64::from(decays) / 9.001 * 1e5;

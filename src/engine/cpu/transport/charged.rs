@@ -64,7 +64,7 @@ pub(crate) fn transport(particle: Particle, history: &mut History<'_, '_>) {
 /// Follows one that a decay emits, in a direction that is drawn only if it moves at all.
 pub(crate) fn emit(particle: Particle, history: &mut History<'_, '_>) {
     let mut walk = Walk::new(particle, history);
-    if !walk.is_stopped() {
+    if walk.reach_or_stop().is_some() {
         walk.at.direction = isotropic(&mut walk.stream);
         walk.run();
     }
@@ -88,11 +88,11 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
 
     fn run(&mut self) {
         let mut to_interaction = 0.0;
-        while !self.is_stopped() {
+        while let Some(reach) = self.reach_or_stop() {
             if to_interaction <= 0.0 {
                 to_interaction = -self.stream.uniform().ln();
             }
-            let step = self.plan_step(to_interaction);
+            let step = self.plan_step(reach, to_interaction);
             let variance = step.node.soft_variance * step.path;
             let loss = soft_loss(step.loss_mev, variance, &mut self.stream).min(self.energy_mev);
             let hinge = step.path * self.stream.uniform();
@@ -128,15 +128,15 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
         }
     }
 
-    /// Stops a particle that is below the cut, or cannot leave its voxel.
-    fn is_stopped(&mut self) -> bool {
+    /// How far the particle goes; none, and it is stopped here, if it is below the cut or cannot leave its voxel.
+    fn reach_or_stop(&mut self) -> Option<Reach> {
         let reach = self.reach();
         let to_surface = self.at.to_surface_cm(&self.history.scene.grid) * self.medium.density_g_cm3;
-        let is_stopped = self.energy_mev < self.history.scene.cuts.absorption_mev || reach.csda_range < to_surface;
-        if is_stopped {
+        if self.energy_mev < self.history.scene.cuts.absorption_mev || reach.csda_range < to_surface {
             self.stop(reach);
+            return None;
         }
-        is_stopped
+        Some(reach)
     }
 
     fn charge(&self) -> usize {
@@ -156,9 +156,8 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
     }
 
     /// The next step: as long as the tables allow, or to the next hard interaction. Everything is taken at the energy in its middle.
-    fn plan_step(&self, to_interaction: f32) -> CondensedStep {
+    fn plan_step(&self, reach: Reach, to_interaction: f32) -> CondensedStep {
         let nodes = self.history.scene.step(self.medium.material, self.charge());
-        let reach = self.reach();
         let at = place(self.energy_mev - 0.5 * reach.step_loss_mev);
         let node = interpolate(&nodes[at.node], &nodes[at.node + 1], at.fraction);
         let path = reach.step_loss_mev / node.soft_stopping;
@@ -182,10 +181,16 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
         let scene = self.history.scene;
         let loss_per_path = loss_mev / whole;
         let mut left = path;
+        if path < self.at.to_surface_cm(&scene.grid) * self.medium.density_g_cm3 {
+            self.at.advance(path / self.medium.density_g_cm3, &scene.grid);
+            self.pending_mev += loss_per_path * path;
+            return Flight::Done;
+        }
         loop {
             let face = self.at.next_face(&scene.grid);
             let across = face.distance_cm * self.medium.density_g_cm3;
-            if across >= left {
+            // Strictly: a voxel without mass is crossed even with nothing left.
+            if across > left {
                 self.at.advance(left / self.medium.density_g_cm3, &scene.grid);
                 self.pending_mev += loss_per_path * left;
                 return Flight::Done;

@@ -136,3 +136,133 @@ pub(crate) fn annihilation(kinetic_mev: f32, stream: &mut Stream) -> [(f32, f32)
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::transport::tables::SPECTRUM_ROWS;
+    use crate::physics::electron::photon_spectrum::PhotonSpectrum;
+    use crate::physics::electron::{Charge, annihilation as annihilation_theory, hard_collision};
+    use crate::physics::material;
+    use crate::physics::quadrature::integrate_log;
+
+    const ENERGIES_MEV: [f32; 6] = [0.011, 0.05, 0.2, 1.0, 3.0, 9.0];
+    const SAMPLES: u32 = 200_000;
+
+    fn stream(id: u32) -> Stream {
+        Stream::new([7, 0, 3, 0], id)
+    }
+
+    fn momentum(kinetic_mev: f32) -> f32 {
+        (kinetic_mev * (kinetic_mev + 2.0 * ELECTRON_REST_MEV)).sqrt()
+    }
+
+    fn sine(cosine: f32) -> f32 {
+        (1.0 - cosine * cosine).max(0.0).sqrt()
+    }
+
+    /// Mean and its standard error.
+    fn mean(mut draw: impl FnMut() -> f64) -> (f64, f64) {
+        let (mut sum, mut square) = (0.0, 0.0);
+        for _ in 0..SAMPLES {
+            let x = draw();
+            sum += x;
+            square += x * x;
+        }
+        let n = f64::from(SAMPLES);
+        (sum / n, ((square / n - (sum / n).powi(2)) / n).sqrt())
+    }
+
+    #[test]
+    fn collisions_conserve_momentum() {
+        for energy in ENERGIES_MEV {
+            let mut stream = stream(1);
+            for _ in 0..2000 {
+                for collision in [moller(energy, 0.005, &mut stream), bhabha(energy, 0.005, &mut stream)] {
+                    let (recoil, left) = (momentum(collision.energy_mev), momentum(energy - collision.energy_mev));
+                    let along = recoil * collision.cosine + left * collision.deflection_cosine;
+                    let aside = recoil * sine(collision.cosine) - left * sine(collision.deflection_cosine);
+                    let scale = momentum(energy);
+                    assert!((along / scale - 1.0).abs() < 2e-5, "{energy} {collision:?}");
+                    // A sine near 0 is the root of a difference: good to the root of single precision.
+                    assert!((aside / scale).abs() < 1e-3, "{energy} {collision:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn losses_have_the_mean_of_their_cross_section() {
+        for (energy, cut) in [(0.05, 0.005), (0.5, 0.01), (2.0, 0.02), (8.0, 0.001)] {
+            for charge in Charge::ALL {
+                let mut stream = stream(2);
+                let (found, error) = mean(|| {
+                    let (energy, cut) = (energy as f32, cut as f32);
+                    f64::from(match charge {
+                        Charge::Electron => moller(energy, cut, &mut stream).energy_mev,
+                        Charge::Positron => bhabha(energy, cut, &mut stream).energy_mev,
+                    })
+                });
+                let expected =
+                    hard_collision::stopping(charge, energy, cut) / hard_collision::cross_section(charge, energy, cut);
+                // False alarms: 1 in 1000 over all cases.
+                assert!((found - expected).abs() < 4.2 * error, "{charge:?} {energy}: {found} {expected} ± {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn photons_have_the_mean_of_their_spectrum() {
+        let spectrum = PhotonSpectrum::of(material::find("water").expect("water"), Charge::Electron);
+        let mut rows = Vec::new();
+        for row in 0..SPECTRUM_ROWS {
+            let e = crate::engine::transport::nodes::node(
+                row * crate::engine::transport::nodes::INTERVALS / (SPECTRUM_ROWS - 1),
+            );
+            rows.extend(
+                (0..=PHOTON_STEPS)
+                    .map(|i| spectrum.acceptance(e, 1.0 - (i as f64 / PHOTON_STEPS as f64).powi(2)) as f32),
+            );
+        }
+        for (energy, cut) in [(0.1, 0.005), (0.9, 0.01), (2.2, 0.005)] {
+            let mut stream = stream(3);
+            let (found, error) =
+                mean(|| f64::from(bremsstrahlung(energy as f32, cut as f32, Spectra(&rows), &mut stream).energy_mev));
+            let least = cut / energy;
+            let weight = |kappa: f64| spectrum.acceptance(energy, kappa) / kappa;
+            let expected = energy * integrate_log(least, 1.0, |k| k * weight(k)) / integrate_log(least, 1.0, weight);
+            // The rows are a quarter of an octave apart: 0.5 %.
+            assert!((found - expected).abs() < 4.2 * error + 0.005 * expected, "{energy}: {found} {expected}");
+        }
+    }
+
+    #[test]
+    fn annihilation_conserves_energy_and_momentum() {
+        for energy in ENERGIES_MEV {
+            let mut stream = stream(4);
+            for _ in 0..2000 {
+                let [(k1, c1), (k2, c2)] = annihilation(energy, &mut stream);
+                let total = energy + 2.0 * ELECTRON_REST_MEV;
+                assert!(((k1 + k2) / total - 1.0).abs() < 1e-6, "{energy}");
+                let (along, aside) = (k1 * c1 + k2 * c2, k1 * sine(c1) - k2 * sine(c2));
+                assert!((along - momentum(energy)).abs() < 2e-4 * total, "{energy}: {along}");
+                assert!(aside.abs() < 5e-3 * total, "{energy}: {aside}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_softer_photon_has_the_mean_of_the_cross_section() {
+        for energy in [0.1, 0.6, 3.0] {
+            let mut stream = stream(5);
+            let (found, error) = mean(|| {
+                let [(k1, _), (k2, _)] = annihilation(energy as f32, &mut stream);
+                f64::from(k1.min(k2)) / (energy + 2.0 * f64::from(ELECTRON_REST_MEV))
+            });
+            let from = annihilation_theory::smallest_part(energy);
+            let weight = |part: f64| annihilation_theory::differential(energy, part);
+            let expected = integrate_log(from, 0.5, |z| z * weight(z)) / integrate_log(from, 0.5, weight);
+            assert!((found - expected).abs() < 4.2 * error, "{energy}: {found} {expected} ± {error}");
+        }
+    }
+}

@@ -173,3 +173,94 @@ pub(crate) fn turned(direction: [f32; 3], cosine: f32, azimuth: [f32; 2]) -> [f3
 pub(crate) fn medium_of(word: u32) -> Medium {
     Medium { density_g_cm3: f32::from_bits(word & !15), material: (word & 15) as usize }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::cpu::transport::random::Stream;
+    use crate::engine::cpu::transport::sampling::{azimuth, isotropic};
+
+    const GRID: GridShape = GridShape { shape: [5, 1, 7], spacing_cm: [0.3, 0.7, 0.05], is_periodic: false };
+
+    fn somewhere(stream: &mut Stream) -> Position {
+        let cell = GRID.shape.map(|n| i32::try_from(stream.word() % n.unsigned_abs()).expect("few"));
+        let local_cm = GRID.spacing_cm.map(|edge| edge * stream.uniform());
+        Position { cell, local_cm, direction: isotropic(stream) }
+    }
+
+    /// Place in the grid [cm].
+    fn place(at: &Position) -> [f64; 3] {
+        [0, 1, 2].map(|axis| f64::from(at.cell[axis]) * f64::from(GRID.spacing_cm[axis]) + f64::from(at.local_cm[axis]))
+    }
+
+    #[test]
+    fn a_flight_ends_where_geometry_says_and_a_ray_flies_the_same_way() {
+        let mut stream = Stream::new([1, 1, 1, 1], 1);
+        for _ in 0..5000 {
+            let start = somewhere(&mut stream);
+            let length = 0.5 * stream.uniform();
+            let (mut step, mut ray_at) = (start, start);
+            let mut ray = Ray::new(&start, &GRID);
+            let (mut left, mut inside) = (length, true);
+            while inside {
+                let (face, ray_face) = (step.next_face(&GRID), ray.next_face());
+                // Rounding is that of a place: seen along a shallow direction, it is longer.
+                let apart = (face.distance_cm - ray_face.distance_cm) * step.direction[face.axis];
+                assert!(apart.abs() < 1e-6, "{face:?} {ray_face:?}");
+                if face.distance_cm >= left {
+                    break;
+                }
+                left -= face.distance_cm;
+                inside = step.cross(face, &GRID);
+                assert_eq!(ray.cross(face, &mut ray_at, &GRID), inside);
+            }
+            if inside {
+                step.advance(left, &GRID);
+                ray.end(left, &mut ray_at, &GRID);
+                let (from, to, by_ray) = (place(&start), place(&step), place(&ray_at));
+                for axis in 0..3 {
+                    let expected = from[axis] + f64::from(start.direction[axis]) * f64::from(length);
+                    assert!((to[axis] - expected).abs() < 3e-6 && (by_ray[axis] - expected).abs() < 3e-6, "{start:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_leaves_a_periodic_grid_comes_back_on_the_other_side() {
+        let grid = GridShape { is_periodic: true, ..GRID };
+        let mut at = Position { cell: [0, 0, 6], local_cm: [0.1, 0.2, 0.01], direction: [0.0, 0.0, 1.0] };
+        let face = at.next_face(&grid);
+        assert!(at.cross(face, &grid));
+        assert_eq!((at.cell, at.local_cm[2]), ([0, 0, 0], 0.0));
+        at.direction = [-1.0, 0.0, 0.0];
+        let face = at.next_face(&grid);
+        assert!(at.cross(face, &grid));
+        assert_eq!((at.cell, at.local_cm[0]), ([4, 0, 0], 0.3));
+    }
+
+    #[test]
+    fn turning_keeps_the_length_and_gives_the_angle() {
+        let mut stream = Stream::new([1, 1, 1, 1], 2);
+        for _ in 0..5000 {
+            let direction = isotropic(&mut stream);
+            let cosine = 2.0 * stream.uniform() - 1.0;
+            let new = turned(direction, cosine, azimuth(&mut stream));
+            let dot: f32 = new.iter().zip(direction).map(|(a, b)| a * b).sum();
+            let norm: f32 = new.iter().map(|a| a * a).sum();
+            assert!((dot - cosine).abs() < 2e-6 && (norm - 1.0).abs() < 1e-6, "{direction:?} {cosine} {dot}");
+        }
+        for pole in [[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]] {
+            assert_eq!(turned(pole, 1.0, [1.0, 0.0]), pole);
+        }
+    }
+
+    #[test]
+    fn a_word_of_the_medium_holds_density_and_material() {
+        for (density, material) in [(1.0f32, 3u32), (0.0, 15), (1.92, 0), (1e-30, 7)] {
+            let medium = medium_of((density.to_bits() & !15) | material);
+            assert_eq!(medium.material, material as usize);
+            assert!((medium.density_g_cm3 - density).abs() <= 1e-6 * density, "{density}");
+        }
+    }
+}

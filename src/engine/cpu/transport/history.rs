@@ -7,9 +7,8 @@ use super::random::{Stream, threefry};
 use super::sampling::isotropic;
 use super::score::Score;
 use crate::domain::emission::Particle as Kind;
-use crate::engine::transport::emissions::stride;
 use crate::engine::transport::scene::{ELECTRON_REST_MEV, Scene};
-use crate::engine::transport::source::PLACE_STRIDE;
+use crate::engine::transport::sequence;
 
 /// The number of the particle that draws the place of a decay; those that it emits follow.
 const DECAY_STREAM: u32 = 0;
@@ -79,7 +78,7 @@ impl<'s, 'e> History<'s, 'e> {
         }
         for (number, slot) in (DECAY_STREAM + 1..).zip(&scene.emissions.slots) {
             let shift = self.shift.emission[usize::from(slot.particle == Kind::Photon)];
-            let place = rank.wrapping_mul(stride(slot.particle)).wrapping_add(shift);
+            let place = sequence::emission(rank, shift);
             if let Some(energy_mev) = scene.emissions.energy_mev(slot, place) {
                 let stream = Stream::new(key, number);
                 self.emit(Particle { kind: slot.particle, energy_mev, weight: slot.weight, at, stream });
@@ -90,7 +89,7 @@ impl<'s, 'e> History<'s, 'e> {
     /// Where the decay is: a voxel by systematic sampling, a uniform place in it.
     fn decay(&self, rank: u32, stream: &mut Stream) -> Position {
         let grid = &self.scene.grid;
-        let place = u64::from(rank).wrapping_mul(PLACE_STRIDE).wrapping_add(self.shift.place);
+        let place = sequence::place(rank, self.shift.place);
         let voxel = i32::try_from(self.scene.source.voxel(place)).expect("a grid that fits in memory");
         let [nx, ny, _] = grid.shape;
         let cell = [voxel % nx, voxel / nx % ny, voxel / nx / ny];

@@ -141,3 +141,116 @@ pub(crate) fn pair_cosine(kinetic_mev: f32, stream: &mut Stream) -> f32 {
     let choice = 2.0 * stream.uniform() - 1.0;
     ((choice + beta) / (choice * beta + 1.0)).clamp(-1.0, 1.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::transport::tables::FlatTables;
+    use crate::physics::material::{self, Material};
+    use crate::physics::photon::klein_nishina;
+    use crate::physics::photon::scattering::{self, momentum_transfer};
+    use crate::physics::quadrature::integrate_log;
+    use crate::plan::HistoryCuts;
+
+    const SAMPLES: u32 = 200_000;
+
+    fn stream(id: u32) -> Stream {
+        Stream::new([11, 0, 5, 0], id)
+    }
+
+    fn tables(name: &str) -> (&'static Material, FlatTables) {
+        let material = material::find(name).expect("known");
+        let cuts = HistoryCuts { absorption_mev: 0.01, collision_mev: 0.01, photon_mev: 0.005, track_length_mev: 0.0 };
+        (material, FlatTables::new(std::slice::from_ref(material), &cuts, false))
+    }
+
+    fn factors(tables: &FlatTables) -> FormFactors<'_> {
+        FormFactors { incoherent: &tables.incoherent, coherent: &tables.coherent, transfer: &tables.transfer }
+    }
+
+    fn mean(mut draw: impl FnMut() -> f64) -> (f64, f64) {
+        let draws: Vec<f64> = (0..SAMPLES).map(|_| draw()).collect();
+        let n = f64::from(SAMPLES);
+        let mean = draws.iter().sum::<f64>() / n;
+        (mean, (draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n / n).sqrt())
+    }
+
+    #[test]
+    fn compton_scattering_conserves_energy_and_momentum() {
+        let (_, tables) = tables("water");
+        for energy in [0.006f32, 0.05, 0.2, 1.0, 2.6, 9.0] {
+            let mut stream = stream(1);
+            for _ in 0..2000 {
+                let s = compton(energy, factors(&tables), &mut stream);
+                let electron = energy - s.photon_mev;
+                let momentum = (electron * (electron + 2.0 * ELECTRON_REST_MEV)).max(0.0).sqrt();
+                let along = s.photon_mev * s.cosine + momentum * s.electron_cosine;
+                assert!((along / energy - 1.0).abs() < 1e-3, "{energy} {s:?}");
+                let sine = |c: f32| (1.0 - c * c).max(0.0).sqrt();
+                let aside = s.photon_mev * sine(s.cosine) - momentum * sine(s.electron_cosine);
+                assert!((aside / energy).abs() < 3e-3, "{energy} {s:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn compton_photons_keep_the_mean_part_of_their_energy() {
+        for name in ["water", "cortical_bone"] {
+            let (material, tables) = tables(name);
+            for energy in [0.01, 0.06, 0.208, 1.0] {
+                let mut stream = stream(2);
+                let (found, error) =
+                    mean(|| f64::from(compton(energy as f32, factors(&tables), &mut stream).photon_mev));
+                let k = energy / f64::from(ELECTRON_REST_MEV);
+                let weight = |versine: f64| {
+                    let cosine = 1.0 - versine;
+                    klein_nishina::differential(energy, cosine)
+                        * scattering::incoherent(material, momentum_transfer(energy, cosine))
+                };
+                let kept = |versine: f64| energy / (1.0 + k * versine);
+                let expected = integrate_log(1e-8, 2.0, |v| kept(v) * weight(v)) / integrate_log(1e-8, 2.0, weight);
+                assert!((found - expected).abs() < 4.2 * error, "{name} {energy}: {found} {expected} ± {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn coherent_scattering_has_the_mean_of_the_form_factor() {
+        for name in ["water", "cortical_bone"] {
+            let (material, tables) = tables(name);
+            for energy in [0.01, 0.03, 0.1, 0.4] {
+                let mut stream = stream(3);
+                let (found, error) = mean(|| 1.0 - f64::from(coherent(energy as f32, factors(&tables), &mut stream)));
+                let weight = |versine: f64| {
+                    let cosine = 1.0 - versine;
+                    (1.0 + cosine * cosine)
+                        * scattering::form_factor_squared(material, momentum_transfer(energy, cosine))
+                };
+                let expected = integrate_log(1e-10, 2.0, |v| v * weight(v)) / integrate_log(1e-10, 2.0, weight);
+                // A bin of the form factor is 6 % wide: 1 %.
+                assert!(
+                    (found - expected).abs() < 4.2 * error + 0.01 * expected,
+                    "{name} {energy}: {found} {expected}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn photoelectrons_follow_sauter() {
+        for kinetic in [0.005f64, 0.03, 0.2, 1.0] {
+            let mut stream = stream(4);
+            let (found, error) = mean(|| f64::from(photoelectron_cosine(kinetic as f32, &mut stream)));
+            let gamma = kinetic / f64::from(ELECTRON_REST_MEV) + 1.0;
+            let beta = (1.0 - gamma.powi(-2)).sqrt();
+            // Sauter (1931): sin²θ/(1 − β cos θ)⁴·(1 + ½γ(γ − 1)(γ − 2)(1 − β cos θ)).
+            let weight = |versine: f64| {
+                let cosine = 1.0 - versine;
+                let d = 1.0 - beta * cosine;
+                versine * (2.0 - versine) / d.powi(4) * (1.0 + 0.5 * gamma * (gamma - 1.0) * (gamma - 2.0) * d)
+            };
+            let expected = integrate_log(1e-9, 2.0, |v| (1.0 - v) * weight(v)) / integrate_log(1e-9, 2.0, weight);
+            assert!((found - expected).abs() < 4.2 * error, "{kinetic}: {found} {expected} ± {error}");
+        }
+    }
+}
