@@ -15,3 +15,8 @@ mod monte_carlo;
 mod patient;
 mod photon_tables;
 mod support;
+mod transport_invariants;
+mod transport_patient;
+mod transport_physics;
+mod transport_statistics;
+mod validate;

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod bench;
 mod compute;
 mod demo;
 mod devices;
@@ -12,6 +13,7 @@ mod progress;
 mod serve;
 mod stdout;
 mod summary;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -50,6 +52,10 @@ enum Command {
     Devices(devices::Args),
     /// Show what a volume file holds
     Inspect(inspect::Args),
+    /// Check the physics on a device, against theory and EGSnrc, and write a report
+    Validate(validate::Args),
+    /// Measure the speed of a device
+    Bench(bench::Args),
 }
 
 /// Parses the command line, runs it, and reports a failure on stderr, every fault of the input on a line of its own.
@@ -63,6 +69,8 @@ pub fn run() -> ExitCode {
         Command::Nuclides(args) => nuclides::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Validate(args) => validate::run(args),
+        Command::Bench(args) => bench::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
