@@ -37,17 +37,20 @@ fn compile_protocol() {
     fs::write(out.join("dosegrid.v1.bin"), encoded).expect("OUT_DIR can be written");
     tonic_prost_build::configure()
         .bytes(".dosegrid.v1.VolumeChunk.data")
+        .bytes(".dosegrid.v1.TallyChunk.data")
+        .btree_map(".dosegrid.v1.MaterialDefinition.mass_fractions")
         .compile_fds(descriptors)
         .expect("the descriptors make Rust code");
 }
 
-/// Writes the list of the files in `data/nuclides/`, each with its kernel tables, to `nuclide_files.rs`.
+/// Writes the list of the files in `data/nuclides/`, each with its emissions and kernel tables, to `nuclide_files.rs`.
 fn list_nuclides() {
     let mut list = String::from("static FILES: &[Files] = &[\n");
     for name in toml_names("nuclides") {
         list += &format!(
-            "Files {{ nuclide: {}, kernel_fine: {}, kernel_coarse: {} }},\n",
+            "Files {{ nuclide: {}, emissions: {}, kernel_fine: {}, kernel_coarse: {} }},\n",
             include(&format!("nuclides/{name}.toml")),
+            include(&format!("emissions/{name}.csv")),
             include(&format!("kernels/dpk_fine_{name}.csv")),
             include(&format!("kernels/dpk_{name}.csv")),
         );

@@ -43,7 +43,7 @@ fn end_to_end(criterion: &mut Criterion) {
     group.sample_size(10).measurement_time(Duration::from_secs(15)).throughput(Throughput::Elements(SIDE.pow(3)));
     for method in [Method::Local(LocalOptions::default()), Method::Kernel(KernelOptions::default())] {
         let request = request(method);
-        group.bench_function(format!("{}/{SIDE}", method.name()), |bencher| {
+        group.bench_function(format!("{}/{SIDE}", request.method().name()), |bencher| {
             bencher.iter(|| runtime.block_on(client.compute(&request, |_| {})).expect("a dose"));
         });
     }

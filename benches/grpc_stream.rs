@@ -54,6 +54,7 @@ fn header(element_type: pb::ElementType) -> Message {
         density: descriptor(element_type),
         nuclide: "Lu-177".into(),
         method: Some(pb::Method { method: Some(pb::method::Method::Local(pb::LocalMethod::default())) }),
+        ..Default::default()
     })
 }
 
@@ -91,7 +92,7 @@ async fn download(mut client: DoseServiceClient<Channel>) -> Duration {
         match response.message {
             Some(pb::compute_response::Message::Result(_)) => begun = Some(Instant::now()),
             Some(pb::compute_response::Message::Chunk(chunk)) => received += chunk.data.len(),
-            Some(pb::compute_response::Message::Progress(_)) | None => {}
+            Some(pb::compute_response::Message::Progress(_) | pb::compute_response::Message::TallyChunk(_)) | None => {}
         }
     }
     assert_eq!(received, 4 * VOXELS);

@@ -17,6 +17,8 @@
 //! * [`jobs`]: the queue between asynchronous callers and the thread that owns a device. `async` ends there.
 //! * [`api`]: the gRPC boundary, server and client.
 //! * [`demo`]: a stylised patient, computed from end to end.
+//! * [`validate`]: checks of the physics, against theory and against EGSnrc, on the device that will compute.
+//! * [`bench`]: how fast a device is.
 //! * [`cli`]: the command line.
 //!
 //! Units inside are cm, g, s and MeV; dose leaves as Gy, lengths as mm. Shapes are `[nx, ny, nz]`, x fastest.
@@ -27,6 +29,7 @@
 )]
 
 pub mod api;
+pub mod bench;
 pub mod cli;
 pub mod demo;
 pub mod domain;
@@ -37,3 +40,4 @@ pub mod jobs;
 pub mod method;
 pub mod physics;
 pub mod plan;
+pub mod validate;

@@ -1,5 +1,7 @@
 //! The command line as a user meets it: the built binary, files, exit status.
 
+mod monte_carlo;
+
 use std::fs;
 use std::path::Path;
 
@@ -236,7 +238,7 @@ const BAD: [(&[&str], &[&str], &str, &str); 36] = [
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=nanh"], "effective-half-life", "above 0"),
     (&["activity-unit"], &["--activity-unit=MBq"], "activity-unit", "bq-s, mbq-h or bq"),
     (&["nuclide"], &["--nuclide=lu177"], "nuclide", "Lu-177"),
-    (&["method"], &["--method=monte-carlo"], "method", "local or kernel"),
+    (&["method"], &["--method=guess"], "method", "local, kernel or monte-carlo"),
     (&["method"], &["--density-correction=half"], "density-correction", "water or density-scaled"),
     (&[], &["--density-correction=water"], "density-correction", "--method local"),
     (&[], &["--truncation-radius=10"], "truncation-radius", "--method local"),

@@ -4,6 +4,7 @@ mod bad_headers;
 mod bad_streams;
 mod concurrency;
 mod lifecycle;
+mod monte_carlo;
 mod streaming;
 
 use std::sync::{Arc, mpsc};
@@ -95,6 +96,7 @@ fn good_header() -> pb::ComputeHeader {
         density: Some(volume),
         nuclide: "Lu-177".into(),
         method: Some(pb::Method { method: Some(pb::method::Method::Local(pb::LocalMethod::default())) }),
+        ..Default::default()
     }
 }
 
@@ -143,10 +145,12 @@ fn good_messages() -> Vec<Message> {
     messages(good_header(), &good_activity(), &good_density())
 }
 
-/// What a call gave: the dose as it came over the wire, and its provenance.
+/// What a call gave: dose, uncertainty and tally as they came over the wire, and the provenance.
 #[derive(Debug, PartialEq)]
 struct Answer {
     dose: Vec<u8>,
+    uncertainty: Vec<u8>,
+    tally: Vec<u8>,
     provenance: pb::Provenance,
 }
 
@@ -155,17 +159,24 @@ async fn compute(
     requests: impl Stream<Item = pb::ComputeRequest> + Send + 'static,
 ) -> Result<Answer, Status> {
     let mut responses = client.compute(requests).await?.into_inner();
-    let (mut dose, mut provenance) = (Vec::new(), None);
+    let (mut dose, mut uncertainty, mut tally, mut provenance) = (Vec::new(), Vec::new(), Vec::new(), None);
     while let Some(response) = responses.message().await? {
         match response.message.expect("a server's message says something") {
             pb::compute_response::Message::Progress(_) => {}
             pb::compute_response::Message::Result(result) => provenance = result.provenance,
-            pb::compute_response::Message::Chunk(chunk) => dose.extend_from_slice(&chunk.data),
+            pb::compute_response::Message::Chunk(chunk) if chunk.volume() == pb::VolumeRole::Dose => {
+                dose.extend_from_slice(&chunk.data);
+            }
+            pb::compute_response::Message::Chunk(chunk) => {
+                assert_eq!(chunk.volume(), pb::VolumeRole::Uncertainty);
+                uncertainty.extend_from_slice(&chunk.data);
+            }
+            pb::compute_response::Message::TallyChunk(chunk) => tally.extend_from_slice(&chunk.data),
         }
     }
     let mut provenance = provenance.expect("a call that succeeds has a result");
     provenance.wall_time.clear();
-    Ok(Answer { dose, provenance })
+    Ok(Answer { dose, uncertainty, tally, provenance })
 }
 
 /// The reason and the fields that a status names.

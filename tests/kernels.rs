@@ -26,7 +26,7 @@ fn kernel(name: &str, spacing_mm: [f64; 3], half_width: [usize; 3], truncation_r
     integrate(&spec, &Control::detached()).expect("nobody cancels")
 }
 
-/// One row of `tests/golden/vsv_*.csv`.
+/// One row of `data/validation/s_values_*.csv`.
 #[derive(serde::Deserialize)]
 struct GoldenVoxel {
     i: usize,
@@ -41,7 +41,7 @@ struct GoldenVoxel {
 #[test]
 fn s_values_agree_with_egsnrc() {
     for nuclide in all() {
-        let path = format!("{}/tests/golden/vsv_{}_3mm.csv", env!("CARGO_MANIFEST_DIR"), nuclide.name);
+        let path = format!("{}/data/validation/s_values_{}_3mm.csv", env!("CARGO_MANIFEST_DIR"), nuclide.name);
         let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_path(&path).expect("a golden file");
         let s = kernel(&nuclide.name, [3.0; 3], [5; 3], None).s_values_gy();
         let mut compared = 0;

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use tokio::{
     sync::mpsc::{self, error::SendTimeoutError},
     time::{sleep, timeout},
@@ -17,12 +18,13 @@ use tonic::{Request, Status, Streaming};
 use tracing::Instrument;
 
 use super::service::Shared;
-use super::volume::{self, Arriving};
+use super::volume::{self, Announced, Arriving};
 use super::{deadline, decode, encode, pb, status};
 use crate::domain::{
-    ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, DoseResult, Method, Nuclide, Progress, Stage,
-    TimeIntegratedActivity,
+    ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, DoseResult, LabelMap, LabelMaps, Method, Progress,
+    Source, Stage, TallyRecord, TimeIntegratedActivity,
 };
+use crate::formats;
 use crate::jobs::{Reservation, Running};
 use crate::plan::{DosePlan, plan};
 
@@ -102,7 +104,7 @@ impl Call {
         let span = tracing::info_span!(
             "compute",
             method = header.method.name(),
-            nuclide = header.nuclide.name,
+            nuclide = header.source.name(),
             shape = ?header.activity.grid.shape(),
             engine = self.shared.queue.device().id,
         );
@@ -118,13 +120,13 @@ impl Call {
     /// Decides from the header alone.
     fn admit(&self, header: decode::Header) -> Result<Admitted, DoseError> {
         let limit_bytes = self.shared.config.max_volume_bytes;
-        for volume in std::iter::once(&header.activity).chain(&header.density) {
+        for volume in header.volumes() {
             let needed_bytes = volume.size_bytes();
             if needed_bytes > limit_bytes {
                 return Err(DoseError::TooLarge { what: "a volume", needed_bytes, limit_bytes });
             }
         }
-        let plan = plan(&header.activity.grid, header.nuclide, &header.method, &self.shared.config.plan_limits())?;
+        let plan = plan(&header.activity.grid, &header.source, &header.method, &self.shared.config.plan_limits())?;
         self.shared.queue.check_room()?;
         let memory = Arc::new(self.shared.budget.reserve(plan.host_bytes)?);
         Ok(Admitted { upload: Upload::new(header)?, plan, memory })
@@ -164,11 +166,20 @@ impl Call {
                 sent = Some((progress.stage, Instant::now()));
             }
         };
-        let DoseResult { dose, provenance } = running.follow(send_if_taken).await?;
+        let DoseResult { dose, uncertainty, tally, provenance } = running.follow(send_if_taken).await?;
         tracing::info!(wall_time = ?provenance.wall_time, "computed");
-        self.send(encode::result(dose.grid(), provenance)).await?;
-        for chunk in volume::chunks(pb::VolumeRole::Dose, &dose) {
+        let tally = match tally {
+            Some(record) => Some(encode_tally(record).await?),
+            None => None,
+        };
+        let tally_bytes = tally.as_ref().map(|bytes| bytes.len() as u64);
+        self.send(encode::result(dose.grid(), uncertainty.is_some(), tally_bytes, provenance)).await?;
+        let uncertainty = uncertainty.as_ref().map(|sigma| volume::chunks(pb::VolumeRole::Uncertainty, sigma));
+        for chunk in volume::chunks(pb::VolumeRole::Dose, &dose).chain(uncertainty.into_iter().flatten()) {
             self.send(encode::chunk(chunk)).await?;
+        }
+        for chunk in tally.iter().flat_map(volume::tally_chunks) {
+            self.send(encode::tally_chunk(chunk)).await?;
         }
         Ok(())
     }
@@ -195,33 +206,52 @@ impl Call {
     }
 }
 
+/// The bytes of a tally's file. Compressing takes as long as many a dose: not on a thread that serves connections.
+async fn encode_tally(record: Box<TallyRecord>) -> Result<Bytes, DoseError> {
+    let encode = move || {
+        let mut bytes = Vec::new();
+        formats::tally::write(&mut bytes, &record).map(|()| Bytes::from(bytes))
+    };
+    let encoded = tokio::task::spawn_blocking(encode).await;
+    let failed = |reason: String| DoseError::Internal(format!("the tally cannot be sent: {reason}"));
+    encoded.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
+}
+
 /// The volumes of a request while they arrive.
 struct Upload {
     activity: Arriving,
     density: Option<Arriving>,
+    labels: Option<Arriving>,
+    materials: Option<Arriving>,
     unit: ActivityUnit,
-    nuclide: &'static Nuclide,
+    source: Source,
     method: Method,
 }
 
 impl Upload {
     fn new(header: decode::Header) -> Result<Self, DoseError> {
-        let decode::Header { activity, unit, density, nuclide, method } = header;
-        let (activity, density) = (Arriving::new(activity)?, density.map(Arriving::new).transpose()?);
-        Ok(Self { activity, density, unit, nuclide, method })
+        let decode::Header { activity, unit, density, labels, materials, source, method } = header;
+        let arriving = |announced: Option<Announced>| announced.map(Arriving::new).transpose();
+        let activity = Arriving::new(activity)?;
+        let (density, labels, materials) = (arriving(density)?, arriving(labels)?, arriving(materials)?);
+        Ok(Self { activity, density, labels, materials, unit, source, method })
     }
 
     fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
         let unknown = |reason: String| DoseError::invalid("chunk.volume", reason);
-        let volume = match pb::VolumeRole::try_from(chunk.volume) {
-            Ok(pb::VolumeRole::Activity) => &mut self.activity,
-            Ok(pb::VolumeRole::Density) => {
-                self.density.as_mut().ok_or_else(|| unknown("is density, which the header does not announce".into()))?
-            }
+        let (name, volume) = match pb::VolumeRole::try_from(chunk.volume) {
+            Ok(pb::VolumeRole::Activity) => ("activity", Some(&mut self.activity)),
+            Ok(pb::VolumeRole::Density) => ("density", self.density.as_mut()),
+            Ok(pb::VolumeRole::Labels) => ("labels", self.labels.as_mut()),
+            Ok(pb::VolumeRole::Materials) => ("materials", self.materials.as_mut()),
             Ok(pb::VolumeRole::Dose) => return Err(unknown("is dose, which only the server sends".into())),
+            Ok(pb::VolumeRole::Uncertainty) => {
+                return Err(unknown("is uncertainty, which only the server sends".into()));
+            }
             Ok(pb::VolumeRole::Unspecified) => return Err(unknown("is missing".into())),
             Err(_) => return Err(unknown(format!("is not a known volume: {}", chunk.volume))),
         };
+        let volume = volume.ok_or_else(|| unknown(format!("is {name}, which the header does not announce")))?;
         volume.append(chunk.offset_bytes, &chunk.data)
     }
 
@@ -231,8 +261,13 @@ impl Upload {
         let activity = self.activity.finish().and_then(|map| TimeIntegratedActivity::new(map, self.unit));
         let activity = checks.at("activity", activity);
         let density = self.density.and_then(|map| checks.at("density", map.finish().and_then(DensityMap::new)));
+        let mut labels = |field, map: Option<Arriving>| {
+            map.and_then(|map| checks.at(field, map.finish().and_then(|map| LabelMap::new(&map))))
+        };
+        let labels =
+            LabelMaps { regions: labels("labels", self.labels), materials: labels("materials", self.materials) };
         checks.finish()?;
         let activity = activity.expect("an activity that is not valid has recorded a fault");
-        DoseRequest::new(activity, density, self.nuclide, self.method)
+        DoseRequest::with_labels(activity, density, labels, self.source, self.method)
     }
 }

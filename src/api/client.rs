@@ -1,6 +1,6 @@
 //! Calls a server, and gives back what the same computation in this process would.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, io::Cursor, time::Duration};
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -9,7 +9,8 @@ use tonic::{Streaming, transport::Channel, transport::Endpoint};
 use super::pb::dose_service_client::DoseServiceClient;
 use super::volume::{self, Announced, Arriving, Element};
 use super::{ServerConfig, encode, pb, provenance, status};
-use crate::domain::{DoseError, DoseRequest, DoseResult, Progress, Provenance, Stage};
+use crate::domain::{DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Provenance, Stage, TransportProgress};
+use crate::formats;
 
 /// How long a server may take to answer a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,9 +64,7 @@ impl Client {
         on_progress: impl FnMut(Progress),
     ) -> Result<DoseResult, DoseError> {
         let answer = self.service.clone().compute(messages).await.map_err(|status| status::to_error(&status))?;
-        let (provenance, dose) = collect(request, answer.into_inner(), on_progress).await?;
-        let dose = dose.finish().map_err(|fault| broken(&format!("the dose {fault}")))?;
-        Ok(DoseResult { dose, provenance })
+        collect(request, answer.into_inner(), on_progress).await?.finish()
     }
 }
 
@@ -75,7 +74,12 @@ async fn send(request: &DoseRequest, outgoing: mpsc::Sender<pb::ComputeRequest>)
     let header = std::iter::once(Message::Header(encode::header(request)));
     let activity = volume::chunks(pb::VolumeRole::Activity, request.activity().decays());
     let density = request.density().map(|density| volume::chunks(pb::VolumeRole::Density, density.g_cm3()));
-    for message in header.chain(activity.chain(density.into_iter().flatten()).map(Message::Chunk)) {
+    let LabelMaps { regions, materials } = request.labels();
+    let regions = regions.as_ref().map(|map| volume::label_chunks(pb::VolumeRole::Labels, map));
+    let materials = materials.as_ref().map(|map| volume::label_chunks(pb::VolumeRole::Materials, map));
+    let labels = regions.into_iter().flatten().chain(materials.into_iter().flatten());
+    let chunks = activity.chain(density.into_iter().flatten()).chain(labels);
+    for message in header.chain(chunks.map(Message::Chunk)) {
         if outgoing.send(encode::request(message)).await.is_err() {
             break; // the server has ended the call, and says why in its answer
         }
@@ -89,7 +93,7 @@ async fn collect(
     request: &DoseRequest,
     mut answer: Streaming<pb::ComputeResponse>,
     mut on_progress: impl FnMut(Progress),
-) -> Result<(Provenance, Arriving), DoseError> {
+) -> Result<Incoming, DoseError> {
     use pb::compute_response::Message;
     let mut result = None;
     while let Some(response) = answer.message().await.map_err(|status| status::to_error(&status))? {
@@ -99,27 +103,75 @@ async fn collect(
                     on_progress(progress);
                 }
             }
-            (Some(Message::Result(message)), None) => result = Some(begin(request, message)?),
-            (Some(Message::Chunk(chunk)), Some((_, dose))) => {
-                dose.append(chunk.offset_bytes, &chunk.data).map_err(|error| broken(&error.to_string()))?;
-            }
+            (Some(Message::Result(message)), None) => result = Some(Incoming::new(request, message)?),
+            (Some(Message::Chunk(chunk)), Some(incoming)) => incoming.accept(chunk)?,
+            (Some(Message::TallyChunk(chunk)), Some(incoming)) => incoming.accept_tally(&chunk)?,
             (Some(Message::Result(_)), Some(_)) => return Err(broken("a second result")),
-            (Some(Message::Chunk(_)), None) => return Err(broken("a chunk before the result")),
+            (Some(Message::Chunk(_) | Message::TallyChunk(_)), None) => {
+                return Err(broken("a chunk before the result"));
+            }
             (None, _) => {} // a kind of message that this client is too old for
         }
     }
     result.ok_or_else(|| broken("no result"))
 }
 
-/// Makes room for the dose that a result announces: in single precision, on the grid of the request.
-fn begin(request: &DoseRequest, message: pb::ComputeResult) -> Result<(Provenance, Arriving), DoseError> {
-    let grid = request.activity().decays().grid();
-    if message.dose != Some(volume::descriptor(grid)) {
-        return Err(broken("the dose is not on the grid of the activity"));
+/// What a result announced, while it arrives.
+struct Incoming {
+    provenance: Provenance,
+    dose: Arriving,
+    uncertainty: Option<Arriving>,
+    /// Bytes of the tally's file, and how many there will be.
+    tally: Option<(Vec<u8>, u64)>,
+}
+
+impl Incoming {
+    /// Makes room for what a result announces: volumes in single precision, on the grid of the request.
+    fn new(request: &DoseRequest, message: pb::ComputeResult) -> Result<Self, DoseError> {
+        let grid = request.activity().decays().grid();
+        let described = Some(volume::descriptor(grid));
+        if message.dose != described || message.uncertainty.is_some() && message.uncertainty != described {
+            return Err(broken("the dose is not on the grid of the activity"));
+        }
+        let provenance = message.provenance.and_then(provenance::decode).ok_or_else(|| broken("no provenance"))?;
+        let announced = Announced { grid: grid.clone(), element: Element::Float32, slope: 1.0, intercept: 0.0 };
+        let uncertainty = message.uncertainty.map(|_| Arriving::new(announced.clone())).transpose()?;
+        let tally = message.tally_size_bytes.map(|size| (Vec::new(), size));
+        Ok(Self { provenance, dose: Arriving::new(announced)?, uncertainty, tally })
     }
-    let provenance = message.provenance.and_then(provenance::decode).ok_or_else(|| broken("no provenance"))?;
-    let announced = Announced { grid: grid.clone(), element: Element::Float32, slope: 1.0, intercept: 0.0 };
-    Ok((provenance, Arriving::new(announced)?))
+
+    fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
+        let volume = match chunk.volume() {
+            pb::VolumeRole::Dose => Some(&mut self.dose),
+            pb::VolumeRole::Uncertainty => self.uncertainty.as_mut(),
+            pb::VolumeRole::Activity
+            | pb::VolumeRole::Density
+            | pb::VolumeRole::Labels
+            | pb::VolumeRole::Materials
+            | pb::VolumeRole::Unspecified => None,
+        };
+        let volume = volume.ok_or_else(|| broken("a chunk of a volume that was not announced"))?;
+        volume.append(chunk.offset_bytes, &chunk.data).map_err(|error| broken(&error.to_string()))
+    }
+
+    fn accept_tally(&mut self, chunk: &pb::TallyChunk) -> Result<(), DoseError> {
+        let (bytes, size) = self.tally.as_mut().ok_or_else(|| broken("a tally that was not announced"))?;
+        let (received, more) = (bytes.len() as u64, chunk.data.len() as u64);
+        if chunk.offset_bytes != received || received.saturating_add(more) > *size {
+            return Err(broken("a piece of the tally out of its place"));
+        }
+        bytes.extend_from_slice(&chunk.data);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<DoseResult, DoseError> {
+        let dose = self.dose.finish().map_err(|fault| broken(&format!("the dose {fault}")))?;
+        let uncertainty = self.uncertainty.map(Arriving::finish).transpose();
+        let uncertainty = uncertainty.map_err(|fault| broken(&format!("the uncertainty {fault}")))?;
+        let decode = |(bytes, _): (Vec<u8>, u64)| formats::tally::decode(Cursor::new(bytes)).map(Box::new);
+        let tally = self.tally.map(decode).transpose().map_err(|fault| broken(&format!("the tally {fault}")))?;
+        Ok(DoseResult { dose, uncertainty, tally, provenance: self.provenance })
+    }
 }
 
 /// None for a stage that this client is too old for.
@@ -127,11 +179,15 @@ fn decode_progress(message: pb::Progress) -> Option<Progress> {
     let stage = match message.stage() {
         pb::Stage::Queued => Stage::Queued,
         pb::Stage::Kernel => Stage::Kernel,
+        pb::Stage::Tables => Stage::Tables,
         pb::Stage::Dose => Stage::Dose,
         pb::Stage::Finish => Stage::Finish,
         pb::Stage::Unspecified => return None,
     };
-    Some(Progress { stage, fraction: message.fraction })
+    let transport = message.transport.map(|pb::TransportProgress { histories, relative_sigma, time_left_s }| {
+        TransportProgress { histories, relative_sigma, time_left_s }
+    });
+    Some(Progress { stage, fraction: message.fraction, transport })
 }
 
 fn broken(what: &str) -> DoseError {

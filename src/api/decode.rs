@@ -1,11 +1,14 @@
 //! From messages to the domain. Every bad field of a message is found at once, and named by its path from the header.
 
+mod monte_carlo;
+
 use std::sync::Arc;
 
 use super::pb;
 use super::volume::{Announced, Element};
+use crate::domain::request::{Given, check_parts};
 use crate::domain::{
-    ActivityUnit, Checks, DensityCorrection, DoseError, Invalid, KernelOptions, LocalOptions, Method, Nuclide,
+    ActivityUnit, Checks, DensityCorrection, DoseError, Invalid, KernelOptions, LocalOptions, Method, Nuclide, Source,
     VoxelGrid, grid::Affine,
 };
 use crate::physics::{kernel::KernelSpec, nuclide};
@@ -21,37 +24,73 @@ pub(super) struct Header {
     pub(super) activity: Announced,
     pub(super) unit: ActivityUnit,
     pub(super) density: Option<Announced>,
-    pub(super) nuclide: &'static Nuclide,
+    /// Region of each voxel.
+    pub(super) labels: Option<Announced>,
+    /// Material of each voxel.
+    pub(super) materials: Option<Announced>,
+    pub(super) source: Source,
     pub(super) method: Method,
+}
+
+impl Header {
+    /// All volumes that will come.
+    pub(super) fn volumes(&self) -> impl Iterator<Item = &Announced> {
+        let maps = [&self.density, &self.labels, &self.materials];
+        std::iter::once(&self.activity).chain(maps.into_iter().flatten())
+    }
 }
 
 /// # Errors
 /// [`DoseError::Invalid`] with every fault.
 pub(super) fn header(message: pb::ComputeHeader) -> Result<Header, DoseError> {
     let mut checks = Checks::new();
+    let given = Given {
+        density: message.density.is_some(),
+        regions: message.labels.is_some(),
+        materials: message.materials.is_some(),
+    };
     let activity = match message.activity {
         Some(descriptor) => announced(&mut checks, "activity", descriptor),
         None => missing(&mut checks, "activity"),
     };
-    let density_given = message.density.is_some();
-    let density = message.density.and_then(|descriptor| announced(&mut checks, "density", descriptor));
-    let nuclide = checks.at("nuclide", find_nuclide(&message.nuclide));
-    let unit = activity_unit(&mut checks, message.activity_unit, nuclide);
+    let mut map = |field, descriptor: Option<_>| descriptor.and_then(|d| announced(&mut checks, field, d));
+    let density = map("density", message.density);
+    let (labels, materials) = (map("labels", message.labels), map("materials", message.materials));
+    let (nuclide, source) = source(&mut checks, &message.nuclide, &message.emissions);
+    let unit = activity_unit(&mut checks, message.activity_unit, nuclide, &message.nuclide);
     let method = method(&mut checks, message.method);
-    if let Some(method) = method.filter(|method| method.needs_density() && !density_given) {
-        checks.fail("density", format!("the method {} needs a density volume", method.name()));
+    if let Some(method) = &method {
+        check_parts(given, source.as_ref(), method, &mut checks);
     }
-    if let (Some(activity), Some(density)) = (&activity, &density) {
-        checks.at("density.grid", activity.grid.check_same(&density.grid));
+    if let Some(activity) = &activity {
+        for (field, map) in [("density", &density), ("labels", &labels), ("materials", &materials)] {
+            if let Some(map) = map {
+                checks.at(format!("{field}.grid"), activity.grid.check_same(&map.grid));
+            }
+        }
     }
     checks.finish()?;
     Ok(Header {
         activity: activity.expect(FAULT_RECORDED),
         unit: unit.expect(FAULT_RECORDED),
         density,
-        nuclide: nuclide.expect(FAULT_RECORDED),
+        labels,
+        materials,
+        source: source.expect(FAULT_RECORDED),
         method: method.expect(FAULT_RECORDED),
     })
+}
+
+/// The nuclide and what decays. A spectrum of the caller's own needs no nuclide.
+fn source(checks: &mut Checks, name: &str, emissions: &[pb::Emission]) -> (Option<&'static Nuclide>, Option<Source>) {
+    if emissions.is_empty() {
+        let nuclide = checks.at("nuclide", find_nuclide(name));
+        return (nuclide, nuclide.map(Source::from));
+    }
+    let nuclide = if name.is_empty() { None } else { checks.at("nuclide", find_nuclide(name)) };
+    let spectrum = monte_carlo::emissions(checks, emissions);
+    let source = spectrum.and_then(|spectrum| checks.at("emissions", Source::with_emissions(nuclide, spectrum)));
+    (nuclide, source)
 }
 
 /// # Errors
@@ -167,6 +206,7 @@ fn activity_unit(
     checks: &mut Checks,
     message: Option<pb::ActivityUnit>,
     nuclide: Option<&'static Nuclide>,
+    nuclide_name: &str,
 ) -> Option<ActivityUnit> {
     use pb::{activity_bq::HalfLife, activity_unit::Unit};
     let half_life = match message.and_then(|message| message.unit) {
@@ -180,6 +220,10 @@ fn activity_unit(
             let unit = ActivityUnit::Bq { effective_half_life_s };
             checks.at("activity_unit.bq.effective_half_life_s", unit.to_bq_s().map(|_| unit))
         }
+        Some(HalfLife::Physical(_)) if nuclide_name.is_empty() => {
+            checks.fail("activity_unit.bq.physical", "needs a nuclide, whose half-life it is");
+            None
+        }
         Some(HalfLife::Physical(_)) => Some(ActivityUnit::Bq { effective_half_life_s: nuclide?.half_life_s }),
         None => missing(checks, "activity_unit.bq.half_life"),
     }
@@ -187,6 +231,7 @@ fn activity_unit(
 
 fn method(checks: &mut Checks, message: Option<pb::Method>) -> Option<Method> {
     use pb::method::Method as Arm;
+    let mut complete = true;
     let method = match message.and_then(|message| message.method) {
         Some(Arm::Local(options)) => {
             let default = LocalOptions::default();
@@ -205,12 +250,17 @@ fn method(checks: &mut Checks, message: Option<pb::Method>) -> Option<Method> {
                 truncation_radius_mm: options.truncation_radius_mm,
             })
         }
+        Some(Arm::MonteCarlo(message)) => {
+            let options;
+            (options, complete) = monte_carlo::options(checks, message);
+            Method::MonteCarlo(Box::new(options))
+        }
         None => return missing(checks, "method"),
     };
     if let Err(faults) = method.check() {
         checks.extend("method", faults.into_violations());
     }
-    Some(method)
+    Some(method).filter(|_| complete)
 }
 
 fn density_correction(number: i32, default: DensityCorrection) -> Result<DensityCorrection, Invalid> {

@@ -1,5 +1,7 @@
 //! Devices and provenance, to and from messages.
 
+mod monte_carlo;
+
 use super::pb;
 use crate::domain::{DeviceInfo, DeviceKind, EnergyAccount, KernelAccount, Provenance, StageTime};
 
@@ -52,6 +54,7 @@ pub(super) fn encode(provenance: Provenance) -> pb::Provenance {
         }),
         kernel: provenance.kernel.map(encode_kernel),
         wall_time: provenance.wall_time.into_iter().map(stage).collect(),
+        monte_carlo: provenance.monte_carlo.map(monte_carlo::encode),
     }
 }
 
@@ -60,6 +63,10 @@ pub(super) fn decode(message: pb::Provenance) -> Option<Provenance> {
     let energy = message.energy?;
     let kernel = match message.kernel {
         Some(kernel) => Some(decode_kernel(&kernel)?),
+        None => None,
+    };
+    let monte_carlo = match message.monte_carlo {
+        Some(account) => Some(monte_carlo::decode(account)?),
         None => None,
     };
     let stage = |stage: pb::StageTime| StageTime { stage: stage.stage, seconds: stage.wall_time_s };
@@ -82,6 +89,7 @@ pub(super) fn decode(message: pb::Provenance) -> Option<Provenance> {
             clamped_mev: energy.clamped_mev,
         },
         kernel,
+        monte_carlo,
         wall_time: message.wall_time.into_iter().map(stage).collect(),
     })
 }
@@ -149,6 +157,7 @@ mod tests {
                 captured_fraction: 0.99,
                 truncation_radius_mm: Some(25.0),
             }),
+            monte_carlo: Some(monte_carlo::example()),
             wall_time: vec![StageTime { stage: "dose".into(), seconds: 0.25 }],
         };
         assert_eq!(decode(encode(provenance.clone())), Some(provenance));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::pb;
-use crate::domain::{Checks, DoseError, Invalid, Volume, VoxelGrid};
+use crate::domain::{Checks, DoseError, Invalid, LabelMap, Volume, VoxelGrid};
 
 /// Bytes of a chunk that this program sends: a quarter of the usual message limit.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -142,6 +142,24 @@ pub(super) fn chunks(role: pb::VolumeRole, volume: &Volume<f32>) -> impl Iterato
         }
         let offset_bytes = (number * CHUNK_BYTES) as u64;
         pb::VolumeChunk { volume: role.into(), offset_bytes, data: Bytes::from(data) }
+    })
+}
+
+/// The chunks of a map of labels, as numbers in single precision, which holds them exactly.
+pub(super) fn label_chunks(role: pb::VolumeRole, map: &LabelMap) -> impl Iterator<Item = pb::VolumeChunk> {
+    let chunk_values = CHUNK_BYTES / size_of::<f32>();
+    map.labels().as_slice().chunks(chunk_values).enumerate().map(move |(number, labels)| {
+        let data: Vec<u8> = labels.iter().flat_map(|&label| f32::from(label).to_le_bytes()).collect();
+        let offset_bytes = (number * CHUNK_BYTES) as u64;
+        pb::VolumeChunk { volume: role.into(), offset_bytes, data: Bytes::from(data) }
+    })
+}
+
+/// Cuts bytes into pieces that share them.
+pub(super) fn tally_chunks(bytes: &Bytes) -> impl Iterator<Item = pb::TallyChunk> {
+    (0..bytes.len()).step_by(CHUNK_BYTES).map(|start| {
+        let data = bytes.slice(start..bytes.len().min(start + CHUNK_BYTES));
+        pb::TallyChunk { offset_bytes: start as u64, data }
     })
 }
 

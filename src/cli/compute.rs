@@ -1,13 +1,14 @@
 //! `dosegrid compute`: from files to files, in this process or on a server.
 
 mod inputs;
+mod monte_carlo;
 mod options;
-mod outputs;
 
 use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 
+use super::outputs::{self, MadeFrom, OutputArgs};
 use super::progress::ProgressReport;
 use crate::api::{ServerConfig, client::Client};
 use crate::domain::{Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult};
@@ -15,7 +16,8 @@ use crate::engine::Device;
 use crate::plan::Limits;
 use crate::{method, plan};
 use inputs::Inputs;
-use options::{Options, Target};
+use monte_carlo::MonteCarloArgs;
+use options::{Options, Target, flag_of};
 
 /// Host memory that a computation in this process may take [bytes]: the machine is the caller's own, so only what cannot be meant is refused.
 const HOST_BYTES: u64 = 1 << 38;
@@ -41,11 +43,11 @@ pub(super) struct Args {
     /// Calibration of the CT, CSV of hu,density_g_cm3; without it that of Schneider 2000
     #[arg(long, value_name = "FILE")]
     hu_curve: Option<PathBuf>,
-    /// Radionuclide, such as Lu-177; `dosegrid nuclides` lists them (required)
+    /// Radionuclide, such as Lu-177; `dosegrid nuclides` lists them (required, but with --emissions)
     #[arg(long, value_name = "NAME")]
     nuclide: Option<String>,
     /// Method
-    #[arg(long, value_name = "local|kernel", default_value = "kernel")]
+    #[arg(long, value_name = "local|kernel|monte-carlo", default_value = "kernel")]
     method: String,
     /// What the method kernel makes of the density: nothing, or a division by each voxel's own mass [default: density-scaled]
     #[arg(long, value_name = "water|density-scaled")]
@@ -62,24 +64,10 @@ pub(super) struct Args {
     /// Compute on this server in place of this process
     #[arg(long, value_name = "URL")]
     server: Option<String>,
-    /// Dose in Gy, .nii or .nii.gz (required)
-    #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Organ of each voxel, NIfTI-1 of whole numbers on the grid of the activity; 0 is none
-    #[arg(long, value_name = "FILE")]
-    labels: Option<PathBuf>,
-    /// Names of the organs, CSV of label,name
-    #[arg(long, value_name = "FILE")]
-    label_names: Option<PathBuf>,
-    /// Organ table, CSV
-    #[arg(long, value_name = "FILE")]
-    organs_output: Option<PathBuf>,
-    /// Provenance, energy account and organ table, JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// No progress and no summary
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    monte_carlo: MonteCarloArgs,
+    #[command(flatten)]
+    outputs: OutputArgs,
 }
 
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
@@ -91,13 +79,29 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     for warning in &inputs.warnings {
         eprintln!("warning: {warning}");
     }
-    let mut report = ProgressReport::new(args.quiet);
+    let mut report = ProgressReport::new(args.outputs.quiet);
     let result = match &options.target {
         Target::Here(selector) => compute_here(*selector, &inputs.request, &mut report),
         Target::Server(url) => compute_on_server(url, &inputs.request, &mut report),
     };
     report.finish();
-    outputs::write(&args, &inputs, &result?)
+    let result = result.map_err(by_flag)?;
+    let from = MadeFrom {
+        activity: inputs.request.activity(),
+        density: inputs.request.density(),
+        labels: inputs.labels.as_ref(),
+        names: &inputs.names,
+        inputs: inputs.account(&args),
+    };
+    outputs::write(&args.outputs, &from, &result)
+}
+
+/// Names the flag of a field that only the plan, or a server, found at fault.
+fn by_flag(mut error: DoseError) -> DoseError {
+    if let DoseError::Invalid(violations) = &mut error {
+        violations.iter_mut().for_each(|violation| violation.field = flag_of(&violation.field).to_owned());
+    }
+    error
 }
 
 /// Runs the request on a thread of its own and reports its progress meanwhile.
@@ -109,7 +113,7 @@ fn compute_here(
     let grid = request.activity().decays().grid();
     // The workspace of a server, because the dose depends in its last bits on the blocks that a convolution is cut into.
     let limits = Limits { host_bytes: HOST_BYTES, ..ServerConfig::default().plan_limits() };
-    let plan = plan::plan(grid, request.nuclide(), request.method(), &limits)?;
+    let plan = plan::plan(grid, request.source(), request.method(), &limits)?;
     let mut device = Device::open(selector)?;
     let (control, progress) = Control::new(CancellationToken::new());
     std::thread::scope(|scope| {

@@ -1,14 +1,19 @@
 //! The command line: one file per subcommand.
 
+mod bench;
 mod compute;
 mod demo;
 mod devices;
 mod inspect;
 mod kernel;
+mod merge;
 mod nuclides;
+mod outputs;
 mod progress;
 mod serve;
 mod stdout;
+mod summary;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -37,6 +42,8 @@ enum Command {
     Serve(serve::Args),
     /// Compute a dose from files, in this process or on a server
     Compute(Box<compute::Args>),
+    /// Add the tallies of Monte Carlo runs of different histories, and make the dose of all of them
+    Merge(Box<merge::Args>),
     /// Write voxel S values as CSV
     Kernel(kernel::Args),
     /// List the radionuclides
@@ -45,6 +52,10 @@ enum Command {
     Devices(devices::Args),
     /// Show what a volume file holds
     Inspect(inspect::Args),
+    /// Check the physics on a device, against theory and EGSnrc, and write a report
+    Validate(validate::Args),
+    /// Measure the speed of a device
+    Bench(bench::Args),
 }
 
 /// Parses the command line, runs it, and reports a failure on stderr, every fault of the input on a line of its own.
@@ -53,10 +64,13 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Compute(args) => compute::run(*args),
+        Command::Merge(args) => merge::run(*args),
         Command::Kernel(args) => kernel::run(args),
         Command::Nuclides(args) => nuclides::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Validate(args) => validate::run(args),
+        Command::Bench(args) => bench::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,7 +12,9 @@ pub enum Stage {
     Queued,
     /// Integrating voxel S values and their spectrum.
     Kernel,
-    /// Convolution, or local deposition.
+    /// Tabulating the materials and the source for transport.
+    Tables,
+    /// Convolution, local deposition, or transport.
     Dose,
     /// Division by mass, checks.
     Finish,
@@ -24,6 +26,7 @@ impl Stage {
         match self {
             Self::Queued => "queued",
             Self::Kernel => "kernel",
+            Self::Tables => "tables",
             Self::Dose => "dose",
             Self::Finish => "finish",
         }
@@ -37,6 +40,26 @@ pub struct Progress {
     pub stage: Stage,
     /// How much of that stage is done, 0 to 1.
     pub fraction: f64,
+    /// How far the transport is, while it runs.
+    pub transport: Option<TransportProgress>,
+}
+
+/// How far Monte Carlo transport is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TransportProgress {
+    /// Histories done.
+    pub histories: u64,
+    /// Mean relative 1σ in the region of the target, once it was looked at.
+    pub relative_sigma: Option<f64>,
+    /// Time until a rule will stop it, by what was seen so far [s].
+    pub time_left_s: Option<f64>,
+}
+
+impl Progress {
+    /// Of a stage without histories.
+    pub fn new(stage: Stage, fraction: f64) -> Self {
+        Self { stage, fraction, transport: None }
+    }
 }
 
 /// The two strings by which a caller holds a computation. Dropping the receiver of the progress does not stop it.
@@ -49,7 +72,7 @@ pub struct Control {
 impl Control {
     /// A control, and the receiver of its progress (the latest value wins: a computation never waits for a listener).
     pub fn new(cancel: CancellationToken) -> (Self, watch::Receiver<Progress>) {
-        let (progress, receiver) = watch::channel(Progress { stage: Stage::Queued, fraction: 0.0 });
+        let (progress, receiver) = watch::channel(Progress::new(Stage::Queued, 0.0));
         (Self { cancel, progress }, receiver)
     }
 
@@ -63,7 +86,15 @@ impl Control {
     /// # Errors
     /// [`DoseError::Cancelled`] once the caller has gone.
     pub fn checkpoint(&self, stage: Stage, fraction: f64) -> Result<(), DoseError> {
-        self.progress.send_replace(Progress { stage, fraction });
+        self.report(Progress::new(stage, fraction))
+    }
+
+    /// As [`Control::checkpoint`], with all that is known.
+    ///
+    /// # Errors
+    /// As [`Control::checkpoint`].
+    pub fn report(&self, progress: Progress) -> Result<(), DoseError> {
+        self.progress.send_replace(progress);
         if self.cancel.is_cancelled() { Err(DoseError::Cancelled) } else { Ok(()) }
     }
 

@@ -1,5 +1,7 @@
 //! What a decay emits, as transport samples it: lines and bins of energy, each with its yield.
 
+use sha2::{Digest, Sha256};
+
 use super::{Invalid, Violation};
 
 /// Most energy of one particle [MeV]: that of the tables of cross sections.
@@ -130,17 +132,27 @@ impl EmissionSpectrum {
 
     /// Mean number of particles of one kind per decay.
     pub fn yield_per_decay(&self, particle: Particle) -> f64 {
-        self.of(particle).map(|emission| emission.yield_per_decay).sum()
+        self.of(particle).map(|emission| emission.yield_per_decay).fold(0.0, std::ops::Add::add)
     }
 
     /// Mean energy that particles of one kind carry [MeV per decay].
     pub fn mean_energy_mev(&self, particle: Particle) -> f64 {
-        self.of(particle).map(|emission| emission.yield_per_decay * emission.mean_mev()).sum()
+        self.of(particle).map(|emission| emission.yield_per_decay * emission.mean_mev()).fold(0.0, std::ops::Add::add)
     }
 
     /// Mean energy that all of them carry [MeV per decay].
     pub fn total_mev(&self) -> f64 {
         Particle::ALL.into_iter().map(|particle| self.mean_energy_mev(particle)).sum()
+    }
+
+    /// SHA-256 of every line and bin in their order, in hexadecimal.
+    pub fn sha256(&self) -> String {
+        let mut digest = Sha256::new();
+        for Emission { particle, low_mev, high_mev, yield_per_decay } in &self.0 {
+            digest.update(particle.charge().to_le_bytes());
+            [low_mev, high_mev, yield_per_decay].iter().for_each(|value| digest.update(value.to_le_bytes()));
+        }
+        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn of(&self, particle: Particle) -> impl Iterator<Item = &Emission> {

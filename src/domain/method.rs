@@ -1,17 +1,19 @@
 //! Methods of dose calculation and their options.
 
-use super::{Checks, Invalid};
+use super::{Checks, Invalid, MonteCarloOptions};
 
 /// Density below which a voxel gets no dose unless asked [g/cm³]: air, where a dose scaled by mass means nothing.
 pub const DEFAULT_MINIMUM_DENSITY_G_CM3: f64 = 0.05;
 
 /// How the dose is computed.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Method {
     /// Charged particles deposit in the voxel of the decay; photons leave.
     Local(LocalOptions),
     /// Convolution with voxel S values in water.
     Kernel(KernelOptions),
+    /// Coupled histories of photons, electrons and positrons in the voxel phantom.
+    MonteCarlo(Box<MonteCarloOptions>),
 }
 
 impl Method {
@@ -20,13 +22,14 @@ impl Method {
         match self {
             Self::Local(_) => "local",
             Self::Kernel(_) => "kernel",
+            Self::MonteCarlo(_) => "monte-carlo",
         }
     }
 
     /// Whether a density volume is needed.
     pub fn needs_density(&self) -> bool {
         match self {
-            Self::Local(_) => true,
+            Self::Local(_) | Self::MonteCarlo(_) => true,
             Self::Kernel(options) => options.density_correction == DensityCorrection::DensityScaled,
         }
     }
@@ -45,6 +48,7 @@ impl Method {
                     checks.at("kernel.truncation_radius_mm", check_radius(radius));
                 }
             }
+            Self::MonteCarlo(options) => options.check("monte_carlo", &mut checks),
         }
         if checks.is_empty() { Ok(()) } else { Err(checks) }
     }
@@ -103,7 +107,9 @@ impl DensityCorrection {
     }
 }
 
-fn check_minimum_density(g_cm3: f64) -> Result<(), Invalid> {
+/// # Errors
+/// If it is negative or not finite.
+pub(super) fn check_minimum_density(g_cm3: f64) -> Result<(), Invalid> {
     if g_cm3.is_finite() && g_cm3 >= 0.0 {
         Ok(())
     } else {

@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceInfo, Volume};
+use super::{DeviceInfo, MonteCarloAccount, TallyRecord, Volume};
 
 /// An absorbed dose map with its account of energy and its provenance.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DoseResult {
     /// Absorbed dose per voxel [Gy]; finite, nowhere negative.
     pub dose: Volume<f32>,
+    /// Statistical uncertainty of the dose per voxel, 1σ [Gy]; of Monte Carlo transport, where it was asked for.
+    pub uncertainty: Option<Volume<f32>>,
+    /// What the dose was made from, to merge with other runs; of Monte Carlo transport, where it was asked for.
+    pub tally: Option<Box<TallyRecord>>,
     /// Where it came from.
     pub provenance: Provenance,
 }
@@ -24,15 +28,15 @@ pub struct Provenance {
     pub commit: String,
     /// The device that ran.
     pub device: DeviceInfo,
-    /// `local` or `kernel`.
+    /// `local`, `kernel` or `monte-carlo`.
     pub method: String,
     /// `water` or `density-scaled`; none for methods that have no choice.
     pub density_correction: Option<String>,
     /// Voxels of a lower density got no dose [g/cm³]; none where no density was used.
     pub minimum_density_g_cm3: Option<f64>,
-    /// Name of the nuclide.
+    /// Name of the nuclide, or `custom` for a spectrum without one.
     pub nuclide: String,
-    /// SHA-256 of the nuclide's data, in hexadecimal.
+    /// SHA-256 of the nuclide's data, or of the spectrum without one, in hexadecimal.
     pub nuclide_data_sha256: String,
     /// Decays in the whole map [Bq·s].
     pub decays: f64,
@@ -40,11 +44,16 @@ pub struct Provenance {
     pub energy: EnergyAccount,
     /// The kernel that was used, for the method `kernel`.
     pub kernel: Option<KernelAccount>,
+    /// What the transport did, for the method `monte-carlo`.
+    pub monte_carlo: Option<MonteCarloAccount>,
     /// Wall time by stage, in order.
     pub wall_time: Vec<StageTime>,
 }
 
 /// Where the emitted energy went. `emitted = deposited + escaped`, the latter with all that the method does not follow.
+///
+/// Of Monte Carlo transport: what the histories emitted, left in the grid and carried out of it, by the book of every particle, times the decays of the map
+/// over the number of histories.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EnergyAccount {
     /// Emitted by all decays [MeV].

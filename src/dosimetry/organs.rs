@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{DoseDistribution, LabelMap};
 use crate::domain::density::bears_dose;
-use crate::domain::{DensityMap, TimeIntegratedActivity, Volume};
+use crate::domain::{DensityMap, RegionDose, TimeIntegratedActivity, Volume};
 use crate::physics::constants::WATER_DENSITY_G_CM3;
 
 /// Dose of one organ, and what it was made from. The dose figures are of the voxels that have a dose; none if no voxel has.
@@ -44,6 +44,8 @@ pub struct OrganDose {
     pub decays: f64,
     /// Voxels too thin for a dose: left out of all dose figures.
     pub voxels_without_dose: usize,
+    /// Statistical uncertainty of `mean_gy`, 1σ [Gy]; of Monte Carlo transport.
+    pub mean_sigma_gy: Option<f64>,
 }
 
 /// What an organ table is made from; all on one grid.
@@ -61,6 +63,8 @@ pub struct OrganInputs<'a> {
     pub labels: &'a LabelMap,
     /// Names of labels.
     pub names: &'a BTreeMap<u16, String>,
+    /// Mean dose of each region with its uncertainty, by rising label, where transport gave them.
+    pub regions: &'a [RegionDose],
 }
 
 /// The organs of a label map, by rising label.
@@ -100,6 +104,7 @@ fn organ_dose(inputs: &OrganInputs, label: u16, indices: &[usize]) -> OrganDose 
         volume_cm3: indices.len() as f64 * voxel_cm3,
         decays: indices.iter().map(|&index| f64::from(decays[index])).sum(),
         voxels_without_dose: indices.len() - dosed.len(),
+        mean_sigma_gy: inputs.regions.iter().find(|region| region.label == label).map(|region| region.sigma_gy),
     }
 }
 
@@ -119,7 +124,7 @@ pub fn write_csv(output: &mut impl Write, organs: &[OrganDose]) -> io::Result<()
 }
 
 /// The header of a table without rows.
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "label",
     "name",
     "voxels",
@@ -134,6 +139,7 @@ const COLUMNS: [&str; 14] = [
     "volume_cm3",
     "decays",
     "voxels_without_dose",
+    "mean_sigma_gy",
 ];
 
 #[cfg(test)]
@@ -156,6 +162,7 @@ mod tests {
             minimum_density_g_cm3,
             labels: &LabelMap::new(&volume([1.0, 1.0, 2.0, 2.0, 3.0, 0.0])).expect("good labels"),
             names: &BTreeMap::from([(1, "liver".to_owned())]),
+            regions: &[RegionDose { label: 1, mean_gy: 4.5, sigma_gy: 0.25 }],
         })
     }
 
@@ -167,7 +174,8 @@ mod tests {
         assert_eq!((liver.mean_gy, liver.min_gy, liver.max_gy), (Some(4.5), Some(3.0), Some(6.0)));
         assert!((liver.mean_by_mass_gy.expect("has a dose") - 5.0).abs() < 1e-12);
         assert!((liver.d95_gy.expect("has a dose") - 3.15).abs() < 1e-12);
-        assert_eq!(liver.decays, 12.0);
+        assert_eq!((liver.decays, liver.mean_sigma_gy), (12.0, Some(0.25)));
+        assert_eq!(table(Some(0.05))[1].mean_sigma_gy, None);
     }
 
     #[test]

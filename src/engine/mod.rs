@@ -6,9 +6,12 @@ pub mod kernel_spectrum;
 pub mod kernel_split;
 pub mod transport;
 
+use std::ops::Range;
+
 use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Volume};
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::ConvolutionPlan;
+use transport::{Scene, Tally};
 
 /// An open device. Chosen once, at the start; a job never changes it.
 #[derive(Debug)]
@@ -61,16 +64,18 @@ impl Device {
         }
     }
 
-    /// Adds a range of histories to a tally: the same bytes however a range is split, and in whatever order.
+    /// Adds histories to a tally. The same histories give the same bytes, whatever way they are cut into calls.
+    ///
+    /// * `histories` – their numbers
     ///
     /// # Errors
-    /// [`DoseError::Cancelled`], after which the tally is to be thrown away; [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`], after
-    /// which it is unchanged.
+    /// [`DoseError::DeviceLost`], with the tally unchanged: the histories can be run again; [`DoseError::Cancelled`] or [`DoseError::DeviceOutOfMemory`],
+    /// with a tally that is of no use any more.
     pub fn transport(
         &mut self,
-        scene: &transport::Scene,
-        histories: std::ops::Range<u64>,
-        tally: &mut transport::Tally,
+        scene: &Scene,
+        histories: Range<u64>,
+        tally: &mut Tally,
         control: &Control,
     ) -> Result<(), DoseError> {
         match self {
@@ -78,9 +83,44 @@ impl Device {
             Self::Gpu(gpu) => gpu.transport(scene, histories, tally, control),
         }
     }
+
+    /// Opens the same device again, after it was lost.
+    ///
+    /// # Errors
+    /// [`DoseError::DeviceUnavailable`] if it does not come back, or another answers to its name: jobs never change the device.
+    pub fn reopen(&mut self) -> Result<(), DoseError> {
+        *self = Self::open_same(&self.info())?;
+        Ok(())
+    }
+
+    /// Opens a device that was there before.
+    ///
+    /// # Errors
+    /// As [`Device::reopen`].
+    pub fn open_same(info: &DeviceInfo) -> Result<Self, DoseError> {
+        let unavailable = || DoseError::DeviceUnavailable(info.id.clone());
+        let selector: DeviceSelector = info.id.parse().map_err(|_| unavailable())?;
+        let device = Self::open(selector)?;
+        if device.info() == *info { Ok(device) } else { Err(unavailable()) }
+    }
 }
 
 /// All devices of this machine, the CPU first.
 pub fn list_devices() -> Vec<DeviceInfo> {
     std::iter::once(cpu::CpuEngine::default().info()).chain(gpu::list()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_device_is_opened_again() {
+        let cpu = Device::open(DeviceSelector::Cpu).expect("the CPU is always there").info();
+        assert_eq!(Device::open_same(&cpu).expect("the same").info(), cpu);
+        let other = DeviceInfo { name: "another".into(), ..cpu.clone() };
+        assert!(matches!(Device::open_same(&other), Err(DoseError::DeviceUnavailable(_))));
+        let gone = DeviceInfo { id: "gpu:4096".into(), ..cpu };
+        assert!(matches!(Device::open_same(&gone), Err(DoseError::DeviceUnavailable(_))));
+    }
 }

@@ -1,7 +1,10 @@
 //! Files to and from the domain. Only this module knows file formats.
 
 pub mod atomic;
+pub mod emissions;
 pub mod hu_curve;
 pub mod label_names;
+pub mod materials;
 pub mod nifti;
 mod rows;
+pub mod tally;

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::queue::{Line, Work};
-use crate::domain::{DeviceInfo, DeviceSelector, DoseError};
+use crate::domain::DoseError;
 use crate::engine::Device;
 
 /// Whether a device can be used again after some work.
@@ -30,7 +30,7 @@ pub(super) fn run(line: &Line, device: Device) {
     let info = device.info();
     let mut device = Some(device);
     while let Some(work) = line.next() {
-        device = match device.take().map_or_else(|| reopen(&info), Ok) {
+        device = match device.take().map_or_else(|| Device::open_same(&info), Ok) {
             Ok(device) => perform(work, device),
             Err(error) => {
                 tracing::error!(device = info.id, "the device cannot be opened again");
@@ -56,22 +56,13 @@ fn perform(work: Work, mut device: Device) -> Option<Device> {
     }
 }
 
-/// # Errors
-/// [`DoseError::DeviceUnavailable`] if it does not come back, or another answers to its name: jobs never change the device.
-fn reopen(info: &DeviceInfo) -> Result<Device, DoseError> {
-    let unavailable = || DoseError::DeviceUnavailable(info.id.clone());
-    let selector: DeviceSelector = info.id.parse().map_err(|_| unavailable())?;
-    let device = Device::open(selector)?;
-    if device.info() == *info { Ok(device) } else { Err(unavailable()) }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
 
     use super::super::Queue;
     use super::*;
-    use crate::domain::Stage;
+    use crate::domain::{DeviceSelector, Stage};
 
     fn queue(length: usize) -> Queue {
         Queue::start(Device::open(DeviceSelector::Cpu).expect("the CPU is always there"), length).expect("a thread")
@@ -148,15 +139,5 @@ mod tests {
         assert_eq!(loses.finished().await, Err(lost()));
         let mut works = queue.submit(|device, _| Ok(device.info().id)).expect("room");
         assert_eq!(works.finished().await, Ok("cpu".to_owned()));
-    }
-
-    #[test]
-    fn only_the_same_device_is_opened_again() {
-        let cpu = Device::open(DeviceSelector::Cpu).expect("the CPU is always there").info();
-        assert_eq!(reopen(&cpu).expect("the same").info(), cpu);
-        let other = DeviceInfo { name: "another".into(), ..cpu.clone() };
-        assert!(matches!(reopen(&other), Err(DoseError::DeviceUnavailable(_))));
-        let gone = DeviceInfo { id: "gpu:4096".into(), ..cpu };
-        assert!(matches!(reopen(&gone), Err(DoseError::DeviceUnavailable(_))));
     }
 }

@@ -12,7 +12,8 @@ pub(super) fn deposit(
 ) -> Result<Deposit, DoseError> {
     control.checkpoint(Stage::Dose, 0.0)?;
     let start = Instant::now();
-    let per_decay = request.nuclide().mean_energy_mev.charged();
+    let nuclide = request.nuclide().expect("a request for this method has a nuclide");
+    let per_decay = nuclide.mean_energy_mev.charged();
     #[expect(clippy::cast_possible_truncation, reason = "the stored precision; decays are bounded")]
     let energy = request.activity().decays().map(|&decays| (f64::from(decays) * per_decay) as f32);
     wall_time.push(StageTime::new(Stage::Dose.name(), start.elapsed()));
@@ -43,7 +44,7 @@ mod tests {
         let method = Method::Local(LocalOptions::default());
         let request = DoseRequest::new(activity, Some(density), nuclide, method).expect("good");
         let limits = Limits { host_bytes: 1 << 20, workspace_bytes: 1 << 20 };
-        let plan = plan(&grid, nuclide, &method, &limits).expect("it fits");
+        let plan = plan(&grid, request.source(), request.method(), &limits).expect("it fits");
         let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
         let result = run(&mut device, &plan, &request, &Control::detached()).expect("a dose");
         // Voxels of 0.05 cm³; 1 MeV/g is 1.602e-10 Gy.

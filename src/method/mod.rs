@@ -3,12 +3,16 @@
 mod finish;
 mod kernel;
 mod local;
+mod mass;
+mod monte_carlo;
 
 use std::time::Instant;
 
 use crate::domain::{Control, DoseError, DoseRequest, DoseResult, KernelAccount, Stage, StageTime, Volume};
 use crate::engine::Device;
 use crate::plan::{DosePlan, Work};
+
+pub use monte_carlo::{merge, merged_dose};
 
 /// What a method hands over before the energy becomes a dose.
 struct Deposit {
@@ -36,6 +40,7 @@ pub fn run(
         Work::Kernel { kernel, convolution } => {
             kernel::deposit(device, kernel, convolution, request, control, &mut wall_time)?
         }
+        Work::MonteCarlo(transport) => return monte_carlo::run(device, transport, request, control),
     };
     control.checkpoint(Stage::Finish, 0.0)?;
     let start = Instant::now();

@@ -14,7 +14,7 @@ const MEAN_EXCITATION_RANGE_EV: [f64; 2] = [15.0, 600.0];
 const DENSITY_RANGE_G_CM3: [f64; 2] = [1e-5, 25.0];
 
 /// A material as a file or a caller states it, not yet checked.
-#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MaterialDefinition {
     /// Name, such as `cortical_bone`.
@@ -56,10 +56,7 @@ impl Component {
 /// A material that was checked: every element is in the tables, the mass fractions sum to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Material {
-    name: String,
-    source: String,
-    nominal_density_g_cm3: f64,
-    density_range_g_cm3: Option<[f64; 2]>,
+    definition: MaterialDefinition,
     mean_excitation_energy_mev: f64,
     components: Vec<Component>,
 }
@@ -89,34 +86,32 @@ impl Material {
         if !checks.is_empty() {
             return Err(checks.into_violations());
         }
-        Ok(Self {
-            name: definition.name,
-            source: definition.source,
-            nominal_density_g_cm3: density,
-            density_range_g_cm3: range,
-            mean_excitation_energy_mev: excitation_ev * 1e-6,
-            components,
-        })
+        Ok(Self { definition, mean_excitation_energy_mev: excitation_ev * 1e-6, components })
+    }
+
+    /// As it was stated.
+    pub fn definition(&self) -> &MaterialDefinition {
+        &self.definition
     }
 
     /// Name, such as `cortical_bone`.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.definition.name
     }
 
     /// Where the figures come from.
     pub fn source(&self) -> &str {
-        &self.source
+        &self.definition.source
     }
 
     /// Density for which the density effect is computed [g/cm³].
     pub fn nominal_density_g_cm3(&self) -> f64 {
-        self.nominal_density_g_cm3
+        self.definition.nominal_density_g_cm3
     }
 
     /// Densities of the voxels made of it [g/cm³]: from the first to below the second.
     pub fn density_range_g_cm3(&self) -> Option<[f64; 2]> {
-        self.density_range_g_cm3
+        self.definition.density_range_g_cm3
     }
 
     /// Mean excitation energy [MeV].
@@ -174,7 +169,7 @@ static MATERIALS: LazyLock<Vec<Material>> = LazyLock::new(|| {
         Material::new(definition).expect("embedded material files are checked by a test")
     };
     let mut materials: Vec<Material> = FILES.iter().map(read).collect();
-    let first_density = |material: &Material| material.density_range_g_cm3.map_or(f64::INFINITY, |[low, _]| low);
+    let first_density = |material: &Material| material.density_range_g_cm3().map_or(f64::INFINITY, |[low, _]| low);
     materials.sort_by(|a, b| first_density(a).total_cmp(&first_density(b)));
     materials
 });
@@ -189,10 +184,25 @@ pub fn all() -> &'static [Material] {
 /// # Errors
 /// If there is none; the reason lists those there are.
 pub fn find(name: &str) -> Result<&'static Material, Invalid> {
-    all().iter().find(|material| material.name == name).ok_or_else(|| {
+    all().iter().find(|material| material.name() == name).ok_or_else(|| {
         let known: Vec<&str> = all().iter().map(Material::name).collect();
         Invalid::new(format!("is not a known material: `{name}`; known are {}", known.join(", ")))
     })
+}
+
+/// A material of the caller's own.
+///
+/// # Errors
+/// Every fault of the definition, as [`Material::new`]; or that its name is that of another, known material, so that a result could not tell the two apart.
+pub fn own(definition: MaterialDefinition) -> Result<Material, Vec<Violation>> {
+    let material = Material::new(definition)?;
+    match find(material.name()) {
+        Ok(known) if *known != material => {
+            let reason = format!("is that of a known material, which differs: `{}`", material.name());
+            Err(vec![Violation { field: "name".into(), reason }])
+        }
+        _ => Ok(material),
+    }
 }
 
 /// The tissue that voxels of this density are made of.
@@ -203,7 +213,7 @@ pub fn find(name: &str) -> Result<&'static Material, Invalid> {
 /// If the density is negative or not finite.
 pub fn of_density(density_g_cm3: f64) -> Result<&'static Material, Invalid> {
     let holds = |material: &&Material| {
-        material.density_range_g_cm3.is_some_and(|[low, high]| (low..high).contains(&density_g_cm3))
+        material.density_range_g_cm3().is_some_and(|[low, high]| (low..high).contains(&density_g_cm3))
     };
     all().iter().find(holds).ok_or_else(|| Invalid::new(format!("is not a density: {density_g_cm3} g/cm³")))
 }
@@ -282,6 +292,15 @@ mod tests {
             "mass_fractions",
         ];
         assert_eq!(fields, expected);
+    }
+
+    #[test]
+    fn a_known_name_stays_what_it_is() {
+        let water = MaterialDefinition { name: "water".into(), ..definition() };
+        assert_eq!(own(water).expect_err("another source")[0].field, "name");
+        let water = find("water").expect("water");
+        assert_eq!(own(water.definition().clone()).as_ref(), Ok(water));
+        assert_eq!(own(definition()).expect("a new name").name(), "test");
     }
 
     #[test]

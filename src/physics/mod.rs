@@ -4,7 +4,7 @@ mod chebyshev;
 pub mod constants;
 pub mod electron;
 pub mod element;
-mod embedded;
+pub(crate) mod embedded;
 pub mod kernel;
 pub mod log_grid;
 pub mod material;

@@ -1,16 +1,17 @@
-//! The radionuclides known to this program: one file each in `data/nuclides/`, and two tables of the same name in `data/kernels/`. `build.rs`
-//! embeds all that are there.
+//! The radionuclides known to this program: one file each in `data/nuclides/`, and tables of the same name in `data/emissions/` and
+//! `data/kernels/`. `build.rs` embeds all that are there.
 
 use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
 use super::kernel::{RadialKernel, read_tables};
-use crate::domain::{Invalid, Nuclide};
+use crate::domain::{Emission, EmissionSpectrum, Invalid, Nuclide, Particle};
 
 /// The files of one nuclide.
 struct Files {
     nuclide: &'static str,
+    emissions: &'static str,
     kernel_fine: &'static str,
     kernel_coarse: &'static str,
 }
@@ -20,6 +21,8 @@ include!(concat!(env!("OUT_DIR"), "/nuclide_files.rs"));
 /// What is known of a nuclide.
 pub(super) struct Entry {
     nuclide: Nuclide,
+    /// What a decay emits, alpha particles left out.
+    emissions: EmissionSpectrum,
     /// Energy around a point source in water.
     pub(super) radial_kernel: RadialKernel,
     /// Of the text of all its files.
@@ -30,16 +33,30 @@ impl Files {
     fn read(&self) -> Result<Entry, Invalid> {
         let nuclide: Nuclide = toml::from_str(self.nuclide).map_err(|error| Invalid::new(error.to_string()))?;
         let mut digest = Sha256::new();
-        for text in [self.nuclide, self.kernel_fine, self.kernel_coarse] {
+        for text in [self.nuclide, self.emissions, self.kernel_fine, self.kernel_coarse] {
             digest.update((text.len() as u64).to_le_bytes());
             digest.update(text);
         }
         Ok(Entry {
             nuclide: nuclide.validated()?,
+            emissions: read_emissions(self.emissions)?,
             radial_kernel: read_tables(self.kernel_fine, self.kernel_coarse)?,
             sha256: digest.finalize().iter().map(|b| format!("{b:02x}")).collect(),
         })
     }
+}
+
+/// # Errors
+/// If a row is none, or the spectrum is not good.
+fn read_emissions(text: &str) -> Result<EmissionSpectrum, Invalid> {
+    let rows = csv::ReaderBuilder::new().has_headers(false).comment(Some(b'#')).from_reader(text.as_bytes());
+    let emission = |row: Result<(i64, f64, f64, f64), csv::Error>| {
+        let (charge, low_mev, high_mev, yield_per_decay) = row.map_err(|error| Invalid::new(error.to_string()))?;
+        let particle = Particle::of_charge(charge).ok_or_else(|| Invalid::new(format!("a charge of {charge}")))?;
+        Ok(Emission { particle, low_mev, high_mev, yield_per_decay })
+    };
+    let emissions = rows.into_deserialize().map(emission).collect::<Result<_, Invalid>>()?;
+    EmissionSpectrum::new(emissions).map_err(|faults| Invalid::new(format!("{faults:?}")))
 }
 
 static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
@@ -62,7 +79,12 @@ pub fn find(name: &str) -> Result<&'static Nuclide, Invalid> {
     })
 }
 
-/// SHA-256 of the data of a nuclide, its kernel tables included, in hexadecimal.
+/// What a decay of this nuclide emits, alpha particles and recoils left out.
+pub fn emissions(nuclide: &Nuclide) -> &'static EmissionSpectrum {
+    &data(nuclide).emissions
+}
+
+/// SHA-256 of the data of a nuclide, its emissions and kernel tables included, in hexadecimal.
 pub fn data_sha256(nuclide: &Nuclide) -> &'static str {
     &data(nuclide).sha256
 }
@@ -85,6 +107,19 @@ mod tests {
             let captured = entry.radial_kernel.captured_mev() / emitted;
             let charged = entry.nuclide.mean_energy_mev.charged() / emitted;
             assert!((charged * 0.98..1.0).contains(&captured), "{}: {captured}", entry.nuclide.name);
+        }
+    }
+
+    #[test]
+    fn emissions_carry_the_mean_energies() {
+        for nuclide in all() {
+            let (spectrum, mean) = (emissions(nuclide), nuclide.mean_energy_mev);
+            let electron = spectrum.mean_energy_mev(Particle::Electron) + spectrum.mean_energy_mev(Particle::Positron);
+            for (found, expected) in
+                [(electron, mean.electron), (spectrum.mean_energy_mev(Particle::Photon), mean.photon)]
+            {
+                assert!((found - expected).abs() <= 1e-3 * expected, "{}: {found} {expected}", nuclide.name);
+            }
         }
     }
 

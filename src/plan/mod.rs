@@ -5,11 +5,11 @@ mod core;
 pub mod smooth;
 pub mod transport;
 
-use crate::domain::{DoseError, Method, Nuclide, VoxelGrid};
+use crate::domain::{DoseError, Method, Nuclide, Source, VoxelGrid};
 use crate::physics::kernel::{KernelSpec, table_radius_cm};
 
 pub use convolution::{Block, ConvolutionPlan};
-pub use transport::{ChosenCuts, HistoryCuts};
+pub use transport::{ChosenCuts, HistoryCuts, TransportPlan};
 
 /// What a process may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,28 +41,31 @@ pub enum Work {
         /// How the convolution is cut up.
         convolution: ConvolutionPlan,
     },
+    /// Monte Carlo transport.
+    MonteCarlo(TransportPlan),
 }
 
 /// Plans a request from what its header says.
 ///
 /// # Errors
-/// [`DoseError::TooLarge`] if it could not run even alone.
-pub fn plan(
-    grid: &VoxelGrid,
-    nuclide: &'static Nuclide,
-    method: &Method,
-    limits: &Limits,
-) -> Result<DosePlan, DoseError> {
+/// [`DoseError::TooLarge`] if it could not run even alone; [`DoseError::Invalid`] for histories that cannot be numbered, or a kernel without a nuclide.
+pub fn plan(grid: &VoxelGrid, source: &Source, method: &Method, limits: &Limits) -> Result<DosePlan, DoseError> {
     // Held at once, per voxel: activity, density and dose in f32.
     let volumes = 3 * size_of::<f32>() as u64 * grid.voxels() as u64;
     let (work, work_bytes) = match method {
         Method::Local(_) => (Work::Local, 0),
         Method::Kernel(options) => {
             let truncation_radius_cm = options.truncation_radius_mm.map(|mm| mm / 10.0);
+            let nuclide = source.nuclide().ok_or_else(|| DoseError::invalid("nuclide", "is missing"))?;
             let kernel = kernel_spec(grid, nuclide, truncation_radius_cm);
             let convolution = ConvolutionPlan::new(grid, &kernel, limits.workspace_bytes)?;
             let bytes = convolution.host_bytes();
             (Work::Kernel { kernel, convolution }, bytes)
+        }
+        Method::MonteCarlo(options) => {
+            let transport = TransportPlan::new(grid, source, options)?;
+            let bytes = transport.host_bytes(grid.voxels());
+            (Work::MonteCarlo(transport), bytes)
         }
     };
     let host_bytes = volumes.saturating_add(work_bytes);

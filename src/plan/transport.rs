@@ -1,13 +1,16 @@
-//! Cuts of Monte Carlo transport and its statistical groups, from the grid.
+//! Monte Carlo transport: cuts and statistical groups from the grid, histories that can be numbered, bytes.
 
 use std::sync::LazyLock;
 
-use crate::domain::{Checks, VoxelGrid};
+use crate::domain::monte_carlo::MIN_HISTORIES;
+pub use crate::domain::{ChosenCuts, HistoryCuts};
+use crate::domain::{DoseError, EmissionSpectrum, Medium, MonteCarloOptions, Particle, Source, VoxelGrid};
+use crate::engine::transport::UNITS_PER_MEV;
 use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::physics::electron::Charge;
 use crate::physics::electron::range::SlowingDown;
 use crate::physics::log_grid::{LogGrid, LogTable, MAX_ENERGY_MEV, MIN_ENERGY_MEV};
-use crate::physics::material;
+use crate::physics::{material, nuclide};
 
 /// Part of the smallest voxel edge that an absorbed electron could still have gone, in lung.
 const ABSORBED_RANGE: f64 = 0.01;
@@ -24,51 +27,110 @@ const SECONDARY_RANGE: f64 = 0.2;
 /// Density for which that holds [g/cm³].
 const SOFT_G_CM3: f64 = 1.0;
 
-/// Energies at which transport changes its ways [MeV].
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct HistoryCuts {
-    /// Electrons and positrons of less kinetic energy are absorbed where they are.
-    pub absorption_mev: f64,
-    /// Collisions that set free an electron of more are simulated one by one.
-    pub collision_mev: f64,
-    /// Bremsstrahlung photons of more are simulated one by one; photons of less are absorbed where they are.
-    pub photon_mev: f64,
-    /// Photons of less are scored along their track; 0: none are.
-    pub track_length_mev: f64,
+/// Most of the range of a tally that histories may fill on average: what they emit fluctuates.
+const TALLY_FILL: f64 = 0.5;
+/// Bytes of the tables of one material, for photons, electrons and positrons, on the host and on their way to a device.
+const TABLE_BYTES: u64 = 4 << 20;
+/// Bytes a voxel for what the engine makes of activity, density and material, and for the maps that go with the tally.
+const SCENE_BYTES: u64 = 40;
+/// Bytes a voxel for labels as they arrive and as they are kept, regions and materials, and for the uncertainty.
+const MAP_BYTES: u64 = 16;
+
+/// What will be run, on whatever device.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TransportPlan {
+    /// Statistical groups.
+    pub groups: u32,
+    /// Energies at which transport changes its ways.
+    pub cuts: HistoryCuts,
+    /// Number of the first history.
+    pub first_history: u64,
+    /// Most histories that will be run.
+    pub histories: u64,
+    /// Histories of this scene that can be numbered, from 0.
+    pub max_histories: u64,
+    /// Materials at most.
+    materials: u64,
+    /// Whether the tally is handed over as a file as well.
+    with_file: bool,
 }
 
-/// Cuts that a caller chose; each that is none follows from the grid.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct ChosenCuts {
-    /// See [`HistoryCuts::absorption_mev`].
-    pub absorption_mev: Option<f64>,
-    /// See [`HistoryCuts::collision_mev`].
-    pub collision_mev: Option<f64>,
-    /// See [`HistoryCuts::photon_mev`].
-    pub photon_mev: Option<f64>,
-    /// See [`HistoryCuts::track_length_mev`].
-    pub track_length_mev: Option<f64>,
-}
-
-impl ChosenCuts {
+impl TransportPlan {
     /// # Errors
-    /// Every cut outside the energies of the tables, by its name.
-    pub fn check(&self) -> Result<(), Checks> {
-        let mut checks = Checks::new();
-        let cuts = [
-            ("absorption_mev", self.absorption_mev),
-            ("collision_mev", self.collision_mev),
-            ("photon_mev", self.photon_mev),
-            // 0 switches it off.
-            ("track_length_mev", self.track_length_mev.filter(|&mev| mev != 0.0)),
-        ];
-        for (name, mev) in cuts {
-            if let Some(mev) = mev.filter(|mev| !(MIN_ENERGY_MEV..=MAX_ENERGY_MEV).contains(mev)) {
-                checks.fail(name, format!("must be from {MIN_ENERGY_MEV} to {MAX_ENERGY_MEV} MeV, got {mev}"));
-            }
+    /// [`DoseError::Invalid`] if the histories asked for cannot be numbered, or would overflow a tally.
+    pub fn new(grid: &VoxelGrid, source: &Source, options: &MonteCarloOptions) -> Result<Self, DoseError> {
+        let groups = groups(grid.voxels());
+        let max_histories = max_histories(groups, released_mev(source));
+        let first_history = options.first_history;
+        let left = max_histories.saturating_sub(first_history);
+        if left < MIN_HISTORIES {
+            let reason = format!("must be below {}: no history after that has a number", max_histories - MIN_HISTORIES);
+            return Err(DoseError::invalid("method.monte_carlo.first_history", reason));
         }
-        if checks.is_empty() { Ok(()) } else { Err(checks) }
+        let histories = options.stop.histories().unwrap_or(left);
+        if histories > left {
+            let reason = format!("must be at most {left}: no history after that has a number, got {histories}");
+            return Err(DoseError::invalid("method.monte_carlo.histories", reason));
+        }
+        let materials = match &options.medium {
+            Medium::ByDensity => material::all().len(),
+            Medium::Uniform(_) => 1,
+            Medium::Map(table) => table.materials().len(),
+        };
+        Ok(Self {
+            groups,
+            cuts: HistoryCuts::new(grid, &options.cuts),
+            first_history,
+            histories,
+            max_histories,
+            materials: materials as u64,
+            with_file: options.extras.tally,
+        })
     }
+
+    /// Host memory beside activity, density and dose at most: the tally, and its file if asked for; maps, scene and tables.
+    pub fn host_bytes(&self, voxels: usize) -> u64 {
+        let tally = u64::from(self.groups) * size_of::<u64>() as u64;
+        let file = if self.with_file { tally } else { 0 };
+        let a_voxel = tally + file + SCENE_BYTES + MAP_BYTES;
+        a_voxel.saturating_mul(voxels as u64).saturating_add(self.materials * TABLE_BYTES)
+    }
+}
+
+/// What a decay releases and transport follows or leaves in place [MeV]: the rest energy of positrons and of the electrons they meet included.
+pub fn released_mev(source: &Source) -> f64 {
+    let emissions = emissions(source);
+    let annihilation = 2.0 * ELECTRON_REST_ENERGY_MEV * emissions.yield_per_decay(Particle::Positron);
+    emissions.total_mev() + annihilation + local_mev(source)
+}
+
+/// What a source emits that transport follows.
+pub fn emissions(source: &Source) -> &EmissionSpectrum {
+    match (source.own_emissions(), source.nuclide()) {
+        (Some(own), _) => own,
+        (None, nuclide) => nuclide::emissions(nuclide.expect("a source without emissions of its own is a nuclide")),
+    }
+}
+
+/// Energy that stays where the decay is: that of alpha particles and recoils [MeV per decay].
+pub fn local_mev(source: &Source) -> f64 {
+    match (source.own_emissions(), source.nuclide()) {
+        (None, Some(nuclide)) => nuclide.mean_energy_mev.alpha,
+        _ => 0.0,
+    }
+}
+
+/// Histories that can be numbered: the rank in a group and the end of a range of ranks have 32 bits, and no sum over a tally may overflow 64.
+fn max_histories(groups: u32, released_mev: f64) -> u64 {
+    let by_rank = u64::from(groups) * u64::from(u32::MAX);
+    let by_energy = TALLY_FILL * 2f64.powi(64) / UNITS_PER_MEV / released_mev;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "above 0; beyond the range it saturates"
+    )]
+    let by_energy = by_energy as u64;
+    by_rank.min(by_energy)
 }
 
 impl HistoryCuts {
@@ -155,17 +217,47 @@ mod tests {
         assert!(chosen.check().is_ok());
     }
 
+    fn plan(edit: impl FnOnce(&mut MonteCarloOptions)) -> Result<TransportPlan, DoseError> {
+        let grid = VoxelGrid::new([10, 10, 10], [4.0; 3]).expect("a good grid");
+        let mut options = MonteCarloOptions::default();
+        edit(&mut options);
+        TransportPlan::new(&grid, &nuclide::find("Lu-177").expect("a known nuclide").into(), &options)
+    }
+
     #[test]
-    fn cuts_outside_the_tables_are_named() {
-        let chosen = ChosenCuts {
-            absorption_mev: Some(0.0),
-            collision_mev: Some(f64::NAN),
-            photon_mev: Some(11.0),
-            track_length_mev: Some(-1.0),
+    fn histories_end_where_numbers_end() {
+        let all = 32 * u64::from(u32::MAX);
+        let timed = plan(|options| options.stop.time_limit_s = Some(1.0)).expect("a good plan");
+        assert_eq!((timed.histories, timed.max_histories), (all, all));
+        let last = plan(|options| (options.first_history, options.stop.histories) = (all - 100, Some(100)));
+        assert_eq!(last.expect("just fits").histories, 100);
+        let field = |result: Result<TransportPlan, DoseError>| match result {
+            Err(DoseError::Invalid(faults)) => faults[0].clone(),
+            other => panic!("not refused: {other:?}"),
         };
-        let faults = chosen.check().expect_err("all are bad").into_violations();
-        let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
-        assert_eq!(fields, ["absorption_mev", "collision_mev", "photon_mev", "track_length_mev"]);
+        let over = field(plan(|options| (options.first_history, options.stop.histories) = (all - 100, Some(101))));
+        assert_eq!(over.field, "method.monte_carlo.histories");
+        assert!(over.reason.contains("at most 100"), "{}", over.reason);
+        let over = field(plan(|options| options.first_history = u64::MAX));
+        assert_eq!(over.field, "method.monte_carlo.first_history");
+    }
+
+    #[test]
+    fn a_tally_cannot_overflow() {
+        // A thousand photons of 10 MeV per decay: 2^64 units hold 2.7e7 of these decays.
+        let histories = max_histories(32, 1e4);
+        assert!(histories as f64 * 1e4 * UNITS_PER_MEV <= 0.5 * 2f64.powi(64));
+        assert!((1.3e7..1.4e7).contains(&(histories as f64)), "{histories}");
+    }
+
+    #[test]
+    fn memory_is_that_of_the_tally_and_more() {
+        let plain = plan(|_| {}).expect("a good plan");
+        let with_file = plan(|options| options.extras.tally = true).expect("a good plan");
+        let tally = 32 * 8 * 1000;
+        assert!(plain.host_bytes(1000) > tally);
+        assert_eq!(with_file.host_bytes(1000), plain.host_bytes(1000) + tally);
+        assert_eq!(plain.host_bytes(usize::MAX), u64::MAX);
     }
 
     #[test]

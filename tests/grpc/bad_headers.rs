@@ -5,9 +5,9 @@ use tonic::Code;
 
 use super::{Case, Message, check_cases, good_header};
 
-type Edit = fn(&mut pb::ComputeHeader);
+pub(super) type Edit = fn(&mut pb::ComputeHeader);
 
-fn cases(edits: &[(&'static str, Edit, &[&'static str])]) -> Vec<Case> {
+pub(super) fn cases(edits: &[(&'static str, Edit, &[&'static str])]) -> Vec<Case> {
     let case = |&(name, edit, fields): &(&'static str, Edit, &[&'static str])| {
         let mut header = good_header();
         edit(&mut header);

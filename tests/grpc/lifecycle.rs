@@ -136,7 +136,9 @@ async fn a_reader_who_stalls_gives_its_memory_back() {
     let result = loop {
         match responses.message().await.expect("the call goes well").expect("it goes on").message {
             Some(pb::compute_response::Message::Result(result)) => break result,
-            Some(pb::compute_response::Message::Chunk(_)) => panic!("a chunk before the result"),
+            Some(pb::compute_response::Message::Chunk(_) | pb::compute_response::Message::TallyChunk(_)) => {
+                panic!("a chunk before the result")
+            }
             Some(pb::compute_response::Message::Progress(_)) | None => {}
         }
     };

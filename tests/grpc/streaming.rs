@@ -43,7 +43,7 @@ pub(super) fn local() -> Method {
 /// The same computation without a server.
 pub(super) fn in_process(request: &DoseRequest) -> DoseResult {
     let limits = ServerConfig::default().plan_limits();
-    let plan = plan(request.activity().decays().grid(), request.nuclide(), request.method(), &limits).expect("fits");
+    let plan = plan(request.activity().decays().grid(), request.source(), request.method(), &limits).expect("fits");
     let mut device = dosegrid::engine::Device::open(dosegrid::domain::DeviceSelector::Cpu).expect("always there");
     dosegrid::method::run(&mut device, &plan, request, &Control::detached()).expect("a dose")
 }

@@ -3,7 +3,9 @@
 pub(crate) mod command;
 pub(crate) mod direct;
 pub(crate) mod nifti;
+pub(crate) mod patient;
 pub(crate) mod sources;
+pub(crate) mod transport;
 
 use std::path::PathBuf;
 

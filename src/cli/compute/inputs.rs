@@ -1,15 +1,16 @@
 //! From files to a request. Every file is read even if another is at fault, so that one run names every fault.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Args;
-use super::options::Options;
+use super::options::{Options, flag_of};
+use crate::cli::outputs::InputAccount;
 use crate::domain::{
-    ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, TimeIntegratedActivity, Volume, VoxelGrid,
+    ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, LabelMap, LabelMaps, Method, Source,
+    TimeIntegratedActivity, Volume, VoxelGrid,
 };
-use crate::dosimetry::LabelMap;
-use crate::formats::{hu_curve, label_names, nifti};
+use crate::formats::{hu_curve, nifti};
 use crate::physics::tissue::DensityCurve;
 
 /// A CT without a voxel below this has no air in it [HU]: a slope or an intercept may be missing.
@@ -22,7 +23,7 @@ pub(super) struct Inputs {
     pub(super) request: DoseRequest,
     pub(super) labels: Option<LabelMap>,
     pub(super) names: BTreeMap<u16, String>,
-    pub(super) unit: ActivityUnit,
+    unit: ActivityUnit,
     /// What looks wrong but may be meant.
     pub(super) warnings: Vec<String>,
 }
@@ -33,28 +34,57 @@ impl Inputs {
         let mut warnings = Vec::new();
         let activity = read_activity(args, options.unit, checks);
         let density = read_density(args, checks, &mut warnings);
-        let labels = args.labels.as_deref().and_then(|path| read_volume(path, "labels", checks));
-        let names = args.label_names.as_deref().map(|path| checks.at("label-names", label_names::read(path)));
+        let (labels, names) = args.outputs.read_labels(checks);
+        let material_map = args.monte_carlo.material_map.as_deref();
+        let materials = material_map.and_then(|path| read_volume(path, "material-map", checks));
         if let Some(activity) = &activity {
             let grid = activity.decays().grid();
             let density_flag = if args.ct.is_some() { "ct" } else { "density" };
             check_grid(grid, density.as_ref().map(|density| density.g_cm3().grid()), density_flag, checks);
             check_grid(grid, labels.as_ref().map(Volume::grid), "labels", checks);
+            check_grid(grid, materials.as_ref().map(Volume::grid), "material-map", checks);
         }
-        let labels = labels.map(|labels| checks.at("labels", LabelMap::new(&labels)));
+        let labels = labels.and_then(|labels| checks.at("labels", LabelMap::new(&labels)));
+        let materials = materials.and_then(|map| checks.at("material-map", LabelMap::new(&map)));
         check_density_is_there(args, options, checks);
-        check_outputs(args, checks);
+        let own = [&args.activity, &args.density, &args.ct, &args.hu_curve].map(Option::as_deref);
+        let material = args.monte_carlo.material.as_deref().map(Path::new);
+        args.outputs.check(own.into_iter().chain(args.monte_carlo.files()).chain([material]), checks);
         warn_of_half_life(options, &mut warnings);
         if !checks.is_empty() {
             return None;
         }
-        let request = DoseRequest::new(activity?, density, options.nuclide?, options.method?);
-        if let Err(DoseError::Invalid(faults)) = request {
-            faults.into_iter().for_each(|fault| checks.fail(fault.field, fault.reason));
-            return None;
+        let method = options.method.clone()?;
+        // Other methods do not look at labels: the tables are made here.
+        let regions = labels.clone().filter(|_| matches!(method, Method::MonteCarlo(_)));
+        let maps = LabelMaps { regions, materials };
+        match DoseRequest::with_labels(activity?, density, maps, options.source.clone()?, method) {
+            Ok(request) => Some(Self { request, labels, names, unit: options.unit?, warnings }),
+            Err(DoseError::Invalid(faults)) => {
+                faults.into_iter().for_each(|fault| checks.fail(flag_of(&fault.field), fault.reason));
+                None
+            }
+            Err(other) => {
+                checks.fail("activity", other.to_string());
+                None
+            }
         }
-        let names = names.flatten().unwrap_or_default();
-        Some(Self { request: request.ok()?, labels: labels.flatten(), names, unit: options.unit?, warnings })
+    }
+
+    /// How the files were understood.
+    pub(super) fn account(&self, args: &Args) -> InputAccount {
+        let (activity_unit, effective_half_life_s) = match self.unit {
+            ActivityUnit::BqS => ("bq-s", None),
+            ActivityUnit::MbqH => ("mbq-h", None),
+            ActivityUnit::Bq { effective_half_life_s } => ("bq", Some(effective_half_life_s)),
+        };
+        let density = match (&args.density, &args.ct, &args.hu_curve) {
+            (Some(_), _, _) => "density",
+            (None, Some(_), Some(_)) => "ct, own calibration",
+            (None, Some(_), None) => "ct, Schneider 2000",
+            (None, None, _) => "none",
+        };
+        InputAccount { activity_unit, effective_half_life_s, density }
     }
 }
 
@@ -112,7 +142,8 @@ fn warn_of_ct(ct: &Volume<f32>, curve: &DensityCurve, own_curve: bool, warnings:
 }
 
 fn warn_of_half_life(options: &Options, warnings: &mut Vec<String>) {
-    if let (Some(ActivityUnit::Bq { effective_half_life_s }), Some(nuclide)) = (options.unit, options.nuclide)
+    if let (Some(ActivityUnit::Bq { effective_half_life_s }), Some(nuclide)) =
+        (options.unit, options.source.as_ref().and_then(Source::nuclide))
         && effective_half_life_s > nuclide.half_life_s * HALF_LIFE_TOLERANCE
     {
         let (effective_h, physical_h) = (effective_half_life_s / 3600.0, nuclide.half_life_s / 3600.0);
@@ -130,43 +161,7 @@ fn check_grid(activity: &VoxelGrid, other: Option<&std::sync::Arc<VoxelGrid>>, f
 }
 
 fn check_density_is_there(args: &Args, options: &Options, checks: &mut Checks) {
-    if args.density.is_none() && args.ct.is_none() && options.method.is_some_and(|method| method.needs_density()) {
+    if args.density.is_none() && args.ct.is_none() && options.method.as_ref().is_some_and(Method::needs_density) {
         checks.fail("density", format!("the method {} needs --density or --ct", args.method));
     }
-}
-
-/// Results must have a place to go, and may not replace what they are made from, nor one another.
-fn check_outputs(args: &Args, checks: &mut Checks) {
-    let outputs = [("output", &args.output), ("organs-output", &args.organs_output), ("json", &args.json)];
-    let inputs = [&args.activity, &args.density, &args.ct, &args.hu_curve, &args.labels, &args.label_names];
-    let mut taken: Vec<PathBuf> = inputs.into_iter().flatten().filter_map(|path| path.canonicalize().ok()).collect();
-    for (flag, path) in outputs {
-        let Some(path) = path else { continue };
-        let folder = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        let Some((folder, name)) = folder.canonicalize().ok().filter(|folder| folder.is_dir()).zip(path.file_name())
-        else {
-            checks.fail(flag, "lies in a folder that does not exist, or is no file name");
-            continue;
-        };
-        let place = path.canonicalize().unwrap_or_else(|_| folder.join(name));
-        if place.is_dir() {
-            checks.fail(flag, "is a folder");
-        } else if taken.contains(&place) {
-            checks.fail(flag, "is also the name of another file of this run");
-        }
-        taken.push(place);
-    }
-    match &args.output {
-        None => checks.fail("output", "--output is needed"),
-        Some(path) if !is_nifti_name(path) => checks.fail("output", "must end in .nii or .nii.gz"),
-        Some(_) => {}
-    }
-}
-
-fn is_nifti_name(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    name.ends_with(".nii") || name.ends_with(".nii.gz")
 }

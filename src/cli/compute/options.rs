@@ -2,13 +2,14 @@
 
 use super::Args;
 use crate::domain::{
-    ActivityUnit, Checks, DensityCorrection, DeviceSelector, Invalid, KernelOptions, LocalOptions, Method, Nuclide,
+    ActivityUnit, Checks, DensityCorrection, DeviceSelector, Extras, Invalid, KernelOptions, LocalOptions, Method,
+    Nuclide, Source,
 };
 use crate::physics::nuclide;
 
-/// The flags that name no input file. A part is missing only if a fault was recorded for it.
+/// The flags that name no volume. A part is missing only if a fault was recorded for it.
 pub(super) struct Options {
-    pub(super) nuclide: Option<&'static Nuclide>,
+    pub(super) source: Option<Source>,
     pub(super) unit: Option<ActivityUnit>,
     pub(super) method: Option<Method>,
     pub(super) target: Target,
@@ -25,15 +26,23 @@ pub(super) enum Target {
 impl Options {
     /// Reads all flags and records every fault.
     pub(super) fn check(args: &Args, checks: &mut Checks) -> Self {
-        let nuclide = required(&args.nuclide, "nuclide", checks).and_then(|name| {
-            let found = nuclide::find(name);
-            checks.at("nuclide", found)
-        });
+        let nuclide = args.nuclide.as_deref().and_then(|name| checks.at("nuclide", nuclide::find(name)));
+        let source = source(args, nuclide, checks);
         let unit = unit(args, nuclide, checks);
         let method = method(args, checks);
         check_combinations(args, checks);
-        Self { nuclide, unit, method, target: target(args, checks) }
+        Self { source, unit, method, target: target(args, checks) }
     }
+}
+
+/// A nuclide, or a spectrum of the caller's own, which needs none.
+fn source(args: &Args, nuclide: Option<&'static Nuclide>, checks: &mut Checks) -> Option<Source> {
+    if args.monte_carlo.emissions.is_some() {
+        let emissions = args.monte_carlo.emissions(checks)?;
+        return checks.at("emissions", Source::with_emissions(nuclide, emissions));
+    }
+    required(&args.nuclide, "nuclide", checks)?;
+    nuclide.map(Source::from)
 }
 
 fn required<'a, T>(value: &'a Option<T>, flag: &str, checks: &mut Checks) -> Option<&'a T> {
@@ -59,10 +68,15 @@ fn unit(args: &Args, nuclide: Option<&Nuclide>, checks: &mut Checks) -> Option<A
             None
         }
         ("bq", Some("physical")) => {
+            if args.nuclide.is_none() && args.monte_carlo.emissions.is_some() {
+                checks.fail("effective-half-life", "`physical` needs --nuclide, whose half-life it is");
+            }
             nuclide.map(|nuclide| ActivityUnit::Bq { effective_half_life_s: nuclide.half_life_s })
         }
         ("bq", Some(text)) => {
-            let seconds = checks.at("effective-half-life", parse_time_s(text))?;
+            let seconds =
+                parse_time_s(text).map_err(|Invalid(reason)| Invalid::new(format!("{reason}, or `physical`")));
+            let seconds = checks.at("effective-half-life", seconds)?;
             let unit = ActivityUnit::Bq { effective_half_life_s: seconds };
             checks.at("effective-half-life", unit.to_bq_s())?;
             Some(unit)
@@ -75,12 +89,13 @@ fn unit(args: &Args, nuclide: Option<&Nuclide>, checks: &mut Checks) -> Option<A
 }
 
 /// A number and a unit of time, such as `50h`.
-fn parse_time_s(text: &str) -> Result<f64, Invalid> {
+pub(super) fn parse_time_s(text: &str) -> Result<f64, Invalid> {
     let units = [("min", 60.0), ("s", 1.0), ("h", 3600.0), ("d", 86_400.0)];
     let parse = |(unit, seconds): (&str, f64)| Some(text.strip_suffix(unit)?.trim().parse::<f64>().ok()? * seconds);
-    units.into_iter().find_map(parse).ok_or_else(|| {
-        Invalid::new(format!("is a number with the unit s, min, h or d, such as 50h, or `physical`; got `{text}`"))
-    })
+    units
+        .into_iter()
+        .find_map(parse)
+        .ok_or_else(|| Invalid::new(format!("is a number with the unit s, min, h or d, such as 50h; got `{text}`")))
 }
 
 fn method(args: &Args, checks: &mut Checks) -> Option<Method> {
@@ -105,8 +120,14 @@ fn method(args: &Args, checks: &mut Checks) -> Option<Method> {
             minimum_density_g_cm3: minimum.unwrap_or(kernel.minimum_density_g_cm3),
             truncation_radius_mm: radius,
         }),
+        "monte-carlo" => {
+            let outputs = &args.outputs;
+            let extras =
+                Extras { uncertainty: outputs.uncertainty_output.is_some(), tally: outputs.tally_output.is_some() };
+            Method::MonteCarlo(Box::new(args.monte_carlo.options(minimum, extras, checks)))
+        }
         name => {
-            checks.fail("method", format!("is local or kernel, got `{name}`"));
+            checks.fail("method", format!("is local, kernel or monte-carlo, got `{name}`"));
             return None;
         }
     };
@@ -118,11 +139,22 @@ fn method(args: &Args, checks: &mut Checks) -> Option<Method> {
     Some(method)
 }
 
-/// The flag of an option's field.
-fn flag_of(field: &str) -> &str {
+/// The flag of a field: of an option, or of what it is made from.
+pub(super) fn flag_of(field: &str) -> &str {
     match field.rsplit('.').next() {
         Some("minimum_density_g_cm3") => "minimum-density",
         Some("truncation_radius_mm") => "truncation-radius",
+        Some("histories") => "histories",
+        Some("first_history") => "first-history",
+        Some("time_limit_s") => "time-limit",
+        Some("relative") => "target-uncertainty",
+        Some("dose_fraction") => "target-fraction",
+        Some("label") => "target-label",
+        Some("absorption_mev") => "absorption-energy",
+        Some("collision_mev") => "collision-cut",
+        Some("photon_mev") => "photon-cut",
+        Some("track_length_mev") => "track-length-below",
+        Some("materials") => "material-map",
         _ => field,
     }
 }
@@ -135,15 +167,22 @@ fn number(text: &Option<String>, flag: &str, checks: &mut Checks) -> Option<f64>
 /// Flags that contradict one another, or would have no effect.
 fn check_combinations(args: &Args, checks: &mut Checks) {
     let water = args.density_correction.as_deref() == Some("water");
+    let monte_carlo = args.method == "monte-carlo";
+    let with_method = format!("with --method {}", args.method);
+    let only_kernel = args.method == "local" || monte_carlo;
     let without_effect = [
-        ("density-correction", args.density_correction.is_some() && args.method == "local", "with --method local"),
-        ("truncation-radius", args.truncation_radius.is_some() && args.method == "local", "with --method local"),
+        ("density-correction", args.density_correction.is_some() && only_kernel, with_method.as_str()),
+        ("truncation-radius", args.truncation_radius.is_some() && only_kernel, &with_method),
+        ("uncertainty-output", args.outputs.uncertainty_output.is_some() && !monte_carlo, &with_method),
+        ("tally-output", args.outputs.tally_output.is_some() && !monte_carlo, &with_method),
+        ("target-label", args.monte_carlo.target_label.is_some() && args.outputs.labels.is_none(), "without --labels"),
         ("minimum-density", args.minimum_density.is_some() && water, "with --density-correction water"),
         ("hu-curve", args.hu_curve.is_some() && args.ct.is_none(), "without --ct"),
-        ("organs-output", args.organs_output.is_some() && args.labels.is_none(), "without --labels"),
-        ("label-names", args.label_names.is_some() && args.labels.is_none(), "without --labels"),
         ("device", args.device.is_some() && args.server.is_some(), "with --server: the server has its own device"),
     ];
+    if !monte_carlo {
+        args.monte_carlo.given().for_each(|flag| checks.fail(flag, format!("has no effect {with_method}")));
+    }
     for (flag, bad, when) in without_effect {
         if bad {
             checks.fail(flag, format!("has no effect {when}"));

@@ -4,7 +4,7 @@
 pub const UNITS_PER_MEV: f64 = (1u64 << 26) as f64;
 
 /// Energy that histories left, group by group. History `h` belongs to group `h mod K` of `K`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// One each.
     pub groups: Vec<GroupTally>,

@@ -90,8 +90,32 @@ pub fn voxel_kernel(spec: &KernelSpec, control: &Control) -> Result<Arc<VoxelKer
 pub fn integrate(spec: &KernelSpec, control: &Control) -> Result<VoxelKernel, DoseError> {
     let radial = radial_kernel(spec.nuclide);
     let radial = radial.truncated(spec.truncation_radius_cm.unwrap_or(f64::INFINITY));
-    let octant = octant::energies(&radial, spec, control)?;
+    let octant = octant::energies(&radial, spec.spacing_cm, spec.half_width, control)?;
     Ok(VoxelKernel { spec: spec.clone(), octant, captured_mev: radial.captured_mev() })
+}
+
+/// Energy absorbed in each voxel around one uniformly active voxel, at the offsets of an octant, x fastest [MeV per decay]: as [`integrate`], for a radial
+/// kernel of any source.
+///
+/// * `half_width` – offsets on each side of the source voxel, by axis
+///
+/// # Errors
+/// [`DoseError::Cancelled`] when the caller goes away.
+pub fn voxel_energies(
+    radial: &RadialKernel,
+    spacing_cm: [f64; 3],
+    half_width: [usize; 3],
+    control: &Control,
+) -> Result<Array3<f64>, DoseError> {
+    octant::energies(radial, spacing_cm, half_width, control)
+}
+
+/// Reads one table of shells as a radial kernel. The last shell holds what lies beyond the others and is left out.
+///
+/// # Errors
+/// If the table is broken.
+pub fn read_point_kernel(table: &str) -> Result<RadialKernel, crate::domain::Invalid> {
+    Ok(RadialKernel::new(&shells::without_last(&shells::read(table)?)))
 }
 
 /// The energy around a point source of a nuclide in water.

@@ -5,19 +5,25 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ndarray::{Array3, ShapeBuilder};
 use rayon::prelude::*;
 
-use super::KernelSpec;
 use super::integrator::Integrator;
 use super::radial::RadialKernel;
 use crate::domain::{Control, DoseError, Stage};
 
 /// Energy absorbed at each offset [MeV per decay], x fastest.
 ///
+/// * `half_width` – offsets on each side of the source voxel, by axis
+///
 /// # Errors
 /// [`DoseError::Cancelled`].
-pub(super) fn energies(kernel: &RadialKernel, spec: &KernelSpec, control: &Control) -> Result<Array3<f64>, DoseError> {
-    let [nx, ny, nz] = spec.half_width.map(|h| h + 1);
-    let integrator = Integrator::new(kernel, spec.spacing_cm);
-    let symmetry = Symmetry::new(spec);
+pub(super) fn energies(
+    kernel: &RadialKernel,
+    spacing_cm: [f64; 3],
+    half_width: [usize; 3],
+    control: &Control,
+) -> Result<Array3<f64>, DoseError> {
+    let [nx, ny, nz] = half_width.map(|h| h + 1);
+    let integrator = Integrator::new(kernel, spacing_cm);
+    let symmetry = Symmetry::new(spacing_cm, half_width);
     let mut octant = vec![0.0; nx * ny * nz];
     let rows_done = AtomicUsize::new(0);
     octant.par_chunks_exact_mut(nx).enumerate().try_for_each(|(row, values)| {
@@ -57,11 +63,11 @@ struct Symmetry {
 }
 
 impl Symmetry {
-    fn new(spec: &KernelSpec) -> Self {
-        let same = |[a, b]: &[usize; 2]| spec.spacing_cm[*a] == spec.spacing_cm[*b];
+    fn new(spacing_cm: [f64; 3], half_width: [usize; 3]) -> Self {
+        let same = |[a, b]: &[usize; 2]| spacing_cm[*a] == spacing_cm[*b];
         // A sorting network for three; of two axes that differ from the third, one pair is left.
         let mut order = [0, 1, 2];
-        order.sort_by_key(|&axis| spec.half_width[axis]);
+        order.sort_by_key(|&axis| half_width[axis]);
         let network = |[a, b, c]: [usize; 3]| -> Vec<[usize; 2]> {
             let all = [[a, b], [b, c], [a, c]];
             if all.iter().all(same) { vec![[a, b], [b, c], [a, b]] } else { all.into_iter().filter(same).collect() }
@@ -90,7 +96,7 @@ fn sort(mut offset: [usize; 3], pairs: &[[usize; 2]]) -> [usize; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::physics::kernel::radial_kernel;
+    use crate::physics::kernel::{KernelSpec, radial_kernel};
     use crate::physics::nuclide::find;
 
     fn spec(spacing_cm: [f64; 3], half_width: [usize; 3], truncation_radius_cm: Option<f64>) -> KernelSpec {
@@ -99,7 +105,7 @@ mod tests {
 
     fn octant(spec: &KernelSpec) -> Array3<f64> {
         let kernel = radial_kernel(spec.nuclide).truncated(spec.truncation_radius_cm.unwrap_or(f64::INFINITY));
-        energies(&kernel, spec, &Control::detached()).expect("nobody cancels")
+        energies(&kernel, spec.spacing_cm, spec.half_width, &Control::detached()).expect("nobody cancels")
     }
 
     #[test]
@@ -130,6 +136,6 @@ mod tests {
         let (control, _progress) = Control::new(cancel.clone());
         cancel.cancel();
         let spec = spec([0.1; 3], [3; 3], None);
-        assert_eq!(energies(radial_kernel(spec.nuclide), &spec, &control), Err(DoseError::Cancelled));
+        assert_eq!(energies(radial_kernel(spec.nuclide), spec.spacing_cm, spec.half_width, &control), Err(DoseError::Cancelled));
     }
 }

@@ -98,6 +98,18 @@ pub(super) fn join(fine: &[Shell], coarse: &[Shell]) -> Result<Cumulative, Inval
     Ok(joined)
 }
 
+/// The cumulative energy of all shells but the last.
+pub(super) fn without_last(shells: &[Shell]) -> Cumulative {
+    let mut cumulative = Cumulative { radii_cm: vec![0.0], energy_mev: vec![0.0] };
+    let mut energy = 0.0;
+    for shell in &shells[..shells.len() - 1] {
+        energy += shell.energy_mev;
+        cumulative.radii_cm.push(shell.r_out_cm);
+        cumulative.energy_mev.push(energy);
+    }
+    cumulative
+}
+
 /// Merges neighbouring shells whose densities lie on a straight line within their statistical uncertainty: in the smooth tail of the photons a narrow
 /// shell says no more than a wide one, but its noise would end up in the voxels.
 fn merge_alike(shells: &[Shell]) -> Vec<Shell> {

@@ -1,6 +1,6 @@
 //! Which voxel belongs to which organ.
 
-use crate::domain::{Invalid, Volume};
+use super::{Invalid, Volume};
 
 /// The organ of each voxel, by number; 0 belongs to none.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,0 +1,63 @@
+//! `dosegrid bench`.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::stdout;
+use crate::bench::{self, ConvolutionSpeed, TransportSpeed};
+use crate::domain::{Checks, DeviceKind, DeviceSelector, DoseError};
+use crate::engine::Device;
+use crate::formats::atomic::write_file;
+use crate::physics::nuclide;
+use crate::validate::layered;
+
+/// Volume and kernel of the convolution: voxels along an edge, and on each side of the centre.
+const CONVOLUTION: (u64, usize) = (128, 16);
+/// The same for a software adapter.
+const SMALL_CONVOLUTION: (u64, usize) = (48, 8);
+/// Time for each nuclide [s].
+const SECONDS: f64 = 3.0;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Device of this machine
+    #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
+    device: String,
+    /// JSON file to write
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Quick figures; `benches/` has the careful ones.
+pub(super) fn run(args: Args) -> Result<(), DoseError> {
+    let mut checks = Checks::new();
+    let selector: Option<DeviceSelector> = checks.at("device", args.device.parse());
+    let Some(selector) = selector else { return checks.finish() };
+    let mut device = Device::open(selector)?;
+    let info = device.info();
+    stdout::print(&format!("{} ({}, {}, {})\n", info.id, info.name, info.backend, info.driver))?;
+    let (edge, half_width) = if info.kind == DeviceKind::SoftwareGpu { SMALL_CONVOLUTION } else { CONVOLUTION };
+    let convolution = bench::convolution(&mut device, edge, half_width)?;
+    let ConvolutionSpeed { edge, kernel_edge, seconds, voxels_per_s } = convolution;
+    stdout::print(&format!("convolution {edge}³ ∗ {kernel_edge}³  {voxels_per_s:.3e} voxels/s  {seconds:.4} s\n"))?;
+    let mut transport = serde_json::Map::new();
+    for nuclide in nuclide::all() {
+        let phantom = layered::phantom(nuclide::emissions(nuclide).clone());
+        let speed = bench::transport(&mut device, &phantom, SECONDS)?;
+        let TransportSpeed { histories_per_s, efficiency_per_s, .. } = speed;
+        stdout::print(&format!(
+            "transport {:<8} {histories_per_s:.3e} histories/s  1/(σ²T) {efficiency_per_s:.3e} per s in source voxels of 3 mm\n",
+            nuclide.name
+        ))?;
+        transport.insert(nuclide.name.clone(), json!(speed));
+    }
+    let Some(path) = args.json else { return Ok(()) };
+    let figures = json!({
+        "version": env!("CARGO_PKG_VERSION"), "commit": env!("DOSEGRID_COMMIT"), "device": info,
+        "threads": rayon::current_num_threads(), "convolution": convolution, "transport": transport,
+    });
+    write_file(&path, |file| writeln!(file, "{figures:#}"))
+        .map_err(|error| DoseError::Io(format!("cannot write {}: {error}", path.display())))
+}

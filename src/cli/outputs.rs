@@ -1,0 +1,214 @@
+//! From a result to files and a summary.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::stdout;
+use super::summary::summary;
+use crate::domain::{
+    Checks, DensityMap, DoseError, DoseResult, LabelMap, Provenance, TimeIntegratedActivity, Volume, grid::Affine,
+};
+use crate::dosimetry::organs::{OrganInputs, write_csv};
+use crate::dosimetry::{DoseDistribution, OrganDose, organ_doses};
+use crate::formats::atomic::write_file;
+use crate::formats::{label_names, nifti, tally};
+
+/// Where results go, and the regions whose dose is asked for.
+#[derive(Debug, clap::Args)]
+pub(super) struct OutputArgs {
+    /// Dose in Gy, .nii or .nii.gz (required)
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Statistical uncertainty of the dose, 1σ in Gy, .nii or .nii.gz; Monte Carlo only
+    #[arg(long, value_name = "FILE")]
+    pub(super) uncertainty_output: Option<PathBuf>,
+    /// Tally to merge with those of other histories; Monte Carlo only. It holds the activity and density maps too
+    #[arg(long, value_name = "FILE")]
+    pub(super) tally_output: Option<PathBuf>,
+    /// Organ of each voxel, NIfTI-1 of whole numbers on the grid of the activity; 0 is none
+    #[arg(long, value_name = "FILE")]
+    pub(super) labels: Option<PathBuf>,
+    /// Names of the organs, CSV of label,name
+    #[arg(long, value_name = "FILE")]
+    pub(super) label_names: Option<PathBuf>,
+    /// Organ table, CSV
+    #[arg(long, value_name = "FILE")]
+    pub(super) organs_output: Option<PathBuf>,
+    /// Provenance, energy account and organ table, JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+    /// No progress and no summary
+    #[arg(long)]
+    pub(super) quiet: bool,
+}
+
+impl OutputArgs {
+    /// Records flags that would have no effect, and places where nothing can be written: results must have a place to go, and may not replace what they
+    /// are made from, nor one another.
+    ///
+    /// * `inputs` – the other files of this run
+    pub(super) fn check<'a>(&'a self, inputs: impl IntoIterator<Item = Option<&'a Path>>, checks: &mut Checks) {
+        for (flag, given) in
+            [("organs-output", self.organs_output.is_some()), ("label-names", self.label_names.is_some())]
+        {
+            if given && self.labels.is_none() {
+                checks.fail(flag, "has no effect without --labels");
+            }
+        }
+        let own = [self.labels.as_deref(), self.label_names.as_deref()];
+        let inputs = inputs.into_iter().chain(own).flatten();
+        let mut taken: Vec<PathBuf> = inputs.filter_map(|path| path.canonicalize().ok()).collect();
+        let outputs = [
+            ("output", &self.output),
+            ("uncertainty-output", &self.uncertainty_output),
+            ("tally-output", &self.tally_output),
+            ("organs-output", &self.organs_output),
+            ("json", &self.json),
+        ];
+        for (flag, path) in outputs {
+            if let Some(path) = path {
+                check_place(flag, path, &mut taken, checks);
+            }
+        }
+        if self.output.is_none() {
+            checks.fail("output", "--output is needed");
+        }
+        for (flag, path) in &outputs[..2] {
+            if path.as_deref().is_some_and(|path| !is_nifti_name(path)) {
+                checks.fail(*flag, "must end in .nii or .nii.gz");
+            }
+        }
+    }
+
+    /// The label map as it is in its file, and its names. Faults are recorded.
+    pub(super) fn read_labels(&self, checks: &mut Checks) -> (Option<Volume<f32>>, BTreeMap<u16, String>) {
+        let labels = self.labels.as_deref().and_then(|path| checks.at("labels", nifti::read(path)));
+        let names = self.label_names.as_deref().and_then(|path| checks.at("label-names", label_names::read(path)));
+        (labels.map(|file| file.volume), names.unwrap_or_default())
+    }
+}
+
+fn check_place(flag: &str, path: &Path, taken: &mut Vec<PathBuf>, checks: &mut Checks) {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let Some((folder, name)) = folder.canonicalize().ok().filter(|folder| folder.is_dir()).zip(path.file_name()) else {
+        checks.fail(flag, "lies in a folder that does not exist, or is no file name");
+        return;
+    };
+    let place = path.canonicalize().unwrap_or_else(|_| folder.join(name));
+    if place.is_dir() {
+        checks.fail(flag, "is a folder");
+    } else if taken.contains(&place) {
+        checks.fail(flag, "is also the name of another file of this run");
+    }
+    taken.push(place);
+}
+
+fn is_nifti_name(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    name.ends_with(".nii") || name.ends_with(".nii.gz")
+}
+
+/// What a result was made from, as far as its tables say it.
+pub(super) struct MadeFrom<'a> {
+    pub(super) activity: &'a TimeIntegratedActivity,
+    pub(super) density: Option<&'a DensityMap>,
+    pub(super) labels: Option<&'a LabelMap>,
+    pub(super) names: &'a BTreeMap<u16, String>,
+    pub(super) inputs: InputAccount,
+}
+
+/// `result.json`: the provenance, what it was made from, and what came out. No patient data but the dose itself.
+#[derive(Serialize)]
+pub(super) struct ResultFile<'a> {
+    #[serde(flatten)]
+    pub(super) provenance: &'a Provenance,
+    inputs: InputAccount,
+    grid: GridAccount,
+    pub(super) dose: DoseAccount,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) organs: Option<&'a [OrganDose]>,
+}
+
+/// How the input files were understood.
+#[derive(Clone, Serialize)]
+pub(super) struct InputAccount {
+    pub(super) activity_unit: &'static str,
+    pub(super) effective_half_life_s: Option<f64>,
+    pub(super) density: &'static str,
+}
+
+#[derive(Serialize)]
+struct GridAccount {
+    shape: [usize; 3],
+    spacing_mm: [f64; 3],
+    affine: Affine,
+}
+
+/// The dose over the whole grid, voxels without a dose included as 0.
+#[derive(Serialize)]
+pub(super) struct DoseAccount {
+    pub(super) mean_gy: f64,
+    pub(super) max_gy: f64,
+}
+
+/// Writes all files that were asked for and prints the summary.
+pub(super) fn write(args: &OutputArgs, from: &MadeFrom, result: &DoseResult) -> Result<(), DoseError> {
+    let account = result.provenance.monte_carlo.as_ref();
+    let organs = from.labels.map(|labels| {
+        organ_doses(&OrganInputs {
+            dose: &result.dose,
+            activity: from.activity,
+            density: from.density,
+            minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,
+            labels,
+            names: from.names,
+            regions: account.map_or(&[], |account| &account.regions),
+        })
+    });
+    let file = result_file(from, result, organs.as_deref());
+    if let Some(path) = &args.output {
+        named("output", nifti::write(path, &result.dose, "dosegrid: absorbed dose [Gy]"))?;
+    }
+    if let (Some(path), Some(sigma)) = (&args.uncertainty_output, &result.uncertainty) {
+        named("uncertainty-output", nifti::write(path, sigma, "dosegrid: uncertainty of the dose, 1 sigma [Gy]"))?;
+    }
+    if let (Some(path), Some(record)) = (&args.tally_output, &result.tally) {
+        named("tally-output", write_file(path, |output| tally::write(output, record)))?;
+    }
+    if let (Some(path), Some(organs)) = (&args.organs_output, &organs) {
+        named("organs-output", write_file(path, |output| write_csv(output, organs)))?;
+    }
+    if let Some(path) = &args.json {
+        named("json", write_json(path, &file))?;
+    }
+    if args.quiet { Ok(()) } else { stdout::print(&summary(&file)) }
+}
+
+fn named(flag: &str, written: io::Result<()>) -> Result<(), DoseError> {
+    written.map_err(|error| DoseError::Io(format!("{flag}: cannot be written: {error}")))
+}
+
+fn write_json(path: &Path, file: &ResultFile) -> io::Result<()> {
+    write_file(path, |output| {
+        serde_json::to_writer_pretty(&mut *output, file)?;
+        output.write_all(b"\n")
+    })
+}
+
+fn result_file<'a>(from: &MadeFrom, result: &'a DoseResult, organs: Option<&'a [OrganDose]>) -> ResultFile<'a> {
+    let grid = result.dose.grid();
+    let doses = DoseDistribution::new(result.dose.as_slice().to_vec()).expect("a grid has at least one voxel");
+    ResultFile {
+        provenance: &result.provenance,
+        inputs: from.inputs.clone(),
+        grid: GridAccount { shape: grid.shape(), spacing_mm: grid.spacing_mm(), affine: *grid.affine() },
+        dose: DoseAccount { mean_gy: doses.mean_gy(), max_gy: doses.max_gy() },
+        organs,
+    }
+}

@@ -1,0 +1,88 @@
+//! What a person sees of a result.
+
+use std::fmt::Write as _;
+
+use super::outputs::ResultFile;
+use crate::domain::{MonteCarloAccount, Provenance};
+use crate::dosimetry::OrganDose;
+
+/// A summary for a person.
+pub(super) fn summary(file: &ResultFile) -> String {
+    let Provenance { device, method, nuclide, decays, energy, kernel, monte_carlo, wall_time, .. } = file.provenance;
+    let part = |mev: f64| if energy.emitted_mev > 0.0 { 100.0 * mev / energy.emitted_mev } else { 0.0 };
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        writeln!(text, "{name:<11}{value}").expect("a string takes all text");
+    };
+    line("device", format!("{} ({}, {}, {})", device.id, device.name, device.backend, device.driver));
+    line("method", format!("{method}, {nuclide}, {decays:.4e} decays"));
+    line(
+        "energy",
+        format!(
+            "{:.4e} MeV emitted, {:.2} % deposited in the grid, {:.2} % escaped or not followed",
+            energy.emitted_mev,
+            part(energy.deposited_mev),
+            part(energy.escaped_mev)
+        ),
+    );
+    if energy.voxels_without_dose > 0 {
+        line(
+            "no dose",
+            format!(
+                "{} voxels below the minimum density, with {:.3} % of the energy",
+                energy.voxels_without_dose,
+                part(energy.without_dose_mev)
+            ),
+        );
+    }
+    if let Some(kernel) = kernel {
+        line("kernel", format!("holds {:.2} % of the energy emitted", 100.0 * kernel.captured_fraction));
+    }
+    if let Some(account) = monte_carlo {
+        line("transport", transport(account));
+    }
+    line("dose", format!("mean {:.4} Gy, maximum {:.4} Gy over the whole grid", file.dose.mean_gy, file.dose.max_gy));
+    let stages: Vec<String> = wall_time.iter().map(|time| format!("{} {:.3} s", time.stage, time.seconds)).collect();
+    line("time", stages.join(", "));
+    if let Some(organs) = file.organs {
+        text.push_str(&organ_table(organs));
+    }
+    text
+}
+
+/// How many histories, why no more, and what they reached.
+fn transport(account: &MonteCarloAccount) -> String {
+    let MonteCarloAccount { histories, seed, stopped_by, relative_sigma, sigma_region, histories_per_s, .. } = account;
+    let mut text = format!("{histories} histories, seed {seed}, stopped by {}", stopped_by.name());
+    if let Some(rate) = histories_per_s {
+        write!(text, ", {rate:.3e} per second").expect("a string takes all text");
+    }
+    if let Some(sigma) = relative_sigma {
+        write!(text, "; 1σ is {:.2} % on average ({sigma_region})", 100.0 * sigma).expect("a string takes all text");
+    }
+    text
+}
+
+fn organ_table(organs: &[OrganDose]) -> String {
+    let mut text = format!(
+        "\n{:>5}  {:<20} {:>8} {:>10} {:>10} {:>10} {:>10} {:>10}\n",
+        "label", "name", "voxels", "mass g", "mean Gy", "1σ Gy", "max Gy", "D95 Gy"
+    );
+    let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    for organ in organs {
+        writeln!(
+            text,
+            "{:>5}  {:<20} {:>8} {:>10.2} {:>10} {:>10} {:>10} {:>10}",
+            organ.label,
+            organ.name,
+            organ.voxels,
+            organ.mass_g,
+            figure(organ.mean_gy),
+            figure(organ.mean_sigma_gy),
+            figure(organ.max_gy),
+            figure(organ.d95_gy)
+        )
+        .expect("a string takes all text");
+    }
+    text
+}

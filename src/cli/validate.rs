@@ -1,0 +1,188 @@
+//! `dosegrid validate`.
+
+use std::fs;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::stdout;
+use crate::domain::{Checks, Control, DeviceSelector, DoseError, Invalid};
+use crate::engine::Device;
+use crate::formats::atomic::write_file;
+use crate::validate::report::Report;
+use crate::validate::{CHECKS, Check, Effort, Outcome, Rig};
+
+/// Name of the report in a folder.
+const REPORT: &str = "report.html";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Device of this machine
+    #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
+    device: String,
+    /// Ten times the histories, for a third of the statistical uncertainty
+    #[arg(long)]
+    thorough: bool,
+    /// Make only this check; may be given several times
+    #[arg(long, value_name = "NAME")]
+    check: Vec<String>,
+    /// HTML report to write, or the folder to write it to as report.html
+    #[arg(long, value_name = "DIR|FILE.html", default_value = "dosegrid-validation.html")]
+    output: PathBuf,
+    /// JSON file to write
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// No progress
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Makes the checks and reports them. That one fails is an error.
+pub(super) fn run(args: Args) -> Result<(), DoseError> {
+    let mut checks = Checks::new();
+    let selector: Option<DeviceSelector> = checks.at("device", args.device.parse());
+    let chosen = checks.at("check", chosen(&args.check));
+    let output = checks.at("output", report_path(&args.output));
+    if let Some(path) = &args.json {
+        checks.at("json", folder_exists(path));
+    }
+    let (Some(selector), Some(chosen), Some(output)) = (selector, chosen, output) else { return checks.finish() };
+    checks.finish()?;
+
+    let mut device = Device::open(selector)?;
+    let info = device.info();
+    let effort = Effort::of(info.kind, args.thorough);
+    let (began, start) = (SystemTime::now(), Instant::now());
+    let control = Control::detached();
+    let mut rig = Rig { device: &mut device, effort, control: &control };
+    let outcomes = make(&chosen, &mut rig, args.quiet);
+    let report = Report { device: info, effort, began, took: start.elapsed(), outcomes };
+
+    write(&output, report.html().as_bytes())?;
+    if let Some(path) = &args.json {
+        write(path, format!("{:#}\n", report.json()).as_bytes())?;
+    }
+    stdout::print(&format!("{}\n{}\nreport: {}\n", report.table(), report.summary(), output.display()))?;
+    verdict(&report)
+}
+
+/// That a check failed is an error, and with it the exit status.
+fn verdict(report: &Report) -> Result<(), DoseError> {
+    if report.passes() {
+        return Ok(());
+    }
+    let (failed, all) = (report.failed(), report.outcomes.len());
+    Err(DoseError::NotPhysical(format!("{} of {all} checks failed: {}", failed.len(), failed.join(", "))))
+}
+
+/// All checks, or those named.
+fn chosen(names: &[String]) -> Result<Vec<&'static Check>, Invalid> {
+    let known: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
+    if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
+        return Err(Invalid::new(format!("is not a check: `{name}`; known are {}", known.join(", "))));
+    }
+    Ok(CHECKS.iter().filter(|check| names.is_empty() || names.iter().any(|name| name == check.name)).collect())
+}
+
+/// Where the report goes: asked before minutes of work. A folder is made if it is not there.
+fn report_path(output: &Path) -> Result<PathBuf, Invalid> {
+    if output.extension().is_some_and(|extension| extension == "html") {
+        folder_exists(output)?;
+        return Ok(output.to_owned());
+    }
+    fs::create_dir_all(output).map_err(|error| Invalid::new(format!("{}: {error}", output.display())))?;
+    Ok(output.join(REPORT))
+}
+
+fn folder_exists(file: &Path) -> Result<(), Invalid> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_file = file.file_name().is_some() && !file.is_dir();
+    if is_file && folder.is_dir() {
+        Ok(())
+    } else {
+        Err(Invalid::new(format!("{} is not a file in a folder that is there", file.display())))
+    }
+}
+
+fn make(chosen: &[&'static Check], rig: &mut Rig, quiet: bool) -> Vec<Outcome> {
+    let bar = if quiet || !std::io::stderr().is_terminal() { ProgressBar::hidden() } else { bar(chosen.len()) };
+    let plain = !quiet && !std::io::stderr().is_terminal();
+    let outcomes = chosen.iter().map(|check| {
+        bar.set_message(check.title);
+        let outcome = check.run(rig);
+        let word = if outcome.passes() { "pass" } else { "FAIL" };
+        let line = format!("{word}  {:6.1} s  {}", outcome.took.as_secs_f64(), check.title);
+        if plain {
+            eprintln!("{line}");
+        } else {
+            bar.println(line);
+        }
+        bar.inc(1);
+        outcome
+    });
+    let outcomes = outcomes.collect();
+    bar.finish_and_clear();
+    outcomes
+}
+
+fn bar(checks: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("[{bar:20}] {pos}/{len} {elapsed} {msg}")
+        .expect("the template is fixed and good")
+        .progress_chars("=> ");
+    let bar = ProgressBar::new(checks as u64).with_style(style);
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    bar
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), DoseError> {
+    write_file(path, |file| file.write_all(bytes))
+        .map_err(|error| DoseError::Io(format!("cannot write {}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::validate::{Findings, Row};
+
+    #[test]
+    fn checks_are_chosen_by_name() {
+        assert_eq!(chosen(&[]).expect("all").len(), CHECKS.len());
+        let names = ["fano".to_owned(), "energy-balance".to_owned(), "fano".to_owned()];
+        assert_eq!(chosen(&names).expect("known ones").len(), 2);
+        let error = chosen(&["phano".to_owned()]).expect_err("not a check").to_string();
+        assert!(error.contains("`phano`") && error.contains("fano"), "{error}");
+    }
+
+    #[test]
+    fn a_failed_check_is_an_error_that_names_it() {
+        let device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there").info();
+        let outcome = |faults: usize| {
+            let findings = Findings { rows: vec![Row::none_of("faults", faults)], plots: vec![] };
+            Outcome { check: &CHECKS[0], findings: Ok(findings), took: Duration::ZERO }
+        };
+        let report = |outcomes| Report {
+            device: device.clone(),
+            effort: Effort::Standard,
+            began: SystemTime::now(),
+            took: Duration::ZERO,
+            outcomes,
+        };
+        assert!(verdict(&report(vec![outcome(0)])).is_ok());
+        let error = verdict(&report(vec![outcome(0), outcome(1)])).expect_err("one failed").to_string();
+        assert!(error.contains("1 of 2") && error.contains(CHECKS[0].name), "{error}");
+    }
+
+    #[test]
+    fn the_report_goes_to_a_file_or_into_a_folder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        assert_eq!(report_path(&path("a.html")).expect("a file"), path("a.html"));
+        assert_eq!(report_path(&path("new/folder")).expect("a folder"), path("new/folder/report.html"));
+        assert!(report_path(&path("nowhere/a.html")).is_err());
+        assert!(folder_exists(&path("new")).is_err() && folder_exists(&path("x.json")).is_ok());
+    }
+}

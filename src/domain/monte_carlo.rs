@@ -1,0 +1,270 @@
+//! Options of Monte Carlo transport.
+
+use super::method::{DEFAULT_MINIMUM_DENSITY_G_CM3, check_minimum_density};
+use super::{Checks, Medium};
+
+/// Seed where none is given. Fixed, so that the same request gives the same bytes.
+pub const DEFAULT_SEED: u64 = 1;
+/// Histories where nothing says when to stop.
+pub const DEFAULT_HISTORIES: u64 = 10_000_000;
+/// Fewest histories of a run: one for each statistical group, or there is no uncertainty.
+pub const MIN_HISTORIES: u64 = 32;
+/// Part of the maximum dose above which voxels make up the region of the target, where none is given.
+pub const DEFAULT_DOSE_FRACTION: f64 = 0.5;
+/// Lowest energy of the tables [MeV].
+pub const MIN_CUT_MEV: f64 = 1e-3;
+/// Highest energy of the tables [MeV].
+pub const MAX_CUT_MEV: f64 = 10.0;
+
+/// Options of [`super::Method::MonteCarlo`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct MonteCarloOptions {
+    /// When to stop.
+    pub stop: StopRule,
+    /// What the voxels are made of.
+    pub medium: Medium,
+    /// Which of the sequences of random numbers to use.
+    pub seed: u64,
+    /// Number of the first history. Runs of other numbers can be merged with this one.
+    pub first_history: u64,
+    /// Voxels of a lower density get no dose [g/cm³]; 0 gives one to every voxel that has a mass.
+    pub minimum_density_g_cm3: f64,
+    /// Energies at which transport changes its ways, where the caller chose them.
+    pub cuts: ChosenCuts,
+    /// What is handed over beside the dose.
+    pub extras: Extras,
+}
+
+impl Default for MonteCarloOptions {
+    fn default() -> Self {
+        Self {
+            stop: StopRule::default(),
+            medium: Medium::default(),
+            seed: DEFAULT_SEED,
+            first_history: 0,
+            minimum_density_g_cm3: DEFAULT_MINIMUM_DENSITY_G_CM3,
+            cuts: ChosenCuts::default(),
+            extras: Extras::default(),
+        }
+    }
+}
+
+impl MonteCarloOptions {
+    /// Records every option that makes no sense, under its field's name.
+    pub(super) fn check(&self, prefix: &str, checks: &mut Checks) {
+        self.stop.check(prefix, checks);
+        let minimum = check_minimum_density(self.minimum_density_g_cm3);
+        checks.at(format!("{prefix}.minimum_density_g_cm3"), minimum);
+        if let Err(faults) = self.cuts.check() {
+            checks.extend(&format!("{prefix}.cuts"), faults.into_violations());
+        }
+    }
+}
+
+/// What is handed over beside the dose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// The uncertainty of the dose in each voxel.
+    pub uncertainty: bool,
+    /// The tally, to merge with others.
+    pub tally: bool,
+}
+
+/// When to stop: at whatever comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StopRule {
+    /// After so many histories; none: [`DEFAULT_HISTORIES`] if there is no other rule, else no limit.
+    pub histories: Option<u64>,
+    /// Once the uncertainty is so small.
+    pub target: Option<TargetUncertainty>,
+    /// After so much time on the device [s].
+    pub time_limit_s: Option<f64>,
+}
+
+impl StopRule {
+    /// Histories at most, if they are limited.
+    pub fn histories(&self) -> Option<u64> {
+        let nothing_else = self.target.is_none() && self.time_limit_s.is_none();
+        self.histories.or(nothing_else.then_some(DEFAULT_HISTORIES))
+    }
+
+    fn check(&self, prefix: &str, checks: &mut Checks) {
+        if let Some(histories) = self.histories.filter(|&histories| histories < MIN_HISTORIES) {
+            checks.fail(
+                format!("{prefix}.histories"),
+                format!("must be at least {MIN_HISTORIES}, or there is no uncertainty; got {histories}"),
+            );
+        }
+        if let Some(target) = self.target {
+            target.check(&format!("{prefix}.target_uncertainty"), checks);
+        }
+        if let Some(seconds) = self.time_limit_s.filter(|&seconds| !(seconds.is_finite() && seconds > 0.0)) {
+            checks.fail(format!("{prefix}.time_limit_s"), format!("must be a finite time above 0, got {seconds} s"));
+        }
+    }
+}
+
+/// An uncertainty to reach: the mean over a region of each voxel's 1σ, relative to its dose.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TargetUncertainty {
+    /// Mean relative 1σ, 0.01 for 1 %.
+    pub relative: f64,
+    /// Where.
+    pub region: Region,
+}
+
+impl TargetUncertainty {
+    fn check(&self, prefix: &str, checks: &mut Checks) {
+        if !(self.relative > 0.0 && self.relative < 1.0) {
+            let reason = format!("must be above 0 and below 1 (0.01 is 1 %), got {}", self.relative);
+            checks.fail(format!("{prefix}.relative"), reason);
+        }
+        match self.region {
+            Region::AboveDoseFraction(part) if !(part > 0.0 && part <= 1.0) => {
+                checks.fail(format!("{prefix}.dose_fraction"), format!("must be above 0 and at most 1, got {part}"));
+            }
+            Region::Label(0) => checks.fail(format!("{prefix}.label"), "must be above 0: 0 belongs to no region"),
+            Region::AboveDoseFraction(_) | Region::Label(_) => {}
+        }
+    }
+}
+
+/// Voxels whose uncertainty is asked for. Those too thin for a dose do not count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Region {
+    /// Those whose dose is at least this part of the maximum.
+    AboveDoseFraction(f64),
+    /// Those of this label.
+    Label(u16),
+}
+
+impl Default for Region {
+    fn default() -> Self {
+        Self::AboveDoseFraction(DEFAULT_DOSE_FRACTION)
+    }
+}
+
+impl std::fmt::Display for Region {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AboveDoseFraction(part) => write!(f, "dose above {part} of the maximum"),
+            Self::Label(label) => write!(f, "label {label}"),
+        }
+    }
+}
+
+/// Energies at which transport changes its ways [MeV].
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct HistoryCuts {
+    /// Electrons and positrons of less kinetic energy are absorbed where they are.
+    pub absorption_mev: f64,
+    /// Collisions that set free an electron of more are simulated one by one.
+    pub collision_mev: f64,
+    /// Bremsstrahlung photons of more are simulated one by one; photons of less are absorbed where they are.
+    pub photon_mev: f64,
+    /// Photons of less are scored along their track; 0: none are.
+    pub track_length_mev: f64,
+}
+
+/// Cuts that a caller chose; each that is none follows from the grid.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ChosenCuts {
+    /// See [`HistoryCuts::absorption_mev`].
+    pub absorption_mev: Option<f64>,
+    /// See [`HistoryCuts::collision_mev`].
+    pub collision_mev: Option<f64>,
+    /// See [`HistoryCuts::photon_mev`].
+    pub photon_mev: Option<f64>,
+    /// See [`HistoryCuts::track_length_mev`].
+    pub track_length_mev: Option<f64>,
+}
+
+impl ChosenCuts {
+    /// # Errors
+    /// Every cut outside the energies of the tables, by its name.
+    pub fn check(&self) -> Result<(), Checks> {
+        let mut checks = Checks::new();
+        let in_tables = |mev: f64| (MIN_CUT_MEV..=MAX_CUT_MEV).contains(&mev);
+        let must = format!("must be from {MIN_CUT_MEV} to {MAX_CUT_MEV} MeV");
+        let cuts = [
+            ("absorption_mev", self.absorption_mev),
+            ("collision_mev", self.collision_mev),
+            ("photon_mev", self.photon_mev),
+        ];
+        for (name, mev) in cuts {
+            if let Some(mev) = mev.filter(|&mev| !in_tables(mev)) {
+                checks.fail(name, format!("{must}, got {mev}"));
+            }
+        }
+        if let Some(mev) = self.track_length_mev.filter(|&mev| !(mev == 0.0 || in_tables(mev))) {
+            checks.fail("track_length_mev", format!("{must}, or 0 for never; got {mev}"));
+        }
+        if checks.is_empty() { Ok(()) } else { Err(checks) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Method;
+
+    fn faults(edit: impl FnOnce(&mut MonteCarloOptions)) -> Vec<String> {
+        let mut options = MonteCarloOptions::default();
+        edit(&mut options);
+        match Method::MonteCarlo(Box::new(options)).check() {
+            Ok(()) => vec![],
+            Err(checks) => checks.into_violations().into_iter().map(|fault| fault.field).collect(),
+        }
+    }
+
+    #[test]
+    fn every_option_at_fault_is_named() {
+        assert_eq!(faults(|_| {}), [""; 0]);
+        let found = faults(|options| {
+            let region = Region::AboveDoseFraction(1.5);
+            options.stop = StopRule {
+                histories: Some(31),
+                target: Some(TargetUncertainty { relative: 1.0, region }),
+                time_limit_s: Some(f64::INFINITY),
+            };
+            options.minimum_density_g_cm3 = -1.0;
+            options.cuts = ChosenCuts {
+                absorption_mev: Some(0.0),
+                collision_mev: Some(f64::NAN),
+                photon_mev: Some(11.0),
+                track_length_mev: Some(-1.0),
+            };
+        });
+        let expected = [
+            "histories",
+            "target_uncertainty.relative",
+            "target_uncertainty.dose_fraction",
+            "time_limit_s",
+            "minimum_density_g_cm3",
+            "cuts.absorption_mev",
+            "cuts.collision_mev",
+            "cuts.photon_mev",
+            "cuts.track_length_mev",
+        ];
+        assert_eq!(found, expected.map(|field| format!("monte_carlo.{field}")));
+    }
+
+    #[test]
+    fn targets_are_parts_and_regions_exist() {
+        for relative in [0.0, -0.1, f64::NAN] {
+            let target = Some(TargetUncertainty { relative, region: Region::default() });
+            assert_eq!(faults(|o| o.stop.target = target), ["monte_carlo.target_uncertainty.relative"], "{relative}");
+        }
+        let target = Some(TargetUncertainty { relative: 0.01, region: Region::Label(0) });
+        assert_eq!(faults(|o| o.stop.target = target), ["monte_carlo.target_uncertainty.label"]);
+        assert_eq!(faults(|o| o.cuts.track_length_mev = Some(0.0)), [""; 0]);
+    }
+
+    #[test]
+    fn histories_are_limited_by_default_unless_another_rule_stops() {
+        assert_eq!(StopRule::default().histories(), Some(DEFAULT_HISTORIES));
+        let timed = StopRule { time_limit_s: Some(5.0), ..StopRule::default() };
+        assert_eq!(timed.histories(), None);
+        assert_eq!(StopRule { histories: Some(99), ..timed }.histories(), Some(99));
+    }
+}

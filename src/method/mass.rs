@@ -1,0 +1,71 @@
+//! From energy to absorbed dose: which voxels have a mass that counts, and how much.
+
+use crate::domain::density::bears_dose;
+use crate::domain::{DoseError, VoxelGrid};
+use crate::physics::constants::{GY_PER_MEV_PER_G, WATER_DENSITY_G_CM3};
+
+/// What becomes of mass in a method.
+#[derive(Clone, Copy)]
+pub(super) enum Mass<'a> {
+    /// Every voxel is water.
+    Water,
+    /// Every voxel has its own.
+    Own {
+        /// Density of each voxel [g/cm³].
+        density_g_cm3: &'a [f32],
+        /// Voxels of a lower density get no dose [g/cm³].
+        minimum_g_cm3: f64,
+    },
+}
+
+/// Absorbed dose for energy, voxel by voxel.
+#[derive(Clone, Copy)]
+pub(super) struct DoseScale<'a> {
+    gy_per_mev_at_unit_density: f64,
+    mass: Mass<'a>,
+}
+
+impl<'a> DoseScale<'a> {
+    pub(super) fn new(grid: &VoxelGrid, mass: Mass<'a>) -> Self {
+        Self { gy_per_mev_at_unit_density: GY_PER_MEV_PER_G / grid.voxel_volume_cm3(), mass }
+    }
+
+    /// Dose for the energy absorbed in a voxel [Gy]; none for a voxel too thin to have one.
+    pub(super) fn absorbed_dose(&self, mev: f64, voxel: usize) -> Option<f64> {
+        let density = self.density(voxel)?;
+        Some(mev * self.gy_per_mev_at_unit_density / density)
+    }
+
+    /// Whether a voxel has a dose.
+    pub(super) fn has_dose(&self, voxel: usize) -> bool {
+        self.density(voxel).is_some()
+    }
+
+    fn density(&self, voxel: usize) -> Option<f64> {
+        match self.mass {
+            Mass::Water => Some(WATER_DENSITY_G_CM3),
+            Mass::Own { density_g_cm3, minimum_g_cm3 } => {
+                Some(f64::from(density_g_cm3[voxel])).filter(|&density| bears_dose(density, minimum_g_cm3))
+            }
+        }
+    }
+
+    /// Voxels of a lower density get no dose [g/cm³]; none where every voxel is water.
+    pub(super) fn minimum_g_cm3(&self) -> Option<f64> {
+        match self.mass {
+            Mass::Water => None,
+            Mass::Own { minimum_g_cm3, .. } => Some(minimum_g_cm3),
+        }
+    }
+}
+
+/// # Errors
+/// [`DoseError::NotPhysical`] if a dose is not finite or is negative.
+pub(super) fn check_dose(dose: &[f32]) -> Result<(), DoseError> {
+    let bad = dose.iter().filter(|v| !(v.is_finite() && **v >= 0.0)).count();
+    if bad == 0 {
+        Ok(())
+    } else {
+        Err(DoseError::NotPhysical(format!("{bad} of {} voxels are not finite or negative", dose.len())))
+    }
+}

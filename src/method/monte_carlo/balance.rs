@@ -1,0 +1,199 @@
+//! Whether a tally can be what transport left: devices that fail often read back as zeros.
+
+use std::ops::Range;
+
+use super::statistics::Statistics;
+use crate::domain::{DoseError, EmissionAccount};
+use crate::engine::transport::tally::to_mev;
+use crate::engine::transport::{GroupTally, Tally};
+use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
+
+/// Largest difference between the energy emitted and the energy found, relative to the former. Rounding of deposits leaves 1e-7.
+const BALANCE_TOLERANCE: f64 = 1e-5;
+/// Difference between the mean energy of a spectrum and that of what is sampled from it: tables in single precision, and rounding.
+const EMISSION_TOLERANCE: f64 = 1e-3;
+/// If so many events are expected, that none occurs has a probability below 1e-9: a difference of their energy is no failure.
+const RARE_EVENTS: f64 = 21.0;
+/// For how many particles one stands at most: engines follow fewer photons where each says enough.
+const MAX_WEIGHT: f64 = 16.0;
+
+/// What must come of histories, whatever the phantom.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    /// Mean energy released [MeV per history].
+    released_mev: f64,
+    /// Mean number of particles that are followed per history, at least.
+    events: f64,
+    /// Most energy of one event [MeV].
+    event_mev: f64,
+}
+
+impl Expected {
+    pub(super) fn new(emissions: &EmissionAccount) -> Self {
+        // An annihilation releases the rest energy of two electrons as well; a photon of less than 2 MeV may stand for several.
+        let one_mev = emissions.highest_mev + 2.0 * ELECTRON_REST_ENERGY_MEV;
+        let event_mev = one_mev.max(MAX_WEIGHT * emissions.highest_mev.min(2.0));
+        Self { released_mev: emissions.released_mev, events: emissions.particles / MAX_WEIGHT, event_mev }
+    }
+}
+
+/// Checks the book of energy: cheap enough for every round.
+///
+/// * `numbers` – histories in the tally
+///
+/// # Errors
+/// [`DoseError::NotPhysical`] if histories are missing; [`DoseError::EnergyBalance`] if energy is.
+pub(super) fn check_book(tally: &Tally, numbers: &[Range<u64>], expected: &Expected) -> Result<(), DoseError> {
+    let groups = tally.groups.len() as u64;
+    for (number, group) in tally.groups.iter().enumerate() {
+        let due: u64 = numbers.iter().map(|range| members(range, number as u64, groups)).sum();
+        if group.histories != due {
+            let found = group.histories;
+            return Err(DoseError::NotPhysical(format!("group {number} has {found} of its {due} histories")));
+        }
+        let found = group.deposited.saturating_add(group.escaped);
+        if group.emitted.abs_diff(found) as f64 > BALANCE_TOLERANCE * group.emitted as f64 + group.histories as f64 {
+            return Err(DoseError::EnergyBalance { expected_mev: to_mev(group.emitted), found_mev: to_mev(found) });
+        }
+    }
+    check_emitted(tally, expected)
+}
+
+/// # Errors
+/// [`DoseError::EnergyBalance`] unless the histories emitted what their source does; a false alarm has a probability below 1e-8.
+fn check_emitted(tally: &Tally, expected: &Expected) -> Result<(), DoseError> {
+    let histories = tally.histories() as f64;
+    let emitted = Statistics::new(tally).estimate(|group| to_mev(tally.groups[group].emitted));
+    let due = expected.released_mev;
+    let rare = RARE_EVENTS * expected.event_mev / histories.max(1.0);
+    let allowed = EMISSION_TOLERANCE * due + quantile(tally.groups.len()) * emitted.sigma + rare;
+    let none = emitted.mean == 0.0 && due > 0.0 && expected.events * histories > RARE_EVENTS;
+    if !none && (emitted.mean - due).abs() <= allowed || histories == 0.0 {
+        Ok(())
+    } else {
+        Err(DoseError::EnergyBalance { expected_mev: due * histories, found_mev: emitted.mean * histories })
+    }
+}
+
+/// Checks what was scored in voxels against what the book says was deposited.
+///
+/// # Errors
+/// [`DoseError::EnergyBalance`] if they differ by more than statistics explain; a false alarm has a probability below 1e-8.
+pub(super) fn check_scored(tally: &Tally, expected: &Expected) -> Result<(), DoseError> {
+    let scored: Vec<f64> = tally.groups.iter().map(|group| to_mev(group.scored())).collect();
+    let deposited = |group: usize| to_mev(tally.groups[group].deposited);
+    let difference = Statistics::new(tally).estimate(|group| scored[group] - deposited(group));
+    let histories = tally.histories() as f64;
+    let (found_mev, expected_mev) = (scored.iter().sum::<f64>(), tally.sum_mev(|group: &GroupTally| group.deposited));
+    let rare_mev = RARE_EVENTS * expected.event_mev;
+    let allowed_mev = histories * quantile(tally.groups.len()) * difference.sigma + rare_mev;
+    let nothing = found_mev == 0.0 && expected_mev > 0.0;
+    if !nothing && (found_mev - expected_mev).abs() <= allowed_mev {
+        Ok(())
+    } else {
+        Err(DoseError::EnergyBalance { expected_mev, found_mev })
+    }
+}
+
+/// Histories of a range that belong to a group.
+fn members(range: &Range<u64>, group: u64, groups: u64) -> u64 {
+    let below = |end: u64| (end + groups - 1 - group) / groups;
+    below(range.end) - below(range.start)
+}
+
+/// How many standard deviations, estimated from so many groups, a mean exceeds once in 10⁹: Student's t, both sides.
+fn quantile(groups: usize) -> f64 {
+    match groups {
+        0..16 => 42.8,
+        16..32 => 13.4,
+        _ => 8.7,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEV: u64 = 1 << 26;
+
+    fn expected() -> Expected {
+        Expected { released_mev: 0.5, events: 1.0, event_mev: 1.5 }
+    }
+
+    /// 3200 histories from number 5 on, 0.5 MeV each, of which 0.1 escape.
+    fn good() -> Tally {
+        let mut tally = Tally::new(32, 2);
+        for group in &mut tally.groups {
+            group.histories = 100;
+            group.emitted = 50 * u128::from(MEV);
+            group.deposited = 40 * u128::from(MEV);
+            group.escaped = 10 * u128::from(MEV);
+            group.energy = vec![25 * MEV, 15 * MEV];
+        }
+        tally
+    }
+
+    fn check(edit: impl Fn(usize, &mut GroupTally)) -> Result<(), DoseError> {
+        let mut tally = good();
+        tally.groups.iter_mut().enumerate().for_each(|(number, group)| edit(number, group));
+        let range = 5..3205;
+        check_book(&tally, std::slice::from_ref(&range), &expected()).and_then(|()| check_scored(&tally, &expected()))
+    }
+
+    fn unbalanced(result: Result<(), DoseError>) -> bool {
+        matches!(result, Err(DoseError::EnergyBalance { .. }))
+    }
+
+    #[test]
+    fn a_good_tally_passes_and_so_does_an_empty_one() {
+        assert_eq!(check(|_, _| {}), Ok(()));
+        let empty = Tally::new(32, 2);
+        assert_eq!(check_book(&empty, &[], &expected()).and_then(|()| check_scored(&empty, &expected())), Ok(()));
+    }
+
+    #[test]
+    fn energy_that_is_lost_is_found() {
+        assert!(unbalanced(check(|number, group| group.escaped -= if number == 7 { u128::from(MEV) } else { 0 })));
+        assert!(unbalanced(check(|_, group| group.deposited += u128::from(MEV / 100))));
+        assert_eq!(check(|_, group| group.deposited += 50), Ok(()), "rounding");
+    }
+
+    #[test]
+    fn a_device_that_reads_back_zeros_is_found() {
+        // All but the number of histories, which the host may count itself; or the voxels alone.
+        assert!(unbalanced(check(|_, group| {
+            let histories = group.histories;
+            *group = GroupTally { histories, energy: vec![0; 2], ..GroupTally::default() };
+        })));
+        assert!(unbalanced(check(|_, group| group.energy.fill(0))));
+        assert!(unbalanced(check(|_, group| group.energy[1] = 0)));
+        assert!(matches!(check(|_, group| group.histories = 0), Err(DoseError::NotPhysical(_))));
+    }
+
+    #[test]
+    fn half_of_the_particles_missing_is_found() {
+        assert!(unbalanced(check(|_, group| {
+            (group.emitted, group.deposited, group.escaped) =
+                (group.emitted / 2, group.deposited / 2, group.escaped / 2);
+        })));
+    }
+
+    #[test]
+    fn scores_along_tracks_may_differ_within_statistics() {
+        let shifted = |number: usize, group: &mut GroupTally| {
+            if number.is_multiple_of(2) { group.energy[0] += 10 * MEV } else { group.energy[0] -= 10 * MEV }
+        };
+        assert_eq!(check(shifted), Ok(()));
+        assert!(unbalanced(check(|_, group| group.energy[0] += 10 * MEV)));
+    }
+
+    #[test]
+    fn members_of_a_group_are_counted() {
+        for range in [0..0, 0..1, 3..17, 5..3205] {
+            for group in 0..4 {
+                let counted = range.clone().filter(|history| history % 4 == group).count() as u64;
+                assert_eq!(members(&range, group, 4), counted, "{range:?} {group}");
+            }
+        }
+    }
+}

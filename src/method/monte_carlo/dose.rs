@@ -1,0 +1,116 @@
+//! From a tally to a dose, checked. The same for a run in one piece and for runs that were merged.
+
+use super::balance::{Expected, check_book, check_scored};
+use super::statistics::{Dosimetry, Statistics};
+use crate::domain::{
+    Control, DoseError, DoseResult, EnergyAccount, Extras, LabelMap, MonteCarloAccount, Provenance, Region, StopReason,
+    TallyRecord, Volume,
+};
+use crate::engine::transport::GroupTally;
+use crate::engine::transport::tally::to_mev;
+use crate::method::mass::{DoseScale, Mass, check_dose};
+
+/// What is not in a tally.
+pub(super) struct Ending<'a> {
+    pub(super) stopped_by: StopReason,
+    /// Where the uncertainty is stated.
+    pub(super) region: Region,
+    pub(super) labels: Option<&'a LabelMap>,
+    pub(super) histories_per_s: Option<f64>,
+    pub(super) extras: Extras,
+    /// What the histories must have emitted, where that is known.
+    pub(super) expected: Expected,
+}
+
+/// The masses that a tally's energy is divided by.
+pub(super) fn scale(record: &TallyRecord) -> DoseScale<'_> {
+    let density = record.density.g_cm3();
+    let minimum_g_cm3 = record.scene.minimum_density_g_cm3;
+    DoseScale::new(density.grid(), Mass::Own { density_g_cm3: density.as_slice(), minimum_g_cm3 })
+}
+
+/// # Errors
+/// [`DoseError::EnergyBalance`] or [`DoseError::NotPhysical`] for a tally that cannot be; [`DoseError::Cancelled`].
+pub(super) fn dose(record: TallyRecord, ending: &Ending, control: &Control) -> Result<DoseResult, DoseError> {
+    let ranges: Vec<_> = record.runs.iter().map(|run| run.first_history..run.end()).collect();
+    check_book(&record.tally, &ranges, &ending.expected)?;
+    check_scored(&record.tally, &ending.expected)?;
+    let grid = record.activity.decays().grid().clone();
+    let decays = record.activity.total();
+    let dosimetry = Dosimetry { statistics: Statistics::new(&record.tally), scale: scale(&record), decays };
+    let (dose, sigma) = dosimetry.maps(grid.voxels(), control)?;
+    check_dose(&dose)?;
+    check_dose(&sigma)?;
+    let account = account(&record, ending, &dosimetry, control)?;
+    let provenance = Provenance {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("DOSEGRID_COMMIT").to_owned(),
+        device: record
+            .runs
+            .first()
+            .map(|run| run.device.clone())
+            .ok_or_else(|| DoseError::invalid("tally", "has no run in it"))?,
+        method: "monte-carlo".to_owned(),
+        density_correction: None,
+        minimum_density_g_cm3: Some(record.scene.minimum_density_g_cm3),
+        nuclide: record.scene.nuclide.clone(),
+        nuclide_data_sha256: record.scene.nuclide_data_sha256.clone(),
+        decays,
+        energy: energy(&record, &account, &dosimetry.scale),
+        kernel: None,
+        monte_carlo: Some(account),
+        wall_time: Vec::new(),
+    };
+    let volume = |values| Volume::from_vec(grid.clone(), values).expect("one value for each voxel of the grid");
+    let uncertainty = ending.extras.uncertainty.then(|| volume(sigma));
+    let tally = ending.extras.tally.then(|| Box::new(record));
+    Ok(DoseResult { dose: volume(dose), uncertainty, tally, provenance })
+}
+
+fn account(
+    record: &TallyRecord,
+    ending: &Ending,
+    dosimetry: &Dosimetry,
+    control: &Control,
+) -> Result<MonteCarloAccount, DoseError> {
+    let (scene, tally) = (&record.scene, &record.tally);
+    Ok(MonteCarloAccount {
+        seed: scene.seed,
+        first_history: record.runs.first().map_or(0, |run| run.first_history),
+        histories: tally.histories(),
+        runs: record.runs.clone(),
+        groups: scene.groups,
+        scene_sha256: scene.sha256.clone(),
+        cuts: scene.cuts,
+        emissions: scene.emissions.clone(),
+        medium: scene.medium.clone(),
+        materials: scene.materials.clone(),
+        stopped_by: ending.stopped_by,
+        relative_sigma: dosimetry.relative_sigma(ending.region, ending.labels, control)?,
+        sigma_region: ending.region.to_string(),
+        emitted_mev: tally.sum_mev(|group| group.emitted),
+        deposited_mev: tally.sum_mev(|group| group.deposited),
+        escaped_mev: tally.sum_mev(|group| group.escaped),
+        scored_mev: tally.sum_mev(GroupTally::scored),
+        histories_per_s: ending.histories_per_s,
+        regions: ending.labels.map(|labels| dosimetry.regions(labels)).unwrap_or_default(),
+    })
+}
+
+/// The book of the histories, as that of all decays of the map.
+fn energy(record: &TallyRecord, account: &MonteCarloAccount, scale: &DoseScale) -> EnergyAccount {
+    let by_history = if account.histories > 0 { record.activity.total() / account.histories as f64 } else { 0.0 };
+    let (mut units, mut voxels_without_dose) = (0u128, 0);
+    for voxel in (0..record.tally.voxels()).filter(|&voxel| !scale.has_dose(voxel)) {
+        units += record.tally.groups.iter().map(|group| u128::from(group.energy[voxel])).sum::<u128>();
+        voxels_without_dose += 1;
+    }
+    EnergyAccount {
+        emitted_mev: account.emitted_mev * by_history,
+        deposited_mev: account.deposited_mev * by_history,
+        escaped_mev: account.escaped_mev * by_history,
+        without_dose_mev: to_mev(units) * by_history,
+        voxels_without_dose,
+        clamped_mev: 0.0,
+    }
+}

@@ -1,0 +1,107 @@
+//! Monte Carlo transport: from a request to a phantom, through rounds of histories, to a dose with its uncertainty.
+
+mod balance;
+mod dose;
+mod medium;
+mod pace;
+mod prepare;
+mod record;
+mod rounds;
+mod statistics;
+
+use std::time::{Duration, Instant};
+
+use crate::domain::{
+    Control, DoseError, DoseRequest, DoseResult, Extras, HistoryRun, LabelMap, Method, Region, Stage, StageTime,
+    StopReason, TallyRecord,
+};
+use crate::engine::Device;
+use crate::engine::transport::Tally;
+use crate::plan::TransportPlan;
+use balance::Expected;
+use dose::Ending;
+use prepare::{Prepared, prepare};
+use rounds::{Done, Rounds};
+
+pub use record::merge;
+
+pub(super) fn run(
+    device: &mut Device,
+    plan: &TransportPlan,
+    request: &DoseRequest,
+    control: &Control,
+) -> Result<DoseResult, DoseError> {
+    let Method::MonteCarlo(options) = request.method() else {
+        return Err(DoseError::Internal("a plan of transport for another method".into()));
+    };
+    let began = Instant::now();
+    control.checkpoint(Stage::Tables, 0.0)?;
+    let Prepared { account, activity, density, scene } = prepare(request, plan, control)?;
+    let tables = StageTime::new(Stage::Tables.name(), began.elapsed());
+    let voxels = activity.decays().grid().voxels();
+    let mut record = TallyRecord { scene: account, runs: Vec::new(), activity, density, tally: Tally::default() };
+    let expected = Expected::new(&record.scene.emissions);
+    let labels = request.labels().regions.as_ref();
+    control.checkpoint(Stage::Dose, 0.0)?;
+    let done = match &scene {
+        Some(scene) => {
+            let scale = dose::scale(&record);
+            let rounds = Rounds { plan, scene, expected, stop: options.stop, scale, labels, control, began };
+            rounds.run(device, voxels)?
+        }
+        None => Done::nothing(plan.groups, voxels),
+    };
+    let transport = StageTime::new(Stage::Dose.name(), done.took);
+    control.checkpoint(Stage::Finish, 0.0)?;
+    let finishing = Instant::now();
+    record.runs.push(history_run(device, plan, done.histories));
+    record.tally = done.tally;
+    let ending = Ending {
+        stopped_by: done.stopped_by,
+        region: options.stop.target.map_or_else(Region::default, |target| target.region),
+        labels,
+        histories_per_s: Some(done.histories as f64 / done.took.as_secs_f64()).filter(|rate| rate.is_finite()),
+        extras: options.extras,
+        expected,
+    };
+    let mut result = dose::dose(record, &ending, control)?;
+    let finish = StageTime::new(Stage::Finish.name(), finishing.elapsed());
+    result.provenance.wall_time = vec![tables, transport, finish];
+    Ok(result)
+}
+
+/// The dose of runs that were merged.
+///
+/// * `labels` – regions whose mean dose is asked for
+///
+/// # Errors
+/// [`DoseError::EnergyBalance`] or [`DoseError::NotPhysical`] for a tally that cannot be.
+pub fn merged_dose(record: TallyRecord, labels: Option<&LabelMap>, extras: Extras) -> Result<DoseResult, DoseError> {
+    let ending = Ending {
+        stopped_by: StopReason::Merged,
+        region: Region::default(),
+        labels,
+        histories_per_s: None,
+        extras,
+        expected: Expected::new(&record.scene.emissions),
+    };
+    dose::dose(record, &ending, &Control::detached())
+}
+
+impl Done {
+    /// Of a map without activity.
+    fn nothing(groups: u32, voxels: usize) -> Self {
+        let tally = Tally::new(groups, voxels);
+        Self { tally, histories: 0, stopped_by: StopReason::NoActivity, took: Duration::ZERO }
+    }
+}
+
+fn history_run(device: &Device, plan: &TransportPlan, histories: u64) -> HistoryRun {
+    HistoryRun {
+        first_history: plan.first_history,
+        histories,
+        device: device.info(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: env!("DOSEGRID_COMMIT").to_owned(),
+    }
+}

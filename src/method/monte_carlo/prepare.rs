@@ -1,0 +1,79 @@
+//! From a request to a scene: phantom, tables, samplers. It takes up to seconds, so that a caller who goes away must not wait for it.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use super::medium::Phantom;
+use super::record::scene_account;
+use crate::domain::{
+    Control, DensityMap, DoseError, DoseRequest, Method, MonteCarloOptions, SceneAccount, TimeIntegratedActivity,
+};
+use crate::engine::transport::{Boundary, Scene, SceneInput};
+use crate::plan::TransportPlan;
+use crate::plan::transport::{emissions, local_mev};
+
+/// How often the caller is looked after meanwhile.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What the histories run in, and what makes a dose of them.
+pub(super) struct Prepared {
+    pub(super) account: SceneAccount,
+    pub(super) activity: TimeIntegratedActivity,
+    pub(super) density: DensityMap,
+    /// None if there is no activity.
+    pub(super) scene: Option<Scene>,
+}
+
+/// Prepares a request on a thread of its own, which is left alone if the caller goes away.
+///
+/// # Errors
+/// [`DoseError::Cancelled`]; [`DoseError::Internal`] if there is no thread, or it panicked.
+pub(super) fn prepare(request: &DoseRequest, plan: &TransportPlan, control: &Control) -> Result<Prepared, DoseError> {
+    let Method::MonteCarlo(options) = request.method() else {
+        return Err(DoseError::Internal("a plan of transport for another method".into()));
+    };
+    let (request, plan, options) = (request.clone(), plan.clone(), options.clone());
+    let (sender, prepared) = channel();
+    let work = move || {
+        // Nobody takes it if the caller has gone.
+        let _ = sender.send(prepare_here(&request, &plan, &options));
+    };
+    let failed = |reason: &str| DoseError::Internal(format!("the scene cannot be prepared: {reason}"));
+    thread::Builder::new().name("tables".into()).spawn(work).map_err(|error| failed(&error.to_string()))?;
+    loop {
+        match prepared.recv_timeout(LOOK) {
+            Ok(prepared) => return Ok(prepared),
+            Err(RecvTimeoutError::Timeout) if control.is_cancelled() => return Err(DoseError::Cancelled),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(failed("it panicked")),
+        }
+    }
+}
+
+fn prepare_here(request: &DoseRequest, plan: &TransportPlan, options: &MonteCarloOptions) -> Prepared {
+    let (activity, source) = (request.activity(), request.source());
+    let density = request.density().expect("a request for transport has a density");
+    let phantom = Phantom::new(request, &options.medium, density.g_cm3().as_slice());
+    let scene = || {
+        Scene::new(SceneInput {
+            grid: activity.decays().grid(),
+            decays: activity.decays().as_slice(),
+            density_g_cm3: density.g_cm3().as_slice(),
+            materials: &phantom.materials,
+            material_of_voxel: &phantom.of_voxel,
+            emissions: emissions(source),
+            local_mev_per_decay: local_mev(source),
+            seed: options.seed,
+            groups: plan.groups,
+            cuts: plan.cuts,
+            boundary: Boundary::Vacuum,
+        })
+    };
+    Prepared {
+        account: scene_account(request, options, plan, &phantom),
+        scene: (activity.total() > 0.0).then(scene),
+        activity: activity.clone(),
+        density: density.clone(),
+    }
+}

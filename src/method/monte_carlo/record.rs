@@ -1,0 +1,142 @@
+//! What a run leaves besides its dose: the digest of its scene, and a tally that others can be added to.
+
+use sha2::{Digest, Sha256};
+
+use super::medium::Phantom;
+use crate::domain::{
+    DoseRequest, EmissionAccount, HistoryRun, Invalid, MonteCarloOptions, Particle, SceneAccount, Source, TallyRecord,
+};
+use crate::engine::transport::Tally;
+use crate::physics::nuclide::data_sha256;
+use crate::plan::TransportPlan;
+use crate::plan::transport::{emissions, local_mev, released_mev};
+
+/// Everything that decides the dose but the histories. Other versions of the program may have other physics.
+pub(super) fn scene_account(
+    request: &DoseRequest,
+    options: &MonteCarloOptions,
+    plan: &TransportPlan,
+    phantom: &Phantom,
+) -> SceneAccount {
+    let source = request.source();
+    let emissions = emission_account(source);
+    let mut account = SceneAccount {
+        sha256: String::new(),
+        seed: options.seed,
+        groups: plan.groups,
+        max_histories: plan.max_histories,
+        cuts: plan.cuts,
+        nuclide: source.name().to_owned(),
+        nuclide_data_sha256: source.nuclide().map_or_else(|| emissions.sha256.clone(), |n| data_sha256(n).to_owned()),
+        emissions,
+        medium: options.medium.name().to_owned(),
+        materials: phantom.account(),
+        minimum_density_g_cm3: options.minimum_density_g_cm3,
+    };
+    account.sha256 = digest(request, phantom, &account);
+    account
+}
+
+fn emission_account(source: &Source) -> EmissionAccount {
+    let spectrum = emissions(source);
+    let emitted = || spectrum.emissions().iter().filter(|emission| emission.yield_per_decay > 0.0);
+    EmissionAccount {
+        custom: source.own_emissions().is_some(),
+        sha256: spectrum.sha256(),
+        electron_mev: spectrum.mean_energy_mev(Particle::Electron),
+        positron_mev: spectrum.mean_energy_mev(Particle::Positron),
+        photon_mev: spectrum.mean_energy_mev(Particle::Photon),
+        local_mev: local_mev(source),
+        released_mev: released_mev(source),
+        particles: emitted().map(|emission| emission.yield_per_decay).sum(),
+        highest_mev: emitted().map(|emission| emission.high_mev).fold(0.0, f64::max),
+    }
+}
+
+/// Of the account and of the maps that it summarises.
+fn digest(request: &DoseRequest, phantom: &Phantom, account: &SceneAccount) -> String {
+    let mut digest = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        digest.update((bytes.len() as u64).to_le_bytes());
+        digest.update(bytes);
+    };
+    part(env!("CARGO_PKG_VERSION").as_bytes());
+    part(&serde_json::to_vec(account).expect("an account is plain data"));
+    for material in &phantom.materials {
+        part(&serde_json::to_vec(material.definition()).expect("a definition is plain data"));
+    }
+    let decays = request.activity().decays();
+    let grid = decays.grid();
+    grid.shape().iter().for_each(|&n| part(&(n as u64).to_le_bytes()));
+    grid.spacing_mm().iter().chain(grid.affine().as_flattened()).for_each(|value| part(&value.to_le_bytes()));
+    let density = request.density().expect("a request for transport has a density").g_cm3();
+    for map in [decays, density] {
+        map.as_slice().chunks(1 << 16).for_each(|chunk| part(bytemuck::cast_slice(&to_little_endian(chunk))));
+    }
+    part(&phantom.of_voxel);
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn to_little_endian(values: &[f32]) -> Vec<[u8; 4]> {
+    values.iter().map(|value| value.to_le_bytes()).collect()
+}
+
+/// Adds the histories of another run of the same scene. The sum is that of one run, byte by byte.
+///
+/// # Errors
+/// If it is of another scene, or has histories that are there already; nothing is added then.
+pub fn merge(into: &mut TallyRecord, other: TallyRecord) -> Result<(), Invalid> {
+    if let Some(reason) = differs(into, &other) {
+        return Err(Invalid::new(format!("is of another computation: {reason}")));
+    }
+    for run in &other.runs {
+        let overlaps = |known: &&HistoryRun| run.first_history < known.end() && known.first_history < run.end();
+        if let Some(known) = into.runs.iter().find(overlaps) {
+            let (first, last) = (run.first_history.max(known.first_history), run.end().min(known.end()) - 1);
+            return Err(Invalid::new(format!("has histories that another has as well: {first} to {last}")));
+        }
+    }
+    if !fits(&into.tally, &other.tally) {
+        return Err(Invalid::new("holds more energy than a tally can: it is damaged"));
+    }
+    into.tally.add(&other.tally);
+    into.runs.extend(other.runs);
+    into.runs.sort_by_key(|run| (run.first_history, run.histories));
+    into.runs.dedup_by(|next, run| {
+        let same = (&run.device, &run.version, &run.commit) == (&next.device, &next.version, &next.commit);
+        let joined = same && run.end() == next.first_history;
+        if joined {
+            run.histories += next.histories;
+        }
+        joined
+    });
+    Ok(())
+}
+
+/// Whether no sum of two tallies of one scene overflows: what a file says is not to be trusted.
+fn fits(a: &Tally, b: &Tally) -> bool {
+    a.groups.iter().zip(&b.groups).all(|(a, b)| {
+        let book = [(a.emitted, b.emitted), (a.deposited, b.deposited), (a.escaped, b.escaped)];
+        a.histories.checked_add(b.histories).is_some()
+            && book.iter().all(|(a, b)| a.checked_add(*b).is_some())
+            && a.energy.iter().zip(&b.energy).all(|(a, b)| a.checked_add(*b).is_some())
+    })
+}
+
+/// What differs between the scenes of two records.
+fn differs(a: &TallyRecord, b: &TallyRecord) -> Option<&'static str> {
+    let (x, y) = (&a.scene, &b.scene);
+    let parts = [
+        ("the seed differs", x.seed != y.seed),
+        ("the nuclide differs", x.nuclide != y.nuclide || x.nuclide_data_sha256 != y.nuclide_data_sha256),
+        ("the emissions differ", x.emissions != y.emissions),
+        ("the cuts differ", x.cuts != y.cuts),
+        ("the minimum density differs", x.minimum_density_g_cm3 != y.minimum_density_g_cm3),
+        ("the grid differs", a.density.g_cm3().grid() != b.density.g_cm3().grid()),
+        ("the activity differs", a.activity != b.activity),
+        ("the density differs", a.density != b.density),
+        ("the materials differ", x.materials != y.materials),
+        ("the scene, or the version of the program, differs", x != y),
+    ];
+    parts.into_iter().find_map(|(reason, differs)| differs.then_some(reason))
+}

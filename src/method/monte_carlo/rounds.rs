@@ -1,0 +1,146 @@
+//! Histories in rounds, until a rule stops them. Rounds leave no trace: a tally is the same however it was cut up.
+
+use std::time::{Duration, Instant};
+
+use super::balance::{Expected, check_book};
+use super::pace::{Pace, looks};
+use super::statistics::{Dosimetry, Statistics};
+use crate::domain::{
+    Control, DoseError, LabelMap, Progress, Region, Stage, StopReason, StopRule, TargetUncertainty, TransportProgress,
+};
+use crate::engine::Device;
+use crate::engine::transport::{Scene, Tally};
+use crate::method::mass::DoseScale;
+use crate::plan::TransportPlan;
+
+/// How often a device may be lost in one run before that is an error.
+const MAX_LOSSES: u32 = 3;
+
+/// What the histories run in, and what decides when they end.
+pub(super) struct Rounds<'a> {
+    pub(super) plan: &'a TransportPlan,
+    pub(super) scene: &'a Scene,
+    pub(super) expected: Expected,
+    pub(super) stop: StopRule,
+    pub(super) scale: DoseScale<'a>,
+    pub(super) labels: Option<&'a LabelMap>,
+    pub(super) control: &'a Control,
+    /// When the computation began.
+    pub(super) began: Instant,
+}
+
+/// What the rounds gave.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) tally: Tally,
+    pub(super) histories: u64,
+    pub(super) stopped_by: StopReason,
+    /// Time on the device.
+    pub(super) took: Duration,
+}
+
+/// How far the rounds are.
+struct State {
+    done: u64,
+    pace: Pace,
+    took: Duration,
+    losses: u32,
+    relative_sigma: Option<f64>,
+    /// Histories when that was seen.
+    seen_at: u64,
+}
+
+impl Rounds<'_> {
+    /// # Errors
+    /// [`DoseError::Cancelled`], a device that fails again and again, or a tally that cannot be.
+    pub(super) fn run(&self, device: &mut Device, voxels: usize) -> Result<Done, DoseError> {
+        let mut tally = Tally::new(self.plan.groups, voxels);
+        let mut looks = looks(voxels, self.plan.groups).peekable();
+        let pace = Pace::default();
+        let mut state = State { done: 0, pace, took: Duration::ZERO, losses: 0, relative_sigma: None, seen_at: 0 };
+        let stopped_by = loop {
+            let goal = looks.peek().map_or(self.plan.histories, |&look| look.min(self.plan.histories));
+            let length = state.pace.round(self.time_left()).min(goal - state.done);
+            self.round(device, length, &mut tally, &mut state)?;
+            if looks.next_if_eq(&state.done).is_some() {
+                state.relative_sigma = self.relative_sigma(&tally)?;
+                state.seen_at = state.done;
+                if self.stop.target.is_some_and(|target| reached(target, state.relative_sigma)) {
+                    break StopReason::TargetUncertainty;
+                }
+            }
+            if state.done == self.plan.histories {
+                let asked = self.stop.histories().is_some();
+                break if asked { StopReason::Histories } else { StopReason::NoMoreHistories };
+            }
+            if self.time_left() == Some(Duration::ZERO) {
+                break StopReason::TimeLimit;
+            }
+            self.control.report(self.progress(&state))?;
+        };
+        Ok(Done { tally, histories: state.done, stopped_by, took: state.took })
+    }
+
+    /// Runs the next histories. Those of a lost device are run again, on the same device opened anew.
+    fn round(&self, device: &mut Device, length: u64, tally: &mut Tally, state: &mut State) -> Result<(), DoseError> {
+        let first = self.plan.first_history + state.done;
+        let begun = Instant::now();
+        loop {
+            match device.transport(self.scene, first..first + length, tally, self.control) {
+                Ok(()) => break,
+                Err(DoseError::DeviceLost(detail)) if state.losses < MAX_LOSSES => {
+                    state.losses += 1;
+                    tracing::warn!(losses = state.losses, "the device was lost ({detail}); it is opened again");
+                    device.reopen()?;
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        let took = begun.elapsed();
+        state.pace.saw(length, took);
+        state.took += took;
+        state.done += length;
+        let done = self.plan.first_history..first + length;
+        check_book(tally, std::slice::from_ref(&done), &self.expected)
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        let limit = Duration::try_from_secs_f64(self.stop.time_limit_s?).unwrap_or(Duration::MAX);
+        Some(limit.saturating_sub(self.began.elapsed()))
+    }
+
+    fn relative_sigma(&self, tally: &Tally) -> Result<Option<f64>, DoseError> {
+        let region = self.stop.target.map_or_else(Region::default, |target| target.region);
+        // Relative: the number of decays does not matter.
+        let dosimetry = Dosimetry { statistics: Statistics::new(tally), scale: self.scale, decays: 1.0 };
+        dosimetry.relative_sigma(region, self.labels, self.control)
+    }
+
+    /// How much is done by the rule that will stop first, if all goes on as it did.
+    fn progress(&self, state: &State) -> Progress {
+        let per_second = if state.took > Duration::ZERO { state.done as f64 / state.took.as_secs_f64() } else { 0.0 };
+        // The uncertainty falls with the root of the histories.
+        let by_target = self
+            .stop
+            .target
+            .zip(state.relative_sigma)
+            .map(|(target, sigma)| state.seen_at as f64 * (sigma / target.relative).powi(2));
+        let all = by_target.map_or(f64::INFINITY, |all| all.max(state.done as f64)).min(self.plan.histories as f64);
+        let bounded = by_target.is_some() || self.stop.histories().is_some();
+        let seconds = Some((all - state.done as f64) / per_second).filter(|s| bounded && s.is_finite());
+        let limit = self.time_left().map(|left| left.as_secs_f64());
+        let time_left_s = match (seconds, limit) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        let spent = self.began.elapsed().as_secs_f64();
+        let fraction = time_left_s.map_or(0.0, |left| spent / (spent + left).max(f64::MIN_POSITIVE));
+        let histories = state.done;
+        let transport = TransportProgress { histories, relative_sigma: state.relative_sigma, time_left_s };
+        Progress { stage: Stage::Dose, fraction, transport: Some(transport) }
+    }
+}
+
+fn reached(target: TargetUncertainty, relative_sigma: Option<f64>) -> bool {
+    relative_sigma.is_some_and(|sigma| sigma <= target.relative)
+}

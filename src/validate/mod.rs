@@ -1,0 +1,105 @@
+//! The physics checks to make before a dose is believed, on the device that will compute it.
+//!
+//! A check is one file and one entry of [`CHECKS`]: it measures on a [`Rig`], then compares. The comparison is a function of its own, so that a test can feed it
+//! a biased measurement and see it fail.
+
+mod balance;
+pub mod convolution;
+mod electron_kernels;
+pub mod fano;
+pub mod findings;
+mod golden;
+pub mod layered;
+pub mod phantom;
+mod photon_kernels;
+pub mod plot;
+mod point_kernel;
+mod reciprocity;
+mod repeatability;
+pub mod report;
+pub mod rig;
+mod s_values;
+pub mod statistics;
+
+use std::time::{Duration, Instant};
+
+use crate::domain::DoseError;
+
+pub use findings::{Findings, Row};
+pub use rig::{Effort, Rig};
+
+/// One check.
+#[derive(Clone, Copy, Debug)]
+pub struct Check {
+    /// By which it is called on the command line.
+    pub name: &'static str,
+    /// What it is called in the report.
+    pub title: &'static str,
+    /// What it does, and what it means.
+    pub meaning: &'static str,
+    /// Its tolerances, and why they are what they are.
+    pub tolerance: &'static str,
+    measure: fn(&mut Rig) -> Result<Findings, DoseError>,
+}
+
+/// Every check, from what follows from theory alone to what is compared with another program.
+pub static CHECKS: [Check; 9] = [
+    balance::CHECK,
+    repeatability::CHECK,
+    fano::CHECK,
+    reciprocity::CHECK,
+    electron_kernels::CHECK,
+    photon_kernels::CHECK,
+    s_values::CHECK,
+    layered::CHECK,
+    convolution::CHECK,
+];
+
+/// What came of a check.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Which it was.
+    pub check: &'static Check,
+    /// What it found, or why it could not be made.
+    pub findings: Result<Findings, DoseError>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Outcome {
+    /// Whether it was made and all is as expected.
+    pub fn passes(&self) -> bool {
+        self.findings.as_ref().is_ok_and(Findings::passes)
+    }
+}
+
+impl Check {
+    /// Makes the check. That it cannot be made is an outcome too.
+    pub fn run(&'static self, rig: &mut Rig) -> Outcome {
+        let start = Instant::now();
+        let findings = (self.measure)(rig);
+        Outcome { check: self, findings, took: start.elapsed() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn checks_have_names_of_their_own_and_say_what_they_mean() {
+        let names: HashSet<&str> = CHECKS.iter().map(|check| check.name).collect();
+        assert_eq!(names.len(), CHECKS.len());
+        assert!(CHECKS.iter().all(|check| check.meaning.len() > 100 && check.tolerance.len() > 20));
+    }
+
+    #[test]
+    fn a_check_that_cannot_be_made_does_not_pass() {
+        let failed = |findings| Outcome { check: &CHECKS[0], findings, took: Duration::ZERO };
+        assert!(!failed(Err(DoseError::DeviceLost("gone".into()))).passes());
+        assert!(!failed(Ok(Findings::default())).passes());
+        assert!(failed(Ok(Findings { rows: vec![Row::none_of("faults", 0)], plots: vec![] })).passes());
+    }
+}

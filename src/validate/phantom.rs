@@ -1,0 +1,110 @@
+//! What histories are run in for a check.
+
+use crate::domain::{Emission, EmissionSpectrum, Particle, VoxelGrid};
+use crate::engine::transport::{Boundary, Scene, SceneInput};
+use crate::physics::material::{self, Material};
+use crate::plan::{ChosenCuts, HistoryCuts};
+
+/// Seed of all checks: the same device gives the same figures every time.
+const SEED: u64 = 20_260_101;
+/// Statistical groups: enough that their spread is known to 13 %.
+const GROUPS: u32 = 32;
+
+/// A phantom with its source. The volumes have one value a voxel, x fastest.
+#[derive(Clone, Debug)]
+pub struct Phantom {
+    /// The grid of all volumes.
+    pub grid: VoxelGrid,
+    /// Decays per voxel.
+    pub decays: Vec<f32>,
+    /// Mass density [g/cm³].
+    pub density_g_cm3: Vec<f32>,
+    /// The materials that occur.
+    pub materials: Vec<Material>,
+    /// Which of them a voxel is made of.
+    pub material_of_voxel: Vec<u8>,
+    /// What a decay emits.
+    pub emissions: EmissionSpectrum,
+    /// Cuts of the transport.
+    pub cuts: HistoryCuts,
+    /// What lies outside the grid.
+    pub boundary: Boundary,
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Statistical groups.
+    pub groups: u32,
+}
+
+impl Phantom {
+    /// One material of one density, no decay yet, vacuum around it.
+    pub fn uniform(
+        shape: [u64; 3],
+        spacing_mm: [f64; 3],
+        material: &str,
+        density_g_cm3: f32,
+        emissions: EmissionSpectrum,
+    ) -> Self {
+        let grid = VoxelGrid::new(shape, spacing_mm).expect("a grid that a check chose");
+        let voxels = grid.voxels();
+        Self {
+            decays: vec![0.0; voxels],
+            density_g_cm3: vec![density_g_cm3; voxels],
+            materials: vec![material::find(material).expect("a material that a check chose").clone()],
+            material_of_voxel: vec![0; voxels],
+            emissions,
+            cuts: HistoryCuts::new(&grid, &ChosenCuts::default()),
+            boundary: Boundary::Vacuum,
+            seed: SEED,
+            groups: GROUPS,
+            grid,
+        }
+    }
+
+    /// The same with decays in one voxel only.
+    #[must_use]
+    pub fn with_source_at(mut self, index: [usize; 3]) -> Self {
+        let voxel = self.voxel(index);
+        self.decays[voxel] = 1.0;
+        self
+    }
+
+    /// Number of the voxel at an index.
+    pub fn voxel(&self, [x, y, z]: [usize; 3]) -> usize {
+        let [nx, ny, _] = self.grid.shape();
+        (z * ny + y) * nx + x
+    }
+
+    /// Index of a voxel.
+    pub fn index(&self, voxel: usize) -> [usize; 3] {
+        let [nx, ny, _] = self.grid.shape();
+        [voxel % nx, voxel / nx % ny, voxel / nx / ny]
+    }
+
+    /// Mass of a voxel [g].
+    pub fn mass_g(&self, voxel: usize) -> f64 {
+        f64::from(self.density_g_cm3[voxel]) * self.grid.voxel_volume_cm3()
+    }
+
+    /// What the engines run.
+    pub fn scene(&self) -> Scene {
+        Scene::new(SceneInput {
+            grid: &self.grid,
+            decays: &self.decays,
+            density_g_cm3: &self.density_g_cm3,
+            materials: &self.materials,
+            material_of_voxel: &self.material_of_voxel,
+            emissions: &self.emissions,
+            local_mev_per_decay: 0.0,
+            seed: self.seed,
+            groups: self.groups,
+            cuts: self.cuts,
+            boundary: self.boundary,
+        })
+    }
+}
+
+/// One particle of one energy per decay.
+pub fn line(particle: Particle, mev: f64) -> EmissionSpectrum {
+    EmissionSpectrum::new(vec![Emission { particle, low_mev: mev, high_mev: mev, yield_per_decay: 1.0 }])
+        .expect("an energy within the tables")
+}

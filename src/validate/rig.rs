@@ -1,0 +1,81 @@
+//! The device under test, and how much it is asked for.
+
+use crate::domain::{Control, DeviceKind, DoseError};
+use crate::engine::Device;
+use crate::engine::transport::Tally;
+
+use super::phantom::Phantom;
+
+/// How many histories are run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// For a software adapter, some hundred times slower than the CPU engine.
+    Reduced,
+    /// For a run of a few minutes on two cores.
+    Standard,
+    /// Ten times as many: a third of the statistical uncertainty.
+    Thorough,
+}
+
+impl Effort {
+    /// What suits a device.
+    pub fn of(kind: DeviceKind, thorough: bool) -> Self {
+        match (kind, thorough) {
+            (DeviceKind::SoftwareGpu, false) => Self::Reduced,
+            (DeviceKind::SoftwareGpu, true) => Self::Standard,
+            (_, false) => Self::Standard,
+            (_, true) => Self::Thorough,
+        }
+    }
+
+    /// Histories for each that a check asks for.
+    pub fn factor(self) -> f64 {
+        match self {
+            Self::Reduced => 0.05,
+            Self::Standard => 1.0,
+            Self::Thorough => 10.0,
+        }
+    }
+
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reduced => "reduced (software adapter)",
+            Self::Standard => "standard",
+            Self::Thorough => "thorough",
+        }
+    }
+}
+
+/// A device under test.
+#[derive(Debug)]
+pub struct Rig<'a> {
+    /// The device.
+    pub device: &'a mut Device,
+    /// How much it is asked for.
+    pub effort: Effort,
+    /// By which the caller stops it.
+    pub control: &'a Control,
+}
+
+impl Rig<'_> {
+    /// As many histories as a check asks for, times the effort.
+    pub fn histories(&self, standard: u64) -> u64 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 1e10, above 0")]
+        let histories = (standard as f64 * self.effort.factor()) as u64;
+        histories
+    }
+
+    /// Runs histories in a phantom from the first on.
+    ///
+    /// * `standard` – histories at standard effort
+    ///
+    /// # Errors
+    /// What the device says.
+    pub fn transport(&mut self, phantom: &Phantom, standard: u64) -> Result<Tally, DoseError> {
+        let mut tally = Tally::new(phantom.groups, phantom.grid.voxels());
+        let histories = self.histories(standard);
+        self.device.transport(&phantom.scene(), 0..histories, &mut tally, self.control)?;
+        Ok(tally)
+    }
+}

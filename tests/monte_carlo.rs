@@ -1,0 +1,375 @@
+//! Monte Carlo runs as a whole: what splits, seeds, stop rules and odd phantoms make of a dose. The physics has tests of its own.
+
+use std::io::Cursor;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dosegrid::domain::{
+    ActivityUnit, Control, DensityMap, DeviceSelector, DoseError, DoseRequest, DoseResult, Emission, EmissionSpectrum,
+    Extras, LabelMap, LabelMaps, MaterialTable, Medium, Method, MonteCarloOptions, Particle, Region, Source,
+    StopReason, StopRule, TallyRecord, TargetUncertainty, TimeIntegratedActivity, Volume, VoxelGrid,
+};
+use dosegrid::engine::Device;
+use dosegrid::formats::tally;
+use dosegrid::method::{merge, merged_dose, run};
+use dosegrid::physics::{material, nuclide};
+use dosegrid::plan::{Limits, plan};
+
+const SHAPE: [u64; 3] = [12, 9, 7];
+const VOXELS: usize = 12 * 9 * 7;
+const LIMITS: Limits = Limits { host_bytes: 1 << 34, workspace_bytes: 1 << 30 };
+
+/// What a test changes of a small phantom of soft tissue, lung, bone and air, with activity in two blocks.
+struct Case {
+    decays: Vec<f32>,
+    density: Vec<f32>,
+    labels: LabelMaps,
+    source: Source,
+    options: MonteCarloOptions,
+}
+
+fn grid() -> Arc<VoxelGrid> {
+    Arc::new(VoxelGrid::new(SHAPE, [3.0, 4.0, 5.0]).expect("a good grid"))
+}
+
+fn per_voxel(value: impl Fn([usize; 3]) -> f32) -> Vec<f32> {
+    (0..VOXELS).map(|i| value([i % 12, i / 12 % 9, i / 108])).collect()
+}
+
+fn volume(values: Vec<f32>) -> Volume<f32> {
+    Volume::from_vec(grid(), values).expect("one value a voxel")
+}
+
+fn label_map(value: impl Fn([usize; 3]) -> f32) -> LabelMap {
+    LabelMap::new(&volume(per_voxel(value))).expect("labels")
+}
+
+impl Case {
+    fn new(histories: u64) -> Self {
+        let hot = |[x, y, z]: [usize; 3]| (3..6).contains(&x) && (3..6).contains(&y) && (2..5).contains(&z);
+        let density = per_voxel(|[x, _, z]| match (x, z) {
+            (0..2, _) => 1.85,
+            (8..12, _) => 0.26,
+            (_, 0) => 0.0012,
+            _ => 1.04,
+        });
+        let mut case = Self {
+            decays: per_voxel(|at| {
+                if hot(at) {
+                    1e8
+                } else if at[0] == 9 {
+                    1e6
+                } else {
+                    0.0
+                }
+            }),
+            density,
+            labels: LabelMaps::default(),
+            source: nuclide::find("Lu-177").expect("a known nuclide").into(),
+            options: MonteCarloOptions::default(),
+        };
+        case.options.stop.histories = Some(histories);
+        case.options.extras = Extras { uncertainty: true, tally: true };
+        case
+    }
+
+    fn request(&self) -> Result<DoseRequest, DoseError> {
+        let activity = TimeIntegratedActivity::new(volume(self.decays.clone()), ActivityUnit::BqS).expect("good");
+        let density = DensityMap::new(volume(self.density.clone())).expect("good");
+        let method = Method::MonteCarlo(Box::new(self.options.clone()));
+        DoseRequest::with_labels(activity, Some(density), self.labels.clone(), self.source.clone(), method)
+    }
+
+    fn try_run(&self, control: &Control) -> Result<DoseResult, DoseError> {
+        let request = self.request()?;
+        let plan = plan(&grid(), request.source(), request.method(), &LIMITS)?;
+        let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+        run(&mut device, &plan, &request, control)
+    }
+
+    fn run(&self) -> DoseResult {
+        self.try_run(&Control::detached()).expect("a dose")
+    }
+}
+
+fn account(result: &DoseResult) -> &dosegrid::domain::MonteCarloAccount {
+    result.provenance.monte_carlo.as_ref().expect("a transport says what it did")
+}
+
+fn bytes(record: &TallyRecord) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    tally::write(&mut bytes, record).expect("memory takes all");
+    bytes
+}
+
+fn bits(volume: &Volume<f32>) -> Vec<u32> {
+    volume.as_slice().iter().map(|v| v.to_bits()).collect()
+}
+
+#[test]
+fn ranges_that_are_merged_are_the_run_in_one_piece() {
+    let mut case = Case::new(10_000);
+    case.labels.regions = Some(label_map(|[x, ..]| if x < 6 { 1.0 } else { 2.0 }));
+    let whole = case.run();
+    let mut parts = Vec::new();
+    for (first, histories) in [(3000, 6990), (0, 33), (9990, 32), (33, 2967)] {
+        (case.options.first_history, case.options.stop.histories) = (first, Some(histories));
+        // Through the bytes of a file, as a user merges.
+        let record = case.run().tally.expect("was asked for");
+        parts.push(tally::decode(Cursor::new(bytes(&record))).expect("a good file"));
+    }
+    // The last range goes 22 histories too far: the whole must then do so too.
+    (case.options.first_history, case.options.stop.histories) = (0, Some(10_022));
+    let whole_and_more = case.run();
+    let mut sum = parts.remove(0);
+    parts.into_iter().for_each(|part| merge(&mut sum, part).expect("other histories"));
+    assert!(bytes(&sum) == bytes(whole_and_more.tally.as_ref().expect("asked for")), "the tallies differ");
+    let extras = Extras { uncertainty: true, tally: false };
+    let merged = merged_dose(sum, case.labels.regions.as_ref(), extras).expect("a dose");
+    assert_eq!(bits(&merged.dose), bits(&whole_and_more.dose));
+    let sigma = |result: &DoseResult| bits(result.uncertainty.as_ref().expect("asked for"));
+    assert_eq!(sigma(&merged), sigma(&whole_and_more));
+    assert_eq!(account(&merged).regions, account(&whole_and_more).regions);
+    assert_eq!(account(&merged).stopped_by, StopReason::Merged);
+    assert_ne!(bits(&merged.dose), bits(&whole.dose));
+}
+
+#[test]
+fn what_cannot_be_merged_is_refused() {
+    let record = |edit: &dyn Fn(&mut Case)| {
+        let mut case = Case::new(64);
+        edit(&mut case);
+        *case.run().tally.expect("asked for")
+    };
+    let first = record(&|_| {});
+    let next = |case: &mut Case| case.options.first_history = 64;
+    let refused = |edit: &dyn Fn(&mut Case)| {
+        let mut sum = first.clone();
+        let reason = merge(&mut sum, record(edit)).expect_err("must not be merged").0;
+        assert!(sum == first, "something was added");
+        reason
+    };
+    assert!(refused(&|_| {}).contains("0 to 63"));
+    assert!(refused(&|case| case.options.first_history = 63).contains("63 to 63"));
+    type Edit = fn(&mut Case);
+    let cases: [(Edit, &str); 7] = [
+        (|case| case.options.seed = 2, "seed"),
+        (|case| case.options.cuts.absorption_mev = Some(0.05), "cuts"),
+        (|case| case.options.minimum_density_g_cm3 = 0.0, "minimum density"),
+        (|case| case.decays[5] = 1.0, "activity"),
+        (|case| case.density[5] = 1.2, "density"),
+        (|case| case.source = nuclide::find("Y-90").expect("known").into(), "nuclide"),
+        (|case| case.options.medium = Medium::Uniform(material::find("water").expect("known").clone()), "materials"),
+    ];
+    for (edit, word) in cases {
+        let reason = refused(&|case| {
+            next(case);
+            edit(case);
+        });
+        assert!(reason.contains(word), "{word}: {reason}");
+    }
+    let mut sum = first.clone();
+    merge(&mut sum, record(&next)).expect("the next histories");
+    assert_eq!((sum.runs.len(), sum.runs[0].histories, sum.tally.histories()), (1, 128, 128));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
+    let mut case = Case::new(5000);
+    let (first, second) = (case.run(), case.run());
+    assert_eq!((bits(&first.dose), &first.uncertainty), (bits(&second.dose), &second.uncertainty));
+    case.options.seed = 2;
+    assert_ne!(bits(&case.run().dose), bits(&first.dose));
+}
+
+#[test]
+fn the_account_closes() {
+    let mut case = Case::new(20_000);
+    case.labels.regions = Some(label_map(|[x, ..]| if x < 2 { 7.0 } else { 0.0 }));
+    let result = case.run();
+    let (energy, account) = (result.provenance.energy, account(&result));
+    assert!((energy.emitted_mev - energy.deposited_mev - energy.escaped_mev).abs() <= 1e-5 * energy.emitted_mev);
+    assert!((energy.emitted_mev / result.provenance.decays / 0.1813 - 1.0).abs() < 1e-2, "{energy:?}");
+    assert_eq!(energy.voxels_without_dose, case.density.iter().filter(|d| **d < 0.05).count() as u64);
+    assert_eq!((account.histories, account.stopped_by, account.regions.len()), (20_000, StopReason::Histories, 1));
+    let names: Vec<&str> = account.materials.iter().map(|material| material.name.as_str()).collect();
+    assert_eq!(names, ["air", "lung", "soft_tissue", "cortical_bone"]);
+    assert_eq!(account.materials.iter().map(|material| material.voxels).sum::<u64>(), VOXELS as u64);
+    assert_eq!(account.emissions.sha256, nuclide::emissions(nuclide::find("Lu-177").expect("known")).sha256());
+    let stages: Vec<&str> = result.provenance.wall_time.iter().map(|time| time.stage.as_str()).collect();
+    assert_eq!(stages, ["tables", "dose", "finish"]);
+}
+
+#[test]
+fn the_spread_of_repeated_runs_is_the_sigma_claimed() {
+    // 100 runs of other seeds. In each voxel, spread²/σ² has a mean of 1 and varies by √(2/99) = 14 %; its mean over voxels varies less, by how much depends
+    // on what they share. If they shared all, 0.4 would be exceeded once in 200 times; if nothing, never.
+    const RUNS: u32 = 100;
+    let mut case = Case::new(2048);
+    let runs: Vec<DoseResult> = (1..=RUNS)
+        .map(|seed| {
+            case.options.seed = seed.into();
+            case.run()
+        })
+        .collect();
+    let hottest = runs[0].dose.as_slice().iter().copied().fold(0.0, f32::max);
+    let (mut ratio, mut voxels) = (0.0, 0u32);
+    for voxel in (0..VOXELS).filter(|&voxel| runs[0].dose.as_slice()[voxel] > 0.3 * hottest) {
+        let mean = |of: &dyn Fn(&DoseResult) -> f64| runs.iter().map(of).sum::<f64>() / f64::from(RUNS);
+        let dose = |run: &DoseResult| f64::from(run.dose.as_slice()[voxel]);
+        let centre = mean(&dose);
+        let spread = mean(&|run| (dose(run) - centre).powi(2)) * f64::from(RUNS) / f64::from(RUNS - 1);
+        let sigma = |run: &DoseResult| f64::from(run.uncertainty.as_ref().expect("asked for").as_slice()[voxel]);
+        ratio += spread / mean(&|run| sigma(run).powi(2));
+        voxels += 1;
+    }
+    let ratio = ratio / f64::from(voxels);
+    println!("spread² / σ²: {ratio:.3} in {voxels} voxels");
+    assert!(voxels >= 20 && (ratio - 1.0).abs() < 0.4, "{ratio} in {voxels} voxels");
+}
+
+#[test]
+fn a_target_stops_at_the_same_history_every_time() {
+    let mut case = Case::new(0);
+    let region = Region::AboveDoseFraction(0.3);
+    case.options.stop = StopRule { target: Some(TargetUncertainty { relative: 0.02, region }), ..StopRule::default() };
+    let (first, second) = (case.run(), case.run());
+    let (a, b) = (account(&first), account(&second));
+    assert_eq!((a.stopped_by, a.histories), (StopReason::TargetUncertainty, b.histories));
+    assert!(a.relative_sigma.expect("doses") <= 0.02, "{:?}", a.relative_sigma);
+    assert_eq!(a.sigma_region, "dose above 0.3 of the maximum");
+    assert_eq!(bits(&first.dose), bits(&second.dose));
+    case.options.stop.histories = Some(1000);
+    let short = case.run();
+    assert_eq!((account(&short).stopped_by, account(&short).histories), (StopReason::Histories, 1000));
+}
+
+#[test]
+fn a_target_may_be_a_label() {
+    let mut case = Case::new(0);
+    let target = |relative, label| Some(TargetUncertainty { relative, region: Region::Label(label) });
+    case.options.stop = StopRule { target: target(0.2, 5), histories: Some(3_000_000), time_limit_s: None };
+    let missing = case.try_run(&Control::detached()).expect_err("no labels");
+    assert!(matches!(&missing, DoseError::Invalid(faults) if faults[0].field == "labels"), "{missing}");
+    case.labels.regions = Some(label_map(|[x, ..]| if x == 9 { 5.0 } else { 1.0 }));
+    let result = case.run();
+    assert_eq!(
+        (account(&result).stopped_by, account(&result).sigma_region.as_str()),
+        (StopReason::TargetUncertainty, "label 5")
+    );
+    case.options.stop.target = target(0.1, 6);
+    let unknown = case.try_run(&Control::detached()).expect_err("no such label");
+    assert!(unknown.to_string().contains("no voxel of the label 6"), "{unknown}");
+}
+
+#[test]
+fn a_time_limit_stops() {
+    let mut case = Case::new(0);
+    case.options.stop = StopRule { time_limit_s: Some(0.5), ..StopRule::default() };
+    // Tables are made beforehand, so that the time is that of histories.
+    Case::new(32).run();
+    let begun = Instant::now();
+    let result = case.run();
+    assert_eq!(account(&result).stopped_by, StopReason::TimeLimit);
+    // Twice the time: other tests run at the same time.
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(account(&result).histories > 1000);
+}
+
+#[test]
+fn nothing_in_gives_nothing_out() {
+    let mut case = Case::new(1000);
+    case.decays.fill(0.0);
+    case.labels.regions = Some(label_map(|_| 1.0));
+    let result = case.run();
+    assert!(result.dose.as_slice().iter().all(|&gy| gy == 0.0));
+    assert!(result.uncertainty.as_ref().expect("asked for").as_slice().iter().all(|&gy| gy == 0.0));
+    let account = account(&result);
+    assert_eq!((account.stopped_by, account.histories, account.relative_sigma), (StopReason::NoActivity, 0, None));
+    assert_eq!(result.provenance.energy.emitted_mev, 0.0);
+    merged_dose(*result.tally.expect("asked for"), None, Extras::default()).expect("no dose, and no error");
+}
+
+#[test]
+fn activity_in_vacuum_reaches_matter_elsewhere() {
+    let mut case = Case::new(20_000);
+    case.density = per_voxel(|[x, ..]| if x < 6 { 0.0 } else { 1.04 });
+    case.decays = per_voxel(|at| if at == [3, 4, 3] { 1e9 } else { 0.0 });
+    let result = case.run();
+    let dose = result.dose.data();
+    assert!((0..6).all(|x| dose[[x, 4, 3]] == 0.0), "a voxel without mass has no dose");
+    assert!(dose[[6, 4, 3]] > 0.0, "electrons cross the vacuum");
+    let energy = result.provenance.energy;
+    assert!(energy.escaped_mev > 0.3 * energy.emitted_mev && energy.deposited_mev > 0.1 * energy.emitted_mev);
+    // Electrons that are emitted with less than the absorption energy stay where they are: 0.7 % of the energy of Lu-177 at 11 keV.
+    assert_eq!(energy.voxels_without_dose, 6 * 63);
+    assert!(energy.without_dose_mev < 0.01 * energy.emitted_mev, "{energy:?}");
+    case.density.fill(0.0);
+    let empty = case.run();
+    assert!(empty.dose.as_slice().iter().all(|&gy| gy == 0.0));
+    let energy = empty.provenance.energy;
+    assert!(energy.deposited_mev < 0.01 * energy.emitted_mev, "{energy:?}");
+}
+
+#[test]
+fn a_map_of_one_material_is_that_material() {
+    let water = || material::find("water").expect("known").clone();
+    let mut uniform = Case::new(3000);
+    uniform.options.medium = Medium::Uniform(water());
+    let mut mapped = Case::new(3000);
+    mapped.options.medium = Medium::Map(MaterialTable::new(vec![(4, water()), (9, water())]).expect("a good table"));
+    mapped.labels.materials = Some(label_map(|[x, ..]| if x < 6 { 4.0 } else { 9.0 }));
+    let (uniform, mapped) = (uniform.run(), mapped.run());
+    assert_eq!(bits(&uniform.dose), bits(&mapped.dose));
+    assert_ne!(bits(&uniform.dose), bits(&Case::new(3000).run().dose));
+    assert_eq!((account(&mapped).medium.as_str(), account(&mapped).materials.len()), ("map", 1));
+    let mut unknown = Case::new(100);
+    unknown.options.medium = Medium::Map(MaterialTable::new(vec![(4, water())]).expect("a good table"));
+    unknown.labels.materials = Some(label_map(|[x, ..]| if x < 6 { 4.0 } else { 9.0 }));
+    let error = unknown.try_run(&Control::detached()).expect_err("no material for 9");
+    assert!(error.to_string().contains("no material: 9"), "{error}");
+}
+
+#[test]
+fn a_spectrum_of_the_callers_own_is_what_decays() {
+    let line = |particle, mev| Emission { particle, low_mev: mev, high_mev: mev, yield_per_decay: 1.0 };
+    let mut case = Case::new(5000);
+    let spectrum = EmissionSpectrum::new(vec![line(Particle::Electron, 0.1)]).expect("a good spectrum");
+    case.source = Source::with_emissions(None, spectrum).expect("a source");
+    let result = case.run();
+    assert_eq!((result.provenance.nuclide.as_str(), account(&result).emissions.custom), ("custom", true));
+    assert_eq!(result.provenance.nuclide_data_sha256, account(&result).emissions.sha256);
+    assert!((account(&result).emitted_mev / 500.0 - 1.0).abs() < 1e-5, "{}", account(&result).emitted_mev);
+    // Positrons bring the rest energy of two electrons with them.
+    let spectrum = EmissionSpectrum::new(vec![line(Particle::Positron, 0.3)]).expect("a good spectrum");
+    case.source = Source::with_emissions(None, spectrum).expect("a source");
+    let result = case.run();
+    assert!((account(&result).emitted_mev / (5000.0 * 1.321_998) - 1.0).abs() < 1e-5);
+}
+
+#[test]
+fn what_the_plan_refuses_is_named() {
+    let mut case = Case::new(100);
+    case.options.first_history = 1 << 60;
+    let error = case.try_run(&Control::detached()).expect_err("no such numbers");
+    assert!(matches!(&error, DoseError::Invalid(faults) if faults[0].field.ends_with("first_history")), "{error}");
+    let request = Case::new(100).request().expect("a good request");
+    let small = Limits { host_bytes: 1 << 10, ..LIMITS };
+    let error = plan(&grid(), request.source(), request.method(), &small).expect_err("a tally needs more");
+    assert!(matches!(error, DoseError::TooLarge { .. }), "{error}");
+}
+
+#[test]
+fn a_caller_who_has_gone_is_noticed() {
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let (control, mut progress) = Control::new(cancel.clone());
+    let case = Case::new(1 << 33);
+    let running = std::thread::spawn(move || case.try_run(&control));
+    while progress.borrow_and_update().transport.is_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let begun = Instant::now();
+    cancel.cancel();
+    assert_eq!(running.join().expect("no panic"), Err(DoseError::Cancelled));
+    assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
+}

@@ -1,0 +1,99 @@
+//! Histories for tests, and the one way in which their means are compared.
+
+use std::ops::Range;
+
+use dosegrid::domain::{Control, DeviceKind, DoseError, Particle};
+use dosegrid::engine::Device;
+use dosegrid::engine::transport::Tally;
+use dosegrid::validate::phantom::{Phantom, line};
+use dosegrid::validate::statistics::Estimate;
+
+/// Standard deviations by which two equal means may differ: with the 31 degrees of freedom of 32 groups that happens by chance once in 2700 comparisons,
+/// and since seeds are fixed, to this very test never or always.
+const SIGMAS: f64 = 4.0;
+/// On top of them: a difference of so many more is missed once in 1000 comparisons.
+const POWER_SIGMAS: f64 = 3.1;
+/// Part of a test's histories that a software adapter runs.
+const SOFTWARE_PART: f64 = 0.05;
+
+/// Every engine that has Monte Carlo transport; says so of one that has not.
+pub(crate) fn engines() -> Vec<Device> {
+    let has_transport = |device: &mut Device| {
+        let phantom = Phantom::uniform([1; 3], [10.0; 3], "water", 1.0, line(Particle::Electron, 0.1));
+        let mut tally = Tally::new(phantom.groups, 1);
+        match device.transport(&phantom.with_source_at([0; 3]).scene(), 0..1, &mut tally, &Control::detached()) {
+            Err(DoseError::DeviceUnavailable(reason)) => {
+                eprintln!("{}: not tested, it has no {reason}", device.info().name);
+                false
+            }
+            result => {
+                result.expect("one history can be run");
+                true
+            }
+        }
+    };
+    super::engines().into_iter().filter_map(|mut device| has_transport(&mut device).then_some(device)).collect()
+}
+
+/// How many of a test's histories a device runs.
+pub(crate) fn histories(device: &Device, wanted: u64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "fewer than were wanted")]
+    let histories = (part(device) * wanted as f64) as u64;
+    histories
+}
+
+fn part(device: &Device) -> f64 {
+    if device.info().kind == DeviceKind::SoftwareGpu { SOFTWARE_PART } else { 1.0 }
+}
+
+/// Runs a range of histories that nobody cancels.
+pub(crate) fn run(device: &mut Device, phantom: &Phantom, histories: Range<u64>) -> Tally {
+    let mut tally = Tally::new(phantom.groups, phantom.grid.voxels());
+    device.transport(&phantom.scene(), histories, &mut tally, &Control::detached()).expect("histories can be run");
+    tally
+}
+
+/// Two estimates of what must be equal, judged by their own uncertainty.
+pub(crate) struct Agreement {
+    /// One over the other.
+    pub(crate) ratio: Estimate,
+    /// The relative difference that must not escape this comparison.
+    pub(crate) detects: f64,
+}
+
+impl Agreement {
+    /// * `detects` – relative difference that the histories of a test are to detect on hardware; a software adapter, which runs fewer, detects less
+    pub(crate) fn new(device: &Device, found: Estimate, expected: Estimate, detects: f64) -> Self {
+        Self { ratio: found.over(expected), detects: detects / part(device).sqrt() }
+    }
+
+    /// Why the two do not agree, or why this could not be seen.
+    pub(crate) fn fault(&self) -> Option<String> {
+        let Estimate { mean, sigma } = self.ratio;
+        if (SIGMAS + POWER_SIGMAS) * sigma > self.detects || sigma.is_nan() {
+            return Some(format!("σ is {sigma:.2e}: too much to see a difference of {:.2e}", self.detects));
+        }
+        let differs = (mean - 1.0).abs() > SIGMAS * sigma || mean.is_nan();
+        differs.then(|| format!("the ratio is {mean:.5} ± {sigma:.5}, {:+.1} σ off", (mean - 1.0) / sigma))
+    }
+
+    pub(crate) fn assert(&self, what: &str) {
+        if let Some(fault) = self.fault() {
+            panic!("{what}: {fault}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bias_of_one_percent_is_a_fault_and_so_is_too_little_power() {
+        let fault = |mean: f64, sigma: f64| Agreement { ratio: Estimate { mean, sigma }, detects: 0.01 }.fault();
+        assert!(fault(1.0, 0.001).is_none() && fault(1.003, 0.001).is_none());
+        assert!(fault(1.01, 0.0014).is_some() && fault(0.99, 0.0014).is_some() && fault(1.0051, 0.001).is_some());
+        assert!(fault(1.0, 0.0015).is_some_and(|fault| fault.contains("too much")));
+        assert!(fault(f64::NAN, 0.001).is_some() && fault(1.0, f64::NAN).is_some());
+    }
+}

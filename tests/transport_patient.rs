@@ -1,0 +1,64 @@
+//! Monte Carlo on a real Lu-177 patient: energy balance, and organ means against the kernel method.
+//!
+//! The data may not be committed: where it is absent, this says so and compares nothing.
+
+use std::sync::Arc;
+
+use dosegrid::domain::{Control, Volume};
+use dosegrid::engine::Device;
+use dosegrid::physics::kernel::{KernelSpec, voxel_kernel};
+use dosegrid::physics::nuclide;
+use dosegrid::plan::ConvolutionPlan;
+use dosegrid::validate::phantom::Phantom;
+use dosegrid::validate::statistics::{Binned, Estimate};
+
+use crate::support::patient::patient;
+use crate::support::transport::{engines, histories, run};
+
+/// Labels, and by how much the mean dose of Monte Carlo may differ from that of water kernels scaled by density.
+const ORGANS: [(usize, &str, f64); 7] = [
+    (1, "liver", 0.01),
+    (2, "spleen", 0.015),
+    (3, "left kidney", 0.01),
+    (4, "right kidney", 0.01),
+    (5, "tumour 1", 0.02),
+    (6, "tumour 2", 0.02),
+    (7, "tumour 3", 0.02),
+];
+
+/// Energy in each organ by the kernel method [MeV per decay].
+fn by_kernel(device: &mut Device, phantom: &Phantom, labels: &[u16]) -> Vec<f64> {
+    let grid = &phantom.grid;
+    let activity = Volume::from_vec(Arc::new(grid.clone()), phantom.decays.clone()).expect("one value a voxel");
+    let half_width = grid.shape().map(|n| n - 1);
+    let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
+    let spec = KernelSpec { nuclide, spacing_cm: grid.spacing_cm(), half_width, truncation_radius_cm: None };
+    let kernel = voxel_kernel(&spec, &Control::detached()).expect("nobody cancels");
+    let plan = ConvolutionPlan::new(grid, &spec, 1 << 34).expect("it fits");
+    let energy = device.convolve(&plan, &kernel, &activity, &Control::detached()).expect("it runs");
+    let decays: f64 = phantom.decays.iter().map(|&decays| f64::from(decays)).sum();
+    let mut organs = vec![0.0; 8];
+    for (&label, &energy) in labels.iter().zip(energy.as_slice()) {
+        organs[usize::from(label)] += f64::from(energy) / decays;
+    }
+    organs
+}
+
+#[test]
+fn organ_means_by_transport_and_by_kernels_agree_where_they_must() {
+    let Some((phantom, labels)) = patient() else { return };
+    for mut device in engines() {
+        let n = histories(&device, 400_000);
+        let by_kernel = by_kernel(&mut device, &phantom, &labels);
+        let tally = run(&mut device, &phantom, 0..n);
+        let found = tally.sum_mev(|group| group.deposited) + tally.sum_mev(|group| group.escaped);
+        assert!((found / tally.sum_mev(|group| group.emitted) - 1.0).abs() < 1e-5);
+        let organs = Binned::new(&tally, 8, |voxel| Some(usize::from(labels[voxel])));
+        for (label, name, expected) in ORGANS {
+            // Both divide by the same mass: the ratio of energies is that of mean doses by mass.
+            let Estimate { mean, sigma } = organs.mean(label).scaled(1.0 / by_kernel[label]);
+            println!("{}: {name}: transport over kernel {mean:.4} ± {sigma:.4}", device.info().name);
+            assert!((mean - 1.0).abs() < expected + 4.0 * sigma, "{name}: {mean} ± {sigma}");
+        }
+    }
+}

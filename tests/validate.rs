@@ -1,0 +1,36 @@
+//! `dosegrid validate` and `dosegrid bench` as a user runs them.
+
+use crate::support::command::{dosegrid, stderr, succeed};
+
+#[test]
+fn a_passing_check_writes_its_report_and_exits_with_0() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let args = ["validate", "--device=cpu", "--check=energy-balance", "--check=convolution", "--output=out", "--json=v.json"];
+    let stdout = succeed(folder.path(), args);
+    assert!(stdout.contains("2 of 2 checks passed on cpu"), "{stdout}");
+    assert!(stdout.contains("absorbed and left over emitted") && !stdout.contains("FAIL"), "{stdout}");
+    let html = std::fs::read_to_string(folder.path().join("out/report.html")).expect("the report");
+    for part in ["<svg", "energy-balance", "commit", "cpu: ", "Detects"] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert!(!html.contains("src=") && !html.contains("http"), "one file that needs no other");
+    let json = std::fs::read(folder.path().join("v.json")).expect("the JSON file");
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    assert_eq!((&json["passed"], &json["device"]["id"]), (&true.into(), &"cpu".into()));
+    assert_eq!(json["checks"].as_array().map(Vec::len), Some(2));
+    assert!(json["checks"][0]["rows"].as_array().is_some_and(|rows| rows.iter().all(|row| row["passed"] == true)));
+}
+
+#[test]
+fn bad_input_is_named_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let args = ["validate", "--device=tpu", "--check=phano", "--output=no/where.html", "--json=no/v.json"];
+    let output = dosegrid(folder.path(), args);
+    assert_eq!(output.status.code(), Some(2));
+    let errors = stderr(&output);
+    for field in ["device: ", "check: ", "output: ", "json: "] {
+        assert!(errors.contains(field), "{field}: {errors}");
+    }
+    let output = dosegrid(folder.path(), ["bench", "--device=gpu:99"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+}
