@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::balance::{Expected, check_book};
+use super::dosimetry::Dosimetry;
 use super::pace::{Pace, looks};
-use super::statistics::{Dosimetry, Statistics};
+use super::statistics::Statistics;
 use crate::domain::{
     Control, DoseError, LabelMap, Progress, Region, Stage, StopReason, StopRule, TargetUncertainty, TransportProgress,
 };
