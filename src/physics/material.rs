@@ -1,10 +1,13 @@
 //! Materials: those known to this program, one file each in `data/materials/` that `build.rs` embeds, and any that a caller defines.
 
+mod known;
+
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
 use super::element::{self, Element};
 use crate::domain::{Checks, Invalid, Violation};
+
+pub use known::{all, find, of_density, own};
 
 /// How far the mass fractions of a material may be from 1 in sum: published compositions are rounded to three digits.
 const FRACTION_SUM_TOLERANCE: f64 = 5e-3;
@@ -161,63 +164,6 @@ fn check_fractions(fractions: &BTreeMap<String, f64>, checks: &mut Checks) -> Ve
     components
 }
 
-include!(concat!(env!("OUT_DIR"), "/material_files.rs"));
-
-static MATERIALS: LazyLock<Vec<Material>> = LazyLock::new(|| {
-    let read = |text: &&str| {
-        let definition: MaterialDefinition = toml::from_str(text).expect("embedded material files are read by a test");
-        Material::new(definition).expect("embedded material files are checked by a test")
-    };
-    let mut materials: Vec<Material> = FILES.iter().map(read).collect();
-    let first_density = |material: &Material| material.density_range_g_cm3().map_or(f64::INFINITY, |[low, _]| low);
-    materials.sort_by(|a, b| first_density(a).total_cmp(&first_density(b)));
-    materials
-});
-
-/// The materials known to this program, tissues by ascending density, then those used only by name.
-pub fn all() -> &'static [Material] {
-    &MATERIALS
-}
-
-/// The material of this name.
-///
-/// # Errors
-/// If there is none; the reason lists those there are.
-pub fn find(name: &str) -> Result<&'static Material, Invalid> {
-    all().iter().find(|material| material.name() == name).ok_or_else(|| {
-        let known: Vec<&str> = all().iter().map(Material::name).collect();
-        Invalid::new(format!("is not a known material: `{name}`; known are {}", known.join(", ")))
-    })
-}
-
-/// A material of the caller's own.
-///
-/// # Errors
-/// Every fault of the definition, as [`Material::new`]; or that its name is that of another, known material, so that a result could not tell the two apart.
-pub fn own(definition: MaterialDefinition) -> Result<Material, Vec<Violation>> {
-    let material = Material::new(definition)?;
-    match find(material.name()) {
-        Ok(known) if *known != material => {
-            let reason = format!("is that of a known material, which differs: `{}`", material.name());
-            Err(vec![Violation { field: "name".into(), reason }])
-        }
-        _ => Ok(material),
-    }
-}
-
-/// The tissue that voxels of this density are made of.
-///
-/// * `density_g_cm3` – density of a voxel [g/cm³], 0 or above
-///
-/// # Errors
-/// If the density is negative or not finite.
-pub fn of_density(density_g_cm3: f64) -> Result<&'static Material, Invalid> {
-    let holds = |material: &&Material| {
-        material.density_range_g_cm3().is_some_and(|[low, high]| (low..high).contains(&density_g_cm3))
-    };
-    all().iter().find(holds).ok_or_else(|| Invalid::new(format!("is not a density: {density_g_cm3} g/cm³")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,37 +176,6 @@ mod tests {
             density_range_g_cm3: None,
             mean_excitation_energy_ev: 75.0,
             mass_fractions: [("H".to_owned(), 0.111_894), ("O".to_owned(), 0.888_106)].into(),
-        }
-    }
-
-    #[test]
-    fn the_density_ranges_tile_all_densities_as_designed() {
-        let expected = [
-            (0.0, "air"),
-            (0.1, "lung"),
-            (0.6, "adipose"),
-            (0.985, "soft_tissue"),
-            (1.1, "compact_bone"),
-            (1.45, "cortical_bone"),
-        ];
-        let mut edge = 0.0;
-        for (material, (low, name)) in all().iter().zip(expected) {
-            let [from, to] = material.density_range_g_cm3().expect("tissues have a range");
-            assert_eq!((material.name(), from, from), (name, low, edge));
-            assert_eq!(of_density(from).expect("a density").name(), name);
-            edge = to;
-        }
-        assert_eq!(edge, f64::INFINITY);
-        assert_eq!(find("water").expect("water").density_range_g_cm3(), None);
-        assert!([-0.1, f64::NAN, f64::INFINITY].iter().all(|&density| of_density(density).is_err()));
-    }
-
-    #[test]
-    fn every_material_is_checked_and_normalised() {
-        assert_eq!(all().len(), FILES.len());
-        for material in all() {
-            let sum: f64 = material.components().iter().map(|c| c.mass_fraction).sum();
-            assert!((sum - 1.0).abs() < 1e-14, "{}", material.name());
         }
     }
 
@@ -292,15 +207,6 @@ mod tests {
             "mass_fractions",
         ];
         assert_eq!(fields, expected);
-    }
-
-    #[test]
-    fn a_known_name_stays_what_it_is() {
-        let water = MaterialDefinition { name: "water".into(), ..definition() };
-        assert_eq!(own(water).expect_err("another source")[0].field, "name");
-        let water = find("water").expect("water");
-        assert_eq!(own(water.definition().clone()).as_ref(), Ok(water));
-        assert_eq!(own(definition()).expect("a new name").name(), "test");
     }
 
     #[test]
