@@ -8,9 +8,9 @@
 //! ```
 //!
 //! * [`domain`]: the nouns, which cannot hold bad values. Plain data, no I/O.
-//! * [`formats`]: files (NIfTI) to and from the domain.
-//! * [`physics`]: nuclides, materials, point kernels and voxel S values, in `f64`.
-//! * [`plan`]: from a request to padded shapes, blocks and bytes. Pure; knows no device.
+//! * [`formats`]: files (NIfTI, tallies, small tables) to and from the domain.
+//! * [`physics`]: nuclides, materials, cross sections, point kernels and voxel S values, in `f64`.
+//! * [`plan`]: from a request to padded shapes, blocks, cuts, histories and bytes. Pure; knows no device.
 //! * [`method`]: one driver per method of dose calculation.
 //! * [`engine`]: the devices that carry out what a method asks for: the CPU, and any GPU through WGSL.
 //! * [`dosimetry`]: what follows from a dose: organ table, dose-volume histogram.

@@ -1,17 +1,17 @@
 //! Monte Carlo runs as a whole: what splits, seeds, stop rules and odd phantoms make of a dose. The physics has tests of its own.
 
-use std::io::Cursor;
+mod merged;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dosegrid::domain::{
     ActivityUnit, Control, DensityMap, DeviceSelector, DoseError, DoseRequest, DoseResult, Emission, EmissionSpectrum,
     Extras, LabelMap, LabelMaps, MaterialTable, Medium, Method, MonteCarloOptions, Particle, Region, Source,
-    StopReason, StopRule, TallyRecord, TargetUncertainty, TimeIntegratedActivity, Volume, VoxelGrid,
+    StopReason, StopRule, TargetUncertainty, TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use dosegrid::engine::Device;
-use dosegrid::formats::tally;
-use dosegrid::method::{merge, merged_dose, run};
+use dosegrid::method::{merged_dose, run};
 use dosegrid::physics::{material, nuclide};
 use dosegrid::plan::{Limits, plan};
 
@@ -96,81 +96,8 @@ fn account(result: &DoseResult) -> &dosegrid::domain::MonteCarloAccount {
     result.provenance.monte_carlo.as_ref().expect("a transport says what it did")
 }
 
-fn bytes(record: &TallyRecord) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    tally::write(&mut bytes, record).expect("memory takes all");
-    bytes
-}
-
 fn bits(volume: &Volume<f32>) -> Vec<u32> {
     volume.as_slice().iter().map(|v| v.to_bits()).collect()
-}
-
-#[test]
-fn ranges_that_are_merged_are_the_run_in_one_piece() {
-    let mut case = Case::new(10_000);
-    case.labels.regions = Some(label_map(|[x, ..]| if x < 6 { 1.0 } else { 2.0 }));
-    let whole = case.run();
-    let mut parts = Vec::new();
-    for (first, histories) in [(3000, 6990), (0, 33), (9990, 32), (33, 2967)] {
-        (case.options.first_history, case.options.stop.histories) = (first, Some(histories));
-        // Through the bytes of a file, as a user merges.
-        let record = case.run().tally.expect("was asked for");
-        parts.push(tally::decode(Cursor::new(bytes(&record))).expect("a good file"));
-    }
-    // The last range goes 22 histories too far: the whole must then do so too.
-    (case.options.first_history, case.options.stop.histories) = (0, Some(10_022));
-    let whole_and_more = case.run();
-    let mut sum = parts.remove(0);
-    parts.into_iter().for_each(|part| merge(&mut sum, part).expect("other histories"));
-    assert!(bytes(&sum) == bytes(whole_and_more.tally.as_ref().expect("asked for")), "the tallies differ");
-    let extras = Extras { uncertainty: true, tally: false };
-    let merged = merged_dose(sum, case.labels.regions.as_ref(), extras).expect("a dose");
-    assert_eq!(bits(&merged.dose), bits(&whole_and_more.dose));
-    let sigma = |result: &DoseResult| bits(result.uncertainty.as_ref().expect("asked for"));
-    assert_eq!(sigma(&merged), sigma(&whole_and_more));
-    assert_eq!(account(&merged).regions, account(&whole_and_more).regions);
-    assert_eq!(account(&merged).stopped_by, StopReason::Merged);
-    assert_ne!(bits(&merged.dose), bits(&whole.dose));
-}
-
-#[test]
-fn what_cannot_be_merged_is_refused() {
-    let record = |edit: &dyn Fn(&mut Case)| {
-        let mut case = Case::new(64);
-        edit(&mut case);
-        *case.run().tally.expect("asked for")
-    };
-    let first = record(&|_| {});
-    let next = |case: &mut Case| case.options.first_history = 64;
-    let refused = |edit: &dyn Fn(&mut Case)| {
-        let mut sum = first.clone();
-        let reason = merge(&mut sum, record(edit)).expect_err("must not be merged").0;
-        assert!(sum == first, "something was added");
-        reason
-    };
-    assert!(refused(&|_| {}).contains("0 to 63"));
-    assert!(refused(&|case| case.options.first_history = 63).contains("63 to 63"));
-    type Edit = fn(&mut Case);
-    let cases: [(Edit, &str); 7] = [
-        (|case| case.options.seed = 2, "seed"),
-        (|case| case.options.cuts.absorption_mev = Some(0.05), "cuts"),
-        (|case| case.options.minimum_density_g_cm3 = 0.0, "minimum density"),
-        (|case| case.decays[5] = 1.0, "activity"),
-        (|case| case.density[5] = 1.2, "density"),
-        (|case| case.source = nuclide::find("Y-90").expect("known").into(), "nuclide"),
-        (|case| case.options.medium = Medium::Uniform(material::find("water").expect("known").clone()), "materials"),
-    ];
-    for (edit, word) in cases {
-        let reason = refused(&|case| {
-            next(case);
-            edit(case);
-        });
-        assert!(reason.contains(word), "{word}: {reason}");
-    }
-    let mut sum = first.clone();
-    merge(&mut sum, record(&next)).expect("the next histories");
-    assert_eq!((sum.runs.len(), sum.runs[0].histories, sum.tally.histories()), (1, 128, 128));
 }
 
 #[test]

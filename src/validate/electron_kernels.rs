@@ -46,6 +46,7 @@ fn kernel((mev, range_cm, table, histories): (f64, f64, golden::PointKernelTable
         half_width: HALF_WIDTH,
         density_g_cm3: 0.1,
         radius_cm: f64::INFINITY,
+        cuts_of_mm: None,
         histories,
     }
 }

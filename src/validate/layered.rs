@@ -36,7 +36,7 @@ const OUTLIERS: f64 = 0.01;
 const REGION_TOLERANCE: f64 = 0.01;
 
 /// Nuclide and histories.
-const CASES: [(&str, u64); 2] = [("Lu-177", 1_500_000), ("Y-90", 1_000_000)];
+const CASES: [(&str, u64); 2] = [("Lu-177", 3_000_000), ("Y-90", 1_500_000)];
 
 /// Doses of a nuclide, and the reference's [Gy per decay].
 pub(super) struct Doses {

@@ -21,6 +21,8 @@ pub(super) const CHECK: Check = Check {
 const TOLERANCE: f64 = 0.015;
 /// Edge of the voxels [cm].
 const SPACING_CM: f64 = 2.0;
+/// Edge of the voxels whose cuts are used [mm]. Those of 2 cm would score 1 MeV photons along their track, as if electrons went nowhere.
+const CLINICAL_MM: f64 = 4.0;
 /// Voxels on each side of the source.
 const HALF_WIDTH: usize = 20;
 /// Outermost shell that is compared: beyond, the table has one wide shell.
@@ -43,6 +45,7 @@ fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
             half_width: HALF_WIDTH,
             density_g_cm3: 1.0,
             radius_cm: 40.0,
+            cuts_of_mm: Some(CLINICAL_MM),
             histories,
         };
         kernel.measure(rig)

@@ -4,8 +4,9 @@ use super::golden::PointKernelTable;
 use super::phantom::{Phantom, line};
 use super::rig::Rig;
 use super::statistics::Binned;
-use crate::domain::{DoseError, Particle};
+use crate::domain::{DoseError, Particle, VoxelGrid};
 use crate::physics::kernel::{read_point_kernel, voxel_energies};
+use crate::plan::{ChosenCuts, HistoryCuts};
 
 /// A point kernel to be compared.
 pub(super) struct PointKernel {
@@ -20,6 +21,8 @@ pub(super) struct PointKernel {
     pub(super) density_g_cm3: f32,
     /// Voxels whose centres lie farther from the source [cm] are empty.
     pub(super) radius_cm: f64,
+    /// Edge of the voxels whose cuts are used [mm], if they are not those of the phantom itself.
+    pub(super) cuts_of_mm: Option<f64>,
     pub(super) histories: u64,
 }
 
@@ -68,6 +71,10 @@ impl PointKernel {
         let mut phantom = Phantom::uniform([voxels; 3], [edge_mm; 3], "water", self.density_g_cm3, spectrum);
         // Sums over shells: their spread is known well enough from fewer groups, which take less memory.
         phantom.groups = 16;
+        if let Some(edge_mm) = self.cuts_of_mm {
+            let grid = VoxelGrid::new([1; 3], [edge_mm; 3]).expect("an edge that a check chose");
+            phantom.cuts = HistoryCuts::new(&grid, &ChosenCuts::default());
+        }
         for voxel in 0..phantom.grid.voxels() {
             let offset = phantom.index(voxel).map(|index| index.abs_diff(self.half_width));
             if distance(offset) * self.spacing_cm > self.radius_cm {

@@ -35,7 +35,7 @@ const LARGEST_OFFSET: usize = 5;
 const HALF_WIDTH: usize = 40;
 
 /// Nuclide and histories.
-const CASES: [(&str, u64); 3] = [("Lu-177", 600_000), ("Y-90", 300_000), ("I-131", 600_000)];
+const CASES: [(&str, u64); 3] = [("Lu-177", 2_000_000), ("Y-90", 600_000), ("I-131", 1_000_000)];
 
 /// S values of a nuclide in the order of the table, and the table.
 pub(super) struct Comparison {

@@ -1,7 +1,8 @@
 //! From a tally to a dose, checked. The same for a run in one piece and for runs that were merged.
 
 use super::balance::{Expected, check_book, check_scored};
-use super::statistics::{Dosimetry, Statistics};
+use super::dosimetry::Dosimetry;
+use super::statistics::Statistics;
 use crate::domain::{
     Control, DoseError, DoseResult, EnergyAccount, Extras, LabelMap, MonteCarloAccount, Provenance, Region, StopReason,
     TallyRecord, Volume,

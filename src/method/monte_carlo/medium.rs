@@ -65,3 +65,19 @@ fn by_density(density_g_cm3: &[f32]) -> Vec<u8> {
     };
     density_g_cm3.iter().map(index).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_materials_that_occur_are_kept() {
+        let densities = [1.2, 0.0, 0.3, 1.9, 0.0012, 1.45];
+        let phantom = Phantom { materials: material::all().to_vec(), of_voxel: by_density(&densities) }.compact();
+        let names: Vec<&str> = phantom.materials.iter().map(Material::name).collect();
+        assert_eq!(names, ["air", "lung", "compact_bone", "cortical_bone"]);
+        assert_eq!(phantom.of_voxel, [2, 0, 1, 3, 0, 3]);
+        let voxels: Vec<u64> = phantom.account().iter().map(|material| material.voxels).collect();
+        assert_eq!(voxels, [2, 1, 1, 2]);
+    }
+}

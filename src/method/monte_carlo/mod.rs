@@ -2,6 +2,7 @@
 
 mod balance;
 mod dose;
+mod dosimetry;
 mod medium;
 mod pace;
 mod prepare;

@@ -4,25 +4,41 @@ use std::time::Duration;
 
 /// Fewest histories before the uncertainty is looked at.
 const FIRST_LOOK: u64 = 1 << 15;
-/// Histories from one look to the next grow by this part.
-const GROWTH: (u64, u64) = (5, 4);
+/// By how much histories grow from one look to the next: not by so little that looks take the time, nor so much that a lucky look decides.
+const LOOK_GROWTH: [f64; 2] = [1.05, 4.0];
+/// What is added to the histories that the last look says are enough: it is uncertain.
+const LOOK_MARGIN: f64 = 1.02;
 /// Histories of the first round, when nothing is known of the device.
-const FIRST_ROUND: u64 = 1 << 10;
-/// How long a round should last: long enough that its beginning and end cost little, short enough for progress and a time limit.
-const ROUND: Duration = Duration::from_millis(1000);
+const FIRST_ROUND: u64 = 1 << 12;
+/// How long a round should last: long enough that its beginning and end cost little, short enough for progress.
+const ROUND: Duration = Duration::from_secs(2);
 /// A round has at most so many times the histories of the one before.
-const ROUND_GROWTH: f64 = 8.0;
+const ROUND_GROWTH: f64 = 32.0;
 /// Part of the time that is left which a round is planned to take: what it is planned from is uncertain.
 const CAUTION: f64 = 0.9;
 
-/// Numbers of histories at which the uncertainty is looked at: a geometric series that depends on the grid alone, so that a run that stops at a target has
-/// the same histories wherever it runs.
+/// Histories after which the uncertainty is looked at first. It depends on the grid alone, and later looks only on what was seen, so that a run that stops
+/// at a target has the same histories wherever it runs.
 ///
 /// A look costs some operations a voxel and group, so in a large grid the first comes after as many histories as there are voxels.
-pub(super) fn looks(voxels: usize, groups: u32) -> impl Iterator<Item = u64> {
-    let whole = move |histories: u64| histories.next_multiple_of(u64::from(groups));
-    let first = whole(FIRST_LOOK.max(voxels as u64));
-    std::iter::successors(Some(first), move |last| Some(whole(last.checked_mul(GROWTH.0)? / GROWTH.1)))
+pub(super) fn first_look(voxels: usize, groups: u32) -> u64 {
+    FIRST_LOOK.max(voxels as u64).next_multiple_of(groups.into())
+}
+
+/// Histories after which it is looked at next: so many that the target should be reached, since it falls with their root.
+///
+/// * `excess` – uncertainty seen, in parts of the target; none if there was nothing to see
+pub(super) fn next_look(histories: u64, excess: Option<f64>, groups: u32) -> u64 {
+    let [least, most] = LOOK_GROWTH;
+    let growth = excess.map_or(most, |excess| (LOOK_MARGIN * excess.powi(2)).clamp(least, most));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "above 0; beyond the range it saturates"
+    )]
+    let next = (histories as f64 * growth) as u64;
+    let groups = u64::from(groups);
+    next.max(histories + 1).checked_next_multiple_of(groups).unwrap_or(u64::MAX)
 }
 
 /// How many histories a device does in a second, as far as is known.
@@ -65,24 +81,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looks_are_a_geometric_series_of_whole_groups() {
-        let small: Vec<u64> = looks(1000, 32).take(60).collect();
-        assert_eq!(small[0], 1 << 15);
-        assert!(small.iter().all(|n| n.is_multiple_of(32)));
-        assert!(small.windows(2).all(|pair| (1.2..1.26).contains(&(pair[1] as f64 / pair[0] as f64))), "{small:?}");
-        assert!(small[59] > 10_000_000_000);
-        assert_eq!(looks(5_000_001, 16).next(), Some(5_000_016));
-        assert!(looks(1, 32).count() < 200, "the series ends");
+    fn looks_go_where_the_target_should_be_reached() {
+        assert_eq!((first_look(1000, 32), first_look(5_000_001, 16)), (1 << 15, 5_000_016));
+        assert_eq!(next_look(32_000, Some(1.5), 32), 73_440);
+        assert_eq!(next_look(32_000, Some(1.01), 32), 33_600);
+        assert_eq!((next_look(32_000, Some(100.0), 32), next_look(32_000, None, 32)), (128_000, 128_000));
+        assert!(next_look(32, Some(1.0), 32) > 32 && next_look(u64::MAX / 2, None, 32) >= u64::MAX - 32);
     }
 
     #[test]
-    fn rounds_grow_to_a_second_and_shrink_to_the_time_left() {
+    fn rounds_grow_to_their_time_and_shrink_to_the_time_left() {
         let mut pace = Pace::default();
         assert_eq!((pace.round(None), pace.per_second()), (FIRST_ROUND, None));
         pace.saw(1000, Duration::from_millis(1));
-        assert_eq!(pace.round(None), 8000);
+        assert_eq!(pace.round(None), 32_000);
         pace.saw(500_000, Duration::from_millis(500));
-        assert_eq!(pace.round(None), 1_000_000);
+        assert_eq!(pace.round(None), 2_000_000);
         assert_eq!(pace.round(Some(Duration::from_millis(100))), 90_000);
         assert_eq!(pace.round(Some(Duration::ZERO)), 32);
         pace.saw(32, Duration::ZERO);

@@ -4,6 +4,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+use rayon::ThreadPoolBuilder;
+
 use super::medium::Phantom;
 use super::record::scene_account;
 use crate::domain::{
@@ -25,7 +27,7 @@ pub(super) struct Prepared {
     pub(super) scene: Option<Scene>,
 }
 
-/// Prepares a request on a thread of its own, which is left alone if the caller goes away.
+/// Prepares a request on threads of its own, which are left alone if the caller goes away.
 ///
 /// # Errors
 /// [`DoseError::Cancelled`]; [`DoseError::Internal`] if there is no thread, or it panicked.
@@ -35,11 +37,13 @@ pub(super) fn prepare(request: &DoseRequest, plan: &TransportPlan, control: &Con
     };
     let (request, plan, options) = (request.clone(), plan.clone(), options.clone());
     let (sender, prepared) = channel();
+    let failed = |reason: &str| DoseError::Internal(format!("the scene cannot be prepared: {reason}"));
+    // Work that is left alone must not stand in the way of the next request: it has threads of its own.
+    let pool = ThreadPoolBuilder::new().build().map_err(|error| failed(&error.to_string()))?;
     let work = move || {
         // Nobody takes it if the caller has gone.
-        let _ = sender.send(prepare_here(&request, &plan, &options));
+        let _ = sender.send(pool.install(|| prepare_here(&request, &plan, &options)));
     };
-    let failed = |reason: &str| DoseError::Internal(format!("the scene cannot be prepared: {reason}"));
     thread::Builder::new().name("tables".into()).spawn(work).map_err(|error| failed(&error.to_string()))?;
     loop {
         match prepared.recv_timeout(LOOK) {

@@ -3,16 +3,17 @@
 use std::time::{Duration, Instant};
 
 use super::balance::{Expected, check_book};
-use super::pace::{Pace, looks};
-use super::statistics::{Dosimetry, Statistics};
-use crate::domain::{
-    Control, DoseError, LabelMap, Progress, Region, Stage, StopReason, StopRule, TargetUncertainty, TransportProgress,
-};
+use super::dosimetry::Dosimetry;
+use super::pace::{Pace, first_look, next_look};
+use super::statistics::Statistics;
+use crate::domain::{Control, DoseError, LabelMap, Progress, Region, Stage, StopReason, StopRule, TransportProgress};
 use crate::engine::Device;
 use crate::engine::transport::{Scene, Tally};
 use crate::method::mass::DoseScale;
 use crate::plan::TransportPlan;
 
+/// Least time between two looks at the uncertainty that only serve to tell it.
+const LOOK_PAUSE: Duration = Duration::from_secs(5);
 /// How often a device may be lost in one run before that is an error.
 const MAX_LOSSES: u32 = 3;
 
@@ -40,6 +41,7 @@ pub(super) struct Done {
 }
 
 /// How far the rounds are.
+#[derive(Default)]
 struct State {
     done: u64,
     pace: Pace,
@@ -55,19 +57,23 @@ impl Rounds<'_> {
     /// [`DoseError::Cancelled`], a device that fails again and again, or a tally that cannot be.
     pub(super) fn run(&self, device: &mut Device, voxels: usize) -> Result<Done, DoseError> {
         let mut tally = Tally::new(self.plan.groups, voxels);
-        let mut looks = looks(voxels, self.plan.groups).peekable();
-        let pace = Pace::default();
-        let mut state = State { done: 0, pace, took: Duration::ZERO, losses: 0, relative_sigma: None, seen_at: 0 };
+        let mut state = State::default();
+        let mut look = self.stop.target.map(|_| first_look(voxels, self.plan.groups));
+        let mut last_look = Instant::now();
         let stopped_by = loop {
-            let goal = looks.peek().map_or(self.plan.histories, |&look| look.min(self.plan.histories));
+            let goal = look.map_or(self.plan.histories, |look| look.min(self.plan.histories));
             let length = state.pace.round(self.time_left()).min(goal - state.done);
             self.round(device, length, &mut tally, &mut state)?;
-            if looks.next_if_eq(&state.done).is_some() {
+            if look == Some(state.done) || look.is_none() && last_look.elapsed() > LOOK_PAUSE {
                 state.relative_sigma = self.relative_sigma(&tally)?;
-                state.seen_at = state.done;
-                if self.stop.target.is_some_and(|target| reached(target, state.relative_sigma)) {
+                (state.seen_at, last_look) = (state.done, Instant::now());
+            }
+            if let (Some(target), true) = (self.stop.target, look == Some(state.done)) {
+                let excess = state.relative_sigma.map(|sigma| sigma / target.relative);
+                if excess.is_some_and(|excess| excess <= 1.0) {
                     break StopReason::TargetUncertainty;
                 }
+                look = Some(next_look(state.done, excess, self.plan.groups));
             }
             if state.done == self.plan.histories {
                 let asked = self.stop.histories().is_some();
@@ -139,8 +145,4 @@ impl Rounds<'_> {
         let transport = TransportProgress { histories, relative_sigma: state.relative_sigma, time_left_s };
         Progress { stage: Stage::Dose, fraction, transport: Some(transport) }
     }
-}
-
-fn reached(target: TargetUncertainty, relative_sigma: Option<f64>) -> bool {
-    relative_sigma.is_some_and(|sigma| sigma <= target.relative)
 }

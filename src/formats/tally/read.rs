@@ -1,0 +1,135 @@
+//! Reading.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+use flate2::read::ZlibDecoder;
+use sha2::{Digest, Sha256};
+
+use super::{Hashing, Header, MAGIC};
+use crate::domain::{ActivityUnit, DensityMap, Invalid, TallyRecord, TimeIntegratedActivity, Volume, VoxelGrid};
+use crate::engine::transport::{GroupTally, Tally};
+use crate::plan::transport::groups;
+
+const DIGEST_BYTES: u64 = 32;
+/// A header holds some lines; a file that promises more is none.
+const MAX_HEADER_BYTES: u32 = 16 << 20;
+/// More than this, zlib cannot expand.
+const MAX_EXPANSION: u64 = 1040;
+/// Most bytes of a 64-bit number in LEB128.
+const MAX_VARINT_BYTES: u32 = 10;
+
+/// Reads the record in a file.
+///
+/// # Errors
+/// If the file cannot be opened, is no tally, or is damaged.
+pub fn read(path: &Path) -> Result<TallyRecord, Invalid> {
+    let file = File::open(path).map_err(|error| Invalid::new(format!("cannot be opened: {error}")))?;
+    decode(BufReader::with_capacity(1 << 20, file))
+}
+
+/// Reads a record.
+///
+/// # Errors
+/// If the bytes are no tally, or damaged: nothing is taken from them before their digest was checked.
+pub fn decode(mut input: impl Read + Seek) -> Result<TallyRecord, Invalid> {
+    let body_bytes = check_digest(&mut input)?;
+    let mut input = input.take(body_bytes);
+    let header = read_header(&mut input)?;
+    let bad = |what: &str| Invalid::new(format!("is damaged: {what}"));
+    let Header { scene, runs, shape, spacing_mm, affine } = header;
+    let grid = VoxelGrid::new(shape, spacing_mm).and_then(|grid| grid.with_affine(affine));
+    let grid = Arc::new(grid.map_err(|Invalid(reason)| bad(&format!("the grid {reason}")))?);
+    let voxels = grid.voxels();
+    // Before memory is asked for: what the file promises must fit into it.
+    let promised = (voxels as u64).saturating_mul(u64::from(scene.groups) + 2 * size_of::<f32>() as u64);
+    if scene.groups != groups(voxels) || promised > body_bytes.saturating_mul(MAX_EXPANSION) {
+        return Err(bad("it does not hold what its header says"));
+    }
+    if runs.windows(2).any(|pair| pair[0].end() > pair[1].first_history) {
+        return Err(bad("its histories overlap"));
+    }
+    let mut sums = Vec::new();
+    for _ in 0..scene.groups {
+        let histories = u64::from_le_bytes(bytes(&mut input)?);
+        let mut sum = || Ok::<_, Invalid>(u128::from_le_bytes(bytes(&mut input)?));
+        let (emitted, deposited, escaped) = (sum()?, sum()?, sum()?);
+        sums.push(GroupTally { histories, emitted, deposited, escaped, energy: Vec::new() });
+    }
+    let mut body = BufReader::with_capacity(1 << 16, ZlibDecoder::new(input));
+    let decays = read_map(&mut body, &grid)?;
+    let density = read_map(&mut body, &grid)?;
+    for group in &mut sums {
+        group.energy = read_varints(&mut body, voxels)?;
+    }
+    if body.read(&mut [0]).map_err(|_| bad("its end is not readable"))? != 0 {
+        return Err(bad("it goes on after its end"));
+    }
+    let activity = TimeIntegratedActivity::new(decays, ActivityUnit::BqS);
+    let activity = activity.map_err(|Invalid(reason)| bad(&format!("its activity {reason}")))?;
+    let density = DensityMap::new(density).map_err(|Invalid(reason)| bad(&format!("its density {reason}")))?;
+    Ok(TallyRecord { scene, runs, activity, density, tally: Tally { groups: sums } })
+}
+
+/// Number of bytes before the digest, and the input at its start again.
+fn check_digest(input: &mut (impl Read + Seek)) -> Result<u64, Invalid> {
+    let unreadable = |error: io::Error| Invalid::new(format!("cannot be read: {error}"));
+    let total = input.seek(SeekFrom::End(0)).and_then(|total| input.rewind().map(|()| total)).map_err(unreadable)?;
+    let mut magic = [0; MAGIC.len()];
+    let is_tally = total >= magic.len() as u64 + DIGEST_BYTES;
+    if !is_tally || input.read_exact(&mut magic).is_err() || magic != *MAGIC {
+        return Err(Invalid::new("is no tally of dosegrid"));
+    }
+    let body_bytes = total - DIGEST_BYTES;
+    let mut hashing = Hashing { inner: io::sink(), digest: Sha256::new_with_prefix(magic) };
+    io::copy(&mut input.by_ref().take(body_bytes - magic.len() as u64), &mut hashing).map_err(unreadable)?;
+    if bytes::<32>(input)? != *hashing.digest.finalize() {
+        return Err(Invalid::new("is truncated or damaged: its digest is not that of its content"));
+    }
+    input.rewind().map_err(unreadable)?;
+    Ok(body_bytes)
+}
+
+fn read_header(input: &mut impl Read) -> Result<Header, Invalid> {
+    let _: [u8; MAGIC.len()] = bytes(input)?;
+    let length = u32::from_le_bytes(bytes(input)?);
+    if length > MAX_HEADER_BYTES {
+        return Err(Invalid::new(format!("is damaged: a header of {length} bytes")));
+    }
+    let mut text = Vec::new();
+    input.take(length.into()).read_to_end(&mut text).map_err(|error| Invalid::new(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|_| Invalid::new("is of another version: its header is not understood"))
+}
+
+fn read_map(input: &mut impl Read, grid: &Arc<VoxelGrid>) -> Result<Volume<f32>, Invalid> {
+    let values = (0..grid.voxels()).map(|_| Ok(f32::from_le_bytes(bytes(input)?))).collect::<Result<_, Invalid>>()?;
+    Volume::from_vec(grid.clone(), values)
+}
+
+fn read_varints(input: &mut impl Read, count: usize) -> Result<Vec<u64>, Invalid> {
+    (0..count).map(|_| read_varint(input)).collect()
+}
+
+fn read_varint(input: &mut impl Read) -> Result<u64, Invalid> {
+    let mut value = 0u64;
+    for place in 0..MAX_VARINT_BYTES {
+        let [byte] = bytes(input)?;
+        let bits = u64::from(byte & 0x7f);
+        if bits.leading_zeros() < 7 * place {
+            break;
+        }
+        value |= bits << (7 * place);
+        if byte < 0x80 {
+            return Ok(value);
+        }
+    }
+    Err(Invalid::new("is damaged: a number of more than 64 bits"))
+}
+
+fn bytes<const N: usize>(input: &mut impl Read) -> Result<[u8; N], Invalid> {
+    let mut bytes = [0; N];
+    input.read_exact(&mut bytes).map_err(|_| Invalid::new("is truncated or damaged"))?;
+    Ok(bytes)
+}

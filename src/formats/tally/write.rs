@@ -1,0 +1,65 @@
+//! Writing.
+
+use std::io::{self, Write};
+
+use flate2::{Compression, write::ZlibEncoder};
+use sha2::{Digest, Sha256};
+
+use super::{Hashing, Header, MAGIC};
+use crate::domain::TallyRecord;
+
+/// Writes a record.
+///
+/// # Errors
+/// What the output says.
+pub fn write(output: &mut impl Write, record: &TallyRecord) -> io::Result<()> {
+    let mut output = Hashing { inner: output, digest: Sha256::new() };
+    let grid = record.activity.decays().grid();
+    let header = serde_json::to_vec(&Header {
+        scene: record.scene.clone(),
+        runs: record.runs.clone(),
+        shape: grid.shape().map(|n| n as u64),
+        spacing_mm: grid.spacing_mm(),
+        affine: *grid.affine(),
+    })?;
+    output.write_all(MAGIC)?;
+    let length = u32::try_from(header.len()).map_err(|_| io::Error::other("too many runs for one file"))?;
+    output.write_all(&length.to_le_bytes())?;
+    output.write_all(&header)?;
+    for group in &record.tally.groups {
+        output.write_all(&group.histories.to_le_bytes())?;
+        for sum in [group.emitted, group.deposited, group.escaped] {
+            output.write_all(&sum.to_le_bytes())?;
+        }
+    }
+    let mut encoder = ZlibEncoder::new(&mut output, Compression::fast());
+    for map in [record.activity.decays(), record.density.g_cm3()] {
+        in_pieces(&mut encoder, map.as_slice(), |value, bytes| bytes.extend(value.to_le_bytes()))?;
+    }
+    for group in &record.tally.groups {
+        in_pieces(&mut encoder, &group.energy, push_varint)?;
+    }
+    encoder.finish()?;
+    let Hashing { inner, digest } = output;
+    inner.write_all(&digest.finalize())
+}
+
+/// Encodes many values at once: an encoder called value by value is slow.
+fn in_pieces<T: Copy>(output: &mut impl Write, values: &[T], encode: impl Fn(T, &mut Vec<u8>)) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    for piece in values.chunks(1 << 14) {
+        bytes.clear();
+        piece.iter().for_each(|&value| encode(value, &mut bytes));
+        output.write_all(&bytes)?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the seven lowest bits")]
+fn push_varint(mut value: u64, bytes: &mut Vec<u8>) {
+    while value >= 0x80 {
+        bytes.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}

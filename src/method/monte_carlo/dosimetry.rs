@@ -1,0 +1,216 @@
+//! Dose and uncertainty of voxels and regions, from a tally.
+
+use rayon::prelude::*;
+
+use super::statistics::{Estimate, Statistics};
+use crate::domain::{Control, DoseError, LabelMap, Region, RegionDose};
+use crate::engine::transport::UNITS_PER_MEV;
+use crate::method::mass::DoseScale;
+
+/// Voxels that are looked at together: few enough to notice soon that the caller has gone.
+const CHUNK: usize = 1 << 14;
+
+/// A tally and what makes a dose of it.
+pub(super) struct Dosimetry<'a> {
+    pub(super) statistics: Statistics<'a>,
+    pub(super) scale: DoseScale<'a>,
+    /// Decays in the whole map [Bq·s].
+    pub(super) decays: f64,
+}
+
+impl Dosimetry<'_> {
+    /// Dose of a voxel and its 1σ [Gy]; none for a voxel too thin to have one.
+    fn voxel(&self, voxel: usize) -> Option<Estimate> {
+        let Estimate { mean, sigma } = self.statistics.voxel(voxel);
+        let dose = |mev: f64| self.scale.absorbed_dose(mev * self.decays, voxel);
+        Some(Estimate { mean: dose(mean)?, sigma: dose(sigma)? })
+    }
+
+    /// Dose and 1σ of every voxel [Gy]; 0 where it is too thin to have one.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`].
+    pub(super) fn maps(&self, voxels: usize, control: &Control) -> Result<(Vec<f32>, Vec<f32>), DoseError> {
+        let (mut dose, mut sigma) = (vec![0.0; voxels], vec![0.0; voxels]);
+        let chunks = dose.par_chunks_mut(CHUNK).zip(sigma.par_chunks_mut(CHUNK)).enumerate();
+        chunks.try_for_each(|(number, (dose, sigma))| {
+            if control.is_cancelled() {
+                return Err(DoseError::Cancelled);
+            }
+            for (offset, (dose, sigma)) in dose.iter_mut().zip(sigma).enumerate() {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "the stored precision; the dose is checked to be finite"
+                )]
+                if let Some(estimate) = self.voxel(number * CHUNK + offset) {
+                    (*dose, *sigma) = (estimate.mean as f32, estimate.sigma as f32);
+                }
+            }
+            Ok(())
+        })?;
+        Ok((dose, sigma))
+    }
+
+    /// Mean over a region of each voxel's 1σ relative to its dose; a voxel of the region that nothing reached counts as 100 %. None if nothing was
+    /// deposited there, or none of its voxels has a dose.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`].
+    pub(super) fn relative_sigma(
+        &self,
+        region: Region,
+        labels: Option<&LabelMap>,
+        control: &Control,
+    ) -> Result<Option<f64>, DoseError> {
+        let voxels = self.statistics.tally.voxels();
+        let labels = labels.map(|labels| labels.labels().as_slice());
+        let dose = |voxel: usize| self.scale.absorbed_dose(self.statistics.voxel_mean(voxel), voxel);
+        let threshold = match region {
+            Region::AboveDoseFraction(part) => {
+                let doses = |chunk: std::ops::Range<usize>| chunk.filter_map(dose).fold(0.0, f64::max);
+                part * by_chunk(voxels, control, doses)?.into_iter().fold(0.0, f64::max)
+            }
+            Region::Label(_) => 0.0,
+        };
+        let within = |voxel: usize| match region {
+            Region::AboveDoseFraction(_) => dose(voxel).is_some_and(|dose| dose > 0.0 && dose >= threshold),
+            Region::Label(label) => labels.is_some_and(|labels| labels[voxel] == label) && self.scale.has_dose(voxel),
+        };
+        let relative = |voxel: usize| {
+            let Estimate { mean, sigma } = self.statistics.voxel(voxel);
+            if mean > 0.0 { (sigma / mean, 1u32) } else { (1.0, 0) }
+        };
+        let sums = |chunk: std::ops::Range<usize>| {
+            let add = |(sum, count, reached), (part, hit)| (sum + part, count + 1, reached + u64::from(hit));
+            chunk.filter(|&voxel| within(voxel)).map(relative).fold((0.0, 0u64, 0u64), add)
+        };
+        let chunks = by_chunk(voxels, control, sums)?;
+        let add = |(sum, count, reached), (a, b, c)| (sum + a, count + b, reached + c);
+        let (sum, count, reached) = chunks.into_iter().fold((0.0, 0u64, 0u64), add);
+        Ok((reached > 0).then(|| sum / count as f64))
+    }
+
+    /// Mean dose of each region over the voxels that have a dose, with its 1σ: voxels rise and fall together, so that it is taken from the groups' own means.
+    pub(super) fn regions(&self, labels: &LabelMap) -> Vec<RegionDose> {
+        let labels = labels.labels().as_slice();
+        let last = labels.iter().copied().max().map_or(0, usize::from);
+        let mut voxels = vec![0u64; last + 1];
+        let dosed = || labels.iter().enumerate().filter(|&(voxel, &label)| label != 0 && self.scale.has_dose(voxel));
+        dosed().for_each(|(_, &label)| voxels[usize::from(label)] += 1);
+        // By group, the sum over each region of dose per history.
+        let of_group = |energy: &Vec<u64>| {
+            let mut sums = vec![0.0; last + 1];
+            for (voxel, &label) in dosed() {
+                let mev = energy[voxel] as f64 / UNITS_PER_MEV * self.decays;
+                sums[usize::from(label)] += self.scale.absorbed_dose(mev, voxel).unwrap_or(0.0);
+            }
+            sums
+        };
+        let sums: Vec<Vec<f64>> =
+            self.statistics.tally.groups.par_iter().map(|group| of_group(&group.energy)).collect();
+        let region = |label: usize| {
+            let Estimate { mean, sigma } = self.statistics.estimate(|group| sums[group][label]);
+            let count = voxels[label] as f64;
+            let label = u16::try_from(label).expect("a label has 16 bits");
+            RegionDose { label, mean_gy: mean / count, sigma_gy: sigma / count }
+        };
+        (1..=last).filter(|&label| voxels[label] > 0).map(region).collect()
+    }
+}
+
+/// What `of` gives for each chunk of voxels, in their order whatever the threads.
+///
+/// # Errors
+/// [`DoseError::Cancelled`].
+fn by_chunk<T: Send>(
+    voxels: usize,
+    control: &Control,
+    of: impl Fn(std::ops::Range<usize>) -> T + Sync,
+) -> Result<Vec<T>, DoseError> {
+    let chunk = |number: usize| {
+        if control.is_cancelled() {
+            return Err(DoseError::Cancelled);
+        }
+        Ok(of(number * CHUNK..voxels.min((number + 1) * CHUNK)))
+    };
+    (0..voxels.div_ceil(CHUNK)).into_par_iter().map(chunk).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::{Volume, VoxelGrid};
+    use crate::engine::transport::{GroupTally, Tally};
+    use crate::method::mass::Mass;
+
+    const UNIT: u64 = 1 << 26;
+    const GY_PER_MEV_IN_1_G: f64 = 1.602_176_634e-10;
+
+    /// Two voxels, two groups of four and two histories.
+    fn tally() -> Tally {
+        let group = |histories, energy: [u64; 2]| GroupTally {
+            histories,
+            energy: energy.map(|mev| mev * UNIT).to_vec(),
+            ..GroupTally::default()
+        };
+        Tally { groups: vec![group(4, [8, 4]), group(2, [1, 5])] }
+    }
+
+    fn grid() -> VoxelGrid {
+        VoxelGrid::new([2, 1, 1], [10.0; 3]).expect("a good grid")
+    }
+
+    fn labels(values: [f32; 2]) -> LabelMap {
+        LabelMap::new(&Volume::from_vec(Arc::new(grid()), values.to_vec()).expect("two values")).expect("labels")
+    }
+
+    fn dosimetry<'a>(tally: &'a Tally, density_g_cm3: &'a [f32]) -> Dosimetry<'a> {
+        let scale = DoseScale::new(&grid(), Mass::Own { density_g_cm3, minimum_g_cm3: 0.05 });
+        Dosimetry { statistics: Statistics::new(tally), scale, decays: 12.0 }
+    }
+
+    #[test]
+    fn maps_are_scaled_to_decays_and_mass() {
+        let (tally, density) = (tally(), [2.0, 0.01]);
+        let (dose, sigma) = dosimetry(&tally, &density).maps(2, &Control::detached()).expect("nobody cancels");
+        let expected = 1.5 * 12.0 / 2.0 * GY_PER_MEV_IN_1_G;
+        assert!((f64::from(dose[0]) / expected - 1.0).abs() < 1e-6, "{dose:?}");
+        assert!((f64::from(sigma[0]) / f64::from(dose[0]) - 0.5f64.sqrt() / 1.5).abs() < 1e-6);
+        assert_eq!((dose[1], sigma[1]), (0.0, 0.0));
+    }
+
+    #[test]
+    fn regions_count_correlations() {
+        // Group 0 has 12 in 4, group 1 has 6 in 2: the sum of both voxels does not vary at all, although each does.
+        let (tally, density) = (tally(), [1.0, 1.0]);
+        let regions = dosimetry(&tally, &density).regions(&labels([3.0, 3.0]));
+        assert_eq!((regions.len(), regions[0].label), (1, 3));
+        assert!((regions[0].mean_gy / (1.5 * 12.0 * GY_PER_MEV_IN_1_G) - 1.0).abs() < 1e-12);
+        assert!(regions[0].sigma_gy < 1e-12 * regions[0].mean_gy);
+        let apart = dosimetry(&tally, &density).regions(&labels([1.0, 2.0]));
+        assert!((apart[0].sigma_gy / apart[0].mean_gy - 0.5f64.sqrt() / 1.5).abs() < 1e-12);
+        assert!(dosimetry(&tally, &[0.0, 0.0]).regions(&labels([1.0, 0.0])).is_empty());
+    }
+
+    #[test]
+    fn relative_sigma_is_the_mean_over_the_region() {
+        let (mut tally, density) = (tally(), [1.0, 1.0]);
+        let sigma = |tally: &Tally, density: &[f32], region, labels: Option<&LabelMap>| {
+            dosimetry(tally, density).relative_sigma(region, labels, &Control::detached()).expect("nobody cancels")
+        };
+        let both = 0.5f64.sqrt() / 1.5; // alike in both voxels
+        let everywhere = Region::AboveDoseFraction(0.5);
+        assert!((sigma(&tally, &density, everywhere, None).expect("doses") - both).abs() < 1e-12);
+        tally.groups.iter_mut().for_each(|group| group.energy[1] = 0);
+        assert!((sigma(&tally, &density, everywhere, None).expect("a dose") - both).abs() < 1e-12);
+        // A voxel of the label that nothing reached counts as 100 %.
+        let map = labels([1.0, 1.0]);
+        let found = sigma(&tally, &density, Region::Label(1), Some(&map)).expect("a dose");
+        assert!((found - (both + 1.0) / 2.0).abs() < 1e-12, "{found}");
+        assert_eq!(sigma(&tally, &density, Region::Label(1), Some(&labels([0.0, 1.0]))), None);
+        assert_eq!(sigma(&tally, &[0.0, 0.0], everywhere, None), None);
+        assert_eq!(sigma(&Tally::new(2, 2), &density, everywhere, None), None);
+    }
+}
