@@ -24,7 +24,8 @@ fn balance(tally: &Tally) -> f64 {
 /// Layers of lung, bone, nothing and soft tissue across the longest axis, decays in every voxel of matter.
 fn layers(shape: [u64; 3], spacing_mm: [f64; 3], spectrum: EmissionSpectrum) -> Phantom {
     let mut phantom = Phantom::uniform(shape, spacing_mm, "lung", 0.26, spectrum);
-    let of = ["lung", "cortical_bone", "soft_tissue"].map(|name| material::find(name).expect("a known material").clone());
+    let of =
+        ["lung", "cortical_bone", "soft_tissue"].map(|name| material::find(name).expect("a known material").clone());
     phantom.materials = of.to_vec();
     let axis = (0..3).max_by_key(|&axis| shape[axis]).expect("three axes");
     for voxel in 0..phantom.grid.voxels() {
