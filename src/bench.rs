@@ -100,7 +100,8 @@ pub fn transport(device: &mut Device, phantom: &Phantom, seconds: f64) -> Result
 fn speed(phantom: &Phantom, scene: &Scene, tally: &Tally, seconds: f64) -> TransportSpeed {
     let binned = Binned::by_voxel(tally);
     let active = scene.source.voxels.iter().map(|&voxel| binned.mean(voxel as usize));
-    let variance = active.map(|found| (found.sigma / found.mean).powi(2)).sum::<f64>() / scene.source.voxels.len() as f64;
+    let variance =
+        active.map(|found| (found.sigma / found.mean).powi(2)).sum::<f64>() / scene.source.voxels.len() as f64;
     let histories = tally.histories();
     debug_assert_eq!(phantom.grid.voxels(), tally.voxels());
     TransportSpeed {
@@ -121,7 +122,8 @@ mod tests {
     #[test]
     fn figures_belong_together() {
         let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
-        let phantom = Phantom::uniform([3; 3], [5.0; 3], "water", 1.0, line(Particle::Electron, 0.2)).with_source_at([1; 3]);
+        let phantom =
+            Phantom::uniform([3; 3], [5.0; 3], "water", 1.0, line(Particle::Electron, 0.2)).with_source_at([1; 3]);
         let speed = transport(&mut device, &phantom, 0.01).expect("it runs");
         assert!((speed.histories as f64 / speed.seconds / speed.histories_per_s - 1.0).abs() < 1e-9);
         assert!((speed.efficiency_per_s * speed.relative_sigma.powi(2) * speed.seconds - 1.0).abs() < 1e-9);

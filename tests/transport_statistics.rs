@@ -67,7 +67,8 @@ fn the_number_of_threads_changes_nothing() {
 fn honesty(spread: &[f64], claimed: &[f64]) -> [f64; 3] {
     let ratios: Vec<f64> = spread.iter().zip(claimed).map(|(spread, claimed)| spread / claimed).collect();
     let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
-    let [low, high] = ratios.iter().fold([f64::INFINITY, 0.0], |[a, b], &ratio| [f64::min(a, ratio), f64::max(b, ratio)]);
+    let [low, high] =
+        ratios.iter().fold([f64::INFINITY, 0.0], |[a, b], &ratio| [f64::min(a, ratio), f64::max(b, ratio)]);
     [mean, low, high]
 }
 
@@ -108,7 +109,11 @@ fn the_spread_of_thirty_seeds_is_the_sigma_that_each_claims() {
             claimed.push(of.iter().map(|found| found.sigma.powi(2)).sum::<f64>() / count);
         }
         let honesty = honesty(&spread, &claimed);
-        println!("{}: variance of {SEEDS} seeds over that claimed, {} voxels: {honesty:.3?}", device.info().name, voxels.len());
+        println!(
+            "{}: variance of {SEEDS} seeds over that claimed, {} voxels: {honesty:.3?}",
+            device.info().name,
+            voxels.len()
+        );
         assert!(is_honest(honesty), "{}: {honesty:?}", device.info().name);
     }
 }

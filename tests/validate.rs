@@ -5,7 +5,8 @@ use crate::support::command::{dosegrid, stderr, succeed};
 #[test]
 fn a_passing_check_writes_its_report_and_exits_with_0() {
     let folder = tempfile::tempdir().expect("a folder");
-    let args = ["validate", "--device=cpu", "--check=energy-balance", "--check=convolution", "--output=out", "--json=v.json"];
+    let args =
+        ["validate", "--device=cpu", "--check=energy-balance", "--check=convolution", "--output=out", "--json=v.json"];
     let stdout = succeed(folder.path(), args);
     assert!(stdout.contains("2 of 2 checks passed on cpu"), "{stdout}");
     assert!(stdout.contains("absorbed and left over emitted") && !stdout.contains("FAIL"), "{stdout}");

@@ -71,7 +71,8 @@ fn compare(cases: &[(&str, [Option<f64>; 7])]) -> Findings {
     let limit = RMS_BY_DECADE.iter().enumerate().map(|(decade, limit)| [decade as f64, *limit, 0.0]);
     plot.series.push(Series::line("tolerance", limit.collect()));
     for (name, rms) in cases {
-        let seen: Vec<(usize, f64)> = rms.iter().enumerate().filter_map(|(decade, rms)| Some((decade, (*rms)?))).collect();
+        let seen: Vec<(usize, f64)> =
+            rms.iter().enumerate().filter_map(|(decade, rms)| Some((decade, (*rms)?))).collect();
         findings.rows.extend(seen.iter().map(|&(decade, rms)| {
             let quantity = format!("{name}, rms relative error {decade} decades under the maximum");
             Row::new(quantity, Estimate::exact(rms), 0.0, RMS_BY_DECADE[decade])

@@ -63,11 +63,21 @@ fn compare(kernels: &[Shells]) -> Findings {
         for part in [0.5, 0.9] {
             let expected = radius_of_part(reference, part);
             let ratio = found.of(|energy| radius_of_part(energy, part) / expected);
-            findings.rows.push(Row::new(format!("{name}, R{:.0} over reference", 100.0 * part), ratio, 1.0, RADIUS_TOLERANCE));
+            findings.rows.push(Row::new(
+                format!("{name}, R{:.0} over reference", 100.0 * part),
+                ratio,
+                1.0,
+                RADIUS_TOLERANCE,
+            ));
         }
         let total: f64 = reference.iter().sum();
         let whole = found.of(|energy| energy.iter().sum::<f64>() / total);
-        findings.rows.push(Row::new(format!("{name}, energy in all shells over reference"), whole, 1.0, TOTAL_TOLERANCE));
+        findings.rows.push(Row::new(
+            format!("{name}, energy in all shells over reference"),
+            whole,
+            1.0,
+            TOTAL_TOLERANCE,
+        ));
         findings.rows.push(worst_shell(shells));
         findings.plots.extend(plots(shells));
     }
@@ -131,7 +141,8 @@ mod tests {
         let reference = reference();
         assert!(compare(&[shells(&reference, |_| 1.0)]).passes());
         let stretched = |by: f64| {
-            let reference: Vec<f64> = (0..=HALF_WIDTH).map(|n| 1.0 / (1.0 + ((n as f64 / by - 14.0) / 1.5).exp()) / by).collect();
+            let reference: Vec<f64> =
+                (0..=HALF_WIDTH).map(|n| 1.0 / (1.0 + ((n as f64 / by - 14.0) / 1.5).exp()) / by).collect();
             shells(&reference, |_| 1.0).found
         };
         for by in [0.98, 1.02] {

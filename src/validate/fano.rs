@@ -1,11 +1,11 @@
 //! Fano's theorem: one composition, emission in proportion to the mass, no way out. Then the dose is the same everywhere, whatever the densities.
 
+use super::Check;
 use super::findings::{Findings, Row};
 use super::phantom::{Phantom, line};
 use super::plot::{Plot, Series};
 use super::rig::Rig;
 use super::statistics::{Binned, Estimate};
-use super::Check;
 use crate::domain::{DoseError, Particle};
 use crate::engine::transport::Boundary;
 
@@ -74,7 +74,8 @@ pub fn dose_by_density(rig: &mut Rig, case: &Case) -> Result<[Estimate; 4], Dose
     let mut masses = [0.0; 4];
     (0..phantom.grid.voxels()).for_each(|voxel| masses[density_of_voxel(voxel)] += phantom.mass_g(voxel));
     let mass: f64 = masses.iter().sum();
-    let relative = |density: usize| move |energy: &[f64]| energy[density] / masses[density] / (energy.iter().sum::<f64>() / mass);
+    let relative =
+        |density: usize| move |energy: &[f64]| energy[density] / masses[density] / (energy.iter().sum::<f64>() / mass);
     Ok([0, 1, 2, 3].map(|density| binned.of(relative(density))))
 }
 
@@ -114,7 +115,12 @@ fn compare(doses: &[Doses]) -> Findings {
     }
     for (density, &g_cm3) in DENSITIES.iter().enumerate() {
         let all: Vec<Estimate> = doses.iter().map(|doses| doses.of_density[density]).collect();
-        findings.rows.push(Row::new(format!("all cases, dose at {g_cm3} g/cm³ over mean"), pooled(&all), 1.0, TOLERANCE));
+        findings.rows.push(Row::new(
+            format!("all cases, dose at {g_cm3} g/cm³ over mean"),
+            pooled(&all),
+            1.0,
+            TOLERANCE,
+        ));
     }
     findings.plots.push(plot);
     findings

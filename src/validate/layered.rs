@@ -181,7 +181,10 @@ mod tests {
     fn findings(factor: impl Fn(usize) -> f64) -> Findings {
         let reference = golden::layered("Y-90");
         let voxels = (0..reference.dose_gy.len())
-            .map(|voxel| Estimate { mean: reference.dose_gy[voxel] * factor(voxel), sigma: 0.002 * reference.dose_gy[voxel] })
+            .map(|voxel| Estimate {
+                mean: reference.dose_gy[voxel] * factor(voxel),
+                sigma: 0.002 * reference.dose_gy[voxel],
+            })
             .collect::<Vec<_>>();
         let mean = |region: &dyn Fn(usize) -> bool| {
             let inside: Vec<usize> = (0..voxels.len()).filter(|&voxel| region(voxel)).collect();

@@ -64,7 +64,12 @@ fn compare(kernels: &[Shells]) -> Findings {
     for shells in kernels {
         let rows = (0..=LAST_SHELL).map(|shell| {
             let radius_cm = shell as f64 * shells.spacing_cm;
-            Row::new(format!("{}, shell at {radius_cm:.0} cm over reference", shells.name), ratio(shells, shell), 1.0, TOLERANCE)
+            Row::new(
+                format!("{}, shell at {radius_cm:.0} cm over reference", shells.name),
+                ratio(shells, shell),
+                1.0,
+                TOLERANCE,
+            )
         });
         findings.rows.extend(rows);
         findings.plots.extend(plots(shells));

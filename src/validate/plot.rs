@@ -128,19 +128,29 @@ impl Plot {
         axes(&mut svg, &x, &y);
         let middle = [(left + width - right) / 2.0, (top + height - bottom) / 2.0];
         let (x_label, y_label) = (escaped(self.x_label), escaped(self.y_label));
-        add(&mut svg, format!("<text text-anchor=\"middle\" x=\"{}\" y=\"{}\">{x_label}</text>", middle[0], height - 8.0));
-        add(&mut svg, format!(
-            "<text text-anchor=\"middle\" transform=\"translate(14 {}) rotate(-90)\">{y_label}</text>", middle[1]
-        ));
+        add(
+            &mut svg,
+            format!("<text text-anchor=\"middle\" x=\"{}\" y=\"{}\">{x_label}</text>", middle[0], height - 8.0),
+        );
+        add(
+            &mut svg,
+            format!(
+                "<text text-anchor=\"middle\" transform=\"translate(14 {}) rotate(-90)\">{y_label}</text>",
+                middle[1]
+            ),
+        );
         for (number, series) in self.series.iter().enumerate() {
             let colour = COLOURS[number % COLOURS.len()];
             draw(&mut svg, series, colour, &x, &y);
             let row = top + 12.0 + 14.0 * number as f64;
             let name = escaped(&series.name);
-            add(&mut svg, format!(
-                "<text class=\"legend\" text-anchor=\"end\" fill=\"{colour}\" x=\"{}\" y=\"{row}\">{name}</text>",
-                width - right - 6.0
-            ));
+            add(
+                &mut svg,
+                format!(
+                    "<text class=\"legend\" text-anchor=\"end\" fill=\"{colour}\" x=\"{}\" y=\"{row}\">{name}</text>",
+                    width - right - 6.0
+                ),
+            );
         }
         svg + "</svg>"
     }
@@ -150,13 +160,25 @@ impl Plot {
         for (name, ends) in &self.shades {
             let [from, to] = ends.map(|end| x.place(end));
             let (top, height) = (y.ends[1], y.ends[0] - y.ends[1]);
-            add(svg, format!("<rect class=\"shade\" x=\"{from:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{height}\"/>", to - from));
+            add(
+                svg,
+                format!(
+                    "<rect class=\"shade\" x=\"{from:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{height}\"/>",
+                    to - from
+                ),
+            );
             add(svg, format!("<text x=\"{:.1}\" y=\"{}\">{}</text>", from + 4.0, y.ends[0] - 6.0, escaped(name)));
         }
         if let Some(band) = self.band {
             let [low, high] = band.map(|end| y.place(end));
             let (left, width) = (x.ends[0], x.ends[1] - x.ends[0]);
-            add(svg, format!("<rect class=\"band\" x=\"{left}\" y=\"{high:.1}\" width=\"{width}\" height=\"{:.1}\"/>", low - high));
+            add(
+                svg,
+                format!(
+                    "<rect class=\"band\" x=\"{left}\" y=\"{high:.1}\" width=\"{width}\" height=\"{:.1}\"/>",
+                    low - high
+                ),
+            );
         }
     }
 }
@@ -176,7 +198,10 @@ fn axes(svg: &mut String, x: &Axis, y: &Axis) {
     for tick in y.ticks() {
         let at = y.place(tick);
         add(svg, format!("<path class=\"grid\" d=\"M{left} {at:.1}H{right}\"/>"));
-        add(svg, format!("<text text-anchor=\"end\" x=\"{}\" y=\"{:.1}\">{}</text>", left - 5.0, at + 4.0, label(tick)));
+        add(
+            svg,
+            format!("<text text-anchor=\"end\" x=\"{}\" y=\"{:.1}\">{}</text>", left - 5.0, at + 4.0, label(tick)),
+        );
     }
     add(svg, format!("<path class=\"frame\" d=\"M{left} {top}V{bottom}H{right}\"/>"));
 }

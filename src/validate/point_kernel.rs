@@ -154,6 +154,9 @@ pub(super) mod tests {
 
     #[test]
     fn shells_are_numbered_by_their_distance() {
-        assert_eq!([[0, 0, 0], [1, 0, 0], [1, 1, 1], [3, 4, 0]].map(|offset| distance(offset).round()), [0.0, 1.0, 2.0, 5.0]);
+        assert_eq!(
+            [[0, 0, 0], [1, 0, 0], [1, 1, 1], [3, 4, 0]].map(|offset| distance(offset).round()),
+            [0.0, 1.0, 2.0, 5.0]
+        );
     }
 }

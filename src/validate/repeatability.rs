@@ -51,7 +51,10 @@ fn run(rig: &mut Rig, phantom: &Phantom, ranges: &[Range<u64>]) -> Result<Tally,
 
 fn compare(first: &Tally, same: &[(&str, Tally)], other_seed: &Tally) -> Findings {
     let same = same.iter().map(|(how, tally)| {
-        Row::none_of(format!("figures of {} histories that differ when {how}", first.histories()), differences(first, tally))
+        Row::none_of(
+            format!("figures of {} histories that differ when {how}", first.histories()),
+            differences(first, tally),
+        )
     });
     let reached = first.groups.iter().flat_map(|group| &group.energy).filter(|&&energy| energy > 0).count();
     let equal = reached.saturating_sub(differences(first, other_seed));
@@ -68,12 +71,8 @@ fn differences(a: &Tally, b: &Tally) -> usize {
         return usize::MAX;
     }
     let groups = a.groups.iter().zip(&b.groups).map(|(a, b)| {
-        let book = [
-            a.histories != b.histories,
-            a.emitted != b.emitted,
-            a.deposited != b.deposited,
-            a.escaped != b.escaped,
-        ];
+        let book =
+            [a.histories != b.histories, a.emitted != b.emitted, a.deposited != b.deposited, a.escaped != b.escaped];
         let voxels = a.energy.iter().zip(&b.energy).filter(|(a, b)| a != b).count();
         voxels + book.into_iter().filter(|differs| *differs).count()
     });

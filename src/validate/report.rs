@@ -47,7 +47,12 @@ impl Report {
         let mut line = |line: String| writeln!(text, "{line}").expect("a string takes all text");
         for outcome in &self.outcomes {
             let verdict = verdict(outcome.passes());
-            line(format!("\n{verdict}  {} ({}, {:.1} s)", outcome.check.title, outcome.check.name, outcome.took.as_secs_f64()));
+            line(format!(
+                "\n{verdict}  {} ({}, {:.1} s)",
+                outcome.check.title,
+                outcome.check.name,
+                outcome.took.as_secs_f64()
+            ));
             match &outcome.findings {
                 Err(error) => line(format!("      could not be made: {error}")),
                 Ok(findings) => {
@@ -112,8 +117,10 @@ impl Report {
             ("Effort", format!("{} ({} × the standard histories)", self.effort.name(), self.effort.factor())),
             ("Time taken", format!("{:.1} s", self.took.as_secs_f64())),
         ];
-        let facts: String =
-            facts.iter().map(|(name, value)| format!("<tr><th>{name}</th><td>{}</td></tr>\n", escaped(value))).collect();
+        let facts: String = facts
+            .iter()
+            .map(|(name, value)| format!("<tr><th>{name}</th><td>{}</td></tr>\n", escaped(value)))
+            .collect();
         let sections: String = self.outcomes.iter().map(section).collect();
         format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>dosegrid: physics checks</title>\n\
@@ -208,7 +215,8 @@ mod tests {
     use crate::validate::statistics::Estimate;
 
     fn report(found: f64) -> Report {
-        let outcome = |number: usize, findings| Outcome { check: &CHECKS[number], findings, took: Duration::from_secs(1) };
+        let outcome =
+            |number: usize, findings| Outcome { check: &CHECKS[number], findings, took: Duration::from_secs(1) };
         let row = Row::new("a <quantity>", Estimate { mean: found, sigma: 0.001 }, 1.0, 0.01);
         let rows = vec![Row::none_of("faults", 0), row];
         let device = DeviceInfo {
@@ -219,7 +227,10 @@ mod tests {
             driver: "2 threads".into(),
         };
         let findings = Findings { rows, plots: vec![] };
-        let outcomes = vec![outcome(0, Ok(findings)), outcome(1, Ok(Findings { rows: vec![Row::none_of("x", 0)], plots: vec![] }))];
+        let outcomes = vec![
+            outcome(0, Ok(findings)),
+            outcome(1, Ok(Findings { rows: vec![Row::none_of("x", 0)], plots: vec![] })),
+        ];
         let began = UNIX_EPOCH + Duration::from_secs(1_709_164_799);
         Report { device, effort: Effort::Standard, began, took: Duration::from_secs(2), outcomes }
     }
@@ -264,7 +275,10 @@ mod tests {
 
     #[test]
     fn figures_are_short_and_keep_their_digits() {
-        assert_eq!([0.0, 1.0, 0.99812, 1e-5, -2.5, 1.234567].map(figure), ["0", "1", "0.99812", "1.00e-5", "-2.5", "1.23457"]);
+        assert_eq!(
+            [0.0, 1.0, 0.99812, 1e-5, -2.5, 1.234567].map(figure),
+            ["0", "1", "0.99812", "1.00e-5", "-2.5", "1.23457"]
+        );
         assert_eq!(figure(f64::NAN), "NaN");
     }
 }

@@ -150,7 +150,8 @@ mod tests {
 
     fn comparison(factor: impl Fn(&SValue) -> f64) -> Comparison {
         let table = golden::s_values("Lu-177");
-        let found_gy = table.iter().map(|row| Estimate { mean: row.s_gy * factor(row), sigma: 1e-4 * row.s_gy }).collect();
+        let found_gy =
+            table.iter().map(|row| Estimate { mean: row.s_gy * factor(row), sigma: 1e-4 * row.s_gy }).collect();
         Comparison { name: "a case".into(), found_gy, table }
     }
 

@@ -91,7 +91,8 @@ impl Binned {
         let histories: f64 = self.histories.iter().sum();
         let without = |group: usize| {
             let left = histories - self.histories[group];
-            let energy: Vec<f64> = total.iter().zip(&self.energy_mev[group]).map(|(all, one)| (all - one) / left).collect();
+            let energy: Vec<f64> =
+                total.iter().zip(&self.energy_mev[group]).map(|(all, one)| (all - one) / left).collect();
             of(&energy)
         };
         let values: Vec<f64> = (0..groups).map(without).collect();

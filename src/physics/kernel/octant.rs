@@ -136,6 +136,9 @@ mod tests {
         let (control, _progress) = Control::new(cancel.clone());
         cancel.cancel();
         let spec = spec([0.1; 3], [3; 3], None);
-        assert_eq!(energies(radial_kernel(spec.nuclide), spec.spacing_cm, spec.half_width, &control), Err(DoseError::Cancelled));
+        assert_eq!(
+            energies(radial_kernel(spec.nuclide), spec.spacing_cm, spec.half_width, &control),
+            Err(DoseError::Cancelled)
+        );
     }
 }
