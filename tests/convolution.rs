@@ -7,31 +7,18 @@ use std::time::{Duration, Instant};
 use dosegrid::domain::{Control, DeviceSelector, DoseError, Volume};
 use dosegrid::engine::Device;
 use dosegrid::plan::ConvolutionPlan;
+use dosegrid::validate::convolution::{RMS_BY_DECADE, convolve_directly, rms_by_decade as rms_of_decades};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::direct::convolve_directly;
 use crate::support::sources::{self, AMPLE, convolve};
 use crate::support::{self};
-
-/// Largest rms of the relative error, by decade of the local energy under the maximum: the design's target.
-const RMS_BY_DECADE: [f64; 7] = [1e-5, 1e-5, 1e-5, 1e-5, 1e-5, 1e-5, 1e-4];
 
 /// How soon a device must be free after its caller has gone.
 const CANCEL_WITHIN: Duration = Duration::from_millis(200);
 
-/// Root mean square of the relative error of the voxels in each decade under the maximum; 0 for a decade without a voxel.
+/// The design's measure, 0 for a decade without a voxel.
 fn rms_by_decade(found: &[f32], expected: &[f64]) -> [f64; 7] {
-    let most = expected.iter().copied().fold(0.0, f64::max);
-    let mut sums = [(0.0, 0usize); 7];
-    for (&found, &expected) in found.iter().zip(expected).filter(|(_, e)| **e > 0.0) {
-        let depth = (most / expected).log10();
-        let decade = (0..7).find(|&decade| depth < decade as f64 + 0.5);
-        if let Some((sum, count)) = decade.map(|decade| &mut sums[decade]) {
-            *sum += (f64::from(found) / expected - 1.0).powi(2);
-            *count += 1;
-        }
-    }
-    sums.map(|(sum, count)| if count == 0 { 0.0 } else { (sum / count as f64).sqrt() })
+    rms_of_decades(found, expected).map(|rms| rms.unwrap_or(0.0))
 }
 
 /// Largest difference of two results, relative to the largest value.

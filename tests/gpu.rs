@@ -11,8 +11,8 @@ use dosegrid::engine::gpu::{DeviceLimits, GpuEngine};
 use dosegrid::engine::{Device, list_devices};
 use dosegrid::physics::kernel::{KernelSpec, VoxelKernel};
 use dosegrid::plan::ConvolutionPlan;
+use dosegrid::validate::convolution::convolve_directly;
 
-use crate::support::direct::convolve_directly;
 use crate::support::gpu;
 use crate::support::sources::{self, hot_in_cold, random};
 

@@ -120,7 +120,7 @@ fn two_sources_give_the_sum_of_their_doses() {
         for z in [1, 3, 4, 5] {
             let (a, b) = (first.mean(z).scaled(0.75), second.mean(z).scaled(0.25));
             let sum = dosegrid::validate::statistics::Estimate { mean: a.mean + b.mean, sigma: a.sigma.hypot(b.sigma) };
-            Agreement::new(&device, both.mean(z), sum, 0.05).assert(&format!("{} layer {z}", device.info().name));
+            Agreement::new(&device, both.mean(z), sum, 0.08).assert(&format!("{} layer {z}", device.info().name));
         }
     }
 }
@@ -128,7 +128,7 @@ fn two_sources_give_the_sum_of_their_doses() {
 #[test]
 fn a_mirrored_phantom_has_the_mirrored_dose() {
     for mut device in engines() {
-        let n = histories(&device, 200_000);
+        let n = histories(&device, 300_000);
         for axis in 0..3 {
             let mut phantom = layers([9, 7, 8], [3.0, 4.0, 5.0], spectrum("Y-90"));
             // Decays in one corner only.
@@ -159,7 +159,9 @@ fn a_mirrored_phantom_has_the_mirrored_dose() {
             for slab in 0..5 {
                 let what = format!("{} axis {axis} slab {slab}", device.info().name);
                 if direct.mean(slab).mean > 0.0 {
-                    Agreement::new(&device, direct.mean(slab), back.mean(slab), 0.05).assert(&what);
+                    // The source ends at the fourth slab: less reaches the fifth.
+                    let detects = if slab < 4 { 0.06 } else { 0.12 };
+                    Agreement::new(&device, direct.mean(slab), back.mean(slab), detects).assert(&what);
                 }
             }
         }

@@ -34,7 +34,7 @@ fn the_dose_is_the_same_at_every_density() {
     let control = Control::detached();
     for mut device in engines() {
         let name = device.info().name;
-        for (case, wanted) in [(&CASES[0], 800_000), (&CASES[1], 500_000), (&CASES[3], 60_000)] {
+        for (case, wanted) in [(&CASES[0], 1_000_000), (&CASES[1], 900_000), (&CASES[3], 150_000)] {
             let case = Case { histories: histories(&device, wanted), ..*case };
             let mut rig = Rig { device: &mut device, effort: Effort::Standard, control: &control };
             let doses = dose_by_density(&mut rig, &case).expect("histories can be run");

@@ -85,7 +85,7 @@ fn take_step(reach: Reach) -> bool {
 
 // Stops a particle that is below the cut, or cannot leave its voxel.
 fn is_stopped(reach: Reach) -> bool {
-    let to_surface = to_surface_cm(particle.at) * here.density_g_cm3;
+    let to_surface = nearest_surface_cm(particle.at) * here.density_g_cm3;
     let stops = particle.energy_mev < params.absorption_mev || reach.csda_range < to_surface;
     if stops { stop(reach); }
     return stops;
@@ -122,7 +122,7 @@ fn plan_step(reach: Reach, to_interaction: f32) -> CondensedStep {
 fn fly(path: f32, whole: f32, loss_mev: f32) -> Flight {
     let loss_per_path = loss_mev / whole;
     var left = path;
-    if path < to_surface_cm(particle.at) * here.density_g_cm3 {
+    if path < nearest_surface_cm(particle.at) * here.density_g_cm3 {
         particle.at = advance(particle.at, path / here.density_g_cm3);
         particle.pending_mev += loss_per_path * path;
         return Flight(DONE, 0.0);

@@ -65,7 +65,7 @@ fn nearest(distance: vec3<f32>) -> Face {
 }
 
 // Distance to the nearest point of the voxel's surface [cm].
-fn to_surface_cm(at: Position) -> f32 {
+fn nearest_surface_cm(at: Position) -> f32 {
     let along = min(at.local_cm, spacing_cm() - at.local_cm);
     return min(min(along.x, along.y), along.z);
 }

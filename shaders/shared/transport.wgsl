@@ -26,7 +26,7 @@ struct TransportParams {
     end_history_high: u32,
     local_mev: f32,           // what stays where the decay was
     n_slots: u32,             // slots of the emissions, one more if something stays
-    n_items: u32,             // decays times slots
+    n_items: u32,             // slots times decays, ranks padded to whole workgroups
     n_sources: u32,           // voxels with activity
     source_guide_bits: u32,
     reach_first: u32,         // where the tables start: in vec4

@@ -58,7 +58,7 @@ fn run(case_here: Case) -> Outcome {
             let face = next_face(at);
             let beyond = cross_face(at, face);
             let words = vec4(voxel_index(select(at.cell, beyond.at.cell, beyond.is_inside)), u32(beyond.is_inside), 0u, 0u);
-            return Outcome(words, vec4(face.distance_cm, to_surface_cm(at), 0.0, 0.0), vec4(beyond.at.local_cm, 0.0));
+            return Outcome(words, vec4(face.distance_cm, nearest_surface_cm(at), 0.0, 0.0), vec4(beyond.at.local_cm, 0.0));
         }
         case 4u: { return Outcome(no_words, vec4(turned(direction, given[0], vec2(given[6], given[7])), 0.0), none); }
         case 5u: { return Outcome(no_words, vec4(half_versine(given[0], given[1]), soft_loss(given[2], given[3]), 0.0, 0.0), none); }

@@ -84,6 +84,8 @@ fn phantom(case: &Case) -> Phantom {
     phantom.density_g_cm3 = (0..phantom.grid.voxels()).map(|voxel| DENSITIES[density_of_voxel(voxel)]).collect();
     phantom.decays = phantom.density_g_cm3.clone();
     phantom.boundary = Boundary::Periodic;
+    // A seed for each case: the same random numbers in the same map would make the cases err alike.
+    phantom.seed ^= case.mev.to_bits();
     phantom
 }
 

@@ -27,13 +27,15 @@ fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
     let spectrum = nuclide::emissions(nuclide::find("I-131").expect("a known nuclide")).clone();
     let phantom = layered::phantom(spectrum);
     let n = rig.histories(HISTORIES).min(HISTORIES);
-    let first = run(rig, &phantom, &[0..n])?;
-    let again = run(rig, &phantom, &[0..n])?;
+    let all = 0..n;
+    let whole = std::slice::from_ref(&all);
+    let first = run(rig, &phantom, whole)?;
+    let again = run(rig, &phantom, whole)?;
     let split = run(rig, &phantom, &[n / 3..n, 0..7, 7..n / 3])?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let pool = pool.map_err(|error| DoseError::Internal(format!("a thread cannot be started: {error}")))?;
-    let one_thread = pool.install(|| run(rig, &phantom, &[0..n]))?;
-    let other = run(rig, &Phantom { seed: phantom.seed + 1, ..phantom.clone() }, &[0..n])?;
+    let one_thread = pool.install(|| run(rig, &phantom, whole))?;
+    let other = run(rig, &Phantom { seed: phantom.seed + 1, ..phantom.clone() }, whole)?;
     Ok(compare(&first, &[("run again", again), ("run in ranges", split), ("run on one thread", one_thread)], &other))
 }
 

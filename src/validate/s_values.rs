@@ -120,7 +120,8 @@ fn compare(comparison: &Comparison) -> Vec<Row> {
         (i + j + k, Row::new(format!("{name}, S({i},{j},{k}) over reference"), ratio, 1.0, tolerance))
     };
     let compared = table.iter().zip(found_gy).filter(|(row, _)| row.s_gy > FAINT * own).map(row);
-    let (near, far): (Vec<_>, Vec<_>) = compared.partition(|(steps, _)| *steps < 2);
+    let (mut near, far): (Vec<_>, Vec<_>) = compared.partition(|(steps, _)| *steps < 2);
+    near.sort_by_key(|(steps, _)| *steps);
     let worst = Row::worst(far.into_iter().map(|(_, row)| row));
     let near = near.into_iter().map(|(_, row)| row);
     near.chain(worst.map(|row| Row { quantity: format!("{} (worst of the others)", row.quantity), ..row })).collect()

@@ -1,7 +1,6 @@
 //! What several tests share.
 
 pub(crate) mod command;
-pub(crate) mod direct;
 pub(crate) mod nifti;
 pub(crate) mod patient;
 pub(crate) mod sources;

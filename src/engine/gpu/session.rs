@@ -24,7 +24,7 @@ pub(super) struct Session {
     pub(super) context: Context,
     kernels: DeviceKernels,
     pub(super) batches: Batches,
-    workspace: Option<Workspace>,
+    pub(super) workspace: Option<Workspace>,
     /// What transport keeps from one call to the next; compiled when first needed.
     pub(super) transport: Option<TransportStages>,
     pub(super) is_software: bool,

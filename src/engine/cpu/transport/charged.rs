@@ -131,7 +131,7 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
     /// How far the particle goes; none, and it is stopped here, if it is below the cut or cannot leave its voxel.
     fn reach_or_stop(&mut self) -> Option<Reach> {
         let reach = self.reach();
-        let to_surface = self.at.to_surface_cm(&self.history.scene.grid) * self.medium.density_g_cm3;
+        let to_surface = self.at.nearest_surface_cm(&self.history.scene.grid) * self.medium.density_g_cm3;
         if self.energy_mev < self.history.scene.cuts.absorption_mev || reach.csda_range < to_surface {
             self.stop(reach);
             return None;
@@ -181,7 +181,7 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
         let scene = self.history.scene;
         let loss_per_path = loss_mev / whole;
         let mut left = path;
-        if path < self.at.to_surface_cm(&scene.grid) * self.medium.density_g_cm3 {
+        if path < self.at.nearest_surface_cm(&scene.grid) * self.medium.density_g_cm3 {
             self.at.advance(path / self.medium.density_g_cm3, &scene.grid);
             self.pending_mev += loss_per_path * path;
             return Flight::Done;

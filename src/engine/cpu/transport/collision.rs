@@ -138,6 +138,7 @@ pub(crate) fn annihilation(kinetic_mev: f32, stream: &mut Stream) -> [(f32, f32)
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "a test of single precision")]
 mod tests {
     use super::*;
     use crate::engine::transport::tables::SPECTRUM_ROWS;

@@ -55,7 +55,7 @@ impl Position {
 
     /// Distance to the nearest point of the voxel's surface [cm].
     #[inline]
-    pub(crate) fn to_surface_cm(&self, grid: &GridShape) -> f32 {
+    pub(crate) fn nearest_surface_cm(&self, grid: &GridShape) -> f32 {
         let along = |axis: usize| self.local_cm[axis].min(grid.spacing_cm[axis] - self.local_cm[axis]);
         along(0).min(along(1)).min(along(2))
     }

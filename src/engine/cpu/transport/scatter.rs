@@ -143,6 +143,7 @@ pub(crate) fn pair_cosine(kinetic_mev: f32, stream: &mut Stream) -> f32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "a test of single precision")]
 mod tests {
     use super::*;
     use crate::engine::transport::tables::FlatTables;

@@ -193,7 +193,7 @@ fn bytes_do_not_depend_on_queues_batches_and_ranges() {
         // A particle a lane and a step a cycle; queues that are full all the time; one group and a few ranks a launch.
         Quota { capacity: 4096, charged_steps: 1, photon_steps: 1, ..own },
         Quota { capacity: 80, ..own },
-        Quota { capacity: 200, charged_steps: 3, photon_steps: 5, tally_bytes: 1, items: 100, ..own },
+        Quota { capacity: 200, charged_steps: 3, photon_steps: 5, tally_bytes: 1, items: 100 },
         Quota { capacity: 1000, tally_bytes: 4 * 8 * scene.medium.len() as u64, ..own },
     ] {
         let quota = Quota { tally_bytes: quota.tally_bytes.max(8 * scene.medium.len() as u64), ..quota };

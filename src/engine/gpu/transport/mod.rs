@@ -112,6 +112,8 @@ impl Session {
         added: &mut Tally,
         control: &Control,
     ) -> Result<(), DoseError> {
+        // There may not be room for both.
+        self.workspace = None;
         let device_scene = DeviceScene::new(&self.context, scene);
         let workspace = Workspace::new(&self.context, stages, &device_scene, blocks[0].bits);
         self.context.faults.check()?;
@@ -122,7 +124,7 @@ impl Session {
                 let params = launch_params(device_scene.params, block, &ranks, histories, &stages.quota);
                 self.run_launch(stages, &workspace, params, control)?;
             }
-            self.fetch(&workspace, scene, histories, block, added)?;
+            self.fetch(&workspace, scene, histories, block, added, control)?;
         }
         Ok(())
     }
@@ -174,6 +176,7 @@ impl Session {
         histories: &Range<u64>,
         block: &GroupBlock,
         added: &mut Tally,
+        control: &Control,
     ) -> Result<(), DoseError> {
         let mut words = vec![0; ACCOUNT_WORDS << block.bits];
         let offset = 4 * TransportCounters::WORDS as u64;
@@ -182,6 +185,9 @@ impl Session {
         let high_words = (voxels as u64) << block.bits;
         for ((group, first), accounts) in block.groups().zip((0u64..).step_by(voxels)).zip(words.chunks(ACCOUNT_WORDS))
         {
+            if control.is_cancelled() {
+                return Err(DoseError::Cancelled);
+            }
             let account = |number: usize| u64::from(accounts[2 * number + 1]) << 32 | u64::from(accounts[2 * number]);
             let tally = &mut added.groups[group as usize];
             self.fetch_energy(&workspace.tally, [first, high_words + first], &mut tally.energy)?;
@@ -239,13 +245,15 @@ fn launch_params(
 
 /// Particles on their way after the last cycle.
 fn waiting(counters: &TransportCounters) -> u32 {
-    let charged = counters.charged - counters.charged_running + counters.charged_appended;
-    charged + counters.photons - counters.photons_running + counters.photons_appended
+    // A device that failed may say anything.
+    let charged = counters.charged.wrapping_sub(counters.charged_running).wrapping_add(counters.charged_appended);
+    let photons = counters.photons.wrapping_sub(counters.photons_running).wrapping_add(counters.photons_appended);
+    charged.saturating_add(photons)
 }
 
 /// Emissions so far.
 fn emitted(counters: &TransportCounters) -> u32 {
-    counters.first_item + counters.emitting
+    counters.first_item.wrapping_add(counters.emitting)
 }
 
 /// What was scored is what voxels hold, and what was emitted is somewhere.

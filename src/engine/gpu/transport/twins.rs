@@ -145,7 +145,7 @@ fn on_cpu(case: &Case, scene: &Scene) -> Outcome {
         3 => {
             let before = at;
             let face = at.next_face(&scene.grid);
-            let surface = at.to_surface_cm(&scene.grid);
+            let surface = at.nearest_surface_cm(&scene.grid);
             let is_inside = at.cross(face, &scene.grid);
             let index = if is_inside { at.index(&scene.grid) } else { before.index(&scene.grid) };
             let [x, y, z] = at.local_cm;
