@@ -1,7 +1,7 @@
 //! Where decays are: voxels in proportion to their activity, by systematic sampling.
 //!
 //! The rank of a history in its statistical group gives a place on the cumulative activity and a place among the emissions: the two dimensions of Sobol's sequence
-//! ([`super::sequence`]), so that every voxel gets its part of the decays, and its decays all parts of the spectrum, over any range of ranks.
+//! (`super::sequence`), so that every voxel gets its part of the decays, and its decays all parts of the spectrum, over any range of ranks.
 
 /// Fewest cells of the guide for each active voxel.
 const CELLS_PER_VOXEL: usize = 1;

@@ -105,13 +105,13 @@ pub struct KShellLines {
 /// All tables of a run, material after material.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FlatTables {
-    /// One [node](super::nodes) after another for each material and charge (electron, then positron).
+    /// One node (`super::nodes`) after another for each material and charge (electron, then positron).
     pub reach: Vec<Reach>,
     /// As `reach`.
     pub step: Vec<Step>,
     /// [`SPECTRUM_ROWS`] rows of [`PHOTON_STEPS`] + 1 for each material and charge: probability of accepting a photon.
     pub spectra: Vec<f32>,
-    /// One [node](super::nodes) after another for each material.
+    /// One node (`super::nodes`) after another for each material.
     pub attenuation: Vec<Attenuation>,
     /// [`TRANSFER_BINS`] + 1 for each material: incoherent scattering function per electron.
     pub incoherent: Vec<f32>,
