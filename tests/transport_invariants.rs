@@ -48,7 +48,8 @@ fn energy_is_conserved_in_any_medium_and_grid() {
     let grids: [([u64; 3], [f64; 3]); 4] =
         [([8, 6, 9], [2.0, 3.0, 5.0]), ([1, 1, 12], [4.0; 3]), ([16, 1, 5], [0.5, 8.0, 1.0]), ([1, 1, 1], [3.0; 3])];
     for mut device in engines() {
-        let n = histories(&device, 10_000);
+        // Of photons of 3 MeV, one in 500 stays in the smallest grid.
+        let n = histories(&device, 10_000).max(5_000);
         for (name, spectrum) in &sources {
             for (shape, spacing_mm) in grids {
                 let tally = run(&mut device, &layers(shape, spacing_mm, spectrum.clone()), 0..n);
@@ -158,7 +159,9 @@ fn a_mirrored_phantom_has_the_mirrored_dose() {
             let back = Binned::new(&tally, shape[axis], |voxel| Some(shape_of_bin(mirror(voxel))));
             for slab in 0..5 {
                 let what = format!("{} axis {axis} slab {slab}", device.info().name);
-                if direct.mean(slab).mean > 0.0 {
+                // In a slab of nothing, only particles stop that were about to.
+                let has_mass = |voxel: usize| shape_of_bin(voxel) == slab && phantom.density_g_cm3[voxel] > 0.0;
+                if (0..phantom.grid.voxels()).any(has_mass) {
                     // The source ends at the fourth slab: less reaches the fifth.
                     let detects = if slab < 4 { 0.06 } else { 0.12 };
                     Agreement::new(&device, direct.mean(slab), back.mean(slab), detects).assert(&what);
