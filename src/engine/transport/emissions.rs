@@ -9,7 +9,9 @@ use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 pub(crate) const GUIDE_BITS: u32 = 8;
 
 /// How much less often photons are followed where their track is scored than where their electrons are, which vary more.
-const TRACK_ADVANTAGE: f32 = 4.0;
+const TRACK_ADVANTAGE: f32 = 2.0;
+/// Photons of more stand for themselves alone: a tally adds less than 64 MeV at a time.
+const MOST_WEIGHTED_MEV: f64 = 2.0;
 
 /// A stretch of a slot: one emission, or the part of it that lies in this slot.
 #[repr(C)]
@@ -60,11 +62,16 @@ impl EmissionSlots {
         let of = |particle: Particle| spectrum.emissions().iter().filter(move |emission| emission.particle == particle);
         laid.lay(Particle::Electron, 1.0, of(Particle::Electron));
         laid.lay(Particle::Positron, 1.0, of(Particle::Positron));
-        let is_by_track = |emission: &&Emission| emission.high_mev < track_length_mev;
         let weight = photon_weight(spectrum);
-        laid.lay(Particle::Photon, weight, of(Particle::Photon).filter(is_by_track));
-        let weight = (weight / TRACK_ADVANTAGE).max(1.0);
-        laid.lay(Particle::Photon, weight, of(Particle::Photon).filter(|emission| !is_by_track(emission)));
+        let classes = [weight, (weight / TRACK_ADVANTAGE).max(1.0), 1.0];
+        let class = |emission: &Emission| match emission.high_mev {
+            high if high > MOST_WEIGHTED_MEV => 2,
+            high if high < track_length_mev => 0,
+            _ => 1,
+        };
+        for (number, weight) in classes.into_iter().enumerate() {
+            laid.lay(Particle::Photon, weight, of(Particle::Photon).filter(|emission| class(emission) == number));
+        }
         laid
     }
 
@@ -191,7 +198,8 @@ mod tests {
             Emission { particle: Particle::Electron, low_mev: 0.1, high_mev: 0.3, yield_per_decay: 0.75 },
             line(Particle::Electron, 0.5, 2.6),
             line(Particle::Photon, 0.2, 0.125),
-            line(Particle::Photon, 0.7, 0.5),
+            line(Particle::Photon, 0.7, 0.25),
+            line(Particle::Photon, 2.5, 0.01),
             line(Particle::Electron, 0.9, 1e-3),
             line(Particle::Positron, 0.6, 1.0),
         ];
@@ -199,15 +207,15 @@ mod tests {
         for (particle, number, energy) in [
             (Particle::Electron, 3.351, 0.75 * 0.2 + 2.6 * 0.5 + 0.9e-3),
             (Particle::Positron, 1.0, 0.6),
-            (Particle::Photon, 0.625, 0.025 + 0.35),
+            (Particle::Photon, 0.385, 0.025 + 0.175 + 0.025),
         ] {
             let found = sampled(&slots, particle);
             assert!((found.0 - number).abs() < 1e-4 && (found.1 - energy).abs() < 1e-4, "{particle:?} {found:?}");
         }
-        assert_eq!(slots.slots.len(), 4 + 1 + 1 + 1);
+        assert_eq!(slots.slots.len(), 4 + 1 + 3);
         let photons: Vec<f32> =
             slots.slots.iter().filter(|s| s.particle == Particle::Photon).map(|s| s.weight).collect();
-        assert_eq!(photons, [16.0, 4.0]);
+        assert_eq!(photons, [16.0, 8.0, 1.0]);
     }
 
     #[test]

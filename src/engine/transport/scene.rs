@@ -18,9 +18,6 @@ use crate::plan::HistoryCuts;
 #[expect(clippy::cast_possible_truncation, reason = "the engines compute in single precision")]
 pub const ELECTRON_REST_MEV: f32 = ELECTRON_REST_ENERGY_MEV as f32;
 
-/// Photons of more are never followed for others: a tally adds less than 64 MeV at a time.
-const MOST_WEIGHTED_MEV: f64 = 2.0;
-
 /// Bits of a word of the medium that hold the number of the material; the rest is the density.
 const MATERIAL_BITS: u32 = 15;
 
@@ -131,7 +128,7 @@ impl Scene {
             medium: input.density_g_cm3.iter().zip(input.material_of_voxel).map(word).collect(),
             tables: FlatTables::new(input.materials, &input.cuts, with_positrons),
             source: SourceSampler::new(input.decays),
-            emissions: EmissionSlots::new(input.emissions, input.cuts.track_length_mev.min(MOST_WEIGHTED_MEV)),
+            emissions: EmissionSlots::new(input.emissions, input.cuts.track_length_mev),
             local_mev: input.local_mev_per_decay as f32,
             seed: input.seed,
             groups: input.groups,

@@ -30,9 +30,9 @@ pub(super) struct Expected {
 
 impl Expected {
     pub(super) fn new(emissions: &EmissionAccount) -> Self {
-        // An annihilation releases the rest energy of two electrons as well; a photon may stand for 4, of less than 2 MeV for 16.
+        // An annihilation releases the rest energy of two electrons as well; a photon of at most 2 MeV may stand for several.
         let one_mev = emissions.highest_mev + 2.0 * ELECTRON_REST_ENERGY_MEV;
-        let event_mev = (4.0 * one_mev).max(MAX_WEIGHT * emissions.highest_mev.min(2.0));
+        let event_mev = one_mev.max(MAX_WEIGHT * emissions.highest_mev.min(2.0));
         Self { released_mev: emissions.released_mev, events: emissions.particles / MAX_WEIGHT, event_mev }
     }
 }
