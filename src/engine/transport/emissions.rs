@@ -8,10 +8,12 @@ use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 /// Bits of a place that number the cells of a slot's guide.
 pub(crate) const GUIDE_BITS: u32 = 8;
 
+/// For how many photons one stands at most.
+pub(crate) const MAX_WEIGHT: f32 = 16.0;
 /// How much less often photons are followed where their track is scored than where their electrons are, which vary more.
 const TRACK_ADVANTAGE: f32 = 2.0;
-/// Photons of more stand for themselves alone: a tally adds less than 64 MeV at a time.
-const MOST_WEIGHTED_MEV: f64 = 2.0;
+/// Photons of more stand for themselves alone: a tally adds less than 64 MeV at a time [MeV].
+pub(crate) const MOST_WEIGHTED_MEV: f64 = 2.0;
 
 /// A stretch of a slot: one emission, or the part of it that lies in this slot.
 #[repr(C)]
@@ -154,7 +156,7 @@ fn photon_weight(spectrum: &EmissionSpectrum) -> f32 {
     let mean = |particle| spectrum.mean_energy_mev(particle);
     let (charged, photons) = (mean(Particle::Electron) + mean(Particle::Positron), mean(Particle::Photon));
     let wanted = 8.0 * charged / photons.max(f64::MIN_POSITIVE);
-    [16.0, 8.0, 4.0, 2.0].into_iter().find(|&weight| f64::from(weight) <= wanted).unwrap_or(1.0)
+    [MAX_WEIGHT, 8.0, 4.0, 2.0].into_iter().find(|&weight| f64::from(weight) <= wanted).unwrap_or(1.0)
 }
 
 fn index(number: usize) -> u32 {

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::statistics::Statistics;
 use crate::domain::{DoseError, EmissionAccount};
+use crate::engine::transport::emissions::{MAX_WEIGHT, MOST_WEIGHTED_MEV};
 use crate::engine::transport::tally::to_mev;
 use crate::engine::transport::{GroupTally, Tally};
 use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
@@ -14,8 +15,6 @@ const BALANCE_TOLERANCE: f64 = 1e-5;
 const EMISSION_TOLERANCE: f64 = 1e-3;
 /// If so many events are expected, that none occurs has a probability below 1e-9: a difference of their energy is no failure.
 const RARE_EVENTS: f64 = 21.0;
-/// For how many particles one stands at most: engines follow fewer photons where each says enough.
-const MAX_WEIGHT: f64 = 16.0;
 
 /// What must come of histories, whatever the phantom.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +31,8 @@ impl Expected {
     pub(super) fn new(emissions: &EmissionAccount) -> Self {
         // An annihilation releases the rest energy of two electrons as well; a photon of at most 2 MeV may stand for several.
         let one_mev = emissions.highest_mev + 2.0 * ELECTRON_REST_ENERGY_MEV;
-        let event_mev = one_mev.max(MAX_WEIGHT * emissions.highest_mev.min(2.0));
-        Self { released_mev: emissions.released_mev, events: emissions.particles / MAX_WEIGHT, event_mev }
+        let event_mev = one_mev.max(f64::from(MAX_WEIGHT) * emissions.highest_mev.min(MOST_WEIGHTED_MEV));
+        Self { released_mev: emissions.released_mev, events: emissions.particles / f64::from(MAX_WEIGHT), event_mev }
     }
 }
 
