@@ -125,7 +125,7 @@ fn bytes_of(values: &[f32]) -> Vec<u8> {
 }
 
 fn chunk(volume: pb::VolumeRole, offset_bytes: u64, data: Vec<u8>) -> Message {
-    Message::Chunk(pb::VolumeChunk { volume: volume.into(), offset_bytes, data: Bytes::from(data) })
+    Message::Chunk(pb::VolumeChunk { volume: volume.into(), offset_bytes, data: Bytes::from(data), index: 0 })
 }
 
 fn stream_of(messages: Vec<Message>) -> impl Stream<Item = pb::ComputeRequest> + Send + 'static {

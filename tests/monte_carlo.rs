@@ -77,7 +77,15 @@ impl Case {
         let activity = TimeIntegratedActivity::new(volume(self.decays.clone()), ActivityUnit::BqS).expect("good");
         let density = DensityMap::new(volume(self.density.clone())).expect("good");
         let method = Method::MonteCarlo(Box::new(self.options.clone()));
-        DoseRequest::with_labels(activity, Some(density), self.labels.clone(), self.source.clone(), method)
+        DoseRequest::of(RequestParts {
+            activity,
+            source: self.source.clone(),
+            daughters: Vec::new(),
+            density: Some(density),
+            labels: self.labels.clone(),
+            method,
+            weighting: None,
+        })
     }
 
     fn try_run(&self, control: &Control) -> Result<DoseResult, DoseError> {

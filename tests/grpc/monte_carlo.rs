@@ -76,8 +76,10 @@ fn full_request() -> DoseRequest {
         ..options(2000)
     };
     let method = Method::MonteCarlo(Box::new(options));
-    DoseRequest::with_labels(plain.activity().clone(), plain.density().cloned(), maps, source, method)
-        .expect("a good request")
+    let (activity, density) = (plain.activity().clone(), plain.density().cloned());
+    let parts =
+        RequestParts { activity, source, daughters: Vec::new(), density, labels: maps, method, weighting: None };
+    DoseRequest::of(parts).expect("a good request")
 }
 
 #[tokio::test(flavor = "multi_thread")]
