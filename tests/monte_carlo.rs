@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use dosegrid::domain::{
     ActivityUnit, Control, DensityMap, DeviceSelector, DoseError, DoseRequest, DoseResult, Emission, EmissionSpectrum,
-    Extras, LabelMap, LabelMaps, MaterialTable, Medium, Method, MonteCarloOptions, Particle, Region, Source,
-    StopReason, StopRule, TargetUncertainty, TimeIntegratedActivity, Volume, VoxelGrid,
+    Extras, LabelMap, LabelMaps, MaterialTable, Medium, Method, MonteCarloOptions, Particle, Region, RequestParts,
+    Source, StopReason, StopRule, TargetUncertainty, TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use dosegrid::engine::Device;
 use dosegrid::method::{merged_dose, run};

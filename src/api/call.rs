@@ -176,9 +176,10 @@ impl Call {
         let tally_bytes = tally.as_ref().map(|bytes| bytes.len() as u64);
         self.send(encode::result(&result, tally_bytes)).await?;
         let DoseResult { dose, uncertainty, weighted, .. } = &result;
-        let more = [(pb::VolumeRole::Uncertainty, uncertainty), (pb::VolumeRole::WeightedDose, weighted)];
-        let more = more.into_iter().filter_map(|(role, volume)| Some(volume::chunks(role, 0, volume.as_ref()?)));
-        for chunk in volume::chunks(pb::VolumeRole::Dose, 0, dose).chain(more.flatten()) {
+        let uncertainty = uncertainty.as_ref().map(|sigma| volume::chunks(pb::VolumeRole::Uncertainty, 0, sigma));
+        let weighted = weighted.as_ref().map(|weighted| volume::chunks(pb::VolumeRole::WeightedDose, 0, weighted));
+        let more = uncertainty.into_iter().flatten().chain(weighted.into_iter().flatten());
+        for chunk in volume::chunks(pb::VolumeRole::Dose, 0, dose).chain(more) {
             self.send(encode::chunk(chunk)).await?;
         }
         for chunk in tally.iter().flat_map(volume::tally_chunks) {
@@ -242,7 +243,8 @@ struct ArrivingDaughter {
 
 impl Upload {
     fn new(header: decode::Header) -> Result<Self, DoseError> {
-        let decode::Header { activity, unit, density, labels, materials, source, daughters, method, weighting } = header;
+        let decode::Header { activity, unit, density, labels, materials, source, daughters, method, weighting } =
+            header;
         let arriving = |announced: Option<Announced>| announced.map(Arriving::new).transpose();
         let activity = Arriving::new(activity)?;
         let (density, labels, materials) = (arriving(density)?, arriving(labels)?, arriving(materials)?);

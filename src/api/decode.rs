@@ -9,15 +9,14 @@ use super::pb;
 use super::volume::{Announced, Element};
 use crate::domain::request::{Given, check_parts};
 use crate::domain::{
-    ActivityUnit, BiologicalWeighting, Checks, DensityCorrection, DoseError, Invalid, KernelOptions, LocalOptions, Method, Nuclide, Source,
-    VoxelGrid, grid::Affine,
+    ActivityUnit, BiologicalWeighting, Checks, DensityCorrection, DoseError, Invalid, KernelOptions, LocalOptions,
+    Method, Nuclide, Source, VoxelGrid, grid::Affine,
 };
-use crate::physics::{kernel::KernelSpec, nuclide};
+use crate::physics::kernel::{KernelSpec, find_radial_kernel};
+use crate::physics::nuclide;
 pub(super) use source::Daughter;
 use source::Sources;
 
-/// Longest name of a nuclide that is looked up, and repeated in an error.
-const MAX_NUCLIDE_NAME: usize = 32;
 /// Largest kernel: an octant of 65³ values in double precision stays under the usual message limit.
 const MAX_RADIUS_VOXELS: u32 = 64;
 
@@ -114,7 +113,8 @@ pub(super) fn header(message: pb::ComputeHeader) -> Result<Header, DoseError> {
 /// [`DoseError::Invalid`] with every fault.
 pub(super) fn kernel_spec(message: &pb::ComputeKernelRequest) -> Result<KernelSpec, DoseError> {
     let mut checks = Checks::new();
-    let nuclide = checks.at("nuclide", find_nuclide(&message.nuclide));
+    let nuclide = find_nuclide(&message.nuclide).and_then(|nuclide| find_radial_kernel(nuclide).map(|_| nuclide));
+    let nuclide = checks.at("nuclide", nuclide);
     let spacing = three(&mut checks, "spacing_mm", &message.spacing_mm)
         .and_then(|mm| checks.at("spacing_mm", crate::domain::grid::check_spacing(mm).map(|()| mm)));
     let radius = message.radius_voxels;
@@ -212,11 +212,7 @@ fn element(number: i32) -> Result<Element, Invalid> {
 }
 
 fn find_nuclide(name: &str) -> Result<&'static Nuclide, Invalid> {
-    match name.len() {
-        0 => Err(Invalid::new("is missing")),
-        1..=MAX_NUCLIDE_NAME => nuclide::find(name),
-        long => Err(Invalid::new(format!("is not a known nuclide: a name of {long} bytes"))),
-    }
+    if name.is_empty() { Err(Invalid::new("is missing")) } else { nuclide::find(name) }
 }
 
 fn activity_unit(

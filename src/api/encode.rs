@@ -4,8 +4,8 @@ mod monte_carlo;
 
 use super::{pb, provenance, volume};
 use crate::domain::{
-    BiologicalWeighting, DaughterMap, Daughters, DensityCorrection, DoseRequest, DoseResult, EmissionSpectrum, InGrowth, KernelOptions, LabelMap, LocalOptions, Method, Nuclide, Progress,
-    Stage, TransportProgress,
+    BiologicalWeighting, DaughterMap, Daughters, DensityCorrection, DoseRequest, DoseResult, EmissionSpectrum,
+    InGrowth, KernelOptions, LabelMap, LocalOptions, Method, Nuclide, Progress, Stage, TransportProgress,
 };
 use crate::physics::nuclide::data_sha256;
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::domain::grid::check_spacing;
 use crate::domain::{Checks, Control, DoseError, Invalid};
-use crate::physics::kernel::{KernelSpec, VoxelKernel, voxel_kernel};
+use crate::physics::kernel::{KernelSpec, VoxelKernel, find_radial_kernel, voxel_kernel};
 use crate::physics::nuclide;
 
 /// Most offsets on each side: two million rows.
@@ -31,7 +31,8 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
-    let nuclide = checks.at("nuclide", nuclide::find(&args.nuclide));
+    let nuclide = nuclide::find(&args.nuclide).and_then(|nuclide| find_radial_kernel(nuclide).map(|_| nuclide));
+    let nuclide = checks.at("nuclide", nuclide);
     let spacing_mm = checks.at("spacing", parse_spacing(&args.spacing));
     let radius = checks.at("radius-voxels", parse_radius(&args.radius_voxels));
     let (Some(nuclide), Some(spacing_mm), Some(radius)) = (nuclide, spacing_mm, radius) else {

@@ -8,7 +8,18 @@ use crate::dosimetry::OrganDose;
 
 /// A summary for a person.
 pub(super) fn summary(file: &ResultFile) -> String {
-    let Provenance { device, method, nuclide, decays, energy, kernel, monte_carlo, wall_time, biological_weighting, .. } = file.provenance;
+    let Provenance {
+        device,
+        method,
+        nuclide,
+        decays,
+        energy,
+        kernel,
+        monte_carlo,
+        wall_time,
+        biological_weighting,
+        ..
+    } = file.provenance;
     let part = |mev: f64| if energy.emitted_mev > 0.0 { 100.0 * mev / energy.emitted_mev } else { 0.0 };
     let mut text = String::new();
     let mut line = |name: &str, value: String| {

@@ -1,8 +1,8 @@
 //! What a caller asks for.
 
 use super::{
-    BiologicalWeighting, Checks, DensityMap, DoseError, LabelMap, Medium, Method, MonteCarloOptions, Region, Source, TargetUncertainty,
-    TimeIntegratedActivity,
+    BiologicalWeighting, Checks, DensityMap, DoseError, LabelMap, Medium, Method, MonteCarloOptions, Region, Source,
+    TargetUncertainty, TimeIntegratedActivity,
 };
 
 /// Most daughters with maps of their own.

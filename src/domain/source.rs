@@ -199,12 +199,8 @@ mod tests {
 
     #[test]
     fn alpha_particles_are_not_lost_in_silence() {
-        let emitter = Nuclide {
-            name: "Aa-1".into(),
-            half_life_s: 1.0,
-            mean_energy_mev: MeanEnergy { electron: 0.1, photon: 0.1, alpha: 5.0 },
-            source: "a test".into(),
-        };
+        let mean_energy_mev = MeanEnergy { alpha: 5.0, ..MeanEnergy::default() };
+        let emitter = Nuclide { name: "Aa-1".into(), mean_energy_mev, ..Nuclide::default() };
         let emitter: &'static Nuclide = Box::leak(Box::new(emitter));
         assert!(Source::with_emissions(Some(emitter), spectrum()).is_err());
     }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DensityMap, EmissionAccount, HistoryCuts, HistoryRun, MaterialAccount, SourceAccount, TimeIntegratedActivity};
+use super::{
+    DensityMap, EmissionAccount, HistoryCuts, HistoryRun, MaterialAccount, SourceAccount, TimeIntegratedActivity,
+};
 use crate::engine::transport::Tally;
 
 /// Histories of one scene, run anywhere: their tally, and what makes a dose of it.

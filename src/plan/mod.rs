@@ -5,8 +5,8 @@ mod core;
 pub mod smooth;
 pub mod transport;
 
-use crate::domain::{DoseError, Method, Nuclide, Source, VoxelGrid};
-use crate::physics::kernel::{KernelSpec, table_radius_cm};
+use crate::domain::{DoseError, Invalid, Method, Nuclide, Source, VoxelGrid};
+use crate::physics::kernel::{KernelSpec, find_radial_kernel, table_radius_cm};
 
 pub use convolution::{Block, ConvolutionPlan};
 pub use transport::{ChosenCuts, HistoryCuts, TransportPlan};
@@ -86,17 +86,13 @@ pub fn plan_maps<'a>(
 }
 
 /// The work of one map, and its host memory beside the volumes [bytes].
-fn plan_work(
-    grid: &VoxelGrid,
-    source: &Source,
-    method: &Method,
-    limits: &Limits,
-) -> Result<(Work, u64), DoseError> {
+fn plan_work(grid: &VoxelGrid, source: &Source, method: &Method, limits: &Limits) -> Result<(Work, u64), DoseError> {
     match method {
         Method::Local(_) => Ok((Work::Local, 0)),
         Method::Kernel(options) => {
             let truncation_radius_cm = options.truncation_radius_mm.map(|mm| mm / 10.0);
             let nuclide = source.nuclide().ok_or_else(|| DoseError::invalid("nuclide", "is missing"))?;
+            find_radial_kernel(nuclide).map_err(|Invalid(reason)| DoseError::invalid("nuclide", reason))?;
             let kernel = kernel_spec(grid, nuclide, truncation_radius_cm);
             let convolution = ConvolutionPlan::new(grid, &kernel, limits.workspace_bytes)?;
             let bytes = convolution.host_bytes();

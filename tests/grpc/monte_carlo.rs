@@ -8,7 +8,7 @@ use std::time::Instant;
 use dosegrid::api::{ServerConfig, pb};
 use dosegrid::domain::{
     DoseError, DoseRequest, DoseResult, Emission, EmissionSpectrum, Extras, LabelMap, LabelMaps, MaterialTable, Medium,
-    Method, MonteCarloOptions, Particle, Progress, Region, Source, Stage, StopRule, TargetUncertainty,
+    Method, MonteCarloOptions, Particle, Progress, Region, RequestParts, Source, Stage, StopRule, TargetUncertainty,
 };
 use dosegrid::formats::tally;
 use dosegrid::method::{merge, merged_dose};

@@ -8,8 +8,7 @@ use super::options::{Options, flag_of};
 use crate::cli::outputs::InputAccount;
 use crate::domain::{
     ActivityUnit, Checks, DaughterMap, DensityMap, DoseError, DoseRequest, LabelMap, LabelMaps, Method, RequestParts,
-    Source,
-    TimeIntegratedActivity, Volume, VoxelGrid,
+    Source, TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use crate::formats::{hu_curve, nifti};
 use crate::physics::tissue::DensityCurve;

@@ -3,8 +3,8 @@
 use super::Args;
 use super::daughters::Sources;
 use crate::domain::{
-    ActivityUnit, BiologicalWeighting, Checks, DensityCorrection, DeviceSelector, Extras, Invalid, KernelOptions, LocalOptions, Method,
-    Nuclide, Source,
+    ActivityUnit, BiologicalWeighting, Checks, DensityCorrection, DeviceSelector, Extras, Invalid, KernelOptions,
+    LocalOptions, Method, Nuclide, Source,
 };
 use crate::physics::nuclide;
 

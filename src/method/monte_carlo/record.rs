@@ -4,7 +4,8 @@ use sha2::{Digest, Sha256};
 
 use super::medium::Phantom;
 use crate::domain::{
-    DoseRequest, EmissionAccount, HistoryRun, Invalid, MonteCarloOptions, Particle, SceneAccount, Source, SourceAccount, TallyRecord,
+    DoseRequest, EmissionAccount, HistoryRun, Invalid, MonteCarloOptions, Particle, SceneAccount, Source,
+    SourceAccount, TallyRecord,
 };
 use crate::engine::transport::Tally;
 use crate::plan::TransportPlan;

@@ -25,11 +25,7 @@ impl From<&'static Nuclide> for Source {
 ///
 /// # Errors
 /// If a nuclide of `apart` is none of the daughters, or comes twice; if the time of integration is none.
-pub fn source(
-    nuclide: &'static Nuclide,
-    daughters: Daughters,
-    apart: &[&'static Nuclide],
-) -> Result<Source, Invalid> {
+pub fn source(nuclide: &'static Nuclide, daughters: Daughters, apart: &[&'static Nuclide]) -> Result<Source, Invalid> {
     daughters.check()?;
     check_apart(nuclide, apart)?;
     let chain = Chain::new(nuclide, daughters, apart);

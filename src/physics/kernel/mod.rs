@@ -18,9 +18,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use ndarray::Array3;
 
-use crate::domain::{Control, DoseError, Nuclide};
+use crate::domain::{Control, DoseError, Invalid, Nuclide};
 use crate::physics::constants::{GY_PER_MEV_PER_G, WATER_DENSITY_G_CM3};
-use crate::physics::nuclide;
 
 pub use cache::KernelCache;
 pub use radial::RadialKernel;
@@ -114,13 +113,32 @@ pub fn voxel_energies(
 ///
 /// # Errors
 /// If the table is broken.
-pub fn read_point_kernel(table: &str) -> Result<RadialKernel, crate::domain::Invalid> {
+pub fn read_point_kernel(table: &str) -> Result<RadialKernel, Invalid> {
     Ok(RadialKernel::new(&shells::without_last(&shells::read(table)?)))
 }
 
+// `TABLES`: name, near and far shells.
+include!(concat!(env!("OUT_DIR"), "/kernel_files.rs"));
+
+static RADIAL_KERNELS: LazyLock<Vec<(&'static str, RadialKernel)>> = LazyLock::new(|| {
+    let read = |(name, fine, coarse): &(&'static str, &str, &str)| {
+        (*name, read_tables(fine, coarse).expect("embedded tables are read by a test"))
+    };
+    TABLES.iter().map(read).collect()
+});
+
 /// The energy around a point source of a nuclide in water.
+///
+/// # Errors
+/// If no table is known for it.
+pub fn find_radial_kernel(nuclide: &Nuclide) -> Result<&'static RadialKernel, Invalid> {
+    let found = RADIAL_KERNELS.iter().find(|(name, _)| *name == nuclide.name);
+    found.map(|(_, kernel)| kernel).ok_or_else(|| Invalid::new(format!("has no kernel: {}", nuclide.name)))
+}
+
+/// The same, of a nuclide that has one.
 pub fn radial_kernel(nuclide: &Nuclide) -> &'static RadialKernel {
-    &nuclide::data(nuclide).radial_kernel
+    find_radial_kernel(nuclide).expect("requests for a kernel are checked")
 }
 
 /// Radius at which the tabulated radial kernel of a nuclide ends [cm].
@@ -134,6 +152,6 @@ pub fn table_radius_cm(nuclide: &Nuclide) -> f64 {
 ///
 /// # Errors
 /// If a table is broken or the two do not fit together.
-pub(crate) fn read_tables(fine: &str, coarse: &str) -> Result<RadialKernel, crate::domain::Invalid> {
+pub(crate) fn read_tables(fine: &str, coarse: &str) -> Result<RadialKernel, Invalid> {
     Ok(RadialKernel::new(&shells::join(&shells::read(fine)?, &shells::read(coarse)?)?))
 }
