@@ -3,6 +3,7 @@
 mod bad_headers;
 mod bad_streams;
 mod concurrency;
+mod daughters;
 mod lifecycle;
 mod monte_carlo;
 mod streaming;

@@ -189,3 +189,129 @@ fn sha256(members: &[Member]) -> String {
     }
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::physics::nuclide::find;
+
+    fn named(name: &str) -> &'static Nuclide {
+        find(name).expect("a known nuclide")
+    }
+
+    fn decays(source: &Source) -> Vec<(&str, f64)> {
+        source.members().iter().map(|member| (member.nuclide.name.as_str(), member.decays_per_decay)).collect()
+    }
+
+    fn of<'a>(decays: &[(&'a str, f64)], name: &str) -> f64 {
+        decays.iter().find(|(known, _)| *known == name).map_or(0.0, |(_, decays)| *decays)
+    }
+
+    #[test]
+    fn actinium_ends_in_bismuth_209() {
+        let source = Source::from(named("Ac-225"));
+        let found = decays(&source);
+        assert_eq!(found[0], ("Ac-225", 1.0));
+        for name in ["Fr-221", "At-217", "Bi-213", "Pb-209"] {
+            assert!((of(&found, name) - 1.0).abs() < 1e-3, "{name}: {found:?}");
+        }
+        let (polonium, thallium) = (of(&found, "Po-213"), of(&found, "Tl-209"));
+        assert!((0.975..0.982).contains(&polonium) && (0.019..0.023).contains(&thallium), "{found:?}");
+        assert!((polonium + thallium - of(&found, "Bi-213")).abs() < 1e-3, "{found:?}");
+        // Four alpha particles of 5.8 to 8.4 MeV.
+        assert!((27.0..28.5).contains(&source.local().alpha_mev), "{:?}", source.local());
+        assert!((0.45..0.60).contains(&source.local().recoil_mev), "{:?}", source.local());
+        assert!(source.left_out().is_empty(), "{:?}", source.left_out());
+    }
+
+    #[test]
+    fn what_lives_much_longer_is_left_out_and_named() {
+        let source = Source::from(named("At-211"));
+        assert_eq!(source.members().len(), 2);
+        assert!((of(&decays(&source), "Po-211") - 0.582).abs() < 2e-3);
+        assert!(source.left_out().iter().any(|left| left.name == "Bi-207" && left.half_life_s > 9e8));
+        let iodine = Source::from(named("I-131"));
+        assert!((0.010..0.013).contains(&of(&decays(&iodine), "Xe-131m")), "{:?}", decays(&iodine));
+        let technetium = Source::from(named("Tc-99m"));
+        assert!(technetium.left_out().iter().any(|left| left.name == "Tc-99"), "{:?}", technetium.left_out());
+    }
+
+    #[test]
+    fn a_daughter_with_a_map_of_its_own_takes_all_that_follow_it() {
+        let (actinium, bismuth) = (named("Ac-225"), named("Bi-213"));
+        let stays = source(actinium, Daughters::Equilibrium, &[bismuth]).expect("a daughter");
+        let moved = source(bismuth, Daughters::Equilibrium, &[]).expect("a source");
+        let whole = Source::from(actinium);
+        let names: Vec<&str> = decays(&stays).iter().map(|(name, _)| *name).collect();
+        assert!(names.contains(&"At-217") && !names.contains(&"Bi-213") && !names.contains(&"Po-213"), "{names:?}");
+        let bismuth_decays = of(&decays(&whole), "Bi-213");
+        let sum = stays.released_mev() + bismuth_decays * moved.released_mev();
+        assert!((sum / whole.released_mev() - 1.0).abs() < 1e-3, "{sum} {}", whole.released_mev());
+        for (apart, fault) in [
+            (vec![named("Lu-177")], "not a daughter"),
+            (vec![bismuth, bismuth], "more than one"),
+            (vec![actinium], "not a"),
+        ] {
+            let Invalid(reason) = source(actinium, Daughters::Equilibrium, &apart).expect_err("a bad list");
+            assert!(reason.contains(fault), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_parent_alone_emits_what_its_data_say() {
+        let actinium = named("Ac-225");
+        let alone = source(actinium, Daughters::ParentOnly, &[]).expect("a source");
+        assert_eq!(decays(&alone), [("Ac-225", 1.0)]);
+        assert!((alone.released_mev() / actinium.mean_energy_mev.total() - 1.0).abs() < 1e-9);
+        assert_eq!(alone.data_sha256(), data_sha256(actinium));
+        assert_ne!(alone.data_sha256(), Source::from(actinium).data_sha256());
+    }
+
+    #[test]
+    fn daughters_grow_in() {
+        let growth = |name, time_s: f64, effective_half_life_s| {
+            let growth = InGrowth { integration_time_s: time_s, effective_half_life_s };
+            source(named(name), Daughters::InGrowth(growth), &[]).expect("a source")
+        };
+        // Thorium-227 brings about radium-223, which lives not much shorter.
+        let thorium = named("Th-227");
+        let day = 86_400.0;
+        let (a, b) = (LN_2 / thorium.half_life_s, LN_2 / named("Ra-223").half_life_s);
+        let t = 20.0 * day;
+        let parent = -f64::exp_m1(-a * t);
+        let daughter = 1.0 - (b * f64::exp(-a * t) - a * f64::exp(-b * t)) / (b - a);
+        let found = of(&decays(&growth("Th-227", t, None)), "Ra-223");
+        assert!((found / (daughter / parent) - 1.0).abs() < 1e-9, "{found} {}", daughter / parent);
+        // In the end as in equilibrium, with what lives longest.
+        let late = growth("Ac-225", 400.0 * day, None);
+        for (found, expected) in decays(&late).iter().zip(decays(&Source::from(named("Ac-225")))) {
+            assert!(found.0 == expected.0 && (found.1 - expected.1).abs() < 1e-9, "{found:?} {expected:?}");
+        }
+        // Of bismuth-207, with 31 years, little decays within a year, and nothing is left out.
+        let astatine = growth("At-211", 365.0 * day, None);
+        let bismuth = of(&decays(&astatine), "Bi-207");
+        let constant = LN_2 / named("Bi-207").half_life_s;
+        let expected = 0.418 * -f64::exp_m1(-constant * 365.0 * day);
+        assert!((bismuth / expected - 1.0).abs() < 5e-3, "{bismuth} {expected}");
+        assert!(astatine.left_out().is_empty(), "{:?}", astatine.left_out());
+        // Washed out before it decays, the parent leaves no daughters behind: the ratio of their decays is the same.
+        let washed = of(&decays(&growth("Th-227", 4000.0 * day, Some(2.0 * day))), "Ra-223");
+        assert!((washed - 1.0).abs() < 1e-9, "{washed}");
+        let bad = Daughters::InGrowth(InGrowth { integration_time_s: f64::NAN, effective_half_life_s: None });
+        assert!(source(thorium, bad, &[]).is_err());
+    }
+
+    #[test]
+    fn every_nuclide_has_a_chain_that_ends() {
+        for nuclide in nuclide::all() {
+            let chain = descendants(nuclide);
+            assert!(std::ptr::eq(chain[0], nuclide));
+            for (number, member) in chain.iter().enumerate().skip(1) {
+                let feeds = |parent: &&&Nuclide| parent.decays.iter().any(|decay| decay.daughter == member.name);
+                assert!(chain[..number].iter().any(|parent| feeds(&parent)), "{} in {}", member.name, nuclide.name);
+            }
+            let source = Source::from(nuclide);
+            assert!(source.released_mev() > 0.0, "{}", nuclide.name);
+        }
+    }
+}
