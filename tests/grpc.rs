@@ -177,6 +177,7 @@ async fn compute(
     }
     let mut provenance = provenance.expect("a call that succeeds has a result");
     provenance.wall_time.clear();
+    provenance.daughter_maps.iter_mut().for_each(|map| map.wall_time.clear());
     Ok(Answer { dose, uncertainty, tally, provenance })
 }
 

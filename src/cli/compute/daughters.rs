@@ -126,6 +126,12 @@ impl DaughterArgs {
         }
         let [alpha, recoil] = flags.map(|(flag, text)| number(text, flag, checks));
         let alpha = alpha.unwrap_or(BiologicalWeighting::default().alpha);
-        Some(BiologicalWeighting { alpha, recoil: recoil.unwrap_or(alpha) })
+        let weighting = BiologicalWeighting { alpha, recoil: recoil.unwrap_or(alpha) };
+        let mut faults = Checks::new();
+        weighting.check("rbe", &mut faults);
+        for fault in faults.into_violations() {
+            checks.fail(fault.field.replace('.', "-"), fault.reason);
+        }
+        Some(weighting)
     }
 }
