@@ -110,8 +110,8 @@ pub struct BetaBranch {
     pub endpoint_mev: f64,
     /// Mean kinetic energy of the computed spectrum [MeV].
     pub mean_mev: f64,
-    /// The same as the evaluation has it [MeV].
-    pub evaluated_mean_mev: f64,
+    /// The same as the evaluation has it, where it does [MeV].
+    pub evaluated_mean_mev: Option<f64>,
     /// Particles per decay.
     pub intensity: f64,
     /// Change of spin and parity.
@@ -277,8 +277,18 @@ pub struct RadiationEnergy {
 
 impl From<RadiationEnergy> for MeanEnergy {
     fn from(by_type: RadiationEnergy) -> Self {
-        let RadiationEnergy { beta, positron, conversion, auger, relaxation, gamma, x_ray, annihilation, alpha, recoil } =
-            by_type;
+        let RadiationEnergy {
+            beta,
+            positron,
+            conversion,
+            auger,
+            relaxation,
+            gamma,
+            x_ray,
+            annihilation,
+            alpha,
+            recoil,
+        } = by_type;
         Self {
             electron: beta + positron + conversion + auger + relaxation,
             photon: gamma + x_ray + annihilation,
@@ -304,7 +314,14 @@ mod tests {
 
     #[test]
     fn means_add_up() {
-        let by_type = RadiationEnergy { beta: 1.0, positron: 2.0, gamma: 4.0, annihilation: 8.0, recoil: 16.0, ..Default::default() };
+        let by_type = RadiationEnergy {
+            beta: 1.0,
+            positron: 2.0,
+            gamma: 4.0,
+            annihilation: 8.0,
+            recoil: 16.0,
+            ..Default::default()
+        };
         let mean = MeanEnergy::from(by_type);
         assert_eq!((mean.electron, mean.photon, mean.charged(), mean.total()), (3.0, 12.0, 19.0, 31.0));
     }

@@ -55,7 +55,9 @@ impl Potential {
     fn remaining(&self, r: f64) -> f64 {
         match self.screening {
             None => 1.0,
-            Some(length) => SCREENING.iter().map(|(amplitude, exponent)| amplitude * (-exponent * r / length).exp()).sum(),
+            Some(length) => {
+                SCREENING.iter().map(|(amplitude, exponent)| amplitude * (-exponent * r / length).exp()).sum()
+            }
         }
     }
 

@@ -47,7 +47,8 @@ impl Waves {
         let ln_t = kinetic_mev.max(LOWEST_MEV).ln();
         let term = |(k, density): (u32, &CubicSpline)| {
             let left = terms - k;
-            density.value(ln_t).exp() * q.powi(2 * left.cast_signed()) / (factorial(2 * k - 1) * factorial(2 * left + 1))
+            density.value(ln_t).exp() * q.powi(2 * left.cast_signed())
+                / (factorial(2 * k - 1) * factorial(2 * left + 1))
         };
         q * q * (1..=terms).zip(&self.densities).map(term).sum::<f64>()
     }

@@ -126,7 +126,8 @@ const SPELLINGS: [(&str, &str); 3] = [("aluminum", "Al"), ("cesium", "Cs"), ("su
 
 /// Symbol of the element that is meant by a symbol or a name, in whatever case.
 pub(super) fn symbol(text: &str) -> Option<&'static str> {
-    let element = ELEMENTS.iter().find(|(symbol, name)| [symbol, name].iter().any(|known| known.eq_ignore_ascii_case(text)));
+    let element =
+        ELEMENTS.iter().find(|(symbol, name)| [symbol, name].iter().any(|known| known.eq_ignore_ascii_case(text)));
     let spelling = || SPELLINGS.iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(text));
     element.map(|(symbol, _)| *symbol).or_else(|| spelling().map(|(_, symbol)| *symbol))
 }
@@ -142,7 +143,9 @@ mod tests {
 
     #[test]
     fn symbols_and_names_are_known_in_any_case() {
-        for (text, expected) in [("Lu", "Lu"), ("LU", "Lu"), ("lutetium", "Lu"), ("CESIUM", "Cs"), ("i", "I"), ("Lead", "Pb")] {
+        for (text, expected) in
+            [("Lu", "Lu"), ("LU", "Lu"), ("lutetium", "Lu"), ("CESIUM", "Cs"), ("i", "I"), ("Lead", "Pb")]
+        {
             assert_eq!(symbol(text), Some(expected));
         }
         assert_eq!((symbol(""), symbol("Xx"), symbol("é")), (None, None, None));

@@ -14,7 +14,7 @@ const ALPHA_MASS_U: f64 = 4.001_506;
 /// The nuclide of a file, and what a decay of it emits: no alpha particles, no recoils, and no photons of annihilation, which transport makes itself.
 ///
 /// # Errors
-/// If it emits nothing, or too much.
+/// If it emits too much.
 pub(super) fn nuclide(file: File, mass_number: u32) -> Result<(Nuclide, EmissionSpectrum), Invalid> {
     let [minus, plus] = BetaSign::ALL.map(|sign| of_sign(&file.betas, sign));
     let spectrum = spectrum(&file, &minus.1, &plus.1)?;
@@ -50,7 +50,7 @@ fn of_sign(betas: &[Beta], sign: BetaSign) -> (Vec<BetaBranch>, Continuum) {
         sign,
         endpoint_mev: beta.endpoint_mev,
         mean_mev: *mean_mev,
-        evaluated_mean_mev: beta.mean_mev,
+        evaluated_mean_mev: (beta.mean_mev > 0.0).then_some(beta.mean_mev),
         intensity: beta.intensity,
         transition: beta.transition,
         level_mev: beta.level_mev,
@@ -68,9 +68,8 @@ fn spectrum(file: &File, minus: &Continuum, plus: &Continuum) -> Result<Emission
     let lines = |particle, lines: &[Line]| -> Vec<Emission> {
         lines.iter().map(|Line { energy_mev, intensity }| line(particle, *energy_mev, *intensity)).collect()
     };
-    let relaxation = (file.relaxation_mev > 0.0).then(|| {
-        line(Particle::Electron, RELAXATION_ELECTRON_MEV, file.relaxation_mev / RELAXATION_ELECTRON_MEV)
-    });
+    let relaxation = (file.relaxation_mev > 0.0)
+        .then(|| line(Particle::Electron, RELAXATION_ELECTRON_MEV, file.relaxation_mev / RELAXATION_ELECTRON_MEV));
     let emissions = [
         bins(Particle::Electron, minus),
         bins(Particle::Positron, plus),
@@ -80,7 +79,7 @@ fn spectrum(file: &File, minus: &Continuum, plus: &Continuum) -> Result<Emission
         lines(Particle::Photon, &file.lines.gamma),
         lines(Particle::Photon, &file.lines.x_ray),
     ];
-    EmissionSpectrum::new(emissions.concat()).map_err(|faults| Invalid::new(format!("{faults:?}")))
+    EmissionSpectrum::or_nothing(emissions.concat()).map_err(|faults| Invalid::new(format!("{faults:?}")))
 }
 
 fn bins(particle: Particle, continuum: &Continuum) -> Vec<Emission> {

@@ -53,6 +53,7 @@ pub(super) struct Beta {
     #[serde(deserialize_with = "transition")]
     pub(super) transition: Transition,
     pub(super) level_mev: f64,
+    /// As the evaluation has it; 0 where it has none.
     pub(super) mean_mev: f64,
 }
 
@@ -137,7 +138,7 @@ impl File {
             if !is_energy(beta.endpoint_mev) {
                 checks.fail(field("endpoint_mev"), format!("must be above 0, at most {MAX_EMISSION_MEV} MeV"));
             }
-            if !(beta.mean_mev > 0.0 && beta.mean_mev < beta.endpoint_mev) {
+            if !(0.0..=beta.endpoint_mev).contains(&beta.mean_mev) {
                 checks.fail(field("mean_mev"), "must lie between 0 and the endpoint");
             }
             if !is_part(beta.intensity) {
@@ -157,9 +158,7 @@ impl File {
                 checks.fail(field("daughter_atomic_number"), "differs from that of another branch of the same mode");
             }
         }
-        for (sign, kind) in
-            [(BetaSign::Minus, DecayKind::BetaMinus), (BetaSign::Plus, DecayKind::BetaPlusOrCapture)]
-        {
+        for (sign, kind) in [(BetaSign::Minus, DecayKind::BetaMinus), (BetaSign::Plus, DecayKind::BetaPlusOrCapture)] {
             let betas: f64 = self.betas.iter().filter(|beta| beta.mode == sign).map(|beta| beta.intensity).sum();
             let decays: f64 = self.decays.iter().filter(|decay| decay.mode == kind).map(|decay| decay.branching).sum();
             if betas > decays + ROUNDING {

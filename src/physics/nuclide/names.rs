@@ -118,7 +118,8 @@ fn shortened(name: &str) -> String {
 
 /// Daughters without a file of their own, and what they are daughters of.
 static DAUGHTERS: LazyLock<BTreeMap<String, (&'static str, DecayMode)>> = LazyLock::new(|| {
-    let decays = registry::files().flat_map(|(name, file)| file.decays.into_iter().map(move |decay| (name, decay.into())));
+    let decays =
+        registry::files().flat_map(|(name, file)| file.decays.into_iter().map(move |decay| (name, decay.into())));
     decays.map(|(name, decay): (_, DecayMode)| (decay.daughter.clone(), (name, decay))).collect()
 });
 
@@ -141,7 +142,8 @@ fn near(text: &str, parsed: Option<Name>) -> Vec<&'static str> {
         let element = elements::name(name.symbol)?;
         let rest = squeezed(&known[name.symbol.len()..]);
         let forms = [squeezed(known), format!("{rest}{}", squeezed(name.symbol)), squeezed(element) + &rest];
-        let changes = forms.iter().map(|form| distance(&written, form)).min().filter(|changes| *changes <= MOST_CHANGES);
+        let changes =
+            forms.iter().map(|form| distance(&written, form)).min().filter(|changes| *changes <= MOST_CHANGES);
         let is_near = parsed.is_some_and(|parsed| parsed.is_near(&name));
         changes.or(is_near.then_some(MOST_CHANGES + 1)).map(|changes| (changes, known))
     };
@@ -185,14 +187,27 @@ mod tests {
 
     #[test]
     fn names_are_read_as_people_write_them() {
-        let lutetium = ["Lu-177", "Lu177", "177Lu", "lu-177", "LU-177", "Lutetium-177", "lutetium 177", "177-Lu", " Lu_177 ", "Lu–177"];
+        let lutetium = [
+            "Lu-177",
+            "Lu177",
+            "177Lu",
+            "lu-177",
+            "LU-177",
+            "Lutetium-177",
+            "lutetium 177",
+            "177-Lu",
+            " Lu_177 ",
+            "Lu–177",
+        ];
         for text in lutetium {
             assert_eq!(canonical(text).as_deref(), Some("Lu-177"), "{text}");
         }
         for text in ["Tc-99m", "99mTc", "Tc99m", "technetium-99m", "TC-99M", "99m-Tc", "99MTC", "Tc-99m1", "Tc 99 m"] {
             assert_eq!(canonical(text).as_deref(), Some("Tc-99m"), "{text}");
         }
-        for (text, expected) in [("At211", "At-211"), ("99Mo", "Mo-99"), ("111mIn", "In-111m"), ("i131", "I-131"), ("Cesium-137", "Cs-137")] {
+        for (text, expected) in
+            [("At211", "At-211"), ("99Mo", "Mo-99"), ("111mIn", "In-111m"), ("i131", "I-131"), ("Cesium-137", "Cs-137")]
+        {
             assert_eq!(canonical(text).as_deref(), Some(expected), "{text}");
         }
     }
@@ -200,7 +215,25 @@ mod tests {
     #[test]
     fn what_is_no_name_is_none() {
         let long = "Lu-177".repeat(1000);
-        for text in ["", " ", "-", "177", "Lu", "Lu-", "Lu-177x", "Lu-0", "Lu-99999999999", "Lü-177", "é1", "1é", "Lu-177-Lu", "m99", "１７７Lu", "\u{0}", &long] {
+        for text in [
+            "",
+            " ",
+            "-",
+            "177",
+            "Lu",
+            "Lu-",
+            "Lu-177x",
+            "Lu-0",
+            "Lu-99999999999",
+            "Lü-177",
+            "é1",
+            "1é",
+            "Lu-177-Lu",
+            "m99",
+            "１７７Lu",
+            "\u{0}",
+            &long,
+        ] {
             assert_eq!(canonical(text), None, "{text:?}");
         }
     }
@@ -215,7 +248,14 @@ mod tests {
 
     #[test]
     fn unknown_names_are_answered_with_near_ones() {
-        for (text, expected) in [("Lu-178", "Lu-177"), ("Lutecium-177", "Lu-177"), ("Yb-177", "Lu-177"), ("Y-99", "Y-90"), ("Lu-17", "Lu-177"), ("l177", "Lu-177")] {
+        for (text, expected) in [
+            ("Lu-178", "Lu-177"),
+            ("Lutecium-177", "Lu-177"),
+            ("Yb-177", "Lu-177"),
+            ("Y-99", "Y-90"),
+            ("Lu-17", "Lu-177"),
+            ("l177", "Lu-177"),
+        ] {
             let reason = find(text).expect_err(text).to_string();
             assert!(reason.contains(&format!("`{text}`")) && reason.contains("near are"), "{reason}");
             assert!(reason.split_once("near are").is_some_and(|(_, near)| near.contains(expected)), "{reason}");
@@ -230,12 +270,22 @@ mod tests {
     #[test]
     fn stable_daughters_are_named_as_such() {
         let reason = find("177Hf").expect_err("stable").to_string();
-        assert!(reason.contains("Hf-177, a daughter of Lu-177, is stable") && reason.contains("near are Lu-177"), "{reason}");
+        assert!(
+            reason.contains("Hf-177, a daughter of Lu-177, is stable") && reason.contains("near are Lu-177"),
+            "{reason}"
+        );
     }
 
     #[test]
     fn distances_count_changes() {
-        for (a, b, expected) in [("", "", 0), ("", "ab", 2), ("lu177", "lu177", 0), ("lu177", "lu178", 1), ("abc", "ca", 3), ("kitten", "sitting", 3)] {
+        for (a, b, expected) in [
+            ("", "", 0),
+            ("", "ab", 2),
+            ("lu177", "lu177", 0),
+            ("lu177", "lu178", 1),
+            ("abc", "ca", 3),
+            ("kitten", "sitting", 3),
+        ] {
             assert_eq!((distance(a, b), distance(b, a)), (expected, expected), "{a} {b}");
         }
     }
