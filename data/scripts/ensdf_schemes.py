@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 import paceENSDF
 from internal_conversion import PURE, multipoles, shell_coefficients
 
+# Below this energy the coefficients depend too much on the multipolarity for it to be taken from spins and parities alone.
+ASSUMED_ABOVE_KEV = 80.0
 ARCHIVE = pathlib.Path(paceENSDF.__file__).parent / "ENSDF_JSON"
 MODES = {"betaMinusDecay": "beta-", "electronCaptureBetaPlusDecay": "beta+/ec", "alphaDecay": "alpha"}
 FORBIDDENNESS = {"0A": "allowed", "1A": "allowed", "1F": "1NU", "1UF": "1U", "2F": "2NU", "2UF": "2U", "3F": "3NU", "3UF": "3U", "4F": "4NU", "4UF": "4U"}
@@ -24,6 +26,7 @@ class Transition:
     mixing_ratio: float | None
     total_alpha: float | None
     shells: dict
+    assumed: bool = False
 
 
 @dataclass
@@ -104,10 +107,13 @@ def transition(record, norm, spins):
     if alpha is None and shells:
         alpha = sum(shells.values())
     energy = record["gammaEnergy"] if record["gammaEnergyIsKnown"] and record["gammaEnergy"] else record["levelEnergyInitial"] - record["levelEnergyFinal"]
-    names = multipoles(record["multipolarity"]) or lowest_multipoles(spins[record["levelIndexInitial"]], spins[record["levelIndexFinal"]])
+    names = multipoles(record["multipolarity"])
+    assumed = not names and not alpha and energy > ASSUMED_ABOVE_KEV
+    if assumed:
+        names = lowest_multipoles(spins[record["levelIndexInitial"]], spins[record["levelIndexFinal"]])
     return Transition(
         energy, record["levelIndexFinal"], (record["gammaIntensity"] or 0.0) * norm,
-        names, mixing if isinstance(mixing := record["mixingRatio"], float) else None, alpha, shells,
+        names, mixing if isinstance(mixing := record["mixingRatio"], float) else None, alpha, shells, assumed,
     )  # fmt: skip
 
 
@@ -210,6 +216,20 @@ def balance(level_index, scheme, totals):
     return inflow
 
 
+def excess(index, scheme, totals):
+    """What feeds a level less what leaves it."""
+    return balance(index, scheme, totals) - sum(totals(transition) for transition in scheme.levels[index].transitions)
+
+
+def drop_assumptions(scheme, totals):
+    """Takes back multipolarities inferred from spins where the level cannot spare the conversion electrons they would add."""
+    for index in range(len(scheme.levels) - 1, 0, -1):
+        assumed = [transition for transition in scheme.levels[index].transitions if transition.assumed]
+        if assumed and excess(index, scheme, totals) < 0.0:
+            for transition in assumed:
+                transition.multipoles = ()
+
+
 def place_once(scheme, totals):
     """A gamma that the evaluation places more than once without dividing its intensity is left where the level can spare it most. Returns how many."""
     groups = {}
@@ -219,7 +239,7 @@ def place_once(scheme, totals):
                 groups.setdefault((transition.energy, transition.intensity), []).append((index, transition))
     repeated = [places for places in groups.values() if len(places) > 1]
     for places in repeated:
-        spare = [balance(index, scheme, totals) - sum(totals(t) for t in scheme.levels[index].transitions) + totals(own) for index, own in places]
+        spare = [excess(index, scheme, totals) for index, _ in places]
         chosen = spare.index(max(spare))
         for number, (_, transition) in enumerate(places):
             if number != chosen:
@@ -227,21 +247,22 @@ def place_once(scheme, totals):
     return len(repeated)
 
 
-def normalise(scheme):
-    """Makes the branches add up to the branching: alphas all by one factor; betas and captures at the ground state, which is what evaluations
-    infer from the rest, or if it cannot give so much, by one factor. Returns the sum before."""
-    branches = [(index, feeding) for index, level in enumerate(scheme.levels) for feeding in level.feeding]
+def normalise(scheme, totals):
+    """Makes the branches add up to the branching. Alphas all by one factor; betas and captures either so or at the ground state, whose share
+    evaluations infer from the rest, whichever brings the energy of the levels fed nearer to that of the transitions. Returns the sum before."""
+    branches = [(level.energy, feeding) for level in scheme.levels for feeding in level.feeding]
     before = sum(feeding.intensity for _, feeding in branches)
     if before <= 0.0:
         return before
-    excess = before - scheme.branching
-    ground = [feeding for index, feeding in branches if index == 0 and feeding.intensity > 0]
-    fed = sum(feeding.intensity for feeding in ground)
-    if scheme.mode == "alpha" or fed <= 2.0 * excess or not ground:
-        changed, factor = [feeding for _, feeding in branches], scheme.branching / before
-    else:
-        changed, factor = ground, 1.0 - excess / fed
-    for feeding in changed:
+    changed, factor = branches, scheme.branching / before
+    ground = [(energy, feeding) for energy, feeding in branches if energy == 0.0]
+    fed = sum(feeding.intensity for _, feeding in ground)
+    if scheme.mode != "alpha" and fed > before - scheme.branching:
+        levels = sum(energy * feeding.intensity for energy, feeding in branches)
+        left = sum(totals(transition) * transition.energy for level in scheme.levels for transition in level.transitions)
+        if fed > 0.0 and abs(levels - left) < abs(levels * factor - left):
+            changed, factor = ground, 1.0 - (before - scheme.branching) / fed
+    for _, feeding in changed:
         feeding.intensity *= factor
     return before
 
