@@ -94,7 +94,7 @@ fn bins(particle: Particle, continuum: &Continuum) -> Vec<Emission> {
 }
 
 fn means(file: &File, minus: &Continuum, plus: &Continuum, mass_number: u32) -> RadiationEnergy {
-    let energy = |lines: &[Line]| lines.iter().map(|line| line.energy_mev * line.intensity).sum::<f64>();
+    let energy = |lines: &[Line]| lines.iter().fold(0.0, |sum, line| sum + line.energy_mev * line.intensity);
     let alpha = energy(&file.lines.alpha);
     RadiationEnergy {
         beta: minus.energy_mev(),
@@ -104,7 +104,7 @@ fn means(file: &File, minus: &Continuum, plus: &Continuum, mass_number: u32) -> 
         relaxation: file.relaxation_mev,
         gamma: energy(&file.lines.gamma),
         x_ray: energy(&file.lines.x_ray),
-        annihilation: 2.0 * ELECTRON_REST_ENERGY_MEV * plus.yields.iter().sum::<f64>(),
+        annihilation: 2.0 * ELECTRON_REST_ENERGY_MEV * plus.yields.iter().fold(0.0, |sum, number| sum + number),
         alpha,
         // Two bodies of equal momentum share their energy inversely to their masses.
         recoil: alpha * ALPHA_MASS_U / f64::from(mass_number.saturating_sub(4).max(1)),

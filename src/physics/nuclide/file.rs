@@ -125,7 +125,7 @@ impl File {
         for (i, capture) in self.captures.iter().enumerate() {
             let parts = [capture.k, capture.l, capture.k + capture.l];
             let is_good = is_part(capture.intensity) && capture.q_mev > 0.0 && capture.level_mev >= 0.0;
-            if !(is_good && parts.iter().all(|part| (0.0..=1.0 + 1e-9).contains(part))) {
+            if !(is_good && parts.iter().all(|part| (0.0..=1.0 + ROUNDING).contains(part))) {
                 checks.fail(format!("capture[{i}]"), "needs an intensity and an energy above 0, and parts from 0 to 1");
             }
         }
