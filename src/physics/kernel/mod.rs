@@ -8,6 +8,7 @@
 mod cache;
 mod density_table;
 mod integrator;
+pub mod library;
 mod octant;
 pub(super) mod quadrature;
 mod radial;

@@ -189,7 +189,7 @@ fn buckets(ends: &[f64]) -> Vec<usize> {
 }
 
 /// Derivatives at the nodes that keep a cubic Hermite interpolant monotone and shape-preserving.
-fn monotone_slopes(x: &[f64], y: &[f64]) -> Vec<f64> {
+pub(super) fn monotone_slopes(x: &[f64], y: &[f64]) -> Vec<f64> {
     let n = x.len();
     let h: Vec<f64> = x.windows(2).map(|w| w[1] - w[0]).collect();
     let s: Vec<f64> = (0..n - 1).map(|i| (y[i + 1] - y[i]) / h[i]).collect();
