@@ -48,19 +48,11 @@ fn emit_item(item: u32) -> bool {
 fn emit_slot(history: vec2<u32>, group: u32, rank: u32, number: u32) -> bool {
     let slot = slot_at(number);
     let shift = shift_of(group);
-    var energy_mev = 0.0;
-    if slot.kind != LOCAL {
-        energy_mev = slot_energy_mev(slot, slot_place(slot, rank, shift));
-        if energy_mev < 0.0 { return false; }
-    }
+    let energy_mev = slot_energy_mev(slot, slot_place(slot, rank, shift));
+    if energy_mev < 0.0 { return false; }
     start_stream(history_key(history), DECAY_STREAM, 0u);
     let at = decay(rank, shift);
     follow(Particle(history, DECAY_STREAM + 1u + number, 0u, slot.kind, energy_mev, slot.weight, 0.0, 0.0, at));
-    if slot.kind == LOCAL {
-        score_emission(params.local_mev);
-        deposit(voxel, params.local_mev);
-        return false;
-    }
     let rest = select(0.0, 2.0 * ELECTRON_REST_MEV, slot.kind == POSITRON);
     score_emission(slot.weight * (energy_mev + rest));
     if slot.kind != PHOTON && is_stopped(reach_here()) { return false; }

@@ -24,8 +24,7 @@ struct TransportParams {
     first_history_high: u32,
     end_history_low: u32,
     end_history_high: u32,
-    local_mev: f32,           // what stays where the decay was
-    n_slots: u32,             // slots of the emissions, one more if something stays
+    n_slots: u32,             // slots of the emissions
     n_items: u32,             // slots times decays, ranks padded to whole workgroups
     n_sources: u32,           // voxels with activity
     source_guide_bits: u32,
@@ -66,7 +65,6 @@ override ELECTRON: u32;
 override POSITRON: u32;
 override PHOTON: u32;
 // A slot that emits nothing, but leaves energy where the decay was.
-override LOCAL: u32;
 
 @group(0) @binding(0) var<uniform> params: TransportParams;
 // One word a voxel: density with the number of the material in its lowest bits.

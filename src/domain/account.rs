@@ -33,7 +33,7 @@ pub struct MonteCarloAccount {
     pub relative_sigma: Option<f64>,
     /// Where that is: that of the target, or by default the voxels of half the maximum dose and more.
     pub sigma_region: String,
-    /// Emitted by the histories, the rest energy of positrons with their electrons included [MeV].
+    /// Emitted by the histories, the rest energy of positrons with their electrons included; alpha particles and recoils, whose dose is exact, take none [MeV].
     pub emitted_mev: f64,
     /// Absorbed in the grid, by the book of every particle [MeV].
     pub deposited_mev: f64,
@@ -117,18 +117,21 @@ pub enum StopReason {
     NoMoreHistories,
     /// There is no activity in the map.
     NoActivity,
+    /// All that is emitted stays where it is: its dose is exact.
+    NothingToFollow,
     /// Runs were merged.
     Merged,
 }
 
 impl StopReason {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Histories,
         Self::TargetUncertainty,
         Self::TimeLimit,
         Self::NoMoreHistories,
         Self::NoActivity,
+        Self::NothingToFollow,
         Self::Merged,
     ];
 
@@ -140,6 +143,7 @@ impl StopReason {
             Self::TimeLimit => "time-limit",
             Self::NoMoreHistories => "no-more-histories",
             Self::NoActivity => "no-activity",
+            Self::NothingToFollow => "nothing-to-follow",
             Self::Merged => "merged",
         }
     }

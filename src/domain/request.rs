@@ -1,8 +1,8 @@
 //! What a caller asks for.
 
 use super::{
-    Checks, DensityMap, DoseError, LabelMap, Medium, Method, MonteCarloOptions, Nuclide, Region, Source,
-    TargetUncertainty, TimeIntegratedActivity,
+    Checks, DensityMap, DoseError, LabelMap, Medium, Method, MonteCarloOptions, Region, Source, TargetUncertainty,
+    TimeIntegratedActivity,
 };
 
 /// A valid request for a dose.
@@ -97,11 +97,6 @@ impl DoseRequest {
     /// What decays.
     pub fn source(&self) -> &Source {
         &self.source
-    }
-
-    /// The nuclide, which every method has but Monte Carlo transport with a spectrum of the caller's own.
-    pub fn nuclide(&self) -> Option<&'static Nuclide> {
-        self.source.nuclide()
     }
 
     /// How the dose is computed.

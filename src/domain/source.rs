@@ -1,29 +1,64 @@
-//! What decays: a nuclide, or an emission spectrum of the caller's own.
+//! What decays and what that emits: a nuclide with the daughters that decay where it did, or an emission spectrum of the caller's own.
 
 use std::sync::Arc;
 
-use super::{EmissionSpectrum, Invalid, Nuclide};
+use super::{EmissionSpectrum, Invalid, Nuclide, Particle};
+use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
 
 /// Name of a source that is no nuclide.
 pub const CUSTOM: &str = "custom";
 
-/// What decays, and what it emits.
+/// What decays in an activity map, and what it emits per decay of the nuclide that the map is of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
-    nuclide: Option<&'static Nuclide>,
-    emissions: Option<Arc<EmissionSpectrum>>,
+    members: Vec<Member>,
+    emissions: Arc<EmissionSpectrum>,
+    local: LocalEnergy,
+    is_custom: bool,
+    data_sha256: String,
 }
 
-impl From<&'static Nuclide> for Source {
-    fn from(nuclide: &'static Nuclide) -> Self {
-        Self { nuclide: Some(nuclide), emissions: None }
+/// A nuclide that decays in a map, and how often.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Member {
+    /// What decays.
+    pub nuclide: &'static Nuclide,
+    /// How often, per decay of the nuclide that the map is of.
+    pub decays_per_decay: f64,
+}
+
+/// What is absorbed where the decay is [MeV per decay].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LocalEnergy {
+    /// Of alpha particles.
+    pub alpha_mev: f64,
+    /// Of the nuclei that they are emitted from.
+    pub recoil_mev: f64,
+}
+
+impl LocalEnergy {
+    /// All of it.
+    pub fn total_mev(&self) -> f64 {
+        self.alpha_mev + self.recoil_mev
     }
 }
 
 impl Source {
+    /// * `members` – the nuclide that the map is of, and the daughters that decay with it; at least one
+    /// * `emissions`, `local` – of all members together, per decay of the first
+    /// * `data_sha256` – of the data of all members
+    pub(crate) fn of_members(
+        members: Vec<Member>,
+        emissions: Arc<EmissionSpectrum>,
+        local: LocalEnergy,
+        data_sha256: String,
+    ) -> Self {
+        Self { members, emissions, local, is_custom: false, data_sha256 }
+    }
+
     /// A source with emissions of the caller's own.
     ///
-    /// * `nuclide` – what they are meant for, if it has a name; they replace all that it emits
+    /// * `nuclide` – what they are meant for, if it has a name; they replace all that it and its daughters emit
     ///
     /// # Errors
     /// If the nuclide emits alpha particles: a spectrum has none, so that they would be lost.
@@ -33,23 +68,71 @@ impl Source {
                 "cannot replace those of {}: its alpha particles, of which a spectrum has none, would be lost",
                 nuclide.name
             ))),
-            _ => Ok(Self { nuclide, emissions: Some(Arc::new(emissions)) }),
+            _ => Ok(Self {
+                members: nuclide.map(|nuclide| Member { nuclide, decays_per_decay: 1.0 }).into_iter().collect(),
+                local: LocalEnergy::default(),
+                is_custom: true,
+                data_sha256: emissions.sha256(),
+                emissions: Arc::new(emissions),
+            }),
         }
     }
 
-    /// Name of the nuclide, or [`CUSTOM`].
+    /// Name of the nuclide that the map is of, or [`CUSTOM`].
     pub fn name(&self) -> &str {
-        self.nuclide.map_or(CUSTOM, |nuclide| &nuclide.name)
+        self.nuclide().map_or(CUSTOM, |nuclide| &nuclide.name)
     }
 
-    /// The nuclide, if it has one.
+    /// The nuclide that the map is of, if it has one.
     pub fn nuclide(&self) -> Option<&'static Nuclide> {
-        self.nuclide
+        self.members.first().map(|member| member.nuclide)
     }
 
-    /// The caller's own spectrum; none: the nuclide's.
+    /// The nuclide and the daughters that decay with it.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// All that is emitted and followed.
+    pub fn emissions(&self) -> &Arc<EmissionSpectrum> {
+        &self.emissions
+    }
+
+    /// The caller's own spectrum, if there is one.
     pub fn own_emissions(&self) -> Option<&EmissionSpectrum> {
-        self.emissions.as_deref()
+        self.is_custom.then_some(&self.emissions)
+    }
+
+    /// What is absorbed where the decay is.
+    pub fn local(&self) -> LocalEnergy {
+        self.local
+    }
+
+    /// All of that [MeV per decay].
+    pub fn local_mev(&self) -> f64 {
+        self.local.total_mev()
+    }
+
+    /// Energy of all that is emitted and followed, the rest energy of positrons and of the electrons they meet included [MeV per decay].
+    pub fn followed_mev(&self) -> f64 {
+        let annihilation = 2.0 * ELECTRON_REST_ENERGY_MEV * self.emissions.yield_per_decay(Particle::Positron);
+        self.emissions.total_mev() + annihilation
+    }
+
+    /// All that a decay releases but neutrinos [MeV per decay].
+    pub fn released_mev(&self) -> f64 {
+        self.followed_mev() + self.local_mev()
+    }
+
+    /// Kinetic energy of charged particles [MeV per decay].
+    pub fn charged_mev(&self) -> f64 {
+        let mean = |particle| self.emissions.mean_energy_mev(particle);
+        mean(Particle::Electron) + mean(Particle::Positron) + self.local_mev()
+    }
+
+    /// SHA-256 of the data of all members, or of the caller's own spectrum, in hexadecimal.
+    pub fn data_sha256(&self) -> &str {
+        &self.data_sha256
     }
 }
 
@@ -60,14 +143,23 @@ mod tests {
     use crate::domain::{Emission, Particle};
 
     fn spectrum() -> EmissionSpectrum {
-        let line = Emission { particle: Particle::Photon, low_mev: 0.1, high_mev: 0.1, yield_per_decay: 1.0 };
-        EmissionSpectrum::new(vec![line]).expect("a good spectrum")
+        let line = |particle, mev| Emission { particle, low_mev: mev, high_mev: mev, yield_per_decay: 1.0 };
+        let emissions = vec![line(Particle::Photon, 0.1), line(Particle::Positron, 0.3), line(Particle::Electron, 0.2)];
+        EmissionSpectrum::new(emissions).expect("a good spectrum")
     }
 
     #[test]
     fn a_spectrum_needs_no_nuclide() {
         let source = Source::with_emissions(None, spectrum()).expect("a source");
         assert_eq!((source.name(), source.nuclide(), source.own_emissions()), (CUSTOM, None, Some(&spectrum())));
+        assert_eq!(source.data_sha256(), spectrum().sha256());
+    }
+
+    #[test]
+    fn energies_are_told_apart() {
+        let source = Source::with_emissions(None, spectrum()).expect("a source");
+        assert!((source.charged_mev() - 0.5).abs() < 1e-15);
+        assert!((source.released_mev() - (0.6 + 2.0 * 0.510_998_950_69)).abs() < 1e-12);
     }
 
     #[test]
@@ -80,6 +172,5 @@ mod tests {
         };
         let emitter: &'static Nuclide = Box::leak(Box::new(emitter));
         assert!(Source::with_emissions(Some(emitter), spectrum()).is_err());
-        assert_eq!(Source::from(emitter).name(), "Aa-1");
     }
 }

@@ -95,7 +95,6 @@ fn tabulate(medium: &Material, absorption_kev: u32) -> Scene {
         materials: std::slice::from_ref(medium),
         material_of_voxel: &[0],
         emissions: &EmissionSpectrum::new(vec![positron]).expect("a spectrum that needs all tables"),
-        local_mev_per_decay: 0.0,
         seed: 0,
         groups: 1,
         cuts: HistoryCuts {

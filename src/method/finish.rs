@@ -5,7 +5,6 @@ use super::mass::{DoseScale, Mass, check_dose};
 use crate::domain::{
     DensityCorrection, DeviceInfo, DoseError, DoseRequest, DoseResult, EnergyAccount, Method, Provenance,
 };
-use crate::physics::nuclide::data_sha256;
 
 /// Largest difference between the energy in a result and the energy that must be there, relative to the latter.
 /// Rounding in single precision leaves 1e-7; a device that failed leaves much more.
@@ -23,8 +22,8 @@ pub(super) fn finish(deposit: Deposit, request: &DoseRequest, device: DeviceInfo
     let scale = DoseScale::new(&grid, mass(request));
     let (without_dose_mev, voxels_without_dose) = divide_by_mass(dose.as_mut_slice(), &scale);
     check_dose(dose.as_slice())?;
-    let nuclide = request.nuclide().expect("a request for this method has a nuclide");
-    let emitted_mev = request.activity().total() * nuclide.mean_energy_mev.total();
+    let source = request.source();
+    let emitted_mev = request.activity().total() * source.released_mev();
     let provenance = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: env!("DOSEGRID_COMMIT").to_owned(),
@@ -32,8 +31,8 @@ pub(super) fn finish(deposit: Deposit, request: &DoseRequest, device: DeviceInfo
         method: request.method().name().to_owned(),
         density_correction: density_correction(request).map(|correction| correction.name().to_owned()),
         minimum_density_g_cm3: scale.minimum_g_cm3(),
-        nuclide: nuclide.name.clone(),
-        nuclide_data_sha256: data_sha256(nuclide).to_owned(),
+        nuclide: source.name().to_owned(),
+        nuclide_data_sha256: source.data_sha256().to_owned(),
         decays: request.activity().total(),
         energy: EnergyAccount {
             emitted_mev,

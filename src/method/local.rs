@@ -12,8 +12,7 @@ pub(super) fn deposit(
 ) -> Result<Deposit, DoseError> {
     control.checkpoint(Stage::Dose, 0.0)?;
     let start = Instant::now();
-    let nuclide = request.nuclide().expect("a request for this method has a nuclide");
-    let per_decay = nuclide.mean_energy_mev.charged();
+    let per_decay = request.source().charged_mev();
     #[expect(clippy::cast_possible_truncation, reason = "the stored precision; decays are bounded")]
     let energy = request.activity().decays().map(|&decays| (f64::from(decays) * per_decay) as f32);
     wall_time.push(StageTime::new(Stage::Dose.name(), start.elapsed()));

@@ -4,13 +4,13 @@ use std::sync::LazyLock;
 
 use crate::domain::monte_carlo::MIN_HISTORIES;
 pub use crate::domain::{ChosenCuts, HistoryCuts};
-use crate::domain::{DoseError, EmissionSpectrum, Medium, MonteCarloOptions, Particle, Source, VoxelGrid};
+use crate::domain::{DoseError, Medium, MonteCarloOptions, Source, VoxelGrid};
 use crate::engine::transport::UNITS_PER_MEV;
 use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::physics::electron::Charge;
 use crate::physics::electron::range::SlowingDown;
 use crate::physics::log_grid::{LogGrid, LogTable, MAX_ENERGY_MEV, MIN_ENERGY_MEV};
-use crate::physics::{material, nuclide};
+use crate::physics::material;
 
 /// Part of the smallest voxel edge that an absorbed electron could still have gone, in lung.
 const ABSORBED_RANGE: f64 = 0.01;
@@ -61,7 +61,7 @@ impl TransportPlan {
     /// [`DoseError::Invalid`] if the histories asked for cannot be numbered, or would overflow a tally.
     pub fn new(grid: &VoxelGrid, source: &Source, options: &MonteCarloOptions) -> Result<Self, DoseError> {
         let groups = groups(grid.voxels());
-        let max_histories = max_histories(groups, released_mev(source));
+        let max_histories = max_histories(groups, source.followed_mev());
         let first_history = options.first_history;
         let left = max_histories.saturating_sub(first_history);
         if left < MIN_HISTORIES {
@@ -99,33 +99,10 @@ impl TransportPlan {
     }
 }
 
-/// What a decay releases and transport follows or leaves in place [MeV]: the rest energy of positrons and of the electrons they meet included.
-pub fn released_mev(source: &Source) -> f64 {
-    let emissions = emissions(source);
-    let annihilation = 2.0 * ELECTRON_REST_ENERGY_MEV * emissions.yield_per_decay(Particle::Positron);
-    emissions.total_mev() + annihilation + local_mev(source)
-}
-
-/// What a source emits that transport follows.
-pub fn emissions(source: &Source) -> &EmissionSpectrum {
-    match (source.own_emissions(), source.nuclide()) {
-        (Some(own), _) => own,
-        (None, nuclide) => nuclide::emissions(nuclide.expect("a source without emissions of its own is a nuclide")),
-    }
-}
-
-/// Energy that stays where the decay is: that of alpha particles and recoils [MeV per decay].
-pub fn local_mev(source: &Source) -> f64 {
-    match (source.own_emissions(), source.nuclide()) {
-        (None, Some(nuclide)) => nuclide.mean_energy_mev.alpha,
-        _ => 0.0,
-    }
-}
-
 /// Histories that can be numbered: the rank in a group and the end of a range of ranks have 32 bits, and no sum over a tally may overflow 64.
-fn max_histories(groups: u32, released_mev: f64) -> u64 {
+fn max_histories(groups: u32, followed_mev: f64) -> u64 {
     let by_rank = u64::from(groups) * u64::from(u32::MAX);
-    let by_energy = TALLY_FILL * 2f64.powi(64) / UNITS_PER_MEV / released_mev;
+    let by_energy = TALLY_FILL * 2f64.powi(64) / UNITS_PER_MEV / followed_mev;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -224,7 +201,7 @@ mod tests {
         let grid = VoxelGrid::new([10, 10, 10], [4.0; 3]).expect("a good grid");
         let mut options = MonteCarloOptions::default();
         edit(&mut options);
-        TransportPlan::new(&grid, &nuclide::find("Lu-177").expect("a known nuclide").into(), &options)
+        TransportPlan::new(&grid, &crate::physics::nuclide::find("Lu-177").expect("a known nuclide").into(), &options)
     }
 
     #[test]

@@ -94,7 +94,6 @@ impl Phantom {
             materials: &self.materials,
             material_of_voxel: &self.material_of_voxel,
             emissions: &self.emissions,
-            local_mev_per_decay: 0.0,
             seed: self.seed,
             groups: self.groups,
             cuts: self.cuts,

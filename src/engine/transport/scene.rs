@@ -34,10 +34,8 @@ pub struct SceneInput<'a> {
     pub materials: &'a [Material],
     /// Which of them a voxel is made of.
     pub material_of_voxel: &'a [u8],
-    /// What a decay emits.
+    /// What a decay emits and is followed; what stays where the decay was takes no history.
     pub emissions: &'a EmissionSpectrum,
-    /// What stays where the decay was, such as the energy of alpha particles [MeV per decay].
-    pub local_mev_per_decay: f64,
     /// Seed of all random numbers.
     pub seed: u64,
     /// Statistical groups, a power of two.
@@ -92,8 +90,6 @@ pub struct Scene {
     pub source: SourceSampler,
     /// What they emit.
     pub emissions: EmissionSlots,
-    /// What stays where the decay was [MeV per decay].
-    pub local_mev: f32,
     /// Seed of all random numbers.
     pub seed: u64,
     /// Statistical groups.
@@ -129,7 +125,6 @@ impl Scene {
             tables: FlatTables::new(input.materials, &input.cuts, with_positrons),
             source: SourceSampler::new(input.decays),
             emissions: EmissionSlots::new(input.emissions, input.cuts.track_length_mev),
-            local_mev: input.local_mev_per_decay as f32,
             seed: input.seed,
             groups: input.groups,
             cuts: SceneCuts {

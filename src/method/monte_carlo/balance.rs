@@ -19,7 +19,7 @@ const RARE_EVENTS: f64 = 21.0;
 /// What must come of histories, whatever the phantom.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected {
-    /// Mean energy released [MeV per history].
+    /// Mean energy released and followed [MeV per history].
     released_mev: f64,
     /// Mean number of particles that are followed per history, at least.
     events: f64,
@@ -32,7 +32,8 @@ impl Expected {
         // An annihilation releases the rest energy of two electrons as well; a photon of at most 2 MeV may stand for several.
         let one_mev = emissions.highest_mev + 2.0 * ELECTRON_REST_ENERGY_MEV;
         let event_mev = one_mev.max(f64::from(MAX_WEIGHT) * emissions.highest_mev.min(MOST_WEIGHTED_MEV));
-        Self { released_mev: emissions.released_mev, events: emissions.particles / f64::from(MAX_WEIGHT), event_mev }
+        let released_mev = emissions.released_mev - emissions.local_mev;
+        Self { released_mev, events: emissions.particles / f64::from(MAX_WEIGHT), event_mev }
     }
 }
 

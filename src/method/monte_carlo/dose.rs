@@ -1,7 +1,7 @@
 //! From a tally to a dose, checked. The same for a run in one piece and for runs that were merged.
 
 use super::balance::{Expected, check_book, check_scored};
-use super::dosimetry::Dosimetry;
+use super::dosimetry::{Decays, Dosimetry};
 use super::statistics::Statistics;
 use crate::domain::{
     Control, DoseError, DoseResult, EnergyAccount, Extras, LabelMap, MonteCarloAccount, Provenance, Region, StopReason,
@@ -30,6 +30,11 @@ pub(super) fn scale(record: &TallyRecord) -> DoseScale<'_> {
     DoseScale::new(density.grid(), Mass::Own { density_g_cm3: density.as_slice(), minimum_g_cm3 })
 }
 
+/// The decays of a record's map, and what each leaves where it is.
+pub(super) fn decays(record: &TallyRecord) -> Decays<'_> {
+    Decays::new(&record.activity, record.scene.emissions.local_mev)
+}
+
 /// # Errors
 /// [`DoseError::EnergyBalance`] or [`DoseError::NotPhysical`] for a tally that cannot be; [`DoseError::Cancelled`].
 pub(super) fn dose(record: TallyRecord, ending: &Ending, control: &Control) -> Result<DoseResult, DoseError> {
@@ -37,7 +42,7 @@ pub(super) fn dose(record: TallyRecord, ending: &Ending, control: &Control) -> R
     check_book(&record.tally, &ranges, &ending.expected)?;
     check_scored(&record.tally, &ending.expected)?;
     let grid = record.activity.decays().grid().clone();
-    let decays = record.activity.total();
+    let decays = decays(&record);
     let dosimetry = Dosimetry { statistics: Statistics::new(&record.tally), scale: scale(&record), decays };
     let (dose, sigma) = dosimetry.maps(grid.voxels(), control)?;
     check_dose(&dose)?;
@@ -56,8 +61,8 @@ pub(super) fn dose(record: TallyRecord, ending: &Ending, control: &Control) -> R
         minimum_density_g_cm3: Some(record.scene.minimum_density_g_cm3),
         nuclide: record.scene.nuclide.clone(),
         nuclide_data_sha256: record.scene.nuclide_data_sha256.clone(),
-        decays,
-        energy: energy(&record, &account, &dosimetry.scale),
+        decays: decays.total,
+        energy: energy(&record, &account, &dosimetry),
         kernel: None,
         monte_carlo: Some(account),
         wall_time: Vec::new(),
@@ -98,19 +103,22 @@ fn account(
     })
 }
 
-/// The book of the histories, as that of all decays of the map.
-fn energy(record: &TallyRecord, account: &MonteCarloAccount, scale: &DoseScale) -> EnergyAccount {
-    let by_history = if account.histories > 0 { record.activity.total() / account.histories as f64 } else { 0.0 };
-    let (mut units, mut voxels_without_dose) = (0u128, 0);
-    for voxel in (0..record.tally.voxels()).filter(|&voxel| !scale.has_dose(voxel)) {
+/// The book of the histories, as that of all decays of the map, and what stayed where they were.
+fn energy(record: &TallyRecord, account: &MonteCarloAccount, dosimetry: &Dosimetry) -> EnergyAccount {
+    let decays = &dosimetry.decays;
+    let by_history = if account.histories > 0 { decays.total / account.histories as f64 } else { 0.0 };
+    let (mut units, mut local_without_dose_mev, mut voxels_without_dose) = (0u128, 0.0, 0);
+    for voxel in (0..record.tally.voxels()).filter(|&voxel| !dosimetry.scale.has_dose(voxel)) {
+        local_without_dose_mev += decays.local_mev(voxel);
         units += record.tally.groups.iter().map(|group| u128::from(group.energy[voxel])).sum::<u128>();
         voxels_without_dose += 1;
     }
+    let local_mev = decays.total * decays.local_mev;
     EnergyAccount {
-        emitted_mev: account.emitted_mev * by_history,
-        deposited_mev: account.deposited_mev * by_history,
+        emitted_mev: account.emitted_mev * by_history + local_mev,
+        deposited_mev: account.deposited_mev * by_history + local_mev,
         escaped_mev: account.escaped_mev * by_history,
-        without_dose_mev: to_mev(units) * by_history,
+        without_dose_mev: to_mev(units) * by_history + local_without_dose_mev,
         voxels_without_dose,
         clamped_mev: 0.0,
     }

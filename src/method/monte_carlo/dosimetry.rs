@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::statistics::{Estimate, Statistics};
-use crate::domain::{Control, DoseError, LabelMap, Region, RegionDose};
+use crate::domain::{Control, DoseError, LabelMap, Region, RegionDose, TimeIntegratedActivity};
 use crate::engine::transport::UNITS_PER_MEV;
 use crate::method::mass::DoseScale;
 
@@ -14,15 +14,43 @@ const CHUNK: usize = 1 << 14;
 pub(super) struct Dosimetry<'a> {
     pub(super) statistics: Statistics<'a>,
     pub(super) scale: DoseScale<'a>,
-    /// Decays in the whole map [Bq·s].
-    pub(super) decays: f64,
+    pub(super) decays: Decays<'a>,
+}
+
+/// The decays of a map, and what each leaves where it is: known exactly, it takes no history.
+#[derive(Clone, Copy)]
+pub(super) struct Decays<'a> {
+    /// Of each voxel [Bq·s].
+    pub(super) of_voxel: &'a [f32],
+    /// Of the whole map [Bq·s].
+    pub(super) total: f64,
+    /// Energy of alpha particles and recoils [MeV per decay].
+    pub(super) local_mev: f64,
+}
+
+impl<'a> Decays<'a> {
+    /// * `local_mev` – energy that stays where a decay is [MeV]
+    pub(super) fn new(activity: &'a TimeIntegratedActivity, local_mev: f64) -> Self {
+        Self { of_voxel: activity.decays().as_slice(), total: activity.total(), local_mev }
+    }
+
+    /// Energy that stays in a voxel [MeV].
+    pub(super) fn local_mev(&self, voxel: usize) -> f64 {
+        f64::from(self.of_voxel[voxel]) * self.local_mev
+    }
 }
 
 impl Dosimetry<'_> {
+    /// Energy absorbed in a voxel [MeV].
+    fn energy_mev(&self, voxel: usize) -> Estimate {
+        let Estimate { mean, sigma } = self.statistics.voxel(voxel);
+        Estimate { mean: mean * self.decays.total + self.decays.local_mev(voxel), sigma: sigma * self.decays.total }
+    }
+
     /// Dose of a voxel and its 1σ [Gy]; none for a voxel too thin to have one.
     fn voxel(&self, voxel: usize) -> Option<Estimate> {
-        let Estimate { mean, sigma } = self.statistics.voxel(voxel);
-        let dose = |mev: f64| self.scale.absorbed_dose(mev * self.decays, voxel);
+        let Estimate { mean, sigma } = self.energy_mev(voxel);
+        let dose = |mev: f64| self.scale.absorbed_dose(mev, voxel);
         Some(Estimate { mean: dose(mean)?, sigma: dose(sigma)? })
     }
 
@@ -64,7 +92,8 @@ impl Dosimetry<'_> {
     ) -> Result<Option<f64>, DoseError> {
         let voxels = self.statistics.tally.voxels();
         let labels = labels.map(|labels| labels.labels().as_slice());
-        let dose = |voxel: usize| self.scale.absorbed_dose(self.statistics.voxel_mean(voxel), voxel);
+        let mean_mev = |voxel| self.statistics.voxel_mean(voxel) * self.decays.total + self.decays.local_mev(voxel);
+        let dose = |voxel: usize| self.scale.absorbed_dose(mean_mev(voxel), voxel);
         let threshold = match region {
             Region::AboveDoseFraction(part) => {
                 let doses = |chunk: std::ops::Range<usize>| chunk.filter_map(dose).fold(0.0, f64::max);
@@ -77,7 +106,7 @@ impl Dosimetry<'_> {
             Region::Label(label) => labels.is_some_and(|labels| labels[voxel] == label) && self.scale.has_dose(voxel),
         };
         let relative = |voxel: usize| {
-            let Estimate { mean, sigma } = self.statistics.voxel(voxel);
+            let Estimate { mean, sigma } = self.energy_mev(voxel);
             if mean > 0.0 { (sigma / mean, 1u32) } else { (1.0, 0) }
         };
         let sums = |chunk: std::ops::Range<usize>| {
@@ -101,18 +130,27 @@ impl Dosimetry<'_> {
         let of_group = |energy: &Vec<u64>| {
             let mut sums = vec![0.0; last + 1];
             for (voxel, &label) in dosed() {
-                let mev = energy[voxel] as f64 / UNITS_PER_MEV * self.decays;
+                let mev = energy[voxel] as f64 / UNITS_PER_MEV * self.decays.total;
                 sums[usize::from(label)] += self.scale.absorbed_dose(mev, voxel).unwrap_or(0.0);
             }
             sums
         };
+        let mut local_gy = vec![0.0; last + 1];
+        for (voxel, &label) in dosed() {
+            local_gy[usize::from(label)] +=
+                self.scale.absorbed_dose(self.decays.local_mev(voxel), voxel).unwrap_or(0.0);
+        }
         let sums: Vec<Vec<f64>> =
             self.statistics.tally.groups.par_iter().map(|group| of_group(&group.energy)).collect();
         let region = |label: usize| {
             let Estimate { mean, sigma } = self.statistics.estimate(|group| sums[group][label]);
             let count = voxels[label] as f64;
-            let label = u16::try_from(label).expect("a label has 16 bits");
-            RegionDose { label, mean_gy: mean / count, sigma_gy: sigma / count }
+            let number = u16::try_from(label).expect("a label has 16 bits");
+            RegionDose {
+                label: number,
+                mean_gy: (mean + local_gy[usize::from(label)]) / count,
+                sigma_gy: sigma / count,
+            }
         };
         (1..=last).filter(|&label| voxels[label] > 0).map(region).collect()
     }
@@ -168,7 +206,27 @@ mod tests {
 
     fn dosimetry<'a>(tally: &'a Tally, density_g_cm3: &'a [f32]) -> Dosimetry<'a> {
         let scale = DoseScale::new(&grid(), Mass::Own { density_g_cm3, minimum_g_cm3: 0.05 });
-        Dosimetry { statistics: Statistics::new(tally), scale, decays: 12.0 }
+        let decays = Decays { of_voxel: &[8.0, 4.0], total: 12.0, local_mev: 0.0 };
+        Dosimetry { statistics: Statistics::new(tally), scale, decays }
+    }
+
+    #[test]
+    fn what_stays_in_place_adds_dose_and_no_uncertainty() {
+        let (tally, density) = (tally(), [1.0, 1.0]);
+        let followed = dosimetry(&tally, &density);
+        let mut all = dosimetry(&tally, &density);
+        all.decays.local_mev = 6.0;
+        let none = Control::detached();
+        let ((dose, sigma), (more, same)) = (followed.maps(2, &none).expect("maps"), all.maps(2, &none).expect("maps"));
+        assert_eq!(sigma, same);
+        for (voxel, decays) in [8.0, 4.0].into_iter().enumerate() {
+            let local = f64::from(more[voxel] - dose[voxel]) / GY_PER_MEV_IN_1_G;
+            assert!((local / (6.0 * decays) - 1.0).abs() < 1e-6, "{local}");
+        }
+        let map = labels([1.0, 1.0]);
+        let (region, whole) = (&followed.regions(&map)[0], &all.regions(&map)[0]);
+        assert!(((whole.mean_gy - region.mean_gy) / (36.0 * GY_PER_MEV_IN_1_G) - 1.0).abs() < 1e-12);
+        assert_eq!(whole.sigma_gy, region.sigma_gy);
     }
 
     #[test]

@@ -46,11 +46,11 @@ pub(super) fn run(
     control.checkpoint(Stage::Dose, 0.0)?;
     let done = match &scene {
         Some(scene) => {
-            let scale = dose::scale(&record);
-            let rounds = Rounds { plan, scene, expected, stop: options.stop, scale, labels, control, began };
+            let (scale, decays) = (dose::scale(&record), dose::decays(&record));
+            let rounds = Rounds { plan, scene, expected, stop: options.stop, scale, decays, labels, control, began };
             rounds.run(device, voxels)?
         }
-        None => Done::nothing(plan.groups, voxels),
+        None => Done::nothing(plan.groups, voxels, record.activity.total()),
     };
     let transport = StageTime::new(Stage::Dose.name(), done.took);
     control.checkpoint(Stage::Finish, 0.0)?;
@@ -90,10 +90,11 @@ pub fn merged_dose(record: TallyRecord, labels: Option<&LabelMap>, extras: Extra
 }
 
 impl Done {
-    /// Of a map without activity.
-    fn nothing(groups: u32, voxels: usize) -> Self {
+    /// Of a map without activity, or of decays that set nothing free that is followed.
+    fn nothing(groups: u32, voxels: usize, decays: f64) -> Self {
         let tally = Tally::new(groups, voxels);
-        Self { tally, histories: 0, stopped_by: StopReason::NoActivity, took: Duration::ZERO }
+        let stopped_by = if decays > 0.0 { StopReason::NothingToFollow } else { StopReason::NoActivity };
+        Self { tally, histories: 0, stopped_by, took: Duration::ZERO }
     }
 }
 

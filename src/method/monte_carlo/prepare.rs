@@ -13,7 +13,6 @@ use crate::domain::{
 };
 use crate::engine::transport::{Boundary, Scene, SceneInput};
 use crate::plan::TransportPlan;
-use crate::plan::transport::{emissions, local_mev};
 
 /// How often the caller is looked after meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
@@ -23,7 +22,7 @@ pub(super) struct Prepared {
     pub(super) account: SceneAccount,
     pub(super) activity: TimeIntegratedActivity,
     pub(super) density: DensityMap,
-    /// None if there is no activity.
+    /// None if there is nothing to follow.
     pub(super) scene: Option<Scene>,
 }
 
@@ -66,8 +65,7 @@ fn prepare_here(request: &DoseRequest, plan: &TransportPlan, options: &MonteCarl
             density_g_cm3: density.g_cm3().as_slice(),
             materials: &phantom.materials,
             material_of_voxel: &phantom.of_voxel,
-            emissions: emissions(source),
-            local_mev_per_decay: local_mev(source),
+            emissions: source.emissions(),
             seed: options.seed,
             groups: plan.groups,
             cuts: plan.cuts,
@@ -76,7 +74,7 @@ fn prepare_here(request: &DoseRequest, plan: &TransportPlan, options: &MonteCarl
     };
     Prepared {
         account: scene_account(request, options, plan, &phantom),
-        scene: (activity.total() > 0.0).then(scene),
+        scene: (activity.total() > 0.0 && source.followed_mev() > 0.0).then(scene),
         activity: activity.clone(),
         density: density.clone(),
     }

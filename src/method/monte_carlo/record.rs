@@ -7,9 +7,7 @@ use crate::domain::{
     DoseRequest, EmissionAccount, HistoryRun, Invalid, MonteCarloOptions, Particle, SceneAccount, Source, TallyRecord,
 };
 use crate::engine::transport::Tally;
-use crate::physics::nuclide::data_sha256;
 use crate::plan::TransportPlan;
-use crate::plan::transport::{emissions, local_mev, released_mev};
 
 /// Everything that decides the dose but the histories. Other versions of the program may have other physics.
 pub(super) fn scene_account(
@@ -27,7 +25,7 @@ pub(super) fn scene_account(
         max_histories: plan.max_histories,
         cuts: plan.cuts,
         nuclide: source.name().to_owned(),
-        nuclide_data_sha256: source.nuclide().map_or_else(|| emissions.sha256.clone(), |n| data_sha256(n).to_owned()),
+        nuclide_data_sha256: source.data_sha256().to_owned(),
         emissions,
         medium: options.medium.name().to_owned(),
         materials: phantom.account(),
@@ -38,7 +36,7 @@ pub(super) fn scene_account(
 }
 
 fn emission_account(source: &Source) -> EmissionAccount {
-    let spectrum = emissions(source);
+    let spectrum = source.emissions();
     let emitted = || spectrum.emissions().iter().filter(|emission| emission.yield_per_decay > 0.0);
     EmissionAccount {
         custom: source.own_emissions().is_some(),
@@ -46,8 +44,8 @@ fn emission_account(source: &Source) -> EmissionAccount {
         electron_mev: spectrum.mean_energy_mev(Particle::Electron),
         positron_mev: spectrum.mean_energy_mev(Particle::Positron),
         photon_mev: spectrum.mean_energy_mev(Particle::Photon),
-        local_mev: local_mev(source),
-        released_mev: released_mev(source),
+        local_mev: source.local_mev(),
+        released_mev: source.released_mev(),
         particles: emitted().map(|emission| emission.yield_per_decay).sum(),
         highest_mev: emitted().map(|emission| emission.high_mev).fold(0.0, f64::max),
     }

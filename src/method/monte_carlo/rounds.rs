@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::balance::{Expected, check_book};
-use super::dosimetry::Dosimetry;
+use super::dosimetry::{Decays, Dosimetry};
 use super::pace::{Pace, first_look, next_look};
 use super::statistics::Statistics;
 use crate::domain::{Control, DoseError, LabelMap, Progress, Region, Stage, StopReason, StopRule, TransportProgress};
@@ -24,6 +24,7 @@ pub(super) struct Rounds<'a> {
     pub(super) expected: Expected,
     pub(super) stop: StopRule,
     pub(super) scale: DoseScale<'a>,
+    pub(super) decays: Decays<'a>,
     pub(super) labels: Option<&'a LabelMap>,
     pub(super) control: &'a Control,
     /// When the computation began.
@@ -117,8 +118,7 @@ impl Rounds<'_> {
 
     fn relative_sigma(&self, tally: &Tally) -> Result<Option<f64>, DoseError> {
         let region = self.stop.target.map_or_else(Region::default, |target| target.region);
-        // Relative: the number of decays does not matter.
-        let dosimetry = Dosimetry { statistics: Statistics::new(tally), scale: self.scale, decays: 1.0 };
+        let dosimetry = Dosimetry { statistics: Statistics::new(tally), scale: self.scale, decays: self.decays };
         dosimetry.relative_sigma(region, self.labels, self.control)
     }
 

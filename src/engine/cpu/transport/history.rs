@@ -72,11 +72,6 @@ impl<'s, S: Sink> History<'s, S> {
         let number = u64::from(rank) * u64::from(scene.groups) + u64::from(self.group);
         let key = key(scene.seed, [number as u32, (number >> 32) as u32]);
         let at = self.decay(rank, &mut Stream::new(key, DECAY_STREAM));
-        if scene.local_mev > 0.0 {
-            self.score.emit(scene.local_mev);
-            self.score.deposit(at.index(&scene.grid), scene.local_mev);
-            self.score.leave(&at, scene.local_mev);
-        }
         for (number, slot) in (DECAY_STREAM + 1..).zip(&scene.emissions.slots) {
             let shift = self.shift.emission[usize::from(slot.particle == Kind::Photon)];
             let place = sequence::emission(rank, shift);

@@ -12,8 +12,6 @@ use crate::physics::constants::H_C_MEV_ANGSTROM;
 
 /// Groups of a launch, at most, as a power of two.
 pub(super) const MAX_LAUNCH_BITS: u32 = 5;
-/// The slot of what stays where the decay was.
-pub(super) const LOCAL: u32 = 3;
 /// What an emission takes, in steps of a charged particle.
 pub(super) const EMISSION_WORK: u32 = 4;
 
@@ -49,7 +47,6 @@ pub(super) fn constants() -> Vec<(String, f64)> {
         ("ELECTRON", f64::from(kind_word(Particle::Electron))),
         ("POSITRON", f64::from(kind_word(Particle::Positron))),
         ("PHOTON", f64::from(kind_word(Particle::Photon))),
-        ("LOCAL", f64::from(LOCAL)),
         ("MAX_LAUNCH_GROUPS", f64::from(1 << MAX_LAUNCH_BITS)),
         ("EMISSION_WORK", f64::from(EMISSION_WORK)),
         ("GUIDE_BITS", f64::from(GUIDE_BITS)),

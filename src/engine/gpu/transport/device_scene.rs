@@ -1,6 +1,6 @@
 //! A scene in the memory of the device.
 
-use super::constants::{LOCAL, high, kind_word, low};
+use super::constants::{high, kind_word, low};
 use crate::domain::emission::Particle;
 use crate::engine::gpu::context::Context;
 use crate::engine::gpu::shader::TransportParams;
@@ -65,8 +65,7 @@ fn of_scene(scene: &Scene, params: TransportParams) -> TransportParams {
         seed_low: low(scene.seed),
         seed_high: high(scene.seed),
         group_bits: scene.groups.ilog2(),
-        local_mev: scene.local_mev,
-        n_slots: word(scene.emissions.slots.len()) + u32::from(scene.local_mev > 0.0),
+        n_slots: word(scene.emissions.slots.len()),
         n_sources: word(scene.source.voxels.len()),
         source_guide_bits: scene.source.guide_bits,
         photons_per_charged: if makes_positrons(scene) { 3 } else { 1 },
@@ -83,14 +82,11 @@ fn makes_positrons(scene: &Scene) -> bool {
 /// All tables, one after another, and where each starts: first those of four values, counted in these, then the others.
 fn tables(scene: &Scene) -> (Vec<u32>, TransportParams) {
     let (flat, emissions) = (&scene.tables, &scene.emissions);
-    let mut slots: Vec<[u32; 4]> = emissions
+    let slots: Vec<[u32; 4]> = emissions
         .slots
         .iter()
         .map(|slot| [kind_word(slot.particle), slot.weight.to_bits(), slot.first_row, slot.end_row])
         .collect();
-    if scene.local_mev > 0.0 {
-        slots.push([LOCAL, 1f32.to_bits(), 0, 0]);
-    }
     let mut words = Vec::new();
     let params = TransportParams {
         reach_first: push(&mut words, &flat.reach) / 4,

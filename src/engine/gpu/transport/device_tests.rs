@@ -78,7 +78,6 @@ fn layers_within(emissions: Vec<Emission>, groups: u32, boundary: Boundary) -> S
         materials: &materials,
         material_of_voxel: &material_of_voxel,
         emissions: &spectrum,
-        local_mev_per_decay: 0.25,
         seed: 0x1234_5678_9ABC_DEF0,
         groups,
         cuts: HistoryCuts::new(&grid, &ChosenCuts::default()),
