@@ -43,16 +43,14 @@ fn compile_protocol() {
         .expect("the descriptors make Rust code");
 }
 
-/// Writes the list of the files in `data/nuclides/`, each with its emissions and kernel tables, to `nuclide_files.rs`.
+/// Writes the list of the files in `data/nuclides/`, each with its emissions, to `nuclide_files.rs`.
 fn list_nuclides() {
     let mut list = String::from("static FILES: &[Files] = &[\n");
     for name in toml_names("nuclides") {
         list += &format!(
-            "Files {{ nuclide: {}, emissions: {}, kernel_fine: {}, kernel_coarse: {} }},\n",
+            "Files {{ nuclide: {}, emissions: {} }},\n",
             include(&format!("nuclides/{name}.toml")),
-            include(&format!("emissions/{name}.csv")),
-            include(&format!("kernels/dpk_fine_{name}.csv")),
-            include(&format!("kernels/dpk_{name}.csv")),
+            include(&format!("validation/emissions_{name}.csv")),
         );
     }
     write_list("nuclide_files.rs", list + "];\n");

@@ -1,4 +1,4 @@
-//! The energy around a point source in water as a function of the radius.
+//! The energy around a point source as a function of the radius.
 
 use std::f64::consts::PI;
 
@@ -13,7 +13,7 @@ pub(super) type Moments = [f64; 4];
 /// The cumulative energy `Q(r)` by monotone cubics between tabulated radii, its derivative `k(r)`, and the moments of that.
 ///
 /// Source of the interpolation: F. N. Fritsch, J. Butland, SIAM J. Sci. Stat. Comput. 5 (1984) 300.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RadialKernel {
     pieces: Vec<Piece>,
     end_cm: f64,
@@ -22,7 +22,7 @@ pub struct RadialKernel {
 }
 
 /// One interval of the table: `k(r_0 + t) = q_0 + q_1 t + q_2 t²`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Piece {
     start_cm: f64,
     density: [f64; 3],
