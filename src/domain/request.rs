@@ -57,7 +57,7 @@ impl DoseRequest {
             regions: labels.regions.is_some(),
             materials: labels.materials.is_some(),
         };
-        check_parts(given, Some(&source), &method, &mut checks);
+        check_parts(given, &method, &mut checks);
         let grid = activity.decays().grid();
         let maps = [
             ("density", density.as_ref().map(|map| map.g_cm3().grid())),
@@ -117,9 +117,7 @@ pub struct Given {
 }
 
 /// Records what a method lacks, and what it would leave unused.
-///
-/// * `source` – none if it is at fault itself
-pub fn check_parts(given: Given, source: Option<&Source>, method: &Method, checks: &mut Checks) {
+pub fn check_parts(given: Given, method: &Method, checks: &mut Checks) {
     if method.needs_density() && !given.density {
         checks.fail("density", format!("the method {} needs a density volume", method.name()));
     }
@@ -127,9 +125,6 @@ pub fn check_parts(given: Given, source: Option<&Source>, method: &Method, check
         Method::MonteCarlo(options) => options,
         Method::Local(_) | Method::Kernel(_) => {
             let unused = "has an effect only with the method monte-carlo";
-            if source.is_some_and(|source| source.own_emissions().is_some()) {
-                checks.fail("emissions", unused);
-            }
             for (field, given) in [("labels", given.regions), ("materials", given.materials)] {
                 if given {
                     checks.fail(field, unused);
