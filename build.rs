@@ -43,19 +43,11 @@ fn compile_protocol() {
         .expect("the descriptors make Rust code");
 }
 
-/// Writes the names and texts in `data/nuclides/` to `nuclide_files.rs`, and the kernel tables in `data/kernels/` to `kernel_files.rs`.
+/// Writes the names and texts in `data/nuclides/` to `nuclide_files.rs`.
 fn list_nuclides() {
-    let names = toml_names("nuclides");
     let text = |name: &String| format!("({name:?}, {}),\n", include(&format!("nuclides/{name}.toml")));
-    let list: String = names.iter().map(text).collect();
+    let list: String = toml_names("nuclides").iter().map(text).collect();
     write_list("nuclide_files.rs", format!("const FILES: &[(&str, &str)] = &[\n{list}];\n"));
-    let tables = |name: &String| {
-        let [fine, coarse] = ["dpk_fine", "dpk"].map(|kind| format!("kernels/{kind}_{name}.csv"));
-        let is_there = data().join(&coarse).exists();
-        is_there.then(|| format!("({name:?}, {}, {}),\n", include(&fine), include(&coarse)))
-    };
-    let list: String = names.iter().filter_map(tables).collect();
-    write_list("kernel_files.rs", format!("static TABLES: &[(&str, &str, &str)] = &[\n{list}];\n"));
 }
 
 /// Writes the list of the files in `data/materials/` to `material_files.rs`.

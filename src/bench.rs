@@ -6,7 +6,7 @@ use std::time::Instant;
 use ndarray::{Array3, ShapeBuilder};
 use serde::Serialize;
 
-use crate::domain::{Control, DoseError, Volume, VoxelGrid};
+use crate::domain::{Control, DoseError, KernelMedium, Volume, VoxelGrid};
 use crate::engine::Device;
 use crate::engine::transport::{Scene, Tally};
 use crate::physics::kernel::{KernelSpec, VoxelKernel};
@@ -61,7 +61,8 @@ pub fn convolution(device: &mut Device, edge: u64, half_width: usize) -> Result<
     });
     let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
     let half_width = [half_width; 3];
-    let spec = KernelSpec { nuclide, spacing_cm: grid.spacing_cm(), half_width, truncation_radius_cm: None };
+    let spec = KernelSpec::new(&nuclide.into(), KernelMedium::Water, grid.spacing_cm(), half_width)
+        .map_err(|invalid| DoseError::invalid("emissions", invalid.0))?;
     let plan = ConvolutionPlan::new(&grid, &spec, 1 << 34)?;
     let kernel = VoxelKernel { spec, octant, captured_mev: 0.1 };
     let mut seconds = f64::INFINITY;

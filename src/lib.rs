@@ -18,6 +18,7 @@
 //! * [`api`]: the gRPC boundary, server and client.
 //! * [`demo`]: a stylised patient, computed from end to end.
 //! * [`validate`]: checks of the physics, against theory and against EGSnrc, on the device that will compute.
+//! * [`kernel_library`]: makes the library of point kernels that kernel doses are built from.
 //! * [`bench`]: how fast a device is.
 //! * [`cli`]: the command line.
 //!
@@ -37,6 +38,7 @@ pub mod dosimetry;
 pub mod engine;
 pub mod formats;
 pub mod jobs;
+pub mod kernel_library;
 pub mod method;
 pub mod physics;
 pub mod plan;

@@ -9,11 +9,10 @@ use super::pb;
 use super::volume::{Announced, Element};
 use crate::domain::request::{Given, check_parts};
 use crate::domain::{
-    ActivityUnit, BiologicalWeighting, Checks, DensityCorrection, DoseError, Invalid, KernelOptions, LocalOptions,
-    Method, Nuclide, Source, VoxelGrid, grid::Affine,
+    ActivityUnit, BiologicalWeighting, Checks, DensityCorrection, DoseError, Invalid, KernelMedium, KernelOptions,
+    LocalOptions, Method, Nuclide, Source, VoxelGrid, grid::Affine,
 };
-use crate::physics::kernel::{KernelSpec, find_radial_kernel};
-use crate::physics::nuclide;
+use crate::physics::{kernel::KernelSpec, nuclide};
 pub(super) use source::Daughter;
 use source::Sources;
 
@@ -82,7 +81,7 @@ pub(super) fn header(message: pb::ComputeHeader) -> Result<Header, DoseError> {
     }
     let method = method(&mut checks, message.method);
     if let Some(method) = &method {
-        check_parts(given, source.as_ref(), method, &mut checks);
+        check_parts(given, method, &mut checks);
     }
     if let Some(activity) = &activity {
         for (field, map) in [("density", &density), ("labels", &labels), ("materials", &materials)] {
@@ -111,10 +110,10 @@ pub(super) fn header(message: pb::ComputeHeader) -> Result<Header, DoseError> {
 
 /// # Errors
 /// [`DoseError::Invalid`] with every fault.
-pub(super) fn kernel_spec(message: &pb::ComputeKernelRequest) -> Result<KernelSpec, DoseError> {
+pub(super) fn kernel(message: &pb::ComputeKernelRequest) -> Result<(Source, KernelSpec), DoseError> {
     let mut checks = Checks::new();
-    let nuclide = find_nuclide(&message.nuclide).and_then(|nuclide| find_radial_kernel(nuclide).map(|_| nuclide));
-    let nuclide = checks.at("nuclide", nuclide);
+    let source = source::source(&mut checks, &message.nuclide, &message.emissions, message.daughters);
+    let medium = checks.at("kernel_medium", kernel_medium(message.kernel_medium));
     let spacing = three(&mut checks, "spacing_mm", &message.spacing_mm)
         .and_then(|mm| checks.at("spacing_mm", crate::domain::grid::check_spacing(mm).map(|()| mm)));
     let radius = message.radius_voxels;
@@ -125,12 +124,13 @@ pub(super) fn kernel_spec(message: &pb::ComputeKernelRequest) -> Result<KernelSp
         checks.fail("truncation_radius_mm", format!("must be a finite length above 0, got {mm} mm"));
     }
     checks.finish()?;
-    Ok(KernelSpec {
-        nuclide: nuclide.expect(FAULT_RECORDED),
-        spacing_cm: spacing.expect(FAULT_RECORDED).map(|mm| mm / 10.0),
-        half_width: [usize::try_from(radius).expect("at most 64"); 3],
-        truncation_radius_cm: message.truncation_radius_mm.map(|mm| mm / 10.0),
-    })
+    let source = source.expect(FAULT_RECORDED);
+    let spacing_cm = spacing.expect(FAULT_RECORDED).map(|mm| mm / 10.0);
+    let half_width = [usize::try_from(radius).expect("at most 64"); 3];
+    let spec = KernelSpec::new(&source, medium.expect(FAULT_RECORDED), spacing_cm, half_width)
+        .map_err(|invalid| DoseError::invalid("emissions", invalid.0))?;
+    let truncation_radius_cm = message.truncation_radius_mm.map(|mm| mm / 10.0);
+    Ok((source, KernelSpec { truncation_radius_cm, ..spec }))
 }
 
 /// Why a part that is absent cannot be absent once the checks have passed.
@@ -257,7 +257,9 @@ fn method(checks: &mut Checks, message: Option<pb::Method>) -> Option<Method> {
             let default = KernelOptions::default();
             let correction = density_correction(options.density_correction, default.density_correction);
             let correction = checks.at("method.kernel.density_correction", correction);
+            let medium = checks.at("method.kernel.medium", kernel_medium(options.medium));
             Method::Kernel(KernelOptions {
+                medium: medium.unwrap_or_default(),
                 // If that is at fault, the other options are still checked.
                 density_correction: correction.unwrap_or(DensityCorrection::Water),
                 minimum_density_g_cm3: options.minimum_density_g_cm3.unwrap_or(default.minimum_density_g_cm3),
@@ -275,6 +277,18 @@ fn method(checks: &mut Checks, message: Option<pb::Method>) -> Option<Method> {
         checks.extend("method", faults.into_violations());
     }
     Some(method).filter(|_| complete)
+}
+
+fn kernel_medium(number: i32) -> Result<KernelMedium, Invalid> {
+    use pb::KernelMedium as Medium;
+    match Medium::try_from(number) {
+        Ok(Medium::Unspecified | Medium::Water) => Ok(KernelMedium::Water),
+        Ok(Medium::SoftTissue) => Ok(KernelMedium::SoftTissue),
+        Ok(Medium::Lung) => Ok(KernelMedium::Lung),
+        Ok(Medium::CompactBone) => Ok(KernelMedium::CompactBone),
+        Ok(Medium::CorticalBone) => Ok(KernelMedium::CorticalBone),
+        Err(_) => Err(Invalid::new(format!("is not a known medium: {number}"))),
+    }
 }
 
 fn density_correction(number: i32, default: DensityCorrection) -> Result<DensityCorrection, Invalid> {

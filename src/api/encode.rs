@@ -5,7 +5,7 @@ mod monte_carlo;
 use super::{pb, provenance, volume};
 use crate::domain::{
     BiologicalWeighting, DaughterMap, Daughters, DensityCorrection, DoseRequest, DoseResult, EmissionSpectrum,
-    InGrowth, KernelOptions, LabelMap, LocalOptions, Method, Nuclide, Progress, Stage, TransportProgress,
+    InGrowth, KernelMedium, KernelOptions, LabelMap, LocalOptions, Method, Nuclide, Progress, Stage, TransportProgress,
 };
 use crate::physics::nuclide::data_sha256;
 
@@ -65,18 +65,29 @@ fn method(method: &Method) -> pb::method::Method {
         &Method::Local(LocalOptions { minimum_density_g_cm3 }) => {
             Arm::Local(pb::LocalMethod { minimum_density_g_cm3: Some(minimum_density_g_cm3) })
         }
-        &Method::Kernel(KernelOptions { density_correction, minimum_density_g_cm3, truncation_radius_mm }) => {
+        &Method::Kernel(KernelOptions { medium, density_correction, minimum_density_g_cm3, truncation_radius_mm }) => {
             let density_correction = match density_correction {
                 DensityCorrection::Water => pb::DensityCorrection::Water,
                 DensityCorrection::DensityScaled => pb::DensityCorrection::DensityScaled,
             };
             Arm::Kernel(pb::KernelMethod {
+                medium: kernel_medium(medium).into(),
                 density_correction: density_correction.into(),
                 minimum_density_g_cm3: Some(minimum_density_g_cm3),
                 truncation_radius_mm,
             })
         }
         Method::MonteCarlo(options) => Arm::MonteCarlo(monte_carlo::options(options)),
+    }
+}
+
+fn kernel_medium(medium: KernelMedium) -> pb::KernelMedium {
+    match medium {
+        KernelMedium::Water => pb::KernelMedium::Water,
+        KernelMedium::SoftTissue => pb::KernelMedium::SoftTissue,
+        KernelMedium::Lung => pb::KernelMedium::Lung,
+        KernelMedium::CompactBone => pb::KernelMedium::CompactBone,
+        KernelMedium::CorticalBone => pb::KernelMedium::CorticalBone,
     }
 }
 

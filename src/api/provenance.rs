@@ -114,6 +114,8 @@ fn encode_kernel(kernel: KernelAccount) -> pb::KernelAccount {
         padded_shape: numbers(kernel.padded_shape),
         captured_fraction: kernel.captured_fraction,
         truncation_radius_mm: kernel.truncation_radius_mm,
+        medium: kernel.medium,
+        library_sha256: kernel.library_sha256,
     }
 }
 
@@ -128,6 +130,8 @@ fn decode_kernel(message: &pb::KernelAccount) -> Option<KernelAccount> {
         padded_shape: three(&message.padded_shape)?,
         captured_fraction: message.captured_fraction,
         truncation_radius_mm: message.truncation_radius_mm,
+        medium: message.medium.clone(),
+        library_sha256: message.library_sha256.clone(),
     })
 }
 
@@ -164,6 +168,8 @@ mod tests {
                 clamped_mev: -1e-9,
             },
             kernel: Some(KernelAccount {
+                medium: "lung".into(),
+                library_sha256: "ab".into(),
                 half_width: [1, 2, 3],
                 core_half_width: [1, 1, 0],
                 padded_shape: [8, 9, 10],

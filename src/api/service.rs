@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::call::{self, Responses};
 use super::{ServerConfig, decode, encode, pb, provenance};
-use crate::domain::{DeviceInfo, DoseError};
+use crate::domain::{DeviceInfo, DoseError, Source};
 use crate::engine::list_devices;
 use crate::jobs::{Budget, Queue};
 use crate::physics::kernel::{VoxelKernel, voxel_kernel};
@@ -60,10 +60,10 @@ impl pb::dose_service_server::DoseService for Service {
         request: Request<pb::ComputeKernelRequest>,
     ) -> Result<Response<pb::ComputeKernelResponse>, Status> {
         self.0.check_open()?;
-        let spec = decode::kernel_spec(request.get_ref())?;
+        let (source, spec) = decode::kernel(request.get_ref())?;
         let mut running = self.0.queue.submit(move |_, control| voxel_kernel(&spec, control))?;
         let kernel = running.finished().await?;
-        Ok(Response::new(encode_kernel(&kernel, request.get_ref().radius_voxels)))
+        Ok(Response::new(encode_kernel(&kernel, &source, request.get_ref().radius_voxels)))
     }
 
     async fn list_nuclides(
@@ -106,12 +106,12 @@ impl pb::dose_service_server::DoseService for Service {
     }
 }
 
-fn encode_kernel(kernel: &VoxelKernel, radius_voxels: u32) -> pb::ComputeKernelResponse {
+fn encode_kernel(kernel: &VoxelKernel, source: &Source, radius_voxels: u32) -> pb::ComputeKernelResponse {
     let s_values = kernel.s_values_gy();
     pb::ComputeKernelResponse {
         s_gy_per_decay: s_values.as_slice_memory_order().expect("an octant is contiguous").to_vec(),
         radius_voxels,
-        captured_fraction: kernel.captured_mev / kernel.spec.nuclide.mean_energy_mev.total(),
-        nuclide_data_sha256: nuclide::data_sha256(kernel.spec.nuclide).to_owned(),
+        captured_fraction: kernel.captured_mev / source.released_mev(),
+        nuclide_data_sha256: source.data_sha256().to_owned(),
     }
 }

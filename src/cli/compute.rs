@@ -51,6 +51,9 @@ pub(super) struct Args {
     /// Method
     #[arg(long, value_name = "local|kernel|monte-carlo", default_value = "kernel")]
     method: String,
+    /// What the method kernel takes all to be made of: water, soft_tissue, lung, compact_bone or cortical_bone [default: water]
+    #[arg(long, value_name = "NAME")]
+    kernel_medium: Option<String>,
     /// What the method kernel makes of the density: nothing, or a division by each voxel's own mass [default: density-scaled]
     #[arg(long, value_name = "water|density-scaled")]
     density_correction: Option<String>,

@@ -5,8 +5,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use crate::domain::grid::check_spacing;
-use crate::domain::{Checks, Control, DoseError, Invalid};
-use crate::physics::kernel::{KernelSpec, VoxelKernel, find_radial_kernel, voxel_kernel};
+use crate::domain::{Checks, Control, DoseError, Invalid, KernelMedium, Source};
+use crate::formats::emissions;
+use crate::physics::kernel::{KernelSpec, VoxelKernel, voxel_kernel};
 use crate::physics::nuclide;
 
 /// Most offsets on each side: two million rows.
@@ -15,9 +16,15 @@ const MAX_RADIUS_VOXELS: usize = 127;
 // Fields are text, so that every fault is named at once.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Radionuclide, such as Y-90
-    #[arg(long)]
-    nuclide: String,
+    /// Radionuclide, such as Y-90 (required, but with --emissions)
+    #[arg(long, required_unless_present = "emissions")]
+    nuclide: Option<String>,
+    /// Spectrum in place of what the nuclide emits, CSV of charge (-1, 0, 1), lower and upper energy in MeV, yield per decay
+    #[arg(long, value_name = "FILE")]
+    emissions: Option<PathBuf>,
+    /// What all is made of: water, soft_tissue, lung, compact_bone or cortical_bone, at its nominal density
+    #[arg(long, value_name = "NAME", default_value = "water")]
+    kernel_medium: String,
     /// Voxel edges in mm: one for cubes, or three separated by commas (x,y,z)
     #[arg(long, allow_hyphen_values = true)]
     spacing: String,
@@ -31,32 +38,43 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
-    let nuclide = nuclide::find(&args.nuclide).and_then(|nuclide| find_radial_kernel(nuclide).map(|_| nuclide));
-    let nuclide = checks.at("nuclide", nuclide);
+    let source = source(&args, &mut checks);
+    let medium = checks.at("kernel-medium", KernelMedium::of_name(&args.kernel_medium));
     let spacing_mm = checks.at("spacing", parse_spacing(&args.spacing));
     let radius = checks.at("radius-voxels", parse_radius(&args.radius_voxels));
-    let (Some(nuclide), Some(spacing_mm), Some(radius)) = (nuclide, spacing_mm, radius) else {
+    let (Some(source), Some(medium), Some(spacing_mm), Some(radius)) = (source, medium, spacing_mm, radius) else {
         return checks.finish();
     };
     let to_stdout = args.output.as_os_str() == "-";
     let write_error = |error: io::Error| DoseError::Io(format!("cannot write {}: {error}", args.output.display()));
     let mut file: Box<dyn Write> =
         if to_stdout { Box::new(io::stdout()) } else { Box::new(File::create(&args.output).map_err(write_error)?) };
-    let spec = KernelSpec {
-        nuclide,
-        spacing_cm: spacing_mm.map(|mm| mm / 10.0),
-        half_width: [radius; 3],
-        truncation_radius_cm: None,
-    };
+    let spec = KernelSpec::new(&source, medium, spacing_mm.map(|mm| mm / 10.0), [radius; 3])
+        .map_err(|invalid| DoseError::invalid("emissions", invalid.0))?;
     let kernel = voxel_kernel(&spec, &Control::detached())?;
     write_csv(&kernel, &mut file).map_err(write_error)?;
-    let summary = summary(&kernel, spacing_mm);
+    let summary = summary(&kernel, &source, medium, spacing_mm);
     if to_stdout {
         eprint!("{summary}");
     } else {
         print!("{summary}");
     }
     Ok(())
+}
+
+/// What decays; none if a fault was recorded.
+fn source(args: &Args, checks: &mut Checks) -> Option<Source> {
+    let nuclide = match &args.nuclide {
+        Some(name) => Some(checks.at("nuclide", nuclide::find(name))?),
+        None => None,
+    };
+    match &args.emissions {
+        Some(path) => {
+            let spectrum = checks.at("emissions", emissions::read(path))?;
+            checks.at("emissions", Source::with_emissions(nuclide, spectrum))
+        }
+        None => nuclide.map(Source::from),
+    }
 }
 
 fn parse_spacing(text: &str) -> Result<[f64; 3], Invalid> {
@@ -87,21 +105,22 @@ fn write_csv(kernel: &VoxelKernel, file: &mut dyn Write) -> io::Result<()> {
     file.flush()
 }
 
-fn summary(kernel: &VoxelKernel, [dx, dy, dz]: [f64; 3]) -> String {
-    let nuclide = kernel.spec.nuclide;
-    let emitted = nuclide.mean_energy_mev.total();
+fn summary(kernel: &VoxelKernel, source: &Source, medium: KernelMedium, [dx, dy, dz]: [f64; 3]) -> String {
+    let emitted = source.released_mev();
     let percent = |mev: f64| 100.0 * mev / emitted;
     let (cube, captured) = (kernel.energy_in_cube_mev(), kernel.captured_mev);
     format!(
-        "{name}, voxels of {dx} × {dy} × {dz} mm, water of 1 g/cm³\n\
+        "{name}, voxels of {dx} × {dy} × {dz} mm, {medium} of {density} g/cm³\n\
          self-dose          {self_gy:.6e} Gy per decay\n\
          emitted            {emitted:.6} MeV per decay\n\
          in these voxels    {cube:.6} MeV per decay ({cube_percent:.2} % of that emitted)\n\
-         in unbounded water {captured:.6} MeV per decay ({captured_percent:.2} %), within {end} cm\n",
-        name = nuclide.name,
+         in all             {captured:.6} MeV per decay ({captured_percent:.2} %), within {end:.4} cm\n",
+        name = source.name(),
+        medium = medium.name(),
+        density = kernel.spec.density_g_cm3,
         self_gy = kernel.s_values_gy()[[0, 0, 0]],
         cube_percent = percent(cube),
         captured_percent = percent(captured),
-        end = crate::physics::kernel::table_radius_cm(nuclide),
+        end = kernel.spec.radial.end_cm(),
     )
 }

@@ -6,6 +6,7 @@ mod demo;
 mod devices;
 mod inspect;
 mod kernel;
+mod kernel_library;
 mod merge;
 mod nuclides;
 mod outputs;
@@ -46,6 +47,8 @@ enum Command {
     Merge(Box<merge::Args>),
     /// Write voxel S values as CSV
     Kernel(kernel::Args),
+    /// Compute a library of point kernels by Monte Carlo transport, as this program carries them
+    KernelLibrary(kernel_library::Args),
     /// List the radionuclides
     Nuclides(nuclides::Args),
     /// List the devices of this machine
@@ -66,6 +69,7 @@ pub fn run() -> ExitCode {
         Command::Compute(args) => compute::run(*args),
         Command::Merge(args) => merge::run(*args),
         Command::Kernel(args) => kernel::run(args),
+        Command::KernelLibrary(args) => kernel_library::run(args),
         Command::Nuclides(args) => nuclides::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Inspect(args) => inspect::run(args),

@@ -1,6 +1,6 @@
 //! Methods of dose calculation and their options.
 
-use super::{Checks, Invalid, MonteCarloOptions};
+use super::{Checks, Invalid, KernelMedium, MonteCarloOptions};
 
 /// Difference between the seeds of two maps: odd, and far from what callers choose.
 const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -13,7 +13,7 @@ pub const DEFAULT_MINIMUM_DENSITY_G_CM3: f64 = 0.05;
 pub enum Method {
     /// Charged particles deposit in the voxel of the decay; photons leave.
     Local(LocalOptions),
-    /// Convolution with voxel S values in water.
+    /// Convolution with voxel S values in a uniform medium.
     Kernel(KernelOptions),
     /// Coupled histories of photons, electrons and positrons in the voxel phantom.
     MonteCarlo(Box<MonteCarloOptions>),
@@ -85,6 +85,8 @@ impl Default for LocalOptions {
 /// Options of [`Method::Kernel`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct KernelOptions {
+    /// The medium of the kernel.
+    pub medium: KernelMedium,
     /// What becomes of the density.
     pub density_correction: DensityCorrection,
     /// Voxels of a lower density get no dose [g/cm³]; 0 gives one to every voxel that has a mass.
@@ -96,6 +98,7 @@ pub struct KernelOptions {
 impl Default for KernelOptions {
     fn default() -> Self {
         Self {
+            medium: KernelMedium::Water,
             density_correction: DensityCorrection::DensityScaled,
             minimum_density_g_cm3: DEFAULT_MINIMUM_DENSITY_G_CM3,
             truncation_radius_mm: None,
@@ -106,9 +109,9 @@ impl Default for KernelOptions {
 /// What a kernel dose makes of the density of a voxel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DensityCorrection {
-    /// Nothing: the dose in water of 1 g/cm³.
+    /// Nothing: the dose in the medium of the kernel, which is water of 1 g/cm³ unless another is chosen.
     Water,
-    /// The energy absorbed in a voxel, as if all were water, is divided by that voxel's own mass.
+    /// The energy absorbed in a voxel, as if all were the medium of the kernel, is divided by that voxel's own mass.
     DensityScaled,
 }
 

@@ -118,6 +118,10 @@ pub struct EnergyAccount {
 /// The voxel kernel of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KernelAccount {
+    /// Name of the medium that it was computed in.
+    pub medium: String,
+    /// SHA-256 of the library of point kernels that it was made from, in hexadecimal.
+    pub library_sha256: String,
     /// Offsets on each side of the centre, by axis.
     pub half_width: [usize; 3],
     /// Offsets on each side of the centre that were convolved directly, by axis.

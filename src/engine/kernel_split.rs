@@ -37,6 +37,7 @@ impl<'a> SplitKernel<'a> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::domain::KernelMedium;
     use crate::physics::{kernel::KernelSpec, nuclide};
 
     /// A kernel with the steep centre and the long tail of a beta emitter with photons, in voxels of `spacing_cm`.
@@ -47,8 +48,9 @@ pub(super) mod tests {
             let r2 = squared(i, spacing_cm[0]) + squared(j, spacing_cm[1]) + squared(k, spacing_cm[2]) + 0.02;
             0.1 * (-r2 * 30.0).exp() + 1e-5 * (-0.1 * r2.sqrt()).exp() / r2
         });
-        let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
-        let spec = KernelSpec { nuclide, spacing_cm, half_width, truncation_radius_cm: None };
+        let source = nuclide::find("Lu-177").expect("a known nuclide").into();
+        let spec =
+            KernelSpec::new(&source, KernelMedium::Water, spacing_cm, half_width).expect("a spectrum of a nuclide");
         VoxelKernel { spec, octant, captured_mev: 0.1 }
     }
 

@@ -6,9 +6,9 @@ use ndarray::{Array3, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::Deposit;
-use crate::domain::{Control, DoseError, DoseRequest, KernelAccount, Stage, StageTime, Volume};
+use crate::domain::{Control, DoseError, DoseRequest, KernelAccount, KernelOptions, Method, Stage, StageTime, Volume};
 use crate::engine::Device;
-use crate::physics::kernel::{KernelSpec, VoxelKernel, voxel_kernel};
+use crate::physics::kernel::{KernelSpec, VoxelKernel, library_sha256, voxel_kernel};
 use crate::plan::ConvolutionPlan;
 
 pub(super) fn deposit(
@@ -31,11 +31,16 @@ pub(super) fn deposit(
     let expected_mev = energy_within_grid(&kernel, source, control)?;
     wall_time.push(StageTime::new(Stage::Dose.name(), start.elapsed()));
 
+    let Method::Kernel(KernelOptions { medium, .. }) = *request.method() else {
+        unreachable!("only the kernel method has a kernel")
+    };
     let account = KernelAccount {
+        medium: medium.name().to_owned(),
+        library_sha256: library_sha256(medium),
         half_width: plan.half_width,
         core_half_width: plan.core_half_width,
         padded_shape: plan.blocks.first().expect("a plan has at least one block").padded_shape,
-        captured_fraction: kernel.captured_mev / spec.nuclide.mean_energy_mev.total(),
+        captured_fraction: kernel.captured_mev / request.source().released_mev(),
         truncation_radius_mm: spec.truncation_radius_cm.map(|cm| cm * 10.0),
     };
     Ok(Deposit { energy, expected_mev, kernel: Some(account) })
@@ -97,7 +102,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::VoxelGrid;
+    use crate::domain::{KernelMedium, VoxelGrid};
     use crate::physics::nuclide;
 
     #[test]
@@ -109,8 +114,9 @@ mod tests {
             let [hx, hy, hz] = half_width;
             let octant =
                 Array3::from_shape_fn((hx + 1, hy + 1, hz + 1).f(), |(i, j, k)| 1.0 / (1 + i + 2 * j + 3 * k) as f64);
-            let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
-            let spec = KernelSpec { nuclide, spacing_cm: grid.spacing_cm(), half_width, truncation_radius_cm: None };
+            let decaying = nuclide::find("Lu-177").expect("a known nuclide").into();
+            let spec = KernelSpec::new(&decaying, KernelMedium::Water, grid.spacing_cm(), half_width);
+            let spec = spec.expect("energies that kernels have");
             let kernel = VoxelKernel { spec, octant, captured_mev: 1.0 };
             let mut expected = 0.0;
             for ((x, y, z), &decays) in source.data().indexed_iter() {

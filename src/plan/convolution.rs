@@ -119,11 +119,12 @@ fn largest_that(most: usize, passes: impl Fn(usize) -> bool) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::KernelMedium;
     use crate::physics::nuclide;
 
     fn spec(half_width: [usize; 3]) -> KernelSpec {
-        let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
-        KernelSpec { nuclide, spacing_cm: [0.2; 3], half_width, truncation_radius_cm: None }
+        let source = nuclide::find("Lu-177").expect("a known nuclide").into();
+        KernelSpec::new(&source, KernelMedium::Water, [0.2; 3], half_width).expect("energies that kernels have")
     }
 
     fn plan(shape: [u64; 3], half_width: [usize; 3], workspace_bytes: u64) -> Result<ConvolutionPlan, DoseError> {

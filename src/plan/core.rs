@@ -1,6 +1,6 @@
 //! How much of a kernel is convolved directly.
 
-use crate::physics::kernel::{KernelSpec, radial_kernel};
+use crate::physics::kernel::KernelSpec;
 
 /// Least offsets on each side: voxels that touch.
 const LEAST: usize = 1;
@@ -30,7 +30,7 @@ pub(super) fn core_half_width(kernel: &KernelSpec) -> [usize; 3] {
 
 /// Radius within which lies all of the steep part of a radial kernel but [`STEEP_ENERGY`] [cm].
 fn steep_range_cm(kernel: &KernelSpec) -> f64 {
-    let radial = radial_kernel(kernel.nuclide);
+    let radial = &kernel.radial;
     let energy = |from_cm: f64, to_cm: f64| radial.cumulative_mev(to_cm) - radial.cumulative_mev(from_cm);
     // Photons leave as much between r and 2r as between 2r and 3r.
     let steep_mev = |r: f64| energy(r, 2.0 * r) - energy(2.0 * r, 3.0 * r);
@@ -42,15 +42,13 @@ fn steep_range_cm(kernel: &KernelSpec) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::KernelMedium;
     use crate::physics::nuclide;
 
     fn cores(name: &str, spacing_mm: [f64; 3], half_width: usize) -> [usize; 3] {
-        core_half_width(&KernelSpec {
-            nuclide: nuclide::find(name).expect("a known nuclide"),
-            spacing_cm: spacing_mm.map(|mm| mm / 10.0),
-            half_width: [half_width; 3],
-            truncation_radius_cm: None,
-        })
+        let source = nuclide::find(name).expect("a known nuclide").into();
+        let spec = KernelSpec::new(&source, KernelMedium::Water, spacing_mm.map(|mm| mm / 10.0), [half_width; 3]);
+        core_half_width(&spec.expect("energies that kernels have"))
     }
 
     #[test]

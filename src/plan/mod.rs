@@ -5,8 +5,8 @@ mod core;
 pub mod smooth;
 pub mod transport;
 
-use crate::domain::{DoseError, Invalid, Method, Nuclide, Source, VoxelGrid};
-use crate::physics::kernel::{KernelSpec, find_radial_kernel, table_radius_cm};
+use crate::domain::{DoseError, KernelMedium, Method, Source, VoxelGrid};
+use crate::physics::kernel::KernelSpec;
 
 pub use convolution::{Block, ConvolutionPlan};
 pub use transport::{ChosenCuts, HistoryCuts, TransportPlan};
@@ -58,7 +58,7 @@ pub fn plan(grid: &VoxelGrid, source: &Source, method: &Method, limits: &Limits)
 /// * `sources` – what decays in each map
 ///
 /// # Errors
-/// [`DoseError::TooLarge`] if it could not run even alone; [`DoseError::Invalid`] for histories that cannot be numbered, or a kernel without a nuclide.
+/// [`DoseError::TooLarge`] if it could not run even alone; [`DoseError::Invalid`] for histories that cannot be numbered, or energies that no kernel has.
 pub fn plan_maps<'a>(
     grid: &VoxelGrid,
     sources: impl Iterator<Item = &'a Source>,
@@ -91,9 +91,7 @@ fn plan_work(grid: &VoxelGrid, source: &Source, method: &Method, limits: &Limits
         Method::Local(_) => Ok((Work::Local, 0)),
         Method::Kernel(options) => {
             let truncation_radius_cm = options.truncation_radius_mm.map(|mm| mm / 10.0);
-            let nuclide = source.nuclide().ok_or_else(|| DoseError::invalid("nuclide", "is missing"))?;
-            find_radial_kernel(nuclide).map_err(|Invalid(reason)| DoseError::invalid("nuclide", reason))?;
-            let kernel = kernel_spec(grid, nuclide, truncation_radius_cm);
+            let kernel = kernel_spec(grid, source, options.medium, truncation_radius_cm)?;
             let convolution = ConvolutionPlan::new(grid, &kernel, limits.workspace_bytes)?;
             let bytes = convolution.host_bytes();
             Ok((Work::Kernel { kernel, convolution }, bytes))
@@ -106,15 +104,25 @@ fn plan_work(grid: &VoxelGrid, source: &Source, method: &Method, limits: &Limits
     }
 }
 
-/// The kernel that reaches from every voxel of a grid to every other, as far as its table or the truncation goes.
-fn kernel_spec(grid: &VoxelGrid, nuclide: &'static Nuclide, truncation_radius_cm: Option<f64>) -> KernelSpec {
-    let table = table_radius_cm(nuclide);
-    let reach_cm = truncation_radius_cm.map_or(table, |radius| radius.min(table));
-    let (shape, spacing_cm) = (grid.shape(), grid.spacing_cm());
+/// The kernel that reaches from every voxel of a grid to every other, as far as it or the truncation goes.
+///
+/// # Errors
+/// [`DoseError::Invalid`] if the source emits particles of more energy than kernels have.
+fn kernel_spec(
+    grid: &VoxelGrid,
+    source: &Source,
+    medium: KernelMedium,
+    truncation_radius_cm: Option<f64>,
+) -> Result<KernelSpec, DoseError> {
+    let spacing_cm = grid.spacing_cm();
+    let spec = KernelSpec::new(source, medium, spacing_cm, [0; 3])
+        .map_err(|invalid| DoseError::invalid("emissions", invalid.0))?;
+    let end_cm = spec.radial.end_cm();
+    let reach_cm = truncation_radius_cm.map_or(end_cm, |radius| radius.min(end_cm));
     let half_width = [0, 1, 2].map(|axis| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 40 cm / 1 µm, above 0")]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 8 m / 1 µm, above 0")]
         let reach = (reach_cm / spacing_cm[axis]).ceil() as usize;
-        reach.min(shape[axis] - 1)
+        reach.min(grid.shape()[axis] - 1)
     });
-    KernelSpec { nuclide, spacing_cm, half_width, truncation_radius_cm }
+    Ok(KernelSpec { half_width, truncation_radius_cm, ..spec })
 }

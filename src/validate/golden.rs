@@ -4,6 +4,7 @@ use std::io::Read;
 
 use flate2::read::GzDecoder;
 
+use crate::domain::{Emission, EmissionSpectrum, Particle};
 use crate::physics::embedded::commented_csv_rows;
 
 /// Energy in concentric shells of water around a point source of one particle per history, as [`crate::physics::kernel::read_point_kernel`] reads it.
@@ -67,6 +68,23 @@ pub(super) fn s_values(nuclide: &str) -> Vec<SValue> {
     rows.into_iter().filter(|row| row.i <= row.j && row.j <= row.k).collect()
 }
 
+/// What EGSnrc was given to emit, per decay of a nuclide: compared with it, decay data cannot hide a difference.
+pub(super) fn emissions(nuclide: &str) -> EmissionSpectrum {
+    let text = match nuclide {
+        "Lu-177" => table!("emissions_Lu-177.csv"),
+        "Y-90" => table!("emissions_Y-90.csv"),
+        "I-131" => table!("emissions_I-131.csv"),
+        _ => unreachable!("checks name nuclides that have a table"),
+    };
+    let rows = csv::ReaderBuilder::new().has_headers(false).comment(Some(b'#')).from_reader(text.as_bytes());
+    let emission = |row: Result<(i64, f64, f64, f64), csv::Error>| {
+        let (charge, low_mev, high_mev, yield_per_decay) = row.expect("embedded tables are read by a test");
+        let particle = Particle::of_charge(charge).expect("a charge that has a name");
+        Emission { particle, low_mev, high_mev, yield_per_decay }
+    };
+    EmissionSpectrum::new(rows.into_deserialize().map(emission).collect()).expect("a good spectrum")
+}
+
 /// Dose and 1σ in every voxel of the layered phantom, x fastest [Gy per decay].
 pub(super) struct Layered {
     pub(super) dose_gy: Vec<f64>,
@@ -99,6 +117,7 @@ mod tests {
         }
         for nuclide in ["Lu-177", "Y-90", "I-131"] {
             assert_eq!(s_values(nuclide).len(), 56, "{nuclide}");
+            assert!(emissions(nuclide).emissions().len() > 1000, "{nuclide}");
         }
         for nuclide in ["Lu-177", "Y-90"] {
             let Layered { dose_gy, sigma_gy } = layered(nuclide);

@@ -9,7 +9,7 @@ use super::rig::Rig;
 use super::statistics::{Binned, Estimate};
 use crate::domain::DoseError;
 use crate::physics::constants::GY_PER_MEV_PER_G;
-use crate::physics::{material, nuclide};
+use crate::physics::material;
 
 pub(super) const CHECK: Check = Check {
     name: "layered-phantom",
@@ -50,7 +50,7 @@ pub(super) struct Doses {
 
 fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
     let doses = CASES.map(|(name, histories)| {
-        let phantom = phantom(nuclide::emissions(nuclide::find(name).expect("a known nuclide")).clone());
+        let phantom = phantom(golden::emissions(name));
         let tally = rig.transport(&phantom, histories)?;
         let binned = Binned::by_voxel(&tally);
         let gy = |voxel: usize| GY_PER_MEV_PER_G / phantom.mass_g(voxel);

@@ -7,10 +7,9 @@ use super::phantom::Phantom;
 use super::plot::{Plot, Series};
 use super::rig::Rig;
 use super::statistics::{Binned, Estimate};
-use crate::domain::DoseError;
+use crate::domain::{DoseError, KernelMedium, Source};
 use crate::physics::constants::GY_PER_MEV_PER_G;
 use crate::physics::kernel::{KernelSpec, voxel_kernel};
-use crate::physics::nuclide;
 
 pub(super) const CHECK: Check = Check {
     name: "s-values",
@@ -59,7 +58,7 @@ fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
 
 fn by_transport(rig: &mut Rig, name: &str, histories: u64) -> Result<Comparison, DoseError> {
     let table = golden::s_values(name);
-    let spectrum = nuclide::emissions(nuclide::find(name).expect("a known nuclide")).clone();
+    let spectrum = golden::emissions(name);
     let voxels = 2 * HALF_WIDTH as u64 + 1;
     let mut phantom = Phantom::uniform([voxels; 3], [EDGE_MM; 3], "water", 1.0, spectrum);
     phantom.groups = 16;
@@ -84,12 +83,9 @@ fn by_transport(rig: &mut Rig, name: &str, histories: u64) -> Result<Comparison,
 
 fn by_kernel(rig: &Rig, name: &str) -> Result<Comparison, DoseError> {
     let table = golden::s_values(name);
-    let spec = KernelSpec {
-        nuclide: nuclide::find(name).expect("a known nuclide"),
-        spacing_cm: [EDGE_MM / 10.0; 3],
-        half_width: [LARGEST_OFFSET; 3],
-        truncation_radius_cm: None,
-    };
+    let source = Source::with_emissions(None, golden::emissions(name)).expect("a spectrum without a nuclide");
+    let spec = KernelSpec::new(&source, KernelMedium::Water, [EDGE_MM / 10.0; 3], [LARGEST_OFFSET; 3])
+        .expect("energies that kernels have");
     let s_gy = voxel_kernel(&spec, rig.control)?.s_values_gy();
     let found_gy = table.iter().map(|row| Estimate::exact(s_gy[[row.i, row.j, row.k]])).collect();
     Ok(Comparison { name: format!("{name}, kernel"), found_gy, table })

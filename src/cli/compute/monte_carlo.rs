@@ -73,7 +73,6 @@ impl MonteCarloArgs {
             ("time-limit", self.time_limit.is_some()),
             ("seed", self.seed.is_some()),
             ("first-history", self.first_history.is_some()),
-            ("emissions", self.emissions.is_some()),
             ("material", self.material.is_some()),
             ("material-map", self.material_map.is_some()),
             ("material-table", self.material_table.is_some()),

@@ -3,8 +3,8 @@
 use super::Args;
 use super::daughters::Sources;
 use crate::domain::{
-    ActivityUnit, BiologicalWeighting, Checks, DensityCorrection, DeviceSelector, Extras, Invalid, KernelOptions,
-    LocalOptions, Method, Nuclide, Source,
+    ActivityUnit, BiologicalWeighting, Checks, DensityCorrection, DeviceSelector, Extras, Invalid, KernelMedium,
+    KernelOptions, LocalOptions, Method, Nuclide, Source,
 };
 use crate::physics::nuclide;
 
@@ -118,6 +118,7 @@ fn method(args: &Args, checks: &mut Checks) -> Option<Method> {
             found.ok_or_else(|| Invalid::new(format!("is water or density-scaled, got `{name}`"))),
         )
     });
+    let medium = args.kernel_medium.as_deref().and_then(|name| checks.at("kernel-medium", KernelMedium::of_name(name)));
     let (local, kernel) = (LocalOptions::default(), KernelOptions::default());
     let method = match args.method.as_str() {
         "local" => {
@@ -125,6 +126,7 @@ fn method(args: &Args, checks: &mut Checks) -> Option<Method> {
             Method::Local(LocalOptions { minimum_density_g_cm3 })
         }
         "kernel" => Method::Kernel(KernelOptions {
+            medium: medium.unwrap_or(kernel.medium),
             density_correction: correction.unwrap_or(kernel.density_correction),
             minimum_density_g_cm3: minimum.unwrap_or(kernel.minimum_density_g_cm3),
             truncation_radius_mm: radius,
@@ -187,6 +189,7 @@ fn check_combinations(args: &Args, checks: &mut Checks) {
     let only_kernel = args.method == "local" || monte_carlo;
     let without_effect = [
         ("density-correction", args.density_correction.is_some() && only_kernel, with_method.as_str()),
+        ("kernel-medium", args.kernel_medium.is_some() && only_kernel, &with_method),
         ("truncation-radius", args.truncation_radius.is_some() && only_kernel, &with_method),
         ("uncertainty-output", args.outputs.uncertainty_output.is_some() && !monte_carlo, &with_method),
         ("tally-output", args.outputs.tally_output.is_some() && !monte_carlo, &with_method),

@@ -54,16 +54,13 @@ mod tests {
     use ndarray::{Array3, ShapeBuilder};
 
     use super::*;
+    use crate::domain::KernelMedium;
     use crate::physics::nuclide::find;
 
     fn kernel(spacing: f64, half_width: usize) -> Arc<VoxelKernel> {
-        let nuclide = find("Y-90").expect("a known nuclide");
-        let spec = KernelSpec {
-            nuclide,
-            spacing_cm: [spacing; 3],
-            half_width: [half_width, 0, 0],
-            truncation_radius_cm: None,
-        };
+        let source = find("Y-90").expect("a known nuclide").into();
+        let spec = KernelSpec::new(&source, KernelMedium::Water, [spacing; 3], [half_width, 0, 0]);
+        let spec = spec.expect("energies that kernels have");
         Arc::new(VoxelKernel { spec, octant: Array3::zeros((half_width + 1, 1, 1).f()), captured_mev: 1.0 })
     }
 

@@ -40,19 +40,21 @@ impl DensityTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::KernelMedium;
     use crate::physics::kernel::radial_kernel;
-    use crate::physics::nuclide::find;
+    use crate::physics::nuclide::{emissions, find};
 
     #[test]
     fn the_table_follows_the_kernel() {
-        let kernel = radial_kernel(find("I-131").expect("a known nuclide"));
-        let table = DensityTable::new(kernel, 0.7);
+        let iodine = emissions(find("I-131").expect("a known nuclide"));
+        let kernel = radial_kernel(iodine, KernelMedium::Water).expect("energies that kernels have");
+        let table = DensityTable::new(&kernel, 0.7);
         for i in 0..10_000 {
             let r = 0.7 + 39.29 * f64::from(i) / 10_000.0;
             let exact = kernel.density_mev_per_cm3(r);
             assert!((table.at(r * r) / exact - 1.0).abs() < 1e-4, "{r}");
         }
-        assert_eq!(table.at(41.0 * 41.0), 0.0);
+        assert_eq!(table.at(201.0 * 201.0), 0.0);
         assert_eq!(table.at(1e9), 0.0);
     }
 }

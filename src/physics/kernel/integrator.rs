@@ -157,8 +157,13 @@ fn change(kernel: &RadialKernel, near_cm: f64, far_cm: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::KernelMedium;
     use crate::physics::kernel::radial_kernel;
-    use crate::physics::nuclide::{all, find};
+    use crate::physics::nuclide::{all, emissions, find};
+
+    fn kernel_of(nuclide: &crate::domain::Nuclide) -> std::sync::Arc<RadialKernel> {
+        radial_kernel(emissions(nuclide), KernelMedium::Water).expect("energies that kernels have")
+    }
 
     impl Integrator<'_> {
         fn any_energy(&self, offset: [usize; 3]) -> f64 {
@@ -186,7 +191,7 @@ mod tests {
                 [[0.05; 3], [0.3; 3], [1.0; 3], [4.42; 3], [15.0; 3], [2.21, 2.21, 3.0], [0.98, 0.98, 5.0]]
             {
                 let spacing_cm = spacing_mm.map(|d| d / 10.0);
-                let kernel = radial_kernel(nuclide);
+                let kernel = &kernel_of(nuclide);
                 let integrator = Integrator::new(kernel, spacing_cm);
                 for offset in near_offsets() {
                     let exact = rays::energy(kernel, spacing_cm, offset);
@@ -204,7 +209,7 @@ mod tests {
     fn voxels_at_a_far_end_are_roughly_right() {
         let spacing_cm = [0.1, 0.1, 0.15];
         for (end_cm, of_a_whole_voxel) in [(2.03, 0.05), (8.01, 0.2)] {
-            let kernel = radial_kernel(find("I-131").expect("a known nuclide")).truncated(end_cm);
+            let kernel = kernel_of(find("I-131").expect("a known nuclide")).truncated(end_cm);
             let integrator = Integrator::new(&kernel, spacing_cm);
             let whole = kernel.density_mev_per_cm3(end_cm * (1.0 - 1e-9)) * spacing_cm.iter().product::<f64>();
             let mut cut = 0;

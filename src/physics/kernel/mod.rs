@@ -1,28 +1,33 @@
-//! Kernels: from the energy around a point source in water to voxel S values on any grid.
+//! Kernels: from the energy around a point source to voxel S values on any grid.
 //!
-//! * `shells`: the tabulated shells, near and far, as one cumulative energy.
-//! * `radial`: that table as a function of the radius, with its moments.
+//! * `library`: the energy around points from which particles of one energy start, computed by this project's own transport.
+//! * `spectrum`: the sum of those over all that a decay emits.
+//! * `shells`: tables of other programs.
+//! * `radial`: a table as a function of the radius, with its moments.
 //! * `octant`: its integral over pairs of voxels, by `integrator`, which chooses between `rays` and Gauss rules.
 //! * `cache`: the kernels of the last requests.
 
 mod cache;
 mod density_table;
 mod integrator;
+pub mod library;
 mod octant;
 pub(super) mod quadrature;
 mod radial;
 mod rays;
 mod shells;
+mod spectrum;
 
 use std::sync::{Arc, LazyLock, Mutex};
 
 use ndarray::Array3;
 
-use crate::domain::{Control, DoseError, Invalid, Nuclide};
-use crate::physics::constants::{GY_PER_MEV_PER_G, WATER_DENSITY_G_CM3};
+use crate::domain::{Control, DoseError, Invalid, KernelMedium, Source};
+use crate::physics::constants::GY_PER_MEV_PER_G;
 
 pub use cache::KernelCache;
 pub use radial::RadialKernel;
+pub use spectrum::{density_g_cm3, library, library_sha256, radial_kernel};
 
 /// Memory that [`voxel_kernel`] keeps for kernels of earlier requests, in the whole process [bytes].
 pub const CACHE_BYTES: u64 = 64 << 20;
@@ -32,8 +37,12 @@ static CACHE: LazyLock<Mutex<KernelCache>> = LazyLock::new(|| Mutex::new(KernelC
 /// What a voxel kernel depends on, and nothing else.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KernelSpec {
-    /// What decays.
-    pub nuclide: &'static Nuclide,
+    /// Energy around a point of the source.
+    pub radial: Arc<RadialKernel>,
+    /// What is absorbed where the decay is [MeV per decay].
+    pub local_mev: f64,
+    /// Density of the medium [g/cm³].
+    pub density_g_cm3: f64,
     /// Voxel edges [cm].
     pub spacing_cm: [f64; 3],
     /// Offsets on each side of the centre, by axis.
@@ -42,21 +51,43 @@ pub struct KernelSpec {
     pub truncation_radius_cm: Option<f64>,
 }
 
-/// Energy absorbed in each voxel around one uniformly radioactive voxel of water, per decay. Symmetric in each axis, so one octant says all.
+impl KernelSpec {
+    /// The kernel of a source, from one voxel to as many on each side, up to the end of the radial kernel.
+    ///
+    /// # Errors
+    /// If the source emits particles of more energy than the library of kernels has.
+    pub fn new(
+        source: &Source,
+        medium: KernelMedium,
+        spacing_cm: [f64; 3],
+        half_width: [usize; 3],
+    ) -> Result<Self, Invalid> {
+        Ok(Self {
+            radial: radial_kernel(source.emissions(), medium)?,
+            local_mev: source.local_mev(),
+            density_g_cm3: density_g_cm3(medium),
+            spacing_cm,
+            half_width,
+            truncation_radius_cm: None,
+        })
+    }
+}
+
+/// Energy absorbed in each voxel around one uniformly radioactive voxel, per decay. Symmetric in each axis, so one octant says all.
 #[derive(Clone, Debug)]
 pub struct VoxelKernel {
     /// What it was computed for.
     pub spec: KernelSpec,
     /// Energy absorbed at offset `[i, j, k]`, each from 0 to the half width, x fastest in memory [MeV per decay].
     pub octant: Array3<f64>,
-    /// Energy that the radial kernel holds, up to the truncation radius, in an unbounded medium [MeV per decay].
+    /// Energy that the radial kernel holds, up to the truncation radius, in an unbounded medium, and what is absorbed where the decay is [MeV per decay].
     pub captured_mev: f64,
 }
 
 impl VoxelKernel {
-    /// Voxel S values at the offsets of the octant, x fastest [Gy per decay, in water of 1 g/cm³].
+    /// Voxel S values at the offsets of the octant, x fastest [Gy per decay, in the medium at its density].
     pub fn s_values_gy(&self) -> Array3<f64> {
-        let mass_g = self.spec.spacing_cm.iter().product::<f64>() * WATER_DENSITY_G_CM3;
+        let mass_g = self.spec.spacing_cm.iter().product::<f64>() * self.spec.density_g_cm3;
         self.octant.mapv(|mev| mev / mass_g * GY_PER_MEV_PER_G)
     }
 
@@ -87,10 +118,10 @@ pub fn voxel_kernel(spec: &KernelSpec, control: &Control) -> Result<Arc<VoxelKer
 /// # Errors
 /// [`DoseError::Cancelled`] when the caller goes away.
 pub fn integrate(spec: &KernelSpec, control: &Control) -> Result<VoxelKernel, DoseError> {
-    let radial = radial_kernel(spec.nuclide);
-    let radial = radial.truncated(spec.truncation_radius_cm.unwrap_or(f64::INFINITY));
-    let octant = octant::energies(&radial, spec.spacing_cm, spec.half_width, control)?;
-    Ok(VoxelKernel { spec: spec.clone(), octant, captured_mev: radial.captured_mev() })
+    let radial = spec.radial.truncated(spec.truncation_radius_cm.unwrap_or(f64::INFINITY));
+    let mut octant = octant::energies(&radial, spec.spacing_cm, spec.half_width, control)?;
+    octant[[0, 0, 0]] += spec.local_mev;
+    Ok(VoxelKernel { spec: spec.clone(), octant, captured_mev: radial.captured_mev() + spec.local_mev })
 }
 
 /// Energy absorbed in each voxel around one uniformly active voxel, at the offsets of an octant, x fastest [MeV per decay]: as [`integrate`], for a radial
@@ -115,43 +146,4 @@ pub fn voxel_energies(
 /// If the table is broken.
 pub fn read_point_kernel(table: &str) -> Result<RadialKernel, Invalid> {
     Ok(RadialKernel::new(&shells::without_last(&shells::read(table)?)))
-}
-
-// `TABLES`: name, near and far shells.
-include!(concat!(env!("OUT_DIR"), "/kernel_files.rs"));
-
-static RADIAL_KERNELS: LazyLock<Vec<(&'static str, RadialKernel)>> = LazyLock::new(|| {
-    let read = |(name, fine, coarse): &(&'static str, &str, &str)| {
-        (*name, read_tables(fine, coarse).expect("embedded tables are read by a test"))
-    };
-    TABLES.iter().map(read).collect()
-});
-
-/// The energy around a point source of a nuclide in water.
-///
-/// # Errors
-/// If no table is known for it.
-pub fn find_radial_kernel(nuclide: &Nuclide) -> Result<&'static RadialKernel, Invalid> {
-    let found = RADIAL_KERNELS.iter().find(|(name, _)| *name == nuclide.name);
-    found.map(|(_, kernel)| kernel).ok_or_else(|| Invalid::new(format!("has no kernel: {}", nuclide.name)))
-}
-
-/// The same, of a nuclide that has one.
-pub fn radial_kernel(nuclide: &Nuclide) -> &'static RadialKernel {
-    find_radial_kernel(nuclide).expect("requests for a kernel are checked")
-}
-
-/// Radius at which the tabulated radial kernel of a nuclide ends [cm].
-pub fn table_radius_cm(nuclide: &Nuclide) -> f64 {
-    radial_kernel(nuclide).end_cm()
-}
-
-/// Joins the tables of a nuclide.
-///
-/// * `fine`, `coarse` – shells near the source and beyond, as in `data/kernels/`
-///
-/// # Errors
-/// If a table is broken or the two do not fit together.
-pub(crate) fn read_tables(fine: &str, coarse: &str) -> Result<RadialKernel, Invalid> {
-    Ok(RadialKernel::new(&shells::join(&shells::read(fine)?, &shells::read(coarse)?)?))
 }

@@ -96,15 +96,18 @@ fn sort(mut offset: [usize; 3], pairs: &[[usize; 2]]) -> [usize; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::physics::kernel::{KernelSpec, radial_kernel};
+    use crate::domain::KernelMedium;
+    use crate::physics::kernel::KernelSpec;
     use crate::physics::nuclide::find;
 
     fn spec(spacing_cm: [f64; 3], half_width: [usize; 3], truncation_radius_cm: Option<f64>) -> KernelSpec {
-        KernelSpec { nuclide: find("Lu-177").expect("a known nuclide"), spacing_cm, half_width, truncation_radius_cm }
+        let source = find("Lu-177").expect("a known nuclide").into();
+        let spec = KernelSpec::new(&source, KernelMedium::Water, spacing_cm, half_width);
+        KernelSpec { truncation_radius_cm, ..spec.expect("energies that kernels have") }
     }
 
     fn octant(spec: &KernelSpec) -> Array3<f64> {
-        let kernel = radial_kernel(spec.nuclide).truncated(spec.truncation_radius_cm.unwrap_or(f64::INFINITY));
+        let kernel = spec.radial.truncated(spec.truncation_radius_cm.unwrap_or(f64::INFINITY));
         energies(&kernel, spec.spacing_cm, spec.half_width, &Control::detached()).expect("nobody cancels")
     }
 
@@ -136,9 +139,6 @@ mod tests {
         let (control, _progress) = Control::new(cancel.clone());
         cancel.cancel();
         let spec = spec([0.1; 3], [3; 3], None);
-        assert_eq!(
-            energies(radial_kernel(spec.nuclide), spec.spacing_cm, spec.half_width, &control),
-            Err(DoseError::Cancelled)
-        );
+        assert_eq!(energies(&spec.radial, spec.spacing_cm, spec.half_width, &control), Err(DoseError::Cancelled));
     }
 }

@@ -1,4 +1,4 @@
-//! The energy around a point source in water as a function of the radius.
+//! The energy around a point source as a function of the radius.
 
 use std::f64::consts::PI;
 
@@ -13,7 +13,7 @@ pub(super) type Moments = [f64; 4];
 /// The cumulative energy `Q(r)` by monotone cubics between tabulated radii, its derivative `k(r)`, and the moments of that.
 ///
 /// Source of the interpolation: F. N. Fritsch, J. Butland, SIAM J. Sci. Stat. Comput. 5 (1984) 300.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RadialKernel {
     pieces: Vec<Piece>,
     end_cm: f64,
@@ -22,7 +22,7 @@ pub struct RadialKernel {
 }
 
 /// One interval of the table: `k(r_0 + t) = q_0 + q_1 t + q_2 t²`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Piece {
     start_cm: f64,
     density: [f64; 3],
@@ -189,7 +189,7 @@ fn buckets(ends: &[f64]) -> Vec<usize> {
 }
 
 /// Derivatives at the nodes that keep a cubic Hermite interpolant monotone and shape-preserving.
-fn monotone_slopes(x: &[f64], y: &[f64]) -> Vec<f64> {
+pub(super) fn monotone_slopes(x: &[f64], y: &[f64]) -> Vec<f64> {
     let n = x.len();
     let h: Vec<f64> = x.windows(2).map(|w| w[1] - w[0]).collect();
     let s: Vec<f64> = (0..n - 1).map(|i| (y[i + 1] - y[i]) / h[i]).collect();

@@ -12,6 +12,7 @@ use super::history::{History, Particle};
 use super::lookup::{between, place};
 use super::random::Stream;
 use super::sampling::{azimuth, isotropic};
+use super::score::Sink;
 use crate::domain::emission::Particle as Kind;
 use crate::engine::transport::scene::{ELECTRON_REST_MEV, Medium};
 use crate::engine::transport::tables::{Reach, Step};
@@ -43,8 +44,8 @@ struct CondensedStep {
 }
 
 /// An electron or positron on its way.
-struct Walk<'h, 's, 'e> {
-    history: &'h mut History<'s, 'e>,
+struct Walk<'h, 's, S> {
+    history: &'h mut History<'s, S>,
     is_positron: bool,
     energy_mev: f32,
     weight: f32,
@@ -57,12 +58,12 @@ struct Walk<'h, 's, 'e> {
 }
 
 /// Follows a charged particle until it is absorbed or out of the grid; its secondaries wait on the history's stack.
-pub(crate) fn transport(particle: Particle, history: &mut History<'_, '_>) {
+pub(crate) fn transport<S: Sink>(particle: Particle, history: &mut History<'_, S>) {
     Walk::new(particle, history).run();
 }
 
 /// Follows one that a decay emits, in a direction that is drawn only if it moves at all.
-pub(crate) fn emit(particle: Particle, history: &mut History<'_, '_>) {
+pub(crate) fn emit<S: Sink>(particle: Particle, history: &mut History<'_, S>) {
     let mut walk = Walk::new(particle, history);
     if walk.reach_or_stop().is_some() {
         walk.at.direction = isotropic(&mut walk.stream);
@@ -70,8 +71,8 @@ pub(crate) fn emit(particle: Particle, history: &mut History<'_, '_>) {
     }
 }
 
-impl<'h, 's, 'e> Walk<'h, 's, 'e> {
-    fn new(particle: Particle, history: &'h mut History<'s, 'e>) -> Self {
+impl<'h, 's, S: Sink> Walk<'h, 's, S> {
+    fn new(particle: Particle, history: &'h mut History<'s, S>) -> Self {
         let voxel = particle.at.index(&history.scene.grid);
         Self {
             is_positron: particle.kind == Kind::Positron,
@@ -131,12 +132,17 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
     /// How far the particle goes; none, and it is stopped here, if it is below the cut or cannot leave its voxel.
     fn reach_or_stop(&mut self) -> Option<Reach> {
         let reach = self.reach();
-        let to_surface = self.at.nearest_surface_cm(&self.history.scene.grid) * self.medium.density_g_cm3;
-        if self.energy_mev < self.history.scene.cuts.absorption_mev || reach.csda_range < to_surface {
+        if self.energy_mev < self.history.scene.cuts.absorption_mev || self.stays_in_voxel(reach) {
             self.stop(reach);
             return None;
         }
         Some(reach)
+    }
+
+    /// Whether its energy will all be in the present voxel, however it goes on.
+    fn stays_in_voxel(&self, reach: Reach) -> bool {
+        let to_surface = self.at.nearest_surface_cm(&self.history.scene.grid) * self.medium.density_g_cm3;
+        S::BY_VOXEL && reach.csda_range < to_surface
     }
 
     fn charge(&self) -> usize {
@@ -182,8 +188,7 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
         let loss_per_path = loss_mev / whole;
         let mut left = path;
         if path < self.at.nearest_surface_cm(&scene.grid) * self.medium.density_g_cm3 {
-            self.at.advance(path / self.medium.density_g_cm3, &scene.grid);
-            self.pending_mev += loss_per_path * path;
+            self.advance(path, loss_per_path * path);
             return Flight::Done;
         }
         loop {
@@ -191,11 +196,10 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
             let across = face.distance_cm * self.medium.density_g_cm3;
             // Strictly: a voxel without mass is crossed even with nothing left.
             if across > left {
-                self.at.advance(left / self.medium.density_g_cm3, &scene.grid);
-                self.pending_mev += loss_per_path * left;
+                self.advance(left, loss_per_path * left);
                 return Flight::Done;
             }
-            self.pending_mev += loss_per_path * across;
+            self.leave_along(face.distance_cm, loss_per_path * across);
             left -= across;
             self.score_pending();
             if !self.at.cross(face, &scene.grid) {
@@ -209,6 +213,21 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
                 return Flight::Interface(left);
             }
         }
+    }
+
+    /// Flies within the voxel and leaves energy on the way.
+    ///
+    /// * `path` – how far [g/cm²]
+    fn advance(&mut self, path: f32, loss_mev: f32) {
+        let distance_cm = path / self.medium.density_g_cm3;
+        self.leave_along(distance_cm, loss_mev);
+        self.at.advance(distance_cm, &self.history.scene.grid);
+    }
+
+    /// Leaves energy on the next straight flight.
+    fn leave_along(&mut self, distance_cm: f32, loss_mev: f32) {
+        self.history.score.spread(&self.at, distance_cm, self.weight * loss_mev);
+        self.pending_mev += loss_mev;
     }
 
     fn score_pending(&mut self) {
@@ -284,6 +303,7 @@ impl<'h, 's, 'e> Walk<'h, 's, 'e> {
                 self.energy_mev -= photon.energy_mev;
             }
         }
+        self.history.score.leave(&self.at, self.weight * self.energy_mev);
         self.pending_mev += self.energy_mev;
         self.score_pending();
         if self.is_positron {

@@ -5,7 +5,7 @@ use super::geometry::Position;
 use super::photon;
 use super::random::{Stream, threefry};
 use super::sampling::isotropic;
-use super::score::Score;
+use super::score::Sink;
 use crate::domain::emission::Particle as Kind;
 use crate::engine::transport::scene::{ELECTRON_REST_MEV, Scene};
 use crate::engine::transport::sequence;
@@ -29,9 +29,9 @@ pub(crate) struct Particle {
 
 /// Histories of one statistical group.
 #[derive(Debug)]
-pub(crate) struct History<'s, 'e> {
+pub(crate) struct History<'s, S> {
     pub(crate) scene: &'s Scene,
-    pub(crate) score: Score<'e>,
+    pub(crate) score: S,
     stack: Vec<Particle>,
     group: u32,
     shift: Shift,
@@ -56,12 +56,12 @@ impl Shift {
 
 /// The key of a history.
 #[expect(clippy::cast_possible_truncation, reason = "the two halves of a word")]
-fn key(seed: u64, history: [u32; 2]) -> [u32; 4] {
+pub(crate) fn key(seed: u64, history: [u32; 2]) -> [u32; 4] {
     [seed as u32, (seed >> 32) as u32, history[0], history[1]]
 }
 
-impl<'s, 'e> History<'s, 'e> {
-    pub(crate) fn new(scene: &'s Scene, group: u32, score: Score<'e>) -> Self {
+impl<'s, S: Sink> History<'s, S> {
+    pub(crate) fn new(scene: &'s Scene, group: u32, score: S) -> Self {
         Self { scene, score, stack: Vec::new(), group, shift: Shift::of(scene.seed, group) }
     }
 
@@ -104,12 +104,22 @@ impl<'s, 'e> History<'s, 'e> {
                 photon::transport(particle, self);
             }
         }
+        self.finish();
+    }
+
+    /// Follows all particles that wait.
+    pub(crate) fn finish(&mut self) {
         while let Some(particle) = self.stack.pop() {
             match particle.kind {
                 Kind::Electron | Kind::Positron => charged::transport(particle, self),
                 Kind::Photon => photon::transport(particle, self),
             }
         }
+    }
+
+    /// A particle that waits, and now no more.
+    pub(crate) fn pop(&mut self) -> Option<Particle> {
+        self.stack.pop()
     }
 
     /// A new particle of this history, to be followed later.

@@ -7,6 +7,7 @@ pub(crate) mod geometry;
 mod history;
 pub(crate) mod lookup;
 mod photon;
+pub(crate) mod point;
 pub(crate) mod random;
 pub(crate) mod sampling;
 pub(crate) mod scatter;

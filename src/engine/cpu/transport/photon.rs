@@ -10,13 +10,14 @@ use super::lookup::{Place, between, place};
 use super::random::Stream;
 use super::sampling::{azimuth, isotropic};
 use super::scatter::{coherent, compton, pair_cosine, photoelectron_cosine};
+use super::score::Sink;
 use crate::domain::emission::Particle as Kind;
 use crate::engine::transport::scene::{ELECTRON_REST_MEV, Medium};
 use crate::engine::transport::tables::{Attenuation, K_SHELLS};
 
 /// A photon on its way.
-struct Flight<'h, 's, 'e> {
-    history: &'h mut History<'s, 'e>,
+struct Flight<'h, 's, S> {
+    history: &'h mut History<'s, S>,
     energy_mev: f32,
     weight: f32,
     at: Position,
@@ -28,19 +29,31 @@ struct Flight<'h, 's, 'e> {
 }
 
 /// Follows a photon until it is absorbed or out of the grid; its secondaries wait on the history's stack.
-pub(crate) fn transport(particle: Particle, history: &mut History<'_, '_>) {
-    let voxel = particle.at.index(&history.scene.grid);
-    let medium = medium_of(history.scene.medium[voxel]);
-    let Particle { energy_mev, weight, at, stream, .. } = particle;
-    let mut flight = Flight { history, energy_mev, weight, at, voxel, medium, by_track: false, stream };
-    flight.run();
+pub(crate) fn transport<S: Sink>(particle: Particle, history: &mut History<'_, S>) {
+    Flight::new(particle, history).run();
 }
 
-impl Flight<'_, '_, '_> {
+/// As [`transport`], for a photon that has flown: it interacts where it is.
+pub(crate) fn collide<S: Sink>(particle: Particle, history: &mut History<'_, S>) {
+    let mut flight = Flight::new(particle, history);
+    if flight.interact() {
+        flight.run();
+    }
+}
+
+impl<'h, 's, S: Sink> Flight<'h, 's, S> {
+    fn new(particle: Particle, history: &'h mut History<'s, S>) -> Self {
+        let voxel = particle.at.index(&history.scene.grid);
+        let medium = medium_of(history.scene.medium[voxel]);
+        let Particle { energy_mev, weight, at, stream, .. } = particle;
+        Self { history, energy_mev, weight, at, voxel, medium, by_track: false, stream }
+    }
+
     fn run(&mut self) {
         loop {
             let cuts = self.history.scene.cuts;
             if self.energy_mev < cuts.photon_mev {
+                self.history.score.leave(&self.at, self.weight * self.energy_mev);
                 return self.history.score.deposit(self.voxel, self.weight * self.energy_mev);
             }
             self.by_track = self.energy_mev < cuts.track_length_mev;

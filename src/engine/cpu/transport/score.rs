@@ -1,10 +1,35 @@
 //! Where energy goes, in whole units: sums that do not depend on their order. Twin: `shaders/shared/score.wgsl`.
 
+use super::geometry::Position;
 use crate::engine::transport::UNITS_PER_MEV;
 
 /// Units in one MeV, in single precision: a power of two.
 #[expect(clippy::cast_possible_truncation, reason = "a power of two")]
 const UNITS: f32 = UNITS_PER_MEV as f32;
+
+/// What histories leave their energy in.
+///
+/// Energy that stays is reported twice: by voxel (`deposit`), in one sum for a whole flight, and where exactly it stays (`spread`, `leave`). A sink keeps the one
+/// account and ignores the other, so that neither costs where it is not wanted.
+pub(crate) trait Sink {
+    /// Whether a particle that cannot leave its voxel may be absorbed where it is.
+    const BY_VOXEL: bool;
+
+    /// Energy that a decay emits.
+    fn emit(&mut self, energy_mev: f32);
+    /// Energy that stays in a voxel and is scored there.
+    fn deposit(&mut self, voxel: usize, energy_mev: f32);
+    /// Energy that stays in the grid, and is scored by track length.
+    fn absorb(&mut self, energy_mev: f32);
+    /// What a track through a voxel deposits there on average.
+    fn track(&mut self, voxel: usize, energy_mev: f32);
+    /// Energy that leaves the grid.
+    fn escape(&mut self, energy_mev: f32);
+    /// Energy that stays evenly along a straight flight within a voxel.
+    fn spread(&mut self, from: &Position, distance_cm: f32, energy_mev: f32);
+    /// Energy that stays in one place.
+    fn leave(&mut self, at: &Position, energy_mev: f32);
+}
 
 /// The tally of one statistical group.
 #[derive(Debug)]
@@ -26,36 +51,39 @@ pub(crate) fn units(energy_mev: f32) -> u64 {
     u64::from((energy_mev * UNITS + 0.5) as u32)
 }
 
-impl Score<'_> {
-    /// Energy that a decay emits.
+impl Sink for Score<'_> {
+    const BY_VOXEL: bool = true;
+
     #[inline]
-    pub(crate) fn emit(&mut self, energy_mev: f32) {
+    fn emit(&mut self, energy_mev: f32) {
         self.emitted += units(energy_mev);
     }
 
-    /// Energy that stays in a voxel and is scored there.
     #[inline]
-    pub(crate) fn deposit(&mut self, voxel: usize, energy_mev: f32) {
+    fn deposit(&mut self, voxel: usize, energy_mev: f32) {
         let units = units(energy_mev);
         self.energy[voxel] += units;
         self.deposited += units;
     }
 
-    /// Energy that stays in the grid, and is scored by track length.
     #[inline]
-    pub(crate) fn absorb(&mut self, energy_mev: f32) {
+    fn absorb(&mut self, energy_mev: f32) {
         self.deposited += units(energy_mev);
     }
 
-    /// What a track through a voxel deposits there on average.
     #[inline]
-    pub(crate) fn track(&mut self, voxel: usize, energy_mev: f32) {
+    fn track(&mut self, voxel: usize, energy_mev: f32) {
         self.energy[voxel] += units(energy_mev);
     }
 
-    /// Energy that leaves the grid.
     #[inline]
-    pub(crate) fn escape(&mut self, energy_mev: f32) {
+    fn escape(&mut self, energy_mev: f32) {
         self.escaped += units(energy_mev);
     }
+
+    #[inline]
+    fn spread(&mut self, _: &Position, _: f32, _: f32) {}
+
+    #[inline]
+    fn leave(&mut self, _: &Position, _: f32) {}
 }

@@ -1,0 +1,44 @@
+//! `dosegrid kernel-library`.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use crate::domain::{Checks, DoseError, Invalid};
+use crate::kernel_library::{LibraryPlan, compute};
+use crate::physics::material;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Medium, by the name of its material: water, soft_tissue, lung, compact_bone, cortical_bone
+    #[arg(long, default_value = "water")]
+    medium: String,
+    /// Histories of each kernel, a multiple of 32
+    #[arg(long, default_value = "64000", allow_hyphen_values = true)]
+    histories: String,
+    /// Seed of all random numbers
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// File to write
+    #[arg(long)]
+    output: PathBuf,
+}
+
+pub(super) fn run(args: Args) -> Result<(), DoseError> {
+    let mut checks = Checks::new();
+    let medium = checks.at("medium", material::find(&args.medium));
+    let histories = checks.at("histories", parse_histories(&args.histories));
+    let (Some(medium), Some(histories)) = (medium, histories) else {
+        return checks.finish();
+    };
+    let start = Instant::now();
+    let plan = LibraryPlan { medium, seed: args.seed, histories };
+    let library = compute(&plan, &mut |done, of| eprintln!("{done} of {of} kernels, {:.1?}", start.elapsed()));
+    let bytes = library.map_err(|error| DoseError::invalid("histories", error.to_string()))?.to_bytes();
+    fs::write(&args.output, bytes)
+        .map_err(|error| DoseError::Io(format!("cannot write {}: {error}", args.output.display())))
+}
+
+fn parse_histories(text: &str) -> Result<u64, Invalid> {
+    text.parse().map_err(|_| Invalid::new(format!("must be a whole number, got `{text}`")))
+}

@@ -1,0 +1,164 @@
+//! Makes the libraries of point kernels in `data/kernels/`, by this project's own transport: `dosegrid kernel-library`.
+
+mod scenes;
+
+use crate::domain::{Invalid, Particle};
+use crate::engine::cpu::transport::point::{GROUPS, PointRun, PointTally};
+use crate::physics::kernel::library::axis::{Axis, CHARGED, PHOTON, SET_FREE};
+use crate::physics::kernel::library::{
+    ChargedKernel, ChargedKernels, KernelLibrary, LibraryHeader, PhotonKernel, PhotonKernels,
+};
+use crate::physics::material::Material;
+use scenes::Scenes;
+
+/// Lowest energy of a kernel [MeV]: that of the transport.
+const LOWEST_MEV: f64 = 1e-3;
+/// Kernels to an octave of the energy, and octaves: of electrons to 5.8 MeV, positrons to 5.8 MeV, photons to 4.1 MeV.
+const ELECTRONS: [u32; 2] = [4, 50];
+const POSITRONS: [u32; 2] = [2, 25];
+const PHOTONS: [u32; 2] = [8, 96];
+
+/// What is computed.
+#[derive(Clone, Copy, Debug)]
+pub struct LibraryPlan<'a> {
+    /// The medium.
+    pub medium: &'a Material,
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Histories of each kernel, a multiple of [`GROUPS`].
+    pub histories: u64,
+}
+
+/// Energies of the kernels of a kind of particle [MeV], ascending.
+pub fn energies_mev(particle: Particle) -> Vec<f64> {
+    let [to_octave, last] = match particle {
+        Particle::Electron => ELECTRONS,
+        Particle::Positron => POSITRONS,
+        Particle::Photon => PHOTONS,
+    };
+    (0..=last).map(|i| LOWEST_MEV * 2f64.powf(f64::from(i) / f64::from(to_octave))).collect()
+}
+
+/// Computes a library.
+///
+/// * `progress` – told how many kernels of how many are done
+///
+/// # Errors
+/// If the number of histories is none that can be run.
+pub fn compute(plan: &LibraryPlan<'_>, progress: &mut dyn FnMut(usize, usize)) -> Result<KernelLibrary, Invalid> {
+    let mut maker = Maker::new(plan)?;
+    let kinds = [Particle::Electron, Particle::Positron, Particle::Photon].map(|kind| (kind, energies_mev(kind)));
+    let total = kinds.iter().map(|(_, energies)| energies.len()).sum();
+    let mut done = 0;
+    let mut count = || {
+        done += 1;
+        progress(done, total);
+    };
+    let [(electron, electrons), (positron, positrons), (_, photons)] = &kinds;
+    let mut charged = |kind: Particle, energies: &[f64], maker: &mut Maker<'_>| {
+        let kernels = energies.iter().map(|&energy| {
+            let kernel = maker.charged(kind, energy);
+            count();
+            kernel
+        });
+        ChargedKernels::new(kernels.collect())
+    };
+    let header =
+        LibraryHeader::new(plan.medium, plan.seed, plan.histories, [electrons.len(), positrons.len(), photons.len()]);
+    let (electrons, positrons) = (charged(*electron, electrons, &mut maker), charged(*positron, positrons, &mut maker));
+    let photons = photons.iter().map(|&energy| {
+        let kernel = maker.photon(energy);
+        count();
+        kernel
+    });
+    let photons = PhotonKernels::new(photons.collect());
+    Ok(KernelLibrary { header, electrons, positrons, photons })
+}
+
+/// Computes kernels, one by one.
+#[derive(Debug)]
+pub struct Maker<'a> {
+    scenes: Scenes<'a>,
+    seed: u64,
+    histories_of_group: u32,
+}
+
+impl<'a> Maker<'a> {
+    /// # Errors
+    /// If the number of histories is none that can be run.
+    pub fn new(plan: &LibraryPlan<'a>) -> Result<Self, Invalid> {
+        let groups = u64::from(GROUPS);
+        let histories_of_group = u32::try_from(plan.histories / groups).unwrap_or(u32::MAX);
+        let fits = histories_of_group.checked_mul(GROUPS).is_some() && histories_of_group > 0;
+        if !fits || !plan.histories.is_multiple_of(groups) {
+            let reason = format!("must be a multiple of {groups} and below 2^32, got {}", plan.histories);
+            return Err(Invalid::new(reason));
+        }
+        Ok(Self { scenes: Scenes::new(plan.medium), seed: plan.seed, histories_of_group })
+    }
+
+    /// The kernel of electrons or positrons.
+    pub fn charged(&mut self, particle: Particle, energy_mev: f64) -> ChargedKernel {
+        let csda_range = self.scenes.csda_range(particle, energy_mev);
+        let tallies = self.run(particle, energy_mev, [csda_range, 1.0], SET_FREE);
+        let charged = sum(&tallies, |tally| &tally.charged);
+        let set_free = sum(&tallies, |tally| &tally.photons);
+        let [charged_mev, set_free_mev] = [&charged, &set_free].map(|bins| bins.iter().sum::<f64>());
+        let started = f64::from(self.histories_of_group) * f64::from(GROUPS) * energy_mev;
+        // Straggling may carry a particle past the last bin; it stops there.
+        let charged = parts(&charged, charged_mev, CHARGED, true);
+        let set_free = if set_free_mev > 0.0 { parts(&set_free, set_free_mev, SET_FREE, false) } else { at_once() };
+        ChargedKernel { energy_mev, csda_range, charged_part: (charged_mev / started).min(1.0), charged, set_free }
+    }
+
+    /// The kernel of photons.
+    pub fn photon(&mut self, energy_mev: f64) -> PhotonKernel {
+        let mean_free_path = self.scenes.mean_free_path(energy_mev);
+        let tallies = self.run(Particle::Photon, energy_mev, [1.0, mean_free_path], PHOTON);
+        let bins = sum(&tallies, |tally| &tally.photons);
+        PhotonKernel { energy_mev, mean_free_path, parts: parts(&bins, bins.iter().sum(), PHOTON, false) }
+    }
+
+    fn run(&mut self, particle: Particle, energy_mev: f64, units: [f64; 2], photon_axis: Axis) -> Vec<PointTally> {
+        let [charged, photons] = self.scenes.of(particle, energy_mev);
+        let [charged_unit, photon_unit] = units;
+        let run = PointRun {
+            particle,
+            energy_mev,
+            charged_unit,
+            photon_unit,
+            charged: &charged,
+            photons: &photons,
+            seed: self.seed,
+            histories: self.histories_of_group,
+        };
+        run.run(CHARGED, photon_axis)
+    }
+}
+
+/// Energy in each bin and beyond, of all groups.
+fn sum(tallies: &[PointTally], of: fn(&PointTally) -> &Vec<f64>) -> Vec<f64> {
+    let mut sum = vec![0.0; of(&tallies[0]).len()];
+    for tally in tallies {
+        sum.iter_mut().zip(of(tally)).for_each(|(sum, energy)| *sum += energy);
+    }
+    sum
+}
+
+/// What lies in each bin, in parts of the whole.
+///
+/// * `closed` – whether what lies beyond belongs to the last bin
+#[expect(clippy::cast_possible_truncation, reason = "tables are stored in single precision")]
+fn parts(bins: &[f64], whole: f64, axis: Axis, closed: bool) -> Vec<f32> {
+    let (beyond, within) = bins.split_last().expect("a bin for what lies beyond");
+    let mut parts: Vec<f64> = within.iter().map(|energy| energy / whole).collect();
+    if closed {
+        parts[axis.bins() - 1] += beyond / whole;
+    }
+    parts.into_iter().map(|part| part as f32).collect()
+}
+
+/// Photons that are none: nothing depends on where they leave their energy.
+fn at_once() -> Vec<f32> {
+    std::iter::once(1.0).chain(std::iter::repeat_n(0.0, SET_FREE.bins() - 1)).collect()
+}

@@ -1,0 +1,102 @@
+//! Kernels of electrons or positrons.
+
+use super::axis::{CHARGED, SET_FREE};
+use super::curve::Curve;
+use super::energies::Energies;
+
+/// The energy around a point from which electrons or positrons of one energy start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChargedKernel {
+    /// Their kinetic energy [MeV].
+    pub energy_mev: f64,
+    /// Their range in the continuous-slowing-down approximation [g/cm²].
+    pub csda_range: f64,
+    /// What they and those that they knock on leave, in parts of the kinetic energy.
+    pub charged_part: f64,
+    /// Of that, what lies in each bin of the radius in CSDA ranges.
+    pub charged: Vec<f32>,
+    /// Of the rest, which photons carry, annihilation photons included: what lies in each bin of the radius in g/cm².
+    pub set_free: Vec<f32>,
+}
+
+/// Kernels of electrons, or of positrons, over the energy.
+#[derive(Clone, Debug)]
+pub struct ChargedKernels {
+    kernels: Vec<ChargedKernel>,
+    energies: Energies,
+    charged: Vec<Curve>,
+    set_free: Vec<Curve>,
+}
+
+impl ChargedKernels {
+    pub(crate) fn new(kernels: Vec<ChargedKernel>) -> Self {
+        Self {
+            energies: Energies::new(kernels.iter().map(|kernel| (kernel.energy_mev, kernel.csda_range))),
+            charged: kernels.iter().map(|kernel| Curve::new(CHARGED, &kernel.charged)).collect(),
+            set_free: kernels.iter().map(|kernel| Curve::new(SET_FREE, &kernel.set_free)).collect(),
+            kernels,
+        }
+    }
+
+    /// The kernels it is made of, by ascending energy.
+    pub fn kernels(&self) -> &[ChargedKernel] {
+        &self.kernels
+    }
+
+    /// Lowest and highest energy [MeV].
+    pub fn range_mev(&self) -> [f64; 2] {
+        self.energies.range_mev()
+    }
+
+    /// Starts a sum over particles.
+    ///
+    /// * `radii` – ascending [g/cm²]
+    pub(in crate::physics::kernel) fn sum<'a>(&'a self, radii: &'a [f64]) -> ChargedSum<'a> {
+        ChargedSum { of: self, radii, within: vec![0.0; radii.len()], by_photons: vec![0.0; self.kernels.len()] }
+    }
+}
+
+/// The energy within radii, of many particles.
+pub(in crate::physics::kernel) struct ChargedSum<'a> {
+    of: &'a ChargedKernels,
+    radii: &'a [f64],
+    within: Vec<f64>,
+    /// What photons carry, by kernel: their radii are not scaled, so one look at each kernel will do.
+    by_photons: Vec<f64>,
+}
+
+impl ChargedSum<'_> {
+    /// Adds particles.
+    ///
+    /// * `number` – how many
+    /// * `rest_mev` – what each sets free besides its kinetic energy
+    pub(in crate::physics::kernel) fn add(&mut self, number: f64, energy_mev: f64, rest_mev: f64) {
+        let at = self.of.energies.locate(energy_mev);
+        let [low, high] = [at.below, at.below + 1];
+        let mix = |a: f64, b: f64| a + at.part * (b - a);
+        let charged_part = mix(self.of.kernels[low].charged_part, self.of.kernels[high].charged_part);
+        // Below the first kernel, that one's photons would be too many.
+        let charged_part = if energy_mev < self.of.kernels[0].energy_mev { 1.0 } else { charged_part };
+        let charged_mev = number * energy_mev * charged_part;
+        let photons_mev = number * (energy_mev * (1.0 - charged_part) + rest_mev);
+        self.by_photons[low] += (1.0 - at.part) * photons_mev;
+        self.by_photons[high] += at.part * photons_mev;
+        let [low, high] = [&self.of.charged[low], &self.of.charged[high]];
+        for (within, radius) in self.within.iter_mut().zip(self.radii) {
+            let x = radius / at.unit;
+            *within += charged_mev * if x < low.last() { mix(low.within(x), high.within(x)) } else { 1.0 };
+        }
+    }
+
+    /// The energy within each radius [MeV].
+    pub(in crate::physics::kernel) fn finish(mut self) -> Vec<f64> {
+        for (curve, photons_mev) in self.of.set_free.iter().zip(self.by_photons) {
+            if photons_mev > 0.0 {
+                for (within, radius) in self.within.iter_mut().zip(self.radii) {
+                    *within += photons_mev * curve.within(*radius);
+                }
+            }
+        }
+        self.within
+    }
+}

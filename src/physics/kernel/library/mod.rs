@@ -1,0 +1,32 @@
+//! Point kernels of particles of one energy, computed by this project's own transport (`crate::kernel_library`) and embedded, one file for each medium.
+//!
+//! * `axis`: the radii.
+//! * `curve`: energy within a radius, between those.
+//! * `charged`, `photons`: kernels over the energy.
+//! * `file`: how a library is stored.
+//! * `header`: how it was made.
+
+pub(crate) mod axis;
+mod charged;
+mod curve;
+mod energies;
+mod file;
+mod header;
+mod photons;
+
+pub use charged::{ChargedKernel, ChargedKernels};
+pub use header::LibraryHeader;
+pub use photons::{PhotonKernel, PhotonKernels};
+
+/// Kernels of one medium.
+#[derive(Clone, Debug)]
+pub struct KernelLibrary {
+    /// How it was made.
+    pub header: LibraryHeader,
+    /// Of electrons.
+    pub electrons: ChargedKernels,
+    /// Of positrons.
+    pub positrons: ChargedKernels,
+    /// Of photons.
+    pub photons: PhotonKernels,
+}

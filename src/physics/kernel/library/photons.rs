@@ -1,0 +1,58 @@
+//! Kernels of photons.
+
+use super::axis::PHOTON;
+use super::curve::Curve;
+use super::energies::Energies;
+
+/// The energy around a point from which photons of one energy start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PhotonKernel {
+    /// Their energy [MeV].
+    pub energy_mev: f64,
+    /// Their mean free path [g/cm²].
+    pub mean_free_path: f64,
+    /// The part of their energy that lies in each bin of the radius in mean free paths.
+    pub parts: Vec<f32>,
+}
+
+/// Kernels of photons over the energy.
+#[derive(Clone, Debug)]
+pub struct PhotonKernels {
+    kernels: Vec<PhotonKernel>,
+    energies: Energies,
+    curves: Vec<Curve>,
+}
+
+impl PhotonKernels {
+    pub(crate) fn new(kernels: Vec<PhotonKernel>) -> Self {
+        Self {
+            energies: Energies::new(kernels.iter().map(|kernel| (kernel.energy_mev, kernel.mean_free_path))),
+            curves: kernels.iter().map(|kernel| Curve::new(PHOTON, &kernel.parts)).collect(),
+            kernels,
+        }
+    }
+
+    /// The kernels it is made of, by ascending energy.
+    pub fn kernels(&self) -> &[PhotonKernel] {
+        &self.kernels
+    }
+
+    /// Lowest and highest energy [MeV].
+    pub fn range_mev(&self) -> [f64; 2] {
+        self.energies.range_mev()
+    }
+
+    /// Adds the energy of photons within each radius.
+    ///
+    /// * `number` – how many
+    /// * `radii` – ascending [g/cm²]
+    pub(in crate::physics::kernel) fn add(&self, number: f64, energy_mev: f64, radii: &[f64], within: &mut [f64]) {
+        let at = self.energies.locate(energy_mev);
+        let [low, high] = [&self.curves[at.below], &self.curves[at.below + 1]];
+        for (within, radius) in within.iter_mut().zip(radii) {
+            let x = radius / at.unit;
+            let [low, high] = [low.within(x), high.within(x)];
+            *within += number * energy_mev * (low + at.part * (high - low));
+        }
+    }
+}
