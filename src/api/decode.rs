@@ -8,8 +8,8 @@ use super::pb;
 use super::volume::{Announced, Element};
 use crate::domain::request::{Given, check_parts};
 use crate::domain::{
-    ActivityUnit, Checks, DensityCorrection, DoseError, Invalid, KernelMedium, KernelOptions, LocalOptions, Method, Nuclide, Source,
-    VoxelGrid, grid::Affine,
+    ActivityUnit, Checks, DensityCorrection, DoseError, Invalid, KernelMedium, KernelOptions, LocalOptions, Method,
+    Nuclide, Source, VoxelGrid, grid::Affine,
 };
 use crate::physics::{kernel::KernelSpec, nuclide};
 

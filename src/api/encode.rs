@@ -4,8 +4,8 @@ mod monte_carlo;
 
 use super::{pb, provenance, volume};
 use crate::domain::{
-    DensityCorrection, DoseRequest, EmissionSpectrum, KernelMedium, KernelOptions, LabelMap, LocalOptions, Method, Nuclide, Progress,
-    Provenance, Stage, TransportProgress, VoxelGrid,
+    DensityCorrection, DoseRequest, EmissionSpectrum, KernelMedium, KernelOptions, LabelMap, LocalOptions, Method,
+    Nuclide, Progress, Provenance, Stage, TransportProgress, VoxelGrid,
 };
 use crate::physics::nuclide::data_sha256;
 

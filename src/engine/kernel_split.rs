@@ -49,7 +49,8 @@ pub(super) mod tests {
             0.1 * (-r2 * 30.0).exp() + 1e-5 * (-0.1 * r2.sqrt()).exp() / r2
         });
         let source = nuclide::find("Lu-177").expect("a known nuclide").into();
-        let spec = KernelSpec::new(&source, KernelMedium::Water, spacing_cm, half_width).expect("a spectrum of a nuclide");
+        let spec =
+            KernelSpec::new(&source, KernelMedium::Water, spacing_cm, half_width).expect("a spectrum of a nuclide");
         VoxelKernel { spec, octant, captured_mev: 0.1 }
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{HistoryCuts, VoxelGrid};
-use crate::engine::transport::scene::{Scene, SceneInput};
 use crate::engine::transport::Boundary;
+use crate::engine::transport::scene::{Scene, SceneInput};
 use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::physics::electron::Charge;
 use crate::physics::electron::range::SlowingDown;

@@ -6,9 +6,7 @@ use ndarray::{Array3, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::Deposit;
-use crate::domain::{
-    Control, DoseError, DoseRequest, KernelAccount, KernelOptions, Method, Stage, StageTime, Volume,
-};
+use crate::domain::{Control, DoseError, DoseRequest, KernelAccount, KernelOptions, Method, Stage, StageTime, Volume};
 use crate::engine::Device;
 use crate::physics::kernel::{KernelSpec, VoxelKernel, library_sha256, voxel_kernel};
 use crate::plan::ConvolutionPlan;

@@ -47,8 +47,7 @@ mod tests {
 
     fn cores(name: &str, spacing_mm: [f64; 3], half_width: usize) -> [usize; 3] {
         let source = nuclide::find(name).expect("a known nuclide").into();
-        let spec =
-            KernelSpec::new(&source, KernelMedium::Water, spacing_mm.map(|mm| mm / 10.0), [half_width; 3]);
+        let spec = KernelSpec::new(&source, KernelMedium::Water, spacing_mm.map(|mm| mm / 10.0), [half_width; 3]);
         core_half_width(&spec.expect("energies that kernels have"))
     }
 

@@ -2,8 +2,8 @@
 
 use super::Args;
 use crate::domain::{
-    ActivityUnit, Checks, DensityCorrection, DeviceSelector, Extras, Invalid, KernelMedium, KernelOptions, LocalOptions, Method,
-    Nuclide, Source,
+    ActivityUnit, Checks, DensityCorrection, DeviceSelector, Extras, Invalid, KernelMedium, KernelOptions,
+    LocalOptions, Method, Nuclide, Source,
 };
 use crate::physics::nuclide;
 

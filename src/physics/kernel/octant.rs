@@ -139,9 +139,6 @@ mod tests {
         let (control, _progress) = Control::new(cancel.clone());
         cancel.cancel();
         let spec = spec([0.1; 3], [3; 3], None);
-        assert_eq!(
-            energies(&spec.radial, spec.spacing_cm, spec.half_width, &control),
-            Err(DoseError::Cancelled)
-        );
+        assert_eq!(energies(&spec.radial, spec.spacing_cm, spec.half_width, &control), Err(DoseError::Cancelled));
     }
 }

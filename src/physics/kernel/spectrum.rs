@@ -120,7 +120,11 @@ fn charged<'a>(
 fn energies(emission: &Emission) -> impl Iterator<Item = (f64, f64)> {
     let Emission { low_mev, high_mev, yield_per_decay, .. } = *emission;
     let is_line = high_mev <= low_mev;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 10, the ln of 10 MeV over 1 keV")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most 10, the ln of 10 MeV over 1 keV"
+    )]
     let parts = ((high_mev / low_mev.max(LOCAL_MEV)).ln() / WIDEST_PART).ceil().max(1.0) as u32;
     let width = (high_mev - low_mev) / f64::from(parts);
     let nodes = move |part: u32| {

@@ -187,9 +187,8 @@ impl Sink for PointScore {
     fn spread(&mut self, from: &Position, distance_cm: f32, energy_mev: f32) {
         self.phases[0] = (self.phases[0] + GOLDEN).fract();
         let flown = f64::from(distance_cm) * self.phases[0];
-        let at_cm = [0, 1, 2].map(|axis| {
-            f64::from(from.local_cm[axis]) - self.middle_cm + flown * f64::from(from.direction[axis])
-        });
+        let at_cm = [0, 1, 2]
+            .map(|axis| f64::from(from.local_cm[axis]) - self.middle_cm + flown * f64::from(from.direction[axis]));
         self.score(at_cm, energy_mev);
     }
 

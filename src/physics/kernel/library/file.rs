@@ -21,7 +21,9 @@ impl KernelLibrary {
         let mut text = format!("{}{SEPARATOR}", header.trim_end()).into_bytes();
         let mut put = |value: f32| text.extend(value.to_le_bytes());
         for kernel in self.electrons.kernels().iter().chain(self.positrons.kernels()) {
-            [kernel.energy_mev, kernel.csda_range, kernel.charged_part].into_iter().for_each(|value| put(single(value)));
+            [kernel.energy_mev, kernel.csda_range, kernel.charged_part]
+                .into_iter()
+                .for_each(|value| put(single(value)));
             kernel.charged.iter().chain(&kernel.set_free).for_each(|value| put(*value));
         }
         for kernel in self.photons.kernels() {
