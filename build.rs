@@ -43,17 +43,12 @@ fn compile_protocol() {
         .expect("the descriptors make Rust code");
 }
 
-/// Writes the list of the files in `data/nuclides/`, each with its emissions, to `nuclide_files.rs`.
+/// Writes the names and texts in `data/nuclides/` to `nuclide_files.rs`.
 fn list_nuclides() {
-    let mut list = String::from("static FILES: &[Files] = &[\n");
-    for name in toml_names("nuclides") {
-        list += &format!(
-            "Files {{ nuclide: {}, emissions: {} }},\n",
-            include(&format!("nuclides/{name}.toml")),
-            include(&format!("validation/emissions_{name}.csv")),
-        );
-    }
-    write_list("nuclide_files.rs", list + "];\n");
+    let names = toml_names("nuclides");
+    let text = |name: &String| format!("({name:?}, {}),\n", include(&format!("nuclides/{name}.toml")));
+    let list: String = names.iter().map(text).collect();
+    write_list("nuclide_files.rs", format!("const FILES: &[(&str, &str)] = &[\n{list}];\n"));
 }
 
 /// Writes the list of the files in `data/materials/` to `material_files.rs`.

@@ -3,6 +3,7 @@
 mod cli;
 mod convolution;
 mod data;
+mod daughters;
 mod demo;
 mod electron_tables;
 mod formats;

@@ -58,14 +58,18 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
 
 fn table(nuclides: &[Entry]) -> String {
     let mut text = format!(
-        "{:<8} {:>14} {:>10} {:>18} {:>18} {:>18}\n",
-        "name", "half-life s", "h", "electrons MeV", "photons MeV", "alphas MeV"
+        "{:<8} {:>14} {:>10} {:>18} {:>18} {:>18} {:>18}\n",
+        "name", "half-life s", "h", "electrons MeV", "photons MeV", "alphas MeV", "recoils MeV"
     );
     for entry in nuclides {
-        let MeanEnergy { electron, photon, alpha } = entry.mean_energy_mev;
+        let MeanEnergy { electron, photon, alpha, recoil } = entry.mean_energy_mev;
         let (seconds, hours) = (entry.half_life_s, entry.half_life_s / 3600.0);
-        writeln!(text, "{:<8} {seconds:>14} {hours:>10.3} {electron:>18.5} {photon:>18.5} {alpha:>18.5}", entry.name)
-            .expect("a string takes all text");
+        writeln!(
+            text,
+            "{:<8} {seconds:>14} {hours:>10.3} {electron:>18.5} {photon:>18.5} {alpha:>18.5} {recoil:>18.5}",
+            entry.name
+        )
+        .expect("a string takes all text");
     }
     text
 }

@@ -1,5 +1,6 @@
 //! The field's tables and integrals, in `f64`: constants, nuclides, materials, photon and electron cross sections, point kernels, voxel S values.
 
+pub mod beta;
 pub mod chain;
 mod chebyshev;
 pub mod constants;

@@ -58,6 +58,7 @@ async fn chunks() {
             volume: volume.into(),
             offset_bytes: 0,
             data: vec![0; number].into(),
+            index: 0,
         }));
         given
     };

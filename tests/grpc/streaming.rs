@@ -8,7 +8,7 @@ use dosegrid::domain::{
     LocalOptions, Method, Stage, TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use dosegrid::physics::kernel::integrate;
-use dosegrid::{api::ServerConfig, physics::nuclide, plan::plan};
+use dosegrid::{api::ServerConfig, physics::nuclide, plan::plan_maps};
 
 use crate::support::sources::kernel_spec;
 
@@ -45,7 +45,8 @@ pub(super) fn local() -> Method {
 /// The same computation without a server.
 pub(super) fn in_process(request: &DoseRequest) -> DoseResult {
     let limits = ServerConfig::default().plan_limits();
-    let plan = plan(request.activity().decays().grid(), request.source(), request.method(), &limits).expect("fits");
+    let plan =
+        plan_maps(request.activity().decays().grid(), request.sources(), request.method(), &limits).expect("fits");
     let mut device = dosegrid::engine::Device::open(dosegrid::domain::DeviceSelector::Cpu).expect("always there");
     dosegrid::method::run(&mut device, &plan, request, &Control::detached()).expect("a dose")
 }
@@ -56,8 +57,10 @@ pub(super) fn assert_same(mut a: DoseResult, mut b: DoseResult) {
     assert!(bits(&a) == bits(&b), "the doses differ");
     let stages = |result: &DoseResult| result.provenance.wall_time.iter().map(|t| t.stage.clone()).collect::<Vec<_>>();
     assert_eq!(stages(&a), stages(&b));
-    a.provenance.wall_time.clear();
-    b.provenance.wall_time.clear();
+    for result in [&mut a, &mut b] {
+        result.provenance.wall_time.clear();
+        result.provenance.daughter_maps.iter_mut().for_each(|map| map.wall_time.clear());
+    }
     assert_eq!(a, b);
 }
 
