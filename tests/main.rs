@@ -10,6 +10,7 @@ mod formats;
 mod gpu;
 mod grpc;
 mod invariants;
+mod kernel_library;
 mod kernels;
 mod kernels_published;
 mod monte_carlo;

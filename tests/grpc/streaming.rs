@@ -7,8 +7,10 @@ use dosegrid::domain::{
     ActivityUnit, Control, DensityCorrection, DensityMap, DoseError, DoseRequest, DoseResult, KernelOptions,
     LocalOptions, Method, Stage, TimeIntegratedActivity, Volume, VoxelGrid,
 };
-use dosegrid::physics::kernel::{KernelSpec, integrate};
+use dosegrid::physics::kernel::integrate;
 use dosegrid::{api::ServerConfig, physics::nuclide, plan::plan_maps};
+
+use crate::support::sources::kernel_spec;
 
 use super::{
     Message, Server, bytes_of, chunk, compute, good_activity, good_density, good_header, messages, small, stream_of,
@@ -104,15 +106,10 @@ async fn kernels_are_those_of_the_same_process() {
         nuclide: "Y-90".into(),
         spacing_mm: vec![2.0, 3.0, 4.5],
         radius_voxels: 3,
-        truncation_radius_mm: None,
+        ..Default::default()
     };
     let answer = server.raw().await.compute_kernel(request).await.expect("a kernel").into_inner();
-    let spec = KernelSpec {
-        nuclide: nuclide::find("Y-90").expect("known"),
-        spacing_cm: [2.0, 3.0, 4.5].map(|mm| mm / 10.0),
-        half_width: [3; 3],
-        truncation_radius_cm: None,
-    };
+    let spec = kernel_spec("Y-90", [2.0, 3.0, 4.5].map(|mm| mm / 10.0), [3; 3]);
     let expected = integrate(&spec, &Control::detached()).expect("not cancelled").s_values_gy();
     for (index, s) in answer.s_gy_per_decay.iter().enumerate() {
         assert_eq!(*s, expected[[index % 4, index / 4 % 4, index / 16]], "value {index}");
