@@ -18,10 +18,11 @@ NUCLIDES = pathlib.Path(__file__).resolve().parent.parent / "nuclides"
 # Longer half-lives than this count as stable: no decay of such a daughter adds to a dose.
 STABLE_S = 1e9 * 3.15576e7
 NAMES = """
-Ac-225 Ac-227 Ag-111 At-211 At-215 At-217 Bi-207 Bi-211 Bi-212 Bi-213 C-11 Cu-64 Cu-67 Er-169 Eu-145 Eu-149 F-18 Fr-221 Fr-223 Ga-67 Ga-68 Gd-149
-Ge-68 Ho-166 I-123 I-124 I-125 I-131 In-111 Lu-177 N-13 O-15 P-32 Pb-203 Pb-209 Pb-211 Pb-212 Pm-145 Po-211 Po-212 Po-213 Po-215 Po-216 Ra-221
-Ra-223 Ra-224 Ra-225 Re-186 Re-188 Rh-105 Rn-217 Rn-219 Rn-220 Sc-43 Sc-44 Sc-47 Sm-145 Sm-153 Sr-89 Sr-90 Tb-149 Tb-152 Tb-155 Tb-161 Tc-99m
-Th-227 Th-228 Tl-201 Tl-207 Tl-208 Tl-209 Xe-131m Xe-133 Y-86 Y-90 Zr-89
+Ac-225 Ac-226 Ac-227 Ag-111 As-77 At-211 At-215 At-217 Au-198 Bi-207 Bi-211 Bi-212 Bi-213 Br-76 Br-77 C-11 Ce-134 Co-55 Cs-131 Cu-61 Cu-62 Cu-64 Cu-67
+Dy-165 Er-165 Er-169 Eu-145 Eu-149 F-18 Fr-221 Fr-223 Ga-67 Ga-68 Gd-149 Ge-68 Ho-166 I-123 I-124 I-125 I-131 In-111 Ir-192 La-134 Lu-177 Mn-52 N-13
+O-15 P-32 Pb-203 Pb-209 Pb-211 Pb-212 Pm-145 Po-211 Po-212 Po-213 Po-214 Po-215 Po-216 Pr-142 Ra-221 Ra-222 Ra-223 Ra-224 Ra-225 Rb-82 Re-186 Re-188
+Rh-105 Rn-217 Rn-218 Rn-219 Rn-220 Ru-97 Sb-119 Sc-43 Sc-44 Sc-47 Sm-145 Sm-153 Sr-82 Sr-89 Sr-90 Tb-149 Tb-152 Tb-155 Tb-161 Tc-99m Th-226 Th-227
+Th-228 Th-229 Ti-45 Tl-201 Tl-207 Tl-208 Tl-209 U-230 W-188 Xe-131m Xe-133 Y-86 Y-90 Y-91 Yb-175 Zr-89
 """.split()
 
 
@@ -48,6 +49,16 @@ def decay_rows(scheme, corrections):
     return [row, *rows]
 
 
+def source(found):
+    """Where the figures come from, unless `corrections` says otherwise."""
+    daughters = " and ".join(dict.fromkeys(scheme.daughter for scheme in found))
+    chains = " and ".join(dict.fromkeys(daughter.split("-")[1].rstrip("m") for daughter in daughters.split(" and ")))
+    return (
+        f"ENSDF (National Nuclear Data Center), decay to {daughters}, Nuclear Data Sheets, A = {chains}; archive of 2023-10-13 as packaged by "
+        "paceENSDF 0.6.3 (BSD-3-Clause). X-rays, Auger electrons and relaxation: from the vacancies, with xraylib 4.3.0 (BSD-3-Clause)."
+    )
+
+
 def nuclide(name, corrections):
     """Everything in one file."""
     found, sentences = corrections.schemes(name)
@@ -68,6 +79,8 @@ def nuclide(name, corrections):
                 alphas, guessed = completed(transition, scheme.daughter_z, coefficients())
                 interpolated += guessed and transition.intensity > 0
                 emissions.transition(scheme.daughter_z, transition, alphas)
+    if emissions.means_calculated:
+        sentences.append(f"Mean energies of {emissions.means_calculated} betas calculated for the allowed shape.")
     if interpolated:
         sentences.append(f"Conversion coefficients of {interpolated} transitions interpolated between BrIcc values of the same archive.")
     kinds = {"gamma": emissions.gamma, "conversion": emissions.conversion, "alpha": emissions.alpha}
@@ -77,7 +90,7 @@ def nuclide(name, corrections):
         "name": name,
         "half_life_s": found[0].half_life_s,
         "half_life_uncertainty_s": found[0].half_life_uncertainty_s,
-        "source": "ENSDF (National Nuclear Data Center, Nuclear Data Sheets), archive of 2023-10-13 as packaged by paceENSDF 0.6.3 (BSD-3-Clause); X-rays and Auger electrons from xraylib 4.3.0 (BSD-3-Clause).",
+        "source": source(found),
         "corrections": sentences,
         "relaxation_mev": emissions.relaxation_kev * 1e-3,
         "decay": decays,
