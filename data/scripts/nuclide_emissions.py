@@ -111,3 +111,8 @@ class Emissions:
             self.capture(scheme.daughter_z, level.energy, q, feeding.shells or CAPTURES_WITHOUT_DATA, feeding.intensity)
         else:
             self.beta(scheme.daughter_z, scheme.a, level.energy, feeding, q)
+
+    def lines(self):
+        """Lines by kind [(keV, intensity)]."""
+        x_ray, auger = ([(energy, number) for (_, energy), number in kind.items()] for kind in (self.x_ray, self.auger))
+        return {"gamma": self.gamma, "x_ray": x_ray, "conversion": self.conversion, "auger": auger, "alpha": self.alpha}
