@@ -88,7 +88,7 @@ class Emissions:
         self.captures.append({"level_mev": level_kev * 1e-3, "q_mev": q_kev * 1e-3, "intensity": number, **known})
 
     def beta(self, z, a, level_kev, feeding, q_kev):
-        """A beta continuum of a transition of `q_kev`; the endpoint follows from it, for evaluations also quote measured ones that do not agree with Q."""
+        """A beta continuum of a transition of `q_kev`. The endpoint follows from it: evaluations also quote measured ones that disagree with Q."""
         endpoint = q_kev - (2 * ELECTRON_REST_KEV if feeding.kind == "beta+" else 0.0)
         mean = feeding.mean
         if mean <= 0.0:
