@@ -45,9 +45,8 @@ fn compile_protocol() {
 
 /// Writes the names and texts in `data/nuclides/` to `nuclide_files.rs`.
 fn list_nuclides() {
-    let names = toml_names("nuclides");
     let text = |name: &String| format!("({name:?}, {}),\n", include(&format!("nuclides/{name}.toml")));
-    let list: String = names.iter().map(text).collect();
+    let list: String = toml_names("nuclides").iter().map(text).collect();
     write_list("nuclide_files.rs", format!("const FILES: &[(&str, &str)] = &[\n{list}];\n"));
 }
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 import paceENSDF
 from internal_conversion import PURE, multipoles, shell_coefficients
 
+# Below this energy the coefficients depend too much on the multipolarity for it to be taken from spins and parities alone.
+ASSUMED_ABOVE_KEV = 80.0
 ARCHIVE = pathlib.Path(paceENSDF.__file__).parent / "ENSDF_JSON"
 MODES = {"betaMinusDecay": "beta-", "electronCaptureBetaPlusDecay": "beta+/ec", "alphaDecay": "alpha"}
 FORBIDDENNESS = {"0A": "allowed", "1A": "allowed", "1F": "1NU", "1UF": "1U", "2F": "2NU", "2UF": "2U", "3F": "3NU", "3UF": "3U", "4F": "4NU", "4UF": "4U"}
@@ -24,6 +26,7 @@ class Transition:
     mixing_ratio: float | None
     total_alpha: float | None
     shells: dict
+    assumed: bool = False
 
 
 @dataclass
@@ -87,20 +90,35 @@ def forbiddenness(parent, level, evaluated):
     return f"{order}{'U' if change == order + 1 else 'NU'}"
 
 
-def transition(record, norm):
-    alpha = record["experimentalTotalInternalConversionCoefficient"] or record["calculatedTotalInternalConversionCoefficient"]
+def lowest_multipoles(upper, lower):
+    """What the spins and parities of two levels allow, E2 mixed into M1; empty where they are not known."""
+    (spin, parity), (final_spin, final_parity) = upper, lower
+    if None in (spin, final_spin) or 0 in (parity, final_parity) or spin + final_spin < 1:
+        return ()
+    change, flips = max(1, int(abs(spin - final_spin))), parity != final_parity
+    if change == 1:
+        return ("E1",) if flips else ("M1", "E2")
+    return (f"{'E' if (change % 2 == 1) == flips else 'M'}{change}",) if change <= 4 else ()
+
+
+def transition(record, norm, spins):
+    alpha = record["calculatedTotalInternalConversionCoefficient"] or record["experimentalTotalInternalConversionCoefficient"]
     shells = shell_coefficients(record)
     if alpha is None and shells:
         alpha = sum(shells.values())
     energy = record["gammaEnergy"] if record["gammaEnergyIsKnown"] and record["gammaEnergy"] else record["levelEnergyInitial"] - record["levelEnergyFinal"]
+    names = multipoles(record["multipolarity"])
+    assumed = not names and not alpha and energy > ASSUMED_ABOVE_KEV
+    if assumed:
+        names = lowest_multipoles(spins[record["levelIndexInitial"]], spins[record["levelIndexFinal"]])
     return Transition(
         energy, record["levelIndexFinal"], (record["gammaIntensity"] or 0.0) * norm,
-        multipoles(record["multipolarity"]), mixing if isinstance(mixing := record["mixingRatio"], float) else None, alpha, shells,
+        names, mixing if isinstance(mixing := record["mixingRatio"], float) else None, alpha, shells, assumed,
     )  # fmt: skip
 
 
-def capture_shells(record):
-    """{K, L, M: part of the captures}; a sum over outer shells counts for its first."""
+def capture_shells(record, captured):
+    """{K, L, M: part of the captures}; a sum over outer shells counts for its first. The evaluation counts parts of captures and positrons together."""
     shells = {}
     for part in record["calculatedAtomicShellElectronCaptureFractions"] or []:
         for shell in "KLM":
@@ -108,7 +126,11 @@ def capture_shells(record):
     for part in record["sumCalculatedAtomicShellElectronCaptureFractions"] or []:
         for shell in "LM":
             shells[shell] = shells.get(shell) or part[f"sumElectronCaptureFractionAtomicShellPlus{shell}"] or 0.0
-    return shells if shells.get("K") or shells.get("L") else {}
+    whole = sum(shells.values())
+    if not (shells.get("K") or shells.get("L")) or whole <= 0.0:
+        return {}
+    divisor = captured if whole <= 1.02 * captured else 1.0
+    return {shell: min(part / divisor, 1.0) for shell, part in shells.items()}
 
 
 def feedings(record, parent, norm, branching):
@@ -126,7 +148,7 @@ def feedings(record, parent, norm, branching):
         total = beta["totalElectronCaptureBetaPlusIntensity"] or 0.0
         if capture + positron == 0.0:
             capture = total
-        yield Feeding("capture", capture / 100 * norm, transition=kind, shells=capture_shells(beta))
+        yield Feeding("capture", capture / 100 * norm, transition=kind, shells=capture_shells(beta, capture / (capture + positron or 1.0)))
         if positron:
             mean = beta["averageBetaPlusEnergy"] or 0.0
             yield Feeding("beta+", positron / 100 * norm, beta["endPointBetaPlusEnergy"] or 0.0, mean, kind)
@@ -152,11 +174,11 @@ def read(path):
     lepton_norm = (norms["multiplerLeptonIntensity"] if norms["multiplerLeptonIntensity"] is not None else 1.0) * branching
     parent = document["parentDecay"][0]
     spin = spin_and_parity(parent)
-    levels = []
+    levels, spins = [], [spin_and_parity(record) for record in document["levelScheme"]]
     for record in document["levelScheme"]:
         level_spin = spin_and_parity(record)
         life = half_life(record["isomerDecay"])[0]
-        gammas = [transition(gamma, photon_norm) for gamma in record["gammaDecay"]]
+        gammas = [transition(gamma, photon_norm, spins) for gamma in record["gammaDecay"]]
         levels.append(Level(record["levelEnergy"], life, *level_spin, gammas, list(feedings(record, spin, lepton_norm, branching))))
     return Scheme(
         document["parentAtomicNumber"], document["parentAtomicMass"], MODES[document["decayMode"]], daughter_name(document),
@@ -192,6 +214,57 @@ def balance(level_index, scheme, totals):
     for level in scheme.levels:
         inflow += sum(totals(transition) for transition in level.transitions if transition.final == level_index)
     return inflow
+
+
+def excess(index, scheme, totals):
+    """What feeds a level less what leaves it."""
+    return balance(index, scheme, totals) - sum(totals(transition) for transition in scheme.levels[index].transitions)
+
+
+def drop_assumptions(scheme, totals):
+    """Takes back multipolarities inferred from spins where the level cannot spare the conversion electrons they would add."""
+    for index in range(len(scheme.levels) - 1, 0, -1):
+        assumed = [transition for transition in scheme.levels[index].transitions if transition.assumed]
+        if assumed and excess(index, scheme, totals) < 0.0:
+            for transition in assumed:
+                transition.multipoles = ()
+
+
+def place_once(scheme, totals):
+    """A gamma that the evaluation places more than once without dividing its intensity is left where the level can spare it most. Returns how many."""
+    groups = {}
+    for index, level in enumerate(scheme.levels):
+        for transition in level.transitions:
+            if transition.intensity > 0:
+                groups.setdefault((transition.energy, transition.intensity), []).append((index, transition))
+    repeated = [places for places in groups.values() if len(places) > 1]
+    for places in repeated:
+        spare = [excess(index, scheme, totals) for index, _ in places]
+        chosen = spare.index(max(spare))
+        for number, (_, transition) in enumerate(places):
+            if number != chosen:
+                transition.intensity = 0.0
+    return len(repeated)
+
+
+def normalise(scheme, totals):
+    """Makes the branches add up to the branching. Alphas all by one factor; betas and captures either so or at the ground state, whose share
+    evaluations infer from the rest, whichever brings the energy of the levels fed nearer to that of the transitions. Returns the sum before."""
+    branches = [(level.energy, feeding) for level in scheme.levels for feeding in level.feeding]
+    before = sum(feeding.intensity for _, feeding in branches)
+    if before <= 0.0:
+        return before
+    changed, factor = branches, scheme.branching / before
+    ground = [(energy, feeding) for energy, feeding in branches if energy == 0.0]
+    fed = sum(feeding.intensity for _, feeding in ground)
+    if scheme.mode != "alpha" and fed > before - scheme.branching:
+        levels = sum(energy * feeding.intensity for energy, feeding in branches)
+        left = sum(totals(transition) * transition.energy for level in scheme.levels for transition in level.transitions)
+        if fed > 0.0 and abs(levels - left) < abs(levels * factor - left):
+            changed, factor = ground, 1.0 - (before - scheme.branching) / fed
+    for _, feeding in changed:
+        feeding.intensity *= factor
+    return before
 
 
 def isomer_scheme(scheme, level_kev, totals):

@@ -13,6 +13,8 @@ from atomic_relaxation import binding_kev
 SHELLS = ("K", "L", "M", "N", "O", "P")
 PURE = ("M1", "E1", "E2", "M2", "E3", "M3", "M4", "E4")
 NEAREST = 25
+# Coefficients per shell that fall short of their total, or go beyond it, by more than this are not used.
+SHELLS_MISSING = 0.06
 # How much farther a step in ln Z is than one in ln E.
 Z_WEIGHT = 6.0
 # Part of the conversions of the L shell in L1, L2, L3: round figures of 100 keV transitions in heavy nuclei; they decide only which
@@ -44,8 +46,6 @@ def shell_coefficients(gamma):
 def multipoles(text):
     """("M1", "E2") of "(M1+E2)", "[M1,E2]" and the like; empty if unknown."""
     found = re.findall(r"[EM]\d", text or "")
-    if not found and "D" in (text or ""):
-        found = ["M1"]
     return tuple(found)
 
 
@@ -95,13 +95,14 @@ def l_parts(multipoles, mixing_ratio):
 def completed(transition, z, coefficients):
     """{shell: alpha} of a transition, and whether any of it was interpolated. The evaluation's total is kept; what it does not give per shell
     is interpolated, a mixture without a mixing ratio such that the total is met."""
-    given, total = dict(transition.shells), transition.total_alpha or 0.0
-    if len(given) >= 2 or (given and z < 10):
-        last = max(given, key=SHELLS.index)
-        missing = total - sum(given.values())
-        if missing > 0 and last != "P":
-            outer = SHELLS[SHELLS.index(last) + 1]
-            given[outer] = missing
+    given, total = dict(transition.shells), transition.total_alpha or sum(transition.shells.values())
+    if transition.multipoles == ("E0",):
+        return {}, False
+    missing = total - sum(given.values())
+    if given and (len(given) >= 2 or z < 10) and abs(missing) <= SHELLS_MISSING * total:
+        outer = SHELLS[min(SHELLS.index(max(given, key=SHELLS.index)) + 1, len(SHELLS) - 1)]
+        if missing > 0:
+            given[outer] = given.get(outer, 0.0) + missing
         return given, False
     names = tuple(name for name in transition.multipoles if name in PURE)[:2]
     mixing = transition.mixing_ratio

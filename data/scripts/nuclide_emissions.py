@@ -46,6 +46,9 @@ class Emissions:
         """Photons and conversion electrons of a nuclear transition."""
         if transition.intensity <= 0:
             return
+        if transition.multipoles == ("E0",):
+            self.convert(z, transition.energy, "K", transition.intensity)
+            return
         self.gamma.append((transition.energy, transition.intensity))
         for shell, alpha in alphas.items():
             number = transition.intensity * alpha
@@ -84,8 +87,8 @@ class Emissions:
         self.captures.append({"level_mev": level_kev * 1e-3, "q_mev": q_kev * 1e-3, "intensity": number, **known})
 
     def beta(self, z, a, level_kev, feeding, q_kev):
-        """A beta continuum; `q_kev` is the energy of the transition, from which the endpoint follows where the evaluation has none."""
-        endpoint = feeding.energy or q_kev - (2 * ELECTRON_REST_KEV if feeding.kind == "beta+" else 0.0)
+        """A beta continuum of a transition of `q_kev`; the endpoint follows from it, for evaluations also quote measured ones that do not agree with Q."""
+        endpoint = q_kev - (2 * ELECTRON_REST_KEV if feeding.kind == "beta+" else 0.0)
         self.neutrino_kev += feeding.intensity * (endpoint - feeding.mean)
         self.betas.append({
             "mode": feeding.kind, "daughter_atomic_number": z, "mass_number": a, "endpoint_mev": endpoint * 1e-3, "intensity": feeding.intensity,

@@ -9,7 +9,7 @@ import pathlib
 import sys
 
 import nuclide_toml
-from ensdf_schemes import conversion_rows
+from ensdf_schemes import conversion_rows, drop_assumptions, normalise, place_once
 from internal_conversion import Coefficients, completed
 from nuclide_corrections import Corrections
 from nuclide_emissions import ELECTRON_REST_KEV, Emissions
@@ -50,12 +50,16 @@ def decay_rows(scheme, corrections):
 
 def nuclide(name, corrections):
     """Everything in one file."""
-    found = corrections.schemes(name)
+    found, sentences = corrections.schemes(name)
     emissions, decays, interpolated = Emissions(), [], 0
-    sentences = []
     for scheme in found:
-        if scheme.branching <= 0.0:
-            continue
+        repeated = place_once(scheme, totals(scheme.daughter_z))
+        if repeated:
+            sentences.append(f"{repeated} gamma lines that the decay to {scheme.daughter} places twice without dividing their intensity counted once, where the balance of the levels can spare them.")
+        drop_assumptions(scheme, totals(scheme.daughter_z))
+        before = normalise(scheme, totals(scheme.daughter_z))
+        if before and abs(before - scheme.branching) > 2e-4 * scheme.branching:
+            sentences.append(f"Branches to {scheme.daughter} add up to {before:.5g} in the evaluation; normalised to {scheme.branching:.5g}.")
         decays += decay_rows(scheme, corrections)
         for level in scheme.levels:
             for feeding in level.feeding:

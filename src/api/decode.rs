@@ -12,8 +12,7 @@ use crate::domain::{
     ActivityUnit, BiologicalWeighting, Checks, DensityCorrection, DoseError, Invalid, KernelMedium, KernelOptions,
     LocalOptions, Method, Nuclide, Source, VoxelGrid, grid::Affine,
 };
-use crate::physics::kernel::KernelSpec;
-use crate::physics::nuclide;
+use crate::physics::{kernel::KernelSpec, nuclide};
 pub(super) use source::Daughter;
 use source::Sources;
 
@@ -82,7 +81,7 @@ pub(super) fn header(message: pb::ComputeHeader) -> Result<Header, DoseError> {
     }
     let method = method(&mut checks, message.method);
     if let Some(method) = &method {
-        check_parts(given, source.as_ref(), method, &mut checks);
+        check_parts(given, method, &mut checks);
     }
     if let Some(activity) = &activity {
         for (field, map) in [("density", &density), ("labels", &labels), ("materials", &materials)] {
@@ -113,7 +112,7 @@ pub(super) fn header(message: pb::ComputeHeader) -> Result<Header, DoseError> {
 /// [`DoseError::Invalid`] with every fault.
 pub(super) fn kernel(message: &pb::ComputeKernelRequest) -> Result<(Source, KernelSpec), DoseError> {
     let mut checks = Checks::new();
-    let source = source::one(&mut checks, &message.nuclide, &message.emissions);
+    let source = source::source(&mut checks, &message.nuclide, &message.emissions, message.daughters);
     let medium = checks.at("kernel_medium", kernel_medium(message.kernel_medium));
     let spacing = three(&mut checks, "spacing_mm", &message.spacing_mm)
         .and_then(|mm| checks.at("spacing_mm", crate::domain::grid::check_spacing(mm).map(|()| mm)));

@@ -96,8 +96,18 @@ impl EmissionSpectrum {
     /// * `emissions` – in any order; of energies that several hold, the yields add up
     ///
     /// # Errors
-    /// Every emission at fault (the first few by their index, as `emissions[3]`), too many of them, too high a yield in all, or no energy at all.
+    /// Those of [`EmissionSpectrum::or_nothing`], or no energy at all.
     pub fn new(emissions: Vec<Emission>) -> Result<Self, Vec<Violation>> {
+        let spectrum = Self::or_nothing(emissions)?;
+        let nothing = || Violation { field: "emissions".into(), reason: "hold no energy".into() };
+        if spectrum.total_mev() > 0.0 { Ok(spectrum) } else { Err(vec![nothing()]) }
+    }
+
+    /// The same, of a decay that may emit nothing that is followed, as some alpha emitters do.
+    ///
+    /// # Errors
+    /// Every emission at fault (the first few by their index, as `emissions[3]`), too many of them, or too high a yield in all.
+    pub fn or_nothing(emissions: Vec<Emission>) -> Result<Self, Vec<Violation>> {
         let violation = |field: String, reason: String| Violation { field, reason };
         let bad = emissions.iter().enumerate().filter_map(|(index, emission)| {
             emission.check().err().map(|Invalid(reason)| violation(format!("emissions[{index}]"), reason))
@@ -119,15 +129,7 @@ impl EmissionSpectrum {
                 fail(format!("emit {total} {} per decay, at most {MAX_YIELD_PER_DECAY} are taken", particle.name()));
             }
         }
-        if violations.is_empty() && spectrum.total_mev() <= 0.0 {
-            violations.push(violation("emissions".into(), "hold no energy".into()));
-        }
         if violations.is_empty() { Ok(spectrum) } else { Err(violations) }
-    }
-
-    /// What nuclides emit by their data, which is checked by tests; may be nothing.
-    pub(crate) fn of_nuclides(emissions: Vec<Emission>) -> Self {
-        Self(emissions)
     }
 
     /// Every line and bin, in the order given.

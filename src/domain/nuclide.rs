@@ -110,8 +110,8 @@ pub struct BetaBranch {
     pub endpoint_mev: f64,
     /// Mean kinetic energy of the computed spectrum [MeV].
     pub mean_mev: f64,
-    /// The same as the evaluation has it [MeV].
-    pub evaluated_mean_mev: f64,
+    /// The same as the evaluation has it, where it does [MeV].
+    pub evaluated_mean_mev: Option<f64>,
     /// Particles per decay.
     pub intensity: f64,
     /// Change of spin and parity.

@@ -77,7 +77,10 @@ impl DoseRequest {
             materials: labels.materials.is_some(),
             daughters: daughters.len(),
         };
-        check_parts(given, Some(source), method, &mut checks);
+        check_parts(given, method, &mut checks);
+        if source.own_emissions().is_some() && !daughters.is_empty() {
+            checks.fail("daughter_maps", "have no meaning with a spectrum of the caller's own");
+        }
         let grid = activity.decays().grid();
         let maps = [
             ("density", density.as_ref().map(|map| map.g_cm3().grid())),
@@ -178,15 +181,9 @@ pub struct Given {
 }
 
 /// Records what a method lacks, and what it would leave unused.
-///
-/// * `source` – none if it is at fault itself
-pub fn check_parts(given: Given, source: Option<&Source>, method: &Method, checks: &mut Checks) {
+pub fn check_parts(given: Given, method: &Method, checks: &mut Checks) {
     if method.needs_density() && !given.density {
         checks.fail("density", format!("the method {} needs a density volume", method.name()));
-    }
-    let is_custom = source.is_some_and(|source| source.own_emissions().is_some());
-    if given.daughters > 0 && is_custom {
-        checks.fail("daughter_maps", "have no meaning with a spectrum of the caller's own");
     }
     if given.daughters > MAX_DAUGHTER_MAPS {
         checks.fail("daughter_maps", format!("are {}, at most {MAX_DAUGHTER_MAPS} are taken", given.daughters));

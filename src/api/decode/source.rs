@@ -34,12 +34,12 @@ pub(super) fn sources(
     let mode = self::daughters(checks, daughters, unit);
     let maps = decode_maps(checks, maps);
     if is_custom {
-        if daughters.is_some() {
-            checks.fail("daughters", "have no meaning with a spectrum of the caller's own");
+        for (field, given) in [("daughters", daughters.is_some()), ("daughter_maps", !maps.is_empty())] {
+            if given {
+                checks.fail(field, "have no meaning with a spectrum of the caller's own");
+            }
         }
-        let spectrum = monte_carlo::emissions(checks, emissions);
-        let source = spectrum.and_then(|spectrum| checks.at("emissions", Source::with_emissions(nuclide, spectrum)));
-        return Sources { unit, source, daughters: Vec::new() };
+        return Sources { unit, source: custom(checks, nuclide, emissions), daughters: Vec::new() };
     }
     let (Some(nuclide), Some(mode)) = (nuclide, mode) else {
         return Sources { unit, source: None, daughters: Vec::new() };
@@ -53,13 +53,26 @@ pub(super) fn sources(
     Sources { unit, source, daughters: maps.into_iter().filter_map(daughter).collect() }
 }
 
-/// What decays where nothing is said of daughters: the nuclide with those that belong to it, or a spectrum of the caller's own, which needs no nuclide.
-pub(super) fn one(checks: &mut Checks, name: &str, emissions: &[pb::Emission]) -> Option<Source> {
-    let is_custom = !emissions.is_empty();
-    let nuclide = if is_custom && name.is_empty() { None } else { checks.at("nuclide", find_nuclide(name)) };
-    if !is_custom {
-        return nuclide.map(Source::from);
+/// What decays where there is no map, as [`sources`].
+pub(super) fn source(
+    checks: &mut Checks,
+    name: &str,
+    emissions: &[pb::Emission],
+    daughters: Option<pb::Daughters>,
+) -> Option<Source> {
+    if !emissions.is_empty() {
+        if daughters.is_some() {
+            checks.fail("daughters", "have no meaning with a spectrum of the caller's own");
+        }
+        let nuclide = if name.is_empty() { None } else { checks.at("nuclide", find_nuclide(name)) };
+        return custom(checks, nuclide, emissions);
     }
+    let nuclide = checks.at("nuclide", find_nuclide(name));
+    let mode = self::daughters(checks, daughters, None)?;
+    checks.at("daughters", chain::source(nuclide?, mode, &[]))
+}
+
+fn custom(checks: &mut Checks, nuclide: Option<&'static Nuclide>, emissions: &[pb::Emission]) -> Option<Source> {
     let spectrum = monte_carlo::emissions(checks, emissions)?;
     checks.at("emissions", Source::with_emissions(nuclide, spectrum))
 }

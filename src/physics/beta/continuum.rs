@@ -24,7 +24,7 @@ impl Continuum {
     /// Energy of all particles [MeV per decay].
     pub fn energy_mev(&self) -> f64 {
         let middles = self.edges_mev.windows(2).map(|ends| ends[0].midpoint(ends[1]));
-        middles.zip(&self.yields).map(|(middle_mev, number)| middle_mev * number).sum()
+        middles.zip(&self.yields).fold(0.0, |sum, (middle_mev, number)| sum + middle_mev * number)
     }
 }
 

@@ -174,7 +174,8 @@ fn spectrum(members: &[Member]) -> EmissionSpectrum {
         let emissions = emissions(member.nuclide).emissions().iter();
         emissions.map(move |emission| Emission { yield_per_decay: emission.yield_per_decay * decays, ..*emission })
     };
-    EmissionSpectrum::of_nuclides(members.iter().flat_map(scaled).collect())
+    let emissions = members.iter().flat_map(scaled).collect();
+    EmissionSpectrum::or_nothing(emissions).expect("parts of good spectra, few enough")
 }
 
 /// Of the data of all members and of how often they decay.

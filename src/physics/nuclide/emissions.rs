@@ -14,7 +14,7 @@ const ALPHA_MASS_U: f64 = 4.001_506;
 /// The nuclide of a file, and what a decay of it emits: no alpha particles, no recoils, and no photons of annihilation, which transport makes itself.
 ///
 /// # Errors
-/// If it emits nothing, or too much.
+/// If it emits too much.
 pub(super) fn nuclide(file: File, mass_number: u32) -> Result<(Nuclide, EmissionSpectrum), Invalid> {
     let [minus, plus] = BetaSign::ALL.map(|sign| of_sign(&file.betas, sign));
     let spectrum = spectrum(&file, &minus.1, &plus.1)?;
@@ -50,7 +50,7 @@ fn of_sign(betas: &[Beta], sign: BetaSign) -> (Vec<BetaBranch>, Continuum) {
         sign,
         endpoint_mev: beta.endpoint_mev,
         mean_mev: *mean_mev,
-        evaluated_mean_mev: beta.mean_mev,
+        evaluated_mean_mev: (beta.mean_mev > 0.0).then_some(beta.mean_mev),
         intensity: beta.intensity,
         transition: beta.transition,
         level_mev: beta.level_mev,
@@ -79,7 +79,7 @@ fn spectrum(file: &File, minus: &Continuum, plus: &Continuum) -> Result<Emission
         lines(Particle::Photon, &file.lines.gamma),
         lines(Particle::Photon, &file.lines.x_ray),
     ];
-    EmissionSpectrum::new(emissions.concat()).map_err(|faults| Invalid::new(format!("{faults:?}")))
+    EmissionSpectrum::or_nothing(emissions.concat()).map_err(|faults| Invalid::new(format!("{faults:?}")))
 }
 
 fn bins(particle: Particle, continuum: &Continuum) -> Vec<Emission> {
@@ -94,7 +94,7 @@ fn bins(particle: Particle, continuum: &Continuum) -> Vec<Emission> {
 }
 
 fn means(file: &File, minus: &Continuum, plus: &Continuum, mass_number: u32) -> RadiationEnergy {
-    let energy = |lines: &[Line]| lines.iter().map(|line| line.energy_mev * line.intensity).sum::<f64>();
+    let energy = |lines: &[Line]| lines.iter().fold(0.0, |sum, line| sum + line.energy_mev * line.intensity);
     let alpha = energy(&file.lines.alpha);
     RadiationEnergy {
         beta: minus.energy_mev(),
@@ -104,7 +104,7 @@ fn means(file: &File, minus: &Continuum, plus: &Continuum, mass_number: u32) -> 
         relaxation: file.relaxation_mev,
         gamma: energy(&file.lines.gamma),
         x_ray: energy(&file.lines.x_ray),
-        annihilation: 2.0 * ELECTRON_REST_ENERGY_MEV * plus.yields.iter().sum::<f64>(),
+        annihilation: 2.0 * ELECTRON_REST_ENERGY_MEV * plus.yields.iter().fold(0.0, |sum, number| sum + number),
         alpha,
         // Two bodies of equal momentum share their energy inversely to their masses.
         recoil: alpha * ALPHA_MASS_U / f64::from(mass_number.saturating_sub(4).max(1)),

@@ -53,6 +53,7 @@ pub(super) struct Beta {
     #[serde(deserialize_with = "transition")]
     pub(super) transition: Transition,
     pub(super) level_mev: f64,
+    /// As the evaluation has it; 0 where it has none.
     pub(super) mean_mev: f64,
 }
 
@@ -124,7 +125,7 @@ impl File {
         for (i, capture) in self.captures.iter().enumerate() {
             let parts = [capture.k, capture.l, capture.k + capture.l];
             let is_good = is_part(capture.intensity) && capture.q_mev > 0.0 && capture.level_mev >= 0.0;
-            if !(is_good && parts.iter().all(|part| (0.0..=1.0 + 1e-9).contains(part))) {
+            if !(is_good && parts.iter().all(|part| (0.0..=1.0 + ROUNDING).contains(part))) {
                 checks.fail(format!("capture[{i}]"), "needs an intensity and an energy above 0, and parts from 0 to 1");
             }
         }
@@ -137,7 +138,7 @@ impl File {
             if !is_energy(beta.endpoint_mev) {
                 checks.fail(field("endpoint_mev"), format!("must be above 0, at most {MAX_EMISSION_MEV} MeV"));
             }
-            if !(beta.mean_mev > 0.0 && beta.mean_mev < beta.endpoint_mev) {
+            if !(0.0..=beta.endpoint_mev).contains(&beta.mean_mev) {
                 checks.fail(field("mean_mev"), "must lie between 0 and the endpoint");
             }
             if !is_part(beta.intensity) {
