@@ -8,7 +8,7 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::{Array3, ShapeBuilder};
 
-use dosegrid::domain::{Control, DeviceKind, DeviceSelector, Volume, VoxelGrid};
+use dosegrid::domain::{Control, DeviceKind, DeviceSelector, KernelMedium, Volume, VoxelGrid};
 use dosegrid::engine::{Device, list_devices};
 use dosegrid::physics::kernel::{KernelSpec, VoxelKernel};
 use dosegrid::physics::nuclide;
@@ -34,9 +34,9 @@ fn kernel(half_width: usize, grid: &VoxelGrid) -> VoxelKernel {
         let r2 = (i * i + j * j + k * k) as f64;
         0.1 * (-r2 * 6.0).exp() + 1e-4 / (r2 + 0.1)
     });
-    let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
-    let spec =
-        KernelSpec { nuclide, spacing_cm: grid.spacing_cm(), half_width: [half_width; 3], truncation_radius_cm: None };
+    let source = nuclide::find("Lu-177").expect("a known nuclide").into();
+    let spec = KernelSpec::new(&source, KernelMedium::Water, grid.spacing_cm(), [half_width; 3]);
+    let spec = spec.expect("energies that kernels have");
     VoxelKernel { spec, octant, captured_mev: 0.1 }
 }
 

@@ -64,7 +64,7 @@ fn messages(element_type: pb::ElementType, bytes: usize, cut_short: bool) -> Vec
     let chunks = bytes / CHUNK_BYTES - usize::from(cut_short);
     let chunk = |volume: pb::VolumeRole, number: usize| {
         let offset_bytes = (number * CHUNK_BYTES) as u64;
-        Message::Chunk(pb::VolumeChunk { volume: volume.into(), offset_bytes, data: data.clone() })
+        Message::Chunk(pb::VolumeChunk { volume: volume.into(), offset_bytes, data: data.clone(), index: 0 })
     };
     let volumes = [pb::VolumeRole::Activity, pb::VolumeRole::Density];
     let chunks = volumes.into_iter().flat_map(|volume| (0..chunks).map(move |number| (volume, number)));

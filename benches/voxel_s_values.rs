@@ -1,7 +1,7 @@
 //! Integration of voxel S values, without the cache.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dosegrid::domain::Control;
+use dosegrid::domain::{Control, KernelMedium};
 use dosegrid::physics::kernel::{KernelSpec, integrate};
 use dosegrid::physics::nuclide::find;
 
@@ -15,9 +15,9 @@ fn voxel_s_values(criterion: &mut Criterion) {
         ("I-131", [3.0; 3], [134; 3]),
         ("Lu-177", [1.0; 3], [400; 3]),
     ] {
-        let nuclide = find(name).expect("a known nuclide");
-        let spec =
-            KernelSpec { nuclide, spacing_cm: spacing_mm.map(|d| d / 10.0), half_width, truncation_radius_cm: None };
+        let source = find(name).expect("a known nuclide").into();
+        let spec = KernelSpec::new(&source, KernelMedium::Water, spacing_mm.map(|d| d / 10.0), half_width);
+        let spec = spec.expect("energies that kernels have");
         group.throughput(Throughput::Elements(half_width.map(|h| h as u64 + 1).iter().product()));
         let id = BenchmarkId::new(name, format!("{spacing_mm:?} mm {half_width:?}"));
         group.bench_with_input(id, &spec, |bencher, spec| bencher.iter(|| integrate(spec, &Control::detached())));

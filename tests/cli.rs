@@ -1,5 +1,6 @@
 //! The command line as a user meets it: the built binary, files, exit status.
 
+mod daughters;
 mod monte_carlo;
 
 use std::fs;

@@ -3,6 +3,7 @@
 mod bad_headers;
 mod bad_streams;
 mod concurrency;
+mod daughters;
 mod lifecycle;
 mod monte_carlo;
 mod streaming;
@@ -125,7 +126,7 @@ fn bytes_of(values: &[f32]) -> Vec<u8> {
 }
 
 fn chunk(volume: pb::VolumeRole, offset_bytes: u64, data: Vec<u8>) -> Message {
-    Message::Chunk(pb::VolumeChunk { volume: volume.into(), offset_bytes, data: Bytes::from(data) })
+    Message::Chunk(pb::VolumeChunk { volume: volume.into(), offset_bytes, data: Bytes::from(data), index: 0 })
 }
 
 fn stream_of(messages: Vec<Message>) -> impl Stream<Item = pb::ComputeRequest> + Send + 'static {
@@ -176,6 +177,7 @@ async fn compute(
     }
     let mut provenance = provenance.expect("a call that succeeds has a result");
     provenance.wall_time.clear();
+    provenance.daughter_maps.iter_mut().for_each(|map| map.wall_time.clear());
     Ok(Answer { dose, uncertainty, tally, provenance })
 }
 

@@ -5,10 +5,12 @@ use std::fs;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use dosegrid::domain::{Control, Nuclide};
-use dosegrid::physics::kernel::{KernelSpec, VoxelKernel, integrate, radial_kernel, voxel_kernel};
-use dosegrid::physics::nuclide::{all, find};
+use dosegrid::domain::Control;
+use dosegrid::physics::kernel::{KernelSpec, RadialKernel, VoxelKernel, integrate, voxel_kernel};
+use dosegrid::physics::nuclide::all;
 use ndarray::Array3;
+
+use crate::support::sources::kernel_spec;
 
 /// Accuracy of the design: the voxel itself, its first neighbours, all others above [`FAINT`] of the voxel itself.
 const SELF: f64 = 0.005;
@@ -17,12 +19,8 @@ const OTHER: f64 = 0.02;
 const FAINT: f64 = 1e-4;
 
 fn kernel(name: &str, spacing_mm: [f64; 3], half_width: [usize; 3], truncation_radius_mm: Option<f64>) -> VoxelKernel {
-    let spec = KernelSpec {
-        nuclide: find(name).expect("a known nuclide"),
-        spacing_cm: spacing_mm.map(|d| d / 10.0),
-        half_width,
-        truncation_radius_cm: truncation_radius_mm.map(|r| r / 10.0),
-    };
+    let spec = kernel_spec(name, spacing_mm.map(|d| d / 10.0), half_width);
+    let spec = KernelSpec { truncation_radius_cm: truncation_radius_mm.map(|r| r / 10.0), ..spec };
     integrate(&spec, &Control::detached()).expect("nobody cancels")
 }
 
@@ -86,7 +84,7 @@ fn the_energy_of_the_radial_kernel_is_all_there() {
         let half_width = spacing_mm.map(|d: f64| (reach_mm / d).ceil() as usize);
         let kernel = kernel(name, spacing_mm, half_width, truncation_radius_mm);
         let sum = kernel.energy_in_cube_mev();
-        let captured = radial_kernel(kernel.spec.nuclide).cumulative_mev(reach_mm / 10.0);
+        let captured = kernel.spec.radial.cumulative_mev(reach_mm / 10.0);
         assert!((kernel.captured_mev / captured - 1.0).abs() < 1e-12, "{name}: the kernel ends at its truncation");
         assert!((sum / captured - 1.0).abs() < CLOSURE, "{name} {spacing_mm:?}: {sum} of {captured} MeV");
         assert!(kernel.octant.iter().all(|energy| *energy >= 0.0));
@@ -116,8 +114,7 @@ const SAMPLES: u32 = 4_000_000;
 
 /// The share of the captured energy at each offset up to 4, mirrored ones together, by sampling decays and displacements with a Halton sequence. It
 /// knows nothing of overlaps.
-fn sampled_shares(nuclide: &Nuclide, spacing_cm: [f64; 3]) -> Array3<f64> {
-    let radial = radial_kernel(nuclide);
+fn sampled_shares(radial: &RadialKernel, spacing_cm: [f64; 3]) -> Array3<f64> {
     let radii: Vec<f64> = (1..=40_000).map(|i| radial.end_cm() * 1e-6f64.powf(1.0 - f64::from(i) / 4e4)).collect();
     let shares_within: Vec<f64> = radii.iter().map(|r| radial.cumulative_mev(*r) / radial.captured_mev()).collect();
     let radius = |share: f64| {
@@ -162,7 +159,7 @@ fn s_values_agree_with_sampled_geometry() {
         ("I-131", [0.98, 0.98, 5.0]),
     ] {
         let kernel = kernel(name, spacing_mm, [4; 3], None);
-        let shares = sampled_shares(kernel.spec.nuclide, kernel.spec.spacing_cm);
+        let shares = sampled_shares(&kernel.spec.radial, kernel.spec.spacing_cm);
         let mut compared = 0;
         for ((i, j, k), energy) in kernel.octant.indexed_iter() {
             let mirrored = f64::from([i, j, k].map(|n| 1 + u32::from(n > 0)).iter().product::<u32>());
@@ -199,7 +196,7 @@ fn a_huge_voxel_keeps_its_energy() {
 fn a_tiny_voxel_sees_the_point_kernel() {
     for nuclide in all() {
         let kernel = kernel(&nuclide.name, [0.2; 3], [100; 3], None);
-        let radial = radial_kernel(nuclide);
+        let radial = &kernel.spec.radial;
         for offset in [[100, 0, 0], [60, 60, 60], [3, 90, 17]] {
             let r_cm = offset.iter().map(|&n| (n as f64 * 0.02).powi(2)).sum::<f64>().sqrt();
             let point = radial.density_mev_per_cm3(r_cm) * 0.02f64.powi(3);
@@ -210,12 +207,7 @@ fn a_tiny_voxel_sees_the_point_kernel() {
 
 #[test]
 fn repeated_kernels_come_from_the_cache() {
-    let spec = KernelSpec {
-        nuclide: find("Y-90").expect("a known nuclide"),
-        spacing_cm: [0.123; 3],
-        half_width: [3; 3],
-        truncation_radius_cm: None,
-    };
+    let spec = kernel_spec("Y-90", [0.123; 3], [3; 3]);
     let first = voxel_kernel(&spec, &Control::detached()).expect("nobody cancels");
     let again = voxel_kernel(&spec, &Control::detached()).expect("nobody cancels");
     assert!(Arc::ptr_eq(&first, &again));

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use dosegrid::domain::Control;
 use dosegrid::physics::constants::GY_PER_MEV_PER_G;
-use dosegrid::physics::kernel::{KernelSpec, integrate};
-use dosegrid::physics::nuclide::{all, find};
+use dosegrid::physics::kernel::integrate;
+use dosegrid::physics::nuclide::all;
 use ndarray::Array3;
 
 use crate::support;
+use crate::support::sources::kernel_spec;
 
 /// Density that the published soft tissue behaves as [g/cm³].
 const SOFT_TISSUE_G_CM3: f64 = 1.04;
@@ -21,12 +22,7 @@ const SHOWN_MM: [f64; 4] = [2.21, 3.0, 4.42, 9.28];
 
 /// S values for cubes of a medium like water, but of another density [mGy per MBq·s]: lengths shrink by ρ, and mass for equal lengths grows.
 fn s_values(name: &str, edge_mm: f64, density_g_cm3: f64) -> Array3<f64> {
-    let spec = KernelSpec {
-        nuclide: find(name).expect("a known nuclide"),
-        spacing_cm: [edge_mm / 10.0 * density_g_cm3; 3],
-        half_width: [5; 3],
-        truncation_radius_cm: None,
-    };
+    let spec = kernel_spec(name, [edge_mm / 10.0 * density_g_cm3; 3], [5; 3]);
     let kernel = integrate(&spec, &Control::detached()).expect("nobody cancels");
     kernel.s_values_gy().mapv(|gy| gy * MGY_PER_MBQ_S * density_g_cm3.powi(2))
 }

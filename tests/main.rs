@@ -3,12 +3,14 @@
 mod cli;
 mod convolution;
 mod data;
+mod daughters;
 mod demo;
 mod electron_tables;
 mod formats;
 mod gpu;
 mod grpc;
 mod invariants;
+mod kernel_library;
 mod kernels;
 mod kernels_published;
 mod monte_carlo;

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use dosegrid::domain::{Control, Volume};
 use dosegrid::engine::Device;
-use dosegrid::physics::kernel::{KernelSpec, voxel_kernel};
-use dosegrid::physics::nuclide;
+use dosegrid::physics::kernel::voxel_kernel;
 use dosegrid::plan::ConvolutionPlan;
 use dosegrid::validate::phantom::Phantom;
 use dosegrid::validate::statistics::{Binned, Estimate};
 
 use crate::support::patient::patient;
+use crate::support::sources::kernel_spec;
 use crate::support::transport::{engines, histories, run};
 
 /// Labels, and by how much the mean dose of Monte Carlo may differ from that of water kernels scaled by density.
@@ -31,8 +31,7 @@ fn by_kernel(device: &mut Device, phantom: &Phantom, labels: &[u16]) -> Vec<f64>
     let grid = &phantom.grid;
     let activity = Volume::from_vec(Arc::new(grid.clone()), phantom.decays.clone()).expect("one value a voxel");
     let half_width = grid.shape().map(|n| n - 1);
-    let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
-    let spec = KernelSpec { nuclide, spacing_cm: grid.spacing_cm(), half_width, truncation_radius_cm: None };
+    let spec = kernel_spec("Lu-177", grid.spacing_cm(), half_width);
     let kernel = voxel_kernel(&spec, &Control::detached()).expect("nobody cancels");
     let plan = ConvolutionPlan::new(grid, &spec, 1 << 34).expect("it fits");
     let energy = device.convolve(&plan, &kernel, &activity, &Control::detached()).expect("it runs");

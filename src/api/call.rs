@@ -21,12 +21,12 @@ use super::service::Shared;
 use super::volume::{self, Announced, Arriving};
 use super::{deadline, decode, encode, pb, status};
 use crate::domain::{
-    ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, DoseResult, LabelMap, LabelMaps, Method, Progress,
-    Source, Stage, TallyRecord, TimeIntegratedActivity,
+    ActivityUnit, BiologicalWeighting, Checks, DaughterMap, DensityMap, DoseError, DoseRequest, DoseResult, LabelMap,
+    LabelMaps, Method, Progress, RequestParts, Source, Stage, TallyRecord, TimeIntegratedActivity,
 };
 use crate::formats;
 use crate::jobs::{Reservation, Running};
-use crate::plan::{DosePlan, plan};
+use crate::plan::{DosePlan, plan_maps};
 
 /// Messages that wait for a reader: one on its way, one ready.
 const RESPONSES_AHEAD: usize = 2;
@@ -126,7 +126,8 @@ impl Call {
                 return Err(DoseError::TooLarge { what: "a volume", needed_bytes, limit_bytes });
             }
         }
-        let plan = plan(&header.activity.grid, &header.source, &header.method, &self.shared.config.plan_limits())?;
+        let limits = self.shared.config.plan_limits();
+        let plan = plan_maps(&header.activity.grid, header.sources(), &header.method, &limits)?;
         self.shared.queue.check_room()?;
         let memory = Arc::new(self.shared.budget.reserve(plan.host_bytes)?);
         Ok(Admitted { upload: Upload::new(header)?, plan, memory })
@@ -166,16 +167,19 @@ impl Call {
                 sent = Some((progress.stage, Instant::now()));
             }
         };
-        let DoseResult { dose, uncertainty, tally, provenance } = running.follow(send_if_taken).await?;
-        tracing::info!(wall_time = ?provenance.wall_time, "computed");
-        let tally = match tally {
+        let mut result = running.follow(send_if_taken).await?;
+        tracing::info!(wall_time = ?result.provenance.wall_time, "computed");
+        let tally = match result.tally.take() {
             Some(record) => Some(encode_tally(record).await?),
             None => None,
         };
         let tally_bytes = tally.as_ref().map(|bytes| bytes.len() as u64);
-        self.send(encode::result(dose.grid(), uncertainty.is_some(), tally_bytes, provenance)).await?;
-        let uncertainty = uncertainty.as_ref().map(|sigma| volume::chunks(pb::VolumeRole::Uncertainty, sigma));
-        for chunk in volume::chunks(pb::VolumeRole::Dose, &dose).chain(uncertainty.into_iter().flatten()) {
+        self.send(encode::result(&result, tally_bytes)).await?;
+        let DoseResult { dose, uncertainty, weighted, .. } = &result;
+        let uncertainty = uncertainty.as_ref().map(|sigma| volume::chunks(pb::VolumeRole::Uncertainty, 0, sigma));
+        let weighted = weighted.as_ref().map(|weighted| volume::chunks(pb::VolumeRole::WeightedDose, 0, weighted));
+        let more = uncertainty.into_iter().flatten().chain(weighted.into_iter().flatten());
+        for chunk in volume::chunks(pb::VolumeRole::Dose, 0, dose).chain(more) {
             self.send(encode::chunk(chunk)).await?;
         }
         for chunk in tally.iter().flat_map(volume::tally_chunks) {
@@ -225,25 +229,51 @@ struct Upload {
     materials: Option<Arriving>,
     unit: ActivityUnit,
     source: Source,
+    daughters: Vec<ArrivingDaughter>,
     method: Method,
+    weighting: Option<BiologicalWeighting>,
+}
+
+/// The map of a daughter while it arrives.
+struct ArrivingDaughter {
+    source: Source,
+    unit: ActivityUnit,
+    activity: Arriving,
 }
 
 impl Upload {
     fn new(header: decode::Header) -> Result<Self, DoseError> {
-        let decode::Header { activity, unit, density, labels, materials, source, method } = header;
+        let decode::Header { activity, unit, density, labels, materials, source, daughters, method, weighting } =
+            header;
         let arriving = |announced: Option<Announced>| announced.map(Arriving::new).transpose();
         let activity = Arriving::new(activity)?;
         let (density, labels, materials) = (arriving(density)?, arriving(labels)?, arriving(materials)?);
-        Ok(Self { activity, density, labels, materials, unit, source, method })
+        let daughter = |decode::Daughter { activity, source, unit }| {
+            Ok(ArrivingDaughter { source, unit, activity: Arriving::new(activity)? })
+        };
+        let daughters = daughters.into_iter().map(daughter).collect::<Result<_, DoseError>>()?;
+        Ok(Self { activity, density, labels, materials, unit, source, daughters, method, weighting })
     }
 
     fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
         let unknown = |reason: String| DoseError::invalid("chunk.volume", reason);
         let (name, volume) = match pb::VolumeRole::try_from(chunk.volume) {
+            Ok(role) if role != pb::VolumeRole::DaughterActivity && chunk.index != 0 => {
+                let reason = format!("is {}, but there is only one volume of this kind", chunk.index);
+                return Err(DoseError::invalid("chunk.index", reason));
+            }
             Ok(pb::VolumeRole::Activity) => ("activity", Some(&mut self.activity)),
             Ok(pb::VolumeRole::Density) => ("density", self.density.as_mut()),
             Ok(pb::VolumeRole::Labels) => ("labels", self.labels.as_mut()),
             Ok(pb::VolumeRole::Materials) => ("materials", self.materials.as_mut()),
+            Ok(pb::VolumeRole::DaughterActivity) => {
+                let number = usize::try_from(chunk.index).ok();
+                let map = number.and_then(|number| self.daughters.get_mut(number));
+                ("a daughter's activity", map.map(|daughter| &mut daughter.activity))
+            }
+            Ok(pb::VolumeRole::WeightedDose) => {
+                return Err(unknown("is weighted dose, which only the server sends".into()));
+            }
             Ok(pb::VolumeRole::Dose) => return Err(unknown("is dose, which only the server sends".into())),
             Ok(pb::VolumeRole::Uncertainty) => {
                 return Err(unknown("is uncertainty, which only the server sends".into()));
@@ -266,8 +296,15 @@ impl Upload {
         };
         let labels =
             LabelMaps { regions: labels("labels", self.labels), materials: labels("materials", self.materials) };
+        let mut daughters = Vec::new();
+        for (number, ArrivingDaughter { source, unit, activity }) in self.daughters.into_iter().enumerate() {
+            let activity = activity.finish().and_then(|map| TimeIntegratedActivity::new(map, unit));
+            let activity = checks.at(format!("daughter_maps[{number}].activity"), activity);
+            daughters.extend(activity.map(|activity| DaughterMap { source, activity }));
+        }
         checks.finish()?;
         let activity = activity.expect("an activity that is not valid has recorded a fault");
-        DoseRequest::with_labels(activity, density, labels, self.source, self.method)
+        let (source, method, weighting) = (self.source, self.method, self.weighting);
+        DoseRequest::of(RequestParts { activity, source, daughters, density, labels, method, weighting })
     }
 }

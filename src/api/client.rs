@@ -72,13 +72,16 @@ impl Client {
 async fn send(request: &DoseRequest, outgoing: mpsc::Sender<pb::ComputeRequest>) -> Infallible {
     use pb::compute_request::Message;
     let header = std::iter::once(Message::Header(encode::header(request)));
-    let activity = volume::chunks(pb::VolumeRole::Activity, request.activity().decays());
-    let density = request.density().map(|density| volume::chunks(pb::VolumeRole::Density, density.g_cm3()));
+    let activity = volume::chunks(pb::VolumeRole::Activity, 0, request.activity().decays());
+    let density = request.density().map(|density| volume::chunks(pb::VolumeRole::Density, 0, density.g_cm3()));
     let LabelMaps { regions, materials } = request.labels();
     let regions = regions.as_ref().map(|map| volume::label_chunks(pb::VolumeRole::Labels, map));
     let materials = materials.as_ref().map(|map| volume::label_chunks(pb::VolumeRole::Materials, map));
     let labels = regions.into_iter().flatten().chain(materials.into_iter().flatten());
-    let chunks = activity.chain(density.into_iter().flatten()).chain(labels);
+    let daughters = (0..).zip(request.daughters()).flat_map(|(index, daughter)| {
+        volume::chunks(pb::VolumeRole::DaughterActivity, index, daughter.activity.decays())
+    });
+    let chunks = activity.chain(density.into_iter().flatten()).chain(labels).chain(daughters);
     for message in header.chain(chunks.map(Message::Chunk)) {
         if outgoing.send(encode::request(message)).await.is_err() {
             break; // the server has ended the call, and says why in its answer
@@ -121,6 +124,7 @@ struct Incoming {
     provenance: Provenance,
     dose: Arriving,
     uncertainty: Option<Arriving>,
+    weighted: Option<Arriving>,
     /// Bytes of the tally's file, and how many there will be.
     tally: Option<(Vec<u8>, u64)>,
 }
@@ -130,21 +134,25 @@ impl Incoming {
     fn new(request: &DoseRequest, message: pb::ComputeResult) -> Result<Self, DoseError> {
         let grid = request.activity().decays().grid();
         let described = Some(volume::descriptor(grid));
-        if message.dose != described || message.uncertainty.is_some() && message.uncertainty != described {
+        let is_elsewhere = |volume: &Option<pb::VolumeDescriptor>| volume.is_some() && *volume != described;
+        if message.dose != described || is_elsewhere(&message.uncertainty) || is_elsewhere(&message.weighted_dose) {
             return Err(broken("the dose is not on the grid of the activity"));
         }
         let provenance = message.provenance.and_then(provenance::decode).ok_or_else(|| broken("no provenance"))?;
         let announced = Announced { grid: grid.clone(), element: Element::Float32, slope: 1.0, intercept: 0.0 };
         let uncertainty = message.uncertainty.map(|_| Arriving::new(announced.clone())).transpose()?;
+        let weighted = message.weighted_dose.map(|_| Arriving::new(announced.clone())).transpose()?;
         let tally = message.tally_size_bytes.map(|size| (Vec::new(), size));
-        Ok(Self { provenance, dose: Arriving::new(announced)?, uncertainty, tally })
+        Ok(Self { provenance, dose: Arriving::new(announced)?, uncertainty, weighted, tally })
     }
 
     fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
         let volume = match chunk.volume() {
             pb::VolumeRole::Dose => Some(&mut self.dose),
             pb::VolumeRole::Uncertainty => self.uncertainty.as_mut(),
+            pb::VolumeRole::WeightedDose => self.weighted.as_mut(),
             pb::VolumeRole::Activity
+            | pb::VolumeRole::DaughterActivity
             | pb::VolumeRole::Density
             | pb::VolumeRole::Labels
             | pb::VolumeRole::Materials
@@ -168,9 +176,11 @@ impl Incoming {
         let dose = self.dose.finish().map_err(|fault| broken(&format!("the dose {fault}")))?;
         let uncertainty = self.uncertainty.map(Arriving::finish).transpose();
         let uncertainty = uncertainty.map_err(|fault| broken(&format!("the uncertainty {fault}")))?;
+        let weighted = self.weighted.map(Arriving::finish).transpose();
+        let weighted = weighted.map_err(|fault| broken(&format!("the weighted dose {fault}")))?;
         let decode = |(bytes, _): (Vec<u8>, u64)| formats::tally::decode(Cursor::new(bytes)).map(Box::new);
         let tally = self.tally.map(decode).transpose().map_err(|fault| broken(&format!("the tally {fault}")))?;
-        Ok(DoseResult { dose, uncertainty, tally, provenance: self.provenance })
+        Ok(DoseResult { dose, uncertainty, weighted, tally, provenance: self.provenance })
     }
 }
 

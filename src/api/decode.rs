@@ -1,6 +1,7 @@
 //! From messages to the domain. Every bad field of a message is found at once, and named by its path from the header.
 
 mod monte_carlo;
+mod source;
 
 use std::sync::Arc;
 
@@ -8,10 +9,12 @@ use super::pb;
 use super::volume::{Announced, Element};
 use crate::domain::request::{Given, check_parts};
 use crate::domain::{
-    ActivityUnit, Checks, DensityCorrection, DoseError, Invalid, KernelMedium, KernelOptions, LocalOptions, Method,
-    Nuclide, Source, VoxelGrid, grid::Affine,
+    ActivityUnit, BiologicalWeighting, Checks, DensityCorrection, DoseError, Invalid, KernelMedium, KernelOptions,
+    LocalOptions, Method, Nuclide, Source, VoxelGrid, grid::Affine,
 };
 use crate::physics::{kernel::KernelSpec, nuclide};
+pub(super) use source::Daughter;
+use source::Sources;
 
 /// Largest kernel: an octant of 65³ values in double precision stays under the usual message limit.
 const MAX_RADIUS_VOXELS: u32 = 64;
@@ -27,14 +30,23 @@ pub(super) struct Header {
     /// Material of each voxel.
     pub(super) materials: Option<Announced>,
     pub(super) source: Source,
+    /// Daughters with maps of their own.
+    pub(super) daughters: Vec<Daughter>,
     pub(super) method: Method,
+    pub(super) weighting: Option<BiologicalWeighting>,
 }
 
 impl Header {
     /// All volumes that will come.
     pub(super) fn volumes(&self) -> impl Iterator<Item = &Announced> {
         let maps = [&self.density, &self.labels, &self.materials];
-        std::iter::once(&self.activity).chain(maps.into_iter().flatten())
+        let daughters = self.daughters.iter().map(|daughter| &daughter.activity);
+        std::iter::once(&self.activity).chain(maps.into_iter().flatten()).chain(daughters)
+    }
+
+    /// What decays in each map, in their order.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {
+        std::iter::once(&self.source).chain(self.daughters.iter().map(|daughter| &daughter.source))
     }
 }
 
@@ -46,6 +58,7 @@ pub(super) fn header(message: pb::ComputeHeader) -> Result<Header, DoseError> {
         density: message.density.is_some(),
         regions: message.labels.is_some(),
         materials: message.materials.is_some(),
+        daughters: message.daughter_maps.len(),
     };
     let activity = match message.activity {
         Some(descriptor) => announced(&mut checks, "activity", descriptor),
@@ -54,8 +67,18 @@ pub(super) fn header(message: pb::ComputeHeader) -> Result<Header, DoseError> {
     let mut map = |field, descriptor: Option<_>| descriptor.and_then(|d| announced(&mut checks, field, d));
     let density = map("density", message.density);
     let (labels, materials) = (map("labels", message.labels), map("materials", message.materials));
-    let (nuclide, source) = source(&mut checks, &message.nuclide, &message.emissions);
-    let unit = activity_unit(&mut checks, message.activity_unit, nuclide, &message.nuclide);
+    let Sources { unit, source, daughters } = source::sources(
+        &mut checks,
+        &message.nuclide,
+        &message.emissions,
+        message.activity_unit,
+        message.daughters,
+        message.daughter_maps,
+    );
+    let weighting = message.biological_weighting.map(source::weighting);
+    if let Some(weighting) = &weighting {
+        weighting.check("biological_weighting", &mut checks);
+    }
     let method = method(&mut checks, message.method);
     if let Some(method) = &method {
         check_parts(given, method, &mut checks);
@@ -66,6 +89,10 @@ pub(super) fn header(message: pb::ComputeHeader) -> Result<Header, DoseError> {
                 checks.at(format!("{field}.grid"), activity.grid.check_same(&map.grid));
             }
         }
+        for (number, daughter) in daughters.iter().enumerate() {
+            let same = activity.grid.check_same(&daughter.activity.grid);
+            checks.at(format!("daughter_maps[{number}].activity.grid"), same);
+        }
     }
     checks.finish()?;
     Ok(Header {
@@ -75,27 +102,17 @@ pub(super) fn header(message: pb::ComputeHeader) -> Result<Header, DoseError> {
         labels,
         materials,
         source: source.expect(FAULT_RECORDED),
+        daughters,
         method: method.expect(FAULT_RECORDED),
+        weighting,
     })
-}
-
-/// The nuclide and what decays. A spectrum of the caller's own needs no nuclide.
-fn source(checks: &mut Checks, name: &str, emissions: &[pb::Emission]) -> (Option<&'static Nuclide>, Option<Source>) {
-    if emissions.is_empty() {
-        let nuclide = checks.at("nuclide", find_nuclide(name));
-        return (nuclide, nuclide.map(Source::from));
-    }
-    let nuclide = if name.is_empty() { None } else { checks.at("nuclide", find_nuclide(name)) };
-    let spectrum = monte_carlo::emissions(checks, emissions);
-    let source = spectrum.and_then(|spectrum| checks.at("emissions", Source::with_emissions(nuclide, spectrum)));
-    (nuclide, source)
 }
 
 /// # Errors
 /// [`DoseError::Invalid`] with every fault.
 pub(super) fn kernel(message: &pb::ComputeKernelRequest) -> Result<(Source, KernelSpec), DoseError> {
     let mut checks = Checks::new();
-    let (_, source) = source(&mut checks, &message.nuclide, &message.emissions);
+    let source = source::source(&mut checks, &message.nuclide, &message.emissions, message.daughters);
     let medium = checks.at("kernel_medium", kernel_medium(message.kernel_medium));
     let spacing = three(&mut checks, "spacing_mm", &message.spacing_mm)
         .and_then(|mm| checks.at("spacing_mm", crate::domain::grid::check_spacing(mm).map(|()| mm)));
@@ -200,6 +217,7 @@ fn find_nuclide(name: &str) -> Result<&'static Nuclide, Invalid> {
 
 fn activity_unit(
     checks: &mut Checks,
+    field: &str,
     message: Option<pb::ActivityUnit>,
     nuclide: Option<&'static Nuclide>,
     nuclide_name: &str,
@@ -209,19 +227,19 @@ fn activity_unit(
         Some(Unit::BqS(_)) => return Some(ActivityUnit::BqS),
         Some(Unit::MbqH(_)) => return Some(ActivityUnit::MbqH),
         Some(Unit::Bq(pb::ActivityBq { half_life })) => half_life,
-        None => return missing(checks, "activity_unit"),
+        None => return missing(checks, field),
     };
     match half_life {
         Some(HalfLife::EffectiveHalfLifeS(effective_half_life_s)) => {
             let unit = ActivityUnit::Bq { effective_half_life_s };
-            checks.at("activity_unit.bq.effective_half_life_s", unit.to_bq_s().map(|_| unit))
+            checks.at(format!("{field}.bq.effective_half_life_s"), unit.to_bq_s().map(|_| unit))
         }
         Some(HalfLife::Physical(_)) if nuclide_name.is_empty() => {
-            checks.fail("activity_unit.bq.physical", "needs a nuclide, whose half-life it is");
+            checks.fail(format!("{field}.bq.physical"), "needs a nuclide, whose half-life it is");
             None
         }
         Some(HalfLife::Physical(_)) => Some(ActivityUnit::Bq { effective_half_life_s: nuclide?.half_life_s }),
-        None => missing(checks, "activity_unit.bq.half_life"),
+        None => missing(checks, format!("{field}.bq.half_life")),
     }
 }
 

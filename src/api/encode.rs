@@ -4,19 +4,18 @@ mod monte_carlo;
 
 use super::{pb, provenance, volume};
 use crate::domain::{
-    DensityCorrection, DoseRequest, EmissionSpectrum, KernelMedium, KernelOptions, LabelMap, LocalOptions, Method,
-    Nuclide, Progress, Provenance, Stage, TransportProgress, VoxelGrid,
+    BiologicalWeighting, DaughterMap, Daughters, DensityCorrection, DoseRequest, DoseResult, EmissionSpectrum,
+    InGrowth, KernelMedium, KernelOptions, LabelMap, LocalOptions, Method, Nuclide, Progress, Stage, TransportProgress,
 };
 use crate::physics::nuclide::data_sha256;
 
 /// The header of a request in the canonical form: decays in single precision.
 pub(super) fn header(request: &DoseRequest) -> pb::ComputeHeader {
-    use pb::activity_unit::Unit;
     let source = request.source();
     let labels = |map: &Option<LabelMap>| map.as_ref().map(|map| volume::descriptor(map.labels().grid()));
     pb::ComputeHeader {
         activity: Some(volume::descriptor(request.activity().decays().grid())),
-        activity_unit: Some(pb::ActivityUnit { unit: Some(Unit::BqS(pb::TimeIntegratedBqS {})) }),
+        activity_unit: Some(bq_s()),
         density: request.density().map(|density| volume::descriptor(density.g_cm3().grid())),
         nuclide: source.nuclide().map(|nuclide| nuclide.name.clone()).unwrap_or_default(),
         method: Some(pb::Method { method: Some(method(request.method())) }),
@@ -28,7 +27,36 @@ pub(super) fn header(request: &DoseRequest) -> pb::ComputeHeader {
             .iter()
             .map(monte_carlo::emission)
             .collect(),
+        daughters: source.daughters().map(daughters),
+        daughter_maps: request.daughters().iter().map(daughter_map).collect(),
+        biological_weighting: request.weighting().map(|BiologicalWeighting { alpha, recoil }| {
+            pb::BiologicalWeighting { alpha: Some(alpha), recoil: Some(recoil) }
+        }),
     }
+}
+
+fn daughters(daughters: Daughters) -> pb::Daughters {
+    use pb::daughters::Daughters as Arm;
+    let arm = match daughters {
+        Daughters::ParentOnly => Arm::ParentOnly(pb::ParentOnly {}),
+        Daughters::Equilibrium => Arm::Equilibrium(pb::Equilibrium {}),
+        Daughters::InGrowth(InGrowth { integration_time_s, effective_half_life_s }) => {
+            Arm::InGrowth(pb::InGrowth { integration_time_s, effective_half_life_s })
+        }
+    };
+    pb::Daughters { daughters: Some(arm) }
+}
+
+fn daughter_map(map: &DaughterMap) -> pb::DaughterMap {
+    pb::DaughterMap {
+        nuclide: map.source.name().to_owned(),
+        activity: Some(volume::descriptor(map.activity.decays().grid())),
+        activity_unit: Some(bq_s()),
+    }
+}
+
+fn bq_s() -> pb::ActivityUnit {
+    pb::ActivityUnit { unit: Some(pb::activity_unit::Unit::BqS(pb::TimeIntegratedBqS {})) }
 }
 
 fn method(method: &Method) -> pb::method::Method {
@@ -82,18 +110,17 @@ pub(super) fn progress(progress: Progress) -> pb::ComputeResponse {
     pb::ComputeResponse { message: Some(pb::compute_response::Message::Progress(progress)) }
 }
 
+/// The result that announces all that is sent after it.
+///
 /// * `tally_size_bytes` – if a tally will be sent
-pub(super) fn result(
-    grid: &VoxelGrid,
-    with_uncertainty: bool,
-    tally_size_bytes: Option<u64>,
-    provenance: Provenance,
-) -> pb::ComputeResponse {
+pub(super) fn result(result: &DoseResult, tally_size_bytes: Option<u64>) -> pb::ComputeResponse {
+    let described = || volume::descriptor(result.dose.grid());
     let result = pb::ComputeResult {
-        dose: Some(volume::descriptor(grid)),
-        provenance: Some(provenance::encode(provenance)),
-        uncertainty: with_uncertainty.then(|| volume::descriptor(grid)),
+        dose: Some(described()),
+        provenance: Some(provenance::encode(result.provenance.clone())),
+        uncertainty: result.uncertainty.as_ref().map(|_| described()),
         tally_size_bytes,
+        weighted_dose: result.weighted.as_ref().map(|_| described()),
     };
     pb::ComputeResponse { message: Some(pb::compute_response::Message::Result(result)) }
 }

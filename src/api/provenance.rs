@@ -1,9 +1,10 @@
 //! Devices and provenance, to and from messages.
 
 mod monte_carlo;
+mod source;
 
 use super::pb;
-use crate::domain::{DeviceInfo, DeviceKind, EnergyAccount, KernelAccount, Provenance, StageTime};
+use crate::domain::{BiologicalWeighting, DeviceInfo, DeviceKind, EnergyAccount, KernelAccount, Provenance, StageTime};
 
 pub(super) fn encode_device(device: DeviceInfo) -> pb::Device {
     let kind = match device.kind {
@@ -55,6 +56,11 @@ pub(super) fn encode(provenance: Provenance) -> pb::Provenance {
         kernel: provenance.kernel.map(encode_kernel),
         wall_time: provenance.wall_time.into_iter().map(stage).collect(),
         monte_carlo: provenance.monte_carlo.map(monte_carlo::encode),
+        source: Some(source::encode(provenance.source)),
+        biological_weighting: provenance
+            .biological_weighting
+            .map(|BiologicalWeighting { alpha, recoil }| pb::BiologicalWeights { alpha, recoil }),
+        daughter_maps: provenance.daughter_maps.into_iter().map(encode).collect(),
     }
 }
 
@@ -69,6 +75,7 @@ pub(super) fn decode(message: pb::Provenance) -> Option<Provenance> {
         Some(account) => Some(monte_carlo::decode(account)?),
         None => None,
     };
+    let daughter_maps = message.daughter_maps.into_iter().map(decode).collect::<Option<Vec<_>>>()?;
     let stage = |stage: pb::StageTime| StageTime { stage: stage.stage, seconds: stage.wall_time_s };
     Some(Provenance {
         version: message.version,
@@ -79,6 +86,7 @@ pub(super) fn decode(message: pb::Provenance) -> Option<Provenance> {
         minimum_density_g_cm3: message.minimum_density_g_cm3,
         nuclide: message.nuclide,
         nuclide_data_sha256: message.nuclide_data_sha256,
+        source: source::decode(message.source?),
         decays: message.decays_bq_s,
         energy: EnergyAccount {
             emitted_mev: energy.emitted_mev,
@@ -90,6 +98,10 @@ pub(super) fn decode(message: pb::Provenance) -> Option<Provenance> {
         },
         kernel,
         monte_carlo,
+        biological_weighting: message
+            .biological_weighting
+            .map(|pb::BiologicalWeights { alpha, recoil }| BiologicalWeighting { alpha, recoil }),
+        daughter_maps,
         wall_time: message.wall_time.into_iter().map(stage).collect(),
     })
 }
@@ -145,6 +157,7 @@ mod tests {
             minimum_density_g_cm3: None,
             nuclide: "Lu-177".into(),
             nuclide_data_sha256: "00".into(),
+            source: source::example(),
             decays: 1e18,
             energy: EnergyAccount {
                 emitted_mev: 4.0,
@@ -164,8 +177,11 @@ mod tests {
                 truncation_radius_mm: Some(25.0),
             }),
             monte_carlo: Some(monte_carlo::example()),
+            biological_weighting: Some(BiologicalWeighting { alpha: 5.0, recoil: 3.0 }),
+            daughter_maps: Vec::new(),
             wall_time: vec![StageTime { stage: "dose".into(), seconds: 0.25 }],
         };
+        let provenance = Provenance { daughter_maps: vec![provenance.clone(); 2], ..provenance };
         assert_eq!(decode(encode(provenance.clone())), Some(provenance));
     }
 }

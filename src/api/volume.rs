@@ -133,7 +133,9 @@ impl Arriving {
 
 /// The chunks of a volume in single precision, in order. Each is copied when it is asked for, so that a reader who stalls holds
 /// on to one chunk and not to the volume.
-pub(super) fn chunks(role: pb::VolumeRole, volume: &Volume<f32>) -> impl Iterator<Item = pb::VolumeChunk> {
+///
+/// * `index` – among the volumes of this role
+pub(super) fn chunks(role: pb::VolumeRole, index: u32, volume: &Volume<f32>) -> impl Iterator<Item = pb::VolumeChunk> {
     let chunk_values = CHUNK_BYTES / size_of::<f32>();
     volume.as_slice().chunks(chunk_values).enumerate().map(move |(number, values)| {
         let mut data = vec![0; size_of_val(values)];
@@ -141,7 +143,7 @@ pub(super) fn chunks(role: pb::VolumeRole, volume: &Volume<f32>) -> impl Iterato
             *bytes = value.to_le_bytes();
         }
         let offset_bytes = (number * CHUNK_BYTES) as u64;
-        pb::VolumeChunk { volume: role.into(), offset_bytes, data: Bytes::from(data) }
+        pb::VolumeChunk { volume: role.into(), offset_bytes, data: Bytes::from(data), index }
     })
 }
 
@@ -151,7 +153,7 @@ pub(super) fn label_chunks(role: pb::VolumeRole, map: &LabelMap) -> impl Iterato
     map.labels().as_slice().chunks(chunk_values).enumerate().map(move |(number, labels)| {
         let data: Vec<u8> = labels.iter().flat_map(|&label| f32::from(label).to_le_bytes()).collect();
         let offset_bytes = (number * CHUNK_BYTES) as u64;
-        pb::VolumeChunk { volume: role.into(), offset_bytes, data: Bytes::from(data) }
+        pb::VolumeChunk { volume: role.into(), offset_bytes, data: Bytes::from(data), index: 0 }
     })
 }
 
@@ -216,7 +218,7 @@ mod tests {
         let volume = Volume::from_vec(sent.grid.clone(), values).expect("as many values as voxels");
         let mut arriving = Arriving::new(sent).expect("memory");
         let mut count = 0;
-        for chunk in chunks(pb::VolumeRole::Dose, &volume) {
+        for chunk in chunks(pb::VolumeRole::Dose, 0, &volume) {
             arriving.append(chunk.offset_bytes, &chunk.data).expect("in order");
             count += 1;
         }

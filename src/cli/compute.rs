@@ -1,5 +1,6 @@
 //! `dosegrid compute`: from files to files, in this process or on a server.
 
+mod daughters;
 mod inputs;
 mod monte_carlo;
 mod options;
@@ -15,6 +16,7 @@ use crate::domain::{Checks, Control, DeviceSelector, DoseError, DoseRequest, Dos
 use crate::engine::Device;
 use crate::plan::Limits;
 use crate::{method, plan};
+use daughters::DaughterArgs;
 use inputs::Inputs;
 use monte_carlo::MonteCarloArgs;
 use options::{Options, Target, flag_of};
@@ -68,6 +70,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "URL")]
     server: Option<String>,
     #[command(flatten)]
+    daughters: DaughterArgs,
+    #[command(flatten)]
     monte_carlo: MonteCarloArgs,
     #[command(flatten)]
     outputs: OutputArgs,
@@ -116,7 +120,7 @@ fn compute_here(
     let grid = request.activity().decays().grid();
     // The workspace of a server, because the dose depends in its last bits on the blocks that a convolution is cut into.
     let limits = Limits { host_bytes: HOST_BYTES, ..ServerConfig::default().plan_limits() };
-    let plan = plan::plan(grid, request.source(), request.method(), &limits)?;
+    let plan = plan::plan_maps(grid, request.sources(), request.method(), &limits)?;
     let mut device = Device::open(selector)?;
     let (control, progress) = Control::new(CancellationToken::new());
     std::thread::scope(|scope| {

@@ -21,6 +21,9 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let (labels, names) = args.outputs.read_labels(&mut checks);
     args.outputs.check(args.tallies.iter().map(|path| Some(path.as_path())), &mut checks);
+    if args.outputs.weighted_output.is_some() {
+        checks.fail("weighted-output", "cannot be made from tallies: they do not tell alpha particles from recoils");
+    }
     let record = add(&args.tallies, &mut checks);
     let labels = labels.and_then(|labels| checks.at("labels", LabelMap::new(&labels)));
     if let (Some(record), Some(labels)) = (&record, &labels) {

@@ -25,6 +25,9 @@ pub(super) struct OutputArgs {
     /// Statistical uncertainty of the dose, 1σ in Gy, .nii or .nii.gz; Monte Carlo only
     #[arg(long, value_name = "FILE")]
     pub(super) uncertainty_output: Option<PathBuf>,
+    /// Biologically weighted dose in Gy (RBE), .nii or .nii.gz: alpha particles and recoils count several times. It is not an absorbed dose
+    #[arg(long, value_name = "FILE")]
+    pub(super) weighted_output: Option<PathBuf>,
     /// Tally to merge with those of other histories; Monte Carlo only. It holds the activity and density maps too
     #[arg(long, value_name = "FILE")]
     pub(super) tally_output: Option<PathBuf>,
@@ -64,6 +67,7 @@ impl OutputArgs {
         let outputs = [
             ("output", &self.output),
             ("uncertainty-output", &self.uncertainty_output),
+            ("weighted-output", &self.weighted_output),
             ("tally-output", &self.tally_output),
             ("organs-output", &self.organs_output),
             ("json", &self.json),
@@ -76,7 +80,7 @@ impl OutputArgs {
         if self.output.is_none() {
             checks.fail("output", "--output is needed");
         }
-        for (flag, path) in &outputs[..2] {
+        for (flag, path) in &outputs[..3] {
             if path.as_deref().is_some_and(|path| !is_nifti_name(path)) {
                 checks.fail(*flag, "must end in .nii or .nii.gz");
             }
@@ -177,6 +181,9 @@ pub(super) fn write(args: &OutputArgs, from: &MadeFrom, result: &DoseResult) -> 
     }
     if let (Some(path), Some(sigma)) = (&args.uncertainty_output, &result.uncertainty) {
         named("uncertainty-output", nifti::write(path, sigma, "dosegrid: uncertainty of the dose, 1 sigma [Gy]"))?;
+    }
+    if let (Some(path), Some(weighted)) = (&args.weighted_output, &result.weighted) {
+        named("weighted-output", nifti::write(path, weighted, "dosegrid: biologically weighted dose [Gy (RBE)]"))?;
     }
     if let (Some(path), Some(record)) = (&args.tally_output, &result.tally) {
         named("tally-output", write_file(path, |output| tally::write(output, record)))?;

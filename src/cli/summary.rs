@@ -3,12 +3,23 @@
 use std::fmt::Write as _;
 
 use super::outputs::ResultFile;
-use crate::domain::{MonteCarloAccount, Provenance};
+use crate::domain::{BiologicalWeighting, LeftOut, MemberAccount, MonteCarloAccount, Provenance, SourceAccount};
 use crate::dosimetry::OrganDose;
 
 /// A summary for a person.
 pub(super) fn summary(file: &ResultFile) -> String {
-    let Provenance { device, method, nuclide, decays, energy, kernel, monte_carlo, wall_time, .. } = file.provenance;
+    let Provenance {
+        device,
+        method,
+        nuclide,
+        decays,
+        energy,
+        kernel,
+        monte_carlo,
+        wall_time,
+        biological_weighting,
+        ..
+    } = file.provenance;
     let part = |mev: f64| if energy.emitted_mev > 0.0 { 100.0 * mev / energy.emitted_mev } else { 0.0 };
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
@@ -16,6 +27,9 @@ pub(super) fn summary(file: &ResultFile) -> String {
     };
     line("device", format!("{} ({}, {}, {})", device.id, device.name, device.backend, device.driver));
     line("method", format!("{method}, {nuclide}, {decays:.4e} decays"));
+    for source in std::iter::once(file.provenance).chain(&file.provenance.daughter_maps) {
+        decaying(&source.source).into_iter().for_each(|(name, value)| line(name, value));
+    }
     line(
         "energy",
         format!(
@@ -42,12 +56,33 @@ pub(super) fn summary(file: &ResultFile) -> String {
         line("transport", transport(account));
     }
     line("dose", format!("mean {:.4} Gy, maximum {:.4} Gy over the whole grid", file.dose.mean_gy, file.dose.max_gy));
+    if let Some(BiologicalWeighting { alpha, recoil }) = biological_weighting {
+        line("weighted", format!("alpha particles × {alpha}, recoils × {recoil}, in a volume of its own"));
+    }
     let stages: Vec<String> = wall_time.iter().map(|time| format!("{} {:.3} s", time.stage, time.seconds)).collect();
     line("time", stages.join(", "));
     if let Some(organs) = file.organs {
         text.push_str(&organ_table(organs));
     }
     text
+}
+
+/// The daughters that decay in a map, and those that decay in none.
+fn decaying(source: &SourceAccount) -> Vec<(&'static str, String)> {
+    let mut lines = Vec::new();
+    if let [parent, daughters @ ..] = source.members.as_slice()
+        && !daughters.is_empty()
+    {
+        let how_often = |member: &MemberAccount| format!("{} {:.4}", member.nuclide, member.decays_per_decay);
+        let daughters: Vec<String> = daughters.iter().map(how_often).collect();
+        lines.push(("daughters", format!("per decay of {}: {}", parent.nuclide, daughters.join(", "))));
+    }
+    if !source.left_out.is_empty() {
+        let half_life = |left: &LeftOut| format!("{} ({:.3e} h)", left.name, left.half_life_s / 3600.0);
+        let names: Vec<String> = source.left_out.iter().map(half_life).collect();
+        lines.push(("left out", format!("{}: by half-life too long for equilibrium", names.join(", "))));
+    }
+    lines
 }
 
 /// How many histories, why no more, and what they reached.

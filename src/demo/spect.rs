@@ -70,7 +70,7 @@ impl Spect {
 /// Convolves with a Gaussian. What would leave the grid is reflected at its faces, as if the patient went on beyond them: the sum
 /// stays.
 fn blur(volume: &Volume<f64>, fwhm_mm: f64) -> Volume<f64> {
-    let mut data = volume.data().clone();
+    let mut data = volume.data().to_owned();
     for (axis, spacing_mm) in volume.grid().spacing_mm().into_iter().enumerate() {
         let weights = gaussian(fwhm_mm / FWHM_PER_SIGMA / spacing_mm);
         let lanes: Vec<_> = data.lanes_mut(Axis(axis)).into_iter().collect();

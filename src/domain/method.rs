@@ -2,6 +2,9 @@
 
 use super::{Checks, Invalid, KernelMedium, MonteCarloOptions};
 
+/// Difference between the seeds of two maps: odd, and far from what callers choose.
+const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+
 /// Density below which a voxel gets no dose unless asked [g/cm³]: air, where a dose scaled by mass means nothing.
 pub const DEFAULT_MINIMUM_DENSITY_G_CM3: f64 = 0.05;
 
@@ -51,6 +54,18 @@ impl Method {
             Self::MonteCarlo(options) => options.check("monte_carlo", &mut checks),
         }
         if checks.is_empty() { Ok(()) } else { Err(checks) }
+    }
+
+    /// The same method for one map of several: with random numbers of its own and an equal part of the time.
+    ///
+    /// * `number` – of the map; 0 keeps the seed
+    pub(super) fn of_map(&self, number: usize, maps: usize) -> Self {
+        let mut method = self.clone();
+        if let Self::MonteCarlo(options) = &mut method {
+            options.seed = options.seed.wrapping_add((number as u64).wrapping_mul(SEED_STEP));
+            options.stop.time_limit_s = options.stop.time_limit_s.map(|limit_s| limit_s / maps as f64);
+        }
+        method
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceInfo, MonteCarloAccount, TallyRecord, Volume};
+use super::source::{LeftOut, Member};
+use super::{BiologicalWeighting, DeviceInfo, MonteCarloAccount, Source, TallyRecord, Volume};
 
 /// An absorbed dose map with its account of energy and its provenance.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +14,8 @@ pub struct DoseResult {
     pub dose: Volume<f32>,
     /// Statistical uncertainty of the dose per voxel, 1σ [Gy]; of Monte Carlo transport, where it was asked for.
     pub uncertainty: Option<Volume<f32>>,
+    /// Biologically weighted dose per voxel [Gy (RBE)], where it was asked for. Never to be taken for an absorbed dose.
+    pub weighted: Option<Volume<f32>>,
     /// What the dose was made from, to merge with other runs; of Monte Carlo transport, where it was asked for.
     pub tally: Option<Box<TallyRecord>>,
     /// Where it came from.
@@ -38,6 +41,8 @@ pub struct Provenance {
     pub nuclide: String,
     /// SHA-256 of the nuclide's data, or of the spectrum without one, in hexadecimal.
     pub nuclide_data_sha256: String,
+    /// What decayed in the map, and how often.
+    pub source: SourceAccount,
     /// Decays in the whole map [Bq·s].
     pub decays: f64,
     /// Where the energy went.
@@ -46,8 +51,48 @@ pub struct Provenance {
     pub kernel: Option<KernelAccount>,
     /// What the transport did, for the method `monte-carlo`.
     pub monte_carlo: Option<MonteCarloAccount>,
+    /// Weights of the biologically weighted dose, where it was asked for.
+    pub biological_weighting: Option<BiologicalWeighting>,
+    /// Where the dose of daughters with maps of their own came from. Their doses and energies are part of those above; all else above is of the map of the
+    /// first nuclide.
+    pub daughter_maps: Vec<Provenance>,
     /// Wall time by stage, in order.
     pub wall_time: Vec<StageTime>,
+}
+
+/// What decayed in a map.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SourceAccount {
+    /// `parent-only`, `equilibrium` or `in-growth`; none for a spectrum of the caller's own.
+    pub daughters: Option<String>,
+    /// The nuclide of the map and the daughters that decayed with it.
+    pub members: Vec<MemberAccount>,
+    /// Radioactive daughters that live too long: they decay in no map.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A nuclide that decayed in a map.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemberAccount {
+    /// Its name.
+    pub nuclide: String,
+    /// How often, per decay of the nuclide of the map.
+    pub decays_per_decay: f64,
+}
+
+impl SourceAccount {
+    /// Of a source.
+    pub fn new(source: &Source) -> Self {
+        let account = |member: &Member| MemberAccount {
+            nuclide: member.nuclide.name.clone(),
+            decays_per_decay: member.decays_per_decay,
+        };
+        Self {
+            daughters: source.daughters().map(|daughters| daughters.name().to_owned()),
+            members: source.members().iter().map(account).collect(),
+            left_out: source.left_out().to_vec(),
+        }
+    }
 }
 
 /// Where the emitted energy went. `emitted = deposited + escaped`, the latter with all that the method does not follow.

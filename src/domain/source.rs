@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{EmissionSpectrum, Invalid, Nuclide, Particle};
+use serde::{Deserialize, Serialize};
+
+use super::{Daughters, EmissionSpectrum, Invalid, Nuclide, Particle};
 use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
 
 /// Name of a source that is no nuclide.
@@ -12,10 +14,21 @@ pub const CUSTOM: &str = "custom";
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     members: Vec<Member>,
+    /// Which daughters are among the members; none for a spectrum of the caller's own.
+    daughters: Option<Daughters>,
+    left_out: Vec<LeftOut>,
     emissions: Arc<EmissionSpectrum>,
     local: LocalEnergy,
-    is_custom: bool,
     data_sha256: String,
+}
+
+/// A daughter that decays in no map although it is radioactive, because it lives too long.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub name: String,
+    /// Its half-life [s].
+    pub half_life_s: f64,
 }
 
 /// A nuclide that decays in a map, and how often.
@@ -49,11 +62,17 @@ impl Source {
     /// * `data_sha256` – of the data of all members
     pub(crate) fn of_members(
         members: Vec<Member>,
+        daughters: Daughters,
         emissions: Arc<EmissionSpectrum>,
         local: LocalEnergy,
         data_sha256: String,
     ) -> Self {
-        Self { members, emissions, local, is_custom: false, data_sha256 }
+        Self { members, daughters: Some(daughters), left_out: Vec::new(), emissions, local, data_sha256 }
+    }
+
+    /// The same source, with the daughters that decay in no map.
+    pub(crate) fn without(self, left_out: Vec<LeftOut>) -> Self {
+        Self { left_out, ..self }
     }
 
     /// A source with emissions of the caller's own.
@@ -70,8 +89,9 @@ impl Source {
             ))),
             _ => Ok(Self {
                 members: nuclide.map(|nuclide| Member { nuclide, decays_per_decay: 1.0 }).into_iter().collect(),
+                daughters: None,
+                left_out: Vec::new(),
                 local: LocalEnergy::default(),
-                is_custom: true,
                 data_sha256: emissions.sha256(),
                 emissions: Arc::new(emissions),
             }),
@@ -93,6 +113,11 @@ impl Source {
         &self.members
     }
 
+    /// The name of a nuclide if it is among the members.
+    pub fn counts(&self, nuclide: &Nuclide) -> Option<&str> {
+        self.members.iter().map(|member| member.nuclide.name.as_str()).find(|name| *name == nuclide.name)
+    }
+
     /// All that is emitted and followed.
     pub fn emissions(&self) -> &Arc<EmissionSpectrum> {
         &self.emissions
@@ -100,7 +125,17 @@ impl Source {
 
     /// The caller's own spectrum, if there is one.
     pub fn own_emissions(&self) -> Option<&EmissionSpectrum> {
-        self.is_custom.then_some(&self.emissions)
+        self.daughters.is_none().then_some(&self.emissions)
+    }
+
+    /// Which daughters are among the members; none for a spectrum of the caller's own.
+    pub fn daughters(&self) -> Option<Daughters> {
+        self.daughters
+    }
+
+    /// Radioactive daughters that decay in no map.
+    pub fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
     }
 
     /// What is absorbed where the decay is.

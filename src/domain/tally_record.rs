@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DensityMap, EmissionAccount, HistoryCuts, HistoryRun, MaterialAccount, TimeIntegratedActivity};
+use super::{
+    DensityMap, EmissionAccount, HistoryCuts, HistoryRun, MaterialAccount, SourceAccount, TimeIntegratedActivity,
+};
 use crate::engine::transport::Tally;
 
 /// Histories of one scene, run anywhere: their tally, and what makes a dose of it.
@@ -37,6 +39,8 @@ pub struct SceneAccount {
     pub nuclide: String,
     /// SHA-256 of the nuclide's data, or of the spectrum, in hexadecimal.
     pub nuclide_data_sha256: String,
+    /// What decays, and how often.
+    pub source: SourceAccount,
     /// What is emitted.
     pub emissions: EmissionAccount,
     /// `by-density`, `uniform` or `map`.

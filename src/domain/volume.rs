@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array3, ShapeBuilder};
+use ndarray::{ArcArray, ArrayView3, Ix3, ShapeBuilder};
 
 use super::{Invalid, VoxelGrid};
 
-/// A value for every voxel of a grid, contiguous in memory, x fastest.
+/// A value for every voxel of a grid, contiguous in memory, x fastest. Copies share the values until one of them is changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Volume<T> {
     grid: Arc<VoxelGrid>,
-    data: Array3<T>,
+    data: ArcArray<T, Ix3>,
 }
 
 impl<T> Volume<T> {
@@ -21,7 +21,7 @@ impl<T> Volume<T> {
     pub fn from_vec(grid: Arc<VoxelGrid>, data: Vec<T>) -> Result<Self, Invalid> {
         let [nx, ny, nz] = grid.shape();
         let found = data.len();
-        let data = Array3::from_shape_vec((nx, ny, nz).f(), data)
+        let data = ArcArray::from_shape_vec((nx, ny, nz).f(), data)
             .map_err(|_| Invalid::new(format!("has {found} values, the grid has {} voxels", grid.voxels())))?;
         Ok(Self { grid, data })
     }
@@ -32,8 +32,8 @@ impl<T> Volume<T> {
     }
 
     /// The values by index `[x, y, z]`.
-    pub fn data(&self) -> &Array3<T> {
-        &self.data
+    pub fn data(&self) -> ArrayView3<'_, T> {
+        self.data.view()
     }
 
     /// The values in memory order, x fastest.
@@ -42,13 +42,19 @@ impl<T> Volume<T> {
     }
 
     /// The values in memory order, x fastest, to change.
-    pub fn as_mut_slice(&mut self) -> &mut [T] {
+    pub fn as_mut_slice(&mut self) -> &mut [T]
+    where
+        T: Clone,
+    {
         self.data.as_slice_memory_order_mut().expect("a volume is contiguous by construction")
     }
 
     /// The values in memory order, x fastest.
-    pub fn into_vec(self) -> Vec<T> {
-        self.data.into_raw_vec_and_offset().0
+    pub fn into_vec(self) -> Vec<T>
+    where
+        T: Clone,
+    {
+        self.data.into_owned().into_raw_vec_and_offset().0
     }
 
     /// A volume on the same grid, computed value by value.

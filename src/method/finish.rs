@@ -1,9 +1,9 @@
 //! From energy to dose: clamp, divide by mass, and check before a dose leaves.
 
 use super::Deposit;
-use super::mass::{DoseScale, Mass, check_dose};
+use super::mass::{DoseScale, check_dose, mass};
 use crate::domain::{
-    DensityCorrection, DeviceInfo, DoseError, DoseRequest, DoseResult, EnergyAccount, Method, Provenance,
+    DensityCorrection, DeviceInfo, DoseError, DoseRequest, DoseResult, EnergyAccount, Method, Provenance, SourceAccount,
 };
 
 /// Largest difference between the energy in a result and the energy that must be there, relative to the latter.
@@ -33,6 +33,7 @@ pub(super) fn finish(deposit: Deposit, request: &DoseRequest, device: DeviceInfo
         minimum_density_g_cm3: scale.minimum_g_cm3(),
         nuclide: source.name().to_owned(),
         nuclide_data_sha256: source.data_sha256().to_owned(),
+        source: SourceAccount::new(source),
         decays: request.activity().total(),
         energy: EnergyAccount {
             emitted_mev,
@@ -44,9 +45,11 @@ pub(super) fn finish(deposit: Deposit, request: &DoseRequest, device: DeviceInfo
         },
         kernel,
         monte_carlo: None,
+        biological_weighting: None,
+        daughter_maps: Vec::new(),
         wall_time: Vec::new(),
     };
-    Ok(DoseResult { dose, uncertainty: None, tally: None, provenance })
+    Ok(DoseResult { dose, uncertainty: None, weighted: None, tally: None, provenance })
 }
 
 fn density_correction(request: &DoseRequest) -> Option<DensityCorrection> {
@@ -54,18 +57,6 @@ fn density_correction(request: &DoseRequest) -> Option<DensityCorrection> {
         Method::Kernel(options) => Some(options.density_correction),
         Method::Local(_) | Method::MonteCarlo(_) => None,
     }
-}
-
-/// The masses that a request's energy is divided by.
-fn mass(request: &DoseRequest) -> Mass<'_> {
-    let minimum_g_cm3 = match request.method() {
-        Method::Kernel(options) if options.density_correction == DensityCorrection::Water => return Mass::Water,
-        Method::Kernel(options) => options.minimum_density_g_cm3,
-        Method::Local(options) => options.minimum_density_g_cm3,
-        Method::MonteCarlo(options) => options.minimum_density_g_cm3,
-    };
-    let density = request.density().expect("a request whose method needs a density has one");
-    Mass::Own { density_g_cm3: density.g_cm3().as_slice(), minimum_g_cm3 }
 }
 
 fn sum(values: &[f32]) -> f64 {

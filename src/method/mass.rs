@@ -1,7 +1,7 @@
 //! From energy to absorbed dose: which voxels have a mass that counts, and how much.
 
 use crate::domain::density::bears_dose;
-use crate::domain::{DoseError, VoxelGrid};
+use crate::domain::{DensityCorrection, DoseError, DoseRequest, Method, VoxelGrid};
 use crate::physics::constants::{GY_PER_MEV_PER_G, WATER_DENSITY_G_CM3};
 
 /// What becomes of mass in a method.
@@ -57,6 +57,18 @@ impl<'a> DoseScale<'a> {
             Mass::Own { minimum_g_cm3, .. } => Some(minimum_g_cm3),
         }
     }
+}
+
+/// The masses that a request's energy is divided by.
+pub(super) fn mass(request: &DoseRequest) -> Mass<'_> {
+    let minimum_g_cm3 = match request.method() {
+        Method::Kernel(options) if options.density_correction == DensityCorrection::Water => return Mass::Water,
+        Method::Kernel(options) => options.minimum_density_g_cm3,
+        Method::Local(options) => options.minimum_density_g_cm3,
+        Method::MonteCarlo(options) => options.minimum_density_g_cm3,
+    };
+    let density = request.density().expect("a request whose method needs a density has one");
+    Mass::Own { density_g_cm3: density.g_cm3().as_slice(), minimum_g_cm3 }
 }
 
 /// # Errors

@@ -3,8 +3,10 @@
 mod finish;
 mod kernel;
 mod local;
+mod maps;
 mod mass;
 mod monte_carlo;
+mod weighting;
 
 use std::time::Instant;
 
@@ -24,7 +26,7 @@ struct Deposit {
     kernel: Option<KernelAccount>,
 }
 
-/// Runs a planned request on a device.
+/// Runs a planned request on a device, map by map.
 ///
 /// # Errors
 /// [`DoseError::Cancelled`], a device's failure, or a dose that is not physical. Never a dose of which the checks have not passed.
@@ -34,8 +36,28 @@ pub fn run(
     request: &DoseRequest,
     control: &Control,
 ) -> Result<DoseResult, DoseError> {
+    let mut sum: Option<DoseResult> = None;
+    for (work, request) in plan.works.iter().zip(request.by_map()) {
+        let result = run_map(device, work, &request, control)?;
+        match &mut sum {
+            None => sum = Some(result),
+            Some(sum) => maps::add(sum, result)?,
+        }
+    }
+    let mut result = sum.ok_or_else(|| DoseError::Internal("a plan without a map".into()))?;
+    weighting::weight(&mut result, request)?;
+    Ok(result)
+}
+
+/// Runs one map.
+fn run_map(
+    device: &mut Device,
+    work: &Work,
+    request: &DoseRequest,
+    control: &Control,
+) -> Result<DoseResult, DoseError> {
     let mut wall_time = Vec::new();
-    let deposit = match &plan.work {
+    let deposit = match work {
         Work::Local => local::deposit(request, control, &mut wall_time)?,
         Work::Kernel { kernel, convolution } => {
             kernel::deposit(device, kernel, convolution, request, control, &mut wall_time)?

@@ -23,8 +23,8 @@ pub struct Limits {
 /// What will be done for a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DosePlan {
-    /// The work, by method.
-    pub work: Work,
+    /// The work of each map, in their order.
+    pub works: Vec<Work>,
     /// Host memory that the request will take at most, from its first chunk to its last result [bytes].
     pub host_bytes: u64,
 }
@@ -45,29 +45,36 @@ pub enum Work {
     MonteCarlo(TransportPlan),
 }
 
-/// Plans a request from what its header says.
+/// Plans a request with one map from what its header says.
+///
+/// # Errors
+/// As [`plan_maps`].
+pub fn plan(grid: &VoxelGrid, source: &Source, method: &Method, limits: &Limits) -> Result<DosePlan, DoseError> {
+    plan_maps(grid, std::iter::once(source), method, limits)
+}
+
+/// Plans a request from what its header says. The maps are done one after another.
+///
+/// * `sources` – what decays in each map
 ///
 /// # Errors
 /// [`DoseError::TooLarge`] if it could not run even alone; [`DoseError::Invalid`] for histories that cannot be numbered, or energies that no kernel has.
-pub fn plan(grid: &VoxelGrid, source: &Source, method: &Method, limits: &Limits) -> Result<DosePlan, DoseError> {
-    // Held at once, per voxel: activity, density and dose in f32.
-    let volumes = 3 * size_of::<f32>() as u64 * grid.voxels() as u64;
-    let (work, work_bytes) = match method {
-        Method::Local(_) => (Work::Local, 0),
-        Method::Kernel(options) => {
-            let truncation_radius_cm = options.truncation_radius_mm.map(|mm| mm / 10.0);
-            let kernel = kernel_spec(grid, source, options.medium, truncation_radius_cm)?;
-            let convolution = ConvolutionPlan::new(grid, &kernel, limits.workspace_bytes)?;
-            let bytes = convolution.host_bytes();
-            (Work::Kernel { kernel, convolution }, bytes)
-        }
-        Method::MonteCarlo(options) => {
-            let transport = TransportPlan::new(grid, source, options)?;
-            let bytes = transport.host_bytes(grid.voxels());
-            (Work::MonteCarlo(transport), bytes)
-        }
-    };
-    let host_bytes = volumes.saturating_add(work_bytes);
+pub fn plan_maps<'a>(
+    grid: &VoxelGrid,
+    sources: impl Iterator<Item = &'a Source>,
+    method: &Method,
+    limits: &Limits,
+) -> Result<DosePlan, DoseError> {
+    let (mut works, mut work_bytes) = (Vec::new(), 0);
+    for source in sources {
+        let (work, bytes) = plan_work(grid, source, method, limits)?;
+        works.push(work);
+        work_bytes = bytes.max(work_bytes);
+    }
+    // Held at once, per voxel in f32: the activity of each map, density, dose; with several maps dose and uncertainty of all before; the weighted dose.
+    let volumes = works.len() + 3 + if works.len() > 1 { 3 } else { 0 };
+    let volume_bytes = (size_of::<f32>() * volumes) as u64 * grid.voxels() as u64;
+    let host_bytes = volume_bytes.saturating_add(work_bytes);
     if host_bytes > limits.host_bytes {
         return Err(DoseError::TooLarge {
             what: "the request",
@@ -75,7 +82,26 @@ pub fn plan(grid: &VoxelGrid, source: &Source, method: &Method, limits: &Limits)
             limit_bytes: limits.host_bytes,
         });
     }
-    Ok(DosePlan { work, host_bytes })
+    Ok(DosePlan { works, host_bytes })
+}
+
+/// The work of one map, and its host memory beside the volumes [bytes].
+fn plan_work(grid: &VoxelGrid, source: &Source, method: &Method, limits: &Limits) -> Result<(Work, u64), DoseError> {
+    match method {
+        Method::Local(_) => Ok((Work::Local, 0)),
+        Method::Kernel(options) => {
+            let truncation_radius_cm = options.truncation_radius_mm.map(|mm| mm / 10.0);
+            let kernel = kernel_spec(grid, source, options.medium, truncation_radius_cm)?;
+            let convolution = ConvolutionPlan::new(grid, &kernel, limits.workspace_bytes)?;
+            let bytes = convolution.host_bytes();
+            Ok((Work::Kernel { kernel, convolution }, bytes))
+        }
+        Method::MonteCarlo(options) => {
+            let transport = TransportPlan::new(grid, source, options)?;
+            let bytes = transport.host_bytes(grid.voxels());
+            Ok((Work::MonteCarlo(transport), bytes))
+        }
+    }
 }
 
 /// The kernel that reaches from every voxel of a grid to every other, as far as it or the truncation goes.

@@ -58,6 +58,7 @@ async fn chunks() {
             volume: volume.into(),
             offset_bytes: 0,
             data: vec![0; number].into(),
+            index: 0,
         }));
         given
     };
@@ -200,7 +201,7 @@ async fn bad_kernel_requests() {
         nuclide: "Y-90".into(),
         spacing_mm: vec![4.0; 3],
         radius_voxels: 3,
-        truncation_radius_mm: None,
+        ..Default::default()
     };
     let cases = [
         (pb::ComputeKernelRequest { nuclide: "Y-91".into(), ..good() }, vec!["nuclide"]),
@@ -208,6 +209,7 @@ async fn bad_kernel_requests() {
         (pb::ComputeKernelRequest { spacing_mm: vec![4.0, f64::NAN, 4.0], ..good() }, vec!["spacing_mm"]),
         (pb::ComputeKernelRequest { radius_voxels: 65, ..good() }, vec!["radius_voxels"]),
         (pb::ComputeKernelRequest { truncation_radius_mm: Some(0.0), ..good() }, vec!["truncation_radius_mm"]),
+        (pb::ComputeKernelRequest { kernel_medium: 6, ..good() }, vec!["kernel_medium"]),
         (pb::ComputeKernelRequest::default(), vec!["nuclide", "spacing_mm"]),
     ];
     for (request, fields) in cases {

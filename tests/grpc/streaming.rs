@@ -7,8 +7,10 @@ use dosegrid::domain::{
     ActivityUnit, Control, DensityCorrection, DensityMap, DoseError, DoseRequest, DoseResult, KernelOptions,
     LocalOptions, Method, Stage, TimeIntegratedActivity, Volume, VoxelGrid,
 };
-use dosegrid::physics::kernel::{KernelSpec, integrate};
-use dosegrid::{api::ServerConfig, physics::nuclide, plan::plan};
+use dosegrid::physics::kernel::integrate;
+use dosegrid::{api::ServerConfig, physics::nuclide, plan::plan_maps};
+
+use crate::support::sources::kernel_spec;
 
 use super::{
     Message, Server, bytes_of, chunk, compute, good_activity, good_density, good_header, messages, small, stream_of,
@@ -43,7 +45,8 @@ pub(super) fn local() -> Method {
 /// The same computation without a server.
 pub(super) fn in_process(request: &DoseRequest) -> DoseResult {
     let limits = ServerConfig::default().plan_limits();
-    let plan = plan(request.activity().decays().grid(), request.source(), request.method(), &limits).expect("fits");
+    let plan =
+        plan_maps(request.activity().decays().grid(), request.sources(), request.method(), &limits).expect("fits");
     let mut device = dosegrid::engine::Device::open(dosegrid::domain::DeviceSelector::Cpu).expect("always there");
     dosegrid::method::run(&mut device, &plan, request, &Control::detached()).expect("a dose")
 }
@@ -54,8 +57,10 @@ pub(super) fn assert_same(mut a: DoseResult, mut b: DoseResult) {
     assert!(bits(&a) == bits(&b), "the doses differ");
     let stages = |result: &DoseResult| result.provenance.wall_time.iter().map(|t| t.stage.clone()).collect::<Vec<_>>();
     assert_eq!(stages(&a), stages(&b));
-    a.provenance.wall_time.clear();
-    b.provenance.wall_time.clear();
+    for result in [&mut a, &mut b] {
+        result.provenance.wall_time.clear();
+        result.provenance.daughter_maps.iter_mut().for_each(|map| map.wall_time.clear());
+    }
     assert_eq!(a, b);
 }
 
@@ -101,15 +106,10 @@ async fn kernels_are_those_of_the_same_process() {
         nuclide: "Y-90".into(),
         spacing_mm: vec![2.0, 3.0, 4.5],
         radius_voxels: 3,
-        truncation_radius_mm: None,
+        ..Default::default()
     };
     let answer = server.raw().await.compute_kernel(request).await.expect("a kernel").into_inner();
-    let spec = KernelSpec {
-        nuclide: nuclide::find("Y-90").expect("known"),
-        spacing_cm: [2.0, 3.0, 4.5].map(|mm| mm / 10.0),
-        half_width: [3; 3],
-        truncation_radius_cm: None,
-    };
+    let spec = kernel_spec("Y-90", [2.0, 3.0, 4.5].map(|mm| mm / 10.0), [3; 3]);
     let expected = integrate(&spec, &Control::detached()).expect("not cancelled").s_values_gy();
     for (index, s) in answer.s_gy_per_decay.iter().enumerate() {
         assert_eq!(*s, expected[[index % 4, index / 4 % 4, index / 16]], "value {index}");

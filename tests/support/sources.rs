@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use dosegrid::domain::{Control, Volume, VoxelGrid};
+use dosegrid::domain::{Control, KernelMedium, Source, Volume, VoxelGrid};
 use dosegrid::engine::Device;
 use dosegrid::physics::kernel::{KernelSpec, VoxelKernel, voxel_kernel};
 use dosegrid::physics::nuclide;
@@ -63,9 +63,20 @@ pub(crate) fn kernel(nuclide: &str, grid: &VoxelGrid) -> Arc<VoxelKernel> {
 
 /// The voxel kernel of a nuclide with `half_width` offsets on each side.
 pub(crate) fn kernel_of(nuclide: &str, grid: &VoxelGrid, half_width: [usize; 3]) -> Arc<VoxelKernel> {
-    let nuclide = nuclide::find(nuclide).expect("a known nuclide");
-    let spec = KernelSpec { nuclide, spacing_cm: grid.spacing_cm(), half_width, truncation_radius_cm: None };
-    voxel_kernel(&spec, &Control::detached()).expect("nobody cancels")
+    voxel_kernel(&kernel_spec(nuclide, grid.spacing_cm(), half_width), &Control::detached()).expect("nobody cancels")
+}
+
+/// The kernel in water of a nuclide.
+pub(crate) fn kernel_spec(nuclide: &str, spacing_cm: [f64; 3], half_width: [usize; 3]) -> KernelSpec {
+    let source = nuclide::find(nuclide).expect("a known nuclide").into();
+    KernelSpec::new(&source, KernelMedium::Water, spacing_cm, half_width).expect("energies that kernels have")
+}
+
+/// What EGSnrc was given to emit, for comparisons with it.
+pub(crate) fn egsnrc_source(nuclide: &str) -> Source {
+    let path = format!("{}/data/validation/emissions_{nuclide}.csv", env!("CARGO_MANIFEST_DIR"));
+    let spectrum = dosegrid::formats::emissions::read(path.as_ref()).expect("a spectrum");
+    Source::with_emissions(None, spectrum).expect("a spectrum without a nuclide")
 }
 
 /// Convolves as planned for a workspace, uninterrupted.

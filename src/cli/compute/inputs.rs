@@ -1,14 +1,14 @@
 //! From files to a request. Every file is read even if another is at fault, so that one run names every fault.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Args;
 use super::options::{Options, flag_of};
 use crate::cli::outputs::InputAccount;
 use crate::domain::{
-    ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, LabelMap, LabelMaps, Method, Source,
-    TimeIntegratedActivity, Volume, VoxelGrid,
+    ActivityUnit, Checks, DaughterMap, DensityMap, DoseError, DoseRequest, LabelMap, LabelMaps, Method, RequestParts,
+    Source, TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use crate::formats::{hu_curve, nifti};
 use crate::physics::tissue::DensityCurve;
@@ -34,6 +34,7 @@ impl Inputs {
         let mut warnings = Vec::new();
         let activity = read_activity(args, options.unit, checks);
         let density = read_density(args, checks, &mut warnings);
+        let daughters = read_daughters(options, checks);
         let (labels, names) = args.outputs.read_labels(checks);
         let material_map = args.monte_carlo.material_map.as_deref();
         let materials = material_map.and_then(|path| read_volume(path, "material-map", checks));
@@ -43,13 +44,17 @@ impl Inputs {
             check_grid(grid, density.as_ref().map(|density| density.g_cm3().grid()), density_flag, checks);
             check_grid(grid, labels.as_ref().map(Volume::grid), "labels", checks);
             check_grid(grid, materials.as_ref().map(Volume::grid), "material-map", checks);
+            for daughter in &daughters {
+                check_grid(grid, Some(daughter.activity.decays().grid()), "daughter-activity", checks);
+            }
         }
         let labels = labels.and_then(|labels| checks.at("labels", LabelMap::new(&labels)));
         let materials = materials.and_then(|map| checks.at("material-map", LabelMap::new(&map)));
         check_density_is_there(args, options, checks);
         let own = [&args.activity, &args.density, &args.ct, &args.hu_curve].map(Option::as_deref);
         let material = args.monte_carlo.material.as_deref().map(Path::new);
-        args.outputs.check(own.into_iter().chain(args.monte_carlo.files()).chain([material]), checks);
+        let others = args.monte_carlo.files().into_iter().chain(args.daughters.files());
+        args.outputs.check(own.into_iter().chain(others).chain([material]), checks);
         warn_of_half_life(options, &mut warnings);
         if !checks.is_empty() {
             return None;
@@ -58,7 +63,16 @@ impl Inputs {
         // Other methods do not look at labels: the tables are made here.
         let regions = labels.clone().filter(|_| matches!(method, Method::MonteCarlo(_)));
         let maps = LabelMaps { regions, materials };
-        match DoseRequest::with_labels(activity?, density, maps, options.source.clone()?, method) {
+        let parts = RequestParts {
+            activity: activity?,
+            source: options.sources.as_ref()?.first.clone(),
+            daughters,
+            density,
+            labels: maps,
+            method,
+            weighting: options.weighting,
+        };
+        match DoseRequest::of(parts) {
             Ok(request) => Some(Self { request, labels, names, unit: options.unit?, warnings }),
             Err(DoseError::Invalid(faults)) => {
                 faults.into_iter().for_each(|fault| checks.fail(flag_of(&fault.field), fault.reason));
@@ -102,6 +116,17 @@ fn read_activity(args: &Args, unit: Option<ActivityUnit>, checks: &mut Checks) -
     checks.at("activity", TimeIntegratedActivity::new(volume, unit.unwrap_or(ActivityUnit::BqS)))
 }
 
+/// Maps of the daughters that have one.
+fn read_daughters(options: &Options, checks: &mut Checks) -> Vec<DaughterMap> {
+    let unit = options.unit.unwrap_or(ActivityUnit::BqS);
+    let read = |(source, path): &(Source, PathBuf)| {
+        let volume = read_volume(path, "daughter-activity", checks)?;
+        let activity = checks.at("daughter-activity", TimeIntegratedActivity::new(volume, unit))?;
+        Some(DaughterMap { source: source.clone(), activity })
+    };
+    options.sources.iter().flat_map(|sources| &sources.daughters).filter_map(read).collect()
+}
+
 fn read_density(args: &Args, checks: &mut Checks, warnings: &mut Vec<String>) -> Option<DensityMap> {
     let density = args.density.as_deref().and_then(|path| {
         let volume = read_volume(path, "density", checks)?;
@@ -143,7 +168,7 @@ fn warn_of_ct(ct: &Volume<f32>, curve: &DensityCurve, own_curve: bool, warnings:
 
 fn warn_of_half_life(options: &Options, warnings: &mut Vec<String>) {
     if let (Some(ActivityUnit::Bq { effective_half_life_s }), Some(nuclide)) =
-        (options.unit, options.source.as_ref().and_then(Source::nuclide))
+        (options.unit, options.sources.as_ref().and_then(|sources| sources.first.nuclide()))
         && effective_half_life_s > nuclide.half_life_s * HALF_LIFE_TOLERANCE
     {
         let (effective_h, physical_h) = (effective_half_life_s / 3600.0, nuclide.half_life_s / 3600.0);

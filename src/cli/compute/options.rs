@@ -1,17 +1,19 @@
 //! From flags to what they mean. Faults are named by the flag, without its dashes.
 
 use super::Args;
+use super::daughters::Sources;
 use crate::domain::{
-    ActivityUnit, Checks, DensityCorrection, DeviceSelector, Extras, Invalid, KernelMedium, KernelOptions,
-    LocalOptions, Method, Nuclide, Source,
+    ActivityUnit, BiologicalWeighting, Checks, DensityCorrection, DeviceSelector, Extras, Invalid, KernelMedium,
+    KernelOptions, LocalOptions, Method, Nuclide, Source,
 };
 use crate::physics::nuclide;
 
 /// The flags that name no volume. A part is missing only if a fault was recorded for it.
 pub(super) struct Options {
-    pub(super) source: Option<Source>,
+    pub(super) sources: Option<Sources>,
     pub(super) unit: Option<ActivityUnit>,
     pub(super) method: Option<Method>,
+    pub(super) weighting: Option<BiologicalWeighting>,
     pub(super) target: Target,
 }
 
@@ -27,22 +29,29 @@ impl Options {
     /// Reads all flags and records every fault.
     pub(super) fn check(args: &Args, checks: &mut Checks) -> Self {
         let nuclide = args.nuclide.as_deref().and_then(|name| checks.at("nuclide", nuclide::find(name)));
-        let source = source(args, nuclide, checks);
         let unit = unit(args, nuclide, checks);
+        let sources = sources(args, nuclide, unit, checks);
+        let weighting = args.daughters.weighting(args.outputs.weighted_output.is_some(), checks);
         let method = method(args, checks);
         check_combinations(args, checks);
-        Self { source, unit, method, target: target(args, checks) }
+        Self { sources, unit, method, weighting, target: target(args, checks) }
     }
 }
 
 /// A nuclide, or a spectrum of the caller's own, which needs none.
-fn source(args: &Args, nuclide: Option<&'static Nuclide>, checks: &mut Checks) -> Option<Source> {
+fn sources(
+    args: &Args,
+    nuclide: Option<&'static Nuclide>,
+    unit: Option<ActivityUnit>,
+    checks: &mut Checks,
+) -> Option<Sources> {
     if args.monte_carlo.emissions.is_some() {
         let emissions = args.monte_carlo.emissions(checks)?;
-        return checks.at("emissions", Source::with_emissions(nuclide, emissions));
+        let source = checks.at("emissions", Source::with_emissions(nuclide, emissions));
+        return source.map(|first| Sources { first, daughters: Vec::new() });
     }
-    required(&args.nuclide, "nuclide", checks)?;
-    nuclide.map(Source::from)
+    required(&args.nuclide, "nuclide", checks);
+    args.daughters.sources(nuclide, unit, checks)
 }
 
 fn required<'a, T>(value: &'a Option<T>, flag: &str, checks: &mut Checks) -> Option<&'a T> {
@@ -143,6 +152,9 @@ fn method(args: &Args, checks: &mut Checks) -> Option<Method> {
 
 /// The flag of a field: of an option, or of what it is made from.
 pub(super) fn flag_of(field: &str) -> &str {
+    if field.starts_with("daughter_maps") {
+        return "daughter-activity";
+    }
     match field.rsplit('.').next() {
         Some("minimum_density_g_cm3") => "minimum-density",
         Some("truncation_radius_mm") => "truncation-radius",
@@ -157,11 +169,14 @@ pub(super) fn flag_of(field: &str) -> &str {
         Some("photon_mev") => "photon-cut",
         Some("track_length_mev") => "track-length-below",
         Some("materials") => "material-map",
+        Some("alpha") => "rbe-alpha",
+        Some("recoil") => "rbe-recoil",
+        Some("return_tally") => "tally-output",
         _ => field,
     }
 }
 
-fn number(text: &Option<String>, flag: &str, checks: &mut Checks) -> Option<f64> {
+pub(super) fn number(text: &Option<String>, flag: &str, checks: &mut Checks) -> Option<f64> {
     let text = text.as_deref()?;
     checks.at(flag, text.parse().map_err(|_| Invalid::new(format!("is a number, got `{text}`"))))
 }
@@ -183,6 +198,9 @@ fn check_combinations(args: &Args, checks: &mut Checks) {
         ("hu-curve", args.hu_curve.is_some() && args.ct.is_none(), "without --ct"),
         ("device", args.device.is_some() && args.server.is_some(), "with --server: the server has its own device"),
     ];
+    if args.monte_carlo.emissions.is_some() {
+        args.daughters.given().for_each(|flag| checks.fail(flag, "has no meaning with --emissions"));
+    }
     if !monte_carlo {
         args.monte_carlo.given().for_each(|flag| checks.fail(flag, format!("has no effect {with_method}")));
     }

@@ -83,6 +83,7 @@ mod tests {
             cuts: HistoryCuts { absorption_mev: 0.1, collision_mev: 0.2, photon_mev: 0.3, track_length_mev: 1.0 / 3.0 },
             nuclide: "Lu-177".into(),
             nuclide_data_sha256: "11".into(),
+            source: crate::domain::SourceAccount::default(),
             emissions: EmissionAccount {
                 custom: false,
                 sha256: "22".into(),

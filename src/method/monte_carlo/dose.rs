@@ -61,16 +61,19 @@ pub(super) fn dose(record: TallyRecord, ending: &Ending, control: &Control) -> R
         minimum_density_g_cm3: Some(record.scene.minimum_density_g_cm3),
         nuclide: record.scene.nuclide.clone(),
         nuclide_data_sha256: record.scene.nuclide_data_sha256.clone(),
+        source: record.scene.source.clone(),
         decays: decays.total,
         energy: energy(&record, &account, &dosimetry),
         kernel: None,
         monte_carlo: Some(account),
+        biological_weighting: None,
+        daughter_maps: Vec::new(),
         wall_time: Vec::new(),
     };
     let volume = |values| Volume::from_vec(grid.clone(), values).expect("one value for each voxel of the grid");
     let uncertainty = ending.extras.uncertainty.then(|| volume(sigma));
     let tally = ending.extras.tally.then(|| Box::new(record));
-    Ok(DoseResult { dose: volume(dose), uncertainty, tally, provenance })
+    Ok(DoseResult { dose: volume(dose), uncertainty, weighted: None, tally, provenance })
 }
 
 fn account(

@@ -4,7 +4,8 @@ use sha2::{Digest, Sha256};
 
 use super::medium::Phantom;
 use crate::domain::{
-    DoseRequest, EmissionAccount, HistoryRun, Invalid, MonteCarloOptions, Particle, SceneAccount, Source, TallyRecord,
+    DoseRequest, EmissionAccount, HistoryRun, Invalid, MonteCarloOptions, Particle, SceneAccount, Source,
+    SourceAccount, TallyRecord,
 };
 use crate::engine::transport::Tally;
 use crate::plan::TransportPlan;
@@ -26,6 +27,7 @@ pub(super) fn scene_account(
         cuts: plan.cuts,
         nuclide: source.name().to_owned(),
         nuclide_data_sha256: source.data_sha256().to_owned(),
+        source: SourceAccount::new(source),
         emissions,
         medium: options.medium.name().to_owned(),
         materials: phantom.account(),

@@ -1,17 +1,320 @@
 //! Decay chains: which daughters decay where their parent did, how often, and what all of them emit.
 
+mod bateman;
+
+use std::f64::consts::LN_2;
 use std::sync::Arc;
 
-use crate::domain::source::{LocalEnergy, Member};
-use crate::domain::{Nuclide, Source};
-use crate::physics::nuclide::{data_sha256, emissions};
+use sha2::{Digest, Sha256};
+
+use crate::domain::daughters::{Daughters, InGrowth, LONGEST_IN_EQUILIBRIUM};
+use crate::domain::source::{LeftOut, LocalEnergy, Member};
+use crate::domain::{Emission, EmissionSpectrum, Invalid, Nuclide, Source};
+use crate::physics::nuclide::{self, data_sha256, emissions};
+use bateman::{Stage, decays_within};
 
 impl From<&'static Nuclide> for Source {
     fn from(nuclide: &'static Nuclide) -> Self {
-        let member = Member { nuclide, decays_per_decay: 1.0 };
-        let local =
-            LocalEnergy { alpha_mev: nuclide.mean_energy_mev.alpha, recoil_mev: nuclide.mean_energy_mev.recoil };
-        let spectrum = Arc::new(emissions(nuclide).clone());
-        Self::of_members(vec![member], spectrum, local, data_sha256(nuclide).to_owned())
+        source(nuclide, Daughters::default(), &[]).expect("the default needs nothing that could be at fault")
+    }
+}
+
+/// What decays in the map of a nuclide.
+///
+/// * `apart` – daughters that have a map of their own: they and all that comes after them decay there
+///
+/// # Errors
+/// If a nuclide of `apart` is none of the daughters, or comes twice; if the time of integration is none.
+pub fn source(nuclide: &'static Nuclide, daughters: Daughters, apart: &[&'static Nuclide]) -> Result<Source, Invalid> {
+    daughters.check()?;
+    check_apart(nuclide, apart)?;
+    let chain = Chain::new(nuclide, daughters, apart);
+    let members = chain.members(daughters);
+    let spectrum = Arc::new(spectrum(&members));
+    let local = members.iter().fold(LocalEnergy::default(), |sum, member| {
+        let (mean, decays) = (member.nuclide.mean_energy_mev, member.decays_per_decay);
+        LocalEnergy {
+            alpha_mev: sum.alpha_mev + decays * mean.alpha,
+            recoil_mev: sum.recoil_mev + decays * mean.recoil,
+        }
+    });
+    let sha256 = sha256(&members);
+    Ok(Source::of_members(members, daughters, spectrum, local, sha256).without(chain.left_out))
+}
+
+/// All that can come of a nuclide, itself first, each after all that it comes from.
+pub fn descendants(nuclide: &'static Nuclide) -> Vec<&'static Nuclide> {
+    let mut found = Vec::new();
+    visit(nuclide, &|_| true, &mut found);
+    found.reverse();
+    found
+}
+
+/// Those nuclides that can come of another.
+pub fn among_descendants(nuclide: &'static Nuclide, others: &[&'static Nuclide]) -> Vec<&'static Nuclide> {
+    let after = &descendants(nuclide)[1..];
+    others.iter().copied().filter(|other| after.iter().any(|known| std::ptr::eq(*known, *other))).collect()
+}
+
+/// Appends a nuclide after all that comes of it.
+fn visit(nuclide: &'static Nuclide, follow: &dyn Fn(&'static Nuclide) -> bool, found: &mut Vec<&'static Nuclide>) {
+    for daughter in known_daughters(nuclide).filter(|daughter| follow(daughter)) {
+        if !found.iter().any(|known| std::ptr::eq(*known, daughter)) {
+            visit(daughter, follow, found);
+        }
+    }
+    found.push(nuclide);
+}
+
+fn known_daughters(nuclide: &'static Nuclide) -> impl Iterator<Item = &'static Nuclide> {
+    nuclide.decays.iter().filter_map(|decay| nuclide::named(&decay.daughter))
+}
+
+fn check_apart(nuclide: &'static Nuclide, apart: &[&'static Nuclide]) -> Result<(), Invalid> {
+    let descendants = descendants(nuclide);
+    for (number, daughter) in apart.iter().enumerate() {
+        let name = &daughter.name;
+        if !descendants[1..].iter().any(|known| std::ptr::eq(*known, *daughter)) {
+            return Err(Invalid::new(format!("{name} is not a daughter of {}", nuclide.name)));
+        }
+        if apart[..number].iter().any(|other| std::ptr::eq(*other, *daughter)) {
+            return Err(Invalid::new(format!("{name} has more than one map")));
+        }
+    }
+    Ok(())
+}
+
+/// The nuclides that decay in one map, each after all that it comes from.
+struct Chain {
+    nuclides: Vec<&'static Nuclide>,
+    left_out: Vec<LeftOut>,
+}
+
+impl Chain {
+    fn new(nuclide: &'static Nuclide, daughters: Daughters, apart: &[&'static Nuclide]) -> Self {
+        let is_apart = |daughter: &Nuclide| apart.iter().any(|other| std::ptr::eq(*other, daughter));
+        let longest_s = match daughters {
+            Daughters::ParentOnly => return Self { nuclides: vec![nuclide], left_out: Vec::new() },
+            Daughters::Equilibrium => LONGEST_IN_EQUILIBRIUM * nuclide.half_life_s,
+            Daughters::InGrowth(_) => f64::INFINITY,
+        };
+        let follow = |daughter: &'static Nuclide| daughter.half_life_s <= longest_s && !is_apart(daughter);
+        let mut nuclides = Vec::new();
+        visit(nuclide, &follow, &mut nuclides);
+        nuclides.reverse();
+        let mut left_out: Vec<LeftOut> = Vec::new();
+        for decay in nuclides.iter().flat_map(|member| &member.decays) {
+            let half_life_s = match nuclide::named(&decay.daughter) {
+                Some(daughter) if follow(daughter) || is_apart(daughter) => continue,
+                Some(daughter) => daughter.half_life_s,
+                None => match decay.daughter_half_life_s {
+                    Some(half_life_s) => half_life_s,
+                    None => continue,
+                },
+            };
+            if !left_out.iter().any(|known| known.name == decay.daughter) {
+                left_out.push(LeftOut { name: decay.daughter.clone(), half_life_s });
+            }
+        }
+        Self { nuclides, left_out }
+    }
+
+    /// How often each decays per decay of the first.
+    fn members(&self, daughters: Daughters) -> Vec<Member> {
+        let parents: Vec<Vec<(usize, f64)>> = self.nuclides.iter().map(|nuclide| self.parents(nuclide)).collect();
+        let decays = match daughters {
+            Daughters::ParentOnly | Daughters::Equilibrium => in_the_end(&parents),
+            Daughters::InGrowth(growth) => self.within(&growth, parents),
+        };
+        let member = |(&nuclide, decays): (&&'static Nuclide, f64)| Member { nuclide, decays_per_decay: decays };
+        self.nuclides.iter().zip(decays).map(member).collect()
+    }
+
+    /// Members by whose decays a nuclide comes about, and their branching ratios.
+    fn parents(&self, nuclide: &Nuclide) -> Vec<(usize, f64)> {
+        let branching = |parent: &Nuclide| -> f64 {
+            parent.decays.iter().filter(|decay| decay.daughter == nuclide.name).map(|decay| decay.branching).sum()
+        };
+        let ratios = self.nuclides.iter().enumerate().map(|(number, parent)| (number, branching(parent)));
+        ratios.filter(|(_, branching)| *branching > 0.0).collect()
+    }
+
+    fn within(&self, growth: &InGrowth, parents: Vec<Vec<(usize, f64)>>) -> Vec<f64> {
+        let stages: Vec<Stage> = self
+            .nuclides
+            .iter()
+            .zip(parents)
+            .enumerate()
+            .map(|(number, (nuclide, parents))| {
+                let decay_per_s = LN_2 / nuclide.half_life_s;
+                let effective = growth.effective_half_life_s.filter(|_| number == 0);
+                let loss_per_s = effective.map_or(decay_per_s, |half_life_s| decay_per_s.max(LN_2 / half_life_s));
+                Stage { decay_per_s, loss_per_s, parents }
+            })
+            .collect();
+        let decays = decays_within(&stages, growth.integration_time_s);
+        decays.iter().map(|member| member / decays[0]).collect()
+    }
+}
+
+/// How often each decays per decay of the first, once all has decayed.
+fn in_the_end(parents: &[Vec<(usize, f64)>]) -> Vec<f64> {
+    let mut decays: Vec<f64> = Vec::with_capacity(parents.len());
+    for feeding in parents {
+        let fed = feeding.iter().map(|&(parent, branching)| decays[parent] * branching).sum();
+        decays.push(if decays.is_empty() { 1.0 } else { fed });
+    }
+    decays
+}
+
+/// What all members emit per decay of the first.
+fn spectrum(members: &[Member]) -> EmissionSpectrum {
+    let scaled = |member: &Member| {
+        let decays = member.decays_per_decay;
+        let emissions = emissions(member.nuclide).emissions().iter();
+        emissions.map(move |emission| Emission { yield_per_decay: emission.yield_per_decay * decays, ..*emission })
+    };
+    let emissions = members.iter().flat_map(scaled).collect();
+    EmissionSpectrum::or_nothing(emissions).expect("parts of good spectra, few enough")
+}
+
+/// Of the data of all members and of how often they decay.
+fn sha256(members: &[Member]) -> String {
+    if let [Member { nuclide, .. }] = members {
+        return data_sha256(nuclide).to_owned();
+    }
+    let mut digest = Sha256::new();
+    for Member { nuclide, decays_per_decay } in members {
+        digest.update(data_sha256(nuclide));
+        digest.update(decays_per_decay.to_le_bytes());
+    }
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::physics::nuclide::find;
+
+    fn named(name: &str) -> &'static Nuclide {
+        find(name).expect("a known nuclide")
+    }
+
+    fn decays(source: &Source) -> Vec<(&str, f64)> {
+        source.members().iter().map(|member| (member.nuclide.name.as_str(), member.decays_per_decay)).collect()
+    }
+
+    fn of<'a>(decays: &[(&'a str, f64)], name: &str) -> f64 {
+        decays.iter().find(|(known, _)| *known == name).map_or(0.0, |(_, decays)| *decays)
+    }
+
+    #[test]
+    fn actinium_ends_in_bismuth_209() {
+        let source = Source::from(named("Ac-225"));
+        let found = decays(&source);
+        assert_eq!(found[0], ("Ac-225", 1.0));
+        for name in ["Fr-221", "At-217", "Bi-213", "Pb-209"] {
+            assert!((of(&found, name) - 1.0).abs() < 1e-3, "{name}: {found:?}");
+        }
+        let (polonium, thallium) = (of(&found, "Po-213"), of(&found, "Tl-209"));
+        assert!((0.975..0.982).contains(&polonium) && (0.019..0.023).contains(&thallium), "{found:?}");
+        assert!((polonium + thallium - of(&found, "Bi-213")).abs() < 1e-3, "{found:?}");
+        // Four alpha particles of 5.8 to 8.4 MeV.
+        assert!((27.0..28.5).contains(&source.local().alpha_mev), "{:?}", source.local());
+        assert!((0.45..0.60).contains(&source.local().recoil_mev), "{:?}", source.local());
+        assert!(source.left_out().is_empty(), "{:?}", source.left_out());
+    }
+
+    #[test]
+    fn what_lives_much_longer_is_left_out_and_named() {
+        let source = Source::from(named("At-211"));
+        assert_eq!(source.members().len(), 2);
+        assert!((of(&decays(&source), "Po-211") - 0.582).abs() < 2e-3);
+        assert!(source.left_out().iter().any(|left| left.name == "Bi-207" && left.half_life_s > 9e8));
+        let iodine = Source::from(named("I-131"));
+        assert!((0.010..0.013).contains(&of(&decays(&iodine), "Xe-131m")), "{:?}", decays(&iodine));
+        let technetium = Source::from(named("Tc-99m"));
+        assert!(technetium.left_out().iter().any(|left| left.name == "Tc-99"), "{:?}", technetium.left_out());
+    }
+
+    #[test]
+    fn a_daughter_with_a_map_of_its_own_takes_all_that_follow_it() {
+        let (actinium, bismuth) = (named("Ac-225"), named("Bi-213"));
+        let stays = source(actinium, Daughters::Equilibrium, &[bismuth]).expect("a daughter");
+        let moved = source(bismuth, Daughters::Equilibrium, &[]).expect("a source");
+        let whole = Source::from(actinium);
+        let names: Vec<&str> = decays(&stays).iter().map(|(name, _)| *name).collect();
+        assert!(names.contains(&"At-217") && !names.contains(&"Bi-213") && !names.contains(&"Tl-209"), "{names:?}");
+        // Some polonium-213 comes about without bismuth: from the beta decay of astatine-217.
+        assert!((1e-5..1e-3).contains(&of(&decays(&stays), "Po-213")), "{:?}", decays(&stays));
+        let bismuth_decays = of(&decays(&whole), "Bi-213");
+        let sum = stays.released_mev() + bismuth_decays * moved.released_mev();
+        assert!((sum / whole.released_mev() - 1.0).abs() < 1e-3, "{sum} {}", whole.released_mev());
+        for (apart, fault) in [
+            (vec![named("Lu-177")], "not a daughter"),
+            (vec![bismuth, bismuth], "more than one"),
+            (vec![actinium], "not a"),
+        ] {
+            let Invalid(reason) = source(actinium, Daughters::Equilibrium, &apart).expect_err("a bad list");
+            assert!(reason.contains(fault), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_parent_alone_emits_what_its_data_say() {
+        let actinium = named("Ac-225");
+        let alone = source(actinium, Daughters::ParentOnly, &[]).expect("a source");
+        assert_eq!(decays(&alone), [("Ac-225", 1.0)]);
+        assert!((alone.released_mev() / actinium.mean_energy_mev.total() - 1.0).abs() < 1e-9);
+        assert_eq!(alone.data_sha256(), data_sha256(actinium));
+        assert_ne!(alone.data_sha256(), Source::from(actinium).data_sha256());
+    }
+
+    #[test]
+    fn daughters_grow_in() {
+        let growth = |name, time_s: f64, effective_half_life_s| {
+            let growth = InGrowth { integration_time_s: time_s, effective_half_life_s };
+            source(named(name), Daughters::InGrowth(growth), &[]).expect("a source")
+        };
+        // Thorium-227 brings about radium-223, which lives not much shorter.
+        let thorium = named("Th-227");
+        let day = 86_400.0;
+        let (a, b) = (LN_2 / thorium.half_life_s, LN_2 / named("Ra-223").half_life_s);
+        let t = 20.0 * day;
+        let parent = -f64::exp_m1(-a * t);
+        let daughter = 1.0 - (b * f64::exp(-a * t) - a * f64::exp(-b * t)) / (b - a);
+        let found = of(&decays(&growth("Th-227", t, None)), "Ra-223");
+        assert!((found / (daughter / parent) - 1.0).abs() < 1e-9, "{found} {}", daughter / parent);
+        // In the end as in equilibrium, with what lives longest.
+        let late = growth("Ac-225", 400.0 * day, None);
+        for (found, expected) in decays(&late).iter().zip(decays(&Source::from(named("Ac-225")))) {
+            assert!(found.0 == expected.0 && (found.1 - expected.1).abs() < 1e-9, "{found:?} {expected:?}");
+        }
+        // Of bismuth-207, with 31 years, little decays within a year, and nothing is left out.
+        let astatine = growth("At-211", 365.0 * day, None);
+        let bismuth = of(&decays(&astatine), "Bi-207");
+        let constant = LN_2 / named("Bi-207").half_life_s;
+        let expected = 0.418 * -f64::exp_m1(-constant * 365.0 * day);
+        assert!((bismuth / expected - 1.0).abs() < 5e-3, "{bismuth} {expected}");
+        assert!(astatine.left_out().is_empty(), "{:?}", astatine.left_out());
+        // Washed out before it decays, the parent leaves no daughters behind: the ratio of their decays is the same.
+        let washed = of(&decays(&growth("Th-227", 4000.0 * day, Some(2.0 * day))), "Ra-223");
+        assert!((washed - 1.0).abs() < 1e-9, "{washed}");
+        let bad = Daughters::InGrowth(InGrowth { integration_time_s: f64::NAN, effective_half_life_s: None });
+        assert!(source(thorium, bad, &[]).is_err());
+    }
+
+    #[test]
+    fn every_nuclide_has_a_chain_that_ends() {
+        for nuclide in nuclide::all() {
+            let chain = descendants(nuclide);
+            assert!(std::ptr::eq(chain[0], nuclide));
+            for (number, member) in chain.iter().enumerate().skip(1) {
+                let feeds = |parent: &&&Nuclide| parent.decays.iter().any(|decay| decay.daughter == member.name);
+                assert!(chain[..number].iter().any(|parent| feeds(&parent)), "{} in {}", member.name, nuclide.name);
+            }
+            let source = Source::from(nuclide);
+            assert!(source.released_mev() > 0.0, "{}", nuclide.name);
+        }
     }
 }

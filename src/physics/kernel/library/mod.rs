@@ -15,7 +15,7 @@ mod header;
 mod photons;
 
 pub use charged::{ChargedKernel, ChargedKernels};
-pub use header::LibraryHeader;
+pub use header::{LibraryHeader, data_sha256};
 pub use photons::{PhotonKernel, PhotonKernels};
 
 /// Kernels of one medium.

@@ -1,0 +1,143 @@
+//! Decays within a time along a chain: Bateman's equations by a rational approximation of the matrix exponential.
+//!
+//! Bateman's own sum of exponentials divides by differences of decay constants and fails where two are nearly equal; scaling and squaring suffers where they span
+//! twenty decades. The Chebyshev rational approximation (CRAM) of order 16 does neither: its error is about 10⁻¹² of the atoms at the start, for any decay
+//! constants and times.
+//!
+//! Source: M. Pusa, Nucl. Sci. Eng. 169 (2011) 155, for burn-up chains; the incomplete partial fractions and their coefficients: M. Pusa, Nucl. Sci. Eng. 182
+//! (2016) 297, eqs. 10 to 12 and table of order 16.
+
+use rustfft::num_complex::Complex;
+
+/// Residues of the factors.
+const RESIDUES: [Complex<f64>; 8] = [
+    Complex::new(5.464930576870210e3, -3.797983575308356e4),
+    Complex::new(9.045112476907548e1, -1.115537522430261e3),
+    Complex::new(2.344818070467641e2, -4.228020157070496e2),
+    Complex::new(9.453304067358312e1, -2.951294291446048e2),
+    Complex::new(7.283792954673409e2, -1.205646080220011e5),
+    Complex::new(3.648229059594851e1, -1.155509621409682e2),
+    Complex::new(2.547321630156819e1, -2.639500283021502e1),
+    Complex::new(2.394538338734709e1, -5.650522971778156),
+];
+/// Poles of the factors.
+const POLES: [Complex<f64>; 8] = [
+    Complex::new(3.509103608414918, 8.436198985884374),
+    Complex::new(5.948152268951177, 3.587457362018322),
+    Complex::new(-5.264971343442647, 16.22022147316793),
+    Complex::new(1.419375897185666, 10.92536348449672),
+    Complex::new(6.416177699099435, 1.194122393370139),
+    Complex::new(4.993174737717997, 5.996881713603942),
+    Complex::new(-1.413928462488886, 13.49772569889275),
+    Complex::new(-10.84391707869699, 19.27744616718165),
+];
+/// Limit of the approximation for large arguments.
+const LIMIT: f64 = 2.124853710495224e-16;
+
+/// A member of a chain; those that feed it come before it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Stage {
+    /// Decay constant [1/s].
+    pub(super) decay_per_s: f64,
+    /// With what its atoms disappear, by decay and otherwise: not below the decay constant [1/s].
+    pub(super) loss_per_s: f64,
+    /// Members by whose decays it comes about, and their branching ratios.
+    pub(super) parents: Vec<(usize, f64)>,
+}
+
+/// Decays of each member within a time, for one atom of the first member at time 0 and none of the others.
+///
+/// * `time_s` – finite, not negative [s]
+pub(super) fn decays_within(stages: &[Stage], time_s: f64) -> Vec<f64> {
+    let mut atoms = vec![0.0; stages.len()];
+    let mut decays = vec![0.0; stages.len()];
+    atoms[0] = 1.0;
+    let mut solved = vec![Complex::default(); stages.len()];
+    for (pole, residue) in POLES.iter().zip(&RESIDUES) {
+        for (number, stage) in stages.iter().enumerate() {
+            let fed: Complex<f64> = stage
+                .parents
+                .iter()
+                .map(|&(parent, branching)| solved[parent] * (branching * stages[parent].decay_per_s * time_s))
+                .sum();
+            solved[number] = (atoms[number] - fed) / (-stage.loss_per_s * time_s - pole);
+        }
+        for (number, stage) in stages.iter().enumerate() {
+            let counted = (decays[number] - solved[number] * (stage.decay_per_s * time_s)) / -pole;
+            atoms[number] += 2.0 * (residue * solved[number]).re;
+            decays[number] += 2.0 * (residue * counted).re;
+        }
+    }
+    // Rounding may leave a little below 0.
+    decays.into_iter().map(|decays| (decays * LIMIT).max(0.0)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(decay_per_s: &[f64]) -> Vec<Stage> {
+        let stage = |(number, &rate): (usize, &f64)| Stage {
+            decay_per_s: rate,
+            loss_per_s: rate,
+            parents: if number == 0 { Vec::new() } else { vec![(number - 1, 1.0)] },
+        };
+        decay_per_s.iter().enumerate().map(stage).collect()
+    }
+
+    #[test]
+    fn one_nuclide_decays_exponentially() {
+        for lambda_t in [1e-9, 1e-3, 1.0, 30.0, 1e6, 1e14] {
+            let found = decays_within(&chain(&[lambda_t]), 1.0)[0];
+            let expected = -f64::exp_m1(-lambda_t);
+            assert!((found - expected).abs() < 1e-13, "{lambda_t}: {found} {expected}");
+        }
+    }
+
+    #[test]
+    fn two_nuclides_follow_bateman() {
+        // ∫ λ₂ N₂ dt = 1 − (λ₂ e^(−λ₁t) − λ₁ e^(−λ₂t)) / (λ₂ − λ₁); for equal constants 1 − (1 + λt) e^(−λt).
+        for (a, b) in [(1.0, 3.0), (3.0, 1.0), (1e-3, 1e5), (0.2, 1e-9)] {
+            let expected = 1.0 - (b * f64::exp(-a) - a * f64::exp(-b)) / (b - a);
+            let found = decays_within(&chain(&[a, b]), 1.0)[1];
+            assert!((found - expected).abs() < 1e-12, "{a} {b}: {found} {expected}");
+        }
+        for b in [2.0, 2.0 + 1e-12, 2.0 - 1e-7] {
+            let found = decays_within(&chain(&[2.0, b]), 1.0)[1];
+            let expected = 1.0 - 3.0 * f64::exp(-2.0);
+            assert!((found - expected).abs() < 1e-7, "{b}: {found} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_long_chain_of_equal_constants_is_a_gamma_distribution() {
+        // 1 − e^(−x) Σ x^k / k! for k from 0 to 5.
+        let x: f64 = 4.0;
+        let terms = (0..6).scan(1.0, |term, k| {
+            let this = *term;
+            *term *= x / f64::from(k + 1);
+            Some(this)
+        });
+        let expected = 1.0 - f64::exp(-x) * terms.sum::<f64>();
+        let found = decays_within(&chain(&[x; 6]), 1.0)[5];
+        assert!((found - expected).abs() < 1e-11, "{found} {expected}");
+    }
+
+    #[test]
+    fn every_daughter_decays_as_often_in_the_end() {
+        // Actinium-225 to bismuth-209, over a hundred half-lives of the first.
+        let half_lives_s = [864_000.0, 288.0, 0.0323, 2736.0, 3.7e-6, 11_700.0];
+        let rates: Vec<f64> = half_lives_s.iter().map(|half_life_s| std::f64::consts::LN_2 / half_life_s).collect();
+        for decays in decays_within(&chain(&rates), 8.64e7) {
+            assert!((decays - 1.0).abs() < 1e-12, "{decays}");
+        }
+    }
+
+    #[test]
+    fn what_is_washed_out_does_not_decay() {
+        let mut stages = chain(&[1.0, 50.0]);
+        stages[0].loss_per_s = 4.0;
+        let found = decays_within(&stages, 1e3);
+        assert!(found.iter().all(|decays| (decays - 0.25).abs() < 1e-13), "{found:?}");
+    }
+}

@@ -1,0 +1,192 @@
+//! Doses of decay chains: daughters in the map of their parent and in maps of their own, and the biologically weighted dose.
+
+use std::sync::Arc;
+
+use dosegrid::domain::{
+    ActivityUnit, BiologicalWeighting, Control, DaughterMap, Daughters, DensityMap, DeviceSelector, DoseRequest,
+    DoseResult, Extras, KernelOptions, LabelMap, LabelMaps, LocalOptions, Method, MonteCarloOptions, Nuclide,
+    RequestParts, Source, StopReason, TimeIntegratedActivity, Volume, VoxelGrid,
+};
+use dosegrid::engine::Device;
+use dosegrid::method::run;
+use dosegrid::physics::{chain, nuclide};
+use dosegrid::plan::{Limits, plan_maps};
+
+const GY_PER_MEV_PER_G: f64 = 1.602_176_634e-10;
+/// Voxels of 3 × 3 × 4 mm.
+const VOLUME_CM3: f64 = 0.036;
+
+fn named(name: &str) -> &'static Nuclide {
+    nuclide::find(name).expect("a known nuclide")
+}
+
+fn grid() -> Arc<VoxelGrid> {
+    Arc::new(VoxelGrid::new([7, 6, 5], [3.0, 3.0, 4.0]).expect("a good grid"))
+}
+
+fn volume(value: impl Fn(usize) -> f32) -> Volume<f32> {
+    let grid = grid();
+    let values = (0..grid.voxels()).map(value).collect();
+    Volume::from_vec(grid, values).expect("a value for each voxel")
+}
+
+fn activity(value: impl Fn(usize) -> f32) -> TimeIntegratedActivity {
+    TimeIntegratedActivity::new(volume(value), ActivityUnit::BqS).expect("an activity")
+}
+
+/// Decays of the parent: two thirds of the voxels.
+fn parent_decays(voxel: usize) -> f32 {
+    if voxel.is_multiple_of(3) { 0.0 } else { 1e8 * (1.0 + voxel as f32) }
+}
+
+/// Decays of the daughter: one corner.
+fn daughter_decays(voxel: usize) -> f32 {
+    if voxel < 40 { 3e9 } else { 0.0 }
+}
+
+fn density(voxel: usize) -> f32 {
+    [0.26, 1.05, 1.9, 0.02][voxel % 4]
+}
+
+fn parts(source: Source, activity: TimeIntegratedActivity, method: Method) -> RequestParts {
+    let density = Some(DensityMap::new(volume(density)).expect("a density"));
+    let labels = LabelMaps::default();
+    RequestParts { activity, source, daughters: Vec::new(), density, labels, method, weighting: None }
+}
+
+fn dose(parts: RequestParts) -> DoseResult {
+    let request = DoseRequest::of(parts).expect("a good request");
+    let limits = Limits { host_bytes: 1 << 32, workspace_bytes: 1 << 30 };
+    let plan = plan_maps(&grid(), request.sources(), request.method(), &limits).expect("it fits");
+    let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+    run(&mut device, &plan, &request, &Control::detached()).expect("a dose")
+}
+
+fn monte_carlo(seed: u64) -> Method {
+    let mut options = MonteCarloOptions { seed, ..MonteCarloOptions::default() };
+    options.stop.histories = Some(3200);
+    options.extras = Extras { uncertainty: true, tally: false };
+    Method::MonteCarlo(Box::new(options))
+}
+
+/// Actinium-225, and bismuth-213 in a map of its own.
+fn with_moved_bismuth(method: Method) -> RequestParts {
+    let bismuth = named("Bi-213");
+    let stays = chain::source(named("Ac-225"), Daughters::Equilibrium, &[bismuth]).expect("a daughter");
+    let moved = DaughterMap { source: bismuth.into(), activity: activity(daughter_decays) };
+    RequestParts { daughters: vec![moved], ..parts(stays, activity(parent_decays), method) }
+}
+
+#[test]
+fn the_dose_of_several_maps_is_the_sum_of_their_doses() {
+    for method in [Method::Local(LocalOptions::default()), Method::Kernel(KernelOptions::default())] {
+        let all = with_moved_bismuth(method.clone());
+        let stays = dose(parts(all.source.clone(), activity(parent_decays), method.clone()));
+        let moved = dose(parts(named("Bi-213").into(), activity(daughter_decays), method.clone()));
+        let both = dose(all);
+        for (voxel, sum) in both.dose.as_slice().iter().enumerate() {
+            let expected = stays.dose.as_slice()[voxel] + moved.dose.as_slice()[voxel];
+            assert_eq!(*sum, expected, "{} voxel {voxel}", method.name());
+        }
+        let [a, b, sum] = [&stays, &moved, &both].map(|result| result.provenance.energy);
+        assert_eq!(sum.emitted_mev, a.emitted_mev + b.emitted_mev);
+        assert_eq!(sum.deposited_mev, a.deposited_mev + b.deposited_mev);
+        assert_eq!(sum.voxels_without_dose, a.voxels_without_dose);
+        assert_eq!(both.provenance.daughter_maps.len(), 1);
+        assert_eq!(both.provenance.daughter_maps[0].nuclide, "Bi-213");
+        assert!(both.provenance.source.members.iter().all(|member| member.nuclide != "Bi-213"));
+    }
+}
+
+#[test]
+fn maps_of_a_transport_have_random_numbers_of_their_own() {
+    let with_regions = |mut parts: RequestParts| {
+        parts.labels.regions =
+            Some(LabelMap::new(&volume(|voxel| if voxel < 90 { 1.0 } else { 2.0 })).expect("labels"));
+        parts
+    };
+    let both = dose(with_regions(with_moved_bismuth(monte_carlo(5))));
+    let account = |result: &DoseResult| result.provenance.monte_carlo.clone().expect("a transport");
+    let seeds = [account(&both).seed, both.provenance.daughter_maps[0].monte_carlo.as_ref().expect("a transport").seed];
+    assert!(seeds[0] == 5 && seeds[1] != 5, "{seeds:?}");
+    let stays = with_moved_bismuth(monte_carlo(5)).source;
+    let stays = dose(with_regions(parts(stays, activity(parent_decays), monte_carlo(seeds[0]))));
+    let moved = dose(with_regions(parts(named("Bi-213").into(), activity(daughter_decays), monte_carlo(seeds[1]))));
+    let sigma = |result: &DoseResult| result.uncertainty.clone().expect("asked for").into_vec();
+    let (a, b, sum) = (sigma(&stays), sigma(&moved), sigma(&both));
+    for voxel in 0..grid().voxels() {
+        assert_eq!(both.dose.as_slice()[voxel], stays.dose.as_slice()[voxel] + moved.dose.as_slice()[voxel]);
+        assert_eq!(sum[voxel], a[voxel].hypot(b[voxel]), "voxel {voxel}");
+    }
+    for ((sum, a), b) in account(&both).regions.iter().zip(account(&stays).regions).zip(account(&moved).regions) {
+        assert_eq!((sum.mean_gy, sum.sigma_gy), (a.mean_gy + b.mean_gy, a.sigma_gy.hypot(b.sigma_gy)));
+    }
+}
+
+#[test]
+fn what_stays_in_place_needs_no_histories() {
+    // Polonium-212 emits next to nothing but one alpha particle of 8.785 MeV.
+    let polonium = chain::source(named("Po-212"), Daughters::ParentOnly, &[]).expect("a source");
+    let local_mev = polonium.local_mev();
+    assert!((8.9..9.0).contains(&local_mev), "{local_mev}");
+    let result = dose(parts(polonium, activity(parent_decays), monte_carlo(1)));
+    let sigma = result.uncertainty.expect("asked for");
+    for (voxel, &found) in result.dose.as_slice().iter().enumerate() {
+        let mass_g = f64::from(density(voxel)) * VOLUME_CM3;
+        let expected = f64::from(parent_decays(voxel)) * local_mev / mass_g * GY_PER_MEV_PER_G;
+        let expected = if density(voxel) < 0.05 { 0.0 } else { expected };
+        assert!((f64::from(found) - expected).abs() <= 1e-6 * expected, "voxel {voxel}: {found} {expected}");
+        assert_eq!(sigma.as_slice()[voxel], 0.0);
+    }
+    let account = result.provenance.monte_carlo.expect("a transport");
+    assert_eq!((account.stopped_by, account.histories), (StopReason::NothingToFollow, 0));
+    let energy = result.provenance.energy;
+    assert!((energy.deposited_mev / energy.emitted_mev - 1.0).abs() < 1e-12 && energy.without_dose_mev > 0.0);
+}
+
+#[test]
+fn weighted_doses_differ_by_the_weighted_energy_whatever_the_method() {
+    let weighting = BiologicalWeighting { alpha: 5.0, recoil: 2.0 };
+    for method in [Method::Local(LocalOptions::default()), Method::Kernel(KernelOptions::default()), monte_carlo(3)] {
+        let request = RequestParts { weighting: Some(weighting), ..with_moved_bismuth(method) };
+        let excess = [&request.source, &request.daughters[0].source].map(|source| {
+            let local = source.local();
+            4.0 * local.alpha_mev + local.recoil_mev
+        });
+        let result = dose(request);
+        let weighted = result.weighted.expect("asked for");
+        for (voxel, (weighted, dose)) in weighted.as_slice().iter().zip(result.dose.as_slice()).enumerate() {
+            let mass_g = f64::from(density(voxel)) * VOLUME_CM3;
+            let mev = f64::from(parent_decays(voxel)) * excess[0] + f64::from(daughter_decays(voxel)) * excess[1];
+            let expected = if density(voxel) < 0.05 { 0.0 } else { mev / mass_g * GY_PER_MEV_PER_G };
+            let found = f64::from(*weighted) - f64::from(*dose);
+            assert!((found - expected).abs() <= 1e-6 * f64::from(*weighted), "voxel {voxel}: {found} {expected}");
+        }
+        assert_eq!(result.provenance.biological_weighting, Some(weighting));
+    }
+    // The default; nothing is weighted unless asked.
+    assert_eq!(BiologicalWeighting::default(), BiologicalWeighting { alpha: 5.0, recoil: 5.0 });
+    let plain = dose(with_moved_bismuth(Method::Local(LocalOptions::default())));
+    assert!(plain.weighted.is_none() && plain.provenance.biological_weighting.is_none());
+}
+
+#[test]
+fn bad_maps_and_weights_are_refused_by_name() {
+    let mut bad = with_moved_bismuth(Method::Local(LocalOptions::default()));
+    // The daughter decays with its parent as well; its map is on another grid; no weight is.
+    bad.source = named("Ac-225").into();
+    let elsewhere = Arc::new(VoxelGrid::new([1, 1, 1], [3.0; 3]).expect("a grid"));
+    let elsewhere = Volume::from_vec(elsewhere, vec![1.0]).expect("one value");
+    bad.daughters[0].activity = TimeIntegratedActivity::new(elsewhere, ActivityUnit::BqS).expect("an activity");
+    bad.weighting = Some(BiologicalWeighting { alpha: f64::NAN, recoil: -1.0 });
+    let Err(dosegrid::domain::DoseError::Invalid(faults)) = DoseRequest::of(bad) else { panic!("not refused") };
+    let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
+    for field in [
+        "daughter_maps[0].activity.grid",
+        "daughter_maps[0].nuclide",
+        "biological_weighting.alpha",
+        "biological_weighting.recoil",
+    ] {
+        assert!(fields.contains(&field), "{field} in {fields:?}");
+    }
+}

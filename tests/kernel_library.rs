@@ -1,0 +1,168 @@
+//! The library of point kernels: against EGSnrc, against itself computed anew, and its sums over spectra against Monte Carlo.
+
+mod against_egsnrc;
+mod against_transport;
+
+use dosegrid::domain::{Emission, EmissionSpectrum, KernelMedium, Particle};
+use dosegrid::kernel_library::{LibraryPlan, Maker, energies_mev};
+use dosegrid::physics::constants::ELECTRON_REST_ENERGY_MEV;
+use dosegrid::physics::kernel::library::{ChargedKernel, KernelLibrary, PhotonKernel, data_sha256};
+use dosegrid::physics::kernel::{library, radial_kernel};
+use dosegrid::physics::material;
+use dosegrid::validate::phantom::line;
+use dosegrid::validate::statistics::Estimate;
+
+/// Difference of a mean radius from the stored one that must not escape.
+const SEEN: f64 = 0.01;
+/// Standard deviations of the mean by which the two may differ; with the 7 degrees of freedom of eight seeds, by chance once in 200 times.
+const SIGMAS: f64 = 4.0;
+
+fn maker(medium: KernelMedium, seed: u64, histories: u64) -> Maker<'static> {
+    let medium = material::find(medium.name()).expect("a medium is a material");
+    Maker::new(&LibraryPlan { medium, seed, histories }).expect("a good number")
+}
+
+/// Mean number of the bin, of what lies in bins: for bins by octave a kind of mean logarithm of the radius.
+fn mean_bin(parts: &[f32]) -> f64 {
+    let (mut sum, mut whole) = (0.0, 0.0);
+    for (bin, part) in parts.iter().enumerate() {
+        sum += (bin as f64 + 0.5) * f64::from(*part);
+        whole += f64::from(*part);
+    }
+    sum / whole
+}
+
+/// The mean over eight seeds, and how well it is known.
+fn over_seeds(of: impl Fn(u64) -> f64) -> Estimate {
+    let found: Vec<(f64, f64)> = (100..108).map(|seed| (of(seed), 1.0)).collect();
+    Estimate::of_groups(&found)
+}
+
+fn assert_stored(what: &str, found: Estimate, stored: f64) {
+    assert!((SIGMAS + 2.0) * found.sigma < SEEN * stored, "{what}: ± {} cannot see {SEEN}", found.sigma / stored);
+    let sigmas = (found.mean - stored) / found.sigma.hypot(1e-3 * stored);
+    assert!(sigmas.abs() < SIGMAS, "{what}: {} is {sigmas:.1} σ off {stored}", found.mean);
+}
+
+#[test]
+fn stored_kernels_are_what_transport_gives() {
+    for medium in KernelMedium::ALL {
+        let library = library(medium);
+        let node = |particle: Particle, mev: f64| {
+            let near = |energy: &f64| (energy / mev).ln().abs() < 1e-5;
+            energies_mev(particle).iter().position(near).expect("a node")
+        };
+        let [electron, positron, photon] = [1e-3 * 256.0, 1e-3 * 512.0, 1e-3 * 128.0];
+        let kernel = &library.electrons.kernels()[node(Particle::Electron, electron)];
+        let found =
+            over_seeds(|seed| mean_bin(&maker(medium, seed, 960).charged(Particle::Electron, electron).charged));
+        assert_stored(&format!("{} electrons", medium.name()), found, mean_bin(&kernel.charged));
+        let kernel = &library.positrons.kernels()[node(Particle::Positron, positron)];
+        let anew: Vec<ChargedKernel> =
+            (100..108).map(|seed| maker(medium, seed, 640).charged(Particle::Positron, positron)).collect();
+        let mean =
+            |of: fn(&ChargedKernel) -> f64| over_seeds(|seed| of(&anew[usize::try_from(seed - 100).expect("few")]));
+        let of = |kernel: &ChargedKernel| mean_bin(&kernel.charged);
+        assert_stored(&format!("{} positrons", medium.name()), mean(of), of(kernel));
+        let of = |kernel: &ChargedKernel| mean_bin(&kernel.set_free);
+        assert_stored(&format!("{} annihilation", medium.name()), mean(of), of(kernel));
+        let kernel = &library.photons.kernels()[node(Particle::Photon, photon)];
+        let found = over_seeds(|seed| mean_bin(&maker(medium, seed, 640).photon(photon).parts));
+        assert_stored(&format!("{} photons", medium.name()), found, mean_bin(&kernel.parts));
+    }
+}
+
+/// Not a bit depends on the number of threads.
+#[test]
+fn a_kernel_computed_again_is_the_same() {
+    let compute = || -> (ChargedKernel, PhotonKernel) {
+        let mut maker = maker(KernelMedium::Lung, 5, 320);
+        (maker.charged(Particle::Positron, 0.3), maker.photon(0.06))
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+    let (first, again) = (compute(), pool.install(compute));
+    assert_eq!(first, again);
+    assert_ne!(first.1, maker(KernelMedium::Lung, 6, 320).photon(0.06));
+}
+
+#[test]
+fn libraries_say_how_they_were_made() {
+    for medium in KernelMedium::ALL {
+        let library = library(medium);
+        let header = &library.header;
+        let material = material::find(medium.name()).expect("a medium is a material");
+        assert_eq!(
+            (header.medium.as_str(), header.nominal_density_g_cm3),
+            (medium.name(), material.nominal_density_g_cm3())
+        );
+        assert!(header.histories >= 16_000, "{}: {} histories", medium.name(), header.histories);
+        // Whoever changes these data must compute the kernels anew.
+        assert_eq!(header.data_sha256, data_sha256(material), "{}", medium.name());
+        let kernels =
+            [library.electrons.kernels().len(), library.positrons.kernels().len(), library.photons.kernels().len()];
+        assert_eq!(
+            kernels,
+            [Particle::Electron, Particle::Positron, Particle::Photon].map(|kind| energies_mev(kind).len())
+        );
+        let bytes = library.to_bytes();
+        let again = KernelLibrary::from_bytes(&bytes).expect("what was written");
+        assert_eq!((again.to_bytes(), again.photons.kernels()), (bytes.clone(), library.photons.kernels()));
+        assert!(
+            KernelLibrary::from_bytes(&bytes[..bytes.len() / 2]).is_err() && KernelLibrary::from_bytes(b"no").is_err()
+        );
+    }
+}
+
+/// What is emitted is absorbed, but for photons beyond the end.
+#[test]
+fn all_energy_is_held() {
+    const CLOSURE: f64 = 1e-3;
+    for medium in KernelMedium::ALL {
+        for (particle, mev) in [
+            (Particle::Electron, 0.0),
+            (Particle::Electron, 3e-4),
+            (Particle::Electron, 0.0123),
+            (Particle::Electron, 5.0),
+            (Particle::Positron, 5e-4),
+            (Particle::Positron, 0.633),
+            (Particle::Positron, 5.0),
+            (Particle::Photon, 5e-4),
+            (Particle::Photon, 0.0011),
+            (Particle::Photon, 0.03),
+            (Particle::Photon, 0.511),
+            (Particle::Photon, 2.614),
+            (Particle::Photon, 4.0),
+        ] {
+            let rest = if particle == Particle::Positron { 2.0 * ELECTRON_REST_ENERGY_MEV } else { 0.0 };
+            let emission = Emission { particle, low_mev: mev, high_mev: mev, yield_per_decay: 0.5 };
+            let other = Emission { particle: Particle::Electron, low_mev: 0.01, high_mev: 0.03, yield_per_decay: 1e-3 };
+            let spectrum = EmissionSpectrum::new(vec![emission, other]).expect("a good spectrum");
+            let kernel = radial_kernel(&spectrum, medium).expect("energies that kernels have");
+            let part = kernel.captured_mev() / (0.5 * (mev + rest) + 2e-5);
+            // 2 m of water are 6 mean free paths at 5 MeV.
+            let closure = if mev > 2.0 && particle == Particle::Photon { 0.01 } else { CLOSURE };
+            assert!((1.0 - closure..1.0 + 1e-6).contains(&part), "{} {particle:?} {mev}: {part}", medium.name());
+        }
+    }
+    let too_much = radial_kernel(&line(Particle::Photon, 7.0), KernelMedium::Water).expect_err("no such kernel");
+    assert!(too_much.0.contains("photons of 7 MeV"), "{too_much}");
+}
+
+#[test]
+fn a_spectrum_is_summed_fast_and_kept() {
+    let rows = |i: u32| {
+        let low_mev = 1e-3 * f64::from(i);
+        Emission { particle: Particle::Electron, low_mev, high_mev: low_mev + 1e-3, yield_per_decay: 1e-3 }
+    };
+    let spectrum = EmissionSpectrum::new((0..2000).map(rows).collect()).expect("a good spectrum");
+    library(KernelMedium::Water);
+    let start = std::time::Instant::now();
+    let kernel = radial_kernel(&spectrum, KernelMedium::Water).expect("energies that kernels have");
+    // Takes some 20 ms; a machine that is busy with other tests gets its time.
+    assert!(start.elapsed().as_secs_f64() < 0.5, "{:?}", start.elapsed());
+    let again = radial_kernel(&spectrum, KernelMedium::Water).expect("energies that kernels have");
+    assert!(std::sync::Arc::ptr_eq(&kernel, &again));
+    let lung = radial_kernel(&spectrum, KernelMedium::Lung).expect("energies that kernels have");
+    // Lung of 0.26 g/cm³ stretches it.
+    assert!((3.0..5.0).contains(&(lung.end_cm() / kernel.end_cm())) || lung.end_cm() > 100.0);
+}
