@@ -129,8 +129,8 @@ def capture_shells(record, captured):
     whole = sum(shells.values())
     if not (shells.get("K") or shells.get("L")) or whole <= 0.0:
         return {}
-    divisor = captured if whole <= 1.02 * captured else 1.0
-    return {shell: min(part / divisor, 1.0) for shell, part in shells.items()}
+    divisor = max(captured, whole) if whole <= 1.02 * captured else max(1.0, whole)
+    return {shell: part / divisor for shell, part in shells.items()}
 
 
 def feedings(record, parent, norm, branching):

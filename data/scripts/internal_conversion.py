@@ -59,7 +59,7 @@ class Coefficients:
                 self.points.setdefault((multipole, shell), []).append((np.log(z), np.log(energy), np.log(value)))
         self.points = {key: np.array(sorted(set(rows))) for key, rows in self.points.items() if len(rows) >= NEAREST}
 
-    @functools.lru_cache(maxsize=None)
+    @functools.cache
     def shell(self, multipole, shell, z, energy_kev):
         points = self.points.get((multipole, shell))
         edge = binding_kev(z, shell if shell == "K" else f"{shell}1")

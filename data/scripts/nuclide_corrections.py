@@ -7,7 +7,7 @@ from ensdf_schemes import Feeding, Level, Scheme, Transition, balance, isomer_sc
 from internal_conversion import SHELLS
 
 CORRECTIONS = pathlib.Path(__file__).with_name("nuclide_corrections.toml")
-# Branches weaker than this, and those for which the evaluation knows no particles, are left out.
+# Branches weaker than this, and those with fewer particles than this in the evaluation, are left out.
 WEAKEST_BRANCH = 1e-5
 
 
@@ -41,7 +41,8 @@ class Corrections:
             for scheme in found:
                 scheme.half_life_s, scheme.half_life_uncertainty_s = entry["half_life_s"], entry["uncertainty_s"]
             sentences.append(f"Half-life: {entry['source']}.")
-        return found, sentences
+        sentences += [entry["text"] for entry in self.of("note", name)]
+        return found, list(dict.fromkeys(sentences))
 
     def transitions(self, name, scheme, sentences):
         """Intensity with conversion electrons (`total`), or total conversion coefficient (`alpha`), of single transitions."""
@@ -60,7 +61,7 @@ class Corrections:
                 sentences.append(f"Transition of {entry['energy_kev']} keV: {what}, {entry['source']}.")
 
     def replace(self, name, scheme, sentences):
-        """Whole lists carried over from another evaluation, and means of betas."""
+        """Whole lists carried over from another evaluation, and means of betas to be calculated anew."""
         for entry in self.of("alphas", name):
             for level in scheme.levels:
                 level.feeding = [feeding for feeding in level.feeding if feeding.kind != "alpha"]
@@ -74,19 +75,18 @@ class Corrections:
                 scheme.levels[-1].transitions.append(Transition(energy, 0, photons, (), None, sum(shells.values()), shells))
             sentences.append(f"Gamma lines and conversion electrons: {entry['source']}.")
         for entry in self.of("beta_means", name):
-            for energy, mean in entry["rows"]:
-                for feeding in (f for level in scheme.levels if abs(level.energy - energy) < 0.5 for f in level.feeding):
-                    feeding.mean = mean
+            for feeding in (feeding for level in scheme.levels for feeding in level.feeding):
+                feeding.mean = 0.0
             sentences.append(f"Mean beta energies: {entry['source']}.")
 
     def branches(self, name, found, sentences):
         """Adds branches that the package lacks, drops those without particles, and lets them add up to 1."""
         for scheme in list(found):
             fed = sum(feeding.intensity for level in scheme.levels for feeding in level.feeding)
-            if scheme.mode != "it" and (fed <= 0.0 or scheme.branching < WEAKEST_BRANCH):
+            if scheme.mode != "it" and fed < WEAKEST_BRANCH:
                 found.remove(scheme)
                 if scheme.branching > 0.0:
-                    sentences.append(f"Branch to {scheme.daughter} ({scheme.branching:.3g}) left out: no particles in the evaluation, or below 1e-5.")
+                    sentences.append(f"Branch to {scheme.daughter} ({scheme.branching:.3g}) left out: the evaluation knows no particles, or fewer than 1e-5.")
         for entry in self.of("branch", name):
             found.append(branch(found[0], entry))
             sentences.append(f"Branch to {entry['daughter']} ({entry['branching']}) added: {entry['source']}.")
@@ -106,7 +106,7 @@ class Corrections:
 
 def branch(parent, entry):
     """A beta branch to the ground state alone."""
-    feeding = Feeding("beta-", entry["branching"], entry["q_kev"], entry["mean_kev"], entry["transition"])
+    feeding = Feeding("beta-", entry["branching"], entry["q_kev"], transition=entry["transition"])
     return Scheme(
         parent.z, parent.a, "beta-", entry["daughter"], parent.z + 1, 0.0, entry["q_kev"], entry["branching"], parent.half_life_s,
         parent.half_life_uncertainty_s, parent.spin, parent.parity, [Level(0.0, 0.0, None, 0, [], [feeding])],

@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 from atomic_relaxation import SHELLS, binding_kev, mean_binding_kev, of_one_vacancy
+from beta_mean import allowed_mean
 from internal_conversion import l_parts
 
 LOWEST_LINE_KEV = 1.0
@@ -20,7 +21,7 @@ class Emissions:
     def __init__(self):
         self.gamma, self.conversion, self.alpha, self.betas, self.captures = [], [], [], [], []
         self.x_ray, self.auger = defaultdict(float), defaultdict(float)
-        self.relaxation_kev, self.neutrino_kev = 0.0, 0.0
+        self.relaxation_kev, self.neutrino_kev, self.means_calculated = 0.0, 0.0, 0
 
     def vacancy(self, z, shell, number):
         """Fills `number` vacancies of a subshell of the neutral atom `z`; of a whole shell if there is no digit."""
@@ -89,10 +90,14 @@ class Emissions:
     def beta(self, z, a, level_kev, feeding, q_kev):
         """A beta continuum of a transition of `q_kev`; the endpoint follows from it, for evaluations also quote measured ones that do not agree with Q."""
         endpoint = q_kev - (2 * ELECTRON_REST_KEV if feeding.kind == "beta+" else 0.0)
-        self.neutrino_kev += feeding.intensity * (endpoint - feeding.mean)
+        mean = feeding.mean
+        if mean <= 0.0:
+            mean = allowed_mean(z, a, endpoint, feeding.kind)
+            self.means_calculated += 1
+        self.neutrino_kev += feeding.intensity * (endpoint - mean)
         self.betas.append({
             "mode": feeding.kind, "daughter_atomic_number": z, "mass_number": a, "endpoint_mev": endpoint * 1e-3, "intensity": feeding.intensity,
-            "transition": feeding.transition, "level_mev": level_kev * 1e-3, "mean_mev": feeding.mean * 1e-3,
+            "transition": feeding.transition, "level_mev": level_kev * 1e-3, "mean_mev": mean * 1e-3,
         })  # fmt: skip
 
     def feeding(self, scheme, level, feeding):
@@ -106,3 +111,8 @@ class Emissions:
             self.capture(scheme.daughter_z, level.energy, q, feeding.shells or CAPTURES_WITHOUT_DATA, feeding.intensity)
         else:
             self.beta(scheme.daughter_z, scheme.a, level.energy, feeding, q)
+
+    def lines(self):
+        """Lines by kind [(keV, intensity)]."""
+        x_ray, auger = ([(energy, number) for (_, energy), number in kind.items()] for kind in (self.x_ray, self.auger))
+        return {"gamma": self.gamma, "x_ray": x_ray, "conversion": self.conversion, "auger": auger, "alpha": self.alpha}

@@ -3,6 +3,7 @@
 LINES = ("gamma", "x_ray", "conversion", "auger", "alpha")
 # Lines weaker than this are dropped, the weakest first, as long as those dropped hold less than this part of the energy of their kind.
 WEAKEST = 1e-7
+PAIRS_A_ROW = 5
 DROPPED_ENERGY = 1e-5
 
 
@@ -44,7 +45,8 @@ def table(name, row):
 def render(nuclide):
     yield f"name = {text(nuclide['name'])}"
     yield f"half_life_s = {number(nuclide['half_life_s'], 9)}"
-    yield f"half_life_uncertainty_s = {number(nuclide['half_life_uncertainty_s'], 3)}"
+    if nuclide["half_life_uncertainty_s"]:
+        yield f"half_life_uncertainty_s = {number(nuclide['half_life_uncertainty_s'], 3)}"
     yield f"source = {text(nuclide['source'])}"
     sentences = nuclide["corrections"]
     yield "corrections = [" + "".join(f"\n    {text(sentence)}," for sentence in sentences) + ("\n]" if sentences else "]")
@@ -54,6 +56,6 @@ def render(nuclide):
             yield from table(name, row)
     yield "\n[lines]"
     for name in LINES:
-        rows = kept(nuclide["lines"][name])
-        body = "".join(f"\n    [{number(energy, 7)}, {number(intensity)}]," for energy, intensity in rows)
-        yield f"{name} = [{body}\n]" if rows else f"{name} = []"
+        pairs = [f"[{number(energy, 7)}, {number(intensity, 5)}]," for energy, intensity in kept(nuclide["lines"][name])]
+        rows = [" ".join(pairs[start : start + PAIRS_A_ROW]) for start in range(0, len(pairs), PAIRS_A_ROW)]
+        yield f"{name} = [" + "".join(f"\n    {row}" for row in rows) + ("\n]" if rows else "]")
