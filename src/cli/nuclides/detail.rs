@@ -89,7 +89,7 @@ fn section(title: &str, rows: impl IntoIterator<Item = String>) -> String {
 
 fn head(nuclide: &Nuclide) -> String {
     let (unit_s, unit) = unit_of(nuclide.half_life_s);
-    let uncertainty = nuclide.half_life_uncertainty_s.map(|s| format!(" ± {}", digits(s / unit_s))).unwrap_or_default();
+    let uncertainty = nuclide.half_life_uncertainty_s.map(|s| format!(" ± {:.1e}", s / unit_s)).unwrap_or_default();
     let half_life = format!("{}{uncertainty} {unit} ({} s)", digits(nuclide.half_life_s / unit_s), nuclide.half_life_s);
     let mut text = format!("{}\nhalf-life  {half_life}\n", nuclide.name);
     for mode in &nuclide.decays {

@@ -94,6 +94,7 @@ fn cannot_draw(error: impl Display) -> DoseError {
 /// * `scale` – drawn pixels along each axis for one of the finished picture
 fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, nuclide: &Nuclide, scale: u32) -> Result<(), DoseError> {
     area.fill(&WHITE).map_err(cannot_draw)?;
+    let area = area.margin(14 * scale, 0, 0, 0);
     let title = format!("{}: emissions per decay, half-life {}", nuclide.name, detail::duration(nuclide.half_life_s));
     let area = area.titled(&title, font(f64::from(24 * scale))).map_err(cannot_draw)?;
     let Spectrum { curves, sticks } = Spectrum::of(nuclide);
@@ -138,9 +139,10 @@ fn continua<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, curves: &[Curve],
 fn lines<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, sticks: &[Sticks], scale: u32) -> Result<(), DoseError> {
     let all = || sticks.iter().flat_map(|sticks| &sticks.lines);
     let least = |a: f64, b: f64| a.min(b);
+    // Room for the legend on the right.
     let [left, right] = [
         all().map(|line| line.energy_mev).fold(f64::INFINITY, least) / 1.3,
-        all().map(|line| line.energy_mev).fold(0.0, f64::max) * 1.3,
+        all().map(|line| line.energy_mev).fold(0.0, f64::max) * 4.0,
     ];
     let top = all().map(|line| line.intensity).fold(0.0, f64::max) * 2.0;
     let weakest = all().map(|line| line.intensity).fold(f64::INFINITY, least) / 2.0;
@@ -151,7 +153,7 @@ fn lines<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, sticks: &[Sticks], s
     let mut mesh = chart.configure_mesh();
     let text = font(f64::from(14 * scale));
     mesh.x_desc("Energy (MeV)").y_desc("Intensity (per decay)").light_line_style(TRANSPARENT);
-    mesh.x_label_formatter(&|mev| format!("{mev}")).y_label_formatter(&|intensity| format!("{intensity:e}"));
+    mesh.x_label_formatter(&|mev| format!("{mev:.0e}")).y_label_formatter(&|intensity| format!("{intensity:.0e}"));
     mesh.label_style(text.clone()).axis_desc_style(text).draw().map_err(cannot_draw)?;
     for (sticks, colour) in sticks.iter().zip(COLOURS) {
         let seen = sticks.lines.iter().filter(|line| line.intensity > bottom);
