@@ -190,3 +190,56 @@ fn bad_maps_and_weights_are_refused_by_name() {
         assert!(fields.contains(&field), "{field} in {fields:?}");
     }
 }
+
+/// Beside alpha particles and recoils, whose dose is exact in both, the electrons and photons of whole chains.
+#[test]
+fn kernel_and_transport_agree_on_chains() {
+    const SHAPE: [u64; 3] = [19, 19, 17];
+    let grid = Arc::new(VoxelGrid::new(SHAPE, [4.0, 4.0, 5.0]).expect("a good grid"));
+    let volume = |value: &dyn Fn([usize; 3]) -> f32| {
+        let index = |voxel: usize| [voxel % 19, voxel / 19 % 19, voxel / 361];
+        let values = (0..grid.voxels()).map(|voxel| value(index(voxel))).collect();
+        Volume::from_vec(grid.clone(), values).expect("a value for each voxel")
+    };
+    let in_block = |index: [usize; 3]| index.iter().all(|n| (7..=9).contains(n));
+    let activity = || {
+        let map = volume(&|index| if in_block(index) { 1e6 } else { 0.0 });
+        TimeIntegratedActivity::new(map, ActivityUnit::BqS).expect("an activity")
+    };
+    let mass_g = 0.08;
+    for name in ["Ac-225", "Ra-223", "Pb-212"] {
+        let source = Source::from(named(name));
+        let local_gy = 1e6 * source.local_mev() / mass_g * GY_PER_MEV_PER_G;
+        let dose = |method| {
+            let water = DensityMap::new(volume(&|_| 1.0)).expect("a density");
+            let request = DoseRequest::new(activity(), Some(water), source.clone(), method).expect("a good request");
+            let limits = Limits { host_bytes: 1 << 32, workspace_bytes: 1 << 30 };
+            let plan = plan_maps(&grid, request.sources(), request.method(), &limits).expect("it fits");
+            let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+            run(&mut device, &plan, &request, &Control::detached()).expect("a dose")
+        };
+        let mut options = MonteCarloOptions::default();
+        options.medium = dosegrid::domain::Medium::Uniform(
+            dosegrid::physics::material::find("water").expect("a known material").clone(),
+        );
+        options.stop.histories = Some(60_000);
+        options.extras.uncertainty = true;
+        let transport = dose(Method::MonteCarlo(Box::new(options)));
+        let kernel = dose(Method::Kernel(KernelOptions::default()));
+        let sigma = transport.uncertainty.as_ref().expect("asked for");
+        let (mut sums, mut variance, mut far, mut compared) = ([0.0; 2], 0.0, 0, 0);
+        for voxel in (0..grid.voxels()).filter(|voxel| in_block([voxel % 19, voxel / 19 % 19, voxel / 361])) {
+            let [a, b] = [&transport, &kernel].map(|result| f64::from(result.dose.as_slice()[voxel]) - local_gy);
+            let sigma = f64::from(sigma.as_slice()[voxel]);
+            sums = [sums[0] + a, sums[1] + b];
+            variance += sigma * sigma;
+            compared += 1;
+            far += usize::from((a - b).abs() > 0.01 * b + 3.0 * sigma);
+        }
+        let sigma = variance.sqrt() / sums[1];
+        let ratio = sums[0] / sums[1];
+        println!("{name}: {ratio:.4} ± {sigma:.4}, {far} of {compared} voxels far off");
+        assert!((ratio - 1.0).abs() < 0.01 && sigma < 0.0033, "{name}: {ratio:.4} ± {sigma:.4}");
+        assert!(compared == 27 && far <= 1, "{name}: {far}");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod against_egsnrc;
 mod against_transport;
+mod every_nuclide;
 
 use dosegrid::domain::{Emission, EmissionSpectrum, KernelMedium, Particle};
 use dosegrid::kernel_library::{LibraryPlan, Maker, energies_mev};

@@ -1,4 +1,4 @@
-"""Decay schemes of ENSDF as packaged by paceENSDF: levels, what feeds them, and the transitions between them. Energies in keV, intensities per decay."""
+"""Decay schemes of ENSDF as packaged by paceENSDF: levels, what feeds them, the transitions between them. Energies in keV, intensities per decay."""
 
 import functools
 import json
@@ -12,7 +12,10 @@ from internal_conversion import PURE, multipoles, shell_coefficients
 ASSUMED_ABOVE_KEV = 80.0
 ARCHIVE = pathlib.Path(paceENSDF.__file__).parent / "ENSDF_JSON"
 MODES = {"betaMinusDecay": "beta-", "electronCaptureBetaPlusDecay": "beta+/ec", "alphaDecay": "alpha"}
-FORBIDDENNESS = {"0A": "allowed", "1A": "allowed", "1F": "1NU", "1UF": "1U", "2F": "2NU", "2UF": "2U", "3F": "3NU", "3UF": "3U", "4F": "4NU", "4UF": "4U"}
+FORBIDDENNESS = {
+    "0A": "allowed", "1A": "allowed", "1F": "1NU", "1UF": "1U", "2F": "2NU", "2UF": "2U", "3F": "3NU", "3UF": "3U", "4F": "4NU", "4UF": "4U",
+    "5F": "5NU",
+}  # fmt: skip
 
 
 @dataclass
@@ -33,6 +36,7 @@ class Transition:
 class Level:
     energy: float
     half_life_s: float
+    half_life_uncertainty_s: float
     spin: float | None
     parity: int
     transitions: list
@@ -106,7 +110,8 @@ def transition(record, norm, spins):
     shells = shell_coefficients(record)
     if alpha is None and shells:
         alpha = sum(shells.values())
-    energy = record["gammaEnergy"] if record["gammaEnergyIsKnown"] and record["gammaEnergy"] else record["levelEnergyInitial"] - record["levelEnergyFinal"]
+    energy = record["gammaEnergy"] if record["gammaEnergyIsKnown"] else None
+    energy = energy or record["levelEnergyInitial"] - record["levelEnergyFinal"]
     names = multipoles(record["multipolarity"])
     assumed = not names and not alpha and energy > ASSUMED_ABOVE_KEV
     if assumed:
@@ -118,7 +123,7 @@ def transition(record, norm, spins):
 
 
 def capture_shells(record, captured):
-    """{K, L, M: part of the captures}; a sum over outer shells counts for its first. The evaluation counts parts of captures and positrons together."""
+    """{K, L, M: part of the captures}; a sum over outer shells counts for its first. Evaluations give parts of captures and positrons together."""
     shells = {}
     for part in record["calculatedAtomicShellElectronCaptureFractions"] or []:
         for shell in "KLM":
@@ -177,9 +182,9 @@ def read(path):
     levels, spins = [], [spin_and_parity(record) for record in document["levelScheme"]]
     for record in document["levelScheme"]:
         level_spin = spin_and_parity(record)
-        life = half_life(record["isomerDecay"])[0]
+        life = half_life(record["isomerDecay"])
         gammas = [transition(gamma, photon_norm, spins) for gamma in record["gammaDecay"]]
-        levels.append(Level(record["levelEnergy"], life, *level_spin, gammas, list(feedings(record, spin, lepton_norm, branching))))
+        levels.append(Level(record["levelEnergy"], *life, *level_spin, gammas, list(feedings(record, spin, lepton_norm, branching))))
     return Scheme(
         document["parentAtomicNumber"], document["parentAtomicMass"], MODES[document["decayMode"]], daughter_name(document),
         document["daughterAtomicNumber"], parent["parentDecayLevelEnergy"] or 0.0, parent["valueQ"] or 0.0, branching,
@@ -231,7 +236,7 @@ def drop_assumptions(scheme, totals):
 
 
 def place_once(scheme, totals):
-    """A gamma that the evaluation places more than once without dividing its intensity is left where the level can spare it most. Returns how many."""
+    """A gamma that the evaluation places more than once without dividing its intensity stays where the level can spare it most. Returns how many."""
     groups = {}
     for index, level in enumerate(scheme.levels):
         for transition in level.transitions:
@@ -283,5 +288,5 @@ def isomer_scheme(scheme, level_kev, totals):
     top = scheme.levels[start]
     return replace(
         scheme, z=scheme.daughter_z, mode="it", parent_level=top.energy, q=0.0, branching=1.0, half_life_s=top.half_life_s,
-        half_life_uncertainty_s=0.0, spin=top.spin, parity=top.parity, levels=levels,
+        half_life_uncertainty_s=top.half_life_uncertainty_s, spin=top.spin, parity=top.parity, levels=levels,
     )  # fmt: skip

@@ -30,8 +30,8 @@ class Corrections:
             source = next(scheme for scheme in schemes(isomer["scheme_of"]) if scheme.daughter == isomer["nucleus"])
             self.transitions(name, source, sentences)
             found.insert(0, isomer_scheme(source, isomer["level_kev"], self.totals(source.daughter_z)))
-            found[0].half_life_uncertainty_s = isomer["half_life_uncertainty_s"]
-            sentences.append(f"Isomeric transition: level and conversion coefficients from the decay of {isomer['scheme_of']}; the package has no isomeric transitions.")
+            scheme_of = isomer["scheme_of"]
+            sentences.append(f"Isomeric transition: from the decay of {scheme_of}; the package has no data sets of isomeric transitions.")
         else:
             for scheme in found:
                 self.transitions(name, scheme, sentences)
@@ -57,7 +57,8 @@ class Corrections:
                     transition.intensity = 1.0
                     transition.intensity = entry["total"] / self.totals(scheme.daughter_z)(transition)
             if matching:
-                what = f"conversion coefficient {entry['alpha']}" if "alpha" in entry else f"{entry['total']} per decay with its conversion electrons"
+                by_total = f"{entry.get('total')} per decay with its conversion electrons"
+                what = f"conversion coefficient {entry['alpha']}" if "alpha" in entry else by_total
                 sentences.append(f"Transition of {entry['energy_kev']} keV: {what}, {entry['source']}.")
 
     def replace(self, name, scheme, sentences):
@@ -86,7 +87,8 @@ class Corrections:
             if scheme.mode != "it" and fed < WEAKEST_BRANCH:
                 found.remove(scheme)
                 if scheme.branching > 0.0:
-                    sentences.append(f"Branch to {scheme.daughter} ({scheme.branching:.3g}) left out: the evaluation knows no particles, or fewer than 1e-5.")
+                    reason = "the evaluation knows no particles, or fewer than 1e-5"
+                    sentences.append(f"Branch to {scheme.daughter} ({scheme.branching:.3g}) left out: {reason}.")
         for entry in self.of("branch", name):
             found.append(branch(found[0], entry))
             sentences.append(f"Branch to {entry['daughter']} ({entry['branching']}) added: {entry['source']}.")
@@ -109,5 +111,5 @@ def branch(parent, entry):
     feeding = Feeding("beta-", entry["branching"], entry["q_kev"], transition=entry["transition"])
     return Scheme(
         parent.z, parent.a, "beta-", entry["daughter"], parent.z + 1, 0.0, entry["q_kev"], entry["branching"], parent.half_life_s,
-        parent.half_life_uncertainty_s, parent.spin, parent.parity, [Level(0.0, 0.0, None, 0, [], [feeding])],
+        parent.half_life_uncertainty_s, parent.spin, parent.parity, [Level(0.0, 0.0, 0.0, None, 0, [], [feeding])],
     )  # fmt: skip

@@ -11,7 +11,9 @@ ELECTRON_REST_KEV = 510.99895
 # Part of the L captures that come from L2 is this times Z²: the p1/2 wave function at the nucleus grows with Z (Bambynek et al.,
 # Rev. Mod. Phys. 49 (1977) 77: 4 % at Z = 54, 9 % at Z = 83).
 L2_OF_L_CAPTURES = 1.3e-5
+# Parts of the captures of weak branches for which the evaluation has none, and of those with too little energy for the K shell.
 CAPTURES_WITHOUT_DATA = {"K": 0.85, "L": 0.12, "M": 0.03}
+CAPTURES_BEYOND_K = {"L": 0.75, "M": 0.20}
 M_ELECTRONS = {"M1": 2, "M2": 2, "M3": 4, "M4": 4, "M5": 6}
 
 
@@ -88,7 +90,7 @@ class Emissions:
         self.captures.append({"level_mev": level_kev * 1e-3, "q_mev": q_kev * 1e-3, "intensity": number, **known})
 
     def beta(self, z, a, level_kev, feeding, q_kev):
-        """A beta continuum of a transition of `q_kev`; the endpoint follows from it, for evaluations also quote measured ones that do not agree with Q."""
+        """A beta continuum of a transition of `q_kev`. The endpoint follows from it: evaluations also quote measured ones that disagree with Q."""
         endpoint = q_kev - (2 * ELECTRON_REST_KEV if feeding.kind == "beta+" else 0.0)
         mean = feeding.mean
         if mean <= 0.0:
@@ -108,7 +110,8 @@ class Emissions:
         if feeding.kind == "alpha":
             self.alpha.append((feeding.energy or q * (scheme.a - 4) / scheme.a, feeding.intensity))
         elif feeding.kind == "capture":
-            self.capture(scheme.daughter_z, level.energy, q, feeding.shells or CAPTURES_WITHOUT_DATA, feeding.intensity)
+            default = CAPTURES_WITHOUT_DATA if q > binding_kev(scheme.daughter_z, "K") else CAPTURES_BEYOND_K
+            self.capture(scheme.daughter_z, level.energy, q, feeding.shells or default, feeding.intensity)
         else:
             self.beta(scheme.daughter_z, scheme.a, level.energy, feeding, q)
 

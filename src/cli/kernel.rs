@@ -4,11 +4,12 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
+use super::daughters::WhichDaughters;
 use crate::domain::grid::check_spacing;
 use crate::domain::{Checks, Control, DoseError, Invalid, KernelMedium, Source};
 use crate::formats::emissions;
 use crate::physics::kernel::{KernelSpec, VoxelKernel, voxel_kernel};
-use crate::physics::nuclide;
+use crate::physics::{chain, nuclide};
 
 /// Most offsets on each side: two million rows.
 const MAX_RADIUS_VOXELS: usize = 127;
@@ -25,6 +26,8 @@ pub(super) struct Args {
     /// What all is made of: water, soft_tissue, lung, compact_bone or cortical_bone, at its nominal density
     #[arg(long, value_name = "NAME", default_value = "water")]
     kernel_medium: String,
+    #[command(flatten)]
+    daughters: WhichDaughters,
     /// Voxel edges in mm: one for cubes, or three separated by commas (x,y,z)
     #[arg(long, allow_hyphen_values = true)]
     spacing: String,
@@ -70,10 +73,14 @@ fn source(args: &Args, checks: &mut Checks) -> Option<Source> {
     };
     match &args.emissions {
         Some(path) => {
+            args.daughters.given().for_each(|flag| checks.fail(flag, "has no meaning with --emissions"));
             let spectrum = checks.at("emissions", emissions::read(path))?;
             checks.at("emissions", Source::with_emissions(nuclide, spectrum))
         }
-        None => nuclide.map(Source::from),
+        None => {
+            let daughters = args.daughters.mode(None, checks);
+            checks.at("daughters", chain::source(nuclide?, daughters?, &[]))
+        }
     }
 }
 

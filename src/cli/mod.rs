@@ -2,6 +2,7 @@
 
 mod bench;
 mod compute;
+mod daughters;
 mod demo;
 mod devices;
 mod inspect;

@@ -2,21 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::options::{number, parse_time_s};
-use crate::domain::{ActivityUnit, BiologicalWeighting, Checks, Daughters, InGrowth, Invalid, Nuclide, Source};
+use super::options::number;
+use crate::cli::daughters::WhichDaughters;
+use crate::domain::{ActivityUnit, BiologicalWeighting, Checks, Invalid, Nuclide, Source};
 use crate::physics::{chain, nuclide};
 
 // Strings where they are numbers, so that one run names every fault.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Daughters and biological weighting")]
 pub(super) struct DaughterArgs {
-    /// Which daughters decay where the nuclide did: none; those that live at most ten times as long, once all has decayed; or all, as often as they decay
-    /// within --integration-time [default: equilibrium]
-    #[arg(long, value_name = "parent-only|equilibrium|in-growth")]
-    daughters: Option<String>,
-    /// With in-growth: decays are counted from pure nuclide up to this time, such as 30d (units s, min, h, d)
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
-    integration_time: Option<String>,
+    #[command(flatten)]
+    which: WhichDaughters,
     /// Map of a daughter that moved before it decayed, such as Bi-213=map.nii.gz, in the unit of --activity-unit, which must be time-integrated; may be repeated
     #[arg(long, value_name = "NAME=FILE")]
     daughter_activity: Vec<String>,
@@ -37,12 +33,8 @@ pub(super) struct Sources {
 impl DaughterArgs {
     /// Names of the flags that were given and say what decays.
     pub(super) fn given(&self) -> impl Iterator<Item = &'static str> {
-        let given = [
-            ("daughters", self.daughters.is_some()),
-            ("integration-time", self.integration_time.is_some()),
-            ("daughter-activity", !self.daughter_activity.is_empty()),
-        ];
-        given.into_iter().filter_map(|(flag, given)| given.then_some(flag))
+        let own = (!self.daughter_activity.is_empty()).then_some("daughter-activity");
+        self.which.given().chain(own)
     }
 
     /// Files that are read.
@@ -57,7 +49,7 @@ impl DaughterArgs {
         unit: Option<ActivityUnit>,
         checks: &mut Checks,
     ) -> Option<Sources> {
-        let mode = self.mode(unit, checks);
+        let mode = self.which.mode(unit, checks);
         let maps = self.maps(unit, checks);
         let (nuclide, mode, maps) = (nuclide?, mode?, maps?);
         let apart: Vec<&'static Nuclide> = maps.iter().map(|(daughter, _)| *daughter).collect();
@@ -66,36 +58,6 @@ impl DaughterArgs {
             Some((chain::source(daughter, mode, &chain::among_descendants(daughter, &apart)).ok()?, file))
         };
         Some(Sources { first, daughters: maps.into_iter().map(daughter).collect::<Option<_>>()? })
-    }
-
-    fn mode(&self, unit: Option<ActivityUnit>, checks: &mut Checks) -> Option<Daughters> {
-        let time = self.integration_time.as_deref();
-        let time_s = time.map(|text| checks.at("integration-time", parse_time_s(text)));
-        match self.daughters.as_deref() {
-            Some("in-growth") => match time_s {
-                None => {
-                    checks.fail("integration-time", "is needed with --daughters in-growth");
-                    None
-                }
-                Some(time_s) => {
-                    let daughters = Daughters::InGrowth(InGrowth::new(time_s?, unit));
-                    checks.at("integration-time", daughters.check()).map(|()| daughters)
-                }
-            },
-            name => {
-                if time.is_some() {
-                    checks.fail("integration-time", "has an effect only with --daughters in-growth");
-                }
-                match name {
-                    None | Some("equilibrium") => Some(Daughters::Equilibrium),
-                    Some("parent-only") => Some(Daughters::ParentOnly),
-                    Some(name) => {
-                        checks.fail("daughters", format!("is parent-only, equilibrium or in-growth, got `{name}`"));
-                        None
-                    }
-                }
-            }
-        }
     }
 
     /// The daughters with maps of their own.

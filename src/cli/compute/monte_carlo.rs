@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::options::parse_time_s;
+use crate::cli::daughters::parse_time_s;
 use crate::domain::monte_carlo::DEFAULT_DOSE_FRACTION;
 use crate::domain::{
     Checks, ChosenCuts, EmissionSpectrum, Extras, Invalid, Medium, MonteCarloOptions, Region, StopRule,

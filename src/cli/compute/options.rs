@@ -2,6 +2,7 @@
 
 use super::Args;
 use super::daughters::Sources;
+use crate::cli::daughters::parse_time_s;
 use crate::domain::{
     ActivityUnit, BiologicalWeighting, Checks, DensityCorrection, DeviceSelector, Extras, Invalid, KernelMedium,
     KernelOptions, LocalOptions, Method, Nuclide, Source,
@@ -95,16 +96,6 @@ fn unit(args: &Args, nuclide: Option<&Nuclide>, checks: &mut Checks) -> Option<A
             None
         }
     }
-}
-
-/// A number and a unit of time, such as `50h`.
-pub(super) fn parse_time_s(text: &str) -> Result<f64, Invalid> {
-    let units = [("min", 60.0), ("s", 1.0), ("h", 3600.0), ("d", 86_400.0)];
-    let parse = |(unit, seconds): (&str, f64)| Some(text.strip_suffix(unit)?.trim().parse::<f64>().ok()? * seconds);
-    units
-        .into_iter()
-        .find_map(parse)
-        .ok_or_else(|| Invalid::new(format!("is a number with the unit s, min, h or d, such as 50h; got `{text}`")))
 }
 
 fn method(args: &Args, checks: &mut Checks) -> Option<Method> {

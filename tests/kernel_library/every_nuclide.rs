@@ -1,0 +1,112 @@
+//! The kernel method against Monte Carlo in water, for every nuclide there is.
+
+use dosegrid::domain::{Control, DeviceSelector, EmissionSpectrum, KernelMedium, Nuclide, Particle, Source};
+use dosegrid::engine::Device;
+use dosegrid::engine::transport::emissions::EmissionSlots;
+use dosegrid::engine::transport::{Scene, Tally};
+use dosegrid::physics::kernel::{KernelSpec, integrate};
+use dosegrid::physics::nuclide;
+use dosegrid::validate::phantom::{Phantom, line};
+use dosegrid::validate::statistics::{Binned, Estimate};
+
+/// What the two may differ by beside three standard deviations of the histories.
+const TOLERANCE: f64 = 0.01;
+/// Voxel edges [mm]: nuclide after nuclide takes the next.
+const SPACINGS_MM: [[f64; 3]; 3] = [[4.0, 5.0, 6.0], [6.0; 3], [4.42, 4.42, 3.0]];
+/// Offsets that are compared.
+const OFFSETS: usize = 2;
+/// Voxels of less than this part of the source voxel's energy are not compared.
+const FAINT: f64 = 1e-4;
+/// Water that scatters back, around the source [cm].
+const AROUND_CM: f64 = 12.0;
+const HISTORIES: u64 = 60_000;
+/// Part of the voxels, but for the source voxel and its neighbours, that must agree: three standard deviations leave out 0.3 %, and few groups more.
+const MOST: f64 = 0.98;
+
+/// A grid with its tables, in which one spectrum after another is emitted.
+struct Case {
+    phantom: Phantom,
+    centre: [usize; 3],
+    scene: Scene,
+}
+
+impl Case {
+    fn new(spacing_mm: [f64; 3]) -> Self {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "tens of voxels")]
+        let centre = spacing_mm.map(|mm| (10.0 * AROUND_CM / mm).ceil() as usize);
+        let shape = centre.map(|half| 2 * half as u64 + 1);
+        // Hard positrons need all tables.
+        let mut phantom = Phantom::uniform(shape, spacing_mm, "water", 1.0, line(Particle::Positron, 3.0));
+        phantom.groups = 16;
+        let phantom = phantom.with_source_at(centre);
+        Self { scene: phantom.scene(), phantom, centre }
+    }
+
+    /// Energy [MeV per decay] at each offset, averaged over those that mirror each other.
+    fn transport(&mut self, spectrum: &EmissionSpectrum, device: &mut Device) -> Binned {
+        self.scene.emissions = EmissionSlots::new(spectrum, self.phantom.cuts.track_length_mev);
+        let mut tally = Tally::new(self.phantom.groups, self.phantom.grid.voxels());
+        device.transport(&self.scene, 0..HISTORIES, &mut tally, &Control::detached()).expect("histories can be run");
+        let bin = |voxel: usize| {
+            let index = self.phantom.index(voxel);
+            let [i, j, k]: [usize; 3] = std::array::from_fn(|axis| index[axis].abs_diff(self.centre[axis]));
+            let near = [i, j, k].iter().all(|n| *n <= OFFSETS);
+            near.then(|| i + (OFFSETS + 1) * (j + (OFFSETS + 1) * k))
+        };
+        Binned::new(&tally, (OFFSETS + 1).pow(3), bin)
+    }
+}
+
+/// By how much more than three standard deviations two energies differ, relative to the second.
+fn beyond(found: Estimate, expected: f64) -> f64 {
+    ((found.mean - expected).abs() - 3.0 * found.sigma) / expected
+}
+
+/// What does not agree, in words; voxels compared beside the source voxel and its neighbours, and those of them that agree.
+fn compare(nuclide: &'static Nuclide, case: &mut Case, device: &mut Device) -> (Vec<String>, usize, usize) {
+    let spectrum = nuclide::emissions(nuclide);
+    let source = Source::with_emissions(None, spectrum.clone()).expect("a spectrum without a nuclide");
+    let spacing_cm = case.phantom.grid.spacing_cm();
+    let spec = KernelSpec::new(&source, KernelMedium::Water, spacing_cm, [OFFSETS; 3]).expect("energies of kernels");
+    let kernel = integrate(&spec, &Control::detached()).expect("nobody cancels");
+    let binned = case.transport(spectrum, device);
+    let (mut faults, mut compared, mut agreed) = (Vec::new(), 0, 0);
+    for ((i, j, k), &energy) in kernel.octant.indexed_iter() {
+        let mirrored: f64 = [i, j, k].map(|n| if n > 0 { 2.0 } else { 1.0 }).iter().product();
+        let found = binned.mean(i + (OFFSETS + 1) * (j + (OFFSETS + 1) * k)).scaled(1.0 / mirrored);
+        if energy < FAINT * kernel.octant[[0, 0, 0]] {
+            continue;
+        }
+        let beyond = beyond(found, energy);
+        if i + j + k <= 1 {
+            if beyond > TOLERANCE {
+                let (ratio, sigma) = (found.mean / energy, found.sigma / energy);
+                let spacing_mm = case.phantom.grid.spacing_mm();
+                faults.push(format!("{} {spacing_mm:?} {i},{j},{k}: {ratio:.4} ± {sigma:.4}", nuclide.name));
+            }
+        } else {
+            compared += 1;
+            agreed += usize::from(beyond <= TOLERANCE);
+        }
+    }
+    (faults, compared, agreed)
+}
+
+#[test]
+fn kernel_and_transport_agree_for_every_nuclide() {
+    let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+    let mut cases = SPACINGS_MM.map(Case::new);
+    let (mut faults, mut compared, mut agreed) = (Vec::new(), 0, 0);
+    let mut number = 0;
+    for nuclide in nuclide::all().filter(|nuclide| nuclide::emissions(nuclide).total_mev() > 0.0) {
+        let (more, voxels, alike) = compare(nuclide, &mut cases[number % SPACINGS_MM.len()], &mut device);
+        if voxels != alike {
+            println!("{}: {alike} of {voxels} voxels farther out", nuclide.name);
+        }
+        faults.extend(more);
+        (compared, agreed, number) = (compared + voxels, agreed + alike, number + 1);
+    }
+    println!("{number} nuclides, {agreed} of {compared} voxels beside the source voxel and its neighbours");
+    assert!(number > 60 && faults.is_empty(), "{faults:#?}");
+    assert!(agreed as f64 >= MOST * compared as f64, "{agreed} of {compared}");
+}
