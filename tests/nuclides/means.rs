@@ -64,7 +64,8 @@ fn every_difference_from_other_evaluations_has_a_reason() {
         for (quantity, mev) in ours(nuclide) {
             compared += 1;
             let total = nuclide.mean_energy_mev.total();
-            let others = [means, &second["nuclides"][name]["mean_energy_keV_per_decay"]].map(|means| theirs(means, quantity));
+            let others =
+                [means, &second["nuclides"][name]["mean_energy_keV_per_decay"]].map(|means| theirs(means, quantity));
             let is_documented = rows.iter().any(|row| row[0] == name && row[1] == quantity && !row[7].is_empty());
             if others.iter().any(|theirs| is_different(mev, *theirs, total)) && !is_documented {
                 unexplained.push(format!("{name} {quantity}: {mev} against {others:?}"));
