@@ -6,6 +6,7 @@ mod concurrency;
 mod daughters;
 mod lifecycle;
 mod monte_carlo;
+mod nuclides;
 mod streaming;
 
 use std::sync::{Arc, mpsc};

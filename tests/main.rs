@@ -14,6 +14,7 @@ mod kernel_library;
 mod kernels;
 mod kernels_published;
 mod monte_carlo;
+mod nuclides;
 mod patient;
 mod photon_tables;
 mod support;

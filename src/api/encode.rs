@@ -1,13 +1,13 @@
 //! From the domain to messages.
 
 mod monte_carlo;
+pub(super) mod nuclide;
 
 use super::{pb, provenance, volume};
 use crate::domain::{
     BiologicalWeighting, DaughterMap, Daughters, DensityCorrection, DoseRequest, DoseResult, EmissionSpectrum,
-    InGrowth, KernelMedium, KernelOptions, LabelMap, LocalOptions, Method, Nuclide, Progress, Stage, TransportProgress,
+    InGrowth, KernelMedium, KernelOptions, LabelMap, LocalOptions, Method, Progress, Stage, TransportProgress,
 };
-use crate::physics::nuclide::data_sha256;
 
 /// The header of a request in the canonical form: decays in single precision.
 pub(super) fn header(request: &DoseRequest) -> pb::ComputeHeader {
@@ -131,16 +131,4 @@ pub(super) fn chunk(chunk: pb::VolumeChunk) -> pb::ComputeResponse {
 
 pub(super) fn tally_chunk(chunk: pb::TallyChunk) -> pb::ComputeResponse {
     pb::ComputeResponse { message: Some(pb::compute_response::Message::TallyChunk(chunk)) }
-}
-
-pub(super) fn nuclide(nuclide: &Nuclide) -> pb::Nuclide {
-    pb::Nuclide {
-        name: nuclide.name.clone(),
-        half_life_s: nuclide.half_life_s,
-        electron_mev: nuclide.mean_energy_mev.electron,
-        photon_mev: nuclide.mean_energy_mev.photon,
-        alpha_mev: nuclide.mean_energy_mev.alpha,
-        source: nuclide.source.clone(),
-        data_sha256: data_sha256(nuclide).to_owned(),
-    }
 }

@@ -8,7 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::call::{self, Responses};
 use super::{ServerConfig, decode, encode, pb, provenance};
-use crate::domain::{DeviceInfo, DoseError, Source};
+use crate::domain::{DeviceInfo, DoseError, Invalid, Source};
 use crate::engine::list_devices;
 use crate::jobs::{Budget, Queue};
 use crate::physics::kernel::{VoxelKernel, voxel_kernel};
@@ -70,7 +70,24 @@ impl pb::dose_service_server::DoseService for Service {
         &self,
         _request: Request<pb::ListNuclidesRequest>,
     ) -> Result<Response<pb::ListNuclidesResponse>, Status> {
-        Ok(Response::new(pb::ListNuclidesResponse { nuclides: nuclide::all().map(encode::nuclide).collect() }))
+        let list = || nuclide::all().map(encode::nuclide::brief).collect();
+        let nuclides = tokio::task::spawn_blocking(list).await;
+        let nuclides = nuclides.map_err(|_| DoseError::Internal("the nuclides could not be listed".into()))?;
+        Ok(Response::new(pb::ListNuclidesResponse { nuclides }))
+    }
+
+    async fn get_nuclide(
+        &self,
+        request: Request<pb::GetNuclideRequest>,
+    ) -> Result<Response<pb::GetNuclideResponse>, Status> {
+        let name = request.into_inner().name;
+        if name.is_empty() {
+            return Err(DoseError::invalid("name", "is missing").into());
+        }
+        let look_up = move || nuclide::find(&name).map(encode::nuclide::detail);
+        let found = tokio::task::spawn_blocking(look_up).await;
+        let found = found.map_err(|_| DoseError::Internal("the nuclide could not be read".into()))?;
+        Ok(Response::new(found.map_err(|Invalid(reason)| DoseError::UnknownNuclide(reason))?))
     }
 
     async fn list_devices(

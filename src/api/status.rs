@@ -22,6 +22,7 @@ fn code_and_reason(error: &DoseError) -> (Code, &'static str) {
         DoseError::Cancelled => (Code::Cancelled, "CANCELLED"),
         DoseError::Stalled { .. } => (Code::DeadlineExceeded, "STREAM_STALLED"),
         DoseError::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN"),
+        DoseError::UnknownNuclide(_) => (Code::NotFound, "UNKNOWN_NUCLIDE"),
         DoseError::DeviceUnavailable(_) => (Code::Unavailable, "DEVICE_UNAVAILABLE"),
         DoseError::DeviceLost(_) => (Code::Unavailable, "DEVICE_LOST"),
         DoseError::DeviceOutOfMemory(_) => (Code::ResourceExhausted, "DEVICE_OUT_OF_MEMORY"),
@@ -45,7 +46,8 @@ fn facts(error: &DoseError) -> HashMap<String, String> {
         DoseError::EnergyBalance { expected_mev, found_mev } => {
             vec![("expected_mev", expected_mev.to_string()), ("found_mev", found_mev.to_string())]
         }
-        DoseError::DeviceUnavailable(detail)
+        DoseError::UnknownNuclide(detail)
+        | DoseError::DeviceUnavailable(detail)
         | DoseError::DeviceLost(detail)
         | DoseError::DeviceOutOfMemory(detail)
         | DoseError::NotPhysical(detail)
@@ -65,6 +67,7 @@ fn retry_after(error: &DoseError) -> Option<Duration> {
         | DoseError::Cancelled
         | DoseError::Stalled { .. }
         | DoseError::ShuttingDown
+        | DoseError::UnknownNuclide(_)
         | DoseError::DeviceUnavailable(_)
         | DoseError::NotPhysical(_)
         | DoseError::EnergyBalance { .. }
@@ -152,6 +155,7 @@ fn rebuild(reason: &str, facts: &HashMap<String, String>, details: &ErrorDetails
         "CANCELLED" => DoseError::Cancelled,
         "STREAM_STALLED" => DoseError::Stalled { idle: Duration::try_from_secs_f64(number("idle_s")?).ok()? },
         "SHUTTING_DOWN" => DoseError::ShuttingDown,
+        "UNKNOWN_NUCLIDE" => DoseError::UnknownNuclide(fact("detail")?),
         "DEVICE_UNAVAILABLE" => DoseError::DeviceUnavailable(fact("detail")?),
         "DEVICE_LOST" => DoseError::DeviceLost(fact("detail")?),
         "DEVICE_OUT_OF_MEMORY" => DoseError::DeviceOutOfMemory(fact("detail")?),
@@ -188,6 +192,7 @@ mod tests {
             DoseError::Cancelled,
             DoseError::Stalled { idle: Duration::from_millis(250) },
             DoseError::ShuttingDown,
+            DoseError::UnknownNuclide(text()),
             DoseError::DeviceUnavailable(text()),
             DoseError::DeviceLost(text()),
             DoseError::DeviceOutOfMemory(text()),

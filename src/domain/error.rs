@@ -105,6 +105,9 @@ pub enum DoseError {
     /// The process is shutting down and takes no new work.
     #[error("shutting down; no new request is accepted")]
     ShuttingDown,
+    /// No nuclide answers to the name given; the reason lists names that are near.
+    #[error("name {0}")]
+    UnknownNuclide(String),
     /// No device answers to the name given.
     #[error("no such device: {0}")]
     DeviceUnavailable(String),

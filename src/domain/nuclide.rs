@@ -6,7 +6,7 @@ use std::str::FromStr;
 use super::Invalid;
 
 /// A radionuclide alone: its daughters are nuclides of their own.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[cfg_attr(test, derive(Default))]
 pub struct Nuclide {
     /// Name in the form `Lu-177` or `Tc-99m`.
@@ -34,7 +34,7 @@ pub struct Nuclide {
 }
 
 /// A way to decay.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct DecayMode {
     /// How.
     pub kind: DecayKind,
@@ -49,7 +49,7 @@ pub struct DecayMode {
 }
 
 /// How a nuclide decays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub enum DecayKind {
     /// An electron and an antineutrino leave.
     #[serde(rename = "beta-")]
@@ -78,7 +78,7 @@ impl DecayKind {
 }
 
 /// Charge of a beta particle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub enum BetaSign {
     /// Electrons.
     #[serde(rename = "beta-")]
@@ -102,7 +102,7 @@ impl BetaSign {
 }
 
 /// One branch of beta decay.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 pub struct BetaBranch {
     /// Electrons or positrons.
     pub sign: BetaSign,
@@ -121,7 +121,8 @@ pub struct BetaBranch {
 }
 
 /// How far spin and parity forbid a beta transition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(into = "String")]
 pub struct Transition {
     /// 0 for an allowed transition.
     pub order: u32,
@@ -152,6 +153,12 @@ impl FromStr for Transition {
     }
 }
 
+impl From<Transition> for String {
+    fn from(transition: Transition) -> Self {
+        transition.to_string()
+    }
+}
+
 impl fmt::Display for Transition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -163,7 +170,7 @@ impl fmt::Display for Transition {
 }
 
 /// Electron capture to one level.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Capture {
     /// Level of the daughter that is fed [MeV].
@@ -181,8 +188,8 @@ pub struct Capture {
 }
 
 /// Particles of one energy.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
-#[serde(from = "(f64, f64)")]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
+#[serde(from = "(f64, f64)", into = "(f64, f64)")]
 pub struct Line {
     /// Energy of each [MeV].
     pub energy_mev: f64,
@@ -196,8 +203,14 @@ impl From<(f64, f64)> for Line {
     }
 }
 
+impl From<Line> for (f64, f64) {
+    fn from(Line { energy_mev, intensity }: Line) -> Self {
+        (energy_mev, intensity)
+    }
+}
+
 /// All lines, by kind.
-#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Lines {
     /// Gamma rays.

@@ -240,7 +240,7 @@ fn label(value: f64) -> String {
 }
 
 /// Text as it may stand in a page.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -139,7 +139,7 @@ async fn encodings_and_units() {
         ("an infinite half-life", |h| half_life(h, f64::INFINITY), HALF_LIFE),
         ("no nuclide", |h| h.nuclide.clear(), &["nuclide"]),
         ("an unknown nuclide", |h| h.nuclide = "Xx-999".into(), &["nuclide"]),
-        ("a nuclide in lower case", |h| h.nuclide = "lu-177".into(), &["nuclide"]),
+        ("a misspelt nuclide", |h| h.nuclide = "lu-1777".into(), &["nuclide"]),
         ("a nuclide of 3 MiB", |h| h.nuclide = "L".repeat(3 << 20), &["nuclide"]),
     ]))
     .await;

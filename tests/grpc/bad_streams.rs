@@ -204,7 +204,7 @@ async fn bad_kernel_requests() {
         ..Default::default()
     };
     let cases = [
-        (pb::ComputeKernelRequest { nuclide: "Y-91".into(), ..good() }, vec!["nuclide"]),
+        (pb::ComputeKernelRequest { nuclide: "Y-99".into(), ..good() }, vec!["nuclide"]),
         (pb::ComputeKernelRequest { spacing_mm: vec![4.0], ..good() }, vec!["spacing_mm"]),
         (pb::ComputeKernelRequest { spacing_mm: vec![4.0, f64::NAN, 4.0], ..good() }, vec!["spacing_mm"]),
         (pb::ComputeKernelRequest { radius_voxels: 65, ..good() }, vec!["radius_voxels"]),

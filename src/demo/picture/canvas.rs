@@ -6,24 +6,24 @@ use plotters::{coord::Shift, drawing::DrawingArea};
 use crate::domain::DoseError;
 
 /// Drawn pixels along each axis for one of the finished picture.
-pub(super) const OVERSAMPLING: u32 = 2;
+pub(crate) const OVERSAMPLING: u32 = 2;
 
 /// Steps between the values of a colour in the finished picture: fewer than the eye tells apart, and a file of little more than half the size.
 const COLOUR_STEP: u32 = 4;
 
 /// An RGB picture, first row on top, at [`OVERSAMPLING`] times its final size.
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     width: u32,
     height: u32,
     rgb: Vec<u8>,
 }
 
 /// Where lines and text are drawn.
-pub(super) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
+pub(crate) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 
 impl Canvas {
     /// A white canvas of this final size.
-    pub(super) fn new(width: u32, height: u32) -> Self {
+    pub(crate) fn new(width: u32, height: u32) -> Self {
         let (width, height) = (width * OVERSAMPLING, height * OVERSAMPLING);
         Self { width, height, rgb: vec![255; width as usize * height as usize * 3] }
     }
@@ -37,7 +37,7 @@ impl Canvas {
     }
 
     /// For lines and text, in drawn pixels.
-    pub(super) fn area(&mut self) -> Area<'_> {
+    pub(crate) fn area(&mut self) -> Area<'_> {
         BitMapBackend::with_buffer(&mut self.rgb, (self.width, self.height)).into_drawing_area()
     }
 
@@ -45,7 +45,7 @@ impl Canvas {
     ///
     /// # Errors
     /// If it cannot be encoded.
-    pub(super) fn into_png(self) -> Result<Vec<u8>, DoseError> {
+    pub(crate) fn into_png(self) -> Result<Vec<u8>, DoseError> {
         let (width, height) = (self.width / OVERSAMPLING, self.height / OVERSAMPLING);
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, width, height);

@@ -1,12 +1,12 @@
 //! The picture of a dose: sections with isodose lines, dose-volume histograms.
 
-mod canvas;
+pub(crate) mod canvas;
 mod chart;
 mod colour;
 mod isodose;
 mod panel;
 mod section;
-mod text;
+pub(crate) mod text;
 
 use crate::domain::{DoseError, Volume};
 use crate::dosimetry::DoseDistribution;

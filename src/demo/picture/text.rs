@@ -39,18 +39,25 @@ impl Look {
 
     /// As the drawing library wants it.
     pub(super) fn style(self) -> TextStyle<'static> {
-        static REGISTERED: Once = Once::new();
-        REGISTERED.call_once(|| {
-            let registered = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
-            assert!(registered.is_ok(), "the embedded font is a font");
-        });
         let [r, g, b] = self.colour;
         TextStyle {
-            font: (FONT, self.size * f64::from(OVERSAMPLING)).into_font(),
+            font: font(self.size * f64::from(OVERSAMPLING)),
             color: RGBColor(r, g, b).to_backend_color(),
             pos: Pos::new(self.horizontal, self.vertical),
         }
     }
+}
+
+/// The font that comes with the program.
+///
+/// * `size` – in drawn pixels
+pub(crate) fn font(size: f64) -> FontDesc<'static> {
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        let registered = register_font(FONT, FontStyle::Normal, epaint_default_fonts::UBUNTU_LIGHT);
+        assert!(registered.is_ok(), "the embedded font is a font");
+    });
+    (FONT, size).into_font()
 }
 
 /// Writes at a position in pixels of the finished picture.

@@ -1,0 +1,90 @@
+//! Mean energies by type of radiation against ICRP Publication 107 and a second evaluation: what differs must have a reason in `docs/nuclides_differences.md`.
+
+use dosegrid::domain::Nuclide;
+use dosegrid::physics::nuclide::named;
+use serde_json::Value;
+
+use crate::support::reference;
+
+const DOCUMENT: &str = include_str!("../../docs/nuclides_differences.md");
+
+/// Differences that need a reason, in parts of the quantity, and of one that is a small part of all energy.
+const SMALL: f64 = 0.01;
+const SMALL_IF_WEAK: f64 = 0.03;
+/// What is a small part of all energy, and what is nothing.
+const WEAK: f64 = 0.05;
+const NOTHING: f64 = 1e-4;
+/// How near a figure of the document must be to that of the program: its betas are those of the evaluation, ours computed.
+const AS_DOCUMENTED: f64 = 0.008;
+
+/// Rows of a table in the document, by its first line; each as its cells.
+pub(super) fn table(header: &str) -> Vec<Vec<&'static str>> {
+    let after = DOCUMENT.split_once(header).expect("the table is in the document").1;
+    let rows = after.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect();
+    assert!(!rows.is_empty(), "{header}");
+    rows
+}
+
+fn read(name: &str) -> Option<Value> {
+    let path = reference(&format!("physics/decay/{name}"))?;
+    Some(serde_json::from_slice(&std::fs::read(path).expect("a readable file")).expect("JSON"))
+}
+
+/// Electrons, photons with those of annihilation, and alpha particles [MeV per decay].
+fn ours(nuclide: &Nuclide) -> [(&'static str, f64); 3] {
+    let mean = nuclide.mean_energy_mev;
+    [("electron", mean.electron), ("photon", mean.photon), ("alpha", mean.alpha)]
+}
+
+/// The same of another evaluation.
+fn theirs(means: &Value, quantity: &str) -> f64 {
+    let key = if quantity == "alpha" { quantity.to_owned() } else { format!("{quantity}_total") };
+    means[&key].as_f64().expect("a number") * 1e-3
+}
+
+/// Whether a difference needs a reason.
+fn is_different(ours: f64, theirs: f64, total: f64) -> bool {
+    let part = if theirs < WEAK * total { SMALL_IF_WEAK } else { SMALL };
+    let difference = (ours - theirs).abs();
+    difference > part * theirs && difference > NOTHING * total
+}
+
+#[test]
+fn every_difference_from_other_evaluations_has_a_reason() {
+    let rows = table("| nuclide | quantity | here | ICRP-107 | off [%] | second | off [%] | reason |");
+    let (Some(icrp), Some(second)) = (read("icrp107_means.json"), read("nuclides.json")) else { return };
+    let mut unexplained = Vec::new();
+    let mut compared = 0;
+    for (name, means) in icrp["n"].as_object().expect("an object") {
+        let Some(nuclide) = named(name) else {
+            unexplained.push(format!("{name} is not known"));
+            continue;
+        };
+        for (quantity, mev) in ours(nuclide) {
+            compared += 1;
+            let total = nuclide.mean_energy_mev.total();
+            let others =
+                [means, &second["nuclides"][name]["mean_energy_keV_per_decay"]].map(|means| theirs(means, quantity));
+            let is_documented = rows.iter().any(|row| row[0] == name && row[1] == quantity && !row[7].is_empty());
+            if others.iter().any(|theirs| is_different(mev, *theirs, total)) && !is_documented {
+                unexplained.push(format!("{name} {quantity}: {mev} against {others:?}"));
+            }
+        }
+    }
+    assert!(unexplained.is_empty(), "{unexplained:#?}");
+    assert_eq!(compared, 3 * 58);
+}
+
+#[test]
+fn the_document_has_the_figures_of_the_program() {
+    for row in table("| nuclide | quantity | here | ICRP-107 | off [%] | second | off [%] | reason |") {
+        let nuclide = named(row[0]).unwrap_or_else(|| panic!("{} is not known", row[0]));
+        let (_, mev) = ours(nuclide).into_iter().find(|(quantity, _)| *quantity == row[1]).expect("a quantity");
+        let documented_mev = row[2].parse::<f64>().expect("a number") * 1e-3;
+        // Half a unit of the last digit given.
+        let allowed = AS_DOCUMENTED * documented_mev + 0.5e-5;
+        assert!((mev - documented_mev).abs() <= allowed, "{} {}: {mev} {documented_mev}", row[0], row[1]);
+        assert!(row[7].len() > 10, "{} {} has no reason", row[0], row[1]);
+    }
+}
