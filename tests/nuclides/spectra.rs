@@ -67,14 +67,14 @@ fn without_charge_the_shape_is_that_of_phase_space() {
 fn means_without_charge_have_their_limits() {
     let mean =
         |endpoint_mev: f64| one(BetaSign::Minus, 0, 10, endpoint_mev, "allowed").branch_means_mev[0] / endpoint_mev;
-    assert!((mean(1e-3) - 1.0 / 3.0).abs() < 2e-3, "{}", mean(1e-3));
+    assert!((mean(0.01) - 1.0 / 3.0).abs() < 2e-3, "{}", mean(0.01));
     assert!((mean(1e3) - 0.5).abs() < 2e-3, "{}", mean(1e3));
 }
 
 #[test]
 fn the_nucleus_keeps_slow_positrons_out_and_draws_slow_electrons() {
     let slow = |sign, z| {
-        let found = one(sign, z, 2 * z, 0.5, "allowed");
+        let found = one(sign, z, 100, 0.5, "allowed");
         found.yields.iter().zip(&found.edges_mev).filter(|(_, low)| **low < 0.02).map(|(number, _)| number).sum::<f64>()
     };
     let free = slow(BetaSign::Minus, 0);
@@ -155,13 +155,10 @@ fn mean_energies_are_those_of_the_evaluations_or_explained() {
                 beta.transition
             );
         }
-        // Of all betas of a nuclide together, forbidden ones included.
+        // Of all betas of a nuclide together, forbidden ones included; where they are rare, against all that it emits.
         let is_stale = STALE_MEANS.iter().any(|(stale, _)| *stale == nuclide.name);
-        assert!(
-            theirs == 0.0 || is_stale || (ours / theirs - 1.0).abs() < OF_EVALUATION,
-            "{}: {ours} {theirs}",
-            nuclide.name
-        );
+        let allowed = OF_EVALUATION * theirs + 1e-5 * nuclide.mean_energy_mev.total();
+        assert!(is_stale || (ours - theirs).abs() <= allowed, "{}: {ours} {theirs}", nuclide.name);
     }
     assert!(compared > 300, "{compared} branches");
     for (name, _) in STALE_MEANS {
