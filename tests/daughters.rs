@@ -10,7 +10,7 @@ use dosegrid::domain::{
 use dosegrid::engine::Device;
 use dosegrid::method::run;
 use dosegrid::physics::{chain, nuclide};
-use dosegrid::plan::{Limits, plan_maps};
+use dosegrid::plan::{Limits, plan};
 
 const GY_PER_MEV_PER_G: f64 = 1.602_176_634e-10;
 /// Voxels of 3 × 3 × 4 mm.
@@ -57,7 +57,7 @@ fn parts(source: Source, activity: TimeIntegratedActivity, method: Method) -> Re
 fn dose(parts: RequestParts) -> DoseResult {
     let request = DoseRequest::of(parts).expect("a good request");
     let limits = Limits { host_bytes: 1 << 32, workspace_bytes: 1 << 30 };
-    let plan = plan_maps(&grid(), request.sources(), request.method(), &limits).expect("it fits");
+    let plan = plan(&request, &limits).expect("it fits");
     let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
     run(&mut device, &plan, &request, &Control::detached()).expect("a dose")
 }
@@ -214,7 +214,7 @@ fn kernel_and_transport_agree_on_chains() {
             let water = DensityMap::new(volume(&|_| 1.0)).expect("a density");
             let request = DoseRequest::new(activity(), Some(water), source.clone(), method).expect("a good request");
             let limits = Limits { host_bytes: 1 << 32, workspace_bytes: 1 << 30 };
-            let plan = plan_maps(&grid, request.sources(), request.method(), &limits).expect("it fits");
+            let plan = plan(&request, &limits).expect("it fits");
             let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
             run(&mut device, &plan, &request, &Control::detached()).expect("a dose")
         };

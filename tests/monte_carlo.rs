@@ -90,7 +90,7 @@ impl Case {
 
     fn try_run(&self, control: &Control) -> Result<DoseResult, DoseError> {
         let request = self.request()?;
-        let plan = plan(&grid(), request.source(), request.method(), &LIMITS)?;
+        let plan = plan(&request, &LIMITS)?;
         let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
         run(&mut device, &plan, &request, control)
     }
@@ -289,7 +289,7 @@ fn what_the_plan_refuses_is_named() {
     assert!(matches!(&error, DoseError::Invalid(faults) if faults[0].field.ends_with("first_history")), "{error}");
     let request = Case::new(100).request().expect("a good request");
     let small = Limits { host_bytes: 1 << 10, ..LIMITS };
-    let error = plan(&grid(), request.source(), request.method(), &small).expect_err("a tally needs more");
+    let error = plan(&request, &small).expect_err("a tally needs more");
     assert!(matches!(error, DoseError::TooLarge { .. }), "{error}");
 }
 
@@ -314,7 +314,7 @@ fn a_gpu_lost_in_the_middle_costs_nothing_but_time() {
     let mut case = Case::new(12_000);
     case.options.medium = Medium::Uniform(material::find("water").expect("known").clone());
     let request = case.request().expect("a good request");
-    let plan = plan(&grid(), request.source(), request.method(), &LIMITS).expect("it fits");
+    let plan = plan(&request, &LIMITS).expect("it fits");
     let expected = run(&mut device, &plan, &request, &Control::detached()).expect("a dose");
     let Device::Gpu(gpu) = &device else { panic!("asked for a GPU") };
     let lose = gpu.failure_switch();

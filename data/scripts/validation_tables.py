@@ -30,6 +30,9 @@ for energy in ("0.113", "0.364", "1"):
     shutil.copyfile(results / f"photon_dpk_{energy}MeV.csv", target / f"photon_{energy}MeV.csv")
 for nuclide in ("Lu-177", "Y-90", "I-131"):
     shutil.copyfile(results / f"vsv_{nuclide}_3mm.csv", target / f"s_values_{nuclide}_3mm.csv")
+    shutil.copyfile(results / f"emission_{nuclide}.csv", target / f"emissions_{nuclide}.csv")
+    shutil.copyfile(results / f"dpk_{nuclide}.csv", target / f"point_kernel_{nuclide}.csv")
+    shutil.copyfile(results / f"dpk_fine_{nuclide}.csv", target / f"point_kernel_fine_{nuclide}.csv")
 for nuclide in ("Lu-177", "Y-90"):
     read = lambda what: np.load(results / f"hetero_A_{nuclide}_{what}_Gy_per_decay.npy").ravel()
     dose, sigma = rounded(read("dose"), 12), rounded(read("sigma"), 4)

@@ -26,7 +26,7 @@ use crate::domain::{
 };
 use crate::formats;
 use crate::jobs::{Reservation, Running};
-use crate::plan::{DosePlan, plan_maps};
+use crate::plan::{DosePlan, plan};
 
 /// Messages that wait for a reader: one on its way, one ready.
 const RESPONSES_AHEAD: usize = 2;
@@ -127,7 +127,7 @@ impl Call {
             }
         }
         let limits = self.shared.config.plan_limits();
-        let plan = plan_maps(&header.activity.grid, header.sources(), &header.method, &limits)?;
+        let plan = plan(header.asked(), &limits)?;
         self.shared.queue.check_room()?;
         let memory = Arc::new(self.shared.budget.reserve(plan.host_bytes)?);
         Ok(Admitted { upload: Upload::new(header)?, plan, memory })

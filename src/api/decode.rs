@@ -13,6 +13,7 @@ use crate::domain::{
     LocalOptions, Method, Nuclide, Source, VoxelGrid, grid::Affine,
 };
 use crate::physics::{kernel::KernelSpec, nuclide};
+use crate::plan::Asked;
 pub(super) use source::Daughter;
 use source::Sources;
 
@@ -44,9 +45,15 @@ impl Header {
         std::iter::once(&self.activity).chain(maps.into_iter().flatten()).chain(daughters)
     }
 
-    /// What decays in each map, in their order.
-    pub(super) fn sources(&self) -> impl Iterator<Item = &Source> {
-        std::iter::once(&self.source).chain(self.daughters.iter().map(|daughter| &daughter.source))
+    /// What a plan is made from.
+    pub(super) fn asked(&self) -> Asked<'_> {
+        let daughters = self.daughters.iter().map(|daughter| &daughter.source);
+        Asked {
+            grid: &self.activity.grid,
+            sources: std::iter::once(&self.source).chain(daughters).collect(),
+            method: &self.method,
+            is_weighted: self.weighting.is_some(),
+        }
     }
 }
 

@@ -117,10 +117,9 @@ fn compute_here(
     request: &DoseRequest,
     report: &mut ProgressReport,
 ) -> Result<DoseResult, DoseError> {
-    let grid = request.activity().decays().grid();
     // The workspace of a server, because the dose depends in its last bits on the blocks that a convolution is cut into.
     let limits = Limits { host_bytes: HOST_BYTES, ..ServerConfig::default().plan_limits() };
-    let plan = plan::plan_maps(grid, request.sources(), request.method(), &limits)?;
+    let plan = plan::plan(request, &limits)?;
     let mut device = Device::open(selector)?;
     let (control, progress) = Control::new(CancellationToken::new());
     std::thread::scope(|scope| {

@@ -8,7 +8,7 @@ use super::daughters::WhichDaughters;
 use crate::domain::grid::check_spacing;
 use crate::domain::{Checks, Control, DoseError, Invalid, KernelMedium, Source};
 use crate::formats::emissions;
-use crate::physics::kernel::{KernelSpec, VoxelKernel, voxel_kernel};
+use crate::physics::kernel::{KernelSpec, VoxelKernel, density_g_cm3, voxel_kernel};
 use crate::physics::{chain, nuclide};
 
 /// Most offsets on each side: two million rows.
@@ -124,7 +124,7 @@ fn summary(kernel: &VoxelKernel, source: &Source, medium: KernelMedium, [dx, dy,
          in all             {captured:.6} MeV per decay ({captured_percent:.2} %), within {end:.4} cm\n",
         name = source.name(),
         medium = medium.name(),
-        density = kernel.spec.density_g_cm3,
+        density = density_g_cm3(medium),
         self_gy = kernel.s_values_gy()[[0, 0, 0]],
         cube_percent = percent(cube),
         captured_percent = percent(captured),

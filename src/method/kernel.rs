@@ -6,7 +6,7 @@ use ndarray::{Array3, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
 use super::Deposit;
-use crate::domain::{Control, DoseError, DoseRequest, KernelAccount, KernelOptions, Method, Stage, StageTime, Volume};
+use crate::domain::{Control, DoseError, DoseRequest, KernelAccount, Stage, StageTime, Volume};
 use crate::engine::Device;
 use crate::physics::kernel::{KernelSpec, VoxelKernel, library_sha256, voxel_kernel};
 use crate::plan::ConvolutionPlan;
@@ -31,12 +31,9 @@ pub(super) fn deposit(
     let expected_mev = energy_within_grid(&kernel, source, control)?;
     wall_time.push(StageTime::new(Stage::Dose.name(), start.elapsed()));
 
-    let Method::Kernel(KernelOptions { medium, .. }) = *request.method() else {
-        unreachable!("only the kernel method has a kernel")
-    };
     let account = KernelAccount {
-        medium: medium.name().to_owned(),
-        library_sha256: library_sha256(medium),
+        medium: spec.medium.name().to_owned(),
+        library_sha256: library_sha256(spec.medium),
         half_width: plan.half_width,
         core_half_width: plan.core_half_width,
         padded_shape: plan.blocks.first().expect("a plan has at least one block").padded_shape,

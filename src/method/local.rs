@@ -43,7 +43,7 @@ mod tests {
         let method = Method::Local(LocalOptions::default());
         let request = DoseRequest::new(activity, Some(density), nuclide, method).expect("good");
         let limits = Limits { host_bytes: 1 << 20, workspace_bytes: 1 << 20 };
-        let plan = plan(&grid, request.source(), request.method(), &limits).expect("it fits");
+        let plan = plan(&request, &limits).expect("it fits");
         let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
         let result = run(&mut device, &plan, &request, &Control::detached()).expect("a dose");
         // Voxels of 0.05 cm³; 1 MeV/g is 1.602e-10 Gy.

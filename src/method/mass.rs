@@ -2,13 +2,14 @@
 
 use crate::domain::density::bears_dose;
 use crate::domain::{DensityCorrection, DoseError, DoseRequest, Method, VoxelGrid};
-use crate::physics::constants::{GY_PER_MEV_PER_G, WATER_DENSITY_G_CM3};
+use crate::physics::constants::GY_PER_MEV_PER_G;
+use crate::physics::kernel::density_g_cm3;
 
 /// What becomes of mass in a method.
 #[derive(Clone, Copy)]
 pub(super) enum Mass<'a> {
-    /// Every voxel is water.
-    Water,
+    /// Every voxel is of one density [g/cm³].
+    Uniform(f64),
     /// Every voxel has its own.
     Own {
         /// Density of each voxel [g/cm³].
@@ -43,17 +44,17 @@ impl<'a> DoseScale<'a> {
 
     fn density(&self, voxel: usize) -> Option<f64> {
         match self.mass {
-            Mass::Water => Some(WATER_DENSITY_G_CM3),
+            Mass::Uniform(density_g_cm3) => Some(density_g_cm3),
             Mass::Own { density_g_cm3, minimum_g_cm3 } => {
                 Some(f64::from(density_g_cm3[voxel])).filter(|&density| bears_dose(density, minimum_g_cm3))
             }
         }
     }
 
-    /// Voxels of a lower density get no dose [g/cm³]; none where every voxel is water.
+    /// Voxels of a lower density get no dose [g/cm³]; none where all are of one density.
     pub(super) fn minimum_g_cm3(&self) -> Option<f64> {
         match self.mass {
-            Mass::Water => None,
+            Mass::Uniform(_) => None,
             Mass::Own { minimum_g_cm3, .. } => Some(minimum_g_cm3),
         }
     }
@@ -62,7 +63,9 @@ impl<'a> DoseScale<'a> {
 /// The masses that a request's energy is divided by.
 pub(super) fn mass(request: &DoseRequest) -> Mass<'_> {
     let minimum_g_cm3 = match request.method() {
-        Method::Kernel(options) if options.density_correction == DensityCorrection::Water => return Mass::Water,
+        Method::Kernel(options) if options.density_correction == DensityCorrection::Water => {
+            return Mass::Uniform(density_g_cm3(options.medium));
+        }
         Method::Kernel(options) => options.minimum_density_g_cm3,
         Method::Local(options) => options.minimum_density_g_cm3,
         Method::MonteCarlo(options) => options.minimum_density_g_cm3,

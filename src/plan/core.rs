@@ -1,6 +1,6 @@
 //! How much of a kernel is convolved directly.
 
-use crate::physics::kernel::KernelSpec;
+use crate::physics::kernel::{KernelSpec, density_g_cm3};
 
 /// Least offsets on each side: voxels that touch.
 const LEAST: usize = 1;
@@ -12,8 +12,8 @@ const MOST: usize = 8;
 /// decades under the maximum for Y-90 in voxels of 1 mm, and less in larger ones; with four times as much it is 7e-5.
 const STEEP_ENERGY: f64 = 4e-3;
 
-/// No beta particle of a radionuclide gets farther in water [cm].
-const LONGEST_RANGE_CM: f64 = 2.0;
+/// No beta particle of a radionuclide gets farther [g/cm²].
+const LONGEST_RANGE: f64 = 2.0;
 
 /// Offsets on each side of a kernel, by axis, that are convolved directly.
 ///
@@ -22,7 +22,7 @@ const LONGEST_RANGE_CM: f64 = 2.0;
 pub(super) fn core_half_width(kernel: &KernelSpec) -> [usize; 3] {
     let range_cm = steep_range_cm(kernel);
     [0, 1, 2].map(|axis| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 2 cm / 10 µm, above -1")]
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 20 cm / 10 µm, above -1")]
         let offsets = (range_cm / kernel.spacing_cm[axis] - 0.5).ceil().max(0.0) as usize;
         offsets.clamp(LEAST, MOST).min(kernel.half_width[axis])
     })
@@ -34,7 +34,8 @@ fn steep_range_cm(kernel: &KernelSpec) -> f64 {
     let energy = |from_cm: f64, to_cm: f64| radial.cumulative_mev(to_cm) - radial.cumulative_mev(from_cm);
     // Photons leave as much between r and 2r as between 2r and 3r.
     let steep_mev = |r: f64| energy(r, 2.0 * r) - energy(2.0 * r, 3.0 * r);
-    let radii = (0..).map(|n| LONGEST_RANGE_CM * 0.98f64.powi(n)).take_while(|r| *r > 1e-3);
+    let longest_cm = LONGEST_RANGE / density_g_cm3(kernel.medium);
+    let radii = (0..).map(|n| longest_cm * 0.98f64.powi(n)).take_while(|r| *r > 1e-3);
     let mut steep = radii.filter(|&r| steep_mev(r) > STEEP_ENERGY * radial.captured_mev());
     steep.next().unwrap_or(0.0)
 }

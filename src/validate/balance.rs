@@ -5,7 +5,7 @@ use super::findings::{Findings, Row};
 use super::phantom::{Phantom, line};
 use super::rig::Rig;
 use super::statistics::Estimate;
-use crate::domain::{DoseError, EmissionSpectrum, Particle};
+use crate::domain::{DoseError, EmissionSpectrum, Particle, Source};
 use crate::engine::transport::tally::to_mev;
 use crate::engine::transport::{GroupTally, Tally};
 use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
@@ -28,6 +28,8 @@ const TOLERANCE: f64 = 1e-5;
 const SINGLE_PRECISION: f64 = 1e-6;
 /// Materials of the layers.
 const MATERIALS: [&str; 4] = ["air", "lung", "soft_tissue", "cortical_bone"];
+/// Nuclides of each kind, with their daughters; a test looks at every one.
+const NUCLIDES: [&str; 6] = ["Lu-177", "Y-90", "I-131", "Ga-68", "Tb-161", "Ac-225"];
 /// Histories of a case.
 const HISTORIES: u64 = 100_000;
 
@@ -49,7 +51,10 @@ fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
         [(Particle::Electron, 3.0), (Particle::Positron, 0.6), (Particle::Photon, 2.5)]
             .map(|(particle, mev)| (format!("{mev} MeV {}", particle.name()), line(particle, mev)))
             .to_vec();
-    spectra.extend(nuclide::all().map(|nuclide| (nuclide.name.clone(), nuclide::emissions(nuclide).clone())));
+    spectra.extend(NUCLIDES.map(|name| {
+        let source = Source::from(nuclide::find(name).expect("a known nuclide"));
+        (name.to_owned(), (**source.emissions()).clone())
+    }));
     let books = spectra.into_iter().map(|(name, spectrum)| {
         let tally = rig.transport(&layers(spectrum.clone()), HISTORIES)?;
         Ok(book(name, &spectrum, &tally))

@@ -8,7 +8,7 @@ use dosegrid::domain::{
     LocalOptions, Method, Stage, TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use dosegrid::physics::kernel::integrate;
-use dosegrid::{api::ServerConfig, physics::nuclide, plan::plan_maps};
+use dosegrid::{api::ServerConfig, physics::nuclide, plan::plan};
 
 use crate::support::sources::kernel_spec;
 
@@ -45,8 +45,7 @@ pub(super) fn local() -> Method {
 /// The same computation without a server.
 pub(super) fn in_process(request: &DoseRequest) -> DoseResult {
     let limits = ServerConfig::default().plan_limits();
-    let plan =
-        plan_maps(request.activity().decays().grid(), request.sources(), request.method(), &limits).expect("fits");
+    let plan = plan(request, &limits).expect("fits");
     let mut device = dosegrid::engine::Device::open(dosegrid::domain::DeviceSelector::Cpu).expect("always there");
     dosegrid::method::run(&mut device, &plan, request, &Control::detached()).expect("a dose")
 }

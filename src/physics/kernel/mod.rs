@@ -41,8 +41,8 @@ pub struct KernelSpec {
     pub radial: Arc<RadialKernel>,
     /// What is absorbed where the decay is [MeV per decay].
     pub local_mev: f64,
-    /// Density of the medium [g/cm³].
-    pub density_g_cm3: f64,
+    /// What the voxels are made of, at its nominal density.
+    pub medium: KernelMedium,
     /// Voxel edges [cm].
     pub spacing_cm: [f64; 3],
     /// Offsets on each side of the centre, by axis.
@@ -65,7 +65,7 @@ impl KernelSpec {
         Ok(Self {
             radial: radial_kernel(source.emissions(), medium)?,
             local_mev: source.local_mev(),
-            density_g_cm3: density_g_cm3(medium),
+            medium,
             spacing_cm,
             half_width,
             truncation_radius_cm: None,
@@ -87,7 +87,7 @@ pub struct VoxelKernel {
 impl VoxelKernel {
     /// Voxel S values at the offsets of the octant, x fastest [Gy per decay, in the medium at its density].
     pub fn s_values_gy(&self) -> Array3<f64> {
-        let mass_g = self.spec.spacing_cm.iter().product::<f64>() * self.spec.density_g_cm3;
+        let mass_g = self.spec.spacing_cm.iter().product::<f64>() * density_g_cm3(self.spec.medium);
         self.octant.mapv(|mev| mev / mass_g * GY_PER_MEV_PER_G)
     }
 

@@ -100,3 +100,44 @@ impl ChargedSum<'_> {
         self.within
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::KernelMedium;
+    use crate::physics::kernel::library;
+
+    /// What interpolation between kernels may cost at any radius, in parts of the energy. Where every other kernel is left out, it costs four times that: the
+    /// error of a straight line grows with the square of its length.
+    const INTERPOLATION: f64 = 2e-3;
+
+    #[test]
+    fn a_kernel_left_out_lies_between_its_neighbours() {
+        for medium in KernelMedium::ALL {
+            for (kernels, from_mev) in [(&library(medium).electrons, 3e-3), (&library(medium).positrons, 3e-3)] {
+                let radii: Vec<f64> = (0..400).map(|i| 1e-6 * 10f64.powf(f64::from(i) / 50.0)).collect();
+                let fewer = ChargedKernels::new(kernels.kernels().iter().step_by(2).cloned().collect());
+                for left_out in
+                    kernels.kernels().iter().skip(1).step_by(2).filter(|kernel| kernel.energy_mev > from_mev)
+                {
+                    if left_out.energy_mev > fewer.range_mev()[1] {
+                        continue;
+                    }
+                    let within = |kernels: &ChargedKernels| {
+                        let mut sum = kernels.sum(&radii);
+                        sum.add(1.0, left_out.energy_mev, 0.0);
+                        sum.finish()
+                    };
+                    for ((own, between), r) in within(kernels).into_iter().zip(within(&fewer)).zip(&radii) {
+                        let error = (own - between).abs() / left_out.energy_mev;
+                        assert!(
+                            error < 4.0 * INTERPOLATION,
+                            "{medium:?} {} MeV, {r} g/cm²: {error}",
+                            left_out.energy_mev
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
