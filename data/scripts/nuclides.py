@@ -23,7 +23,7 @@ SAID_ABOVE = 2e-4
 # The energy emitted may be off the energy set free by this part of it, beyond which the scheme needs a correction.
 MAX_OFF = 0.004
 NAMES = """
-Ac-225 Ac-226 Ac-227 Ag-111 As-77 At-211 At-215 At-217 Au-198 Bi-207 Bi-211 Bi-212 Bi-213 Br-76 Br-77 C-11 Ce-134 Co-55 Cs-131 Cu-61 Cu-62 Cu-64 Cu-67
+Ac-225 Ac-226 Ac-227 Ag-111 As-77 At-211 At-215 At-217 Au-198 Bi-207 Bi-211 Bi-212 Bi-213 Br-77 C-11 Ce-134 Co-55 Cs-131 Cu-61 Cu-62 Cu-64 Cu-67
 Dy-165 Er-165 Er-169 Eu-145 Eu-149 F-18 Fr-221 Fr-223 Ga-67 Ga-68 Gd-149 Ge-68 Ho-166 I-123 I-124 I-125 I-131 In-111 Ir-192 La-134 Lu-177 Mn-52 N-13
 O-15 P-32 Pb-203 Pb-209 Pb-211 Pb-212 Pm-145 Po-211 Po-212 Po-213 Po-214 Po-215 Po-216 Pr-142 Ra-221 Ra-222 Ra-223 Ra-224 Ra-225 Rb-82 Re-186 Re-188
 Rh-105 Rn-217 Rn-218 Rn-219 Rn-220 Ru-97 Sb-119 Sc-43 Sc-44 Sc-47 Sm-145 Sm-153 Sr-82 Sr-89 Sr-90 Tb-149 Tb-152 Tb-155 Tb-161 Tc-99m Th-226 Th-227

@@ -1,9 +1,10 @@
 //! A radionuclide: how it decays, and what it emits.
 
-use std::fmt;
-use std::str::FromStr;
+mod mean_energy;
+mod transition;
 
-use super::Invalid;
+pub use mean_energy::{MeanEnergy, RadiationEnergy};
+pub use transition::Transition;
 
 /// A radionuclide alone: its daughters are nuclides of their own.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -120,55 +121,6 @@ pub struct BetaBranch {
     pub level_mev: f64,
 }
 
-/// How far spin and parity forbid a beta transition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(into = "String")]
-pub struct Transition {
-    /// 0 for an allowed transition.
-    pub order: u32,
-    /// Whether a single nuclear matrix element decides, so that the shape of the spectrum is known.
-    pub is_unique: bool,
-}
-
-impl Transition {
-    /// Highest order that is known in nature.
-    const MAX_ORDER: u32 = 4;
-}
-
-impl FromStr for Transition {
-    type Err = Invalid;
-
-    /// `allowed`, `1NU`, `1U`, `2NU` and so on.
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        let forbidden = |order: &str, is_unique| Some(Self { order: order.parse().ok()?, is_unique });
-        let transition = match (text, text.strip_suffix("NU"), text.strip_suffix('U')) {
-            ("allowed", ..) => Some(Self { order: 0, is_unique: false }),
-            (_, Some(order), _) => forbidden(order, false),
-            (_, None, Some(order)) => forbidden(order, true),
-            _ => None,
-        };
-        let is_forbidden = |t: &Self| text == "allowed" || (1..=Self::MAX_ORDER).contains(&t.order);
-        let known = "`allowed`, `1NU`, `1U` or of a higher order";
-        transition.filter(is_forbidden).ok_or_else(|| Invalid::new(format!("`{text}` is not {known}")))
-    }
-}
-
-impl From<Transition> for String {
-    fn from(transition: Transition) -> Self {
-        transition.to_string()
-    }
-}
-
-impl fmt::Display for Transition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self { order: 0, .. } => f.write_str("allowed"),
-            Self { order, is_unique: true } => write!(f, "{order}U"),
-            Self { order, is_unique: false } => write!(f, "{order}NU"),
-        }
-    }
-}
-
 /// Electron capture to one level.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
@@ -235,107 +187,5 @@ impl Lines {
             ("auger", &self.auger),
             ("alpha", &self.alpha),
         ]
-    }
-}
-
-/// Mean energy per decay, by what methods tell apart [MeV].
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
-pub struct MeanEnergy {
-    /// Beta particles and positrons (kinetic), conversion and Auger electrons, relaxation.
-    pub electron: f64,
-    /// Gamma and X rays, and the photons of positrons that annihilate.
-    pub photon: f64,
-    /// Alpha particles.
-    pub alpha: f64,
-    /// Nuclei that an alpha particle left.
-    pub recoil: f64,
-}
-
-impl MeanEnergy {
-    /// All that is emitted [MeV per decay].
-    pub fn total(&self) -> f64 {
-        self.charged() + self.photon
-    }
-
-    /// What charged particles carry [MeV per decay].
-    pub fn charged(&self) -> f64 {
-        self.electron + self.alpha + self.recoil
-    }
-}
-
-/// Mean energy per decay, by type of radiation [MeV].
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
-pub struct RadiationEnergy {
-    /// Beta particles.
-    pub beta: f64,
-    /// Kinetic energy of positrons.
-    pub positron: f64,
-    /// Conversion electrons.
-    pub conversion: f64,
-    /// Auger and Coster-Kronig electrons.
-    pub auger: f64,
-    /// What atoms give off below 1 keV and is not listed otherwise.
-    pub relaxation: f64,
-    /// Gamma rays.
-    pub gamma: f64,
-    /// X rays.
-    pub x_ray: f64,
-    /// Photons of positrons that annihilate at rest.
-    pub annihilation: f64,
-    /// Alpha particles.
-    pub alpha: f64,
-    /// Nuclei that an alpha particle left.
-    pub recoil: f64,
-}
-
-impl From<RadiationEnergy> for MeanEnergy {
-    fn from(by_type: RadiationEnergy) -> Self {
-        let RadiationEnergy {
-            beta,
-            positron,
-            conversion,
-            auger,
-            relaxation,
-            gamma,
-            x_ray,
-            annihilation,
-            alpha,
-            recoil,
-        } = by_type;
-        Self {
-            electron: beta + positron + conversion + auger + relaxation,
-            photon: gamma + x_ray + annihilation,
-            alpha,
-            recoil,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn transitions_are_written_as_they_are_read() {
-        for text in ["allowed", "1NU", "1U", "2NU", "4U"] {
-            assert_eq!(text.parse::<Transition>().expect("a transition").to_string(), text);
-        }
-        for text in ["", "0U", "U", "NU", "1nu", "allowed?", "9U", "-1U", "1NUU"] {
-            assert!(text.parse::<Transition>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn means_add_up() {
-        let by_type = RadiationEnergy {
-            beta: 1.0,
-            positron: 2.0,
-            gamma: 4.0,
-            annihilation: 8.0,
-            recoil: 16.0,
-            ..Default::default()
-        };
-        let mean = MeanEnergy::from(by_type);
-        assert_eq!((mean.electron, mean.photon, mean.charged(), mean.total()), (3.0, 12.0, 19.0, 31.0));
     }
 }

@@ -18,8 +18,8 @@ const AS_TABLED: f64 = 5e-4;
 struct Binding {
     symbol: String,
     k_kev: f64,
-    l_kev: f64,
-    m_kev: f64,
+    l1_kev: f64,
+    m1_kev: f64,
 }
 
 fn binding() -> BTreeMap<String, Binding> {
@@ -33,10 +33,10 @@ fn neutrinos_mev(nuclide: &Nuclide, binding: &BTreeMap<String, Binding>) -> f64 
     let capture = nuclide.decays.iter().find(|decay| decay.kind == DecayKind::BetaPlusOrCapture);
     let Some(capture) = capture else { return of_betas };
     let symbol = capture.daughter.split('-').next().expect("a name has a symbol");
-    let Binding { k_kev, l_kev, m_kev, .. } = binding[symbol];
+    let Binding { k_kev, l1_kev, m1_kev, .. } = binding[symbol];
     let of_captures = nuclide.captures.iter().map(|capture| {
         let rest = (1.0 - capture.k - capture.l).max(0.0);
-        let bound_mev = (capture.k * k_kev + capture.l * l_kev + rest * m_kev) * 1e-3;
+        let bound_mev = (capture.k * k_kev + capture.l * l1_kev + rest * m1_kev) * 1e-3;
         capture.intensity * (capture.q_mev - bound_mev)
     });
     of_betas + of_captures.sum::<f64>()

@@ -1,7 +1,7 @@
 //! Mean energies by type of radiation against ICRP Publication 107 and a second evaluation: what differs must have a reason in `docs/nuclides_differences.md`.
 
 use dosegrid::domain::Nuclide;
-use dosegrid::physics::nuclide::named;
+use dosegrid::physics::nuclide::{all, named};
 use serde_json::Value;
 
 use crate::support::reference;
@@ -19,7 +19,11 @@ const AS_DOCUMENTED: f64 = 0.008;
 
 /// Rows of a table in the document, by its first line; each as its cells.
 pub(super) fn table(header: &str) -> Vec<Vec<&'static str>> {
-    let after = DOCUMENT.split_once(header).expect("the table is in the document").1;
+    rows(DOCUMENT, header)
+}
+
+fn rows<'a>(document: &'a str, header: &str) -> Vec<Vec<&'a str>> {
+    let after = document.split_once(header).expect("the table is in the document").1;
     let rows = after.lines().skip(2).take_while(|line| line.starts_with('|'));
     let rows: Vec<Vec<&str>> = rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect();
     assert!(!rows.is_empty(), "{header}");
@@ -86,5 +90,20 @@ fn the_document_has_the_figures_of_the_program() {
         let allowed = AS_DOCUMENTED * documented_mev + 0.5e-5;
         assert!((mev - documented_mev).abs() <= allowed, "{} {}: {mev} {documented_mev}", row[0], row[1]);
         assert!(row[7].len() > 10, "{} {} has no reason", row[0], row[1]);
+    }
+}
+
+#[test]
+fn the_table_of_means_has_every_nuclide() {
+    let rows = rows(include_str!("../../docs/nuclides.md"), "| nuclide | electrons | photons | alphas |");
+    assert_eq!(rows.len(), all().count(), "docs/nuclides.md lists each nuclide once");
+    for (nuclide, row) in all().zip(&rows) {
+        assert_eq!(row[0], nuclide.name);
+        for ((quantity, mev), cell) in ours(nuclide).into_iter().zip(&row[1..]) {
+            let documented_kev: f64 = cell.split(' ').next().expect("a figure").parse().expect("a number");
+            // Four digits, and less than 1e-5 keV is written as 0.
+            let allowed_kev = 6e-4 * documented_kev + 1e-5;
+            assert!((mev * 1e3 - documented_kev).abs() <= allowed_kev, "{} {quantity}: {mev} {cell}", nuclide.name);
+        }
     }
 }

@@ -67,14 +67,14 @@ fn without_charge_the_shape_is_that_of_phase_space() {
 fn means_without_charge_have_their_limits() {
     let mean =
         |endpoint_mev: f64| one(BetaSign::Minus, 0, 10, endpoint_mev, "allowed").branch_means_mev[0] / endpoint_mev;
-    assert!((mean(1e-3) - 1.0 / 3.0).abs() < 2e-3, "{}", mean(1e-3));
+    assert!((mean(0.01) - 1.0 / 3.0).abs() < 2e-3, "{}", mean(0.01));
     assert!((mean(1e3) - 0.5).abs() < 2e-3, "{}", mean(1e3));
 }
 
 #[test]
 fn the_nucleus_keeps_slow_positrons_out_and_draws_slow_electrons() {
     let slow = |sign, z| {
-        let found = one(sign, z, 2 * z, 0.5, "allowed");
+        let found = one(sign, z, 100, 0.5, "allowed");
         found.yields.iter().zip(&found.edges_mev).filter(|(_, low)| **low < 0.02).map(|(number, _)| number).sum::<f64>()
     };
     let free = slow(BetaSign::Minus, 0);
@@ -117,9 +117,8 @@ fn spectra_are_those_that_egsnrc_was_given() {
 const OF_EVALUATION: f64 = 0.005;
 
 /// Nuclides whose evaluated means belong to other endpoints than those they are listed with: a decay energy was revised, the means were not.
-const STALE_MEANS: [(&str, &str); 6] = [
+const STALE_MEANS: [(&str, &str); 5] = [
     ("Ag-111", "3 to 4 keV low throughout: as of endpoints 11 keV lower"),
-    ("Br-76", "3 keV low throughout: as of endpoints 8 keV lower"),
     ("Br-77", "0.3 keV low: as of an endpoint 1 keV lower"),
     ("La-134", "4 keV high throughout: as of endpoints 11 keV higher"),
     ("Pb-211", "0.2 keV high in two branches of 2e-4 and less: as of endpoints 1 keV higher"),
@@ -155,13 +154,10 @@ fn mean_energies_are_those_of_the_evaluations_or_explained() {
                 beta.transition
             );
         }
-        // Of all betas of a nuclide together, forbidden ones included.
+        // Of all betas of a nuclide together, forbidden ones included; where they are rare, against all that it emits.
         let is_stale = STALE_MEANS.iter().any(|(stale, _)| *stale == nuclide.name);
-        assert!(
-            theirs == 0.0 || is_stale || (ours / theirs - 1.0).abs() < OF_EVALUATION,
-            "{}: {ours} {theirs}",
-            nuclide.name
-        );
+        let allowed = OF_EVALUATION * theirs + 1e-5 * nuclide.mean_energy_mev.total();
+        assert!(is_stale || (ours - theirs).abs() <= allowed, "{}: {ours} {theirs}", nuclide.name);
     }
     assert!(compared > 300, "{compared} branches");
     for (name, _) in STALE_MEANS {

@@ -50,7 +50,7 @@ fn points(nuclide: &Nuclide, particle: Particle) -> Vec<(f64, f64)> {
     let bins = bins.filter(|bin| bin.particle == particle && bin.high_mev > bin.low_mev);
     let mut points: Vec<(f64, f64)> =
         bins.clone().map(|bin| (bin.mean_mev(), bin.yield_per_decay / (bin.high_mev - bin.low_mev))).collect();
-    points.extend(bins.last().map(|bin| (bin.high_mev, 0.0)));
+    points.extend(bins.clone().next_back().map(|bin| (bin.high_mev, 0.0)));
     points
 }
 
