@@ -65,11 +65,13 @@ mod tests {
 
     /// As for charged particles.
     const INTERPOLATION: f64 = 2e-3;
+    const SPREAD: f64 = 0.3;
 
     #[test]
     fn a_kernel_left_out_lies_between_its_neighbours() {
         for medium in KernelMedium::ALL {
             let kernels = &library(medium).photons;
+            let noise = 3.0 * SPREAD * (1.5 / library(medium).header.histories as f64).sqrt();
             let radii: Vec<f64> = (0..320).map(|i| 1e-5 * 10f64.powf(f64::from(i) / 40.0)).collect();
             let fewer = PhotonKernels::new(kernels.kernels().iter().step_by(2).cloned().collect());
             // Below are absorption edges, where no neighbour is alike.
@@ -81,7 +83,11 @@ mod tests {
                 };
                 for ((own, between), r) in within(kernels).into_iter().zip(within(&fewer)).zip(&radii) {
                     let error = (own - between).abs() / left_out.energy_mev;
-                    assert!(error < 4.0 * INTERPOLATION, "{medium:?} {} MeV, {r} g/cm²: {error}", left_out.energy_mev);
+                    assert!(
+                        error < 4.0 * INTERPOLATION + noise,
+                        "{medium:?} {} MeV, {r} g/cm²: {error}",
+                        left_out.energy_mev
+                    );
                 }
             }
         }
