@@ -16,6 +16,8 @@ use crate::support;
 type Tissue = (KernelMedium, f64);
 const SOFT_TISSUE: Tissue = (KernelMedium::SoftTissue, 1.04);
 const BONE: Tissue = (KernelMedium::CorticalBone, 1.85);
+/// From the first to below the second.
+type Bounds = [f64; 2];
 /// mGy per MBq·s in one Gy per decay.
 const MGY_PER_MBQ_S: f64 = 1e9;
 /// Voxel sizes that the documentation shows [mm]; all are tested.
@@ -71,7 +73,7 @@ fn assert_documented(rows: &[String]) {
 
 /// What the source voxel of a published table holds of ours, by nuclide: soft tissue, bone; and what all its voxels hold. What is missing are conversion and Auger
 /// electrons. Beside the spread over thirteen sizes, 1 % is left for what is not known well: the density of the bone, and our own decay data.
-const HELD: [(&str, [f64; 2], [f64; 2], [f64; 2]); 7] = [
+const HELD: [(&str, Bounds, Bounds, Bounds); 7] = [
     ("I-131", [0.97, 0.995], [0.97, 1.01], [0.975, 1.01]),
     ("Lu-177", [0.915, 0.94], [0.915, 0.96], [0.92, 0.965]),
     ("Re-186", [0.925, 0.97], [0.945, 0.975], [0.955, 0.98]),

@@ -173,8 +173,9 @@ mod tests {
     }
 
     /// What the choice of rules may cost: a part of a voxel's energy, and a part of the source voxel's. At 1e-4 of the source voxel, where the design
-    /// asks for 2 %, that is 0.5 %.
-    const RULE_TOLERANCE: f64 = 2e-3;
+    /// asks for 2 %, that is 0.8 %. The density of a kernel is rough by the statistics of its library, up to 1 % from bin to bin, and rules of few points see that
+    /// each in its own way.
+    const RULE_TOLERANCE: f64 = 5e-3;
     const FAINT_TOLERANCE: f64 = 3e-7;
 
     fn near_offsets() -> impl Iterator<Item = [usize; 3]> {

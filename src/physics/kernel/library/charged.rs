@@ -110,10 +110,14 @@ mod tests {
     /// What interpolation between kernels may cost at any radius, in parts of the energy. Where every other kernel is left out, it costs four times that: the
     /// error of a straight line grows with the square of its length.
     const INTERPOLATION: f64 = 2e-3;
+    /// Spread of the energy that one history leaves within a radius, in parts of its own: 0.1 to 0.3.
+    const SPREAD: f64 = 0.3;
 
     #[test]
     fn a_kernel_left_out_lies_between_its_neighbours() {
         for medium in KernelMedium::ALL {
+            // Three standard deviations of one kernel less the mean of two.
+            let noise = 3.0 * SPREAD * (1.5 / library(medium).header.histories as f64).sqrt();
             for (kernels, from_mev) in [(&library(medium).electrons, 3e-3), (&library(medium).positrons, 3e-3)] {
                 let radii: Vec<f64> = (0..400).map(|i| 1e-6 * 10f64.powf(f64::from(i) / 50.0)).collect();
                 let fewer = ChargedKernels::new(kernels.kernels().iter().step_by(2).cloned().collect());
@@ -131,7 +135,7 @@ mod tests {
                     for ((own, between), r) in within(kernels).into_iter().zip(within(&fewer)).zip(&radii) {
                         let error = (own - between).abs() / left_out.energy_mev;
                         assert!(
-                            error < 4.0 * INTERPOLATION,
+                            error < 4.0 * INTERPOLATION + noise,
                             "{medium:?} {} MeV, {r} g/cm²: {error}",
                             left_out.energy_mev
                         );

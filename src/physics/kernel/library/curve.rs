@@ -60,7 +60,7 @@ mod tests {
         let curve = Curve::new(PHOTON, &parts);
         for i in 0..10_000 {
             let x = 40.0 * (f64::from(i) / 1e4).powi(6);
-            assert!((curve.within(x) + (-x).exp_m1()).abs() < 2e-5, "{x}: {}", curve.within(x));
+            assert!((curve.within(x) + (-x).exp_m1()).abs() < 5e-5, "{x}: {}", curve.within(x));
         }
     }
 }

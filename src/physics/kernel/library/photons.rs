@@ -65,15 +65,17 @@ mod tests {
 
     /// As for charged particles.
     const INTERPOLATION: f64 = 2e-3;
+    const SPREAD: f64 = 0.3;
 
     #[test]
     fn a_kernel_left_out_lies_between_its_neighbours() {
         for medium in KernelMedium::ALL {
             let kernels = &library(medium).photons;
+            let noise = 3.0 * SPREAD * (1.5 / library(medium).header.histories as f64).sqrt();
             let radii: Vec<f64> = (0..320).map(|i| 1e-5 * 10f64.powf(f64::from(i) / 40.0)).collect();
             let fewer = PhotonKernels::new(kernels.kernels().iter().step_by(2).cloned().collect());
-            // Below are absorption edges, where no neighbour is alike.
-            for left_out in kernels.kernels().iter().skip(1).step_by(2).filter(|kernel| kernel.energy_mev > 0.005) {
+            // Below are the absorption edges of bone, to 4.04 keV, next to which no neighbour is alike and mean free paths are interpolated worse.
+            for left_out in kernels.kernels().iter().skip(1).step_by(2).filter(|kernel| kernel.energy_mev > 0.006) {
                 let within = |kernels: &PhotonKernels| {
                     let mut within = vec![0.0; radii.len()];
                     kernels.add(1.0, left_out.energy_mev, &radii, &mut within);
@@ -81,7 +83,11 @@ mod tests {
                 };
                 for ((own, between), r) in within(kernels).into_iter().zip(within(&fewer)).zip(&radii) {
                     let error = (own - between).abs() / left_out.energy_mev;
-                    assert!(error < 4.0 * INTERPOLATION, "{medium:?} {} MeV, {r} g/cm²: {error}", left_out.energy_mev);
+                    assert!(
+                        error < 4.0 * INTERPOLATION + noise,
+                        "{medium:?} {} MeV, {r} g/cm²: {error}",
+                        left_out.energy_mev
+                    );
                 }
             }
         }
