@@ -35,7 +35,7 @@ fn mean_bin(parts: &[f32]) -> f64 {
 
 /// The mean over eight seeds, and how well it is known.
 fn over_seeds(of: impl Fn(u64) -> f64) -> Estimate {
-    let found: Vec<(f64, f64)> = (100..108).map(|seed| (of(seed), 1.0)).collect();
+    let found: Vec<(f64, f64)> = (100..108).map(|seed| (1.0, of(seed))).collect();
     Estimate::of_groups(&found)
 }
 

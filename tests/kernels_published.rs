@@ -69,15 +69,16 @@ fn assert_documented(rows: &[String]) {
     );
 }
 
-/// What the source voxel of a published table holds of ours, at any size, by nuclide: soft tissue, bone. What is missing are conversion and Auger electrons.
-const SELF_DOSE: [(&str, [f64; 2], [f64; 2]); 7] = [
-    ("I-131", [0.0, 2.0], [0.0, 2.0]),
-    ("Lu-177", [0.0, 2.0], [0.0, 2.0]),
-    ("Re-186", [0.0, 2.0], [0.0, 2.0]),
-    ("Re-188", [0.0, 2.0], [0.0, 2.0]),
-    ("Sm-153", [0.0, 2.0], [0.0, 2.0]),
-    ("Sr-89", [0.0, 2.0], [0.0, 2.0]),
-    ("Y-90", [0.0, 2.0], [0.0, 2.0]),
+/// What the source voxel of a published table holds of ours, by nuclide: soft tissue, bone; and what all its voxels hold. What is missing are conversion and Auger
+/// electrons. Beside the spread over thirteen sizes, 1 % is left for what is not known well: the density of the bone, and our own decay data.
+const HELD: [(&str, [f64; 2], [f64; 2], [f64; 2]); 7] = [
+    ("I-131", [0.97, 0.995], [0.97, 1.01], [0.975, 1.01]),
+    ("Lu-177", [0.915, 0.94], [0.915, 0.96], [0.92, 0.965]),
+    ("Re-186", [0.925, 0.97], [0.945, 0.975], [0.955, 0.98]),
+    ("Re-188", [0.93, 0.98], [0.965, 0.995], [0.97, 0.995]),
+    ("Sm-153", [0.795, 0.86], [0.825, 0.865], [0.85, 0.89]),
+    ("Sr-89", [0.99, 1.015], [0.99, 1.025], [0.985, 1.005]),
+    ("Y-90", [0.995, 1.015], [1.0, 1.035], [0.995, 1.015]),
 ];
 
 #[test]
@@ -95,11 +96,15 @@ fn lanconelli_2012_differs_as_documented() {
         let ours = s_values(&name, edge_mm, tissue);
         let ratio = |index: [usize; 3]| published[index] / ours[index];
         let energy = energy_ratio(&published, &ours);
-        let (_, soft, bone) = SELF_DOSE.iter().find(|(known, ..)| *known == name).expect("one of the seven");
+        let (_, soft, bone, whole) = HELD.iter().find(|(known, ..)| *known == name).expect("one of the seven");
         let [low, high] = if is_bone { bone } else { soft };
         let tissue = if is_bone { "bone" } else { "soft" };
         println!("{name} {tissue} {edge_mm}: {:.4} {:.4} {energy:.4}", ratio([0; 3]), ratio([0, 0, 1]));
         assert!((*low..*high).contains(&ratio([0; 3])), "{name} {tissue} {edge_mm}: {}", ratio([0; 3]));
+        assert!((whole[0]..whole[1]).contains(&energy), "{name} {tissue} {edge_mm}: energy {energy}");
+        // Beta particles alone reach the first neighbours: there nothing but transport, density and spectrum count.
+        let first = if is_bone { 0.05 } else { 0.035 };
+        assert!((ratio([0, 0, 1]) - 1.0).abs() < first, "{name} {tissue} {edge_mm}: {}", ratio([0, 0, 1]));
         if SHOWN_MM.contains(&edge_mm) {
             let cells = [[0; 3], [0, 0, 1], [0, 1, 1], [1; 3], [0, 0, 2], [5; 3]];
             let cells = cells.map(|index| format!("{:.3}", ratio(index))).join(" | ");
@@ -119,8 +124,10 @@ fn mird_17_differs_as_documented() {
         let ratio = s_mgy / s_values(&nuclide, voxel_mm, SOFT_TISSUE)[[i, j, k]];
         println!("{nuclide} {voxel_mm} {i}: {ratio:.4}");
         let expected = match (nuclide.as_str(), i) {
-            (_, 0) => 0.0..2.0,
-            _ => 0.0..3.0,
+            (_, 0) => 0.965..1.03,
+            // Bremsstrahlung alone. Newer tables and EGSnrc's own voxels agree with ours.
+            ("Y-90" | "P-32" | "Sr-89", _) => 1.5..2.3,
+            _ => 1.0..1.15,
         };
         assert!(expected.contains(&ratio), "{nuclide} {voxel_mm} {i}{j}{k}: {ratio}");
         rows.push(format!("| {nuclide} | {voxel_mm} | {i}, {j}, {k} | {s_mgy:e} | {ratio:.3} |"));

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
     use crate::domain::KernelMedium;
     use crate::physics::kernel::radial_kernel;
-    use crate::physics::nuclide::{all, emissions, find};
+    use crate::physics::nuclide::{emissions, find};
 
     fn kernel_of(nuclide: &crate::domain::Nuclide) -> std::sync::Arc<RadialKernel> {
         radial_kernel(emissions(nuclide), KernelMedium::Water).expect("energies that kernels have")
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn near_and_far_rules_agree() {
-        for nuclide in all() {
+        for nuclide in ["Lu-177", "Y-90", "I-131", "Ga-68", "Po-212"].map(|name| find(name).expect("a known nuclide")) {
             for spacing_mm in
                 [[0.05; 3], [0.3; 3], [1.0; 3], [4.42; 3], [15.0; 3], [2.21, 2.21, 3.0], [0.98, 0.98, 5.0]]
             {
