@@ -142,7 +142,7 @@ fn lines<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, sticks: &[Sticks], s
     // Room for the legend on the right.
     let [left, right] = [
         all().map(|line| line.energy_mev).fold(f64::INFINITY, least) / 1.3,
-        all().map(|line| line.energy_mev).fold(0.0, f64::max) * 4.0,
+        all().map(|line| line.energy_mev).fold(0.0, f64::max) * 12.0,
     ];
     let top = all().map(|line| line.intensity).fold(0.0, f64::max) * 2.0;
     let weakest = all().map(|line| line.intensity).fold(f64::INFINITY, least) / 2.0;
