@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use dosegrid::domain::{
     ActivityUnit, BiologicalWeighting, Control, DaughterMap, Daughters, DensityMap, DeviceSelector, DoseRequest,
-    DoseResult, Extras, KernelOptions, LabelMap, LabelMaps, LocalOptions, Method, MonteCarloOptions, Nuclide,
+    DoseResult, Extras, KernelOptions, LabelMap, LabelMaps, LocalOptions, Medium, Method, MonteCarloOptions, Nuclide,
     RequestParts, Source, StopReason, TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use dosegrid::engine::Device;
 use dosegrid::method::run;
-use dosegrid::physics::{chain, nuclide};
+use dosegrid::physics::{chain, material, nuclide};
 use dosegrid::plan::{Limits, plan};
 
 const GY_PER_MEV_PER_G: f64 = 1.602_176_634e-10;
@@ -218,10 +218,8 @@ fn kernel_and_transport_agree_on_chains() {
             let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
             run(&mut device, &plan, &request, &Control::detached()).expect("a dose")
         };
-        let mut options = MonteCarloOptions::default();
-        options.medium = dosegrid::domain::Medium::Uniform(
-            dosegrid::physics::material::find("water").expect("a known material").clone(),
-        );
+        let water = material::find("water").expect("a known material").clone();
+        let mut options = MonteCarloOptions { medium: Medium::Uniform(water), ..MonteCarloOptions::default() };
         options.stop.histories = Some(60_000);
         options.extras.uncertainty = true;
         let transport = dose(Method::MonteCarlo(Box::new(options)));

@@ -146,11 +146,7 @@ impl Dosimetry<'_> {
             let Estimate { mean, sigma } = self.statistics.estimate(|group| sums[group][label]);
             let count = voxels[label] as f64;
             let number = u16::try_from(label).expect("a label has 16 bits");
-            RegionDose {
-                label: number,
-                mean_gy: (mean + local_gy[usize::from(label)]) / count,
-                sigma_gy: sigma / count,
-            }
+            RegionDose { label: number, mean_gy: (mean + local_gy[label]) / count, sigma_gy: sigma / count }
         };
         (1..=last).filter(|&label| voxels[label] > 0).map(region).collect()
     }

@@ -11,7 +11,7 @@ use rustfft::num_complex::Complex;
 
 /// Residues of the factors.
 const RESIDUES: [Complex<f64>; 8] = [
-    Complex::new(5.464930576870210e3, -3.797983575308356e4),
+    Complex::new(5.46493057687021e3, -3.797983575308356e4),
     Complex::new(9.045112476907548e1, -1.115537522430261e3),
     Complex::new(2.344818070467641e2, -4.228020157070496e2),
     Complex::new(9.453304067358312e1, -2.951294291446048e2),

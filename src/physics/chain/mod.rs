@@ -204,7 +204,7 @@ mod tests {
         source.members().iter().map(|member| (member.nuclide.name.as_str(), member.decays_per_decay)).collect()
     }
 
-    fn of<'a>(decays: &[(&'a str, f64)], name: &str) -> f64 {
+    fn of(decays: &[(&str, f64)], name: &str) -> f64 {
         decays.iter().find(|(known, _)| *known == name).map_or(0.0, |(_, decays)| *decays)
     }
 

@@ -220,7 +220,14 @@ async fn bad_emissions_and_labels_are_named_by_their_path() {
             &["labels.grid"],
         ),
         ("labels for another method", |h| h.labels = h.activity.clone(), &["labels"]),
-        ("emissions that no kernel has", |h| h.emissions = vec![emission(-1, 8.0, 8.0, 1.0)], &["emissions"]),
+        (
+            "emissions that no kernel has",
+            |h| {
+                h.method = Some(pb::Method { method: Some(pb::method::Method::Kernel(pb::KernelMethod::default())) });
+                h.emissions = vec![emission(-1, 8.0, 8.0, 1.0)];
+            },
+            &["emissions"],
+        ),
         (
             "an unknown charge",
             |h| {
