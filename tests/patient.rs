@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use dosegrid::domain::Source;
 use dosegrid::formats::nifti;
+use dosegrid::physics::nuclide;
 use dosegrid::physics::tissue::DensityCurve;
 use tempfile::TempDir;
 
@@ -105,10 +107,11 @@ fn a_local_dose_holds_all_charged_energy_and_no_more() {
         let deposited = run.number("/energy/deposited_mev") / run.number("/energy/emitted_mev");
         assert_close(deposited, 0.1478 / per_decay, 1e-3, "part that charged particles carry");
         assert!(run.number("/energy/without_dose_mev") == 0.0, "no activity lies in air");
+        let charged_mev = Source::from(nuclide::find("Lu-177").expect("a known nuclide")).charged_mev();
         // Energy by organ, from the table alone: decays × energy = mean by mass × mass.
         let (decays, mass, mean) = (run.organs("decays"), run.organs("mass_g"), run.organs("mean_by_mass_gy"));
         for label in LABELS {
-            let gy = decays[&label] * 0.147_839 * 1.602_176_634e-10 / mass[&label];
+            let gy = decays[&label] * charged_mev * 1.602_176_634e-10 / mass[&label];
             assert_close(mean[&label], gy, 1e-5, &format!("{density}, label {label}"));
         }
         assert_close(decays.values().sum::<f64>(), DECAYS, 1e-6, "all activity lies in the organs");
