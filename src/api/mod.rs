@@ -19,6 +19,7 @@ mod provenance;
 pub mod server;
 mod service;
 pub mod status;
+mod upload;
 mod volume;
 
 pub use config::ServerConfig;

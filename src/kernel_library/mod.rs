@@ -25,7 +25,7 @@ pub struct LibraryPlan<'a> {
     pub medium: &'a Material,
     /// Seed of all random numbers.
     pub seed: u64,
-    /// Histories of each kernel, a multiple of [`GROUPS`].
+    /// Histories of each kernel, a multiple of the number of groups, 32.
     pub histories: u64,
 }
 

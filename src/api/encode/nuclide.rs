@@ -20,7 +20,7 @@ pub(in crate::api) fn brief(nuclide: &Nuclide) -> pb::Nuclide {
 }
 
 /// All of it.
-pub(in crate::api) fn detail(nuclide: &Nuclide) -> pb::GetNuclideResponse {
+pub(in crate::api) fn detail(nuclide: &'static Nuclide) -> pb::GetNuclideResponse {
     pb::GetNuclideResponse {
         nuclide: Some(brief(nuclide)),
         half_life_uncertainty_s: nuclide.half_life_uncertainty_s,

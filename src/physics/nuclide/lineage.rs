@@ -24,12 +24,9 @@ pub struct Descendant {
 }
 
 /// All that comes of a nuclide, however long it takes: each after all that it comes from. What comes of daughters that are not known is not known either.
-pub fn lineage(nuclide: &Nuclide) -> Vec<Descendant> {
-    let mut order = Vec::new();
-    visit(nuclide, &mut order);
-    order.reverse();
+pub fn lineage(nuclide: &'static Nuclide) -> Vec<Descendant> {
     let mut found: Vec<Descendant> = Vec::new();
-    for parent in order {
+    for parent in descendants(nuclide, |_| true) {
         let of_parent = found.iter().find(|descendant| descendant.name == parent.name);
         let per_decay = of_parent.map_or(1.0, |descendant| descendant.per_decay);
         for decay in &parent.decays {
@@ -49,14 +46,25 @@ pub fn lineage(nuclide: &Nuclide) -> Vec<Descendant> {
     found
 }
 
+/// The known nuclides that come of one, itself first: each after all that it comes from.
+///
+/// * `follow` – whether a daughter, and all that comes of it, is wanted
+pub fn descendants(nuclide: &'static Nuclide, follow: impl Fn(&Nuclide) -> bool) -> Vec<&'static Nuclide> {
+    let mut found = Vec::new();
+    visit(nuclide, &follow, &mut found);
+    found.reverse();
+    found
+}
+
 /// Appends a nuclide after all that comes of it.
-fn visit<'a>(nuclide: &'a Nuclide, order: &mut Vec<&'a Nuclide>) {
-    for daughter in nuclide.decays.iter().filter_map(|decay| named(&decay.daughter)) {
-        if !order.iter().any(|known| known.name == daughter.name) {
-            visit(daughter, order);
+fn visit(nuclide: &'static Nuclide, follow: &impl Fn(&Nuclide) -> bool, found: &mut Vec<&'static Nuclide>) {
+    for daughter in nuclide.decays.iter().filter_map(|decay| named(&decay.daughter)).filter(|daughter| follow(daughter))
+    {
+        if !found.iter().any(|known| std::ptr::eq(*known, daughter)) {
+            visit(daughter, follow, found);
         }
     }
-    order.push(nuclide);
+    found.push(nuclide);
 }
 
 /// How far beta particles go in water, in the continuous-slowing-down approximation.

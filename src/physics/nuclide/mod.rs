@@ -13,6 +13,6 @@ mod lineage;
 mod names;
 mod registry;
 
-pub use lineage::{BetaRange, Descendant, beta_ranges, lineage};
+pub use lineage::{BetaRange, Descendant, beta_ranges, descendants, lineage};
 pub use names::find;
 pub use registry::{all, data_sha256, emissions, named};
