@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Status, Streaming};
 use tracing::Instrument;
 
+use super::off_thread::off_thread;
 use super::service::Shared;
 use super::upload::Upload;
 use super::volume;
@@ -82,6 +83,31 @@ struct Admitted {
     upload: Upload,
     plan: DosePlan,
     memory: Arc<Reservation>,
+    /// What the log says with all that happens to it.
+    span: tracing::Span,
+}
+
+/// Decides from the header alone. A nuclide that was not asked for before takes its time: its beta spectra are computed, and its kernel is summed.
+fn admit(shared: &Shared, header: pb::ComputeHeader) -> Result<Admitted, DoseError> {
+    let header = decode::header(header)?;
+    let limit_bytes = shared.config.max_volume_bytes;
+    for volume in header.volumes() {
+        let needed_bytes = volume.size_bytes();
+        if needed_bytes > limit_bytes {
+            return Err(DoseError::TooLarge { what: "a volume", needed_bytes, limit_bytes });
+        }
+    }
+    let span = tracing::info_span!(
+        "compute",
+        method = header.method.name(),
+        nuclide = header.source.name(),
+        shape = ?header.activity.grid.shape(),
+        engine = shared.queue.device().id,
+    );
+    let plan = plan(header.asked(), &shared.config.plan_limits())?;
+    shared.queue.check_room()?;
+    let memory = Arc::new(shared.budget.reserve(plan.host_bytes)?);
+    Ok(Admitted { upload: Upload::new(header)?, plan, memory, span })
 }
 
 struct Call {
@@ -93,20 +119,15 @@ struct Call {
 impl Call {
     async fn run(mut self) -> Result<(), Status> {
         let header = match self.receive().await? {
-            Some(pb::compute_request::Message::Header(header)) => decode::header(header)?,
+            Some(pb::compute_request::Message::Header(header)) => header,
             Some(pb::compute_request::Message::Chunk(_)) => {
                 return Err(DoseError::invalid("header", "is missing: a chunk came first").into());
             }
             None => return Err(DoseError::invalid("header", "is missing: the stream is empty").into()),
         };
-        let span = tracing::info_span!(
-            "compute",
-            method = header.method.name(),
-            nuclide = header.source.name(),
-            shape = ?header.activity.grid.shape(),
-            engine = self.shared.queue.device().id,
-        );
-        let admitted = self.admit(header)?;
+        let shared = self.shared.clone();
+        let admitted = off_thread(move || admit(&shared, header)).await?;
+        let span = admitted.span.clone();
         async {
             let (running, memory) = self.upload(admitted).await?;
             self.answer(running, memory).await
@@ -115,25 +136,9 @@ impl Call {
         .await
     }
 
-    /// Decides from the header alone.
-    fn admit(&self, header: decode::Header) -> Result<Admitted, DoseError> {
-        let limit_bytes = self.shared.config.max_volume_bytes;
-        for volume in header.volumes() {
-            let needed_bytes = volume.size_bytes();
-            if needed_bytes > limit_bytes {
-                return Err(DoseError::TooLarge { what: "a volume", needed_bytes, limit_bytes });
-            }
-        }
-        let limits = self.shared.config.plan_limits();
-        let plan = plan(header.asked(), &limits)?;
-        self.shared.queue.check_room()?;
-        let memory = Arc::new(self.shared.budget.reserve(plan.host_bytes)?);
-        Ok(Admitted { upload: Upload::new(header)?, plan, memory })
-    }
-
     /// Takes all chunks, and hands the request to the device.
     async fn upload(&mut self, admitted: Admitted) -> Result<(Running, Arc<Reservation>), Status> {
-        let Admitted { mut upload, plan, memory } = admitted;
+        let Admitted { mut upload, plan, memory, span: _ } = admitted;
         while let Some(message) = self.receive().await? {
             match message {
                 pb::compute_request::Message::Chunk(chunk) => upload.accept(chunk)?,
@@ -142,10 +147,8 @@ impl Call {
                 }
             }
         }
-        // The values are looked at one by one: not on a thread that serves connections.
-        let request = tokio::task::spawn_blocking(move || upload.into_request())
-            .await
-            .map_err(|_| DoseError::Internal("the check of the volumes ended without a result".into()))??;
+        // The values are looked at one by one.
+        let request = off_thread(move || upload.into_request()).await?;
         let held = memory.clone();
         let running = self.shared.queue.submit(move |device, control| {
             let result = crate::method::run(device, &plan, &request, control);
@@ -208,13 +211,12 @@ impl Call {
     }
 }
 
-/// The bytes of a tally's file. Compressing takes as long as many a dose: not on a thread that serves connections.
+/// The bytes of a tally's file. Compressing takes as long as many a dose.
 async fn encode_tally(record: Box<TallyRecord>) -> Result<Bytes, DoseError> {
     let encode = move || {
         let mut bytes = Vec::new();
         formats::tally::write(&mut bytes, &record).map(|()| Bytes::from(bytes))
     };
-    let encoded = tokio::task::spawn_blocking(encode).await;
-    let failed = |reason: String| DoseError::Internal(format!("the tally cannot be sent: {reason}"));
-    encoded.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
+    let failed = |error: std::io::Error| DoseError::Internal(format!("the tally cannot be sent: {error}"));
+    off_thread(move || encode().map_err(failed)).await
 }

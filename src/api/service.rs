@@ -7,6 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::call::{self, Responses};
+use super::off_thread::off_thread;
 use super::{ServerConfig, decode, encode, pb, provenance};
 use crate::domain::{DeviceInfo, DoseError, Invalid, Source};
 use crate::engine::list_devices;
@@ -60,19 +61,19 @@ impl pb::dose_service_server::DoseService for Service {
         request: Request<pb::ComputeKernelRequest>,
     ) -> Result<Response<pb::ComputeKernelResponse>, Status> {
         self.0.check_open()?;
-        let (source, spec) = decode::kernel(request.get_ref())?;
+        let request = request.into_inner();
+        let radius_voxels = request.radius_voxels;
+        let (source, spec) = off_thread(move || decode::kernel(&request)).await?;
         let mut running = self.0.queue.submit(move |_, control| voxel_kernel(&spec, control))?;
         let kernel = running.finished().await?;
-        Ok(Response::new(encode_kernel(&kernel, &source, request.get_ref().radius_voxels)))
+        Ok(Response::new(encode_kernel(&kernel, &source, radius_voxels)))
     }
 
     async fn list_nuclides(
         &self,
         _request: Request<pb::ListNuclidesRequest>,
     ) -> Result<Response<pb::ListNuclidesResponse>, Status> {
-        let list = || nuclide::all().map(encode::nuclide::brief).collect();
-        let nuclides = tokio::task::spawn_blocking(list).await;
-        let nuclides = nuclides.map_err(|_| DoseError::Internal("the nuclides could not be listed".into()))?;
+        let nuclides = off_thread(|| Ok(nuclide::all().map(encode::nuclide::brief).collect())).await?;
         Ok(Response::new(pb::ListNuclidesResponse { nuclides }))
     }
 
@@ -84,10 +85,9 @@ impl pb::dose_service_server::DoseService for Service {
         if name.is_empty() {
             return Err(DoseError::invalid("name", "is missing").into());
         }
-        let look_up = move || nuclide::find(&name).map(encode::nuclide::detail);
-        let found = tokio::task::spawn_blocking(look_up).await;
-        let found = found.map_err(|_| DoseError::Internal("the nuclide could not be read".into()))?;
-        Ok(Response::new(found.map_err(|Invalid(reason)| DoseError::UnknownNuclide(reason))?))
+        let unknown = |Invalid(reason)| DoseError::UnknownNuclide(reason);
+        let look_up = move || nuclide::find(&name).map(encode::nuclide::detail).map_err(unknown);
+        Ok(Response::new(off_thread(look_up).await?))
     }
 
     async fn list_devices(

@@ -1,0 +1,14 @@
+//! Work that takes its time, on a thread that serves no connection.
+
+use crate::domain::DoseError;
+
+/// Runs work on a thread of its own and waits for it. Work whose caller has gone is finished, and its result dropped.
+///
+/// # Errors
+/// Those of the work; [`DoseError::Internal`] if it panicked.
+pub(super) async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DoseError> + Send + 'static,
+) -> Result<T, DoseError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| DoseError::Internal("a part of the request ended without a result".into()))?
+}
