@@ -13,7 +13,7 @@ const RAYS_ABOVE: f64 = 2e-3;
 /// Points per axis of the Gauss rules for the triangular overlap, each tried when the one before is not good enough; after the last come rays.
 const POINTS: [usize; 4] = [2, 4, 8, 16];
 /// A rule is good enough if it differs from the one before by no more than this part of its value, or of the energy in the source voxel.
-const AGREEMENT: f64 = 1e-3;
+const AGREEMENT: f64 = 5e-4;
 const FAINT_AGREEMENT: f64 = 1e-7;
 /// Largest change of the logarithm of the density over the support at which the first rule is used, far from the source unquestioned.
 const SMOOTH_CHANGE: f64 = 0.5;
@@ -173,9 +173,8 @@ mod tests {
     }
 
     /// What the choice of rules may cost: a part of a voxel's energy, and a part of the source voxel's. At 1e-4 of the source voxel, where the design
-    /// asks for 2 %, that is 0.8 %. The density of a kernel is rough by the statistics of its library, up to 1 % from bin to bin, and rules of few points see that
-    /// each in its own way.
-    const RULE_TOLERANCE: f64 = 5e-3;
+    /// asks for 2 %, that is 0.5 %.
+    const RULE_TOLERANCE: f64 = 2e-3;
     const FAINT_TOLERANCE: f64 = 3e-7;
 
     fn near_offsets() -> impl Iterator<Item = [usize; 3]> {
