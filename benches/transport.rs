@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dosegrid::bench;
+use dosegrid::domain::Tally;
 use dosegrid::domain::{Control, DeviceKind, DeviceSelector, DoseError};
-use dosegrid::engine::transport::Tally;
 use dosegrid::engine::{Device, list_devices};
 use dosegrid::physics::nuclide;
 use dosegrid::validate::layered;

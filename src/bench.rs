@@ -6,12 +6,13 @@ use std::time::Instant;
 use ndarray::{Array3, ShapeBuilder};
 use serde::Serialize;
 
+use crate::domain::Tally;
 use crate::domain::{Control, DoseError, KernelMedium, Volume, VoxelGrid};
 use crate::engine::Device;
-use crate::engine::transport::{Scene, Tally};
 use crate::physics::kernel::{KernelSpec, VoxelKernel};
 use crate::physics::nuclide;
 use crate::plan::ConvolutionPlan;
+use crate::prepare::transport::Scene;
 use crate::validate::phantom::Phantom;
 use crate::validate::statistics::Binned;
 

@@ -1,12 +1,13 @@
 //! Tables of electrons and positrons against ESTAR, ELSEPA, and Seltzer and Berger.
 
+use dosegrid::domain::element;
+use dosegrid::domain::{Material, MaterialDefinition};
+use dosegrid::math::log_grid::{LogGrid, LogTable};
 use dosegrid::physics::electron::bremsstrahlung::Spectrum;
 use dosegrid::physics::electron::collision::CollisionStopping;
 use dosegrid::physics::electron::range::SlowingDown;
 use dosegrid::physics::electron::{Charge, ElectronTables, TransportCuts, elastic, speed_squared};
-use dosegrid::physics::element;
-use dosegrid::physics::log_grid::{LogGrid, LogTable};
-use dosegrid::physics::material::{self, Material};
+use dosegrid::physics::material;
 
 use crate::support::{Worst, csv_records, pure, reference};
 
@@ -42,7 +43,7 @@ fn golden_material(name: &str) -> Material {
         "ADIPOSE_TISSUE_ICRP" => (0.92, 63.2, ADIPOSE_TISSUE_ICRP),
         known => return material::find(known).expect("a known material").clone(),
     };
-    Material::new(material::MaterialDefinition {
+    Material::new(MaterialDefinition {
         name: name.into(),
         source: "NIST".into(),
         nominal_density_g_cm3: density,

@@ -4,9 +4,9 @@ mod against_egsnrc;
 mod against_transport;
 mod every_nuclide;
 
+use dosegrid::constants::ELECTRON_REST_ENERGY_MEV;
 use dosegrid::domain::{Emission, EmissionSpectrum, KernelMedium, Particle};
 use dosegrid::kernel_library::{LibraryPlan, Maker, energies_mev};
-use dosegrid::physics::constants::ELECTRON_REST_ENERGY_MEV;
 use dosegrid::physics::kernel::library::{ChargedKernel, KernelLibrary, PhotonKernel, data_sha256};
 use dosegrid::physics::kernel::{library, radial_kernel};
 use dosegrid::physics::material;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use dosegrid::constants::GY_PER_MEV_PER_G;
 use dosegrid::domain::{Control, Daughters, KernelMedium};
-use dosegrid::physics::constants::GY_PER_MEV_PER_G;
 use dosegrid::physics::kernel::{KernelSpec, density_g_cm3, integrate};
 use dosegrid::physics::{chain, nuclide};
 use ndarray::Array3;

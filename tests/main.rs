@@ -13,6 +13,7 @@ mod invariants;
 mod kernel_library;
 mod kernels;
 mod kernels_published;
+mod layering;
 mod monte_carlo;
 mod nuclides;
 mod patient;

@@ -1,7 +1,7 @@
 //! Tables of photons against NIST's mass energy-absorption coefficients.
 
-use dosegrid::physics::element;
-use dosegrid::physics::log_grid::LogGrid;
+use dosegrid::domain::element;
+use dosegrid::math::log_grid::LogGrid;
 use dosegrid::physics::photon::PhotonTables;
 
 use crate::support::{Worst, csv_records, pure, reference};

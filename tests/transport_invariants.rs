@@ -1,9 +1,10 @@
 //! What holds for every transport, whatever the physics: energy balance, linearity, mirror symmetry, periodic and odd grids.
 
+use dosegrid::constants::ELECTRON_REST_ENERGY_MEV;
+use dosegrid::domain::Tally;
 use dosegrid::domain::{EmissionSpectrum, Particle};
-use dosegrid::engine::transport::{Boundary, Tally};
-use dosegrid::physics::constants::ELECTRON_REST_ENERGY_MEV;
 use dosegrid::physics::{material, nuclide};
+use dosegrid::prepare::transport::Boundary;
 use dosegrid::validate::phantom::{Phantom, line};
 use dosegrid::validate::statistics::Binned;
 

@@ -1,7 +1,7 @@
 //! Histories as numbers: the same bytes however they are run, and an uncertainty that is what it says.
 
 use dosegrid::domain::Particle;
-use dosegrid::engine::transport::Tally;
+use dosegrid::domain::Tally;
 use dosegrid::physics::nuclide;
 use dosegrid::validate::layered;
 use dosegrid::validate::phantom::{Phantom, line};

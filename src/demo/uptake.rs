@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn self_doses_are_those_published_for_patients() {
         // Energy that stays in the organ, per decay: the electrons' 0.147 MeV of Lu-177 alone, photons add less than 10 %.
-        let gray_gram_per_decay = 0.147 * crate::physics::constants::GY_PER_MEV_PER_G;
+        let gray_gram_per_decay = 0.147 * crate::constants::GY_PER_MEV_PER_G;
         // Region, volume [cm³], published means [Gy/GBq]: see `uptake`.
         let published = [
             (Region::Liver, 1830.0, 0.25, 0.31),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Checks, LabelMap, Violation};
-use crate::physics::material::Material;
+use crate::domain::Material;
 
 /// Most materials of one phantom.
 pub const MAX_MATERIALS: usize = 16;
@@ -111,8 +111,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::domain::MaterialDefinition;
     use crate::domain::{Volume, VoxelGrid};
-    use crate::physics::material::{MaterialDefinition, find};
+    use crate::physics::material::find;
 
     fn known(name: &str) -> Material {
         find(name).expect("a known material").clone()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Daughters, EmissionSpectrum, Invalid, Nuclide, Particle};
-use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
+use crate::constants::ELECTRON_REST_ENERGY_MEV;
 
 /// Name of a source that is no nuclide.
 pub const CUSTOM: &str = "custom";

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     DensityMap, EmissionAccount, HistoryCuts, HistoryRun, MaterialAccount, SourceAccount, TimeIntegratedActivity,
 };
-use crate::engine::transport::Tally;
+use crate::domain::Tally;
 
 /// Histories of one scene, run anywhere: their tally, and what makes a dose of it.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::{DoseDistribution, LabelMap};
+use crate::constants::WATER_DENSITY_G_CM3;
 use crate::domain::density::bears_dose;
 use crate::domain::{DensityMap, RegionDose, TimeIntegratedActivity, Volume};
-use crate::physics::constants::WATER_DENSITY_G_CM3;
 
 /// Dose of one organ, and what it was made from. The dose figures are of the voxels that have a dose; none if no voxel has.
 ///

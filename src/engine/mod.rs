@@ -2,16 +2,14 @@
 
 pub mod cpu;
 pub mod gpu;
-pub mod kernel_spectrum;
-pub mod kernel_split;
-pub mod transport;
 
 use std::ops::Range;
 
+use crate::domain::Tally;
 use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Volume};
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::ConvolutionPlan;
-use transport::{Scene, Tally};
+use crate::prepare::transport::Scene;
 
 /// An open device. Chosen once, at the start; a job never changes it.
 #[derive(Debug)]

@@ -8,7 +8,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::domain::{Invalid, MaterialTable, Violation};
-use crate::physics::material::{self, Material, MaterialDefinition};
+use crate::domain::{Material, MaterialDefinition};
+use crate::physics::material::{self};
 
 /// Most bytes of such a file.
 const MAX_BYTES: u64 = 1 << 20;

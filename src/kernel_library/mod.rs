@@ -2,13 +2,13 @@
 
 mod scenes;
 
+use crate::domain::Material;
 use crate::domain::{Invalid, Particle};
 use crate::engine::cpu::transport::point::{GROUPS, PointRun, PointTally};
 use crate::physics::kernel::library::axis::{Axis, CHARGED, PHOTON, SET_FREE};
 use crate::physics::kernel::library::{
     ChargedKernel, ChargedKernels, KernelLibrary, LibraryHeader, PhotonKernel, PhotonKernels,
 };
-use crate::physics::material::Material;
 use scenes::Scenes;
 
 /// Lowest energy of a kernel [MeV]: that of the transport.

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use crate::constants::ELECTRON_REST_ENERGY_MEV;
+use crate::domain::Material;
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{HistoryCuts, VoxelGrid};
-use crate::engine::transport::Boundary;
-use crate::engine::transport::scene::{Scene, SceneInput};
-use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
+use crate::math::log_grid::{LogGrid, LogTable, MIN_ENERGY_MEV};
 use crate::physics::electron::Charge;
 use crate::physics::electron::range::SlowingDown;
-use crate::physics::log_grid::{LogGrid, LogTable, MIN_ENERGY_MEV};
-use crate::physics::material::Material;
 use crate::physics::photon::PhotonTables;
+use crate::prepare::transport::Boundary;
+use crate::prepare::transport::scene::{Scene, SceneInput};
 
 /// Part of the length in which a kernel is measured that an absorbed electron could still have gone.
 const ABSORBED_RANGE: f64 = 0.003;

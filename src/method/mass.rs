@@ -1,8 +1,8 @@
 //! From energy to absorbed dose: which voxels have a mass that counts, and how much.
 
+use crate::constants::GY_PER_MEV_PER_G;
 use crate::domain::density::bears_dose;
 use crate::domain::{DensityCorrection, DoseError, DoseRequest, Method, VoxelGrid};
-use crate::physics::constants::GY_PER_MEV_PER_G;
 use crate::physics::kernel::density_g_cm3;
 
 /// What becomes of mass in a method.

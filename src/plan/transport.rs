@@ -2,14 +2,15 @@
 
 use std::sync::LazyLock;
 
+use crate::constants::ELECTRON_REST_ENERGY_MEV;
+use crate::domain::UNITS_PER_MEV;
 use crate::domain::monte_carlo::MIN_HISTORIES;
+use crate::domain::tally::groups;
 pub use crate::domain::{ChosenCuts, HistoryCuts};
 use crate::domain::{DoseError, Medium, MonteCarloOptions, Source, VoxelGrid};
-use crate::engine::transport::UNITS_PER_MEV;
-use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
+use crate::math::log_grid::{LogGrid, LogTable, MAX_ENERGY_MEV, MIN_ENERGY_MEV};
 use crate::physics::electron::Charge;
 use crate::physics::electron::range::SlowingDown;
-use crate::physics::log_grid::{LogGrid, LogTable, MAX_ENERGY_MEV, MIN_ENERGY_MEV};
 use crate::physics::material;
 
 /// Part of the smallest voxel edge that an absorbed electron could still have gone, in lung.
@@ -141,15 +142,6 @@ fn photon_of_compton_edge(edge_mev: f64) -> f64 {
     0.5 * (edge_mev + (edge_mev * (edge_mev + 2.0 * ELECTRON_REST_ENERGY_MEV)).sqrt())
 }
 
-/// Number of statistical groups: a power of two from the number of voxels alone, so that all runs of one map can be merged.
-pub fn groups(voxels: usize) -> u32 {
-    match voxels {
-        0..=0x10_0000 => 32,
-        0x10_0001..=0x100_0000 => 16,
-        _ => 8,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,10 +230,5 @@ mod tests {
         assert!(plain.host_bytes(1000) > 2 * tally);
         assert_eq!(with_file.host_bytes(1000), plain.host_bytes(1000) + tally);
         assert_eq!(plain.host_bytes(usize::MAX), u64::MAX);
-    }
-
-    #[test]
-    fn groups_follow_the_number_of_voxels() {
-        assert_eq!([1, 1 << 20, (1 << 20) + 1, 1 << 24, (1 << 24) + 1].map(groups), [32, 32, 16, 16, 8]);
     }
 }

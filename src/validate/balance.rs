@@ -5,10 +5,10 @@ use super::findings::{Findings, Row};
 use super::phantom::{Phantom, line};
 use super::rig::Rig;
 use super::statistics::Estimate;
+use crate::constants::ELECTRON_REST_ENERGY_MEV;
+use crate::domain::tally::to_mev;
 use crate::domain::{DoseError, EmissionSpectrum, Particle, Source};
-use crate::engine::transport::tally::to_mev;
-use crate::engine::transport::{GroupTally, Tally};
-use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
+use crate::domain::{GroupTally, Tally};
 use crate::physics::{material, nuclide};
 
 pub(super) const CHECK: Check = Check {

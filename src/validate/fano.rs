@@ -7,7 +7,7 @@ use super::plot::{Plot, Series};
 use super::rig::Rig;
 use super::statistics::{Binned, Estimate};
 use crate::domain::{DoseError, Particle};
-use crate::engine::transport::Boundary;
+use crate::prepare::transport::Boundary;
 
 pub(super) const CHECK: Check = Check {
     name: "fano",

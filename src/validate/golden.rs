@@ -5,7 +5,7 @@ use std::io::Read;
 use flate2::read::GzDecoder;
 
 use crate::domain::{Emission, EmissionSpectrum, Particle};
-use crate::physics::embedded::commented_csv_rows;
+use crate::embedded::commented_csv_rows;
 
 /// Energy in concentric shells of water around a point source of one particle per history, as [`crate::physics::kernel::read_point_kernel`] reads it.
 #[derive(Clone, Copy, Debug)]

@@ -7,8 +7,8 @@ use super::phantom::Phantom;
 use super::plot::{Plot, Series};
 use super::rig::Rig;
 use super::statistics::{Binned, Estimate};
+use crate::constants::GY_PER_MEV_PER_G;
 use crate::domain::DoseError;
-use crate::physics::constants::GY_PER_MEV_PER_G;
 use crate::physics::material;
 
 pub(super) const CHECK: Check = Check {

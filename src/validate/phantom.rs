@@ -1,9 +1,10 @@
 //! What histories are run in for a check.
 
+use crate::domain::Material;
 use crate::domain::{Emission, EmissionSpectrum, Particle, VoxelGrid};
-use crate::engine::transport::{Boundary, Scene, SceneInput};
-use crate::physics::material::{self, Material};
+use crate::physics::material::{self};
 use crate::plan::{ChosenCuts, HistoryCuts};
+use crate::prepare::transport::{Boundary, Scene, SceneInput};
 
 /// Seed of all checks: the same device gives the same figures every time.
 const SEED: u64 = 20_260_101;

@@ -126,7 +126,7 @@ pub(super) fn radius_of_part(energy: &[f64], part: f64) -> f64 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::engine::transport::{GroupTally, Tally, UNITS_PER_MEV};
+    use crate::domain::{GroupTally, Tally, UNITS_PER_MEV};
 
     /// Shells as a run would find them that has the reference times `factor(shell)`, with next to no statistical uncertainty.
     pub(in crate::validate) fn shells(reference_mev: &[f64], factor: impl Fn(usize) -> f64) -> Shells {

@@ -8,8 +8,8 @@ use super::phantom::{Phantom, line};
 use super::rig::Rig;
 use super::statistics::{Binned, Estimate};
 use crate::domain::{DoseError, EmissionSpectrum, Particle};
-use crate::engine::transport::Boundary;
 use crate::physics::nuclide;
+use crate::prepare::transport::Boundary;
 
 pub(super) const CHECK: Check = Check {
     name: "reciprocity",

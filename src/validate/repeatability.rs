@@ -8,7 +8,7 @@ use super::layered;
 use super::phantom::Phantom;
 use super::rig::Rig;
 use crate::domain::DoseError;
-use crate::engine::transport::Tally;
+use crate::domain::Tally;
 use crate::physics::nuclide;
 
 pub(super) const CHECK: Check = Check {

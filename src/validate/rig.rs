@@ -1,8 +1,8 @@
 //! The device under test, and how much it is asked for.
 
+use crate::domain::Tally;
 use crate::domain::{Control, DeviceKind, DoseError};
 use crate::engine::Device;
-use crate::engine::transport::Tally;
 
 use super::phantom::Phantom;
 

@@ -1,6 +1,6 @@
 //! Means of a tally and their uncertainty, from the spread of its statistical groups.
 
-use crate::engine::transport::{Tally, UNITS_PER_MEV};
+use crate::domain::{Tally, UNITS_PER_MEV};
 
 /// A mean and its standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -106,7 +106,7 @@ impl Binned {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::transport::GroupTally;
+    use crate::domain::GroupTally;
 
     fn tally(histories: [u64; 4], energy: [[u64; 2]; 4]) -> Tally {
         let group = |(histories, energy): (u64, [u64; 2])| GroupTally {

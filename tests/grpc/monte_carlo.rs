@@ -10,9 +10,10 @@ use dosegrid::domain::{
     DoseError, DoseRequest, DoseResult, Emission, EmissionSpectrum, Extras, LabelMap, LabelMaps, MaterialTable, Medium,
     Method, MonteCarloOptions, Particle, Progress, Region, RequestParts, Source, Stage, StopRule, TargetUncertainty,
 };
+use dosegrid::domain::{Material, MaterialDefinition};
 use dosegrid::formats::tally;
 use dosegrid::method::{merge, merged_dose};
-use dosegrid::physics::material::{self, Material, MaterialDefinition};
+use dosegrid::physics::material::{self};
 
 use super::streaming::{assert_same, in_process};
 use super::{STOPPED_WITHIN, Server, bytes_of, compute, good_activity, good_density, good_header, small, stream_of};

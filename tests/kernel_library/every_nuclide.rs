@@ -1,11 +1,12 @@
 //! The kernel method against Monte Carlo in water, for every nuclide there is.
 
 use dosegrid::domain::{Control, DeviceSelector, Emission, EmissionSpectrum, KernelMedium, Nuclide, Particle, Source};
+use dosegrid::domain::{Tally, UNITS_PER_MEV};
 use dosegrid::engine::Device;
-use dosegrid::engine::transport::emissions::EmissionSlots;
-use dosegrid::engine::transport::{Scene, Tally, UNITS_PER_MEV};
 use dosegrid::physics::kernel::{KernelSpec, integrate};
 use dosegrid::physics::nuclide;
+use dosegrid::prepare::transport::Scene;
+use dosegrid::prepare::transport::emissions::EmissionSlots;
 use dosegrid::validate::phantom::{Phantom, line};
 use dosegrid::validate::statistics::{Binned, Estimate};
 

@@ -9,8 +9,8 @@ pub(crate) mod transport;
 use std::path::PathBuf;
 
 use dosegrid::domain::{DeviceKind, DeviceSelector};
+use dosegrid::domain::{Material, MaterialDefinition};
 use dosegrid::engine::{Device, list_devices};
-use dosegrid::physics::material::{Material, MaterialDefinition};
 
 /// Every engine of this machine: the CPU, and a GPU if there is one (a software adapter will do).
 pub(crate) fn engines() -> Vec<Device> {

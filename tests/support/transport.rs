@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use dosegrid::domain::Tally;
 use dosegrid::domain::{Control, DeviceKind, DoseError, Particle};
 use dosegrid::engine::Device;
-use dosegrid::engine::transport::Tally;
 use dosegrid::validate::phantom::{Phantom, line};
 use dosegrid::validate::statistics::Estimate;
 

@@ -5,7 +5,8 @@ use crate::domain::{
     Checks, ChosenCuts, Emission, EmissionSpectrum, Extras, Invalid, MaterialTable, Medium, MonteCarloOptions,
     Particle, Region, StopRule, TargetUncertainty,
 };
-use crate::physics::material::{self, Material, MaterialDefinition};
+use crate::domain::{Material, MaterialDefinition};
+use crate::physics::material::{self};
 
 /// Path of the options from the header.
 const PATH: &str = "method.monte_carlo";

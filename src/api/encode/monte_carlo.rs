@@ -1,8 +1,9 @@
 //! Options of Monte Carlo transport, materials and emissions.
 
 use super::pb;
+use crate::domain::Material;
 use crate::domain::{Emission, MaterialTable, Medium, MonteCarloOptions, Region, TargetUncertainty};
-use crate::physics::material::{self, Material};
+use crate::physics::material::{self};
 
 pub(super) fn options(options: &MonteCarloOptions) -> pb::MonteCarloMethod {
     pb::MonteCarloMethod {

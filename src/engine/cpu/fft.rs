@@ -13,8 +13,8 @@ use rustfft::{Fft, FftDirection, FftPlanner, num_complex::Complex};
 use super::lanes::{LANES, Lane, Row, Scratch, ScratchPool, columns_to_rows, rows_to_columns};
 use super::progress::Tasks;
 use crate::domain::DoseError;
-use crate::engine::kernel_spectrum::PreparedKernel;
 use crate::plan::Block;
+use crate::prepare::kernel_spectrum::PreparedKernel;
 
 /// Transforms that were planned before, by length.
 pub(super) struct Planner {

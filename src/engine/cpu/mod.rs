@@ -8,11 +8,12 @@ pub(crate) mod transport;
 
 use std::ops::Range;
 
+use crate::domain::Tally;
 use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError, Stage, Volume};
-use crate::engine::kernel_spectrum::{PreparedKernel, PreparedKernels, power_of_two_below};
-use crate::engine::transport::{Scene, Tally};
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::{Block, ConvolutionPlan};
+use crate::prepare::kernel_spectrum::{PreparedKernel, PreparedKernels, power_of_two_below};
+use crate::prepare::transport::Scene;
 
 use self::core::DirectCore;
 use fft::{BlockTransform, Planner};

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Arc, Weak};
 
 use super::context::Context;
-use crate::engine::kernel_spectrum::PreparedKernel;
+use crate::prepare::kernel_spectrum::PreparedKernel;
 
 /// Device memory that kernels may take between requests [bytes].
 const KEPT_BYTES: usize = 512 << 20;

@@ -20,11 +20,12 @@ mod device_tests;
 
 use std::ops::Range;
 
+use crate::domain::Tally;
 use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Stage, Volume};
-use crate::engine::kernel_spectrum::{PreparedKernels, power_of_two_below};
-use crate::engine::transport::{Scene, Tally};
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::ConvolutionPlan;
+use crate::prepare::kernel_spectrum::{PreparedKernels, power_of_two_below};
+use crate::prepare::transport::Scene;
 
 use session::{Block, Session};
 use tiling::Tiling;

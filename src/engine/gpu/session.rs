@@ -10,7 +10,7 @@ use super::tiling::Tiling;
 use super::transport::TransportStages;
 use super::workspace::Workspace;
 use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError, Stage};
-use crate::engine::kernel_spectrum::PreparedKernel;
+use crate::prepare::kernel_spectrum::PreparedKernel;
 
 /// Work per second that is expected of a device before its first batch. Rather too low: a twentieth of a second must not become a minute.
 const FIRST_RATE_HARDWARE: f64 = 1e9;

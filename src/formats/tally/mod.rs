@@ -61,7 +61,7 @@ mod tests {
         ActivityUnit, DensityMap, DeviceInfo, DeviceKind, EmissionAccount, HistoryCuts, TallyRecord,
         TimeIntegratedActivity, Volume, VoxelGrid,
     };
-    use crate::engine::transport::{GroupTally, Tally};
+    use crate::domain::{GroupTally, Tally};
 
     fn run(first_history: u64, histories: u64) -> HistoryRun {
         let device = DeviceInfo {

@@ -9,9 +9,9 @@ use flate2::read::ZlibDecoder;
 use sha2::{Digest, Sha256};
 
 use super::{Hashing, Header, MAGIC};
+use crate::domain::tally::groups;
 use crate::domain::{ActivityUnit, DensityMap, Invalid, TallyRecord, TimeIntegratedActivity, Volume, VoxelGrid};
-use crate::engine::transport::{GroupTally, Tally};
-use crate::plan::transport::groups;
+use crate::domain::{GroupTally, Tally};
 
 const DIGEST_BYTES: u64 = 32;
 /// A header holds some lines; a file that promises more is none.

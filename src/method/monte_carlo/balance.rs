@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::statistics::Statistics;
+use crate::constants::ELECTRON_REST_ENERGY_MEV;
+use crate::domain::tally::to_mev;
 use crate::domain::{DoseError, EmissionAccount};
-use crate::engine::transport::emissions::{MAX_WEIGHT, MOST_WEIGHTED_MEV};
-use crate::engine::transport::tally::to_mev;
-use crate::engine::transport::{GroupTally, Tally};
-use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
+use crate::domain::{GroupTally, Tally};
+use crate::prepare::transport::emissions::{MAX_WEIGHT, MOST_WEIGHTED_MEV};
 
 /// Largest difference between the energy emitted and the energy found, relative to the former. Rounding of deposits leaves 1e-7.
 const BALANCE_TOLERANCE: f64 = 1e-5;

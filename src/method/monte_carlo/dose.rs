@@ -3,12 +3,12 @@
 use super::balance::{Expected, check_book, check_scored};
 use super::dosimetry::{Decays, Dosimetry};
 use super::statistics::Statistics;
+use crate::domain::GroupTally;
+use crate::domain::tally::to_mev;
 use crate::domain::{
     Control, DoseError, DoseResult, EnergyAccount, Extras, LabelMap, MonteCarloAccount, Provenance, Region, StopReason,
     TallyRecord, Volume,
 };
-use crate::engine::transport::GroupTally;
-use crate::engine::transport::tally::to_mev;
 use crate::method::mass::{DoseScale, Mass, check_dose};
 
 /// What is not in a tally.

@@ -3,8 +3,8 @@
 use rayon::prelude::*;
 
 use super::statistics::{Estimate, Statistics};
+use crate::domain::UNITS_PER_MEV;
 use crate::domain::{Control, DoseError, LabelMap, Region, RegionDose, TimeIntegratedActivity};
-use crate::engine::transport::UNITS_PER_MEV;
 use crate::method::mass::DoseScale;
 
 /// Voxels that are looked at together: few enough to notice soon that the caller has gone.
@@ -175,8 +175,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::domain::{GroupTally, Tally};
     use crate::domain::{Volume, VoxelGrid};
-    use crate::engine::transport::{GroupTally, Tally};
     use crate::method::mass::Mass;
 
     const UNIT: u64 = 1 << 26;

@@ -1,7 +1,8 @@
 //! The material of each voxel.
 
+use crate::domain::Material;
 use crate::domain::{DoseRequest, MaterialAccount, Medium};
-use crate::physics::material::{self, Material};
+use crate::physics::material::{self};
 
 /// Materials, and which of them each voxel is made of. Only those that occur.
 pub(super) struct Phantom {

@@ -12,12 +12,12 @@ mod statistics;
 
 use std::time::{Duration, Instant};
 
+use crate::domain::Tally;
 use crate::domain::{
     Control, DoseError, DoseRequest, DoseResult, Extras, HistoryRun, LabelMap, Method, Region, Stage, StageTime,
     StopReason, TallyRecord,
 };
 use crate::engine::Device;
-use crate::engine::transport::Tally;
 use crate::plan::TransportPlan;
 use balance::Expected;
 use dose::Ending;

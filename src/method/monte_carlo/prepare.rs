@@ -11,8 +11,8 @@ use super::record::scene_account;
 use crate::domain::{
     Control, DensityMap, DoseError, DoseRequest, Method, MonteCarloOptions, SceneAccount, TimeIntegratedActivity,
 };
-use crate::engine::transport::{Boundary, Scene, SceneInput};
 use crate::plan::TransportPlan;
+use crate::prepare::transport::{Boundary, Scene, SceneInput};
 
 /// How often the caller is looked after meanwhile.
 const LOOK: Duration = Duration::from_millis(20);

@@ -3,11 +3,11 @@
 use sha2::{Digest, Sha256};
 
 use super::medium::Phantom;
+use crate::domain::Tally;
 use crate::domain::{
     DoseRequest, EmissionAccount, HistoryRun, Invalid, MonteCarloOptions, Particle, SceneAccount, Source,
     SourceAccount, TallyRecord,
 };
-use crate::engine::transport::Tally;
 use crate::plan::TransportPlan;
 
 /// Everything that decides the dose but the histories. Other versions of the program may have other physics.

@@ -6,11 +6,12 @@ use super::balance::{Expected, check_book};
 use super::dosimetry::{Decays, Dosimetry};
 use super::pace::{Pace, first_look, next_look};
 use super::statistics::Statistics;
+use crate::domain::Tally;
 use crate::domain::{Control, DoseError, LabelMap, Progress, Region, Stage, StopReason, StopRule, TransportProgress};
 use crate::engine::Device;
-use crate::engine::transport::{Scene, Tally};
 use crate::method::mass::DoseScale;
 use crate::plan::TransportPlan;
+use crate::prepare::transport::Scene;
 
 /// Least time between two looks at the uncertainty that only serve to tell it.
 const LOOK_PAUSE: Duration = Duration::from_secs(5);

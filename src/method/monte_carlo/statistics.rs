@@ -3,7 +3,7 @@
 //! The groups are independent and alike, so that the variance of the mean energy per history `m = Σ E_g / N` is
 //! `Σ n_g (E_g / n_g − m)² / (N (K − 1))`, with `n_g` of the `N` histories in group `g` of `K`.
 
-use crate::engine::transport::{Tally, UNITS_PER_MEV};
+use crate::domain::{Tally, UNITS_PER_MEV};
 
 /// A mean per history and its standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,7 +55,7 @@ impl<'a> Statistics<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::transport::GroupTally;
+    use crate::domain::GroupTally;
 
     #[test]
     fn mean_and_sigma_are_those_of_the_formula() {

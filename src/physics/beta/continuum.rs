@@ -2,7 +2,7 @@
 
 use super::shape::{Waves, terms};
 use crate::domain::nuclide::{BetaSign, Transition};
-use crate::physics::quadrature;
+use crate::math::quadrature;
 
 /// Bins from 0 to the highest endpoint.
 const BINS: u32 = 240;

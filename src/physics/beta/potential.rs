@@ -1,6 +1,6 @@
 //! What a beta particle feels: the charge of the daughter's nucleus, spread over a sphere, and the electrons around it.
 
-use crate::physics::constants::{ELECTRON_REST_ENERGY_MEV, FINE_STRUCTURE, HBAR_C_MEV_CM};
+use crate::constants::{ELECTRON_REST_ENERGY_MEV, FINE_STRUCTURE, HBAR_C_MEV_CM};
 
 /// Amplitudes and exponents of the screening function of a neutral atom, a fit to that of Thomas and Fermi.
 ///

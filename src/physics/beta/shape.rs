@@ -2,9 +2,9 @@
 
 use super::potential::Potential;
 use super::waves::density;
+use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::nuclide::{BetaSign, Transition};
-use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
-use crate::physics::spline::CubicSpline;
+use crate::math::spline::CubicSpline;
 
 /// Least kinetic energy at which waves are computed [MeV].
 const LOWEST_MEV: f64 = 1e-4;

@@ -136,7 +136,7 @@ fn riccati_bessel(order: u32, x: f64) -> [f64; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::physics::constants::FINE_STRUCTURE;
+    use crate::constants::FINE_STRUCTURE;
 
     const KINETIC: [f64; 5] = [2e-4, 0.02, 0.2, 2.0, 10.0];
 

@@ -1,7 +1,7 @@
 //! Annihilation of positrons in flight, into two photons.
 
-use super::super::constants::CLASSICAL_ELECTRON_RADIUS_CM;
 use super::tau;
+use crate::constants::CLASSICAL_ELECTRON_RADIUS_CM;
 
 /// Cross section of one electron for the annihilation of a positron [cm²].
 ///
@@ -39,8 +39,8 @@ fn area() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::quadrature::integrate_log;
     use crate::physics::electron::speed_squared;
-    use crate::physics::quadrature::integrate_log;
 
     #[test]
     fn the_total_is_the_integral_of_the_differential() {

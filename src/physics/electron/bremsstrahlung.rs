@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use super::super::quadrature::{integrate, integrate_log};
 use super::{Charge, speed_squared, tau};
-use crate::physics::chebyshev;
-use crate::physics::embedded::csv_rows;
-use crate::physics::material::Material;
+use crate::domain::Material;
+use crate::embedded::csv_rows;
+use crate::math::chebyshev;
+use crate::math::quadrature::{integrate, integrate_log};
 
 /// Square centimetres in one millibarn.
 const CM2_PER_MILLIBARN: f64 = 1e-27;
@@ -32,7 +32,7 @@ impl Spectrum {
     /// the spectrum (hydrogen 2 %), and at most 0.45 % in the energy radiated. Positrons: [`positron_ratio`].
     pub fn of(material: &Material, charge: Charge, kinetic_mev: f64) -> Self {
         let beta2 = speed_squared(kinetic_mev);
-        let atom = |component: &crate::physics::material::Component| {
+        let atom = |component: &crate::domain::Component| {
             let z = component.element.z;
             let ratio = match charge {
                 Charge::Electron => 1.0,
@@ -134,7 +134,7 @@ static FITS: LazyLock<Vec<Fit>> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::physics::element;
+    use crate::domain::element;
     use crate::physics::material;
 
     fn water(charge: Charge, energy: f64) -> Spectrum {

@@ -2,7 +2,7 @@
 
 use super::oscillator::Oscillators;
 use super::{Charge, collision_strength, speed_squared, tau};
-use crate::physics::material::Material;
+use crate::domain::Material;
 
 /// Bethe's stopping power of a material, with Berger and Seltzer's terms for electrons and positrons.
 ///

@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use super::super::constants::{CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_ENERGY_MEV, FINE_STRUCTURE};
-use super::super::embedded::csv_rows;
 use super::{Charge, momentum_squared_mev2, speed_squared};
-use crate::physics::chebyshev;
-use crate::physics::material::Material;
+use crate::constants::{CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_ENERGY_MEV, FINE_STRUCTURE};
+use crate::domain::Material;
+use crate::embedded::csv_rows;
+use crate::math::chebyshev;
 
 /// Total cross section and the first two transport cross sections: per atom [cm²], or per gram [cm²/g].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -103,8 +103,8 @@ static FITS: LazyLock<Vec<Fit>> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::physics::element;
-    use crate::physics::quadrature::integrate_log;
+    use crate::domain::element;
+    use crate::math::quadrature::integrate_log;
 
     /// The same moments, by integrating the differential cross section.
     fn integrated(z: u8, charge: Charge, energy: f64) -> ElasticMoments {

@@ -1,8 +1,8 @@
 //! Collisions with single electrons at rest: Møller's for electrons, Bhabha's for positrons.
 
-use super::super::quadrature::integrate_log;
 use super::collision::largest_loss;
 use super::{Charge, collision_strength, tau};
+use crate::math::quadrature::integrate_log;
 
 /// Differential cross section of one electron for a loss `loss_mev`, per MeV of loss [cm²/MeV]; 0 beyond the largest loss.
 ///

@@ -1,7 +1,7 @@
 //! The electrons of a material as oscillators: what Sternheimer's density effect and soft collisions are computed from.
 
-use super::super::constants::{CLASSICAL_ELECTRON_RADIUS_CM, HBAR_C_MEV_CM};
-use crate::physics::material::Material;
+use crate::constants::{CLASSICAL_ELECTRON_RADIUS_CM, HBAR_C_MEV_CM};
+use crate::domain::Material;
 
 /// The electrons of one subshell in a material.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,8 +2,8 @@
 
 use super::Charge;
 use super::bremsstrahlung::Spectrum;
-use crate::physics::log_grid::{LogGrid, MAX_ENERGY_MEV, MIN_ENERGY_MEV};
-use crate::physics::material::Material;
+use crate::domain::Material;
+use crate::math::log_grid::{LogGrid, MAX_ENERGY_MEV, MIN_ENERGY_MEV};
 
 /// Steps in √(1 − κ), in which the spectrum is smooth up to its tip.
 const PHOTON_STEPS: usize = 32;

@@ -4,9 +4,9 @@ use super::Charge;
 use super::annihilation;
 use super::bremsstrahlung::Spectrum;
 use super::collision::CollisionStopping;
-use crate::physics::log_grid::{LogGrid, LogTable};
-use crate::physics::material::Material;
-use crate::physics::quadrature::integrate_log;
+use crate::domain::Material;
+use crate::math::log_grid::{LogGrid, LogTable};
+use crate::math::quadrature::integrate_log;
 
 /// Stopping of a particle slowing down continuously, from 10 MeV to 1 keV.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,11 +1,11 @@
 //! What soft collisions, which are not simulated one by one, do on average: spread the energy lost, and deflect.
 
-use super::super::constants::ELECTRON_REST_ENERGY_MEV;
-use super::super::quadrature::log_nodes;
 use super::collision::{CollisionStopping, largest_loss};
 use super::hard_collision::{deflection_cosine, deflection_sine_squared, form};
 use super::oscillator::Oscillator;
 use super::{Charge, collision_strength, momentum_squared_mev2, speed_squared, tau};
+use crate::constants::ELECTRON_REST_ENERGY_MEV;
+use crate::math::quadrature::log_nodes;
 
 /// Moments of the soft collisions of a particle, per gram and cm² of material.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

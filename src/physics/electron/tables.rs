@@ -6,8 +6,8 @@ use super::photon_spectrum::PhotonSpectrum;
 use super::range::{SlowingDown, range};
 use super::{Charge, annihilation, elastic, hard_collision, soft_collision};
 use crate::domain::Invalid;
-use crate::physics::log_grid::{LogGrid, LogTable, MAX_ENERGY_MEV, MIN_ENERGY_MEV};
-use crate::physics::material::Material;
+use crate::domain::Material;
+use crate::math::log_grid::{LogGrid, LogTable, MAX_ENERGY_MEV, MIN_ENERGY_MEV};
 
 /// Losses above which a collision or a photon is simulated.
 #[derive(Clone, Copy, Debug, PartialEq)]

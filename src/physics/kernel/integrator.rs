@@ -3,10 +3,10 @@
 use std::sync::LazyLock;
 
 use super::density_table::DensityTable;
-use super::quadrature::GaussRule;
 use super::radial::RadialKernel;
 use super::rays;
 use crate::domain::{Control, DoseError};
+use crate::math::gauss::GaussRule;
 
 /// Energies above this part of that in the source voxel are integrated along rays, as are those whose support holds the source point itself.
 const RAYS_ABOVE: f64 = 2e-3;

@@ -12,7 +12,6 @@ mod density_table;
 mod integrator;
 pub mod library;
 mod octant;
-pub(super) mod quadrature;
 mod radial;
 mod rays;
 mod shells;
@@ -22,8 +21,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use ndarray::Array3;
 
+use crate::constants::GY_PER_MEV_PER_G;
 use crate::domain::{Control, DoseError, Invalid, KernelMedium, Source};
-use crate::physics::constants::GY_PER_MEV_PER_G;
 
 pub use cache::KernelCache;
 pub use radial::RadialKernel;

@@ -10,8 +10,8 @@
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
-use super::quadrature::GaussRule;
 use super::radial::{Moments, RadialKernel};
+use crate::math::gauss::GaussRule;
 
 /// Longest panel of a Gauss rule, in s or t: the factor that a radius may change by within it, as a logarithm.
 const PANEL: f64 = 0.4;

@@ -1,10 +1,10 @@
 //! From the lines and beta branches of a nuclide to what a decay of it emits.
 
 use super::file::{Beta, File};
+use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::nuclide::{BetaBranch, BetaSign, Line, MeanEnergy, RadiationEnergy};
 use crate::domain::{Emission, EmissionSpectrum, Invalid, Nuclide, Particle};
 use crate::physics::beta::{Branch, Continuum, continuum};
-use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
 
 /// Energy of the electrons that stand for what atoms give off below 1 keV [MeV]: their range is 20 nm.
 const RELAXATION_ELECTRON_MEV: f64 = 0.0005;

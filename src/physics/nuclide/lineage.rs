@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use super::registry::named;
 use crate::domain::Nuclide;
 use crate::domain::nuclide::BetaSign;
+use crate::math::log_grid::{LogGrid, LogTable};
 use crate::physics::electron::Charge;
 use crate::physics::electron::range::SlowingDown;
-use crate::physics::log_grid::{LogGrid, LogTable};
 use crate::physics::material;
 
 /// A nuclide that comes of another.

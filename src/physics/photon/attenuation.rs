@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use crate::physics::constants::{CM2_PER_BARN, ELECTRON_REST_ENERGY_MEV};
-use crate::physics::element::Element;
-use crate::physics::embedded::csv_rows;
-use crate::physics::spline::CubicSpline;
+use crate::constants::{CM2_PER_BARN, ELECTRON_REST_ENERGY_MEV};
+use crate::domain::element::Element;
+use crate::embedded::csv_rows;
+use crate::math::spline::CubicSpline;
 
 /// Photon energy from which a pair can be made in the field of a nucleus [MeV].
 pub const PAIR_THRESHOLD_MEV: f64 = 2.0 * ELECTRON_REST_ENERGY_MEV;
@@ -146,7 +146,7 @@ static ATTENUATION: LazyLock<Vec<ElementAttenuation>> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::physics::element;
+    use crate::domain::element;
 
     fn of(symbol: &str) -> &'static ElementAttenuation {
         ElementAttenuation::of(element::find(symbol).expect("a known element"))

@@ -4,11 +4,11 @@ use super::attenuation::{ElementAttenuation, PAIR_THRESHOLD_MEV};
 use super::fluorescence::{KShell, k_shell_part};
 use super::klein_nishina::{differential, scattered_energy};
 use super::scattering::{MaterialScattering, momentum_transfer};
+use crate::domain::{Component, Material};
+use crate::math::log_grid::{LogGrid, LogTable};
+use crate::math::quadrature::{integrate, log_nodes};
 use crate::physics::electron::Charge;
 use crate::physics::electron::range::SlowingDown;
-use crate::physics::log_grid::{LogGrid, LogTable};
-use crate::physics::material::{Component, Material};
-use crate::physics::quadrature::{integrate, log_nodes};
 
 /// Part of the photon energy that one kind of interaction gives to electrons, and part that they do not radiate away.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use super::attenuation::ElementAttenuation;
-use crate::physics::element::Element;
-use crate::physics::embedded::csv_rows;
+use crate::domain::element::Element;
+use crate::embedded::csv_rows;
 
 /// What follows when a photon is absorbed in the K shell of an element.
 ///
@@ -51,7 +51,7 @@ static K_SHELLS: LazyLock<Vec<KShell>> = LazyLock::new(|| csv_rows(include_str!(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::physics::element;
+    use crate::domain::element;
 
     #[test]
     fn lines_lie_below_their_edge_and_edges_where_the_cross_section_jumps() {

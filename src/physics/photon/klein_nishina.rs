@@ -1,6 +1,6 @@
 //! Compton scattering by a free electron at rest.
 
-use crate::physics::constants::{CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_ENERGY_MEV};
+use crate::constants::{CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_ENERGY_MEV};
 
 /// Energy of the scattered photon [MeV].
 ///
@@ -36,7 +36,7 @@ pub fn cross_section(energy_mev: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::physics::quadrature::integrate_log;
+    use crate::math::quadrature::integrate_log;
 
     #[test]
     fn the_total_is_the_integral_of_the_differential() {

@@ -4,13 +4,13 @@
 
 use std::sync::LazyLock;
 
-use crate::physics::constants::H_C_MEV_ANGSTROM;
-use crate::physics::element::Element;
-use crate::physics::embedded::csv_rows;
-use crate::physics::log_grid::{LogGrid, LogTable};
-use crate::physics::material::Material;
-use crate::physics::quadrature::integrate_log;
-use crate::physics::spline::CubicSpline;
+use crate::constants::H_C_MEV_ANGSTROM;
+use crate::domain::Material;
+use crate::domain::element::Element;
+use crate::embedded::csv_rows;
+use crate::math::log_grid::{LogGrid, LogTable};
+use crate::math::quadrature::integrate_log;
+use crate::math::spline::CubicSpline;
 
 /// Momentum transfers of the tables [Å⁻¹]; 100 Å⁻¹ is 2.5 MeV turned back.
 const X_RANGE: [f64; 2] = [1e-3, 100.0];
@@ -105,16 +105,13 @@ impl MaterialScattering {
 
 /// Sum of the squared form factors of the atoms in one gram.
 pub fn form_factor_squared(material: &Material, x: f64) -> f64 {
-    let term = |c: &crate::physics::material::Component| {
-        c.atoms_per_g() * AtomicScattering::of(c.element).form_factor(x).powi(2)
-    };
+    let term = |c: &crate::domain::Component| c.atoms_per_g() * AtomicScattering::of(c.element).form_factor(x).powi(2);
     material.components().iter().map(term).sum()
 }
 
 /// Sum of the incoherent scattering functions of the atoms in one gram.
 pub fn incoherent(material: &Material, x: f64) -> f64 {
-    let term =
-        |c: &crate::physics::material::Component| c.atoms_per_g() * AtomicScattering::of(c.element).incoherent(x);
+    let term = |c: &crate::domain::Component| c.atoms_per_g() * AtomicScattering::of(c.element).incoherent(x);
     material.components().iter().map(term).sum()
 }
 
@@ -134,8 +131,8 @@ static SCATTERING: LazyLock<Vec<AtomicScattering>> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::physics::constants::CLASSICAL_ELECTRON_RADIUS_CM;
-    use crate::physics::element;
+    use crate::constants::CLASSICAL_ELECTRON_RADIUS_CM;
+    use crate::domain::element;
     use crate::physics::material;
     use crate::physics::photon::attenuation::ElementAttenuation;
     use crate::physics::photon::klein_nishina;

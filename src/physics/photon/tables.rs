@@ -4,8 +4,8 @@ use super::attenuation::ElementAttenuation;
 use super::energy_absorption::{CollisionParts, EnergyParts};
 use super::fluorescence::{KShell, k_shell_part};
 use super::scattering::MaterialScattering;
-use crate::physics::log_grid::{LogGrid, LogTable};
-use crate::physics::material::{Component, Material};
+use crate::domain::{Component, Material};
+use crate::math::log_grid::{LogGrid, LogTable};
 
 /// Tables of one material against the photon energy [MeV], per gram: a voxel of density ρ multiplies cross sections by ρ.
 ///

@@ -16,8 +16,8 @@ use super::random::Stream;
 use super::sampling::{azimuth, isotropic};
 use super::score::Sink;
 use crate::domain::emission::Particle as Kind;
-use crate::engine::transport::scene::Medium;
-use crate::engine::transport::tables::{Reach, Step};
+use crate::prepare::transport::scene::Medium;
+use crate::prepare::transport::tables::{Reach, Step};
 
 /// How a flight ended.
 #[derive(Clone, Copy, Debug, PartialEq)]

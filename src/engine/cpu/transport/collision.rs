@@ -2,8 +2,8 @@
 
 use super::lookup::between;
 use super::random::Stream;
-use crate::engine::transport::scene::{ELECTRON_REST_MEV, Spectra};
-use crate::engine::transport::tables::{PHOTON_STEPS, SPECTRUM_ROWS_PER_OCTAVE};
+use crate::prepare::transport::scene::{ELECTRON_REST_MEV, Spectra};
+use crate::prepare::transport::tables::{PHOTON_STEPS, SPECTRUM_ROWS_PER_OCTAVE};
 
 /// Energy and direction of what leaves an interaction, the latter as cosines to the direction of what came.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -141,11 +141,11 @@ pub(crate) fn annihilation(kinetic_mev: f32, stream: &mut Stream) -> [(f32, f32)
 #[expect(clippy::cast_possible_truncation, reason = "a test of single precision")]
 mod tests {
     use super::*;
-    use crate::engine::transport::tables::SPECTRUM_ROWS;
+    use crate::math::quadrature::integrate_log;
     use crate::physics::electron::photon_spectrum::PhotonSpectrum;
     use crate::physics::electron::{Charge, annihilation as annihilation_theory, hard_collision};
     use crate::physics::material;
-    use crate::physics::quadrature::integrate_log;
+    use crate::prepare::transport::tables::SPECTRUM_ROWS;
 
     const ENERGIES_MEV: [f32; 6] = [0.011, 0.05, 0.2, 1.0, 3.0, 9.0];
     const SAMPLES: u32 = 200_000;
@@ -217,8 +217,8 @@ mod tests {
         let spectrum = PhotonSpectrum::of(material::find("water").expect("water"), Charge::Electron);
         let mut rows = Vec::new();
         for row in 0..SPECTRUM_ROWS {
-            let e = crate::engine::transport::nodes::node(
-                row * crate::engine::transport::nodes::INTERVALS / (SPECTRUM_ROWS - 1),
+            let e = crate::prepare::transport::nodes::node(
+                row * crate::prepare::transport::nodes::INTERVALS / (SPECTRUM_ROWS - 1),
             );
             rows.extend(
                 (0..=PHOTON_STEPS)

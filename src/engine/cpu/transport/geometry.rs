@@ -2,7 +2,7 @@
 //!
 //! A position is a voxel and a place in it, so that precision does not depend on the size of the grid.
 
-use crate::engine::transport::scene::{GridShape, Medium};
+use crate::prepare::transport::scene::{GridShape, Medium};
 
 /// A length beyond every grid [cm].
 const FAR_CM: f32 = 1e30;

@@ -7,8 +7,8 @@ use super::random::{Stream, threefry};
 use super::sampling::isotropic;
 use super::score::Sink;
 use crate::domain::emission::Particle as Kind;
-use crate::engine::transport::scene::{ELECTRON_REST_MEV, Scene};
-use crate::engine::transport::sequence;
+use crate::prepare::transport::scene::{ELECTRON_REST_MEV, Scene};
+use crate::prepare::transport::sequence;
 
 /// The number of the particle that draws the place of a decay; those that it emits follow.
 const DECAY_STREAM: u32 = 0;

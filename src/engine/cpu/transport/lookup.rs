@@ -1,7 +1,7 @@
 //! Where a number lies among the nodes of the tables: no logarithm, no search, and the same place on every engine. Twin:
 //! `shaders/shared/lookup.wgsl`.
 
-use crate::engine::transport::nodes::{FIRST, INTERVALS, OCTAVE_BITS};
+use crate::prepare::transport::nodes::{FIRST, INTERVALS, OCTAVE_BITS};
 
 /// Bits of the mantissa below those that choose the node.
 const FRACTION_BITS: u32 = 23 - OCTAVE_BITS;
@@ -41,7 +41,7 @@ pub(crate) fn between(low: f32, high: f32, fraction: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::transport::nodes::node;
+    use crate::prepare::transport::nodes::node;
 
     #[test]
     fn every_number_lies_between_its_nodes() {

@@ -18,8 +18,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::domain::{Control, DoseError};
-use crate::engine::transport::scene::Scene;
-use crate::engine::transport::{GroupTally, Tally, ranks};
+use crate::domain::{GroupTally, Tally};
+use crate::prepare::transport::ranks;
+use crate::prepare::transport::scene::Scene;
 use history::History;
 use score::Score;
 

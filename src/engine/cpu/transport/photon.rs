@@ -12,8 +12,8 @@ use super::sampling::{azimuth, isotropic};
 use super::scatter::{coherent, compton, pair_cosine, photoelectron_cosine};
 use super::score::Sink;
 use crate::domain::emission::Particle as Kind;
-use crate::engine::transport::scene::{ELECTRON_REST_MEV, Medium};
-use crate::engine::transport::tables::{Attenuation, K_SHELLS};
+use crate::prepare::transport::scene::{ELECTRON_REST_MEV, Medium};
+use crate::prepare::transport::tables::{Attenuation, K_SHELLS};
 
 /// A photon on its way.
 struct Flight<'h, 's, S> {

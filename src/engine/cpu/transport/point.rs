@@ -16,8 +16,8 @@ use super::photon;
 use super::random::Stream;
 use super::score::Sink;
 use crate::domain::emission::Particle as Kind;
-use crate::engine::transport::scene::Scene;
 use crate::physics::kernel::library::axis::Axis;
+use crate::prepare::transport::scene::Scene;
 
 /// Statistical groups: fixed, so that sums do not depend on the number of threads.
 pub(crate) const GROUPS: u32 = 32;

@@ -2,10 +2,10 @@
 
 use super::lookup::between;
 use super::random::Stream;
-use crate::engine::transport::nodes::INTERVALS;
-use crate::engine::transport::scene::{ELECTRON_REST_MEV, FormFactors};
-use crate::engine::transport::tables::{FORM_FACTOR_BINS, TRANSFER_BINS, TRANSFER_MIN};
-use crate::physics::constants::H_C_MEV_ANGSTROM;
+use crate::constants::H_C_MEV_ANGSTROM;
+use crate::prepare::transport::nodes::INTERVALS;
+use crate::prepare::transport::scene::{ELECTRON_REST_MEV, FormFactors};
+use crate::prepare::transport::tables::{FORM_FACTOR_BINS, TRANSFER_BINS, TRANSFER_MIN};
 
 /// Momentum transfer [Å⁻¹] of a photon of 1 MeV that is turned back.
 #[expect(clippy::cast_possible_truncation, reason = "single precision is what the engines use")]
@@ -146,12 +146,13 @@ pub(crate) fn pair_cosine(kinetic_mev: f32, stream: &mut Stream) -> f32 {
 #[expect(clippy::cast_possible_truncation, reason = "a test of single precision")]
 mod tests {
     use super::*;
-    use crate::engine::transport::tables::FlatTables;
-    use crate::physics::material::{self, Material};
+    use crate::domain::Material;
+    use crate::math::quadrature::integrate_log;
+    use crate::physics::material::{self};
     use crate::physics::photon::klein_nishina;
     use crate::physics::photon::scattering::{self, momentum_transfer};
-    use crate::physics::quadrature::integrate_log;
     use crate::plan::HistoryCuts;
+    use crate::prepare::transport::tables::FlatTables;
 
     const SAMPLES: u32 = 200_000;
 

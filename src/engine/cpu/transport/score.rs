@@ -1,7 +1,7 @@
 //! Where energy goes, in whole units: sums that do not depend on their order. Twin: `shaders/shared/score.wgsl`.
 
 use super::geometry::Position;
-use crate::engine::transport::UNITS_PER_MEV;
+use crate::domain::UNITS_PER_MEV;
 
 /// Units in one MeV, in single precision: a power of two.
 #[expect(clippy::cast_possible_truncation, reason = "a power of two")]

@@ -1,14 +1,14 @@
 //! The constants that the stages of transport take when they are compiled: each is written once, here or where the CPU engine reads it.
 
+use crate::constants::H_C_MEV_ANGSTROM;
+use crate::domain::UNITS_PER_MEV;
 use crate::domain::emission::Particle;
-use crate::engine::transport::UNITS_PER_MEV;
-use crate::engine::transport::emissions::GUIDE_BITS;
-use crate::engine::transport::nodes::{FIRST, NODES, OCTAVE_BITS};
-use crate::engine::transport::scene::ELECTRON_REST_MEV;
-use crate::engine::transport::tables::{
+use crate::prepare::transport::emissions::GUIDE_BITS;
+use crate::prepare::transport::nodes::{FIRST, NODES, OCTAVE_BITS};
+use crate::prepare::transport::scene::ELECTRON_REST_MEV;
+use crate::prepare::transport::tables::{
     FORM_FACTOR_BINS, PHOTON_STEPS, SPECTRUM_ROWS, SPECTRUM_ROWS_PER_OCTAVE, TRANSFER_BINS, TRANSFER_MIN,
 };
-use crate::physics::constants::H_C_MEV_ANGSTROM;
 
 /// Groups of a launch, at most, as a power of two.
 pub(super) const MAX_LAUNCH_BITS: u32 = 5;

@@ -4,8 +4,8 @@ use super::constants::{high, kind_word, low};
 use crate::domain::emission::Particle;
 use crate::engine::gpu::context::Context;
 use crate::engine::gpu::shader::TransportParams;
-use crate::engine::transport::Scene;
-use crate::engine::transport::scene::ELECTRON_REST_MEV;
+use crate::prepare::transport::Scene;
+use crate::prepare::transport::scene::ELECTRON_REST_MEV;
 
 /// The buffers of a scene, and the parameters that follow from it.
 #[derive(Debug)]

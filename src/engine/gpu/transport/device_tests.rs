@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::pace::{Pace, Quota};
+use crate::domain::Material;
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{Control, DeviceSelector, DoseError, VoxelGrid};
+use crate::domain::{GroupTally, Tally};
 use crate::engine::cpu::CpuEngine;
 use crate::engine::gpu::adapter;
 use crate::engine::gpu::context::DeviceLimits;
 use crate::engine::gpu::session::Session;
-use crate::engine::transport::{Boundary, GroupTally, Scene, SceneInput, Tally};
-use crate::physics::material::{self, Material};
+use crate::physics::material::{self};
 use crate::plan::HistoryCuts;
 use crate::plan::transport::ChosenCuts;
+use crate::prepare::transport::{Boundary, Scene, SceneInput};
 
 /// A computation that is told to stop does so in 200 ms where it has the machine for itself. Tests share two cores.
 const STOPS_WITHIN: Duration = Duration::from_secs(2);

@@ -24,7 +24,8 @@ use super::shader::{
     TransportParams,
 };
 use crate::domain::{Control, DoseError};
-use crate::engine::transport::{GroupTally, Scene, Tally, ranks};
+use crate::domain::{GroupTally, Tally};
+use crate::prepare::transport::{Scene, ranks};
 use constants::{constants, high, low};
 use device_scene::DeviceScene;
 use launches::{GroupBlock, group_blocks, rank_pieces};

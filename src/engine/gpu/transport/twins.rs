@@ -16,8 +16,8 @@ use crate::engine::cpu::transport::scatter::{coherent, compton, pair_cosine, pho
 use crate::engine::gpu::context::Pipeline;
 use crate::engine::gpu::session::Session;
 use crate::engine::gpu::shader::TWINS;
-use crate::engine::transport::Scene;
-use crate::engine::transport::sequence;
+use crate::prepare::transport::Scene;
+use crate::prepare::transport::sequence;
 
 /// Cases of each body.
 const CASES: usize = 4096;

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::physics::material::Material;
+use crate::domain::Material;
 
 /// What a library says of itself.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]

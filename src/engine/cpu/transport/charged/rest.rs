@@ -7,8 +7,8 @@ use crate::engine::cpu::transport::geometry::turned;
 use crate::engine::cpu::transport::lookup::{number, place};
 use crate::engine::cpu::transport::sampling::{azimuth, isotropic};
 use crate::engine::cpu::transport::score::Sink;
-use crate::engine::transport::scene::ELECTRON_REST_MEV;
-use crate::engine::transport::tables::Reach;
+use crate::prepare::transport::scene::ELECTRON_REST_MEV;
+use crate::prepare::transport::tables::Reach;
 
 impl<S: Sink> Walk<'_, '_, S> {
     /// Absorbs a particle that can leave its voxel no more: its energy stays, but for one bremsstrahlung photon in the mean number that it would still emit.

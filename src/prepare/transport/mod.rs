@@ -6,12 +6,10 @@ pub mod scene;
 pub(crate) mod sequence;
 pub mod source;
 pub mod tables;
-pub mod tally;
 
 use std::ops::Range;
 
 pub use scene::{Scene, SceneInput};
-pub use tally::{GroupTally, Tally, UNITS_PER_MEV};
 
 /// What becomes of a particle that reaches the end of the grid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -84,6 +84,15 @@ pub fn to_mev(units: u128) -> f64 {
     units as f64 / UNITS_PER_MEV
 }
 
+/// Number of statistical groups: a power of two from the number of voxels alone, so that all runs of one map can be merged.
+pub fn groups(voxels: usize) -> u32 {
+    match voxels {
+        0..=0x10_0000 => 32,
+        0x10_0001..=0x100_0000 => 16,
+        _ => 8,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,5 +131,10 @@ mod tests {
     #[should_panic(expected = "the same voxels")]
     fn tallies_of_other_grids_are_not_added() {
         Tally::new(2, 2).add(&Tally::new(2, 3));
+    }
+
+    #[test]
+    fn groups_follow_the_number_of_voxels() {
+        assert_eq!([1, 1 << 20, (1 << 20) + 1, 1 << 24, (1 << 24) + 1].map(groups), [32, 32, 16, 16, 8]);
     }
 }

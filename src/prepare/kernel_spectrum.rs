@@ -186,7 +186,7 @@ impl EvenTransform {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::kernel_split::tests::kernel;
+    use crate::prepare::kernel_split::tests::kernel;
 
     #[test]
     fn spectrum_is_the_sum_over_the_mirrored_tail() {

@@ -4,9 +4,9 @@ use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
 use super::nodes::{INTERVALS, node, nodes};
+use crate::domain::Material;
+use crate::math::log_grid::{LogGrid, LogTable};
 use crate::physics::electron::{Charge, ElectronTables, TransportCuts};
-use crate::physics::log_grid::{LogGrid, LogTable};
-use crate::physics::material::Material;
 use crate::physics::photon::PhotonTables;
 use crate::plan::HistoryCuts;
 

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use super::kernel::quadrature::GaussRule;
+use super::gauss::GaussRule;
 
 /// Sixteen nodes: exact for polynomials of degree 31.
 static RULE: LazyLock<GaussRule> = LazyLock::new(|| GaussRule::legendre(16));

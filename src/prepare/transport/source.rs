@@ -69,7 +69,7 @@ fn fixed(part: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::transport::sequence;
+    use crate::prepare::transport::sequence;
 
     #[test]
     fn voxels_get_their_parts_of_any_range_of_ranks() {

@@ -8,10 +8,10 @@ use super::tables::{
     Attenuation, FORM_FACTOR_BINS, FlatTables, K_SHELLS, KShellLines, MAX_MATERIALS, PHOTON_STEPS, Reach,
     SPECTRUM_ROWS, Step, TRANSFER_BINS,
 };
+use crate::constants::ELECTRON_REST_ENERGY_MEV;
+use crate::domain::Material;
 use crate::domain::VoxelGrid;
 use crate::domain::emission::{EmissionSpectrum, Particle};
-use crate::physics::constants::ELECTRON_REST_ENERGY_MEV;
-use crate::physics::material::Material;
 use crate::plan::HistoryCuts;
 
 /// Electron rest energy [MeV] in single precision.

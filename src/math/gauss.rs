@@ -2,22 +2,22 @@
 
 /// Points and weights on [−1, 1]; the weights sum to 1.
 #[derive(Clone, Debug)]
-pub(in crate::physics) struct GaussRule {
+pub(crate) struct GaussRule {
     /// Abscissae, ascending, symmetric about 0.
-    pub(in crate::physics) points: Vec<f64>,
+    pub(crate) points: Vec<f64>,
     /// Weights, in the same order.
-    pub(in crate::physics) weights: Vec<f64>,
+    pub(crate) weights: Vec<f64>,
 }
 
 impl GaussRule {
     /// Gauss-Legendre: the mean of a function over [−1, 1]; exact for polynomials of degree `2n − 1`.
-    pub(in crate::physics) fn legendre(n: usize) -> Self {
+    pub(crate) fn legendre(n: usize) -> Self {
         let squares: Vec<f64> = (1..=n).map(|k| k as f64).map(|k| k * k / (4.0 * k * k - 1.0)).collect();
         Self::from_recurrence(n, &squares)
     }
 
     /// The mean of a function over [−1, 1] under the weight `1 − |t|`: the overlap of two equal intervals at distance `t`.
-    pub(super) fn triangle(n: usize) -> Self {
+    pub(crate) fn triangle(n: usize) -> Self {
         // Stieltjes' procedure on Gauss-Legendre points of each half, which integrate all products that occur exactly.
         let half = Self::legendre(n + 2);
         let measure = [-0.5, 0.5].into_iter().flat_map(|centre| {

@@ -1,7 +1,5 @@
 //! Tables on log-uniform grids: looked up without a search, in `f64` here and in `f32` by the engines.
 
-use crate::domain::Invalid;
-
 /// Lowest kinetic or photon energy of the tables [MeV].
 pub const MIN_ENERGY_MEV: f64 = 1e-3;
 /// Highest kinetic or photon energy of the tables [MeV].
@@ -22,14 +20,12 @@ impl LogGrid {
     ///
     /// # Errors
     /// If the ends are not finite, not above 0 or not ascending, or if there is no bin.
-    pub fn new(min: f64, max: f64, bins: usize) -> Result<Self, Invalid> {
+    pub fn new(min: f64, max: f64, bins: usize) -> Result<Self, String> {
         if !(min > 0.0 && min < max && max.is_finite()) {
-            return Err(Invalid::new(format!(
-                "a logarithmic grid runs from above 0 to a larger end, got {min} to {max}"
-            )));
+            return Err(format!("a logarithmic grid runs from above 0 to a larger end, got {min} to {max}"));
         }
         if bins == 0 {
-            return Err(Invalid::new("a grid needs at least one bin"));
+            return Err("a grid needs at least one bin".to_owned());
         }
         Ok(Self { min, max, bins })
     }

@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use super::constants::AVOGADRO_PER_MOL;
-use super::embedded::csv_rows;
+use crate::constants::AVOGADRO_PER_MOL;
 use crate::domain::Invalid;
+use crate::embedded::csv_rows;
 
 /// A chemical element.
 #[derive(Debug, PartialEq)]

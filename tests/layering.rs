@@ -1,0 +1,188 @@
+//! The tree is the data flow: a room of `src/` imports only from rooms below it. Code after `#[cfg(test)]` may look anywhere.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Rooms from the lowest to the highest, and the rooms below that each may import.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("constants", &[]),
+    ("embedded", &[]),
+    ("math", &[]),
+    ("domain", &["constants", "embedded", "math"]),
+    ("physics", &["constants", "embedded", "math", "domain"]),
+    ("formats", &["domain", "physics"]),
+    ("plan", &["constants", "math", "domain", "physics"]),
+    ("prepare", &["constants", "math", "domain", "physics", "plan"]),
+    ("engine", &["constants", "math", "domain", "physics", "plan", "prepare"]),
+    ("method", &["constants", "domain", "physics", "plan", "prepare", "engine"]),
+    ("dosimetry", &["constants", "domain"]),
+    ("jobs", &["domain", "engine", "method", "plan"]),
+    ("api", &["domain", "physics", "formats", "plan", "engine", "method", "jobs"]),
+    ("demo", &["constants", "domain", "formats", "engine", "dosimetry", "api"]),
+    (
+        "validate",
+        &["constants", "embedded", "math", "domain", "physics", "formats", "plan", "prepare", "engine", "method"],
+    ),
+    ("kernel_library", &["constants", "math", "domain", "physics", "prepare", "engine"]),
+    ("bench", &["domain", "physics", "plan", "prepare", "engine", "validate"]),
+    (
+        "cli",
+        &[
+            "constants",
+            "math",
+            "domain",
+            "physics",
+            "formats",
+            "plan",
+            "engine",
+            "method",
+            "dosimetry",
+            "api",
+            "demo",
+            "validate",
+            "kernel_library",
+            "bench",
+        ],
+    ),
+];
+
+/// Crates that only some files may name, by the start of their path below `src/`.
+const CRATES: &[(&str, &[&str])] =
+    &[("tonic", &["api/", "api.rs"]), ("prost", &["api/", "api.rs"]), ("wgpu", &["engine/gpu/"])];
+
+/// Rooms without asynchronous code: it ends in `jobs`.
+const SYNCHRONOUS: &[&str] = &[
+    "constants",
+    "embedded",
+    "math",
+    "domain",
+    "physics",
+    "formats",
+    "plan",
+    "prepare",
+    "engine",
+    "method",
+    "dosimetry",
+];
+
+/// Every fault of a source file, by its path below `src/`.
+fn faults(path: &str, text: &str) -> Vec<String> {
+    let room = path.split(['/', '.']).next().unwrap_or_default();
+    if matches!(room, "main" | "lib") {
+        return Vec::new();
+    }
+    let Some((_, below)) = ROOMS.iter().find(|(name, _)| *name == room) else {
+        return vec![format!("{path}: `{room}` is not among the rooms of tests/layering.rs")];
+    };
+    let code: String =
+        text.split("#[cfg(test)]\nmod ").next().unwrap_or_default().lines().filter_map(code_of).collect();
+    let rooms: BTreeSet<&str> = code.split("crate::").skip(1).flat_map(first_names).collect();
+    let up = rooms.into_iter().filter(|name| *name != room && ROOMS.iter().any(|(known, _)| known == name));
+    let mut faults: Vec<String> =
+        up.filter(|name| !below.contains(name)).map(|name| format!("{path}: `{room}` imports `{name}`")).collect();
+    for (library, places) in CRATES {
+        let named = [format!("{library}::"), format!("use {library};")].iter().any(|text| names(&code, text));
+        if named && !places.iter().any(|place| path.starts_with(place)) {
+            faults.push(format!("{path}: names the crate `{library}`"));
+        }
+    }
+    if SYNCHRONOUS.contains(&room) && code.contains("async fn ") {
+        faults.push(format!("{path}: `{room}` has an asynchronous function"));
+    }
+    faults
+}
+
+/// A line without its comment, with a space in place of its end.
+fn code_of(line: &str) -> Option<String> {
+    let code = line.trim_start();
+    (!code.starts_with("//")).then(|| format!("{code} "))
+}
+
+/// The rooms that a path behind `crate::` begins with: one, or those in braces.
+fn first_names(path: &str) -> Vec<&str> {
+    match path.strip_prefix('{') {
+        None => vec![identifier(path)],
+        Some(list) => {
+            let mut depth = 0;
+            let mut names = vec![identifier(list.trim_start())];
+            for (at, character) in list.char_indices() {
+                match character {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => names.push(identifier(list[at + 1..].trim_start())),
+                    _ => {}
+                }
+            }
+            names
+        }
+    }
+}
+
+fn identifier(text: &str) -> &str {
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(text.len());
+    &text[..end]
+}
+
+/// Whether code has this text where a path begins.
+fn names(code: &str, text: &str) -> bool {
+    code.match_indices(text).any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'))
+}
+
+fn source_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a readable folder").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { source_files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn no_arrow_runs_back_up() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files: Vec<PathBuf> =
+        source_files(&root).into_iter().filter(|path| path.extension() == Some("rs".as_ref())).collect();
+    assert!(files.len() > 100, "only {} files were found", files.len());
+    let found: Vec<String> = files
+        .iter()
+        .flat_map(|path| {
+            let name = path.strip_prefix(&root).expect("below the root").to_string_lossy().into_owned();
+            faults(&name, &fs::read_to_string(path).expect("a readable file"))
+        })
+        .collect();
+    assert!(found.is_empty(), "{} faults:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn rooms_stand_above_all_they_import() {
+    for (at, (room, below)) in ROOMS.iter().enumerate() {
+        for name in *below {
+            assert!(ROOMS[..at].iter().any(|(known, _)| known == name), "`{room}` may import `{name}`, not below it");
+        }
+    }
+}
+
+#[test]
+fn a_planted_import_fails() {
+    let bad = [
+        ("domain/grid.rs", "use crate::physics::material::find;\n"),
+        ("plan/mod.rs", "use crate::{domain::Method, engine::Device};\n"),
+        ("physics/kernel/mod.rs", "fn f(control: &crate::engine::Device) {}\n"),
+        ("domain/grid.rs", "use tonic::Status;\n"),
+        ("engine/mod.rs", "fn f(device: wgpu::Device) {}\n"),
+        ("method/mod.rs", "pub async fn run() {}\n"),
+        ("attic/mod.rs", "\n"),
+    ];
+    for (path, text) in bad {
+        assert_eq!(faults(path, text).len(), 1, "{path}: {text}");
+    }
+    let good = [
+        (
+            "domain/grid.rs",
+            "// not crate::physics\nuse crate::domain::Volume;\n#[cfg(test)]\nmod tests {\n use crate::physics::x;\n}\n",
+        ),
+        ("engine/gpu/mod.rs", "use crate::{domain::{Grid, Volume}, plan::Plan};\nuse wgpu::Device;\n"),
+        ("api/status.rs", "use tonic::Status;\n"),
+    ];
+    for (path, text) in good {
+        assert_eq!(faults(path, text), [""; 0], "{path}: {text}");
+    }
+}
