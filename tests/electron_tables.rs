@@ -7,6 +7,7 @@ use dosegrid::physics::electron::bremsstrahlung::Spectrum;
 use dosegrid::physics::electron::collision::CollisionStopping;
 use dosegrid::physics::electron::range::SlowingDown;
 use dosegrid::physics::electron::{Charge, ElectronTables, TransportCuts, elastic, speed_squared};
+use dosegrid::physics::energy_grid::energies;
 use dosegrid::physics::material;
 
 use crate::support::{Worst, csv_records, pure, reference};
@@ -121,7 +122,7 @@ fn ranges_and_radiation_yields_are_those_of_estar() {
     let (mut range, mut radiated) = (Worst::default(), Worst::default());
     let rows = estar();
     for rows in rows.chunk_by(|a, b| a.material == b.material) {
-        let slowing = SlowingDown::of(&golden_material(&rows[0].material), Charge::Electron, LogGrid::energies());
+        let slowing = SlowingDown::of(&golden_material(&rows[0].material), Charge::Electron, energies());
         for row in rows {
             let at = || format!("{} {} MeV", row.material, row.energy_mev);
             // Bring both to the same last keV, as far as it is a convention.

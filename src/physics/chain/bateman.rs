@@ -9,30 +9,7 @@
 
 use rustfft::num_complex::Complex;
 
-/// Residues of the factors.
-const RESIDUES: [Complex<f64>; 8] = [
-    Complex::new(5.46493057687021e3, -3.797983575308356e4),
-    Complex::new(9.045112476907548e1, -1.115537522430261e3),
-    Complex::new(2.344818070467641e2, -4.228020157070496e2),
-    Complex::new(9.453304067358312e1, -2.951294291446048e2),
-    Complex::new(7.283792954673409e2, -1.205646080220011e5),
-    Complex::new(3.648229059594851e1, -1.155509621409682e2),
-    Complex::new(2.547321630156819e1, -2.639500283021502e1),
-    Complex::new(2.394538338734709e1, -5.650522971778156),
-];
-/// Poles of the factors.
-const POLES: [Complex<f64>; 8] = [
-    Complex::new(3.509103608414918, 8.436198985884374),
-    Complex::new(5.948152268951177, 3.587457362018322),
-    Complex::new(-5.264971343442647, 16.22022147316793),
-    Complex::new(1.419375897185666, 10.92536348449672),
-    Complex::new(6.416177699099435, 1.194122393370139),
-    Complex::new(4.993174737717997, 5.996881713603942),
-    Complex::new(-1.413928462488886, 13.49772569889275),
-    Complex::new(-10.84391707869699, 19.27744616718165),
-];
-/// Limit of the approximation for large arguments.
-const LIMIT: f64 = 2.124853710495224e-16;
+use crate::math::matrix_exponential::exponential_times;
 
 /// A member of a chain; those that feed it come before it.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,27 +26,25 @@ pub(super) struct Stage {
 ///
 /// * `time_s` – finite, not negative [s]
 pub(super) fn decays_within(stages: &[Stage], time_s: f64) -> Vec<f64> {
-    let mut atoms = vec![0.0; stages.len()];
-    let mut decays = vec![0.0; stages.len()];
-    atoms[0] = 1.0;
-    let mut solved = vec![Complex::default(); stages.len()];
-    for (pole, residue) in POLES.iter().zip(&RESIDUES) {
+    // The unknowns are the atoms n of every member, then its decays so far: n' = −loss·n + Σ b·λ·n(parent), decays' = λ·n.
+    let members = stages.len();
+    let mut start = vec![0.0; 2 * members];
+    start[0] = 1.0;
+    let end = exponential_times(start, |pole, y, x| {
         for (number, stage) in stages.iter().enumerate() {
             let fed: Complex<f64> = stage
                 .parents
                 .iter()
-                .map(|&(parent, branching)| solved[parent] * (branching * stages[parent].decay_per_s * time_s))
+                .map(|&(parent, branching)| x[parent] * (branching * stages[parent].decay_per_s * time_s))
                 .sum();
-            solved[number] = (atoms[number] - fed) / (-stage.loss_per_s * time_s - pole);
+            x[number] = (y[number] - fed) / (-stage.loss_per_s * time_s - pole);
         }
         for (number, stage) in stages.iter().enumerate() {
-            let counted = (decays[number] - solved[number] * (stage.decay_per_s * time_s)) / -pole;
-            atoms[number] += 2.0 * (residue * solved[number]).re;
-            decays[number] += 2.0 * (residue * counted).re;
+            x[members + number] = (y[members + number] - x[number] * (stage.decay_per_s * time_s)) / -pole;
         }
-    }
+    });
     // Rounding may leave a little below 0.
-    decays.into_iter().map(|decays| (decays * LIMIT).max(0.0)).collect()
+    end[members..].iter().map(|decays| decays.max(0.0)).collect()
 }
 
 #[cfg(test)]

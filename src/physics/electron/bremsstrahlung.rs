@@ -7,6 +7,7 @@ use crate::domain::Material;
 use crate::embedded::csv_rows;
 use crate::math::chebyshev;
 use crate::math::quadrature::{integrate, integrate_log};
+use crate::physics::energy_grid::scaled_log_energy;
 
 /// Square centimetres in one millibarn.
 const CM2_PER_MILLIBARN: f64 = 1e-27;
@@ -107,7 +108,7 @@ fn tip_coordinate(kappa: f64) -> f64 {
 /// Coefficients in the photon energy of the logarithm of β²/Z²·k·dσ/dk [mb], at one kinetic energy.
 fn series(z: u8, kinetic_mev: f64) -> [f64; KAPPA_TERMS] {
     let fit = FITS.iter().find(|fit| fit.z == z).expect("every element of the tables is fitted");
-    let x = chebyshev::scaled_log_energy(kinetic_mev);
+    let x = scaled_log_energy(kinetic_mev);
     std::array::from_fn(|j| {
         let column: [f64; ENERGY_TERMS] = std::array::from_fn(|i| fit.coefficients[i][j]);
         chebyshev::value(&column, x)

@@ -7,6 +7,7 @@ use crate::constants::{CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_ENERGY_MEV, F
 use crate::domain::Material;
 use crate::embedded::csv_rows;
 use crate::math::chebyshev;
+use crate::physics::energy_grid::scaled_log_energy;
 
 /// Total cross section and the first two transport cross sections: per atom [cm²], or per gram [cm²/g].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -81,7 +82,7 @@ pub fn screening(z: u8, charge: Charge, kinetic_mev: f64) -> f64 {
     let moliere = radius.powi(2) / (4.0 * momentum_squared_mev2(kinetic_mev)) * (1.13 + 3.76 * coupling2);
     let fit =
         FITS.iter().find(|fit| fit.z == z && fit.charge == charge).expect("every element of the tables is fitted");
-    moliere * chebyshev::value(&fit.coefficients, chebyshev::scaled_log_energy(kinetic_mev)).exp()
+    moliere * chebyshev::value(&fit.coefficients, scaled_log_energy(kinetic_mev)).exp()
 }
 
 /// Chebyshev coefficients of the logarithm of the factor on Molière's screening.

@@ -3,7 +3,8 @@
 use super::Charge;
 use super::bremsstrahlung::Spectrum;
 use crate::domain::Material;
-use crate::math::log_grid::{LogGrid, MAX_ENERGY_MEV, MIN_ENERGY_MEV};
+use crate::math::log_grid::LogGrid;
+use crate::physics::energy_grid::{MAX_ENERGY_MEV, MIN_ENERGY_MEV};
 
 /// Steps in √(1 − κ), in which the spectrum is smooth up to its tip.
 const PHOTON_STEPS: usize = 32;

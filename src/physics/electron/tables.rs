@@ -7,7 +7,8 @@ use super::range::{SlowingDown, range};
 use super::{Charge, annihilation, elastic, hard_collision, soft_collision};
 use crate::domain::Invalid;
 use crate::domain::Material;
-use crate::math::log_grid::{LogGrid, LogTable, MAX_ENERGY_MEV, MIN_ENERGY_MEV};
+use crate::math::log_grid::{LogGrid, LogTable};
+use crate::physics::energy_grid::{MAX_ENERGY_MEV, MIN_ENERGY_MEV};
 
 /// Losses above which a collision or a photon is simulated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -136,11 +137,12 @@ impl ElectronTables {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::physics::energy_grid::energies;
     use crate::physics::material;
 
     fn tables(charge: Charge, cut_mev: f64) -> ElectronTables {
         let cuts = TransportCuts::new(cut_mev, cut_mev).expect("a good cut");
-        ElectronTables::new(material::find("water").expect("water"), charge, cuts, LogGrid::energies())
+        ElectronTables::new(material::find("water").expect("water"), charge, cuts, energies())
     }
 
     #[test]

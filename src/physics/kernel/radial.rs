@@ -3,6 +3,7 @@
 use std::f64::consts::PI;
 
 use super::shells::Cumulative;
+use crate::math::monotone_cubic;
 
 /// Mantissa bits that number the buckets of the look-up, 2⁸ in each factor of two: shells are rarely narrower.
 const BUCKET_BITS: u32 = 8;
@@ -37,7 +38,7 @@ struct Piece {
 impl RadialKernel {
     pub(super) fn new(table: &Cumulative) -> Self {
         let (r, q) = (&table.radii_cm, &table.energy_mev);
-        let slopes = monotone_slopes(r, q);
+        let slopes = monotone_cubic::slopes(r, q);
         let piece = |i: usize| {
             let h = r[i + 1] - r[i];
             let secant = (q[i + 1] - q[i]) / h;
@@ -186,35 +187,6 @@ fn buckets(ends: &[f64]) -> Vec<usize> {
             piece
         })
         .collect()
-}
-
-/// Derivatives at the nodes that keep a cubic Hermite interpolant monotone and shape-preserving.
-pub(super) fn monotone_slopes(x: &[f64], y: &[f64]) -> Vec<f64> {
-    let n = x.len();
-    let h: Vec<f64> = x.windows(2).map(|w| w[1] - w[0]).collect();
-    let s: Vec<f64> = (0..n - 1).map(|i| (y[i + 1] - y[i]) / h[i]).collect();
-    let interior = |i: usize| {
-        if s[i - 1] * s[i] <= 0.0 {
-            return 0.0;
-        }
-        let (a, b) = (2.0 * h[i] + h[i - 1], h[i] + 2.0 * h[i - 1]);
-        (a + b) / (a / s[i - 1] + b / s[i])
-    };
-    let edge = |h0: f64, h1: f64, s0: f64, s1: f64| {
-        let slope = ((2.0 * h0 + h1) * s0 - h0 * s1) / (h0 + h1);
-        if slope * s0 <= 0.0 {
-            0.0
-        } else if s0 * s1 <= 0.0 {
-            if slope.abs() > 3.0 * s0.abs() { 3.0 * s0 } else { slope }
-        } else {
-            // Without this bound the cubic of the first interval may turn back.
-            slope.clamp(-3.0 * s0.abs(), 3.0 * s0.abs())
-        }
-    };
-    let mut slopes = vec![edge(h[0], h[1], s[0], s[1])];
-    slopes.extend((1..n - 1).map(interior));
-    slopes.push(edge(h[n - 2], h[n - 3], s[n - 2], s[n - 3]));
-    slopes
 }
 
 #[cfg(test)]

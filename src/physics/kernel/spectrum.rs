@@ -10,6 +10,7 @@ use super::shells::Cumulative;
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{Invalid, KernelMedium};
+use crate::physics::energy_grid::MIN_ENERGY_MEV;
 use crate::physics::material;
 
 /// Radii of a kernel [g/cm²]: up to so far, so many to a decade.
@@ -23,7 +24,7 @@ const NEGLIGIBLE: f64 = 1e-6;
 /// Widest part of a continuum that two energies stand for, in ln E.
 const WIDEST_PART: f64 = 0.1;
 /// What lies below is absorbed at the source, as in transport [MeV].
-const LOCAL_MEV: f64 = crate::math::log_grid::MIN_ENERGY_MEV;
+const LOCAL_MEV: f64 = MIN_ENERGY_MEV;
 /// Kernels kept for later requests.
 const KEPT: usize = 32;
 

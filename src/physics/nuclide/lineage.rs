@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use super::registry::named;
 use crate::domain::Nuclide;
 use crate::domain::nuclide::BetaSign;
-use crate::math::log_grid::{LogGrid, LogTable};
+use crate::math::log_grid::LogTable;
 use crate::physics::electron::Charge;
 use crate::physics::electron::range::SlowingDown;
+use crate::physics::energy_grid::energies;
 use crate::physics::material;
 
 /// A nuclide that comes of another.
@@ -86,7 +87,7 @@ pub struct BetaRange {
 pub fn beta_ranges(nuclide: &Nuclide) -> Vec<BetaRange> {
     static RANGES: LazyLock<[LogTable; 2]> = LazyLock::new(|| {
         let water = material::find("water").expect("water is a known material");
-        let range = |charge| SlowingDown::of(water, charge, LogGrid::energies()).csda_range;
+        let range = |charge| SlowingDown::of(water, charge, energies()).csda_range;
         [range(Charge::Electron), range(Charge::Positron)]
     });
     let range = |(sign, range): (BetaSign, &LogTable)| {

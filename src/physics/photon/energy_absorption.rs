@@ -87,11 +87,12 @@ fn scaled_down(table: &LogTable, kinetic_mev: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::physics::energy_grid::energies;
     use crate::physics::material;
 
     fn water() -> (&'static Material, CollisionParts) {
         let water = material::find("water").expect("water");
-        (water, CollisionParts::of(water, LogGrid::energies()))
+        (water, CollisionParts::of(water, energies()))
     }
 
     /// Mean energy of Compton electrons in parts of the photon energy, free electrons: Attix (1986), table 7.2 and Klein & Nishina integrated.

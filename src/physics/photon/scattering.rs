@@ -9,7 +9,6 @@ use crate::domain::Material;
 use crate::domain::element::Element;
 use crate::embedded::csv_rows;
 use crate::math::log_grid::{LogGrid, LogTable};
-use crate::math::quadrature::integrate_log;
 use crate::math::spline::CubicSpline;
 
 /// Momentum transfers of the tables [Å⁻¹]; 100 Å⁻¹ is 2.5 MeV turned back.
@@ -88,17 +87,8 @@ impl MaterialScattering {
         let squares = LogGrid::new(low * low, high * high, X_BINS).expect("the ends ascend");
         let squared = |x2: f64| form_factor_squared(material, x2.sqrt());
         // Below the grid the form factor is constant.
-        let (mut sum, mut last) = (low * low * squared(low * low), low * low);
-        let integral: Vec<f64> = squares
-            .nodes()
-            .map(|x2| {
-                sum += integrate_log(last, x2, squared);
-                last = x2;
-                sum
-            })
-            .collect();
-        let mut normalised = integral.iter().map(|value| value / sum);
-        let coherent_cumulative = LogTable::tabulate(squares, |_| normalised.next().expect("one value a node"));
+        let below = low * low * squared(low * low);
+        let coherent_cumulative = LogTable::integral(squares, below, squared).normalised();
         Self { incoherent, coherent_cumulative }
     }
 }
@@ -133,6 +123,7 @@ mod tests {
     use super::*;
     use crate::constants::CLASSICAL_ELECTRON_RADIUS_CM;
     use crate::domain::element;
+    use crate::math::quadrature::integrate_log;
     use crate::physics::material;
     use crate::physics::photon::attenuation::ElementAttenuation;
     use crate::physics::photon::klein_nishina;

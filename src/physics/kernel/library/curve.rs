@@ -1,7 +1,7 @@
 //! Energy within a radius, between the radii of a table.
 
 use super::axis::Axis;
-use crate::physics::kernel::radial::monotone_slopes;
+use crate::math::monotone_cubic;
 
 /// A part, from 0 at radius 0 up to at most 1, by a monotone cubic between the edges of bins.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ impl Curve {
             sum
         });
         let within: Vec<f64> = std::iter::once(0.0).chain(summed).collect();
-        let slopes = monotone_slopes(&radii, &within);
+        let slopes = monotone_cubic::slopes(&radii, &within);
         Self { axis, nodes: within.into_iter().zip(slopes).map(|(within, slope)| [within, slope]).collect() }
     }
 
@@ -34,10 +34,7 @@ impl Curve {
         }
         let start = if bin == 0 { 0.0 } else { self.axis.end(bin - 1) };
         let width = self.axis.end(bin) - start;
-        let (t, [[from, slope_from], [to, slope_to]]) = ((x - start) / width, [self.nodes[bin], self.nodes[bin + 1]]);
-        let rise = to - from;
-        let (a, b) = (slope_from * width - rise, rise - slope_to * width);
-        from + t * (rise + (1.0 - t) * (a * (1.0 - t) + b * t))
+        monotone_cubic::between((x - start) / width, width, self.nodes[bin], self.nodes[bin + 1])
     }
 
     /// Last radius of the table.
