@@ -43,11 +43,11 @@ fn attenuation_and_energy_absorption_of_elements_are_those_of_nist() {
             absorption.see(tables.energy_absorption.value(energy), row.muen_over_rho_cm2_g, at);
         }
         attenuation.assert_below(ATTENUATION_REL, &format!("{symbol} attenuation"));
-        let hard_rel = match element::find(symbol).expect("an element of the tables").z {
+        let hard_rel = match element::find(symbol).expect("an element of the tables").0.z {
             0..=20 => ABSORPTION_REL,
             _ => ABSORPTION_HEAVY_REL,
         };
-        let soft_rel = match element::find(symbol).expect("an element of the tables").z {
+        let soft_rel = match element::find(symbol).expect("an element of the tables").0.z {
             0..=20 => ABSORPTION_REL,
             21..=30 => ABSORPTION_IRON_ZINC_REL,
             _ => ABSORPTION_IODINE_REL,

@@ -3,7 +3,8 @@
 use super::pb;
 use crate::domain::Nuclide;
 use crate::domain::nuclide::{BetaBranch, Capture, DecayMode, Line, RadiationEnergy};
-use crate::physics::nuclide::{BetaRange, Descendant, beta_ranges, data_sha256, lineage};
+use crate::physics::chain::{Descendant, descendants};
+use crate::physics::nuclide::{BetaRange, beta_ranges, data_sha256};
 
 /// As in the list of all.
 pub(in crate::api) fn brief(nuclide: &Nuclide) -> pb::Nuclide {
@@ -25,7 +26,7 @@ pub(in crate::api) fn detail(nuclide: &'static Nuclide) -> pb::GetNuclideRespons
         nuclide: Some(brief(nuclide)),
         half_life_uncertainty_s: nuclide.half_life_uncertainty_s,
         decay_modes: nuclide.decays.iter().map(decay_mode).collect(),
-        descendants: lineage(nuclide).into_iter().map(descendant).collect(),
+        descendants: descendants(nuclide).into_iter().map(descendant).collect(),
         beta_branches: nuclide.betas.iter().map(beta_branch).collect(),
         electron_captures: nuclide.captures.iter().map(capture).collect(),
         gamma_lines: lines(&nuclide.lines.gamma),

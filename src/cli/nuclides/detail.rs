@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::domain::Nuclide;
 use crate::domain::nuclide::{DecayMode, Line, RadiationEnergy};
-use crate::physics::nuclide::{BetaRange, Descendant, beta_ranges, data_sha256, lineage};
+use crate::physics::chain::{Descendant, descendants};
+use crate::physics::nuclide::{BetaRange, beta_ranges, data_sha256};
 
 /// Lines of a kind that are shown as text; JSON has all.
 const MOST_LINES: usize = 12;
@@ -31,7 +32,7 @@ pub(super) struct Detail {
 
 impl Detail {
     pub(super) fn new(nuclide: &'static Nuclide) -> Self {
-        let (chain, beta_csda_ranges) = (lineage(nuclide), beta_ranges(nuclide));
+        let (chain, beta_csda_ranges) = (descendants(nuclide), beta_ranges(nuclide));
         Self { nuclide, chain, beta_csda_ranges, data_sha256: data_sha256(nuclide) }
     }
 

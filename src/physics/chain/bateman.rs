@@ -1,46 +1,45 @@
-//! Decays within a time along a chain: Bateman's equations by a rational approximation of the matrix exponential.
+//! Decays along a chain within a given time: Bateman's equations, solved by a matrix exponential.
 //!
-//! Bateman's own sum of exponentials divides by differences of decay constants and fails where two are nearly equal; scaling and squaring suffers where they span
-//! twenty decades. The Chebyshev rational approximation (CRAM) of order 16 does neither: its error is about 10⁻¹² of the atoms at the start, for any decay
-//! constants and times.
+//! Bateman's own sum of exponentials divides by differences of decay constants and fails where two are nearly equal;
+//! scaling and squaring loses accuracy where they span twenty decades. The rational approximation used here does
+//! neither: its error is about 10⁻¹² of the atoms at the start, for any decay constants and times.
 //!
-//! Source: M. Pusa, Nucl. Sci. Eng. 169 (2011) 155, for burn-up chains; the incomplete partial fractions and their coefficients: M. Pusa, Nucl. Sci. Eng. 182
-//! (2016) 297, eqs. 10 to 12 and table of order 16.
+//! Source: H. Bateman, Proc. Camb. Phil. Soc. 15 (1910) 423; M. Pusa, Nucl. Sci. Eng. 169 (2011) 155, for the method.
 
 use rustfft::num_complex::Complex;
 
 use crate::math::matrix_exponential::exponential_times;
 
-/// A member of a chain; those that feed it come before it.
+/// A member of a chain. Its parents come before it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Stage {
-    /// Decay constant [1/s].
+pub(super) struct Link {
+    /// Decay constant λ [1/s].
     pub(super) decay_per_s: f64,
-    /// With what its atoms disappear, by decay and otherwise: not below the decay constant [1/s].
+    /// Rate at which its atoms disappear, by decay or otherwise; at least λ [1/s].
     pub(super) loss_per_s: f64,
-    /// Members by whose decays it comes about, and their branching ratios.
+    /// Numbers of its parents, and their branching ratios to it.
     pub(super) parents: Vec<(usize, f64)>,
 }
 
-/// Decays of each member within a time, for one atom of the first member at time 0 and none of the others.
+/// Decays of each member within a time, starting from one atom of the first member and none of the others.
 ///
 /// * `time_s` – finite, not negative [s]
-pub(super) fn decays_within(stages: &[Stage], time_s: f64) -> Vec<f64> {
-    // The unknowns are the atoms n of every member, then its decays so far: n' = −loss·n + Σ b·λ·n(parent), decays' = λ·n.
-    let members = stages.len();
+pub(super) fn decays_within(links: &[Link], time_s: f64) -> Vec<f64> {
+    // The unknowns are the atoms N of each member, then its decays D: N' = −loss·N + Σ b·λ·N over its parents, D' = λ·N.
+    let members = links.len();
     let mut start = vec![0.0; 2 * members];
     start[0] = 1.0;
     let end = exponential_times(start, |pole, y, x| {
-        for (number, stage) in stages.iter().enumerate() {
-            let fed: Complex<f64> = stage
+        for (number, link) in links.iter().enumerate() {
+            let fed: Complex<f64> = link
                 .parents
                 .iter()
-                .map(|&(parent, branching)| x[parent] * (branching * stages[parent].decay_per_s * time_s))
+                .map(|&(parent, branching)| x[parent] * (branching * links[parent].decay_per_s * time_s))
                 .sum();
-            x[number] = (y[number] - fed) / (-stage.loss_per_s * time_s - pole);
+            x[number] = (y[number] - fed) / (-link.loss_per_s * time_s - pole);
         }
-        for (number, stage) in stages.iter().enumerate() {
-            x[members + number] = (y[members + number] - x[number] * (stage.decay_per_s * time_s)) / -pole;
+        for (number, link) in links.iter().enumerate() {
+            x[members + number] = (y[members + number] - x[number] * (link.decay_per_s * time_s)) / -pole;
         }
     });
     // Rounding may leave a little below 0.
@@ -51,13 +50,13 @@ pub(super) fn decays_within(stages: &[Stage], time_s: f64) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    fn chain(decay_per_s: &[f64]) -> Vec<Stage> {
-        let stage = |(number, &rate): (usize, &f64)| Stage {
+    fn chain(decay_per_s: &[f64]) -> Vec<Link> {
+        let link = |(number, &rate): (usize, &f64)| Link {
             decay_per_s: rate,
             loss_per_s: rate,
             parents: if number == 0 { Vec::new() } else { vec![(number - 1, 1.0)] },
         };
-        decay_per_s.iter().enumerate().map(stage).collect()
+        decay_per_s.iter().enumerate().map(link).collect()
     }
 
     #[test]
@@ -110,9 +109,9 @@ mod tests {
 
     #[test]
     fn what_is_washed_out_does_not_decay() {
-        let mut stages = chain(&[1.0, 50.0]);
-        stages[0].loss_per_s = 4.0;
-        let found = decays_within(&stages, 1e3);
+        let mut links = chain(&[1.0, 50.0]);
+        links[0].loss_per_s = 4.0;
+        let found = decays_within(&links, 1e3);
         assert!(found.iter().all(|decays| (decays - 0.25).abs() < 1e-13), "{found:?}");
     }
 }

@@ -35,7 +35,7 @@ impl Oscillators {
         let mut shells = Vec::new();
         for component in material.components() {
             let part = component.atoms_per_g() / electrons_per_g;
-            shells.extend(component.element.subshells.iter().map(|shell| (shell.electrons * part, shell.binding_mev)));
+            shells.extend(component.atom.subshells.iter().map(|shell| (shell.electrons * part, shell.binding_mev)));
         }
         let scale = sternheimer_factor(&shells, plasma_energy_mev, material.mean_excitation_energy_mev());
         let oscillator = |&(strength, binding): &(f64, f64)| Oscillator {

@@ -149,7 +149,7 @@ mod tests {
     use crate::domain::element;
 
     fn of(symbol: &str) -> &'static ElementAttenuation {
-        ElementAttenuation::of(element::find(symbol).expect("a known element"))
+        ElementAttenuation::of(element::find(symbol).expect("a known element").0)
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn every_element_is_smooth_between_edges() {
-        for element in element::all() {
+        for element in element::tabulated() {
             let table = ElementAttenuation::of(element);
             for i in 0..2000 {
                 let energy = 1e-3 * 10f64.powf(4.0 * f64::from(i) / 2000.0);
