@@ -3,7 +3,7 @@
 use dosegrid::domain::element;
 use dosegrid::domain::{Material, MaterialDefinition};
 use dosegrid::math::log_grid::{LogGrid, LogTable};
-use dosegrid::physics::electron::bremsstrahlung::Spectrum;
+use dosegrid::physics::electron::bremsstrahlung::BremsstrahlungSpectrum;
 use dosegrid::physics::electron::collision::CollisionStopping;
 use dosegrid::physics::electron::range::SlowingDown;
 use dosegrid::physics::electron::{Charge, ElectronTables, TransportCuts, elastic, speed_squared};
@@ -106,7 +106,7 @@ fn stopping_powers_and_density_effect_are_those_of_estar() {
         let material = golden_material(&row.material);
         let (stopping, at) = (CollisionStopping::of(&material), || format!("{} {} MeV", row.material, row.energy_mev));
         collision.see(stopping.total(Charge::Electron, row.energy_mev), row.collision, at);
-        let radiated = Spectrum::of(&material, Charge::Electron, row.energy_mev).stopping();
+        let radiated = BremsstrahlungSpectrum::of(&material, Charge::Electron, row.energy_mev).stopping();
         radiative.see(radiated, row.radiative, at);
         let found = stopping.oscillators().density_effect(speed_squared(row.energy_mev));
         delta = delta.max((found - row.delta).abs());
@@ -190,7 +190,7 @@ fn bremsstrahlung_spectra_are_those_of_seltzer_and_berger() {
         let fields: Vec<&str> = line.split(',').collect();
         let (z, energy) = (parse(fields[0]), parse(fields[2]));
         let material = pure(fields[1]);
-        let spectrum = Spectrum::of(&material, Charge::Electron, energy);
+        let spectrum = BremsstrahlungSpectrum::of(&material, Charge::Electron, energy);
         // [mb] per atom, times β²/Z².
         let scale = speed_squared(energy) / (z * z) / material.components()[0].atoms_per_g() * 1e27;
         for (kappa, expected) in kappas.iter().zip(fields[3..].iter().map(|field| parse(field))) {

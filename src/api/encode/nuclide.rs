@@ -2,7 +2,7 @@
 
 use super::pb;
 use crate::domain::Nuclide;
-use crate::domain::nuclide::{BetaBranch, Capture, DecayMode, Line, RadiationEnergy};
+use crate::domain::nuclide::{BetaBranch, Capture, DecayMode, EmissionLine, RadiationEnergy};
 use crate::physics::chain::{Descendant, descendants};
 use crate::physics::nuclide::{BetaRange, beta_ranges, data_sha256};
 
@@ -69,8 +69,8 @@ fn capture(&Capture { level_mev, q_mev, intensity, k, l }: &Capture) -> pb::Elec
     pb::ElectronCapture { level_mev, q_mev, intensity, k_part: k, l_part: l }
 }
 
-fn lines(lines: &[Line]) -> Vec<pb::EmissionLine> {
-    lines.iter().map(|&Line { energy_mev, intensity }| pb::EmissionLine { energy_mev, intensity }).collect()
+fn lines(lines: &[EmissionLine]) -> Vec<pb::EmissionLine> {
+    lines.iter().map(|&EmissionLine { energy_mev, intensity }| pb::EmissionLine { energy_mev, intensity }).collect()
 }
 
 fn radiation_energy(mean: RadiationEnergy) -> pb::RadiationEnergy {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::domain::Nuclide;
-use crate::domain::nuclide::{DecayMode, Line, RadiationEnergy};
+use crate::domain::nuclide::{DecayMode, EmissionLine, RadiationEnergy};
 use crate::physics::chain::{Descendant, descendants};
 use crate::physics::nuclide::{BetaRange, beta_ranges, data_sha256};
 
@@ -151,7 +151,9 @@ fn lines(nuclide: &Nuclide) -> String {
     let sections = names.iter().zip(nuclide.lines.by_kind()).map(|(name, (_, lines))| {
         let mut lines = lines.to_vec();
         lines.sort_by(|a, b| b.intensity.total_cmp(&a.intensity));
-        let row = |Line { energy_mev, intensity }: &Line| format!("{energy_mev:>9.6} MeV {:>12}", percent(*intensity));
+        let row = |EmissionLine { energy_mev, intensity }: &EmissionLine| {
+            format!("{energy_mev:>9.6} MeV {:>12}", percent(*intensity))
+        };
         section(name, lines.iter().take(MOST_LINES).map(row).chain(more(lines.len(), MOST_LINES)))
     });
     sections.filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")

@@ -12,9 +12,9 @@ use crate::physics::energy_grid::scaled_log_energy;
 /// Square centimetres in one millibarn.
 const CM2_PER_MILLIBARN: f64 = 1e-27;
 
-/// Spectrum of the photons that a particle of one energy radiates in one gram of a material.
+/// BremsstrahlungSpectrum of the photons that a particle of one energy radiates in one gram of a material.
 #[derive(Clone, Debug)]
-pub struct Spectrum {
+pub struct BremsstrahlungSpectrum {
     kinetic_mev: f64,
     atoms: Vec<AtomSpectrum>,
 }
@@ -26,8 +26,8 @@ struct AtomSpectrum {
     series: [f64; KAPPA_TERMS],
 }
 
-impl Spectrum {
-    /// Spectrum of a particle in a material.
+impl BremsstrahlungSpectrum {
+    /// BremsstrahlungSpectrum of a particle in a material.
     ///
     /// Source: a fit to Seltzer & Berger, At. Data Nucl. Data Tables 35 (1986) 345, in which electrons radiate too. Its residuals are 0.4 to 0.8 % rms in
     /// the spectrum (hydrogen 2 %), and at most 0.45 % in the energy radiated. Positrons: [`positron_ratio`].
@@ -115,19 +115,19 @@ fn series(z: u8, kinetic_mev: f64) -> [f64; KAPPA_TERMS] {
     })
 }
 
-struct Fit {
+struct SpectrumFit {
     z: u8,
     coefficients: [[f64; KAPPA_TERMS]; ENERGY_TERMS],
 }
 
 /// A row of the file of fits: z, degree in the energy, coefficients.
-type Row = (u8, usize, [f64; KAPPA_TERMS]);
+type SpectrumRow = (u8, usize, [f64; KAPPA_TERMS]);
 
-static FITS: LazyLock<Vec<Fit>> = LazyLock::new(|| {
-    let rows: Vec<Row> = csv_rows(include_str!("../../../data/electron/bremsstrahlung_fit.csv"));
-    let fit = |rows: &[Row]| {
+static FITS: LazyLock<Vec<SpectrumFit>> = LazyLock::new(|| {
+    let rows: Vec<SpectrumRow> = csv_rows(include_str!("../../../data/electron/bremsstrahlung_fit.csv"));
+    let fit = |rows: &[SpectrumRow]| {
         let coefficients = std::array::from_fn(|degree| rows[degree].2);
-        Fit { z: rows[0].0, coefficients }
+        SpectrumFit { z: rows[0].0, coefficients }
     };
     rows.chunks_exact(ENERGY_TERMS).map(fit).collect()
 });
@@ -138,13 +138,13 @@ mod tests {
     use crate::domain::element;
     use crate::physics::material;
 
-    fn water(charge: Charge, energy: f64) -> Spectrum {
-        Spectrum::of(material::find("water").expect("water"), charge, energy)
+    fn water(charge: Charge, energy: f64) -> BremsstrahlungSpectrum {
+        BremsstrahlungSpectrum::of(material::find("water").expect("water"), charge, energy)
     }
 
     #[test]
     fn every_element_has_its_fit() {
-        let rows: Vec<Row> = csv_rows(include_str!("../../../data/electron/bremsstrahlung_fit.csv"));
+        let rows: Vec<SpectrumRow> = csv_rows(include_str!("../../../data/electron/bremsstrahlung_fit.csv"));
         let elements: Vec<_> = element::tabulated().collect();
         for (i, (z, degree, _)) in rows.iter().enumerate() {
             assert_eq!((*z, *degree), (elements[i / ENERGY_TERMS].z, i % ENERGY_TERMS));

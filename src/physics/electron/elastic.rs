@@ -86,19 +86,21 @@ pub fn screening(z: u8, charge: Charge, kinetic_mev: f64) -> f64 {
 }
 
 /// Chebyshev coefficients of the logarithm of the factor on Molière's screening.
-struct Fit {
+struct ScreeningFit {
     z: u8,
     charge: Charge,
     coefficients: [f64; 9],
 }
 
 /// A row of the file of fits: z, charge, how it was made, its largest error, coefficients.
-type Row = (u8, i8, String, Option<f64>, [f64; 9]);
+type ScreeningRow = (u8, i8, String, Option<f64>, [f64; 9]);
 
-static FITS: LazyLock<Vec<Fit>> = LazyLock::new(|| {
-    let rows: Vec<Row> = csv_rows(include_str!("../../../data/electron/elastic_screening.csv"));
+static FITS: LazyLock<Vec<ScreeningFit>> = LazyLock::new(|| {
+    let rows: Vec<ScreeningRow> = csv_rows(include_str!("../../../data/electron/elastic_screening.csv"));
     let charge = |sign| if sign < 0 { Charge::Electron } else { Charge::Positron };
-    rows.into_iter().map(|(z, sign, _, _, coefficients)| Fit { z, charge: charge(sign), coefficients }).collect()
+    rows.into_iter()
+        .map(|(z, sign, _, _, coefficients)| ScreeningFit { z, charge: charge(sign), coefficients })
+        .collect()
 });
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::Charge;
 use super::annihilation;
-use super::bremsstrahlung::Spectrum;
+use super::bremsstrahlung::BremsstrahlungSpectrum;
 use super::collision::CollisionStopping;
 use crate::domain::Material;
 use crate::math::log_grid::{LogGrid, LogTable};
@@ -27,7 +27,8 @@ impl SlowingDown {
     pub fn of(material: &Material, charge: Charge, grid: LogGrid) -> Self {
         let stopping = CollisionStopping::of(material);
         let collision = LogTable::tabulate(grid, |energy| stopping.total(charge, energy));
-        let radiative = LogTable::tabulate(grid, |energy| Spectrum::of(material, charge, energy).stopping());
+        let radiative =
+            LogTable::tabulate(grid, |energy| BremsstrahlungSpectrum::of(material, charge, energy).stopping());
         let total = |energy: f64| collision.value(energy) + radiative.value(energy);
         let csda_range = range(grid, total);
         let radiation_yield = part(grid, |energy| radiative.value(energy) / total(energy));

@@ -1,6 +1,6 @@
 //! What the transport of electrons and positrons needs of one material, on a grid of energies.
 
-use super::bremsstrahlung::Spectrum;
+use super::bremsstrahlung::BremsstrahlungSpectrum;
 use super::collision::CollisionStopping;
 use super::photon_spectrum::PhotonSpectrum;
 use super::range::{SlowingDown, range};
@@ -87,8 +87,9 @@ impl ElectronTables {
     pub fn new(material: &Material, charge: Charge, cuts: TransportCuts, grid: LogGrid) -> Self {
         let stopping = CollisionStopping::of(material);
         let electrons = material.electrons_per_g();
-        let spectra: Vec<Spectrum> = grid.nodes().map(|energy| Spectrum::of(material, charge, energy)).collect();
-        let of_spectrum = |f: &dyn Fn(&Spectrum) -> f64| {
+        let spectra: Vec<BremsstrahlungSpectrum> =
+            grid.nodes().map(|energy| BremsstrahlungSpectrum::of(material, charge, energy)).collect();
+        let of_spectrum = |f: &dyn Fn(&BremsstrahlungSpectrum) -> f64| {
             let mut values = spectra.iter().map(f);
             LogTable::tabulate(grid, |_| values.next().expect("one spectrum a node"))
         };

@@ -16,7 +16,7 @@ pub(super) type Moments = [f64; 4];
 /// Source of the interpolation: F. N. Fritsch, J. Butland, SIAM J. Sci. Stat. Comput. 5 (1984) 300.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RadialKernel {
-    pieces: Vec<Piece>,
+    pieces: Vec<QuadraticPiece>,
     end_cm: f64,
     /// First piece of each bucket of radii, from that of the first piece's end.
     buckets: Vec<usize>,
@@ -24,7 +24,7 @@ pub struct RadialKernel {
 
 /// One interval of the table: `k(r_0 + t) = q_0 + q_1 t + q_2 t²`.
 #[derive(Clone, Debug, PartialEq)]
-struct Piece {
+struct QuadraticPiece {
     start_cm: f64,
     density: [f64; 3],
     /// Coefficients of `t` to `t⁶` of the moments from the start of the piece.
@@ -51,14 +51,14 @@ impl RadialKernel {
     }
 
     fn from_densities(densities: Vec<(f64, [f64; 3])>, end_cm: f64) -> Self {
-        let piece = |&(start_cm, density)| Piece {
+        let piece = |&(start_cm, density)| QuadraticPiece {
             start_cm,
             density,
             primitive: primitives(start_cm, density),
             inner: [0.0; 4],
             outer: [0.0; 4],
         };
-        let mut pieces: Vec<Piece> = densities.iter().map(piece).collect();
+        let mut pieces: Vec<QuadraticPiece> = densities.iter().map(piece).collect();
         let ends: Vec<f64> = densities.iter().skip(1).map(|(start, _)| *start).chain([end_cm]).collect();
         let mut sum = [0.0; 4];
         for (piece, end) in pieces.iter_mut().zip(&ends) {
@@ -141,7 +141,7 @@ impl RadialKernel {
     }
 }
 
-impl Piece {
+impl QuadraticPiece {
     /// Moments from the start of the piece to a radius within it.
     fn moments_to(&self, r_cm: f64) -> Moments {
         let t = r_cm - self.start_cm;

@@ -55,7 +55,7 @@ impl AtomicScattering {
         inside * (x / low).min(1.0).powi(2)
     }
 
-    fn new(rows: &[Row]) -> Self {
+    fn new(rows: &[ScatteringRow]) -> Self {
         // The first row, x = 0, is implied.
         let rows = &rows[1..];
         Self {
@@ -106,7 +106,7 @@ pub fn incoherent(material: &Material, x: f64) -> f64 {
 }
 
 #[derive(serde::Deserialize)]
-struct Row {
+struct ScatteringRow {
     z: u8,
     x_inverse_angstrom: f64,
     form_factor: f64,
@@ -114,7 +114,7 @@ struct Row {
 }
 
 static SCATTERING: LazyLock<Vec<AtomicScattering>> = LazyLock::new(|| {
-    let rows: Vec<Row> = csv_rows(include_str!("../../../data/photon/scattering.csv"));
+    let rows: Vec<ScatteringRow> = csv_rows(include_str!("../../../data/photon/scattering.csv"));
     rows.chunk_by(|a, b| a.z == b.z).map(AtomicScattering::new).collect()
 });
 

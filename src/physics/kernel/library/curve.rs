@@ -5,13 +5,13 @@ use crate::math::monotone_cubic;
 
 /// A part, from 0 at radius 0 up to at most 1, by a monotone cubic between the edges of bins.
 #[derive(Clone, Debug)]
-pub(super) struct Curve {
+pub(super) struct CumulativeCurve {
     axis: Axis,
     /// At radius 0 and at the end of each bin: the part within, and its slope.
     nodes: Vec<[f64; 2]>,
 }
 
-impl Curve {
+impl CumulativeCurve {
     /// * `parts` – what lies in each bin
     pub(super) fn new(axis: Axis, parts: &[f32]) -> Self {
         let radii: Vec<f64> = std::iter::once(0.0).chain((0..axis.bins()).map(|bin| axis.end(bin))).collect();
@@ -54,7 +54,7 @@ mod tests {
         #[expect(clippy::cast_possible_truncation, reason = "tables are stored in single precision")]
         let parts: Vec<f32> =
             (0..PHOTON.bins()).map(|bin| ((-start(bin)).exp() - (-PHOTON.end(bin)).exp()) as f32).collect();
-        let curve = Curve::new(PHOTON, &parts);
+        let curve = CumulativeCurve::new(PHOTON, &parts);
         for i in 0..10_000 {
             let x = 40.0 * (f64::from(i) / 1e4).powi(6);
             assert!((curve.within(x) + (-x).exp_m1()).abs() < 5e-5, "{x}: {}", curve.within(x));
