@@ -116,7 +116,7 @@ mod tests {
         let amplitude = f64::from(z) * CLASSICAL_ELECTRON_RADIUS_CM * ELECTRON_REST_ENERGY_MEV;
         let strength = amplitude.powi(2) / (momentum_squared_mev2(energy) * beta2);
         let moment = |weight: &dyn Fn(f64) -> f64| {
-            // In versine v = 1 − cos θ, from far below the screening angle.
+            // In v = 1 − cos θ, from far below the screening angle.
             integrate_log(1e-6 * a, 2.0, |v| {
                 let s = (0.5 * v).sqrt();
                 let factor = 1.0 - beta2 * s * s + spin * s * (1.0 - s);

@@ -17,8 +17,8 @@ const X_RANGE: [f64; 2] = [1e-3, 100.0];
 const X_BINS: usize = 512;
 
 /// Momentum transfer x [Å⁻¹] of a photon deflected by θ.
-pub fn momentum_transfer(energy_mev: f64, cosine: f64) -> f64 {
-    largest_transfer(energy_mev) * (0.5 * (1.0 - cosine)).max(0.0).sqrt()
+pub fn momentum_transfer(energy_mev: f64, cos_theta: f64) -> f64 {
+    largest_transfer(energy_mev) * (0.5 * (1.0 - cos_theta)).max(0.0).sqrt()
 }
 
 /// Momentum transfer [Å⁻¹] of a photon turned back.
@@ -136,9 +136,10 @@ mod tests {
             let atom = AtomicScattering::of(element);
             for energy in ENERGIES_MEV {
                 let area = std::f64::consts::PI * CLASSICAL_ELECTRON_RADIUS_CM.powi(2);
-                let sum = integrate_log(1e-9, 2.0, |versine| {
-                    let cosine = 1.0 - versine;
-                    area * (1.0 + cosine * cosine) * atom.form_factor(momentum_transfer(energy, cosine)).powi(2)
+                let sum = integrate_log(1e-9, 2.0, |one_minus_cos| {
+                    let cos_theta = 1.0 - one_minus_cos;
+                    area * (1.0 + cos_theta * cos_theta)
+                        * atom.form_factor(momentum_transfer(energy, cos_theta)).powi(2)
                 });
                 let ratio = sum / ElementAttenuation::of(element).coherent(energy);
                 // XCOM integrated relativistic form factors, which these are not: those of iodine add up to 4.0 % less at
@@ -154,9 +155,10 @@ mod tests {
         for element in element::tabulated() {
             let atom = AtomicScattering::of(element);
             for energy in ENERGIES_MEV {
-                let sum = integrate_log(1e-9, 2.0, |versine| {
-                    let cosine = 1.0 - versine;
-                    klein_nishina::differential(energy, cosine) * atom.incoherent(momentum_transfer(energy, cosine))
+                let sum = integrate_log(1e-9, 2.0, |one_minus_cos| {
+                    let cos_theta = 1.0 - one_minus_cos;
+                    klein_nishina::differential(energy, cos_theta)
+                        * atom.incoherent(momentum_transfer(energy, cos_theta))
                 });
                 let ratio = sum / ElementAttenuation::of(element).incoherent(energy);
                 // Four digits of XCOM, and its radiative corrections of up to 0.3 % at 1.5 MeV.
