@@ -16,7 +16,8 @@ impl GaussRule {
         Self::from_recurrence(n, &squares)
     }
 
-    /// The mean of a function over [−1, 1] under the weight `1 − |t|`: the overlap of two equal intervals at distance `t`.
+    /// The mean of a function over [−1, 1] under the weight `1 − |t|`: the overlap of two equal intervals at distance
+    /// `t`.
     pub(crate) fn triangle(n: usize) -> Self {
         // Stieltjes' procedure on Gauss-Legendre points of each half, which integrate all products that occur exactly.
         let half = Self::legendre(n + 2);

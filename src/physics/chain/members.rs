@@ -1,4 +1,4 @@
-//! Which nuclides decay in a map, and how often.
+//! The nuclides that decay in a map, and how often they do.
 
 use std::f64::consts::LN_2;
 
@@ -9,7 +9,7 @@ use crate::domain::daughters::{Daughters, InGrowth, LONGEST_IN_EQUILIBRIUM};
 use crate::domain::source::{LeftOut, Member};
 use crate::physics::nuclide;
 
-/// The nuclides that decay in one map, each after all that it comes from.
+/// The nuclides that decay in one map, each after its parents.
 pub(super) struct Chain {
     nuclides: Vec<&'static Nuclide>,
     pub(super) left_out: Vec<LeftOut>,
@@ -42,7 +42,7 @@ impl Chain {
         Self { nuclides, left_out }
     }
 
-    /// How often each decays per decay of the first.
+    /// Decays of each nuclide per decay of the first.
     pub(super) fn members(&self, daughters: Daughters) -> Vec<Member> {
         let parents: Vec<Vec<(usize, f64)>> = self.nuclides.iter().map(|nuclide| self.parents(nuclide)).collect();
         let decays = match daughters {
@@ -53,7 +53,7 @@ impl Chain {
         self.nuclides.iter().zip(decays).map(member).collect()
     }
 
-    /// Members by whose decays a nuclide comes about, and their branching ratios.
+    /// Numbers of the parents of a nuclide, and their branching ratios to it.
     fn parents(&self, nuclide: &Nuclide) -> Vec<(usize, f64)> {
         let branching = |parent: &Nuclide| -> f64 {
             parent.decays.iter().filter(|decay| decay.daughter == nuclide.name).map(|decay| decay.branching).sum()
@@ -80,7 +80,7 @@ impl Chain {
     }
 }
 
-/// How often each decays per decay of the first, once all has decayed.
+/// Decays of each nuclide per decay of the first, once everything has decayed.
 fn in_the_end(parents: &[Vec<(usize, f64)>]) -> Vec<f64> {
     let mut decays: Vec<f64> = Vec::with_capacity(parents.len());
     for feeding in parents {

@@ -1,4 +1,4 @@
-//! Ranges in the continuous-slowing-down approximation, and the part of the energy radiated on the way.
+//! Ranges in the continuous-slowing-down approximation, and the fraction of the energy radiated on the way.
 
 use super::Charge;
 use super::annihilation;
@@ -16,9 +16,9 @@ pub struct SlowingDown {
     pub radiative: LogTable,
     /// Range: the mean path until at rest [g/cm²].
     pub csda_range: LogTable,
-    /// Energy radiated as bremsstrahlung until at rest, in parts of the kinetic energy.
+    /// Energy radiated as bremsstrahlung until at rest, as a fraction of the kinetic energy.
     pub radiation_yield: LogTable,
-    /// Kinetic energy that goes into the photons of annihilation in flight, in parts of the kinetic energy; 0 for electrons.
+    /// Fraction of the kinetic energy that goes into the photons of annihilation in flight; 0 for electrons.
     pub annihilation_yield: LogTable,
 }
 
@@ -39,8 +39,8 @@ impl SlowingDown {
 
 /// Path until at rest, for a stopping power [g/cm²].
 ///
-/// Below the grid, the stopping power is continued as the power of the energy that it follows in the first bin, which puts the range at 1 keV within
-/// some ten percent: 5e-7 g/cm² in water.
+/// Below the grid, the stopping power is continued as the power law that it follows in the first bin. The range at 1
+/// keV is then right to some ten percent: 5e-7 g/cm² in water.
 pub(super) fn range(grid: LogGrid, stopping: impl Fn(f64) -> f64) -> LogTable {
     let (first, second) = (grid.node(0), grid.node(1));
     let exponent = (stopping(second) / stopping(first)).ln() / (second / first).ln();
@@ -55,12 +55,13 @@ fn part(grid: LogGrid, f: impl Fn(f64) -> f64) -> LogTable {
     LogTable::tabulate(grid, |energy| sum.value(energy) / energy)
 }
 
-/// Part of the kinetic energy that positrons lose by annihilating in flight.
+/// Fraction of the kinetic energy that positrons lose by annihilation in flight.
 fn annihilated(grid: LogGrid, charge: Charge, electrons_per_g: f64, stopping: impl Fn(f64) -> f64) -> LogTable {
     if charge == Charge::Electron {
         return LogTable::tabulate(grid, |_| 0.0);
     }
-    // A positron of energy E loses y(E): per unit loss, it annihilates with the probability p = σn/S and then loses all that is left, E.
+    // Let a positron of energy E lose y(E) in this way. Per unit of energy lost, it annihilates with the probability
+    // p = σn/S and then loses the remaining energy E.
     let rate = |energy: f64| electrons_per_g * annihilation::cross_section(energy) / stopping(energy);
     let (mut lost, mut last) = (0.0, grid.node(0));
     LogTable::tabulate(grid, |energy| {

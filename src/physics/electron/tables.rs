@@ -1,4 +1,4 @@
-//! What the transport of electrons and positrons needs of one material, on a grid of energies.
+//! The tables that the transport of electrons and positrons needs of one material, on a grid of energies.
 
 use super::bremsstrahlung::BremsstrahlungSpectrum;
 use super::collision::CollisionStopping;
@@ -10,7 +10,7 @@ use crate::domain::Material;
 use crate::math::log_grid::{LogGrid, LogTable};
 use crate::physics::energy_grid::{MAX_ENERGY_MEV, MIN_ENERGY_MEV};
 
-/// Losses above which a collision or a photon is simulated.
+/// Energy losses above which a collision or a photon is simulated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TransportCuts {
     collision_mev: f64,
@@ -44,19 +44,19 @@ impl TransportCuts {
     }
 }
 
-/// Tables of one material, one charge and one choice of cuts, against the kinetic energy [MeV]. All are per gram: a voxel of density ρ multiplies
-/// stopping powers and cross sections by ρ, and divides ranges by ρ.
+/// Tables of one material, one charge and one choice of cuts, against the kinetic energy [MeV]. All are per gram: a
+/// voxel of density ρ multiplies stopping powers and cross sections by ρ, and divides ranges by ρ.
 #[derive(Clone, Debug)]
 pub struct ElectronTables {
-    /// The charge they hold for.
+    /// Charge of the particle.
     pub charge: Charge,
-    /// The cuts they hold for.
+    /// The cuts of the tables.
     pub cuts: TransportCuts,
     /// Slowing down by all collisions and photons: unrestricted stopping powers, CSDA range, yields.
     pub slowing_down: SlowingDown,
     /// Stopping power of collisions and photons below the cuts [MeV·cm²/g].
     pub soft_stopping: LogTable,
-    /// Path on which soft losses alone bring the particle to rest [g/cm²].
+    /// Path length on which soft losses alone bring the particle to rest [g/cm²].
     pub soft_range: LogTable,
     /// Variance of the soft losses [MeV²·cm²/g].
     pub soft_variance: LogTable,
@@ -174,7 +174,8 @@ mod tests {
         }
     }
 
-    /// Trials of a mixed scheme against the kernels of EGSnrc asked for about 15 % more scattering in water than is elastic.
+    /// Tests of a mixed scheme against EGSnrc kernels required about 15 % more scattering in water than elastic
+    /// scattering gives.
     #[test]
     fn collisions_add_a_seventh_to_the_scattering_in_water() {
         let all_soft = tables(Charge::Electron, 10.0);

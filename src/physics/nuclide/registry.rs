@@ -1,4 +1,4 @@
-//! All nuclides, each read when it is first asked for: a beta spectrum takes some milliseconds.
+//! All nuclides, each read on first use: a beta spectrum takes a few milliseconds.
 
 use std::sync::OnceLock;
 
@@ -13,7 +13,7 @@ use crate::domain::{EmissionSpectrum, Nuclide, Violation};
 // `FILES`: names and texts, by name.
 include!(concat!(env!("OUT_DIR"), "/nuclide_files.rs"));
 
-/// What is known of a nuclide.
+/// The data of a nuclide.
 #[derive(Debug)]
 struct NuclideData {
     nuclide: Nuclide,
@@ -51,7 +51,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|(name, _)| *name)
 }
 
-/// All files as they are written, without spectra: quick.
+/// The content of all files. Quick, since no spectra are computed.
 pub(super) fn files() -> impl Iterator<Item = (&'static str, File)> {
     FILES.iter().map(|(name, text)| (*name, File::read(text).expect("embedded nuclide files are read by a test")))
 }
@@ -64,12 +64,12 @@ pub fn all() -> impl Iterator<Item = &'static Nuclide> {
     (0..FILES.len()).map(|index| &entry(index).nuclide)
 }
 
-/// The nuclide of exactly this name, in the form `Lu-177`.
+/// The nuclide with exactly this name, in the form `Lu-177`.
 pub fn named(name: &str) -> Option<&'static Nuclide> {
     index(name).map(|index| &entry(index).nuclide)
 }
 
-/// What a decay of this nuclide alone emits; alpha particles, recoils and the photons of annihilation left out.
+/// Emissions of a decay of this nuclide alone, without alpha particles, recoils and annihilation photons.
 pub fn emissions(nuclide: &Nuclide) -> &'static EmissionSpectrum {
     &of(nuclide).emissions
 }
