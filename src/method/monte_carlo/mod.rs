@@ -1,4 +1,4 @@
-//! Monte Carlo transport: from a request to a phantom, through batches of histories, to a dose with its uncertainty.
+//! Monte Carlo transport: from a request to a scene, through batches of histories, to a dose with its uncertainty.
 
 mod balance;
 mod batches;
@@ -70,12 +70,12 @@ pub(super) fn run(
     Ok(result)
 }
 
-/// The dose of runs that were merged.
+/// The dose of merged runs.
 ///
-/// * `labels` – regions whose mean dose is asked for
+/// * `labels` – regions whose mean dose is requested
 ///
 /// # Errors
-/// [`DoseError::EnergyBalance`] or [`DoseError::NotPhysical`] for a tally that cannot be.
+/// [`DoseError::EnergyBalance`] or [`DoseError::NotPhysical`] for a tally that is not possible.
 pub fn merged_dose(record: TallyRecord, labels: Option<&LabelMap>, extras: Extras) -> Result<DoseResult, DoseError> {
     let ending = Ending {
         stopped_by: StopReason::Merged,
@@ -89,7 +89,7 @@ pub fn merged_dose(record: TallyRecord, labels: Option<&LabelMap>, extras: Extra
 }
 
 impl Done {
-    /// Of a map without activity, or of decays that set nothing free that is followed.
+    /// The outcome for a map without activity, or for decays without any emission that transport follows.
     fn nothing(groups: u32, voxels: usize, decays: f64) -> Self {
         let tally = Tally::new(groups, voxels);
         let stopped_by = if decays > 0.0 { StopReason::NothingToFollow } else { StopReason::NoActivity };

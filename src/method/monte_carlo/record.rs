@@ -1,4 +1,4 @@
-//! What a run leaves besides its dose: the digest of its scene, and a tally that others can be added to.
+//! The output of a run besides its dose: the digest of its scene, and a tally to which other runs can be added.
 
 use sha2::{Digest, Sha256};
 
@@ -10,7 +10,8 @@ use crate::domain::{
 };
 use crate::plan::TransportPlan;
 
-/// Everything that decides the dose but the histories. Other versions of the program may have other physics.
+/// Everything that determines the dose except the histories. The version counts, since other versions may have other
+/// physics.
 pub(super) fn scene_account(
     request: &DoseRequest,
     options: &MonteCarloOptions,
@@ -53,7 +54,7 @@ fn emission_account(source: &Source) -> EmissionAccount {
     }
 }
 
-/// Of the account and of the maps that it summarises.
+/// Digest of the account and of the maps that it summarises.
 fn digest(request: &DoseRequest, voxel_materials: &VoxelMaterials, account: &SceneAccount) -> String {
     let mut digest = Sha256::new();
     let mut part = |bytes: &[u8]| {
@@ -84,7 +85,7 @@ fn to_little_endian(values: &[f32]) -> Vec<[u8; 4]> {
 /// Adds the histories of another run of the same scene. The sum is that of one run, byte by byte.
 ///
 /// # Errors
-/// If it is of another scene, or has histories that are there already; nothing is added then.
+/// If the scene differs, or some of the histories are already included. Nothing is added then.
 pub fn merge(into: &mut TallyRecord, other: TallyRecord) -> Result<(), Invalid> {
     if let Some(reason) = differs(into, &other) {
         return Err(Invalid::new(format!("is of another computation: {reason}")));
@@ -113,7 +114,7 @@ pub fn merge(into: &mut TallyRecord, other: TallyRecord) -> Result<(), Invalid> 
     Ok(())
 }
 
-/// Whether no sum of two tallies of one scene overflows: what a file says is not to be trusted.
+/// Whether the sum of two tallies of one scene does not overflow: tallies from files are not trusted.
 fn fits(a: &Tally, b: &Tally) -> bool {
     a.groups.iter().zip(&b.groups).all(|(a, b)| {
         let book = [(a.emitted, b.emitted), (a.deposited, b.deposited), (a.escaped, b.escaped)];
@@ -123,7 +124,7 @@ fn fits(a: &Tally, b: &Tally) -> bool {
     })
 }
 
-/// What differs between the scenes of two records.
+/// The first difference between the scenes of two records.
 fn differs(a: &TallyRecord, b: &TallyRecord) -> Option<&'static str> {
     let (x, y) = (&a.scene, &b.scene);
     let parts = [
