@@ -1,4 +1,5 @@
-//! Doses of decay chains: daughters in the map of their parent and in maps of their own, and the biologically weighted dose.
+//! Doses of decay chains: daughters in the map of their parent and in their own maps, and the biologically weighted
+//! dose.
 
 use std::sync::Arc;
 
@@ -69,7 +70,7 @@ fn monte_carlo(seed: u64) -> Method {
     Method::MonteCarlo(Box::new(options))
 }
 
-/// Actinium-225, and bismuth-213 in a map of its own.
+/// Actinium-225, and bismuth-213 in its own map.
 fn with_moved_bismuth(method: Method) -> RequestParts {
     let bismuth = named("Bi-213");
     let stays = chain::source(named("Ac-225"), Daughters::Equilibrium, &[bismuth]).expect("a daughter");
@@ -125,7 +126,7 @@ fn maps_of_a_transport_have_random_numbers_of_their_own() {
 
 #[test]
 fn what_stays_in_place_needs_no_histories() {
-    // Polonium-212 emits next to nothing but one alpha particle of 8.785 MeV.
+    // Polonium-212 emits almost only an alpha particle of 8.785 MeV.
     let polonium = chain::source(named("Po-212"), Daughters::ParentOnly, &[]).expect("a source");
     let local_mev = polonium.local_mev();
     assert!((8.9..9.0).contains(&local_mev), "{local_mev}");
@@ -164,7 +165,7 @@ fn weighted_doses_differ_by_the_weighted_energy_whatever_the_method() {
         }
         assert_eq!(result.provenance.biological_weighting, Some(weighting));
     }
-    // The default; nothing is weighted unless asked.
+    // The default; no weighting unless requested.
     assert_eq!(BiologicalWeighting::default(), BiologicalWeighting { alpha: 5.0, recoil: 5.0 });
     let plain = dose(with_moved_bismuth(Method::Local(LocalOptions::default())));
     assert!(plain.weighted.is_none() && plain.provenance.biological_weighting.is_none());
@@ -173,7 +174,7 @@ fn weighted_doses_differ_by_the_weighted_energy_whatever_the_method() {
 #[test]
 fn bad_maps_and_weights_are_refused_by_name() {
     let mut bad = with_moved_bismuth(Method::Local(LocalOptions::default()));
-    // The daughter decays with its parent as well; its map is on another grid; no weight is.
+    // The daughter also decays with its parent, its map is on another grid, and both weights are invalid.
     bad.source = named("Ac-225").into();
     let elsewhere = Arc::new(VoxelGrid::new([1, 1, 1], [3.0; 3]).expect("a grid"));
     let elsewhere = Volume::from_vec(elsewhere, vec![1.0]).expect("one value");
@@ -191,7 +192,7 @@ fn bad_maps_and_weights_are_refused_by_name() {
     }
 }
 
-/// Beside alpha particles and recoils, whose dose is exact in both, the electrons and photons of whole chains.
+/// The electrons and photons of whole chains, without alpha particles and recoils, whose dose is exact in both.
 #[test]
 fn kernel_and_transport_agree_on_chains() {
     const SHAPE: [u64; 3] = [19, 19, 17];
