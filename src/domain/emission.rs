@@ -82,7 +82,9 @@ impl Emission {
             )));
         }
         if !(0.0..=MAX_YIELD_PER_DECAY).contains(&yield_per_decay) {
-            return Err(Invalid::new(format!("a yield is from 0 to {MAX_YIELD_PER_DECAY}, got {yield_per_decay}")));
+            return Err(Invalid::new(format!(
+                "a yield must be from 0 to {MAX_YIELD_PER_DECAY}, got {yield_per_decay}"
+            )));
         }
         Ok(())
     }
@@ -118,16 +120,16 @@ impl EmissionSpectrum {
         violations.truncate(MAX_LISTED);
         let mut fail = |reason: String| violations.push(violation("emissions".into(), reason));
         if more > 0 {
-            fail(format!("has {more} more that are at fault"));
+            fail(format!("has {more} more faulty entries"));
         }
         if emissions.len() > MAX_EMISSIONS {
-            fail(format!("has {} lines and bins, at most {MAX_EMISSIONS} are taken", emissions.len()));
+            fail(format!("has {} lines and bins, at most {MAX_EMISSIONS} are allowed", emissions.len()));
         }
         let spectrum = Self(emissions);
         for particle in Particle::ALL {
             let total = spectrum.yield_per_decay(particle);
             if total > MAX_YIELD_PER_DECAY {
-                fail(format!("emit {total} {} per decay, at most {MAX_YIELD_PER_DECAY} are taken", particle.name()));
+                fail(format!("emit {total} {} per decay, at most {MAX_YIELD_PER_DECAY} are allowed", particle.name()));
             }
         }
         if violations.is_empty() { Ok(spectrum) } else { Err(violations) }

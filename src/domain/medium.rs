@@ -66,7 +66,7 @@ impl MaterialTable {
             }
         }
         if materials.len() > MAX_MATERIALS {
-            checks.fail("", format!("has {} materials, at most {MAX_MATERIALS} are taken", materials.len()));
+            checks.fail("", format!("has {} materials, at most {MAX_MATERIALS} are allowed", materials.len()));
         }
         if checks.is_empty() { Ok(Self { materials, of_label }) } else { Err(checks.into_violations()) }
     }
@@ -98,7 +98,7 @@ impl MaterialTable {
             let more = if missing.len() > MAX_LISTED { ", …" } else { "" };
             let listed: Vec<String> = missing.iter().take(MAX_LISTED).map(u16::to_string).collect();
             super::Invalid::new(format!(
-                "has labels of which the table says no material: {}{more} ({} in all)",
+                "has labels without a material in the table: {}{more} ({} in all)",
                 listed.join(", "),
                 missing.len()
             ))

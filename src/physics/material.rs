@@ -30,7 +30,7 @@ pub fn all() -> &'static [Material] {
 pub fn find(name: &str) -> Result<&'static Material, Invalid> {
     all().iter().find(|material| material.name() == name).ok_or_else(|| {
         let known: Vec<&str> = all().iter().map(Material::name).collect();
-        Invalid::new(format!("is not a known material: `{name}`; known are {}", known.join(", ")))
+        Invalid::new(format!("is not a known material: `{name}`; known names: {}", known.join(", ")))
     })
 }
 

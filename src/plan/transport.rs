@@ -69,12 +69,13 @@ impl TransportPlan {
         let first_history = options.first_history;
         let left = max_histories.saturating_sub(first_history);
         if left < MIN_HISTORIES {
-            let reason = format!("must be below {}: no history after that has a number", max_histories - MIN_HISTORIES);
+            let reason =
+                format!("must be below {}: histories beyond that cannot be numbered", max_histories - MIN_HISTORIES);
             return Err(DoseError::invalid("method.monte_carlo.first_history", reason));
         }
         let histories = options.stop.histories().unwrap_or(left);
         if histories > left {
-            let reason = format!("must be at most {left}: no history after that has a number, got {histories}");
+            let reason = format!("must be at most {left}: histories beyond that cannot be numbered, got {histories}");
             return Err(DoseError::invalid("method.monte_carlo.histories", reason));
         }
         let materials = match &options.medium {

@@ -21,7 +21,12 @@ const FAINT: f64 = 1e-4;
 /// Thickness of the scattering medium around the source [g/cm²].
 const AROUND: f64 = 12.0;
 
-fn compare(name: &str, spectrum: &EmissionSpectrum, medium: KernelMedium, spacing_mm: [f64; 3], histories: u64) {
+/// The kernel to integrate, and a phantom with the same source in its central voxel.
+fn set_up(
+    spectrum: &EmissionSpectrum,
+    medium: KernelMedium,
+    spacing_mm: [f64; 3],
+) -> (KernelSpec, Phantom, [usize; 3]) {
     let source = Source::with_emissions(None, spectrum.clone()).expect("a spectrum without a nuclide");
     let spec = KernelSpec::new(&source, medium, spacing_mm.map(|mm| mm / 10.0), [OFFSETS; 3]);
     let spec = spec.expect("energies that kernels have");
@@ -31,7 +36,11 @@ fn compare(name: &str, spectrum: &EmissionSpectrum, medium: KernelMedium, spacin
     let density = density_g_cm3(medium) as f32;
     let shape = half.map(|half| 2 * half as u64 + 1);
     let phantom = Phantom::uniform(shape, spacing_mm, medium.name(), density, spectrum.clone());
-    let phantom = phantom.with_source_at(half);
+    (spec, phantom.with_source_at(half), half)
+}
+
+fn compare(name: &str, spectrum: &EmissionSpectrum, medium: KernelMedium, spacing_mm: [f64; 3], histories: u64) {
+    let (spec, phantom, half) = set_up(spectrum, medium, spacing_mm);
     let kernel = integrate(&spec, &Unwatched).expect("nobody cancels");
     // Devices are compared with each other in other tests.
     let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");

@@ -56,7 +56,7 @@ pub(super) fn dose(record: TallyRecord, ending: &Ending, control: &Control) -> R
             .runs
             .first()
             .map(|run| run.device.clone())
-            .ok_or_else(|| DoseError::invalid("tally", "has no run in it"))?,
+            .ok_or_else(|| DoseError::invalid("tally", "has no runs"))?,
         method: "monte-carlo".to_owned(),
         density_correction: None,
         minimum_density_g_cm3: Some(record.scene.minimum_density_g_cm3),

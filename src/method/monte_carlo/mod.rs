@@ -43,24 +43,24 @@ pub(super) fn run(
     let expected = Expected::new(&record.scene.emissions);
     let labels = request.labels().regions.as_ref();
     control.checkpoint(Stage::Dose, 0.0)?;
+    let (scale, decays, stop) = (dose::scale(&record), dose::decays(&record), options.stop);
     let done = match &scene {
         Some(scene) => {
-            let (scale, decays) = (dose::scale(&record), dose::decays(&record));
-            let batches = Batches { plan, scene, expected, stop: options.stop, scale, decays, labels, control, began };
-            batches.run(device, voxels)?
+            Batches { plan, scene, expected, stop, scale, decays, labels, control, began }.run(device, voxels)?
         }
         None => Done::nothing(plan.groups, voxels, record.activity.total()),
     };
     let transport = StageTime::new(Stage::Dose.name(), done.took);
     control.checkpoint(Stage::Finish, 0.0)?;
     let finishing = Instant::now();
+    let histories_per_s = done.histories_per_s();
     record.runs.push(history_run(device, plan, done.histories));
     record.tally = done.tally;
     let ending = Ending {
         stopped_by: done.stopped_by,
         region: options.stop.target.map_or_else(Region::default, |target| target.region),
         labels,
-        histories_per_s: Some(done.histories as f64 / done.took.as_secs_f64()).filter(|rate| rate.is_finite()),
+        histories_per_s,
         extras: options.extras,
         expected,
     };
@@ -94,6 +94,10 @@ impl Done {
         let tally = Tally::new(groups, voxels);
         let stopped_by = if decays > 0.0 { StopReason::NothingToFollow } else { StopReason::NoActivity };
         Self { tally, histories: 0, stopped_by, took: Duration::ZERO }
+    }
+
+    fn histories_per_s(&self) -> Option<f64> {
+        Some(self.histories as f64 / self.took.as_secs_f64()).filter(|rate| rate.is_finite())
     }
 }
 

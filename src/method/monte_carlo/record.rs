@@ -88,17 +88,17 @@ fn to_little_endian(values: &[f32]) -> Vec<[u8; 4]> {
 /// If the scene differs, or some of the histories are already included. Nothing is added then.
 pub fn merge(into: &mut TallyRecord, other: TallyRecord) -> Result<(), Invalid> {
     if let Some(reason) = differs(into, &other) {
-        return Err(Invalid::new(format!("is of another computation: {reason}")));
+        return Err(Invalid::new(format!("belongs to a different computation: {reason}")));
     }
     for run in &other.runs {
         let overlaps = |known: &&HistoryRun| run.first_history < known.end() && known.first_history < run.end();
         if let Some(known) = into.runs.iter().find(overlaps) {
             let (first, last) = (run.first_history.max(known.first_history), run.end().min(known.end()) - 1);
-            return Err(Invalid::new(format!("has histories that another has as well: {first} to {last}")));
+            return Err(Invalid::new(format!("has histories that are already included: {first} to {last}")));
         }
     }
     if !fits(&into.tally, &other.tally) {
-        return Err(Invalid::new("holds more energy than a tally can: it is damaged"));
+        return Err(Invalid::new("holds more energy than a tally can: the file is damaged"));
     }
     into.tally.add(&other.tally);
     into.runs.extend(other.runs);

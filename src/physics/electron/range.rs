@@ -31,7 +31,7 @@ impl SlowingDown {
             LogTable::tabulate(grid, |energy| BremsstrahlungSpectrum::of(material, charge, energy).stopping());
         let total = |energy: f64| collision.value(energy) + radiative.value(energy);
         let csda_range = range(grid, total);
-        let radiation_yield = part(grid, |energy| radiative.value(energy) / total(energy));
+        let radiation_yield = mean_while_slowing_down(grid, |energy| radiative.value(energy) / total(energy));
         let annihilation_yield = annihilated(grid, charge, material.electrons_per_g(), total);
         Self { csda_range, radiation_yield, annihilation_yield, collision, radiative }
     }
@@ -49,7 +49,7 @@ pub(super) fn range(grid: LogGrid, stopping: impl Fn(f64) -> f64) -> LogTable {
 }
 
 /// Mean of `f` over the energies passed while slowing down; below the grid, `f` keeps its first value.
-fn part(grid: LogGrid, f: impl Fn(f64) -> f64) -> LogTable {
+fn mean_while_slowing_down(grid: LogGrid, f: impl Fn(f64) -> f64) -> LogTable {
     let first = grid.node(0);
     let sum = LogTable::integral(grid, first * f(first), &f);
     LogTable::tabulate(grid, |energy| sum.value(energy) / energy)

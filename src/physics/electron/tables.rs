@@ -5,8 +5,7 @@ use super::collision::CollisionStopping;
 use super::photon_spectrum::PhotonSpectrum;
 use super::range::{SlowingDown, range};
 use super::{Charge, annihilation, elastic, hard_collision, soft_collision};
-use crate::domain::Invalid;
-use crate::domain::Material;
+use crate::domain::{Invalid, Material};
 use crate::math::log_grid::{LogGrid, LogTable};
 use crate::physics::energy_grid::{MAX_ENERGY_MEV, MIN_ENERGY_MEV};
 
@@ -89,26 +88,17 @@ impl ElectronTables {
         let electrons = material.electrons_per_g();
         let spectra: Vec<BremsstrahlungSpectrum> =
             grid.nodes().map(|energy| BremsstrahlungSpectrum::of(material, charge, energy)).collect();
-        let of_spectrum = |f: &dyn Fn(&BremsstrahlungSpectrum) -> f64| {
-            let mut values = spectra.iter().map(f);
-            LogTable::tabulate(grid, |_| values.next().expect("one spectrum a node"))
-        };
+        let of_spectrum = |f: &dyn Fn(&BremsstrahlungSpectrum) -> f64| of_nodes(grid, &spectra, f);
         let soft: Vec<_> =
             grid.nodes().map(|e| soft_collision::moments(&stopping, charge, e, cuts.collision_mev)).collect();
-        let of_soft = |f: &dyn Fn(&soft_collision::SoftMoments) -> f64| {
-            let mut values = soft.iter().map(f);
-            LogTable::tabulate(grid, |_| values.next().expect("one set of moments a node"))
-        };
+        let of_soft = |f: &dyn Fn(&soft_collision::SoftMoments) -> f64| of_nodes(grid, &soft, f);
         let soft_photons = of_spectrum(&|s| s.stopping_below(cuts.photon_mev));
         let soft_stopping =
             LogTable::tabulate(grid, |e| stopping.restricted(charge, e, cuts.collision_mev) + soft_photons.value(e));
         let photon_variance = of_spectrum(&|s| s.variance_below(cuts.photon_mev));
         let collision_variance = of_soft(&|m| m.loss_variance);
         let scattered: Vec<_> = grid.nodes().map(|e| elastic::moments(material, charge, e)).collect();
-        let of_elastic = |f: &dyn Fn(&elastic::ElasticMoments) -> f64| {
-            let mut values = scattered.iter().map(f);
-            LogTable::tabulate(grid, |_| values.next().expect("one set of moments a node"))
-        };
+        let of_elastic = |f: &dyn Fn(&elastic::ElasticMoments) -> f64| of_nodes(grid, &scattered, f);
         Self {
             charge,
             cuts,
@@ -133,6 +123,12 @@ impl ElectronTables {
             photon_spectrum: PhotonSpectrum::of(material, charge),
         }
     }
+}
+
+/// A table of one quantity, from what was computed at each node.
+fn of_nodes<T>(grid: LogGrid, nodes: &[T], f: impl Fn(&T) -> f64) -> LogTable {
+    let mut values = nodes.iter().map(f);
+    LogTable::tabulate(grid, |_| values.next().expect("one value for each node"))
 }
 
 #[cfg(test)]

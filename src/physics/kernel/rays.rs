@@ -93,9 +93,9 @@ impl Cell {
         let (axis_y, axis_z) = ((axis + 1) % 3, (axis + 2) % 3);
         let lines = [self.overlap[axis], self.overlap[axis_y], self.overlap[axis_z]];
         let mut sum = 0.0;
-        for_each_point((self.low[axis_y] / x).asinh(), (self.high[axis_y] / x).asinh(), |s, weight_s| {
+        RULE.for_each_point(self.interval(axis_y, x), PANEL, |s, weight_s| {
             let (y, w) = (x * s.sinh(), x * s.cosh());
-            for_each_point((self.low[axis_z] / w).asinh(), (self.high[axis_z] / w).asinh(), |t, weight_t| {
+            RULE.for_each_point(self.interval(axis_z, w), PANEL, |t, weight_t| {
                 let (z, r) = (w * t.sinh(), w * t.cosh());
                 let solid_angle = weight_s * weight_t * x * w / (r * r);
                 let along_ray = product([lines[0], lines[1], lines[2]], [x / r, y / r, z / r]);
@@ -105,6 +105,11 @@ impl Cell {
         });
         sum / (4.0 * PI)
     }
+
+    /// Ends of the cell on an axis, as s or t at a distance from that axis.
+    fn interval(&self, axis: usize, distance: f64) -> [f64; 2] {
+        [(self.low[axis] / distance).asinh(), (self.high[axis] / distance).asinh()]
+    }
 }
 
 /// Coefficients of 1, r, r², r³ of a product of linear functions at `direction · r`.
@@ -112,17 +117,4 @@ fn product(lines: [Linear; 3], direction: [f64; 3]) -> [f64; 4] {
     let [[a, p], [b, q], [c, s]] = lines;
     let (p, q, s) = (p * direction[0], q * direction[1], s * direction[2]);
     [a * b * c, p * b * c + a * q * c + a * b * s, p * q * c + p * b * s + a * q * s, p * q * s]
-}
-
-/// Calls back with the points and weights of a composite rule for `∫ ds`.
-fn for_each_point(low: f64, high: f64, mut call: impl FnMut(f64, f64)) {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few hundred at most, at least 1")]
-    let panels = ((high - low) / PANEL).ceil().max(1.0) as u32;
-    let half = 0.5 * (high - low) / f64::from(panels);
-    for panel in 0..panels {
-        let middle = low + half * f64::from(2 * panel + 1);
-        for (point, weight) in RULE.points.iter().zip(&RULE.weights) {
-            call(middle + half * point, weight * 2.0 * half);
-        }
-    }
 }

@@ -18,7 +18,7 @@ use crate::physics::material;
 const RADII: [(f64, u32); 3] = [(1e-3, 30), (5.0, 100), (MAX_RADIUS, 40)];
 /// Smallest radius [g/cm²].
 const MIN_RADIUS: f64 = 1e-5;
-/// No kernel reaches farther [g/cm²].
+/// Largest radius [g/cm²].
 const MAX_RADIUS: f64 = 200.0;
 /// A kernel ends where at most this fraction of its energy is left.
 const NEGLIGIBLE: f64 = 1e-6;

@@ -107,7 +107,8 @@ pub fn find(name: &str) -> Result<&'static Nuclide, Invalid> {
         return Ok(nuclide);
     }
     let near = near(name, parsed);
-    let (what, list) = if near.is_empty() { ("known are", registry::names().collect()) } else { ("near are", near) };
+    let (what, list) =
+        if near.is_empty() { ("known names:", registry::names().collect()) } else { ("similar names:", near) };
     let known_as = parsed.and_then(|parsed| as_daughter(&parsed.to_string())).unwrap_or_default();
     let reason = format!("is not a known nuclide: `{}`{known_as}; {what} {}", shortened(name), list.join(", "));
     Err(Invalid(reason))
@@ -243,12 +244,15 @@ mod tests {
             ("l177", "Lu-177"),
         ] {
             let reason = find(text).expect_err(text).to_string();
-            assert!(reason.contains(&format!("`{text}`")) && reason.contains("near are"), "{reason}");
-            assert!(reason.split_once("near are").is_some_and(|(_, near)| near.contains(expected)), "{reason}");
+            assert!(reason.contains(&format!("`{text}`")) && reason.contains("similar names:"), "{reason}");
+            assert!(reason.split_once("similar names:").is_some_and(|(_, near)| near.contains(expected)), "{reason}");
         }
         for text in ["", "Unobtainium-1", "\u{1F600}", "Lü-\n7"] {
             let reason = find(text).expect_err(text).to_string();
-            assert!(reason.contains("known are") && reason.contains("Lu-177, ") && !reason.contains('\n'), "{reason}");
+            assert!(
+                reason.contains("known names:") && reason.contains("Lu-177, ") && !reason.contains('\n'),
+                "{reason}"
+            );
         }
         assert!(find(&"é".repeat(1 << 20)).expect_err("too long").to_string().len() < 1500);
     }
@@ -257,7 +261,7 @@ mod tests {
     fn stable_daughters_are_named_as_such() {
         let reason = find("177Hf").expect_err("stable").to_string();
         assert!(
-            reason.contains("Hf-177, a daughter of Lu-177, is stable") && reason.contains("near are Lu-177"),
+            reason.contains("Hf-177, a daughter of Lu-177, is stable") && reason.contains("similar names: Lu-177"),
             "{reason}"
         );
     }

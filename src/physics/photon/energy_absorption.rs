@@ -100,7 +100,7 @@ mod tests {
         (water, CollisionParts::of(water, energies()))
     }
 
-    /// Mean energy of Compton electrons in parts of the photon energy, free electrons: Attix (1986), table 7.2 and
+    /// Mean energy of Compton electrons relative to the photon energy, free electrons: Attix (1986), table 7.2 and
     /// Klein & Nishina integrated.
     #[test]
     fn compton_electrons_take_the_known_part() {
