@@ -19,7 +19,7 @@ pub const KEPT_BYTES: u64 = 256 << 20;
 
 /// What a prepared kernel depends on.
 #[derive(Clone, Debug, PartialEq)]
-struct Key {
+struct PreparedKernelKey {
     spec: KernelSpec,
     core_half_width: [usize; 3],
     padded_shape: [usize; 3],
@@ -73,7 +73,7 @@ pub fn power_of_two_below(value: f64) -> f64 {
 
 /// Prepared kernels of recent requests.
 #[derive(Debug)]
-pub struct PreparedKernels(Cache<Key, Arc<PreparedKernel>>);
+pub struct PreparedKernels(Cache<PreparedKernelKey, Arc<PreparedKernel>>);
 
 impl Default for PreparedKernels {
     fn default() -> Self {
@@ -93,7 +93,7 @@ impl PreparedKernels {
         padded_shape: [usize; 3],
         control: &Control,
     ) -> Result<Arc<PreparedKernel>, DoseError> {
-        let key = Key { spec: kernel.spec.clone(), core_half_width, padded_shape };
+        let key = PreparedKernelKey { spec: kernel.spec.clone(), core_half_width, padded_shape };
         if let Some(prepared) = self.0.get(&key) {
             return Ok(prepared);
         }

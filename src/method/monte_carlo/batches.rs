@@ -20,7 +20,7 @@ const LOOK_PAUSE: Duration = Duration::from_secs(5);
 const MAX_LOSSES: u32 = 3;
 
 /// A scene, and the rules that end its histories.
-pub(super) struct Batches<'a> {
+pub(super) struct HistoryBatches<'a> {
     pub(super) plan: &'a TransportPlan,
     pub(super) scene: &'a Scene,
     pub(super) expected: Expected,
@@ -55,7 +55,7 @@ struct RunState {
     seen_at: u64,
 }
 
-impl Batches<'_> {
+impl HistoryBatches<'_> {
     /// # Errors
     /// [`DoseError::Cancelled`], a device that fails repeatedly, or a tally that is not possible.
     pub(super) fn run(&self, device: &mut Device, voxels: usize) -> Result<Done, DoseError> {

@@ -19,7 +19,7 @@ use crate::domain::{
 use crate::engine::Device;
 use crate::plan::TransportPlan;
 use balance::Expected;
-use batches::{Batches, Done};
+use batches::{Done, HistoryBatches};
 use dose::Ending;
 use prepare::{Prepared, prepare};
 
@@ -46,7 +46,7 @@ pub(super) fn run(
     let (scale, decays, stop) = (dose::scale(&record), dose::decays(&record), options.stop);
     let done = match &scene {
         Some(scene) => {
-            Batches { plan, scene, expected, stop, scale, decays, labels, control, began }.run(device, voxels)?
+            HistoryBatches { plan, scene, expected, stop, scale, decays, labels, control, began }.run(device, voxels)?
         }
         None => Done::nothing(plan.groups, voxels, record.activity.total()),
     };
