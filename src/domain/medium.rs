@@ -98,7 +98,7 @@ impl MaterialTable {
             let more = if missing.len() > MAX_LISTED { ", …" } else { "" };
             let listed: Vec<String> = missing.iter().take(MAX_LISTED).map(u16::to_string).collect();
             super::Invalid::new(format!(
-                "has labels without a material in the table: {}{more} ({} in all)",
+                "has labels for which the table has no material: {}{more} ({} in all)",
                 listed.join(", "),
                 missing.len()
             ))

@@ -46,7 +46,7 @@ impl Chain {
     pub(super) fn members(&self, daughters: Daughters) -> Vec<Member> {
         let parents: Vec<Vec<(usize, f64)>> = self.nuclides.iter().map(|nuclide| self.parents(nuclide)).collect();
         let decays = match daughters {
-            Daughters::ParentOnly | Daughters::Equilibrium => in_the_end(&parents),
+            Daughters::ParentOnly | Daughters::Equilibrium => once_all_has_decayed(&parents),
             Daughters::InGrowth(growth) => self.within(&growth, parents),
         };
         let member = |(&nuclide, decays): (&&'static Nuclide, f64)| Member { nuclide, decays_per_decay: decays };
@@ -81,7 +81,7 @@ impl Chain {
 }
 
 /// Decays of each nuclide per decay of the first, once everything has decayed.
-fn in_the_end(parents: &[Vec<(usize, f64)>]) -> Vec<f64> {
+fn once_all_has_decayed(parents: &[Vec<(usize, f64)>]) -> Vec<f64> {
     let mut decays: Vec<f64> = Vec::with_capacity(parents.len());
     for feeding in parents {
         let fed = feeding.iter().map(|&(parent, branching)| decays[parent] * branching).sum();
