@@ -1,4 +1,4 @@
-//! The embedded data: every file has its source and digest on record.
+//! The embedded data: the source and digest of every file are on record.
 
 use std::fs;
 use std::path::{Path, PathBuf};

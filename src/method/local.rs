@@ -1,4 +1,4 @@
-//! Local deposition: what charged particles carry stays in the voxel of the decay, photons leave.
+//! Local deposition: the energy of charged particles stays in the voxel of the decay, and photons leave.
 
 use std::time::Instant;
 
