@@ -41,10 +41,19 @@ pub struct MonteCarloAccount {
     pub escaped_mev: f64,
     /// Scored in the voxels, from which the dose is made: equal to the deposited within statistics, since photons may be scored along their track [MeV].
     pub scored_mev: f64,
+    /// Rejection loops that reached their bound and took their last draw. Left out of JSON where there are none. Messages do
+    /// not carry it: a server that finds any logs a warning.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub exhausted_rejections: u64,
     /// Histories per second of transport; none for runs that were merged.
     pub histories_per_s: Option<f64>,
     /// Mean dose of each region, where a map of them was given.
     pub regions: Vec<RegionDose>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Histories that were run on one device.

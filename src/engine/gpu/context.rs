@@ -146,7 +146,13 @@ impl Context {
             self.pipelines.clear();
         }
         let device = &self.device;
-        let compiled = || Arc::new(Pipeline::compile(device, shader, &lines.map_or_else(Vec::new, line_constants)));
+        let compiled = || {
+            Arc::new(Pipeline::compile(
+                device,
+                shader,
+                &lines.map_or_else(Vec::new, |lines| line_constants(shader, lines)),
+            ))
+        };
         self.pipelines.entry((shader.name, lines)).or_insert_with(compiled).clone()
     }
 }
@@ -213,9 +219,12 @@ fn layout_entry(binding: &super::shader::Binding) -> wgpu::BindGroupLayoutEntry 
 }
 
 /// The override constants of `shaders/shared/fft.wgsl`.
-fn line_constants((length, tile): (usize, usize)) -> Vec<(String, f64)> {
+fn line_constants(shader: &Shader, (length, tile): (usize, usize)) -> Vec<(String, f64)> {
     let radices = radices(length).expect("a tiling has lengths with stages only");
+    // Along x, the points of a line lie side by side in memory, along the other axes the lines do.
+    let has_rows = shader.name.ends_with("_x");
     let mut constants = vec![
+        ("ROWS".to_owned(), f64::from(u8::from(has_rows))),
         ("LENGTH".to_owned(), length as f64),
         ("TILE".to_owned(), tile as f64),
         ("LINE_POINTS".to_owned(), (length * tile) as f64),

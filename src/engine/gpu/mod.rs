@@ -6,6 +6,7 @@
 mod adapter;
 mod batch;
 mod context;
+mod convolution_buffers;
 mod fault;
 mod fft;
 mod kernel;
@@ -13,7 +14,6 @@ mod session;
 mod shader;
 mod tiling;
 mod transport;
-mod workspace;
 
 #[cfg(test)]
 mod device_tests;
