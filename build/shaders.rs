@@ -13,8 +13,8 @@ use super::{twins, wgsl};
 /// The line of the stage of twin tests that the calls of the tests replace.
 const TWINS: &str = "\n#twins\n";
 
-/// Writes `shaders.rs`: every stage with what the engine must know of it, and every struct that the host fills in. Writes
-/// `twins.rs`: the bodies of transport that both engines have, and their tests.
+/// Writes `shaders.rs`: every stage with what the engine must know of it, and every struct that the host fills in.
+/// Writes `twins.rs`: the bodies of transport that both engines have, and their tests.
 pub(crate) fn embed() {
     println!("cargo::rerun-if-changed=shaders");
     let shared: BTreeMap<String, wgsl::File> = wgsl_files("shaders/shared").iter().map(|path| parsed(path)).collect();
@@ -157,8 +157,8 @@ fn stage(file: &Path, source: &str, module: &Module) -> String {
     )
 }
 
-/// The structs that the host fills in (uniforms) or reads (storage). All members are 32-bit words, except an array at the end
-/// of a struct in storage.
+/// The structs that the host fills in (uniforms) or reads (storage). All members are 32-bit words, except an array at
+/// the end of a struct in storage.
 fn host_structs(module: &Module) -> impl Iterator<Item = String> {
     module.global_variables.iter().filter_map(|(_, variable)| {
         variable.binding?;
@@ -197,7 +197,8 @@ fn written_struct(name: &str, words: &[(&str, &str)]) -> String {
     let values = words.iter().map(bits).collect::<String>();
     format!(
         "/// `{name}` in `shaders/shared`\n#[derive(Clone, Copy, Debug, Default)]\npub(super) struct {name} {{ {} }}\n\
-         impl {name} {{\n    /// In the order of the WGSL struct.\n    pub(super) fn words(&self) -> [u32; {}] {{ [{values}] }}\n}}\n",
+         impl {name} {{\n    /// In the order of the WGSL struct.\n    \
+         pub(super) fn words(&self) -> [u32; {}] {{ [{values}] }}\n}}\n",
         fields(words),
         words.len()
     )
@@ -208,7 +209,8 @@ fn read_struct(name: &str, words: &[(&str, &str)]) -> String {
     format!(
         "/// `{name}` in `shaders/shared`, without the array at its end.\n#[derive(Clone, Copy, Debug, Default)]\n\
          #[allow(dead_code, reason = \"some are for the device alone\")]\npub(super) struct {name} {{ {} }}\n\
-         impl {name} {{\n    /// Words before the array.\n    pub(super) const WORDS: usize = {};\n    /// From its words in WGSL's order.\n    \
+         impl {name} {{\n    /// Words before the array.\n    pub(super) const WORDS: usize = {};\n    \
+         /// From its words in WGSL's order.\n    \
          pub(super) fn read(words: &[u32]) -> Self {{ Self {{ {values} }} }}\n}}\n",
         fields(words),
         words.len()

@@ -31,7 +31,8 @@ pub(crate) fn bodies(file: &File, rust: &[String]) -> Result<Vec<String>, String
     Ok(bodies)
 }
 
-/// Names of the functions of a Rust file before its tests. A method `m` of a type `T` may be `t_m` in WGSL, which has none.
+/// Names of the functions of a Rust file before its tests. A method `m` of a type `T` may be `t_m` in WGSL, which has
+/// none.
 fn rust_functions(text: &str) -> Vec<String> {
     let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let mut names = Vec::new();

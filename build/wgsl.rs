@@ -131,7 +131,8 @@ fn words(code: &str) -> Vec<Word<'_>> {
     words
 }
 
-/// What is wrong with the imports of a file: what it uses and does not import itself, and what it imports and does not use.
+/// What is wrong with the imports of a file: what it uses and does not import itself, and what it imports and does not
+/// use.
 ///
 /// * `shared` – all files that can be imported, by stem
 pub(crate) fn import_faults(file: &File, shared: &BTreeMap<String, File>) -> Vec<String> {

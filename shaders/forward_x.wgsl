@@ -1,5 +1,5 @@
-// Transforms rows of the source along x: two real rows as one complex line, which is then split again. Keeps the slab of
-// kx that is held.
+// Transforms rows of the source along x: two real rows as one complex line, which is then split again. Keeps the slab
+// of kx that is held.
 // In: source. Out: spectrum, rows below n_y; kx in natural order.
 #import layout
 #import grid

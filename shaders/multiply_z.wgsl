@@ -5,7 +5,8 @@
 #import complex
 #import fft
 
-// The frequency at each digit-reversed position, or its mirror image if that is lower: the kernel is even along each axis.
+// The frequency at each digit-reversed position, or its mirror image if that is lower: the kernel is even along each
+// axis.
 @group(0) @binding(2) var<storage, read> folded_y: array<u32>;
 @group(0) @binding(3) var<storage, read> folded_z: array<u32>;
 // One octant, real: kz fastest, then ky, then kx of the slab.

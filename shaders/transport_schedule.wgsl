@@ -1,13 +1,13 @@
-// Plans a cycle of transport: how many decays emit, how many particles move, and how many each may set free so that there is
-// room for all.
+// Plans a cycle of transport: how many decays emit, how many particles move, and how many each may set free so that
+// there is room for all.
 // One lane. In and out: the counters.
 #import transport
 #import counters
 
 // Decays fill a queue up to this part of its capacity (one in FILLED). The rest is for what particles set free.
 const FILLED: u32 = 4u;
-// Where there is not room for all particles to move, those that do may take no more than this part of it (one in THROTTLE).
-// That leaves enough for their descendants, whose energies fall from one generation to the next.
+// Where there is not room for all particles to move, those that do may take no more than this part of it (one in
+// THROTTLE). That leaves enough for their descendants, whose energies fall from one generation to the next.
 const THROTTLE: u32 = 64u;
 // Particles of either kind that an interaction of a photon may set free.
 const FREED_BY_PHOTON: u32 = 2u;
@@ -38,7 +38,8 @@ fn main() {
 
     atomicStore(&counters.turn, 1u - atomicLoad(&counters.turn));
     atomicStore(&counters.cycles, atomicLoad(&counters.cycles) + 1u);
-    let work = emitting * EMISSION_WORK + charged_running * params.charged_steps + photons_running * params.photon_steps;
+    let steps = charged_running * params.charged_steps + photons_running * params.photon_steps;
+    let work = emitting * EMISSION_WORK + steps;
     atomicStore(&counters.work, atomicLoad(&counters.work) + work);
     atomicStore(&counters.first_item, first_item);
     atomicStore(&counters.emitting, emitting);

@@ -36,7 +36,9 @@ fn run_charged(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: 
 }
 
 // One condensed step, and the hard interaction at its end if there is one. False: the particle has ended.
-fn take_step(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, reach: Reach) -> bool {
+fn take_step(
+    walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, reach: Reach,
+) -> bool {
     let step = plan_step(walk.track.energy_mev, table_here(walk), reach, walk.track.to_next);
     let variance = step.node.soft_variance * step.path;
     let loss = min(soft_loss(step.loss_mev, variance, stream), walk.track.energy_mev);
@@ -69,7 +71,9 @@ fn take_step(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: pt
 }
 
 // Stops a particle that is below the cut, or cannot leave its voxel.
-fn is_stopped(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, reach: Reach) -> bool {
+fn is_stopped(
+    walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, reach: Reach,
+) -> bool {
     let to_surface = nearest_surface_cm(walk.track.at) * walk.medium.density_g_cm3;
     let stops = walk.track.energy_mev < params.absorption_mev || reach.csda_range < to_surface;
     if stops { stop(walk, stream, score, reach); }
@@ -85,7 +89,8 @@ fn reach_here(walk: ptr<function, Walk>) -> Reach {
     return reach_at(walk.track.energy_mev, table_here(walk));
 }
 
-// Flies straight on along a part of a step's path, through all voxels of one material, and leaves energy evenly along it.
+// Flies straight on along a part of a step's path, through all voxels of one material, and leaves energy evenly along
+// it.
 fn fly(walk: ptr<function, Walk>, score: ptr<function, Score>, path: f32, whole: f32, loss_mev: f32) -> Flight {
     let loss_per_path = loss_mev / whole;
     var left = path;
@@ -131,7 +136,9 @@ fn deflect(walk: ptr<function, Walk>, stream: ptr<function, Stream>, step: Conde
 }
 
 // A hard interaction. False: the particle has ended.
-fn interact_charged(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, node: Step) -> bool {
+fn interact_charged(
+    walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, node: Step,
+) -> bool {
     let energy = walk.track.energy_mev;
     let choice = next_uniform(stream);
     if choice < node.collision_part {

@@ -61,8 +61,8 @@ fn binary(kinetic_mev: f32, loss_mev: f32) -> Emerging {
     return Emerging(loss_mev, sqrt(min(recoil_squared, 1.0)), sqrt(max(1.0 - sine_squared, 0.0)));
 }
 
-// A bremsstrahlung photon above `cut_mev`: its energy from the tabulated spectrum, its angle that of a dipole that moves
-// with the electron.
+// A bremsstrahlung photon above `cut_mev`: its energy from the tabulated spectrum, its angle that of a dipole that
+// moves with the electron.
 //
 // `spectra`: where the spectra of the material and charge start.
 // Source of the angles: Acosta, Llovet & Salvat, Appl. Phys. Lett. 80 (2002) 3228, without their fit.
@@ -116,7 +116,8 @@ struct Annihilation {
 }
 
 // Annihilation in flight: ζ is the part of the total energy that one photon carries.
-// Source: Heitler, The Quantum Theory of Radiation (1954), § 27; Nelson, Hirayama & Rogers, SLAC-265 (1985), eq. 2.12.9.
+// Source: Heitler, The Quantum Theory of Radiation (1954), § 27; Nelson, Hirayama & Rogers, SLAC-265 (1985), eq.
+// 2.12.9.
 fn annihilation(kinetic_mev: f32, stream: ptr<function, Stream>) -> Annihilation {
     let gamma = max(kinetic_mev / ELECTRON_REST_MEV + 1.0, 1.0 + 1e-5);
     let momentum = sqrt((gamma - 1.0) * (gamma + 1.0));

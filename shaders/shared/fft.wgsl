@@ -1,8 +1,8 @@
 // Fourier transforms of TILE lines of LENGTH points at once, in place in workgroup memory, with one barrier a stage.
 //
 // Forward: decimation in frequency, from natural order to digit-reversed order. Inverse: decimation in time, from
-// digit-reversed order to natural order, on swapped values, without the factor 1/LENGTH. So nothing is ever permuted: the
-// kernel's spectrum is read in digit-reversed order instead.
+// digit-reversed order to natural order, on swapped values, without the factor 1/LENGTH. So nothing is ever permuted:
+// the kernel's spectrum is read in digit-reversed order instead.
 #import complex
 #import grid
 

@@ -46,8 +46,8 @@ struct PhotonFlight {
     left: u32, // faces that it may still meet in this cycle
 }
 
-// Flies to the next interaction, or as far as it may in this cycle. `to_next` is below 0 once the photon is there. Until
-// then, the particle keeps the distances to the faces in place of where it is in its voxel.
+// Flies to the next interaction, or as far as it may in this cycle. `to_next` is below 0 once the photon is there.
+// Until then, the particle keeps the distances to the faces in place of where it is in its voxel.
 fn fly_photon(walk: ptr<function, Walk>, score: ptr<function, Score>, faces: u32) -> PhotonFlight {
     let at = place(walk.track.energy_mev);
     var coefficients = attenuation(walk.medium.material, at);
@@ -107,7 +107,9 @@ fn interact_photon(walk: ptr<function, Walk>, stream: ptr<function, Stream>, sco
 }
 
 // Absorption: an electron, and perhaps a photon of the K shell.
-fn photoelectric(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, k_part: vec2<f32>) {
+fn photoelectric(
+    walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, k_part: vec2<f32>,
+) {
     let fluorescence = fluorescence_mev(walk.track.energy_mev, walk.medium.material, k_part, stream);
     if fluorescence > 0.0 { push(walk, stream, PHOTON, fluorescence, isotropic(stream)); }
     let kinetic_mev = walk.track.energy_mev - fluorescence;
@@ -120,7 +122,8 @@ fn photoelectric(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score
 fn incoherent_scattering(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>) {
     let scattered = compton(walk.track.energy_mev, walk.medium.material, stream);
     let azimuth = next_azimuth(stream);
-    set_free(walk, stream, score, ELECTRON, walk.track.energy_mev - scattered.photon_mev, scattered.electron_cosine, -azimuth);
+    let electron_mev = walk.track.energy_mev - scattered.photon_mev;
+    set_free(walk, stream, score, ELECTRON, electron_mev, scattered.electron_cosine, -azimuth);
     walk.track.at.direction = turned(walk.track.at.direction, scattered.cosine, azimuth);
     walk.track.energy_mev = scattered.photon_mev;
 }

@@ -1,8 +1,9 @@
-// Queues of particles that wait: one for charged particles and one for photons, each held twice. A cycle reads one of the
-// two and writes the other.
+// Queues of particles that wait: one for charged particles and one for photons, each held twice. A cycle reads one of
+// the two and writes the other.
 //
-// A queue is a stack: its last particles move first, and what they set free is put on top. So only a few particles wait,
-// however many a particle sets free, and the plan of a cycle (transport_schedule.wgsl) has room for all that may come.
+// A queue is a stack: its last particles move first, and what they set free is put on top. So only a few particles
+// wait, however many a particle sets free, and the plan of a cycle (transport_schedule.wgsl) has room for all that may
+// come.
 #import transport
 #import counters
 #import geometry

@@ -60,7 +60,8 @@ fn incoherent(x: f32, material: u32) -> f32 {
     return between(value(first + at.node), value(first + at.node + 1u), at.fraction);
 }
 
-// Cosine of the deflection of a photon scattered coherently: the form factor by inversion, Thomson's factor by rejection.
+// Cosine of the deflection of a photon scattered coherently: the form factor by inversion, Thomson's factor by
+// rejection.
 // Source: Hubbard et al., J. Phys. Chem. Ref. Data 4 (1975) 471.
 fn coherent_cosine(energy_mev: f32, material: u32, stream: ptr<function, Stream>) -> f32 {
     let x_max = energy_mev * TRANSFER_PER_MEV;
@@ -125,8 +126,8 @@ fn photoelectron_cosine(kinetic_mev: f32, stream: ptr<function, Stream>) -> f32 
 }
 
 // Cosine of the angle at which an electron or positron of a pair leaves.
-// Source: the leading term of the distribution of Sauter and of Gluckstern & Hull, as in Salvat, Fernández-Varea & Sempau
-// (2011), section 2.4.
+// Source: the leading term of the distribution of Sauter and of Gluckstern & Hull, as in Salvat, Fernández-Varea &
+// Sempau (2011), section 2.4.
 fn pair_cosine(kinetic_mev: f32, stream: ptr<function, Stream>) -> f32 {
     let gamma = kinetic_mev / ELECTRON_REST_MEV + 1.0;
     let beta = sqrt(max(1.0 - 1.0 / (gamma * gamma), 0.0));

@@ -67,8 +67,8 @@ fn plan_step(energy_mev: f32, table: u32, reach: Reach, to_interaction: f32) -> 
     return CondensedStep(path * part, reach.step_loss_mev * part, interactions * part, is_hard, node);
 }
 
-// The energy [MeV] at which a particle that slows down to rest emits a photon: where the number of photons still to come
-// has fallen to a uniform part of what it is.
+// The energy [MeV] at which a particle that slows down to rest emits a photon: where the number of photons still to
+// come has fallen to a uniform part of what it is.
 fn emitter_mev(energy_mev: f32, table: u32, photons_to_rest: f32, stream: ptr<function, Stream>) -> f32 {
     let start = params.reach_first + table * NODES;
     let wanted = next_uniform(stream) * photons_to_rest;

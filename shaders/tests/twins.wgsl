@@ -1,8 +1,10 @@
-// Runs one body of transport for each case, for the test that compares it with its twin (src/engine/gpu/transport/twins.rs).
-// In: cases, tables, medium. Out: what the body returns, how many random words it drew, and how many rejection loops of it
-// reached their bound.
+// Runs one body of transport for each case, for the test that compares it with its twin
+// (src/engine/gpu/transport/twins.rs).
+// In: cases, tables, medium. Out: what the body returns, how many random words it drew, and how many rejection loops of
+// it reached their bound.
 //
-// Each function `twin_NAME` is one test. The build script puts a function that calls them by number in place of `#twins`.
+// Each function `twin_NAME` is one test. The build script puts a function that calls them by number in place of
+// `#twins`.
 #import transport
 #import random
 #import lookup

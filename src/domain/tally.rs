@@ -23,8 +23,8 @@ pub struct GroupTally {
     pub escaped: u128,
     /// Rejection loops that reached their bound and took their last draw: 0 unless something is wrong.
     pub exhausted_rejections: u64,
-    /// Energy scored in each voxel, x fastest. The same as deposited for charged particles; for photons it may be an estimate along their
-    /// track, so that the sum over voxels equals `deposited` only within statistics.
+    /// Energy scored in each voxel, x fastest. The same as deposited for charged particles; for photons it may be an
+    /// estimate along their track, so that the sum over voxels equals `deposited` only within statistics.
     pub energy: Vec<u64>,
 }
 
@@ -38,7 +38,8 @@ impl Tally {
     /// Adds the histories of another tally, which must be other ones.
     ///
     /// # Panics
-    /// If the two have not the same groups and voxels, or if a sum overflows: whoever runs histories or merges runs checks that before.
+    /// If the two have not the same groups and voxels, or if a sum overflows: whoever runs histories or merges runs
+    /// checks that before.
     pub fn add(&mut self, other: &Self) {
         assert_eq!(self.groups.len(), other.groups.len(), "tallies that are added have the same groups");
         for (group, other) in self.groups.iter_mut().zip(&other.groups) {
@@ -93,7 +94,8 @@ pub fn to_mev(units: u128) -> f64 {
     units as f64 / UNITS_PER_MEV
 }
 
-/// Number of statistical groups: a power of two from the number of voxels alone, so that all runs of one map can be merged.
+/// Number of statistical groups: a power of two from the number of voxels alone, so that all runs of one map can be
+/// merged.
 pub fn groups(voxels: usize) -> u32 {
     match voxels {
         0..=0x10_0000 => 32,

@@ -21,8 +21,8 @@ pub(super) struct Lane(pub(super) Row);
 /// Values of [`LANES`] neighbouring columns in one row.
 pub(super) type Row = [Complex<f32>; LANES];
 
-/// Writes rows as columns, each `stride` long: `columns[c · stride + n] = row(n)[c]` for `n` below `count`, zero from there on.
-/// A tile of rows at a time, so that every cache line is read and written once.
+/// Writes rows as columns, each `stride` long: `columns[c · stride + n] = row(n)[c]` for `n` below `count`, zero from
+/// there on. A tile of rows at a time, so that every cache line is read and written once.
 pub(super) fn rows_to_columns(count: usize, row: impl Fn(usize) -> Row, columns: &mut [Complex<f32>], stride: usize) {
     let width = columns.len() / stride;
     let tiled = count - count % LANES;

@@ -30,7 +30,7 @@ pub struct CpuEngine {
 }
 
 impl CpuEngine {
-    /// What runs.
+    /// Name and threads of the device.
     pub fn info(&self) -> DeviceInfo {
         DeviceInfo {
             id: "cpu".into(),
@@ -41,7 +41,7 @@ impl CpuEngine {
         }
     }
 
-    /// See [`crate::engine::Device::convolve`]. The same bytes on every run, whatever the number of threads.
+    /// See [`crate::engine::Device::convolve`]. Every run gives the same bytes, with any number of threads.
     ///
     /// # Errors
     /// [`DoseError::Cancelled`].

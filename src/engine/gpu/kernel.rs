@@ -6,13 +6,13 @@ use std::sync::{Arc, Weak};
 use super::context::Context;
 use crate::prepare::kernel_spectrum::PreparedKernel;
 
-/// Device memory that kernels may take between requests [bytes].
+/// Most device memory that kernels take between requests [bytes].
 const KEPT_BYTES: usize = 512 << 20;
 
-/// A prepared kernel in device memory, cut as the spectrum of the source is.
+/// A prepared kernel in device memory, divided into slabs like the spectrum of the source.
 #[derive(Debug)]
 pub(super) struct DeviceKernel {
-    /// Which kernel it is. A weak reference keeps the address from being used again.
+    /// Which kernel it is. A weak reference prevents another kernel from getting its address.
     prepared: Weak<PreparedKernel>,
     slab_ranges: Vec<Range<usize>>,
     /// The core's octant, x fastest.

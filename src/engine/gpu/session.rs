@@ -12,8 +12,8 @@ use super::transport::TransportStages;
 use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError, Stage};
 use crate::prepare::kernel_spectrum::PreparedKernel;
 
-/// Cost per second assumed before the first batch of a device. It is lower than the real one: a batch of a twentieth of a
-/// second must not take a minute.
+/// Cost per second assumed before the first batch of a device. It is lower than the real one: a batch of a twentieth of
+/// a second must not take a minute.
 const FIRST_RATE_HARDWARE: f64 = 1e9;
 const FIRST_RATE_SOFTWARE: f64 = 2e7;
 /// Most values that are converted and sent, or fetched, at a time.
@@ -159,8 +159,8 @@ impl Session {
         self.read_as(buffer, offset, values, convert)
     }
 
-    /// Fetches at most [`TRANSFER_VALUES`] words from `offset` bytes on, each converted. Waits until the device has done all that
-    /// it was given before.
+    /// Fetches at most [`TRANSFER_VALUES`] words from `offset` bytes on, each converted. Waits until the device has
+    /// done all that it was given before.
     pub(super) fn read_as<T>(
         &mut self,
         buffer: &wgpu::Buffer,

@@ -6,8 +6,8 @@
 //! SHA-256 of all before
 //! ```
 //!
-//! Numbers are little-endian, voxels x fastest. The same record gives the same bytes. If rejection loops reached their bound, the
-//! JSON has their number for each group, as `exhausted_rejections`.
+//! Numbers are little-endian, voxels x fastest. The same record gives the same bytes. If rejection loops reached their
+//! bound, the JSON has their number for each group, as `exhausted_rejections`.
 
 mod read;
 mod write;

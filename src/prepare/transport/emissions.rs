@@ -1,7 +1,8 @@
-//! What a decay emits, to be sampled systematically: every emission gets its yield on average, exactly.
+//! What a decay emits, for systematic sampling: on average, every emission has exactly its yield.
 //!
-//! The emissions of a kind are laid end to end, each as long as its yield per decay, and cut into slots of length 1. One number
-//! u from 0 to 1 takes from each slot the particle that lies at u. Its energy follows from where in its own stretch u lies.
+//! The emissions of a kind are laid end to end, each as long as its yield per decay, and cut into slots of length 1.
+//! One number u from 0 to 1 takes from each slot the particle that lies at u. Its energy follows from where in its own
+//! stretch u lies.
 
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 
@@ -58,7 +59,7 @@ pub struct EmissionSlots {
 impl EmissionSlots {
     /// Lays out a spectrum.
     ///
-    /// * `track_length_mev` – photons of less are scored by their track length
+    /// * `track_length_mev` – photons below this energy are scored by their track length
     pub fn new(spectrum: &EmissionSpectrum, track_length_mev: f64) -> Self {
         let mut laid = Self { slots: Vec::new(), rows: Vec::new(), guide: Vec::new() };
         let of = |particle: Particle| spectrum.emissions().iter().filter(move |emission| emission.particle == particle);
@@ -149,10 +150,10 @@ impl EmissionSlots {
 
 /// How many photons one stands for, where photons are scored by their track length.
 ///
-/// In voxels with activity, the dose of charged particles has by far the larger variance per decay (measured at 4.8 mm: 12 000
-/// times that of the photons for Lu-177, 100 times for I-131), while photons take most of the time. The best weight is the root
-/// of (time × variance): from 5 for I-131 to 100 for Lu-177. The weight here is lower, for the sake of voxels that only photons
-/// reach.
+/// In voxels with activity, the dose of charged particles has by far the larger variance per decay (measured at 4.8 mm:
+/// 12 000 times that of the photons for Lu-177, 100 times for I-131), while photons take most of the time. The best
+/// weight is the root of (time × variance): from 5 for I-131 to 100 for Lu-177. The weight here is lower, for the sake
+/// of voxels that only photons reach.
 fn photon_weight(spectrum: &EmissionSpectrum) -> f32 {
     let mean = |particle| spectrum.mean_energy_mev(particle);
     let (charged, photons) = (mean(Particle::Electron) + mean(Particle::Positron), mean(Particle::Photon));

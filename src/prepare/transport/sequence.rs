@@ -1,11 +1,14 @@
-//! Two numbers for each rank of a history, which fill the square more evenly than chance does: Sobol's sequence in base 2.
+//! Two numbers for each rank of a history, which fill the square more evenly than chance does: Sobol's sequence in base
+//! 2.
 //!
-//! In any 2ⁿ successive ranks, every rectangle of area 2⁻ⁿ with edges on whole powers of 2 holds one point. So a voxel's decays
-//! are spread over the spectrum as evenly as all decays are over the voxels. (Multiples of irrational numbers, tried first,
-//! resonate: in 125 equal voxels the mean energy of a voxel's decays varied ten times more than by chance.) The numbers of each
-//! group are shifted at random, bit by bit: every single number is then uniform, and the groups are independent.
+//! In any 2ⁿ successive ranks, every rectangle of area 2⁻ⁿ with edges on whole powers of 2 holds one point. So a
+//! voxel's decays are spread over the spectrum as evenly as all decays are over the voxels. (Multiples of irrational
+//! numbers, tried first, resonate: in 125 equal voxels the mean energy of a voxel's decays varied ten times more than
+//! by chance.) The numbers of each group are shifted at random, bit by bit: every single number is then uniform, and
+//! the groups are independent.
 //!
-//! Source: Sobol', USSR Comput. Math. Math. Phys. 7 (1967) 86; digital shift: L'Ecuyer & Lemieux, in Modeling Uncertainty (2002), 419.
+//! Source: Sobol', USSR Comput. Math. Math. Phys. 7 (1967) 86; digital shift: L'Ecuyer & Lemieux, in Modeling
+//! Uncertainty (2002), 419.
 //! Twin: `shaders/shared/sequence.wgsl`.
 
 /// Place on the cumulative activity, in 2⁻⁶⁴: the rank's bits in reverse (van der Corput's sequence).

@@ -1,8 +1,8 @@
 //! Where decays are: voxels in proportion to their activity, by systematic sampling.
 //!
-//! The rank of a history in its statistical group gives a place on the cumulative activity and a place among the emissions: the
-//! two dimensions of Sobol's sequence (`super::sequence`). So over any range of ranks every voxel gets its part of the decays,
-//! and its decays get all parts of the spectrum.
+//! The rank of a history in its statistical group gives a place on the cumulative activity and a place among the
+//! emissions: the two dimensions of Sobol's sequence (`super::sequence`). So over any range of ranks every voxel gets
+//! its part of the decays, and its decays get all parts of the spectrum.
 
 /// Fewest cells of the guide for each active voxel.
 const CELLS_PER_VOXEL: usize = 1;

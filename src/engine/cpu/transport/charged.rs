@@ -1,12 +1,12 @@
 //! The life of an electron or positron: condensed steps with a random hinge, and hard interactions between them.
 //! Twin, by whole histories: `shaders/shared/charged.wgsl`.
 //!
-//! A step is measured in mass per area, not in length, and depends on the energy alone. So the transport does not depend on
-//! the density: in a medium of one composition, a source in proportion to the mass gives the same dose everywhere (Fano's
-//! theorem), whatever the steps.
+//! A step is measured in mass per area, not in length, and depends on the energy alone. So the transport does not
+//! depend on the density: in a medium of one composition, a source in proportion to the mass gives the same dose
+//! everywhere (Fano's theorem), whatever the steps.
 //!
-//! Source of the scheme: mixed transport with a random hinge, Fernández-Varea, Mayol, Baró & Salvat, Nucl. Instrum. Methods B
-//! 73 (1993) 447.
+//! Source of the scheme: mixed transport with a random hinge, Fernández-Varea, Mayol, Baró & Salvat, Nucl. Instrum.
+//! Methods B 73 (1993) 447.
 
 mod rest;
 
@@ -148,8 +148,8 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
         reach_at(self.energy_mev, self.history.scene.reach(self.medium.material, charge_table(self.kind)))
     }
 
-    /// Flies straight on along a part of a step's path, through all voxels of one material, and leaves energy evenly along
-    /// it.
+    /// Flies straight on along a part of a step's path, through all voxels of one material, and leaves energy evenly
+    /// along it.
     ///
     /// * `path` – how far [g/cm²]
     /// * `whole`, `loss_mev` – path and loss of the whole step

@@ -69,8 +69,8 @@ fn binary(kinetic_mev: f32, loss_mev: f32) -> Emerging {
     }
 }
 
-/// A bremsstrahlung photon above `cut_mev`: its energy from the tabulated spectrum, its angle that of a dipole that moves
-/// with the electron.
+/// A bremsstrahlung photon above `cut_mev`: its energy from the tabulated spectrum, its angle that of a dipole that
+/// moves with the electron.
 ///
 /// * `spectra` – those of the material and charge
 ///
@@ -111,10 +111,11 @@ fn acceptance(kinetic_mev: f32, kappa: f32, spectra: Spectra<'_>) -> f32 {
     between(value(at.node), value(at.node + 1), at.fraction)
 }
 
-/// The two photons of a positron that annihilates in flight: energies [MeV] and cosines to its direction. Their azimuths are
-/// opposite. ζ is the part of the total energy that one photon carries.
+/// The two photons of a positron that annihilates in flight: energies [MeV] and cosines to its direction. Their
+/// azimuths are opposite. ζ is the part of the total energy that one photon carries.
 ///
-/// Source: Heitler, The Quantum Theory of Radiation (1954), § 27; Nelson, Hirayama & Rogers, SLAC-265 (1985), eq. 2.12.9.
+/// Source: Heitler, The Quantum Theory of Radiation (1954), § 27; Nelson, Hirayama & Rogers, SLAC-265 (1985), eq.
+/// 2.12.9.
 pub(crate) fn annihilation(kinetic_mev: f32, stream: &mut Stream) -> [(f32, f32); 2] {
     let gamma = (kinetic_mev / ELECTRON_REST_MEV + 1.0).max(1.0 + 1e-5);
     let momentum = ((gamma - 1.0) * (gamma + 1.0)).sqrt();

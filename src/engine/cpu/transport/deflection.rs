@@ -2,13 +2,13 @@
 
 use super::random::Stream;
 
-/// μ = (1 − cos θ)/2 of a step's deflection: one uniform part near 0 and another one beyond it, which together have the first
-/// two moments of the exact angular distribution.
+/// μ = (1 − cos θ)/2 of a step's deflection: one uniform part near 0 and another one beyond it, which together have the
+/// first two moments of the exact angular distribution.
 ///
 /// * `path_over_lambda_1`, `path_over_lambda_2` – path over the first and second transport mean free path
 ///
-/// Source of the moments: Goudsmit & Saunderson, Phys. Rev. 57 (1940) 24; of the two uniform parts: Fernández-Varea, Mayol,
-/// Baró & Salvat, Nucl. Instrum. Methods B 73 (1993) 447.
+/// Source of the moments: Goudsmit & Saunderson, Phys. Rev. 57 (1940) 24; of the two uniform parts: Fernández-Varea,
+/// Mayol, Baró & Salvat, Nucl. Instrum. Methods B 73 (1993) 447.
 #[inline]
 pub(crate) fn angular_deflection(path_over_lambda_1: f32, path_over_lambda_2: f32, stream: &mut Stream) -> f32 {
     let (lost_first, lost_second) = (decayed(path_over_lambda_1), decayed(path_over_lambda_2));
@@ -21,16 +21,16 @@ pub(crate) fn angular_deflection(path_over_lambda_1: f32, path_over_lambda_2: f3
     if choice < beyond { mu_0 + xi * (1.0 - mu_0) } else { xi * mu_0 }
 }
 
-/// 1 − exp(−x) by its series, to 1e-6 up to x = 0.5: a step's deflection is small, and exponentials differ between devices.
-/// Beyond x = 1, its value there.
+/// 1 − exp(−x) by its series, to 1e-6 up to x = 0.5: a step's deflection is small, and exponentials differ between
+/// devices. Beyond x = 1, its value there.
 #[inline]
 fn decayed(x: f32) -> f32 {
     let x = x.min(1.0);
     x * (1.0 - x * (1.0 / 2.0) * (1.0 - x * (1.0 / 3.0) * (1.0 - x * 0.25 * (1.0 - x * 0.2 * (1.0 - x * (1.0 / 6.0))))))
 }
 
-/// Energy lost in a step by soft collisions [MeV]: uniform about its mean where that is large against its spread, else either
-/// none or uniform from 0. It is never negative, and its mean and variance are exact.
+/// Energy lost in a step by soft collisions [MeV]: uniform about its mean where that is large against its spread, else
+/// either none or uniform from 0. It is never negative, and its mean and variance are exact.
 ///
 /// Source: as PENELOPE, Salvat, Fernández-Varea & Sempau (2011), section 4.2.3.
 #[inline]

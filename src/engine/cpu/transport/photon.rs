@@ -1,9 +1,10 @@
 //! The life of a photon: flight with the exact attenuation of each voxel on its way, then an interaction.
 //! Twin, by whole histories: `shaders/shared/photon.wgsl`.
 //!
-//! Photons whose secondary electrons have a short range compared with a voxel are scored by their track length: each voxel on
-//! the way gets what the track deposits on average, path times energy times energy-absorption coefficient. Their secondary
-//! electrons then stop where they start, and are not scored again. Other photons are scored by their secondary electrons.
+//! Photons whose secondary electrons have a short range compared with a voxel are scored by their track length: each
+//! voxel on the way gets what the track deposits on average, path times energy times energy-absorption coefficient.
+//! Their secondary electrons then stop where they start, and are not scored again. Other photons are scored by their
+//! secondary electrons.
 
 use super::absorption::{attenuation, fluorescence_mev};
 use super::geometry::{Position, Ray, medium_of, turned};

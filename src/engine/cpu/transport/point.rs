@@ -1,12 +1,13 @@
-//! Histories that start at one point of an unbounded medium, scored by the distance from it: what point kernels are made of.
+//! Histories that start at one point of an unbounded medium, scored by the distance from it: what point kernels are
+//! made of.
 //!
-//! The medium is one voxel, so large that almost nothing leaves it, with the point in its middle and a density of 1 g/cm³, so
-//! that lengths are masses per area. Charged particles and the photons they set free have a voxel each, so that positions are
-//! as fine as each of them needs.
+//! The medium is one voxel, so large that almost nothing leaves it, with the point in its middle and a density of 1
+//! g/cm³, so that lengths are masses per area. Charged particles and the photons they set free have a voxel each, so
+//! that positions are as fine as each of them needs.
 //!
-//! The first flight of every photon is integrated, not sampled. The medium is the same everywhere, so what follows the first
-//! collision is followed once and scored at many distances of flight, each with its probability. The sampled energies then
-//! still fluctuate, but the places hardly do.
+//! The first flight of every photon is integrated, not sampled. The medium is the same everywhere, so what follows the
+//! first collision is followed once and scored at many distances of flight, each with its probability. The sampled
+//! energies then still fluctuate, but the places hardly do.
 
 use rayon::prelude::*;
 
@@ -55,7 +56,8 @@ pub(crate) struct PointRun<'a> {
 /// Energy by distance [MeV], of all histories of a group.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PointTally {
-    /// Left by the particle, if charged, and by those that it sets in motion: each bin of its axis, and what lies beyond.
+    /// Left by the particle, if charged, and by those that it sets in motion: each bin of its axis, and what lies
+    /// beyond.
     pub(crate) charged: Vec<f64>,
     /// Left by photons and by what they set free: each bin of its axis, and what lies beyond.
     pub(crate) photons: Vec<f64>,

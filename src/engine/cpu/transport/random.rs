@@ -1,8 +1,8 @@
 //! Random numbers by counting: a history gets the same words wherever and in whatever order it runs.
 //! Twin: `shaders/shared/random.wgsl`.
 //!
-//! Threefry4x32 with 13 rounds, one more than the twelve that pass all of BigCrush (Salmon, Moraes, Dror & Shaw, Proc. SC11
-//! (2011), art. 16, table 2).
+//! Threefry4x32 with 13 rounds, one more than the twelve that pass all of BigCrush (Salmon, Moraes, Dror & Shaw, Proc.
+//! SC11 (2011), art. 16, table 2).
 
 /// Rotations of Threefry4x32, by round modulo 8, of the two pairs of words.
 ///

@@ -23,8 +23,8 @@ pub(crate) struct Compton {
     pub(crate) electron_cosine: f32,
 }
 
-/// Compton scattering by bound electrons: Klein and Nishina's cross section times the incoherent scattering function. ε is
-/// the part of its energy that the photon keeps, and g(ε) = 1 − ε sin²θ / (1 + ε²) the rejection function.
+/// Compton scattering by bound electrons: Klein and Nishina's cross section times the incoherent scattering function. ε
+/// is the part of its energy that the photon keeps, and g(ε) = 1 − ε sin²θ / (1 + ε²) the rejection function.
 ///
 /// Source: Klein & Nishina, Z. Phys. 52 (1929) 853; sampled as by Butcher & Messel, Nucl. Phys. 20 (1960) 15.
 pub(crate) fn compton(energy_mev: f32, factors: FormFactors<'_>, stream: &mut Stream) -> Compton {
@@ -67,7 +67,8 @@ fn incoherent(x: f32, factors: FormFactors<'_>) -> f32 {
     between(factors.incoherent[at.node], factors.incoherent[at.node + 1], at.fraction)
 }
 
-/// Cosine of the deflection of a photon scattered coherently: the form factor by inversion, Thomson's factor by rejection.
+/// Cosine of the deflection of a photon scattered coherently: the form factor by inversion, Thomson's factor by
+/// rejection.
 ///
 /// Source: Hubbard et al., J. Phys. Chem. Ref. Data 4 (1975) 471.
 pub(crate) fn coherent_cosine(energy_mev: f32, factors: FormFactors<'_>, stream: &mut Stream) -> f32 {
@@ -87,8 +88,8 @@ fn cumulative(x: f32, factors: FormFactors<'_>) -> f32 {
     between(factors.coherent[at.node], factors.coherent[at.node + 1], at.fraction)
 }
 
-/// The momentum transfer [Å⁻¹] up to which the integral has a value: bisection over the bins, then quadratic in the transfer
-/// within one.
+/// The momentum transfer [Å⁻¹] up to which the integral has a value: bisection over the bins, then quadratic in the
+/// transfer within one.
 fn invert(wanted: f32, factors: FormFactors<'_>) -> f32 {
     let (mut low, mut high) = (0, FORM_FACTOR_BINS);
     while high - low > 1 {
@@ -127,8 +128,8 @@ pub(crate) fn photoelectron_cosine(kinetic_mev: f32, stream: &mut Stream) -> f32
 
 /// Cosine of the angle at which an electron or positron of a pair leaves.
 ///
-/// Source: the leading term of the distribution of Sauter and of Gluckstern & Hull, as in Salvat, Fernández-Varea & Sempau
-/// (2011), section 2.4.
+/// Source: the leading term of the distribution of Sauter and of Gluckstern & Hull, as in Salvat, Fernández-Varea &
+/// Sempau (2011), section 2.4.
 pub(crate) fn pair_cosine(kinetic_mev: f32, stream: &mut Stream) -> f32 {
     let gamma = kinetic_mev / ELECTRON_REST_MEV + 1.0;
     let beta = (1.0 - 1.0 / (gamma * gamma)).max(0.0).sqrt();

@@ -10,8 +10,8 @@ const UNITS: f32 = UNITS_PER_MEV as f32;
 
 /// Where histories leave their energy.
 ///
-/// Energy that stays is reported twice: by voxel (`deposit`), in one sum for a whole flight, and at the place where it stays
-/// (`spread`, `leave`). A sink uses one of the two and ignores the other, which then costs nothing.
+/// Energy that stays is reported twice: by voxel (`deposit`), in one sum for a whole flight, and at the place where it
+/// stays (`spread`, `leave`). A sink uses one of the two and ignores the other, which then costs nothing.
 pub(crate) trait Sink {
     /// Whether a particle that cannot leave its voxel may be absorbed where it is.
     const BY_VOXEL: bool;

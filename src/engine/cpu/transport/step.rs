@@ -40,8 +40,8 @@ pub(crate) fn reach_at(energy_mev: f32, nodes: &[Reach]) -> Reach {
     }
 }
 
-/// The next step: as long as the tables allow, or up to the next hard interaction. All values are taken at the energy in the
-/// middle of the longest step.
+/// The next step: as long as the tables allow, or up to the next hard interaction. All values are taken at the energy
+/// in the middle of the longest step.
 #[inline]
 pub(crate) fn plan_step(energy_mev: f32, nodes: &[Step], reach: Reach, to_interaction: f32) -> CondensedStep {
     let at = place(energy_mev - 0.5 * reach.step_loss_mev);
@@ -73,8 +73,8 @@ fn interpolate(low: &Step, high: &Step, fraction: f32) -> Step {
     }
 }
 
-/// The energy [MeV] at which a particle that slows down to rest emits a photon: where the number of photons still to come has
-/// fallen to a uniform part of what it is.
+/// The energy [MeV] at which a particle that slows down to rest emits a photon: where the number of photons still to
+/// come has fallen to a uniform part of what it is.
 pub(crate) fn emitter_mev(energy_mev: f32, nodes: &[Reach], photons_to_rest: f32, stream: &mut Stream) -> f32 {
     let wanted = stream.next_uniform() * photons_to_rest;
     let (mut low, mut high) = (0, place(energy_mev).node + 1);

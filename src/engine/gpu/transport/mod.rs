@@ -1,8 +1,8 @@
-//! Monte Carlo transport on the device, twin of the CPU engine's.
+//! Monte Carlo transport on the device, the twin of the CPU engine's.
 //!
-//! A cycle is four dispatches (`shaders/transport_*.wgsl`): a plan, the emission of decays, some steps of charged particles,
-//! some steps of photons. Particles on their way wait in queues from one dispatch to the next. A launch runs cycles until all
-//! its decays are emitted and no particle is left.
+//! A cycle is four dispatches (`shaders/transport_*.wgsl`): a plan, the emission of decays, some steps of charged
+//! particles, some steps of photons. Particles on their way wait in queues from one dispatch to the next. A launch runs
+//! cycles until all its decays are emitted and no particle is left.
 
 mod buffers;
 mod constants;
@@ -36,7 +36,7 @@ use throughput::{Batch, Quota, Throughput};
 /// Bytes of a particle in four queues.
 const QUEUE_BYTES: u64 = 4 * 64;
 
-/// The compiled stages, and how fast they were.
+/// The compiled stages, and how fast they run.
 #[derive(Debug)]
 pub(super) struct TransportStages {
     schedule: Pipeline,
@@ -250,7 +250,7 @@ fn launch_params(
 
 /// Particles on their way after the last cycle.
 fn waiting(counters: &TransportCounters) -> u32 {
-    // A device that failed may say anything.
+    // After a failure of the device, these may be any numbers.
     let charged = counters.charged.wrapping_sub(counters.charged_running).wrapping_add(counters.charged_appended);
     let photons = counters.photons.wrapping_sub(counters.photons_running).wrapping_add(counters.photons_appended);
     charged.saturating_add(photons)

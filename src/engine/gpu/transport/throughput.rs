@@ -12,7 +12,7 @@ const MAX_CYCLES: u32 = 256;
 const MIN_LANES: u32 = 128;
 /// Most bytes of the tally on the device.
 const MAX_TALLY_BYTES: u64 = 1 << 30;
-/// Most emissions of a launch: they are counted in one word.
+/// Most emissions of a launch, which are counted in one word.
 const MAX_ITEMS: u64 = 1 << 31;
 /// Steps per second assumed before the first batch of a device. They are lower than real ones, so that it is short.
 const FIRST_STEPS_PER_S_HARDWARE: f64 = 2e8;
@@ -34,7 +34,7 @@ pub(super) struct Quota {
 }
 
 impl Quota {
-    /// What suits a device.
+    /// Bounds that suit a device.
     ///
     /// * `binding_bytes` – largest binding; each place of a queue takes [`super::QUEUE_BYTES`] of it
     pub(super) fn of_device(is_software: bool, binding_bytes: u64) -> Self {
@@ -84,7 +84,7 @@ impl Throughput {
         let work = self.steps_per_s * BATCH_SECONDS;
         let per_lane = f64::from(quota.work_per_lane());
         let lanes = ((work / per_lane) as u32).clamp(MIN_LANES, (quota.capacity / 4).max(MIN_LANES));
-        // What particles set free comes on top of them.
+        // The particles that they set free are added to them.
         let moving = if is_emitting { lanes } else { particles.saturating_mul(2).clamp(1, lanes) };
         let cycles = (work / (f64::from(moving) * per_lane)) as u32;
         // Cycles with little to do take time too, which the throughput does not show.

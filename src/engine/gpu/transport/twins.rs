@@ -18,11 +18,12 @@ include!(concat!(env!("OUT_DIR"), "/twins.rs"));
 
 /// Cases of each test.
 const CASES: usize = 4096;
-/// Largest relative difference of two values. It is some units of single precision, since a device's logarithms, powers and
-/// roots are off by a few.
+/// Largest relative difference of two values. It is some units of single precision, since a device's logarithms, powers
+/// and roots are off by a few.
 const TOLERANCE: f32 = 1e-5;
-/// Largest difference of two cosines or their squares, where a cosine or its square is a difference of larger numbers. The
-/// cosine of a Compton photon of 11 keV follows from its energy loss, whose rounding error is 46 times as large in the cosine.
+/// Largest difference of two cosines or their squares, where a cosine or its square is a difference of larger numbers.
+/// The cosine of a Compton photon of 11 keV follows from its energy loss, whose rounding error is 46 times as large in
+/// the cosine.
 const COSINE_TOLERANCE: f32 = 3e-5;
 /// Cases that may draw another number of words, where a value lies within rounding of the edge of a rejection.
 const STRAYING: usize = CASES / 500;
@@ -108,7 +109,8 @@ impl Outcome {
         Self { words: std::array::from_fn(|i| words[i]), values }
     }
 
-    /// Whether all values agree. The first of an interaction is an energy or the only cosine, the others are mostly cosines.
+    /// Whether all values agree. The first of an interaction is an energy or the only cosine, the others are mostly
+    /// cosines.
     fn agrees(&self, other: &Self) -> bool {
         let relative = |a: f32, b: f32| (a - b).abs() <= TOLERANCE * a.abs().max(b.abs());
         let as_cosine = |a: f32, b: f32| (a - b).abs().min((a * a - b * b).abs()) <= COSINE_TOLERANCE;

@@ -11,8 +11,8 @@ use crate::prepare::transport::scene::ELECTRON_REST_MEV;
 use crate::prepare::transport::tables::Reach;
 
 impl<S: Sink> Walk<'_, '_, S> {
-    /// Absorbs a particle that cannot leave its voxel. Its energy stays there, except for a bremsstrahlung photon, which it
-    /// emits with a probability equal to the mean number of photons still to come.
+    /// Absorbs a particle that cannot leave its voxel. Its energy stays there, except for a bremsstrahlung photon,
+    /// which it emits with a probability equal to the mean number of photons still to come.
     pub(super) fn stop(&mut self, reach: Reach) {
         if reach.photons_to_rest > 0.0 && self.stream.next_uniform() < reach.photons_to_rest {
             let cut = self.history.scene.cuts.photon_mev;
