@@ -37,19 +37,27 @@ struct Word<'a> {
     after: &'a str,
 }
 
+/// The words of a file by how they stand.
+#[derive(Default)]
+struct Words<'a> {
+    all: BTreeSet<&'a str>,
+    /// Before a parenthesis.
+    called: BTreeSet<&'a str>,
+    /// Parameters and variables.
+    locals: BTreeSet<&'a str>,
+}
+
 impl File {
     /// Reads a file.
     pub(crate) fn parse(name: &str, text: &str) -> Self {
         let mut file = Self { name: name.to_owned(), ..Self::default() };
-        let (mut locals, mut candidates, mut called) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let mut words = Words::default();
         let (mut is_struct, mut comment) = (false, String::new());
         for line in text.lines() {
             if let Some(import) = line.strip_prefix("#import ") {
                 file.imports.push(import.trim().to_owned());
-            } else if let Some(paths) = line.strip_prefix("// Twin: ").or_else(|| twin_at_end(line)) {
-                file.twins.extend(paths.split_whitespace().map(str::to_owned));
-            }
-            if let Some(text) = line.strip_prefix("//") {
+            } else if let Some(text) = line.strip_prefix("//") {
+                file.twins.extend(twins(text).split_whitespace().map(str::to_owned));
                 comment += text;
                 continue;
             }
@@ -62,34 +70,39 @@ impl File {
                 }
                 file.declared.insert(declared.to_owned());
             }
-            for word in words(code) {
-                let is_call = word.after.starts_with('(');
-                let is_label = word.after.trim_start().starts_with(':');
-                if word.before.ends_with('.') || (is_struct && is_label) {
-                    continue;
-                }
-                if is_label || is_binding(word.before) {
-                    locals.insert(word.text);
-                }
-                if is_call {
-                    called.insert(word.text);
-                    if let Some(function) = file.functions.last_mut().filter(|function| function.name != word.text) {
-                        function.calls.insert(word.text.to_owned());
-                    }
-                }
-                candidates.insert(word.text);
-            }
+            file.read_words(code, is_struct, &mut words);
             comment.clear();
         }
-        let is_used = |word: &&str| called.contains(*word) || !locals.contains(*word);
-        file.used = candidates.into_iter().filter(is_used).map(str::to_owned).collect();
+        let is_used = |word: &&str| words.called.contains(*word) || !words.locals.contains(*word);
+        file.used = words.all.iter().copied().filter(is_used).map(str::to_owned).collect();
         file
+    }
+
+    /// Sorts the words of a line, and adds its calls to the last function. Members are left out.
+    fn read_words<'a>(&mut self, code: &'a str, is_struct: bool, words: &mut Words<'a>) {
+        for word in words_of(code) {
+            let is_label = word.after.trim_start().starts_with(':');
+            if word.before.ends_with('.') || (is_struct && is_label) {
+                continue;
+            }
+            if is_label || is_binding(word.before) {
+                words.locals.insert(word.text);
+            }
+            if word.after.starts_with('(') {
+                words.called.insert(word.text);
+                if let Some(function) = self.functions.last_mut().filter(|function| function.name != word.text) {
+                    function.calls.insert(word.text.to_owned());
+                }
+            }
+            words.all.insert(word.text);
+        }
     }
 }
 
-/// The `Twin:` part of a line that says something else before.
-fn twin_at_end(line: &str) -> Option<&str> {
-    line.starts_with("//").then(|| line.split_once(". Twin: ")).flatten().map(|(_, paths)| paths)
+/// The paths that a comment names as twins: at its start, or after a sentence.
+fn twins(comment: &str) -> &str {
+    let at_start = comment.strip_prefix(" Twin: ");
+    at_start.or_else(|| comment.split_once(". Twin: ").map(|(_, paths)| paths)).unwrap_or_default()
 }
 
 /// The name that a line of a module declares.
@@ -112,7 +125,7 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-fn words(code: &str) -> Vec<Word<'_>> {
+fn words_of(code: &str) -> Vec<Word<'_>> {
     let mut words = Vec::new();
     let mut start = None;
     for (at, c) in code.char_indices().chain([(code.len(), ' ')]) {

@@ -13,6 +13,8 @@ mod throughput;
 #[cfg(test)]
 mod device_tests;
 #[cfg(test)]
+mod rejection_tests;
+#[cfg(test)]
 mod twins;
 
 use std::ops::Range;
