@@ -86,44 +86,56 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
     }
 
     fn run(&mut self) {
-        let mut to_interaction = 0.0;
+        let mut to_next = 0.0;
         while let Some(reach) = self.reach_or_stop() {
-            if to_interaction <= 0.0 {
-                to_interaction = next_paths(&mut self.stream);
+            if to_next <= 0.0 {
+                to_next = next_paths(&mut self.stream);
             }
-            let nodes = self.history.scene.step(self.medium.material, charge_table(self.kind));
-            let step = plan_step(self.energy_mev, nodes, reach, to_interaction);
-            let variance = step.node.soft_variance * step.path;
-            let loss = soft_loss(step.loss_mev, variance, &mut self.stream).min(self.energy_mev);
-            let hinge = step.path * self.stream.next_uniform();
-            let left = match self.fly(hinge, step.path, loss) {
-                Flight::Done => {
-                    self.deflect(&step);
-                    self.fly(step.path - hinge, step.path, loss)
+            if !self.take_step(reach, &mut to_next) {
+                return;
+            }
+        }
+    }
+
+    /// One condensed step, and the hard interaction at its end if there is one. False: the particle has ended.
+    ///
+    /// * `to_next` – mean free paths to the next hard interaction
+    #[inline]
+    fn take_step(&mut self, reach: Reach, to_next: &mut f32) -> bool {
+        let nodes = self.history.scene.step(self.medium.material, charge_table(self.kind));
+        let step = plan_step(self.energy_mev, nodes, reach, *to_next);
+        let variance = step.node.soft_variance * step.path;
+        let loss = soft_loss(step.loss_mev, variance, &mut self.stream).min(self.energy_mev);
+        let hinge = step.path * self.stream.next_uniform();
+        let after_hinge = step.path - hinge;
+        let flight = match self.fly(hinge, step.path, loss) {
+            Flight::Done => {
+                self.deflect(&step);
+                self.fly(after_hinge, step.path, loss)
+            }
+            Flight::Interface(left) => Flight::Interface(left + after_hinge),
+            Flight::Escaped(left) => Flight::Escaped(left + after_hinge),
+        };
+        match flight {
+            Flight::Done => {
+                self.energy_mev -= loss;
+                *to_next -= step.interactions;
+                if step.is_hard {
+                    *to_next = 0.0;
+                    return self.interact(&step.node);
                 }
-                Flight::Interface(left) => Flight::Interface(left + (step.path - hinge)),
-                Flight::Escaped(left) => Flight::Escaped(left + (step.path - hinge)),
-            };
-            match left {
-                Flight::Done => {
-                    self.energy_mev -= loss;
-                    to_interaction -= step.interactions;
-                    if step.is_hard {
-                        to_interaction = 0.0;
-                        if !self.interact(&step.node) {
-                            return;
-                        }
-                    }
-                }
-                Flight::Interface(left) => {
-                    let done = 1.0 - left / step.path;
-                    self.energy_mev -= loss * done;
-                    to_interaction -= step.interactions * done;
-                }
-                Flight::Escaped(left) => {
-                    self.energy_mev -= loss * (1.0 - left / step.path);
-                    return self.escape();
-                }
+                true
+            }
+            Flight::Interface(left) => {
+                let part = 1.0 - left / step.path;
+                self.energy_mev -= loss * part;
+                *to_next -= step.interactions * part;
+                true
+            }
+            Flight::Escaped(left) => {
+                self.energy_mev -= loss * (1.0 - left / step.path);
+                self.escape();
+                false
             }
         }
     }
@@ -246,13 +258,13 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
     fn emerge(&mut self, kind: Particle, emerging: Emerging) {
         let [x, y] = next_azimuth(&mut self.stream);
         let direction = turned(self.at.direction, emerging.cosine, [x, y]);
-        self.set_off(kind, emerging.energy_mev, direction);
+        self.push(kind, emerging.energy_mev, direction);
         self.at.direction = turned(self.at.direction, emerging.deflection_cosine, [-x, -y]);
         self.energy_mev -= emerging.energy_mev;
     }
 
     /// A new particle from here.
-    fn set_off(&mut self, kind: Particle, energy_mev: f32, direction: [f32; 3]) {
+    fn push(&mut self, kind: Particle, energy_mev: f32, direction: [f32; 3]) {
         let at = Position { direction, ..self.at };
         let track = Track::born(kind, energy_mev, self.weight, at, &mut self.stream);
         self.history.push(track);

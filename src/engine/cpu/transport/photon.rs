@@ -144,7 +144,7 @@ impl<'h, 's, S: Sink> PhotonWalk<'h, 's, S> {
         let fluorescence_mev = fluorescence_mev(self.energy_mev, shells, k_part, &mut self.stream);
         if fluorescence_mev > 0.0 {
             let direction = isotropic(&mut self.stream);
-            self.set_off(Particle::Photon, fluorescence_mev, direction);
+            self.push(Particle::Photon, fluorescence_mev, direction);
         }
         let kinetic_mev = self.energy_mev - fluorescence_mev;
         let cosine =
@@ -175,10 +175,18 @@ impl<'h, 's, S: Sink> PhotonWalk<'h, 's, S> {
     }
 
     /// A new particle from here.
-    fn set_off(&mut self, kind: Particle, energy_mev: f32, direction: [f32; 3]) {
+    fn push(&mut self, kind: Particle, energy_mev: f32, direction: [f32; 3]) {
         let at = Position { direction, ..self.at };
         let track = Track::born(kind, energy_mev, self.weight, at, &mut self.stream);
         self.history.push(track);
+    }
+
+    /// The two photons of a positron at rest.
+    fn annihilate_at_rest(&mut self) {
+        let direction = isotropic(&mut self.stream);
+        for direction in [direction, direction.map(|u| -u)] {
+            self.push(Particle::Photon, ELECTRON_REST_MEV, direction);
+        }
     }
 
     /// Whether an electron will be followed, which it is not where the track is scored.
@@ -191,14 +199,11 @@ impl<'h, 's, S: Sink> PhotonWalk<'h, 's, S> {
         if self.by_track_length {
             self.history.score.absorb(self.weight * kinetic_mev);
             if kind == Particle::Positron {
-                let direction = isotropic(&mut self.stream);
-                for direction in [direction, direction.map(|u| -u)] {
-                    self.set_off(Particle::Photon, ELECTRON_REST_MEV, direction);
-                }
+                self.annihilate_at_rest();
             }
         } else {
             let direction = turned(self.at.direction, cosine, azimuth);
-            self.set_off(kind, kinetic_mev, direction);
+            self.push(kind, kinetic_mev, direction);
         }
     }
 }

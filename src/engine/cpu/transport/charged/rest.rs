@@ -22,7 +22,7 @@ impl<S: Sink> Walk<'_, '_, S> {
                 let spectra = self.history.scene.spectra(self.medium.material, charge_table(self.kind));
                 let photon = bremsstrahlung(emitter_mev, cut, spectra, &mut self.stream);
                 let direction = isotropic(&mut self.stream);
-                self.set_off(Particle::Photon, photon.energy_mev, direction);
+                self.push(Particle::Photon, photon.energy_mev, direction);
                 self.energy_mev -= photon.energy_mev;
             }
         }
@@ -30,10 +30,15 @@ impl<S: Sink> Walk<'_, '_, S> {
         self.pending_mev += self.energy_mev;
         self.score_pending();
         if self.kind == Particle::Positron {
-            let direction = isotropic(&mut self.stream);
-            for direction in [direction, direction.map(|u| -u)] {
-                self.set_off(Particle::Photon, ELECTRON_REST_MEV, direction);
-            }
+            self.annihilate_at_rest();
+        }
+    }
+
+    /// The two photons of a positron at rest.
+    fn annihilate_at_rest(&mut self) {
+        let direction = isotropic(&mut self.stream);
+        for direction in [direction, direction.map(|u| -u)] {
+            self.push(Particle::Photon, ELECTRON_REST_MEV, direction);
         }
     }
 
@@ -42,7 +47,7 @@ impl<S: Sink> Walk<'_, '_, S> {
         let [x, y] = next_azimuth(&mut self.stream);
         for ((energy_mev, cosine), azimuth) in photons.into_iter().zip([[x, y], [-x, -y]]) {
             let direction = turned(self.at.direction, cosine, azimuth);
-            self.set_off(Particle::Photon, energy_mev, direction);
+            self.push(Particle::Photon, energy_mev, direction);
         }
         self.score_pending();
     }
