@@ -1,4 +1,9 @@
 //! The bodies of transport that both engines have, and the tests that compare them. Part of the build script.
+//!
+//! A file of `shaders/shared/` names its Rust files in a line `// Twin: PATH PATH`. Each of its functions then has a
+//! twin of the same name in one of them, or "Device only" in the comment above. Each twin is run by a test of
+//! `shaders/tests/twins.wgsl`, directly or through what it calls. Files whose line begins with `// Twin, by whole
+//! histories:` are compared as a whole, by the runs in `src/engine/gpu/transport/device_tests.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
