@@ -6,6 +6,10 @@ use std::{env, fs};
 
 #[path = "build/shaders.rs"]
 mod shaders;
+#[path = "build/twins.rs"]
+mod twins;
+#[path = "build/wgsl.rs"]
+mod wgsl;
 
 fn main() {
     note_commit();

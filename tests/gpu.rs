@@ -1,4 +1,4 @@
-//! The GPU engine: within any limits, on a device that fails, and always the same bytes.
+//! The GPU engine: within any limits, on a device that fails, and with the same bytes every time.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,12 +19,12 @@ use crate::support::sources::{self, hot_in_cold, random};
 /// Rms difference of one engine from another, relative to the local value, in voxels down to `FLOOR` of the maximum.
 const ENGINES_AGREE: f64 = 1e-5;
 const FLOOR: f64 = 1e-5;
-/// Workspace that no test exceeds [bytes].
+/// More memory than any test needs [bytes].
 const AMPLE: u64 = 1 << 40;
 /// Batches last 50 ms on a device of known speed; a software device on a busy machine may need a few times that.
 const STOPS_WITHIN: Duration = Duration::from_secs(5);
 
-/// The first GPU within `limits`; none where there is none (`support::gpu` says so).
+/// The first GPU, within `limits`; none without a GPU (`support::gpu` reports it).
 fn open(limits: DeviceLimits) -> Option<GpuEngine> {
     let id = gpu()?.info().id;
     let selector = id.parse().expect("an id selects");
@@ -72,7 +72,8 @@ fn small_limits_change_the_cut_and_not_the_dose() {
     let source = random([26, 21, 19], [3.0, 4.0, 5.0], 3);
     let kernel = cropped(&sources::kernel("Lu-177", source.grid()), 3);
     let expected = convolve_directly(&kernel, &source);
-    // Of the half spectrum, 16 columns of 24 × 19 complex values (58 kB), no more than 5 fit the small binding; of the 19 planes (41 kB), 9.
+    // Of the half spectrum, 16 columns of 24 × 19 complex values (58 kB), no more than 5 fit the small binding; of the
+    // 19 planes (41 kB), 9.
     for limits in [DeviceLimits::WebGpuDefault, DeviceLimits::Binding(20_000)] {
         let Some(mut engine) = open(limits) else { return };
         let whole = plan(&kernel, &source, AMPLE);
@@ -93,7 +94,7 @@ fn cropped(kernel: &VoxelKernel, reach: usize) -> VoxelKernel {
     VoxelKernel { spec: KernelSpec { half_width, ..kernel.spec.clone() }, octant, ..kernel.clone() }
 }
 
-/// The same convolution with just too little workspace for one block.
+/// The same convolution with just too little memory for one block.
 fn plan_of_blocks(whole: &ConvolutionPlan, kernel: &VoxelKernel, source: &Volume<f32>) -> ConvolutionPlan {
     let mut workspace_bytes = whole.blocks[0].spectrum_bytes();
     loop {
@@ -123,7 +124,7 @@ fn a_lost_device_says_so_and_a_new_one_gives_the_same_bytes() {
     let lost = |result: Result<Volume<f32>, DoseError>| matches!(result, Err(DoseError::DeviceLost(_)));
     let first = engine.convolve(&plan(&kernel, &source, AMPLE), &kernel, &source, &control);
     watcher.join().expect("the watcher only waits");
-    // The switch may have come too late for the first request; the next must find the device gone in any case.
+    // The switch may be too late for the first request. The next one must find the device gone in any case.
     assert!(lost(first.clone()) || first.is_ok_and(|result| bits(&result) == before));
     for _ in 0..2 {
         assert!(lost(engine.convolve(&plan(&kernel, &source, AMPLE), &kernel, &source, &Control::detached())));

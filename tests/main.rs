@@ -18,6 +18,7 @@ mod monte_carlo;
 mod nuclides;
 mod patient;
 mod photon_tables;
+mod shader_checks;
 mod support;
 mod transport_invariants;
 mod transport_patient;

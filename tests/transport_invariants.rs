@@ -1,4 +1,4 @@
-//! What holds for every transport, whatever the physics: energy balance, linearity, mirror symmetry, periodic and odd grids.
+//! What holds for transport with any physics: energy balance, linearity, mirror symmetry, periodic and odd grids.
 
 use dosegrid::constants::ELECTRON_REST_ENERGY_MEV;
 use dosegrid::domain::Tally;
@@ -10,7 +10,7 @@ use dosegrid::validate::statistics::Binned;
 
 use crate::support::transport::{Agreement, engines, histories, run};
 
-/// Largest part of the energy emitted that may be missing.
+/// Largest part of the emitted energy that may be missing.
 const BALANCE: f64 = 1e-5;
 
 fn spectrum(name: &str) -> EmissionSpectrum {
@@ -22,7 +22,7 @@ fn balance(tally: &Tally) -> f64 {
     found / tally.sum_mev(|group| group.emitted)
 }
 
-/// Layers of lung, bone, nothing and soft tissue across the longest axis, decays in every voxel of matter.
+/// Layers of lung, bone, vacuum and soft tissue across the longest axis, with decays in every voxel that has mass.
 fn layers(shape: [u64; 3], spacing_mm: [f64; 3], spectrum: EmissionSpectrum) -> Phantom {
     let mut phantom = Phantom::uniform(shape, spacing_mm, "lung", 0.26, spectrum);
     let of =
@@ -160,7 +160,7 @@ fn a_mirrored_phantom_has_the_mirrored_dose() {
             let back = Binned::new(&tally, shape[axis], |voxel| Some(shape_of_bin(mirror(voxel))));
             for slab in 0..5 {
                 let what = format!("{} axis {axis} slab {slab}", device.info().name);
-                // In a slab of nothing, only particles stop that were about to.
+                // In a slab of vacuum, only particles stop that were at their end.
                 let has_mass = |voxel: usize| shape_of_bin(voxel) == slab && phantom.density_g_cm3[voxel] > 0.0;
                 if (0..phantom.grid.voxels()).any(has_mass) {
                     // The source ends at the fourth slab: less reaches the fifth.

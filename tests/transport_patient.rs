@@ -1,6 +1,6 @@
 //! Monte Carlo on a real Lu-177 patient: energy balance, and organ means against the kernel method.
 //!
-//! The data may not be committed: where it is absent, this says so and compares nothing.
+//! The data may not be committed. Where it is absent, the test says so and compares nothing.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::support::patient::patient;
 use crate::support::sources::kernel_spec;
 use crate::support::transport::{engines, histories, run};
 
-/// Labels, and by how much the mean dose of Monte Carlo may differ from that of water kernels scaled by density.
+/// Labels, and how much the mean dose of Monte Carlo may differ from that of water kernels scaled by density.
 const ORGANS: [(usize, &str, f64); 7] = [
     (1, "liver", 0.01),
     (2, "spleen", 0.015),

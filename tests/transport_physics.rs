@@ -28,7 +28,8 @@ fn every_check_passes_with_few_histories() {
     }
 }
 
-/// With enough histories that a difference of 1 % in the voxels of any density would be seen, electrons and photons alike.
+/// With enough histories that a difference of 1 % in the voxels of any density would be seen, electrons and photons
+/// alike.
 #[test]
 fn the_dose_is_the_same_at_every_density() {
     let control = Control::detached();

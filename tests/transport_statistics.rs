@@ -1,4 +1,4 @@
-//! Histories as numbers: the same bytes however they are run, and an uncertainty that is what it says.
+//! Statistics of histories: the same bytes however they are run, and an uncertainty that is correct.
 
 use dosegrid::domain::Particle;
 use dosegrid::domain::Tally;
@@ -9,7 +9,7 @@ use dosegrid::validate::statistics::Binned;
 
 use crate::support::transport::{engines, histories, run};
 
-/// Runs whose spread is compared with the σ that they claim.
+/// Runs whose spread is compared with the σ that they state.
 const SEEDS: u32 = 30;
 
 fn phantom(name: &str) -> Phantom {
@@ -60,10 +60,10 @@ fn the_number_of_threads_changes_nothing() {
     }
 }
 
-/// Mean over voxels of the variance of runs with different seeds, over the variance that they claim, and the most extreme of them.
+/// Variance of runs with different seeds over the variance that they state: the mean over voxels, and the most extreme.
 ///
-/// The spread of 30 runs has a variance that is known to √(2/29) = 26 %, the mean of what they claim to 5 %: over about 40 voxels the mean ratio is known
-/// to 5 %, and no single one leaves 0.3 to 2.2 but once in 1000 times.
+/// The spread of 30 runs has a variance that is known to √(2/29) = 26 %, the mean of the stated ones to 5 %: over about
+/// 40 voxels the mean ratio is known to 5 %, and no single one leaves 0.3 to 2.2 but once in 1000 times.
 fn honesty(spread: &[f64], claimed: &[f64]) -> [f64; 3] {
     let ratios: Vec<f64> = spread.iter().zip(claimed).map(|(spread, claimed)| spread / claimed).collect();
     let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;

@@ -22,8 +22,10 @@ pub struct GroupTally {
     pub deposited: u128,
     /// Energy that left the grid.
     pub escaped: u128,
-    /// Energy scored in each voxel, x fastest. For charged particles it is the energy deposited; for photons it may be
-    /// a track-length estimate, so the sum over voxels equals `deposited` only within statistics.
+    /// Rejection loops that reached their bound and took their last draw: 0 unless something is wrong.
+    pub exhausted_rejections: u64,
+    /// Energy scored in each voxel, x fastest. The same as deposited for charged particles; for photons it may be an
+    /// estimate along their track, so that the sum over voxels equals `deposited` only within statistics.
     pub energy: Vec<u64>,
 }
 
@@ -55,6 +57,11 @@ impl Tally {
         self.groups.iter().map(|group| group.histories).sum()
     }
 
+    /// Rejection loops of all groups that reached their bound.
+    pub fn exhausted_rejections(&self) -> u64 {
+        self.groups.iter().map(|group| group.exhausted_rejections).sum()
+    }
+
     /// Sum over all groups of one of their energies [MeV].
     pub fn sum_mev(&self, of: impl Fn(&GroupTally) -> u128) -> f64 {
         to_mev(self.groups.iter().map(of).sum())
@@ -69,6 +76,8 @@ impl GroupTally {
         self.emitted = self.emitted.checked_add(other.emitted).expect(NO_OVERFLOW);
         self.deposited = self.deposited.checked_add(other.deposited).expect(NO_OVERFLOW);
         self.escaped = self.escaped.checked_add(other.escaped).expect(NO_OVERFLOW);
+        self.exhausted_rejections =
+            self.exhausted_rejections.checked_add(other.exhausted_rejections).expect(NO_OVERFLOW);
         for (energy, other) in self.energy.iter_mut().zip(&other.energy) {
             *energy = energy.checked_add(*other).expect(NO_OVERFLOW);
         }
@@ -105,6 +114,7 @@ mod tests {
             emitted: 4 * u128::from(value),
             deposited: 3 * u128::from(value),
             escaped: u128::from(value),
+            exhausted_rejections: 2 * value,
             energy: vec![value, 2 * value],
         };
         Tally { groups: values.map(group).to_vec() }

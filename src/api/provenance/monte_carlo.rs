@@ -69,6 +69,7 @@ pub(super) fn decode(message: pb::MonteCarloAccount) -> Option<MonteCarloAccount
         deposited_mev: message.deposited_mev,
         escaped_mev: message.escaped_mev,
         scored_mev: message.scored_mev,
+        exhausted_rejections: 0,
         histories_per_s: message.histories_per_s,
         regions: message.regions.into_iter().map(region).collect::<Option<_>>()?,
     })
@@ -150,6 +151,7 @@ pub(super) fn example() -> MonteCarloAccount {
         deposited_mev: 2.0,
         escaped_mev: 1.0,
         scored_mev: 2.1,
+        exhausted_rejections: 0,
         histories_per_s: None,
         regions: vec![RegionDose { label: 65_535, mean_gy: 1.0, sigma_gy: 0.1 }],
     }

@@ -12,7 +12,8 @@ use super::shader::{ConvolutionParams, FORWARD_Y, INVERSE_Y, Shader};
 use super::{adapter, fft};
 use crate::domain::{Control, DeviceSelector};
 
-/// Rms error of a transform, relative to the rms of the values: a few units of single precision, growing with the stages.
+/// Rms error of a transform, relative to the rms of the values: a few units of single precision, growing with the
+/// stages.
 const FFT_RMS: f64 = 3e-7;
 /// Lines that are transformed side by side; not a multiple of any tile.
 const COLUMNS: usize = 5;
@@ -87,8 +88,9 @@ fn check_length(session: &mut Session, length: usize) {
     }
 }
 
-/// Every factor alone, every pair of neighbours, and the lengths that clinical grids are padded to. Each is compiled for the device, which a
-/// software driver takes half a second for; the order of values is tested for every length on the host (`fft.rs`).
+/// Every factor alone, every pair of neighbours, and the lengths that clinical grids are padded to. Each is compiled
+/// for the device, which a software driver takes half a second for; the order of values is tested for every length on
+/// the host (`fft.rs`).
 const LENGTHS: [usize; 17] = [1, 2, 3, 4, 5, 7, 8, 12, 35, 42, 75, 98, 160, 250, 288, 729, 2048];
 
 #[test]

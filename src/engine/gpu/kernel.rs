@@ -10,7 +10,7 @@ use crate::prepare::kernel_spectrum::PreparedKernel;
 /// Device memory that kernels may take between requests [bytes].
 const KEPT_BYTES: u64 = 512 << 20;
 
-/// A prepared kernel in device memory, cut as the spectrum of the source is.
+/// A prepared kernel in device memory, divided into slabs like the spectrum of the source.
 #[derive(Debug)]
 pub(super) struct DeviceKernel {
     /// The core's octant, x fastest.

@@ -6,7 +6,8 @@
 //! SHA-256 of all before
 //! ```
 //!
-//! Numbers are little-endian, voxels x fastest. The same record gives the same bytes.
+//! Numbers are little-endian, voxels x fastest. The same record gives the same bytes. If rejection loops reached their
+//! bound, the JSON has their number for each group, as `exhausted_rejections`.
 
 mod read;
 mod write;
@@ -31,6 +32,9 @@ struct Header {
     shape: [u64; 3],
     spacing_mm: [f64; 3],
     affine: Affine,
+    /// Rejection loops of each group that reached their bound. Left out where there are none, as nearly always.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    exhausted_rejections: Vec<u64>,
 }
 
 /// Passes on what is written, and its digest.
@@ -111,6 +115,7 @@ mod tests {
             emitted: u128::MAX - u128::from(g),
             deposited: 7,
             escaped: 1 << 70,
+            exhausted_rejections: 0,
             energy: vec![0, 127, 128, u64::MAX - g, 1 << 63, g],
         };
         TallyRecord {
@@ -143,6 +148,15 @@ mod tests {
         let bytes = encoded(&record());
         assert_eq!(decode(Cursor::new(&bytes)), Ok(record()));
         assert_eq!(encoded(&record()), bytes);
+    }
+
+    #[test]
+    fn rejection_loops_at_their_bound_are_kept_and_take_no_bytes_where_there_are_none() {
+        assert!(!String::from_utf8_lossy(&encoded(&record())).contains("exhausted"));
+        let mut record = record();
+        record.tally.groups[3].exhausted_rejections = 5;
+        let read = decode(Cursor::new(&encoded(&record))).expect("a good tally");
+        assert_eq!((read.tally.exhausted_rejections(), read), (5, record));
     }
 
     #[test]

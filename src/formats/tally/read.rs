@@ -39,7 +39,7 @@ pub fn decode(mut input: impl Read + Seek) -> Result<TallyRecord, Invalid> {
     let mut input = input.take(body_bytes);
     let header = read_header(&mut input)?;
     let bad = |what: &str| Invalid::new(format!("is damaged: {what}"));
-    let Header { scene, runs, shape, spacing_mm, affine } = header;
+    let Header { scene, runs, shape, spacing_mm, affine, exhausted_rejections } = header;
     let grid = VoxelGrid::new(shape, spacing_mm).and_then(|grid| grid.with_affine(affine));
     let grid = Arc::new(grid.map_err(|Invalid(reason)| bad(&format!("the grid {reason}")))?);
     let voxels = grid.voxels();
@@ -51,12 +51,17 @@ pub fn decode(mut input: impl Read + Seek) -> Result<TallyRecord, Invalid> {
     if runs.windows(2).any(|pair| pair[0].end() > pair[1].first_history) {
         return Err(bad("its histories overlap"));
     }
+    if !exhausted_rejections.is_empty() && exhausted_rejections.len() != scene.groups as usize {
+        return Err(bad("it has not one number of rejection loops for each group"));
+    }
+    let mut exhausted = exhausted_rejections.into_iter();
     let mut sums = Vec::new();
     for _ in 0..scene.groups {
         let histories = u64::from_le_bytes(bytes(&mut input)?);
         let mut sum = || Ok::<_, Invalid>(u128::from_le_bytes(bytes(&mut input)?));
         let (emitted, deposited, escaped) = (sum()?, sum()?, sum()?);
-        sums.push(GroupTally { histories, emitted, deposited, escaped, energy: Vec::new() });
+        let exhausted_rejections = exhausted.next().unwrap_or(0);
+        sums.push(GroupTally { histories, emitted, deposited, escaped, exhausted_rejections, energy: Vec::new() });
     }
     let mut body = BufReader::with_capacity(1 << 16, ZlibDecoder::new(input));
     let decays = read_map(&mut body, &grid)?;

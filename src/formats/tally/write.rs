@@ -21,6 +21,7 @@ pub fn write(output: &mut impl Write, record: &TallyRecord) -> io::Result<()> {
         shape: grid.shape().map(|n| n as u64),
         spacing_mm: grid.spacing_mm(),
         affine: *grid.affine(),
+        exhausted_rejections: exhausted_rejections(record),
     })?;
     output.write_all(MAGIC)?;
     let length = u32::try_from(header.len()).map_err(|_| io::Error::other("too many runs for one file"))?;
@@ -42,6 +43,14 @@ pub fn write(output: &mut impl Write, record: &TallyRecord) -> io::Result<()> {
     encoder.finish()?;
     let Hashing { inner, digest } = output;
     inner.write_all(&digest.finalize())
+}
+
+/// The rejection loops of each group that reached their bound; empty where there are none.
+fn exhausted_rejections(record: &TallyRecord) -> Vec<u64> {
+    if record.tally.exhausted_rejections() == 0 {
+        return Vec::new();
+    }
+    record.tally.groups.iter().map(|group| group.exhausted_rejections).collect()
 }
 
 /// Encodes many values at once: an encoder called value by value is slow.

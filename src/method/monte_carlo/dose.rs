@@ -49,6 +49,10 @@ pub(super) fn dose(record: TallyRecord, ending: &Ending, control: &Control) -> R
     check_dose(&dose)?;
     check_dose(&sigma)?;
     let account = account(&record, ending, &dosimetry, control)?;
+    if account.exhausted_rejections > 0 {
+        let exhausted_rejections = account.exhausted_rejections;
+        tracing::warn!(exhausted_rejections, "rejection loops reached their bound and took their last draw");
+    }
     let provenance = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: env!("DOSEGRID_COMMIT").to_owned(),
@@ -102,6 +106,7 @@ fn account(
         deposited_mev: tally.sum_mev(|group| group.deposited),
         escaped_mev: tally.sum_mev(|group| group.escaped),
         scored_mev: tally.sum_mev(GroupTally::scored),
+        exhausted_rejections: tally.exhausted_rejections(),
         histories_per_s: ending.histories_per_s,
         regions: ending.labels.map(|labels| dosimetry.regions(labels)).unwrap_or_default(),
     })

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::pace::{Pace, Quota};
+use super::throughput::{Quota, Throughput};
 use crate::domain::Material;
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{Control, DeviceSelector, DoseError, VoxelGrid};
@@ -21,10 +21,10 @@ use crate::plan::HistoryCuts;
 use crate::plan::transport::ChosenCuts;
 use crate::prepare::transport::{Boundary, Scene, SceneInput};
 
-/// A computation that is told to stop does so in 200 ms where it has the machine for itself. Tests share two cores.
+/// A cancelled computation stops within 200 ms on an idle machine. Tests share two cores.
 const STOPS_WITHIN: Duration = Duration::from_secs(2);
 
-/// Opens the first device; says so where there is none.
+/// Opens the first device. None, with a message, where there is no device.
 fn open(limits: DeviceLimits) -> Option<Session> {
     match adapter::find(DeviceSelector::GpuNumber(0)) {
         Ok((adapter, info)) => Some(Session::open(&adapter, &info, limits).expect("every device has these limits")),
@@ -36,7 +36,8 @@ fn open(limits: DeviceLimits) -> Option<Session> {
     }
 }
 
-/// One session for all tests, within the limits of every WebGPU device: a software driver takes its time to compile the stages.
+/// One session for all tests, within the limits of every WebGPU device: a software driver takes long to compile the
+/// stages.
 pub(super) struct Shared(MutexGuard<'static, Option<Session>>);
 
 impl std::ops::Deref for Shared {
@@ -104,23 +105,23 @@ pub(super) fn everything() -> Vec<Emission> {
     ]
 }
 
-fn run(session: &mut Session, scene: &Scene, histories: Range<u64>) -> Tally {
+pub(super) fn run(session: &mut Session, scene: &Scene, histories: Range<u64>) -> Tally {
     let mut tally = Tally::new(scene.groups, scene.medium.len());
     session.transport(scene, histories, &mut tally, &Control::detached()).expect("the device works");
     tally
 }
 
-fn run_on_cpu(scene: &Scene, histories: Range<u64>) -> Tally {
+pub(super) fn run_on_cpu(scene: &Scene, histories: Range<u64>) -> Tally {
     let mut tally = Tally::new(scene.groups, scene.medium.len());
     CpuEngine::default().transport(scene, histories, &mut tally, &Control::detached()).expect("not cancelled");
     tally
 }
 
-/// Runs with another quota than the device's own, from a fresh pace.
+/// Runs with another quota than the device's own, with nothing known of its throughput.
 fn run_within(session: &mut Session, quota: Quota, scene: &Scene, histories: Range<u64>) -> Tally {
     let stages = session.transport.as_mut().expect("compiled before");
     let own = std::mem::replace(&mut stages.quota, quota);
-    stages.pace = Pace::new(true);
+    stages.throughput = Throughput::new(true);
     let tally = run(session, scene, histories);
     session.transport.as_mut().expect("kept").quota = own;
     tally
@@ -147,7 +148,7 @@ fn single_histories_are_those_of_the_cpu() {
             same += u32::from(expected.energy.iter().zip(&found.energy).all(is_close));
         }
         println!("{same} of 32 histories took the same path");
-        // A value within rounding of the edge of a choice turns a history aside.
+        // Where a value lies within rounding of a threshold, the two histories part.
         assert!(same >= 29, "{same}");
     }
 }
@@ -171,7 +172,7 @@ fn a_run_is_that_of_the_cpu_within_its_statistics() {
             squares += difference * difference / variance.max(1.0);
             voxels += 1;
         }
-        // Two runs of other histories differ by 1.4σ; the same histories by what the few that turn aside make.
+        // Two runs of different histories differ by 1.4σ. The same histories differ by the few that part.
         let rms = (squares / f64::from(voxels)).sqrt();
         println!("{boundary:?}: voxels differ by {rms:.3} σ");
         assert!(rms < 0.5, "{boundary:?}: {rms}");
@@ -191,7 +192,7 @@ fn bytes_do_not_depend_on_queues_batches_and_ranges() {
     assert_eq!(run(&mut session, &scene, 10..170), expected);
     let own = session.transport.as_ref().expect("compiled").quota;
     for quota in [
-        // A particle a lane and a step a cycle; queues that are full all the time; one group and a few ranks a launch.
+        // One step per cycle; queues that are always full; one group and a few ranks per launch.
         Quota { capacity: 4096, charged_steps: 1, photon_steps: 1, ..own },
         Quota { capacity: 80, ..own },
         Quota { capacity: 200, charged_steps: 3, photon_steps: 5, tally_bytes: 1, items: 100 },
@@ -275,11 +276,18 @@ fn a_grid_beyond_the_device_is_refused_by_name() {
 
 #[test]
 fn sums_that_read_back_as_zeros_are_noticed() {
-    let group = GroupTally { histories: 1, emitted: 1000, deposited: 600, escaped: 400, energy: vec![600] };
-    assert_eq!(super::check_whole(&group, 600), Ok(()));
+    let group = GroupTally {
+        histories: 1,
+        emitted: 1000,
+        deposited: 600,
+        escaped: 400,
+        exhausted_rejections: 0,
+        energy: vec![600],
+    };
+    assert_eq!(super::check_complete(&group, 600), Ok(()));
     let zeros = GroupTally { energy: vec![0], ..group.clone() };
     let lost = GroupTally { deposited: 0, escaped: 0, ..group };
     for (group, scored) in [(zeros, 600), (lost, 600)] {
-        assert!(matches!(super::check_whole(&group, scored), Err(DoseError::DeviceLost(_))));
+        assert!(matches!(super::check_complete(&group, scored), Err(DoseError::DeviceLost(_))));
     }
 }

@@ -11,7 +11,7 @@ use super::tiling::{Chunk, Tiling};
 
 /// The buffers of one block, kept from one request to the next of the same shape.
 #[derive(Debug)]
-pub(super) struct Workspace {
+pub(super) struct ConvolutionBuffers {
     pub(super) tiling: Tiling,
     pub(super) chunks: Vec<ChunkBuffers>,
     spectrum: wgpu::Buffer,
@@ -27,7 +27,7 @@ pub(super) struct ChunkBuffers {
     pub(super) result: wgpu::Buffer,
 }
 
-impl Workspace {
+impl ConvolutionBuffers {
     pub(super) fn new(context: &Context, tiling: Tiling) -> Self {
         let [plane_x, plane_y] = tiling.plane_shape;
         let chunks = tiling.chunks.iter().map(|chunk| ChunkBuffers {
@@ -60,7 +60,7 @@ impl Workspace {
 
     /// All passes of a convolution, in order: the core, then slab by slab the transforms there and back.
     pub(super) fn passes(&self, context: &mut Context, batches: &Batches, kernel: &DeviceKernel) -> Vec<Pass> {
-        let mut maker = Maker { context, params: batches.params(), workspace: self, kernel };
+        let mut maker = Maker { context, params: batches.params(), buffers: self, kernel };
         let mut passes: Vec<_> = self.outputs().map(|(chunk, buffers)| maker.core_direct(chunk, buffers)).collect();
         for slab in 0..self.tiling.slabs.len() {
             passes.extend(self.tiling.chunks.iter().zip(&self.chunks).map(|(c, b)| maker.forward_x(slab, c, b)));
@@ -82,7 +82,7 @@ impl Workspace {
 struct Maker<'a> {
     context: &'a mut Context,
     params: &'a wgpu::Buffer,
-    workspace: &'a Workspace,
+    buffers: &'a ConvolutionBuffers,
     kernel: &'a DeviceKernel,
 }
 
@@ -92,7 +92,7 @@ impl Maker<'_> {
         params.n_planes = word(chunk.output.len());
         params.first_volume_plane = word(chunk.output.start - chunk.held.start);
         params.volume_planes = word(chunk.held.len());
-        let voxels = self.workspace.tiling.plane_shape.iter().product::<usize>() * chunk.output.len();
+        let voxels = self.buffers.tiling.plane_shape.iter().product::<usize>() * chunk.output.len();
         let lanes = shader::CORE_DIRECT.lanes;
         let core_values: u32 = self.kernel.core_half_width.iter().map(|&h| 2 * word(h) + 1).product();
         let named = [("source", &buffers.source), ("core", &self.kernel.core), ("result", &buffers.result)];
@@ -104,14 +104,14 @@ impl Maker<'_> {
         let mut params = self.slab_params(slab);
         params.n_planes = word(chunk.own.len());
         params.first_volume_plane = word(chunk.own.start - chunk.held.start);
-        params.first_spectrum_plane = word(chunk.own.start - self.workspace.tiling.source_z.start);
+        params.first_spectrum_plane = word(chunk.own.start - self.buffers.tiling.source_z.start);
         self.along_x(&shader::FORWARD_X, &buffers.source, "source", params)
     }
 
     fn inverse_x(&mut self, slab: usize, chunk: &Chunk, buffers: &ChunkBuffers) -> Pass {
         let mut params = self.slab_params(slab);
         params.n_planes = word(chunk.output.len());
-        params.first_spectrum_plane = word(chunk.output.start - self.workspace.tiling.output_z.start);
+        params.first_spectrum_plane = word(chunk.output.start - self.buffers.tiling.output_z.start);
         self.along_x(&shader::INVERSE_X, &buffers.result, "result", params)
     }
 
@@ -123,38 +123,38 @@ impl Maker<'_> {
         name: &str,
         params: ConvolutionParams,
     ) -> Pass {
-        let workspace = self.workspace;
+        let buffers = self.buffers;
         let named = [
-            ("twiddles", &workspace.twiddles[0]),
-            ("positions", &workspace.positions_x),
+            ("twiddles", &buffers.twiddles[0]),
+            ("positions", &buffers.positions_x),
             (name, volume),
-            ("spectrum", &workspace.spectrum),
+            ("spectrum", &buffers.spectrum),
         ];
-        let (length, tile) = (workspace.tiling.padded[0], workspace.tiling.tiles[0]);
+        let (length, tile) = (buffers.tiling.padded[0], buffers.tiling.tiles[0]);
         let pairs = params.n_y.div_ceil(2) * params.n_planes;
         self.pass(shader, Some((length, tile)), &named, params, pairs.div_ceil(word(tile)), line_cost(length, tile))
     }
 
     fn along_y(&mut self, shader: &'static Shader, slab: usize, planes: usize) -> Pass {
-        let workspace = self.workspace;
+        let buffers = self.buffers;
         let params = self.slab_params(slab);
-        let named = [("twiddles", &workspace.twiddles[1]), ("spectrum", &workspace.spectrum)];
-        let (length, tile) = (workspace.tiling.padded[1], workspace.tiling.tiles[1]);
+        let named = [("twiddles", &buffers.twiddles[1]), ("spectrum", &buffers.spectrum)];
+        let (length, tile) = (buffers.tiling.padded[1], buffers.tiling.tiles[1]);
         let groups = params.n_kx.div_ceil(word(tile)) * word(planes);
         self.pass(shader, Some((length, tile)), &named, params, groups, line_cost(length, tile))
     }
 
     fn multiply_z(&mut self, slab: usize) -> Pass {
-        let workspace = self.workspace;
+        let buffers = self.buffers;
         let params = self.slab_params(slab);
         let named = [
-            ("twiddles", &workspace.twiddles[2]),
-            ("folded_y", &workspace.folded[0]),
-            ("folded_z", &workspace.folded[1]),
+            ("twiddles", &buffers.twiddles[2]),
+            ("folded_y", &buffers.folded[0]),
+            ("folded_z", &buffers.folded[1]),
             ("kernel", &self.kernel.slabs[slab]),
-            ("spectrum", &workspace.spectrum),
+            ("spectrum", &buffers.spectrum),
         ];
-        let (length, tile) = (workspace.tiling.padded[2], workspace.tiling.tiles[2]);
+        let (length, tile) = (buffers.tiling.padded[2], buffers.tiling.tiles[2]);
         let groups = params.n_kx.div_ceil(word(tile)) * params.padded_y;
         self.pass(&shader::MULTIPLY_Z, Some((length, tile)), &named, params, groups, 2.0 * line_cost(length, tile))
     }
@@ -175,12 +175,12 @@ impl Maker<'_> {
     }
 
     fn slab_params(&self, slab: usize) -> ConvolutionParams {
-        let slab = &self.workspace.tiling.slabs[slab];
+        let slab = &self.buffers.tiling.slabs[slab];
         ConvolutionParams { first_kx: word(slab.start), n_kx: word(slab.len()), ..self.block_params() }
     }
 
     fn block_params(&self) -> ConvolutionParams {
-        let tiling = &self.workspace.tiling;
+        let tiling = &self.buffers.tiling;
         let [core_x, core_y, core_z] = self.kernel.core_half_width.map(word);
         ConvolutionParams {
             n_x: word(tiling.plane_shape[0]),
@@ -202,7 +202,7 @@ fn word(n: usize) -> u32 {
     u32::try_from(n).expect("what one binding holds is counted in 32 bits")
 }
 
-/// Work of one group that transforms `tile` lines, in points times stages of radix 2.
+/// Cost of one group that transforms `tile` lines, in points times stages of radix 2.
 fn line_cost(length: usize, tile: usize) -> f64 {
     (length * tile) as f64 * f64::from(length.ilog2() + 1)
 }

@@ -1,22 +1,22 @@
-//! How much work is handed to the device at a time.
+//! How much work a device does in a second, and how much it is therefore given at a time.
 
 use std::time::Duration;
 
 use super::constants::EMISSION_WORK;
 
-/// What a batch aims at: short enough to cancel and for a driver's watchdog [s].
+/// Intended duration of a batch: short enough for cancellation and for a driver's watchdog [s].
 const BATCH_SECONDS: f64 = 0.04;
-/// Cycles of one batch.
+/// Most cycles of one batch.
 const MAX_CYCLES: u32 = 256;
-/// Lanes of a dispatch: a few workgroups.
+/// Fewest lanes of a dispatch: a few workgroups.
 const MIN_LANES: u32 = 128;
 /// Most bytes of the tally on the device.
 const MAX_TALLY_BYTES: u64 = 1 << 30;
-/// Most emissions of a launch: they are counted in one word.
+/// Most emissions of a launch, which are counted in one word.
 const MAX_ITEMS: u64 = 1 << 31;
-/// Steps per second that are expected of a device before its first batch: rather too few.
-const FIRST_RATE_HARDWARE: f64 = 2e8;
-const FIRST_RATE_SOFTWARE: f64 = 1e6;
+/// Steps per second assumed before the first batch of a device. They are lower than real ones, so that it is short.
+const FIRST_STEPS_PER_S_HARDWARE: f64 = 2e8;
+const FIRST_STEPS_PER_S_SOFTWARE: f64 = 1e6;
 
 /// Bounds of a launch.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,9 +34,9 @@ pub(super) struct Quota {
 }
 
 impl Quota {
-    /// What suits a device.
+    /// Bounds that suit a device.
     ///
-    /// * `binding_bytes` – of which [`super::QUEUE_BYTES`] are taken for each place of a queue
+    /// * `binding_bytes` – largest binding; each place of a queue takes [`super::QUEUE_BYTES`] of it
     pub(super) fn of_device(is_software: bool, binding_bytes: u64) -> Self {
         let wanted: u32 = if is_software { 1 << 15 } else { 1 << 21 };
         let fitting = u32::try_from(binding_bytes / super::QUEUE_BYTES).unwrap_or(u32::MAX);
@@ -49,17 +49,16 @@ impl Quota {
         }
     }
 
-    /// Steps that one lane of each stage does in a cycle, at most.
+    /// Most steps that one lane of each stage does in a cycle.
     fn work_per_lane(&self) -> u32 {
         EMISSION_WORK + self.charged_steps + self.photon_steps
     }
 }
 
-/// How fast a device is, and what it is therefore given.
+/// Steps that a device does in a second, measured on its last batches.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Pace {
-    /// Steps done per second in earlier batches.
-    rate: f64,
+pub(super) struct Throughput {
+    steps_per_s: f64,
 }
 
 /// What one batch does.
@@ -70,34 +69,36 @@ pub(super) struct Batch {
     pub(super) lanes: u32,
 }
 
-impl Pace {
+impl Throughput {
     pub(super) fn new(is_software: bool) -> Self {
-        Self { rate: if is_software { FIRST_RATE_SOFTWARE } else { FIRST_RATE_HARDWARE } }
+        Self { steps_per_s: if is_software { FIRST_STEPS_PER_S_SOFTWARE } else { FIRST_STEPS_PER_S_HARDWARE } }
     }
 
     /// The next batch.
     ///
-    /// * `last` – what the one before did
+    /// * `last` – the batch before
     /// * `particles` – those on their way
     /// * `is_emitting` – whether there are decays left to emit
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, which is meant")]
     pub(super) fn next(&self, last: Batch, particles: u32, is_emitting: bool, quota: &Quota) -> Batch {
-        let work = self.rate * BATCH_SECONDS;
+        let work = self.steps_per_s * BATCH_SECONDS;
         let per_lane = f64::from(quota.work_per_lane());
         let lanes = ((work / per_lane) as u32).clamp(MIN_LANES, (quota.capacity / 4).max(MIN_LANES));
-        // What particles set free comes on top of them.
+        // The particles that they set free are added to them.
         let moving = if is_emitting { lanes } else { particles.saturating_mul(2).clamp(1, lanes) };
         let cycles = (work / (f64::from(moving) * per_lane)) as u32;
-        // Cycles with little to do take time too, which the rate does not tell.
+        // Cycles with little to do take time too, which the throughput does not show.
         Batch { cycles: cycles.clamp(1, MAX_CYCLES.min(2 * last.cycles)), lanes }
     }
 
-    /// Learns from a batch that did so much work. Little work says nothing.
+    /// Learns from a batch. A batch with little work says nothing.
+    ///
+    /// * `work` – steps that it did
     pub(super) fn learn(&mut self, work: u32, elapsed: Duration) {
         let seconds = elapsed.as_secs_f64().max(1e-6);
         let measured = f64::from(work) / seconds;
-        if seconds > 0.2 * BATCH_SECONDS || measured > self.rate {
-            self.rate = measured.clamp(self.rate / 4.0, self.rate * 4.0);
+        if seconds > 0.2 * BATCH_SECONDS || measured > self.steps_per_s {
+            self.steps_per_s = measured.clamp(self.steps_per_s / 4.0, self.steps_per_s * 4.0);
         }
     }
 }
@@ -109,13 +110,13 @@ mod tests {
     #[test]
     fn a_batch_grows_with_the_device_and_stays_short() {
         let quota = Quota::of_device(false, 1 << 31);
-        let mut pace = Pace::new(true);
+        let mut throughput = Throughput::new(true);
         let mut batch = Batch { cycles: 1, lanes: 0 };
         for steps_per_second in [1e5, 1e8, 1e12] {
             for _ in 0..20 {
-                batch = pace.next(batch, 0, true, &quota);
+                batch = throughput.next(batch, 0, true, &quota);
                 let work = batch.cycles * batch.lanes * quota.work_per_lane();
-                pace.learn(work, Duration::from_secs_f64(f64::from(work) / steps_per_second));
+                throughput.learn(work, Duration::from_secs_f64(f64::from(work) / steps_per_second));
             }
             let seconds = f64::from(batch.cycles * batch.lanes * quota.work_per_lane()) / steps_per_second;
             assert!(
@@ -128,9 +129,9 @@ mod tests {
     }
 
     #[test]
-    fn little_work_says_nothing_of_the_rate() {
-        let mut pace = Pace::new(true);
-        pace.learn(10, Duration::from_millis(1));
-        assert_eq!(pace, Pace::new(true));
+    fn little_work_says_nothing() {
+        let mut throughput = Throughput::new(true);
+        throughput.learn(10, Duration::from_millis(1));
+        assert_eq!(throughput, Throughput::new(true));
     }
 }

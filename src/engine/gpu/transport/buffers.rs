@@ -2,17 +2,19 @@
 
 use super::constants::MAX_LAUNCH_BITS;
 use super::device_scene::DeviceScene;
-use super::pace::Batch;
+use super::throughput::Batch;
 use super::{QUEUE_BYTES, TransportStages};
 use crate::engine::gpu::context::{Context, Pipeline};
 use crate::engine::gpu::shader::{TransportCounters, TransportParams};
 
 /// Words of the accounts of a group: emitted, deposited, escaped, scored, two each.
 pub(super) const ACCOUNT_WORDS: usize = 8;
+/// Words of a group in all: its accounts, and its rejection loops that reached their bound.
+pub(super) const GROUP_WORDS: usize = ACCOUNT_WORDS + 1;
 
 /// The buffers of a call, bound to the stages.
 #[derive(Debug)]
-pub(super) struct Workspace {
+pub(super) struct TransportBuffers {
     params: wgpu::Buffer,
     pub(super) tally: wgpu::Buffer,
     pub(super) counters: wgpu::Buffer,
@@ -22,13 +24,13 @@ pub(super) struct Workspace {
     photon: wgpu::BindGroup,
 }
 
-impl Workspace {
+impl TransportBuffers {
     /// * `launch_bits` – groups of a launch, as a power of two
     pub(super) fn new(context: &Context, stages: &TransportStages, scene: &DeviceScene, launch_bits: u32) -> Self {
         let words = scene.params.words().len();
         let params = context.buffer("params", words, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
         let tally = context.storage("tally", (scene.params.n_voxels as usize * 2) << launch_bits);
-        let counters = context.storage("counters", TransportCounters::WORDS + (ACCOUNT_WORDS << MAX_LAUNCH_BITS));
+        let counters = context.storage("counters", TransportCounters::WORDS + (GROUP_WORDS << MAX_LAUNCH_BITS));
         let queue_words = QUEUE_BYTES / 4 * u64::from(stages.quota.capacity);
         let queues = context.storage("queues", usize::try_from(queue_words).expect("what one binding holds"));
         let buffers = [
@@ -59,7 +61,7 @@ impl Workspace {
         self.clear_parts(context, &[(&self.tally, None), (&self.counters, None)]);
     }
 
-    /// Sets all counters to zero, but for the accounts.
+    /// Sets all counters to zero, except the accounts.
     pub(super) fn restart(&self, context: &Context) {
         self.clear_parts(context, &[(&self.counters, Some(4 * TransportCounters::WORDS as u64))]);
     }
