@@ -34,6 +34,7 @@ pub mod bench;
 pub mod cli;
 pub mod constants;
 pub mod demo;
+pub mod digest;
 pub mod domain;
 pub mod dosimetry;
 pub(crate) mod embedded;

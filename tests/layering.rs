@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 /// Rooms from the lowest to the highest, and the rooms below that each may import.
 const ROOMS: &[(&str, &[&str])] = &[
     ("constants", &[]),
+    ("digest", &[]),
     ("embedded", &[]),
     ("math", &[]),
-    ("domain", &["constants", "embedded", "math"]),
-    ("physics", &["constants", "embedded", "math", "domain"]),
-    ("formats", &["domain", "physics"]),
+    ("domain", &["constants", "digest", "embedded", "math"]),
+    ("physics", &["constants", "digest", "embedded", "math", "domain"]),
+    ("dosimetry", &["constants", "domain"]),
+    ("formats", &["digest", "domain", "physics", "dosimetry"]),
     ("plan", &["constants", "math", "domain", "physics"]),
     ("prepare", &["constants", "math", "domain", "physics", "plan"]),
     ("engine", &["constants", "math", "domain", "physics", "plan", "prepare"]),
-    ("method", &["constants", "domain", "physics", "plan", "prepare", "engine"]),
-    ("dosimetry", &["constants", "domain"]),
+    ("method", &["constants", "digest", "domain", "physics", "plan", "prepare", "engine"]),
     ("jobs", &["domain", "engine", "method", "plan"]),
     ("api", &["domain", "physics", "formats", "plan", "engine", "method", "jobs"]),
     ("demo", &["constants", "domain", "formats", "engine", "dosimetry", "api"]),
@@ -54,6 +55,7 @@ const CRATES: &[(&str, &[&str])] =
 /// Rooms without asynchronous code: it ends in `jobs`.
 const SYNCHRONOUS: &[&str] = &[
     "constants",
+    "digest",
     "embedded",
     "math",
     "domain",

@@ -14,8 +14,8 @@ mod write;
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::digest::Digest;
 use crate::domain::grid::Affine;
 use crate::domain::{HistoryRun, SceneAccount};
 
@@ -36,7 +36,7 @@ struct Header {
 /// Passes on what is written, and its digest.
 struct Hashing<W> {
     inner: W,
-    digest: Sha256,
+    digest: Digest,
 }
 
 impl<W: Write> Write for Hashing<W> {
@@ -131,7 +131,9 @@ mod tests {
 
     /// The bytes with a digest that fits them.
     fn signed(body: &[u8]) -> Vec<u8> {
-        [body, &Sha256::digest(body)].concat()
+        let mut digest = Digest::new();
+        digest.update(body);
+        [body, &digest.bytes()].concat()
     }
 
     fn refused(bytes: &[u8]) -> String {

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use flate2::read::ZlibDecoder;
-use sha2::{Digest, Sha256};
 
 use super::{Hashing, Header, MAGIC};
+use crate::digest::Digest;
 use crate::domain::tally::groups;
 use crate::domain::{ActivityUnit, DensityMap, Invalid, TallyRecord, TimeIntegratedActivity, Volume, VoxelGrid};
 use crate::domain::{GroupTally, Tally};
@@ -83,9 +83,10 @@ fn check_digest(input: &mut (impl Read + Seek)) -> Result<u64, Invalid> {
         return Err(Invalid::new("is no tally of dosegrid"));
     }
     let body_bytes = total - DIGEST_BYTES;
-    let mut hashing = Hashing { inner: io::sink(), digest: Sha256::new_with_prefix(magic) };
+    let mut hashing = Hashing { inner: io::sink(), digest: Digest::new() };
+    hashing.digest.update(magic);
     io::copy(&mut input.by_ref().take(body_bytes - magic.len() as u64), &mut hashing).map_err(unreadable)?;
-    if bytes::<32>(input)? != *hashing.digest.finalize() {
+    if bytes::<32>(input)? != hashing.digest.bytes() {
         return Err(Invalid::new("is truncated or damaged: its digest is not that of its content"));
     }
     input.rewind().map_err(unreadable)?;

@@ -3,9 +3,9 @@
 use std::io::{self, Write};
 
 use flate2::{Compression, write::ZlibEncoder};
-use sha2::{Digest, Sha256};
 
 use super::{Hashing, Header, MAGIC};
+use crate::digest::Digest;
 use crate::domain::TallyRecord;
 
 /// Writes a record.
@@ -13,7 +13,7 @@ use crate::domain::TallyRecord;
 /// # Errors
 /// What the output says.
 pub fn write(output: &mut impl Write, record: &TallyRecord) -> io::Result<()> {
-    let mut output = Hashing { inner: output, digest: Sha256::new() };
+    let mut output = Hashing { inner: output, digest: Digest::new() };
     let grid = record.activity.decays().grid();
     let header = serde_json::to_vec(&Header {
         scene: record.scene.clone(),
@@ -41,7 +41,7 @@ pub fn write(output: &mut impl Write, record: &TallyRecord) -> io::Result<()> {
     }
     encoder.finish()?;
     let Hashing { inner, digest } = output;
-    inner.write_all(&digest.finalize())
+    inner.write_all(&digest.bytes())
 }
 
 /// Encodes many values at once: an encoder called value by value is slow.

@@ -1,8 +1,7 @@
 //! What a run leaves besides its dose: the digest of its scene, and a tally that others can be added to.
 
-use sha2::{Digest, Sha256};
-
 use super::medium::Phantom;
+use crate::digest::Digest;
 use crate::domain::Tally;
 use crate::domain::{
     DoseRequest, EmissionAccount, HistoryRun, Invalid, MonteCarloOptions, Particle, SceneAccount, Source,
@@ -55,7 +54,7 @@ fn emission_account(source: &Source) -> EmissionAccount {
 
 /// Of the account and of the maps that it summarises.
 fn digest(request: &DoseRequest, phantom: &Phantom, account: &SceneAccount) -> String {
-    let mut digest = Sha256::new();
+    let mut digest = Digest::new();
     let mut part = |bytes: &[u8]| {
         digest.update((bytes.len() as u64).to_le_bytes());
         digest.update(bytes);
@@ -74,7 +73,7 @@ fn digest(request: &DoseRequest, phantom: &Phantom, account: &SceneAccount) -> S
         map.as_slice().chunks(1 << 16).for_each(|chunk| part(bytemuck::cast_slice(&to_little_endian(chunk))));
     }
     part(&phantom.of_voxel);
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.hex()
 }
 
 fn to_little_endian(values: &[f32]) -> Vec<[u8; 4]> {
