@@ -1,6 +1,5 @@
 //! `dosegrid bench`.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -9,7 +8,7 @@ use super::stdout;
 use crate::bench::{self, ConvolutionSpeed, TransportSpeed};
 use crate::domain::{Checks, DeviceKind, DeviceSelector, DoseError, Source};
 use crate::engine::Device;
-use crate::formats::atomic::write_file;
+use crate::formats::json::write;
 use crate::physics::nuclide;
 use crate::validate::layered;
 
@@ -61,6 +60,5 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         "version": env!("CARGO_PKG_VERSION"), "commit": env!("DOSEGRID_COMMIT"), "device": info,
         "threads": rayon::current_num_threads(), "convolution": convolution, "transport": transport,
     });
-    write_file(&path, |file| writeln!(file, "{figures:#}"))
-        .map_err(|error| DoseError::Io(format!("cannot write {}: {error}", path.display())))
+    write(&path, &figures).map_err(|error| DoseError::Io(format!("cannot write {}: {error}", path.display())))
 }

@@ -10,7 +10,7 @@ use super::{Cli, Command, compute, stdout};
 use crate::demo::{Case, CaseFiles, LoopbackServer, figure, uptake};
 use crate::domain::{Checks, DeviceInfo, DeviceKind, DeviceSelector, DoseError, Invalid, Provenance};
 use crate::engine::{Device, list_devices};
-use crate::formats::{atomic::write_file, nifti};
+use crate::formats::{atomic::write_bytes, nifti};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -165,6 +165,5 @@ fn draw(case: &Case, outputs: &Outputs) -> Result<(), DoseError> {
     let json = fs::read(&outputs.result).map_err(|error| unreadable("result", &error))?;
     let provenance: Provenance = serde_json::from_slice(&json).map_err(|error| unreadable("result", &error))?;
     let png = figure(case, &dose, &provenance)?;
-    write_file(&outputs.picture, |output| std::io::Write::write_all(output, &png))
-        .map_err(|error| DoseError::Io(format!("picture: cannot be written: {error}")))
+    write_bytes(&outputs.picture, &png).map_err(|error| DoseError::Io(format!("picture: cannot be written: {error}")))
 }

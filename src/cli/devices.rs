@@ -1,5 +1,6 @@
 //! `dosegrid devices`.
 
+use super::stdout;
 use crate::domain::{DeviceInfo, DeviceKind, DoseError};
 use crate::engine::list_devices;
 
@@ -13,11 +14,10 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let devices = list_devices();
     if args.json {
-        println!("{:#}", serde_json::json!({ "devices": devices }));
+        stdout::print_json(&serde_json::json!({ "devices": devices }))
     } else {
-        print!("{}", table(&devices));
+        stdout::print(&table(&devices))
     }
-    Ok(())
 }
 
 /// One line a device, columns aligned.

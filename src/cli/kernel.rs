@@ -1,13 +1,13 @@
 //! `dosegrid kernel`.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::path::PathBuf;
 
 use super::daughters::WhichDaughters;
+use super::stdout;
 use crate::domain::grid::check_spacing;
 use crate::domain::{Checks, Control, DoseError, Invalid, KernelMedium, Source};
-use crate::formats::emissions;
+use crate::formats::{atomic::check_place, emissions, s_values};
 use crate::physics::kernel::{KernelSpec, VoxelKernel, density_g_cm3, voxel_kernel};
 use crate::physics::{chain, nuclide};
 
@@ -50,19 +50,26 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     };
     let to_stdout = args.output.as_os_str() == "-";
     let write_error = |error: io::Error| DoseError::Io(format!("cannot write {}: {error}", args.output.display()));
-    let mut file: Box<dyn Write> =
-        if to_stdout { Box::new(io::stdout()) } else { Box::new(File::create(&args.output).map_err(write_error)?) };
+    if !to_stdout {
+        check_place(&args.output).map_err(write_error)?;
+    }
     let spec = KernelSpec::new(&source, medium, spacing_mm.map(|mm| mm / 10.0), [radius; 3])
         .map_err(|invalid| DoseError::invalid("emissions", invalid.0))?;
     let kernel = voxel_kernel(&spec, &Control::detached())?;
-    write_csv(&kernel, &mut file).map_err(write_error)?;
+    let s_gy = kernel.s_values_gy();
     let summary = summary(&kernel, &source, medium, spacing_mm);
+    let written = if to_stdout {
+        s_values::encode(&mut BufWriter::new(io::stdout()), &s_gy)
+    } else {
+        s_values::write(&args.output, &s_gy)
+    };
+    written.map_err(write_error)?;
     if to_stdout {
         eprint!("{summary}");
+        Ok(())
     } else {
-        print!("{summary}");
+        stdout::print(&summary)
     }
-    Ok(())
 }
 
 /// What decays; none if a fault was recorded.
@@ -100,16 +107,6 @@ fn parse_radius(text: &str) -> Result<usize, Invalid> {
         Ok(radius) if radius <= MAX_RADIUS_VOXELS => Ok(radius),
         _ => Err(Invalid::new(format!("must be a whole number from 0 to {MAX_RADIUS_VOXELS}, got `{text}`"))),
     }
-}
-
-/// One row an offset, `k` fastest; every digit that tells two values apart.
-fn write_csv(kernel: &VoxelKernel, file: &mut dyn Write) -> io::Result<()> {
-    let mut file = BufWriter::new(file);
-    writeln!(file, "i,j,k,s_gy_per_decay")?;
-    for ((i, j, k), s_gy) in kernel.s_values_gy().indexed_iter() {
-        writeln!(file, "{i},{j},{k},{s_gy:e}")?;
-    }
-    file.flush()
 }
 
 fn summary(kernel: &VoxelKernel, source: &Source, medium: KernelMedium, [dx, dy, dz]: [f64; 3]) -> String {

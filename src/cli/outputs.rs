@@ -1,7 +1,7 @@
 //! From a result to files and a summary.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -11,10 +11,9 @@ use super::summary::summary;
 use crate::domain::{
     Checks, DensityMap, DoseError, DoseResult, LabelMap, Provenance, TimeIntegratedActivity, Volume, grid::Affine,
 };
-use crate::dosimetry::organs::{OrganInputs, write_csv};
+use crate::dosimetry::organs::OrganInputs;
 use crate::dosimetry::{DoseDistribution, OrganDose, organ_doses};
-use crate::formats::atomic::write_file;
-use crate::formats::{label_names, nifti, tally};
+use crate::formats::{json, label_names, nifti, organ_table, tally};
 
 /// Where results go, and the regions whose dose is asked for.
 #[derive(Debug, clap::Args)]
@@ -186,26 +185,19 @@ pub(super) fn write(args: &OutputArgs, from: &MadeFrom, result: &DoseResult) -> 
         named("weighted-output", nifti::write(path, weighted, "dosegrid: biologically weighted dose [Gy (RBE)]"))?;
     }
     if let (Some(path), Some(record)) = (&args.tally_output, &result.tally) {
-        named("tally-output", write_file(path, |output| tally::write(output, record)))?;
+        named("tally-output", tally::write(path, record))?;
     }
     if let (Some(path), Some(organs)) = (&args.organs_output, &organs) {
-        named("organs-output", write_file(path, |output| write_csv(output, organs)))?;
+        named("organs-output", organ_table::write(path, organs))?;
     }
     if let Some(path) = &args.json {
-        named("json", write_json(path, &file))?;
+        named("json", json::write(path, &file))?;
     }
     if args.quiet { Ok(()) } else { stdout::print(&summary(&file)) }
 }
 
 fn named(flag: &str, written: io::Result<()>) -> Result<(), DoseError> {
     written.map_err(|error| DoseError::Io(format!("{flag}: cannot be written: {error}")))
-}
-
-fn write_json(path: &Path, file: &ResultFile) -> io::Result<()> {
-    write_file(path, |output| {
-        serde_json::to_writer_pretty(&mut *output, file)?;
-        output.write_all(b"\n")
-    })
 }
 
 fn result_file<'a>(from: &MadeFrom, result: &'a DoseResult, organs: Option<&'a [OrganDose]>) -> ResultFile<'a> {

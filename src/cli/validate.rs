@@ -1,7 +1,7 @@
 //! `dosegrid validate`.
 
 use std::fs;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::stdout;
 use crate::domain::{Checks, Control, DeviceSelector, DoseError, Invalid};
 use crate::engine::Device;
-use crate::formats::atomic::write_file;
+use crate::formats::{atomic::write_bytes, json};
 use crate::validate::report::Report;
 use crate::validate::{CHECKS, Check, Effort, Outcome, Rig};
 
@@ -60,9 +60,9 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let outcomes = make(&chosen, &mut rig, args.quiet);
     let report = Report { device: info, effort, began, took: start.elapsed(), outcomes };
 
-    write(&output, report.html().as_bytes())?;
+    written(&output, write_bytes(&output, report.html().as_bytes()))?;
     if let Some(path) = &args.json {
-        write(path, format!("{:#}\n", report.json()).as_bytes())?;
+        written(path, json::write(path, &report.json()))?;
     }
     stdout::print(&format!("{}\n{}\nreport: {}\n", report.table(), report.summary(), output.display()))?;
     verdict(&report)
@@ -136,9 +136,8 @@ fn bar(checks: usize) -> ProgressBar {
     bar
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), DoseError> {
-    write_file(path, |file| file.write_all(bytes))
-        .map_err(|error| DoseError::Io(format!("cannot write {}: {error}", path.display())))
+fn written(path: &Path, result: io::Result<()>) -> Result<(), DoseError> {
+    result.map_err(|error| DoseError::Io(format!("cannot write {}: {error}", path.display())))
 }
 
 #[cfg(test)]

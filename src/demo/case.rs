@@ -1,11 +1,11 @@
 //! The case of the demonstration: what a caller would have, as files.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Phantom, Region, Spect, uptake};
 use crate::domain::{Invalid, Volume};
-use crate::formats::{atomic::write_file, nifti};
+use crate::formats::{label_names, nifti};
 
 /// Time-integrated activity, CT and organs of the phantom, on one grid.
 #[derive(Clone, Debug)]
@@ -60,11 +60,8 @@ impl Case {
         nifti::write(&files.activity, &self.activity, "dosegrid demo: time-integrated activity [Bq s]")?;
         nifti::write(&files.ct, &self.ct, "dosegrid demo: CT [HU]")?;
         nifti::write(&files.labels, &self.labels.map(|&label| f32::from(label)), "dosegrid demo: labels")?;
-        write_file(&files.label_names, |output| {
-            writeln!(output, "label,name")?;
-            let inside = Region::ALL.into_iter().filter(|region| *region != Region::Outside);
-            inside.into_iter().try_for_each(|region| writeln!(output, "{},{}", region.label(), region.name()))
-        })?;
+        let inside = Region::ALL.into_iter().filter(|region| *region != Region::Outside);
+        label_names::write(&files.label_names, inside.map(|region| (region.label().into(), region.name())))?;
         Ok(files)
     }
 }

@@ -1,7 +1,6 @@
 //! The organ table.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 
 use serde::Serialize;
 
@@ -108,40 +107,6 @@ fn organ_dose(inputs: &OrganInputs, label: u16, indices: &[usize]) -> OrganDose 
     }
 }
 
-/// Writes the table as CSV, one row an organ. The header is the list of fields of [`OrganDose`]; a figure that does not exist is left empty.
-///
-/// # Errors
-/// What the output says.
-pub fn write_csv(output: &mut impl Write, organs: &[OrganDose]) -> io::Result<()> {
-    let mut table = csv::Writer::from_writer(output);
-    if organs.is_empty() {
-        table.write_record(COLUMNS)?;
-    }
-    for organ in organs {
-        table.serialize(organ)?;
-    }
-    table.flush()
-}
-
-/// The header of a table without rows.
-const COLUMNS: [&str; 15] = [
-    "label",
-    "name",
-    "voxels",
-    "mass_g",
-    "mean_gy",
-    "min_gy",
-    "max_gy",
-    "d95_gy",
-    "d50_gy",
-    "d2_gy",
-    "mean_by_mass_gy",
-    "volume_cm3",
-    "decays",
-    "voxels_without_dose",
-    "mean_sigma_gy",
-];
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -185,19 +150,5 @@ mod tests {
         assert_eq!((organs[1].voxels, organs[1].voxels_without_dose, organs[1].mean_gy), (2, 1, Some(4.0)));
         assert_eq!((organs[2].voxels_without_dose, organs[2].mean_gy, organs[2].mean_by_mass_gy), (1, None, None));
         assert_eq!(table(None)[1].mean_gy, Some(2.0));
-    }
-
-    #[test]
-    fn the_table_has_the_columns_of_its_fields() {
-        let mut text = Vec::new();
-        write_csv(&mut text, &table(Some(0.05))).expect("memory");
-        let text = String::from_utf8(text).expect("text");
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], COLUMNS.join(","));
-        assert!(lines[1].starts_with("1,liver,2,3.0"), "{text}");
-        assert!(lines[3].starts_with("3,label_3,1,0.0") && lines[3].contains(",,,,"), "{text}");
-        let mut empty = Vec::new();
-        write_csv(&mut empty, &[]).expect("memory");
-        assert_eq!(String::from_utf8(empty).expect("text").trim_end(), COLUMNS.join(","));
     }
 }

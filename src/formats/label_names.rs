@@ -1,8 +1,10 @@
 //! Names of labels: CSV of `label,name`.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::Path;
 
+use super::atomic::write_file;
 use super::rows::read_rows;
 use crate::domain::Invalid;
 
@@ -26,4 +28,15 @@ pub fn read(path: &Path) -> Result<BTreeMap<u16, String>, Invalid> {
         }
     }
     Ok(names)
+}
+
+/// Writes names of labels, with a header.
+///
+/// # Errors
+/// What the file system says.
+pub fn write<'a>(path: &Path, names: impl IntoIterator<Item = (u16, &'a str)>) -> io::Result<()> {
+    write_file(path, |file| {
+        writeln!(file, "label,name")?;
+        names.into_iter().try_for_each(|(label, name)| writeln!(file, "{label},{name}"))
+    })
 }

@@ -3,8 +3,11 @@
 pub mod atomic;
 pub mod emissions;
 pub mod hu_curve;
+pub mod json;
 pub mod label_names;
 pub mod materials;
 pub mod nifti;
+pub mod organ_table;
 mod rows;
+pub mod s_values;
 pub mod tally;

@@ -1,7 +1,6 @@
 //! The spectrum of a nuclide as a picture, or as a page with the same picture in it.
 
 use std::fmt::{Display, Write as _};
-use std::io::Write as _;
 use std::path::Path;
 
 use plotters::coord::Shift;
@@ -13,7 +12,7 @@ use super::spectrum::{Curve, Spectrum, Sticks};
 use crate::demo::picture::canvas::{Canvas, OVERSAMPLING};
 use crate::demo::picture::text::font;
 use crate::domain::{DoseError, Invalid, Nuclide};
-use crate::formats::atomic::write_file;
+use crate::formats::atomic::write_bytes;
 use crate::validate::plot::escaped;
 
 /// Width and height in pixels of the finished picture.
@@ -61,7 +60,7 @@ pub(super) fn write(nuclide: &'static Nuclide, path: &Path, format: Format) -> R
         Format::Html => html(nuclide)?.into_bytes(),
     };
     let failed = |error| DoseError::invalid("plot", format!("{} cannot be written: {error}", path.display()));
-    write_file(path, |file| file.write_all(&bytes)).map_err(failed)
+    write_bytes(path, &bytes).map_err(failed)
 }
 
 fn png(nuclide: &Nuclide) -> Result<Vec<u8>, DoseError> {

@@ -1,7 +1,6 @@
 //! Writing.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
@@ -31,7 +30,7 @@ pub fn write(path: &Path, volume: &Volume<f32>, description: &str) -> io::Result
 }
 
 /// No time and no name go into the gzip header: the same volume gives the same bytes.
-fn write_gzip(file: &mut BufWriter<File>, header: &[u8], volume: &Volume<f32>) -> io::Result<()> {
+fn write_gzip(file: &mut impl Write, header: &[u8], volume: &Volume<f32>) -> io::Result<()> {
     let mut encoder = GzBuilder::new().mtime(0).write(file, Compression::default());
     write_plain(&mut encoder, header, volume)?;
     encoder.finish().map(drop)

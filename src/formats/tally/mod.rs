@@ -20,7 +20,7 @@ use crate::domain::grid::Affine;
 use crate::domain::{HistoryRun, SceneAccount};
 
 pub use read::{decode, read};
-pub use write::write;
+pub use write::{encode, write};
 
 const MAGIC: &[u8; 17] = b"dosegrid tally 1\n";
 
@@ -125,7 +125,7 @@ mod tests {
 
     fn encoded(record: &TallyRecord) -> Vec<u8> {
         let mut bytes = Vec::new();
-        write(&mut bytes, record).expect("memory takes all");
+        encode(&mut bytes, record).expect("memory takes all");
         bytes
     }
 

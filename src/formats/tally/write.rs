@@ -1,18 +1,28 @@
 //! Writing.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use flate2::{Compression, write::ZlibEncoder};
 
 use super::{Hashing, Header, MAGIC};
 use crate::digest::Digest;
 use crate::domain::TallyRecord;
+use crate::formats::atomic::write_file;
 
-/// Writes a record.
+/// Writes a record to a file.
+///
+/// # Errors
+/// What the file system says.
+pub fn write(path: &Path, record: &TallyRecord) -> io::Result<()> {
+    write_file(path, |file| encode(file, record))
+}
+
+/// Writes the bytes of a record.
 ///
 /// # Errors
 /// What the output says.
-pub fn write(output: &mut impl Write, record: &TallyRecord) -> io::Result<()> {
+pub fn encode(output: &mut impl Write, record: &TallyRecord) -> io::Result<()> {
     let mut output = Hashing { inner: output, digest: Digest::new() };
     let grid = record.activity.decays().grid();
     let header = serde_json::to_vec(&Header {
