@@ -47,4 +47,5 @@ pub mod method;
 pub mod physics;
 pub mod plan;
 pub mod prepare;
+pub mod report;
 pub mod validate;

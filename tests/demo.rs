@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use dosegrid::demo::picture::SIZE;
 use dosegrid::demo::{Case, Phantom, Region, Spect, uptake};
 use dosegrid::domain::Provenance;
 use dosegrid::formats::nifti;
 use dosegrid::physics::tissue::DensityCurve;
+use dosegrid::report::dose_picture::SIZE;
 
 /// How far the volume of labelled voxels may be off. A flat face falls into a layer of voxels that is labelled whole or not at all: the medial faces
 /// of the kidneys, 14 cm² at x = ±3 cm, leave 0.125 cm, 1.2 % of their volume; the round rest of a boundary adds as much by chance.

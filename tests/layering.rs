@@ -14,16 +14,29 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("physics", &["constants", "digest", "embedded", "math", "domain"]),
     ("dosimetry", &["constants", "domain"]),
     ("formats", &["digest", "domain", "physics", "dosimetry"]),
+    ("report", &["domain", "dosimetry"]),
     ("plan", &["constants", "math", "domain", "physics"]),
     ("prepare", &["constants", "math", "domain", "physics", "plan"]),
     ("engine", &["constants", "math", "domain", "physics", "plan", "prepare"]),
     ("method", &["constants", "digest", "domain", "physics", "plan", "prepare", "engine"]),
     ("jobs", &["domain", "engine", "method", "plan"]),
     ("api", &["domain", "physics", "formats", "plan", "engine", "method", "jobs"]),
-    ("demo", &["constants", "domain", "formats", "engine", "dosimetry", "api"]),
+    ("demo", &["constants", "domain", "formats", "report", "engine", "dosimetry", "api"]),
     (
         "validate",
-        &["constants", "embedded", "math", "domain", "physics", "formats", "plan", "prepare", "engine", "method"],
+        &[
+            "constants",
+            "embedded",
+            "math",
+            "domain",
+            "physics",
+            "formats",
+            "report",
+            "plan",
+            "prepare",
+            "engine",
+            "method",
+        ],
     ),
     ("kernel_library", &["constants", "math", "domain", "physics", "prepare", "engine"]),
     ("bench", &["domain", "physics", "plan", "prepare", "engine", "validate"]),
@@ -35,6 +48,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "domain",
             "physics",
             "formats",
+            "report",
             "plan",
             "engine",
             "method",
@@ -49,8 +63,12 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that only some files may name, by the start of their path below `src/`.
-const CRATES: &[(&str, &[&str])] =
-    &[("tonic", &["api/", "api.rs"]), ("prost", &["api/", "api.rs"]), ("wgpu", &["engine/gpu/"])];
+const CRATES: &[(&str, &[&str])] = &[
+    ("tonic", &["api/", "api.rs"]),
+    ("prost", &["api/", "api.rs"]),
+    ("wgpu", &["engine/gpu/"]),
+    ("plotters", &["report/"]),
+];
 
 /// Rooms without asynchronous code: it ends in `jobs`.
 const SYNCHRONOUS: &[&str] = &[
@@ -61,6 +79,7 @@ const SYNCHRONOUS: &[&str] = &[
     "domain",
     "physics",
     "formats",
+    "report",
     "plan",
     "prepare",
     "engine",

@@ -3,9 +3,10 @@
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 
 use super::stdout;
 use crate::domain::{Checks, Control, DeviceSelector, DoseError, Invalid};
@@ -54,18 +55,23 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut device = Device::open(selector)?;
     let info = device.info();
     let effort = Effort::of(info.kind, args.thorough);
-    let (began, start) = (SystemTime::now(), Instant::now());
+    let (began, start) = (now(), Instant::now());
     let control = Control::detached();
     let mut rig = Rig { device: &mut device, effort, control: &control };
     let outcomes = make(&chosen, &mut rig, args.quiet);
     let report = Report { device: info, effort, began, took: start.elapsed(), outcomes };
 
-    written(&output, write_bytes(&output, report.html().as_bytes()))?;
+    written(&output, write_bytes(&output, report.html()?.as_bytes()))?;
     if let Some(path) = &args.json {
         written(path, json::write(path, &report.json()))?;
     }
     stdout::print(&format!("{}\n{}\nreport: {}\n", report.table(), report.summary(), output.display()))?;
     verdict(&report)
+}
+
+/// The time to the second.
+fn now() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
 }
 
 /// That a check failed is an error, and with it the exit status.
@@ -160,13 +166,13 @@ mod tests {
     fn a_failed_check_is_an_error_that_names_it() {
         let device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there").info();
         let outcome = |faults: usize| {
-            let findings = Findings { rows: vec![Row::none_of("faults", faults)], plots: vec![] };
+            let findings = Findings { rows: vec![Row::none_of("faults", faults)], figures: vec![] };
             Outcome { check: &CHECKS[0], findings: Ok(findings), took: Duration::ZERO }
         };
         let report = |outcomes| Report {
             device: device.clone(),
             effort: Effort::Standard,
-            began: SystemTime::now(),
+            began: now(),
             took: Duration::ZERO,
             outcomes,
         };

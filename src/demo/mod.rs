@@ -10,7 +10,6 @@ pub mod case;
 pub mod figure;
 pub mod loopback;
 pub mod phantom;
-pub mod picture;
 pub mod region;
 pub mod spect;
 pub mod uptake;

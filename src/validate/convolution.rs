@@ -8,13 +8,13 @@ use rayon::prelude::*;
 
 use super::Check;
 use super::findings::{Findings, Row};
-use super::plot::{Plot, Series};
 use super::rig::Rig;
 use super::statistics::Estimate;
 use crate::domain::{DoseError, KernelMedium, Volume, VoxelGrid};
 use crate::physics::kernel::{KernelSpec, VoxelKernel, voxel_kernel};
 use crate::physics::nuclide;
 use crate::plan::ConvolutionPlan;
+use crate::report::{Axis, Figure, Series};
 
 pub(super) const CHECK: Check = Check {
     name: "convolution",
@@ -67,10 +67,10 @@ fn hot_in_cold(grid: &Arc<VoxelGrid>) -> Volume<f32> {
 
 fn compare(cases: &[(&str, [Option<f64>; 7])]) -> Findings {
     let mut findings = Findings::default();
-    let mut plot = Plot::new("Relative error by decade", "decades under the maximum", "rms relative error");
-    plot.is_log = true;
-    let limit = RMS_BY_DECADE.iter().enumerate().map(|(decade, limit)| [decade as f64, *limit, 0.0]);
-    plot.series.push(Series::line("tolerance", limit.collect()));
+    let axes = [Axis::linear("decades under the maximum"), Axis::logarithmic("rms relative error")];
+    let mut figure = Figure::new("Relative error by decade", axes);
+    let limit = RMS_BY_DECADE.iter().enumerate().map(|(decade, limit)| [decade as f64, *limit]);
+    figure.series.push(Series::line("tolerance", limit));
     for (name, rms) in cases {
         let seen: Vec<(usize, f64)> =
             rms.iter().enumerate().filter_map(|(decade, rms)| Some((decade, (*rms)?))).collect();
@@ -79,9 +79,9 @@ fn compare(cases: &[(&str, [Option<f64>; 7])]) -> Findings {
             Row::new(quantity, Estimate::exact(rms), 0.0, RMS_BY_DECADE[decade])
         }));
         let points = seen.iter().filter(|(_, rms)| *rms > 0.0).map(|&(decade, rms)| [decade as f64, rms, 0.0]);
-        plot.series.push(Series::points(name, points.collect()));
+        figure.series.push(Series::points(*name, points));
     }
-    findings.plots.push(plot);
+    findings.figures.push(figure);
     findings
 }
 

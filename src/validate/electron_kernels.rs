@@ -3,11 +3,11 @@
 use super::Check;
 use super::findings::{Findings, Row};
 use super::golden;
-use super::plot::{Plot, Series};
 use super::point_kernel::{PointKernel, Shells, radius_of_part};
 use super::rig::Rig;
 use super::statistics::Estimate;
 use crate::domain::{DoseError, Particle};
+use crate::report::{Axis, Band, Figure, Series};
 
 pub(super) const CHECK: Check = Check {
     name: "electron-kernels",
@@ -79,7 +79,7 @@ fn compare(kernels: &[Shells]) -> Findings {
             TOTAL_TOLERANCE,
         ));
         findings.rows.push(worst_shell(shells));
-        findings.plots.extend(plots(shells));
+        findings.figures.extend(figures(shells));
     }
     findings
 }
@@ -106,23 +106,26 @@ fn worst_shell(shells: &Shells) -> Row {
     Row::worst(rows).expect("there are shells")
 }
 
-fn plots(shells: &Shells) -> [Plot; 2] {
+fn figures(shells: &Shells) -> [Figure; 2] {
+    let radius_axis = || Axis::linear("radius [cm]");
     let radius = |shell: usize| shell as f64 * shells.spacing_cm;
     let numbers = 0..shells.reference_mev.len();
-    let mut kernel = Plot::new(&format!("{}: energy by distance", shells.name), "radius [cm]", "MeV per cm");
-    let reference = numbers.clone().map(|n| [radius(n), shells.reference_mev[n] / shells.spacing_cm, 0.0]);
+    let title = format!("{}: energy by distance", shells.name);
+    let mut kernel = Figure::new(title, [radius_axis(), Axis::linear("MeV per cm")]);
+    let reference = numbers.clone().map(|n| [radius(n), shells.reference_mev[n] / shells.spacing_cm]);
     let found = numbers.clone().map(|n| {
         let Estimate { mean, sigma } = shells.found.mean(n).scaled(1.0 / shells.spacing_cm);
         [radius(n), mean, sigma]
     });
-    kernel.series = vec![Series::line("EGSnrc", reference.collect()), Series::points("this device", found.collect())];
-    let mut difference = Plot::new(&format!("{}: difference", shells.name), "radius [cm]", "% of the peak");
-    difference.band = Some([-100.0 * PEAK_TOLERANCE, 100.0 * PEAK_TOLERANCE]);
+    kernel.series = vec![Series::line("EGSnrc", reference), Series::points("this device", found)];
+    let title = format!("{}: difference", shells.name);
+    let mut difference = Figure::new(title, [radius_axis(), Axis::linear("% of the peak")]);
+    difference.bands.push(Band::Tolerance([-100.0 * PEAK_TOLERANCE, 100.0 * PEAK_TOLERANCE]));
     let points = numbers.map(|n| {
         let Estimate { mean, sigma } = of_peak(shells, n).scaled(100.0);
         [radius(n), mean, sigma]
     });
-    difference.series = vec![Series::points("this device less EGSnrc", points.collect())];
+    difference.series = vec![Series::points("this device less EGSnrc", points)];
     [kernel, difference]
 }
 

@@ -3,11 +3,11 @@
 use super::Check;
 use super::findings::{Findings, Row};
 use super::phantom::{Phantom, line};
-use super::plot::{Plot, Series};
 use super::rig::Rig;
 use super::statistics::{Binned, Estimate};
 use crate::domain::{DoseError, Particle};
 use crate::prepare::transport::Boundary;
+use crate::report::{Axis, Band, Figure, Series};
 
 pub(super) const CHECK: Check = Check {
     name: "fano",
@@ -106,14 +106,15 @@ fn density_of_voxel(voxel: usize) -> usize {
 
 fn compare(doses: &[Doses]) -> Findings {
     let mut findings = Findings::default();
-    let mut plot = Plot::new("Dose by density, relative to the mean", "density [g/cm³]", "relative dose");
-    plot.band = Some([1.0 - TOLERANCE, 1.0 + TOLERANCE]);
+    let axes = [Axis::linear("density [g/cm³]"), Axis::linear("relative dose")];
+    let mut figure = Figure::new("Dose by density, relative to the mean", axes);
+    figure.bands.push(Band::Tolerance([1.0 - TOLERANCE, 1.0 + TOLERANCE]));
     for Doses { name, of_density } in doses {
         for (density, &dose) in DENSITIES.iter().zip(of_density) {
             findings.rows.push(Row::new(format!("{name}, dose at {density} g/cm³ over mean"), dose, 1.0, TOLERANCE));
         }
         let points = DENSITIES.iter().zip(of_density).map(|(&density, dose)| [density.into(), dose.mean, dose.sigma]);
-        plot.series.push(Series::points(name, points.collect()));
+        figure.series.push(Series::points(name, points));
     }
     for (density, &g_cm3) in DENSITIES.iter().enumerate() {
         let all: Vec<Estimate> = doses.iter().map(|doses| doses.of_density[density]).collect();
@@ -124,7 +125,7 @@ fn compare(doses: &[Doses]) -> Findings {
             TOLERANCE,
         ));
     }
-    findings.plots.push(plot);
+    findings.figures.push(figure);
     findings
 }
 

@@ -1,9 +1,9 @@
-//! What a check finds: quantities with what was expected of them, and plots.
+//! What a check finds: quantities with what was expected of them, and figures.
 
 use serde::Serialize;
 
-use super::plot::Plot;
 use super::statistics::Estimate;
+use crate::report::Figure;
 
 /// Standard deviations that a quantity with a tolerance may be off beyond it.
 const SIGMAS: f64 = 3.0;
@@ -75,8 +75,8 @@ impl Row {
 pub struct Findings {
     /// Every quantity.
     pub rows: Vec<Row>,
-    /// Pictures of it.
-    pub plots: Vec<Plot>,
+    /// Figures of it.
+    pub figures: Vec<Figure>,
 }
 
 impl Findings {
@@ -110,6 +110,6 @@ mod tests {
         assert!(!Findings::default().passes());
         let rows = vec![Row::none_of("bytes that differ", 0), Row::none_of("others", 1)];
         assert!(rows[0].passes() && !rows[1].passes());
-        assert!(!Findings { rows, plots: vec![] }.passes());
+        assert!(!Findings { rows, figures: vec![] }.passes());
     }
 }

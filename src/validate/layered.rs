@@ -4,12 +4,12 @@ use super::Check;
 use super::findings::{Findings, Row};
 use super::golden::{self, Layered};
 use super::phantom::Phantom;
-use super::plot::{Plot, Series};
 use super::rig::Rig;
 use super::statistics::{Binned, Estimate};
 use crate::constants::GY_PER_MEV_PER_G;
 use crate::domain::DoseError;
 use crate::physics::material;
+use crate::report::{Axis, Band, Figure, Series};
 
 pub(super) const CHECK: Check = Check {
     name: "layered-phantom",
@@ -122,7 +122,7 @@ fn compare(doses: &[Doses]) -> Findings {
             let ratio = found.over(mean_dose(&doses.reference, region));
             Row::new(format!("{}, mean dose of {name} over reference", doses.name), ratio, 1.0, REGION_TOLERANCE)
         }));
-        findings.plots.extend(plots(doses));
+        findings.figures.extend(figures(doses));
     }
     findings
 }
@@ -152,25 +152,27 @@ fn mean_dose(reference: &Layered, region: impl Fn(usize) -> bool) -> Estimate {
 }
 
 /// Along the axis through the middle of the source.
-fn plots(doses: &Doses) -> [Plot; 2] {
+fn figures(doses: &Doses) -> [Figure; 2] {
+    let depth_axis = || Axis::linear("depth [mm]");
     let middle = EDGE / 2;
     let voxel = |z: usize| (z * EDGE + middle) * EDGE + middle;
     let depth_mm = |z: usize| (z as f64 + 0.5) * EDGE_MM;
     let reached = || (0..EDGE).filter(|&z| doses.reference.dose_gy[voxel(z)] > 0.0);
-    let mut depth = Plot::new(&format!("{}: dose along the axis", doses.name), "depth [mm]", "Gy per decay");
-    depth.is_log = true;
-    depth.shades = vec![("lung".into(), [42.0, 66.0]), ("bone".into(), [78.0, 90.0])];
-    let reference = reached().map(|z| [depth_mm(z), doses.reference.dose_gy[voxel(z)], 0.0]).collect();
-    let found = reached().map(|z| [depth_mm(z), doses.voxels[voxel(z)].mean, doses.voxels[voxel(z)].sigma]).collect();
+    let title = format!("{}: dose along the axis", doses.name);
+    let mut depth = Figure::new(title, [depth_axis(), Axis::logarithmic("Gy per decay")]);
+    depth.bands = vec![Band::Stretch("lung".into(), [42.0, 66.0]), Band::Stretch("bone".into(), [78.0, 90.0])];
+    let reference = reached().map(|z| [depth_mm(z), doses.reference.dose_gy[voxel(z)]]);
+    let found = reached().map(|z| [depth_mm(z), doses.voxels[voxel(z)].mean, doses.voxels[voxel(z)].sigma]);
     depth.series = vec![Series::line("EGSnrc", reference), Series::points("this device", found)];
     let is_hot = is_hot(&doses.reference);
-    let mut difference = Plot::new(&format!("{}: difference", doses.name), "depth [mm]", "% of the voxel");
-    difference.band = Some([-100.0 * VOXEL_TOLERANCE, 100.0 * VOXEL_TOLERANCE]);
+    let title = format!("{}: difference", doses.name);
+    let mut difference = Figure::new(title, [depth_axis(), Axis::linear("% of the voxel")]);
+    difference.bands.push(Band::Tolerance([-100.0 * VOXEL_TOLERANCE, 100.0 * VOXEL_TOLERANCE]));
     let points = reached().filter(|&z| is_hot(voxel(z))).map(|z| {
         let Estimate { mean, sigma } = ratio(doses, voxel(z));
         [depth_mm(z), 100.0 * (mean - 1.0), 100.0 * sigma]
     });
-    difference.series = vec![Series::points("this device less EGSnrc, where above 5 %", points.collect())];
+    difference.series = vec![Series::points("this device less EGSnrc, where above 5 %", points)];
     [depth, difference]
 }
 

@@ -10,9 +10,9 @@ pub mod fano;
 pub mod findings;
 mod golden;
 pub mod layered;
+mod page;
 pub mod phantom;
 mod photon_kernels;
-pub mod plot;
 mod point_kernel;
 mod reciprocity;
 mod repeatability;
@@ -100,6 +100,6 @@ mod tests {
         let failed = |findings| Outcome { check: &CHECKS[0], findings, took: Duration::ZERO };
         assert!(!failed(Err(DoseError::DeviceLost("gone".into()))).passes());
         assert!(!failed(Ok(Findings::default())).passes());
-        assert!(failed(Ok(Findings { rows: vec![Row::none_of("faults", 0)], plots: vec![] })).passes());
+        assert!(failed(Ok(Findings { rows: vec![Row::none_of("faults", 0)], figures: vec![] })).passes());
     }
 }

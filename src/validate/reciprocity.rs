@@ -89,7 +89,7 @@ fn compare(pairs: &[(&str, Estimate, Estimate)]) -> Findings {
     let row = |&(name, to_b, to_a): &(&str, Estimate, Estimate)| {
         Row::statistical(format!("{name}, dose to B from A over dose to A from B"), to_b.over(to_a), 1.0, 0.0)
     };
-    Findings { rows: pairs.iter().map(row).collect(), plots: vec![] }
+    Findings { rows: pairs.iter().map(row).collect(), figures: vec![] }
 }
 
 #[cfg(test)]

@@ -64,7 +64,7 @@ fn compare(first: &Tally, same: &[(&str, Tally)], other_seed: &Tally) -> Finding
         tolerance: 0.01 * reached as f64,
         ..Row::none_of(format!("of {reached} figures, those equal with another seed"), equal)
     };
-    Findings { rows: same.chain([lucky]).collect(), plots: vec![] }
+    Findings { rows: same.chain([lucky]).collect(), figures: vec![] }
 }
 
 /// How many numbers of two tallies differ.

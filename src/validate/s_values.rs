@@ -4,12 +4,12 @@ use super::Check;
 use super::findings::{Findings, Row};
 use super::golden::{self, SValue};
 use super::phantom::Phantom;
-use super::plot::{Plot, Series};
 use super::rig::Rig;
 use super::statistics::{Binned, Estimate};
 use crate::constants::GY_PER_MEV_PER_G;
 use crate::domain::{DoseError, KernelMedium, Source};
 use crate::physics::kernel::{KernelSpec, voxel_kernel};
+use crate::report::{Axis, Band, Figure, Series};
 
 pub(super) const CHECK: Check = Check {
     name: "s-values",
@@ -48,7 +48,7 @@ fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
     let mut findings = Findings::default();
     for (name, histories) in CASES {
         let (transported, convolved) = (by_transport(rig, name, histories)?, by_kernel(rig, name)?);
-        findings.plots.push(plot(name, &transported, &convolved));
+        findings.figures.push(figure(name, &transported, &convolved));
         for comparison in [transported, convolved] {
             findings.rows.extend(compare(&comparison));
         }
@@ -123,8 +123,9 @@ fn compare(comparison: &Comparison) -> Vec<Row> {
     near.chain(worst.map(|row| Row { quantity: format!("{} (worst of the others)", row.quantity), ..row })).collect()
 }
 
-fn plot(nuclide: &str, transported: &Comparison, convolved: &Comparison) -> Plot {
-    let mut plot = Plot::new(&format!("{nuclide}: S values less EGSnrc"), "distance [voxels]", "%");
+fn figure(nuclide: &str, transported: &Comparison, convolved: &Comparison) -> Figure {
+    let axes = [Axis::linear("distance [voxels]"), Axis::linear("%")];
+    let mut figure = Figure::new(format!("{nuclide}: S values less EGSnrc"), axes);
     let own = transported.table.iter().map(|row| row.s_gy).fold(0.0, f64::max);
     let points = |comparison: &Comparison| {
         let compared = comparison.table.iter().zip(&comparison.found_gy).filter(|(row, _)| row.s_gy > FAINT * own);
@@ -133,12 +134,12 @@ fn plot(nuclide: &str, transported: &Comparison, convolved: &Comparison) -> Plot
             let distance = ((row.i * row.i + row.j * row.j + row.k * row.k) as f64).sqrt();
             [distance, 100.0 * (ratio.mean - 1.0), 100.0 * ratio.sigma]
         };
-        compared.map(point).collect()
+        compared.map(point).collect::<Vec<_>>()
     };
-    plot.band = Some([-100.0 * OTHER, 100.0 * OTHER]);
-    plot.series =
+    figure.bands.push(Band::Tolerance([-100.0 * OTHER, 100.0 * OTHER]));
+    figure.series =
         vec![Series::points("Monte Carlo", points(transported)), Series::points("kernel method", points(convolved))];
-    plot
+    figure
 }
 
 #[cfg(test)]

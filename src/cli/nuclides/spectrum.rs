@@ -11,7 +11,7 @@ const WEAKEST: f64 = 1e-7;
 pub(super) struct Curve {
     pub(super) name: &'static str,
     /// Energy [MeV] and particles per decay and MeV.
-    pub(super) points: Vec<(f64, f64)>,
+    pub(super) points: Vec<[f64; 2]>,
 }
 
 /// Lines of one kind.
@@ -45,12 +45,12 @@ impl Spectrum {
 }
 
 /// Middles of the bins of a continuum, and its end.
-fn points(nuclide: &Nuclide, particle: Particle) -> Vec<(f64, f64)> {
+fn points(nuclide: &Nuclide, particle: Particle) -> Vec<[f64; 2]> {
     let bins = emissions(nuclide).emissions().iter();
     let bins = bins.filter(|bin| bin.particle == particle && bin.high_mev > bin.low_mev);
-    let mut points: Vec<(f64, f64)> =
-        bins.clone().map(|bin| (bin.mean_mev(), bin.yield_per_decay / (bin.high_mev - bin.low_mev))).collect();
-    points.extend(bins.clone().next_back().map(|bin| (bin.high_mev, 0.0)));
+    let mut points: Vec<[f64; 2]> =
+        bins.clone().map(|bin| [bin.mean_mev(), bin.yield_per_decay / (bin.high_mev - bin.low_mev)]).collect();
+    points.extend(bins.clone().next_back().map(|bin| [bin.high_mev, 0.0]));
     points
 }
 
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn the_area_under_a_curve_is_the_number_of_particles() {
         let [curve] = &Spectrum::of(named("Y-90").expect("known")).curves[..] else { panic!("one kind") };
-        let area: f64 = curve.points.windows(2).map(|p| (p[1].0 - p[0].0) * p[0].1.midpoint(p[1].1)).sum();
+        let area: f64 = curve.points.windows(2).map(|p| (p[1][0] - p[0][0]) * p[0][1].midpoint(p[1][1])).sum();
         assert!((area - 1.0).abs() < 2e-3, "{area}");
     }
 }
