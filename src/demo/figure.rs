@@ -5,7 +5,8 @@ use crate::domain::{DoseError, Provenance, Volume};
 use crate::dosimetry::DoseDistribution;
 use crate::report::{DoseCurve, DosePicture, Mark};
 
-/// What the axial section (at its z) and the coronal one (at its y) pass through: both kidneys, spleen, spine and tumours [cm].
+/// A point in both sections [cm]: the axial one is cut at its z, the coronal one at its y. Together they show both
+/// kidneys, the spleen, the spine and the tumours.
 const SECTIONS_AT_CM: [f64; 3] = [0.0, 4.7, 35.3];
 
 /// Dose-volume histograms: name, regions that are taken together, and how the curve is drawn.
@@ -18,7 +19,7 @@ const SHOWN: [(&str, &[Region], Mark); 6] = [
     ("vertebral metastasis", &[Region::VertebralMetastasis], Mark::Dashes),
 ];
 
-/// A picture of a dose in the phantom as the bytes of a PNG.
+/// The picture of a dose in the phantom, as the bytes of a PNG.
 ///
 /// * `dose` – on the grid of the case [Gy]
 ///
@@ -34,11 +35,13 @@ pub fn figure(case: &Case, dose: &Volume<f32>, provenance: &Provenance) -> Resul
     let Provenance { device, method, density_correction, nuclide, version, commit, .. } = provenance;
     let correction = density_correction.as_deref().map(|name| format!(", {name}")).unwrap_or_default();
     let subtitle = format!(
-        "{nuclide} · method {method}{correction} · computed on {}: {} ({}) · {nx} × {ny} × {nz} voxels of {dx:.2} × {dy:.2} × {dz:.2} mm",
+        "{nuclide} · method {method}{correction} · computed on {}: {} ({}) · \
+         {nx} × {ny} × {nz} voxels of {dx:.2} × {dy:.2} × {dz:.2} mm",
         device.id, device.name, device.backend
     );
     let caption = format!(
-        "dosegrid {version} ({commit}) · stylised adult of ORNL/TM-8381, activity as a SPECT of 10 mm resolution shows it · not a patient, not for clinical use"
+        "dosegrid {version} ({commit}) · stylised adult of ORNL/TM-8381, activity as a SPECT of 10 mm resolution \
+         shows it · not a patient, not for clinical use"
     );
     DosePicture {
         ct: &case.ct,
@@ -52,7 +55,7 @@ pub fn figure(case: &Case, dose: &Volume<f32>, provenance: &Provenance) -> Resul
     .png()
 }
 
-/// None if the regions have no voxel, as on a coarse grid.
+/// The histogram of some regions together; none if they have no voxel, as on a coarse grid.
 fn curve(case: &Case, dose: &Volume<f32>, name: &str, parts: &[Region], mark: Mark) -> Option<DoseCurve> {
     let is_part = |label: u8| parts.iter().any(|region| region.label() == label);
     let inside = case.labels.as_slice().iter().zip(dose.as_slice()).filter(|(label, _)| is_part(**label));
