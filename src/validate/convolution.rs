@@ -19,13 +19,15 @@ use crate::report::{Axis, Figure, Series};
 pub(super) const CHECK: Check = Check {
     name: "convolution",
     title: "Kernel convolution against a direct sum",
-    meaning: "The kernel method convolves by Fourier transforms in single precision. Here its energy in each voxel is compared with the plain sum over all pairs \
-        of voxels in double precision, by how far a voxel lies under the maximum: rounding shows where the dose is faint.",
-    tolerance: "Root mean square of 1e-5 of the voxel's own value down to five decades under the maximum, 1e-4 at six: this program's design target.",
+    meaning: "The kernel method convolves by Fourier transforms in single precision. Here the energy in each voxel \
+        is compared with the plain sum over all pairs of voxels in double precision. Voxels are grouped by how far \
+        they lie below the maximum, because rounding errors show where the dose is low.",
+    tolerance: "A root mean square of 1e-5 of the voxel's own value down to five decades below the maximum, and 1e-4 \
+        at six: the design target of this program.",
     measure,
 };
 
-/// Largest root mean square of the relative error, by decade under the maximum.
+/// Largest root mean square of the relative error, by decade below the maximum.
 pub const RMS_BY_DECADE: [f64; 7] = [1e-5, 1e-5, 1e-5, 1e-5, 1e-5, 1e-5, 1e-4];
 
 /// Nuclide, shape and spacing [mm].
@@ -51,7 +53,7 @@ fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
     Ok(compare(&cases.into_iter().collect::<Result<Vec<_>, DoseError>>()?))
 }
 
-/// A hot block in noise a million times fainter.
+/// A hot block in noise that is a million times weaker.
 fn hot_in_cold(grid: &Arc<VoxelGrid>) -> Volume<f32> {
     let mut random: ChaCha8Rng = rand_chacha::rand_core::SeedableRng::seed_from_u64(17);
     let noise = Uniform::new(0.0f32, 1e3).expect("a range");
@@ -85,7 +87,8 @@ fn compare(cases: &[(&str, [Option<f64>; 7])]) -> Findings {
     findings
 }
 
-/// Root mean square of the relative error of the voxels in each decade under the maximum; none for a decade without a voxel.
+/// Root mean square of the relative error of the voxels in each decade below the maximum; none for a decade without a
+/// voxel.
 pub fn rms_by_decade(found: &[f32], expected: &[f64]) -> [Option<f64>; 7] {
     let most = expected.iter().copied().fold(0.0, f64::max);
     let mut sums = [(0.0, 0usize); 7];
@@ -100,7 +103,7 @@ pub fn rms_by_decade(found: &[f32], expected: &[f64]) -> [Option<f64>; 7] {
     sums.map(|(sum, count)| (count > 0).then(|| (sum / count as f64).sqrt()))
 }
 
-/// Energy in each voxel [MeV], x fastest. Costs one multiplication for each pair of voxels within the kernel's reach.
+/// Energy in each voxel [MeV], x fastest, by one multiplication for each pair of voxels within reach of the kernel.
 pub fn convolve_directly(kernel: &VoxelKernel, source: &Volume<f32>) -> Vec<f64> {
     let shape = source.grid().shape();
     let [nx, ny, nz] = shape;

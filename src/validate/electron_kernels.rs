@@ -12,10 +12,12 @@ use crate::report::{Axis, Band, Figure, Series};
 pub(super) const CHECK: Check = Check {
     name: "electron-kernels",
     title: "Electron point kernels in water",
-    meaning: "Electrons of one energy start in one voxel of water; the energy absorbed at each distance is compared with EGSnrc's kernel, integrated over the same \
-        voxels. Stopping power decides the scale, multiple scattering and straggling the shape.",
-    tolerance: "1 % of the radii that hold 50 and 90 % of the energy, 2 % of the kernel's peak at any distance up to 0.85 of the CSDA range: twice what EGSnrc \
-        and PENELOPE differ by. Beyond, EGSnrc's own straggling is not to be relied on.",
+    meaning: "Electrons of one energy start in one voxel of water. The energy absorbed at each distance is compared \
+        with the kernel of EGSnrc, integrated over the same voxels. The stopping power sets the scale; multiple \
+        scattering and straggling set the shape.",
+    tolerance: "1 % of the radii that hold 50 and 90 % of the energy, and 2 % of the peak of the kernel at any \
+        distance up to 0.85 of the CSDA range: twice the difference between EGSnrc and PENELOPE. Beyond that, the \
+        straggling of EGSnrc itself is not reliable.",
     measure,
 };
 
@@ -23,7 +25,7 @@ const RADIUS_TOLERANCE: f64 = 0.01;
 const PEAK_TOLERANCE: f64 = 0.02;
 /// Tolerance of the energy in all shells.
 const TOTAL_TOLERANCE: f64 = 0.005;
-/// Part of the CSDA range up to which shells are compared.
+/// Fraction of the CSDA range up to which shells are compared.
 const COMPARED_RANGE: f64 = 0.85;
 /// Radius of the outermost shell, in CSDA ranges: the tables go to 1.3.
 const OUTERMOST: f64 = 1.25;
@@ -84,7 +86,7 @@ fn compare(kernels: &[Shells]) -> Findings {
     findings
 }
 
-/// Difference of a shell from the reference, relative to the reference's peak.
+/// Difference of a shell from the reference, relative to the peak of the reference.
 fn of_peak(shells: &Shells, shell: usize) -> Estimate {
     let peak = shells.reference_mev.iter().copied().fold(0.0, f64::max);
     let found = shells.found.mean(shell);
@@ -94,7 +96,7 @@ fn of_peak(shells: &Shells, shell: usize) -> Estimate {
     }
 }
 
-/// The shell that is farthest off for its uncertainty.
+/// The shell that is closest to failing, or fails by most.
 fn worst_shell(shells: &Shells) -> Row {
     let last = shells.reference_mev.len() as f64 - 0.5;
     let compared = |shell: &usize| *shell as f64 <= COMPARED_RANGE / OUTERMOST * last;
@@ -134,7 +136,7 @@ mod tests {
     use super::super::point_kernel::tests::shells;
     use super::*;
 
-    /// Something like an electron's kernel, to 1.25 of its range.
+    /// A shape like that of the kernel of an electron, to 1.25 of its range.
     fn reference() -> Vec<f64> {
         (0..=HALF_WIDTH).map(|n| 1.0 / (1.0 + ((n as f64 - 14.0) / 1.5).exp())).collect()
     }

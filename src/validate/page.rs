@@ -27,7 +27,7 @@ struct Section {
     tolerance: &'static str,
     verdict: &'static str,
     time: String,
-    /// Why it could not be made.
+    /// Why it could not run.
     error: Option<String>,
     /// SVG elements.
     figures: Vec<String>,

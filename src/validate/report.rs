@@ -1,4 +1,4 @@
-//! What came of all checks: for a person as a table and as a page, for a program as JSON.
+//! The report of all checks: a table and a page for people, JSON for programs.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use super::findings::Row;
 use super::{Effort, Outcome, page};
 use crate::domain::{DeviceInfo, DoseError};
 
-/// All checks of one device.
+/// The outcomes of all checks of one device.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// What was checked.
+    /// The device.
     pub device: DeviceInfo,
     /// How many histories were run.
     pub effort: Effort,
@@ -21,12 +21,12 @@ pub struct Report {
     pub began: Timestamp,
     /// How long it took.
     pub took: Duration,
-    /// What came of each check.
+    /// The outcome of each check.
     pub outcomes: Vec<Outcome>,
 }
 
 impl Report {
-    /// Whether every check was made and passed.
+    /// Whether every check ran and passed.
     pub fn passes(&self) -> bool {
         !self.outcomes.is_empty() && self.outcomes.iter().all(Outcome::passes)
     }
@@ -51,7 +51,7 @@ impl Report {
                 outcome.took.as_secs_f64()
             ));
             match &outcome.findings {
-                Err(error) => line(format!("      could not be made: {error}")),
+                Err(error) => line(format!("      could not run: {error}")),
                 Ok(findings) => {
                     let [found, expected, allowed] = ["found", "expected", "allowed ±"];
                     line(format!("      {:width$}  {found:>11}  {expected:>9}  {allowed:>10}", "quantity"));
@@ -66,7 +66,7 @@ impl Report {
         text
     }
 
-    /// One line on the whole.
+    /// The result in one line.
     pub fn summary(&self) -> String {
         let passed = self.outcomes.iter().filter(|outcome| outcome.passes()).count();
         let DeviceInfo { id, name, backend, driver, .. } = &self.device;
@@ -79,7 +79,7 @@ impl Report {
         )
     }
 
-    /// For a program.
+    /// The report as JSON.
     pub fn json(&self) -> Value {
         let row = |row: &Row| {
             json!({
@@ -102,7 +102,7 @@ impl Report {
         })
     }
 
-    /// A page that needs no other file.
+    /// The report as a page that needs no other file.
     ///
     /// # Errors
     /// If a figure cannot be drawn.

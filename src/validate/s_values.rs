@@ -14,23 +14,23 @@ use crate::report::{Axis, Band, Figure, Series};
 pub(super) const CHECK: Check = Check {
     name: "s-values",
     title: "Voxel S values of Lu-177, Y-90 and I-131",
-    meaning: "The dose to a voxel of 3 mm per decay in itself, in its neighbour and in voxels up to five away, in water, by both methods, compared with EGSnrc. It \
-        puts spectra, electrons and photons together.",
-    tolerance: "0.5 % for the voxel itself, 1 % for its first neighbours, 2 % for all others above 1e-4 of the voxel itself, plus three standard deviations of \
-        both: this program's design target.",
+    meaning: "The dose to a voxel of 3 mm per decay in itself, in its neighbour and in voxels up to five away, in \
+        water, by both methods, compared with EGSnrc. This tests spectra, electrons and photons together.",
+    tolerance: "0.5 % for the voxel itself, 1 % for its first neighbours, 2 % for all others above 1e-4 of the voxel \
+        itself, plus three standard deviations of both codes: the design target of this program.",
     measure,
 };
 
 const SELF: f64 = 0.005;
 const FIRST: f64 = 0.01;
 const OTHER: f64 = 0.02;
-/// S values of less than this part of that of the voxel itself are not compared.
+/// S values below this fraction of that of the voxel itself are not compared.
 const FAINT: f64 = 1e-4;
 /// Edge of the voxels [mm].
 const EDGE_MM: f64 = 3.0;
 /// Largest offset of the table.
 const LARGEST_OFFSET: usize = 5;
-/// Voxels on each side of the source: 12 cm of water scatter photons back.
+/// Voxels on each side of the source: 12 cm of water, which scatter photons back.
 const HALF_WIDTH: usize = 40;
 
 /// Nuclide and histories.
@@ -91,7 +91,7 @@ fn by_kernel(rig: &Rig, name: &str) -> Result<Comparison, DoseError> {
     Ok(Comparison { name: format!("{name}, kernel"), found_gy, table })
 }
 
-/// Voxels whose offset is this one but for signs and the order of the axes; the offset ascends.
+/// Number of voxels whose offset equals this one up to signs and the order of the axes. The offset must ascend.
 fn equivalent([i, j, k]: [usize; 3]) -> f64 {
     let orders = match (i == j, j == k) {
         (true, true) => 1,
