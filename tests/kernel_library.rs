@@ -6,7 +6,7 @@ mod every_nuclide;
 
 use dosegrid::constants::ELECTRON_REST_ENERGY_MEV;
 use dosegrid::domain::{Emission, EmissionSpectrum, KernelMedium, Particle};
-use dosegrid::kernel_library::{LibraryPlan, Maker, energies_mev};
+use dosegrid::kernel_library::{KernelRunner, LibraryPlan, energies_mev};
 use dosegrid::physics::kernel::library::{ChargedKernel, KernelLibrary, PhotonKernel, data_sha256};
 use dosegrid::physics::kernel::{library, radial_kernel};
 use dosegrid::physics::material;
@@ -18,9 +18,9 @@ const SEEN: f64 = 0.01;
 /// Standard deviations of the mean by which the two may differ; with the 7 degrees of freedom of eight seeds, by chance once in 200 times.
 const SIGMAS: f64 = 4.0;
 
-fn maker(medium: KernelMedium, seed: u64, histories: u64) -> Maker<'static> {
+fn maker(medium: KernelMedium, seed: u64, histories: u64) -> KernelRunner<'static> {
     let medium = material::find(medium.name()).expect("a medium is a material");
-    Maker::new(&LibraryPlan { medium, seed, histories }).expect("a good number")
+    KernelRunner::new(&LibraryPlan { medium, seed, histories }).expect("a good number")
 }
 
 /// Mean number of the bin, of what lies in bins: for bins by octave a kind of mean logarithm of the radius.

@@ -11,27 +11,28 @@ use crate::formats::{atomic::check_place, emissions, s_values};
 use crate::physics::kernel::{KernelSpec, VoxelKernel, density_g_cm3, voxel_kernel};
 use crate::physics::{chain, nuclide};
 
-/// Most offsets on each side: two million rows.
+/// Largest offset that can be asked for: two million rows.
 const MAX_RADIUS_VOXELS: usize = 127;
 
-// Fields are text, so that every fault is named at once.
+// Fields are text, so that one run reports every fault.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Radionuclide, such as Y-90 (required, but with --emissions)
+    /// Radionuclide, such as Y-90 (required without --emissions)
     #[arg(long, required_unless_present = "emissions")]
     nuclide: Option<String>,
-    /// Spectrum in place of what the nuclide emits, CSV of charge (-1, 0, 1), lower and upper energy in MeV, yield per decay
+    /// Spectrum to use in place of that of the nuclide, CSV with the columns charge (-1, 0, 1), lower and upper energy in
+    /// MeV, yield per decay
     #[arg(long, value_name = "FILE")]
     emissions: Option<PathBuf>,
-    /// What all is made of: water, soft_tissue, lung, compact_bone or cortical_bone, at its nominal density
+    /// Medium: water, soft_tissue, lung, compact_bone or cortical_bone, at its nominal density
     #[arg(long, value_name = "NAME", default_value = "water")]
     kernel_medium: String,
     #[command(flatten)]
     daughters: WhichDaughters,
-    /// Voxel edges in mm: one for cubes, or three separated by commas (x,y,z)
+    /// Voxel size in mm: one length for cubes, or three as x,y,z
     #[arg(long, allow_hyphen_values = true)]
     spacing: String,
-    /// Offsets to write on each axis: 0 to this
+    /// Largest offset to write along each axis
     #[arg(long, default_value = "5", allow_hyphen_values = true)]
     radius_voxels: String,
     /// CSV file to write; `-` for standard output
@@ -72,7 +73,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     }
 }
 
-/// What decays; none if a fault was recorded.
+/// The source; none if a fault was recorded.
 fn source(args: &Args, checks: &mut Checks) -> Option<Source> {
     let nuclide = match &args.nuclide {
         Some(name) => Some(checks.at("nuclide", nuclide::find(name))?),

@@ -11,13 +11,13 @@ use crate::physics::material;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Medium, by the name of its material: water, soft_tissue, lung, compact_bone, cortical_bone
+    /// Medium: water, soft_tissue, lung, compact_bone or cortical_bone
     #[arg(long, default_value = "water")]
     medium: String,
-    /// Histories of each kernel, a multiple of 32
+    /// Histories for each kernel, a multiple of 32
     #[arg(long, default_value = "64000", allow_hyphen_values = true)]
     histories: String,
-    /// Seed of all random numbers
+    /// Seed of the random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// File to write

@@ -1,4 +1,4 @@
-//! What a person sees of a result.
+//! The summary of a result that is printed.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::outputs::ResultFile;
 use crate::domain::{BiologicalWeighting, LeftOut, MemberAccount, MonteCarloAccount, Provenance, SourceAccount};
 use crate::dosimetry::OrganDose;
 
-/// A summary for a person.
+/// The summary of a result.
 pub(super) fn summary(file: &ResultFile) -> String {
     let Provenance {
         device,
@@ -20,7 +20,7 @@ pub(super) fn summary(file: &ResultFile) -> String {
         biological_weighting,
         ..
     } = file.provenance;
-    let part = |mev: f64| if energy.emitted_mev > 0.0 { 100.0 * mev / energy.emitted_mev } else { 0.0 };
+    let percent = |mev: f64| if energy.emitted_mev > 0.0 { 100.0 * mev / energy.emitted_mev } else { 0.0 };
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
         writeln!(text, "{name:<11}{value}").expect("a string takes all text");
@@ -35,8 +35,8 @@ pub(super) fn summary(file: &ResultFile) -> String {
         format!(
             "{:.4e} MeV emitted, {:.2} % deposited in the grid, {:.2} % escaped or not followed",
             energy.emitted_mev,
-            part(energy.deposited_mev),
-            part(energy.escaped_mev)
+            percent(energy.deposited_mev),
+            percent(energy.escaped_mev)
         ),
     );
     if energy.voxels_without_dose > 0 {
@@ -45,7 +45,7 @@ pub(super) fn summary(file: &ResultFile) -> String {
             format!(
                 "{} voxels below the minimum density, with {:.3} % of the energy",
                 energy.voxels_without_dose,
-                part(energy.without_dose_mev)
+                percent(energy.without_dose_mev)
             ),
         );
     }
@@ -67,7 +67,7 @@ pub(super) fn summary(file: &ResultFile) -> String {
     text
 }
 
-/// The daughters that decay in a map, and those that decay in none.
+/// The daughters that decay with the nuclide of a map, and those that are left out.
 fn decaying(source: &SourceAccount) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     if let [parent, daughters @ ..] = source.members.as_slice()
@@ -80,12 +80,12 @@ fn decaying(source: &SourceAccount) -> Vec<(&'static str, String)> {
     if !source.left_out.is_empty() {
         let half_life = |left: &LeftOut| format!("{} ({:.3e} h)", left.name, left.half_life_s / 3600.0);
         let names: Vec<String> = source.left_out.iter().map(half_life).collect();
-        lines.push(("left out", format!("{}: by half-life too long for equilibrium", names.join(", "))));
+        lines.push(("left out", format!("{}: half-life too long for equilibrium", names.join(", "))));
     }
     lines
 }
 
-/// How many histories, why no more, and what they reached.
+/// The number of histories, why they stopped, and their uncertainty.
 fn transport(account: &MonteCarloAccount) -> String {
     let MonteCarloAccount { histories, seed, stopped_by, relative_sigma, sigma_region, histories_per_s, .. } = account;
     let mut text = format!("{histories} histories, seed {seed}, stopped by {}", stopped_by.name());

@@ -15,32 +15,32 @@ use crate::formats::{atomic::write_bytes, json};
 use crate::validate::report::Report;
 use crate::validate::{CHECKS, Check, Effort, Outcome, Rig};
 
-/// Name of the report in a folder.
+/// File name of the report in a folder.
 const REPORT: &str = "report.html";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Device of this machine
+    /// Device to check
     #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
     device: String,
-    /// Ten times the histories, for a third of the statistical uncertainty
+    /// Run ten times as many histories, for a third of the statistical uncertainty
     #[arg(long)]
     thorough: bool,
-    /// Make only this check; may be given several times
+    /// Run only this check; may be given several times
     #[arg(long, value_name = "NAME")]
     check: Vec<String>,
-    /// HTML report to write, or the folder to write it to as report.html
+    /// HTML report to write, or a folder for report.html
     #[arg(long, value_name = "DIR|FILE.html", default_value = "dosegrid-validation.html")]
     output: PathBuf,
-    /// JSON file to write
+    /// Also write the results to this JSON file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// No progress
+    /// Print no progress
     #[arg(long)]
     quiet: bool,
 }
 
-/// Makes the checks and reports them. That one fails is an error.
+/// Runs the checks and reports them. A failed check is an error.
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let selector: Option<DeviceSelector> = checks.at("device", args.device.parse());
@@ -58,7 +58,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let (began, start) = (now(), Instant::now());
     let control = Control::detached();
     let mut rig = Rig { device: &mut device, effort, control: &control };
-    let outcomes = make(&chosen, &mut rig, args.quiet);
+    let outcomes = run_checks(&chosen, &mut rig, args.quiet);
     let report = Report { device: info, effort, began, took: start.elapsed(), outcomes };
 
     written(&output, write_bytes(&output, report.html()?.as_bytes()))?;
@@ -74,7 +74,7 @@ fn now() -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
 }
 
-/// That a check failed is an error, and with it the exit status.
+/// An error if a check failed, for the exit status.
 fn verdict(report: &Report) -> Result<(), DoseError> {
     if report.passes() {
         return Ok(());
@@ -87,12 +87,12 @@ fn verdict(report: &Report) -> Result<(), DoseError> {
 fn chosen(names: &[String]) -> Result<Vec<&'static Check>, Invalid> {
     let known: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
     if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        return Err(Invalid::new(format!("is not a check: `{name}`; known are {}", known.join(", "))));
+        return Err(Invalid::new(format!("`{name}` is not a check; the checks are {}", known.join(", "))));
     }
     Ok(CHECKS.iter().filter(|check| names.is_empty() || names.iter().any(|name| name == check.name)).collect())
 }
 
-/// Where the report goes: asked before minutes of work. A folder is made if it is not there.
+/// Path of the report, checked before minutes of work. A folder is created if needed.
 fn report_path(output: &Path) -> Result<PathBuf, Invalid> {
     if output.extension().is_some_and(|extension| extension == "html") {
         folder_exists(output)?;
@@ -108,11 +108,11 @@ fn folder_exists(file: &Path) -> Result<(), Invalid> {
     if is_file && folder.is_dir() {
         Ok(())
     } else {
-        Err(Invalid::new(format!("{} is not a file in a folder that is there", file.display())))
+        Err(Invalid::new(format!("{} is not a file in a folder that exists", file.display())))
     }
 }
 
-fn make(chosen: &[&'static Check], rig: &mut Rig, quiet: bool) -> Vec<Outcome> {
+fn run_checks(chosen: &[&'static Check], rig: &mut Rig, quiet: bool) -> Vec<Outcome> {
     let bar = if quiet || !std::io::stderr().is_terminal() { ProgressBar::hidden() } else { bar(chosen.len()) };
     let plain = !quiet && !std::io::stderr().is_terminal();
     let outcomes = chosen.iter().map(|check| {

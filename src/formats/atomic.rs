@@ -17,11 +17,11 @@ const MAX_LINKS: usize = 40;
 /// Writes a file under a temporary name in the same folder, then renames it to `path`. Nobody ever sees half of a file,
 /// and a failure leaves what was there before.
 ///
-/// A file that is replaced passes on its permissions, and a symbolic link stays a link. A pipe, a device or a file that is
-/// already open, such as `/dev/stdout`, cannot be replaced and is written to directly.
+/// An existing file keeps its permissions, and a symbolic link stays a link. A pipe, a device or an open file such as
+/// `/dev/stdout` cannot be replaced, and is written to directly.
 ///
 /// # Errors
-/// What the file system or `write` says. The temporary file is removed.
+/// If the file cannot be written, or `write` fails. The temporary file is removed.
 pub fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
     if !is_replaceable(path) {
         return fill(&File::create(path)?, write);
@@ -38,10 +38,10 @@ pub fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::
     Ok(())
 }
 
-/// Tries whether [`write_file`] could write to a path: worth asking before long work.
+/// Checks that [`write_file`] can write to a path, before long work.
 ///
 /// # Errors
-/// What the file system says.
+/// If the file cannot be written.
 pub fn check_place(path: &Path) -> io::Result<()> {
     if is_replaceable(path) {
         return partial(path).map(drop);
@@ -52,7 +52,7 @@ pub fn check_place(path: &Path) -> io::Result<()> {
 /// Writes bytes as [`write_file`] does.
 ///
 /// # Errors
-/// What the file system says.
+/// If the file cannot be written.
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_file(path, |file| file.write_all(bytes))
 }

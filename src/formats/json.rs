@@ -10,7 +10,7 @@ use super::atomic::write_file;
 /// Writes a value, indented by two spaces, with a line end.
 ///
 /// # Errors
-/// What the file system says.
+/// If the file cannot be written.
 pub fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
     write_file(path, |file| {
         serde_json::to_writer_pretty(&mut *file, value)?;

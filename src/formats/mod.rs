@@ -1,4 +1,5 @@
-//! Files to and from the domain. Only this module knows file formats.
+//! Files to and from the domain: one file for each format, with its reader and its writer. Only this module knows file
+//! formats.
 
 pub mod atomic;
 pub mod emissions;

@@ -28,15 +28,15 @@ const COLUMNS: [&str; 15] = [
 /// Writes a table to a file.
 ///
 /// # Errors
-/// What the file system says.
+/// If the file cannot be written.
 pub fn write(path: &Path, organs: &[OrganDose]) -> io::Result<()> {
     write_file(path, |file| encode(file, organs))
 }
 
-/// Writes one row for each organ. The columns are the fields of [`OrganDose`]; a figure that does not exist is left empty.
+/// Writes one row for each organ. The columns are the fields of [`OrganDose`]; figures that do not exist are empty.
 ///
 /// # Errors
-/// What the output says.
+/// If the output cannot be written.
 pub fn encode(output: &mut impl Write, organs: &[OrganDose]) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(output);
     if organs.is_empty() {

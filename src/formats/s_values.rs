@@ -12,7 +12,7 @@ use super::atomic::write_file;
 /// * `s_gy` – S value at each offset in voxels [Gy per decay]
 ///
 /// # Errors
-/// What the file system says.
+/// If the file cannot be written.
 pub fn write(path: &Path, s_gy: &Array3<f64>) -> io::Result<()> {
     write_file(path, |file| encode(file, s_gy))
 }
@@ -22,7 +22,7 @@ pub fn write(path: &Path, s_gy: &Array3<f64>) -> io::Result<()> {
 /// * `s_gy` – S value at each offset in voxels [Gy per decay]
 ///
 /// # Errors
-/// What the output says.
+/// If the output cannot be written.
 pub fn encode(output: &mut impl Write, s_gy: &Array3<f64>) -> io::Result<()> {
     writeln!(output, "i,j,k,s_gy_per_decay")?;
     for ((i, j, k), s_gy) in s_gy.indexed_iter() {

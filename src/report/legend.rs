@@ -21,7 +21,8 @@ const GAP: f64 = 8.0;
 /// Opacity of the plate behind the legend.
 const PLATE_OPACITY: f64 = 0.75;
 
-/// One row for each series, name first: names end in one column, so that the lines stay clear of them whatever the font.
+/// Draws one row for each series. Names come first and are aligned to the right, so that they do not run into the lines
+/// whatever the font.
 ///
 /// * `drawn` – places where something is drawn, in drawn pixels of the area
 pub(super) fn draw<DB: DrawingBackend>(

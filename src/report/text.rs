@@ -11,7 +11,7 @@ use super::canvas::{Area, OVERSAMPLING};
 use super::palette::Colour;
 use crate::domain::DoseError;
 
-/// Name under which the font is registered. SVG has this name in it, and there it stands for a font of the reader's own.
+/// Name under which the font is registered. In SVG this name stands for a font of the reader.
 const FONT: &str = "sans-serif";
 /// Opacity of the plate behind text on a picture.
 const PLATE_OPACITY: f64 = 0.55;

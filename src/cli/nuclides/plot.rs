@@ -1,4 +1,4 @@
-//! The spectrum of a nuclide as a picture, or as a page with the same picture in it.
+//! The spectrum of a nuclide as a picture, or as a page with the picture in it.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ const SIZE: [u32; 2] = [1000, 760];
 /// Decades of intensity that are shown.
 const DECADES: i32 = 7;
 
-/// What to write.
+/// File format of a plot.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Format {
     Png,
@@ -25,7 +25,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// By the extension.
+    /// The format that an extension stands for.
     ///
     /// # Errors
     /// If it is neither `png` nor `html`.

@@ -1,10 +1,10 @@
-//! What of a nuclide's spectrum is drawn: continua of beta particles, and lines.
+//! The parts of a spectrum that are drawn: continua of beta particles, and lines.
 
 use crate::domain::nuclide::Line;
 use crate::domain::{Nuclide, Particle};
 use crate::physics::nuclide::emissions;
 
-/// Lines weaker than this part of the strongest are not drawn.
+/// Lines below this fraction of the strongest are not drawn.
 const WEAKEST: f64 = 1e-7;
 
 /// A continuous spectrum.
@@ -20,7 +20,7 @@ pub(super) struct Sticks {
     pub(super) lines: Vec<Line>,
 }
 
-/// What is drawn.
+/// Everything that is drawn.
 pub(super) struct Spectrum {
     pub(super) curves: Vec<Curve>,
     pub(super) sticks: Vec<Sticks>,
@@ -44,7 +44,7 @@ impl Spectrum {
     }
 }
 
-/// Middles of the bins of a continuum, and its end.
+/// The points of a continuum: the middle of each bin, and its end.
 fn points(nuclide: &Nuclide, particle: Particle) -> Vec<[f64; 2]> {
     let bins = emissions(nuclide).emissions().iter();
     let bins = bins.filter(|bin| bin.particle == particle && bin.high_mev > bin.low_mev);

@@ -1,9 +1,10 @@
-//! Tallies of Monte Carlo runs, to merge with others.
+//! Tallies of Monte Carlo runs, which can be merged with others.
 //!
 //! ```text
-//! "dosegrid tally 1\n" · u32 length · JSON: scene, runs, grid · per group: u64 histories, u128 emitted, deposited, escaped
+//! "dosegrid tally 1\n" · u32 length · JSON: scene, runs, grid
+//! per group: u64 histories, u128 emitted, deposited, escaped
 //! zlib of: f32 decays · f32 density · per group and voxel: energy in units of 2⁻²⁶ MeV, LEB128
-//! SHA-256 of all before
+//! SHA-256 of all of the above
 //! ```
 //!
 //! Numbers are little-endian, voxels x fastest. The same record gives the same bytes.
@@ -33,7 +34,7 @@ struct Header {
     affine: Affine,
 }
 
-/// Passes on what is written, and its digest.
+/// Passes bytes on and computes their digest.
 struct Hashing<W> {
     inner: W,
     digest: Digest,

@@ -13,7 +13,7 @@ use crate::formats::atomic::write_file;
 /// Writes a record to a file.
 ///
 /// # Errors
-/// What the file system says.
+/// If the file cannot be written.
 pub fn write(path: &Path, record: &TallyRecord) -> io::Result<()> {
     write_file(path, |file| encode(file, record))
 }
@@ -21,7 +21,7 @@ pub fn write(path: &Path, record: &TallyRecord) -> io::Result<()> {
 /// Writes the bytes of a record.
 ///
 /// # Errors
-/// What the output says.
+/// If the output cannot be written.
 pub fn encode(output: &mut impl Write, record: &TallyRecord) -> io::Result<()> {
     let mut output = Hashing { inner: output, digest: Digest::new() };
     let grid = record.activity.decays().grid();
@@ -54,7 +54,7 @@ pub fn encode(output: &mut impl Write, record: &TallyRecord) -> io::Result<()> {
     inner.write_all(&digest.bytes())
 }
 
-/// Encodes many values at once: an encoder called value by value is slow.
+/// Encodes many values at once, because calling the encoder for each value is slow.
 fn in_pieces<T: Copy>(output: &mut impl Write, values: &[T], encode: impl Fn(T, &mut Vec<u8>)) -> io::Result<()> {
     let mut bytes = Vec::new();
     for piece in values.chunks(1 << 14) {
