@@ -43,8 +43,8 @@ pub struct TransportSpeed {
     pub histories_per_s: f64,
     /// Root mean square, over the voxels with activity, of 1σ relative to the dose.
     pub relative_sigma: f64,
-    /// Efficiency `1 / (σ² T)` [1/s]: how many times per second this device reaches a relative σ of 1 in the average voxel
-    /// with activity. It does not depend on the number of histories.
+    /// Efficiency `1 / (σ² T)` [1/s]: how many times per second this device reaches a relative σ of 1 in the average
+    /// voxel with activity. It does not depend on the number of histories.
     pub efficiency_per_s: f64,
 }
 

@@ -12,7 +12,8 @@ use crate::formats::json::write;
 use crate::physics::nuclide;
 use crate::validate::layered;
 
-/// Convolution that is measured: voxels along an edge of the volume, and voxels of the kernel on each side of its centre.
+/// Convolution that is measured: voxels along an edge of the volume, and voxels of the kernel on each side of its
+/// centre.
 const CONVOLUTION: (u64, usize) = (128, 16);
 /// The same for a software adapter.
 const SMALL_CONVOLUTION: (u64, usize) = (48, 8);
@@ -50,8 +51,8 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         let speed = bench::transport(&mut device, &phantom, SECONDS)?;
         let TransportSpeed { histories_per_s, efficiency_per_s, .. } = speed;
         stdout::print(&format!(
-            "transport {name:<8} {histories_per_s:.3e} histories/s  1/(σ²T) {efficiency_per_s:.3e} per s in source voxels \
-             of 3 mm\n"
+            "transport {name:<8} {histories_per_s:.3e} histories/s  \
+             1/(σ²T) {efficiency_per_s:.3e} per s in source voxels of 3 mm\n"
         ))?;
         transport.insert(name.to_owned(), json!(speed));
     }

@@ -31,7 +31,8 @@ pub(super) struct Args {
     quiet: bool,
 }
 
-/// Builds the case, starts a server on loopback, computes the dose on it with the command `compute`, and draws the picture.
+/// Builds the case, starts a server on loopback, computes the dose on it with the command `compute`, and draws the
+/// picture.
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let selector: Option<DeviceSelector> = checks.at("device", args.device.parse());
@@ -126,7 +127,8 @@ fn write_case(case: &Case, folder: &Path) -> Result<CaseFiles, DoseError> {
     case.write(folder).map_err(failed)
 }
 
-/// The command that computes the dose in this process, as a user would type it. The demonstration runs it with a server.
+/// The command that computes the dose in this process, as a user would type it. The demonstration runs it with a
+/// server.
 fn command(files: &CaseFiles, outputs: &Outputs, method: &str) -> Vec<String> {
     let path = |path: &Path| path.display().to_string();
     let flags = [

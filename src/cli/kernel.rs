@@ -20,8 +20,8 @@ pub(super) struct Args {
     /// Radionuclide, such as Y-90 (required without --emissions)
     #[arg(long, required_unless_present = "emissions")]
     nuclide: Option<String>,
-    /// Spectrum to use in place of that of the nuclide, CSV with the columns charge (-1, 0, 1), lower and upper energy in
-    /// MeV, yield per decay
+    /// Spectrum to use in place of that of the nuclide, CSV with the columns charge (-1, 0, 1), lower and upper energy
+    /// in MeV, yield per decay
     #[arg(long, value_name = "FILE")]
     emissions: Option<PathBuf>,
     /// Medium: water, soft_tissue, lung, compact_bone or cortical_bone, at its nominal density

@@ -48,7 +48,8 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     outputs::write(&args.outputs, &from, &result)
 }
 
-/// Reads the files one after another, so that no more than two tallies are in memory. Every bad file is recorded by name.
+/// Reads the files one after another, so that no more than two tallies are in memory. Every bad file is recorded by
+/// name.
 fn add(paths: &[PathBuf], checks: &mut Checks) -> Option<TallyRecord> {
     let mut sum: Option<TallyRecord> = None;
     if paths.is_empty() {

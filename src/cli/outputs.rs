@@ -24,8 +24,8 @@ pub(super) struct OutputArgs {
     /// Statistical uncertainty of the dose, 1σ in Gy, .nii or .nii.gz; Monte Carlo only
     #[arg(long, value_name = "FILE")]
     pub(super) uncertainty_output: Option<PathBuf>,
-    /// Biologically weighted dose in Gy (RBE), .nii or .nii.gz: alpha particles and recoils count several times. This is
-    /// not an absorbed dose
+    /// Biologically weighted dose in Gy (RBE), .nii or .nii.gz: alpha particles and recoils count several times. This
+    /// is not an absorbed dose
     #[arg(long, value_name = "FILE")]
     pub(super) weighted_output: Option<PathBuf>,
     /// Tally that `dosegrid merge` can add to others; Monte Carlo only. It also holds the activity and density maps
@@ -49,8 +49,8 @@ pub(super) struct OutputArgs {
 }
 
 impl OutputArgs {
-    /// Records flags that would have no effect, and paths that cannot be written. Results may replace neither their inputs nor
-    /// one another.
+    /// Records flags that would have no effect, and paths that cannot be written. Results may replace neither their
+    /// inputs nor one another.
     ///
     /// * `inputs` – the other input files of this run
     pub(super) fn check<'a>(&'a self, inputs: impl IntoIterator<Item = Option<&'a Path>>, checks: &mut Checks) {

@@ -12,8 +12,8 @@ const SAMPLES_PER_AXIS: usize = 3;
 /// Sample points of a voxel.
 const SAMPLES: usize = SAMPLES_PER_AXIS.pow(3);
 
-/// Lower and upper end of the field of view, above the base of the trunk [cm]: 96 slices of 4.8 mm, which hold all of the
-/// liver, the spleen, the kidneys and the lungs.
+/// Lower and upper end of the field of view, above the base of the trunk [cm]: 96 slices of 4.8 mm, which hold all of
+/// the liver, the spleen, the kidneys and the lungs.
 const FIELD_OF_VIEW_Z_CM: [f64; 2] = [21.45, 67.53];
 /// Edge of the square field of view across the body [cm], as in a CT.
 const FIELD_OF_VIEW_XY_CM: f64 = 50.0;
@@ -27,8 +27,8 @@ pub struct StylisedPhantom {
 }
 
 impl StylisedPhantom {
-    /// The phantom from above the pelvis to the neck. The axes of the grid run to the phantom's left, back and head. NIfTI's
-    /// run to the right, front and head, so two columns of the affine are negative.
+    /// The phantom from above the pelvis to the neck. The axes of the grid run to the phantom's left, back and head.
+    /// NIfTI's run to the right, front and head, so two columns of the affine are negative.
     ///
     /// * `shape` – voxels along x, y and z
     ///

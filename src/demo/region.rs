@@ -1,12 +1,12 @@
 //! The organs of the phantom, as equations.
 //!
-//! Coordinates are in cm. The origin is the centre of the base of the trunk; x points to the left of the phantom, y to its
-//! back, z to its head.
+//! Coordinates are in cm. The origin is the centre of the base of the trunk; x points to the left of the phantom, y to
+//! its back, z to its head.
 //!
 //! Source of trunk, lungs, spine, ribs, liver, spleen and kidneys: Cristy and Eckerman, *Specific absorbed fractions of
-//! energy at various ages from internal photon sources, I. Methods*, ORNL/TM-8381/V1 (1987), adult. Except for the lungs,
-//! the equations are those of Snyder, Ford and Warner, MIRD Pamphlet No. 5, Revised (1978). Those phantoms have no tumours;
-//! the three here were made up for this program.
+//! energy at various ages from internal photon sources, I. Methods*, ORNL/TM-8381/V1 (1987), adult. Except for the
+//! lungs, the equations are those of Snyder, Ford and Warner, MIRD Pamphlet No. 5, Revised (1978). Those phantoms have
+//! no tumours; the three here were made up for this program.
 
 /// The region that a point of the phantom belongs to. The discriminant is the value in the label map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -132,8 +132,8 @@ impl Region {
         INNER.into_iter().find(|region| region.contains(point)).unwrap_or(Self::Remainder)
     }
 
-    /// Whether a point [cm] satisfies the equations of this region, whatever other regions contain it. The remainder has
-    /// those of the whole trunk.
+    /// Whether a point [cm] satisfies the equations of this region, whatever other regions contain it. The remainder
+    /// has those of the whole trunk.
     pub fn contains(self, [x, y, z]: [f64; 3]) -> bool {
         match self {
             Self::Outside => !Self::Remainder.contains([x, y, z]),
@@ -187,8 +187,8 @@ fn ellipsoid(x: f64, y: f64, z: f64) -> bool {
 mod tests {
     use super::*;
 
-    /// Step of the lattice on which the equations are integrated [cm]. Volumes of round shapes of 100 cm³ and more are then
-    /// right to 0.3 %.
+    /// Step of the lattice on which the equations are integrated [cm]. Volumes of round shapes of 100 cm³ and more are
+    /// then right to 0.3 %.
     const STEP_CM: f64 = 0.15;
 
     /// Points of a regular lattice over the trunk.

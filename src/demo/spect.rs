@@ -20,8 +20,8 @@ pub struct Spect {
     pub resolution_fwhm_mm: f64,
     /// Smoothing after reconstruction [mm FWHM].
     pub filter_fwhm_mm: f64,
-    /// Independent counts in the image. A scan detects more, but reconstruction from projections is noisier than counting
-    /// in voxels.
+    /// Independent counts in the image. A scan detects more, but reconstruction from projections is noisier than
+    /// counting in voxels.
     pub noise_equivalent_counts: f64,
     /// Seed of the noise.
     pub seed: u64,
@@ -52,8 +52,8 @@ impl Spect {
         image.map(|value| (value * total / seen) as f32)
     }
 
-    /// Replaces every expected value by a count. Each voxel has its own stream of random numbers: the last bit of an expected
-    /// value may differ between machines, and must not change other voxels.
+    /// Replaces every expected value by a count. Each voxel has its own stream of random numbers: the last bit of an
+    /// expected value may differ between machines, and must not change other voxels.
     fn count(&self, values: &mut [f64], counts_per_unit: f64) {
         let rng = ChaCha8Rng::seed_from_u64(self.seed);
         values.par_iter_mut().enumerate().for_each(|(index, value)| {
@@ -67,8 +67,8 @@ impl Spect {
     }
 }
 
-/// Convolves with a Gaussian. What would leave the grid is reflected at its faces, as if the patient continued beyond them,
-/// so that the sum is kept.
+/// Convolves with a Gaussian. What would leave the grid is reflected at its faces, as if the patient continued beyond
+/// them, so that the sum is kept.
 fn blur(volume: &Volume<f64>, fwhm_mm: f64) -> Volume<f64> {
     let mut data = volume.data().to_owned();
     for (axis, spacing_mm) in volume.grid().spacing_mm().into_iter().enumerate() {

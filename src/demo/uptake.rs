@@ -34,9 +34,9 @@ impl Uptake {
 /// Uptake of a region that accumulates the tracer; none for regions that belong to the rest of the body.
 ///
 /// Effective half-lives are the rounded medians of Hänscheid et al., J Nucl Med 59 (2018) 75. With the masses of the
-/// phantom, the uptakes give the mean absorbed doses per administered activity published for patients: kidneys 0.57 to 0.65,
-/// liver 0.27 to 0.30, spleen 0.85 to 1.17, tumours 3.4 Gy/GBq (Gupta et al., Clin Nucl Med 38 (2013) 188, 61 patients;
-/// prescribing information of Lutathera, 2018, 20 patients). Patients differ by a factor of two and more.
+/// phantom, the uptakes give the mean absorbed doses per administered activity published for patients: kidneys 0.57 to
+/// 0.65, liver 0.27 to 0.30, spleen 0.85 to 1.17, tumours 3.4 Gy/GBq (Gupta et al., Clin Nucl Med 38 (2013) 188, 61
+/// patients; prescribing information of Lutathera, 2018, 20 patients). Patients differ by a factor of two and more.
 pub fn uptake(region: Region) -> Option<Uptake> {
     let (fraction, effective_half_life_h) = match region {
         Region::Liver => (0.060, 67.0),
@@ -52,9 +52,9 @@ pub fn uptake(region: Region) -> Option<Uptake> {
     Some(Uptake { fraction, effective_half_life_h })
 }
 
-/// Uptake of all other tissue, spread evenly by mass over the whole body. The remaining 43 % of the administered activity
-/// are in the urine within hours (44 % in 5 h: prescribing information of Lutathera, 2018). The same source gives
-/// 0.05 Gy/GBq to the whole body, which this half-life and the organs reproduce.
+/// Uptake of all other tissue, spread evenly by mass over the whole body. The remaining 43 % of the administered
+/// activity are in the urine within hours (44 % in 5 h: prescribing information of Lutathera, 2018). The same source
+/// gives 0.05 Gy/GBq to the whole body, which this half-life and the organs reproduce.
 pub const REST_OF_BODY: Uptake = Uptake { fraction: 0.43, effective_half_life_h: 50.0 };
 
 /// Time-integrated activity of a region within the grid of the phantom [Bq·s].
@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn self_doses_are_those_published_for_patients() {
-        // Energy that stays in the organ per decay: the 0.147 MeV of the electrons of Lu-177. Photons add less than 10 %.
+        // Energy that stays in the organ per decay: the 0.147 MeV of the electrons of Lu-177. Photons add less than 10
+        // %.
         let gray_gram_per_decay = 0.147 * crate::constants::GY_PER_MEV_PER_G;
         // Region, volume [cm³], published means [Gy/GBq]: see `uptake`.
         let published = [

@@ -1,4 +1,5 @@
-//! The distribution of dose within a region: the dose-volume histogram and figures from it. All voxels have the same volume.
+//! The distribution of dose within a region: the dose-volume histogram and figures from it. All voxels have the same
+//! volume.
 
 /// The doses in a region, sorted.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,8 +43,9 @@ impl DoseDistribution {
 
     /// D_V: the dose that a fraction of the volume receives at least; D95 for a fraction of 0.95 [Gy].
     ///
-    /// It is the quantile at `1 - volume_fraction`, interpolated linearly between the sorted voxels, of which the lowest is at
-    /// 0 and the highest at 1 (the default of NumPy and R; definition 7 of Hyndman & Fan, Am. Stat. 50 (1996) 361).
+    /// It is the quantile at `1 - volume_fraction`, interpolated linearly between the sorted voxels, of which the
+    /// lowest is at 0 and the highest at 1 (the default of NumPy and R; definition 7 of Hyndman & Fan, Am. Stat. 50
+    /// (1996) 361).
     ///
     /// * `volume_fraction` – 0 to 1
     pub fn dose_to_volume_gy(&self, volume_fraction: f64) -> f64 {

@@ -9,11 +9,11 @@ use crate::constants::WATER_DENSITY_G_CM3;
 use crate::domain::density::bears_dose;
 use crate::domain::{DensityMap, RegionDose, TimeIntegratedActivity, Volume};
 
-/// Dose of one organ, with its volume, mass and decays. The dose figures cover the voxels that have a dose; they are none if
-/// no voxel has one.
+/// Dose of one organ, with its volume, mass and decays. The dose figures cover the voxels that have a dose; they are
+/// none if no voxel has one.
 ///
-/// `mean_gy`, minimum, maximum and D_V are by volume, as from averaging the dose map over the organ. `mean_by_mass_gy` is
-/// the energy absorbed over the mass. The two differ where density and dose vary together.
+/// `mean_gy`, minimum, maximum and D_V are by volume, as from averaging the dose map over the organ. `mean_by_mass_gy`
+/// is the energy absorbed over the mass. The two differ where density and dose vary together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OrganDose {
     /// Number in the label map.
@@ -30,7 +30,8 @@ pub struct OrganDose {
     pub min_gy: Option<f64>,
     /// Largest dose of a voxel [Gy].
     pub max_gy: Option<f64>,
-    /// D95, the least dose to the 95 % of the volume with the highest dose; see [`DoseDistribution::dose_to_volume_gy`] [Gy].
+    /// D95, the least dose to the 95 % of the volume with the highest dose; see [`DoseDistribution::dose_to_volume_gy`]
+    /// [Gy].
     pub d95_gy: Option<f64>,
     /// D50, the median dose [Gy].
     pub d50_gy: Option<f64>,
@@ -115,7 +116,8 @@ mod tests {
     use super::*;
     use crate::domain::{ActivityUnit, VoxelGrid};
 
-    /// Six voxels of 1 cm³: 1 and 2 g/cm³ in organ 1, air and water in organ 2, air alone in organ 3, and the background.
+    /// Six voxels of 1 cm³: 1 and 2 g/cm³ in organ 1, air and water in organ 2, air alone in organ 3, and the
+    /// background.
     fn table(minimum_density_g_cm3: Option<f64>) -> Vec<OrganDose> {
         let grid = Arc::new(VoxelGrid::new([6, 1, 1], [10.0; 3]).expect("a good grid"));
         let volume = |values: [f32; 6]| Volume::from_vec(grid.clone(), values.to_vec()).expect("six values");

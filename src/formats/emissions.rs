@@ -5,8 +5,8 @@ use std::path::Path;
 use super::rows::read_rows;
 use crate::domain::{Emission, EmissionSpectrum, Invalid, Particle};
 
-/// Reads a spectrum. Each row has a charge (-1 electron, 0 photon, 1 positron), the lowest and highest energy in MeV (equal
-/// for a line of the spectrum) and the yield per decay. A header is optional; `#` begins a comment.
+/// Reads a spectrum. Each row has a charge (-1 electron, 0 photon, 1 positron), the lowest and highest energy in MeV
+/// (equal for a line of the spectrum) and the yield per decay. A header is optional; `#` begins a comment.
 ///
 /// # Errors
 /// If the file cannot be read, or the spectrum has no energy or too many particles. Otherwise every bad line, by its

@@ -43,8 +43,8 @@ pub fn read(path: &Path) -> Result<Material, Invalid> {
     material::own(definition).map_err(|faults| listed(&faults, ""))
 }
 
-/// Reads a table with a `[[material]]` for each label. It has `label` and `name`, and, unless the name is that of a known
-/// material, `nominal_density_g_cm3`, `mean_excitation_energy_ev` and `mass_fractions`.
+/// Reads a table with a `[[material]]` for each label. It has `label` and `name`, and, unless the name is that of a
+/// known material, `nominal_density_g_cm3`, `mean_excitation_energy_ev` and `mass_fractions`.
 ///
 /// # Errors
 /// If the file cannot be read. Otherwise every fault of its materials, by label.

@@ -1,4 +1,5 @@
-//! Computes the libraries of point kernels in `data/kernels/` with the transport of this program: `dosegrid kernel-library`.
+//! Computes the libraries of point kernels in `data/kernels/` with the transport of this program: `dosegrid
+//! kernel-library`.
 
 mod scenes;
 
@@ -13,8 +14,8 @@ use scenes::Scenes;
 
 /// Lowest energy of a kernel [MeV]: the lowest of the transport.
 const LOWEST_MEV: f64 = 1e-3;
-/// Kernels for each factor of 2 in energy, and the index of the last one: up to 5.8 MeV for electrons and positrons, 4.1 MeV
-/// for photons.
+/// Kernels for each factor of 2 in energy, and the index of the last one: up to 5.8 MeV for electrons and positrons,
+/// 4.1 MeV for photons.
 const ELECTRONS: [u32; 2] = [4, 50];
 const POSITRONS: [u32; 2] = [2, 25];
 const PHOTONS: [u32; 2] = [8, 96];

@@ -9,8 +9,8 @@ use crate::domain::DoseError;
 /// Drawn pixels along each axis for one of the finished picture.
 pub(super) const OVERSAMPLING: u32 = 2;
 
-/// Steps between the values of a colour in the finished picture: finer than the eye tells apart, and they almost halve the
-/// file.
+/// Steps between the values of a colour in the finished picture: finer than the eye tells apart, and they almost halve
+/// the file.
 const COLOUR_STEP: u32 = 4;
 
 /// An RGB picture, first row on top, at [`OVERSAMPLING`] times its final size.

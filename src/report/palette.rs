@@ -62,14 +62,14 @@ const INFERNO: [Colour; 9] = [
     Colour([252, 255, 164]),
 ];
 
-/// Grey of CT numbers [HU]: straight between these points, and steep where soft tissues lie, so that lung, soft tissue and
-/// bone can all be told apart.
+/// Grey of CT numbers [HU]: straight between these points, and steep where soft tissues lie, so that lung, soft tissue
+/// and bone can all be told apart.
 const CT_GREY: [(f64, f64); 5] = [(-1000.0, 0.0), (-714.0, 0.16), (-100.0, 0.30), (120.0, 0.66), (700.0, 1.0)];
 
 /// Opacity of the dose over the CT where it is high.
 const OPACITY: f64 = 0.72;
-/// Positions on the dose scale between which the dose fades in: below the first the CT is untouched, above the second the
-/// dose has its full opacity.
+/// Positions on the dose scale between which the dose fades in: below the first the CT is untouched, above the second
+/// the dose has its full opacity.
 const FADE_IN: [f64; 2] = [0.04, 0.16];
 
 impl Colour {

@@ -7,8 +7,8 @@ use crate::report::Figure;
 
 /// Standard deviations that are allowed on top of a tolerance.
 const SIGMAS: f64 = 3.0;
-/// Standard deviations that are allowed if there is no tolerance. With 31 degrees of freedom, one quantity in 2700 exceeds
-/// them by chance.
+/// Standard deviations that are allowed if there is no tolerance. With 31 degrees of freedom, one quantity in 2700
+/// exceeds them by chance.
 const SIGMAS_ALONE: f64 = 4.0;
 
 /// One quantity of a check.

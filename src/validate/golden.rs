@@ -69,8 +69,8 @@ pub(super) fn s_values(nuclide: &str) -> Vec<SValue> {
     rows.into_iter().filter(|row| row.i <= row.j && row.j <= row.k).collect()
 }
 
-/// The spectrum that EGSnrc was given for a decay of a nuclide. With the same spectrum, differences are not due to decay
-/// data.
+/// The spectrum that EGSnrc was given for a decay of a nuclide. With the same spectrum, differences are not due to
+/// decay data.
 pub(super) fn emissions(nuclide: &str) -> EmissionSpectrum {
     let text = match nuclide {
         "Lu-177" => table!("emissions_Lu-177.csv"),

@@ -1,7 +1,7 @@
 //! The physics checks to make before a dose is believed, on the device that will compute it.
 //!
-//! A check is one file and one entry of [`CHECKS`]. It measures on a [`Rig`], then compares. The comparison is a separate
-//! function, so that a test can give it a biased measurement and see it fail.
+//! A check is one file and one entry of [`CHECKS`]. It measures on a [`Rig`], then compares. The comparison is a
+//! separate function, so that a test can give it a biased measurement and see it fail.
 
 mod balance;
 pub mod convolution;

@@ -23,8 +23,8 @@ pub(super) const CHECK: Check = Check {
 const TOLERANCE: f64 = 0.015;
 /// Edge of the voxels [cm].
 const SPACING_CM: f64 = 2.0;
-/// Edge of the voxels whose cuts are used [mm]. With the cuts of 2 cm, 1 MeV photons would be scored along their tracks, as
-/// if their electrons had no range.
+/// Edge of the voxels whose cuts are used [mm]. With the cuts of 2 cm, 1 MeV photons would be scored along their
+/// tracks, as if their electrons had no range.
 const CLINICAL_MM: f64 = 4.0;
 /// Voxels on each side of the source.
 const HALF_WIDTH: usize = 20;

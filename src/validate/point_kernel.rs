@@ -1,5 +1,5 @@
-//! Energy around a point source in water, compared with EGSnrc on voxels. The source fills one voxel, and the reference is
-//! integrated over the same voxels.
+//! Energy around a point source in water, compared with EGSnrc on voxels. The source fills one voxel, and the reference
+//! is integrated over the same voxels.
 
 use super::golden::PointKernelTable;
 use super::phantom::{Phantom, line};

@@ -1,9 +1,9 @@
 //! NIfTI-1 volumes, `.nii` and `.nii.gz`.
 //!
-//! Read: `uint8`, `int16`, `float32` and `float64` in both byte orders, with slope and intercept applied and lengths in mm.
-//! The position in the patient is taken from the sform, else the qform, else the voxel sizes, as the standard says. Nothing
-//! is guessed: a file must hold exactly what its header promises, and what this module does not understand is refused with
-//! the name of the field.
+//! Read: `uint8`, `int16`, `float32` and `float64` in both byte orders, with slope and intercept applied and lengths in
+//! mm. The position in the patient is taken from the sform, else the qform, else the voxel sizes, as the standard says.
+//! Nothing is guessed: a file must hold exactly what its header promises, and what this module does not understand is
+//! refused with the name of the field.
 //!
 //! Written: `float32`, little-endian, with a sform and a qform that agree. The same volume gives the same bytes.
 

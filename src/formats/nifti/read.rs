@@ -9,8 +9,8 @@ use flate2::bufread::MultiGzDecoder;
 use super::{ByteOrder, Element, HEADER_BYTES, Header, NiftiFile, Scaling};
 use crate::domain::{Invalid, Volume};
 
-/// Most bytes that deflate can make of one byte (258 bytes from two bits). A gzip file cannot hold more than this times its
-/// size.
+/// Most bytes that deflate can make of one byte (258 bytes from two bits). A gzip file cannot hold more than this times
+/// its size.
 const MAX_DEFLATE_RATIO: u64 = 1032;
 /// Bytes read at once; a multiple of the size of every element.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -18,8 +18,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// Reads a volume from `.nii` or `.nii.gz`. Its first bytes tell which of the two it is.
 ///
 /// # Errors
-/// If the file cannot be read, or does not hold what its header promises. The reason repeats neither the name of the file
-/// nor its content.
+/// If the file cannot be read, or does not hold what its header promises. The reason repeats neither the name of the
+/// file nor its content.
 pub fn read(path: &Path) -> Result<NiftiFile, Invalid> {
     let mut file = File::open(path).map_err(|error| Invalid::new(format!("cannot be opened: {error}")))?;
     let metadata = file.metadata().map_err(failed)?;

@@ -17,10 +17,11 @@ const UNITS_MM: u8 = 2;
 /// Number of values encoded at once.
 const CHUNK_VALUES: usize = 1 << 16;
 
-/// Writes a volume as `float32`, compressed if the name ends in `.gz`. The file appears whole or not at all, and its bytes
-/// depend on the volume and the description only.
+/// Writes a volume as `float32`, compressed if the name ends in `.gz`. The file appears whole or not at all, and its
+/// bytes depend on the volume and the description only.
 ///
-/// * `description` – at most 79 ASCII characters for the field `descrip`, such as `absorbed dose [Gy]`; the rest is cut off
+/// * `description` – at most 79 ASCII characters for the field `descrip`, such as `absorbed dose [Gy]`; the rest is cut
+///   off
 ///
 /// # Errors
 /// If the file cannot be written, or an axis is too long for the format.
@@ -48,7 +49,8 @@ fn write_plain(output: &mut impl Write, header: &[u8], volume: &Volume<f32>) -> 
     Ok(())
 }
 
-/// The header and the four bytes that say that no extension follows. Offsets are those of the standard; unset fields are 0.
+/// The header and the four bytes that say that no extension follows. Offsets are those of the standard; unset fields
+/// are 0.
 fn encode_header(volume: &Volume<f32>, description: &str) -> io::Result<[u8; FIRST_VOXEL_OFFSET]> {
     let grid = volume.grid();
     let [nx, ny, nz] = grid.shape().map(i16::try_from);
