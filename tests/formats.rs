@@ -8,6 +8,7 @@ use dosegrid::formats::nifti::{self, NiftiFile, Placement};
 
 use crate::support::nifti::{FLOAT32, FLOAT64, INT16, NiftiBytes, UINT8, gzip};
 
+mod outputs;
 mod tables;
 
 const SHAPE: [i16; 3] = [2, 3, 1];

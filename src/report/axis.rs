@@ -154,8 +154,8 @@ pub(super) fn round_up(value: f64) -> f64 {
         return 1.0;
     }
     let decade = 10f64.powf(value.log10().floor());
-    let round = [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0].into_iter().map(|m| m * decade);
-    round.into_iter().find(|&end| end >= value).unwrap_or(value)
+    let mut round = [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0].into_iter().map(|m| m * decade);
+    round.find(|&end| end >= value).unwrap_or(value)
 }
 
 #[cfg(test)]
