@@ -14,7 +14,7 @@ use crate::domain::DoseError;
 /// Opacity of a tolerance band and of a named stretch.
 const BAND_OPACITY: f64 = 0.10;
 const STRETCH_OPACITY: f64 = 0.12;
-/// Distance between two ticks that is aimed at, along x and y.
+/// Intended distance between two ticks, along x and y.
 const TICK_PIXELS: [u32; 2] = [80, 36];
 
 /// Series over one pair of axes.
