@@ -8,6 +8,7 @@
 //! ```
 //!
 //! * [`domain`]: the nouns, which cannot hold bad values. Plain data, no I/O.
+//! * [`digest`]: SHA-256 digests.
 //! * [`formats`]: files (NIfTI, tallies, small tables) to and from the domain.
 //! * [`physics`]: nuclides, materials, cross sections, point kernels and voxel S values, in `f64`.
 //! * [`plan`]: from a request to padded shapes, blocks, cuts, histories and bytes. Pure; knows no device.
@@ -16,6 +17,7 @@
 //! * [`dosimetry`]: what follows from a dose: organ table, dose-volume histogram.
 //! * [`jobs`]: the queue between asynchronous callers and the thread that owns a device. `async` ends there.
 //! * [`api`]: the gRPC boundary, server and client.
+//! * [`report`]: figures, pictures and pages for people.
 //! * [`demo`]: a stylised patient, computed from end to end.
 //! * [`validate`]: checks of the physics, against theory and against EGSnrc, on the device that will compute.
 //! * [`kernel_library`]: makes the library of point kernels that kernel doses are built from.
@@ -34,6 +36,7 @@ pub mod bench;
 pub mod cli;
 pub mod constants;
 pub mod demo;
+pub mod digest;
 pub mod domain;
 pub mod dosimetry;
 pub(crate) mod embedded;
@@ -46,4 +49,5 @@ pub mod method;
 pub mod physics;
 pub mod plan;
 pub mod prepare;
+pub mod report;
 pub mod validate;

@@ -7,7 +7,7 @@ mod every_nuclide;
 
 use dosegrid::constants::ELECTRON_REST_ENERGY_MEV;
 use dosegrid::domain::{Emission, EmissionSpectrum, KernelMedium, Particle};
-use dosegrid::kernel_library::{LibraryPlan, Maker, energies_mev};
+use dosegrid::kernel_library::{KernelRunner, LibraryPlan, energies_mev};
 use dosegrid::physics::kernel::library::{ChargedKernel, KernelLibrary, PhotonKernel, data_sha256};
 use dosegrid::physics::kernel::{library, radial_kernel};
 use dosegrid::physics::material;
@@ -20,9 +20,9 @@ const SEEN: f64 = 0.01;
 /// happens by chance once in 200 times.
 const SIGMAS: f64 = 4.0;
 
-fn maker(medium: KernelMedium, seed: u64, histories: u64) -> Maker<'static> {
+fn maker(medium: KernelMedium, seed: u64, histories: u64) -> KernelRunner<'static> {
     let medium = material::find(medium.name()).expect("a medium is a material");
-    Maker::new(&LibraryPlan { medium, seed, histories }).expect("a good number")
+    KernelRunner::new(&LibraryPlan { medium, seed, histories }).expect("a good number")
 }
 
 /// Mean bin number, weighted by the content of the bins: for octave bins a kind of mean logarithm of the radius.

@@ -7,22 +7,36 @@ use std::path::{Path, PathBuf};
 /// Rooms from the lowest to the highest, and the rooms below that each may import.
 const ROOMS: &[(&str, &[&str])] = &[
     ("constants", &[]),
+    ("digest", &[]),
     ("embedded", &[]),
     ("math", &[]),
-    ("domain", &["constants", "embedded", "math"]),
-    ("physics", &["constants", "embedded", "math", "domain"]),
-    ("formats", &["domain", "physics"]),
+    ("domain", &["constants", "digest", "embedded", "math"]),
+    ("physics", &["constants", "digest", "embedded", "math", "domain"]),
+    ("dosimetry", &["constants", "domain"]),
+    ("formats", &["digest", "domain", "physics", "dosimetry"]),
+    ("report", &["domain", "dosimetry"]),
     ("plan", &["constants", "math", "domain", "physics"]),
     ("prepare", &["constants", "math", "domain", "physics", "plan"]),
     ("engine", &["constants", "math", "domain", "physics", "plan", "prepare"]),
-    ("method", &["constants", "domain", "physics", "plan", "prepare", "engine"]),
-    ("dosimetry", &["constants", "domain"]),
+    ("method", &["constants", "digest", "domain", "physics", "plan", "prepare", "engine"]),
     ("jobs", &["domain", "engine", "method", "plan"]),
     ("api", &["domain", "physics", "formats", "plan", "engine", "method", "jobs"]),
-    ("demo", &["constants", "domain", "formats", "engine", "dosimetry", "api"]),
+    ("demo", &["constants", "domain", "formats", "report", "engine", "dosimetry", "api"]),
     (
         "validate",
-        &["constants", "embedded", "math", "domain", "physics", "formats", "plan", "prepare", "engine", "method"],
+        &[
+            "constants",
+            "embedded",
+            "math",
+            "domain",
+            "physics",
+            "formats",
+            "report",
+            "plan",
+            "prepare",
+            "engine",
+            "method",
+        ],
     ),
     ("kernel_library", &["constants", "math", "domain", "physics", "prepare", "engine"]),
     ("bench", &["domain", "physics", "plan", "prepare", "engine", "validate"]),
@@ -34,6 +48,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "domain",
             "physics",
             "formats",
+            "report",
             "plan",
             "engine",
             "method",
@@ -48,8 +63,12 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that only some files may name, by the start of their path below `src/`.
-const CRATES: &[(&str, &[&str])] =
-    &[("tonic", &["api/", "api.rs"]), ("prost", &["api/", "api.rs"]), ("wgpu", &["engine/gpu/"])];
+const CRATES: &[(&str, &[&str])] = &[
+    ("tonic", &["api/", "api.rs"]),
+    ("prost", &["api/", "api.rs"]),
+    ("wgpu", &["engine/gpu/"]),
+    ("plotters", &["report/"]),
+];
 
 /// Names of lower rooms that a room does without all the same: physics hears of its caller through `math::watch`.
 const NOT_NAMED: &[(&str, &[&str])] = &[("physics", &["Control", "DoseError"])];
@@ -57,11 +76,13 @@ const NOT_NAMED: &[(&str, &[&str])] = &[("physics", &["Control", "DoseError"])];
 /// Rooms without asynchronous code: it ends in `jobs`.
 const SYNCHRONOUS: &[&str] = &[
     "constants",
+    "digest",
     "embedded",
     "math",
     "domain",
     "physics",
     "formats",
+    "report",
     "plan",
     "prepare",
     "engine",

@@ -215,7 +215,7 @@ impl Call {
 async fn encode_tally(record: Box<TallyRecord>) -> Result<Bytes, DoseError> {
     let encode = move || {
         let mut bytes = Vec::new();
-        formats::tally::write(&mut bytes, &record).map(|()| Bytes::from(bytes))
+        formats::tally::encode(&mut bytes, &record).map(|()| Bytes::from(bytes))
     };
     let failed = |error: std::io::Error| DoseError::Internal(format!("the tally cannot be sent: {error}"));
     off_thread(move || encode().map_err(failed)).await

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 
-use super::outputs::{self, MadeFrom, OutputArgs};
+use super::outputs::{self, OutputArgs, ResultInputs};
 use super::progress::ProgressReport;
 use crate::api::{ServerConfig, client::Client};
 use crate::domain::{Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult};
@@ -93,7 +93,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     };
     report.finish();
     let result = result.map_err(by_flag)?;
-    let from = MadeFrom {
+    let from = ResultInputs {
         activity: inputs.request.activity(),
         density: inputs.request.density(),
         labels: inputs.labels.as_ref(),

@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 
 use crate::domain::DoseError;
 
-/// Exit status of a failure that is not the input's fault.
+/// Exit status of a failure that is not due to the input.
 const EXIT_FAILURE: u8 = 1;
 /// Exit status of bad input. clap uses the same.
 const EXIT_BAD_INPUT: u8 = 2;
@@ -38,31 +38,31 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Compute a demonstration from end to end: phantom, server, dose, organ table, picture
+    /// Run a demonstration: phantom, server, dose, organ table and picture
     Demo(demo::Args),
-    /// Serve dose computations through gRPC
+    /// Serve dose computations over gRPC
     Serve(serve::Args),
     /// Compute a dose from files, in this process or on a server
     Compute(Box<compute::Args>),
-    /// Add the tallies of Monte Carlo runs of different histories, and make the dose of all of them
+    /// Add the tallies of several Monte Carlo runs and compute their common dose
     Merge(Box<merge::Args>),
     /// Write voxel S values as CSV
     Kernel(kernel::Args),
-    /// Compute a library of point kernels by Monte Carlo transport, as this program carries them
+    /// Compute a library of point kernels by Monte Carlo transport, like the ones built into this program
     KernelLibrary(kernel_library::Args),
-    /// List the radionuclides
+    /// List the radionuclides, or show one in detail
     Nuclides(nuclides::Args),
     /// List the devices of this machine
     Devices(devices::Args),
-    /// Show what a volume file holds
+    /// Show what volume files contain
     Inspect(inspect::Args),
-    /// Check the physics on a device, against theory and EGSnrc, and write a report
+    /// Check the physics on a device against theory and EGSnrc, and write a report
     Validate(validate::Args),
     /// Measure the speed of a device
     Bench(bench::Args),
 }
 
-/// Parses the command line, runs it, and reports a failure on stderr, every fault of the input on a line of its own.
+/// Parses and runs the command line. A failure is reported on stderr, with one line for each fault of the input.
 pub fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(args),

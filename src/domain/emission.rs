@@ -1,8 +1,7 @@
 //! Emissions of a decay, as transport samples them: lines and bins of energy, each with its yield.
 
-use sha2::{Digest, Sha256};
-
 use super::{Invalid, Violation};
+use crate::digest::Digest;
 
 /// Highest energy of a particle [MeV]: that of the cross-section tables.
 pub const MAX_EMISSION_MEV: f64 = 10.0;
@@ -157,12 +156,12 @@ impl EmissionSpectrum {
 
     /// SHA-256 of every line and bin in their order, in hexadecimal.
     pub fn sha256(&self) -> String {
-        let mut digest = Sha256::new();
+        let mut digest = Digest::new();
         for Emission { particle, low_mev, high_mev, yield_per_decay } in &self.0 {
             digest.update(particle.charge().to_le_bytes());
             [low_mev, high_mev, yield_per_decay].iter().for_each(|value| digest.update(value.to_le_bytes()));
         }
-        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        digest.hex()
     }
 
     fn of(&self, particle: Particle) -> impl Iterator<Item = &Emission> {

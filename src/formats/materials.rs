@@ -1,4 +1,4 @@
-//! Materials of the caller's own, as TOML like `data/materials/`, and tables that say which material a label stands for.
+//! Custom materials, as TOML like the files in `data/materials/`, and tables that assign a material to each label.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,9 +11,9 @@ use crate::domain::{Invalid, MaterialTable, Violation};
 use crate::domain::{Material, MaterialDefinition};
 use crate::physics::material::{self};
 
-/// Most bytes of such a file.
+/// Largest size of a file [bytes].
 const MAX_BYTES: u64 = 1 << 20;
-/// Where the figures come from, if the file does not say.
+/// The source of a definition, if the file does not name one.
 const THE_CALLER: &str = "the caller";
 
 /// One `[[material]]` of a table: a known name, or a definition.
@@ -37,17 +37,17 @@ struct Table {
 /// Reads the definition of one material.
 ///
 /// # Errors
-/// If the file cannot be read, or every fault of the definition.
+/// If the file cannot be read. Otherwise every fault of the definition.
 pub fn read(path: &Path) -> Result<Material, Invalid> {
     let definition: MaterialDefinition = parse(&text(path)?)?;
     material::own(definition).map_err(|faults| listed(&faults, ""))
 }
 
-/// Reads a table: for each label a `[[material]]` with `label` and `name`, and, unless the name is that of a known material, its
-/// `nominal_density_g_cm3`, `mean_excitation_energy_ev` and `mass_fractions`.
+/// Reads a table with a `[[material]]` for each label. It has `label` and `name`, and, unless the name is that of a
+/// known material, `nominal_density_g_cm3`, `mean_excitation_energy_ev` and `mass_fractions`.
 ///
 /// # Errors
-/// If the file cannot be read, or every fault of its materials, by label.
+/// If the file cannot be read. Otherwise every fault of its materials, by label.
 pub fn read_table(path: &Path) -> Result<MaterialTable, Invalid> {
     let table: Table = parse(&text(path)?)?;
     let (mut entries, mut faults) = (Vec::new(), Vec::new());

@@ -11,7 +11,7 @@ use super::{Case, account, bits, label_map};
 
 fn bytes(record: &TallyRecord) -> Vec<u8> {
     let mut bytes = Vec::new();
-    tally::write(&mut bytes, record).expect("memory takes all");
+    tally::encode(&mut bytes, record).expect("memory takes all");
     bytes
 }
 

@@ -1,9 +1,10 @@
-//! Tallies of Monte Carlo runs, to merge with others.
+//! Tallies of Monte Carlo runs, which can be merged with others.
 //!
 //! ```text
-//! "dosegrid tally 1\n" · u32 length · JSON: scene, runs, grid · per group: u64 histories, u128 emitted, deposited, escaped
+//! "dosegrid tally 1\n" · u32 length · JSON: scene, runs, grid
+//! per group: u64 histories, u128 emitted, deposited, escaped
 //! zlib of: f32 decays · f32 density · per group and voxel: energy in units of 2⁻²⁶ MeV, LEB128
-//! SHA-256 of all before
+//! SHA-256 of all of the above
 //! ```
 //!
 //! Numbers are little-endian, voxels x fastest. The same record gives the same bytes. If rejection loops reached their
@@ -15,13 +16,13 @@ mod write;
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::digest::Digest;
 use crate::domain::grid::Affine;
 use crate::domain::{HistoryRun, SceneAccount};
 
 pub use read::{decode, read};
-pub use write::write;
+pub use write::{encode, write};
 
 const MAGIC: &[u8; 17] = b"dosegrid tally 1\n";
 
@@ -37,10 +38,10 @@ struct Header {
     exhausted_rejections: Vec<u64>,
 }
 
-/// Passes on what is written, and its digest.
+/// Passes bytes on and computes their digest.
 struct Hashing<W> {
     inner: W,
-    digest: Sha256,
+    digest: Digest,
 }
 
 impl<W: Write> Write for Hashing<W> {
@@ -130,13 +131,15 @@ mod tests {
 
     fn encoded(record: &TallyRecord) -> Vec<u8> {
         let mut bytes = Vec::new();
-        write(&mut bytes, record).expect("memory takes all");
+        encode(&mut bytes, record).expect("memory takes all");
         bytes
     }
 
     /// The bytes with a digest that fits them.
     fn signed(body: &[u8]) -> Vec<u8> {
-        [body, &Sha256::digest(body)].concat()
+        let mut digest = Digest::new();
+        digest.update(body);
+        [body, &digest.bytes()].concat()
     }
 
     fn refused(bytes: &[u8]) -> String {

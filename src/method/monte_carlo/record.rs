@@ -1,8 +1,7 @@
 //! The output of a run besides its dose: the digest of its scene, and a tally to which other runs can be added.
 
-use sha2::{Digest, Sha256};
-
 use super::voxel_materials::VoxelMaterials;
+use crate::digest::Digest;
 use crate::domain::Tally;
 use crate::domain::{
     DoseRequest, EmissionAccount, HistoryRun, Invalid, MonteCarloOptions, Particle, SceneAccount, Source,
@@ -56,7 +55,7 @@ fn emission_account(source: &Source) -> EmissionAccount {
 
 /// Digest of the account and of the maps that it summarises.
 fn digest(request: &DoseRequest, voxel_materials: &VoxelMaterials, account: &SceneAccount) -> String {
-    let mut digest = Sha256::new();
+    let mut digest = Digest::new();
     let mut part = |bytes: &[u8]| {
         digest.update((bytes.len() as u64).to_le_bytes());
         digest.update(bytes);
@@ -75,7 +74,7 @@ fn digest(request: &DoseRequest, voxel_materials: &VoxelMaterials, account: &Sce
         map.as_slice().chunks(1 << 16).for_each(|chunk| part(bytemuck::cast_slice(&to_little_endian(chunk))));
     }
     part(&voxel_materials.of_voxel);
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.hex()
 }
 
 fn to_little_endian(values: &[f32]) -> Vec<[u8; 4]> {

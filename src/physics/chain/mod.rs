@@ -10,8 +10,7 @@ mod members;
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
+use crate::digest::Digest;
 use crate::domain::source::{LocalEnergy, Member};
 use crate::domain::{Daughters, Emission, EmissionSpectrum, Invalid, Nuclide, Source};
 use crate::physics::nuclide::{data_sha256, emissions};
@@ -84,12 +83,12 @@ fn sha256(members: &[Member]) -> String {
     if let [Member { nuclide, .. }] = members {
         return data_sha256(nuclide).to_owned();
     }
-    let mut digest = Sha256::new();
+    let mut digest = Digest::new();
     for Member { nuclide, decays_per_decay } in members {
         digest.update(data_sha256(nuclide));
         digest.update(decays_per_decay.to_le_bytes());
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.hex()
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use sha2::{Digest, Sha256};
-
 use super::library::{ChargedKernels, KernelLibrary};
 use super::radial::RadialKernel;
 use super::shells::Cumulative;
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
+use crate::digest::sha256_hex;
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{Invalid, KernelMedium};
 use crate::math::cache::Cache;
@@ -64,7 +63,7 @@ pub fn library(medium: KernelMedium) -> &'static KernelLibrary {
 
 /// SHA-256 of the file of a library, in hexadecimal.
 pub fn library_sha256(medium: KernelMedium) -> String {
-    Sha256::digest(file(medium)).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(file(medium))
 }
 
 fn file(medium: KernelMedium) -> &'static [u8] {

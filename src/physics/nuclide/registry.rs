@@ -3,11 +3,11 @@
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use super::emissions::nuclide;
 use super::file::File;
 use super::names::Name;
+use crate::digest::sha256_hex;
 use crate::domain::{EmissionSpectrum, Nuclide, Violation};
 
 // `FILES`: names and texts, by name.
@@ -33,7 +33,7 @@ fn read(name: &str, text: &str) -> Result<NuclideData, Vec<Violation>> {
     }
     let mass_number = Name::parse(name).ok_or_else(|| fault("name", "is none".into()))?.mass_number;
     let (nuclide, emissions) = nuclide(file, mass_number).map_err(|invalid| fault("lines", invalid.0))?;
-    let sha256 = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = sha256_hex(text);
     Ok(NuclideData { nuclide, emissions, sha256 })
 }
 

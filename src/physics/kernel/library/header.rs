@@ -1,7 +1,6 @@
 //! How a library was made.
 
-use sha2::{Digest, Sha256};
-
+use crate::digest::Digest;
 use crate::domain::Material;
 
 /// How a library was made, as stored in its file.
@@ -63,11 +62,11 @@ impl LibraryHeader {
 
 /// SHA-256 of the data behind the transport tables of a medium.
 pub fn data_sha256(medium: &Material) -> String {
-    let mut digest = Sha256::new();
+    let mut digest = Digest::new();
     let own = format!("{:?}", (medium.definition().mass_fractions.clone(), medium.mean_excitation_energy_mev()));
     for text in DATA.into_iter().chain([own.as_str()]) {
         digest.update((text.len() as u64).to_le_bytes());
         digest.update(text);
     }
-    digest.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    digest.hex()
 }

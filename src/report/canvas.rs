@@ -3,41 +3,43 @@
 use plotters::prelude::{BitMapBackend, IntoDrawingArea};
 use plotters::{coord::Shift, drawing::DrawingArea};
 
+use super::palette::Colour;
 use crate::domain::DoseError;
 
 /// Drawn pixels along each axis for one of the finished picture.
-pub(crate) const OVERSAMPLING: u32 = 2;
+pub(super) const OVERSAMPLING: u32 = 2;
 
-/// Steps between the values of a colour in the finished picture: fewer than the eye tells apart, and a file of little more than half the size.
+/// Steps between the values of a colour in the finished picture: finer than the eye tells apart, and they almost halve
+/// the file.
 const COLOUR_STEP: u32 = 4;
 
 /// An RGB picture, first row on top, at [`OVERSAMPLING`] times its final size.
-pub(crate) struct Canvas {
+pub(super) struct Canvas {
     width: u32,
     height: u32,
     rgb: Vec<u8>,
 }
 
 /// Where lines and text are drawn.
-pub(crate) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
+pub(super) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 
 impl Canvas {
     /// A white canvas of this final size.
-    pub(crate) fn new(width: u32, height: u32) -> Self {
+    pub(super) fn new(width: u32, height: u32) -> Self {
         let (width, height) = (width * OVERSAMPLING, height * OVERSAMPLING);
         Self { width, height, rgb: vec![255; width as usize * height as usize * 3] }
     }
 
     /// Sets one drawn pixel; ignores those outside.
-    pub(super) fn set(&mut self, x: u32, y: u32, colour: [u8; 3]) {
+    pub(super) fn set(&mut self, x: u32, y: u32, colour: Colour) {
         if x < self.width && y < self.height {
             let at = (y as usize * self.width as usize + x as usize) * 3;
-            self.rgb[at..at + 3].copy_from_slice(&colour);
+            self.rgb[at..at + 3].copy_from_slice(&colour.0);
         }
     }
 
     /// For lines and text, in drawn pixels.
-    pub(crate) fn area(&mut self) -> Area<'_> {
+    pub(super) fn area(&mut self) -> Area<'_> {
         BitMapBackend::with_buffer(&mut self.rgb, (self.width, self.height)).into_drawing_area()
     }
 
@@ -45,7 +47,7 @@ impl Canvas {
     ///
     /// # Errors
     /// If it cannot be encoded.
-    pub(crate) fn into_png(self) -> Result<Vec<u8>, DoseError> {
+    pub(super) fn into_png(self) -> Result<Vec<u8>, DoseError> {
         let (width, height) = (self.width / OVERSAMPLING, self.height / OVERSAMPLING);
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, width, height);

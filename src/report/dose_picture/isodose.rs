@@ -73,7 +73,8 @@ mod tests {
             cell(corners, 1.0, |segment| found.push(segment));
             found
         };
-        // Corners 0 and 2 are high, the middle as well: the low corners 1 (right, top) and 3 (left, bottom) are cut off.
+        // Corners 0 and 2 are high, and so is the middle: the low corners 1 (right, top) and 3 (left, bottom) are cut
+        // off.
         assert_eq!(pieces([4.0, 0.0, 4.0, 0.0]), [[[0.75, 0.0], [1.0, 0.25]], [[0.25, 1.0], [0.0, 0.75]]]);
         // The middle is low: the high corners are cut off.
         assert_eq!(pieces([1.5, 0.0, 1.5, 0.0])[0][1][1], 0.0);
