@@ -9,6 +9,7 @@ mod electron_tables;
 mod formats;
 mod gpu;
 mod grpc;
+mod header;
 mod invariants;
 mod kernel_library;
 mod kernels;
