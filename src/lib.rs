@@ -10,6 +10,7 @@
 //! * [`domain`]: the nouns, which cannot hold bad values. Plain data, no I/O.
 //! * [`formats`]: files (NIfTI, tallies, small tables) to and from the domain.
 //! * [`physics`]: nuclides, materials, cross sections, point kernels and voxel S values, in `f64`.
+//! * [`request`]: from what a caller wrote to a checked header, for the command line and gRPC alike.
 //! * [`plan`]: from a request to padded shapes, blocks, cuts, histories and bytes. Pure; knows no device.
 //! * [`method`]: one driver per method of dose calculation.
 //! * [`engine`]: the devices that carry out what a method asks for: the CPU, and any GPU through WGSL.
@@ -46,4 +47,5 @@ pub mod method;
 pub mod physics;
 pub mod plan;
 pub mod prepare;
+pub mod request;
 pub mod validate;

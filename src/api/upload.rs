@@ -1,7 +1,8 @@
 //! The volumes of one `Compute` call while they arrive, and the request that they make once they are there.
 
+use super::chunks::Arriving;
 use super::pb;
-use super::volume::Arriving;
+use super::wire::volume::decode_role;
 use crate::domain::{
     Checks, DensityMap, DoseError, DoseRequest, LabelMap, LabelMaps, RequestHeader, RequestVolumes,
     TimeIntegratedActivity, VolumeHeader, VolumeRole,
@@ -30,7 +31,7 @@ impl Upload {
     /// # Errors
     /// [`DoseError::Invalid`] for a chunk of a volume that is not announced, or that does not follow on the one before it.
     pub(super) fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
-        let role = role(&chunk)?;
+        let role = decode_role(&chunk)?;
         let volume = self.volumes.iter_mut().find(|(known, _)| *known == role);
         let (_, volume) = volume.ok_or_else(|| {
             let reason = format!("is {}, which the header does not announce", name(role));
@@ -69,30 +70,6 @@ impl Upload {
         checks.finish()?;
         let activity = activity.expect("every header announces an activity");
         DoseRequest::of(&header, RequestVolumes { activity, density, labels, daughters })
-    }
-}
-
-/// # Errors
-/// If the chunk is of no volume that a caller sends.
-fn role(chunk: &pb::VolumeChunk) -> Result<VolumeRole, DoseError> {
-    let unknown = |reason: String| Err(DoseError::invalid("chunk.volume", reason));
-    match pb::VolumeRole::try_from(chunk.volume) {
-        Ok(role) if role != pb::VolumeRole::DaughterActivity && chunk.index != 0 => {
-            let reason = format!("is {}, but there is only one volume of this kind", chunk.index);
-            Err(DoseError::invalid("chunk.index", reason))
-        }
-        Ok(pb::VolumeRole::Activity) => Ok(VolumeRole::Activity),
-        Ok(pb::VolumeRole::Density) => Ok(VolumeRole::Density),
-        Ok(pb::VolumeRole::Labels) => Ok(VolumeRole::Labels),
-        Ok(pb::VolumeRole::Materials) => Ok(VolumeRole::Materials),
-        Ok(pb::VolumeRole::DaughterActivity) => {
-            Ok(VolumeRole::DaughterActivity(usize::try_from(chunk.index).unwrap_or(usize::MAX)))
-        }
-        Ok(pb::VolumeRole::WeightedDose) => unknown("is weighted dose, which only the server sends".into()),
-        Ok(pb::VolumeRole::Dose) => unknown("is dose, which only the server sends".into()),
-        Ok(pb::VolumeRole::Uncertainty) => unknown("is uncertainty, which only the server sends".into()),
-        Ok(pb::VolumeRole::Unspecified) => unknown("is missing".into()),
-        Err(_) => unknown(format!("is not a known volume: {}", chunk.volume)),
     }
 }
 

@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
+use super::compute::source::read_emissions;
 use super::daughters::WhichDaughters;
+use super::flags::recorded;
 use crate::domain::grid::check_spacing;
 use crate::domain::{Checks, Control, DoseError, Invalid, KernelMedium, Source};
-use crate::formats::emissions;
 use crate::physics::kernel::{KernelSpec, VoxelKernel, density_g_cm3, voxel_kernel};
-use crate::physics::{chain, nuclide};
+use crate::request::RawSource;
 
 /// Most offsets on each side: two million rows.
 const MAX_RADIUS_VOXELS: usize = 127;
@@ -67,21 +68,15 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
 
 /// What decays; none if a fault was recorded.
 fn source(args: &Args, checks: &mut Checks) -> Option<Source> {
-    let nuclide = match &args.nuclide {
-        Some(name) => Some(checks.at("nuclide", nuclide::find(name))?),
-        None => None,
+    let raw = RawSource {
+        nuclide: args.nuclide.clone(),
+        emissions: read_emissions(args.emissions.as_deref(), checks),
+        daughters: args.daughters.raw(checks),
     };
-    match &args.emissions {
-        Some(path) => {
-            args.daughters.given().for_each(|flag| checks.fail(flag, "has no meaning with --emissions"));
-            let spectrum = checks.at("emissions", emissions::read(path))?;
-            checks.at("emissions", Source::with_emissions(nuclide, spectrum))
-        }
-        None => {
-            let daughters = args.daughters.mode(None, checks);
-            checks.at("daughters", chain::source(nuclide?, daughters?, &[]))
-        }
-    }
+    let mut faults = Checks::new();
+    let source = raw.resolve(&mut faults);
+    recorded(faults.finish(), "density", checks)?;
+    source
 }
 
 fn parse_spacing(text: &str) -> Result<[f64; 3], Invalid> {

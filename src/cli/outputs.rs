@@ -18,6 +18,7 @@ use crate::formats::{label_names, nifti, tally};
 
 /// Where results go, and the regions whose dose is asked for.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Outputs")]
 pub(super) struct OutputArgs {
     /// Dose in Gy, .nii or .nii.gz (required)
     #[arg(long, value_name = "FILE")]
@@ -32,10 +33,10 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) tally_output: Option<PathBuf>,
     /// Organ of each voxel, NIfTI-1 of whole numbers on the grid of the activity; 0 is none
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) labels: Option<PathBuf>,
     /// Names of the organs, CSV of label,name
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) label_names: Option<PathBuf>,
     /// Organ table, CSV
     #[arg(long, value_name = "FILE")]

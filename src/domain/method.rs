@@ -122,6 +122,9 @@ pub enum DensityCorrection {
 }
 
 impl DensityCorrection {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Water, Self::DensityScaled];
+
     /// Name on the wire and on the command line.
     pub fn name(self) -> &'static str {
         match self {

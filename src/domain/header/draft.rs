@@ -29,13 +29,48 @@ impl<T> Part<T> {
         }
     }
 
+    /// The same part, borrowed.
+    pub fn as_ref(&self) -> Part<&T> {
+        match self {
+            Self::Absent => Part::Absent,
+            Self::Faulty => Part::Faulty,
+            Self::Good(part) => Part::Good(part),
+        }
+    }
+
+    /// A part made of this one, where it is good.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Part<U> {
+        match self {
+            Self::Absent => Part::Absent,
+            Self::Faulty => Part::Faulty,
+            Self::Good(part) => Part::Good(make(part)),
+        }
+    }
+
     /// What became of a part that was given: none has recorded its fault.
     pub fn given(part: Option<T>) -> Self {
         part.map_or(Self::Faulty, Self::Good)
     }
 
-    fn is_given(&self) -> bool {
+    /// Whether there is one, good or not.
+    pub fn is_given(&self) -> bool {
         !matches!(self, Self::Absent)
+    }
+
+    /// As [`Part::map`], for what may be at fault.
+    ///
+    /// * `make` – makes it, or records a fault under `field` and gives none
+    pub fn resolve<U>(
+        self,
+        field: &str,
+        checks: &mut Checks,
+        make: impl FnOnce(T, &str, &mut Checks) -> Option<U>,
+    ) -> Part<U> {
+        match self {
+            Self::Absent => Part::Absent,
+            Self::Faulty => Part::Faulty,
+            Self::Good(part) => Part::given(make(part, field, checks)),
+        }
     }
 
     /// Records a needed part that is absent.
@@ -45,7 +80,8 @@ impl<T> Part<T> {
         }
     }
 
-    fn into_good(self) -> Option<T> {
+    /// The part, if it is good.
+    pub fn into_good(self) -> Option<T> {
         match self {
             Self::Good(part) => Some(part),
             Self::Absent | Self::Faulty => None,
@@ -83,16 +119,13 @@ pub struct HeaderDraft {
     pub weighting: Option<BiologicalWeighting>,
 }
 
-/// Why a part is there once the checks have passed.
-const FAULT_RECORDED: &str = "a part that is absent or at fault has recorded it";
-
 impl HeaderDraft {
     /// The header, if nothing is at fault.
     ///
     /// * `checks` – faults that were found before; those of the header come after them
     ///
     /// # Errors
-    /// [`DoseError::Invalid`] with every fault.
+    /// [`DoseError::Invalid`] with every fault; an empty list if a part is at fault and that was recorded elsewhere.
     pub fn finish(self, mut checks: Checks) -> Result<RequestHeader, DoseError> {
         self.check_each(&mut checks);
         if let Some(method) = self.method.good() {
@@ -101,16 +134,25 @@ impl HeaderDraft {
         self.check_grids(&mut checks);
         self.check_sources(&mut checks);
         checks.finish()?;
-        let daughters: Option<Vec<_>> = self.daughters.into_iter().map(Part::into_good).collect();
-        Ok(RequestHeader {
-            activity: self.activity.into_good().expect(FAULT_RECORDED),
-            activity_unit: self.activity_unit.into_good().expect(FAULT_RECORDED),
-            density: self.density.into_good(),
-            labels: self.labels.into_good(),
-            materials: self.materials.into_good(),
-            source: self.source.into_good().expect(FAULT_RECORDED),
-            daughters: daughters.expect(FAULT_RECORDED),
-            method: self.method.into_good().expect(FAULT_RECORDED),
+        self.into_header().ok_or_else(|| DoseError::Invalid(Vec::new()))
+    }
+
+    /// The header, if all its parts are there and good.
+    fn into_header(self) -> Option<RequestHeader> {
+        let optional = |part: Part<VolumeHeader>| match part {
+            Part::Absent => Some(None),
+            Part::Faulty => None,
+            Part::Good(volume) => Some(Some(volume)),
+        };
+        Some(RequestHeader {
+            activity: self.activity.into_good()?,
+            activity_unit: self.activity_unit.into_good()?,
+            density: optional(self.density)?,
+            labels: optional(self.labels)?,
+            materials: optional(self.materials)?,
+            source: self.source.into_good()?,
+            daughters: self.daughters.into_iter().map(Part::into_good).collect::<Option<_>>()?,
+            method: self.method.into_good()?,
             weighting: self.weighting,
         })
     }

@@ -19,6 +19,19 @@ pub enum ElementType {
 }
 
 impl ElementType {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Float32, Self::Float64, Self::Int16, Self::Uint8];
+
+    /// Name in stored headers and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Float32 => "float32",
+            Self::Float64 => "float64",
+            Self::Int16 => "int16",
+            Self::Uint8 => "uint8",
+        }
+    }
+
     /// Bytes of one value.
     pub fn size_bytes(self) -> usize {
         match self {

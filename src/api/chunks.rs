@@ -1,11 +1,11 @@
-//! Volumes on the wire: what a descriptor promises, and the chunks that must keep it.
+//! Chunks: volumes cut into pieces to send, and put together as they arrive.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::pb;
-use crate::domain::{Checks, DoseError, ElementType, Invalid, LabelMap, Volume, VolumeHeader, VoxelGrid};
+use crate::domain::{Checks, DoseError, ElementType, Invalid, LabelMap, Volume, VolumeHeader};
 
 /// Bytes of a chunk that this program sends: a quarter of the usual message limit.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -100,7 +100,11 @@ impl Arriving {
 /// on to one chunk and not to the volume.
 ///
 /// * `index` – among the volumes of this role
-pub(super) fn chunks(role: pb::VolumeRole, index: u32, volume: &Volume<f32>) -> impl Iterator<Item = pb::VolumeChunk> {
+pub(super) fn of_volume(
+    role: pb::VolumeRole,
+    index: u32,
+    volume: &Volume<f32>,
+) -> impl Iterator<Item = pb::VolumeChunk> {
     let chunk_values = CHUNK_BYTES / size_of::<f32>();
     volume.as_slice().chunks(chunk_values).enumerate().map(move |(number, values)| {
         let mut data = vec![0; size_of_val(values)];
@@ -113,7 +117,7 @@ pub(super) fn chunks(role: pb::VolumeRole, index: u32, volume: &Volume<f32>) -> 
 }
 
 /// The chunks of a map of labels, as numbers in single precision, which holds them exactly.
-pub(super) fn label_chunks(role: pb::VolumeRole, map: &LabelMap) -> impl Iterator<Item = pb::VolumeChunk> {
+pub(super) fn of_labels(role: pb::VolumeRole, map: &LabelMap) -> impl Iterator<Item = pb::VolumeChunk> {
     let chunk_values = CHUNK_BYTES / size_of::<f32>();
     map.labels().as_slice().chunks(chunk_values).enumerate().map(move |(number, labels)| {
         let data: Vec<u8> = labels.iter().flat_map(|&label| f32::from(label).to_le_bytes()).collect();
@@ -123,31 +127,27 @@ pub(super) fn label_chunks(role: pb::VolumeRole, map: &LabelMap) -> impl Iterato
 }
 
 /// Cuts bytes into pieces that share them.
-pub(super) fn tally_chunks(bytes: &Bytes) -> impl Iterator<Item = pb::TallyChunk> {
+pub(super) fn of_tally(bytes: &Bytes) -> impl Iterator<Item = pb::TallyChunk> {
     (0..bytes.len()).step_by(CHUNK_BYTES).map(|start| {
         let data = bytes.slice(start..bytes.len().min(start + CHUNK_BYTES));
         pb::TallyChunk { offset_bytes: start as u64, data }
     })
 }
 
-/// Describes a volume in single precision.
-pub(super) fn descriptor(grid: &VoxelGrid) -> pb::VolumeDescriptor {
-    pb::VolumeDescriptor {
-        grid: Some(pb::VoxelGrid {
-            shape: grid.shape().map(|n| u32::try_from(n).expect("an axis has at most 65535 voxels")).to_vec(),
-            spacing_mm: grid.spacing_mm().to_vec(),
-            affine_mm: grid.affine().as_flattened().to_vec(),
-        }),
-        element_type: pb::ElementType::Float32.into(),
-        slope: None,
-        intercept: None,
-        size_bytes: Some((grid.voxels() * size_of::<f32>()) as u64),
-    }
+/// A chunk as a message of the server.
+pub(super) fn response(chunk: pb::VolumeChunk) -> pb::ComputeResponse {
+    pb::ComputeResponse { message: Some(pb::compute_response::Message::Chunk(chunk)) }
+}
+
+/// A piece of a tally as a message of the server.
+pub(super) fn tally_response(chunk: pb::TallyChunk) -> pb::ComputeResponse {
+    pb::ComputeResponse { message: Some(pb::compute_response::Message::TallyChunk(chunk)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::VoxelGrid;
 
     fn announced(voxels: u64, element: ElementType, slope: f64, intercept: f64) -> VolumeHeader {
         let grid = VoxelGrid::new([voxels, 1, 1], [1.0; 3]).expect("a good grid");
@@ -183,7 +183,7 @@ mod tests {
         let volume = Volume::from_vec(grid, values).expect("as many values as voxels");
         let mut arriving = Arriving::new(sent).expect("memory");
         let mut count = 0;
-        for chunk in chunks(pb::VolumeRole::Dose, 0, &volume) {
+        for chunk in of_volume(pb::VolumeRole::Dose, 0, &volume) {
             arriving.append(chunk.offset_bytes, &chunk.data).expect("in order");
             count += 1;
         }
