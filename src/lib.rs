@@ -3,8 +3,8 @@
 //! The tree is the data flow, and so is this list of modules:
 //!
 //! ```text
-//! bytes ─decode→ DoseRequest ─plan→ DosePlan ─run(engine)→ DoseResult ─encode→ bytes
-//!  api/            domain/     plan/    method/ + engine/     domain/      api/
+//! bytes ─wire→ RawHeader ─check→ RequestHeader ─plan→ DosePlan ─run(engine)→ DoseResult ─wire→ bytes
+//!  api/          request/           domain/       plan/    method/ + engine/     domain/      api/
 //! ```
 //!
 //! * [`domain`]: the nouns, which cannot hold bad values. Plain data, no I/O.

@@ -1,4 +1,5 @@
-//! The header of a request: stored and read back it is the same to the last bit, and what cannot be a header is refused.
+//! The header of a request: stored and read back it is the same to the last bit, and what cannot be a header is
+//! refused.
 
 use dosegrid::domain::{
     ActivityUnit, BiologicalWeighting, Checks, ChosenCuts, DaughterHeader, Daughters, DensityCorrection, DoseError,

@@ -81,7 +81,7 @@ impl Arriving {
         }
     }
 
-    /// The volume, once it is whole.
+    /// The complete volume.
     ///
     /// # Errors
     /// If bytes are missing.
@@ -96,8 +96,8 @@ impl Arriving {
     }
 }
 
-/// The chunks of a volume in single precision, in order. Each is copied when it is asked for, so that a reader who stalls holds
-/// on to one chunk and not to the volume.
+/// The chunks of a volume in single precision, in order. Each chunk is copied only when it is needed, so a caller who
+/// stalls holds one chunk in memory, not a second volume.
 ///
 /// * `index` – among the volumes of this role
 pub(super) fn of_volume(
@@ -126,7 +126,7 @@ pub(super) fn of_labels(role: pb::VolumeRole, map: &LabelMap) -> impl Iterator<I
     })
 }
 
-/// Cuts bytes into pieces that share them.
+/// Cuts bytes into pieces without copying them.
 pub(super) fn of_tally(bytes: &Bytes) -> impl Iterator<Item = pb::TallyChunk> {
     (0..bytes.len()).step_by(CHUNK_BYTES).map(|start| {
         let data = bytes.slice(start..bytes.len().min(start + CHUNK_BYTES));

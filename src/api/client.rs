@@ -1,4 +1,4 @@
-//! Calls a server, and gives back what the same computation in this process would.
+//! Calls a server and returns the same result as a computation in this process.
 
 use std::{convert::Infallible, io::Cursor, time::Duration};
 
@@ -14,7 +14,7 @@ use crate::formats;
 
 /// How long a server may take to answer a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Messages that wait for the connection.
+/// Messages held ready for the connection.
 const REQUESTS_AHEAD: usize = 2;
 
 /// A connection to a server.
@@ -44,7 +44,7 @@ impl Client {
     /// Computes a dose on the server. Dropping the future stops it there.
     ///
     /// # Errors
-    /// The server's own error where it says enough to build it again, else [`DoseError::Remote`].
+    /// The server's own error if it can be rebuilt from the status, else [`DoseError::Remote`].
     pub async fn compute(
         &self,
         request: &DoseRequest,
@@ -68,7 +68,7 @@ impl Client {
     }
 }
 
-/// Sends a request chunk by chunk, as fast as the server takes it; then waits for the answer to end the call.
+/// Sends a request chunk by chunk, as fast as the server reads it, then waits for the answer to end the call.
 async fn send(request: &DoseRequest, outgoing: mpsc::Sender<pb::ComputeRequest>) -> Infallible {
     use pb::compute_request::Message;
     let header = std::iter::once(Message::Header(wire::header::encode(request.header())));
@@ -94,7 +94,7 @@ async fn send(request: &DoseRequest, outgoing: mpsc::Sender<pb::ComputeRequest>)
     std::future::pending().await
 }
 
-/// Takes the answer to its end.
+/// Reads the answer to its end.
 async fn collect(
     request: &DoseRequest,
     mut answer: Streaming<pb::ComputeResponse>,
@@ -116,13 +116,13 @@ async fn collect(
             (Some(Message::Chunk(_) | Message::TallyChunk(_)), None) => {
                 return Err(broken("a chunk before the result"));
             }
-            (None, _) => {} // a kind of message that this client is too old for
+            (None, _) => {} // a kind of message that this client does not know
         }
     }
     result.ok_or_else(|| broken("no result"))
 }
 
-/// What a result announced, while it arrives.
+/// The volumes that a result announced, while they arrive.
 struct Incoming {
     provenance: Provenance,
     dose: Arriving,

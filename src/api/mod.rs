@@ -4,11 +4,11 @@
 //! header ─wire→ RawHeader ─check→ plan, reserve ─upload→ DoseRequest ─queue→ DoseResult ─wire→ result, chunks
 //! ```
 //!
-//! * [`config`]: limits and times, from the command line.
+//! * [`config`]: limits and timeouts of a server.
 //! * [`server`]: listens, serves, drains.
-//! * [`client`]: calls a server and gives back the domain's own result.
+//! * [`client`]: calls a server and returns the domain's own result.
 //! * `wire`: messages to and from the program's own nouns, one file a noun.
-//! * [`status`]: the one map between errors and gRPC status.
+//! * [`status`]: the mapping between errors and gRPC status.
 
 mod call;
 mod chunks;

@@ -24,9 +24,9 @@ use crate::domain::DoseError;
 use crate::engine::Device;
 use crate::jobs::Queue;
 
-/// How long the last bytes may take to leave once all work is done.
+/// How long sending the last bytes may take after all work is done.
 const LAST_BYTES: Duration = Duration::from_secs(2);
-/// Largest HTTP/2 frame taken: one system call for many of the default 16 KiB.
+/// Largest HTTP/2 frame: larger than the default of 16 KiB, for fewer system calls.
 const MAX_FRAME_BYTES: u32 = 1 << 20;
 
 /// Serves until `shutdown` ends and the running work is done, or the drain timeout has passed.
@@ -43,7 +43,7 @@ pub async fn serve(
     serve_queue(config, listener, Arc::new(queue), shutdown).await
 }
 
-/// As [`serve`], in front of a queue that others may use as well.
+/// Like [`serve`], with a queue that others may use as well.
 ///
 /// # Errors
 /// As [`serve`].
@@ -94,11 +94,11 @@ pub async fn serve_queue(
         outcome = &mut server => return outcome.map_err(|error| failed(&error)),
         () = drain => {}
     }
-    // Connections that stay open beyond this are those of callers who do not read.
+    // Connections still open after this belong to callers who do not read.
     timeout(LAST_BYTES, server).await.unwrap_or(Ok(())).map_err(|error| failed(&error))
 }
 
-/// Says that no new work is taken, waits for the running work, and lets go of those who watch the health.
+/// Reports that no new work is accepted, waits for the running work, and ends the health watches.
 async fn drain(shared: &Shared, mut health: HealthReporter) {
     tracing::info!(running = shared.calls.len(), "draining");
     shared.calls.close();
@@ -115,7 +115,7 @@ async fn drain(shared: &Shared, mut health: HealthReporter) {
     }
 }
 
-/// Connections until the server drains; then none, and the port is free. Those that are open stay.
+/// Accepts connections until the server drains, then frees the port. Open connections stay.
 struct Accepting {
     incoming: Option<TcpIncoming>,
     draining: Pin<Box<WaitForCancellationFutureOwned>>,

@@ -26,10 +26,10 @@ impl Upload {
         Ok(Self { header, volumes })
     }
 
-    /// Takes one chunk.
+    /// Adds one chunk.
     ///
     /// # Errors
-    /// [`DoseError::Invalid`] for a chunk of a volume that is not announced, or that does not follow on the one before it.
+    /// [`DoseError::Invalid`] for a chunk of a volume that the header does not announce, or that leaves a gap.
     pub(super) fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
         let role = decode_role(&chunk)?;
         let volume = self.volumes.iter_mut().find(|(known, _)| *known == role);
@@ -40,7 +40,10 @@ impl Upload {
         volume.append(chunk.offset_bytes, &chunk.data)
     }
 
-    /// Looks at every value: takes as long as reading the volumes.
+    /// The request, once every value is checked. This takes as long as reading the volumes.
+    ///
+    /// # Errors
+    /// [`DoseError::Invalid`] with every volume that is incomplete or has bad values.
     pub(super) fn into_request(self) -> Result<DoseRequest, DoseError> {
         let Self { header, volumes } = self;
         let mut checks = Checks::new();

@@ -24,7 +24,8 @@ use place::{Place, PlaceArgs};
 use source::SourceArgs;
 use volumes::VolumeArgs;
 
-/// Host memory that a computation in this process may take [bytes]: the machine is the caller's own, so only what cannot be meant is refused.
+/// Most host memory for a computation in this process [bytes]. The machine is the caller's own, so only absurd sizes
+/// are refused.
 const HOST_BYTES: u64 = 1 << 38;
 
 #[derive(Debug, clap::Args)]
@@ -95,7 +96,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     outputs::write(&args.outputs, &from, &result)
 }
 
-/// Names the flag of a field that only the plan, or a server, found at fault.
+/// Names faults that the plan or a server found by their flags.
 fn told_by_flag(error: DoseError, density: &str) -> DoseError {
     match error {
         DoseError::Invalid(faults) => {
@@ -105,26 +106,26 @@ fn told_by_flag(error: DoseError, density: &str) -> DoseError {
     }
 }
 
-/// Runs the request on a thread of its own and reports its progress meanwhile.
+/// Runs the request on a separate thread and reports its progress.
 fn compute_here(
     selector: DeviceSelector,
     request: &DoseRequest,
     report: &mut ProgressReport,
 ) -> Result<DoseResult, DoseError> {
-    // The workspace of a server, because the dose depends in its last bits on the blocks that a convolution is cut into.
+    // The same workspace as a server: the last bits of the dose depend on the blocks into which a convolution is cut.
     let limits = Limits { host_bytes: HOST_BYTES, ..ServerConfig::default().plan_limits() };
     let plan = plan::plan(request, &limits)?;
     let mut device = Device::open(selector)?;
     let (control, progress) = Control::new(CancellationToken::new());
     std::thread::scope(|scope| {
-        // The control is dropped with the thread, which ends the wait for progress.
+        // The thread drops the control when it ends, which ends the wait for progress.
         let run = scope.spawn(move || driver::run(&mut device, &plan, request, &control));
         report.follow(progress);
         run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
-/// Sends the request to a server. What comes back is the same bytes as from this process on the same device.
+/// Sends the request to a server. On the same device, the result has the same bytes as one from this process.
 fn compute_on_server(url: &str, request: &DoseRequest, report: &mut ProgressReport) -> Result<DoseResult, DoseError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| DoseError::Io(format!("no asynchronous runtime: {error}")))?;

@@ -6,8 +6,9 @@ use crate::request::RawDaughters;
 // Strings where they are numbers, so that one run names every fault.
 #[derive(Debug, clap::Args)]
 pub(super) struct WhichDaughters {
-    /// Which daughters decay where the nuclide did. parent-only: none. equilibrium: those that live at most ten times as long as the nuclide, in
-    /// equilibrium with it. in-growth: all, counted over --integration-time [default: equilibrium]
+    /// Which daughters decay where the nuclide did. parent-only: none. equilibrium: those that live at most ten times
+    /// as long as the nuclide, in equilibrium with it. in-growth: all, counted over --integration-time [default:
+    /// equilibrium]
     #[arg(long, value_name = "parent-only|equilibrium|in-growth")]
     daughters: Option<String>,
     /// With in-growth: count decays from pure nuclide up to this time, such as 30d (units s, min, h, d)

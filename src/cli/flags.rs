@@ -3,7 +3,8 @@
 use crate::domain::{Checks, DoseError, Violation};
 use crate::request::{MISSING, pattern};
 
-/// Paths of a header and the flag, without its dashes, that gives them. `*` at the end stands for anything; the longest entry counts.
+/// Paths of a header and their flags, without dashes. A `*` at the end stands for anything; the longest entry that
+/// matches counts.
 const FLAGS: &[(&str, &str)] = &[
     ("activity*", "activity"),
     ("activity_unit", "activity-unit"),
@@ -48,7 +49,7 @@ fn entry(path: &str) -> Option<&'static (&'static str, &'static str)> {
     FLAGS.iter().filter(|(key, _)| holds(key)).max_by_key(|(key, _)| key.len())
 }
 
-/// A fault of a header in the words of the command line. A path that is no header's stays as it is.
+/// A fault of a header in the words of the command line. A path that does not belong to a header stays as it is.
 ///
 /// * `density` – the flag that gives the density: `density` or `ct`
 pub(super) fn by_flag(Violation { field, reason }: Violation, density: &str) -> Violation {

@@ -18,13 +18,14 @@ const MAX_RADIUS_VOXELS: usize = 127;
 // Fields are text, so that every fault is named at once.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Radionuclide, such as Y-90 (required, but with --emissions)
+    /// Radionuclide, such as Y-90 (required, unless --emissions is given)
     #[arg(long, required_unless_present = "emissions")]
     nuclide: Option<String>,
-    /// Spectrum in place of what the nuclide emits, CSV of charge (-1, 0, 1), lower and upper energy in MeV, yield per decay
+    /// Spectrum in place of what the nuclide emits. CSV of charge (-1, 0, 1), lower and upper energy in MeV, yield per
+    /// decay
     #[arg(long, value_name = "FILE")]
     emissions: Option<PathBuf>,
-    /// What all is made of: water, soft_tissue, lung, compact_bone or cortical_bone, at its nominal density
+    /// Medium of the kernel at its nominal density: water, soft_tissue, lung, compact_bone or cortical_bone
     #[arg(long, value_name = "NAME", default_value = "water")]
     kernel_medium: String,
     #[command(flatten)]
@@ -32,7 +33,7 @@ pub(super) struct Args {
     /// Voxel edges in mm: one for cubes, or three separated by commas (x,y,z)
     #[arg(long, allow_hyphen_values = true)]
     spacing: String,
-    /// Offsets to write on each axis: 0 to this
+    /// Largest offset to write on each axis, from 0
     #[arg(long, default_value = "5", allow_hyphen_values = true)]
     radius_voxels: String,
     /// CSV file to write; `-` for standard output
@@ -97,7 +98,7 @@ fn parse_radius(text: &str) -> Result<usize, Invalid> {
     }
 }
 
-/// One row an offset, `k` fastest; every digit that tells two values apart.
+/// One row for each offset, `k` fastest, with as many digits as are needed to read back the same values.
 fn write_csv(kernel: &VoxelKernel, file: &mut dyn Write) -> io::Result<()> {
     let mut file = BufWriter::new(file);
     writeln!(file, "i,j,k,s_gy_per_decay")?;

@@ -28,7 +28,7 @@ pub struct RequestVolumes {
     pub daughters: Vec<TimeIntegratedActivity>,
 }
 
-/// Maps of whole numbers that only Monte Carlo transport looks at.
+/// Maps of whole numbers that only Monte Carlo transport uses.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LabelMaps {
     /// Region of each voxel: the uncertainty of each region's mean dose is computed, and may be a target.
@@ -54,7 +54,7 @@ impl RequestVolumes {
 }
 
 impl DoseRequest {
-    /// A request without daughters of their own maps, regions, materials or weighting.
+    /// A request with nothing but an activity map and, if needed, a density.
     ///
     /// * `activity` – decays per voxel [Bq·s]
     /// * `density` – on the same grid [g/cm³]; needed by every method that divides by a voxel's own mass
@@ -94,8 +94,9 @@ impl DoseRequest {
     /// The request's own header describes the volumes as they are held, see [`RequestHeader::canonical`].
     ///
     /// # Errors
-    /// [`DoseError::Invalid`] with every fault, by the fields of the header: a volume that the header does not announce, or that is missing or on another
-    /// grid than it says; labels that are asked for and not there, or there and unknown.
+    /// [`DoseError::Invalid`] with every fault, by the fields of the header: a volume that is missing, that the header
+    /// does not announce, or that is on another grid than the header says; a target label that no voxel has; a label
+    /// without a material.
     pub fn of(header: &RequestHeader, volumes: RequestVolumes) -> Result<Self, DoseError> {
         let mut checks = Checks::new();
         let announced: Vec<_> = header.volumes().map(|(role, volume)| (role, &volume.grid)).collect();
@@ -159,7 +160,8 @@ impl DoseRequest {
         self.header.weighting()
     }
 
-    /// One request for each map, with a seed and a part of the time limit of its own where the method has them. Volumes are shared.
+    /// One request for each map, each with its own seed and share of the time limit where the method has them. Volumes
+    /// are shared.
     pub fn by_map(&self) -> Vec<Self> {
         let of_map = |(map, activity): (usize, &TimeIntegratedActivity)| Self {
             header: Arc::new(self.header.of_map(map)),
@@ -181,7 +183,7 @@ impl AsRef<RequestHeader> for DoseRequest {
     }
 }
 
-/// A request while it is put together from volumes that are at hand.
+/// A request that is being put together from its volumes.
 #[derive(Clone, Debug)]
 pub struct RequestBuilder {
     draft: HeaderDraft,
@@ -234,7 +236,7 @@ impl RequestBuilder {
     }
 }
 
-/// Records labels that are asked for and not there, or there and unknown.
+/// Records a target label that no voxel has, and labels without a material.
 fn check_labels(labels: &LabelMaps, options: &MonteCarloOptions, checks: &mut Checks) {
     if let (Medium::Map(table), Some(map)) = (&options.medium, &labels.materials) {
         checks.at("materials", table.indices(map).map(drop));

@@ -45,10 +45,11 @@ pub enum Work {
     MonteCarlo(TransportPlan),
 }
 
-/// Plans what is asked for. Several maps are done one after another.
+/// Plans a request. Several maps are computed one after another.
 ///
 /// # Errors
-/// [`DoseError::TooLarge`] if it could not run even alone; [`DoseError::Invalid`] for histories that cannot be numbered, or energies that no kernel has.
+/// [`DoseError::TooLarge`] if the request would not fit even on its own; [`DoseError::Invalid`] for history numbers out
+/// of range, or energies beyond the kernels.
 pub fn plan(header: impl AsRef<RequestHeader>, limits: &Limits) -> Result<DosePlan, DoseError> {
     let header = header.as_ref();
     let grid = header.grid();
@@ -58,7 +59,8 @@ pub fn plan(header: impl AsRef<RequestHeader>, limits: &Limits) -> Result<DosePl
         works.push(work);
         work_bytes = bytes.max(work_bytes);
     }
-    // Held at once, per voxel in f32: the activity of each map, density, dose; with several maps dose and uncertainty of those before as well.
+    // Held at the same time, per voxel in f32: the activity of each map, density and dose; with several maps also the
+    // sum of dose and uncertainty so far.
     let several = if works.len() > 1 { 3 } else { 0 };
     let volumes = works.len() + 2 + several + usize::from(header.weighting().is_some());
     let volume_bytes = (size_of::<f32>() * volumes) as u64 * grid.voxels() as u64;

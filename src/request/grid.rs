@@ -11,7 +11,8 @@ pub struct RawGrid {
     pub shape: Vec<u64>,
     /// Voxel edges along x, y and z [mm].
     pub spacing_mm: Vec<f64>,
-    /// From voxel indices to patient coordinates [mm], row by row: 12 numbers, or 16 with the last row 0 0 0 1, or none.
+    /// From voxel indices to patient coordinates [mm], row by row: 12 numbers, or 16 with the last row 0 0 0 1, or
+    /// none.
     pub affine_mm: Vec<f64>,
 }
 

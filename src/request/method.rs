@@ -26,7 +26,7 @@ pub struct RawLocalMethod {
 pub struct RawKernelMethod {
     /// The medium of the kernel, by the name of a [`KernelMedium`].
     pub medium: Option<String>,
-    /// What becomes of the density, by the name of a [`DensityCorrection`].
+    /// How the density is used, by the name of a [`DensityCorrection`].
     pub density_correction: Option<String>,
     /// Voxels of a lower density get no dose [g/cm³].
     pub minimum_density_g_cm3: Option<f64>,
@@ -65,7 +65,8 @@ impl RawLocalMethod {
 }
 
 impl RawKernelMethod {
-    /// The method, and whether all of it could be read. A part that could not has recorded a fault and is left at its default.
+    /// The method, and whether all of it could be read. A part that could not has its fault recorded and keeps its
+    /// default.
     fn resolve(self, field: &str, checks: &mut Checks) -> (Method, bool) {
         let default = KernelOptions::default();
         let correction = density_correction(self.density_correction.as_deref(), default.density_correction);

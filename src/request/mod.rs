@@ -1,7 +1,7 @@
-//! From what a caller wrote to a checked header: the one step that the command line and the gRPC service share.
+//! From what a caller wrote to a checked header: the step that the command line and the gRPC service share.
 //!
-//! Both fill a [`RawHeader`]; [`RawHeader::check`] looks up nuclides, daughters and materials, sets the defaults, and names every fault by its path on
-//! the wire.
+//! Both fill a [`RawHeader`]. [`RawHeader::check`] then looks up nuclides, daughters and materials, sets the defaults,
+//! and names every fault by its path on the wire.
 
 mod grid;
 mod material;
@@ -21,7 +21,7 @@ pub use path::{OF_PLAN, paths, pattern};
 pub use source::{RawDaughterMap, RawDaughters, RawEmission, RawHalfLife, RawSource, RawUnit, RawWeighting};
 pub use volume::RawVolume;
 
-/// What is wrong with a part that a caller has to give and did not.
+/// Reason for a required part that is missing.
 pub const MISSING: &str = "is missing";
 
 /// A header as a caller wrote it, not yet checked. Everything may be left out.
@@ -58,7 +58,8 @@ impl RawHeader {
         draft.finish(checks)
     }
 
-    /// As [`RawHeader::check`], but for the last step, [`HeaderDraft::finish`]: to look at parts that are good although others are not.
+    /// [`RawHeader::check`] without its last step, [`HeaderDraft::finish`]: for callers who need the good parts even if
+    /// others are bad.
     pub fn resolve(self, checks: &mut Checks) -> HeaderDraft {
         let activity = self.activity.resolve("activity", checks, RawVolume::resolve);
         let activity = needed(activity, "activity", checks);

@@ -22,7 +22,7 @@ pub struct RawMonteCarlo {
     pub cuts: ChosenCuts,
     /// What the voxels are made of.
     pub medium: Option<RawMedium>,
-    /// What is handed over beside the dose.
+    /// What is returned besides the dose.
     pub extras: Extras,
 }
 
@@ -38,14 +38,14 @@ pub struct RawTarget {
 /// Voxels whose uncertainty is asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum RawRegion {
-    /// Those whose dose is at least this part of the maximum.
+    /// Those with at least this fraction of the maximum dose.
     DoseFraction(f64),
     /// Those of this label.
     Label(u32),
 }
 
 impl RawMonteCarlo {
-    /// The options, and whether all could be read. A part that could not has recorded a fault and is left at its default.
+    /// The options, and whether all could be read. A part that could not has its fault recorded and keeps its default.
     pub(super) fn resolve(self, field: &str, checks: &mut Checks) -> (MonteCarloOptions, bool) {
         let default = MonteCarloOptions::default();
         let target = self.target_uncertainty.map(|target| target.resolve(field, checks));

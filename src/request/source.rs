@@ -51,7 +51,8 @@ pub enum RawDaughters {
     InGrowth {
         /// Decays are counted up to this time [s].
         integration_time_s: f64,
-        /// Half-life with which the nuclide disappears [s]. Not given: that of the unit of its activity if it has one, else the physical one.
+        /// Half-life with which the nuclide disappears [s]. Not given: that of the activity unit if it has one, else
+        /// the physical one.
         effective_half_life_s: Option<f64>,
     },
 }

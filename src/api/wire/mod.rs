@@ -1,7 +1,7 @@
-//! Messages to and from the program's own nouns: one file a noun, both directions together.
+//! Conversion between messages and the program's own types: one file for each type, both directions together.
 //!
-//! What a caller sends becomes the raw form of [`crate::request`], in which nothing is checked; what a server sends becomes the domain's own noun, or
-//! nothing if a part is missing that every server sends.
+//! What a caller sends becomes the raw form of [`crate::request`], which is not checked yet. What a server sends
+//! becomes the domain's own type, or nothing if a part is missing that every server sends.
 
 pub(super) mod device;
 pub(super) mod grid;

@@ -18,7 +18,7 @@ pub(in crate::api) fn encode(progress: Progress) -> pb::ComputeResponse {
     pb::ComputeResponse { message: Some(pb::compute_response::Message::Progress(progress)) }
 }
 
-/// None for a stage that this client is too old for.
+/// None for a stage that this client does not know.
 pub(in crate::api) fn decode(message: pb::Progress) -> Option<Progress> {
     let stage = match message.stage() {
         pb::Stage::Queued => Stage::Queued,

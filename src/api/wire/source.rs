@@ -1,4 +1,4 @@
-//! What decays, and in which map: the nuclide, its daughters, the unit of an activity, or a spectrum of the caller's own.
+//! What decays and in which map: nuclide, daughters, spectrum, and the unit of an activity.
 
 use super::{pb, volume};
 use crate::domain::{ActivityUnit, BiologicalWeighting, DaughterHeader, Daughters, Emission, InGrowth};

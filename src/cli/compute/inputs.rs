@@ -12,15 +12,16 @@ use crate::domain::{
 };
 use crate::request::{RawDaughterMap, RawHeader, RawMedium, RawMethod, RawUnit, RawVolume};
 
-/// An effective half-life that is longer than the physical one by more than evaluations of the latter differ is no half-life.
+/// An effective half-life may exceed the physical one by this factor before a warning: published half-lives differ a
+/// little.
 const HALF_LIFE_TOLERANCE: f64 = 1.02;
 
-/// All that a computation and its tables are made from.
+/// Everything that a computation and its tables need.
 pub(super) struct Inputs {
     pub(super) request: DoseRequest,
     pub(super) labels: Option<LabelMap>,
     pub(super) names: BTreeMap<u16, String>,
-    /// What looks wrong but may be meant.
+    /// What looks wrong but may be intended.
     pub(super) warnings: Vec<String>,
     unit: ActivityUnit,
 }

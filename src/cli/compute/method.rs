@@ -13,10 +13,12 @@ pub(super) struct MethodArgs {
     /// Voxels of a lower density, in g/cm³, get no dose [default: 0.05]
     #[arg(long, value_name = "G_CM3", allow_negative_numbers = true)]
     minimum_density: Option<String>,
-    /// kernel only: medium in which the kernel was computed: water, soft_tissue, lung, compact_bone or cortical_bone [default: water]
+    /// kernel only: medium in which the kernel was computed: water, soft_tissue, lung, compact_bone or cortical_bone
+    /// [default: water]
     #[arg(long, value_name = "NAME")]
     kernel_medium: Option<String>,
-    /// kernel only: water ignores the density; density-scaled divides the energy in each voxel by the voxel's own mass [default: density-scaled]
+    /// kernel only: water ignores the density; density-scaled divides the energy in each voxel by the voxel's own mass
+    /// [default: density-scaled]
     #[arg(long, value_name = "water|density-scaled")]
     density_correction: Option<String>,
     /// kernel only: cut the kernel off beyond this radius in mm [default: none]
@@ -41,7 +43,8 @@ impl MethodArgs {
         self.method == "monte-carlo"
     }
 
-    /// The method. A number that cannot be read has recorded it and is left at its default, so that the others are still checked.
+    /// The method. A number that cannot be read has its fault recorded and keeps its default, so that the others are
+    /// still checked.
     ///
     /// * `monte_carlo` – options of Monte Carlo transport, read if that is the method
     pub(super) fn raw(

@@ -12,10 +12,12 @@ use crate::request::{RawMaterial, RawMedium, RawMonteCarlo, RawRegion, RawTarget
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Monte Carlo (--method monte-carlo)")]
 pub(super) struct MonteCarloArgs {
-    /// Stop after this many histories, such as 2e7. One history is one decay with all that it emits [default: 1e7, unless another rule stops it]
+    /// Stop after this many histories, such as 2e7. One history is one decay with all that it emits [default: 1e7,
+    /// unless another rule stops it]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     histories: Option<String>,
-    /// Stop when the mean relative uncertainty (1σ) of the voxels in the target region falls to this value, such as 0.01
+    /// Stop when the mean relative uncertainty (1σ) of the voxels in the target region falls to this value, such as
+    /// 0.01
     #[arg(long, value_name = "PART", allow_negative_numbers = true)]
     target_uncertainty: Option<String>,
     /// Target region: voxels with at least this fraction of the maximum dose [default: 0.5]
@@ -33,7 +35,8 @@ pub(super) struct MonteCarloArgs {
     /// Number of the first history. `dosegrid merge` adds up runs with different histories [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     first_history: Option<String>,
-    /// One material everywhere: a known name, such as water, or a definition as in data/materials/ [default: by density]
+    /// One material everywhere: a known name, such as water, or a definition as in data/materials/ [default: by
+    /// density]
     #[arg(long, value_name = "NAME|FILE.toml")]
     material: Option<String>,
     /// Material of each voxel, by number. NIfTI-1 of whole numbers on the grid of the activity
@@ -84,7 +87,7 @@ impl MonteCarloArgs {
         [self.material_map.as_deref(), self.material_table.as_deref(), material].into_iter().flatten()
     }
 
-    /// The options. A flag at fault has recorded it and is left at its default, so that the others are still checked.
+    /// The options. A bad flag has its fault recorded and keeps its default, so that the others are still checked.
     ///
     /// * `has_labels` – whether there is a map of regions, one of which may be the target
     pub(super) fn raw(&self, has_labels: bool, extras: Extras, checks: &mut Checks) -> RawMonteCarlo {

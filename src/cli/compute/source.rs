@@ -15,11 +15,12 @@ pub(super) struct SourceArgs {
     nuclide: Option<String>,
     #[command(flatten)]
     daughters: WhichDaughters,
-    /// Activity map of a daughter that moved before it decayed, such as Bi-213=map.nii.gz. Its unit is that of --activity-unit, which must be
-    /// time-integrated. May be repeated
+    /// Activity map of a daughter that moved before it decayed, such as Bi-213=map.nii.gz. Its unit is that of
+    /// --activity-unit, which must be time-integrated. May be repeated
     #[arg(long, value_name = "NAME=FILE")]
     daughter_activity: Vec<String>,
-    /// Spectrum in place of what the nuclide emits. CSV of charge (-1, 0, 1), lower and upper energy in MeV, yield per decay
+    /// Spectrum in place of what the nuclide emits. CSV of charge (-1, 0, 1), lower and upper energy in MeV, yield per
+    /// decay
     #[arg(long, value_name = "FILE")]
     emissions: Option<PathBuf>,
 }
@@ -40,7 +41,7 @@ impl SourceArgs {
         }
     }
 
-    /// The daughters with maps of their own; those that cannot be understood have recorded it.
+    /// The daughters with their own maps; flags that cannot be read have their fault recorded.
     pub(super) fn daughter_files(&self, checks: &mut Checks) -> Vec<Part<DaughterFile<'_>>> {
         let mut files = Vec::new();
         for text in &self.daughter_activity {

@@ -1,4 +1,5 @@
-//! Flags of the input volumes, and their files. Every file is read even if another is at fault, so that one run names every fault.
+//! Flags of the input volumes, and their files. Every file is read even if another is bad, so that one run names every
+//! fault.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,8 @@ pub(super) struct VolumeArgs {
     /// Unit of the activity map: bq-s and mbq-h are time-integrated, bq is the activity at one moment (required)
     #[arg(long, value_name = "bq-s|mbq-h|bq")]
     activity_unit: Option<String>,
-    /// With the unit bq: effective half-life, such as 50h or 2.1d (units s, min, h, d), or `physical` for the nuclide's own
+    /// With the unit bq: effective half-life, such as 50h or 2.1d (units s, min, h, d), or `physical` for the nuclide's
+    /// own
     #[arg(long, value_name = "TIME|physical")]
     effective_half_life: Option<String>,
     /// Mass density in g/cm³, NIfTI-1 on the grid of the activity

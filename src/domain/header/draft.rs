@@ -1,4 +1,4 @@
-//! A header while it is put together: parts may be missing or at fault, and every fault is found at once.
+//! A header that is being put together: parts may be missing or bad, and every fault is found at once.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,14 +7,14 @@ use crate::domain::{
     ActivityUnit, BiologicalWeighting, Checks, DoseError, Medium, Method, Region, Source, TargetUncertainty,
 };
 
-/// A part of a header that is put together.
+/// A part of a header that is being put together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Option<T>")]
 pub enum Part<T> {
     /// Not given.
     #[default]
     Absent,
-    /// Given, but at fault; the fault is recorded.
+    /// Given, but bad. The fault is already recorded.
     Faulty,
     /// Given and good.
     Good(T),
@@ -47,7 +47,7 @@ impl<T> Part<T> {
         }
     }
 
-    /// What became of a part that was given: none has recorded its fault.
+    /// A part that the caller gave. None means that it was bad and its fault is recorded.
     pub fn given(part: Option<T>) -> Self {
         part.map_or(Self::Faulty, Self::Good)
     }
@@ -95,7 +95,7 @@ impl<T> From<Option<T>> for Part<T> {
     }
 }
 
-/// A header that is put together. [`HeaderDraft::finish`] checks it.
+/// A header that is being put together. [`HeaderDraft::finish`] checks it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HeaderDraft {
@@ -122,10 +122,10 @@ pub struct HeaderDraft {
 impl HeaderDraft {
     /// The header, if nothing is at fault.
     ///
-    /// * `checks` – faults that were found before; those of the header come after them
+    /// * `checks` – faults found so far; those of the header are added after them
     ///
     /// # Errors
-    /// [`DoseError::Invalid`] with every fault; an empty list if a part is at fault and that was recorded elsewhere.
+    /// [`DoseError::Invalid`] with every fault; an empty list if a bad part had its fault recorded elsewhere.
     pub fn finish(self, mut checks: Checks) -> Result<RequestHeader, DoseError> {
         self.check_each(&mut checks);
         if let Some(method) = self.method.good() {
@@ -157,7 +157,7 @@ impl HeaderDraft {
         })
     }
 
-    /// Checks every part for itself.
+    /// Checks each part on its own.
     fn check_each(&self, checks: &mut Checks) {
         self.activity.need("activity", checks);
         self.source.need("nuclide", checks);
@@ -188,7 +188,7 @@ impl HeaderDraft {
         }
     }
 
-    /// Records volumes that a method lacks, and those that it would leave unused.
+    /// Records volumes that the method needs and lacks, and those that it would not use.
     fn check_volumes(&self, method: &Method, checks: &mut Checks) {
         if method.needs_density() && !self.density.is_given() {
             checks.fail("density", format!("the method {} needs a density volume", method.name()));

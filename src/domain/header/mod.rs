@@ -1,4 +1,4 @@
-//! What a request says without its voxels.
+//! What a request says apart from its voxels.
 
 mod draft;
 mod volume;
@@ -10,12 +10,14 @@ use super::{ActivityUnit, BiologicalWeighting, DoseError, Method, Source, VoxelG
 pub use draft::{HeaderDraft, Part};
 pub use volume::{ElementType, VolumeHeader, VolumeRole};
 
-/// Most daughters with maps of their own.
+/// Most daughters that may have their own maps.
 pub const MAX_DAUGHTER_MAPS: usize = 16;
 
-/// All that a request says without its voxels. Valid: it is checked once, when [`HeaderDraft::finish`] makes it or it is read from JSON.
+/// Everything a request says apart from its voxels. It is always valid: [`HeaderDraft::finish`] checks it when it is
+/// made, and so does reading it with serde.
 ///
-/// Read back from JSON it is the same to the last bit. It carries what its sources emit, so that it stands for the same dose after the nuclide data change.
+/// Written as JSON and read back, it is the same to the last bit. It carries what its sources emit, so it gives the
+/// same dose even after the nuclide data change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "HeaderDraft")]
 pub struct RequestHeader {
@@ -30,7 +32,7 @@ pub struct RequestHeader {
     weighting: Option<BiologicalWeighting>,
 }
 
-/// A daughter that does not decay where its parent did.
+/// A daughter with its own map: it does not decay where its parent did.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DaughterHeader {
@@ -145,7 +147,7 @@ impl RequestHeader {
         }
     }
 
-    /// The header of one map alone, with a seed and a part of the time limit of its own where the method has them.
+    /// The header of one map alone, with its own seed and share of the time limit where the method has them.
     ///
     /// * `map` – 0 for the first, 1 for that of the first daughter
     pub(super) fn of_map(&self, map: usize) -> Self {
