@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use dosegrid::domain::{ChosenCuts, DoseError, MaterialDefinition, Part, VoxelGrid};
+use dosegrid::domain::{ChosenCuts, DoseError, Extras, MaterialDefinition, Part, VoxelGrid};
 use dosegrid::request::{
     RawDaughterMap, RawDaughters, RawEmission, RawGrid, RawHalfLife, RawHeader, RawKernelMethod, RawLabelledMaterial,
     RawLocalMethod, RawMaterial, RawMedium, RawMethod, RawMonteCarlo, RawRegion, RawTarget, RawUnit, RawVolume,
@@ -83,71 +83,94 @@ fn bad_materials() -> Vec<RawMaterial> {
     edits.into_iter().map(|edit| defined(edit)).chain([RawMaterial::Known("lead".into())]).collect()
 }
 
-fn bad_headers() -> Vec<RawHeader> {
+fn daughter(nuclide: &str) -> RawDaughterMap {
+    let nuclide = Part::Good(nuclide.to_owned());
+    RawDaughterMap { nuclide, activity: volume(), activity_unit: Part::Good(RawUnit::BqS) }
+}
+
+/// Headers with bad volumes and units.
+fn bad_maps() -> Vec<RawHeader> {
     let mut bad = vec![RawHeader::default()];
-    let map = |nuclide: &str| RawDaughterMap {
-        nuclide: Part::Good(nuclide.to_owned()),
-        activity: volume(),
-        activity_unit: Part::Good(RawUnit::BqS),
-    };
     for volume in bad_volumes() {
         bad.push(RawHeader { activity: volume.clone(), ..good() });
         bad.push(RawHeader { density: volume.clone(), ..good() });
-        let maps = |options| RawHeader { labels: volume.clone(), materials: volume.clone(), ..transport(options) };
-        bad.push(maps(RawMonteCarlo::default()));
-        bad.push(RawHeader { daughter_maps: vec![RawDaughterMap { activity: volume, ..map("Bi-213") }], ..good() });
+        let transport = transport(RawMonteCarlo::default());
+        bad.push(RawHeader { labels: volume.clone(), materials: volume.clone(), ..transport });
+        let map = RawDaughterMap { activity: volume, ..daughter("Bi-213") };
+        bad.push(RawHeader { daughter_maps: vec![map], ..good() });
     }
     for activity_unit in bad_units() {
         bad.push(RawHeader { activity_unit: activity_unit.clone(), ..good() });
-        bad.push(RawHeader { daughter_maps: vec![RawDaughterMap { activity_unit, ..map("Bi-213") }], ..good() });
+        let map = RawDaughterMap { activity_unit, ..daughter("Bi-213") };
+        bad.push(RawHeader { daughter_maps: vec![map], ..good() });
     }
+    bad
+}
+
+/// Headers with bad nuclides, daughters, spectra and weights.
+fn bad_sources() -> Vec<RawHeader> {
     let physical = Part::Good(RawUnit::Bq(Some(RawHalfLife::Physical)));
-    let nameless = RawDaughterMap { nuclide: Part::Absent, activity_unit: physical.clone(), ..map("") };
-    bad.push(RawHeader { daughter_maps: vec![nameless], activity_unit: physical, ..RawHeader::default() });
-    bad.push(RawHeader { daughter_maps: vec![map("Lu-177")], labels: volume(), ..good() });
-    bad.push(RawHeader { weighting: Some(RawWeighting { alpha: NAN, recoil: NAN }), ..good() });
+    let nameless = RawDaughterMap { nuclide: Part::Absent, activity_unit: physical.clone(), ..daughter("") };
+    let mut in_growth = good();
+    in_growth.source.daughters =
+        Part::Good(RawDaughters::InGrowth { integration_time_s: 0.0, effective_half_life_s: None });
+    let mut bad = vec![
+        RawHeader { daughter_maps: vec![nameless], activity_unit: physical, ..RawHeader::default() },
+        RawHeader { daughter_maps: vec![daughter("Lu-177")], labels: volume(), ..good() },
+        RawHeader { weighting: Some(RawWeighting { alpha: NAN, recoil: NAN }), ..good() },
+        in_growth,
+    ];
     for (charge, high_mev) in [(2, 0.1), (0, 20.0), (0, 0.0)] {
-        let mut header = RawHeader { daughter_maps: vec![map("Bi-213")], ..good() };
+        let mut header = RawHeader { daughter_maps: vec![daughter("Bi-213")], ..good() };
         header.source.daughters = Part::Good(RawDaughters::Unspecified);
-        header.source.emissions =
-            Part::Good(vec![RawEmission { charge, low_mev: 0.0, high_mev, yield_per_decay: 1.0 }]);
+        let emission = RawEmission { charge, low_mev: 0.0, high_mev, yield_per_decay: 1.0 };
+        header.source.emissions = Part::Good(vec![emission]);
         bad.push(header);
     }
-    let mut header = good();
-    header.source.daughters =
-        Part::Good(RawDaughters::InGrowth { integration_time_s: 0.0, effective_half_life_s: None });
-    bad.push(header);
-    bad.push(RawHeader {
-        method: Part::Good(RawMethod::Local(RawLocalMethod { minimum_density_g_cm3: NAN })),
-        ..good()
-    });
-    let kernel = RawKernelMethod {
+    bad
+}
+
+/// Headers with bad options of each method.
+fn bad_methods() -> Vec<RawHeader> {
+    let local = RawMethod::Local(RawLocalMethod { minimum_density_g_cm3: NAN });
+    let kernel = RawMethod::Kernel(RawKernelMethod {
         medium: Some("lead".into()),
         density_correction: Some("half".into()),
         minimum_density_g_cm3: NAN,
         truncation_radius_mm: NAN,
-    };
-    bad.push(RawHeader { method: Part::Good(RawMethod::Kernel(kernel)), materials: volume(), ..good() });
+    });
+    let mut bad = vec![
+        RawHeader { method: Part::Good(local), ..good() },
+        RawHeader { method: Part::Good(kernel), materials: volume(), ..good() },
+    ];
     for region in [RawRegion::DoseFraction(2.0), RawRegion::Label(0), RawRegion::Label(65_536)] {
-        let mut options = RawMonteCarlo {
+        let options = RawMonteCarlo {
             histories: Some(1),
             target_uncertainty: Some(RawTarget { relative: 2.0, region: Some(region) }),
             time_limit_s: NAN,
             minimum_density_g_cm3: NAN,
             cuts: ChosenCuts { absorption_mev: NAN, collision_mev: NAN, photon_mev: NAN, track_length_mev: NAN },
+            extras: Extras { uncertainty: false, tally: true },
             ..RawMonteCarlo::default()
         };
-        options.extras.tally = true;
-        bad.push(RawHeader { daughter_maps: vec![map("Bi-213")], ..transport(options) });
+        bad.push(RawHeader { daughter_maps: vec![daughter("Bi-213")], ..transport(options) });
     }
-    bad.push(of_medium(RawMedium::Unspecified));
+    bad
+}
+
+/// Headers with bad materials.
+fn bad_media() -> Vec<RawHeader> {
     let table = |entries: Vec<(u32, Option<RawMaterial>)>| {
         let entry = |(label, material)| RawLabelledMaterial { label, material };
         of_medium(RawMedium::Table(entries.into_iter().map(entry).collect()))
     };
-    bad.push(table(vec![]));
-    bad.push(table(vec![(70_000, None)]));
-    bad.push(table(vec![(1, Some(defined(|_| {}))), (2, Some(defined(|own| own.nominal_density_g_cm3 = 2.0)))]));
+    let other = defined(|own| own.nominal_density_g_cm3 = 2.0);
+    let mut bad = vec![
+        of_medium(RawMedium::Unspecified),
+        table(vec![]),
+        table(vec![(70_000, None)]),
+        table(vec![(1, Some(defined(|_| {}))), (2, Some(other))]),
+    ];
     for material in bad_materials() {
         bad.push(of_medium(RawMedium::Uniform(material.clone())));
         bad.push(table(vec![(1, Some(material))]));
@@ -160,7 +183,7 @@ fn every_path_of_a_fault_is_known_and_every_known_path_is_one() {
     let known: BTreeSet<String> = paths().into_iter().collect();
     assert_eq!(known.len(), paths().len(), "a path is listed twice");
     let mut found = BTreeSet::new();
-    for header in bad_headers() {
+    for header in [bad_maps(), bad_sources(), bad_methods(), bad_media()].concat() {
         let Err(DoseError::Invalid(faults)) = header.clone().check() else { panic!("not refused: {header:?}") };
         assert!(!faults.is_empty(), "no fault is named: {header:?}");
         found.extend(faults.iter().map(|fault| pattern(&fault.field)));

@@ -55,13 +55,6 @@ pub async fn serve_queue(
 ) -> Result<(), DoseError> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
-    let failed = |error: &dyn std::error::Error| DoseError::Io(format!("the server cannot run: {error}"));
-    let descriptors = || {
-        let builder = tonic_reflection::server::Builder::configure();
-        builder
-            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
     let reflection = descriptors().build_v1().map_err(|error| failed(&error))?;
     let reflection_alpha = descriptors().build_v1alpha().map_err(|error| failed(&error))?;
     let (draining, drained) = (CancellationToken::new(), CancellationToken::new());
@@ -96,6 +89,17 @@ pub async fn serve_queue(
     }
     // Connections still open after this belong to callers who do not read.
     timeout(LAST_BYTES, server).await.unwrap_or(Ok(())).map_err(|error| failed(&error))
+}
+
+fn failed(error: &dyn std::error::Error) -> DoseError {
+    DoseError::Io(format!("the server cannot run: {error}"))
+}
+
+/// What reflection tells of the services.
+fn descriptors() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }
 
 /// Reports that no new work is accepted, waits for the running work, and ends the health watches.

@@ -11,6 +11,7 @@ mod path;
 mod source;
 mod volume;
 
+pub use crate::domain::header::MISSING;
 use crate::domain::{Checks, DoseError, HeaderDraft, Part, RequestHeader};
 
 pub use grid::RawGrid;
@@ -20,9 +21,6 @@ pub use monte_carlo::{RawMonteCarlo, RawRegion, RawTarget};
 pub use path::{OF_PLAN, paths, pattern};
 pub use source::{RawDaughterMap, RawDaughters, RawEmission, RawHalfLife, RawSource, RawUnit, RawWeighting};
 pub use volume::RawVolume;
-
-/// Reason for a required part that is missing.
-pub const MISSING: &str = "is missing";
 
 /// A header as a caller wrote it, not yet checked. Everything may be left out.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,6 +1,7 @@
 //! Monte Carlo through the service: the same bytes as in process, what comes beside the dose, bad options, callers who
 //! go away.
 
+mod bad_materials;
 mod bad_options;
 
 use std::io::Cursor;

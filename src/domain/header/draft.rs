@@ -7,6 +7,9 @@ use crate::domain::{
     ActivityUnit, BiologicalWeighting, Checks, DoseError, Medium, Method, Region, Source, TargetUncertainty,
 };
 
+/// Reason for a required part that is missing.
+pub const MISSING: &str = "is missing";
+
 /// A part of a header that is being put together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Option<T>")]
@@ -76,7 +79,7 @@ impl<T> Part<T> {
     /// Records a needed part that is absent.
     fn need(&self, field: &str, checks: &mut Checks) {
         if !self.is_given() {
-            checks.fail(field, "is missing");
+            checks.fail(field, MISSING);
         }
     }
 

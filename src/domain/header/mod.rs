@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ActivityUnit, BiologicalWeighting, DoseError, Method, Source, VoxelGrid};
 
-pub use draft::{HeaderDraft, Part};
+pub use draft::{HeaderDraft, MISSING, Part};
 pub use volume::{ElementType, VolumeHeader, VolumeRole};
 
 /// Most daughters that may have their own maps.
