@@ -32,7 +32,7 @@ impl RawGrid {
         let Some(Self { shape, spacing_mm, affine_mm }) = grid else { return missing(field, checks) };
         let (shape_field, spacing_field) = (format!("{field}.shape"), format!("{field}.spacing_mm"));
         let shape = checks.at(shape_field, three(&shape).and_then(|shape| check_shape(shape).map(|_| shape)));
-        let spacing = checks.at(spacing_field, three(&spacing_mm).and_then(|mm| check_spacing(mm).map(|()| mm)));
+        let spacing = checks.at(spacing_field, self::spacing_mm(&spacing_mm));
         let affine_field = format!("{field}.affine_mm");
         let affine = checks.at(&affine_field, affine(&affine_mm))?;
         // An affine needs only the spacing, so it is checked whatever the shape is.
@@ -46,9 +46,18 @@ impl RawGrid {
     }
 }
 
+/// Voxel edges [mm].
+///
+/// # Errors
+/// If there are not three, or as [`check_spacing`].
+pub fn spacing_mm(values: &[f64]) -> Result<[f64; 3], Invalid> {
+    let edges = three(values)?;
+    check_spacing(edges).map(|()| edges)
+}
+
 /// # Errors
 /// If there are not three.
-pub(super) fn three<T: Copy>(values: &[T]) -> Result<[T; 3], Invalid> {
+fn three<T: Copy>(values: &[T]) -> Result<[T; 3], Invalid> {
     values.try_into().map_err(|_| Invalid::new(format!("has {} numbers, not 3", values.len())))
 }
 

@@ -1,10 +1,9 @@
 //! Requests for a voxel kernel, and the kernel.
 
 use super::{method, pb, source};
-use crate::domain::grid::check_spacing;
-use crate::domain::{Checks, DoseError, Invalid, Source};
+use crate::domain::{Checks, DoseError, Source};
 use crate::physics::kernel::{KernelSpec, VoxelKernel};
-use crate::request::kernel_medium;
+use crate::request::{kernel_medium, spacing_mm};
 
 /// Largest kernel: an octant of 65³ values in double precision stays under the usual message limit.
 const MAX_RADIUS_VOXELS: u32 = 64;
@@ -34,11 +33,6 @@ pub(in crate::api) fn decode(message: pb::ComputeKernelRequest) -> Result<(Sourc
         .map_err(|invalid| DoseError::invalid("emissions", invalid.0))?;
     let truncation_radius_cm = message.truncation_radius_mm.map(|mm| mm / 10.0);
     Ok((source, KernelSpec { truncation_radius_cm, ..spec }))
-}
-
-fn spacing_mm(values: &[f64]) -> Result<[f64; 3], Invalid> {
-    let three = values.try_into().map_err(|_| Invalid::new(format!("has {} numbers, not 3", values.len())))?;
-    check_spacing(three).map(|()| three)
 }
 
 pub(in crate::api) fn encode(kernel: &VoxelKernel, source: &Source, radius_voxels: u32) -> pb::ComputeKernelResponse {
