@@ -61,7 +61,7 @@ fn every_method_is_stored_to_the_last_bit() {
     let lutetium = || Source::from(named("Lu-177"));
     assert_kept(draft(lutetium(), Method::Local(LocalOptions { minimum_density_g_cm3: 0.1 / 3.0 })));
     for (medium, density_correction) in
-        [(KernelMedium::CorticalBone, DensityCorrection::DensityScaled), (KernelMedium::Lung, DensityCorrection::Water)]
+        [(KernelMedium::CorticalBone, DensityCorrection::DensityScaled), (KernelMedium::Lung, DensityCorrection::None)]
     {
         let truncation_radius_mm = Some(100.0 / 3.0);
         let default = KernelOptions::default();

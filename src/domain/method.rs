@@ -116,7 +116,8 @@ impl Default for KernelOptions {
 #[serde(rename_all = "kebab-case")]
 pub enum DensityCorrection {
     /// Not at all: the dose in the medium of the kernel, which is water of 1 g/cm³ unless another is chosen.
-    Water,
+    #[serde(rename = "water")]
+    None,
     /// The energy absorbed in a voxel, computed as if everything were the medium of the kernel, is divided by the mass
     /// of that voxel.
     DensityScaled,
@@ -124,12 +125,12 @@ pub enum DensityCorrection {
 
 impl DensityCorrection {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Water, Self::DensityScaled];
+    pub const ALL: [Self; 2] = [Self::None, Self::DensityScaled];
 
     /// Name on the wire and on the command line.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Water => "water",
+            Self::None => "water",
             Self::DensityScaled => "density-scaled",
         }
     }

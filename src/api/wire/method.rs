@@ -66,7 +66,7 @@ pub(super) fn decode_medium(number: i32) -> Option<String> {
 
 fn encode_correction(correction: DensityCorrection) -> pb::DensityCorrection {
     match correction {
-        DensityCorrection::Water => pb::DensityCorrection::Water,
+        DensityCorrection::None => pb::DensityCorrection::Water,
         DensityCorrection::DensityScaled => pb::DensityCorrection::DensityScaled,
     }
 }
@@ -75,7 +75,7 @@ fn encode_correction(correction: DensityCorrection) -> pb::DensityCorrection {
 fn decode_correction(number: i32) -> Option<String> {
     let correction = match pb::DensityCorrection::try_from(number) {
         Ok(pb::DensityCorrection::Unspecified) => return None,
-        Ok(pb::DensityCorrection::Water) => DensityCorrection::Water,
+        Ok(pb::DensityCorrection::Water) => DensityCorrection::None,
         Ok(pb::DensityCorrection::DensityScaled) => DensityCorrection::DensityScaled,
         Err(_) => return Some(number.to_string()),
     };
