@@ -26,15 +26,15 @@ use crate::formats;
 use crate::jobs::{Reservation, Running};
 use crate::plan::{DosePlan, plan};
 
-/// Responses held ready for the caller: one on its way, one waiting.
+/// Messages that wait for a reader: one on its way, one ready.
 const RESPONSES_AHEAD: usize = 2;
 
-/// Shortest time between two progress messages of one stage.
+/// Least time between two messages of progress in one stage.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
 
 type Response = Result<pb::ComputeResponse, Status>;
 
-/// The stream of responses. It owns the call: dropping it, as tonic does when the caller goes away, stops the work.
+/// The answer as it comes. It owns the call: dropping it, as tonic does when the caller goes away, stops the work.
 #[derive(Debug)]
 pub(super) struct Responses {
     messages: mpsc::Receiver<Response>,
@@ -49,7 +49,7 @@ impl Stream for Responses {
     }
 }
 
-/// Begins a call. The caller's deadline and the server's drain timeout limit it from the first message to the last.
+/// Begins a call. Its deadline, and the end of the server's patience when it drains, bound it from the first message to the last.
 pub(super) fn begin(shared: &Arc<Shared>, request: Request<Streaming<pb::ComputeRequest>>) -> Responses {
     let patience = deadline::timeout(request.metadata());
     let (out, messages) = mpsc::channel(RESPONSES_AHEAD);
@@ -63,7 +63,7 @@ pub(super) fn begin(shared: &Arc<Shared>, request: Request<Streaming<pb::Compute
         };
         if let Err(status) = outcome {
             tracing::info!(code = ?status.code(), "a call failed");
-            // A caller who has read nothing for this long no longer waits for the error.
+            // A reader who takes nothing for so long does not want to know.
             let _ = out.send_timeout(Err(status), idle).await;
         }
     });
@@ -77,17 +77,16 @@ async fn expired(patience: Option<Duration>) {
     }
 }
 
-/// An accepted request: its memory is reserved, and its chunks may arrive.
+/// A request that was let in: its memory is reserved, and its chunks may come.
 struct Admitted {
     upload: Upload,
     plan: DosePlan,
     memory: Arc<Reservation>,
-    /// Fields that every log entry of this request carries.
+    /// What the log says with all that happens to it.
     span: tracing::Span,
 }
 
-/// Accepts or refuses a request by its header alone. The first request for a nuclide takes a while: its beta spectra
-/// are computed and its kernel is summed.
+/// Decides from the header alone. A nuclide that was not asked for before takes its time: its beta spectra are computed, and its kernel is summed.
 fn admit(shared: &Shared, header: pb::ComputeHeader) -> Result<Admitted, DoseError> {
     let header = wire::header::decode(header).check()?;
     let limit_bytes = shared.config.max_volume_bytes;
@@ -136,7 +135,7 @@ impl Call {
         .await
     }
 
-    /// Receives all chunks, and passes the request to the device.
+    /// Takes all chunks, and hands the request to the device.
     async fn upload(&mut self, admitted: Admitted) -> Result<(Running, Arc<Reservation>), Status> {
         let Admitted { mut upload, plan, memory, span: _ } = admitted;
         while let Some(message) = self.receive().await? {
@@ -147,7 +146,7 @@ impl Call {
                 }
             }
         }
-        // Every value is checked.
+        // The values are looked at one by one.
         let request = off_thread(move || upload.into_request()).await?;
         let held = memory.clone();
         let running = self.shared.queue.submit(move |device, control| {
@@ -158,7 +157,7 @@ impl Call {
         Ok((running, memory))
     }
 
-    /// Sends progress, result and dose. Progress that the caller does not read in time is skipped.
+    /// Sends progress, result and dose. Progress that the reader does not take in time is left out.
     async fn answer(&self, mut running: Running, _memory: Arc<Reservation>) -> Result<(), Status> {
         let mut sent: Option<(Stage, Instant)> = None;
         let send_if_taken = |progress: Progress| {
@@ -201,7 +200,7 @@ impl Call {
         }
     }
 
-    /// Waits until the caller reads it: responses are made no faster than they are read.
+    /// Waits until the reader takes it: responses are made no faster than they are read.
     async fn send(&self, message: pb::ComputeResponse) -> Result<(), DoseError> {
         let idle = self.shared.config.idle_timeout;
         self.out.send_timeout(Ok(message), idle).await.map_err(|error| match error {
@@ -211,7 +210,7 @@ impl Call {
     }
 }
 
-/// The bytes of a tally's file. Compressing can take as long as computing a dose.
+/// The bytes of a tally's file. Compressing takes as long as many a dose.
 async fn encode_tally(record: Box<TallyRecord>) -> Result<Bytes, DoseError> {
     let encode = move || {
         let mut bytes = Vec::new();

@@ -24,9 +24,9 @@ use crate::domain::DoseError;
 use crate::engine::Device;
 use crate::jobs::Queue;
 
-/// How long sending the last bytes may take after all work is done.
+/// How long the last bytes may take to leave once all work is done.
 const LAST_BYTES: Duration = Duration::from_secs(2);
-/// Largest HTTP/2 frame: larger than the default of 16 KiB, for fewer system calls.
+/// Largest HTTP/2 frame taken: one system call for many of the default 16 KiB.
 const MAX_FRAME_BYTES: u32 = 1 << 20;
 
 /// Serves until `shutdown` ends and the running work is done, or the drain timeout has passed.
@@ -43,7 +43,7 @@ pub async fn serve(
     serve_queue(config, listener, Arc::new(queue), shutdown).await
 }
 
-/// Like [`serve`], with a queue that others may use as well.
+/// As [`serve`], in front of a queue that others may use as well.
 ///
 /// # Errors
 /// As [`serve`].
@@ -55,6 +55,13 @@ pub async fn serve_queue(
 ) -> Result<(), DoseError> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
+    let failed = |error: &dyn std::error::Error| DoseError::Io(format!("the server cannot run: {error}"));
+    let descriptors = || {
+        let builder = tonic_reflection::server::Builder::configure();
+        builder
+            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
     let reflection = descriptors().build_v1().map_err(|error| failed(&error))?;
     let reflection_alpha = descriptors().build_v1alpha().map_err(|error| failed(&error))?;
     let (draining, drained) = (CancellationToken::new(), CancellationToken::new());
@@ -87,22 +94,11 @@ pub async fn serve_queue(
         outcome = &mut server => return outcome.map_err(|error| failed(&error)),
         () = drain => {}
     }
-    // Connections still open after this belong to callers who do not read.
+    // Connections that stay open beyond this are those of callers who do not read.
     timeout(LAST_BYTES, server).await.unwrap_or(Ok(())).map_err(|error| failed(&error))
 }
 
-fn failed(error: &dyn std::error::Error) -> DoseError {
-    DoseError::Io(format!("the server cannot run: {error}"))
-}
-
-/// What reflection tells of the services.
-fn descriptors() -> tonic_reflection::server::Builder<'static> {
-    tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-}
-
-/// Reports that no new work is accepted, waits for the running work, and ends the health watches.
+/// Says that no new work is taken, waits for the running work, and lets go of those who watch the health.
 async fn drain(shared: &Shared, mut health: HealthReporter) {
     tracing::info!(running = shared.calls.len(), "draining");
     shared.calls.close();
@@ -119,7 +115,7 @@ async fn drain(shared: &Shared, mut health: HealthReporter) {
     }
 }
 
-/// Accepts connections until the server drains, then frees the port. Open connections stay.
+/// Connections until the server drains; then none, and the port is free. Those that are open stay.
 struct Accepting {
     incoming: Option<TcpIncoming>,
     draining: Pin<Box<WaitForCancellationFutureOwned>>,

@@ -1,4 +1,4 @@
-//! The RPCs. They hold no logic: each one decodes, asks the queue or a table, and encodes.
+//! The RPCs. No logic: each decodes, asks the job layer or a table, and encodes.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub(super) struct Shared {
     pub(super) budget: Arc<Budget>,
     /// Running `Compute` calls; closed when the server drains.
     pub(super) calls: TaskTracker,
-    /// Cancelled when the drain timeout has passed.
+    /// Cancelled when the server waits no longer for them.
     pub(super) abort: CancellationToken,
     devices: OnceCell<Vec<DeviceInfo>>,
 }
