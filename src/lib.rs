@@ -3,14 +3,15 @@
 //! The tree is the data flow, and so is this list of modules:
 //!
 //! ```text
-//! bytes ─decode→ DoseRequest ─plan→ DosePlan ─run(engine)→ DoseResult ─encode→ bytes
-//!  api/            domain/     plan/    method/ + engine/     domain/      api/
+//! bytes ─wire→ RawHeader ─check→ RequestHeader ─plan→ DosePlan ─run(engine)→ DoseResult ─wire→ bytes
+//!  api/          request/           domain/       plan/    method/ + engine/     domain/      api/
 //! ```
 //!
 //! * [`domain`]: the nouns, which cannot hold bad values. Plain data, no I/O.
 //! * [`digest`]: SHA-256 digests.
 //! * [`formats`]: files (NIfTI, tallies, small tables) to and from the domain.
 //! * [`physics`]: nuclides, materials, cross sections, point kernels and voxel S values, in `f64`.
+//! * [`request`]: from what a caller wrote to a checked header, for the command line and gRPC alike.
 //! * [`plan`]: from a request to padded shapes, blocks, cuts, histories and bytes. Pure; knows no device.
 //! * [`method`]: one driver per method of dose calculation.
 //! * [`engine`]: the devices that carry out what a method asks for: the CPU, and any GPU through WGSL.
@@ -50,4 +51,5 @@ pub mod physics;
 pub mod plan;
 pub mod prepare;
 pub mod report;
+pub mod request;
 pub mod validate;

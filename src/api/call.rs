@@ -20,8 +20,7 @@ use tracing::Instrument;
 use super::off_thread::off_thread;
 use super::service::Shared;
 use super::upload::Upload;
-use super::volume;
-use super::{deadline, decode, encode, pb, status};
+use super::{chunks, deadline, pb, status, wire};
 use crate::domain::{DoseError, DoseResult, Progress, Stage, TallyRecord};
 use crate::formats;
 use crate::jobs::{Reservation, Running};
@@ -89,9 +88,9 @@ struct Admitted {
 
 /// Decides from the header alone. A nuclide that was not asked for before takes its time: its beta spectra are computed, and its kernel is summed.
 fn admit(shared: &Shared, header: pb::ComputeHeader) -> Result<Admitted, DoseError> {
-    let header = decode::header(header)?;
+    let header = wire::header::decode(header).check()?;
     let limit_bytes = shared.config.max_volume_bytes;
-    for volume in header.volumes() {
+    for (_, volume) in header.volumes() {
         let needed_bytes = volume.size_bytes();
         if needed_bytes > limit_bytes {
             return Err(DoseError::TooLarge { what: "a volume", needed_bytes, limit_bytes });
@@ -99,12 +98,12 @@ fn admit(shared: &Shared, header: pb::ComputeHeader) -> Result<Admitted, DoseErr
     }
     let span = tracing::info_span!(
         "compute",
-        method = header.method.name(),
-        nuclide = header.source.name(),
-        shape = ?header.activity.grid.shape(),
+        method = header.method().name(),
+        nuclide = header.source().name(),
+        shape = ?header.grid().shape(),
         engine = shared.queue.device().id,
     );
-    let plan = plan(header.asked(), &shared.config.plan_limits())?;
+    let plan = plan(&header, &shared.config.plan_limits())?;
     shared.queue.check_room()?;
     let memory = Arc::new(shared.budget.reserve(plan.host_bytes)?);
     Ok(Admitted { upload: Upload::new(header)?, plan, memory, span })
@@ -164,7 +163,7 @@ impl Call {
         let send_if_taken = |progress: Progress| {
             let due = sent.is_none_or(|(stage, at)| stage != progress.stage || at.elapsed() >= PROGRESS_PAUSE);
             if due && let Ok(place) = self.out.try_reserve() {
-                place.send(Ok(encode::progress(progress)));
+                place.send(Ok(wire::progress::encode(progress)));
                 sent = Some((progress.stage, Instant::now()));
             }
         };
@@ -175,16 +174,16 @@ impl Call {
             None => None,
         };
         let tally_bytes = tally.as_ref().map(|bytes| bytes.len() as u64);
-        self.send(encode::result(&result, tally_bytes)).await?;
+        self.send(wire::result::encode(&result, tally_bytes)).await?;
         let DoseResult { dose, uncertainty, weighted, .. } = &result;
-        let uncertainty = uncertainty.as_ref().map(|sigma| volume::chunks(pb::VolumeRole::Uncertainty, 0, sigma));
-        let weighted = weighted.as_ref().map(|weighted| volume::chunks(pb::VolumeRole::WeightedDose, 0, weighted));
+        let uncertainty = uncertainty.as_ref().map(|sigma| chunks::of_volume(pb::VolumeRole::Uncertainty, 0, sigma));
+        let weighted = weighted.as_ref().map(|weighted| chunks::of_volume(pb::VolumeRole::WeightedDose, 0, weighted));
         let more = uncertainty.into_iter().flatten().chain(weighted.into_iter().flatten());
-        for chunk in volume::chunks(pb::VolumeRole::Dose, 0, dose).chain(more) {
-            self.send(encode::chunk(chunk)).await?;
+        for chunk in chunks::of_volume(pb::VolumeRole::Dose, 0, dose).chain(more) {
+            self.send(chunks::response(chunk)).await?;
         }
-        for chunk in tally.iter().flat_map(volume::tally_chunks) {
-            self.send(encode::tally_chunk(chunk)).await?;
+        for chunk in tally.iter().flat_map(chunks::of_tally) {
+            self.send(chunks::tally_response(chunk)).await?;
         }
         Ok(())
     }

@@ -8,11 +8,11 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::call::{self, Responses};
 use super::off_thread::off_thread;
-use super::{ServerConfig, decode, encode, pb, provenance};
-use crate::domain::{DeviceInfo, DoseError, Invalid, Source, Stage};
+use super::{ServerConfig, pb, wire};
+use crate::domain::{DeviceInfo, DoseError, Invalid, Stage};
 use crate::engine::list_devices;
 use crate::jobs::{Budget, Queue};
-use crate::physics::kernel::{VoxelKernel, voxel_kernel};
+use crate::physics::kernel::voxel_kernel;
 use crate::physics::nuclide;
 
 /// What all calls share.
@@ -63,18 +63,18 @@ impl pb::dose_service_server::DoseService for Service {
         self.0.check_open()?;
         let request = request.into_inner();
         let radius_voxels = request.radius_voxels;
-        let (source, spec) = off_thread(move || decode::kernel(&request)).await?;
+        let (source, spec) = off_thread(move || wire::kernel::decode(request)).await?;
         let mut running =
             self.0.queue.submit(move |_, control| Ok(voxel_kernel(&spec, &control.at_stage(Stage::Kernel))?))?;
         let kernel = running.finished().await?;
-        Ok(Response::new(encode_kernel(&kernel, &source, radius_voxels)))
+        Ok(Response::new(wire::kernel::encode(&kernel, &source, radius_voxels)))
     }
 
     async fn list_nuclides(
         &self,
         _request: Request<pb::ListNuclidesRequest>,
     ) -> Result<Response<pb::ListNuclidesResponse>, Status> {
-        let nuclides = off_thread(|| Ok(nuclide::all().map(encode::nuclide::brief).collect())).await?;
+        let nuclides = off_thread(|| Ok(nuclide::all().map(wire::nuclide::brief).collect())).await?;
         Ok(Response::new(pb::ListNuclidesResponse { nuclides }))
     }
 
@@ -87,7 +87,7 @@ impl pb::dose_service_server::DoseService for Service {
             return Err(DoseError::invalid("name", "is missing").into());
         }
         let unknown = |Invalid(reason)| DoseError::UnknownNuclide(reason);
-        let look_up = move || nuclide::find(&name).map(encode::nuclide::detail).map_err(unknown);
+        let look_up = move || nuclide::find(&name).map(wire::nuclide::detail).map_err(unknown);
         Ok(Response::new(off_thread(look_up).await?))
     }
 
@@ -99,7 +99,7 @@ impl pb::dose_service_server::DoseService for Service {
         let devices = self.0.devices.get_or_try_init(list).await;
         let devices = devices.map_err(|_| DoseError::Internal("the devices could not be listed".into()))?;
         Ok(Response::new(pb::ListDevicesResponse {
-            devices: devices.iter().cloned().map(provenance::encode_device).collect(),
+            devices: devices.iter().cloned().map(wire::device::encode).collect(),
             serving_device_id: self.0.queue.device().id.clone(),
         }))
     }
@@ -112,7 +112,7 @@ impl pb::dose_service_server::DoseService for Service {
         Ok(Response::new(pb::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").into(),
             commit: env!("DOSEGRID_COMMIT").into(),
-            device: Some(provenance::encode_device(self.0.queue.device().clone())),
+            device: Some(wire::device::encode(self.0.queue.device().clone())),
             limits: Some(pb::ServerLimits {
                 max_message_bytes: config.max_message_bytes as u64,
                 max_volume_bytes: config.max_volume_bytes,
@@ -121,15 +121,5 @@ impl pb::dose_service_server::DoseService for Service {
                 idle_timeout_s: config.idle_timeout.as_secs_f64(),
             }),
         }))
-    }
-}
-
-fn encode_kernel(kernel: &VoxelKernel, source: &Source, radius_voxels: u32) -> pb::ComputeKernelResponse {
-    let s_values = kernel.s_values_gy();
-    pb::ComputeKernelResponse {
-        s_gy_per_decay: s_values.as_slice_memory_order().expect("an octant is contiguous").to_vec(),
-        radius_voxels,
-        captured_fraction: kernel.captured_mev / source.released_mev(),
-        nuclide_data_sha256: source.data_sha256().to_owned(),
     }
 }

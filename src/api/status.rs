@@ -1,4 +1,4 @@
-//! The one map between [`DoseError`] and gRPC status, both ways. `docs/api.md` has it as a table.
+//! The mapping between [`DoseError`] and gRPC status, in both directions. `docs/api.md` shows it as a table.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -7,10 +7,10 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::domain::{DoseError, Violation};
 
-/// Domain of every reason.
+/// Domain of every error reason.
 pub const ERROR_DOMAIN: &str = "dosegrid";
 
-/// When a caller should try again after a device was lost or short of memory.
+/// When a caller should try again after a device was lost or out of memory.
 const RETRY_AFTER_DEVICE_FAILURE: Duration = Duration::from_secs(2);
 
 /// The code and the stable reason of an error.
@@ -32,7 +32,7 @@ fn code_and_reason(error: &DoseError) -> (Code, &'static str) {
     }
 }
 
-/// The facts that a variant carries, so that the other side can build it again.
+/// The facts that a variant carries, from which the client rebuilds the error.
 fn facts(error: &DoseError) -> HashMap<String, String> {
     let pairs = match error {
         DoseError::Invalid(_) | DoseError::Cancelled | DoseError::ShuttingDown => vec![],
@@ -94,7 +94,7 @@ impl From<DoseError> for Status {
     }
 }
 
-/// Gives a failure of the transport, found before a message could be decoded, a reason of its own.
+/// Adds a reason to a transport failure that happened before a message could be decoded.
 ///
 /// * `max_message_bytes` – the limit that a message may have exceeded
 pub(super) fn of_transport(status: Status, max_message_bytes: usize) -> Status {
@@ -120,7 +120,7 @@ pub(super) fn of_transport(status: Status, max_message_bytes: usize) -> Status {
     Status::with_error_details(code, status.message(), ErrorDetails::with_error_info(reason, ERROR_DOMAIN, limit))
 }
 
-/// What a caller learns from a status: the server's own error where its reason is known, or [`DoseError::Remote`].
+/// The error that a status stands for: the server's own error if its reason is known, else [`DoseError::Remote`].
 pub fn to_error(status: &Status) -> DoseError {
     let details = status.get_error_details();
     let info = details.error_info().filter(|info| info.domain == ERROR_DOMAIN);

@@ -3,14 +3,16 @@
 use std::io::{self, BufWriter};
 use std::path::PathBuf;
 
+use super::compute::source::read_emissions;
 use super::daughters::WhichDaughters;
+use super::flags::recorded;
 use super::stdout;
 use crate::domain::grid::check_spacing;
 use crate::domain::{Checks, DoseError, Invalid, KernelMedium, Source};
-use crate::formats::{atomic::check_place, emissions, s_values};
+use crate::formats::{atomic::check_place, s_values};
 use crate::math::watch::Unwatched;
 use crate::physics::kernel::{KernelSpec, VoxelKernel, density_g_cm3, voxel_kernel};
-use crate::physics::{chain, nuclide};
+use crate::request::RawSource;
 
 /// Largest offset that can be asked for: two million rows.
 const MAX_RADIUS_VOXELS: usize = 127;
@@ -18,14 +20,14 @@ const MAX_RADIUS_VOXELS: usize = 127;
 // Fields are text, so that one run reports every fault.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Radionuclide, such as Y-90 (required without --emissions)
+    /// Radionuclide, such as Y-90 (required, unless --emissions is given)
     #[arg(long, required_unless_present = "emissions")]
     nuclide: Option<String>,
-    /// Spectrum to use in place of that of the nuclide, CSV with the columns charge (-1, 0, 1), lower and upper energy
-    /// in MeV, yield per decay
+    /// Spectrum in place of what the nuclide emits. CSV of charge (-1, 0, 1), lower and upper energy in MeV, yield per
+    /// decay
     #[arg(long, value_name = "FILE")]
     emissions: Option<PathBuf>,
-    /// Medium: water, soft_tissue, lung, compact_bone or cortical_bone, at its nominal density
+    /// Medium of the kernel at its nominal density: water, soft_tissue, lung, compact_bone or cortical_bone
     #[arg(long, value_name = "NAME", default_value = "water")]
     kernel_medium: String,
     #[command(flatten)]
@@ -33,7 +35,7 @@ pub(super) struct Args {
     /// Voxel size in mm: one length for cubes, or three as x,y,z
     #[arg(long, allow_hyphen_values = true)]
     spacing: String,
-    /// Largest offset to write along each axis
+    /// Largest offset to write on each axis, from 0
     #[arg(long, default_value = "5", allow_hyphen_values = true)]
     radius_voxels: String,
     /// CSV file to write; `-` for standard output
@@ -76,21 +78,15 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
 
 /// The source; none if a fault was recorded.
 fn source(args: &Args, checks: &mut Checks) -> Option<Source> {
-    let nuclide = match &args.nuclide {
-        Some(name) => Some(checks.at("nuclide", nuclide::find(name))?),
-        None => None,
+    let raw = RawSource {
+        nuclide: args.nuclide.clone(),
+        emissions: read_emissions(args.emissions.as_deref(), checks),
+        daughters: args.daughters.raw(checks),
     };
-    match &args.emissions {
-        Some(path) => {
-            args.daughters.given().for_each(|flag| checks.fail(flag, "has no meaning with --emissions"));
-            let spectrum = checks.at("emissions", emissions::read(path))?;
-            checks.at("emissions", Source::with_emissions(nuclide, spectrum))
-        }
-        None => {
-            let daughters = args.daughters.mode(None, checks);
-            checks.at("daughters", chain::source(nuclide?, daughters?, &[]))
-        }
-    }
+    let mut faults = Checks::new();
+    let source = raw.resolve(&mut faults);
+    recorded(faults.finish(), "density", checks)?;
+    source
 }
 
 fn parse_spacing(text: &str) -> Result<[f64; 3], Invalid> {

@@ -17,6 +17,7 @@ use crate::formats::{json, label_names, nifti, organ_table, tally};
 
 /// Where results go, and the organs whose dose is computed.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Outputs")]
 pub(super) struct OutputArgs {
     /// Dose map in Gy, .nii or .nii.gz (required)
     #[arg(long, value_name = "FILE")]
@@ -31,11 +32,11 @@ pub(super) struct OutputArgs {
     /// Tally that `dosegrid merge` can add to others; Monte Carlo only. It also holds the activity and density maps
     #[arg(long, value_name = "FILE")]
     pub(super) tally_output: Option<PathBuf>,
-    /// Label map: the organ of each voxel as a whole number, 0 for none; NIfTI-1 on the grid of the activity
-    #[arg(long, value_name = "FILE")]
+    /// Organ of each voxel, NIfTI-1 of whole numbers on the grid of the activity; 0 is none
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) labels: Option<PathBuf>,
-    /// Names of the organs, CSV with the columns label,name
-    #[arg(long, value_name = "FILE")]
+    /// Names of the organs, CSV of label,name
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) label_names: Option<PathBuf>,
     /// Table of organ doses, CSV
     #[arg(long, value_name = "FILE")]

@@ -1,6 +1,8 @@
 //! Emissions of a decay, as transport samples them: lines and bins of energy, each with its yield.
 
-use super::{Invalid, Violation};
+use serde::{Deserialize, Serialize};
+
+use super::{DoseError, Invalid, Violation};
 use crate::digest::Digest;
 
 /// Highest energy of a particle [MeV]: that of the cross-section tables.
@@ -13,7 +15,8 @@ pub const MAX_EMISSIONS: usize = 65_536;
 const MAX_LISTED: usize = 10;
 
 /// A kind of particle that transport follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Particle {
     /// Beta-minus particles, conversion and Auger electrons.
     Electron,
@@ -52,7 +55,8 @@ impl Particle {
 }
 
 /// Particles of one kind that a decay emits: a line if both energies are equal, otherwise spread evenly between them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Emission {
     /// Kind of particle.
     pub particle: Particle,
@@ -90,8 +94,17 @@ impl Emission {
 }
 
 /// All emissions of a decay that transport follows. Alpha particles and recoils are not included.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Emission>")]
 pub struct EmissionSpectrum(Vec<Emission>);
+
+impl TryFrom<Vec<Emission>> for EmissionSpectrum {
+    type Error = DoseError;
+
+    fn try_from(emissions: Vec<Emission>) -> Result<Self, DoseError> {
+        Self::or_nothing(emissions).map_err(DoseError::Invalid)
+    }
+}
 
 impl EmissionSpectrum {
     /// * `emissions` – in any order; where several overlap, their yields add up

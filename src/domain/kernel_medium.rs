@@ -1,9 +1,12 @@
 //! The medium that the kernel method assumes for the whole body.
 
+use serde::{Deserialize, Serialize};
+
 use super::Invalid;
 
 /// The medium in which point kernels were computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum KernelMedium {
     /// Liquid water.
     #[default]

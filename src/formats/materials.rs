@@ -13,9 +13,6 @@ use crate::physics::material::{self};
 
 /// Largest size of a file [bytes].
 const MAX_BYTES: u64 = 1 << 20;
-/// The source of a definition, if the file does not name one.
-const THE_CALLER: &str = "the caller";
-
 /// One `[[material]]` of a table: a known name, or a definition.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,7 +66,7 @@ fn resolve(entry: Entry) -> Result<Material, Invalid> {
     match (nominal_density_g_cm3, mean_excitation_energy_ev, mass_fractions) {
         (None, None, None) => material::find(&name).cloned(),
         (Some(nominal_density_g_cm3), Some(mean_excitation_energy_ev), Some(mass_fractions)) => {
-            let source = source.unwrap_or_else(|| THE_CALLER.to_owned());
+            let source = source.unwrap_or_else(|| material::THE_CALLER.to_owned());
             let definition = MaterialDefinition {
                 name,
                 source,
@@ -132,7 +129,7 @@ mod tests {
         let found = table(&format!("[[material]]\nlabel = 0\nname = \"air\"\n\n{OWN}")).expect("a good table");
         let names: Vec<(u16, &str)> = found.entries().map(|(label, material)| (label, material.name())).collect();
         assert_eq!(names, [(0, "air"), (7, "plastic")]);
-        assert_eq!(found.materials()[1].source(), THE_CALLER);
+        assert_eq!(found.materials()[1].source(), material::THE_CALLER);
     }
 
     #[test]

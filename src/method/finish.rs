@@ -125,7 +125,7 @@ mod tests {
     }
 
     fn water() -> Method {
-        Method::Kernel(KernelOptions { density_correction: DensityCorrection::Water, ..KernelOptions::default() })
+        Method::Kernel(KernelOptions { density_correction: DensityCorrection::None, ..KernelOptions::default() })
     }
 
     fn finished(energy: &[f32], expected_mev: f64, request: &DoseRequest) -> Result<DoseResult, DoseError> {

@@ -63,7 +63,7 @@ impl<'a> DoseScale<'a> {
 /// The masses by which the energy of a request is divided.
 pub(super) fn mass(request: &DoseRequest) -> Mass<'_> {
     let minimum_g_cm3 = match request.method() {
-        Method::Kernel(options) if options.density_correction == DensityCorrection::Water => {
+        Method::Kernel(options) if options.density_correction == DensityCorrection::None => {
             return Mass::Uniform(density_g_cm3(options.medium));
         }
         Method::Kernel(options) => options.minimum_density_g_cm3,

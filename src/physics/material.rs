@@ -5,6 +5,9 @@ use std::sync::LazyLock;
 use crate::domain::{Invalid, Violation};
 use crate::domain::{Material, MaterialDefinition};
 
+/// Where the figures of a material come from, if the caller does not say.
+pub const THE_CALLER: &str = "the caller";
+
 include!(concat!(env!("OUT_DIR"), "/material_files.rs"));
 
 static MATERIALS: LazyLock<Vec<Material>> = LazyLock::new(|| {

@@ -86,7 +86,7 @@ async fn kernel_dose_is_that_of_the_same_process_to_the_last_bit() {
     let server = Server::start(ServerConfig::default()).await;
     let client = server.client().await;
     let water = KernelOptions {
-        density_correction: DensityCorrection::Water,
+        density_correction: DensityCorrection::None,
         truncation_radius_mm: Some(12.0),
         ..KernelOptions::default()
     };

@@ -6,7 +6,7 @@ use super::bateman::{Link, decays_within};
 use super::descendants::nuclides;
 use crate::domain::Nuclide;
 use crate::domain::daughters::{Daughters, InGrowth, LONGEST_IN_EQUILIBRIUM};
-use crate::domain::source::{LeftOut, Member};
+use crate::domain::source::LeftOut;
 use crate::physics::nuclide;
 
 /// The nuclides that decay in one map, each after its parents.
@@ -43,14 +43,13 @@ impl Chain {
     }
 
     /// Decays of each nuclide per decay of the first.
-    pub(super) fn members(&self, daughters: Daughters) -> Vec<Member> {
+    pub(super) fn members(&self, daughters: Daughters) -> Vec<(&'static Nuclide, f64)> {
         let parents: Vec<Vec<(usize, f64)>> = self.nuclides.iter().map(|nuclide| self.parents(nuclide)).collect();
         let decays = match daughters {
             Daughters::ParentOnly | Daughters::Equilibrium => once_all_has_decayed(&parents),
             Daughters::InGrowth(growth) => self.within(&growth, parents),
         };
-        let member = |(&nuclide, decays): (&&'static Nuclide, f64)| Member { nuclide, decays_per_decay: decays };
-        self.nuclides.iter().zip(decays).map(member).collect()
+        self.nuclides.iter().copied().zip(decays).collect()
     }
 
     /// Numbers of the parents of a nuclide, and their branching ratios to it.

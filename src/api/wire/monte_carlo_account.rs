@@ -1,6 +1,6 @@
-//! What Monte Carlo transport says of itself, to and from messages.
+//! What a transport was made from, and what it did.
 
-use super::{decode_device, encode_device, pb};
+use super::{device, pb};
 use crate::domain::{
     EmissionAccount, HistoryCuts, HistoryRun, MaterialAccount, MonteCarloAccount, RegionDose, StopReason,
 };
@@ -77,12 +77,12 @@ pub(super) fn decode(message: pb::MonteCarloAccount) -> Option<MonteCarloAccount
 
 fn encode_run(run: HistoryRun) -> pb::HistoryRun {
     let HistoryRun { first_history, histories, device, version, commit } = run;
-    pb::HistoryRun { first_history, histories, device: Some(encode_device(device)), version, commit }
+    pb::HistoryRun { first_history, histories, device: Some(device::encode(device)), version, commit }
 }
 
 fn decode_run(run: pb::HistoryRun) -> Option<HistoryRun> {
     let pb::HistoryRun { first_history, histories, device, version, commit } = run;
-    Some(HistoryRun { first_history, histories, device: decode_device(device?), version, commit })
+    Some(HistoryRun { first_history, histories, device: device::decode(device?), version, commit })
 }
 
 fn encode_emissions(account: EmissionAccount) -> pb::EmissionAccount {

@@ -1,36 +1,7 @@
-//! Devices and provenance, to and from messages.
+//! Where a dose came from.
 
-mod monte_carlo;
-mod source;
-
-use super::pb;
-use crate::domain::{BiologicalWeighting, DeviceInfo, DeviceKind, EnergyAccount, KernelAccount, Provenance, StageTime};
-
-pub(super) fn encode_device(device: DeviceInfo) -> pb::Device {
-    let kind = match device.kind {
-        DeviceKind::Cpu => pb::DeviceKind::Cpu,
-        DeviceKind::DiscreteGpu => pb::DeviceKind::DiscreteGpu,
-        DeviceKind::IntegratedGpu => pb::DeviceKind::IntegratedGpu,
-        DeviceKind::VirtualGpu => pb::DeviceKind::VirtualGpu,
-        DeviceKind::SoftwareGpu => pb::DeviceKind::SoftwareGpu,
-        DeviceKind::OtherGpu => pb::DeviceKind::OtherGpu,
-    };
-    let DeviceInfo { id, kind: _, name, backend, driver } = device;
-    pb::Device { id, kind: kind.into(), name, backend, driver }
-}
-
-fn decode_device(device: pb::Device) -> DeviceInfo {
-    let kind = match device.kind() {
-        pb::DeviceKind::Cpu => DeviceKind::Cpu,
-        pb::DeviceKind::DiscreteGpu => DeviceKind::DiscreteGpu,
-        pb::DeviceKind::IntegratedGpu => DeviceKind::IntegratedGpu,
-        pb::DeviceKind::VirtualGpu => DeviceKind::VirtualGpu,
-        pb::DeviceKind::SoftwareGpu => DeviceKind::SoftwareGpu,
-        pb::DeviceKind::OtherGpu | pb::DeviceKind::Unspecified => DeviceKind::OtherGpu,
-    };
-    let pb::Device { id, kind: _, name, backend, driver } = device;
-    DeviceInfo { id, kind, name, backend, driver }
-}
+use super::{device, monte_carlo_account, pb, source_account};
+use crate::domain::{BiologicalWeighting, EnergyAccount, KernelAccount, Provenance, StageTime};
 
 pub(super) fn encode(provenance: Provenance) -> pb::Provenance {
     let energy = provenance.energy;
@@ -38,7 +9,7 @@ pub(super) fn encode(provenance: Provenance) -> pb::Provenance {
     pb::Provenance {
         version: provenance.version,
         commit: provenance.commit,
-        device: Some(encode_device(provenance.device)),
+        device: Some(device::encode(provenance.device)),
         method: provenance.method,
         density_correction: provenance.density_correction,
         minimum_density_g_cm3: provenance.minimum_density_g_cm3,
@@ -55,8 +26,8 @@ pub(super) fn encode(provenance: Provenance) -> pb::Provenance {
         }),
         kernel: provenance.kernel.map(encode_kernel),
         wall_time: provenance.wall_time.into_iter().map(stage).collect(),
-        monte_carlo: provenance.monte_carlo.map(monte_carlo::encode),
-        source: Some(source::encode(provenance.source)),
+        monte_carlo: provenance.monte_carlo.map(monte_carlo_account::encode),
+        source: Some(source_account::encode(provenance.source)),
         biological_weighting: provenance
             .biological_weighting
             .map(|BiologicalWeighting { alpha, recoil }| pb::BiologicalWeights { alpha, recoil }),
@@ -72,7 +43,7 @@ pub(super) fn decode(message: pb::Provenance) -> Option<Provenance> {
         None => None,
     };
     let monte_carlo = match message.monte_carlo {
-        Some(account) => Some(monte_carlo::decode(account)?),
+        Some(account) => Some(monte_carlo_account::decode(account)?),
         None => None,
     };
     let daughter_maps = message.daughter_maps.into_iter().map(decode).collect::<Option<Vec<_>>>()?;
@@ -80,13 +51,13 @@ pub(super) fn decode(message: pb::Provenance) -> Option<Provenance> {
     Some(Provenance {
         version: message.version,
         commit: message.commit,
-        device: decode_device(message.device?),
+        device: device::decode(message.device?),
         method: message.method,
         density_correction: message.density_correction,
         minimum_density_g_cm3: message.minimum_density_g_cm3,
         nuclide: message.nuclide,
         nuclide_data_sha256: message.nuclide_data_sha256,
-        source: source::decode(message.source?),
+        source: source_account::decode(message.source?),
         decays: message.decays_bq_s,
         energy: EnergyAccount {
             emitted_mev: energy.emitted_mev,
@@ -138,6 +109,7 @@ fn decode_kernel(message: &pb::KernelAccount) -> Option<KernelAccount> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{DeviceInfo, DeviceKind};
 
     #[test]
     fn provenance_survives_the_wire() {
@@ -157,7 +129,7 @@ mod tests {
             minimum_density_g_cm3: None,
             nuclide: "Lu-177".into(),
             nuclide_data_sha256: "00".into(),
-            source: source::example(),
+            source: source_account::example(),
             decays: 1e18,
             energy: EnergyAccount {
                 emitted_mev: 4.0,
@@ -176,7 +148,7 @@ mod tests {
                 captured_fraction: 0.99,
                 truncation_radius_mm: Some(25.0),
             }),
-            monte_carlo: Some(monte_carlo::example()),
+            monte_carlo: Some(monte_carlo_account::example()),
             biological_weighting: Some(BiologicalWeighting { alpha: 5.0, recoil: 3.0 }),
             daughter_maps: Vec::new(),
             wall_time: vec![StageTime { stage: "dose".into(), seconds: 0.25 }],

@@ -1,4 +1,4 @@
-//! What decayed, to and from messages.
+//! What decayed in a map.
 
 use super::pb;
 use crate::domain::{LeftOut, MemberAccount, SourceAccount};

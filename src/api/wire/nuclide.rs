@@ -1,4 +1,4 @@
-//! What is known of nuclides.
+//! Nuclide data, which only the server sends.
 
 use super::pb;
 use crate::domain::Nuclide;
