@@ -16,8 +16,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("prepare", &["constants", "math", "domain", "physics", "plan"]),
     ("engine", &["constants", "math", "domain", "physics", "plan", "prepare"]),
     ("method", &["constants", "domain", "physics", "plan", "prepare", "engine"]),
+    ("compute", &["domain", "plan", "engine", "method"]),
     ("dosimetry", &["constants", "domain"]),
-    ("jobs", &["domain", "engine", "method", "plan"]),
+    ("jobs", &["domain", "plan", "engine", "compute"]),
     ("api", &["domain", "physics", "formats", "plan", "engine", "method", "jobs"]),
     ("demo", &["constants", "domain", "formats", "engine", "dosimetry", "api"]),
     (
@@ -37,6 +38,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "plan",
             "engine",
             "method",
+            "compute",
             "dosimetry",
             "api",
             "demo",
@@ -63,6 +65,7 @@ const SYNCHRONOUS: &[&str] = &[
     "prepare",
     "engine",
     "method",
+    "compute",
     "dosimetry",
 ];
 

@@ -5,13 +5,14 @@ mod merged;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dosegrid::compute;
 use dosegrid::domain::{
     ActivityUnit, Control, DensityMap, DeviceSelector, DoseError, DoseRequest, DoseResult, Emission, EmissionSpectrum,
     Extras, LabelMap, LabelMaps, MaterialTable, Medium, Method, MonteCarloOptions, Particle, Region, RequestParts,
     Source, StopReason, StopRule, TargetUncertainty, TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use dosegrid::engine::Device;
-use dosegrid::method::{merged_dose, run};
+use dosegrid::method::merged_dose;
 use dosegrid::physics::{material, nuclide};
 use dosegrid::plan::{Limits, plan};
 
@@ -90,9 +91,8 @@ impl Case {
 
     fn try_run(&self, control: &Control) -> Result<DoseResult, DoseError> {
         let request = self.request()?;
-        let plan = plan(&request, &LIMITS)?;
         let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
-        run(&mut device, &plan, &request, control)
+        compute(&request, &mut device, &LIMITS, control)
     }
 
     fn run(&self) -> DoseResult {
@@ -314,12 +314,11 @@ fn a_gpu_lost_in_the_middle_costs_nothing_but_time() {
     let mut case = Case::new(12_000);
     case.options.medium = Medium::Uniform(material::find("water").expect("known").clone());
     let request = case.request().expect("a good request");
-    let plan = plan(&request, &LIMITS).expect("it fits");
-    let expected = run(&mut device, &plan, &request, &Control::detached()).expect("a dose");
+    let expected = compute(&request, &mut device, &LIMITS, &Control::detached()).expect("a dose");
     let Device::Gpu(gpu) = &device else { panic!("asked for a GPU") };
     let lose = gpu.failure_switch();
     let (control, mut progress) = Control::new(tokio_util::sync::CancellationToken::new());
-    let running = std::thread::spawn(move || run(&mut device, &plan, &request, &control));
+    let running = std::thread::spawn(move || compute(&request, &mut device, &LIMITS, &control));
     while progress.borrow_and_update().transport.is_none() {
         std::thread::sleep(Duration::from_millis(1));
     }

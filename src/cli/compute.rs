@@ -15,7 +15,6 @@ use crate::api::{ServerConfig, client::Client};
 use crate::domain::{Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult};
 use crate::engine::Device;
 use crate::plan::Limits;
-use crate::{method, plan};
 use daughters::DaughterArgs;
 use inputs::Inputs;
 use monte_carlo::MonteCarloArgs;
@@ -119,12 +118,11 @@ fn compute_here(
 ) -> Result<DoseResult, DoseError> {
     // The workspace of a server, because the dose depends in its last bits on the blocks that a convolution is cut into.
     let limits = Limits { host_bytes: HOST_BYTES, ..ServerConfig::default().plan_limits() };
-    let plan = plan::plan(request, &limits)?;
     let mut device = Device::open(selector)?;
     let (control, progress) = Control::new(CancellationToken::new());
     std::thread::scope(|scope| {
         // The control is dropped with the thread, which ends the wait for progress.
-        let run = scope.spawn(move || method::run(&mut device, &plan, request, &control));
+        let run = scope.spawn(move || crate::compute(request, &mut device, &limits, &control));
         report.follow(progress);
         run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
