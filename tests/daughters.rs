@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use dosegrid::domain::{
-    ActivityUnit, BiologicalWeighting, Control, DaughterMap, Daughters, DensityMap, DeviceSelector, DoseRequest,
-    DoseResult, Extras, KernelOptions, LabelMap, LabelMaps, LocalOptions, Medium, Method, MonteCarloOptions, Nuclide,
-    RequestParts, Source, StopReason, TimeIntegratedActivity, Volume, VoxelGrid,
+    ActivityUnit, BiologicalWeighting, Control, Daughters, DensityMap, DeviceSelector, DoseRequest, DoseResult, Extras,
+    KernelOptions, LabelMap, LabelMaps, LocalOptions, Medium, Method, MonteCarloOptions, Nuclide, RequestBuilder,
+    Source, StopReason, TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use dosegrid::engine::Device;
 use dosegrid::physics::{chain, material, nuclide};
@@ -47,14 +47,12 @@ fn density(voxel: usize) -> f32 {
     [0.26, 1.05, 1.9, 0.02][voxel % 4]
 }
 
-fn parts(source: Source, activity: TimeIntegratedActivity, method: Method) -> RequestParts {
-    let density = Some(DensityMap::new(volume(density)).expect("a density"));
-    let labels = LabelMaps::default();
-    RequestParts { activity, source, daughters: Vec::new(), density, labels, method, weighting: None }
+fn parts(source: Source, activity: TimeIntegratedActivity, method: Method) -> RequestBuilder {
+    DoseRequest::builder(activity, source, method).density(DensityMap::new(volume(density)).expect("a density"))
 }
 
-fn dose(parts: RequestParts) -> DoseResult {
-    let request = DoseRequest::of(parts).expect("a good request");
+fn dose(parts: RequestBuilder) -> DoseResult {
+    let request = parts.build().expect("a good request");
     let limits = Limits { host_bytes: 1 << 32, workspace_bytes: 1 << 30 };
     let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
     dosegrid::compute(&request, &mut device, &limits, &Control::detached()).expect("a dose")
@@ -68,18 +66,20 @@ fn monte_carlo(seed: u64) -> Method {
 }
 
 /// Actinium-225, and bismuth-213 in a map of its own.
-fn with_moved_bismuth(method: Method) -> RequestParts {
-    let bismuth = named("Bi-213");
-    let stays = chain::source(named("Ac-225"), Daughters::Equilibrium, &[bismuth]).expect("a daughter");
-    let moved = DaughterMap { source: bismuth.into(), activity: activity(daughter_decays) };
-    RequestParts { daughters: vec![moved], ..parts(stays, activity(parent_decays), method) }
+fn with_moved_bismuth(method: Method) -> RequestBuilder {
+    parts(actinium_alone(), activity(parent_decays), method).daughter(named("Bi-213"), activity(daughter_decays))
+}
+
+/// Actinium-225 without the bismuth-213 that moved.
+fn actinium_alone() -> Source {
+    chain::source(named("Ac-225"), Daughters::Equilibrium, &[named("Bi-213")]).expect("a daughter")
 }
 
 #[test]
 fn the_dose_of_several_maps_is_the_sum_of_their_doses() {
     for method in [Method::Local(LocalOptions::default()), Method::Kernel(KernelOptions::default())] {
         let all = with_moved_bismuth(method.clone());
-        let stays = dose(parts(all.source.clone(), activity(parent_decays), method.clone()));
+        let stays = dose(parts(actinium_alone(), activity(parent_decays), method.clone()));
         let moved = dose(parts(named("Bi-213").into(), activity(daughter_decays), method.clone()));
         let both = dose(all);
         for (voxel, sum) in both.dose.as_slice().iter().enumerate() {
@@ -98,17 +98,15 @@ fn the_dose_of_several_maps_is_the_sum_of_their_doses() {
 
 #[test]
 fn maps_of_a_transport_have_random_numbers_of_their_own() {
-    let with_regions = |mut parts: RequestParts| {
-        parts.labels.regions =
-            Some(LabelMap::new(&volume(|voxel| if voxel < 90 { 1.0 } else { 2.0 })).expect("labels"));
-        parts
+    let with_regions = |parts: RequestBuilder| {
+        let regions = LabelMap::new(&volume(|voxel| if voxel < 90 { 1.0 } else { 2.0 })).expect("labels");
+        parts.labels(LabelMaps { regions: Some(regions), materials: None })
     };
     let both = dose(with_regions(with_moved_bismuth(monte_carlo(5))));
     let account = |result: &DoseResult| result.provenance.monte_carlo.clone().expect("a transport");
     let seeds = [account(&both).seed, both.provenance.daughter_maps[0].monte_carlo.as_ref().expect("a transport").seed];
     assert!(seeds[0] == 5 && seeds[1] != 5, "{seeds:?}");
-    let stays = with_moved_bismuth(monte_carlo(5)).source;
-    let stays = dose(with_regions(parts(stays, activity(parent_decays), monte_carlo(seeds[0]))));
+    let stays = dose(with_regions(parts(actinium_alone(), activity(parent_decays), monte_carlo(seeds[0]))));
     let moved = dose(with_regions(parts(named("Bi-213").into(), activity(daughter_decays), monte_carlo(seeds[1]))));
     let sigma = |result: &DoseResult| result.uncertainty.clone().expect("asked for").into_vec();
     let (a, b, sum) = (sigma(&stays), sigma(&moved), sigma(&both));
@@ -146,8 +144,8 @@ fn what_stays_in_place_needs_no_histories() {
 fn weighted_doses_differ_by_the_weighted_energy_whatever_the_method() {
     let weighting = BiologicalWeighting { alpha: 5.0, recoil: 2.0 };
     for method in [Method::Local(LocalOptions::default()), Method::Kernel(KernelOptions::default()), monte_carlo(3)] {
-        let request = RequestParts { weighting: Some(weighting), ..with_moved_bismuth(method) };
-        let excess = [&request.source, &request.daughters[0].source].map(|source| {
+        let request = with_moved_bismuth(method).weighting(weighting);
+        let excess = [actinium_alone(), named("Bi-213").into()].map(|source| {
             let local = source.local();
             4.0 * local.alpha_mev + local.recoil_mev
         });
@@ -170,14 +168,15 @@ fn weighted_doses_differ_by_the_weighted_energy_whatever_the_method() {
 
 #[test]
 fn bad_maps_and_weights_are_refused_by_name() {
-    let mut bad = with_moved_bismuth(Method::Local(LocalOptions::default()));
-    // The daughter decays with its parent as well; its map is on another grid; no weight is.
-    bad.source = named("Ac-225").into();
+    // The daughter decays with its parent as well; its map is on another grid; neither weight is one.
+    let method = Method::Local(LocalOptions::default());
     let elsewhere = Arc::new(VoxelGrid::new([1, 1, 1], [3.0; 3]).expect("a grid"));
     let elsewhere = Volume::from_vec(elsewhere, vec![1.0]).expect("one value");
-    bad.daughters[0].activity = TimeIntegratedActivity::new(elsewhere, ActivityUnit::BqS).expect("an activity");
-    bad.weighting = Some(BiologicalWeighting { alpha: f64::NAN, recoil: -1.0 });
-    let Err(dosegrid::domain::DoseError::Invalid(faults)) = DoseRequest::of(bad) else { panic!("not refused") };
+    let elsewhere = TimeIntegratedActivity::new(elsewhere, ActivityUnit::BqS).expect("an activity");
+    let bad = parts(named("Ac-225").into(), activity(parent_decays), method)
+        .daughter(named("Bi-213"), elsewhere)
+        .weighting(BiologicalWeighting { alpha: f64::NAN, recoil: -1.0 });
+    let Err(dosegrid::domain::DoseError::Invalid(faults)) = bad.build() else { panic!("not refused") };
     let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
     for field in [
         "daughter_maps[0].activity.grid",

@@ -10,6 +10,7 @@ mod examples;
 mod formats;
 mod gpu;
 mod grpc;
+mod header;
 mod invariants;
 mod kernel_library;
 mod kernels;

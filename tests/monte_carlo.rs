@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use dosegrid::compute;
 use dosegrid::domain::{
     ActivityUnit, Control, DensityMap, DeviceSelector, DoseError, DoseRequest, DoseResult, Emission, EmissionSpectrum,
-    Extras, LabelMap, LabelMaps, MaterialTable, Medium, Method, MonteCarloOptions, Particle, Region, RequestParts,
-    Source, StopReason, StopRule, TargetUncertainty, TimeIntegratedActivity, Volume, VoxelGrid,
+    Extras, LabelMap, LabelMaps, MaterialTable, Medium, Method, MonteCarloOptions, Particle, Region, Source,
+    StopReason, StopRule, TargetUncertainty, TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use dosegrid::engine::Device;
 use dosegrid::method::merged_dose;
@@ -78,15 +78,7 @@ impl Case {
         let activity = TimeIntegratedActivity::new(volume(self.decays.clone()), ActivityUnit::BqS).expect("good");
         let density = DensityMap::new(volume(self.density.clone())).expect("good");
         let method = Method::MonteCarlo(Box::new(self.options.clone()));
-        DoseRequest::of(RequestParts {
-            activity,
-            source: self.source.clone(),
-            daughters: Vec::new(),
-            density: Some(density),
-            labels: self.labels.clone(),
-            method,
-            weighting: None,
-        })
+        DoseRequest::builder(activity, self.source.clone(), method).density(density).labels(self.labels.clone()).build()
     }
 
     fn try_run(&self, control: &Control) -> Result<DoseResult, DoseError> {

@@ -91,7 +91,7 @@ struct Admitted {
 fn admit(shared: &Shared, header: pb::ComputeHeader) -> Result<Admitted, DoseError> {
     let header = decode::header(header)?;
     let limit_bytes = shared.config.max_volume_bytes;
-    for volume in header.volumes() {
+    for (_, volume) in header.volumes() {
         let needed_bytes = volume.size_bytes();
         if needed_bytes > limit_bytes {
             return Err(DoseError::TooLarge { what: "a volume", needed_bytes, limit_bytes });
@@ -99,12 +99,12 @@ fn admit(shared: &Shared, header: pb::ComputeHeader) -> Result<Admitted, DoseErr
     }
     let span = tracing::info_span!(
         "compute",
-        method = header.method.name(),
-        nuclide = header.source.name(),
-        shape = ?header.activity.grid.shape(),
+        method = header.method().name(),
+        nuclide = header.source().name(),
+        shape = ?header.grid().shape(),
         engine = shared.queue.device().id,
     );
-    let plan = plan(header.asked(), &shared.config.plan_limits())?;
+    let plan = plan(&header, &shared.config.plan_limits())?;
     shared.queue.check_room()?;
     let memory = Arc::new(shared.budget.reserve(plan.host_bytes)?);
     Ok(Admitted { upload: Upload::new(header)?, plan, memory, span })

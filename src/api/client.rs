@@ -7,9 +7,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Streaming, transport::Channel, transport::Endpoint};
 
 use super::pb::dose_service_client::DoseServiceClient;
-use super::volume::{self, Announced, Arriving, Element};
+use super::volume::{self, Arriving};
 use super::{ServerConfig, encode, pb, provenance, status};
-use crate::domain::{DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Provenance, Stage, TransportProgress};
+use crate::domain::{
+    DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Provenance, Stage, TransportProgress, VolumeHeader,
+};
 use crate::formats;
 
 /// How long a server may take to answer a connection.
@@ -71,16 +73,16 @@ impl Client {
 /// Sends a request chunk by chunk, as fast as the server takes it; then waits for the answer to end the call.
 async fn send(request: &DoseRequest, outgoing: mpsc::Sender<pb::ComputeRequest>) -> Infallible {
     use pb::compute_request::Message;
-    let header = std::iter::once(Message::Header(encode::header(request)));
+    let header = std::iter::once(Message::Header(encode::header(request.header())));
     let activity = volume::chunks(pb::VolumeRole::Activity, 0, request.activity().decays());
     let density = request.density().map(|density| volume::chunks(pb::VolumeRole::Density, 0, density.g_cm3()));
     let LabelMaps { regions, materials } = request.labels();
     let regions = regions.as_ref().map(|map| volume::label_chunks(pb::VolumeRole::Labels, map));
     let materials = materials.as_ref().map(|map| volume::label_chunks(pb::VolumeRole::Materials, map));
     let labels = regions.into_iter().flatten().chain(materials.into_iter().flatten());
-    let daughters = (0..).zip(request.daughters()).flat_map(|(index, daughter)| {
-        volume::chunks(pb::VolumeRole::DaughterActivity, index, daughter.activity.decays())
-    });
+    let daughters = (0..)
+        .zip(&request.volumes().daughters)
+        .flat_map(|(index, activity)| volume::chunks(pb::VolumeRole::DaughterActivity, index, activity.decays()));
     let chunks = activity.chain(density.into_iter().flatten()).chain(labels).chain(daughters);
     for message in header.chain(chunks.map(Message::Chunk)) {
         if outgoing.send(encode::request(message)).await.is_err() {
@@ -139,7 +141,7 @@ impl Incoming {
             return Err(broken("the dose is not on the grid of the activity"));
         }
         let provenance = message.provenance.and_then(provenance::decode).ok_or_else(|| broken("no provenance"))?;
-        let announced = Announced { grid: grid.clone(), element: Element::Float32, slope: 1.0, intercept: 0.0 };
+        let announced = VolumeHeader::float32(grid);
         let uncertainty = message.uncertainty.map(|_| Arriving::new(announced.clone())).transpose()?;
         let weighted = message.weighted_dose.map(|_| Arriving::new(announced.clone())).transpose()?;
         let tally = message.tally_size_bytes.map(|size| (Vec::new(), size));

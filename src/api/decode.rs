@@ -4,74 +4,28 @@ mod kernel;
 mod monte_carlo;
 mod source;
 
-use std::sync::Arc;
-
 use super::pb;
-use super::volume::{Announced, Element};
-use crate::domain::request::{Given, check_parts};
 use crate::domain::{
-    ActivityUnit, BiologicalWeighting, Checks, DensityCorrection, DoseError, Invalid, KernelOptions, LocalOptions,
-    Method, Nuclide, Source, VoxelGrid, grid::Affine,
+    ActivityUnit, Checks, DensityCorrection, DoseError, ElementType, HeaderDraft, Invalid, KernelOptions, LocalOptions,
+    Method, Nuclide, Part, RequestHeader, VolumeHeader, VoxelGrid, grid::Affine,
 };
 use crate::physics::nuclide;
-use crate::plan::Asked;
 pub(super) use kernel::kernel;
 use kernel::kernel_medium;
-pub(super) use source::Daughter;
 use source::Sources;
-
-/// A valid header.
-#[derive(Debug)]
-pub(super) struct Header {
-    pub(super) activity: Announced,
-    pub(super) unit: ActivityUnit,
-    pub(super) density: Option<Announced>,
-    /// Region of each voxel.
-    pub(super) labels: Option<Announced>,
-    /// Material of each voxel.
-    pub(super) materials: Option<Announced>,
-    pub(super) source: Source,
-    /// Daughters with maps of their own.
-    pub(super) daughters: Vec<Daughter>,
-    pub(super) method: Method,
-    pub(super) weighting: Option<BiologicalWeighting>,
-}
-
-impl Header {
-    /// All volumes that will come.
-    pub(super) fn volumes(&self) -> impl Iterator<Item = &Announced> {
-        let maps = [&self.density, &self.labels, &self.materials];
-        let daughters = self.daughters.iter().map(|daughter| &daughter.activity);
-        std::iter::once(&self.activity).chain(maps.into_iter().flatten()).chain(daughters)
-    }
-
-    /// What a plan is made from.
-    pub(super) fn asked(&self) -> Asked<'_> {
-        let daughters = self.daughters.iter().map(|daughter| &daughter.source);
-        Asked {
-            grid: &self.activity.grid,
-            sources: std::iter::once(&self.source).chain(daughters).collect(),
-            method: &self.method,
-            is_weighted: self.weighting.is_some(),
-        }
-    }
-}
 
 /// # Errors
 /// [`DoseError::Invalid`] with every fault.
-pub(super) fn header(message: pb::ComputeHeader) -> Result<Header, DoseError> {
+pub(super) fn header(message: pb::ComputeHeader) -> Result<RequestHeader, DoseError> {
     let mut checks = Checks::new();
-    let given = Given {
-        density: message.density.is_some(),
-        regions: message.labels.is_some(),
-        materials: message.materials.is_some(),
-        daughters: message.daughter_maps.len(),
-    };
     let activity = match message.activity {
         Some(descriptor) => announced(&mut checks, "activity", descriptor),
         None => missing(&mut checks, "activity"),
     };
-    let mut map = |field, descriptor: Option<_>| descriptor.and_then(|d| announced(&mut checks, field, d));
+    let mut map = |field, descriptor: Option<_>| match descriptor {
+        Some(descriptor) => Part::given(announced(&mut checks, field, descriptor)),
+        None => Part::Absent,
+    };
     let density = map("density", message.density);
     let (labels, materials) = (map("labels", message.labels), map("materials", message.materials));
     let Sources { unit, source, daughters } = source::sources(
@@ -82,37 +36,18 @@ pub(super) fn header(message: pb::ComputeHeader) -> Result<Header, DoseError> {
         message.daughters,
         message.daughter_maps,
     );
-    let weighting = message.biological_weighting.map(source::weighting);
-    if let Some(weighting) = &weighting {
-        weighting.check("biological_weighting", &mut checks);
-    }
-    let method = method(&mut checks, message.method);
-    if let Some(method) = &method {
-        check_parts(given, method, &mut checks);
-    }
-    if let Some(activity) = &activity {
-        for (field, map) in [("density", &density), ("labels", &labels), ("materials", &materials)] {
-            if let Some(map) = map {
-                checks.at(format!("{field}.grid"), activity.grid.check_same(&map.grid));
-            }
-        }
-        for (number, daughter) in daughters.iter().enumerate() {
-            let same = activity.grid.check_same(&daughter.activity.grid);
-            checks.at(format!("daughter_maps[{number}].activity.grid"), same);
-        }
-    }
-    checks.finish()?;
-    Ok(Header {
-        activity: activity.expect(FAULT_RECORDED),
-        unit: unit.expect(FAULT_RECORDED),
+    let draft = HeaderDraft {
+        activity: Part::given(activity),
+        activity_unit: Part::given(unit),
         density,
         labels,
         materials,
-        source: source.expect(FAULT_RECORDED),
+        source: Part::given(source),
         daughters,
-        method: method.expect(FAULT_RECORDED),
-        weighting,
-    })
+        method: Part::given(method(&mut checks, message.method)),
+        weighting: message.biological_weighting.map(source::weighting),
+    };
+    draft.finish(checks)
 }
 
 /// Why a part that is absent cannot be absent once the checks have passed.
@@ -123,20 +58,17 @@ fn missing<T>(checks: &mut Checks, field: impl Into<String>) -> Option<T> {
     None
 }
 
-fn announced(checks: &mut Checks, field: &str, message: pb::VolumeDescriptor) -> Option<Announced> {
+fn announced(checks: &mut Checks, field: &str, message: pb::VolumeDescriptor) -> Option<VolumeHeader> {
     let grid = match message.grid {
         Some(grid) => voxel_grid(checks, &format!("{field}.grid"), &grid),
         None => missing(checks, format!("{field}.grid")),
     };
     let element = checks.at(format!("{field}.element_type"), element(message.element_type));
     let (slope, intercept) = (message.slope.unwrap_or(1.0), message.intercept.unwrap_or(0.0));
-    if !(slope.is_finite() && slope != 0.0) {
-        checks.fail(format!("{field}.slope"), format!("must be finite and not 0, got {slope}"));
-    }
-    if !intercept.is_finite() {
-        checks.fail(format!("{field}.intercept"), format!("must be finite, got {intercept}"));
-    }
-    let announced = Announced { grid: Arc::new(grid?), element: element?, slope, intercept };
+    let slope = checks.at(format!("{field}.slope"), VolumeHeader::check_slope(slope).map(|()| slope));
+    let intercept =
+        checks.at(format!("{field}.intercept"), VolumeHeader::check_intercept(intercept).map(|()| intercept));
+    let announced = VolumeHeader { grid: grid?, element: element?, slope: slope?, intercept: intercept? };
     let expected = announced.size_bytes();
     if let Some(size) = message.size_bytes.filter(|size| *size != expected) {
         checks.fail(format!("{field}.size_bytes"), format!("is {size}, shape and element type say {expected}"));
@@ -182,12 +114,12 @@ fn affine(numbers: &[f64]) -> Result<Option<Affine>, Invalid> {
     }
 }
 
-fn element(number: i32) -> Result<Element, Invalid> {
+fn element(number: i32) -> Result<ElementType, Invalid> {
     match pb::ElementType::try_from(number) {
-        Ok(pb::ElementType::Float32) => Ok(Element::Float32),
-        Ok(pb::ElementType::Float64) => Ok(Element::Float64),
-        Ok(pb::ElementType::Int16) => Ok(Element::Int16),
-        Ok(pb::ElementType::Uint8) => Ok(Element::Uint8),
+        Ok(pb::ElementType::Float32) => Ok(ElementType::Float32),
+        Ok(pb::ElementType::Float64) => Ok(ElementType::Float64),
+        Ok(pb::ElementType::Int16) => Ok(ElementType::Int16),
+        Ok(pb::ElementType::Uint8) => Ok(ElementType::Uint8),
         Ok(pb::ElementType::Unspecified) => Err(Invalid::new("is missing")),
         Err(_) => Err(Invalid::new(format!("is not a known element type: {number}"))),
     }
@@ -255,7 +187,7 @@ fn method(checks: &mut Checks, message: Option<pb::Method>) -> Option<Method> {
         }
         None => return missing(checks, "method"),
     };
-    if let Err(faults) = method.check() {
+    if !complete && let Err(faults) = method.check() {
         checks.extend("method", faults.into_violations());
     }
     Some(method).filter(|_| complete)

@@ -5,22 +5,22 @@ pub(super) mod nuclide;
 
 use super::{pb, provenance, volume};
 use crate::domain::{
-    BiologicalWeighting, DaughterMap, Daughters, DensityCorrection, DoseRequest, DoseResult, EmissionSpectrum,
-    InGrowth, KernelMedium, KernelOptions, LabelMap, LocalOptions, Method, Progress, Stage, TransportProgress,
+    BiologicalWeighting, DaughterHeader, Daughters, DensityCorrection, DoseResult, EmissionSpectrum, InGrowth,
+    KernelMedium, KernelOptions, LocalOptions, Method, Progress, RequestHeader, Stage, TransportProgress, VolumeHeader,
 };
 
-/// The header of a request in the canonical form: decays in single precision.
-pub(super) fn header(request: &DoseRequest) -> pb::ComputeHeader {
-    let source = request.source();
-    let labels = |map: &Option<LabelMap>| map.as_ref().map(|map| volume::descriptor(map.labels().grid()));
+/// A header of volumes in single precision.
+pub(super) fn header(header: &RequestHeader) -> pb::ComputeHeader {
+    let source = header.source();
+    let descriptor = |volume: &VolumeHeader| volume::descriptor(&volume.grid);
     pb::ComputeHeader {
-        activity: Some(volume::descriptor(request.activity().decays().grid())),
+        activity: Some(descriptor(header.activity())),
         activity_unit: Some(bq_s()),
-        density: request.density().map(|density| volume::descriptor(density.g_cm3().grid())),
-        nuclide: source.nuclide().map(|nuclide| nuclide.name.clone()).unwrap_or_default(),
-        method: Some(pb::Method { method: Some(method(request.method())) }),
-        labels: labels(&request.labels().regions),
-        materials: labels(&request.labels().materials),
+        density: header.density().map(descriptor),
+        nuclide: source.parent().map(|parent| parent.name.clone()).unwrap_or_default(),
+        method: Some(pb::Method { method: Some(method(header.method())) }),
+        labels: header.labels().map(descriptor),
+        materials: header.materials().map(descriptor),
         emissions: source
             .own_emissions()
             .map_or(&[][..], EmissionSpectrum::emissions)
@@ -28,9 +28,10 @@ pub(super) fn header(request: &DoseRequest) -> pb::ComputeHeader {
             .map(monte_carlo::emission)
             .collect(),
         daughters: source.daughters().map(daughters),
-        daughter_maps: request.daughters().iter().map(daughter_map).collect(),
-        biological_weighting: request.weighting().map(|BiologicalWeighting { alpha, recoil }| {
-            pb::BiologicalWeighting { alpha: Some(alpha), recoil: Some(recoil) }
+        daughter_maps: header.daughters().iter().map(daughter_map).collect(),
+        biological_weighting: header.weighting().map(|BiologicalWeighting { alpha, recoil }| pb::BiologicalWeighting {
+            alpha: Some(alpha),
+            recoil: Some(recoil),
         }),
     }
 }
@@ -47,10 +48,10 @@ fn daughters(daughters: Daughters) -> pb::Daughters {
     pb::Daughters { daughters: Some(arm) }
 }
 
-fn daughter_map(map: &DaughterMap) -> pb::DaughterMap {
+fn daughter_map(map: &DaughterHeader) -> pb::DaughterMap {
     pb::DaughterMap {
         nuclide: map.source.name().to_owned(),
-        activity: Some(volume::descriptor(map.activity.decays().grid())),
+        activity: Some(volume::descriptor(&map.activity.grid)),
         activity_unit: Some(bq_s()),
     }
 }

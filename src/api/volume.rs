@@ -5,50 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::pb;
-use crate::domain::{Checks, DoseError, Invalid, LabelMap, Volume, VoxelGrid};
+use crate::domain::{Checks, DoseError, ElementType, Invalid, LabelMap, Volume, VolumeHeader, VoxelGrid};
 
 /// Bytes of a chunk that this program sends: a quarter of the usual message limit.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// How one value is stored, little-endian.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Element {
-    Float32,
-    Float64,
-    Int16,
-    Uint8,
-}
-
-impl Element {
-    pub(super) fn size_bytes(self) -> usize {
-        match self {
-            Self::Float32 => 4,
-            Self::Float64 => 8,
-            Self::Int16 => 2,
-            Self::Uint8 => 1,
-        }
-    }
-}
-
-/// A volume that was announced. `value = stored × slope + intercept`.
-#[derive(Clone, Debug)]
-pub(super) struct Announced {
-    pub(super) grid: Arc<VoxelGrid>,
-    pub(super) element: Element,
-    pub(super) slope: f64,
-    pub(super) intercept: f64,
-}
-
-impl Announced {
-    pub(super) fn size_bytes(&self) -> u64 {
-        self.grid.voxels() as u64 * self.element.size_bytes() as u64
-    }
-}
-
 /// A volume while it arrives, chunk by chunk, in order.
 #[derive(Debug)]
 pub(super) struct Arriving {
-    announced: Announced,
+    header: VolumeHeader,
     values: Vec<f32>,
 }
 
@@ -57,16 +22,16 @@ impl Arriving {
     ///
     /// # Errors
     /// [`DoseError::Internal`] if the system does not give the memory.
-    pub(super) fn new(announced: Announced) -> Result<Self, DoseError> {
+    pub(super) fn new(header: VolumeHeader) -> Result<Self, DoseError> {
         let mut values = Vec::new();
         values
-            .try_reserve_exact(announced.grid.voxels())
+            .try_reserve_exact(header.grid.voxels())
             .map_err(|_| DoseError::Internal("the system does not give the memory that the limit promises".into()))?;
-        Ok(Self { announced, values })
+        Ok(Self { header, values })
     }
 
     fn received_bytes(&self) -> u64 {
-        self.values.len() as u64 * self.announced.element.size_bytes() as u64
+        self.values.len() as u64 * self.header.element.size_bytes() as u64
     }
 
     /// Appends a chunk.
@@ -74,8 +39,8 @@ impl Arriving {
     /// # Errors
     /// Every fault of the chunk, by the fields `chunk.offset_bytes` and `chunk.data`.
     pub(super) fn append(&mut self, offset_bytes: u64, data: &[u8]) -> Result<(), DoseError> {
-        let (received, size) = (self.received_bytes(), self.announced.size_bytes());
-        let element_bytes = self.announced.element.size_bytes();
+        let (received, size) = (self.received_bytes(), self.header.size_bytes());
+        let element_bytes = self.header.element.size_bytes();
         let mut checks = Checks::new();
         if offset_bytes != received {
             checks.fail("chunk.offset_bytes", format!("is {offset_bytes}, the next byte of this volume is {received}"));
@@ -98,21 +63,21 @@ impl Arriving {
 
     #[expect(clippy::cast_possible_truncation, reason = "volumes are kept in single precision; overflow is infinite")]
     fn extend(&mut self, data: &[u8]) {
-        let Announced { slope, intercept, element, .. } = self.announced;
+        let VolumeHeader { slope, intercept, element, .. } = self.header;
         let scaled = |stored: f64| (stored * slope + intercept) as f32;
         let values = &mut self.values;
         match element {
-            Element::Float32 if slope == 1.0 && intercept == 0.0 => {
+            ElementType::Float32 if slope == 1.0 && intercept == 0.0 => {
                 values.extend(data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)));
             }
-            Element::Float32 => {
+            ElementType::Float32 => {
                 values.extend(data.as_chunks().0.iter().map(|b| scaled(f64::from(f32::from_le_bytes(*b)))));
             }
-            Element::Float64 => values.extend(data.as_chunks().0.iter().map(|b| scaled(f64::from_le_bytes(*b)))),
-            Element::Int16 => {
+            ElementType::Float64 => values.extend(data.as_chunks().0.iter().map(|b| scaled(f64::from_le_bytes(*b)))),
+            ElementType::Int16 => {
                 values.extend(data.as_chunks().0.iter().map(|b| scaled(f64::from(i16::from_le_bytes(*b)))));
             }
-            Element::Uint8 => values.extend(data.iter().map(|&b| scaled(f64::from(b)))),
+            ElementType::Uint8 => values.extend(data.iter().map(|&b| scaled(f64::from(b)))),
         }
     }
 
@@ -121,13 +86,13 @@ impl Arriving {
     /// # Errors
     /// If bytes are missing.
     pub(super) fn finish(self) -> Result<Volume<f32>, Invalid> {
-        let (received, size) = (self.received_bytes(), self.announced.size_bytes());
+        let (received, size) = (self.received_bytes(), self.header.size_bytes());
         if received < size {
             return Err(Invalid::new(format!(
                 "is incomplete: {received} bytes arrived, shape and element type say {size}"
             )));
         }
-        Volume::from_vec(self.announced.grid, self.values)
+        Volume::from_vec(Arc::new(self.header.grid), self.values)
     }
 }
 
@@ -184,12 +149,12 @@ pub(super) fn descriptor(grid: &VoxelGrid) -> pb::VolumeDescriptor {
 mod tests {
     use super::*;
 
-    fn announced(voxels: u64, element: Element, slope: f64, intercept: f64) -> Announced {
-        let grid = Arc::new(VoxelGrid::new([voxels, 1, 1], [1.0; 3]).expect("a good grid"));
-        Announced { grid, element, slope, intercept }
+    fn announced(voxels: u64, element: ElementType, slope: f64, intercept: f64) -> VolumeHeader {
+        let grid = VoxelGrid::new([voxels, 1, 1], [1.0; 3]).expect("a good grid");
+        VolumeHeader { grid, element, slope, intercept }
     }
 
-    fn decode(element: Element, slope: f64, intercept: f64, data: &[u8]) -> Vec<f32> {
+    fn decode(element: ElementType, slope: f64, intercept: f64, data: &[u8]) -> Vec<f32> {
         let voxels = (data.len() / element.size_bytes()) as u64;
         let mut arriving = Arriving::new(announced(voxels, element, slope, intercept)).expect("memory");
         let (first, rest) = data.split_at(element.size_bytes());
@@ -201,21 +166,21 @@ mod tests {
     #[test]
     fn every_element_type_is_decoded_and_scaled() {
         let f32s: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
-        assert_eq!(decode(Element::Float32, 1.0, 0.0, &f32s), [1.5, -2.0]);
-        assert_eq!(decode(Element::Float32, 2.0, 1.0, &f32s), [4.0, -3.0]);
+        assert_eq!(decode(ElementType::Float32, 1.0, 0.0, &f32s), [1.5, -2.0]);
+        assert_eq!(decode(ElementType::Float32, 2.0, 1.0, &f32s), [4.0, -3.0]);
         let f64s: Vec<u8> = [0.1f64, 1e300].iter().flat_map(|v| v.to_le_bytes()).collect();
-        assert_eq!(decode(Element::Float64, 1.0, 0.0, &f64s), [0.1, f32::INFINITY]);
+        assert_eq!(decode(ElementType::Float64, 1.0, 0.0, &f64s), [0.1, f32::INFINITY]);
         let i16s: Vec<u8> = [-1000i16, 300].iter().flat_map(|v| v.to_le_bytes()).collect();
-        assert_eq!(decode(Element::Int16, 0.5, 1000.0, &i16s), [500.0, 1150.0]);
-        assert_eq!(decode(Element::Uint8, 1.0, -1.0, &[0, 255]), [-1.0, 254.0]);
+        assert_eq!(decode(ElementType::Int16, 0.5, 1000.0, &i16s), [500.0, 1150.0]);
+        assert_eq!(decode(ElementType::Uint8, 1.0, -1.0, &[0, 255]), [-1.0, 254.0]);
     }
 
     #[test]
     fn chunks_put_together_are_the_volume() {
         let values: Vec<f32> = (0..600_000u32).map(|i| i as f32 * 0.37).collect();
         let grid = Arc::new(VoxelGrid::new([600, 1000, 1], [1.0; 3]).expect("a good grid"));
-        let sent = Announced { grid, element: Element::Float32, slope: 1.0, intercept: 0.0 };
-        let volume = Volume::from_vec(sent.grid.clone(), values).expect("as many values as voxels");
+        let sent = VolumeHeader::float32(&grid);
+        let volume = Volume::from_vec(grid, values).expect("as many values as voxels");
         let mut arriving = Arriving::new(sent).expect("memory");
         let mut count = 0;
         for chunk in chunks(pb::VolumeRole::Dose, 0, &volume) {

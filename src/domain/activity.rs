@@ -1,5 +1,7 @@
 //! The source term: time-integrated activity, and what callers may give in its place.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Invalid, Volume};
 
 /// Bq·s in one MBq·h.
@@ -9,7 +11,8 @@ const BQ_S_PER_MBQ_H: f64 = 1e6 * 3600.0;
 pub const MAX_DECAYS_PER_VOXEL: f64 = 1e24;
 
 /// What the numbers of an activity map mean.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ActivityUnit {
     /// Time-integrated activity in Bq·s, that is, decays.
     BqS,

@@ -1,11 +1,14 @@
 //! Which daughters of a nuclide decay in its map.
 
+use serde::{Deserialize, Serialize};
+
 use super::{ActivityUnit, Invalid};
 
 /// Which daughters of a nuclide decay where it did, and how often.
 ///
 /// A daughter that has a map of its own is left out, with all that comes after it: they decay in that map.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Daughters {
     /// None: the nuclide alone.
     ParentOnly,
@@ -21,7 +24,8 @@ pub enum Daughters {
 pub const LONGEST_IN_EQUILIBRIUM: f64 = 10.0;
 
 /// Daughters that grow in: at time 0 there is none, and none is washed out.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct InGrowth {
     /// Decays are counted up to this time; those of the activity map are taken to be those of the nuclide up to then [s].
     pub integration_time_s: f64,

@@ -1,8 +1,9 @@
 //! What a decay emits, as transport samples it: lines and bins of energy, each with its yield.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Invalid, Violation};
+use super::{DoseError, Invalid, Violation};
 
 /// Most energy of one particle [MeV]: that of the tables of cross sections.
 pub const MAX_EMISSION_MEV: f64 = 10.0;
@@ -14,7 +15,8 @@ pub const MAX_EMISSIONS: usize = 65_536;
 const MAX_LISTED: usize = 10;
 
 /// A kind of particle that is followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Particle {
     /// Beta-minus particles, conversion and Auger electrons.
     Electron,
@@ -53,7 +55,8 @@ impl Particle {
 }
 
 /// Particles of one kind that a decay emits: a line if both energies are equal, else spread evenly between them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Emission {
     /// What is emitted.
     pub particle: Particle,
@@ -89,8 +92,17 @@ impl Emission {
 }
 
 /// All that a decay emits and transport follows. Alpha particles and recoils are not part of it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Emission>")]
 pub struct EmissionSpectrum(Vec<Emission>);
+
+impl TryFrom<Vec<Emission>> for EmissionSpectrum {
+    type Error = DoseError;
+
+    fn try_from(emissions: Vec<Emission>) -> Result<Self, DoseError> {
+        Self::or_nothing(emissions).map_err(DoseError::Invalid)
+    }
+}
 
 impl EmissionSpectrum {
     /// * `emissions` – in any order; of energies that several hold, the yields add up

@@ -1,5 +1,7 @@
 //! The voxel grid: shape, spacing and place in the patient. Shapes are `[nx, ny, nz]`, x fastest, here and everywhere.
 
+use serde::{Deserialize, Serialize};
+
 use super::Invalid;
 
 /// Smallest voxel edge [mm]. Below it a radial kernel tabulated from 5 µm says little.
@@ -17,11 +19,29 @@ const SAME_PLACE_TOLERANCE: f64 = 0.05;
 pub type Affine = [[f64; 4]; 3];
 
 /// A regular grid of cuboid voxels.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct VoxelGrid {
     shape: [usize; 3],
     spacing_mm: [f64; 3],
     affine: Affine,
+}
+
+/// A grid as it was stored, not yet checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    shape: [u64; 3],
+    spacing_mm: [f64; 3],
+    affine: Affine,
+}
+
+impl TryFrom<Stored> for VoxelGrid {
+    type Error = Invalid;
+
+    fn try_from(Stored { shape, spacing_mm, affine }: Stored) -> Result<Self, Invalid> {
+        Self::new(shape, spacing_mm)?.with_affine(affine)
+    }
 }
 
 impl VoxelGrid {

@@ -1,9 +1,12 @@
 //! What a kernel dose takes the body to be made of.
 
+use serde::{Deserialize, Serialize};
+
 use super::Invalid;
 
 /// The medium that point kernels were computed in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum KernelMedium {
     /// Liquid water.
     #[default]

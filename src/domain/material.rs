@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::element::{self, Element};
-use crate::domain::{Checks, Invalid, Violation};
+use crate::domain::{Checks, DoseError, Invalid, Violation};
 
 /// How far the mass fractions of a material may be from 1 in sum: published compositions are rounded to three digits.
 const FRACTION_SUM_TOLERANCE: f64 = 5e-3;
@@ -13,7 +15,7 @@ const MEAN_EXCITATION_RANGE_EV: [f64; 2] = [15.0, 600.0];
 const DENSITY_RANGE_G_CM3: [f64; 2] = [1e-5, 25.0];
 
 /// A material as a file or a caller states it, not yet checked.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MaterialDefinition {
     /// Name, such as `cortical_bone`.
@@ -53,11 +55,56 @@ impl Component {
 }
 
 /// A material that was checked: every element is in the tables, the mass fractions sum to 1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct Material {
     definition: MaterialDefinition,
     mean_excitation_energy_mev: f64,
     components: Vec<Component>,
+}
+
+/// A material in a stored request: JSON has no infinity, which the density range of the densest tissue ends at.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    name: String,
+    source: String,
+    nominal_density_g_cm3: f64,
+    /// None for the upper end: no end.
+    density_range_g_cm3: Option<(f64, Option<f64>)>,
+    mean_excitation_energy_ev: f64,
+    mass_fractions: BTreeMap<String, f64>,
+}
+
+impl From<Material> for Stored {
+    fn from(Material { definition, .. }: Material) -> Self {
+        let range = |[low, high]: [f64; 2]| (low, Some(high).filter(|high| high.is_finite()));
+        Self {
+            name: definition.name,
+            source: definition.source,
+            nominal_density_g_cm3: definition.nominal_density_g_cm3,
+            density_range_g_cm3: definition.density_range_g_cm3.map(range),
+            mean_excitation_energy_ev: definition.mean_excitation_energy_ev,
+            mass_fractions: definition.mass_fractions,
+        }
+    }
+}
+
+impl TryFrom<Stored> for Material {
+    type Error = DoseError;
+
+    fn try_from(stored: Stored) -> Result<Self, DoseError> {
+        let range = |(low, high): (f64, Option<f64>)| [low, high.unwrap_or(f64::INFINITY)];
+        let definition = MaterialDefinition {
+            name: stored.name,
+            source: stored.source,
+            nominal_density_g_cm3: stored.nominal_density_g_cm3,
+            density_range_g_cm3: stored.density_range_g_cm3.map(range),
+            mean_excitation_energy_ev: stored.mean_excitation_energy_ev,
+            mass_fractions: stored.mass_fractions,
+        };
+        Self::new(definition).map_err(DoseError::Invalid)
+    }
 }
 
 impl Material {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Checks, LabelMap, Violation};
+use serde::{Deserialize, Serialize};
+
+use super::{Checks, DoseError, LabelMap, Violation};
 use crate::domain::Material;
 
 /// Most materials of one phantom.
@@ -11,7 +13,8 @@ pub const MAX_MATERIALS: usize = 16;
 const MAX_LISTED: usize = 10;
 
 /// What the voxels are made of.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Medium {
     /// The tissue that goes with each voxel's density.
     #[default]
@@ -34,10 +37,28 @@ impl Medium {
 }
 
 /// Which material a label stands for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<(u16, Material)>", into = "Vec<(u16, Material)>")]
 pub struct MaterialTable {
     materials: Vec<Material>,
     of_label: BTreeMap<u16, u8>,
+}
+
+impl TryFrom<Vec<(u16, Material)>> for MaterialTable {
+    type Error = DoseError;
+
+    fn try_from(entries: Vec<(u16, Material)>) -> Result<Self, DoseError> {
+        Self::new(entries).map_err(DoseError::Invalid)
+    }
+}
+
+impl From<MaterialTable> for Vec<(u16, Material)> {
+    /// In an order that gives the materials back in theirs.
+    fn from(table: MaterialTable) -> Self {
+        let mut entries: Vec<_> = table.of_label.iter().map(|(&label, &index)| (index, label)).collect();
+        entries.sort_unstable();
+        entries.into_iter().map(|(index, label)| (label, table.materials[usize::from(index)].clone())).collect()
+    }
 }
 
 impl MaterialTable {

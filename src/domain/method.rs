@@ -1,5 +1,7 @@
 //! Methods of dose calculation and their options.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Checks, Invalid, KernelMedium, MonteCarloOptions};
 
 /// Difference between the seeds of two maps: odd, and far from what callers choose.
@@ -9,7 +11,8 @@ const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 pub const DEFAULT_MINIMUM_DENSITY_G_CM3: f64 = 0.05;
 
 /// How the dose is computed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// Charged particles deposit in the voxel of the decay; photons leave.
     Local(LocalOptions),
@@ -70,7 +73,8 @@ impl Method {
 }
 
 /// Options of [`Method::Local`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LocalOptions {
     /// Voxels of a lower density get no dose [g/cm³]; 0 gives one to every voxel that has a mass.
     pub minimum_density_g_cm3: f64,
@@ -83,7 +87,8 @@ impl Default for LocalOptions {
 }
 
 /// Options of [`Method::Kernel`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct KernelOptions {
     /// The medium of the kernel.
     pub medium: KernelMedium,
@@ -107,7 +112,8 @@ impl Default for KernelOptions {
 }
 
 /// What a kernel dose makes of the density of a voxel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DensityCorrection {
     /// Nothing: the dose in the medium of the kernel, which is water of 1 g/cm³ unless another is chosen.
     Water,

@@ -1,5 +1,7 @@
 //! Options of Monte Carlo transport.
 
+use serde::{Deserialize, Serialize};
+
 use super::method::{DEFAULT_MINIMUM_DENSITY_G_CM3, check_minimum_density};
 use super::{Checks, Medium};
 
@@ -17,7 +19,8 @@ pub const MIN_CUT_MEV: f64 = 1e-3;
 pub const MAX_CUT_MEV: f64 = 10.0;
 
 /// Options of [`super::Method::MonteCarlo`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MonteCarloOptions {
     /// When to stop.
     pub stop: StopRule,
@@ -62,7 +65,8 @@ impl MonteCarloOptions {
 }
 
 /// What is handed over beside the dose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Extras {
     /// The uncertainty of the dose in each voxel.
     pub uncertainty: bool,
@@ -71,7 +75,8 @@ pub struct Extras {
 }
 
 /// When to stop: at whatever comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StopRule {
     /// After so many histories; none: [`DEFAULT_HISTORIES`] if there is no other rule, else no limit.
     pub histories: Option<u64>,
@@ -105,7 +110,8 @@ impl StopRule {
 }
 
 /// An uncertainty to reach: the mean over a region of each voxel's 1σ, relative to its dose.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TargetUncertainty {
     /// Mean relative 1σ, 0.01 for 1 %.
     pub relative: f64,
@@ -130,7 +136,8 @@ impl TargetUncertainty {
 }
 
 /// Voxels whose uncertainty is asked for. Those too thin for a dose do not count.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Region {
     /// Those whose dose is at least this part of the maximum.
     AboveDoseFraction(f64),
@@ -154,7 +161,7 @@ impl std::fmt::Display for Region {
 }
 
 /// Energies at which transport changes its ways [MeV].
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistoryCuts {
     /// Electrons and positrons of less kinetic energy are absorbed where they are.
     pub absorption_mev: f64,
@@ -167,7 +174,8 @@ pub struct HistoryCuts {
 }
 
 /// Cuts that a caller chose; each that is none follows from the grid.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ChosenCuts {
     /// See [`HistoryCuts::absorption_mev`].
     pub absorption_mev: Option<f64>,

@@ -83,10 +83,8 @@ pub struct MemberAccount {
 impl SourceAccount {
     /// Of a source.
     pub fn new(source: &Source) -> Self {
-        let account = |member: &Member| MemberAccount {
-            nuclide: member.nuclide.name.clone(),
-            decays_per_decay: member.decays_per_decay,
-        };
+        let account =
+            |member: &Member| MemberAccount { nuclide: member.name.clone(), decays_per_decay: member.decays_per_decay };
         Self {
             daughters: source.daughters().map(|daughters| daughters.name().to_owned()),
             members: source.members().iter().map(account).collect(),

@@ -11,12 +11,14 @@ use crate::constants::ELECTRON_REST_ENERGY_MEV;
 pub const CUSTOM: &str = "custom";
 
 /// What decays in an activity map, and what it emits per decay of the nuclide that the map is of.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Source {
     members: Vec<Member>,
     /// Which daughters are among the members; none for a spectrum of the caller's own.
     daughters: Option<Daughters>,
     left_out: Vec<LeftOut>,
+    #[serde(with = "shared")]
     emissions: Arc<EmissionSpectrum>,
     local: LocalEnergy,
     data_sha256: String,
@@ -32,21 +34,32 @@ pub struct LeftOut {
 }
 
 /// A nuclide that decays in a map, and how often.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Member {
-    /// What decays.
-    pub nuclide: &'static Nuclide,
+    /// Its name.
+    pub name: String,
+    /// Its half-life [s].
+    pub half_life_s: f64,
     /// How often, per decay of the nuclide that the map is of.
     pub decays_per_decay: f64,
 }
 
 /// What is absorbed where the decay is [MeV per decay].
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LocalEnergy {
     /// Of alpha particles.
     pub alpha_mev: f64,
     /// Of the nuclei that they are emitted from.
     pub recoil_mev: f64,
+}
+
+impl Member {
+    /// * `decays_per_decay` – per decay of the nuclide that the map is of
+    pub fn of(nuclide: &Nuclide, decays_per_decay: f64) -> Self {
+        Self { name: nuclide.name.clone(), half_life_s: nuclide.half_life_s, decays_per_decay }
+    }
 }
 
 impl LocalEnergy {
@@ -81,14 +94,14 @@ impl Source {
     ///
     /// # Errors
     /// If the nuclide emits alpha particles: a spectrum has none, so that they would be lost.
-    pub fn with_emissions(nuclide: Option<&'static Nuclide>, emissions: EmissionSpectrum) -> Result<Self, Invalid> {
+    pub fn with_emissions(nuclide: Option<&Nuclide>, emissions: EmissionSpectrum) -> Result<Self, Invalid> {
         match nuclide {
             Some(nuclide) if nuclide.mean_energy_mev.alpha > 0.0 => Err(Invalid::new(format!(
                 "cannot replace those of {}: its alpha particles, of which a spectrum has none, would be lost",
                 nuclide.name
             ))),
             _ => Ok(Self {
-                members: nuclide.map(|nuclide| Member { nuclide, decays_per_decay: 1.0 }).into_iter().collect(),
+                members: nuclide.map(|nuclide| Member::of(nuclide, 1.0)).into_iter().collect(),
                 daughters: None,
                 left_out: Vec::new(),
                 local: LocalEnergy::default(),
@@ -100,12 +113,12 @@ impl Source {
 
     /// Name of the nuclide that the map is of, or [`CUSTOM`].
     pub fn name(&self) -> &str {
-        self.nuclide().map_or(CUSTOM, |nuclide| &nuclide.name)
+        self.parent().map_or(CUSTOM, |parent| &parent.name)
     }
 
     /// The nuclide that the map is of, if it has one.
-    pub fn nuclide(&self) -> Option<&'static Nuclide> {
-        self.members.first().map(|member| member.nuclide)
+    pub fn parent(&self) -> Option<&Member> {
+        self.members.first()
     }
 
     /// The nuclide and the daughters that decay with it.
@@ -113,9 +126,9 @@ impl Source {
         &self.members
     }
 
-    /// The name of a nuclide if it is among the members.
-    pub fn counts(&self, nuclide: &Nuclide) -> Option<&str> {
-        self.members.iter().map(|member| member.nuclide.name.as_str()).find(|name| *name == nuclide.name)
+    /// Whether the nuclide of this name is among the members.
+    pub fn counts(&self, name: &str) -> bool {
+        self.members.iter().any(|member| member.name == name)
     }
 
     /// All that is emitted and followed.
@@ -165,9 +178,44 @@ impl Source {
         mean(Particle::Electron) + mean(Particle::Positron) + self.local_mev()
     }
 
+    /// # Errors
+    /// If a source that was read from a file cannot be one: without members or a spectrum of the caller's own, or with numbers of decays, half-lives or
+    /// energies that nothing has.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        let is_number = |value: f64| value.is_finite() && value >= 0.0;
+        let is_member = |member: &Member| is_number(member.decays_per_decay) && member.half_life_s > 0.0;
+        let is_whole = !self.members.is_empty() || self.daughters.is_none();
+        if is_whole
+            && self.members.iter().all(is_member)
+            && is_number(self.local.alpha_mev)
+            && is_number(self.local.recoil_mev)
+        {
+            Ok(())
+        } else {
+            Err(Invalid::new("is no source"))
+        }
+    }
+
     /// SHA-256 of the data of all members, or of the caller's own spectrum, in hexadecimal.
     pub fn data_sha256(&self) -> &str {
         &self.data_sha256
+    }
+}
+
+/// A spectrum that is shared is stored as any other.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::EmissionSpectrum;
+
+    pub(super) fn serialize<S: Serializer>(value: &Arc<EmissionSpectrum>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<EmissionSpectrum>, D::Error> {
+        EmissionSpectrum::deserialize(from).map(Arc::new)
     }
 }
 
@@ -186,7 +234,7 @@ mod tests {
     #[test]
     fn a_spectrum_needs_no_nuclide() {
         let source = Source::with_emissions(None, spectrum()).expect("a source");
-        assert_eq!((source.name(), source.nuclide(), source.own_emissions()), (CUSTOM, None, Some(&spectrum())));
+        assert_eq!((source.name(), source.parent(), source.own_emissions()), (CUSTOM, None, Some(&spectrum())));
         assert_eq!(source.data_sha256(), spectrum().sha256());
     }
 
@@ -201,7 +249,6 @@ mod tests {
     fn alpha_particles_are_not_lost_in_silence() {
         let mean_energy_mev = MeanEnergy { alpha: 5.0, ..MeanEnergy::default() };
         let emitter = Nuclide { name: "Aa-1".into(), mean_energy_mev, ..Nuclide::default() };
-        let emitter: &'static Nuclide = Box::leak(Box::new(emitter));
-        assert!(Source::with_emissions(Some(emitter), spectrum()).is_err());
+        assert!(Source::with_emissions(Some(&emitter), spectrum()).is_err());
     }
 }

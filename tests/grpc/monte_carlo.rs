@@ -8,7 +8,7 @@ use std::time::Instant;
 use dosegrid::api::{ServerConfig, pb};
 use dosegrid::domain::{
     DoseError, DoseRequest, DoseResult, Emission, EmissionSpectrum, Extras, LabelMap, LabelMaps, MaterialTable, Medium,
-    Method, MonteCarloOptions, Particle, Progress, Region, RequestParts, Source, Stage, StopRule, TargetUncertainty,
+    Method, MonteCarloOptions, Particle, Progress, Region, Source, Stage, StopRule, TargetUncertainty,
 };
 use dosegrid::domain::{Material, MaterialDefinition};
 use dosegrid::formats::tally;
@@ -77,10 +77,9 @@ fn full_request() -> DoseRequest {
         ..options(2000)
     };
     let method = Method::MonteCarlo(Box::new(options));
-    let (activity, density) = (plain.activity().clone(), plain.density().cloned());
-    let parts =
-        RequestParts { activity, source, daughters: Vec::new(), density, labels: maps, method, weighting: None };
-    DoseRequest::of(parts).expect("a good request")
+    let density = plain.density().expect("given").clone();
+    let builder = DoseRequest::builder(plain.activity().clone(), source, method);
+    builder.density(density).labels(maps).build().expect("a good request")
 }
 
 #[tokio::test(flavor = "multi_thread")]

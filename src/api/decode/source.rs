@@ -1,22 +1,16 @@
 //! What decays, and in which map: the nuclide, its daughters, or a spectrum of the caller's own.
 
-use super::{Announced, activity_unit, announced, find_nuclide, missing, monte_carlo, pb};
-use crate::domain::{ActivityUnit, BiologicalWeighting, Checks, Daughters, InGrowth, Nuclide, Source};
+use super::{activity_unit, announced, find_nuclide, missing, monte_carlo, pb};
+use crate::domain::{
+    ActivityUnit, BiologicalWeighting, Checks, DaughterHeader, Daughters, InGrowth, Nuclide, Part, Source, VolumeHeader,
+};
 use crate::physics::chain;
-
-/// A daughter with a map of its own.
-#[derive(Debug)]
-pub(in crate::api) struct Daughter {
-    pub(in crate::api) source: Source,
-    pub(in crate::api) unit: ActivityUnit,
-    pub(in crate::api) activity: Announced,
-}
 
 /// What decays in all maps.
 pub(super) struct Sources {
     pub(super) unit: Option<ActivityUnit>,
     pub(super) source: Option<Source>,
-    pub(super) daughters: Vec<Daughter>,
+    pub(super) daughters: Vec<Part<DaughterHeader>>,
 }
 
 /// A spectrum of the caller's own needs no nuclide.
@@ -33,24 +27,25 @@ pub(super) fn sources(
     let unit = activity_unit(checks, "activity_unit", unit, nuclide, name);
     let mode = self::daughters(checks, daughters, unit);
     let maps = decode_maps(checks, maps);
+    let count = maps.len();
     if is_custom {
         for (field, given) in [("daughters", daughters.is_some()), ("daughter_maps", !maps.is_empty())] {
             if given {
                 checks.fail(field, "have no meaning with a spectrum of the caller's own");
             }
         }
-        return Sources { unit, source: custom(checks, nuclide, emissions), daughters: Vec::new() };
+        return Sources { unit, source: custom(checks, nuclide, emissions), daughters: vec![Part::Faulty; count] };
     }
     let (Some(nuclide), Some(mode)) = (nuclide, mode) else {
-        return Sources { unit, source: None, daughters: Vec::new() };
+        return Sources { unit, source: None, daughters: vec![Part::Faulty; count] };
     };
     let apart: Vec<&'static Nuclide> = maps.iter().filter_map(|map| map.nuclide).collect();
     let source = checks.at("daughter_maps", chain::source(nuclide, mode, &apart));
     let daughter = |map: Map| {
         let source = chain::source(map.nuclide?, mode, &chain::among_descendants(map.nuclide?, &apart)).ok()?;
-        Some(Daughter { source, unit: map.unit?, activity: map.activity? })
+        Some(DaughterHeader { source, activity: map.activity?, activity_unit: map.unit? })
     };
-    Sources { unit, source, daughters: maps.into_iter().filter_map(daughter).collect() }
+    Sources { unit, source, daughters: maps.into_iter().map(|map| Part::given(daughter(map))).collect() }
 }
 
 /// What decays where there is no map, as [`sources`].
@@ -81,7 +76,7 @@ fn custom(checks: &mut Checks, nuclide: Option<&'static Nuclide>, emissions: &[p
 struct Map {
     nuclide: Option<&'static Nuclide>,
     unit: Option<ActivityUnit>,
-    activity: Option<Announced>,
+    activity: Option<VolumeHeader>,
 }
 
 fn decode_maps(checks: &mut Checks, messages: Vec<pb::DaughterMap>) -> Vec<Map> {

@@ -7,8 +7,8 @@ use super::Args;
 use super::options::{Options, flag_of};
 use crate::cli::outputs::InputAccount;
 use crate::domain::{
-    ActivityUnit, Checks, DaughterMap, DensityMap, DoseError, DoseRequest, LabelMap, LabelMaps, Method, RequestParts,
-    Source, TimeIntegratedActivity, Volume, VoxelGrid,
+    ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, LabelMap, LabelMaps, Method, Source,
+    TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use crate::formats::{hu_curve, nifti};
 use crate::physics::tissue::DensityCurve;
@@ -44,8 +44,8 @@ impl Inputs {
             check_grid(grid, density.as_ref().map(|density| density.g_cm3().grid()), density_flag, checks);
             check_grid(grid, labels.as_ref().map(Volume::grid), "labels", checks);
             check_grid(grid, materials.as_ref().map(Volume::grid), "material-map", checks);
-            for daughter in &daughters {
-                check_grid(grid, Some(daughter.activity.decays().grid()), "daughter-activity", checks);
+            for (_, activity) in &daughters {
+                check_grid(grid, Some(activity.decays().grid()), "daughter-activity", checks);
             }
         }
         let labels = labels.and_then(|labels| checks.at("labels", LabelMap::new(&labels)));
@@ -63,16 +63,18 @@ impl Inputs {
         // Other methods do not look at labels: the tables are made here.
         let regions = labels.clone().filter(|_| matches!(method, Method::MonteCarlo(_)));
         let maps = LabelMaps { regions, materials };
-        let parts = RequestParts {
-            activity: activity?,
-            source: options.sources.as_ref()?.first.clone(),
-            daughters,
-            density,
-            labels: maps,
-            method,
-            weighting: options.weighting,
-        };
-        match DoseRequest::of(parts) {
+        let source = options.sources.as_ref()?.first.clone();
+        let mut builder = DoseRequest::builder(activity?, source, method).labels(maps);
+        for (source, activity) in daughters {
+            builder = builder.daughter(source, activity);
+        }
+        if let Some(density) = density {
+            builder = builder.density(density);
+        }
+        if let Some(weighting) = options.weighting {
+            builder = builder.weighting(weighting);
+        }
+        match builder.build() {
             Ok(request) => Some(Self { request, labels, names, unit: options.unit?, warnings }),
             Err(DoseError::Invalid(faults)) => {
                 faults.into_iter().for_each(|fault| checks.fail(flag_of(&fault.field), fault.reason));
@@ -117,12 +119,12 @@ fn read_activity(args: &Args, unit: Option<ActivityUnit>, checks: &mut Checks) -
 }
 
 /// Maps of the daughters that have one.
-fn read_daughters(options: &Options, checks: &mut Checks) -> Vec<DaughterMap> {
+fn read_daughters(options: &Options, checks: &mut Checks) -> Vec<(Source, TimeIntegratedActivity)> {
     let unit = options.unit.unwrap_or(ActivityUnit::BqS);
     let read = |(source, path): &(Source, PathBuf)| {
         let volume = read_volume(path, "daughter-activity", checks)?;
         let activity = checks.at("daughter-activity", TimeIntegratedActivity::new(volume, unit))?;
-        Some(DaughterMap { source: source.clone(), activity })
+        Some((source.clone(), activity))
     };
     options.sources.iter().flat_map(|sources| &sources.daughters).filter_map(read).collect()
 }
@@ -168,7 +170,7 @@ fn warn_of_ct(ct: &Volume<f32>, curve: &DensityCurve, own_curve: bool, warnings:
 
 fn warn_of_half_life(options: &Options, warnings: &mut Vec<String>) {
     if let (Some(ActivityUnit::Bq { effective_half_life_s }), Some(nuclide)) =
-        (options.unit, options.sources.as_ref().and_then(|sources| sources.first.nuclide()))
+        (options.unit, options.sources.as_ref().and_then(|sources| sources.first.parent()))
         && effective_half_life_s > nuclide.half_life_s * HALF_LIFE_TOLERANCE
     {
         let (effective_h, physical_h) = (effective_half_life_s / 3600.0, nuclide.half_life_s / 3600.0);

@@ -5,7 +5,7 @@ use std::f64::consts::LN_2;
 use super::bateman::{Stage, decays_within};
 use crate::domain::Nuclide;
 use crate::domain::daughters::{Daughters, InGrowth, LONGEST_IN_EQUILIBRIUM};
-use crate::domain::source::{LeftOut, Member};
+use crate::domain::source::LeftOut;
 use crate::physics::nuclide::{self, descendants};
 
 /// The nuclides that decay in one map, each after all that it comes from.
@@ -42,14 +42,13 @@ impl Chain {
     }
 
     /// How often each decays per decay of the first.
-    pub(super) fn members(&self, daughters: Daughters) -> Vec<Member> {
+    pub(super) fn members(&self, daughters: Daughters) -> Vec<(&'static Nuclide, f64)> {
         let parents: Vec<Vec<(usize, f64)>> = self.nuclides.iter().map(|nuclide| self.parents(nuclide)).collect();
         let decays = match daughters {
             Daughters::ParentOnly | Daughters::Equilibrium => in_the_end(&parents),
             Daughters::InGrowth(growth) => self.within(&growth, parents),
         };
-        let member = |(&nuclide, decays): (&&'static Nuclide, f64)| Member { nuclide, decays_per_decay: decays };
-        self.nuclides.iter().zip(decays).map(member).collect()
+        self.nuclides.iter().copied().zip(decays).collect()
     }
 
     /// Members by whose decays a nuclide comes about, and their branching ratios.

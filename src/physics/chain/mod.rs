@@ -30,14 +30,15 @@ pub fn source(nuclide: &'static Nuclide, daughters: Daughters, apart: &[&'static
     let chain = Chain::new(nuclide, daughters, apart);
     let members = chain.members(daughters);
     let spectrum = Arc::new(spectrum(&members));
-    let local = members.iter().fold(LocalEnergy::default(), |sum, member| {
-        let (mean, decays) = (member.nuclide.mean_energy_mev, member.decays_per_decay);
+    let local = members.iter().fold(LocalEnergy::default(), |sum, (nuclide, decays)| {
+        let mean = nuclide.mean_energy_mev;
         LocalEnergy {
             alpha_mev: sum.alpha_mev + decays * mean.alpha,
             recoil_mev: sum.recoil_mev + decays * mean.recoil,
         }
     });
     let sha256 = sha256(&members);
+    let members = members.into_iter().map(|(nuclide, decays)| Member::of(nuclide, decays)).collect();
     Ok(Source::of_members(members, daughters, spectrum, local, sha256).without(chain.left_out))
 }
 
@@ -62,10 +63,9 @@ fn check_apart(nuclide: &'static Nuclide, apart: &[&'static Nuclide]) -> Result<
 }
 
 /// What all members emit per decay of the first.
-fn spectrum(members: &[Member]) -> EmissionSpectrum {
-    let scaled = |member: &Member| {
-        let decays = member.decays_per_decay;
-        let emissions = emissions(member.nuclide).emissions().iter();
+fn spectrum(members: &[(&'static Nuclide, f64)]) -> EmissionSpectrum {
+    let scaled = |&(nuclide, decays): &(&'static Nuclide, f64)| {
+        let emissions = emissions(nuclide).emissions().iter();
         emissions.map(move |emission| Emission { yield_per_decay: emission.yield_per_decay * decays, ..*emission })
     };
     let emissions = members.iter().flat_map(scaled).collect();
@@ -73,12 +73,12 @@ fn spectrum(members: &[Member]) -> EmissionSpectrum {
 }
 
 /// Of the data of all members and of how often they decay.
-fn sha256(members: &[Member]) -> String {
-    if let [Member { nuclide, .. }] = members {
+fn sha256(members: &[(&'static Nuclide, f64)]) -> String {
+    if let [(nuclide, _)] = members {
         return data_sha256(nuclide).to_owned();
     }
     let mut digest = Sha256::new();
-    for Member { nuclide, decays_per_decay } in members {
+    for (nuclide, decays_per_decay) in members {
         digest.update(data_sha256(nuclide));
         digest.update(decays_per_decay.to_le_bytes());
     }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     fn decays(source: &Source) -> Vec<(&str, f64)> {
-        source.members().iter().map(|member| (member.nuclide.name.as_str(), member.decays_per_decay)).collect()
+        source.members().iter().map(|member| (member.name.as_str(), member.decays_per_decay)).collect()
     }
 
     fn of(decays: &[(&str, f64)], name: &str) -> f64 {
