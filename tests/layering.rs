@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("compute", &["domain", "plan", "engine", "method"]),
     ("dosimetry", &["constants", "domain"]),
     ("jobs", &["domain", "plan", "engine", "compute"]),
-    ("api", &["domain", "physics", "formats", "plan", "engine", "method", "jobs"]),
+    ("api", &["domain", "physics", "formats", "plan", "engine", "jobs"]),
     ("demo", &["constants", "domain", "formats", "engine", "dosimetry", "api"]),
     (
         "validate",

@@ -15,6 +15,7 @@ pub mod config;
 mod deadline;
 mod decode;
 mod encode;
+mod kernel_calls;
 mod off_thread;
 mod provenance;
 pub mod server;

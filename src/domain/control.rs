@@ -87,6 +87,15 @@ impl Control {
         Self::new(CancellationToken::new()).0
     }
 
+    /// A control for another attempt at the same computation: the same listeners, and progress begins again.
+    ///
+    /// * `cancel` – stops the new attempt only
+    #[must_use]
+    pub fn again(&self, cancel: CancellationToken) -> Self {
+        self.progress.send_replace(Progress::new(Stage::Queued, 0.0));
+        Self { cancel, ..self.clone() }
+    }
+
     /// Reports progress and stops if the caller has gone. Engines call it between batches of at most 50 to 100 ms.
     ///
     /// # Errors
@@ -101,8 +110,11 @@ impl Control {
     /// As [`Control::checkpoint`].
     pub fn report(&self, progress: Progress) -> Result<(), DoseError> {
         self.checkpoints.fetch_add(1, Ordering::Relaxed);
+        if self.cancel.is_cancelled() {
+            return Err(DoseError::Cancelled);
+        }
         self.progress.send_replace(progress);
-        if self.cancel.is_cancelled() { Err(DoseError::Cancelled) } else { Ok(()) }
+        Ok(())
     }
 
     /// How many checkpoints the computation has passed so far, over all clones of this control.
