@@ -1,7 +1,7 @@
 //! The gRPC client: sends arrays to a server and prints the dose that comes back.
 //!
-//! `cargo run --release --example client -- http://127.0.0.1:50051` calls a server that runs (`dosegrid serve`). Without
-//! a URL, the example starts a server of its own on loopback.
+//! `cargo run --release --example client -- http://127.0.0.1:50051` calls a running server (`dosegrid serve`).
+//! Without a URL, the example starts a server of its own on loopback.
 
 use std::{error::Error, sync::Arc};
 

@@ -35,8 +35,8 @@ use crate::{method, plan, plan::Limits};
 /// ```
 ///
 /// # Errors
-/// [`DoseError::Invalid`] or [`DoseError::TooLarge`] if the request cannot be planned; [`DoseError::Cancelled`]; a failure
-/// of the device; a dose that is not physical. A dose that has not passed every check is never returned.
+/// [`DoseError::Invalid`] or [`DoseError::TooLarge`] if the request cannot be planned; [`DoseError::Cancelled`]; a
+/// failure of the device; a dose that is not physical. A dose that has not passed every check is never returned.
 pub fn compute(
     request: &DoseRequest,
     device: &mut Device,

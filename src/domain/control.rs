@@ -117,7 +117,7 @@ impl Control {
         Ok(())
     }
 
-    /// How many checkpoints the computation has passed so far, over all clones of this control.
+    /// How many checkpoints the computation has reached so far, over all clones of this control.
     pub fn checkpoints(&self) -> u64 {
         self.checkpoints.load(Ordering::Relaxed)
     }
@@ -125,5 +125,33 @@ impl Control {
     /// Whether the caller has gone; for inner loops on many threads.
     pub fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_are_counted_and_none_is_passed_after_a_cancellation() {
+        let cancel = CancellationToken::new();
+        let (control, progress) = Control::new(cancel.clone());
+        let other = control.clone();
+        control.checkpoint(Stage::Dose, 0.25).expect("nobody has cancelled");
+        cancel.cancel();
+        assert_eq!(other.checkpoint(Stage::Dose, 0.5), Err(DoseError::Cancelled));
+        assert_eq!((control.checkpoints(), progress.borrow().fraction), (2, 0.25));
+    }
+
+    #[test]
+    fn another_attempt_has_the_same_listeners_and_its_own_cancellation() {
+        let cancel = CancellationToken::new();
+        let (control, progress) = Control::new(cancel.clone());
+        control.checkpoint(Stage::Dose, 0.5).expect("nobody has cancelled");
+        let again = control.again(CancellationToken::new());
+        assert_eq!(*progress.borrow(), Progress::new(Stage::Queued, 0.0));
+        cancel.cancel();
+        again.checkpoint(Stage::Tables, 0.1).expect("only the first attempt was cancelled");
+        assert_eq!((progress.borrow().stage, again.checkpoints()), (Stage::Tables, 2));
     }
 }

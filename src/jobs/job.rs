@@ -98,7 +98,9 @@ impl Job {
 /// Why a job failed, as data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobError {
-    /// The reason in words, without patient data.
+    /// Stable reason, such as `DEVICE_LOST`: [`DoseError::reason`].
+    pub reason: String,
+    /// The same in words, without patient data.
     pub message: String,
     /// Every bad field, if the input was at fault: its path and what is wrong with it.
     pub field_violations: Vec<(String, String)>,
@@ -108,7 +110,8 @@ impl From<&DoseError> for JobError {
     fn from(error: &DoseError) -> Self {
         let pair = |Violation { field, reason }: Violation| (field, reason);
         let violations = if let DoseError::Invalid(violations) = error { violations.clone() } else { Vec::new() };
-        Self { message: error.to_string(), field_violations: violations.into_iter().map(pair).collect() }
+        let reason = error.reason().to_owned();
+        Self { reason, message: error.to_string(), field_violations: violations.into_iter().map(pair).collect() }
     }
 }
 

@@ -41,7 +41,7 @@ impl LocalJobs {
         let device = executor.device();
         let volumes = MemoryVolumes::new();
         let queue = Arc::new(MemoryQueue::new(length, volumes.clone()));
-        worker::start(queue.clone(), volumes.clone(), executor, ATTEMPTS)?;
+        worker::start_worker(queue.clone(), volumes.clone(), executor, ATTEMPTS)?;
         Ok(Self { queue, volumes, device })
     }
 

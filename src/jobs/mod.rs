@@ -28,7 +28,7 @@ pub use memory::MemoryQueue;
 pub use queue::{JobQueue, JobWatch, Lease, WorkQueue};
 pub use running::Running;
 pub use volumes::{Hold, InputVolume, JobVolume, MemoryVolumes, VolumeName, VolumeStore};
-pub use worker::{DeviceExecutor, Executor, start};
+pub use worker::{DeviceExecutor, Executor, start_worker};
 
 /// When a caller that found the queue or the memory taken should try again.
 pub(crate) const RETRY_AFTER: std::time::Duration = std::time::Duration::from_millis(500);

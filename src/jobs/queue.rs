@@ -12,8 +12,8 @@ pub trait JobQueue: Send + Sync + fmt::Debug {
     /// Accepts a job. Its volumes are held until it is finished.
     ///
     /// # Errors
-    /// [`DoseError::Busy`] if the queue is full, [`DoseError::ShuttingDown`] if it is closed, [`DoseError::Invalid`] if a
-    /// volume is not there.
+    /// [`DoseError::Busy`] if the queue is full, [`DoseError::ShuttingDown`] if it is closed, [`DoseError::Invalid`] if
+    /// a volume is not there.
     fn submit(&self, new: NewJob) -> Result<Job, DoseError>;
 
     /// Asks whether a job submitted now would be accepted.
@@ -50,8 +50,8 @@ pub trait WorkQueue: Send + Sync + fmt::Debug {
     /// Lets a job wait again, before all jobs of its priority that were submitted later. False if the lease is gone.
     fn put_back(&self, lease: &Lease) -> bool;
 
-    /// Finishes a job. Its volumes are free from now on. False, and the outcome is dropped, if the lease is gone: the job
-    /// was cancelled meanwhile, or another worker has it.
+    /// Finishes a job. Its volumes are free from now on. False, and the outcome is dropped, if the lease is gone: the
+    /// job was cancelled meanwhile, or another worker has it.
     fn finish(&self, lease: &Lease, outcome: Result<DoseResult, DoseError>) -> bool;
 
     /// Accepts no more jobs. Those that were accepted are still handed out.

@@ -161,7 +161,11 @@ struct Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         if let Some(shelf) = self.shelf.upgrade() {
-            shelf.lock().remove(&self.name);
+            let mut kept = shelf.lock();
+            // The same content may have come again meanwhile.
+            if kept.get(&self.name).is_some_and(|other| other.strong_count() == 0) {
+                kept.remove(&self.name);
+            }
         }
     }
 }
@@ -172,7 +176,7 @@ impl MemoryVolumes {
         Arc::default()
     }
 
-    /// Takes the volumes of a request under names that nobody else knows, and without a look at their values.
+    /// Takes in the volumes of a request under names that nobody else knows, without looking at their values.
     ///
     /// * `memory` – what was reserved for the request, given back when the last of its volumes is gone
     pub fn put_call(&self, volumes: &RequestVolumes, memory: Option<Arc<Reservation>>) -> (Vec<JobVolume>, Hold) {

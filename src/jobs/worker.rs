@@ -25,7 +25,7 @@ pub trait Executor: Send {
     /// [`DoseError::Cancelled`] soon after `control` says so; else what went wrong.
     fn execute(&mut self, job: &Job, request: &DoseRequest, control: &Control) -> Result<DoseResult, DoseError>;
 
-    /// Opens the device again: it was lost, its result was not physical, or a job panicked.
+    /// Opens the device again, after it was lost, its result was not physical, or a job panicked.
     ///
     /// # Errors
     /// [`DoseError::DeviceUnavailable`] if it does not come back.
@@ -66,13 +66,13 @@ impl Executor for DeviceExecutor {
     }
 }
 
-/// Starts the thread that owns an executor from now on, and ends when the queue is closed and empty.
+/// Starts the thread that owns an executor from now on. It ends when the queue is closed and empty.
 ///
-/// * `attempts` – how often a job may begin: one whose device is lost goes back to the queue until it has begun so often
+/// * `attempts` – how often a job may begin: one that loses its device goes back to the queue until it has used them up
 ///
 /// # Errors
 /// [`DoseError::Io`] if the system has no thread left.
-pub fn start(
+pub fn start_worker(
     queue: Arc<dyn WorkQueue>,
     volumes: Arc<dyn VolumeStore>,
     executor: Box<dyn Executor>,
@@ -122,7 +122,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Computes one job. Its volumes, and the memory reserved for them, are let go before its outcome is told.
+    /// Computes one job. Its volumes and the memory reserved for them are free before its outcome is reported.
     fn perform(&mut self, lease: &Lease) -> Result<DoseResult, DoseError> {
         let Lease { job, control, .. } = lease;
         if control.is_cancelled() {

@@ -27,6 +27,7 @@ pub(super) fn a_failure_says_why(open: fn(usize) -> Subject) {
         let failed = subject.callers.get(&job.id).expect("it is there");
         let error = failed.error.as_ref().expect("a job that failed says why");
         assert_eq!((failed.state(), error.message.as_str()), (JobState::Failed, failure.to_string().as_str()));
+        assert_eq!(error.reason, failure.reason());
         let bad_fields = usize::from(matches!(failure, DoseError::Invalid(_)));
         assert_eq!(error.field_violations.len(), bad_fields);
         assert_eq!(subject.callers.claim(&job.id), Some(Err(failure)));

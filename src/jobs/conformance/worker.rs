@@ -6,12 +6,12 @@ use super::Subject;
 use super::script::{Script, scripted};
 use super::subject::dose;
 use crate::domain::{DoseError, Stage};
-use crate::jobs::{Job, JobState, Priority, Running, start};
+use crate::jobs::{Job, JobState, Priority, Running, start_worker};
 
 /// A worker whose device does as told.
 fn work(subject: &Subject, attempts: u32, comes_back: bool) -> mpsc::Sender<Script> {
     let (scripts, executor) = scripted(comes_back);
-    start(subject.workers.clone(), subject.volumes.clone(), executor, attempts).expect("a thread");
+    start_worker(subject.workers.clone(), subject.volumes.clone(), executor, attempts).expect("a thread");
     scripts
 }
 
@@ -71,6 +71,8 @@ pub(super) fn a_caller_who_leaves_cancels(open: fn(usize) -> Subject) {
     let scripts = work(&subject, 1, true);
     let (begun, begins) = mpsc::channel();
     let (ended, ends) = mpsc::channel();
+    let (tell, told) = mpsc::channel::<Job>();
+    let volumes = subject.volumes.clone();
     let until_cancelled: Script = Box::new(move |control| {
         begun.send(()).expect("the test listens");
         let error = loop {
@@ -79,7 +81,9 @@ pub(super) fn a_caller_who_leaves_cancels(open: fn(usize) -> Subject) {
             }
             std::thread::yield_now();
         };
-        ended.send(error.clone()).expect("the test listens");
+        let job = told.recv().expect("the test tells");
+        let are_held = job.spec.volumes.iter().all(|volume| volumes.get(&volume.name).is_some());
+        ended.send((error.clone(), are_held)).expect("the test listens");
         Err(error)
     });
     let (runs, running) = run(&subject, &scripts, until_cancelled);
@@ -91,8 +95,10 @@ pub(super) fn a_caller_who_leaves_cancels(open: fn(usize) -> Subject) {
     assert_eq!(subject.state(&runs), JobState::Running);
     assert!(subject.holds_volumes_of(&runs));
     drop(running);
-    assert_eq!(ends.recv().expect("the job ends"), DoseError::Cancelled);
     assert!(subject.callers.get(&runs.id).is_none());
+    tell.send(runs).expect("the job runs until now");
+    let held_to_the_end = (DoseError::Cancelled, true);
+    assert_eq!(ends.recv().expect("the job ends"), held_to_the_end, "memory is free when the work is gone, not before");
     // The script of the job that never ran is still there.
     let job = subject.submit("a");
     assert_eq!(finished(Running::new(subject.callers.clone(), job.id).expect("it is there")), Ok(()));
