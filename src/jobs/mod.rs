@@ -15,8 +15,10 @@ mod job;
 mod life;
 mod local;
 mod memory;
+mod memory_volumes;
 mod queue;
 mod running;
+mod volume_name;
 mod volumes;
 mod worker;
 
@@ -25,9 +27,11 @@ pub use job::{Job, JobError, JobFilter, JobId, JobSpec, NewJob, Priority};
 pub use life::{JobState, Life, Refused, Step};
 pub use local::LocalJobs;
 pub use memory::MemoryQueue;
+pub use memory_volumes::MemoryVolumes;
 pub use queue::{JobQueue, JobWatch, Lease, WorkQueue};
 pub use running::Running;
-pub use volumes::{Hold, InputVolume, JobVolume, MemoryVolumes, VolumeName, VolumeStore};
+pub use volume_name::VolumeName;
+pub use volumes::{Hold, InputVolume, JobVolume, VolumeStore};
 pub use worker::{DeviceExecutor, Executor, start_worker};
 
 /// When a caller that found the queue or the memory taken should try again.

@@ -28,7 +28,8 @@ mod memory {
         order: a_full_queue_refuses_at_once_and_recovers, the_most_urgent_is_taken_first_then_the_oldest,
             a_worker_waits_for_work, a_closed_queue_hands_out_what_it_accepted;
         outcome: a_dose_reaches_the_caller_once, a_failure_says_why, volumes_are_free_before_the_job_is_finished,
-            progress_is_the_latest_value, a_slow_watcher_sees_the_latest_state;
+            volumes_that_jobs_share_are_kept_for_the_last_of_them, progress_is_the_latest_value,
+            a_slow_watcher_sees_the_latest_state;
         states: a_job_that_waits_is_cancelled_at_once, a_job_that_runs_is_cancelled_for_good,
             a_job_put_back_goes_first_and_its_old_lease_is_void, jobs_are_listed_newest_first,
             unknown_jobs_are_not_there, only_allowed_transitions_are_seen, jobs_are_data;

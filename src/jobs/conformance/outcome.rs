@@ -1,9 +1,9 @@
 //! What a job gives, and what those who follow it see.
 
 use super::Subject;
-use super::subject::dose;
+use super::subject::{dose, volumes};
 use crate::domain::{DoseError, Progress, Stage};
-use crate::jobs::JobState;
+use crate::jobs::{JobState, Priority};
 
 pub(super) fn a_dose_reaches_the_caller_once(open: fn(usize) -> Subject) {
     let subject = open(1);
@@ -48,6 +48,22 @@ pub(super) fn volumes_are_free_before_the_job_is_finished(open: fn(usize) -> Sub
         assert!(!subject.holds_volumes_of(&job));
         assert!(finished.join().expect("no panic"));
     });
+}
+
+pub(super) fn volumes_that_jobs_share_are_kept_for_the_last_of_them(open: fn(usize) -> Subject) {
+    let subject = open(2);
+    let submit = || {
+        let (mut new, _) = subject.new_job("a", Priority::Normal);
+        let (volumes, _hold) = (subject.put_content)(&volumes());
+        new.spec.volumes = volumes;
+        subject.callers.submit(new).expect("there is room")
+    };
+    let [first, second] = [submit(), submit()];
+    assert_eq!(first.spec.volumes, second.spec.volumes);
+    subject.callers.cancel(&first.id);
+    assert!(subject.holds_volumes_of(&second));
+    subject.workers.finish(&subject.take(), Ok(dose()));
+    assert!(!subject.holds_volumes_of(&second));
 }
 
 pub(super) fn progress_is_the_latest_value(open: fn(usize) -> Subject) {

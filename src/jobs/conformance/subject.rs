@@ -20,9 +20,14 @@ pub(in crate::jobs) struct Subject {
     pub(in crate::jobs) callers: Arc<dyn JobQueue>,
     pub(in crate::jobs) workers: Arc<dyn WorkQueue>,
     pub(in crate::jobs) volumes: Arc<dyn VolumeStore>,
-    /// Stores the volumes of a request.
-    pub(in crate::jobs) put: Box<dyn Fn(&RequestVolumes) -> (Vec<JobVolume>, Hold)>,
+    /// Stores the volumes of a request under names that are used once.
+    pub(in crate::jobs) put: Put,
+    /// Stores the volumes of a request under their digests.
+    pub(in crate::jobs) put_content: Put,
 }
+
+/// Stores the volumes of a request.
+type Put = Box<dyn Fn(&RequestVolumes) -> (Vec<JobVolume>, Hold)>;
 
 /// A dose to two voxels by local deposition.
 pub(in crate::jobs) fn request() -> DoseRequest {
@@ -50,9 +55,14 @@ impl Subject {
     pub(in crate::jobs) fn in_memory(length: usize) -> Self {
         let volumes = MemoryVolumes::new();
         let queue = Arc::new(MemoryQueue::new(length, volumes.clone()));
-        let put = volumes.clone();
-        let put = Box::new(move |volumes: &RequestVolumes| put.put_call(volumes, None));
-        Self { callers: queue.clone(), workers: queue, volumes, put }
+        let [calls, content] = [volumes.clone(), volumes.clone()];
+        Self {
+            callers: queue.clone(),
+            workers: queue,
+            volumes,
+            put: Box::new(move |volumes| calls.put_call(volumes, None)),
+            put_content: Box::new(move |volumes| content.put_content(volumes, None)),
+        }
     }
 
     /// A job to submit, and what holds its volumes until the queue does.
@@ -81,6 +91,6 @@ impl Subject {
 
     /// Whether any of a job's volumes is still held.
     pub(in crate::jobs) fn holds_volumes_of(&self, job: &Job) -> bool {
-        job.spec.volumes.iter().any(|volume| self.volumes.get(&volume.name).is_some())
+        job.spec.volumes.iter().any(|volume| self.volumes.get(volume).is_some())
     }
 }

@@ -82,7 +82,7 @@ pub(super) fn a_caller_who_leaves_cancels(open: fn(usize) -> Subject) {
             std::thread::yield_now();
         };
         let job = told.recv().expect("the test tells");
-        let are_held = job.spec.volumes.iter().all(|volume| volumes.get(&volume.name).is_some());
+        let are_held = job.spec.volumes.iter().all(|volume| volumes.get(volume).is_some());
         ended.send((error.clone(), are_held)).expect("the test listens");
         Err(error)
     });
