@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use crate::compute::compute;
 use crate::domain::{
-    ActivityUnit, Control, DensityMap, DeviceSelector, DoseRequest, DoseResult, LocalOptions, Method, RequestVolumes,
-    TimeIntegratedActivity, Volume, VoxelGrid,
+    ActivityUnit, Control, DensityMap, DeviceSelector, DoseRequest, DoseResult, Emission, EmissionSpectrum,
+    LocalOptions, Method, Particle, RequestVolumes, Source, TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use crate::engine::Device;
 use crate::jobs::{
     Hold, Job, JobQueue, JobSpec, JobState, JobVolume, Lease, MemoryQueue, MemoryVolumes, NewJob, Priority,
     VolumeStore, WorkQueue,
 };
-use crate::physics::nuclide;
 use crate::plan::Limits;
 
 /// A queue under test.
@@ -35,8 +34,9 @@ pub(in crate::jobs) fn request() -> DoseRequest {
     let volume = |values: Vec<f32>| Volume::from_vec(grid.clone(), values).expect("two voxels");
     let activity = TimeIntegratedActivity::new(volume(vec![1e9, 3e9]), ActivityUnit::BqS).expect("good");
     let density = DensityMap::new(volume(vec![1.0, 1.06])).expect("good");
-    let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
-    DoseRequest::new(activity, Some(density), nuclide, Method::Local(LocalOptions::default())).expect("good")
+    let line = Emission { particle: Particle::Electron, low_mev: 0.1, high_mev: 0.1, yield_per_decay: 1.0 };
+    let source = Source::with_emissions(None, EmissionSpectrum::new(vec![line]).expect("good")).expect("a source");
+    DoseRequest::new(activity, Some(density), source, Method::Local(LocalOptions::default())).expect("good")
 }
 
 /// The volumes of [`request`].
