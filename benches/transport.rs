@@ -1,6 +1,8 @@
-//! Monte Carlo transport by engine, phantom and nuclide: `transport/<engine>/<phantom>/<nuclide>`, in histories per second, and 1/(σ²T) in the voxels with activity.
+//! Monte Carlo transport by engine, phantom and nuclide: `transport/<engine>/<phantom>/<nuclide>`, in histories/s, and
+//! 1/(σ²T) in the voxels with activity.
 //!
-//! The patient is measured where the reference data is found (`DOSEGRID_REFERENCE`). "Per core" divides by the threads of the CPU engine.
+//! The patient is measured if the reference data are found (`DOSEGRID_REFERENCE`). "Per core" divides by the number of
+//! threads of the CPU engine.
 
 #[path = "../tests/support/patient.rs"]
 mod patient;

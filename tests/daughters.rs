@@ -9,9 +9,8 @@ use dosegrid::domain::{
     Source, StopReason, TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use dosegrid::engine::Device;
-use dosegrid::method::run;
 use dosegrid::physics::{chain, material, nuclide};
-use dosegrid::plan::{Limits, plan};
+use dosegrid::plan::Limits;
 
 const GY_PER_MEV_PER_G: f64 = 1.602_176_634e-10;
 /// Voxels of 3 × 3 × 4 mm.
@@ -56,9 +55,8 @@ fn parts(source: Source, activity: TimeIntegratedActivity, method: Method) -> Re
 fn dose(parts: RequestBuilder) -> DoseResult {
     let request = parts.build().expect("a good request");
     let limits = Limits { host_bytes: 1 << 32, workspace_bytes: 1 << 30 };
-    let plan = plan(&request, &limits).expect("it fits");
     let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
-    run(&mut device, &plan, &request, &Control::detached()).expect("a dose")
+    dosegrid::compute(&request, &mut device, &limits, &Control::detached()).expect("a dose")
 }
 
 fn monte_carlo(seed: u64) -> Method {
@@ -244,9 +242,8 @@ fn kernel_and_transport_agree_on_chains() {
             let water = DensityMap::new(volume(&|_| 1.0)).expect("a density");
             let request = DoseRequest::new(activity(), Some(water), source.clone(), method).expect("a good request");
             let limits = Limits { host_bytes: 1 << 32, workspace_bytes: 1 << 30 };
-            let plan = plan(&request, &limits).expect("it fits");
             let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
-            run(&mut device, &plan, &request, &Control::detached()).expect("a dose")
+            dosegrid::compute(&request, &mut device, &limits, &Control::detached()).expect("a dose")
         };
         let water = material::find("water").expect("a known material").clone();
         let mut options = MonteCarloOptions { medium: Medium::Uniform(water), ..MonteCarloOptions::default() };

@@ -20,8 +20,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("prepare", &["constants", "math", "domain", "physics", "plan"]),
     ("engine", &["constants", "math", "domain", "physics", "plan", "prepare"]),
     ("method", &["constants", "digest", "domain", "physics", "plan", "prepare", "engine"]),
-    ("jobs", &["domain", "engine", "method", "plan"]),
-    ("api", &["domain", "physics", "formats", "request", "plan", "engine", "method", "jobs"]),
+    ("compute", &["domain", "plan", "engine", "method"]),
+    ("jobs", &["domain", "plan", "engine", "compute"]),
+    ("api", &["domain", "physics", "formats", "request", "plan", "engine", "jobs"]),
     ("demo", &["constants", "domain", "formats", "report", "engine", "dosimetry", "api"]),
     (
         "validate",
@@ -54,6 +55,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "plan",
             "engine",
             "method",
+            "compute",
             "dosimetry",
             "api",
             "demo",
@@ -90,6 +92,7 @@ const SYNCHRONOUS: &[&str] = &[
     "prepare",
     "engine",
     "method",
+    "compute",
     "dosimetry",
 ];
 

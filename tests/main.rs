@@ -6,6 +6,7 @@ mod data;
 mod daughters;
 mod demo;
 mod electron_tables;
+mod examples;
 mod formats;
 mod gpu;
 mod grpc;

@@ -1,6 +1,6 @@
 //! A real Lu-177 DOTATATE patient, through the command line: 108 × 70 × 90 voxels, 235 MBq, CT and density.
 //!
-//! The data may not be committed: where it is absent, these tests say so and compare nothing.
+//! The data may not be committed. Where they are absent, these tests say so and compare nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ const DECAYS: f64 = 235e6 * 50.0 * 3600.0 / std::f64::consts::LN_2;
 /// Liver, spleen, kidneys, tumours.
 const LABELS: [u32; 7] = [1, 2, 3, 4, 5, 6, 7];
 
-/// The flags of a run on the patient that writes into its current folder; none where the data is absent.
+/// The flags of a run on the patient that writes into its current folder; none where the data are absent.
 fn flags(density: &str, more: &[&str]) -> Option<Vec<String>> {
     let file = |flag: &str, name: &str| Some(format!("--{flag}={}", reference(&format!("patient/{name}"))?.display()));
     let density = match density {
@@ -125,7 +125,7 @@ fn a_kernel_dose_accounts_for_its_energy() {
     let emitted = run.number("/energy/emitted_mev");
     let balance = run.number("/energy/deposited_mev") + run.number("/energy/escaped_mev");
     assert_close(balance, emitted, 1e-12, "deposited and escaped");
-    // All charged energy stays in the grid but for the little that crosses its faces; photons add about a third of theirs.
+    // Nearly all charged energy stays in the grid, little crosses its faces; photons add about a third of theirs.
     let deposited = run.number("/energy/deposited_mev") / emitted;
     assert!((0.81..0.95).contains(&deposited), "{deposited} of the energy is deposited");
     assert!((0.98..=1.0).contains(&run.number("/kernel/captured_fraction")));
@@ -142,7 +142,8 @@ fn organs_by_kernel_and_by_local_deposition_differ_by_spill_and_photons() {
         return;
     };
     let (local, kernel) = (Run::new(&local).organs("mean_gy"), Run::new(&kernel).organs("mean_gy"));
-    // Photons of Lu-177 add some per cent to the large liver, less to smaller organs. Out of small hot tumours more electrons leave than come in.
+    // Photons of Lu-177 add some per cent to the large liver, less to smaller organs. More electrons leave small hot
+    // tumours than come in.
     let (liver, organ, tumour) = ((0.02, 0.06), (0.0, 0.03), (-0.05, -0.01));
     let expected = [liver, organ, organ, organ, tumour, tumour, tumour];
     for (label, (low, high)) in LABELS.into_iter().zip(expected) {

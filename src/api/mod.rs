@@ -15,6 +15,7 @@ mod chunks;
 pub mod client;
 pub mod config;
 mod deadline;
+mod kernel_calls;
 mod off_thread;
 pub mod server;
 mod service;

@@ -13,22 +13,22 @@ pub const ERROR_DOMAIN: &str = "dosegrid";
 /// When a caller should try again after a device was lost or out of memory.
 const RETRY_AFTER_DEVICE_FAILURE: Duration = Duration::from_secs(2);
 
-/// The code and the stable reason of an error.
-fn code_and_reason(error: &DoseError) -> (Code, &'static str) {
+/// The code of an error.
+fn code(error: &DoseError) -> Code {
     match error {
-        DoseError::Invalid(_) => (Code::InvalidArgument, "INVALID_REQUEST"),
-        DoseError::TooLarge { .. } => (Code::FailedPrecondition, "REQUEST_TOO_LARGE"),
-        DoseError::Busy { .. } => (Code::ResourceExhausted, "SERVER_BUSY"),
-        DoseError::Cancelled => (Code::Cancelled, "CANCELLED"),
-        DoseError::Stalled { .. } => (Code::DeadlineExceeded, "STREAM_STALLED"),
-        DoseError::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN"),
-        DoseError::UnknownNuclide(_) => (Code::NotFound, "UNKNOWN_NUCLIDE"),
-        DoseError::DeviceUnavailable(_) => (Code::Unavailable, "DEVICE_UNAVAILABLE"),
-        DoseError::DeviceLost(_) => (Code::Unavailable, "DEVICE_LOST"),
-        DoseError::DeviceOutOfMemory(_) => (Code::ResourceExhausted, "DEVICE_OUT_OF_MEMORY"),
-        DoseError::NotPhysical(_) => (Code::Internal, "DOSE_NOT_PHYSICAL"),
-        DoseError::EnergyBalance { .. } => (Code::Internal, "ENERGY_BALANCE"),
-        DoseError::Internal(_) | DoseError::Remote(_) | DoseError::Io(_) => (Code::Internal, "INTERNAL"),
+        DoseError::Invalid(_) => Code::InvalidArgument,
+        DoseError::TooLarge { .. } => Code::FailedPrecondition,
+        DoseError::Busy { .. } => Code::ResourceExhausted,
+        DoseError::Cancelled => Code::Cancelled,
+        DoseError::Stalled { .. } => Code::DeadlineExceeded,
+        DoseError::ShuttingDown => Code::Unavailable,
+        DoseError::UnknownNuclide(_) => Code::NotFound,
+        DoseError::DeviceUnavailable(_) => Code::Unavailable,
+        DoseError::DeviceLost(_) => Code::Unavailable,
+        DoseError::DeviceOutOfMemory(_) => Code::ResourceExhausted,
+        DoseError::NotPhysical(_) => Code::Internal,
+        DoseError::EnergyBalance { .. } => Code::Internal,
+        DoseError::Internal(_) | DoseError::Remote(_) | DoseError::Io(_) => Code::Internal,
     }
 }
 
@@ -79,8 +79,8 @@ fn retry_after(error: &DoseError) -> Option<Duration> {
 
 impl From<DoseError> for Status {
     fn from(error: DoseError) -> Self {
-        let (code, reason) = code_and_reason(&error);
-        let mut details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, facts(&error));
+        let code = code(&error);
+        let mut details = ErrorDetails::with_error_info(error.reason(), ERROR_DOMAIN, facts(&error));
         if let Some(delay) = retry_after(&error) {
             details.set_retry_info(Some(delay));
         }

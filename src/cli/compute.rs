@@ -16,7 +16,6 @@ use crate::api::{ServerConfig, client::Client};
 use crate::domain::{Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult};
 use crate::engine::Device;
 use crate::plan::Limits;
-use crate::{method as driver, plan};
 use inputs::Inputs;
 use method::{MethodArgs, WeightingArgs};
 use monte_carlo::MonteCarloArgs;
@@ -114,12 +113,11 @@ fn compute_here(
 ) -> Result<DoseResult, DoseError> {
     // The same workspace as a server: the last bits of the dose depend on the blocks into which a convolution is cut.
     let limits = Limits { host_bytes: HOST_BYTES, ..ServerConfig::default().plan_limits() };
-    let plan = plan::plan(request, &limits)?;
     let mut device = Device::open(selector)?;
     let (control, progress) = Control::new(CancellationToken::new());
     std::thread::scope(|scope| {
         // The thread drops the control when it ends, which ends the wait for progress.
-        let run = scope.spawn(move || driver::run(&mut device, &plan, request, &control));
+        let run = scope.spawn(move || crate::compute(request, &mut device, &limits, &control));
         report.follow(progress);
         run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })

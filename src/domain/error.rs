@@ -146,6 +146,25 @@ pub enum DoseError {
 }
 
 impl DoseError {
+    /// The stable reason, by which a program tells errors apart.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "INVALID_REQUEST",
+            Self::TooLarge { .. } => "REQUEST_TOO_LARGE",
+            Self::Busy { .. } => "SERVER_BUSY",
+            Self::Cancelled => "CANCELLED",
+            Self::Stalled { .. } => "STREAM_STALLED",
+            Self::ShuttingDown => "SHUTTING_DOWN",
+            Self::UnknownNuclide(_) => "UNKNOWN_NUCLIDE",
+            Self::DeviceUnavailable(_) => "DEVICE_UNAVAILABLE",
+            Self::DeviceLost(_) => "DEVICE_LOST",
+            Self::DeviceOutOfMemory(_) => "DEVICE_OUT_OF_MEMORY",
+            Self::NotPhysical(_) => "DOSE_NOT_PHYSICAL",
+            Self::EnergyBalance { .. } => "ENERGY_BALANCE",
+            Self::Internal(_) | Self::Remote(_) | Self::Io(_) => "INTERNAL",
+        }
+    }
+
     /// One fault of one field.
     pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Invalid(vec![Violation { field: field.into(), reason: reason.into() }])

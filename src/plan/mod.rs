@@ -19,6 +19,13 @@ pub struct Limits {
     pub workspace_bytes: u64,
 }
 
+impl Default for Limits {
+    /// 8 GiB in all, 2 GiB of them for one block of a convolution.
+    fn default() -> Self {
+        Self { host_bytes: 8 << 30, workspace_bytes: 2 << 30 }
+    }
+}
+
 /// What will be done for a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DosePlan {

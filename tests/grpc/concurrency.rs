@@ -47,7 +47,7 @@ async fn a_full_queue_refuses_at_once() {
     let (_held, release) = server.occupy();
     let client = server.raw().await;
     let waiting = tokio::spawn(compute(client.clone(), stream_of(good_messages())));
-    while server.queue.waiting() == 0 {
+    while server.waiting() == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let begun = std::time::Instant::now();
@@ -69,7 +69,7 @@ async fn memory_is_reserved_at_the_header_and_bounded() {
     let request = std::sync::Arc::new(request([64; 3], local()));
     let (client, first) = (server.client().await, request.clone());
     let first = tokio::spawn(async move { client.compute(&first, |_| {}).await });
-    while server.queue.waiting() == 0 {
+    while server.waiting() == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let client = server.client().await;

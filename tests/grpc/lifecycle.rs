@@ -1,11 +1,10 @@
 //! Callers who go away, deadlines, stalls, failures of the device, shutting down.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dosegrid::api::{ServerConfig, pb};
-use dosegrid::domain::{Control, DoseError, KernelOptions, Method, Progress, Stage};
-use dosegrid::{engine::Device, jobs::Queue};
+use dosegrid::domain::{DoseError, KernelOptions, Method, Progress, Stage};
+use dosegrid::engine::Device;
 use tokio_stream::StreamExt;
 use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
@@ -37,7 +36,7 @@ async fn assert_memory_comes_back(server: &Server) {
 }
 
 async fn until_waiting(server: &Server) {
-    while server.queue.waiting() == 0 {
+    while server.waiting() == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
@@ -51,7 +50,7 @@ async fn a_caller_who_leaves_the_queue_gives_its_place_and_memory_back() {
     until_waiting(&server).await;
     caller.abort();
     let begun = Instant::now();
-    while server.queue.waiting() > 0 {
+    while server.waiting() > 0 {
         assert!(begun.elapsed() < STOPPED_WITHIN, "still in the queue after {:?}", begun.elapsed());
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -98,7 +97,7 @@ async fn a_deadline_ends_the_whole_stream() {
     };
     assert!((patience..patience + STOPPED_WITHIN).contains(&begun.elapsed()), "ended after {:?}", begun.elapsed());
     assert_eq!((status.code(), reason_and_fields(&status).0.as_str()), (Code::Cancelled, "CANCELLED"));
-    assert_eq!(server.queue.waiting(), 0, "the work has left the queue");
+    assert_eq!(server.waiting(), 0, "the work has left the queue");
     drop(release);
     assert_memory_comes_back(&server).await;
 }
@@ -154,10 +153,9 @@ async fn a_lost_device_and_a_panic_fail_one_call_and_not_the_next() {
     let server = Server::start(small()).await;
     let client = server.raw().await;
     let expected = compute(client.clone(), stream_of(good_messages())).await.expect("a dose");
-    let mut lost = server.queue.submit(|_, _| -> Result<(), DoseError> { Err(DoseError::DeviceLost("x".into())) });
-    lost.as_mut().expect("room").finished().await.expect_err("lost");
+    server.run(|_| Err(DoseError::DeviceLost("x".into()))).finished().await.expect_err("lost");
     assert_eq!(compute(client.clone(), stream_of(good_messages())).await.expect("a dose"), expected);
-    let mut panics = server.queue.submit(|_, _| -> Result<(), DoseError> { panic!("on purpose") }).expect("room");
+    let mut panics = server.run(|_| panic!("on purpose"));
     assert!(matches!(panics.finished().await, Err(DoseError::Internal(_))));
     assert_eq!(compute(client, stream_of(good_messages())).await.expect("a dose"), expected);
 }
@@ -221,7 +219,7 @@ async fn a_caller_who_leaves_during_the_computation_frees_the_device() {
         reaches.await.expect("the stage is reached");
         let begun = Instant::now();
         caller.abort();
-        let mut next = server.queue.submit(|_, _| Ok(())).expect("room");
+        let mut next = server.run(|_| Ok(()));
         next.finished().await.expect("the device is free");
         assert!(begun.elapsed() < STOPPED_WITHIN, "{left_in:?}: the device is free after {:?}", begun.elapsed());
         assert!(caller.await.expect_err("it was aborted").is_cancelled());
@@ -231,19 +229,13 @@ async fn a_caller_who_leaves_during_the_computation_frees_the_device() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_gpu_fails_one_call_and_is_opened_again() {
     let Some(gpu) = support::gpu() else { return };
-    let queue = Arc::new(Queue::start(gpu, 4).expect("a thread"));
-    let server = Server::start_on(small(), queue).await;
+    let Device::Gpu(engine) = &gpu else { panic!("asked for a GPU") };
+    let lose = engine.failure_switch();
+    let server = Server::start_on(small(), gpu).await;
     let client = server.client().await;
     let request = request([12, 10, 8], Method::Kernel(KernelOptions::default()));
     let dose = client.compute(&request, |_| {}).await.expect("a dose").dose;
-    let lose = |device: &mut Device, _: &Control| match device {
-        Device::Gpu(gpu) => {
-            gpu.failure_switch()();
-            Ok(())
-        }
-        Device::Cpu(_) => panic!("the server computes on the GPU"),
-    };
-    server.queue.submit(lose).expect("room").finished().await.expect("lost");
+    lose();
     let error = client.compute(&request, |_| {}).await.expect_err("the device is lost");
     assert!(matches!(error, DoseError::DeviceLost(_)), "{error}");
     assert_eq!(client.compute(&request, |_| {}).await.expect("a dose").dose, dose);

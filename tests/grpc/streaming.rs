@@ -9,7 +9,7 @@ use dosegrid::domain::{
 };
 use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::integrate;
-use dosegrid::{api::ServerConfig, physics::nuclide, plan::plan};
+use dosegrid::{api::ServerConfig, physics::nuclide};
 
 use crate::support::sources::kernel_spec;
 
@@ -46,9 +46,8 @@ pub(super) fn local() -> Method {
 /// The same computation without a server.
 pub(super) fn in_process(request: &DoseRequest) -> DoseResult {
     let limits = ServerConfig::default().plan_limits();
-    let plan = plan(request, &limits).expect("fits");
     let mut device = dosegrid::engine::Device::open(dosegrid::domain::DeviceSelector::Cpu).expect("always there");
-    dosegrid::method::run(&mut device, &plan, request, &Control::detached()).expect("a dose")
+    dosegrid::compute(request, &mut device, &limits, &Control::detached()).expect("a dose")
 }
 
 /// Equal to the last bit, but for how long it took.

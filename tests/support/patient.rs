@@ -1,4 +1,4 @@
-//! A real Lu-177 patient as a phantom for transport, where the reference data is found. Shared by tests and benches.
+//! A real Lu-177 patient as a phantom for transport, if the reference data are found. Shared by tests and benches.
 
 use dosegrid::formats::nifti;
 use dosegrid::physics::{material, nuclide};
@@ -6,8 +6,8 @@ use dosegrid::validate::phantom::Phantom;
 
 use super::reference;
 
-/// 108 × 70 × 90 voxels with decays in proportion to the activity; materials by density. The label of every voxel: 1 liver, 2 spleen, 3 and 4 kidneys, 5 to 7
-/// tumours.
+/// 108 × 70 × 90 voxels with decays in proportion to the activity and materials by density, and the label of every
+/// voxel: 1 liver, 2 spleen, 3 and 4 kidneys, 5 to 7 tumours.
 pub(crate) fn patient() -> Option<(Phantom, Vec<u16>)> {
     let read = |name: &str| Some(nifti::read(&reference(&format!("patient/{name}"))?).expect("a good file").volume);
     let (activity, density) = (read("activity_bq.nii.gz")?, read("density_g_cm3.nii.gz")?);

@@ -8,10 +8,10 @@ use dosegrid::engine::Device;
 use dosegrid::validate::phantom::{Phantom, line};
 use dosegrid::validate::statistics::Estimate;
 
-/// Standard deviations by which two equal means may differ: with the 31 degrees of freedom of 32 groups that happens by chance once in 2700 comparisons,
-/// and since seeds are fixed, to this very test never or always.
+/// Standard deviations by which two equal means may differ. With the 31 degrees of freedom of 32 groups, that is
+/// exceeded by chance once in 2700 comparisons; since seeds are fixed, a given test exceeds it always or never.
 const SIGMAS: f64 = 4.0;
-/// On top of them: a difference of so many more is missed once in 1000 comparisons.
+/// A difference larger by so many standard deviations is missed once in 1000 comparisons.
 const POWER_SIGMAS: f64 = 3.1;
 /// Part of a test's histories that a software adapter runs.
 const SOFTWARE_PART: f64 = 0.05;
@@ -62,7 +62,8 @@ pub(crate) struct Agreement {
 }
 
 impl Agreement {
-    /// * `detects` – relative difference that the histories of a test are to detect on hardware; a software adapter, which runs fewer, detects less
+    /// * `detects` – relative difference that a test must detect on hardware; a software adapter, which runs fewer
+    ///   histories, detects less
     pub(crate) fn new(device: &Device, found: Estimate, expected: Estimate, detects: f64) -> Self {
         Self { ratio: found.over(expected), detects: detects / part(device).sqrt() }
     }
