@@ -26,8 +26,24 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
 const MIB: u64 = 1 << 20;
-/// Within this, the work of a caller who has gone must have ended.
-const STOPPED_WITHIN: Duration = Duration::from_millis(200);
+/// After so long, what a test waits for is taken not to come: a safety net, and no measure of speed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for what must come.
+async fn in_time<T>(what: &str, comes: impl Future<Output = T>) -> T {
+    let late = |_| panic!("{what}: not within {PATIENCE:?}");
+    tokio::time::timeout(PATIENCE, comes).await.unwrap_or_else(late)
+}
+
+/// Waits until something holds.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let poll = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    in_time(what, poll).await;
+}
 
 /// A running server.
 struct Server {

@@ -1,5 +1,6 @@
 //! Tests of the whole crate from outside: one binary, one link.
 
+mod cancel;
 mod cli;
 mod convolution;
 mod data;

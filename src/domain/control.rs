@@ -1,5 +1,8 @@
 //! Progress out of, and cancellation into, a running computation.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -67,13 +70,26 @@ impl Progress {
 pub struct Control {
     cancel: CancellationToken,
     progress: watch::Sender<Progress>,
+    asked: Arc<AtomicU64>,
+    gone_after: u64,
 }
 
 impl Control {
     /// A control, and the receiver of its progress (the latest value wins: a computation never waits for a listener).
     pub fn new(cancel: CancellationToken) -> (Self, watch::Receiver<Progress>) {
         let (progress, receiver) = watch::channel(Progress::new(Stage::Queued, 0.0));
-        (Self { cancel, progress }, receiver)
+        (Self { cancel, progress, asked: Arc::default(), gone_after: u64::MAX }, receiver)
+    }
+
+    /// A control whose caller goes away when it is asked for the `asks`-th time whether to go on. With
+    /// [`Control::times_asked`], a test sees how much is still done then.
+    pub fn gone_after(asks: u64) -> Self {
+        Self { gone_after: asks, ..Self::detached() }
+    }
+
+    /// How often a computation has asked whether to go on.
+    pub fn times_asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// A control that nobody listens to and nobody cancels.
@@ -95,11 +111,14 @@ impl Control {
     /// As [`Control::checkpoint`].
     pub fn report(&self, progress: Progress) -> Result<(), DoseError> {
         self.progress.send_replace(progress);
-        if self.cancel.is_cancelled() { Err(DoseError::Cancelled) } else { Ok(()) }
+        if self.is_cancelled() { Err(DoseError::Cancelled) } else { Ok(()) }
     }
 
     /// Whether the caller has gone; for inner loops on many threads.
     pub fn is_cancelled(&self) -> bool {
+        if self.asked.fetch_add(1, Ordering::Relaxed) + 1 == self.gone_after {
+            self.cancel.cancel();
+        }
         self.cancel.is_cancelled()
     }
 }
