@@ -15,4 +15,4 @@ mod registry;
 
 pub use lineage::{BetaRange, Descendant, beta_ranges, descendants, lineage};
 pub use names::find;
-pub use registry::{all, data_sha256, emissions, named};
+pub use registry::{all, data_sha256, emissions, named, read_file};

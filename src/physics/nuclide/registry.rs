@@ -37,6 +37,15 @@ fn read(name: &str, text: &str) -> Result<Entry, Vec<Violation>> {
     Ok(Entry { nuclide, emissions, sha256 })
 }
 
+/// What is wrong with the text of a nuclide's file; for fuzz targets.
+///
+/// # Errors
+/// Every fault of the file.
+#[doc(hidden)]
+pub fn read_file(name: &str, text: &str) -> Result<Nuclide, Vec<Violation>> {
+    read(name, text).map(|entry| entry.nuclide)
+}
+
 fn entry(index: usize) -> &'static Entry {
     let (name, text) = FILES[index];
     ENTRIES[index].get_or_init(|| read(name, text).expect("embedded nuclide files are read by a test"))
