@@ -19,6 +19,7 @@ mod monte_carlo;
 mod nuclides;
 mod patient;
 mod photon_tables;
+mod project;
 mod support;
 mod transport_invariants;
 mod transport_patient;
