@@ -2,7 +2,7 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "a test's own figures fit")]
 
-use dosegrid::domain::{DeviceSelector, Volume};
+use dosegrid::domain::Volume;
 use dosegrid::engine::Device;
 use dosegrid::plan::ConvolutionPlan;
 use dosegrid::validate::convolution::{RMS_BY_DECADE, convolve_directly, rms_by_decade as rms_of_decades};
@@ -107,7 +107,7 @@ fn the_number_of_threads_does_not_change_the_result() {
     let kernel = sources::kernel("Y-90", source.grid());
     let [one, four] = [1, 4].map(|threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
-        let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+        let mut device = crate::support::cpu();
         pool.install(|| convolve(&mut device, &kernel, &source, AMPLE))
     });
     assert_eq!(one, four);

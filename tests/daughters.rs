@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use dosegrid::domain::{
-    ActivityUnit, BiologicalWeighting, Control, DaughterMap, Daughters, DensityMap, DeviceSelector, DoseRequest,
-    DoseResult, Extras, KernelOptions, LabelMap, LabelMaps, LocalOptions, Medium, Method, MonteCarloOptions, Nuclide,
-    RequestParts, Source, StopReason, TimeIntegratedActivity, Volume, VoxelGrid,
+    ActivityUnit, BiologicalWeighting, Control, DaughterMap, Daughters, DensityMap, DoseRequest, DoseResult, Extras,
+    KernelOptions, LabelMap, LabelMaps, LocalOptions, Medium, Method, MonteCarloOptions, Nuclide, RequestParts, Source,
+    StopReason, TimeIntegratedActivity, Volume, VoxelGrid,
 };
-use dosegrid::engine::Device;
 use dosegrid::method::run;
 use dosegrid::physics::{chain, material, nuclide};
 use dosegrid::plan::{Limits, plan};
@@ -58,7 +57,7 @@ fn dose(parts: RequestParts) -> DoseResult {
     let request = DoseRequest::of(parts).expect("a good request");
     let limits = Limits { host_bytes: 1 << 32, workspace_bytes: 1 << 30 };
     let plan = plan(&request, &limits).expect("it fits");
-    let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+    let mut device = crate::support::cpu();
     run(&mut device, &plan, &request, &Control::detached()).expect("a dose")
 }
 
@@ -215,7 +214,7 @@ fn kernel_and_transport_agree_on_chains() {
             let request = DoseRequest::new(activity(), Some(water), source.clone(), method).expect("a good request");
             let limits = Limits { host_bytes: 1 << 32, workspace_bytes: 1 << 30 };
             let plan = plan(&request, &limits).expect("it fits");
-            let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+            let mut device = crate::support::cpu();
             run(&mut device, &plan, &request, &Control::detached()).expect("a dose")
         };
         let water = material::find("water").expect("a known material").clone();

@@ -52,7 +52,7 @@ fn bits(volume: &Volume<f32>) -> Vec<u32> {
 #[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
 fn the_gpu_agrees_with_the_cpu_and_repeats_its_bytes() {
     let mut gpu = gpu();
-    let mut cpu = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+    let mut cpu = crate::support::cpu();
     let source = hot_in_cold([37, 41, 29], [2.0, 2.5, 4.0]);
     let kernel = sources::kernel("Lu-177", source.grid());
     let plan = plan(&kernel, &source, AMPLE);

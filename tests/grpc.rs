@@ -15,8 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dosegrid::api::pb::{self, compute_request::Message, dose_service_client::DoseServiceClient};
 use dosegrid::api::{ServerConfig, client::Client, server::serve_queue};
-use dosegrid::domain::{DeviceSelector, DoseError};
-use dosegrid::engine::Device;
+use dosegrid::domain::DoseError;
 use dosegrid::jobs::{Queue, Running};
 use tokio::task::JoinHandle;
 use tokio_stream::{Stream, StreamExt};
@@ -60,7 +59,7 @@ fn small() -> ServerConfig {
 
 impl Server {
     async fn start(config: ServerConfig) -> Self {
-        let device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+        let device = crate::support::cpu();
         let queue = Arc::new(Queue::start(device, config.queue_length).expect("a thread"));
         Self::start_on(config, queue).await
     }

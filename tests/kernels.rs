@@ -2,7 +2,8 @@
 
 use std::f64::consts::{PI, TAU};
 use std::fs;
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
 use std::sync::Arc;
 
 use dosegrid::domain::{Control, KernelMedium, Source};
@@ -10,6 +11,7 @@ use dosegrid::physics::kernel::{KernelSpec, RadialKernel, VoxelKernel, integrate
 use dosegrid::physics::nuclide::{self, find};
 use ndarray::Array3;
 
+use crate::support::command::dosegrid;
 use crate::support::sources::kernel_spec;
 
 /// Nuclides of all kinds: betas near and far, photons, positrons, conversion electrons, alpha particles with and without anything else.
@@ -176,7 +178,7 @@ fn repeated_kernels_come_from_the_cache() {
 }
 
 fn dosegrid_kernel(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_dosegrid")).arg("kernel").args(args).output().expect("the program starts")
+    dosegrid(Path::new("."), ["kernel"].iter().chain(args))
 }
 
 #[test]

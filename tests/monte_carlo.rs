@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dosegrid::domain::{
-    ActivityUnit, Control, DensityMap, DeviceSelector, DoseError, DoseRequest, DoseResult, Emission, EmissionSpectrum,
-    Extras, LabelMap, LabelMaps, MaterialTable, Medium, Method, MonteCarloOptions, Particle, Region, RequestParts,
-    Source, StopReason, StopRule, TargetUncertainty, TimeIntegratedActivity, Volume, VoxelGrid,
+    ActivityUnit, Control, DensityMap, DoseError, DoseRequest, DoseResult, Emission, EmissionSpectrum, Extras,
+    LabelMap, LabelMaps, MaterialTable, Medium, Method, MonteCarloOptions, Particle, Region, RequestParts, Source,
+    StopReason, StopRule, TargetUncertainty, TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use dosegrid::engine::Device;
 use dosegrid::method::{merged_dose, run};
@@ -93,7 +93,7 @@ impl Case {
     fn try_run(&self, control: &Control) -> Result<DoseResult, DoseError> {
         let request = self.request()?;
         let plan = plan(&request, &LIMITS)?;
-        let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+        let mut device = crate::support::cpu();
         run(&mut device, &plan, &request, control)
     }
 

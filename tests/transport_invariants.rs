@@ -4,20 +4,16 @@ use dosegrid::constants::ELECTRON_REST_ENERGY_MEV;
 use dosegrid::domain::Tally;
 use dosegrid::domain::{EmissionSpectrum, Particle};
 use dosegrid::engine::Device;
-use dosegrid::physics::{material, nuclide};
+use dosegrid::physics::material;
 use dosegrid::prepare::transport::Boundary;
 use dosegrid::validate::phantom::{Phantom, line};
 use dosegrid::validate::statistics::Binned;
 
 use crate::support::on_each_engine;
-use crate::support::transport::{Agreement, histories, run};
+use crate::support::transport::{Agreement, histories, run, spectrum};
 
 /// Largest part of the energy emitted that may be missing.
 const BALANCE: f64 = 1e-5;
-
-fn spectrum(name: &str) -> EmissionSpectrum {
-    nuclide::emissions(nuclide::find(name).expect("a known nuclide")).clone()
-}
 
 fn balance(tally: &Tally) -> f64 {
     let found = tally.sum_mev(|group| group.deposited) + tally.sum_mev(|group| group.escaped);

@@ -3,19 +3,18 @@
 use dosegrid::domain::Particle;
 use dosegrid::domain::Tally;
 use dosegrid::engine::Device;
-use dosegrid::physics::nuclide;
 use dosegrid::validate::layered;
 use dosegrid::validate::phantom::{Phantom, line};
 use dosegrid::validate::statistics::Binned;
 
 use crate::support::on_each_engine;
-use crate::support::transport::{histories, run};
+use crate::support::transport::{histories, run, spectrum};
 
 /// Runs whose spread is compared with the σ that they claim.
 const SEEDS: u32 = 30;
 
 fn phantom(name: &str) -> Phantom {
-    layered::phantom(nuclide::emissions(nuclide::find(name).expect("a known nuclide")).clone())
+    layered::phantom(spectrum(name))
 }
 
 on_each_engine!(the_same_seed_gives_the_same_bytes_and_another_seed_others);

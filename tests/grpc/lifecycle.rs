@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dosegrid::api::{ServerConfig, pb};
-use dosegrid::domain::{Control, DoseError, KernelOptions, Method, Progress, Stage};
+use dosegrid::domain::{Control, DoseError, DoseRequest, KernelOptions, Method, Progress, Stage};
 use dosegrid::{engine::Device, jobs::Queue};
 use tokio_stream::StreamExt;
 use tonic::Code;
@@ -192,27 +192,32 @@ async fn draining_has_an_end() {
     assert_eq!(served.expect("no panic"), Ok(()));
 }
 
+/// Calls until a stage is reached, leaves, and waits until the device does other work.
+pub(super) async fn leave_in(stage: Stage, server: &Server, request: &DoseRequest) {
+    let (client, request) = (server.client().await, request.clone());
+    let (reached, reaches) = tokio::sync::oneshot::channel();
+    let mut reached = Some(reached);
+    let caller = tokio::spawn(async move {
+        let on_progress = |progress: Progress| {
+            if progress.stage == stage {
+                reached.take().map(|reached| reached.send(()));
+            }
+        };
+        client.compute(&request, on_progress).await
+    });
+    reaches.await.expect("the stage is reached");
+    caller.abort();
+    let mut next = server.queue.submit(|_, _| Ok(())).expect("room");
+    in_time("the device is free", next.finished()).await.expect("it does the next work");
+    assert!(caller.await.expect_err("it was aborted").is_cancelled());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_leaves_during_the_computation_frees_the_device() {
     let server = Server::start(ServerConfig::default()).await;
     let request = request([160; 3], Method::Kernel(KernelOptions::default()));
-    for left_in in [Stage::Kernel, Stage::Dose] {
-        let (client, request) = (server.client().await, request.clone());
-        let (reached, reaches) = tokio::sync::oneshot::channel();
-        let mut reached = Some(reached);
-        let caller = tokio::spawn(async move {
-            let on_progress = |progress: Progress| {
-                if progress.stage == left_in {
-                    reached.take().map(|reached| reached.send(()));
-                }
-            };
-            client.compute(&request, on_progress).await
-        });
-        reaches.await.expect("the stage is reached");
-        caller.abort();
-        let mut next = server.queue.submit(|_, _| Ok(())).expect("room");
-        in_time("the device is free", next.finished()).await.expect("it does the next work");
-        assert!(caller.await.expect_err("it was aborted").is_cancelled());
+    for stage in [Stage::Kernel, Stage::Dose] {
+        leave_in(stage, &server, &request).await;
     }
 }
 

@@ -10,6 +10,7 @@ use dosegrid::domain::{
 use dosegrid::physics::kernel::integrate;
 use dosegrid::{api::ServerConfig, physics::nuclide, plan::plan};
 
+use crate::support::cpu;
 use crate::support::sources::kernel_spec;
 
 use super::{
@@ -46,7 +47,7 @@ pub(super) fn local() -> Method {
 pub(super) fn in_process(request: &DoseRequest) -> DoseResult {
     let limits = ServerConfig::default().plan_limits();
     let plan = plan(request, &limits).expect("fits");
-    let mut device = dosegrid::engine::Device::open(dosegrid::domain::DeviceSelector::Cpu).expect("always there");
+    let mut device = cpu();
     dosegrid::method::run(&mut device, &plan, request, &Control::detached()).expect("a dose")
 }
 

@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use dosegrid::domain::Tally;
-use dosegrid::domain::{Control, DeviceKind};
+use dosegrid::domain::{Control, DeviceKind, EmissionSpectrum};
 use dosegrid::engine::Device;
+use dosegrid::physics::nuclide;
 use dosegrid::validate::phantom::Phantom;
 use dosegrid::validate::statistics::Estimate;
 
@@ -15,6 +16,11 @@ const SIGMAS: f64 = 4.0;
 const POWER_SIGMAS: f64 = 3.1;
 /// Part of a test's histories that a software adapter runs.
 const SOFTWARE_PART: f64 = 0.05;
+
+/// What a decay of a nuclide emits.
+pub(crate) fn spectrum(name: &str) -> EmissionSpectrum {
+    nuclide::emissions(nuclide::find(name).expect("a known nuclide")).clone()
+}
 
 /// How many of a test's histories a device runs.
 pub(crate) fn histories(device: &Device, wanted: u64) -> u64 {
