@@ -16,9 +16,15 @@ const ROUNDING: f64 = 2e-6;
 /// Maps tried on each engine.
 const CASES: u32 = 16;
 
+/// Lengths of an axis: one voxel, odd, even, prime, and none that pads to the same length as another. Few, because a
+/// software GPU takes half a second to compile the stages for each length that an axis is padded to.
+const LENGTHS: [u64; 5] = [1, 2, 6, 9, 13];
+/// Voxels by which a map is shifted.
+const SHIFTS: [usize; 3] = [0, 3, 4];
+
 /// Small shapes, 1-voxel axes among them.
 fn shapes() -> impl Strategy<Value = [u64; 3]> {
-    prop::array::uniform3(1u64..14)
+    prop::array::uniform3(prop::sample::select(LENGTHS.to_vec()))
 }
 
 /// Spacings of clinical and preclinical scanners [mm].
@@ -82,7 +88,7 @@ on_each_engine!(a_shifted_source_gives_a_shifted_dose);
 fn a_shifted_source_gives_a_shifted_dose(device: Device) {
     check(
         device,
-        (shapes(), spacings(), nuclides(), prop::array::uniform3(0usize..6)),
+        (shapes(), spacings(), nuclides(), prop::array::uniform3(prop::sample::select(SHIFTS.to_vec()))),
         |device, (shape, mm, nuclide, by)| {
             let source = sources::random(shape, mm, 17);
             let inner = source.grid().shape();
