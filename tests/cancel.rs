@@ -1,7 +1,7 @@
 //! A caller who goes away: how much is still done then, in work and not in time.
 //!
-//! A computation asks at every checkpoint whether to go on. What it does after its caller has gone is bounded by how often
-//! it still asks, and by how much lies between two asks.
+//! A computation asks at every checkpoint whether to go on. What it does after its caller has gone is bounded by how
+//! often it still asks, and by how much lies between two asks.
 
 use dosegrid::domain::{Control, DoseError, Particle, Tally};
 use dosegrid::engine::Device;

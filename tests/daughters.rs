@@ -1,4 +1,5 @@
-//! Doses of decay chains: daughters in the map of their parent and in maps of their own, and the biologically weighted dose.
+//! Doses of decay chains: daughters in the map of their parent and in maps of their own, and the biologically weighted
+//! dose.
 
 use std::sync::Arc;
 

@@ -11,8 +11,9 @@ use dosegrid::physics::tissue::DensityCurve;
 
 use crate::support::command;
 
-/// How far the volume of labelled voxels may be off. A flat face falls into a layer of voxels that is labelled whole or not at all: the medial faces
-/// of the kidneys, 14 cm² at x = ±3 cm, leave 0.125 cm, 1.2 % of their volume; the round rest of a boundary adds as much by chance.
+/// How far the volume of labelled voxels may be off. A flat face falls into a layer of voxels that is labelled whole or
+/// not at all: the medial faces of the kidneys, 14 cm² at x = ±3 cm, leave 0.125 cm, 1.2 % of their volume; the round
+/// rest of a boundary adds as much by chance.
 const LABELLED_VOLUME_TOLERANCE: f64 = 0.03;
 /// Half the voxels of the demonstration along each axis: quick, and every tumour still has voxels of its own.
 const SHAPE: [u64; 3] = [64, 64, 48];

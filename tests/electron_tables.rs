@@ -11,9 +11,11 @@ use dosegrid::physics::material;
 
 use crate::support::{Worst, csv_records, pure, reference};
 
-/// ESTAR's δ is rounded and interpolated; with it, collision stopping powers agree with the formulas to this part. Adipose tissue needs most: 3e-4.
+/// ESTAR's δ is rounded and interpolated; with it, collision stopping powers agree with the formulas to this part.
+/// Adipose tissue needs most: 3e-4.
 const COLLISION_REL: f64 = 5e-4;
-/// Seltzer and Berger's spectra as published, integrated, radiate up to 0.7 % less than ESTAR says (bone, 50 keV); our fit to them adds 0.15 %.
+/// Seltzer and Berger's spectra as published, integrated, radiate up to 0.7 % less than ESTAR says (bone, 50 keV); our
+/// fit to them adds 0.15 %.
 const RADIATIVE_REL: f64 = 8.5e-3;
 /// From the stopping powers, and the steps in which ESTAR's were integrated.
 const RANGE_REL: f64 = 1e-3;
@@ -174,7 +176,8 @@ fn elastic_transport_cross_sections_are_those_of_elsepa() {
     // Residuals of the fit; hydrogen has most, for its reference jumps by 0.5 % between two methods near 20 keV.
     first.assert_below(6.5e-3, "first transport cross section, up to calcium");
     heavy_first.assert_below(7e-3, "first transport cross section, iron and iodine");
-    // What one screening leaves in the second moment; it grows towards low energy and high Z, and is largest for positrons.
+    // What one screening leaves in the second moment; it grows towards low energy and high Z, and is largest for
+    // positrons.
     light_second.assert_below(0.019, "second transport cross section, up to oxygen, from 10 keV");
     second.assert_below(0.062, "second transport cross section, sodium to calcium, from 10 keV");
 }

@@ -227,7 +227,8 @@ fn broken_files_are_refused_with_their_reason() {
 
 #[test]
 fn compressed_headers_that_lie_by_less_end_early() {
-    // 4 KB of zeros compress to some 30 bytes: a promise of ten times as much is not told by the length of the file, but by its end.
+    // 4 KB of zeros compress to some 30 bytes: a promise of ten times as much is not told by the length of the file,
+    // but by its end.
     let mut file = NiftiBytes::new([16, 16, 16], SPACING, UINT8, &[0.0; 4096]);
     file.dim[3] = 160;
     let Invalid(reason) = read_bytes(&gzip(&file.bytes())).expect_err("most voxels are missing");

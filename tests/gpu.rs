@@ -70,7 +70,8 @@ fn small_limits_change_the_cut_and_not_the_dose() {
     let source = random([26, 21, 19], [3.0, 4.0, 5.0], 3);
     let kernel = cropped(&sources::kernel("Lu-177", source.grid()), 3);
     let expected = convolve_directly(&kernel, &source);
-    // Of the half spectrum, 16 columns of 24 × 19 complex values (58 kB), no more than 5 fit the small binding; of the 19 planes (41 kB), 9.
+    // Of the half spectrum, 16 columns of 24 × 19 complex values (58 kB), no more than 5 fit the small binding; of the
+    // 19 planes (41 kB), 9.
     for limits in [DeviceLimits::WebGpuDefault, DeviceLimits::Binding(20_000)] {
         let mut engine = open(limits);
         let whole = plan(&kernel, &source, AMPLE);

@@ -1,4 +1,5 @@
-//! The library of point kernels: against EGSnrc, against itself computed anew, and its sums over spectra against Monte Carlo.
+//! The library of point kernels: against EGSnrc, against itself computed anew, and its sums over spectra against Monte
+//! Carlo.
 
 mod against_egsnrc;
 mod against_transport;
@@ -15,7 +16,8 @@ use dosegrid::validate::statistics::Estimate;
 
 /// Difference of a mean radius from the stored one that must not escape.
 const SEEN: f64 = 0.01;
-/// Standard deviations of the mean by which the two may differ; with the 7 degrees of freedom of eight seeds, by chance once in 200 times.
+/// Standard deviations of the mean by which the two may differ; with the 7 degrees of freedom of eight seeds, by chance
+/// once in 200 times.
 const SIGMAS: f64 = 4.0;
 
 fn maker(medium: KernelMedium, seed: u64, histories: u64) -> Maker<'static> {

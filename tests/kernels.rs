@@ -14,7 +14,8 @@ use ndarray::Array3;
 use crate::support::command::dosegrid;
 use crate::support::sources::kernel_spec;
 
-/// Nuclides of all kinds: betas near and far, photons, positrons, conversion electrons, alpha particles with and without anything else.
+/// Nuclides of all kinds: betas near and far, photons, positrons, conversion electrons, alpha particles with and
+/// without anything else.
 const KINDS: [&str; 8] = ["Lu-177", "Y-90", "I-131", "Ga-68", "Tc-99m", "At-211", "Tl-208", "Po-212"];
 
 fn kernel(name: &str, spacing_mm: [f64; 3], half_width: [usize; 3], truncation_radius_mm: Option<f64>) -> VoxelKernel {
@@ -73,8 +74,8 @@ fn truncation_leaves_the_inner_voxels_alone() {
 /// Samples of each comparison with sampled geometry.
 const SAMPLES: u32 = 4_000_000;
 
-/// The share of the captured energy at each offset up to 4, mirrored ones together, by sampling decays and displacements with a Halton sequence. It
-/// knows nothing of overlaps.
+/// The share of the captured energy at each offset up to 4, mirrored ones together, by sampling decays and
+/// displacements with a Halton sequence. It knows nothing of overlaps.
 fn sampled_shares(radial: &RadialKernel, spacing_cm: [f64; 3]) -> Array3<f64> {
     let radii: Vec<f64> = (1..=40_000).map(|i| radial.end_cm() * 1e-6f64.powf(1.0 - f64::from(i) / 4e4)).collect();
     let shares_within: Vec<f64> = radii.iter().map(|r| radial.cumulative_mev(*r) / radial.captured_mev()).collect();
@@ -139,8 +140,8 @@ fn s_values_agree_with_sampled_geometry() {
     }
 }
 
-/// A voxel as large as the kernel keeps all but what crosses its faces: of what travels r in direction u, `Π_a (1 − |r u_a| / d)` stays, with x = r/d on the mean over
-/// directions `1 − 3/2 x + 2/π x² − x³/4π`.
+/// A voxel as large as the kernel keeps all but what crosses its faces: of what travels r in direction u,
+/// `Π_a (1 − |r u_a| / d)` stays, with x = r/d on the mean over directions `1 − 3/2 x + 2/π x² − x³/4π`.
 #[test]
 fn a_huge_voxel_keeps_its_energy() {
     const EDGE_CM: f64 = 100.0;

@@ -1,4 +1,5 @@
-//! Voxel S values next to published tables. They differ; `docs/kernels.md` says by how much and why, and this test holds it to that.
+//! Voxel S values next to published tables. They differ; `docs/kernels.md` says by how much and why, and this test
+//! holds it to that.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -59,7 +60,8 @@ fn read(path: &Path) -> Vec<PublishedVoxel> {
     reader.deserialize().map(|row| row.expect("a row of a published table")).collect()
 }
 
-/// Fails unless the documentation has these rows, up to one in the last digit of a figure, which rounding may turn; and says what they must be.
+/// Fails unless the documentation has these rows, up to one in the last digit of a figure, which rounding may turn; and
+/// says what they must be.
 fn assert_documented(rows: &[String]) {
     const LAST_DIGIT: f64 = 1.5e-3;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/kernels.md");
@@ -80,8 +82,9 @@ fn assert_documented(rows: &[String]) {
     );
 }
 
-/// What the source voxel of a published table holds of ours, by nuclide: soft tissue, bone; and what all its voxels hold. What is missing are conversion and Auger
-/// electrons. Beside the spread over thirteen sizes, 1 % is left for what is not known well: the density of the bone, and our own decay data.
+/// What the source voxel of a published table holds of ours, by nuclide: soft tissue, bone; and what all its voxels
+/// hold. What is missing are conversion and Auger electrons. Beside the spread over thirteen sizes, 1 % is left for
+/// what is not known well: the density of the bone, and our own decay data.
 const HELD: [(&str, Bounds, Bounds, Bounds); 7] = [
     ("I-131", [0.97, 0.995], [0.97, 1.01], [0.975, 1.01]),
     ("Lu-177", [0.915, 0.94], [0.915, 0.96], [0.92, 0.965]),

@@ -1,4 +1,5 @@
-//! Monte Carlo runs as a whole: what splits, seeds, stop rules and odd phantoms make of a dose. The physics has tests of its own.
+//! Monte Carlo runs as a whole: what splits, seeds, stop rules and odd phantoms make of a dose. The physics has tests
+//! of its own.
 
 mod merged;
 
@@ -17,7 +18,8 @@ use dosegrid::plan::{Limits, plan};
 
 const SHAPE: [u64; 3] = [12, 9, 7];
 const VOXELS: usize = 12 * 9 * 7;
-/// How often a run may still ask whether to go on once its caller has gone: each of its 32 groups once, and the thread that waits.
+/// How often a run may still ask whether to go on once its caller has gone: each of its 32 groups once, and the thread
+/// that waits.
 const ASKS_AFTER_LEAVING: u64 = 40;
 const LIMITS: Limits = Limits { host_bytes: 1 << 34, workspace_bytes: 1 << 30 };
 
@@ -139,8 +141,9 @@ fn the_account_closes() {
 
 #[test]
 fn the_spread_of_repeated_runs_is_the_sigma_claimed() {
-    // 100 runs of other seeds. In each voxel, spread²/σ² has a mean of 1 and varies by √(2/99) = 14 %; its mean over voxels varies less, by how much depends
-    // on what they share. If they shared all, 0.4 would be exceeded once in 200 times; if nothing, never.
+    // 100 runs of other seeds. In each voxel, spread²/σ² has a mean of 1 and varies by √(2/99) = 14 %; its mean over
+    // voxels varies less, by how much depends on what they share. If they shared all, 0.4 would be exceeded once in 200
+    // times; if nothing, never.
     const RUNS: u32 = 100;
     let mut case = Case::new(2048);
     case.options.medium = Medium::Uniform(material::find("water").expect("known").clone());
@@ -235,7 +238,8 @@ fn activity_in_vacuum_reaches_matter_elsewhere() {
     assert!(dose[[6, 4, 3]] > 0.0, "electrons cross the vacuum");
     let energy = result.provenance.energy;
     assert!(energy.escaped_mev > 0.3 * energy.emitted_mev && energy.deposited_mev > 0.1 * energy.emitted_mev);
-    // Electrons that are emitted with less than the absorption energy stay where they are: 0.7 % of the energy of Lu-177 at 11 keV.
+    // Electrons that are emitted with less than the absorption energy stay where they are: 0.7 % of the energy of
+    // Lu-177 at 11 keV.
     assert_eq!(energy.voxels_without_dose, 6 * 63);
     assert!(energy.without_dose_mev < 0.01 * energy.emitted_mev, "{energy:?}");
     case.density.fill(0.0);

@@ -124,7 +124,8 @@ fn a_kernel_dose_accounts_for_its_energy() {
     let emitted = run.number("/energy/emitted_mev");
     let balance = run.number("/energy/deposited_mev") + run.number("/energy/escaped_mev");
     assert_close(balance, emitted, 1e-12, "deposited and escaped");
-    // All charged energy stays in the grid but for the little that crosses its faces; photons add about a third of theirs.
+    // All charged energy stays in the grid but for the little that crosses its faces; photons add about a third of
+    // theirs.
     let deposited = run.number("/energy/deposited_mev") / emitted;
     assert!((0.81..0.95).contains(&deposited), "{deposited} of the energy is deposited");
     assert!((0.98..=1.0).contains(&run.number("/kernel/captured_fraction")));
@@ -139,7 +140,8 @@ fn a_kernel_dose_accounts_for_its_energy() {
 fn organs_by_kernel_and_by_local_deposition_differ_by_spill_and_photons() {
     let means = |flag| Run::new(&flags("ct", &[flag])).organs("mean_gy");
     let (local, kernel) = (means("--method=local"), means("--device=cpu"));
-    // Photons of Lu-177 add some per cent to the large liver, less to smaller organs. Out of small hot tumours more electrons leave than come in.
+    // Photons of Lu-177 add some per cent to the large liver, less to smaller organs. Out of small hot tumours more
+    // electrons leave than come in.
     let (liver, organ, tumour) = ((0.02, 0.06), (0.0, 0.03), (-0.05, -0.01));
     let expected = [liver, organ, organ, organ, tumour, tumour, tumour];
     for (label, (low, high)) in LABELS.into_iter().zip(expected) {

@@ -8,10 +8,11 @@ use crate::support::{Worst, csv_records, pure, reference};
 
 /// NIST gives four digits, as does XCOM, of which the grid takes 1e-4.
 const ATTENUATION_REL: f64 = 7e-4;
-/// NIST lets characteristic radiation after impact ionization escape, and fluctuations of the loss radiate: 0.5 % for calcium at 10 MeV. Near the
-/// K edges, 0.7 % for other yields of fluorescence.
+/// NIST lets characteristic radiation after impact ionization escape, and fluctuations of the loss radiate: 0.5 % for
+/// calcium at 10 MeV. Near the K edges, 0.7 % for other yields of fluorescence.
 const ABSORPTION_REL: f64 = 7e-3;
-/// NIST lets fluorescence of the L shells escape, which is absorbed on the spot here: 2 % for zinc, 6 % for iodine below 30 keV, 3 % above.
+/// NIST lets fluorescence of the L shells escape, which is absorbed on the spot here: 2 % for zinc, 6 % for iodine
+/// below 30 keV, 3 % above.
 const ABSORPTION_IRON_ZINC_REL: f64 = 0.025;
 const ABSORPTION_HEAVY_REL: f64 = 0.035;
 const ABSORPTION_IODINE_REL: f64 = 0.065;

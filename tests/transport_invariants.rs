@@ -1,4 +1,5 @@
-//! What holds for every transport, whatever the physics: energy balance, linearity, mirror symmetry, periodic and odd grids.
+//! What holds for every transport, whatever the physics: energy balance, linearity, mirror symmetry, periodic and odd
+//! grids.
 
 use dosegrid::constants::ELECTRON_REST_ENERGY_MEV;
 use dosegrid::domain::Tally;

@@ -64,7 +64,8 @@ mod every_check_passes_with_few_histories {
 }
 
 on_each_engine!(the_dose_is_the_same_at_every_density);
-/// With enough histories that a difference of 1 % in the voxels of any density would be seen, electrons and photons alike.
+/// With enough histories that a difference of 1 % in the voxels of any density would be seen, electrons and photons
+/// alike.
 fn the_dose_is_the_same_at_every_density(mut device: Device) {
     let control = Control::detached();
     let name = device.info().name;

@@ -55,10 +55,11 @@ fn the_number_of_threads_changes_nothing(mut device: Device) {
     assert!(one == two && two == five, "{}", device.info().name);
 }
 
-/// Mean over voxels of the variance of runs with different seeds, over the variance that they claim, and the most extreme of them.
+/// Mean over voxels of the variance of runs with different seeds, over the variance that they claim, and the most
+/// extreme of them.
 ///
-/// The spread of 30 runs has a variance that is known to √(2/29) = 26 %, the mean of what they claim to 5 %: over about 40 voxels the mean ratio is known
-/// to 5 %, and no single one leaves 0.3 to 2.2 but once in 1000 times.
+/// The spread of 30 runs has a variance that is known to √(2/29) = 26 %, the mean of what they claim to 5 %: over about
+/// 40 voxels the mean ratio is known to 5 %, and no single one leaves 0.3 to 2.2 but once in 1000 times.
 fn honesty(spread: &[f64], claimed: &[f64]) -> [f64; 3] {
     let ratios: Vec<f64> = spread.iter().zip(claimed).map(|(spread, claimed)| spread / claimed).collect();
     let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;

@@ -1,4 +1,5 @@
-//! Monte Carlo through the service: the same bytes as in process, what comes beside the dose, bad options, callers who go away.
+//! Monte Carlo through the service: the same bytes as in process, what comes beside the dose, bad options, callers who
+//! go away.
 
 mod bad_options;
 

@@ -47,7 +47,8 @@ fn radius_of(table: &[[f64; 3]], mev: f64) -> f64 {
     r0 + (r1 - r0) * (mev - e0) / (e1 - e0)
 }
 
-/// Tolerances: 1 % of the radii that hold half and nine tenths, which a range 2 % off exceeds, and 0.8 % of the energy at any radius below 0.85 CSDA ranges.
+/// Tolerances: 1 % of the radii that hold half and nine tenths, which a range 2 % off exceeds, and 0.8 % of the energy
+/// at any radius below 0.85 CSDA ranges.
 #[test]
 fn electrons() {
     for (mev, csda_cm) in [(0.1, 0.01431), (0.5, 0.1766), (2.0, 0.97848)] {
@@ -67,7 +68,8 @@ fn electrons() {
     }
 }
 
-/// Up to 26 cm: the table's sphere ends at 40 cm, from beyond which nothing comes back. Tolerance: 1.5 % in shells a quarter of the radius wide, beside 3σ of the table: cross sections themselves are known to 1 to 2 %.
+/// Up to 26 cm: the table's sphere ends at 40 cm, from beyond which nothing comes back. Tolerance: 1.5 % in shells a
+/// quarter of the radius wide, beside 3σ of the table: cross sections themselves are known to 1 to 2 %.
 #[test]
 fn photons() {
     for mev in [0.113, 0.364, 1.0] {

@@ -9,7 +9,8 @@ use dosegrid::validate::statistics::Binned;
 use crate::support::transport::run;
 use crate::support::transport::spectrum;
 
-/// What the two may differ by beside four standard deviations of the histories, which with 32 groups are as rare as three and a half of a normal distribution.
+/// What the two may differ by beside four standard deviations of the histories, which with 32 groups are as rare as
+/// three and a half of a normal distribution.
 const TOLERANCE: f64 = 0.01;
 const SIGMAS: f64 = 4.0;
 /// Offsets that are compared.

@@ -12,7 +12,8 @@ use dosegrid::validate::statistics::{Binned, Estimate};
 
 /// What the two may differ by beside the statistics of the histories.
 const TOLERANCE: f64 = 0.01;
-/// Standard deviations of the histories, estimated from 32 groups: four hundred source voxels and neighbours are compared.
+/// Standard deviations of the histories, estimated from 32 groups: four hundred source voxels and neighbours are
+/// compared.
 const SIGMAS: f64 = 4.0;
 /// The same for all other voxels, of which [`MOST`] must agree.
 const OTHER_SIGMAS: f64 = 3.0;
@@ -29,7 +30,8 @@ const HISTORIES: u64 = 60_000;
 const CLOSURE: f64 = 1e-3;
 /// Part of the energy of hard photons that kernels may lack besides.
 const BEYOND: f64 = 5e-3;
-/// Part of the voxels, but for the source voxel and its neighbours, that must agree: three standard deviations leave out 0.3 %, and few groups more.
+/// Part of the voxels, but for the source voxel and its neighbours, that must agree: three standard deviations leave
+/// out 0.3 %, and few groups more.
 const MOST: f64 = 0.98;
 
 /// A grid with its tables, in which one spectrum after another is emitted.
@@ -106,7 +108,8 @@ fn check_energy(name: &str, source: &Source, spec: &KernelSpec, tally: &Tally) {
     assert!((-CLOSURE * followed_mev..CLOSURE * followed_mev + BEYOND * hard_mev).contains(&lost), "{name}: {lost}");
 }
 
-/// What does not agree, in words; voxels compared beside the source voxel and its neighbours, and those of them that agree.
+/// What does not agree, in words; voxels compared beside the source voxel and its neighbours, and those of them that
+/// agree.
 fn compare(nuclide: &'static Nuclide, case: &mut Case, device: &mut Device) -> (Vec<String>, usize, usize) {
     let spectrum = often(nuclide::emissions(nuclide));
     let source = Source::with_emissions(None, spectrum.clone()).expect("a spectrum without a nuclide");

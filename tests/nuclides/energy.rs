@@ -11,7 +11,8 @@ use crate::support::csv_records;
 
 /// Largest difference without a reason, in parts of the energy set free.
 const CLOSED: f64 = 1e-3;
-/// How near the difference must be to the one that the table of reasons has: betas are computed here, those there are of the evaluation.
+/// How near the difference must be to the one that the table of reasons has: betas are computed here, those there are
+/// of the evaluation.
 const AS_TABLED: f64 = 5e-4;
 
 #[derive(serde::Deserialize)]

@@ -1,4 +1,5 @@
-//! Mean energies by type of radiation against ICRP Publication 107 and a second evaluation: what differs must have a reason in `docs/nuclides_differences.md`.
+//! Mean energies by type of radiation against ICRP Publication 107 and a second evaluation: what differs must have a
+//! reason in `docs/nuclides_differences.md`.
 
 use dosegrid::domain::Nuclide;
 use dosegrid::physics::nuclide::{all, named};
@@ -14,7 +15,8 @@ const SMALL_IF_WEAK: f64 = 0.03;
 /// What is a small part of all energy, and what is nothing.
 const WEAK: f64 = 0.05;
 const NOTHING: f64 = 1e-4;
-/// How near a figure of the document must be to that of the program: its betas are those of the evaluation, ours computed.
+/// How near a figure of the document must be to that of the program: its betas are those of the evaluation, ours
+/// computed.
 const AS_DOCUMENTED: f64 = 0.008;
 
 /// Rows of a table in the document, by its first line; each as its cells.

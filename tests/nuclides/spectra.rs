@@ -37,7 +37,8 @@ fn every_branch_is_normalised_and_its_bins_carry_its_energy() {
     }
 }
 
-/// Of a neutral nucleus the spectrum is pW(W₀ − W)² for an allowed transition, and (p² + q²) times that for a unique one of first order.
+/// Of a neutral nucleus the spectrum is pW(W₀ − W)² for an allowed transition, and (p² + q²) times that for a unique
+/// one of first order.
 #[test]
 fn without_charge_the_shape_is_that_of_phase_space() {
     for (kind, factor) in [("allowed", (|_, _| 1.0) as fn(f64, f64) -> f64), ("1U", |p2, q2| p2 + q2)] {
@@ -86,7 +87,8 @@ fn the_nucleus_keeps_slow_positrons_out_and_draws_slow_electrons() {
     assert!(slow(BetaSign::Plus, 60) < 0.02 * free);
 }
 
-/// Largest difference of cumulative distributions of betas that is allowed: the branchings are those of another evaluation (DDEP).
+/// Largest difference of cumulative distributions of betas that is allowed: the branchings are those of another
+/// evaluation (DDEP).
 const CUMULATIVE: f64 = 0.006;
 
 /// Energies between which particles are spread, and how many: the continuum of electrons.
@@ -117,7 +119,8 @@ fn spectra_are_those_that_egsnrc_was_given() {
 /// Largest difference of a branch's mean energy from the evaluation's.
 const OF_EVALUATION: f64 = 0.005;
 
-/// Nuclides whose evaluated means belong to other endpoints than those they are listed with: a decay energy was revised, the means were not.
+/// Nuclides whose evaluated means belong to other endpoints than those they are listed with: a decay energy was
+/// revised, the means were not.
 const STALE_MEANS: [(&str, &str); 5] = [
     ("Ag-111", "3 to 4 keV low throughout: as of endpoints 11 keV lower"),
     ("Br-77", "0.3 keV low: as of an endpoint 1 keV lower"),
@@ -131,7 +134,8 @@ fn is_explained(name: &str, kind: Transition) -> bool {
     let is_stale = STALE_MEANS.iter().any(|(stale, _)| *stale == name);
     // Taken as unique of one order less here (Mougeot 2015), as allowed by the evaluations.
     let is_higher_non_unique = kind.order > 1 && !kind.is_unique;
-    // Taken as allowed by some evaluations, and with other Coulomb functions λ by the rest; below, an independent calculation decides.
+    // Taken as allowed by some evaluations, and with other Coulomb functions λ by the rest; below, an independent
+    // calculation decides.
     is_stale || is_higher_non_unique || kind.is_unique
 }
 
@@ -186,7 +190,8 @@ struct ComputedBranch {
     mass_number: u32,
 }
 
-/// An independent calculation (analytic Fermi function). Its screening is too strong for slow positrons, so electrons only.
+/// An independent calculation (analytic Fermi function). Its screening is too strong for slow positrons, so electrons
+/// only.
 #[test]
 #[cfg_attr(no_reference, ignore = "the reference data was not found when this was built")]
 fn another_calculation_has_the_same_means() {

@@ -12,8 +12,8 @@ use dosegrid::domain::{DeviceKind, DeviceSelector};
 use dosegrid::domain::{Material, MaterialDefinition};
 use dosegrid::engine::{Device, list_devices};
 
-/// Makes a test of each engine out of a function that takes a device: `NAME::cpu` and `NAME::gpu`. The second is ignored
-/// where there is no GPU; a software adapter will do.
+/// Makes a test of each engine out of a function that takes a device: `NAME::cpu` and `NAME::gpu`. The second is
+/// ignored where there is no GPU; a software adapter will do.
 macro_rules! on_each_engine {
     ($name:ident) => {
         mod $name {
@@ -37,7 +37,8 @@ pub(crate) fn cpu() -> Device {
     Device::open(DeviceSelector::Cpu).expect("the CPU is always there")
 }
 
-/// The first GPU, software adapters included. A test that needs it is ignored where `build/test_needs.rs` finds no driver.
+/// The first GPU, software adapters included. A test that needs it is ignored where `build/test_needs.rs` finds no
+/// driver.
 pub(crate) fn gpu() -> Device {
     let is_listed = list_devices().iter().any(|info| info.kind != DeviceKind::Cpu);
     assert!(
@@ -47,8 +48,8 @@ pub(crate) fn gpu() -> Device {
     Device::open(DeviceSelector::GpuNumber(0)).expect("a GPU that is listed can be opened")
 }
 
-/// A file of the reference data that may not be committed: in `$DOSEGRID_REFERENCE`, or in `../shared/reference`. A test that
-/// needs it is ignored where `build/test_needs.rs` does not find the data.
+/// A file of the reference data that may not be committed: in `$DOSEGRID_REFERENCE`, or in `../shared/reference`. A
+/// test that needs it is ignored where `build/test_needs.rs` does not find the data.
 pub(crate) fn reference(name: &str) -> PathBuf {
     let root = std::env::var_os("DOSEGRID_REFERENCE")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/reference")), PathBuf::from);

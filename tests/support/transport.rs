@@ -9,8 +9,8 @@ use dosegrid::physics::nuclide;
 use dosegrid::validate::phantom::Phantom;
 use dosegrid::validate::statistics::Estimate;
 
-/// Standard deviations by which two equal means may differ: with the 31 degrees of freedom of 32 groups that happens by chance once in 2700 comparisons,
-/// and since seeds are fixed, to this very test never or always.
+/// Standard deviations by which two equal means may differ: with the 31 degrees of freedom of 32 groups that happens by
+/// chance once in 2700 comparisons, and since seeds are fixed, to this very test never or always.
 const SIGMAS: f64 = 4.0;
 /// On top of them: a difference of so many more is missed once in 1000 comparisons.
 const POWER_SIGMAS: f64 = 3.1;
@@ -49,7 +49,8 @@ pub(crate) struct Agreement {
 }
 
 impl Agreement {
-    /// * `detects` – relative difference that the histories of a test are to detect on hardware; a software adapter, which runs fewer, detects less
+    /// * `detects` – relative difference that the histories of a test are to detect on hardware; a software adapter,
+    ///   which runs fewer, detects less
     pub(crate) fn new(device: &Device, found: Estimate, expected: Estimate, detects: f64) -> Self {
         Self { ratio: found.over(expected), detects: detects / part(device).sqrt() }
     }
