@@ -20,6 +20,7 @@ mod nuclides;
 mod patient;
 mod photon_tables;
 mod project;
+mod style;
 mod support;
 mod transport_invariants;
 mod transport_patient;
