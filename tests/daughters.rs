@@ -4,11 +4,10 @@
 use std::sync::Arc;
 
 use dosegrid::domain::{
-    ActivityUnit, BiologicalWeighting, Control, Daughters, DensityMap, DeviceSelector, DoseRequest, DoseResult, Extras,
-    KernelOptions, LabelMap, LabelMaps, LocalOptions, Medium, Method, MonteCarloOptions, Nuclide, RequestBuilder,
-    Source, StopReason, TimeIntegratedActivity, Volume, VoxelGrid,
+    ActivityUnit, BiologicalWeighting, Control, Daughters, DensityMap, DoseRequest, DoseResult, Extras, KernelOptions,
+    LabelMap, LabelMaps, LocalOptions, Medium, Method, MonteCarloOptions, Nuclide, RequestBuilder, Source, StopReason,
+    TimeIntegratedActivity, Volume, VoxelGrid,
 };
-use dosegrid::engine::Device;
 use dosegrid::physics::{chain, material, nuclide};
 use dosegrid::plan::Limits;
 
@@ -55,7 +54,7 @@ fn parts(source: Source, activity: TimeIntegratedActivity, method: Method) -> Re
 fn dose(parts: RequestBuilder) -> DoseResult {
     let request = parts.build().expect("a good request");
     let limits = Limits { host_bytes: 1 << 32, workspace_bytes: 1 << 30 };
-    let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+    let mut device = crate::support::cpu();
     dosegrid::compute(&request, &mut device, &limits, &Control::detached()).expect("a dose")
 }
 
@@ -242,7 +241,7 @@ fn kernel_and_transport_agree_on_chains() {
             let water = DensityMap::new(volume(&|_| 1.0)).expect("a density");
             let request = DoseRequest::new(activity(), Some(water), source.clone(), method).expect("a good request");
             let limits = Limits { host_bytes: 1 << 32, workspace_bytes: 1 << 30 };
-            let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+            let mut device = crate::support::cpu();
             dosegrid::compute(&request, &mut device, &limits, &Control::detached()).expect("a dose")
         };
         let water = material::find("water").expect("a known material").clone();

@@ -1,13 +1,15 @@
 //! The demonstration: its case, and the command from end to end.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use dosegrid::demo::{Case, Region, Spect, StylisedPhantom, uptake};
 use dosegrid::domain::Provenance;
 use dosegrid::formats::nifti;
 use dosegrid::physics::tissue::DensityCurve;
 use dosegrid::report::dose_picture::SIZE;
+
+use crate::support::command;
 
 /// How far the volume of labelled voxels may be off. A flat face falls into a layer of voxels that is labelled whole or
 /// not at all: the medial faces of the kidneys, 14 cm² at x = ±3 cm, leave 0.125 cm, 1.2 % of their volume. The round
@@ -113,8 +115,9 @@ fn ct_numbers_have_the_densities_of_the_phantom() {
     }
 }
 
+/// Runs the program in the folder of the tests.
 fn dosegrid(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_dosegrid")).args(arguments).output().expect("the program starts")
+    command::dosegrid(Path::new("."), arguments)
 }
 
 #[test]

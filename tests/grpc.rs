@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use dosegrid::api::pb::{self, compute_request::Message, dose_service_client::DoseServiceClient};
 use dosegrid::api::{ServerConfig, client::Client, server::serve_jobs};
-use dosegrid::domain::{Control, DeviceSelector, DoseError};
+use dosegrid::domain::{Control, DoseError};
 use dosegrid::engine::Device;
 use dosegrid::jobs::{LocalJobs, Running};
 use script::Script;
@@ -28,8 +28,24 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
 const MIB: u64 = 1 << 20;
-/// Within this, the work of a caller who has gone must have ended.
-const STOPPED_WITHIN: Duration = Duration::from_millis(200);
+/// After so long, what a test waits for is taken not to come: a safety net, and no measure of speed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for what must come.
+async fn in_time<T>(what: &str, comes: impl Future<Output = T>) -> T {
+    let late = |_| panic!("{what}: not within {PATIENCE:?}");
+    tokio::time::timeout(PATIENCE, comes).await.unwrap_or_else(late)
+}
+
+/// Waits until something holds.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let poll = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    in_time(what, poll).await;
+}
 
 /// A running server.
 struct Server {
@@ -47,8 +63,7 @@ fn small() -> ServerConfig {
 
 impl Server {
     async fn start(config: ServerConfig) -> Self {
-        let device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
-        Self::start_on(config, device).await
+        Self::start_on(config, crate::support::cpu()).await
     }
 
     async fn start_on(config: ServerConfig, device: Device) -> Self {

@@ -2,7 +2,8 @@
 
 use std::f64::consts::{PI, TAU};
 use std::fs;
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
 use std::sync::Arc;
 
 use dosegrid::domain::{KernelMedium, Source};
@@ -11,6 +12,7 @@ use dosegrid::physics::kernel::{KernelSpec, RadialKernel, VoxelKernel, integrate
 use dosegrid::physics::nuclide::{self, find};
 use ndarray::Array3;
 
+use crate::support::command::dosegrid;
 use crate::support::sources::kernel_spec;
 
 /// Nuclides of all kinds: betas of short and long range, photons, positrons, conversion electrons, alpha particles
@@ -178,7 +180,7 @@ fn repeated_kernels_come_from_the_cache() {
 }
 
 fn dosegrid_kernel(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_dosegrid")).arg("kernel").args(args).output().expect("the program starts")
+    dosegrid(Path::new("."), ["kernel"].iter().chain(args))
 }
 
 #[test]

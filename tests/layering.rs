@@ -1,4 +1,5 @@
-//! The tree is the data flow: a room of `src/` imports only from rooms below it. Code after `#[cfg(test)]` may look anywhere.
+//! The tree is the data flow: a room of `src/` imports only from rooms below it. Code after `#[cfg(test)]` may look
+//! anywhere.
 
 use std::collections::BTreeSet;
 use std::fs;

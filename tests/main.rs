@@ -1,5 +1,6 @@
 //! Tests of the whole crate from outside: one binary, one link.
 
+mod cancel;
 mod cli;
 mod convolution;
 mod data;
@@ -20,8 +21,10 @@ mod monte_carlo;
 mod nuclides;
 mod patient;
 mod photon_tables;
+mod project;
 mod request;
 mod shader_checks;
+mod style;
 mod support;
 mod transport_invariants;
 mod transport_patient;

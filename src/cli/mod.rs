@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::domain::DoseError;
+use crate::domain::{DoseError, Violation};
 
 /// Exit status of a failure that is not due to the input.
 const EXIT_FAILURE: u8 = 1;
@@ -65,20 +65,7 @@ enum Command {
 
 /// Parses and runs the command line. A failure is reported on stderr, with one line for each fault of the input.
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Demo(args) => demo::run(args),
-        Command::Serve(args) => serve::run(args),
-        Command::Compute(args) => compute::run(*args),
-        Command::Merge(args) => merge::run(*args),
-        Command::Kernel(args) => kernel::run(args),
-        Command::KernelLibrary(args) => kernel_library::run(args),
-        Command::Nuclides(args) => nuclides::run(args),
-        Command::Devices(args) => devices::run(args),
-        Command::Inspect(args) => inspect::run(args),
-        Command::Validate(args) => validate::run(args),
-        Command::Bench(args) => bench::run(args),
-    };
-    match result {
+    match dispatch(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(DoseError::Invalid(violations)) => {
             for violation in violations {
@@ -90,5 +77,31 @@ pub fn run() -> ExitCode {
             eprintln!("error: {error}");
             ExitCode::from(EXIT_FAILURE)
         }
+    }
+}
+
+/// Runs a command line, the name of the program first, and reports nothing; for fuzz targets.
+///
+/// # Errors
+/// What [`run`] reports; words that no subcommand takes are a fault of `command`.
+#[doc(hidden)]
+pub fn run_words(words: &[String]) -> Result<(), DoseError> {
+    let unknown = |error: clap::Error| vec![Violation { field: "command".into(), reason: error.to_string() }];
+    dispatch(Cli::try_parse_from(words).map_err(|error| DoseError::Invalid(unknown(error)))?.command)
+}
+
+fn dispatch(command: Command) -> Result<(), DoseError> {
+    match command {
+        Command::Demo(args) => demo::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Compute(args) => compute::run(*args),
+        Command::Merge(args) => merge::run(*args),
+        Command::Kernel(args) => kernel::run(args),
+        Command::KernelLibrary(args) => kernel_library::run(args),
+        Command::Nuclides(args) => nuclides::run(args),
+        Command::Devices(args) => devices::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Validate(args) => validate::run(args),
+        Command::Bench(args) => bench::run(args),
     }
 }

@@ -1,9 +1,7 @@
 //! Progress out of, and cancellation into, a running computation.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -73,14 +71,26 @@ impl Progress {
 pub struct Control {
     cancel: CancellationToken,
     progress: watch::Sender<Progress>,
-    checkpoints: Arc<AtomicU64>,
+    asked: Arc<AtomicU64>,
+    gone_after: u64,
 }
 
 impl Control {
     /// A control, and the receiver of its progress. The latest value wins: a computation never waits for a listener.
     pub fn new(cancel: CancellationToken) -> (Self, watch::Receiver<Progress>) {
         let (progress, receiver) = watch::channel(Progress::new(Stage::Queued, 0.0));
-        (Self { cancel, progress, checkpoints: Arc::default() }, receiver)
+        (Self { cancel, progress, asked: Arc::default(), gone_after: u64::MAX }, receiver)
+    }
+
+    /// A control whose caller goes away when it is asked for the `asks`-th time whether to go on. With
+    /// [`Control::times_asked`], a test sees how much is still done then.
+    pub fn gone_after(asks: u64) -> Self {
+        Self { gone_after: asks, ..Self::detached() }
+    }
+
+    /// How often a computation has asked whether to go on.
+    pub fn times_asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// A control that nobody listens to and nobody cancels.
@@ -110,17 +120,11 @@ impl Control {
     /// # Errors
     /// As [`Control::checkpoint`].
     pub fn report(&self, progress: Progress) -> Result<(), DoseError> {
-        self.checkpoints.fetch_add(1, Ordering::Relaxed);
-        if self.cancel.is_cancelled() {
+        if self.is_cancelled() {
             return Err(DoseError::Cancelled);
         }
         self.progress.send_replace(progress);
         Ok(())
-    }
-
-    /// How many checkpoints the computation has reached so far, over all clones of this control.
-    pub fn checkpoints(&self) -> u64 {
-        self.checkpoints.load(Ordering::Relaxed)
     }
 
     /// This control as a calculation sees it that knows no stages: what it reports is the progress of one stage.
@@ -130,6 +134,9 @@ impl Control {
 
     /// Whether the caller has gone; for inner loops on many threads.
     pub fn is_cancelled(&self) -> bool {
+        if self.asked.fetch_add(1, Ordering::Relaxed) + 1 == self.gone_after {
+            self.cancel.cancel();
+        }
         self.cancel.is_cancelled()
     }
 }
@@ -169,7 +176,7 @@ mod tests {
         control.checkpoint(Stage::Dose, 0.25).expect("nobody has cancelled");
         cancel.cancel();
         assert_eq!(other.checkpoint(Stage::Dose, 0.5), Err(DoseError::Cancelled));
-        assert_eq!((control.checkpoints(), progress.borrow().fraction), (2, 0.25));
+        assert_eq!((control.times_asked(), progress.borrow().fraction), (2, 0.25));
     }
 
     #[test]
@@ -181,6 +188,6 @@ mod tests {
         assert_eq!(*progress.borrow(), Progress::new(Stage::Queued, 0.0));
         cancel.cancel();
         again.checkpoint(Stage::Tables, 0.1).expect("only the first attempt was cancelled");
-        assert_eq!((progress.borrow().stage, again.checkpoints()), (Stage::Tables, 2));
+        assert_eq!((progress.borrow().stage, again.times_asked()), (Stage::Tables, 2));
     }
 }

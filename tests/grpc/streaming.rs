@@ -11,6 +11,7 @@ use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::integrate;
 use dosegrid::{api::ServerConfig, physics::nuclide};
 
+use crate::support::cpu;
 use crate::support::sources::kernel_spec;
 
 use super::{
@@ -46,8 +47,7 @@ pub(super) fn local() -> Method {
 /// The same computation without a server.
 pub(super) fn in_process(request: &DoseRequest) -> DoseResult {
     let limits = ServerConfig::default().plan_limits();
-    let mut device = dosegrid::engine::Device::open(dosegrid::domain::DeviceSelector::Cpu).expect("always there");
-    dosegrid::compute(request, &mut device, &limits, &Control::detached()).expect("a dose")
+    dosegrid::compute(request, &mut cpu(), &limits, &Control::detached()).expect("a dose")
 }
 
 /// Equal to the last bit, but for how long it took.

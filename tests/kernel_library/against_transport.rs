@@ -1,7 +1,6 @@
 //! The kernel method against Monte Carlo in uniform media, with the same emissions.
 
-use dosegrid::domain::{DeviceSelector, Emission, EmissionSpectrum, KernelMedium, Particle, Source};
-use dosegrid::engine::Device;
+use dosegrid::domain::{Emission, EmissionSpectrum, KernelMedium, Particle, Source};
 use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::{KernelSpec, density_g_cm3, integrate};
 use dosegrid::physics::nuclide;
@@ -9,6 +8,7 @@ use dosegrid::validate::phantom::{Phantom, line};
 use dosegrid::validate::statistics::Binned;
 
 use crate::support::transport::run;
+use crate::support::transport::spectrum;
 
 /// Allowed difference besides four standard deviations of the histories, which with 32 groups are as rare as 3.5 of a
 /// normal distribution.
@@ -43,7 +43,7 @@ fn compare(name: &str, spectrum: &EmissionSpectrum, medium: KernelMedium, spacin
     let (spec, phantom, half) = set_up(spectrum, medium, spacing_mm);
     let kernel = integrate(&spec, &Unwatched).expect("nobody cancels");
     // Devices are compared with each other in other tests.
-    let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+    let mut device = crate::support::cpu();
     let tally = run(&mut device, &phantom, 0..histories);
     let bin = |voxel: usize| {
         let index = phantom.index(voxel);
@@ -98,15 +98,11 @@ fn alpha_emitters_in_water() {
     }
 }
 
-fn nuclide(name: &str) -> EmissionSpectrum {
-    nuclide::emissions(nuclide::find(name).expect("a known nuclide")).clone()
-}
-
 #[test]
 fn nuclides_in_water() {
-    compare("Lu-177", &nuclide("Lu-177"), KernelMedium::Water, [4.0; 3], 400_000);
-    compare("Y-90", &nuclide("Y-90"), KernelMedium::Water, [2.21, 2.21, 3.0], 200_000);
-    compare("I-131", &nuclide("I-131"), KernelMedium::Water, [6.0, 5.0, 3.0], 400_000);
+    compare("Lu-177", &spectrum("Lu-177"), KernelMedium::Water, [4.0; 3], 400_000);
+    compare("Y-90", &spectrum("Y-90"), KernelMedium::Water, [2.21, 2.21, 3.0], 200_000);
+    compare("I-131", &spectrum("I-131"), KernelMedium::Water, [6.0, 5.0, 3.0], 400_000);
 }
 
 #[test]
@@ -122,8 +118,8 @@ fn positrons_and_hard_photons_in_water() {
 
 #[test]
 fn other_media() {
-    compare("Y-90", &nuclide("Y-90"), KernelMedium::SoftTissue, [4.0; 3], 100_000);
-    compare("Lu-177", &nuclide("Lu-177"), KernelMedium::CompactBone, [3.0; 3], 200_000);
-    compare("I-131", &nuclide("I-131"), KernelMedium::CorticalBone, [3.0; 3], 200_000);
-    compare("Lu-177", &nuclide("Lu-177"), KernelMedium::Lung, [10.0; 3], 200_000);
+    compare("Y-90", &spectrum("Y-90"), KernelMedium::SoftTissue, [4.0; 3], 100_000);
+    compare("Lu-177", &spectrum("Lu-177"), KernelMedium::CompactBone, [3.0; 3], 200_000);
+    compare("I-131", &spectrum("I-131"), KernelMedium::CorticalBone, [3.0; 3], 200_000);
+    compare("Lu-177", &spectrum("Lu-177"), KernelMedium::Lung, [10.0; 3], 200_000);
 }

@@ -1,6 +1,6 @@
 //! The kernel method against Monte Carlo in water, for every nuclide.
 
-use dosegrid::domain::{Control, DeviceSelector, Emission, EmissionSpectrum, KernelMedium, Nuclide, Particle, Source};
+use dosegrid::domain::{Control, Emission, EmissionSpectrum, KernelMedium, Nuclide, Particle, Source};
 use dosegrid::domain::{Tally, UNITS_PER_MEV};
 use dosegrid::engine::Device;
 use dosegrid::math::watch::Unwatched;
@@ -143,7 +143,7 @@ fn compare(nuclide: &'static Nuclide, case: &mut Case, device: &mut Device) -> (
 
 #[test]
 fn kernel_and_transport_agree_for_every_nuclide() {
-    let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+    let mut device = crate::support::cpu();
     let mut cases = SPACINGS_MM.map(Case::new);
     let (mut faults, mut compared, mut agreed) = (Vec::new(), 0, 0);
     let mut number = 0;

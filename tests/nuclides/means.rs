@@ -41,9 +41,9 @@ fn reason(nuclide: &str, quantity: &str) -> Option<String> {
     Some(lines.map(|(_, line)| line.trim()).collect::<Vec<_>>().join(" "))
 }
 
-fn read(name: &str) -> Option<Value> {
-    let path = reference(&format!("physics/decay/{name}"))?;
-    Some(serde_json::from_slice(&std::fs::read(path).expect("a readable file")).expect("JSON"))
+fn read(name: &str) -> Value {
+    let path = reference(&format!("physics/decay/{name}"));
+    serde_json::from_slice(&std::fs::read(path).expect("a readable file")).expect("JSON")
 }
 
 /// Electrons, photons including annihilation photons, and alpha particles [MeV per decay].
@@ -66,9 +66,10 @@ fn is_different(ours: f64, theirs: f64, total: f64) -> bool {
 }
 
 #[test]
+#[cfg_attr(no_reference, ignore = "the reference data was not found when this was built")]
 fn every_difference_from_other_evaluations_has_a_reason() {
     let rows = table(DIFFERENCES);
-    let (Some(icrp), Some(second)) = (read("icrp107_means.json"), read("nuclides.json")) else { return };
+    let (icrp, second) = (read("icrp107_means.json"), read("nuclides.json"));
     let mut unexplained = Vec::new();
     let mut compared = 0;
     for (name, means) in icrp["n"].as_object().expect("an object") {

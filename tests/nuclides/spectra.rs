@@ -194,8 +194,9 @@ struct ComputedBranch {
 /// An independent calculation (analytic Fermi function). Its screening is too strong for slow positrons, so only
 /// electrons are compared.
 #[test]
+#[cfg_attr(no_reference, ignore = "the reference data was not found when this was built")]
 fn another_calculation_has_the_same_means() {
-    let Some(path) = reference("physics/decay/beta_branches.csv") else { return };
+    let path = reference("physics/decay/beta_branches.csv");
     let rows: Vec<ComputedBranch> = csv_records(&std::fs::read_to_string(path).expect("a readable file"));
     let mut compared = 0;
     for row in rows.iter().filter(|row| row.kind == "beta-") {

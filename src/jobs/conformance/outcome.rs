@@ -76,7 +76,7 @@ pub(super) fn progress_is_the_latest_value(open: fn(usize) -> Subject) {
     for step in 0..100 {
         lease.control.checkpoint(Stage::Dose, f64::from(step) / 100.0).expect("nobody cancels");
     }
-    assert_eq!(lease.control.checkpoints(), 100);
+    assert_eq!(lease.control.times_asked(), 100);
     assert_eq!(*watch.progress.borrow_and_update(), Progress::new(Stage::Dose, 0.99));
     let now = subject.callers.get(&job.id).expect("it is there");
     assert_eq!(now.life.revision(), revision, "progress is not a change of the job");

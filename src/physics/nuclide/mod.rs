@@ -14,4 +14,4 @@ mod registry;
 
 pub use beta_range::{BetaRange, beta_ranges};
 pub use names::find;
-pub use registry::{all, data_sha256, emissions, named};
+pub use registry::{all, data_sha256, emissions, named, read_file};

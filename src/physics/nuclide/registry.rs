@@ -37,6 +37,15 @@ fn read(name: &str, text: &str) -> Result<NuclideData, Vec<Violation>> {
     Ok(NuclideData { nuclide, emissions, sha256 })
 }
 
+/// Reads the text of a nuclide's file; for fuzz targets.
+///
+/// # Errors
+/// Every fault of the file.
+#[doc(hidden)]
+pub fn read_file(name: &str, text: &str) -> Result<Nuclide, Vec<Violation>> {
+    read(name, text).map(|entry| entry.nuclide)
+}
+
 fn entry(index: usize) -> &'static NuclideData {
     let (name, text) = FILES[index];
     ENTRIES[index].get_or_init(|| read(name, text).expect("embedded nuclide files are read by a test"))
