@@ -1,7 +1,8 @@
 //! Tallies of Monte Carlo runs, to merge with others.
 //!
 //! ```text
-//! "dosegrid tally 1\n" · u32 length · JSON: scene, runs, grid · per group: u64 histories, u128 emitted, deposited, escaped
+//! "dosegrid tally 1\n" · u32 length · JSON: scene, runs, grid
+//! per group: u64 histories, u128 emitted, deposited, escaped
 //! zlib of: f32 decays · f32 density · per group and voxel: energy in units of 2⁻²⁶ MeV, LEB128
 //! SHA-256 of all before
 //! ```
