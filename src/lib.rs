@@ -8,7 +8,8 @@
 //! ```
 //!
 //! * [`domain`]: the nouns, which cannot hold bad values. Plain data, no I/O.
-//! * [`formats`]: files (NIfTI, tallies, small tables) to and from the domain.
+//! * [`formats`]: files (NIfTI, NRRD, MetaImage, tallies, small tables) to and from the domain.
+//! * [`resample`]: maps from one grid to another.
 //! * [`physics`]: nuclides, materials, cross sections, point kernels and voxel S values, in `f64`.
 //! * [`plan`]: from a request to padded shapes, blocks, cuts, histories and bytes. Pure; knows no device.
 //! * [`method`]: one driver per method of dose calculation.
@@ -46,4 +47,5 @@ pub mod method;
 pub mod physics;
 pub mod plan;
 pub mod prepare;
+pub mod resample;
 pub mod validate;

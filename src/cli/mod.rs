@@ -12,6 +12,7 @@ mod merge;
 mod nuclides;
 mod outputs;
 mod progress;
+mod resample;
 mod serve;
 mod stdout;
 mod summary;
@@ -56,6 +57,8 @@ enum Command {
     Devices(devices::Args),
     /// Show what a volume file holds
     Inspect(inspect::Args),
+    /// Put a map on another grid: that of another file, or one of another spacing
+    Resample(resample::Args),
     /// Check the physics on a device, against theory and EGSnrc, and write a report
     Validate(validate::Args),
     /// Measure the speed of a device
@@ -74,6 +77,7 @@ pub fn run() -> ExitCode {
         Command::Nuclides(args) => nuclides::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Resample(args) => resample::run(&args),
         Command::Validate(args) => validate::run(args),
         Command::Bench(args) => bench::run(args),
     };
