@@ -64,7 +64,7 @@ impl Resampler {
         let (source, target) = (self.source.shape(), self.target.shape());
         match &self.alignment {
             Alignment::Oblique(matrix) => {
-                let points = displacements(matrix);
+                let points = displacements(matrix, self.target.voxels());
                 let inside = |index: usize| {
                     let centre = apply(matrix, position(index, target));
                     let count = points.iter().filter(|&&point| voxel_at(add(centre, point), source).is_some()).count();
@@ -89,7 +89,7 @@ impl Resampler {
     /// Sums over sampled points, and the part of them that lies in the source.
     fn sampled_means(&self, values: &[f32], matrix: &Affine) -> (Vec<f64>, Vec<f64>) {
         let (source, target) = (self.source.shape(), self.target.shape());
-        let points = displacements(matrix);
+        let points = displacements(matrix, self.target.voxels());
         let mean = |index: usize| {
             let centre = apply(matrix, position(index, target));
             let (mut sum, mut inside) = (0.0, 0u32);

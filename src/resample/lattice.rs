@@ -3,25 +3,28 @@
 use crate::domain::grid::{Affine, apply};
 
 /// Fewest points a voxel.
-const MIN_POINTS: usize = 64;
+const MIN_POINTS: usize = 216;
 /// Most points a voxel.
 const MAX_POINTS: usize = 4096;
 /// Points along an edge for each voxel of the other grid.
 const POINTS_PER_VOXEL: f64 = 2.0;
+/// Points of a grid that cost little time: small grids get more points a voxel.
+const CHEAP_POINTS: usize = 1 << 30;
 /// Fewest points along an edge.
-const MIN_POINTS_PER_EDGE: f64 = 4.0;
+const MIN_POINTS_PER_EDGE: f64 = 6.0;
 /// Root of x⁴ = x + 1: its inverse powers spread points in three dimensions best. Source: Roberts 2018.
 const R3: f64 = 1.220_744_084_605_759_5;
 
 /// Displacements of points from the centre of a voxel, in indices of the other grid.
 ///
 /// * `matrix` – from indices of the grid whose voxels are sampled to those of the other
-pub(super) fn displacements(matrix: &Affine) -> Vec<[f64; 3]> {
+/// * `voxels` – of the grid whose voxels are sampled
+pub(super) fn displacements(matrix: &Affine, voxels: usize) -> Vec<[f64; 3]> {
     // How many voxels of the other grid each edge crosses.
     let edge = |column: usize| (0..3).map(|row| matrix[row][column].powi(2)).sum::<f64>().sqrt();
     let wanted: f64 = (0..3).map(|column| (POINTS_PER_VOXEL * edge(column)).max(MIN_POINTS_PER_EDGE)).product();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to few points")]
-    let count = wanted.clamp(MIN_POINTS as f64, MAX_POINTS as f64) as usize;
+    let count = (wanted.min(MAX_POINTS as f64) as usize).max(CHEAP_POINTS / voxels).clamp(MIN_POINTS, MAX_POINTS);
     let steps = [1, 2, 3].map(|power| R3.powi(-power));
     let linear = matrix.map(|[x, y, z, _]| [x, y, z, 0.0]);
     let point = |at: usize| steps.map(|step| (0.5 + step * (at as f64 + 1.0)).fract() - 0.5);

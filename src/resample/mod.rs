@@ -3,9 +3,9 @@
 //!
 //! Affines are respected whatever they are. Grids whose axes run along one another, in any order and direction, are
 //! resampled exactly: the overlap of two voxels is a product of three lengths. For oblique grids the overlap is sampled
-//! at 64 to 4096 points a voxel, spread by a Kronecker sequence in three dimensions (Roberts 2018, "R3"): a share of a
-//! voxel is right within 0.01 with 512 points, and means and totals over a region far better. Nothing depends on the
-//! number of threads.
+//! at 216 to 4096 points a voxel, the more the smaller the grid, spread by a Kronecker sequence in three dimensions
+//! (Roberts 2018, "R3"): the share that one voxel has of another is right within 0.04 at 216 points and 0.005 at 4096,
+//! against exact polyhedra; means and totals over a region within some 1e-4. Nothing depends on the number of threads.
 
 mod alignment;
 mod average;

@@ -58,7 +58,7 @@ impl Resampler {
         let mut part_of = vec![0f64; own.voxels()];
         organ.shares().for_each(|(voxel, share)| part_of[own.index(voxel, source)] = share);
         let reach = own.moved(&inverse(matrix).expect("can be inverted"), target);
-        let points = displacements(matrix);
+        let points = displacements(matrix, self.target.voxels());
         let base: [f64; 3] = own.from.map(|from| from as f64);
         let share = |at: usize| {
             let voxel = reach.voxel(at, target);

@@ -61,7 +61,7 @@ impl Resampler {
     fn scattered(&self, values: &[f32], to_source: &Affine) -> Vec<f64> {
         let (source, target) = (self.source.shape(), self.target.shape());
         let to_target = inverse(to_source).expect("the product of two affines that can be inverted");
-        let points = displacements(&to_target);
+        let points = displacements(&to_target, self.source.voxels());
         // The number of tallies follows from the grids alone, so that sums do not depend on the threads there are.
         let tallies = (TALLY_VALUES / self.target.voxels()).clamp(1, MAX_TALLIES);
         let share = values.len().div_ceil(tallies);
