@@ -113,7 +113,12 @@ fn interpolation_is_that_of_simpleitk() {
         let motion = if case.moved { motion_of_the_script() } else { RigidTransform::IDENTITY };
         let found = Resampler::new(&source, &target, &motion).interpolate(&map(&source)).expect("its grid");
         for (at, (found, expected)) in found.volume.as_slice().iter().zip(&case.values).enumerate() {
-            assert!((f64::from(*found) - expected).abs() < 2e-5, "{} {}: {at} {found} {expected}", case.name, case.moved);
+            assert!(
+                (f64::from(*found) - expected).abs() < 2e-5,
+                "{} {}: {at} {found} {expected}",
+                case.name,
+                case.moved
+            );
         }
         inside += case.values.iter().filter(|v| **v != 0.0).count();
     }
@@ -177,7 +182,8 @@ fn labels_are_those_with_the_largest_share() {
         let allowed = if resampler.is_exact() { 1e-6 } else { SAMPLED_SHARE };
         let mut shares = vec![0.0; target.voxels()];
         moved.organs()[4].shares().for_each(|(voxel, share)| shares[voxel] = share);
-        let errors = shares.iter().zip(&case.share_of_label_5).map(|(found, expected): (&f64, &f64)| (found - expected).abs());
+        let errors =
+            shares.iter().zip(&case.share_of_label_5).map(|(found, expected): (&f64, &f64)| (found - expected).abs());
         let worst = errors.fold(0.0, f64::max);
         println!("{}: largest error of a share {worst:.1e}", case.name);
         assert!(worst < allowed, "{}: {worst}", case.name);
@@ -229,9 +235,8 @@ fn the_order_of_the_axes_of_a_target_does_not_matter() {
     // Axes along one another: exact, whatever their order.
     let source = figures.overlaps[0].source.grid();
     let target = figures.overlaps[0].target.grid();
-    let (volume, onto) = (map(&source), |target: &Arc<VoxelGrid>| {
-        Resampler::new(&source, target, &RigidTransform::IDENTITY)
-    });
+    let (volume, onto) =
+        (map(&source), |target: &Arc<VoxelGrid>| Resampler::new(&source, target, &RigidTransform::IDENTITY));
     let expected = onto(&target).average(&volume, 0.5).expect("its grid").volume;
     for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
         for flips in 0..8u8 {
@@ -378,7 +383,8 @@ fn overlapping_organs_keep_their_volumes() {
     assert_eq!(overlapping, organs.organs()[1].voxels().len());
     let moved = Resampler::new(&ct, &spect, &RigidTransform::IDENTITY).organs(&organs).expect("its grid");
     for (before, after) in organs.organs().iter().zip(moved.organs()) {
-        let volumes = [(before, &ct), (after, &spect)].map(|(organ, grid)| organ.size_voxels() * grid.voxel_volume_cm3());
+        let volumes =
+            [(before, &ct), (after, &spect)].map(|(organ, grid)| organ.size_voxels() * grid.voxel_volume_cm3());
         println!("organ {}: {:.4} cm³ before, {:.4} after", before.label, volumes[0], volumes[1]);
         assert!((volumes[1] / volumes[0] - 1.0).abs() < 5e-3, "{volumes:?}");
     }

@@ -47,10 +47,10 @@ fn pair(fields: &[&str]) -> Result<(u16, String), Invalid> {
     }
 }
 
-/// What stands between the fields: the one of `,`, `;` and a tab that stands in every line.
-fn delimiter<'a>(lines: impl Iterator<Item = &'a str> + Clone) -> u8 {
-    let everywhere = |delimiter: &u8| lines.clone().all(|line| line.contains(char::from(*delimiter)));
-    [b',', b';', b'\t'].into_iter().find(everywhere).unwrap_or(b',')
+/// What stands between the fields: the first `,`, `;` or tab of the first line.
+fn delimiter<'a>(mut lines: impl Iterator<Item = &'a str>) -> u8 {
+    let first = lines.next().unwrap_or_default();
+    first.bytes().find(|byte| matches!(byte, b',' | b';' | b'\t')).unwrap_or(b',')
 }
 
 /// `IDX R G B A VIS MESH "NAME"`.
