@@ -3,6 +3,7 @@
 mod daughters;
 mod monte_carlo;
 mod nuclides;
+mod resample;
 
 use std::fs;
 use std::path::Path;

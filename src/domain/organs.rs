@@ -153,8 +153,8 @@ impl Organs {
     }
 
     /// One label a voxel, for what can take no more than that: the organ with the largest share of it, if that is more
-    /// than no organ has. Where organs overlap, the smaller one is meant: a tumour takes its share of a voxel before the
-    /// liver around it does.
+    /// than no organ has. Where organs overlap, the smaller one is meant: a tumour takes its share of a voxel before
+    /// the liver around it does.
     pub fn label_map(&self) -> LabelMap {
         let mut by_size: Vec<&Organ> = self.organs.iter().collect();
         by_size.sort_by(|a, b| a.size_voxels().total_cmp(&b.size_voxels()).then(a.label.cmp(&b.label)));

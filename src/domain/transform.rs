@@ -6,8 +6,8 @@ use super::grid::{Affine, apply};
 /// How far a rotation may lie from one: files round its numbers.
 const RIGID_TOLERANCE: f64 = 1e-3;
 
-/// A rotation and a shift in patient coordinates (right, anterior, superior), in mm. It maps a point of the grid that is
-/// resampled onto to the same point of the patient in the scan that is resampled, as ITK's transforms do.
+/// A rotation and a shift in patient coordinates (right, anterior, superior), in mm. It maps a point of the grid that
+/// is resampled onto to the same point of the patient in the scan that is resampled, as ITK's transforms do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RigidTransform(Affine);
 

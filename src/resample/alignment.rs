@@ -71,23 +71,23 @@ fn aligned(matrix: &Affine, target: [usize; 3]) -> Option<[Axis; 3]> {
     if (0..3).any(|source| !axes.iter().any(|axis| axis.source == source)) {
         return None;
     }
-    for row in 0..3 {
+    for (row, along) in matrix.iter().enumerate() {
         // What the other axes of the target do on this axis of the source, from one end of the grid to the other. The
         // offset takes half of it.
         let own = axes.iter().position(|axis| axis.source == row).expect("each axis of the source has one");
-        let others = (0..3).filter(|&column| column != own);
-        let drift = |column: usize| matrix[row][column] * (target[column] - 1) as f64;
-        let (sum, reach) = others.fold((0.0, 0.0), |(sum, reach), column| {
-            let drift = drift(column);
-            (sum + drift / 2.0, reach + drift.abs() / 2.0)
-        });
-        // Voxels that are turned overlap others even where their centres do not move.
-        let turn: f64 = (0..3).filter(|&column| column != own).map(|column| matrix[row][column].abs()).sum();
+        let (mut drift, mut reach, mut turn) = (0.0, 0.0, 0.0);
+        for column in (0..3).filter(|&column| column != own) {
+            let half = along[column] * (target[column] - 1) as f64 / 2.0;
+            drift += half;
+            reach += half.abs();
+            // Voxels that are turned overlap others even where their centres do not move.
+            turn += along[column].abs();
+        }
         if reach > ALIGNED_TOLERANCE || turn > ALIGNED_TOLERANCE {
             return None;
         }
-        axes[own].scale = matrix[row][own];
-        axes[own].offset = matrix[row][3] + sum;
+        axes[own].scale = along[own];
+        axes[own].offset = along[3] + drift;
     }
     Some(axes)
 }

@@ -19,8 +19,8 @@ pub struct Interpolated {
 }
 
 impl Resampler {
-    /// The value at the centre of each voxel of the target. Between the centre of the outermost voxels and their edge the
-    /// value is theirs; outside the source it is 0.
+    /// The value at the centre of each voxel of the target. Between the centre of the outermost voxels and their edge
+    /// the value is theirs; outside the source it is 0.
     ///
     /// # Errors
     /// If the volume is not on the source's grid.

@@ -13,6 +13,7 @@ mod dose_grid;
 mod interpolate;
 mod lattice;
 mod organs;
+mod placing;
 mod redistribute;
 mod reorder;
 mod separable;
@@ -25,6 +26,7 @@ use crate::domain::{RigidTransform, VoxelGrid};
 pub use average::Averaged;
 pub use dose_grid::{DoseGrid, dose_grid, with_spacing};
 pub use interpolate::Interpolated;
+pub use placing::{MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Space, check_share_outside};
 pub use redistribute::{Redistributed, share_outside};
 pub use reorder::reorder;
 

@@ -75,8 +75,8 @@ impl Resampler {
 struct Scatter {
     source: [usize; 3],
     target: [usize; 3],
-    /// For each axis of the target: which axis of the source runs along it, and for each of its voxels the first voxel of
-    /// the target that it overlaps, with the part of that voxel.
+    /// For each axis of the target: which axis of the source runs along it, and for each of its voxels the first voxel
+    /// of the target that it overlaps, with the part of that voxel.
     axes: [(usize, Vec<Overlaps>); 3],
 }
 

@@ -118,7 +118,8 @@ fn segmentations_of_slicer_have_names_and_layers() {
 fn names_are_read_from_tables_of_many_kinds() {
     let folder = folder();
     let snap = "################\n# ITK-SnAP Label Description File\n################\n\
-                    0     0    0    0        0  0  0    \"Clear Label\"\n    7   255    0    0        1  1  1    \"Tumour, left\"\n";
+                    0     0    0    0        0  0  0    \"Clear Label\"\n\
+                    7   255    0    0        1  1  1    \"Tumour, left\"\n";
     for (what, bytes, expected) in [
         ("semicolons", b"label;name\n7;Tumour, left\n".to_vec(), "Tumour, left"),
         ("tabs", b"7\tTumour, left\n".to_vec(), "Tumour, left"),

@@ -2,7 +2,7 @@
 
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::stdout;
@@ -93,8 +93,11 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     }
     let mut report = Report::new(args.kind.name());
     let input = read_input(args, &mut report, &mut checks);
-    let target =
-        input.as_ref().and_then(|(input, origin)| target(args, input.grid(), origin, &mut report, &mut checks));
+    let like = args.like.as_ref().map(|path| read_like(path, &mut report, &mut checks));
+    let target = input.as_ref().and_then(|(input, origin)| match like {
+        Some(like) => like.inspect(|(_, of_like)| warn_of_place(origin, of_like, &mut report)),
+        None => with_edge(args, input.grid(), origin, &mut checks),
+    });
     let transform = read_transform(args, input.as_ref().map(|(input, _)| input), target.as_ref(), &mut checks);
     checks.finish()?;
     let both = input.zip(target).zip(transform);
@@ -121,29 +124,28 @@ fn read_input(args: &Args, report: &mut Report, checks: &mut Checks) -> Option<(
     Some((Input::Volume(volume), file.header.origin))
 }
 
-/// The grid that is wanted, and how its file says where it lies.
-fn target(
-    args: &Args,
-    input: &VoxelGrid,
-    origin: &Origin,
-    report: &mut Report,
-    checks: &mut Checks,
-) -> Option<(Arc<VoxelGrid>, Origin)> {
-    if let Some(path) = &args.like {
-        let like = checks.at("like", read_frames::<f32>(path))?;
-        report.warnings.extend(like.warnings.into_iter().map(|warning| format!("like: {warning}")));
-        if like.header.origin.is_placed() != origin.is_placed() {
-            report.warnings.push(
-                "one of the two files does not say where it lies (form codes 0); its first voxel is taken to be at the \
-                 origin of the other's coordinates"
-                    .into(),
-            );
-        }
-        return Some((like.header.grid, like.header.origin));
-    }
-    let spacing = args.spacing.expect("the parser asks for --like or --spacing");
-    let grid = checks.at("spacing", with_spacing(input, [spacing; 3]))?;
+/// The grid of a file, and how the file says where it lies.
+fn read_like(path: &Path, report: &mut Report, checks: &mut Checks) -> Option<(Arc<VoxelGrid>, Origin)> {
+    let like = checks.at("like", read_frames::<f32>(path))?;
+    report.warnings.extend(like.warnings.into_iter().map(|warning| format!("like: {warning}")));
+    Some((like.header.grid, like.header.origin))
+}
+
+/// A grid of cubes over the input.
+fn with_edge(args: &Args, input: &VoxelGrid, origin: &Origin, checks: &mut Checks) -> Option<(Arc<VoxelGrid>, Origin)> {
+    let edge_mm = args.spacing.expect("the parser asks for --like or --spacing");
+    let grid = checks.at("spacing", with_spacing(input, [edge_mm; 3]))?;
     Some((Arc::new(grid), origin.on_another_grid()))
+}
+
+fn warn_of_place(input: &Origin, like: &Origin, report: &mut Report) {
+    if input.is_placed() != like.is_placed() {
+        report.warnings.push(
+            "one of the two files does not say where it lies (form codes 0); its first voxel is taken to be at the \
+             origin of the other's coordinates"
+                .into(),
+        );
+    }
 }
 
 fn read_transform(
@@ -199,7 +201,7 @@ fn resampled(
             let outside = match kind {
                 Kind::Density => AIR_G_CM3,
                 Kind::Ct => AIR_HU,
-                _ => 0.0,
+                Kind::Concentration | Kind::Activity | Kind::Labels | Kind::Dose => 0.0,
             };
             let averaged = resampler.average(volume, outside)?;
             report.outside_voxels = averaged.uncovered_voxels;
@@ -234,7 +236,8 @@ fn write_labels(
     let overlapping = before.overlapping_voxels();
     if overlapping > 0 {
         report.warnings.push(format!(
-            "organs overlap in {overlapping} voxels of the input; the output has one label a voxel, that of the smaller organ"
+            "organs overlap in {overlapping} voxels of the input; the output has one label a voxel, that of the smaller \
+             organ"
         ));
     }
     let map = after.label_map();

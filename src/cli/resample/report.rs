@@ -84,7 +84,8 @@ impl Report {
         for LabelSize { label, name, volume_before_cm3, volume_after_cm3, voxels } in self.labels.iter().flatten() {
             let name = name.as_deref().unwrap_or("");
             line(format_args!(
-                "  label {label:<5} {volume_before_cm3:.3} cm³ before, {volume_after_cm3:.3} after, {voxels} voxels {name}"
+                "  label {label:<5} {volume_before_cm3:.3} cm³ before, {volume_after_cm3:.3} after, {voxels} voxels \
+                 {name}"
             ));
         }
         self.warnings.iter().for_each(|warning| line(format_args!("  warning    {warning}")));

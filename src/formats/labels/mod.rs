@@ -25,12 +25,11 @@ pub struct LabelFiles {
 
 /// Reads the organs of one or more files or folders.
 ///
-/// The labels of maps are kept if no two files have the same one. Otherwise each file is one organ, is numbered from 1 in
-/// the order that they are given (in a folder by name), and has the name of its file.
+/// The labels of maps are kept if no two files have the same one. Otherwise each file is one organ, is numbered from 1
+/// in the order that they are given (in a folder by name), and has the name of its file.
 ///
-/// # Errors
-/// If a file cannot be read, holds no labels, or lies on another grid than the first; every such fault, with the name of
-/// the file.
+/// # Errors If a file cannot be read, holds no labels, or lies on another grid than the first; every such fault, with
+/// the name of the file.
 pub fn read(paths: &[PathBuf]) -> Result<LabelFiles, Invalid> {
     let files = all_files(paths)?;
     let (mut faults, mut warnings, mut found) = (Vec::new(), Vec::new(), Vec::new());

@@ -104,7 +104,8 @@ fn sibling(path: &Path, own: &str, other: &str) -> Sibling {
     found.map_or_else(|| Sibling::Missing(format!("{stem}.{other}")), Sibling::Found)
 }
 
-/// Axes past the number of dimensions have one voxel, whatever `dim` holds there. The fourth may be a series of volumes.
+/// Axes past the number of dimensions have one voxel, whatever `dim` holds there. The fourth may be a series of
+/// volumes.
 fn shape(raw: &RawHeader) -> Result<([u64; 3], usize), Invalid> {
     let used = usize::try_from(raw.dim[0]).expect("1 to 7");
     let mut shape = [1u64; 7];

@@ -135,7 +135,8 @@ pub(super) fn qform_of(grid: &VoxelGrid) -> Qform {
     let mut r = [0, 1, 2].map(|row| [0, 1, 2].map(|column| affine[row][column] / spacing[column]));
     let handedness = if determinant(&r) < 0.0 { -1.0 } else { 1.0 };
     r.iter_mut().for_each(|row| row[2] *= handedness);
-    // Of the four ways to take a quaternion from a matrix, the one with the largest divisor loses no digits (Shepperd 1978).
+    // Of the four ways to take a quaternion from a matrix, the one with the largest divisor loses no digits (Shepperd
+    // 1978).
     let trace = r[0][0] + r[1][1] + r[2][2];
     let squares = [1.0 + trace, 1.0 + 2.0 * r[0][0] - trace, 1.0 + 2.0 * r[1][1] - trace, 1.0 + 2.0 * r[2][2] - trace];
     let largest = (0..4).max_by(|&i, &j| squares[i].total_cmp(&squares[j])).expect("four candidates");

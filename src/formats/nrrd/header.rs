@@ -37,10 +37,8 @@ pub(in crate::formats) fn find(_head: &[u8], _stream: &mut Stream, path: &Path) 
         scaling: None,
     };
     let values = values(&fields, path, packing, layout.bytes())?;
-    let origin = match placement {
-        Placement::VoxelSizes => Origin { qform_code: 0, sform_code: 0, ..Origin::default() },
-        _ => Origin::default(),
-    };
+    let unplaced = Origin { qform_code: 0, sform_code: 0, ..Origin::default() };
+    let origin = if placement == Placement::VoxelSizes { unplaced } else { Origin::default() };
     let header = FileHeader { format: "NRRD", grid, element, byte_order, scaling: None, placement, origin };
     Ok(Found { header, layout, warnings, segments: segments(&fields), values })
 }

@@ -80,9 +80,11 @@ fn header<T: Stored>(
 }
 
 fn type_name(element: Element) -> &'static str {
-    match element {
-        Element::Float32 => "float",
-        Element::Float64 => "double",
-        integer => integer.name(),
+    if element == Element::Float32 {
+        "float"
+    } else if element == Element::Float64 {
+        "double"
+    } else {
+        element.name()
     }
 }

@@ -85,7 +85,8 @@ pub enum Placement {
     Sform,
     /// The qform of NIfTI, a rotation and an offset.
     Qform,
-    /// The voxel sizes alone: axes along the patient's, the first voxel at the origin. Where the volume lies is unknown.
+    /// The voxel sizes alone: axes along the patient's, the first voxel at the origin. Where the volume lies is
+    /// unknown.
     VoxelSizes,
     /// The space directions of NRRD.
     SpaceDirections,
