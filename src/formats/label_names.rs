@@ -1,8 +1,10 @@
 //! Names of labels: CSV of `label,name`, label descriptions of ITK-SNAP, colour tables of 3D Slicer and FreeSurfer.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::Path;
 
+use super::atomic::write_file;
 use super::rows::{Row, parse_rows, read_text};
 use crate::domain::Invalid;
 
@@ -13,7 +15,7 @@ use crate::domain::Invalid;
 /// colour. `#` begins a comment. Text is UTF-8, or else Latin-1. Label 0, the background, needs no name.
 ///
 /// # Errors
-/// If the file cannot be read, or every line that is at fault, by number; a label that is named twice is a fault.
+/// If the file cannot be read or names a label twice. Otherwise every bad line, by its number.
 pub fn read(path: &Path) -> Result<BTreeMap<u16, String>, Invalid> {
     let text = read_text(path)?;
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -85,4 +87,15 @@ fn named(label: f64, name: &str) -> Option<(u16, String)> {
 fn numbered(text: &str, parse: impl Fn(&str) -> Option<(u16, String)>) -> Vec<Row<(u16, String)>> {
     let lines = text.lines().zip(1..);
     lines.filter_map(|(text, line)| Some(Row { line, value: parse(text.trim())? })).collect()
+}
+
+/// Writes names of labels, with a header.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write<'a>(path: &Path, names: impl IntoIterator<Item = (u16, &'a str)>) -> io::Result<()> {
+    write_file(path, |file| {
+        writeln!(file, "label,name")?;
+        names.into_iter().try_for_each(|(label, name)| writeln!(file, "{label},{name}"))
+    })
 }

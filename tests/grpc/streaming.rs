@@ -7,9 +7,11 @@ use dosegrid::domain::{
     ActivityUnit, Control, DensityCorrection, DensityMap, DoseError, DoseRequest, DoseResult, KernelOptions,
     LocalOptions, Method, Stage, TimeIntegratedActivity, Volume, VoxelGrid,
 };
+use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::integrate;
-use dosegrid::{api::ServerConfig, physics::nuclide, plan::plan};
+use dosegrid::{api::ServerConfig, physics::nuclide};
 
+use crate::support::cpu;
 use crate::support::sources::kernel_spec;
 
 use super::{
@@ -45,9 +47,7 @@ pub(super) fn local() -> Method {
 /// The same computation without a server.
 pub(super) fn in_process(request: &DoseRequest) -> DoseResult {
     let limits = ServerConfig::default().plan_limits();
-    let plan = plan(request, &limits).expect("fits");
-    let mut device = dosegrid::engine::Device::open(dosegrid::domain::DeviceSelector::Cpu).expect("always there");
-    dosegrid::method::run(&mut device, &plan, request, &Control::detached()).expect("a dose")
+    dosegrid::compute(request, &mut cpu(), &limits, &Control::detached()).expect("a dose")
 }
 
 /// Equal to the last bit, but for how long it took.
@@ -85,7 +85,7 @@ async fn kernel_dose_is_that_of_the_same_process_to_the_last_bit() {
     let server = Server::start(ServerConfig::default()).await;
     let client = server.client().await;
     let water = KernelOptions {
-        density_correction: DensityCorrection::Water,
+        density_correction: DensityCorrection::None,
         truncation_radius_mm: Some(12.0),
         ..KernelOptions::default()
     };
@@ -109,7 +109,7 @@ async fn kernels_are_those_of_the_same_process() {
     };
     let answer = server.raw().await.compute_kernel(request).await.expect("a kernel").into_inner();
     let spec = kernel_spec("Y-90", [2.0, 3.0, 4.5].map(|mm| mm / 10.0), [3; 3]);
-    let expected = integrate(&spec, &Control::detached()).expect("not cancelled").s_values_gy();
+    let expected = integrate(&spec, &Unwatched).expect("not cancelled").s_values_gy();
     for (index, s) in answer.s_gy_per_decay.iter().enumerate() {
         assert_eq!(*s, expected[[index % 4, index / 4 % 4, index / 16]], "value {index}");
     }

@@ -1,14 +1,15 @@
-//! Kernels of one energy, and of three spectra, against those of EGSnrc.
+//! Kernels of single energies and of three spectra against those of EGSnrc.
 
 use std::path::Path;
 
-use dosegrid::domain::{Control, EmissionSpectrum, KernelMedium, Particle};
+use dosegrid::domain::{EmissionSpectrum, KernelMedium, Particle};
+use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::{KernelSpec, RadialKernel, integrate, radial_kernel};
 use dosegrid::validate::phantom::line;
 
 use crate::support::sources::egsnrc_source;
 
-/// Accuracy of the design: the voxel itself, its first neighbours, all others above [`FAINT`] of the voxel itself.
+/// Required accuracy: the source voxel, its first neighbours, and all others above [`FAINT`] of the source voxel.
 const SELF: f64 = 0.005;
 const FIRST: f64 = 0.01;
 const OTHER: f64 = 0.02;
@@ -47,7 +48,8 @@ fn radius_of(table: &[[f64; 3]], mev: f64) -> f64 {
     r0 + (r1 - r0) * (mev - e0) / (e1 - e0)
 }
 
-/// Tolerances: 1 % of the radii that hold half and nine tenths, which a range 2 % off exceeds, and 0.8 % of the energy at any radius below 0.85 CSDA ranges.
+/// Tolerances: 1 % for the radii that hold half and nine tenths of the energy, which an error of 2 % in the range
+/// exceeds, and 0.8 % of the energy within any radius below 0.85 CSDA ranges.
 #[test]
 fn electrons() {
     for (mev, csda_cm) in [(0.1, 0.01431), (0.5, 0.1766), (2.0, 0.97848)] {
@@ -67,7 +69,8 @@ fn electrons() {
     }
 }
 
-/// Up to 26 cm: the table's sphere ends at 40 cm, from beyond which nothing comes back. Tolerance: 1.5 % in shells a quarter of the radius wide, beside 3σ of the table: cross sections themselves are known to 1 to 2 %.
+/// Up to 26 cm: the sphere of the table ends at 40 cm, and nothing scatters back from beyond. Tolerance: 1.5 % in
+/// shells a quarter of the radius wide, plus 3σ of the table, since cross sections are known to 1 to 2 %.
 #[test]
 fn photons() {
     for mev in [0.113, 0.364, 1.0] {
@@ -92,7 +95,8 @@ fn photons() {
     }
 }
 
-/// The tables that doses were computed from before this library was: energy within every shell edge, in parts of all.
+/// The tables from which doses were computed before this library existed: energy within every shell edge, relative to
+/// the total.
 #[test]
 fn spectra() {
     for (name, tolerance) in [("Lu-177", 4e-3), ("Y-90", 4e-3), ("I-131", 4e-3)] {
@@ -129,8 +133,7 @@ fn voxel_s_values() {
         let path = format!("{}/data/validation/s_values_{name}_3mm.csv", env!("CARGO_MANIFEST_DIR"));
         let golden: Vec<GoldenVoxel> = crate::support::csv_records(&std::fs::read_to_string(path).expect("a table"));
         let spec = KernelSpec::new(&egsnrc_source(name), KernelMedium::Water, [0.3; 3], [5; 3]);
-        let kernel =
-            integrate(&spec.expect("energies that kernels have"), &Control::detached()).expect("nobody cancels");
+        let kernel = integrate(&spec.expect("energies that kernels have"), &Unwatched).expect("nobody cancels");
         let s = kernel.s_values_gy();
         let mut compared = 0;
         let mut worst = [0.0f64; 3];

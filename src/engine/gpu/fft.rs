@@ -1,10 +1,12 @@
-//! What the transforms in `shaders/shared/fft.wgsl` need from the host: factors, twiddles, and the order they leave values in.
+//! What the transforms in `shaders/shared/fft.wgsl` need from the host: factors, twiddles, and the order they leave
+//! values in.
 
-/// Stages that the shader provides for.
+/// Most stages of the shader.
 pub(super) const MAX_STAGES: usize = 8;
 
-/// The factors of a length in the order of the forward transform: powers of two first, then the odd ones, which read memory banks evenly
-/// where neighbouring values are one factor apart. None if a prime factor is above 7 or there are too many factors.
+/// The factors of a length in the order of the forward transform: powers of two first, then the odd ones, which read
+/// memory banks evenly where neighbouring values are one factor apart. None if a prime factor is above 7 or there are
+/// too many factors.
 pub(super) fn radices(length: usize) -> Option<Vec<u32>> {
     let mut rest = length;
     let mut radices = Vec::new();
@@ -17,7 +19,8 @@ pub(super) fn radices(length: usize) -> Option<Vec<u32>> {
     (rest == 1 && radices.len() <= MAX_STAGES).then_some(radices)
 }
 
-/// `frequencies(n)[p]` is the frequency that the forward transform leaves at position `p`: its digits, last factor first.
+/// `frequencies(n)[p]` is the frequency that the forward transform leaves at position `p`: its digits, last factor
+/// first.
 pub(super) fn frequencies(length: usize, radices: &[u32]) -> Vec<u32> {
     let frequency = |position: usize| {
         let (mut rest, mut span, mut weight, mut frequency) = (position, length, 1, 0);
@@ -62,7 +65,7 @@ mod tests {
 
     #[test]
     fn every_smooth_length_up_to_6144_has_stages_enough() {
-        for length in (1..=6144).filter(|&n| crate::plan::smooth::is_smooth(n)) {
+        for length in (1..=6144).filter(|&n| crate::math::smooth::is_smooth(n)) {
             let radices = radices(length).expect("a smooth length");
             assert_eq!(radices.iter().product::<u32>() as usize, length);
         }
@@ -89,7 +92,7 @@ mod tests {
 
     #[test]
     fn every_length_up_to_300_comes_out_in_the_stated_order() {
-        for length in (1..=300).filter(|&n| crate::plan::smooth::is_smooth(n)) {
+        for length in (1..=300).filter(|&n| crate::math::smooth::is_smooth(n)) {
             let radices = radices(length).expect("a smooth length");
             let frequencies = frequencies(length, &radices);
             let mut values: Vec<_> =

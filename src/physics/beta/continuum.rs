@@ -1,6 +1,6 @@
 //! The continuum of all branches of a nuclide, in bins.
 
-use super::shape::{Waves, terms};
+use super::fermi::{FermiFunctions, terms};
 use crate::domain::nuclide::{BetaSign, Transition};
 use crate::math::quadrature;
 
@@ -12,9 +12,10 @@ const EDGE_POWER: f64 = 1.5;
 /// The continuum of one kind of beta particle.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Continuum {
-    /// Edges of the bins, ascending from 0 [MeV]; one more than bins, or none.
+    /// Edges of the bins, ascending from 0 [MeV]; one more than there are bins, or empty.
     pub edges_mev: Vec<f64>,
-    /// Particles per decay in each bin, spread evenly over it. Where the density is not even, some are counted in a neighbour, so that the energy is right.
+    /// Particles per decay in each bin, spread evenly over it. Where the true density is not even, some are counted in
+    /// a neighbouring bin so that the energy is right.
     pub yields: Vec<f64>,
     /// Mean energy of each branch [MeV], in the order given.
     pub branch_means_mev: Vec<f64>,
@@ -28,7 +29,7 @@ impl Continuum {
     }
 }
 
-/// What a bin holds: particles, and their energy [MeV].
+/// Content of a bin: particles, and their energy [MeV].
 #[derive(Clone, Copy, Default)]
 struct Content {
     number: f64,
@@ -52,13 +53,13 @@ pub fn continuum(sign: BetaSign, atomic_number: u32, mass_number: u32, branches:
     let Some(most_terms) = branches.iter().map(|branch| terms(branch.transition)).max() else {
         return Continuum::default();
     };
-    let waves = Waves::new(sign, atomic_number, mass_number, highest_mev, most_terms);
+    let functions = FermiFunctions::new(sign, atomic_number, mass_number, highest_mev, most_terms);
     let edge = |i: u32| highest_mev * (f64::from(i) / f64::from(BINS)).powf(EDGE_POWER);
     let edges_mev: Vec<f64> = (0..=BINS).map(edge).collect();
     let mut bins = vec![Content::default(); edges_mev.len() - 1];
     let mut branch_means_mev = Vec::new();
     for branch in branches {
-        let contents = contents(&waves, branch, &edges_mev);
+        let contents = contents(&functions, branch, &edges_mev);
         let sum = |part: fn(&Content) -> f64| contents.iter().map(part).sum::<f64>();
         let (number, energy_mev) = (sum(|c| c.number), sum(|c| c.energy_mev));
         branch_means_mev.push(energy_mev / number);
@@ -70,14 +71,14 @@ pub fn continuum(sign: BetaSign, atomic_number: u32, mass_number: u32, branches:
     Continuum { yields: with_energy(&bins, &edges_mev), edges_mev, branch_means_mev }
 }
 
-/// What a branch puts into each bin, in units of its own.
-fn contents(waves: &Waves, branch: &Branch, edges_mev: &[f64]) -> Vec<Content> {
+/// What a branch adds to each bin, up to a factor.
+fn contents(functions: &FermiFunctions, branch: &Branch, edges_mev: &[f64]) -> Vec<Content> {
     let (end_mev, terms) = (branch.endpoint_mev, terms(branch.transition));
     let content = |ends: &[f64]| {
         let mut content = Content::default();
         if ends[0] < end_mev {
             for (energy_mev, weight) in quadrature::nodes(ends[0], ends[1].min(end_mev)) {
-                let number = weight * waves.spectrum(energy_mev, end_mev, terms);
+                let number = weight * functions.spectrum(energy_mev, end_mev, terms);
                 content.number += number;
                 content.energy_mev += number * energy_mev;
             }
@@ -87,7 +88,8 @@ fn contents(waves: &Waves, branch: &Branch, edges_mev: &[f64]) -> Vec<Content> {
     edges_mev.windows(2).map(content).collect()
 }
 
-/// Yields of evenly filled bins that carry the energy of the true ones: what lies off the middle of a bin is shared with the neighbour on that side.
+/// Yields of evenly filled bins that carry the energy of the true ones: a bin whose mean energy is off its middle
+/// shares particles with its neighbour on that side.
 fn with_energy(bins: &[Content], edges_mev: &[f64]) -> Vec<f64> {
     let middle = |i: usize| edges_mev[i].midpoint(edges_mev[i + 1]);
     let mut yields: Vec<f64> = bins.iter().map(|bin| bin.number).collect();

@@ -5,7 +5,8 @@ use crate::constants::CLASSICAL_ELECTRON_RADIUS_CM;
 
 /// Cross section of one electron for the annihilation of a positron [cm²].
 ///
-/// Source: Heitler, The Quantum Theory of Radiation (1954), § 27, eq. 20; Nelson, Hirayama & Rogers, SLAC-265 (1985), eq. 2.12.6.
+/// Source: Heitler, The Quantum Theory of Radiation (1954), § 27, eq. 20; Nelson, Hirayama & Rogers, SLAC-265 (1985),
+/// eq. 2.12.6.
 pub fn cross_section(kinetic_mev: f64) -> f64 {
     let gamma = tau(kinetic_mev) + 1.0;
     let momentum2 = gamma * gamma - 1.0;
@@ -14,21 +15,22 @@ pub fn cross_section(kinetic_mev: f64) -> f64 {
     area() / (gamma + 1.0) * (logarithm - (gamma + 3.0) / momentum)
 }
 
-/// Smallest part of the total energy, kinetic and twice the rest energy, that one of the photons can take.
+/// Smallest fraction of the total energy, kinetic plus twice the rest energy, that one of the photons can take.
 pub fn smallest_part(kinetic_mev: f64) -> f64 {
     let gamma = tau(kinetic_mev) + 1.0;
     1.0 / (gamma + 1.0 + (gamma * gamma - 1.0).sqrt())
 }
 
-/// Differential cross section of one electron in the part ζ of the total energy that the softer photon takes [cm²].
+/// Differential cross section of one electron in ζ, the fraction of the total energy that the softer photon takes
+/// [cm²].
 ///
-/// * `part` – ζ, from [`smallest_part`] to one half
+/// * `zeta` – from [`smallest_part`] to one half
 ///
 /// Source: Nelson, Hirayama & Rogers, SLAC-265 (1985), eq. 2.12.9.
-pub fn differential(kinetic_mev: f64, part: f64) -> f64 {
+pub fn differential(kinetic_mev: f64, zeta: f64) -> f64 {
     let gamma = tau(kinetic_mev) + 1.0;
     let term = |z: f64| -(gamma + 1.0).powi(2) + (gamma * gamma + 4.0 * gamma + 1.0) / z - 1.0 / (z * z);
-    area() / ((gamma + 1.0) * (gamma * gamma - 1.0)) * (term(part) + term(1.0 - part))
+    area() / ((gamma + 1.0) * (gamma * gamma - 1.0)) * (term(zeta) + term(1.0 - zeta))
 }
 
 /// πr_e² [cm²].
@@ -45,7 +47,7 @@ mod tests {
     #[test]
     fn the_total_is_the_integral_of_the_differential() {
         for energy in [0.01, 0.1, 0.511, 2.0, 10.0] {
-            let sum = integrate_log(smallest_part(energy), 0.5, |part| differential(energy, part));
+            let sum = integrate_log(smallest_part(energy), 0.5, |zeta| differential(energy, zeta));
             assert!((sum / cross_section(energy) - 1.0).abs() < 1e-8, "{energy}: {sum}");
         }
     }

@@ -1,4 +1,4 @@
-//! Bremsstrahlung: the spectrum of the photons, the energy radiated, and what of both lies above a cut.
+//! Bremsstrahlung: the spectrum of the photons, the energy radiated, and the parts above and below a cut.
 
 use std::sync::LazyLock;
 
@@ -7,29 +7,31 @@ use crate::domain::Material;
 use crate::embedded::csv_rows;
 use crate::math::chebyshev;
 use crate::math::quadrature::{integrate, integrate_log};
+use crate::physics::energy_grid::scaled_log_energy;
 
 /// Square centimetres in one millibarn.
 const CM2_PER_MILLIBARN: f64 = 1e-27;
 
-/// Spectrum of the photons that a particle of one energy radiates in one gram of a material.
+/// BremsstrahlungSpectrum of the photons that a particle of one energy radiates in one gram of a material.
 #[derive(Clone, Debug)]
-pub struct Spectrum {
+pub struct BremsstrahlungSpectrum {
     kinetic_mev: f64,
     atoms: Vec<AtomSpectrum>,
 }
 
-/// What one element adds: its weight [cm²/g], and the series in the photon energy.
+/// Contribution of one element: its weight [cm²/g], and the series in the photon energy.
 #[derive(Clone, Debug)]
 struct AtomSpectrum {
     weight: f64,
     series: [f64; KAPPA_TERMS],
 }
 
-impl Spectrum {
-    /// Spectrum of a particle in a material.
+impl BremsstrahlungSpectrum {
+    /// BremsstrahlungSpectrum of a particle in a material.
     ///
-    /// Source: a fit to Seltzer & Berger, At. Data Nucl. Data Tables 35 (1986) 345, in which electrons radiate too. Its residuals are 0.4 to 0.8 % rms in
-    /// the spectrum (hydrogen 2 %), and at most 0.45 % in the energy radiated. Positrons: [`positron_ratio`].
+    /// Source: a fit to Seltzer & Berger, At. Data Nucl. Data Tables 35 (1986) 345, in which electrons radiate too. Its
+    /// residuals are 0.4 to 0.8 % rms in the spectrum (hydrogen 2 %), and at most 0.45 % in the energy radiated.
+    /// Positrons: [`positron_ratio`].
     pub fn of(material: &Material, charge: Charge, kinetic_mev: f64) -> Self {
         let beta2 = speed_squared(kinetic_mev);
         let atom = |component: &crate::domain::Component| {
@@ -46,7 +48,7 @@ impl Spectrum {
 
     /// Photon energy times the cross section per unit photon energy, k·dσ/dk [cm²/g].
     ///
-    /// * `kappa` – photon energy as a part of the kinetic energy, from 0 to 1
+    /// * `kappa` – photon energy as a fraction of the kinetic energy, from 0 to 1
     pub fn scaled(&self, kappa: f64) -> f64 {
         let x = tip_coordinate(kappa);
         self.atoms.iter().map(|atom| atom.weight * chebyshev::value(&atom.series, x).exp()).sum()
@@ -86,9 +88,10 @@ impl Spectrum {
     }
 }
 
-/// Energy radiated by a positron, in parts of that of an electron of the same energy.
+/// Energy radiated by a positron, relative to an electron of the same energy.
 ///
-/// Source: Salvat & Fernández-Varea, Metrologia 46 (2009) S112, eq. 110: a fit, within 0.5 %, to Kim, Pratt, Seltzer & Berger, Phys. Rev. A 33 (1986) 3002.
+/// Source: Salvat & Fernández-Varea, Metrologia 46 (2009) S112, eq. 110: a fit, within 0.5 %, to Kim, Pratt, Seltzer &
+/// Berger, Phys. Rev. A 33 (1986) 3002.
 pub fn positron_ratio(z: u8, kinetic_mev: f64) -> f64 {
     let t = (1e6 * tau(kinetic_mev) / f64::from(z).powi(2)).ln_1p();
     let series = [-1.2359e-1, 6.1274e-2, -3.1516e-2, 7.7446e-3, -1.0595e-3, 7.0568e-5, -1.8080e-6];
@@ -107,26 +110,26 @@ fn tip_coordinate(kappa: f64) -> f64 {
 /// Coefficients in the photon energy of the logarithm of β²/Z²·k·dσ/dk [mb], at one kinetic energy.
 fn series(z: u8, kinetic_mev: f64) -> [f64; KAPPA_TERMS] {
     let fit = FITS.iter().find(|fit| fit.z == z).expect("every element of the tables is fitted");
-    let x = chebyshev::scaled_log_energy(kinetic_mev);
+    let x = scaled_log_energy(kinetic_mev);
     std::array::from_fn(|j| {
         let column: [f64; ENERGY_TERMS] = std::array::from_fn(|i| fit.coefficients[i][j]);
         chebyshev::value(&column, x)
     })
 }
 
-struct Fit {
+struct SpectrumFit {
     z: u8,
     coefficients: [[f64; KAPPA_TERMS]; ENERGY_TERMS],
 }
 
 /// A row of the file of fits: z, degree in the energy, coefficients.
-type Row = (u8, usize, [f64; KAPPA_TERMS]);
+type SpectrumRow = (u8, usize, [f64; KAPPA_TERMS]);
 
-static FITS: LazyLock<Vec<Fit>> = LazyLock::new(|| {
-    let rows: Vec<Row> = csv_rows(include_str!("../../../data/electron/bremsstrahlung_fit.csv"));
-    let fit = |rows: &[Row]| {
+static FITS: LazyLock<Vec<SpectrumFit>> = LazyLock::new(|| {
+    let rows: Vec<SpectrumRow> = csv_rows(include_str!("../../../data/electron/bremsstrahlung_fit.csv"));
+    let fit = |rows: &[SpectrumRow]| {
         let coefficients = std::array::from_fn(|degree| rows[degree].2);
-        Fit { z: rows[0].0, coefficients }
+        SpectrumFit { z: rows[0].0, coefficients }
     };
     rows.chunks_exact(ENERGY_TERMS).map(fit).collect()
 });
@@ -137,17 +140,18 @@ mod tests {
     use crate::domain::element;
     use crate::physics::material;
 
-    fn water(charge: Charge, energy: f64) -> Spectrum {
-        Spectrum::of(material::find("water").expect("water"), charge, energy)
+    fn water(charge: Charge, energy: f64) -> BremsstrahlungSpectrum {
+        BremsstrahlungSpectrum::of(material::find("water").expect("water"), charge, energy)
     }
 
     #[test]
     fn every_element_has_its_fit() {
-        let rows: Vec<Row> = csv_rows(include_str!("../../../data/electron/bremsstrahlung_fit.csv"));
+        let rows: Vec<SpectrumRow> = csv_rows(include_str!("../../../data/electron/bremsstrahlung_fit.csv"));
+        let elements: Vec<_> = element::tabulated().collect();
         for (i, (z, degree, _)) in rows.iter().enumerate() {
-            assert_eq!((*z, *degree), (element::all()[i / ENERGY_TERMS].z, i % ENERGY_TERMS));
+            assert_eq!((*z, *degree), (elements[i / ENERGY_TERMS].z, i % ENERGY_TERMS));
         }
-        assert_eq!(FITS.len(), element::all().len());
+        assert_eq!(FITS.len(), elements.len());
     }
 
     #[test]
@@ -176,7 +180,7 @@ mod tests {
     #[test]
     fn slow_positrons_radiate_less_and_fast_ones_alike() {
         let energies = [1e-3, 0.01, 0.1, 1.0, 10.0];
-        for element in element::all() {
+        for element in element::tabulated() {
             let ratios = energies.map(|energy| positron_ratio(element.z, energy));
             assert!(ratios.windows(2).all(|pair| 0.0 < pair[0] && pair[0] < pair[1]), "{} {ratios:?}", element.symbol);
             assert!(ratios[4] < 1.0 && (element.z > 8 || ratios[4] > 0.98), "{} {ratios:?}", element.symbol);

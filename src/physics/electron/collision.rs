@@ -1,12 +1,12 @@
-//! Collision stopping power, of all collisions or of the soft ones alone.
+//! Collision stopping power, of all collisions or of soft collisions only.
 
 use super::oscillator::Oscillators;
 use super::{Charge, collision_strength, speed_squared, tau};
 use crate::domain::Material;
 
-/// Bethe's stopping power of a material, with Berger and Seltzer's terms for electrons and positrons.
+/// Bethe's stopping power of a material, with the terms of Berger and Seltzer for electrons and positrons.
 ///
-/// Without shell corrections, as in ICRU 37 and ESTAR; they reach some percent at 1 keV.
+/// Without shell corrections, as in ICRU 37 and ESTAR; they reach a few percent at 1 keV.
 #[derive(Clone, Debug)]
 pub struct CollisionStopping {
     oscillators: Oscillators,
@@ -31,7 +31,8 @@ impl CollisionStopping {
 
     /// Mass stopping power of the collisions that lose at most `cut_mev` [MeV·cm²/g].
     ///
-    /// An electron loses at most half its energy, the slower of the two being the secondary; a positron all of it.
+    /// An electron loses at most half its energy, since the slower of the two counts as the secondary; a positron can
+    /// lose all of it.
     ///
     /// Source: ICRU 37 (1984), eqs. 2.8 to 2.15 (Bethe; Rohrlich & Carlson 1954; Berger & Seltzer 1964).
     pub fn restricted(&self, charge: Charge, kinetic_mev: f64, cut_mev: f64) -> f64 {
@@ -40,12 +41,13 @@ impl CollisionStopping {
         let t = tau(kinetic_mev);
         let beta2 = speed_squared(kinetic_mev);
         let term = match charge {
-            Charge::Electron => electron_term(t, beta2, eta),
-            Charge::Positron => positron_term(t, beta2, eta),
+            Charge::Electron => f_minus(t, beta2, eta),
+            Charge::Positron => f_plus(t, beta2, eta),
         };
         let excitation = 2.0 * (kinetic_mev / self.mean_excitation_mev).ln() + (0.5 * t).ln_1p();
         let delta = self.oscillators.density_effect(beta2);
-        // Bethe's formula fails only where the energy nears that of the K shells; it must not turn negative there.
+        // Bethe's formula fails where the energy approaches that of the K shells; the result must not be negative
+        // there.
         (self.electrons_per_g * collision_strength(kinetic_mev) * (excitation + term - delta)).max(0.0)
     }
 
@@ -68,16 +70,16 @@ pub fn largest_loss(charge: Charge, kinetic_mev: f64) -> f64 {
     }
 }
 
-/// F⁻(τ, η) of ICRU 37, eq. 2.13: losses up to the part η of the energy.
-fn electron_term(t: f64, beta2: f64, eta: f64) -> f64 {
-    let quadratic = 0.5 * (t * eta).powi(2) + (2.0 * t + 1.0) * (-eta).ln_1p();
+/// F⁻(τ, η) of ICRU 37, eq. 2.13: losses up to the fraction η of the energy.
+fn f_minus(tau: f64, beta2: f64, eta: f64) -> f64 {
+    let quadratic = 0.5 * (tau * eta).powi(2) + (2.0 * tau + 1.0) * (-eta).ln_1p();
     -1.0 - beta2 + (4.0 * (1.0 - eta) * eta).ln() + 1.0 / (1.0 - eta) + (1.0 - beta2) * quadratic
 }
 
-/// F⁺(τ, η) of ICRU 37, eq. 2.14: losses up to the part η of the energy.
-fn positron_term(t: f64, beta2: f64, eta: f64) -> f64 {
-    let xi = 1.0 / (t + 2.0);
-    let (xt, x2) = (xi * t, xi * xi);
+/// F⁺(τ, η) of ICRU 37, eq. 2.14: losses up to the fraction η of the energy.
+fn f_plus(tau: f64, beta2: f64, eta: f64) -> f64 {
+    let xi = 1.0 / (tau + 2.0);
+    let (xt, x2) = (xi * tau, xi * xi);
     let terms = [2.0 - x2, -(3.0 + x2) * 0.5 * xt, (1.0 + xt) * xt * xt / 3.0, -0.25 * xt.powi(3)];
     let series = 1.0 + eta * (terms[0] + eta * (terms[1] + eta * (terms[2] + eta * terms[3])));
     (4.0 * eta).ln() - beta2 * series
@@ -94,10 +96,10 @@ mod tests {
         for t in [0.01, 0.5, 3.0, 20.0] {
             let (beta2, ln2) = (t * (t + 2.0) / (t + 1.0f64).powi(2), std::f64::consts::LN_2);
             let electron = (1.0 - beta2) * (1.0 + t * t / 8.0 - (2.0 * t + 1.0) * ln2);
-            assert!((electron_term(t, beta2, 0.5) - electron).abs() < 1e-13, "{t}");
+            assert!((f_minus(t, beta2, 0.5) - electron).abs() < 1e-13, "{t}");
             let xi: f64 = 1.0 / (t + 2.0);
             let positron = 2.0 * ln2 - beta2 / 12.0 * (23.0 + xi * (14.0 + xi * (10.0 + xi * 4.0)));
-            assert!((positron_term(t, beta2, 1.0) - positron).abs() < 1e-13, "{t}");
+            assert!((f_plus(t, beta2, 1.0) - positron).abs() < 1e-13, "{t}");
         }
     }
 

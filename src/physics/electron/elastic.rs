@@ -1,4 +1,4 @@
-//! Elastic scattering by atoms: Wentzel's screened form times McKinley and Feshbach's factor.
+//! Elastic scattering by atoms: Wentzel's screened cross section times the factor of McKinley and Feshbach.
 
 use std::sync::LazyLock;
 
@@ -7,6 +7,7 @@ use crate::constants::{CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_ENERGY_MEV, F
 use crate::domain::Material;
 use crate::embedded::csv_rows;
 use crate::math::chebyshev;
+use crate::physics::energy_grid::scaled_log_energy;
 
 /// Total cross section and the first two transport cross sections: per atom [cm²], or per gram [cm²/g].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -33,8 +34,8 @@ pub fn moments(material: &Material, charge: Charge, kinetic_mev: f64) -> Elastic
 
 /// Moments of one atom [cm²].
 ///
-/// The differential cross section is (Zr_em_ec²/(pcβ))²·R(θ)/(1 − cos θ + 2A)², with the screening A of [`screening`] and the factor
-/// R = 1 − β² sin²(θ/2) ± παZβ sin(θ/2)(1 − sin(θ/2)), + for electrons and − for positrons.
+/// The differential cross section is (Zr_em_ec²/(pcβ))²·R(θ)/(1 − cos θ + 2A)², with the screening A of [`screening`]
+/// and the factor R = 1 − β² sin²(θ/2) ± παZβ sin(θ/2)(1 − sin(θ/2)), + for electrons and − for positrons.
 ///
 /// Source: Wentzel, Z. Phys. 40 (1927) 590; McKinley & Feshbach, Phys. Rev. 74 (1948) 1759.
 pub fn atom(z: u8, charge: Charge, kinetic_mev: f64) -> ElasticMoments {
@@ -70,10 +71,11 @@ fn sine_integrals(a: f64) -> [f64; 8] {
     double
 }
 
-/// Screening A of an atom, chosen so that the first transport cross section is that of ELSEPA: Molière's, times a factor fitted in the
-/// logarithm of the energy. For F, Al, Si and Zn the logarithm of the factor is interpolated in Z.
+/// Screening A of an atom, chosen so that the first transport cross section is that of ELSEPA: Molière's, times a
+/// factor fitted in the logarithm of the energy. For F, Al, Si and Zn the logarithm of the factor is interpolated in Z.
 ///
-/// Source: Molière, Z. Naturforsch. 2a (1947) 133; fitted to Salvat, Jablonski & Powell, Comput. Phys. Commun. 165 (2005) 157.
+/// Source: Molière, Z. Naturforsch. 2a (1947) 133; fitted to Salvat, Jablonski & Powell, Comput. Phys. Commun. 165
+/// (2005) 157.
 pub fn screening(z: u8, charge: Charge, kinetic_mev: f64) -> f64 {
     let charge_number = f64::from(z);
     let radius = ELECTRON_REST_ENERGY_MEV * FINE_STRUCTURE * charge_number.cbrt() / 0.885_34;
@@ -81,23 +83,25 @@ pub fn screening(z: u8, charge: Charge, kinetic_mev: f64) -> f64 {
     let moliere = radius.powi(2) / (4.0 * momentum_squared_mev2(kinetic_mev)) * (1.13 + 3.76 * coupling2);
     let fit =
         FITS.iter().find(|fit| fit.z == z && fit.charge == charge).expect("every element of the tables is fitted");
-    moliere * chebyshev::value(&fit.coefficients, chebyshev::scaled_log_energy(kinetic_mev)).exp()
+    moliere * chebyshev::value(&fit.coefficients, scaled_log_energy(kinetic_mev)).exp()
 }
 
 /// Chebyshev coefficients of the logarithm of the factor on Molière's screening.
-struct Fit {
+struct ScreeningFit {
     z: u8,
     charge: Charge,
     coefficients: [f64; 9],
 }
 
 /// A row of the file of fits: z, charge, how it was made, its largest error, coefficients.
-type Row = (u8, i8, String, Option<f64>, [f64; 9]);
+type ScreeningRow = (u8, i8, String, Option<f64>, [f64; 9]);
 
-static FITS: LazyLock<Vec<Fit>> = LazyLock::new(|| {
-    let rows: Vec<Row> = csv_rows(include_str!("../../../data/electron/elastic_screening.csv"));
+static FITS: LazyLock<Vec<ScreeningFit>> = LazyLock::new(|| {
+    let rows: Vec<ScreeningRow> = csv_rows(include_str!("../../../data/electron/elastic_screening.csv"));
     let charge = |sign| if sign < 0 { Charge::Electron } else { Charge::Positron };
-    rows.into_iter().map(|(z, sign, _, _, coefficients)| Fit { z, charge: charge(sign), coefficients }).collect()
+    rows.into_iter()
+        .map(|(z, sign, _, _, coefficients)| ScreeningFit { z, charge: charge(sign), coefficients })
+        .collect()
 });
 
 #[cfg(test)]
@@ -113,7 +117,7 @@ mod tests {
         let amplitude = f64::from(z) * CLASSICAL_ELECTRON_RADIUS_CM * ELECTRON_REST_ENERGY_MEV;
         let strength = amplitude.powi(2) / (momentum_squared_mev2(energy) * beta2);
         let moment = |weight: &dyn Fn(f64) -> f64| {
-            // In versine v = 1 − cos θ, from far below the screening angle.
+            // In v = 1 − cos θ, from far below the screening angle.
             integrate_log(1e-6 * a, 2.0, |v| {
                 let s = (0.5 * v).sqrt();
                 let factor = 1.0 - beta2 * s * s + spin * s * (1.0 - s);
@@ -129,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_moments_are_integrals_of_the_differential_cross_section() {
-        for element in element::all() {
+        for element in element::tabulated() {
             for charge in Charge::ALL {
                 for energy in [1e-3, 0.01, 0.1, 1.0, 10.0] {
                     let (found, expected) = (atom(element.z, charge, energy), integrated(element.z, charge, energy));

@@ -1,16 +1,18 @@
-//! The electrons of a material as oscillators: what Sternheimer's density effect and soft collisions are computed from.
+//! The electrons of a material as oscillators, from which Sternheimer's density effect and the soft collisions are
+//! computed.
 
 use crate::constants::{CLASSICAL_ELECTRON_RADIUS_CM, HBAR_C_MEV_CM};
 use crate::domain::Material;
+use crate::math::root;
 
 /// The electrons of one subshell in a material.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Oscillator {
-    /// Part of all electrons of the material.
+    /// Fraction of all electrons of the material.
     pub strength: f64,
     /// Binding energy, scaled by Sternheimer's factor [MeV].
     pub binding_mev: f64,
-    /// Energy of resonance, which the local field raises above the binding energy [MeV].
+    /// Resonance energy, which the local field raises above the binding energy [MeV].
     pub resonance_mev: f64,
 }
 
@@ -24,8 +26,8 @@ pub struct Oscillators {
 impl Oscillators {
     /// The oscillators of a material at its nominal density.
     ///
-    /// Source: Sternheimer, Phys. Rev. 88 (1952) 851; Sternheimer, Seltzer & Berger, Phys. Rev. B 26 (1982) 6067, eqs. 8–10, without conduction
-    /// electrons: tissue and gases are insulators.
+    /// Source: Sternheimer, Phys. Rev. 88 (1952) 851; Sternheimer, Seltzer & Berger, Phys. Rev. B 26 (1982) 6067, eqs.
+    /// 8–10, without conduction electrons: tissue and gases are insulators.
     pub fn of(material: &Material) -> Self {
         let electrons_per_g = material.electrons_per_g();
         let per_cm3 = electrons_per_g * material.nominal_density_g_cm3();
@@ -34,7 +36,7 @@ impl Oscillators {
         let mut shells = Vec::new();
         for component in material.components() {
             let part = component.atoms_per_g() / electrons_per_g;
-            shells.extend(component.element.subshells.iter().map(|shell| (shell.electrons * part, shell.binding_mev)));
+            shells.extend(component.atom.subshells.iter().map(|shell| (shell.electrons * part, shell.binding_mev)));
         }
         let scale = sternheimer_factor(&shells, plasma_energy_mev, material.mean_excitation_energy_mev());
         let oscillator = |&(strength, binding): &(f64, f64)| Oscillator {
@@ -61,7 +63,8 @@ impl Oscillators {
     pub fn density_effect(&self, beta_squared: f64) -> f64 {
         let omega2 = self.plasma_energy_mev.powi(2);
         let slowness = 1.0 / beta_squared - 1.0;
-        // The response Σ f/(ν² + l²) falls and is convex in l², so that Newton's steps from 0 rise to the root and never pass it.
+        // The response Σ f/(ν² + l²) is falling and convex in l², so Newton steps from 0 rise to the root and never
+        // pass it.
         let mut l2 = 0.0;
         for _ in 0..100 {
             let (mut response, mut slope) = (-slowness, 0.0);
@@ -94,16 +97,7 @@ fn sternheimer_factor(shells: &[(f64, f64)], plasma_energy_mev: f64, mean_excita
         let log = |&(f, binding): &(f64, f64)| f * resonance(f, ln_scale.exp() * binding, plasma_energy_mev).ln();
         mean_excitation_mev.ln() - shells.iter().map(log).sum::<f64>()
     };
-    root(-5.0, 5.0, excess).exp()
-}
-
-/// Where a falling function crosses 0, by bisection to rounding; the nearer end if it does not.
-fn root(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
-    for _ in 0..60 {
-        let middle = 0.5 * (low + high);
-        if f(middle) > 0.0 { low = middle } else { high = middle }
-    }
-    0.5 * (low + high)
+    root::of_falling(-5.0, 5.0, excess).exp()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! What soft collisions, which are not simulated one by one, do on average: spread the energy lost, and deflect.
+//! Moments of the soft collisions, which are not simulated one by one: energy loss, straggling and deflection.
 
 use super::collision::{CollisionStopping, largest_loss};
-use super::hard_collision::{deflection_cosine, deflection_sine_squared, form};
+use super::hard_collision::{deflection_cosine, deflection_sine_squared, rutherford_ratio};
 use super::oscillator::Oscillator;
 use super::{Charge, collision_strength, momentum_squared_mev2, speed_squared, tau};
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
@@ -10,7 +10,7 @@ use crate::math::quadrature::log_nodes;
 /// Moments of the soft collisions of a particle, per gram and cm² of material.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SoftMoments {
-    /// Mean loss in this model [MeV·cm²/g]. Transport takes it from [`CollisionStopping::restricted`].
+    /// Mean loss in this model [MeV·cm²/g]. Transport uses [`CollisionStopping::restricted`] instead.
     pub loss: f64,
     /// Variance of the loss [MeV²·cm²/g].
     pub loss_variance: f64,
@@ -23,7 +23,7 @@ pub struct SoftMoments {
 }
 
 impl SoftMoments {
-    /// Adds collisions of one kind: how many, and what each loses and deflects, the latter as 1 − cos θ.
+    /// Adds collisions of one kind: their number, and the loss and deflection 1 − cos θ of each.
     fn add(&mut self, number: f64, loss_mev: f64, deflection: f64) {
         self.loss += number * loss_mev;
         self.loss_variance += number * loss_mev.powi(2);
@@ -35,10 +35,12 @@ impl SoftMoments {
 
 /// Moments of the collisions that lose at most `cut_mev`.
 ///
-/// Each oscillator is excited to its resonance by distant collisions, and freed from there up by close ones. Distant collisions transfer momentum
-/// with the density 1/(Q(1 + Q/2m_ec²)) in the recoil energy Q; close ones are Møller's or Bhabha's. A resonance above the cut counts as soft.
+/// Distant collisions excite each oscillator to its resonance; close ones ionise it with losses from there up. Distant
+/// collisions transfer momentum with the density 1/(Q(1 + Q/2m_ec²)) in the recoil energy Q; close ones are Møller's or
+/// Bhabha's. Excitation of a resonance above the cut counts as soft.
 ///
-/// Source: Liljequist, J. Phys. D 16 (1983) 1567; Fernández-Varea, Salvat, Dingfelder & Liljequist, Nucl. Instrum. Methods B 229 (2005) 187.
+/// Source: Liljequist, J. Phys. D 16 (1983) 1567; Fernández-Varea, Salvat, Dingfelder & Liljequist, Nucl. Instrum.
+/// Methods B 229 (2005) 187.
 pub fn moments(stopping: &CollisionStopping, charge: Charge, kinetic_mev: f64, cut_mev: f64) -> SoftMoments {
     let mut sum = SoftMoments::default();
     let delta = stopping.oscillators().density_effect(speed_squared(kinetic_mev));
@@ -51,28 +53,29 @@ pub fn moments(stopping: &CollisionStopping, charge: Charge, kinetic_mev: f64, c
     sum
 }
 
-/// Excitation of one oscillator to its resonance W: longitudinal, with a recoil energy Q up to W, and transverse, without deflection.
+/// Excitation of one oscillator to its resonance W: longitudinal, with a recoil energy Q up to W, and transverse,
+/// without deflection.
 ///
-/// With q² = Q(Q + 2m) the square of the momentum transferred, a its least value, and 1 − cos θ = (q² − a)/2pp′, the density 2m/q² in Q has these
-/// closed integrals.
+/// With q² = Q(Q + 2m) the square of the momentum transferred, a its smallest value, and 1 − cos θ = (q² − a)/2pp′, the
+/// density 2m/q² in Q has these closed integrals.
 fn add_distant(sum: &mut SoftMoments, strength: f64, oscillator: &Oscillator, kinetic_mev: f64, delta: f64) {
-    let (w, rest) = (oscillator.resonance_mev, ELECTRON_REST_ENERGY_MEV);
+    let (w, m) = (oscillator.resonance_mev, ELECTRON_REST_ENERGY_MEV);
     if w >= kinetic_mev {
         return;
     }
     let (before, after) = (momentum_squared_mev2(kinetic_mev).sqrt(), momentum_squared_mev2(kinetic_mev - w).sqrt());
-    // The difference of the momenta as a quotient, for they nearly cancel.
-    let least_transfer = w * (2.0 * kinetic_mev - w + 2.0 * rest) / (before + after);
-    let least = least_transfer.powi(2) / (rest + rest.hypot(least_transfer));
+    // The difference of the momenta as a quotient, since they nearly cancel.
+    let least_transfer = w * (2.0 * kinetic_mev - w + 2.0 * m) / (before + after);
+    let least = least_transfer.powi(2) / (m + m.hypot(least_transfer));
     if least >= w {
         return;
     }
     let (a, scale) = (least_transfer.powi(2), 1.0 / (2.0 * before * after));
-    let number = (w / least * (least + 2.0 * rest) / (w + 2.0 * rest)).ln();
-    let deflection = scale * (2.0 * rest * (w - least) - a * number);
-    let between = |primitive: fn(f64, f64) -> f64| primitive(w, rest) - primitive(least, rest);
-    let q2 = between(|q, rest| 2.0 * rest * q * q * (q / 3.0 + rest));
-    let deflection_squared = scale * scale * (q2 - 4.0 * rest * a * (w - least) + a * a * number);
+    let number = (w / least * (least + 2.0 * m) / (w + 2.0 * m)).ln();
+    let deflection = scale * (2.0 * m * (w - least) - a * number);
+    let between = |primitive: fn(f64, f64) -> f64| primitive(w, m) - primitive(least, m);
+    let q2 = between(|q, m| 2.0 * m * q * q * (q / 3.0 + m));
+    let deflection_squared = scale * scale * (q2 - 4.0 * m * a * (w - least) + a * a * number);
     let beta2 = speed_squared(kinetic_mev);
     let transverse = (-(-beta2).ln_1p() - beta2 - delta).max(0.0);
     sum.add(strength / w * (number + transverse), w, 0.0);
@@ -80,10 +83,10 @@ fn add_distant(sum: &mut SoftMoments, strength: f64, oscillator: &Oscillator, ki
     sum.second_transport += strength / w * (3.0 * deflection - 1.5 * deflection_squared);
 }
 
-/// Collisions with the electrons of one oscillator as if free, from its resonance to the cut.
+/// Collisions with the electrons of one oscillator, treated as free, with losses from its resonance to the cut.
 fn add_close(sum: &mut SoftMoments, strength: f64, charge: Charge, kinetic_mev: f64, resonance_mev: f64, cut_mev: f64) {
     for (loss, weight) in log_nodes(resonance_mev, cut_mev) {
-        let number = strength / loss.powi(2) * form(charge, tau(kinetic_mev), loss / kinetic_mev);
+        let number = strength / loss.powi(2) * rutherford_ratio(charge, tau(kinetic_mev), loss / kinetic_mev);
         let sine2 = deflection_sine_squared(kinetic_mev, loss);
         sum.add(weight * number, loss, sine2 / (1.0 + deflection_cosine(kinetic_mev, loss)));
     }
@@ -103,16 +106,16 @@ mod tests {
         for (resonance, energy) in [(7e-5, 1e-3), (5e-4, 1e-3), (1e-3, 0.02), (5e-5, 5.0)] {
             let oscillator = Oscillator { strength: 1.0, binding_mev: resonance, resonance_mev: resonance };
             let (mut found, mut expected) = (SoftMoments::default(), SoftMoments::default());
-            // A density effect so strong that it leaves no transverse excitation.
+            // A density effect strong enough to suppress transverse excitation.
             add_distant(&mut found, 1.0, &oscillator, energy, 100.0);
-            let rest = ELECTRON_REST_ENERGY_MEV;
+            let m = ELECTRON_REST_ENERGY_MEV;
             let momentum = |e: f64| momentum_squared_mev2(e).sqrt();
             let (before, after) = (momentum(energy), momentum(energy - resonance));
-            let least_recoil = ((before - after).powi(2) + rest * rest).sqrt() - rest;
+            let least_recoil = ((before - after).powi(2) + m * m).sqrt() - m;
             for (recoil, weight) in log_nodes(least_recoil, resonance) {
-                let transfer2 = recoil * (recoil + 2.0 * rest);
+                let transfer2 = recoil * (recoil + 2.0 * m);
                 let deflection = (transfer2 - (before - after).powi(2)) / (2.0 * before * after);
-                expected.add(weight / (resonance * recoil * (1.0 + 0.5 * recoil / rest)), resonance, deflection);
+                expected.add(weight / (resonance * recoil * (1.0 + 0.5 * recoil / m)), resonance, deflection);
             }
             // The least recoil energy, computed here as a difference, is right to about 1e-6.
             for (a, b) in [
@@ -146,8 +149,9 @@ mod tests {
         assert!((0.98..1.15).contains(&(found / bohr)), "{}", found / bohr);
     }
 
-    /// For resonances W far below the cut and the energy, the integrals have closed forms: distant collisions add m/p² to the first transport cross
-    /// section of an oscillator of strength 1, close ones ln(cut/W)·m/p²; the logarithmic mean of W is the mean excitation energy.
+    /// For resonances W far below the cut and the energy, the integrals have closed forms: distant collisions add m/p²
+    /// to the first transport cross section of an oscillator of strength 1, close ones ln(cut/W)·m/p²; the logarithmic
+    /// mean of W is the mean excitation energy.
     #[test]
     fn soft_collisions_deflect_as_the_closed_form_says() {
         let excitation = material::find("water").expect("water").mean_excitation_energy_mev();

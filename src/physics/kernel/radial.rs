@@ -3,27 +3,30 @@
 use std::f64::consts::PI;
 
 use super::shells::Cumulative;
+use crate::math::monotone_cubic;
 
-/// Mantissa bits that number the buckets of the look-up, 2⁸ in each factor of two: shells are rarely narrower.
+/// Mantissa bits that number the buckets of the look-up, 2⁸ in each factor of two: shells are rarely narrower than
+/// that.
 const BUCKET_BITS: u32 = 8;
 
 /// `∫ Q'(r) rᵐ dr` for m = 0 to 3, in MeV·cmᵐ per decay.
 pub(super) type Moments = [f64; 4];
 
-/// The cumulative energy `Q(r)` by monotone cubics between tabulated radii, its derivative `k(r)`, and the moments of that.
+/// The cumulative energy `Q(r)` by monotone cubics between tabulated radii, its derivative `k(r)`, and the moments of
+/// `k`.
 ///
 /// Source of the interpolation: F. N. Fritsch, J. Butland, SIAM J. Sci. Stat. Comput. 5 (1984) 300.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RadialKernel {
-    pieces: Vec<Piece>,
+    pieces: Vec<QuadraticPiece>,
     end_cm: f64,
-    /// First piece of each bucket of radii, from that of the first piece's end.
+    /// First piece of each bucket of radii, starting with the bucket of the first piece's end.
     buckets: Vec<usize>,
 }
 
 /// One interval of the table: `k(r_0 + t) = q_0 + q_1 t + q_2 t²`.
 #[derive(Clone, Debug, PartialEq)]
-struct Piece {
+struct QuadraticPiece {
     start_cm: f64,
     density: [f64; 3],
     /// Coefficients of `t` to `t⁶` of the moments from the start of the piece.
@@ -37,7 +40,7 @@ struct Piece {
 impl RadialKernel {
     pub(super) fn new(table: &Cumulative) -> Self {
         let (r, q) = (&table.radii_cm, &table.energy_mev);
-        let slopes = monotone_slopes(r, q);
+        let slopes = monotone_cubic::slopes(r, q);
         let piece = |i: usize| {
             let h = r[i + 1] - r[i];
             let secant = (q[i + 1] - q[i]) / h;
@@ -50,14 +53,14 @@ impl RadialKernel {
     }
 
     fn from_densities(densities: Vec<(f64, [f64; 3])>, end_cm: f64) -> Self {
-        let piece = |&(start_cm, density)| Piece {
+        let piece = |&(start_cm, density)| QuadraticPiece {
             start_cm,
             density,
             primitive: primitives(start_cm, density),
             inner: [0.0; 4],
             outer: [0.0; 4],
         };
-        let mut pieces: Vec<Piece> = densities.iter().map(piece).collect();
+        let mut pieces: Vec<QuadraticPiece> = densities.iter().map(piece).collect();
         let ends: Vec<f64> = densities.iter().skip(1).map(|(start, _)| *start).chain([end_cm]).collect();
         let mut sum = [0.0; 4];
         for (piece, end) in pieces.iter_mut().zip(&ends) {
@@ -82,7 +85,7 @@ impl RadialKernel {
         Self::from_densities(kept.map(|piece| (piece.start_cm, piece.density)).collect(), radius_cm)
     }
 
-    /// Radius past which there is nothing [cm].
+    /// Radius beyond which no energy is absorbed [cm].
     pub fn end_cm(&self) -> f64 {
         self.end_cm
     }
@@ -115,7 +118,7 @@ impl RadialKernel {
         added(piece.inner, piece.moments_to(r_cm), 1.0)
     }
 
-    /// Moments from `r_cm` to the end of the kernel; no digits are lost where little is left.
+    /// Moments from `r_cm` to the end of the kernel, without loss of digits where little is left.
     pub(super) fn outer_moments(&self, r_cm: f64) -> Moments {
         if r_cm >= self.end_cm {
             return [0.0; 4];
@@ -140,7 +143,7 @@ impl RadialKernel {
     }
 }
 
-impl Piece {
+impl QuadraticPiece {
     /// Moments from the start of the piece to a radius within it.
     fn moments_to(&self, r_cm: f64) -> Moments {
         let t = r_cm - self.start_cm;
@@ -168,12 +171,12 @@ fn primitives(start: f64, density: [f64; 3]) -> [[f64; 6]; 4] {
     primitives
 }
 
-/// Number of the bucket of a radius above 0: its exponent and leading mantissa bits, a logarithm for nothing.
+/// Number of the bucket of a radius above 0: its exponent and leading mantissa bits, which cost less than a logarithm.
 fn bucket(r_cm: f64) -> usize {
     usize::try_from(r_cm.to_bits() >> (f64::MANTISSA_DIGITS - 1 - BUCKET_BITS)).expect("20 bits fit")
 }
 
-/// For each bucket from that of the first end on: the piece in which it begins.
+/// For each bucket, starting with that of the first end: the piece in which it begins.
 fn buckets(ends: &[f64]) -> Vec<usize> {
     let (first, last) = (bucket(ends[0]), bucket(ends[ends.len() - 1]));
     let mut piece = 0;
@@ -186,35 +189,6 @@ fn buckets(ends: &[f64]) -> Vec<usize> {
             piece
         })
         .collect()
-}
-
-/// Derivatives at the nodes that keep a cubic Hermite interpolant monotone and shape-preserving.
-pub(super) fn monotone_slopes(x: &[f64], y: &[f64]) -> Vec<f64> {
-    let n = x.len();
-    let h: Vec<f64> = x.windows(2).map(|w| w[1] - w[0]).collect();
-    let s: Vec<f64> = (0..n - 1).map(|i| (y[i + 1] - y[i]) / h[i]).collect();
-    let interior = |i: usize| {
-        if s[i - 1] * s[i] <= 0.0 {
-            return 0.0;
-        }
-        let (a, b) = (2.0 * h[i] + h[i - 1], h[i] + 2.0 * h[i - 1]);
-        (a + b) / (a / s[i - 1] + b / s[i])
-    };
-    let edge = |h0: f64, h1: f64, s0: f64, s1: f64| {
-        let slope = ((2.0 * h0 + h1) * s0 - h0 * s1) / (h0 + h1);
-        if slope * s0 <= 0.0 {
-            0.0
-        } else if s0 * s1 <= 0.0 {
-            if slope.abs() > 3.0 * s0.abs() { 3.0 * s0 } else { slope }
-        } else {
-            // Without this bound the cubic of the first interval may turn back.
-            slope.clamp(-3.0 * s0.abs(), 3.0 * s0.abs())
-        }
-    };
-    let mut slopes = vec![edge(h[0], h[1], s[0], s[1])];
-    slopes.extend((1..n - 1).map(interior));
-    slopes.push(edge(h[n - 2], h[n - 3], s[n - 2], s[n - 3]));
-    slopes
 }
 
 #[cfg(test)]

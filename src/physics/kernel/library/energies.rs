@@ -1,8 +1,8 @@
-//! Kernels over the energy: the two around one, and the length in which their radii are measured.
+//! Interpolation between kernels: the two around an energy, and the length in which their radii are measured.
 
-use crate::physics::kernel::radial::monotone_slopes;
+use crate::math::monotone_cubic;
 
-/// Energies of kernels, and the length that belongs to each.
+/// Energies of kernels, and the unit of length of each.
 #[derive(Clone, Debug)]
 pub(super) struct Energies {
     log_energy: Vec<f64>,
@@ -15,7 +15,7 @@ pub(super) struct Energies {
 pub(super) struct Between {
     /// The kernel below; the next is above.
     pub(super) below: usize,
-    /// Weight of the one above; the one below has the rest.
+    /// Weight of the one above; one minus it for the one below.
     pub(super) part: f64,
     /// Length in which radii are measured [g/cm²].
     pub(super) unit: f64,
@@ -25,7 +25,7 @@ impl Energies {
     /// * `units` – energy [MeV], ascending, and length [g/cm²] of each kernel
     pub(super) fn new(units: impl Iterator<Item = (f64, f64)>) -> Self {
         let (log_energy, log_unit): (Vec<f64>, Vec<f64>) = units.map(|(energy, unit)| (energy.ln(), unit.ln())).unzip();
-        let slopes = monotone_slopes(&log_energy, &log_unit);
+        let slopes = monotone_cubic::slopes(&log_energy, &log_unit);
         Self { log_energy, log_unit, slopes }
     }
 
@@ -34,16 +34,15 @@ impl Energies {
         [self.log_energy[0], self.log_energy[self.log_energy.len() - 1]].map(f64::exp)
     }
 
-    /// Where an energy [MeV] lies; outside: at the nearest end.
+    /// Position of an energy [MeV]; outside the range, that of its nearest end.
     pub(super) fn locate(&self, energy_mev: f64) -> Between {
         let [first, last] = [self.log_energy[0], self.log_energy[self.log_energy.len() - 1]];
         let log = energy_mev.ln().clamp(first, last);
         let below = self.log_energy.partition_point(|e| *e <= log).clamp(1, self.log_energy.len() - 1) - 1;
         let width = self.log_energy[below + 1] - self.log_energy[below];
         let part = (log - self.log_energy[below]) / width;
-        let rise = self.log_unit[below + 1] - self.log_unit[below];
-        let (a, b) = (self.slopes[below] * width - rise, rise - self.slopes[below + 1] * width);
-        let log_unit = self.log_unit[below] + part * (rise + (1.0 - part) * (a * (1.0 - part) + b * part));
+        let node = |i: usize| [self.log_unit[i], self.slopes[i]];
+        let log_unit = monotone_cubic::between(part, width, node(below), node(below + 1));
         Between { below, part, unit: log_unit.exp() }
     }
 }

@@ -1,7 +1,7 @@
 //! Kernels of photons.
 
 use super::axis::PHOTON;
-use super::curve::Curve;
+use super::curve::CumulativeCurve;
 use super::energies::Energies;
 
 /// The energy around a point from which photons of one energy start.
@@ -11,7 +11,7 @@ pub struct PhotonKernel {
     pub energy_mev: f64,
     /// Their mean free path [g/cm²].
     pub mean_free_path: f64,
-    /// The part of their energy that lies in each bin of the radius in mean free paths.
+    /// The fraction of their energy in each bin of the radius in mean free paths.
     pub parts: Vec<f32>,
 }
 
@@ -20,14 +20,14 @@ pub struct PhotonKernel {
 pub struct PhotonKernels {
     kernels: Vec<PhotonKernel>,
     energies: Energies,
-    curves: Vec<Curve>,
+    curves: Vec<CumulativeCurve>,
 }
 
 impl PhotonKernels {
     pub(crate) fn new(kernels: Vec<PhotonKernel>) -> Self {
         Self {
             energies: Energies::new(kernels.iter().map(|kernel| (kernel.energy_mev, kernel.mean_free_path))),
-            curves: kernels.iter().map(|kernel| Curve::new(PHOTON, &kernel.parts)).collect(),
+            curves: kernels.iter().map(|kernel| CumulativeCurve::new(PHOTON, &kernel.parts)).collect(),
             kernels,
         }
     }
@@ -63,7 +63,7 @@ mod tests {
     use crate::domain::KernelMedium;
     use crate::physics::kernel::library;
 
-    /// As for charged particles.
+    /// The same as for charged particles.
     const INTERPOLATION: f64 = 2e-3;
     const SPREAD: f64 = 0.3;
 
@@ -74,7 +74,8 @@ mod tests {
             let noise = 3.0 * SPREAD * (1.5 / library(medium).header.histories as f64).sqrt();
             let radii: Vec<f64> = (0..320).map(|i| 1e-5 * 10f64.powf(f64::from(i) / 40.0)).collect();
             let fewer = PhotonKernels::new(kernels.kernels().iter().step_by(2).cloned().collect());
-            // Below are the absorption edges of bone, to 4.04 keV, next to which no neighbour is alike and mean free paths are interpolated worse.
+            // Below lie the absorption edges of bone, up to 4.04 keV. Neighbours across an edge differ, and mean free
+            // paths are interpolated less well.
             for left_out in kernels.kernels().iter().skip(1).step_by(2).filter(|kernel| kernel.energy_mev > 0.006) {
                 let within = |kernels: &PhotonKernels| {
                     let mut within = vec![0.0; radii.len()];

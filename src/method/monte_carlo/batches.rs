@@ -1,0 +1,156 @@
+//! Histories in batches, until a rule stops them. The tally does not depend on how the histories were divided into
+//! batches.
+
+use std::time::{Duration, Instant};
+
+use super::balance::{Expected, check_book};
+use super::dosimetry::{Decays, Dosimetry};
+use super::schedule::{Throughput, first_look, next_look};
+use super::statistics::Statistics;
+use crate::domain::Tally;
+use crate::domain::{Control, DoseError, LabelMap, Progress, Region, Stage, StopReason, StopRule, TransportProgress};
+use crate::engine::Device;
+use crate::method::mass::DoseScale;
+use crate::plan::TransportPlan;
+use crate::prepare::transport::Scene;
+
+/// Shortest time between two computations of the uncertainty that only serve to report it.
+const LOOK_PAUSE: Duration = Duration::from_secs(5);
+/// How often a device may be lost in one run before the run fails.
+const MAX_LOSSES: u32 = 3;
+
+/// A scene, and the rules that end its histories.
+pub(super) struct HistoryBatches<'a> {
+    pub(super) plan: &'a TransportPlan,
+    pub(super) scene: &'a Scene,
+    pub(super) expected: Expected,
+    pub(super) stop: StopRule,
+    pub(super) scale: DoseScale<'a>,
+    pub(super) decays: Decays<'a>,
+    pub(super) labels: Option<&'a LabelMap>,
+    pub(super) control: &'a Control,
+    /// When the computation began.
+    pub(super) began: Instant,
+}
+
+/// The outcome of all batches.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) tally: Tally,
+    pub(super) histories: u64,
+    pub(super) stopped_by: StopReason,
+    /// Time on the device.
+    pub(super) took: Duration,
+}
+
+/// Progress of the batches.
+#[derive(Default)]
+struct RunState {
+    done: u64,
+    throughput: Throughput,
+    took: Duration,
+    losses: u32,
+    relative_sigma: Option<f64>,
+    /// Number of histories when that was computed.
+    seen_at: u64,
+}
+
+impl HistoryBatches<'_> {
+    /// # Errors
+    /// [`DoseError::Cancelled`], a device that fails repeatedly, or a tally that is not possible.
+    pub(super) fn run(&self, device: &mut Device, voxels: usize) -> Result<Done, DoseError> {
+        let mut tally = Tally::new(self.plan.groups, voxels);
+        let mut state = RunState::default();
+        let mut look = self.stop.target.map(|_| first_look(voxels, self.plan.groups));
+        let mut last_look = Instant::now();
+        let stopped_by = loop {
+            let goal = look.map_or(self.plan.histories, |look| look.min(self.plan.histories));
+            let length = state.throughput.next_batch(self.time_left()).min(goal - state.done);
+            self.run_batch(device, length, &mut tally, &mut state)?;
+            if look == Some(state.done) || look.is_none() && last_look.elapsed() > LOOK_PAUSE {
+                state.relative_sigma = self.relative_sigma(&tally)?;
+                (state.seen_at, last_look) = (state.done, Instant::now());
+            }
+            if let (Some(target), true) = (self.stop.target, look == Some(state.done)) {
+                let excess = state.relative_sigma.map(|sigma| sigma / target.relative);
+                if excess.is_some_and(|excess| excess <= 1.0) {
+                    break StopReason::TargetUncertainty;
+                }
+                look = Some(next_look(state.done, excess, self.plan.groups));
+            }
+            if state.done == self.plan.histories {
+                let asked = self.stop.histories().is_some();
+                break if asked { StopReason::Histories } else { StopReason::NoMoreHistories };
+            }
+            if self.time_left() == Some(Duration::ZERO) {
+                break StopReason::TimeLimit;
+            }
+            self.control.report(self.progress(&state))?;
+        };
+        Ok(Done { tally, histories: state.done, stopped_by, took: state.took })
+    }
+
+    /// Runs the next histories. If the device is lost, it is opened again and runs them again.
+    fn run_batch(
+        &self,
+        device: &mut Device,
+        length: u64,
+        tally: &mut Tally,
+        state: &mut RunState,
+    ) -> Result<(), DoseError> {
+        let first = self.plan.first_history + state.done;
+        let begun = Instant::now();
+        loop {
+            match device.transport(self.scene, first..first + length, tally, self.control) {
+                Ok(()) => break,
+                Err(DoseError::DeviceLost(detail)) if state.losses < MAX_LOSSES => {
+                    state.losses += 1;
+                    tracing::warn!(losses = state.losses, "the device was lost ({detail}); it is opened again");
+                    device.reopen()?;
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        let took = begun.elapsed();
+        state.throughput.record(length, took);
+        state.took += took;
+        state.done += length;
+        let done = self.plan.first_history..first + length;
+        check_book(tally, std::slice::from_ref(&done), &self.expected)
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        let limit = Duration::try_from_secs_f64(self.stop.time_limit_s?).unwrap_or(Duration::MAX);
+        Some(limit.saturating_sub(self.began.elapsed()))
+    }
+
+    fn relative_sigma(&self, tally: &Tally) -> Result<Option<f64>, DoseError> {
+        let region = self.stop.target.map_or_else(Region::default, |target| target.region);
+        let dosimetry = Dosimetry { statistics: Statistics::new(tally), scale: self.scale, decays: self.decays };
+        dosimetry.relative_sigma(region, self.labels, self.control)
+    }
+
+    /// Progress towards the rule that will stop first, extrapolated from the run so far.
+    fn progress(&self, state: &RunState) -> Progress {
+        let per_second = if state.took > Duration::ZERO { state.done as f64 / state.took.as_secs_f64() } else { 0.0 };
+        // The uncertainty falls with the square root of the number of histories.
+        let by_target = self
+            .stop
+            .target
+            .zip(state.relative_sigma)
+            .map(|(target, sigma)| state.seen_at as f64 * (sigma / target.relative).powi(2));
+        let all = by_target.map_or(f64::INFINITY, |all| all.max(state.done as f64)).min(self.plan.histories as f64);
+        let bounded = by_target.is_some() || self.stop.histories().is_some();
+        let seconds = Some((all - state.done as f64) / per_second).filter(|s| bounded && s.is_finite());
+        let limit = self.time_left().map(|left| left.as_secs_f64());
+        let time_left_s = match (seconds, limit) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        let spent = self.began.elapsed().as_secs_f64();
+        let fraction = time_left_s.map_or(0.0, |left| spent / (spent + left).max(f64::MIN_POSITIVE));
+        let histories = state.done;
+        let transport = TransportProgress { histories, relative_sigma: state.relative_sigma, time_left_s };
+        Progress { stage: Stage::Dose, fraction, transport: Some(transport) }
+    }
+}
