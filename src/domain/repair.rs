@@ -151,20 +151,22 @@ pub fn repair_activity(
     Ok((map, Repair { total_after, ..repair }))
 }
 
-/// Takes NaN in a density map as 0.
+/// Fills NaN in a density map or a CT.
+///
+/// * `fill` – what lies outside the field of view: 0 g/cm³, or −1000 HU
 ///
 /// # Errors
 /// If there is NaN and it is to be refused.
-pub fn repair_density(mut map: Volume<f32>, nan: NanRule) -> Result<(Volume<f32>, usize), Invalid> {
+pub fn repair_density(mut map: Volume<f32>, nan: NanRule, fill: f32) -> Result<(Volume<f32>, usize), Invalid> {
     let count = map.as_slice().iter().filter(|v| v.is_nan()).count();
     match nan {
         _ if count == 0 => {}
         NanRule::Refuse => {
             return Err(Invalid::new(format!(
-                "{count} voxels are NaN; if they lie outside the field of view, --nan zero takes them as 0"
+                "{count} voxels are NaN; if they lie outside the field of view, --nan zero takes them as nothing or air"
             )));
         }
-        NanRule::Zero => map.as_mut_slice().iter_mut().filter(|v| v.is_nan()).for_each(|v| *v = 0.0),
+        NanRule::Zero => map.as_mut_slice().iter_mut().filter(|v| v.is_nan()).for_each(|v| *v = fill),
     }
     Ok((map, count))
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::{AIR_G_CM3, Resampler, share_outside};
-use crate::domain::{Invalid, Organs, RigidTransform, Volume, VoxelGrid};
+use crate::domain::{Invalid, LabelMap, Organs, RigidTransform, Volume, VoxelGrid};
 
 /// Part of the activity that may lie outside the CT before a computation is refused.
 pub const MAX_SHARE_OUTSIDE: f64 = 0.01;
@@ -27,7 +29,7 @@ pub struct Placing {
 }
 
 /// What resampling did to the maps of a computation.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PlacingAccount {
     /// Decays or activity before and after, in the unit of the map.
     pub activity: Option<[f64; 2]>,
@@ -74,6 +76,15 @@ impl Placing {
     /// As [`Resampler::organs`].
     pub fn organs(&self, organs: &Organs, activity: &VoxelGrid) -> Result<Organs, Invalid> {
         self.resampler(organs.grid(), space_of(organs.grid(), activity)).organs(organs)
+    }
+
+    /// A map of materials, the one with the largest share of each voxel.
+    ///
+    /// # Errors
+    /// If a value is no whole number, and as [`Resampler::organs`].
+    pub fn materials(&self, map: &Volume<f32>, activity: &VoxelGrid) -> Result<Volume<f32>, Invalid> {
+        let organs = Organs::of_map(&LabelMap::new(map)?)?;
+        Ok(self.organs(&organs, activity)?.label_map().labels().map(|&label| f32::from(label)))
     }
 
     /// A dose on another grid, such as that of the CT, by interpolation.

@@ -119,7 +119,8 @@ fn read_input(args: &Args, report: &mut Report, checks: &mut Checks) -> Option<(
     let nan = checks.at("nan", NanRule::parse(&args.nan));
     let file = checks.at("input", read_volume(&args.input))?;
     report.warnings.extend(file.warnings);
-    let (volume, zeroed) = checks.at("input", repair_density(file.volume, nan?))?;
+    let (volume, zeroed) =
+        checks.at("input", repair_density(file.volume, nan?, if args.kind == Kind::Ct { AIR_HU } else { 0.0 }))?;
     report.nan_voxels = zeroed;
     Some((Input::Volume(volume), file.header.origin))
 }
