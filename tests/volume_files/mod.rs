@@ -1,5 +1,6 @@
 //! Volumes in every format: what one writes another must read, and what is not understood is refused by name.
 
+mod damage;
 mod labels;
 mod text_headers;
 
