@@ -12,6 +12,8 @@ use crate::formats::{metaimage, nifti, nrrd};
 
 /// Bytes that tell the formats apart: DICOM's preamble and the four letters behind it.
 const HEAD_BYTES: u64 = 132;
+/// Most volumes of a stack: a label each.
+const MAX_FRAMES: usize = 65_535;
 /// Most names that are listed.
 const MAX_LISTED: usize = 8;
 
@@ -53,6 +55,9 @@ fn read_checked<T: Real>(path: &Path, check: impl Fn(usize) -> Result<(), Invali
     }
     let (found, stream) = find(path)?;
     check(found.layout.frames)?;
+    if found.layout.frames > MAX_FRAMES {
+        return Err(Invalid::new(format!("holds {} volumes; at most {MAX_FRAMES} are read", found.layout.frames)));
+    }
     let Found { header, layout, warnings, segments, values } = found;
     let frames = match values {
         Values::Ahead(bytes) => {
