@@ -94,8 +94,11 @@ fn bad_maps() -> Vec<RawHeader> {
     for volume in bad_volumes() {
         bad.push(RawHeader { activity: volume.clone(), ..good() });
         bad.push(RawHeader { density: volume.clone(), ..good() });
-        let transport = transport(RawMonteCarlo::default());
-        bad.push(RawHeader { labels: volume.clone(), materials: volume.clone(), ..transport });
+        // Labels and materials may be absent.
+        if !matches!(volume, Part::Absent) {
+            let transport = transport(RawMonteCarlo::default());
+            bad.push(RawHeader { labels: volume.clone(), materials: volume.clone(), ..transport });
+        }
         let map = RawDaughterMap { activity: volume, ..daughter("Bi-213") };
         bad.push(RawHeader { daughter_maps: vec![map], ..good() });
     }

@@ -13,7 +13,8 @@ const BASE: &str = "// Constants.\nconst LIMIT: u32 = 3u;\n\nstruct Pair {\n    
 const MIDDLE: &str = "#import base\n\nfn sum(pair: Pair) -> f32 {\n    return pair.low + pair.high;\n}\n";
 
 /// A Rust file with the twins `alpha`, and `face` of a type `Ray`.
-const RUST: &str = "pub(crate) fn alpha(x: f32) -> f32 {\n    beta(x)\n}\n\nimpl<T> Ray<T> {\n    fn face(&self) {}\n}\n\n\
+const RUST: &str = "pub(crate) fn alpha(x: f32) -> f32 {\n    beta(x)\n}\n\n\
+                    impl<T> Ray<T> {\n    fn face(&self) {}\n}\n\n\
                     #[cfg(test)]\nmod tests {\n    fn only_for_tests() {}\n}\n";
 const BODIES: &str = "// Twin: src/body.rs\n\nfn alpha(x: f32) -> f32 {\n    return inner(x);\n}\n\n\
                       // Device only.\nfn inner(x: f32) -> f32 {\n    return x;\n}\n\n\

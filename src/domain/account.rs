@@ -44,8 +44,8 @@ pub struct MonteCarloAccount {
     /// Energy scored in the voxels, which gives the dose. It equals the energy deposited within statistics, since
     /// photons may be scored along their tracks [MeV].
     pub scored_mev: f64,
-    /// Rejection loops that reached their bound and took their last draw. Left out of JSON where there are none. Messages do
-    /// not carry it: a server that finds any logs a warning.
+    /// Rejection loops that reached their bound and took their last draw. Left out of JSON if there are none. Messages
+    /// do not carry it: a server that finds any logs a warning.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub exhausted_rejections: u64,
     /// Histories per second of transport; none for merged runs.

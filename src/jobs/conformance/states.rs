@@ -65,7 +65,7 @@ pub(super) fn jobs_are_listed_newest_first(open: fn(usize) -> Subject) {
     subject.take();
     subject.callers.cancel(&c.id);
     let in_states = |states: &[JobState]| ids(JobFilter { states: states.to_vec(), ..of_a.clone() });
-    assert_eq!(in_states(&[JobState::Running]), [a.id.clone()]);
+    assert_eq!(in_states(&[JobState::Running]), std::slice::from_ref(&a.id));
     assert_eq!(in_states(&[JobState::Cancelled, JobState::Running]), [c.id.clone(), a.id]);
     assert_eq!(in_states(&[JobState::Queued]), []);
     subject.callers.claim(&c.id);

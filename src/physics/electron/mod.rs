@@ -17,7 +17,7 @@
 //! | bremsstrahlung spectrum | Seltzer & Berger 1986 | 0.4 % rms (hydrogen 2 %), 5 % at most (hydrogen 9 %) |
 //! | CSDA range, from 0.1 MeV | ESTAR | 0.04 % |
 //! | first transport cross section, elastic, 1 keV to 10 MeV | ELSEPA | 0.6 % |
-//! | second transport cross section, elastic, from 10 keV | ELSEPA | 1 % in H, C, N, O, 3 % up to Ca (positrons 2, 6 %) |
+//! | second transport cross section, elastic, from 10 keV | ELSEPA | 1 % in H to O, 3 % up to Ca (positrons 2, 6 %) |
 //! | the same at 1 keV | ELSEPA | 7 to 27 % |
 //!
 //! Known limits: no shell corrections (as in ESTAR; a few percent at 1 keV), no Doppler broadening or binding in hard

@@ -93,7 +93,15 @@ fn given(twin: Twin, scene: &Scene, rng: &mut ChaCha8Rng) -> [f32; 8] {
         }
         Twin::Step => [energy, 3.0 * v, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
         Twin::Absorption => [energy, v, w, 0.0, 0.0, 0.0, 0.0, 0.0],
-        _ => [energy, 0.02 + energy * v, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        Twin::Threefry
+        | Twin::Sampling
+        | Twin::Medium
+        | Twin::Annihilation
+        | Twin::Compton
+        | Twin::Coherent
+        | Twin::ElectronAngles
+        | Twin::Source
+        | Twin::Shift => [energy, 0.02 + energy * v, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
     }
 }
 
