@@ -306,7 +306,7 @@ fn bad_volumes_are_refused_with_their_flag() {
         ("ct", volume(FLOAT32, |_| 1e6), "g/cm³"),
         ("ct", shifted(INT16, 0.0), "elsewhere"),
         ("labels", volume(FLOAT32, |_| 1.5), "whole number"),
-        ("labels", volume(INT16, |_| -1.0), "whole number"),
+        ("labels", volume(INT16, |_| -2.0), "whole number"),
         ("labels", turned, "shape"),
         ("labels", shifted(UINT8, 1.0), "elsewhere"),
     ];
