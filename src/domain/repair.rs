@@ -163,7 +163,8 @@ pub fn repair_density(mut map: Volume<f32>, nan: NanRule, fill: f32) -> Result<(
         _ if count == 0 => {}
         NanRule::Refuse => {
             return Err(Invalid::new(format!(
-                "{count} voxels are NaN; if they lie outside the field of view, --nan zero takes them as nothing or air"
+                "{count} of {} voxels are NaN; if they lie outside the field of view, --nan zero takes them as nothing or air",
+                map.as_slice().len()
             )));
         }
         NanRule::Zero => map.as_mut_slice().iter_mut().filter(|v| v.is_nan()).for_each(|v| *v = fill),
