@@ -5,10 +5,9 @@
 use std::sync::LazyLock;
 
 use dosegrid::api::pb::{ComputeRequest, dose_service_client::DoseServiceClient};
-use dosegrid::api::{ServerConfig, server::serve_queue};
+use dosegrid::api::{ServerConfig, server::serve};
 use dosegrid::domain::DeviceSelector;
 use dosegrid::engine::Device;
-use dosegrid::jobs::Queue;
 use prost::Message;
 use tokio::runtime::Runtime;
 use tonic::transport::Channel;
@@ -22,10 +21,9 @@ static SERVER: LazyLock<(Runtime, DoseServiceClient<Channel>)> = LazyLock::new(|
     let runtime = Runtime::new().expect("threads can be started");
     let client = runtime.block_on(async {
         let device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
-        let queue = Queue::start(device, 4).expect("a thread can be started");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound socket"));
-        tokio::spawn(serve_queue(config(), listener, queue.into(), std::future::pending()));
+        tokio::spawn(serve(config(), listener, device, std::future::pending()));
         DoseServiceClient::connect(url).await.expect("the server listens")
     });
     (runtime, client)

@@ -107,11 +107,10 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
 
 /// Names faults that the plan or a server found by their flags.
 fn told_by_flag(error: DoseError, density: &str) -> DoseError {
-    match error {
-        DoseError::Invalid(faults) => {
-            DoseError::Invalid(faults.into_iter().map(|fault| by_flag(fault, density)).collect())
-        }
-        other => other,
+    if let DoseError::Invalid(faults) = error {
+        DoseError::Invalid(faults.into_iter().map(|fault| by_flag(fault, density)).collect())
+    } else {
+        error
     }
 }
 

@@ -4,7 +4,7 @@
 //! * [`DosePicture`]: sections of a dose over a CT, with isodose lines and dose-volume histograms.
 //! * [`page`]: HTML pages that need no other file, from the templates in `templates/`.
 //!
-//! Sizes are in pixels of the finished picture. It is drawn larger and averaged down; see [`canvas::OVERSAMPLING`].
+//! Sizes are in pixels of the finished picture. Pictures are drawn larger and averaged down (`canvas::OVERSAMPLING`).
 
 mod axis;
 mod canvas;
