@@ -205,7 +205,7 @@ fn every_fault_is_named_at_once() {
     assert_eq!(output.status.code(), Some(2));
     let said = stderr(&output);
     for (field, word) in [
-        ("activity", "value 7"),
+        ("activity", "1 of 336 voxels are NaN"),
         ("density", "within the header"),
         ("truncation-radius", "-5"),
         ("minimum-density", "number"),

@@ -22,7 +22,10 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let mut warnings = Vec::new();
-    let (organs, names) = args.outputs.read_labels(&mut checks, &mut warnings);
+    let (labels, names) = args.outputs.read_labels(&mut checks, &mut warnings);
+    // A tally does not keep how its inputs say where they lie; labels on its grid say it the same way.
+    let origin = labels.as_ref().map_or_else(Origin::default, |files| files.origin.on_another_grid());
+    let organs = labels.map(|files| files.organs);
     args.outputs.check(args.tallies.iter().map(|path| Some(path.as_path())), &[], &mut checks);
     if args.outputs.weighted_output.is_some() {
         checks.fail(
@@ -49,7 +52,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         organs: organs.as_ref(),
         names: &names,
         inputs: InputAccount { activity_unit: "bq-s", effective_half_life_s: None, density: "tally", grids: None },
-        origin: Origin::default(),
+        origin,
     };
     outputs::write(&args.outputs, &from, &result)
 }

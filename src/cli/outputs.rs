@@ -14,6 +14,7 @@ use crate::domain::{
 };
 use crate::dosimetry::organs::OrganInputs;
 use crate::dosimetry::{DoseDistribution, OrganDose, organ_doses};
+use crate::formats::labels::LabelFiles;
 use crate::formats::volume_file::{Origin, OutputFormat, write_volume};
 use crate::formats::{json, label_names, labels, organ_table, tally};
 use crate::resample::PlacingAccount;
@@ -104,12 +105,12 @@ impl OutputArgs {
         &self,
         checks: &mut Checks,
         warnings: &mut Vec<String>,
-    ) -> (Option<Organs>, BTreeMap<u16, String>) {
+    ) -> (Option<LabelFiles>, BTreeMap<u16, String>) {
         let given = (!self.labels.is_empty()).then_some(&self.labels);
         let files = given.and_then(|paths| checks.at("labels", labels::read(paths)));
         warnings.extend(files.iter().flat_map(|files| &files.warnings).map(|warning| format!("labels: {warning}")));
         let names = self.label_names.as_deref().and_then(|path| checks.at("label-names", label_names::read(path)));
-        (files.map(|files| files.organs), names.unwrap_or_default())
+        (files, names.unwrap_or_default())
     }
 }
 

@@ -102,7 +102,8 @@ impl Files {
     fn read(args: &Args, checks: &mut Checks, warnings: &mut Vec<String>) -> Self {
         let (nan, negative) = args.grids.rules(checks);
         let (organs, names) = args.outputs.read_labels(checks, warnings);
-        let organs = if args.outputs.labels.is_empty() { Part::Absent } else { Part::given(organs) };
+        let organs =
+            if args.outputs.labels.is_empty() { Part::Absent } else { Part::given(organs.map(|files| files.organs)) };
         let mut daughters = Vec::new();
         for daughter in args.source.daughter_files(checks) {
             let name = daughter.as_ref().map(|daughter| daughter.nuclide.to_owned());
