@@ -9,7 +9,8 @@
 //!
 //! * [`domain`]: the nouns, which cannot hold bad values. Plain data, no I/O.
 //! * [`digest`]: SHA-256 digests.
-//! * [`formats`]: files (NIfTI, tallies, small tables) to and from the domain.
+//! * [`formats`]: files (NIfTI, NRRD, MetaImage, tallies, small tables) to and from the domain.
+//! * [`resample`]: maps from one grid to another.
 //! * [`physics`]: nuclides, materials, cross sections, point kernels and voxel S values, in `f64`.
 //! * [`request`]: from what a caller wrote to a checked header, for the command line and gRPC alike.
 //! * [`plan`]: from a request to padded shapes, blocks, cuts, histories and bytes. Pure; knows no device.
@@ -54,6 +55,7 @@ pub mod plan;
 pub mod prepare;
 pub mod report;
 pub mod request;
+pub mod resample;
 pub mod validate;
 
 pub use compute::compute;

@@ -1,5 +1,6 @@
 //! `dosegrid compute`: from files to files, in this process or on a server.
 
+mod grids;
 mod inputs;
 mod method;
 mod monte_carlo;
@@ -16,6 +17,7 @@ use crate::api::{ServerConfig, client::Client};
 use crate::domain::{Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult};
 use crate::engine::Device;
 use crate::plan::Limits;
+use grids::GridArgs;
 use inputs::Inputs;
 use method::{MethodArgs, WeightingArgs};
 use monte_carlo::MonteCarloArgs;
@@ -31,6 +33,8 @@ const HOST_BYTES: u64 = 1 << 38;
 pub(super) struct Args {
     #[command(flatten)]
     volumes: VolumeArgs,
+    #[command(flatten)]
+    grids: GridArgs,
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
@@ -64,7 +68,9 @@ impl Args {
     /// Records outputs that cannot be written, or that would replace an input.
     fn check_outputs(&self, checks: &mut Checks) {
         let files = self.volumes.files().chain(self.source.files()).chain(self.monte_carlo.files());
-        self.outputs.check(files.map(Some), checks);
+        let files = files.chain(self.grids.files());
+        let more = [("dose-on-ct", self.grids.dose_on_ct.as_deref())];
+        self.outputs.check(files.map(Some), &more, checks);
     }
 }
 
@@ -88,10 +94,14 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let from = ResultInputs {
         activity: inputs.request.activity(),
         density: inputs.request.density(),
-        labels: inputs.labels.as_ref(),
+        organs: inputs.organs.as_ref(),
         names: &inputs.names,
         inputs: inputs.account(&args),
+        origin: inputs.origin.clone(),
     };
+    if let Some(path) = &args.grids.dose_on_ct {
+        inputs.write_dose_on_ct(path, &result)?;
+    }
     outputs::write(&args.outputs, &from, &result)
 }
 

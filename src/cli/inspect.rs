@@ -1,4 +1,4 @@
-//! `dosegrid inspect`: shows what a volume file contains.
+//! `dosegrid inspect`: what a volume file holds.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::stdout;
-use crate::domain::{Checks, DoseError, grid::Affine};
-use crate::formats::nifti::{self, NiftiFile};
+use crate::domain::{Checks, DoseError, Volume, grid::Affine};
+use crate::formats::volume_file::{FrameFile, read_frames};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// NIfTI-1 volumes
+    /// Volumes: NIfTI (.nii, .nii.gz, .hdr and .img), NRRD (.nrrd, .nhdr) or MetaImage (.mha, .mhd)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Print JSON
+    /// As JSON
     #[arg(long)]
     json: bool,
 }
@@ -28,19 +28,27 @@ struct List {
 #[derive(Serialize)]
 struct Entry {
     file: String,
+    format: &'static str,
     shape: [usize; 3],
+    /// Volumes in the file; the figures are of all of them.
+    frames: usize,
     spacing_mm: [f64; 3],
     affine: Affine,
     affine_from: &'static str,
+    /// Codes and unit of length of NIfTI.
+    qform_code: i16,
+    sform_code: i16,
+    length_unit: &'static str,
     datatype: &'static str,
     byte_order: &'static str,
     slope: f64,
     intercept: f64,
     #[serde(flatten)]
     values: Values,
+    warnings: Vec<String>,
 }
 
-/// Statistics of the finite values; none if there are none.
+/// Figures of the values that are finite; none where there is none.
 #[derive(Serialize)]
 struct Values {
     min: Option<f64>,
@@ -58,47 +66,54 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut files = Vec::new();
     for path in &args.files {
         let name = path.display().to_string();
-        if let Some(file) = checks.at(name.as_str(), nifti::read(path)) {
-            files.push(Entry::new(name, &file));
+        if let Some(file) = checks.at(name.as_str(), read_frames(path)) {
+            files.push(Entry::new(name, file));
         }
     }
-    // Good files are shown even if another file is bad.
+    // What could be read is shown even if another file is at fault.
     let list = List { files };
     if args.json { stdout::print_json(&list) } else { stdout::print(&text(&list.files)) }?;
     checks.finish()
 }
 
 impl Entry {
-    fn new(file: String, NiftiFile { volume, header }: &NiftiFile) -> Self {
-        let (slope, intercept) = header.scaling.map_or((1.0, 0.0), |scaling| (scaling.slope, scaling.intercept));
+    fn new(file: String, FrameFile { frames, header, warnings, .. }: FrameFile<f64>) -> Self {
+        let (slope, intercept) = header.slope_and_intercept();
         Self {
             file,
+            format: header.format,
             shape: header.grid.shape(),
+            frames: frames.len(),
             spacing_mm: header.grid.spacing_mm(),
             affine: *header.grid.affine(),
             affine_from: header.placement.name(),
+            qform_code: header.origin.qform_code,
+            sform_code: header.origin.sform_code,
+            length_unit: header.origin.unit.name(),
             datatype: header.element.name(),
             byte_order: header.byte_order.name(),
             slope,
             intercept,
-            values: Values::new(volume.as_slice()),
+            values: Values::new(&frames),
+            warnings,
         }
     }
 }
 
 impl Values {
-    fn new(values: &[f32]) -> Self {
-        let finite = || values.iter().filter(|v| v.is_finite()).map(|&v| f64::from(v));
+    fn new(frames: &[Volume<f64>]) -> Self {
+        let all = || frames.iter().flat_map(Volume::as_slice).copied();
+        let finite = || all().filter(|v| v.is_finite());
         let (count, sum) = (finite().count(), finite().sum::<f64>());
         Self {
             min: finite().reduce(f64::min),
             max: finite().reduce(f64::max),
             mean: (count > 0).then(|| sum / count as f64),
             sum,
-            nan: values.iter().filter(|v| v.is_nan()).count(),
-            infinite: values.iter().filter(|v| v.is_infinite()).count(),
-            negative: values.iter().filter(|v| **v < 0.0).count(),
-            nonzero: values.iter().filter(|v| **v != 0.0).count(),
+            nan: all().filter(|v| v.is_nan()).count(),
+            infinite: all().filter(|v| v.is_infinite()).count(),
+            negative: all().filter(|v| *v < 0.0).count(),
+            nonzero: all().filter(|v| *v != 0.0).count(),
         }
     }
 }
@@ -111,24 +126,22 @@ fn text(files: &[Entry]) -> String {
         let Values { min, max, mean, sum, nan, infinite, negative, nonzero } = &entry.values;
         let (min, max, mean) = (figure(*min), figure(*max), figure(*mean));
         let rows = entry.affine.map(|row| row.map(|v| format!("{v:>12.4}")).join(" "));
-        writeln!(
-            text,
-            "{}\n  \
-             shape      {nx} × {ny} × {nz}\n  \
-             spacing    {dx:.4} × {dy:.4} × {dz:.4} mm\n  \
-             affine     {}   from the {}\n  \
-             stored as  {}, {} endian, slope {}, intercept {}\n  \
-             values     min {min}, max {max}, mean {mean}, sum {sum:.6e}\n             \
-             {nan} NaN, {infinite} infinite, {negative} negative, {nonzero} not 0",
-            entry.file,
-            rows.join("\n             "),
-            entry.affine_from,
-            entry.datatype,
-            entry.byte_order,
-            entry.slope,
-            entry.intercept,
-        )
-        .expect("a string takes all text");
+        let frames = if entry.frames == 1 { String::new() } else { format!(", {} volumes", entry.frames) };
+        let mut line = |words: std::fmt::Arguments| writeln!(text, "{words}").expect("a string takes all text");
+        line(format_args!("{}\n  format     {}", entry.file, entry.format));
+        line(format_args!("  shape      {nx} × {ny} × {nz}{frames}\n  spacing    {dx:.4} × {dy:.4} × {dz:.4} mm"));
+        line(format_args!("  affine     {}   from the {}", rows.join("\n             "), entry.affine_from));
+        line(format_args!(
+            "  codes      qform {}, sform {}, unit of length {}",
+            entry.qform_code, entry.sform_code, entry.length_unit
+        ));
+        line(format_args!(
+            "  stored as  {}, {} endian, slope {}, intercept {}",
+            entry.datatype, entry.byte_order, entry.slope, entry.intercept
+        ));
+        line(format_args!("  values     min {min}, max {max}, mean {mean}, sum {sum:.6e}"));
+        line(format_args!("             {nan} NaN, {infinite} infinite, {negative} negative, {nonzero} not 0"));
+        entry.warnings.iter().for_each(|warning| line(format_args!("  warning    {warning}")));
     }
     text
 }

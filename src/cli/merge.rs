@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use super::outputs::{self, InputAccount, OutputArgs, ResultInputs};
-use crate::domain::{Checks, DoseError, Extras, Invalid, LabelMap, TallyRecord};
+use crate::domain::{Checks, DoseError, Extras, Invalid, Organs, RigidTransform, TallyRecord};
 use crate::formats::tally;
+use crate::formats::volume_file::Origin;
 use crate::method::{merge, merged_dose};
+use crate::resample::Resampler;
 
 // The parser takes every flag as optional, so that one run reports every fault.
 #[derive(Debug, clap::Args)]
@@ -19,8 +21,12 @@ pub(super) struct Args {
 
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
-    let (labels, names) = args.outputs.read_labels(&mut checks);
-    args.outputs.check(args.tallies.iter().map(|path| Some(path.as_path())), &mut checks);
+    let mut warnings = Vec::new();
+    let (labels, names) = args.outputs.read_labels(&mut checks, &mut warnings);
+    // A tally does not keep how its inputs say where they lie; labels on its grid say it the same way.
+    let origin = labels.as_ref().map_or_else(Origin::default, |files| files.origin.on_another_grid());
+    let organs = labels.map(|files| files.organs);
+    args.outputs.check(args.tallies.iter().map(|path| Some(path.as_path())), &[], &mut checks);
     if args.outputs.weighted_output.is_some() {
         checks.fail(
             "weighted-output",
@@ -28,24 +34,37 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         );
     }
     let record = add(&args.tallies, &mut checks);
-    let labels = labels.and_then(|labels| checks.at("labels", LabelMap::new(&labels)));
-    if let (Some(record), Some(labels)) = (&record, &labels) {
-        checks.at("labels", record.density.g_cm3().grid().check_same(labels.labels().grid()));
-    }
+    let organs = match (&record, organs) {
+        (Some(record), Some(organs)) => checks.at("labels", in_order(&organs, record)),
+        (_, organs) => organs,
+    };
     checks.finish()?;
+    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     let record = record.ok_or_else(|| DoseError::invalid("tallies", "at least one is needed"))?;
     let (activity, density) = (record.activity.clone(), record.density.clone());
     let extras =
         Extras { uncertainty: args.outputs.uncertainty_output.is_some(), tally: args.outputs.tally_output.is_some() };
+    let labels = organs.as_ref().map(Organs::label_map);
     let result = merged_dose(record, labels.as_ref(), extras)?;
     let from = ResultInputs {
         activity: &activity,
         density: Some(&density),
-        labels: labels.as_ref(),
+        organs: organs.as_ref(),
         names: &names,
-        inputs: InputAccount { activity_unit: "bq-s", effective_half_life_s: None, density: "tally" },
+        inputs: InputAccount { activity_unit: "bq-s", effective_half_life_s: None, density: "tally", grids: None },
+        origin,
     };
     outputs::write(&args.outputs, &from, &result)
+}
+
+/// The organs in the order of the tally's voxels.
+fn in_order(organs: &Organs, record: &TallyRecord) -> Result<Organs, Invalid> {
+    let grid = record.density.g_cm3().grid();
+    let resampler = Resampler::new(organs.grid(), grid, &RigidTransform::IDENTITY);
+    if resampler.is_reordering() {
+        return resampler.organs(organs);
+    }
+    grid.check_same(organs.grid()).map(|()| organs.clone())
 }
 
 /// Reads the files one after another, so that no more than two tallies are in memory. Every bad file is recorded by

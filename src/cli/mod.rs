@@ -13,6 +13,7 @@ mod merge;
 mod nuclides;
 mod outputs;
 mod progress;
+mod resample;
 mod serve;
 mod stdout;
 mod summary;
@@ -57,6 +58,8 @@ enum Command {
     Devices(devices::Args),
     /// Show what volume files contain
     Inspect(inspect::Args),
+    /// Put a map on another grid: that of another file, or one of another spacing
+    Resample(resample::Args),
     /// Check the physics on a device against theory and EGSnrc, and write a report
     Validate(validate::Args),
     /// Measure the speed of a device
@@ -101,6 +104,7 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Nuclides(args) => nuclides::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Resample(args) => resample::run(&args),
         Command::Validate(args) => validate::run(args),
         Command::Bench(args) => bench::run(args),
     }

@@ -9,33 +9,37 @@ use serde::Serialize;
 use super::stdout;
 use super::summary::summary;
 use crate::domain::{
-    Checks, DensityMap, DoseError, DoseResult, LabelMap, Provenance, TimeIntegratedActivity, Volume, grid::Affine,
+    Checks, DensityMap, DoseError, DoseResult, Organs, Provenance, RegionDose, TimeIntegratedActivity, Volume,
+    grid::Affine,
 };
 use crate::dosimetry::organs::OrganInputs;
 use crate::dosimetry::{DoseDistribution, OrganDose, organ_doses};
-use crate::formats::{json, label_names, nifti, organ_table, tally};
+use crate::formats::labels::LabelFiles;
+use crate::formats::volume_file::{Origin, OutputFormat, write_volume};
+use crate::formats::{json, label_names, labels, organ_table, tally};
+use crate::resample::PlacingAccount;
 
 /// Where results go, and the organs whose dose is computed.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Outputs")]
 pub(super) struct OutputArgs {
-    /// Dose map in Gy, .nii or .nii.gz (required)
+    /// Dose map in Gy: .nii, .nii.gz, .nrrd, .nhdr, .mha or .mhd (required)
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
-    /// Statistical uncertainty of the dose, 1σ in Gy, .nii or .nii.gz; Monte Carlo only
+    /// Statistical uncertainty of the dose, 1σ in Gy, as --output; Monte Carlo only
     #[arg(long, value_name = "FILE")]
     pub(super) uncertainty_output: Option<PathBuf>,
-    /// Biologically weighted dose in Gy (RBE), .nii or .nii.gz: alpha particles and recoils count several times. This
-    /// is not an absorbed dose
+    /// Biologically weighted dose in Gy (RBE), as --output: alpha particles and recoils count several times. This is
+    /// not an absorbed dose
     #[arg(long, value_name = "FILE")]
     pub(super) weighted_output: Option<PathBuf>,
     /// Tally that `dosegrid merge` can add to others; Monte Carlo only. It also holds the activity and density maps
     #[arg(long, value_name = "FILE")]
     pub(super) tally_output: Option<PathBuf>,
-    /// Organ of each voxel, NIfTI-1 of whole numbers on the grid of the activity; 0 is none
+    /// Organs: a map of whole numbers, 0 is none; a stack or a folder of masks. May be repeated, and organs may overlap
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
-    pub(super) labels: Option<PathBuf>,
-    /// Names of the organs, CSV of label,name
+    pub(super) labels: Vec<PathBuf>,
+    /// Names of the organs: CSV of label,name, or as ITK-SNAP and 3D Slicer write them
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) label_names: Option<PathBuf>,
     /// Table of organ doses, CSV
@@ -54,45 +58,59 @@ impl OutputArgs {
     /// inputs nor one another.
     ///
     /// * `inputs` – the other input files of this run
-    pub(super) fn check<'a>(&'a self, inputs: impl IntoIterator<Item = Option<&'a Path>>, checks: &mut Checks) {
+    /// * `more` – volumes that are written besides, by their flags
+    pub(super) fn check<'a>(
+        &'a self,
+        inputs: impl IntoIterator<Item = Option<&'a Path>>,
+        more: &[(&'static str, Option<&'a Path>)],
+        checks: &mut Checks,
+    ) {
         for (flag, given) in
             [("organs-output", self.organs_output.is_some()), ("label-names", self.label_names.is_some())]
         {
-            if given && self.labels.is_none() {
+            if given && self.labels.is_empty() {
                 checks.fail(flag, "has no effect without --labels");
             }
         }
-        let own = [self.labels.as_deref(), self.label_names.as_deref()];
-        let inputs = inputs.into_iter().chain(own).flatten();
+        let own = self.labels.iter().chain(&self.label_names).map(PathBuf::as_path);
+        let inputs = inputs.into_iter().flatten().chain(own);
         let mut taken: Vec<PathBuf> = inputs.filter_map(|path| path.canonicalize().ok()).collect();
-        let outputs = [
-            ("output", &self.output),
-            ("uncertainty-output", &self.uncertainty_output),
-            ("weighted-output", &self.weighted_output),
-            ("tally-output", &self.tally_output),
-            ("organs-output", &self.organs_output),
-            ("json", &self.json),
+        let volumes = [
+            ("output", self.output.as_deref()),
+            ("uncertainty-output", self.uncertainty_output.as_deref()),
+            ("weighted-output", self.weighted_output.as_deref()),
         ];
-        for (flag, path) in outputs {
-            if let Some(path) = path {
-                check_place(flag, path, &mut taken, checks);
+        let others = [
+            ("tally-output", self.tally_output.as_deref()),
+            ("organs-output", self.organs_output.as_deref()),
+            ("json", self.json.as_deref()),
+        ];
+        for (flag, path) in volumes.iter().chain(more).filter_map(|(flag, path)| Some((*flag, (*path)?))) {
+            // A header and its values are two files.
+            let files = checks.at(flag, OutputFormat::of_name(path)).map(|format| format.files(path));
+            for file in files.unwrap_or_else(|| vec![path.to_owned()]) {
+                check_place(flag, &file, &mut taken, checks);
             }
+        }
+        for (flag, path) in others.into_iter().filter_map(|(flag, path)| Some((flag, path?))) {
+            check_place(flag, path, &mut taken, checks);
         }
         if self.output.is_none() {
             checks.fail("output", "--output is needed");
         }
-        for (flag, path) in &outputs[..3] {
-            if path.as_deref().is_some_and(|path| !is_nifti_name(path)) {
-                checks.fail(*flag, "must end in .nii or .nii.gz");
-            }
-        }
     }
 
-    /// The label map as stored in its file, and the names of its labels. Faults are recorded.
-    pub(super) fn read_labels(&self, checks: &mut Checks) -> (Option<Volume<f32>>, BTreeMap<u16, String>) {
-        let labels = self.labels.as_deref().and_then(|path| checks.at("labels", nifti::read(path)));
+    /// The organs as stored in their files, and the names of labels. Faults are recorded.
+    pub(super) fn read_labels(
+        &self,
+        checks: &mut Checks,
+        warnings: &mut Vec<String>,
+    ) -> (Option<LabelFiles>, BTreeMap<u16, String>) {
+        let given = (!self.labels.is_empty()).then_some(&self.labels);
+        let files = given.and_then(|paths| checks.at("labels", labels::read(paths)));
+        warnings.extend(files.iter().flat_map(|files| &files.warnings).map(|warning| format!("labels: {warning}")));
         let names = self.label_names.as_deref().and_then(|path| checks.at("label-names", label_names::read(path)));
-        (labels.map(|file| file.volume), names.unwrap_or_default())
+        (files, names.unwrap_or_default())
     }
 }
 
@@ -114,18 +132,15 @@ fn check_place(flag: &str, path: &Path, taken: &mut Vec<PathBuf>, checks: &mut C
     taken.push(place);
 }
 
-fn is_nifti_name(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    name.ends_with(".nii") || name.ends_with(".nii.gz")
-}
-
 /// The inputs of a result that its tables need.
 pub(super) struct ResultInputs<'a> {
     pub(super) activity: &'a TimeIntegratedActivity,
     pub(super) density: Option<&'a DensityMap>,
-    pub(super) labels: Option<&'a LabelMap>,
+    pub(super) organs: Option<&'a Organs>,
     pub(super) names: &'a BTreeMap<u16, String>,
     pub(super) inputs: InputAccount,
+    /// How outputs say where they lie.
+    pub(super) origin: Origin,
 }
 
 /// `result.json`: provenance, inputs and results. It has no patient data except the dose.
@@ -146,6 +161,9 @@ pub(super) struct InputAccount {
     pub(super) activity_unit: &'static str,
     pub(super) effective_half_life_s: Option<f64>,
     pub(super) density: &'static str,
+    /// What resampling did, where there was any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) grids: Option<PlacingAccount>,
 }
 
 #[derive(Serialize)]
@@ -165,26 +183,30 @@ pub(super) struct DoseAccount {
 /// Writes all requested files and prints the summary.
 pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult) -> Result<(), DoseError> {
     let account = result.provenance.monte_carlo.as_ref();
-    let organs = from.labels.map(|labels| {
+    let regions = account.map_or(&[][..], |account| &account.regions);
+    let organs = from.organs.map(|organs| {
         organ_doses(&OrganInputs {
             dose: &result.dose,
             activity: from.activity,
             density: from.density,
             minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,
-            labels,
+            organs,
             names: from.names,
-            regions: account.map_or(&[], |account| &account.regions),
+            regions: &whole_regions(organs, regions),
         })
     });
     let file = result_file(from, result, organs.as_deref());
+    let volume = |path: &Path, volume: &Volume<f32>, what: &str| {
+        write_volume(path, volume, &format!("dosegrid: {what}"), &from.origin)
+    };
     if let Some(path) = &args.output {
-        named("output", nifti::write(path, &result.dose, "dosegrid: absorbed dose [Gy]"))?;
+        named("output", volume(path, &result.dose, "absorbed dose [Gy]"))?;
     }
     if let (Some(path), Some(sigma)) = (&args.uncertainty_output, &result.uncertainty) {
-        named("uncertainty-output", nifti::write(path, sigma, "dosegrid: uncertainty of the dose, 1 sigma [Gy]"))?;
+        named("uncertainty-output", volume(path, sigma, "uncertainty of the dose, 1 sigma [Gy]"))?;
     }
     if let (Some(path), Some(weighted)) = (&args.weighted_output, &result.weighted) {
-        named("weighted-output", nifti::write(path, weighted, "dosegrid: biologically weighted dose [Gy (RBE)]"))?;
+        named("weighted-output", volume(path, weighted, "biologically weighted dose [Gy (RBE)]"))?;
     }
     if let (Some(path), Some(record)) = (&args.tally_output, &result.tally) {
         named("tally-output", tally::write(path, record))?;
@@ -196,6 +218,19 @@ pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult)
         named("json", json::write(path, &file))?;
     }
     if args.quiet { Ok(()) } else { stdout::print(&summary(&file)) }
+}
+
+/// The regions of transport that hold all of their organ. Where organs overlap, transport gives a voxel to one of them:
+/// what it says of the other is not said of all of it.
+fn whole_regions(organs: &Organs, regions: &[RegionDose]) -> Vec<RegionDose> {
+    let map = organs.label_map();
+    let mut voxels: BTreeMap<u16, usize> = BTreeMap::new();
+    map.labels().as_slice().iter().for_each(|&label| *voxels.entry(label).or_default() += 1);
+    let is_whole = |region: &&RegionDose| {
+        let organ = organs.organs().iter().find(|organ| organ.label == region.label);
+        organ.is_some_and(|organ| organ.is_whole() && voxels.get(&organ.label) == Some(&organ.voxels().len()))
+    };
+    regions.iter().filter(is_whole).cloned().collect()
 }
 
 fn named(flag: &str, written: io::Result<()>) -> Result<(), DoseError> {

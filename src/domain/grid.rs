@@ -16,6 +16,9 @@ const SAME_GRID_TOLERANCE: f64 = 1e-3;
 /// smallest voxel edge.
 const SAME_PLACE_TOLERANCE: f64 = 0.05;
 
+/// What to do about a map on another grid.
+const OTHER_GRID: &str = "put it on that grid with `dosegrid resample --like`, or choose one for all with --dose-grid";
+
 /// A 3×4 matrix that maps voxel indices to patient coordinates in mm, as in a NIfTI sform (the last row, 0 0 0 1, is
 /// implied).
 pub type Affine = [[f64; 4]; 3];
@@ -108,7 +111,7 @@ impl VoxelGrid {
     pub fn check_same(&self, other: &Self) -> Result<(), Invalid> {
         if self.shape != other.shape {
             return Err(Invalid::new(format!(
-                "has shape {:?}, the activity has {:?}; grids are not resampled",
+                "has shape {:?}, the activity has {:?}; {OTHER_GRID}",
                 other.shape, self.shape
             )));
         }
@@ -116,7 +119,7 @@ impl VoxelGrid {
             let (a, b) = (self.spacing_mm[axis], other.spacing_mm[axis]);
             if (a - b).abs() > SAME_GRID_TOLERANCE * a {
                 return Err(Invalid::new(format!(
-                    "has spacing {:?} mm, the activity has {:?} mm; grids are not resampled",
+                    "has spacing {:?} mm, the activity has {:?} mm; {OTHER_GRID}",
                     other.spacing_mm, self.spacing_mm
                 )));
             }
@@ -125,14 +128,14 @@ impl VoxelGrid {
         let allowed = SAME_PLACE_TOLERANCE * self.spacing_mm.iter().copied().fold(f64::INFINITY, f64::min);
         if far > allowed {
             return Err(Invalid::new(format!(
-                "lies elsewhere in the patient: a corner is {far:.3} mm from the activity's; grids are not resampled"
+                "lies elsewhere in the patient: a corner is {far:.3} mm from the activity's; {OTHER_GRID}"
             )));
         }
         Ok(())
     }
 
     /// Largest distance between corresponding corners of two grids of the same shape [mm].
-    fn corner_distance_mm(&self, other: &Self) -> f64 {
+    pub fn corner_distance_mm(&self, other: &Self) -> f64 {
         let last = self.shape.map(|n| (n - 1) as f64);
         (0..8u8)
             .map(|corner| {
@@ -145,7 +148,7 @@ impl VoxelGrid {
 }
 
 /// Patient coordinates [mm] of a voxel index.
-fn apply(affine: &Affine, index: [f64; 3]) -> [f64; 3] {
+pub(crate) fn apply(affine: &Affine, index: [f64; 3]) -> [f64; 3] {
     [0, 1, 2].map(|row| {
         let [a, b, c, t] = affine[row];
         a * index[0] + b * index[1] + c * index[2] + t

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{DoseDistribution, LabelMap};
+use super::DoseDistribution;
 use crate::constants::WATER_DENSITY_G_CM3;
 use crate::domain::density::bears_dose;
-use crate::domain::{DensityMap, RegionDose, TimeIntegratedActivity, Volume};
+use crate::domain::{DensityMap, Organ, Organs, RegionDose, TimeIntegratedActivity, Volume};
 
 /// Dose of one organ, with its volume, mass and decays. The dose figures cover the voxels that have a dose; they are
 /// none if no voxel has one.
@@ -60,41 +60,41 @@ pub struct OrganInputs<'a> {
     pub density: Option<&'a DensityMap>,
     /// Voxels of a lower density have no dose [g/cm³]; none if every voxel has one.
     pub minimum_density_g_cm3: Option<f64>,
-    /// Organ of each voxel.
-    pub labels: &'a LabelMap,
-    /// Names of labels.
+    /// The organs; they may overlap, and hold parts of voxels.
+    pub organs: &'a Organs,
+    /// Names of labels; they come before those that the organs have.
     pub names: &'a BTreeMap<u16, String>,
     /// Mean dose of each region with its uncertainty, by rising label; empty except for Monte Carlo.
     pub regions: &'a [RegionDose],
 }
 
-/// The doses of all organs of a label map, by rising label.
+/// The doses of all organs, by rising label.
 pub fn organ_doses(inputs: &OrganInputs) -> Vec<OrganDose> {
-    let mut voxels: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
-    for (index, &label) in inputs.labels.labels().as_slice().iter().enumerate().filter(|(_, label)| **label != 0) {
-        voxels.entry(label).or_default().push(index);
-    }
-    voxels.iter().map(|(&label, indices)| organ_dose(inputs, label, indices)).collect()
+    inputs.organs.organs().iter().map(|organ| organ_dose(inputs, organ)).collect()
 }
 
-fn organ_dose(inputs: &OrganInputs, label: u16, indices: &[usize]) -> OrganDose {
+fn organ_dose(inputs: &OrganInputs, organ: &Organ) -> OrganDose {
+    let label = organ.label;
     let voxel_cm3 = inputs.dose.grid().voxel_volume_cm3();
     let dose = inputs.dose.as_slice();
     let density =
         |index: usize| inputs.density.map_or(WATER_DENSITY_G_CM3, |map| f64::from(map.g_cm3().as_slice()[index]));
     let has_dose =
         |index: usize| inputs.minimum_density_g_cm3.is_none_or(|minimum| bears_dose(density(index), minimum));
-    let dosed: Vec<usize> = indices.iter().copied().filter(|&index| has_dose(index)).collect();
-    let distribution = DoseDistribution::new(dosed.iter().map(|&index| dose[index]).collect());
-    let density_sum = |indices: &[usize]| indices.iter().map(|&index| density(index)).sum::<f64>();
-    let weighted: f64 = dosed.iter().map(|&index| f64::from(dose[index]) * density(index)).sum();
+    let shares: Vec<(usize, f64)> = organ.shares().collect();
+    let dosed: Vec<(usize, f64)> = shares.iter().copied().filter(|&(index, _)| has_dose(index)).collect();
+    let distribution = DoseDistribution::weighted(dosed.iter().map(|&(index, share)| (dose[index], share)).collect());
+    let density_sum =
+        |shares: &[(usize, f64)]| shares.iter().map(|&(index, share)| share * density(index)).sum::<f64>();
+    let weighted: f64 = dosed.iter().map(|&(index, share)| share * f64::from(dose[index]) * density(index)).sum();
+    let name = inputs.names.get(&label).or(organ.name.as_ref());
     let figure = |of: fn(&DoseDistribution) -> f64| distribution.as_ref().map(of);
     let decays = inputs.activity.decays().as_slice();
     OrganDose {
         label,
-        name: inputs.names.get(&label).cloned().unwrap_or_else(|| format!("label_{label}")),
-        voxels: indices.len(),
-        mass_g: density_sum(indices) * voxel_cm3,
+        name: name.cloned().unwrap_or_else(|| format!("label_{label}")),
+        voxels: shares.len(),
+        mass_g: density_sum(&shares) * voxel_cm3,
         mean_gy: figure(DoseDistribution::mean_gy),
         min_gy: figure(DoseDistribution::min_gy),
         max_gy: figure(DoseDistribution::max_gy),
@@ -102,9 +102,9 @@ fn organ_dose(inputs: &OrganInputs, label: u16, indices: &[usize]) -> OrganDose 
         d50_gy: figure(|d| d.dose_to_volume_gy(0.50)),
         d2_gy: figure(|d| d.dose_to_volume_gy(0.02)),
         mean_by_mass_gy: Some(weighted / density_sum(&dosed)).filter(|mean| mean.is_finite()),
-        volume_cm3: indices.len() as f64 * voxel_cm3,
-        decays: indices.iter().map(|&index| f64::from(decays[index])).sum(),
-        voxels_without_dose: indices.len() - dosed.len(),
+        volume_cm3: organ.size_voxels() * voxel_cm3,
+        decays: shares.iter().map(|&(index, share)| share * f64::from(decays[index])).sum(),
+        voxels_without_dose: shares.len() - dosed.len(),
         mean_sigma_gy: inputs.regions.iter().find(|region| region.label == label).map(|region| region.sigma_gy),
     }
 }
@@ -114,7 +114,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::{ActivityUnit, VoxelGrid};
+    use crate::domain::{ActivityUnit, LabelMap, VoxelGrid};
 
     /// Six voxels of 1 cm³: 1 and 2 g/cm³ in organ 1, air and water in organ 2, air alone in organ 3, and the
     /// background.
@@ -122,13 +122,14 @@ mod tests {
         let grid = Arc::new(VoxelGrid::new([6, 1, 1], [10.0; 3]).expect("a good grid"));
         let volume = |values: [f32; 6]| Volume::from_vec(grid.clone(), values.to_vec()).expect("six values");
         let activity = TimeIntegratedActivity::new(volume([5.0, 7.0, 1.0, 1.0, 0.0, 9.0]), ActivityUnit::BqS);
+        let labels = LabelMap::new(&volume([1.0, 1.0, 2.0, 2.0, 3.0, 0.0])).expect("good labels");
         let density = DensityMap::new(volume([1.0, 2.0, 0.01, 1.0, 0.01, 1.0])).expect("a good map");
         organ_doses(&OrganInputs {
             dose: &volume([3.0, 6.0, 0.0, 4.0, 0.0, 100.0]),
             activity: &activity.expect("a good map"),
             density: Some(&density),
             minimum_density_g_cm3,
-            labels: &LabelMap::new(&volume([1.0, 1.0, 2.0, 2.0, 3.0, 0.0])).expect("good labels"),
+            organs: &Organs::of_map(&labels).expect("a small grid"),
             names: &BTreeMap::from([(1, "liver".to_owned())]),
             regions: &[RegionDose { label: 1, mean_gy: 4.5, sigma_gy: 0.25 }],
         })

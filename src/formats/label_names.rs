@@ -1,25 +1,33 @@
-//! Names of labels: CSV of `label,name`.
+//! Names of labels: CSV of `label,name`, label descriptions of ITK-SNAP, colour tables of 3D Slicer and FreeSurfer.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
 use super::atomic::write_file;
-use super::rows::read_rows;
+use super::rows::{Row, parse_rows, read_text};
 use crate::domain::Invalid;
 
-/// Reads names of labels: each row has a whole number and a name. A header is optional; `#` begins a comment.
+/// Reads names of labels.
+///
+/// A table has a whole number and a name a line, with a comma, a semicolon or a tab between them, with or without a
+/// header. ITK-SNAP's files have eight columns, the name in quotation marks last; colour tables have number, name and
+/// colour. `#` begins a comment. Text is UTF-8, or else Latin-1. Label 0, the background, needs no name.
 ///
 /// # Errors
 /// If the file cannot be read or names a label twice. Otherwise every bad line, by its number.
 pub fn read(path: &Path) -> Result<BTreeMap<u16, String>, Invalid> {
-    let rows = read_rows(path, |fields| match fields {
-        [label, name] if !name.is_empty() => {
-            let label: u16 = label.parse().map_err(|_| Invalid::new("the label is not a whole number up to 65535"))?;
-            Ok((label, (*name).to_owned()))
-        }
-        _ => Err(Invalid::new("needs 2 fields, label and name")),
-    })?;
+    let text = read_text(path)?;
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let rows = if !lines().any(|_| true) {
+        Vec::new()
+    } else if lines().all(|line| itk_snap(line).is_some()) {
+        numbered(&text, itk_snap)
+    } else if lines().all(|line| colour_table(line).is_some()) {
+        numbered(&text, colour_table)
+    } else {
+        parse_rows(&text, delimiter(lines()), pair)?
+    };
     let mut names = BTreeMap::new();
     for row in rows {
         let (label, name) = row.value;
@@ -28,6 +36,57 @@ pub fn read(path: &Path) -> Result<BTreeMap<u16, String>, Invalid> {
         }
     }
     Ok(names)
+}
+
+/// A line of a table.
+fn pair(fields: &[&str]) -> Result<(u16, String), Invalid> {
+    match fields {
+        [label, name, rest @ ..] if !name.is_empty() && rest.iter().all(|field| field.is_empty()) => {
+            let label: u16 = label.parse().map_err(|_| Invalid::new("the label is not a whole number up to 65535"))?;
+            Ok((label, (*name).to_owned()))
+        }
+        _ => Err(Invalid::new("needs 2 fields, label and name")),
+    }
+}
+
+/// What stands between the fields: the first `,`, `;` or tab of the first line.
+fn delimiter<'a>(mut lines: impl Iterator<Item = &'a str>) -> u8 {
+    let first = lines.next().unwrap_or_default();
+    first.bytes().find(|byte| matches!(byte, b',' | b';' | b'\t')).unwrap_or(b',')
+}
+
+/// `IDX R G B A VIS MESH "NAME"`.
+fn itk_snap(line: &str) -> Option<(u16, String)> {
+    let (numbers, name) = line.split_once('"')?;
+    let name = name.strip_suffix('"')?;
+    let numbers: Option<Vec<f64>> = numbers.split_ascii_whitespace().map(|word| word.parse().ok()).collect();
+    let label = numbers.as_ref().filter(|numbers| numbers.len() == 7)?.first().copied()?;
+    named(label, name)
+}
+
+/// `NUMBER NAME R G B A`.
+fn colour_table(line: &str) -> Option<(u16, String)> {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [label, name @ .., r, g, b, a] = words.as_slice() else {
+        return None;
+    };
+    let colour = [r, g, b, a].iter().all(|word| word.parse::<f64>().is_ok());
+    if !colour || name.is_empty() || line.contains([',', ';']) {
+        return None;
+    }
+    named(label.parse().ok()?, &name.join(" "))
+}
+
+fn named(label: f64, name: &str) -> Option<(u16, String)> {
+    let whole = label.fract() == 0.0 && (0.0..=f64::from(u16::MAX)).contains(&label) && !name.is_empty();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
+    whole.then(|| (label as u16, name.to_owned()))
+}
+
+/// The rows of a text, each line of which has been found good.
+fn numbered(text: &str, parse: impl Fn(&str) -> Option<(u16, String)>) -> Vec<Row<(u16, String)>> {
+    let lines = text.lines().zip(1..);
+    lines.filter_map(|(text, line)| Some(Row { line, value: parse(text.trim())? })).collect()
 }
 
 /// Writes names of labels, with a header.

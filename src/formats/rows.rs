@@ -24,17 +24,42 @@ pub(super) struct Row<T> {
 /// # Errors
 /// If the file cannot be read or is too long. Otherwise every bad line, by its number.
 pub(super) fn read_rows<T>(path: &Path, parse: impl Fn(&[&str]) -> Result<T, Invalid>) -> Result<Vec<Row<T>>, Invalid> {
+    parse_rows(&read_text(path)?, b',', parse)
+}
+
+/// The text of a file: UTF-8, or else Latin-1.
+///
+/// # Errors
+/// If the file cannot be read or is too long.
+pub(super) fn read_text(path: &Path) -> Result<String, Invalid> {
     let file = File::open(path).map_err(|error| Invalid::new(format!("cannot be opened: {error}")))?;
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| Invalid::new(format!("cannot be read as text: {error}")))?;
-    if text.len() as u64 > MAX_BYTES {
+        .read_to_end(&mut bytes)
+        .map_err(|error| Invalid::new(format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > MAX_BYTES {
         return Err(Invalid::new(format!("is longer than {MAX_BYTES} bytes")));
     }
-    let text = text.trim_start_matches('\u{feff}');
+    if bytes.contains(&0) {
+        return Err(Invalid::new("cannot be read as text"));
+    }
+    let text =
+        String::from_utf8(bytes).unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect());
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
+}
+
+/// Reads every row of a text.
+///
+/// # Errors
+/// Every line at fault.
+pub(super) fn parse_rows<T>(
+    text: &str,
+    delimiter: u8,
+    parse: impl Fn(&[&str]) -> Result<T, Invalid>,
+) -> Result<Vec<Row<T>>, Invalid> {
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
+        .delimiter(delimiter)
         .comment(Some(b'#'))
         .flexible(true)
         .trim(Trim::All)

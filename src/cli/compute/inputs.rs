@@ -1,16 +1,20 @@
 //! From flags and files to a request. Every fault is found in one run.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::Args;
+use super::grids::{Maps, Placed};
 use super::volumes::read_volume;
 use crate::cli::flags::recorded;
 use crate::cli::outputs::InputAccount;
 use crate::domain::{
-    ActivityUnit, Checks, DensityMap, DoseRequest, Extras, LabelMap, LabelMaps, Part, RequestHeader, RequestVolumes,
-    TimeIntegratedActivity, Volume,
+    ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, DoseResult, Extras, LabelMap, LabelMaps, Organs, Part,
+    Repair, RequestHeader, RequestVolumes, TimeIntegratedActivity, Volume, repair_activity,
 };
+use crate::formats::volume_file::{Origin, write_volume};
 use crate::request::{RawDaughterMap, RawHeader, RawMedium, RawMethod, RawUnit, RawVolume};
+use crate::resample::Space;
 
 /// An effective half-life may exceed the physical one by this factor before a warning: published half-lives differ a
 /// little.
@@ -19,11 +23,16 @@ const HALF_LIFE_TOLERANCE: f64 = 1.02;
 /// Everything that a computation and its tables need.
 pub(super) struct Inputs {
     pub(super) request: DoseRequest,
-    pub(super) labels: Option<LabelMap>,
+    /// The organs of the table; they may overlap.
+    pub(super) organs: Option<Organs>,
     pub(super) names: BTreeMap<u16, String>,
     /// What looks wrong but may be intended.
     pub(super) warnings: Vec<String>,
+    /// How the file whose grid the dose has says where it lies.
+    pub(super) origin: Origin,
     unit: ActivityUnit,
+    placed: Option<Placed>,
+    ct_origin: Origin,
 }
 
 impl Inputs {
@@ -31,22 +40,35 @@ impl Inputs {
     pub(super) fn read(args: &Args, checks: &mut Checks) -> Option<Self> {
         let density = args.volumes.density_flag();
         let mut warnings = Vec::new();
-        let files = Files::read(args, checks, &mut warnings);
+        let mut files = Files::read(args, checks, &mut warnings);
+        let placed = files.place(args, checks);
         let mut faults = Checks::new();
         let draft = files.raw_header(args, checks).resolve(&mut faults);
         // Values are checked even where the unit is at fault.
         let unit = draft.activity_unit.good().copied().unwrap_or(ActivityUnit::BqS);
         let header = recorded(draft.finish(faults), density, checks);
-        let names = files.names.clone();
+        warnings.extend(files.repair.and_then(|repair| repair.words(unit.to_bq_s().ok()?)));
+        let names = std::mem::take(&mut files.names);
+        let (origin, ct_origin) = (files.origin(placed.as_ref()), files.ct_origin.clone());
         let values = files.check(unit, args, checks);
         args.check_outputs(checks);
         if !checks.is_empty() {
             return None;
         }
-        let (header, (volumes, labels)) = (header?, values?);
+        let (header, (volumes, organs)) = (header?, values?);
         warn_of_half_life(&header, &mut warnings);
         let request = recorded(DoseRequest::of(&header, volumes), density, checks)?;
-        Some(Self { request, labels, names, warnings, unit })
+        Some(Self { request, organs, names, warnings, origin, unit, placed, ct_origin })
+    }
+
+    /// Writes the dose on the grid of the CT or density.
+    pub(super) fn write_dose_on_ct(&self, path: &Path, result: &DoseResult) -> Result<(), DoseError> {
+        let placed = self.placed.as_ref().expect("inputs without a fault are placed");
+        let invalid = |reason: String| DoseError::invalid("dose-on-ct", reason);
+        let ct = placed.ct.as_ref().ok_or_else(|| invalid("needs --ct or --density".into()))?;
+        let dose = placed.placing.dose_on(&result.dose, ct, Space::Ct).map_err(|fault| invalid(fault.to_string()))?;
+        let written = write_volume(path, &dose, "dosegrid: absorbed dose [Gy]", &self.ct_origin);
+        written.map_err(|error| DoseError::Io(format!("dose-on-ct: cannot be written: {error}")))
     }
 
     /// What the tables say of the files.
@@ -56,7 +78,8 @@ impl Inputs {
             ActivityUnit::MbqH => ("mbq-h", None),
             ActivityUnit::Bq { effective_half_life_s } => ("bq", Some(effective_half_life_s)),
         };
-        InputAccount { activity_unit, effective_half_life_s, density: args.volumes.density_account() }
+        let grids = self.placed.as_ref().and_then(|placed| placed.account.clone());
+        InputAccount { activity_unit, effective_half_life_s, density: args.volumes.density_account(), grids }
     }
 }
 
@@ -64,32 +87,82 @@ impl Inputs {
 struct Files {
     activity: Part<Volume<f32>>,
     density: Part<DensityMap>,
-    labels: Part<Volume<f32>>,
+    organs: Part<Organs>,
     names: BTreeMap<u16, String>,
     materials: Part<Volume<f32>>,
     /// Name and map of each daughter.
     daughters: Vec<(Part<String>, Part<Volume<f32>>)>,
+    /// What was done to values of the activity that are none.
+    repair: Option<Repair>,
+    activity_origin: Origin,
+    ct_origin: Origin,
 }
 
 impl Files {
     fn read(args: &Args, checks: &mut Checks, warnings: &mut Vec<String>) -> Self {
-        let (labels, names) = args.outputs.read_labels(checks);
-        let labels = if args.outputs.labels.is_some() { Part::given(labels) } else { Part::Absent };
+        let (nan, negative) = args.grids.rules(checks);
+        let (organs, names) = args.outputs.read_labels(checks, warnings);
+        let organs =
+            if args.outputs.labels.is_empty() { Part::Absent } else { Part::given(organs.map(|files| files.organs)) };
         let mut daughters = Vec::new();
         for daughter in args.source.daughter_files(checks) {
             let name = daughter.as_ref().map(|daughter| daughter.nuclide.to_owned());
             let map = daughter.resolve("daughter-activity", checks, |daughter, flag, checks| {
-                read_volume(Some(daughter.file), flag, checks).into_good()
+                let file = read_volume(Some(daughter.file), flag, checks, warnings).into_good()?;
+                checks.at(flag, repair_activity(file.volume, nan, negative)).map(|(map, _)| map)
             });
             daughters.push((name, map));
         }
-        Self {
-            activity: args.volumes.read_activity(checks),
-            density: args.volumes.read_density(checks, warnings),
-            labels,
-            names,
-            materials: read_volume(args.monte_carlo.material_map.as_deref(), "material-map", checks),
-            daughters,
+        let (mut repair, mut activity_origin, mut ct_origin) = (None, Origin::default(), Origin::default());
+        let activity =
+            args.volumes.read_activity(checks, warnings).resolve("activity", checks, |file, flag, checks| {
+                activity_origin = file.header.origin;
+                let (map, done) = checks.at(flag, repair_activity(file.volume, nan, negative))?;
+                repair = Some(done);
+                Some(map)
+            });
+        let density = args.volumes.read_density(nan, checks, warnings).map(|(map, origin)| {
+            ct_origin = origin;
+            map
+        });
+        let materials = args.monte_carlo.material_map.as_deref();
+        let materials = read_volume(materials, "material-map", checks, warnings).map(|file| file.volume);
+        Self { activity, density, organs, names, materials, daughters, repair, activity_origin, ct_origin }
+    }
+
+    /// Puts all maps on the grid of the dose.
+    fn place(&mut self, args: &Args, checks: &mut Checks) -> Option<Placed> {
+        let is_good = self.activity.good().is_some();
+        let given = (self.density.is_given(), self.organs.is_given(), self.materials.is_given());
+        let mut maps = Maps {
+            activity: std::mem::take(&mut self.activity).into_good(),
+            density: std::mem::take(&mut self.density).into_good(),
+            organs: std::mem::take(&mut self.organs).into_good(),
+            materials: std::mem::take(&mut self.materials).into_good(),
+            daughters: self.daughters.iter_mut().map(|(_, map)| std::mem::take(map).into_good()).collect(),
+        };
+        let placed = args.grids.place(&mut maps, args.volumes.density_flag(), checks);
+        if is_good && placed.is_none() {
+            // What is on no grid cannot be compared with others: the fault is that of a grid.
+            maps = Maps { daughters: vec![None; maps.daughters.len()], ..Maps::default() };
+        }
+        fn part<T>(is_given: bool, map: Option<T>) -> Part<T> {
+            if is_given { Part::given(map) } else { Part::Absent }
+        }
+        self.activity = part(args.volumes.has_activity(), maps.activity);
+        self.density = part(given.0, maps.density);
+        self.organs = part(given.1, maps.organs);
+        self.materials = part(given.2, maps.materials);
+        self.daughters.iter_mut().zip(maps.daughters).for_each(|((_, part), map)| *part = Part::given(map));
+        placed
+    }
+
+    /// How an output on the grid of the dose says where it lies.
+    fn origin(&self, placed: Option<&Placed>) -> Origin {
+        match placed {
+            Some(placed) if placed.on_ct => self.ct_origin.clone(),
+            Some(placed) if !placed.of_a_file => self.activity_origin.on_another_grid(),
+            Some(_) | None => self.activity_origin.clone(),
         }
     }
 
@@ -100,7 +173,7 @@ impl Files {
             uncertainty: args.outputs.uncertainty_output.is_some(),
             tally: args.outputs.tally_output.is_some(),
         };
-        let has_labels = args.outputs.labels.is_some();
+        let has_labels = !args.outputs.labels.is_empty();
         let method = args.method.raw(|checks| args.monte_carlo.raw(has_labels, extras, checks), checks);
         let has_table = match &method {
             Part::Good(RawMethod::MonteCarlo(options)) => matches!(options.medium, Some(RawMedium::Table(_))),
@@ -108,7 +181,7 @@ impl Files {
         };
         // Other methods do not look at labels: the organ table is made here.
         let labels = if args.method.is_monte_carlo() {
-            header(&self.labels)
+            self.organs.as_ref().map(|organs| RawVolume::from(&**organs.grid()))
         } else {
             self.check_labels(checks);
             Part::Absent
@@ -128,8 +201,8 @@ impl Files {
     }
 
     fn check_labels(&self, checks: &mut Checks) {
-        if let (Some(activity), Some(labels)) = (self.activity.good(), self.labels.good()) {
-            checks.at("labels", activity.grid().check_same(labels.grid()));
+        if let (Some(activity), Some(organs)) = (self.activity.good(), self.organs.good()) {
+            checks.at("labels", activity.grid().check_same(organs.grid()));
         }
     }
 
@@ -155,24 +228,25 @@ impl Files {
     }
 
     /// Checks every value: the volumes of the request, and the regions of the organ table; none if there was a fault.
-    fn check(self, unit: ActivityUnit, args: &Args, checks: &mut Checks) -> Option<(RequestVolumes, Option<LabelMap>)> {
+    fn check(self, unit: ActivityUnit, args: &Args, checks: &mut Checks) -> Option<(RequestVolumes, Option<Organs>)> {
         let activity = |map, flag: &str, checks: &mut Checks| checks.at(flag, TimeIntegratedActivity::new(map, unit));
         let label_map = |map: Volume<f32>, flag: &str, checks: &mut Checks| checks.at(flag, LabelMap::new(&map));
-        let labels = self.labels.resolve("labels", checks, label_map).into_good();
+        let organs = self.organs.into_good();
         let materials = self.materials.resolve("material-map", checks, label_map).into_good();
         let mut daughters = Vec::new();
         for (_, map) in self.daughters {
             daughters.extend(map.resolve("daughter-activity", checks, activity).into_good());
         }
         let activity = self.activity.resolve("activity", checks, activity).into_good();
-        let regions = labels.clone().filter(|_| args.method.is_monte_carlo());
+        // Transport has one region a voxel.
+        let regions = organs.as_ref().filter(|_| args.method.is_monte_carlo()).map(Organs::label_map);
         let volumes = RequestVolumes {
             activity: activity?,
             density: self.density.into_good(),
             labels: LabelMaps { regions, materials },
             daughters,
         };
-        Some((volumes, labels))
+        Some((volumes, organs))
     }
 }
 

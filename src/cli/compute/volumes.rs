@@ -4,19 +4,22 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::daughters::parse_time_s;
-use crate::domain::{Checks, DensityMap, Invalid, Part, Volume};
-use crate::formats::{hu_curve, nifti};
+use crate::domain::{Checks, DensityMap, Invalid, NanRule, Part, Volume, repair_density};
+use crate::formats::hu_curve;
+use crate::formats::volume_file::{Origin, VolumeFile, read_volume as read_file};
 use crate::physics::tissue::DensityCurve;
 use crate::request::{RawHalfLife, RawUnit};
 
 /// A CT without a voxel below this has no air in it [HU]: a slope or an intercept may be missing.
 const AIR_BELOW_HU: f32 = -200.0;
+/// CT number of air [HU].
+const AIR_HU: f32 = -1000.0;
 
 // Every flag is optional to the parser and a string where it is a number, so that one run names every fault.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Inputs")]
 pub(super) struct VolumeArgs {
-    /// Activity map, NIfTI-1 (required)
+    /// Activity map, NIfTI, NRRD or MetaImage (required)
     #[arg(long, value_name = "FILE")]
     activity: Option<PathBuf>,
     /// Unit of the activity map: bq-s and mbq-h are time-integrated, bq is the activity at one moment (required)
@@ -26,10 +29,10 @@ pub(super) struct VolumeArgs {
     /// own
     #[arg(long, value_name = "TIME|physical")]
     effective_half_life: Option<String>,
-    /// Mass density in g/cm³, NIfTI-1 on the grid of the activity
+    /// Mass density in g/cm³, on the grid of the activity, or on its own with --dose-grid
     #[arg(long, value_name = "FILE")]
     density: Option<PathBuf>,
-    /// CT in HU instead of the density, NIfTI-1 on the grid of the activity
+    /// CT in HU instead of the density, on the grid of the activity, or on its own with --dose-grid
     #[arg(long, value_name = "FILE")]
     ct: Option<PathBuf>,
     /// Calibration of the CT, CSV of hu,density_g_cm3 [default: Schneider 2000]
@@ -39,8 +42,13 @@ pub(super) struct VolumeArgs {
 
 impl VolumeArgs {
     /// The activity map as it is in its file.
-    pub(super) fn read_activity(&self, checks: &mut Checks) -> Part<Volume<f32>> {
-        read_volume(self.activity.as_deref(), "activity", checks)
+    pub(super) fn read_activity(&self, checks: &mut Checks, warnings: &mut Vec<String>) -> Part<VolumeFile> {
+        read_volume(self.activity.as_deref(), "activity", checks, warnings)
+    }
+
+    /// Whether there is an activity map, good or not.
+    pub(super) fn has_activity(&self) -> bool {
+        self.activity.is_some()
     }
 
     /// What the numbers of the activity map mean.
@@ -69,26 +77,37 @@ impl VolumeArgs {
         }
     }
 
-    /// The density, from its own file or from a CT.
-    pub(super) fn read_density(&self, checks: &mut Checks, warnings: &mut Vec<String>) -> Part<DensityMap> {
+    /// The density, from its own file or from a CT, and how that file says where it lies.
+    ///
+    /// * `nan` – what to do with NaN
+    pub(super) fn read_density(
+        &self,
+        nan: NanRule,
+        checks: &mut Checks,
+        warnings: &mut Vec<String>,
+    ) -> Part<(DensityMap, Origin)> {
         if self.density.is_some() && self.ct.is_some() {
             checks.fail("ct", "is given beside --density; only one of the two can hold");
         }
         if self.hu_curve.is_some() && self.ct.is_none() {
             checks.fail("hu-curve", "has no effect without --ct");
         }
-        let density = read_volume(self.density.as_deref(), "density", checks);
-        let density = density.resolve("density", checks, |map, flag, checks| checks.at(flag, DensityMap::new(map)));
+        let density = read_volume(self.density.as_deref(), "density", checks, warnings);
+        let density = density.resolve("density", checks, |file, flag, checks| {
+            let map = without_nan(file.volume, nan, 0.0, flag, checks, warnings)?;
+            Some((checks.at(flag, DensityMap::new(map))?, file.header.origin))
+        });
         let own_curve = self.hu_curve.as_deref().map(|path| checks.at("hu-curve", hu_curve::read(path)));
-        let ct = read_volume(self.ct.as_deref(), "ct", checks);
-        let from_ct = ct.resolve("ct", checks, |ct, flag, checks| {
+        let ct = read_volume(self.ct.as_deref(), "ct", checks, warnings);
+        let from_ct = ct.resolve("ct", checks, |file, flag, checks| {
+            let ct = without_nan(file.volume, nan, AIR_HU, flag, checks, warnings)?;
             let curve = match &own_curve {
                 None => DensityCurve::schneider_2000(),
                 Some(curve) => curve.as_ref()?,
             };
             let density = checks.at(flag, curve.density_map(&ct))?;
             warn_of_ct(&ct, curve, own_curve.is_some(), warnings);
-            Some(density)
+            Some((density, file.header.origin))
         });
         if density.is_given() { density } else { from_ct }
     }
@@ -115,11 +134,32 @@ impl VolumeArgs {
 }
 
 /// A volume as it is in its file, if there is one.
-pub(super) fn read_volume(path: Option<&Path>, flag: &str, checks: &mut Checks) -> Part<Volume<f32>> {
-    match path {
-        None => Part::Absent,
-        Some(path) => Part::given(checks.at(flag, nifti::read(path)).map(|file| file.volume)),
+pub(super) fn read_volume(
+    path: Option<&Path>,
+    flag: &str,
+    checks: &mut Checks,
+    warnings: &mut Vec<String>,
+) -> Part<VolumeFile> {
+    let Some(path) = path else { return Part::Absent };
+    let file = checks.at(flag, read_file(path));
+    warnings.extend(file.iter().flat_map(|file| &file.warnings).map(|warning| format!("{flag}: {warning}")));
+    Part::given(file)
+}
+
+/// The volume with its NaN filled, if that is allowed.
+fn without_nan(
+    volume: Volume<f32>,
+    nan: NanRule,
+    fill: f32,
+    flag: &str,
+    checks: &mut Checks,
+    warnings: &mut Vec<String>,
+) -> Option<Volume<f32>> {
+    let (volume, count) = checks.at(flag, repair_density(volume, nan, fill))?;
+    if count > 0 {
+        warnings.push(format!("{flag}: {count} voxels of NaN were taken as {fill}"));
     }
+    Some(volume)
 }
 
 fn warn_of_ct(ct: &Volume<f32>, curve: &DensityCurve, own_curve: bool, warnings: &mut Vec<String>) {

@@ -1,127 +1,149 @@
-//! The meaning of the 348 bytes of a header, with every field checked.
+//! From the fields of a header to what they mean, every field checked.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nifti::NiftiHeader;
-
-use super::placement::placed_grid;
-use super::{ByteOrder, Element, FIRST_VOXEL_OFFSET, HEADER_BYTES, Header, SIZEOF_HDR, Scaling};
+use super::placement::{Placed, place};
+use super::raw::RawHeader;
 use crate::domain::Invalid;
+use crate::formats::volume_file::{FileHeader, Found, Values, name_of};
+use crate::formats::voxels::stream::Stream;
+use crate::formats::voxels::{Element, Encoding, Layout, MAX_VOXELS, Scaling};
 
-/// Most voxels that are read: 1024³, eight times the largest grid that is planned for. A header with more is refused.
-pub const MAX_VOXELS: u64 = 1 << 30;
+/// Bytes after the header that say whether extensions follow.
+const EXTENDER_BYTES: u64 = 4;
 
-/// Offset of `dim`.
-const DIM_OFFSET: usize = 40;
-/// `sizeof_hdr` of a NIfTI-2 file.
-const NIFTI_2_HEADER_BYTES: i32 = 540;
-
-impl Header {
-    /// Reads a header.
-    ///
-    /// # Errors
-    /// The fault, with the name of the field in the standard.
-    pub(super) fn parse(bytes: &[u8; HEADER_BYTES]) -> Result<Self, Invalid> {
-        let byte_order = byte_order(bytes)?;
-        check_magic(bytes)?;
-        let dimensions = i16_at(bytes, DIM_OFFSET, byte_order);
-        if !(1..=7).contains(&dimensions) {
-            return Err(Invalid::new(format!("dim[0], the number of dimensions, must be 1 to 7, got {dimensions}")));
-        }
-        // The crate takes the byte order from dim[0]. The checks above made sure that sizeof_hdr agrees.
-        let raw = NiftiHeader::from_reader(&bytes[..])
-            .map_err(|error| Invalid::new(format!("is not a NIfTI-1 file: {error}")))?;
-        let shape = shape(&raw)?;
-        let (grid, placement) = placed_grid(&raw, shape)?;
-        Ok(Self {
-            grid: Arc::new(grid),
-            element: element(&raw)?,
-            byte_order,
-            scaling: scaling(&raw)?,
-            placement,
-            voxel_offset: voxel_offset(&raw)?,
-        })
-    }
-
-    /// Bytes before the first voxel.
-    pub(super) fn voxel_offset(&self) -> u64 {
-        self.voxel_offset
-    }
-
-    /// Bytes from the start of the header to the end of the last voxel.
-    pub(super) fn file_bytes(&self) -> u64 {
-        self.voxel_offset + (self.grid.voxels() * self.element.bytes()) as u64
-    }
-}
-
-/// The byte order of the file: the one in which `sizeof_hdr` is 348.
-fn byte_order(bytes: &[u8; HEADER_BYTES]) -> Result<ByteOrder, Invalid> {
-    let first = [bytes[0], bytes[1], bytes[2], bytes[3]];
-    match (u32::from_le_bytes(first), u32::from_be_bytes(first)) {
-        (size, _) if size == SIZEOF_HDR => Ok(ByteOrder::Little),
-        (_, size) if size == SIZEOF_HDR => Ok(ByteOrder::Big),
-        _ if [i32::from_le_bytes(first), i32::from_be_bytes(first)].contains(&NIFTI_2_HEADER_BYTES) => {
-            Err(Invalid::new("is a NIfTI-2 file; NIfTI-1 is read"))
-        }
-        _ => Err(Invalid::new("is not a NIfTI-1 file: sizeof_hdr is not 348")),
-    }
-}
-
+/// Reads a header, and finds the values.
+///
+/// * `head` – bytes of the stream that were read before
+///
 /// # Errors
-/// If the magic number is not that of a single file.
-fn check_magic(bytes: &[u8; HEADER_BYTES]) -> Result<(), Invalid> {
-    match &bytes[HEADER_BYTES - 4..] {
-        b"n+1\0" => Ok(()),
-        b"ni1\0" => {
-            Err(Invalid::new("is the header of a pair of files (.hdr and .img); a single .nii or .nii.gz is read"))
+/// What is wrong, with the name of the field as in the standard.
+pub(in crate::formats) fn find(head: &[u8], stream: &mut Stream, path: &Path) -> Result<Found, Invalid> {
+    let raw = RawHeader::read(head, stream)?;
+    stream.most_bytes = stream.most_bytes.saturating_sub(raw.bytes);
+    let (shape, frames) = shape(&raw)?;
+    let Placed { grid, placement, origin, warnings } = place(&raw, shape)?;
+    let grid = Arc::new(grid);
+    let (element, scaling) = (element(&raw)?, scaling(&raw)?);
+    let offset = voxel_offset(&raw)?;
+    let values = if raw.pair {
+        let image = data_of_pair(path)?;
+        Values::File { path: image, skip: 0, packing: None, before: offset }
+    } else {
+        Values::Ahead(offset - raw.bytes)
+    };
+    let header = FileHeader {
+        format: raw.format,
+        grid: grid.clone(),
+        element,
+        byte_order: raw.byte_order,
+        scaling,
+        placement,
+        origin,
+    };
+    let layout = Layout {
+        grid,
+        frames,
+        interleaved: false,
+        element,
+        byte_order: raw.byte_order,
+        encoding: Encoding::Binary,
+        scaling,
+    };
+    Ok(Found { header, layout, warnings, segments: Vec::new(), values })
+}
+
+/// The header of a pair if `path` is its `.img`, else `path`.
+///
+/// # Errors
+/// If there is no such header.
+pub(in crate::formats) fn header_of_pair(path: &Path) -> Result<PathBuf, Invalid> {
+    match sibling(path, "img", "hdr") {
+        Sibling::None => Ok(path.to_owned()),
+        Sibling::Found(header) => Ok(header),
+        Sibling::Missing(name) => Err(Invalid::new(format!(
+            "is the half of a pair that holds the values; its header `{name}` is not beside it"
+        ))),
+    }
+}
+
+fn data_of_pair(path: &Path) -> Result<PathBuf, Invalid> {
+    match sibling(path, "hdr", "img") {
+        Sibling::Found(image) => Ok(image),
+        Sibling::Missing(name) => {
+            Err(Invalid::new(format!("is the header of a pair of files (.hdr and .img); `{name}` is not beside it")))
         }
-        _ => Err(Invalid::new("is not a NIfTI-1 file: the magic is not `n+1`")),
+        Sibling::None => Err(Invalid::new(
+            "is the header of a pair of files (.hdr and .img) under another name; name them so, both alike",
+        )),
     }
 }
 
-fn i16_at(bytes: &[u8; HEADER_BYTES], offset: usize, order: ByteOrder) -> i16 {
-    let value = [bytes[offset], bytes[offset + 1]];
-    match order {
-        ByteOrder::Little => i16::from_le_bytes(value),
-        ByteOrder::Big => i16::from_be_bytes(value),
-    }
+enum Sibling {
+    /// The path has another end.
+    None,
+    Found(PathBuf),
+    /// This name does not exist.
+    Missing(String),
 }
 
-/// Axes beyond the number of dimensions have one voxel, whatever `dim` holds there.
-fn shape(raw: &NiftiHeader) -> Result<[u64; 3], Invalid> {
-    let used = usize::from(raw.dim[0]);
-    let mut shape = [1; 7];
+/// The other half of a pair, packed or not.
+fn sibling(path: &Path, own: &str, other: &str) -> Sibling {
+    let name = name_of(path);
+    let lower = name.to_lowercase();
+    let Some(stem) = ["", ".gz", ".bz2"].iter().find_map(|packed| lower.strip_suffix(&format!(".{own}{packed}")))
+    else {
+        return Sibling::None;
+    };
+    let stem = &name[..stem.len()];
+    let ends = ["", ".gz", ".bz2"]
+        .into_iter()
+        .flat_map(|packed| [other.to_owned(), other.to_uppercase()].map(|end| end + packed));
+    let found = ends.map(|end| path.with_file_name(format!("{stem}.{end}"))).find(|path| path.is_file());
+    found.map_or_else(|| Sibling::Missing(format!("{stem}.{other}")), Sibling::Found)
+}
+
+/// Axes past the number of dimensions have one voxel, whatever `dim` holds there. The fourth may be a series of
+/// volumes.
+fn shape(raw: &RawHeader) -> Result<([u64; 3], usize), Invalid> {
+    let used = usize::try_from(raw.dim[0]).expect("1 to 7");
+    let mut shape = [1u64; 7];
     for (axis, length) in shape.iter_mut().enumerate().take(used) {
         let stored = raw.dim[axis + 1];
-        // In the standard dim is signed; the crate reads it as unsigned.
-        if stored == 0 || stored > i16::MAX.unsigned_abs() {
-            let signed = stored.cast_signed();
-            return Err(Invalid::new(format!("dim[{}] must be at least 1, got {signed}", axis + 1)));
-        }
-        *length = u64::from(stored);
+        *length = u64::try_from(stored)
+            .ok()
+            .filter(|&length| length > 0)
+            .ok_or_else(|| Invalid::new(format!("dim[{}] must be at least 1, got {stored}", axis + 1)))?;
     }
-    if shape[3..].iter().any(|&length| length != 1) {
+    if shape[4..].iter().any(|&length| length != 1) {
         return Err(Invalid::new(format!(
-            "has {used} dimensions, {:?}: one volume is needed, not a series",
+            "has {used} dimensions, {:?}: one volume is needed, not a series of vectors",
             &shape[..used]
         )));
     }
-    let shape = [shape[0], shape[1], shape[2]];
-    if shape.iter().product::<u64>() > MAX_VOXELS {
-        return Err(Invalid::new(format!("promises {shape:?} voxels; at most {MAX_VOXELS} are read")));
+    let values = shape.iter().try_fold(1u64, |product, &length| product.checked_mul(length));
+    match values.filter(|&values| values <= MAX_VOXELS) {
+        Some(_) => Ok(([shape[0], shape[1], shape[2]], usize::try_from(shape[3]).expect("at most 2^30"))),
+        None => Err(Invalid::new(format!("promises {:?} voxels; at most {MAX_VOXELS} are read", &shape[..used]))),
     }
-    Ok(shape)
 }
 
-fn element(raw: &NiftiHeader) -> Result<Element, Invalid> {
+fn element(raw: &RawHeader) -> Result<Element, Invalid> {
     let element = match raw.datatype {
         2 => Element::Uint8,
         4 => Element::Int16,
+        8 => Element::Int32,
         16 => Element::Float32,
         64 => Element::Float64,
+        256 => Element::Int8,
+        512 => Element::Uint16,
+        768 => Element::Uint32,
+        1024 => Element::Int64,
+        1280 => Element::Uint64,
         code => {
             return Err(Invalid::new(format!(
-                "datatype {code} ({}) is not read; convert to uint8, int16, float32 or float64",
+                "datatype {code} ({}) is not read; convert it to an integer type, float32 or float64",
                 datatype_name(code)
             )));
         }
@@ -138,19 +160,13 @@ fn element(raw: &NiftiHeader) -> Result<Element, Invalid> {
     }
 }
 
-/// Names of the other types in the standard.
+/// Names of the standard's other types.
 fn datatype_name(code: i16) -> &'static str {
     match code {
         0 => "unknown",
         1 => "binary",
-        8 => "int32",
         32 => "complex64",
         128 => "rgb24",
-        256 => "int8",
-        512 => "uint16",
-        768 => "uint32",
-        1024 => "int64",
-        1280 => "uint64",
         1536 => "float128",
         1792 => "complex128",
         2048 => "complex256",
@@ -159,10 +175,10 @@ fn datatype_name(code: i16) -> &'static str {
     }
 }
 
-/// A slope of 0 means that there is no scaling.
-fn scaling(raw: &NiftiHeader) -> Result<Option<Scaling>, Invalid> {
-    let (slope, intercept) = (f64::from(raw.scl_slope), f64::from(raw.scl_inter));
-    if slope == 0.0 || (slope == 1.0 && intercept == 0.0) {
+/// A slope of 0, or one that is no number, means that there is no scaling.
+fn scaling(raw: &RawHeader) -> Result<Option<Scaling>, Invalid> {
+    let (slope, intercept) = (raw.scl_slope, raw.scl_inter);
+    if slope == 0.0 || slope.is_nan() || (slope == 1.0 && intercept == 0.0) {
         return Ok(None);
     }
     if !slope.is_finite() {
@@ -174,17 +190,20 @@ fn scaling(raw: &NiftiHeader) -> Result<Option<Scaling>, Invalid> {
     Ok(Some(Scaling { slope, intercept }))
 }
 
-fn voxel_offset(raw: &NiftiHeader) -> Result<u64, Invalid> {
-    let offset = f64::from(raw.vox_offset);
-    // An f32 holds every whole number up to 2^24, and its range is far beyond any file. The reader checks the length of
-    // the file.
+fn voxel_offset(raw: &RawHeader) -> Result<u64, Invalid> {
+    let (offset, least) = (raw.vox_offset, if raw.pair { 0 } else { raw.bytes + EXTENDER_BYTES });
+    // Some writers leave the field empty; every reader then takes the first byte behind the header.
+    if offset == 0.0 {
+        return Ok(least);
+    }
+    // An f32 holds every whole number up to 2^24 and is finite far past any file; the reader checks the file's length.
     let most = 2f64.powi(40);
-    if offset.fract() == 0.0 && (FIRST_VOXEL_OFFSET as f64..=most).contains(&offset) {
+    if offset.fract() == 0.0 && (least as f64..=most).contains(&offset) {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number up to 2^40")]
         Ok(offset as u64)
     } else {
         Err(Invalid::new(format!(
-            "vox_offset must be a whole number of at least {FIRST_VOXEL_OFFSET} bytes, within the file, got {offset}"
+            "vox_offset must be a whole number of at least {least} bytes, within the file, got {offset}"
         )))
     }
 }

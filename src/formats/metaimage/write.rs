@@ -1,0 +1,103 @@
+//! Writing.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::Path;
+
+use flate2::{Compression, write::ZlibEncoder};
+
+use crate::domain::Volume;
+use crate::formats::atomic::write_file;
+use crate::formats::volume_file::{Element, Origin, Stored, name_of};
+use crate::formats::voxels::text::FROM_LPS;
+use crate::formats::voxels::write::write_values;
+
+/// Writes header and values in one file, the values compressed.
+///
+/// # Errors
+/// What the file system says.
+pub(in crate::formats) fn write_file_of<T: Stored>(
+    path: &Path,
+    volume: &Volume<T>,
+    description: &str,
+    origin: &Origin,
+) -> io::Result<()> {
+    // The header says how many bytes follow.
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    write_values(&mut encoder, volume)?;
+    let values = encoder.finish()?;
+    let header = header(volume, description, origin, Some(values.len()), "LOCAL");
+    write_file(path, |file| {
+        file.write_all(header.as_bytes())?;
+        file.write_all(&values)
+    })
+}
+
+/// Writes the values in a `.raw` file, then the header.
+///
+/// # Errors
+/// What the file system says.
+pub(in crate::formats) fn write_pair<T: Stored>(
+    path: &Path,
+    volume: &Volume<T>,
+    description: &str,
+    origin: &Origin,
+) -> io::Result<()> {
+    let data = path.with_extension("raw");
+    write_file(&data, |file| write_values(file, volume))?;
+    let header = header(volume, description, origin, None, &name_of(&data));
+    write_file(path, |file| file.write_all(header.as_bytes()))
+}
+
+/// * `compressed` – bytes of the values if they are compressed
+/// * `data` – the file of the values
+fn header<T: Stored>(
+    volume: &Volume<T>,
+    description: &str,
+    origin: &Origin,
+    compressed: Option<usize>,
+    data: &str,
+) -> String {
+    let grid = volume.grid();
+    let ([nx, ny, nz], [dx, dy, dz], affine) = (grid.shape(), grid.spacing_mm(), grid.affine());
+    // A volume whose place is unknown gets what every reader of the format takes for it.
+    let placed = origin.is_placed();
+    let mut text = String::from("ObjectType = Image\n");
+    let mut line = |words: std::fmt::Arguments| writeln!(text, "{words}").expect("a string takes all text");
+    if !description.is_empty() {
+        line(format_args!("Comment = {description}"));
+    }
+    line(format_args!("NDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False"));
+    match compressed {
+        Some(bytes) => line(format_args!("CompressedData = True\nCompressedDataSize = {bytes}")),
+        None => line(format_args!("CompressedData = False")),
+    }
+    let direction = |axis: usize| {
+        let [x, y, z] = [0, 1, 2].map(|row| match placed {
+            true => FROM_LPS[row] * affine[row][axis] / grid.spacing_mm()[axis] + 0.0,
+            false => f64::from(u8::from(row == axis)),
+        });
+        format!("{x} {y} {z}")
+    };
+    line(format_args!("TransformMatrix = {} {} {}", direction(0), direction(1), direction(2)));
+    let [x, y, z] = [0, 1, 2].map(|row| if placed { FROM_LPS[row] * affine[row][3] + 0.0 } else { 0.0 });
+    line(format_args!("Offset = {x} {y} {z}\nCenterOfRotation = 0 0 0\nElementSpacing = {dx} {dy} {dz}"));
+    line(format_args!("DimSize = {nx} {ny} {nz}\nElementType = {}", type_name(T::ELEMENT)));
+    line(format_args!("ElementDataFile = {data}"));
+    text
+}
+
+fn type_name(element: Element) -> &'static str {
+    match element {
+        Element::Int8 => "MET_CHAR",
+        Element::Uint8 => "MET_UCHAR",
+        Element::Int16 => "MET_SHORT",
+        Element::Uint16 => "MET_USHORT",
+        Element::Int32 => "MET_INT",
+        Element::Uint32 => "MET_UINT",
+        Element::Int64 => "MET_LONG_LONG",
+        Element::Uint64 => "MET_ULONG_LONG",
+        Element::Float32 => "MET_FLOAT",
+        Element::Float64 => "MET_DOUBLE",
+    }
+}

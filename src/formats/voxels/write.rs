@@ -1,0 +1,46 @@
+//! Writing values, little-endian.
+
+use std::io::{self, Write};
+
+use super::Element;
+use crate::domain::Volume;
+
+/// Values encoded at once.
+const CHUNK_VALUES: usize = 1 << 16;
+
+/// A type of value that volumes are written with.
+pub trait Stored: Copy {
+    /// Its name in a header.
+    const ELEMENT: Element;
+
+    /// Appends its bytes, least significant first.
+    fn put(self, bytes: &mut Vec<u8>);
+}
+
+macro_rules! stored {
+    ($($number:ty => $element:ident),*) => {$(
+        impl Stored for $number {
+            const ELEMENT: Element = Element::$element;
+
+            fn put(self, bytes: &mut Vec<u8>) {
+                bytes.extend_from_slice(&self.to_le_bytes());
+            }
+        }
+    )*};
+}
+
+stored!(u8 => Uint8, i16 => Int16, u16 => Uint16, i32 => Int32, f32 => Float32, f64 => Float64);
+
+/// Writes all values, x fastest.
+///
+/// # Errors
+/// What the output says.
+pub(in crate::formats) fn write_values<T: Stored>(output: &mut dyn Write, volume: &Volume<T>) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(CHUNK_VALUES * size_of::<T>());
+    for chunk in volume.as_slice().chunks(CHUNK_VALUES) {
+        bytes.clear();
+        chunk.iter().for_each(|value| value.put(&mut bytes));
+        output.write_all(&bytes)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! From one grid to another: densities by their mean, activities with their total, organs by their shares, doses by
+//! interpolation.
+//!
+//! Affines are respected whatever they are. Grids whose axes run along one another, in any order and direction, are
+//! resampled exactly: the overlap of two voxels is a product of three lengths. For oblique grids the overlap is sampled
+//! at 216 to 4096 points a voxel, the more the smaller the grid, spread by a Kronecker sequence in three dimensions
+//! (Roberts 2018, "R3"): the share that one voxel has of another is right within 0.04 at 216 points and 0.005 at 4096,
+//! against exact polyhedra; means and totals over a region within some 1e-4. Nothing depends on the number of threads.
+
+mod alignment;
+mod average;
+mod dose_grid;
+mod interpolate;
+mod lattice;
+mod organs;
+mod placing;
+mod redistribute;
+mod reorder;
+mod separable;
+
+use std::sync::Arc;
+
+use crate::domain::transform::{compose, inverse};
+use crate::domain::{RigidTransform, VoxelGrid};
+
+pub use average::Averaged;
+pub use dose_grid::{DoseGrid, dose_grid, with_spacing};
+pub use interpolate::Interpolated;
+pub use placing::{MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Space, check_share_outside};
+pub use redistribute::{Redistributed, share_outside};
+pub use reorder::reorder;
+
+use alignment::Alignment;
+
+/// Density of what lies outside the field of view of a CT: air at 20 °C [g/cm³]. Source: NIST, dry air near sea level.
+pub const AIR_G_CM3: f32 = 1.205e-3;
+
+/// What leads from one grid, the source, to another, the target.
+#[derive(Clone, Debug)]
+pub struct Resampler {
+    source: Arc<VoxelGrid>,
+    target: Arc<VoxelGrid>,
+    alignment: Alignment,
+}
+
+impl Resampler {
+    /// * `source` – the grid of the maps that are given
+    /// * `target` – the grid that they are wanted on
+    /// * `transform` – from points of the target to those of the source
+    pub fn new(source: &Arc<VoxelGrid>, target: &Arc<VoxelGrid>, transform: &RigidTransform) -> Self {
+        let to_source = inverse(source.affine()).expect("the affine of a grid can be inverted");
+        let matrix = compose(&compose(&to_source, transform.matrix()), target.affine());
+        let alignment = Alignment::of(matrix, source.shape(), target.shape());
+        Self { source: source.clone(), target: target.clone(), alignment }
+    }
+
+    /// Whether the target has the voxels of the source, at most in another order.
+    pub fn is_reordering(&self) -> bool {
+        matches!(self.alignment, Alignment::Reordered(_))
+    }
+
+    /// Whether the axes run along one another, so that overlaps are exact.
+    pub fn is_exact(&self) -> bool {
+        !matches!(self.alignment, Alignment::Oblique(_))
+    }
+}
