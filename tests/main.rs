@@ -26,6 +26,7 @@ mod request;
 mod shader_checks;
 mod style;
 mod support;
+mod transport_cuts;
 mod transport_invariants;
 mod transport_patient;
 mod transport_physics;
