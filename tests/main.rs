@@ -27,6 +27,7 @@ mod resampling;
 mod shader_checks;
 mod style;
 mod support;
+mod transport_cuts;
 mod transport_invariants;
 mod transport_patient;
 mod transport_physics;

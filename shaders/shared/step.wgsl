@@ -52,19 +52,28 @@ fn reach_at(energy_mev: f32, table: u32) -> Reach {
 }
 
 // The next step: as long as the tables allow, or up to the next hard interaction. All values are taken at the energy in
-// the middle of the longest step.
+// the middle of the part that is walked: taken in the middle of the longest step, they would be those of too low an
+// energy wherever a hard interaction ends the step early, the more so the lower the cut.
 fn plan_step(energy_mev: f32, table: u32, reach: Reach, to_interaction: f32) -> CondensedStep {
-    let at = place(energy_mev - 0.5 * reach.step_loss_mev);
+    let whole = step_at(energy_mev - 0.5 * reach.step_loss_mev, table);
+    let longest = reach.step_loss_mev / whole.soft_stopping;
+    let interactions = longest * whole.interactions;
+    if interactions < to_interaction {
+        return CondensedStep(longest, reach.step_loss_mev, interactions, false, whole);
+    }
+    let part = to_interaction / interactions;
+    let node = step_at(energy_mev - 0.5 * part * reach.step_loss_mev, table);
+    let path = to_interaction / node.interactions;
+    return CondensedStep(path, path * node.soft_stopping, to_interaction, true, node);
+}
+
+// The tables of a material at one energy.
+fn step_at(energy_mev: f32, table: u32) -> Step {
+    let at = place(energy_mev);
     let first = params.step_first + 2u * (table * NODES + at.node);
     let a = rows_between(row(first), row(first + 2u), at.fraction);
     let b = rows_between(row(first + 1u), row(first + 3u), at.fraction);
-    let node = Step(a.x, a.y, a.z, a.w, b.x, b.y, b.z);
-    let path = reach.step_loss_mev / node.soft_stopping;
-    let interactions = path * node.interactions;
-    let is_hard = interactions >= to_interaction;
-    var part = 1.0;
-    if is_hard { part = to_interaction / interactions; }
-    return CondensedStep(path * part, reach.step_loss_mev * part, interactions * part, is_hard, node);
+    return Step(a.x, a.y, a.z, a.w, b.x, b.y, b.z);
 }
 
 // The energy [MeV] at which a particle that slows down to rest emits a photon: where the number of photons still to

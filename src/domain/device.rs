@@ -79,6 +79,19 @@ pub struct DeviceInfo {
     pub driver: String,
 }
 
+impl DeviceInfo {
+    /// The same device without what no result depends on, the number of threads of the CPU: the same request then gives
+    /// the same file wherever it runs.
+    #[must_use]
+    pub fn without_threads(mut self) -> Self {
+        if self.kind == DeviceKind::Cpu {
+            let library = self.driver.split(", ").next().unwrap_or_default();
+            self.driver = library.to_owned();
+        }
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -44,6 +44,16 @@ fn ranges_that_are_merged_are_the_run_in_one_piece() {
 }
 
 #[test]
+fn the_number_of_threads_does_not_change_the_tally_file() {
+    let case = Case::new(640);
+    let [one, three] = [1, 3].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
+        pool.install(|| bytes(case.run().tally.as_ref().expect("asked for")))
+    });
+    assert!(one == three, "the files differ");
+}
+
+#[test]
 fn rejection_loops_at_their_bound_are_added_and_reported() {
     let json = |result: &DoseResult| serde_json::to_value(account(result)).expect("an account is JSON");
     let mut case = Case::new(64);

@@ -105,7 +105,7 @@ fn history_run(device: &Device, plan: &TransportPlan, histories: u64) -> History
     HistoryRun {
         first_history: plan.first_history,
         histories,
-        device: device.info(),
+        device: device.info().without_threads(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: env!("DOSEGRID_COMMIT").to_owned(),
     }

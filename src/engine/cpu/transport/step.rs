@@ -17,7 +17,7 @@ pub(crate) struct CondensedStep {
     pub(crate) interactions: f32,
     /// Whether it ends in a hard interaction.
     pub(crate) is_hard: bool,
-    /// The tables at the energy in its middle.
+    /// The tables at the energy in the middle of what is walked.
     pub(crate) node: Step,
 }
 
@@ -41,22 +41,27 @@ pub(crate) fn reach_at(energy_mev: f32, nodes: &[Reach]) -> Reach {
 }
 
 /// The next step: as long as the tables allow, or up to the next hard interaction. All values are taken at the energy
-/// in the middle of the longest step.
+/// in the middle of the part that is walked: taken in the middle of the longest step, they would be those of too low an
+/// energy wherever a hard interaction ends the step early, the more so the lower the cut.
 #[inline]
 pub(crate) fn plan_step(energy_mev: f32, nodes: &[Step], reach: Reach, to_interaction: f32) -> CondensedStep {
-    let at = place(energy_mev - 0.5 * reach.step_loss_mev);
-    let node = interpolate(&nodes[at.node], &nodes[at.node + 1], at.fraction);
+    let node = step_at(energy_mev - 0.5 * reach.step_loss_mev, nodes);
     let path = reach.step_loss_mev / node.soft_stopping;
     let interactions = path * node.interactions;
-    let is_hard = interactions >= to_interaction;
-    let part = if is_hard { to_interaction / interactions } else { 1.0 };
-    CondensedStep {
-        path: path * part,
-        loss_mev: reach.step_loss_mev * part,
-        interactions: interactions * part,
-        is_hard,
-        node,
+    if interactions < to_interaction {
+        return CondensedStep { path, loss_mev: reach.step_loss_mev, interactions, is_hard: false, node };
     }
+    let part = to_interaction / interactions;
+    let node = step_at(energy_mev - 0.5 * part * reach.step_loss_mev, nodes);
+    let path = to_interaction / node.interactions;
+    CondensedStep { path, loss_mev: path * node.soft_stopping, interactions: to_interaction, is_hard: true, node }
+}
+
+/// The tables of a material at one energy.
+#[inline]
+fn step_at(energy_mev: f32, nodes: &[Step]) -> Step {
+    let at = place(energy_mev);
+    interpolate(&nodes[at.node], &nodes[at.node + 1], at.fraction)
 }
 
 #[inline]
