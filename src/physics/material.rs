@@ -74,7 +74,7 @@ mod tests {
     fn the_density_ranges_tile_all_densities_as_designed() {
         let expected = [
             (0.0, "air"),
-            (0.1, "lung"),
+            (0.05, "lung"),
             (0.6, "adipose"),
             (0.985, "soft_tissue"),
             (1.1, "compact_bone"),
@@ -89,6 +89,9 @@ mod tests {
         }
         assert_eq!(edge, f64::INFINITY);
         assert_eq!(find("water").expect("water").density_range_g_cm3(), None);
+        for (density, name) in [(0.0012, "air"), (0.0499, "air"), (0.08, "lung"), (0.0999, "lung"), (0.26, "lung")] {
+            assert_eq!(of_density(density).expect("a density").name(), name, "{density}");
+        }
         assert!([-0.1, f64::NAN, f64::INFINITY].iter().all(|&density| of_density(density).is_err()));
     }
 

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::names::Name;
+use super::written::Name;
 use crate::domain::emission::MAX_EMISSION_MEV;
 use crate::domain::nuclide::{BetaSign, Capture, DecayKind, DecayMode, EmissionLine, EmissionLines, Transition};
 use crate::domain::{Checks, Invalid, Violation};

@@ -4,13 +4,15 @@
 //! * `emissions`: the spectrum of a decay and its mean energies, from lines and beta branches.
 //! * `registry`: all nuclides, each read on first use.
 //! * `beta_range`: how far its beta particles go.
-//! * `names`: the ways in which people write names, and suggestions for unknown ones.
+//! * `written`: the ways in which people write names.
+//! * `names`: nuclides by name, and suggestions for unknown ones.
 
 mod beta_range;
 mod emissions;
 mod file;
 mod names;
 mod registry;
+mod written;
 
 pub use beta_range::{BetaRange, beta_ranges};
 pub use names::find;

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::emissions::nuclide;
 use super::file::File;
-use super::names::Name;
+use super::written::Name;
 use crate::digest::sha256_hex;
 use crate::domain::{EmissionSpectrum, Nuclide, Violation};
 
@@ -58,6 +58,11 @@ fn index(name: &str) -> Option<usize> {
 /// Names of all nuclides, ascending.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|(name, _)| *name)
+}
+
+/// The same name, if there is a nuclide of it.
+pub(super) fn known(name: &str) -> Option<&'static str> {
+    index(name).map(|index| FILES[index].0)
 }
 
 /// The content of all files. Quick, since no spectra are computed.
