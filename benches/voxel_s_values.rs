@@ -1,7 +1,8 @@
 //! Integration of voxel S values, without the cache.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dosegrid::domain::{Control, KernelMedium};
+use dosegrid::domain::KernelMedium;
+use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::{KernelSpec, integrate};
 use dosegrid::physics::nuclide::find;
 
@@ -20,7 +21,7 @@ fn voxel_s_values(criterion: &mut Criterion) {
         let spec = spec.expect("energies that kernels have");
         group.throughput(Throughput::Elements(half_width.map(|h| h as u64 + 1).iter().product()));
         let id = BenchmarkId::new(name, format!("{spacing_mm:?} mm {half_width:?}"));
-        group.bench_with_input(id, &spec, |bencher, spec| bencher.iter(|| integrate(spec, &Control::detached())));
+        group.bench_with_input(id, &spec, |bencher, spec| bencher.iter(|| integrate(spec, &Unwatched)));
     }
     group.finish();
 }

@@ -3,10 +3,11 @@
 use dosegrid::domain::element;
 use dosegrid::domain::{Material, MaterialDefinition};
 use dosegrid::math::log_grid::{LogGrid, LogTable};
-use dosegrid::physics::electron::bremsstrahlung::Spectrum;
+use dosegrid::physics::electron::bremsstrahlung::BremsstrahlungSpectrum;
 use dosegrid::physics::electron::collision::CollisionStopping;
 use dosegrid::physics::electron::range::SlowingDown;
 use dosegrid::physics::electron::{Charge, ElectronTables, TransportCuts, elastic, speed_squared};
+use dosegrid::physics::energy_grid::energies;
 use dosegrid::physics::material;
 
 use crate::support::{Worst, csv_records, pure, reference};
@@ -105,7 +106,7 @@ fn stopping_powers_and_density_effect_are_those_of_estar() {
         let material = golden_material(&row.material);
         let (stopping, at) = (CollisionStopping::of(&material), || format!("{} {} MeV", row.material, row.energy_mev));
         collision.see(stopping.total(Charge::Electron, row.energy_mev), row.collision, at);
-        let radiated = Spectrum::of(&material, Charge::Electron, row.energy_mev).stopping();
+        let radiated = BremsstrahlungSpectrum::of(&material, Charge::Electron, row.energy_mev).stopping();
         radiative.see(radiated, row.radiative, at);
         let found = stopping.oscillators().density_effect(speed_squared(row.energy_mev));
         delta = delta.max((found - row.delta).abs());
@@ -121,7 +122,7 @@ fn ranges_and_radiation_yields_are_those_of_estar() {
     let (mut range, mut radiated) = (Worst::default(), Worst::default());
     let rows = estar();
     for rows in rows.chunk_by(|a, b| a.material == b.material) {
-        let slowing = SlowingDown::of(&golden_material(&rows[0].material), Charge::Electron, LogGrid::energies());
+        let slowing = SlowingDown::of(&golden_material(&rows[0].material), Charge::Electron, energies());
         for row in rows {
             let at = || format!("{} {} MeV", row.material, row.energy_mev);
             // Bring both to the same last keV, as far as it is a convention.
@@ -189,7 +190,7 @@ fn bremsstrahlung_spectra_are_those_of_seltzer_and_berger() {
         let fields: Vec<&str> = line.split(',').collect();
         let (z, energy) = (parse(fields[0]), parse(fields[2]));
         let material = pure(fields[1]);
-        let spectrum = Spectrum::of(&material, Charge::Electron, energy);
+        let spectrum = BremsstrahlungSpectrum::of(&material, Charge::Electron, energy);
         // [mb] per atom, times β²/Z².
         let scale = speed_squared(energy) / (z * z) / material.components()[0].atoms_per_g() * 1e27;
         for (kappa, expected) in kappas.iter().zip(fields[3..].iter().map(|field| parse(field))) {
@@ -233,7 +234,7 @@ fn all(tables: &ElectronTables) -> ([&LogTable; 13], [&LogTable; 4]) {
 
 #[test]
 fn every_table_of_every_material_is_physical() {
-    let elements = element::all().iter().map(|element| pure(&element.symbol));
+    let elements = element::tabulated().map(|element| pure(element.symbol));
     let grid = LogGrid::new(1e-3, 10.0, 64).expect("a good grid");
     for material in material::all().iter().cloned().chain(elements) {
         for (charge, cut) in [(Charge::Electron, 0.001), (Charge::Positron, 0.1)] {

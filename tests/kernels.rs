@@ -5,7 +5,8 @@ use std::fs;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use dosegrid::domain::{Control, KernelMedium, Source};
+use dosegrid::domain::{KernelMedium, Source};
+use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::{KernelSpec, RadialKernel, VoxelKernel, integrate, radial_kernel, voxel_kernel};
 use dosegrid::physics::nuclide::{self, find};
 use ndarray::Array3;
@@ -18,7 +19,7 @@ const KINDS: [&str; 8] = ["Lu-177", "Y-90", "I-131", "Ga-68", "Tc-99m", "At-211"
 fn kernel(name: &str, spacing_mm: [f64; 3], half_width: [usize; 3], truncation_radius_mm: Option<f64>) -> VoxelKernel {
     let spec = kernel_spec(name, spacing_mm.map(|d| d / 10.0), half_width);
     let spec = KernelSpec { truncation_radius_cm: truncation_radius_mm.map(|r| r / 10.0), ..spec };
-    integrate(&spec, &Control::detached()).expect("nobody cancels")
+    integrate(&spec, &Unwatched).expect("nobody cancels")
 }
 
 #[test]
@@ -169,10 +170,10 @@ fn a_tiny_voxel_sees_the_point_kernel() {
 #[test]
 fn repeated_kernels_come_from_the_cache() {
     let spec = kernel_spec("Y-90", [0.123; 3], [3; 3]);
-    let first = voxel_kernel(&spec, &Control::detached()).expect("nobody cancels");
-    let again = voxel_kernel(&spec, &Control::detached()).expect("nobody cancels");
+    let first = voxel_kernel(&spec, &Unwatched).expect("nobody cancels");
+    let again = voxel_kernel(&spec, &Unwatched).expect("nobody cancels");
     assert!(Arc::ptr_eq(&first, &again));
-    assert_eq!(first.octant, integrate(&spec, &Control::detached()).expect("nobody cancels").octant);
+    assert_eq!(first.octant, integrate(&spec, &Unwatched).expect("nobody cancels").octant);
 }
 
 fn dosegrid_kernel(args: &[&str]) -> Output {

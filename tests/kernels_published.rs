@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use dosegrid::constants::GY_PER_MEV_PER_G;
-use dosegrid::domain::{Control, Daughters, KernelMedium};
+use dosegrid::domain::{Daughters, KernelMedium};
+use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::{KernelSpec, density_g_cm3, integrate};
 use dosegrid::physics::{chain, nuclide};
 use ndarray::Array3;
@@ -29,7 +30,7 @@ fn s_values(name: &str, edge_mm: f64, (medium, density): Tissue) -> Array3<f64> 
     let source = chain::source(nuclide, Daughters::ParentOnly, &[]).expect("a source");
     let spacing_cm = [edge_mm / 10.0 * density / density_g_cm3(medium); 3];
     let spec = KernelSpec::new(&source, medium, spacing_cm, [5; 3]).expect("energies that kernels have");
-    let kernel = integrate(&spec, &Control::detached()).expect("nobody cancels");
+    let kernel = integrate(&spec, &Unwatched).expect("nobody cancels");
     let mass_g = (edge_mm / 10.0).powi(3) * density;
     kernel.octant.mapv(|mev| mev / mass_g * GY_PER_MEV_PER_G * MGY_PER_MBQ_S)
 }

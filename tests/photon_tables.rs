@@ -1,7 +1,7 @@
 //! Tables of photons against NIST's mass energy-absorption coefficients.
 
 use dosegrid::domain::element;
-use dosegrid::math::log_grid::LogGrid;
+use dosegrid::physics::energy_grid::energies;
 use dosegrid::physics::photon::PhotonTables;
 
 use crate::support::{Worst, csv_records, pure, reference};
@@ -33,7 +33,7 @@ fn attenuation_and_energy_absorption_of_elements_are_those_of_nist() {
     let rows: Vec<NistRow> = csv_records(&text);
     for rows in rows.chunk_by(|a, b| a.sym == b.sym) {
         let symbol = &rows[0].sym;
-        let tables = PhotonTables::new(&pure(symbol), LogGrid::energies());
+        let tables = PhotonTables::new(&pure(symbol), energies());
         let (mut attenuation, mut soft, mut hard) = (Worst::default(), Worst::default(), Worst::default());
         // At an edge, NIST gives both sides; the tables have theirs at the next node.
         for row in rows.iter().filter(|row| row.edge_side.is_empty() && row.energy_mev <= 10.0) {
@@ -43,11 +43,11 @@ fn attenuation_and_energy_absorption_of_elements_are_those_of_nist() {
             absorption.see(tables.energy_absorption.value(energy), row.muen_over_rho_cm2_g, at);
         }
         attenuation.assert_below(ATTENUATION_REL, &format!("{symbol} attenuation"));
-        let hard_rel = match element::find(symbol).expect("an element of the tables").z {
+        let hard_rel = match element::find(symbol).expect("an element of the tables").0.z {
             0..=20 => ABSORPTION_REL,
             _ => ABSORPTION_HEAVY_REL,
         };
-        let soft_rel = match element::find(symbol).expect("an element of the tables").z {
+        let soft_rel = match element::find(symbol).expect("an element of the tables").0.z {
             0..=20 => ABSORPTION_REL,
             21..=30 => ABSORPTION_IRON_ZINC_REL,
             _ => ABSORPTION_IODINE_REL,

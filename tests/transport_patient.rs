@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use dosegrid::domain::{Control, Volume};
 use dosegrid::engine::Device;
+use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::voxel_kernel;
 use dosegrid::plan::ConvolutionPlan;
 use dosegrid::validate::phantom::Phantom;
@@ -32,7 +33,7 @@ fn by_kernel(device: &mut Device, phantom: &Phantom, labels: &[u16]) -> Vec<f64>
     let activity = Volume::from_vec(Arc::new(grid.clone()), phantom.decays.clone()).expect("one value a voxel");
     let half_width = grid.shape().map(|n| n - 1);
     let spec = kernel_spec("Lu-177", grid.spacing_cm(), half_width);
-    let kernel = voxel_kernel(&spec, &Control::detached()).expect("nobody cancels");
+    let kernel = voxel_kernel(&spec, &Unwatched).expect("nobody cancels");
     let plan = ConvolutionPlan::new(grid, &spec, 1 << 34).expect("it fits");
     let energy = device.convolve(&plan, &kernel, &activity, &Control::detached()).expect("it runs");
     let decays: f64 = phantom.decays.iter().map(|&decays| f64::from(decays)).sum();

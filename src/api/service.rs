@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::call::{self, Responses};
 use super::off_thread::off_thread;
 use super::{ServerConfig, decode, encode, pb, provenance};
-use crate::domain::{DeviceInfo, DoseError, Invalid, Source};
+use crate::domain::{DeviceInfo, DoseError, Invalid, Source, Stage};
 use crate::engine::list_devices;
 use crate::jobs::{Budget, Queue};
 use crate::physics::kernel::{VoxelKernel, voxel_kernel};
@@ -64,7 +64,8 @@ impl pb::dose_service_server::DoseService for Service {
         let request = request.into_inner();
         let radius_voxels = request.radius_voxels;
         let (source, spec) = off_thread(move || decode::kernel(&request)).await?;
-        let mut running = self.0.queue.submit(move |_, control| voxel_kernel(&spec, control))?;
+        let mut running =
+            self.0.queue.submit(move |_, control| Ok(voxel_kernel(&spec, &control.at_stage(Stage::Kernel))?))?;
         let kernel = running.finished().await?;
         Ok(Response::new(encode_kernel(&kernel, &source, radius_voxels)))
     }

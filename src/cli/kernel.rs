@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use super::daughters::WhichDaughters;
 use crate::domain::grid::check_spacing;
-use crate::domain::{Checks, Control, DoseError, Invalid, KernelMedium, Source};
+use crate::domain::{Checks, DoseError, Invalid, KernelMedium, Source};
 use crate::formats::emissions;
+use crate::math::watch::Unwatched;
 use crate::physics::kernel::{KernelSpec, VoxelKernel, density_g_cm3, voxel_kernel};
 use crate::physics::{chain, nuclide};
 
@@ -54,7 +55,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         if to_stdout { Box::new(io::stdout()) } else { Box::new(File::create(&args.output).map_err(write_error)?) };
     let spec = KernelSpec::new(&source, medium, spacing_mm.map(|mm| mm / 10.0), [radius; 3])
         .map_err(|invalid| DoseError::invalid("emissions", invalid.0))?;
-    let kernel = voxel_kernel(&spec, &Control::detached())?;
+    let kernel = voxel_kernel(&spec, &Unwatched)?;
     write_csv(&kernel, &mut file).map_err(write_error)?;
     let summary = summary(&kernel, &source, medium, spacing_mm);
     if to_stdout {

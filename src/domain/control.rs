@@ -4,6 +4,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::DoseError;
+use crate::math::watch::{Interrupted, Watch};
 
 /// What a computation is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,8 +99,36 @@ impl Control {
         if self.cancel.is_cancelled() { Err(DoseError::Cancelled) } else { Ok(()) }
     }
 
+    /// This control as a calculation sees it that knows no stages: what it reports is the progress of one stage.
+    pub fn at_stage(&self, stage: Stage) -> AtStage<'_> {
+        AtStage { control: self, stage }
+    }
+
     /// Whether the caller has gone; for inner loops on many threads.
     pub fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
+    }
+}
+
+/// A [`Control`] within one stage.
+#[derive(Clone, Copy, Debug)]
+pub struct AtStage<'a> {
+    control: &'a Control,
+    stage: Stage,
+}
+
+impl Watch for AtStage<'_> {
+    fn check(&self) -> Result<(), Interrupted> {
+        if self.control.is_cancelled() { Err(Interrupted) } else { Ok(()) }
+    }
+
+    fn report(&self, fraction: f64) -> Result<(), Interrupted> {
+        self.control.checkpoint(self.stage, fraction).map_err(|_| Interrupted)
+    }
+}
+
+impl From<Interrupted> for DoseError {
+    fn from(_: Interrupted) -> Self {
+        Self::Cancelled
     }
 }

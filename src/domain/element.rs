@@ -1,10 +1,13 @@
-//! The chemical elements known to the tables.
+//! The chemical elements, and what the tables hold of their atoms.
+
+mod names;
 
 use std::sync::LazyLock;
 
 use crate::constants::AVOGADRO_PER_MOL;
 use crate::domain::Invalid;
 use crate::embedded::csv_rows;
+use names::{NAMES, SPELLINGS};
 
 /// A chemical element.
 #[derive(Debug, PartialEq)]
@@ -12,9 +15,18 @@ pub struct Element {
     /// Atomic number.
     pub z: u8,
     /// Symbol, such as `Ca`.
-    pub symbol: String,
-    /// Mean mass of one mole of atoms [g].
-    pub atomic_mass_g_mol: f64,
+    pub symbol: &'static str,
+    /// Name, such as `Calcium`.
+    pub name: &'static str,
+    /// Its atoms, if it is among the elements of the tables: only those can be part of a material.
+    pub atom: Option<Atom>,
+}
+
+/// The atoms of an element of the tables.
+#[derive(Debug, PartialEq)]
+pub struct Atom {
+    /// Mean mass of one mole [g].
+    pub mass_g_mol: f64,
     /// Occupied subshells of the free atom, the innermost first.
     pub subshells: Vec<Subshell>,
 }
@@ -28,10 +40,10 @@ pub struct Subshell {
     pub binding_mev: f64,
 }
 
-impl Element {
-    /// Atoms in one gram.
-    pub fn atoms_per_g(&self) -> f64 {
-        AVOGADRO_PER_MOL / self.atomic_mass_g_mol
+impl Atom {
+    /// Atoms in one gram of the element.
+    pub fn per_g(&self) -> f64 {
+        AVOGADRO_PER_MOL / self.mass_g_mol
     }
 }
 
@@ -51,30 +63,47 @@ struct SubshellRow {
 
 static ELEMENTS: LazyLock<Vec<Element>> = LazyLock::new(|| {
     let subshells: Vec<SubshellRow> = csv_rows(include_str!("../../data/subshells.csv"));
-    let of = |z: u8| {
+    let rows: Vec<ElementRow> = csv_rows(include_str!("../../data/elements.csv"));
+    let subshells = |z: u8| {
         let rows = subshells.iter().filter(|row| row.z == z);
         rows.map(|row| Subshell { electrons: row.electrons, binding_mev: row.binding_ev * 1e-6 }).collect()
     };
-    let rows: Vec<ElementRow> = csv_rows(include_str!("../../data/elements.csv"));
-    let element =
-        |ElementRow { z, symbol, atomic_mass_g_mol }| Element { z, symbol, atomic_mass_g_mol, subshells: of(z) };
-    rows.into_iter().map(element).collect()
+    let element = |(z, (symbol, name)): (u8, (&'static str, &'static str))| {
+        let row = rows.iter().find(|row| row.z == z);
+        assert!(row.is_none_or(|row| row.symbol == symbol), "embedded tables are read by a test");
+        let atom = row.map(|row| Atom { mass_g_mol: row.atomic_mass_g_mol, subshells: subshells(z) });
+        Element { z, symbol, name, atom }
+    };
+    (1..).zip(NAMES).map(element).collect()
 });
 
-/// All elements that the tables hold, by atomic number.
+/// All elements, by atomic number.
 pub fn all() -> &'static [Element] {
     &ELEMENTS
 }
 
-/// The element of this symbol.
+/// The elements of the tables, by atomic number.
+pub fn tabulated() -> impl Iterator<Item = &'static Element> {
+    all().iter().filter(|element| element.atom.is_some())
+}
+
+/// The element of the tables with this symbol, and its atoms.
 ///
 /// # Errors
 /// If the tables have no such element; the reason lists those they have.
-pub fn find(symbol: &str) -> Result<&'static Element, Invalid> {
-    all().iter().find(|element| element.symbol == symbol).ok_or_else(|| {
-        let known: Vec<&str> = all().iter().map(|element| element.symbol.as_str()).collect();
+pub fn find(symbol: &str) -> Result<(&'static Element, &'static Atom), Invalid> {
+    let element = all().iter().find(|element| element.symbol == symbol);
+    element.and_then(|element| Some((element, element.atom.as_ref()?))).ok_or_else(|| {
+        let known: Vec<&str> = tabulated().map(|element| element.symbol).collect();
         Invalid::new(format!("`{symbol}` is not an element of the tables, which hold {}", known.join(", ")))
     })
+}
+
+/// The element with this symbol or name, in upper or lower case.
+pub fn named(text: &str) -> Option<&'static Element> {
+    let symbol = SPELLINGS.iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(text)).map(|(_, symbol)| *symbol);
+    let text = symbol.unwrap_or(text);
+    all().iter().find(|element| [element.symbol, element.name].iter().any(|known| known.eq_ignore_ascii_case(text)))
 }
 
 #[cfg(test)]
@@ -83,22 +112,39 @@ mod tests {
 
     #[test]
     fn every_element_is_neutral_and_its_k_shell_is_bound_as_moseley_says() {
-        assert_eq!(all().len(), 18);
-        for element in all() {
-            let z = f64::from(element.z);
-            let electrons: f64 = element.subshells.iter().map(|shell| shell.electrons).sum();
-            assert!((electrons - z).abs() < 1e-3, "{}: {electrons} electrons", element.symbol);
+        assert_eq!(tabulated().count(), 18);
+        for Element { z, symbol, atom, .. } in tabulated() {
+            let (z, subshells) = (f64::from(*z), &atom.as_ref().expect("an element of the tables").subshells);
+            let electrons: f64 = subshells.iter().map(|shell| shell.electrons).sum();
+            assert!((electrons - z).abs() < 1e-3, "{symbol}: {electrons} electrons");
             // Hydrogen-like binding, the other 1s electron and the outer shells screening part of the charge.
             let hydrogen_like = 13.6e-6 * z * z;
-            let ratio = element.subshells[0].binding_mev / hydrogen_like;
-            assert!((0.55..1.01).contains(&ratio), "{}: {ratio}", element.symbol);
+            let ratio = subshells[0].binding_mev / hydrogen_like;
+            assert!((0.55..1.01).contains(&ratio), "{symbol}: {ratio}");
         }
     }
 
     #[test]
-    fn an_unknown_element_is_named_in_the_error() {
-        assert_eq!(find("Ca").expect("calcium is there").z, 20);
-        let reason = find("Xx").expect_err("no such element").0;
-        assert!(reason.contains("`Xx`") && reason.contains("Ca, Fe"), "{reason}");
+    fn an_element_without_tables_is_named_in_the_error() {
+        assert_eq!(find("Ca").expect("calcium is there").0.z, 20);
+        for symbol in ["Xx", "Og"] {
+            let reason = find(symbol).expect_err("no such element").0;
+            assert!(reason.contains(&format!("`{symbol}`")) && reason.contains("Ca, Fe"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn symbols_and_names_are_known_in_any_case() {
+        let symbol = |text| named(text).map(|element| element.symbol);
+        for (text, expected) in
+            [("Lu", "Lu"), ("LU", "Lu"), ("lutetium", "Lu"), ("CESIUM", "Cs"), ("i", "I"), ("Lead", "Pb")]
+        {
+            assert_eq!(symbol(text), Some(expected));
+        }
+        assert_eq!((symbol(""), symbol("Xx"), symbol("é")), (None, None, None));
+        assert_eq!(
+            (all().len(), named("Tc").map(|element| (element.z, element.name))),
+            (118, Some((43, "Technetium")))
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::element::{self, Element};
+use super::element::{self, Atom, Element};
 use crate::domain::{Checks, Invalid, Violation};
 
 /// How far the mass fractions of a material may be from 1 in sum: published compositions are rounded to three digits.
@@ -36,6 +36,8 @@ pub struct MaterialDefinition {
 pub struct Component {
     /// The element.
     pub element: &'static Element,
+    /// Its atoms.
+    pub atom: &'static Atom,
     /// Its part by mass.
     pub mass_fraction: f64,
 }
@@ -43,7 +45,7 @@ pub struct Component {
 impl Component {
     /// Atoms of this element in one gram of the material.
     pub fn atoms_per_g(&self) -> f64 {
-        self.mass_fraction * self.element.atoms_per_g()
+        self.mass_fraction * self.atom.per_g()
     }
 
     /// Electrons of this element in one gram of the material.
@@ -147,8 +149,8 @@ fn check_fractions(fractions: &BTreeMap<String, f64>, checks: &mut Checks) -> Ve
         if !(mass_fraction > 0.0 && mass_fraction.is_finite()) {
             checks.fail(&field, format!("must be above 0, got {mass_fraction}"));
         }
-        if let Some(element) = checks.at(&field, element::find(symbol)) {
-            components.push(Component { element, mass_fraction });
+        if let Some((element, atom)) = checks.at(&field, element::find(symbol)) {
+            components.push(Component { element, atom, mass_fraction });
         }
     }
     let sum: f64 = fractions.values().sum();

@@ -23,7 +23,7 @@ pub struct Nuclide {
     /// Levels that electron capture feeds.
     pub captures: Vec<Capture>,
     /// Particles of one energy.
-    pub lines: Lines,
+    pub lines: EmissionLines,
     /// Mean energy per decay, by what methods tell apart.
     pub mean_energy_mev: MeanEnergy,
     /// Mean energy per decay, by type of radiation.
@@ -142,21 +142,21 @@ pub struct Capture {
 /// Particles of one energy.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(from = "(f64, f64)", into = "(f64, f64)")]
-pub struct Line {
+pub struct EmissionLine {
     /// Energy of each [MeV].
     pub energy_mev: f64,
     /// Particles per decay.
     pub intensity: f64,
 }
 
-impl From<(f64, f64)> for Line {
+impl From<(f64, f64)> for EmissionLine {
     fn from((energy_mev, intensity): (f64, f64)) -> Self {
         Self { energy_mev, intensity }
     }
 }
 
-impl From<Line> for (f64, f64) {
-    fn from(Line { energy_mev, intensity }: Line) -> Self {
+impl From<EmissionLine> for (f64, f64) {
+    fn from(EmissionLine { energy_mev, intensity }: EmissionLine) -> Self {
         (energy_mev, intensity)
     }
 }
@@ -164,22 +164,22 @@ impl From<Line> for (f64, f64) {
 /// All lines, by kind.
 #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Lines {
+pub struct EmissionLines {
     /// Gamma rays.
-    pub gamma: Vec<Line>,
+    pub gamma: Vec<EmissionLine>,
     /// X rays.
-    pub x_ray: Vec<Line>,
+    pub x_ray: Vec<EmissionLine>,
     /// Conversion electrons.
-    pub conversion: Vec<Line>,
+    pub conversion: Vec<EmissionLine>,
     /// Auger and Coster-Kronig electrons.
-    pub auger: Vec<Line>,
+    pub auger: Vec<EmissionLine>,
     /// Alpha particles.
-    pub alpha: Vec<Line>,
+    pub alpha: Vec<EmissionLine>,
 }
 
-impl Lines {
+impl EmissionLines {
     /// Each kind by its name in files.
-    pub fn by_kind(&self) -> [(&'static str, &[Line]); 5] {
+    pub fn by_kind(&self) -> [(&'static str, &[EmissionLine]); 5] {
         [
             ("gamma", &self.gamma),
             ("x_ray", &self.x_ray),

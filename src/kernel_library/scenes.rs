@@ -6,9 +6,10 @@ use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::Material;
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{HistoryCuts, VoxelGrid};
-use crate::math::log_grid::{LogGrid, LogTable, MIN_ENERGY_MEV};
+use crate::math::log_grid::LogTable;
 use crate::physics::electron::Charge;
 use crate::physics::electron::range::SlowingDown;
+use crate::physics::energy_grid::{MIN_ENERGY_MEV, energies};
 use crate::physics::photon::PhotonTables;
 use crate::prepare::transport::Boundary;
 use crate::prepare::transport::scene::{Scene, SceneInput};
@@ -36,7 +37,7 @@ pub(super) struct Scenes<'a> {
 
 impl<'a> Scenes<'a> {
     pub(super) fn new(medium: &'a Material) -> Self {
-        let grid = LogGrid::energies();
+        let grid = energies();
         let range = Charge::ALL.map(|charge| SlowingDown::of(medium, charge, grid).csda_range);
         Self { medium, range, attenuation: PhotonTables::new(medium, grid).total, tables: BTreeMap::new() }
     }

@@ -1,11 +1,6 @@
 //! Tables on log-uniform grids: looked up without a search, in `f64` here and in `f32` by the engines.
 
-/// Lowest kinetic or photon energy of the tables [MeV].
-pub const MIN_ENERGY_MEV: f64 = 1e-3;
-/// Highest kinetic or photon energy of the tables [MeV].
-pub const MAX_ENERGY_MEV: f64 = 10.0;
-/// Bins of the default energy grid. Linear interpolation of a cross section like E⁻³ is then right to 9e-5.
-const ENERGY_BINS: usize = 1024;
+use super::quadrature::integrate_log;
 
 /// Nodes in geometric progression: bin `i` lies between node `i` and node `i + 1`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,11 +23,6 @@ impl LogGrid {
             return Err("a grid needs at least one bin".to_owned());
         }
         Ok(Self { min, max, bins })
-    }
-
-    /// The grid of energies [MeV] on which materials are tabulated: 1 keV to 10 MeV.
-    pub fn energies() -> Self {
-        Self { min: MIN_ENERGY_MEV, max: MAX_ENERGY_MEV, bins: ENERGY_BINS }
     }
 
     /// First node.
@@ -100,6 +90,23 @@ impl LogTable {
         Self { grid, bins }
     }
 
+    /// The integral of a function from the first node to each node, on top of `start`.
+    pub(crate) fn integral(grid: LogGrid, start: f64, f: impl Fn(f64) -> f64) -> Self {
+        let (mut sum, mut last) = (start, grid.node(0));
+        Self::tabulate(grid, |x| {
+            sum += integrate_log(last, x, &f);
+            last = x;
+            sum
+        })
+    }
+
+    /// The same table divided by its last value.
+    pub(crate) fn normalised(mut self) -> Self {
+        let [_, last] = self.bins[self.bins.len() - 1];
+        self.bins.iter_mut().flatten().for_each(|value| *value /= last);
+        self
+    }
+
     /// The grid it stands on.
     pub fn grid(&self) -> LogGrid {
         self.grid
@@ -135,14 +142,6 @@ impl LogTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn powers_are_interpolated_as_finely_as_stated() {
-        let table = LogTable::tabulate(LogGrid::energies(), |e| e.powi(-3));
-        let worst = (0..5000).map(|i| 1e-3 * 10f64.powf(4.0 * f64::from(i) / 5000.0));
-        let worst = worst.map(|e| (table.value(e) * e.powi(3) - 1.0).abs()).fold(0.0, f64::max);
-        assert!(worst < 1e-4, "{worst}");
-    }
 
     #[test]
     fn values_at_nodes_and_beyond_the_ends_are_exact() {

@@ -21,7 +21,7 @@ pub(super) fn deposit(
 ) -> Result<Deposit, DoseError> {
     let start = Instant::now();
     control.checkpoint(Stage::Kernel, 0.0)?;
-    let kernel = voxel_kernel(spec, control)?;
+    let kernel = voxel_kernel(spec, &control.at_stage(Stage::Kernel))?;
     wall_time.push(StageTime::new(Stage::Kernel.name(), start.elapsed()));
 
     let start = Instant::now();

@@ -3,6 +3,7 @@
 pub mod beta;
 pub mod chain;
 pub mod electron;
+pub mod energy_grid;
 pub mod kernel;
 pub mod material;
 pub mod nuclide;

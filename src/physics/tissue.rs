@@ -14,7 +14,7 @@ static SCHNEIDER_2000: LazyLock<DensityCurve> = LazyLock::new(|| {
     let rows = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes()).into_deserialize();
     let piece = |row: Result<(f64, f64, f64), csv::Error>| {
         let (from_hu, intercept, slope) = row.expect("embedded tables are read by a test");
-        Piece { from_hu, intercept, slope }
+        LinearPiece { from_hu, intercept, slope }
     };
     DensityCurve { pieces: rows.map(piece).collect(), highest_hu: f64::INFINITY }
 });
@@ -26,20 +26,20 @@ static SCHNEIDER_2000: LazyLock<DensityCurve> = LazyLock::new(|| {
 #[derive(Clone, Debug, PartialEq)]
 pub struct DensityCurve {
     /// By rising CT number; never empty.
-    pieces: Vec<Piece>,
+    pieces: Vec<LinearPiece>,
     /// The density at this CT number also holds above it [HU].
     highest_hu: f64,
 }
 
 /// `density = intercept + slope · HU` from a CT number to where the next piece begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Piece {
+struct LinearPiece {
     from_hu: f64,
     intercept: f64,
     slope: f64,
 }
 
-impl Piece {
+impl LinearPiece {
     fn density_g_cm3(&self, hu: f64) -> f64 {
         self.intercept + self.slope * hu
     }
@@ -71,7 +71,7 @@ impl DensityCurve {
         let piece = |pair: &[[f64; 2]]| {
             let ([hu, density], [next_hu, next_density]) = (pair[0], pair[1]);
             let slope = (next_density - density) / (next_hu - hu);
-            Piece { from_hu: hu, intercept: density - slope * hu, slope }
+            LinearPiece { from_hu: hu, intercept: density - slope * hu, slope }
         };
         Ok(Self { pieces: points.windows(2).map(piece).collect(), highest_hu: *highest_hu })
     }

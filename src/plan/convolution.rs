@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::core::core_half_width;
-use super::smooth::next_smooth;
 use crate::domain::{DoseError, VoxelGrid};
+use crate::math::smooth::next_smooth;
 use crate::physics::kernel::KernelSpec;
 
 /// Neighbours in kx that the CPU keeps and transforms together: a cache line of single-precision complex numbers.

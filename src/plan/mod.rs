@@ -2,7 +2,6 @@
 
 pub mod convolution;
 mod core;
-pub mod smooth;
 pub mod transport;
 
 use crate::domain::{DoseError, DoseRequest, KernelMedium, Method, Source, VoxelGrid};

@@ -8,9 +8,10 @@ use crate::domain::monte_carlo::MIN_HISTORIES;
 use crate::domain::tally::groups;
 pub use crate::domain::{ChosenCuts, HistoryCuts};
 use crate::domain::{DoseError, Medium, MonteCarloOptions, Source, VoxelGrid};
-use crate::math::log_grid::{LogGrid, LogTable, MAX_ENERGY_MEV, MIN_ENERGY_MEV};
+use crate::math::log_grid::LogTable;
 use crate::physics::electron::Charge;
 use crate::physics::electron::range::SlowingDown;
+use crate::physics::energy_grid::{MAX_ENERGY_MEV, MIN_ENERGY_MEV, energies};
 use crate::physics::material;
 
 /// Part of the smallest voxel edge that an absorbed electron could still have gone, in lung.
@@ -134,7 +135,7 @@ impl HistoryCuts {
 /// CSDA range of electrons in water [g/cm²].
 static WATER_RANGE: LazyLock<LogTable> = LazyLock::new(|| {
     let water = material::find("water").expect("water is among the materials");
-    SlowingDown::of(water, Charge::Electron, LogGrid::energies()).csda_range
+    SlowingDown::of(water, Charge::Electron, energies()).csda_range
 });
 
 /// Energy of the photon whose Compton edge is at `edge_mev` [MeV].

@@ -11,6 +11,7 @@ use realfft::{RealFftPlanner, RealToComplex, num_complex::Complex};
 
 use super::kernel_split::SplitKernel;
 use crate::domain::{Control, DoseError};
+use crate::math::cache::Cache;
 use crate::physics::kernel::{KernelSpec, VoxelKernel};
 
 /// Bytes of prepared kernels that an engine keeps between requests. A larger one lives as long as its request.
@@ -27,7 +28,6 @@ struct Key {
 /// A voxel kernel, split, scaled and transformed for one padded shape.
 #[derive(Clone, Debug)]
 pub struct PreparedKernel {
-    key: Key,
     /// What the values of core and spectrum are in units of [MeV per decay]: a power of two next to the kernel's largest value, so
     /// that no scale of source or kernel can overflow single precision.
     pub unit_mev: f64,
@@ -58,8 +58,7 @@ impl PreparedKernel {
         let spectrum = tail_spectrum(&split, kernel.spec.half_width, padded_shape, unit_mev * points, control)?;
         #[expect(clippy::cast_possible_truncation, reason = "the precision of the engines")]
         let core = split.core.mapv(|value| (value / unit_mev) as f32);
-        let key = Key { spec: kernel.spec.clone(), core_half_width, padded_shape };
-        Ok(Self { key, unit_mev, core, bins: padded_shape.map(|n| n / 2 + 1), spectrum })
+        Ok(Self { unit_mev, core, bins: padded_shape.map(|n| n / 2 + 1), spectrum })
     }
 
     fn bytes(&self) -> u64 {
@@ -72,10 +71,14 @@ pub fn power_of_two_below(value: f64) -> f64 {
     if value.is_normal() && value > 0.0 { f64::from_bits(value.to_bits() & (0x7FF << 52)) } else { 1.0 }
 }
 
-/// Prepared kernels of recent requests, the latest last.
-#[derive(Debug, Default)]
-pub struct PreparedKernels {
-    kept: Vec<Arc<PreparedKernel>>,
+/// Prepared kernels of recent requests.
+#[derive(Debug)]
+pub struct PreparedKernels(Cache<Key, Arc<PreparedKernel>>);
+
+impl Default for PreparedKernels {
+    fn default() -> Self {
+        Self(Cache::new(KEPT_BYTES, |prepared| prepared.bytes()))
+    }
 }
 
 impl PreparedKernels {
@@ -91,16 +94,11 @@ impl PreparedKernels {
         control: &Control,
     ) -> Result<Arc<PreparedKernel>, DoseError> {
         let key = Key { spec: kernel.spec.clone(), core_half_width, padded_shape };
-        let prepared = match self.kept.iter().position(|prepared| prepared.key == key) {
-            Some(position) => self.kept.remove(position),
-            None => Arc::new(PreparedKernel::new(kernel, core_half_width, padded_shape, control)?),
-        };
-        if prepared.bytes() <= KEPT_BYTES {
-            self.kept.push(prepared.clone());
+        if let Some(prepared) = self.0.get(&key) {
+            return Ok(prepared);
         }
-        while self.kept.iter().map(|prepared| prepared.bytes()).sum::<u64>() > KEPT_BYTES {
-            self.kept.remove(0);
-        }
+        let prepared = Arc::new(PreparedKernel::new(kernel, core_half_width, padded_shape, control)?);
+        self.0.insert(key, Arc::clone(&prepared));
         Ok(prepared)
     }
 }

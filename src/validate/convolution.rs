@@ -11,7 +11,7 @@ use super::findings::{Findings, Row};
 use super::plot::{Plot, Series};
 use super::rig::Rig;
 use super::statistics::Estimate;
-use crate::domain::{DoseError, KernelMedium, Volume, VoxelGrid};
+use crate::domain::{DoseError, KernelMedium, Stage, Volume, VoxelGrid};
 use crate::physics::kernel::{KernelSpec, VoxelKernel, voxel_kernel};
 use crate::physics::nuclide;
 use crate::plan::ConvolutionPlan;
@@ -43,7 +43,7 @@ fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
         let decaying = nuclide::find(name).expect("a known nuclide").into();
         let spec = KernelSpec::new(&decaying, KernelMedium::Water, grid.spacing_cm(), half_width);
         let spec = spec.expect("energies that kernels have");
-        let kernel = voxel_kernel(&spec, rig.control)?;
+        let kernel = voxel_kernel(&spec, &rig.control.at_stage(Stage::Kernel))?;
         let plan = ConvolutionPlan::new(&grid, &spec, 1 << 30)?;
         let found = rig.device.convolve(&plan, &kernel, &source, rig.control)?;
         Ok((name, rms_by_decade(found.as_slice(), &convolve_directly(&kernel, &source))))

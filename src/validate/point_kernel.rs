@@ -4,7 +4,7 @@ use super::golden::PointKernelTable;
 use super::phantom::{Phantom, line};
 use super::rig::Rig;
 use super::statistics::Binned;
-use crate::domain::{DoseError, Particle, VoxelGrid};
+use crate::domain::{DoseError, Particle, Stage, VoxelGrid};
 use crate::physics::kernel::{read_point_kernel, voxel_energies};
 use crate::plan::{ChosenCuts, HistoryCuts};
 
@@ -94,7 +94,8 @@ impl PointKernel {
     /// The table, integrated over pairs of voxels.
     fn reference_mev(&self, rig: &Rig) -> Result<Vec<f64>, DoseError> {
         let radial = read_point_kernel(self.table.0).expect("embedded tables are read by a test");
-        let octant = voxel_energies(&radial, [self.spacing_cm; 3], [self.half_width; 3], rig.control)?;
+        let octant =
+            voxel_energies(&radial, [self.spacing_cm; 3], [self.half_width; 3], &rig.control.at_stage(Stage::Kernel))?;
         let mut shells = vec![0.0; self.shells()];
         for ((i, j, k), energy) in octant.indexed_iter() {
             if let Some(shell) = self.shell([i, j, k]) {

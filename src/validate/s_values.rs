@@ -8,7 +8,7 @@ use super::plot::{Plot, Series};
 use super::rig::Rig;
 use super::statistics::{Binned, Estimate};
 use crate::constants::GY_PER_MEV_PER_G;
-use crate::domain::{DoseError, KernelMedium, Source};
+use crate::domain::{DoseError, KernelMedium, Source, Stage};
 use crate::physics::kernel::{KernelSpec, voxel_kernel};
 
 pub(super) const CHECK: Check = Check {
@@ -86,7 +86,7 @@ fn by_kernel(rig: &Rig, name: &str) -> Result<Comparison, DoseError> {
     let source = Source::with_emissions(None, golden::emissions(name)).expect("a spectrum without a nuclide");
     let spec = KernelSpec::new(&source, KernelMedium::Water, [EDGE_MM / 10.0; 3], [LARGEST_OFFSET; 3])
         .expect("energies that kernels have");
-    let s_gy = voxel_kernel(&spec, rig.control)?.s_values_gy();
+    let s_gy = voxel_kernel(&spec, &rig.control.at_stage(Stage::Kernel))?.s_values_gy();
     let found_gy = table.iter().map(|row| Estimate::exact(s_gy[[row.i, row.j, row.k]])).collect();
     Ok(Comparison { name: format!("{name}, kernel"), found_gy, table })
 }

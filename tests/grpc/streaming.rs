@@ -7,6 +7,7 @@ use dosegrid::domain::{
     ActivityUnit, Control, DensityCorrection, DensityMap, DoseError, DoseRequest, DoseResult, KernelOptions,
     LocalOptions, Method, Stage, TimeIntegratedActivity, Volume, VoxelGrid,
 };
+use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::integrate;
 use dosegrid::{api::ServerConfig, physics::nuclide, plan::plan};
 
@@ -109,7 +110,7 @@ async fn kernels_are_those_of_the_same_process() {
     };
     let answer = server.raw().await.compute_kernel(request).await.expect("a kernel").into_inner();
     let spec = kernel_spec("Y-90", [2.0, 3.0, 4.5].map(|mm| mm / 10.0), [3; 3]);
-    let expected = integrate(&spec, &Control::detached()).expect("not cancelled").s_values_gy();
+    let expected = integrate(&spec, &Unwatched).expect("not cancelled").s_values_gy();
     for (index, s) in answer.s_gy_per_decay.iter().enumerate() {
         assert_eq!(*s, expected[[index % 4, index / 4 % 4, index / 16]], "value {index}");
     }

@@ -1,7 +1,8 @@
 //! The kernel method against Monte Carlo in uniform media, with the same emissions.
 
-use dosegrid::domain::{Control, DeviceSelector, Emission, EmissionSpectrum, KernelMedium, Particle, Source};
+use dosegrid::domain::{DeviceSelector, Emission, EmissionSpectrum, KernelMedium, Particle, Source};
 use dosegrid::engine::Device;
+use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::{KernelSpec, density_g_cm3, integrate};
 use dosegrid::physics::nuclide;
 use dosegrid::validate::phantom::{Phantom, line};
@@ -30,7 +31,7 @@ fn compare(name: &str, spectrum: &EmissionSpectrum, medium: KernelMedium, spacin
     let shape = half.map(|half| 2 * half as u64 + 1);
     let phantom = Phantom::uniform(shape, spacing_mm, medium.name(), density, spectrum.clone());
     let phantom = phantom.with_source_at(half);
-    let kernel = integrate(&spec, &Control::detached()).expect("nobody cancels");
+    let kernel = integrate(&spec, &Unwatched).expect("nobody cancels");
     // Devices are compared with one another elsewhere.
     let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
     let tally = run(&mut device, &phantom, 0..histories);
@@ -78,8 +79,8 @@ fn alpha_emitters_in_water() {
         assert!(source.local_mev() > 1.0, "{name}");
         compare(name, source.emissions(), KernelMedium::Water, [4.0; 3], histories);
         let spec = KernelSpec::new(&source, KernelMedium::Water, [0.4; 3], [1; 3]).expect("energies that kernels have");
-        let kernel = integrate(&spec, &Control::detached()).expect("nobody cancels");
-        let followed = integrate(&KernelSpec { local_mev: 0.0, ..spec }, &Control::detached()).expect("nobody cancels");
+        let kernel = integrate(&spec, &Unwatched).expect("nobody cancels");
+        let followed = integrate(&KernelSpec { local_mev: 0.0, ..spec }, &Unwatched).expect("nobody cancels");
         let added = &kernel.octant - &followed.octant;
         assert!((added[[0, 0, 0]] / source.local_mev() - 1.0).abs() < 1e-12 && added[[1, 0, 0]] == 0.0, "{name}");
         let captured = kernel.captured_mev / source.released_mev();

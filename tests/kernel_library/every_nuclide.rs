@@ -3,6 +3,7 @@
 use dosegrid::domain::{Control, DeviceSelector, Emission, EmissionSpectrum, KernelMedium, Nuclide, Particle, Source};
 use dosegrid::domain::{Tally, UNITS_PER_MEV};
 use dosegrid::engine::Device;
+use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::{KernelSpec, integrate};
 use dosegrid::physics::nuclide;
 use dosegrid::prepare::transport::Scene;
@@ -112,7 +113,7 @@ fn compare(nuclide: &'static Nuclide, case: &mut Case, device: &mut Device) -> (
     let source = Source::with_emissions(None, spectrum.clone()).expect("a spectrum without a nuclide");
     let spacing_cm = case.phantom.grid.spacing_cm();
     let spec = KernelSpec::new(&source, KernelMedium::Water, spacing_cm, [OFFSETS; 3]).expect("energies of kernels");
-    let kernel = integrate(&spec, &Control::detached()).expect("nobody cancels");
+    let kernel = integrate(&spec, &Unwatched).expect("nobody cancels");
     let tally = case.transport(&spectrum, device);
     check_energy(&nuclide.name, &source, &spec, &tally);
     let binned = case.by_offset(&tally);

@@ -9,6 +9,7 @@ use rand_chacha::ChaCha8Rng;
 
 use dosegrid::domain::{Control, KernelMedium, Source, Volume, VoxelGrid};
 use dosegrid::engine::Device;
+use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::{KernelSpec, VoxelKernel, voxel_kernel};
 use dosegrid::physics::nuclide;
 use dosegrid::plan::ConvolutionPlan;
@@ -63,7 +64,7 @@ pub(crate) fn kernel(nuclide: &str, grid: &VoxelGrid) -> Arc<VoxelKernel> {
 
 /// The voxel kernel of a nuclide with `half_width` offsets on each side.
 pub(crate) fn kernel_of(nuclide: &str, grid: &VoxelGrid, half_width: [usize; 3]) -> Arc<VoxelKernel> {
-    voxel_kernel(&kernel_spec(nuclide, grid.spacing_cm(), half_width), &Control::detached()).expect("nobody cancels")
+    voxel_kernel(&kernel_spec(nuclide, grid.spacing_cm(), half_width), &Unwatched).expect("nobody cancels")
 }
 
 /// The kernel in water of a nuclide.

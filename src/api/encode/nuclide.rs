@@ -2,8 +2,9 @@
 
 use super::pb;
 use crate::domain::Nuclide;
-use crate::domain::nuclide::{BetaBranch, Capture, DecayMode, Line, RadiationEnergy};
-use crate::physics::nuclide::{BetaRange, Descendant, beta_ranges, data_sha256, lineage};
+use crate::domain::nuclide::{BetaBranch, Capture, DecayMode, EmissionLine, RadiationEnergy};
+use crate::physics::chain::{Descendant, descendants};
+use crate::physics::nuclide::{BetaRange, beta_ranges, data_sha256};
 
 /// As in the list of all.
 pub(in crate::api) fn brief(nuclide: &Nuclide) -> pb::Nuclide {
@@ -25,7 +26,7 @@ pub(in crate::api) fn detail(nuclide: &'static Nuclide) -> pb::GetNuclideRespons
         nuclide: Some(brief(nuclide)),
         half_life_uncertainty_s: nuclide.half_life_uncertainty_s,
         decay_modes: nuclide.decays.iter().map(decay_mode).collect(),
-        descendants: lineage(nuclide).into_iter().map(descendant).collect(),
+        descendants: descendants(nuclide).into_iter().map(descendant).collect(),
         beta_branches: nuclide.betas.iter().map(beta_branch).collect(),
         electron_captures: nuclide.captures.iter().map(capture).collect(),
         gamma_lines: lines(&nuclide.lines.gamma),
@@ -68,8 +69,8 @@ fn capture(&Capture { level_mev, q_mev, intensity, k, l }: &Capture) -> pb::Elec
     pb::ElectronCapture { level_mev, q_mev, intensity, k_part: k, l_part: l }
 }
 
-fn lines(lines: &[Line]) -> Vec<pb::EmissionLine> {
-    lines.iter().map(|&Line { energy_mev, intensity }| pb::EmissionLine { energy_mev, intensity }).collect()
+fn lines(lines: &[EmissionLine]) -> Vec<pb::EmissionLine> {
+    lines.iter().map(|&EmissionLine { energy_mev, intensity }| pb::EmissionLine { energy_mev, intensity }).collect()
 }
 
 fn radiation_energy(mean: RadiationEnergy) -> pb::RadiationEnergy {

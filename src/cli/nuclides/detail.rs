@@ -5,8 +5,9 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::domain::Nuclide;
-use crate::domain::nuclide::{DecayMode, Line, RadiationEnergy};
-use crate::physics::nuclide::{BetaRange, Descendant, beta_ranges, data_sha256, lineage};
+use crate::domain::nuclide::{DecayMode, EmissionLine, RadiationEnergy};
+use crate::physics::chain::{Descendant, descendants};
+use crate::physics::nuclide::{BetaRange, beta_ranges, data_sha256};
 
 /// Lines of a kind that are shown as text; JSON has all.
 const MOST_LINES: usize = 12;
@@ -31,7 +32,7 @@ pub(super) struct Detail {
 
 impl Detail {
     pub(super) fn new(nuclide: &'static Nuclide) -> Self {
-        let (chain, beta_csda_ranges) = (lineage(nuclide), beta_ranges(nuclide));
+        let (chain, beta_csda_ranges) = (descendants(nuclide), beta_ranges(nuclide));
         Self { nuclide, chain, beta_csda_ranges, data_sha256: data_sha256(nuclide) }
     }
 
@@ -150,7 +151,9 @@ fn lines(nuclide: &Nuclide) -> String {
     let sections = names.iter().zip(nuclide.lines.by_kind()).map(|(name, (_, lines))| {
         let mut lines = lines.to_vec();
         lines.sort_by(|a, b| b.intensity.total_cmp(&a.intensity));
-        let row = |Line { energy_mev, intensity }: &Line| format!("{energy_mev:>9.6} MeV {:>12}", percent(*intensity));
+        let row = |EmissionLine { energy_mev, intensity }: &EmissionLine| {
+            format!("{energy_mev:>9.6} MeV {:>12}", percent(*intensity))
+        };
         section(name, lines.iter().take(MOST_LINES).map(row).chain(more(lines.len(), MOST_LINES)))
     });
     sections.filter(|section| !section.is_empty()).collect::<Vec<_>>().join("\n")

@@ -1,6 +1,6 @@
 //! What of a nuclide's spectrum is drawn: continua of beta particles, and lines.
 
-use crate::domain::nuclide::Line;
+use crate::domain::nuclide::EmissionLine;
 use crate::domain::{Nuclide, Particle};
 use crate::physics::nuclide::emissions;
 
@@ -17,7 +17,7 @@ pub(super) struct Curve {
 /// Lines of one kind.
 pub(super) struct Sticks {
     pub(super) name: &'static str,
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<EmissionLine>,
 }
 
 /// What is drawn.
@@ -34,7 +34,7 @@ impl Spectrum {
         let kinds = nuclide.lines.by_kind();
         let strongest = kinds.iter().flat_map(|(_, lines)| *lines).map(|line| line.intensity).fold(0.0, f64::max);
         let sticks = names.into_iter().zip(kinds).map(|(name, (_, lines))| {
-            let is_seen = |line: &&Line| line.intensity >= WEAKEST * strongest;
+            let is_seen = |line: &&EmissionLine| line.intensity >= WEAKEST * strongest;
             Sticks { name, lines: lines.iter().filter(is_seen).copied().collect() }
         });
         Self {

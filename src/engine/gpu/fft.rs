@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn every_smooth_length_up_to_6144_has_stages_enough() {
-        for length in (1..=6144).filter(|&n| crate::plan::smooth::is_smooth(n)) {
+        for length in (1..=6144).filter(|&n| crate::math::smooth::is_smooth(n)) {
             let radices = radices(length).expect("a smooth length");
             assert_eq!(radices.iter().product::<u32>() as usize, length);
         }
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn every_length_up_to_300_comes_out_in_the_stated_order() {
-        for length in (1..=300).filter(|&n| crate::plan::smooth::is_smooth(n)) {
+        for length in (1..=300).filter(|&n| crate::math::smooth::is_smooth(n)) {
             let radices = radices(length).expect("a smooth length");
             let frequencies = frequencies(length, &radices);
             let mut values: Vec<_> =

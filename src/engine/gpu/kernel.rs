@@ -4,24 +4,22 @@ use std::ops::Range;
 use std::sync::{Arc, Weak};
 
 use super::context::Context;
+use crate::math::cache::Cache;
 use crate::prepare::kernel_spectrum::PreparedKernel;
 
 /// Device memory that kernels may take between requests [bytes].
-const KEPT_BYTES: usize = 512 << 20;
+const KEPT_BYTES: u64 = 512 << 20;
 
 /// A prepared kernel in device memory, cut as the spectrum of the source is.
 #[derive(Debug)]
 pub(super) struct DeviceKernel {
-    /// Which kernel it is. A weak reference keeps the address from being used again.
-    prepared: Weak<PreparedKernel>,
-    slab_ranges: Vec<Range<usize>>,
     /// The core's octant, x fastest.
     pub(super) core: wgpu::Buffer,
     /// Offsets of the core on each side.
     pub(super) core_half_width: [usize; 3],
     /// The spectrum's octant, one buffer a slab.
     pub(super) slabs: Vec<wgpu::Buffer>,
-    bytes: usize,
+    bytes: u64,
 }
 
 impl DeviceKernel {
@@ -33,19 +31,37 @@ impl DeviceKernel {
         let core = prepared.core.as_slice_memory_order().expect("a core is contiguous");
         let (cx, cy, cz) = prepared.core.dim();
         Self {
-            prepared: Arc::downgrade(prepared),
-            slab_ranges: slab_ranges.to_vec(),
             core: context.filled("kernel core", core),
             core_half_width: [cx - 1, cy - 1, cz - 1],
             slabs: slab_ranges.iter().map(slab).collect(),
-            bytes: size_of_val(prepared.spectrum.as_slice()) + size_of_val(core),
+            bytes: (size_of_val(prepared.spectrum.as_slice()) + size_of_val(core)) as u64,
         }
     }
 }
 
-/// Kernels of recent requests, the latest last.
-#[derive(Debug, Default)]
-pub(super) struct DeviceKernels(Vec<Arc<DeviceKernel>>);
+/// Which kernel it is, and how it is cut.
+#[derive(Debug)]
+struct Key {
+    /// A weak reference keeps the address from being used again.
+    prepared: Weak<PreparedKernel>,
+    slab_ranges: Vec<Range<usize>>,
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.prepared.ptr_eq(&other.prepared) && self.slab_ranges == other.slab_ranges
+    }
+}
+
+/// Kernels of recent requests.
+#[derive(Debug)]
+pub(super) struct DeviceKernels(Cache<Key, Arc<DeviceKernel>>);
+
+impl Default for DeviceKernels {
+    fn default() -> Self {
+        Self(Cache::new(KEPT_BYTES, |kernel| kernel.bytes))
+    }
+}
 
 impl DeviceKernels {
     /// The kernel in device memory: from an earlier request, or uploaded now.
@@ -55,18 +71,13 @@ impl DeviceKernels {
         prepared: &Arc<PreparedKernel>,
         slab_ranges: &[Range<usize>],
     ) -> Arc<DeviceKernel> {
-        let same = |kept: &Arc<DeviceKernel>| {
-            kept.prepared.as_ptr() == Arc::as_ptr(prepared) && kept.slab_ranges == slab_ranges
-        };
-        self.0.retain(|kept| kept.prepared.strong_count() > 0);
-        let kernel = match self.0.iter().position(same) {
-            Some(position) => self.0.remove(position),
-            None => Arc::new(DeviceKernel::upload(context, prepared, slab_ranges)),
-        };
-        self.0.push(kernel.clone());
-        while self.0.iter().map(|kept| kept.bytes).sum::<usize>() > KEPT_BYTES {
-            self.0.remove(0);
+        self.0.retain(|key| key.prepared.strong_count() > 0);
+        let key = Key { prepared: Arc::downgrade(prepared), slab_ranges: slab_ranges.to_vec() };
+        if let Some(kernel) = self.0.get(&key) {
+            return kernel;
         }
+        let kernel = Arc::new(DeviceKernel::upload(context, prepared, slab_ranges));
+        self.0.insert(key, Arc::clone(&kernel));
         kernel
     }
 }

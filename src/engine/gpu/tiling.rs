@@ -169,7 +169,7 @@ mod tests {
 
     /// A volume of `n`³ in one block, under a kernel that reaches `half_width`.
     fn cube(n: usize, half_width: usize) -> Block {
-        let padded = crate::plan::smooth::next_smooth(n + half_width, 2);
+        let padded = crate::math::smooth::next_smooth(n + half_width, 2);
         Block { output_z: 0..n, source_z: 0..n, padded_shape: [padded; 3] }
     }
 

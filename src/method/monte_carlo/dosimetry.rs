@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::statistics::{Estimate, Statistics};
+use super::statistics::{MeanSigma, Statistics};
 use crate::domain::UNITS_PER_MEV;
 use crate::domain::{Control, DoseError, LabelMap, Region, RegionDose, TimeIntegratedActivity};
 use crate::method::mass::DoseScale;
@@ -42,16 +42,16 @@ impl<'a> Decays<'a> {
 
 impl Dosimetry<'_> {
     /// Energy absorbed in a voxel [MeV].
-    fn energy_mev(&self, voxel: usize) -> Estimate {
-        let Estimate { mean, sigma } = self.statistics.voxel(voxel);
-        Estimate { mean: mean * self.decays.total + self.decays.local_mev(voxel), sigma: sigma * self.decays.total }
+    fn energy_mev(&self, voxel: usize) -> MeanSigma {
+        let MeanSigma { mean, sigma } = self.statistics.voxel(voxel);
+        MeanSigma { mean: mean * self.decays.total + self.decays.local_mev(voxel), sigma: sigma * self.decays.total }
     }
 
     /// Dose of a voxel and its 1σ [Gy]; none for a voxel too thin to have one.
-    fn voxel(&self, voxel: usize) -> Option<Estimate> {
-        let Estimate { mean, sigma } = self.energy_mev(voxel);
+    fn voxel(&self, voxel: usize) -> Option<MeanSigma> {
+        let MeanSigma { mean, sigma } = self.energy_mev(voxel);
         let dose = |mev: f64| self.scale.absorbed_dose(mev, voxel);
-        Some(Estimate { mean: dose(mean)?, sigma: dose(sigma)? })
+        Some(MeanSigma { mean: dose(mean)?, sigma: dose(sigma)? })
     }
 
     /// Dose and 1σ of every voxel [Gy]; 0 where it is too thin to have one.
@@ -106,7 +106,7 @@ impl Dosimetry<'_> {
             Region::Label(label) => labels.is_some_and(|labels| labels[voxel] == label) && self.scale.has_dose(voxel),
         };
         let relative = |voxel: usize| {
-            let Estimate { mean, sigma } = self.energy_mev(voxel);
+            let MeanSigma { mean, sigma } = self.energy_mev(voxel);
             if mean > 0.0 { (sigma / mean, 1u32) } else { (1.0, 0) }
         };
         let sums = |chunk: std::ops::Range<usize>| {
@@ -143,7 +143,7 @@ impl Dosimetry<'_> {
         let sums: Vec<Vec<f64>> =
             self.statistics.tally.groups.par_iter().map(|group| of_group(&group.energy)).collect();
         let region = |label: usize| {
-            let Estimate { mean, sigma } = self.statistics.estimate(|group| sums[group][label]);
+            let MeanSigma { mean, sigma } = self.statistics.estimate(|group| sums[group][label]);
             let count = voxels[label] as f64;
             let number = u16::try_from(label).expect("a label has 16 bits");
             RegionDose { label: number, mean_gy: (mean + local_gy[label]) / count, sigma_gy: sigma / count }

@@ -1,28 +1,27 @@
-//! Monte Carlo transport: from a request to a phantom, through rounds of histories, to a dose with its uncertainty.
+//! Monte Carlo transport: from a request to a phantom, through batches of histories, to a dose with its uncertainty.
 
 mod balance;
+mod batches;
 mod dose;
 mod dosimetry;
-mod medium;
-mod pace;
 mod prepare;
 mod record;
-mod rounds;
+mod schedule;
 mod statistics;
+mod voxel_materials;
 
 use std::time::{Duration, Instant};
 
-use crate::domain::Tally;
 use crate::domain::{
     Control, DoseError, DoseRequest, DoseResult, Extras, HistoryRun, LabelMap, Method, Region, Stage, StageTime,
-    StopReason, TallyRecord,
+    StopReason, Tally, TallyRecord,
 };
 use crate::engine::Device;
 use crate::plan::TransportPlan;
 use balance::Expected;
+use batches::{Batches, Done};
 use dose::Ending;
 use prepare::{Prepared, prepare};
-use rounds::{Done, Rounds};
 
 pub use record::merge;
 
@@ -47,8 +46,8 @@ pub(super) fn run(
     let done = match &scene {
         Some(scene) => {
             let (scale, decays) = (dose::scale(&record), dose::decays(&record));
-            let rounds = Rounds { plan, scene, expected, stop: options.stop, scale, decays, labels, control, began };
-            rounds.run(device, voxels)?
+            let batches = Batches { plan, scene, expected, stop: options.stop, scale, decays, labels, control, began };
+            batches.run(device, voxels)?
         }
         None => Done::nothing(plan.groups, voxels, record.activity.total()),
     };

@@ -1,4 +1,4 @@
-//! From a request to a scene: phantom, tables, samplers. It takes up to seconds, so that a caller who goes away must not wait for it.
+//! From a request to a scene: voxel_materials, tables, samplers. It takes up to seconds, so that a caller who goes away must not wait for it.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use rayon::ThreadPoolBuilder;
 
-use super::medium::Phantom;
 use super::record::scene_account;
+use super::voxel_materials::VoxelMaterials;
 use crate::domain::{
     Control, DensityMap, DoseError, DoseRequest, Method, MonteCarloOptions, SceneAccount, TimeIntegratedActivity,
 };
@@ -57,14 +57,14 @@ pub(super) fn prepare(request: &DoseRequest, plan: &TransportPlan, control: &Con
 fn prepare_here(request: &DoseRequest, plan: &TransportPlan, options: &MonteCarloOptions) -> Prepared {
     let (activity, source) = (request.activity(), request.source());
     let density = request.density().expect("a request for transport has a density");
-    let phantom = Phantom::new(request, &options.medium, density.g_cm3().as_slice());
+    let voxel_materials = VoxelMaterials::new(request, &options.medium, density.g_cm3().as_slice());
     let scene = || {
         Scene::new(SceneInput {
             grid: activity.decays().grid(),
             decays: activity.decays().as_slice(),
             density_g_cm3: density.g_cm3().as_slice(),
-            materials: &phantom.materials,
-            material_of_voxel: &phantom.of_voxel,
+            materials: &voxel_materials.materials,
+            material_of_voxel: &voxel_materials.of_voxel,
             emissions: source.emissions(),
             seed: options.seed,
             groups: plan.groups,
@@ -73,7 +73,7 @@ fn prepare_here(request: &DoseRequest, plan: &TransportPlan, options: &MonteCarl
         })
     };
     Prepared {
-        account: scene_account(request, options, plan, &phantom),
+        account: scene_account(request, options, plan, &voxel_materials),
         scene: (activity.total() > 0.0 && source.followed_mev() > 0.0).then(scene),
         activity: activity.clone(),
         density: density.clone(),

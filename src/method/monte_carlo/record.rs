@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::medium::Phantom;
+use super::voxel_materials::VoxelMaterials;
 use crate::domain::Tally;
 use crate::domain::{
     DoseRequest, EmissionAccount, HistoryRun, Invalid, MonteCarloOptions, Particle, SceneAccount, Source,
@@ -15,7 +15,7 @@ pub(super) fn scene_account(
     request: &DoseRequest,
     options: &MonteCarloOptions,
     plan: &TransportPlan,
-    phantom: &Phantom,
+    voxel_materials: &VoxelMaterials,
 ) -> SceneAccount {
     let source = request.source();
     let emissions = emission_account(source);
@@ -30,10 +30,10 @@ pub(super) fn scene_account(
         source: SourceAccount::new(source),
         emissions,
         medium: options.medium.name().to_owned(),
-        materials: phantom.account(),
+        materials: voxel_materials.account(),
         minimum_density_g_cm3: options.minimum_density_g_cm3,
     };
-    account.sha256 = digest(request, phantom, &account);
+    account.sha256 = digest(request, voxel_materials, &account);
     account
 }
 
@@ -54,7 +54,7 @@ fn emission_account(source: &Source) -> EmissionAccount {
 }
 
 /// Of the account and of the maps that it summarises.
-fn digest(request: &DoseRequest, phantom: &Phantom, account: &SceneAccount) -> String {
+fn digest(request: &DoseRequest, voxel_materials: &VoxelMaterials, account: &SceneAccount) -> String {
     let mut digest = Sha256::new();
     let mut part = |bytes: &[u8]| {
         digest.update((bytes.len() as u64).to_le_bytes());
@@ -62,7 +62,7 @@ fn digest(request: &DoseRequest, phantom: &Phantom, account: &SceneAccount) -> S
     };
     part(env!("CARGO_PKG_VERSION").as_bytes());
     part(&serde_json::to_vec(account).expect("an account is plain data"));
-    for material in &phantom.materials {
+    for material in &voxel_materials.materials {
         part(&serde_json::to_vec(material.definition()).expect("a definition is plain data"));
     }
     let decays = request.activity().decays();
@@ -73,7 +73,7 @@ fn digest(request: &DoseRequest, phantom: &Phantom, account: &SceneAccount) -> S
     for map in [decays, density] {
         map.as_slice().chunks(1 << 16).for_each(|chunk| part(bytemuck::cast_slice(&to_little_endian(chunk))));
     }
-    part(&phantom.of_voxel);
+    part(&voxel_materials.of_voxel);
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

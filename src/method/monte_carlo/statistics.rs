@@ -7,7 +7,7 @@ use crate::domain::{Tally, UNITS_PER_MEV};
 
 /// A mean per history and its standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Estimate {
+pub(super) struct MeanSigma {
     pub(super) mean: f64,
     pub(super) sigma: f64,
 }
@@ -29,19 +29,19 @@ impl<'a> Statistics<'a> {
     }
 
     /// Mean per history of what `total` says of each group, and its uncertainty. Both are 0 without a history.
-    pub(super) fn estimate(&self, total: impl Fn(usize) -> f64) -> Estimate {
+    pub(super) fn estimate(&self, total: impl Fn(usize) -> f64) -> MeanSigma {
         if self.weights.is_empty() {
-            return Estimate { mean: 0.0, sigma: 0.0 };
+            return MeanSigma { mean: 0.0, sigma: 0.0 };
         }
         let mean = self.weights.iter().map(|&(group, _)| total(group)).sum::<f64>() / self.histories;
         let spread = |&(group, count): &(usize, f64)| (total(group) - count * mean).powi(2) / count;
         let squares: f64 = self.weights.iter().map(spread).sum();
         let freedom = (self.weights.len() - 1).max(1) as f64;
-        Estimate { mean, sigma: (squares / freedom / self.histories).sqrt() }
+        MeanSigma { mean, sigma: (squares / freedom / self.histories).sqrt() }
     }
 
     /// Energy scored in a voxel [MeV per history].
-    pub(super) fn voxel(&self, voxel: usize) -> Estimate {
+    pub(super) fn voxel(&self, voxel: usize) -> MeanSigma {
         self.estimate(|group| self.tally.groups[group].energy[voxel] as f64 / UNITS_PER_MEV)
     }
 
@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(estimate.mean, 1.5);
         assert!((estimate.sigma - 0.5f64.sqrt()).abs() < 1e-15);
         let none = Tally::new(4, 1);
-        assert_eq!(Statistics::new(&none).voxel(0), Estimate { mean: 0.0, sigma: 0.0 });
+        assert_eq!(Statistics::new(&none).voxel(0), MeanSigma { mean: 0.0, sigma: 0.0 });
     }
 
     #[test]

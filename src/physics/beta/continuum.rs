@@ -1,6 +1,6 @@
 //! The continuum of all branches of a nuclide, in bins.
 
-use super::shape::{Waves, terms};
+use super::fermi::{FermiFunctions, terms};
 use crate::domain::nuclide::{BetaSign, Transition};
 use crate::math::quadrature;
 
@@ -52,13 +52,13 @@ pub fn continuum(sign: BetaSign, atomic_number: u32, mass_number: u32, branches:
     let Some(most_terms) = branches.iter().map(|branch| terms(branch.transition)).max() else {
         return Continuum::default();
     };
-    let waves = Waves::new(sign, atomic_number, mass_number, highest_mev, most_terms);
+    let functions = FermiFunctions::new(sign, atomic_number, mass_number, highest_mev, most_terms);
     let edge = |i: u32| highest_mev * (f64::from(i) / f64::from(BINS)).powf(EDGE_POWER);
     let edges_mev: Vec<f64> = (0..=BINS).map(edge).collect();
     let mut bins = vec![Content::default(); edges_mev.len() - 1];
     let mut branch_means_mev = Vec::new();
     for branch in branches {
-        let contents = contents(&waves, branch, &edges_mev);
+        let contents = contents(&functions, branch, &edges_mev);
         let sum = |part: fn(&Content) -> f64| contents.iter().map(part).sum::<f64>();
         let (number, energy_mev) = (sum(|c| c.number), sum(|c| c.energy_mev));
         branch_means_mev.push(energy_mev / number);
@@ -71,13 +71,13 @@ pub fn continuum(sign: BetaSign, atomic_number: u32, mass_number: u32, branches:
 }
 
 /// What a branch puts into each bin, in units of its own.
-fn contents(waves: &Waves, branch: &Branch, edges_mev: &[f64]) -> Vec<Content> {
+fn contents(functions: &FermiFunctions, branch: &Branch, edges_mev: &[f64]) -> Vec<Content> {
     let (end_mev, terms) = (branch.endpoint_mev, terms(branch.transition));
     let content = |ends: &[f64]| {
         let mut content = Content::default();
         if ends[0] < end_mev {
             for (energy_mev, weight) in quadrature::nodes(ends[0], ends[1].min(end_mev)) {
-                let number = weight * waves.spectrum(energy_mev, end_mev, terms);
+                let number = weight * functions.spectrum(energy_mev, end_mev, terms);
                 content.number += number;
                 content.energy_mev += number * energy_mev;
             }

@@ -1,88 +1,62 @@
-//! Decays within a time along a chain: Bateman's equations by a rational approximation of the matrix exponential.
+//! Decays along a chain within a given time: Bateman's equations, solved by a matrix exponential.
 //!
-//! Bateman's own sum of exponentials divides by differences of decay constants and fails where two are nearly equal; scaling and squaring suffers where they span
-//! twenty decades. The Chebyshev rational approximation (CRAM) of order 16 does neither: its error is about 10⁻¹² of the atoms at the start, for any decay
-//! constants and times.
+//! Bateman's own sum of exponentials divides by differences of decay constants and fails where two are nearly equal;
+//! scaling and squaring loses accuracy where they span twenty decades. The rational approximation used here does
+//! neither: its error is about 10⁻¹² of the atoms at the start, for any decay constants and times.
 //!
-//! Source: M. Pusa, Nucl. Sci. Eng. 169 (2011) 155, for burn-up chains; the incomplete partial fractions and their coefficients: M. Pusa, Nucl. Sci. Eng. 182
-//! (2016) 297, eqs. 10 to 12 and table of order 16.
+//! Source: H. Bateman, Proc. Camb. Phil. Soc. 15 (1910) 423; M. Pusa, Nucl. Sci. Eng. 169 (2011) 155, for the method.
 
 use rustfft::num_complex::Complex;
 
-/// Residues of the factors.
-const RESIDUES: [Complex<f64>; 8] = [
-    Complex::new(5.46493057687021e3, -3.797983575308356e4),
-    Complex::new(9.045112476907548e1, -1.115537522430261e3),
-    Complex::new(2.344818070467641e2, -4.228020157070496e2),
-    Complex::new(9.453304067358312e1, -2.951294291446048e2),
-    Complex::new(7.283792954673409e2, -1.205646080220011e5),
-    Complex::new(3.648229059594851e1, -1.155509621409682e2),
-    Complex::new(2.547321630156819e1, -2.639500283021502e1),
-    Complex::new(2.394538338734709e1, -5.650522971778156),
-];
-/// Poles of the factors.
-const POLES: [Complex<f64>; 8] = [
-    Complex::new(3.509103608414918, 8.436198985884374),
-    Complex::new(5.948152268951177, 3.587457362018322),
-    Complex::new(-5.264971343442647, 16.22022147316793),
-    Complex::new(1.419375897185666, 10.92536348449672),
-    Complex::new(6.416177699099435, 1.194122393370139),
-    Complex::new(4.993174737717997, 5.996881713603942),
-    Complex::new(-1.413928462488886, 13.49772569889275),
-    Complex::new(-10.84391707869699, 19.27744616718165),
-];
-/// Limit of the approximation for large arguments.
-const LIMIT: f64 = 2.124853710495224e-16;
+use crate::math::matrix_exponential::exponential_times;
 
-/// A member of a chain; those that feed it come before it.
+/// A member of a chain. Its parents come before it.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Stage {
-    /// Decay constant [1/s].
+pub(super) struct Link {
+    /// Decay constant λ [1/s].
     pub(super) decay_per_s: f64,
-    /// With what its atoms disappear, by decay and otherwise: not below the decay constant [1/s].
+    /// Rate at which its atoms disappear, by decay or otherwise; at least λ [1/s].
     pub(super) loss_per_s: f64,
-    /// Members by whose decays it comes about, and their branching ratios.
+    /// Numbers of its parents, and their branching ratios to it.
     pub(super) parents: Vec<(usize, f64)>,
 }
 
-/// Decays of each member within a time, for one atom of the first member at time 0 and none of the others.
+/// Decays of each member within a time, starting from one atom of the first member and none of the others.
 ///
 /// * `time_s` – finite, not negative [s]
-pub(super) fn decays_within(stages: &[Stage], time_s: f64) -> Vec<f64> {
-    let mut atoms = vec![0.0; stages.len()];
-    let mut decays = vec![0.0; stages.len()];
-    atoms[0] = 1.0;
-    let mut solved = vec![Complex::default(); stages.len()];
-    for (pole, residue) in POLES.iter().zip(&RESIDUES) {
-        for (number, stage) in stages.iter().enumerate() {
-            let fed: Complex<f64> = stage
+pub(super) fn decays_within(links: &[Link], time_s: f64) -> Vec<f64> {
+    // The unknowns are the atoms N of each member, then its decays D: N' = −loss·N + Σ b·λ·N over its parents, D' = λ·N.
+    let members = links.len();
+    let mut start = vec![0.0; 2 * members];
+    start[0] = 1.0;
+    let end = exponential_times(start, |pole, y, x| {
+        for (number, link) in links.iter().enumerate() {
+            let fed: Complex<f64> = link
                 .parents
                 .iter()
-                .map(|&(parent, branching)| solved[parent] * (branching * stages[parent].decay_per_s * time_s))
+                .map(|&(parent, branching)| x[parent] * (branching * links[parent].decay_per_s * time_s))
                 .sum();
-            solved[number] = (atoms[number] - fed) / (-stage.loss_per_s * time_s - pole);
+            x[number] = (y[number] - fed) / (-link.loss_per_s * time_s - pole);
         }
-        for (number, stage) in stages.iter().enumerate() {
-            let counted = (decays[number] - solved[number] * (stage.decay_per_s * time_s)) / -pole;
-            atoms[number] += 2.0 * (residue * solved[number]).re;
-            decays[number] += 2.0 * (residue * counted).re;
+        for (number, link) in links.iter().enumerate() {
+            x[members + number] = (y[members + number] - x[number] * (link.decay_per_s * time_s)) / -pole;
         }
-    }
+    });
     // Rounding may leave a little below 0.
-    decays.into_iter().map(|decays| (decays * LIMIT).max(0.0)).collect()
+    end[members..].iter().map(|decays| decays.max(0.0)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn chain(decay_per_s: &[f64]) -> Vec<Stage> {
-        let stage = |(number, &rate): (usize, &f64)| Stage {
+    fn chain(decay_per_s: &[f64]) -> Vec<Link> {
+        let link = |(number, &rate): (usize, &f64)| Link {
             decay_per_s: rate,
             loss_per_s: rate,
             parents: if number == 0 { Vec::new() } else { vec![(number - 1, 1.0)] },
         };
-        decay_per_s.iter().enumerate().map(stage).collect()
+        decay_per_s.iter().enumerate().map(link).collect()
     }
 
     #[test]
@@ -135,9 +109,9 @@ mod tests {
 
     #[test]
     fn what_is_washed_out_does_not_decay() {
-        let mut stages = chain(&[1.0, 50.0]);
-        stages[0].loss_per_s = 4.0;
-        let found = decays_within(&stages, 1e3);
+        let mut links = chain(&[1.0, 50.0]);
+        links[0].loss_per_s = 4.0;
+        let found = decays_within(&links, 1e3);
         assert!(found.iter().all(|decays| (decays - 0.25).abs() < 1e-13), "{found:?}");
     }
 }

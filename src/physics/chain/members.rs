@@ -2,11 +2,12 @@
 
 use std::f64::consts::LN_2;
 
-use super::bateman::{Stage, decays_within};
+use super::bateman::{Link, decays_within};
+use super::descendants::nuclides;
 use crate::domain::Nuclide;
 use crate::domain::daughters::{Daughters, InGrowth, LONGEST_IN_EQUILIBRIUM};
 use crate::domain::source::{LeftOut, Member};
-use crate::physics::nuclide::{self, descendants};
+use crate::physics::nuclide;
 
 /// The nuclides that decay in one map, each after all that it comes from.
 pub(super) struct Chain {
@@ -23,7 +24,7 @@ impl Chain {
             Daughters::InGrowth(_) => f64::INFINITY,
         };
         let follow = |daughter: &Nuclide| daughter.half_life_s <= longest_s && !is_apart(daughter);
-        let nuclides = descendants(nuclide, follow);
+        let nuclides = nuclides(nuclide, follow);
         let mut left_out: Vec<LeftOut> = Vec::new();
         for decay in nuclides.iter().flat_map(|member| &member.decays) {
             let half_life_s = match nuclide::named(&decay.daughter) {
@@ -62,7 +63,7 @@ impl Chain {
     }
 
     fn within(&self, growth: &InGrowth, parents: Vec<Vec<(usize, f64)>>) -> Vec<f64> {
-        let stages: Vec<Stage> = self
+        let links: Vec<Link> = self
             .nuclides
             .iter()
             .zip(parents)
@@ -71,10 +72,10 @@ impl Chain {
                 let decay_per_s = LN_2 / nuclide.half_life_s;
                 let effective = growth.effective_half_life_s.filter(|_| number == 0);
                 let loss_per_s = effective.map_or(decay_per_s, |half_life_s| decay_per_s.max(LN_2 / half_life_s));
-                Stage { decay_per_s, loss_per_s, parents }
+                Link { decay_per_s, loss_per_s, parents }
             })
             .collect();
-        let decays = decays_within(&stages, growth.integration_time_s);
+        let decays = decays_within(&links, growth.integration_time_s);
         decays.iter().map(|member| member / decays[0]).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! Decay chains: which daughters decay where their parent did, how often, and what all of them emit.
 
 mod bateman;
+mod descendants;
 mod members;
 
 use std::sync::Arc;
@@ -9,8 +10,10 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::source::{LocalEnergy, Member};
 use crate::domain::{Daughters, Emission, EmissionSpectrum, Invalid, Nuclide, Source};
-use crate::physics::nuclide::{data_sha256, descendants, emissions};
+use crate::physics::nuclide::{data_sha256, emissions};
 use members::Chain;
+
+pub use descendants::{Descendant, descendants, nuclides};
 
 impl From<&'static Nuclide> for Source {
     fn from(nuclide: &'static Nuclide) -> Self {
@@ -43,15 +46,15 @@ pub fn source(nuclide: &'static Nuclide, daughters: Daughters, apart: &[&'static
 
 /// Those nuclides that can come of another.
 pub fn among_descendants(nuclide: &'static Nuclide, others: &[&'static Nuclide]) -> Vec<&'static Nuclide> {
-    let after = &descendants(nuclide, |_| true)[1..];
+    let after = &nuclides(nuclide, |_| true)[1..];
     others.iter().copied().filter(|other| after.iter().any(|known| std::ptr::eq(*known, *other))).collect()
 }
 
 fn check_apart(nuclide: &'static Nuclide, apart: &[&'static Nuclide]) -> Result<(), Invalid> {
-    let descendants = descendants(nuclide, |_| true);
+    let chain = nuclides(nuclide, |_| true);
     for (number, daughter) in apart.iter().enumerate() {
         let name = &daughter.name;
-        if !descendants[1..].iter().any(|known| std::ptr::eq(*known, *daughter)) {
+        if !chain[1..].iter().any(|known| std::ptr::eq(*known, *daughter)) {
             return Err(Invalid::new(format!("{name} is not a daughter of {}", nuclide.name)));
         }
         if apart[..number].iter().any(|other| std::ptr::eq(*other, *daughter)) {
@@ -204,7 +207,7 @@ mod tests {
     #[test]
     fn every_nuclide_has_a_chain_that_ends() {
         for nuclide in nuclide::all() {
-            let chain = descendants(nuclide, |_| true);
+            let chain = nuclides(nuclide, |_| true);
             assert!(std::ptr::eq(chain[0], nuclide));
             for (number, member) in chain.iter().enumerate().skip(1) {
                 let feeds = |parent: &&&Nuclide| parent.decays.iter().any(|decay| decay.daughter == member.name);

@@ -22,13 +22,13 @@ pub fn smallest_part(kinetic_mev: f64) -> f64 {
 
 /// Differential cross section of one electron in the part ζ of the total energy that the softer photon takes [cm²].
 ///
-/// * `part` – ζ, from [`smallest_part`] to one half
+/// * `zeta` – from [`smallest_part`] to one half
 ///
 /// Source: Nelson, Hirayama & Rogers, SLAC-265 (1985), eq. 2.12.9.
-pub fn differential(kinetic_mev: f64, part: f64) -> f64 {
+pub fn differential(kinetic_mev: f64, zeta: f64) -> f64 {
     let gamma = tau(kinetic_mev) + 1.0;
     let term = |z: f64| -(gamma + 1.0).powi(2) + (gamma * gamma + 4.0 * gamma + 1.0) / z - 1.0 / (z * z);
-    area() / ((gamma + 1.0) * (gamma * gamma - 1.0)) * (term(part) + term(1.0 - part))
+    area() / ((gamma + 1.0) * (gamma * gamma - 1.0)) * (term(zeta) + term(1.0 - zeta))
 }
 
 /// πr_e² [cm²].
@@ -45,7 +45,7 @@ mod tests {
     #[test]
     fn the_total_is_the_integral_of_the_differential() {
         for energy in [0.01, 0.1, 0.511, 2.0, 10.0] {
-            let sum = integrate_log(smallest_part(energy), 0.5, |part| differential(energy, part));
+            let sum = integrate_log(smallest_part(energy), 0.5, |zeta| differential(energy, zeta));
             assert!((sum / cross_section(energy) - 1.0).abs() < 1e-8, "{energy}: {sum}");
         }
     }

@@ -7,13 +7,14 @@ use crate::domain::Material;
 use crate::embedded::csv_rows;
 use crate::math::chebyshev;
 use crate::math::quadrature::{integrate, integrate_log};
+use crate::physics::energy_grid::scaled_log_energy;
 
 /// Square centimetres in one millibarn.
 const CM2_PER_MILLIBARN: f64 = 1e-27;
 
-/// Spectrum of the photons that a particle of one energy radiates in one gram of a material.
+/// BremsstrahlungSpectrum of the photons that a particle of one energy radiates in one gram of a material.
 #[derive(Clone, Debug)]
-pub struct Spectrum {
+pub struct BremsstrahlungSpectrum {
     kinetic_mev: f64,
     atoms: Vec<AtomSpectrum>,
 }
@@ -25,8 +26,8 @@ struct AtomSpectrum {
     series: [f64; KAPPA_TERMS],
 }
 
-impl Spectrum {
-    /// Spectrum of a particle in a material.
+impl BremsstrahlungSpectrum {
+    /// BremsstrahlungSpectrum of a particle in a material.
     ///
     /// Source: a fit to Seltzer & Berger, At. Data Nucl. Data Tables 35 (1986) 345, in which electrons radiate too. Its residuals are 0.4 to 0.8 % rms in
     /// the spectrum (hydrogen 2 %), and at most 0.45 % in the energy radiated. Positrons: [`positron_ratio`].
@@ -107,26 +108,26 @@ fn tip_coordinate(kappa: f64) -> f64 {
 /// Coefficients in the photon energy of the logarithm of β²/Z²·k·dσ/dk [mb], at one kinetic energy.
 fn series(z: u8, kinetic_mev: f64) -> [f64; KAPPA_TERMS] {
     let fit = FITS.iter().find(|fit| fit.z == z).expect("every element of the tables is fitted");
-    let x = chebyshev::scaled_log_energy(kinetic_mev);
+    let x = scaled_log_energy(kinetic_mev);
     std::array::from_fn(|j| {
         let column: [f64; ENERGY_TERMS] = std::array::from_fn(|i| fit.coefficients[i][j]);
         chebyshev::value(&column, x)
     })
 }
 
-struct Fit {
+struct SpectrumFit {
     z: u8,
     coefficients: [[f64; KAPPA_TERMS]; ENERGY_TERMS],
 }
 
 /// A row of the file of fits: z, degree in the energy, coefficients.
-type Row = (u8, usize, [f64; KAPPA_TERMS]);
+type SpectrumRow = (u8, usize, [f64; KAPPA_TERMS]);
 
-static FITS: LazyLock<Vec<Fit>> = LazyLock::new(|| {
-    let rows: Vec<Row> = csv_rows(include_str!("../../../data/electron/bremsstrahlung_fit.csv"));
-    let fit = |rows: &[Row]| {
+static FITS: LazyLock<Vec<SpectrumFit>> = LazyLock::new(|| {
+    let rows: Vec<SpectrumRow> = csv_rows(include_str!("../../../data/electron/bremsstrahlung_fit.csv"));
+    let fit = |rows: &[SpectrumRow]| {
         let coefficients = std::array::from_fn(|degree| rows[degree].2);
-        Fit { z: rows[0].0, coefficients }
+        SpectrumFit { z: rows[0].0, coefficients }
     };
     rows.chunks_exact(ENERGY_TERMS).map(fit).collect()
 });
@@ -137,17 +138,18 @@ mod tests {
     use crate::domain::element;
     use crate::physics::material;
 
-    fn water(charge: Charge, energy: f64) -> Spectrum {
-        Spectrum::of(material::find("water").expect("water"), charge, energy)
+    fn water(charge: Charge, energy: f64) -> BremsstrahlungSpectrum {
+        BremsstrahlungSpectrum::of(material::find("water").expect("water"), charge, energy)
     }
 
     #[test]
     fn every_element_has_its_fit() {
-        let rows: Vec<Row> = csv_rows(include_str!("../../../data/electron/bremsstrahlung_fit.csv"));
+        let rows: Vec<SpectrumRow> = csv_rows(include_str!("../../../data/electron/bremsstrahlung_fit.csv"));
+        let elements: Vec<_> = element::tabulated().collect();
         for (i, (z, degree, _)) in rows.iter().enumerate() {
-            assert_eq!((*z, *degree), (element::all()[i / ENERGY_TERMS].z, i % ENERGY_TERMS));
+            assert_eq!((*z, *degree), (elements[i / ENERGY_TERMS].z, i % ENERGY_TERMS));
         }
-        assert_eq!(FITS.len(), element::all().len());
+        assert_eq!(FITS.len(), elements.len());
     }
 
     #[test]
@@ -176,7 +178,7 @@ mod tests {
     #[test]
     fn slow_positrons_radiate_less_and_fast_ones_alike() {
         let energies = [1e-3, 0.01, 0.1, 1.0, 10.0];
-        for element in element::all() {
+        for element in element::tabulated() {
             let ratios = energies.map(|energy| positron_ratio(element.z, energy));
             assert!(ratios.windows(2).all(|pair| 0.0 < pair[0] && pair[0] < pair[1]), "{} {ratios:?}", element.symbol);
             assert!(ratios[4] < 1.0 && (element.z > 8 || ratios[4] > 0.98), "{} {ratios:?}", element.symbol);

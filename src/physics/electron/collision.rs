@@ -40,8 +40,8 @@ impl CollisionStopping {
         let t = tau(kinetic_mev);
         let beta2 = speed_squared(kinetic_mev);
         let term = match charge {
-            Charge::Electron => electron_term(t, beta2, eta),
-            Charge::Positron => positron_term(t, beta2, eta),
+            Charge::Electron => f_minus(t, beta2, eta),
+            Charge::Positron => f_plus(t, beta2, eta),
         };
         let excitation = 2.0 * (kinetic_mev / self.mean_excitation_mev).ln() + (0.5 * t).ln_1p();
         let delta = self.oscillators.density_effect(beta2);
@@ -69,15 +69,15 @@ pub fn largest_loss(charge: Charge, kinetic_mev: f64) -> f64 {
 }
 
 /// F⁻(τ, η) of ICRU 37, eq. 2.13: losses up to the part η of the energy.
-fn electron_term(t: f64, beta2: f64, eta: f64) -> f64 {
-    let quadratic = 0.5 * (t * eta).powi(2) + (2.0 * t + 1.0) * (-eta).ln_1p();
+fn f_minus(tau: f64, beta2: f64, eta: f64) -> f64 {
+    let quadratic = 0.5 * (tau * eta).powi(2) + (2.0 * tau + 1.0) * (-eta).ln_1p();
     -1.0 - beta2 + (4.0 * (1.0 - eta) * eta).ln() + 1.0 / (1.0 - eta) + (1.0 - beta2) * quadratic
 }
 
 /// F⁺(τ, η) of ICRU 37, eq. 2.14: losses up to the part η of the energy.
-fn positron_term(t: f64, beta2: f64, eta: f64) -> f64 {
-    let xi = 1.0 / (t + 2.0);
-    let (xt, x2) = (xi * t, xi * xi);
+fn f_plus(tau: f64, beta2: f64, eta: f64) -> f64 {
+    let xi = 1.0 / (tau + 2.0);
+    let (xt, x2) = (xi * tau, xi * xi);
     let terms = [2.0 - x2, -(3.0 + x2) * 0.5 * xt, (1.0 + xt) * xt * xt / 3.0, -0.25 * xt.powi(3)];
     let series = 1.0 + eta * (terms[0] + eta * (terms[1] + eta * (terms[2] + eta * terms[3])));
     (4.0 * eta).ln() - beta2 * series
@@ -94,10 +94,10 @@ mod tests {
         for t in [0.01, 0.5, 3.0, 20.0] {
             let (beta2, ln2) = (t * (t + 2.0) / (t + 1.0f64).powi(2), std::f64::consts::LN_2);
             let electron = (1.0 - beta2) * (1.0 + t * t / 8.0 - (2.0 * t + 1.0) * ln2);
-            assert!((electron_term(t, beta2, 0.5) - electron).abs() < 1e-13, "{t}");
+            assert!((f_minus(t, beta2, 0.5) - electron).abs() < 1e-13, "{t}");
             let xi: f64 = 1.0 / (t + 2.0);
             let positron = 2.0 * ln2 - beta2 / 12.0 * (23.0 + xi * (14.0 + xi * (10.0 + xi * 4.0)));
-            assert!((positron_term(t, beta2, 1.0) - positron).abs() < 1e-13, "{t}");
+            assert!((f_plus(t, beta2, 1.0) - positron).abs() < 1e-13, "{t}");
         }
     }
 

@@ -7,6 +7,7 @@ use crate::constants::{CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_ENERGY_MEV, F
 use crate::domain::Material;
 use crate::embedded::csv_rows;
 use crate::math::chebyshev;
+use crate::physics::energy_grid::scaled_log_energy;
 
 /// Total cross section and the first two transport cross sections: per atom [cm²], or per gram [cm²/g].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -81,23 +82,25 @@ pub fn screening(z: u8, charge: Charge, kinetic_mev: f64) -> f64 {
     let moliere = radius.powi(2) / (4.0 * momentum_squared_mev2(kinetic_mev)) * (1.13 + 3.76 * coupling2);
     let fit =
         FITS.iter().find(|fit| fit.z == z && fit.charge == charge).expect("every element of the tables is fitted");
-    moliere * chebyshev::value(&fit.coefficients, chebyshev::scaled_log_energy(kinetic_mev)).exp()
+    moliere * chebyshev::value(&fit.coefficients, scaled_log_energy(kinetic_mev)).exp()
 }
 
 /// Chebyshev coefficients of the logarithm of the factor on Molière's screening.
-struct Fit {
+struct ScreeningFit {
     z: u8,
     charge: Charge,
     coefficients: [f64; 9],
 }
 
 /// A row of the file of fits: z, charge, how it was made, its largest error, coefficients.
-type Row = (u8, i8, String, Option<f64>, [f64; 9]);
+type ScreeningRow = (u8, i8, String, Option<f64>, [f64; 9]);
 
-static FITS: LazyLock<Vec<Fit>> = LazyLock::new(|| {
-    let rows: Vec<Row> = csv_rows(include_str!("../../../data/electron/elastic_screening.csv"));
+static FITS: LazyLock<Vec<ScreeningFit>> = LazyLock::new(|| {
+    let rows: Vec<ScreeningRow> = csv_rows(include_str!("../../../data/electron/elastic_screening.csv"));
     let charge = |sign| if sign < 0 { Charge::Electron } else { Charge::Positron };
-    rows.into_iter().map(|(z, sign, _, _, coefficients)| Fit { z, charge: charge(sign), coefficients }).collect()
+    rows.into_iter()
+        .map(|(z, sign, _, _, coefficients)| ScreeningFit { z, charge: charge(sign), coefficients })
+        .collect()
 });
 
 #[cfg(test)]
@@ -113,7 +116,7 @@ mod tests {
         let amplitude = f64::from(z) * CLASSICAL_ELECTRON_RADIUS_CM * ELECTRON_REST_ENERGY_MEV;
         let strength = amplitude.powi(2) / (momentum_squared_mev2(energy) * beta2);
         let moment = |weight: &dyn Fn(f64) -> f64| {
-            // In versine v = 1 − cos θ, from far below the screening angle.
+            // In v = 1 − cos θ, from far below the screening angle.
             integrate_log(1e-6 * a, 2.0, |v| {
                 let s = (0.5 * v).sqrt();
                 let factor = 1.0 - beta2 * s * s + spin * s * (1.0 - s);
@@ -129,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_moments_are_integrals_of_the_differential_cross_section() {
-        for element in element::all() {
+        for element in element::tabulated() {
             for charge in Charge::ALL {
                 for energy in [1e-3, 0.01, 0.1, 1.0, 10.0] {
                     let (found, expected) = (atom(element.z, charge, energy), integrated(element.z, charge, energy));

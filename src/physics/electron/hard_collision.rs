@@ -2,6 +2,7 @@
 
 use super::collision::largest_loss;
 use super::{Charge, collision_strength, tau};
+use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::math::quadrature::integrate_log;
 
 /// Differential cross section of one electron for a loss `loss_mev`, per MeV of loss [cm²/MeV]; 0 beyond the largest loss.
@@ -11,11 +12,12 @@ pub fn differential(charge: Charge, kinetic_mev: f64, loss_mev: f64) -> f64 {
     if loss_mev > largest_loss(charge, kinetic_mev) {
         return 0.0;
     }
-    collision_strength(kinetic_mev) / loss_mev.powi(2) * form(charge, tau(kinetic_mev), loss_mev / kinetic_mev)
+    collision_strength(kinetic_mev) / loss_mev.powi(2)
+        * rutherford_ratio(charge, tau(kinetic_mev), loss_mev / kinetic_mev)
 }
 
 /// Ratio to Rutherford's cross section, for a loss of the part κ of the energy.
-pub fn form(charge: Charge, tau: f64, kappa: f64) -> f64 {
+pub fn rutherford_ratio(charge: Charge, tau: f64, kappa: f64) -> f64 {
     match charge {
         Charge::Electron => {
             let a = (tau / (tau + 1.0)).powi(2);
@@ -44,16 +46,16 @@ fn bhabha(tau: f64) -> [f64; 4] {
 
 /// Cross section of one electron for losses above `cut_mev` [cm²].
 pub fn cross_section(charge: Charge, kinetic_mev: f64, cut_mev: f64) -> f64 {
-    let largest = largest_loss(charge, kinetic_mev);
-    if cut_mev >= largest {
+    let w_max = largest_loss(charge, kinetic_mev);
+    if cut_mev >= w_max {
         return 0.0;
     }
     let integral = |kappa: f64| primitive(charge, tau(kinetic_mev), kappa);
-    let between = integral(largest / kinetic_mev) - integral(cut_mev / kinetic_mev);
+    let between = integral(w_max / kinetic_mev) - integral(cut_mev / kinetic_mev);
     collision_strength(kinetic_mev) / kinetic_mev * between
 }
 
-/// Integral of `form(κ)/κ²`.
+/// Integral of `rutherford_ratio(κ)/κ²`.
 fn primitive(charge: Charge, tau: f64, kappa: f64) -> f64 {
     match charge {
         Charge::Electron => {
@@ -69,8 +71,8 @@ fn primitive(charge: Charge, tau: f64, kappa: f64) -> f64 {
 
 /// Energy lost to one electron by losses above `cut_mev` [MeV·cm²].
 pub fn stopping(charge: Charge, kinetic_mev: f64, cut_mev: f64) -> f64 {
-    let largest = largest_loss(charge, kinetic_mev);
-    integrate_log(cut_mev, largest, |loss| loss * differential(charge, kinetic_mev, loss))
+    let w_max = largest_loss(charge, kinetic_mev);
+    integrate_log(cut_mev, w_max, |loss| loss * differential(charge, kinetic_mev, loss))
 }
 
 /// Cosine of the deflection of the projectile when it loses `loss_mev` to an electron at rest.
@@ -82,14 +84,14 @@ pub fn deflection_cosine(kinetic_mev: f64, loss_mev: f64) -> f64 {
 
 /// Square of the sine of the same angle.
 pub(super) fn deflection_sine_squared(kinetic_mev: f64, loss_mev: f64) -> f64 {
-    let rest = 2.0 * super::ELECTRON_REST_ENERGY_MEV;
-    rest * loss_mev / (kinetic_mev * (kinetic_mev - loss_mev + rest))
+    let m = ELECTRON_REST_ENERGY_MEV;
+    2.0 * m * loss_mev / (kinetic_mev * (kinetic_mev - loss_mev + 2.0 * m))
 }
 
 /// Cosine of the angle at which the electron that was hit leaves, to the direction of the projectile.
 pub fn recoil_cosine(kinetic_mev: f64, loss_mev: f64) -> f64 {
-    let rest = 2.0 * super::ELECTRON_REST_ENERGY_MEV;
-    (loss_mev * (kinetic_mev + rest) / (kinetic_mev * (loss_mev + rest))).sqrt()
+    let m = ELECTRON_REST_ENERGY_MEV;
+    (loss_mev * (kinetic_mev + 2.0 * m) / (kinetic_mev * (loss_mev + 2.0 * m))).sqrt()
 }
 
 #[cfg(test)]
@@ -123,7 +125,7 @@ mod tests {
     fn moller_is_symmetric_in_the_two_electrons() {
         for tau in [0.1, 2.0] {
             for kappa in [0.1, 0.3] {
-                let over = |k: f64| form(Charge::Electron, tau, k) / (k * k);
+                let over = |k: f64| rutherford_ratio(Charge::Electron, tau, k) / (k * k);
                 assert!((over(kappa) / over(1.0 - kappa) - 1.0).abs() < 1e-12);
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::constants::{CLASSICAL_ELECTRON_RADIUS_CM, HBAR_C_MEV_CM};
 use crate::domain::Material;
+use crate::math::root;
 
 /// The electrons of one subshell in a material.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -34,7 +35,7 @@ impl Oscillators {
         let mut shells = Vec::new();
         for component in material.components() {
             let part = component.atoms_per_g() / electrons_per_g;
-            shells.extend(component.element.subshells.iter().map(|shell| (shell.electrons * part, shell.binding_mev)));
+            shells.extend(component.atom.subshells.iter().map(|shell| (shell.electrons * part, shell.binding_mev)));
         }
         let scale = sternheimer_factor(&shells, plasma_energy_mev, material.mean_excitation_energy_mev());
         let oscillator = |&(strength, binding): &(f64, f64)| Oscillator {
@@ -94,16 +95,7 @@ fn sternheimer_factor(shells: &[(f64, f64)], plasma_energy_mev: f64, mean_excita
         let log = |&(f, binding): &(f64, f64)| f * resonance(f, ln_scale.exp() * binding, plasma_energy_mev).ln();
         mean_excitation_mev.ln() - shells.iter().map(log).sum::<f64>()
     };
-    root(-5.0, 5.0, excess).exp()
-}
-
-/// Where a falling function crosses 0, by bisection to rounding; the nearer end if it does not.
-fn root(mut low: f64, mut high: f64, f: impl Fn(f64) -> f64) -> f64 {
-    for _ in 0..60 {
-        let middle = 0.5 * (low + high);
-        if f(middle) > 0.0 { low = middle } else { high = middle }
-    }
-    0.5 * (low + high)
+    root::of_falling(-5.0, 5.0, excess).exp()
 }
 
 #[cfg(test)]

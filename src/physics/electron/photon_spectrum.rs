@@ -1,9 +1,10 @@
 //! The bremsstrahlung spectrum as a table from which photons are sampled without a search.
 
 use super::Charge;
-use super::bremsstrahlung::Spectrum;
+use super::bremsstrahlung::BremsstrahlungSpectrum;
 use crate::domain::Material;
-use crate::math::log_grid::{LogGrid, MAX_ENERGY_MEV, MIN_ENERGY_MEV};
+use crate::math::log_grid::LogGrid;
+use crate::physics::energy_grid::{MAX_ENERGY_MEV, MIN_ENERGY_MEV};
 
 /// Steps in √(1 − κ), in which the spectrum is smooth up to its tip.
 const PHOTON_STEPS: usize = 32;
@@ -26,7 +27,7 @@ impl PhotonSpectrum {
     pub fn of(material: &Material, charge: Charge) -> Self {
         let energies = LogGrid::new(MIN_ENERGY_MEV, MAX_ENERGY_MEV, ENERGY_BINS).expect("the ends ascend");
         let row = |energy: f64| {
-            let spectrum = Spectrum::of(material, charge, energy);
+            let spectrum = BremsstrahlungSpectrum::of(material, charge, energy);
             let row: [f64; PHOTON_STEPS + 1] =
                 std::array::from_fn(|i| spectrum.scaled(1.0 - (i as f64 / PHOTON_STEPS as f64).powi(2)));
             let largest = row.iter().copied().fold(0.0, f64::max);
@@ -71,7 +72,7 @@ mod tests {
             let material = material::find(name).expect("known");
             let table = PhotonSpectrum::of(material, Charge::Electron);
             for energy in [1e-3, 0.0123, 0.23, 1.7, 10.0] {
-                let spectrum = Spectrum::of(material, Charge::Electron, energy);
+                let spectrum = BremsstrahlungSpectrum::of(material, Charge::Electron, energy);
                 let ratio = |kappa: f64| table.acceptance(energy, kappa) / spectrum.scaled(kappa);
                 for kappa in [0.01, 0.1, 0.4, 0.77, 0.95] {
                     // What the steps of the table leave, chiefly near the steep tip at high energy.

@@ -2,11 +2,10 @@
 
 use super::Charge;
 use super::annihilation;
-use super::bremsstrahlung::Spectrum;
+use super::bremsstrahlung::BremsstrahlungSpectrum;
 use super::collision::CollisionStopping;
 use crate::domain::Material;
 use crate::math::log_grid::{LogGrid, LogTable};
-use crate::math::quadrature::integrate_log;
 
 /// Stopping of a particle slowing down continuously, from 10 MeV to 1 keV.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +27,8 @@ impl SlowingDown {
     pub fn of(material: &Material, charge: Charge, grid: LogGrid) -> Self {
         let stopping = CollisionStopping::of(material);
         let collision = LogTable::tabulate(grid, |energy| stopping.total(charge, energy));
-        let radiative = LogTable::tabulate(grid, |energy| Spectrum::of(material, charge, energy).stopping());
+        let radiative =
+            LogTable::tabulate(grid, |energy| BremsstrahlungSpectrum::of(material, charge, energy).stopping());
         let total = |energy: f64| collision.value(energy) + radiative.value(energy);
         let csda_range = range(grid, total);
         let radiation_yield = part(grid, |energy| radiative.value(energy) / total(energy));
@@ -45,23 +45,13 @@ pub(super) fn range(grid: LogGrid, stopping: impl Fn(f64) -> f64) -> LogTable {
     let (first, second) = (grid.node(0), grid.node(1));
     let exponent = (stopping(second) / stopping(first)).ln() / (second / first).ln();
     let below = first / stopping(first) / (1.0 - exponent);
-    cumulate(grid, below, |energy| 1.0 / stopping(energy))
-}
-
-/// Integral of `f` from the start of the grid to each node, on top of `start`.
-fn cumulate(grid: LogGrid, start: f64, f: impl Fn(f64) -> f64) -> LogTable {
-    let (mut sum, mut last) = (start, grid.node(0));
-    LogTable::tabulate(grid, |energy| {
-        sum += integrate_log(last, energy, &f);
-        last = energy;
-        sum
-    })
+    LogTable::integral(grid, below, |energy| 1.0 / stopping(energy))
 }
 
 /// Mean of `f` over the energies passed while slowing down; below the grid, `f` keeps its first value.
 fn part(grid: LogGrid, f: impl Fn(f64) -> f64) -> LogTable {
     let first = grid.node(0);
-    let sum = cumulate(grid, first * f(first), &f);
+    let sum = LogTable::integral(grid, first * f(first), &f);
     LogTable::tabulate(grid, |energy| sum.value(energy) / energy)
 }
 
@@ -86,15 +76,16 @@ fn annihilated(grid: LogGrid, charge: Charge, electrons_per_g: f64, stopping: im
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::physics::energy_grid::energies;
     use crate::physics::material;
 
     fn water(charge: Charge) -> SlowingDown {
-        SlowingDown::of(material::find("water").expect("water"), charge, LogGrid::energies())
+        SlowingDown::of(material::find("water").expect("water"), charge, energies())
     }
 
     #[test]
     fn the_range_of_a_power_law_is_its_integral() {
-        let grid = LogGrid::energies();
+        let grid = energies();
         let range = range(grid, |energy| 2.0 * energy.powf(-0.75));
         for energy in [1e-3f64, 0.0123, 1.0, 10.0] {
             let expected = energy.powf(1.75) / 3.5;

@@ -1,7 +1,7 @@
 //! What soft collisions, which are not simulated one by one, do on average: spread the energy lost, and deflect.
 
 use super::collision::{CollisionStopping, largest_loss};
-use super::hard_collision::{deflection_cosine, deflection_sine_squared, form};
+use super::hard_collision::{deflection_cosine, deflection_sine_squared, rutherford_ratio};
 use super::oscillator::Oscillator;
 use super::{Charge, collision_strength, momentum_squared_mev2, speed_squared, tau};
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
@@ -56,23 +56,23 @@ pub fn moments(stopping: &CollisionStopping, charge: Charge, kinetic_mev: f64, c
 /// With q² = Q(Q + 2m) the square of the momentum transferred, a its least value, and 1 − cos θ = (q² − a)/2pp′, the density 2m/q² in Q has these
 /// closed integrals.
 fn add_distant(sum: &mut SoftMoments, strength: f64, oscillator: &Oscillator, kinetic_mev: f64, delta: f64) {
-    let (w, rest) = (oscillator.resonance_mev, ELECTRON_REST_ENERGY_MEV);
+    let (w, m) = (oscillator.resonance_mev, ELECTRON_REST_ENERGY_MEV);
     if w >= kinetic_mev {
         return;
     }
     let (before, after) = (momentum_squared_mev2(kinetic_mev).sqrt(), momentum_squared_mev2(kinetic_mev - w).sqrt());
     // The difference of the momenta as a quotient, for they nearly cancel.
-    let least_transfer = w * (2.0 * kinetic_mev - w + 2.0 * rest) / (before + after);
-    let least = least_transfer.powi(2) / (rest + rest.hypot(least_transfer));
+    let least_transfer = w * (2.0 * kinetic_mev - w + 2.0 * m) / (before + after);
+    let least = least_transfer.powi(2) / (m + m.hypot(least_transfer));
     if least >= w {
         return;
     }
     let (a, scale) = (least_transfer.powi(2), 1.0 / (2.0 * before * after));
-    let number = (w / least * (least + 2.0 * rest) / (w + 2.0 * rest)).ln();
-    let deflection = scale * (2.0 * rest * (w - least) - a * number);
-    let between = |primitive: fn(f64, f64) -> f64| primitive(w, rest) - primitive(least, rest);
-    let q2 = between(|q, rest| 2.0 * rest * q * q * (q / 3.0 + rest));
-    let deflection_squared = scale * scale * (q2 - 4.0 * rest * a * (w - least) + a * a * number);
+    let number = (w / least * (least + 2.0 * m) / (w + 2.0 * m)).ln();
+    let deflection = scale * (2.0 * m * (w - least) - a * number);
+    let between = |primitive: fn(f64, f64) -> f64| primitive(w, m) - primitive(least, m);
+    let q2 = between(|q, m| 2.0 * m * q * q * (q / 3.0 + m));
+    let deflection_squared = scale * scale * (q2 - 4.0 * m * a * (w - least) + a * a * number);
     let beta2 = speed_squared(kinetic_mev);
     let transverse = (-(-beta2).ln_1p() - beta2 - delta).max(0.0);
     sum.add(strength / w * (number + transverse), w, 0.0);
@@ -83,7 +83,7 @@ fn add_distant(sum: &mut SoftMoments, strength: f64, oscillator: &Oscillator, ki
 /// Collisions with the electrons of one oscillator as if free, from its resonance to the cut.
 fn add_close(sum: &mut SoftMoments, strength: f64, charge: Charge, kinetic_mev: f64, resonance_mev: f64, cut_mev: f64) {
     for (loss, weight) in log_nodes(resonance_mev, cut_mev) {
-        let number = strength / loss.powi(2) * form(charge, tau(kinetic_mev), loss / kinetic_mev);
+        let number = strength / loss.powi(2) * rutherford_ratio(charge, tau(kinetic_mev), loss / kinetic_mev);
         let sine2 = deflection_sine_squared(kinetic_mev, loss);
         sum.add(weight * number, loss, sine2 / (1.0 + deflection_cosine(kinetic_mev, loss)));
     }
@@ -105,14 +105,14 @@ mod tests {
             let (mut found, mut expected) = (SoftMoments::default(), SoftMoments::default());
             // A density effect so strong that it leaves no transverse excitation.
             add_distant(&mut found, 1.0, &oscillator, energy, 100.0);
-            let rest = ELECTRON_REST_ENERGY_MEV;
+            let m = ELECTRON_REST_ENERGY_MEV;
             let momentum = |e: f64| momentum_squared_mev2(e).sqrt();
             let (before, after) = (momentum(energy), momentum(energy - resonance));
-            let least_recoil = ((before - after).powi(2) + rest * rest).sqrt() - rest;
+            let least_recoil = ((before - after).powi(2) + m * m).sqrt() - m;
             for (recoil, weight) in log_nodes(least_recoil, resonance) {
-                let transfer2 = recoil * (recoil + 2.0 * rest);
+                let transfer2 = recoil * (recoil + 2.0 * m);
                 let deflection = (transfer2 - (before - after).powi(2)) / (2.0 * before * after);
-                expected.add(weight / (resonance * recoil * (1.0 + 0.5 * recoil / rest)), resonance, deflection);
+                expected.add(weight / (resonance * recoil * (1.0 + 0.5 * recoil / m)), resonance, deflection);
             }
             // The least recoil energy, computed here as a difference, is right to about 1e-6.
             for (a, b) in [

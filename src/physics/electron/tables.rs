@@ -1,13 +1,14 @@
 //! What the transport of electrons and positrons needs of one material, on a grid of energies.
 
-use super::bremsstrahlung::Spectrum;
+use super::bremsstrahlung::BremsstrahlungSpectrum;
 use super::collision::CollisionStopping;
 use super::photon_spectrum::PhotonSpectrum;
 use super::range::{SlowingDown, range};
 use super::{Charge, annihilation, elastic, hard_collision, soft_collision};
 use crate::domain::Invalid;
 use crate::domain::Material;
-use crate::math::log_grid::{LogGrid, LogTable, MAX_ENERGY_MEV, MIN_ENERGY_MEV};
+use crate::math::log_grid::{LogGrid, LogTable};
+use crate::physics::energy_grid::{MAX_ENERGY_MEV, MIN_ENERGY_MEV};
 
 /// Losses above which a collision or a photon is simulated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -86,8 +87,9 @@ impl ElectronTables {
     pub fn new(material: &Material, charge: Charge, cuts: TransportCuts, grid: LogGrid) -> Self {
         let stopping = CollisionStopping::of(material);
         let electrons = material.electrons_per_g();
-        let spectra: Vec<Spectrum> = grid.nodes().map(|energy| Spectrum::of(material, charge, energy)).collect();
-        let of_spectrum = |f: &dyn Fn(&Spectrum) -> f64| {
+        let spectra: Vec<BremsstrahlungSpectrum> =
+            grid.nodes().map(|energy| BremsstrahlungSpectrum::of(material, charge, energy)).collect();
+        let of_spectrum = |f: &dyn Fn(&BremsstrahlungSpectrum) -> f64| {
             let mut values = spectra.iter().map(f);
             LogTable::tabulate(grid, |_| values.next().expect("one spectrum a node"))
         };
@@ -136,11 +138,12 @@ impl ElectronTables {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::physics::energy_grid::energies;
     use crate::physics::material;
 
     fn tables(charge: Charge, cut_mev: f64) -> ElectronTables {
         let cuts = TransportCuts::new(cut_mev, cut_mev).expect("a good cut");
-        ElectronTables::new(material::find("water").expect("water"), charge, cuts, LogGrid::energies())
+        ElectronTables::new(material::find("water").expect("water"), charge, cuts, energies())
     }
 
     #[test]

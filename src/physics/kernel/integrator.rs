@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use super::density_table::DensityTable;
 use super::radial::RadialKernel;
 use super::rays;
-use crate::domain::{Control, DoseError};
 use crate::math::gauss::GaussRule;
+use crate::math::watch::{Interrupted, Watch};
 
 /// Energies above this part of that in the source voxel are integrated along rays, as are those whose support holds the source point itself.
 const RAYS_ABOVE: f64 = 2e-3;
@@ -84,8 +84,8 @@ impl<'a> Integrator<'a> {
     /// Energy at an offset near the source.
     ///
     /// # Errors
-    /// [`DoseError::Cancelled`], asked for before every slow rule.
-    pub(super) fn steep_energy(&self, offset: [usize; 3], control: &Control) -> Result<f64, DoseError> {
+    /// [`Interrupted`], asked for before every slow rule.
+    pub(super) fn steep_energy(&self, offset: [usize; 3], watch: &dyn Watch) -> Result<f64, Interrupted> {
         let [_, near2, far2] = self.distances2(offset);
         let end2 = self.kernel.end_cm().powi(2);
         let density = |r2: f64| self.kernel.density_mev_per_cm3(r2.sqrt());
@@ -106,11 +106,8 @@ impl<'a> Integrator<'a> {
         } else if near2 > 0.0 && self.kernel.end_cm() > RAYS_AT_END * self.reach_cm {
             return Ok(self.gauss_energy(offset, &GAUSS[3], density));
         }
-        if control.is_cancelled() {
-            Err(DoseError::Cancelled)
-        } else {
-            Ok(rays::energy(self.kernel, self.spacing_cm, offset))
-        }
+        watch.check()?;
+        Ok(rays::energy(self.kernel, self.spacing_cm, offset))
     }
 
     /// * `density` – energy absorbed per volume at the square of a radius
@@ -158,6 +155,7 @@ fn change(kernel: &RadialKernel, near_cm: f64, far_cm: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::domain::KernelMedium;
+    use crate::math::watch::Unwatched;
     use crate::physics::kernel::radial_kernel;
     use crate::physics::nuclide::{emissions, find};
 
@@ -167,7 +165,7 @@ mod tests {
 
     impl Integrator<'_> {
         fn any_energy(&self, offset: [usize; 3]) -> f64 {
-            let steep = || self.steep_energy(offset, &Control::detached()).expect("nobody cancels");
+            let steep = || self.steep_energy(offset, &Unwatched).expect("nobody interrupts");
             self.smooth_energy(offset).unwrap_or_else(steep)
         }
     }

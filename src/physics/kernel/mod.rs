@@ -5,9 +5,7 @@
 //! * `shells`: tables of other programs.
 //! * `radial`: a table as a function of the radius, with its moments.
 //! * `octant`: its integral over pairs of voxels, by `integrator`, which chooses between `rays` and Gauss rules.
-//! * `cache`: the kernels of the last requests.
 
-mod cache;
 mod density_table;
 mod integrator;
 pub mod library;
@@ -17,21 +15,22 @@ mod rays;
 mod shells;
 mod spectrum;
 
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 
 use ndarray::Array3;
 
 use crate::constants::GY_PER_MEV_PER_G;
-use crate::domain::{Control, DoseError, Invalid, KernelMedium, Source};
+use crate::domain::{Invalid, KernelMedium, Source};
+use crate::math::cache::Cache;
+use crate::math::watch::{Interrupted, Watch};
 
-pub use cache::KernelCache;
 pub use radial::RadialKernel;
 pub use spectrum::{density_g_cm3, library, library_sha256, radial_kernel};
 
 /// Memory that [`voxel_kernel`] keeps for kernels of earlier requests, in the whole process [bytes].
 pub const CACHE_BYTES: u64 = 64 << 20;
 
-static CACHE: LazyLock<Mutex<KernelCache>> = LazyLock::new(|| Mutex::new(KernelCache::new(CACHE_BYTES)));
+static CACHE: Mutex<Cache<KernelSpec, Arc<VoxelKernel>>> = Mutex::new(Cache::new(CACHE_BYTES, |kernel| kernel.bytes()));
 
 /// What a voxel kernel depends on, and nothing else.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +89,11 @@ impl VoxelKernel {
         self.octant.mapv(|mev| mev / mass_g * GY_PER_MEV_PER_G)
     }
 
+    /// Memory that it takes [bytes].
+    fn bytes(&self) -> u64 {
+        (size_of::<Self>() + self.octant.len() * size_of::<f64>()) as u64
+    }
+
     /// Energy absorbed in all voxels of the cube of offsets, mirrored ones included [MeV per decay].
     pub fn energy_in_cube_mev(&self) -> f64 {
         let mirrored =
@@ -101,24 +105,24 @@ impl VoxelKernel {
 /// Integrates voxel S values, or takes them from the cache.
 ///
 /// # Errors
-/// [`DoseError::Cancelled`] when the caller goes away.
-pub fn voxel_kernel(spec: &KernelSpec, control: &Control) -> Result<Arc<VoxelKernel>, DoseError> {
+/// [`Interrupted`] when the caller goes away.
+pub fn voxel_kernel(spec: &KernelSpec, watch: &dyn Watch) -> Result<Arc<VoxelKernel>, Interrupted> {
     let cache = || CACHE.lock().expect("no thread panics while it holds the cache");
     if let Some(kernel) = cache().get(spec) {
         return Ok(kernel);
     }
-    let kernel = Arc::new(integrate(spec, control)?);
-    cache().insert(&kernel);
+    let kernel = Arc::new(integrate(spec, watch)?);
+    cache().insert(spec.clone(), Arc::clone(&kernel));
     Ok(kernel)
 }
 
 /// Integrates voxel S values: the radial kernel times the average over all directions of the overlap of two voxels.
 ///
 /// # Errors
-/// [`DoseError::Cancelled`] when the caller goes away.
-pub fn integrate(spec: &KernelSpec, control: &Control) -> Result<VoxelKernel, DoseError> {
+/// [`Interrupted`] when the caller goes away.
+pub fn integrate(spec: &KernelSpec, watch: &dyn Watch) -> Result<VoxelKernel, Interrupted> {
     let radial = spec.radial.truncated(spec.truncation_radius_cm.unwrap_or(f64::INFINITY));
-    let mut octant = octant::energies(&radial, spec.spacing_cm, spec.half_width, control)?;
+    let mut octant = octant::energies(&radial, spec.spacing_cm, spec.half_width, watch)?;
     octant[[0, 0, 0]] += spec.local_mev;
     Ok(VoxelKernel { spec: spec.clone(), octant, captured_mev: radial.captured_mev() + spec.local_mev })
 }
@@ -129,14 +133,14 @@ pub fn integrate(spec: &KernelSpec, control: &Control) -> Result<VoxelKernel, Do
 /// * `half_width` – offsets on each side of the source voxel, by axis
 ///
 /// # Errors
-/// [`DoseError::Cancelled`] when the caller goes away.
+/// [`Interrupted`] when the caller goes away.
 pub fn voxel_energies(
     radial: &RadialKernel,
     spacing_cm: [f64; 3],
     half_width: [usize; 3],
-    control: &Control,
-) -> Result<Array3<f64>, DoseError> {
-    octant::energies(radial, spacing_cm, half_width, control)
+    watch: &dyn Watch,
+) -> Result<Array3<f64>, Interrupted> {
+    octant::energies(radial, spacing_cm, half_width, watch)
 }
 
 /// Reads one table of shells as a radial kernel. The last shell holds what lies beyond the others and is left out.

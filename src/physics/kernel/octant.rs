@@ -7,20 +7,20 @@ use rayon::prelude::*;
 
 use super::integrator::Integrator;
 use super::radial::RadialKernel;
-use crate::domain::{Control, DoseError, Stage};
+use crate::math::watch::{Interrupted, Watch};
 
 /// Energy absorbed at each offset [MeV per decay], x fastest.
 ///
 /// * `half_width` – offsets on each side of the source voxel, by axis
 ///
 /// # Errors
-/// [`DoseError::Cancelled`].
+/// [`Interrupted`].
 pub(super) fn energies(
     kernel: &RadialKernel,
     spacing_cm: [f64; 3],
     half_width: [usize; 3],
-    control: &Control,
-) -> Result<Array3<f64>, DoseError> {
+    watch: &dyn Watch,
+) -> Result<Array3<f64>, Interrupted> {
     let [nx, ny, nz] = half_width.map(|h| h + 1);
     let integrator = Integrator::new(kernel, spacing_cm);
     let symmetry = Symmetry::new(spacing_cm, half_width);
@@ -33,17 +33,15 @@ pub(super) fn energies(
             if let Some(energy) = integrator.smooth_energy(offset) {
                 *value = energy;
             } else if symmetry.representative([i, j, k]) == [i, j, k] {
-                *value = integrator.steep_energy(offset, control)?;
+                *value = integrator.steep_energy(offset, watch)?;
             }
         }
         let done = rows_done.fetch_add(1, Ordering::Relaxed);
-        control.checkpoint(Stage::Kernel, done as f64 / (ny * nz) as f64)
+        watch.report(done as f64 / (ny * nz) as f64)
     })?;
     let [near_x, near_y, near_z] = integrator.steep_shape();
     for (k, j) in (0..nz.min(near_z)).flat_map(|k| (0..ny.min(near_y)).map(move |j| (k, j))) {
-        if control.is_cancelled() {
-            return Err(DoseError::Cancelled);
-        }
+        watch.check()?;
         for i in 0..nx.min(near_x) {
             if integrator.smooth_energy(symmetry.sorted([i, j, k])).is_none() {
                 let [a, b, c] = symmetry.representative([i, j, k]);
@@ -97,6 +95,7 @@ fn sort(mut offset: [usize; 3], pairs: &[[usize; 2]]) -> [usize; 3] {
 mod tests {
     use super::*;
     use crate::domain::KernelMedium;
+    use crate::math::watch::Unwatched;
     use crate::physics::kernel::KernelSpec;
     use crate::physics::nuclide::find;
 
@@ -108,7 +107,7 @@ mod tests {
 
     fn octant(spec: &KernelSpec) -> Array3<f64> {
         let kernel = spec.radial.truncated(spec.truncation_radius_cm.unwrap_or(f64::INFINITY));
-        energies(&kernel, spec.spacing_cm, spec.half_width, &Control::detached()).expect("nobody cancels")
+        energies(&kernel, spec.spacing_cm, spec.half_width, &Unwatched).expect("nobody interrupts")
     }
 
     #[test]
@@ -134,11 +133,18 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_integration_stops() {
-        let cancel = tokio_util::sync::CancellationToken::new();
-        let (control, _progress) = Control::new(cancel.clone());
-        cancel.cancel();
+    fn an_interrupted_integration_stops() {
+        struct Gone;
+        impl Watch for Gone {
+            fn check(&self) -> Result<(), Interrupted> {
+                Err(Interrupted)
+            }
+
+            fn report(&self, _fraction: f64) -> Result<(), Interrupted> {
+                Err(Interrupted)
+            }
+        }
         let spec = spec([0.1; 3], [3; 3], None);
-        assert_eq!(energies(&spec.radial, spec.spacing_cm, spec.half_width, &control), Err(DoseError::Cancelled));
+        assert_eq!(energies(&spec.radial, spec.spacing_cm, spec.half_width, &Gone), Err(Interrupted));
     }
 }

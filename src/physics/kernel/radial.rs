@@ -3,6 +3,7 @@
 use std::f64::consts::PI;
 
 use super::shells::Cumulative;
+use crate::math::monotone_cubic;
 
 /// Mantissa bits that number the buckets of the look-up, 2⁸ in each factor of two: shells are rarely narrower.
 const BUCKET_BITS: u32 = 8;
@@ -15,7 +16,7 @@ pub(super) type Moments = [f64; 4];
 /// Source of the interpolation: F. N. Fritsch, J. Butland, SIAM J. Sci. Stat. Comput. 5 (1984) 300.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RadialKernel {
-    pieces: Vec<Piece>,
+    pieces: Vec<QuadraticPiece>,
     end_cm: f64,
     /// First piece of each bucket of radii, from that of the first piece's end.
     buckets: Vec<usize>,
@@ -23,7 +24,7 @@ pub struct RadialKernel {
 
 /// One interval of the table: `k(r_0 + t) = q_0 + q_1 t + q_2 t²`.
 #[derive(Clone, Debug, PartialEq)]
-struct Piece {
+struct QuadraticPiece {
     start_cm: f64,
     density: [f64; 3],
     /// Coefficients of `t` to `t⁶` of the moments from the start of the piece.
@@ -37,7 +38,7 @@ struct Piece {
 impl RadialKernel {
     pub(super) fn new(table: &Cumulative) -> Self {
         let (r, q) = (&table.radii_cm, &table.energy_mev);
-        let slopes = monotone_slopes(r, q);
+        let slopes = monotone_cubic::slopes(r, q);
         let piece = |i: usize| {
             let h = r[i + 1] - r[i];
             let secant = (q[i + 1] - q[i]) / h;
@@ -50,14 +51,14 @@ impl RadialKernel {
     }
 
     fn from_densities(densities: Vec<(f64, [f64; 3])>, end_cm: f64) -> Self {
-        let piece = |&(start_cm, density)| Piece {
+        let piece = |&(start_cm, density)| QuadraticPiece {
             start_cm,
             density,
             primitive: primitives(start_cm, density),
             inner: [0.0; 4],
             outer: [0.0; 4],
         };
-        let mut pieces: Vec<Piece> = densities.iter().map(piece).collect();
+        let mut pieces: Vec<QuadraticPiece> = densities.iter().map(piece).collect();
         let ends: Vec<f64> = densities.iter().skip(1).map(|(start, _)| *start).chain([end_cm]).collect();
         let mut sum = [0.0; 4];
         for (piece, end) in pieces.iter_mut().zip(&ends) {
@@ -140,7 +141,7 @@ impl RadialKernel {
     }
 }
 
-impl Piece {
+impl QuadraticPiece {
     /// Moments from the start of the piece to a radius within it.
     fn moments_to(&self, r_cm: f64) -> Moments {
         let t = r_cm - self.start_cm;
@@ -186,35 +187,6 @@ fn buckets(ends: &[f64]) -> Vec<usize> {
             piece
         })
         .collect()
-}
-
-/// Derivatives at the nodes that keep a cubic Hermite interpolant monotone and shape-preserving.
-pub(super) fn monotone_slopes(x: &[f64], y: &[f64]) -> Vec<f64> {
-    let n = x.len();
-    let h: Vec<f64> = x.windows(2).map(|w| w[1] - w[0]).collect();
-    let s: Vec<f64> = (0..n - 1).map(|i| (y[i + 1] - y[i]) / h[i]).collect();
-    let interior = |i: usize| {
-        if s[i - 1] * s[i] <= 0.0 {
-            return 0.0;
-        }
-        let (a, b) = (2.0 * h[i] + h[i - 1], h[i] + 2.0 * h[i - 1]);
-        (a + b) / (a / s[i - 1] + b / s[i])
-    };
-    let edge = |h0: f64, h1: f64, s0: f64, s1: f64| {
-        let slope = ((2.0 * h0 + h1) * s0 - h0 * s1) / (h0 + h1);
-        if slope * s0 <= 0.0 {
-            0.0
-        } else if s0 * s1 <= 0.0 {
-            if slope.abs() > 3.0 * s0.abs() { 3.0 * s0 } else { slope }
-        } else {
-            // Without this bound the cubic of the first interval may turn back.
-            slope.clamp(-3.0 * s0.abs(), 3.0 * s0.abs())
-        }
-    };
-    let mut slopes = vec![edge(h[0], h[1], s[0], s[1])];
-    slopes.extend((1..n - 1).map(interior));
-    slopes.push(edge(h[n - 2], h[n - 3], s[n - 2], s[n - 3]));
-    slopes
 }
 
 #[cfg(test)]

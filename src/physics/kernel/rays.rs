@@ -21,14 +21,14 @@ const PANEL_POINTS: usize = 8;
 static RULE: LazyLock<GaussRule> = LazyLock::new(|| GaussRule::legendre(PANEL_POINTS));
 
 /// A straight line `intercept + slope · x`.
-type Line = [f64; 2];
+type Linear = [f64; 2];
 
 /// A box between lattice planes in the positive octant, with the overlap of two voxels on it.
 struct Cell {
     low: [f64; 3],
     high: [f64; 3],
     /// The overlap is the product of these lines, one an axis.
-    overlap: [Line; 3],
+    overlap: [Linear; 3],
 }
 
 /// Energy absorbed at an offset [MeV per decay].
@@ -52,7 +52,7 @@ pub(super) fn energy(kernel: &RadialKernel, spacing_cm: [f64; 3], offset: [usize
 }
 
 /// The intervals between lattice planes on which the overlap along one axis is a line; at offset 0, two mirrored ones as one of twice the height.
-fn slabs(offset: usize, d: f64) -> Vec<(f64, f64, Line)> {
+fn slabs(offset: usize, d: f64) -> Vec<(f64, f64, Linear)> {
     let n = offset as f64;
     if offset == 0 {
         return vec![(0.0, d, [2.0, -2.0 / d])];
@@ -102,7 +102,7 @@ impl Cell {
 }
 
 /// Coefficients of 1, r, r², r³ of a product of lines at `direction · r`.
-fn product(lines: [Line; 3], direction: [f64; 3]) -> [f64; 4] {
+fn product(lines: [Linear; 3], direction: [f64; 3]) -> [f64; 4] {
     let [[a, p], [b, q], [c, s]] = lines;
     let (p, q, s) = (p * direction[0], q * direction[1], s * direction[2]);
     [a * b * c, p * b * c + a * q * c + a * b * s, p * q * c + p * b * s + a * q * s, p * q * s]

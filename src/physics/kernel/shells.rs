@@ -7,7 +7,7 @@ const FEWEST: usize = 11;
 
 /// Energy absorbed between two radii, per decay.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
-pub(super) struct Shell {
+pub(super) struct EnergyShell {
     r_in_cm: f64,
     r_out_cm: f64,
     #[serde(rename = "E_MeV")]
@@ -30,9 +30,9 @@ pub(super) struct Cumulative {
 ///
 /// # Errors
 /// If a row cannot be read, if shells do not follow each other from radius 0, or if an energy is not above 0.
-pub(super) fn read(text: &str) -> Result<Vec<Shell>, Invalid> {
+pub(super) fn read(text: &str) -> Result<Vec<EnergyShell>, Invalid> {
     let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes());
-    let shells: Vec<Shell> =
+    let shells: Vec<EnergyShell> =
         reader.deserialize().collect::<Result<_, _>>().map_err(|error| Invalid::new(error.to_string()))?;
     let mut edge = 0.0;
     for shell in &shells {
@@ -48,7 +48,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Shell>, Invalid> {
 }
 
 /// The cumulative energy of all shells but the last.
-pub(super) fn without_last(shells: &[Shell]) -> Cumulative {
+pub(super) fn without_last(shells: &[EnergyShell]) -> Cumulative {
     let mut cumulative = Cumulative { radii_cm: vec![0.0], energy_mev: vec![0.0] };
     let mut energy = 0.0;
     for shell in &shells[..shells.len() - 1] {

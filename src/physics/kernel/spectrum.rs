@@ -10,6 +10,8 @@ use super::shells::Cumulative;
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{Invalid, KernelMedium};
+use crate::math::cache::Cache;
+use crate::physics::energy_grid::MIN_ENERGY_MEV;
 use crate::physics::material;
 
 /// Radii of a kernel [g/cm²]: up to so far, so many to a decade.
@@ -23,14 +25,12 @@ const NEGLIGIBLE: f64 = 1e-6;
 /// Widest part of a continuum that two energies stand for, in ln E.
 const WIDEST_PART: f64 = 0.1;
 /// What lies below is absorbed at the source, as in transport [MeV].
-const LOCAL_MEV: f64 = crate::math::log_grid::MIN_ENERGY_MEV;
+const LOCAL_MEV: f64 = MIN_ENERGY_MEV;
 /// Kernels kept for later requests.
-const KEPT: usize = 32;
+const KEPT: u64 = 32;
 
-/// Spectrum, by its digest, and medium of a kernel that was kept.
-type Key = (String, KernelMedium);
-
-static KERNELS: Mutex<Vec<(Key, Arc<RadialKernel>)>> = Mutex::new(Vec::new());
+/// Radial kernels by the digest of their spectrum and their medium.
+static KERNELS: Mutex<Cache<(String, KernelMedium), Arc<RadialKernel>>> = Mutex::new(Cache::new(KEPT, |_| 1));
 
 /// The energy that all emissions of a decay leave around a point in an unbounded medium of its material's nominal density.
 ///
@@ -39,15 +39,11 @@ static KERNELS: Mutex<Vec<(Key, Arc<RadialKernel>)>> = Mutex::new(Vec::new());
 pub fn radial_kernel(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Result<Arc<RadialKernel>, Invalid> {
     let key = (spectrum.sha256(), medium);
     let kept = || KERNELS.lock().expect("no thread panics while it holds the kernels");
-    if let Some((_, kernel)) = kept().iter().find(|(kept, _)| *kept == key) {
-        return Ok(Arc::clone(kernel));
+    if let Some(kernel) = kept().get(&key) {
+        return Ok(kernel);
     }
     let kernel = Arc::new(build(spectrum, library(medium), density_g_cm3(medium))?);
-    let mut kept = kept();
-    if kept.len() >= KEPT {
-        kept.remove(0);
-    }
-    kept.push((key, Arc::clone(&kernel)));
+    kept().insert(key, Arc::clone(&kernel));
     Ok(kernel)
 }
 

@@ -2,7 +2,7 @@
 
 use super::file::{Beta, File};
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
-use crate::domain::nuclide::{BetaBranch, BetaSign, Line, MeanEnergy, RadiationEnergy};
+use crate::domain::nuclide::{BetaBranch, BetaSign, EmissionLine, MeanEnergy, RadiationEnergy};
 use crate::domain::{Emission, EmissionSpectrum, Invalid, Nuclide, Particle};
 use crate::physics::beta::{Branch, Continuum, continuum};
 
@@ -65,8 +65,8 @@ fn spectrum(file: &File, minus: &Continuum, plus: &Continuum) -> Result<Emission
         high_mev: energy_mev,
         yield_per_decay,
     };
-    let lines = |particle, lines: &[Line]| -> Vec<Emission> {
-        lines.iter().map(|Line { energy_mev, intensity }| line(particle, *energy_mev, *intensity)).collect()
+    let lines = |particle, lines: &[EmissionLine]| -> Vec<Emission> {
+        lines.iter().map(|EmissionLine { energy_mev, intensity }| line(particle, *energy_mev, *intensity)).collect()
     };
     let relaxation = (file.relaxation_mev > 0.0)
         .then(|| line(Particle::Electron, RELAXATION_ELECTRON_MEV, file.relaxation_mev / RELAXATION_ELECTRON_MEV));
@@ -94,7 +94,7 @@ fn bins(particle: Particle, continuum: &Continuum) -> Vec<Emission> {
 }
 
 fn means(file: &File, minus: &Continuum, plus: &Continuum, mass_number: u32) -> RadiationEnergy {
-    let energy = |lines: &[Line]| lines.iter().fold(0.0, |sum, line| sum + line.energy_mev * line.intensity);
+    let energy = |lines: &[EmissionLine]| lines.iter().fold(0.0, |sum, line| sum + line.energy_mev * line.intensity);
     let alpha = energy(&file.lines.alpha);
     RadiationEnergy {
         beta: minus.energy_mev(),

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::names::Name;
 use crate::domain::emission::MAX_EMISSION_MEV;
-use crate::domain::nuclide::{BetaSign, Capture, DecayKind, DecayMode, Line, Lines, Transition};
+use crate::domain::nuclide::{BetaSign, Capture, DecayKind, DecayMode, EmissionLine, EmissionLines, Transition};
 use crate::domain::{Checks, Invalid, Violation};
 
 /// How far the branchings of a nuclide may be from 1 in sum, and the beta particles of a kind above their branching: evaluations round.
@@ -29,7 +29,7 @@ pub(super) struct File {
     #[serde(rename = "capture", default)]
     pub(super) captures: Vec<Capture>,
     #[serde(default)]
-    pub(super) lines: Lines,
+    pub(super) lines: EmissionLines,
 }
 
 #[derive(Debug, Deserialize)]
@@ -169,7 +169,7 @@ impl File {
 
     fn check_lines(&self, checks: &mut Checks) {
         for (kind, lines) in self.lines.by_kind() {
-            for (i, Line { energy_mev, intensity }) in lines.iter().enumerate() {
+            for (i, EmissionLine { energy_mev, intensity }) in lines.iter().enumerate() {
                 if !(is_energy(*energy_mev) && *intensity > 0.0 && *intensity <= MAX_INTENSITY) {
                     let reason = "must be an energy and an intensity above 0";
                     checks.fail(format!("lines.{kind}[{i}]"), format!("{reason}, got {energy_mev} and {intensity}"));
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn a_good_file_is_read() {
         let file = File::read(GOOD).expect("a good file");
-        assert_eq!(file.lines.gamma, [Line { energy_mev: 0.113, intensity: 0.06 }]);
+        assert_eq!(file.lines.gamma, [EmissionLine { energy_mev: 0.113, intensity: 0.06 }]);
         assert_eq!(file.betas[0].transition.to_string(), "1NU");
     }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::LazyLock;
 
-use super::{elements, registry};
+use strsim::levenshtein;
+
+use super::registry;
+use crate::domain::element::{self, Element};
 use crate::domain::nuclide::DecayMode;
 use crate::domain::{Invalid, Nuclide};
 
@@ -16,9 +19,9 @@ const MOST_CHANGES: usize = 2;
 const MOST_SUGGESTED: usize = 8;
 
 /// Element, mass number and isomer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Name {
-    symbol: &'static str,
+    element: &'static Element,
     pub(super) mass_number: u32,
     isomer: Option<char>,
 }
@@ -34,7 +37,7 @@ impl Name {
             [first, second, third, number] if is_number(second) && is_number(number) => {
                 return Self::new(first, second, &format!("{third}{number}"));
             }
-            [first, second] if is_number(first) => match elements::symbol(second) {
+            [first, second] if is_number(first) => match element::named(second) {
                 Some(_) => (second, first, ""),
                 // 99mTc: no element is called mTc.
                 None => (second.get(1..)?, first, second.get(..1)?),
@@ -53,17 +56,17 @@ impl Name {
             _ => return None,
         };
         let mass_number = digits.parse().ok().filter(|number| (1..=300).contains(number))?;
-        Some(Self { symbol: elements::symbol(element)?, mass_number, isomer })
+        Some(Self { element: element::named(element)?, mass_number, isomer })
     }
 
     fn is_near(&self, other: &Self) -> bool {
-        self.symbol == other.symbol || self.mass_number == other.mass_number
+        self.element.z == other.element.z || self.mass_number == other.mass_number
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.symbol, self.mass_number)?;
+        write!(f, "{}-{}", self.element.symbol, self.mass_number)?;
         self.isomer.map_or(Ok(()), |isomer| write!(f, "{isomer}"))
     }
 }
@@ -139,11 +142,11 @@ fn near(text: &str, parsed: Option<Name>) -> Vec<&'static str> {
     let written = squeezed(text);
     let changes = |known: &'static str| {
         let name = Name::parse(known)?;
-        let element = elements::name(name.symbol)?;
-        let rest = squeezed(&known[name.symbol.len()..]);
-        let forms = [squeezed(known), format!("{rest}{}", squeezed(name.symbol)), squeezed(element) + &rest];
-        let changes =
-            forms.iter().map(|form| distance(&written, form)).min().filter(|changes| *changes <= MOST_CHANGES);
+        let Element { symbol, name: element, .. } = name.element;
+        let rest = squeezed(&known[symbol.len()..]);
+        let forms = [squeezed(known), format!("{rest}{}", squeezed(symbol)), squeezed(element) + &rest];
+        let changes = forms.iter().map(|form| levenshtein(&written, form)).min();
+        let changes = changes.filter(|changes| *changes <= MOST_CHANGES);
         let is_near = parsed.is_some_and(|parsed| parsed.is_near(&name));
         changes.or(is_near.then_some(MOST_CHANGES + 1)).map(|changes| (changes, known))
     };
@@ -158,23 +161,6 @@ fn near(text: &str, parsed: Option<Name>) -> Vec<&'static str> {
 /// Letters and digits in lower case.
 fn squeezed(text: &str) -> String {
     text.chars().take(LONGEST + 1).filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
-}
-
-/// Least number of letters to insert, remove or replace to make one text the other.
-///
-/// Source: V. I. Levenshtein, Sov. Phys. Dokl. 10 (1966) 707.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, other) in b.bytes().enumerate() {
-            let replaced = diagonal + usize::from(letter != other);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -274,19 +260,5 @@ mod tests {
             reason.contains("Hf-177, a daughter of Lu-177, is stable") && reason.contains("near are Lu-177"),
             "{reason}"
         );
-    }
-
-    #[test]
-    fn distances_count_changes() {
-        for (a, b, expected) in [
-            ("", "", 0),
-            ("", "ab", 2),
-            ("lu177", "lu177", 0),
-            ("lu177", "lu178", 1),
-            ("abc", "ca", 3),
-            ("kitten", "sitting", 3),
-        ] {
-            assert_eq!((distance(a, b), distance(b, a)), (expected, expected), "{a} {b}");
-        }
     }
 }

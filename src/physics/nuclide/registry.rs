@@ -15,17 +15,17 @@ include!(concat!(env!("OUT_DIR"), "/nuclide_files.rs"));
 
 /// What is known of a nuclide.
 #[derive(Debug)]
-struct Entry {
+struct NuclideData {
     nuclide: Nuclide,
     emissions: EmissionSpectrum,
     sha256: String,
 }
 
-static ENTRIES: [OnceLock<Entry>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
+static ENTRIES: [OnceLock<NuclideData>; FILES.len()] = [const { OnceLock::new() }; FILES.len()];
 
 /// # Errors
 /// Every fault of the file.
-fn read(name: &str, text: &str) -> Result<Entry, Vec<Violation>> {
+fn read(name: &str, text: &str) -> Result<NuclideData, Vec<Violation>> {
     let fault = |field: &str, reason: String| vec![Violation { field: field.into(), reason }];
     let file = File::read(text)?;
     if file.name != name {
@@ -34,10 +34,10 @@ fn read(name: &str, text: &str) -> Result<Entry, Vec<Violation>> {
     let mass_number = Name::parse(name).ok_or_else(|| fault("name", "is none".into()))?.mass_number;
     let (nuclide, emissions) = nuclide(file, mass_number).map_err(|invalid| fault("lines", invalid.0))?;
     let sha256 = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Entry { nuclide, emissions, sha256 })
+    Ok(NuclideData { nuclide, emissions, sha256 })
 }
 
-fn entry(index: usize) -> &'static Entry {
+fn entry(index: usize) -> &'static NuclideData {
     let (name, text) = FILES[index];
     ENTRIES[index].get_or_init(|| read(name, text).expect("embedded nuclide files are read by a test"))
 }
@@ -79,7 +79,7 @@ pub fn data_sha256(nuclide: &Nuclide) -> &'static str {
     &of(nuclide).sha256
 }
 
-fn of(nuclide: &Nuclide) -> &'static Entry {
+fn of(nuclide: &Nuclide) -> &'static NuclideData {
     entry(index(&nuclide.name).expect("every nuclide comes from this registry"))
 }
 

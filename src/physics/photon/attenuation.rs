@@ -22,14 +22,14 @@ pub struct ElementAttenuation {
     coherent: CubicSpline,
     incoherent: CubicSpline,
     /// From one absorption edge to the next, by ascending energy.
-    photoelectric: Vec<Segment>,
+    photoelectric: Vec<PhotoelectricSegment>,
     pair: CubicSpline,
     triplet: CubicSpline,
 }
 
 /// A part of the photoelectric cross section without an edge inside.
 #[derive(Debug)]
-struct Segment {
+struct PhotoelectricSegment {
     /// Where it starts: the lowest energy of the table, or an absorption edge [MeV].
     start_mev: f64,
     barn: CubicSpline,
@@ -78,14 +78,14 @@ impl ElementAttenuation {
     }
 
     /// From the rows of one element.
-    fn new(rows: &[Row]) -> Self {
+    fn new(rows: &[AttenuationRow]) -> Self {
         // At an edge, smooth functions need only one of its two rows.
-        let smooth = |column: fn(&Row) -> f64| {
+        let smooth = |column: fn(&AttenuationRow) -> f64| {
             let rows = std::iter::once(&rows[0])
                 .chain(rows.windows(2).filter(|pair| !is_edge(&pair[0], &pair[1])).map(|pair| &pair[1]));
             CubicSpline::new(rows.map(|row| (row.energy_mev.ln(), column(row).ln())))
         };
-        let segment = |rows: &[Row]| Segment {
+        let segment = |rows: &[AttenuationRow]| PhotoelectricSegment {
             start_mev: rows[0].energy_mev,
             barn: CubicSpline::new(rows.iter().map(|row| (row.energy_mev.ln(), row.photoelectric_barn.ln()))),
         };
@@ -101,7 +101,7 @@ impl ElementAttenuation {
 }
 
 /// Whether two rows that follow each other are the two sides of an absorption edge: 0.1 eV apart.
-fn is_edge(below: &Row, above: &Row) -> bool {
+fn is_edge(below: &AttenuationRow, above: &AttenuationRow) -> bool {
     above.energy_mev < below.energy_mev * 1.0002
 }
 
@@ -116,9 +116,9 @@ fn threshold_factor(threshold_mev: f64, energy_mev: f64) -> f64 {
 }
 
 /// Spline of a cross section over its threshold factor.
-fn threshold_spline(rows: &[Row], threshold_mev: f64, column: fn(&Row) -> f64) -> CubicSpline {
+fn threshold_spline(rows: &[AttenuationRow], threshold_mev: f64, column: fn(&AttenuationRow) -> f64) -> CubicSpline {
     let above = rows.iter().filter(|row| column(row) > 0.0);
-    let smooth = |row: &Row| (column(row) / threshold_factor(threshold_mev, row.energy_mev)).ln();
+    let smooth = |row: &AttenuationRow| (column(row) / threshold_factor(threshold_mev, row.energy_mev)).ln();
     CubicSpline::new(above.map(|row| (row.energy_mev.ln(), smooth(row))))
 }
 
@@ -128,7 +128,7 @@ fn above_threshold(spline: &CubicSpline, threshold_mev: f64, energy_mev: f64) ->
 }
 
 #[derive(serde::Deserialize)]
-struct Row {
+struct AttenuationRow {
     z: u8,
     energy_mev: f64,
     coherent_barn: f64,
@@ -139,7 +139,7 @@ struct Row {
 }
 
 static ATTENUATION: LazyLock<Vec<ElementAttenuation>> = LazyLock::new(|| {
-    let rows: Vec<Row> = csv_rows(include_str!("../../../data/photon/attenuation.csv"));
+    let rows: Vec<AttenuationRow> = csv_rows(include_str!("../../../data/photon/attenuation.csv"));
     rows.chunk_by(|a, b| a.z == b.z).map(ElementAttenuation::new).collect()
 });
 
@@ -149,7 +149,7 @@ mod tests {
     use crate::domain::element;
 
     fn of(symbol: &str) -> &'static ElementAttenuation {
-        ElementAttenuation::of(element::find(symbol).expect("a known element"))
+        ElementAttenuation::of(element::find(symbol).expect("a known element").0)
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn every_element_is_smooth_between_edges() {
-        for element in element::all() {
+        for element in element::tabulated() {
             let table = ElementAttenuation::of(element);
             for i in 0..2000 {
                 let energy = 1e-3 * 10f64.powf(4.0 * f64::from(i) / 2000.0);

@@ -55,11 +55,11 @@ impl CollisionParts {
     /// Compton scattering, averaged over Klein and Nishina's angles with the incoherent function of the material.
     pub(super) fn incoherent(&self, scattering: &MaterialScattering, energy_mev: f64) -> EnergyParts {
         let (mut all, mut transferred, mut absorbed) = (0.0, 0.0, 0.0);
-        for (versine, weight) in log_nodes(1e-5, 2.0) {
-            let cosine = 1.0 - versine;
-            let bound = scattering.incoherent.value(momentum_transfer(energy_mev, cosine));
-            let number = weight * differential(energy_mev, cosine) * bound;
-            let kinetic = energy_mev - scattered_energy(energy_mev, cosine);
+        for (one_minus_cos, weight) in log_nodes(1e-5, 2.0) {
+            let cos_theta = 1.0 - one_minus_cos;
+            let bound = scattering.incoherent.value(momentum_transfer(energy_mev, cos_theta));
+            let number = weight * differential(energy_mev, cos_theta) * bound;
+            let kinetic = energy_mev - scattered_energy(energy_mev, cos_theta);
             all += number;
             transferred += number * kinetic;
             absorbed += number * kinetic * self.electron(kinetic);
@@ -87,11 +87,12 @@ fn scaled_down(table: &LogTable, kinetic_mev: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::physics::energy_grid::energies;
     use crate::physics::material;
 
     fn water() -> (&'static Material, CollisionParts) {
         let water = material::find("water").expect("water");
-        (water, CollisionParts::of(water, LogGrid::energies()))
+        (water, CollisionParts::of(water, energies()))
     }
 
     /// Mean energy of Compton electrons in parts of the photon energy, free electrons: Attix (1986), table 7.2 and Klein & Nishina integrated.

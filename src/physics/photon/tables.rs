@@ -9,7 +9,7 @@ use crate::math::log_grid::{LogGrid, LogTable};
 
 /// Tables of one material against the photon energy [MeV], per gram: a voxel of density ρ multiplies cross sections by ρ.
 ///
-/// An absorption edge lies at the node of the grid nearest to it: 0.45 % of its energy away, or less, on [`LogGrid::energies`].
+/// An absorption edge lies at the node of the grid nearest to it: 0.45 % of its energy away, or less, on [`energies`](crate::physics::energy_grid::energies).
 #[derive(Clone, Debug)]
 pub struct PhotonTables {
     /// Coherent (Rayleigh) scattering [cm²/g].
@@ -141,10 +141,11 @@ fn k_shells(material: &Material, grid: LogGrid, photoelectric: &LogTable) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::physics::energy_grid::energies;
     use crate::physics::material;
 
     fn tables(name: &str) -> PhotonTables {
-        PhotonTables::new(material::find(name).expect("known"), LogGrid::energies())
+        PhotonTables::new(material::find(name).expect("known"), energies())
     }
 
     /// Hubbard & Seltzer, NISTIR 5632 (1995), water: energy [MeV], μ/ρ and μ_en/ρ [cm²/g].
@@ -203,8 +204,8 @@ mod tests {
     #[test]
     fn less_is_absorbed_than_transferred_than_attenuated() {
         for material in material::all() {
-            let tables = PhotonTables::new(material, LogGrid::energies());
-            for energy in LogGrid::energies().nodes().skip(1) {
+            let tables = PhotonTables::new(material, energies());
+            for energy in energies().nodes().skip(1) {
                 let chain =
                     [&tables.energy_absorption, &tables.energy_transfer, &tables.total].map(|t| t.value(energy));
                 assert!(0.0 < chain[0] && chain[0] < chain[1] && chain[1] < chain[2], "{} {energy}", material.name());

@@ -5,8 +5,9 @@ use rayon::prelude::*;
 
 use super::nodes::{INTERVALS, node, nodes};
 use crate::domain::Material;
-use crate::math::log_grid::{LogGrid, LogTable};
+use crate::math::log_grid::LogTable;
 use crate::physics::electron::{Charge, ElectronTables, TransportCuts};
+use crate::physics::energy_grid::energies;
 use crate::physics::photon::PhotonTables;
 use crate::plan::HistoryCuts;
 
@@ -134,7 +135,7 @@ impl FlatTables {
     ///
     /// * `with_positrons` – whether positrons can occur; their tables are those of electrons otherwise
     pub fn new(materials: &[Material], cuts: &HistoryCuts, with_positrons: bool) -> Self {
-        let grid = LogGrid::energies();
+        let grid = energies();
         let transport_cuts =
             TransportCuts::new(cuts.collision_mev, cuts.photon_mev).expect("cuts are checked by the plan");
         let charges: &[Charge] = if with_positrons { &Charge::ALL } else { &[Charge::Electron] };

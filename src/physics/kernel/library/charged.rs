@@ -1,7 +1,7 @@
 //! Kernels of electrons or positrons.
 
 use super::axis::{CHARGED, SET_FREE};
-use super::curve::Curve;
+use super::curve::CumulativeCurve;
 use super::energies::Energies;
 
 /// The energy around a point from which electrons or positrons of one energy start.
@@ -24,16 +24,16 @@ pub struct ChargedKernel {
 pub struct ChargedKernels {
     kernels: Vec<ChargedKernel>,
     energies: Energies,
-    charged: Vec<Curve>,
-    set_free: Vec<Curve>,
+    charged: Vec<CumulativeCurve>,
+    set_free: Vec<CumulativeCurve>,
 }
 
 impl ChargedKernels {
     pub(crate) fn new(kernels: Vec<ChargedKernel>) -> Self {
         Self {
             energies: Energies::new(kernels.iter().map(|kernel| (kernel.energy_mev, kernel.csda_range))),
-            charged: kernels.iter().map(|kernel| Curve::new(CHARGED, &kernel.charged)).collect(),
-            set_free: kernels.iter().map(|kernel| Curve::new(SET_FREE, &kernel.set_free)).collect(),
+            charged: kernels.iter().map(|kernel| CumulativeCurve::new(CHARGED, &kernel.charged)).collect(),
+            set_free: kernels.iter().map(|kernel| CumulativeCurve::new(SET_FREE, &kernel.set_free)).collect(),
             kernels,
         }
     }

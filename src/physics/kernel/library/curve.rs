@@ -1,17 +1,17 @@
 //! Energy within a radius, between the radii of a table.
 
 use super::axis::Axis;
-use crate::physics::kernel::radial::monotone_slopes;
+use crate::math::monotone_cubic;
 
 /// A part, from 0 at radius 0 up to at most 1, by a monotone cubic between the edges of bins.
 #[derive(Clone, Debug)]
-pub(super) struct Curve {
+pub(super) struct CumulativeCurve {
     axis: Axis,
     /// At radius 0 and at the end of each bin: the part within, and its slope.
     nodes: Vec<[f64; 2]>,
 }
 
-impl Curve {
+impl CumulativeCurve {
     /// * `parts` – what lies in each bin
     pub(super) fn new(axis: Axis, parts: &[f32]) -> Self {
         let radii: Vec<f64> = std::iter::once(0.0).chain((0..axis.bins()).map(|bin| axis.end(bin))).collect();
@@ -21,7 +21,7 @@ impl Curve {
             sum
         });
         let within: Vec<f64> = std::iter::once(0.0).chain(summed).collect();
-        let slopes = monotone_slopes(&radii, &within);
+        let slopes = monotone_cubic::slopes(&radii, &within);
         Self { axis, nodes: within.into_iter().zip(slopes).map(|(within, slope)| [within, slope]).collect() }
     }
 
@@ -34,10 +34,7 @@ impl Curve {
         }
         let start = if bin == 0 { 0.0 } else { self.axis.end(bin - 1) };
         let width = self.axis.end(bin) - start;
-        let (t, [[from, slope_from], [to, slope_to]]) = ((x - start) / width, [self.nodes[bin], self.nodes[bin + 1]]);
-        let rise = to - from;
-        let (a, b) = (slope_from * width - rise, rise - slope_to * width);
-        from + t * (rise + (1.0 - t) * (a * (1.0 - t) + b * t))
+        monotone_cubic::between((x - start) / width, width, self.nodes[bin], self.nodes[bin + 1])
     }
 
     /// Last radius of the table.
@@ -57,7 +54,7 @@ mod tests {
         #[expect(clippy::cast_possible_truncation, reason = "tables are stored in single precision")]
         let parts: Vec<f32> =
             (0..PHOTON.bins()).map(|bin| ((-start(bin)).exp() - (-PHOTON.end(bin)).exp()) as f32).collect();
-        let curve = Curve::new(PHOTON, &parts);
+        let curve = CumulativeCurve::new(PHOTON, &parts);
         for i in 0..10_000 {
             let x = 40.0 * (f64::from(i) / 1e4).powi(6);
             assert!((curve.within(x) + (-x).exp_m1()).abs() < 5e-5, "{x}: {}", curve.within(x));

@@ -1,6 +1,6 @@
 //! Kernels over the energy: the two around one, and the length in which their radii are measured.
 
-use crate::physics::kernel::radial::monotone_slopes;
+use crate::math::monotone_cubic;
 
 /// Energies of kernels, and the length that belongs to each.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ impl Energies {
     /// * `units` – energy [MeV], ascending, and length [g/cm²] of each kernel
     pub(super) fn new(units: impl Iterator<Item = (f64, f64)>) -> Self {
         let (log_energy, log_unit): (Vec<f64>, Vec<f64>) = units.map(|(energy, unit)| (energy.ln(), unit.ln())).unzip();
-        let slopes = monotone_slopes(&log_energy, &log_unit);
+        let slopes = monotone_cubic::slopes(&log_energy, &log_unit);
         Self { log_energy, log_unit, slopes }
     }
 
@@ -41,9 +41,8 @@ impl Energies {
         let below = self.log_energy.partition_point(|e| *e <= log).clamp(1, self.log_energy.len() - 1) - 1;
         let width = self.log_energy[below + 1] - self.log_energy[below];
         let part = (log - self.log_energy[below]) / width;
-        let rise = self.log_unit[below + 1] - self.log_unit[below];
-        let (a, b) = (self.slopes[below] * width - rise, rise - self.slopes[below + 1] * width);
-        let log_unit = self.log_unit[below] + part * (rise + (1.0 - part) * (a * (1.0 - part) + b * part));
+        let node = |i: usize| [self.log_unit[i], self.slopes[i]];
+        let log_unit = monotone_cubic::between(part, width, node(below), node(below + 1));
         Between { below, part, unit: log_unit.exp() }
     }
 }

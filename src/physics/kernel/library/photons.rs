@@ -1,7 +1,7 @@
 //! Kernels of photons.
 
 use super::axis::PHOTON;
-use super::curve::Curve;
+use super::curve::CumulativeCurve;
 use super::energies::Energies;
 
 /// The energy around a point from which photons of one energy start.
@@ -20,14 +20,14 @@ pub struct PhotonKernel {
 pub struct PhotonKernels {
     kernels: Vec<PhotonKernel>,
     energies: Energies,
-    curves: Vec<Curve>,
+    curves: Vec<CumulativeCurve>,
 }
 
 impl PhotonKernels {
     pub(crate) fn new(kernels: Vec<PhotonKernel>) -> Self {
         Self {
             energies: Energies::new(kernels.iter().map(|kernel| (kernel.energy_mev, kernel.mean_free_path))),
-            curves: kernels.iter().map(|kernel| Curve::new(PHOTON, &kernel.parts)).collect(),
+            curves: kernels.iter().map(|kernel| CumulativeCurve::new(PHOTON, &kernel.parts)).collect(),
             kernels,
         }
     }

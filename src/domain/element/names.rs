@@ -1,7 +1,7 @@
-//! Names of the elements.
+//! Symbols, names and spellings of the elements.
 
 /// Symbol and name of each element, by atomic number from 1.
-const ELEMENTS: [(&str, &str); 118] = [
+pub(super) const NAMES: [(&str, &str); 118] = [
     ("H", "Hydrogen"),
     ("He", "Helium"),
     ("Li", "Lithium"),
@@ -121,34 +121,6 @@ const ELEMENTS: [(&str, &str); 118] = [
     ("Ts", "Tennessine"),
     ("Og", "Oganesson"),
 ];
-/// Other spellings.
-const SPELLINGS: [(&str, &str); 3] = [("aluminum", "Al"), ("cesium", "Cs"), ("sulphur", "S")];
 
-/// Symbol of the element that is meant by a symbol or a name, in whatever case.
-pub(super) fn symbol(text: &str) -> Option<&'static str> {
-    let element =
-        ELEMENTS.iter().find(|(symbol, name)| [symbol, name].iter().any(|known| known.eq_ignore_ascii_case(text)));
-    let spelling = || SPELLINGS.iter().find(|(spelling, _)| spelling.eq_ignore_ascii_case(text));
-    element.map(|(symbol, _)| *symbol).or_else(|| spelling().map(|(_, symbol)| *symbol))
-}
-
-/// Name of the element with a symbol.
-pub(super) fn name(symbol: &str) -> Option<&'static str> {
-    ELEMENTS.iter().find(|(known, _)| *known == symbol).map(|(_, name)| *name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn symbols_and_names_are_known_in_any_case() {
-        for (text, expected) in
-            [("Lu", "Lu"), ("LU", "Lu"), ("lutetium", "Lu"), ("CESIUM", "Cs"), ("i", "I"), ("Lead", "Pb")]
-        {
-            assert_eq!(symbol(text), Some(expected));
-        }
-        assert_eq!((symbol(""), symbol("Xx"), symbol("é")), (None, None, None));
-        assert_eq!((name("Tc"), name("tc")), (Some("Technetium"), None));
-    }
-}
+/// Other spellings of names, and the symbols they stand for.
+pub(super) const SPELLINGS: [(&str, &str); 3] = [("aluminum", "Al"), ("cesium", "Cs"), ("sulphur", "S")];

@@ -8,13 +8,13 @@ const FIRST_LOOK: u64 = 1 << 15;
 const LOOK_GROWTH: [f64; 2] = [1.05, 4.0];
 /// What is added to the histories that the last look says are enough: it is uncertain.
 const LOOK_MARGIN: f64 = 1.02;
-/// Histories of the first round, when nothing is known of the device.
-const FIRST_ROUND: u64 = 1 << 12;
-/// How long a round should last: long enough that its beginning and end cost little, short enough for progress.
-const ROUND: Duration = Duration::from_secs(2);
-/// A round has at most so many times the histories of the one before.
-const ROUND_GROWTH: f64 = 32.0;
-/// Part of the time that is left which a round is planned to take: what it is planned from is uncertain.
+/// Histories of the first batch, when nothing is known of the device.
+const FIRST_BATCH: u64 = 1 << 12;
+/// How long a batch should last: long enough that its beginning and end cost little, short enough for progress.
+const BATCH_TIME: Duration = Duration::from_secs(2);
+/// A batch has at most so many times the histories of the one before.
+const BATCH_GROWTH: f64 = 32.0;
+/// Part of the time that is left which a batch is planned to take: what it is planned from is uncertain.
 const CAUTION: f64 = 0.9;
 
 /// Histories after which the uncertainty is looked at first. It depends on the grid alone, and later looks only on what was seen, so that a run that stops
@@ -43,13 +43,13 @@ pub(super) fn next_look(histories: u64, excess: Option<f64>, groups: u32) -> u64
 
 /// How many histories a device does in a second, as far as is known.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct Throughput {
     last: Option<(u64, Duration)>,
 }
 
-impl Pace {
-    /// Takes note of a round.
-    pub(super) fn saw(&mut self, histories: u64, took: Duration) {
+impl Throughput {
+    /// Takes note of a batch.
+    pub(super) fn record(&mut self, histories: u64, took: Duration) {
         self.last = Some((histories, took));
     }
 
@@ -59,13 +59,13 @@ impl Pace {
         (took > Duration::ZERO).then(|| histories as f64 / took.as_secs_f64())
     }
 
-    /// Histories for the next round.
+    /// Histories for the next batch.
     ///
     /// * `left` – time that may still pass
-    pub(super) fn round(&self, left: Option<Duration>) -> u64 {
-        let (Some((last, _)), Some(per_second)) = (self.last, self.per_second()) else { return FIRST_ROUND };
-        let time = left.map_or(ROUND, |left| ROUND.min(left.mul_f64(CAUTION)));
-        let histories = (per_second * time.as_secs_f64()).min(last as f64 * ROUND_GROWTH);
+    pub(super) fn next_batch(&self, left: Option<Duration>) -> u64 {
+        let (Some((last, _)), Some(per_second)) = (self.last, self.per_second()) else { return FIRST_BATCH };
+        let time = left.map_or(BATCH_TIME, |left| BATCH_TIME.min(left.mul_f64(CAUTION)));
+        let histories = (per_second * time.as_secs_f64()).min(last as f64 * BATCH_GROWTH);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -91,15 +91,15 @@ mod tests {
 
     #[test]
     fn rounds_grow_to_their_time_and_shrink_to_the_time_left() {
-        let mut pace = Pace::default();
-        assert_eq!((pace.round(None), pace.per_second()), (FIRST_ROUND, None));
-        pace.saw(1000, Duration::from_millis(1));
-        assert_eq!(pace.round(None), 32_000);
-        pace.saw(500_000, Duration::from_millis(500));
-        assert_eq!(pace.round(None), 2_000_000);
-        assert_eq!(pace.round(Some(Duration::from_millis(100))), 90_000);
-        assert_eq!(pace.round(Some(Duration::ZERO)), 32);
-        pace.saw(32, Duration::ZERO);
-        assert_eq!(pace.round(None), FIRST_ROUND);
+        let mut throughput = Throughput::default();
+        assert_eq!((throughput.next_batch(None), throughput.per_second()), (FIRST_BATCH, None));
+        throughput.record(1000, Duration::from_millis(1));
+        assert_eq!(throughput.next_batch(None), 32_000);
+        throughput.record(500_000, Duration::from_millis(500));
+        assert_eq!(throughput.next_batch(None), 2_000_000);
+        assert_eq!(throughput.next_batch(Some(Duration::from_millis(100))), 90_000);
+        assert_eq!(throughput.next_batch(Some(Duration::ZERO)), 32);
+        throughput.record(32, Duration::ZERO);
+        assert_eq!(throughput.next_batch(None), FIRST_BATCH);
     }
 }

@@ -1,23 +1,23 @@
-//! The shape of one beta branch.
+//! The shape of one beta branch, from the Fermi function and its like for higher angular momenta.
 
 use super::potential::Potential;
-use super::waves::density;
+use super::radial_wave_function::fermi_function;
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::nuclide::{BetaSign, Transition};
 use crate::math::spline::CubicSpline;
 
-/// Least kinetic energy at which waves are computed [MeV].
+/// Lowest kinetic energy at which F_k is computed [MeV].
 const LOWEST_MEV: f64 = 1e-4;
-/// Energies at which waves are computed.
+/// Number of energies at which F_k is computed.
 const NODES: u32 = 32;
 
-/// Waves of beta particles at a nucleus, as functions of the energy.
-pub(super) struct Waves {
+/// The functions F_k of a daughter nucleus and a beta particle, against the energy.
+pub(super) struct FermiFunctions {
     /// For each k, ln(F_k W p^(2k − 1)) over ln T: nearly straight for electrons, and finite at rest.
-    densities: Vec<CubicSpline>,
+    splines: Vec<CubicSpline>,
 }
 
-impl Waves {
+impl FermiFunctions {
     /// * `highest_mev` – largest kinetic energy
     /// * `terms` – largest k
     pub(super) fn new(sign: BetaSign, atomic_number: u32, mass_number: u32, highest_mev: f64, terms: u32) -> Self {
@@ -31,36 +31,35 @@ impl Waves {
         let nodes = || (0..NODES).map(move |i| LOWEST_MEV.ln() + f64::from(i) * step);
         let spline = |k: u32| {
             let point = |ln_t: f64| {
-                let (w, p) = momentum(ln_t.exp());
-                (ln_t, (density(&potential, w, k) * w).ln() + f64::from(2 * k - 1) * p.ln())
+                let (w, p) = energy_and_momentum(ln_t.exp());
+                (ln_t, (fermi_function(&potential, w, k) * w).ln() + f64::from(2 * k - 1) * p.ln())
             };
             CubicSpline::new(nodes().map(point))
         };
-        Self { densities: (1..=terms).map(spline).collect() }
+        Self { splines: (1..=terms).map(spline).collect() }
     }
 
-    /// Density of the spectrum of a branch at a kinetic energy, in units of its own.
+    /// Spectral density of a branch at a kinetic energy, up to a factor.
     ///
-    /// * `terms` – L, at most that of these waves
+    /// * `terms` – L, at most the largest k
     pub(super) fn spectrum(&self, kinetic_mev: f64, endpoint_mev: f64, terms: u32) -> f64 {
         let q = (endpoint_mev - kinetic_mev) / ELECTRON_REST_ENERGY_MEV;
         let ln_t = kinetic_mev.max(LOWEST_MEV).ln();
-        let term = |(k, density): (u32, &CubicSpline)| {
+        let term = |(k, spline): (u32, &CubicSpline)| {
             let left = terms - k;
-            density.value(ln_t).exp() * q.powi(2 * left.cast_signed())
-                / (factorial(2 * k - 1) * factorial(2 * left + 1))
+            spline.value(ln_t).exp() * q.powi(2 * left.cast_signed()) / (factorial(2 * k - 1) * factorial(2 * left + 1))
         };
-        q * q * (1..=terms).zip(&self.densities).map(term).sum::<f64>()
+        q * q * (1..=terms).zip(&self.splines).map(term).sum::<f64>()
     }
 }
 
-/// Number of terms L of the shape that a transition has.
+/// Number of terms L in the shape of a transition.
 pub(super) fn terms(transition: Transition) -> u32 {
     if transition.is_unique { transition.order + 1 } else { transition.order.max(1) }
 }
 
-/// Total energy and momentum in units of the rest energy.
-fn momentum(kinetic_mev: f64) -> (f64, f64) {
+/// Total energy W and momentum p in units of the rest energy.
+fn energy_and_momentum(kinetic_mev: f64) -> (f64, f64) {
     let t = kinetic_mev / ELECTRON_REST_ENERGY_MEV;
     (1.0 + t, (t * (t + 2.0)).sqrt())
 }

@@ -1,10 +1,10 @@
-//! Histories in rounds, until a rule stops them. Rounds leave no trace: a tally is the same however it was cut up.
+//! Histories in rounds, until a rule stops them. Batches leave no trace: a tally is the same however it was cut up.
 
 use std::time::{Duration, Instant};
 
 use super::balance::{Expected, check_book};
 use super::dosimetry::{Decays, Dosimetry};
-use super::pace::{Pace, first_look, next_look};
+use super::schedule::{Throughput, first_look, next_look};
 use super::statistics::Statistics;
 use crate::domain::Tally;
 use crate::domain::{Control, DoseError, LabelMap, Progress, Region, Stage, StopReason, StopRule, TransportProgress};
@@ -19,7 +19,7 @@ const LOOK_PAUSE: Duration = Duration::from_secs(5);
 const MAX_LOSSES: u32 = 3;
 
 /// What the histories run in, and what decides when they end.
-pub(super) struct Rounds<'a> {
+pub(super) struct Batches<'a> {
     pub(super) plan: &'a TransportPlan,
     pub(super) scene: &'a Scene,
     pub(super) expected: Expected,
@@ -44,9 +44,9 @@ pub(super) struct Done {
 
 /// How far the rounds are.
 #[derive(Default)]
-struct State {
+struct RunState {
     done: u64,
-    pace: Pace,
+    throughput: Throughput,
     took: Duration,
     losses: u32,
     relative_sigma: Option<f64>,
@@ -54,18 +54,18 @@ struct State {
     seen_at: u64,
 }
 
-impl Rounds<'_> {
+impl Batches<'_> {
     /// # Errors
     /// [`DoseError::Cancelled`], a device that fails again and again, or a tally that cannot be.
     pub(super) fn run(&self, device: &mut Device, voxels: usize) -> Result<Done, DoseError> {
         let mut tally = Tally::new(self.plan.groups, voxels);
-        let mut state = State::default();
+        let mut state = RunState::default();
         let mut look = self.stop.target.map(|_| first_look(voxels, self.plan.groups));
         let mut last_look = Instant::now();
         let stopped_by = loop {
             let goal = look.map_or(self.plan.histories, |look| look.min(self.plan.histories));
-            let length = state.pace.round(self.time_left()).min(goal - state.done);
-            self.round(device, length, &mut tally, &mut state)?;
+            let length = state.throughput.next_batch(self.time_left()).min(goal - state.done);
+            self.run_batch(device, length, &mut tally, &mut state)?;
             if look == Some(state.done) || look.is_none() && last_look.elapsed() > LOOK_PAUSE {
                 state.relative_sigma = self.relative_sigma(&tally)?;
                 (state.seen_at, last_look) = (state.done, Instant::now());
@@ -90,7 +90,13 @@ impl Rounds<'_> {
     }
 
     /// Runs the next histories. Those of a lost device are run again, on the same device opened anew.
-    fn round(&self, device: &mut Device, length: u64, tally: &mut Tally, state: &mut State) -> Result<(), DoseError> {
+    fn run_batch(
+        &self,
+        device: &mut Device,
+        length: u64,
+        tally: &mut Tally,
+        state: &mut RunState,
+    ) -> Result<(), DoseError> {
         let first = self.plan.first_history + state.done;
         let begun = Instant::now();
         loop {
@@ -105,7 +111,7 @@ impl Rounds<'_> {
             }
         }
         let took = begun.elapsed();
-        state.pace.saw(length, took);
+        state.throughput.record(length, took);
         state.took += took;
         state.done += length;
         let done = self.plan.first_history..first + length;
@@ -124,7 +130,7 @@ impl Rounds<'_> {
     }
 
     /// How much is done by the rule that will stop first, if all goes on as it did.
-    fn progress(&self, state: &State) -> Progress {
+    fn progress(&self, state: &RunState) -> Progress {
         let per_second = if state.took > Duration::ZERO { state.done as f64 / state.took.as_secs_f64() } else { 0.0 };
         // The uncertainty falls with the root of the histories.
         let by_target = self

@@ -1,16 +1,15 @@
 //! The material of each voxel.
 
-use crate::domain::Material;
-use crate::domain::{DoseRequest, MaterialAccount, Medium};
-use crate::physics::material::{self};
+use crate::domain::{DoseRequest, Material, MaterialAccount, Medium};
+use crate::physics::material;
 
 /// Materials, and which of them each voxel is made of. Only those that occur.
-pub(super) struct Phantom {
+pub(super) struct VoxelMaterials {
     pub(super) materials: Vec<Material>,
     pub(super) of_voxel: Vec<u8>,
 }
 
-impl Phantom {
+impl VoxelMaterials {
     /// * `density_g_cm3` – of each voxel of the request
     pub(super) fn new(request: &DoseRequest, medium: &Medium, density_g_cm3: &[f32]) -> Self {
         match medium {
@@ -74,11 +73,12 @@ mod tests {
     #[test]
     fn only_materials_that_occur_are_kept() {
         let densities = [1.2, 0.0, 0.3, 1.9, 0.0012, 1.45];
-        let phantom = Phantom { materials: material::all().to_vec(), of_voxel: by_density(&densities) }.compact();
-        let names: Vec<&str> = phantom.materials.iter().map(Material::name).collect();
+        let voxel_materials =
+            VoxelMaterials { materials: material::all().to_vec(), of_voxel: by_density(&densities) }.compact();
+        let names: Vec<&str> = voxel_materials.materials.iter().map(Material::name).collect();
         assert_eq!(names, ["air", "lung", "compact_bone", "cortical_bone"]);
-        assert_eq!(phantom.of_voxel, [2, 0, 1, 3, 0, 3]);
-        let voxels: Vec<u64> = phantom.account().iter().map(|material| material.voxels).collect();
+        assert_eq!(voxel_materials.of_voxel, [2, 0, 1, 3, 0, 3]);
+        let voxels: Vec<u64> = voxel_materials.account().iter().map(|material| material.voxels).collect();
         assert_eq!(voxels, [2, 1, 1, 2]);
     }
 }
