@@ -78,6 +78,11 @@ impl ConvolutionPlan {
         Ok(Self { shape, half_width, core_half_width: core_half_width(kernel), blocks })
     }
 
+    /// Whether the core is all of the kernel, so that nothing is left to the Fourier transform.
+    pub fn is_direct(&self) -> bool {
+        self.core_half_width == self.half_width
+    }
+
     /// Host memory beside the volumes at most: the kernel's octant and its sums over boxes in `f64`, what preparing its spectrum takes, and the
     /// CPU's workspace. A GPU takes less.
     pub fn host_bytes(&self) -> u64 {

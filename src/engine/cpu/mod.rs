@@ -58,6 +58,10 @@ impl CpuEngine {
             let source_unit = power_of_two_below(f64::from(most_decays));
             let plane = plan.shape[0] * plan.shape[1];
             control.checkpoint(Stage::Dose, 0.0)?;
+            if plan.is_direct() {
+                convolve_directly(plan, &PreparedKernel::direct(kernel), source.as_slice(), &mut energy, control)?;
+                return Ok(Volume::from_vec(source.grid().clone(), energy).expect("one energy for each voxel"));
+            }
             let tasks = Tasks::new(control, plan.blocks.iter().map(BlockTransform::tasks).sum());
             for block in &plan.blocks {
                 let prepared = self.kernels.get(kernel, plan.core_half_width, block.padded_shape, control)?;
@@ -111,6 +115,31 @@ impl CpuEngine {
             }
         })
     }
+}
+
+/// What a kernel that is all core makes of a source.
+fn convolve_directly(
+    plan: &ConvolutionPlan,
+    kernel: &PreparedKernel,
+    source: &[f32],
+    energy: &mut [f32],
+    control: &Control,
+) -> Result<(), DoseError> {
+    let [nx, ny, _] = plan.shape;
+    let core = DirectCore::new(&kernel.core, source, plan.shape);
+    let tasks = Tasks::new(control, plan.shape[2]);
+    energy.par_chunks_exact_mut(nx * ny).enumerate().try_for_each(|(z, plane)| {
+        for (y, row) in plane.chunks_exact_mut(nx).enumerate() {
+            core.row(y, z, row);
+            for energy in row {
+                #[expect(clippy::cast_possible_truncation, reason = "the stored precision; decays are bounded")]
+                {
+                    *energy = (f64::from(*energy) * kernel.unit_mev) as f32;
+                }
+            }
+        }
+        tasks.finish_one()
+    })
 }
 
 /// A block of a source, and the unit in which its values are transformed.

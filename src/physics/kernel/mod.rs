@@ -2,10 +2,12 @@
 //!
 //! * `library`: the energy around points from which particles of one energy start, computed by this project's own transport.
 //! * `spectrum`: the sum of those over all that a decay emits.
+//! * `coefficients`: what photons leave in the media, and in tissues as mixtures of water and bone.
 //! * `shells`: tables of other programs.
 //! * `radial`: a table as a function of the radius, with its moments.
 //! * `octant`: its integral over pairs of voxels, by `integrator`, which chooses between `rays` and Gauss rules.
 
+mod coefficients;
 mod density_table;
 mod integrator;
 pub mod library;
@@ -25,7 +27,8 @@ use crate::math::cache::Cache;
 use crate::math::watch::{Interrupted, Watch};
 
 pub use radial::RadialKernel;
-pub use spectrum::{density_g_cm3, library, library_sha256, radial_kernel};
+pub use coefficients::{AbsorbsAs, absorbs_as};
+pub use spectrum::{RadialParts, density_g_cm3, library, library_sha256, radial_kernel, radial_parts};
 
 /// Memory that [`voxel_kernel`] keeps for kernels of earlier requests, in the whole process [bytes].
 pub const CACHE_BYTES: u64 = 64 << 20;
@@ -47,6 +50,8 @@ pub struct KernelSpec {
     pub half_width: [usize; 3],
     /// Radius past which the radial kernel is cut off [cm]; none: nowhere within its table.
     pub truncation_radius_cm: Option<f64>,
+    /// Whether the voxels of the kernel belong to energy that is scattered there, and not to decays.
+    pub per_scattered: bool,
 }
 
 impl KernelSpec {
@@ -67,6 +72,7 @@ impl KernelSpec {
             spacing_cm,
             half_width,
             truncation_radius_cm: None,
+            per_scattered: false,
         })
     }
 }

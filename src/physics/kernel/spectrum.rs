@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use sha2::{Digest, Sha256};
 
-use super::library::{ChargedKernels, KernelLibrary};
+use super::coefficients::photon_coefficients;
+use super::library::{BONE, KernelLibrary, Within};
 use super::radial::RadialKernel;
 use super::shells::Cumulative;
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
@@ -31,6 +32,8 @@ const KEPT: u64 = 32;
 
 /// Radial kernels by the digest of their spectrum and their medium.
 static KERNELS: Mutex<Cache<(String, KernelMedium), Arc<RadialKernel>>> = Mutex::new(Cache::new(KEPT, |_| 1));
+
+static PARTS: Mutex<Cache<(String, KernelMedium), Arc<RadialParts>>> = Mutex::new(Cache::new(KEPT, |_| 1));
 
 /// The energy that all emissions of a decay leave around a point in an unbounded medium of its material's nominal density.
 ///
@@ -87,29 +90,134 @@ pub(super) fn build(
 ) -> Result<RadialKernel, Invalid> {
     check_energies(spectrum, library)?;
     let radii = radii();
-    let of = |particle| spectrum.emissions().iter().filter(move |emission| emission.particle == particle);
-    let mut within = charged(&library.electrons, of(Particle::Electron), 0.0, &radii);
-    let positrons = charged(&library.positrons, of(Particle::Positron), 2.0 * ELECTRON_REST_ENERGY_MEV, &radii);
-    within.iter_mut().zip(positrons).for_each(|(sum, energy)| *sum += energy);
-    for (number, energy_mev) in of(Particle::Photon).flat_map(energies) {
-        if energy_mev < LOCAL_MEV {
-            within.iter_mut().for_each(|sum| *sum += number * energy_mev);
-        } else {
-            library.photons.add(number, energy_mev, &radii, &mut within);
-        }
-    }
+    let Within { charged, photons, .. } = sum(spectrum, library, &radii).within;
+    let within: Vec<f64> = charged.iter().zip(photons).map(|(charged, photons)| charged + photons).collect();
     Ok(RadialKernel::new(&ended(&radii, &within, density_g_cm3)))
 }
 
-fn charged<'a>(
-    kernels: &ChargedKernels,
-    emissions: impl Iterator<Item = &'a Emission>,
-    rest_mev: f64,
-    radii: &[f64],
-) -> Vec<f64> {
-    let mut sum = kernels.sum(radii);
-    emissions.flat_map(energies).for_each(|(number, energy_mev)| sum.add(number, energy_mev, rest_mev));
-    sum.finish()
+/// What charged particles and photons leave within radii, and the photons that start.
+struct Sum {
+    within: Within,
+    /// Number and energy [MeV] of photons: those of the decay, annihilation photons and bremsstrahlung.
+    photons: Vec<(f64, f64)>,
+}
+
+fn sum(spectrum: &EmissionSpectrum, library: &KernelLibrary, radii: &[f64]) -> Sum {
+    let of = |particle| {
+        let of_kind = spectrum.emissions().iter().filter(move |emission| emission.particle == particle);
+        of_kind.flat_map(energies)
+    };
+    let mut electrons = library.electrons.sum(radii);
+    of(Particle::Electron).for_each(|(number, energy_mev)| electrons.add(number, energy_mev, 0.0));
+    let mut positrons = library.positrons.sum(radii);
+    let rest_mev = 2.0 * ELECTRON_REST_ENERGY_MEV;
+    of(Particle::Positron).for_each(|(number, energy_mev)| positrons.add(number, energy_mev, rest_mev));
+    let mut photons: Vec<(f64, f64)> = electrons.by_photons().flat_map(bremsstrahlung).collect();
+    let annihilation_mev: f64 = positrons.by_photons().map(|(_, mev)| mev).sum();
+    photons.push((annihilation_mev / ELECTRON_REST_ENERGY_MEV, ELECTRON_REST_ENERGY_MEV));
+    let mut within = electrons.finish();
+    let of_positrons = positrons.finish();
+    add(&mut within.charged, &of_positrons.charged);
+    add(&mut within.photons, &of_positrons.photons);
+    add(&mut within.in_bone, &of_positrons.in_bone);
+    for (number, energy_mev) in of(Particle::Photon) {
+        if energy_mev < LOCAL_MEV {
+            within.charged.iter_mut().for_each(|sum| *sum += number * energy_mev);
+        } else {
+            library.photons.add(number, energy_mev, radii, &mut within.photons);
+            library.photons.add_in_bone(number, energy_mev, radii, &mut within.in_bone);
+            photons.push((number, energy_mev));
+        }
+    }
+    Sum { within, photons }
+}
+
+fn add(sum: &mut [f64], energies: &[f64]) {
+    sum.iter_mut().zip(energies).for_each(|(sum, energy)| *sum += energy);
+}
+
+/// Photons that stand for the bremsstrahlung of electrons of one energy in a thick target: numbers and energies [MeV].
+/// They only share a kernel between first and later collisions; the kernel itself is that of the transport.
+///
+/// Source: H. A. Kramers, Phil. Mag. 46 (1923) 836: energy per interval of the photon energy k in proportion to T − k.
+fn bremsstrahlung((kinetic_mev, photons_mev): (f64, f64)) -> impl Iterator<Item = (f64, f64)> {
+    const PARTS: u32 = 12;
+    let part = move |i: u32| {
+        let share = (f64::from(i) + 0.5) / f64::from(PARTS);
+        let energy_mev = share * kinetic_mev;
+        (photons_mev * 2.0 * (1.0 - share) / f64::from(PARTS) / energy_mev, energy_mev)
+    };
+    (0..PARTS).map(part).filter(|(number, energy_mev)| *number > 0.0 && *energy_mev > LOCAL_MEV)
+}
+
+/// The energy around a point source, apart by what carries it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RadialParts {
+    /// Left by charged particles and by those that they knock on.
+    pub charged: Arc<RadialKernel>,
+    /// Left by photons and all that they set free: bremsstrahlung and annihilation included.
+    pub photons: Arc<RadialKernel>,
+    /// What bone would absorb from the same photons, were a little of it there, per mass of the medium; none where the
+    /// library of the medium does not have it.
+    pub in_bone: Option<Arc<RadialKernel>>,
+    /// Of `photons`, what is absorbed where photons collide for the first time, in collision kerma.
+    pub primary: Arc<RadialKernel>,
+    /// The same in bone.
+    pub primary_in_bone: Arc<RadialKernel>,
+    /// Energy that photons keep in their first collision.
+    pub scattered: Arc<RadialKernel>,
+}
+
+/// As [`radial_kernel`], in parts.
+///
+/// # Errors
+/// If an energy lies above those of the library.
+pub fn radial_parts(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Result<Arc<RadialParts>, Invalid> {
+    let key = (spectrum.sha256(), medium);
+    let kept = || PARTS.lock().expect("no thread panics while it holds the kernels");
+    if let Some(parts) = kept().get(&key) {
+        return Ok(parts);
+    }
+    let library = library(medium);
+    check_energies(spectrum, library)?;
+    let radii = radii();
+    let Sum { within, photons } = sum(spectrum, library, &radii);
+    let kernel = |within: &[f64]| Arc::new(RadialKernel::new(&ended(&radii, within, density_g_cm3(medium))));
+    let [primary, primary_in_bone, scattered] = first_collisions(&photons, medium, &radii);
+    let parts = Arc::new(RadialParts {
+        charged: kernel(&within.charged),
+        photons: kernel(&within.photons),
+        in_bone: library.photons.has_bone().then(|| kernel(&within.in_bone)),
+        primary: kernel(&primary),
+        primary_in_bone: kernel(&primary_in_bone),
+        scattered: kernel(&scattered),
+    });
+    kept().insert(key, Arc::clone(&parts));
+    Ok(parts)
+}
+
+/// What photons leave within radii where they collide for the first time: in the medium, in bone, and to photons that
+/// go on. Exponential attenuation, times collision kerma.
+///
+/// * `photons` – numbers and energies [MeV]
+/// * `radii` – ascending [g/cm²]
+fn first_collisions(photons: &[(f64, f64)], medium: KernelMedium, radii: &[f64]) -> [Vec<f64>; 3] {
+    let [own, bone] = [medium.name(), BONE].map(photon_coefficients);
+    let mut within = [0; 3].map(|_| vec![0.0; radii.len()]);
+    for &(number, energy_mev) in photons {
+        let attenuation = own.attenuation.value(energy_mev);
+        let per_collision = number * energy_mev / attenuation;
+        let left = [
+            own.absorption.value(energy_mev),
+            bone.absorption.value(energy_mev),
+            attenuation - own.transfer.value(energy_mev),
+        ];
+        for (i, radius) in radii.iter().enumerate() {
+            let collided = -(-attenuation * radius).exp_m1();
+            within.iter_mut().zip(left).for_each(|(within, left)| within[i] += per_collision * left * collided);
+        }
+    }
+    within
 }
 
 /// Numbers and energies [MeV] that stand for an emission: one for a line, Gauss-Legendre's two for each part of a continuum.

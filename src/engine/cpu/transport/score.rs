@@ -29,6 +29,9 @@ pub(crate) trait Sink {
     fn spread(&mut self, from: &Position, distance_cm: f32, energy_mev: f32);
     /// Energy that stays in one place.
     fn leave(&mut self, at: &Position, energy_mev: f32);
+    /// A photon interacts: its energy, for sinks that ask what another medium would absorb there.
+    #[inline]
+    fn collide(&mut self, _at: &Position, _weight: f32, _energy_mev: f32) {}
 }
 
 /// The tally of one statistical group.

@@ -1,0 +1,244 @@
+//! The photons' dose in a body that is not of water without end.
+//!
+//! The convolution gives the dose to water in water. It is multiplied by a factor for each voxel, from three things:
+//!
+//! * **First collisions** happen as in water: the primary part of the kernel.
+//! * **Scatter** starts where matter is: what photons keep in their first collision, in water, is weighted with the
+//!   density of where they collide, and what it leaves follows by a kernel of its own. Outside the grid is nothing.
+//! * **The tissue** of the voxel absorbs what arrives there as so much water and so much bone, for which there are
+//!   kernels each: their ratio belongs to the spectrum that arrives, not to that which is emitted.
+//!
+//! The factor varies slowly and is computed in coarse voxels.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::convolve_checked;
+use crate::domain::{Control, DoseError, KernelMedium, Stage, Volume};
+use crate::engine::Device;
+use crate::physics::kernel::{AbsorbsAs, VoxelKernel, absorbs_as, density_g_cm3, voxel_kernel};
+use crate::physics::material;
+use crate::plan::{CoarsePlan, Convolution};
+use crate::prepare::kernel_scatter::scatter_kernel;
+
+/// Factors outside this range are taken for rounding, where next to nothing arrives.
+const FACTORS: [f32; 2] = [0.0, 50.0];
+
+/// Kernels of the correction, in coarse voxels.
+pub(super) struct PhotonCorrection<'a> {
+    plan: &'a CoarsePlan,
+    whole: Arc<VoxelKernel>,
+    scattered: Arc<VoxelKernel>,
+    /// What the medium and, where there are kernels for it, bone absorb.
+    absorbed: Vec<Absorbed>,
+}
+
+/// What a material absorbs.
+struct Absorbed {
+    primary: Arc<VoxelKernel>,
+    scatter: Arc<VoxelKernel>,
+}
+
+impl<'a> PhotonCorrection<'a> {
+    /// # Errors
+    /// [`DoseError::Cancelled`].
+    pub(super) fn new(plan: &'a CoarsePlan, control: &Control) -> Result<Self, DoseError> {
+        let watch = control.at_stage(Stage::Kernel);
+        let kernel = |convolution: &Convolution| voxel_kernel(&convolution.kernel, &watch);
+        let (whole, scattered) = (kernel(&plan.whole)?, kernel(&plan.scattered)?);
+        let absorbed = |whole: &VoxelKernel, primary: &Convolution| -> Result<Absorbed, DoseError> {
+            let primary = kernel(primary)?;
+            let scatter = scatter_kernel(whole, &primary, &scattered, control)?;
+            Ok(Absorbed { primary, scatter })
+        };
+        let mut all = vec![absorbed(&whole, &plan.primary)?];
+        if let Some([in_bone, primary]) = &plan.in_bone {
+            all.push(absorbed(&*kernel(in_bone)?, primary)?);
+        }
+        Ok(Self { plan, whole, scattered, absorbed: all })
+    }
+
+    /// Turns what voxels of the medium would absorb into what the voxels absorb as they are.
+    ///
+    /// * `energy` – by convolution with the kernel of all that photons leave [MeV]
+    ///
+    /// # Errors
+    /// As [`Device::convolve`]; [`DoseError::EnergyBalance`].
+    pub(super) fn apply(
+        &self,
+        device: &mut Device,
+        energy: &mut Volume<f32>,
+        source: &Volume<f32>,
+        density_g_cm3_of: &[f32],
+        control: &Control,
+    ) -> Result<(), DoseError> {
+        let medium = self.plan.whole.kernel.medium;
+        let medium_g_cm3 = density_g_cm3(medium);
+        let factors = self.factors(device, source, density_g_cm3_of, medium_g_cm3, control)?;
+        let tissues = Tissues::of(medium, factors.len());
+        let shape = source.grid().shape();
+        let axes = [0, 1, 2].map(|axis| interpolation(shape[axis], self.plan.factor[axis]));
+        let coarse_shape = self.plan.grid.shape();
+        let rows = energy.as_mut_slice().par_chunks_exact_mut(shape[0]).zip(density_g_cm3_of.par_chunks_exact(shape[0]));
+        rows.enumerate().for_each(|(row, (energy, density))| {
+            let (y, z) = (axes[1][row % shape[1]], axes[2][row / shape[1]]);
+            let lines: Vec<Vec<f32>> = factors.iter().map(|factor| line(factor, coarse_shape, y, z)).collect();
+            for ((energy, &density), x) in energy.iter_mut().zip(density).zip(&axes[0]) {
+                let at = |line: &[f32]| line[x.below] + x.part * (line[x.above] - line[x.below]);
+                let AbsorbsAs { water, bone } = tissues.at(density);
+                let in_water = f64::from(at(&lines[0]));
+                let in_bone = lines.get(1).map_or(0.0, |line| f64::from(at(line)));
+                let ratio = f64::from(density) / medium_g_cm3;
+                #[expect(clippy::cast_possible_truncation, reason = "the stored precision")]
+                {
+                    *energy = (f64::from(*energy) * ratio * (water * in_water + bone * in_bone).max(0.0)) as f32;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    /// For each coarse voxel and absorbing material: what a little of it absorbs, over what the medium would in a
+    /// medium without end.
+    fn factors(
+        &self,
+        device: &mut Device,
+        source: &Volume<f32>,
+        density_g_cm3: &[f32],
+        medium_g_cm3: f64,
+        control: &Control,
+    ) -> Result<Vec<Vec<f32>>, DoseError> {
+        let CoarsePlan { factor, grid, whole: plan, .. } = self.plan;
+        let (plan, shape) = (&plan.plan, source.grid().shape());
+        let coarse = |values: &[f32], scale: f64| {
+            let sums = block_sums(values, shape, *factor, scale);
+            Volume::from_vec(Arc::clone(grid), sums).expect("one value for each coarse voxel")
+        };
+        let per_block = factor.iter().product::<usize>() as f64;
+        let decays = coarse(source.as_slice(), 1.0);
+        let relative_density = coarse(density_g_cm3, 1.0 / (per_block * medium_g_cm3));
+        let mut convolve = |kernel: &VoxelKernel, source: &Volume<f32>| {
+            convolve_checked(device, plan, kernel, source, control)
+        };
+        let whole = convolve(&self.whole, &decays)?;
+        let mut scattered = convolve(&self.scattered, &decays)?;
+        let weighted = scattered.as_mut_slice().iter_mut().zip(relative_density.as_slice());
+        weighted.for_each(|(scattered, density)| *scattered = scattered.max(0.0) * density);
+        let mut factor_of = |absorbed: &Absorbed| -> Result<Vec<f32>, DoseError> {
+            let primary = convolve(&absorbed.primary, &decays)?;
+            let later = convolve(&absorbed.scatter, &scattered)?;
+            let voxels = primary.as_slice().iter().zip(later.as_slice()).zip(whole.as_slice());
+            Ok(voxels
+                .map(|((primary, later), &whole)| {
+                    if whole > 0.0 { ((primary + later) / whole).clamp(FACTORS[0], FACTORS[1]) } else { 1.0 }
+                })
+                .collect())
+        };
+        self.absorbed.iter().map(&mut factor_of).collect()
+    }
+}
+
+/// How tissues absorb photons, by density.
+struct Tissues(Vec<([f64; 2], AbsorbsAs)>);
+
+impl Tissues {
+    /// * `materials` – for which there are kernels: with one alone, all tissues absorb as the medium does
+    fn of(medium: KernelMedium, materials: usize) -> Self {
+        if medium != KernelMedium::Water || materials < 2 {
+            return Self(Vec::new());
+        }
+        let tissues = material::all().iter().zip(absorbs_as());
+        Self(tissues.filter_map(|(tissue, &parts)| Some((tissue.density_range_g_cm3()?, parts))).collect())
+    }
+
+    fn at(&self, density_g_cm3: f32) -> AbsorbsAs {
+        let density = f64::from(density_g_cm3);
+        let found = self.0.iter().find(|([low, high], _)| (*low..*high).contains(&density));
+        found.map_or(AbsorbsAs { water: 1.0, bone: 0.0 }, |(_, parts)| *parts)
+    }
+}
+
+/// Sums over the voxels of each coarse one, times a scale.
+fn block_sums(values: &[f32], shape: [usize; 3], factor: [usize; 3], scale: f64) -> Vec<f32> {
+    let [cx, cy, cz] = [0, 1, 2].map(|axis| shape[axis].div_ceil(factor[axis]));
+    let mut sums = vec![0.0; cx * cy * cz];
+    sums.par_chunks_exact_mut(cx).enumerate().for_each(|(row, sums)| {
+        let (j, k) = (row % cy, row / cy);
+        let mut exact = vec![0.0; cx];
+        for z in k * factor[2]..shape[2].min((k + 1) * factor[2]) {
+            for y in j * factor[1]..shape[1].min((j + 1) * factor[1]) {
+                let row = &values[(z * shape[1] + y) * shape[0]..][..shape[0]];
+                for (sum, block) in exact.iter_mut().zip(row.chunks(factor[0])) {
+                    *sum += block.iter().map(|&value| f64::from(value)).sum::<f64>();
+                }
+            }
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "the stored precision")]
+        sums.iter_mut().zip(exact).for_each(|(sum, exact)| *sum = (exact * scale) as f32);
+    });
+    sums
+}
+
+/// The two coarse voxels between whose centres a voxel lies, and how far it is from the first.
+#[derive(Clone, Copy)]
+struct Between {
+    below: usize,
+    above: usize,
+    part: f32,
+}
+
+fn interpolation(length: usize, factor: usize) -> Vec<Between> {
+    let last = length.div_ceil(factor) - 1;
+    let between = |i: usize| {
+        let at = ((i as f64 + 0.5) / factor as f64 - 0.5).clamp(0.0, last as f64);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the length, not negative")]
+        let below = at.floor() as usize;
+        #[expect(clippy::cast_possible_truncation, reason = "a part")]
+        let part = (at - below as f64) as f32;
+        Between { below, above: (below + 1).min(last), part }
+    };
+    (0..length).map(between).collect()
+}
+
+/// The values of one row of coarse voxels, between four of them.
+fn line(values: &[f32], [nx, ny, _]: [usize; 3], y: Between, z: Between) -> Vec<f32> {
+    let row = |y: usize, z: usize| &values[(z * ny + y) * nx..][..nx];
+    let rows = [row(y.below, z.below), row(y.above, z.below), row(y.below, z.above), row(y.above, z.above)];
+    (0..nx)
+        .map(|x| {
+            let near = rows[0][x] + y.part * (rows[1][x] - rows[0][x]);
+            let far = rows[2][x] + y.part * (rows[3][x] - rows[2][x]);
+            near + z.part * (far - near)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn coarse_voxels_hold_what_their_voxels_hold() {
+        let (shape, factor) = ([5, 3, 4], [2, 3, 1]);
+        #[expect(clippy::cast_precision_loss, reason = "small")]
+        let values: Vec<f32> = (0..60u8).map(f32::from).collect();
+        let sums = block_sums(&values, shape, factor, 0.5);
+        assert_eq!(sums.len(), 3 * 4);
+        assert_eq!(sums.iter().sum::<f32>(), 0.5 * values.iter().sum::<f32>());
+        assert_eq!(sums[2], 0.5 * (4.0 + 9.0 + 14.0));
+    }
+
+    #[test]
+    fn what_is_linear_is_kept_between_centres() {
+        for (length, factor) in [(12, 3), (7, 2), (4, 1), (1, 1)] {
+            let last = (length as usize).div_ceil(factor) - 1;
+            for (i, between) in interpolation(length, factor).iter().enumerate() {
+                let centre = (i as f64 + 0.5) / factor as f64 - 0.5;
+                let found = between.below as f64 + f64::from(between.part);
+                assert!((found - centre.clamp(0.0, last as f64)).abs() < 1e-6);
+                assert!(between.above <= last);
+            }
+        }
+    }
+}
