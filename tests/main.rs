@@ -11,6 +11,7 @@ mod gpu;
 mod grpc;
 mod invariants;
 mod kernel_library;
+mod kernel_regions;
 mod kernels;
 mod kernels_published;
 mod layering;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::convolution::ConvolutionPlan;
 use crate::domain::{DensityCorrection, DoseError, KernelMedium, KernelOptions, Source, VoxelGrid};
-use crate::physics::kernel::{KernelSpec, RadialKernel, radial_kernel, radial_parts};
+use crate::physics::kernel::{Generation, KernelSpec, RadialKernel, radial_kernel, radial_parts};
 
 /// Edge of the voxels in which the photons' correction is computed, where the grid has finer ones [cm].
 const COARSE_CM: f64 = 0.6;
@@ -60,6 +60,8 @@ pub struct CoarsePlan {
     pub primary: Convolution,
     /// What they keep in their first collision.
     pub scattered: Convolution,
+    /// What becomes of scattered photons.
+    pub generations: Vec<Generation>,
     /// `whole` and `primary` in bone; none where the library does not have it.
     pub in_bone: Option<[Convolution; 2]>,
 }
@@ -99,6 +101,7 @@ impl KernelWork {
                     whole: of(&parts.photons)?,
                     primary: of(&parts.primary)?,
                     scattered: of(&parts.scattered)?,
+                    generations: parts.generations.clone(),
                     in_bone,
                     grid: Arc::new(coarse),
                 };
@@ -178,5 +181,8 @@ fn coarsened(grid: &VoxelGrid) -> ([usize; 3], VoxelGrid) {
     });
     let coarse_shape = [0, 1, 2].map(|axis| shape[axis].div_ceil(factor[axis]) as u64);
     let spacing_mm = [0, 1, 2].map(|axis| spacing_mm[axis] * factor[axis] as f64);
-    (factor, VoxelGrid::new(coarse_shape, spacing_mm).expect("fewer voxels than a good grid has, no wider than its axes"))
+    (
+        factor,
+        VoxelGrid::new(coarse_shape, spacing_mm).expect("fewer voxels than a good grid has, no wider than its axes"),
+    )
 }

@@ -8,7 +8,7 @@ pub mod transport;
 use crate::domain::{DoseError, DoseRequest, Method, Source, VoxelGrid};
 
 pub use convolution::{Block, ConvolutionPlan};
-pub use kernel::{Convolution, CoarsePlan, KernelWork, SplitWork};
+pub use kernel::{CoarsePlan, Convolution, KernelWork, SplitWork};
 pub use transport::{ChosenCuts, HistoryCuts, TransportPlan};
 
 /// What a process may use.

@@ -18,8 +18,13 @@ use rayon::prelude::*;
 use crate::domain::{Control, DoseError, Volume};
 use crate::physics::kernel::VoxelKernel;
 
-/// Terms of T: factor, and multiple of the path.
-const TERMS: [(f32, f64); 2] = [(3.0, 2.0), (-2.0, 3.0)];
+/// How energy falls off along a line, as a sum of exponentials: factor, and multiple of the path.
+type Terms = &'static [(f32, f64)];
+
+/// T of charged particles.
+const OF_CHARGED: Terms = &[(3.0, 2.0), (-2.0, 3.0)];
+/// Exponential attenuation.
+const OF_PHOTONS: Terms = &[(1.0, 1.0)];
 /// Part of the energy that may leave the source voxel before it is worth following.
 const NEGLIGIBLE: f64 = 1e-4;
 /// Part of the largest source below which a line carries nothing.
@@ -33,6 +38,7 @@ pub(super) struct Cones {
     lines: Vec<Line>,
     /// Energy that goes out [MeV per decay].
     energy_mev: f64,
+    terms: Terms,
     /// Unit of mass per area [g/cm²].
     lambda: f64,
     medium_g_cm3: f64,
@@ -59,7 +65,7 @@ impl Line {
 /// Part of a voxel's own energy that leaves it along a line of length t in units of λ, and the part that the next
 /// voxel then absorbs.
 fn left_and_caught(t: f64) -> [f64; 2] {
-    TERMS.iter().fold([0.0; 2], |[left, caught], &(factor, multiple)| {
+    OF_CHARGED.iter().fold([0.0; 2], |[left, caught], &(factor, multiple)| {
         let t = multiple * t;
         let absorbed = -(-t).exp_m1();
         let part = f64::from(factor) * absorbed / t;
@@ -67,7 +73,33 @@ fn left_and_caught(t: f64) -> [f64; 2] {
     })
 }
 
+/// The 26 lines through the neighbours of a voxel, without shares.
+fn lines(spacing_cm: [f64; 3]) -> Vec<Line> {
+    let steps = (0..27i8).map(|n| [n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1]).filter(|step| *step != [0; 3]);
+    let line = |step: [i8; 3]| {
+        let squares = (0..3).map(|axis| (f64::from(step[axis]) * spacing_cm[axis]).powi(2));
+        Line { step, length_cm: squares.sum::<f64>().sqrt(), share: 0.0 }
+    };
+    steps.map(line).collect()
+}
+
 impl Cones {
+    /// Lines along which photons that start evenly in all directions are attenuated.
+    ///
+    /// * `attenuation` – mass attenuation coefficient [cm²/g]
+    pub(super) fn of_photons(spacing_cm: [f64; 3], attenuation: f64, medium_g_cm3: f64) -> Self {
+        let mut lines = lines(spacing_cm);
+        // The part of all directions to which each line is the nearest, in cubes: through a face, an edge, a corner.
+        let shares = [0.045_8, 0.037_0, 0.035_2];
+        for line in &mut lines {
+            let axes = line.step.iter().filter(|&&n| n != 0).count();
+            line.share = shares[axes - 1];
+        }
+        let sum: f32 = lines.iter().map(|line| line.share).sum();
+        lines.iter_mut().for_each(|line| line.share /= sum);
+        Self { lines, energy_mev: 1.0, terms: OF_PHOTONS, lambda: 1.0 / attenuation, medium_g_cm3 }
+    }
+
     /// The lines that leave in a medium what a voxel kernel does next to the source. None if nothing goes out.
     ///
     /// * `touching` – kernel of charged particles, without what is absorbed where the decay is, to one voxel on each side
@@ -79,20 +111,15 @@ impl Cones {
             return None;
         }
         let spacing_cm = touching.spec.spacing_cm;
-        let steps = (0..27i8).map(|n| [n % 3 - 1, n / 3 % 3 - 1, n / 9 - 1]).filter(|step| *step != [0; 3]);
-        let mut lines: Vec<Line> = steps
-            .map(|step| {
-                let squares = (0..3).map(|axis| (f64::from(step[axis]) * spacing_cm[axis]).powi(2));
-                Line { step, length_cm: squares.sum::<f64>().sqrt(), share: 0.0 }
-            })
-            .collect();
+        let mut lines = lines(spacing_cm);
         let next: Vec<f64> =
             lines.iter().map(|line| touching.octant[line.step.map(|n| usize::from(n.unsigned_abs()))]).collect();
         let shares = |lambda_cm: f64| -> (Vec<f64>, f64) {
             let of = |(line, next): (&Line, &f64)| next / left_and_caught(line.length_cm / lambda_cm)[1];
             let shares: Vec<f64> = lines.iter().zip(&next).map(of).collect();
             let sum: f64 = shares.iter().sum();
-            let kept = |(line, share): (&Line, &f64)| share / sum * (1.0 - left_and_caught(line.length_cm / lambda_cm)[0]);
+            let kept =
+                |(line, share): (&Line, &f64)| share / sum * (1.0 - left_and_caught(line.length_cm / lambda_cm)[0]);
             let own: f64 = lines.iter().zip(&shares).map(kept).sum();
             (shares.into_iter().map(|share| share / sum).collect(), own)
         };
@@ -106,7 +133,7 @@ impl Cones {
         #[expect(clippy::cast_possible_truncation, reason = "a part")]
         let of_line: Vec<f32> = shares(lambda_cm).0.into_iter().map(|share| share as f32).collect();
         lines.iter_mut().zip(of_line).for_each(|(line, share)| line.share = share);
-        Some(Self { lines, energy_mev, lambda: lambda_cm * medium_g_cm3, medium_g_cm3 })
+        Some(Self { lines, energy_mev, terms: OF_CHARGED, lambda: lambda_cm * medium_g_cm3, medium_g_cm3 })
     }
 
     /// Corrects the energy of charged particles for the density along their way.
@@ -148,7 +175,7 @@ impl Cones {
     ///
     /// # Errors
     /// [`DoseError::Cancelled`].
-    fn absorbed(
+    pub(super) fn absorbed(
         &self,
         source: &[f32],
         shape: [usize; 3],
@@ -167,7 +194,7 @@ impl Cones {
         for upwards in [true, false] {
             let lines: Vec<Line> =
                 self.lines.iter().filter(|line| line.step[2] == if upwards { 1 } else { -1 }).copied().collect();
-            let [mut before, mut after] = [0; 2].map(|_| Plane::new(shape, lines.len()));
+            let [mut before, mut after] = [0; 2].map(|_| Plane::new(shape, lines.len(), self.terms.len()));
             for n in 0..shape[2] {
                 if control.is_cancelled() {
                     return Err(DoseError::Cancelled);
@@ -192,8 +219,8 @@ struct Plane {
 }
 
 impl Plane {
-    fn new([nx, ny, _]: [usize; 3], lines: usize) -> Self {
-        let row_len = lines * TERMS.len() * nx;
+    fn new([nx, ny, _]: [usize; 3], lines: usize, terms: usize) -> Self {
+        let row_len = lines * terms * nx;
         Self { carried: vec![0.0; row_len * ny], live: vec![false; ny], row_len }
     }
 
@@ -207,8 +234,8 @@ impl Plane {
 /// For each voxel of a row and term: the part of what comes in that goes on, and the part of its own that goes out.
 #[derive(Default)]
 struct Passing {
-    on: [Vec<f32>; TERMS.len()],
-    out: [Vec<f32>; TERMS.len()],
+    on: Vec<Vec<f32>>,
+    out: Vec<Vec<f32>>,
 }
 
 /// One transport of all energy.
@@ -225,7 +252,7 @@ impl Sweep<'_> {
     /// Lines that come from the plane before.
     fn plane(&self, lines: &[Line], z: usize, before: &Plane, after: &mut Plane, absorbed: &mut [f32]) {
         let [nx, ny, _] = self.shape;
-        let row_len = after.row_len;
+        let (row_len, terms) = (after.row_len, self.cones.terms);
         let rows = after.carried.par_chunks_exact_mut(row_len).zip(&mut after.live);
         rows.zip(absorbed.par_chunks_exact_mut(nx)).enumerate().for_each(|(y, ((carried, live), absorbed))| {
             let source = self.row(self.source, y, z);
@@ -240,11 +267,11 @@ impl Sweep<'_> {
             for (number, line) in lines.iter().enumerate() {
                 let passing = passing[line.class()].get_or_insert_with(|| self.passing(line, y, z));
                 let from = before.row(y.checked_add_signed(-isize::from(line.step[1])));
-                for term in 0..TERMS.len() {
-                    let place = (number * TERMS.len() + term) * nx;
+                for (term, (factor, _)) in terms.iter().enumerate() {
+                    let place = (number * terms.len() + term) * nx;
                     let into = &mut carried[place..place + nx];
                     shift(from.map(|row| &row[place..place + nx]), line.step[0], into);
-                    most = most.max(pass(line.share, term, source, passing, into, absorbed));
+                    most = most.max(pass([line.share, *factor], term, source, passing, into, absorbed));
                 }
             }
             *live = most > self.faint;
@@ -256,7 +283,8 @@ impl Sweep<'_> {
         let [nx, ny, _] = self.shape;
         let planar = self.cones.lines.iter().filter(|line| line.step[2] == 0);
         for line in planar {
-            let mut carried = [vec![0.0; nx], vec![0.0; nx]];
+            let terms = self.cones.terms;
+            let mut carried = vec![vec![0.0; nx]; terms.len()];
             let mut into = vec![0.0; nx];
             for n in 0..ny {
                 let y = if line.step[1] >= 0 { n } else { ny - 1 - n };
@@ -266,7 +294,9 @@ impl Sweep<'_> {
                 if line.step[1] == 0 {
                     if has_source {
                         let passing = self.passing(line, y, z);
-                        (0..TERMS.len()).for_each(|term| along(line, term, source, &passing, absorbed));
+                        for (term, (factor, _)) in terms.iter().enumerate() {
+                            along(line, *factor, term, source, &passing, absorbed);
+                        }
                     }
                     continue;
                 }
@@ -278,7 +308,7 @@ impl Sweep<'_> {
                 let passing = self.passing(line, y, z);
                 for (term, carried) in carried.iter_mut().enumerate() {
                     shift(Some(carried), line.step[0], &mut into);
-                    pass(line.share, term, source, &passing, &mut into, absorbed);
+                    pass([line.share, terms[term].0], term, source, &passing, &mut into, absorbed);
                     std::mem::swap(carried, &mut into);
                 }
             }
@@ -293,7 +323,7 @@ impl Sweep<'_> {
     /// What the voxels of a row do to a line through them.
     fn passing(&self, line: &Line, y: usize, z: usize) -> Passing {
         let mut passing = Passing::default();
-        for (term, (_, multiple)) in TERMS.iter().enumerate() {
+        for (_, multiple) in self.cones.terms {
             #[expect(clippy::cast_possible_truncation, reason = "the precision of the transport")]
             let per_density = (multiple * line.length_cm / self.cones.lambda) as f32;
             let (on, out): (Vec<f32>, Vec<f32>) = match self.density_g_cm3 {
@@ -304,7 +334,8 @@ impl Sweep<'_> {
                     (vec![on; self.shape[0]], vec![out; self.shape[0]])
                 }
             };
-            (passing.on[term], passing.out[term]) = (on, out);
+            passing.on.push(on);
+            passing.out.push(out);
         }
         passing
     }
@@ -352,15 +383,15 @@ fn shift(from: Option<&[f32]>, step: i8, into: &mut [f32]) {
 }
 
 /// Takes energy through the voxels of a row: what comes in is replaced by what goes out. The largest that goes out.
+///
 fn pass(
-    share: f32,
+    [share, factor]: [f32; 2],
     term: usize,
     source: &[f32],
     passing: &Passing,
     carried: &mut [f32],
     absorbed: &mut [f32],
 ) -> f32 {
-    let factor = TERMS[term].0;
     let mut most = 0.0f32;
     let voxels = carried.iter_mut().zip(absorbed).zip(source).zip(&passing.on[term]).zip(&passing.out[term]);
     for ((((carried, absorbed), &source), on), out) in voxels {
@@ -374,8 +405,7 @@ fn pass(
 }
 
 /// As [`pass`], along the row itself.
-fn along(line: &Line, term: usize, source: &[f32], passing: &Passing, absorbed: &mut [f32]) {
-    let factor = TERMS[term].0;
+fn along(line: &Line, factor: f32, term: usize, source: &[f32], passing: &Passing, absorbed: &mut [f32]) {
     let mut carried = 0.0;
     let mut voxel = |x: usize| {
         let own = line.share * source[x];

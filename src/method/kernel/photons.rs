@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::cones::Cones;
 use super::convolve_checked;
 use crate::domain::{Control, DoseError, KernelMedium, Stage, Volume};
 use crate::engine::Device;
@@ -24,6 +25,9 @@ use crate::prepare::kernel_scatter::scatter_kernel;
 
 /// Factors outside this range are taken for rounding, where next to nothing arrives.
 const FACTORS: [f32; 2] = [0.0, 50.0];
+
+/// Most by which scatter can be more than in the medium.
+const LATER: f32 = 10.0;
 
 /// Kernels of the correction, in coarse voxels.
 pub(super) struct PhotonCorrection<'a> {
@@ -80,7 +84,8 @@ impl<'a> PhotonCorrection<'a> {
         let shape = source.grid().shape();
         let axes = [0, 1, 2].map(|axis| interpolation(shape[axis], self.plan.factor[axis]));
         let coarse_shape = self.plan.grid.shape();
-        let rows = energy.as_mut_slice().par_chunks_exact_mut(shape[0]).zip(density_g_cm3_of.par_chunks_exact(shape[0]));
+        let rows =
+            energy.as_mut_slice().par_chunks_exact_mut(shape[0]).zip(density_g_cm3_of.par_chunks_exact(shape[0]));
         rows.enumerate().for_each(|(row, (energy, density))| {
             let (y, z) = (axes[1][row % shape[1]], axes[2][row / shape[1]]);
             let lines: Vec<Vec<f32>> = factors.iter().map(|factor| line(factor, coarse_shape, y, z)).collect();
@@ -118,24 +123,60 @@ impl<'a> PhotonCorrection<'a> {
         let per_block = factor.iter().product::<usize>() as f64;
         let decays = coarse(source.as_slice(), 1.0);
         let relative_density = coarse(density_g_cm3, 1.0 / (per_block * medium_g_cm3));
-        let mut convolve = |kernel: &VoxelKernel, source: &Volume<f32>| {
-            convolve_checked(device, plan, kernel, source, control)
-        };
+        let mut convolve =
+            |kernel: &VoxelKernel, source: &Volume<f32>| convolve_checked(device, plan, kernel, source, control);
         let whole = convolve(&self.whole, &decays)?;
         let mut scattered = convolve(&self.scattered, &decays)?;
         let weighted = scattered.as_mut_slice().iter_mut().zip(relative_density.as_slice());
         weighted.for_each(|(scattered, density)| *scattered = scattered.max(0.0) * density);
+        let later_factor = self.later_collisions(&scattered, relative_density.as_slice(), medium_g_cm3, control)?;
         let mut factor_of = |absorbed: &Absorbed| -> Result<Vec<f32>, DoseError> {
             let primary = convolve(&absorbed.primary, &decays)?;
             let later = convolve(&absorbed.scatter, &scattered)?;
-            let voxels = primary.as_slice().iter().zip(later.as_slice()).zip(whole.as_slice());
+            let later = later.as_slice().iter().zip(&later_factor).map(|(later, factor)| later * factor);
+            let voxels = primary.as_slice().iter().zip(later).zip(whole.as_slice());
             Ok(voxels
-                .map(|((primary, later), &whole)| {
-                    if whole > 0.0 { ((primary + later) / whole).clamp(FACTORS[0], FACTORS[1]) } else { 1.0 }
-                })
+                .map(
+                    |((primary, later), &whole)| {
+                        if whole > 0.0 { ((primary + later) / whole).clamp(FACTORS[0], FACTORS[1]) } else { 1.0 }
+                    },
+                )
                 .collect())
         };
         self.absorbed.iter().map(&mut factor_of).collect()
+    }
+}
+
+impl PhotonCorrection<'_> {
+    /// For each coarse voxel: the dose that scattered photons leave in the densities as they are, over that in the medium.
+    /// Scattered photons start in all directions and fly along the lines of [`Cones`], from collision to collision.
+    fn later_collisions(
+        &self,
+        scattered: &Volume<f32>,
+        relative_density: &[f32],
+        medium_g_cm3: f64,
+        control: &Control,
+    ) -> Result<Vec<f32>, DoseError> {
+        let (shape, spacing_cm) = (self.plan.grid.shape(), self.plan.grid.spacing_cm());
+        let mut starting = [scattered.as_slice().to_vec(), scattered.as_slice().to_vec()];
+        let mut absorbed = [vec![0.0f32; relative_density.len()], vec![0.0; relative_density.len()]];
+        for generation in &self.plan.generations {
+            let cones = Cones::of_photons(spacing_cm, generation.attenuation * medium_g_cm3, 1.0);
+            #[expect(clippy::cast_possible_truncation, reason = "parts")]
+            let [to_electrons, on] = [generation.absorbed as f32, generation.scattered as f32];
+            for (own, (starting, absorbed)) in starting.iter_mut().zip(&mut absorbed).enumerate() {
+                let density = (own == 0).then_some(relative_density);
+                let collided = cones.absorbed(starting, shape, density, control)?;
+                absorbed.iter_mut().zip(&collided).for_each(|(sum, collided)| *sum += to_electrons * collided);
+                starting.iter_mut().zip(&collided).for_each(|(starting, collided)| *starting = on * collided);
+            }
+        }
+        let [own, uniform] = absorbed;
+        let voxels = own.iter().zip(&uniform).zip(relative_density);
+        let factor = |((&own, &uniform), &density): ((&f32, &f32), &f32)| {
+            if uniform > 0.0 && density > 0.0 { (own / density / uniform).clamp(0.0, LATER) } else { 1.0 }
+        };
+        Ok(voxels.map(factor).collect())
     }
 }
 

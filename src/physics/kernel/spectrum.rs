@@ -14,6 +14,7 @@ use crate::domain::{Invalid, KernelMedium};
 use crate::math::cache::Cache;
 use crate::physics::energy_grid::MIN_ENERGY_MEV;
 use crate::physics::material;
+use crate::physics::photon::klein_nishina;
 
 /// Radii of a kernel [g/cm²]: up to so far, so many to a decade.
 const RADII: [(f64, u32); 3] = [(1e-3, 30), (5.0, 100), (MAX_RADIUS, 40)];
@@ -166,6 +167,19 @@ pub struct RadialParts {
     pub primary_in_bone: Arc<RadialKernel>,
     /// Energy that photons keep in their first collision.
     pub scattered: Arc<RadialKernel>,
+    /// What becomes of scattered photons of the mean energy, one collision after the other.
+    pub generations: Vec<Generation>,
+}
+
+/// What photons of one energy do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Generation {
+    /// Their mass attenuation coefficient [cm²/g].
+    pub attenuation: f64,
+    /// Part of their energy that a collision leaves to electrons.
+    pub absorbed: f64,
+    /// Part of their energy that a collision leaves to photons.
+    pub scattered: f64,
 }
 
 /// As [`radial_kernel`], in parts.
@@ -183,6 +197,7 @@ pub fn radial_parts(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Result
     let radii = radii();
     let Sum { within, photons } = sum(spectrum, library, &radii);
     let kernel = |within: &[f64]| Arc::new(RadialKernel::new(&ended(&radii, within, density_g_cm3(medium))));
+    let generations = generations(&photons, medium);
     let [primary, primary_in_bone, scattered] = first_collisions(&photons, medium, &radii);
     let parts = Arc::new(RadialParts {
         charged: kernel(&within.charged),
@@ -191,9 +206,47 @@ pub fn radial_parts(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Result
         primary: kernel(&primary),
         primary_in_bone: kernel(&primary_in_bone),
         scattered: kernel(&scattered),
+        generations,
     });
     kept().insert(key, Arc::clone(&parts));
     Ok(parts)
+}
+
+/// Photons of the mean energy after each collision. None where nothing is scattered.
+fn generations(photons: &[(f64, f64)], medium: KernelMedium) -> Vec<Generation> {
+    /// Collisions that are followed.
+    const COLLISIONS: usize = 6;
+    let own = photon_coefficients(medium.name());
+    let (mut energy, mut weights) = (0.0, 0.0);
+    for &(number, energy_mev) in photons {
+        let kept = 1.0 - own.transfer.value(energy_mev) / own.attenuation.value(energy_mev);
+        let weight = number * energy_mev * kept;
+        energy += weight * after_compton(energy_mev);
+        weights += weight;
+    }
+    if weights <= 0.0 {
+        return Vec::new();
+    }
+    let mut energy_mev = energy / weights;
+    let mut generation = || {
+        let attenuation = own.attenuation.value(energy_mev);
+        let transferred = own.transfer.value(energy_mev) / attenuation;
+        energy_mev = after_compton(energy_mev).max(LOCAL_MEV);
+        Generation { attenuation, absorbed: transferred, scattered: 1.0 - transferred }
+    };
+    (0..COLLISIONS).map(|_| generation()).collect()
+}
+
+/// Mean energy of a photon after a Compton collision [MeV].
+fn after_compton(energy_mev: f64) -> f64 {
+    const STEPS: u32 = 64;
+    let [mut energy, mut whole] = [0.0; 2];
+    for cosine in (0..STEPS).map(|i| (2.0 * f64::from(i) + 1.0) / f64::from(STEPS) - 1.0) {
+        let weight = klein_nishina::differential(energy_mev, cosine);
+        energy += weight * klein_nishina::scattered_energy(energy_mev, cosine);
+        whole += weight;
+    }
+    energy / whole
 }
 
 /// What photons leave within radii where they collide for the first time: in the medium, in bone, and to photons that

@@ -106,7 +106,10 @@ impl ChargedSum<'_> {
         let sum = |curves: &[CumulativeCurve]| {
             let mut within = vec![0.0; radii.len()];
             for (curve, photons_mev) in curves.iter().zip(&by_photons).filter(|(_, mev)| **mev > 0.0) {
-                within.iter_mut().zip(radii).for_each(|(within, radius)| *within += photons_mev * curve.within(*radius));
+                within
+                    .iter_mut()
+                    .zip(radii)
+                    .for_each(|(within, radius)| *within += photons_mev * curve.within(*radius));
             }
             within
         };

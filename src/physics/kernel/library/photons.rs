@@ -73,14 +73,7 @@ impl PhotonKernels {
         }
     }
 
-    fn add_from(
-        &self,
-        curves: &[CumulativeCurve],
-        number: f64,
-        energy_mev: f64,
-        radii: &[f64],
-        within: &mut [f64],
-    ) {
+    fn add_from(&self, curves: &[CumulativeCurve], number: f64, energy_mev: f64, radii: &[f64], within: &mut [f64]) {
         let at = self.energies.locate(energy_mev);
         let [low, high] = [&curves[at.below], &curves[at.below + 1]];
         for (within, radius) in within.iter_mut().zip(radii) {

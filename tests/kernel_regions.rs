@@ -1,0 +1,110 @@
+//! The kernel method outside water: means of regions next to Monte Carlo, as `docs/kernels.md` lists them.
+
+mod phantoms;
+
+use std::fmt::Write;
+use std::fs;
+
+use dosegrid::domain::{Control, DeviceSelector, DoseResult, Extras, KernelOptions, Method, MonteCarloOptions};
+use dosegrid::engine::Device;
+use dosegrid::method;
+use dosegrid::plan::{Limits, plan};
+
+use phantoms::{Phantom, layers, patient, thorax};
+
+const NUCLIDES: [&str; 6] = ["Lu-177", "Y-90", "I-131", "Ac-225", "Tb-161", "In-111"];
+const MEANS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/kernel_region_means.csv");
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/kernels.md");
+/// What figures of the documentation may be off by, in per cent: they have one digit after the point.
+const ROUNDING: f64 = 0.25;
+
+#[derive(serde::Deserialize)]
+struct Mean {
+    phantom: String,
+    nuclide: String,
+    region: String,
+    mean_gy: f64,
+    sigma_gy: f64,
+}
+
+fn means() -> Vec<Mean> {
+    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_path(MEANS).expect("the means are there");
+    reader.deserialize().map(|row| row.expect("a row of means")).collect()
+}
+
+fn phantoms() -> Vec<Phantom> {
+    patient().into_iter().chain([thorax(false), thorax(true), layers()]).collect()
+}
+
+fn dose(phantom: &Phantom, nuclide: &str, method: Method) -> DoseResult {
+    let request = phantom.request(nuclide, method);
+    let limits = Limits { host_bytes: 8 << 30, workspace_bytes: 2 << 30 };
+    let plan = plan(&request, &limits).expect("it fits");
+    let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+    method::run(&mut device, &plan, &request, &Control::detached()).expect("a dose")
+}
+
+#[test]
+fn regions_of_all_phantoms_are_as_near_to_monte_carlo_as_documented() {
+    let (means, docs) = (means(), fs::read_to_string(DOCS).expect("the documentation is there"));
+    let (mut tables, mut faults) = (String::new(), String::new());
+    for phantom in phantoms() {
+        let heads: Vec<&str> = phantom.regions.to_vec();
+        writeln!(tables, "\n| {} | {} |", phantom.name, heads.join(" | ")).expect("a string");
+        for nuclide in NUCLIDES {
+            let result = dose(&phantom, nuclide, Method::Kernel(KernelOptions::default()));
+            let decays = phantom.decays();
+            let differences: Vec<f64> = (phantom.regions.iter().enumerate())
+                .map(|(number, region)| {
+                    let is = |mean: &&Mean| {
+                        (mean.phantom.as_str(), mean.nuclide.as_str()) == (phantom.name, nuclide)
+                            && mean.region == *region
+                    };
+                    let mean = means.iter().find(is).expect("a mean of each region");
+                    assert!(mean.sigma_gy > 0.0 && mean.sigma_gy < 0.03 * mean.mean_gy);
+                    100.0 * (phantom.mean(number, &result.dose, None)[0] / decays / mean.mean_gy - 1.0)
+                })
+                .collect();
+            let cells: Vec<String> = differences.iter().map(|difference| format!("{difference:+.1}")).collect();
+            writeln!(tables, "| {nuclide} | {} |", cells.join(" | ")).expect("a string");
+            let documented = documented(&docs, phantom.name, nuclide);
+            let agree = documented.len() == differences.len()
+                && documented.iter().zip(&differences).all(|(a, b)| (a - b).abs() < ROUNDING);
+            if !agree {
+                writeln!(faults, "{} {nuclide}: {documented:?}", phantom.name).expect("a string");
+            }
+        }
+    }
+    assert!(faults.is_empty(), "docs/kernels.md says otherwise:\n{faults}\nwhat was found:\n{tables}");
+}
+
+/// The row of a nuclide in the table of a phantom.
+fn documented(docs: &str, phantom: &str, nuclide: &str) -> Vec<f64> {
+    let mut lines = docs.lines().skip_while(|line| !line.starts_with(&format!("| {phantom} |")));
+    let row = lines.find(|line| line.starts_with(&format!("| {nuclide} |")));
+    let cells = row.into_iter().flat_map(|row| row.split('|').skip(2));
+    cells.filter_map(|cell| cell.trim().replace('−', "-").parse().ok()).collect()
+}
+
+/// Writes the means anew. Takes about ten minutes on two cores.
+#[test]
+#[ignore = "makes the figures that another test reads"]
+fn make_region_means() {
+    let old = fs::read_to_string(MEANS).expect("the means are there");
+    let head = old.lines().take_while(|line| line.starts_with('#')).map(|line| format!("{line}\n"));
+    let mut text: String = head.chain(["phantom,nuclide,region,mean_gy,sigma_gy\n".to_owned()]).collect();
+    for phantom in phantoms() {
+        for nuclide in NUCLIDES {
+            let mut options = MonteCarloOptions::default();
+            options.stop.time_limit_s = Some(20.0);
+            options.extras = Extras { uncertainty: true, ..Extras::default() };
+            let result = dose(&phantom, nuclide, Method::MonteCarlo(Box::new(options)));
+            for (number, region) in phantom.regions.iter().enumerate() {
+                let [mean, sigma] = phantom.mean(number, &result.dose, result.uncertainty.as_ref());
+                let [mean, sigma] = [mean, sigma].map(|gy| gy / phantom.decays());
+                writeln!(text, "{},{nuclide},{region},{mean:.5e},{sigma:.1e}", phantom.name).expect("a string");
+            }
+        }
+    }
+    fs::write(MEANS, text).expect("the means can be written");
+}
