@@ -54,7 +54,7 @@ pub(super) struct Args {
     /// What the method kernel takes all to be made of: water, soft_tissue, lung, compact_bone or cortical_bone [default: water]
     #[arg(long, value_name = "NAME")]
     kernel_medium: Option<String>,
-    /// What the method kernel makes of the density: nothing, or a division by each voxel's own mass [default: density-scaled]
+    /// What the method kernel makes of the density: nothing, or corrections for charged particles and photons [default: density-scaled]
     #[arg(long, value_name = "water|density-scaled")]
     density_correction: Option<String>,
     /// Radius in mm past which the kernel is cut off [default: none]

@@ -111,7 +111,8 @@ impl Default for KernelOptions {
 pub enum DensityCorrection {
     /// Nothing: the dose in the medium of the kernel, which is water of 1 g/cm³ unless another is chosen.
     Water,
-    /// The energy absorbed in a voxel, as if all were the medium of the kernel, is divided by that voxel's own mass.
+    /// Charged particles are corrected for the density on their way, and what they leave is divided by the voxel's own
+    /// mass. The photons' dose is corrected for where the body scatters, and turned into dose to the voxel's tissue.
     DensityScaled,
 }
 
