@@ -86,6 +86,21 @@ fn blocks_do_not_change_the_result() {
 }
 
 #[test]
+fn slabs_of_a_kernel_as_wide_as_the_grid_do_not_change_the_result() {
+    for mut device in support::engines() {
+        let source = sources::hot_in_cold([40, 23, 26], [4.0; 3]);
+        let kernel = sources::kernel("I-131", source.grid());
+        let whole = convolve(&mut device, &kernel, &source, AMPLE);
+        let workspace_bytes = 300_000;
+        let plan = ConvolutionPlan::new(source.grid(), &kernel.spec, workspace_bytes).expect("slabs fit");
+        assert!(plan.blocks.len() == 1 && plan.kx_slabs > 2, "{plan:?}");
+        let cut = convolve(&mut device, &kernel, &source, workspace_bytes);
+        let difference = largest_difference(&whole, &cut);
+        assert!(difference < 1e-6, "{}: {difference:e}", device.info().name);
+    }
+}
+
+#[test]
 fn any_scale_of_activity_is_convolved() {
     for mut device in support::engines() {
         let source = sources::hot_in_cold([20, 21, 22], [4.0; 3]);

@@ -105,6 +105,12 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
 
 /// Names the flag of a field that only the plan, or a server, found at fault.
 fn by_flag(mut error: DoseError) -> DoseError {
+    if let DoseError::TooLarge { what, .. } = &mut error {
+        *what = match *what {
+            "the convolution" => "the convolution (with --truncation-radius it is smaller)",
+            other => other,
+        };
+    }
     if let DoseError::Invalid(violations) = &mut error {
         violations.iter_mut().for_each(|violation| violation.field = flag_of(&violation.field).to_owned());
     }

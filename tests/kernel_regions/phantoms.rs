@@ -140,6 +140,29 @@ pub(super) fn layers() -> Phantom {
     })
 }
 
+/// A source of 1 g/cm³ with a rim of 0.06 g/cm³ without activity at x = 19, in air; voxels of 4 mm.
+pub(super) fn rim() -> Phantom {
+    built("rim", [40, 24, 24], 4.0, &["inside", "rim"], |[x, y, z]| {
+        let in_middle = [y, z].iter().all(|at| (9..15).contains(at));
+        match x {
+            20.. => (1.0, 1e9, u8::from(in_middle && (26..34).contains(&x))),
+            19 => (0.06, 0.0, 2 * u8::from(in_middle)),
+            _ => (0.001_2, 0.0, 0),
+        }
+    })
+}
+
+/// A cube of water of 16 cm with a source in its middle.
+pub(super) fn water() -> Phantom {
+    built("water", [40; 3], 4.0, &["source", "water"], |at| {
+        let distance = |reach: usize| at.iter().all(|n| n.abs_diff(20) <= reach);
+        match (distance(3), distance(8)) {
+            (true, _) => (1.0, 1e8, 1),
+            (false, near) => (1.0, 0.0, 2 * u8::from(near)),
+        }
+    })
+}
+
 /// The patient of the reference data, where it is found. Lung is what is not labelled and has 0.15 to 0.5 g/cm³, bone
 /// what has 1.15 or more.
 pub(super) fn patient() -> Option<Phantom> {
