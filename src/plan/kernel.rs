@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::convolution::ConvolutionPlan;
 use crate::domain::{DensityCorrection, DoseError, KernelMedium, KernelOptions, Source, VoxelGrid};
-use crate::physics::kernel::{Generation, KernelSpec, RadialKernel, radial_kernel, radial_parts};
+use crate::physics::kernel::{Generation, KernelSpec, PhotonGroup, RadialKernel, radial_kernel, radial_parts};
 
 /// Edge of the voxels in which the photons' correction is computed, where the grid has finer ones [cm].
 const COARSE_CM: f64 = 0.6;
@@ -60,6 +60,8 @@ pub struct CoarsePlan {
     pub primary: Convolution,
     /// What they keep in their first collision.
     pub scattered: Convolution,
+    /// The photons that start, by energy.
+    pub groups: Vec<PhotonGroup>,
     /// What becomes of scattered photons.
     pub generations: Vec<Generation>,
     /// `whole` and `primary` in bone; none where the library does not have it.
@@ -101,6 +103,7 @@ impl KernelWork {
                     whole: of(&parts.photons)?,
                     primary: of(&parts.primary)?,
                     scattered: of(&parts.scattered)?,
+                    groups: parts.groups.clone(),
                     generations: parts.generations.clone(),
                     in_bone,
                     grid: Arc::new(coarse),

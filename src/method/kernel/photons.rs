@@ -2,7 +2,7 @@
 //!
 //! The convolution gives the dose to water in water. It is multiplied by a factor for each voxel, from three things:
 //!
-//! * **First collisions** happen as in water: the primary part of the kernel.
+//! * **First collisions**: the primary part of the kernel, times what arrives through the densities on the way (`rays`).
 //! * **Scatter** starts where matter is: what photons keep in their first collision, in water, is weighted with the
 //!   density of where they collide, and what it leaves follows by a kernel of its own. Outside the grid is nothing.
 //! * **The tissue** of the voxel absorbs what arrives there as so much water and so much bone, for which there are
@@ -16,6 +16,8 @@ use rayon::prelude::*;
 
 use super::cones::Cones;
 use super::convolve_checked;
+use super::interpolate::{block_sums, interpolation, line};
+use super::rays::Scene;
 use crate::domain::{Control, DoseError, KernelMedium, Stage, Volume};
 use crate::engine::Device;
 use crate::physics::kernel::{AbsorbsAs, VoxelKernel, absorbs_as, density_g_cm3, voxel_kernel};
@@ -90,10 +92,9 @@ impl<'a> PhotonCorrection<'a> {
             let (y, z) = (axes[1][row % shape[1]], axes[2][row / shape[1]]);
             let lines: Vec<Vec<f32>> = factors.iter().map(|factor| line(factor, coarse_shape, y, z)).collect();
             for ((energy, &density), x) in energy.iter_mut().zip(density).zip(&axes[0]) {
-                let at = |line: &[f32]| line[x.below] + x.part * (line[x.above] - line[x.below]);
                 let AbsorbsAs { water, bone } = tissues.at(density);
-                let in_water = f64::from(at(&lines[0]));
-                let in_bone = lines.get(1).map_or(0.0, |line| f64::from(at(line)));
+                let in_water = f64::from(x.of(&lines[0]));
+                let in_bone = lines.get(1).map_or(0.0, |line| f64::from(x.of(line)));
                 let ratio = f64::from(density) / medium_g_cm3;
                 #[expect(clippy::cast_possible_truncation, reason = "the stored precision")]
                 {
@@ -127,14 +128,22 @@ impl<'a> PhotonCorrection<'a> {
             |kernel: &VoxelKernel, source: &Volume<f32>| convolve_checked(device, plan, kernel, source, control);
         let whole = convolve(&self.whole, &decays)?;
         let mut scattered = convolve(&self.scattered, &decays)?;
-        let weighted = scattered.as_mut_slice().iter_mut().zip(relative_density.as_slice());
-        weighted.for_each(|(scattered, density)| *scattered = scattered.max(0.0) * density);
+        let scene = Scene {
+            shape: grid.shape(),
+            spacing_cm: grid.spacing_cm(),
+            relative_density: relative_density.as_slice(),
+            medium_g_cm3,
+        };
+        let [to_electrons, to_photons] = scene.arriving(decays.as_slice(), &self.plan.groups);
+        let weighted = scattered.as_mut_slice().iter_mut().zip(relative_density.as_slice()).zip(&to_photons);
+        weighted.for_each(|((scattered, density), arriving)| *scattered = scattered.max(0.0) * density * arriving);
         let later_factor = self.later_collisions(&scattered, relative_density.as_slice(), medium_g_cm3, control)?;
         let mut factor_of = |absorbed: &Absorbed| -> Result<Vec<f32>, DoseError> {
             let primary = convolve(&absorbed.primary, &decays)?;
             let later = convolve(&absorbed.scatter, &scattered)?;
             let later = later.as_slice().iter().zip(&later_factor).map(|(later, factor)| later * factor);
-            let voxels = primary.as_slice().iter().zip(later).zip(whole.as_slice());
+            let primary = primary.as_slice().iter().zip(&to_electrons).map(|(primary, arriving)| primary * arriving);
+            let voxels = primary.zip(later).zip(whole.as_slice());
             Ok(voxels
                 .map(
                     |((primary, later), &whole)| {
@@ -197,89 +206,5 @@ impl Tissues {
         let density = f64::from(density_g_cm3);
         let found = self.0.iter().find(|([low, high], _)| (*low..*high).contains(&density));
         found.map_or(AbsorbsAs { water: 1.0, bone: 0.0 }, |(_, parts)| *parts)
-    }
-}
-
-/// Sums over the voxels of each coarse one, times a scale.
-fn block_sums(values: &[f32], shape: [usize; 3], factor: [usize; 3], scale: f64) -> Vec<f32> {
-    let [cx, cy, cz] = [0, 1, 2].map(|axis| shape[axis].div_ceil(factor[axis]));
-    let mut sums = vec![0.0; cx * cy * cz];
-    sums.par_chunks_exact_mut(cx).enumerate().for_each(|(row, sums)| {
-        let (j, k) = (row % cy, row / cy);
-        let mut exact = vec![0.0; cx];
-        for z in k * factor[2]..shape[2].min((k + 1) * factor[2]) {
-            for y in j * factor[1]..shape[1].min((j + 1) * factor[1]) {
-                let row = &values[(z * shape[1] + y) * shape[0]..][..shape[0]];
-                for (sum, block) in exact.iter_mut().zip(row.chunks(factor[0])) {
-                    *sum += block.iter().map(|&value| f64::from(value)).sum::<f64>();
-                }
-            }
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "the stored precision")]
-        sums.iter_mut().zip(exact).for_each(|(sum, exact)| *sum = (exact * scale) as f32);
-    });
-    sums
-}
-
-/// The two coarse voxels between whose centres a voxel lies, and how far it is from the first.
-#[derive(Clone, Copy)]
-struct Between {
-    below: usize,
-    above: usize,
-    part: f32,
-}
-
-fn interpolation(length: usize, factor: usize) -> Vec<Between> {
-    let last = length.div_ceil(factor) - 1;
-    let between = |i: usize| {
-        let at = ((i as f64 + 0.5) / factor as f64 - 0.5).clamp(0.0, last as f64);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the length, not negative")]
-        let below = at.floor() as usize;
-        #[expect(clippy::cast_possible_truncation, reason = "a part")]
-        let part = (at - below as f64) as f32;
-        Between { below, above: (below + 1).min(last), part }
-    };
-    (0..length).map(between).collect()
-}
-
-/// The values of one row of coarse voxels, between four of them.
-fn line(values: &[f32], [nx, ny, _]: [usize; 3], y: Between, z: Between) -> Vec<f32> {
-    let row = |y: usize, z: usize| &values[(z * ny + y) * nx..][..nx];
-    let rows = [row(y.below, z.below), row(y.above, z.below), row(y.below, z.above), row(y.above, z.above)];
-    (0..nx)
-        .map(|x| {
-            let near = rows[0][x] + y.part * (rows[1][x] - rows[0][x]);
-            let far = rows[2][x] + y.part * (rows[3][x] - rows[2][x]);
-            near + z.part * (far - near)
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn coarse_voxels_hold_what_their_voxels_hold() {
-        let (shape, factor) = ([5, 3, 4], [2, 3, 1]);
-        #[expect(clippy::cast_precision_loss, reason = "small")]
-        let values: Vec<f32> = (0..60u8).map(f32::from).collect();
-        let sums = block_sums(&values, shape, factor, 0.5);
-        assert_eq!(sums.len(), 3 * 4);
-        assert_eq!(sums.iter().sum::<f32>(), 0.5 * values.iter().sum::<f32>());
-        assert_eq!(sums[2], 0.5 * (4.0 + 9.0 + 14.0));
-    }
-
-    #[test]
-    fn what_is_linear_is_kept_between_centres() {
-        for (length, factor) in [(12, 3), (7, 2), (4, 1), (1, 1)] {
-            let last = (length as usize).div_ceil(factor) - 1;
-            for (i, between) in interpolation(length, factor).iter().enumerate() {
-                let centre = (i as f64 + 0.5) / factor as f64 - 0.5;
-                let found = between.below as f64 + f64::from(between.part);
-                assert!((found - centre.clamp(0.0, last as f64)).abs() < 1e-6);
-                assert!(between.above <= last);
-            }
-        }
     }
 }

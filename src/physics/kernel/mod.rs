@@ -28,7 +28,9 @@ use crate::math::watch::{Interrupted, Watch};
 
 pub use coefficients::{AbsorbsAs, absorbs_as};
 pub use radial::RadialKernel;
-pub use spectrum::{Generation, RadialParts, density_g_cm3, library, library_sha256, radial_kernel, radial_parts};
+pub use spectrum::{
+    Generation, PhotonGroup, RadialParts, density_g_cm3, library, library_sha256, radial_kernel, radial_parts,
+};
 
 /// Memory that [`voxel_kernel`] keeps for kernels of earlier requests, in the whole process [bytes].
 pub const CACHE_BYTES: u64 = 64 << 20;

@@ -167,8 +167,22 @@ pub struct RadialParts {
     pub primary_in_bone: Arc<RadialKernel>,
     /// Energy that photons keep in their first collision.
     pub scattered: Arc<RadialKernel>,
+    /// The photons that start, by energy.
+    pub groups: Vec<PhotonGroup>,
     /// What becomes of scattered photons of the mean energy, one collision after the other.
     pub generations: Vec<Generation>,
+}
+
+/// Photons of similar energies that start at the source.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PhotonGroup {
+    /// Their mass attenuation coefficient [cm²/g].
+    pub attenuation: f64,
+    /// What they leave to electrons where they collide for the first time, in proportion: mass energy-absorption
+    /// coefficient times energy.
+    pub absorbed: f64,
+    /// What they keep, in the same proportion.
+    pub scattered: f64,
 }
 
 /// What photons of one energy do.
@@ -197,7 +211,7 @@ pub fn radial_parts(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Result
     let radii = radii();
     let Sum { within, photons } = sum(spectrum, library, &radii);
     let kernel = |within: &[f64]| Arc::new(RadialKernel::new(&ended(&radii, within, density_g_cm3(medium))));
-    let generations = generations(&photons, medium);
+    let (groups, generations) = (groups(&photons, medium), generations(&photons, medium));
     let [primary, primary_in_bone, scattered] = first_collisions(&photons, medium, &radii);
     let parts = Arc::new(RadialParts {
         charged: kernel(&within.charged),
@@ -206,10 +220,30 @@ pub fn radial_parts(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Result
         primary: kernel(&primary),
         primary_in_bone: kernel(&primary_in_bone),
         scattered: kernel(&scattered),
+        groups,
         generations,
     });
     kept().insert(key, Arc::clone(&parts));
     Ok(parts)
+}
+
+/// Photons by energy, each group with its mean coefficients.
+fn groups(photons: &[(f64, f64)], medium: KernelMedium) -> Vec<PhotonGroup> {
+    /// Where groups end [MeV].
+    const ENDS: [f64; 5] = [0.03, 0.07, 0.15, 0.3, f64::INFINITY];
+    let own = photon_coefficients(medium.name());
+    let mut sums = [[0.0; 3]; ENDS.len()];
+    for &(number, energy_mev) in photons.iter().filter(|(_, energy_mev)| *energy_mev > 0.0) {
+        let group = ENDS.partition_point(|end| *end <= energy_mev);
+        let energy = number * energy_mev;
+        let attenuation = own.attenuation.value(energy_mev);
+        let absorbed = energy * own.absorption.value(energy_mev);
+        sums[group][0] += absorbed * attenuation;
+        sums[group][1] += absorbed;
+        sums[group][2] += energy * (attenuation - own.transfer.value(energy_mev));
+    }
+    let filled = sums.into_iter().filter(|[_, absorbed, _]| *absorbed > 0.0);
+    filled.map(|[sum, absorbed, scattered]| PhotonGroup { attenuation: sum / absorbed, absorbed, scattered }).collect()
 }
 
 /// Photons of the mean energy after each collision. None where nothing is scattered.
