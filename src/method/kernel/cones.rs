@@ -5,8 +5,8 @@
 //! and through water. Where both agree, the convolution is kept.
 //!
 //! The transport is that of collapsed cones: from each voxel, energy goes out along the 26 straight lines through the
-//! centres of its neighbours. Past a path t in units of λ, measured in mass per area, T(t) = 3 e⁻²ᵗ − 2 e⁻³ᵗ of it is
-//! left: level at first and then steep, as betas are. λ and the share of each line are such that in water the source
+//! centres of its neighbours. Past a path t in units of λ, measured in mass per area, T(t) = 10 e⁻³ᵗ − 15 e⁻⁴ᵗ + 6 e⁻⁵ᵗ of
+//! it is left: level at first and then steep, as betas are. λ and the share of each line are such that in water the source
 //! voxel and the ratios of its neighbours are those of the voxel kernel. A voxel in between absorbs what its own mass
 //! per area takes from the line, and no more: a uniform activity per mass gives a uniform dose whatever the density,
 //! doses are reciprocal, and what is not absorbed leaves the grid.
@@ -22,7 +22,7 @@ use crate::physics::kernel::VoxelKernel;
 type Terms = &'static [(f32, f64)];
 
 /// T of charged particles.
-const OF_CHARGED: Terms = &[(3.0, 2.0), (-2.0, 3.0)];
+const OF_CHARGED: Terms = &[(10.0, 3.0), (-15.0, 4.0), (6.0, 5.0)];
 /// Exponential attenuation.
 const OF_PHOTONS: Terms = &[(1.0, 1.0)];
 /// Part of the energy that may leave the source voxel before it is worth following.

@@ -3,7 +3,14 @@
 use rayon::prelude::*;
 
 /// Sums over the voxels of each coarse one, times a scale.
-pub(super) fn block_sums(values: &[f32], shape: [usize; 3], factor: [usize; 3], scale: f64) -> Vec<f32> {
+///
+/// * `value` – of a voxel
+pub(super) fn block_sums(
+    value: impl Fn(usize) -> f64 + Sync,
+    shape: [usize; 3],
+    factor: [usize; 3],
+    scale: f64,
+) -> Vec<f32> {
     let [cx, cy, cz] = [0, 1, 2].map(|axis| shape[axis].div_ceil(factor[axis]));
     let mut sums = vec![0.0; cx * cy * cz];
     sums.par_chunks_exact_mut(cx).enumerate().for_each(|(row, sums)| {
@@ -11,9 +18,9 @@ pub(super) fn block_sums(values: &[f32], shape: [usize; 3], factor: [usize; 3], 
         let mut exact = vec![0.0; cx];
         for z in k * factor[2]..shape[2].min((k + 1) * factor[2]) {
             for y in j * factor[1]..shape[1].min((j + 1) * factor[1]) {
-                let row = &values[(z * shape[1] + y) * shape[0]..][..shape[0]];
-                for (sum, block) in exact.iter_mut().zip(row.chunks(factor[0])) {
-                    *sum += block.iter().map(|&value| f64::from(value)).sum::<f64>();
+                let row = (z * shape[1] + y) * shape[0];
+                for (x, sum) in (0..shape[0]).step_by(factor[0]).zip(&mut exact) {
+                    *sum += (x..shape[0].min(x + factor[0])).map(|x| value(row + x)).sum::<f64>();
                 }
             }
         }
@@ -74,7 +81,7 @@ mod tests {
         let (shape, factor) = ([5, 3, 4], [2, 3, 1]);
         #[expect(clippy::cast_precision_loss, reason = "small")]
         let values: Vec<f32> = (0..60u8).map(f32::from).collect();
-        let sums = block_sums(&values, shape, factor, 0.5);
+        let sums = block_sums(|voxel| f64::from(values[voxel]), shape, factor, 0.5);
         assert_eq!(sums.len(), 3 * 4);
         assert_eq!(sums.iter().sum::<f32>(), 0.5 * values.iter().sum::<f32>());
         assert_eq!(sums[2], 0.5 * (4.0 + 9.0 + 14.0));

@@ -81,8 +81,8 @@ impl<'a> PhotonCorrection<'a> {
     ) -> Result<(), DoseError> {
         let medium = self.plan.whole.kernel.medium;
         let medium_g_cm3 = density_g_cm3(medium);
-        let factors = self.factors(device, source, density_g_cm3_of, medium_g_cm3, control)?;
-        let tissues = Tissues::of(medium, factors.len());
+        let tissues = Tissues::of(medium, self.absorbed.len());
+        let factors = self.factors(device, source, &|voxel| density_g_cm3_of[voxel], &tissues, control)?;
         let shape = source.grid().shape();
         let axes = [0, 1, 2].map(|axis| interpolation(shape[axis], self.plan.factor[axis]));
         let coarse_shape = self.plan.grid.shape();
@@ -111,81 +111,97 @@ impl<'a> PhotonCorrection<'a> {
         &self,
         device: &mut Device,
         source: &Volume<f32>,
-        density_g_cm3: &[f32],
-        medium_g_cm3: f64,
+        density_of: &(dyn Fn(usize) -> f32 + Sync),
+        tissues: &Tissues,
         control: &Control,
     ) -> Result<Vec<Vec<f32>>, DoseError> {
         let CoarsePlan { factor, grid, whole: plan, .. } = self.plan;
-        let (plan, shape) = (&plan.plan, source.grid().shape());
-        let coarse = |values: &[f32], scale: f64| {
-            let sums = block_sums(values, shape, *factor, scale);
-            Volume::from_vec(Arc::clone(grid), sums).expect("one value for each coarse voxel")
-        };
+        let (plan, shape, medium_g_cm3) =
+            (&plan.plan, source.grid().shape(), density_g_cm3(self.plan.whole.kernel.medium));
         let per_block = factor.iter().product::<usize>() as f64;
-        let decays = coarse(source.as_slice(), 1.0);
-        let relative_density = coarse(density_g_cm3, 1.0 / (per_block * medium_g_cm3));
+        let mean = |of: &(dyn Fn(f32) -> f64 + Sync)| {
+            block_sums(|voxel| of(density_of(voxel)), shape, *factor, 1.0 / (per_block * medium_g_cm3))
+        };
+        let as_medium = mean(&|density| tissues.at(density).water * f64::from(density));
+        let as_bone = mean(&|density| tissues.at(density).bone * f64::from(density));
+        let all = mean(&|density| f64::from(density));
+        let decays = block_sums(|voxel| f64::from(source.as_slice()[voxel]), shape, *factor, 1.0);
+        let decays = Volume::from_vec(Arc::clone(grid), decays).expect("one value for each coarse voxel");
         let mut convolve =
             |kernel: &VoxelKernel, source: &Volume<f32>| convolve_checked(device, plan, kernel, source, control);
         let whole = convolve(&self.whole, &decays)?;
         let mut scattered = convolve(&self.scattered, &decays)?;
-        let scene = Scene {
-            shape: grid.shape(),
-            spacing_cm: grid.spacing_cm(),
-            relative_density: relative_density.as_slice(),
-            medium_g_cm3,
-        };
-        let [to_electrons, to_photons] = scene.arriving(decays.as_slice(), &self.plan.groups);
-        let weighted = scattered.as_mut_slice().iter_mut().zip(relative_density.as_slice()).zip(&to_photons);
+        let densities = [as_medium.as_slice(), as_bone.as_slice()];
+        let scene = Scene { shape: grid.shape(), spacing_cm: grid.spacing_cm(), densities, medium_g_cm3 };
+        let [in_medium, in_bone, to_photons] = scene.arriving(decays.as_slice(), &self.plan.groups);
+        let weighted = scattered.as_mut_slice().iter_mut().zip(&all).zip(&to_photons);
         weighted.for_each(|((scattered, density), arriving)| *scattered = scattered.max(0.0) * density * arriving);
-        let later_factor = self.later_collisions(&scattered, relative_density.as_slice(), medium_g_cm3, control)?;
-        let mut factor_of = |absorbed: &Absorbed| -> Result<Vec<f32>, DoseError> {
-            let primary = convolve(&absorbed.primary, &decays)?;
-            let later = convolve(&absorbed.scatter, &scattered)?;
-            let later = later.as_slice().iter().zip(&later_factor).map(|(later, factor)| later * factor);
-            let primary = primary.as_slice().iter().zip(&to_electrons).map(|(primary, arriving)| primary * arriving);
-            let voxels = primary.zip(later).zip(whole.as_slice());
-            Ok(voxels
-                .map(
-                    |((primary, later), &whole)| {
-                        if whole > 0.0 { ((primary + later) / whole).clamp(FACTORS[0], FACTORS[1]) } else { 1.0 }
-                    },
-                )
-                .collect())
-        };
-        self.absorbed.iter().map(&mut factor_of).collect()
+        let later = self.later_collisions(&scattered, densities, medium_g_cm3, control)?;
+        let materials = self.absorbed.iter().zip([in_medium, in_bone]).zip(&later);
+        materials
+            .map(|((absorbed, arriving), later_factor)| {
+                let primary = convolve(&absorbed.primary, &decays)?;
+                let scatter = convolve(&absorbed.scatter, &scattered)?;
+                let primary = primary.as_slice().iter().zip(&arriving).map(|(primary, arriving)| primary * arriving);
+                let scatter = scatter.as_slice().iter().zip(later_factor).map(|(scatter, factor)| scatter * factor);
+                let factor = |((primary, scatter), &whole): ((f32, f32), &f32)| {
+                    if whole > 0.0 { ((primary + scatter) / whole).clamp(FACTORS[0], FACTORS[1]) } else { 1.0 }
+                };
+                Ok(primary.zip(scatter).zip(whole.as_slice()).map(factor).collect())
+            })
+            .collect()
     }
-}
 
-impl PhotonCorrection<'_> {
-    /// For each coarse voxel: the dose that scattered photons leave in the densities as they are, over that in the medium.
-    /// Scattered photons start in all directions and fly along the lines of [`Cones`], from collision to collision.
+    /// For each coarse voxel: the dose to the medium and to bone that scattered photons leave in the body as it is, over
+    /// that in the medium. They start in all directions and fly along the lines of [`Cones`], from collision to collision.
+    ///
+    /// * `densities` – of what attenuates as the medium and of what attenuates as bone, over that of the medium
     fn later_collisions(
         &self,
         scattered: &Volume<f32>,
-        relative_density: &[f32],
+        densities: [&[f32]; 2],
         medium_g_cm3: f64,
         control: &Control,
-    ) -> Result<Vec<f32>, DoseError> {
+    ) -> Result<[Vec<f32>; 2], DoseError> {
         let (shape, spacing_cm) = (self.plan.grid.shape(), self.plan.grid.spacing_cm());
-        let mut starting = [scattered.as_slice().to_vec(), scattered.as_slice().to_vec()];
-        let mut absorbed = [vec![0.0f32; relative_density.len()], vec![0.0; relative_density.len()]];
+        let voxels = scattered.as_slice().len();
+        let (mut own, mut uniform) = (scattered.as_slice().to_vec(), scattered.as_slice().to_vec());
+        let mut doses = [[0; 2]; 2].map(|of| of.map(|_| vec![0.0f32; voxels]));
         for generation in &self.plan.generations {
-            let cones = Cones::of_photons(spacing_cm, generation.attenuation * medium_g_cm3, 1.0);
-            #[expect(clippy::cast_possible_truncation, reason = "parts")]
-            let [to_electrons, on] = [generation.absorbed as f32, generation.scattered as f32];
-            for (own, (starting, absorbed)) in starting.iter_mut().zip(&mut absorbed).enumerate() {
-                let density = (own == 0).then_some(relative_density);
-                let collided = cones.absorbed(starting, shape, density, control)?;
-                absorbed.iter_mut().zip(&collided).for_each(|(sum, collided)| *sum += to_electrons * collided);
-                starting.iter_mut().zip(&collided).for_each(|(starting, collided)| *starting = on * collided);
+            let cones = Cones::of_photons(spacing_cm, generation.attenuation[0] * medium_g_cm3, 1.0);
+            let part = |coefficient: f64| {
+                #[expect(clippy::cast_possible_truncation, reason = "the precision of the transport")]
+                let part = (coefficient / generation.attenuation[0]) as f32;
+                part
+            };
+            let (bone_attenuates, [to_electrons, to_electrons_in_bone]) =
+                (part(generation.attenuation[1]), generation.transfer.map(part));
+            let attenuating: Vec<f32> =
+                densities[0].iter().zip(densities[1]).map(|(a, b)| (a + b * bone_attenuates).max(0.0)).collect();
+            let collided = cones.absorbed(&own, shape, Some(&attenuating), control)?;
+            for (voxel, (&collided, &attenuating)) in collided.iter().zip(&attenuating).enumerate() {
+                let fluence = if attenuating > 0.0 { collided / attenuating } else { 0.0 };
+                doses[0][0][voxel] += fluence * to_electrons;
+                doses[0][1][voxel] += fluence * to_electrons_in_bone;
+                let left = densities[0][voxel] * to_electrons + densities[1][voxel] * to_electrons_in_bone;
+                own[voxel] = (collided - fluence * left).max(0.0);
+            }
+            let collided = cones.absorbed(&uniform, shape, None, control)?;
+            for (voxel, collided) in collided.into_iter().enumerate() {
+                doses[1][0][voxel] += collided * to_electrons;
+                doses[1][1][voxel] += collided * to_electrons_in_bone;
+                uniform[voxel] = collided * (1.0 - to_electrons);
             }
         }
-        let [own, uniform] = absorbed;
-        let voxels = own.iter().zip(&uniform).zip(relative_density);
-        let factor = |((&own, &uniform), &density): ((&f32, &f32), &f32)| {
-            if uniform > 0.0 && density > 0.0 { (own / density / uniform).clamp(0.0, LATER) } else { 1.0 }
+        let [own, uniform] = doses;
+        let ratio = |(own, uniform): (f32, f32)| {
+            if uniform > 0.0 && own > 0.0 { (own / uniform).min(LATER) } else { 1.0 }
         };
-        Ok(voxels.map(factor).collect())
+        let mut pairs = own.into_iter().zip(uniform);
+        Ok([(); 2].map(|()| {
+            let (own, uniform) = pairs.next().expect("two materials");
+            own.into_iter().zip(uniform).map(ratio).collect()
+        }))
     }
 }
 

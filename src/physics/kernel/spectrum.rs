@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use sha2::{Digest, Sha256};
 
-use super::coefficients::photon_coefficients;
+use super::coefficients::{PhotonCoefficients, photon_coefficients};
 use super::library::{BONE, KernelLibrary, Within};
 use super::radial::RadialKernel;
 use super::shells::Cumulative;
@@ -12,6 +12,7 @@ use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{Invalid, KernelMedium};
 use crate::math::cache::Cache;
+use crate::math::log_grid::LogTable;
 use crate::physics::energy_grid::MIN_ENERGY_MEV;
 use crate::physics::material;
 use crate::physics::photon::klein_nishina;
@@ -173,27 +174,25 @@ pub struct RadialParts {
     pub generations: Vec<Generation>,
 }
 
-/// Photons of similar energies that start at the source.
+/// Photons of similar energies that start at the source. Pairs are of the medium and of bone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PhotonGroup {
-    /// Their mass attenuation coefficient [cm²/g].
-    pub attenuation: f64,
+    /// Mass attenuation coefficients [cm²/g].
+    pub attenuation: [f64; 2],
     /// What they leave to electrons where they collide for the first time, in proportion: mass energy-absorption
     /// coefficient times energy.
-    pub absorbed: f64,
-    /// What they keep, in the same proportion.
+    pub absorbed: [f64; 2],
+    /// What they keep in the medium, in the same proportion.
     pub scattered: f64,
 }
 
-/// What photons of one energy do.
+/// What scattered photons of one energy do. Pairs are of the medium and of bone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Generation {
-    /// Their mass attenuation coefficient [cm²/g].
-    pub attenuation: f64,
-    /// Part of their energy that a collision leaves to electrons.
-    pub absorbed: f64,
-    /// Part of their energy that a collision leaves to photons.
-    pub scattered: f64,
+    /// Mass attenuation coefficients [cm²/g].
+    pub attenuation: [f64; 2],
+    /// Mass energy-transfer coefficients [cm²/g].
+    pub transfer: [f64; 2],
 }
 
 /// As [`radial_kernel`], in parts.
@@ -230,26 +229,31 @@ pub fn radial_parts(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Result
 /// Photons by energy, each group with its mean coefficients.
 fn groups(photons: &[(f64, f64)], medium: KernelMedium) -> Vec<PhotonGroup> {
     /// Where groups end [MeV].
-    const ENDS: [f64; 5] = [0.03, 0.07, 0.15, 0.3, f64::INFINITY];
-    let own = photon_coefficients(medium.name());
-    let mut sums = [[0.0; 3]; ENDS.len()];
+    const ENDS: [f64; 6] = [0.022, 0.035, 0.07, 0.15, 0.3, f64::INFINITY];
+    let pair = [medium.name(), BONE].map(photon_coefficients);
+    // Means are weighted with what is absorbed in the medium.
+    let mut sums = [[0.0; 5]; ENDS.len()];
     for &(number, energy_mev) in photons.iter().filter(|(_, energy_mev)| *energy_mev > 0.0) {
-        let group = ENDS.partition_point(|end| *end <= energy_mev);
+        let sum = &mut sums[ENDS.partition_point(|end| *end <= energy_mev)];
         let energy = number * energy_mev;
-        let attenuation = own.attenuation.value(energy_mev);
-        let absorbed = energy * own.absorption.value(energy_mev);
-        sums[group][0] += absorbed * attenuation;
-        sums[group][1] += absorbed;
-        sums[group][2] += energy * (attenuation - own.transfer.value(energy_mev));
+        let [own, bone] = pair.each_ref().map(|material| material.attenuation.value(energy_mev));
+        let [in_own, in_bone] = pair.each_ref().map(|material| energy * material.absorption.value(energy_mev));
+        let scattered = energy * (own - pair[0].transfer.value(energy_mev));
+        let parts = [in_own, in_bone, scattered, in_own * own, in_own * bone];
+        sum.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
     }
-    let filled = sums.into_iter().filter(|[_, absorbed, _]| *absorbed > 0.0);
-    filled.map(|[sum, absorbed, scattered]| PhotonGroup { attenuation: sum / absorbed, absorbed, scattered }).collect()
+    let group = |[own, bone, scattered, by_own, by_bone]: [f64; 5]| PhotonGroup {
+        attenuation: [by_own / own, by_bone / own],
+        absorbed: [own, bone],
+        scattered,
+    };
+    sums.into_iter().filter(|sum| sum[0] > 0.0).map(group).collect()
 }
 
 /// Photons of the mean energy after each collision. None where nothing is scattered.
 fn generations(photons: &[(f64, f64)], medium: KernelMedium) -> Vec<Generation> {
     /// Collisions that are followed.
-    const COLLISIONS: usize = 6;
+    const COLLISIONS: usize = 16;
     let own = photon_coefficients(medium.name());
     let (mut energy, mut weights) = (0.0, 0.0);
     for &(number, energy_mev) in photons {
@@ -262,11 +266,12 @@ fn generations(photons: &[(f64, f64)], medium: KernelMedium) -> Vec<Generation> 
         return Vec::new();
     }
     let mut energy_mev = energy / weights;
+    let pair = [medium.name(), BONE].map(photon_coefficients);
     let mut generation = || {
-        let attenuation = own.attenuation.value(energy_mev);
-        let transferred = own.transfer.value(energy_mev) / attenuation;
+        let of = |table: fn(&PhotonCoefficients) -> &LogTable| pair.each_ref().map(|own| table(own).value(energy_mev));
+        let generation = Generation { attenuation: of(|own| &own.attenuation), transfer: of(|own| &own.transfer) };
         energy_mev = after_compton(energy_mev).max(LOCAL_MEV);
-        Generation { attenuation, absorbed: transferred, scattered: 1.0 - transferred }
+        generation
     };
     (0..COLLISIONS).map(|_| generation()).collect()
 }
