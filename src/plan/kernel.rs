@@ -7,7 +7,7 @@ use crate::domain::{DensityCorrection, DoseError, KernelMedium, KernelOptions, S
 use crate::physics::kernel::{Generation, KernelSpec, PhotonGroup, RadialKernel, radial_kernel, radial_parts};
 
 /// Edge of the voxels in which the photons' correction is computed, where the grid has finer ones [cm].
-const COARSE_CM: f64 = 0.6;
+const COARSE_CM: f64 = 1.0;
 /// Fewest coarse voxels along an axis that is made coarser.
 const FEWEST_COARSE: usize = 8;
 
