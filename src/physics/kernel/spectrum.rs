@@ -143,11 +143,14 @@ fn add(sum: &mut [f64], energies: &[f64]) {
 ///
 /// Source: H. A. Kramers, Phil. Mag. 46 (1923) 836: energy per interval of the photon energy k in proportion to T − k.
 fn bremsstrahlung((kinetic_mev, photons_mev): (f64, f64)) -> impl Iterator<Item = (f64, f64)> {
-    const PARTS: u32 = 12;
-    let part = move |i: u32| {
-        let share = (f64::from(i) + 0.5) / f64::from(PARTS);
-        let energy_mev = share * kinetic_mev;
-        (photons_mev * 2.0 * (1.0 - share) / f64::from(PARTS) / energy_mev, energy_mev)
+    /// Parts of the spectrum, each this much narrower than the next.
+    const PARTS: i32 = 20;
+    const NARROWER: f64 = 0.75;
+    let part = move |i: i32| {
+        let [low, high] = [i + 1, i].map(|i| if i == PARTS { 0.0 } else { NARROWER.powi(i) });
+        let energy_mev = kinetic_mev * f64::midpoint(low, high);
+        let within = |share: f64| share * (2.0 - share);
+        (photons_mev * (within(high) - within(low)) / energy_mev, energy_mev)
     };
     (0..PARTS).map(part).filter(|(number, energy_mev)| *number > 0.0 && *energy_mev > LOCAL_MEV)
 }
