@@ -6,6 +6,12 @@ use std::{env, fs};
 
 #[path = "build/shaders.rs"]
 mod shaders;
+#[path = "build/test_needs.rs"]
+mod test_needs;
+#[path = "build/twins.rs"]
+mod twins;
+#[path = "build/wgsl.rs"]
+mod wgsl;
 
 fn main() {
     note_commit();
@@ -14,18 +20,25 @@ fn main() {
     println!("cargo::rerun-if-changed=data");
     list_nuclides();
     list_materials();
+    test_needs::emit();
 }
 
 /// `DOSEGRID_COMMIT` is the commit of the checkout, with `-dirty` if it was changed, or `unknown` outside a checkout.
 fn note_commit() {
-    println!("cargo::rerun-if-changed=.git/HEAD");
-    println!("cargo::rerun-if-changed=.git/index");
-    let describe = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=12"]).output();
-    let commit = match describe {
-        Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-        _ => "unknown".to_owned(),
-    };
+    for name in ["HEAD", "index"] {
+        // In a linked worktree they lie elsewhere, and cargo takes a file that is absent for a change at every build.
+        if let Some(path) = git(&["rev-parse", "--git-path", name]).filter(|path| Path::new(path).exists()) {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
+    let commit = git(&["describe", "--always", "--dirty", "--abbrev=12"]).unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env=DOSEGRID_COMMIT={commit}");
+}
+
+/// What git answers, without the end of the line; none outside a checkout.
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Message types and stubs, and the descriptor that reflection serves, from `proto/` (no `protoc` needed).

@@ -1,4 +1,4 @@
-//! Convolution of a volume with a voxel kernel, by engine and size: `convolution/<engine>/<size>`, in voxels per second.
+//! Convolution of a volume with a voxel kernel, by engine and size: `convolution/<engine>/<size>`, in voxels/s.
 
 #![expect(clippy::cast_possible_truncation, reason = "a bench's own sizes fit")]
 
@@ -14,13 +14,13 @@ use dosegrid::physics::kernel::{KernelSpec, VoxelKernel};
 use dosegrid::physics::nuclide;
 use dosegrid::plan::ConvolutionPlan;
 
-/// Voxel edge [mm]: that of a clinical SPECT, next to which the betas of Lu-177 stop in their own voxel and the next.
+/// Voxel edge [mm] of a clinical SPECT: the betas of Lu-177 stop in their own voxel and the next.
 const SPACING_MM: [f64; 3] = [4.0; 3];
 
 /// Edges of the volume, with the half width of the kernel.
 const SIZES: [(u64, usize); 4] = [(64, 16), (128, 16), (192, 31), (256, 31)];
 
-/// Every voxel active, none alike.
+/// Activity in every voxel, all values different.
 fn source(edge: u64) -> Volume<f32> {
     let grid = VoxelGrid::new([edge; 3], SPACING_MM).expect("a good grid");
     let values = (0..grid.voxels() as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 8) as f32).collect();
@@ -46,7 +46,7 @@ fn convolution(criterion: &mut Criterion) {
     for info in list_devices() {
         let mut device =
             Device::open(info.id.parse::<DeviceSelector>().expect("a listed name")).expect("a listed device");
-        // A software adapter takes minutes for the large ones, and says nothing about a GPU.
+        // A software adapter takes minutes for the large sizes, and its speed says nothing about a GPU.
         let largest = if info.kind == DeviceKind::SoftwareGpu { 64 } else { 256 };
         eprintln!("{}: {} ({}, {})", info.id, info.name, info.backend, info.driver);
         for (edge, half_width) in SIZES.into_iter().filter(|(edge, _)| *edge <= largest) {

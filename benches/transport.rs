@@ -1,6 +1,8 @@
-//! Monte Carlo transport by engine, phantom and nuclide: `transport/<engine>/<phantom>/<nuclide>`, in histories per second, and 1/(σ²T) in the voxels with activity.
+//! Monte Carlo transport by engine, phantom and nuclide: `transport/<engine>/<phantom>/<nuclide>`, in histories/s, and
+//! 1/(σ²T) in the voxels with activity.
 //!
-//! The patient is measured where the reference data is found (`DOSEGRID_REFERENCE`). "Per core" divides by the threads of the CPU engine.
+//! The patient is measured if the reference data are found (`DOSEGRID_REFERENCE`). "Per core" divides by the number of
+//! threads of the CPU engine.
 
 #[path = "../tests/support/patient.rs"]
 mod patient;
@@ -23,15 +25,11 @@ const SOFTWARE_HISTORIES: u64 = 5_000;
 /// Time for 1/(σ²T) [s].
 const SECONDS: f64 = 5.0;
 
-/// The reference data that may not be committed.
-fn reference(name: &str) -> Option<PathBuf> {
+/// A file of the reference data that may not be committed.
+fn reference(name: &str) -> PathBuf {
     let root = std::env::var_os("DOSEGRID_REFERENCE")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/reference")), PathBuf::from);
-    let path = root.join(name);
-    if !path.exists() {
-        eprintln!("reference data `{name}` is absent: the patient is not measured (set DOSEGRID_REFERENCE)");
-    }
-    path.exists().then_some(path)
+    root.join(name)
 }
 
 fn phantoms() -> Vec<(&'static str, String, Phantom)> {
@@ -41,8 +39,10 @@ fn phantoms() -> Vec<(&'static str, String, Phantom)> {
         nuclides.map(|name| (phantom, name.to_owned(), Phantom { emissions: spectrum(name), ..bare.clone() })).collect()
     };
     let mut all: Vec<_> = of("layered", &layered::phantom(spectrum("Lu-177")));
-    if let Some((patient, _)) = patient::patient() {
-        all.extend(of("patient", &patient));
+    if reference("patient").exists() {
+        all.extend(of("patient", &patient::patient().0));
+    } else {
+        eprintln!("the reference data is absent: the patient is not measured (set DOSEGRID_REFERENCE)");
     }
     all
 }

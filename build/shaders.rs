@@ -1,38 +1,103 @@
 //! Assembles, validates and reflects the shaders. Part of the build script.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, Scalar, StorageAccess, TypeInner};
 
+use super::{twins, wgsl};
+
+/// The line of the stage of twin tests that the calls of the tests replace.
+const TWINS: &str = "\n#twins\n";
+
 /// Writes `shaders.rs`: every stage with what the engine must know of it, and every struct that the host fills in.
+/// Writes `twins.rs`: the bodies of transport that both engines have, and their tests.
 pub(crate) fn embed() {
     println!("cargo::rerun-if-changed=shaders");
-    let (mut stages, mut structs) = (String::new(), Vec::new());
+    let shared: BTreeMap<String, wgsl::File> = wgsl_files("shaders/shared").iter().map(|path| parsed(path)).collect();
+    for name in shared.keys() {
+        validated_alone(Path::new(&format!("shaders/shared/{name}.wgsl")));
+    }
+    let (mut stages, mut structs, mut faults) = (String::new(), Vec::new(), Vec::new());
     for (folder, attribute) in [("shaders", ""), ("shaders/tests", "#[cfg(test)]\n")] {
-        let files = fs::read_dir(folder).expect("the folder of shaders");
-        let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).filter(|path| path.is_file()).collect();
-        files.sort();
-        for file in files {
-            let mut source = String::new();
-            assemble(&file, &mut source, &mut Vec::new());
+        for file in wgsl_files(folder) {
+            let (_, stage_file) = parsed(&file);
+            faults.extend(wgsl::import_faults(&stage_file, &shared));
+            let mut source = assembled(&file);
+            if source.contains(TWINS) {
+                source = source.replace(TWINS, &twins::dispatch(&twins::tests(&stage_file)));
+                write("twins.rs", &twin_list(&stage_file, &shared));
+            }
             let module = validated(&file, &source);
+            assert!(
+                matches!(&module.entry_points[..], [entry] if entry.name == "main"),
+                "{}: one entry point, `main`",
+                file.display()
+            );
             stages += &(attribute.to_owned() + &stage(&file, &source, &module));
             structs.extend(host_structs(&module));
         }
     }
+    faults.extend(shared.values().flat_map(|file| wgsl::import_faults(file, &shared)));
+    assert!(faults.is_empty(), "imports of shaders:\n{}", faults.join("\n"));
     structs.sort();
     structs.dedup();
+    write("shaders.rs", &(stages + &structs.concat()));
+}
+
+fn write(name: &str, text: &str) {
     let out = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
-    fs::write(Path::new(&out).join("shaders.rs"), stages + &structs.concat()).expect("OUT_DIR can be written");
+    fs::write(Path::new(&out).join(name), text).expect("OUT_DIR can be written");
+}
+
+/// The files of a folder, sorted.
+fn wgsl_files(folder: &str) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder).expect("the folder of shaders");
+    let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A file by its stem.
+fn parsed(path: &Path) -> (String, wgsl::File) {
+    let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a shader has a name").to_owned();
+    let file = wgsl::File::parse(&name, &read(path));
+    (name, file)
+}
+
+/// The list of twin bodies and their tests. A body without a test ends the build.
+fn twin_list(stage: &wgsl::File, shared: &BTreeMap<String, wgsl::File>) -> String {
+    let mut bodies = Vec::new();
+    for file in shared.values().filter(|file| !file.twins.is_empty()) {
+        let rust: Vec<String> = file.twins.iter().map(|path| read(Path::new(path))).collect();
+        for path in &file.twins {
+            println!("cargo::rerun-if-changed={path}");
+        }
+        bodies.extend(twins::bodies(file, &rust).unwrap_or_else(|fault| panic!("{fault}")));
+    }
+    let files: Vec<&wgsl::File> = shared.values().chain([stage]).collect();
+    let untested = twins::untested(&bodies, &files);
+    assert!(untested.is_empty(), "without a test in shaders/tests/{}.wgsl: {}", stage.name, untested.join(", "));
+    twins::list(&twins::tests(stage), &bodies)
+}
+
+/// A stage with all that it imports, each file once.
+fn assembled(file: &Path) -> String {
+    let mut source = String::new();
+    assemble(file, &mut source, &mut Vec::new());
+    source
 }
 
 /// Appends a file, each `#import name` replaced by `shaders/shared/name.wgsl` where it comes first.
 fn assemble(file: &Path, source: &mut String, imported: &mut Vec<String>) {
-    let text = fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    for line in text.lines() {
+    for line in read(file).lines() {
         match line.strip_prefix("#import ").map(str::trim) {
             Some(name) if imported.iter().any(|known| known == name) => {}
             Some(name) => {
@@ -44,6 +109,14 @@ fn assemble(file: &Path, source: &mut String, imported: &mut Vec<String>) {
     }
 }
 
+/// A shared file with what it imports, and nothing else, must be a valid module.
+fn validated_alone(file: &Path) {
+    let name = file.file_stem().and_then(|stem| stem.to_str()).expect("a shader has a name").to_owned();
+    let mut source = String::new();
+    assemble(file, &mut source, &mut vec![name]);
+    validated(file, &source);
+}
+
 /// A broken shader ends the build, with its file and what is wrong.
 fn validated(file: &Path, source: &str) -> Module {
     let path = file.display().to_string();
@@ -52,7 +125,6 @@ fn validated(file: &Path, source: &str) -> Module {
     if let Err(error) = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module) {
         panic!("{}", error.emit_to_string_with_path(source, &path));
     }
-    assert!(matches!(&module.entry_points[..], [entry] if entry.name == "main"), "{path}: one entry point, `main`");
     module
 }
 
@@ -85,7 +157,8 @@ fn stage(file: &Path, source: &str, module: &Module) -> String {
     )
 }
 
-/// The structs that the host fills in (uniforms) or reads (storage): all members are 32-bit words, but for an array at the end of the latter.
+/// The structs that the host fills in (uniforms) or reads (storage). All members are 32-bit words, except an array at
+/// the end of a struct in storage.
 fn host_structs(module: &Module) -> impl Iterator<Item = String> {
     module.global_variables.iter().filter_map(|(_, variable)| {
         variable.binding?;
@@ -124,7 +197,8 @@ fn written_struct(name: &str, words: &[(&str, &str)]) -> String {
     let values = words.iter().map(bits).collect::<String>();
     format!(
         "/// `{name}` in `shaders/shared`\n#[derive(Clone, Copy, Debug, Default)]\npub(super) struct {name} {{ {} }}\n\
-         impl {name} {{\n    /// In the order of the WGSL struct.\n    pub(super) fn words(&self) -> [u32; {}] {{ [{values}] }}\n}}\n",
+         impl {name} {{\n    /// In the order of the WGSL struct.\n    \
+         pub(super) fn words(&self) -> [u32; {}] {{ [{values}] }}\n}}\n",
         fields(words),
         words.len()
     )
@@ -133,9 +207,10 @@ fn written_struct(name: &str, words: &[(&str, &str)]) -> String {
 fn read_struct(name: &str, words: &[(&str, &str)]) -> String {
     let values = words.iter().enumerate().map(|(i, (name, _))| format!("{name}: words[{i}], ")).collect::<String>();
     format!(
-        "/// `{name}` in `shaders/shared`, but for the array at its end.\n#[derive(Clone, Copy, Debug, Default)]\n\
+        "/// `{name}` in `shaders/shared`, without the array at its end.\n#[derive(Clone, Copy, Debug, Default)]\n\
          #[allow(dead_code, reason = \"some are for the device alone\")]\npub(super) struct {name} {{ {} }}\n\
-         impl {name} {{\n    /// Words before the array.\n    pub(super) const WORDS: usize = {};\n    /// From its words in WGSL's order.\n    \
+         impl {name} {{\n    /// Words before the array.\n    pub(super) const WORDS: usize = {};\n    \
+         /// From its words in WGSL's order.\n    \
          pub(super) fn read(words: &[u32]) -> Self {{ Self {{ {values} }} }}\n}}\n",
         fields(words),
         words.len()

@@ -1,5 +1,5 @@
-// Convolves the source with the core of the kernel, directly, one voxel a lane: the first term of the result.
-// The few large values next to the centre would otherwise spread their rounding noise over the whole grid.
+// Convolves the source with the core of the kernel directly, one voxel a lane: the first term of the result. In a
+// Fourier transform, the few large values next to the centre would spread their rounding noise over the whole grid.
 // In: source (planes with a halo), core (octant). Out: result, overwritten.
 #import layout
 #import grid

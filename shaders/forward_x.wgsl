@@ -1,10 +1,10 @@
-// Transforms rows of the source along x: two real rows as one complex line, then apart again. Keeps the slab of kx that is held.
+// Transforms rows of the source along x: two real rows as one complex line, which is then split again. Keeps the slab
+// of kx that is held.
 // In: source. Out: spectrum, rows below n_y; kx in natural order.
 #import layout
 #import grid
+#import complex
 #import fft
-
-const ROWS: bool = true;
 
 // Where frequency k lies in digit-reversed order.
 @group(0) @binding(2) var<storage, read> positions: array<u32>;

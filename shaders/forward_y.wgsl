@@ -3,8 +3,6 @@
 #import grid
 #import fft
 
-const ROWS: bool = false;
-
 @group(0) @binding(2) var<storage, read_write> spectrum: array<vec2<f32>>;
 
 @compute @workgroup_size(WORKGROUP)

@@ -3,9 +3,8 @@
 // In: spectrum, rows below n_y. Out: result, added to.
 #import layout
 #import grid
+#import complex
 #import fft
-
-const ROWS: bool = true;
 
 // Where frequency k lies in digit-reversed order.
 @group(0) @binding(2) var<storage, read> positions: array<u32>;

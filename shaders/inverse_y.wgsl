@@ -1,9 +1,8 @@
 // Transforms the spectrum back along y, in place: reads all rows, writes the n_y rows that are kept.
 #import layout
 #import grid
+#import complex
 #import fft
-
-const ROWS: bool = false;
 
 @group(0) @binding(2) var<storage, read_write> spectrum: array<vec2<f32>>;
 

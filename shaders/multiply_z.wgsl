@@ -2,11 +2,11 @@
 // Reads the planes of the source, writes those of the result, from plane 0 on.
 #import layout
 #import grid
+#import complex
 #import fft
 
-const ROWS: bool = false;
-
-// The frequency at each digit-reversed position, or its mirror image if that is lower: the kernel is even in each axis.
+// The frequency at each digit-reversed position, or its mirror image if that is lower: the kernel is even along each
+// axis.
 @group(0) @binding(2) var<storage, read> folded_y: array<u32>;
 @group(0) @binding(3) var<storage, read> folded_z: array<u32>;
 // One octant, real: kz fastest, then ky, then kx of the slab.

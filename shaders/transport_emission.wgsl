@@ -1,12 +1,10 @@
-// Emits decays, one slot of one decay a lane: what can leave its voxel waits in a queue, all else is settled at once.
+// Emits decays, one slot of one decay a lane. What can leave its voxel waits in a queue; all else is settled at once.
 // In: source, emissions, medium, tables. Out: queues, tally, accounts.
 #import transport
+#import counters
 #import random
-#import lookup
-#import geometry
 #import sampling
-#import deflection
-#import collision
+#import wide
 #import score
 #import queue
 #import history
@@ -18,19 +16,17 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_
     open_queue(lane);
     open_accounts(lane);
     var is_on_its_way = false;
+    var walk: Walk;
     if id.x < atomicLoad(&counters.emitting) {
-        room_charged = 1u;
-        room_photons = params.photons_per_charged;
-        is_on_its_way = emit_item(atomicLoad(&counters.first_item) + id.x);
-        book(launch_group);
+        is_on_its_way = emit_item(atomicLoad(&counters.first_item) + id.x, &walk);
     }
-    hand_on(lane, is_on_its_way);
+    hand_on(lane, is_on_its_way, walk.track);
     close_accounts(lane);
 }
 
-// All decays of the launch, slot by slot. A workgroup has decays of one group, the next those of the next: their books lie apart.
-// Whether what is emitted is on its way.
-fn emit_item(item: u32) -> bool {
+// All decays of the launch, slot by slot. A workgroup has decays of one group, and the next workgroup those of the next
+// group, so that they do not add to the same accounts. Whether what is emitted is on its way.
+fn emit_item(item: u32, walk: ptr<function, Walk>) -> bool {
     let n_blocks = ((params.n_ranks + WORKGROUP - 1u) / WORKGROUP) << params.launch_bits;
     let block = (item / WORKGROUP) % n_blocks;
     let rank_number = (block >> params.launch_bits) * WORKGROUP + item % WORKGROUP;
@@ -42,20 +38,26 @@ fn emit_item(item: u32) -> bool {
     let history = vec2((rank << params.group_bits) | group, high);
     let is_early = is_below(history, vec2(params.first_history_low, params.first_history_high));
     if is_early || !is_below(history, vec2(params.end_history_low, params.end_history_high)) { return false; }
-    return emit_slot(history, group, rank, item / (WORKGROUP * n_blocks));
+    return emit_slot(history, group, rank, item / (WORKGROUP * n_blocks), walk);
 }
 
-fn emit_slot(history: vec2<u32>, group: u32, rank: u32, number: u32) -> bool {
+fn emit_slot(history: vec2<u32>, group: u32, rank: u32, number: u32, walk: ptr<function, Walk>) -> bool {
     let slot = slot_at(number);
     let shift = shift_of(group);
     let energy_mev = slot_energy_mev(slot, slot_place(slot, rank, shift));
     if energy_mev < 0.0 { return false; }
-    start_stream(history_key(history), DECAY_STREAM, 0u);
-    let at = decay(rank, shift);
-    follow(Particle(history, DECAY_STREAM + 1u + number, 0u, slot.kind, energy_mev, slot.weight, 0.0, 0.0, at));
-    let rest = select(0.0, 2.0 * ELECTRON_REST_MEV, slot.kind == POSITRON);
-    score_emission(slot.weight * (energy_mev + rest));
-    if slot.kind != PHOTON && is_stopped(reach_here()) { return false; }
-    particle.at.direction = isotropic();
-    return true;
+    var decay_stream = start_stream(history_key(history), DECAY_STREAM, 0u);
+    let at = decay(rank, shift, &decay_stream);
+    let track = Track(history, DECAY_STREAM + 1u + number, 0u, slot.kind, energy_mev, slot.weight, 0.0, 0.0, at);
+    *walk = follow(track, 1u, params.photons_per_charged);
+    var stream = stream_of(track);
+    var score = score_of(history);
+    let annihilation_mev = select(0.0, 2.0 * ELECTRON_REST_MEV, slot.kind == POSITRON);
+    score_emission(&score, slot.weight * (energy_mev + annihilation_mev));
+    var is_on_its_way = true;
+    if slot.kind != PHOTON && is_stopped(walk, &stream, &score, reach_here(walk)) { is_on_its_way = false; }
+    if is_on_its_way { walk.track.at.direction = isotropic(&stream); }
+    walk.track.drawn = stream.drawn;
+    add_accounts(score, stream.exhausted);
+    return is_on_its_way;
 }

@@ -1,25 +1,26 @@
-// Plans a cycle of transport: how many decays emit, how many particles move, and what each may set free so that all find room.
+// Plans a cycle of transport: how many decays emit, how many particles move, and how many each may set free so that
+// there is room for all.
 // One lane. In and out: the counters.
 #import transport
 #import counters
 
-// A queue is filled by decays up to a part of its capacity. What lies beyond is for what particles set free.
+// Decays fill a queue up to this part of its capacity (one in FILLED). The rest is for what particles set free.
 const FILLED: u32 = 4u;
-// Where there is not room for all to move, those that do take no more than a part of it: enough is left for their descendants, whose energies
-// fall from one generation to the next.
+// Where there is not room for all particles to move, those that do may take no more than this part of it (one in
+// THROTTLE). That leaves enough for their descendants, whose energies fall from one generation to the next.
 const THROTTLE: u32 = 64u;
 // Particles of either kind that an interaction of a photon may set free.
 const FREED_BY_PHOTON: u32 = 2u;
 
-// What an emission takes, in steps.
+// The work of an emission, in steps of a particle.
 override EMISSION_WORK: u32;
 
 @compute @workgroup_size(1)
 fn main() {
-    let charged = in_line(
+    let charged = queued(
         atomicLoad(&counters.charged), atomicLoad(&counters.charged_running), atomicLoad(&counters.charged_appended),
     );
-    let photons = in_line(
+    let photons = queued(
         atomicLoad(&counters.photons), atomicLoad(&counters.photons_running), atomicLoad(&counters.photons_appended),
     );
     let first_item = atomicLoad(&counters.first_item) + atomicLoad(&counters.emitting);
@@ -37,7 +38,8 @@ fn main() {
 
     atomicStore(&counters.turn, 1u - atomicLoad(&counters.turn));
     atomicStore(&counters.cycles, atomicLoad(&counters.cycles) + 1u);
-    let work = emitting * EMISSION_WORK + charged_running * params.charged_steps + photons_running * params.photon_steps;
+    let steps = charged_running * params.charged_steps + photons_running * params.photon_steps;
+    let work = emitting * EMISSION_WORK + steps;
     atomicStore(&counters.work, atomicLoad(&counters.work) + work);
     atomicStore(&counters.first_item, first_item);
     atomicStore(&counters.emitting, emitting);
@@ -53,12 +55,12 @@ fn main() {
     atomicStore(&counters.photons_room_photons, room_photons / max(photons_running, 1u));
 }
 
-// Those that stood still and those that were appended.
-fn in_line(n: u32, n_running: u32, n_appended: u32) -> u32 {
+// How many particles are in a queue: those that did not move and those that were appended.
+fn queued(n: u32, n_running: u32, n_appended: u32) -> u32 {
     return n - n_running + n_appended;
 }
 
-// How many of `n` particles move, of which `affordable` find room for what a step may set free.
+// How many of `n` particles move, where there is room for what `affordable` of them may set free.
 fn running(n: u32, affordable: u32) -> u32 {
     let all_or_few = select(max(affordable / THROTTLE, min(affordable, 1u)), n, n <= affordable);
     return min(min(n, all_or_few), params.max_lanes);

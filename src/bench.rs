@@ -1,4 +1,4 @@
-//! How fast a device is: voxels convolved per second; histories per second, and what they are worth.
+//! How fast a device is: voxels convolved per second, histories per second, and the efficiency of the histories.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use crate::prepare::transport::Scene;
 use crate::validate::phantom::Phantom;
 use crate::validate::statistics::Binned;
 
-/// Convolutions of which the fastest counts.
+/// Number of convolutions; the fastest counts.
 const REPEATS: usize = 3;
 
 /// Speed of the convolution.
@@ -37,21 +37,24 @@ pub struct ConvolutionSpeed {
 pub struct TransportSpeed {
     /// Histories run.
     pub histories: u64,
-    /// Time that they took, tables not counted [s].
+    /// Time that they took, without the preparation of tables [s].
     pub seconds: f64,
     /// Histories per second.
     pub histories_per_s: f64,
     /// Root mean square, over the voxels with activity, of 1σ relative to the dose.
     pub relative_sigma: f64,
-    /// `1 / (σ² T)` [1/s]: how many times per second this device reaches a relative σ of 1 in the average voxel with activity. It does not depend on how many
-    /// histories were run.
+    /// Efficiency `1 / (σ² T)` [1/s]: how many times per second this device reaches a relative σ of 1 in the average
+    /// voxel with activity. It does not depend on the number of histories.
     pub efficiency_per_s: f64,
 }
 
-/// Convolves a volume in which no two voxels are alike with a kernel like that of a beta emitter.
+/// Measures the convolution of a volume, in which no two voxels are alike, with a kernel like that of a beta emitter.
+///
+/// * `edge` – voxels along each edge of the volume
+/// * `half_width` – voxels of the kernel on each side of its centre
 ///
 /// # Errors
-/// What the device says.
+/// A failure of the device.
 pub fn convolution(device: &mut Device, edge: u64, half_width: usize) -> Result<ConvolutionSpeed, DoseError> {
     let grid = Arc::new(VoxelGrid::new([edge; 3], [4.0; 3]).map_err(|invalid| DoseError::invalid("edge", invalid.0))?);
     let value = |n: usize| ((n.wrapping_mul(2_654_435_761) >> 8) & 0xFF_FFFF) as f32;
@@ -76,14 +79,16 @@ pub fn convolution(device: &mut Device, edge: u64, half_width: usize) -> Result<
     Ok(ConvolutionSpeed { edge, kernel_edge, seconds, voxels_per_s: grid.voxels() as f64 / seconds })
 }
 
-/// Runs histories until a time has passed, at least one batch: first a tenth as many as are thought to take that long.
+/// Measures the transport: runs batches of histories until a time has passed, and at least one batch.
+///
+/// * `seconds` – the time; a batch is meant to take a tenth of it
 ///
 /// # Errors
-/// What the device says.
+/// A failure of the device.
 pub fn transport(device: &mut Device, phantom: &Phantom, seconds: f64) -> Result<TransportSpeed, DoseError> {
     let scene = phantom.scene();
     let mut tally = Tally::new(phantom.groups, phantom.grid.voxels());
-    // Warms up, and tells how many histories a batch should have.
+    // This warms up the device, and shows how many histories a batch should have.
     let warm_up = 32 * u64::from(phantom.groups);
     let start = Instant::now();
     device.transport(&scene, 0..warm_up, &mut tally.clone(), &Control::detached())?;

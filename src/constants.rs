@@ -1,4 +1,4 @@
-//! Physical constants and what follows from them, each in one place.
+//! Physical constants and what follows from them: each is defined here and nowhere else.
 
 /// Joules in one MeV: 10⁶ times the elementary charge. Exact since the SI of 2019 (CODATA 2022).
 pub const JOULE_PER_MEV: f64 = 1.602_176_634e-13;

@@ -1,4 +1,4 @@
-//! Reading of the tables that are embedded in the binary.
+//! Reads the tables that are embedded in the binary.
 
 use serde::de::DeserializeOwned;
 

@@ -1,25 +1,29 @@
-//! dosegrid computes absorbed dose, voxel by voxel, for radioligand therapy.
+//! dosegrid computes absorbed dose, voxel by voxel, for radioligand therapy. [`compute()`] has an example.
 //!
 //! The tree is the data flow, and so is this list of modules:
 //!
 //! ```text
-//! bytes ─decode→ DoseRequest ─plan→ DosePlan ─run(engine)→ DoseResult ─encode→ bytes
-//!  api/            domain/     plan/    method/ + engine/     domain/      api/
+//! bytes ─wire→ RawHeader ─check→ RequestHeader ─plan→ DosePlan ─run(engine)→ DoseResult ─wire→ bytes
+//!  api/          request/           domain/       plan/    method/ + engine/     domain/      api/
 //! ```
 //!
 //! * [`domain`]: the nouns, which cannot hold bad values. Plain data, no I/O.
+//! * [`digest`]: SHA-256 digests.
 //! * [`formats`]: files (NIfTI, tallies, small tables) to and from the domain.
 //! * [`physics`]: nuclides, materials, cross sections, point kernels and voxel S values, in `f64`.
+//! * [`request`]: from what a caller wrote to a checked header, for the command line and gRPC alike.
 //! * [`plan`]: from a request to padded shapes, blocks, cuts, histories and bytes. Pure; knows no device.
-//! * [`method`]: one driver per method of dose calculation.
 //! * [`engine`]: the devices that carry out what a method asks for: the CPU, and any GPU through WGSL.
+//! * [`method`]: one driver per method of dose calculation.
+//! * [`compute()`]: the one way from a request to its dose. Start here.
 //! * [`dosimetry`]: what follows from a dose: organ table, dose-volume histogram.
 //! * [`jobs`]: the queue between asynchronous callers and the thread that owns a device. `async` ends there.
 //! * [`api`]: the gRPC boundary, server and client.
+//! * [`report`]: figures, pictures and pages for people.
 //! * [`demo`]: a stylised patient, computed from end to end.
-//! * [`validate`]: checks of the physics, against theory and against EGSnrc, on the device that will compute.
-//! * [`kernel_library`]: makes the library of point kernels that kernel doses are built from.
-//! * [`bench`]: how fast a device is.
+//! * [`validate`]: checks the physics of a device against theory and against EGSnrc.
+//! * [`kernel_library`]: computes the library of point kernels that kernel doses are built from.
+//! * [`bench`]: measures how fast a device is.
 //! * [`cli`]: the command line.
 //!
 //! Units inside are cm, g, s and MeV; dose leaves as Gy, lengths as mm. Shapes are `[nx, ny, nz]`, x fastest.
@@ -32,8 +36,10 @@
 pub mod api;
 pub mod bench;
 pub mod cli;
+pub mod compute;
 pub mod constants;
 pub mod demo;
+pub mod digest;
 pub mod domain;
 pub mod dosimetry;
 pub(crate) mod embedded;
@@ -46,4 +52,8 @@ pub mod method;
 pub mod physics;
 pub mod plan;
 pub mod prepare;
+pub mod report;
+pub mod request;
 pub mod validate;
+
+pub use compute::compute;

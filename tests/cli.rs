@@ -239,7 +239,7 @@ const BAD: [(&[&str], &[&str], &str, &str); 36] = [
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=-1h"], "effective-half-life", "above 0"),
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=nanh"], "effective-half-life", "above 0"),
     (&["activity-unit"], &["--activity-unit=MBq"], "activity-unit", "bq-s, mbq-h or bq"),
-    (&["nuclide"], &["--nuclide=lu178"], "nuclide", "near are Lu-177"),
+    (&["nuclide"], &["--nuclide=lu178"], "nuclide", "similar names: Lu-177"),
     (&["method"], &["--method=guess"], "method", "local, kernel or monte-carlo"),
     (&["method"], &["--density-correction=half"], "density-correction", "water or density-scaled"),
     (&[], &["--density-correction=water"], "density-correction", "--method local"),

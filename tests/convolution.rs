@@ -2,19 +2,13 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "a test's own figures fit")]
 
-use std::time::{Duration, Instant};
-
-use dosegrid::domain::{Control, DeviceSelector, DoseError, Volume};
+use dosegrid::domain::Volume;
 use dosegrid::engine::Device;
 use dosegrid::plan::ConvolutionPlan;
 use dosegrid::validate::convolution::{RMS_BY_DECADE, convolve_directly, rms_by_decade as rms_of_decades};
-use tokio_util::sync::CancellationToken;
 
+use crate::support::on_each_engine;
 use crate::support::sources::{self, AMPLE, convolve};
-use crate::support::{self};
-
-/// How soon a device must be free after its caller has gone.
-const CANCEL_WITHIN: Duration = Duration::from_millis(200);
 
 /// The design's measure, 0 for a decade without a voxel.
 fn rms_by_decade(found: &[f32], expected: &[f64]) -> [f64; 7] {
@@ -28,8 +22,8 @@ fn largest_difference(a: &Volume<f32>, b: &Volume<f32>) -> f64 {
     pairs.map(|(a, b)| f64::from((a - b).abs() / most)).fold(0.0, f64::max)
 }
 
-#[test]
-fn every_engine_agrees_with_a_direct_sum() {
+on_each_engine!(every_engine_agrees_with_a_direct_sum);
+fn every_engine_agrees_with_a_direct_sum(mut device: Device) {
     let cases: [(&str, [u64; 3], [f64; 3]); 9] = [
         ("Lu-177", [24, 20, 18], [4.0; 3]),
         ("Lu-177", [31, 29, 23], [3.9063, 3.9063, 4.4196]),
@@ -41,95 +35,83 @@ fn every_engine_agrees_with_a_direct_sum() {
         ("Y-90", [41, 1, 1], [4.8; 3]),
         ("Lu-177", [1, 1, 1], [4.8; 3]),
     ];
-    for mut device in support::engines() {
-        let name = device.info().name;
-        for (nuclide, shape, spacing_mm) in cases {
-            for (map, source) in sources::all(shape, spacing_mm) {
-                let kernel = sources::kernel(nuclide, source.grid());
-                let found = convolve(&mut device, &kernel, &source, AMPLE);
-                let rms = rms_by_decade(found.as_slice(), &convolve_directly(&kernel, &source));
-                let case = format!("{name} {nuclide} {shape:?} {spacing_mm:?} {map}");
-                println!("{case}: {}", rms.map(|rms| format!("{rms:.0e}")).join(" "));
-                for (decade, (rms, limit)) in rms.into_iter().zip(RMS_BY_DECADE).enumerate() {
-                    assert!(rms <= limit, "{case}: rms {rms:.1e} at decade {decade}");
-                }
+    let name = device.info().name;
+    for (nuclide, shape, spacing_mm) in cases {
+        for (map, source) in sources::all(shape, spacing_mm) {
+            let kernel = sources::kernel(nuclide, source.grid());
+            let found = convolve(&mut device, &kernel, &source, AMPLE);
+            let rms = rms_by_decade(found.as_slice(), &convolve_directly(&kernel, &source));
+            let case = format!("{name} {nuclide} {shape:?} {spacing_mm:?} {map}");
+            println!("{case}: {}", rms.map(|rms| format!("{rms:.0e}")).join(" "));
+            for (decade, (rms, limit)) in rms.into_iter().zip(RMS_BY_DECADE).enumerate() {
+                assert!(rms <= limit, "{case}: rms {rms:.1e} at decade {decade}");
             }
         }
     }
 }
 
-#[test]
-fn a_truncated_kernel_is_a_narrow_one() {
-    for mut device in support::engines() {
-        let source = sources::random([21, 34, 27], [3.0, 4.0, 5.0], 8);
-        let kernel = sources::kernel_of("Y-90", source.grid(), [3, 0, 5]);
-        let found = convolve(&mut device, &kernel, &source, AMPLE);
-        let rms = rms_by_decade(found.as_slice(), &convolve_directly(&kernel, &source));
-        assert!(rms.into_iter().all(|rms| rms < 1e-6), "{}: {rms:?}", device.info().name);
-    }
+on_each_engine!(a_truncated_kernel_is_a_narrow_one);
+fn a_truncated_kernel_is_a_narrow_one(mut device: Device) {
+    let source = sources::random([21, 34, 27], [3.0, 4.0, 5.0], 8);
+    let kernel = sources::kernel_of("Y-90", source.grid(), [3, 0, 5]);
+    let found = convolve(&mut device, &kernel, &source, AMPLE);
+    let rms = rms_by_decade(found.as_slice(), &convolve_directly(&kernel, &source));
+    assert!(rms.into_iter().all(|rms| rms < 1e-6), "{}: {rms:?}", device.info().name);
 }
 
-#[test]
-fn blocks_do_not_change_the_result() {
-    for mut device in support::engines() {
-        let source = sources::random([22, 19, 64], [4.0; 3], 3);
-        let kernel = sources::kernel_of("I-131", source.grid(), [21, 18, 9]);
-        let whole = convolve(&mut device, &kernel, &source, AMPLE);
-        for workspace_bytes in [300_000, 500_000] {
-            let plan = ConvolutionPlan::new(source.grid(), &kernel.spec, workspace_bytes).expect("blocks fit");
-            assert!(plan.blocks.len() > 1, "{plan:?}");
-            let cut = convolve(&mut device, &kernel, &source, workspace_bytes);
-            let difference = largest_difference(&whole, &cut);
-            assert!(difference < 1e-6, "{} {workspace_bytes}: {difference:e}", device.info().name);
-        }
-    }
-}
-
-#[test]
-fn slabs_of_a_kernel_as_wide_as_the_grid_do_not_change_the_result() {
-    for mut device in support::engines() {
-        let source = sources::hot_in_cold([40, 23, 26], [4.0; 3]);
-        let kernel = sources::kernel("I-131", source.grid());
-        let whole = convolve(&mut device, &kernel, &source, AMPLE);
-        let workspace_bytes = 300_000;
-        let plan = ConvolutionPlan::new(source.grid(), &kernel.spec, workspace_bytes).expect("slabs fit");
-        assert!(plan.blocks.len() == 1 && plan.kx_slabs > 2, "{plan:?}");
+on_each_engine!(blocks_do_not_change_the_result);
+fn blocks_do_not_change_the_result(mut device: Device) {
+    let source = sources::random([22, 19, 64], [4.0; 3], 3);
+    let kernel = sources::kernel_of("I-131", source.grid(), [21, 18, 9]);
+    let whole = convolve(&mut device, &kernel, &source, AMPLE);
+    for workspace_bytes in [300_000, 500_000] {
+        let plan = ConvolutionPlan::new(source.grid(), &kernel.spec, workspace_bytes).expect("blocks fit");
+        assert!(plan.blocks.len() > 1, "{plan:?}");
         let cut = convolve(&mut device, &kernel, &source, workspace_bytes);
         let difference = largest_difference(&whole, &cut);
-        assert!(difference < 1e-6, "{}: {difference:e}", device.info().name);
+        assert!(difference < 1e-6, "{} {workspace_bytes}: {difference:e}", device.info().name);
     }
 }
 
-#[test]
-fn any_scale_of_activity_is_convolved() {
-    for mut device in support::engines() {
-        let source = sources::hot_in_cold([20, 21, 22], [4.0; 3]);
-        let kernel = sources::kernel("Lu-177", source.grid());
-        let expected = convolve(&mut device, &kernel, &source, AMPLE);
-        // Up to 1e24 decays in a voxel, and down to where single precision ends.
-        for power in [49, -40, -140] {
-            let scale = 2f64.powi(power);
-            let scaled = source.map(|&decays| (f64::from(decays) * scale) as f32);
-            let found = convolve(&mut device, &kernel, &scaled, AMPLE);
-            let back = found.map(|&energy| (f64::from(energy) / scale) as f32);
-            let difference = largest_difference(&expected, &back);
-            assert!(difference < 1e-6, "{} 2^{power}: {difference:e}", device.info().name);
-        }
-        let nothing = source.map(|_| 0.0);
-        assert!(convolve(&mut device, &kernel, &nothing, AMPLE).as_slice().iter().all(|&energy| energy == 0.0));
+on_each_engine!(any_scale_of_activity_is_convolved);
+fn any_scale_of_activity_is_convolved(mut device: Device) {
+    let source = sources::hot_in_cold([20, 21, 22], [4.0; 3]);
+    let kernel = sources::kernel("Lu-177", source.grid());
+    let expected = convolve(&mut device, &kernel, &source, AMPLE);
+    // Up to 1e24 decays in a voxel, and down to where single precision ends.
+    for power in [49, -40, -140] {
+        let scale = 2f64.powi(power);
+        let scaled = source.map(|&decays| (f64::from(decays) * scale) as f32);
+        let found = convolve(&mut device, &kernel, &scaled, AMPLE);
+        let back = found.map(|&energy| (f64::from(energy) / scale) as f32);
+        let difference = largest_difference(&expected, &back);
+        assert!(difference < 1e-6, "{} 2^{power}: {difference:e}", device.info().name);
     }
+    let nothing = source.map(|_| 0.0);
+    assert!(convolve(&mut device, &kernel, &nothing, AMPLE).as_slice().iter().all(|&energy| energy == 0.0));
 }
 
-#[test]
-fn the_same_bytes_on_every_run() {
-    for mut device in support::engines() {
-        let source = sources::random([33, 31, 29], [4.0; 3], 4);
-        let kernel = sources::kernel("Lu-177", source.grid());
-        let first = convolve(&mut device, &kernel, &source, AMPLE);
-        let other = sources::random([15, 40, 12], [4.0; 3], 6);
-        convolve(&mut device, &sources::kernel("Y-90", other.grid()), &other, AMPLE);
-        assert_eq!(first, convolve(&mut device, &kernel, &source, AMPLE), "{}", device.info().name);
-    }
+on_each_engine!(slabs_of_a_kernel_as_wide_as_the_grid_do_not_change_the_result);
+fn slabs_of_a_kernel_as_wide_as_the_grid_do_not_change_the_result(mut device: Device) {
+    let source = sources::hot_in_cold([40, 23, 26], [4.0; 3]);
+    let kernel = sources::kernel("I-131", source.grid());
+    let whole = convolve(&mut device, &kernel, &source, AMPLE);
+    let workspace_bytes = 300_000;
+    let plan = ConvolutionPlan::new(source.grid(), &kernel.spec, workspace_bytes).expect("slabs fit");
+    assert!(plan.blocks.len() == 1 && plan.kx_slabs > 2, "{plan:?}");
+    let cut = convolve(&mut device, &kernel, &source, workspace_bytes);
+    let difference = largest_difference(&whole, &cut);
+    assert!(difference < 1e-6, "{}: {difference:e}", device.info().name);
+}
+
+on_each_engine!(the_same_bytes_on_every_run);
+fn the_same_bytes_on_every_run(mut device: Device) {
+    let source = sources::random([33, 31, 29], [4.0; 3], 4);
+    let kernel = sources::kernel("Lu-177", source.grid());
+    let first = convolve(&mut device, &kernel, &source, AMPLE);
+    let other = sources::random([15, 40, 12], [4.0; 3], 6);
+    convolve(&mut device, &sources::kernel("Y-90", other.grid()), &other, AMPLE);
+    assert_eq!(first, convolve(&mut device, &kernel, &source, AMPLE), "{}", device.info().name);
 }
 
 #[test]
@@ -138,31 +120,8 @@ fn the_number_of_threads_does_not_change_the_result() {
     let kernel = sources::kernel("Y-90", source.grid());
     let [one, four] = [1, 4].map(|threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
-        let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+        let mut device = crate::support::cpu();
         pool.install(|| convolve(&mut device, &kernel, &source, AMPLE))
     });
     assert_eq!(one, four);
-}
-
-#[test]
-fn a_caller_that_goes_away_frees_the_cpu() {
-    let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
-    // Threads of its own: those of the process are busy with other tests.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads can be started");
-    let source = sources::random([256, 256, 200], [2.0; 3], 9);
-    let kernel = sources::kernel_of("Y-90", source.grid(), [31; 3]);
-    let plan = ConvolutionPlan::new(source.grid(), &kernel.spec, AMPLE).expect("the workspace is ample");
-    for after in [0, 30, 150].map(Duration::from_millis) {
-        let token = CancellationToken::new();
-        let (control, _progress) = Control::new(token.clone());
-        let cancelled_at = std::thread::spawn(move || {
-            std::thread::sleep(after);
-            token.cancel();
-            Instant::now()
-        });
-        let result = pool.install(|| device.convolve(&plan, &kernel, &source, &control));
-        let late = cancelled_at.join().expect("the thread only sleeps").elapsed();
-        assert_eq!(result, Err(DoseError::Cancelled), "after {after:?}");
-        assert!(late < CANCEL_WITHIN, "{late:?} after a cancellation at {after:?}");
-    }
 }

@@ -1,9 +1,9 @@
-//! The embedded data: every file has its source and digest on record.
+//! The embedded data: the source and digest of every file are on record.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
+use dosegrid::digest::sha256_hex;
 
 /// Every file below a folder, apart from the scripts that make them.
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -24,7 +24,7 @@ fn every_data_file_is_listed_with_its_digest() {
     for path in &files {
         let name = path.strip_prefix(&root).expect("below data/").to_string_lossy();
         let bytes = fs::read(path).expect("a readable file");
-        let digest: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        let digest = sha256_hex(&bytes);
         let line = sources.lines().find(|line| line.contains(&format!("| `{name}` |")));
         assert!(line.is_some_and(|line| line.contains(&digest)), "{name} has digest {digest}");
     }

@@ -1,16 +1,15 @@
-//! Doses of decay chains: daughters in the map of their parent and in maps of their own, and the biologically weighted dose.
+//! Doses of decay chains: daughters in the map of their parent and in their own maps, and the biologically weighted
+//! dose.
 
 use std::sync::Arc;
 
 use dosegrid::domain::{
-    ActivityUnit, BiologicalWeighting, Control, DaughterMap, Daughters, DensityMap, DeviceSelector, DoseRequest,
-    DoseResult, Extras, KernelOptions, LabelMap, LabelMaps, LocalOptions, Medium, Method, MonteCarloOptions, Nuclide,
-    RequestParts, Source, StopReason, TimeIntegratedActivity, Volume, VoxelGrid,
+    ActivityUnit, BiologicalWeighting, Control, Daughters, DensityMap, DoseRequest, DoseResult, Extras, KernelOptions,
+    LabelMap, LabelMaps, LocalOptions, Medium, Method, MonteCarloOptions, Nuclide, RequestBuilder, Source, StopReason,
+    TimeIntegratedActivity, Volume, VoxelGrid,
 };
-use dosegrid::engine::Device;
-use dosegrid::method::run;
 use dosegrid::physics::{chain, material, nuclide};
-use dosegrid::plan::{Limits, plan};
+use dosegrid::plan::Limits;
 
 const GY_PER_MEV_PER_G: f64 = 1.602_176_634e-10;
 /// Voxels of 3 × 3 × 4 mm.
@@ -48,18 +47,15 @@ fn density(voxel: usize) -> f32 {
     [0.26, 1.05, 1.9, 0.02][voxel % 4]
 }
 
-fn parts(source: Source, activity: TimeIntegratedActivity, method: Method) -> RequestParts {
-    let density = Some(DensityMap::new(volume(density)).expect("a density"));
-    let labels = LabelMaps::default();
-    RequestParts { activity, source, daughters: Vec::new(), density, labels, method, weighting: None }
+fn parts(source: Source, activity: TimeIntegratedActivity, method: Method) -> RequestBuilder {
+    DoseRequest::builder(activity, source, method).density(DensityMap::new(volume(density)).expect("a density"))
 }
 
-fn dose(parts: RequestParts) -> DoseResult {
-    let request = DoseRequest::of(parts).expect("a good request");
+fn dose(parts: RequestBuilder) -> DoseResult {
+    let request = parts.build().expect("a good request");
     let limits = Limits { host_bytes: 1 << 32, workspace_bytes: 1 << 30 };
-    let plan = plan(&request, &limits).expect("it fits");
-    let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
-    run(&mut device, &plan, &request, &Control::detached()).expect("a dose")
+    let mut device = crate::support::cpu();
+    dosegrid::compute(&request, &mut device, &limits, &Control::detached()).expect("a dose")
 }
 
 fn monte_carlo(seed: u64) -> Method {
@@ -70,18 +66,20 @@ fn monte_carlo(seed: u64) -> Method {
 }
 
 /// Actinium-225, and bismuth-213 in a map of its own.
-fn with_moved_bismuth(method: Method) -> RequestParts {
-    let bismuth = named("Bi-213");
-    let stays = chain::source(named("Ac-225"), Daughters::Equilibrium, &[bismuth]).expect("a daughter");
-    let moved = DaughterMap { source: bismuth.into(), activity: activity(daughter_decays) };
-    RequestParts { daughters: vec![moved], ..parts(stays, activity(parent_decays), method) }
+fn with_moved_bismuth(method: Method) -> RequestBuilder {
+    parts(actinium_alone(), activity(parent_decays), method).daughter(named("Bi-213"), activity(daughter_decays))
+}
+
+/// Actinium-225 without the bismuth-213 that moved.
+fn actinium_alone() -> Source {
+    chain::source(named("Ac-225"), Daughters::Equilibrium, &[named("Bi-213")]).expect("a daughter")
 }
 
 #[test]
 fn the_dose_of_several_maps_is_the_sum_of_their_doses() {
     for method in [Method::Local(LocalOptions::default()), Method::Kernel(KernelOptions::default())] {
         let all = with_moved_bismuth(method.clone());
-        let stays = dose(parts(all.source.clone(), activity(parent_decays), method.clone()));
+        let stays = dose(parts(actinium_alone(), activity(parent_decays), method.clone()));
         let moved = dose(parts(named("Bi-213").into(), activity(daughter_decays), method.clone()));
         let both = dose(all);
         for (voxel, sum) in both.dose.as_slice().iter().enumerate() {
@@ -100,17 +98,15 @@ fn the_dose_of_several_maps_is_the_sum_of_their_doses() {
 
 #[test]
 fn maps_of_a_transport_have_random_numbers_of_their_own() {
-    let with_regions = |mut parts: RequestParts| {
-        parts.labels.regions =
-            Some(LabelMap::new(&volume(|voxel| if voxel < 90 { 1.0 } else { 2.0 })).expect("labels"));
-        parts
+    let with_regions = |parts: RequestBuilder| {
+        let regions = LabelMap::new(&volume(|voxel| if voxel < 90 { 1.0 } else { 2.0 })).expect("labels");
+        parts.labels(LabelMaps { regions: Some(regions), materials: None })
     };
     let both = dose(with_regions(with_moved_bismuth(monte_carlo(5))));
     let account = |result: &DoseResult| result.provenance.monte_carlo.clone().expect("a transport");
     let seeds = [account(&both).seed, both.provenance.daughter_maps[0].monte_carlo.as_ref().expect("a transport").seed];
     assert!(seeds[0] == 5 && seeds[1] != 5, "{seeds:?}");
-    let stays = with_moved_bismuth(monte_carlo(5)).source;
-    let stays = dose(with_regions(parts(stays, activity(parent_decays), monte_carlo(seeds[0]))));
+    let stays = dose(with_regions(parts(actinium_alone(), activity(parent_decays), monte_carlo(seeds[0]))));
     let moved = dose(with_regions(parts(named("Bi-213").into(), activity(daughter_decays), monte_carlo(seeds[1]))));
     let sigma = |result: &DoseResult| result.uncertainty.clone().expect("asked for").into_vec();
     let (a, b, sum) = (sigma(&stays), sigma(&moved), sigma(&both));
@@ -125,7 +121,7 @@ fn maps_of_a_transport_have_random_numbers_of_their_own() {
 
 #[test]
 fn what_stays_in_place_needs_no_histories() {
-    // Polonium-212 emits next to nothing but one alpha particle of 8.785 MeV.
+    // Polonium-212 emits almost only an alpha particle of 8.785 MeV.
     let polonium = chain::source(named("Po-212"), Daughters::ParentOnly, &[]).expect("a source");
     let local_mev = polonium.local_mev();
     assert!((8.9..9.0).contains(&local_mev), "{local_mev}");
@@ -148,8 +144,8 @@ fn what_stays_in_place_needs_no_histories() {
 fn weighted_doses_differ_by_the_weighted_energy_whatever_the_method() {
     let weighting = BiologicalWeighting { alpha: 5.0, recoil: 2.0 };
     for method in [Method::Local(LocalOptions::default()), Method::Kernel(KernelOptions::default()), monte_carlo(3)] {
-        let request = RequestParts { weighting: Some(weighting), ..with_moved_bismuth(method) };
-        let excess = [&request.source, &request.daughters[0].source].map(|source| {
+        let request = with_moved_bismuth(method).weighting(weighting);
+        let excess = [actinium_alone(), named("Bi-213").into()].map(|source| {
             let local = source.local();
             4.0 * local.alpha_mev + local.recoil_mev
         });
@@ -164,7 +160,7 @@ fn weighted_doses_differ_by_the_weighted_energy_whatever_the_method() {
         }
         assert_eq!(result.provenance.biological_weighting, Some(weighting));
     }
-    // The default; nothing is weighted unless asked.
+    // The default; no weighting unless requested.
     assert_eq!(BiologicalWeighting::default(), BiologicalWeighting { alpha: 5.0, recoil: 5.0 });
     let plain = dose(with_moved_bismuth(Method::Local(LocalOptions::default())));
     assert!(plain.weighted.is_none() && plain.provenance.biological_weighting.is_none());
@@ -172,14 +168,15 @@ fn weighted_doses_differ_by_the_weighted_energy_whatever_the_method() {
 
 #[test]
 fn bad_maps_and_weights_are_refused_by_name() {
-    let mut bad = with_moved_bismuth(Method::Local(LocalOptions::default()));
-    // The daughter decays with its parent as well; its map is on another grid; no weight is.
-    bad.source = named("Ac-225").into();
+    // The daughter decays with its parent as well; its map is on another grid; neither weight is one.
+    let method = Method::Local(LocalOptions::default());
     let elsewhere = Arc::new(VoxelGrid::new([1, 1, 1], [3.0; 3]).expect("a grid"));
     let elsewhere = Volume::from_vec(elsewhere, vec![1.0]).expect("one value");
-    bad.daughters[0].activity = TimeIntegratedActivity::new(elsewhere, ActivityUnit::BqS).expect("an activity");
-    bad.weighting = Some(BiologicalWeighting { alpha: f64::NAN, recoil: -1.0 });
-    let Err(dosegrid::domain::DoseError::Invalid(faults)) = DoseRequest::of(bad) else { panic!("not refused") };
+    let elsewhere = TimeIntegratedActivity::new(elsewhere, ActivityUnit::BqS).expect("an activity");
+    let bad = parts(named("Ac-225").into(), activity(parent_decays), method)
+        .daughter(named("Bi-213"), elsewhere)
+        .weighting(BiologicalWeighting { alpha: f64::NAN, recoil: -1.0 });
+    let Err(dosegrid::domain::DoseError::Invalid(faults)) = bad.build() else { panic!("not refused") };
     let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
     for field in [
         "daughter_maps[0].activity.grid",
@@ -191,7 +188,37 @@ fn bad_maps_and_weights_are_refused_by_name() {
     }
 }
 
-/// Beside alpha particles and recoils, whose dose is exact in both, the electrons and photons of whole chains.
+/// A transport against a kernel dose.
+struct Compared {
+    /// Sum of the doses, and its 1σ, relative to that of the kernel.
+    ratio: f64,
+    sigma: f64,
+    /// Voxels that differ by more than 1 % and 3σ, of those compared.
+    far: usize,
+    compared: usize,
+}
+
+/// * `local_gy` – dose in each voxel that is not compared
+fn compare(
+    transport: &DoseResult,
+    kernel: &DoseResult,
+    local_gy: f64,
+    voxels: impl Iterator<Item = usize>,
+) -> Compared {
+    let sigma = transport.uncertainty.as_ref().expect("asked for");
+    let (mut sums, mut variance, mut far, mut compared) = ([0.0; 2], 0.0, 0, 0);
+    for voxel in voxels {
+        let [a, b] = [transport, kernel].map(|result| f64::from(result.dose.as_slice()[voxel]) - local_gy);
+        let sigma = f64::from(sigma.as_slice()[voxel]);
+        sums = [sums[0] + a, sums[1] + b];
+        variance += sigma * sigma;
+        compared += 1;
+        far += usize::from((a - b).abs() > 0.01 * b + 3.0 * sigma);
+    }
+    Compared { ratio: sums[0] / sums[1], sigma: variance.sqrt() / sums[1], far, compared }
+}
+
+/// The electrons and photons of whole chains, without alpha particles and recoils, whose dose is exact in both.
 #[test]
 fn kernel_and_transport_agree_on_chains() {
     const SHAPE: [u64; 3] = [19, 19, 17];
@@ -214,9 +241,8 @@ fn kernel_and_transport_agree_on_chains() {
             let water = DensityMap::new(volume(&|_| 1.0)).expect("a density");
             let request = DoseRequest::new(activity(), Some(water), source.clone(), method).expect("a good request");
             let limits = Limits { host_bytes: 1 << 32, workspace_bytes: 1 << 30 };
-            let plan = plan(&request, &limits).expect("it fits");
-            let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
-            run(&mut device, &plan, &request, &Control::detached()).expect("a dose")
+            let mut device = crate::support::cpu();
+            dosegrid::compute(&request, &mut device, &limits, &Control::detached()).expect("a dose")
         };
         let water = material::find("water").expect("a known material").clone();
         let mut options = MonteCarloOptions { medium: Medium::Uniform(water), ..MonteCarloOptions::default() };
@@ -224,18 +250,8 @@ fn kernel_and_transport_agree_on_chains() {
         options.extras.uncertainty = true;
         let transport = dose(Method::MonteCarlo(Box::new(options)));
         let kernel = dose(Method::Kernel(KernelOptions::default()));
-        let sigma = transport.uncertainty.as_ref().expect("asked for");
-        let (mut sums, mut variance, mut far, mut compared) = ([0.0; 2], 0.0, 0, 0);
-        for voxel in (0..grid.voxels()).filter(|voxel| in_block([voxel % 19, voxel / 19 % 19, voxel / 361])) {
-            let [a, b] = [&transport, &kernel].map(|result| f64::from(result.dose.as_slice()[voxel]) - local_gy);
-            let sigma = f64::from(sigma.as_slice()[voxel]);
-            sums = [sums[0] + a, sums[1] + b];
-            variance += sigma * sigma;
-            compared += 1;
-            far += usize::from((a - b).abs() > 0.01 * b + 3.0 * sigma);
-        }
-        let sigma = variance.sqrt() / sums[1];
-        let ratio = sums[0] / sums[1];
+        let voxels = (0..grid.voxels()).filter(|voxel| in_block([voxel % 19, voxel / 19 % 19, voxel / 361]));
+        let Compared { ratio, sigma, far, compared } = compare(&transport, &kernel, local_gy, voxels);
         println!("{name}: {ratio:.4} ± {sigma:.4}, {far} of {compared} voxels far off");
         assert!((ratio - 1.0).abs() < 0.01 && sigma < 0.0033, "{name}: {ratio:.4} ± {sigma:.4}");
         assert!(compared == 27 && far <= 1, "{name}: {far}");

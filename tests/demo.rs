@@ -1,23 +1,26 @@
 //! The demonstration: its case, and the command from end to end.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
-use dosegrid::demo::picture::SIZE;
-use dosegrid::demo::{Case, Phantom, Region, Spect, uptake};
+use dosegrid::demo::{Case, Region, Spect, StylisedPhantom, uptake};
 use dosegrid::domain::Provenance;
 use dosegrid::formats::nifti;
 use dosegrid::physics::tissue::DensityCurve;
+use dosegrid::report::dose_picture::SIZE;
 
-/// How far the volume of labelled voxels may be off. A flat face falls into a layer of voxels that is labelled whole or not at all: the medial faces
-/// of the kidneys, 14 cm² at x = ±3 cm, leave 0.125 cm, 1.2 % of their volume; the round rest of a boundary adds as much by chance.
+use crate::support::command;
+
+/// How far the volume of labelled voxels may be off. A flat face falls into a layer of voxels that is labelled whole or
+/// not at all: the medial faces of the kidneys, 14 cm² at x = ±3 cm, leave 0.125 cm, 1.2 % of their volume. The round
+/// rest of the boundary adds as much by chance.
 const LABELLED_VOLUME_TOLERANCE: f64 = 0.03;
 /// Half the voxels of the demonstration along each axis: quick, and every tumour still has voxels of its own.
 const SHAPE: [u64; 3] = [64, 64, 48];
 
 #[test]
 fn volumes_on_the_grid_are_those_of_the_equations() {
-    let phantom = Phantom::new([128, 128, 96]).expect("a good shape");
+    let phantom = StylisedPhantom::new([128, 128, 96]).expect("a good shape");
     // Cristy and Eckerman (1987) [cm³]; the liver is shown without its two metastases of 44.6 and 11.5 cm³.
     let published = [
         (Region::Liver, 1830.0 - 44.6 - 11.5),
@@ -81,7 +84,7 @@ fn a_case_is_the_same_every_time_and_noise_follows_its_seed() {
 
 #[test]
 fn noise_in_the_liver_is_that_of_a_scan() {
-    let phantom = Phantom::new([128, 128, 96]).expect("a good shape");
+    let phantom = StylisedPhantom::new([128, 128, 96]).expect("a good shape");
     let truth = phantom.spread(|region| uptake::decays(&phantom, region));
     let noisy = Spect::default().image(&truth);
     let clean = Spect { noise_equivalent_counts: 1e15, ..Spect::default() }.image(&truth);
@@ -112,8 +115,9 @@ fn ct_numbers_have_the_densities_of_the_phantom() {
     }
 }
 
+/// Runs the program in the folder of the tests.
 fn dosegrid(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_dosegrid")).args(arguments).output().expect("the program starts")
+    command::dosegrid(Path::new("."), arguments)
 }
 
 #[test]

@@ -1,15 +1,15 @@
-//! NIfTI-1 in every good form and in many broken ones; small tables of the caller's.
+//! NIfTI-1 in every good form and in many broken ones.
 
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 use dosegrid::domain::{Invalid, Volume, VoxelGrid};
 use dosegrid::formats::nifti::{self, NiftiFile, Placement};
-use dosegrid::formats::{hu_curve, label_names};
-use tempfile::TempDir;
 
 use crate::support::nifti::{FLOAT32, FLOAT64, INT16, NiftiBytes, UINT8, gzip};
+
+mod outputs;
+mod tables;
 
 const SHAPE: [i16; 3] = [2, 3, 1];
 const SPACING: [f32; 3] = [2.0, 2.5, 4.0];
@@ -227,7 +227,8 @@ fn broken_files_are_refused_with_their_reason() {
 
 #[test]
 fn compressed_headers_that_lie_by_less_end_early() {
-    // 4 KB of zeros compress to some 30 bytes: a promise of ten times as much is not told by the length of the file, but by its end.
+    // 4 KB of zeros compress to some 30 bytes. The length of the file does not show that the header promises ten times
+    // as much, but its end does.
     let mut file = NiftiBytes::new([16, 16, 16], SPACING, UINT8, &[0.0; 4096]);
     file.dim[3] = 160;
     let Invalid(reason) = read_bytes(&gzip(&file.bytes())).expect_err("most voxels are missing");
@@ -295,53 +296,4 @@ fn an_axis_too_long_for_the_format_is_not_written() {
     let error = nifti::write(&folder.path().join("dose.nii"), &volume, "").expect_err("dim is 16 bits");
     assert!(error.to_string().contains("32767"), "{error}");
     assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
-}
-
-fn write_text(folder: &TempDir, text: &str) -> std::path::PathBuf {
-    let path = folder.path().join("table.csv");
-    fs::write(&path, text).expect("a writable folder");
-    path
-}
-
-#[test]
-fn calibrations_are_read_and_their_bad_lines_named() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let good = "# scanner 3, 120 kV\nHU,density_g_cm3\n-1000, 0.00121\n0,1.0\n\n1000,1.6\n";
-    for text in [good.to_owned(), good.replace("HU,density_g_cm3\n", ""), good.replace('\n', "\r\n")] {
-        let curve = hu_curve::read(&write_text(&folder, &text)).expect("a good calibration");
-        assert!((curve.density_g_cm3(500.0) - 1.3).abs() < 1e-12);
-    }
-    for (text, words) in [
-        ("0,1.0\n100,1.1,5\n200,x\n", &["line 2: needs 2 fields", "line 3: the density is not a number"][..]),
-        ("hu,density\n0,1.0\n0,1.1\n", &["line 3: CT numbers must rise"]),
-        ("0,1.0\n100,-1\n", &["line 2: a density is from 0"]),
-        ("0,1.0\n100,NaN\n", &["line 2: a density is from 0"]),
-        ("O,1.0\n100,1.1\n", &["line 1: the CT number is not a number"]),
-        ("0,1.0\n", &["two points"]),
-        ("", &["two points"]),
-    ] {
-        let Invalid(reason) = hu_curve::read(&write_text(&folder, text)).expect_err("a bad calibration");
-        words.iter().for_each(|word| assert!(reason.contains(word), "{text:?}: {reason}"));
-    }
-    assert!(hu_curve::read(Path::new("absent.csv")).is_err());
-    let path = folder.path().join("volume.nii");
-    fs::write(&path, good.repeat(40_000)).expect("a writable folder");
-    assert!(hu_curve::read(&path).expect_err("too long").0.contains("longer"));
-}
-
-#[test]
-fn label_names_are_read_and_their_bad_lines_named() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let names =
-        label_names::read(&write_text(&folder, "label,name\n1,liver\n5,\"tumour, left\"\n")).expect("good names");
-    assert_eq!((names[&1].as_str(), names[&5].as_str()), ("liver", "tumour, left"));
-    for (text, word) in [
-        ("1,liver\n-2,spleen\n", "line 2"),
-        ("1,liver\n1,spleen\n", "line 2: label 1 is named twice"),
-        ("1,liver\n2\n", "line 2"),
-        ("1,\n", "line 1"),
-    ] {
-        let Invalid(reason) = label_names::read(&write_text(&folder, text)).expect_err("bad names");
-        assert!(reason.contains(word), "{text:?}: {reason}");
-    }
 }

@@ -7,6 +7,7 @@ mod daughters;
 mod lifecycle;
 mod monte_carlo;
 mod nuclides;
+mod script;
 mod streaming;
 
 use std::sync::{Arc, mpsc};
@@ -14,10 +15,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dosegrid::api::pb::{self, compute_request::Message, dose_service_client::DoseServiceClient};
-use dosegrid::api::{ServerConfig, client::Client, server::serve_queue};
-use dosegrid::domain::{DeviceSelector, DoseError};
+use dosegrid::api::{ServerConfig, client::Client, server::serve_jobs};
+use dosegrid::domain::{Control, DoseError};
 use dosegrid::engine::Device;
-use dosegrid::jobs::{Queue, Running};
+use dosegrid::jobs::{LocalJobs, Running};
+use script::Script;
 use tokio::task::JoinHandle;
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
@@ -26,13 +28,30 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
 const MIB: u64 = 1 << 20;
-/// Within this, the work of a caller who has gone must have ended.
-const STOPPED_WITHIN: Duration = Duration::from_millis(200);
+/// After so long, what a test waits for is taken not to come: a safety net, and no measure of speed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits for what must come.
+async fn in_time<T>(what: &str, comes: impl Future<Output = T>) -> T {
+    let late = |_| panic!("{what}: not within {PATIENCE:?}");
+    tokio::time::timeout(PATIENCE, comes).await.unwrap_or_else(late)
+}
+
+/// Waits until something holds.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let poll = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    in_time(what, poll).await;
+}
 
 /// A running server.
 struct Server {
     url: String,
-    queue: Arc<Queue>,
+    jobs: Arc<LocalJobs>,
+    scripts: mpsc::Sender<Script>,
     shutdown: CancellationToken,
     served: JoinHandle<Result<(), DoseError>>,
 }
@@ -44,17 +63,17 @@ fn small() -> ServerConfig {
 
 impl Server {
     async fn start(config: ServerConfig) -> Self {
-        let device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
-        let queue = Arc::new(Queue::start(device, config.queue_length).expect("a thread"));
-        Self::start_on(config, queue).await
+        Self::start_on(config, crate::support::cpu()).await
     }
 
-    async fn start_on(config: ServerConfig, queue: Arc<Queue>) -> Self {
+    async fn start_on(config: ServerConfig, device: Device) -> Self {
+        let (scripts, executor) = script::scripted(device, config.plan_limits());
+        let jobs = Arc::new(LocalJobs::start_with(executor, config.queue_length).expect("a thread"));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound socket"));
         let shutdown = CancellationToken::new();
-        let served = serve_queue(config, listener, queue.clone(), shutdown.clone().cancelled_owned());
-        Self { url, queue, shutdown, served: tokio::spawn(served) }
+        let served = serve_jobs(config, listener, jobs.clone(), shutdown.clone().cancelled_owned());
+        Self { url, jobs, scripts, shutdown, served: tokio::spawn(served) }
     }
 
     async fn client(&self) -> Client {
@@ -71,17 +90,28 @@ impl Server {
         HealthClient::new(endpoint.connect().await.expect("the server listens"))
     }
 
+    /// How many jobs wait for the device.
+    fn waiting(&self) -> usize {
+        self.jobs.queue().waiting()
+    }
+
+    /// Puts a job into the queue that does what a test says.
+    fn run(&self, script: impl FnOnce(&Control) -> Result<(), DoseError> + Send + 'static) -> Running {
+        self.scripts.send(Box::new(script)).expect("the device is there");
+        self.jobs.submit(streaming::request([1; 3], streaming::local()), script::OWNER, None).expect("room")
+    }
+
     /// Holds the device until the sender is dropped.
-    fn occupy(&self) -> (Running<()>, mpsc::Sender<()>) {
+    fn occupy(&self) -> (Running, mpsc::Sender<()>) {
         let (release, held) = mpsc::channel::<()>();
         let (begun, begins) = mpsc::channel();
-        let running = self.queue.submit(move |_, _| {
+        let running = self.run(move |_| {
             begun.send(()).expect("the test listens");
             let _ = held.recv();
             Ok(())
         });
         begins.recv().expect("the work begins");
-        (running.expect("an empty queue"), release)
+        (running, release)
     }
 }
 

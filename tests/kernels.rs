@@ -2,7 +2,8 @@
 
 use std::f64::consts::{PI, TAU};
 use std::fs;
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Output;
 use std::sync::Arc;
 
 use dosegrid::domain::{Emission, EmissionSpectrum, KernelMedium, Particle, Source};
@@ -16,9 +17,11 @@ use dosegrid::physics::nuclide::{self, find};
 use dosegrid::physics::photon::PhotonTables;
 use ndarray::Array3;
 
+use crate::support::command::dosegrid;
 use crate::support::sources::kernel_spec;
 
-/// Nuclides of all kinds: betas near and far, photons, positrons, conversion electrons, alpha particles with and without anything else.
+/// Nuclides of all kinds: betas of short and long range, photons, positrons, conversion electrons, alpha particles
+/// alone and with other emissions.
 const KINDS: [&str; 8] = ["Lu-177", "Y-90", "I-131", "Ga-68", "Tc-99m", "At-211", "Tl-208", "Po-212"];
 
 fn kernel(name: &str, spacing_mm: [f64; 3], half_width: [usize; 3], truncation_radius_mm: Option<f64>) -> VoxelKernel {
@@ -56,7 +59,7 @@ fn the_energy_of_the_radial_kernel_is_all_there() {
     }
 }
 
-/// Near its end a kernel is cut off; what is absorbed within must not change.
+/// A truncation cuts off the end of a kernel; the energy absorbed inside it must not change.
 #[test]
 fn truncation_leaves_the_inner_voxels_alone() {
     let whole = kernel("Y-90", [2.0, 2.0, 3.0], [5; 3], None);
@@ -77,8 +80,8 @@ fn truncation_leaves_the_inner_voxels_alone() {
 /// Samples of each comparison with sampled geometry.
 const SAMPLES: u32 = 4_000_000;
 
-/// The share of the captured energy at each offset up to 4, mirrored ones together, by sampling decays and displacements with a Halton sequence. It
-/// knows nothing of overlaps.
+/// The share of the captured energy at each offset up to 4, mirrored offsets added, by sampling decays and
+/// displacements with a Halton sequence. This does not use the overlap of voxels.
 fn sampled_shares(radial: &RadialKernel, spacing_cm: [f64; 3]) -> Array3<f64> {
     let radii: Vec<f64> = (1..=40_000).map(|i| radial.end_cm() * 1e-6f64.powf(1.0 - f64::from(i) / 4e4)).collect();
     let shares_within: Vec<f64> = radii.iter().map(|r| radial.cumulative_mev(*r) / radial.captured_mev()).collect();
@@ -102,7 +105,7 @@ fn sampled_shares(radial: &RadialKernel, spacing_cm: [f64; 3]) -> Array3<f64> {
     shares
 }
 
-/// Digits of `n` behind the point, in reverse: the Halton sequence of one dimension.
+/// The digits of `n` in reverse behind the point: the Halton sequence of one dimension.
 fn radical_inverse(mut n: u32, base: u32) -> f64 {
     let (mut value, mut digit) = (0.0, 1.0 / f64::from(base));
     while n > 0 {
@@ -143,8 +146,8 @@ fn s_values_agree_with_sampled_geometry() {
     }
 }
 
-/// A voxel as large as the kernel keeps all but what crosses its faces: of what travels r in direction u, `Π_a (1 − |r u_a| / d)` stays, with x = r/d on the mean over
-/// directions `1 − 3/2 x + 2/π x² − x³/4π`.
+/// A voxel as large as the kernel keeps all energy except what crosses its faces: of what travels r in direction u,
+/// `Π_a (1 − |r u_a| / d)` stays. With x = r/d the mean over directions is `1 − 3/2 x + 2/π x² − x³/4π`.
 #[test]
 fn a_huge_voxel_keeps_its_energy() {
     const EDGE_CM: f64 = 100.0;
@@ -182,7 +185,7 @@ fn repeated_kernels_come_from_the_cache() {
 }
 
 fn dosegrid_kernel(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_dosegrid")).arg("kernel").args(args).output().expect("the program starts")
+    dosegrid(Path::new("."), ["kernel"].iter().chain(args))
 }
 
 #[test]

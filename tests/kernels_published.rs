@@ -1,4 +1,5 @@
-//! Voxel S values next to published tables. They differ; `docs/kernels.md` says by how much and why, and this test holds it to that.
+//! Voxel S values next to published tables. They differ; `docs/kernels.md` says by how much and why, and this test
+//! checks that.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +14,7 @@ use ndarray::Array3;
 
 use crate::support;
 
-/// A medium, and the density that a published table of it behaves as [g/cm³].
+/// A medium, and the effective density of a published table for it [g/cm³].
 type Tissue = (KernelMedium, f64);
 const SOFT_TISSUE: Tissue = (KernelMedium::SoftTissue, 1.04);
 const BONE: Tissue = (KernelMedium::CorticalBone, 1.85);
@@ -24,7 +25,7 @@ const MGY_PER_MBQ_S: f64 = 1e9;
 /// Voxel sizes that the documentation shows [mm]; all are tested.
 const SHOWN_MM: [f64; 3] = [2.21, 4.42, 9.28];
 
-/// S values for cubes of a nuclide without daughters [mGy per MBq·s]. Between densities, lengths are as their inverse.
+/// S values for cubes of a nuclide without daughters [mGy per MBq·s]. Lengths scale with the inverse of the density.
 fn s_values(name: &str, edge_mm: f64, (medium, density): Tissue) -> Array3<f64> {
     let nuclide = nuclide::find(name).expect("a known nuclide");
     let source = chain::source(nuclide, Daughters::ParentOnly, &[]).expect("a source");
@@ -35,7 +36,7 @@ fn s_values(name: &str, edge_mm: f64, (medium, density): Tissue) -> Array3<f64> 
     kernel.octant.mapv(|mev| mev / mass_g * GY_PER_MEV_PER_G * MGY_PER_MBQ_S)
 }
 
-/// Sum over the 11×11×11 voxels of a table, one over the other: the energy that it holds.
+/// Ratio of two tables, each summed over its 11×11×11 voxels: the energy that they hold.
 fn energy_ratio(s: &Array3<f64>, of: &Array3<f64>) -> f64 {
     let mirrored =
         |(i, j, k): (usize, usize, usize)| [i, j, k].iter().map(|n| if *n > 0 { 2.0 } else { 1.0 }).product::<f64>();
@@ -60,7 +61,8 @@ fn read(path: &Path) -> Vec<PublishedVoxel> {
     reader.deserialize().map(|row| row.expect("a row of a published table")).collect()
 }
 
-/// Fails unless the documentation has these rows, up to one in the last digit of a figure, which rounding may turn; and says what they must be.
+/// Fails unless the documentation has these rows, up to one unit in the last digit, which rounding may change. The
+/// message has the missing rows.
 fn assert_documented(rows: &[String]) {
     const LAST_DIGIT: f64 = 1.5e-3;
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/kernels.md");
@@ -81,8 +83,9 @@ fn assert_documented(rows: &[String]) {
     );
 }
 
-/// What the source voxel of a published table holds of ours, by nuclide: soft tissue, bone; and what all its voxels hold. What is missing are conversion and Auger
-/// electrons. Beside the spread over thirteen sizes, 1 % is left for what is not known well: the density of the bone, and our own decay data.
+/// Energy in the source voxel of a published table relative to ours, by nuclide, in soft tissue and in bone, and in all
+/// its voxels. What is missing are conversion and Auger electrons. Besides the spread over thirteen sizes, 1 % is
+/// allowed for what is not well known: the density of the bone, and our own decay data.
 const HELD: [(&str, Bounds, Bounds, Bounds); 7] = [
     ("I-131", [0.97, 0.995], [0.97, 1.01], [0.975, 1.01]),
     ("Lu-177", [0.915, 0.94], [0.915, 0.96], [0.92, 0.965]),
@@ -94,8 +97,9 @@ const HELD: [(&str, Bounds, Bounds, Bounds); 7] = [
 ];
 
 #[test]
+#[cfg_attr(no_reference, ignore = "the reference data was not found when this was built")]
 fn lanconelli_2012_differs_as_documented() {
-    let Some(path) = support::reference("published/lanconelli2012_voxelS.csv") else { return };
+    let path = support::reference("published/lanconelli2012_voxelS.csv");
     let mut tables: BTreeMap<(String, bool, u64), Array3<f64>> = BTreeMap::new();
     for voxel in read(&path) {
         let key = (voxel.nuclide, voxel.tissue.as_deref() == Some("bone"), voxel.voxel_mm.to_bits());
@@ -114,7 +118,7 @@ fn lanconelli_2012_differs_as_documented() {
         println!("{name} {tissue} {edge_mm}: {:.4} {:.4} {energy:.4}", ratio([0; 3]), ratio([0, 0, 1]));
         assert!((*low..*high).contains(&ratio([0; 3])), "{name} {tissue} {edge_mm}: {}", ratio([0; 3]));
         assert!((whole[0]..whole[1]).contains(&energy), "{name} {tissue} {edge_mm}: energy {energy}");
-        // Beta particles alone reach the first neighbours: there nothing but transport, density and spectrum count.
+        // Only beta particles reach the first neighbours, where only transport, density and spectrum matter.
         let first = match (is_bone, name.as_str()) {
             (true, _) => 0.05,
             (false, "Lu-177" | "Y-90" | "I-131") => 0.012,
@@ -131,8 +135,9 @@ fn lanconelli_2012_differs_as_documented() {
 }
 
 #[test]
+#[cfg_attr(no_reference, ignore = "the reference data was not found when this was built")]
 fn mird_17_differs_as_documented() {
-    let Some(path) = support::reference("published/mird17_spot_voxelS.csv") else { return };
+    let path = support::reference("published/mird17_spot_voxelS.csv");
     let voxels = read(&path);
     assert_eq!(voxels.len(), 20);
     let mut rows = Vec::new();
@@ -141,7 +146,7 @@ fn mird_17_differs_as_documented() {
         println!("{nuclide} {voxel_mm} {i}: {ratio:.4}");
         let expected = match (nuclide.as_str(), i) {
             (_, 0) => 0.965..1.03,
-            // Bremsstrahlung alone. Newer tables and EGSnrc's own voxels agree with ours.
+            // Bremsstrahlung only. Newer tables and EGSnrc's own voxels agree with ours.
             ("Y-90" | "P-32" | "Sr-89", _) => 1.5..2.3,
             _ => 1.0..1.15,
         };

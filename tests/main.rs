@@ -1,14 +1,17 @@
 //! Tests of the whole crate from outside: one binary, one link.
 
+mod cancel;
 mod cli;
 mod convolution;
 mod data;
 mod daughters;
 mod demo;
 mod electron_tables;
+mod examples;
 mod formats;
 mod gpu;
 mod grpc;
+mod header;
 mod invariants;
 mod kernel_library;
 mod kernel_regions;
@@ -19,6 +22,10 @@ mod monte_carlo;
 mod nuclides;
 mod patient;
 mod photon_tables;
+mod project;
+mod request;
+mod shader_checks;
+mod style;
 mod support;
 mod transport_invariants;
 mod transport_patient;

@@ -1,4 +1,5 @@
-//! The nuclides: their spectra against theory's limits and other calculations, their energy against what their decays set free.
+//! The nuclides: spectra against theoretical limits and other calculations, and emitted energy against the energy
+//! released.
 
 mod energy;
 mod means;

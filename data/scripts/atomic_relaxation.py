@@ -1,10 +1,10 @@
 """What fills the vacancies that electron capture and internal conversion leave: X-rays, Auger electrons and the rest.
 
-Mean numbers, no sampling: a vacancy goes down shell by shell with xraylib's fluorescence yields, line rates, Auger rates and
-Coster-Kronig probabilities. Every vacancy gives back its binding energy, so energy closes: what an Auger electron has less than the
-difference of the neutral atom's binding energies (the second hole binds more strongly: half way between Z and Z + 1, Chung & Jenkins,
-Surf. Sci. 22 (1970) 479), and all from the N shell outwards, is counted as relaxation.
-"""
+Mean numbers, no sampling: a vacancy goes down shell by shell with xraylib's fluorescence yields, line rates, Auger
+rates and Coster-Kronig probabilities. Every vacancy gives back its binding energy, so energy closes: what an Auger
+electron has less than the difference of the neutral atom's binding energies (the second hole binds more strongly: half
+way between Z and Z + 1, Chung & Jenkins, Surf. Sci. 22 (1970) 479), and all from the N shell outwards, is counted as
+relaxation."""
 
 import functools
 import re
@@ -14,7 +14,14 @@ import xraylib
 SHELLS = ("K", "L1", "L2", "L3", "M1", "M2", "M3", "M4", "M5")
 OUTER = tuple(f"{major}{i}" for major, count in (("N", 7), ("O", 5), ("P", 3)) for i in range(1, count + 1))
 AUGER = re.compile(r"(K|L[123])_([LMNOPQ]\d)([LMNOPQ]\d)_AUGER")
-COSTER_KRONIG = {"L1": ("L2", "L3"), "L2": ("L3",), "M1": ("M2", "M3", "M4", "M5"), "M2": ("M3", "M4", "M5"), "M3": ("M4", "M5"), "M4": ("M5",)}
+COSTER_KRONIG = {
+    "L1": ("L2", "L3"),
+    "L2": ("L3",),
+    "M1": ("M2", "M3", "M4", "M5"),
+    "M2": ("M3", "M4", "M5"),
+    "M3": ("M4", "M5"),
+    "M4": ("M5",),
+}
 
 
 def known(function, *arguments):
@@ -123,14 +130,17 @@ class Cascade:
         for pair, share in holes:
             energy = electron_kev(self.z, shell, *pair)
             self.emit(self.augers, group(shell, *sorted(pair)), left * share, energy)
-            self.rest_kev += left * share * (binding_kev(self.z, shell) - energy - sum(binding_kev(self.z, hole) for hole in pair))
+            self.rest_kev += (
+                left * share * (binding_kev(self.z, shell) - energy - sum(binding_kev(self.z, hole) for hole in pair))
+            )
             for hole in pair:
                 self.leave(hole, left * share)
         if not holes:
             self.rest_kev += left * binding_kev(self.z, shell)
 
     def coster_kronig(self, shell, final, number):
-        """The vacancy moves within its shell; the electron comes from M5 if the energy is enough, otherwise it is relaxation."""
+        """The vacancy moves within its shell; the electron comes from M5 if the energy is enough, otherwise it is
+        relaxation."""
         energy = electron_kev(self.z, shell, final, "M5") if shell.startswith("L") else 0.0
         self.leave(final, number)
         gain = binding_kev(self.z, shell) - binding_kev(self.z, final)
@@ -145,5 +155,8 @@ class Cascade:
 def of_one_vacancy(z, shell):
     """X-ray lines and Auger lines [(keV, number)] and relaxation [keV] after one vacancy in `shell`."""
     cascade = Cascade(z, {shell: 1.0})
-    lines = [[(energy / number, number) for number, energy in kind.values() if number > 0] for kind in (cascade.x_rays, cascade.augers)]
+    lines = [
+        [(energy / number, number) for number, energy in kind.values() if number > 0]
+        for kind in (cascade.x_rays, cascade.augers)
+    ]
     return lines[0], lines[1], cascade.rest_kev

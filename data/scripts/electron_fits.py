@@ -70,7 +70,8 @@ def first_transport(z, energy, screening, charge):
 
 
 def fit_screening(table, z, charge):
-    """Chebyshev coefficients of ln(A/A_Moliere), and the largest relative error of the first transport cross section."""
+    """Chebyshev coefficients of ln(A/A_Moliere), and the largest relative error of the first transport cross
+    section."""
     energy = table[:, 0] * 1e-6
     target = table[:, 2 if charge < 0 else 5]
     excess = lambda ln_a, e, t: first_transport(z, e, np.exp(ln_a), charge) / t - 1

@@ -1,4 +1,5 @@
-"""Decay schemes of ENSDF as packaged by paceENSDF: levels, what feeds them, the transitions between them. Energies in keV, intensities per decay."""
+"""Decay schemes of ENSDF as packaged by paceENSDF: levels, what feeds them, the transitions between them. Energies in
+keV, intensities per decay."""
 
 import functools
 import json
@@ -8,12 +9,14 @@ from dataclasses import dataclass, field, replace
 import paceENSDF
 from internal_conversion import PURE, multipoles, shell_coefficients
 
-# Below this energy the coefficients depend too much on the multipolarity for it to be taken from spins and parities alone.
+# Below this energy the coefficients depend too much on the multipolarity for it to be taken from spins and parities
+# alone.
 ASSUMED_ABOVE_KEV = 80.0
 ARCHIVE = pathlib.Path(paceENSDF.__file__).parent / "ENSDF_JSON"
 MODES = {"betaMinusDecay": "beta-", "electronCaptureBetaPlusDecay": "beta+/ec", "alphaDecay": "alpha"}
 FORBIDDENNESS = {
-    "0A": "allowed", "1A": "allowed", "1F": "1NU", "1UF": "1U", "2F": "2NU", "2UF": "2U", "3F": "3NU", "3UF": "3U", "4F": "4NU", "4UF": "4U",
+    "0A": "allowed", "1A": "allowed", "1F": "1NU", "1UF": "1U", "2F": "2NU", "2UF": "2U",
+    "3F": "3NU", "3UF": "3U", "4F": "4NU", "4UF": "4U",
     "5F": "5NU",
 }  # fmt: skip
 
@@ -106,7 +109,10 @@ def lowest_multipoles(upper, lower):
 
 
 def transition(record, norm, spins):
-    alpha = record["calculatedTotalInternalConversionCoefficient"] or record["experimentalTotalInternalConversionCoefficient"]
+    alpha = (
+        record["calculatedTotalInternalConversionCoefficient"]
+        or record["experimentalTotalInternalConversionCoefficient"]
+    )
     shells = shell_coefficients(record)
     if alpha is None and shells:
         alpha = sum(shells.values())
@@ -123,7 +129,8 @@ def transition(record, norm, spins):
 
 
 def capture_shells(record, captured):
-    """{K, L, M: part of the captures}; a sum over outer shells counts for its first. Evaluations give parts of captures and positrons together."""
+    """{K, L, M: part of the captures}; a sum over outer shells counts for its first. Evaluations give parts of captures
+    and positrons together."""
     shells = {}
     for part in record["calculatedAtomicShellElectronCaptureFractions"] or []:
         for shell in "KLM":
@@ -146,14 +153,25 @@ def feedings(record, parent, norm, branching):
     for beta in record.get("betaMinusDecay") or []:
         kind = forbiddenness(parent, level, beta["forbiddennessDegree"])
         mean = beta["averageBetaMinusEnergy"] or 0.0
-        yield Feeding("beta-", (beta["betaMinusIntensity"] or 0.0) / 100 * norm, beta["endPointBetaMinusEnergy"] or 0.0, mean, kind)
+        yield Feeding(
+            "beta-",
+            (beta["betaMinusIntensity"] or 0.0) / 100 * norm,
+            beta["endPointBetaMinusEnergy"] or 0.0,
+            mean,
+            kind,
+        )
     for beta in record.get("betaPlusDecay") or []:
         kind = forbiddenness(parent, level, beta["forbiddennessDegree"])
         capture, positron = beta["electronCaptureIntensity"] or 0.0, beta["betaPlusIntensity"] or 0.0
         total = beta["totalElectronCaptureBetaPlusIntensity"] or 0.0
         if capture + positron == 0.0:
             capture = total
-        yield Feeding("capture", capture / 100 * norm, transition=kind, shells=capture_shells(beta, capture / (capture + positron or 1.0)))
+        yield Feeding(
+            "capture",
+            capture / 100 * norm,
+            transition=kind,
+            shells=capture_shells(beta, capture / (capture + positron or 1.0)),
+        )
         if positron:
             mean = beta["averageBetaPlusEnergy"] or 0.0
             yield Feeding("beta+", positron / 100 * norm, beta["endPointBetaPlusEnergy"] or 0.0, mean, kind)
@@ -176,7 +194,9 @@ def read(path):
     norms = document["decaySchemeNormalization"][0]["normalizationRecord"][0]
     branching = norms["multiplerBranchingRatio"] if norms["multiplerBranchingRatio"] is not None else 1.0
     photon_norm = (norms["multiplerPhotonIntensity"] or 0.0) * branching / 100
-    lepton_norm = (norms["multiplerLeptonIntensity"] if norms["multiplerLeptonIntensity"] is not None else 1.0) * branching
+    lepton_norm = (
+        norms["multiplerLeptonIntensity"] if norms["multiplerLeptonIntensity"] is not None else 1.0
+    ) * branching
     parent = document["parentDecay"][0]
     spin = spin_and_parity(parent)
     levels, spins = [], [spin_and_parity(record) for record in document["levelScheme"]]
@@ -184,9 +204,14 @@ def read(path):
         level_spin = spin_and_parity(record)
         life = half_life(record["isomerDecay"])
         gammas = [transition(gamma, photon_norm, spins) for gamma in record["gammaDecay"]]
-        levels.append(Level(record["levelEnergy"], *life, *level_spin, gammas, list(feedings(record, spin, lepton_norm, branching))))
+        levels.append(
+            Level(
+                record["levelEnergy"], *life, *level_spin, gammas, list(feedings(record, spin, lepton_norm, branching))
+            )
+        )
     return Scheme(
-        document["parentAtomicNumber"], document["parentAtomicMass"], MODES[document["decayMode"]], daughter_name(document),
+        document["parentAtomicNumber"], document["parentAtomicMass"], MODES[document["decayMode"]],
+        daughter_name(document),
         document["daughterAtomicNumber"], parent["parentDecayLevelEnergy"] or 0.0, parent["valueQ"] or 0.0, branching,
         *half_life(parent["halfLife"]), *spin, levels,
     )  # fmt: skip
@@ -214,7 +239,8 @@ def conversion_rows():
 
 
 def balance(level_index, scheme, totals):
-    """What feeds a level, in all: from the parent and by transitions from above. `totals` gives each transition's intensity with its electrons."""
+    """What feeds a level, in all: from the parent and by transitions from above. `totals` gives each transition's
+    intensity with its electrons."""
     inflow = sum(feeding.intensity for feeding in scheme.levels[level_index].feeding)
     for level in scheme.levels:
         inflow += sum(totals(transition) for transition in level.transitions if transition.final == level_index)
@@ -227,7 +253,8 @@ def excess(index, scheme, totals):
 
 
 def drop_assumptions(scheme, totals):
-    """Takes back multipolarities inferred from spins where the level cannot spare the conversion electrons they would add."""
+    """Takes back multipolarities inferred from spins where the level cannot spare the conversion electrons they would
+    add."""
     for index in range(len(scheme.levels) - 1, 0, -1):
         assumed = [transition for transition in scheme.levels[index].transitions if transition.assumed]
         if assumed and excess(index, scheme, totals) < 0.0:
@@ -236,7 +263,8 @@ def drop_assumptions(scheme, totals):
 
 
 def place_once(scheme, totals):
-    """A gamma that the evaluation places more than once without dividing its intensity stays where the level can spare it most. Returns how many."""
+    """A gamma that the evaluation places more than once without dividing its intensity stays where the level can spare
+    it most. Returns how many."""
     groups = {}
     for index, level in enumerate(scheme.levels):
         for transition in level.transitions:
@@ -253,8 +281,9 @@ def place_once(scheme, totals):
 
 
 def normalise(scheme, totals):
-    """Makes the branches add up to the branching. Alphas all by one factor; betas and captures either so or at the ground state, whose share
-    evaluations infer from the rest, whichever brings the energy of the levels fed nearer to that of the transitions. Returns the sum before."""
+    """Makes the branches add up to the branching. Alphas all by one factor; betas and captures either so or at the
+    ground state, whose share evaluations infer from the rest, whichever brings the energy of the levels fed nearer to
+    that of the transitions. Returns the sum before."""
     branches = [(level.energy, feeding) for level in scheme.levels for feeding in level.feeding]
     before = sum(feeding.intensity for _, feeding in branches)
     if before <= 0.0:
@@ -264,7 +293,9 @@ def normalise(scheme, totals):
     fed = sum(feeding.intensity for _, feeding in ground)
     if scheme.mode != "alpha" and fed > before - scheme.branching:
         levels = sum(energy * feeding.intensity for energy, feeding in branches)
-        left = sum(totals(transition) * transition.energy for level in scheme.levels for transition in level.transitions)
+        left = sum(
+            totals(transition) * transition.energy for level in scheme.levels for transition in level.transitions
+        )
         if fed > 0.0 and abs(levels - left) < abs(levels * factor - left):
             changed, factor = ground, 1.0 - (before - scheme.branching) / fed
     for _, feeding in changed:
@@ -273,7 +304,8 @@ def normalise(scheme, totals):
 
 
 def isomer_scheme(scheme, level_kev, totals):
-    """The isomeric transition of a level of a daughter: every decay feeds that level, and the levels below pass on what they get."""
+    """The isomeric transition of a level of a daughter: every decay feeds that level, and the levels below pass on what
+    they get."""
     start = min(range(len(scheme.levels)), key=lambda index: abs(scheme.levels[index].energy - level_kev))
     population = {start: 1.0}
     levels = []
@@ -281,12 +313,17 @@ def isomer_scheme(scheme, level_kev, totals):
         level = scheme.levels[index]
         outflow = sum(totals(transition) for transition in level.transitions)
         share = population.get(index, 0.0) / outflow if outflow else 0.0
-        transitions = [replace(transition, intensity=transition.intensity * share) for transition in level.transitions] if share else []
+        transitions = (
+            [replace(transition, intensity=transition.intensity * share) for transition in level.transitions]
+            if share
+            else []
+        )
         for transition in transitions:
             population[transition.final] = population.get(transition.final, 0.0) + totals(transition)
         levels.insert(0, replace(level, transitions=transitions, feeding=[]))
     top = scheme.levels[start]
     return replace(
-        scheme, z=scheme.daughter_z, mode="it", parent_level=top.energy, q=0.0, branching=1.0, half_life_s=top.half_life_s,
+        scheme, z=scheme.daughter_z, mode="it", parent_level=top.energy, q=0.0, branching=1.0,
+        half_life_s=top.half_life_s,
         half_life_uncertainty_s=top.half_life_uncertainty_s, spin=top.spin, parity=top.parity, levels=levels,
     )  # fmt: skip

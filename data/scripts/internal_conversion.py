@@ -1,8 +1,8 @@
 """Internal conversion coefficients where an evaluation gives none, or only their sum.
 
-Interpolated between the BrIcc coefficients (Kibedi et al., Nucl. Instrum. Methods A 589 (2008) 202) that the same archive gives for
-transitions of pure multipolarity: ln(alpha) of a shell is fitted locally as a polynomial in ln E and ln Z.
-"""
+Interpolated between the BrIcc coefficients (Kibedi et al., Nucl. Instrum. Methods A 589 (2008) 202) that the same
+archive gives for transitions of pure multipolarity: ln(alpha) of a shell is fitted locally as a polynomial in ln E and
+ln Z."""
 
 import functools
 import re
@@ -17,8 +17,8 @@ NEAREST = 25
 SHELLS_MISSING = 0.06
 # How much farther a step in ln Z is than one in ln E.
 Z_WEIGHT = 6.0
-# Part of the conversions of the L shell in L1, L2, L3: round figures of 100 keV transitions in heavy nuclei; they decide only which
-# L X-rays and Auger electrons follow.
+# Part of the conversions of the L shell in L1, L2, L3: round figures of 100 keV transitions in heavy nuclei; they
+# decide only which L X-rays and Auger electrons follow.
 L_PARTS = {
     "M1": (0.90, 0.09, 0.01), "E1": (0.45, 0.25, 0.30), "E2": (0.10, 0.50, 0.40), "M2": (0.80, 0.08, 0.12),
     "E3": (0.08, 0.50, 0.42), "M3": (0.65, 0.05, 0.30), "M4": (0.55, 0.08, 0.37), "E4": (0.08, 0.50, 0.42),
@@ -26,7 +26,8 @@ L_PARTS = {
 
 
 def shell_coefficients(gamma):
-    """What the evaluation gives per shell (calculated; measured if there is no more), with M+ and the like kept in the first shell of the sum."""
+    """What the evaluation gives per shell (calculated; measured if there is no more), with M+ and the like kept in the
+    first shell of the sum."""
     values = {}
     for kind, stem in (("calculatedAtomicShell", "calculated"), ("experimentalAtomicShell", "experimental")):
         for record in gamma[f"{kind}ConversionCoefficients"] or []:
@@ -78,7 +79,9 @@ class Coefficients:
         if not multipoles:
             return {}
         share = 0.5 if mixing_ratio is None else mixing_ratio**2 / (1.0 + mixing_ratio**2)
-        parts = [(multipoles[0], 1.0)] if len(multipoles) == 1 else [(multipoles[0], 1.0 - share), (multipoles[1], share)]
+        parts = (
+            [(multipoles[0], 1.0)] if len(multipoles) == 1 else [(multipoles[0], 1.0 - share), (multipoles[1], share)]
+        )
         total = {shell: sum(part * self.shell(name, shell, z, energy_kev) for name, part in parts) for shell in SHELLS}
         return {shell: value for shell, value in total.items() if value > 0}
 
@@ -93,8 +96,8 @@ def l_parts(multipoles, mixing_ratio):
 
 
 def completed(transition, z, coefficients):
-    """{shell: alpha} of a transition, and whether any of it was interpolated. The evaluation's total is kept; what it does not give per shell
-    is interpolated, a mixture without a mixing ratio such that the total is met."""
+    """{shell: alpha} of a transition, and whether any of it was interpolated. The evaluation's total is kept; what it
+    does not give per shell is interpolated, a mixture without a mixing ratio such that the total is met."""
     given, total = dict(transition.shells), transition.total_alpha or sum(transition.shells.values())
     if transition.multipoles == ("E0",):
         return {}, False

@@ -22,7 +22,8 @@ class Corrections:
         return [entry for entry in self.tables.get(table, []) if entry["nuclide"] == nuclide]
 
     def schemes(self, name):
-        """Decay schemes of a nuclide, corrected, isomeric transition first; with them a sentence for each correction."""
+        """Decay schemes of a nuclide, corrected, isomeric transition first; with them a sentence for each
+        correction."""
         sentences = []
         isomer = next((entry for entry in self.tables["isomer"] if entry["name"] == name), None)
         found = schemes(isomer["nucleus"], isomer["level_kev"]) if isomer else schemes(name)
@@ -31,7 +32,10 @@ class Corrections:
             self.transitions(name, source, sentences)
             found.insert(0, isomer_scheme(source, isomer["level_kev"], self.totals(source.daughter_z)))
             scheme_of = isomer["scheme_of"]
-            sentences.append(f"Isomeric transition: from the decay of {scheme_of}; the package has no data sets of isomeric transitions.")
+            sentences.append(
+                f"Isomeric transition: from the decay of {scheme_of}; "
+                "the package has no data sets of isomeric transitions."
+            )
         else:
             for scheme in found:
                 self.transitions(name, scheme, sentences)
@@ -45,13 +49,18 @@ class Corrections:
         return found, list(dict.fromkeys(sentences))
 
     def transitions(self, name, scheme, sentences):
-        """Intensity with conversion electrons (`total`), or total conversion coefficient (`alpha`), of single transitions."""
+        """Intensity with conversion electrons (`total`), or total conversion coefficient (`alpha`), of single
+        transitions."""
         for entry in self.of("transition", name):
-            matching = [t for level in scheme.levels for t in level.transitions if abs(t.energy - entry["energy_kev"]) < 0.05]
+            matching = [
+                t for level in scheme.levels for t in level.transitions if abs(t.energy - entry["energy_kev"]) < 0.05
+            ]
             for transition in matching:
                 if "alpha" in entry:
                     whole = transition.total_alpha
-                    transition.shells = {shell: value * entry["alpha"] / whole for shell, value in transition.shells.items()}
+                    transition.shells = {
+                        shell: value * entry["alpha"] / whole for shell, value in transition.shells.items()
+                    }
                     transition.total_alpha = entry["alpha"]
                 if "total" in entry:
                     transition.intensity = 1.0
@@ -73,7 +82,9 @@ class Corrections:
                 level.transitions = []
             for energy, photons, *electrons in entry["rows"]:
                 shells = {shell: number / photons for shell, number in zip(SHELLS, electrons) if number}
-                scheme.levels[-1].transitions.append(Transition(energy, 0, photons, (), None, sum(shells.values()), shells))
+                scheme.levels[-1].transitions.append(
+                    Transition(energy, 0, photons, (), None, sum(shells.values()), shells)
+                )
             sentences.append(f"Gamma lines and conversion electrons: {entry['source']}.")
         for entry in self.of("beta_means", name):
             for feeding in (feeding for level in scheme.levels for feeding in level.feeding):
@@ -97,7 +108,8 @@ class Corrections:
             scheme.branching /= whole
 
     def fed_isomers(self, scheme):
-        """Levels of the daughter that have a file of their own: (name, level energy, intensity); their transitions are taken out."""
+        """Levels of the daughter that have a file of their own: (name, level energy, intensity); their transitions are
+        taken out."""
         for isomer in self.tables["isomer"]:
             if isomer["nucleus"] == scheme.daughter and scheme.mode != "it":
                 for index, level in enumerate(scheme.levels):
@@ -110,6 +122,7 @@ def branch(parent, entry):
     """A beta branch to the ground state alone."""
     feeding = Feeding("beta-", entry["branching"], entry["q_kev"], transition=entry["transition"])
     return Scheme(
-        parent.z, parent.a, "beta-", entry["daughter"], parent.z + 1, 0.0, entry["q_kev"], entry["branching"], parent.half_life_s,
+        parent.z, parent.a, "beta-", entry["daughter"], parent.z + 1, 0.0, entry["q_kev"], entry["branching"],
+        parent.half_life_s,
         parent.half_life_uncertainty_s, parent.spin, parent.parity, [Level(0.0, 0.0, 0.0, None, 0, [], [feeding])],
     )  # fmt: skip

@@ -1,4 +1,5 @@
-"""What one decay emits: lines, continua, captures and neutrinos, from decay schemes. Energies in keV, intensities per decay of the parent."""
+"""What one decay emits: lines, continua, captures and neutrinos, from decay schemes. Energies in keV, intensities per
+decay of the parent."""
 
 from collections import defaultdict
 
@@ -8,10 +9,11 @@ from internal_conversion import l_parts
 
 LOWEST_LINE_KEV = 1.0
 ELECTRON_REST_KEV = 510.99895
-# Part of the L captures that come from L2 is this times Z²: the p1/2 wave function at the nucleus grows with Z (Bambynek et al.,
-# Rev. Mod. Phys. 49 (1977) 77: 4 % at Z = 54, 9 % at Z = 83).
+# Part of the L captures that come from L2 is this times Z²: the p1/2 wave function at the nucleus grows with Z
+# (Bambynek et al., Rev. Mod. Phys. 49 (1977) 77: 4 % at Z = 54, 9 % at Z = 83).
 L2_OF_L_CAPTURES = 1.3e-5
-# Parts of the captures of weak branches for which the evaluation has none, and of those with too little energy for the K shell.
+# Parts of the captures of weak branches for which the evaluation has none, and of those with too little energy for the
+# K shell.
 CAPTURES_WITHOUT_DATA = {"K": 0.85, "L": 0.12, "M": 0.03}
 CAPTURES_BEYOND_K = {"L": 0.75, "M": 0.20}
 M_ELECTRONS = {"M1": 2, "M2": 2, "M3": 4, "M4": 4, "M5": 6}
@@ -90,7 +92,8 @@ class Emissions:
         self.captures.append({"level_mev": level_kev * 1e-3, "q_mev": q_kev * 1e-3, "intensity": number, **known})
 
     def beta(self, z, a, level_kev, feeding, q_kev):
-        """A beta continuum of a transition of `q_kev`. The endpoint follows from it: evaluations also quote measured ones that disagree with Q."""
+        """A beta continuum of a transition of `q_kev`. The endpoint follows from it: evaluations also quote measured
+        ones that disagree with Q."""
         endpoint = q_kev - (2 * ELECTRON_REST_KEV if feeding.kind == "beta+" else 0.0)
         mean = feeding.mean
         if mean <= 0.0:
@@ -98,7 +101,8 @@ class Emissions:
             self.means_calculated += 1
         self.neutrino_kev += feeding.intensity * (endpoint - mean)
         self.betas.append({
-            "mode": feeding.kind, "daughter_atomic_number": z, "mass_number": a, "endpoint_mev": endpoint * 1e-3, "intensity": feeding.intensity,
+            "mode": feeding.kind, "daughter_atomic_number": z, "mass_number": a, "endpoint_mev": endpoint * 1e-3,
+            "intensity": feeding.intensity,
             "transition": feeding.transition, "level_mev": level_kev * 1e-3, "mean_mev": mean * 1e-3,
         })  # fmt: skip
 

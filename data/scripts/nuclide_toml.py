@@ -1,7 +1,9 @@
-"""The text of data/nuclides/NAME.toml: fixed order, fixed number of digits, so that making it again gives the same bytes."""
+"""The text of data/nuclides/NAME.toml: fixed order, fixed number of digits, so that making it again gives the same
+bytes."""
 
 LINES = ("gamma", "x_ray", "conversion", "auger", "alpha")
-# Lines weaker than this are dropped, the weakest first, as long as those dropped hold less than this part of the energy of their kind.
+# Lines weaker than this are dropped, the weakest first, as long as those dropped hold less than this part of the energy
+# of their kind.
 WEAKEST = 1e-7
 PAIRS_A_ROW = 5
 DROPPED_ENERGY = 1e-5
@@ -38,7 +40,11 @@ def table(name, row):
     for key, value in row.items():
         if value is not None:
             digits = 7 if key in ("endpoint_mev", "q_mev", "level_mev", "daughter_half_life_s") else 6
-            rendered = text(value) if isinstance(value, str) else str(value) if isinstance(value, int) else number(value, digits)
+            rendered = (
+                text(value)
+                if isinstance(value, str)
+                else str(value) if isinstance(value, int) else number(value, digits)
+            )
             yield f"{key} = {rendered}"
 
 
@@ -49,13 +55,17 @@ def render(nuclide):
         yield f"half_life_uncertainty_s = {number(nuclide['half_life_uncertainty_s'], 3)}"
     yield f"source = {text(nuclide['source'])}"
     sentences = nuclide["corrections"]
-    yield "corrections = [" + "".join(f"\n    {text(sentence)}," for sentence in sentences) + ("\n]" if sentences else "]")
+    yield "corrections = [" + "".join(f"\n    {text(sentence)}," for sentence in sentences) + (
+        "\n]" if sentences else "]"
+    )
     yield f"relaxation_mev = {number(nuclide['relaxation_mev'])}"
     for name in ("decay", "beta", "capture"):
         for row in nuclide[name]:
             yield from table(name, row)
     yield "\n[lines]"
     for name in LINES:
-        pairs = [f"[{number(energy, 7)}, {number(intensity, 5)}]," for energy, intensity in kept(nuclide["lines"][name])]
+        pairs = [
+            f"[{number(energy, 7)}, {number(intensity, 5)}]," for energy, intensity in kept(nuclide["lines"][name])
+        ]
         rows = [" ".join(pairs[start : start + PAIRS_A_ROW]) for start in range(0, len(pairs), PAIRS_A_ROW)]
         yield f"{name} = [" + "".join(f"\n    {row}" for row in rows) + ("\n]" if rows else "]")

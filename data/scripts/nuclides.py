@@ -1,4 +1,5 @@
-"""Writes data/nuclides/*.toml from ENSDF (paceENSDF), xraylib and the corrections listed in nuclide_corrections.toml, and prints how energy closes.
+"""Writes data/nuclides/*.toml from ENSDF (paceENSDF), xraylib and the corrections listed in nuclide_corrections.toml,
+and prints how energy closes.
 
     pip install -r data/scripts/requirements.txt
     python data/scripts/nuclides.py [NAME ...]
@@ -23,11 +24,12 @@ SAID_ABOVE = 2e-4
 # The energy emitted may be off the energy set free by this part of it, beyond which the scheme needs a correction.
 MAX_OFF = 0.004
 NAMES = """
-Ac-225 Ac-226 Ac-227 Ag-111 As-77 At-211 At-215 At-217 Au-198 Bi-207 Bi-211 Bi-212 Bi-213 Br-77 C-11 Ce-134 Co-55 Cs-131 Cu-61 Cu-62 Cu-64 Cu-67
-Dy-165 Er-165 Er-169 Eu-145 Eu-149 F-18 Fr-221 Fr-223 Ga-67 Ga-68 Gd-149 Ge-68 Ho-166 I-123 I-124 I-125 I-131 In-111 Ir-192 La-134 Lu-177 Mn-52 N-13
-O-15 P-32 Pb-203 Pb-209 Pb-211 Pb-212 Pm-145 Po-211 Po-212 Po-213 Po-214 Po-215 Po-216 Pr-142 Ra-221 Ra-222 Ra-223 Ra-224 Ra-225 Rb-82 Re-186 Re-188
-Rh-105 Rn-217 Rn-218 Rn-219 Rn-220 Ru-97 Sb-119 Sc-43 Sc-44 Sc-47 Sm-145 Sm-153 Sr-82 Sr-89 Sr-90 Tb-149 Tb-152 Tb-155 Tb-161 Tc-99m Th-226 Th-227
-Th-228 Th-229 Ti-45 Tl-201 Tl-207 Tl-208 Tl-209 U-230 W-188 Xe-131m Xe-133 Y-86 Y-90 Y-91 Yb-175 Zr-89
+Ac-225 Ac-226 Ac-227 Ag-111 As-77 At-211 At-215 At-217 Au-198 Bi-207 Bi-211 Bi-212 Bi-213 Br-77 C-11 Ce-134 Co-55
+Cs-131 Cu-61 Cu-62 Cu-64 Cu-67 Dy-165 Er-165 Er-169 Eu-145 Eu-149 F-18 Fr-221 Fr-223 Ga-67 Ga-68 Gd-149 Ge-68 Ho-166
+I-123 I-124 I-125 I-131 In-111 Ir-192 La-134 Lu-177 Mn-52 N-13 O-15 P-32 Pb-203 Pb-209 Pb-211 Pb-212 Pm-145 Po-211
+Po-212 Po-213 Po-214 Po-215 Po-216 Pr-142 Ra-221 Ra-222 Ra-223 Ra-224 Ra-225 Rb-82 Re-186 Re-188 Rh-105 Rn-217 Rn-218
+Rn-219 Rn-220 Ru-97 Sb-119 Sc-43 Sc-44 Sc-47 Sm-145 Sm-153 Sr-82 Sr-89 Sr-90 Tb-149 Tb-152 Tb-155 Tb-161 Tc-99m Th-226
+Th-227 Th-228 Th-229 Ti-45 Tl-201 Tl-207 Tl-208 Tl-209 U-230 W-188 Xe-131m Xe-133 Y-86 Y-90 Y-91 Yb-175 Zr-89
 """.split()
 
 
@@ -50,7 +52,12 @@ def decay_rows(scheme, corrections):
         q_mev = (scheme.q + scheme.parent_level - level_kev) * 1e-3
         rows.append({"mode": scheme.mode, "daughter": name, "branching": intensity, "q_mev": q_mev})
     life = scheme.levels[0].half_life_s or max((own.half_life_s for own in schemes(scheme.daughter)), default=0.0)
-    row = {"mode": scheme.mode, "daughter": scheme.daughter, "branching": branching, "q_mev": (scheme.q + scheme.parent_level) * 1e-3}
+    row = {
+        "mode": scheme.mode,
+        "daughter": scheme.daughter,
+        "branching": branching,
+        "q_mev": (scheme.q + scheme.parent_level) * 1e-3,
+    }
     row["daughter_half_life_s"] = life if scheme.daughter not in NAMES and 0.0 < life < STABLE_S else None
     return [row, *rows]
 
@@ -60,13 +67,16 @@ def source(found):
     daughters = " and ".join(dict.fromkeys(scheme.daughter for scheme in found))
     chains = " and ".join(dict.fromkeys(daughter.split("-")[1].rstrip("m") for daughter in daughters.split(" and ")))
     return (
-        f"ENSDF (National Nuclear Data Center), decay to {daughters}, Nuclear Data Sheets, A = {chains}; archive of 2023-10-13 as packaged by "
-        "paceENSDF 0.6.3 (BSD-3-Clause). X-rays, Auger electrons and relaxation: from the vacancies, with xraylib 4.3.0 (BSD-3-Clause)."
+        f"ENSDF (National Nuclear Data Center), decay to {daughters}, Nuclear Data Sheets, A = {chains}; "
+        "archive of 2023-10-13 as packaged by "
+        "paceENSDF 0.6.3 (BSD-3-Clause). X-rays, Auger electrons and relaxation: from the vacancies, "
+        "with xraylib 4.3.0 (BSD-3-Clause)."
     )
 
 
 def settle(scheme, sentences):
-    """Makes a scheme add up: lines counted once, no conversion electrons that a level cannot spare, branches normalised."""
+    """Makes a scheme add up: lines counted once, no conversion electrons that a level cannot spare, branches
+    normalised."""
     of_transition = totals(scheme.daughter_z)
     repeated = place_once(scheme, of_transition)
     if repeated:
@@ -77,7 +87,10 @@ def settle(scheme, sentences):
     drop_assumptions(scheme, of_transition)
     before = normalise(scheme, of_transition)
     if before and abs(before - scheme.branching) > SAID_ABOVE * scheme.branching:
-        sentences.append(f"Branches to {scheme.daughter} add up to {before:.5g} in the evaluation; normalised to {scheme.branching:.5g}.")
+        sentences.append(
+            f"Branches to {scheme.daughter} add up to {before:.5g} in the evaluation; "
+            f"normalised to {scheme.branching:.5g}."
+        )
 
 
 def emitted(found, sentences):
@@ -94,7 +107,10 @@ def emitted(found, sentences):
     if emissions.means_calculated:
         sentences.append(f"Mean energies of betas calculated for the allowed shape: {emissions.means_calculated}.")
     if interpolated:
-        sentences.append(f"Transitions with conversion coefficients interpolated between BrIcc values of the same archive: {interpolated}.")
+        sentences.append(
+            "Transitions with conversion coefficients interpolated between BrIcc values of the same archive: "
+            f"{interpolated}."
+        )
     return emissions
 
 
@@ -116,7 +132,9 @@ def nuclide(name, corrections):
         "decay": decays,
         "beta": emissions.betas,
         "capture": emissions.captures,
-        "lines": {kind: [(energy * 1e-3, number) for energy, number in rows] for kind, rows in emissions.lines().items()},
+        "lines": {
+            kind: [(energy * 1e-3, number) for energy, number in rows] for kind, rows in emissions.lines().items()
+        },
         "neutrino_mev": emissions.neutrino_kev * 1e-3,
         "mass_number": found[0].a,
     }

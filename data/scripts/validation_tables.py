@@ -1,9 +1,9 @@
-"""Makes data/validation/ from the EGSnrc results computed for this project: `python validation_tables.py FOLDER_OF_RESULTS`.
+"""Makes data/validation/ from the EGSnrc results computed for this project: `python validation_tables.py
+FOLDER_OF_RESULTS`.
 
-Point kernels and voxel S values are copied as they are. The layered phantom's dose and sigma become one file a nuclide: single precision, little-endian,
-x fastest, all doses and then all sigmas, gzip. Low bits that only hold noise are set to 0 so that it compresses: doses are kept to 2^-13 (their
-statistics are at best 1e-3), sigmas to 2^-5.
-"""
+Point kernels and voxel S values are copied as they are. The layered phantom's dose and sigma become one file a nuclide:
+single precision, little-endian, x fastest, all doses and then all sigmas, gzip. Low bits that only hold noise are set
+to 0 so that it compresses: doses are kept to 2^-13 (their statistics are at best 1e-3), sigmas to 2^-5."""
 
 import gzip
 import pathlib

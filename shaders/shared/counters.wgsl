@@ -1,12 +1,12 @@
-// How far a launch is. The stage `schedule` plans a cycle; emission, charged and photon run it.
+// How far a launch has come. The stage `schedule` plans a cycle; emission, charged and photon run it.
 struct TransportCounters {
-    turn: atomic<u32>,                 // which of the two queues of each kind is read in this cycle; the other is written
+    turn: atomic<u32>,                 // which queue of each kind is read in this cycle; the other is written
     cycles: atomic<u32>,               // cycles planned so far
-    work: atomic<u32>,                 // emissions and steps planned so far, at most; wraps
+    work: atomic<u32>,                 // most emissions and steps planned so far; wraps
     first_item: atomic<u32>,           // emissions of this cycle
     emitting: atomic<u32>,
     charged: atomic<u32>,              // particles in the queue that is read
-    charged_running: atomic<u32>,      // how many of them, the last ones, move in this cycle
+    charged_running: atomic<u32>,      // how many of them move in this cycle: the last ones
     charged_appended: atomic<u32>,     // survivors and newborns in the queue that is written
     charged_room_charged: atomic<u32>, // particles that one charged particle may set free in this cycle
     charged_room_photons: atomic<u32>,
@@ -15,7 +15,9 @@ struct TransportCounters {
     photons_appended: atomic<u32>,
     photons_room_charged: atomic<u32>,
     photons_room_photons: atomic<u32>,
-    accounts: array<atomic<u32>>,      // per group of the launch: emitted, deposited, escaped, scored, two words each
+    // Per group of the launch: emitted, deposited, escaped, scored, two words each. Then, one word per group, the
+    // rejection loops that reached their bound.
+    accounts: array<atomic<u32>>,
 }
 
 @group(0) @binding(5) var<storage, read_write> counters: TransportCounters;

@@ -1,9 +1,13 @@
-// Fourier transforms of TILE lines of LENGTH points at once, in place in workgroup memory, one barrier a stage.
+// Fourier transforms of TILE lines of LENGTH points at once, in place in workgroup memory, with one barrier a stage.
 //
-// Forward: decimation in frequency, from natural order to digit-reversed order. Inverse: decimation in time, the other way round, on swapped
-// values, without the factor 1/LENGTH. So nothing is ever permuted: the kernel's spectrum is read in digit-reversed order instead.
-// A stage file says by ROWS whether the points of a line lie side by side, or the lines do.
+// Forward: decimation in frequency, from natural order to digit-reversed order. Inverse: decimation in time, from
+// digit-reversed order to natural order, on swapped values, without the factor 1/LENGTH. So nothing is ever permuted:
+// the kernel's spectrum is read in digit-reversed order instead.
 #import complex
+#import grid
+
+// Whether the points of a line lie side by side in workgroup memory, rather than the lines.
+override ROWS: bool = false;
 
 override LENGTH: u32 = 1u;
 override TILE: u32 = 1u;

@@ -1,11 +1,12 @@
 // Straight flight through the voxels of any anisotropic grid. Twin: src/engine/cpu/transport/geometry.rs
+#import transport
 
 // A length beyond every grid [cm].
 const FAR_CM: f32 = 1e30;
 // A component of a direction below which a flight is parallel to the faces of that axis.
 const PARALLEL: f32 = 1e-12;
-// Bits of a word of the medium that hold the number of the material.
-const MATERIAL_BITS: u32 = 15u;
+// The bits of a word of the medium that hold the number of the material.
+const MATERIAL_MASK: u32 = 15u;
 
 // Where a particle is and where it goes.
 struct Position {
@@ -32,10 +33,12 @@ struct Crossing {
     is_inside: bool,
 }
 
+// Edges of a voxel. Device only: a member in Rust.
 fn spacing_cm() -> vec3<f32> {
     return vec3(params.spacing_x_cm, params.spacing_y_cm, params.spacing_z_cm);
 }
 
+// Voxels by axis. Device only: a member in Rust.
 fn grid_shape() -> vec3<i32> {
     return vec3(i32(params.n_x), i32(params.n_y), i32(params.n_z));
 }
@@ -97,25 +100,25 @@ fn enter_next(before: Position, axis: vec3<bool>) -> Crossing {
     return Crossing(at, true);
 }
 
-// A straight flight through many voxels: distances to the faces are kept, not computed anew in each.
+// A straight flight through many voxels: distances to the faces are kept, not computed again in each voxel.
 struct Ray {
     to_face_cm: vec3<f32>, // from here to the next face of each axis
     across_cm: vec3<f32>,  // from one face of an axis to the next
 }
 
-// Whether a flight ever meets a face of each axis.
+// Whether a flight ever meets a face of each axis. Device only: part of `Ray::new` and `Ray::end`.
 fn meets_faces(direction: vec3<f32>) -> vec3<bool> {
     return abs(direction) > vec3(PARALLEL);
 }
 
-// Distances from a place to the next face of each axis [cm].
+// Distances from a place to the next face of each axis [cm]. Device only: part of `Ray::new`.
 fn ray_to_faces(at: Position) -> vec3<f32> {
     let ahead = select(-at.local_cm, spacing_cm() - at.local_cm, at.direction > vec3(0.0));
     let meets = meets_faces(at.direction);
     return select(vec3(FAR_CM), ahead / select(vec3(1.0), at.direction, meets), meets);
 }
 
-// Distances from one face of an axis to the next [cm].
+// Distances from one face of an axis to the next [cm]. Device only: part of `Ray::new`.
 fn ray_across(direction: vec3<f32>) -> vec3<f32> {
     let meets = meets_faces(direction);
     return select(vec3(FAR_CM), spacing_cm() / select(vec3(1.0), abs(direction), meets), meets);
@@ -126,29 +129,31 @@ fn ray_face(ray: Ray) -> Face {
     return nearest(ray.to_face_cm);
 }
 
-// Beyond a face. The place in the voxel is found only where the flight ends.
+// The flight beyond a face. The place in the voxel is computed only where the flight ends.
 fn ray_beyond(ray: Ray, face: Face) -> Ray {
     return Ray(select(ray.to_face_cm - face.distance_cm, ray.across_cm, face.axis), ray.across_cm);
 }
 
-// Where in its voxel a flight ends, so far from where it entered.
+// Where in its voxel a flight ends, at a distance from where it entered.
 fn ray_end(ray: Ray, distance_cm: f32, at: Position) -> vec3<f32> {
     let left = (ray.to_face_cm - distance_cm) * at.direction;
     let local_cm = clamp(select(-left, spacing_cm() - left, at.direction > vec3(0.0)), vec3(0.0), spacing_cm());
     return select(at.local_cm, local_cm, meets_faces(at.direction));
 }
 
-// What a flight keeps while it lasts: distances to the faces that it meets, in place of where it is between them.
+// What a flight keeps while it waits in a queue: distances to the faces that it meets, in place of where it is between
+// them. Device only: on the host a flight never waits.
 fn kept(at: Position, to_face_cm: vec3<f32>) -> vec3<f32> {
     return select(at.local_cm, to_face_cm, meets_faces(at.direction));
 }
 
-// The flight that was kept.
+// The flight that was kept. Device only, likewise.
 fn ray_of(at: Position) -> Ray {
     return Ray(select(vec3(FAR_CM), at.local_cm, meets_faces(at.direction)), ray_across(at.direction));
 }
 
-// A direction turned by a polar angle of this cosine, and an azimuth of this cosine and sine.
+// A direction turned by a polar angle, given by its cosine, and an azimuth, given by its cosine and sine.
+// Source of the basis: Duff et al., J. Comput. Graph. Tech. 6 (2017) 1.
 fn turned(direction: vec3<f32>, cosine: f32, azimuth: vec2<f32>) -> vec3<f32> {
     let sine = sqrt(max(1.0 - cosine * cosine, 0.0));
     let sign = select(1.0, -1.0, direction.z < 0.0);
@@ -164,7 +169,7 @@ fn turned(direction: vec3<f32>, cosine: f32, azimuth: vec2<f32>) -> vec3<f32> {
     return turned * (1.0 / sqrt(turned.x * turned.x + turned.y * turned.y + turned.z * turned.z));
 }
 
-// What one word of the medium holds.
+// The density and the number of the material that one word of the medium holds.
 fn medium_of(word: u32) -> Medium {
-    return Medium(bitcast<f32>(word & ~MATERIAL_BITS), word & MATERIAL_BITS);
+    return Medium(bitcast<f32>(word & ~MATERIAL_MASK), word & MATERIAL_MASK);
 }

@@ -1,28 +1,54 @@
-// One history: a decay and all that it emits. Twin: src/engine/cpu/transport/history.rs
+// What a lane follows: one particle of a history, and what it sets free.
+// Twin, by whole histories: src/engine/cpu/transport/history.rs
+#import transport
+#import random
+#import geometry
+#import sampling
+#import score
+#import queue
 
-// The number of the particle that draws the place of a decay; those that it emits follow.
+// The number of the stream that draws the place of a decay. The particles that it emits have the next ones.
 const DECAY_STREAM: u32 = 0u;
 
-// Where the particle that the lane follows is.
-var<private> voxel: u32;
-var<private> here: Medium;
-
-// Takes up a particle where it was left.
-fn follow(p: Particle) {
-    particle = p;
-    voxel = voxel_index(p.at.cell);
-    here = medium_of(medium[voxel]);
-    launch_group = (p.history.x & ((1u << params.group_bits) - 1u)) - params.first_group;
-    start_stream(history_key(p.history), p.id, p.drawn);
+// A particle on its way, and where it is.
+struct Walk {
+    track: Track,
+    voxel: u32,
+    medium: Medium,
+    by_track_length: bool, // a photon whose track is scored, and not what it sets free
+    room_charged: u32,     // charged particles that it may still set free in this cycle
+    room_photons: u32,     // photons likewise
 }
 
-fn at_with(direction: vec3<f32>) -> Position {
-    return Position(particle.at.cell, particle.at.local_cm, direction);
+// Takes up a particle where it was left.
+fn follow(track: Track, room_charged: u32, room_photons: u32) -> Walk {
+    let voxel = voxel_index(track.at.cell);
+    return Walk(track, voxel, medium_of(medium[voxel]), false, room_charged, room_photons);
+}
+
+// The stream of a particle, where it was left.
+fn stream_of(track: Track) -> Stream {
+    return start_stream(history_key(track.history), track.id, track.drawn);
+}
+
+// The accounts of the group of a history, all zero.
+fn score_of(history: vec2<u32>) -> Score {
+    let group = (history.x & ((1u << params.group_bits) - 1u)) - params.first_group;
+    return Score(group, vec2(0u), vec2(0u), vec2(0u), vec2(0u));
+}
+
+// A new particle from here. It has the next word of its parent's stream as the number of its own.
+fn push(walk: ptr<function, Walk>, stream: ptr<function, Stream>, kind: u32, energy_mev: f32, direction: vec3<f32>) {
+    let at = Position(walk.track.at.cell, walk.track.at.local_cm, direction);
+    let id = next_word(stream);
+    walk.room_charged -= u32(kind != PHOTON);
+    walk.room_photons -= u32(kind == PHOTON);
+    append(Track(walk.track.history, id, 0u, kind, energy_mev, walk.track.weight, 0.0, 0.0, at));
 }
 
 // The two photons of a positron at rest.
-fn annihilate_at_rest() {
-    let direction = isotropic();
-    push(PHOTON, ELECTRON_REST_MEV, at_with(direction));
-    push(PHOTON, ELECTRON_REST_MEV, at_with(-direction));
+fn annihilate_at_rest(walk: ptr<function, Walk>, stream: ptr<function, Stream>) {
+    let direction = isotropic(stream);
+    push(walk, stream, PHOTON, ELECTRON_REST_MEV, direction);
+    push(walk, stream, PHOTON, ELECTRON_REST_MEV, -direction);
 }

@@ -1,33 +1,40 @@
-// The life of a photon: flight with the exact attenuation of each voxel on its way, then an interaction. Twin: src/engine/cpu/transport/photon.rs
-
-// Whether the track is scored, and not what it sets free.
-var<private> by_track: bool;
+// The life of a photon: flight with the exact attenuation of each voxel on its way, then an interaction.
+// Twin, by whole histories: src/engine/cpu/transport/photon.rs
+#import transport
+#import random
+#import lookup
+#import geometry
+#import sampling
+#import scatter
+#import score
+#import history
+#import absorption
 
 // Follows a photon over some faces and interactions. Whether it is still on its way.
-fn run_photon() -> bool {
+fn run_photon(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>) -> bool {
     var left = params.photon_steps;
     while left > 0u {
-        by_track = particle.energy_mev < params.track_length_mev;
-        if particle.to_next == 0.0 {
-            if particle.energy_mev < params.photon_mev {
-                deposit(voxel, particle.weight * particle.energy_mev);
+        walk.by_track_length = walk.track.energy_mev < params.track_length_mev;
+        if walk.track.to_next == 0.0 {
+            if walk.track.energy_mev < params.photon_mev {
+                deposit(score, walk.voxel, walk.track.weight * walk.track.energy_mev);
                 return false;
             }
-            particle.to_next = next_paths();
-            particle.at.local_cm = kept(particle.at, ray_to_faces(particle.at));
+            walk.track.to_next = next_paths(stream);
+            walk.track.at.local_cm = kept(walk.track.at, ray_to_faces(walk.track.at));
         }
-        if particle.to_next > 0.0 {
-            let flight = fly_photon(left);
+        if walk.track.to_next > 0.0 {
+            let flight = fly_photon(walk, score, left);
             if !flight.is_inside {
-                escape(particle.weight * particle.energy_mev);
+                escape(score, walk.track.weight * walk.track.energy_mev);
                 return false;
             }
             left = flight.left;
         }
-        if particle.to_next < 0.0 {
-            if room_charged < 2u || room_photons < 2u { return true; }
-            particle.to_next = 0.0;
-            if !interact_photon() { return false; }
+        if walk.track.to_next < 0.0 {
+            if walk.room_charged < 2u || walk.room_photons < 2u { return true; }
+            walk.track.to_next = 0.0;
+            if !interact_photon(walk, stream, score) { return false; }
             left -= min(left, 1u);
         }
     }
@@ -39,125 +46,108 @@ struct PhotonFlight {
     left: u32, // faces that it may still meet in this cycle
 }
 
-// Flies to the next interaction, or as far as it may in this cycle. Once there, the way to go is below 0. Until then,
-// the particle keeps the distances to the faces in place of where it is in its voxel.
-fn fly_photon(faces: u32) -> PhotonFlight {
-    let at = place(particle.energy_mev);
-    var coefficients = attenuation(here.material, at);
-    var ray = ray_of(particle.at);
+// Flies to the next interaction, or as far as it may in this cycle. `to_next` is below 0 once the photon is there.
+// Until then, the particle keeps the distances to the faces in place of where it is in its voxel.
+fn fly_photon(walk: ptr<function, Walk>, score: ptr<function, Score>, faces: u32) -> PhotonFlight {
+    let at = place(walk.track.energy_mev);
+    var coefficients = attenuation(walk.medium.material, at);
+    var ray = ray_of(walk.track.at);
     for (var left = faces; left > 0u; left--) {
         let face = ray_face(ray);
-        let density = here.density_g_cm3;
+        let density = walk.medium.density_g_cm3;
         let total = coefficients.x;
         let across = face.distance_cm * density * total;
-        let is_here = across >= particle.to_next;
+        let is_here = across >= walk.track.to_next;
         var path = face.distance_cm * density;
-        if is_here { path = particle.to_next / total; }
-        if by_track { score_track(voxel, particle.weight * particle.energy_mev * coefficients.y * path); }
+        if is_here { path = walk.track.to_next / total; }
+        if walk.by_track_length {
+            score_track(score, walk.voxel, walk.track.weight * walk.track.energy_mev * coefficients.y * path);
+        }
         if is_here {
-            particle.at.local_cm = ray_end(ray, path / density, particle.at);
-            particle.to_next = -1.0;
+            walk.track.at.local_cm = ray_end(ray, path / density, walk.track.at);
+            walk.track.to_next = -1.0;
             return PhotonFlight(true, left);
         }
-        particle.to_next -= across;
+        walk.track.to_next -= across;
         ray = ray_beyond(ray, face);
-        let crossing = enter_next(particle.at, face.axis);
+        let crossing = enter_next(walk.track.at, face.axis);
         if !crossing.is_inside { return PhotonFlight(false, left); }
-        particle.at = crossing.at;
-        voxel = voxel_index(particle.at.cell);
-        let before = here.material;
-        here = medium_of(medium[voxel]);
-        if here.material != before { coefficients = attenuation(here.material, at); }
+        walk.track.at = crossing.at;
+        walk.voxel = voxel_index(walk.track.at.cell);
+        let before = walk.medium.material;
+        walk.medium = medium_of(medium[walk.voxel]);
+        if walk.medium.material != before { coefficients = attenuation(walk.medium.material, at); }
     }
-    particle.at.local_cm = kept(particle.at, ray.to_face_cm);
+    walk.track.at.local_cm = kept(walk.track.at, ray.to_face_cm);
     return PhotonFlight(true, 0u);
 }
 
-// Mass attenuation and energy-absorption coefficients [cm²/g].
-fn attenuation(material: u32, at: Place) -> vec2<f32> {
-    let first = params.attenuation_first + 2u * (material * NODES + at.node);
-    return rows_between(row(first), row(first + 2u), at.fraction).xy;
-}
-
-// An interaction. False: the photon is no more.
-fn interact_photon() -> bool {
-    let at = place(particle.energy_mev);
-    let first = params.attenuation_first + 2u * (here.material * NODES + at.node);
+// An interaction. False: the photon has ended.
+fn interact_photon(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>) -> bool {
+    let at = place(walk.track.energy_mev);
+    let first = params.attenuation_first + 2u * (walk.medium.material * NODES + at.node);
     let a = rows_between(row(first), row(first + 2u), at.fraction);
     let b = rows_between(row(first + 1u), row(first + 3u), at.fraction);
-    let choice = next_uniform();
+    let choice = next_uniform(stream);
     if choice < a.z {
-        photoelectric(b.yz);
+        photoelectric(walk, stream, score, b.yz);
         return false;
     }
     if choice < a.w {
-        incoherent_scattering();
+        incoherent_scattering(walk, stream, score);
         return true;
     }
-    if choice < b.x || particle.energy_mev <= 2.0 * ELECTRON_REST_MEV {
-        let cosine = coherent_cosine(particle.energy_mev, here.material);
-        particle.at.direction = turned(particle.at.direction, cosine, next_azimuth());
+    if choice < b.x || walk.track.energy_mev <= 2.0 * ELECTRON_REST_MEV {
+        let cosine = coherent_cosine(walk.track.energy_mev, walk.medium.material, stream);
+        walk.track.at.direction = turned(walk.track.at.direction, cosine, next_azimuth(stream));
         return true;
     }
-    pair();
+    pair(walk, stream, score);
     return false;
 }
 
 // Absorption: an electron, and perhaps a photon of the K shell.
-fn photoelectric(k_part: vec2<f32>) {
-    let fluorescence = fluorescence_mev(k_part);
-    if fluorescence > 0.0 { push(PHOTON, fluorescence, at_with(isotropic())); }
-    let kinetic_mev = particle.energy_mev - fluorescence;
+fn photoelectric(
+    walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, k_part: vec2<f32>,
+) {
+    let fluorescence = fluorescence_mev(walk.track.energy_mev, walk.medium.material, k_part, stream);
+    if fluorescence > 0.0 { push(walk, stream, PHOTON, fluorescence, isotropic(stream)); }
+    let kinetic_mev = walk.track.energy_mev - fluorescence;
     var cosine = 1.0;
-    if !by_track && kinetic_mev > 0.0 { cosine = photoelectron_cosine(kinetic_mev); }
-    set_free(ELECTRON, kinetic_mev, cosine, next_azimuth());
+    if !walk.by_track_length && kinetic_mev > 0.0 { cosine = photoelectron_cosine(kinetic_mev, stream); }
+    set_free(walk, stream, score, ELECTRON, kinetic_mev, cosine, next_azimuth(stream));
 }
 
-// Energy of the photon that follows an absorption in a K shell; 0 for none.
-fn fluorescence_mev(k_part: vec2<f32>) -> f32 {
-    if k_part.x <= 0.0 && k_part.y <= 0.0 { return 0.0; }
-    var choice = next_uniform();
-    let first = row(params.k_shells_first + 2u * here.material);
-    let lit = k_part.x * first.x;
-    if choice < lit { return line_mev(first, choice, lit); }
-    choice -= lit;
-    let second = row(params.k_shells_first + 2u * here.material + 1u);
-    let lit_second = k_part.y * second.x;
-    if choice < lit_second { return line_mev(second, choice, lit_second); }
-    return 0.0;
+// Compton scattering of the photon.
+fn incoherent_scattering(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>) {
+    let scattered = compton(walk.track.energy_mev, walk.medium.material, stream);
+    let azimuth = next_azimuth(stream);
+    let electron_mev = walk.track.energy_mev - scattered.photon_mev;
+    set_free(walk, stream, score, ELECTRON, electron_mev, scattered.electron_cosine, -azimuth);
+    walk.track.at.direction = turned(walk.track.at.direction, scattered.cosine, azimuth);
+    walk.track.energy_mev = scattered.photon_mev;
 }
 
-// The line of a shell: its yield, the part of Kα, the energies of Kα and Kβ.
-fn line_mev(shell: vec4<f32>, choice: f32, lit: f32) -> f32 {
-    let energy_mev = select(shell.w, shell.z, choice < lit * shell.y);
-    // Above the edge, but for the grain of the tables.
-    return select(0.0, energy_mev, energy_mev < particle.energy_mev);
+// A pair in place of the photon.
+fn pair(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>) {
+    let shared_mev = walk.track.energy_mev - 2.0 * ELECTRON_REST_MEV;
+    let electron_mev = shared_mev * next_uniform(stream);
+    let azimuth = next_azimuth(stream);
+    let electron_cosine = pair_cosine(electron_mev, stream);
+    set_free(walk, stream, score, ELECTRON, electron_mev, electron_cosine, azimuth);
+    let positron_cosine = pair_cosine(shared_mev - electron_mev, stream);
+    set_free(walk, stream, score, POSITRON, shared_mev - electron_mev, positron_cosine, -azimuth);
 }
 
-fn incoherent_scattering() {
-    let scattered = compton(particle.energy_mev, here.material);
-    let azimuth = next_azimuth();
-    set_free(ELECTRON, particle.energy_mev - scattered.photon_mev, scattered.electron_cosine, -azimuth);
-    particle.at.direction = turned(particle.at.direction, scattered.cosine, azimuth);
-    particle.energy_mev = scattered.photon_mev;
-}
-
-fn pair() {
-    let shared_mev = particle.energy_mev - 2.0 * ELECTRON_REST_MEV;
-    let electron_mev = shared_mev * next_uniform();
-    let azimuth = next_azimuth();
-    let electron_cosine = pair_cosine(electron_mev);
-    set_free(ELECTRON, electron_mev, electron_cosine, azimuth);
-    let positron_cosine = pair_cosine(shared_mev - electron_mev);
-    set_free(POSITRON, shared_mev - electron_mev, positron_cosine, -azimuth);
-}
-
-// Sets a charged particle free; where the track is scored, it stops at once.
-fn set_free(kind: u32, kinetic_mev: f32, cosine: f32, azimuth: vec2<f32>) {
-    if by_track {
-        absorb(particle.weight * kinetic_mev);
-        if kind == POSITRON { annihilate_at_rest(); }
+// Sets a charged particle free. Where the photon's track is scored, the particle stops at once.
+fn set_free(
+    walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>,
+    kind: u32, kinetic_mev: f32, cosine: f32, azimuth: vec2<f32>,
+) {
+    if walk.by_track_length {
+        absorb(score, walk.track.weight * kinetic_mev);
+        if kind == POSITRON { annihilate_at_rest(walk, stream); }
     } else {
-        push(kind, kinetic_mev, at_with(turned(particle.at.direction, cosine, azimuth)));
+        push(walk, stream, kind, kinetic_mev, turned(walk.track.at.direction, cosine, azimuth));
     }
 }

@@ -1,17 +1,22 @@
-// Particles that wait: a queue of charged ones and one of photons, each twice. A cycle reads one and writes the other.
+// Queues of particles that wait: one for charged particles and one for photons, each held twice. A cycle reads one of
+// the two and writes the other.
 //
-// A queue is a stack: its last particles move first, and what they set free lies on top. So few stand in line whatever a particle sets free, and
-// the plan of a cycle (schedule.wgsl) has room for all that may come.
+// A queue is a stack: its last particles move first, and what they set free is put on top. So only a few particles
+// wait, however many a particle sets free, and the plan of a cycle (transport_schedule.wgsl) has room for all that may
+// come.
+#import transport
+#import counters
+#import geometry
 
-// A particle to be followed.
-struct Particle {
+// A particle on its way.
+struct Track {
     history: vec2<u32>, // its history
     id: u32,            // the number of its stream
     drawn: u32,         // words drawn of it
     kind: u32,
     energy_mev: f32,    // kinetic energy, or that of a photon
     weight: f32,        // for how many particles it stands
-    to_next: f32,       // mean free paths to its next interaction; 0: not drawn yet, below 0: it is there
+    to_next: f32,       // mean free paths to its next interaction; 0: not drawn yet, below 0: reached
     pending_mev: f32,   // energy left in its voxel and not yet scored
     at: Position,
 }
@@ -19,21 +24,17 @@ struct Particle {
 // Four planes a queue: lanes side by side read side by side.
 @group(0) @binding(4) var<storage, read_write> queues: array<vec4<u32>>;
 
-// Particles that a workgroup hands on: how many, and where they go. Charged ones, then photons.
+// How many particles a workgroup hands on, and where they go: charged particles, then photons.
 var<workgroup> handed_on: array<atomic<u32>, 2>;
 var<workgroup> handed_on_first: array<u32, 2>;
 
-// The particle that the lane follows.
-var<private> particle: Particle;
-// Particles that it may still set free in this cycle.
-var<private> room_charged: u32;
-var<private> room_photons: u32;
-
+// Where a queue begins.
 fn queue_start(is_photon: bool, side: u32) -> u32 {
     return (2u * u32(is_photon) + side) * 4u * params.capacity;
 }
 
-fn take(start: u32, index: u32) -> Particle {
+// Reads a particle.
+fn take(start: u32, index: u32) -> Track {
     let first = start + index;
     let stream_words = queues[first];
     let state = queues[first + params.capacity];
@@ -42,22 +43,23 @@ fn take(start: u32, index: u32) -> Particle {
     let local_cm = bitcast<vec3<f32>>(place_words.xyz);
     let at = Position(cell_of(state.x), local_cm, bitcast<vec3<f32>>(direction.xyz));
     let energies = bitcast<vec3<f32>>(state.yzw);
-    return Particle(
+    return Track(
         stream_words.xy, stream_words.z, stream_words.w,
         place_words.w, energies.x, bitcast<f32>(direction.w), energies.y, energies.z, at,
     );
 }
 
-fn put(start: u32, index: u32, p: Particle) {
+// Writes a particle.
+fn put(start: u32, index: u32, track: Track) {
     let first = start + index;
-    queues[first] = vec4(p.history, p.id, p.drawn);
-    let energies = bitcast<vec3<u32>>(vec3(p.energy_mev, p.to_next, p.pending_mev));
-    queues[first + params.capacity] = vec4(voxel_index(p.at.cell), energies);
-    queues[first + 2u * params.capacity] = vec4(bitcast<vec3<u32>>(p.at.local_cm), p.kind);
-    queues[first + 3u * params.capacity] = vec4(bitcast<vec3<u32>>(p.at.direction), bitcast<u32>(p.weight));
+    queues[first] = vec4(track.history, track.id, track.drawn);
+    let energies = bitcast<vec3<u32>>(vec3(track.energy_mev, track.to_next, track.pending_mev));
+    queues[first + params.capacity] = vec4(voxel_index(track.at.cell), energies);
+    queues[first + 2u * params.capacity] = vec4(bitcast<vec3<u32>>(track.at.local_cm), track.kind);
+    queues[first + 3u * params.capacity] = vec4(bitcast<vec3<u32>>(track.at.direction), bitcast<u32>(track.weight));
 }
 
-// Makes room for particles in the queue that is written; returns the first place.
+// Makes room for `n` particles in the queue that is written; returns the first place.
 fn reserve(is_photon: bool, n: u32) -> u32 {
     if is_photon {
         let standing = atomicLoad(&counters.photons) - atomicLoad(&counters.photons_running);
@@ -67,19 +69,13 @@ fn reserve(is_photon: bool, n: u32) -> u32 {
     return standing + atomicAdd(&counters.charged_appended, n);
 }
 
-fn append(p: Particle) {
-    let is_photon = p.kind == PHOTON;
-    room_charged -= u32(!is_photon);
-    room_photons -= u32(is_photon);
-    put(queue_start(is_photon, 1u - atomicLoad(&counters.turn)), reserve(is_photon, 1u), p);
+// Puts a new particle into the queue that is written.
+fn append(track: Track) {
+    let is_photon = track.kind == PHOTON;
+    put(queue_start(is_photon, 1u - atomicLoad(&counters.turn)), reserve(is_photon, 1u), track);
 }
 
-// A new particle of the history that the lane follows, which draws the number of its stream.
-fn push(kind: u32, energy_mev: f32, at: Position) {
-    append(Particle(particle.history, next_word(), 0u, kind, energy_mev, particle.weight, 0.0, 0.0, at));
-}
-
-// Hands particles that stand still in this cycle on to the next.
+// Copies the particles that do not move in this cycle to the queue that is written.
 fn pass_standing(is_photon: bool, standing: u32, first: u32, lanes: u32) {
     let turn = atomicLoad(&counters.turn);
     let source = queue_start(is_photon, turn);
@@ -96,9 +92,9 @@ fn open_queue(lane: u32) {
     if lane < 2u { atomicStore(&handed_on[lane], 0u); }
 }
 
-// All lanes, after `open_queue`: hands on the particles that are on their way, with one reservation a workgroup.
-fn hand_on(lane: u32, is_on_its_way: bool) {
-    let is_photon = particle.kind == PHOTON;
+// All lanes, after `open_queue`: hands on the particles that are still on their way, with one reservation a workgroup.
+fn hand_on(lane: u32, is_on_its_way: bool, track: Track) {
+    let is_photon = track.kind == PHOTON;
     var place_in_workgroup = 0u;
     if is_on_its_way { place_in_workgroup = atomicAdd(&handed_on[u32(is_photon)], 1u); }
     workgroupBarrier();
@@ -108,8 +104,7 @@ fn hand_on(lane: u32, is_on_its_way: bool) {
     }
     workgroupBarrier();
     if is_on_its_way {
-        particle.drawn = stream.drawn;
         let start = queue_start(is_photon, 1u - atomicLoad(&counters.turn));
-        put(start, handed_on_first[u32(is_photon)] + place_in_workgroup, particle);
+        put(start, handed_on_first[u32(is_photon)] + place_in_workgroup, track);
     }
 }

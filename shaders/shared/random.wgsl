@@ -1,6 +1,8 @@
-// Random numbers by counting: the same words for a history wherever and in whatever order it runs. Twin: src/engine/cpu/transport/random.rs
+// Random numbers by counting: a history gets the same words wherever and in whatever order it runs.
+// Twin: src/engine/cpu/transport/random.rs
 //
-// A lane follows one particle at a time, so its stream is a private variable.
+// Source: Salmon, Moraes, Dror & Shaw, Proc. SC11 (2011), art. 16.
+#import transport
 
 // The random words of one particle of a history.
 struct Stream {
@@ -8,9 +10,8 @@ struct Stream {
     id: u32,           // which particle of the history it is
     drawn: u32,        // words drawn so far
     block: vec4<u32>,
+    exhausted: u32,    // rejection loops that reached their bound
 }
-
-var<private> stream: Stream;
 
 // Parity of the key schedule, 32-bit words.
 const PARITY: u32 = 0x1BD11BDAu;
@@ -45,6 +46,7 @@ fn odd_round(x: vec4<u32>, a: u32, b: u32) -> vec4<u32> {
     return vec4(first, rotated(x.y, b) ^ third, third, rotated(x.w, a) ^ first);
 }
 
+// Device only: `rotate_left` of Rust.
 fn rotated(word: u32, bits: u32) -> u32 {
     return (word << bits) | (word >> (32u - bits));
 }
@@ -54,14 +56,15 @@ fn history_key(history: vec2<u32>) -> vec4<u32> {
     return vec4(params.seed_low, params.seed_high, history);
 }
 
-// The stream of particle `id`, after `drawn` words.
-fn start_stream(key: vec4<u32>, id: u32, drawn: u32) {
-    stream = Stream(key, id, drawn, vec4(0u));
+// The stream of particle `id`, after `drawn` words. Device only: on the host a stream is never set aside.
+fn start_stream(key: vec4<u32>, id: u32, drawn: u32) -> Stream {
+    var stream = Stream(key, id, drawn, vec4(0u), 0u);
     if (drawn & 3u) != 0u { stream.block = threefry(key, vec4(drawn >> 2u, id, 0u, 0u)); }
+    return stream;
 }
 
 // The next word.
-fn next_word() -> u32 {
+fn next_word(stream: ptr<function, Stream>) -> u32 {
     let lane = stream.drawn & 3u;
     if lane == 0u { stream.block = threefry(stream.key, vec4(stream.drawn >> 2u, stream.id, 0u, 0u)); }
     stream.drawn += 1u;
@@ -71,8 +74,8 @@ fn next_word() -> u32 {
 }
 
 // The next number, above 0 and below 1.
-fn next_uniform() -> f32 {
-    return unit_interval(next_word());
+fn next_uniform(stream: ptr<function, Stream>) -> f32 {
+    return unit_interval(next_word(stream));
 }
 
 // The middle of one of 2^23 equal parts of the unit interval: never 0, never 1.

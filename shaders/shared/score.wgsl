@@ -1,13 +1,15 @@
-// Where energy goes, in whole units: sums that do not depend on their order. Twin: src/engine/cpu/transport/score.rs
+// Where energy goes, in whole units: sums of whole numbers do not depend on their order.
+// Twin, by whole histories: src/engine/cpu/transport/score.rs
 //
-// A voxel's sum has two words, all low ones before all high ones: the high ones are hardly ever touched. The book of a particle is kept in
-// private variables, then summed by workgroup, then by launch.
+// A voxel's sum has two words. All low words come before all high ones, which hardly ever change. Each lane keeps the
+// accounts of its particle, which are added to those of its workgroup and then to those of the launch.
+#import transport
 #import wide
 #import counters
 
 const WORKGROUP: u32 = 64u;
 const ACCOUNTS: u32 = 4u;
-// Groups of a launch, at most.
+// Most groups of a launch.
 override MAX_LAUNCH_GROUPS: u32;
 override MAX_ACCOUNT_WORDS: u32 = 2u * ACCOUNTS * MAX_LAUNCH_GROUPS;
 
@@ -15,75 +17,81 @@ override MAX_ACCOUNT_WORDS: u32 = 2u * ACCOUNTS * MAX_LAUNCH_GROUPS;
 
 var<workgroup> workgroup_accounts: array<atomic<u32>, MAX_ACCOUNT_WORDS>;
 
-// Which group of the launch the particle belongs to.
-var<private> launch_group: u32;
-var<private> emitted: vec2<u32>;
-var<private> deposited: vec2<u32>;
-var<private> escaped: vec2<u32>;
-var<private> scored: vec2<u32>;
+// The accounts of a lane: energies of one group in units, two words each.
+struct Score {
+    group: u32, // which group of the launch
+    emitted: vec2<u32>,
+    deposited: vec2<u32>,
+    escaped: vec2<u32>,
+    scored: vec2<u32>,
+}
 
-// An energy [MeV] in units; rounded to the nearest. Below 64 MeV: one word.
+// An energy [MeV] in units, rounded to the nearest. It must be below 64 MeV to fit in one word.
 fn units(energy_mev: f32) -> u32 {
     return u32(energy_mev * UNITS_PER_MEV + 0.5);
 }
 
 // Energy that a decay emits.
-fn score_emission(energy_mev: f32) {
-    emitted = add_word(emitted, units(energy_mev));
+fn score_emission(score: ptr<function, Score>, energy_mev: f32) {
+    score.emitted = add_word(score.emitted, units(energy_mev));
 }
 
 // Energy that stays in a voxel and is scored there.
-fn deposit(voxel: u32, energy_mev: f32) {
+fn deposit(score: ptr<function, Score>, voxel: u32, energy_mev: f32) {
     let energy = units(energy_mev);
-    deposited = add_word(deposited, energy);
-    add_to_voxel(voxel, energy);
+    score.deposited = add_word(score.deposited, energy);
+    add_to_voxel(score, voxel, energy);
 }
 
 // Energy that stays in the grid, and is scored by track length.
-fn absorb(energy_mev: f32) {
-    deposited = add_word(deposited, units(energy_mev));
+fn absorb(score: ptr<function, Score>, energy_mev: f32) {
+    score.deposited = add_word(score.deposited, units(energy_mev));
 }
 
 // What a track through a voxel deposits there on average.
-fn score_track(voxel: u32, energy_mev: f32) {
-    add_to_voxel(voxel, units(energy_mev));
+fn score_track(score: ptr<function, Score>, voxel: u32, energy_mev: f32) {
+    add_to_voxel(score, voxel, units(energy_mev));
 }
 
 // Energy that leaves the grid.
-fn escape(energy_mev: f32) {
-    escaped = add_word(escaped, units(energy_mev));
+fn escape(score: ptr<function, Score>, energy_mev: f32) {
+    score.escaped = add_word(score.escaped, units(energy_mev));
 }
 
-fn add_to_voxel(voxel: u32, energy: u32) {
+fn add_to_voxel(score: ptr<function, Score>, voxel: u32, energy: u32) {
     if energy == 0u { return; }
-    scored = add_word(scored, energy);
-    let low = launch_group * params.n_voxels + voxel;
+    score.scored = add_word(score.scored, energy);
+    let low = score.group * params.n_voxels + voxel;
     let before = atomicAdd(&tally[low], energy);
     if before + energy < before { atomicAdd(&tally[(params.n_voxels << params.launch_bits) + low], 1u); }
 }
 
-// All lanes, before any books are kept.
+// All lanes, before any of them adds its accounts. Ends with a barrier.
 fn open_accounts(lane: u32) {
     for (var i = lane; i < MAX_ACCOUNT_WORDS; i += WORKGROUP) { atomicStore(&workgroup_accounts[i], 0u); }
     workgroupBarrier();
 }
 
-// Adds the books of the lane's particle.
-fn book(group: u32) {
-    book_account(ACCOUNTS * group, emitted);
-    book_account(ACCOUNTS * group + 1u, deposited);
-    book_account(ACCOUNTS * group + 2u, escaped);
-    book_account(ACCOUNTS * group + 3u, scored);
+// Adds the accounts of the lane's particle, and the rejection loops of its stream that reached their bound.
+fn add_accounts(score: Score, exhausted: u32) {
+    add_account(ACCOUNTS * score.group, score.emitted);
+    add_account(ACCOUNTS * score.group + 1u, score.deposited);
+    add_account(ACCOUNTS * score.group + 2u, score.escaped);
+    add_account(ACCOUNTS * score.group + 3u, score.scored);
+    // Never in practice, so this goes straight to the launch: its word of each group lies behind all accounts.
+    if exhausted != 0u {
+        atomicAdd(&counters.accounts[((2u * ACCOUNTS) << params.launch_bits) + score.group], exhausted);
+    }
 }
 
-fn book_account(account: u32, energy: vec2<u32>) {
+fn add_account(account: u32, energy: vec2<u32>) {
     if energy.x == 0u && energy.y == 0u { return; }
     let before = atomicAdd(&workgroup_accounts[2u * account], energy.x);
     let high = energy.y + u32(before + energy.x < before);
     if high != 0u { atomicAdd(&workgroup_accounts[2u * account + 1u], high); }
 }
 
-// All lanes, after all books are kept.
+// All lanes, after all of them have added their accounts.
 fn close_accounts(lane: u32) {
     workgroupBarrier();
     for (var account = lane; account < (ACCOUNTS << params.launch_bits); account += WORKGROUP) {

@@ -1,4 +1,7 @@
-// Two numbers for each rank of a history, that fill the square more evenly than chance: Sobol's sequence. Twin: src/engine/transport/sequence.rs
+// Two numbers for each rank of a history, which fill the square more evenly than chance does: Sobol's sequence.
+// Twin: src/prepare/transport/sequence.rs
+//
+// Source: Sobol', USSR Comput. Math. Math. Phys. 7 (1967) 86.
 
 // Place on the cumulative activity, in 2^-64: the rank's bits in reverse.
 fn activity_place(rank: u32, shift: vec2<u32>) -> vec2<u32> {
@@ -10,7 +13,7 @@ fn emission_place(rank: u32, shift: u32) -> u32 {
     return reverseBits(pascal(rank)) ^ shift;
 }
 
-// Bit j of the result is the sum, modulo 2, of the bits i of which j is a part in binary.
+// Bit j of the result is the sum, modulo 2, of the bits i for which the binomial coefficient C(i, j) is odd.
 fn pascal(number: u32) -> u32 {
     var bits = number;
     bits ^= (bits >> 1u) & 0x55555555u;

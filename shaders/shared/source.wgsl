@@ -1,8 +1,12 @@
-// Where decays are, and what they emit: systematic samples. Twins: src/engine/transport/source.rs, emissions.rs; engine/cpu/transport/history.rs
-
+// Where decays are and what they emit: systematic samples.
+// Twin: src/prepare/transport/source.rs src/prepare/transport/emissions.rs src/engine/cpu/transport/history.rs
+#import transport
+#import random
+#import geometry
+#import wide
 #import sequence
 
-// Marks the key from which the shifts of a group are drawn: no history has so high a number.
+// Marks the key from which the shifts of a group are drawn. No history has so high a number.
 const SHIFT_MARK: u32 = 0xFFFFFFFFu;
 
 override GUIDE_BITS: u32;
@@ -14,14 +18,14 @@ override GUIDE_BITS: u32;
 // The voxel of each.
 @group(0) @binding(8) var<storage, read> source_voxels: array<u32>;
 
-// By how much a group's places are shifted: on the cumulative activity, among charged emissions, among photons.
+// By how much the places of a group are shifted.
 struct Shift {
-    place: vec2<u32>,
-    charged: u32,
-    photon: u32,
+    place: vec2<u32>, // on the cumulative activity, in 2^-64
+    charged: u32,     // in the slots of charged emissions, in 2^-32
+    photon: u32,      // in the slots of photons
 }
 
-// A stretch of emissions of one kind that one number takes at most one particle from.
+// A stretch of emissions of one kind, from which one number takes at most one particle.
 struct Slot {
     kind: u32,
     weight: f32,    // for how many particles one stands
@@ -30,6 +34,7 @@ struct Slot {
     first_cell: u32, // of its guide
 }
 
+// Uniform, and independent from group to group.
 fn shift_of(group: u32) -> Shift {
     let words = threefry(history_key(vec2(group, SHIFT_MARK)), vec4(0u));
     return Shift(words.xy, words.z, words.w);
@@ -48,15 +53,16 @@ fn source_voxel(at: vec2<u32>) -> u32 {
     return source_voxels[low];
 }
 
-// Where the decay is: a voxel by systematic sampling, a uniform place in it. Draws from the stream of the decay.
-fn decay(rank: u32, shift: Shift) -> Position {
+// Where the decay is: a voxel by systematic sampling, and a uniform place in it.
+fn decay(rank: u32, shift: Shift, stream: ptr<function, Stream>) -> Position {
     let cell = cell_of(source_voxel(activity_place(rank, shift.place)));
-    let x = next_uniform();
-    let y = next_uniform();
-    let z = next_uniform();
+    let x = next_uniform(stream);
+    let y = next_uniform(stream);
+    let z = next_uniform(stream);
     return Position(cell, spacing_cm() * vec3(x, y, z), vec3(0.0, 0.0, 1.0));
 }
 
+// A slot by its number. Device only: an element of a vector in Rust.
 fn slot_at(number: u32) -> Slot {
     let words = tables[params.slots_first + number];
     return Slot(words.x, bitcast<f32>(words.y), words.z, words.w, number << GUIDE_BITS);

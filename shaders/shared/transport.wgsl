@@ -1,5 +1,5 @@
-// What every stage of Monte Carlo transport is told: parameters of a run, constants that the host writes once, and the scene's flat data.
-// The Rust struct of the same name is generated from this one.
+// What every stage of Monte Carlo transport is told: the parameters of a run, the constants that the host sets when it
+// compiles a stage, and the scene as flat data. The Rust struct of the same name is generated from this one.
 struct TransportParams {
     n_x: u32,                 // voxels
     n_y: u32,
@@ -64,18 +64,19 @@ override TRANSFER_PER_MEV: f32;
 override ELECTRON: u32;
 override POSITRON: u32;
 override PHOTON: u32;
-// A slot that emits nothing, but leaves energy where the decay was.
 
 @group(0) @binding(0) var<uniform> params: TransportParams;
-// One word a voxel: density with the number of the material in its lowest bits.
+// One word a voxel: the density, with the number of the material in its lowest bits.
 @group(0) @binding(1) var<storage, read> medium: array<u32>;
-// All tables, one after another: single precision, or words.
+// All tables, one after another, in single precision or as words.
 @group(0) @binding(2) var<storage, read> tables: array<vec4<u32>>;
 
+// Four values of the tables.
 fn row(i: u32) -> vec4<f32> {
     return bitcast<vec4<f32>>(tables[i]);
 }
 
+// One word of the tables.
 fn value_word(i: u32) -> u32 {
     let four = tables[i / 4u];
     let in_low = select(four.x, four.y, (i & 1u) == 1u);
@@ -83,6 +84,7 @@ fn value_word(i: u32) -> u32 {
     return select(in_low, in_high, (i & 2u) == 2u);
 }
 
+// One value of the tables.
 fn value(i: u32) -> f32 {
     return bitcast<f32>(value_word(i));
 }

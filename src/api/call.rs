@@ -20,22 +20,24 @@ use tracing::Instrument;
 use super::off_thread::off_thread;
 use super::service::Shared;
 use super::upload::Upload;
-use super::volume;
-use super::{deadline, decode, encode, pb, status};
+use super::{chunks, deadline, pb, status, wire};
 use crate::domain::{DoseError, DoseResult, Progress, Stage, TallyRecord};
 use crate::formats;
 use crate::jobs::{Reservation, Running};
-use crate::plan::{DosePlan, plan};
+use crate::plan::plan;
 
-/// Messages that wait for a reader: one on its way, one ready.
+/// Messages that wait for a reader: one being sent, one ready.
 const RESPONSES_AHEAD: usize = 2;
+
+/// Whose the jobs of all callers are, as long as callers have no identity.
+const OWNER: &str = "default";
 
 /// Least time between two messages of progress in one stage.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
 
 type Response = Result<pb::ComputeResponse, Status>;
 
-/// The answer as it comes. It owns the call: dropping it, as tonic does when the caller goes away, stops the work.
+/// The answer as it comes. It owns the call: dropping it, as tonic does when the caller goes away, cancels the job.
 #[derive(Debug)]
 pub(super) struct Responses {
     messages: mpsc::Receiver<Response>,
@@ -50,48 +52,49 @@ impl Stream for Responses {
     }
 }
 
-/// Begins a call. Its deadline, and the end of the server's patience when it drains, bound it from the first message to the last.
+/// Begins a call. Its deadline bounds it from the first message to the last, and so does the drain timeout of a server
+/// that shuts down.
 pub(super) fn begin(shared: &Arc<Shared>, request: Request<Streaming<pb::ComputeRequest>>) -> Responses {
-    let patience = deadline::timeout(request.metadata());
+    let deadline = deadline::timeout(request.metadata());
     let (out, messages) = mpsc::channel(RESPONSES_AHEAD);
     let call = Call { shared: shared.clone(), incoming: request.into_inner(), out: out.clone() };
     let (idle, abort) = (shared.config.idle_timeout, shared.abort.clone());
     let task = shared.calls.spawn(async move {
         let outcome = tokio::select! {
             outcome = call.run() => outcome,
-            () = expired(patience) => Err(DoseError::Cancelled.into()),
+            () = expired(deadline) => Err(DoseError::Cancelled.into()),
             () = abort.cancelled() => Err(DoseError::ShuttingDown.into()),
         };
         if let Err(status) = outcome {
             tracing::info!(code = ?status.code(), "a call failed");
-            // A reader who takes nothing for so long does not want to know.
+            // A reader who takes nothing for so long does not get the error either.
             let _ = out.send_timeout(Err(status), idle).await;
         }
     });
     Responses { messages, _call: AbortOnDropHandle::new(task) }
 }
 
-async fn expired(patience: Option<Duration>) {
-    match patience {
-        Some(patience) => sleep(patience).await,
+async fn expired(timeout: Option<Duration>) {
+    match timeout {
+        Some(timeout) => sleep(timeout).await,
         None => std::future::pending().await,
     }
 }
 
-/// A request that was let in: its memory is reserved, and its chunks may come.
+/// A request that was admitted: its memory is reserved, and its chunks may come.
 struct Admitted {
     upload: Upload,
-    plan: DosePlan,
     memory: Arc<Reservation>,
-    /// What the log says with all that happens to it.
+    /// What the log says with everything that happens to the request.
     span: tracing::Span,
 }
 
-/// Decides from the header alone. A nuclide that was not asked for before takes its time: its beta spectra are computed, and its kernel is summed.
+/// Admits or refuses a request by its header alone. This takes a while for a nuclide that was not asked for before: its
+/// beta spectra are computed, and its kernel is summed.
 fn admit(shared: &Shared, header: pb::ComputeHeader) -> Result<Admitted, DoseError> {
-    let header = decode::header(header)?;
+    let header = wire::header::decode(header).check()?;
     let limit_bytes = shared.config.max_volume_bytes;
-    for volume in header.volumes() {
+    for (_, volume) in header.volumes() {
         let needed_bytes = volume.size_bytes();
         if needed_bytes > limit_bytes {
             return Err(DoseError::TooLarge { what: "a volume", needed_bytes, limit_bytes });
@@ -99,15 +102,15 @@ fn admit(shared: &Shared, header: pb::ComputeHeader) -> Result<Admitted, DoseErr
     }
     let span = tracing::info_span!(
         "compute",
-        method = header.method.name(),
-        nuclide = header.source.name(),
-        shape = ?header.activity.grid.shape(),
-        engine = shared.queue.device().id,
+        method = header.method().name(),
+        nuclide = header.source().name(),
+        shape = ?header.grid().shape(),
+        engine = shared.jobs.device().id,
     );
-    let plan = plan(header.asked(), &shared.config.plan_limits())?;
-    shared.queue.check_room()?;
+    let plan = plan(&header, &shared.config.plan_limits())?;
+    shared.jobs.queue().check_room()?;
     let memory = Arc::new(shared.budget.reserve(plan.host_bytes)?);
-    Ok(Admitted { upload: Upload::new(header)?, plan, memory, span })
+    Ok(Admitted { upload: Upload::new(header)?, memory, span })
 }
 
 struct Call {
@@ -136,9 +139,9 @@ impl Call {
         .await
     }
 
-    /// Takes all chunks, and hands the request to the device.
+    /// Takes all chunks, and puts the request into the queue.
     async fn upload(&mut self, admitted: Admitted) -> Result<(Running, Arc<Reservation>), Status> {
-        let Admitted { mut upload, plan, memory, span: _ } = admitted;
+        let Admitted { mut upload, memory, span: _ } = admitted;
         while let Some(message) = self.receive().await? {
             match message {
                 pb::compute_request::Message::Chunk(chunk) => upload.accept(chunk)?,
@@ -147,14 +150,9 @@ impl Call {
                 }
             }
         }
-        // The values are looked at one by one.
+        // Every value is checked.
         let request = off_thread(move || upload.into_request()).await?;
-        let held = memory.clone();
-        let running = self.shared.queue.submit(move |device, control| {
-            let result = crate::method::run(device, &plan, &request, control);
-            drop((request, held));
-            result
-        })?;
+        let running = self.shared.jobs.submit(request, OWNER, Some(memory.clone()))?;
         Ok((running, memory))
     }
 
@@ -164,7 +162,7 @@ impl Call {
         let send_if_taken = |progress: Progress| {
             let due = sent.is_none_or(|(stage, at)| stage != progress.stage || at.elapsed() >= PROGRESS_PAUSE);
             if due && let Ok(place) = self.out.try_reserve() {
-                place.send(Ok(encode::progress(progress)));
+                place.send(Ok(wire::progress::encode(progress)));
                 sent = Some((progress.stage, Instant::now()));
             }
         };
@@ -175,16 +173,16 @@ impl Call {
             None => None,
         };
         let tally_bytes = tally.as_ref().map(|bytes| bytes.len() as u64);
-        self.send(encode::result(&result, tally_bytes)).await?;
+        self.send(wire::result::encode(&result, tally_bytes)).await?;
         let DoseResult { dose, uncertainty, weighted, .. } = &result;
-        let uncertainty = uncertainty.as_ref().map(|sigma| volume::chunks(pb::VolumeRole::Uncertainty, 0, sigma));
-        let weighted = weighted.as_ref().map(|weighted| volume::chunks(pb::VolumeRole::WeightedDose, 0, weighted));
+        let uncertainty = uncertainty.as_ref().map(|sigma| chunks::of_volume(pb::VolumeRole::Uncertainty, 0, sigma));
+        let weighted = weighted.as_ref().map(|weighted| chunks::of_volume(pb::VolumeRole::WeightedDose, 0, weighted));
         let more = uncertainty.into_iter().flatten().chain(weighted.into_iter().flatten());
-        for chunk in volume::chunks(pb::VolumeRole::Dose, 0, dose).chain(more) {
-            self.send(encode::chunk(chunk)).await?;
+        for chunk in chunks::of_volume(pb::VolumeRole::Dose, 0, dose).chain(more) {
+            self.send(chunks::response(chunk)).await?;
         }
-        for chunk in tally.iter().flat_map(volume::tally_chunks) {
-            self.send(encode::tally_chunk(chunk)).await?;
+        for chunk in tally.iter().flat_map(chunks::of_tally) {
+            self.send(chunks::tally_response(chunk)).await?;
         }
         Ok(())
     }
@@ -211,11 +209,11 @@ impl Call {
     }
 }
 
-/// The bytes of a tally's file. Compressing takes as long as many a dose.
+/// The bytes of a tally's file. Compressing them can take as long as computing a dose.
 async fn encode_tally(record: Box<TallyRecord>) -> Result<Bytes, DoseError> {
     let encode = move || {
         let mut bytes = Vec::new();
-        formats::tally::write(&mut bytes, &record).map(|()| Bytes::from(bytes))
+        formats::tally::encode(&mut bytes, &record).map(|()| Bytes::from(bytes))
     };
     let failed = |error: std::io::Error| DoseError::Internal(format!("the tally cannot be sent: {error}"));
     off_thread(move || encode().map_err(failed)).await

@@ -1,4 +1,4 @@
-//! Calls a server, and gives back what the same computation in this process would.
+//! Calls a server and returns the same result as a computation in this process.
 
 use std::{convert::Infallible, io::Cursor, time::Duration};
 
@@ -6,15 +6,15 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Streaming, transport::Channel, transport::Endpoint};
 
+use super::chunks::Arriving;
 use super::pb::dose_service_client::DoseServiceClient;
-use super::volume::{self, Announced, Arriving, Element};
-use super::{ServerConfig, encode, pb, provenance, status};
-use crate::domain::{DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Provenance, Stage, TransportProgress};
+use super::{ServerConfig, chunks, pb, status, wire};
+use crate::domain::{DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Provenance, VolumeHeader, VolumeRole};
 use crate::formats;
 
 /// How long a server may take to answer a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Messages that wait for the connection.
+/// Messages held ready for the connection.
 const REQUESTS_AHEAD: usize = 2;
 
 /// A connection to a server.
@@ -44,7 +44,7 @@ impl Client {
     /// Computes a dose on the server. Dropping the future stops it there.
     ///
     /// # Errors
-    /// The server's own error where it says enough to build it again, else [`DoseError::Remote`].
+    /// The server's own error if it can be rebuilt from the status, else [`DoseError::Remote`].
     pub async fn compute(
         &self,
         request: &DoseRequest,
@@ -68,22 +68,25 @@ impl Client {
     }
 }
 
-/// Sends a request chunk by chunk, as fast as the server takes it; then waits for the answer to end the call.
+/// Sends a request chunk by chunk, as fast as the server reads it, then waits for the answer to end the call.
 async fn send(request: &DoseRequest, outgoing: mpsc::Sender<pb::ComputeRequest>) -> Infallible {
     use pb::compute_request::Message;
-    let header = std::iter::once(Message::Header(encode::header(request)));
-    let activity = volume::chunks(pb::VolumeRole::Activity, 0, request.activity().decays());
-    let density = request.density().map(|density| volume::chunks(pb::VolumeRole::Density, 0, density.g_cm3()));
+    let header = std::iter::once(Message::Header(wire::header::encode(request.header())));
+    let of = |role, volume| {
+        let (role, index) = wire::volume::encode_role(role);
+        chunks::of_volume(role, index, volume)
+    };
+    let activity = of(VolumeRole::Activity, request.activity().decays());
+    let density = request.density().map(|density| of(VolumeRole::Density, density.g_cm3()));
     let LabelMaps { regions, materials } = request.labels();
-    let regions = regions.as_ref().map(|map| volume::label_chunks(pb::VolumeRole::Labels, map));
-    let materials = materials.as_ref().map(|map| volume::label_chunks(pb::VolumeRole::Materials, map));
+    let regions = regions.as_ref().map(|map| chunks::of_labels(pb::VolumeRole::Labels, map));
+    let materials = materials.as_ref().map(|map| chunks::of_labels(pb::VolumeRole::Materials, map));
     let labels = regions.into_iter().flatten().chain(materials.into_iter().flatten());
-    let daughters = (0..).zip(request.daughters()).flat_map(|(index, daughter)| {
-        volume::chunks(pb::VolumeRole::DaughterActivity, index, daughter.activity.decays())
-    });
-    let chunks = activity.chain(density.into_iter().flatten()).chain(labels).chain(daughters);
-    for message in header.chain(chunks.map(Message::Chunk)) {
-        if outgoing.send(encode::request(message)).await.is_err() {
+    let daughters = request.volumes().daughters.iter().enumerate();
+    let daughters = daughters.flat_map(|(number, map)| of(VolumeRole::DaughterActivity(number), map.decays()));
+    let all = activity.chain(density.into_iter().flatten()).chain(labels).chain(daughters);
+    for message in header.chain(all.map(Message::Chunk)) {
+        if outgoing.send(pb::ComputeRequest { message: Some(message) }).await.is_err() {
             break; // the server has ended the call, and says why in its answer
         }
     }
@@ -91,7 +94,7 @@ async fn send(request: &DoseRequest, outgoing: mpsc::Sender<pb::ComputeRequest>)
     std::future::pending().await
 }
 
-/// Takes the answer to its end.
+/// Reads the answer to its end.
 async fn collect(
     request: &DoseRequest,
     mut answer: Streaming<pb::ComputeResponse>,
@@ -102,7 +105,7 @@ async fn collect(
     while let Some(response) = answer.message().await.map_err(|status| status::to_error(&status))? {
         match (response.message, &mut result) {
             (Some(Message::Progress(progress)), _) => {
-                if let Some(progress) = decode_progress(progress) {
+                if let Some(progress) = wire::progress::decode(progress) {
                     on_progress(progress);
                 }
             }
@@ -113,13 +116,13 @@ async fn collect(
             (Some(Message::Chunk(_) | Message::TallyChunk(_)), None) => {
                 return Err(broken("a chunk before the result"));
             }
-            (None, _) => {} // a kind of message that this client is too old for
+            (None, _) => {} // a kind of message that this client does not know
         }
     }
     result.ok_or_else(|| broken("no result"))
 }
 
-/// What a result announced, while it arrives.
+/// The volumes that a result announced, while they arrive.
 struct Incoming {
     provenance: Provenance,
     dose: Arriving,
@@ -133,17 +136,12 @@ impl Incoming {
     /// Makes room for what a result announces: volumes in single precision, on the grid of the request.
     fn new(request: &DoseRequest, message: pb::ComputeResult) -> Result<Self, DoseError> {
         let grid = request.activity().decays().grid();
-        let described = Some(volume::descriptor(grid));
-        let is_elsewhere = |volume: &Option<pb::VolumeDescriptor>| volume.is_some() && *volume != described;
-        if message.dose != described || is_elsewhere(&message.uncertainty) || is_elsewhere(&message.weighted_dose) {
-            return Err(broken("the dose is not on the grid of the activity"));
-        }
-        let provenance = message.provenance.and_then(provenance::decode).ok_or_else(|| broken("no provenance"))?;
-        let announced = Announced { grid: grid.clone(), element: Element::Float32, slope: 1.0, intercept: 0.0 };
-        let uncertainty = message.uncertainty.map(|_| Arriving::new(announced.clone())).transpose()?;
-        let weighted = message.weighted_dose.map(|_| Arriving::new(announced.clone())).transpose()?;
-        let tally = message.tally_size_bytes.map(|size| (Vec::new(), size));
-        Ok(Self { provenance, dose: Arriving::new(announced)?, uncertainty, weighted, tally })
+        let announced = wire::result::decode(message, grid).map_err(broken)?;
+        let arriving = || Arriving::new(VolumeHeader::float32(grid));
+        let uncertainty = announced.has_uncertainty.then(arriving).transpose()?;
+        let weighted = announced.has_weighted.then(arriving).transpose()?;
+        let tally = announced.tally_size_bytes.map(|size| (Vec::new(), size));
+        Ok(Self { provenance: announced.provenance, dose: arriving()?, uncertainty, weighted, tally })
     }
 
     fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
@@ -182,22 +180,6 @@ impl Incoming {
         let tally = self.tally.map(decode).transpose().map_err(|fault| broken(&format!("the tally {fault}")))?;
         Ok(DoseResult { dose, uncertainty, weighted, tally, provenance: self.provenance })
     }
-}
-
-/// None for a stage that this client is too old for.
-fn decode_progress(message: pb::Progress) -> Option<Progress> {
-    let stage = match message.stage() {
-        pb::Stage::Queued => Stage::Queued,
-        pb::Stage::Kernel => Stage::Kernel,
-        pb::Stage::Tables => Stage::Tables,
-        pb::Stage::Dose => Stage::Dose,
-        pb::Stage::Finish => Stage::Finish,
-        pb::Stage::Unspecified => return None,
-    };
-    let transport = message.transport.map(|pb::TransportProgress { histories, relative_sigma, time_left_s }| {
-        TransportProgress { histories, relative_sigma, time_left_s }
-    });
-    Some(Progress { stage, fraction: message.fraction, transport })
 }
 
 fn broken(what: &str) -> DoseError {

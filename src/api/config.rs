@@ -1,4 +1,4 @@
-//! What a server accepts, and how long it waits.
+//! Limits and timeouts of a server.
 
 use std::time::Duration;
 
@@ -6,26 +6,27 @@ use crate::plan::Limits;
 
 const MIB: u64 = 1 << 20;
 
-/// Limits and times of a server.
+/// Limits and timeouts of a server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerConfig {
-    /// Largest message taken [bytes].
+    /// Largest message [bytes].
     pub max_message_bytes: usize,
-    /// Largest volume taken, as sent [bytes].
+    /// Largest volume, as sent [bytes].
     pub max_volume_bytes: u64,
-    /// Host memory for all requests together [bytes]. Each connection may hold its window and a few chunks beside it.
+    /// Host memory for all requests together [bytes]. Each connection may use its window and a few chunks in addition.
     pub memory_bytes: u64,
     /// Workspace for one block of a convolution [bytes].
     pub workspace_bytes: u64,
-    /// Requests that may wait for the device, beside the one that runs.
+    /// Requests that may wait for the device, besides the one that is running.
     pub queue_length: usize,
-    /// Longest pause of a caller that sends or takes chunks.
+    /// Longest pause while a caller sends or reads chunks.
     pub idle_timeout: Duration,
     /// Longest wait for running work when the server shuts down.
     pub drain_timeout: Duration,
-    /// HTTP/2 window of a stream, half that of a connection [bytes]. Over a network, the rate is at most window / round trip.
+    /// HTTP/2 window of a stream, half that of a connection [bytes]. Over a network, the throughput is at most one
+    /// window per round trip.
     pub window_bytes: u32,
-    /// How often a silent connection is asked whether it lives.
+    /// Interval between pings on an idle connection.
     pub keepalive: Duration,
 }
 

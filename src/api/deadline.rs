@@ -1,4 +1,4 @@
-//! The caller's deadline. tonic ends the call with it, but not a streaming body: that is done here.
+//! The caller's deadline. tonic ends the call when it passes, but not a streaming body: that is done here.
 
 use std::time::Duration;
 

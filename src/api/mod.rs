@@ -1,27 +1,27 @@
 //! The gRPC boundary: only this module knows tonic and prost.
 //!
 //! ```text
-//! header ─decode→ plan, reserve ─upload→ DoseRequest ─queue→ DoseResult ─encode→ result, chunks
+//! header ─wire→ RawHeader ─check→ plan, reserve ─upload→ DoseRequest ─queue→ DoseResult ─wire→ result, chunks
 //! ```
 //!
-//! * [`config`]: limits and times, from the command line.
+//! * [`config`]: limits and timeouts of a server.
 //! * [`server`]: listens, serves, drains.
-//! * [`client`]: calls a server and gives back the domain's own result.
-//! * [`status`]: the one map between errors and gRPC status.
+//! * [`client`]: calls a server and returns the domain's own result.
+//! * `wire`: messages to and from the program's own nouns, one file a noun.
+//! * [`status`]: the mapping between errors and gRPC status.
 
 mod call;
+mod chunks;
 pub mod client;
 pub mod config;
 mod deadline;
-mod decode;
-mod encode;
+mod kernel_calls;
 mod off_thread;
-mod provenance;
 pub mod server;
 mod service;
 pub mod status;
 mod upload;
-mod volume;
+mod wire;
 
 pub use config::ServerConfig;
 

@@ -1,8 +1,9 @@
-//! Work that takes its time, on a thread that serves no connection.
+//! Slow work, on a thread that serves no connection.
 
 use crate::domain::DoseError;
 
-/// Runs work on a thread of its own and waits for it. Work whose caller has gone is finished, and its result dropped.
+/// Runs work on a thread of its own and waits for it. If the caller goes away, the work is finished and its result
+/// dropped.
 ///
 /// # Errors
 /// Those of the work; [`DoseError::Internal`] if it panicked.

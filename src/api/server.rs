@@ -22,14 +22,14 @@ use super::service::{Service, Shared};
 use super::{ServerConfig, pb};
 use crate::domain::DoseError;
 use crate::engine::Device;
-use crate::jobs::Queue;
+use crate::jobs::LocalJobs;
 
-/// How long the last bytes may take to leave once all work is done.
+/// How long the last bytes may take to leave once all calls are done.
 const LAST_BYTES: Duration = Duration::from_secs(2);
 /// Largest HTTP/2 frame taken: one system call for many of the default 16 KiB.
 const MAX_FRAME_BYTES: u32 = 1 << 20;
 
-/// Serves until `shutdown` ends and the running work is done, or the drain timeout has passed.
+/// Serves until `shutdown` ends and all calls are done, or the drain timeout has passed.
 ///
 /// # Errors
 /// [`DoseError::Io`] if the transport or the compute thread cannot be set up.
@@ -39,18 +39,18 @@ pub async fn serve(
     device: Device,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), DoseError> {
-    let queue = Queue::start(device, config.queue_length)?;
-    serve_queue(config, listener, Arc::new(queue), shutdown).await
+    let jobs = LocalJobs::start(device, config.plan_limits(), config.queue_length)?;
+    serve_jobs(config, listener, Arc::new(jobs), shutdown).await
 }
 
-/// As [`serve`], in front of a queue that others may use as well.
+/// As [`serve`], in front of a queue and a device that others may use as well.
 ///
 /// # Errors
 /// As [`serve`].
-pub async fn serve_queue(
+pub async fn serve_jobs(
     config: ServerConfig,
     listener: TcpListener,
-    queue: Arc<Queue>,
+    jobs: Arc<LocalJobs>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), DoseError> {
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -65,7 +65,7 @@ pub async fn serve_queue(
     let reflection = descriptors().build_v1().map_err(|error| failed(&error))?;
     let reflection_alpha = descriptors().build_v1alpha().map_err(|error| failed(&error))?;
     let (draining, drained) = (CancellationToken::new(), CancellationToken::new());
-    let shared = Arc::new(Shared::new(config.clone(), queue));
+    let shared = Arc::new(Shared::new(config.clone(), jobs));
     let service = DoseServiceServer::new(Service(shared.clone()))
         .max_decoding_message_size(config.max_message_bytes)
         .max_encoding_message_size(usize::MAX);
@@ -94,11 +94,11 @@ pub async fn serve_queue(
         outcome = &mut server => return outcome.map_err(|error| failed(&error)),
         () = drain => {}
     }
-    // Connections that stay open beyond this are those of callers who do not read.
+    // Connections that stay open longer belong to callers who do not read.
     timeout(LAST_BYTES, server).await.unwrap_or(Ok(())).map_err(|error| failed(&error))
 }
 
-/// Says that no new work is taken, waits for the running work, and lets go of those who watch the health.
+/// Refuses new calls, waits for those that run, and ends the calls that watch the health.
 async fn drain(shared: &Shared, mut health: HealthReporter) {
     tracing::info!(running = shared.calls.len(), "draining");
     shared.calls.close();
@@ -106,7 +106,7 @@ async fn drain(shared: &Shared, mut health: HealthReporter) {
         health.set_service_status(name, ServingStatus::NotServing).await;
     }
     if timeout(shared.config.drain_timeout, shared.calls.wait()).await.is_err() {
-        tracing::warn!(running = shared.calls.len(), "the drain timeout has passed; the running work is stopped");
+        tracing::warn!(running = shared.calls.len(), "the drain timeout has passed; running calls are stopped");
         shared.abort.cancel();
         let _ = timeout(LAST_BYTES, shared.calls.wait()).await;
     }
@@ -115,7 +115,7 @@ async fn drain(shared: &Shared, mut health: HealthReporter) {
     }
 }
 
-/// Connections until the server drains; then none, and the port is free. Those that are open stay.
+/// Accepts connections until the server drains. Then the port is free, and open connections stay.
 struct Accepting {
     incoming: Option<TcpIncoming>,
     draining: Pin<Box<WaitForCancellationFutureOwned>>,

@@ -1,4 +1,4 @@
-//! The RPCs. No logic: each decodes, asks the job layer or a table, and encodes.
+//! The RPCs. Each only decodes, asks the job layer or a table, and encodes.
 
 use std::sync::Arc;
 
@@ -7,32 +7,34 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::call::{self, Responses};
+use super::kernel_calls::KernelCalls;
 use super::off_thread::off_thread;
-use super::{ServerConfig, decode, encode, pb, provenance};
-use crate::domain::{DeviceInfo, DoseError, Invalid, Source, Stage};
+use super::{ServerConfig, pb, wire};
+use crate::domain::{DeviceInfo, DoseError, Invalid};
 use crate::engine::list_devices;
-use crate::jobs::{Budget, Queue};
-use crate::physics::kernel::{VoxelKernel, voxel_kernel};
+use crate::jobs::{Budget, LocalJobs};
 use crate::physics::nuclide;
 
 /// What all calls share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) config: ServerConfig,
-    pub(super) queue: Arc<Queue>,
+    pub(super) jobs: Arc<LocalJobs>,
     pub(super) budget: Arc<Budget>,
+    kernels: KernelCalls,
     /// Running `Compute` calls; closed when the server drains.
     pub(super) calls: TaskTracker,
-    /// Cancelled when the server waits no longer for them.
+    /// Cancelled when the server stops waiting for them.
     pub(super) abort: CancellationToken,
     devices: OnceCell<Vec<DeviceInfo>>,
 }
 
 impl Shared {
-    pub(super) fn new(config: ServerConfig, queue: Arc<Queue>) -> Self {
+    pub(super) fn new(config: ServerConfig, jobs: Arc<LocalJobs>) -> Self {
         let budget = Budget::new(config.memory_bytes);
         let (calls, abort) = (TaskTracker::new(), CancellationToken::new());
-        Self { config, queue, budget, calls, abort, devices: OnceCell::new() }
+        let kernels = KernelCalls::new(config.queue_length);
+        Self { config, jobs, budget, kernels, calls, abort, devices: OnceCell::new() }
     }
 
     fn check_open(&self) -> Result<(), DoseError> {
@@ -63,18 +65,16 @@ impl pb::dose_service_server::DoseService for Service {
         self.0.check_open()?;
         let request = request.into_inner();
         let radius_voxels = request.radius_voxels;
-        let (source, spec) = off_thread(move || decode::kernel(&request)).await?;
-        let mut running =
-            self.0.queue.submit(move |_, control| Ok(voxel_kernel(&spec, &control.at_stage(Stage::Kernel))?))?;
-        let kernel = running.finished().await?;
-        Ok(Response::new(encode_kernel(&kernel, &source, radius_voxels)))
+        let (source, spec) = off_thread(move || wire::kernel::decode(request)).await?;
+        let kernel = self.0.kernels.compute(spec).await?;
+        Ok(Response::new(wire::kernel::encode(&kernel, &source, radius_voxels)))
     }
 
     async fn list_nuclides(
         &self,
         _request: Request<pb::ListNuclidesRequest>,
     ) -> Result<Response<pb::ListNuclidesResponse>, Status> {
-        let nuclides = off_thread(|| Ok(nuclide::all().map(encode::nuclide::brief).collect())).await?;
+        let nuclides = off_thread(|| Ok(nuclide::all().map(wire::nuclide::brief).collect())).await?;
         Ok(Response::new(pb::ListNuclidesResponse { nuclides }))
     }
 
@@ -87,7 +87,7 @@ impl pb::dose_service_server::DoseService for Service {
             return Err(DoseError::invalid("name", "is missing").into());
         }
         let unknown = |Invalid(reason)| DoseError::UnknownNuclide(reason);
-        let look_up = move || nuclide::find(&name).map(encode::nuclide::detail).map_err(unknown);
+        let look_up = move || nuclide::find(&name).map(wire::nuclide::detail).map_err(unknown);
         Ok(Response::new(off_thread(look_up).await?))
     }
 
@@ -99,8 +99,8 @@ impl pb::dose_service_server::DoseService for Service {
         let devices = self.0.devices.get_or_try_init(list).await;
         let devices = devices.map_err(|_| DoseError::Internal("the devices could not be listed".into()))?;
         Ok(Response::new(pb::ListDevicesResponse {
-            devices: devices.iter().cloned().map(provenance::encode_device).collect(),
-            serving_device_id: self.0.queue.device().id.clone(),
+            devices: devices.iter().cloned().map(wire::device::encode).collect(),
+            serving_device_id: self.0.jobs.device().id.clone(),
         }))
     }
 
@@ -112,7 +112,7 @@ impl pb::dose_service_server::DoseService for Service {
         Ok(Response::new(pb::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").into(),
             commit: env!("DOSEGRID_COMMIT").into(),
-            device: Some(provenance::encode_device(self.0.queue.device().clone())),
+            device: Some(wire::device::encode(self.0.jobs.device().clone())),
             limits: Some(pb::ServerLimits {
                 max_message_bytes: config.max_message_bytes as u64,
                 max_volume_bytes: config.max_volume_bytes,
@@ -121,15 +121,5 @@ impl pb::dose_service_server::DoseService for Service {
                 idle_timeout_s: config.idle_timeout.as_secs_f64(),
             }),
         }))
-    }
-}
-
-fn encode_kernel(kernel: &VoxelKernel, source: &Source, radius_voxels: u32) -> pb::ComputeKernelResponse {
-    let s_values = kernel.s_values_gy();
-    pb::ComputeKernelResponse {
-        s_gy_per_decay: s_values.as_slice_memory_order().expect("an octant is contiguous").to_vec(),
-        radius_voxels,
-        captured_fraction: kernel.captured_mev / source.released_mev(),
-        nuclide_data_sha256: source.data_sha256().to_owned(),
     }
 }

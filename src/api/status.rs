@@ -1,4 +1,4 @@
-//! The one map between [`DoseError`] and gRPC status, both ways. `docs/api.md` has it as a table.
+//! The mapping between [`DoseError`] and gRPC status, in both directions. `docs/api.md` shows it as a table.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -7,32 +7,32 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::domain::{DoseError, Violation};
 
-/// Domain of every reason.
+/// Domain of every error reason.
 pub const ERROR_DOMAIN: &str = "dosegrid";
 
-/// When a caller should try again after a device was lost or short of memory.
+/// When a caller should try again after a device was lost or out of memory.
 const RETRY_AFTER_DEVICE_FAILURE: Duration = Duration::from_secs(2);
 
-/// The code and the stable reason of an error.
-fn code_and_reason(error: &DoseError) -> (Code, &'static str) {
+/// The code of an error.
+fn code(error: &DoseError) -> Code {
     match error {
-        DoseError::Invalid(_) => (Code::InvalidArgument, "INVALID_REQUEST"),
-        DoseError::TooLarge { .. } => (Code::FailedPrecondition, "REQUEST_TOO_LARGE"),
-        DoseError::Busy { .. } => (Code::ResourceExhausted, "SERVER_BUSY"),
-        DoseError::Cancelled => (Code::Cancelled, "CANCELLED"),
-        DoseError::Stalled { .. } => (Code::DeadlineExceeded, "STREAM_STALLED"),
-        DoseError::ShuttingDown => (Code::Unavailable, "SHUTTING_DOWN"),
-        DoseError::UnknownNuclide(_) => (Code::NotFound, "UNKNOWN_NUCLIDE"),
-        DoseError::DeviceUnavailable(_) => (Code::Unavailable, "DEVICE_UNAVAILABLE"),
-        DoseError::DeviceLost(_) => (Code::Unavailable, "DEVICE_LOST"),
-        DoseError::DeviceOutOfMemory(_) => (Code::ResourceExhausted, "DEVICE_OUT_OF_MEMORY"),
-        DoseError::NotPhysical(_) => (Code::Internal, "DOSE_NOT_PHYSICAL"),
-        DoseError::EnergyBalance { .. } => (Code::Internal, "ENERGY_BALANCE"),
-        DoseError::Internal(_) | DoseError::Remote(_) | DoseError::Io(_) => (Code::Internal, "INTERNAL"),
+        DoseError::Invalid(_) => Code::InvalidArgument,
+        DoseError::TooLarge { .. } => Code::FailedPrecondition,
+        DoseError::Busy { .. } => Code::ResourceExhausted,
+        DoseError::Cancelled => Code::Cancelled,
+        DoseError::Stalled { .. } => Code::DeadlineExceeded,
+        DoseError::ShuttingDown => Code::Unavailable,
+        DoseError::UnknownNuclide(_) => Code::NotFound,
+        DoseError::DeviceUnavailable(_) => Code::Unavailable,
+        DoseError::DeviceLost(_) => Code::Unavailable,
+        DoseError::DeviceOutOfMemory(_) => Code::ResourceExhausted,
+        DoseError::NotPhysical(_) => Code::Internal,
+        DoseError::EnergyBalance { .. } => Code::Internal,
+        DoseError::Internal(_) | DoseError::Remote(_) | DoseError::Io(_) => Code::Internal,
     }
 }
 
-/// The facts that a variant carries, so that the other side can build it again.
+/// The facts that a variant carries, from which the client rebuilds the error.
 fn facts(error: &DoseError) -> HashMap<String, String> {
     let pairs = match error {
         DoseError::Invalid(_) | DoseError::Cancelled | DoseError::ShuttingDown => vec![],
@@ -79,8 +79,8 @@ fn retry_after(error: &DoseError) -> Option<Duration> {
 
 impl From<DoseError> for Status {
     fn from(error: DoseError) -> Self {
-        let (code, reason) = code_and_reason(&error);
-        let mut details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, facts(&error));
+        let code = code(&error);
+        let mut details = ErrorDetails::with_error_info(error.reason(), ERROR_DOMAIN, facts(&error));
         if let Some(delay) = retry_after(&error) {
             details.set_retry_info(Some(delay));
         }
@@ -94,7 +94,7 @@ impl From<DoseError> for Status {
     }
 }
 
-/// Gives a failure of the transport, found before a message could be decoded, a reason of its own.
+/// Adds a reason to a transport failure that happened before a message could be decoded.
 ///
 /// * `max_message_bytes` – the limit that a message may have exceeded
 pub(super) fn of_transport(status: Status, max_message_bytes: usize) -> Status {
@@ -120,7 +120,7 @@ pub(super) fn of_transport(status: Status, max_message_bytes: usize) -> Status {
     Status::with_error_details(code, status.message(), ErrorDetails::with_error_info(reason, ERROR_DOMAIN, limit))
 }
 
-/// What a caller learns from a status: the server's own error where its reason is known, or [`DoseError::Remote`].
+/// The error that a status stands for: the server's own error if its reason is known, else [`DoseError::Remote`].
 pub fn to_error(status: &Status) -> DoseError {
     let details = status.get_error_details();
     let info = details.error_info().filter(|info| info.domain == ERROR_DOMAIN);

@@ -1,96 +1,88 @@
 //! The volumes of one `Compute` call while they arrive, and the request that they make once they are there.
 
-use super::volume::{Announced, Arriving};
-use super::{decode, pb};
+use super::chunks::Arriving;
+use super::pb;
+use super::wire::volume::decode_role;
 use crate::domain::{
-    ActivityUnit, BiologicalWeighting, Checks, DaughterMap, DensityMap, DoseError, DoseRequest, LabelMap, LabelMaps,
-    Method, RequestParts, Source, TimeIntegratedActivity,
+    Checks, DensityMap, DoseError, DoseRequest, LabelMap, LabelMaps, RequestHeader, RequestVolumes,
+    TimeIntegratedActivity, VolumeHeader, VolumeRole,
 };
 
-/// The volumes of a request while they arrive.
+/// The volumes that a header announces, while they arrive.
 pub(super) struct Upload {
-    activity: Arriving,
-    density: Option<Arriving>,
-    labels: Option<Arriving>,
-    materials: Option<Arriving>,
-    unit: ActivityUnit,
-    source: Source,
-    daughters: Vec<ArrivingDaughter>,
-    method: Method,
-    weighting: Option<BiologicalWeighting>,
-}
-
-/// The map of a daughter while it arrives.
-struct ArrivingDaughter {
-    source: Source,
-    unit: ActivityUnit,
-    activity: Arriving,
+    header: RequestHeader,
+    /// In the order of the header.
+    volumes: Vec<(VolumeRole, Arriving)>,
 }
 
 impl Upload {
-    pub(super) fn new(header: decode::Header) -> Result<Self, DoseError> {
-        let decode::Header { activity, unit, density, labels, materials, source, daughters, method, weighting } =
-            header;
-        let arriving = |announced: Option<Announced>| announced.map(Arriving::new).transpose();
-        let activity = Arriving::new(activity)?;
-        let (density, labels, materials) = (arriving(density)?, arriving(labels)?, arriving(materials)?);
-        let daughter = |decode::Daughter { activity, source, unit }| {
-            Ok(ArrivingDaughter { source, unit, activity: Arriving::new(activity)? })
-        };
-        let daughters = daughters.into_iter().map(daughter).collect::<Result<_, DoseError>>()?;
-        Ok(Self { activity, density, labels, materials, unit, source, daughters, method, weighting })
+    /// Makes room for all volumes.
+    ///
+    /// # Errors
+    /// [`DoseError::Internal`] if the system does not give the memory.
+    pub(super) fn new(header: RequestHeader) -> Result<Self, DoseError> {
+        let arriving = |(role, volume): (VolumeRole, &VolumeHeader)| Ok((role, Arriving::new(volume.clone())?));
+        let volumes = header.volumes().map(arriving).collect::<Result<_, DoseError>>()?;
+        Ok(Self { header, volumes })
     }
 
+    /// Adds one chunk.
+    ///
+    /// # Errors
+    /// [`DoseError::Invalid`] for a chunk of a volume that the header does not announce, or that leaves a gap.
     pub(super) fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
-        let unknown = |reason: String| DoseError::invalid("chunk.volume", reason);
-        let (name, volume) = match pb::VolumeRole::try_from(chunk.volume) {
-            Ok(role) if role != pb::VolumeRole::DaughterActivity && chunk.index != 0 => {
-                let reason = format!("is {}, but there is only one volume of this kind", chunk.index);
-                return Err(DoseError::invalid("chunk.index", reason));
-            }
-            Ok(pb::VolumeRole::Activity) => ("activity", Some(&mut self.activity)),
-            Ok(pb::VolumeRole::Density) => ("density", self.density.as_mut()),
-            Ok(pb::VolumeRole::Labels) => ("labels", self.labels.as_mut()),
-            Ok(pb::VolumeRole::Materials) => ("materials", self.materials.as_mut()),
-            Ok(pb::VolumeRole::DaughterActivity) => {
-                let number = usize::try_from(chunk.index).ok();
-                let map = number.and_then(|number| self.daughters.get_mut(number));
-                ("a daughter's activity", map.map(|daughter| &mut daughter.activity))
-            }
-            Ok(pb::VolumeRole::WeightedDose) => {
-                return Err(unknown("is weighted dose, which only the server sends".into()));
-            }
-            Ok(pb::VolumeRole::Dose) => return Err(unknown("is dose, which only the server sends".into())),
-            Ok(pb::VolumeRole::Uncertainty) => {
-                return Err(unknown("is uncertainty, which only the server sends".into()));
-            }
-            Ok(pb::VolumeRole::Unspecified) => return Err(unknown("is missing".into())),
-            Err(_) => return Err(unknown(format!("is not a known volume: {}", chunk.volume))),
-        };
-        let volume = volume.ok_or_else(|| unknown(format!("is {name}, which the header does not announce")))?;
+        let role = decode_role(&chunk)?;
+        let volume = self.volumes.iter_mut().find(|(known, _)| *known == role);
+        let (_, volume) = volume.ok_or_else(|| {
+            let reason = format!("is {}, which the header does not announce", name(role));
+            DoseError::invalid("chunk.volume", reason)
+        })?;
         volume.append(chunk.offset_bytes, &chunk.data)
     }
 
-    /// Looks at every value: takes as long as reading the volumes.
+    /// The request, once every value is checked. This takes as long as reading the volumes.
+    ///
+    /// # Errors
+    /// [`DoseError::Invalid`] with every volume that is incomplete or has bad values.
     pub(super) fn into_request(self) -> Result<DoseRequest, DoseError> {
+        let Self { header, volumes } = self;
         let mut checks = Checks::new();
-        let activity = self.activity.finish().and_then(|map| TimeIntegratedActivity::new(map, self.unit));
-        let activity = checks.at("activity", activity);
-        let density = self.density.and_then(|map| checks.at("density", map.finish().and_then(DensityMap::new)));
-        let mut labels = |field, map: Option<Arriving>| {
-            map.and_then(|map| checks.at(field, map.finish().and_then(|map| LabelMap::new(&map))))
-        };
-        let labels =
-            LabelMaps { regions: labels("labels", self.labels), materials: labels("materials", self.materials) };
-        let mut daughters = Vec::new();
-        for (number, ArrivingDaughter { source, unit, activity }) in self.daughters.into_iter().enumerate() {
-            let activity = activity.finish().and_then(|map| TimeIntegratedActivity::new(map, unit));
-            let activity = checks.at(format!("daughter_maps[{number}].activity"), activity);
-            daughters.extend(activity.map(|activity| DaughterMap { source, activity }));
+        let (mut activity, mut density, mut daughters) = (None, None, Vec::new());
+        let mut labels = LabelMaps::default();
+        for (role, volume) in volumes {
+            let volume = volume.finish();
+            let field = role.field();
+            match role {
+                VolumeRole::Activity => {
+                    let map = volume.and_then(|map| TimeIntegratedActivity::new(map, header.activity_unit()));
+                    activity = checks.at(field, map);
+                }
+                VolumeRole::Density => density = checks.at(field, volume.and_then(DensityMap::new)),
+                VolumeRole::Labels => {
+                    labels.regions = checks.at(field, volume.and_then(|map| LabelMap::new(&map)));
+                }
+                VolumeRole::Materials => {
+                    labels.materials = checks.at(field, volume.and_then(|map| LabelMap::new(&map)));
+                }
+                VolumeRole::DaughterActivity(number) => {
+                    let unit = header.daughters()[number].activity_unit;
+                    daughters.extend(checks.at(field, volume.and_then(|map| TimeIntegratedActivity::new(map, unit))));
+                }
+            }
         }
         checks.finish()?;
-        let activity = activity.expect("an activity that is not valid has recorded a fault");
-        let (source, method, weighting) = (self.source, self.method, self.weighting);
-        DoseRequest::of(RequestParts { activity, source, daughters, density, labels, method, weighting })
+        let activity = activity.expect("every header announces an activity");
+        DoseRequest::of(&header, RequestVolumes { activity, density, labels, daughters })
+    }
+}
+
+/// What a volume is, in messages.
+fn name(role: VolumeRole) -> &'static str {
+    match role {
+        VolumeRole::Activity => "activity",
+        VolumeRole::Density => "density",
+        VolumeRole::Labels => "labels",
+        VolumeRole::Materials => "materials",
+        VolumeRole::DaughterActivity(_) => "a daughter's activity",
     }
 }

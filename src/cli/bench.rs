@@ -1,6 +1,5 @@
 //! `dosegrid bench`.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use serde_json::json;
@@ -9,30 +8,31 @@ use super::stdout;
 use crate::bench::{self, ConvolutionSpeed, TransportSpeed};
 use crate::domain::{Checks, DeviceKind, DeviceSelector, DoseError, Source};
 use crate::engine::Device;
-use crate::formats::atomic::write_file;
+use crate::formats::json::write;
 use crate::physics::nuclide;
 use crate::validate::layered;
 
-/// Volume and kernel of the convolution: voxels along an edge, and on each side of the centre.
+/// Convolution that is measured: voxels along an edge of the volume, and voxels of the kernel on each side of its
+/// centre.
 const CONVOLUTION: (u64, usize) = (128, 16);
 /// The same for a software adapter.
 const SMALL_CONVOLUTION: (u64, usize) = (48, 8);
 /// Time for each nuclide [s].
 const SECONDS: f64 = 3.0;
-/// What decays in the transports.
+/// Nuclides whose transport is measured.
 const NUCLIDES: [&str; 4] = ["Lu-177", "Y-90", "I-131", "Ac-225"];
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Device of this machine
+    /// Device to measure
     #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
     device: String,
-    /// JSON file to write
+    /// Write the results to this JSON file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// Quick figures; `benches/` has the careful ones.
+/// Measures quickly; `benches/` measures carefully.
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let selector: Option<DeviceSelector> = checks.at("device", args.device.parse());
@@ -51,8 +51,8 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         let speed = bench::transport(&mut device, &phantom, SECONDS)?;
         let TransportSpeed { histories_per_s, efficiency_per_s, .. } = speed;
         stdout::print(&format!(
-            "transport {:<8} {histories_per_s:.3e} histories/s  1/(σ²T) {efficiency_per_s:.3e} per s in source voxels of 3 mm\n",
-            name
+            "transport {name:<8} {histories_per_s:.3e} histories/s  \
+             1/(σ²T) {efficiency_per_s:.3e} per s in source voxels of 3 mm\n"
         ))?;
         transport.insert(name.to_owned(), json!(speed));
     }
@@ -61,6 +61,5 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         "version": env!("CARGO_PKG_VERSION"), "commit": env!("DOSEGRID_COMMIT"), "device": info,
         "threads": rayon::current_num_threads(), "convolution": convolution, "transport": transport,
     });
-    write_file(&path, |file| writeln!(file, "{figures:#}"))
-        .map_err(|error| DoseError::Io(format!("cannot write {}: {error}", path.display())))
+    write(&path, &figures).map_err(|error| DoseError::Io(format!("cannot write {}: {error}", path.display())))
 }

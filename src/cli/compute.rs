@@ -1,99 +1,91 @@
 //! `dosegrid compute`: from files to files, in this process or on a server.
 
-mod daughters;
 mod inputs;
+mod method;
 mod monte_carlo;
-mod options;
-
-use std::path::PathBuf;
+mod place;
+pub(super) mod source;
+mod volumes;
 
 use tokio_util::sync::CancellationToken;
 
-use super::outputs::{self, MadeFrom, OutputArgs};
+use super::flags::by_flag;
+use super::outputs::{self, OutputArgs, ResultInputs};
 use super::progress::ProgressReport;
 use crate::api::{ServerConfig, client::Client};
 use crate::domain::{Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult};
 use crate::engine::Device;
 use crate::plan::Limits;
-use crate::{method, plan};
-use daughters::DaughterArgs;
 use inputs::Inputs;
+use method::{MethodArgs, WeightingArgs};
 use monte_carlo::MonteCarloArgs;
-use options::{Options, Target, flag_of};
+use place::{Place, PlaceArgs};
+use source::SourceArgs;
+use volumes::VolumeArgs;
 
-/// Host memory that a computation in this process may take [bytes]: the machine is the caller's own, so only what cannot be meant is refused.
+/// Most host memory for a computation in this process [bytes]. The machine is the caller's own, so only absurd sizes
+/// are refused.
 const HOST_BYTES: u64 = 1 << 38;
 
-// Every flag is optional to the parser and a string where it is a number, so that one run names every fault.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Activity map, NIfTI-1 (required)
-    #[arg(long, value_name = "FILE")]
-    activity: Option<PathBuf>,
-    /// What its values are: bq-s and mbq-h are time-integrated, bq is the activity at one moment (required)
-    #[arg(long, value_name = "bq-s|mbq-h|bq")]
-    activity_unit: Option<String>,
-    /// With bq: effective half-life, such as 50h or 2.1d (units s, min, h, d), or `physical` for the nuclide's own
-    #[arg(long, value_name = "TIME|physical")]
-    effective_half_life: Option<String>,
-    /// Mass density in g/cm³, NIfTI-1 on the grid of the activity
-    #[arg(long, value_name = "FILE")]
-    density: Option<PathBuf>,
-    /// CT in HU, NIfTI-1 on the grid of the activity, in place of the density
-    #[arg(long, value_name = "FILE")]
-    ct: Option<PathBuf>,
-    /// Calibration of the CT, CSV of hu,density_g_cm3; without it that of Schneider 2000
-    #[arg(long, value_name = "FILE")]
-    hu_curve: Option<PathBuf>,
-    /// Radionuclide, such as Lu-177; `dosegrid nuclides` lists them (required, but with --emissions)
-    #[arg(long, value_name = "NAME")]
-    nuclide: Option<String>,
-    /// Method
-    #[arg(long, value_name = "local|kernel|monte-carlo", default_value = "kernel")]
-    method: String,
-    /// What the method kernel takes all to be made of: water, soft_tissue, lung, compact_bone or cortical_bone [default: water]
-    #[arg(long, value_name = "NAME")]
-    kernel_medium: Option<String>,
-    /// What the method kernel makes of the density: nothing, or corrections for charged particles and photons [default: density-scaled]
-    #[arg(long, value_name = "water|density-scaled")]
-    density_correction: Option<String>,
-    /// Radius in mm past which the kernel is cut off [default: none]
-    #[arg(long, value_name = "MM", allow_negative_numbers = true)]
-    truncation_radius: Option<String>,
-    /// Voxels of a lower density, in g/cm³, get no dose [default: 0.05]
-    #[arg(long, value_name = "G_CM3", allow_negative_numbers = true)]
-    minimum_density: Option<String>,
-    /// Device of this machine [default: auto]
-    #[arg(long, value_name = "auto|cpu|gpu|gpu:N")]
-    device: Option<String>,
-    /// Compute on this server in place of this process
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
     #[command(flatten)]
-    daughters: DaughterArgs,
+    volumes: VolumeArgs,
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    method: MethodArgs,
     #[command(flatten)]
     monte_carlo: MonteCarloArgs,
     #[command(flatten)]
     outputs: OutputArgs,
+    #[command(flatten)]
+    weighting: WeightingArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
+}
+
+impl Args {
+    /// Records flags that have no effect with the method that was chosen.
+    fn check_method(&self, checks: &mut Checks) {
+        if self.method.is_monte_carlo() {
+            return;
+        }
+        let outputs = [
+            ("uncertainty-output", self.outputs.uncertainty_output.is_some()),
+            ("tally-output", self.outputs.tally_output.is_some()),
+        ];
+        let outputs = outputs.into_iter().filter_map(|(flag, is_given)| is_given.then_some(flag));
+        for flag in self.monte_carlo.given().chain(outputs) {
+            checks.fail(flag, format!("has no effect with --method {}", self.method.method));
+        }
+    }
+
+    /// Records outputs that cannot be written, or that would replace an input.
+    fn check_outputs(&self, checks: &mut Checks) {
+        let files = self.volumes.files().chain(self.source.files()).chain(self.monte_carlo.files());
+        self.outputs.check(files.map(Some), checks);
+    }
 }
 
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
-    let options = Options::check(&args, &mut checks);
-    let inputs = Inputs::read(&args, &options, &mut checks);
+    let place = args.place.check(&mut checks);
+    args.check_method(&mut checks);
+    let inputs = Inputs::read(&args, &mut checks);
     checks.finish()?;
     let inputs = inputs.expect("inputs without a fault are complete");
     for warning in &inputs.warnings {
         eprintln!("warning: {warning}");
     }
     let mut report = ProgressReport::new(args.outputs.quiet);
-    let result = match &options.target {
-        Target::Here(selector) => compute_here(*selector, &inputs.request, &mut report),
-        Target::Server(url) => compute_on_server(url, &inputs.request, &mut report),
+    let result = match &place {
+        Place::Here(selector) => compute_here(*selector, &inputs.request, &mut report),
+        Place::Server(url) => compute_on_server(url, &inputs.request, &mut report),
     };
     report.finish();
-    let result = result.map_err(by_flag)?;
-    let from = MadeFrom {
+    let result = result.map_err(|error| told_by_flag(error, args.volumes.density_flag()))?;
+    let from = ResultInputs {
         activity: inputs.request.activity(),
         density: inputs.request.density(),
         labels: inputs.labels.as_ref(),
@@ -103,40 +95,39 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     outputs::write(&args.outputs, &from, &result)
 }
 
-/// Names the flag of a field that only the plan, or a server, found at fault.
-fn by_flag(mut error: DoseError) -> DoseError {
-    if let DoseError::TooLarge { what, .. } = &mut error {
-        *what = match *what {
-            "the convolution" => "the convolution (with --truncation-radius it is smaller)",
-            other => other,
-        };
+/// Names faults that the plan or a server found by their flags.
+fn told_by_flag(error: DoseError, density: &str) -> DoseError {
+    match error {
+        DoseError::Invalid(faults) => {
+            DoseError::Invalid(faults.into_iter().map(|fault| by_flag(fault, density)).collect())
+        }
+        DoseError::TooLarge { what: "the convolution", needed_bytes, limit_bytes } => {
+            let what = "the convolution (with --truncation-radius it is smaller)";
+            DoseError::TooLarge { what, needed_bytes, limit_bytes }
+        }
+        other => other,
     }
-    if let DoseError::Invalid(violations) = &mut error {
-        violations.iter_mut().for_each(|violation| violation.field = flag_of(&violation.field).to_owned());
-    }
-    error
 }
 
-/// Runs the request on a thread of its own and reports its progress meanwhile.
+/// Runs the request on a separate thread and reports its progress.
 fn compute_here(
     selector: DeviceSelector,
     request: &DoseRequest,
     report: &mut ProgressReport,
 ) -> Result<DoseResult, DoseError> {
-    // The workspace of a server, because the dose depends in its last bits on the blocks that a convolution is cut into.
+    // The same workspace as a server: the last bits of the dose depend on the blocks into which a convolution is cut.
     let limits = Limits { host_bytes: HOST_BYTES, ..ServerConfig::default().plan_limits() };
-    let plan = plan::plan(request, &limits)?;
     let mut device = Device::open(selector)?;
     let (control, progress) = Control::new(CancellationToken::new());
     std::thread::scope(|scope| {
-        // The control is dropped with the thread, which ends the wait for progress.
-        let run = scope.spawn(move || method::run(&mut device, &plan, request, &control));
+        // The thread drops the control when it ends, which ends the wait for progress.
+        let run = scope.spawn(move || crate::compute(request, &mut device, &limits, &control));
         report.follow(progress);
         run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 
-/// Sends the request to a server. What comes back is the same bytes as from this process on the same device.
+/// Sends the request to a server. On the same device, the result has the same bytes as one from this process.
 fn compute_on_server(url: &str, request: &DoseRequest, report: &mut ProgressReport) -> Result<DoseResult, DoseError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| DoseError::Io(format!("no asynchronous runtime: {error}")))?;

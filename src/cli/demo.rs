@@ -10,28 +10,29 @@ use super::{Cli, Command, compute, stdout};
 use crate::demo::{Case, CaseFiles, LoopbackServer, figure, uptake};
 use crate::domain::{Checks, DeviceInfo, DeviceKind, DeviceSelector, DoseError, Invalid, Provenance};
 use crate::engine::{Device, list_devices};
-use crate::formats::{atomic::write_file, nifti};
+use crate::formats::{atomic::write_bytes, nifti};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Device of this machine
+    /// Device to compute on
     #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
     device: String,
-    /// Folder for the case, the dose and the picture; made if it is not there
+    /// Folder for the case, the dose and the picture; created if needed
     #[arg(long, value_name = "DIR", default_value = "dosegrid-demo")]
     output_dir: PathBuf,
-    /// Method
+    /// Method of dose calculation
     #[arg(long, value_name = "local|kernel", default_value = "kernel")]
     method: String,
-    /// Voxels along x, y and z of a field of 500 × 500 × 461 mm
+    /// Number of voxels along x, y and z, over a field of 500 × 500 × 461 mm
     #[arg(long, value_name = "X,Y,Z", default_value = "128,128,96")]
     shape: String,
-    /// No progress and no summary
+    /// Print no progress and no summary
     #[arg(long)]
     quiet: bool,
 }
 
-/// Builds the case, serves on loopback, has the dose computed there by the command `compute`, and draws it.
+/// Builds the case, starts a server on loopback, computes the dose on it with the command `compute`, and draws the
+/// picture.
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let selector: Option<DeviceSelector> = checks.at("device", args.device.parse());
@@ -72,7 +73,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     ))
 }
 
-/// The files that come out.
+/// The output files.
 struct Outputs {
     dose: PathBuf,
     organs: PathBuf,
@@ -94,15 +95,15 @@ impl Outputs {
 fn parse_shape(text: &str) -> Result<[u64; 3], Invalid> {
     let axes: Option<Vec<u64>> = text.split(',').map(|axis| axis.trim().parse().ok()).collect();
     axes.and_then(|axes| axes.try_into().ok())
-        .ok_or_else(|| Invalid::new(format!("is three whole numbers such as 128,128,96, got `{text}`")))
+        .ok_or_else(|| Invalid::new(format!("must be three whole numbers such as 128,128,96, got `{text}`")))
 }
 
 fn parse_method(name: &str) -> Result<&'static str, Invalid> {
     let known = ["local", "kernel"].into_iter().find(|known| *known == name);
-    known.ok_or_else(|| Invalid::new(format!("is local or kernel, got `{name}`")))
+    known.ok_or_else(|| Invalid::new(format!("must be local or kernel, got `{name}`")))
 }
 
-/// What there is, and what of it computes: a demonstration must not leave that open.
+/// The devices of this machine, and which of them computes: a demonstration must say so.
 fn describe_devices(selector: DeviceSelector, chosen: &DeviceInfo, all: &[DeviceInfo]) -> String {
     let hardware = all.iter().any(|info| !matches!(info.kind, DeviceKind::Cpu | DeviceKind::SoftwareGpu));
     let mut text = String::new();
@@ -112,10 +113,10 @@ fn describe_devices(selector: DeviceSelector, chosen: &DeviceInfo, all: &[Device
     }
     text += match (hardware, chosen.kind) {
         (false, DeviceKind::Cpu) => "           no hardware GPU was found: the CPU engine computes",
-        (true, DeviceKind::Cpu) => "           there is a hardware GPU, but the CPU engine was asked for",
-        (_, DeviceKind::SoftwareGpu) => "           the WGSL engine computes on a software adapter, as was asked for",
+        (true, DeviceKind::Cpu) => "           there is a hardware GPU, but the CPU engine was requested",
+        (_, DeviceKind::SoftwareGpu) => "           the WGSL engine computes on a software adapter, as requested",
         _ if selector == DeviceSelector::Auto => "           a hardware GPU was found: the WGSL engine computes on it",
-        _ => "           the WGSL engine computes, as was asked for",
+        _ => "           the WGSL engine computes, as requested",
     };
     text
 }
@@ -126,7 +127,8 @@ fn write_case(case: &Case, folder: &Path) -> Result<CaseFiles, DoseError> {
     case.write(folder).map_err(failed)
 }
 
-/// The command that computes the dose in this process: what a user may type, and, with a server added, what the demonstration runs.
+/// The command that computes the dose in this process, as a user would type it. The demonstration runs it with a
+/// server.
 fn command(files: &CaseFiles, outputs: &Outputs, method: &str) -> Vec<String> {
     let path = |path: &Path| path.display().to_string();
     let flags = [
@@ -157,7 +159,7 @@ fn compute_on(server: &LoopbackServer, command: &[String], quiet: bool) -> Resul
     compute::run(*args)
 }
 
-/// Draws from the files, which are what a user has.
+/// Draws the picture from the output files, which a user has as well.
 fn draw(case: &Case, outputs: &Outputs) -> Result<(), DoseError> {
     let unreadable =
         |what: &str, reason: &dyn std::fmt::Display| DoseError::Io(format!("{what}: cannot be read back: {reason}"));
@@ -165,6 +167,5 @@ fn draw(case: &Case, outputs: &Outputs) -> Result<(), DoseError> {
     let json = fs::read(&outputs.result).map_err(|error| unreadable("result", &error))?;
     let provenance: Provenance = serde_json::from_slice(&json).map_err(|error| unreadable("result", &error))?;
     let png = figure(case, &dose, &provenance)?;
-    write_file(&outputs.picture, |output| std::io::Write::write_all(output, &png))
-        .map_err(|error| DoseError::Io(format!("picture: cannot be written: {error}")))
+    write_bytes(&outputs.picture, &png).map_err(|error| DoseError::Io(format!("picture: cannot be written: {error}")))
 }

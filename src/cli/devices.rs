@@ -1,5 +1,6 @@
 //! `dosegrid devices`.
 
+use super::stdout;
 use crate::domain::{DeviceInfo, DeviceKind, DoseError};
 use crate::engine::list_devices;
 
@@ -13,14 +14,13 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let devices = list_devices();
     if args.json {
-        println!("{:#}", serde_json::json!({ "devices": devices }));
+        stdout::print_json(&serde_json::json!({ "devices": devices }))
     } else {
-        print!("{}", table(&devices));
+        stdout::print(&table(&devices))
     }
-    Ok(())
 }
 
-/// One line a device, columns aligned.
+/// One line for each device, with aligned columns.
 fn table(devices: &[DeviceInfo]) -> String {
     let kinds: Vec<_> = devices.iter().map(kind_name).collect();
     let width = |column: &dyn Fn(usize) -> usize| (0..devices.len()).map(column).max().unwrap_or(0);
@@ -41,7 +41,7 @@ fn kind_name(device: &DeviceInfo) -> &'static str {
         DeviceKind::DiscreteGpu => "discrete GPU",
         DeviceKind::IntegratedGpu => "integrated GPU",
         DeviceKind::VirtualGpu => "virtual GPU",
-        DeviceKind::SoftwareGpu => "software, only when named",
+        DeviceKind::SoftwareGpu => "software, only if named",
         DeviceKind::OtherGpu => "GPU",
     }
 }
@@ -60,7 +60,7 @@ mod tests {
             driver: "a driver 1.2".into(),
         };
         let table = table(&[device("cpu", DeviceKind::Cpu), device("gpu:0", DeviceKind::SoftwareGpu)]);
-        let marked: Vec<_> = table.lines().map(|line| line.contains("only when named")).collect();
+        let marked: Vec<_> = table.lines().map(|line| line.contains("only if named")).collect();
         assert_eq!(marked, [false, true], "{table}");
     }
 }

@@ -1,4 +1,4 @@
-//! `dosegrid inspect`: what a volume file holds.
+//! `dosegrid inspect`: shows what a volume file contains.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ pub(super) struct Args {
     /// NIfTI-1 volumes
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -40,7 +40,7 @@ struct Entry {
     values: Values,
 }
 
-/// Figures of the values that are finite; none where there is none.
+/// Statistics of the finite values; none if there are none.
 #[derive(Serialize)]
 struct Values {
     min: Option<f64>,
@@ -62,7 +62,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
             files.push(Entry::new(name, &file));
         }
     }
-    // What could be read is shown even if another file is at fault.
+    // Good files are shown even if another file is bad.
     let list = List { files };
     if args.json { stdout::print_json(&list) } else { stdout::print(&text(&list.files)) }?;
     checks.finish()
@@ -113,7 +113,13 @@ fn text(files: &[Entry]) -> String {
         let rows = entry.affine.map(|row| row.map(|v| format!("{v:>12.4}")).join(" "));
         writeln!(
             text,
-            "{}\n  shape      {nx} × {ny} × {nz}\n  spacing    {dx:.4} × {dy:.4} × {dz:.4} mm\n  affine     {}   from the {}\n  stored as  {}, {} endian, slope {}, intercept {}\n  values     min {min}, max {max}, mean {mean}, sum {sum:.6e}\n             {nan} NaN, {infinite} infinite, {negative} negative, {nonzero} not 0",
+            "{}\n  \
+             shape      {nx} × {ny} × {nz}\n  \
+             spacing    {dx:.4} × {dy:.4} × {dz:.4} mm\n  \
+             affine     {}   from the {}\n  \
+             stored as  {}, {} endian, slope {}, intercept {}\n  \
+             values     min {min}, max {max}, mean {mean}, sum {sum:.6e}\n             \
+             {nan} NaN, {infinite} infinite, {negative} negative, {nonzero} not 0",
             entry.file,
             rows.join("\n             "),
             entry.affine_from,

@@ -1,38 +1,41 @@
 //! `dosegrid kernel`.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::path::PathBuf;
 
+use super::compute::source::read_emissions;
 use super::daughters::WhichDaughters;
+use super::flags::recorded;
+use super::stdout;
 use crate::domain::grid::check_spacing;
 use crate::domain::{Checks, DoseError, Invalid, KernelMedium, Source};
-use crate::formats::emissions;
+use crate::formats::{atomic::check_place, s_values};
 use crate::math::watch::Unwatched;
 use crate::physics::kernel::{KernelSpec, VoxelKernel, density_g_cm3, voxel_kernel};
-use crate::physics::{chain, nuclide};
+use crate::request::RawSource;
 
-/// Most offsets on each side: two million rows.
+/// Largest offset that can be asked for: two million rows.
 const MAX_RADIUS_VOXELS: usize = 127;
 
-// Fields are text, so that every fault is named at once.
+// Fields are text, so that one run reports every fault.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Radionuclide, such as Y-90 (required, but with --emissions)
+    /// Radionuclide, such as Y-90 (required, unless --emissions is given)
     #[arg(long, required_unless_present = "emissions")]
     nuclide: Option<String>,
-    /// Spectrum in place of what the nuclide emits, CSV of charge (-1, 0, 1), lower and upper energy in MeV, yield per decay
+    /// Spectrum in place of what the nuclide emits. CSV of charge (-1, 0, 1), lower and upper energy in MeV, yield per
+    /// decay
     #[arg(long, value_name = "FILE")]
     emissions: Option<PathBuf>,
-    /// What all is made of: water, soft_tissue, lung, compact_bone or cortical_bone, at its nominal density
+    /// Medium of the kernel at its nominal density: water, soft_tissue, lung, compact_bone or cortical_bone
     #[arg(long, value_name = "NAME", default_value = "water")]
     kernel_medium: String,
     #[command(flatten)]
     daughters: WhichDaughters,
-    /// Voxel edges in mm: one for cubes, or three separated by commas (x,y,z)
+    /// Voxel size in mm: one length for cubes, or three as x,y,z
     #[arg(long, allow_hyphen_values = true)]
     spacing: String,
-    /// Offsets to write on each axis: 0 to this
+    /// Largest offset to write on each axis, from 0
     #[arg(long, default_value = "5", allow_hyphen_values = true)]
     radius_voxels: String,
     /// CSV file to write; `-` for standard output
@@ -51,38 +54,39 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     };
     let to_stdout = args.output.as_os_str() == "-";
     let write_error = |error: io::Error| DoseError::Io(format!("cannot write {}: {error}", args.output.display()));
-    let mut file: Box<dyn Write> =
-        if to_stdout { Box::new(io::stdout()) } else { Box::new(File::create(&args.output).map_err(write_error)?) };
+    if !to_stdout {
+        check_place(&args.output).map_err(write_error)?;
+    }
     let spec = KernelSpec::new(&source, medium, spacing_mm.map(|mm| mm / 10.0), [radius; 3])
         .map_err(|invalid| DoseError::invalid("emissions", invalid.0))?;
     let kernel = voxel_kernel(&spec, &Unwatched)?;
-    write_csv(&kernel, &mut file).map_err(write_error)?;
+    let s_gy = kernel.s_values_gy();
     let summary = summary(&kernel, &source, medium, spacing_mm);
+    let written = if to_stdout {
+        s_values::encode(&mut BufWriter::new(io::stdout()), &s_gy)
+    } else {
+        s_values::write(&args.output, &s_gy)
+    };
+    written.map_err(write_error)?;
     if to_stdout {
         eprint!("{summary}");
+        Ok(())
     } else {
-        print!("{summary}");
+        stdout::print(&summary)
     }
-    Ok(())
 }
 
-/// What decays; none if a fault was recorded.
+/// The source; none if a fault was recorded.
 fn source(args: &Args, checks: &mut Checks) -> Option<Source> {
-    let nuclide = match &args.nuclide {
-        Some(name) => Some(checks.at("nuclide", nuclide::find(name))?),
-        None => None,
+    let raw = RawSource {
+        nuclide: args.nuclide.clone(),
+        emissions: read_emissions(args.emissions.as_deref(), checks),
+        daughters: args.daughters.raw(checks),
     };
-    match &args.emissions {
-        Some(path) => {
-            args.daughters.given().for_each(|flag| checks.fail(flag, "has no meaning with --emissions"));
-            let spectrum = checks.at("emissions", emissions::read(path))?;
-            checks.at("emissions", Source::with_emissions(nuclide, spectrum))
-        }
-        None => {
-            let daughters = args.daughters.mode(None, checks);
-            checks.at("daughters", chain::source(nuclide?, daughters?, &[]))
-        }
-    }
+    let mut faults = Checks::new();
+    let source = raw.resolve(&mut faults);
+    recorded(faults.finish(), "density", checks)?;
+    source
 }
 
 fn parse_spacing(text: &str) -> Result<[f64; 3], Invalid> {
@@ -101,16 +105,6 @@ fn parse_radius(text: &str) -> Result<usize, Invalid> {
         Ok(radius) if radius <= MAX_RADIUS_VOXELS => Ok(radius),
         _ => Err(Invalid::new(format!("must be a whole number from 0 to {MAX_RADIUS_VOXELS}, got `{text}`"))),
     }
-}
-
-/// One row an offset, `k` fastest; every digit that tells two values apart.
-fn write_csv(kernel: &VoxelKernel, file: &mut dyn Write) -> io::Result<()> {
-    let mut file = BufWriter::new(file);
-    writeln!(file, "i,j,k,s_gy_per_decay")?;
-    for ((i, j, k), s_gy) in kernel.s_values_gy().indexed_iter() {
-        writeln!(file, "{i},{j},{k},{s_gy:e}")?;
-    }
-    file.flush()
 }
 
 fn summary(kernel: &VoxelKernel, source: &Source, medium: KernelMedium, [dx, dy, dz]: [f64; 3]) -> String {

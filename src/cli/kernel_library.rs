@@ -1,22 +1,23 @@
 //! `dosegrid kernel-library`.
 
-use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use crate::domain::{Checks, DoseError, Invalid};
+use crate::formats::atomic::{check_place, write_bytes};
 use crate::kernel_library::{LibraryPlan, compute};
 use crate::physics::material;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Medium, by the name of its material: water, soft_tissue, lung, compact_bone, cortical_bone
+    /// Medium: water, soft_tissue, lung, compact_bone or cortical_bone
     #[arg(long, default_value = "water")]
     medium: String,
-    /// Histories of each kernel, a multiple of 32
+    /// Histories for each kernel, a multiple of 32
     #[arg(long, default_value = "64000", allow_hyphen_values = true)]
     histories: String,
-    /// Seed of all random numbers
+    /// Seed of the random numbers
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// File to write
@@ -31,12 +32,13 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let (Some(medium), Some(histories)) = (medium, histories) else {
         return checks.finish();
     };
+    let failed = |error: io::Error| DoseError::Io(format!("cannot write {}: {error}", args.output.display()));
+    check_place(&args.output).map_err(failed)?;
     let start = Instant::now();
     let plan = LibraryPlan { medium, seed: args.seed, histories };
     let library = compute(&plan, &mut |done, of| eprintln!("{done} of {of} kernels, {:.1?}", start.elapsed()));
     let bytes = library.map_err(|error| DoseError::invalid("histories", error.to_string()))?.to_bytes();
-    fs::write(&args.output, bytes)
-        .map_err(|error| DoseError::Io(format!("cannot write {}: {error}", args.output.display())))
+    write_bytes(&args.output, &bytes).map_err(failed)
 }
 
 fn parse_histories(text: &str) -> Result<u64, Invalid> {

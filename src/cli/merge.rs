@@ -1,16 +1,16 @@
-//! `dosegrid merge`: from the tallies of runs of different histories to the dose of all of them.
+//! `dosegrid merge`: adds the tallies of runs with different histories and computes their dose.
 
 use std::path::PathBuf;
 
-use super::outputs::{self, InputAccount, MadeFrom, OutputArgs};
+use super::outputs::{self, InputAccount, OutputArgs, ResultInputs};
 use crate::domain::{Checks, DoseError, Extras, Invalid, LabelMap, TallyRecord};
 use crate::formats::tally;
 use crate::method::{merge, merged_dose};
 
-// Every flag is optional to the parser, so that one run names every fault.
+// The parser takes every flag as optional, so that one run reports every fault.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Tallies, as `compute --tally-output` writes them: of one request and seed, and of different histories
+    /// Tallies from `compute --tally-output`, of the same request and seed but with different histories
     #[arg(value_name = "TALLY")]
     tallies: Vec<PathBuf>,
     #[command(flatten)]
@@ -22,7 +22,10 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let (labels, names) = args.outputs.read_labels(&mut checks);
     args.outputs.check(args.tallies.iter().map(|path| Some(path.as_path())), &mut checks);
     if args.outputs.weighted_output.is_some() {
-        checks.fail("weighted-output", "cannot be made from tallies: they do not tell alpha particles from recoils");
+        checks.fail(
+            "weighted-output",
+            "cannot be made from tallies: they do not distinguish alpha particles from recoils",
+        );
     }
     let record = add(&args.tallies, &mut checks);
     let labels = labels.and_then(|labels| checks.at("labels", LabelMap::new(&labels)));
@@ -35,7 +38,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let extras =
         Extras { uncertainty: args.outputs.uncertainty_output.is_some(), tally: args.outputs.tally_output.is_some() };
     let result = merged_dose(record, labels.as_ref(), extras)?;
-    let from = MadeFrom {
+    let from = ResultInputs {
         activity: &activity,
         density: Some(&density),
         labels: labels.as_ref(),
@@ -45,7 +48,8 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     outputs::write(&args.outputs, &from, &result)
 }
 
-/// Reads the files one after another, so that no more than two tallies are held at once. Every file at fault is recorded by its name.
+/// Reads the files one after another, so that no more than two tallies are in memory. Every bad file is recorded by
+/// name.
 fn add(paths: &[PathBuf], checks: &mut Checks) -> Option<TallyRecord> {
     let mut sum: Option<TallyRecord> = None;
     if paths.is_empty() {

@@ -5,6 +5,7 @@ mod compute;
 mod daughters;
 mod demo;
 mod devices;
+mod flags;
 mod inspect;
 mod kernel;
 mod kernel_library;
@@ -21,9 +22,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::domain::DoseError;
+use crate::domain::{DoseError, Violation};
 
-/// Exit status of a failure that is not the input's fault.
+/// Exit status of a failure that is not due to the input.
 const EXIT_FAILURE: u8 = 1;
 /// Exit status of bad input. clap uses the same.
 const EXIT_BAD_INPUT: u8 = 2;
@@ -38,46 +39,33 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Compute a demonstration from end to end: phantom, server, dose, organ table, picture
+    /// Run a demonstration: phantom, server, dose, organ table and picture
     Demo(demo::Args),
-    /// Serve dose computations through gRPC
+    /// Serve dose computations over gRPC
     Serve(serve::Args),
     /// Compute a dose from files, in this process or on a server
     Compute(Box<compute::Args>),
-    /// Add the tallies of Monte Carlo runs of different histories, and make the dose of all of them
+    /// Add the tallies of several Monte Carlo runs and compute their common dose
     Merge(Box<merge::Args>),
     /// Write voxel S values as CSV
     Kernel(kernel::Args),
-    /// Compute a library of point kernels by Monte Carlo transport, as this program carries them
+    /// Compute a library of point kernels by Monte Carlo transport, like the ones built into this program
     KernelLibrary(kernel_library::Args),
-    /// List the radionuclides
+    /// List the radionuclides, or show one in detail
     Nuclides(nuclides::Args),
     /// List the devices of this machine
     Devices(devices::Args),
-    /// Show what a volume file holds
+    /// Show what volume files contain
     Inspect(inspect::Args),
-    /// Check the physics on a device, against theory and EGSnrc, and write a report
+    /// Check the physics on a device against theory and EGSnrc, and write a report
     Validate(validate::Args),
     /// Measure the speed of a device
     Bench(bench::Args),
 }
 
-/// Parses the command line, runs it, and reports a failure on stderr, every fault of the input on a line of its own.
+/// Parses and runs the command line. A failure is reported on stderr, with one line for each fault of the input.
 pub fn run() -> ExitCode {
-    let result = match Cli::parse().command {
-        Command::Demo(args) => demo::run(args),
-        Command::Serve(args) => serve::run(args),
-        Command::Compute(args) => compute::run(*args),
-        Command::Merge(args) => merge::run(*args),
-        Command::Kernel(args) => kernel::run(args),
-        Command::KernelLibrary(args) => kernel_library::run(args),
-        Command::Nuclides(args) => nuclides::run(args),
-        Command::Devices(args) => devices::run(args),
-        Command::Inspect(args) => inspect::run(args),
-        Command::Validate(args) => validate::run(args),
-        Command::Bench(args) => bench::run(args),
-    };
-    match result {
+    match dispatch(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(DoseError::Invalid(violations)) => {
             for violation in violations {
@@ -89,5 +77,31 @@ pub fn run() -> ExitCode {
             eprintln!("error: {error}");
             ExitCode::from(EXIT_FAILURE)
         }
+    }
+}
+
+/// Runs a command line, the name of the program first, and reports nothing; for fuzz targets.
+///
+/// # Errors
+/// What [`run`] reports; words that no subcommand takes are a fault of `command`.
+#[doc(hidden)]
+pub fn run_words(words: &[String]) -> Result<(), DoseError> {
+    let unknown = |error: clap::Error| vec![Violation { field: "command".into(), reason: error.to_string() }];
+    dispatch(Cli::try_parse_from(words).map_err(|error| DoseError::Invalid(unknown(error)))?.command)
+}
+
+fn dispatch(command: Command) -> Result<(), DoseError> {
+    match command {
+        Command::Demo(args) => demo::run(args),
+        Command::Serve(args) => serve::run(args),
+        Command::Compute(args) => compute::run(*args),
+        Command::Merge(args) => merge::run(*args),
+        Command::Kernel(args) => kernel::run(args),
+        Command::KernelLibrary(args) => kernel_library::run(args),
+        Command::Nuclides(args) => nuclides::run(args),
+        Command::Devices(args) => devices::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Validate(args) => validate::run(args),
+        Command::Bench(args) => bench::run(args),
     }
 }

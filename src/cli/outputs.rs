@@ -1,7 +1,7 @@
-//! From a result to files and a summary.
+//! Writes a result to files and prints its summary.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -11,48 +11,49 @@ use super::summary::summary;
 use crate::domain::{
     Checks, DensityMap, DoseError, DoseResult, LabelMap, Provenance, TimeIntegratedActivity, Volume, grid::Affine,
 };
-use crate::dosimetry::organs::{OrganInputs, write_csv};
+use crate::dosimetry::organs::OrganInputs;
 use crate::dosimetry::{DoseDistribution, OrganDose, organ_doses};
-use crate::formats::atomic::write_file;
-use crate::formats::{label_names, nifti, tally};
+use crate::formats::{json, label_names, nifti, organ_table, tally};
 
-/// Where results go, and the regions whose dose is asked for.
+/// Where results go, and the organs whose dose is computed.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Outputs")]
 pub(super) struct OutputArgs {
-    /// Dose in Gy, .nii or .nii.gz (required)
+    /// Dose map in Gy, .nii or .nii.gz (required)
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Statistical uncertainty of the dose, 1σ in Gy, .nii or .nii.gz; Monte Carlo only
     #[arg(long, value_name = "FILE")]
     pub(super) uncertainty_output: Option<PathBuf>,
-    /// Biologically weighted dose in Gy (RBE), .nii or .nii.gz: alpha particles and recoils count several times. It is not an absorbed dose
+    /// Biologically weighted dose in Gy (RBE), .nii or .nii.gz: alpha particles and recoils count several times. This
+    /// is not an absorbed dose
     #[arg(long, value_name = "FILE")]
     pub(super) weighted_output: Option<PathBuf>,
-    /// Tally to merge with those of other histories; Monte Carlo only. It holds the activity and density maps too
+    /// Tally that `dosegrid merge` can add to others; Monte Carlo only. It also holds the activity and density maps
     #[arg(long, value_name = "FILE")]
     pub(super) tally_output: Option<PathBuf>,
     /// Organ of each voxel, NIfTI-1 of whole numbers on the grid of the activity; 0 is none
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) labels: Option<PathBuf>,
     /// Names of the organs, CSV of label,name
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) label_names: Option<PathBuf>,
-    /// Organ table, CSV
+    /// Table of organ doses, CSV
     #[arg(long, value_name = "FILE")]
     pub(super) organs_output: Option<PathBuf>,
-    /// Provenance, energy account and organ table, JSON
+    /// Provenance, energy balance and organ table, JSON
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
-    /// No progress and no summary
+    /// Print no progress and no summary
     #[arg(long)]
     pub(super) quiet: bool,
 }
 
 impl OutputArgs {
-    /// Records flags that would have no effect, and places where nothing can be written: results must have a place to go, and may not replace what they
-    /// are made from, nor one another.
+    /// Records flags that would have no effect, and paths that cannot be written. Results may replace neither their
+    /// inputs nor one another.
     ///
-    /// * `inputs` – the other files of this run
+    /// * `inputs` – the other input files of this run
     pub(super) fn check<'a>(&'a self, inputs: impl IntoIterator<Item = Option<&'a Path>>, checks: &mut Checks) {
         for (flag, given) in
             [("organs-output", self.organs_output.is_some()), ("label-names", self.label_names.is_some())]
@@ -87,7 +88,7 @@ impl OutputArgs {
         }
     }
 
-    /// The label map as it is in its file, and its names. Faults are recorded.
+    /// The label map as stored in its file, and the names of its labels. Faults are recorded.
     pub(super) fn read_labels(&self, checks: &mut Checks) -> (Option<Volume<f32>>, BTreeMap<u16, String>) {
         let labels = self.labels.as_deref().and_then(|path| checks.at("labels", nifti::read(path)));
         let names = self.label_names.as_deref().and_then(|path| checks.at("label-names", label_names::read(path)));
@@ -101,14 +102,14 @@ fn check_place(flag: &str, path: &Path, taken: &mut Vec<PathBuf>, checks: &mut C
         _ => Path::new("."),
     };
     let Some((folder, name)) = folder.canonicalize().ok().filter(|folder| folder.is_dir()).zip(path.file_name()) else {
-        checks.fail(flag, "lies in a folder that does not exist, or is no file name");
+        checks.fail(flag, "is not a file name in a folder that exists");
         return;
     };
     let place = path.canonicalize().unwrap_or_else(|_| folder.join(name));
     if place.is_dir() {
         checks.fail(flag, "is a folder");
     } else if taken.contains(&place) {
-        checks.fail(flag, "is also the name of another file of this run");
+        checks.fail(flag, "is also the path of another file of this run");
     }
     taken.push(place);
 }
@@ -118,8 +119,8 @@ fn is_nifti_name(path: &Path) -> bool {
     name.ends_with(".nii") || name.ends_with(".nii.gz")
 }
 
-/// What a result was made from, as far as its tables say it.
-pub(super) struct MadeFrom<'a> {
+/// The inputs of a result that its tables need.
+pub(super) struct ResultInputs<'a> {
     pub(super) activity: &'a TimeIntegratedActivity,
     pub(super) density: Option<&'a DensityMap>,
     pub(super) labels: Option<&'a LabelMap>,
@@ -127,7 +128,7 @@ pub(super) struct MadeFrom<'a> {
     pub(super) inputs: InputAccount,
 }
 
-/// `result.json`: the provenance, what it was made from, and what came out. No patient data but the dose itself.
+/// `result.json`: provenance, inputs and results. It has no patient data except the dose.
 #[derive(Serialize)]
 pub(super) struct ResultFile<'a> {
     #[serde(flatten)]
@@ -161,8 +162,8 @@ pub(super) struct DoseAccount {
     pub(super) max_gy: f64,
 }
 
-/// Writes all files that were asked for and prints the summary.
-pub(super) fn write(args: &OutputArgs, from: &MadeFrom, result: &DoseResult) -> Result<(), DoseError> {
+/// Writes all requested files and prints the summary.
+pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult) -> Result<(), DoseError> {
     let account = result.provenance.monte_carlo.as_ref();
     let organs = from.labels.map(|labels| {
         organ_doses(&OrganInputs {
@@ -186,13 +187,13 @@ pub(super) fn write(args: &OutputArgs, from: &MadeFrom, result: &DoseResult) -> 
         named("weighted-output", nifti::write(path, weighted, "dosegrid: biologically weighted dose [Gy (RBE)]"))?;
     }
     if let (Some(path), Some(record)) = (&args.tally_output, &result.tally) {
-        named("tally-output", write_file(path, |output| tally::write(output, record)))?;
+        named("tally-output", tally::write(path, record))?;
     }
     if let (Some(path), Some(organs)) = (&args.organs_output, &organs) {
-        named("organs-output", write_file(path, |output| write_csv(output, organs)))?;
+        named("organs-output", organ_table::write(path, organs))?;
     }
     if let Some(path) = &args.json {
-        named("json", write_json(path, &file))?;
+        named("json", json::write(path, &file))?;
     }
     if args.quiet { Ok(()) } else { stdout::print(&summary(&file)) }
 }
@@ -201,14 +202,7 @@ fn named(flag: &str, written: io::Result<()>) -> Result<(), DoseError> {
     written.map_err(|error| DoseError::Io(format!("{flag}: cannot be written: {error}")))
 }
 
-fn write_json(path: &Path, file: &ResultFile) -> io::Result<()> {
-    write_file(path, |output| {
-        serde_json::to_writer_pretty(&mut *output, file)?;
-        output.write_all(b"\n")
-    })
-}
-
-fn result_file<'a>(from: &MadeFrom, result: &'a DoseResult, organs: Option<&'a [OrganDose]>) -> ResultFile<'a> {
+fn result_file<'a>(from: &ResultInputs, result: &'a DoseResult, organs: Option<&'a [OrganDose]>) -> ResultFile<'a> {
     let grid = result.dose.grid();
     let doses = DoseDistribution::new(result.dose.as_slice().to_vec()).expect("a grid has at least one voxel");
     ResultFile {

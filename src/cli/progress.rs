@@ -1,4 +1,4 @@
-//! Progress on stderr: a bar on a terminal, plain lines otherwise.
+//! Progress on stderr: a bar on a terminal, else plain lines.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use crate::domain::{Progress, Stage, TransportProgress};
 
 /// Steps of the bar per stage.
 const STEPS: u64 = 1000;
-/// Part of a stage between two plain lines.
+/// Fraction of a stage between two plain lines.
 const LINE_STEP: f64 = 0.25;
-/// How often progress is looked at.
+/// How often the latest progress is shown.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Shows progress.
@@ -23,12 +23,12 @@ enum Display {
     Quiet,
     /// A bar on a terminal.
     Bar(ProgressBar),
-    /// A line for each stage and each quarter of it: the last one shown.
+    /// A line for each quarter of a stage; holds the last one that was shown.
     Lines(Option<(Stage, f64)>),
 }
 
 impl ProgressReport {
-    /// A report that suits stderr.
+    /// A report for stderr, whether it is a terminal or not.
     pub(super) fn new(quiet: bool) -> Self {
         if quiet {
             return Self(Display::Quiet);
@@ -42,7 +42,7 @@ impl ProgressReport {
         Self(Display::Bar(ProgressBar::new(STEPS).with_style(style)))
     }
 
-    /// Shows progress until the computation drops its end.
+    /// Shows progress until the computation ends.
     pub(super) fn follow(&mut self, mut progress: watch::Receiver<Progress>) {
         loop {
             let latest = *progress.borrow_and_update();
@@ -54,7 +54,7 @@ impl ProgressReport {
         }
     }
 
-    /// Shows one state.
+    /// Shows the latest progress.
     pub(super) fn update(&mut self, progress: Progress) {
         let Progress { stage, fraction, transport } = progress;
         let transport = transport.map(describe).unwrap_or_default();
@@ -81,7 +81,7 @@ impl ProgressReport {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub(super) fn finish(&self) {
         if let Display::Bar(bar) = &self.0 {
             bar.finish_and_clear();
@@ -89,7 +89,7 @@ impl ProgressReport {
     }
 }
 
-/// Histories, the uncertainty that they reached, and the time left, as far as they are known.
+/// Histories, their uncertainty and the time left, as far as they are known.
 fn describe(TransportProgress { histories, relative_sigma, time_left_s }: TransportProgress) -> String {
     let mut text = format!("{:.3e} histories", histories as f64);
     if let Some(sigma) = relative_sigma {

@@ -38,16 +38,16 @@ pub(super) struct Args {
     /// HTTP/2 window of a stream, half that of a connection [MiB]
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=512))]
     window_mib: u32,
-    /// Longest pause of a caller that sends or takes chunks [s]
+    /// Longest pause of a caller while it sends or receives chunks [s]
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle_timeout_s: u64,
-    /// How often a silent connection is asked whether it lives [s]
+    /// Interval of keep-alive pings on a silent connection [s]
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     keepalive_s: u64,
-    /// Longest wait for running work at SIGTERM or SIGINT [s]
+    /// Longest wait for running calls after SIGTERM or SIGINT [s]
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
     drain_timeout_s: u64,
-    /// Log as JSON. What is logged is up to RUST_LOG (default: info)
+    /// Log as JSON. RUST_LOG sets the level (default: info)
     #[arg(long)]
     log_json: bool,
 }

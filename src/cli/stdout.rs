@@ -1,13 +1,13 @@
-//! Results on stdout.
+//! Output to stdout.
 
 use std::io::{self, ErrorKind, Write};
 
 use crate::domain::DoseError;
 
-/// Prints text. A reader that has seen enough and closed the pipe is no failure.
+/// Prints text. It is not a failure if the reader has closed the pipe.
 ///
 /// # Errors
-/// Any other failure to write.
+/// If stdout cannot be written for another reason.
 pub(super) fn print(text: &str) -> Result<(), DoseError> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -16,7 +16,7 @@ pub(super) fn print(text: &str) -> Result<(), DoseError> {
     }
 }
 
-/// Prints a value as JSON, indented, with a line end.
+/// Prints a value as indented JSON with a line end.
 ///
 /// # Errors
 /// As [`print`].

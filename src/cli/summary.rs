@@ -1,73 +1,67 @@
-//! What a person sees of a result.
+//! The summary of a result that is printed.
 
 use std::fmt::Write as _;
 
 use super::outputs::ResultFile;
-use crate::domain::{BiologicalWeighting, LeftOut, MemberAccount, MonteCarloAccount, Provenance, SourceAccount};
+use crate::domain::{
+    BiologicalWeighting, EnergyAccount, LeftOut, MemberAccount, MonteCarloAccount, Provenance, SourceAccount,
+};
 use crate::dosimetry::OrganDose;
 
-/// A summary for a person.
+/// The summary of a result.
 pub(super) fn summary(file: &ResultFile) -> String {
-    let Provenance {
-        device,
-        method,
-        nuclide,
-        decays,
-        energy,
-        kernel,
-        monte_carlo,
-        wall_time,
-        biological_weighting,
-        ..
-    } = file.provenance;
-    let part = |mev: f64| if energy.emitted_mev > 0.0 { 100.0 * mev / energy.emitted_mev } else { 0.0 };
     let mut text = String::new();
-    let mut line = |name: &str, value: String| {
+    for (name, value) in lines(file) {
         writeln!(text, "{name:<11}{value}").expect("a string takes all text");
-    };
-    line("device", format!("{} ({}, {}, {})", device.id, device.name, device.backend, device.driver));
-    line("method", format!("{method}, {nuclide}, {decays:.4e} decays"));
-    for source in std::iter::once(file.provenance).chain(&file.provenance.daughter_maps) {
-        decaying(&source.source).into_iter().for_each(|(name, value)| line(name, value));
     }
-    line(
-        "energy",
-        format!(
-            "{:.4e} MeV emitted, {:.2} % deposited in the grid, {:.2} % escaped or not followed",
-            energy.emitted_mev,
-            part(energy.deposited_mev),
-            part(energy.escaped_mev)
-        ),
-    );
-    if energy.voxels_without_dose > 0 {
-        line(
-            "no dose",
-            format!(
-                "{} voxels below the minimum density, with {:.3} % of the energy",
-                energy.voxels_without_dose,
-                part(energy.without_dose_mev)
-            ),
-        );
-    }
-    if let Some(kernel) = kernel {
-        line("kernel", format!("holds {:.2} % of the energy emitted", 100.0 * kernel.captured_fraction));
-    }
-    if let Some(account) = monte_carlo {
-        line("transport", transport(account));
-    }
-    line("dose", format!("mean {:.4} Gy, maximum {:.4} Gy over the whole grid", file.dose.mean_gy, file.dose.max_gy));
-    if let Some(BiologicalWeighting { alpha, recoil }) = biological_weighting {
-        line("weighted", format!("alpha particles × {alpha}, recoils × {recoil}, in a volume of its own"));
-    }
-    let stages: Vec<String> = wall_time.iter().map(|time| format!("{} {:.3} s", time.stage, time.seconds)).collect();
-    line("time", stages.join(", "));
     if let Some(organs) = file.organs {
         text.push_str(&organ_table(organs));
     }
     text
 }
 
-/// The daughters that decay in a map, and those that decay in none.
+/// Name and value of each line above the organ table.
+fn lines(file: &ResultFile) -> Vec<(&'static str, String)> {
+    let Provenance { device, method, nuclide, decays, kernel, monte_carlo, wall_time, .. } = file.provenance;
+    let mut lines = vec![
+        ("device", format!("{} ({}, {}, {})", device.id, device.name, device.backend, device.driver)),
+        ("method", format!("{method}, {nuclide}, {decays:.4e} decays")),
+    ];
+    let maps = std::iter::once(file.provenance).chain(&file.provenance.daughter_maps);
+    lines.extend(maps.flat_map(|map| decaying(&map.source)));
+    lines.extend(balance(&file.provenance.energy));
+    if let Some(kernel) = kernel {
+        lines.push(("kernel", format!("holds {:.2} % of the energy emitted", 100.0 * kernel.captured_fraction)));
+    }
+    lines.extend(monte_carlo.as_ref().map(|account| ("transport", transport(account))));
+    let dose = &file.dose;
+    lines.push(("dose", format!("mean {:.4} Gy, maximum {:.4} Gy over the whole grid", dose.mean_gy, dose.max_gy)));
+    if let Some(BiologicalWeighting { alpha, recoil }) = file.provenance.biological_weighting {
+        lines.push(("weighted", format!("alpha particles × {alpha}, recoils × {recoil}, in a volume of its own")));
+    }
+    let stages: Vec<String> = wall_time.iter().map(|time| format!("{} {:.3} s", time.stage, time.seconds)).collect();
+    lines.push(("time", stages.join(", ")));
+    lines
+}
+
+/// Where the energy went, and the voxels that have no dose.
+fn balance(energy: &EnergyAccount) -> Vec<(&'static str, String)> {
+    let percent = |mev: f64| if energy.emitted_mev > 0.0 { 100.0 * mev / energy.emitted_mev } else { 0.0 };
+    let (deposited, escaped) = (percent(energy.deposited_mev), percent(energy.escaped_mev));
+    let balance = format!(
+        "{:.4e} MeV emitted, {deposited:.2} % deposited in the grid, {escaped:.2} % escaped or not followed",
+        energy.emitted_mev
+    );
+    let mut lines = vec![("energy", balance)];
+    if energy.voxels_without_dose > 0 {
+        let (voxels, without_dose) = (energy.voxels_without_dose, percent(energy.without_dose_mev));
+        let text = format!("{voxels} voxels below the minimum density, with {without_dose:.3} % of the energy");
+        lines.push(("no dose", text));
+    }
+    lines
+}
+
+/// The daughters that decay with the nuclide of a map, and those that are left out.
 fn decaying(source: &SourceAccount) -> Vec<(&'static str, String)> {
     let mut lines = Vec::new();
     if let [parent, daughters @ ..] = source.members.as_slice()
@@ -80,12 +74,12 @@ fn decaying(source: &SourceAccount) -> Vec<(&'static str, String)> {
     if !source.left_out.is_empty() {
         let half_life = |left: &LeftOut| format!("{} ({:.3e} h)", left.name, left.half_life_s / 3600.0);
         let names: Vec<String> = source.left_out.iter().map(half_life).collect();
-        lines.push(("left out", format!("{}: by half-life too long for equilibrium", names.join(", "))));
+        lines.push(("left out", format!("{}: half-life too long for equilibrium", names.join(", "))));
     }
     lines
 }
 
-/// How many histories, why no more, and what they reached.
+/// The number of histories, why they stopped, and their uncertainty.
 fn transport(account: &MonteCarloAccount) -> String {
     let MonteCarloAccount { histories, seed, stopped_by, relative_sigma, sigma_region, histories_per_s, .. } = account;
     let mut text = format!("{histories} histories, seed {seed}, stopped by {}", stopped_by.name());

@@ -1,45 +1,46 @@
 //! `dosegrid validate`.
 
 use std::fs;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 
 use super::stdout;
 use crate::domain::{Checks, Control, DeviceSelector, DoseError, Invalid};
 use crate::engine::Device;
-use crate::formats::atomic::write_file;
+use crate::formats::{atomic::write_bytes, json};
 use crate::validate::report::Report;
 use crate::validate::{CHECKS, Check, Effort, Outcome, Rig};
 
-/// Name of the report in a folder.
+/// File name of the report in a folder.
 const REPORT: &str = "report.html";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Device of this machine
+    /// Device to check
     #[arg(long, value_name = "auto|cpu|gpu|gpu:N", default_value = "auto")]
     device: String,
-    /// Ten times the histories, for a third of the statistical uncertainty
+    /// Run ten times as many histories, for a third of the statistical uncertainty
     #[arg(long)]
     thorough: bool,
-    /// Make only this check; may be given several times
+    /// Run only this check; may be given several times
     #[arg(long, value_name = "NAME")]
     check: Vec<String>,
-    /// HTML report to write, or the folder to write it to as report.html
+    /// HTML report to write, or a folder for report.html
     #[arg(long, value_name = "DIR|FILE.html", default_value = "dosegrid-validation.html")]
     output: PathBuf,
-    /// JSON file to write
+    /// Also write the results to this JSON file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// No progress
+    /// Print no progress
     #[arg(long)]
     quiet: bool,
 }
 
-/// Makes the checks and reports them. That one fails is an error.
+/// Runs the checks and reports them. A failed check is an error.
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let selector: Option<DeviceSelector> = checks.at("device", args.device.parse());
@@ -54,21 +55,26 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut device = Device::open(selector)?;
     let info = device.info();
     let effort = Effort::of(info.kind, args.thorough);
-    let (began, start) = (SystemTime::now(), Instant::now());
+    let (began, start) = (now(), Instant::now());
     let control = Control::detached();
     let mut rig = Rig { device: &mut device, effort, control: &control };
-    let outcomes = make(&chosen, &mut rig, args.quiet);
+    let outcomes = run_checks(&chosen, &mut rig, args.quiet);
     let report = Report { device: info, effort, began, took: start.elapsed(), outcomes };
 
-    write(&output, report.html().as_bytes())?;
+    written(&output, write_bytes(&output, report.html()?.as_bytes()))?;
     if let Some(path) = &args.json {
-        write(path, format!("{:#}\n", report.json()).as_bytes())?;
+        written(path, json::write(path, &report.json()))?;
     }
     stdout::print(&format!("{}\n{}\nreport: {}\n", report.table(), report.summary(), output.display()))?;
     verdict(&report)
 }
 
-/// That a check failed is an error, and with it the exit status.
+/// The time to the second.
+fn now() -> Timestamp {
+    Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
+}
+
+/// An error if a check failed, for the exit status.
 fn verdict(report: &Report) -> Result<(), DoseError> {
     if report.passes() {
         return Ok(());
@@ -81,12 +87,12 @@ fn verdict(report: &Report) -> Result<(), DoseError> {
 fn chosen(names: &[String]) -> Result<Vec<&'static Check>, Invalid> {
     let known: Vec<&str> = CHECKS.iter().map(|check| check.name).collect();
     if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        return Err(Invalid::new(format!("is not a check: `{name}`; known are {}", known.join(", "))));
+        return Err(Invalid::new(format!("`{name}` is not a check; the checks are {}", known.join(", "))));
     }
     Ok(CHECKS.iter().filter(|check| names.is_empty() || names.iter().any(|name| name == check.name)).collect())
 }
 
-/// Where the report goes: asked before minutes of work. A folder is made if it is not there.
+/// Path of the report, checked before minutes of work. A folder is created if needed.
 fn report_path(output: &Path) -> Result<PathBuf, Invalid> {
     if output.extension().is_some_and(|extension| extension == "html") {
         folder_exists(output)?;
@@ -102,11 +108,11 @@ fn folder_exists(file: &Path) -> Result<(), Invalid> {
     if is_file && folder.is_dir() {
         Ok(())
     } else {
-        Err(Invalid::new(format!("{} is not a file in a folder that is there", file.display())))
+        Err(Invalid::new(format!("{} is not a file in a folder that exists", file.display())))
     }
 }
 
-fn make(chosen: &[&'static Check], rig: &mut Rig, quiet: bool) -> Vec<Outcome> {
+fn run_checks(chosen: &[&'static Check], rig: &mut Rig, quiet: bool) -> Vec<Outcome> {
     let bar = if quiet || !std::io::stderr().is_terminal() { ProgressBar::hidden() } else { bar(chosen.len()) };
     let plain = !quiet && !std::io::stderr().is_terminal();
     let outcomes = chosen.iter().map(|check| {
@@ -136,9 +142,8 @@ fn bar(checks: usize) -> ProgressBar {
     bar
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), DoseError> {
-    write_file(path, |file| file.write_all(bytes))
-        .map_err(|error| DoseError::Io(format!("cannot write {}: {error}", path.display())))
+fn written(path: &Path, result: io::Result<()>) -> Result<(), DoseError> {
+    result.map_err(|error| DoseError::Io(format!("cannot write {}: {error}", path.display())))
 }
 
 #[cfg(test)]
@@ -161,13 +166,13 @@ mod tests {
     fn a_failed_check_is_an_error_that_names_it() {
         let device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there").info();
         let outcome = |faults: usize| {
-            let findings = Findings { rows: vec![Row::none_of("faults", faults)], plots: vec![] };
+            let findings = Findings { rows: vec![Row::none_of("faults", faults)], figures: vec![] };
             Outcome { check: &CHECKS[0], findings: Ok(findings), took: Duration::ZERO }
         };
         let report = |outcomes| Report {
             device: device.clone(),
             effort: Effort::Standard,
-            began: SystemTime::now(),
+            began: now(),
             took: Duration::ZERO,
             outcomes,
         };

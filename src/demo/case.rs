@@ -1,18 +1,18 @@
-//! The case of the demonstration: what a caller would have, as files.
+//! The case of the demonstration: the files that a user would bring.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Phantom, Region, Spect, uptake};
+use super::{Region, Spect, StylisedPhantom, uptake};
 use crate::domain::{Invalid, Volume};
-use crate::formats::{atomic::write_file, nifti};
+use crate::formats::{label_names, nifti};
 
-/// Time-integrated activity, CT and organs of the phantom, on one grid.
+/// The phantom with its time-integrated activity, CT and organs, all on one grid.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Where and what it is.
-    pub phantom: Phantom,
-    /// Time-integrated activity as a SPECT shows it [Bq·s].
+    /// The phantom that the volumes are made from.
+    pub phantom: StylisedPhantom,
+    /// Time-integrated activity as a SPECT image shows it [Bq·s].
     pub activity: Volume<f32>,
     /// CT numbers [HU].
     pub ct: Volume<f32>,
@@ -20,7 +20,7 @@ pub struct Case {
     pub labels: Volume<u8>,
 }
 
-/// The files of a case.
+/// Paths of the files of a case.
 #[derive(Clone, Debug)]
 pub struct CaseFiles {
     /// Time-integrated activity [Bq·s].
@@ -34,12 +34,14 @@ pub struct CaseFiles {
 }
 
 impl Case {
-    /// * `shape` – voxels along x, y and z over the field of view of [`Phantom::new`]
+    /// Builds the case.
+    ///
+    /// * `shape` – voxels along x, y and z over the field of view of [`StylisedPhantom::new`]
     ///
     /// # Errors
-    /// As [`Phantom::new`].
+    /// As [`StylisedPhantom::new`].
     pub fn new(shape: [u64; 3]) -> Result<Self, Invalid> {
-        let phantom = Phantom::new(shape)?;
+        let phantom = StylisedPhantom::new(shape)?;
         let truth = phantom.spread(|region| uptake::decays(&phantom, region));
         let activity = Spect::default().image(&truth);
         let (ct, labels) = (phantom.ct_numbers(), phantom.labels());
@@ -49,7 +51,7 @@ impl Case {
     /// Writes the case into a folder.
     ///
     /// # Errors
-    /// What the file system says.
+    /// If a file cannot be written.
     pub fn write(&self, folder: &Path) -> io::Result<CaseFiles> {
         let files = CaseFiles {
             activity: folder.join("activity.nii.gz"),
@@ -60,11 +62,8 @@ impl Case {
         nifti::write(&files.activity, &self.activity, "dosegrid demo: time-integrated activity [Bq s]")?;
         nifti::write(&files.ct, &self.ct, "dosegrid demo: CT [HU]")?;
         nifti::write(&files.labels, &self.labels.map(|&label| f32::from(label)), "dosegrid demo: labels")?;
-        write_file(&files.label_names, |output| {
-            writeln!(output, "label,name")?;
-            let inside = Region::ALL.into_iter().filter(|region| *region != Region::Outside);
-            inside.into_iter().try_for_each(|region| writeln!(output, "{},{}", region.label(), region.name()))
-        })?;
+        let inside = Region::ALL.into_iter().filter(|region| *region != Region::Outside);
+        label_names::write(&files.label_names, inside.map(|region| (region.label().into(), region.name())))?;
         Ok(files)
     }
 }

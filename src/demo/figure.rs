@@ -1,24 +1,25 @@
 //! The picture of the case.
 
-use super::picture::{Curve, Line, Picture};
 use super::{Case, Region};
 use crate::domain::{DoseError, Provenance, Volume};
 use crate::dosimetry::DoseDistribution;
+use crate::report::{DoseCurve, DosePicture, Mark};
 
-/// What the axial section (at its z) and the coronal one (at its y) pass through: both kidneys, spleen, spine and tumours [cm].
+/// A point in both sections [cm]: the axial one is cut at its z, the coronal one at its y. Together they show both
+/// kidneys, the spleen, the spine and the tumours.
 const SECTIONS_AT_CM: [f64; 3] = [0.0, 4.7, 35.3];
 
-/// Dose-volume histograms: name, regions that are taken together, line.
-const SHOWN: [(&str, &[Region], Line); 6] = [
-    ("liver", &[Region::Liver], Line::Solid),
-    ("spleen", &[Region::Spleen], Line::Solid),
-    ("kidneys", &[Region::LeftKidney, Region::RightKidney], Line::Solid),
-    ("large liver metastasis", &[Region::LargeLiverMetastasis], Line::Dashed),
-    ("small liver metastasis", &[Region::SmallLiverMetastasis], Line::Dashed),
-    ("vertebral metastasis", &[Region::VertebralMetastasis], Line::Dashed),
+/// Dose-volume histograms: name, regions that are taken together, and how the curve is drawn.
+const SHOWN: [(&str, &[Region], Mark); 6] = [
+    ("liver", &[Region::Liver], Mark::Line),
+    ("spleen", &[Region::Spleen], Mark::Line),
+    ("kidneys", &[Region::LeftKidney, Region::RightKidney], Mark::Line),
+    ("large liver metastasis", &[Region::LargeLiverMetastasis], Mark::Dashes),
+    ("small liver metastasis", &[Region::SmallLiverMetastasis], Mark::Dashes),
+    ("vertebral metastasis", &[Region::VertebralMetastasis], Mark::Dashes),
 ];
 
-/// A picture of a dose in the phantom as the bytes of a PNG.
+/// The picture of a dose in the phantom, as the bytes of a PNG.
 ///
 /// * `dose` – on the grid of the case [Gy]
 ///
@@ -27,19 +28,22 @@ const SHOWN: [(&str, &[Region], Line); 6] = [
 pub fn figure(case: &Case, dose: &Volume<f32>, provenance: &Provenance) -> Result<Vec<u8>, DoseError> {
     let [_, coronal, axial] = case.phantom.voxel_at(SECTIONS_AT_CM);
     let shown = SHOWN.into_iter();
-    let regions: Vec<Curve> = shown.filter_map(|(name, parts, line)| curve(case, dose, name, parts, line)).collect();
+    let regions: Vec<DoseCurve> =
+        shown.filter_map(|(name, parts, mark)| curve(case, dose, name, parts, mark)).collect();
     let [nx, ny, nz] = dose.grid().shape();
     let [dx, dy, dz] = dose.grid().spacing_mm();
     let Provenance { device, method, density_correction, nuclide, version, commit, .. } = provenance;
     let correction = density_correction.as_deref().map(|name| format!(", {name}")).unwrap_or_default();
     let subtitle = format!(
-        "{nuclide} · method {method}{correction} · computed on {}: {} ({}) · {nx} × {ny} × {nz} voxels of {dx:.2} × {dy:.2} × {dz:.2} mm",
+        "{nuclide} · method {method}{correction} · computed on {}: {} ({}) · \
+         {nx} × {ny} × {nz} voxels of {dx:.2} × {dy:.2} × {dz:.2} mm",
         device.id, device.name, device.backend
     );
     let caption = format!(
-        "dosegrid {version} ({commit}) · stylised adult of ORNL/TM-8381, activity as a SPECT of 10 mm resolution shows it · not a patient, not for clinical use"
+        "dosegrid {version} ({commit}) · stylised adult of ORNL/TM-8381, activity as a SPECT of 10 mm resolution \
+         shows it · not a patient, not for clinical use"
     );
-    Picture {
+    DosePicture {
         ct: &case.ct,
         dose,
         slices: [axial, coronal],
@@ -48,13 +52,13 @@ pub fn figure(case: &Case, dose: &Volume<f32>, provenance: &Provenance) -> Resul
         subtitle: &subtitle,
         caption: &caption,
     }
-    .into_png()
+    .png()
 }
 
-/// None if the regions have no voxel, as on a coarse grid.
-fn curve(case: &Case, dose: &Volume<f32>, name: &str, parts: &[Region], line: Line) -> Option<Curve> {
+/// The histogram of some regions together; none if they have no voxel, as on a coarse grid.
+fn curve(case: &Case, dose: &Volume<f32>, name: &str, parts: &[Region], mark: Mark) -> Option<DoseCurve> {
     let is_part = |label: u8| parts.iter().any(|region| region.label() == label);
     let inside = case.labels.as_slice().iter().zip(dose.as_slice()).filter(|(label, _)| is_part(**label));
     let distribution = DoseDistribution::new(inside.map(|(_, dose)| *dose).collect())?;
-    Some(Curve { name: name.to_owned(), distribution, line })
+    Some(DoseCurve { name: name.to_owned(), distribution, mark })
 }

@@ -1,4 +1,4 @@
-//! A server on a free port of this machine's loopback interface.
+//! A server on a free port of the loopback interface.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::thread::JoinHandle;
@@ -10,7 +10,7 @@ use crate::api::{ServerConfig, server::serve};
 use crate::domain::DoseError;
 use crate::engine::Device;
 
-/// A server that runs beside its caller until it is stopped or dropped.
+/// A server that runs on its own thread until it is stopped or dropped.
 #[derive(Debug)]
 pub struct LoopbackServer {
     address: SocketAddr,
@@ -19,10 +19,10 @@ pub struct LoopbackServer {
 }
 
 impl LoopbackServer {
-    /// Starts to listen; requests are taken from now on.
+    /// Starts the server. It accepts requests as soon as this returns.
     ///
     /// # Errors
-    /// [`DoseError::Io`] if there is no port or no thread to be had.
+    /// [`DoseError::Io`] if there is no free port or no thread.
     pub fn start(device: Device) -> Result<Self, DoseError> {
         let io = |error: std::io::Error| DoseError::Io(format!("cannot serve on loopback: {error}"));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io)?;
@@ -35,15 +35,15 @@ impl LoopbackServer {
         Ok(Self { address, shutdown, thread: Some(thread) })
     }
 
-    /// Where it listens, as clients want it.
+    /// The URL for clients.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Lets running work finish and ends the server.
+    /// Ends the server once running work has finished.
     ///
     /// # Errors
-    /// What ended the server before.
+    /// The failure that ended the server earlier, if there was one.
     pub fn stop(mut self) -> Result<(), DoseError> {
         self.join()
     }
@@ -58,7 +58,7 @@ impl LoopbackServer {
 }
 
 impl Drop for LoopbackServer {
-    /// Ends the server where an error of the caller's comes first.
+    /// Ends the server if the caller returns early with an error.
     fn drop(&mut self) {
         self.shutdown.cancel();
     }

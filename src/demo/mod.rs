@@ -1,16 +1,15 @@
 //! A stylised patient, computed from end to end.
 //!
-//! The tree is the data flow here as well:
+//! The data flow:
 //!
 //! ```text
-//! Region ─sample→ Phantom ─uptake, SPECT→ Case ─files, gRPC→ dose ─figure→ picture
+//! Region ─sample→ StylisedPhantom ─uptake, SPECT→ Case ─files, gRPC→ dose ─figure→ picture
 //! ```
 
 pub mod case;
 pub mod figure;
 pub mod loopback;
 pub mod phantom;
-pub mod picture;
 pub mod region;
 pub mod spect;
 pub mod uptake;
@@ -18,6 +17,6 @@ pub mod uptake;
 pub use case::{Case, CaseFiles};
 pub use figure::figure;
 pub use loopback::LoopbackServer;
-pub use phantom::Phantom;
+pub use phantom::StylisedPhantom;
 pub use region::Region;
 pub use spect::Spect;

@@ -1,4 +1,4 @@
-//! The phantom on a voxel grid: which share of every voxel belongs to which region.
+//! The stylised phantom on a voxel grid: how much of every voxel belongs to which region.
 
 use std::sync::Arc;
 
@@ -7,28 +7,28 @@ use rayon::prelude::*;
 use super::Region;
 use crate::domain::{Invalid, Volume, VoxelGrid};
 
-/// Points in a voxel along each axis, at which the equations are asked.
+/// Sample points of a voxel along each axis. The equations are evaluated at each.
 const SAMPLES_PER_AXIS: usize = 3;
-/// Points in a voxel.
+/// Sample points of a voxel.
 const SAMPLES: usize = SAMPLES_PER_AXIS.pow(3);
 
-/// Height of the lowest and the highest point of the field of view over the base of the trunk [cm]: 96 slices of 4.8 mm, with
-/// all of the liver, the spleen, the kidneys and the lungs.
+/// Lower and upper end of the field of view, above the base of the trunk [cm]: 96 slices of 4.8 mm, which hold all of
+/// the liver, the spleen, the kidneys and the lungs.
 const FIELD_OF_VIEW_Z_CM: [f64; 2] = [21.45, 67.53];
-/// Edge of the square field of view across the body [cm], as of a CT.
+/// Edge of the square field of view across the body [cm], as in a CT.
 const FIELD_OF_VIEW_XY_CM: f64 = 50.0;
 
-/// The phantom on a grid.
+/// The stylised adult on a grid.
 #[derive(Clone, Debug)]
-pub struct Phantom {
+pub struct StylisedPhantom {
     grid: Arc<VoxelGrid>,
-    /// Points of each region in each voxel; they add up to [`SAMPLES`].
+    /// Sample points of each region in each voxel; they add up to [`SAMPLES`].
     samples: Vec<[u8; Region::ALL.len()]>,
 }
 
-impl Phantom {
-    /// The phantom from above the pelvis to the neck. The grid's axes run to the phantom's left, back and head, so that its
-    /// affine (to NIfTI's right-handed right, anterior, superior) has two negative columns.
+impl StylisedPhantom {
+    /// The phantom from above the pelvis to the neck. The axes of the grid run to the phantom's left, back and head.
+    /// NIfTI's run to the right, front and head, so two columns of the affine are negative.
     ///
     /// * `shape` – voxels along x, y and z
     ///
@@ -48,12 +48,14 @@ impl Phantom {
         Ok(Self { grid, samples })
     }
 
-    /// Where the voxels are.
+    /// The grid.
     pub fn grid(&self) -> &Arc<VoxelGrid> {
         &self.grid
     }
 
-    /// Indices of the voxel that holds a point of the phantom, or of the nearest one [cm].
+    /// Index of the voxel that holds a point, or of the nearest voxel.
+    ///
+    /// * `point_cm` – in the coordinates of the phantom [cm]
     pub fn voxel_at(&self, point_cm: [f64; 3]) -> [usize; 3] {
         let corner_cm = corner_cm();
         [0, 1, 2].map(|axis| {
@@ -66,7 +68,7 @@ impl Phantom {
         })
     }
 
-    /// The region that holds most of each voxel, by its label; the lower label of two that hold as much.
+    /// Label of the region that holds most of each voxel; of two that hold equally much, the lower one.
     pub fn labels(&self) -> Volume<u8> {
         self.volume(|samples| {
             let most = samples.iter().max().expect("there are regions");
@@ -89,9 +91,9 @@ impl Phantom {
         points as f64 / SAMPLES as f64 * self.grid.voxel_volume_cm3()
     }
 
-    /// Spreads a quantity evenly over the volume of each region: what falls to each voxel.
+    /// Spreads a quantity evenly over the volume of each region, and gives its amount in each voxel.
     ///
-    /// * `total` – what each region has in all, within the grid; ignored for regions that are not in the grid
+    /// * `total` – amount in each region, within the grid; ignored for regions outside the grid
     pub fn spread(&self, total: impl Fn(Region) -> f64) -> Volume<f64> {
         let per_point = Region::ALL.map(|region| {
             let points = self.region_volume_cm3(region) * SAMPLES as f64 / self.grid.voxel_volume_cm3();
@@ -106,12 +108,12 @@ impl Phantom {
     }
 }
 
-/// The corner of the grid at the phantom's right, front and feet.
+/// The corner of the grid at the right, front and lower end of the phantom.
 fn corner_cm() -> [f64; 3] {
     [-FIELD_OF_VIEW_XY_CM / 2.0, -FIELD_OF_VIEW_XY_CM / 2.0, FIELD_OF_VIEW_Z_CM[0]]
 }
 
-/// Asks the equations at the points of every voxel, x fastest.
+/// Counts the sample points of each region in every voxel, x fastest.
 fn sample(grid: &VoxelGrid, corner_cm: [f64; 3]) -> Vec<[u8; Region::ALL.len()]> {
     let [nx, ny, _] = grid.shape();
     let step_cm = grid.spacing_cm().map(|d| d / SAMPLES_PER_AXIS as f64);

@@ -1,14 +1,14 @@
 //! The organs of the phantom, as equations.
 //!
-//! Coordinates are the phantom's own, in cm: the origin is the centre of the base of the trunk, x points to the phantom's
-//! left, y to its back, z to its head.
+//! Coordinates are in cm. The origin is the centre of the base of the trunk; x points to the left of the phantom, y to
+//! its back, z to its head.
 //!
-//! Source of trunk, lungs, spine, ribs, liver, spleen and kidneys: Cristy and Eckerman, *Specific absorbed fractions of energy
-//! at various ages from internal photon sources, I. Methods*, ORNL/TM-8381/V1 (1987), adult; the same equations as in Snyder,
-//! Ford and Warner, MIRD Pamphlet No. 5, Revised (1978), but for the lungs. Those phantoms have no tumours: these three are
-//! this program's own.
+//! Source of trunk, lungs, spine, ribs, liver, spleen and kidneys: Cristy and Eckerman, *Specific absorbed fractions of
+//! energy at various ages from internal photon sources, I. Methods*, ORNL/TM-8381/V1 (1987), adult. Except for the
+//! lungs, the equations are those of Snyder, Ford and Warner, MIRD Pamphlet No. 5, Revised (1978). Those phantoms have
+//! no tumours; the three here were made up for this program.
 
-/// What a point of the phantom belongs to. The discriminant is the value in the label map.
+/// The region that a point of the phantom belongs to. The discriminant is the value in the label map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Region {
     /// Air around the body.
@@ -35,7 +35,7 @@ pub enum Region {
     Spine = 10,
     /// Ribs.
     Ribs = 11,
-    /// All else in the trunk.
+    /// The rest of the trunk.
     Remainder = 12,
 }
 
@@ -53,7 +53,7 @@ const SMALL_LIVER_METASTASIS: Ball = Ball { centre: [-3.5, -2.5, 39.5], radius: 
 const VERTEBRAL_METASTASIS: Ball = Ball { centre: [0.0, 5.2, 34.0], radius: 1.35 };
 
 impl Region {
-    /// Every region, by label. Where two hold a point, as a tumour and its organ do, [`Region::at`] says which has it.
+    /// Every region, by label. If two contain a point, as a tumour and its organ do, [`Region::at`] decides.
     pub const ALL: [Self; 13] = [
         Self::Outside,
         Self::Liver,
@@ -94,9 +94,9 @@ impl Region {
         }
     }
 
-    /// CT number [HU]. Lungs and skeleton have those that the calibration of Schneider, Bortfeld and Schlegel, Phys Med Biol 45
-    /// (2000) 459, maps to the densities of ORNL/TM-8381 (0.296 and 1.40 g/cm³); soft tissues, one density there, differ here
-    /// as they do in a CT without contrast medium.
+    /// CT number [HU]. For lungs and skeleton it is the one that the calibration of Schneider, Bortfeld and Schlegel,
+    /// Phys Med Biol 45 (2000) 459, maps to the densities of ORNL/TM-8381 (0.296 and 1.40 g/cm³). Soft tissues have one
+    /// density there; here they differ as in a CT without contrast medium.
     pub fn ct_number_hu(self) -> f32 {
         match self {
             Self::Outside => -1000.0,
@@ -110,12 +110,12 @@ impl Region {
         }
     }
 
-    /// The region that holds a point [cm].
+    /// The region that contains a point [cm].
     pub fn at(point: [f64; 3]) -> Self {
         if !Self::Remainder.contains(point) {
             return Self::Outside;
         }
-        // Tumours before the organs they lie in; the organs do not overlap.
+        // Tumours come before the organs that they lie in. Organs do not overlap.
         const INNER: [Region; 11] = [
             Region::LargeLiverMetastasis,
             Region::SmallLiverMetastasis,
@@ -132,7 +132,8 @@ impl Region {
         INNER.into_iter().find(|region| region.contains(point)).unwrap_or(Self::Remainder)
     }
 
-    /// Whether a point [cm] satisfies the equations of this region alone: those of the whole trunk for the remainder.
+    /// Whether a point [cm] satisfies the equations of this region, whatever other regions contain it. The remainder
+    /// has those of the whole trunk.
     pub fn contains(self, [x, y, z]: [f64; 3]) -> bool {
         match self {
             Self::Outside => !Self::Remainder.contains([x, y, z]),
@@ -186,7 +187,8 @@ fn ellipsoid(x: f64, y: f64, z: f64) -> bool {
 mod tests {
     use super::*;
 
-    /// Edge of the lattice on which the equations are integrated [cm]. Rounded shapes of 100 cm³ and more come out to 0.3 %.
+    /// Step of the lattice on which the equations are integrated [cm]. Volumes of round shapes of 100 cm³ and more are
+    /// then right to 0.3 %.
     const STEP_CM: f64 = 0.15;
 
     /// Points of a regular lattice over the trunk.

@@ -1,4 +1,4 @@
-//! What a SPECT shows of an activity: blurred, and noisy.
+//! What a SPECT image shows of an activity: blurred and noisy.
 
 use ndarray::Axis;
 use rand_chacha::ChaCha8Rng;
@@ -10,33 +10,33 @@ use crate::domain::Volume;
 
 /// Width of a Gaussian at half its height, in standard deviations: 2·√(2·ln 2).
 const FWHM_PER_SIGMA: f64 = 2.354_820_045_030_949_3;
-/// Where a Gaussian is cut off, in standard deviations; 6e-5 of it lies beyond.
+/// Where a Gaussian is cut off, in standard deviations; a fraction of 6e-5 lies beyond.
 const CUTOFF_SIGMA: f64 = 4.0;
 
-/// An imaging system: what it sees is blurred, counted, and smoothed.
+/// An imaging system: it blurs an activity, counts, and smooths.
 #[derive(Clone, Copy, Debug)]
 pub struct Spect {
     /// Resolution of the reconstructed image before smoothing [mm FWHM].
     pub resolution_fwhm_mm: f64,
     /// Smoothing after reconstruction [mm FWHM].
     pub filter_fwhm_mm: f64,
-    /// Independent counts in the image. A scan detects more, but reconstruction from projections makes more noise of them
-    /// than counting in voxels would.
+    /// Independent counts in the image. A scan detects more, but reconstruction from projections is noisier than
+    /// counting in voxels.
     pub noise_equivalent_counts: f64,
     /// Seed of the noise.
     pub seed: u64,
 }
 
 impl Default for Spect {
-    /// As of a dual-head camera with a medium-energy collimator, half an hour, and reconstruction with resolution recovery:
-    /// 10 mm in all, and a coefficient of variation of some 10 % in voxels of the liver.
+    /// A dual-head camera with a medium-energy collimator, half an hour, and reconstruction with resolution recovery: a
+    /// resolution of 10 mm in all, and a coefficient of variation of about 10 % in voxels of the liver.
     fn default() -> Self {
         Self { resolution_fwhm_mm: 8.0, filter_fwhm_mm: 6.0, noise_equivalent_counts: 5e5, seed: 177 }
     }
 }
 
 impl Spect {
-    /// The image of an activity, with the same sum: cameras are calibrated.
+    /// The image of an activity. It has the same sum, as from a calibrated camera.
     ///
     /// * `truth` – activity, or time-integrated activity, of each voxel, in any unit; not negative
     pub fn image(&self, truth: &Volume<f64>) -> Volume<f32> {
@@ -52,12 +52,12 @@ impl Spect {
         image.map(|value| (value * total / seen) as f32)
     }
 
-    /// Replaces every expected value by a count. Each voxel has a stream of random numbers of its own, so that the last bit of
-    /// one expected value, which may differ between machines, cannot change another voxel.
+    /// Replaces every expected value by a count. Each voxel has its own stream of random numbers: the last bit of an
+    /// expected value may differ between machines, and must not change other voxels.
     fn count(&self, values: &mut [f64], counts_per_unit: f64) {
         let rng = ChaCha8Rng::seed_from_u64(self.seed);
         values.par_iter_mut().enumerate().for_each(|(index, value)| {
-            // No rate, no counts: Poisson refuses a mean of 0.
+            // A mean of 0 has no counts, and `Poisson` refuses it.
             if let Ok(counts) = Poisson::new(*value * counts_per_unit) {
                 let mut rng = rng.clone();
                 rng.set_stream(index as u64);
@@ -67,8 +67,8 @@ impl Spect {
     }
 }
 
-/// Convolves with a Gaussian. What would leave the grid is reflected at its faces, as if the patient went on beyond them: the sum
-/// stays.
+/// Convolves with a Gaussian. What would leave the grid is reflected at its faces, as if the patient continued beyond
+/// them, so that the sum is kept.
 fn blur(volume: &Volume<f64>, fwhm_mm: f64) -> Volume<f64> {
     let mut data = volume.data().to_owned();
     for (axis, spacing_mm) in volume.grid().spacing_mm().into_iter().enumerate() {
@@ -89,7 +89,7 @@ fn blur(volume: &Volume<f64>, fwhm_mm: f64) -> Volume<f64> {
     Volume::from_vec(volume.grid().clone(), data.into_raw_vec_and_offset().0).expect("the blur keeps the shape")
 }
 
-/// Weights of a Gaussian at 0, 1, 2, … voxels, which add up to 1 over both sides.
+/// Weights of a Gaussian at distances of 0, 1, 2, … voxels. Over both sides they add up to 1.
 fn gaussian(sigma_voxels: f64) -> Vec<f64> {
     let weight = |k: f64| (-0.5 * (k / sigma_voxels).powi(2)).exp();
     let weights: Vec<f64> =

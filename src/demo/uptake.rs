@@ -1,6 +1,6 @@
-//! Where the activity of a first cycle of Lu-177-DOTATATE goes, and for how long it stays.
+//! Where the activity of a first cycle of Lu-177-DOTATATE goes, and how long it stays there.
 
-use super::{Phantom, Region};
+use super::{Region, StylisedPhantom};
 
 /// The activity of one cycle [Bq].
 pub const ADMINISTERED_BQ: f64 = 7.4e9;
@@ -15,10 +15,10 @@ const SOFT_TISSUE_G_CM3: f64 = 1.04;
 const LUNG_G_CM3: f64 = 0.296;
 const SKELETON_G_CM3: f64 = 1.40;
 
-/// What an organ takes up, and how fast it loses it again.
+/// How much of the activity an organ takes up, and how fast the organ loses it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Uptake {
-    /// Part of the administered activity, extrapolated back to the time of administration.
+    /// Fraction of the administered activity, extrapolated back to the time of administration.
     pub fraction: f64,
     /// Effective half-life [h]: physical decay and washout together.
     pub effective_half_life_h: f64,
@@ -31,12 +31,12 @@ impl Uptake {
     }
 }
 
-/// Uptake of a region that accumulates the tracer; none for those that share in the rest of the body.
+/// Uptake of a region that accumulates the tracer; none for regions that belong to the rest of the body.
 ///
-/// Effective half-lives are the medians, rounded, of Hänscheid et al., J Nucl Med 59 (2018) 75. With the masses of the phantom,
-/// the uptakes give the mean absorbed doses per administered activity that are published for patients: kidneys 0.57 to 0.65,
-/// liver 0.27 to 0.30, spleen 0.85 to 1.17, tumours 3.4 Gy/GBq (Gupta et al., Clin Nucl Med 38 (2013) 188, 61 patients;
-/// prescribing information of Lutathera, 2018, 20 patients). Patients differ by a factor of two and more.
+/// Effective half-lives are the rounded medians of Hänscheid et al., J Nucl Med 59 (2018) 75. With the masses of the
+/// phantom, the uptakes give the mean absorbed doses per administered activity published for patients: kidneys 0.57 to
+/// 0.65, liver 0.27 to 0.30, spleen 0.85 to 1.17, tumours 3.4 Gy/GBq (Gupta et al., Clin Nucl Med 38 (2013) 188, 61
+/// patients; prescribing information of Lutathera, 2018, 20 patients). Patients differ by a factor of two and more.
 pub fn uptake(region: Region) -> Option<Uptake> {
     let (fraction, effective_half_life_h) = match region {
         Region::Liver => (0.060, 67.0),
@@ -52,13 +52,13 @@ pub fn uptake(region: Region) -> Option<Uptake> {
     Some(Uptake { fraction, effective_half_life_h })
 }
 
-/// Uptake of all other tissue, spread evenly by mass over the whole body. What the listed organs and this leave of the
-/// administered activity, 43 %, is in the urine within hours (44 % in 5 h: prescribing information of Lutathera, 2018, which
-/// also has the 0.05 Gy/GBq to the whole body that this half-life gives together with the organs).
+/// Uptake of all other tissue, spread evenly by mass over the whole body. The remaining 43 % of the administered
+/// activity are in the urine within hours (44 % in 5 h: prescribing information of Lutathera, 2018). The same source
+/// gives 0.05 Gy/GBq to the whole body, which this half-life and the organs reproduce.
 pub const REST_OF_BODY: Uptake = Uptake { fraction: 0.43, effective_half_life_h: 50.0 };
 
 /// Time-integrated activity of a region within the grid of the phantom [Bq·s].
-pub fn decays(phantom: &Phantom, region: Region) -> f64 {
+pub fn decays(phantom: &StylisedPhantom, region: Region) -> f64 {
     let density_g_cm3 = match region {
         Region::Outside => return 0.0,
         Region::LeftLung | Region::RightLung => LUNG_G_CM3,
@@ -83,7 +83,8 @@ mod tests {
 
     #[test]
     fn self_doses_are_those_published_for_patients() {
-        // Energy that stays in the organ, per decay: the electrons' 0.147 MeV of Lu-177 alone, photons add less than 10 %.
+        // Energy that stays in the organ per decay: the 0.147 MeV of the electrons of Lu-177. Photons add less than 10
+        // %.
         let gray_gram_per_decay = 0.147 * crate::constants::GY_PER_MEV_PER_G;
         // Region, volume [cm³], published means [Gy/GBq]: see `uptake`.
         let published = [

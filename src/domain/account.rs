@@ -1,58 +1,70 @@
-//! What Monte Carlo transport says of itself.
+//! The account of a Monte Carlo transport.
 
 use serde::{Deserialize, Serialize};
 
 use super::{DeviceInfo, HistoryCuts};
 
-/// What a transport was made from, and what it did.
+/// Input and outcome of a transport.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MonteCarloAccount {
     /// Seed of the random numbers.
     pub seed: u64,
     /// Number of the first history.
     pub first_history: u64,
-    /// Histories in all.
+    /// Total number of histories.
     pub histories: u64,
-    /// Where they were run, by rising number.
+    /// The devices that ran them, by ascending number.
     pub runs: Vec<HistoryRun>,
     /// Statistical groups; history `h` belongs to group `h mod groups`.
     pub groups: u32,
-    /// SHA-256 of all that decides the dose but the histories: maps, materials, emissions, cuts, seed. In hexadecimal.
+    /// SHA-256 of everything that determines the dose except the histories: maps, materials, emissions, cuts, seed. In
+    /// hexadecimal.
     pub scene_sha256: String,
-    /// Energies at which transport changed its ways.
+    /// Cuts of the transport.
     pub cuts: HistoryCuts,
-    /// What was emitted.
+    /// The emissions.
     pub emissions: EmissionAccount,
-    /// What the voxels were made of: `by-density`, `uniform` or `map`.
+    /// How the materials of the voxels were chosen: `by-density`, `uniform` or `map`.
     pub medium: String,
-    /// The materials and how often each occurs.
+    /// The materials and the number of voxels of each.
     pub materials: Vec<MaterialAccount>,
     /// Why it stopped.
     pub stopped_by: StopReason,
     /// Mean relative 1σ in the region; none if nothing was deposited there.
     pub relative_sigma: Option<f64>,
-    /// Where that is: that of the target, or by default the voxels of half the maximum dose and more.
+    /// That region: the one of the target, or by default the voxels with at least half the maximum dose.
     pub sigma_region: String,
-    /// Emitted by the histories, the rest energy of positrons with their electrons included; alpha particles and recoils, whose dose is exact, take none [MeV].
+    /// Energy emitted by the histories, including the rest energy of positrons and of the electrons they annihilate
+    /// with, but not alpha particles and recoils, whose dose is exact [MeV].
     pub emitted_mev: f64,
-    /// Absorbed in the grid, by the book of every particle [MeV].
+    /// Energy deposited in the grid, from the account of every particle [MeV].
     pub deposited_mev: f64,
-    /// Carried out of the grid [MeV].
+    /// Energy that left the grid [MeV].
     pub escaped_mev: f64,
-    /// Scored in the voxels, from which the dose is made: equal to the deposited within statistics, since photons may be scored along their track [MeV].
+    /// Energy scored in the voxels, which gives the dose. It equals the energy deposited within statistics, since
+    /// photons may be scored along their tracks [MeV].
     pub scored_mev: f64,
-    /// Histories per second of transport; none for runs that were merged.
+    /// Rejection loops that reached their bound and took their last draw. Left out of JSON if there are none. Messages
+    /// do not carry it: a server that finds any logs a warning.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub exhausted_rejections: u64,
+    /// Histories per second of transport; none for merged runs.
     pub histories_per_s: Option<f64>,
-    /// Mean dose of each region, where a map of them was given.
+    /// Mean dose of each region, if a map of regions was given.
     pub regions: Vec<RegionDose>,
 }
 
-/// Histories that were run on one device.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Histories run on one device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryRun {
     /// Number of the first.
     pub first_history: u64,
-    /// How many.
+    /// Their number.
     pub histories: u64,
     /// The device.
     pub device: DeviceInfo,
@@ -69,10 +81,10 @@ impl HistoryRun {
     }
 }
 
-/// What was emitted per decay.
+/// Emissions per decay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EmissionAccount {
-    /// Whether the caller gave the spectrum; else it is the nuclide's.
+    /// Whether the caller gave the spectrum; otherwise it is the nuclide's.
     pub custom: bool,
     /// SHA-256 of the spectrum, in hexadecimal.
     pub sha256: String,
@@ -82,9 +94,9 @@ pub struct EmissionAccount {
     pub positron_mev: f64,
     /// Mean energy of photons [MeV per decay].
     pub photon_mev: f64,
-    /// Mean energy that stays where the decay is: alpha particles and recoils [MeV per decay].
+    /// Mean energy deposited at the point of decay: alpha particles and recoils [MeV per decay].
     pub local_mev: f64,
-    /// All of these, and the rest energy of positrons and of the electrons they meet [MeV per decay].
+    /// Sum of these, and the rest energy of positrons and of the electrons they annihilate with [MeV per decay].
     pub released_mev: f64,
     /// Mean number of particles per decay.
     pub particles: f64,
@@ -92,14 +104,14 @@ pub struct EmissionAccount {
     pub highest_mev: f64,
 }
 
-/// A material and how often it occurs.
+/// A material and the number of its voxels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MaterialAccount {
     /// Its name.
     pub name: String,
-    /// Where its composition comes from.
+    /// Source of its composition.
     pub source: String,
-    /// Voxels made of it.
+    /// Voxels that consist of it.
     pub voxels: u64,
 }
 
@@ -107,24 +119,24 @@ pub struct MaterialAccount {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopReason {
-    /// The histories asked for are done.
+    /// The requested number of histories was reached.
     Histories,
-    /// The uncertainty asked for is reached.
+    /// The requested uncertainty was reached.
     TargetUncertainty,
-    /// The time is up.
+    /// The time limit was reached.
     TimeLimit,
-    /// No further history has a number: the uncertainty asked for is not reached.
+    /// The largest number of histories was reached before the requested uncertainty.
     NoMoreHistories,
-    /// There is no activity in the map.
+    /// The map has no activity.
     NoActivity,
-    /// All that is emitted stays where it is: its dose is exact.
+    /// All emissions are deposited at the point of decay, and the dose is exact.
     NothingToFollow,
     /// Runs were merged.
     Merged,
 }
 
 impl StopReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 7] = [
         Self::Histories,
         Self::TargetUncertainty,
@@ -149,7 +161,7 @@ impl StopReason {
     }
 }
 
-/// Mean dose of a region, with the uncertainty that its voxels have together.
+/// Mean dose of a region, with an uncertainty that includes the correlation of its voxels.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RegionDose {
     /// Its label.

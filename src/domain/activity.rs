@@ -1,21 +1,25 @@
-//! The source term: time-integrated activity, and what callers may give in its place.
+//! The source term: time-integrated activity, and the units in which callers may give it.
+
+use serde::{Deserialize, Serialize};
 
 use super::{Invalid, Volume};
 
 /// Bq·s in one MBq·h.
 const BQ_S_PER_MBQ_H: f64 = 1e6 * 3600.0;
 
-/// Most decays in one voxel [Bq·s]: ten million times what a whole patient gets; beyond it, single precision may overflow.
+/// Most decays in one voxel [Bq·s]: ten million times those in a whole patient. Above it, single precision may
+/// overflow.
 pub const MAX_DECAYS_PER_VOXEL: f64 = 1e24;
 
 /// What the numbers of an activity map mean.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ActivityUnit {
     /// Time-integrated activity in Bq·s, that is, decays.
     BqS,
     /// Time-integrated activity in MBq·h.
     MbqH,
-    /// Activity in Bq at one moment, that decays from then on with one effective half-life.
+    /// Activity in Bq at one moment, which decays from then on with one effective half-life.
     Bq {
         /// Effective half-life [s].
         effective_half_life_s: f64,

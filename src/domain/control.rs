@@ -1,5 +1,8 @@
 //! Progress out of, and cancellation into, a running computation.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -34,47 +37,60 @@ impl Stage {
     }
 }
 
-/// How far a computation is.
+/// How far a computation has come.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
     /// What it is doing.
     pub stage: Stage,
     /// How much of that stage is done, 0 to 1.
     pub fraction: f64,
-    /// How far the transport is, while it runs.
+    /// How far the transport has come, while it runs.
     pub transport: Option<TransportProgress>,
 }
 
-/// How far Monte Carlo transport is.
+/// How far Monte Carlo transport has come.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TransportProgress {
     /// Histories done.
     pub histories: u64,
-    /// Mean relative 1σ in the region of the target, once it was looked at.
+    /// Mean relative 1σ in the target region, once it has been computed.
     pub relative_sigma: Option<f64>,
-    /// Time until a rule will stop it, by what was seen so far [s].
+    /// Estimated time until a stop rule ends it [s].
     pub time_left_s: Option<f64>,
 }
 
 impl Progress {
-    /// Of a stage without histories.
+    /// The progress of a stage without histories.
     pub fn new(stage: Stage, fraction: f64) -> Self {
         Self { stage, fraction, transport: None }
     }
 }
 
-/// The two strings by which a caller holds a computation. Dropping the receiver of the progress does not stop it.
+/// How a caller follows and stops a computation. Dropping the receiver of the progress does not stop it.
 #[derive(Clone, Debug)]
 pub struct Control {
     cancel: CancellationToken,
     progress: watch::Sender<Progress>,
+    asked: Arc<AtomicU64>,
+    gone_after: u64,
 }
 
 impl Control {
-    /// A control, and the receiver of its progress (the latest value wins: a computation never waits for a listener).
+    /// A control, and the receiver of its progress. The latest value wins: a computation never waits for a listener.
     pub fn new(cancel: CancellationToken) -> (Self, watch::Receiver<Progress>) {
         let (progress, receiver) = watch::channel(Progress::new(Stage::Queued, 0.0));
-        (Self { cancel, progress }, receiver)
+        (Self { cancel, progress, asked: Arc::default(), gone_after: u64::MAX }, receiver)
+    }
+
+    /// A control whose caller goes away when it is asked for the `asks`-th time whether to go on. With
+    /// [`Control::times_asked`], a test sees how much is still done then.
+    pub fn gone_after(asks: u64) -> Self {
+        Self { gone_after: asks, ..Self::detached() }
+    }
+
+    /// How often a computation has asked whether to go on.
+    pub fn times_asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// A control that nobody listens to and nobody cancels.
@@ -82,7 +98,16 @@ impl Control {
         Self::new(CancellationToken::new()).0
     }
 
-    /// Reports progress and asks whether to go on. Engines call it between batches of at most 50 to 100 ms.
+    /// A control for another attempt at the same computation: the same listeners, and progress begins again.
+    ///
+    /// * `cancel` – stops the new attempt only
+    #[must_use]
+    pub fn again(&self, cancel: CancellationToken) -> Self {
+        self.progress.send_replace(Progress::new(Stage::Queued, 0.0));
+        Self { cancel, ..self.clone() }
+    }
+
+    /// Reports progress and stops if the caller has gone. Engines call it between batches of at most 50 to 100 ms.
     ///
     /// # Errors
     /// [`DoseError::Cancelled`] once the caller has gone.
@@ -90,13 +115,16 @@ impl Control {
         self.report(Progress::new(stage, fraction))
     }
 
-    /// As [`Control::checkpoint`], with all that is known.
+    /// As [`Control::checkpoint`], with every detail of the progress.
     ///
     /// # Errors
     /// As [`Control::checkpoint`].
     pub fn report(&self, progress: Progress) -> Result<(), DoseError> {
+        if self.is_cancelled() {
+            return Err(DoseError::Cancelled);
+        }
         self.progress.send_replace(progress);
-        if self.cancel.is_cancelled() { Err(DoseError::Cancelled) } else { Ok(()) }
+        Ok(())
     }
 
     /// This control as a calculation sees it that knows no stages: what it reports is the progress of one stage.
@@ -106,6 +134,9 @@ impl Control {
 
     /// Whether the caller has gone; for inner loops on many threads.
     pub fn is_cancelled(&self) -> bool {
+        if self.asked.fetch_add(1, Ordering::Relaxed) + 1 == self.gone_after {
+            self.cancel.cancel();
+        }
         self.cancel.is_cancelled()
     }
 }
@@ -130,5 +161,33 @@ impl Watch for AtStage<'_> {
 impl From<Interrupted> for DoseError {
     fn from(_: Interrupted) -> Self {
         Self::Cancelled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_are_counted_and_none_is_passed_after_a_cancellation() {
+        let cancel = CancellationToken::new();
+        let (control, progress) = Control::new(cancel.clone());
+        let other = control.clone();
+        control.checkpoint(Stage::Dose, 0.25).expect("nobody has cancelled");
+        cancel.cancel();
+        assert_eq!(other.checkpoint(Stage::Dose, 0.5), Err(DoseError::Cancelled));
+        assert_eq!((control.times_asked(), progress.borrow().fraction), (2, 0.25));
+    }
+
+    #[test]
+    fn another_attempt_has_the_same_listeners_and_its_own_cancellation() {
+        let cancel = CancellationToken::new();
+        let (control, progress) = Control::new(cancel.clone());
+        control.checkpoint(Stage::Dose, 0.5).expect("nobody has cancelled");
+        let again = control.again(CancellationToken::new());
+        assert_eq!(*progress.borrow(), Progress::new(Stage::Queued, 0.0));
+        cancel.cancel();
+        again.checkpoint(Stage::Tables, 0.1).expect("only the first attempt was cancelled");
+        assert_eq!((progress.borrow().stage, again.times_asked()), (Stage::Tables, 2));
     }
 }

@@ -5,7 +5,7 @@ use super::{Invalid, Volume, activity::check_values};
 /// Largest density that tissue or an implant can have [g/cm³]; above it the unit is probably wrong.
 pub const MAX_DENSITY_G_CM3: f32 = 25.0;
 
-/// Whether a voxel of this density gets a dose: it has a mass, and is not thinner than the least density asked for.
+/// Whether a voxel of this density gets a dose: it has a mass, and its density is not below the minimum.
 pub fn bears_dose(density_g_cm3: f64, minimum_g_cm3: f64) -> bool {
     density_g_cm3 > 0.0 && density_g_cm3 >= minimum_g_cm3
 }

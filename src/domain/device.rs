@@ -14,7 +14,7 @@ pub enum DeviceSelector {
     Cpu,
     /// The best hardware GPU: discrete before integrated, never a software adapter.
     Gpu,
-    /// The GPU of this number in the list of devices; the only way to a software adapter.
+    /// The GPU with this number in the list of devices. A software adapter can only be selected this way.
     GpuNumber(usize),
 }
 
@@ -46,7 +46,7 @@ impl fmt::Display for DeviceSelector {
     }
 }
 
-/// What kind of device it is.
+/// The kind of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceKind {
@@ -58,9 +58,9 @@ pub enum DeviceKind {
     IntegratedGpu,
     /// A GPU seen through a hypervisor.
     VirtualGpu,
-    /// A GPU interface carried out by the CPU, such as lavapipe.
+    /// A GPU emulated on the CPU, such as lavapipe.
     SoftwareGpu,
-    /// A GPU that does not say what it is.
+    /// A GPU of unknown kind.
     OtherGpu,
 }
 
@@ -69,11 +69,11 @@ pub enum DeviceKind {
 pub struct DeviceInfo {
     /// The name that selects it: `cpu` or `gpu:N`.
     pub id: String,
-    /// What kind it is.
+    /// Its kind.
     pub kind: DeviceKind,
     /// The maker's name for it.
     pub name: String,
-    /// The interface it is driven through: `native`, `vulkan`, `metal`, `dx12` or `gl`.
+    /// The programming interface it is used through: `native`, `vulkan`, `metal`, `dx12` or `gl`.
     pub backend: String,
     /// Driver and its version; the number of threads for the CPU.
     pub driver: String,

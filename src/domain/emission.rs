@@ -1,20 +1,22 @@
-//! What a decay emits, as transport samples it: lines and bins of energy, each with its yield.
+//! Emissions of a decay, as transport samples them: lines and bins of energy, each with its yield.
 
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Serialize};
 
-use super::{Invalid, Violation};
+use super::{DoseError, Invalid, Violation};
+use crate::digest::Digest;
 
-/// Most energy of one particle [MeV]: that of the tables of cross sections.
+/// Highest energy of a particle [MeV]: that of the cross-section tables.
 pub const MAX_EMISSION_MEV: f64 = 10.0;
-/// Most particles of one kind per decay.
+/// Largest number of particles of one kind per decay.
 pub const MAX_YIELD_PER_DECAY: f64 = 1000.0;
-/// Most lines and bins of a spectrum.
+/// Largest number of lines and bins of a spectrum.
 pub const MAX_EMISSIONS: usize = 65_536;
-/// Faults that are listed one by one.
+/// Largest number of faults that are listed one by one.
 const MAX_LISTED: usize = 10;
 
-/// A kind of particle that is followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A kind of particle that transport follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Particle {
     /// Beta-minus particles, conversion and Auger electrons.
     Electron,
@@ -28,7 +30,7 @@ impl Particle {
     /// All kinds.
     pub const ALL: [Self; 3] = [Self::Electron, Self::Positron, Self::Photon];
 
-    /// Charge in units of the elementary charge, by which files name the kind.
+    /// Charge in units of the elementary charge, which names the kind in files.
     pub fn charge(self) -> i8 {
         match self {
             Self::Electron => -1,
@@ -37,7 +39,7 @@ impl Particle {
         }
     }
 
-    /// The kind of this charge; none but -1, 0 and 1 have one.
+    /// The kind with this charge, if it is -1, 0 or 1.
     pub fn of_charge(charge: i64) -> Option<Self> {
         Self::ALL.into_iter().find(|particle| i64::from(particle.charge()) == charge)
     }
@@ -52,10 +54,11 @@ impl Particle {
     }
 }
 
-/// Particles of one kind that a decay emits: a line if both energies are equal, else spread evenly between them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Particles of one kind that a decay emits: a line if both energies are equal, otherwise spread evenly between them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Emission {
-    /// What is emitted.
+    /// Kind of particle.
     pub particle: Particle,
     /// Lowest kinetic or photon energy [MeV].
     pub low_mev: f64,
@@ -72,7 +75,7 @@ impl Emission {
     }
 
     /// # Errors
-    /// The first fault: an energy outside 0 to [`MAX_EMISSION_MEV`], energies that fall, or a yield that is none.
+    /// The first fault: an energy outside 0 to [`MAX_EMISSION_MEV`], energies in descending order, or an invalid yield.
     pub fn check(&self) -> Result<(), Invalid> {
         let Self { low_mev, high_mev, yield_per_decay, .. } = *self;
         let energies = 0.0..=MAX_EMISSION_MEV;
@@ -82,18 +85,29 @@ impl Emission {
             )));
         }
         if !(0.0..=MAX_YIELD_PER_DECAY).contains(&yield_per_decay) {
-            return Err(Invalid::new(format!("a yield is from 0 to {MAX_YIELD_PER_DECAY}, got {yield_per_decay}")));
+            return Err(Invalid::new(format!(
+                "a yield must be from 0 to {MAX_YIELD_PER_DECAY}, got {yield_per_decay}"
+            )));
         }
         Ok(())
     }
 }
 
-/// All that a decay emits and transport follows. Alpha particles and recoils are not part of it.
-#[derive(Clone, Debug, PartialEq)]
+/// All emissions of a decay that transport follows. Alpha particles and recoils are not included.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Emission>")]
 pub struct EmissionSpectrum(Vec<Emission>);
 
+impl TryFrom<Vec<Emission>> for EmissionSpectrum {
+    type Error = DoseError;
+
+    fn try_from(emissions: Vec<Emission>) -> Result<Self, DoseError> {
+        Self::or_nothing(emissions).map_err(DoseError::Invalid)
+    }
+}
+
 impl EmissionSpectrum {
-    /// * `emissions` – in any order; of energies that several hold, the yields add up
+    /// * `emissions` – in any order; where several overlap, their yields add up
     ///
     /// # Errors
     /// Those of [`EmissionSpectrum::or_nothing`], or no energy at all.
@@ -103,10 +117,11 @@ impl EmissionSpectrum {
         if spectrum.total_mev() > 0.0 { Ok(spectrum) } else { Err(vec![nothing()]) }
     }
 
-    /// The same, of a decay that may emit nothing that is followed, as some alpha emitters do.
+    /// Like [`EmissionSpectrum::new`], for a decay that may emit nothing that is followed, as with some alpha emitters.
     ///
     /// # Errors
-    /// Every emission at fault (the first few by their index, as `emissions[3]`), too many of them, or too high a yield in all.
+    /// Every faulty emission (the first few by their index, such as `emissions[3]`), too many emissions, or too high a
+    /// total yield.
     pub fn or_nothing(emissions: Vec<Emission>) -> Result<Self, Vec<Violation>> {
         let violation = |field: String, reason: String| Violation { field, reason };
         let bad = emissions.iter().enumerate().filter_map(|(index, emission)| {
@@ -117,16 +132,16 @@ impl EmissionSpectrum {
         violations.truncate(MAX_LISTED);
         let mut fail = |reason: String| violations.push(violation("emissions".into(), reason));
         if more > 0 {
-            fail(format!("has {more} more that are at fault"));
+            fail(format!("has {more} more faulty entries"));
         }
         if emissions.len() > MAX_EMISSIONS {
-            fail(format!("has {} lines and bins, at most {MAX_EMISSIONS} are taken", emissions.len()));
+            fail(format!("has {} lines and bins, at most {MAX_EMISSIONS} are allowed", emissions.len()));
         }
         let spectrum = Self(emissions);
         for particle in Particle::ALL {
             let total = spectrum.yield_per_decay(particle);
             if total > MAX_YIELD_PER_DECAY {
-                fail(format!("emit {total} {} per decay, at most {MAX_YIELD_PER_DECAY} are taken", particle.name()));
+                fail(format!("emit {total} {} per decay, at most {MAX_YIELD_PER_DECAY} are allowed", particle.name()));
             }
         }
         if violations.is_empty() { Ok(spectrum) } else { Err(violations) }
@@ -142,24 +157,24 @@ impl EmissionSpectrum {
         self.of(particle).map(|emission| emission.yield_per_decay).fold(0.0, std::ops::Add::add)
     }
 
-    /// Mean energy that particles of one kind carry [MeV per decay].
+    /// Mean energy of particles of one kind [MeV per decay].
     pub fn mean_energy_mev(&self, particle: Particle) -> f64 {
         self.of(particle).map(|emission| emission.yield_per_decay * emission.mean_mev()).fold(0.0, std::ops::Add::add)
     }
 
-    /// Mean energy that all of them carry [MeV per decay].
+    /// Mean energy of all particles [MeV per decay].
     pub fn total_mev(&self) -> f64 {
         Particle::ALL.into_iter().map(|particle| self.mean_energy_mev(particle)).sum()
     }
 
     /// SHA-256 of every line and bin in their order, in hexadecimal.
     pub fn sha256(&self) -> String {
-        let mut digest = Sha256::new();
+        let mut digest = Digest::new();
         for Emission { particle, low_mev, high_mev, yield_per_decay } in &self.0 {
             digest.update(particle.charge().to_le_bytes());
             [low_mev, high_mev, yield_per_decay].iter().for_each(|value| digest.update(value.to_le_bytes()));
         }
-        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        digest.hex()
     }
 
     fn of(&self, particle: Particle) -> impl Iterator<Item = &Emission> {

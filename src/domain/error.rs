@@ -1,14 +1,14 @@
-//! What can go wrong, and the collection of every fault of an input.
+//! Errors, and the list of all faults of an input.
 
 use std::time::Duration;
 
-/// Why one value is not acceptable. The field it stands in is added by [`Checks::at`].
+/// Why one value is not acceptable. [`Checks::at`] adds the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(pub String);
 
 impl Invalid {
-    /// A reason, in words a caller can act on.
+    /// A reason that tells the caller what to change.
     pub fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }
@@ -23,7 +23,7 @@ pub struct Violation {
     pub reason: String,
 }
 
-/// Collects every fault of an input, so that a caller learns them all at once.
+/// Collects every fault of an input, so that the caller sees all of them at once.
 #[derive(Debug, Default)]
 pub struct Checks {
     violations: Vec<Violation>,
@@ -51,7 +51,7 @@ impl Checks {
         self.violations.push(Violation { field: field.into(), reason: reason.into() });
     }
 
-    /// Takes over the faults of a nested check, their paths prefixed with `prefix.`.
+    /// Adds the faults of a nested check, with `prefix.` in front of their paths.
     pub fn extend(&mut self, prefix: &str, violations: Vec<Violation>) {
         for violation in violations {
             self.fail(format!("{prefix}.{}", violation.field), violation.reason);
@@ -75,13 +75,13 @@ impl Checks {
     }
 }
 
-/// Everything that can end a computation without a dose. Variants carry facts; none carries patient data.
+/// Every way a computation can fail. Variants carry facts; none carries patient data.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum DoseError {
     /// The input is not acceptable; every fault is listed.
     #[error("invalid input: {}", list(.0))]
     Invalid(Vec<Violation>),
-    /// The request needs more than this process may ever use.
+    /// The request needs more than this process is allowed to use.
     #[error("{what} needs {needed_bytes} bytes, the limit is {limit_bytes} bytes")]
     TooLarge {
         /// What is too large, in the field's words.
@@ -91,10 +91,10 @@ pub enum DoseError {
         /// Configured limit.
         limit_bytes: u64,
     },
-    /// Queue or memory is taken by other requests for now.
+    /// Other requests are using the queue or the memory.
     #[error("{what} is in use by other requests; try again in {} ms", .retry_after.as_millis())]
     Busy {
-        /// What is exhausted for now.
+        /// What is in use.
         what: &'static str,
         /// When to try again.
         retry_after: Duration,
@@ -102,25 +102,25 @@ pub enum DoseError {
     /// The caller went away, asked to stop, or its deadline passed.
     #[error("cancelled")]
     Cancelled,
-    /// The process is shutting down and takes no new work.
+    /// The process is shutting down and accepts no new work.
     #[error("shutting down; no new request is accepted")]
     ShuttingDown,
-    /// No nuclide answers to the name given; the reason lists names that are near.
+    /// No nuclide has this name; the reason lists similar names.
     #[error("name {0}")]
     UnknownNuclide(String),
-    /// No device answers to the name given.
+    /// No device has this name.
     #[error("no such device: {0}")]
     DeviceUnavailable(String),
     /// The device was lost during the work. The request may be repeated.
     #[error("device lost: {0}")]
     DeviceLost(String),
-    /// The device had not enough memory for the work.
+    /// The device ran out of memory.
     #[error("device out of memory: {0}")]
     DeviceOutOfMemory(String),
-    /// A computed dose is not finite or is negative: the device failed silently.
+    /// A computed dose is negative or not finite: the device failed without an error.
     #[error("the computed dose is not physical: {0}")]
     NotPhysical(String),
-    /// Energy in the result differs from the energy that must be there.
+    /// The energy in the result differs from the energy that must be there.
     #[error("energy balance violated: expected {expected_mev:.9e} MeV, found {found_mev:.9e} MeV")]
     EnergyBalance {
         /// Energy that the method says must be deposited [MeV].
@@ -128,13 +128,13 @@ pub enum DoseError {
         /// Energy found in the result [MeV].
         found_mev: f64,
     },
-    /// The other side of a stream neither sent nor took anything for too long.
+    /// The other side of a stream sent and read nothing for too long.
     #[error("the stream stalled: nothing was sent or taken for {} s", .idle.as_secs_f64())]
     Stalled {
         /// How long a pause may be.
         idle: Duration,
     },
-    /// The program failed in a way that it should not.
+    /// A bug in the program.
     #[error("internal failure: {0}")]
     Internal(String),
     /// The other side of a connection failed: code, reason and message as received.
@@ -146,6 +146,25 @@ pub enum DoseError {
 }
 
 impl DoseError {
+    /// The stable reason, by which a program tells errors apart.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "INVALID_REQUEST",
+            Self::TooLarge { .. } => "REQUEST_TOO_LARGE",
+            Self::Busy { .. } => "SERVER_BUSY",
+            Self::Cancelled => "CANCELLED",
+            Self::Stalled { .. } => "STREAM_STALLED",
+            Self::ShuttingDown => "SHUTTING_DOWN",
+            Self::UnknownNuclide(_) => "UNKNOWN_NUCLIDE",
+            Self::DeviceUnavailable(_) => "DEVICE_UNAVAILABLE",
+            Self::DeviceLost(_) => "DEVICE_LOST",
+            Self::DeviceOutOfMemory(_) => "DEVICE_OUT_OF_MEMORY",
+            Self::NotPhysical(_) => "DOSE_NOT_PHYSICAL",
+            Self::EnergyBalance { .. } => "ENERGY_BALANCE",
+            Self::Internal(_) | Self::Remote(_) | Self::Io(_) => "INTERNAL",
+        }
+    }
+
     /// One fault of one field.
     pub fn invalid(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Invalid(vec![Violation { field: field.into(), reason: reason.into() }])

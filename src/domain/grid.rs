@@ -1,27 +1,49 @@
 //! The voxel grid: shape, spacing and place in the patient. Shapes are `[nx, ny, nz]`, x fastest, here and everywhere.
 
+use serde::{Deserialize, Serialize};
+
 use super::Invalid;
 
-/// Smallest voxel edge [mm]. Below it a radial kernel tabulated from 5 µm says little.
+/// Smallest voxel edge [mm]. The radial kernels are tabulated from 5 µm, too coarse for smaller voxels.
 pub const MIN_SPACING_MM: f64 = 0.01;
 /// Largest voxel edge [mm].
 pub const MAX_SPACING_MM: f64 = 1000.0;
 /// Most voxels along one axis.
 pub const MAX_AXIS: u64 = 65_535;
-/// Relative difference of two lengths that still counts as the same: files round spacings to a few digits.
+/// Relative difference of two spacings that still counts as the same: files round to a few digits.
 const SAME_GRID_TOLERANCE: f64 = 1e-3;
-/// Distance between the corners of two grids that still counts as the same place, in parts of the smallest voxel edge.
+/// Distance between corresponding corners of two grids that still counts as the same place, as a fraction of the
+/// smallest voxel edge.
 const SAME_PLACE_TOLERANCE: f64 = 0.05;
 
-/// A 3×4 matrix that maps voxel indices to patient coordinates in mm, as in a NIfTI sform (the last row, 0 0 0 1, is implied).
+/// A 3×4 matrix that maps voxel indices to patient coordinates in mm, as in a NIfTI sform (the last row, 0 0 0 1, is
+/// implied).
 pub type Affine = [[f64; 4]; 3];
 
 /// A regular grid of cuboid voxels.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct VoxelGrid {
     shape: [usize; 3],
     spacing_mm: [f64; 3],
     affine: Affine,
+}
+
+/// A grid as it was stored, not yet checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    shape: [u64; 3],
+    spacing_mm: [f64; 3],
+    affine: Affine,
+}
+
+impl TryFrom<Stored> for VoxelGrid {
+    type Error = Invalid;
+
+    fn try_from(Stored { shape, spacing_mm, affine }: Stored) -> Result<Self, Invalid> {
+        Self::new(shape, spacing_mm)?.with_affine(affine)
+    }
 }
 
 impl VoxelGrid {
@@ -109,7 +131,7 @@ impl VoxelGrid {
         Ok(())
     }
 
-    /// Largest distance between the same corner of two grids of one shape [mm].
+    /// Largest distance between corresponding corners of two grids of the same shape [mm].
     fn corner_distance_mm(&self, other: &Self) -> f64 {
         let last = self.shape.map(|n| (n - 1) as f64);
         (0..8u8)

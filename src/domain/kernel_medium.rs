@@ -1,9 +1,12 @@
-//! What a kernel dose takes the body to be made of.
+//! The medium that the kernel method assumes for the whole body.
+
+use serde::{Deserialize, Serialize};
 
 use super::Invalid;
 
-/// The medium that point kernels were computed in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The medium in which point kernels were computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum KernelMedium {
     /// Liquid water.
     #[default]
@@ -19,7 +22,7 @@ pub enum KernelMedium {
 }
 
 impl KernelMedium {
-    /// All of them.
+    /// All media.
     pub const ALL: [Self; 5] = [Self::Water, Self::SoftTissue, Self::Lung, Self::CompactBone, Self::CorticalBone];
 
     /// Name of its material, also on the wire and on the command line.
@@ -33,10 +36,10 @@ impl KernelMedium {
         }
     }
 
-    /// The medium of a name.
+    /// The medium with this name.
     ///
     /// # Errors
-    /// If there is none; the reason lists those there are.
+    /// If there is none; the reason lists all media.
     pub fn of_name(name: &str) -> Result<Self, Invalid> {
         Self::ALL.into_iter().find(|medium| medium.name() == name).ok_or_else(|| {
             Invalid::new(format!("must be one of {}, got `{name}`", Self::ALL.map(Self::name).join(", ")))

@@ -1,4 +1,4 @@
-//! Which voxel belongs to which organ.
+//! The organ of each voxel.
 
 use super::{Invalid, Volume};
 
@@ -10,7 +10,7 @@ impl LabelMap {
     /// * `map` – one label a voxel, a whole number from 0 to 65535
     ///
     /// # Errors
-    /// If a value is no such number.
+    /// If a value is anything else.
     pub fn new(map: &Volume<f32>) -> Result<Self, Invalid> {
         let values = map.as_slice();
         let is_label = |&v: &f32| v.fract() == 0.0 && (0.0..=f32::from(u16::MAX)).contains(&v);

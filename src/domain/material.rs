@@ -1,33 +1,38 @@
-//! Materials: those known to this program, one file each in `data/materials/` that `build.rs` embeds, and any that a caller defines.
+//! Materials: those known to this program, one file for each in `data/materials/`, embedded by `build.rs`, and those
+//! that a caller defines.
 
 use std::collections::BTreeMap;
 
-use super::element::{self, Atom, Element};
-use crate::domain::{Checks, Invalid, Violation};
+use serde::{Deserialize, Serialize};
 
-/// How far the mass fractions of a material may be from 1 in sum: published compositions are rounded to three digits.
+use super::element::{self, Atom, Element};
+use crate::domain::{Checks, DoseError, Invalid, Violation};
+
+/// How far the sum of the mass fractions of a material may be from 1: published compositions are rounded to three
+/// digits.
 const FRACTION_SUM_TOLERANCE: f64 = 5e-3;
-/// Mean excitation energies that any material of the tables can have [eV]: hydrogen gas has 19.2, iodine 491.
+/// Range of mean excitation energies that materials can have [eV]: hydrogen gas has 19.2, iodine 491.
 const MEAN_EXCITATION_RANGE_EV: [f64; 2] = [15.0, 600.0];
-/// Densities that a material can have [g/cm³].
+/// Range of densities that materials can have [g/cm³].
 const DENSITY_RANGE_G_CM3: [f64; 2] = [1e-5, 25.0];
 
-/// A material as a file or a caller states it, not yet checked.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+/// A material as defined by a file or a caller, not yet checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MaterialDefinition {
     /// Name, such as `cortical_bone`.
     pub name: String,
-    /// Where the figures come from.
+    /// Source of the figures.
     pub source: String,
-    /// Density for which the density effect is computed [g/cm³]. A voxel has a density of its own.
+    /// Density for which the density effect is computed [g/cm³]. Each voxel has its own density.
     pub nominal_density_g_cm3: f64,
-    /// Voxels of a density from the first to below the second of these are made of it [g/cm³]; none: only by name.
+    /// Voxels with a density from the first value to below the second consist of this material [g/cm³]; none if it is
+    /// used only by name.
     #[serde(default)]
     pub density_range_g_cm3: Option<[f64; 2]>,
     /// Mean excitation energy [eV].
     pub mean_excitation_energy_ev: f64,
-    /// Parts by mass of the elements, by symbol. Their sum is 1, up to rounding.
+    /// Mass fractions of the elements, by symbol. Their sum is 1, up to rounding.
     pub mass_fractions: BTreeMap<String, f64>,
 }
 
@@ -38,7 +43,7 @@ pub struct Component {
     pub element: &'static Element,
     /// Its atoms.
     pub atom: &'static Atom,
-    /// Its part by mass.
+    /// Its mass fraction.
     pub mass_fraction: f64,
 }
 
@@ -54,20 +59,65 @@ impl Component {
     }
 }
 
-/// A material that was checked: every element is in the tables, the mass fractions sum to 1.
-#[derive(Clone, Debug, PartialEq)]
+/// A checked material: every element is in the tables, and the mass fractions sum to 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct Material {
     definition: MaterialDefinition,
     mean_excitation_energy_mev: f64,
     components: Vec<Component>,
 }
 
+/// A material in a stored request: JSON has no infinity, which the density range of the densest tissue ends at.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    name: String,
+    source: String,
+    nominal_density_g_cm3: f64,
+    /// None for the upper end: no end.
+    density_range_g_cm3: Option<(f64, Option<f64>)>,
+    mean_excitation_energy_ev: f64,
+    mass_fractions: BTreeMap<String, f64>,
+}
+
+impl From<Material> for Stored {
+    fn from(Material { definition, .. }: Material) -> Self {
+        let range = |[low, high]: [f64; 2]| (low, Some(high).filter(|high| high.is_finite()));
+        Self {
+            name: definition.name,
+            source: definition.source,
+            nominal_density_g_cm3: definition.nominal_density_g_cm3,
+            density_range_g_cm3: definition.density_range_g_cm3.map(range),
+            mean_excitation_energy_ev: definition.mean_excitation_energy_ev,
+            mass_fractions: definition.mass_fractions,
+        }
+    }
+}
+
+impl TryFrom<Stored> for Material {
+    type Error = DoseError;
+
+    fn try_from(stored: Stored) -> Result<Self, DoseError> {
+        let range = |(low, high): (f64, Option<f64>)| [low, high.unwrap_or(f64::INFINITY)];
+        let definition = MaterialDefinition {
+            name: stored.name,
+            source: stored.source,
+            nominal_density_g_cm3: stored.nominal_density_g_cm3,
+            density_range_g_cm3: stored.density_range_g_cm3.map(range),
+            mean_excitation_energy_ev: stored.mean_excitation_energy_ev,
+            mass_fractions: stored.mass_fractions,
+        };
+        Self::new(definition).map_err(DoseError::Invalid)
+    }
+}
+
 impl Material {
     /// Checks a definition, and scales the mass fractions to a sum of exactly 1.
     ///
     /// # Errors
-    /// Every fault, by field: an element the tables do not hold, a mass fraction that is not positive, a sum that is not 1,
-    /// a density, density range or mean excitation energy that no material has, an empty name or source.
+    /// Every fault, by field: an element that is not in the tables, a mass fraction that is not positive, a sum that is
+    /// not 1, a density, density range or mean excitation energy that no material has, an empty name or source.
     pub fn new(definition: MaterialDefinition) -> Result<Self, Vec<Violation>> {
         let mut checks = Checks::new();
         for (field, text) in [("name", &definition.name), ("source", &definition.source)] {
@@ -90,7 +140,7 @@ impl Material {
         Ok(Self { definition, mean_excitation_energy_mev: excitation_ev * 1e-6, components })
     }
 
-    /// As it was stated.
+    /// The definition as it was given.
     pub fn definition(&self) -> &MaterialDefinition {
         &self.definition
     }
@@ -100,7 +150,7 @@ impl Material {
         &self.definition.name
     }
 
-    /// Where the figures come from.
+    /// Source of the figures.
     pub fn source(&self) -> &str {
         &self.definition.source
     }
@@ -110,7 +160,7 @@ impl Material {
         self.definition.nominal_density_g_cm3
     }
 
-    /// Densities of the voxels made of it [g/cm³]: from the first to below the second.
+    /// Densities of the voxels that consist of it [g/cm³]: from the first to below the second.
     pub fn density_range_g_cm3(&self) -> Option<[f64; 2]> {
         self.definition.density_range_g_cm3
     }
@@ -120,7 +170,7 @@ impl Material {
         self.mean_excitation_energy_mev
     }
 
-    /// The elements it is made of.
+    /// The elements of the material.
     pub fn components(&self) -> &[Component] {
         &self.components
     }
@@ -141,7 +191,7 @@ fn within(value: f64, [low, high]: [f64; 2], unit: &str) -> Result<(), Invalid> 
     }
 }
 
-/// The components, scaled to a sum of 1; records each fault.
+/// The components, scaled to a sum of 1. Records each fault.
 fn check_fractions(fractions: &BTreeMap<String, f64>, checks: &mut Checks) -> Vec<Component> {
     let mut components = Vec::with_capacity(fractions.len());
     for (symbol, &mass_fraction) in fractions {

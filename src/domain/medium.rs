@@ -1,19 +1,22 @@
-//! What the voxels are made of. Every voxel keeps a density of its own.
+//! The materials of the voxels. Every voxel keeps its own density.
 
 use std::collections::BTreeMap;
 
-use super::{Checks, LabelMap, Violation};
+use serde::{Deserialize, Serialize};
+
+use super::{Checks, DoseError, LabelMap, Violation};
 use crate::domain::Material;
 
-/// Most materials of one phantom.
+/// Largest number of materials in one phantom.
 pub const MAX_MATERIALS: usize = 16;
-/// Labels without a material that are listed.
+/// Largest number of labels without a material that are listed.
 const MAX_LISTED: usize = 10;
 
-/// What the voxels are made of.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The materials of the voxels.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Medium {
-    /// The tissue that goes with each voxel's density.
+    /// The tissue that matches each voxel's density.
     #[default]
     ByDensity,
     /// One material everywhere.
@@ -33,19 +36,37 @@ impl Medium {
     }
 }
 
-/// Which material a label stands for.
-#[derive(Clone, Debug, PartialEq)]
+/// The material of each label.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<(u16, Material)>", into = "Vec<(u16, Material)>")]
 pub struct MaterialTable {
     materials: Vec<Material>,
     of_label: BTreeMap<u16, u8>,
 }
 
+impl TryFrom<Vec<(u16, Material)>> for MaterialTable {
+    type Error = DoseError;
+
+    fn try_from(entries: Vec<(u16, Material)>) -> Result<Self, DoseError> {
+        Self::new(entries).map_err(DoseError::Invalid)
+    }
+}
+
+impl From<MaterialTable> for Vec<(u16, Material)> {
+    /// In an order that gives the materials back in theirs.
+    fn from(table: MaterialTable) -> Self {
+        let mut entries: Vec<_> = table.of_label.iter().map(|(&label, &index)| (index, label)).collect();
+        entries.sort_unstable();
+        entries.into_iter().map(|(index, label)| (label, table.materials[usize::from(index)].clone())).collect()
+    }
+}
+
 impl MaterialTable {
-    /// * `entries` – label and material; several labels may share one
+    /// * `entries` – label and material; several labels may share a material
     ///
     /// # Errors
-    /// Every fault, by the index of its entry (`[2].label`): a label that is named twice, another material of the same name, too many materials; or, of
-    /// the whole, that there is none.
+    /// Every fault, by the index of its entry (`[2].label`): a label that occurs twice, a different material with the
+    /// same name, too many materials, or no material at all.
     pub fn new(entries: Vec<(u16, Material)>) -> Result<Self, Vec<Violation>> {
         let mut checks = Checks::new();
         let (mut materials, mut of_label) = (Vec::<Material>::new(), BTreeMap::new());
@@ -66,7 +87,7 @@ impl MaterialTable {
             }
         }
         if materials.len() > MAX_MATERIALS {
-            checks.fail("", format!("has {} materials, at most {MAX_MATERIALS} are taken", materials.len()));
+            checks.fail("", format!("has {} materials, at most {MAX_MATERIALS} are allowed", materials.len()));
         }
         if checks.is_empty() { Ok(Self { materials, of_label }) } else { Err(checks.into_violations()) }
     }
@@ -76,7 +97,7 @@ impl MaterialTable {
         &self.materials
     }
 
-    /// Label and material, by rising label.
+    /// Label and material, by ascending label.
     pub fn entries(&self) -> impl Iterator<Item = (u16, &Material)> {
         self.of_label.iter().map(|(&label, &index)| (label, &self.materials[usize::from(index)]))
     }
@@ -84,7 +105,7 @@ impl MaterialTable {
     /// Index of the material of each voxel.
     ///
     /// # Errors
-    /// The labels of the map that the table does not have.
+    /// The labels of the map that are not in the table.
     pub fn indices(&self, map: &LabelMap) -> Result<Vec<u8>, super::Invalid> {
         let labels = map.labels().as_slice();
         let mut index_of: Vec<Option<u8>> = vec![None; usize::from(u16::MAX) + 1];
@@ -98,7 +119,7 @@ impl MaterialTable {
             let more = if missing.len() > MAX_LISTED { ", …" } else { "" };
             let listed: Vec<String> = missing.iter().take(MAX_LISTED).map(u16::to_string).collect();
             super::Invalid::new(format!(
-                "has labels of which the table says no material: {}{more} ({} in all)",
+                "has labels for which the table has no material: {}{more} ({} in all)",
                 listed.join(", "),
                 missing.len()
             ))

@@ -1,15 +1,18 @@
 //! Methods of dose calculation and their options.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Checks, Invalid, KernelMedium, MonteCarloOptions};
 
-/// Difference between the seeds of two maps: odd, and far from what callers choose.
+/// Difference between the seeds of two maps: odd, and large, so that callers are unlikely to choose both.
 const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// Density below which a voxel gets no dose unless asked [g/cm³]: air, where a dose scaled by mass means nothing.
+/// Voxels of a lower density get no dose unless the caller asks for it [g/cm³]: in air, energy over mass means nothing.
 pub const DEFAULT_MINIMUM_DENSITY_G_CM3: f64 = 0.05;
 
 /// How the dose is computed.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// Charged particles deposit in the voxel of the decay; photons leave.
     Local(LocalOptions),
@@ -38,7 +41,7 @@ impl Method {
     }
 
     /// # Errors
-    /// Every option that makes no sense, under its field's name.
+    /// Every option with a bad value, by the name of its field.
     pub fn check(&self) -> Result<(), Checks> {
         let mut checks = Checks::new();
         match self {
@@ -56,7 +59,7 @@ impl Method {
         if checks.is_empty() { Ok(()) } else { Err(checks) }
     }
 
-    /// The same method for one map of several: with random numbers of its own and an equal part of the time.
+    /// The same method for one map of several: with its own random numbers and an equal share of the time.
     ///
     /// * `number` – of the map; 0 keeps the seed
     pub(super) fn of_map(&self, number: usize, maps: usize) -> Self {
@@ -70,7 +73,8 @@ impl Method {
 }
 
 /// Options of [`Method::Local`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LocalOptions {
     /// Voxels of a lower density get no dose [g/cm³]; 0 gives one to every voxel that has a mass.
     pub minimum_density_g_cm3: f64,
@@ -83,11 +87,12 @@ impl Default for LocalOptions {
 }
 
 /// Options of [`Method::Kernel`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct KernelOptions {
     /// The medium of the kernel.
     pub medium: KernelMedium,
-    /// What becomes of the density.
+    /// How the density is used.
     pub density_correction: DensityCorrection,
     /// Voxels of a lower density get no dose [g/cm³]; 0 gives one to every voxel that has a mass.
     pub minimum_density_g_cm3: f64,
@@ -106,21 +111,26 @@ impl Default for KernelOptions {
     }
 }
 
-/// What a kernel dose makes of the density of a voxel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How a kernel dose uses the density of a voxel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DensityCorrection {
-    /// Nothing: the dose in the medium of the kernel, which is water of 1 g/cm³ unless another is chosen.
-    Water,
+    /// Not at all: the dose in the medium of the kernel, which is water of 1 g/cm³ unless another is chosen.
+    #[serde(rename = "water")]
+    None,
     /// Charged particles are corrected for the density on their way, and what they leave is divided by the voxel's own
     /// mass. The photons' dose is corrected for where the body scatters, and turned into dose to the voxel's tissue.
     DensityScaled,
 }
 
 impl DensityCorrection {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::None, Self::DensityScaled];
+
     /// Name on the wire and on the command line.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Water => "water",
+            Self::None => "water",
             Self::DensityScaled => "density-scaled",
         }
     }

@@ -1,15 +1,17 @@
 //! Options of Monte Carlo transport.
 
+use serde::{Deserialize, Serialize};
+
 use super::method::{DEFAULT_MINIMUM_DENSITY_G_CM3, check_minimum_density};
 use super::{Checks, Medium};
 
 /// Seed where none is given. Fixed, so that the same request gives the same bytes.
 pub const DEFAULT_SEED: u64 = 1;
-/// Histories where nothing says when to stop.
+/// Histories if no stop rule is given.
 pub const DEFAULT_HISTORIES: u64 = 10_000_000;
-/// Fewest histories of a run: one for each statistical group, or there is no uncertainty.
+/// Fewest histories of a run: one for each statistical group, as the uncertainty needs.
 pub const MIN_HISTORIES: u64 = 32;
-/// Part of the maximum dose above which voxels make up the region of the target, where none is given.
+/// Fraction of the maximum dose above which voxels belong to the target region, if none is given.
 pub const DEFAULT_DOSE_FRACTION: f64 = 0.5;
 /// Lowest energy of the tables [MeV].
 pub const MIN_CUT_MEV: f64 = 1e-3;
@@ -17,21 +19,22 @@ pub const MIN_CUT_MEV: f64 = 1e-3;
 pub const MAX_CUT_MEV: f64 = 10.0;
 
 /// Options of [`super::Method::MonteCarlo`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MonteCarloOptions {
     /// When to stop.
     pub stop: StopRule,
     /// What the voxels are made of.
     pub medium: Medium,
-    /// Which of the sequences of random numbers to use.
+    /// Seed of the random numbers.
     pub seed: u64,
     /// Number of the first history. Runs of other numbers can be merged with this one.
     pub first_history: u64,
     /// Voxels of a lower density get no dose [g/cm³]; 0 gives one to every voxel that has a mass.
     pub minimum_density_g_cm3: f64,
-    /// Energies at which transport changes its ways, where the caller chose them.
+    /// Energies at which the transport switches its model, as far as the caller chose them.
     pub cuts: ChosenCuts,
-    /// What is handed over beside the dose.
+    /// What is returned besides the dose.
     pub extras: Extras,
 }
 
@@ -50,7 +53,7 @@ impl Default for MonteCarloOptions {
 }
 
 impl MonteCarloOptions {
-    /// Records every option that makes no sense, under its field's name.
+    /// Records every option with a bad value, by the name of its field.
     pub(super) fn check(&self, prefix: &str, checks: &mut Checks) {
         self.stop.check(prefix, checks);
         let minimum = check_minimum_density(self.minimum_density_g_cm3);
@@ -61,8 +64,9 @@ impl MonteCarloOptions {
     }
 }
 
-/// What is handed over beside the dose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What is returned besides the dose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Extras {
     /// The uncertainty of the dose in each voxel.
     pub uncertainty: bool,
@@ -70,19 +74,20 @@ pub struct Extras {
     pub tally: bool,
 }
 
-/// When to stop: at whatever comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// When to stop: at whichever comes first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StopRule {
-    /// After so many histories; none: [`DEFAULT_HISTORIES`] if there is no other rule, else no limit.
+    /// After this many histories; none: [`DEFAULT_HISTORIES`] if there is no other rule, else no limit.
     pub histories: Option<u64>,
-    /// Once the uncertainty is so small.
+    /// Once the uncertainty is this small.
     pub target: Option<TargetUncertainty>,
-    /// After so much time on the device [s].
+    /// After this much time on the device [s].
     pub time_limit_s: Option<f64>,
 }
 
 impl StopRule {
-    /// Histories at most, if they are limited.
+    /// Most histories, if they are limited.
     pub fn histories(&self) -> Option<u64> {
         let nothing_else = self.target.is_none() && self.time_limit_s.is_none();
         self.histories.or(nothing_else.then_some(DEFAULT_HISTORIES))
@@ -105,7 +110,8 @@ impl StopRule {
 }
 
 /// An uncertainty to reach: the mean over a region of each voxel's 1σ, relative to its dose.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TargetUncertainty {
     /// Mean relative 1σ, 0.01 for 1 %.
     pub relative: f64,
@@ -129,10 +135,11 @@ impl TargetUncertainty {
     }
 }
 
-/// Voxels whose uncertainty is asked for. Those too thin for a dose do not count.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// Voxels whose uncertainty is asked for. Those of too low a density for a dose do not count.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Region {
-    /// Those whose dose is at least this part of the maximum.
+    /// Those with at least this fraction of the maximum dose.
     AboveDoseFraction(f64),
     /// Those of this label.
     Label(u16),
@@ -153,21 +160,22 @@ impl std::fmt::Display for Region {
     }
 }
 
-/// Energies at which transport changes its ways [MeV].
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+/// Energies at which the transport switches its model [MeV].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistoryCuts {
-    /// Electrons and positrons of less kinetic energy are absorbed where they are.
+    /// Electrons and positrons with less kinetic energy are absorbed on the spot.
     pub absorption_mev: f64,
-    /// Collisions that set free an electron of more are simulated one by one.
+    /// Collisions that set free an electron above this energy are simulated one by one.
     pub collision_mev: f64,
-    /// Bremsstrahlung photons of more are simulated one by one; photons of less are absorbed where they are.
+    /// Bremsstrahlung photons above this energy are simulated one by one; photons below it are absorbed on the spot.
     pub photon_mev: f64,
-    /// Photons of less are scored along their track; 0: none are.
+    /// Photons below this energy are scored along their track; 0: none are.
     pub track_length_mev: f64,
 }
 
-/// Cuts that a caller chose; each that is none follows from the grid.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// Cuts that a caller chose. Each one not given follows from the grid.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ChosenCuts {
     /// See [`HistoryCuts::absorption_mev`].
     pub absorption_mev: Option<f64>,

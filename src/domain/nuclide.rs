@@ -1,4 +1,4 @@
-//! A radionuclide: how it decays, and what it emits.
+//! A radionuclide: its decay and its emissions.
 
 mod mean_energy;
 mod transition;
@@ -6,7 +6,7 @@ mod transition;
 pub use mean_energy::{MeanEnergy, RadiationEnergy};
 pub use transition::Transition;
 
-/// A radionuclide alone: its daughters are nuclides of their own.
+/// A radionuclide without its daughters, which are nuclides of their own.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[cfg_attr(test, derive(Default))]
 pub struct Nuclide {
@@ -14,42 +14,43 @@ pub struct Nuclide {
     pub name: String,
     /// Physical half-life [s].
     pub half_life_s: f64,
-    /// Standard uncertainty of the half-life [s], where it is known.
+    /// Standard uncertainty of the half-life [s], if it is known.
     pub half_life_uncertainty_s: Option<f64>,
-    /// Ways to decay.
+    /// Decay modes.
     pub decays: Vec<DecayMode>,
-    /// Branches of beta decay, positrons as well.
+    /// Branches of beta decay, positron emission included.
     pub betas: Vec<BetaBranch>,
-    /// Levels that electron capture feeds.
+    /// Levels fed by electron capture.
     pub captures: Vec<Capture>,
     /// Particles of one energy.
     pub lines: EmissionLines,
-    /// Mean energy per decay, by what methods tell apart.
+    /// Mean energy per decay, by the groups of radiation that methods distinguish.
     pub mean_energy_mev: MeanEnergy,
     /// Mean energy per decay, by type of radiation.
     pub radiation_mev: RadiationEnergy,
-    /// Where the figures come from.
+    /// Source of the data.
     pub source: String,
-    /// What was replaced in them, by what, and whence; a sentence each.
+    /// What was replaced in them, by what, and from which source; one sentence each.
     pub corrections: Vec<String>,
 }
 
-/// A way to decay.
+/// A decay mode.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct DecayMode {
-    /// How.
+    /// Kind of decay.
     pub kind: DecayKind,
-    /// What is left, in the form `Hf-177`.
+    /// Daughter nuclide, in the form `Hf-177`.
     pub daughter: String,
-    /// Part of the decays, up to 1.
+    /// Fraction of the decays, up to 1.
     pub branching: f64,
-    /// Energy released between ground states; of an isomer from its level [MeV].
+    /// Energy released, from the ground state, or from the level of an isomer, to the ground state of the daughter
+    /// [MeV].
     pub q_mev: f64,
-    /// Half-life of a daughter that decays but is not known as a nuclide [s].
+    /// Half-life of a radioactive daughter whose emissions are not known here [s].
     pub daughter_half_life_s: Option<f64>,
 }
 
-/// How a nuclide decays.
+/// Kind of decay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 pub enum DecayKind {
     /// An electron and an antineutrino leave.
@@ -111,7 +112,7 @@ pub struct BetaBranch {
     pub endpoint_mev: f64,
     /// Mean kinetic energy of the computed spectrum [MeV].
     pub mean_mev: f64,
-    /// The same as the evaluation has it, where it does [MeV].
+    /// The same as stated by the evaluation, if it is [MeV].
     pub evaluated_mean_mev: Option<f64>,
     /// Particles per decay.
     pub intensity: f64,
@@ -131,10 +132,10 @@ pub struct Capture {
     pub q_mev: f64,
     /// Captures per decay.
     pub intensity: f64,
-    /// Part from the K shell.
+    /// Fraction from the K shell.
     #[serde(default)]
     pub k: f64,
-    /// Part from the L shells.
+    /// Fraction from the L shells.
     #[serde(default)]
     pub l: f64,
 }

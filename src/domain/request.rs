@@ -1,46 +1,34 @@
-//! What a caller asks for.
+//! A request for a dose: its header and its volumes.
+
+use std::sync::Arc;
 
 use super::{
-    BiologicalWeighting, Checks, DensityMap, DoseError, LabelMap, Medium, Method, MonteCarloOptions, Region, Source,
-    TargetUncertainty, TimeIntegratedActivity,
+    ActivityUnit, BiologicalWeighting, Checks, DaughterHeader, DensityMap, DoseError, HeaderDraft, Invalid, LabelMap,
+    Medium, Method, MonteCarloOptions, Part, Region, RequestHeader, Source, TargetUncertainty, TimeIntegratedActivity,
+    VolumeHeader, VolumeRole, VoxelGrid,
 };
-
-/// Most daughters with maps of their own.
-pub const MAX_DAUGHTER_MAPS: usize = 16;
 
 /// A valid request for a dose.
 #[derive(Clone, Debug, PartialEq)]
-pub struct DoseRequest(RequestParts);
+pub struct DoseRequest {
+    header: Arc<RequestHeader>,
+    volumes: RequestVolumes,
+}
 
-/// All that a request is made of.
+/// The volumes of a request. Copies share the values.
 #[derive(Clone, Debug, PartialEq)]
-pub struct RequestParts {
+pub struct RequestVolumes {
     /// Decays per voxel [Bq·s].
     pub activity: TimeIntegratedActivity,
-    /// What decays there.
-    pub source: Source,
-    /// Daughters that moved before they decayed.
-    pub daughters: Vec<DaughterMap>,
-    /// Mass density per voxel [g/cm³], on the same grid; needed by every method that divides by a voxel's own mass.
+    /// Mass density per voxel [g/cm³].
     pub density: Option<DensityMap>,
-    /// Regions and materials, on the same grid.
+    /// Regions and materials.
     pub labels: LabelMaps,
-    /// How the dose is computed.
-    pub method: Method,
-    /// Weights of a biologically weighted dose, if one is asked for.
-    pub weighting: Option<BiologicalWeighting>,
+    /// Decays per voxel of each daughter with a map of its own [Bq·s].
+    pub daughters: Vec<TimeIntegratedActivity>,
 }
 
-/// A daughter that does not decay where its parent did.
-#[derive(Clone, Debug, PartialEq)]
-pub struct DaughterMap {
-    /// What decays in this map: the daughter, and those of its own daughters that stay with it.
-    pub source: Source,
-    /// Decays per voxel [Bq·s], on the grid of the parent's.
-    pub activity: TimeIntegratedActivity,
-}
-
-/// Maps of whole numbers that only Monte Carlo transport looks at.
+/// Maps of whole numbers that only Monte Carlo transport uses.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LabelMaps {
     /// Region of each voxel: the uncertainty of each region's mean dose is computed, and may be a target.
@@ -49,175 +37,206 @@ pub struct LabelMaps {
     pub materials: Option<LabelMap>,
 }
 
+impl RequestVolumes {
+    /// Every volume's grid and what the volume is, in the order of [`VolumeRole`].
+    fn grids<'a>(&'a self) -> Vec<(VolumeRole, &'a Arc<VoxelGrid>)> {
+        let density = self.density.as_ref().map(|map| (VolumeRole::Density, map.g_cm3().grid()));
+        let labels = |role, map: Option<&'a LabelMap>| map.map(|map| (role, map.labels().grid()));
+        let regions = labels(VolumeRole::Labels, self.labels.regions.as_ref());
+        let materials = labels(VolumeRole::Materials, self.labels.materials.as_ref());
+        let mut grids = vec![(VolumeRole::Activity, self.activity.decays().grid())];
+        grids.extend(density.into_iter().chain(regions).chain(materials));
+        for (number, map) in self.daughters.iter().enumerate() {
+            grids.push((VolumeRole::DaughterActivity(number), map.decays().grid()));
+        }
+        grids
+    }
+}
+
 impl DoseRequest {
+    /// A request with nothing but an activity map and, if needed, a density.
+    ///
     /// * `activity` – decays per voxel [Bq·s]
     /// * `density` – on the same grid [g/cm³]; needed by every method that divides by a voxel's own mass
     ///
     /// # Errors
-    /// As [`DoseRequest::of`].
+    /// As [`RequestBuilder::build`].
     pub fn new(
         activity: TimeIntegratedActivity,
         density: Option<DensityMap>,
         source: impl Into<Source>,
         method: Method,
     ) -> Result<Self, DoseError> {
-        let (labels, source) = (LabelMaps::default(), source.into());
-        Self::of(RequestParts { activity, source, daughters: Vec::new(), density, labels, method, weighting: None })
+        let builder = Self::builder(activity, source, method);
+        match density {
+            Some(density) => builder.density(density).build(),
+            None => builder.build(),
+        }
     }
 
-    /// # Errors
-    /// [`DoseError::Invalid`] with every fault, by the fields `density`, `labels`, `materials`, `emissions`, `nuclide`, `daughter_maps`,
-    /// `biological_weighting` and `method`.
-    pub fn of(parts: RequestParts) -> Result<Self, DoseError> {
-        let mut checks = Checks::new();
-        let RequestParts { activity, source, daughters, density, labels, method, weighting } = &parts;
-        let given = Given {
-            density: density.is_some(),
-            regions: labels.regions.is_some(),
-            materials: labels.materials.is_some(),
-            daughters: daughters.len(),
+    /// Begins a request; whatever else it has is added step by step.
+    ///
+    /// * `activity` – decays per voxel [Bq·s]
+    pub fn builder(activity: TimeIntegratedActivity, source: impl Into<Source>, method: Method) -> RequestBuilder {
+        let draft = HeaderDraft {
+            activity: Part::Good(VolumeHeader::float32(activity.decays().grid())),
+            activity_unit: Part::Good(ActivityUnit::BqS),
+            source: Part::Good(source.into()),
+            method: Part::Good(method),
+            ..HeaderDraft::default()
         };
-        check_parts(given, method, &mut checks);
-        if source.own_emissions().is_some() && !daughters.is_empty() {
-            checks.fail("daughter_maps", "have no meaning with a spectrum of the caller's own");
-        }
-        let grid = activity.decays().grid();
-        let maps = [
-            ("density", density.as_ref().map(|map| map.g_cm3().grid())),
-            ("labels", labels.regions.as_ref().map(|map| map.labels().grid())),
-            ("materials", labels.materials.as_ref().map(|map| map.labels().grid())),
-        ];
-        for (field, map) in maps {
-            if let Some(map) = map {
-                checks.at(format!("{field}.grid"), grid.check_same(map));
+        let labels = LabelMaps::default();
+        RequestBuilder { draft, volumes: RequestVolumes { activity, density: None, labels, daughters: Vec::new() } }
+    }
+
+    /// Puts a header and its volumes together.
+    ///
+    /// The request's own header describes the volumes as they are held, see [`RequestHeader::canonical`].
+    ///
+    /// # Errors
+    /// [`DoseError::Invalid`] with every fault, by the fields of the header: a volume that is missing, that the header
+    /// does not announce, or that is on another grid than the header says; a target label that no voxel has; a label
+    /// without a material.
+    pub fn of(header: &RequestHeader, volumes: RequestVolumes) -> Result<Self, DoseError> {
+        let mut checks = Checks::new();
+        let announced: Vec<_> = header.volumes().map(|(role, volume)| (role, &volume.grid)).collect();
+        let there = volumes.grids();
+        for (role, grid) in &announced {
+            match there.iter().find(|(other, _)| other == role) {
+                None => checks.fail(role.field(), "is announced and missing"),
+                Some((_, other)) if ***other != **grid => {
+                    checks.fail(format!("{}.grid", role.field()), "is not the grid that the header says");
+                }
+                Some(_) => {}
             }
         }
-        for (number, daughter) in daughters.iter().enumerate() {
-            let field = format!("daughter_maps[{number}]");
-            checks.at(format!("{field}.activity.grid"), grid.check_same(daughter.activity.decays().grid()));
-            if let Some(name) = daughter.source.nuclide().and_then(|nuclide| source.counts(nuclide)) {
-                checks.fail(format!("{field}.nuclide"), format!("{name} decays in the map of its parent as well"));
-            }
+        for (role, _) in there.iter().filter(|(role, _)| announced.iter().all(|(other, _)| other != role)) {
+            checks.fail(role.field(), "is not announced by the header");
         }
-        if let Method::MonteCarlo(options) = method {
-            check_labels(labels, options, &mut checks);
-        }
-        if let Err(faults) = method.check() {
-            checks.extend("method", faults.into_violations());
-        }
-        if let Some(weighting) = weighting {
-            weighting.check("biological_weighting", &mut checks);
+        if let Method::MonteCarlo(options) = header.method() {
+            check_labels(&volumes.labels, options, &mut checks);
         }
         checks.finish()?;
-        Ok(Self(parts))
+        Ok(Self { header: Arc::new(header.canonical()), volumes })
+    }
+
+    /// What the request says without its voxels.
+    pub fn header(&self) -> &Arc<RequestHeader> {
+        &self.header
+    }
+
+    /// All volumes.
+    pub fn volumes(&self) -> &RequestVolumes {
+        &self.volumes
     }
 
     /// Decays per voxel of the map of the first nuclide.
     pub fn activity(&self) -> &TimeIntegratedActivity {
-        &self.0.activity
+        &self.volumes.activity
     }
 
     /// Mass density per voxel, if given.
     pub fn density(&self) -> Option<&DensityMap> {
-        self.0.density.as_ref()
+        self.volumes.density.as_ref()
     }
 
     /// Maps of regions and materials, if given.
     pub fn labels(&self) -> &LabelMaps {
-        &self.0.labels
+        &self.volumes.labels
     }
 
     /// What decays in the first map.
     pub fn source(&self) -> &Source {
-        &self.0.source
-    }
-
-    /// Daughters with maps of their own.
-    pub fn daughters(&self) -> &[DaughterMap] {
-        &self.0.daughters
-    }
-
-    /// What decays in each map, in their order.
-    pub fn sources(&self) -> impl Iterator<Item = &Source> {
-        std::iter::once(&self.0.source).chain(self.0.daughters.iter().map(|daughter| &daughter.source))
-    }
-
-    /// Weights of a biologically weighted dose, if one is asked for.
-    pub fn weighting(&self) -> Option<BiologicalWeighting> {
-        self.0.weighting
-    }
-
-    /// One request for each map, with a seed and a part of the time limit of its own where the method has them. Volumes are shared.
-    pub fn by_map(&self) -> Vec<Self> {
-        let maps = self.0.daughters.len() + 1;
-        let own = RequestParts { daughters: Vec::new(), method: self.0.method.of_map(0, maps), ..self.0.clone() };
-        let of_daughter = |(number, daughter): (usize, &DaughterMap)| RequestParts {
-            activity: daughter.activity.clone(),
-            source: daughter.source.clone(),
-            method: self.0.method.of_map(number + 1, maps),
-            ..own.clone()
-        };
-        let daughters = self.0.daughters.iter().enumerate().map(of_daughter);
-        std::iter::once(own.clone()).chain(daughters).map(Self).collect()
+        self.header.source()
     }
 
     /// How the dose is computed.
     pub fn method(&self) -> &Method {
-        &self.0.method
+        self.header.method()
+    }
+
+    /// Weights of a biologically weighted dose, if one is asked for.
+    pub fn weighting(&self) -> Option<BiologicalWeighting> {
+        self.header.weighting()
+    }
+
+    /// One request for each map, each with its own seed and share of the time limit where the method has them. Volumes
+    /// are shared.
+    pub fn by_map(&self) -> Vec<Self> {
+        let of_map = |(map, activity): (usize, &TimeIntegratedActivity)| Self {
+            header: Arc::new(self.header.of_map(map)),
+            volumes: RequestVolumes {
+                activity: activity.clone(),
+                density: self.volumes.density.clone(),
+                labels: self.volumes.labels.clone(),
+                daughters: Vec::new(),
+            },
+        };
+        let activities = std::iter::once(&self.volumes.activity).chain(&self.volumes.daughters);
+        activities.enumerate().map(of_map).collect()
     }
 }
 
-/// Which maps are there, or announced.
-#[derive(Clone, Copy, Debug)]
-pub struct Given {
-    /// Mass density.
-    pub density: bool,
-    /// Region of each voxel.
-    pub regions: bool,
-    /// What each voxel is made of.
-    pub materials: bool,
-    /// Number of daughters with maps of their own.
-    pub daughters: usize,
-}
-
-/// Records what a method lacks, and what it would leave unused.
-pub fn check_parts(given: Given, method: &Method, checks: &mut Checks) {
-    if method.needs_density() && !given.density {
-        checks.fail("density", format!("the method {} needs a density volume", method.name()));
-    }
-    if given.daughters > MAX_DAUGHTER_MAPS {
-        checks.fail("daughter_maps", format!("are {}, at most {MAX_DAUGHTER_MAPS} are taken", given.daughters));
-    }
-    let options = match method {
-        Method::MonteCarlo(options) => options,
-        Method::Local(_) | Method::Kernel(_) => {
-            let unused = "has an effect only with the method monte-carlo";
-            for (field, given) in [("labels", given.regions), ("materials", given.materials)] {
-                if given {
-                    checks.fail(field, unused);
-                }
-            }
-            return;
-        }
-    };
-    if options.extras.tally && given.daughters > 0 {
-        checks.fail("method.monte_carlo.return_tally", "has no meaning with daughter maps: a tally is of one map");
-    }
-    match (&options.medium, given.materials) {
-        (Medium::Map(_), false) => checks.fail("materials", "is missing: the table of materials needs a map"),
-        (Medium::ByDensity | Medium::Uniform(_), true) => {
-            checks.fail("materials", "has an effect only with a table of materials");
-        }
-        (Medium::Map(_), true) | (Medium::ByDensity | Medium::Uniform(_), false) => {}
-    }
-    if let Some(TargetUncertainty { region: Region::Label(_), .. }) = options.stop.target
-        && !given.regions
-    {
-        checks.fail("labels", "is missing: the target is the uncertainty in a label");
+impl AsRef<RequestHeader> for DoseRequest {
+    fn as_ref(&self) -> &RequestHeader {
+        &self.header
     }
 }
 
-/// Records labels that are asked for and not there, or there and unknown.
+/// A request that is being put together from its volumes.
+#[derive(Clone, Debug)]
+pub struct RequestBuilder {
+    draft: HeaderDraft,
+    volumes: RequestVolumes,
+}
+
+impl RequestBuilder {
+    /// Adds the mass density per voxel [g/cm³].
+    #[must_use]
+    pub fn density(mut self, map: DensityMap) -> Self {
+        self.draft.density = Part::Good(VolumeHeader::float32(map.g_cm3().grid()));
+        self.volumes.density = Some(map);
+        self
+    }
+
+    /// Adds maps of regions and materials.
+    #[must_use]
+    pub fn labels(mut self, maps: LabelMaps) -> Self {
+        let header = |map: &Option<LabelMap>| map.as_ref().map(|map| VolumeHeader::float32(map.labels().grid())).into();
+        (self.draft.labels, self.draft.materials) = (header(&maps.regions), header(&maps.materials));
+        self.volumes.labels = maps;
+        self
+    }
+
+    /// Adds a daughter with a map of its own.
+    ///
+    /// * `activity` – its decays per voxel [Bq·s]
+    #[must_use]
+    pub fn daughter(mut self, source: impl Into<Source>, activity: TimeIntegratedActivity) -> Self {
+        let header = VolumeHeader::float32(activity.decays().grid());
+        let (source, activity_unit) = (source.into(), ActivityUnit::BqS);
+        self.draft.daughters.push(Part::Good(DaughterHeader { source, activity: header, activity_unit }));
+        self.volumes.daughters.push(activity);
+        self
+    }
+
+    /// Asks for a biologically weighted dose.
+    #[must_use]
+    pub fn weighting(mut self, weighting: BiologicalWeighting) -> Self {
+        self.draft.weighting = Some(weighting);
+        self
+    }
+
+    /// The request.
+    ///
+    /// # Errors
+    /// [`DoseError::Invalid`] with every fault, as [`HeaderDraft::finish`] and then [`DoseRequest::of`].
+    pub fn build(self) -> Result<DoseRequest, DoseError> {
+        DoseRequest::of(&self.draft.finish(Checks::new())?, self.volumes)
+    }
+}
+
+/// Records a target label that no voxel has, and labels without a material.
 fn check_labels(labels: &LabelMaps, options: &MonteCarloOptions, checks: &mut Checks) {
     if let (Medium::Map(table), Some(map)) = (&options.medium, &labels.materials) {
         checks.at("materials", table.indices(map).map(drop));
@@ -225,8 +244,15 @@ fn check_labels(labels: &LabelMaps, options: &MonteCarloOptions, checks: &mut Ch
     if let (Some(TargetUncertainty { region: Region::Label(label), .. }), Some(map)) =
         (options.stop.target, &labels.regions)
         && label != 0
-        && !map.labels().as_slice().contains(&label)
     {
-        checks.fail("labels", format!("has no voxel of the label {label}, whose uncertainty is the target"));
+        checks.at("labels", check_target(label, map));
+    }
+}
+
+fn check_target(label: u16, map: &LabelMap) -> Result<(), Invalid> {
+    if map.labels().as_slice().contains(&label) {
+        Ok(())
+    } else {
+        Err(Invalid::new(format!("has no voxel of the label {label}, whose uncertainty is the target")))
     }
 }

@@ -1,4 +1,5 @@
-//! What decays and what that emits: a nuclide with the daughters that decay where it did, or an emission spectrum of the caller's own.
+//! What decays and what it emits: a nuclide and the daughters that decay in the same place, or a spectrum that the
+//! caller gives.
 
 use std::sync::Arc;
 
@@ -7,22 +8,24 @@ use serde::{Deserialize, Serialize};
 use super::{Daughters, EmissionSpectrum, Invalid, Nuclide, Particle};
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
 
-/// Name of a source that is no nuclide.
+/// Name of a source without a nuclide.
 pub const CUSTOM: &str = "custom";
 
-/// What decays in an activity map, and what it emits per decay of the nuclide that the map is of.
-#[derive(Clone, Debug, PartialEq)]
+/// What decays in an activity map, and what it emits per decay of the map's nuclide.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Source {
     members: Vec<Member>,
-    /// Which daughters are among the members; none for a spectrum of the caller's own.
+    /// Which daughters are among the members; none for a spectrum that the caller gave.
     daughters: Option<Daughters>,
     left_out: Vec<LeftOut>,
+    #[serde(with = "shared")]
     emissions: Arc<EmissionSpectrum>,
     local: LocalEnergy,
     data_sha256: String,
 }
 
-/// A daughter that decays in no map although it is radioactive, because it lives too long.
+/// A radioactive daughter that is not counted in any map because it lives too long.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Its name.
@@ -32,21 +35,32 @@ pub struct LeftOut {
 }
 
 /// A nuclide that decays in a map, and how often.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Member {
-    /// What decays.
-    pub nuclide: &'static Nuclide,
-    /// How often, per decay of the nuclide that the map is of.
+    /// Its name.
+    pub name: String,
+    /// Its half-life [s].
+    pub half_life_s: f64,
+    /// Its decays per decay of the map's nuclide.
     pub decays_per_decay: f64,
 }
 
-/// What is absorbed where the decay is [MeV per decay].
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// Energy absorbed at the point of decay [MeV per decay].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LocalEnergy {
     /// Of alpha particles.
     pub alpha_mev: f64,
-    /// Of the nuclei that they are emitted from.
+    /// Of the recoil nuclei that the alpha particles leave.
     pub recoil_mev: f64,
+}
+
+impl Member {
+    /// * `decays_per_decay` – per decay of the nuclide that the map is of
+    pub fn of(nuclide: &Nuclide, decays_per_decay: f64) -> Self {
+        Self { name: nuclide.name.clone(), half_life_s: nuclide.half_life_s, decays_per_decay }
+    }
 }
 
 impl LocalEnergy {
@@ -57,7 +71,7 @@ impl LocalEnergy {
 }
 
 impl Source {
-    /// * `members` – the nuclide that the map is of, and the daughters that decay with it; at least one
+    /// * `members` – the map's nuclide and the daughters that decay with it; at least one
     /// * `emissions`, `local` – of all members together, per decay of the first
     /// * `data_sha256` – of the data of all members
     pub(crate) fn of_members(
@@ -70,25 +84,25 @@ impl Source {
         Self { members, daughters: Some(daughters), left_out: Vec::new(), emissions, local, data_sha256 }
     }
 
-    /// The same source, with the daughters that decay in no map.
+    /// The same source, with the daughters that are counted in no map.
     pub(crate) fn without(self, left_out: Vec<LeftOut>) -> Self {
         Self { left_out, ..self }
     }
 
-    /// A source with emissions of the caller's own.
+    /// A source with emissions that the caller gives.
     ///
-    /// * `nuclide` – what they are meant for, if it has a name; they replace all that it and its daughters emit
+    /// * `nuclide` – the nuclide they stand for, if any; they replace everything that it and its daughters emit
     ///
     /// # Errors
-    /// If the nuclide emits alpha particles: a spectrum has none, so that they would be lost.
-    pub fn with_emissions(nuclide: Option<&'static Nuclide>, emissions: EmissionSpectrum) -> Result<Self, Invalid> {
+    /// If the nuclide emits alpha particles: a spectrum has none, so they would be lost.
+    pub fn with_emissions(nuclide: Option<&Nuclide>, emissions: EmissionSpectrum) -> Result<Self, Invalid> {
         match nuclide {
             Some(nuclide) if nuclide.mean_energy_mev.alpha > 0.0 => Err(Invalid::new(format!(
                 "cannot replace those of {}: its alpha particles, of which a spectrum has none, would be lost",
                 nuclide.name
             ))),
             _ => Ok(Self {
-                members: nuclide.map(|nuclide| Member { nuclide, decays_per_decay: 1.0 }).into_iter().collect(),
+                members: nuclide.map(|nuclide| Member::of(nuclide, 1.0)).into_iter().collect(),
                 daughters: None,
                 left_out: Vec::new(),
                 local: LocalEnergy::default(),
@@ -98,14 +112,14 @@ impl Source {
         }
     }
 
-    /// Name of the nuclide that the map is of, or [`CUSTOM`].
+    /// Name of the map's nuclide, or [`CUSTOM`].
     pub fn name(&self) -> &str {
-        self.nuclide().map_or(CUSTOM, |nuclide| &nuclide.name)
+        self.parent().map_or(CUSTOM, |parent| &parent.name)
     }
 
-    /// The nuclide that the map is of, if it has one.
-    pub fn nuclide(&self) -> Option<&'static Nuclide> {
-        self.members.first().map(|member| member.nuclide)
+    /// The map's nuclide, if it has one.
+    pub fn parent(&self) -> Option<&Member> {
+        self.members.first()
     }
 
     /// The nuclide and the daughters that decay with it.
@@ -113,12 +127,12 @@ impl Source {
         &self.members
     }
 
-    /// The name of a nuclide if it is among the members.
-    pub fn counts(&self, nuclide: &Nuclide) -> Option<&str> {
-        self.members.iter().map(|member| member.nuclide.name.as_str()).find(|name| *name == nuclide.name)
+    /// Whether the nuclide of this name is among the members.
+    pub fn counts(&self, name: &str) -> bool {
+        self.members.iter().any(|member| member.name == name)
     }
 
-    /// All that is emitted and followed.
+    /// Everything that is emitted and transported.
     pub fn emissions(&self) -> &Arc<EmissionSpectrum> {
         &self.emissions
     }
@@ -133,28 +147,29 @@ impl Source {
         self.daughters
     }
 
-    /// Radioactive daughters that decay in no map.
+    /// Radioactive daughters that are counted in no map.
     pub fn left_out(&self) -> &[LeftOut] {
         &self.left_out
     }
 
-    /// What is absorbed where the decay is.
+    /// Energy absorbed at the point of decay.
     pub fn local(&self) -> LocalEnergy {
         self.local
     }
 
-    /// All of that [MeV per decay].
+    /// Total energy absorbed at the point of decay [MeV per decay].
     pub fn local_mev(&self) -> f64 {
         self.local.total_mev()
     }
 
-    /// Energy of all that is emitted and followed, the rest energy of positrons and of the electrons they meet included [MeV per decay].
+    /// Energy of everything that is emitted and transported, including the rest energy of positrons and of the
+    /// electrons they annihilate with [MeV per decay].
     pub fn followed_mev(&self) -> f64 {
         let annihilation = 2.0 * ELECTRON_REST_ENERGY_MEV * self.emissions.yield_per_decay(Particle::Positron);
         self.emissions.total_mev() + annihilation
     }
 
-    /// All that a decay releases but neutrinos [MeV per decay].
+    /// Everything that a decay releases except neutrinos [MeV per decay].
     pub fn released_mev(&self) -> f64 {
         self.followed_mev() + self.local_mev()
     }
@@ -165,9 +180,44 @@ impl Source {
         mean(Particle::Electron) + mean(Particle::Positron) + self.local_mev()
     }
 
+    /// # Errors
+    /// If a source that was read from a file has neither members nor a spectrum that a caller gave, or if a number of
+    /// decays, a half-life or an energy is out of range.
+    pub(super) fn check(&self) -> Result<(), Invalid> {
+        let is_number = |value: f64| value.is_finite() && value >= 0.0;
+        let is_member = |member: &Member| is_number(member.decays_per_decay) && member.half_life_s > 0.0;
+        let is_whole = !self.members.is_empty() || self.daughters.is_none();
+        if is_whole
+            && self.members.iter().all(is_member)
+            && is_number(self.local.alpha_mev)
+            && is_number(self.local.recoil_mev)
+        {
+            Ok(())
+        } else {
+            Err(Invalid::new("is not a valid source"))
+        }
+    }
+
     /// SHA-256 of the data of all members, or of the caller's own spectrum, in hexadecimal.
     pub fn data_sha256(&self) -> &str {
         &self.data_sha256
+    }
+}
+
+/// A shared spectrum is stored like any other.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::EmissionSpectrum;
+
+    pub(super) fn serialize<S: Serializer>(value: &Arc<EmissionSpectrum>, serializer: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<EmissionSpectrum>, D::Error> {
+        EmissionSpectrum::deserialize(from).map(Arc::new)
     }
 }
 
@@ -186,7 +236,7 @@ mod tests {
     #[test]
     fn a_spectrum_needs_no_nuclide() {
         let source = Source::with_emissions(None, spectrum()).expect("a source");
-        assert_eq!((source.name(), source.nuclide(), source.own_emissions()), (CUSTOM, None, Some(&spectrum())));
+        assert_eq!((source.name(), source.parent(), source.own_emissions()), (CUSTOM, None, Some(&spectrum())));
         assert_eq!(source.data_sha256(), spectrum().sha256());
     }
 
@@ -201,7 +251,6 @@ mod tests {
     fn alpha_particles_are_not_lost_in_silence() {
         let mean_energy_mev = MeanEnergy { alpha: 5.0, ..MeanEnergy::default() };
         let emitter = Nuclide { name: "Aa-1".into(), mean_energy_mev, ..Nuclide::default() };
-        let emitter: &'static Nuclide = Box::leak(Box::new(emitter));
-        assert!(Source::with_emissions(Some(emitter), spectrum()).is_err());
+        assert!(Source::with_emissions(Some(&emitter), spectrum()).is_err());
     }
 }

@@ -1,42 +1,45 @@
-//! Energy by statistical group and voxel, in fixed point: sums of whole numbers do not depend on their order.
+//! Energy by statistical group and voxel in fixed point: sums of integers do not depend on their order.
 
-/// Units of the fixed point in one MeV: 0.015 eV each.
+/// Units of the fixed point in one MeV; a unit is 0.015 eV.
 pub const UNITS_PER_MEV: f64 = (1u64 << 26) as f64;
 
-/// Energy that histories left, group by group. History `h` belongs to group `h mod K` of `K`.
+/// Energy of histories, by group. History `h` belongs to group `h mod K` of `K`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// One each.
+    /// The groups, in order.
     pub groups: Vec<GroupTally>,
 }
 
-/// Energy that the histories of one group left, in units of `1 / UNITS_PER_MEV` MeV.
+/// Energy of the histories of one group, in units of `1 / UNITS_PER_MEV` MeV.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupTally {
     /// Number of histories.
     pub histories: u64,
-    /// Energy that they emitted.
+    /// Energy emitted.
     pub emitted: u128,
-    /// Energy absorbed in the grid, by the book of every particle: `emitted = deposited + escaped` up to rounding.
+    /// Energy deposited in the grid, from the account of every particle: `emitted = deposited + escaped` up to
+    /// rounding.
     pub deposited: u128,
     /// Energy that left the grid.
     pub escaped: u128,
-    /// Energy scored in each voxel, x fastest. The same as deposited for charged particles; for photons it may be an estimate along their
-    /// track, so that the sum over voxels equals `deposited` only within statistics.
+    /// Rejection loops that reached their bound and took their last draw: 0 unless something is wrong.
+    pub exhausted_rejections: u64,
+    /// Energy scored in each voxel, x fastest. The same as deposited for charged particles; for photons it may be an
+    /// estimate along their track, so that the sum over voxels equals `deposited` only within statistics.
     pub energy: Vec<u64>,
 }
 
 impl Tally {
-    /// Of no history yet.
+    /// A tally without histories.
     pub fn new(groups: u32, voxels: usize) -> Self {
         let empty = || GroupTally { energy: vec![0; voxels], ..GroupTally::default() };
         Self { groups: (0..groups).map(|_| empty()).collect() }
     }
 
-    /// Adds the histories of another tally, which must be other ones.
+    /// Adds the histories of another tally, which must be different ones.
     ///
     /// # Panics
-    /// If the two have not the same groups and voxels, or if a sum overflows: whoever runs histories or merges runs checks that before.
+    /// If the two differ in groups or voxels, or if a sum overflows. Callers check both before.
     pub fn add(&mut self, other: &Self) {
         assert_eq!(self.groups.len(), other.groups.len(), "tallies that are added have the same groups");
         for (group, other) in self.groups.iter_mut().zip(&other.groups) {
@@ -54,7 +57,12 @@ impl Tally {
         self.groups.iter().map(|group| group.histories).sum()
     }
 
-    /// Energy of all groups [MeV], by the number that `of` reads from each.
+    /// Rejection loops of all groups that reached their bound.
+    pub fn exhausted_rejections(&self) -> u64 {
+        self.groups.iter().map(|group| group.exhausted_rejections).sum()
+    }
+
+    /// Sum over all groups of one of their energies [MeV].
     pub fn sum_mev(&self, of: impl Fn(&GroupTally) -> u128) -> f64 {
         to_mev(self.groups.iter().map(of).sum())
     }
@@ -68,6 +76,8 @@ impl GroupTally {
         self.emitted = self.emitted.checked_add(other.emitted).expect(NO_OVERFLOW);
         self.deposited = self.deposited.checked_add(other.deposited).expect(NO_OVERFLOW);
         self.escaped = self.escaped.checked_add(other.escaped).expect(NO_OVERFLOW);
+        self.exhausted_rejections =
+            self.exhausted_rejections.checked_add(other.exhausted_rejections).expect(NO_OVERFLOW);
         for (energy, other) in self.energy.iter_mut().zip(&other.energy) {
             *energy = energy.checked_add(*other).expect(NO_OVERFLOW);
         }
@@ -79,12 +89,13 @@ impl GroupTally {
     }
 }
 
-/// Units of the fixed point as energy [MeV].
+/// Energy of a number of units [MeV].
 pub fn to_mev(units: u128) -> f64 {
     units as f64 / UNITS_PER_MEV
 }
 
-/// Number of statistical groups: a power of two from the number of voxels alone, so that all runs of one map can be merged.
+/// Number of statistical groups: a power of two that depends only on the number of voxels, so that all runs of one map
+/// can be merged.
 pub fn groups(voxels: usize) -> u32 {
     match voxels {
         0..=0x10_0000 => 32,
@@ -103,6 +114,7 @@ mod tests {
             emitted: 4 * u128::from(value),
             deposited: 3 * u128::from(value),
             escaped: u128::from(value),
+            exhausted_rejections: 2 * value,
             energy: vec![value, 2 * value],
         };
         Tally { groups: values.map(group).to_vec() }

@@ -1,4 +1,4 @@
-//! A tally with all that makes a dose of it, so that runs made apart can be added.
+//! A tally with all that is needed to compute a dose from it, so that separate runs can be added.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,12 +7,12 @@ use super::{
 };
 use crate::domain::Tally;
 
-/// Histories of one scene, run anywhere: their tally, and what makes a dose of it.
+/// The tally of histories of one scene, run on any device, and what is needed to compute a dose from it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TallyRecord {
-    /// What they were run in.
+    /// The scene of the histories.
     pub scene: SceneAccount,
-    /// Which histories, and where they were run; by rising number, apart from one another.
+    /// The histories and the devices that ran them; by ascending number, without overlap.
     pub runs: Vec<HistoryRun>,
     /// Decays per voxel.
     pub activity: TimeIntegratedActivity,
@@ -22,31 +22,31 @@ pub struct TallyRecord {
     pub tally: Tally,
 }
 
-/// What decides a dose but the histories.
+/// Everything that determines a dose except the histories.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SceneAccount {
-    /// SHA-256 of all of it, maps included, in hexadecimal.
+    /// SHA-256 of the scene, maps included, in hexadecimal.
     pub sha256: String,
     /// Seed of the random numbers.
     pub seed: u64,
     /// Statistical groups.
     pub groups: u32,
-    /// Most histories that can be numbered.
+    /// Largest number of histories.
     pub max_histories: u64,
-    /// Energies at which transport changes its ways.
+    /// Cuts of the transport.
     pub cuts: HistoryCuts,
     /// Name of the nuclide, or `custom`.
     pub nuclide: String,
     /// SHA-256 of the nuclide's data, or of the spectrum, in hexadecimal.
     pub nuclide_data_sha256: String,
-    /// What decays, and how often.
+    /// The nuclides that decay, and how often they do.
     pub source: SourceAccount,
-    /// What is emitted.
+    /// The emissions.
     pub emissions: EmissionAccount,
     /// `by-density`, `uniform` or `map`.
     pub medium: String,
-    /// The materials and how often each occurs.
+    /// The materials and the number of voxels of each.
     pub materials: Vec<MaterialAccount>,
-    /// Voxels of a lower density get no dose [g/cm³].
+    /// Voxels with a lower density get no dose [g/cm³].
     pub minimum_density_g_cm3: f64,
 }

@@ -6,7 +6,8 @@ use ndarray::{ArcArray, ArrayView3, Ix3, ShapeBuilder};
 
 use super::{Invalid, VoxelGrid};
 
-/// A value for every voxel of a grid, contiguous in memory, x fastest. Copies share the values until one of them is changed.
+/// A value for every voxel of a grid, contiguous in memory, x fastest. Copies share the values until one of them
+/// changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Volume<T> {
     grid: Arc<VoxelGrid>,
@@ -41,7 +42,7 @@ impl<T> Volume<T> {
         self.data.as_slice_memory_order().expect("a volume is contiguous by construction")
     }
 
-    /// The values in memory order, x fastest, to change.
+    /// The values in memory order, x fastest, mutable.
     pub fn as_mut_slice(&mut self) -> &mut [T]
     where
         T: Clone,

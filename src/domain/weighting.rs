@@ -1,25 +1,27 @@
-//! Biological weighting: how much more than photons and electrons other radiation does for the same absorbed dose.
+//! Biological weighting: how much more effective than photons and electrons a type of radiation is at the same absorbed
+//! dose.
 
 use serde::{Deserialize, Serialize};
 
 use super::Checks;
 
-/// Largest weight that is taken.
+/// Largest weight that is accepted.
 pub const MAX_WEIGHT: f64 = 1000.0;
 
 /// Weight of each type of radiation in a biologically weighted dose, relative to photons and electrons, which have 1.
 ///
-/// Such a dose is not an absorbed dose: it is given in a volume of its own.
+/// A weighted dose is not an absorbed dose: it is returned in its own volume.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BiologicalWeighting {
     /// Of alpha particles.
     pub alpha: f64,
-    /// Of the nuclei that they are emitted from.
+    /// Of the recoil nuclei that the alpha particles leave.
     pub recoil: f64,
 }
 
 impl Default for BiologicalWeighting {
-    /// A relative biological effectiveness of 5 for cell killing by alpha particles, and as much for recoils, whose ionization is denser still.
+    /// A relative biological effectiveness of 5 for cell killing by alpha particles, and the same for recoil nuclei,
+    /// whose ionization is even denser.
     ///
     /// Source: G. Sgouros, J. C. Roeske, M. R. McDevitt et al., MIRD Pamphlet No. 22, J. Nucl. Med. 51 (2010) 311.
     fn default() -> Self {
@@ -28,7 +30,7 @@ impl Default for BiologicalWeighting {
 }
 
 impl BiologicalWeighting {
-    /// Records weights that are none.
+    /// Records weights that are out of range.
     ///
     /// * `field` – path of the weights
     pub fn check(&self, field: &str, checks: &mut Checks) {

@@ -1,6 +1,7 @@
-//! Distribution of dose within a region: dose-volume histogram and its figures. All voxels have the same volume.
+//! The distribution of dose within a region: the dose-volume histogram and figures from it. All voxels have the same
+//! volume.
 
-/// The doses in a region, ordered.
+/// The doses in a region, sorted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DoseDistribution {
     /// Rising [Gy]; never empty.
@@ -12,14 +13,14 @@ pub struct DoseDistribution {
 pub struct CumulativeHistogram {
     /// Doses, evenly spaced from 0 to the maximum [Gy].
     pub dose_gy: Vec<f64>,
-    /// Part of the volume that receives at least that dose, 1 at dose 0.
+    /// Fraction of the volume that receives at least that dose; 1 at dose 0.
     pub volume_fraction: Vec<f64>,
 }
 
 impl DoseDistribution {
-    /// * `doses_gy` – one dose a voxel, in any order, none NaN [Gy]
+    /// The distribution of some doses; none if there are no voxels.
     ///
-    /// None if there is no voxel.
+    /// * `doses_gy` – one dose for each voxel, in any order, none of them NaN [Gy]
     pub fn new(mut doses_gy: Vec<f32>) -> Option<Self> {
         doses_gy.sort_unstable_by(f32::total_cmp);
         (!doses_gy.is_empty()).then_some(Self { doses_gy })
@@ -40,10 +41,11 @@ impl DoseDistribution {
         f64::from(self.doses_gy[self.doses_gy.len() - 1])
     }
 
-    /// D_V: the dose that a part of the volume receives at least; D95 for a part of 0.95 [Gy].
+    /// D_V: the dose that a fraction of the volume receives at least; D95 for a fraction of 0.95 [Gy].
     ///
-    /// The quantile at `1 - volume_fraction`, straight between the ordered voxels, of which the lowest lies at 0 and the highest at 1
-    /// (the default of NumPy and R; definition 7 of Hyndman & Fan, Am. Stat. 50 (1996) 361).
+    /// It is the quantile at `1 - volume_fraction`, interpolated linearly between the sorted voxels, of which the
+    /// lowest is at 0 and the highest at 1 (the default of NumPy and R; definition 7 of Hyndman & Fan, Am. Stat. 50
+    /// (1996) 361).
     ///
     /// * `volume_fraction` – 0 to 1
     pub fn dose_to_volume_gy(&self, volume_fraction: f64) -> f64 {
@@ -55,13 +57,15 @@ impl DoseDistribution {
         low + (high - low) * position.fract()
     }
 
-    /// Part of the volume that receives at least a dose, 0 to 1.
+    /// Fraction of the volume that receives at least a dose, 0 to 1.
     pub fn volume_at_dose(&self, dose_gy: f64) -> f64 {
         let below = self.doses_gy.partition_point(|&d| f64::from(d) < dose_gy);
         (self.doses_gy.len() - below) as f64 / self.doses_gy.len() as f64
     }
 
-    /// The histogram at `points` doses, at least two, from 0 to the maximum.
+    /// The histogram at a number of doses from 0 to the maximum.
+    ///
+    /// * `points` – number of doses, at least 2
     pub fn cumulative_histogram(&self, points: usize) -> CumulativeHistogram {
         let last = points.max(2) - 1;
         let dose_gy: Vec<f64> = (0..=last).map(|i| self.max_gy() * (i as f64 / last as f64)).collect();

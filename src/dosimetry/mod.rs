@@ -1,4 +1,4 @@
-//! What follows from a dose: organ table and dose-volume histogram.
+//! Results derived from a dose: the organ table and the dose-volume histogram.
 
 pub mod dvh;
 pub mod organs;

@@ -1,7 +1,6 @@
 //! The organ table.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 
 use serde::Serialize;
 
@@ -10,17 +9,18 @@ use crate::constants::WATER_DENSITY_G_CM3;
 use crate::domain::density::bears_dose;
 use crate::domain::{DensityMap, RegionDose, TimeIntegratedActivity, Volume};
 
-/// Dose of one organ, and what it was made from. The dose figures are of the voxels that have a dose; none if no voxel has.
+/// Dose of one organ, with its volume, mass and decays. The dose figures cover the voxels that have a dose; they are
+/// none if no voxel has one.
 ///
-/// `mean_gy`, minimum, maximum and D_V are by volume: what a reader finds who averages the dose map over the organ. `mean_by_mass_gy` is energy
-/// absorbed over mass. The two differ where density and dose vary together.
+/// `mean_gy`, minimum, maximum and D_V are by volume, as from averaging the dose map over the organ. `mean_by_mass_gy`
+/// is the energy absorbed over the mass. The two differ where density and dose vary together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OrganDose {
     /// Number in the label map.
     pub label: u16,
     /// Name, or `label_N`.
     pub name: String,
-    /// Voxels of the organ, with or without a dose.
+    /// Number of voxels of the organ, with or without a dose.
     pub voxels: usize,
     /// Mass of all its voxels [g].
     pub mass_g: f64,
@@ -30,44 +30,45 @@ pub struct OrganDose {
     pub min_gy: Option<f64>,
     /// Largest dose of a voxel [Gy].
     pub max_gy: Option<f64>,
-    /// Dose that 95 % of the volume receives at least; see [`DoseDistribution::dose_to_volume_gy`] [Gy].
+    /// D95, the least dose to the 95 % of the volume with the highest dose; see [`DoseDistribution::dose_to_volume_gy`]
+    /// [Gy].
     pub d95_gy: Option<f64>,
-    /// Dose that half of the volume receives at least [Gy].
+    /// D50, the median dose [Gy].
     pub d50_gy: Option<f64>,
-    /// Dose that 2 % of the volume receives at least: the maximum without its outliers [Gy].
+    /// D2, the least dose to the 2 % of the volume with the highest dose: a maximum without outliers [Gy].
     pub d2_gy: Option<f64>,
     /// Energy absorbed over mass [Gy].
     pub mean_by_mass_gy: Option<f64>,
     /// Volume of all its voxels [cm³].
     pub volume_cm3: f64,
-    /// Decays within [Bq·s].
+    /// Decays in the organ [Bq·s].
     pub decays: f64,
-    /// Voxels too thin for a dose: left out of all dose figures.
+    /// Voxels with too low a density for a dose; all dose figures leave them out.
     pub voxels_without_dose: usize,
-    /// Statistical uncertainty of `mean_gy`, 1σ [Gy]; of Monte Carlo transport.
+    /// Statistical uncertainty of `mean_gy`, 1σ [Gy]; Monte Carlo only.
     pub mean_sigma_gy: Option<f64>,
 }
 
-/// What an organ table is made from; all on one grid.
+/// The inputs of an organ table, all on one grid.
 #[derive(Clone, Copy, Debug)]
 pub struct OrganInputs<'a> {
     /// Absorbed dose [Gy].
     pub dose: &'a Volume<f32>,
     /// Decays per voxel.
     pub activity: &'a TimeIntegratedActivity,
-    /// Mass density; none: water.
+    /// Mass density; none for water.
     pub density: Option<&'a DensityMap>,
-    /// Voxels of a lower density have no dose [g/cm³]; none: every voxel has one.
+    /// Voxels of a lower density have no dose [g/cm³]; none if every voxel has one.
     pub minimum_density_g_cm3: Option<f64>,
     /// Organ of each voxel.
     pub labels: &'a LabelMap,
     /// Names of labels.
     pub names: &'a BTreeMap<u16, String>,
-    /// Mean dose of each region with its uncertainty, by rising label, where transport gave them.
+    /// Mean dose of each region with its uncertainty, by rising label; empty except for Monte Carlo.
     pub regions: &'a [RegionDose],
 }
 
-/// The organs of a label map, by rising label.
+/// The doses of all organs of a label map, by rising label.
 pub fn organ_doses(inputs: &OrganInputs) -> Vec<OrganDose> {
     let mut voxels: BTreeMap<u16, Vec<usize>> = BTreeMap::new();
     for (index, &label) in inputs.labels.labels().as_slice().iter().enumerate().filter(|(_, label)| **label != 0) {
@@ -108,40 +109,6 @@ fn organ_dose(inputs: &OrganInputs, label: u16, indices: &[usize]) -> OrganDose 
     }
 }
 
-/// Writes the table as CSV, one row an organ. The header is the list of fields of [`OrganDose`]; a figure that does not exist is left empty.
-///
-/// # Errors
-/// What the output says.
-pub fn write_csv(output: &mut impl Write, organs: &[OrganDose]) -> io::Result<()> {
-    let mut table = csv::Writer::from_writer(output);
-    if organs.is_empty() {
-        table.write_record(COLUMNS)?;
-    }
-    for organ in organs {
-        table.serialize(organ)?;
-    }
-    table.flush()
-}
-
-/// The header of a table without rows.
-const COLUMNS: [&str; 15] = [
-    "label",
-    "name",
-    "voxels",
-    "mass_g",
-    "mean_gy",
-    "min_gy",
-    "max_gy",
-    "d95_gy",
-    "d50_gy",
-    "d2_gy",
-    "mean_by_mass_gy",
-    "volume_cm3",
-    "decays",
-    "voxels_without_dose",
-    "mean_sigma_gy",
-];
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -149,7 +116,8 @@ mod tests {
     use super::*;
     use crate::domain::{ActivityUnit, VoxelGrid};
 
-    /// Six voxels of 1 cm³ with these densities: 1 and 2 g/cm³ in organ 1, air and water in organ 2, air alone in organ 3, background.
+    /// Six voxels of 1 cm³: 1 and 2 g/cm³ in organ 1, air and water in organ 2, air alone in organ 3, and the
+    /// background.
     fn table(minimum_density_g_cm3: Option<f64>) -> Vec<OrganDose> {
         let grid = Arc::new(VoxelGrid::new([6, 1, 1], [10.0; 3]).expect("a good grid"));
         let volume = |values: [f32; 6]| Volume::from_vec(grid.clone(), values.to_vec()).expect("six values");
@@ -185,19 +153,5 @@ mod tests {
         assert_eq!((organs[1].voxels, organs[1].voxels_without_dose, organs[1].mean_gy), (2, 1, Some(4.0)));
         assert_eq!((organs[2].voxels_without_dose, organs[2].mean_gy, organs[2].mean_by_mass_gy), (1, None, None));
         assert_eq!(table(None)[1].mean_gy, Some(2.0));
-    }
-
-    #[test]
-    fn the_table_has_the_columns_of_its_fields() {
-        let mut text = Vec::new();
-        write_csv(&mut text, &table(Some(0.05))).expect("memory");
-        let text = String::from_utf8(text).expect("text");
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], COLUMNS.join(","));
-        assert!(lines[1].starts_with("1,liver,2,3.0"), "{text}");
-        assert!(lines[3].starts_with("3,label_3,1,0.0") && lines[3].contains(",,,,"), "{text}");
-        let mut empty = Vec::new();
-        write_csv(&mut empty, &[]).expect("memory");
-        assert_eq!(String::from_utf8(empty).expect("text").trim_end(), COLUMNS.join(","));
     }
 }

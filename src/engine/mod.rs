@@ -1,4 +1,5 @@
-//! The devices. An operation is what a method asks for, wide enough that each engine can do it its own best way.
+//! The devices. An operation is what a method needs, large enough for each engine to do it in the way that suits it
+//! best.
 
 pub mod cpu;
 pub mod gpu;
@@ -11,7 +12,7 @@ use crate::physics::kernel::VoxelKernel;
 use crate::plan::ConvolutionPlan;
 use crate::prepare::transport::Scene;
 
-/// An open device. Chosen once, at the start; a job never changes it.
+/// An open device. It is chosen once, at the start; a job never changes it.
 #[derive(Debug)]
 pub enum Device {
     /// The native engine: rustfft and rayon.
@@ -24,7 +25,7 @@ impl Device {
     /// Opens a device by name.
     ///
     /// # Errors
-    /// [`DoseError::DeviceUnavailable`] with what there is instead.
+    /// [`DoseError::DeviceUnavailable`] with a list of the devices that exist.
     pub fn open(selector: DeviceSelector) -> Result<Self, DoseError> {
         match selector {
             DeviceSelector::Cpu => Ok(Self::Cpu(Box::default())),
@@ -36,7 +37,7 @@ impl Device {
         }
     }
 
-    /// What runs.
+    /// Name and kind of the device.
     pub fn info(&self) -> DeviceInfo {
         match self {
             Self::Cpu(cpu) => cpu.info(),
@@ -62,13 +63,13 @@ impl Device {
         }
     }
 
-    /// Adds histories to a tally. The same histories give the same bytes, whatever way they are cut into calls.
+    /// Adds histories to a tally. The same histories give the same bytes, however they are divided into calls.
     ///
     /// * `histories` – their numbers
     ///
     /// # Errors
-    /// [`DoseError::DeviceLost`], with the tally unchanged: the histories can be run again; [`DoseError::Cancelled`] or [`DoseError::DeviceOutOfMemory`],
-    /// with a tally that is of no use any more.
+    /// [`DoseError::DeviceLost`], with the tally unchanged: the histories can be run again; [`DoseError::Cancelled`] or
+    /// [`DoseError::DeviceOutOfMemory`], with a tally that must not be used any more.
     pub fn transport(
         &mut self,
         scene: &Scene,
@@ -85,13 +86,14 @@ impl Device {
     /// Opens the same device again, after it was lost.
     ///
     /// # Errors
-    /// [`DoseError::DeviceUnavailable`] if it does not come back, or another answers to its name: jobs never change the device.
+    /// [`DoseError::DeviceUnavailable`] if it does not come back, or if another device now has its name: jobs never
+    /// change the device.
     pub fn reopen(&mut self) -> Result<(), DoseError> {
         *self = Self::open_same(&self.info())?;
         Ok(())
     }
 
-    /// Opens a device that was there before.
+    /// Opens a device that was open before.
     ///
     /// # Errors
     /// As [`Device::reopen`].

@@ -1,42 +1,105 @@
-//! Files that are there whole or not at all.
+//! Output files that appear whole or not at all.
 
-use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
-/// Writes a file under a temporary name next to `path` and renames it: nobody ever sees half of it, and a failure leaves what was there before.
+use tempfile::{Builder, NamedTempFile};
+
+/// Permissions of a new file before the umask, as for any file that a program creates.
+const NEW_FILE_MODE: u32 = 0o666;
+/// Where Linux keeps the open files of a process: `/dev/stdout` and `/dev/fd/N` lead here.
+const OPEN_FILES: &str = "/proc";
+/// Most symbolic links in a row, as in the kernel of Linux.
+const MAX_LINKS: usize = 40;
+
+/// Writes a file under a temporary name in the same folder, then renames it to `path`. Nobody ever sees half of a file,
+/// and a failure leaves what was there before.
+///
+/// An existing file keeps its permissions, and a symbolic link stays a link. A pipe, a device or an open file such as
+/// `/dev/stdout` cannot be replaced, and is written to directly.
 ///
 /// # Errors
-/// What the file system or `write` says. The temporary file is removed.
-pub fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
-    let partial = partial_path(path)?;
-    let result = write_all(&partial, write).and_then(|()| fs::rename(&partial, path));
-    if result.is_err() {
-        // The first failure is the one to report; the partial file may not even exist.
-        let _ = fs::remove_file(&partial);
+/// If the file cannot be written, or `write` fails. The temporary file is removed.
+pub fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
+    if !is_replaceable(path) {
+        return fill(&File::create(path)?, write);
     }
-    result
+    // The file behind a link is replaced, not the link.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let partial = partial(&path)?;
+    fill(partial.as_file(), write)?;
+    if let Ok(replaced) = fs::metadata(&path) {
+        partial.as_file().set_permissions(replaced.permissions())?;
+    }
+    partial.as_file().sync_all()?;
+    partial.persist(&path)?;
+    Ok(())
 }
 
-fn write_all(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
-    write(&mut file)?;
-    file.flush()?;
-    file.get_ref().sync_all()
+/// Checks that [`write_file`] can write to a path, before long work.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn check_place(path: &Path) -> io::Result<()> {
+    if is_replaceable(path) {
+        return partial(path).map(drop);
+    }
+    if path.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(()) }
 }
 
-/// `.NAME.PID.partial` in the same folder, so that the rename stays within one file system.
-fn partial_path(path: &Path) -> io::Result<PathBuf> {
+/// Writes bytes as [`write_file`] does.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_file(path, |file| file.write_all(bytes))
+}
+
+/// Whether a path is that of a regular file or of none, so that another file can take its name.
+fn is_replaceable(path: &Path) -> bool {
+    fs::metadata(path).map_or(true, |metadata| metadata.is_file()) && !is_open_file(path)
+}
+
+/// A hidden file beside `path`, so that the rename stays within one file system. It removes itself if it is dropped.
+fn partial(path: &Path) -> io::Result<NamedTempFile> {
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "not the name of a file"))?;
-    let mut partial = OsString::from(".");
-    partial.push(name);
-    partial.push(format!(".{}.partial", std::process::id()));
-    Ok(path.with_file_name(partial))
+    let prefix = format!(".{}.", name.to_string_lossy());
+    let mut builder = Builder::new();
+    builder.prefix(&prefix).suffix(".partial").permissions(Permissions::from_mode(NEW_FILE_MODE));
+    builder.tempfile_in(parent(path))
+}
+
+/// The folder that a path names, or the current one.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn fill(file: &File, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
+    let mut output = BufWriter::new(file);
+    write(&mut output)?;
+    output.flush()
+}
+
+/// Whether a path is another name of a file that a process has open, at the end of any number of links.
+fn is_open_file(path: &Path) -> bool {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(folder) = parent(&path).canonicalize() else { return false };
+        if folder.starts_with(OPEN_FILES) {
+            return true;
+        }
+        let Ok(target) = fs::read_link(&path) else { return false };
+        path = folder.join(target);
+    }
+    false
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]
@@ -52,5 +115,35 @@ mod tests {
         assert_eq!(fs::read(&path).expect("still there"), b"old");
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
         assert!(write_file(Path::new("/"), |_| Ok(())).is_err());
+        check_place(&path).expect("a writable folder");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+        assert!(check_place(&folder.path().join("no/dose.txt")).is_err() && check_place(folder.path()).is_err());
+    }
+
+    #[test]
+    fn permissions_are_those_of_an_ordinary_file() {
+        let mode = |path: &Path| fs::metadata(path).expect("a file").permissions().mode() & 0o777;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (ordinary, path) = (folder.path().join("ordinary"), folder.path().join("dose.txt"));
+        fs::write(&ordinary, b"text").expect("a writable folder");
+        write_bytes(&path, b"new").expect("a writable folder");
+        assert_eq!(mode(&path), mode(&ordinary));
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("own file");
+        write_bytes(&path, b"newer").expect("a writable folder");
+        assert_eq!((mode(&path), fs::read(&path).expect("a file")), (0o640, b"newer".to_vec()));
+    }
+
+    #[test]
+    fn links_stay_links_and_devices_are_written_to() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (path, link) = (folder.path().join("dose.txt"), folder.path().join("link"));
+        fs::write(&path, b"old").expect("a writable folder");
+        symlink("dose.txt", &link).expect("a writable folder");
+        write_bytes(&link, b"new").expect("a writable folder");
+        assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
+        assert_eq!(fs::read(&path).expect("a file"), b"new");
+        write_bytes(Path::new("/dev/null"), b"lost").expect("a device");
+        assert!(!fs::metadata("/dev/null").expect("a device").is_file());
+        assert!(is_open_file(Path::new("/dev/stdout")) && is_open_file(Path::new("/dev/fd/1")) && !is_open_file(&path));
     }
 }

@@ -1,15 +1,16 @@
-//! An emission spectrum of the caller's own: CSV of `charge,low_mev,high_mev,yield_per_decay`.
+//! A custom emission spectrum: CSV of `charge,low_mev,high_mev,yield_per_decay`.
 
 use std::path::Path;
 
 use super::rows::read_rows;
 use crate::domain::{Emission, EmissionSpectrum, Invalid, Particle};
 
-/// Reads a spectrum: charge (-1 electron, 0 photon, 1 positron), lowest and highest energy in MeV (equal: a line) and the yield per decay a line, with
-/// or without a header; `#` begins a comment.
+/// Reads a spectrum. Each row has a charge (-1 electron, 0 photon, 1 positron), the lowest and highest energy in MeV
+/// (equal for a line of the spectrum) and the yield per decay. A header is optional; `#` begins a comment.
 ///
 /// # Errors
-/// If the file cannot be read, every line that is at fault, by number, or a spectrum that holds no energy or too many particles.
+/// If the file cannot be read, or the spectrum has no energy or too many particles. Otherwise every bad line, by its
+/// number.
 pub fn read(path: &Path) -> Result<EmissionSpectrum, Invalid> {
     let rows = read_rows(path, |fields| match fields {
         [charge, low, high, number] => {

@@ -1,4 +1,4 @@
-//! A caller's own calibration from CT number to density: CSV of `hu,density_g_cm3`.
+//! A custom calibration from CT number to density: CSV of `hu,density_g_cm3`.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use super::rows::{Row, read_rows};
 use crate::domain::Invalid;
 use crate::physics::tissue::DensityCurve;
 
-/// Reads a calibration: two numbers a line, with or without a header; `#` begins a comment.
+/// Reads a calibration with two numbers in each row. A header is optional; `#` begins a comment.
 ///
 /// # Errors
-/// If the file cannot be read, or every line that is at fault, by number.
+/// If the file cannot be read. Otherwise every bad line, by its number.
 pub fn read(path: &Path) -> Result<DensityCurve, Invalid> {
     let rows = read_rows(path, |fields| {
         let number = |field: &str, what: &str| {

@@ -1,15 +1,17 @@
 //! Names of labels: CSV of `label,name`.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::Path;
 
+use super::atomic::write_file;
 use super::rows::read_rows;
 use crate::domain::Invalid;
 
-/// Reads names of labels: a whole number and a name a line, with or without a header; `#` begins a comment.
+/// Reads names of labels: each row has a whole number and a name. A header is optional; `#` begins a comment.
 ///
 /// # Errors
-/// If the file cannot be read, or every line that is at fault, by number; a label that is named twice is a fault.
+/// If the file cannot be read or names a label twice. Otherwise every bad line, by its number.
 pub fn read(path: &Path) -> Result<BTreeMap<u16, String>, Invalid> {
     let rows = read_rows(path, |fields| match fields {
         [label, name] if !name.is_empty() => {
@@ -26,4 +28,15 @@ pub fn read(path: &Path) -> Result<BTreeMap<u16, String>, Invalid> {
         }
     }
     Ok(names)
+}
+
+/// Writes names of labels, with a header.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write<'a>(path: &Path, names: impl IntoIterator<Item = (u16, &'a str)>) -> io::Result<()> {
+    write_file(path, |file| {
+        writeln!(file, "label,name")?;
+        names.into_iter().try_for_each(|(label, name)| writeln!(file, "{label},{name}"))
+    })
 }

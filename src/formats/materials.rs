@@ -1,4 +1,4 @@
-//! Materials of the caller's own, as TOML like `data/materials/`, and tables that say which material a label stands for.
+//! Custom materials, as TOML like the files in `data/materials/`, and tables that assign a material to each label.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,11 +11,8 @@ use crate::domain::{Invalid, MaterialTable, Violation};
 use crate::domain::{Material, MaterialDefinition};
 use crate::physics::material::{self};
 
-/// Most bytes of such a file.
+/// Largest size of a file [bytes].
 const MAX_BYTES: u64 = 1 << 20;
-/// Where the figures come from, if the file does not say.
-const THE_CALLER: &str = "the caller";
-
 /// One `[[material]]` of a table: a known name, or a definition.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,17 +34,17 @@ struct Table {
 /// Reads the definition of one material.
 ///
 /// # Errors
-/// If the file cannot be read, or every fault of the definition.
+/// If the file cannot be read. Otherwise every fault of the definition.
 pub fn read(path: &Path) -> Result<Material, Invalid> {
     let definition: MaterialDefinition = parse(&text(path)?)?;
     material::own(definition).map_err(|faults| listed(&faults, ""))
 }
 
-/// Reads a table: for each label a `[[material]]` with `label` and `name`, and, unless the name is that of a known material, its
-/// `nominal_density_g_cm3`, `mean_excitation_energy_ev` and `mass_fractions`.
+/// Reads a table with a `[[material]]` for each label. It has `label` and `name`, and, unless the name is that of a
+/// known material, `nominal_density_g_cm3`, `mean_excitation_energy_ev` and `mass_fractions`.
 ///
 /// # Errors
-/// If the file cannot be read, or every fault of its materials, by label.
+/// If the file cannot be read. Otherwise every fault of its materials, by label.
 pub fn read_table(path: &Path) -> Result<MaterialTable, Invalid> {
     let table: Table = parse(&text(path)?)?;
     let (mut entries, mut faults) = (Vec::new(), Vec::new());
@@ -69,7 +66,7 @@ fn resolve(entry: Entry) -> Result<Material, Invalid> {
     match (nominal_density_g_cm3, mean_excitation_energy_ev, mass_fractions) {
         (None, None, None) => material::find(&name).cloned(),
         (Some(nominal_density_g_cm3), Some(mean_excitation_energy_ev), Some(mass_fractions)) => {
-            let source = source.unwrap_or_else(|| THE_CALLER.to_owned());
+            let source = source.unwrap_or_else(|| material::THE_CALLER.to_owned());
             let definition = MaterialDefinition {
                 name,
                 source,
@@ -132,7 +129,7 @@ mod tests {
         let found = table(&format!("[[material]]\nlabel = 0\nname = \"air\"\n\n{OWN}")).expect("a good table");
         let names: Vec<(u16, &str)> = found.entries().map(|(label, material)| (label, material.name())).collect();
         assert_eq!(names, [(0, "air"), (7, "plastic")]);
-        assert_eq!(found.materials()[1].source(), THE_CALLER);
+        assert_eq!(found.materials()[1].source(), material::THE_CALLER);
     }
 
     #[test]

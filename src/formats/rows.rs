@@ -1,4 +1,4 @@
-//! Small tables of the caller's, as CSV: every line at fault is named by its number, never by what is in it.
+//! Small CSV tables. Bad lines are reported by their number, and their content is never repeated.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,21 +8,21 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 
 use crate::domain::Invalid;
 
-/// Most bytes of such a table; a volume given in its place ends here.
+/// Largest size of a table, so that a volume given by mistake is not read [bytes].
 const MAX_BYTES: u64 = 1 << 20;
-/// Lines at fault that are listed.
+/// Most bad lines that are listed.
 const MAX_LISTED: usize = 10;
 
-/// A row and the line where it stands, from 1.
+/// A row and the number of its line, from 1.
 pub(super) struct Row<T> {
     pub(super) line: u64,
     pub(super) value: T,
 }
 
-/// Reads every row; the first may be a header, which is one if none of its fields is a number.
+/// Reads every row. The first row is a header if none of its fields is a number.
 ///
 /// # Errors
-/// If the file cannot be read or is too long, or every line at fault.
+/// If the file cannot be read or is too long. Otherwise every bad line, by its number.
 pub(super) fn read_rows<T>(path: &Path, parse: impl Fn(&[&str]) -> Result<T, Invalid>) -> Result<Vec<Row<T>>, Invalid> {
     let file = File::open(path).map_err(|error| Invalid::new(format!("cannot be opened: {error}")))?;
     let mut text = String::new();

@@ -8,7 +8,7 @@ use std::sync::{
 use super::RETRY_AFTER;
 use crate::domain::DoseError;
 
-/// Host memory for all requests together. A request reserves what its plan says before its first byte arrives.
+/// Host memory for all requests together. A request reserves what its plan needs before its first byte arrives.
 #[derive(Debug)]
 pub struct Budget {
     total_bytes: u64,
@@ -16,12 +16,12 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of which nothing is taken.
+    /// A budget that is all free.
     pub fn new(total_bytes: u64) -> Arc<Self> {
         Arc::new(Self { total_bytes, free_bytes: AtomicU64::new(total_bytes) })
     }
 
-    /// What nobody holds at the moment [bytes].
+    /// How much is free now [bytes].
     pub fn free_bytes(&self) -> u64 {
         self.free_bytes.load(Ordering::Acquire)
     }
@@ -29,7 +29,7 @@ impl Budget {
     /// Takes `bytes` until the reservation is dropped.
     ///
     /// # Errors
-    /// [`DoseError::TooLarge`] if there never is so much, [`DoseError::Busy`] if there is not at the moment.
+    /// [`DoseError::TooLarge`] if the whole budget is smaller, [`DoseError::Busy`] if too little is free now.
     pub fn reserve(self: &Arc<Self>, bytes: u64) -> Result<Reservation, DoseError> {
         if bytes > self.total_bytes {
             return Err(DoseError::TooLarge {
@@ -45,11 +45,18 @@ impl Budget {
     }
 }
 
-/// A part of a [`Budget`]; given back when dropped.
+/// A part of a [`Budget`], given back when dropped.
 #[derive(Debug)]
 pub struct Reservation {
     budget: Arc<Budget>,
     bytes: u64,
+}
+
+impl Reservation {
+    /// How much it is [bytes].
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
 }
 
 impl Drop for Reservation {

@@ -1,14 +1,38 @@
-//! Between asynchronous callers and the device: a memory budget, a bounded queue, and the one thread that owns the device.
+//! Between asynchronous callers and the device: jobs as data, a bounded queue, a memory budget, and the one thread that
+//! owns the device.
 //!
-//! `async` ends here. A caller reserves memory from the [`Budget`], submits work to the [`Queue`], and holds the [`Running`]
-//! work; dropping that stops it. Nothing waits for room: what does not fit is refused at once with [`crate::domain::DoseError::Busy`].
+//! `async` ends here. A caller reserves memory from the [`Budget`], submits a request to [`LocalJobs`], and holds the
+//! [`Running`] job; dropping that cancels it. Nothing waits for room: what does not fit is refused at once with
+//! [`crate::domain::DoseError::Busy`].
+//!
+//! A [`Job`] is plain data: a header, the names of its volumes, an owner and a state. The queue is an interface,
+//! [`JobQueue`] for callers and [`WorkQueue`] for workers; [`MemoryQueue`] implements it.
 
 mod budget;
+#[cfg(test)]
+mod conformance;
+mod job;
+mod life;
+mod local;
+mod memory;
+mod memory_volumes;
 mod queue;
+mod running;
+mod volume_name;
+mod volumes;
 mod worker;
 
 pub use budget::{Budget, Reservation};
-pub use queue::{Queue, Running};
+pub use job::{Job, JobError, JobFilter, JobId, JobSpec, NewJob, Priority};
+pub use life::{JobState, Life, Refused, Step};
+pub use local::LocalJobs;
+pub use memory::MemoryQueue;
+pub use memory_volumes::MemoryVolumes;
+pub use queue::{JobQueue, JobWatch, Lease, WorkQueue};
+pub use running::Running;
+pub use volume_name::VolumeName;
+pub use volumes::{Hold, InputVolume, JobVolume, VolumeStore};
+pub use worker::{DeviceExecutor, Executor, start_worker};
 
 /// When a caller that found the queue or the memory taken should try again.
-const RETRY_AFTER: std::time::Duration = std::time::Duration::from_millis(500);
+pub(crate) const RETRY_AFTER: std::time::Duration = std::time::Duration::from_millis(500);

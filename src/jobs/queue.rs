@@ -1,218 +1,79 @@
-//! The bounded queue in front of a device.
+//! The interface of a job queue. `jobs/conformance.rs` checks what every implementation has to hold.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
-};
+use std::fmt;
 
-use tokio::sync::{oneshot, watch};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::sync::watch;
 
-use super::{
-    RETRY_AFTER,
-    worker::{self, DeviceState},
-};
-use crate::domain::{Control, DeviceInfo, DoseError, DoseResult, Progress};
-use crate::engine::Device;
+use super::{Job, JobFilter, JobId, NewJob};
+use crate::domain::{Control, DoseError, DoseResult, Progress};
 
-/// Work for the thread that owns the device, or for nobody if the device could not be opened again.
-pub(super) type Work = Box<dyn FnOnce(Result<&mut Device, DoseError>) -> DeviceState + Send>;
+/// What callers do with a queue. Nothing blocks.
+pub trait JobQueue: Send + Sync + fmt::Debug {
+    /// Accepts a job. Its volumes are held until it is finished.
+    ///
+    /// # Errors
+    /// [`DoseError::Busy`] if the queue is full, [`DoseError::ShuttingDown`] if it is closed, [`DoseError::Invalid`] if
+    /// a volume is not there.
+    fn submit(&self, new: NewJob) -> Result<Job, DoseError>;
 
-/// Work submitted to a [`Queue`]. Dropping it cancels the work; if that has not begun, its memory is free at once.
+    /// Asks whether a job submitted now would be accepted.
+    ///
+    /// # Errors
+    /// As [`JobQueue::submit`].
+    fn check_room(&self) -> Result<(), DoseError>;
+
+    /// How many jobs wait for a device.
+    fn waiting(&self) -> usize;
+
+    /// A job as it is now; none if there is no such job.
+    fn get(&self, id: &JobId) -> Option<Job>;
+
+    /// The jobs that a filter lets through, the newest first.
+    fn list(&self, filter: &JobFilter) -> Vec<Job>;
+
+    /// Follows a job; none if there is no such job.
+    fn watch(&self, id: &JobId) -> Option<JobWatch>;
+
+    /// Cancels a job that is not finished. One that waits frees its volumes at once; one that runs stops at its next
+    /// checkpoint. The answer is the job as it is then; none if there is no such job.
+    fn cancel(&self, id: &JobId) -> Option<Job>;
+
+    /// Takes a finished job out of the queue, with what it gave; none if there is no such job or it is not finished.
+    fn claim(&self, id: &JobId) -> Option<Result<DoseResult, DoseError>>;
+}
+
+/// What workers do with a queue.
+pub trait WorkQueue: Send + Sync + fmt::Debug {
+    /// Waits for the next job: the most urgent, among these the oldest. None once the queue is closed and empty.
+    fn take(&self) -> Option<Lease>;
+
+    /// Lets a job wait again, before all jobs of its priority that were submitted later. False if the lease is gone.
+    fn put_back(&self, lease: &Lease) -> bool;
+
+    /// Finishes a job. Its volumes are free from now on. False, and the outcome is dropped, if the lease is gone: the
+    /// job was cancelled meanwhile, or another worker has it.
+    fn finish(&self, lease: &Lease, outcome: Result<DoseResult, DoseError>) -> bool;
+
+    /// Accepts no more jobs. Those that were accepted are still handed out.
+    fn close(&self);
+}
+
+/// A job in the hands of a worker.
 #[derive(Debug)]
-pub struct Running<T = DoseResult> {
-    /// How far it is: the latest value wins, and the work never waits for a listener.
+pub struct Lease {
+    /// The job. The number of its attempts tells this lease from others of the same job.
+    pub job: Job,
+    /// Through which the worker reports progress, and learns that the job was cancelled or given to another.
+    pub control: Control,
+    /// What the log says with everything that happens to the job.
+    pub span: tracing::Span,
+}
+
+/// Follows a job. In both, the latest value wins: a slow reader misses intermediate values and never holds up the job.
+#[derive(Clone, Debug)]
+pub struct JobWatch {
+    /// The job as it is. Closed when the job is claimed.
+    pub job: watch::Receiver<Job>,
+    /// How far it has come.
     pub progress: watch::Receiver<Progress>,
-    /// What it gave. Closed without a value if the work panicked.
-    pub result: oneshot::Receiver<Result<T, DoseError>>,
-    _cancel_on_drop: CancelOnDrop,
-}
-
-impl<T> Running<T> {
-    /// Waits for the result, and hands over progress as it comes, the waiting in the queue first.
-    ///
-    /// # Errors
-    /// The work's own, or [`DoseError::Internal`] if it panicked.
-    pub async fn follow(&mut self, mut on_progress: impl FnMut(Progress)) -> Result<T, DoseError> {
-        on_progress(*self.progress.borrow_and_update());
-        loop {
-            tokio::select! {
-                biased;
-                outcome = &mut self.result => {
-                    return outcome
-                        .unwrap_or_else(|_| Err(DoseError::Internal("the computation ended without a result".into())));
-                }
-                Ok(()) = self.progress.changed() => on_progress(*self.progress.borrow_and_update()),
-            }
-        }
-    }
-
-    /// Waits for the result.
-    ///
-    /// # Errors
-    /// As [`Running::follow`].
-    pub async fn finished(&mut self) -> Result<T, DoseError> {
-        self.follow(|_| {}).await
-    }
-}
-
-/// The queue and the device behind it. Dropping it stops the thread after the work that was accepted.
-#[derive(Debug)]
-pub struct Queue {
-    line: Arc<Line>,
-    length: usize,
-    device: DeviceInfo,
-}
-
-impl Queue {
-    /// Starts the thread that owns `device` from now on.
-    ///
-    /// * `length` – how much work may wait, beside what runs; at least 1
-    ///
-    /// # Errors
-    /// [`DoseError::Io`] if the system has no thread left.
-    pub fn start(device: Device, length: usize) -> Result<Self, DoseError> {
-        let info = device.info();
-        let line = Arc::new(Line::default());
-        let behind = line.clone();
-        thread::Builder::new()
-            .name(format!("compute {}", info.id))
-            .spawn(move || worker::run(&behind, device))
-            .map_err(|error| DoseError::Io(format!("no thread for the device: {error}")))?;
-        Ok(Self { line, length: length.max(1), device: info })
-    }
-
-    /// The device that all work runs on.
-    pub fn device(&self) -> &DeviceInfo {
-        &self.device
-    }
-
-    /// How much work waits, beside what runs.
-    pub fn waiting(&self) -> usize {
-        self.line.lock().jobs.len()
-    }
-
-    /// # Errors
-    /// [`DoseError::Busy`] if work submitted now would be refused.
-    pub fn check_room(&self) -> Result<(), DoseError> {
-        self.room(&self.line.lock())
-    }
-
-    /// Puts work at the end of the queue.
-    ///
-    /// # Errors
-    /// [`DoseError::Busy`] if the queue is full.
-    pub fn submit<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Device, &Control) -> Result<T, DoseError> + Send + 'static,
-    ) -> Result<Running<T>, DoseError> {
-        let cancel = CancellationToken::new();
-        let (control, progress) = Control::new(cancel.clone());
-        let (sender, result) = oneshot::channel();
-        let span = tracing::Span::current();
-        let work: Work = Box::new(move |device| {
-            let _entered = span.enter();
-            let outcome = match device {
-                Ok(_) if control.is_cancelled() => Err(DoseError::Cancelled),
-                Ok(device) => work(device, &control),
-                Err(error) => Err(error),
-            };
-            let state = DeviceState::after(&outcome);
-            // A caller who has gone does not take the result.
-            let _ = sender.send(outcome);
-            state
-        });
-        let mut waiting = self.line.lock();
-        self.room(&waiting)?;
-        let id = waiting.push(work);
-        drop(waiting);
-        self.line.changed.notify_one();
-        let guard = CancelOnDrop { _cancel: cancel.drop_guard(), line: self.line.clone(), id };
-        Ok(Running { progress, result, _cancel_on_drop: guard })
-    }
-
-    fn room(&self, waiting: &Waiting) -> Result<(), DoseError> {
-        if waiting.jobs.len() < self.length {
-            Ok(())
-        } else {
-            Err(DoseError::Busy { what: "the queue", retry_after: RETRY_AFTER })
-        }
-    }
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        self.line.lock().closed = true;
-        self.line.changed.notify_one();
-    }
-}
-
-/// Work that waits, and the signal that something changed.
-#[derive(Debug, Default)]
-pub(super) struct Line {
-    waiting: Mutex<Waiting>,
-    changed: Condvar,
-}
-
-impl Line {
-    /// The next work; none once the queue is gone and empty. Blocks.
-    pub(super) fn next(&self) -> Option<Work> {
-        let mut waiting = self.lock();
-        loop {
-            if let Some((_, work)) = waiting.jobs.pop_front() {
-                return Some(work);
-            }
-            if waiting.closed {
-                return None;
-            }
-            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    /// No user code runs under the lock, so a poisoned one still guards a sound queue.
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[derive(Default)]
-struct Waiting {
-    jobs: VecDeque<(u64, Work)>,
-    submitted: u64,
-    closed: bool,
-}
-
-impl Waiting {
-    fn push(&mut self, work: Work) -> u64 {
-        self.submitted += 1;
-        self.jobs.push_back((self.submitted, work));
-        self.submitted
-    }
-}
-
-impl fmt::Debug for Waiting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waiting").field("jobs", &self.jobs.len()).field("closed", &self.closed).finish()
-    }
-}
-
-/// Cancels running work, and takes waiting work out of the queue.
-#[derive(Debug)]
-struct CancelOnDrop {
-    _cancel: DropGuard,
-    line: Arc<Line>,
-    id: u64,
-}
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        let mut waiting = self.line.lock();
-        let position = waiting.jobs.iter().position(|(id, _)| *id == self.id);
-        let removed = position.and_then(|position| waiting.jobs.remove(position));
-        drop(waiting);
-        // The volumes it holds are freed without the lock.
-        drop(removed);
-    }
 }

@@ -1,143 +1,145 @@
-//! The thread that owns a device.
+//! The thread that owns a device and computes the jobs of a queue on it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+};
 
-use super::queue::{Line, Work};
-use crate::domain::DoseError;
+use super::{Job, Lease, VolumeStore, WorkQueue, volumes};
+use crate::compute::compute;
+use crate::domain::{Control, DeviceInfo, DoseError, DoseRequest, DoseResult};
 use crate::engine::Device;
+use crate::plan::Limits;
 
-/// Whether a device can be used again after some work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DeviceState {
-    Usable,
-    /// It was lost, or its results are not to be trusted.
-    Suspect,
+/// What a worker computes with. Tests put their own in place of a device.
+pub trait Executor: Send {
+    /// The device.
+    fn device(&self) -> DeviceInfo;
+
+    /// Computes one job.
+    ///
+    /// * `request` – the job's header and volumes
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`] soon after `control` says so; else what went wrong.
+    fn execute(&mut self, job: &Job, request: &DoseRequest, control: &Control) -> Result<DoseResult, DoseError>;
+
+    /// Opens the device again, after it was lost, its result was not physical, or a job panicked.
+    ///
+    /// # Errors
+    /// [`DoseError::DeviceUnavailable`] if it does not come back.
+    fn reopen(&mut self) -> Result<(), DoseError>;
 }
 
-impl DeviceState {
-    pub(super) fn after<T>(outcome: &Result<T, DoseError>) -> Self {
-        match outcome {
-            Err(DoseError::DeviceLost(_) | DoseError::NotPhysical(_) | DoseError::EnergyBalance { .. }) => {
-                Self::Suspect
-            }
-            Ok(_) | Err(_) => Self::Usable,
-        }
+/// A device, and what a job on it may use.
+#[derive(Debug)]
+pub struct DeviceExecutor {
+    info: DeviceInfo,
+    /// None while it cannot be opened.
+    device: Option<Device>,
+    limits: Limits,
+}
+
+impl DeviceExecutor {
+    /// Takes over an open device.
+    pub fn new(device: Device, limits: Limits) -> Self {
+        Self { info: device.info(), device: Some(device), limits }
     }
 }
 
-/// Does the work of a queue on one device until the queue is gone. The same device is opened again when it is no longer usable.
-pub(super) fn run(line: &Line, device: Device) {
-    let info = device.info();
-    let mut device = Some(device);
-    while let Some(work) = line.next() {
-        device = match device.take().map_or_else(|| Device::open_same(&info), Ok) {
-            Ok(device) => perform(work, device),
-            Err(error) => {
-                tracing::error!(device = info.id, "the device cannot be opened again");
-                work(Err(error));
-                None
-            }
-        };
+impl Executor for DeviceExecutor {
+    fn device(&self) -> DeviceInfo {
+        self.info.clone()
+    }
+
+    fn execute(&mut self, _job: &Job, request: &DoseRequest, control: &Control) -> Result<DoseResult, DoseError> {
+        let unavailable = || DoseError::DeviceUnavailable(self.info.id.clone());
+        compute(request, self.device.as_mut().ok_or_else(unavailable)?, &self.limits, control)
+    }
+
+    fn reopen(&mut self) -> Result<(), DoseError> {
+        // Closed first: two of the same may not fit.
+        self.device = None;
+        self.device = Some(Device::open_same(&self.info)?);
+        Ok(())
     }
 }
 
-/// Does one piece of work. The device, unless it has to be opened again.
-fn perform(work: Work, mut device: Device) -> Option<Device> {
-    match catch_unwind(AssertUnwindSafe(|| work(Ok(&mut device)))) {
-        Ok(DeviceState::Usable) => Some(device),
-        Ok(DeviceState::Suspect) => {
-            tracing::warn!("the device is opened again: it was lost, or its result was not physical");
-            None
+/// Starts the thread that owns an executor from now on. It ends when the queue is closed and empty.
+///
+/// * `attempts` – how often a job may begin: one that loses its device goes back to the queue until it has used them up
+///
+/// # Errors
+/// [`DoseError::Io`] if the system has no thread left.
+pub fn start_worker(
+    queue: Arc<dyn WorkQueue>,
+    volumes: Arc<dyn VolumeStore>,
+    executor: Box<dyn Executor>,
+    attempts: u32,
+) -> Result<(), DoseError> {
+    let mut worker = Worker { queue, volumes, executor, attempts, is_suspect: false };
+    thread::Builder::new()
+        .name(format!("compute {}", worker.executor.device().id))
+        .spawn(move || worker.run())
+        .map(drop)
+        .map_err(|error| DoseError::Io(format!("no thread for the device: {error}")))
+}
+
+struct Worker {
+    queue: Arc<dyn WorkQueue>,
+    volumes: Arc<dyn VolumeStore>,
+    executor: Box<dyn Executor>,
+    attempts: u32,
+    /// Whether the device has to be opened again before the next job.
+    is_suspect: bool,
+}
+
+impl Worker {
+    fn run(&mut self) {
+        while let Some(lease) = self.queue.take() {
+            let span = lease.span.clone();
+            let _entered = span.enter();
+            let outcome = self.reopen_if_suspect().and_then(|()| self.perform(&lease));
+            if let Err(DoseError::DeviceLost(reason)) = &outcome
+                && lease.job.life.attempts() < self.attempts
+            {
+                tracing::warn!(reason, "the job waits again");
+                self.queue.put_back(&lease);
+            } else {
+                self.queue.finish(&lease, outcome);
+            }
         }
-        Err(_) => {
+    }
+
+    fn reopen_if_suspect(&mut self) -> Result<(), DoseError> {
+        if self.is_suspect {
+            let device = self.executor.device().id;
+            let failed = |_: &DoseError| tracing::error!(device, "the device cannot be opened again");
+            self.executor.reopen().inspect_err(failed)?;
+            self.is_suspect = false;
+        }
+        Ok(())
+    }
+
+    /// Computes one job. Its volumes and the memory reserved for them are free before its outcome is reported.
+    fn perform(&mut self, lease: &Lease) -> Result<DoseResult, DoseError> {
+        let Lease { job, control, .. } = lease;
+        if control.is_cancelled() {
+            return Err(DoseError::Cancelled);
+        }
+        let _hold = self.volumes.hold(&job.spec.volumes)?;
+        let request = volumes::request(&job.spec.header, &job.spec.volumes, &*self.volumes)?;
+        let execute = AssertUnwindSafe(|| self.executor.execute(job, &request, control));
+        let outcome = catch_unwind(execute).unwrap_or_else(|_| {
             tracing::error!("a computation panicked; the device is opened again");
-            None
+            self.is_suspect = true;
+            Err(DoseError::Internal("the computation ended without a result".into()))
+        });
+        if let Err(DoseError::DeviceLost(_) | DoseError::NotPhysical(_) | DoseError::EnergyBalance { .. }) = &outcome {
+            tracing::warn!("the device is opened again: it was lost, or its result was not physical");
+            self.is_suspect = true;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::super::Queue;
-    use super::*;
-    use crate::domain::{DeviceSelector, Stage};
-
-    fn queue(length: usize) -> Queue {
-        Queue::start(Device::open(DeviceSelector::Cpu).expect("the CPU is always there"), length).expect("a thread")
-    }
-
-    /// Work that holds the device until the sender is dropped, and word that it has begun.
-    fn occupy(queue: &Queue) -> (super::super::Running<()>, mpsc::Sender<()>) {
-        let (release, held) = mpsc::channel::<()>();
-        let (begun, begins) = mpsc::channel();
-        let running = queue.submit(move |_, _| {
-            begun.send(()).expect("the test listens");
-            let _ = held.recv();
-            Ok(())
-        });
-        begins.recv().expect("the work begins");
-        (running.expect("an empty queue"), release)
-    }
-
-    #[tokio::test]
-    async fn a_full_queue_refuses_at_once_and_recovers() {
-        let queue = queue(1);
-        let (mut first, release) = occupy(&queue);
-        let mut second = queue.submit(|_, _| Ok(2)).expect("one may wait");
-        assert!(matches!(queue.submit(|_, _| Ok(3)), Err(DoseError::Busy { what: "the queue", .. })));
-        assert!(queue.check_room().is_err());
-        drop(release);
-        assert_eq!((first.finished().await, second.finished().await), (Ok(()), Ok(2)));
-        assert_eq!(queue.submit(|_, _| Ok(4)).expect("room again").finished().await, Ok(4));
-    }
-
-    #[tokio::test]
-    async fn dropped_work_leaves_the_queue_and_never_runs() {
-        let queue = queue(1);
-        let (_first, release) = occupy(&queue);
-        let memory = std::sync::Arc::new(());
-        let held = memory.clone();
-        let waiting = queue.submit(move |_, _| -> Result<(), DoseError> { panic!("must not run: {held:?}") });
-        drop(waiting.expect("one may wait"));
-        assert_eq!(std::sync::Arc::strong_count(&memory), 1, "what the work held is free at once");
-        let mut next = queue.submit(|_, _| Ok(())).expect("the place is free again");
-        drop(release);
-        assert_eq!(next.finished().await, Ok(()));
-    }
-
-    #[tokio::test]
-    async fn dropping_running_work_cancels_it() {
-        let queue = queue(1);
-        let (ended, ends) = mpsc::channel();
-        let (begun, begins) = mpsc::channel();
-        let running = queue.submit(move |_, control| -> Result<(), DoseError> {
-            begun.send(()).expect("the test listens");
-            let error = loop {
-                if let Err(error) = control.checkpoint(Stage::Dose, 0.0) {
-                    break error;
-                }
-                std::thread::yield_now();
-            };
-            ended.send(error.clone()).expect("the test listens");
-            Err(error)
-        });
-        begins.recv().expect("the work begins");
-        drop(running);
-        let error = ends.recv_timeout(std::time::Duration::from_secs(5)).expect("the work ends");
-        assert_eq!(error, DoseError::Cancelled);
-    }
-
-    #[tokio::test]
-    async fn the_thread_survives_panics_and_lost_devices() {
-        let queue = queue(4);
-        let mut panics = queue.submit(|_, _| -> Result<(), DoseError> { panic!("on purpose") }).expect("room");
-        assert!(matches!(panics.finished().await, Err(DoseError::Internal(_))));
-        let lost = || DoseError::DeviceLost("on purpose".into());
-        let mut loses = queue.submit(move |_, _| -> Result<(), DoseError> { Err(lost()) }).expect("room");
-        assert_eq!(loses.finished().await, Err(lost()));
-        let mut works = queue.submit(|device, _| Ok(device.info().id)).expect("room");
-        assert_eq!(works.finished().await, Ok("cpu".to_owned()));
+        outcome
     }
 }

@@ -1,4 +1,5 @@
-//! Makes the libraries of point kernels in `data/kernels/`, by this project's own transport: `dosegrid kernel-library`.
+//! Computes the libraries of point kernels in `data/kernels/` with the transport of this program: `dosegrid
+//! kernel-library`.
 
 mod scenes;
 
@@ -11,14 +12,15 @@ use crate::physics::kernel::library::{
 };
 use scenes::Scenes;
 
-/// Lowest energy of a kernel [MeV]: that of the transport.
+/// Lowest energy of a kernel [MeV]: the lowest of the transport.
 const LOWEST_MEV: f64 = 1e-3;
-/// Kernels to an octave of the energy, and octaves: of electrons to 5.8 MeV, positrons to 5.8 MeV, photons to 4.1 MeV.
+/// Kernels for each factor of 2 in energy, and the index of the last one: up to 5.8 MeV for electrons and positrons,
+/// 4.1 MeV for photons.
 const ELECTRONS: [u32; 2] = [4, 50];
 const POSITRONS: [u32; 2] = [2, 25];
 const PHOTONS: [u32; 2] = [8, 96];
 
-/// What is computed.
+/// What to compute.
 #[derive(Clone, Copy, Debug)]
 pub struct LibraryPlan<'a> {
     /// The medium.
@@ -29,7 +31,7 @@ pub struct LibraryPlan<'a> {
     pub histories: u64,
 }
 
-/// Energies of the kernels of a kind of particle [MeV], ascending.
+/// Energies of the kernels of a particle [MeV], ascending.
 pub fn energies_mev(particle: Particle) -> Vec<f64> {
     let [to_octave, last] = match particle {
         Particle::Electron => ELECTRONS,
@@ -41,12 +43,12 @@ pub fn energies_mev(particle: Particle) -> Vec<f64> {
 
 /// Computes a library.
 ///
-/// * `progress` – told how many kernels of how many are done
+/// * `progress` – called after each kernel with the number of kernels that are done and the number of all
 ///
 /// # Errors
-/// If the number of histories is none that can be run.
+/// If this number of histories cannot be run.
 pub fn compute(plan: &LibraryPlan<'_>, progress: &mut dyn FnMut(usize, usize)) -> Result<KernelLibrary, Invalid> {
-    let mut maker = Maker::new(plan)?;
+    let mut runner = KernelRunner::new(plan)?;
     let kinds = [Particle::Electron, Particle::Positron, Particle::Photon].map(|kind| (kind, energies_mev(kind)));
     let total = kinds.iter().map(|(_, energies)| energies.len()).sum();
     let mut done = 0;
@@ -55,9 +57,9 @@ pub fn compute(plan: &LibraryPlan<'_>, progress: &mut dyn FnMut(usize, usize)) -
         progress(done, total);
     };
     let [(electron, electrons), (positron, positrons), (_, photons)] = &kinds;
-    let mut charged = |kind: Particle, energies: &[f64], maker: &mut Maker<'_>| {
+    let mut charged = |kind: Particle, energies: &[f64], runner: &mut KernelRunner<'_>| {
         let kernels = energies.iter().map(|&energy| {
-            let kernel = maker.charged(kind, energy);
+            let kernel = runner.charged(kind, energy);
             count();
             kernel
         });
@@ -65,9 +67,10 @@ pub fn compute(plan: &LibraryPlan<'_>, progress: &mut dyn FnMut(usize, usize)) -
     };
     let header =
         LibraryHeader::new(plan.medium, plan.seed, plan.histories, [electrons.len(), positrons.len(), photons.len()]);
-    let (electrons, positrons) = (charged(*electron, electrons, &mut maker), charged(*positron, positrons, &mut maker));
+    let (electrons, positrons) =
+        (charged(*electron, electrons, &mut runner), charged(*positron, positrons, &mut runner));
     let photons = photons.iter().map(|&energy| {
-        let kernel = maker.photon(energy);
+        let kernel = runner.photon(energy);
         count();
         kernel
     });
@@ -75,17 +78,19 @@ pub fn compute(plan: &LibraryPlan<'_>, progress: &mut dyn FnMut(usize, usize)) -
     Ok(KernelLibrary { header, electrons, positrons, photons })
 }
 
-/// Computes kernels, one by one.
+/// Computes kernels one by one.
 #[derive(Debug)]
-pub struct Maker<'a> {
+pub struct KernelRunner<'a> {
     scenes: Scenes<'a>,
     seed: u64,
     histories_of_group: u32,
 }
 
-impl<'a> Maker<'a> {
+impl<'a> KernelRunner<'a> {
+    /// Prepares the scenes of a medium.
+    ///
     /// # Errors
-    /// If the number of histories is none that can be run.
+    /// If this number of histories cannot be run.
     pub fn new(plan: &LibraryPlan<'a>) -> Result<Self, Invalid> {
         let groups = u64::from(GROUPS);
         let histories_of_group = u32::try_from(plan.histories / groups).unwrap_or(u32::MAX);
@@ -106,10 +111,10 @@ impl<'a> Maker<'a> {
         let in_bone = sum(&tallies, |tally| &tally.in_bone);
         let [charged_mev, set_free_mev] = [&charged, &set_free].map(|bins| bins.iter().sum::<f64>());
         let started = f64::from(self.histories_of_group) * f64::from(GROUPS) * energy_mev;
-        // Straggling may carry a particle past the last bin; it stops there.
-        let charged = parts(&charged, charged_mev, CHARGED, true);
+        // A particle may straggle past the last bin; its energy then counts there.
+        let charged = fractions(&charged, charged_mev, CHARGED, true);
         let of_photons = |bins: &[f64]| {
-            if set_free_mev > 0.0 { parts(bins, set_free_mev, SET_FREE, false) } else { at_once() }
+            if set_free_mev > 0.0 { fractions(bins, set_free_mev, SET_FREE, false) } else { at_once() }
         };
         let [set_free, set_free_in_bone] = [&set_free, &in_bone].map(|bins| of_photons(bins));
         let charged_part = (charged_mev / started).min(1.0);
@@ -122,7 +127,7 @@ impl<'a> Maker<'a> {
         let tallies = self.run(Particle::Photon, energy_mev, [1.0, mean_free_path], PHOTON);
         let bins = sum(&tallies, |tally| &tally.photons);
         let (whole, in_bone) = (bins.iter().sum(), sum(&tallies, |tally| &tally.in_bone));
-        let [parts, parts_in_bone] = [&bins, &in_bone].map(|bins| parts(bins, whole, PHOTON, false));
+        let [parts, parts_in_bone] = [&bins, &in_bone].map(|bins| fractions(bins, whole, PHOTON, false));
         PhotonKernel { energy_mev, mean_free_path, parts, parts_in_bone }
     }
 
@@ -144,7 +149,7 @@ impl<'a> Maker<'a> {
     }
 }
 
-/// Energy in each bin and beyond, of all groups.
+/// Energy in each bin and beyond, summed over all groups.
 fn sum(tallies: &[PointTally], of: fn(&PointTally) -> &Vec<f64>) -> Vec<f64> {
     let mut sum = vec![0.0; of(&tallies[0]).len()];
     for tally in tallies {
@@ -153,20 +158,20 @@ fn sum(tallies: &[PointTally], of: fn(&PointTally) -> &Vec<f64>) -> Vec<f64> {
     sum
 }
 
-/// What lies in each bin, in parts of the whole.
+/// The fraction of the energy in each bin.
 ///
-/// * `closed` – whether what lies beyond belongs to the last bin
+/// * `closed` – whether the energy beyond belongs to the last bin
 #[expect(clippy::cast_possible_truncation, reason = "tables are stored in single precision")]
-fn parts(bins: &[f64], whole: f64, axis: Axis, closed: bool) -> Vec<f32> {
+fn fractions(bins: &[f64], whole: f64, axis: Axis, closed: bool) -> Vec<f32> {
     let (beyond, within) = bins.split_last().expect("a bin for what lies beyond");
-    let mut parts: Vec<f64> = within.iter().map(|energy| energy / whole).collect();
+    let mut fractions: Vec<f64> = within.iter().map(|energy| energy / whole).collect();
     if closed {
-        parts[axis.bins() - 1] += beyond / whole;
+        fractions[axis.bins() - 1] += beyond / whole;
     }
-    parts.into_iter().map(|part| part as f32).collect()
+    fractions.into_iter().map(|fraction| fraction as f32).collect()
 }
 
-/// Photons that are none: nothing depends on where they leave their energy.
+/// For photons without any energy: all of it in the first bin, because nothing depends on it.
 fn at_once() -> Vec<f32> {
     std::iter::once(1.0).chain(std::iter::repeat_n(0.0, SET_FREE.bins() - 1)).collect()
 }

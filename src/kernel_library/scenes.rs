@@ -1,4 +1,4 @@
-//! A medium without end, as scenes of one voxel with cuts that suit an energy.
+//! An unbounded medium, as scenes of one voxel with cuts that suit an energy.
 
 use std::collections::BTreeMap;
 
@@ -16,18 +16,18 @@ use crate::physics::photon::PhotonTables;
 use crate::prepare::transport::Boundary;
 use crate::prepare::transport::scene::{Scene, SceneInput};
 
-/// Part of the length in which a kernel is measured that an absorbed electron could still have gone.
+/// Residual range of an absorbed electron, as a fraction of the length in which a kernel is measured.
 const ABSORBED_RANGE: f64 = 0.003;
-/// Most energy at which electrons are absorbed [MeV].
+/// Highest energy at which electrons are absorbed [MeV].
 const MAX_ABSORPTION_MEV: f64 = 0.064;
-/// Most energy of a secondary electron that is not followed [MeV].
+/// Highest energy of a secondary electron that is not followed [MeV].
 const MAX_COLLISION_MEV: f64 = 0.016;
-/// Edge of the voxel of charged particles, in their ranges.
+/// Edge of the voxel for charged particles, in CSDA ranges.
 const CHARGED_EDGE: f64 = 4.0;
-/// Edge of the voxel of photons, in the longest mean free path of any.
+/// Edge of the voxel for photons, in mean free paths of the photon with the highest energy.
 const PHOTON_EDGE: f64 = 80.0;
 
-/// Makes scenes, and keeps their tables.
+/// Makes scenes and keeps their tables.
 #[derive(Debug)]
 pub(super) struct Scenes<'a> {
     medium: &'a Material,
@@ -57,7 +57,7 @@ impl<'a> Scenes<'a> {
         &self.bone_absorbs
     }
 
-    /// Range of an electron or positron in the continuous-slowing-down approximation [g/cm²].
+    /// CSDA range of an electron or positron [g/cm²].
     pub(super) fn csda_range(&self, particle: Particle, energy_mev: f64) -> f64 {
         self.range[usize::from(particle == Particle::Positron)].value(energy_mev)
     }
@@ -85,7 +85,7 @@ impl<'a> Scenes<'a> {
         [charged, photons]
     }
 
-    /// * `unit` – length in which distances matter [g/cm²]
+    /// * `unit` – length in which distances of the kernel are measured [g/cm²]
     fn scene(&mut self, unit: f64, edge: f64) -> Scene {
         let absorption_mev = self.range[0].invert(ABSORBED_RANGE * unit).clamp(MIN_ENERGY_MEV, MAX_ABSORPTION_MEV);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 64")]
@@ -100,7 +100,7 @@ impl<'a> Scenes<'a> {
     }
 }
 
-/// One voxel of 1 g/cm³.
+/// A scene of one voxel of 1 g/cm³ with the tables for a cut.
 fn tabulate(medium: &Material, absorption_kev: u32) -> Scene {
     let absorption_mev = 1e-3 * f64::from(absorption_kev);
     let positron = Emission { particle: Particle::Positron, low_mev: 1.0, high_mev: 1.0, yield_per_decay: 1.0 };

@@ -16,7 +16,8 @@ impl GaussRule {
         Self::from_recurrence(n, &squares)
     }
 
-    /// The mean of a function over [−1, 1] under the weight `1 − |t|`: the overlap of two equal intervals at distance `t`.
+    /// The mean of a function over [−1, 1] under the weight `1 − |t|`: the overlap of two equal intervals at distance
+    /// `t`.
     pub(crate) fn triangle(n: usize) -> Self {
         // Stieltjes' procedure on Gauss-Legendre points of each half, which integrate all products that occur exactly.
         let half = Self::legendre(n + 2);
@@ -27,6 +28,23 @@ impl GaussRule {
             })
         });
         Self::from_recurrence(n, &recurrence(&measure.collect::<Vec<_>>(), n))
+    }
+
+    /// Calls back with the points and weights of `∫ ds` from `low` to `high`, in equal panels of at most `longest`.
+    pub(crate) fn for_each_point(&self, [low, high]: [f64; 2], longest: f64, mut call: impl FnMut(f64, f64)) {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a few hundred at most, at least 1"
+        )]
+        let panels = ((high - low) / longest).ceil().max(1.0) as u32;
+        let half = 0.5 * (high - low) / f64::from(panels);
+        for panel in 0..panels {
+            let middle = low + half * f64::from(2 * panel + 1);
+            for (point, weight) in self.points.iter().zip(&self.weights) {
+                call(middle + half * point, weight * 2.0 * half);
+            }
+        }
     }
 
     /// * `squares` – `β_k` of the monic recurrence `p_{k+1} = t p_k − β_k p_{k−1}`, from `k = 1`

@@ -70,7 +70,8 @@ impl LogGrid {
     }
 }
 
-/// A function on a [`LogGrid`], linear in ln x within each bin. Each bin keeps its own ends, so the function may jump at a node.
+/// A function on a [`LogGrid`], linear in ln x within each bin. Each bin keeps the values at its own ends, so the
+/// function may jump at a node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogTable {
     grid: LogGrid,
@@ -84,7 +85,8 @@ impl LogTable {
         Self { grid, bins: nodes.windows(2).map(|pair| [pair[0], pair[1]]).collect() }
     }
 
-    /// A function that may jump at the nodes: `f(bin, x)` is its value in `bin`, at either end of which it is asked.
+    /// A function that may jump at the nodes: `f(bin, x)` is its value in `bin`, and is called for both ends of each
+    /// bin.
     pub fn tabulate_bins(grid: LogGrid, mut f: impl FnMut(usize, f64) -> f64) -> Self {
         let bins = (0..grid.bins()).map(|bin| [f(bin, grid.node(bin)), f(bin, grid.node(bin + 1))]).collect();
         Self { grid, bins }
@@ -107,26 +109,27 @@ impl LogTable {
         self
     }
 
-    /// The grid it stands on.
+    /// The grid of the table.
     pub fn grid(&self) -> LogGrid {
         self.grid
     }
 
-    /// Values at the lower and upper end of each bin: what the engines copy.
+    /// Values at the lower and upper end of each bin, which the engines copy.
     pub fn bins(&self) -> &[[f64; 2]] {
         &self.bins
     }
 
-    /// Value at `x`; outside the grid, that of its nearest end.
+    /// Value at `x`; outside the grid, the value at its nearest end.
     pub fn value(&self, x: f64) -> f64 {
         let (bin, fraction) = self.grid.locate(x);
         let [low, high] = self.bins[bin];
         low + fraction * (high - low)
     }
 
-    /// Where a continuous table that does not fall has a value: the inverse of [`Self::value`], by bisection over the bins.
+    /// The position at which a continuous, non-falling table takes a value: the inverse of [`Self::value`], by
+    /// bisection over the bins.
     ///
-    /// Below the first value: the first node scaled down in proportion. Above the last: the last node.
+    /// Values below the first scale the first node down in proportion; values above the last give the last node.
     pub fn invert(&self, value: f64) -> f64 {
         let first = self.bins[0][0];
         if value < first {

@@ -1,4 +1,4 @@
-//! Integrals of smooth functions, by Gauss and Legendre.
+//! Integrals of smooth functions by Gauss-Legendre rules.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,8 @@ pub(crate) fn nodes(a: f64, b: f64) -> impl Iterator<Item = (f64, f64)> {
     RULE.points.iter().zip(&RULE.weights).map(move |(x, weight)| (middle + half * x, (b - a) * weight))
 }
 
-/// Nodes and weights from `a` to `b`, both above 0, in panels of one factor e or less: for functions like powers of x. None if `b` is not above `a`.
+/// Nodes and weights from `a` to `b`, both above 0, in panels that span at most a factor e each: for functions like
+/// powers of x. No nodes if `b` is not above `a`.
 pub(crate) fn log_nodes(a: f64, b: f64) -> impl Iterator<Item = (f64, f64)> {
     let span = if b > a { (b / a).ln() } else { 0.0 };
     let panels = (0u32..).take_while(move |&panel| f64::from(panel) < span);

@@ -1,4 +1,4 @@
-//! Lengths that a mixed-radix Fourier transform takes: products of 2, 3, 5 and 7.
+//! Lengths for mixed-radix Fourier transforms: products of 2, 3, 5 and 7.
 
 /// Whether `n` has no prime factor above 7.
 pub fn is_smooth(mut n: usize) -> bool {

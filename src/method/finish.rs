@@ -1,4 +1,4 @@
-//! From energy to dose: clamp, divide by mass, and check before a dose leaves.
+//! From energy to dose: clamp, divide by mass, and check before a dose is returned.
 
 use super::Deposit;
 use super::mass::{DoseScale, check_dose, mass};
@@ -6,11 +6,11 @@ use crate::domain::{
     DensityCorrection, DeviceInfo, DoseError, DoseRequest, DoseResult, EnergyAccount, Method, Provenance, SourceAccount,
 };
 
-/// Largest difference between the energy in a result and the energy that must be there, relative to the latter.
-/// Rounding in single precision leaves 1e-7; a device that failed leaves much more.
+/// Largest relative difference between the energy in a result and the energy expected. Rounding in single precision
+/// gives 1e-7; a failed device gives much more.
 const ENERGY_BALANCE_TOLERANCE: f64 = 1e-5;
 
-/// What single precision cannot resolve in a voxel [MeV]: its smallest number.
+/// Energy that single precision cannot resolve in a voxel [MeV]: its smallest number.
 const SMALLEST_MEV: f64 = 1.5e-45;
 
 pub(super) fn finish(deposit: Deposit, request: &DoseRequest, device: DeviceInfo) -> Result<DoseResult, DoseError> {
@@ -64,7 +64,7 @@ fn sum(values: &[f32]) -> f64 {
 }
 
 /// # Errors
-/// [`DoseError::EnergyBalance`] unless the energy is there; also if it is not a number.
+/// [`DoseError::EnergyBalance`] if the energy differs from the expected one or is not a number.
 pub(super) fn check_energy(energy: &[f32], expected_mev: f64) -> Result<(), DoseError> {
     let found_mev = sum(energy);
     let tolerance_mev = ENERGY_BALANCE_TOLERANCE * expected_mev + SMALLEST_MEV * energy.len() as f64;
@@ -75,7 +75,7 @@ pub(super) fn check_energy(energy: &[f32], expected_mev: f64) -> Result<(), Dose
     }
 }
 
-/// Sets negative energies to 0; their sum.
+/// Sets negative energies to 0 and returns their sum.
 fn clamp(energy: &mut [f32]) -> f64 {
     let mut clamped = 0.0;
     for value in energy.iter_mut().filter(|v| **v < 0.0) {
@@ -85,7 +85,8 @@ fn clamp(energy: &mut [f32]) -> f64 {
     clamped
 }
 
-/// Turns energy [MeV] into dose [Gy] in place. Energy and number of the voxels that are too thin to get one.
+/// Turns energy [MeV] into dose [Gy] in place. Returns the energy and the number of voxels whose density is too low for
+/// a dose.
 fn divide_by_mass(dose: &mut [f32], scale: &DoseScale) -> (f64, u64) {
     let (mut energy, mut voxels) = (0.0, 0);
     for (voxel, value) in dose.iter_mut().enumerate() {
@@ -124,7 +125,7 @@ mod tests {
     }
 
     fn water() -> Method {
-        Method::Kernel(KernelOptions { density_correction: DensityCorrection::Water, ..KernelOptions::default() })
+        Method::Kernel(KernelOptions { density_correction: DensityCorrection::None, ..KernelOptions::default() })
     }
 
     fn finished(energy: &[f32], expected_mev: f64, request: &DoseRequest) -> Result<DoseResult, DoseError> {

@@ -1,4 +1,4 @@
-//! Local deposition: what charged particles carry stays in the voxel of the decay, photons leave.
+//! Local deposition: the energy of charged particles stays in the voxel of the decay, and photons leave.
 
 use std::time::Instant;
 
@@ -29,9 +29,8 @@ mod tests {
         ActivityUnit, DensityMap, DeviceSelector, LocalOptions, Method, TimeIntegratedActivity, Volume, VoxelGrid,
     };
     use crate::engine::Device;
-    use crate::method::run;
     use crate::physics::nuclide;
-    use crate::plan::{Limits, plan};
+    use crate::{compute::compute, plan::Limits};
 
     #[test]
     fn dose_is_charged_energy_over_mass() {
@@ -43,9 +42,8 @@ mod tests {
         let method = Method::Local(LocalOptions::default());
         let request = DoseRequest::new(activity, Some(density), nuclide, method).expect("good");
         let limits = Limits { host_bytes: 1 << 20, workspace_bytes: 1 << 20 };
-        let plan = plan(&request, &limits).expect("it fits");
         let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
-        let result = run(&mut device, &plan, &request, &Control::detached()).expect("a dose");
+        let result = compute(&request, &mut device, &limits, &Control::detached()).expect("a dose");
         // Voxels of 0.05 cm³; 1 MeV/g is 1.602e-10 Gy.
         let gray = |decays: f64, density: f64| {
             decays * nuclide.mean_energy_mev.charged() * 1.602_176_634e-10 / (0.05 * density)

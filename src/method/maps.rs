@@ -1,4 +1,4 @@
-//! The dose of several maps: the sum of their doses.
+//! The dose of several maps is the sum of their doses.
 
 use super::mass::check_dose;
 use crate::domain::{DoseError, DoseResult, EnergyAccount, MonteCarloAccount, RegionDose, Volume};
@@ -10,7 +10,7 @@ use crate::domain::{DoseError, DoseResult, EnergyAccount, MonteCarloAccount, Reg
 pub(super) fn add(sum: &mut DoseResult, daughter: DoseResult) -> Result<(), DoseError> {
     add_volume(&mut sum.dose, &daughter.dose, |a, b| a + b)?;
     if let (Some(all), Some(own)) = (&mut sum.uncertainty, &daughter.uncertainty) {
-        // Histories of two maps are independent.
+        // The histories of two maps are independent.
         add_volume(all, own, f32::hypot)?;
     }
     add_energy(&mut sum.provenance.energy, &daughter.provenance.energy);
@@ -27,7 +27,7 @@ fn add_volume(sum: &mut Volume<f32>, other: &Volume<f32>, add: impl Fn(f32, f32)
     check_dose(sum.as_slice())
 }
 
-/// The voxels without a dose are the same in all maps.
+/// Adds the energies of another map. The voxels without a dose are the same in all maps.
 fn add_energy(sum: &mut EnergyAccount, other: &EnergyAccount) {
     sum.emitted_mev += other.emitted_mev;
     sum.deposited_mev += other.deposited_mev;

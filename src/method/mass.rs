@@ -1,16 +1,16 @@
-//! From energy to absorbed dose: which voxels have a mass that counts, and how much.
+//! From energy to absorbed dose: which voxels have a dose, and by which mass their energy is divided.
 
 use crate::constants::GY_PER_MEV_PER_G;
 use crate::domain::density::bears_dose;
 use crate::domain::{DensityCorrection, DoseError, DoseRequest, Method, VoxelGrid};
 use crate::physics::kernel::density_g_cm3;
 
-/// What becomes of mass in a method.
+/// The mass of voxels in a method.
 #[derive(Clone, Copy)]
 pub(super) enum Mass<'a> {
-    /// Every voxel is of one density [g/cm³].
+    /// All voxels have one density [g/cm³].
     Uniform(f64),
-    /// Every voxel has its own.
+    /// Every voxel has its own density.
     Own {
         /// Density of each voxel [g/cm³].
         density_g_cm3: &'a [f32],
@@ -31,7 +31,7 @@ impl<'a> DoseScale<'a> {
         Self { gy_per_mev_at_unit_density: GY_PER_MEV_PER_G / grid.voxel_volume_cm3(), mass }
     }
 
-    /// Dose for the energy absorbed in a voxel [Gy]; none for a voxel too thin to have one.
+    /// Dose for the energy absorbed in a voxel [Gy]; none if its density is too low for a dose.
     pub(super) fn absorbed_dose(&self, mev: f64, voxel: usize) -> Option<f64> {
         let density = self.density(voxel)?;
         Some(mev * self.gy_per_mev_at_unit_density / density)
@@ -51,7 +51,7 @@ impl<'a> DoseScale<'a> {
         }
     }
 
-    /// Voxels of a lower density get no dose [g/cm³]; none where all are of one density.
+    /// Voxels of a lower density get no dose [g/cm³]; none where all voxels have one density.
     pub(super) fn minimum_g_cm3(&self) -> Option<f64> {
         match self.mass {
             Mass::Uniform(_) => None,
@@ -60,10 +60,10 @@ impl<'a> DoseScale<'a> {
     }
 }
 
-/// The masses that a request's energy is divided by.
+/// The masses by which the energy of a request is divided.
 pub(super) fn mass(request: &DoseRequest) -> Mass<'_> {
     let minimum_g_cm3 = match request.method() {
-        Method::Kernel(options) if options.density_correction == DensityCorrection::Water => {
+        Method::Kernel(options) if options.density_correction == DensityCorrection::None => {
             return Mass::Uniform(density_g_cm3(options.medium));
         }
         Method::Kernel(options) => options.minimum_density_g_cm3,

@@ -20,7 +20,7 @@ pub use monte_carlo::{merge, merged_dose};
 struct Deposit {
     /// Energy absorbed in each voxel [MeV]; small negative values are rounding.
     energy: Volume<f32>,
-    /// What the method says must lie in the grid in all [MeV], computed another way.
+    /// The energy that must lie in the grid by the method's own account, computed another way [MeV].
     expected_mev: f64,
     /// The kernel, if one was used.
     kernel: Option<KernelAccount>,
@@ -29,7 +29,8 @@ struct Deposit {
 /// Runs a planned request on a device, map by map.
 ///
 /// # Errors
-/// [`DoseError::Cancelled`], a device's failure, or a dose that is not physical. Never a dose of which the checks have not passed.
+/// [`DoseError::Cancelled`], a device's failure, or a dose that is not physical. A dose that has not passed every check
+/// is never returned.
 pub fn run(
     device: &mut Device,
     plan: &DosePlan,

@@ -1,9 +1,12 @@
-//! The materials known to this program, and what a caller's own may be called.
+//! The materials known to this program, and the check of a caller's own.
 
 use std::sync::LazyLock;
 
 use crate::domain::{Invalid, Violation};
 use crate::domain::{Material, MaterialDefinition};
+
+/// Where the figures of a material come from, if the caller does not say.
+pub const THE_CALLER: &str = "the caller";
 
 include!(concat!(env!("OUT_DIR"), "/material_files.rs"));
 
@@ -18,26 +21,27 @@ static MATERIALS: LazyLock<Vec<Material>> = LazyLock::new(|| {
     materials
 });
 
-/// The materials known to this program, tissues by ascending density, then those used only by name.
+/// The known materials: tissues by ascending density, then those used only by name.
 pub fn all() -> &'static [Material] {
     &MATERIALS
 }
 
-/// The material of this name.
+/// The material with this name.
 ///
 /// # Errors
-/// If there is none; the reason lists those there are.
+/// If there is none; the reason lists the known materials.
 pub fn find(name: &str) -> Result<&'static Material, Invalid> {
     all().iter().find(|material| material.name() == name).ok_or_else(|| {
         let known: Vec<&str> = all().iter().map(Material::name).collect();
-        Invalid::new(format!("is not a known material: `{name}`; known are {}", known.join(", ")))
+        Invalid::new(format!("is not a known material: `{name}`; known names: {}", known.join(", ")))
     })
 }
 
-/// A material of the caller's own.
+/// A material defined by the caller.
 ///
 /// # Errors
-/// Every fault of the definition, as [`Material::new`]; or that its name is that of another, known material, so that a result could not tell the two apart.
+/// Every fault of the definition, as [`Material::new`]; or that it has the name of a known but different material, so
+/// that results could not distinguish the two.
 pub fn own(definition: MaterialDefinition) -> Result<Material, Vec<Violation>> {
     let material = Material::new(definition)?;
     match find(material.name()) {
@@ -49,7 +53,7 @@ pub fn own(definition: MaterialDefinition) -> Result<Material, Vec<Violation>> {
     }
 }
 
-/// The tissue that voxels of this density are made of.
+/// The tissue of voxels of this density.
 ///
 /// * `density_g_cm3` – density of a voxel [g/cm³], 0 or above
 ///

@@ -1,4 +1,5 @@
-//! The field's tables and integrals, in `f64`: constants, nuclides, materials, photon and electron cross sections, point kernels, voxel S values.
+//! The field's tables and integrals, in `f64`: constants, nuclides, materials, photon and electron cross sections,
+//! point kernels, voxel S values.
 
 pub mod beta;
 pub mod chain;

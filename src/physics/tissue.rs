@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use crate::domain::density::MAX_DENSITY_G_CM3;
 use crate::domain::{DensityMap, Invalid, Volume};
 
-/// Largest fall of density from one point of a calibration to the next, as a part. Published curves fall by 4 % (Schneider 2000 at 100 HU); a misplaced
-/// decimal point falls by 90 %.
+/// Largest relative fall of density from one point of a calibration to the next. Published curves fall by 4 %
+/// (Schneider 2000 at 100 HU); a misplaced decimal point falls by 90 %.
 const MAX_FALL: f64 = 0.1;
 
 static SCHNEIDER_2000: LazyLock<DensityCurve> = LazyLock::new(|| {
@@ -19,19 +19,19 @@ static SCHNEIDER_2000: LazyLock<DensityCurve> = LazyLock::new(|| {
     DensityCurve { pieces: rows.map(piece).collect(), highest_hu: f64::INFINITY }
 });
 
-/// Mass density as a function of the CT number, in straight pieces.
+/// Mass density as a piecewise linear function of the CT number.
 ///
-/// Below the first CT number the density is that of the first: padding of -1024 or -3024 HU outside the scanner's circle is air. CT numbers below 0 are
-/// tissue like any other: lung lies near -700 HU.
+/// Below the first CT number the density is constant: padding of -1024 or -3024 HU outside the scanner's circle is air.
+/// CT numbers below 0 are ordinary tissue: lung lies near -700 HU.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DensityCurve {
-    /// By rising CT number; never empty.
+    /// By ascending CT number; never empty.
     pieces: Vec<LinearPiece>,
-    /// The density at this CT number also holds above it [HU].
+    /// Above this CT number the density is constant [HU].
     highest_hu: f64,
 }
 
-/// `density = intercept + slope · HU` from a CT number to where the next piece begins.
+/// `density = intercept + slope · HU` from a CT number to the start of the next piece.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct LinearPiece {
     from_hu: f64,
@@ -46,21 +46,21 @@ impl LinearPiece {
 }
 
 impl DensityCurve {
-    /// The calibration of Schneider, Bortfeld and Schlegel, published for -1000 to 1600 HU. Its last piece, bone, is carried on above: 2.79 g/cm³ at
-    /// 3000 HU, where the table that GATE ships has 2.8.
+    /// The calibration of Schneider, Bortfeld and Schlegel, published for -1000 to 1600 HU. Its last piece, bone, is
+    /// extended to higher numbers: 2.79 g/cm³ at 3000 HU, where the table shipped with GATE has 2.8.
     ///
     /// Source: Schneider et al., Phys. Med. Biol. 45 (2000) 459.
     pub fn schneider_2000() -> &'static Self {
         &SCHNEIDER_2000
     }
 
-    /// A curve of the caller's own, straight between its points and level beyond its ends.
+    /// A curve defined by the caller, linear between its points and constant beyond its ends.
     ///
-    /// * `points` – CT number [HU] and density [g/cm³], by rising CT number, at least two
+    /// * `points` – CT number [HU] and density [g/cm³], by ascending CT number, at least two
     ///
     /// # Errors
-    /// The number of the point at fault, from 0, and what is wrong with it: not finite, out of order, a density below 0 or above that of any tissue, or
-    /// a density far below that of the point before.
+    /// The number of the faulty point, from 0, and what is wrong with it: not finite, out of order, a density below 0
+    /// or above that of any tissue, or a density far below that of the previous point.
     pub fn from_points(points: &[[f64; 2]]) -> Result<Self, (usize, Invalid)> {
         points.iter().enumerate().try_for_each(|(number, &point)| {
             check_point(number.checked_sub(1).map(|before| points[before]), point).map_err(|invalid| (number, invalid))
@@ -83,11 +83,11 @@ impl DensityCurve {
         let [lowest, highest] = self.range_hu();
         let hu = hu.clamp(lowest, highest);
         let after = self.pieces.partition_point(|piece| piece.from_hu <= hu);
-        // At the ends of a steep piece rounding may leave a hair below 0.
+        // At the ends of a steep piece rounding may give a value just below 0.
         self.pieces[after - 1].density_g_cm3(hu).max(0.0)
     }
 
-    /// CT numbers past which the density no longer changes [HU].
+    /// CT numbers beyond which the density is constant [HU].
     pub fn range_hu(&self) -> [f64; 2] {
         [self.pieces[0].from_hu, self.highest_hu]
     }
@@ -97,7 +97,7 @@ impl DensityCurve {
     /// * `ct` – CT numbers [HU]
     ///
     /// # Errors
-    /// If a CT number is NaN or infinite, or so large that no matter is as dense.
+    /// If a CT number is NaN or infinite, or gives a density above that of any matter.
     pub fn density_map(&self, ct: &Volume<f32>) -> Result<DensityMap, Invalid> {
         let values = ct.as_slice();
         if let Some(first) = values.iter().position(|hu| !hu.is_finite()) {
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn schneider_is_as_published() {
         let curve = DensityCurve::schneider_2000();
-        // CT number, density and where it is from: the paper's formulae; nodes of GATE's table.
+        // CT number, density and where it is from: the paper's formulae, and nodes of GATE's table.
         let published = [
             (-1000.0, 1.21e-3),
             (-549.0, (1.21e-3 + 0.93) / 2.0),

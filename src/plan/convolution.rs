@@ -1,4 +1,4 @@
-//! How a convolution is padded and cut into blocks.
+//! How a convolution is padded and divided into blocks.
 
 use std::ops::Range;
 
@@ -7,10 +7,10 @@ use crate::domain::{DoseError, VoxelGrid};
 use crate::math::smooth::next_smooth;
 use crate::physics::kernel::KernelSpec;
 
-/// Neighbours in kx that the CPU keeps and transforms together: a cache line of single-precision complex numbers.
+/// Neighbours in kx that the CPU stores and transforms together: a cache line of single-precision complex numbers.
 pub const LANES: usize = 8;
 
-/// A convolution of a volume with a voxel kernel, as blocks that can be done one after another.
+/// A convolution of a volume with a voxel kernel, in blocks that can be computed one after another.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ConvolutionPlan {
     /// Shape of source and result.
@@ -19,19 +19,20 @@ pub struct ConvolutionPlan {
     pub half_width: [usize; 3],
     /// Kernel offsets on each side that are convolved directly, by axis; the rest goes through the Fourier transform.
     pub core_half_width: [usize; 3],
-    /// Slabs along z that together make the result. One, unless memory is short. All have the same padded shape, so that one spectrum of the kernel serves.
+    /// Slabs along z that together give the result; a single one unless memory is short. All have the same padded
+    /// shape, so they share one spectrum of the kernel.
     pub blocks: Vec<Block>,
     /// Slabs of kx in which the CPU does a block, one after another, each adding to the result: one, unless the kernel
     /// is so wide that thin blocks need as much memory as the whole. A GPU cuts kx by itself.
     pub kx_slabs: usize,
 }
 
-/// One slab of the result, with the halo of source planes that reach it.
+/// One slab of the result, and the source planes that reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     /// Planes of the result.
     pub output_z: Range<usize>,
-    /// Planes of the source that the kernel carries into them.
+    /// Planes of the source that contribute to them.
     pub source_z: Range<usize>,
     /// Shape of the Fourier transform; x is even.
     pub padded_shape: [usize; 3],
@@ -52,7 +53,8 @@ impl Block {
         (x / 2 + 1) * y * z * 8
     }
 
-    /// Bytes that the CPU holds for the transform: the spectrum of the source's own rows, and for each thread one group of columns.
+    /// Bytes that the CPU needs for the transform: the spectrum of the source's own rows, and one group of columns per
+    /// thread.
     fn host_bytes(&self, source_rows: usize, threads: usize) -> u64 {
         let [x, y, z] = self.padded_shape;
         let groups = (x / 2 + 1).div_ceil(LANES);
@@ -62,7 +64,7 @@ impl Block {
 }
 
 impl ConvolutionPlan {
-    /// Cuts the result into as few slabs as have a half spectrum of at most `workspace_bytes`.
+    /// Divides the result into the smallest number of slabs whose half spectra have at most `workspace_bytes`.
     ///
     /// # Errors
     /// [`DoseError::TooLarge`] if not even a few columns of the spectrum fit.
@@ -73,7 +75,7 @@ impl ConvolutionPlan {
             Some(planes) => (planes, 1),
             None => (shape[2], kx_slabs(&Block::new(shape, half_width, 0..shape[2]), workspace_bytes)?),
         };
-        // As many slabs, but alike.
+        // The same number of slabs, of nearly equal size.
         let mut blocks = slabs(shape, half_width, shape[2].div_ceil(shape[2].div_ceil(planes)));
         let padded_z = blocks.iter().map(|block| block.padded_shape[2]).max().unwrap_or(1);
         blocks.iter_mut().for_each(|block| block.padded_shape[2] = padded_z);
@@ -85,8 +87,8 @@ impl ConvolutionPlan {
         self.core_half_width == self.half_width
     }
 
-    /// Host memory beside the volumes at most: the kernel's octant and its sums over boxes in `f64`, what preparing its spectrum takes, and the
-    /// CPU's workspace. A GPU takes less.
+    /// Upper bound of the host memory besides the volumes: the kernel's octant and its sums over boxes in `f64`, the
+    /// preparation of its spectrum, and the workspace of the CPU. A GPU needs less.
     pub fn host_bytes(&self) -> u64 {
         let octant: u64 = self.half_width.iter().map(|&h| h as u64 + 1).product();
         let sums: u64 = self.half_width.iter().map(|&h| h as u64 + 2).product();
@@ -100,7 +102,7 @@ impl ConvolutionPlan {
     }
 }
 
-/// The result in slabs of `planes`.
+/// The result in slabs of `planes` planes.
 fn slabs(shape: [usize; 3], half_width: [usize; 3], planes: usize) -> Vec<Block> {
     let starts = (0..shape[2]).step_by(planes);
     starts.map(|z| Block::new(shape, half_width, z..shape[2].min(z + planes))).collect()
@@ -126,7 +128,7 @@ fn largest_spectrum_bytes(blocks: &[Block]) -> u64 {
     blocks.iter().map(Block::spectrum_bytes).max().unwrap_or(0)
 }
 
-/// The largest number from 1 to `most` that passes, where every number below one that passes does so too.
+/// The largest number from 1 to `most` that passes; every number below one that passes must pass, too.
 fn largest_that(most: usize, passes: impl Fn(usize) -> bool) -> Option<usize> {
     if passes(most) {
         return Some(most);
@@ -188,7 +190,7 @@ mod tests {
         let narrow = plan([512; 3], [200; 3], 256 << 20).expect("256 MB are enough in slabs of kx");
         assert_eq!((narrow.blocks.len(), narrow.kx_slabs), (1, 6));
         assert!(matches!(plan([512; 3], [200; 3], 32 << 20), Err(DoseError::TooLarge { .. })));
-        // A kernel that reaches from one end to the other.
+        // A kernel that reaches from one end of the grid to the other.
         let full = plan([512; 3], [511; 3], 16 << 30).expect("16 GB are enough");
         assert_eq!((full.blocks.len(), full.blocks[0].padded_shape), (1, [1024; 3]));
     }

@@ -2,26 +2,29 @@
 
 use crate::physics::kernel::{KernelSpec, density_g_cm3};
 
-/// Least offsets on each side: voxels that touch.
+/// Smallest number of offsets on each side: voxels that touch.
 const LEAST: usize = 1;
 
-/// Most offsets on each side. The cost grows with the cube of them, and beyond it is better borne as noise: with Y-90 in voxels of less than 1 mm.
+/// Largest number of offsets on each side. The cost grows with its cube, so beyond this, as with Y-90 in voxels of less
+/// than 1 mm, some noise is accepted instead.
 const MOST: usize = 8;
 
 /// Offsets of a kernel that is convolved directly as a whole: less work than a transform.
 const FEW: usize = 11 * 11 * 11;
 
-/// Part of a kernel's energy that may be left to the Fourier transform although it falls off steeply. With it, the rms error of the dose is 7e-6 five
-/// decades under the maximum for Y-90 in voxels of 1 mm, and less in larger ones; with four times as much it is 7e-5.
+/// Fraction of a kernel's energy that may be left to the Fourier transform although it falls off steeply. With it, the
+/// rms error of the dose is 7e-6 five decades under the maximum for Y-90 in voxels of 1 mm, and less in larger ones;
+/// with four times as much it is 7e-5.
 const STEEP_ENERGY: f64 = 4e-3;
 
-/// No beta particle of a radionuclide gets farther [g/cm²].
+/// Longest range of beta particles of radionuclides [g/cm²].
 const LONGEST_RANGE: f64 = 2.0;
 
 /// Offsets on each side of a kernel, by axis, that are convolved directly.
 ///
-/// A transform in single precision leaves noise in proportion to the energy it is given, everywhere. It does no harm to the photons' dose, which is
-/// nowhere much smaller than its neighbour. The betas' dose ends within millimetres, so that what lies beyond them drowns: the core must hold them.
+/// A transform in single precision adds noise everywhere, in proportion to the energy that it transforms. This does not
+/// matter for the photon dose, which is nowhere much smaller than in the next voxel. The beta dose ends within
+/// millimetres, and the noise would hide the small dose beyond, so the core must contain it.
 pub(super) fn core_half_width(kernel: &KernelSpec) -> [usize; 3] {
     if kernel.half_width.iter().map(|&h| 2 * h as u64 + 1).product::<u64>() <= FEW as u64 {
         return kernel.half_width;
@@ -34,11 +37,11 @@ pub(super) fn core_half_width(kernel: &KernelSpec) -> [usize; 3] {
     })
 }
 
-/// Radius within which lies all of the steep part of a radial kernel but [`STEEP_ENERGY`] [cm].
+/// Radius that contains the steep part of a radial kernel except for [`STEEP_ENERGY`] [cm].
 fn steep_range_cm(kernel: &KernelSpec) -> f64 {
     let radial = &kernel.radial;
     let energy = |from_cm: f64, to_cm: f64| radial.cumulative_mev(to_cm) - radial.cumulative_mev(from_cm);
-    // Photons leave as much between r and 2r as between 2r and 3r.
+    // Photons deposit the same energy between r and 2r as between 2r and 3r.
     let steep_mev = |r: f64| energy(r, 2.0 * r) - energy(2.0 * r, 3.0 * r);
     let longest_cm = LONGEST_RANGE / density_g_cm3(kernel.medium);
     let radii = (0..).map(|n| longest_cm * 0.98f64.powi(n)).take_while(|r| *r > 1e-3);

@@ -81,7 +81,7 @@ impl KernelWork {
         let truncation_radius_cm = options.truncation_radius_mm.map(|mm| mm / 10.0);
         let maker = Maker { medium: options.medium, truncation_radius_cm, workspace_bytes };
         match options.density_correction {
-            DensityCorrection::Water => {
+            DensityCorrection::None => {
                 let radial = radial_kernel(source.emissions(), options.medium).map_err(too_high)?;
                 Ok(Self::Uniform(maker.convolution(grid, &radial, source.local_mev(), radial.end_cm())?))
             }

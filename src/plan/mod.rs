@@ -5,7 +5,7 @@ mod core;
 mod kernel;
 pub mod transport;
 
-use crate::domain::{DoseError, DoseRequest, Method, Source, VoxelGrid};
+use crate::domain::{DoseError, Method, RequestHeader, Source, VoxelGrid};
 
 pub use convolution::{Block, ConvolutionPlan};
 pub use kernel::{CoarsePlan, Convolution, KernelWork, SplitWork};
@@ -18,6 +18,13 @@ pub struct Limits {
     pub host_bytes: u64,
     /// Workspace for one block of a convolution, on the device that runs it [bytes].
     pub workspace_bytes: u64,
+}
+
+impl Default for Limits {
+    /// 8 GiB in all, 2 GiB of them for one block of a convolution.
+    fn default() -> Self {
+        Self { host_bytes: 8 << 30, workspace_bytes: 2 << 30 }
+    }
 }
 
 /// What will be done for a request.
@@ -40,45 +47,24 @@ pub enum Work {
     MonteCarlo(TransportPlan),
 }
 
-/// What a request's header says.
-#[derive(Clone, Debug)]
-pub struct Asked<'a> {
-    /// The grid of all volumes.
-    pub grid: &'a VoxelGrid,
-    /// What decays in each map.
-    pub sources: Vec<&'a Source>,
-    /// How the dose is computed.
-    pub method: &'a Method,
-    /// Whether a biologically weighted dose is asked for.
-    pub is_weighted: bool,
-}
-
-impl<'a> From<&'a DoseRequest> for Asked<'a> {
-    fn from(request: &'a DoseRequest) -> Self {
-        Self {
-            grid: request.activity().decays().grid(),
-            sources: request.sources().collect(),
-            method: request.method(),
-            is_weighted: request.weighting().is_some(),
-        }
-    }
-}
-
-/// Plans what is asked for. Several maps are done one after another.
+/// Plans a request. Several maps are computed one after another.
 ///
 /// # Errors
-/// [`DoseError::TooLarge`] if it could not run even alone; [`DoseError::Invalid`] for histories that cannot be numbered, or energies that no kernel has.
-pub fn plan<'a>(asked: impl Into<Asked<'a>>, limits: &Limits) -> Result<DosePlan, DoseError> {
-    let Asked { grid, sources, method, is_weighted } = asked.into();
+/// [`DoseError::TooLarge`] if the request would not fit even on its own; [`DoseError::Invalid`] for history numbers out
+/// of range, or energies beyond the kernels.
+pub fn plan(header: impl AsRef<RequestHeader>, limits: &Limits) -> Result<DosePlan, DoseError> {
+    let header = header.as_ref();
+    let grid = header.grid();
     let (mut works, mut work_bytes) = (Vec::new(), 0);
-    for source in sources {
-        let (work, bytes) = plan_work(grid, source, method, limits)?;
+    for source in header.sources() {
+        let (work, bytes) = plan_work(grid, source, header.method(), limits)?;
         works.push(work);
         work_bytes = bytes.max(work_bytes);
     }
-    // Held at once, per voxel in f32: the activity of each map, density, dose; with several maps dose and uncertainty of those before as well.
+    // Held at the same time, per voxel in f32: the activity of each map, density and dose; with several maps also the
+    // sum of dose and uncertainty so far.
     let several = if works.len() > 1 { 3 } else { 0 };
-    let volumes = works.len() + 2 + several + usize::from(is_weighted);
+    let volumes = works.len() + 2 + several + usize::from(header.weighting().is_some());
     let volume_bytes = (size_of::<f32>() * volumes) as u64 * grid.voxels() as u64;
     let host_bytes = volume_bytes.saturating_add(work_bytes);
     if host_bytes > limits.host_bytes {

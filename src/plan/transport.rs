@@ -1,4 +1,4 @@
-//! Monte Carlo transport: cuts and statistical groups from the grid, histories that can be numbered, bytes.
+//! Plan of Monte Carlo transport: cuts and statistical groups from the grid, limits on the histories, memory.
 
 use std::sync::LazyLock;
 
@@ -14,65 +14,68 @@ use crate::physics::electron::range::SlowingDown;
 use crate::physics::energy_grid::{MAX_ENERGY_MEV, MIN_ENERGY_MEV, energies};
 use crate::physics::material;
 
-/// Part of the smallest voxel edge that an absorbed electron could still have gone, in lung.
+/// Range of an electron at the absorption energy in lung, as a fraction of the smallest voxel edge.
 const ABSORBED_RANGE: f64 = 0.01;
-/// Density for which that holds: the thinnest lung [g/cm³].
+/// Density for [`ABSORBED_RANGE`]: the lowest of lung [g/cm³].
 const THIN_G_CM3: f64 = 0.1;
-/// Most energy at which charged particles are absorbed, unless the caller says otherwise [MeV].
+/// Highest default energy at which charged particles are absorbed [MeV].
 const MAX_ABSORPTION_MEV: f64 = 0.05;
-/// Most energy of a secondary electron that is not followed, unless the caller says otherwise [MeV].
+/// Highest default energy of secondary electrons that are not followed [MeV].
 const MAX_COLLISION_MEV: f64 = 0.02;
-/// Most energy at which photons are absorbed, unless the caller says otherwise [MeV]: 5 keV go 0.2 mm in water.
+/// Highest default energy at which photons are absorbed [MeV]: at 5 keV they travel 0.2 mm in water.
 const MAX_PHOTON_MEV: f64 = 0.005;
-/// Part of the smallest voxel edge that an electron set free by a photon may go, in water, where its track is not followed for its own sake. What it
-/// carries out of the photon's first voxel is not made up for there: at 0.03, that voxel's photon dose is 2 % too high, at 0.12 it is 7 %.
+/// Range in water of the secondary electrons that are not followed in track-length scoring of photons, as a fraction of
+/// the smallest voxel edge. The energy that they would carry out of the first voxel is not replaced there: at 0.03 the
+/// photon dose of that voxel is 2 % too high, at 0.12 it is 7 %.
 const SECONDARY_RANGE: f64 = 0.02;
-/// Density for which that holds [g/cm³].
+/// Density for [`SECONDARY_RANGE`] [g/cm³].
 const SOFT_G_CM3: f64 = 1.0;
 
-/// Most of the range of a tally that histories may fill on average: what they emit fluctuates.
+/// Largest part of the range of a tally that histories may fill on average: the energy that they emit fluctuates.
 const TALLY_FILL: f64 = 0.5;
-/// Bytes of the tables of one material, for photons, electrons and positrons, on the host and on their way to a device.
+/// Bytes of the tables of one material for photons, electrons and positrons, on the host and in transfer to a device.
 const TABLE_BYTES: u64 = 4 << 20;
-/// Bytes a voxel for what the engine makes of activity, density and material, and for the maps that go with the tally.
+/// Bytes per voxel for what the engine derives from activity, density and material, and for the maps stored with the
+/// tally.
 const SCENE_BYTES: u64 = 40;
-/// Bytes a voxel for labels as they arrive and as they are kept, regions and materials, and for the uncertainty.
+/// Bytes per voxel for labels of regions and materials, as received and as stored, and for the uncertainty.
 const MAP_BYTES: u64 = 16;
 
-/// What will be run, on whatever device.
+/// What will be run, on any device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransportPlan {
     /// Statistical groups.
     pub groups: u32,
-    /// Energies at which transport changes its ways.
+    /// Cuts of the transport.
     pub cuts: HistoryCuts,
     /// Number of the first history.
     pub first_history: u64,
-    /// Most histories that will be run.
+    /// Largest number of histories that will be run.
     pub histories: u64,
-    /// Histories of this scene that can be numbered, from 0.
+    /// Number of histories that this scene can have, counted from 0.
     pub max_histories: u64,
-    /// Materials at most.
+    /// Largest number of materials.
     materials: u64,
-    /// Whether the tally is handed over as a file as well.
+    /// Whether the tally is also returned as a file.
     with_file: bool,
 }
 
 impl TransportPlan {
     /// # Errors
-    /// [`DoseError::Invalid`] if the histories asked for cannot be numbered, or would overflow a tally.
+    /// [`DoseError::Invalid`] if the requested histories are more than can be numbered, or would overflow a tally.
     pub fn new(grid: &VoxelGrid, source: &Source, options: &MonteCarloOptions) -> Result<Self, DoseError> {
         let groups = groups(grid.voxels());
         let max_histories = max_histories(groups, source.followed_mev());
         let first_history = options.first_history;
         let left = max_histories.saturating_sub(first_history);
         if left < MIN_HISTORIES {
-            let reason = format!("must be below {}: no history after that has a number", max_histories - MIN_HISTORIES);
+            let reason =
+                format!("must be below {}: histories beyond that cannot be numbered", max_histories - MIN_HISTORIES);
             return Err(DoseError::invalid("method.monte_carlo.first_history", reason));
         }
         let histories = options.stop.histories().unwrap_or(left);
         if histories > left {
-            let reason = format!("must be at most {left}: no history after that has a number, got {histories}");
+            let reason = format!("must be at most {left}: histories beyond that cannot be numbered, got {histories}");
             return Err(DoseError::invalid("method.monte_carlo.histories", reason));
         }
         let materials = match &options.medium {
@@ -91,17 +94,19 @@ impl TransportPlan {
         })
     }
 
-    /// Host memory beside activity, density and dose at most: the tally, and its file if asked for; maps, scene and tables.
+    /// Upper bound of the host memory besides activity, density and dose: the tally, its file if requested, maps, scene
+    /// and tables.
     pub fn host_bytes(&self, voxels: usize) -> u64 {
         let tally = u64::from(self.groups) * size_of::<u64>() as u64;
-        // A device adds what it has done to the tally only when all of it is there.
+        // A device adds its results to the tally only when they are complete.
         let file = if self.with_file { tally } else { 0 };
         let a_voxel = 2 * tally + file + SCENE_BYTES + MAP_BYTES;
         a_voxel.saturating_mul(voxels as u64).saturating_add(self.materials * TABLE_BYTES)
     }
 }
 
-/// Histories that can be numbered: the rank in a group and the end of a range of ranks have 32 bits, and no sum over a tally may overflow 64.
+/// Largest number of histories: the rank in a group and the end of a range of ranks have 32 bits, and no sum over a
+/// tally may overflow 64 bits.
 fn max_histories(groups: u32, followed_mev: f64) -> u64 {
     let by_rank = u64::from(groups) * u64::from(u32::MAX);
     let by_energy = TALLY_FILL * 2f64.powi(64) / UNITS_PER_MEV / followed_mev;
@@ -115,7 +120,7 @@ fn max_histories(groups: u32, followed_mev: f64) -> u64 {
 }
 
 impl HistoryCuts {
-    /// The cuts for a grid, those that the caller chose as they are.
+    /// The cuts for a grid; those chosen by the caller are kept.
     pub fn new(grid: &VoxelGrid, chosen: &ChosenCuts) -> Self {
         let edge_cm = grid.spacing_cm().into_iter().fold(f64::INFINITY, f64::min);
         let absorption = WATER_RANGE.invert(ABSORBED_RANGE * THIN_G_CM3 * edge_cm);
@@ -154,18 +159,19 @@ mod tests {
     #[test]
     fn cuts_follow_the_smallest_edge() {
         let of = |mm| cuts([5.0, mm, 5.0], &ChosenCuts::default());
-        // CSDA range in water, ICRU 37: 4.32e-4 g/cm² at 13.4 keV by log-log interpolation of 2.515e-4 (10) and 8.566e-4 (20 keV).
+        // CSDA range in water, ICRU 37: 4.32e-4 g/cm² at 13.4 keV by log-log interpolation of 2.515e-4 (10) and
+        // 8.566e-4 (20 keV).
         let clinical = of(4.8);
         assert!((0.013..0.0155).contains(&clinical.absorption_mev), "{clinical:?}");
         assert_eq!((clinical.collision_mev, clinical.photon_mev), (clinical.absorption_mev, MAX_PHOTON_MEV));
-        // 0.0096 g/cm² are the range of 79 keV, the Compton edge of 187 keV.
+        // 0.0096 g/cm² is the range at 79 keV, the Compton edge of 187 keV.
         assert!((0.18..0.195).contains(&clinical.track_length_mev), "{clinical:?}");
         let fine = of(0.01);
         assert_eq!((fine.absorption_mev, fine.photon_mev), (MIN_ENERGY_MEV, MIN_ENERGY_MEV));
         assert!((0.015..0.04).contains(&fine.track_length_mev), "{fine:?}");
         let coarse = cuts([1000.0; 3], &ChosenCuts::default());
         assert_eq!((coarse.absorption_mev, coarse.collision_mev), (MAX_ABSORPTION_MEV, MAX_COLLISION_MEV));
-        // 2 g/cm² are the range of 4.1 MeV.
+        // 2 g/cm² is the range at 4.1 MeV.
         assert!((4.0..4.8).contains(&coarse.track_length_mev), "{coarse:?}");
     }
 

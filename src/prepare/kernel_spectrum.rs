@@ -1,7 +1,8 @@
 //! A voxel kernel as the engines use it: the core in single precision, and the spectrum of the tail on a padded grid.
 //!
-//! A kernel that is symmetric in each axis has a real spectrum with the same symmetry, so one octant says all. It is computed in `f64` and depends on
-//! the kernel and the padded shape only: [`PreparedKernels`] keeps it between requests.
+//! A kernel that is symmetric in each axis has a real spectrum with the same symmetry, so one octant is enough. It is
+//! computed in `f64` and depends on the kernel and the padded shape only: [`PreparedKernels`] keeps it between
+//! requests.
 
 use std::sync::Arc;
 
@@ -14,12 +15,12 @@ use crate::domain::{Control, DoseError};
 use crate::math::cache::Cache;
 use crate::physics::kernel::{KernelSpec, VoxelKernel};
 
-/// Bytes of prepared kernels that an engine keeps between requests. A larger one lives as long as its request.
+/// Most bytes of prepared kernels that an engine keeps between requests. A larger kernel is dropped after its request.
 pub const KEPT_BYTES: u64 = 256 << 20;
 
 /// What a prepared kernel depends on.
 #[derive(Clone, Debug, PartialEq)]
-struct Key {
+struct PreparedKernelKey {
     spec: KernelSpec,
     core_half_width: [usize; 3],
     padded_shape: [usize; 3],
@@ -28,21 +29,21 @@ struct Key {
 /// A voxel kernel, split, scaled and transformed for one padded shape.
 #[derive(Clone, Debug)]
 pub struct PreparedKernel {
-    /// What the values of core and spectrum are in units of [MeV per decay]: a power of two next to the kernel's largest value, so
-    /// that no scale of source or kernel can overflow single precision.
+    /// What the values of core and spectrum are in units of [MeV per decay]: a power of two next to the kernel's
+    /// largest value, so that no scale of source or kernel can overflow single precision.
     pub unit_mev: f64,
     /// The core's octant, x fastest, in units of `unit_mev`.
     pub core: Array3<f32>,
     /// Bins of the spectrum's octant by axis: half the padded length, and one.
     pub bins: [usize; 3],
-    /// The tail's spectrum, z fastest, then y: bin `[kx, ky, kz]` is at `(kx·bins[1] + ky)·bins[2] + kz`. In units of `unit_mev`, divided by
-    /// the number of points, so that forward and inverse transforms need no other factor.
+    /// The tail's spectrum, z fastest, then y: bin `[kx, ky, kz]` is at `(kx·bins[1] + ky)·bins[2] + kz`. In units of
+    /// `unit_mev`, divided by the number of points, so that forward and inverse transforms need no other factor.
     pub spectrum: Vec<f32>,
 }
 
 impl PreparedKernel {
     /// * `core_half_width` – nowhere above the kernel's half width
-    /// * `padded_shape` – as planned: at least what keeps apart the offsets that are used
+    /// * `padded_shape` – as planned: large enough to keep the used offsets apart
     ///
     /// # Errors
     /// [`DoseError::Cancelled`].
@@ -81,7 +82,7 @@ pub fn power_of_two_below(value: f64) -> f64 {
 
 /// Prepared kernels of recent requests.
 #[derive(Debug)]
-pub struct PreparedKernels(Cache<Key, Arc<PreparedKernel>>);
+pub struct PreparedKernels(Cache<PreparedKernelKey, Arc<PreparedKernel>>);
 
 impl Default for PreparedKernels {
     fn default() -> Self {
@@ -101,7 +102,7 @@ impl PreparedKernels {
         padded_shape: [usize; 3],
         control: &Control,
     ) -> Result<Arc<PreparedKernel>, DoseError> {
-        let key = Key { spec: kernel.spec.clone(), core_half_width, padded_shape };
+        let key = PreparedKernelKey { spec: kernel.spec.clone(), core_half_width, padded_shape };
         if let Some(prepared) = self.0.get(&key) {
             return Ok(prepared);
         }
@@ -119,7 +120,7 @@ fn tail_spectrum(
     unit: f64,
     control: &Control,
 ) -> Result<Vec<f32>, DoseError> {
-    // A kernel wider than the grid has offsets that nothing uses; they must not be folded onto others.
+    // A kernel wider than the grid has unused offsets, which must not be folded onto others.
     let [hx, hy, hz] = [0, 1, 2].map(|axis| half_width[axis].min((padded_shape[axis] - 1) / 2));
     let mut planner = RealFftPlanner::new();
     let [x, y, z] = padded_shape.map(|n| EvenTransform::new(n, &mut planner));
@@ -154,7 +155,7 @@ fn tail_spectrum(
     Ok(spectrum)
 }
 
-/// Fourier transform of a real sequence that is the same forwards and backwards around 0.
+/// Fourier transform of a real sequence that is symmetric about 0.
 #[derive(Clone)]
 pub(super) struct EvenTransform {
     fft: Arc<dyn RealToComplex<f64>>,

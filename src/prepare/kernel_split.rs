@@ -1,13 +1,14 @@
 //! A voxel kernel as a core to convolve directly and a capped tail for the Fourier transform.
 //!
-//! A single-precision transform spreads rounding noise of about 1e-7 of the largest values over the whole grid. With the few large values next to the
-//! centre taken out, what is left is nearly flat, and the noise far from a hot source falls by two orders of magnitude.
+//! A single-precision transform spreads rounding noise of about 1e-7 of the largest values over the whole grid. With
+//! the few large values next to the centre taken out, what is left is nearly flat, and the noise far from a hot source
+//! falls by two orders of magnitude.
 
 use ndarray::{Array3, ShapeBuilder};
 
 use crate::physics::kernel::VoxelKernel;
 
-/// `kernel = core + tail`, where the tail is the kernel, nowhere above a cap.
+/// `kernel = core + tail`, where the tail is the kernel limited to a cap.
 #[derive(Clone, Debug)]
 pub struct SplitKernel<'a> {
     /// What the kernel has above the cap: an octant, offsets 0 to the core's half width, x fastest [MeV per decay].

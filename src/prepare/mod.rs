@@ -1,4 +1,5 @@
-//! What a device is given: the scene and tables of Monte Carlo transport, kernels and their spectra. Made on the host, the same for every engine.
+//! The input of the devices: the scene and tables of Monte Carlo transport, kernels and their spectra. It is made on
+//! the host, and is the same for every engine.
 
 pub mod kernel_scatter;
 pub mod kernel_spectrum;

@@ -1,4 +1,4 @@
-//! Energy balance: what is emitted is absorbed or leaves.
+//! Energy balance: what is emitted is absorbed or escapes.
 
 use super::Check;
 use super::findings::{Findings, Row};
@@ -14,35 +14,36 @@ use crate::physics::{material, nuclide};
 pub(super) const CHECK: Check = Check {
     name: "energy-balance",
     title: "Energy balance in every medium",
-    meaning: "Electrons, positrons, photons and whole decays are followed through layers of air, lung, soft tissue, bone and vacuum, in \
-        voxels of three different edges. The energy emitted must be that of the spectrum; the energy absorbed and the energy that left must add up to it; \
-        and the dose, which photons score along their tracks, must agree with the energy they lost.",
-    tolerance: "1e-5 of the energy emitted: every particle's energy is rounded to single precision and every deposit to 0.015 eV. The spectrum and the scores \
-        along tracks are sampled: four standard deviations.",
+    meaning: "Electrons, positrons, photons and whole decays are followed through layers of air, lung, soft tissue, \
+        bone and vacuum, in voxels with three different edges. The energy emitted must be that of the spectrum. The \
+        energy absorbed and the energy that escapes must add up to it. The dose, which photons score along their \
+        tracks, must agree with the energy they lose.",
+    tolerance: "1e-5 of the energy emitted, because the energy of every particle is rounded to single precision and \
+        every deposit to 0.015 eV. The spectrum and the scores along tracks are sampled: four standard deviations.",
     measure,
 };
 
-/// Largest part of the energy emitted that may be missing.
+/// Largest fraction of the energy emitted that may be missing.
 const TOLERANCE: f64 = 1e-5;
-/// Part by which the energy of a line may be rounded.
+/// Fraction by which the energy of a line may be rounded.
 const SINGLE_PRECISION: f64 = 1e-6;
 /// Materials of the layers.
 const MATERIALS: [&str; 4] = ["air", "lung", "soft_tissue", "cortical_bone"];
-/// Nuclides of each kind, with their daughters; a test looks at every one.
+/// One nuclide of each kind, with its daughters. A test covers every nuclide.
 const NUCLIDES: [&str; 6] = ["Lu-177", "Y-90", "I-131", "Ga-68", "Tb-161", "Ac-225"];
 /// Histories of a case.
 const HISTORIES: u64 = 100_000;
 
 /// Energy per history of one case [MeV].
 #[derive(Clone, Debug)]
-pub(super) struct Book {
+pub(super) struct EnergyBalance {
     pub(super) name: String,
-    /// What the spectrum says a decay emits, rest energy of positrons included.
+    /// Energy that a decay emits by the spectrum, with the rest energy of positrons.
     pub(super) expected_mev: f64,
     pub(super) emitted_mev: Estimate,
-    /// Absorbed and left, over emitted.
+    /// Absorbed and escaped energy, over the energy emitted.
     pub(super) found_again: f64,
-    /// Scored less absorbed.
+    /// Energy scored less energy absorbed.
     pub(super) scored_less_absorbed_mev: Estimate,
 }
 
@@ -55,14 +56,14 @@ fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
         let source = Source::from(nuclide::find(name).expect("a known nuclide"));
         (name.to_owned(), (**source.emissions()).clone())
     }));
-    let books = spectra.into_iter().map(|(name, spectrum)| {
+    let balances = spectra.into_iter().map(|(name, spectrum)| {
         let tally = rig.transport(&layers(spectrum.clone()), HISTORIES)?;
-        Ok(book(name, &spectrum, &tally))
+        Ok(balance(name, &spectrum, &tally))
     });
-    Ok(compare(&books.collect::<Result<Vec<_>, DoseError>>()?))
+    Ok(compare(&balances.collect::<Result<Vec<_>, DoseError>>()?))
 }
 
-/// Every material in turn along z, and a layer of nothing; decays everywhere but there.
+/// Every material in turn along z, then a layer of vacuum. Decays are everywhere but in the vacuum.
 fn layers(spectrum: EmissionSpectrum) -> Phantom {
     let materials = MATERIALS.map(|name| material::find(name).expect("a known material").clone());
     let layers = materials.len() + 1;
@@ -81,14 +82,14 @@ fn layers(spectrum: EmissionSpectrum) -> Phantom {
     phantom
 }
 
-fn book(name: String, spectrum: &EmissionSpectrum, tally: &Tally) -> Book {
+fn balance(name: String, spectrum: &EmissionSpectrum, tally: &Tally) -> EnergyBalance {
     let per_history = |of: &dyn Fn(&GroupTally) -> f64| {
         let groups = tally.groups.iter().filter(|group| group.histories > 0);
         Estimate::of_groups(&groups.map(|group| (group.histories as f64, of(group))).collect::<Vec<_>>())
     };
     let rest_mev = 2.0 * ELECTRON_REST_ENERGY_MEV * spectrum.yield_per_decay(Particle::Positron);
     let found_mev = tally.sum_mev(|group| group.deposited) + tally.sum_mev(|group| group.escaped);
-    Book {
+    EnergyBalance {
         name,
         expected_mev: spectrum.total_mev() + rest_mev,
         emitted_mev: per_history(&|group| to_mev(group.emitted)),
@@ -97,9 +98,9 @@ fn book(name: String, spectrum: &EmissionSpectrum, tally: &Tally) -> Book {
     }
 }
 
-fn compare(books: &[Book]) -> Findings {
+fn compare(balances: &[EnergyBalance]) -> Findings {
     let mut findings = Findings::default();
-    for Book { name, expected_mev, emitted_mev, found_again, scored_less_absorbed_mev } in books {
+    for EnergyBalance { name, expected_mev, emitted_mev, found_again, scored_less_absorbed_mev } in balances {
         let emitted = emitted_mev.scaled(1.0 / expected_mev);
         let scored = scored_less_absorbed_mev.scaled(1.0 / expected_mev);
         findings.rows.extend([
@@ -115,8 +116,8 @@ fn compare(books: &[Book]) -> Findings {
 mod tests {
     use super::*;
 
-    fn right() -> Book {
-        Book {
+    fn right() -> EnergyBalance {
+        EnergyBalance {
             name: "a case".into(),
             expected_mev: 0.2,
             emitted_mev: Estimate { mean: 0.2, sigma: 1e-5 },
@@ -128,10 +129,10 @@ mod tests {
     #[test]
     fn every_leak_fails() {
         assert!(compare(&[right()]).passes());
-        let leak = Book { found_again: 1.0 - 2e-5, ..right() };
-        let source = Book { emitted_mev: Estimate { mean: 0.202, sigma: 1e-5 }, ..right() };
-        let score = Book { scored_less_absorbed_mev: Estimate { mean: 0.002, sigma: 1e-4 }, ..right() };
-        let nothing = Book { found_again: f64::NAN, ..right() };
+        let leak = EnergyBalance { found_again: 1.0 - 2e-5, ..right() };
+        let source = EnergyBalance { emitted_mev: Estimate { mean: 0.202, sigma: 1e-5 }, ..right() };
+        let score = EnergyBalance { scored_less_absorbed_mev: Estimate { mean: 0.002, sigma: 1e-4 }, ..right() };
+        let nothing = EnergyBalance { found_again: f64::NAN, ..right() };
         for wrong in [leak, source, score, nothing] {
             assert!(!compare(&[right(), wrong.clone()]).passes(), "{wrong:?}");
         }

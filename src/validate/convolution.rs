@@ -8,24 +8,26 @@ use rayon::prelude::*;
 
 use super::Check;
 use super::findings::{Findings, Row};
-use super::plot::{Plot, Series};
 use super::rig::Rig;
 use super::statistics::Estimate;
 use crate::domain::{DoseError, KernelMedium, Stage, Volume, VoxelGrid};
 use crate::physics::kernel::{KernelSpec, VoxelKernel, voxel_kernel};
 use crate::physics::nuclide;
 use crate::plan::ConvolutionPlan;
+use crate::report::{Axis, Figure, Series};
 
 pub(super) const CHECK: Check = Check {
     name: "convolution",
     title: "Kernel convolution against a direct sum",
-    meaning: "The kernel method convolves by Fourier transforms in single precision. Here its energy in each voxel is compared with the plain sum over all pairs \
-        of voxels in double precision, by how far a voxel lies under the maximum: rounding shows where the dose is faint.",
-    tolerance: "Root mean square of 1e-5 of the voxel's own value down to five decades under the maximum, 1e-4 at six: this program's design target.",
+    meaning: "The kernel method convolves by Fourier transforms in single precision. Here the energy in each voxel \
+        is compared with the plain sum over all pairs of voxels in double precision. Voxels are grouped by how far \
+        they lie below the maximum, because rounding errors show where the dose is low.",
+    tolerance: "A root mean square of 1e-5 of the voxel's own value down to five decades below the maximum, and 1e-4 \
+        at six: the design target of this program.",
     measure,
 };
 
-/// Largest root mean square of the relative error, by decade under the maximum.
+/// Largest root mean square of the relative error, by decade below the maximum.
 pub const RMS_BY_DECADE: [f64; 7] = [1e-5, 1e-5, 1e-5, 1e-5, 1e-5, 1e-5, 1e-4];
 
 /// Nuclide, shape and spacing [mm].
@@ -51,7 +53,7 @@ fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
     Ok(compare(&cases.into_iter().collect::<Result<Vec<_>, DoseError>>()?))
 }
 
-/// A hot block in noise a million times fainter.
+/// A hot block in noise that is a million times weaker.
 fn hot_in_cold(grid: &Arc<VoxelGrid>) -> Volume<f32> {
     let mut random: ChaCha8Rng = rand_chacha::rand_core::SeedableRng::seed_from_u64(17);
     let noise = Uniform::new(0.0f32, 1e3).expect("a range");
@@ -67,10 +69,10 @@ fn hot_in_cold(grid: &Arc<VoxelGrid>) -> Volume<f32> {
 
 fn compare(cases: &[(&str, [Option<f64>; 7])]) -> Findings {
     let mut findings = Findings::default();
-    let mut plot = Plot::new("Relative error by decade", "decades under the maximum", "rms relative error");
-    plot.is_log = true;
-    let limit = RMS_BY_DECADE.iter().enumerate().map(|(decade, limit)| [decade as f64, *limit, 0.0]);
-    plot.series.push(Series::line("tolerance", limit.collect()));
+    let axes = [Axis::linear("decades under the maximum"), Axis::logarithmic("rms relative error")];
+    let mut figure = Figure::new("Relative error by decade", axes);
+    let limit = RMS_BY_DECADE.iter().enumerate().map(|(decade, limit)| [decade as f64, *limit]);
+    figure.series.push(Series::line("tolerance", limit));
     for (name, rms) in cases {
         let seen: Vec<(usize, f64)> =
             rms.iter().enumerate().filter_map(|(decade, rms)| Some((decade, (*rms)?))).collect();
@@ -79,13 +81,14 @@ fn compare(cases: &[(&str, [Option<f64>; 7])]) -> Findings {
             Row::new(quantity, Estimate::exact(rms), 0.0, RMS_BY_DECADE[decade])
         }));
         let points = seen.iter().filter(|(_, rms)| *rms > 0.0).map(|&(decade, rms)| [decade as f64, rms, 0.0]);
-        plot.series.push(Series::points(name, points.collect()));
+        figure.series.push(Series::points(*name, points));
     }
-    findings.plots.push(plot);
+    findings.figures.push(figure);
     findings
 }
 
-/// Root mean square of the relative error of the voxels in each decade under the maximum; none for a decade without a voxel.
+/// Root mean square of the relative error of the voxels in each decade below the maximum; none for a decade without a
+/// voxel.
 pub fn rms_by_decade(found: &[f32], expected: &[f64]) -> [Option<f64>; 7] {
     let most = expected.iter().copied().fold(0.0, f64::max);
     let mut sums = [(0.0, 0usize); 7];
@@ -100,7 +103,7 @@ pub fn rms_by_decade(found: &[f32], expected: &[f64]) -> [Option<f64>; 7] {
     sums.map(|(sum, count)| (count > 0).then(|| (sum / count as f64).sqrt()))
 }
 
-/// Energy in each voxel [MeV], x fastest. Costs one multiplication for each pair of voxels within the kernel's reach.
+/// Energy in each voxel [MeV], x fastest, by one multiplication for each pair of voxels within reach of the kernel.
 pub fn convolve_directly(kernel: &VoxelKernel, source: &Volume<f32>) -> Vec<f64> {
     let shape = source.grid().shape();
     let [nx, ny, nz] = shape;

@@ -3,19 +3,21 @@
 use super::Check;
 use super::findings::{Findings, Row};
 use super::golden;
-use super::plot::{Plot, Series};
 use super::point_kernel::{PointKernel, Shells, radius_of_part};
 use super::rig::Rig;
 use super::statistics::Estimate;
 use crate::domain::{DoseError, Particle};
+use crate::report::{Axis, Band, Figure, Series};
 
 pub(super) const CHECK: Check = Check {
     name: "electron-kernels",
     title: "Electron point kernels in water",
-    meaning: "Electrons of one energy start in one voxel of water; the energy absorbed at each distance is compared with EGSnrc's kernel, integrated over the same \
-        voxels. Stopping power decides the scale, multiple scattering and straggling the shape.",
-    tolerance: "1 % of the radii that hold 50 and 90 % of the energy, 2 % of the kernel's peak at any distance up to 0.85 of the CSDA range: twice what EGSnrc \
-        and PENELOPE differ by. Beyond, EGSnrc's own straggling is not to be relied on.",
+    meaning: "Electrons of one energy start in one voxel of water. The energy absorbed at each distance is compared \
+        with the kernel of EGSnrc, integrated over the same voxels. The stopping power sets the scale; multiple \
+        scattering and straggling set the shape.",
+    tolerance: "1 % of the radii that hold 50 and 90 % of the energy, and 2 % of the peak of the kernel at any \
+        distance up to 0.85 of the CSDA range: twice the difference between EGSnrc and PENELOPE. Beyond that, the \
+        straggling of EGSnrc itself is not reliable.",
     measure,
 };
 
@@ -23,7 +25,7 @@ const RADIUS_TOLERANCE: f64 = 0.01;
 const PEAK_TOLERANCE: f64 = 0.02;
 /// Tolerance of the energy in all shells.
 const TOTAL_TOLERANCE: f64 = 0.005;
-/// Part of the CSDA range up to which shells are compared.
+/// Fraction of the CSDA range up to which shells are compared.
 const COMPARED_RANGE: f64 = 0.85;
 /// Radius of the outermost shell, in CSDA ranges: the tables go to 1.3.
 const OUTERMOST: f64 = 1.25;
@@ -79,12 +81,12 @@ fn compare(kernels: &[Shells]) -> Findings {
             TOTAL_TOLERANCE,
         ));
         findings.rows.push(worst_shell(shells));
-        findings.plots.extend(plots(shells));
+        findings.figures.extend(figures(shells));
     }
     findings
 }
 
-/// Difference of a shell from the reference, relative to the reference's peak.
+/// Difference of a shell from the reference, relative to the peak of the reference.
 fn of_peak(shells: &Shells, shell: usize) -> Estimate {
     let peak = shells.reference_mev.iter().copied().fold(0.0, f64::max);
     let found = shells.found.mean(shell);
@@ -94,7 +96,7 @@ fn of_peak(shells: &Shells, shell: usize) -> Estimate {
     }
 }
 
-/// The shell that is farthest off for its uncertainty.
+/// The shell that is closest to failing, or fails by most.
 fn worst_shell(shells: &Shells) -> Row {
     let last = shells.reference_mev.len() as f64 - 0.5;
     let compared = |shell: &usize| *shell as f64 <= COMPARED_RANGE / OUTERMOST * last;
@@ -106,23 +108,26 @@ fn worst_shell(shells: &Shells) -> Row {
     Row::worst(rows).expect("there are shells")
 }
 
-fn plots(shells: &Shells) -> [Plot; 2] {
+fn figures(shells: &Shells) -> [Figure; 2] {
+    let radius_axis = || Axis::linear("radius [cm]");
     let radius = |shell: usize| shell as f64 * shells.spacing_cm;
     let numbers = 0..shells.reference_mev.len();
-    let mut kernel = Plot::new(&format!("{}: energy by distance", shells.name), "radius [cm]", "MeV per cm");
-    let reference = numbers.clone().map(|n| [radius(n), shells.reference_mev[n] / shells.spacing_cm, 0.0]);
+    let title = format!("{}: energy by distance", shells.name);
+    let mut kernel = Figure::new(title, [radius_axis(), Axis::linear("MeV per cm")]);
+    let reference = numbers.clone().map(|n| [radius(n), shells.reference_mev[n] / shells.spacing_cm]);
     let found = numbers.clone().map(|n| {
         let Estimate { mean, sigma } = shells.found.mean(n).scaled(1.0 / shells.spacing_cm);
         [radius(n), mean, sigma]
     });
-    kernel.series = vec![Series::line("EGSnrc", reference.collect()), Series::points("this device", found.collect())];
-    let mut difference = Plot::new(&format!("{}: difference", shells.name), "radius [cm]", "% of the peak");
-    difference.band = Some([-100.0 * PEAK_TOLERANCE, 100.0 * PEAK_TOLERANCE]);
+    kernel.series = vec![Series::line("EGSnrc", reference), Series::points("this device", found)];
+    let title = format!("{}: difference", shells.name);
+    let mut difference = Figure::new(title, [radius_axis(), Axis::linear("% of the peak")]);
+    difference.bands.push(Band::Tolerance([-100.0 * PEAK_TOLERANCE, 100.0 * PEAK_TOLERANCE]));
     let points = numbers.map(|n| {
         let Estimate { mean, sigma } = of_peak(shells, n).scaled(100.0);
         [radius(n), mean, sigma]
     });
-    difference.series = vec![Series::points("this device less EGSnrc", points.collect())];
+    difference.series = vec![Series::points("this device less EGSnrc", points)];
     [kernel, difference]
 }
 
@@ -131,7 +136,7 @@ mod tests {
     use super::super::point_kernel::tests::shells;
     use super::*;
 
-    /// Something like an electron's kernel, to 1.25 of its range.
+    /// A shape like that of the kernel of an electron, to 1.25 of its range.
     fn reference() -> Vec<f64> {
         (0..=HALF_WIDTH).map(|n| 1.0 / (1.0 + ((n as f64 - 14.0) / 1.5).exp())).collect()
     }

@@ -1,47 +1,52 @@
-//! Fano's theorem: one composition, emission in proportion to the mass, no way out. Then the dose is the same everywhere, whatever the densities.
+//! Fano's theorem: with one composition, emission in proportion to the mass and no way out, the dose is the same
+//! everywhere, whatever the densities.
 
 use super::Check;
 use super::findings::{Findings, Row};
 use super::phantom::{Phantom, line};
-use super::plot::{Plot, Series};
 use super::rig::Rig;
 use super::statistics::{Binned, Estimate};
 use crate::domain::{DoseError, Particle};
 use crate::prepare::transport::Boundary;
+use crate::report::{Axis, Band, Figure, Series};
 
 pub(super) const CHECK: Check = Check {
     name: "fano",
     title: "Fano: the same dose at every density",
-    meaning: "Voxels of one composition but of 0.1 to 2 g/cm³ lie next to each other in a random pattern; particles are emitted in proportion to the mass, and \
-        what leaves on one side comes back on the other. By Fano's theorem (1954) the dose is then the same in every voxel, whatever the cross sections are. \
-        Steps of the transport that see the density or an interface wrongly break that. All cases together see smaller differences than any of them.",
-    tolerance: "0.1 % of the dose, the accuracy that codes of reference reach in this test, plus three standard deviations of the run.",
+    meaning: "Voxels of one composition but of 0.1 to 2 g/cm³ lie next to each other in a random pattern. Particles \
+        are emitted in proportion to the mass, and what leaves on one side comes back on the other. By Fano's \
+        theorem (1954) the dose is then the same in every voxel, whatever the cross sections are. A step of the \
+        transport that treats the density or an interface wrongly breaks this. All cases together show smaller \
+        differences than any single one.",
+    tolerance: "0.1 % of the dose, the accuracy that reference codes reach in this test, plus three standard \
+        deviations of the run.",
     measure,
 };
 
 /// Densities that lie next to each other [g/cm³].
 pub const DENSITIES: [f32; 4] = [0.1, 0.3, 1.0, 2.0];
-/// Voxels of each density out of 64: each has about the same mass in all, so that none is known much worse than another.
+/// Voxels of each density out of 64. All densities have similar total masses, so that their doses have similar
+/// uncertainties.
 const SHARES: [u32; 4] = [44, 14, 4, 2];
 /// Voxels along each edge of the grid.
 const EDGE: u64 = 16;
 /// Tolerance of the dose relative to its mean.
 const TOLERANCE: f64 = 0.001;
 
-/// What is emitted, in voxels of which size, and how often.
+/// One case: what is emitted, the size of the voxels, and the number of histories.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     /// The particle.
     pub particle: Particle,
     /// Its energy [MeV].
     pub mev: f64,
-    /// Edge of the voxels [mm]: a density of 1 g/cm³ holds some ranges, 0.1 g/cm³ a fraction of one.
+    /// Edge of the voxels [mm]: some ranges at 1 g/cm³, a fraction of one at 0.1 g/cm³.
     pub spacing_mm: f64,
     /// Histories at standard effort.
     pub histories: u64,
 }
 
-/// What is checked.
+/// The cases.
 pub const CASES: [Case; 4] = [
     Case { particle: Particle::Electron, mev: 0.1, spacing_mm: 0.5, histories: 6_000_000 },
     Case { particle: Particle::Electron, mev: 0.5, spacing_mm: 5.0, histories: 4_000_000 },
@@ -49,7 +54,7 @@ pub const CASES: [Case; 4] = [
     Case { particle: Particle::Photon, mev: 0.364, spacing_mm: 30.0, histories: 800_000 },
 ];
 
-/// Dose in the voxels of each density, relative to that of all.
+/// Dose in the voxels of each density, relative to the dose of all voxels.
 struct Doses {
     name: String,
     of_density: [Estimate; 4],
@@ -63,10 +68,10 @@ fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
     Ok(compare(&doses.into_iter().collect::<Result<Vec<_>, DoseError>>()?))
 }
 
-/// Dose in the voxels of each of [`DENSITIES`], relative to that of all.
+/// Dose in the voxels of each of [`DENSITIES`], relative to the dose of all voxels.
 ///
 /// # Errors
-/// What the device says.
+/// A failure of the device.
 pub fn dose_by_density(rig: &mut Rig, case: &Case) -> Result<[Estimate; 4], DoseError> {
     let phantom = phantom(case);
     let tally = rig.transport(&phantom, case.histories)?;
@@ -84,12 +89,12 @@ fn phantom(case: &Case) -> Phantom {
     phantom.density_g_cm3 = (0..phantom.grid.voxels()).map(|voxel| DENSITIES[density_of_voxel(voxel)]).collect();
     phantom.decays = phantom.density_g_cm3.clone();
     phantom.boundary = Boundary::Periodic;
-    // A seed for each case: the same random numbers in the same map would make the cases err alike.
+    // Each case has its own seed: with the same random numbers in the same map, the errors of the cases would be alike.
     phantom.seed ^= case.mev.to_bits();
     phantom
 }
 
-/// Number of the density of a voxel, as good as random.
+/// Index of the density of a voxel, from a hash of its number.
 fn density_of_voxel(voxel: usize) -> usize {
     let mut word = u32::try_from(voxel).expect("a small grid").wrapping_add(1).wrapping_mul(0x9E37_79B9);
     word = (word ^ (word >> 16)).wrapping_mul(0x85EB_CA6B);
@@ -106,14 +111,15 @@ fn density_of_voxel(voxel: usize) -> usize {
 
 fn compare(doses: &[Doses]) -> Findings {
     let mut findings = Findings::default();
-    let mut plot = Plot::new("Dose by density, relative to the mean", "density [g/cm³]", "relative dose");
-    plot.band = Some([1.0 - TOLERANCE, 1.0 + TOLERANCE]);
+    let axes = [Axis::linear("density [g/cm³]"), Axis::linear("relative dose")];
+    let mut figure = Figure::new("Dose by density, relative to the mean", axes);
+    figure.bands.push(Band::Tolerance([1.0 - TOLERANCE, 1.0 + TOLERANCE]));
     for Doses { name, of_density } in doses {
         for (density, &dose) in DENSITIES.iter().zip(of_density) {
             findings.rows.push(Row::new(format!("{name}, dose at {density} g/cm³ over mean"), dose, 1.0, TOLERANCE));
         }
         let points = DENSITIES.iter().zip(of_density).map(|(&density, dose)| [density.into(), dose.mean, dose.sigma]);
-        plot.series.push(Series::points(name, points.collect()));
+        figure.series.push(Series::points(name, points));
     }
     for (density, &g_cm3) in DENSITIES.iter().enumerate() {
         let all: Vec<Estimate> = doses.iter().map(|doses| doses.of_density[density]).collect();
@@ -124,11 +130,11 @@ fn compare(doses: &[Doses]) -> Findings {
             TOLERANCE,
         ));
     }
-    findings.plots.push(plot);
+    findings.figures.push(figure);
     findings
 }
 
-/// The mean of independent estimates, weighted by their certainty: sharper than any of them.
+/// The mean of independent estimates, each weighted by its inverse variance.
 fn pooled(estimates: &[Estimate]) -> Estimate {
     let weight = |estimate: &Estimate| estimate.sigma.powi(-2);
     let weights: f64 = estimates.iter().map(weight).sum();

@@ -1,29 +1,30 @@
-//! What a check finds: quantities with what was expected of them, and plots.
+//! What a check finds: quantities with what was expected of them, and figures.
 
 use serde::Serialize;
 
-use super::plot::Plot;
 use super::statistics::Estimate;
+use crate::report::Figure;
 
-/// Standard deviations that a quantity with a tolerance may be off beyond it.
+/// Standard deviations that are allowed on top of a tolerance.
 const SIGMAS: f64 = 3.0;
-/// Standard deviations that a quantity without any tolerance may be off: with 31 degrees of freedom one in 2700 is by chance.
+/// Standard deviations that are allowed if there is no tolerance. With 31 degrees of freedom, one quantity in 2700
+/// exceeds them by chance.
 const SIGMAS_ALONE: f64 = 4.0;
 
 /// One quantity of a check.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
-    /// What it is.
+    /// Its name.
     pub quantity: String,
-    /// What it should be.
+    /// The expected value.
     pub expected: f64,
-    /// What it was found to be.
+    /// The value found.
     pub found: f64,
-    /// By how much the two may differ, statistics apart.
+    /// By how much the two may differ apart from statistics.
     pub tolerance: f64,
     /// Standard deviation of their difference.
     pub sigma: f64,
-    /// How many standard deviations are allowed for on top of the tolerance.
+    /// Number of standard deviations that are allowed on top of the tolerance.
     pub sigmas_allowed: f64,
 }
 
@@ -34,19 +35,19 @@ impl Row {
         Self { quantity: quantity.into(), expected, found: mean, tolerance, sigma, sigmas_allowed: SIGMAS }
     }
 
-    /// A quantity whose tolerance is rounding, so that statistics alone decide.
+    /// A quantity for which statistics alone decide, apart from rounding.
     pub fn statistical(quantity: impl Into<String>, found: Estimate, expected: f64, rounding: f64) -> Self {
         Self { sigmas_allowed: SIGMAS_ALONE, ..Self::new(quantity, found, expected, rounding) }
     }
 
-    /// A number of things that must not be: of bytes that differ, of voxels with no dose.
+    /// A count that must be 0, such as bytes that differ or voxels without a dose.
     pub fn none_of(quantity: impl Into<String>, found: usize) -> Self {
         Self::new(quantity, Estimate::exact(found as f64), 0.0, 0.0)
     }
 
-    /// Of many, the one that is nearest to failing, or farthest beyond.
+    /// The quantity that is closest to failing, or fails by most.
     pub fn worst(rows: impl Iterator<Item = Self>) -> Option<Self> {
-        // A quotient that is not a number ranks as the worst.
+        // What is not a number ranks as the worst.
         let rank = |row: &Self| {
             let part = (row.found - row.expected).abs() / row.allowed();
             if part.is_nan() { f64::INFINITY } else { part }
@@ -54,17 +55,17 @@ impl Row {
         rows.max_by(|a, b| rank(a).total_cmp(&rank(b)))
     }
 
-    /// By how much the quantity may be off.
+    /// By how much the quantity may differ from what is expected.
     pub fn allowed(&self) -> f64 {
         self.tolerance + self.sigmas_allowed * self.sigma
     }
 
-    /// The least true difference that would fail in 99.9 of 100 runs.
+    /// The smallest true difference that would fail in 99.9 of 100 runs.
     pub fn detects(&self) -> f64 {
         self.allowed() + 3.1 * self.sigma
     }
 
-    /// Whether it is as expected. What is not a number never is.
+    /// Whether the quantity is as expected. What is not a number never is.
     pub fn passes(&self) -> bool {
         self.sigma.is_finite() && (self.found - self.expected).abs() <= self.allowed()
     }
@@ -75,12 +76,12 @@ impl Row {
 pub struct Findings {
     /// Every quantity.
     pub rows: Vec<Row>,
-    /// Pictures of it.
-    pub plots: Vec<Plot>,
+    /// Figures that show them.
+    pub figures: Vec<Figure>,
 }
 
 impl Findings {
-    /// Whether there is something to judge and all of it is as expected.
+    /// Whether there is at least one quantity and all are as expected.
     pub fn passes(&self) -> bool {
         !self.rows.is_empty() && self.rows.iter().all(Row::passes)
     }
@@ -110,6 +111,6 @@ mod tests {
         assert!(!Findings::default().passes());
         let rows = vec![Row::none_of("bytes that differ", 0), Row::none_of("others", 1)];
         assert!(rows[0].passes() && !rows[1].passes());
-        assert!(!Findings { rows, plots: vec![] }.passes());
+        assert!(!Findings { rows, figures: vec![] }.passes());
     }
 }

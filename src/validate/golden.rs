@@ -7,7 +7,8 @@ use flate2::read::GzDecoder;
 use crate::domain::{Emission, EmissionSpectrum, Particle};
 use crate::embedded::commented_csv_rows;
 
-/// Energy in concentric shells of water around a point source of one particle per history, as [`crate::physics::kernel::read_point_kernel`] reads it.
+/// Energy in concentric shells of water around a point source of one particle per history, in the format that
+/// [`crate::physics::kernel::read_point_kernel`] reads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PointKernelTable(pub(super) &'static str);
 
@@ -56,7 +57,7 @@ pub(super) struct SValue {
     pub(super) sigma_gy: f64,
 }
 
-/// Voxel S values of each nuclide, at the offsets 0 ≤ i ≤ j ≤ k: the others are the same.
+/// Voxel S values of a nuclide at the offsets 0 ≤ i ≤ j ≤ k. All others follow by symmetry.
 pub(super) fn s_values(nuclide: &str) -> Vec<SValue> {
     let text = match nuclide {
         "Lu-177" => table!("s_values_Lu-177_3mm.csv"),
@@ -68,7 +69,8 @@ pub(super) fn s_values(nuclide: &str) -> Vec<SValue> {
     rows.into_iter().filter(|row| row.i <= row.j && row.j <= row.k).collect()
 }
 
-/// What EGSnrc was given to emit, per decay of a nuclide: compared with it, decay data cannot hide a difference.
+/// The spectrum that EGSnrc was given for a decay of a nuclide. With the same spectrum, differences are not due to
+/// decay data.
 pub(super) fn emissions(nuclide: &str) -> EmissionSpectrum {
     let text = match nuclide {
         "Lu-177" => table!("emissions_Lu-177.csv"),

@@ -4,19 +4,21 @@ use super::Check;
 use super::findings::{Findings, Row};
 use super::golden::{self, Layered};
 use super::phantom::Phantom;
-use super::plot::{Plot, Series};
 use super::rig::Rig;
 use super::statistics::{Binned, Estimate};
 use crate::constants::GY_PER_MEV_PER_G;
 use crate::domain::DoseError;
 use crate::physics::material;
+use crate::report::{Axis, Band, Figure, Series};
 
 pub(super) const CHECK: Check = Check {
     name: "layered-phantom",
     title: "Layers of soft tissue, lung and bone",
-    meaning: "A cube of soft tissue of 12 cm with a slab of lung and one of bone; the source straddles the border of soft tissue and lung. Kernels fail here: \
-        electrons reach four times as far in lung. Every voxel above 5 % of the maximum dose and the mean of every region are compared with EGSnrc.",
-    tolerance: "99 % of the voxels within 2 %, means of regions within 1 %, plus three standard deviations of both: this program's design target.",
+    meaning: "A cube of soft tissue of 12 cm with a slab of lung and a slab of bone. The source lies across the \
+        border between soft tissue and lung. The kernel method fails here: electrons reach four times as far in \
+        lung. Every voxel above 5 % of the maximum dose and the mean of every region are compared with EGSnrc.",
+    tolerance: "99 % of the voxels within 2 % and the means of regions within 1 %, plus three standard deviations of \
+        both codes: the design target of this program.",
     measure,
 };
 
@@ -31,17 +33,17 @@ const SOURCE: [std::ops::Range<usize>; 3] = [18..23, 18..23, 12..17];
 /// Voxels below this part of the maximum are not compared one by one.
 const COMPARED: f64 = 0.05;
 const VOXEL_TOLERANCE: f64 = 0.02;
-/// Part of the voxels that may lie beyond.
+/// Fraction of the voxels that may differ by more.
 const OUTLIERS: f64 = 0.01;
 const REGION_TOLERANCE: f64 = 0.01;
 
 /// Nuclide and histories.
 const CASES: [(&str, u64); 2] = [("Lu-177", 3_000_000), ("Y-90", 1_500_000)];
 
-/// Doses of a nuclide, and the reference's [Gy per decay].
+/// Doses of a nuclide, found and of the reference [Gy per decay].
 pub(super) struct Doses {
     name: &'static str,
-    /// Energy per history by voxel.
+    /// Dose of each voxel.
     voxels: Vec<Estimate>,
     /// Mean dose of each region that [`regions`] names.
     regions: Vec<Estimate>,
@@ -68,7 +70,7 @@ fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
     Ok(compare(&doses.into_iter().collect::<Result<Vec<_>, DoseError>>()?))
 }
 
-/// Number of the material of a layer.
+/// Index of the material of a layer.
 fn material_of_layer(z: usize) -> u8 {
     match z {
         14..=21 => 1,
@@ -94,7 +96,7 @@ pub fn phantom(spectrum: crate::domain::EmissionSpectrum) -> Phantom {
     phantom
 }
 
-/// Regions by name: in each material, all voxels, and those that are compared one by one, if there are any.
+/// Regions by name: for each material, all of its voxels, and those that are compared one by one, if there are any.
 fn regions(reference: &Layered) -> impl Iterator<Item = (String, Box<dyn Fn(usize) -> bool + '_>)> {
     let is_hot = is_hot(reference);
     let of = |voxel: usize| usize::from(material_of_layer(voxel / (EDGE * EDGE)));
@@ -122,12 +124,12 @@ fn compare(doses: &[Doses]) -> Findings {
             let ratio = found.over(mean_dose(&doses.reference, region));
             Row::new(format!("{}, mean dose of {name} over reference", doses.name), ratio, 1.0, REGION_TOLERANCE)
         }));
-        findings.plots.extend(plots(doses));
+        findings.figures.extend(figures(doses));
     }
     findings
 }
 
-/// The part of the voxels that are as expected.
+/// The fraction of the voxels that are as expected.
 fn voxels_within(doses: &Doses) -> Row {
     let is_hot = is_hot(&doses.reference);
     let hot = (0..doses.voxels.len()).filter(|&voxel| is_hot(voxel));
@@ -138,7 +140,7 @@ fn voxels_within(doses: &Doses) -> Row {
     Row::new(quantity, Estimate::exact(within), 1.0, OUTLIERS)
 }
 
-/// Dose of a voxel over the reference's.
+/// Dose of a voxel over that of the reference.
 fn ratio(doses: &Doses, voxel: usize) -> Estimate {
     let Layered { dose_gy, sigma_gy } = &doses.reference;
     doses.voxels[voxel].over(Estimate { mean: dose_gy[voxel], sigma: sigma_gy[voxel] })
@@ -151,26 +153,28 @@ fn mean_dose(reference: &Layered, region: impl Fn(usize) -> bool) -> Estimate {
     Estimate { mean: sum, sigma: variance.sqrt() }.scaled(1.0 / voxels.len() as f64)
 }
 
-/// Along the axis through the middle of the source.
-fn plots(doses: &Doses) -> [Plot; 2] {
+/// The dose and its difference along the axis through the middle of the source.
+fn figures(doses: &Doses) -> [Figure; 2] {
+    let depth_axis = || Axis::linear("depth [mm]");
     let middle = EDGE / 2;
     let voxel = |z: usize| (z * EDGE + middle) * EDGE + middle;
     let depth_mm = |z: usize| (z as f64 + 0.5) * EDGE_MM;
     let reached = || (0..EDGE).filter(|&z| doses.reference.dose_gy[voxel(z)] > 0.0);
-    let mut depth = Plot::new(&format!("{}: dose along the axis", doses.name), "depth [mm]", "Gy per decay");
-    depth.is_log = true;
-    depth.shades = vec![("lung".into(), [42.0, 66.0]), ("bone".into(), [78.0, 90.0])];
-    let reference = reached().map(|z| [depth_mm(z), doses.reference.dose_gy[voxel(z)], 0.0]).collect();
-    let found = reached().map(|z| [depth_mm(z), doses.voxels[voxel(z)].mean, doses.voxels[voxel(z)].sigma]).collect();
+    let title = format!("{}: dose along the axis", doses.name);
+    let mut depth = Figure::new(title, [depth_axis(), Axis::logarithmic("Gy per decay")]);
+    depth.bands = vec![Band::Stretch("lung".into(), [42.0, 66.0]), Band::Stretch("bone".into(), [78.0, 90.0])];
+    let reference = reached().map(|z| [depth_mm(z), doses.reference.dose_gy[voxel(z)]]);
+    let found = reached().map(|z| [depth_mm(z), doses.voxels[voxel(z)].mean, doses.voxels[voxel(z)].sigma]);
     depth.series = vec![Series::line("EGSnrc", reference), Series::points("this device", found)];
     let is_hot = is_hot(&doses.reference);
-    let mut difference = Plot::new(&format!("{}: difference", doses.name), "depth [mm]", "% of the voxel");
-    difference.band = Some([-100.0 * VOXEL_TOLERANCE, 100.0 * VOXEL_TOLERANCE]);
+    let title = format!("{}: difference", doses.name);
+    let mut difference = Figure::new(title, [depth_axis(), Axis::linear("% of the voxel")]);
+    difference.bands.push(Band::Tolerance([-100.0 * VOXEL_TOLERANCE, 100.0 * VOXEL_TOLERANCE]));
     let points = reached().filter(|&z| is_hot(voxel(z))).map(|z| {
         let Estimate { mean, sigma } = ratio(doses, voxel(z));
         [depth_mm(z), 100.0 * (mean - 1.0), 100.0 * sigma]
     });
-    difference.series = vec![Series::points("this device less EGSnrc, where above 5 %", points.collect())];
+    difference.series = vec![Series::points("this device less EGSnrc, where above 5 %", points)];
     [depth, difference]
 }
 
@@ -203,7 +207,7 @@ mod tests {
                 assert!(!findings(|voxel| if region(voxel) { bias } else { 1.0 }).passes(), "{layer} {bias}");
             }
         }
-        // Too high and too low by turns: no mean shows it.
+        // Too high and too low in turn: no mean shows it.
         assert!(!findings(|voxel| if voxel % 2 == 0 { 1.07 } else { 0.93 }).passes());
     }
 

@@ -1,7 +1,7 @@
 //! The physics checks to make before a dose is believed, on the device that will compute it.
 //!
-//! A check is one file and one entry of [`CHECKS`]: it measures on a [`Rig`], then compares. The comparison is a function of its own, so that a test can feed it
-//! a biased measurement and see it fail.
+//! A check is one file and one entry of [`CHECKS`]. It measures on a [`Rig`], then compares. The comparison is a
+//! separate function, so that a test can give it a biased measurement and see it fail.
 
 mod balance;
 pub mod convolution;
@@ -10,9 +10,9 @@ pub mod fano;
 pub mod findings;
 mod golden;
 pub mod layered;
+mod page;
 pub mod phantom;
 mod photon_kernels;
-pub mod plot;
 mod point_kernel;
 mod reciprocity;
 mod repeatability;
@@ -31,18 +31,18 @@ pub use rig::{Effort, Rig};
 /// One check.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
-    /// By which it is called on the command line.
+    /// Name on the command line.
     pub name: &'static str,
-    /// What it is called in the report.
+    /// Title in the report.
     pub title: &'static str,
-    /// What it does, and what it means.
+    /// What it does, and what a failure would mean.
     pub meaning: &'static str,
-    /// Its tolerances, and why they are what they are.
+    /// Its tolerances, with the reason for each.
     pub tolerance: &'static str,
     measure: fn(&mut Rig) -> Result<Findings, DoseError>,
 }
 
-/// Every check, from what follows from theory alone to what is compared with another program.
+/// Every check: first those that follow from theory alone, then comparisons with another program.
 pub static CHECKS: [Check; 9] = [
     balance::CHECK,
     repeatability::CHECK,
@@ -55,26 +55,26 @@ pub static CHECKS: [Check; 9] = [
     convolution::CHECK,
 ];
 
-/// What came of a check.
+/// The outcome of a check.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Which it was.
+    /// The check.
     pub check: &'static Check,
-    /// What it found, or why it could not be made.
+    /// What it found, or why it could not run.
     pub findings: Result<Findings, DoseError>,
     /// How long it took.
     pub took: Duration,
 }
 
 impl Outcome {
-    /// Whether it was made and all is as expected.
+    /// Whether it ran and everything is as expected.
     pub fn passes(&self) -> bool {
         self.findings.as_ref().is_ok_and(Findings::passes)
     }
 }
 
 impl Check {
-    /// Makes the check. That it cannot be made is an outcome too.
+    /// Runs the check. A check that could not run is an outcome too.
     pub fn run(&'static self, rig: &mut Rig) -> Outcome {
         let start = Instant::now();
         let findings = (self.measure)(rig);
@@ -100,6 +100,6 @@ mod tests {
         let failed = |findings| Outcome { check: &CHECKS[0], findings, took: Duration::ZERO };
         assert!(!failed(Err(DoseError::DeviceLost("gone".into()))).passes());
         assert!(!failed(Ok(Findings::default())).passes());
-        assert!(failed(Ok(Findings { rows: vec![Row::none_of("faults", 0)], plots: vec![] })).passes());
+        assert!(failed(Ok(Findings { rows: vec![Row::none_of("faults", 0)], figures: vec![] })).passes());
     }
 }

@@ -1,14 +1,14 @@
-//! What histories are run in for a check.
+//! The phantoms that checks run histories in.
 
 use crate::domain::Material;
 use crate::domain::{Emission, EmissionSpectrum, Particle, VoxelGrid};
-use crate::physics::material::{self};
+use crate::physics::material;
 use crate::plan::{ChosenCuts, HistoryCuts};
 use crate::prepare::transport::{Boundary, Scene, SceneInput};
 
 /// Seed of all checks: the same device gives the same figures every time.
 const SEED: u64 = 20_260_101;
-/// Statistical groups: enough that their spread is known to 13 %.
+/// Number of statistical groups: with 32, the standard deviation is known to 13 %.
 const GROUPS: u32 = 32;
 
 /// A phantom with its source. The volumes have one value a voxel, x fastest.
@@ -20,11 +20,11 @@ pub struct Phantom {
     pub decays: Vec<f32>,
     /// Mass density [g/cm³].
     pub density_g_cm3: Vec<f32>,
-    /// The materials that occur.
+    /// The materials of the phantom.
     pub materials: Vec<Material>,
-    /// Which of them a voxel is made of.
+    /// Index of the material of each voxel.
     pub material_of_voxel: Vec<u8>,
-    /// What a decay emits.
+    /// Spectrum of one decay.
     pub emissions: EmissionSpectrum,
     /// Cuts of the transport.
     pub cuts: HistoryCuts,
@@ -37,7 +37,7 @@ pub struct Phantom {
 }
 
 impl Phantom {
-    /// One material of one density, no decay yet, vacuum around it.
+    /// One material of one density in vacuum, without any decay yet.
     pub fn uniform(
         shape: [u64; 3],
         spacing_mm: [f64; 3],
@@ -61,7 +61,7 @@ impl Phantom {
         }
     }
 
-    /// The same with decays in one voxel only.
+    /// The same phantom with a decay in one voxel.
     #[must_use]
     pub fn with_source_at(mut self, index: [usize; 3]) -> Self {
         let voxel = self.voxel(index);
@@ -86,7 +86,7 @@ impl Phantom {
         f64::from(self.density_g_cm3[voxel]) * self.grid.voxel_volume_cm3()
     }
 
-    /// What the engines run.
+    /// The scene that an engine runs.
     pub fn scene(&self) -> Scene {
         Scene::new(SceneInput {
             grid: &self.grid,
@@ -103,7 +103,7 @@ impl Phantom {
     }
 }
 
-/// One particle of one energy per decay.
+/// A spectrum of one particle of one energy per decay.
 pub fn line(particle: Particle, mev: f64) -> EmissionSpectrum {
     EmissionSpectrum::new(vec![Emission { particle, low_mev: mev, high_mev: mev, yield_per_decay: 1.0 }])
         .expect("an energy within the tables")

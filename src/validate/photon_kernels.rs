@@ -3,29 +3,32 @@
 use super::Check;
 use super::findings::{Findings, Row};
 use super::golden;
-use super::plot::{Plot, Series};
 use super::point_kernel::{PointKernel, Shells};
 use super::rig::Rig;
 use super::statistics::Estimate;
 use crate::domain::{DoseError, Particle};
+use crate::report::{Axis, Band, Figure, Series};
 
 pub(super) const CHECK: Check = Check {
     name: "photon-kernels",
     title: "Photon point kernels in water",
-    meaning: "Photons of one energy start in one voxel at the centre of a sphere of water, 40 cm in radius; the energy absorbed at each distance is compared with \
-        EGSnrc's kernel, integrated over the same voxels. Cross sections decide how it falls, Compton scattering what builds up.",
-    tolerance: "1.5 % in each shell out to 26 cm, where photons have been scattered several times: cross sections themselves are known to 1 to 2 %.",
+    meaning: "Photons of one energy start in one voxel at the centre of a sphere of water with a radius of 40 cm. \
+        The energy absorbed at each distance is compared with the kernel of EGSnrc, integrated over the same voxels. \
+        The cross sections decide how it falls, Compton scattering how it builds up.",
+    tolerance: "1.5 % in each shell out to 26 cm, where photons have been scattered several times. Cross sections \
+        themselves are known to 1 to 2 %.",
     measure,
 };
 
 const TOLERANCE: f64 = 0.015;
 /// Edge of the voxels [cm].
 const SPACING_CM: f64 = 2.0;
-/// Edge of the voxels whose cuts are used [mm]. Those of 2 cm would score 1 MeV photons along their track, as if electrons went nowhere.
+/// Edge of the voxels whose cuts are used [mm]. With the cuts of 2 cm, 1 MeV photons would be scored along their
+/// tracks, as if their electrons had no range.
 const CLINICAL_MM: f64 = 4.0;
 /// Voxels on each side of the source.
 const HALF_WIDTH: usize = 20;
-/// Outermost shell that is compared: beyond, the table has one wide shell.
+/// Outermost shell that is compared. Beyond it the table has one wide shell.
 const LAST_SHELL: usize = 13;
 
 /// Energy [MeV], table, histories.
@@ -53,7 +56,7 @@ fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
     Ok(compare(&kernels.into_iter().collect::<Result<Vec<_>, DoseError>>()?))
 }
 
-/// A shell over the reference's.
+/// Energy in a shell over that of the reference.
 fn ratio(shells: &Shells, shell: usize) -> Estimate {
     let reference = Estimate { mean: shells.reference_mev[shell], sigma: shells.reference_sigma_mev[shell] };
     shells.found.mean(shell).over(reference)
@@ -72,27 +75,30 @@ fn compare(kernels: &[Shells]) -> Findings {
             )
         });
         findings.rows.extend(rows);
-        findings.plots.extend(plots(shells));
+        findings.figures.extend(figures(shells));
     }
     findings
 }
 
-fn plots(shells: &Shells) -> [Plot; 2] {
+fn figures(shells: &Shells) -> [Figure; 2] {
+    let radius_axis = || Axis::linear("radius [cm]");
     let radius = |shell: usize| shell as f64 * shells.spacing_cm;
-    let mut kernel = Plot::new(&format!("{}: energy by distance", shells.name), "radius [cm]", "MeV per cm");
-    let reference = (0..=LAST_SHELL).map(|n| [radius(n), shells.reference_mev[n] / shells.spacing_cm, 0.0]);
+    let title = format!("{}: energy by distance", shells.name);
+    let mut kernel = Figure::new(title, [radius_axis(), Axis::linear("MeV per cm")]);
+    let reference = (0..=LAST_SHELL).map(|n| [radius(n), shells.reference_mev[n] / shells.spacing_cm]);
     let found = (0..=LAST_SHELL).map(|n| {
         let Estimate { mean, sigma } = shells.found.mean(n).scaled(1.0 / shells.spacing_cm);
         [radius(n), mean, sigma]
     });
-    kernel.series = vec![Series::line("EGSnrc", reference.collect()), Series::points("this device", found.collect())];
-    let mut difference = Plot::new(&format!("{}: difference", shells.name), "radius [cm]", "% of the shell");
-    difference.band = Some([-100.0 * TOLERANCE, 100.0 * TOLERANCE]);
+    kernel.series = vec![Series::line("EGSnrc", reference), Series::points("this device", found)];
+    let title = format!("{}: difference", shells.name);
+    let mut difference = Figure::new(title, [radius_axis(), Axis::linear("% of the shell")]);
+    difference.bands.push(Band::Tolerance([-100.0 * TOLERANCE, 100.0 * TOLERANCE]));
     let points = (0..=LAST_SHELL).map(|n| {
         let Estimate { mean, sigma } = ratio(shells, n);
         [radius(n), 100.0 * (mean - 1.0), 100.0 * sigma]
     });
-    difference.series = vec![Series::points("this device less EGSnrc", points.collect())];
+    difference.series = vec![Series::points("this device less EGSnrc", points)];
     [kernel, difference]
 }
 

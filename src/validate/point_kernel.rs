@@ -1,4 +1,5 @@
-//! Energy around a point source in water, against EGSnrc, on voxels: source and reference both fill the same voxels.
+//! Energy around a point source in water, compared with EGSnrc on voxels. The source fills one voxel, and the reference
+//! is integrated over the same voxels.
 
 use super::golden::PointKernelTable;
 use super::phantom::{Phantom, line};
@@ -8,7 +9,7 @@ use crate::domain::{DoseError, Particle, Stage, VoxelGrid};
 use crate::physics::kernel::{read_point_kernel, voxel_energies};
 use crate::plan::{ChosenCuts, HistoryCuts};
 
-/// A point kernel to be compared.
+/// A point kernel to compare.
 pub(super) struct PointKernel {
     pub(super) particle: Particle,
     pub(super) mev: f64,
@@ -17,11 +18,11 @@ pub(super) struct PointKernel {
     pub(super) spacing_cm: f64,
     /// Voxels on each side of the source.
     pub(super) half_width: usize,
-    /// Density that stretches the voxels to sizes that a grid may have [g/cm³].
+    /// Density of the water [g/cm³]: a low one stretches the voxels to sizes that a grid may have.
     pub(super) density_g_cm3: f32,
     /// Voxels whose centres lie farther from the source [cm] are empty.
     pub(super) radius_cm: f64,
-    /// Edge of the voxels whose cuts are used [mm], if they are not those of the phantom itself.
+    /// Edge of the voxels whose cuts are used [mm]; none for those of the phantom itself.
     pub(super) cuts_of_mm: Option<f64>,
     pub(super) histories: u64,
 }
@@ -33,9 +34,9 @@ pub(super) struct Shells {
     pub(super) spacing_cm: f64,
     /// Energy per history [MeV], by group.
     pub(super) found: Binned,
-    /// The reference's, integrated over the same voxels [MeV].
+    /// The same of the reference [MeV].
     pub(super) reference_mev: Vec<f64>,
-    /// Its 1σ [MeV].
+    /// 1σ of the reference [MeV].
     pub(super) reference_sigma_mev: Vec<f64>,
 }
 
@@ -69,7 +70,7 @@ impl PointKernel {
         let voxels = 2 * self.half_width as u64 + 1;
         let spectrum = line(self.particle, self.mev);
         let mut phantom = Phantom::uniform([voxels; 3], [edge_mm; 3], "water", self.density_g_cm3, spectrum);
-        // Sums over shells: their spread is known well enough from fewer groups, which take less memory.
+        // Fewer groups take less memory, and for sums over shells they are enough.
         phantom.groups = 16;
         if let Some(edge_mm) = self.cuts_of_mm {
             let grid = VoxelGrid::new([1; 3], [edge_mm; 3]).expect("an edge that a check chose");
@@ -91,7 +92,7 @@ impl PointKernel {
         (shell < self.shells()).then_some(shell)
     }
 
-    /// The table, integrated over pairs of voxels.
+    /// Energy in each shell by the table, integrated over pairs of voxels [MeV].
     fn reference_mev(&self, rig: &Rig) -> Result<Vec<f64>, DoseError> {
         let radial = read_point_kernel(self.table.0).expect("embedded tables are read by a test");
         let octant =
@@ -112,7 +113,7 @@ fn distance(offset: [usize; 3]) -> f64 {
     offset.iter().map(|&n| (n * n) as f64).sum::<f64>().sqrt()
 }
 
-/// Radius that holds a part of the energy of all shells, in shells: within a shell the energy is taken as even.
+/// Radius that holds a fraction of the energy of all shells, in shells. Within a shell the energy is taken as uniform.
 pub(super) fn radius_of_part(energy: &[f64], part: f64) -> f64 {
     let mut left = part * energy.iter().sum::<f64>();
     for (shell, energy) in energy.iter().enumerate() {
@@ -129,7 +130,7 @@ pub(super) mod tests {
     use super::*;
     use crate::domain::{GroupTally, Tally, UNITS_PER_MEV};
 
-    /// Shells as a run would find them that has the reference times `factor(shell)`, with next to no statistical uncertainty.
+    /// Shells of a run that finds the reference times `factor(shell)`, with almost no statistical uncertainty.
     pub(in crate::validate) fn shells(reference_mev: &[f64], factor: impl Fn(usize) -> f64) -> Shells {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and above 0")]
         let energy = |(shell, mev): (usize, &f64)| (1e6 * mev * factor(shell) * UNITS_PER_MEV) as u64;

@@ -14,9 +14,10 @@ use crate::prepare::transport::Boundary;
 pub(super) const CHECK: Check = Check {
     name: "reciprocity",
     title: "Reciprocity of source and target",
-    meaning: "In water without end, the mean dose to region A per decay in region B is that to B per decay in A, whatever the two look like (Loevinger and Berman \
-        1968). A source sampled unevenly, a direction preferred, an index exchanged between axes breaks that. The voxels have three different edges, the \
-        regions different shapes and masses.",
+    meaning: "In unbounded water, the mean dose to region A per decay in region B equals the one to B per decay in \
+        A, whatever the shapes of the two (Loevinger and Berman 1968). A source that is sampled unevenly, a \
+        preferred direction or exchanged axes would break this. The voxels have three different edges, the regions \
+        different shapes and masses.",
     tolerance: "None but statistics: four standard deviations.",
     measure,
 };
@@ -24,7 +25,7 @@ pub(super) const CHECK: Check = Check {
 /// A box of voxels: first and one past the last index by axis.
 type Region = [Range<usize>; 3];
 
-/// What is emitted, two regions, histories.
+/// One case: what is emitted, the two regions, and the number of histories.
 struct Case {
     name: &'static str,
     emissions: EmissionSpectrum,
@@ -89,7 +90,7 @@ fn compare(pairs: &[(&str, Estimate, Estimate)]) -> Findings {
     let row = |&(name, to_b, to_a): &(&str, Estimate, Estimate)| {
         Row::statistical(format!("{name}, dose to B from A over dose to A from B"), to_b.over(to_a), 1.0, 0.0)
     };
-    Findings { rows: pairs.iter().map(row).collect(), plots: vec![] }
+    Findings { rows: pairs.iter().map(row).collect(), figures: vec![] }
 }
 
 #[cfg(test)]

@@ -14,13 +14,13 @@ use crate::physics::nuclide;
 pub(super) const CHECK: Check = Check {
     name: "repeatability",
     title: "The same seed, the same bytes",
-    meaning: "Histories have numbers, and each draws its own random numbers. Run twice, on one thread, in ranges and in another order, they must leave the same \
-        tally to the last bit; another seed must leave another one.",
+    meaning: "Histories are numbered, and each has its own random numbers. Run twice, on one thread, in ranges and \
+        in another order, they must give the same tally to the last bit. Another seed must give another tally.",
     tolerance: "None: energy is added up in whole numbers.",
     measure,
 };
 
-/// Histories: few, for it is the last bit of each that counts.
+/// Number of histories: few, because the last bit of each counts.
 const HISTORIES: u64 = 40_000;
 
 fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
@@ -39,7 +39,7 @@ fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
     Ok(compare(&first, &[("run again", again), ("run in ranges", split), ("run on one thread", one_thread)], &other))
 }
 
-/// Runs ranges of histories apart and adds their tallies.
+/// Runs ranges of histories separately and adds their tallies.
 fn run(rig: &mut Rig, phantom: &Phantom, ranges: &[Range<u64>]) -> Result<Tally, DoseError> {
     let scene = phantom.scene();
     let mut sum = Tally::new(phantom.groups, phantom.grid.voxels());
@@ -64,10 +64,10 @@ fn compare(first: &Tally, same: &[(&str, Tally)], other_seed: &Tally) -> Finding
         tolerance: 0.01 * reached as f64,
         ..Row::none_of(format!("of {reached} figures, those equal with another seed"), equal)
     };
-    Findings { rows: same.chain([lucky]).collect(), plots: vec![] }
+    Findings { rows: same.chain([lucky]).collect(), figures: vec![] }
 }
 
-/// How many numbers of two tallies differ.
+/// The count of numbers that differ between two tallies.
 fn differences(a: &Tally, b: &Tally) -> usize {
     if (a.groups.len(), a.voxels()) != (b.groups.len(), b.voxels()) {
         return usize::MAX;

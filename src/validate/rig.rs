@@ -1,4 +1,4 @@
-//! The device under test, and how much it is asked for.
+//! The device under test, and how many histories it runs.
 
 use crate::domain::Tally;
 use crate::domain::{Control, DeviceKind, DoseError};
@@ -6,10 +6,10 @@ use crate::engine::Device;
 
 use super::phantom::Phantom;
 
-/// How many histories are run.
+/// How many histories checks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
-    /// For a software adapter, some hundred times slower than the CPU engine.
+    /// For a software adapter, which is some hundred times slower than the CPU engine.
     Reduced,
     /// For a run of a few minutes on two cores.
     Standard,
@@ -18,7 +18,7 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// What suits a device.
+    /// The effort that suits a device.
     pub fn of(kind: DeviceKind, thorough: bool) -> Self {
         match (kind, thorough) {
             (DeviceKind::SoftwareGpu, false) => Self::Reduced,
@@ -28,7 +28,7 @@ impl Effort {
         }
     }
 
-    /// Histories for each that a check asks for.
+    /// Factor on the standard number of histories of a check.
     pub fn factor(self) -> f64 {
         match self {
             Self::Reduced => 0.05,
@@ -37,7 +37,7 @@ impl Effort {
         }
     }
 
-    /// In words.
+    /// Name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Reduced => "reduced (software adapter)",
@@ -52,26 +52,26 @@ impl Effort {
 pub struct Rig<'a> {
     /// The device.
     pub device: &'a mut Device,
-    /// How much it is asked for.
+    /// How many histories are run.
     pub effort: Effort,
-    /// By which the caller stops it.
+    /// Lets the caller cancel a check.
     pub control: &'a Control,
 }
 
 impl Rig<'_> {
-    /// As many histories as a check asks for, times the effort.
+    /// The standard number of histories of a check, times the factor of the effort.
     pub fn histories(&self, standard: u64) -> u64 {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 1e10, above 0")]
         let histories = (standard as f64 * self.effort.factor()) as u64;
         histories
     }
 
-    /// Runs histories in a phantom from the first on.
+    /// Runs histories in a phantom, from number 0 on.
     ///
     /// * `standard` – histories at standard effort
     ///
     /// # Errors
-    /// What the device says.
+    /// A failure of the device.
     pub fn transport(&mut self, phantom: &Phantom, standard: u64) -> Result<Tally, DoseError> {
         let mut tally = Tally::new(phantom.groups, phantom.grid.voxels());
         let histories = self.histories(standard);

@@ -4,33 +4,33 @@ use super::Check;
 use super::findings::{Findings, Row};
 use super::golden::{self, SValue};
 use super::phantom::Phantom;
-use super::plot::{Plot, Series};
 use super::rig::Rig;
 use super::statistics::{Binned, Estimate};
 use crate::constants::GY_PER_MEV_PER_G;
 use crate::domain::{DoseError, KernelMedium, Source, Stage};
 use crate::physics::kernel::{KernelSpec, voxel_kernel};
+use crate::report::{Axis, Band, Figure, Series};
 
 pub(super) const CHECK: Check = Check {
     name: "s-values",
     title: "Voxel S values of Lu-177, Y-90 and I-131",
-    meaning: "The dose to a voxel of 3 mm per decay in itself, in its neighbour and in voxels up to five away, in water, by both methods, compared with EGSnrc. It \
-        puts spectra, electrons and photons together.",
-    tolerance: "0.5 % for the voxel itself, 1 % for its first neighbours, 2 % for all others above 1e-4 of the voxel itself, plus three standard deviations of \
-        both: this program's design target.",
+    meaning: "The dose to a voxel of 3 mm per decay in itself, in its neighbour and in voxels up to five away, in \
+        water, by both methods, compared with EGSnrc. This tests spectra, electrons and photons together.",
+    tolerance: "0.5 % for the voxel itself, 1 % for its first neighbours, 2 % for all others above 1e-4 of the voxel \
+        itself, plus three standard deviations of both codes: the design target of this program.",
     measure,
 };
 
 const SELF: f64 = 0.005;
 const FIRST: f64 = 0.01;
 const OTHER: f64 = 0.02;
-/// S values of less than this part of that of the voxel itself are not compared.
+/// S values below this fraction of that of the voxel itself are not compared.
 const FAINT: f64 = 1e-4;
 /// Edge of the voxels [mm].
 const EDGE_MM: f64 = 3.0;
 /// Largest offset of the table.
 const LARGEST_OFFSET: usize = 5;
-/// Voxels on each side of the source: 12 cm of water scatter photons back.
+/// Voxels on each side of the source: 12 cm of water, which scatter photons back.
 const HALF_WIDTH: usize = 40;
 
 /// Nuclide and histories.
@@ -48,7 +48,7 @@ fn measure(rig: &mut Rig) -> Result<Findings, DoseError> {
     let mut findings = Findings::default();
     for (name, histories) in CASES {
         let (transported, convolved) = (by_transport(rig, name, histories)?, by_kernel(rig, name)?);
-        findings.plots.push(plot(name, &transported, &convolved));
+        findings.figures.push(figure(name, &transported, &convolved));
         for comparison in [transported, convolved] {
             findings.rows.extend(compare(&comparison));
         }
@@ -91,7 +91,7 @@ fn by_kernel(rig: &Rig, name: &str) -> Result<Comparison, DoseError> {
     Ok(Comparison { name: format!("{name}, kernel"), found_gy, table })
 }
 
-/// Voxels whose offset is this one but for signs and the order of the axes; the offset ascends.
+/// Number of voxels whose offset equals this one up to signs and the order of the axes. The offset must ascend.
 fn equivalent([i, j, k]: [usize; 3]) -> f64 {
     let orders = match (i == j, j == k) {
         (true, true) => 1,
@@ -123,8 +123,9 @@ fn compare(comparison: &Comparison) -> Vec<Row> {
     near.chain(worst.map(|row| Row { quantity: format!("{} (worst of the others)", row.quantity), ..row })).collect()
 }
 
-fn plot(nuclide: &str, transported: &Comparison, convolved: &Comparison) -> Plot {
-    let mut plot = Plot::new(&format!("{nuclide}: S values less EGSnrc"), "distance [voxels]", "%");
+fn figure(nuclide: &str, transported: &Comparison, convolved: &Comparison) -> Figure {
+    let axes = [Axis::linear("distance [voxels]"), Axis::linear("%")];
+    let mut figure = Figure::new(format!("{nuclide}: S values less EGSnrc"), axes);
     let own = transported.table.iter().map(|row| row.s_gy).fold(0.0, f64::max);
     let points = |comparison: &Comparison| {
         let compared = comparison.table.iter().zip(&comparison.found_gy).filter(|(row, _)| row.s_gy > FAINT * own);
@@ -133,12 +134,12 @@ fn plot(nuclide: &str, transported: &Comparison, convolved: &Comparison) -> Plot
             let distance = ((row.i * row.i + row.j * row.j + row.k * row.k) as f64).sqrt();
             [distance, 100.0 * (ratio.mean - 1.0), 100.0 * ratio.sigma]
         };
-        compared.map(point).collect()
+        compared.map(point).collect::<Vec<_>>()
     };
-    plot.band = Some([-100.0 * OTHER, 100.0 * OTHER]);
-    plot.series =
+    figure.bands.push(Band::Tolerance([-100.0 * OTHER, 100.0 * OTHER]));
+    figure.series =
         vec![Series::points("Monte Carlo", points(transported)), Series::points("kernel method", points(convolved))];
-    plot
+    figure
 }
 
 #[cfg(test)]

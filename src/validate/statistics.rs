@@ -12,9 +12,9 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// A mean per history from groups of histories, and its uncertainty from their spread.
+    /// The mean per history of groups of histories, with its uncertainty from the spread of the groups.
     ///
-    /// * `groups` – histories of each group, and what they add up to
+    /// * `groups` – number of histories of each group, and the sum over them
     pub fn of_groups(groups: &[(f64, f64)]) -> Self {
         let histories: f64 = groups.iter().map(|(n, _)| n).sum();
         let mean = groups.iter().map(|(_, sum)| sum).sum::<f64>() / histories;
@@ -22,12 +22,12 @@ impl Estimate {
         Self { mean, sigma: (squares / (histories * (groups.len() as f64 - 1.0))).sqrt() }
     }
 
-    /// Known without uncertainty.
+    /// A value without uncertainty.
     pub fn exact(mean: f64) -> Self {
         Self { mean, sigma: 0.0 }
     }
 
-    /// Both, multiplied.
+    /// Mean and standard deviation multiplied by a factor.
     #[must_use]
     pub fn scaled(self, factor: f64) -> Self {
         Self { mean: self.mean * factor, sigma: self.sigma * factor.abs() }
@@ -41,7 +41,7 @@ impl Estimate {
     }
 }
 
-/// Energy per history of a tally, by statistical group and bin. A bin is any set of voxels.
+/// Energy per history of a tally, by statistical group and bin. A bin is a set of voxels.
 #[derive(Clone, Debug)]
 pub struct Binned {
     /// Histories of each group that has any.
@@ -51,9 +51,9 @@ pub struct Binned {
 }
 
 impl Binned {
-    /// Sums what a tally scored.
+    /// Sums the scores of a tally over bins.
     ///
-    /// * `bin_of` – number of the bin of a voxel, below `bins`, if it belongs to one
+    /// * `bin_of` – index of the bin of a voxel, below `bins`; none if it belongs to no bin
     pub fn new(tally: &Tally, bins: usize, bin_of: impl Fn(usize) -> Option<usize>) -> Self {
         let bin_of: Vec<Option<usize>> = (0..tally.voxels()).map(bin_of).collect();
         let groups = || tally.groups.iter().filter(|group| group.histories > 0);
@@ -69,7 +69,7 @@ impl Binned {
         Self { histories: groups().map(|group| group.histories as f64).collect(), energy_mev: sums.collect() }
     }
 
-    /// Every voxel on its own.
+    /// One bin for each voxel.
     pub fn by_voxel(tally: &Tally) -> Self {
         Self::new(tally, tally.voxels(), Some)
     }
@@ -81,7 +81,8 @@ impl Binned {
         Estimate::of_groups(&groups)
     }
 
-    /// What `of` makes of the energies of all bins [MeV per history], with its uncertainty by leaving out one group after another.
+    /// A function of the energies of all bins [MeV per history], with its uncertainty by the jackknife: one group after
+    /// another is left out.
     ///
     /// Source: B. Efron, *The jackknife, the bootstrap and other resampling plans* (1982), chapter 3.
     pub fn of(&self, of: impl Fn(&[f64]) -> f64) -> Estimate {
@@ -130,7 +131,7 @@ mod tests {
         let binned = Binned::by_voxel(&tally([10; 4], [[10, 0], [14, 1], [12, 2], [8, 1]]));
         let (direct, jackknife) = (binned.mean(0), binned.of(|energy| energy[0]));
         assert!((direct.mean - jackknife.mean).abs() < 1e-12 && (direct.sigma - jackknife.sigma).abs() < 1e-12);
-        // Parts of a constant whole have no uncertainty but that of the parts.
+        // Parts that always add up to the same have no uncertainty together.
         let both = Binned::new(&tally([10; 4], [[5, 5], [4, 6], [6, 4], [5, 5]]), 1, |_| Some(0)).mean(0);
         assert_eq!(both, Estimate::exact(1.0));
     }

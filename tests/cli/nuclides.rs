@@ -66,8 +66,8 @@ fn a_spectrum_is_plotted() {
 fn what_is_wrong_is_named() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (args, words) in [
-        (&["Unobtainium-1"][..], &["error: name: ", "known are"][..]),
-        (&["Lu-178"], &["error: name: ", "near are Lu-177"]),
+        (&["Unobtainium-1"][..], &["error: name: ", "known names:"][..]),
+        (&["Lu-178"], &["error: name: ", "similar names: Lu-177"]),
         (&["Hf-177"], &["error: name: ", "stable"]),
         (&["Lu-177", "--plot", "spectrum.pdf"], &["error: plot: ", ".png or .html"]),
         (&["Lu-177", "--plot", "no/such/folder.png"], &["error: plot: ", "cannot be written"]),

@@ -6,7 +6,7 @@ use dosegrid::api::ServerConfig;
 use dosegrid::domain::DoseError;
 
 use super::streaming::{assert_same, in_process, local, request};
-use super::{MIB, STOPPED_WITHIN, Server, compute, good_messages, reason_and_fields, stream_of};
+use super::{MIB, Server, compute, good_messages, in_time, reason_and_fields, stream_of, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sixty_four_callers_get_a_right_answer_or_are_told_when_to_come_back() {
@@ -47,12 +47,10 @@ async fn a_full_queue_refuses_at_once() {
     let (_held, release) = server.occupy();
     let client = server.raw().await;
     let waiting = tokio::spawn(compute(client.clone(), stream_of(good_messages())));
-    while server.queue.waiting() == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    let begun = std::time::Instant::now();
-    let status = compute(client, stream_of(good_messages())).await.expect_err("the queue is full");
-    assert!(begun.elapsed() < STOPPED_WITHIN, "refused after {:?}", begun.elapsed());
+    until("a request waits", || server.waiting() > 0).await;
+    // The device is held until the refusal has come: it has waited for nothing.
+    let status =
+        in_time("the refusal", compute(client, stream_of(good_messages()))).await.expect_err("the queue is full");
     assert_eq!(status.code(), tonic::Code::ResourceExhausted);
     assert_eq!(reason_and_fields(&status), ("SERVER_BUSY".into(), vec![]));
     let details = tonic_types::StatusExt::get_error_details(&status);
@@ -69,9 +67,7 @@ async fn memory_is_reserved_at_the_header_and_bounded() {
     let request = std::sync::Arc::new(request([64; 3], local()));
     let (client, first) = (server.client().await, request.clone());
     let first = tokio::spawn(async move { client.compute(&first, |_| {}).await });
-    while server.queue.waiting() == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("a request waits", || server.waiting() > 0).await;
     let client = server.client().await;
     let refused = client.compute(&request, |_| {}).await.expect_err("the first request holds the memory");
     assert!(matches!(refused, DoseError::Busy { what: "memory", .. }), "{refused}");

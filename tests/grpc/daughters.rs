@@ -1,9 +1,7 @@
 //! Decay chains through the service: the same bytes as in process, and every fault of a header named.
 
 use dosegrid::api::{ServerConfig, pb};
-use dosegrid::domain::{
-    BiologicalWeighting, DaughterMap, Daughters, DoseRequest, InGrowth, LabelMaps, Method, RequestParts,
-};
+use dosegrid::domain::{BiologicalWeighting, Daughters, DoseRequest, InGrowth, Method};
 use dosegrid::physics::{chain, nuclide};
 use tonic::Code;
 
@@ -17,17 +15,14 @@ fn request(method: Method, daughters: Daughters) -> DoseRequest {
     let named = |name| nuclide::find(name).expect("a known nuclide");
     let apart = [named("Bi-213"), named("Pb-209")];
     let source = |name, apart: &[_]| chain::source(named(name), daughters, apart).expect("a daughter");
-    let map = |source| DaughterMap { source, activity: plain.activity().clone() };
-    DoseRequest::of(RequestParts {
-        activity: plain.activity().clone(),
-        source: source("Ac-225", &apart),
-        daughters: vec![map(source("Bi-213", &apart[1..])), map(source("Pb-209", &[]))],
-        density: plain.density().cloned(),
-        labels: LabelMaps::default(),
-        method,
-        weighting: Some(BiologicalWeighting { alpha: 5.0, recoil: 1.5 }),
-    })
-    .expect("a good request")
+    let activity = || plain.activity().clone();
+    DoseRequest::builder(activity(), source("Ac-225", &apart), method)
+        .daughter(source("Bi-213", &apart[1..]), activity())
+        .daughter(source("Pb-209", &[]), activity())
+        .density(plain.density().expect("given").clone())
+        .weighting(BiologicalWeighting { alpha: 5.0, recoil: 1.5 })
+        .build()
+        .expect("a good request")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,18 +1,17 @@
 //! Callers who go away, deadlines, stalls, failures of the device, shutting down.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use dosegrid::api::{ServerConfig, pb};
-use dosegrid::domain::{Control, DoseError, KernelOptions, Method, Progress, Stage};
-use dosegrid::{engine::Device, jobs::Queue};
+use dosegrid::domain::{DoseError, DoseRequest, KernelOptions, Method, Progress, Stage};
+use dosegrid::engine::Device;
 use tokio_stream::StreamExt;
 use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
 
 use super::streaming::{local, request};
 use super::{
-    MIB, Message, STOPPED_WITHIN, Server, compute, connect, good_messages, reason_and_fields, small, stream_of, volume,
+    MIB, Message, Server, compute, connect, good_messages, in_time, reason_and_fields, small, stream_of, until, volume,
 };
 use crate::support;
 
@@ -21,25 +20,23 @@ fn room_for_one() -> ServerConfig {
     ServerConfig { memory_bytes: 5 * MIB, ..ServerConfig::default() }
 }
 
-/// Waits until a request of 64³ is let in, and checks that it did not take long.
+/// Waits until a request of 64³ is let in.
 async fn assert_memory_comes_back(server: &Server) {
     let (client, request) = (server.client().await, request([64; 3], local()));
-    let begun = Instant::now();
-    loop {
-        match client.compute(&request, |_| {}).await {
-            Ok(_) => return,
-            Err(DoseError::Busy { .. }) if begun.elapsed() < STOPPED_WITHIN => {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+    let let_in = async {
+        loop {
+            match client.compute(&request, |_| {}).await {
+                Ok(_) => return,
+                Err(DoseError::Busy { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(other) => panic!("{other}"),
             }
-            Err(other) => panic!("after {:?}: {other}", begun.elapsed()),
         }
-    }
+    };
+    in_time("memory comes back", let_in).await;
 }
 
 async fn until_waiting(server: &Server) {
-    while server.queue.waiting() == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until("a request waits", || server.waiting() > 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,11 +47,8 @@ async fn a_caller_who_leaves_the_queue_gives_its_place_and_memory_back() {
     let caller = tokio::spawn(async move { client.compute(&request([64; 3], local()), |_| {}).await });
     until_waiting(&server).await;
     caller.abort();
-    let begun = Instant::now();
-    while server.queue.waiting() > 0 {
-        assert!(begun.elapsed() < STOPPED_WITHIN, "still in the queue after {:?}", begun.elapsed());
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    // The device is still held: only the caller's leaving takes the request out of the queue.
+    until("the queue is empty", || server.waiting() == 0).await;
     drop(release);
     assert_memory_comes_back(&server).await;
 }
@@ -73,10 +67,7 @@ async fn a_caller_who_leaves_during_the_upload_gives_its_memory_back() {
     callers.spawn(async move { compute(connect(url).await, never_ends).await });
     let client = server.client().await;
     let request = request([64; 3], local());
-    let begun = Instant::now();
-    while client.compute(&request, |_| {}).await.is_ok() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "the header is never admitted");
-    }
+    in_time("the header is admitted", async { while client.compute(&request, |_| {}).await.is_ok() {} }).await;
     callers.shutdown_background();
     assert_memory_comes_back(&server).await;
 }
@@ -85,20 +76,19 @@ async fn a_caller_who_leaves_during_the_upload_gives_its_memory_back() {
 async fn a_deadline_ends_the_whole_stream() {
     let server = Server::start(room_for_one()).await;
     let (_held, release) = server.occupy();
-    let patience = Duration::from_millis(300);
     let mut request = tonic::Request::new(stream_of(good_messages()));
-    request.set_timeout(patience);
-    let begun = Instant::now();
+    request.set_timeout(Duration::from_secs(1));
     let mut responses = server.raw().await.compute(request).await.expect("the call begins").into_inner();
+    until_waiting(&server).await;
+    // The device is held throughout: nothing but the deadline ends the call.
     let status = loop {
-        match responses.message().await {
+        match in_time("the deadline", responses.message()).await {
             Ok(message) => assert!(message.is_some(), "the call ended well, with the device occupied"),
             Err(status) => break status,
         }
     };
-    assert!((patience..patience + STOPPED_WITHIN).contains(&begun.elapsed()), "ended after {:?}", begun.elapsed());
     assert_eq!((status.code(), reason_and_fields(&status).0.as_str()), (Code::Cancelled, "CANCELLED"));
-    assert_eq!(server.queue.waiting(), 0, "the work has left the queue");
+    assert_eq!(server.waiting(), 0, "the work has left the queue");
     drop(release);
     assert_memory_comes_back(&server).await;
 }
@@ -154,10 +144,9 @@ async fn a_lost_device_and_a_panic_fail_one_call_and_not_the_next() {
     let server = Server::start(small()).await;
     let client = server.raw().await;
     let expected = compute(client.clone(), stream_of(good_messages())).await.expect("a dose");
-    let mut lost = server.queue.submit(|_, _| -> Result<(), DoseError> { Err(DoseError::DeviceLost("x".into())) });
-    lost.as_mut().expect("room").finished().await.expect_err("lost");
+    server.run(|_| Err(DoseError::DeviceLost("x".into()))).finished().await.expect_err("lost");
     assert_eq!(compute(client.clone(), stream_of(good_messages())).await.expect("a dose"), expected);
-    let mut panics = server.queue.submit(|_, _| -> Result<(), DoseError> { panic!("on purpose") }).expect("room");
+    let mut panics = server.run(|_| panic!("on purpose"));
     assert!(matches!(panics.finished().await, Err(DoseError::Internal(_))));
     assert_eq!(compute(client, stream_of(good_messages())).await.expect("a dose"), expected);
 }
@@ -184,7 +173,7 @@ async fn draining_finishes_running_work_and_takes_no_more() {
     assert!(!server.served.is_finished(), "a call still runs");
     drop(release);
     waiting.await.expect("no panic").expect("the call that ran gets its dose");
-    let served = tokio::time::timeout(Duration::from_secs(5), server.served).await.expect("the server ends");
+    let served = in_time("the server ends", server.served).await;
     assert_eq!(served.expect("no panic"), Ok(()));
 }
 
@@ -197,53 +186,50 @@ async fn draining_has_an_end() {
     server.shutdown.cancel();
     let stopped = waiting.await.expect("no panic").expect_err("stopped");
     assert_eq!((stopped.code(), reason_and_fields(&stopped).0.as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
-    let served = tokio::time::timeout(Duration::from_secs(5), server.served).await.expect("the server ends");
+    let served = in_time("the server ends", server.served).await;
     assert_eq!(served.expect("no panic"), Ok(()));
+}
+
+/// Calls until a stage is reached, leaves, and waits until the device does other work.
+pub(super) async fn leave_in(stage: Stage, server: &Server, request: &DoseRequest) {
+    let (client, request) = (server.client().await, request.clone());
+    let (reached, reaches) = tokio::sync::oneshot::channel();
+    let mut reached = Some(reached);
+    let caller = tokio::spawn(async move {
+        let on_progress = |progress: Progress| {
+            if progress.stage == stage {
+                reached.take().map(|reached| reached.send(()));
+            }
+        };
+        client.compute(&request, on_progress).await
+    });
+    reaches.await.expect("the stage is reached");
+    caller.abort();
+    let mut next = server.run(|_| Ok(()));
+    in_time("the device is free", next.finished()).await.expect("it does the next work");
+    assert!(caller.await.expect_err("it was aborted").is_cancelled());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_leaves_during_the_computation_frees_the_device() {
     let server = Server::start(ServerConfig::default()).await;
-    // Each stage of this takes far longer than the time allowed.
     let request = request([160; 3], Method::Kernel(KernelOptions::default()));
-    for left_in in [Stage::Kernel, Stage::Dose] {
-        let (client, request) = (server.client().await, request.clone());
-        let (reached, reaches) = tokio::sync::oneshot::channel();
-        let mut reached = Some(reached);
-        let caller = tokio::spawn(async move {
-            let on_progress = |progress: Progress| {
-                if progress.stage == left_in {
-                    reached.take().map(|reached| reached.send(()));
-                }
-            };
-            client.compute(&request, on_progress).await
-        });
-        reaches.await.expect("the stage is reached");
-        let begun = Instant::now();
-        caller.abort();
-        let mut next = server.queue.submit(|_, _| Ok(())).expect("room");
-        next.finished().await.expect("the device is free");
-        assert!(begun.elapsed() < STOPPED_WITHIN, "{left_in:?}: the device is free after {:?}", begun.elapsed());
-        assert!(caller.await.expect_err("it was aborted").is_cancelled());
+    for stage in [Stage::Kernel, Stage::Dose] {
+        leave_in(stage, &server, &request).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
 async fn a_lost_gpu_fails_one_call_and_is_opened_again() {
-    let Some(gpu) = support::gpu() else { return };
-    let queue = Arc::new(Queue::start(gpu, 4).expect("a thread"));
-    let server = Server::start_on(small(), queue).await;
+    let gpu = support::gpu();
+    let Device::Gpu(engine) = &gpu else { panic!("asked for a GPU") };
+    let lose = engine.failure_switch();
+    let server = Server::start_on(small(), gpu).await;
     let client = server.client().await;
     let request = request([12, 10, 8], Method::Kernel(KernelOptions::default()));
     let dose = client.compute(&request, |_| {}).await.expect("a dose").dose;
-    let lose = |device: &mut Device, _: &Control| match device {
-        Device::Gpu(gpu) => {
-            gpu.failure_switch()();
-            Ok(())
-        }
-        Device::Cpu(_) => panic!("the server computes on the GPU"),
-    };
-    server.queue.submit(lose).expect("room").finished().await.expect("lost");
+    lose();
     let error = client.compute(&request, |_| {}).await.expect_err("the device is lost");
     assert!(matches!(error, DoseError::DeviceLost(_)), "{error}");
     assert_eq!(client.compute(&request, |_| {}).await.expect("a dose").dose, dose);

@@ -1,22 +1,24 @@
-//! Monte Carlo through the service: the same bytes as in process, what comes beside the dose, bad options, callers who go away.
+//! Monte Carlo through the service: the same bytes as in process, what comes beside the dose, bad options, callers who
+//! go away.
 
+mod bad_materials;
 mod bad_options;
 
 use std::io::Cursor;
-use std::time::Instant;
 
 use dosegrid::api::{ServerConfig, pb};
 use dosegrid::domain::{
     DoseError, DoseRequest, DoseResult, Emission, EmissionSpectrum, Extras, LabelMap, LabelMaps, MaterialTable, Medium,
-    Method, MonteCarloOptions, Particle, Progress, Region, RequestParts, Source, Stage, StopRule, TargetUncertainty,
+    Method, MonteCarloOptions, Particle, Progress, Region, Source, Stage, StopRule, TargetUncertainty,
 };
 use dosegrid::domain::{Material, MaterialDefinition};
 use dosegrid::formats::tally;
 use dosegrid::method::{merge, merged_dose};
 use dosegrid::physics::material::{self};
 
+use super::lifecycle::leave_in;
 use super::streaming::{assert_same, in_process};
-use super::{STOPPED_WITHIN, Server, bytes_of, compute, good_activity, good_density, good_header, small, stream_of};
+use super::{Server, bytes_of, compute, good_activity, good_density, good_header, small, stream_of};
 
 fn options(histories: u64) -> MonteCarloOptions {
     let stop = StopRule { histories: Some(histories), ..StopRule::default() };
@@ -77,10 +79,9 @@ fn full_request() -> DoseRequest {
         ..options(2000)
     };
     let method = Method::MonteCarlo(Box::new(options));
-    let (activity, density) = (plain.activity().clone(), plain.density().cloned());
-    let parts =
-        RequestParts { activity, source, daughters: Vec::new(), density, labels: maps, method, weighting: None };
-    DoseRequest::of(parts).expect("a good request")
+    let density = plain.density().expect("given").clone();
+    let builder = DoseRequest::builder(plain.activity().clone(), source, method);
+    builder.density(density).labels(maps).build().expect("a good request")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -154,26 +155,10 @@ async fn progress_says_histories_and_uncertainty() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_leaves_frees_the_device() {
     let server = Server::start(ServerConfig::default()).await;
+    // Of so many histories that it would go on for days.
     let request = request([40, 40, 40], options(1 << 36));
-    for left_in in [Stage::Tables, Stage::Dose] {
-        let (client, request) = (server.client().await, request.clone());
-        let (reached, reaches) = tokio::sync::oneshot::channel();
-        let mut reached = Some(reached);
-        let caller = tokio::spawn(async move {
-            let on_progress = |progress: Progress| {
-                if progress.stage == left_in {
-                    reached.take().map(|reached| reached.send(()));
-                }
-            };
-            client.compute(&request, on_progress).await
-        });
-        reaches.await.expect("the stage is reached");
-        let begun = Instant::now();
-        caller.abort();
-        let mut next = server.queue.submit(|_, _| Ok(())).expect("room");
-        next.finished().await.expect("the device is free");
-        assert!(begun.elapsed() < STOPPED_WITHIN, "{left_in:?}: the device is free after {:?}", begun.elapsed());
-        assert!(caller.await.expect_err("it was aborted").is_cancelled());
+    for stage in [Stage::Tables, Stage::Dose] {
+        leave_in(stage, &server, &request).await;
     }
 }
 

@@ -38,7 +38,7 @@ async fn unknown_names_are_not_found() {
     let mut client = server.raw().await;
     let long = "é".repeat(100_000);
     for (name, words) in
-        [("Lu-178", "near are Lu-177"), ("Hf-177", "stable"), ("\u{0}", "known are"), (&long, "known are")]
+        [("Lu-178", "similar names: Lu-177"), ("Hf-177", "stable"), ("\u{0}", "known names:"), (&long, "known names:")]
     {
         let status = client.get_nuclide(ask(name)).await.expect_err("unknown");
         assert_eq!((status.code(), reason_and_fields(&status).0.as_str()), (Code::NotFound, "UNKNOWN_NUCLIDE"));

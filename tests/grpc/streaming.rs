@@ -9,8 +9,9 @@ use dosegrid::domain::{
 };
 use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::integrate;
-use dosegrid::{api::ServerConfig, physics::nuclide, plan::plan};
+use dosegrid::{api::ServerConfig, physics::nuclide};
 
+use crate::support::cpu;
 use crate::support::sources::kernel_spec;
 
 use super::{
@@ -46,9 +47,7 @@ pub(super) fn local() -> Method {
 /// The same computation without a server.
 pub(super) fn in_process(request: &DoseRequest) -> DoseResult {
     let limits = ServerConfig::default().plan_limits();
-    let plan = plan(request, &limits).expect("fits");
-    let mut device = dosegrid::engine::Device::open(dosegrid::domain::DeviceSelector::Cpu).expect("always there");
-    dosegrid::method::run(&mut device, &plan, request, &Control::detached()).expect("a dose")
+    dosegrid::compute(request, &mut cpu(), &limits, &Control::detached()).expect("a dose")
 }
 
 /// Equal to the last bit, but for how long it took.
@@ -86,7 +85,7 @@ async fn kernel_dose_is_that_of_the_same_process_to_the_last_bit() {
     let server = Server::start(ServerConfig::default()).await;
     let client = server.client().await;
     let water = KernelOptions {
-        density_correction: DensityCorrection::Water,
+        density_correction: DensityCorrection::None,
         truncation_radius_mm: Some(12.0),
         ..KernelOptions::default()
     };

@@ -1,4 +1,4 @@
-//! Kernels of one energy, and of three spectra, against those of EGSnrc.
+//! Kernels of single energies and of three spectra against those of EGSnrc.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use dosegrid::validate::phantom::line;
 
 use crate::support::sources::egsnrc_source;
 
-/// Accuracy of the design: the voxel itself, its first neighbours, all others above [`FAINT`] of the voxel itself.
+/// Required accuracy: the source voxel, its first neighbours, and all others above [`FAINT`] of the source voxel.
 const SELF: f64 = 0.005;
 const FIRST: f64 = 0.01;
 const OTHER: f64 = 0.02;
@@ -48,7 +48,8 @@ fn radius_of(table: &[[f64; 3]], mev: f64) -> f64 {
     r0 + (r1 - r0) * (mev - e0) / (e1 - e0)
 }
 
-/// Tolerances: 1 % of the radii that hold half and nine tenths, which a range 2 % off exceeds, and 0.8 % of the energy at any radius below 0.85 CSDA ranges.
+/// Tolerances: 1 % for the radii that hold half and nine tenths of the energy, which an error of 2 % in the range
+/// exceeds, and 0.8 % of the energy within any radius below 0.85 CSDA ranges.
 #[test]
 fn electrons() {
     for (mev, csda_cm) in [(0.1, 0.01431), (0.5, 0.1766), (2.0, 0.97848)] {
@@ -68,7 +69,8 @@ fn electrons() {
     }
 }
 
-/// Up to 26 cm: the table's sphere ends at 40 cm, from beyond which nothing comes back. Tolerance: 1.5 % in shells a quarter of the radius wide, beside 3σ of the table: cross sections themselves are known to 1 to 2 %.
+/// Up to 26 cm: the sphere of the table ends at 40 cm, and nothing scatters back from beyond. Tolerance: 1.5 % in
+/// shells a quarter of the radius wide, plus 3σ of the table, since cross sections are known to 1 to 2 %.
 #[test]
 fn photons() {
     for mev in [0.113, 0.364, 1.0] {
@@ -93,7 +95,8 @@ fn photons() {
     }
 }
 
-/// The tables that doses were computed from before this library was: energy within every shell edge, in parts of all.
+/// The tables from which doses were computed before this library existed: energy within every shell edge, relative to
+/// the total.
 #[test]
 fn spectra() {
     for (name, tolerance) in [("Lu-177", 4e-3), ("Y-90", 4e-3), ("I-131", 4e-3)] {

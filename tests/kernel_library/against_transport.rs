@@ -1,7 +1,6 @@
 //! The kernel method against Monte Carlo in uniform media, with the same emissions.
 
-use dosegrid::domain::{DeviceSelector, Emission, EmissionSpectrum, KernelMedium, Particle, Source};
-use dosegrid::engine::Device;
+use dosegrid::domain::{Emission, EmissionSpectrum, KernelMedium, Particle, Source};
 use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::{KernelSpec, density_g_cm3, integrate};
 use dosegrid::physics::nuclide;
@@ -9,18 +8,25 @@ use dosegrid::validate::phantom::{Phantom, line};
 use dosegrid::validate::statistics::Binned;
 
 use crate::support::transport::run;
+use crate::support::transport::spectrum;
 
-/// What the two may differ by beside four standard deviations of the histories, which with 32 groups are as rare as three and a half of a normal distribution.
+/// Allowed difference besides four standard deviations of the histories, which with 32 groups are as rare as 3.5 of a
+/// normal distribution.
 const TOLERANCE: f64 = 0.01;
 const SIGMAS: f64 = 4.0;
 /// Offsets that are compared.
 const OFFSETS: usize = 3;
-/// Voxels of less than this part of the source voxel's energy are not compared.
+/// Voxels with less than this fraction of the source voxel's energy are not compared.
 const FAINT: f64 = 1e-4;
-/// Medium that scatters back, around the source [g/cm²].
+/// Thickness of the scattering medium around the source [g/cm²].
 const AROUND: f64 = 12.0;
 
-fn compare(name: &str, spectrum: &EmissionSpectrum, medium: KernelMedium, spacing_mm: [f64; 3], histories: u64) {
+/// The kernel to integrate, and a phantom with the same source in its central voxel.
+fn set_up(
+    spectrum: &EmissionSpectrum,
+    medium: KernelMedium,
+    spacing_mm: [f64; 3],
+) -> (KernelSpec, Phantom, [usize; 3]) {
     let source = Source::with_emissions(None, spectrum.clone()).expect("a spectrum without a nuclide");
     let spec = KernelSpec::new(&source, medium, spacing_mm.map(|mm| mm / 10.0), [OFFSETS; 3]);
     let spec = spec.expect("energies that kernels have");
@@ -30,10 +36,14 @@ fn compare(name: &str, spectrum: &EmissionSpectrum, medium: KernelMedium, spacin
     let density = density_g_cm3(medium) as f32;
     let shape = half.map(|half| 2 * half as u64 + 1);
     let phantom = Phantom::uniform(shape, spacing_mm, medium.name(), density, spectrum.clone());
-    let phantom = phantom.with_source_at(half);
+    (spec, phantom.with_source_at(half), half)
+}
+
+fn compare(name: &str, spectrum: &EmissionSpectrum, medium: KernelMedium, spacing_mm: [f64; 3], histories: u64) {
+    let (spec, phantom, half) = set_up(spectrum, medium, spacing_mm);
     let kernel = integrate(&spec, &Unwatched).expect("nobody cancels");
-    // Devices are compared with one another elsewhere.
-    let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+    // Devices are compared with each other in other tests.
+    let mut device = crate::support::cpu();
     let tally = run(&mut device, &phantom, 0..histories);
     let bin = |voxel: usize| {
         let index = phantom.index(voxel);
@@ -61,7 +71,7 @@ fn compare(name: &str, spectrum: &EmissionSpectrum, medium: KernelMedium, spacin
         medium.name()
     );
     assert!(worst.0 < TOLERANCE, "{name}, {} {spacing_mm:?}: {worst:?}", medium.name());
-    // All voxels together would show a bias of one per cent.
+    // All voxels together would show a bias of one percent.
     assert!((whole.mean - 1.0).abs() < TOLERANCE && whole.sigma < TOLERANCE / 3.0, "{name}: {whole:?}");
     assert!(compared >= 4, "{name}: {compared} voxels");
 }
@@ -71,7 +81,7 @@ fn number([i, j, k]: [usize; 3]) -> usize {
     i + (OFFSETS + 1) * (j + (OFFSETS + 1) * k)
 }
 
-/// Alpha particles and recoils are no part of histories: their energy is added to both.
+/// Histories do not include alpha particles and recoils: their energy is added to both.
 #[test]
 fn alpha_emitters_in_water() {
     for (name, histories) in [("Ac-225", 300_000), ("Pb-212", 300_000), ("Ra-223", 300_000)] {
@@ -88,20 +98,16 @@ fn alpha_emitters_in_water() {
     }
 }
 
-fn nuclide(name: &str) -> EmissionSpectrum {
-    nuclide::emissions(nuclide::find(name).expect("a known nuclide")).clone()
-}
-
 #[test]
 fn nuclides_in_water() {
-    compare("Lu-177", &nuclide("Lu-177"), KernelMedium::Water, [4.0; 3], 400_000);
-    compare("Y-90", &nuclide("Y-90"), KernelMedium::Water, [2.21, 2.21, 3.0], 200_000);
-    compare("I-131", &nuclide("I-131"), KernelMedium::Water, [6.0, 5.0, 3.0], 400_000);
+    compare("Lu-177", &spectrum("Lu-177"), KernelMedium::Water, [4.0; 3], 400_000);
+    compare("Y-90", &spectrum("Y-90"), KernelMedium::Water, [2.21, 2.21, 3.0], 200_000);
+    compare("I-131", &spectrum("I-131"), KernelMedium::Water, [6.0, 5.0, 3.0], 400_000);
 }
 
 #[test]
 fn positrons_and_hard_photons_in_water() {
-    // About what Ga-68 emits, and the hardest line of Tl-208.
+    // Roughly the positrons of Ga-68, and the hardest line of Tl-208.
     let positrons = Emission { particle: Particle::Positron, low_mev: 0.3, high_mev: 1.4, yield_per_decay: 0.89 };
     let positrons = EmissionSpectrum::new(vec![positrons]).expect("a good spectrum");
     compare("positrons", &positrons, KernelMedium::Water, [2.0, 3.0, 4.0], 200_000);
@@ -112,8 +118,8 @@ fn positrons_and_hard_photons_in_water() {
 
 #[test]
 fn other_media() {
-    compare("Y-90", &nuclide("Y-90"), KernelMedium::SoftTissue, [4.0; 3], 100_000);
-    compare("Lu-177", &nuclide("Lu-177"), KernelMedium::CompactBone, [3.0; 3], 200_000);
-    compare("I-131", &nuclide("I-131"), KernelMedium::CorticalBone, [3.0; 3], 200_000);
-    compare("Lu-177", &nuclide("Lu-177"), KernelMedium::Lung, [10.0; 3], 200_000);
+    compare("Y-90", &spectrum("Y-90"), KernelMedium::SoftTissue, [4.0; 3], 100_000);
+    compare("Lu-177", &spectrum("Lu-177"), KernelMedium::CompactBone, [3.0; 3], 200_000);
+    compare("I-131", &spectrum("I-131"), KernelMedium::CorticalBone, [3.0; 3], 200_000);
+    compare("Lu-177", &spectrum("Lu-177"), KernelMedium::Lung, [10.0; 3], 200_000);
 }

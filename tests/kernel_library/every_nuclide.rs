@@ -1,6 +1,6 @@
-//! The kernel method against Monte Carlo in water, for every nuclide there is.
+//! The kernel method against Monte Carlo in water, for every nuclide.
 
-use dosegrid::domain::{Control, DeviceSelector, Emission, EmissionSpectrum, KernelMedium, Nuclide, Particle, Source};
+use dosegrid::domain::{Control, Emission, EmissionSpectrum, KernelMedium, Nuclide, Particle, Source};
 use dosegrid::domain::{Tally, UNITS_PER_MEV};
 use dosegrid::engine::Device;
 use dosegrid::math::watch::Unwatched;
@@ -11,29 +11,31 @@ use dosegrid::prepare::transport::emissions::EmissionSlots;
 use dosegrid::validate::phantom::{Phantom, line};
 use dosegrid::validate::statistics::{Binned, Estimate};
 
-/// What the two may differ by beside the statistics of the histories.
+/// Allowed difference besides the statistics of the histories.
 const TOLERANCE: f64 = 0.01;
-/// Standard deviations of the histories, estimated from 32 groups: four hundred source voxels and neighbours are compared.
+/// Allowed standard deviations of the histories, estimated from 32 groups, for the four hundred source voxels and
+/// neighbours that are compared.
 const SIGMAS: f64 = 4.0;
-/// The same for all other voxels, of which [`MOST`] must agree.
+/// The same for all other voxels, of which the fraction [`MOST`] must agree.
 const OTHER_SIGMAS: f64 = 3.0;
-/// Voxel edges [mm]: nuclide after nuclide takes the next.
+/// Voxel edges [mm]: each nuclide takes the next one.
 const SPACINGS_MM: [[f64; 3]; 3] = [[4.0, 5.0, 6.0], [6.0; 3], [4.42, 4.42, 3.0]];
 /// Offsets that are compared.
 const OFFSETS: usize = 2;
-/// Voxels of less than this part of the source voxel's energy are not compared.
+/// Voxels with less than this fraction of the source voxel's energy are not compared.
 const FAINT: f64 = 1e-4;
-/// Water that scatters back, around the source [cm].
+/// Thickness of the scattering water around the source [cm].
 const AROUND_CM: f64 = 12.0;
 const HISTORIES: u64 = 60_000;
-/// Largest difference between the energy emitted and that found again, relative to the former.
+/// Largest difference between the energy emitted and the energy found, relative to the energy emitted.
 const CLOSURE: f64 = 1e-3;
-/// Part of the energy of hard photons that kernels may lack besides.
+/// Fraction of the energy of hard photons that kernels may lack in addition.
 const BEYOND: f64 = 5e-3;
-/// Part of the voxels, but for the source voxel and its neighbours, that must agree: three standard deviations leave out 0.3 %, and few groups more.
+/// Fraction of the voxels, except for the source voxel and its neighbours, that must agree: three standard deviations
+/// leave out 0.3 %, and more with few groups.
 const MOST: f64 = 0.98;
 
-/// A grid with its tables, in which one spectrum after another is emitted.
+/// A grid with its tables, used for one spectrum after another.
 struct Case {
     phantom: Phantom,
     centre: [usize; 3],
@@ -58,7 +60,7 @@ impl Case {
         tally
     }
 
-    /// Energy [MeV per decay] at each offset, summed over those that mirror each other.
+    /// Energy [MeV per decay] at each offset, summed over mirrored offsets.
     fn by_offset(&self, tally: &Tally) -> Binned {
         let bin = |voxel: usize| {
             let index = self.phantom.index(voxel);
@@ -70,7 +72,7 @@ impl Case {
     }
 }
 
-/// The spectrum of a nuclide that emits at least one particle per decay: of what is rare, few histories would see much.
+/// The spectrum of a nuclide, scaled to at least one particle per decay, since few histories would see rare emissions.
 fn often(spectrum: &EmissionSpectrum) -> EmissionSpectrum {
     let particles: f64 = Particle::ALL.iter().map(|particle| spectrum.yield_per_decay(*particle)).sum();
     let factor = (1.0 / particles).max(1.0);
@@ -78,12 +80,12 @@ fn often(spectrum: &EmissionSpectrum) -> EmissionSpectrum {
     EmissionSpectrum::new(spectrum.emissions().iter().map(more).collect()).expect("a good spectrum")
 }
 
-/// By how much more than some standard deviations two energies differ, relative to the second.
+/// The difference of two energies beyond some standard deviations, relative to the second.
 fn beyond(sigmas: f64, found: Estimate, expected: f64) -> f64 {
     ((found.mean - expected).abs() - sigmas * found.sigma) / expected
 }
 
-/// Energy per decay in is energy out, for both.
+/// Energy is conserved, in the transport and in the kernel.
 fn check_energy(name: &str, source: &Source, spec: &KernelSpec, tally: &Tally) {
     let followed_mev = source.followed_mev();
     let emitted_mev = tally.sum_mev(|group| group.emitted);
@@ -93,7 +95,7 @@ fn check_energy(name: &str, source: &Source, spec: &KernelSpec, tally: &Tally) {
     let emitted = Estimate::of_groups(&groups.collect::<Vec<_>>());
     let differs = (emitted.mean - followed_mev).abs() > CLOSURE * followed_mev + 3.0 * emitted.sigma;
     assert!(!differs && emitted.sigma < 0.01 * followed_mev, "{name}: {emitted:?} of {followed_mev}");
-    // Photons of 2 MeV and more go on beyond 2 m of water, where kernels end.
+    // Some photons of 2 MeV and more travel beyond 2 m of water, where kernels end.
     let is_hard = |emission: &&Emission| emission.particle == Particle::Photon && emission.high_mev > 1.5;
     let hard_mev: f64 = source
         .emissions()
@@ -107,7 +109,8 @@ fn check_energy(name: &str, source: &Source, spec: &KernelSpec, tally: &Tally) {
     assert!((-CLOSURE * followed_mev..CLOSURE * followed_mev + BEYOND * hard_mev).contains(&lost), "{name}: {lost}");
 }
 
-/// What does not agree, in words; voxels compared beside the source voxel and its neighbours, and those of them that agree.
+/// Descriptions of disagreements; number of voxels compared besides the source voxel and its neighbours, and of those
+/// that agree.
 fn compare(nuclide: &'static Nuclide, case: &mut Case, device: &mut Device) -> (Vec<String>, usize, usize) {
     let spectrum = often(nuclide::emissions(nuclide));
     let source = Source::with_emissions(None, spectrum.clone()).expect("a spectrum without a nuclide");
@@ -140,7 +143,7 @@ fn compare(nuclide: &'static Nuclide, case: &mut Case, device: &mut Device) -> (
 
 #[test]
 fn kernel_and_transport_agree_for_every_nuclide() {
-    let mut device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
+    let mut device = crate::support::cpu();
     let mut cases = SPACINGS_MM.map(Case::new);
     let (mut faults, mut compared, mut agreed) = (Vec::new(), 0, 0);
     let mut number = 0;

@@ -163,12 +163,11 @@ pub(super) fn water() -> Phantom {
     })
 }
 
-/// The patient of the reference data, where it is found. Lung is what is not labelled and has 0.15 to 0.5 g/cm³, bone
+/// The patient of the reference data. Lung is what is not labelled and has 0.15 to 0.5 g/cm³, bone
 /// what has 1.15 or more.
-pub(super) fn patient() -> Option<Phantom> {
-    let read = |name: &str| Some(nifti::read(&reference(&format!("patient/{name}"))?).expect("a good file").volume);
-    let (decays, density, labels) =
-        (read("activity_bq.nii.gz")?, read("density_g_cm3.nii.gz")?, read("labels.nii.gz")?);
+pub(super) fn patient() -> Phantom {
+    let read = |name: &str| nifti::read(&reference(&format!("patient/{name}"))).expect("a good file").volume;
+    let (decays, density, labels) = (read("activity_bq.nii.gz"), read("density_g_cm3.nii.gz"), read("labels.nii.gz"));
     let region = |(&label, &density): (&f32, &f32)| match label as u8 {
         1 => 1,
         2 => 2,
@@ -181,5 +180,5 @@ pub(super) fn patient() -> Option<Phantom> {
     };
     let region_of = labels.as_slice().iter().zip(density.as_slice()).map(region).collect();
     let regions = &["liver", "spleen", "kidneys", "tumours", "lung", "bone", "rest"];
-    Some(Phantom { name: "patient", decays, density, region_of, regions })
+    Phantom { name: "patient", decays, density, region_of, regions }
 }

@@ -11,7 +11,7 @@ use super::{Case, account, bits, label_map};
 
 fn bytes(record: &TallyRecord) -> Vec<u8> {
     let mut bytes = Vec::new();
-    tally::write(&mut bytes, record).expect("memory takes all");
+    tally::encode(&mut bytes, record).expect("memory takes all");
     bytes
 }
 
@@ -41,6 +41,26 @@ fn ranges_that_are_merged_are_the_run_in_one_piece() {
     assert_eq!(account(&merged).regions, account(&whole_and_more).regions);
     assert_eq!(account(&merged).stopped_by, StopReason::Merged);
     assert_ne!(bits(&merged.dose), bits(&whole.dose));
+}
+
+#[test]
+fn rejection_loops_at_their_bound_are_added_and_reported() {
+    let json = |result: &DoseResult| serde_json::to_value(account(result)).expect("an account is JSON");
+    let mut case = Case::new(64);
+    let whole = case.run();
+    assert_eq!((account(&whole).exhausted_rejections, json(&whole).get("exhausted_rejections")), (0, None));
+    let mut sum = *whole.tally.expect("asked for");
+    sum.tally.groups[0].exhausted_rejections = 3;
+    case.options.first_history = 64;
+    let mut next = *case.run().tally.expect("asked for");
+    next.tally.groups[0].exhausted_rejections = 4;
+    next.tally.groups[1].exhausted_rejections = 5;
+    // Through the bytes of a file, as a user merges.
+    let next = tally::decode(Cursor::new(bytes(&next))).expect("a good file");
+    merge(&mut sum, next).expect("other histories");
+    let merged = merged_dose(sum, None, Extras { uncertainty: false, tally: false }).expect("a dose");
+    assert_eq!(account(&merged).exhausted_rejections, 12);
+    assert_eq!(json(&merged)["exhausted_rejections"], 12);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a decay emits, neutrinos included, against what it sets free.
+//! The energy emitted in a decay, neutrinos included, against the energy released.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,10 @@ use dosegrid::physics::nuclide::all;
 use super::means::table;
 use crate::support::csv_records;
 
-/// Largest difference without a reason, in parts of the energy set free.
+/// Largest difference without a reason, relative to the energy released.
 const CLOSED: f64 = 1e-3;
-/// How near the difference must be to the one that the table of reasons has: betas are computed here, those there are of the evaluation.
+/// Tolerance of the differences in the table of reasons, whose mean beta energies are those of the evaluation; the
+/// program computes its own.
 const AS_TABLED: f64 = 5e-4;
 
 #[derive(serde::Deserialize)]

@@ -12,39 +12,50 @@ use dosegrid::domain::{DeviceKind, DeviceSelector};
 use dosegrid::domain::{Material, MaterialDefinition};
 use dosegrid::engine::{Device, list_devices};
 
-/// Every engine of this machine: the CPU, and a GPU if there is one (a software adapter will do).
-pub(crate) fn engines() -> Vec<Device> {
-    let cpu = Device::open(DeviceSelector::Cpu).expect("the CPU is always there");
-    std::iter::once(cpu).chain(gpu()).collect()
+/// Makes a test of each engine out of a function that takes a device: `NAME::cpu` and `NAME::gpu`. The second is
+/// ignored where there is no GPU; a software adapter will do.
+macro_rules! on_each_engine {
+    ($name:ident) => {
+        mod $name {
+            #[test]
+            fn cpu() {
+                super::$name($crate::support::cpu());
+            }
+
+            #[test]
+            #[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
+            fn gpu() {
+                super::$name($crate::support::gpu());
+            }
+        }
+    };
+}
+pub(crate) use on_each_engine;
+
+/// The CPU.
+pub(crate) fn cpu() -> Device {
+    Device::open(DeviceSelector::Cpu).expect("the CPU is always there")
 }
 
-/// The first GPU, software adapters included; says so where there is none, and fails if `REQUIRE_GPU=1` asks for one.
-pub(crate) fn gpu() -> Option<Device> {
-    let infos = list_devices();
-    let position = infos.iter().filter(|info| info.kind != DeviceKind::Cpu).position(|_| true);
-    match position {
-        Some(number) => {
-            Some(Device::open(DeviceSelector::GpuNumber(number)).expect("a GPU that is listed can be opened"))
-        }
-        None => {
-            assert!(std::env::var("REQUIRE_GPU").as_deref() != Ok("1"), "REQUIRE_GPU=1, but no GPU adapter was found");
-            eprintln!("no GPU adapter: the WGSL engine is not tested (install a Vulkan driver, or Mesa's lavapipe)");
-            None
-        }
-    }
+/// The first GPU, software adapters included. A test that needs it is ignored where `build/test_needs.rs` finds no
+/// driver.
+pub(crate) fn gpu() -> Device {
+    let is_listed = list_devices().iter().any(|info| info.kind != DeviceKind::Cpu);
+    assert!(
+        is_listed,
+        "no GPU adapter: install a Vulkan driver and loader (Mesa's lavapipe will do), or set REQUIRE_GPU=0"
+    );
+    Device::open(DeviceSelector::GpuNumber(0)).expect("a GPU that is listed can be opened")
 }
 
-/// The reference data that may not be committed: `$DOSEGRID_REFERENCE`, or `../shared/reference`. Says so where absent.
-pub(crate) fn reference(name: &str) -> Option<PathBuf> {
+/// A file of the reference data that may not be committed: in `$DOSEGRID_REFERENCE`, or in `../shared/reference`. A
+/// test that needs it is ignored where `build/test_needs.rs` does not find the data.
+pub(crate) fn reference(name: &str) -> PathBuf {
     let root = std::env::var_os("DOSEGRID_REFERENCE")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/reference")), PathBuf::from);
     let path = root.join(name);
-    if path.exists() {
-        Some(path)
-    } else {
-        eprintln!("reference data `{name}` is absent: this comparison is not made (set DOSEGRID_REFERENCE)");
-        None
-    }
+    assert!(path.exists(), "the reference data `{name}` is absent: set DOSEGRID_REFERENCE, or REQUIRE_REFERENCE=0");
+    path
 }
 
 /// Records of a CSV text with a header, after lines that start with `#`.

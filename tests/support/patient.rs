@@ -1,4 +1,4 @@
-//! A real Lu-177 patient as a phantom for transport, where the reference data is found. Shared by tests and benches.
+//! A real Lu-177 patient as a phantom for transport, if the reference data are found. Shared by tests and benches.
 
 use dosegrid::formats::nifti;
 use dosegrid::physics::{material, nuclide};
@@ -6,12 +6,12 @@ use dosegrid::validate::phantom::Phantom;
 
 use super::reference;
 
-/// 108 × 70 × 90 voxels with decays in proportion to the activity; materials by density. The label of every voxel: 1 liver, 2 spleen, 3 and 4 kidneys, 5 to 7
-/// tumours.
-pub(crate) fn patient() -> Option<(Phantom, Vec<u16>)> {
-    let read = |name: &str| Some(nifti::read(&reference(&format!("patient/{name}"))?).expect("a good file").volume);
-    let (activity, density) = (read("activity_bq.nii.gz")?, read("density_g_cm3.nii.gz")?);
-    let labels = read("labels.nii.gz")?;
+/// 108 × 70 × 90 voxels with decays in proportion to the activity; materials by density. The label of every voxel:
+/// 1 liver, 2 spleen, 3 and 4 kidneys, 5 to 7 tumours.
+pub(crate) fn patient() -> (Phantom, Vec<u16>) {
+    let read = |name: &str| nifti::read(&reference(&format!("patient/{name}"))).expect("a good file").volume;
+    let (activity, density) = (read("activity_bq.nii.gz"), read("density_g_cm3.nii.gz"));
+    let labels = read("labels.nii.gz");
     let spectrum = nuclide::emissions(nuclide::find("Lu-177").expect("a known nuclide")).clone();
     let shape = activity.grid().shape().map(|n| n as u64);
     let mut phantom = Phantom::uniform(shape, activity.grid().spacing_mm(), "water", 0.0, spectrum);
@@ -28,5 +28,5 @@ pub(crate) fn patient() -> Option<(Phantom, Vec<u16>)> {
     phantom.groups = 16;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "labels from 0 to 7")]
     let labels = labels.as_slice().iter().map(|&label| label as u16).collect();
-    Some((phantom, labels))
+    (phantom, labels)
 }

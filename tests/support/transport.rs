@@ -3,36 +3,23 @@
 use std::ops::Range;
 
 use dosegrid::domain::Tally;
-use dosegrid::domain::{Control, DeviceKind, DoseError, Particle};
+use dosegrid::domain::{Control, DeviceKind, EmissionSpectrum};
 use dosegrid::engine::Device;
-use dosegrid::validate::phantom::{Phantom, line};
+use dosegrid::physics::nuclide;
+use dosegrid::validate::phantom::Phantom;
 use dosegrid::validate::statistics::Estimate;
 
-/// Standard deviations by which two equal means may differ: with the 31 degrees of freedom of 32 groups that happens by chance once in 2700 comparisons,
-/// and since seeds are fixed, to this very test never or always.
+/// Standard deviations by which two equal means may differ. With the 31 degrees of freedom of 32 groups, that is
+/// exceeded by chance once in 2700 comparisons; since seeds are fixed, a given test exceeds it always or never.
 const SIGMAS: f64 = 4.0;
-/// On top of them: a difference of so many more is missed once in 1000 comparisons.
+/// A difference larger by so many standard deviations is missed once in 1000 comparisons.
 const POWER_SIGMAS: f64 = 3.1;
 /// Part of a test's histories that a software adapter runs.
 const SOFTWARE_PART: f64 = 0.05;
 
-/// Every engine that has Monte Carlo transport; says so of one that has not.
-pub(crate) fn engines() -> Vec<Device> {
-    let has_transport = |device: &mut Device| {
-        let phantom = Phantom::uniform([1; 3], [10.0; 3], "water", 1.0, line(Particle::Electron, 0.1));
-        let mut tally = Tally::new(phantom.groups, 1);
-        match device.transport(&phantom.with_source_at([0; 3]).scene(), 0..1, &mut tally, &Control::detached()) {
-            Err(DoseError::DeviceUnavailable(reason)) => {
-                eprintln!("{}: not tested, it has no {reason}", device.info().name);
-                false
-            }
-            result => {
-                result.expect("one history can be run");
-                true
-            }
-        }
-    };
-    super::engines().into_iter().filter_map(|mut device| has_transport(&mut device).then_some(device)).collect()
+/// What a decay of a nuclide emits.
+pub(crate) fn spectrum(name: &str) -> EmissionSpectrum {
+    nuclide::emissions(nuclide::find(name).expect("a known nuclide")).clone()
 }
 
 /// How many of a test's histories a device runs.
@@ -62,7 +49,8 @@ pub(crate) struct Agreement {
 }
 
 impl Agreement {
-    /// * `detects` – relative difference that the histories of a test are to detect on hardware; a software adapter, which runs fewer, detects less
+    /// * `detects` – relative difference that a test must detect on hardware; a software adapter, which runs fewer
+    ///   histories, detects less
     pub(crate) fn new(device: &Device, found: Estimate, expected: Estimate, detects: f64) -> Self {
         Self { ratio: found.over(expected), detects: detects / part(device).sqrt() }
     }

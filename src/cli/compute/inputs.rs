@@ -1,174 +1,184 @@
-//! From files to a request. Every file is read even if another is at fault, so that one run names every fault.
+//! From flags and files to a request. Every fault is found in one run.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use super::Args;
-use super::options::{Options, flag_of};
+use super::volumes::read_volume;
+use crate::cli::flags::recorded;
 use crate::cli::outputs::InputAccount;
 use crate::domain::{
-    ActivityUnit, Checks, DaughterMap, DensityMap, DoseError, DoseRequest, LabelMap, LabelMaps, Method, RequestParts,
-    Source, TimeIntegratedActivity, Volume, VoxelGrid,
+    ActivityUnit, Checks, DensityMap, DoseRequest, Extras, LabelMap, LabelMaps, Part, RequestHeader, RequestVolumes,
+    TimeIntegratedActivity, Volume,
 };
-use crate::formats::{hu_curve, nifti};
-use crate::physics::tissue::DensityCurve;
+use crate::request::{RawDaughterMap, RawHeader, RawMedium, RawMethod, RawUnit, RawVolume};
 
-/// A CT without a voxel below this has no air in it [HU]: a slope or an intercept may be missing.
-const AIR_BELOW_HU: f32 = -200.0;
-/// An effective half-life that is longer than the physical one by more than evaluations of the latter differ is no half-life.
+/// An effective half-life may exceed the physical one by this factor before a warning: published half-lives differ a
+/// little.
 const HALF_LIFE_TOLERANCE: f64 = 1.02;
 
-/// All that a computation and its tables are made from.
+/// Everything that a computation and its tables need.
 pub(super) struct Inputs {
     pub(super) request: DoseRequest,
     pub(super) labels: Option<LabelMap>,
     pub(super) names: BTreeMap<u16, String>,
-    unit: ActivityUnit,
-    /// What looks wrong but may be meant.
+    /// What looks wrong but may be intended.
     pub(super) warnings: Vec<String>,
+    unit: ActivityUnit,
 }
 
 impl Inputs {
     /// Reads all files and records every fault; none if there was one.
-    pub(super) fn read(args: &Args, options: &Options, checks: &mut Checks) -> Option<Self> {
+    pub(super) fn read(args: &Args, checks: &mut Checks) -> Option<Self> {
+        let density = args.volumes.density_flag();
         let mut warnings = Vec::new();
-        let activity = read_activity(args, options.unit, checks);
-        let density = read_density(args, checks, &mut warnings);
-        let daughters = read_daughters(options, checks);
-        let (labels, names) = args.outputs.read_labels(checks);
-        let material_map = args.monte_carlo.material_map.as_deref();
-        let materials = material_map.and_then(|path| read_volume(path, "material-map", checks));
-        if let Some(activity) = &activity {
-            let grid = activity.decays().grid();
-            let density_flag = if args.ct.is_some() { "ct" } else { "density" };
-            check_grid(grid, density.as_ref().map(|density| density.g_cm3().grid()), density_flag, checks);
-            check_grid(grid, labels.as_ref().map(Volume::grid), "labels", checks);
-            check_grid(grid, materials.as_ref().map(Volume::grid), "material-map", checks);
-            for daughter in &daughters {
-                check_grid(grid, Some(daughter.activity.decays().grid()), "daughter-activity", checks);
-            }
-        }
-        let labels = labels.and_then(|labels| checks.at("labels", LabelMap::new(&labels)));
-        let materials = materials.and_then(|map| checks.at("material-map", LabelMap::new(&map)));
-        check_density_is_there(args, options, checks);
-        let own = [&args.activity, &args.density, &args.ct, &args.hu_curve].map(Option::as_deref);
-        let material = args.monte_carlo.material.as_deref().map(Path::new);
-        let others = args.monte_carlo.files().into_iter().chain(args.daughters.files());
-        args.outputs.check(own.into_iter().chain(others).chain([material]), checks);
-        warn_of_half_life(options, &mut warnings);
+        let files = Files::read(args, checks, &mut warnings);
+        let mut faults = Checks::new();
+        let draft = files.raw_header(args, checks).resolve(&mut faults);
+        // Values are checked even where the unit is at fault.
+        let unit = draft.activity_unit.good().copied().unwrap_or(ActivityUnit::BqS);
+        let header = recorded(draft.finish(faults), density, checks);
+        let names = files.names.clone();
+        let values = files.check(unit, args, checks);
+        args.check_outputs(checks);
         if !checks.is_empty() {
             return None;
         }
-        let method = options.method.clone()?;
-        // Other methods do not look at labels: the tables are made here.
-        let regions = labels.clone().filter(|_| matches!(method, Method::MonteCarlo(_)));
-        let maps = LabelMaps { regions, materials };
-        let parts = RequestParts {
-            activity: activity?,
-            source: options.sources.as_ref()?.first.clone(),
-            daughters,
-            density,
-            labels: maps,
-            method,
-            weighting: options.weighting,
-        };
-        match DoseRequest::of(parts) {
-            Ok(request) => Some(Self { request, labels, names, unit: options.unit?, warnings }),
-            Err(DoseError::Invalid(faults)) => {
-                faults.into_iter().for_each(|fault| checks.fail(flag_of(&fault.field), fault.reason));
-                None
-            }
-            Err(other) => {
-                checks.fail("activity", other.to_string());
-                None
-            }
-        }
+        let (header, (volumes, labels)) = (header?, values?);
+        warn_of_half_life(&header, &mut warnings);
+        let request = recorded(DoseRequest::of(&header, volumes), density, checks)?;
+        Some(Self { request, labels, names, warnings, unit })
     }
 
-    /// How the files were understood.
+    /// What the tables say of the files.
     pub(super) fn account(&self, args: &Args) -> InputAccount {
         let (activity_unit, effective_half_life_s) = match self.unit {
             ActivityUnit::BqS => ("bq-s", None),
             ActivityUnit::MbqH => ("mbq-h", None),
             ActivityUnit::Bq { effective_half_life_s } => ("bq", Some(effective_half_life_s)),
         };
-        let density = match (&args.density, &args.ct, &args.hu_curve) {
-            (Some(_), _, _) => "density",
-            (None, Some(_), Some(_)) => "ct, own calibration",
-            (None, Some(_), None) => "ct, Schneider 2000",
-            (None, None, _) => "none",
-        };
-        InputAccount { activity_unit, effective_half_life_s, density }
+        InputAccount { activity_unit, effective_half_life_s, density: args.volumes.density_account() }
     }
 }
 
-fn read_volume(path: &Path, flag: &str, checks: &mut Checks) -> Option<Volume<f32>> {
-    checks.at(flag, nifti::read(path)).map(|file| file.volume)
+/// The volumes as they are in their files, and the names of their regions.
+struct Files {
+    activity: Part<Volume<f32>>,
+    density: Part<DensityMap>,
+    labels: Part<Volume<f32>>,
+    names: BTreeMap<u16, String>,
+    materials: Part<Volume<f32>>,
+    /// Name and map of each daughter.
+    daughters: Vec<(Part<String>, Part<Volume<f32>>)>,
 }
 
-/// Values are checked even where the unit is at fault.
-fn read_activity(args: &Args, unit: Option<ActivityUnit>, checks: &mut Checks) -> Option<TimeIntegratedActivity> {
-    let Some(path) = &args.activity else {
-        checks.fail("activity", "--activity is needed");
-        return None;
-    };
-    let volume = read_volume(path, "activity", checks)?;
-    checks.at("activity", TimeIntegratedActivity::new(volume, unit.unwrap_or(ActivityUnit::BqS)))
-}
-
-/// Maps of the daughters that have one.
-fn read_daughters(options: &Options, checks: &mut Checks) -> Vec<DaughterMap> {
-    let unit = options.unit.unwrap_or(ActivityUnit::BqS);
-    let read = |(source, path): &(Source, PathBuf)| {
-        let volume = read_volume(path, "daughter-activity", checks)?;
-        let activity = checks.at("daughter-activity", TimeIntegratedActivity::new(volume, unit))?;
-        Some(DaughterMap { source: source.clone(), activity })
-    };
-    options.sources.iter().flat_map(|sources| &sources.daughters).filter_map(read).collect()
-}
-
-fn read_density(args: &Args, checks: &mut Checks, warnings: &mut Vec<String>) -> Option<DensityMap> {
-    let density = args.density.as_deref().and_then(|path| {
-        let volume = read_volume(path, "density", checks)?;
-        checks.at("density", DensityMap::new(volume))
-    });
-    let own_curve = args.hu_curve.as_deref().map(|path| checks.at("hu-curve", hu_curve::read(path)));
-    let from_ct = args.ct.as_deref().and_then(|path| {
-        let ct = read_volume(path, "ct", checks)?;
-        let curve = match &own_curve {
-            None => DensityCurve::schneider_2000(),
-            Some(curve) => curve.as_ref()?,
-        };
-        let density = checks.at("ct", curve.density_map(&ct))?;
-        warn_of_ct(&ct, curve, own_curve.is_some(), warnings);
-        Some(density)
-    });
-    density.or(from_ct)
-}
-
-fn warn_of_ct(ct: &Volume<f32>, curve: &DensityCurve, own_curve: bool, warnings: &mut Vec<String>) {
-    let lowest = ct.as_slice().iter().copied().fold(f32::INFINITY, f32::min);
-    if lowest > AIR_BELOW_HU {
-        warnings.push(format!(
-            "ct: the lowest value is {lowest} HU, so there is no air in it; are slope and intercept right?"
-        ));
-    }
-    if own_curve {
-        let [low, high] = curve.range_hu();
-        let below = ct.as_slice().iter().filter(|&&hu| f64::from(hu) < low).count();
-        let above = ct.as_slice().iter().filter(|&&hu| f64::from(hu) > high).count();
-        if below > 0 {
-            warnings.push(format!("hu-curve: {below} voxels below its first point, {low} HU, get the density there"));
+impl Files {
+    fn read(args: &Args, checks: &mut Checks, warnings: &mut Vec<String>) -> Self {
+        let (labels, names) = args.outputs.read_labels(checks);
+        let labels = if args.outputs.labels.is_some() { Part::given(labels) } else { Part::Absent };
+        let mut daughters = Vec::new();
+        for daughter in args.source.daughter_files(checks) {
+            let name = daughter.as_ref().map(|daughter| daughter.nuclide.to_owned());
+            let map = daughter.resolve("daughter-activity", checks, |daughter, flag, checks| {
+                read_volume(Some(daughter.file), flag, checks).into_good()
+            });
+            daughters.push((name, map));
         }
-        if above > 0 {
-            warnings.push(format!("hu-curve: {above} voxels above its last point, {high} HU, get the density there"));
+        Self {
+            activity: args.volumes.read_activity(checks),
+            density: args.volumes.read_density(checks, warnings),
+            labels,
+            names,
+            materials: read_volume(args.monte_carlo.material_map.as_deref(), "material-map", checks),
+            daughters,
         }
     }
+
+    /// What the flags and files say, as a caller of the service would write it.
+    fn raw_header(&self, args: &Args, checks: &mut Checks) -> RawHeader {
+        let header = |map: &Part<Volume<f32>>| map.as_ref().map(|map| RawVolume::from(&**map.grid()));
+        let extras = Extras {
+            uncertainty: args.outputs.uncertainty_output.is_some(),
+            tally: args.outputs.tally_output.is_some(),
+        };
+        let has_labels = args.outputs.labels.is_some();
+        let method = args.method.raw(|checks| args.monte_carlo.raw(has_labels, extras, checks), checks);
+        let has_table = match &method {
+            Part::Good(RawMethod::MonteCarlo(options)) => matches!(options.medium, Some(RawMedium::Table(_))),
+            Part::Good(RawMethod::Local(_) | RawMethod::Kernel(_)) | Part::Absent | Part::Faulty => false,
+        };
+        // Other methods do not look at labels: the organ table is made here.
+        let labels = if args.method.is_monte_carlo() {
+            header(&self.labels)
+        } else {
+            self.check_labels(checks);
+            Part::Absent
+        };
+        let activity_unit = args.volumes.unit(checks);
+        RawHeader {
+            activity: header(&self.activity),
+            density: self.density.as_ref().map(|map| RawVolume::from(&**map.g_cm3().grid())),
+            labels,
+            materials: if has_table { header(&self.materials) } else { Part::Absent },
+            source: args.source.raw(checks),
+            daughter_maps: self.daughter_maps(&activity_unit, checks),
+            activity_unit,
+            method,
+            weighting: args.weighting.raw(args.outputs.weighted_output.is_some(), checks),
+        }
+    }
+
+    fn check_labels(&self, checks: &mut Checks) {
+        if let (Some(activity), Some(labels)) = (self.activity.good(), self.labels.good()) {
+            checks.at("labels", activity.grid().check_same(labels.grid()));
+        }
+    }
+
+    /// * `unit` – of the activity map, and so of every daughter's
+    fn daughter_maps(&self, unit: &Part<RawUnit>, checks: &mut Checks) -> Vec<RawDaughterMap> {
+        let activity_unit = match unit {
+            Part::Good(RawUnit::Bq(_)) if !self.daughters.is_empty() => {
+                let reason =
+                    "needs a time-integrated unit, bq-s or mbq-h: a daughter does not decay with one half-life";
+                checks.fail("daughter-activity", reason);
+                Part::Faulty
+            }
+            Part::Good(unit) => Part::Good(*unit),
+            // The fault is that of the activity map.
+            Part::Absent | Part::Faulty => Part::Faulty,
+        };
+        let map = |(name, map): &(Part<String>, Part<Volume<f32>>)| RawDaughterMap {
+            nuclide: name.clone(),
+            activity: map.as_ref().map(|map| RawVolume::from(&**map.grid())),
+            activity_unit: activity_unit.clone(),
+        };
+        self.daughters.iter().map(map).collect()
+    }
+
+    /// Checks every value: the volumes of the request, and the regions of the organ table; none if there was a fault.
+    fn check(self, unit: ActivityUnit, args: &Args, checks: &mut Checks) -> Option<(RequestVolumes, Option<LabelMap>)> {
+        let activity = |map, flag: &str, checks: &mut Checks| checks.at(flag, TimeIntegratedActivity::new(map, unit));
+        let label_map = |map: Volume<f32>, flag: &str, checks: &mut Checks| checks.at(flag, LabelMap::new(&map));
+        let labels = self.labels.resolve("labels", checks, label_map).into_good();
+        let materials = self.materials.resolve("material-map", checks, label_map).into_good();
+        let mut daughters = Vec::new();
+        for (_, map) in self.daughters {
+            daughters.extend(map.resolve("daughter-activity", checks, activity).into_good());
+        }
+        let activity = self.activity.resolve("activity", checks, activity).into_good();
+        let regions = labels.clone().filter(|_| args.method.is_monte_carlo());
+        let volumes = RequestVolumes {
+            activity: activity?,
+            density: self.density.into_good(),
+            labels: LabelMaps { regions, materials },
+            daughters,
+        };
+        Some((volumes, labels))
+    }
 }
 
-fn warn_of_half_life(options: &Options, warnings: &mut Vec<String>) {
-    if let (Some(ActivityUnit::Bq { effective_half_life_s }), Some(nuclide)) =
-        (options.unit, options.sources.as_ref().and_then(|sources| sources.first.nuclide()))
+fn warn_of_half_life(header: &RequestHeader, warnings: &mut Vec<String>) {
+    if let (ActivityUnit::Bq { effective_half_life_s }, Some(nuclide)) =
+        (header.activity_unit(), header.source().parent())
         && effective_half_life_s > nuclide.half_life_s * HALF_LIFE_TOLERANCE
     {
         let (effective_h, physical_h) = (effective_half_life_s / 3600.0, nuclide.half_life_s / 3600.0);
@@ -176,17 +186,5 @@ fn warn_of_half_life(options: &Options, warnings: &mut Vec<String>) {
             "effective-half-life: {effective_h:.2} h is longer than the physical half-life of {}, {physical_h:.2} h",
             nuclide.name
         ));
-    }
-}
-
-fn check_grid(activity: &VoxelGrid, other: Option<&std::sync::Arc<VoxelGrid>>, flag: &str, checks: &mut Checks) {
-    if let Some(other) = other {
-        checks.at(flag, activity.check_same(other));
-    }
-}
-
-fn check_density_is_there(args: &Args, options: &Options, checks: &mut Checks) {
-    if args.density.is_none() && args.ct.is_none() && options.method.as_ref().is_some_and(Method::needs_density) {
-        checks.fail("density", format!("the method {} needs --density or --ct", args.method));
     }
 }

@@ -2,64 +2,61 @@
 
 use std::path::{Path, PathBuf};
 
+use super::method::number;
 use crate::cli::daughters::parse_time_s;
-use crate::domain::monte_carlo::DEFAULT_DOSE_FRACTION;
-use crate::domain::{
-    Checks, ChosenCuts, EmissionSpectrum, Extras, Invalid, Medium, MonteCarloOptions, Region, StopRule,
-    TargetUncertainty,
-};
-use crate::formats::{emissions, materials};
-use crate::physics::material;
+use crate::domain::{Checks, ChosenCuts, Extras, Invalid};
+use crate::formats::materials;
+use crate::request::{RawMaterial, RawMedium, RawMonteCarlo, RawRegion, RawTarget};
 
 // Strings where they are numbers, so that one run names every fault.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Method monte-carlo")]
+#[command(next_help_heading = "Monte Carlo (--method monte-carlo)")]
 pub(super) struct MonteCarloArgs {
-    /// Stop after so many histories, such as 2e7; one is one decay with all that it emits [default: 1e7, unless another rule stops it]
+    /// Stop after this many histories, such as 2e7. One history is one decay with all that it emits [default: 1e7,
+    /// unless another rule stops it]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(super) histories: Option<String>,
-    /// Stop once the mean relative 1σ of the voxels in the target's region is so small, such as 0.01
+    histories: Option<String>,
+    /// Stop when the mean relative uncertainty (1σ) of the voxels in the target region falls to this value, such as
+    /// 0.01
     #[arg(long, value_name = "PART", allow_negative_numbers = true)]
-    pub(super) target_uncertainty: Option<String>,
-    /// Region of the target: voxels of at least this part of the maximum dose [default: 0.5]
+    target_uncertainty: Option<String>,
+    /// Target region: voxels with at least this fraction of the maximum dose [default: 0.5]
     #[arg(long, value_name = "PART", allow_negative_numbers = true)]
-    pub(super) target_fraction: Option<String>,
-    /// Region of the target: voxels of this label in --labels
+    target_fraction: Option<String>,
+    /// Target region: voxels with this label in --labels
     #[arg(long, value_name = "LABEL", allow_negative_numbers = true)]
-    pub(super) target_label: Option<String>,
-    /// Stop after so much computing time, such as 90s or 10min
+    target_label: Option<String>,
+    /// Stop after this computing time, such as 90s or 10min
     #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
-    pub(super) time_limit: Option<String>,
+    time_limit: Option<String>,
     /// Seed of the random numbers [default: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(super) seed: Option<String>,
-    /// Number of the first history; runs of other histories can be merged with `dosegrid merge` [default: 0]
+    seed: Option<String>,
+    /// Number of the first history. `dosegrid merge` adds up runs with different histories [default: 0]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
-    pub(super) first_history: Option<String>,
-    /// Spectrum in place of what the nuclide emits, CSV of charge (-1, 0, 1), lower and upper energy in MeV, yield per decay
-    #[arg(long, value_name = "FILE")]
-    pub(super) emissions: Option<PathBuf>,
-    /// One material everywhere: a known name, such as water, or a definition as in data/materials/ [default: by density]
+    first_history: Option<String>,
+    /// One material everywhere: a known name, such as water, or a definition as in data/materials/ [default: by
+    /// density]
     #[arg(long, value_name = "NAME|FILE.toml")]
-    pub(super) material: Option<String>,
-    /// What each voxel is made of, NIfTI-1 of whole numbers on the grid of the activity
+    material: Option<String>,
+    /// Material of each voxel, by number. NIfTI-1 of whole numbers on the grid of the activity
     #[arg(long, value_name = "FILE")]
     pub(super) material_map: Option<PathBuf>,
-    /// What those numbers stand for, TOML of [[material]] with label and name, or a definition
+    /// Materials of the numbers in --material-map. TOML of [[material]] with a label and a known name, or a definition
     #[arg(long, value_name = "FILE.toml")]
-    pub(super) material_table: Option<PathBuf>,
-    /// Electrons and positrons below this energy, such as 10keV or 0.01MeV, are absorbed where they are [default: by voxel size]
+    material_table: Option<PathBuf>,
+    /// Absorb electrons and positrons on the spot below this energy, such as 10keV or 0.01MeV [default: by voxel size]
     #[arg(long, value_name = "ENERGY", allow_negative_numbers = true)]
-    pub(super) absorption_energy: Option<String>,
-    /// Collisions that set free an electron above this energy are simulated one by one [default: by voxel size]
+    absorption_energy: Option<String>,
+    /// Simulate one by one the collisions that set free an electron above this energy [default: by voxel size]
     #[arg(long, value_name = "ENERGY", allow_negative_numbers = true)]
-    pub(super) collision_cut: Option<String>,
-    /// Bremsstrahlung photons above this energy are simulated, photons below are absorbed [default: by voxel size]
+    collision_cut: Option<String>,
+    /// Follow bremsstrahlung photons above this energy and absorb those below on the spot [default: by voxel size]
     #[arg(long, value_name = "ENERGY", allow_negative_numbers = true)]
-    pub(super) photon_cut: Option<String>,
-    /// Photons below this energy are scored along their track; 0keV: none [default: by voxel size]
+    photon_cut: Option<String>,
+    /// Score photons below this energy along their track; 0keV: none [default: by voxel size]
     #[arg(long, value_name = "ENERGY", allow_negative_numbers = true)]
-    pub(super) track_length_below: Option<String>,
+    track_length_below: Option<String>,
 }
 
 impl MonteCarloArgs {
@@ -84,30 +81,16 @@ impl MonteCarloArgs {
         flags.into_iter().filter_map(|(flag, given)| given.then_some(flag))
     }
 
-    /// The input files.
-    pub(super) fn files(&self) -> [Option<&Path>; 3] {
-        [self.emissions.as_deref(), self.material_map.as_deref(), self.material_table.as_deref()]
+    /// Input files that these flags name.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        let material = self.material.as_deref().map(Path::new);
+        [self.material_map.as_deref(), self.material_table.as_deref(), material].into_iter().flatten()
     }
 
-    /// A spectrum of the caller's own; none if there is none, or a fault was recorded.
-    pub(super) fn emissions(&self, checks: &mut Checks) -> Option<EmissionSpectrum> {
-        checks.at("emissions", emissions::read(self.emissions.as_deref()?))
-    }
-
-    /// A flag at fault has recorded it and is left at its default, so that the others are still checked.
-    pub(super) fn options(
-        &self,
-        minimum_density_g_cm3: Option<f64>,
-        extras: Extras,
-        checks: &mut Checks,
-    ) -> MonteCarloOptions {
-        let default = MonteCarloOptions::default();
-        let time_limit_s = self.time_limit.as_deref().and_then(|text| checks.at("time-limit", parse_time_s(text)));
-        let stop = StopRule {
-            histories: parsed(&self.histories, "histories", count, checks),
-            target: self.target(checks),
-            time_limit_s,
-        };
+    /// The options. A bad flag has its fault recorded and keeps its default, so that the others are still checked.
+    ///
+    /// * `has_labels` – whether there is a map of regions, one of which may be the target
+    pub(super) fn raw(&self, has_labels: bool, extras: Extras, checks: &mut Checks) -> RawMonteCarlo {
         let mut cut = |text, flag| parsed(text, flag, energy_mev, checks);
         let cuts = ChosenCuts {
             absorption_mev: cut(&self.absorption_energy, "absorption-energy"),
@@ -115,21 +98,26 @@ impl MonteCarloArgs {
             photon_mev: cut(&self.photon_cut, "photon-cut"),
             track_length_mev: cut(&self.track_length_below, "track-length-below"),
         };
-        MonteCarloOptions {
-            stop,
-            medium: self.medium(checks).unwrap_or_default(),
-            seed: parsed(&self.seed, "seed", count, checks).unwrap_or(default.seed),
-            first_history: parsed(&self.first_history, "first-history", count, checks).unwrap_or(default.first_history),
-            minimum_density_g_cm3: minimum_density_g_cm3.unwrap_or(default.minimum_density_g_cm3),
+        RawMonteCarlo {
+            histories: parsed(&self.histories, "histories", count, checks),
+            target_uncertainty: self.target(has_labels, checks),
+            time_limit_s: parsed(&self.time_limit, "time-limit", parse_time_s, checks),
+            seed: parsed(&self.seed, "seed", count, checks),
+            first_history: parsed(&self.first_history, "first-history", count, checks),
+            minimum_density_g_cm3: None,
             cuts,
+            medium: self.medium(checks),
             extras,
         }
     }
 
-    fn target(&self, checks: &mut Checks) -> Option<TargetUncertainty> {
-        let part = parsed(&self.target_fraction, "target-fraction", number, checks);
-        let label = parsed(&self.target_label, "target-label", label, checks);
-        let relative = parsed(&self.target_uncertainty, "target-uncertainty", number, checks);
+    fn target(&self, has_labels: bool, checks: &mut Checks) -> Option<RawTarget> {
+        let part = number(self.target_fraction.as_deref(), "target-fraction", checks).map(RawRegion::DoseFraction);
+        let label = parsed(&self.target_label, "target-label", label, checks).map(RawRegion::Label);
+        if self.target_label.is_some() && !has_labels {
+            checks.fail("target-label", "has no effect without --labels");
+        }
+        let relative = number(self.target_uncertainty.as_deref(), "target-uncertainty", checks);
         for (flag, given) in
             [("target-fraction", self.target_fraction.is_some()), ("target-label", self.target_label.is_some())]
         {
@@ -140,16 +128,17 @@ impl MonteCarloArgs {
         if self.target_fraction.is_some() && self.target_label.is_some() {
             checks.fail("target-label", "is given beside --target-fraction; only one of the two can hold");
         }
-        let region = label.map_or(Region::AboveDoseFraction(part.unwrap_or(DEFAULT_DOSE_FRACTION)), Region::Label);
-        relative.map(|relative| TargetUncertainty { relative, region })
+        relative.map(|relative| RawTarget { relative, region: label.filter(|_| has_labels).or(part) })
     }
 
-    fn medium(&self, checks: &mut Checks) -> Option<Medium> {
+    fn medium(&self, checks: &mut Checks) -> Option<RawMedium> {
         let table = self.material_table.as_deref().map(|path| checks.at("material-table", materials::read_table(path)));
         let uniform = self.material.as_deref().and_then(|name| {
-            let is_file = Path::new(name).extension().is_some_and(|extension| extension == "toml");
-            let found = if is_file { materials::read(Path::new(name)) } else { material::find(name).cloned() };
-            checks.at("material", found)
+            if Path::new(name).extension().is_some_and(|extension| extension == "toml") {
+                checks.at("material", materials::read(Path::new(name))).as_ref().map(RawMaterial::from)
+            } else {
+                Some(RawMaterial::Known(name.to_owned()))
+            }
         });
         match (&self.material_map, table) {
             (Some(_), None) => checks.fail("material-map", "needs --material-table, which says what its numbers are"),
@@ -157,10 +146,10 @@ impl MonteCarloArgs {
             (Some(_), Some(_)) if self.material.is_some() => {
                 checks.fail("material", "is given beside --material-map; only one of the two can hold");
             }
-            (Some(_), Some(table)) => return table.map(Medium::Map),
+            (Some(_), Some(table)) => return table.as_ref().map(RawMedium::from),
             (None, None) => {}
         }
-        uniform.map(Medium::Uniform)
+        uniform.map(RawMedium::Uniform)
     }
 }
 
@@ -173,11 +162,7 @@ fn parsed<T>(
     checks.at(flag, parse(text.as_deref()?))
 }
 
-fn number(text: &str) -> Result<f64, Invalid> {
-    text.parse().map_err(|_| Invalid::new(format!("is a number, got `{text}`")))
-}
-
-fn label(text: &str) -> Result<u16, Invalid> {
+fn label(text: &str) -> Result<u32, Invalid> {
     text.parse().map_err(|_| Invalid::new(format!("is a whole number from 1 to 65535, got `{text}`")))
 }
 
@@ -196,7 +181,7 @@ fn count(text: &str) -> Result<u64, Invalid> {
 
 /// An energy with its unit, such as `10keV` [MeV].
 fn energy_mev(text: &str) -> Result<f64, Invalid> {
-    // Divided, because 10 keV are the nearest number to 0.01 MeV only then.
+    // Divided, not multiplied: only so is 10keV the same number as 0.01MeV.
     let units = [("keV", 1000.0), ("MeV", 1.0)];
     let parse = |(unit, per_mev): (&str, f64)| Some(text.strip_suffix(unit)?.trim().parse::<f64>().ok()? / per_mev);
     units

@@ -1,4 +1,4 @@
-//! All that is known of one nuclide, as text and as JSON.
+//! One nuclide in detail, as text and as JSON.
 
 use std::fmt::Write;
 
@@ -9,23 +9,23 @@ use crate::domain::nuclide::{DecayMode, EmissionLine, RadiationEnergy};
 use crate::physics::chain::{Descendant, descendants};
 use crate::physics::nuclide::{BetaRange, beta_ranges, data_sha256};
 
-/// Lines of a kind that are shown as text; JSON has all.
+/// Most lines of a kind that are shown as text; JSON has all.
 const MOST_LINES: usize = 12;
-/// Beta branches that are shown as text.
+/// Most beta branches that are shown as text.
 const MOST_BRANCHES: usize = 12;
 
 /// Units of time, the longest first: seconds and name.
 const TIMES: [(f64, &str); 7] =
     [(365.25 * 86_400.0, "a"), (86_400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs")];
 
-/// All that is known of a nuclide.
+/// A nuclide with its decay chain and ranges.
 #[derive(Serialize)]
 pub(super) struct Detail {
     #[serde(flatten)]
     nuclide: &'static Nuclide,
-    /// All that comes of it.
+    /// Its decay chain.
     chain: Vec<Descendant>,
-    /// In water.
+    /// CSDA ranges of its beta particles in water.
     beta_csda_ranges: Vec<BetaRange>,
     data_sha256: &'static str,
 }
@@ -53,7 +53,7 @@ impl Detail {
     }
 }
 
-/// A decay in a few words.
+/// A decay mode in a few words.
 pub(super) fn decay(decay: &DecayMode) -> String {
     format!("{} {} → {}", decay.kind.name(), percent(decay.branching), decay.daughter)
 }
@@ -65,7 +65,7 @@ pub(super) fn duration(seconds: f64) -> String {
 }
 
 fn unit_of(seconds: f64) -> (f64, &'static str) {
-    // Two years are a length of time; 64 hours are not two days and a half.
+    // Days and years are used from three up: 64 h reads better than 2.67 d.
     let least = |unit: &str| if matches!(unit, "d" | "a") { 3.0 } else { 1.0 };
     TIMES.into_iter().find(|(unit_s, unit)| seconds >= least(unit) * unit_s).unwrap_or((1e-9, "ns"))
 }
@@ -106,7 +106,7 @@ fn chain(chain: &[Descendant]) -> String {
         let unknown = if *is_known || half_life_s.is_none() { "" } else { "  emissions not known here" };
         format!("{name:<8} {:>12}  {half_life}{unknown}", digits(*per_decay))
     };
-    section("all that comes of it, per decay", chain.iter().map(row))
+    section("decay chain, per decay", chain.iter().map(row))
 }
 
 fn betas(nuclide: &Nuclide) -> String {
@@ -139,7 +139,8 @@ fn ranges(ranges: &[BetaRange]) -> String {
     let row = |range: &BetaRange| {
         let BetaRange { sign, mean_mev, mean_range_mm, max_mev, max_range_mm } = range;
         format!(
-            "{:<6} {mean_range_mm:.3} mm at the mean energy, {mean_mev:.5} MeV; {max_range_mm:.3} mm at the highest, {max_mev:.5} MeV",
+            "{:<6} {mean_range_mm:.3} mm at the mean energy, {mean_mev:.5} MeV; {max_range_mm:.3} mm at the highest, \
+             {max_mev:.5} MeV",
             sign.name()
         )
     };

@@ -17,12 +17,12 @@ use plot::Format;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// All that is known of this one: Lu-177, 177Lu, lutetium-177
+    /// Show this nuclide in detail; written as Lu-177, 177Lu or lutetium-177
     name: Option<String>,
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Draw the spectrum of the one named, .png or .html
+    /// Draw the spectrum of the nuclide, .png or .html
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
 }

@@ -1,35 +1,23 @@
-//! The spectrum of a nuclide as a picture, or as a page with the same picture in it.
+//! The spectrum of a nuclide as a picture, or as a page with the picture in it.
 
-use std::fmt::{Display, Write as _};
-use std::io::Write as _;
 use std::path::Path;
 
-use plotters::coord::Shift;
-use plotters::coord::ranged1d::Ranged;
-use plotters::prelude::*;
+use askama::Template;
 
 use super::detail::{self, Detail};
 use super::spectrum::{Curve, Spectrum, Sticks};
-use crate::demo::picture::canvas::{Canvas, OVERSAMPLING};
-use crate::demo::picture::text::font;
+use crate::domain::nuclide::EmissionLine;
 use crate::domain::{DoseError, Invalid, Nuclide};
-use crate::formats::atomic::write_file;
-use crate::validate::plot::escaped;
+use crate::formats::atomic::write_bytes;
+use crate::report::page::render;
+use crate::report::{Axis, Figure, Mark, Series, Sheet};
 
 /// Width and height in pixels of the finished picture.
 const SIZE: [u32; 2] = [1000, 760];
-/// Colours of the series. Source: M. Okabe and K. Ito, *Color universal design* (2008).
-const COLOURS: [RGBColor; 5] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(230, 159, 0),
-];
 /// Decades of intensity that are shown.
 const DECADES: i32 = 7;
 
-/// What to write.
+/// File format of a plot.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Format {
     Png,
@@ -37,7 +25,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// By the extension.
+    /// The format that an extension stands for.
     ///
     /// # Errors
     /// If it is neither `png` nor `html`.
@@ -57,130 +45,68 @@ impl Format {
 /// If it cannot be written.
 pub(super) fn write(nuclide: &'static Nuclide, path: &Path, format: Format) -> Result<(), DoseError> {
     let bytes = match format {
-        Format::Png => png(nuclide)?,
+        Format::Png => sheet(nuclide).png()?,
         Format::Html => html(nuclide)?.into_bytes(),
     };
     let failed = |error| DoseError::invalid("plot", format!("{} cannot be written: {error}", path.display()));
-    write_file(path, |file| file.write_all(&bytes)).map_err(failed)
+    write_bytes(path, &bytes).map_err(failed)
 }
 
-fn png(nuclide: &Nuclide) -> Result<Vec<u8>, DoseError> {
-    let mut canvas = Canvas::new(SIZE[0], SIZE[1]);
-    draw(&canvas.area(), nuclide, OVERSAMPLING)?;
-    canvas.into_png()
+/// A page that needs no other file.
+#[derive(Template)]
+#[template(path = "nuclide.html")]
+struct Page<'a> {
+    name: &'a str,
+    /// SVG.
+    figure: String,
+    detail: String,
 }
 
-/// A page that needs nothing else.
 fn html(nuclide: &'static Nuclide) -> Result<String, DoseError> {
-    let mut svg = String::new();
-    draw(&SVGBackend::with_string(&mut svg, (SIZE[0], SIZE[1])).into_drawing_area(), nuclide, 1)?;
-    let name = escaped(&nuclide.name);
-    let mut page = String::new();
-    write!(
-        page,
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{name}: emissions</title>\n\
-         <style>body {{ font: 15px/1.45 system-ui, sans-serif; max-width: 1040px; margin: 2rem auto; }} svg {{ max-width: 100%; height: auto; }}</style>\
-         </head><body>\n<h1>{name}</h1>\n{svg}\n<pre>{}</pre>\n</body></html>\n",
-        escaped(&Detail::new(nuclide).text())
-    )
-    .expect("a string takes all text");
-    Ok(page)
+    render(&Page { name: &nuclide.name, figure: sheet(nuclide).svg()?, detail: Detail::new(nuclide).text() })
 }
 
-fn cannot_draw(error: impl Display) -> DoseError {
-    DoseError::Io(format!("the spectrum cannot be drawn: {error}"))
-}
-
-/// * `scale` – drawn pixels along each axis for one of the finished picture
-fn draw<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, nuclide: &Nuclide, scale: u32) -> Result<(), DoseError> {
-    area.fill(&WHITE).map_err(cannot_draw)?;
-    let area = area.margin(14 * scale, 0, 0, 0);
+/// Beta spectra above, lines below.
+fn sheet(nuclide: &Nuclide) -> Sheet {
     let title = format!("{}: emissions per decay, half-life {}", nuclide.name, detail::duration(nuclide.half_life_s));
-    let area = area.titled(&title, font(f64::from(24 * scale))).map_err(cannot_draw)?;
     let Spectrum { curves, sticks } = Spectrum::of(nuclide);
-    let (_, height) = area.dim_in_pixel();
-    match (curves.is_empty(), sticks.is_empty()) {
-        (true, true) => Ok(()),
-        (false, true) => continua(&area, &curves, scale),
-        (true, false) => lines(&area, &sticks, scale),
-        (false, false) => {
-            let (upper, lower) = area.split_vertically(height / 2);
-            continua(&upper, &curves, scale)?;
-            lines(&lower, &sticks, scale)
-        }
-    }
-}
-
-/// A chart with room for its labels.
-fn builder<'a, 'b, DB: DrawingBackend>(area: &'a DrawingArea<DB, Shift>, scale: u32) -> ChartBuilder<'a, 'b, DB> {
-    let mut builder = ChartBuilder::on(area);
-    builder.margin(10 * scale).x_label_area_size(44 * scale).y_label_area_size(70 * scale);
-    builder
+    let figures = [continua(curves), lines(&sticks)];
+    Sheet { title, figures: figures.into_iter().flatten().collect(), size: SIZE }
 }
 
 /// Beta spectra, dN/dE over the energy.
-fn continua<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, curves: &[Curve], scale: u32) -> Result<(), DoseError> {
-    let points = || curves.iter().flat_map(|curve| &curve.points);
-    let [right, top] =
-        [points().map(|point| point.0).fold(0.0, f64::max), points().map(|point| point.1).fold(0.0, f64::max)];
-    let mut chart = builder(area, scale).build_cartesian_2d(0.0..right * 1.03, 0.0..top * 1.06).map_err(cannot_draw)?;
-    let mut mesh = chart.configure_mesh();
-    let text = font(f64::from(14 * scale));
-    mesh.x_desc("Kinetic energy (MeV)").y_desc("dN/dE (1/MeV per decay)").light_line_style(TRANSPARENT);
-    mesh.label_style(text.clone()).axis_desc_style(text.clone()).draw().map_err(cannot_draw)?;
-    for (curve, colour) in curves.iter().zip(COLOURS) {
-        let line = LineSeries::new(curve.points.iter().copied(), colour.stroke_width(2 * scale));
-        chart.draw_series(line).map_err(cannot_draw)?.label(curve.name).legend(swatch(colour, scale));
-    }
-    legend(&mut chart, scale)
+fn continua(curves: Vec<Curve>) -> Option<Figure> {
+    let largest = |of: fn(&[f64; 2]) -> f64| curves.iter().flat_map(|curve| &curve.points).map(of).fold(0.0, f64::max);
+    let [right, top] = [largest(|[mev, _]| *mev), largest(|[_, density]| *density)];
+    let axes = [
+        Axis::linear("Kinetic energy (MeV)").within([0.0, right * 1.03]),
+        Axis::linear("dN/dE (1/MeV per decay)").within([0.0, top * 1.06]),
+    ];
+    let mut figure = Figure::new("", axes);
+    figure.series = curves.into_iter().map(|curve| Series::line(curve.name, curve.points)).collect();
+    (!figure.series.is_empty()).then_some(figure)
 }
 
 /// Lines as sticks, both axes logarithmic.
-fn lines<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, sticks: &[Sticks], scale: u32) -> Result<(), DoseError> {
+fn lines(sticks: &[Sticks]) -> Option<Figure> {
     let all = || sticks.iter().flat_map(|sticks| &sticks.lines);
-    let least = |a: f64, b: f64| a.min(b);
-    // Room for the legend on the right.
-    let [left, right] = [
-        all().map(|line| line.energy_mev).fold(f64::INFINITY, least) / 1.3,
-        all().map(|line| line.energy_mev).fold(0.0, f64::max) * 12.0,
+    let ends = |of: fn(&EmissionLine) -> f64| {
+        let values = all().map(of);
+        values.fold([f64::INFINITY, 0.0], |[low, high]: [f64; 2], value| [low.min(value), high.max(value)])
+    };
+    let ([softest, hardest], [weakest, strongest]) = (ends(|line| line.energy_mev), ends(|line| line.intensity));
+    let top = strongest * 2.0;
+    let axes = [
+        // Room for the legend on the right.
+        Axis::logarithmic("Energy (MeV)").within([softest / 1.3, hardest * 12.0]),
+        Axis::logarithmic("Intensity (per decay)").within([(weakest / 2.0).max(top * 10f64.powi(-DECADES)), top]),
     ];
-    let top = all().map(|line| line.intensity).fold(0.0, f64::max) * 2.0;
-    let weakest = all().map(|line| line.intensity).fold(f64::INFINITY, least) / 2.0;
-    let bottom = weakest.max(top * 10f64.powi(-DECADES));
-    let mut chart = builder(area, scale)
-        .build_cartesian_2d((left..right).log_scale(), (bottom..top).log_scale())
-        .map_err(cannot_draw)?;
-    let mut mesh = chart.configure_mesh();
-    let text = font(f64::from(14 * scale));
-    mesh.x_desc("Energy (MeV)").y_desc("Intensity (per decay)").light_line_style(TRANSPARENT);
-    mesh.x_label_formatter(&|mev| format!("{mev:.0e}")).y_label_formatter(&|intensity| format!("{intensity:.0e}"));
-    mesh.label_style(text.clone()).axis_desc_style(text).draw().map_err(cannot_draw)?;
-    for (sticks, colour) in sticks.iter().zip(COLOURS) {
-        let seen = sticks.lines.iter().filter(|line| line.intensity > bottom);
-        let stick = seen.map(|line| {
-            let ends = [(line.energy_mev, bottom), (line.energy_mev, line.intensity)];
-            PathElement::new(ends, colour.stroke_width(scale + scale / 2))
-        });
-        chart.draw_series(stick).map_err(cannot_draw)?.label(sticks.name).legend(swatch(colour, scale));
-    }
-    legend(&mut chart, scale)
-}
-
-/// What stands for a series in the legend.
-fn swatch(colour: RGBColor, scale: u32) -> impl Fn((i32, i32)) -> PathElement<(i32, i32)> {
-    let length = (20 * scale).cast_signed();
-    move |(x, y)| PathElement::new([(x, y), (x + length, y)], colour.stroke_width(2 * scale))
-}
-
-/// Names of the series, in the upper right.
-fn legend<'a, DB: DrawingBackend + 'a, X: Ranged<ValueType = f64>, Y: Ranged<ValueType = f64>>(
-    chart: &mut ChartContext<'a, DB, Cartesian2d<X, Y>>,
-    scale: u32,
-) -> Result<(), DoseError> {
-    let mut labels = chart.configure_series_labels();
-    labels.position(SeriesLabelPosition::UpperRight).legend_area_size(28 * scale).margin(6 * scale);
-    labels.background_style(WHITE.mix(0.85)).border_style(TRANSPARENT).label_font(font(f64::from(14 * scale)));
-    labels.draw().map_err(cannot_draw)
+    let mut figure = Figure::new("", axes);
+    let series = |sticks: &Sticks| {
+        Series::exact(sticks.name, Mark::Sticks, sticks.lines.iter().map(|line| [line.energy_mev, line.intensity]))
+    };
+    figure.series = sticks.iter().map(series).collect();
+    (!sticks.is_empty()).then_some(figure)
 }
 
 #[cfg(test)]
@@ -208,7 +134,7 @@ mod tests {
         }
         assert!(!page.contains("NaN"));
         for name in ["Lu-177", "At-211", "P-32", "Po-212"] {
-            let png = png(named(name).expect("known")).expect("a picture");
+            let png = sheet(named(name).expect("known")).png().expect("a picture");
             let decoder = png::Decoder::new(std::io::Cursor::new(png));
             let info = decoder.read_info().expect("a PNG");
             assert_eq!((info.info().width, info.info().height), (SIZE[0], SIZE[1]));

@@ -1,17 +1,17 @@
-//! What of a nuclide's spectrum is drawn: continua of beta particles, and lines.
+//! The parts of a spectrum that are drawn: continua of beta particles, and lines.
 
 use crate::domain::nuclide::EmissionLine;
 use crate::domain::{Nuclide, Particle};
 use crate::physics::nuclide::emissions;
 
-/// Lines weaker than this part of the strongest are not drawn.
+/// Lines below this fraction of the strongest are not drawn.
 const WEAKEST: f64 = 1e-7;
 
 /// A continuous spectrum.
 pub(super) struct Curve {
     pub(super) name: &'static str,
     /// Energy [MeV] and particles per decay and MeV.
-    pub(super) points: Vec<(f64, f64)>,
+    pub(super) points: Vec<[f64; 2]>,
 }
 
 /// Lines of one kind.
@@ -20,7 +20,7 @@ pub(super) struct Sticks {
     pub(super) lines: Vec<EmissionLine>,
 }
 
-/// What is drawn.
+/// Everything that is drawn.
 pub(super) struct Spectrum {
     pub(super) curves: Vec<Curve>,
     pub(super) sticks: Vec<Sticks>,
@@ -44,13 +44,13 @@ impl Spectrum {
     }
 }
 
-/// Middles of the bins of a continuum, and its end.
-fn points(nuclide: &Nuclide, particle: Particle) -> Vec<(f64, f64)> {
+/// The points of a continuum: the middle of each bin, and its end.
+fn points(nuclide: &Nuclide, particle: Particle) -> Vec<[f64; 2]> {
     let bins = emissions(nuclide).emissions().iter();
     let bins = bins.filter(|bin| bin.particle == particle && bin.high_mev > bin.low_mev);
-    let mut points: Vec<(f64, f64)> =
-        bins.clone().map(|bin| (bin.mean_mev(), bin.yield_per_decay / (bin.high_mev - bin.low_mev))).collect();
-    points.extend(bins.clone().next_back().map(|bin| (bin.high_mev, 0.0)));
+    let mut points: Vec<[f64; 2]> =
+        bins.clone().map(|bin| [bin.mean_mev(), bin.yield_per_decay / (bin.high_mev - bin.low_mev)]).collect();
+    points.extend(bins.clone().next_back().map(|bin| [bin.high_mev, 0.0]));
     points
 }
 
@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn the_area_under_a_curve_is_the_number_of_particles() {
         let [curve] = &Spectrum::of(named("Y-90").expect("known")).curves[..] else { panic!("one kind") };
-        let area: f64 = curve.points.windows(2).map(|p| (p[1].0 - p[0].0) * p[0].1.midpoint(p[1].1)).sum();
+        let area: f64 = curve.points.windows(2).map(|p| (p[1][0] - p[0][0]) * p[0][1].midpoint(p[1][1])).sum();
         assert!((area - 1.0).abs() < 2e-3, "{area}");
     }
 }

@@ -1,25 +1,25 @@
 //! Mean energies per decay.
 
-/// Mean energy per decay, by what methods tell apart [MeV].
+/// Mean energy per decay, by the groups of radiation that methods distinguish [MeV].
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
 pub struct MeanEnergy {
     /// Beta particles and positrons (kinetic), conversion and Auger electrons, relaxation.
     pub electron: f64,
-    /// Gamma and X rays, and the photons of positrons that annihilate.
+    /// Gamma and X rays, and annihilation photons.
     pub photon: f64,
     /// Alpha particles.
     pub alpha: f64,
-    /// Nuclei that an alpha particle left.
+    /// Nuclei that recoil from an alpha particle.
     pub recoil: f64,
 }
 
 impl MeanEnergy {
-    /// All that is emitted [MeV per decay].
+    /// Total energy emitted [MeV per decay].
     pub fn total(&self) -> f64 {
         self.charged() + self.photon
     }
 
-    /// What charged particles carry [MeV per decay].
+    /// Energy of charged particles [MeV per decay].
     pub fn charged(&self) -> f64 {
         self.electron + self.alpha + self.recoil
     }
@@ -36,7 +36,7 @@ pub struct RadiationEnergy {
     pub conversion: f64,
     /// Auger and Coster-Kronig electrons.
     pub auger: f64,
-    /// What atoms give off below 1 keV and is not listed otherwise.
+    /// Emissions of atoms below 1 keV that are not listed otherwise.
     pub relaxation: f64,
     /// Gamma rays.
     pub gamma: f64,
@@ -46,7 +46,7 @@ pub struct RadiationEnergy {
     pub annihilation: f64,
     /// Alpha particles.
     pub alpha: f64,
-    /// Nuclei that an alpha particle left.
+    /// Nuclei that recoil from an alpha particle.
     pub recoil: f64,
 }
 

@@ -1,22 +1,22 @@
-//! How far a beta transition is forbidden.
+//! Degree to which a beta transition is forbidden.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::domain::Invalid;
 
-/// How far spin and parity forbid a beta transition.
+/// Degree to which spin and parity forbid a beta transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(into = "String")]
 pub struct Transition {
     /// 0 for an allowed transition.
     pub order: u32,
-    /// Whether a single nuclear matrix element decides, so that the shape of the spectrum is known.
+    /// Whether a single nuclear matrix element contributes, so that the shape of the spectrum is known.
     pub is_unique: bool,
 }
 
 impl Transition {
-    /// Highest order that is known in nature.
+    /// Highest order known in nature.
     const MAX_ORDER: u32 = 4;
 }
 

@@ -2,9 +2,9 @@
 
 use ndarray::Array3;
 
-/// Adds what the few large values next to a kernel's centre make of a source, row by row.
+/// Convolves a source with the few large values next to a kernel's centre, row by row.
 pub(super) struct DirectCore<'a> {
-    /// For each row offset `(j, k)` of the octant that has any: the values along x, up to the last that is not 0.
+    /// For each row offset `(j, k)` of the octant that is not all 0: the values along x, up to the last that is not 0.
     lines: Vec<([usize; 2], Vec<f32>)>,
     source: &'a [f32],
     shape: [usize; 3],
@@ -25,7 +25,7 @@ impl<'a> DirectCore<'a> {
         Self { lines, source, shape, filled }
     }
 
-    /// What the core makes of the source in the row at `y` and `z`.
+    /// The convolution in the row at `y` and `z`.
     pub(super) fn row(&self, y: usize, z: usize, sum: &mut [f32]) {
         let pair = &mut Vec::new();
         sum.fill(0.0);
@@ -37,7 +37,8 @@ impl<'a> DirectCore<'a> {
         }
     }
 
-    /// The sum of the two or four rows at the same distance, with `margin` zeros at each end. False if there is nothing.
+    /// The sum of the two or four rows at the same distance, with `margin` zeros at each end. False if there is
+    /// nothing.
     fn mirrored_rows(&self, [y, z]: [usize; 2], [j, k]: [usize; 2], margin: usize, pair: &mut Vec<f32>) -> bool {
         let [nx, ny, nz] = self.shape;
         let sides = |at: usize, offset: usize, length: usize| {
@@ -61,7 +62,8 @@ impl<'a> DirectCore<'a> {
     }
 }
 
-/// `sum[x] += line[0]·row[x] + Σ line[i]·(row[x − i] + row[x + i])`, where `row` has a margin of `line.len() − 1` at each end.
+/// `sum[x] += line[0]·row[x] + Σ line[i]·(row[x − i] + row[x + i])`, where `row` has a margin of `line.len() − 1` at
+/// each end.
 fn add_symmetric(line: &[f32], row: &[f32], sum: &mut [f32]) {
     let (margin, nx) = (line.len() - 1, sum.len());
     sum.iter_mut().zip(&row[margin..]).for_each(|(sum, &decays)| *sum += line[0] * decays);

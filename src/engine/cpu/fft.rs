@@ -1,7 +1,8 @@
 //! The capped tail of a kernel by Fourier transform, for one block of a convolution.
 //!
-//! x real to complex | y | z · multiply · z⁻¹ | y⁻¹ | x complex to real, where the middle is done for a few kx at a time, while they are in cache. Rows and
-//! planes that are padding on the way in, or cropped on the way out, are neither stored nor transformed.
+//! x real to complex | y | z · multiply · z⁻¹ | y⁻¹ | x complex to real, where the middle is done for a few kx at a
+//! time, while they are in cache. Rows and planes that are padding on the way in, or cropped on the way out, are
+//! neither stored nor transformed.
 
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -16,7 +17,7 @@ use crate::domain::DoseError;
 use crate::plan::Block;
 use crate::prepare::kernel_spectrum::PreparedKernel;
 
-/// Transforms that were planned before, by length.
+/// Transforms that are planned already, by length.
 pub(super) struct Planner {
     real: RealFftPlanner<f32>,
     complex: FftPlanner<f32>,
@@ -53,7 +54,7 @@ impl Columns {
     }
 }
 
-/// The transforms of one block, and what part of the padded grid holds anything.
+/// The transforms of one block, and which part of the padded grid is not zero.
 pub(super) struct BlockTransform {
     /// Shape of the source's part of the padded grid.
     source_shape: [usize; 3],
@@ -86,18 +87,18 @@ impl BlockTransform {
         }
     }
 
-    /// Tasks that a block is done in, as reported to [`Tasks`].
+    /// Number of tasks of a block, as reported to [`Tasks`].
     pub(super) fn tasks(block: &Block, slabs: usize) -> usize {
         let groups = (block.padded_shape[0] / 2 + 1).div_ceil(LANES);
         slabs * (block.source_z.len() + block.output_z.len()) + groups
     }
 
-    /// Groups of [`LANES`] neighbouring kx of the slab, of which the last may be part empty.
+    /// Groups of [`LANES`] neighbouring kx of the slab, of which the last may be partly empty.
     fn groups(&self) -> usize {
         self.groups.len()
     }
 
-    /// Size of the spectrum that the three steps pass on: by plane, then group, then row.
+    /// Size of the spectrum that the three steps share: by plane, then group, then row.
     pub(super) fn spectrum_lanes(&self) -> usize {
         let [_, ny, nz] = self.source_shape;
         nz * self.groups() * ny
@@ -162,7 +163,8 @@ impl BlockTransform {
         })
     }
 
-    /// One group of `width` neighbouring kx; `lanes` by z and y. Each kx has its planes side by side, so that they stay in the cache of one core.
+    /// One group of `width` neighbouring kx; `lanes` by z and y. Each kx has its planes side by side, so that they stay
+    /// in the cache of one core.
     fn group(
         &self,
         kernel_slab: &[f32],
@@ -233,7 +235,8 @@ impl BlockTransform {
         }
     }
 
-    /// Step three: rows of the result along x. `finish` gets each with its y and its plane in the result, and completes it.
+    /// Step three: rows of the result along x. `finish` gets each with its y and its plane in the result, and completes
+    /// it.
     ///
     /// # Errors
     /// [`DoseError::Cancelled`].
@@ -259,7 +262,7 @@ impl BlockTransform {
                 for (group, bins) in own.enumerate() {
                     bins.copy_from_slice(&lanes[group * ny + y].0[..bins.len()]);
                 }
-                // What rounding left there must be taken out: the row is real.
+                // The row is real, so what rounding left there is removed.
                 bins[0].im = 0.0;
                 bins[last].im = 0.0;
                 self.x_inverse
@@ -281,7 +284,7 @@ fn scale_row(decays: &[f32], scale: f64, row: &mut [f32]) {
     }
 }
 
-/// Multiplies a spectrum by a real one that is the same forwards and backwards, of which the first half is given.
+/// Multiplies a spectrum by a real and symmetric one, of which the first half is given.
 fn multiply_mirrored(column: &mut [Complex<f32>], half: &[f32]) {
     let (first, second) = column.split_at_mut(half.len());
     first.iter_mut().zip(half).for_each(|(value, factor)| *value *= factor);

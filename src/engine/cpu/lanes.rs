@@ -10,7 +10,7 @@ use rustfft::num_complex::Complex;
 
 pub(super) use crate::plan::convolution::LANES;
 
-/// Bytes that an engine keeps between requests. More is given back.
+/// Most bytes that an engine keeps between requests.
 const KEPT_BYTES: usize = 256 << 20;
 
 /// One y and z of a spectrum, at [`LANES`] neighbouring kx.
@@ -21,8 +21,8 @@ pub(super) struct Lane(pub(super) Row);
 /// Values of [`LANES`] neighbouring columns in one row.
 pub(super) type Row = [Complex<f32>; LANES];
 
-/// Writes rows as columns, each `stride` long: `columns[c · stride + n] = row(n)[c]` for `n` below `count`, zero from there on.
-/// A tile of rows at a time, so that every cache line is read and written once.
+/// Writes rows as columns, each `stride` long: `columns[c · stride + n] = row(n)[c]` for `n` below `count`, zero from
+/// there on. A tile of rows at a time, so that every cache line is read and written once.
 pub(super) fn rows_to_columns(count: usize, row: impl Fn(usize) -> Row, columns: &mut [Complex<f32>], stride: usize) {
     let width = columns.len() / stride;
     let tiled = count - count % LANES;
@@ -96,12 +96,12 @@ impl ScratchPool {
 
 /// Buffers that are reused from block to block and from request to request.
 #[derive(Debug, Default)]
-pub(super) struct Workspace {
+pub(super) struct SpectrumBuffers {
     spectrum: Vec<Lane>,
     scratch: ScratchPool,
 }
 
-impl Workspace {
+impl SpectrumBuffers {
     /// Room for a spectrum, with whatever it held before, and scratch space.
     pub(super) fn room(&mut self, spectrum_lanes: usize) -> (&mut [Lane], &ScratchPool) {
         if self.spectrum.len() < spectrum_lanes {
@@ -112,7 +112,7 @@ impl Workspace {
         (&mut self.spectrum[..spectrum_lanes], &self.scratch)
     }
 
-    /// Gives back what is more than an idle engine should hold.
+    /// Frees the buffers if they are larger than what an idle engine should hold.
     pub(super) fn trim(&mut self) {
         if size_of_val(self.spectrum.as_slice()) + self.scratch.bytes() > KEPT_BYTES {
             *self = Self::default();

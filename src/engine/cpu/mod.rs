@@ -17,7 +17,7 @@ use crate::prepare::transport::Scene;
 
 use self::core::DirectCore;
 use fft::{BlockTransform, Planner};
-use lanes::Workspace;
+use lanes::SpectrumBuffers;
 use progress::Tasks;
 use rayon::prelude::*;
 
@@ -26,11 +26,11 @@ use rayon::prelude::*;
 pub struct CpuEngine {
     planner: Planner,
     kernels: PreparedKernels,
-    workspace: Workspace,
+    buffers: SpectrumBuffers,
 }
 
 impl CpuEngine {
-    /// What runs.
+    /// Name and threads of the device.
     pub fn info(&self) -> DeviceInfo {
         DeviceInfo {
             id: "cpu".into(),
@@ -41,7 +41,7 @@ impl CpuEngine {
         }
     }
 
-    /// See [`crate::engine::Device::convolve`]. The same bytes on every run, whatever the number of threads.
+    /// See [`crate::engine::Device::convolve`]. Every run gives the same bytes, with any number of threads.
     ///
     /// # Errors
     /// [`DoseError::Cancelled`].
@@ -73,7 +73,7 @@ impl CpuEngine {
                 }
             }
         }
-        self.workspace.trim();
+        self.buffers.trim();
         Ok(Volume::from_vec(source.grid().clone(), energy).expect("one energy for each voxel of the source's grid"))
     }
 
@@ -104,7 +104,7 @@ impl CpuEngine {
         let [nx, ny, _] = block.shape;
         let plane = nx * ny;
         let block_source = &block.source[block.block.source_z.start * plane..block.block.source_z.end * plane];
-        let (spectrum, scratch) = self.workspace.room(transform.spectrum_lanes());
+        let (spectrum, scratch) = self.buffers.room(transform.spectrum_lanes());
         transform.forward_x(block_source, block.source_unit.recip(), spectrum, tasks)?;
         transform.columns(kernel, spectrum, scratch, tasks)?;
         let core = DirectCore::new(&kernel.core, block.source, block.shape);

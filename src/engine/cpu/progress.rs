@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::domain::{Control, DoseError, Stage};
 
-/// Counts finished tasks of one convolution, and asks after each whether to go on.
+/// Counts the finished tasks of one convolution, and checks for cancellation after each.
 pub(super) struct Tasks<'a> {
     control: &'a Control,
     total: usize,
@@ -16,7 +16,7 @@ impl<'a> Tasks<'a> {
         Self { control, total, done: Mutex::new(0) }
     }
 
-    /// Reports one task more. The lock is held while reporting, so that progress never goes back.
+    /// Reports one more task. The lock is held while reporting, so that progress never goes back.
     ///
     /// # Errors
     /// [`DoseError::Cancelled`].
@@ -26,7 +26,7 @@ impl<'a> Tasks<'a> {
         self.control.checkpoint(Stage::Dose, *done as f64 / self.total as f64)
     }
 
-    /// For loops inside a task that may take long.
+    /// Checks for cancellation, in loops of a task that may take long.
     ///
     /// # Errors
     /// [`DoseError::Cancelled`].

@@ -2,8 +2,9 @@
 
 use crate::domain::{DeviceInfo, DeviceKind, DeviceSelector, DoseError};
 
-/// All adapters that compute, the best kind first: their place in this list is their number. OpenGL is asked only where
-/// there is nothing better, or the environment (`WGPU_BACKEND`) says so: it would name the same GPUs once more.
+/// All adapters that can compute, the best kind first. The place of an adapter in this list is its number. OpenGL is
+/// used only where there is nothing better, or where the environment (`WGPU_BACKEND`) selects it: it would list the
+/// same GPUs a second time.
 fn adapters() -> Vec<wgpu::Adapter> {
     let mut adapters = adapters_of(wgpu::Backends::PRIMARY);
     if adapters.is_empty() {
@@ -83,7 +84,7 @@ fn select(selector: DeviceSelector, infos: &[DeviceInfo]) -> Option<usize> {
 /// The adapter that `selector` means.
 ///
 /// # Errors
-/// [`DoseError::DeviceUnavailable`] with what there is instead.
+/// [`DoseError::DeviceUnavailable`] with a list of the devices that exist.
 pub(super) fn find(selector: DeviceSelector) -> Result<(wgpu::Adapter, DeviceInfo), DoseError> {
     let mut adapters = adapters();
     let mut infos: Vec<_> = adapters.iter().enumerate().map(|(number, adapter)| describe(number, adapter)).collect();

@@ -1,4 +1,4 @@
-//! Passes over lines of a volume, handed to the device in batches short enough to cancel between.
+//! Passes over lines of a volume, given to the device in batches that are short enough for cancellation between them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,9 +7,10 @@ use super::context::{Context, Pipeline};
 use super::shader::ConvolutionParams;
 use crate::domain::{Control, DoseError, Stage};
 
-/// What a batch aims at: short enough to cancel and for a driver's watchdog, long enough to fill the device [s].
+/// Intended duration of a batch: short enough for cancellation and for a driver's watchdog, long enough to fill the
+/// device [s].
 const BATCH_SECONDS: f64 = 0.05;
-/// Dispatches of one batch.
+/// Most dispatches of one batch.
 const MAX_DISPATCHES: usize = 64;
 
 /// One stage over one slab or chunk.
@@ -17,10 +18,10 @@ const MAX_DISPATCHES: usize = 64;
 pub(super) struct Pass {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) bind_group: wgpu::BindGroup,
-    /// Complete but for the groups.
+    /// Complete except for the groups.
     pub(super) params: ConvolutionParams,
     pub(super) groups: u32,
-    /// Work of one group, in butterflies or the like: only ratios matter.
+    /// Cost of one group, in butterflies or the like: only ratios matter.
     pub(super) group_cost: f64,
 }
 
@@ -31,23 +32,23 @@ struct Dispatch<'a> {
     end_group: u32,
 }
 
-/// Hands passes to a device, in order. Learns how fast it is.
+/// Gives passes to a device, in order. Learns how fast the device is.
 #[derive(Debug)]
 pub(super) struct Batches {
     params: wgpu::Buffer,
-    /// Work done per second in earlier batches.
+    /// Cost done per second in earlier batches.
     rate: f64,
 }
 
 impl Batches {
-    /// * `rate` – a first guess that is rather too low
+    /// * `rate` – a first estimate, which should be too low rather than too high
     pub(super) fn new(context: &Context, rate: f64) -> Self {
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let params = context.buffer("params", MAX_DISPATCHES * context.params_stride() / 4, usage);
         Self { params, rate }
     }
 
-    /// Where the stages find their parameters.
+    /// The buffer with the parameters of the stages.
     pub(super) fn params(&self) -> &wgpu::Buffer {
         &self.params
     }

@@ -13,17 +13,17 @@ use crate::domain::DoseError;
 
 /// Pipelines that are kept between requests; a request needs six.
 const KEPT_PIPELINES: usize = 64;
-/// A device that does not answer for so long is lost. A batch is meant to last 50 ms.
+/// A device that does not answer for this long counts as lost. A batch is meant to last 50 ms.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What limits a device is opened with.
+/// The limits that a device is opened with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceLimits {
-    /// All that the adapter offers.
+    /// All limits of the adapter.
     Adapter,
-    /// What every WebGPU device offers: 16 KiB of workgroup memory, bindings of 128 MiB.
+    /// Those of every WebGPU device: 16 KiB of workgroup memory, bindings of 128 MiB.
     WebGpuDefault,
-    /// As `WebGpuDefault`, with smaller bindings [bytes]: makes a small volume take the path of a large one.
+    /// As `WebGpuDefault`, with smaller bindings [bytes], so that a small volume is treated like a large one.
     Binding(u64),
 }
 
@@ -41,17 +41,18 @@ impl DeviceLimits {
     }
 }
 
-/// One stage, specialised to one length of line, with the layout of its bindings.
+/// One stage, specialised to one length of lines, with the layout of its bindings.
 #[derive(Debug)]
 pub(super) struct Pipeline {
     /// The stage.
     pub(super) shader: &'static Shader,
-    /// What runs it.
+    /// The compiled pipeline.
     pub(super) compute: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
 }
 
-/// How a stage is specialised: points of a line and lines of a workgroup. Without lines for stages that transform nothing.
+/// How a stage is specialised: points of a line and lines of a workgroup. Without lines for stages that transform
+/// nothing.
 pub(super) type Lines = Option<(usize, usize)>;
 
 /// An open device.
@@ -82,7 +83,7 @@ impl Context {
         Ok(Self { device, queue, faults, limits, pipelines: HashMap::new() })
     }
 
-    /// What the device allows, as far as it decides how the work is cut up.
+    /// The limits that decide how the work is divided.
     pub(super) fn bounds(&self) -> Bounds {
         Bounds {
             workgroup_bytes: u64::from(self.limits.max_compute_workgroup_storage_size),
@@ -125,13 +126,13 @@ impl Context {
         buffer
     }
 
-    /// Waits until the device has done all it was given.
+    /// Waits until the device has done all its work.
     ///
     /// # Errors
     /// As [`Faults::check`].
     pub(super) fn wait(&self) -> Result<(), DoseError> {
         let all = wgpu::PollType::Wait { submission_index: None, timeout: Some(ANSWER_TIMEOUT) };
-        // wgpu panics where the driver reports the loss of the device to the waiting thread itself.
+        // wgpu panics if the driver reports the loss of the device to the waiting thread itself.
         match catch_unwind(AssertUnwindSafe(|| self.device.poll(all))) {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => self.faults.lost(format!("no answer: {error}")),
@@ -146,13 +147,19 @@ impl Context {
             self.pipelines.clear();
         }
         let device = &self.device;
-        let compiled = || Arc::new(Pipeline::compile(device, shader, &lines.map_or_else(Vec::new, line_constants)));
+        let compiled = || {
+            Arc::new(Pipeline::compile(
+                device,
+                shader,
+                &lines.map_or_else(Vec::new, |lines| line_constants(shader, lines)),
+            ))
+        };
         self.pipelines.entry((shader.name, lines)).or_insert_with(compiled).clone()
     }
 }
 
 impl Pipeline {
-    /// * `constants` – at least those that the stage takes
+    /// * `constants` – at least those of the stage
     pub(super) fn compile(device: &wgpu::Device, shader: &'static Shader, constants: &[(String, f64)]) -> Self {
         let label = Some(shader.name);
         let source = wgpu::ShaderSource::Wgsl(shader.source.into());
@@ -172,7 +179,7 @@ impl Pipeline {
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &constants,
-                zero_initialize_workgroup_memory: false, // every stage fills what it reads
+                zero_initialize_workgroup_memory: false, // every stage writes what it reads
             },
             cache: None,
         });
@@ -213,9 +220,12 @@ fn layout_entry(binding: &super::shader::Binding) -> wgpu::BindGroupLayoutEntry 
 }
 
 /// The override constants of `shaders/shared/fft.wgsl`.
-fn line_constants((length, tile): (usize, usize)) -> Vec<(String, f64)> {
+fn line_constants(shader: &Shader, (length, tile): (usize, usize)) -> Vec<(String, f64)> {
     let radices = radices(length).expect("a tiling has lengths with stages only");
+    // Along x, the points of a line lie side by side in memory, along the other axes the lines do.
+    let has_rows = shader.name.ends_with("_x");
     let mut constants = vec![
+        ("ROWS".to_owned(), f64::from(u8::from(has_rows))),
         ("LENGTH".to_owned(), length as f64),
         ("TILE".to_owned(), tile as f64),
         ("LINE_POINTS".to_owned(), (length * tile) as f64),

@@ -12,22 +12,17 @@ use super::shader::{ConvolutionParams, FORWARD_Y, INVERSE_Y, Shader};
 use super::{adapter, fft};
 use crate::domain::{Control, DeviceSelector};
 
-/// Rms error of a transform, relative to the rms of the values: a few units of single precision, growing with the stages.
+/// Rms error of a transform, relative to the rms of the values: a few units of single precision, growing with the
+/// stages.
 const FFT_RMS: f64 = 3e-7;
 /// Lines that are transformed side by side; not a multiple of any tile.
 const COLUMNS: usize = 5;
 
-fn session() -> Option<Session> {
-    match adapter::find(DeviceSelector::GpuNumber(0)) {
-        Ok((adapter, info)) => Some(
-            Session::open(&adapter, &info, DeviceLimits::WebGpuDefault).expect("every device has the default limits"),
-        ),
-        Err(error) => {
-            assert!(std::env::var("REQUIRE_GPU").as_deref() != Ok("1"), "REQUIRE_GPU=1, but {error}");
-            eprintln!("no GPU adapter: the WGSL stages are not tested");
-            None
-        }
-    }
+/// The first device. A test that needs it is ignored where `build/test_needs.rs` finds no driver.
+pub(super) fn open(limits: DeviceLimits) -> Session {
+    let (adapter, info) =
+        adapter::find(DeviceSelector::GpuNumber(0)).expect("a driver was found, and so has an adapter");
+    Session::open(&adapter, &info, limits).expect("every device has these limits")
 }
 
 /// Runs one stage along y over one plane of `COLUMNS` columns, in place.
@@ -87,21 +82,24 @@ fn check_length(session: &mut Session, length: usize) {
     }
 }
 
-/// Every factor alone, every pair of neighbours, and the lengths that clinical grids are padded to. Each is compiled for the device, which a
-/// software driver takes half a second for; the order of values is tested for every length on the host (`fft.rs`).
+/// Every factor alone, every pair of neighbours, and the lengths that clinical grids are padded to. Each is compiled
+/// for the device, which a software driver takes half a second for; the order of values is tested for every length on
+/// the host (`fft.rs`).
 const LENGTHS: [usize; 17] = [1, 2, 3, 4, 5, 7, 8, 12, 35, 42, 75, 98, 160, 250, 288, 729, 2048];
 
 #[test]
+#[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
 fn lines_are_transformed_there_and_back() {
-    let Some(mut session) = session() else { return };
+    let mut session = open(DeviceLimits::WebGpuDefault);
     for length in LENGTHS {
         check_length(&mut session, length);
     }
 }
 
 #[test]
+#[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
 fn an_error_of_the_driver_is_a_named_error_and_not_a_panic() {
-    let Some(session) = session() else { return };
+    let session = open(DeviceLimits::WebGpuDefault);
     let context = &session.context;
     let too_much = usize::try_from(context.device.limits().max_buffer_size / 4).expect("64 bits") + 1;
     drop(context.storage("a buffer over the limit", too_much));

@@ -1,4 +1,4 @@
-//! What went wrong on a device, from whichever thread the driver says so.
+//! What went wrong on a device, on whichever thread the driver reports it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,14 +10,14 @@ pub(super) struct Faults(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Why the device is of no more use; stays until the device is opened again.
+    /// Why the device can no longer be used. It stays until the device is opened again.
     lost: Option<String>,
-    /// Memory that was asked for in vain; the device goes on.
+    /// A failed allocation. The device can still be used.
     out_of_memory: Option<String>,
 }
 
 impl Faults {
-    /// Hears of every error that `device` reports from now on.
+    /// Collects every error that `device` reports from now on.
     pub(super) fn watch(&self, device: &wgpu::Device) {
         let faults = self.clone();
         device.on_uncaptured_error(Arc::new(move |error| faults.record(&error)));
@@ -29,7 +29,7 @@ impl Faults {
         let reason = error.to_string();
         self.with(|state| match error {
             wgpu::Error::OutOfMemory { .. } => state.out_of_memory = Some(reason),
-            // What fails once memory has run out fails because of that: the buffer it needs is not there.
+            // Whatever fails after memory has run out fails for that reason: the buffer it needs does not exist.
             wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. } if state.out_of_memory.is_some() => {}
             wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. } => {
                 state.lost.get_or_insert(reason);
@@ -37,7 +37,7 @@ impl Faults {
         });
     }
 
-    /// The device can no more be trusted.
+    /// Marks the device as lost.
     pub(super) fn lost(&self, reason: String) {
         self.with(|state| {
             state.lost.get_or_insert(reason);

@@ -1,10 +1,12 @@
-//! What the transforms in `shaders/shared/fft.wgsl` need from the host: factors, twiddles, and the order they leave values in.
+//! What the transforms in `shaders/shared/fft.wgsl` need from the host: factors, twiddles, and the order they leave
+//! values in.
 
-/// Stages that the shader provides for.
+/// Most stages of the shader.
 pub(super) const MAX_STAGES: usize = 8;
 
-/// The factors of a length in the order of the forward transform: powers of two first, then the odd ones, which read memory banks evenly
-/// where neighbouring values are one factor apart. None if a prime factor is above 7 or there are too many factors.
+/// The factors of a length in the order of the forward transform: powers of two first, then the odd ones, which read
+/// memory banks evenly where neighbouring values are one factor apart. None if a prime factor is above 7 or there are
+/// too many factors.
 pub(super) fn radices(length: usize) -> Option<Vec<u32>> {
     let mut rest = length;
     let mut radices = Vec::new();
@@ -17,7 +19,8 @@ pub(super) fn radices(length: usize) -> Option<Vec<u32>> {
     (rest == 1 && radices.len() <= MAX_STAGES).then_some(radices)
 }
 
-/// `frequencies(n)[p]` is the frequency that the forward transform leaves at position `p`: its digits, last factor first.
+/// `frequencies(n)[p]` is the frequency that the forward transform leaves at position `p`: its digits, last factor
+/// first.
 pub(super) fn frequencies(length: usize, radices: &[u32]) -> Vec<u32> {
     let frequency = |position: usize| {
         let (mut rest, mut span, mut weight, mut frequency) = (position, length, 1, 0);

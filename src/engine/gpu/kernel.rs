@@ -10,7 +10,7 @@ use crate::prepare::kernel_spectrum::PreparedKernel;
 /// Device memory that kernels may take between requests [bytes].
 const KEPT_BYTES: u64 = 512 << 20;
 
-/// A prepared kernel in device memory, cut as the spectrum of the source is.
+/// A prepared kernel in device memory, divided into slabs like the spectrum of the source.
 #[derive(Debug)]
 pub(super) struct DeviceKernel {
     /// The core's octant, x fastest.
@@ -41,13 +41,13 @@ impl DeviceKernel {
 
 /// Which kernel it is, and how it is cut.
 #[derive(Debug)]
-struct Key {
+struct DeviceKernelKey {
     /// A weak reference keeps the address from being used again.
     prepared: Weak<PreparedKernel>,
     slab_ranges: Vec<Range<usize>>,
 }
 
-impl PartialEq for Key {
+impl PartialEq for DeviceKernelKey {
     fn eq(&self, other: &Self) -> bool {
         self.prepared.ptr_eq(&other.prepared) && self.slab_ranges == other.slab_ranges
     }
@@ -55,7 +55,7 @@ impl PartialEq for Key {
 
 /// Kernels of recent requests.
 #[derive(Debug)]
-pub(super) struct DeviceKernels(Cache<Key, Arc<DeviceKernel>>);
+pub(super) struct DeviceKernels(Cache<DeviceKernelKey, Arc<DeviceKernel>>);
 
 impl Default for DeviceKernels {
     fn default() -> Self {
@@ -72,7 +72,7 @@ impl DeviceKernels {
         slab_ranges: &[Range<usize>],
     ) -> Arc<DeviceKernel> {
         self.0.retain(|key| key.prepared.strong_count() > 0);
-        let key = Key { prepared: Arc::downgrade(prepared), slab_ranges: slab_ranges.to_vec() };
+        let key = DeviceKernelKey { prepared: Arc::downgrade(prepared), slab_ranges: slab_ranges.to_vec() };
         if let Some(kernel) = self.0.get(&key) {
             return kernel;
         }

@@ -1,11 +1,13 @@
-//! Any GPU, through WGSL and wgpu. Only this module knows wgpu.
+//! Any GPU, through WGSL and wgpu. Only this module uses wgpu.
 //!
-//! A convolution is five passes over memory (`shaders/`): x, y, z there, times the kernel, and back, y, x. Padding is neither stored along z
-//! nor read along x and y. The core of the kernel goes before them, directly.
+//! A convolution is five passes over memory (`shaders/`): transforms along x and y; along z, times the kernel, and
+//! back; back along y and x. Padding is neither stored along z nor read along x and y. Before them, the core of the
+//! kernel is convolved directly.
 
 mod adapter;
 mod batch;
 mod context;
+mod convolution_buffers;
 mod fault;
 mod fft;
 mod kernel;
@@ -13,7 +15,6 @@ mod session;
 mod shader;
 mod tiling;
 mod transport;
-mod workspace;
 
 #[cfg(test)]
 mod device_tests;
@@ -33,7 +34,7 @@ use tiling::Tiling;
 pub use adapter::{has_hardware, list};
 pub use context::DeviceLimits;
 
-/// A GPU as a device. Once lost, it stays lost and says so: open it again.
+/// A GPU as a device. Once lost, it stays lost and every call reports it; it must be opened again.
 #[derive(Debug)]
 pub struct GpuEngine {
     info: DeviceInfo,
@@ -45,28 +46,28 @@ impl GpuEngine {
     /// Opens the GPU that `selector` names.
     ///
     /// # Errors
-    /// [`DoseError::DeviceUnavailable`] with what there is instead.
+    /// [`DoseError::DeviceUnavailable`] with a list of the devices that exist.
     pub fn open(selector: DeviceSelector) -> Result<Self, DoseError> {
         Self::open_within(selector, DeviceLimits::Adapter)
     }
 
-    /// Opens the GPU that `selector` names, with no more than `limits` of what it offers.
+    /// Opens the GPU that `selector` names, within `limits`.
     ///
     /// # Errors
-    /// [`DoseError::DeviceUnavailable`] with what there is instead.
+    /// [`DoseError::DeviceUnavailable`] with a list of the devices that exist.
     pub fn open_within(selector: DeviceSelector, limits: DeviceLimits) -> Result<Self, DoseError> {
         let (adapter, info) = adapter::find(selector)?;
         let session = Session::open(&adapter, &info, limits)?;
         Ok(Self { info, prepared: PreparedKernels::default(), session })
     }
 
-    /// A switch that ends the device as a failure of the hardware or its driver would, to test what comes after.
+    /// A switch that makes the device fail as hardware or a driver may, to test what happens then.
     pub fn failure_switch(&self) -> impl Fn() + Send + 'static {
         let device = self.session.context.device.clone();
         move || device.destroy()
     }
 
-    /// What runs.
+    /// Name and driver of the device.
     pub fn info(&self) -> DeviceInfo {
         self.info.clone()
     }
@@ -74,8 +75,8 @@ impl GpuEngine {
     /// See [`crate::engine::Device::convolve`].
     ///
     /// # Errors
-    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`]; [`DoseError::TooLarge`] before any work if an
-    /// axis is longer than what a workgroup of the device holds.
+    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`]; [`DoseError::TooLarge`]
+    /// before any work if an axis is longer than what a workgroup of the device holds.
     pub fn convolve(
         &mut self,
         plan: &ConvolutionPlan,
@@ -110,8 +111,8 @@ impl GpuEngine {
     /// See [`crate::engine::Device::transport`].
     ///
     /// # Errors
-    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`]; [`DoseError::TooLarge`] before any work if the
-    /// device cannot hold the grid. The tally is changed only if there is none of them.
+    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`]; [`DoseError::TooLarge`]
+    /// before any work if the device cannot hold the grid. The tally is changed only if there is no error.
     pub fn transport(
         &mut self,
         scene: &Scene,

@@ -1,30 +1,31 @@
-//! An open device with what it holds: all that is gone when it is lost.
+//! An open device and what it holds, all of which is gone when the device is lost.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::batch::Batches;
 use super::context::{Context, DeviceLimits};
+use super::convolution_buffers::ConvolutionBuffers;
 use super::kernel::DeviceKernels;
 use super::tiling::Tiling;
 use super::transport::TransportStages;
-use super::workspace::Workspace;
 use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError, Stage};
 use crate::prepare::kernel_spectrum::PreparedKernel;
 
-/// Work per second that is expected of a device before its first batch. Rather too low: a twentieth of a second must not become a minute.
+/// Cost per second assumed before the first batch of a device. It is lower than the real one: a batch of a twentieth of
+/// a second must not take a minute.
 const FIRST_RATE_HARDWARE: f64 = 1e9;
 const FIRST_RATE_SOFTWARE: f64 = 2e7;
-/// Values that are converted and sent, or fetched, at a time.
+/// Most values that are converted and sent, or fetched, at a time.
 const TRANSFER_VALUES: usize = 4 << 20;
 
-/// An open device with what it holds.
+/// An open device and what it holds.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) context: Context,
     kernels: DeviceKernels,
     pub(super) batches: Batches,
-    pub(super) workspace: Option<Workspace>,
+    pub(super) buffers: Option<ConvolutionBuffers>,
     /// What transport keeps from one call to the next; compiled when first needed.
     pub(super) transport: Option<TransportStages>,
     pub(super) is_software: bool,
@@ -54,7 +55,7 @@ impl Session {
             context,
             kernels: DeviceKernels::default(),
             batches,
-            workspace: None,
+            buffers: None,
             transport: None,
             is_software,
             staging: None,
@@ -73,50 +74,50 @@ impl Session {
         progress: impl Fn(f64) -> f64,
     ) -> Result<(), DoseError> {
         let Block { tiling, kernel, source, unit_decays } = block;
-        let workspace = self.workspace(tiling)?;
-        self.upload(&workspace, source, unit_decays);
-        let on_device = self.kernels.get(&self.context, kernel, &workspace.tiling.slabs);
+        let buffers = self.buffers_for(tiling)?;
+        self.upload(&buffers, source, unit_decays);
+        let on_device = self.kernels.get(&self.context, kernel, &buffers.tiling.slabs);
         self.context.faults.check()?;
-        for (shader, lines) in workspace.stages() {
-            control.checkpoint(Stage::Dose, progress(0.0))?; // a driver may take its time to compile
+        for (shader, lines) in buffers.stages() {
+            control.checkpoint(Stage::Dose, progress(0.0))?; // a driver may take long to compile
             self.context.pipeline(shader, lines);
         }
-        let passes = workspace.passes(&mut self.context, &self.batches, &on_device);
+        let passes = buffers.passes(&mut self.context, &self.batches, &on_device);
         self.batches.run(&self.context, &passes, control, progress)?;
-        self.download(&workspace, unit_decays * kernel.unit_mev, output)?;
-        self.workspace = Some(workspace);
+        self.download(&buffers, unit_decays * kernel.unit_mev, output)?;
+        self.buffers = Some(buffers);
         Ok(())
     }
 
-    /// The buffers for a block, those of an earlier one if it was cut up alike.
-    fn workspace(&mut self, tiling: Tiling) -> Result<Workspace, DoseError> {
-        match self.workspace.take() {
-            Some(workspace) if workspace.tiling == tiling => Ok(workspace),
-            // The old buffers go first: there may not be room for both.
+    /// The buffers for a block: those of the block before if it has the same tiling.
+    fn buffers_for(&mut self, tiling: Tiling) -> Result<ConvolutionBuffers, DoseError> {
+        match self.buffers.take() {
+            Some(buffers) if buffers.tiling == tiling => Ok(buffers),
+            // The old buffers are dropped first: there may not be room for both.
             old => {
                 drop(old);
-                let workspace = Workspace::new(&self.context, tiling);
-                self.context.faults.check().map(|()| workspace)
+                let buffers = ConvolutionBuffers::new(&self.context, tiling);
+                self.context.faults.check().map(|()| buffers)
             }
         }
     }
 
-    /// Words that are fetched at a time, at most.
+    /// Most words that are fetched at a time.
     pub(super) fn transfer_limit(&self) -> usize {
         usize::try_from(self.context.bounds().binding_bytes / 4).unwrap_or(usize::MAX).min(TRANSFER_VALUES)
     }
 
-    /// Gives back all memory of the device that another request could need.
+    /// Frees all memory of the device that another request could need.
     pub(super) fn release(&mut self) {
-        self.workspace = None;
+        self.buffers = None;
         self.staging = None;
         self.kernels = DeviceKernels::default();
     }
 
     /// Sends the source, divided by `unit`.
-    fn upload(&self, workspace: &Workspace, source: &[f32], unit: f64) {
-        let [nx, ny] = workspace.tiling.plane_shape;
-        for (chunk, buffers) in workspace.tiling.chunks.iter().zip(&workspace.chunks) {
+    fn upload(&self, block: &ConvolutionBuffers, source: &[f32], unit: f64) {
+        let [nx, ny] = block.tiling.plane_shape;
+        for (chunk, buffers) in block.tiling.chunks.iter().zip(&block.chunks) {
             let values = &source[voxels_of(&chunk.held, nx * ny)];
             for (piece, offset) in values.chunks(TRANSFER_VALUES).zip((0..).step_by(TRANSFER_VALUES * 4)) {
                 #[expect(clippy::cast_possible_truncation, reason = "the unit is a power of two: nothing is rounded")]
@@ -127,10 +128,10 @@ impl Session {
     }
 
     /// Fetches the result of a block, times `unit`.
-    fn download(&mut self, workspace: &Workspace, unit: f64, result: &mut [f32]) -> Result<(), DoseError> {
-        let [nx, ny] = workspace.tiling.plane_shape;
-        let first = workspace.tiling.output_z.start;
-        for (chunk, buffers) in workspace.outputs() {
+    fn download(&mut self, block: &ConvolutionBuffers, unit: f64, result: &mut [f32]) -> Result<(), DoseError> {
+        let [nx, ny] = block.tiling.plane_shape;
+        let first = block.tiling.output_z.start;
+        for (chunk, buffers) in block.outputs() {
             let output = chunk.output.start - first..chunk.output.end - first;
             let values = &mut result[voxels_of(&output, nx * ny)];
             for (piece, offset) in values.chunks_mut(TRANSFER_VALUES).zip((0..).step_by(TRANSFER_VALUES * 4)) {
@@ -158,7 +159,8 @@ impl Session {
         self.read_as(buffer, offset, values, convert)
     }
 
-    /// Fetches at most [`TRANSFER_VALUES`] words from `offset` bytes on, each converted. Waits until the device has done all before.
+    /// Fetches at most [`TRANSFER_VALUES`] words from `offset` bytes on, each converted. Waits until the device has
+    /// done all that it was given before.
     pub(super) fn read_as<T>(
         &mut self,
         buffer: &wgpu::Buffer,

@@ -1,4 +1,5 @@
-//! The stages as `build.rs` embeds them: source, lanes of a workgroup, bindings by name, and the structs the host fills in.
+//! The stages as `build.rs` embeds them: source, lanes of a workgroup, bindings by name, and the structs the host fills
+//! in.
 
 /// One WGSL stage.
 #[derive(Debug)]

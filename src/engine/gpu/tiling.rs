@@ -1,7 +1,7 @@
-//! How one block of a convolution is cut to fit what a device binds at once. Pure: knows no device.
+//! How one block of a convolution is divided to fit the bindings of a device. Pure: it uses no device.
 //!
-//! The half spectrum is held one slab of `kx` at a time. The transform is linear, so each slab adds its part to the result, and no volume is
-//! too large for a binding. Source and result are cut into chunks of planes.
+//! The half spectrum is held one slab of `kx` at a time. The transform is linear, so each slab adds its part to the
+//! result, and no volume is too large for a binding. Source and result are cut into chunks of planes.
 
 use std::ops::Range;
 
@@ -13,19 +13,20 @@ use crate::plan::Block;
 const COMPLEX_BYTES: u64 = 8;
 /// Columns that share a memory transaction (64 bytes).
 const COALESCED_COLUMNS: u64 = 8;
-/// Most complex values that one workgroup holds, unless a single line is longer: more would leave too few groups on a processor.
+/// Most complex values that one workgroup holds, unless a single line is longer: more would leave too few groups on a
+/// processor.
 const GROUP_POINTS: u64 = 4096;
 
-/// What a device allows.
+/// The limits of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
-    /// Memory that a workgroup shares.
+    /// Memory of a workgroup [bytes].
     pub(super) workgroup_bytes: u64,
-    /// The largest buffer that a shader may see.
+    /// The largest binding [bytes].
     pub(super) binding_bytes: u64,
 }
 
-/// One block, cut up.
+/// One block, divided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tiling {
     /// Shape of the transform.
@@ -58,7 +59,7 @@ pub(super) struct Chunk {
 }
 
 impl Tiling {
-    /// Cuts `block` of a volume with planes of `plane_shape`; the core reaches `core_z` planes up and down.
+    /// Divides `block` of a volume with planes of `plane_shape`; the core reaches `core_z` planes up and down.
     ///
     /// # Errors
     /// [`DoseError::TooLarge`] if a line does not fit a workgroup, or a plane or a column of the spectrum a binding.

@@ -1,4 +1,4 @@
-//! From the 348 bytes of a header to what they mean, every field checked.
+//! The meaning of the 348 bytes of a header, with every field checked.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::placement::placed_grid;
 use super::{ByteOrder, Element, FIRST_VOXEL_OFFSET, HEADER_BYTES, Header, SIZEOF_HDR, Scaling};
 use crate::domain::Invalid;
 
-/// Most voxels that are read: 1024³, eight times the largest grid that is planned for. A header that promises more is not believed.
+/// Most voxels that are read: 1024³, eight times the largest grid that is planned for. A header with more is refused.
 pub const MAX_VOXELS: u64 = 1 << 30;
 
 /// Offset of `dim`.
@@ -20,7 +20,7 @@ impl Header {
     /// Reads a header.
     ///
     /// # Errors
-    /// What is wrong, with the name of the field as in the standard.
+    /// The fault, with the name of the field in the standard.
     pub(super) fn parse(bytes: &[u8; HEADER_BYTES]) -> Result<Self, Invalid> {
         let byte_order = byte_order(bytes)?;
         check_magic(bytes)?;
@@ -28,7 +28,7 @@ impl Header {
         if !(1..=7).contains(&dimensions) {
             return Err(Invalid::new(format!("dim[0], the number of dimensions, must be 1 to 7, got {dimensions}")));
         }
-        // The crate takes the byte order from dim[0], which the checks above have made agree with sizeof_hdr.
+        // The crate takes the byte order from dim[0]. The checks above made sure that sizeof_hdr agrees.
         let raw = NiftiHeader::from_reader(&bytes[..])
             .map_err(|error| Invalid::new(format!("is not a NIfTI-1 file: {error}")))?;
         let shape = shape(&raw)?;
@@ -54,7 +54,7 @@ impl Header {
     }
 }
 
-/// `sizeof_hdr` is 348 in the order of the file.
+/// The byte order of the file: the one in which `sizeof_hdr` is 348.
 fn byte_order(bytes: &[u8; HEADER_BYTES]) -> Result<ByteOrder, Invalid> {
     let first = [bytes[0], bytes[1], bytes[2], bytes[3]];
     match (u32::from_le_bytes(first), u32::from_be_bytes(first)) {
@@ -68,7 +68,7 @@ fn byte_order(bytes: &[u8; HEADER_BYTES]) -> Result<ByteOrder, Invalid> {
 }
 
 /// # Errors
-/// If the magic is not that of a single file.
+/// If the magic number is not that of a single file.
 fn check_magic(bytes: &[u8; HEADER_BYTES]) -> Result<(), Invalid> {
     match &bytes[HEADER_BYTES - 4..] {
         b"n+1\0" => Ok(()),
@@ -87,13 +87,13 @@ fn i16_at(bytes: &[u8; HEADER_BYTES], offset: usize, order: ByteOrder) -> i16 {
     }
 }
 
-/// Axes past the number of dimensions have one voxel, whatever `dim` holds there.
+/// Axes beyond the number of dimensions have one voxel, whatever `dim` holds there.
 fn shape(raw: &NiftiHeader) -> Result<[u64; 3], Invalid> {
     let used = usize::from(raw.dim[0]);
     let mut shape = [1; 7];
     for (axis, length) in shape.iter_mut().enumerate().take(used) {
         let stored = raw.dim[axis + 1];
-        // The standard's dim is signed; the crate reads it as unsigned.
+        // In the standard dim is signed; the crate reads it as unsigned.
         if stored == 0 || stored > i16::MAX.unsigned_abs() {
             let signed = stored.cast_signed();
             return Err(Invalid::new(format!("dim[{}] must be at least 1, got {signed}", axis + 1)));
@@ -138,7 +138,7 @@ fn element(raw: &NiftiHeader) -> Result<Element, Invalid> {
     }
 }
 
-/// Names of the standard's other types.
+/// Names of the other types in the standard.
 fn datatype_name(code: i16) -> &'static str {
     match code {
         0 => "unknown",
@@ -176,7 +176,8 @@ fn scaling(raw: &NiftiHeader) -> Result<Option<Scaling>, Invalid> {
 
 fn voxel_offset(raw: &NiftiHeader) -> Result<u64, Invalid> {
     let offset = f64::from(raw.vox_offset);
-    // An f32 holds every whole number up to 2^24 and is finite far past any file; the length of the file is checked by the reader.
+    // An f32 holds every whole number up to 2^24, and its range is far beyond any file. The reader checks the length of
+    // the file.
     let most = 2f64.powi(40);
     if offset.fract() == 0.0 && (FIRST_VOXEL_OFFSET as f64..=most).contains(&offset) {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number up to 2^40")]

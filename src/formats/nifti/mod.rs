@@ -1,10 +1,11 @@
 //! NIfTI-1 volumes, `.nii` and `.nii.gz`.
 //!
-//! Read: `uint8`, `int16`, `float32` and `float64`, both byte orders, slope and intercept applied, lengths in mm, the place in the patient from the
-//! sform, else the qform, else the voxel sizes, as the standard says. Nothing is guessed: what a header promises must be what the file holds, and
-//! what this module does not understand is refused with the name of the field.
+//! Read: `uint8`, `int16`, `float32` and `float64` in both byte orders, with slope and intercept applied and lengths in
+//! mm. The position in the patient is taken from the sform, else the qform, else the voxel sizes, as the standard says.
+//! Nothing is guessed: a file must hold exactly what its header promises, and what this module does not understand is
+//! refused with the name of the field.
 //!
-//! Written: `float32`, little-endian, with sform and qform of the same meaning. The same volume gives the same bytes.
+//! Written: `float32`, little-endian, with a sform and a qform that agree. The same volume gives the same bytes.
 
 mod header;
 mod placement;
@@ -26,27 +27,27 @@ const HEADER_BYTES: usize = SIZEOF_HDR as usize;
 /// Offset of the first voxel in a file without extensions: the header and four bytes that say so.
 const FIRST_VOXEL_OFFSET: usize = 352;
 
-/// A volume as read: slope and intercept applied, single precision.
+/// A volume that was read: slope and intercept applied, in single precision.
 #[derive(Clone, Debug)]
 pub struct NiftiFile {
     /// The values.
     pub volume: Volume<f32>,
-    /// What the header says of how they were stored.
+    /// The header, which says how they were stored.
     pub header: Header,
 }
 
-/// What a valid header says.
+/// The content of a valid header.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Header {
-    /// Where the voxels are.
+    /// The grid of the voxels.
     pub grid: Arc<VoxelGrid>,
     /// How a value is stored.
     pub element: Element,
     /// Byte order of the file.
     pub byte_order: ByteOrder,
-    /// What a stored value means; none: itself.
+    /// Slope and intercept; none if stored values are the values themselves.
     pub scaling: Option<Scaling>,
-    /// Which field gave the affine.
+    /// The field that gave the affine.
     pub placement: Placement,
     /// Offset of the first voxel, extensions included [bytes].
     voxel_offset: u64,
@@ -127,7 +128,7 @@ pub enum Placement {
 }
 
 impl Placement {
-    /// Name for a reader.
+    /// Name for people.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sform => "sform",

@@ -1,4 +1,4 @@
-//! The place of a volume in the patient: sform, qform, voxel sizes.
+//! The position of a volume in the patient: sform, qform, voxel sizes.
 //!
 //! Source: the NIfTI-1 standard (nifti1.h), "3D image (volume) orientation and location in space", methods 1 to 3.
 
@@ -7,13 +7,13 @@ use nifti::NiftiHeader;
 use super::Placement;
 use crate::domain::{Invalid, VoxelGrid, grid::Affine};
 
-/// How far b² + c² + d² of a unit quaternion may lie above 1: single precision leaves 1e-6.
+/// How far b² + c² + d² of a unit quaternion may exceed 1. Single precision leaves 1e-6.
 const UNIT_TOLERANCE: f64 = 1e-4;
 
 /// The grid of a header, in mm.
 ///
 /// # Errors
-/// If voxel sizes, units, quaternion or matrix make no sense, or do not agree with one another.
+/// If voxel sizes, units, quaternion or matrix are invalid or contradict one another.
 pub(super) fn placed_grid(raw: &NiftiHeader, shape: [u64; 3]) -> Result<(VoxelGrid, Placement), Invalid> {
     let mm = mm_per_unit(raw.xyzt_units)?;
     let spacing = [1, 2, 3].map(|axis| f64::from(raw.pixdim[axis]) * mm);
@@ -30,7 +30,7 @@ pub(super) fn placed_grid(raw: &NiftiHeader, shape: [u64; 3]) -> Result<(VoxelGr
     Ok((grid, placement))
 }
 
-/// The unit of length; one that is not stated is mm.
+/// The unit of length; mm if none is stated.
 fn mm_per_unit(xyzt_units: u8) -> Result<f64, Invalid> {
     match xyzt_units & 0o7 {
         0 | 2 => Ok(1.0),
@@ -78,13 +78,14 @@ pub(super) struct Qform {
     pub(super) handedness: f64,
 }
 
-/// The rotation in an affine of a valid grid, whose columns are at right angles within the grid's own tolerance.
+/// The rotation in the affine of a valid grid, whose columns are at right angles within the tolerance of the grid.
 pub(super) fn qform_of(grid: &VoxelGrid) -> Qform {
     let (affine, spacing) = (grid.affine(), grid.spacing_mm());
     let mut r = [0, 1, 2].map(|row| [0, 1, 2].map(|column| affine[row][column] / spacing[column]));
     let handedness = if determinant(&r) < 0.0 { -1.0 } else { 1.0 };
     r.iter_mut().for_each(|row| row[2] *= handedness);
-    // Of the four ways to take a quaternion from a matrix, the one with the largest divisor loses no digits (Shepperd 1978).
+    // Of the four ways to get a quaternion from a matrix, the one with the largest divisor loses no digits (Shepperd
+    // 1978).
     let trace = r[0][0] + r[1][1] + r[2][2];
     let squares = [1.0 + trace, 1.0 + 2.0 * r[0][0] - trace, 1.0 + 2.0 * r[1][1] - trace, 1.0 + 2.0 * r[2][2] - trace];
     let largest = (0..4).max_by(|&i, &j| squares[i].total_cmp(&squares[j])).expect("four candidates");
@@ -95,7 +96,7 @@ pub(super) fn qform_of(grid: &VoxelGrid) -> Qform {
         _ => [r[1][0] - r[0][1], r[0][2] + r[2][0], r[1][2] + r[2][1], squares[3]],
     };
     let norm = quaternion.iter().map(|v| v * v).sum::<f64>().sqrt();
-    // q and -q are the same rotation; the standard's first element, which is not stored, is not negative.
+    // q and -q are the same rotation. In the standard the first element is not stored and not negative.
     let sign = if quaternion[0] < 0.0 { -1.0 } else { 1.0 };
     let [_, b, c, d] = quaternion.map(|v| sign * v / norm);
     Qform { bcd: [b, c, d], handedness }
@@ -110,7 +111,7 @@ fn determinant(m: &[[f64; 3]; 3]) -> f64 {
 mod tests {
     use super::*;
 
-    /// Header of a qform with these elements, voxels of 1, 2 and 3 mm.
+    /// Header with a qform of these elements and voxels of 1, 2 and 3 mm.
     #[expect(clippy::cast_possible_truncation, reason = "the precision of the header's fields")]
     fn header(qform: &Qform) -> NiftiHeader {
         let [b, c, d] = qform.bcd.map(|v| v as f32);

@@ -1,4 +1,4 @@
-//! Reading, as a stream: memory grows with what the file holds, never with what its header promises.
+//! Reading, as a stream: memory grows with what the file holds, not with what its header promises.
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
@@ -9,15 +9,17 @@ use flate2::bufread::MultiGzDecoder;
 use super::{ByteOrder, Element, HEADER_BYTES, Header, NiftiFile, Scaling};
 use crate::domain::{Invalid, Volume};
 
-/// Most bytes that deflate makes of one byte (258 bytes from two bits); a header that promises more from a gzip file lies.
+/// Most bytes that deflate can make of one byte (258 bytes from two bits). A gzip file cannot hold more than this times
+/// its size.
 const MAX_DEFLATE_RATIO: u64 = 1032;
-/// Bytes read at once; a multiple of every element's size.
+/// Bytes read at once; a multiple of the size of every element.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Reads a volume from `.nii` or `.nii.gz`; which of the two it is, its first bytes say.
+/// Reads a volume from `.nii` or `.nii.gz`. Its first bytes tell which of the two it is.
 ///
 /// # Errors
-/// If the file cannot be read, or is not what its header promises. The reason names neither the file nor what is in it.
+/// If the file cannot be read, or does not hold what its header promises. The reason repeats neither the name of the
+/// file nor its content.
 pub fn read(path: &Path) -> Result<NiftiFile, Invalid> {
     let mut file = File::open(path).map_err(|error| Invalid::new(format!("cannot be opened: {error}")))?;
     let metadata = file.metadata().map_err(failed)?;
@@ -40,6 +42,8 @@ pub fn read(path: &Path) -> Result<NiftiFile, Invalid> {
     }
 }
 
+/// Reads a volume from a stream.
+///
 /// * `most_bytes` – the stream is not longer than this
 fn read_stream(mut stream: impl Read, most_bytes: u64) -> Result<NiftiFile, Invalid> {
     let mut bytes = [0; HEADER_BYTES];
@@ -48,7 +52,8 @@ fn read_stream(mut stream: impl Read, most_bytes: u64) -> Result<NiftiFile, Inva
     let promised = header.file_bytes();
     if promised > most_bytes {
         return Err(Invalid::new(format!(
-            "is shorter than its header promises: vox_offset and dim make {promised} bytes, it holds at most {most_bytes}"
+            "is shorter than its header promises: vox_offset and dim make {promised} bytes, but it holds at most \
+             {most_bytes}"
         )));
     }
     let extensions = header.voxel_offset() - HEADER_BYTES as u64;
@@ -57,7 +62,7 @@ fn read_stream(mut stream: impl Read, most_bytes: u64) -> Result<NiftiFile, Inva
         return Err(Invalid::new("ends before vox_offset"));
     }
     let values = read_values(&mut stream, &header)?;
-    // Asking past the end also makes the decoder check length and checksum.
+    // Reading past the end also makes the decoder check length and checksum.
     match stream.read(&mut [0]) {
         Ok(0) => {}
         Ok(_) => return Err(Invalid::new(format!("is longer than its header promises, {promised} bytes"))),
@@ -82,7 +87,7 @@ fn read_values(stream: &mut impl Read, header: &Header) -> Result<Vec<f32>, Inva
     Ok(values)
 }
 
-/// Appends the values of `bytes`, a whole number of elements.
+/// Appends the values in `bytes`, a whole number of elements.
 fn decode(bytes: &[u8], header: &Header, values: &mut Vec<f32>) {
     match (header.element, header.byte_order) {
         (Element::Uint8, _) => append(bytes, header.scaling, values, |[b]| f64::from(b)),
@@ -120,7 +125,7 @@ fn failed(error: io::Error) -> Invalid {
     Invalid::new(format!("cannot be read: {error}"))
 }
 
-/// A read that failed; an early end is told apart from a broken stream.
+/// The reason why a read failed: an early end, or a broken stream.
 fn ended(error: io::Error, place: &str) -> Invalid {
     if error.kind() == ErrorKind::UnexpectedEof {
         Invalid::new(format!("ends {place}: it is cut short or the header is wrong"))

@@ -1,7 +1,6 @@
 //! Writing.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
@@ -11,27 +10,29 @@ use super::placement::qform_of;
 use crate::domain::Volume;
 use crate::formats::atomic::write_file;
 
-/// Code of sform and qform: the coordinates are those of the scanner.
+/// Code of sform and qform for the coordinates of the scanner.
 const SCANNER_COORDINATES: i16 = 1;
 /// Lengths in mm.
 const UNITS_MM: u8 = 2;
-/// Values encoded at once.
+/// Number of values encoded at once.
 const CHUNK_VALUES: usize = 1 << 16;
 
-/// Writes a volume as `float32`, compressed if the name ends in `.gz`. The file is there whole or not at all, and depends on nothing but the volume.
+/// Writes a volume as `float32`, compressed if the name ends in `.gz`. The file appears whole or not at all, and its
+/// bytes depend on the volume and the description only.
 ///
-/// * `description` – at most 79 ASCII characters for the field `descrip`, such as `absorbed dose [Gy]`; longer text is cut
+/// * `description` – at most 79 ASCII characters for the field `descrip`, such as `absorbed dose [Gy]`; the rest is cut
+///   off
 ///
 /// # Errors
-/// What the file system says, or that an axis is too long for the format.
+/// If the file cannot be written, or an axis is too long for the format.
 pub fn write(path: &Path, volume: &Volume<f32>, description: &str) -> io::Result<()> {
     let gzip = path.extension().is_some_and(|extension| extension == "gz");
     let header = encode_header(volume, description)?;
     write_file(path, |file| if gzip { write_gzip(file, &header, volume) } else { write_plain(file, &header, volume) })
 }
 
-/// No time and no name go into the gzip header: the same volume gives the same bytes.
-fn write_gzip(file: &mut BufWriter<File>, header: &[u8], volume: &Volume<f32>) -> io::Result<()> {
+/// The gzip header has no time and no name, so that the same volume gives the same bytes.
+fn write_gzip(file: &mut impl Write, header: &[u8], volume: &Volume<f32>) -> io::Result<()> {
     let mut encoder = GzBuilder::new().mtime(0).write(file, Compression::default());
     write_plain(&mut encoder, header, volume)?;
     encoder.finish().map(drop)
@@ -48,7 +49,8 @@ fn write_plain(output: &mut impl Write, header: &[u8], volume: &Volume<f32>) -> 
     Ok(())
 }
 
-/// The header and the four bytes that say that no extension follows. Offsets are those of the standard; what is not set is 0.
+/// The header and the four bytes that say that no extension follows. Offsets are those of the standard; unset fields
+/// are 0.
 fn encode_header(volume: &Volume<f32>, description: &str) -> io::Result<[u8; FIRST_VOXEL_OFFSET]> {
     let grid = volume.grid();
     let [nx, ny, nz] = grid.shape().map(i16::try_from);

@@ -1,12 +1,14 @@
-//! Tallies of Monte Carlo runs, to merge with others.
+//! Tallies of Monte Carlo runs, which can be merged with others.
 //!
 //! ```text
-//! "dosegrid tally 1\n" · u32 length · JSON: scene, runs, grid · per group: u64 histories, u128 emitted, deposited, escaped
+//! "dosegrid tally 1\n" · u32 length · JSON: scene, runs, grid
+//! per group: u64 histories, u128 emitted, deposited, escaped
 //! zlib of: f32 decays · f32 density · per group and voxel: energy in units of 2⁻²⁶ MeV, LEB128
-//! SHA-256 of all before
+//! SHA-256 of all of the above
 //! ```
 //!
-//! Numbers are little-endian, voxels x fastest. The same record gives the same bytes.
+//! Numbers are little-endian, voxels x fastest. The same record gives the same bytes. If rejection loops reached their
+//! bound, the JSON has their number for each group, as `exhausted_rejections`.
 
 mod read;
 mod write;
@@ -14,13 +16,13 @@ mod write;
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::digest::Digest;
 use crate::domain::grid::Affine;
 use crate::domain::{HistoryRun, SceneAccount};
 
 pub use read::{decode, read};
-pub use write::write;
+pub use write::{encode, write};
 
 const MAGIC: &[u8; 17] = b"dosegrid tally 1\n";
 
@@ -31,12 +33,15 @@ struct Header {
     shape: [u64; 3],
     spacing_mm: [f64; 3],
     affine: Affine,
+    /// Rejection loops of each group that reached their bound. Left out where there are none, as nearly always.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    exhausted_rejections: Vec<u64>,
 }
 
-/// Passes on what is written, and its digest.
+/// Passes bytes on and computes their digest.
 struct Hashing<W> {
     inner: W,
-    digest: Sha256,
+    digest: Digest,
 }
 
 impl<W: Write> Write for Hashing<W> {
@@ -111,6 +116,7 @@ mod tests {
             emitted: u128::MAX - u128::from(g),
             deposited: 7,
             escaped: 1 << 70,
+            exhausted_rejections: 0,
             energy: vec![0, 127, 128, u64::MAX - g, 1 << 63, g],
         };
         TallyRecord {
@@ -125,13 +131,15 @@ mod tests {
 
     fn encoded(record: &TallyRecord) -> Vec<u8> {
         let mut bytes = Vec::new();
-        write(&mut bytes, record).expect("memory takes all");
+        encode(&mut bytes, record).expect("memory takes all");
         bytes
     }
 
     /// The bytes with a digest that fits them.
     fn signed(body: &[u8]) -> Vec<u8> {
-        [body, &Sha256::digest(body)].concat()
+        let mut digest = Digest::new();
+        digest.update(body);
+        [body, &digest.bytes()].concat()
     }
 
     fn refused(bytes: &[u8]) -> String {
@@ -143,6 +151,15 @@ mod tests {
         let bytes = encoded(&record());
         assert_eq!(decode(Cursor::new(&bytes)), Ok(record()));
         assert_eq!(encoded(&record()), bytes);
+    }
+
+    #[test]
+    fn rejection_loops_at_their_bound_are_kept_and_take_no_bytes_where_there_are_none() {
+        assert!(!String::from_utf8_lossy(&encoded(&record())).contains("exhausted"));
+        let mut record = record();
+        record.tally.groups[3].exhausted_rejections = 5;
+        let read = decode(Cursor::new(&encoded(&record))).expect("a good tally");
+        assert_eq!((read.tally.exhausted_rejections(), read), (5, record));
     }
 
     #[test]

@@ -6,44 +6,44 @@ use std::path::Path;
 use std::sync::Arc;
 
 use flate2::read::ZlibDecoder;
-use sha2::{Digest, Sha256};
 
 use super::{Hashing, Header, MAGIC};
+use crate::digest::Digest;
 use crate::domain::tally::groups;
 use crate::domain::{ActivityUnit, DensityMap, Invalid, TallyRecord, TimeIntegratedActivity, Volume, VoxelGrid};
 use crate::domain::{GroupTally, Tally};
 
 const DIGEST_BYTES: u64 = 32;
-/// A header holds some lines; a file that promises more is none.
+/// Largest header: it holds a few lines for each run.
 const MAX_HEADER_BYTES: u32 = 16 << 20;
-/// More than this, zlib cannot expand.
+/// Largest factor by which zlib can expand.
 const MAX_EXPANSION: u64 = 1040;
 /// Most bytes of a 64-bit number in LEB128.
 const MAX_VARINT_BYTES: u32 = 10;
 
-/// Reads the record in a file.
+/// Reads a record from a file.
 ///
 /// # Errors
-/// If the file cannot be opened, is no tally, or is damaged.
+/// If the file cannot be opened, is not a tally, or is damaged.
 pub fn read(path: &Path) -> Result<TallyRecord, Invalid> {
     let file = File::open(path).map_err(|error| Invalid::new(format!("cannot be opened: {error}")))?;
     decode(BufReader::with_capacity(1 << 20, file))
 }
 
-/// Reads a record.
+/// Reads the bytes of a record.
 ///
 /// # Errors
-/// If the bytes are no tally, or damaged: nothing is taken from them before their digest was checked.
+/// If the bytes are not a tally, or are damaged. The digest is checked before anything else.
 pub fn decode(mut input: impl Read + Seek) -> Result<TallyRecord, Invalid> {
     let body_bytes = check_digest(&mut input)?;
     let mut input = input.take(body_bytes);
     let header = read_header(&mut input)?;
     let bad = |what: &str| Invalid::new(format!("is damaged: {what}"));
-    let Header { scene, runs, shape, spacing_mm, affine } = header;
+    let Header { scene, runs, shape, spacing_mm, affine, exhausted_rejections } = header;
     let grid = VoxelGrid::new(shape, spacing_mm).and_then(|grid| grid.with_affine(affine));
     let grid = Arc::new(grid.map_err(|Invalid(reason)| bad(&format!("the grid {reason}")))?);
     let voxels = grid.voxels();
-    // Before memory is asked for: what the file promises must fit into it.
+    // Before memory is allocated: the file must be large enough for what its header promises.
     let promised = (voxels as u64).saturating_mul(u64::from(scene.groups) + 2 * size_of::<f32>() as u64);
     if scene.groups != groups(voxels) || promised > body_bytes.saturating_mul(MAX_EXPANSION) {
         return Err(bad("it does not hold what its header says"));
@@ -51,12 +51,17 @@ pub fn decode(mut input: impl Read + Seek) -> Result<TallyRecord, Invalid> {
     if runs.windows(2).any(|pair| pair[0].end() > pair[1].first_history) {
         return Err(bad("its histories overlap"));
     }
+    if !exhausted_rejections.is_empty() && exhausted_rejections.len() != scene.groups as usize {
+        return Err(bad("it has not one number of rejection loops for each group"));
+    }
+    let mut exhausted = exhausted_rejections.into_iter();
     let mut sums = Vec::new();
     for _ in 0..scene.groups {
         let histories = u64::from_le_bytes(bytes(&mut input)?);
         let mut sum = || Ok::<_, Invalid>(u128::from_le_bytes(bytes(&mut input)?));
         let (emitted, deposited, escaped) = (sum()?, sum()?, sum()?);
-        sums.push(GroupTally { histories, emitted, deposited, escaped, energy: Vec::new() });
+        let exhausted_rejections = exhausted.next().unwrap_or(0);
+        sums.push(GroupTally { histories, emitted, deposited, escaped, exhausted_rejections, energy: Vec::new() });
     }
     let mut body = BufReader::with_capacity(1 << 16, ZlibDecoder::new(input));
     let decays = read_map(&mut body, &grid)?;
@@ -73,7 +78,7 @@ pub fn decode(mut input: impl Read + Seek) -> Result<TallyRecord, Invalid> {
     Ok(TallyRecord { scene, runs, activity, density, tally: Tally { groups: sums } })
 }
 
-/// Number of bytes before the digest, and the input at its start again.
+/// Checks the digest and returns the number of bytes before it. The input is at its start again.
 fn check_digest(input: &mut (impl Read + Seek)) -> Result<u64, Invalid> {
     let unreadable = |error: io::Error| Invalid::new(format!("cannot be read: {error}"));
     let total = input.seek(SeekFrom::End(0)).and_then(|total| input.rewind().map(|()| total)).map_err(unreadable)?;
@@ -83,9 +88,10 @@ fn check_digest(input: &mut (impl Read + Seek)) -> Result<u64, Invalid> {
         return Err(Invalid::new("is no tally of dosegrid"));
     }
     let body_bytes = total - DIGEST_BYTES;
-    let mut hashing = Hashing { inner: io::sink(), digest: Sha256::new_with_prefix(magic) };
+    let mut hashing = Hashing { inner: io::sink(), digest: Digest::new() };
+    hashing.digest.update(magic);
     io::copy(&mut input.by_ref().take(body_bytes - magic.len() as u64), &mut hashing).map_err(unreadable)?;
-    if bytes::<32>(input)? != *hashing.digest.finalize() {
+    if bytes::<32>(input)? != hashing.digest.bytes() {
         return Err(Invalid::new("is truncated or damaged: its digest is not that of its content"));
     }
     input.rewind().map_err(unreadable)?;

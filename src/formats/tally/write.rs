@@ -1,19 +1,29 @@
 //! Writing.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use flate2::{Compression, write::ZlibEncoder};
-use sha2::{Digest, Sha256};
 
 use super::{Hashing, Header, MAGIC};
+use crate::digest::Digest;
 use crate::domain::TallyRecord;
+use crate::formats::atomic::write_file;
 
-/// Writes a record.
+/// Writes a record to a file.
 ///
 /// # Errors
-/// What the output says.
-pub fn write(output: &mut impl Write, record: &TallyRecord) -> io::Result<()> {
-    let mut output = Hashing { inner: output, digest: Sha256::new() };
+/// If the file cannot be written.
+pub fn write(path: &Path, record: &TallyRecord) -> io::Result<()> {
+    write_file(path, |file| encode(file, record))
+}
+
+/// Writes the bytes of a record.
+///
+/// # Errors
+/// If the output cannot be written.
+pub fn encode(output: &mut impl Write, record: &TallyRecord) -> io::Result<()> {
+    let mut output = Hashing { inner: output, digest: Digest::new() };
     let grid = record.activity.decays().grid();
     let header = serde_json::to_vec(&Header {
         scene: record.scene.clone(),
@@ -21,6 +31,7 @@ pub fn write(output: &mut impl Write, record: &TallyRecord) -> io::Result<()> {
         shape: grid.shape().map(|n| n as u64),
         spacing_mm: grid.spacing_mm(),
         affine: *grid.affine(),
+        exhausted_rejections: exhausted_rejections(record),
     })?;
     output.write_all(MAGIC)?;
     let length = u32::try_from(header.len()).map_err(|_| io::Error::other("too many runs for one file"))?;
@@ -41,10 +52,18 @@ pub fn write(output: &mut impl Write, record: &TallyRecord) -> io::Result<()> {
     }
     encoder.finish()?;
     let Hashing { inner, digest } = output;
-    inner.write_all(&digest.finalize())
+    inner.write_all(&digest.bytes())
 }
 
-/// Encodes many values at once: an encoder called value by value is slow.
+/// The rejection loops of each group that reached their bound; empty where there are none.
+fn exhausted_rejections(record: &TallyRecord) -> Vec<u64> {
+    if record.tally.exhausted_rejections() == 0 {
+        return Vec::new();
+    }
+    record.tally.groups.iter().map(|group| group.exhausted_rejections).collect()
+}
+
+/// Encodes many values at once, because calling the encoder for each value is slow.
 fn in_pieces<T: Copy>(output: &mut impl Write, values: &[T], encode: impl Fn(T, &mut Vec<u8>)) -> io::Result<()> {
     let mut bytes = Vec::new();
     for piece in values.chunks(1 << 14) {

@@ -130,14 +130,16 @@ fn account(convolution: &Convolution, captured_mev: f64, request: &DoseRequest) 
     }
 }
 
-/// Energy that a source leaves within its own grid [MeV], from sums of the kernel over boxes: no convolution, so it can check one.
+/// Energy that a source deposits within its own grid [MeV], from sums of the kernel over boxes. It needs no
+/// convolution, so it can check one.
 ///
 /// # Errors
 /// [`DoseError::Cancelled`].
 fn energy_within_grid(kernel: &VoxelKernel, source: &Volume<f32>, control: &Control) -> Result<f64, DoseError> {
     let sums = box_sums(&kernel.octant, control)?;
     let shape = source.grid().shape();
-    // Sum of the kernel over the offsets that stay within the axis on both sides, as signed pieces of the octant's sums.
+    // Sum of the kernel over the offsets that stay within the grid along an axis, as signed pieces of the sums over the
+    // octant.
     let pieces = |axis: usize, index: usize| {
         let half = kernel.spec.half_width[axis];
         let (before, after) = (index.min(half), (shape[axis] - 1 - index).min(half));
@@ -157,7 +159,7 @@ fn energy_within_grid(kernel: &VoxelKernel, source: &Volume<f32>, control: &Cont
         let held = |x: usize| -> f64 { pieces(0, x).iter().map(|(i, a)| a * along_x[*i]).sum() };
         Ok(decays.iter().enumerate().map(|(x, &d)| f64::from(d) * held(x)).sum())
     };
-    // Collected row by row, so that the sum does not depend on the threads.
+    // Collected row by row so that the sum does not depend on the threads.
     let rows: Result<Vec<f64>, DoseError> =
         source.as_slice().par_chunks_exact(shape[0]).enumerate().map(row_energy).collect();
     Ok(rows?.iter().sum())

@@ -1,4 +1,4 @@
-//! Whether a tally can be what transport left: devices that fail often read back as zeros.
+//! Checks that a tally is possible: failed devices often read back as zeros.
 
 use std::ops::Range;
 
@@ -9,27 +9,31 @@ use crate::domain::{DoseError, EmissionAccount};
 use crate::domain::{GroupTally, Tally};
 use crate::prepare::transport::emissions::{MAX_WEIGHT, MOST_WEIGHTED_MEV};
 
-/// Largest difference between the energy emitted and the energy found, relative to the former. Rounding of deposits leaves 1e-7.
+/// Largest difference between the energy emitted and the energy found, relative to the energy emitted. Rounding of
+/// deposits gives 1e-7.
 const BALANCE_TOLERANCE: f64 = 1e-5;
-/// Difference between the mean energy of a spectrum and that of what is sampled from it: tables in single precision, and rounding.
+/// Largest relative difference between the mean energy of a spectrum and of the samples from it, due to rounding and
+/// tables in single precision.
 const EMISSION_TOLERANCE: f64 = 1e-3;
-/// If so many events are expected, that none occurs has a probability below 1e-9: a difference of their energy is no failure.
+/// If this many events are expected, the probability that none occurs is below 1e-9, so a difference of their energy is
+/// not a failure.
 const RARE_EVENTS: f64 = 21.0;
 
-/// What must come of histories, whatever the phantom.
+/// What histories must give in any scene.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected {
-    /// Mean energy released and followed [MeV per history].
+    /// Mean energy released by followed particles [MeV per history].
     released_mev: f64,
-    /// Mean number of particles that are followed per history, at least.
+    /// Lower bound of the mean number of particles followed per history.
     events: f64,
-    /// Most energy of one event [MeV].
+    /// Largest energy of one event [MeV].
     event_mev: f64,
 }
 
 impl Expected {
     pub(super) fn new(emissions: &EmissionAccount) -> Self {
-        // An annihilation releases the rest energy of two electrons as well; a photon of at most 2 MeV may stand for several.
+        // An annihilation also releases the rest energy of two electrons; a photon of at most 2 MeV may represent
+        // several.
         let one_mev = emissions.highest_mev + 2.0 * ELECTRON_REST_ENERGY_MEV;
         let event_mev = one_mev.max(f64::from(MAX_WEIGHT) * emissions.highest_mev.min(MOST_WEIGHTED_MEV));
         let released_mev = emissions.released_mev - emissions.local_mev;
@@ -37,7 +41,7 @@ impl Expected {
     }
 }
 
-/// Checks the book of energy: cheap enough for every round.
+/// Checks the energy account; cheap enough for every batch.
 ///
 /// * `numbers` – histories in the tally
 ///
@@ -60,7 +64,8 @@ pub(super) fn check_book(tally: &Tally, numbers: &[Range<u64>], expected: &Expec
 }
 
 /// # Errors
-/// [`DoseError::EnergyBalance`] unless the histories emitted what their source does; a false alarm has a probability below 1e-8.
+/// [`DoseError::EnergyBalance`] if the energy emitted is not that of the source; the probability of a false alarm is
+/// below 1e-8.
 fn check_emitted(tally: &Tally, expected: &Expected) -> Result<(), DoseError> {
     let histories = tally.histories() as f64;
     let emitted = Statistics::new(tally).estimate(|group| to_mev(tally.groups[group].emitted));
@@ -75,10 +80,11 @@ fn check_emitted(tally: &Tally, expected: &Expected) -> Result<(), DoseError> {
     }
 }
 
-/// Checks what was scored in voxels against what the book says was deposited.
+/// Checks the energy scored in voxels against the energy deposited.
 ///
 /// # Errors
-/// [`DoseError::EnergyBalance`] if they differ by more than statistics explain; a false alarm has a probability below 1e-8.
+/// [`DoseError::EnergyBalance`] if they differ by more than statistics explain; the probability of a false alarm is
+/// below 1e-8.
 pub(super) fn check_scored(tally: &Tally, expected: &Expected) -> Result<(), DoseError> {
     let scored: Vec<f64> = tally.groups.iter().map(|group| to_mev(group.scored())).collect();
     let deposited = |group: usize| to_mev(tally.groups[group].deposited);
@@ -101,7 +107,8 @@ fn members(range: &Range<u64>, group: u64, groups: u64) -> u64 {
     below(range.end) - below(range.start)
 }
 
-/// How many standard deviations, estimated from so many groups, a mean exceeds once in 10⁹: Student's t, both sides.
+/// The number of standard deviations, estimated from this many groups, that a mean exceeds once in 10⁹: Student's t,
+/// two-sided.
 fn quantile(groups: usize) -> f64 {
     match groups {
         0..16 => 42.8,
@@ -160,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_device_that_reads_back_zeros_is_found() {
-        // All but the number of histories, which the host may count itself; or the voxels alone.
+        // Everything but the number of histories, which the host may count itself; or only the voxels.
         assert!(unbalanced(check(|_, group| {
             let histories = group.histories;
             *group = GroupTally { histories, energy: vec![0; 2], ..GroupTally::default() };

@@ -1,4 +1,5 @@
-//! Histories in rounds, until a rule stops them. Batches leave no trace: a tally is the same however it was cut up.
+//! Histories in batches, until a rule stops them. The tally does not depend on how the histories were divided into
+//! batches.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +14,13 @@ use crate::method::mass::DoseScale;
 use crate::plan::TransportPlan;
 use crate::prepare::transport::Scene;
 
-/// Least time between two looks at the uncertainty that only serve to tell it.
+/// Shortest time between two computations of the uncertainty that only serve to report it.
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
-/// How often a device may be lost in one run before that is an error.
+/// How often a device may be lost in one run before the run fails.
 const MAX_LOSSES: u32 = 3;
 
-/// What the histories run in, and what decides when they end.
-pub(super) struct Batches<'a> {
+/// A scene, and the rules that end its histories.
+pub(super) struct HistoryBatches<'a> {
     pub(super) plan: &'a TransportPlan,
     pub(super) scene: &'a Scene,
     pub(super) expected: Expected,
@@ -32,7 +33,7 @@ pub(super) struct Batches<'a> {
     pub(super) began: Instant,
 }
 
-/// What the rounds gave.
+/// The outcome of all batches.
 #[derive(Debug)]
 pub(super) struct Done {
     pub(super) tally: Tally,
@@ -42,7 +43,7 @@ pub(super) struct Done {
     pub(super) took: Duration,
 }
 
-/// How far the rounds are.
+/// Progress of the batches.
 #[derive(Default)]
 struct RunState {
     done: u64,
@@ -50,13 +51,13 @@ struct RunState {
     took: Duration,
     losses: u32,
     relative_sigma: Option<f64>,
-    /// Histories when that was seen.
+    /// Number of histories when that was computed.
     seen_at: u64,
 }
 
-impl Batches<'_> {
+impl HistoryBatches<'_> {
     /// # Errors
-    /// [`DoseError::Cancelled`], a device that fails again and again, or a tally that cannot be.
+    /// [`DoseError::Cancelled`], a device that fails repeatedly, or a tally that is not possible.
     pub(super) fn run(&self, device: &mut Device, voxels: usize) -> Result<Done, DoseError> {
         let mut tally = Tally::new(self.plan.groups, voxels);
         let mut state = RunState::default();
@@ -89,7 +90,7 @@ impl Batches<'_> {
         Ok(Done { tally, histories: state.done, stopped_by, took: state.took })
     }
 
-    /// Runs the next histories. Those of a lost device are run again, on the same device opened anew.
+    /// Runs the next histories. If the device is lost, it is opened again and runs them again.
     fn run_batch(
         &self,
         device: &mut Device,
@@ -129,10 +130,10 @@ impl Batches<'_> {
         dosimetry.relative_sigma(region, self.labels, self.control)
     }
 
-    /// How much is done by the rule that will stop first, if all goes on as it did.
+    /// Progress towards the rule that will stop first, extrapolated from the run so far.
     fn progress(&self, state: &RunState) -> Progress {
         let per_second = if state.took > Duration::ZERO { state.done as f64 / state.took.as_secs_f64() } else { 0.0 };
-        // The uncertainty falls with the root of the histories.
+        // The uncertainty falls with the square root of the number of histories.
         let by_target = self
             .stop
             .target

@@ -1,4 +1,4 @@
-//! From a tally to a dose, checked. The same for a run in one piece and for runs that were merged.
+//! From a tally to a checked dose. The same for single runs and merged runs.
 
 use super::balance::{Expected, check_book, check_scored};
 use super::dosimetry::{Decays, Dosimetry};
@@ -11,32 +11,33 @@ use crate::domain::{
 };
 use crate::method::mass::{DoseScale, Mass, check_dose};
 
-/// What is not in a tally.
+/// What is needed for a result but not stored in a tally.
 pub(super) struct Ending<'a> {
     pub(super) stopped_by: StopReason,
-    /// Where the uncertainty is stated.
+    /// Region for which the uncertainty is stated.
     pub(super) region: Region,
     pub(super) labels: Option<&'a LabelMap>,
     pub(super) histories_per_s: Option<f64>,
     pub(super) extras: Extras,
-    /// What the histories must have emitted, where that is known.
+    /// What the histories must have emitted.
     pub(super) expected: Expected,
 }
 
-/// The masses that a tally's energy is divided by.
+/// The masses by which the energy of a tally is divided.
 pub(super) fn scale(record: &TallyRecord) -> DoseScale<'_> {
     let density = record.density.g_cm3();
     let minimum_g_cm3 = record.scene.minimum_density_g_cm3;
     DoseScale::new(density.grid(), Mass::Own { density_g_cm3: density.as_slice(), minimum_g_cm3 })
 }
 
-/// The decays of a record's map, and what each leaves where it is.
+/// The decays of a record's map, and the energy that each deposits at its own place.
 pub(super) fn decays(record: &TallyRecord) -> Decays<'_> {
     Decays::new(&record.activity, record.scene.emissions.local_mev)
 }
 
 /// # Errors
-/// [`DoseError::EnergyBalance`] or [`DoseError::NotPhysical`] for a tally that cannot be; [`DoseError::Cancelled`].
+/// [`DoseError::EnergyBalance`] or [`DoseError::NotPhysical`] for a tally that is not possible;
+/// [`DoseError::Cancelled`].
 pub(super) fn dose(record: TallyRecord, ending: &Ending, control: &Control) -> Result<DoseResult, DoseError> {
     let ranges: Vec<_> = record.runs.iter().map(|run| run.first_history..run.end()).collect();
     check_book(&record.tally, &ranges, &ending.expected)?;
@@ -48,6 +49,10 @@ pub(super) fn dose(record: TallyRecord, ending: &Ending, control: &Control) -> R
     check_dose(&dose)?;
     check_dose(&sigma)?;
     let account = account(&record, ending, &dosimetry, control)?;
+    if account.exhausted_rejections > 0 {
+        let exhausted_rejections = account.exhausted_rejections;
+        tracing::warn!(exhausted_rejections, "rejection loops reached their bound and took their last draw");
+    }
     let provenance = Provenance {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: env!("DOSEGRID_COMMIT").to_owned(),
@@ -55,7 +60,7 @@ pub(super) fn dose(record: TallyRecord, ending: &Ending, control: &Control) -> R
             .runs
             .first()
             .map(|run| run.device.clone())
-            .ok_or_else(|| DoseError::invalid("tally", "has no run in it"))?,
+            .ok_or_else(|| DoseError::invalid("tally", "has no runs"))?,
         method: "monte-carlo".to_owned(),
         density_correction: None,
         minimum_density_g_cm3: Some(record.scene.minimum_density_g_cm3),
@@ -101,12 +106,14 @@ fn account(
         deposited_mev: tally.sum_mev(|group| group.deposited),
         escaped_mev: tally.sum_mev(|group| group.escaped),
         scored_mev: tally.sum_mev(GroupTally::scored),
+        exhausted_rejections: tally.exhausted_rejections(),
         histories_per_s: ending.histories_per_s,
         regions: ending.labels.map(|labels| dosimetry.regions(labels)).unwrap_or_default(),
     })
 }
 
-/// The book of the histories, as that of all decays of the map, and what stayed where they were.
+/// The energy account of the histories, scaled to all decays of the map, plus the energy deposited at the points of
+/// decay.
 fn energy(record: &TallyRecord, account: &MonteCarloAccount, dosimetry: &Dosimetry) -> EnergyAccount {
     let decays = &dosimetry.decays;
     let by_history = if account.histories > 0 { decays.total / account.histories as f64 } else { 0.0 };

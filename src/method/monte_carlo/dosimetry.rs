@@ -7,34 +7,35 @@ use crate::domain::UNITS_PER_MEV;
 use crate::domain::{Control, DoseError, LabelMap, Region, RegionDose, TimeIntegratedActivity};
 use crate::method::mass::DoseScale;
 
-/// Voxels that are looked at together: few enough to notice soon that the caller has gone.
+/// Voxels per chunk: few enough to notice cancellation soon.
 const CHUNK: usize = 1 << 14;
 
-/// A tally and what makes a dose of it.
+/// A tally, and what turns it into a dose.
 pub(super) struct Dosimetry<'a> {
     pub(super) statistics: Statistics<'a>,
     pub(super) scale: DoseScale<'a>,
     pub(super) decays: Decays<'a>,
 }
 
-/// The decays of a map, and what each leaves where it is: known exactly, it takes no history.
+/// The decays of a map, and the energy that each deposits at its own place, which is known exactly and needs no
+/// histories.
 #[derive(Clone, Copy)]
 pub(super) struct Decays<'a> {
-    /// Of each voxel [Bq·s].
+    /// Decays in each voxel [Bq·s].
     pub(super) of_voxel: &'a [f32],
-    /// Of the whole map [Bq·s].
+    /// Decays in the whole map [Bq·s].
     pub(super) total: f64,
     /// Energy of alpha particles and recoils [MeV per decay].
     pub(super) local_mev: f64,
 }
 
 impl<'a> Decays<'a> {
-    /// * `local_mev` – energy that stays where a decay is [MeV]
+    /// * `local_mev` – energy deposited at the point of decay [MeV]
     pub(super) fn new(activity: &'a TimeIntegratedActivity, local_mev: f64) -> Self {
         Self { of_voxel: activity.decays().as_slice(), total: activity.total(), local_mev }
     }
 
-    /// Energy that stays in a voxel [MeV].
+    /// Energy deposited at the point of decay, for all decays of a voxel [MeV].
     pub(super) fn local_mev(&self, voxel: usize) -> f64 {
         f64::from(self.of_voxel[voxel]) * self.local_mev
     }
@@ -47,14 +48,14 @@ impl Dosimetry<'_> {
         MeanSigma { mean: mean * self.decays.total + self.decays.local_mev(voxel), sigma: sigma * self.decays.total }
     }
 
-    /// Dose of a voxel and its 1σ [Gy]; none for a voxel too thin to have one.
+    /// Dose of a voxel and its 1σ [Gy]; none if the density is too low for a dose.
     fn voxel(&self, voxel: usize) -> Option<MeanSigma> {
         let MeanSigma { mean, sigma } = self.energy_mev(voxel);
         let dose = |mev: f64| self.scale.absorbed_dose(mev, voxel);
         Some(MeanSigma { mean: dose(mean)?, sigma: dose(sigma)? })
     }
 
-    /// Dose and 1σ of every voxel [Gy]; 0 where it is too thin to have one.
+    /// Dose and 1σ of every voxel [Gy]; 0 where the density is too low for a dose.
     ///
     /// # Errors
     /// [`DoseError::Cancelled`].
@@ -79,8 +80,8 @@ impl Dosimetry<'_> {
         Ok((dose, sigma))
     }
 
-    /// Mean over a region of each voxel's 1σ relative to its dose; a voxel of the region that nothing reached counts as 100 %. None if nothing was
-    /// deposited there, or none of its voxels has a dose.
+    /// Mean over a region of each voxel's 1σ relative to its dose. A voxel that nothing reached counts as 100 %. None
+    /// if nothing was deposited in the region, or none of its voxels has a dose.
     ///
     /// # Errors
     /// [`DoseError::Cancelled`].
@@ -119,14 +120,15 @@ impl Dosimetry<'_> {
         Ok((reached > 0).then(|| sum / count as f64))
     }
 
-    /// Mean dose of each region over the voxels that have a dose, with its 1σ: voxels rise and fall together, so that it is taken from the groups' own means.
+    /// Mean dose of each region over the voxels that have a dose, with its 1σ. Voxels are correlated, so the 1σ is
+    /// taken from the means of the groups.
     pub(super) fn regions(&self, labels: &LabelMap) -> Vec<RegionDose> {
         let labels = labels.labels().as_slice();
         let last = labels.iter().copied().max().map_or(0, usize::from);
         let mut voxels = vec![0u64; last + 1];
         let dosed = || labels.iter().enumerate().filter(|&(voxel, &label)| label != 0 && self.scale.has_dose(voxel));
         dosed().for_each(|(_, &label)| voxels[usize::from(label)] += 1);
-        // By group, the sum over each region of dose per history.
+        // For one group, the sum over each region of dose per history.
         let of_group = |energy: &Vec<u64>| {
             let mut sums = vec![0.0; last + 1];
             for (voxel, &label) in dosed() {
@@ -152,7 +154,7 @@ impl Dosimetry<'_> {
     }
 }
 
-/// What `of` gives for each chunk of voxels, in their order whatever the threads.
+/// The value of `of` for each chunk of voxels, in order, however many threads there are.
 ///
 /// # Errors
 /// [`DoseError::Cancelled`].

@@ -1,4 +1,4 @@
-//! Monte Carlo transport: from a request to a phantom, through batches of histories, to a dose with its uncertainty.
+//! Monte Carlo transport: from a request to a scene, through batches of histories, to a dose with its uncertainty.
 
 mod balance;
 mod batches;
@@ -19,7 +19,7 @@ use crate::domain::{
 use crate::engine::Device;
 use crate::plan::TransportPlan;
 use balance::Expected;
-use batches::{Batches, Done};
+use batches::{Done, HistoryBatches};
 use dose::Ending;
 use prepare::{Prepared, prepare};
 
@@ -43,24 +43,24 @@ pub(super) fn run(
     let expected = Expected::new(&record.scene.emissions);
     let labels = request.labels().regions.as_ref();
     control.checkpoint(Stage::Dose, 0.0)?;
+    let (scale, decays, stop) = (dose::scale(&record), dose::decays(&record), options.stop);
     let done = match &scene {
         Some(scene) => {
-            let (scale, decays) = (dose::scale(&record), dose::decays(&record));
-            let batches = Batches { plan, scene, expected, stop: options.stop, scale, decays, labels, control, began };
-            batches.run(device, voxels)?
+            HistoryBatches { plan, scene, expected, stop, scale, decays, labels, control, began }.run(device, voxels)?
         }
         None => Done::nothing(plan.groups, voxels, record.activity.total()),
     };
     let transport = StageTime::new(Stage::Dose.name(), done.took);
     control.checkpoint(Stage::Finish, 0.0)?;
     let finishing = Instant::now();
+    let histories_per_s = done.histories_per_s();
     record.runs.push(history_run(device, plan, done.histories));
     record.tally = done.tally;
     let ending = Ending {
         stopped_by: done.stopped_by,
         region: options.stop.target.map_or_else(Region::default, |target| target.region),
         labels,
-        histories_per_s: Some(done.histories as f64 / done.took.as_secs_f64()).filter(|rate| rate.is_finite()),
+        histories_per_s,
         extras: options.extras,
         expected,
     };
@@ -70,12 +70,12 @@ pub(super) fn run(
     Ok(result)
 }
 
-/// The dose of runs that were merged.
+/// The dose of merged runs.
 ///
-/// * `labels` – regions whose mean dose is asked for
+/// * `labels` – regions whose mean dose is requested
 ///
 /// # Errors
-/// [`DoseError::EnergyBalance`] or [`DoseError::NotPhysical`] for a tally that cannot be.
+/// [`DoseError::EnergyBalance`] or [`DoseError::NotPhysical`] for a tally that is not possible.
 pub fn merged_dose(record: TallyRecord, labels: Option<&LabelMap>, extras: Extras) -> Result<DoseResult, DoseError> {
     let ending = Ending {
         stopped_by: StopReason::Merged,
@@ -89,11 +89,15 @@ pub fn merged_dose(record: TallyRecord, labels: Option<&LabelMap>, extras: Extra
 }
 
 impl Done {
-    /// Of a map without activity, or of decays that set nothing free that is followed.
+    /// The outcome for a map without activity, or for decays without any emission that transport follows.
     fn nothing(groups: u32, voxels: usize, decays: f64) -> Self {
         let tally = Tally::new(groups, voxels);
         let stopped_by = if decays > 0.0 { StopReason::NothingToFollow } else { StopReason::NoActivity };
         Self { tally, histories: 0, stopped_by, took: Duration::ZERO }
+    }
+
+    fn histories_per_s(&self) -> Option<f64> {
+        Some(self.histories as f64 / self.took.as_secs_f64()).filter(|rate| rate.is_finite())
     }
 }
 

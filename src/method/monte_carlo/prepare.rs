@@ -1,4 +1,5 @@
-//! From a request to a scene: voxel_materials, tables, samplers. It takes up to seconds, so that a caller who goes away must not wait for it.
+//! From a request to a scene: materials of the voxels, tables, samplers. This can take seconds, so a caller who cancels
+//! must not have to wait for it.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -14,22 +15,22 @@ use crate::domain::{
 use crate::plan::TransportPlan;
 use crate::prepare::transport::{Boundary, Scene, SceneInput};
 
-/// How often the caller is looked after meanwhile.
+/// How often cancellation is checked meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What the histories run in, and what makes a dose of them.
+/// The scene of the histories, and what is needed to turn their tally into a dose.
 pub(super) struct Prepared {
     pub(super) account: SceneAccount,
     pub(super) activity: TimeIntegratedActivity,
     pub(super) density: DensityMap,
-    /// None if there is nothing to follow.
+    /// None if there is no emission to follow.
     pub(super) scene: Option<Scene>,
 }
 
-/// Prepares a request on threads of its own, which are left alone if the caller goes away.
+/// Prepares a request on its own threads, which are left to finish by themselves if the caller cancels.
 ///
 /// # Errors
-/// [`DoseError::Cancelled`]; [`DoseError::Internal`] if there is no thread, or it panicked.
+/// [`DoseError::Cancelled`]; [`DoseError::Internal`] if no thread can be started, or the thread panicked.
 pub(super) fn prepare(request: &DoseRequest, plan: &TransportPlan, control: &Control) -> Result<Prepared, DoseError> {
     let Method::MonteCarlo(options) = request.method() else {
         return Err(DoseError::Internal("a plan of transport for another method".into()));
@@ -37,10 +38,10 @@ pub(super) fn prepare(request: &DoseRequest, plan: &TransportPlan, control: &Con
     let (request, plan, options) = (request.clone(), plan.clone(), options.clone());
     let (sender, prepared) = channel();
     let failed = |reason: &str| DoseError::Internal(format!("the scene cannot be prepared: {reason}"));
-    // Work that is left alone must not stand in the way of the next request: it has threads of its own.
+    // Abandoned work must not hold up the next request, so it has its own threads.
     let pool = ThreadPoolBuilder::new().build().map_err(|error| failed(&error.to_string()))?;
     let work = move || {
-        // Nobody takes it if the caller has gone.
+        // Nobody receives it if the caller has cancelled.
         let _ = sender.send(pool.install(|| prepare_here(&request, &plan, &options)));
     };
     thread::Builder::new().name("tables".into()).spawn(work).map_err(|error| failed(&error.to_string()))?;

@@ -1,8 +1,7 @@
-//! What a run leaves besides its dose: the digest of its scene, and a tally that others can be added to.
-
-use sha2::{Digest, Sha256};
+//! The output of a run besides its dose: the digest of its scene, and a tally to which other runs can be added.
 
 use super::voxel_materials::VoxelMaterials;
+use crate::digest::Digest;
 use crate::domain::Tally;
 use crate::domain::{
     DoseRequest, EmissionAccount, HistoryRun, Invalid, MonteCarloOptions, Particle, SceneAccount, Source,
@@ -10,7 +9,8 @@ use crate::domain::{
 };
 use crate::plan::TransportPlan;
 
-/// Everything that decides the dose but the histories. Other versions of the program may have other physics.
+/// Everything that determines the dose except the histories. The version counts, since other versions may have other
+/// physics.
 pub(super) fn scene_account(
     request: &DoseRequest,
     options: &MonteCarloOptions,
@@ -53,9 +53,9 @@ fn emission_account(source: &Source) -> EmissionAccount {
     }
 }
 
-/// Of the account and of the maps that it summarises.
+/// Digest of the account and of the maps that it summarises.
 fn digest(request: &DoseRequest, voxel_materials: &VoxelMaterials, account: &SceneAccount) -> String {
-    let mut digest = Sha256::new();
+    let mut digest = Digest::new();
     let mut part = |bytes: &[u8]| {
         digest.update((bytes.len() as u64).to_le_bytes());
         digest.update(bytes);
@@ -74,7 +74,7 @@ fn digest(request: &DoseRequest, voxel_materials: &VoxelMaterials, account: &Sce
         map.as_slice().chunks(1 << 16).for_each(|chunk| part(bytemuck::cast_slice(&to_little_endian(chunk))));
     }
     part(&voxel_materials.of_voxel);
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.hex()
 }
 
 fn to_little_endian(values: &[f32]) -> Vec<[u8; 4]> {
@@ -84,20 +84,20 @@ fn to_little_endian(values: &[f32]) -> Vec<[u8; 4]> {
 /// Adds the histories of another run of the same scene. The sum is that of one run, byte by byte.
 ///
 /// # Errors
-/// If it is of another scene, or has histories that are there already; nothing is added then.
+/// If the scene differs, or some of the histories are already included. Nothing is added then.
 pub fn merge(into: &mut TallyRecord, other: TallyRecord) -> Result<(), Invalid> {
     if let Some(reason) = differs(into, &other) {
-        return Err(Invalid::new(format!("is of another computation: {reason}")));
+        return Err(Invalid::new(format!("belongs to a different computation: {reason}")));
     }
     for run in &other.runs {
         let overlaps = |known: &&HistoryRun| run.first_history < known.end() && known.first_history < run.end();
         if let Some(known) = into.runs.iter().find(overlaps) {
             let (first, last) = (run.first_history.max(known.first_history), run.end().min(known.end()) - 1);
-            return Err(Invalid::new(format!("has histories that another has as well: {first} to {last}")));
+            return Err(Invalid::new(format!("has histories that are already included: {first} to {last}")));
         }
     }
     if !fits(&into.tally, &other.tally) {
-        return Err(Invalid::new("holds more energy than a tally can: it is damaged"));
+        return Err(Invalid::new("holds more energy than a tally can: the file is damaged"));
     }
     into.tally.add(&other.tally);
     into.runs.extend(other.runs);
@@ -113,7 +113,7 @@ pub fn merge(into: &mut TallyRecord, other: TallyRecord) -> Result<(), Invalid> 
     Ok(())
 }
 
-/// Whether no sum of two tallies of one scene overflows: what a file says is not to be trusted.
+/// Whether the sum of two tallies of one scene does not overflow: tallies from files are not trusted.
 fn fits(a: &Tally, b: &Tally) -> bool {
     a.groups.iter().zip(&b.groups).all(|(a, b)| {
         let book = [(a.emitted, b.emitted), (a.deposited, b.deposited), (a.escaped, b.escaped)];
@@ -123,7 +123,7 @@ fn fits(a: &Tally, b: &Tally) -> bool {
     })
 }
 
-/// What differs between the scenes of two records.
+/// The first difference between the scenes of two records.
 fn differs(a: &TallyRecord, b: &TallyRecord) -> Option<&'static str> {
     let (x, y) = (&a.scene, &b.scene);
     let parts = [

@@ -1,33 +1,36 @@
-//! When to look at the uncertainty, and how many histories to hand to a device at once.
+//! When to compute the uncertainty, and how many histories to give to a device at once.
 
 use std::time::Duration;
 
-/// Fewest histories before the uncertainty is looked at.
+/// Smallest number of histories before the uncertainty is first computed.
 const FIRST_LOOK: u64 = 1 << 15;
-/// By how much histories grow from one look to the next: not by so little that looks take the time, nor so much that a lucky look decides.
+/// Range of the growth in histories from one look at the uncertainty to the next. With less, looks would take too much
+/// time; with more, a single lucky look could stop the run.
 const LOOK_GROWTH: [f64; 2] = [1.05, 4.0];
-/// What is added to the histories that the last look says are enough: it is uncertain.
+/// Margin on the number of histories that the last look predicts, since the prediction is uncertain.
 const LOOK_MARGIN: f64 = 1.02;
-/// Histories of the first batch, when nothing is known of the device.
+/// Histories of the first batch, when the throughput of the device is not known.
 const FIRST_BATCH: u64 = 1 << 12;
-/// How long a batch should last: long enough that its beginning and end cost little, short enough for progress.
+/// How long a batch should last: long enough to make its overhead small, short enough for progress reports.
 const BATCH_TIME: Duration = Duration::from_secs(2);
-/// A batch has at most so many times the histories of the one before.
+/// Largest growth in histories from one batch to the next.
 const BATCH_GROWTH: f64 = 32.0;
-/// Part of the time that is left which a batch is planned to take: what it is planned from is uncertain.
+/// Fraction of the time left that a batch is planned to take, since the throughput is uncertain.
 const CAUTION: f64 = 0.9;
 
-/// Histories after which the uncertainty is looked at first. It depends on the grid alone, and later looks only on what was seen, so that a run that stops
-/// at a target has the same histories wherever it runs.
+/// Histories before the first look at the uncertainty. It depends on the grid only, and later looks only on the results
+/// so far, so a run that stops at a target has the same histories on every device.
 ///
-/// A look costs some operations a voxel and group, so in a large grid the first comes after as many histories as there are voxels.
+/// A look costs a few operations per voxel and group, so in a large grid the first look comes after as many histories
+/// as there are voxels.
 pub(super) fn first_look(voxels: usize, groups: u32) -> u64 {
     FIRST_LOOK.max(voxels as u64).next_multiple_of(groups.into())
 }
 
-/// Histories after which it is looked at next: so many that the target should be reached, since it falls with their root.
+/// Histories before the next look: as many as should reach the target, since the uncertainty falls with the square root
+/// of their number.
 ///
-/// * `excess` – uncertainty seen, in parts of the target; none if there was nothing to see
+/// * `excess` – uncertainty at the last look, relative to the target; none if nothing was deposited
 pub(super) fn next_look(histories: u64, excess: Option<f64>, groups: u32) -> u64 {
     let [least, most] = LOOK_GROWTH;
     let growth = excess.map_or(most, |excess| (LOOK_MARGIN * excess.powi(2)).clamp(least, most));
@@ -41,14 +44,14 @@ pub(super) fn next_look(histories: u64, excess: Option<f64>, groups: u32) -> u64
     next.max(histories + 1).checked_next_multiple_of(groups).unwrap_or(u64::MAX)
 }
 
-/// How many histories a device does in a second, as far as is known.
+/// Throughput of a device, as far as it is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Throughput {
     last: Option<(u64, Duration)>,
 }
 
 impl Throughput {
-    /// Takes note of a batch.
+    /// Records a batch.
     pub(super) fn record(&mut self, histories: u64, took: Duration) {
         self.last = Some((histories, took));
     }
@@ -61,7 +64,7 @@ impl Throughput {
 
     /// Histories for the next batch.
     ///
-    /// * `left` – time that may still pass
+    /// * `left` – time left
     pub(super) fn next_batch(&self, left: Option<Duration>) -> u64 {
         let (Some((last, _)), Some(per_second)) = (self.last, self.per_second()) else { return FIRST_BATCH };
         let time = left.map_or(BATCH_TIME, |left| BATCH_TIME.min(left.mul_f64(CAUTION)));

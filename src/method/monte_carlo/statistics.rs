@@ -1,7 +1,7 @@
-//! Means and their uncertainty from the spread of the statistical groups.
+//! Means and their uncertainties from the spread of the statistical groups.
 //!
-//! The groups are independent and alike, so that the variance of the mean energy per history `m = Σ E_g / N` is
-//! `Σ n_g (E_g / n_g − m)² / (N (K − 1))`, with `n_g` of the `N` histories in group `g` of `K`.
+//! The groups are independent and equivalent, so the variance of the mean energy per history `m = Σ E_g / N` is `Σ n_g
+//! (E_g / n_g − m)² / (N (K − 1))`, with `n_g` of the `N` histories in group `g` of `K`.
 
 use crate::domain::{Tally, UNITS_PER_MEV};
 
@@ -12,10 +12,10 @@ pub(super) struct MeanSigma {
     pub(super) sigma: f64,
 }
 
-/// What the histories of each group weigh.
+/// A tally and the weights of its groups.
 pub(super) struct Statistics<'a> {
     pub(super) tally: &'a Tally,
-    /// Histories by group; groups without any are left out.
+    /// Number of histories of each group that has any.
     weights: Vec<(usize, f64)>,
     histories: f64,
 }
@@ -28,7 +28,9 @@ impl<'a> Statistics<'a> {
         Self { tally, weights, histories }
     }
 
-    /// Mean per history of what `total` says of each group, and its uncertainty. Both are 0 without a history.
+    /// Mean per history of a quantity, and its uncertainty. Both are 0 without histories.
+    ///
+    /// * `total` – sum of the quantity over the histories of a group
     pub(super) fn estimate(&self, total: impl Fn(usize) -> f64) -> MeanSigma {
         if self.weights.is_empty() {
             return MeanSigma { mean: 0.0, sigma: 0.0 };
@@ -45,7 +47,7 @@ impl<'a> Statistics<'a> {
         self.estimate(|group| self.tally.groups[group].energy[voxel] as f64 / UNITS_PER_MEV)
     }
 
-    /// The same without its uncertainty.
+    /// The same without the uncertainty.
     pub(super) fn voxel_mean(&self, voxel: usize) -> f64 {
         let units: u128 = self.tally.groups.iter().map(|group| u128::from(group.energy[voxel])).sum();
         if units == 0 { 0.0 } else { units as f64 / UNITS_PER_MEV / self.histories }
@@ -71,7 +73,8 @@ mod tests {
 
     #[test]
     fn sigma_is_the_spread_of_repeated_runs() {
-        // Energies of histories are exponential with mean 1: the mean of N varies by 1/√N. 400 runs; the mean of σ² has 2/(400·31) of relative variance.
+        // Energies of histories are exponential with mean 1: the mean of N varies by 1/√N. 400 runs; the mean of σ² has
+        // 2/(400·31) of relative variance.
         let mut state = 7u64;
         let mut uniform = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

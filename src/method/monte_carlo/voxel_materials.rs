@@ -3,14 +3,14 @@
 use crate::domain::{DoseRequest, Material, MaterialAccount, Medium};
 use crate::physics::material;
 
-/// Materials, and which of them each voxel is made of. Only those that occur.
+/// The materials that occur, and the index of the material of each voxel.
 pub(super) struct VoxelMaterials {
     pub(super) materials: Vec<Material>,
     pub(super) of_voxel: Vec<u8>,
 }
 
 impl VoxelMaterials {
-    /// * `density_g_cm3` – of each voxel of the request
+    /// * `density_g_cm3` – density of each voxel of the request
     pub(super) fn new(request: &DoseRequest, medium: &Medium, density_g_cm3: &[f32]) -> Self {
         match medium {
             Medium::ByDensity => Self { materials: material::all().to_vec(), of_voxel: by_density(density_g_cm3) },
@@ -26,7 +26,7 @@ impl VoxelMaterials {
         .compact()
     }
 
-    /// Drops the materials that do not occur.
+    /// Removes materials that do not occur.
     fn compact(self) -> Self {
         let mut used = vec![false; self.materials.len()];
         self.of_voxel.iter().for_each(|&index| used[usize::from(index)] = true);
@@ -56,7 +56,7 @@ impl VoxelMaterials {
     }
 }
 
-/// Index among all known materials of the tissue that goes with each density.
+/// Index, among all known materials, of the tissue of each density.
 fn by_density(density_g_cm3: &[f32]) -> Vec<u8> {
     let index = |&density: &f32| {
         let tissue = material::of_density(f64::from(density)).expect("a density map holds densities");

@@ -12,9 +12,10 @@ const EDGE_POWER: f64 = 1.5;
 /// The continuum of one kind of beta particle.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Continuum {
-    /// Edges of the bins, ascending from 0 [MeV]; one more than bins, or none.
+    /// Edges of the bins, ascending from 0 [MeV]; one more than there are bins, or empty.
     pub edges_mev: Vec<f64>,
-    /// Particles per decay in each bin, spread evenly over it. Where the density is not even, some are counted in a neighbour, so that the energy is right.
+    /// Particles per decay in each bin, spread evenly over it. Where the true density is not even, some are counted in
+    /// a neighbouring bin so that the energy is right.
     pub yields: Vec<f64>,
     /// Mean energy of each branch [MeV], in the order given.
     pub branch_means_mev: Vec<f64>,
@@ -28,7 +29,7 @@ impl Continuum {
     }
 }
 
-/// What a bin holds: particles, and their energy [MeV].
+/// Content of a bin: particles, and their energy [MeV].
 #[derive(Clone, Copy, Default)]
 struct Content {
     number: f64,
@@ -70,7 +71,7 @@ pub fn continuum(sign: BetaSign, atomic_number: u32, mass_number: u32, branches:
     Continuum { yields: with_energy(&bins, &edges_mev), edges_mev, branch_means_mev }
 }
 
-/// What a branch puts into each bin, in units of its own.
+/// What a branch adds to each bin, up to a factor.
 fn contents(functions: &FermiFunctions, branch: &Branch, edges_mev: &[f64]) -> Vec<Content> {
     let (end_mev, terms) = (branch.endpoint_mev, terms(branch.transition));
     let content = |ends: &[f64]| {
@@ -87,7 +88,8 @@ fn contents(functions: &FermiFunctions, branch: &Branch, edges_mev: &[f64]) -> V
     edges_mev.windows(2).map(content).collect()
 }
 
-/// Yields of evenly filled bins that carry the energy of the true ones: what lies off the middle of a bin is shared with the neighbour on that side.
+/// Yields of evenly filled bins that carry the energy of the true ones: a bin whose mean energy is off its middle
+/// shares particles with its neighbour on that side.
 fn with_energy(bins: &[Content], edges_mev: &[f64]) -> Vec<f64> {
     let middle = |i: usize| edges_mev[i].midpoint(edges_mev[i + 1]);
     let mut yields: Vec<f64> = bins.iter().map(|bin| bin.number).collect();

@@ -1,17 +1,19 @@
-//! What a beta particle feels: the charge of the daughter's nucleus, spread over a sphere, and the electrons around it.
+//! The potential of a beta particle: the charge of the daughter's nucleus, spread over a sphere, screened by the
+//! electrons around it.
 
 use crate::constants::{ELECTRON_REST_ENERGY_MEV, FINE_STRUCTURE, HBAR_C_MEV_CM};
 
-/// Amplitudes and exponents of the screening function of a neutral atom, a fit to that of Thomas and Fermi.
+/// Amplitudes and exponents of the screening function of a neutral atom, fitted to the Thomas-Fermi function.
 ///
 /// Source: G. Molière, Z. Naturforsch. 2a (1947) 133.
 const SCREENING: [(f64, f64); 3] = [(0.10, 6.0), (0.55, 1.2), (0.35, 0.3)];
-/// Length of Thomas and Fermi for Z = 1, in Bohr radii: (9π²/128)^(1/3).
+/// Thomas-Fermi length for Z = 1, in Bohr radii: (9π²/128)^(1/3).
 const THOMAS_FERMI: f64 = 0.885_341_377;
-/// Part of the nuclear charge that is as good as none.
+/// Fraction of the nuclear charge that is neglected.
 const NEGLIGIBLE: f64 = 1e-7;
 
-/// Potential energy of a beta particle around a nucleus. Lengths in reduced Compton wavelengths of the electron, energies in its rest energy.
+/// Potential energy of a beta particle around a nucleus. Lengths in reduced Compton wavelengths of the electron,
+/// energies in its rest energy.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Potential {
     /// αZ times the sign of the particle's charge: below 0 for electrons, which are attracted.
@@ -23,7 +25,7 @@ pub(super) struct Potential {
 }
 
 impl Potential {
-    /// Around the atom of a daughter.
+    /// The potential of a daughter atom.
     ///
     /// * `sign` – charge of the beta particle, −1 or 1
     pub(super) fn of_atom(sign: f64, atomic_number: u32, mass_number: u32) -> Self {
@@ -32,9 +34,9 @@ impl Potential {
         Self { screening, ..Self::of_nucleus(sign, atomic_number, nuclear_radius(mass_number)) }
     }
 
-    /// Around a nucleus without electrons.
+    /// The potential of a nucleus without electrons.
     ///
-    /// * `radius` – of the nucleus, above 0
+    /// * `radius` – radius of the nucleus, above 0
     pub(super) fn of_nucleus(sign: f64, atomic_number: u32, radius: f64) -> Self {
         Self { strength: sign * FINE_STRUCTURE * f64::from(atomic_number), nucleus: radius, screening: None }
     }
@@ -51,7 +53,7 @@ impl Potential {
         self.strength * (self.remaining(r) / r_outside + inside)
     }
 
-    /// Part of the nuclear charge that the electrons within the radius `r` leave.
+    /// Fraction of the nuclear charge that the electrons within the radius `r` do not screen.
     fn remaining(&self, r: f64) -> f64 {
         match self.screening {
             None => 1.0,
@@ -61,7 +63,7 @@ impl Potential {
         }
     }
 
-    /// Whether there is no field past the radius `r`.
+    /// Whether the field beyond the radius `r` is negligible.
     pub(super) fn ends_at(&self, r: f64) -> bool {
         self.strength == 0.0 || self.remaining(r) < NEGLIGIBLE
     }

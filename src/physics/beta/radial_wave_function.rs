@@ -1,7 +1,7 @@
 //! Radial wave functions of a beta particle at the nucleus: the Dirac equation, integrated outwards from the nucleus.
 //!
-//! Source: H. Behrens and W. Bühring, *Electron Radial Wave Functions and Nuclear Beta-decay* (1982), ch. 3 and 4. Units
-//! are ħ = m_e = c = 1.
+//! Source: H. Behrens and W. Bühring, *Electron Radial Wave Functions and Nuclear Beta-decay* (1982), ch. 3 and 4.
+//! Units are ħ = m_e = c = 1.
 
 use super::potential::Potential;
 use crate::math::{bessel, runge_kutta};
@@ -158,7 +158,8 @@ mod tests {
         }
     }
 
-    /// For slow particles and small charges: F = 2πη/(1 − exp(−2πη)) (Sommerfeld), times (2pR)^(2γ − 2), with corrections of the order of (αZ)².
+    /// For slow particles and small charges: F = 2πη/(1 − exp(−2πη)) (Sommerfeld), times (2pR)^(2γ − 2), with
+    /// corrections of the order of (αZ)².
     #[test]
     fn slow_particles_are_attracted_or_kept_out_as_sommerfeld_says() {
         let radius: f64 = 0.01;

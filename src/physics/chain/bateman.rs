@@ -25,7 +25,8 @@ pub(super) struct Link {
 ///
 /// * `time_s` – finite, not negative [s]
 pub(super) fn decays_within(links: &[Link], time_s: f64) -> Vec<f64> {
-    // The unknowns are the atoms N of each member, then its decays D: N' = −loss·N + Σ b·λ·N over its parents, D' = λ·N.
+    // The unknowns are the atoms N of each member, then its decays D: N' = −loss·N + Σ b·λ·N over its parents, D' =
+    // λ·N.
     let members = links.len();
     let mut start = vec![0.0; 2 * members];
     start[0] = 1.0;

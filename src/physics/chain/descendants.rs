@@ -1,4 +1,4 @@
-//! What a nuclide decays to, and how often each descendant comes about.
+//! The descendants of a nuclide, and how many atoms of each are formed per decay.
 
 use crate::domain::Nuclide;
 use crate::physics::nuclide::named;

@@ -1,4 +1,4 @@
-//! Which nuclides decay in a map, and how often.
+//! The nuclides that decay in a map, and how often they do.
 
 use std::f64::consts::LN_2;
 
@@ -6,10 +6,10 @@ use super::bateman::{Link, decays_within};
 use super::descendants::nuclides;
 use crate::domain::Nuclide;
 use crate::domain::daughters::{Daughters, InGrowth, LONGEST_IN_EQUILIBRIUM};
-use crate::domain::source::{LeftOut, Member};
+use crate::domain::source::LeftOut;
 use crate::physics::nuclide;
 
-/// The nuclides that decay in one map, each after all that it comes from.
+/// The nuclides that decay in one map, each after its parents.
 pub(super) struct Chain {
     nuclides: Vec<&'static Nuclide>,
     pub(super) left_out: Vec<LeftOut>,
@@ -42,18 +42,17 @@ impl Chain {
         Self { nuclides, left_out }
     }
 
-    /// How often each decays per decay of the first.
-    pub(super) fn members(&self, daughters: Daughters) -> Vec<Member> {
+    /// Decays of each nuclide per decay of the first.
+    pub(super) fn members(&self, daughters: Daughters) -> Vec<(&'static Nuclide, f64)> {
         let parents: Vec<Vec<(usize, f64)>> = self.nuclides.iter().map(|nuclide| self.parents(nuclide)).collect();
         let decays = match daughters {
-            Daughters::ParentOnly | Daughters::Equilibrium => in_the_end(&parents),
+            Daughters::ParentOnly | Daughters::Equilibrium => once_all_has_decayed(&parents),
             Daughters::InGrowth(growth) => self.within(&growth, parents),
         };
-        let member = |(&nuclide, decays): (&&'static Nuclide, f64)| Member { nuclide, decays_per_decay: decays };
-        self.nuclides.iter().zip(decays).map(member).collect()
+        self.nuclides.iter().copied().zip(decays).collect()
     }
 
-    /// Members by whose decays a nuclide comes about, and their branching ratios.
+    /// Numbers of the parents of a nuclide, and their branching ratios to it.
     fn parents(&self, nuclide: &Nuclide) -> Vec<(usize, f64)> {
         let branching = |parent: &Nuclide| -> f64 {
             parent.decays.iter().filter(|decay| decay.daughter == nuclide.name).map(|decay| decay.branching).sum()
@@ -80,8 +79,8 @@ impl Chain {
     }
 }
 
-/// How often each decays per decay of the first, once all has decayed.
-fn in_the_end(parents: &[Vec<(usize, f64)>]) -> Vec<f64> {
+/// Decays of each nuclide per decay of the first, once everything has decayed.
+fn once_all_has_decayed(parents: &[Vec<(usize, f64)>]) -> Vec<f64> {
     let mut decays: Vec<f64> = Vec::with_capacity(parents.len());
     for feeding in parents {
         let fed = feeding.iter().map(|&(parent, branching)| decays[parent] * branching).sum();

@@ -1,4 +1,8 @@
-//! Decay chains: which daughters decay where their parent did, how often, and what all of them emit.
+//! Decay chains: which daughters decay where their parent decayed, how often, and what they emit together.
+//!
+//! * `descendants`: everything that a nuclide decays to.
+//! * `members`: the nuclides that decay in one map.
+//! * `bateman`: their decays within a given time.
 
 mod bateman;
 mod descendants;
@@ -6,8 +10,7 @@ mod members;
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
+use crate::digest::Digest;
 use crate::domain::source::{LocalEnergy, Member};
 use crate::domain::{Daughters, Emission, EmissionSpectrum, Invalid, Nuclide, Source};
 use crate::physics::nuclide::{data_sha256, emissions};
@@ -21,30 +24,31 @@ impl From<&'static Nuclide> for Source {
     }
 }
 
-/// What decays in the map of a nuclide.
+/// The source in the map of a nuclide: the nuclide and the daughters that decay with it.
 ///
-/// * `apart` – daughters that have a map of their own: they and all that comes after them decay there
+/// * `apart` – daughters that have maps of their own; they and their descendants decay there
 ///
 /// # Errors
-/// If a nuclide of `apart` is none of the daughters, or comes twice; if the time of integration is none.
+/// If a nuclide of `apart` is not a daughter or is named twice, or if the integration time is invalid.
 pub fn source(nuclide: &'static Nuclide, daughters: Daughters, apart: &[&'static Nuclide]) -> Result<Source, Invalid> {
     daughters.check()?;
     check_apart(nuclide, apart)?;
     let chain = Chain::new(nuclide, daughters, apart);
     let members = chain.members(daughters);
     let spectrum = Arc::new(spectrum(&members));
-    let local = members.iter().fold(LocalEnergy::default(), |sum, member| {
-        let (mean, decays) = (member.nuclide.mean_energy_mev, member.decays_per_decay);
+    let local = members.iter().fold(LocalEnergy::default(), |sum, (nuclide, decays)| {
+        let mean = nuclide.mean_energy_mev;
         LocalEnergy {
             alpha_mev: sum.alpha_mev + decays * mean.alpha,
             recoil_mev: sum.recoil_mev + decays * mean.recoil,
         }
     });
     let sha256 = sha256(&members);
+    let members = members.into_iter().map(|(nuclide, decays)| Member::of(nuclide, decays)).collect();
     Ok(Source::of_members(members, daughters, spectrum, local, sha256).without(chain.left_out))
 }
 
-/// Those nuclides that can come of another.
+/// Those of some nuclides that are descendants of another.
 pub fn among_descendants(nuclide: &'static Nuclide, others: &[&'static Nuclide]) -> Vec<&'static Nuclide> {
     let after = &nuclides(nuclide, |_| true)[1..];
     others.iter().copied().filter(|other| after.iter().any(|known| std::ptr::eq(*known, *other))).collect()
@@ -64,28 +68,27 @@ fn check_apart(nuclide: &'static Nuclide, apart: &[&'static Nuclide]) -> Result<
     Ok(())
 }
 
-/// What all members emit per decay of the first.
-fn spectrum(members: &[Member]) -> EmissionSpectrum {
-    let scaled = |member: &Member| {
-        let decays = member.decays_per_decay;
-        let emissions = emissions(member.nuclide).emissions().iter();
+/// Emissions of all members per decay of the first.
+fn spectrum(members: &[(&'static Nuclide, f64)]) -> EmissionSpectrum {
+    let scaled = |&(nuclide, decays): &(&'static Nuclide, f64)| {
+        let emissions = emissions(nuclide).emissions().iter();
         emissions.map(move |emission| Emission { yield_per_decay: emission.yield_per_decay * decays, ..*emission })
     };
     let emissions = members.iter().flat_map(scaled).collect();
     EmissionSpectrum::or_nothing(emissions).expect("parts of good spectra, few enough")
 }
 
-/// Of the data of all members and of how often they decay.
-fn sha256(members: &[Member]) -> String {
-    if let [Member { nuclide, .. }] = members {
+/// Digest of the data of all members and of how often they decay.
+fn sha256(members: &[(&'static Nuclide, f64)]) -> String {
+    if let [(nuclide, _)] = members {
         return data_sha256(nuclide).to_owned();
     }
-    let mut digest = Sha256::new();
-    for Member { nuclide, decays_per_decay } in members {
+    let mut digest = Digest::new();
+    for (nuclide, decays_per_decay) in members {
         digest.update(data_sha256(nuclide));
         digest.update(decays_per_decay.to_le_bytes());
     }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.hex()
 }
 
 #[cfg(test)]
@@ -101,7 +104,7 @@ mod tests {
     }
 
     fn decays(source: &Source) -> Vec<(&str, f64)> {
-        source.members().iter().map(|member| (member.nuclide.name.as_str(), member.decays_per_decay)).collect()
+        source.members().iter().map(|member| (member.name.as_str(), member.decays_per_decay)).collect()
     }
 
     fn of(decays: &[(&str, f64)], name: &str) -> f64 {
@@ -145,7 +148,7 @@ mod tests {
         let whole = Source::from(actinium);
         let names: Vec<&str> = decays(&stays).iter().map(|(name, _)| *name).collect();
         assert!(names.contains(&"At-217") && !names.contains(&"Bi-213") && !names.contains(&"Tl-209"), "{names:?}");
-        // Some polonium-213 comes about without bismuth: from the beta decay of astatine-217.
+        // Some polonium-213 forms without bismuth-213: from the beta decay of astatine-217.
         assert!((1e-5..1e-3).contains(&of(&decays(&stays), "Po-213")), "{:?}", decays(&stays));
         let bismuth_decays = of(&decays(&whole), "Bi-213");
         let sum = stays.released_mev() + bismuth_decays * moved.released_mev();
@@ -176,7 +179,7 @@ mod tests {
             let growth = InGrowth { integration_time_s: time_s, effective_half_life_s };
             source(named(name), Daughters::InGrowth(growth), &[]).expect("a source")
         };
-        // Thorium-227 brings about radium-223, which lives not much shorter.
+        // Thorium-227 decays to radium-223, whose half-life is not much shorter.
         let thorium = named("Th-227");
         let day = 86_400.0;
         let (a, b) = (LN_2 / thorium.half_life_s, LN_2 / named("Ra-223").half_life_s);
@@ -185,19 +188,20 @@ mod tests {
         let daughter = 1.0 - (b * f64::exp(-a * t) - a * f64::exp(-b * t)) / (b - a);
         let found = of(&decays(&growth("Th-227", t, None)), "Ra-223");
         assert!((found / (daughter / parent) - 1.0).abs() < 1e-9, "{found} {}", daughter / parent);
-        // In the end as in equilibrium, with what lives longest.
+        // In the end as in equilibrium, including what lives longest.
         let late = growth("Ac-225", 400.0 * day, None);
         for (found, expected) in decays(&late).iter().zip(decays(&Source::from(named("Ac-225")))) {
             assert!(found.0 == expected.0 && (found.1 - expected.1).abs() < 1e-9, "{found:?} {expected:?}");
         }
-        // Of bismuth-207, with 31 years, little decays within a year, and nothing is left out.
+        // Little of bismuth-207, with a half-life of 31 years, decays within a year, and nothing is left out.
         let astatine = growth("At-211", 365.0 * day, None);
         let bismuth = of(&decays(&astatine), "Bi-207");
         let constant = LN_2 / named("Bi-207").half_life_s;
         let expected = 0.418 * -f64::exp_m1(-constant * 365.0 * day);
         assert!((bismuth / expected - 1.0).abs() < 5e-3, "{bismuth} {expected}");
         assert!(astatine.left_out().is_empty(), "{:?}", astatine.left_out());
-        // Washed out before it decays, the parent leaves no daughters behind: the ratio of their decays is the same.
+        // A parent that is washed out before it decays leaves no daughters behind: the ratio of their decays stays the
+        // same.
         let washed = of(&decays(&growth("Th-227", 4000.0 * day, Some(2.0 * day))), "Ra-223");
         assert!((washed - 1.0).abs() < 1e-9, "{washed}");
         let bad = Daughters::InGrowth(InGrowth { integration_time_s: f64::NAN, effective_half_life_s: None });

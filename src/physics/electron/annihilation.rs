@@ -5,7 +5,8 @@ use crate::constants::CLASSICAL_ELECTRON_RADIUS_CM;
 
 /// Cross section of one electron for the annihilation of a positron [cm²].
 ///
-/// Source: Heitler, The Quantum Theory of Radiation (1954), § 27, eq. 20; Nelson, Hirayama & Rogers, SLAC-265 (1985), eq. 2.12.6.
+/// Source: Heitler, The Quantum Theory of Radiation (1954), § 27, eq. 20; Nelson, Hirayama & Rogers, SLAC-265 (1985),
+/// eq. 2.12.6.
 pub fn cross_section(kinetic_mev: f64) -> f64 {
     let gamma = tau(kinetic_mev) + 1.0;
     let momentum2 = gamma * gamma - 1.0;
@@ -14,13 +15,14 @@ pub fn cross_section(kinetic_mev: f64) -> f64 {
     area() / (gamma + 1.0) * (logarithm - (gamma + 3.0) / momentum)
 }
 
-/// Smallest part of the total energy, kinetic and twice the rest energy, that one of the photons can take.
+/// Smallest fraction of the total energy, kinetic plus twice the rest energy, that one of the photons can take.
 pub fn smallest_part(kinetic_mev: f64) -> f64 {
     let gamma = tau(kinetic_mev) + 1.0;
     1.0 / (gamma + 1.0 + (gamma * gamma - 1.0).sqrt())
 }
 
-/// Differential cross section of one electron in the part ζ of the total energy that the softer photon takes [cm²].
+/// Differential cross section of one electron in ζ, the fraction of the total energy that the softer photon takes
+/// [cm²].
 ///
 /// * `zeta` – from [`smallest_part`] to one half
 ///

@@ -1,4 +1,4 @@
-//! Bremsstrahlung: the spectrum of the photons, the energy radiated, and what of both lies above a cut.
+//! Bremsstrahlung: the spectrum of the photons, the energy radiated, and the parts above and below a cut.
 
 use std::sync::LazyLock;
 
@@ -19,7 +19,7 @@ pub struct BremsstrahlungSpectrum {
     atoms: Vec<AtomSpectrum>,
 }
 
-/// What one element adds: its weight [cm²/g], and the series in the photon energy.
+/// Contribution of one element: its weight [cm²/g], and the series in the photon energy.
 #[derive(Clone, Debug)]
 struct AtomSpectrum {
     weight: f64,
@@ -29,8 +29,9 @@ struct AtomSpectrum {
 impl BremsstrahlungSpectrum {
     /// BremsstrahlungSpectrum of a particle in a material.
     ///
-    /// Source: a fit to Seltzer & Berger, At. Data Nucl. Data Tables 35 (1986) 345, in which electrons radiate too. Its residuals are 0.4 to 0.8 % rms in
-    /// the spectrum (hydrogen 2 %), and at most 0.45 % in the energy radiated. Positrons: [`positron_ratio`].
+    /// Source: a fit to Seltzer & Berger, At. Data Nucl. Data Tables 35 (1986) 345, in which electrons radiate too. Its
+    /// residuals are 0.4 to 0.8 % rms in the spectrum (hydrogen 2 %), and at most 0.45 % in the energy radiated.
+    /// Positrons: [`positron_ratio`].
     pub fn of(material: &Material, charge: Charge, kinetic_mev: f64) -> Self {
         let beta2 = speed_squared(kinetic_mev);
         let atom = |component: &crate::domain::Component| {
@@ -47,7 +48,7 @@ impl BremsstrahlungSpectrum {
 
     /// Photon energy times the cross section per unit photon energy, k·dσ/dk [cm²/g].
     ///
-    /// * `kappa` – photon energy as a part of the kinetic energy, from 0 to 1
+    /// * `kappa` – photon energy as a fraction of the kinetic energy, from 0 to 1
     pub fn scaled(&self, kappa: f64) -> f64 {
         let x = tip_coordinate(kappa);
         self.atoms.iter().map(|atom| atom.weight * chebyshev::value(&atom.series, x).exp()).sum()
@@ -87,9 +88,10 @@ impl BremsstrahlungSpectrum {
     }
 }
 
-/// Energy radiated by a positron, in parts of that of an electron of the same energy.
+/// Energy radiated by a positron, relative to an electron of the same energy.
 ///
-/// Source: Salvat & Fernández-Varea, Metrologia 46 (2009) S112, eq. 110: a fit, within 0.5 %, to Kim, Pratt, Seltzer & Berger, Phys. Rev. A 33 (1986) 3002.
+/// Source: Salvat & Fernández-Varea, Metrologia 46 (2009) S112, eq. 110: a fit, within 0.5 %, to Kim, Pratt, Seltzer &
+/// Berger, Phys. Rev. A 33 (1986) 3002.
 pub fn positron_ratio(z: u8, kinetic_mev: f64) -> f64 {
     let t = (1e6 * tau(kinetic_mev) / f64::from(z).powi(2)).ln_1p();
     let series = [-1.2359e-1, 6.1274e-2, -3.1516e-2, 7.7446e-3, -1.0595e-3, 7.0568e-5, -1.8080e-6];

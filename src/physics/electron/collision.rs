@@ -1,12 +1,12 @@
-//! Collision stopping power, of all collisions or of the soft ones alone.
+//! Collision stopping power, of all collisions or of soft collisions only.
 
 use super::oscillator::Oscillators;
 use super::{Charge, collision_strength, speed_squared, tau};
 use crate::domain::Material;
 
-/// Bethe's stopping power of a material, with Berger and Seltzer's terms for electrons and positrons.
+/// Bethe's stopping power of a material, with the terms of Berger and Seltzer for electrons and positrons.
 ///
-/// Without shell corrections, as in ICRU 37 and ESTAR; they reach some percent at 1 keV.
+/// Without shell corrections, as in ICRU 37 and ESTAR; they reach a few percent at 1 keV.
 #[derive(Clone, Debug)]
 pub struct CollisionStopping {
     oscillators: Oscillators,
@@ -31,7 +31,8 @@ impl CollisionStopping {
 
     /// Mass stopping power of the collisions that lose at most `cut_mev` [MeV·cm²/g].
     ///
-    /// An electron loses at most half its energy, the slower of the two being the secondary; a positron all of it.
+    /// An electron loses at most half its energy, since the slower of the two counts as the secondary; a positron can
+    /// lose all of it.
     ///
     /// Source: ICRU 37 (1984), eqs. 2.8 to 2.15 (Bethe; Rohrlich & Carlson 1954; Berger & Seltzer 1964).
     pub fn restricted(&self, charge: Charge, kinetic_mev: f64, cut_mev: f64) -> f64 {
@@ -45,7 +46,8 @@ impl CollisionStopping {
         };
         let excitation = 2.0 * (kinetic_mev / self.mean_excitation_mev).ln() + (0.5 * t).ln_1p();
         let delta = self.oscillators.density_effect(beta2);
-        // Bethe's formula fails only where the energy nears that of the K shells; it must not turn negative there.
+        // Bethe's formula fails where the energy approaches that of the K shells; the result must not be negative
+        // there.
         (self.electrons_per_g * collision_strength(kinetic_mev) * (excitation + term - delta)).max(0.0)
     }
 
@@ -68,13 +70,13 @@ pub fn largest_loss(charge: Charge, kinetic_mev: f64) -> f64 {
     }
 }
 
-/// F⁻(τ, η) of ICRU 37, eq. 2.13: losses up to the part η of the energy.
+/// F⁻(τ, η) of ICRU 37, eq. 2.13: losses up to the fraction η of the energy.
 fn f_minus(tau: f64, beta2: f64, eta: f64) -> f64 {
     let quadratic = 0.5 * (tau * eta).powi(2) + (2.0 * tau + 1.0) * (-eta).ln_1p();
     -1.0 - beta2 + (4.0 * (1.0 - eta) * eta).ln() + 1.0 / (1.0 - eta) + (1.0 - beta2) * quadratic
 }
 
-/// F⁺(τ, η) of ICRU 37, eq. 2.14: losses up to the part η of the energy.
+/// F⁺(τ, η) of ICRU 37, eq. 2.14: losses up to the fraction η of the energy.
 fn f_plus(tau: f64, beta2: f64, eta: f64) -> f64 {
     let xi = 1.0 / (tau + 2.0);
     let (xt, x2) = (xi * tau, xi * xi);

@@ -1,4 +1,4 @@
-//! Elastic scattering by atoms: Wentzel's screened form times McKinley and Feshbach's factor.
+//! Elastic scattering by atoms: Wentzel's screened cross section times the factor of McKinley and Feshbach.
 
 use std::sync::LazyLock;
 
@@ -34,8 +34,8 @@ pub fn moments(material: &Material, charge: Charge, kinetic_mev: f64) -> Elastic
 
 /// Moments of one atom [cm²].
 ///
-/// The differential cross section is (Zr_em_ec²/(pcβ))²·R(θ)/(1 − cos θ + 2A)², with the screening A of [`screening`] and the factor
-/// R = 1 − β² sin²(θ/2) ± παZβ sin(θ/2)(1 − sin(θ/2)), + for electrons and − for positrons.
+/// The differential cross section is (Zr_em_ec²/(pcβ))²·R(θ)/(1 − cos θ + 2A)², with the screening A of [`screening`]
+/// and the factor R = 1 − β² sin²(θ/2) ± παZβ sin(θ/2)(1 − sin(θ/2)), + for electrons and − for positrons.
 ///
 /// Source: Wentzel, Z. Phys. 40 (1927) 590; McKinley & Feshbach, Phys. Rev. 74 (1948) 1759.
 pub fn atom(z: u8, charge: Charge, kinetic_mev: f64) -> ElasticMoments {
@@ -71,10 +71,11 @@ fn sine_integrals(a: f64) -> [f64; 8] {
     double
 }
 
-/// Screening A of an atom, chosen so that the first transport cross section is that of ELSEPA: Molière's, times a factor fitted in the
-/// logarithm of the energy. For F, Al, Si and Zn the logarithm of the factor is interpolated in Z.
+/// Screening A of an atom, chosen so that the first transport cross section is that of ELSEPA: Molière's, times a
+/// factor fitted in the logarithm of the energy. For F, Al, Si and Zn the logarithm of the factor is interpolated in Z.
 ///
-/// Source: Molière, Z. Naturforsch. 2a (1947) 133; fitted to Salvat, Jablonski & Powell, Comput. Phys. Commun. 165 (2005) 157.
+/// Source: Molière, Z. Naturforsch. 2a (1947) 133; fitted to Salvat, Jablonski & Powell, Comput. Phys. Commun. 165
+/// (2005) 157.
 pub fn screening(z: u8, charge: Charge, kinetic_mev: f64) -> f64 {
     let charge_number = f64::from(z);
     let radius = ELECTRON_REST_ENERGY_MEV * FINE_STRUCTURE * charge_number.cbrt() / 0.885_34;

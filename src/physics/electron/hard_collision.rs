@@ -1,13 +1,15 @@
-//! Collisions with single electrons at rest: Møller's for electrons, Bhabha's for positrons.
+//! Collisions with single electrons at rest: Møller scattering of electrons, Bhabha scattering of positrons.
 
 use super::collision::largest_loss;
 use super::{Charge, collision_strength, tau};
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::math::quadrature::integrate_log;
 
-/// Differential cross section of one electron for a loss `loss_mev`, per MeV of loss [cm²/MeV]; 0 beyond the largest loss.
+/// Differential cross section of one electron for a loss `loss_mev`, per MeV of loss [cm²/MeV]; 0 beyond the largest
+/// loss.
 ///
-/// Source: Møller, Ann. Phys. 14 (1932) 531; Bhabha, Proc. R. Soc. A 154 (1936) 195; both as in ICRU 37 (1984), section 2.
+/// Source: Møller, Ann. Phys. 14 (1932) 531; Bhabha, Proc. R. Soc. A 154 (1936) 195; both as in ICRU 37 (1984),
+/// section 2.
 pub fn differential(charge: Charge, kinetic_mev: f64, loss_mev: f64) -> f64 {
     if loss_mev > largest_loss(charge, kinetic_mev) {
         return 0.0;
@@ -16,7 +18,7 @@ pub fn differential(charge: Charge, kinetic_mev: f64, loss_mev: f64) -> f64 {
         * rutherford_ratio(charge, tau(kinetic_mev), loss_mev / kinetic_mev)
 }
 
-/// Ratio to Rutherford's cross section, for a loss of the part κ of the energy.
+/// Ratio to the Rutherford cross section, for a loss of the fraction κ of the energy.
 pub fn rutherford_ratio(charge: Charge, tau: f64, kappa: f64) -> f64 {
     match charge {
         Charge::Electron => {
@@ -75,7 +77,7 @@ pub fn stopping(charge: Charge, kinetic_mev: f64, cut_mev: f64) -> f64 {
     integrate_log(cut_mev, w_max, |loss| loss * differential(charge, kinetic_mev, loss))
 }
 
-/// Cosine of the deflection of the projectile when it loses `loss_mev` to an electron at rest.
+/// Cosine of the deflection angle of the projectile when it loses `loss_mev` to an electron at rest.
 ///
 /// Source: conservation of energy and momentum.
 pub fn deflection_cosine(kinetic_mev: f64, loss_mev: f64) -> f64 {
@@ -88,7 +90,7 @@ pub(super) fn deflection_sine_squared(kinetic_mev: f64, loss_mev: f64) -> f64 {
     2.0 * m * loss_mev / (kinetic_mev * (kinetic_mev - loss_mev + 2.0 * m))
 }
 
-/// Cosine of the angle at which the electron that was hit leaves, to the direction of the projectile.
+/// Cosine of the angle between the secondary electron and the projectile.
 pub fn recoil_cosine(kinetic_mev: f64, loss_mev: f64) -> f64 {
     let m = ELECTRON_REST_ENERGY_MEV;
     (loss_mev * (kinetic_mev + 2.0 * m) / (kinetic_mev * (loss_mev + 2.0 * m))).sqrt()

@@ -1,11 +1,13 @@
-//! Electrons and positrons: stopping powers, elastic scattering, hard and soft collisions, bremsstrahlung, annihilation, ranges.
+//! Electrons and positrons: stopping powers, elastic scattering, hard and soft collisions, bremsstrahlung,
+//! annihilation, ranges.
 //!
-//! [`ElectronTables`] gathers what transport needs of one material, on a logarithmic grid of kinetic energies from 1 keV to 10 MeV. Energies are
-//! in MeV, cross sections of a material per gram [cm²/g], stopping powers in MeV·cm²/g: multiply by the density of a voxel.
+//! [`ElectronTables`] gathers what transport needs of one material, on a logarithmic grid of kinetic energies from 1
+//! keV to 10 MeV. Energies are in MeV, cross sections of a material per gram [cm²/g], stopping powers in MeV·cm²/g:
+//! multiply by the density of a voxel.
 //!
-//! "Soft" collisions lose less than a cut and are lumped together; "hard" ones lose more and are simulated one by one.
+//! "Soft" collisions lose less than a cut and are treated together; "hard" ones lose more and are simulated one by one.
 //!
-//! How near the tables come to the figures they are tested against, largest difference:
+//! Largest differences from the figures that the tables are tested against:
 //!
 //! | table | against | |
 //! |---|---|---|
@@ -15,10 +17,12 @@
 //! | bremsstrahlung spectrum | Seltzer & Berger 1986 | 0.4 % rms (hydrogen 2 %), 5 % at most (hydrogen 9 %) |
 //! | CSDA range, from 0.1 MeV | ESTAR | 0.04 % |
 //! | first transport cross section, elastic, 1 keV to 10 MeV | ELSEPA | 0.6 % |
-//! | second transport cross section, elastic | ELSEPA | from 10 keV 1 % in H, C, N, O, 3 % up to Ca (positrons 2, 6 %); at 1 keV 7 to 27 % |
+//! | second transport cross section, elastic, from 10 keV | ELSEPA | 1 % in H to O, 3 % up to Ca (positrons 2, 6 %) |
+//! | the same at 1 keV | ELSEPA | 7 to 27 % |
 //!
-//! Known limits: no shell corrections (as ESTAR; some percent at 1 keV), no Doppler broadening or binding in hard collisions, and a total elastic cross
-//! section that is that of the screened form: 0.35 to 1.5 times ELSEPA's for electrons above 5 keV, farther off for slow positrons. Transport with the first two moments does not need it.
+//! Known limits: no shell corrections (as in ESTAR; a few percent at 1 keV), no Doppler broadening or binding in hard
+//! collisions, and a total elastic cross section of the screened form: 0.35 to 1.5 times that of ELSEPA for electrons
+//! above 5 keV, and less accurate for slow positrons. Transport with the first two moments does not need it.
 
 pub mod annihilation;
 pub mod bremsstrahlung;
@@ -35,7 +39,7 @@ pub use tables::{ElectronTables, TransportCuts};
 
 use crate::constants::{CLASSICAL_ELECTRON_RADIUS_CM, ELECTRON_REST_ENERGY_MEV};
 
-/// Which of the two it is.
+/// Charge of the particle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Charge {
     /// The electron, e⁻.

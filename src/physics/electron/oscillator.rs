@@ -1,4 +1,5 @@
-//! The electrons of a material as oscillators: what Sternheimer's density effect and soft collisions are computed from.
+//! The electrons of a material as oscillators, from which Sternheimer's density effect and the soft collisions are
+//! computed.
 
 use crate::constants::{CLASSICAL_ELECTRON_RADIUS_CM, HBAR_C_MEV_CM};
 use crate::domain::Material;
@@ -7,11 +8,11 @@ use crate::math::root;
 /// The electrons of one subshell in a material.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Oscillator {
-    /// Part of all electrons of the material.
+    /// Fraction of all electrons of the material.
     pub strength: f64,
     /// Binding energy, scaled by Sternheimer's factor [MeV].
     pub binding_mev: f64,
-    /// Energy of resonance, which the local field raises above the binding energy [MeV].
+    /// Resonance energy, which the local field raises above the binding energy [MeV].
     pub resonance_mev: f64,
 }
 
@@ -25,8 +26,8 @@ pub struct Oscillators {
 impl Oscillators {
     /// The oscillators of a material at its nominal density.
     ///
-    /// Source: Sternheimer, Phys. Rev. 88 (1952) 851; Sternheimer, Seltzer & Berger, Phys. Rev. B 26 (1982) 6067, eqs. 8–10, without conduction
-    /// electrons: tissue and gases are insulators.
+    /// Source: Sternheimer, Phys. Rev. 88 (1952) 851; Sternheimer, Seltzer & Berger, Phys. Rev. B 26 (1982) 6067, eqs.
+    /// 8–10, without conduction electrons: tissue and gases are insulators.
     pub fn of(material: &Material) -> Self {
         let electrons_per_g = material.electrons_per_g();
         let per_cm3 = electrons_per_g * material.nominal_density_g_cm3();
@@ -62,7 +63,8 @@ impl Oscillators {
     pub fn density_effect(&self, beta_squared: f64) -> f64 {
         let omega2 = self.plasma_energy_mev.powi(2);
         let slowness = 1.0 / beta_squared - 1.0;
-        // The response Σ f/(ν² + l²) falls and is convex in l², so that Newton's steps from 0 rise to the root and never pass it.
+        // The response Σ f/(ν² + l²) is falling and convex in l², so Newton steps from 0 rise to the root and never
+        // pass it.
         let mut l2 = 0.0;
         for _ in 0..100 {
             let (mut response, mut slope) = (-slowness, 0.0);

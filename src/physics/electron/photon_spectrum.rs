@@ -11,10 +11,11 @@ const PHOTON_STEPS: usize = 32;
 /// Bins of kinetic energy: a twelfth of a decade each.
 const ENERGY_BINS: usize = 48;
 
-/// k·dσ/dk against the kinetic energy and κ, the photon energy as a part of it; scaled so that the largest value at each kinetic energy is 1.
+/// k·dσ/dk against the kinetic energy and κ, the photon energy as a fraction of it, scaled so that the largest value at
+/// each kinetic energy is 1.
 ///
-/// A photon above a cut is sampled by drawing κ with the density 1/κ and accepting it with the probability given here. The cross section
-/// itself is in [`ElectronTables::bremsstrahlung`](super::ElectronTables::bremsstrahlung).
+/// A photon above a cut is sampled by drawing κ with the density 1/κ and accepting it with the probability given here.
+/// The cross section itself is in [`ElectronTables::bremsstrahlung`](super::ElectronTables::bremsstrahlung).
 #[derive(Clone, Debug, PartialEq)]
 pub struct PhotonSpectrum {
     energies: LogGrid,
@@ -41,14 +42,14 @@ impl PhotonSpectrum {
         self.energies
     }
 
-    /// Values at equal steps of √(1 − κ) from 0 to 1, one row for each kinetic energy: what the engines copy.
+    /// Values at equal steps of √(1 − κ) from 0 to 1, one row for each kinetic energy, which the engines copy.
     pub fn rows(&self) -> &[[f64; PHOTON_STEPS + 1]] {
         &self.rows
     }
 
     /// Probability of accepting a photon, linear in ln E and √(1 − κ) between the nodes.
     ///
-    /// * `kappa` – photon energy as a part of the kinetic energy, from 0 to 1
+    /// * `kappa` – photon energy as a fraction of the kinetic energy, from 0 to 1
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the steps")]
     pub fn acceptance(&self, kinetic_mev: f64, kappa: f64) -> f64 {
         let (bin, fraction) = self.energies.locate(kinetic_mev);
@@ -75,7 +76,7 @@ mod tests {
                 let spectrum = BremsstrahlungSpectrum::of(material, Charge::Electron, energy);
                 let ratio = |kappa: f64| table.acceptance(energy, kappa) / spectrum.scaled(kappa);
                 for kappa in [0.01, 0.1, 0.4, 0.77, 0.95] {
-                    // What the steps of the table leave, chiefly near the steep tip at high energy.
+                    // The error of the steps of the table, mainly near the steep tip at high energy.
                     let relative = ratio(kappa) / ratio(0.2);
                     assert!((relative - 1.0).abs() < 0.005, "{name} {energy} {kappa}: {relative}");
                 }

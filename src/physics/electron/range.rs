@@ -1,4 +1,4 @@
-//! Ranges in the continuous-slowing-down approximation, and the part of the energy radiated on the way.
+//! Ranges in the continuous-slowing-down approximation, and the fraction of the energy radiated on the way.
 
 use super::Charge;
 use super::annihilation;
@@ -16,9 +16,9 @@ pub struct SlowingDown {
     pub radiative: LogTable,
     /// Range: the mean path until at rest [g/cm²].
     pub csda_range: LogTable,
-    /// Energy radiated as bremsstrahlung until at rest, in parts of the kinetic energy.
+    /// Energy radiated as bremsstrahlung until at rest, as a fraction of the kinetic energy.
     pub radiation_yield: LogTable,
-    /// Kinetic energy that goes into the photons of annihilation in flight, in parts of the kinetic energy; 0 for electrons.
+    /// Fraction of the kinetic energy that goes into the photons of annihilation in flight; 0 for electrons.
     pub annihilation_yield: LogTable,
 }
 
@@ -31,7 +31,7 @@ impl SlowingDown {
             LogTable::tabulate(grid, |energy| BremsstrahlungSpectrum::of(material, charge, energy).stopping());
         let total = |energy: f64| collision.value(energy) + radiative.value(energy);
         let csda_range = range(grid, total);
-        let radiation_yield = part(grid, |energy| radiative.value(energy) / total(energy));
+        let radiation_yield = mean_while_slowing_down(grid, |energy| radiative.value(energy) / total(energy));
         let annihilation_yield = annihilated(grid, charge, material.electrons_per_g(), total);
         Self { csda_range, radiation_yield, annihilation_yield, collision, radiative }
     }
@@ -39,8 +39,8 @@ impl SlowingDown {
 
 /// Path until at rest, for a stopping power [g/cm²].
 ///
-/// Below the grid, the stopping power is continued as the power of the energy that it follows in the first bin, which puts the range at 1 keV within
-/// some ten percent: 5e-7 g/cm² in water.
+/// Below the grid, the stopping power is continued as the power law that it follows in the first bin. The range at 1
+/// keV is then right to some ten percent: 5e-7 g/cm² in water.
 pub(super) fn range(grid: LogGrid, stopping: impl Fn(f64) -> f64) -> LogTable {
     let (first, second) = (grid.node(0), grid.node(1));
     let exponent = (stopping(second) / stopping(first)).ln() / (second / first).ln();
@@ -49,18 +49,19 @@ pub(super) fn range(grid: LogGrid, stopping: impl Fn(f64) -> f64) -> LogTable {
 }
 
 /// Mean of `f` over the energies passed while slowing down; below the grid, `f` keeps its first value.
-fn part(grid: LogGrid, f: impl Fn(f64) -> f64) -> LogTable {
+fn mean_while_slowing_down(grid: LogGrid, f: impl Fn(f64) -> f64) -> LogTable {
     let first = grid.node(0);
     let sum = LogTable::integral(grid, first * f(first), &f);
     LogTable::tabulate(grid, |energy| sum.value(energy) / energy)
 }
 
-/// Part of the kinetic energy that positrons lose by annihilating in flight.
+/// Fraction of the kinetic energy that positrons lose by annihilation in flight.
 fn annihilated(grid: LogGrid, charge: Charge, electrons_per_g: f64, stopping: impl Fn(f64) -> f64) -> LogTable {
     if charge == Charge::Electron {
         return LogTable::tabulate(grid, |_| 0.0);
     }
-    // A positron of energy E loses y(E): per unit loss, it annihilates with the probability p = σn/S and then loses all that is left, E.
+    // Let a positron of energy E lose y(E) in this way. Per unit of energy lost, it annihilates with the probability
+    // p = σn/S and then loses the remaining energy E.
     let rate = |energy: f64| electrons_per_g * annihilation::cross_section(energy) / stopping(energy);
     let (mut lost, mut last) = (0.0, grid.node(0));
     LogTable::tabulate(grid, |energy| {

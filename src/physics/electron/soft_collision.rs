@@ -1,4 +1,4 @@
-//! What soft collisions, which are not simulated one by one, do on average: spread the energy lost, and deflect.
+//! Moments of the soft collisions, which are not simulated one by one: energy loss, straggling and deflection.
 
 use super::collision::{CollisionStopping, largest_loss};
 use super::hard_collision::{deflection_cosine, deflection_sine_squared, rutherford_ratio};
@@ -10,7 +10,7 @@ use crate::math::quadrature::log_nodes;
 /// Moments of the soft collisions of a particle, per gram and cm² of material.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SoftMoments {
-    /// Mean loss in this model [MeV·cm²/g]. Transport takes it from [`CollisionStopping::restricted`].
+    /// Mean loss in this model [MeV·cm²/g]. Transport uses [`CollisionStopping::restricted`] instead.
     pub loss: f64,
     /// Variance of the loss [MeV²·cm²/g].
     pub loss_variance: f64,
@@ -23,7 +23,7 @@ pub struct SoftMoments {
 }
 
 impl SoftMoments {
-    /// Adds collisions of one kind: how many, and what each loses and deflects, the latter as 1 − cos θ.
+    /// Adds collisions of one kind: their number, and the loss and deflection 1 − cos θ of each.
     fn add(&mut self, number: f64, loss_mev: f64, deflection: f64) {
         self.loss += number * loss_mev;
         self.loss_variance += number * loss_mev.powi(2);
@@ -35,10 +35,12 @@ impl SoftMoments {
 
 /// Moments of the collisions that lose at most `cut_mev`.
 ///
-/// Each oscillator is excited to its resonance by distant collisions, and freed from there up by close ones. Distant collisions transfer momentum
-/// with the density 1/(Q(1 + Q/2m_ec²)) in the recoil energy Q; close ones are Møller's or Bhabha's. A resonance above the cut counts as soft.
+/// Distant collisions excite each oscillator to its resonance; close ones ionise it with losses from there up. Distant
+/// collisions transfer momentum with the density 1/(Q(1 + Q/2m_ec²)) in the recoil energy Q; close ones are Møller's or
+/// Bhabha's. Excitation of a resonance above the cut counts as soft.
 ///
-/// Source: Liljequist, J. Phys. D 16 (1983) 1567; Fernández-Varea, Salvat, Dingfelder & Liljequist, Nucl. Instrum. Methods B 229 (2005) 187.
+/// Source: Liljequist, J. Phys. D 16 (1983) 1567; Fernández-Varea, Salvat, Dingfelder & Liljequist, Nucl. Instrum.
+/// Methods B 229 (2005) 187.
 pub fn moments(stopping: &CollisionStopping, charge: Charge, kinetic_mev: f64, cut_mev: f64) -> SoftMoments {
     let mut sum = SoftMoments::default();
     let delta = stopping.oscillators().density_effect(speed_squared(kinetic_mev));
@@ -51,17 +53,18 @@ pub fn moments(stopping: &CollisionStopping, charge: Charge, kinetic_mev: f64, c
     sum
 }
 
-/// Excitation of one oscillator to its resonance W: longitudinal, with a recoil energy Q up to W, and transverse, without deflection.
+/// Excitation of one oscillator to its resonance W: longitudinal, with a recoil energy Q up to W, and transverse,
+/// without deflection.
 ///
-/// With q² = Q(Q + 2m) the square of the momentum transferred, a its least value, and 1 − cos θ = (q² − a)/2pp′, the density 2m/q² in Q has these
-/// closed integrals.
+/// With q² = Q(Q + 2m) the square of the momentum transferred, a its smallest value, and 1 − cos θ = (q² − a)/2pp′, the
+/// density 2m/q² in Q has these closed integrals.
 fn add_distant(sum: &mut SoftMoments, strength: f64, oscillator: &Oscillator, kinetic_mev: f64, delta: f64) {
     let (w, m) = (oscillator.resonance_mev, ELECTRON_REST_ENERGY_MEV);
     if w >= kinetic_mev {
         return;
     }
     let (before, after) = (momentum_squared_mev2(kinetic_mev).sqrt(), momentum_squared_mev2(kinetic_mev - w).sqrt());
-    // The difference of the momenta as a quotient, for they nearly cancel.
+    // The difference of the momenta as a quotient, since they nearly cancel.
     let least_transfer = w * (2.0 * kinetic_mev - w + 2.0 * m) / (before + after);
     let least = least_transfer.powi(2) / (m + m.hypot(least_transfer));
     if least >= w {
@@ -80,7 +83,7 @@ fn add_distant(sum: &mut SoftMoments, strength: f64, oscillator: &Oscillator, ki
     sum.second_transport += strength / w * (3.0 * deflection - 1.5 * deflection_squared);
 }
 
-/// Collisions with the electrons of one oscillator as if free, from its resonance to the cut.
+/// Collisions with the electrons of one oscillator, treated as free, with losses from its resonance to the cut.
 fn add_close(sum: &mut SoftMoments, strength: f64, charge: Charge, kinetic_mev: f64, resonance_mev: f64, cut_mev: f64) {
     for (loss, weight) in log_nodes(resonance_mev, cut_mev) {
         let number = strength / loss.powi(2) * rutherford_ratio(charge, tau(kinetic_mev), loss / kinetic_mev);
@@ -103,7 +106,7 @@ mod tests {
         for (resonance, energy) in [(7e-5, 1e-3), (5e-4, 1e-3), (1e-3, 0.02), (5e-5, 5.0)] {
             let oscillator = Oscillator { strength: 1.0, binding_mev: resonance, resonance_mev: resonance };
             let (mut found, mut expected) = (SoftMoments::default(), SoftMoments::default());
-            // A density effect so strong that it leaves no transverse excitation.
+            // A density effect strong enough to suppress transverse excitation.
             add_distant(&mut found, 1.0, &oscillator, energy, 100.0);
             let m = ELECTRON_REST_ENERGY_MEV;
             let momentum = |e: f64| momentum_squared_mev2(e).sqrt();
@@ -146,8 +149,9 @@ mod tests {
         assert!((0.98..1.15).contains(&(found / bohr)), "{}", found / bohr);
     }
 
-    /// For resonances W far below the cut and the energy, the integrals have closed forms: distant collisions add m/p² to the first transport cross
-    /// section of an oscillator of strength 1, close ones ln(cut/W)·m/p²; the logarithmic mean of W is the mean excitation energy.
+    /// For resonances W far below the cut and the energy, the integrals have closed forms: distant collisions add m/p²
+    /// to the first transport cross section of an oscillator of strength 1, close ones ln(cut/W)·m/p²; the logarithmic
+    /// mean of W is the mean excitation energy.
     #[test]
     fn soft_collisions_deflect_as_the_closed_form_says() {
         let excitation = material::find("water").expect("water").mean_excitation_energy_mev();

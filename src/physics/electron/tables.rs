@@ -1,16 +1,15 @@
-//! What the transport of electrons and positrons needs of one material, on a grid of energies.
+//! The tables that the transport of electrons and positrons needs of one material, on a grid of energies.
 
 use super::bremsstrahlung::BremsstrahlungSpectrum;
 use super::collision::CollisionStopping;
 use super::photon_spectrum::PhotonSpectrum;
 use super::range::{SlowingDown, range};
 use super::{Charge, annihilation, elastic, hard_collision, soft_collision};
-use crate::domain::Invalid;
-use crate::domain::Material;
+use crate::domain::{Invalid, Material};
 use crate::math::log_grid::{LogGrid, LogTable};
 use crate::physics::energy_grid::{MAX_ENERGY_MEV, MIN_ENERGY_MEV};
 
-/// Losses above which a collision or a photon is simulated.
+/// Energy losses above which a collision or a photon is simulated.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TransportCuts {
     collision_mev: f64,
@@ -44,19 +43,19 @@ impl TransportCuts {
     }
 }
 
-/// Tables of one material, one charge and one choice of cuts, against the kinetic energy [MeV]. All are per gram: a voxel of density ρ multiplies
-/// stopping powers and cross sections by ρ, and divides ranges by ρ.
+/// Tables of one material, one charge and one choice of cuts, against the kinetic energy [MeV]. All are per gram: a
+/// voxel of density ρ multiplies stopping powers and cross sections by ρ, and divides ranges by ρ.
 #[derive(Clone, Debug)]
 pub struct ElectronTables {
-    /// The charge they hold for.
+    /// Charge of the particle.
     pub charge: Charge,
-    /// The cuts they hold for.
+    /// The cuts of the tables.
     pub cuts: TransportCuts,
     /// Slowing down by all collisions and photons: unrestricted stopping powers, CSDA range, yields.
     pub slowing_down: SlowingDown,
     /// Stopping power of collisions and photons below the cuts [MeV·cm²/g].
     pub soft_stopping: LogTable,
-    /// Path on which soft losses alone bring the particle to rest [g/cm²].
+    /// Path length on which soft losses alone bring the particle to rest [g/cm²].
     pub soft_range: LogTable,
     /// Variance of the soft losses [MeV²·cm²/g].
     pub soft_variance: LogTable,
@@ -89,26 +88,17 @@ impl ElectronTables {
         let electrons = material.electrons_per_g();
         let spectra: Vec<BremsstrahlungSpectrum> =
             grid.nodes().map(|energy| BremsstrahlungSpectrum::of(material, charge, energy)).collect();
-        let of_spectrum = |f: &dyn Fn(&BremsstrahlungSpectrum) -> f64| {
-            let mut values = spectra.iter().map(f);
-            LogTable::tabulate(grid, |_| values.next().expect("one spectrum a node"))
-        };
+        let of_spectrum = |f: &dyn Fn(&BremsstrahlungSpectrum) -> f64| of_nodes(grid, &spectra, f);
         let soft: Vec<_> =
             grid.nodes().map(|e| soft_collision::moments(&stopping, charge, e, cuts.collision_mev)).collect();
-        let of_soft = |f: &dyn Fn(&soft_collision::SoftMoments) -> f64| {
-            let mut values = soft.iter().map(f);
-            LogTable::tabulate(grid, |_| values.next().expect("one set of moments a node"))
-        };
+        let of_soft = |f: &dyn Fn(&soft_collision::SoftMoments) -> f64| of_nodes(grid, &soft, f);
         let soft_photons = of_spectrum(&|s| s.stopping_below(cuts.photon_mev));
         let soft_stopping =
             LogTable::tabulate(grid, |e| stopping.restricted(charge, e, cuts.collision_mev) + soft_photons.value(e));
         let photon_variance = of_spectrum(&|s| s.variance_below(cuts.photon_mev));
         let collision_variance = of_soft(&|m| m.loss_variance);
         let scattered: Vec<_> = grid.nodes().map(|e| elastic::moments(material, charge, e)).collect();
-        let of_elastic = |f: &dyn Fn(&elastic::ElasticMoments) -> f64| {
-            let mut values = scattered.iter().map(f);
-            LogTable::tabulate(grid, |_| values.next().expect("one set of moments a node"))
-        };
+        let of_elastic = |f: &dyn Fn(&elastic::ElasticMoments) -> f64| of_nodes(grid, &scattered, f);
         Self {
             charge,
             cuts,
@@ -133,6 +123,12 @@ impl ElectronTables {
             photon_spectrum: PhotonSpectrum::of(material, charge),
         }
     }
+}
+
+/// A table of one quantity, from what was computed at each node.
+fn of_nodes<T>(grid: LogGrid, nodes: &[T], f: impl Fn(&T) -> f64) -> LogTable {
+    let mut values = nodes.iter().map(f);
+    LogTable::tabulate(grid, |_| values.next().expect("one value for each node"))
 }
 
 #[cfg(test)]
@@ -174,7 +170,8 @@ mod tests {
         }
     }
 
-    /// Trials of a mixed scheme against the kernels of EGSnrc asked for about 15 % more scattering in water than is elastic.
+    /// Tests of a mixed scheme against EGSnrc kernels required about 15 % more scattering in water than elastic
+    /// scattering gives.
     #[test]
     fn collisions_add_a_seventh_to_the_scattering_in_water() {
         let all_soft = tables(Charge::Electron, 10.0);

@@ -1,10 +1,12 @@
-//! The density of a kernel over the square of the radius, for the many voxels far from the source: no root, no division, no search.
+//! The density of a kernel against the square of the radius, for the many voxels far from the source: looked up without
+//! a root, a division or a search.
 
 use super::radial::RadialKernel;
 
-/// Mantissa bits of r² that number the nodes: 2¹⁰ in each factor of two. Over such a step a density that falls as r⁻² bends by 1e-6 of itself.
+/// Mantissa bits of r² that number the nodes: 2¹⁰ in each factor of two. Within such a step a density that falls as r⁻²
+/// deviates from a line by 1e-6 of itself.
 const NODE_BITS: u32 = 10;
-/// The other bits of the mantissa are the place between two nodes.
+/// The other bits of the mantissa give the position between two nodes.
 const PLACE_BITS: u32 = f64::MANTISSA_DIGITS - 1 - NODE_BITS;
 
 /// Energy absorbed per volume [MeV/cm³ per decay], linear in r² between nodes.
@@ -15,7 +17,7 @@ pub(super) struct DensityTable {
 }
 
 impl DensityTable {
-    /// * `start_cm` – least radius that will be asked for, above 0
+    /// * `start_cm` – smallest radius that will be looked up, above 0
     pub(super) fn new(kernel: &RadialKernel, start_cm: f64) -> Self {
         let node = |r_cm: f64| (r_cm * r_cm).to_bits() >> PLACE_BITS;
         let first = node(start_cm);

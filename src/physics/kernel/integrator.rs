@@ -1,4 +1,4 @@
-//! The energy at one offset: the rule that is good enough for it.
+//! The energy at one offset, by a rule that is accurate enough for it.
 
 use std::sync::LazyLock;
 
@@ -8,31 +8,37 @@ use super::rays;
 use crate::math::gauss::GaussRule;
 use crate::math::watch::{Interrupted, Watch};
 
-/// Energies above this part of that in the source voxel are integrated along rays, as are those whose support holds the source point itself.
+/// Offsets with more than this fraction of the energy in the source voxel are integrated along rays, as are those whose
+/// support contains the source point.
 const RAYS_ABOVE: f64 = 2e-3;
-/// Points per axis of the Gauss rules for the triangular overlap, each tried when the one before is not good enough; after the last come rays.
+/// Points per axis of the Gauss rules for the triangular overlap, each tried when the one before is not accurate
+/// enough; after the last, rays are used.
 const POINTS: [usize; 4] = [2, 4, 8, 16];
-/// A rule is good enough if it differs from the one before by no more than this part of its value, or of the energy in the source voxel.
+/// A rule is accurate enough if it differs from the one before by at most this fraction of its value, or of the energy
+/// in the source voxel.
 const AGREEMENT: f64 = 5e-4;
 const FAINT_AGREEMENT: f64 = 1e-7;
-/// Largest change of the logarithm of the density over the support at which the first rule is used, far from the source unquestioned.
+/// Largest change of the logarithm of the density over the support at which the first rule is used; far from the source
+/// it is used without a check.
 const SMOOTH_CHANGE: f64 = 0.5;
-/// Where the kernel ends within the support its density jumps. Rays follow that; but there are many such offsets if the end is many voxels away,
-/// and little energy in each. Up to these distances, in units of the support's reach, rays and the last rule are used; past them the second.
+/// Where the kernel ends within the support its density jumps. Rays follow the jump, but if the end is many voxels
+/// away, there are many such offsets with little energy in each. Up to these distances, in units of the support's
+/// reach, rays and the last rule are used; beyond, the second rule.
 const RAYS_AT_END: f64 = 6.0;
 const LAST_RULE_AT_END: f64 = 24.0;
 
 static GAUSS: LazyLock<[GaussRule; 4]> = LazyLock::new(|| POINTS.map(GaussRule::triangle));
 
-/// Chooses a rule for each offset and applies it.
+/// Chooses and applies a rule for each offset.
 pub(super) struct Integrator<'a> {
     kernel: &'a RadialKernel,
     spacing_cm: [f64; 3],
     /// Distance between the centre of an offset's support and its corner [cm].
     reach_cm: f64,
-    /// Distance of an offset past which the first Gauss rule is good, unless the kernel's end cuts the support [cm].
+    /// Distance of an offset beyond which the first Gauss rule is accurate, unless the kernel ends within the support
+    /// [cm].
     smooth_cm: f64,
-    /// The kernel from there on.
+    /// The kernel beyond that distance.
     smooth_density: DensityTable,
     /// Energy in the source voxel [MeV per decay].
     self_mev: f64,
@@ -47,7 +53,7 @@ impl<'a> Integrator<'a> {
         Self { kernel, spacing_cm, reach_cm, smooth_cm, smooth_density, self_mev }
     }
 
-    /// Offsets from these on, by axis, are all smooth.
+    /// By axis: from this offset on, all offsets are smooth.
     pub(super) fn steep_shape(&self) -> [usize; 3] {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "above 0; the cast saturates")]
         self.spacing_cm.map(|d| (self.smooth_cm / d + 1.0).floor() as usize)
@@ -65,7 +71,7 @@ impl<'a> Integrator<'a> {
         sums
     }
 
-    /// Energy at an offset far from the source; none if it is near. Cheap.
+    /// Energy at an offset far from the source, which is cheap; none if the offset is near.
     pub(super) fn smooth_energy(&self, offset: [usize; 3]) -> Option<f64> {
         let [centre2, near2, far2] = self.distances2(offset);
         let end2 = self.kernel.end_cm().powi(2);
@@ -84,7 +90,7 @@ impl<'a> Integrator<'a> {
     /// Energy at an offset near the source.
     ///
     /// # Errors
-    /// [`Interrupted`], asked for before every slow rule.
+    /// [`Interrupted`]; the watch is asked before every slow rule.
     pub(super) fn steep_energy(&self, offset: [usize; 3], watch: &dyn Watch) -> Result<f64, Interrupted> {
         let [_, near2, far2] = self.distances2(offset);
         let end2 = self.kernel.end_cm().powi(2);
@@ -110,7 +116,7 @@ impl<'a> Integrator<'a> {
         Ok(rays::energy(self.kernel, self.spacing_cm, offset))
     }
 
-    /// * `density` – energy absorbed per volume at the square of a radius
+    /// * `density` – energy absorbed per volume as a function of r²
     fn gauss_energy(&self, offset: [usize; 3], rule: &GaussRule, density: impl Fn(f64) -> f64) -> f64 {
         let squares = |axis: usize, t: f64| ((offset[axis] as f64 + t) * self.spacing_cm[axis]).powi(2);
         let mut sum = 0.0;
@@ -127,8 +133,8 @@ impl<'a> Integrator<'a> {
     }
 }
 
-/// Searches from the end inwards, in steps of a quarter of the support, for where the density begins to change too much over it; infinite if the
-/// kernel ends too few voxels away.
+/// Searches inwards from the end, in steps of a quarter of the support, for the distance at which the density starts to
+/// change too much over the support; infinite if the kernel ends only a few voxels away.
 fn smooth_distance(kernel: &RadialKernel, reach_cm: f64) -> f64 {
     let end_cm = kernel.end_cm();
     if end_cm <= LAST_RULE_AT_END * reach_cm {
@@ -170,8 +176,8 @@ mod tests {
         }
     }
 
-    /// What the choice of rules may cost: a part of a voxel's energy, and a part of the source voxel's. At 1e-4 of the source voxel, where the design
-    /// asks for 2 %, that is 0.5 %.
+    /// Largest error from the choice of rules: a fraction of a voxel's energy, and a fraction of the source voxel's. At
+    /// 1e-4 of the source voxel, where the design asks for 2 %, that is 0.5 %.
     const RULE_TOLERANCE: f64 = 2e-3;
     const FAINT_TOLERANCE: f64 = 3e-7;
 
@@ -202,7 +208,8 @@ mod tests {
         }
     }
 
-    /// Where the kernel is cut off far from the source, voxels at its edge are good to a part of what a whole one would hold.
+    /// Where the kernel is cut off far from the source, the error of voxels at its edge is a fraction of what a whole
+    /// voxel would hold.
     #[test]
     fn voxels_at_a_far_end_are_roughly_right() {
         let spacing_cm = [0.1, 0.1, 0.15];

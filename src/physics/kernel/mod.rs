@@ -1,11 +1,11 @@
 //! Kernels: from the energy around a point source to voxel S values on any grid.
 //!
-//! * `library`: the energy around points from which particles of one energy start, computed by this project's own transport.
-//! * `spectrum`: the sum of those over all that a decay emits.
+//! * `library`: kernels of monoenergetic particles, computed by this project's own transport.
+//! * `spectrum`: their sum over all emissions of a decay.
 //! * `coefficients`: what photons leave in the media, and in tissues as mixtures of water and bone.
-//! * `shells`: tables of other programs.
+//! * `shells`: reads the tables of other programs.
 //! * `radial`: a table as a function of the radius, with its moments.
-//! * `octant`: its integral over pairs of voxels, by `integrator`, which chooses between `rays` and Gauss rules.
+//! * `octant`: its integral over pairs of voxels. `integrator` chooses between `rays` and Gauss rules for each offset.
 
 mod coefficients;
 mod density_table;
@@ -32,25 +32,25 @@ pub use spectrum::{
     Generation, PhotonGroup, RadialParts, density_g_cm3, library, library_sha256, radial_kernel, radial_parts,
 };
 
-/// Memory that [`voxel_kernel`] keeps for kernels of earlier requests, in the whole process [bytes].
+/// Memory for kernels that [`voxel_kernel`] keeps for later requests, in the whole process [bytes].
 pub const CACHE_BYTES: u64 = 64 << 20;
 
 static CACHE: Mutex<Cache<KernelSpec, Arc<VoxelKernel>>> = Mutex::new(Cache::new(CACHE_BYTES, |kernel| kernel.bytes()));
 
-/// What a voxel kernel depends on, and nothing else.
+/// Everything that a voxel kernel depends on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KernelSpec {
     /// Energy around a point of the source.
     pub radial: Arc<RadialKernel>,
-    /// What is absorbed where the decay is [MeV per decay].
+    /// Energy absorbed at the point of decay [MeV per decay].
     pub local_mev: f64,
-    /// What the voxels are made of, at its nominal density.
+    /// The medium of the voxels, at its nominal density.
     pub medium: KernelMedium,
     /// Voxel edges [cm].
     pub spacing_cm: [f64; 3],
     /// Offsets on each side of the centre, by axis.
     pub half_width: [usize; 3],
-    /// Radius past which the radial kernel is cut off [cm]; none: nowhere within its table.
+    /// Radius at which the radial kernel is cut off [cm]; none for the whole table.
     pub truncation_radius_cm: Option<f64>,
     /// Whether the voxels of the kernel belong to energy that is scattered there, and not to decays.
     pub per_scattered: bool,
@@ -60,7 +60,7 @@ impl KernelSpec {
     /// The kernel of a source, from one voxel to as many on each side, up to the end of the radial kernel.
     ///
     /// # Errors
-    /// If the source emits particles of more energy than the library of kernels has.
+    /// If the source emits particles with energies above those of the kernel library.
     pub fn new(
         source: &Source,
         medium: KernelMedium,
@@ -79,14 +79,16 @@ impl KernelSpec {
     }
 }
 
-/// Energy absorbed in each voxel around one uniformly radioactive voxel, per decay. Symmetric in each axis, so one octant says all.
+/// Energy absorbed in each voxel around one uniformly radioactive voxel, per decay. It is symmetric in each axis, so
+/// one octant is enough.
 #[derive(Clone, Debug)]
 pub struct VoxelKernel {
     /// What it was computed for.
     pub spec: KernelSpec,
     /// Energy absorbed at offset `[i, j, k]`, each from 0 to the half width, x fastest in memory [MeV per decay].
     pub octant: Array3<f64>,
-    /// Energy that the radial kernel holds, up to the truncation radius, in an unbounded medium, and what is absorbed where the decay is [MeV per decay].
+    /// Energy that the radial kernel holds in an unbounded medium, up to the truncation radius, plus the energy
+    /// absorbed at the point of decay [MeV per decay].
     pub captured_mev: f64,
 }
 
@@ -124,7 +126,7 @@ pub fn voxel_kernel(spec: &KernelSpec, watch: &dyn Watch) -> Result<Arc<VoxelKer
     Ok(kernel)
 }
 
-/// Integrates voxel S values: the radial kernel times the average over all directions of the overlap of two voxels.
+/// Integrates voxel S values: the radial kernel times the overlap of two voxels, averaged over all directions.
 ///
 /// # Errors
 /// [`Interrupted`] when the caller goes away.
@@ -135,8 +137,8 @@ pub fn integrate(spec: &KernelSpec, watch: &dyn Watch) -> Result<VoxelKernel, In
     Ok(VoxelKernel { spec: spec.clone(), octant, captured_mev: radial.captured_mev() + spec.local_mev })
 }
 
-/// Energy absorbed in each voxel around one uniformly active voxel, at the offsets of an octant, x fastest [MeV per decay]: as [`integrate`], for a radial
-/// kernel of any source.
+/// Energy absorbed in each voxel around one uniformly active voxel, at the offsets of an octant, x fastest [MeV per
+/// decay]: like [`integrate`], for any radial kernel.
 ///
 /// * `half_width` – offsets on each side of the source voxel, by axis
 ///
@@ -151,7 +153,7 @@ pub fn voxel_energies(
     octant::energies(radial, spacing_cm, half_width, watch)
 }
 
-/// Reads one table of shells as a radial kernel. The last shell holds what lies beyond the others and is left out.
+/// Reads a table of shells as a radial kernel. The last shell holds the energy beyond the others and is left out.
 ///
 /// # Errors
 /// If the table is broken.

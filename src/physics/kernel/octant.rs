@@ -1,4 +1,4 @@
-//! Voxel energies at all offsets of an octant: symmetry and threads.
+//! Voxel energies at all offsets of an octant, using symmetry and threads.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -52,18 +52,20 @@ pub(super) fn energies(
     Ok(Array3::from_shape_vec((nx, ny, nz).f(), octant).expect("one value for each offset"))
 }
 
-/// Axes of the same spacing may be exchanged. Each class of offsets is computed once, so that equal values are equal to the last bit.
+/// Axes of the same spacing may be exchanged. Each class of equivalent offsets is computed once, so that their values
+/// are equal to the last bit.
 struct Symmetry {
-    /// Pairs of axes to sort by, so that the representative of a class lies in the octant: the longer axis takes the larger offset.
+    /// Pairs of axes to sort by so that the representative of a class lies in the octant: the longer axis takes the
+    /// larger offset.
     exchange: Vec<[usize; 2]>,
-    /// The same pairs in order of the axes, so that a value does not depend on the shape of the octant.
+    /// The same pairs in the order of the axes, so that a value does not depend on the shape of the octant.
     ascending: Vec<[usize; 2]>,
 }
 
 impl Symmetry {
     fn new(spacing_cm: [f64; 3], half_width: [usize; 3]) -> Self {
         let same = |[a, b]: &[usize; 2]| spacing_cm[*a] == spacing_cm[*b];
-        // A sorting network for three; of two axes that differ from the third, one pair is left.
+        // A sorting network for three axes; if only two axes have the same spacing, one pair remains.
         let mut order = [0, 1, 2];
         order.sort_by_key(|&axis| half_width[axis]);
         let network = |[a, b, c]: [usize; 3]| -> Vec<[usize; 2]> {

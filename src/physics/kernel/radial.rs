@@ -5,20 +5,22 @@ use std::f64::consts::PI;
 use super::shells::Cumulative;
 use crate::math::monotone_cubic;
 
-/// Mantissa bits that number the buckets of the look-up, 2⁸ in each factor of two: shells are rarely narrower.
+/// Mantissa bits that number the buckets of the look-up, 2⁸ in each factor of two: shells are rarely narrower than
+/// that.
 const BUCKET_BITS: u32 = 8;
 
 /// `∫ Q'(r) rᵐ dr` for m = 0 to 3, in MeV·cmᵐ per decay.
 pub(super) type Moments = [f64; 4];
 
-/// The cumulative energy `Q(r)` by monotone cubics between tabulated radii, its derivative `k(r)`, and the moments of that.
+/// The cumulative energy `Q(r)` by monotone cubics between tabulated radii, its derivative `k(r)`, and the moments of
+/// `k`.
 ///
 /// Source of the interpolation: F. N. Fritsch, J. Butland, SIAM J. Sci. Stat. Comput. 5 (1984) 300.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RadialKernel {
     pieces: Vec<QuadraticPiece>,
     end_cm: f64,
-    /// First piece of each bucket of radii, from that of the first piece's end.
+    /// First piece of each bucket of radii, starting with the bucket of the first piece's end.
     buckets: Vec<usize>,
 }
 
@@ -83,7 +85,7 @@ impl RadialKernel {
         Self::from_densities(kept.map(|piece| (piece.start_cm, piece.density)).collect(), radius_cm)
     }
 
-    /// Radius past which there is nothing [cm].
+    /// Radius beyond which no energy is absorbed [cm].
     pub fn end_cm(&self) -> f64 {
         self.end_cm
     }
@@ -116,7 +118,7 @@ impl RadialKernel {
         added(piece.inner, piece.moments_to(r_cm), 1.0)
     }
 
-    /// Moments from `r_cm` to the end of the kernel; no digits are lost where little is left.
+    /// Moments from `r_cm` to the end of the kernel, without loss of digits where little is left.
     pub(super) fn outer_moments(&self, r_cm: f64) -> Moments {
         if r_cm >= self.end_cm {
             return [0.0; 4];
@@ -169,12 +171,12 @@ fn primitives(start: f64, density: [f64; 3]) -> [[f64; 6]; 4] {
     primitives
 }
 
-/// Number of the bucket of a radius above 0: its exponent and leading mantissa bits, a logarithm for nothing.
+/// Number of the bucket of a radius above 0: its exponent and leading mantissa bits, which cost less than a logarithm.
 fn bucket(r_cm: f64) -> usize {
     usize::try_from(r_cm.to_bits() >> (f64::MANTISSA_DIGITS - 1 - BUCKET_BITS)).expect("20 bits fit")
 }
 
-/// For each bucket from that of the first end on: the piece in which it begins.
+/// For each bucket, starting with that of the first end: the piece in which it begins.
 fn buckets(ends: &[f64]) -> Vec<usize> {
     let (first, last) = (bucket(ends[0]), bucket(ends[ends.len() - 1]));
     let mut piece = 0;

@@ -1,11 +1,14 @@
-//! Voxel energies where the kernel is steep or singular: exact along every ray from the source point, Gauss-Legendre over directions.
+//! Voxel energies where the kernel is steep or singular: exact along each ray from the source point, by Gauss-Legendre
+//! rules over the directions.
 //!
-//! With `f(r) = k(r) / 4πr²`, the energy absorbed at offset n is `∫ f(|x|) Π_a (1 − |x_a / d_a − n_a|)₊ d³x`: the average over directions of the
-//! overlap of two voxels at displacement x, times the energy that travels that far. Between lattice planes the overlap is a product of straight
-//! lines, along a ray a cubic in r, and its integral a sum of the kernel's first four moments. So a lattice cell takes integrals over its faces
-//! only: moments where rays enter, less moments where they leave.
+//! With `f(r) = k(r) / 4πr²`, the energy absorbed at offset n is `∫ f(|x|) Π_a (1 − |x_a / d_a − n_a|)₊ d³x`: the
+//! overlap of two voxels at displacement x, averaged over directions, times the energy that travels that far. Between
+//! lattice planes the overlap is a product of linear functions, a cubic in r along a ray, and its integral is a sum of
+//! the kernel's first four moments. So a lattice cell needs integrals over its faces only: moments where rays enter,
+//! minus moments where they leave.
 //!
-//! On a face at `x = X`, `y = X sinh s` and `z = √(X² + y²) sinh t` make the solid angle `ds dt / (cosh s cosh² t)`, smooth at any aspect ratio.
+//! On a face at `x = X`, `y = X sinh s` and `z = √(X² + y²) sinh t` make the solid angle `ds dt / (cosh s cosh² t)`,
+//! smooth at any aspect ratio.
 
 use std::f64::consts::PI;
 use std::sync::LazyLock;
@@ -13,21 +16,21 @@ use std::sync::LazyLock;
 use super::radial::{Moments, RadialKernel};
 use crate::math::gauss::GaussRule;
 
-/// Longest panel of a Gauss rule, in s or t: the factor that a radius may change by within it, as a logarithm.
+/// Longest panel of a Gauss rule, in s or t: the logarithm of the factor by which a radius may change within it.
 const PANEL: f64 = 0.4;
 /// Points of the rule in each panel.
 const PANEL_POINTS: usize = 8;
 
 static RULE: LazyLock<GaussRule> = LazyLock::new(|| GaussRule::legendre(PANEL_POINTS));
 
-/// A straight line `intercept + slope · x`.
+/// A linear function `intercept + slope · x`.
 type Linear = [f64; 2];
 
 /// A box between lattice planes in the positive octant, with the overlap of two voxels on it.
 struct Cell {
     low: [f64; 3],
     high: [f64; 3],
-    /// The overlap is the product of these lines, one an axis.
+    /// The overlap is the product of these functions, one for each axis.
     overlap: [Linear; 3],
 }
 
@@ -47,11 +50,12 @@ pub(super) fn energy(kernel: &RadialKernel, spacing_cm: [f64; 3], offset: [usize
             }
         }
     }
-    // Differences of moments may leave a rounding error below zero where nothing is absorbed.
+    // Where nothing is absorbed, rounding in the differences of moments may leave a value below zero.
     sum.max(0.0)
 }
 
-/// The intervals between lattice planes on which the overlap along one axis is a line; at offset 0, two mirrored ones as one of twice the height.
+/// The intervals between lattice planes on which the overlap along one axis is linear. At offset 0, two mirrored
+/// intervals are merged into one of twice the height.
 fn slabs(offset: usize, d: f64) -> Vec<(f64, f64, Linear)> {
     let n = offset as f64;
     if offset == 0 {
@@ -68,7 +72,8 @@ impl Cell {
         if self.low == [0.0; 3] {
             return (0..3).map(|axis| self.face(axis, self.high[axis], &|r| kernel.inner_moments(r))).sum();
         }
-        // Moments up to the far corner only, taken from outside: both keep small what is to cancel between the faces.
+        // Moments are counted from outside and only up to the far corner: both keep the terms small that cancel between
+        // faces.
         let beyond = kernel.outer_moments(self.high.iter().map(|x| x * x).sum::<f64>().sqrt());
         let outer = |r: f64| {
             let moments = kernel.outer_moments(r);
@@ -82,14 +87,15 @@ impl Cell {
             .sum()
     }
 
-    /// Integral over the directions through the face at `x` on an axis: of overlap times kernel along the ray, up to the face or from there on.
+    /// Integral of overlap times kernel over the rays through the face at `x` on an axis, up to the face or beyond it,
+    /// as `moments` is.
     fn face(&self, axis: usize, x: f64, moments: &impl Fn(f64) -> Moments) -> f64 {
         let (axis_y, axis_z) = ((axis + 1) % 3, (axis + 2) % 3);
         let lines = [self.overlap[axis], self.overlap[axis_y], self.overlap[axis_z]];
         let mut sum = 0.0;
-        for_each_point((self.low[axis_y] / x).asinh(), (self.high[axis_y] / x).asinh(), |s, weight_s| {
+        RULE.for_each_point(self.interval(axis_y, x), PANEL, |s, weight_s| {
             let (y, w) = (x * s.sinh(), x * s.cosh());
-            for_each_point((self.low[axis_z] / w).asinh(), (self.high[axis_z] / w).asinh(), |t, weight_t| {
+            RULE.for_each_point(self.interval(axis_z, w), PANEL, |t, weight_t| {
                 let (z, r) = (w * t.sinh(), w * t.cosh());
                 let solid_angle = weight_s * weight_t * x * w / (r * r);
                 let along_ray = product([lines[0], lines[1], lines[2]], [x / r, y / r, z / r]);
@@ -99,24 +105,16 @@ impl Cell {
         });
         sum / (4.0 * PI)
     }
+
+    /// Ends of the cell on an axis, as s or t at a distance from that axis.
+    fn interval(&self, axis: usize, distance: f64) -> [f64; 2] {
+        [(self.low[axis] / distance).asinh(), (self.high[axis] / distance).asinh()]
+    }
 }
 
-/// Coefficients of 1, r, r², r³ of a product of lines at `direction · r`.
+/// Coefficients of 1, r, r², r³ of a product of linear functions at `direction · r`.
 fn product(lines: [Linear; 3], direction: [f64; 3]) -> [f64; 4] {
     let [[a, p], [b, q], [c, s]] = lines;
     let (p, q, s) = (p * direction[0], q * direction[1], s * direction[2]);
     [a * b * c, p * b * c + a * q * c + a * b * s, p * q * c + p * b * s + a * q * s, p * q * s]
-}
-
-/// Calls back with points and weights of a composite rule for `∫ ds`.
-fn for_each_point(low: f64, high: f64, mut call: impl FnMut(f64, f64)) {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few hundred at most, at least 1")]
-    let panels = ((high - low) / PANEL).ceil().max(1.0) as u32;
-    let half = 0.5 * (high - low) / f64::from(panels);
-    for panel in 0..panels {
-        let middle = low + half * f64::from(2 * panel + 1);
-        for (point, weight) in RULE.points.iter().zip(&RULE.weights) {
-            call(middle + half * point, weight * 2.0 * half);
-        }
-    }
 }

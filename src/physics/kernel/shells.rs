@@ -1,8 +1,8 @@
-//! Tables of energy in concentric shells around a point source, as other programs give them.
+//! Tables of energy in concentric shells around a point source, as other programs write them.
 
 use crate::domain::Invalid;
 
-/// Fewest shells of a table that is worth reading.
+/// Smallest number of shells in a table.
 const FEWEST: usize = 11;
 
 /// Energy absorbed between two radii, per decay.
@@ -12,7 +12,7 @@ pub(super) struct EnergyShell {
     r_out_cm: f64,
     #[serde(rename = "E_MeV")]
     energy_mev: f64,
-    /// 1σ of the energy, from the histories it was scored with.
+    /// 1σ of the energy, from the histories that scored it.
     #[serde(rename = "sigma_E_MeV")]
     sigma_mev: f64,
 }
@@ -26,7 +26,7 @@ pub(super) struct Cumulative {
     pub(super) energy_mev: Vec<f64>,
 }
 
-/// Reads a table: `#` comments, a header, then one row a shell.
+/// Reads a table: `#` comments, a header, then one row per shell.
 ///
 /// # Errors
 /// If a row cannot be read, if shells do not follow each other from radius 0, or if an energy is not above 0.

@@ -1,14 +1,13 @@
-//! The energy around a point source of any emission spectrum, from the library of kernels of one energy.
+//! The energy around a point source of any emission spectrum, from the library of monoenergetic kernels.
 
 use std::sync::{Arc, Mutex, OnceLock};
-
-use sha2::{Digest, Sha256};
 
 use super::coefficients::{PhotonCoefficients, photon_coefficients};
 use super::library::{BONE, KernelLibrary, Within};
 use super::radial::RadialKernel;
 use super::shells::Cumulative;
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
+use crate::digest::sha256_hex;
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{Invalid, KernelMedium};
 use crate::math::cache::Cache;
@@ -17,19 +16,19 @@ use crate::physics::energy_grid::MIN_ENERGY_MEV;
 use crate::physics::material;
 use crate::physics::photon::klein_nishina;
 
-/// Radii of a kernel [g/cm²]: up to so far, so many to a decade.
+/// Radii of a kernel: up to this radius [g/cm²], this many per decade.
 const RADII: [(f64, u32); 3] = [(1e-3, 30), (5.0, 100), (MAX_RADIUS, 40)];
-/// Least radius [g/cm²].
+/// Smallest radius [g/cm²].
 const MIN_RADIUS: f64 = 1e-5;
-/// No kernel reaches farther [g/cm²].
+/// Largest radius [g/cm²].
 const MAX_RADIUS: f64 = 200.0;
-/// A kernel ends where no more of its energy than this part is left.
+/// A kernel ends where at most this fraction of its energy is left.
 const NEGLIGIBLE: f64 = 1e-6;
-/// Widest part of a continuum that two energies stand for, in ln E.
+/// Widest interval of a continuum that two energies represent, in ln E.
 const WIDEST_PART: f64 = 0.1;
-/// What lies below is absorbed at the source, as in transport [MeV].
+/// Photons below this energy are absorbed at the source, as in transport [MeV].
 const LOCAL_MEV: f64 = MIN_ENERGY_MEV;
-/// Kernels kept for later requests.
+/// Number of kernels kept for later requests.
 const KEPT: u64 = 32;
 
 /// Radial kernels by the digest of their spectrum and their medium.
@@ -37,7 +36,8 @@ static KERNELS: Mutex<Cache<(String, KernelMedium), Arc<RadialKernel>>> = Mutex:
 
 static PARTS: Mutex<Cache<(String, KernelMedium), Arc<RadialParts>>> = Mutex::new(Cache::new(KEPT, |_| 1));
 
-/// The energy that all emissions of a decay leave around a point in an unbounded medium of its material's nominal density.
+/// The energy that all emissions of a decay leave around a point in an unbounded medium of its material's nominal
+/// density.
 ///
 /// # Errors
 /// If an energy lies above those of the library.
@@ -68,7 +68,7 @@ pub fn library(medium: KernelMedium) -> &'static KernelLibrary {
 
 /// SHA-256 of the file of a library, in hexadecimal.
 pub fn library_sha256(medium: KernelMedium) -> String {
-    Sha256::digest(file(medium)).iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256_hex(file(medium))
 }
 
 fn file(medium: KernelMedium) -> &'static [u8] {
@@ -233,8 +233,7 @@ pub fn radial_parts(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Result
 fn groups(photons: &[(f64, f64)], medium: KernelMedium) -> Vec<PhotonGroup> {
     /// Where groups end [MeV]: narrow where attenuation depends much on the energy. What is below the first hardly leaves
     /// its voxel.
-    const ENDS: [f64; 13] =
-        [0.012, 0.016, 0.02, 0.025, 0.03, 0.038, 0.05, 0.07, 0.1, 0.15, 0.25, 0.4, f64::INFINITY];
+    const ENDS: [f64; 13] = [0.012, 0.016, 0.02, 0.025, 0.03, 0.038, 0.05, 0.07, 0.1, 0.15, 0.25, 0.4, f64::INFINITY];
     let pair = [medium.name(), BONE].map(photon_coefficients);
     // Means are weighted with what is absorbed in the medium.
     let mut sums = [[0.0; 5]; ENDS.len()];
@@ -317,7 +316,8 @@ fn first_collisions(photons: &[(f64, f64)], medium: KernelMedium, radii: &[f64])
     within
 }
 
-/// Numbers and energies [MeV] that stand for an emission: one for a line, Gauss-Legendre's two for each part of a continuum.
+/// Numbers and energies [MeV] that represent an emission: one pair for a line, the two points of a Gauss-Legendre rule
+/// for each interval of a continuum.
 fn energies(emission: &Emission) -> impl Iterator<Item = (f64, f64)> {
     let Emission { low_mev, high_mev, yield_per_decay, .. } = *emission;
     let is_line = high_mev <= low_mev;
@@ -366,7 +366,7 @@ fn radii() -> Vec<f64> {
     radii
 }
 
-/// The table in cm, up to where next to nothing is left.
+/// The table in cm, up to where a negligible energy is left.
 fn ended(radii: &[f64], within: &[f64], density_g_cm3: f64) -> Cumulative {
     /// A cubic needs three intervals.
     const LEAST: usize = 4;

@@ -1,4 +1,4 @@
-//! From the lines and beta branches of a nuclide to what a decay of it emits.
+//! The emissions of a decay, from the lines and beta branches of the nuclide.
 
 use super::file::{Beta, File};
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
@@ -6,15 +6,16 @@ use crate::domain::nuclide::{BetaBranch, BetaSign, EmissionLine, MeanEnergy, Rad
 use crate::domain::{Emission, EmissionSpectrum, Invalid, Nuclide, Particle};
 use crate::physics::beta::{Branch, Continuum, continuum};
 
-/// Energy of the electrons that stand for what atoms give off below 1 keV [MeV]: their range is 20 nm.
+/// Energy of the electrons that represent the emissions of atoms below 1 keV [MeV]: their range is 20 nm.
 const RELAXATION_ELECTRON_MEV: f64 = 0.0005;
 /// Mass of an alpha particle in atomic mass units. CODATA 2022.
 const ALPHA_MASS_U: f64 = 4.001_506;
 
-/// The nuclide of a file, and what a decay of it emits: no alpha particles, no recoils, and no photons of annihilation, which transport makes itself.
+/// The nuclide of a file, and the emissions of its decay that transport follows: no alpha particles, no recoils, and no
+/// annihilation photons, which transport produces itself.
 ///
 /// # Errors
-/// If it emits too much.
+/// If its yields or energies are too large.
 pub(super) fn nuclide(file: File, mass_number: u32) -> Result<(Nuclide, EmissionSpectrum), Invalid> {
     let [minus, plus] = BetaSign::ALL.map(|sign| of_sign(&file.betas, sign));
     let spectrum = spectrum(&file, &minus.1, &plus.1)?;

@@ -1,4 +1,4 @@
-//! The file of a nuclide as it is written, and what must hold for it.
+//! The file of a nuclide: its content and its checks.
 
 use serde::Deserialize;
 
@@ -7,9 +7,10 @@ use crate::domain::emission::MAX_EMISSION_MEV;
 use crate::domain::nuclide::{BetaSign, Capture, DecayKind, DecayMode, EmissionLine, EmissionLines, Transition};
 use crate::domain::{Checks, Invalid, Violation};
 
-/// How far the branchings of a nuclide may be from 1 in sum, and the beta particles of a kind above their branching: evaluations round.
+/// Tolerance for rounding in evaluations: how far the sum of the branchings may be from 1, and the beta particles of
+/// one sign above their branching.
 const ROUNDING: f64 = 0.01;
-/// Most particles of one line per decay: Auger electrons of the outer shells come in cascades.
+/// Largest number of particles of one line per decay: Auger electrons of the outer shells are emitted in cascades.
 const MAX_INTENSITY: f64 = 20.0;
 
 /// The file. Energies in MeV, intensities per decay of this nuclide.
@@ -53,7 +54,7 @@ pub(super) struct Beta {
     #[serde(deserialize_with = "transition")]
     pub(super) transition: Transition,
     pub(super) level_mev: f64,
-    /// As the evaluation has it; 0 where it has none.
+    /// As the evaluation states it; 0 if it does not.
     pub(super) mean_mev: f64,
 }
 
@@ -72,7 +73,7 @@ impl File {
     /// Reads and checks a file.
     ///
     /// # Errors
-    /// If it is not of the form, or every fault of its figures.
+    /// If the file does not have this form; otherwise every fault in its figures.
     pub(super) fn read(text: &str) -> Result<Self, Vec<Violation>> {
         let unreadable = |error: toml::de::Error| Violation { field: "file".into(), reason: error.to_string() };
         let file: Self = toml::from_str(text).map_err(|error| vec![unreadable(error)])?;
@@ -179,7 +180,7 @@ impl File {
     }
 }
 
-/// A name as files have it: `Lu-177`, `Tc-99m`.
+/// A name in the form used in files: `Lu-177`, `Tc-99m`.
 fn canonical(text: &str) -> Result<Name, Invalid> {
     let name = Name::parse(text).filter(|name| name.to_string() == text);
     name.ok_or_else(|| Invalid::new(format!("`{text}` is not a name like Lu-177 or Tc-99m")))

@@ -1,10 +1,10 @@
-//! The radionuclides known to this program: one file each in `data/nuclides/`, which `build.rs` embeds.
+//! The radionuclides known to this program: one file for each in `data/nuclides/`, embedded by `build.rs`.
 //!
-//! * `file`: the file as it is written, and what must hold for it.
-//! * `emissions`: from lines and beta branches to the spectrum of a decay, and its mean energies.
-//! * `registry`: all of them, each read when it is first asked for.
+//! * `file`: the content of a file, and its checks.
+//! * `emissions`: the spectrum of a decay and its mean energies, from lines and beta branches.
+//! * `registry`: all nuclides, each read on first use.
 //! * `beta_range`: how far its beta particles go.
-//! * `names`: how people write their names, and which are near to one that is unknown.
+//! * `names`: the ways in which people write names, and suggestions for unknown ones.
 
 mod beta_range;
 mod emissions;
@@ -14,4 +14,4 @@ mod registry;
 
 pub use beta_range::{BetaRange, beta_ranges};
 pub use names::find;
-pub use registry::{all, data_sha256, emissions, named};
+pub use registry::{all, data_sha256, emissions, named, read_file};

@@ -1,4 +1,4 @@
-//! How people write the names of nuclides, and which are near to one that is unknown.
+//! The ways in which people write the names of nuclides, and suggestions for unknown names.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,11 +11,11 @@ use crate::domain::element::{self, Element};
 use crate::domain::nuclide::DecayMode;
 use crate::domain::{Invalid, Nuclide};
 
-/// Longest text that may be a name, in characters.
+/// Longest text that can be a name, in characters.
 const LONGEST: usize = 40;
-/// Most changes, of a letter or digit each, from what was written to a name that may be meant.
+/// Largest number of changed letters or digits between what was written and a name that is suggested.
 const MOST_CHANGES: usize = 2;
-/// Most names that are suggested.
+/// Largest number of suggested names.
 const MOST_SUGGESTED: usize = 8;
 
 /// Element, mass number and isomer.
@@ -71,7 +71,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Runs of letters and of digits. None if there is anything else but spaces and hyphens, or too much.
+/// Runs of letters and of digits. None if the text contains anything else but spaces and hyphens, or is too long.
 fn parts(text: &str) -> Option<Vec<String>> {
     let mut parts: Vec<String> = Vec::new();
     let mut last = None;
@@ -97,36 +97,37 @@ fn is_number(part: &str) -> bool {
     part.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The nuclide of a name, as people write it: `Lu-177`, `Lu177`, `177Lu`, `lutetium-177`.
+/// The nuclide of a name in any usual form: `Lu-177`, `Lu177`, `177Lu`, `lutetium-177`.
 ///
 /// # Errors
-/// If there is none. The reason says if it is stable, and lists names that are near, or all there are.
+/// If there is none. The reason says if the nuclide is stable, and lists similar names, or all names.
 pub fn find(name: &str) -> Result<&'static Nuclide, Invalid> {
     let parsed = Name::parse(name);
     if let Some(nuclide) = parsed.and_then(|parsed| registry::named(&parsed.to_string())) {
         return Ok(nuclide);
     }
     let near = near(name, parsed);
-    let (what, list) = if near.is_empty() { ("known are", registry::names().collect()) } else { ("near are", near) };
+    let (what, list) =
+        if near.is_empty() { ("known names:", registry::names().collect()) } else { ("similar names:", near) };
     let known_as = parsed.and_then(|parsed| as_daughter(&parsed.to_string())).unwrap_or_default();
     let reason = format!("is not a known nuclide: `{}`{known_as}; {what} {}", shortened(name), list.join(", "));
     Err(Invalid(reason))
 }
 
-/// What was written, as it may stand in a message.
+/// What was written, in a form that is safe in a message.
 fn shortened(name: &str) -> String {
     let start: String = name.chars().take(LONGEST).flat_map(char::escape_debug).collect();
     if name.chars().nth(LONGEST).is_some() { format!("{start}…") } else { start }
 }
 
-/// Daughters without a file of their own, and what they are daughters of.
+/// Daughters without a file of their own, and their parents.
 static DAUGHTERS: LazyLock<BTreeMap<String, (&'static str, DecayMode)>> = LazyLock::new(|| {
     let decays =
         registry::files().flat_map(|(name, file)| file.decays.into_iter().map(move |decay| (name, decay.into())));
     decays.map(|(name, decay): (_, DecayMode)| (decay.daughter.clone(), (name, decay))).collect()
 });
 
-/// What is known of a nuclide that comes only as a daughter.
+/// What is known of a nuclide that occurs only as a daughter.
 fn as_daughter(name: &str) -> Option<String> {
     let (parent, decay) = DAUGHTERS.get(name)?;
     Some(match decay.daughter_half_life_s {
@@ -137,7 +138,7 @@ fn as_daughter(name: &str) -> Option<String> {
     })
 }
 
-/// Known names that are like what was written, the nearest first: in letters, by element, or by mass number.
+/// Known names similar to what was written, the most similar first: by spelling, element or mass number.
 fn near(text: &str, parsed: Option<Name>) -> Vec<&'static str> {
     let written = squeezed(text);
     let changes = |known: &'static str| {
@@ -243,12 +244,15 @@ mod tests {
             ("l177", "Lu-177"),
         ] {
             let reason = find(text).expect_err(text).to_string();
-            assert!(reason.contains(&format!("`{text}`")) && reason.contains("near are"), "{reason}");
-            assert!(reason.split_once("near are").is_some_and(|(_, near)| near.contains(expected)), "{reason}");
+            assert!(reason.contains(&format!("`{text}`")) && reason.contains("similar names:"), "{reason}");
+            assert!(reason.split_once("similar names:").is_some_and(|(_, near)| near.contains(expected)), "{reason}");
         }
         for text in ["", "Unobtainium-1", "\u{1F600}", "Lü-\n7"] {
             let reason = find(text).expect_err(text).to_string();
-            assert!(reason.contains("known are") && reason.contains("Lu-177, ") && !reason.contains('\n'), "{reason}");
+            assert!(
+                reason.contains("known names:") && reason.contains("Lu-177, ") && !reason.contains('\n'),
+                "{reason}"
+            );
         }
         assert!(find(&"é".repeat(1 << 20)).expect_err("too long").to_string().len() < 1500);
     }
@@ -257,7 +261,7 @@ mod tests {
     fn stable_daughters_are_named_as_such() {
         let reason = find("177Hf").expect_err("stable").to_string();
         assert!(
-            reason.contains("Hf-177, a daughter of Lu-177, is stable") && reason.contains("near are Lu-177"),
+            reason.contains("Hf-177, a daughter of Lu-177, is stable") && reason.contains("similar names: Lu-177"),
             "{reason}"
         );
     }

@@ -1,19 +1,19 @@
-//! All nuclides, each read when it is first asked for: a beta spectrum takes some milliseconds.
+//! All nuclides, each read on first use: a beta spectrum takes a few milliseconds.
 
 use std::sync::OnceLock;
 
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 use super::emissions::nuclide;
 use super::file::File;
 use super::names::Name;
+use crate::digest::sha256_hex;
 use crate::domain::{EmissionSpectrum, Nuclide, Violation};
 
 // `FILES`: names and texts, by name.
 include!(concat!(env!("OUT_DIR"), "/nuclide_files.rs"));
 
-/// What is known of a nuclide.
+/// The data of a nuclide.
 #[derive(Debug)]
 struct NuclideData {
     nuclide: Nuclide,
@@ -33,8 +33,17 @@ fn read(name: &str, text: &str) -> Result<NuclideData, Vec<Violation>> {
     }
     let mass_number = Name::parse(name).ok_or_else(|| fault("name", "is none".into()))?.mass_number;
     let (nuclide, emissions) = nuclide(file, mass_number).map_err(|invalid| fault("lines", invalid.0))?;
-    let sha256 = Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = sha256_hex(text);
     Ok(NuclideData { nuclide, emissions, sha256 })
+}
+
+/// Reads the text of a nuclide's file; for fuzz targets.
+///
+/// # Errors
+/// Every fault of the file.
+#[doc(hidden)]
+pub fn read_file(name: &str, text: &str) -> Result<Nuclide, Vec<Violation>> {
+    read(name, text).map(|entry| entry.nuclide)
 }
 
 fn entry(index: usize) -> &'static NuclideData {
@@ -51,7 +60,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|(name, _)| *name)
 }
 
-/// All files as they are written, without spectra: quick.
+/// The content of all files. Quick, since no spectra are computed.
 pub(super) fn files() -> impl Iterator<Item = (&'static str, File)> {
     FILES.iter().map(|(name, text)| (*name, File::read(text).expect("embedded nuclide files are read by a test")))
 }
@@ -64,12 +73,12 @@ pub fn all() -> impl Iterator<Item = &'static Nuclide> {
     (0..FILES.len()).map(|index| &entry(index).nuclide)
 }
 
-/// The nuclide of exactly this name, in the form `Lu-177`.
+/// The nuclide with exactly this name, in the form `Lu-177`.
 pub fn named(name: &str) -> Option<&'static Nuclide> {
     index(name).map(|index| &entry(index).nuclide)
 }
 
-/// What a decay of this nuclide alone emits; alpha particles, recoils and the photons of annihilation left out.
+/// Emissions of a decay of this nuclide alone, without alpha particles, recoils and annihilation photons.
 pub fn emissions(nuclide: &Nuclide) -> &'static EmissionSpectrum {
     &of(nuclide).emissions
 }

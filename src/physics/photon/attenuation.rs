@@ -7,30 +7,30 @@ use crate::domain::element::Element;
 use crate::embedded::csv_rows;
 use crate::math::spline::CubicSpline;
 
-/// Photon energy from which a pair can be made in the field of a nucleus [MeV].
+/// Lowest photon energy for pair production in the field of a nucleus [MeV].
 pub const PAIR_THRESHOLD_MEV: f64 = 2.0 * ELECTRON_REST_ENERGY_MEV;
-/// Photon energy from which a pair can be made in the field of an electron [MeV].
+/// Lowest photon energy for pair production in the field of an electron [MeV].
 pub const TRIPLET_THRESHOLD_MEV: f64 = 4.0 * ELECTRON_REST_ENERGY_MEV;
 
 /// Cross sections of one element, from 1 keV to 10 MeV.
 ///
-/// Source: NIST XCOM (Berger, Hubbard, Seltzer et al., NBSIR 87-3597 and its data base), interpolated by cubic splines in the logarithms, between
-/// absorption edges.
+/// Source: NIST XCOM (Berger, Hubbard, Seltzer et al., NBSIR 87-3597 and its data base), interpolated by cubic splines
+/// in the logarithms, between absorption edges.
 #[derive(Debug)]
 pub struct ElementAttenuation {
     z: u8,
     coherent: CubicSpline,
     incoherent: CubicSpline,
-    /// From one absorption edge to the next, by ascending energy.
+    /// One segment from each absorption edge to the next, by ascending energy.
     photoelectric: Vec<PhotoelectricSegment>,
     pair: CubicSpline,
     triplet: CubicSpline,
 }
 
-/// A part of the photoelectric cross section without an edge inside.
+/// A part of the photoelectric cross section between two edges.
 #[derive(Debug)]
 struct PhotoelectricSegment {
-    /// Where it starts: the lowest energy of the table, or an absorption edge [MeV].
+    /// Start of the segment: the lowest energy of the table, or an absorption edge [MeV].
     start_mev: f64,
     barn: CubicSpline,
 }
@@ -57,12 +57,13 @@ impl ElementAttenuation {
         self.photoelectric_above(above, energy_mev)
     }
 
-    /// Photoelectric absorption as if exactly the lowest `edges` absorption edges lay below the energy [cm²]: for either side of an edge.
+    /// Photoelectric absorption as if exactly the lowest `edges` absorption edges lay below the energy [cm²]: gives the
+    /// value on either side of an edge.
     pub fn photoelectric_above(&self, edges: usize, energy_mev: f64) -> f64 {
         at(&self.photoelectric[edges].barn, energy_mev)
     }
 
-    /// Absorption edges [MeV], ascending; the last is that of the K shell, if it lies above 1 keV.
+    /// Absorption edges [MeV], ascending; the last is that of the K shell, if that lies above 1 keV.
     pub fn edges(&self) -> impl Iterator<Item = f64> {
         self.photoelectric[1..].iter().map(|segment| segment.start_mev)
     }
@@ -79,7 +80,7 @@ impl ElementAttenuation {
 
     /// From the rows of one element.
     fn new(rows: &[AttenuationRow]) -> Self {
-        // At an edge, smooth functions need only one of its two rows.
+        // Smooth functions need only one of the two rows at an edge.
         let smooth = |column: fn(&AttenuationRow) -> f64| {
             let rows = std::iter::once(&rows[0])
                 .chain(rows.windows(2).filter(|pair| !is_edge(&pair[0], &pair[1])).map(|pair| &pair[1]));
@@ -100,7 +101,7 @@ impl ElementAttenuation {
     }
 }
 
-/// Whether two rows that follow each other are the two sides of an absorption edge: 0.1 eV apart.
+/// Whether two successive rows, 0.1 eV apart, are the two sides of an absorption edge.
 fn is_edge(below: &AttenuationRow, above: &AttenuationRow) -> bool {
     above.energy_mev < below.energy_mev * 1.0002
 }
@@ -110,7 +111,7 @@ fn at(spline: &CubicSpline, energy_mev: f64) -> f64 {
     spline.value(energy_mev.ln()).exp() * CM2_PER_BARN
 }
 
-/// Part of a pair cross section that varies fast above its threshold; the rest is smooth.
+/// Factor of a pair cross section that varies fast above the threshold; the rest is smooth.
 fn threshold_factor(threshold_mev: f64, energy_mev: f64) -> f64 {
     (1.0 - threshold_mev / energy_mev).powi(3)
 }
@@ -194,7 +195,8 @@ mod tests {
             for i in 0..2000 {
                 let energy = 1e-3 * 10f64.powf(4.0 * f64::from(i) / 2000.0);
                 let next = energy * 10f64.powf(4.0 / 2000.0);
-                // Between the L edges of zinc, from 1.020 to 1.194 keV, XCOM's photoelectric absorption hardly falls, or rises.
+                // Between the L edges of zinc, from 1.020 to 1.194 keV, XCOM's photoelectric absorption hardly falls,
+                // or rises.
                 let odd = element.symbol == "Zn" && energy < 0.001_2;
                 if odd || table.edges().any(|edge| (energy..=next).contains(&edge)) {
                     continue;

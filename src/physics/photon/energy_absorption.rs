@@ -1,4 +1,5 @@
-//! How much of its energy a photon leaves to electrons, and how much of that stays: energy transfer and energy absorption.
+//! Energy transfer and energy absorption: how much of its energy a photon gives to electrons, and how much of that they
+//! deposit locally.
 
 use super::attenuation::{ElementAttenuation, PAIR_THRESHOLD_MEV};
 use super::fluorescence::{KShell, k_shell_part};
@@ -10,16 +11,18 @@ use crate::math::quadrature::{integrate, log_nodes};
 use crate::physics::electron::Charge;
 use crate::physics::electron::range::SlowingDown;
 
-/// Part of the photon energy that one kind of interaction gives to electrons, and part that they do not radiate away.
+/// Fraction of the photon energy that one kind of interaction gives to electrons, and fraction that they do not radiate
+/// away.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct EnergyParts {
     /// Given to electrons as kinetic energy.
     pub(super) transferred: f64,
-    /// Of that, what they lose in collisions.
+    /// Lost in collisions, out of the energy transferred.
     pub(super) absorbed: f64,
 }
 
-/// The part of the kinetic energy that electrons and positrons lose in collisions, the rest going into bremsstrahlung and annihilation in flight.
+/// The fraction of the kinetic energy that electrons and positrons lose in collisions; the rest goes into
+/// bremsstrahlung and annihilation in flight.
 #[derive(Clone, Debug)]
 pub(super) struct CollisionParts {
     electron: SlowingDown,
@@ -41,7 +44,8 @@ impl CollisionParts {
         1.0 - scaled_down(&self.positron.radiation_yield, kinetic_mev) - annihilated
     }
 
-    /// Photoelectric absorption: fluorescence of the K shell, if it can be ionised, leaves; all else goes to electrons.
+    /// Photoelectric absorption: the fluorescence of the K shell leaves, if that shell can be ionised; electrons take
+    /// the rest.
     pub(super) fn photoelectric(&self, component: &Component, k_shell_is_open: bool, energy_mev: f64) -> EnergyParts {
         let attenuation = ElementAttenuation::of(component.element);
         let fluorescence = match KShell::of(component.element) {
@@ -52,7 +56,8 @@ impl CollisionParts {
         EnergyParts { transferred, absorbed: transferred * self.electron(energy_mev) }
     }
 
-    /// Compton scattering, averaged over Klein and Nishina's angles with the incoherent function of the material.
+    /// Compton scattering, averaged over the Klein-Nishina angles with the incoherent scattering function of the
+    /// material.
     pub(super) fn incoherent(&self, scattering: &MaterialScattering, energy_mev: f64) -> EnergyParts {
         let (mut all, mut transferred, mut absorbed) = (0.0, 0.0, 0.0);
         for (one_minus_cos, weight) in log_nodes(1e-5, 2.0) {
@@ -67,7 +72,7 @@ impl CollisionParts {
         EnergyParts { transferred: transferred / (all * energy_mev), absorbed: absorbed / (all * energy_mev) }
     }
 
-    /// Pair production: the particles share what is left of the energy, every share being as likely.
+    /// Pair production: the two particles share the remaining energy, and every share is equally likely.
     pub(super) fn pair(&self, energy_mev: f64) -> EnergyParts {
         let kinetic = energy_mev - PAIR_THRESHOLD_MEV;
         if kinetic <= 0.0 {
@@ -79,7 +84,7 @@ impl CollisionParts {
     }
 }
 
-/// A yield; below the table it falls to 0 in proportion to the energy.
+/// A yield, which falls to 0 in proportion to the energy below the table.
 fn scaled_down(table: &LogTable, kinetic_mev: f64) -> f64 {
     table.value(kinetic_mev) * (kinetic_mev / table.grid().min()).min(1.0)
 }
@@ -95,7 +100,8 @@ mod tests {
         (water, CollisionParts::of(water, energies()))
     }
 
-    /// Mean energy of Compton electrons in parts of the photon energy, free electrons: Attix (1986), table 7.2 and Klein & Nishina integrated.
+    /// Mean energy of Compton electrons relative to the photon energy, free electrons: Attix (1986), table 7.2 and
+    /// Klein & Nishina integrated.
     #[test]
     fn compton_electrons_take_the_known_part() {
         let (material, parts) = water();

@@ -1,4 +1,5 @@
-//! Fluorescence of the K shell. That of the L shells, at most 5 keV in iodine and 0.4 keV in calcium, is absorbed where it is born.
+//! Fluorescence of the K shell. That of the L shells, at most 5 keV in iodine and 0.4 keV in calcium, is absorbed where
+//! it is emitted.
 
 use std::sync::LazyLock;
 
@@ -6,9 +7,10 @@ use super::attenuation::ElementAttenuation;
 use crate::domain::element::Element;
 use crate::embedded::csv_rows;
 
-/// What follows when a photon is absorbed in the K shell of an element.
+/// Emission after a photon is absorbed in the K shell of an element.
 ///
-/// Source: xraylib (Schoonjans et al., Spectrochim. Acta B 66 (2011) 776): yields after Krause (1979), lines after Bearden (1967).
+/// Source: xraylib (Schoonjans et al., Spectrochim. Acta B 66 (2011) 776): yields after Krause (1979), lines after
+/// Bearden (1967).
 #[derive(Clone, Copy, Debug, PartialEq, serde::Deserialize)]
 pub struct KShell {
     /// Atomic number.
@@ -19,7 +21,7 @@ pub struct KShell {
     pub fluorescence_yield: f64,
     /// Mean energy of the Kα lines [MeV].
     pub k_alpha_mev: f64,
-    /// Part of the photons that are Kα.
+    /// Fraction of the photons that are Kα.
     pub k_alpha_fraction: f64,
     /// Mean energy of the other lines, Kβ [MeV].
     pub k_beta_mev: f64,
@@ -38,7 +40,7 @@ impl KShell {
     }
 }
 
-/// Part of the photons absorbed above the K edge that are absorbed in the K shell, from the jump at the edge.
+/// Fraction of the photons absorbed above the K edge that are absorbed in the K shell, from the jump at the edge.
 pub fn k_shell_part(attenuation: &ElementAttenuation) -> f64 {
     match attenuation.edges().enumerate().last() {
         Some((below, edge)) => 1.0 - attenuation.photoelectric_above(below, edge) / attenuation.photoelectric(edge),
@@ -74,7 +76,8 @@ mod tests {
 
     #[test]
     fn yields_and_parts_of_the_k_shell_are_those_of_the_literature() {
-        // Krause (1979): fluorescence yields of Ca 0.163, Fe 0.340, I 0.884; part of the K shell 1 − 1/J, J of the order of 9, 8 and 6.
+        // Krause (1979): fluorescence yields of Ca 0.163, Fe 0.340, I 0.884; part of the K shell 1 − 1/J, J of the
+        // order of 9, 8 and 6.
         for (symbol, yield_, part) in [("Ca", 0.163, 0.886), ("Fe", 0.340, 0.873), ("I", 0.884, 0.834)] {
             let element = element::find(symbol).expect("known").0;
             let shell = KShell::of(element).expect("has a K shell");

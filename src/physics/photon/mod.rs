@@ -1,9 +1,9 @@
-//! Photons: cross sections, angles, fluorescence, and the energy they leave to electrons.
+//! Photons: cross sections, angles, fluorescence, and the energy transferred to electrons.
 //!
-//! [`PhotonTables`] gathers what transport needs of one material, on a logarithmic grid of energies from 1 keV to 10 MeV. Cross sections of a
-//! material are per gram [cm²/g]: multiply by the density of a voxel.
+//! [`PhotonTables`] gathers what transport needs of one material, on a logarithmic grid of energies from 1 keV to 10
+//! MeV. Cross sections of a material are per gram [cm²/g]: multiply by the density of a voxel.
 //!
-//! How near the tables come to the figures they are tested against, largest difference from 1 keV to 10 MeV:
+//! Largest differences from the figures that the tables are tested against, from 1 keV to 10 MeV:
 //!
 //! | table | against | |
 //! |---|---|---|
@@ -13,7 +13,8 @@
 //! | coherent cross section, from the form factors | XCOM | 1.5 % (iodine 5.5 %) |
 //! | incoherent cross section, from the incoherent functions | XCOM | 1 % |
 //!
-//! Known limits: no Doppler broadening of Compton scattering, no fluorescence but that of K shells, no photonuclear absorption.
+//! Known limits: no Doppler broadening of Compton scattering, no fluorescence except from K shells, no photonuclear
+//! absorption.
 
 pub mod attenuation;
 pub mod energy_absorption;

@@ -1,4 +1,4 @@
-//! How the electrons of a material scatter photons together (coherently) and one by one (incoherently): form factors.
+//! Form factors: how the electrons of a material scatter photons together (coherently) and one by one (incoherently).
 //!
 //! Both depend on x = sin(θ/2)/λ [Å⁻¹], the momentum transferred in units of 2h.
 
@@ -11,7 +11,7 @@ use crate::embedded::csv_rows;
 use crate::math::log_grid::{LogGrid, LogTable};
 use crate::math::spline::CubicSpline;
 
-/// Momentum transfers of the tables [Å⁻¹]; 100 Å⁻¹ is 2.5 MeV turned back.
+/// Momentum transfers of the tables [Å⁻¹]; 100 Å⁻¹ corresponds to a photon of 2.5 MeV scattered back.
 const X_RANGE: [f64; 2] = [1e-3, 100.0];
 /// Bins of the tables: linear interpolation of powers up to the fourth is then right to 1e-3.
 const X_BINS: usize = 512;
@@ -21,14 +21,15 @@ pub fn momentum_transfer(energy_mev: f64, cos_theta: f64) -> f64 {
     largest_transfer(energy_mev) * (0.5 * (1.0 - cos_theta)).max(0.0).sqrt()
 }
 
-/// Momentum transfer [Å⁻¹] of a photon turned back.
+/// Momentum transfer [Å⁻¹] of a photon scattered back.
 pub fn largest_transfer(energy_mev: f64) -> f64 {
     energy_mev / H_C_MEV_ANGSTROM
 }
 
 /// Form factor and incoherent scattering function of one element.
 ///
-/// Source: xraylib (Schoonjans et al., Spectrochim. Acta B 66 (2011) 776), after Hubbard et al., J. Phys. Chem. Ref. Data 4 (1975) 471.
+/// Source: xraylib (Schoonjans et al., Spectrochim. Acta B 66 (2011) 776), after Hubbard et al., J. Phys. Chem. Ref.
+/// Data 4 (1975) 471.
 #[derive(Debug)]
 pub struct AtomicScattering {
     z: u8,
@@ -37,7 +38,7 @@ pub struct AtomicScattering {
 }
 
 impl AtomicScattering {
-    /// Of an element.
+    /// The functions of an element.
     pub fn of(element: &Element) -> &'static Self {
         SCATTERING.iter().find(|table| table.z == element.z).expect("every element has its form factors")
     }
@@ -48,7 +49,8 @@ impl AtomicScattering {
         if x > high { 0.0 } else { self.form_factor.value(x.max(low).ln()) }
     }
 
-    /// Incoherent scattering function S(x): electrons that can take the momentum, from 0 up to Z. It grows like x² at first.
+    /// Incoherent scattering function S(x): electrons that can take the momentum, from 0 up to Z. For small x it grows
+    /// like x².
     pub fn incoherent(&self, x: f64) -> f64 {
         let [low, high] = X_RANGE;
         let inside = self.incoherent.value(x.clamp(low, high).ln()).exp().min(f64::from(self.z));
@@ -68,12 +70,14 @@ impl AtomicScattering {
     }
 }
 
-/// The same for a material, as tables to sample from. Atoms scatter independently of each other.
+/// The functions of a material, as tables to sample from. Atoms scatter independently of each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MaterialScattering {
-    /// Incoherent scattering function per electron against x [Å⁻¹]: the probability of accepting an angle sampled from Klein and Nishina.
+    /// Incoherent scattering function per electron against x [Å⁻¹]: the probability of accepting an angle sampled from
+    /// the Klein-Nishina cross section.
     pub incoherent: LogTable,
-    /// Integral of F² over x² from 0, against x² [Å⁻²], 1 at the end. [`LogTable::invert`] samples a coherent scattering from it.
+    /// Integral of F² over x² from 0, against x² [Å⁻²], 1 at the end. [`LogTable::invert`] samples a coherent
+    /// scattering from it.
     pub coherent_cumulative: LogTable,
 }
 
@@ -142,8 +146,8 @@ mod tests {
                         * atom.form_factor(momentum_transfer(energy, cos_theta)).powi(2)
                 });
                 let ratio = sum / ElementAttenuation::of(element).coherent(energy);
-                // XCOM integrated relativistic form factors, which these are not: those of iodine add up to 4.0 % less at
-                // 0.1 MeV and 5.5 % less at 0.5 MeV.
+                // XCOM integrated relativistic form factors, which these are not: those of iodine add up to 4.0 % less
+                // at 0.1 MeV and 5.5 % less at 0.5 MeV.
                 let tolerance = if element.z > 30 { 0.06 } else { 0.015 };
                 assert!((ratio - 1.0).abs() < tolerance, "{} {energy}: {ratio}", element.symbol);
             }

@@ -1,4 +1,4 @@
-//! What the transport of photons needs of one material, on a grid of energies.
+//! The tables that the transport of photons needs of one material, on a grid of energies.
 
 use super::attenuation::ElementAttenuation;
 use super::energy_absorption::{CollisionParts, EnergyParts};
@@ -7,9 +7,11 @@ use super::scattering::MaterialScattering;
 use crate::domain::{Component, Material};
 use crate::math::log_grid::{LogGrid, LogTable};
 
-/// Tables of one material against the photon energy [MeV], per gram: a voxel of density ρ multiplies cross sections by ρ.
+/// Tables of one material against the photon energy [MeV], per gram: a voxel of density ρ multiplies cross sections by
+/// ρ.
 ///
-/// An absorption edge lies at the node of the grid nearest to it: 0.45 % of its energy away, or less, on [`energies`](crate::physics::energy_grid::energies).
+/// An absorption edge lies at the nearest node of the grid, at most 0.45 % of its energy away on
+/// [`energies`](crate::physics::energy_grid::energies).
 #[derive(Clone, Debug)]
 pub struct PhotonTables {
     /// Coherent (Rayleigh) scattering [cm²/g].
@@ -28,7 +30,7 @@ pub struct PhotonTables {
     pub energy_transfer: LogTable,
     /// Mass energy-absorption coefficient [cm²/g].
     pub energy_absorption: LogTable,
-    /// Elements whose K shell may fluoresce.
+    /// K shells that can emit fluorescence.
     pub k_shells: Vec<KShellTable>,
     /// Angles of scattering.
     pub scattering: MaterialScattering,
@@ -87,7 +89,8 @@ impl PhotonTables {
     }
 }
 
-/// Photoelectric cross section of a material, each element weighted: `weight(component, whether its K shell can be ionised, energy)`.
+/// Photoelectric cross section of a material, each element weighted: `weight(component, whether its K shell can be
+/// ionised, energy)`.
 fn weighted_photoelectric(
     material: &Material,
     grid: LogGrid,
@@ -109,7 +112,7 @@ fn edges_below(attenuation: &ElementAttenuation, grid: LogGrid, bin: usize) -> u
     attenuation.edges().filter(|&edge| grid.nearest_node(edge) <= bin).count()
 }
 
-/// Photoelectric cross section of one element in a gram of material, on the side of its edges on which the bin lies.
+/// Photoelectric cross section of one element in a gram of material, on the side of its edges where the bin lies.
 fn photoelectric_in_bin(component: &Component, grid: LogGrid, bin: usize, energy_mev: f64) -> f64 {
     let attenuation = ElementAttenuation::of(component.element);
     component.atoms_per_g() * attenuation.photoelectric_above(edges_below(attenuation, grid, bin), energy_mev)
@@ -121,7 +124,7 @@ fn value_in_bin(table: &LogTable, bin: usize, energy_mev: f64) -> f64 {
     table.bins()[bin][end]
 }
 
-/// The K shells of a material that can be ionised, and how often they are.
+/// The K shells of a material that can be ionised, and the probability of each.
 fn k_shells(material: &Material, grid: LogGrid, photoelectric: &LogTable) -> Vec<KShellTable> {
     let table = |component: &Component| {
         let shell = KShell::of(component.element)?;

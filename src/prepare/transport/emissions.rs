@@ -1,18 +1,19 @@
-//! What a decay emits, to be sampled systematically: every emission gets its yield on average, exactly.
+//! What a decay emits, for systematic sampling: on average, every emission has exactly its yield.
 //!
-//! The emissions of a kind lie end to end, each as long as its yield per decay. Cut into slots of length 1, one number u from 0 to 1 takes from each slot the
-//! particle that lies at u. The energy follows from where in its own stretch it lies.
+//! The emissions of a kind are laid end to end, each as long as its yield per decay, and cut into slots of length 1.
+//! One number u from 0 to 1 takes from each slot the particle that lies at u. Its energy follows from where in its own
+//! stretch u lies.
 
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 
 /// Bits of a place that number the cells of a slot's guide.
 pub(crate) const GUIDE_BITS: u32 = 8;
 
-/// For how many photons one stands at most.
+/// Most photons that one photon stands for.
 pub(crate) const MAX_WEIGHT: f32 = 16.0;
-/// How much less often photons are followed where their track is scored than where their electrons are, which vary more.
+/// How many times more photons one stands for where its track is scored than where its electrons are, which vary more.
 const TRACK_ADVANTAGE: f32 = 2.0;
-/// Photons of more stand for themselves alone: a tally adds less than 64 MeV at a time [MeV].
+/// Photons above this energy stand for themselves alone, since a tally adds less than 64 MeV at a time [MeV].
 pub(crate) const MOST_WEIGHTED_MEV: f64 = 2.0;
 
 /// A stretch of a slot: one emission, or the part of it that lies in this slot.
@@ -29,12 +30,12 @@ pub struct EmissionRow {
     pub high_mev: f32,
 }
 
-/// What one number takes at most one particle from.
+/// Emissions from which one number takes at most one particle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EmissionSlot {
     /// What it emits.
     pub particle: Particle,
-    /// For how many particles one stands: fewer are followed where each says enough.
+    /// How many particles one stands for. Fewer are followed where few tell enough.
     pub weight: f32,
     /// Its rows in [`EmissionSlots::rows`]: the first, and one past the last.
     pub first_row: u32,
@@ -58,7 +59,7 @@ pub struct EmissionSlots {
 impl EmissionSlots {
     /// Lays out a spectrum.
     ///
-    /// * `track_length_mev` – photons of less are scored by their track length
+    /// * `track_length_mev` – photons below this energy are scored by their track length
     pub fn new(spectrum: &EmissionSpectrum, track_length_mev: f64) -> Self {
         let mut laid = Self { slots: Vec::new(), rows: Vec::new(), guide: Vec::new() };
         let of = |particle: Particle| spectrum.emissions().iter().filter(move |emission| emission.particle == particle);
@@ -132,7 +133,7 @@ impl EmissionSlots {
 
     /// The energy [MeV] of the particle at a place of a slot; none where the slot is empty there.
     #[inline]
-    pub(crate) fn energy_mev(&self, slot: &EmissionSlot, place: u32) -> Option<f32> {
+    pub(crate) fn slot_energy_mev(&self, slot: &EmissionSlot, place: u32) -> Option<f32> {
         let cell = slot.first_cell + (place >> (u32::BITS - GUIDE_BITS));
         let mut number = self.guide[cell as usize];
         while number < slot.end_row && self.rows[number as usize].end <= place {
@@ -147,11 +148,12 @@ impl EmissionSlots {
     }
 }
 
-/// For how many photons one is followed, where they are scored by their track length.
+/// How many photons one stands for, where photons are scored by their track length.
 ///
-/// In voxels with activity the dose of charged particles has by far the larger variance per decay (measured at 4.8 mm: 12 000 times that of the photons for Lu-177,
-/// 100 times for I-131), while photons take most of the time. The best weight is the root of (time × variance): from 5 for I-131 to 100 for Lu-177. This
-/// stays below it, for the sake of voxels that only photons reach.
+/// In voxels with activity, the dose of charged particles has by far the larger variance per decay (measured at 4.8 mm:
+/// 12 000 times that of the photons for Lu-177, 100 times for I-131), while photons take most of the time. The best
+/// weight is the root of (time × variance): from 5 for I-131 to 100 for Lu-177. The weight here is lower, for the sake
+/// of voxels that only photons reach.
 fn photon_weight(spectrum: &EmissionSpectrum) -> f32 {
     let mean = |particle| spectrum.mean_energy_mev(particle);
     let (charged, photons) = (mean(Particle::Electron) + mean(Particle::Positron), mean(Particle::Photon));
@@ -184,7 +186,7 @@ mod tests {
         for i in 0..places {
             let place = (i << 16) + 0x7FFF;
             for slot in slots.slots.iter().filter(|slot| slot.particle == particle) {
-                if let Some(mev) = slots.energy_mev(slot, place) {
+                if let Some(mev) = slots.slot_energy_mev(slot, place) {
                     let weight = f64::from(slot.weight) / f64::from(places);
                     number += weight;
                     energy += f64::from(mev) * weight;
@@ -227,7 +229,7 @@ mod tests {
         for part in [0.0f32, 0.25, 0.5, 0.99] {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 1")]
             let place = (part * 4_294_967_296.0) as u32;
-            let found = slots.energy_mev(&slots.slots[0], place).expect("a full slot");
+            let found = slots.slot_energy_mev(&slots.slots[0], place).expect("a full slot");
             assert!((found - 0.1 - 0.1 * part).abs() < 1e-6, "{part}: {found}");
         }
     }

@@ -1,4 +1,4 @@
-//! What both engines share of Monte Carlo transport: the tally, and the boundary of the grid.
+//! What both engines share of Monte Carlo transport: scenes, tables and samplers.
 
 pub mod emissions;
 pub(crate) mod nodes;
@@ -11,13 +11,13 @@ use std::ops::Range;
 
 pub use scene::{Scene, SceneInput};
 
-/// What becomes of a particle that reaches the end of the grid.
+/// What happens to a particle that reaches the end of the grid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Boundary {
     /// It leaves and never comes back.
     #[default]
     Vacuum,
-    /// It enters on the opposite side, as if the grid were repeated without end; for checks of the physics.
+    /// It enters on the opposite side, as if the grid were repeated without end. For checks of the physics.
     Periodic,
 }
 

@@ -1,4 +1,4 @@
-//! All that decides a run of Monte Carlo transport, as flat data that both engines read.
+//! Everything that determines a run of Monte Carlo transport, as flat data that both engines read.
 
 use super::Boundary;
 use super::emissions::EmissionSlots;
@@ -18,10 +18,10 @@ use crate::plan::HistoryCuts;
 #[expect(clippy::cast_possible_truncation, reason = "the engines compute in single precision")]
 pub const ELECTRON_REST_MEV: f32 = ELECTRON_REST_ENERGY_MEV as f32;
 
-/// Bits of a word of the medium that hold the number of the material; the rest is the density.
-const MATERIAL_BITS: u32 = 15;
+/// The bits of a word of the medium that hold the number of the material. The others hold the density.
+pub(crate) const MATERIAL_MASK: u32 = 15;
 
-/// From what a scene is made. The volumes have one value a voxel, x fastest.
+/// What a scene is made from. The volumes have one value a voxel, x fastest.
 #[derive(Clone, Copy, Debug)]
 pub struct SceneInput<'a> {
     /// The grid of all volumes.
@@ -34,7 +34,7 @@ pub struct SceneInput<'a> {
     pub materials: &'a [Material],
     /// Which of them a voxel is made of.
     pub material_of_voxel: &'a [u8],
-    /// What a decay emits and is followed; what stays where the decay was takes no history.
+    /// What a decay emits and transport follows. Energy that stays where the decay is takes no history.
     pub emissions: &'a EmissionSpectrum,
     /// Seed of all random numbers.
     pub seed: u64,
@@ -53,20 +53,20 @@ pub struct GridShape {
     pub shape: [i32; 3],
     /// Edges of a voxel [cm].
     pub spacing_cm: [f32; 3],
-    /// Whether what leaves on one side comes back on the other.
+    /// Whether a particle that leaves on one side comes back on the other.
     pub is_periodic: bool,
 }
 
 /// Cuts as the engines use them [MeV].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SceneCuts {
-    /// Charged particles of less are absorbed.
+    /// Charged particles below this energy are absorbed.
     pub absorption_mev: f32,
     /// Collisions with a smaller loss are soft.
     pub collision_mev: f32,
-    /// Photons of less are absorbed, and bremsstrahlung of less is soft.
+    /// Photons below this energy are absorbed, and bremsstrahlung below it is soft.
     pub photon_mev: f32,
-    /// Photons of less are scored by their track length.
+    /// Photons below this energy are scored by their track length.
     pub track_length_mev: f32,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct Medium {
     pub(crate) material: usize,
 }
 
-/// All that decides a run. Equal scenes give equal histories.
+/// Everything that determines a run. Equal scenes give equal histories.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scene {
     /// The grid.
@@ -99,7 +99,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Tabulates the materials and samplers: takes up to a few seconds for materials not met before.
+    /// Tabulates materials and samplers. This takes up to a few seconds for materials that were not tabulated before.
     ///
     /// # Panics
     /// If the volumes are not of one size, or there are no or too many materials, which the caller has checked.
@@ -170,7 +170,7 @@ impl Scene {
 }
 
 fn word((density, &material): (&f32, &u8)) -> u32 {
-    (density.to_bits() & !MATERIAL_BITS) | u32::from(material)
+    (density.to_bits() & !MATERIAL_MASK) | u32::from(material)
 }
 
 #[inline]

@@ -1,7 +1,8 @@
 //! Where decays are: voxels in proportion to their activity, by systematic sampling.
 //!
-//! The rank of a history in its statistical group gives a place on the cumulative activity and a place among the emissions: the two dimensions of Sobol's sequence
-//! (`super::sequence`), so that every voxel gets its part of the decays, and its decays all parts of the spectrum, over any range of ranks.
+//! The rank of a history in its statistical group gives a place on the cumulative activity and a place among the
+//! emissions: the two dimensions of Sobol's sequence (`super::sequence`). So over any range of ranks every voxel gets
+//! its part of the decays, and its decays get all parts of the spectrum.
 
 /// Fewest cells of the guide for each active voxel.
 const CELLS_PER_VOXEL: usize = 1;
@@ -50,7 +51,7 @@ impl SourceSampler {
 
     /// The voxel at a place on the cumulative activity.
     #[inline]
-    pub(crate) fn voxel(&self, place: u64) -> u32 {
+    pub(crate) fn source_voxel(&self, place: u64) -> u32 {
         let cell = place >> (u64::BITS - self.guide_bits);
         let mut number = self.guide[usize::try_from(cell).expect("a few bits")] as usize;
         while self.ends[number] <= place && number + 1 < self.ends.len() {
@@ -78,11 +79,11 @@ mod tests {
         for first in [0u32, 12_345] {
             let mut counts = [0u32; 8];
             for rank in first..first + 100_000 {
-                counts[sampler.voxel(sequence::place(rank, 0x1234_5678_9ABC_DEF0)) as usize] += 1;
+                counts[sampler.source_voxel(sequence::activity_place(rank, 0x1234_5678_9ABC_DEF0)) as usize] += 1;
             }
             for (count, decays) in counts.iter().zip(decays) {
                 let expected = f64::from(decays) / 9.001 * 1e5;
-                // Systematic: some ten places off, where random ones would be hundreds.
+                // Systematic places are about ten off; random ones would be off by hundreds.
                 assert!((f64::from(*count) - expected).abs() < 12.0, "{count} {expected}");
             }
         }
@@ -91,7 +92,7 @@ mod tests {
     #[test]
     fn one_voxel_and_none_are_sources_too() {
         let one = SourceSampler::new(&[0.0, 1e-30]);
-        assert!([0, 1 << 63, u64::MAX].iter().all(|&place| one.voxel(place) == 1));
+        assert!([0, 1 << 63, u64::MAX].iter().all(|&place| one.source_voxel(place) == 1));
         assert!(SourceSampler::new(&[0.0; 3]).is_empty());
     }
 }

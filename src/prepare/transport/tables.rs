@@ -1,4 +1,5 @@
-//! The physics tables of a run as both engines read them: flat, in single precision, on nodes that a number's own bits index.
+//! The physics tables of a run as both engines read them: flat, in single precision, on nodes that a number's own bits
+//! index.
 
 use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
@@ -11,7 +12,7 @@ use crate::physics::energy_grid::energies;
 use crate::physics::photon::PhotonTables;
 use crate::plan::HistoryCuts;
 
-/// Most materials of a run: what the medium's words have room for.
+/// Most materials of a run: as many as the words of the medium can number.
 pub const MAX_MATERIALS: usize = 16;
 /// Steps of the bremsstrahlung spectra, in √(1 − κ).
 pub const PHOTON_STEPS: usize = 32;
@@ -28,9 +29,9 @@ pub const TRANSFER_MIN: f32 = 1.0 / 1024.0;
 /// K shells of a material that may fluoresce.
 pub const K_SHELLS: usize = 2;
 
-/// Longest condensed step: mean free paths between large deflections (first transport), λ₁.
+/// Longest condensed step, in first transport mean free paths λ₁.
 const STEP_DEFLECTION: f64 = 0.1;
-/// Longest condensed step: part of the kinetic energy.
+/// Largest loss of a condensed step, as a part of the kinetic energy.
 const STEP_LOSS: f64 = 0.1;
 
 /// How far an electron or positron goes, at one energy of one material.
@@ -43,7 +44,7 @@ pub struct Reach {
     pub photons_to_rest: f32,
     /// Largest mean soft loss of a condensed step [MeV].
     pub step_loss_mev: f32,
-    /// Nothing.
+    /// Padding.
     pub pad: f32,
 }
 
@@ -57,7 +58,7 @@ pub struct Step {
     pub interactions: f32,
     /// Part of them that are hard collisions.
     pub collision_part: f32,
-    /// Part of them that are hard collisions or bremsstrahlung; the rest annihilates.
+    /// Part of them that are hard collisions or bremsstrahlung; the rest are annihilations.
     pub photon_part: f32,
     /// First transport cross section of elastic scattering and soft collisions [cm²/g].
     pub first_transport: f32,
@@ -65,7 +66,7 @@ pub struct Step {
     pub second_transport: f32,
     /// Variance of the soft losses [MeV²·cm²/g].
     pub soft_variance: f32,
-    /// Nothing.
+    /// Padding.
     pub pad: f32,
 }
 
@@ -81,11 +82,11 @@ pub struct Attenuation {
     pub photoelectric_part: f32,
     /// Part that are photoelectric or incoherent.
     pub incoherent_part: f32,
-    /// Part that are photoelectric, incoherent or coherent; the rest makes pairs.
+    /// Part that are photoelectric, incoherent or coherent; the rest are pairs.
     pub coherent_part: f32,
     /// Parts of the photoelectric absorptions that happen in the K shells.
     pub k_part: [f32; K_SHELLS],
-    /// Nothing.
+    /// Padding.
     pub pad: f32,
 }
 
@@ -165,7 +166,7 @@ impl FlatTables {
         let first_range = tables.slowing_down.csda_range.grid().min();
         self.reach.extend(nodes().map(|e| {
             let first = tables.elastic_first_transport.value(e) + tables.soft_first_transport.value(e);
-            // Below the tables, the range goes on in proportion to the energy.
+            // Below the tables, the range is taken as proportional to the energy.
             let range = tables.slowing_down.csda_range.value(e) * (e / first_range).min(1.0);
             let soft = tables.soft_stopping.value(e).min(stopping(e));
             Reach {
@@ -252,7 +253,7 @@ fn attenuation(tables: &PhotonTables, e: f64) -> Attenuation {
         absorption: single(value(&tables.energy_absorption)),
         photoelectric_part: part(absorbed),
         incoherent_part: part(absorbed + incoherent),
-        // Exactly 1 where no pair can be made.
+        // Exactly 1 where pairs are impossible.
         coherent_part: if value(&tables.pair) + value(&tables.triplet) > 0.0 {
             part(absorbed + incoherent + coherent)
         } else {
@@ -263,8 +264,8 @@ fn attenuation(tables: &PhotonTables, e: f64) -> Attenuation {
     }
 }
 
-/// Mean number of bremsstrahlung photons above the cut that a particle emits until at rest, at each node: the integral of their cross
-/// section over the stopping power.
+/// Mean number of bremsstrahlung photons above the cut that a particle emits until at rest, at each node: the integral
+/// of their cross section over the stopping power.
 fn cumulative_photons(tables: &ElectronTables) -> Vec<f64> {
     let slow = &tables.slowing_down;
     let rate = |e: f64| tables.bremsstrahlung.value(e) / (slow.collision.value(e) + slow.radiative.value(e));

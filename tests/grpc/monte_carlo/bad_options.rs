@@ -10,7 +10,7 @@ use super::super::{
 };
 
 /// A good Monte Carlo header, changed.
-fn edited(header: &mut pb::ComputeHeader, edit: impl FnOnce(&mut pb::MonteCarloMethod)) {
+pub(super) fn edited(header: &mut pb::ComputeHeader, edit: impl FnOnce(&mut pb::MonteCarloMethod)) {
     let mut method = pb::MonteCarloMethod { histories: Some(100), ..Default::default() };
     edit(&mut method);
     header.method = Some(pb::Method { method: Some(pb::method::Method::MonteCarlo(method)) });
@@ -20,28 +20,14 @@ fn target(method: &mut pb::MonteCarloMethod, relative: f64, region: Option<pb::t
     method.target_uncertainty = Some(pb::TargetUncertainty { relative, region });
 }
 
-fn uniform(method: &mut pb::MonteCarloMethod, material: pb::Material) {
-    method.medium = Some(pb::Medium { medium: Some(pb::medium::Medium::Uniform(material)) });
-}
-
-fn table(header: &mut pb::ComputeHeader, entries: Vec<pb::LabelledMaterial>) {
+pub(super) fn table(header: &mut pb::ComputeHeader, entries: Vec<pb::LabelledMaterial>) {
     header.materials = Some(volume([4, 3, 2], pb::ElementType::Uint8));
     let medium = pb::medium::Medium::Table(pb::MaterialTable { entries });
     edited(header, |m| m.medium = Some(pb::Medium { medium: Some(medium) }));
 }
 
-fn named(label: u32, name: &str) -> pb::LabelledMaterial {
+pub(super) fn named(label: u32, name: &str) -> pb::LabelledMaterial {
     pb::LabelledMaterial { label, material: Some(pb::Material { name: name.into(), definition: None }) }
-}
-
-fn defined(name: &str) -> pb::Material {
-    let definition = pb::MaterialDefinition {
-        nominal_density_g_cm3: 1.0,
-        mean_excitation_energy_ev: 70.0,
-        mass_fractions: [("H".to_owned(), 0.1), ("C".to_owned(), 0.9)].into(),
-        source: String::new(),
-    };
-    pb::Material { name: name.into(), definition: Some(definition) }
 }
 
 fn emission(charge: i32, low_mev: f64, high_mev: f64, yield_per_decay: f64) -> pb::Emission {
@@ -128,81 +114,6 @@ async fn bad_options_are_named_by_their_path() {
             "an empty medium",
             |h| edited(h, |m| m.medium = Some(pb::Medium { medium: None })),
             &["method.monte_carlo.medium"],
-        ),
-    ]))
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn bad_materials_are_named_by_their_path() {
-    check_cases(cases(&[
-        (
-            "an unknown material",
-            |h| edited(h, |m| uniform(m, pb::Material { name: "lead".into(), definition: None })),
-            &["method.monte_carlo.medium.uniform.name"],
-        ),
-        (
-            "a known name for something else",
-            |h| edited(h, |m| uniform(m, defined("water"))),
-            &["method.monte_carlo.medium.uniform.name"],
-        ),
-        (
-            "a definition at fault",
-            |h| {
-                let mut material = defined("mine");
-                let definition = material.definition.as_mut().expect("a definition");
-                definition.nominal_density_g_cm3 = f64::NAN;
-                definition.mass_fractions.insert("Xx".into(), 0.1);
-                edited(h, |m| uniform(m, material));
-            },
-            &[
-                "method.monte_carlo.medium.uniform.definition.nominal_density_g_cm3",
-                "method.monte_carlo.medium.uniform.definition.mass_fractions.Xx",
-                "method.monte_carlo.medium.uniform.definition.mass_fractions",
-            ],
-        ),
-        (
-            "a table without a map",
-            |h| {
-                table(h, vec![named(1, "water")]);
-                h.materials = None;
-            },
-            &["materials"],
-        ),
-        (
-            "a map without a table",
-            |h| {
-                h.materials = h.activity.clone();
-                edited(h, |_| {});
-            },
-            &["materials"],
-        ),
-        ("an empty table", |h| table(h, vec![]), &["method.monte_carlo.medium.table.entries"]),
-        (
-            "a label twice",
-            |h| table(h, vec![named(1, "water"), named(1, "air")]),
-            &["method.monte_carlo.medium.table.entries[1].label"],
-        ),
-        (
-            "faults in several entries",
-            |h| {
-                let nothing = pb::LabelledMaterial { label: 2, material: None };
-                table(h, vec![named(70_000, "water"), nothing, named(3, "lead")]);
-            },
-            &[
-                "method.monte_carlo.medium.table.entries[0].label",
-                "method.monte_carlo.medium.table.entries[1].material",
-                "method.monte_carlo.medium.table.entries[2].material.name",
-            ],
-        ),
-        (
-            "materials elsewhere",
-            |h| {
-                table(h, vec![named(1, "water")]);
-                let map = h.materials.as_mut().expect("a map");
-                map.grid.as_mut().expect("a grid").affine_mm[3] = 99.0;
-            },
-            &["materials.grid"],
         ),
     ]))
     .await;

@@ -1,21 +1,24 @@
-//! The life of an electron or positron: condensed steps with a random hinge, hard interactions between them. Twin: `shaders/shared/charged.wgsl`.
+//! The life of an electron or positron: condensed steps with a random hinge, and hard interactions between them.
+//! Twin, by whole histories: `shaders/shared/charged.wgsl`.
 //!
-//! A step is measured in mass per area, not in length, and depends on the energy alone. So the transport does not see the density: in a medium of one
-//! composition, a source in proportion to the mass gives one dose everywhere (Fano's theorem), whatever the steps.
+//! A step is measured in mass per area, not in length, and depends on the energy alone. So the transport does not
+//! depend on the density: in a medium of one composition, a source in proportion to the mass gives the same dose
+//! everywhere (Fano's theorem), whatever the steps.
 //!
-//! Source of the scheme: mixed transport with a random hinge, Fernández-Varea, Mayol, Baró & Salvat, Nucl. Instrum. Methods B 73 (1993) 447.
+//! Source of the scheme: mixed transport with a random hinge, Fernández-Varea, Mayol, Baró & Salvat, Nucl. Instrum.
+//! Methods B 73 (1993) 447.
 
 mod rest;
 
 use super::collision::{Emerging, bhabha, bremsstrahlung, moller};
-use super::deflection::{half_versine, soft_loss};
+use super::deflection::{angular_deflection, soft_loss};
 use super::geometry::{Position, medium_of, turned};
-use super::history::{History, Particle};
-use super::lookup::{between, place};
+use super::history::{History, Track};
 use super::random::Stream;
-use super::sampling::{azimuth, isotropic};
+use super::sampling::{isotropic, next_azimuth, next_paths};
 use super::score::Sink;
-use crate::domain::emission::Particle as Kind;
+use super::step::{CondensedStep, charge_table, plan_step, reach_at};
+use crate::domain::emission::Particle;
 use crate::prepare::transport::scene::Medium;
 use crate::prepare::transport::tables::{Reach, Step};
 
@@ -30,25 +33,10 @@ enum Flight {
     Escaped(f32),
 }
 
-/// What a condensed step does on average.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct CondensedStep {
-    /// Its path [g/cm²].
-    path: f32,
-    /// Mean soft loss [MeV].
-    loss_mev: f32,
-    /// Hard interactions on it, on average.
-    interactions: f32,
-    /// Whether it ends in a hard interaction.
-    is_hard: bool,
-    /// What it was taken from.
-    node: Step,
-}
-
 /// An electron or positron on its way.
 struct Walk<'h, 's, S> {
     history: &'h mut History<'s, S>,
-    is_positron: bool,
+    kind: Particle,
     energy_mev: f32,
     weight: f32,
     at: Position,
@@ -60,78 +48,99 @@ struct Walk<'h, 's, S> {
 }
 
 /// Follows a charged particle until it is absorbed or out of the grid; its secondaries wait on the history's stack.
-pub(crate) fn transport<S: Sink>(particle: Particle, history: &mut History<'_, S>) {
-    Walk::new(particle, history).run();
+pub(crate) fn transport<S: Sink>(track: Track, history: &mut History<'_, S>) {
+    let mut walk = Walk::new(track, history);
+    walk.run();
+    walk.end();
 }
 
-/// Follows one that a decay emits, in a direction that is drawn only if it moves at all.
-pub(crate) fn emit<S: Sink>(particle: Particle, history: &mut History<'_, S>) {
-    let mut walk = Walk::new(particle, history);
+/// Follows one that a decay emits. Its direction is drawn only if it moves at all.
+pub(crate) fn emit<S: Sink>(track: Track, history: &mut History<'_, S>) {
+    let mut walk = Walk::new(track, history);
     if walk.reach_or_stop().is_some() {
         walk.at.direction = isotropic(&mut walk.stream);
         walk.run();
     }
+    walk.end();
 }
 
 impl<'h, 's, S: Sink> Walk<'h, 's, S> {
-    fn new(particle: Particle, history: &'h mut History<'s, S>) -> Self {
-        let voxel = particle.at.index(&history.scene.grid);
+    fn new(track: Track, history: &'h mut History<'s, S>) -> Self {
+        let voxel = track.at.voxel_index(&history.scene.grid);
         Self {
-            is_positron: particle.kind == Kind::Positron,
-            energy_mev: particle.energy_mev,
-            weight: particle.weight,
-            at: particle.at,
+            kind: track.kind,
+            energy_mev: track.energy_mev,
+            weight: track.weight,
+            at: track.at,
             voxel,
             medium: medium_of(history.scene.medium[voxel]),
             pending_mev: 0.0,
-            stream: particle.stream,
+            stream: track.stream,
             history,
         }
     }
 
+    /// Counts the rejection loops that reached their bound.
+    fn end(self) {
+        self.history.score.count_exhausted(self.stream.exhausted());
+    }
+
     fn run(&mut self) {
-        let mut to_interaction = 0.0;
+        let mut to_next = 0.0;
         while let Some(reach) = self.reach_or_stop() {
-            if to_interaction <= 0.0 {
-                to_interaction = -self.stream.uniform().ln();
+            if to_next <= 0.0 {
+                to_next = next_paths(&mut self.stream);
             }
-            let step = self.plan_step(reach, to_interaction);
-            let variance = step.node.soft_variance * step.path;
-            let loss = soft_loss(step.loss_mev, variance, &mut self.stream).min(self.energy_mev);
-            let hinge = step.path * self.stream.uniform();
-            let left = match self.fly(hinge, step.path, loss) {
-                Flight::Done => {
-                    self.deflect(&step);
-                    self.fly(step.path - hinge, step.path, loss)
-                }
-                Flight::Interface(left) => Flight::Interface(left + (step.path - hinge)),
-                Flight::Escaped(left) => Flight::Escaped(left + (step.path - hinge)),
-            };
-            match left {
-                Flight::Done => {
-                    self.energy_mev -= loss;
-                    to_interaction -= step.interactions;
-                    if step.is_hard {
-                        to_interaction = 0.0;
-                        if !self.interact(&step.node) {
-                            return;
-                        }
-                    }
-                }
-                Flight::Interface(left) => {
-                    let done = 1.0 - left / step.path;
-                    self.energy_mev -= loss * done;
-                    to_interaction -= step.interactions * done;
-                }
-                Flight::Escaped(left) => {
-                    self.energy_mev -= loss * (1.0 - left / step.path);
-                    return self.escape();
-                }
+            if !self.take_step(reach, &mut to_next) {
+                return;
             }
         }
     }
 
-    /// How far the particle goes; none, and it is stopped here, if it is below the cut or cannot leave its voxel.
+    /// One condensed step, and the hard interaction at its end if there is one. False: the particle has ended.
+    ///
+    /// * `to_next` – mean free paths to the next hard interaction
+    #[inline]
+    fn take_step(&mut self, reach: Reach, to_next: &mut f32) -> bool {
+        let nodes = self.history.scene.step(self.medium.material, charge_table(self.kind));
+        let step = plan_step(self.energy_mev, nodes, reach, *to_next);
+        let variance = step.node.soft_variance * step.path;
+        let loss = soft_loss(step.loss_mev, variance, &mut self.stream).min(self.energy_mev);
+        let hinge = step.path * self.stream.next_uniform();
+        let after_hinge = step.path - hinge;
+        let flight = match self.fly(hinge, step.path, loss) {
+            Flight::Done => {
+                self.deflect(&step);
+                self.fly(after_hinge, step.path, loss)
+            }
+            Flight::Interface(left) => Flight::Interface(left + after_hinge),
+            Flight::Escaped(left) => Flight::Escaped(left + after_hinge),
+        };
+        match flight {
+            Flight::Done => {
+                self.energy_mev -= loss;
+                *to_next -= step.interactions;
+                if step.is_hard {
+                    *to_next = 0.0;
+                    return self.interact(&step.node);
+                }
+                true
+            }
+            Flight::Interface(left) => {
+                let part = 1.0 - left / step.path;
+                self.energy_mev -= loss * part;
+                *to_next -= step.interactions * part;
+                true
+            }
+            Flight::Escaped(left) => {
+                self.energy_mev -= loss * (1.0 - left / step.path);
+                self.escape();
+                false
+            }
+        }
+    }
+
+    /// How far the particle goes. None if it is below the cut or cannot leave its voxel: then it is stopped here.
     fn reach_or_stop(&mut self) -> Option<Reach> {
         let reach = self.reach();
         if self.energy_mev < self.history.scene.cuts.absorption_mev || self.stays_in_voxel(reach) {
@@ -141,47 +150,18 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
         Some(reach)
     }
 
-    /// Whether its energy will all be in the present voxel, however it goes on.
+    /// Whether all its energy will stay in the present voxel, however it goes on.
     fn stays_in_voxel(&self, reach: Reach) -> bool {
         let to_surface = self.at.nearest_surface_cm(&self.history.scene.grid) * self.medium.density_g_cm3;
         S::BY_VOXEL && reach.csda_range < to_surface
     }
 
-    fn charge(&self) -> usize {
-        usize::from(self.is_positron)
-    }
-
     fn reach(&self) -> Reach {
-        let nodes = self.history.scene.reach(self.medium.material, self.charge());
-        let at = place(self.energy_mev);
-        let (low, high) = (&nodes[at.node], &nodes[at.node + 1]);
-        Reach {
-            csda_range: between(low.csda_range, high.csda_range, at.fraction),
-            photons_to_rest: between(low.photons_to_rest, high.photons_to_rest, at.fraction),
-            step_loss_mev: between(low.step_loss_mev, high.step_loss_mev, at.fraction),
-            pad: 0.0,
-        }
+        reach_at(self.energy_mev, self.history.scene.reach(self.medium.material, charge_table(self.kind)))
     }
 
-    /// The next step: as long as the tables allow, or to the next hard interaction. Everything is taken at the energy in its middle.
-    fn plan_step(&self, reach: Reach, to_interaction: f32) -> CondensedStep {
-        let nodes = self.history.scene.step(self.medium.material, self.charge());
-        let at = place(self.energy_mev - 0.5 * reach.step_loss_mev);
-        let node = interpolate(&nodes[at.node], &nodes[at.node + 1], at.fraction);
-        let path = reach.step_loss_mev / node.soft_stopping;
-        let interactions = path * node.interactions;
-        let is_hard = interactions >= to_interaction;
-        let part = if is_hard { to_interaction / interactions } else { 1.0 };
-        CondensedStep {
-            path: path * part,
-            loss_mev: reach.step_loss_mev * part,
-            interactions: interactions * part,
-            is_hard,
-            node,
-        }
-    }
-
-    /// Flies straight on along a part of a step's path, through all voxels of one material, and leaves energy evenly along it.
+    /// Flies straight on along a part of a step's path, through all voxels of one material, and leaves energy evenly
+    /// along it.
     ///
     /// * `path` – how far [g/cm²]
     /// * `whole`, `loss_mev` – path and loss of the whole step
@@ -196,7 +176,7 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
         loop {
             let face = self.at.next_face(&scene.grid);
             let across = face.distance_cm * self.medium.density_g_cm3;
-            // Strictly: a voxel without mass is crossed even with nothing left.
+            // Strictly greater: a voxel without mass is crossed even with no path left.
             if across > left {
                 self.advance(left, loss_per_path * left);
                 return Flight::Done;
@@ -204,10 +184,10 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
             self.leave_along(face.distance_cm, loss_per_path * across);
             left -= across;
             self.score_pending();
-            if !self.at.cross(face, &scene.grid) {
+            if !self.at.cross_face(face, &scene.grid) {
                 return Flight::Escaped(left);
             }
-            self.voxel = self.at.index(&scene.grid);
+            self.voxel = self.at.voxel_index(&scene.grid);
             let medium = medium_of(scene.medium[self.voxel]);
             let is_interface = medium.material != self.medium.material;
             self.medium = medium;
@@ -240,65 +220,53 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
     /// Turns by what all soft collisions and elastic scatterings of the step do together.
     fn deflect(&mut self, step: &CondensedStep) {
         let (first, second) = (step.node.first_transport * step.path, step.node.second_transport * step.path);
-        let cosine = 1.0 - 2.0 * half_versine(first, second, &mut self.stream);
-        self.at.direction = turned(self.at.direction, cosine, azimuth(&mut self.stream));
+        let cosine = 1.0 - 2.0 * angular_deflection(first, second, &mut self.stream);
+        self.at.direction = turned(self.at.direction, cosine, next_azimuth(&mut self.stream));
     }
 
-    /// A hard interaction. False: the particle is no more.
+    /// A hard interaction. False: the particle has ended.
     fn interact(&mut self, node: &Step) -> bool {
         let (scene, energy) = (self.history.scene, self.energy_mev);
-        let choice = self.stream.uniform();
+        let choice = self.stream.next_uniform();
         if choice < node.collision_part {
             let cut = scene.cuts.collision_mev;
             // The energy may have fallen below that of the step's middle.
-            let largest = if self.is_positron { energy } else { 0.5 * energy };
+            let is_positron = self.kind == Particle::Positron;
+            let largest = if is_positron { energy } else { 0.5 * energy };
             if cut < largest {
-                let emerging = if self.is_positron {
+                let emerging = if is_positron {
                     bhabha(energy, cut, &mut self.stream)
                 } else {
                     moller(energy, cut, &mut self.stream)
                 };
-                self.emerge(Kind::Electron, emerging);
+                self.emerge(Particle::Electron, emerging);
             }
         } else if choice < node.photon_part {
             if scene.cuts.photon_mev < energy {
-                let spectra = scene.spectra(self.medium.material, self.charge());
+                let spectra = scene.spectra(self.medium.material, charge_table(self.kind));
                 let emerging = bremsstrahlung(energy, scene.cuts.photon_mev, spectra, &mut self.stream);
-                self.emerge(Kind::Photon, emerging);
+                self.emerge(Particle::Photon, emerging);
             }
-        } else if self.is_positron {
+        } else if self.kind == Particle::Positron {
             self.annihilate_in_flight();
             return false;
         }
         true
     }
 
-    /// What an interaction sets free, at the expense of this particle.
-    fn emerge(&mut self, kind: Kind, emerging: Emerging) {
-        let [x, y] = azimuth(&mut self.stream);
+    /// The new particle of an interaction, which takes its energy from this one.
+    fn emerge(&mut self, kind: Particle, emerging: Emerging) {
+        let [x, y] = next_azimuth(&mut self.stream);
         let direction = turned(self.at.direction, emerging.cosine, [x, y]);
-        self.set_off(kind, emerging.energy_mev, direction);
+        self.push(kind, emerging.energy_mev, direction);
         self.at.direction = turned(self.at.direction, emerging.deflection_cosine, [-x, -y]);
         self.energy_mev -= emerging.energy_mev;
     }
 
     /// A new particle from here.
-    fn set_off(&mut self, kind: Kind, energy_mev: f32, direction: [f32; 3]) {
+    fn push(&mut self, kind: Particle, energy_mev: f32, direction: [f32; 3]) {
         let at = Position { direction, ..self.at };
-        let particle = Particle::born(kind, energy_mev, self.weight, at, &mut self.stream);
-        self.history.push(particle);
-    }
-}
-
-fn interpolate(low: &Step, high: &Step, fraction: f32) -> Step {
-    Step {
-        soft_stopping: between(low.soft_stopping, high.soft_stopping, fraction),
-        interactions: between(low.interactions, high.interactions, fraction),
-        collision_part: between(low.collision_part, high.collision_part, fraction),
-        photon_part: between(low.photon_part, high.photon_part, fraction),
-        first_transport: between(low.first_transport, high.first_transport, fraction),
-        second_transport: between(low.second_transport, high.second_transport, fraction),
-        soft_variance: between(low.soft_variance, high.soft_variance, fraction),
-        pad: 0.0,
+        let track = Track::born(kind, energy_mev, self.weight, at, &mut self.stream);
+        self.history.push(track);
     }
 }

@@ -1,66 +1,67 @@
-//! Hard collisions, bremsstrahlung photons, annihilation in flight: what each takes and where it sends it. Twin: `shaders/shared/collision.wgsl`.
+//! Hard collisions, bremsstrahlung photons, annihilation in flight: the energy of what leaves, and its direction.
+//! Twin: `shaders/shared/collision.wgsl`.
 
-use super::lookup::between;
+use super::lookup::{between, sparse_place};
 use super::random::Stream;
+use super::sampling::accepted;
+use crate::prepare::transport::nodes::OCTAVE_BITS;
 use crate::prepare::transport::scene::{ELECTRON_REST_MEV, Spectra};
 use crate::prepare::transport::tables::{PHOTON_STEPS, SPECTRUM_ROWS_PER_OCTAVE};
 
-/// Energy and direction of what leaves an interaction, the latter as cosines to the direction of what came.
+/// Energy and direction of what leaves an interaction; directions are cosines to that of the incoming particle.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Emerging {
     /// Energy transferred to the new particle [MeV].
     pub(crate) energy_mev: f32,
     /// Cosine of the angle at which the new particle leaves.
     pub(crate) cosine: f32,
-    /// Cosine of the deflection of the old one.
+    /// Cosine of the deflection of the incoming particle.
     pub(crate) deflection_cosine: f32,
 }
 
-/// A collision of an electron with one at rest, that loses more than `cut_mev` and at most half of the energy.
+/// A collision of an electron with one at rest. It loses more than `cut_mev` and at most half of its energy.
 ///
-/// Source: Møller, Ann. Phys. 14 (1932) 531.
+/// Source: Møller, Ann. Phys. 14 (1932) 531; sampled as in Salvat, Fernández-Varea & Sempau (2011), section 3.2.
 pub(crate) fn moller(kinetic_mev: f32, cut_mev: f32, stream: &mut Stream) -> Emerging {
     let tau = kinetic_mev / ELECTRON_REST_MEV;
     let a = (tau / (tau + 1.0)) * (tau / (tau + 1.0));
-    let least = cut_mev / kinetic_mev;
-    loop {
-        // κ with the density 1/κ² from the cut to one half.
-        let kappa = least / (1.0 - stream.uniform() * (1.0 - 2.0 * least));
+    let kappa_c = cut_mev / kinetic_mev;
+    let kappa = accepted(stream, |stream| {
+        // The density of κ is 1/κ² from the cut to one half.
+        let kappa = kappa_c / (1.0 - stream.next_uniform() * (1.0 - 2.0 * kappa_c));
         let ratio = kappa / (1.0 - kappa);
-        let form = 1.0 + ratio * ratio - (1.0 - a) * ratio + a * kappa * kappa;
-        if stream.uniform() * (1.0 + 1.25 * a) < form {
-            return binary(kinetic_mev, kappa.min(0.5) * kinetic_mev);
-        }
-    }
+        let phi = 1.0 + ratio * ratio - (1.0 - a) * ratio + a * kappa * kappa;
+        (kappa, stream.next_uniform() * (1.0 + 1.25 * a) < phi)
+    });
+    binary(kinetic_mev, kappa.min(0.5) * kinetic_mev)
 }
 
-/// A collision of a positron with an electron at rest, that loses more than `cut_mev`.
+/// A collision of a positron with an electron at rest. It loses more than `cut_mev`.
 ///
 /// Source: Bhabha, Proc. R. Soc. A 154 (1936) 195, as in ICRU 37 (1984), section 2.
 pub(crate) fn bhabha(kinetic_mev: f32, cut_mev: f32, stream: &mut Stream) -> Emerging {
     let gamma = kinetic_mev / ELECTRON_REST_MEV + 1.0;
     let tau = gamma - 1.0;
-    let scale = (tau / gamma) * (tau / gamma);
+    let a = (tau / gamma) * (tau / gamma);
     let g2 = (gamma + 1.0) * (gamma + 1.0);
-    let b1 = scale * (2.0 * g2 - 1.0) / (gamma * gamma - 1.0);
-    let b2 = scale * (3.0 * g2 + 1.0) / g2;
-    let b3 = scale * 2.0 * gamma * tau / g2;
-    let b4 = scale * tau * tau / g2;
-    let least = cut_mev / kinetic_mev;
-    loop {
-        let kappa = (least / (1.0 - stream.uniform() * (1.0 - least))).min(1.0);
-        let form = 1.0 - kappa * (b1 - kappa * (b2 - kappa * (b3 - kappa * b4)));
-        if stream.uniform() < form {
-            return binary(kinetic_mev, kappa * kinetic_mev);
-        }
-    }
+    let b1 = a * (2.0 * g2 - 1.0) / (gamma * gamma - 1.0);
+    let b2 = a * (3.0 * g2 + 1.0) / g2;
+    let b3 = a * 2.0 * gamma * tau / g2;
+    let b4 = a * tau * tau / g2;
+    let kappa_c = cut_mev / kinetic_mev;
+    let kappa = accepted(stream, |stream| {
+        let kappa = (kappa_c / (1.0 - stream.next_uniform() * (1.0 - kappa_c))).min(1.0);
+        let phi = 1.0 - kappa * (b1 - kappa * (b2 - kappa * (b3 - kappa * b4)));
+        (kappa, stream.next_uniform() < phi)
+    });
+    binary(kinetic_mev, kappa * kinetic_mev)
 }
 
 /// Angles of a collision with an electron at rest, from the conservation of energy and momentum.
 fn binary(kinetic_mev: f32, loss_mev: f32) -> Emerging {
-    let rest = 2.0 * ELECTRON_REST_MEV;
-    let sine_squared = rest * loss_mev / (kinetic_mev * (kinetic_mev - loss_mev + rest));
-    let recoil_squared = loss_mev * (kinetic_mev + rest) / (kinetic_mev * (loss_mev + rest));
+    let twice_rest = 2.0 * ELECTRON_REST_MEV;
+    let sine_squared = twice_rest * loss_mev / (kinetic_mev * (kinetic_mev - loss_mev + twice_rest));
+    let recoil_squared = loss_mev * (kinetic_mev + twice_rest) / (kinetic_mev * (loss_mev + twice_rest));
     Emerging {
         energy_mev: loss_mev,
         cosine: recoil_squared.min(1.0).sqrt(),
@@ -68,42 +69,37 @@ fn binary(kinetic_mev: f32, loss_mev: f32) -> Emerging {
     }
 }
 
-/// A bremsstrahlung photon above `cut_mev`: from the tabulated spectrum, at the angle of a dipole that moves with the electron.
+/// A bremsstrahlung photon above `cut_mev`: its energy from the tabulated spectrum, its angle that of a dipole that
+/// moves with the electron.
 ///
-/// * `row` – first of the rows of the material and charge in the tables of spectra
+/// * `spectra` – those of the material and charge
 ///
 /// Source of the angles: Acosta, Llovet & Salvat, Appl. Phys. Lett. 80 (2002) 3228, without their fit.
 pub(crate) fn bremsstrahlung(kinetic_mev: f32, cut_mev: f32, spectra: Spectra<'_>, stream: &mut Stream) -> Emerging {
-    let least = cut_mev / kinetic_mev;
-    let kappa = loop {
-        let kappa = least.powf(stream.uniform()).min(1.0);
-        if stream.uniform() < acceptance(kinetic_mev, kappa, spectra) {
-            break kappa;
-        }
-    };
+    let kappa_c = cut_mev / kinetic_mev;
+    let kappa = accepted(stream, |stream| {
+        let kappa = kappa_c.powf(stream.next_uniform()).min(1.0);
+        (kappa, stream.next_uniform() < acceptance(kinetic_mev, kappa, spectra))
+    });
     let gamma = kinetic_mev / ELECTRON_REST_MEV + 1.0;
     let beta = (1.0 - 1.0 / (gamma * gamma)).max(0.0).sqrt();
-    let dipole = loop {
-        let cosine = 2.0 * stream.uniform() - 1.0;
-        if 2.0 * stream.uniform() < 1.0 + cosine * cosine {
-            break cosine;
-        }
-    };
-    Emerging { energy_mev: kappa * kinetic_mev, cosine: boosted(dipole, beta), deflection_cosine: 1.0 }
+    // The angle in the frame of the electron.
+    let cosine = accepted(stream, |stream| {
+        let cosine = 2.0 * stream.next_uniform() - 1.0;
+        (cosine, 2.0 * stream.next_uniform() < 1.0 + cosine * cosine)
+    });
+    Emerging { energy_mev: kappa * kinetic_mev, cosine: boosted(cosine, beta), deflection_cosine: 1.0 }
 }
 
-/// A cosine in a frame that moves with the speed β, seen at rest.
+/// A cosine in a frame that moves with the speed β, as seen at rest.
 fn boosted(cosine: f32, beta: f32) -> f32 {
     ((cosine + beta) / (1.0 + beta * cosine)).clamp(-1.0, 1.0)
 }
 
-/// Probability of accepting a photon that takes the part κ: linear in the energy and in √(1 − κ) between the nodes.
+/// Probability of accepting a photon of the energy κ times that of the electron. Between the nodes it is linear in the
+/// energy and in √(1 − κ).
 fn acceptance(kinetic_mev: f32, kappa: f32, spectra: Spectra<'_>) -> f32 {
-    let place = super::lookup::place(kinetic_mev);
-    // The rows are sparse: every so many nodes of the energy.
-    let stride = 64 / SPECTRUM_ROWS_PER_OCTAVE;
-    let row = place.node / stride;
-    let along_energy = ((place.node % stride) as f32 + place.fraction) / stride as f32;
+    let at = sparse_place(kinetic_mev, (1 << OCTAVE_BITS) / SPECTRUM_ROWS_PER_OCTAVE);
     let position = (1.0 - kappa).max(0.0).sqrt() * PHOTON_STEPS as f32;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to the number of steps")]
     let step = (position as usize).min(PHOTON_STEPS - 1);
@@ -112,29 +108,30 @@ fn acceptance(kinetic_mev: f32, kappa: f32, spectra: Spectra<'_>) -> f32 {
         let first = row * (PHOTON_STEPS + 1) + step;
         between(spectra.0[first], spectra.0[first + 1], within)
     };
-    between(value(row), value(row + 1), along_energy)
+    between(value(at.node), value(at.node + 1), at.fraction)
 }
 
-/// The two photons of a positron that annihilates in flight: parts of the total energy and cosines to its direction, the azimuths opposite.
+/// The two photons of a positron that annihilates in flight: energies [MeV] and cosines to its direction. Their
+/// azimuths are opposite. ζ is the part of the total energy that one photon carries.
 ///
-/// Source: Heitler, The Quantum Theory of Radiation (1954), § 27; Nelson, Hirayama & Rogers, SLAC-265 (1985), eq. 2.12.9.
+/// Source: Heitler, The Quantum Theory of Radiation (1954), § 27; Nelson, Hirayama & Rogers, SLAC-265 (1985), eq.
+/// 2.12.9.
 pub(crate) fn annihilation(kinetic_mev: f32, stream: &mut Stream) -> [(f32, f32); 2] {
     let gamma = (kinetic_mev / ELECTRON_REST_MEV + 1.0).max(1.0 + 1e-5);
     let momentum = ((gamma - 1.0) * (gamma + 1.0)).sqrt();
-    let least = 1.0 / (gamma + 1.0 + momentum);
+    let zeta_min = 1.0 / (gamma + 1.0 + momentum);
     let linear = gamma * gamma + 4.0 * gamma + 1.0;
-    let peak = linear - 2.0 * (gamma + 1.0);
-    loop {
-        // ζ with the density 1/ζ from the least part to the greatest.
-        let part = least * ((1.0 - least) / least).powf(stream.uniform());
-        let form = linear - (gamma + 1.0) * (gamma + 1.0) * part - 1.0 / part;
-        if stream.uniform() * peak < form {
-            let total = kinetic_mev + 2.0 * ELECTRON_REST_MEV;
-            let cosine = |part: f32| ((gamma + 1.0 - 1.0 / part) / momentum).clamp(-1.0, 1.0);
-            let first = part * total;
-            return [(first, cosine(part)), (total - first, cosine(1.0 - part))];
-        }
-    }
+    let g_max = linear - 2.0 * (gamma + 1.0);
+    let zeta = accepted(stream, |stream| {
+        // The density of ζ is 1/ζ from its smallest value to its largest.
+        let zeta = zeta_min * ((1.0 - zeta_min) / zeta_min).powf(stream.next_uniform());
+        let g = linear - (gamma + 1.0) * (gamma + 1.0) * zeta - 1.0 / zeta;
+        (zeta, stream.next_uniform() * g_max < g)
+    });
+    let total_mev = kinetic_mev + 2.0 * ELECTRON_REST_MEV;
+    let cosine = |zeta: f32| ((gamma + 1.0 - 1.0 / zeta) / momentum).clamp(-1.0, 1.0);
+    let first_mev = zeta * total_mev;
+    [(first_mev, cosine(zeta)), (total_mev - first_mev, cosine(1.0 - zeta))]
 }
 
 #[cfg(test)]

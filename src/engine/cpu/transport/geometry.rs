@@ -2,7 +2,7 @@
 //!
 //! A position is a voxel and a place in it, so that precision does not depend on the size of the grid.
 
-use crate::prepare::transport::scene::{GridShape, Medium};
+use crate::prepare::transport::scene::{GridShape, MATERIAL_MASK, Medium};
 
 /// A length beyond every grid [cm].
 const FAR_CM: f32 = 1e30;
@@ -31,7 +31,7 @@ impl Position {
     /// Number of its voxel, x fastest.
     #[inline]
     #[expect(clippy::cast_sign_loss, reason = "a position is inside the grid")]
-    pub(crate) fn index(&self, grid: &GridShape) -> usize {
+    pub(crate) fn voxel_index(&self, grid: &GridShape) -> usize {
         ((self.cell[2] * grid.shape[1] + self.cell[1]) * grid.shape[0] + self.cell[0]) as usize
     }
 
@@ -48,9 +48,7 @@ impl Position {
                 FAR_CM
             }
         };
-        let [x, y, z] = [along(0), along(1), along(2)];
-        let (nearer, axis) = if y < x { (y, 1) } else { (x, 0) };
-        if z < nearer { Face { distance_cm: z, axis: 2 } } else { Face { distance_cm: nearer, axis } }
+        nearest([along(0), along(1), along(2)])
     }
 
     /// Distance to the nearest point of the voxel's surface [cm].
@@ -71,7 +69,7 @@ impl Position {
 
     /// Flies to a face and through it. False: out of the grid.
     #[inline]
-    pub(crate) fn cross(&mut self, face: Face, grid: &GridShape) -> bool {
+    pub(crate) fn cross_face(&mut self, face: Face, grid: &GridShape) -> bool {
         self.advance(face.distance_cm, grid);
         self.local_cm[face.axis] = if self.direction[face.axis] > 0.0 { 0.0 } else { grid.spacing_cm[face.axis] };
         self.enter_next(face.axis, grid)
@@ -79,7 +77,7 @@ impl Position {
 
     /// Goes to the next voxel along an axis. False: out of the grid.
     #[inline]
-    fn enter_next(&mut self, axis: usize, grid: &GridShape) -> bool {
+    pub(crate) fn enter_next(&mut self, axis: usize, grid: &GridShape) -> bool {
         self.cell[axis] += if self.direction[axis] > 0.0 { 1 } else { -1 };
         if self.cell[axis] >= 0 && self.cell[axis] < grid.shape[axis] {
             return true;
@@ -91,7 +89,21 @@ impl Position {
     }
 }
 
-/// A straight flight through many voxels: distances to the faces are kept, not computed anew in each.
+/// Indices of a voxel.
+#[inline]
+pub(crate) fn cell_of(voxel: i32, grid: &GridShape) -> [i32; 3] {
+    let [nx, ny, _] = grid.shape;
+    [voxel % nx, voxel / nx % ny, voxel / nx / ny]
+}
+
+/// The nearest of the faces at these distances by axis.
+#[inline]
+fn nearest([x, y, z]: [f32; 3]) -> Face {
+    let (nearer, axis) = if y < x { (y, 1) } else { (x, 0) };
+    if z < nearer { Face { distance_cm: z, axis: 2 } } else { Face { distance_cm: nearer, axis } }
+}
+
+/// A straight flight through many voxels: distances to the faces are kept, not computed again in each voxel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Ray {
     /// From here to the next face of each axis [cm].
@@ -101,6 +113,7 @@ pub(crate) struct Ray {
 }
 
 impl Ray {
+    /// From a place in its direction.
     #[inline]
     pub(crate) fn new(at: &Position, grid: &GridShape) -> Self {
         let mut ray = Self { to_face_cm: [FAR_CM; 3], across_cm: [FAR_CM; 3] };
@@ -116,23 +129,20 @@ impl Ray {
 
     /// The face that it meets next.
     #[inline]
-    pub(crate) fn next_face(&self) -> Face {
-        let [x, y, z] = self.to_face_cm;
-        let (nearer, axis) = if y < x { (y, 1) } else { (x, 0) };
-        if z < nearer { Face { distance_cm: z, axis: 2 } } else { Face { distance_cm: nearer, axis } }
+    pub(crate) fn face(&self) -> Face {
+        nearest(self.to_face_cm)
     }
 
-    /// Flies to a face and through it; the place in the voxel is found only where the flight ends. False: out of the grid.
+    /// Flies to a face and through it. The place in the voxel is computed only where the flight ends.
     #[inline]
-    pub(crate) fn cross(&mut self, face: Face, at: &mut Position, grid: &GridShape) -> bool {
+    pub(crate) fn beyond(&mut self, face: Face) {
         for distance in &mut self.to_face_cm {
             *distance -= face.distance_cm;
         }
         self.to_face_cm[face.axis] = self.across_cm[face.axis];
-        at.enter_next(face.axis, grid)
     }
 
-    /// Ends the flight in the present voxel, so far from where it entered.
+    /// Ends the flight in the present voxel, at a distance from where it entered.
     #[inline]
     pub(crate) fn end(&self, distance_cm: f32, at: &mut Position, grid: &GridShape) {
         for axis in 0..3 {
@@ -171,20 +181,20 @@ pub(crate) fn turned(direction: [f32; 3], cosine: f32, azimuth: [f32; 2]) -> [f3
 /// The density [g/cm³] and the number of the material that one word of the medium holds.
 #[inline]
 pub(crate) fn medium_of(word: u32) -> Medium {
-    Medium { density_g_cm3: f32::from_bits(word & !15), material: (word & 15) as usize }
+    Medium { density_g_cm3: f32::from_bits(word & !MATERIAL_MASK), material: (word & MATERIAL_MASK) as usize }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::cpu::transport::random::Stream;
-    use crate::engine::cpu::transport::sampling::{azimuth, isotropic};
+    use crate::engine::cpu::transport::sampling::{isotropic, next_azimuth};
 
     const GRID: GridShape = GridShape { shape: [5, 1, 7], spacing_cm: [0.3, 0.7, 0.05], is_periodic: false };
 
     fn somewhere(stream: &mut Stream) -> Position {
-        let cell = GRID.shape.map(|n| i32::try_from(stream.word() % n.unsigned_abs()).expect("few"));
-        let local_cm = GRID.spacing_cm.map(|edge| edge * stream.uniform());
+        let cell = GRID.shape.map(|n| i32::try_from(stream.next_word() % n.unsigned_abs()).expect("few"));
+        let local_cm = GRID.spacing_cm.map(|edge| edge * stream.next_uniform());
         Position { cell, local_cm, direction: isotropic(stream) }
     }
 
@@ -198,12 +208,12 @@ mod tests {
         let mut stream = Stream::new([1, 1, 1, 1], 1);
         for _ in 0..5000 {
             let start = somewhere(&mut stream);
-            let length = 0.5 * stream.uniform();
+            let length = 0.5 * stream.next_uniform();
             let (mut step, mut ray_at) = (start, start);
             let mut ray = Ray::new(&start, &GRID);
             let (mut left, mut inside) = (length, true);
             while inside {
-                let (face, ray_face) = (step.next_face(&GRID), ray.next_face());
+                let (face, ray_face) = (step.next_face(&GRID), ray.face());
                 // Rounding is that of a place: seen along a shallow direction, it is longer.
                 let apart = (face.distance_cm - ray_face.distance_cm) * step.direction[face.axis];
                 assert!(apart.abs() < 1e-6, "{face:?} {ray_face:?}");
@@ -211,8 +221,9 @@ mod tests {
                     break;
                 }
                 left -= face.distance_cm;
-                inside = step.cross(face, &GRID);
-                assert_eq!(ray.cross(face, &mut ray_at, &GRID), inside);
+                inside = step.cross_face(face, &GRID);
+                ray.beyond(face);
+                assert_eq!(ray_at.enter_next(face.axis, &GRID), inside);
             }
             if inside {
                 step.advance(left, &GRID);
@@ -231,11 +242,11 @@ mod tests {
         let grid = GridShape { is_periodic: true, ..GRID };
         let mut at = Position { cell: [0, 0, 6], local_cm: [0.1, 0.2, 0.01], direction: [0.0, 0.0, 1.0] };
         let face = at.next_face(&grid);
-        assert!(at.cross(face, &grid));
+        assert!(at.cross_face(face, &grid));
         assert_eq!((at.cell, at.local_cm[2]), ([0, 0, 0], 0.0));
         at.direction = [-1.0, 0.0, 0.0];
         let face = at.next_face(&grid);
-        assert!(at.cross(face, &grid));
+        assert!(at.cross_face(face, &grid));
         assert_eq!((at.cell, at.local_cm[0]), ([4, 0, 0], 0.3));
     }
 
@@ -244,8 +255,8 @@ mod tests {
         let mut stream = Stream::new([1, 1, 1, 1], 2);
         for _ in 0..5000 {
             let direction = isotropic(&mut stream);
-            let cosine = 2.0 * stream.uniform() - 1.0;
-            let new = turned(direction, cosine, azimuth(&mut stream));
+            let cosine = 2.0 * stream.next_uniform() - 1.0;
+            let new = turned(direction, cosine, next_azimuth(&mut stream));
             let dot: f32 = new.iter().zip(direction).map(|(a, b)| a * b).sum();
             let norm: f32 = new.iter().map(|a| a * a).sum();
             assert!((dot - cosine).abs() < 2e-6 && (norm - 1.0).abs() < 1e-6, "{direction:?} {cosine} {dot}");

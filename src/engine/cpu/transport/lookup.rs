@@ -1,18 +1,19 @@
-//! Where a number lies among the nodes of the tables: no logarithm, no search, and the same place on every engine. Twin:
-//! `shaders/shared/lookup.wgsl`.
+//! Where a number lies among the nodes of the tables, without logarithm or search, and the same on every engine.
+//! Twin: `shaders/shared/lookup.wgsl`.
 
 use crate::prepare::transport::nodes::{FIRST, INTERVALS, OCTAVE_BITS};
 
 /// Bits of the mantissa below those that choose the node.
 const FRACTION_BITS: u32 = 23 - OCTAVE_BITS;
-/// Where a number lies: from node `node`, the part `fraction` of the way to the next.
+
+/// Where a number lies: at the part `fraction` of the way from node `node` to the next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Place {
     pub(crate) node: usize,
     pub(crate) fraction: f32,
 }
 
-/// Where `x` lies; below the first node: there; beyond the last: there.
+/// Where `x` lies. A number below the first node counts as the first, one beyond the last as the last.
 #[inline]
 pub(crate) fn place(x: f32) -> Place {
     let bits = x.max(FIRST).to_bits() - FIRST.to_bits();
@@ -24,7 +25,14 @@ pub(crate) fn place(x: f32) -> Place {
     Place { node, fraction }
 }
 
-/// The number that lies the part `fraction` of the way from node `node` to the next.
+/// Where `x` lies among sparser nodes, every `stride`-th of all.
+#[inline]
+pub(crate) fn sparse_place(x: f32, stride: usize) -> Place {
+    let at = place(x);
+    Place { node: at.node / stride, fraction: ((at.node % stride) as f32 + at.fraction) / stride as f32 }
+}
+
+/// The number at the part `fraction` of the way from node `node` to the next.
 #[inline]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of 2¹⁷, and a node")]
 pub(crate) fn number(node: usize, fraction: f32) -> f32 {
@@ -32,7 +40,7 @@ pub(crate) fn number(node: usize, fraction: f32) -> f32 {
     f32::from_bits(FIRST.to_bits() + ((node as u32) << FRACTION_BITS) + within)
 }
 
-/// Between two values, the part `fraction` of the way.
+/// The value at the part `fraction` of the way from one value to another.
 #[inline]
 pub(crate) fn between(low: f32, high: f32, fraction: f32) -> f32 {
     low + fraction * (high - low)

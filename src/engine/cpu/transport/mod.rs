@@ -1,10 +1,11 @@
 //! Monte Carlo transport on all cores: one statistical group a task, each with its own part of the tally.
 
+pub(crate) mod absorption;
 mod charged;
 pub(crate) mod collision;
 pub(crate) mod deflection;
 pub(crate) mod geometry;
-mod history;
+pub(crate) mod history;
 pub(crate) mod lookup;
 mod photon;
 pub(crate) mod point;
@@ -12,6 +13,7 @@ pub(crate) mod random;
 pub(crate) mod sampling;
 pub(crate) mod scatter;
 pub(crate) mod score;
+pub(crate) mod step;
 
 use std::ops::Range;
 
@@ -24,8 +26,8 @@ use crate::prepare::transport::scene::Scene;
 use history::History;
 use score::Score;
 
-/// Histories between looks at the caller: well below 50 ms even for energetic particles in small voxels.
-const HISTORIES_BETWEEN_LOOKS: usize = 64;
+/// Histories between checks for cancellation: well below 50 ms even for energetic particles in small voxels.
+const HISTORIES_BETWEEN_CHECKS: usize = 64;
 
 /// See [`crate::engine::Device::transport`].
 ///
@@ -54,18 +56,19 @@ fn run_group(
     tally: &mut GroupTally,
     control: &Control,
 ) -> Result<(), DoseError> {
-    let score = Score { energy: &mut tally.energy, emitted: 0, deposited: 0, escaped: 0 };
+    let score = Score { energy: &mut tally.energy, emitted: 0, deposited: 0, escaped: 0, exhausted: 0 };
     let mut history = History::new(scene, group, score);
     for (number, rank) in ranks.clone().enumerate() {
-        if number % HISTORIES_BETWEEN_LOOKS == 0 && control.is_cancelled() {
+        if number % HISTORIES_BETWEEN_CHECKS == 0 && control.is_cancelled() {
             return Err(DoseError::Cancelled);
         }
         history.run(rank);
     }
-    let Score { emitted, deposited, escaped, .. } = history.score;
+    let Score { emitted, deposited, escaped, exhausted, .. } = history.score;
     tally.histories += u64::from(ranks.end - ranks.start);
     tally.emitted += u128::from(emitted);
     tally.deposited += u128::from(deposited);
     tally.escaped += u128::from(escaped);
+    tally.exhausted_rejections += exhausted;
     Ok(())
 }

@@ -1,21 +1,24 @@
-//! Histories that start at one point of an unbounded medium, scored by the distance from it: what point kernels are made of.
+//! Histories that start at one point of an unbounded medium, scored by the distance from it: what point kernels are
+//! made of.
 //!
-//! The medium is one voxel, so large that nothing of account leaves it, with the point in its middle and a density of 1 g/cm³, so that lengths are masses per
-//! area. Charged particles and the photons they set free have a voxel each: positions are as fine as each needs.
+//! The medium is one voxel, so large that almost nothing leaves it, with the point in its middle and a density of 1
+//! g/cm³, so that lengths are masses per area. Charged particles and the photons they set free have a voxel each, so
+//! that positions are as fine as each of them needs.
 //!
-//! The first flight of every photon is integrated, not sampled: the medium is the same everywhere, so what follows the first collision is followed once, and scored
-//! at many distances of flight, each with its probability. That leaves the sampled energies to fluctuate, but hardly the places.
+//! The first flight of every photon is integrated, not sampled. The medium is the same everywhere, so what follows the
+//! first collision is followed once and scored at many distances of flight, each with its probability. The sampled
+//! energies then still fluctuate, but the places hardly do.
 
 use rayon::prelude::*;
 
 use super::charged;
 use super::geometry::Position;
-use super::history::{History, Particle, key};
+use super::history::{History, Track};
 use super::lookup::{between, place};
 use super::photon;
-use super::random::Stream;
+use super::random::{Stream, history_key};
 use super::score::Sink;
-use crate::domain::emission::Particle as Kind;
+use crate::domain::emission::Particle;
 use crate::math::log_grid::LogTable;
 use crate::physics::kernel::library::axis::Axis;
 use crate::prepare::transport::scene::Scene;
@@ -34,7 +37,7 @@ const PLASTIC: f64 = 0.754_877_666_246_693;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct PointRun<'a> {
     /// What starts at the point.
-    pub(crate) particle: Kind,
+    pub(crate) particle: Particle,
     /// Its kinetic energy, or that of a photon [MeV].
     pub(crate) energy_mev: f64,
     /// Length in which distances from charged particles are measured [g/cm²].
@@ -57,7 +60,8 @@ pub(crate) struct PointRun<'a> {
 /// Energy by distance [MeV], of all histories of a group.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PointTally {
-    /// Left by the particle, if charged, and by those that it knocks on: each bin of its axis, and what lies beyond.
+    /// Left by the particle, if charged, and by those that it sets in motion: each bin of its axis, and what lies
+    /// beyond.
     pub(crate) charged: Vec<f64>,
     /// Left by photons and by what they set free: each bin of its axis, and what lies beyond.
     pub(crate) photons: Vec<f64>,
@@ -84,32 +88,36 @@ impl PointRun<'_> {
         for rank in 0..self.histories {
             let number = rank * GROUPS + group;
             // Other energies and particles draw other numbers.
-            let stream = Stream::new(key(self.seed, [number, energy_mev.to_bits()]), kind_number);
+            let stream = Stream::new(history_key(self.seed, [number, energy_mev.to_bits()]), kind_number);
             let at = Position { cell: [0; 3], local_cm: [middle(self.charged); 3], direction: [0.0, 0.0, 1.0] };
-            charged.push(Particle { kind: self.particle, energy_mev, weight: 1.0, at, stream });
-            while let Some(particle) = charged.pop() {
-                match particle.kind {
-                    Kind::Electron | Kind::Positron => charged::transport(particle, &mut charged),
-                    Kind::Photon => follow(particle, charged.score.middle_cm, &mut photons),
+            charged.push(Track { kind: self.particle, energy_mev, weight: 1.0, at, stream });
+            while let Some(track) = charged.pop() {
+                match track.kind {
+                    Particle::Electron | Particle::Positron => charged::transport(track, &mut charged),
+                    Particle::Photon => follow(track, charged.score.middle_cm, &mut photons),
                 }
             }
+        }
+        let exhausted_rejections = charged.score.exhausted + photons.score.exhausted;
+        if exhausted_rejections > 0 {
+            tracing::warn!(exhausted_rejections, "rejection loops reached their bound and took their last draw");
         }
         PointTally { charged: charged.score.energy, photons: photons.score.energy, in_bone: photons.score.in_bone }
     }
 }
 
-/// Follows a photon from its first collision, which is put in the middle of the voxel.
+/// Follows a photon from its first collision on, which is put in the middle of the voxel.
 ///
 /// * `middle_cm` – the point of the source in the voxel where the photon is
-fn follow(mut particle: Particle, middle_cm: f64, photons: &mut History<'_, PointScore<'_>>) {
-    let direction = particle.at.direction.map(f64::from);
-    let start = particle.at.local_cm.map(|x| f64::from(x) - middle_cm);
+fn follow(mut track: Track, middle_cm: f64, photons: &mut History<'_, PointScore<'_>>) {
+    let direction = track.at.direction.map(f64::from);
+    let start = track.at.local_cm.map(|x| f64::from(x) - middle_cm);
     #[expect(clippy::cast_possible_truncation, reason = "half the edge, which is in single precision")]
     let middle = photons.score.middle_cm as f32;
-    particle.at.local_cm = [middle; 3];
-    let mean_free_path = 1.0 / attenuation(photons.scene, particle.energy_mev);
+    track.at.local_cm = [middle; 3];
+    let mean_free_path = 1.0 / attenuation(photons.scene, track.energy_mev);
     photons.score.place_flights(start, direction, mean_free_path);
-    photon::collide(particle, photons);
+    photon::collide(track, photons);
     photons.finish();
 }
 
@@ -135,6 +143,8 @@ struct PointScore<'a> {
     bone_absorbs: &'a LogTable,
     /// Where along a flight its energy is scored, and where in its stratum a first flight ends: parts from 0 to 1.
     phases: [f64; 2],
+    /// Rejection loops that reached their bound.
+    exhausted: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -148,7 +158,7 @@ impl<'a> PointScore<'a> {
         let origins = vec![Origin { from_point_cm: [0.0; 3], probability: 1.0 }];
         let [energy, in_bone] = [0.0; 2].map(|none| vec![none; axis.bins() + 1]);
         let phases = [0.5; 2];
-        Self { axis, per_unit: 1.0 / unit, middle_cm, origins, energy, in_bone, bone_absorbs, phases }
+        Self { axis, per_unit: 1.0 / unit, middle_cm, origins, energy, in_bone, bone_absorbs, phases, exhausted: 0 }
     }
 
     /// Puts the middle of the voxel at the ends of all first flights of a photon.
@@ -188,13 +198,13 @@ fn add(origins: &[Origin], axis: Axis, per_unit: f64, at_cm: [f64; 3], energy_me
 impl Sink for PointScore<'_> {
     const BY_VOXEL: bool = false;
 
-    fn emit(&mut self, _: f32) {}
+    fn score_emission(&mut self, _: f32) {}
 
     fn deposit(&mut self, _: usize, _: f32) {}
 
     fn absorb(&mut self, _: f32) {}
 
-    fn track(&mut self, _: usize, _: f32) {}
+    fn score_track(&mut self, _: usize, _: f32) {}
 
     fn escape(&mut self, energy_mev: f32) {
         *self.energy.last_mut().expect("a bin for what lies beyond") += f64::from(energy_mev);
@@ -217,5 +227,9 @@ impl Sink for PointScore<'_> {
 
     fn leave(&mut self, at: &Position, energy_mev: f32) {
         self.score(at.local_cm.map(|x| f64::from(x) - self.middle_cm), energy_mev);
+    }
+
+    fn count_exhausted(&mut self, loops: u32) {
+        self.exhausted += u64::from(loops);
     }
 }

@@ -1,6 +1,8 @@
-//! Random numbers by counting: the same words for a history wherever and in whatever order it runs. Twin: `shaders/shared/random.wgsl`.
+//! Random numbers by counting: a history gets the same words wherever and in whatever order it runs.
+//! Twin: `shaders/shared/random.wgsl`.
 //!
-//! Threefry4x32 with 13 rounds, one more than the twelve that pass all of BigCrush (Salmon, Moraes, Dror & Shaw, Proc. SC11 (2011), art. 16, table 2).
+//! Threefry4x32 with 13 rounds, one more than the twelve that pass all of BigCrush (Salmon, Moraes, Dror & Shaw, Proc.
+//! SC11 (2011), art. 16, table 2).
 
 /// Rotations of Threefry4x32, by round modulo 8, of the two pairs of words.
 ///
@@ -48,11 +50,17 @@ fn odd_round(x: &mut [u32; 4], [a, b]: [u32; 2]) {
     x[1] = x[1].rotate_left(b) ^ x[2];
 }
 
-/// Adds words of the key's schedule, and how often that was done.
+/// Adds words of the key's schedule, and the number of the injection.
 #[inline(always)]
 fn inject(x: &mut [u32; 4], words: [u32; 4], number: u32) {
     *x = std::array::from_fn(|i| x[i].wrapping_add(words[i]));
     x[3] = x[3].wrapping_add(number);
+}
+
+/// The key of a history.
+#[expect(clippy::cast_possible_truncation, reason = "the two halves of a word")]
+pub(crate) fn history_key(seed: u64, history: [u32; 2]) -> [u32; 4] {
+    [seed as u32, (seed >> 32) as u32, history[0], history[1]]
 }
 
 /// The random words of one particle of a history.
@@ -64,13 +72,15 @@ pub(crate) struct Stream {
     /// Words drawn so far.
     drawn: u32,
     block: [u32; 4],
+    /// Rejection loops that reached their bound.
+    exhausted: u32,
 }
 
 impl Stream {
     /// * `key` – seed and history, low words first
-    /// * `id` – the particle, by a number that no other of the history has
+    /// * `id` – the particle, by a number that no other particle of the history has
     pub(crate) fn new(key: [u32; 4], id: u32) -> Self {
-        Self { key, id, drawn: 0, block: [0; 4] }
+        Self { key, id, drawn: 0, block: [0; 4], exhausted: 0 }
     }
 
     /// The history's key, for its other particles.
@@ -84,9 +94,20 @@ impl Stream {
         self.drawn
     }
 
+    /// Rejection loops that reached their bound.
+    pub(crate) fn exhausted(&self) -> u32 {
+        self.exhausted
+    }
+
+    /// Counts a rejection loop that reached its bound.
+    #[cold]
+    pub(crate) fn count_exhausted(&mut self) {
+        self.exhausted += 1;
+    }
+
     /// The next word.
     #[inline]
-    pub(crate) fn word(&mut self) -> u32 {
+    pub(crate) fn next_word(&mut self) -> u32 {
         let lane = self.drawn % 4;
         if lane == 0 {
             self.block = threefry(self.key, [self.drawn / 4, self.id, 0, 0]);
@@ -97,8 +118,8 @@ impl Stream {
 
     /// The next number, above 0 and below 1.
     #[inline]
-    pub(crate) fn uniform(&mut self) -> f32 {
-        unit_interval(self.word())
+    pub(crate) fn next_uniform(&mut self) -> f32 {
+        unit_interval(self.next_word())
     }
 }
 
@@ -135,17 +156,17 @@ mod tests {
     fn a_stream_is_the_words_of_its_counters() {
         let key = [1, 2, 3, 4];
         let mut stream = Stream::new(key, 77);
-        let drawn: Vec<u32> = (0..12).map(|_| stream.word()).collect();
+        let drawn: Vec<u32> = (0..12).map(|_| stream.next_word()).collect();
         let counted: Vec<u32> = (0..3).flat_map(|block| threefry(key, [block, 77, 0, 0])).collect();
         assert_eq!(drawn, counted);
-        assert_ne!(drawn[0], Stream::new(key, 78).word());
+        assert_ne!(drawn[0], Stream::new(key, 78).next_word());
     }
 
     #[test]
     fn numbers_are_inside_the_unit_interval() {
         assert!(unit_interval(0) > 0.0 && unit_interval(u32::MAX) < 1.0);
         let mut stream = Stream::new([5, 0, 9, 0], 1);
-        let mean = (0..1_000_000).map(|_| f64::from(stream.uniform())).sum::<f64>() / 1e6;
+        let mean = (0..1_000_000).map(|_| f64::from(stream.next_uniform())).sum::<f64>() / 1e6;
         // 1σ is 0.00029.
         assert!((mean - 0.5).abs() < 0.0015, "{mean}");
     }

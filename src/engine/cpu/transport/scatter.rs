@@ -1,7 +1,8 @@
 //! Interactions of photons: energies and angles. Twin: `shaders/shared/scatter.wgsl`.
 
-use super::lookup::between;
+use super::lookup::{between, sparse_place};
 use super::random::Stream;
+use super::sampling::accepted;
 use crate::constants::H_C_MEV_ANGSTROM;
 use crate::prepare::transport::nodes::INTERVALS;
 use crate::prepare::transport::scene::{ELECTRON_REST_MEV, FormFactors};
@@ -22,97 +23,91 @@ pub(crate) struct Compton {
     pub(crate) electron_cosine: f32,
 }
 
-/// Compton scattering by bound electrons: Klein and Nishina's cross section times the incoherent scattering function.
+/// Compton scattering by bound electrons: Klein and Nishina's cross section times the incoherent scattering function. ε
+/// is the part of its energy that the photon keeps, and g(ε) = 1 − ε sin²θ / (1 + ε²) the rejection function.
 ///
 /// Source: Klein & Nishina, Z. Phys. 52 (1929) 853; sampled as by Butcher & Messel, Nucl. Phys. 20 (1960) 15.
 pub(crate) fn compton(energy_mev: f32, factors: FormFactors<'_>, stream: &mut Stream) -> Compton {
     let k = energy_mev / ELECTRON_REST_MEV;
-    let least = 1.0 / (1.0 + 2.0 * k);
-    let (inverse, linear) = (-least.ln(), 0.5 * (1.0 - least * least));
-    loop {
-        let part = if stream.uniform() * (inverse + linear) < inverse {
-            (-inverse * stream.uniform()).exp()
+    let epsilon_0 = 1.0 / (1.0 + 2.0 * k);
+    let (alpha_1, alpha_2) = (-epsilon_0.ln(), 0.5 * (1.0 - epsilon_0 * epsilon_0));
+    let (epsilon, one_minus_cos_theta) = accepted(stream, |stream| {
+        let epsilon = if stream.next_uniform() * (alpha_1 + alpha_2) < alpha_1 {
+            (-alpha_1 * stream.next_uniform()).exp()
         } else {
-            (least * least + (1.0 - least * least) * stream.uniform()).sqrt()
+            (epsilon_0 * epsilon_0 + (1.0 - epsilon_0 * epsilon_0) * stream.next_uniform()).sqrt()
         }
-        .clamp(least, 1.0);
-        let versine = ((1.0 - part) / (k * part)).clamp(0.0, 2.0);
-        let sine_squared = versine * (2.0 - versine);
-        let form = 1.0 - part * sine_squared / (1.0 + part * part);
-        let transfer = energy_mev * TRANSFER_PER_MEV * (0.5 * versine).sqrt();
-        if stream.uniform() < form * incoherent(transfer, factors) {
-            return emerging(energy_mev, part, versine);
-        }
-    }
+        .clamp(epsilon_0, 1.0);
+        let one_minus_cos_theta = ((1.0 - epsilon) / (k * epsilon)).clamp(0.0, 2.0);
+        let sin_squared_theta = one_minus_cos_theta * (2.0 - one_minus_cos_theta);
+        let g = 1.0 - epsilon * sin_squared_theta / (1.0 + epsilon * epsilon);
+        let x = energy_mev * TRANSFER_PER_MEV * (0.5 * one_minus_cos_theta).sqrt();
+        ((epsilon, one_minus_cos_theta), stream.next_uniform() < g * incoherent(x, factors))
+    });
+    compton_angles(energy_mev, epsilon, one_minus_cos_theta)
 }
 
-/// From the part of the energy that the photon keeps to angles, by the conservation of momentum with an electron at rest.
-fn emerging(energy_mev: f32, part: f32, versine: f32) -> Compton {
-    let photon_mev = energy_mev * part;
-    let cosine = 1.0 - versine;
+/// Angles from the part of its energy that the photon keeps, by conservation of momentum with an electron at rest.
+fn compton_angles(energy_mev: f32, epsilon: f32, one_minus_cos_theta: f32) -> Compton {
+    let photon_mev = energy_mev * epsilon;
+    let cosine = 1.0 - one_minus_cos_theta;
     let forward = energy_mev - photon_mev * cosine;
-    let aside = photon_mev * (versine * (2.0 - versine)).max(0.0).sqrt();
+    let aside = photon_mev * (one_minus_cos_theta * (2.0 - one_minus_cos_theta)).max(0.0).sqrt();
     let electron_cosine = forward / (forward * forward + aside * aside).sqrt().max(1e-20);
     Compton { photon_mev, cosine, electron_cosine: electron_cosine.clamp(-1.0, 1.0) }
 }
 
-/// Incoherent scattering function per electron.
-fn incoherent(transfer: f32, factors: FormFactors<'_>) -> f32 {
-    if transfer < TRANSFER_MIN {
-        let part = transfer / TRANSFER_MIN;
+/// Incoherent scattering function per electron, at a momentum transfer x [Å⁻¹].
+fn incoherent(x: f32, factors: FormFactors<'_>) -> f32 {
+    if x < TRANSFER_MIN {
+        let part = x / TRANSFER_MIN;
         return factors.incoherent[0] * part * part;
     }
-    let place = super::lookup::place(transfer);
-    let stride = INTERVALS / TRANSFER_BINS;
-    let bin = place.node / stride;
-    let along = ((place.node % stride) as f32 + place.fraction) / stride as f32;
-    between(factors.incoherent[bin], factors.incoherent[bin + 1], along)
+    let at = sparse_place(x, INTERVALS / TRANSFER_BINS);
+    between(factors.incoherent[at.node], factors.incoherent[at.node + 1], at.fraction)
 }
 
-/// Cosine of the deflection of a photon scattered coherently: form factor by inversion, Thomson's factor by rejection.
+/// Cosine of the deflection of a photon scattered coherently: the form factor by inversion, Thomson's factor by
+/// rejection.
 ///
 /// Source: Hubbard et al., J. Phys. Chem. Ref. Data 4 (1975) 471.
-pub(crate) fn coherent(energy_mev: f32, factors: FormFactors<'_>, stream: &mut Stream) -> f32 {
-    let largest = energy_mev * TRANSFER_PER_MEV;
-    let all = cumulative(largest, factors);
-    loop {
-        let transfer = invert(stream.uniform() * all, factors);
-        let part = (transfer / largest).min(1.0);
-        let cosine = 1.0 - 2.0 * part * part;
-        if 2.0 * stream.uniform() < 1.0 + cosine * cosine {
-            return cosine;
-        }
-    }
+pub(crate) fn coherent_cosine(energy_mev: f32, factors: FormFactors<'_>, stream: &mut Stream) -> f32 {
+    let x_max = energy_mev * TRANSFER_PER_MEV;
+    let whole = cumulative(x_max, factors);
+    accepted(stream, |stream| {
+        let x = invert(stream.next_uniform() * whole, factors);
+        let sin_half_theta = (x / x_max).min(1.0);
+        let cos_theta = 1.0 - 2.0 * sin_half_theta * sin_half_theta;
+        (cos_theta, 2.0 * stream.next_uniform() < 1.0 + cos_theta * cos_theta)
+    })
 }
 
-/// Integral of the squared form factor over the squared transfer, up to a transfer.
-fn cumulative(transfer: f32, factors: FormFactors<'_>) -> f32 {
-    let place = super::lookup::place(transfer);
-    let stride = INTERVALS / FORM_FACTOR_BINS;
-    let bin = place.node / stride;
-    let along = ((place.node % stride) as f32 + place.fraction) / stride as f32;
-    between(factors.coherent[bin], factors.coherent[bin + 1], along)
+/// Integral of the squared form factor over the squared momentum transfer, up to a transfer x [Å⁻¹].
+fn cumulative(x: f32, factors: FormFactors<'_>) -> f32 {
+    let at = sparse_place(x, INTERVALS / FORM_FACTOR_BINS);
+    between(factors.coherent[at.node], factors.coherent[at.node + 1], at.fraction)
 }
 
-/// The transfer [Å⁻¹] up to which the integral has a value: bisection over the bins, then quadratic in the transfer within one.
-fn invert(value: f32, factors: FormFactors<'_>) -> f32 {
+/// The momentum transfer [Å⁻¹] up to which the integral has a value: bisection over the bins, then quadratic in the
+/// transfer within one.
+fn invert(wanted: f32, factors: FormFactors<'_>) -> f32 {
     let (mut low, mut high) = (0, FORM_FACTOR_BINS);
     while high - low > 1 {
         let middle = usize::midpoint(low, high);
-        if factors.coherent[middle] <= value {
+        if factors.coherent[middle] <= wanted {
             low = middle;
         } else {
             high = middle;
         }
     }
     let (first, second) = (factors.coherent[low], factors.coherent[high]);
-    let part = ((value - first) / (second - first).max(1e-30)).clamp(0.0, 1.0);
-    let (from, to) = (factors.transfer[low], factors.transfer[high]);
+    let part = ((wanted - first) / (second - first).max(1e-30)).clamp(0.0, 1.0);
+    let (lower, upper) = (factors.transfer[low], factors.transfer[high]);
     // Within a bin the form factor is nearly constant: the integral grows like the square of the transfer.
-    (from * from + part * (to * to - from * from)).sqrt()
+    (lower * lower + part * (upper * upper - lower * lower)).sqrt()
 }
 
-/// Cosine of the angle at which a photoelectron leaves.
+/// Cosine of the angle at which a photoelectron leaves: ν = 1 − cos θ.
 ///
 /// Source: Sauter, Ann. Phys. 11 (1931) 454; sampled as in Salvat, Fernández-Varea & Sempau (2011), section 2.2.1.
 pub(crate) fn photoelectron_cosine(kinetic_mev: f32, stream: &mut Stream) -> f32 {
@@ -120,26 +115,26 @@ pub(crate) fn photoelectron_cosine(kinetic_mev: f32, stream: &mut Stream) -> f32
     let beta = (1.0 - 1.0 / (gamma * gamma)).max(1e-6).sqrt();
     let a = 1.0 / beta - 1.0;
     let b = 0.5 * beta * gamma * (gamma - 1.0) * (gamma - 2.0);
-    let peak = 2.0 * (1.0 / a + b);
-    loop {
-        let choice = stream.uniform();
-        let range = (a + 2.0) * (a + 2.0);
-        let versine = 2.0 * a * (2.0 * choice + (a + 2.0) * choice.sqrt()) / (range - 4.0 * choice);
-        let form = (2.0 - versine) * (1.0 / (a + versine) + b);
-        if stream.uniform() * peak < form {
-            return (1.0 - versine).clamp(-1.0, 1.0);
-        }
-    }
+    let g_0 = 2.0 * (1.0 / a + b);
+    let nu = accepted(stream, |stream| {
+        let xi = stream.next_uniform();
+        let a_plus_2_squared = (a + 2.0) * (a + 2.0);
+        let nu = 2.0 * a * (2.0 * xi + (a + 2.0) * xi.sqrt()) / (a_plus_2_squared - 4.0 * xi);
+        let g = (2.0 - nu) * (1.0 / (a + nu) + b);
+        (nu, stream.next_uniform() * g_0 < g)
+    });
+    (1.0 - nu).clamp(-1.0, 1.0)
 }
 
 /// Cosine of the angle at which an electron or positron of a pair leaves.
 ///
-/// Source: the leading term of Sauter's and Gluckstern & Hull's distribution, as in Salvat, Fernández-Varea & Sempau (2011), section 2.4.
+/// Source: the leading term of the distribution of Sauter and of Gluckstern & Hull, as in Salvat, Fernández-Varea &
+/// Sempau (2011), section 2.4.
 pub(crate) fn pair_cosine(kinetic_mev: f32, stream: &mut Stream) -> f32 {
     let gamma = kinetic_mev / ELECTRON_REST_MEV + 1.0;
     let beta = (1.0 - 1.0 / (gamma * gamma)).max(0.0).sqrt();
-    let choice = 2.0 * stream.uniform() - 1.0;
-    ((choice + beta) / (choice * beta + 1.0)).clamp(-1.0, 1.0)
+    let xi = 2.0 * stream.next_uniform() - 1.0;
+    ((xi + beta) / (xi * beta + 1.0)).clamp(-1.0, 1.0)
 }
 
 #[cfg(test)]
@@ -204,12 +199,12 @@ mod tests {
                 let (found, error) =
                     mean(|| f64::from(compton(energy as f32, factors(&tables), &mut stream).photon_mev));
                 let k = energy / f64::from(ELECTRON_REST_MEV);
-                let weight = |versine: f64| {
-                    let cosine = 1.0 - versine;
+                let weight = |one_minus_cos: f64| {
+                    let cosine = 1.0 - one_minus_cos;
                     klein_nishina::differential(energy, cosine)
                         * scattering::incoherent(material, momentum_transfer(energy, cosine))
                 };
-                let kept = |versine: f64| energy / (1.0 + k * versine);
+                let kept = |one_minus_cos: f64| energy / (1.0 + k * one_minus_cos);
                 let expected = integrate_log(1e-8, 2.0, |v| kept(v) * weight(v)) / integrate_log(1e-8, 2.0, weight);
                 assert!((found - expected).abs() < 4.2 * error, "{name} {energy}: {found} {expected} ± {error}");
             }
@@ -222,9 +217,10 @@ mod tests {
             let (material, tables) = tables(name);
             for energy in [0.01, 0.03, 0.1, 0.4] {
                 let mut stream = stream(3);
-                let (found, error) = mean(|| 1.0 - f64::from(coherent(energy as f32, factors(&tables), &mut stream)));
-                let weight = |versine: f64| {
-                    let cosine = 1.0 - versine;
+                let (found, error) =
+                    mean(|| 1.0 - f64::from(coherent_cosine(energy as f32, factors(&tables), &mut stream)));
+                let weight = |one_minus_cos: f64| {
+                    let cosine = 1.0 - one_minus_cos;
                     (1.0 + cosine * cosine)
                         * scattering::form_factor_squared(material, momentum_transfer(energy, cosine))
                 };
@@ -246,10 +242,11 @@ mod tests {
             let gamma = kinetic / f64::from(ELECTRON_REST_MEV) + 1.0;
             let beta = (1.0 - gamma.powi(-2)).sqrt();
             // Sauter (1931): sin²θ/(1 − β cos θ)⁴·(1 + ½γ(γ − 1)(γ − 2)(1 − β cos θ)).
-            let weight = |versine: f64| {
-                let cosine = 1.0 - versine;
+            let weight = |one_minus_cos: f64| {
+                let cosine = 1.0 - one_minus_cos;
                 let d = 1.0 - beta * cosine;
-                versine * (2.0 - versine) / d.powi(4) * (1.0 + 0.5 * gamma * (gamma - 1.0) * (gamma - 2.0) * d)
+                one_minus_cos * (2.0 - one_minus_cos) / d.powi(4)
+                    * (1.0 + 0.5 * gamma * (gamma - 1.0) * (gamma - 2.0) * d)
             };
             let expected = integrate_log(1e-9, 2.0, |v| (1.0 - v) * weight(v)) / integrate_log(1e-9, 2.0, weight);
             assert!((found - expected).abs() < 4.2 * error, "{kinetic}: {found} {expected} ± {error}");

@@ -1,4 +1,5 @@
-//! Where energy goes, in whole units: sums that do not depend on their order. Twin: `shaders/shared/score.wgsl`.
+//! Where energy goes, in whole units: sums of whole numbers do not depend on their order.
+//! Twin, by whole histories: `shaders/shared/score.wgsl`.
 
 use super::geometry::Position;
 use crate::domain::UNITS_PER_MEV;
@@ -7,28 +8,30 @@ use crate::domain::UNITS_PER_MEV;
 #[expect(clippy::cast_possible_truncation, reason = "a power of two")]
 const UNITS: f32 = UNITS_PER_MEV as f32;
 
-/// What histories leave their energy in.
+/// Where histories leave their energy.
 ///
-/// Energy that stays is reported twice: by voxel (`deposit`), in one sum for a whole flight, and where exactly it stays (`spread`, `leave`). A sink keeps the one
-/// account and ignores the other, so that neither costs where it is not wanted.
+/// Energy that stays is reported twice: by voxel (`deposit`), in one sum for a whole flight, and at the place where it
+/// stays (`spread`, `leave`). A sink uses one of the two and ignores the other, which then costs nothing.
 pub(crate) trait Sink {
     /// Whether a particle that cannot leave its voxel may be absorbed where it is.
     const BY_VOXEL: bool;
 
     /// Energy that a decay emits.
-    fn emit(&mut self, energy_mev: f32);
+    fn score_emission(&mut self, energy_mev: f32);
     /// Energy that stays in a voxel and is scored there.
     fn deposit(&mut self, voxel: usize, energy_mev: f32);
     /// Energy that stays in the grid, and is scored by track length.
     fn absorb(&mut self, energy_mev: f32);
     /// What a track through a voxel deposits there on average.
-    fn track(&mut self, voxel: usize, energy_mev: f32);
+    fn score_track(&mut self, voxel: usize, energy_mev: f32);
     /// Energy that leaves the grid.
     fn escape(&mut self, energy_mev: f32);
     /// Energy that stays evenly along a straight flight within a voxel.
     fn spread(&mut self, from: &Position, distance_cm: f32, energy_mev: f32);
     /// Energy that stays in one place.
     fn leave(&mut self, at: &Position, energy_mev: f32);
+    /// Rejection loops of a particle that reached their bound.
+    fn count_exhausted(&mut self, loops: u32);
     /// A photon interacts: its energy, for sinks that ask what another medium would absorb there.
     #[inline]
     fn collide(&mut self, _at: &Position, _weight: f32, _energy_mev: f32) {}
@@ -45,9 +48,11 @@ pub(crate) struct Score<'a> {
     pub(crate) deposited: u64,
     /// Energy that particles carried out of it.
     pub(crate) escaped: u64,
+    /// Rejection loops that reached their bound.
+    pub(crate) exhausted: u64,
 }
 
-/// An energy [MeV] in units; rounded to the nearest.
+/// An energy [MeV] in units, rounded to the nearest.
 #[inline]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and below 64 MeV")]
 pub(crate) fn units(energy_mev: f32) -> u64 {
@@ -58,7 +63,7 @@ impl Sink for Score<'_> {
     const BY_VOXEL: bool = true;
 
     #[inline]
-    fn emit(&mut self, energy_mev: f32) {
+    fn score_emission(&mut self, energy_mev: f32) {
         self.emitted += units(energy_mev);
     }
 
@@ -75,7 +80,7 @@ impl Sink for Score<'_> {
     }
 
     #[inline]
-    fn track(&mut self, voxel: usize, energy_mev: f32) {
+    fn score_track(&mut self, voxel: usize, energy_mev: f32) {
         self.energy[voxel] += units(energy_mev);
     }
 
@@ -89,4 +94,9 @@ impl Sink for Score<'_> {
 
     #[inline]
     fn leave(&mut self, _: &Position, _: f32) {}
+
+    #[inline]
+    fn count_exhausted(&mut self, loops: u32) {
+        self.exhausted += u64::from(loops);
+    }
 }

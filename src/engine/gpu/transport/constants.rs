@@ -1,4 +1,5 @@
-//! The constants that the stages of transport take when they are compiled: each is written once, here or where the CPU engine reads it.
+//! The constants that the stages of transport take when they are compiled: each is written once, here or where the CPU
+//! engine reads it.
 
 use crate::constants::H_C_MEV_ANGSTROM;
 use crate::domain::UNITS_PER_MEV;
@@ -10,9 +11,9 @@ use crate::prepare::transport::tables::{
     FORM_FACTOR_BINS, PHOTON_STEPS, SPECTRUM_ROWS, SPECTRUM_ROWS_PER_OCTAVE, TRANSFER_BINS, TRANSFER_MIN,
 };
 
-/// Groups of a launch, at most, as a power of two.
+/// Most groups of a launch, as a power of two.
 pub(super) const MAX_LAUNCH_BITS: u32 = 5;
-/// What an emission takes, in steps of a charged particle.
+/// The work of an emission, in steps of a charged particle.
 pub(super) const EMISSION_WORK: u32 = 4;
 
 /// The number of a kind of particle on the device.
@@ -51,7 +52,7 @@ pub(super) fn constants() -> Vec<(String, f64)> {
         ("EMISSION_WORK", f64::from(EMISSION_WORK)),
         ("GUIDE_BITS", f64::from(GUIDE_BITS)),
     ];
-    // Those that follow from others in WGSL have their own values there.
+    // Constants that follow from others are computed in WGSL.
     constants.map(|(name, value)| (name.to_owned(), value)).to_vec()
 }
 

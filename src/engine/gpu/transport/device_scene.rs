@@ -15,12 +15,12 @@ pub(super) struct DeviceScene {
     pub(super) source_guide: wgpu::Buffer,
     pub(super) source_ends: wgpu::Buffer,
     pub(super) source_voxels: wgpu::Buffer,
-    /// Complete but for what a launch decides.
+    /// Complete except for what depends on the launch.
     pub(super) params: TransportParams,
 }
 
 impl DeviceScene {
-    /// Sends a scene.
+    /// Sends a scene to the device.
     pub(super) fn new(context: &Context, scene: &Scene) -> Self {
         let (tables, params) = tables(scene);
         Self {

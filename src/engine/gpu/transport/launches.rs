@@ -1,4 +1,4 @@
-//! How the histories of a call are cut into launches: some statistical groups and some ranks at a time.
+//! How the histories of a call are divided into launches: some statistical groups and some ranks at a time.
 
 use std::ops::Range;
 
@@ -41,10 +41,10 @@ pub(super) fn group_blocks(groups: u32, voxels: usize, binding_bytes: u64) -> Re
     Ok((0..groups).step_by(1 << bits).map(|first| GroupBlock { first, bits }).collect())
 }
 
-/// The ranks that a range of histories reaches, in pieces with few enough emissions.
+/// The ranks of a range of histories, in pieces whose emissions fit in a launch.
 ///
 /// * `items_per_rank` – slots of a decay times groups of a block
-/// * `most_items` – of a launch
+/// * `most_items` – most emissions of a launch
 pub(super) fn rank_pieces(
     histories: &Range<u64>,
     groups: u32,
@@ -53,7 +53,7 @@ pub(super) fn rank_pieces(
 ) -> Vec<Range<u32>> {
     let rank = |number: u64| u32::try_from(number).expect("the number of histories is checked by the plan");
     let (first, end) = (histories.start / u64::from(groups), histories.end.div_ceil(u64::from(groups)));
-    // A power of two: whole workgroups of ranks, if there are so many.
+    // A power of two, so that a piece has whole workgroups of ranks if there are enough.
     let piece = (most_items / items_per_rank.max(1)).max(1);
     let piece = usize::try_from(1u64 << piece.ilog2()).unwrap_or(usize::MAX);
     (first..end).step_by(piece).map(|start| rank(start)..rank(end.min(start + piece as u64))).collect()

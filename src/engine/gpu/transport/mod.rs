@@ -1,16 +1,19 @@
-//! Monte Carlo transport on the device, twin of the CPU engine's.
+//! Monte Carlo transport on the device, the twin of the CPU engine's.
 //!
-//! A cycle is four dispatches (`shaders/transport_*.wgsl`): a plan, the emission of decays, some steps of charged particles, some of photons.
-//! Particles on their way wait in queues from one dispatch to the next. A launch runs cycles until its decays are emitted and no particle is left.
+//! A cycle is four dispatches (`shaders/transport_*.wgsl`): a plan, the emission of decays, some steps of charged
+//! particles, some steps of photons. Particles on their way wait in queues from one dispatch to the next. A launch runs
+//! cycles until all its decays are emitted and no particle is left.
 
+mod buffers;
 mod constants;
 mod device_scene;
 mod launches;
-mod pace;
-mod workspace;
+mod throughput;
 
 #[cfg(test)]
 mod device_tests;
+#[cfg(test)]
+mod rejection_tests;
 #[cfg(test)]
 mod twins;
 
@@ -26,23 +29,23 @@ use super::shader::{
 use crate::domain::{Control, DoseError};
 use crate::domain::{GroupTally, Tally};
 use crate::prepare::transport::{Scene, ranks};
+use buffers::{ACCOUNT_WORDS, GROUP_WORDS, TransportBuffers};
 use constants::{constants, high, low};
 use device_scene::DeviceScene;
 use launches::{GroupBlock, group_blocks, rank_pieces};
-use pace::{Batch, Pace, Quota};
-use workspace::{ACCOUNT_WORDS, Workspace};
+use throughput::{Batch, Quota, Throughput};
 
 /// Bytes of a particle in four queues.
 const QUEUE_BYTES: u64 = 4 * 64;
 
-/// The compiled stages, and how fast they were.
+/// The compiled stages, and how fast they run.
 #[derive(Debug)]
 pub(super) struct TransportStages {
     schedule: Pipeline,
     emission: Pipeline,
     charged: Pipeline,
     photon: Pipeline,
-    pace: Pace,
+    throughput: Throughput,
     quota: Quota,
 }
 
@@ -50,7 +53,7 @@ impl TransportStages {
     fn compile(context: &Context, is_software: bool, quota: Quota, control: &Control) -> Result<Self, DoseError> {
         let constants = constants();
         let compiled = |shader: &'static Shader| {
-            // A driver may take its time.
+            // A driver may take long.
             if control.is_cancelled() {
                 return Err(DoseError::Cancelled);
             }
@@ -61,7 +64,7 @@ impl TransportStages {
             emission: compiled(&TRANSPORT_EMISSION)?,
             charged: compiled(&TRANSPORT_CHARGED)?,
             photon: compiled(&TRANSPORT_PHOTON)?,
-            pace: Pace::new(is_software),
+            throughput: Throughput::new(is_software),
             quota,
         })
     }
@@ -113,19 +116,19 @@ impl Session {
         added: &mut Tally,
         control: &Control,
     ) -> Result<(), DoseError> {
-        // There may not be room for both.
-        self.workspace = None;
+        // There may not be room for these buffers and for those of a convolution.
+        self.buffers = None;
         let device_scene = DeviceScene::new(&self.context, scene);
-        let workspace = Workspace::new(&self.context, stages, &device_scene, blocks[0].bits);
+        let buffers = TransportBuffers::new(&self.context, stages, &device_scene, blocks[0].bits);
         self.context.faults.check()?;
         for block in blocks {
-            workspace.clear(&self.context);
+            buffers.clear(&self.context);
             let items_per_rank = u64::from(device_scene.params.n_slots) << block.bits;
             for ranks in rank_pieces(histories, scene.groups, items_per_rank, stages.quota.items) {
                 let params = launch_params(device_scene.params, block, &ranks, histories, &stages.quota);
-                self.run_launch(stages, &workspace, params, control)?;
+                self.run_launch(stages, &buffers, params, control)?;
             }
-            self.fetch(&workspace, scene, histories, block, added, control)?;
+            self.fetch(&buffers, scene, histories, block, added, control)?;
         }
         Ok(())
     }
@@ -134,11 +137,11 @@ impl Session {
     fn run_launch(
         &mut self,
         stages: &mut TransportStages,
-        workspace: &Workspace,
+        buffers: &TransportBuffers,
         params: TransportParams,
         control: &Control,
     ) -> Result<(), DoseError> {
-        workspace.restart(&self.context);
+        buffers.restart(&self.context);
         let mut before = TransportCounters::default();
         let mut batch = Batch { cycles: 1, lanes: 0 };
         loop {
@@ -150,11 +153,11 @@ impl Session {
             if particles == 0 && !is_emitting {
                 return Ok(());
             }
-            batch = stages.pace.next(batch, particles, is_emitting, &stages.quota);
+            batch = stages.throughput.next(batch, particles, is_emitting, &stages.quota);
             let start = Instant::now();
-            workspace.submit(&self.context, stages, params, batch);
+            buffers.submit(&self.context, stages, params, batch);
             let mut words = [0; TransportCounters::WORDS];
-            self.read_as(&workspace.counters, 0, &mut words, |word| word)?;
+            self.read_as(&buffers.counters, 0, &mut words, |word| word)?;
             let counters = TransportCounters::read(&words);
             // A device that failed may read back as zeros.
             if counters.cycles != before.cycles.wrapping_add(batch.cycles) {
@@ -164,40 +167,43 @@ impl Session {
             if work == 0 && (waiting(&counters) > 0 || emitted(&counters) < params.n_items) {
                 return Err(DoseError::DeviceOutOfMemory("the queues of particles are full".to_owned()));
             }
-            stages.pace.learn(work, start.elapsed());
+            stages.throughput.learn(work, start.elapsed());
             before = counters;
         }
     }
 
-    /// Fetches the sums of a block of groups, and checks that they are whole.
+    /// Fetches the sums of a block of groups, and checks that they are complete.
     fn fetch(
         &mut self,
-        workspace: &Workspace,
+        buffers: &TransportBuffers,
         scene: &Scene,
         histories: &Range<u64>,
         block: &GroupBlock,
         added: &mut Tally,
         control: &Control,
     ) -> Result<(), DoseError> {
-        let mut words = vec![0; ACCOUNT_WORDS << block.bits];
+        let mut words = vec![0; GROUP_WORDS << block.bits];
         let offset = 4 * TransportCounters::WORDS as u64;
-        self.read_as(&workspace.counters, offset, &mut words, |word| word)?;
+        self.read_as(&buffers.counters, offset, &mut words, |word| word)?;
         let voxels = scene.medium.len();
         let high_words = (voxels as u64) << block.bits;
-        for ((group, first), accounts) in block.groups().zip((0u64..).step_by(voxels)).zip(words.chunks(ACCOUNT_WORDS))
-        {
+        let (accounts, exhausted) = words.split_at(ACCOUNT_WORDS << block.bits);
+        let firsts = (0u64..).step_by(voxels);
+        let groups = block.groups().zip(firsts).zip(accounts.chunks(ACCOUNT_WORDS).zip(exhausted));
+        for ((group, first), (accounts, &exhausted)) in groups {
             if control.is_cancelled() {
                 return Err(DoseError::Cancelled);
             }
             let account = |number: usize| u64::from(accounts[2 * number + 1]) << 32 | u64::from(accounts[2 * number]);
             let tally = &mut added.groups[group as usize];
-            self.fetch_energy(&workspace.tally, [first, high_words + first], &mut tally.energy)?;
+            self.fetch_energy(&buffers.tally, [first, high_words + first], &mut tally.energy)?;
             let ranks = ranks(histories, scene.groups, group);
             tally.histories = u64::from(ranks.end - ranks.start);
             tally.emitted = account(0).into();
             tally.deposited = account(1).into();
             tally.escaped = account(2).into();
-            check_whole(tally, account(3).into())?;
+            tally.exhausted_rejections = exhausted.into();
+            check_complete(tally, account(3).into())?;
         }
         Ok(())
     }
@@ -246,7 +252,7 @@ fn launch_params(
 
 /// Particles on their way after the last cycle.
 fn waiting(counters: &TransportCounters) -> u32 {
-    // A device that failed may say anything.
+    // After a failure of the device, these may be any numbers.
     let charged = counters.charged.wrapping_sub(counters.charged_running).wrapping_add(counters.charged_appended);
     let photons = counters.photons.wrapping_sub(counters.photons_running).wrapping_add(counters.photons_appended);
     charged.saturating_add(photons)
@@ -257,9 +263,9 @@ fn emitted(counters: &TransportCounters) -> u32 {
     counters.first_item.wrapping_add(counters.emitting)
 }
 
-/// What was scored is what voxels hold, and what was emitted is somewhere.
-fn check_whole(tally: &GroupTally, scored: u128) -> Result<(), DoseError> {
-    /// Part of the energy emitted that rounding may lose: single deposits are rounded, and energies are in single precision.
+/// The voxels must hold what was scored, and the emitted energy must be deposited or have escaped.
+fn check_complete(tally: &GroupTally, scored: u128) -> Result<(), DoseError> {
+    /// Part of the emitted energy that rounding may lose: deposits are rounded, and energies are in single precision.
     const ROUNDING: u128 = 100_000;
     let difference = tally.emitted.abs_diff(tally.deposited + tally.escaped);
     if tally.scored() == scored && difference <= tally.emitted / ROUNDING + u128::from(tally.histories) {

@@ -1,8 +1,8 @@
 //! The radii at which kernels of one energy are tabulated.
 
-/// Bins of an octave, as a power of two.
+/// Bins per octave, as a power of two.
 const OCTAVE_BITS: u32 = 4;
-/// Bits of a mantissa below those that number the bins of an octave.
+/// Bits of the mantissa below those that number the bins of an octave.
 const PLACE_BITS: u32 = f64::MANTISSA_DIGITS - 1 - OCTAVE_BITS;
 
 /// Ascending edges of bins, from 0.
@@ -15,7 +15,7 @@ pub(crate) enum Axis {
         /// Their number.
         bins: usize,
     },
-    /// One bin to a power of two, then octaves of 2⁴ bins each, that a number's own bits index.
+    /// One bin up to a power of two, then octaves of 2⁴ bins each, indexed by the bits of the number.
     Octaves {
         /// End of the first bin, a power of two.
         first: f64,
@@ -24,11 +24,12 @@ pub(crate) enum Axis {
     },
 }
 
-/// Energy left by charged particles and those that they knock on, over the radius in CSDA ranges.
+/// Energy deposited by charged particles and their secondary electrons, over the radius in CSDA ranges.
 pub(crate) const CHARGED: Axis = Axis::Even { width: 0.0125, bins: 100 };
-/// Energy left by photons that charged particles set free, over the radius in g/cm²: from 10 µm of water to 2.56 m.
+/// Energy deposited by the photons that charged particles produce, over the radius in g/cm²: from 10 µm of water to
+/// 2.56 m.
 pub(crate) const SET_FREE: Axis = Axis::Octaves { first: 1.0 / 1024.0, octaves: 18 };
-/// Energy left by photons, over the radius in mean free paths: from 2⁻¹² to 2⁵.
+/// Energy deposited by photons, over the radius in mean free paths: from 2⁻¹² to 2⁵.
 pub(crate) const PHOTON: Axis = Axis::Octaves { first: 1.0 / 4096.0, octaves: 17 };
 
 impl Axis {
@@ -53,7 +54,7 @@ impl Axis {
         self.end(self.bins() - 1)
     }
 
-    /// The bin that holds a radius of 0 or more; past the last: the number of bins.
+    /// The bin that holds a radius of 0 or more; beyond the last, the number of bins.
     #[inline]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative; the cast saturates")]
     pub(crate) fn bin(&self, x: f64) -> usize {

@@ -11,11 +11,11 @@ pub struct ChargedKernel {
     pub energy_mev: f64,
     /// Their range in the continuous-slowing-down approximation [g/cm²].
     pub csda_range: f64,
-    /// What they and those that they knock on leave, in parts of the kinetic energy.
+    /// Energy that they and their secondary electrons deposit, as a fraction of the kinetic energy.
     pub charged_part: f64,
-    /// Of that, what lies in each bin of the radius in CSDA ranges.
+    /// Fraction of that in each bin of the radius in CSDA ranges.
     pub charged: Vec<f32>,
-    /// Of the rest, which photons carry, annihilation photons included: what lies in each bin of the radius in g/cm².
+    /// Fraction of the rest, which photons carry, annihilation photons included, in each bin of the radius in g/cm².
     pub set_free: Vec<f32>,
     /// What bone would absorb from the same photons, in the same parts and bins; empty in a library without it.
     pub set_free_in_bone: Vec<f32>,
@@ -55,7 +55,7 @@ impl ChargedKernels {
         self.energies.range_mev()
     }
 
-    /// Starts a sum over particles.
+    /// An empty sum over particles.
     ///
     /// * `radii` – ascending [g/cm²]
     pub(in crate::physics::kernel) fn sum<'a>(&'a self, radii: &'a [f64]) -> ChargedSum<'a> {
@@ -68,7 +68,7 @@ pub(in crate::physics::kernel) struct ChargedSum<'a> {
     of: &'a ChargedKernels,
     radii: &'a [f64],
     within: Vec<f64>,
-    /// What photons carry, by kernel: their radii are not scaled, so one look at each kernel will do.
+    /// Energy that photons carry, by kernel. Their radii are not scaled, so each kernel is evaluated once, at the end.
     by_photons: Vec<f64>,
 }
 
@@ -76,13 +76,13 @@ impl ChargedSum<'_> {
     /// Adds particles.
     ///
     /// * `number` – how many
-    /// * `rest_mev` – what each sets free besides its kinetic energy
+    /// * `rest_mev` – energy that each releases besides its kinetic energy
     pub(in crate::physics::kernel) fn add(&mut self, number: f64, energy_mev: f64, rest_mev: f64) {
         let at = self.of.energies.locate(energy_mev);
         let [low, high] = [at.below, at.below + 1];
         let mix = |a: f64, b: f64| a + at.part * (b - a);
         let charged_part = mix(self.of.kernels[low].charged_part, self.of.kernels[high].charged_part);
-        // Below the first kernel, that one's photons would be too many.
+        // Below the first kernel, its photons would be too many.
         let charged_part = if energy_mev < self.of.kernels[0].energy_mev { 1.0 } else { charged_part };
         let charged_mev = number * energy_mev * charged_part;
         let photons_mev = number * (energy_mev * (1.0 - charged_part) + rest_mev);
@@ -134,16 +134,16 @@ mod tests {
     use crate::domain::KernelMedium;
     use crate::physics::kernel::library;
 
-    /// What interpolation between kernels may cost at any radius, in parts of the energy. Where every other kernel is left out, it costs four times that: the
-    /// error of a straight line grows with the square of its length.
+    /// Largest error of interpolation between kernels at any radius, as a fraction of the energy. With every other
+    /// kernel left out the error is four times as large: that of a straight line grows with the square of its length.
     const INTERPOLATION: f64 = 2e-3;
-    /// Spread of the energy that one history leaves within a radius, in parts of its own: 0.1 to 0.3.
+    /// Spread of the energy that one history deposits within a radius, as a fraction of its own: 0.1 to 0.3.
     const SPREAD: f64 = 0.3;
 
     #[test]
     fn a_kernel_left_out_lies_between_its_neighbours() {
         for medium in KernelMedium::ALL {
-            // Three standard deviations of one kernel less the mean of two.
+            // Three standard deviations of one kernel minus the mean of two.
             let noise = 3.0 * SPREAD * (1.5 / library(medium).header.histories as f64).sqrt();
             for (kernels, from_mev) in [(&library(medium).electrons, 3e-3), (&library(medium).positrons, 3e-3)] {
                 let radii: Vec<f64> = (0..400).map(|i| 1e-6 * 10f64.powf(f64::from(i) / 50.0)).collect();

@@ -1,18 +1,18 @@
-//! Energy within a radius, between the radii of a table.
+//! Energy within a radius, interpolated between the radii of a table.
 
 use super::axis::Axis;
 use crate::math::monotone_cubic;
 
-/// A part, from 0 at radius 0 up to at most 1, by a monotone cubic between the edges of bins.
+/// A cumulative fraction, from 0 at radius 0 to at most 1, by monotone cubics between the edges of the bins.
 #[derive(Clone, Debug)]
 pub(super) struct CumulativeCurve {
     axis: Axis,
-    /// At radius 0 and at the end of each bin: the part within, and its slope.
+    /// At radius 0 and at the end of each bin: the fraction within, and its slope.
     nodes: Vec<[f64; 2]>,
 }
 
 impl CumulativeCurve {
-    /// * `parts` – what lies in each bin
+    /// * `parts` – fraction in each bin
     pub(super) fn new(axis: Axis, parts: &[f32]) -> Self {
         let radii: Vec<f64> = std::iter::once(0.0).chain((0..axis.bins()).map(|bin| axis.end(bin))).collect();
         let mut sum = 0.0;
@@ -25,7 +25,7 @@ impl CumulativeCurve {
         Self { axis, nodes: within.into_iter().zip(slopes).map(|(within, slope)| [within, slope]).collect() }
     }
 
-    /// The part within a radius.
+    /// The fraction within a radius.
     #[inline]
     pub(super) fn within(&self, x: f64) -> f64 {
         let bin = self.axis.bin(x);

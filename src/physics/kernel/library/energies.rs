@@ -1,8 +1,8 @@
-//! Kernels over the energy: the two around one, and the length in which their radii are measured.
+//! Interpolation between kernels: the two around an energy, and the length in which their radii are measured.
 
 use crate::math::monotone_cubic;
 
-/// Energies of kernels, and the length that belongs to each.
+/// Energies of kernels, and the unit of length of each.
 #[derive(Clone, Debug)]
 pub(super) struct Energies {
     log_energy: Vec<f64>,
@@ -15,7 +15,7 @@ pub(super) struct Energies {
 pub(super) struct Between {
     /// The kernel below; the next is above.
     pub(super) below: usize,
-    /// Weight of the one above; the one below has the rest.
+    /// Weight of the one above; one minus it for the one below.
     pub(super) part: f64,
     /// Length in which radii are measured [g/cm²].
     pub(super) unit: f64,
@@ -34,7 +34,7 @@ impl Energies {
         [self.log_energy[0], self.log_energy[self.log_energy.len() - 1]].map(f64::exp)
     }
 
-    /// Where an energy [MeV] lies; outside: at the nearest end.
+    /// Position of an energy [MeV]; outside the range, that of its nearest end.
     pub(super) fn locate(&self, energy_mev: f64) -> Between {
         let [first, last] = [self.log_energy[0], self.log_energy[self.log_energy.len() - 1]];
         let log = energy_mev.ln().clamp(first, last);

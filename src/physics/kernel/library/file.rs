@@ -1,4 +1,4 @@
-//! How a library is stored: a header in TOML, a line `---`, then numbers, all compressed by gzip.
+//! How a library is stored: a header in TOML, a line `---`, then numbers, all compressed with gzip.
 
 use std::io::{Read, Write};
 
@@ -11,11 +11,11 @@ use super::{ChargedKernel, ChargedKernels, KernelLibrary, LibraryHeader, PhotonK
 use crate::domain::Invalid;
 
 const SEPARATOR: &str = "\n---\n";
-/// No library is larger [bytes].
+/// Largest size of a library [bytes].
 const MAX_BYTES: u64 = 16 << 20;
 
 impl KernelLibrary {
-    /// The file: the same bytes for the same library.
+    /// The library as a file; the same library gives the same bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
         let header = toml::to_string(&self.header).expect("a header is plain data");
         let mut text = format!("{}{SEPARATOR}", header.trim_end()).into_bytes();
@@ -37,7 +37,7 @@ impl KernelLibrary {
     /// Reads a file.
     ///
     /// # Errors
-    /// If it is none, of another format, or does not hold as many numbers as it says.
+    /// If it is not a library, has another format, or does not hold as many numbers as it says.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Invalid> {
         let mut text = Vec::new();
         let invalid = |error: &dyn std::fmt::Display| Invalid::new(format!("is not a library of kernels: {error}"));
@@ -62,7 +62,7 @@ impl KernelLibrary {
     }
 }
 
-/// Numbers yet to be read.
+/// Numbers not read yet.
 struct Numbers<'a> {
     rest: &'a [u8],
     /// Whether there are columns for bone.

@@ -1,15 +1,14 @@
 //! How a library was made.
 
-use sha2::{Digest, Sha256};
-
+use crate::digest::Digest;
 use crate::domain::Material;
 
-/// What a library says of itself.
+/// How a library was made, as stored in its file.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct LibraryHeader {
     /// Version of the format.
     pub format: u32,
-    /// What the numbers are.
+    /// Description of the numbers.
     pub content: String,
     /// The medium, by the name of its material.
     pub medium: String,
@@ -19,9 +18,9 @@ pub struct LibraryHeader {
     pub seed: u64,
     /// Histories of each kernel.
     pub histories: u64,
-    /// SHA-256 of the data that the tables of the transport were made from, in hexadecimal.
+    /// SHA-256 of the data behind the transport tables, in hexadecimal.
     pub data_sha256: String,
-    /// Kernels of electrons, positrons and photons.
+    /// Kernels numbers of electron, positron and photon kernels.
     pub kernels: [usize; 3],
 }
 
@@ -29,12 +28,14 @@ pub struct LibraryHeader {
 pub(super) const FORMAT: u32 = 2;
 pub(super) const FORMAT_WITHOUT_BONE: u32 = 1;
 
-const CONTENT: &str = "little-endian f32 after the line ---: for each electron, then positron, kinetic energy [MeV], CSDA range [g/cm2], part left by charged \
-    particles, that part by bins of r / range (100 of 0.0125), the rest by bins of r [g/cm2] (one to 2^-10, then 16 to an octave up to 2^8), \
-    what cortical bone there would absorb of it by the same bins; for each photon, energy [MeV], mean free path [g/cm2], part absorbed by bins of r / mean free path (one to 2^-12, then 16 to an octave up to 2^5), \
-    what cortical bone there would absorb by the same bins";
+/// Description in the embedded files: a change would change their bytes.
+const CONTENT: &str = "little-endian f32 after the line ---: for each electron, then positron, kinetic energy [MeV], \
+    CSDA range [g/cm2], part left by charged particles, that part by bins of r / range (100 of 0.0125), the rest by \
+    bins of r [g/cm2] (one to 2^-10, then 16 to an octave up to 2^8), what cortical bone there would absorb of it by \
+    the same bins; for each photon, energy [MeV], mean free path [g/cm2], part absorbed by bins of r / mean free path \
+    (one to 2^-12, then 16 to an octave up to 2^5), what cortical bone there would absorb by the same bins";
 
-/// The data that the tables of the transport are made from, whatever the medium.
+/// The data behind the transport tables of every medium.
 const DATA: [&str; 7] = [
     include_str!("../../../../data/elements.csv"),
     include_str!("../../../../data/subshells.csv"),
@@ -46,7 +47,7 @@ const DATA: [&str; 7] = [
 ];
 
 impl LibraryHeader {
-    /// * `kernels` – of electrons, positrons and photons
+    /// * `kernels` – numbers of electron, positron and photon kernels
     pub(crate) fn new(medium: &Material, seed: u64, histories: u64, kernels: [usize; 3]) -> Self {
         Self {
             format: FORMAT,
@@ -61,13 +62,13 @@ impl LibraryHeader {
     }
 }
 
-/// SHA-256 of the data that the tables of the transport in a medium are made from.
+/// SHA-256 of the data behind the transport tables of a medium.
 pub fn data_sha256(medium: &Material) -> String {
-    let mut digest = Sha256::new();
+    let mut digest = Digest::new();
     let own = format!("{:?}", (medium.definition().mass_fractions.clone(), medium.mean_excitation_energy_mev()));
     for text in DATA.into_iter().chain([own.as_str()]) {
         digest.update((text.len() as u64).to_le_bytes());
         digest.update(text);
     }
-    digest.finalize().iter().map(|b| format!("{b:02x}")).collect()
+    digest.hex()
 }

@@ -1,8 +1,9 @@
-//! Point kernels of particles of one energy, computed by this project's own transport (`crate::kernel_library`) and embedded, one file for each medium.
+//! Point kernels of monoenergetic particles, computed by this project's own transport (`crate::kernel_library`) and
+//! embedded, one file for each medium.
 //!
 //! * `axis`: the radii.
-//! * `curve`: energy within a radius, between those.
-//! * `charged`, `photons`: kernels over the energy.
+//! * `curve`: energy within a radius, interpolated.
+//! * `charged`, `photons`: kernels over the energy. `energies`: interpolation between them.
 //! * `file`: how a library is stored.
 //! * `header`: how it was made.
 

@@ -11,7 +11,7 @@ pub struct PhotonKernel {
     pub energy_mev: f64,
     /// Their mean free path [g/cm²].
     pub mean_free_path: f64,
-    /// The part of their energy that lies in each bin of the radius in mean free paths.
+    /// The fraction of their energy in each bin of the radius in mean free paths.
     pub parts: Vec<f32>,
     /// What bone would absorb there from the same photons, as such parts; empty in a library without it.
     pub parts_in_bone: Vec<f32>,
@@ -90,7 +90,7 @@ mod tests {
     use crate::domain::KernelMedium;
     use crate::physics::kernel::library;
 
-    /// As for charged particles.
+    /// The same as for charged particles.
     const INTERPOLATION: f64 = 2e-3;
     const SPREAD: f64 = 0.3;
 
@@ -101,7 +101,8 @@ mod tests {
             let noise = 3.0 * SPREAD * (1.5 / library(medium).header.histories as f64).sqrt();
             let radii: Vec<f64> = (0..320).map(|i| 1e-5 * 10f64.powf(f64::from(i) / 40.0)).collect();
             let fewer = PhotonKernels::new(kernels.kernels().iter().step_by(2).cloned().collect());
-            // Below are the absorption edges of bone, to 4.04 keV, next to which no neighbour is alike and mean free paths are interpolated worse.
+            // Below lie the absorption edges of bone, up to 4.04 keV. Neighbours across an edge differ, and mean free
+            // paths are interpolated less well.
             for left_out in kernels.kernels().iter().skip(1).step_by(2).filter(|kernel| kernel.energy_mev > 0.006) {
                 let within = |kernels: &PhotonKernels| {
                     let mut within = vec![0.0; radii.len()];

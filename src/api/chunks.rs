@@ -1,0 +1,193 @@
+//! Chunks: volumes cut into pieces to send, and put together as they arrive.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::pb;
+use crate::domain::{Checks, DoseError, ElementType, Invalid, LabelMap, Volume, VolumeHeader};
+
+/// Bytes of a chunk that this program sends: a quarter of the usual message limit.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// A volume while it arrives, chunk by chunk, in order.
+#[derive(Debug)]
+pub(super) struct Arriving {
+    header: VolumeHeader,
+    values: Vec<f32>,
+}
+
+impl Arriving {
+    /// Makes room for a volume.
+    ///
+    /// # Errors
+    /// [`DoseError::Internal`] if the system does not give the memory.
+    pub(super) fn new(header: VolumeHeader) -> Result<Self, DoseError> {
+        let mut values = Vec::new();
+        values
+            .try_reserve_exact(header.grid.voxels())
+            .map_err(|_| DoseError::Internal("the system does not give the memory that the limit promises".into()))?;
+        Ok(Self { header, values })
+    }
+
+    fn received_bytes(&self) -> u64 {
+        self.values.len() as u64 * self.header.element.size_bytes() as u64
+    }
+
+    /// Appends a chunk.
+    ///
+    /// # Errors
+    /// Every fault of the chunk, by the fields `chunk.offset_bytes` and `chunk.data`.
+    pub(super) fn append(&mut self, offset_bytes: u64, data: &[u8]) -> Result<(), DoseError> {
+        let (received, size) = (self.received_bytes(), self.header.size_bytes());
+        let element_bytes = self.header.element.size_bytes();
+        let mut checks = Checks::new();
+        if offset_bytes != received {
+            checks.fail("chunk.offset_bytes", format!("is {offset_bytes}, the next byte of this volume is {received}"));
+        }
+        if data.is_empty() {
+            checks.fail("chunk.data", "is empty");
+        } else if !data.len().is_multiple_of(element_bytes) {
+            checks.fail("chunk.data", format!("has {} bytes, not whole elements of {element_bytes}", data.len()));
+        }
+        if offset_bytes.saturating_add(data.len() as u64) > size {
+            checks.fail(
+                "chunk.data",
+                format!("has {} bytes from {offset_bytes} on, past the end of a volume of {size}", data.len()),
+            );
+        }
+        checks.finish()?;
+        self.extend(data);
+        Ok(())
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "volumes are kept in single precision; overflow is infinite")]
+    fn extend(&mut self, data: &[u8]) {
+        let VolumeHeader { slope, intercept, element, .. } = self.header;
+        let scaled = |stored: f64| (stored * slope + intercept) as f32;
+        let values = &mut self.values;
+        match element {
+            ElementType::Float32 if slope == 1.0 && intercept == 0.0 => {
+                values.extend(data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)));
+            }
+            ElementType::Float32 => {
+                values.extend(data.as_chunks().0.iter().map(|b| scaled(f64::from(f32::from_le_bytes(*b)))));
+            }
+            ElementType::Float64 => values.extend(data.as_chunks().0.iter().map(|b| scaled(f64::from_le_bytes(*b)))),
+            ElementType::Int16 => {
+                values.extend(data.as_chunks().0.iter().map(|b| scaled(f64::from(i16::from_le_bytes(*b)))));
+            }
+            ElementType::Uint8 => values.extend(data.iter().map(|&b| scaled(f64::from(b)))),
+        }
+    }
+
+    /// The complete volume.
+    ///
+    /// # Errors
+    /// If bytes are missing.
+    pub(super) fn finish(self) -> Result<Volume<f32>, Invalid> {
+        let (received, size) = (self.received_bytes(), self.header.size_bytes());
+        if received < size {
+            return Err(Invalid::new(format!(
+                "is incomplete: {received} bytes arrived, shape and element type say {size}"
+            )));
+        }
+        Volume::from_vec(Arc::new(self.header.grid), self.values)
+    }
+}
+
+/// The chunks of a volume in single precision, in order. Each chunk is copied only when it is needed, so a caller who
+/// stalls holds one chunk in memory, not a second volume.
+///
+/// * `index` – among the volumes of this role
+pub(super) fn of_volume(
+    role: pb::VolumeRole,
+    index: u32,
+    volume: &Volume<f32>,
+) -> impl Iterator<Item = pb::VolumeChunk> {
+    let chunk_values = CHUNK_BYTES / size_of::<f32>();
+    volume.as_slice().chunks(chunk_values).enumerate().map(move |(number, values)| {
+        let mut data = vec![0; size_of_val(values)];
+        for (bytes, value) in data.as_chunks_mut().0.iter_mut().zip(values) {
+            *bytes = value.to_le_bytes();
+        }
+        let offset_bytes = (number * CHUNK_BYTES) as u64;
+        pb::VolumeChunk { volume: role.into(), offset_bytes, data: Bytes::from(data), index }
+    })
+}
+
+/// The chunks of a map of labels, as numbers in single precision, which holds them exactly.
+pub(super) fn of_labels(role: pb::VolumeRole, map: &LabelMap) -> impl Iterator<Item = pb::VolumeChunk> {
+    let chunk_values = CHUNK_BYTES / size_of::<f32>();
+    map.labels().as_slice().chunks(chunk_values).enumerate().map(move |(number, labels)| {
+        let data: Vec<u8> = labels.iter().flat_map(|&label| f32::from(label).to_le_bytes()).collect();
+        let offset_bytes = (number * CHUNK_BYTES) as u64;
+        pb::VolumeChunk { volume: role.into(), offset_bytes, data: Bytes::from(data), index: 0 }
+    })
+}
+
+/// Cuts bytes into pieces without copying them.
+pub(super) fn of_tally(bytes: &Bytes) -> impl Iterator<Item = pb::TallyChunk> {
+    (0..bytes.len()).step_by(CHUNK_BYTES).map(|start| {
+        let data = bytes.slice(start..bytes.len().min(start + CHUNK_BYTES));
+        pb::TallyChunk { offset_bytes: start as u64, data }
+    })
+}
+
+/// A chunk as a message of the server.
+pub(super) fn response(chunk: pb::VolumeChunk) -> pb::ComputeResponse {
+    pb::ComputeResponse { message: Some(pb::compute_response::Message::Chunk(chunk)) }
+}
+
+/// A piece of a tally as a message of the server.
+pub(super) fn tally_response(chunk: pb::TallyChunk) -> pb::ComputeResponse {
+    pb::ComputeResponse { message: Some(pb::compute_response::Message::TallyChunk(chunk)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::VoxelGrid;
+
+    fn announced(voxels: u64, element: ElementType, slope: f64, intercept: f64) -> VolumeHeader {
+        let grid = VoxelGrid::new([voxels, 1, 1], [1.0; 3]).expect("a good grid");
+        VolumeHeader { grid, element, slope, intercept }
+    }
+
+    fn decode(element: ElementType, slope: f64, intercept: f64, data: &[u8]) -> Vec<f32> {
+        let voxels = (data.len() / element.size_bytes()) as u64;
+        let mut arriving = Arriving::new(announced(voxels, element, slope, intercept)).expect("memory");
+        let (first, rest) = data.split_at(element.size_bytes());
+        arriving.append(0, first).expect("the first element");
+        arriving.append(first.len() as u64, rest).expect("the others");
+        arriving.finish().expect("whole").into_vec()
+    }
+
+    #[test]
+    fn every_element_type_is_decoded_and_scaled() {
+        let f32s: Vec<u8> = [1.5f32, -2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(decode(ElementType::Float32, 1.0, 0.0, &f32s), [1.5, -2.0]);
+        assert_eq!(decode(ElementType::Float32, 2.0, 1.0, &f32s), [4.0, -3.0]);
+        let f64s: Vec<u8> = [0.1f64, 1e300].iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(decode(ElementType::Float64, 1.0, 0.0, &f64s), [0.1, f32::INFINITY]);
+        let i16s: Vec<u8> = [-1000i16, 300].iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(decode(ElementType::Int16, 0.5, 1000.0, &i16s), [500.0, 1150.0]);
+        assert_eq!(decode(ElementType::Uint8, 1.0, -1.0, &[0, 255]), [-1.0, 254.0]);
+    }
+
+    #[test]
+    fn chunks_put_together_are_the_volume() {
+        let values: Vec<f32> = (0..600_000u32).map(|i| i as f32 * 0.37).collect();
+        let grid = Arc::new(VoxelGrid::new([600, 1000, 1], [1.0; 3]).expect("a good grid"));
+        let sent = VolumeHeader::float32(&grid);
+        let volume = Volume::from_vec(grid, values).expect("as many values as voxels");
+        let mut arriving = Arriving::new(sent).expect("memory");
+        let mut count = 0;
+        for chunk in of_volume(pb::VolumeRole::Dose, 0, &volume) {
+            arriving.append(chunk.offset_bytes, &chunk.data).expect("in order");
+            count += 1;
+        }
+        assert_eq!(count, 3);
+        assert_eq!(arriving.finish().expect("whole"), volume);
+    }
+}

@@ -1,0 +1,63 @@
+//! The header of a request.
+
+use super::{method, pb, source, volume};
+use crate::domain::{EmissionSpectrum, Part, RequestHeader};
+use crate::request::RawHeader;
+
+pub(in crate::api) fn encode(header: &RequestHeader) -> pb::ComputeHeader {
+    let source = header.source();
+    let emissions = source.own_emissions().map_or(&[][..], EmissionSpectrum::emissions);
+    pb::ComputeHeader {
+        activity: Some(volume::encode(header.activity())),
+        activity_unit: Some(source::encode_unit(header.activity_unit())),
+        density: header.density().map(volume::encode),
+        nuclide: source.parent().map(|parent| parent.name.clone()).unwrap_or_default(),
+        method: Some(method::encode(header.method())),
+        labels: header.labels().map(volume::encode),
+        materials: header.materials().map(volume::encode),
+        emissions: emissions.iter().map(source::encode_emission).collect(),
+        daughters: source.daughters().map(source::encode_daughters),
+        daughter_maps: header.daughters().iter().map(source::encode_map).collect(),
+        biological_weighting: header.weighting().map(source::encode_weighting),
+    }
+}
+
+pub(in crate::api) fn decode(message: pb::ComputeHeader) -> RawHeader {
+    let volume = |descriptor: Option<pb::VolumeDescriptor>| Part::from(descriptor.map(volume::decode));
+    RawHeader {
+        activity: volume(message.activity),
+        activity_unit: message.activity_unit.and_then(source::decode_unit).into(),
+        density: volume(message.density),
+        labels: volume(message.labels),
+        materials: volume(message.materials),
+        source: source::decode(message.nuclide, message.emissions, message.daughters),
+        daughter_maps: message.daughter_maps.into_iter().map(source::decode_map).collect(),
+        method: message.method.and_then(method::decode).into(),
+        weighting: message.biological_weighting.map(source::decode_weighting),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Method, VoxelGrid};
+    use crate::request::{RawLocalMethod, RawMethod, RawSource, RawUnit, RawVolume};
+
+    #[test]
+    fn headers_survive_the_wire() {
+        let grid = VoxelGrid::new([4, 3, 2], [2.0, 3.0, 4.0]).expect("a good grid");
+        for (slope, unit) in [(None, RawUnit::BqS), (Some(0.25), RawUnit::MbqH)] {
+            let raw = RawHeader {
+                activity: Part::Good(RawVolume { slope, element_type: Some("int16".into()), ..(&grid).into() }),
+                activity_unit: Part::Good(unit),
+                density: Part::Good((&grid).into()),
+                source: RawSource { nuclide: Some("Ac-225".into()), ..RawSource::default() },
+                method: Part::Good(RawMethod::Local(RawLocalMethod::default())),
+                ..RawHeader::default()
+            };
+            let header = raw.check().expect("a good header");
+            assert!(matches!(header.method(), Method::Local(_)));
+            assert_eq!(decode(encode(&header)).check().as_ref(), Ok(&header));
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Conversion between messages and the program's own types: one file for each type, both directions together.
+//!
+//! What a caller sends becomes the raw form of [`crate::request`], which is not checked yet. What a server sends
+//! becomes the domain's own type, or nothing if a part is missing that every server sends.
+
+pub(super) mod device;
+pub(super) mod grid;
+pub(super) mod header;
+pub(super) mod kernel;
+pub(super) mod material;
+pub(super) mod method;
+pub(super) mod monte_carlo;
+pub(super) mod monte_carlo_account;
+pub(super) mod nuclide;
+pub(super) mod progress;
+pub(super) mod provenance;
+pub(super) mod result;
+pub(super) mod source;
+pub(super) mod source_account;
+pub(super) mod volume;
+
+use super::pb;

@@ -1,0 +1,73 @@
+//! What is said of a volume, and which volume a chunk belongs to.
+
+use super::{grid, pb};
+use crate::domain::{DoseError, ElementType, VolumeHeader, VolumeRole};
+use crate::request::RawVolume;
+
+/// A volume in the element type of its header.
+pub(in crate::api) fn encode(volume: &VolumeHeader) -> pb::VolumeDescriptor {
+    let element = match volume.element {
+        ElementType::Float32 => pb::ElementType::Float32,
+        ElementType::Float64 => pb::ElementType::Float64,
+        ElementType::Int16 => pb::ElementType::Int16,
+        ElementType::Uint8 => pb::ElementType::Uint8,
+    };
+    pb::VolumeDescriptor {
+        grid: Some(grid::encode(&volume.grid)),
+        element_type: element.into(),
+        slope: Some(volume.slope).filter(|slope| *slope != 1.0),
+        intercept: Some(volume.intercept).filter(|intercept| *intercept != 0.0),
+        size_bytes: Some(volume.size_bytes()),
+    }
+}
+
+pub(in crate::api) fn decode(message: pb::VolumeDescriptor) -> RawVolume {
+    let pb::VolumeDescriptor { grid, element_type, slope, intercept, size_bytes } = message;
+    let name = |element: ElementType| Some(element.name().to_owned());
+    let element_type = match pb::ElementType::try_from(element_type) {
+        Ok(pb::ElementType::Unspecified) => None,
+        Ok(pb::ElementType::Float32) => name(ElementType::Float32),
+        Ok(pb::ElementType::Float64) => name(ElementType::Float64),
+        Ok(pb::ElementType::Int16) => name(ElementType::Int16),
+        Ok(pb::ElementType::Uint8) => name(ElementType::Uint8),
+        Err(_) => Some(element_type.to_string()),
+    };
+    RawVolume { grid: grid.map(grid::decode), element_type, slope, intercept, size_bytes }
+}
+
+/// A volume of a request, and its index among those of one kind.
+pub(in crate::api) fn encode_role(role: VolumeRole) -> (pb::VolumeRole, u32) {
+    match role {
+        VolumeRole::Activity => (pb::VolumeRole::Activity, 0),
+        VolumeRole::Density => (pb::VolumeRole::Density, 0),
+        VolumeRole::Labels => (pb::VolumeRole::Labels, 0),
+        VolumeRole::Materials => (pb::VolumeRole::Materials, 0),
+        VolumeRole::DaughterActivity(number) => {
+            (pb::VolumeRole::DaughterActivity, u32::try_from(number).expect("there are at most 16 daughter maps"))
+        }
+    }
+}
+
+/// # Errors
+/// [`DoseError::Invalid`] if the chunk is of no volume that a caller sends.
+pub(in crate::api) fn decode_role(chunk: &pb::VolumeChunk) -> Result<VolumeRole, DoseError> {
+    let unknown = |reason: String| Err(DoseError::invalid("chunk.volume", reason));
+    match pb::VolumeRole::try_from(chunk.volume) {
+        Ok(role) if role != pb::VolumeRole::DaughterActivity && chunk.index != 0 => {
+            let reason = format!("is {}, but there is only one volume of this kind", chunk.index);
+            Err(DoseError::invalid("chunk.index", reason))
+        }
+        Ok(pb::VolumeRole::Activity) => Ok(VolumeRole::Activity),
+        Ok(pb::VolumeRole::Density) => Ok(VolumeRole::Density),
+        Ok(pb::VolumeRole::Labels) => Ok(VolumeRole::Labels),
+        Ok(pb::VolumeRole::Materials) => Ok(VolumeRole::Materials),
+        Ok(pb::VolumeRole::DaughterActivity) => {
+            Ok(VolumeRole::DaughterActivity(usize::try_from(chunk.index).unwrap_or(usize::MAX)))
+        }
+        Ok(pb::VolumeRole::Dose) => unknown("is dose, which only the server sends".into()),
+        Ok(pb::VolumeRole::Uncertainty) => unknown("is uncertainty, which only the server sends".into()),
+        Ok(pb::VolumeRole::WeightedDose) => unknown("is weighted dose, which only the server sends".into()),
+        Ok(pb::VolumeRole::Unspecified) => unknown("is missing".into()),
+        Err(_) => unknown(format!("is not a known volume: {}", chunk.volume)),
+    }
+}

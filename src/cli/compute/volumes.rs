@@ -1,0 +1,143 @@
+//! Flags of the input volumes, and their files. Every file is read even if another is bad, so that one run names every
+//! fault.
+
+use std::path::{Path, PathBuf};
+
+use crate::cli::daughters::parse_time_s;
+use crate::domain::{Checks, DensityMap, Invalid, Part, Volume};
+use crate::formats::{hu_curve, nifti};
+use crate::physics::tissue::DensityCurve;
+use crate::request::{RawHalfLife, RawUnit};
+
+/// A CT without a voxel below this has no air in it [HU]: a slope or an intercept may be missing.
+const AIR_BELOW_HU: f32 = -200.0;
+
+// Every flag is optional to the parser and a string where it is a number, so that one run names every fault.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Inputs")]
+pub(super) struct VolumeArgs {
+    /// Activity map, NIfTI-1 (required)
+    #[arg(long, value_name = "FILE")]
+    activity: Option<PathBuf>,
+    /// Unit of the activity map: bq-s and mbq-h are time-integrated, bq is the activity at one moment (required)
+    #[arg(long, value_name = "bq-s|mbq-h|bq")]
+    activity_unit: Option<String>,
+    /// With the unit bq: effective half-life, such as 50h or 2.1d (units s, min, h, d), or `physical` for the nuclide's
+    /// own
+    #[arg(long, value_name = "TIME|physical")]
+    effective_half_life: Option<String>,
+    /// Mass density in g/cm³, NIfTI-1 on the grid of the activity
+    #[arg(long, value_name = "FILE")]
+    density: Option<PathBuf>,
+    /// CT in HU instead of the density, NIfTI-1 on the grid of the activity
+    #[arg(long, value_name = "FILE")]
+    ct: Option<PathBuf>,
+    /// Calibration of the CT, CSV of hu,density_g_cm3 [default: Schneider 2000]
+    #[arg(long, value_name = "FILE")]
+    hu_curve: Option<PathBuf>,
+}
+
+impl VolumeArgs {
+    /// The activity map as it is in its file.
+    pub(super) fn read_activity(&self, checks: &mut Checks) -> Part<Volume<f32>> {
+        read_volume(self.activity.as_deref(), "activity", checks)
+    }
+
+    /// What the numbers of the activity map mean.
+    pub(super) fn unit(&self, checks: &mut Checks) -> Part<RawUnit> {
+        let Some(name) = self.activity_unit.as_deref() else { return Part::Absent };
+        match (name, self.effective_half_life.as_deref()) {
+            ("bq-s", None) => Part::Good(RawUnit::BqS),
+            ("mbq-h", None) => Part::Good(RawUnit::MbqH),
+            ("bq-s" | "mbq-h", Some(_)) => {
+                let reason = format!("has no meaning with the unit {name}, which is time-integrated");
+                checks.fail("effective-half-life", reason);
+                Part::Faulty
+            }
+            ("bq", None) => Part::Good(RawUnit::Bq(None)),
+            ("bq", Some("physical")) => Part::Good(RawUnit::Bq(Some(RawHalfLife::Physical))),
+            ("bq", Some(text)) => {
+                let seconds =
+                    parse_time_s(text).map_err(|Invalid(reason)| Invalid::new(format!("{reason}, or `physical`")));
+                let seconds = checks.at("effective-half-life", seconds);
+                Part::given(seconds.map(|seconds| RawUnit::Bq(Some(RawHalfLife::Effective(seconds)))))
+            }
+            _ => {
+                checks.fail("activity-unit", format!("is bq-s, mbq-h or bq, got `{name}`"));
+                Part::Faulty
+            }
+        }
+    }
+
+    /// The density, from its own file or from a CT.
+    pub(super) fn read_density(&self, checks: &mut Checks, warnings: &mut Vec<String>) -> Part<DensityMap> {
+        if self.density.is_some() && self.ct.is_some() {
+            checks.fail("ct", "is given beside --density; only one of the two can hold");
+        }
+        if self.hu_curve.is_some() && self.ct.is_none() {
+            checks.fail("hu-curve", "has no effect without --ct");
+        }
+        let density = read_volume(self.density.as_deref(), "density", checks);
+        let density = density.resolve("density", checks, |map, flag, checks| checks.at(flag, DensityMap::new(map)));
+        let own_curve = self.hu_curve.as_deref().map(|path| checks.at("hu-curve", hu_curve::read(path)));
+        let ct = read_volume(self.ct.as_deref(), "ct", checks);
+        let from_ct = ct.resolve("ct", checks, |ct, flag, checks| {
+            let curve = match &own_curve {
+                None => DensityCurve::schneider_2000(),
+                Some(curve) => curve.as_ref()?,
+            };
+            let density = checks.at(flag, curve.density_map(&ct))?;
+            warn_of_ct(&ct, curve, own_curve.is_some(), warnings);
+            Some(density)
+        });
+        if density.is_given() { density } else { from_ct }
+    }
+
+    /// The flag that gives the density.
+    pub(super) fn density_flag(&self) -> &'static str {
+        if self.ct.is_some() { "ct" } else { "density" }
+    }
+
+    /// Where the density came from, in words.
+    pub(super) fn density_account(&self) -> &'static str {
+        match (&self.density, &self.ct, &self.hu_curve) {
+            (Some(_), _, _) => "density",
+            (None, Some(_), Some(_)) => "ct, own calibration",
+            (None, Some(_), None) => "ct, Schneider 2000",
+            (None, None, _) => "none",
+        }
+    }
+
+    /// Input files that these flags name.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.activity, &self.density, &self.ct, &self.hu_curve].into_iter().filter_map(|path| path.as_deref())
+    }
+}
+
+/// A volume as it is in its file, if there is one.
+pub(super) fn read_volume(path: Option<&Path>, flag: &str, checks: &mut Checks) -> Part<Volume<f32>> {
+    match path {
+        None => Part::Absent,
+        Some(path) => Part::given(checks.at(flag, nifti::read(path)).map(|file| file.volume)),
+    }
+}
+
+fn warn_of_ct(ct: &Volume<f32>, curve: &DensityCurve, own_curve: bool, warnings: &mut Vec<String>) {
+    let lowest = ct.as_slice().iter().copied().fold(f32::INFINITY, f32::min);
+    if lowest > AIR_BELOW_HU {
+        warnings.push(format!(
+            "ct: the lowest value is {lowest} HU, so there is no air in it; are slope and intercept right?"
+        ));
+    }
+    if own_curve {
+        let [low, high] = curve.range_hu();
+        let below = ct.as_slice().iter().filter(|&&hu| f64::from(hu) < low).count();
+        let above = ct.as_slice().iter().filter(|&&hu| f64::from(hu) > high).count();
+        if below > 0 {
+            warnings.push(format!("hu-curve: {below} voxels below its first point, {low} HU, get the density there"));
+        }
+        if above > 0 {
+            warnings.push(format!("hu-curve: {above} voxels above its last point, {high} HU, get the density there"));
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The buffers of one block on a device, and the passes over them.
+
+use std::sync::Arc;
+
+use super::batch::{Batches, Pass};
+use super::context::{Context, Lines};
+use super::fft::{folded, frequencies, positions, radices, twiddles};
+use super::kernel::DeviceKernel;
+use super::shader::{self, ConvolutionParams, Shader};
+use super::tiling::{Chunk, Tiling};
+
+/// The buffers of one block, kept from one request to the next of the same shape.
+#[derive(Debug)]
+pub(super) struct ConvolutionBuffers {
+    pub(super) tiling: Tiling,
+    pub(super) chunks: Vec<ChunkBuffers>,
+    spectrum: wgpu::Buffer,
+    twiddles: [wgpu::Buffer; 3],
+    positions_x: wgpu::Buffer,
+    folded: [wgpu::Buffer; 2],
+}
+
+/// Voxels of one chunk.
+#[derive(Debug)]
+pub(super) struct ChunkBuffers {
+    pub(super) source: wgpu::Buffer,
+    pub(super) result: wgpu::Buffer,
+}
+
+impl ConvolutionBuffers {
+    pub(super) fn new(context: &Context, tiling: Tiling) -> Self {
+        let [plane_x, plane_y] = tiling.plane_shape;
+        let chunks = tiling.chunks.iter().map(|chunk| ChunkBuffers {
+            source: context.storage("source", plane_x * plane_y * chunk.held.len()),
+            result: context.storage("result", plane_x * plane_y * chunk.output.len()),
+        });
+        let order = tiling.padded.map(|n| frequencies(n, &radices(n).expect("a tiling has lengths with stages only")));
+        Self {
+            chunks: chunks.collect(),
+            spectrum: context.storage("spectrum", 2 * tiling.spectrum_len()),
+            twiddles: tiling.padded.map(|n| context.filled("twiddles", &twiddles(n))),
+            positions_x: context.filled("positions", &positions(&order[0])),
+            folded: [&order[1], &order[2]].map(|order| context.filled("folded", &folded(order))),
+            tiling,
+        }
+    }
+
+    /// The stages that the passes need, each for its lines.
+    pub(super) fn stages(&self) -> [(&'static Shader, Lines); 6] {
+        let lines = |axis: usize| Some((self.tiling.padded[axis], self.tiling.tiles[axis]));
+        [
+            (&shader::CORE_DIRECT, None),
+            (&shader::FORWARD_X, lines(0)),
+            (&shader::FORWARD_Y, lines(1)),
+            (&shader::MULTIPLY_Z, lines(2)),
+            (&shader::INVERSE_Y, lines(1)),
+            (&shader::INVERSE_X, lines(0)),
+        ]
+    }
+
+    /// All passes of a convolution, in order: the core, then slab by slab the transforms there and back.
+    pub(super) fn passes(&self, context: &mut Context, batches: &Batches, kernel: &DeviceKernel) -> Vec<Pass> {
+        let mut maker = Maker { context, params: batches.params(), buffers: self, kernel };
+        let mut passes: Vec<_> = self.outputs().map(|(chunk, buffers)| maker.core_direct(chunk, buffers)).collect();
+        for slab in 0..self.tiling.slabs.len() {
+            passes.extend(self.tiling.chunks.iter().zip(&self.chunks).map(|(c, b)| maker.forward_x(slab, c, b)));
+            passes.push(maker.along_y(&shader::FORWARD_Y, slab, self.tiling.source_z.len()));
+            passes.push(maker.multiply_z(slab));
+            passes.push(maker.along_y(&shader::INVERSE_Y, slab, self.tiling.output_z.len()));
+            passes.extend(self.outputs().map(|(c, b)| maker.inverse_x(slab, c, b)));
+        }
+        passes
+    }
+
+    /// The chunks that have planes of the result.
+    pub(super) fn outputs(&self) -> impl Iterator<Item = (&Chunk, &ChunkBuffers)> {
+        self.tiling.chunks.iter().zip(&self.chunks).filter(|(chunk, _)| !chunk.output.is_empty())
+    }
+}
+
+/// What every pass is made from.
+struct Maker<'a> {
+    context: &'a mut Context,
+    params: &'a wgpu::Buffer,
+    buffers: &'a ConvolutionBuffers,
+    kernel: &'a DeviceKernel,
+}
+
+impl Maker<'_> {
+    fn core_direct(&mut self, chunk: &Chunk, buffers: &ChunkBuffers) -> Pass {
+        let mut params = self.block_params();
+        params.n_planes = word(chunk.output.len());
+        params.first_volume_plane = word(chunk.output.start - chunk.held.start);
+        params.volume_planes = word(chunk.held.len());
+        let voxels = self.buffers.tiling.plane_shape.iter().product::<usize>() * chunk.output.len();
+        let lanes = shader::CORE_DIRECT.lanes;
+        let core_values: u32 = self.kernel.core_half_width.iter().map(|&h| 2 * word(h) + 1).product();
+        let named = [("source", &buffers.source), ("core", &self.kernel.core), ("result", &buffers.result)];
+        let cost = f64::from(lanes) * f64::from(core_values);
+        self.pass(&shader::CORE_DIRECT, None, &named, params, word(voxels.div_ceil(lanes as usize)), cost)
+    }
+
+    fn forward_x(&mut self, slab: usize, chunk: &Chunk, buffers: &ChunkBuffers) -> Pass {
+        let mut params = self.slab_params(slab);
+        params.n_planes = word(chunk.own.len());
+        params.first_volume_plane = word(chunk.own.start - chunk.held.start);
+        params.first_spectrum_plane = word(chunk.own.start - self.buffers.tiling.source_z.start);
+        self.along_x(&shader::FORWARD_X, &buffers.source, "source", params)
+    }
+
+    fn inverse_x(&mut self, slab: usize, chunk: &Chunk, buffers: &ChunkBuffers) -> Pass {
+        let mut params = self.slab_params(slab);
+        params.n_planes = word(chunk.output.len());
+        params.first_spectrum_plane = word(chunk.output.start - self.buffers.tiling.output_z.start);
+        self.along_x(&shader::INVERSE_X, &buffers.result, "result", params)
+    }
+
+    /// Rows two by two.
+    fn along_x(
+        &mut self,
+        shader: &'static Shader,
+        volume: &wgpu::Buffer,
+        name: &str,
+        params: ConvolutionParams,
+    ) -> Pass {
+        let buffers = self.buffers;
+        let named = [
+            ("twiddles", &buffers.twiddles[0]),
+            ("positions", &buffers.positions_x),
+            (name, volume),
+            ("spectrum", &buffers.spectrum),
+        ];
+        let (length, tile) = (buffers.tiling.padded[0], buffers.tiling.tiles[0]);
+        let pairs = params.n_y.div_ceil(2) * params.n_planes;
+        self.pass(shader, Some((length, tile)), &named, params, pairs.div_ceil(word(tile)), line_cost(length, tile))
+    }
+
+    fn along_y(&mut self, shader: &'static Shader, slab: usize, planes: usize) -> Pass {
+        let buffers = self.buffers;
+        let params = self.slab_params(slab);
+        let named = [("twiddles", &buffers.twiddles[1]), ("spectrum", &buffers.spectrum)];
+        let (length, tile) = (buffers.tiling.padded[1], buffers.tiling.tiles[1]);
+        let groups = params.n_kx.div_ceil(word(tile)) * word(planes);
+        self.pass(shader, Some((length, tile)), &named, params, groups, line_cost(length, tile))
+    }
+
+    fn multiply_z(&mut self, slab: usize) -> Pass {
+        let buffers = self.buffers;
+        let params = self.slab_params(slab);
+        let named = [
+            ("twiddles", &buffers.twiddles[2]),
+            ("folded_y", &buffers.folded[0]),
+            ("folded_z", &buffers.folded[1]),
+            ("kernel", &self.kernel.slabs[slab]),
+            ("spectrum", &buffers.spectrum),
+        ];
+        let (length, tile) = (buffers.tiling.padded[2], buffers.tiling.tiles[2]);
+        let groups = params.n_kx.div_ceil(word(tile)) * params.padded_y;
+        self.pass(&shader::MULTIPLY_Z, Some((length, tile)), &named, params, groups, 2.0 * line_cost(length, tile))
+    }
+
+    fn pass(
+        &mut self,
+        shader: &'static Shader,
+        lines: Lines,
+        named: &[(&str, &wgpu::Buffer)],
+        params: ConvolutionParams,
+        groups: u32,
+        group_cost: f64,
+    ) -> Pass {
+        let pipeline = self.context.pipeline(shader, lines);
+        let named: Vec<_> = named.iter().copied().chain([("params", self.params)]).collect();
+        let bind_group = pipeline.bind(&self.context.device, &named);
+        Pass { pipeline: Arc::clone(&pipeline), bind_group, params, groups, group_cost }
+    }
+
+    fn slab_params(&self, slab: usize) -> ConvolutionParams {
+        let slab = &self.buffers.tiling.slabs[slab];
+        ConvolutionParams { first_kx: word(slab.start), n_kx: word(slab.len()), ..self.block_params() }
+    }
+
+    fn block_params(&self) -> ConvolutionParams {
+        let tiling = &self.buffers.tiling;
+        let [core_x, core_y, core_z] = self.kernel.core_half_width.map(word);
+        ConvolutionParams {
+            n_x: word(tiling.plane_shape[0]),
+            n_y: word(tiling.plane_shape[1]),
+            padded_y: word(tiling.padded[1]),
+            row_stride: word(tiling.row_stride),
+            n_source_planes: word(tiling.source_z.len()),
+            first_result_plane: word(tiling.output_z.start - tiling.source_z.start),
+            n_result_planes: word(tiling.output_z.len()),
+            core_x,
+            core_y,
+            core_z,
+            ..ConvolutionParams::default()
+        }
+    }
+}
+
+fn word(n: usize) -> u32 {
+    u32::try_from(n).expect("what one binding holds is counted in 32 bits")
+}
+
+/// Cost of one group that transforms `tile` lines, in points times stages of radix 2.
+fn line_cost(length: usize, tile: usize) -> f64 {
+    (length * tile) as f64 * f64::from(length.ilog2() + 1)
+}

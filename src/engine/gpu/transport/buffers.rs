@@ -1,0 +1,102 @@
+//! The buffers of a call on the device, and the cycles over them.
+
+use super::constants::MAX_LAUNCH_BITS;
+use super::device_scene::DeviceScene;
+use super::throughput::Batch;
+use super::{QUEUE_BYTES, TransportStages};
+use crate::engine::gpu::context::{Context, Pipeline};
+use crate::engine::gpu::shader::{TransportCounters, TransportParams};
+
+/// Words of the accounts of a group: emitted, deposited, escaped, scored, two each.
+pub(super) const ACCOUNT_WORDS: usize = 8;
+/// Words of a group in all: its accounts, and its rejection loops that reached their bound.
+pub(super) const GROUP_WORDS: usize = ACCOUNT_WORDS + 1;
+
+/// The buffers of a call, bound to the stages.
+#[derive(Debug)]
+pub(super) struct TransportBuffers {
+    params: wgpu::Buffer,
+    pub(super) tally: wgpu::Buffer,
+    pub(super) counters: wgpu::Buffer,
+    schedule: wgpu::BindGroup,
+    emission: wgpu::BindGroup,
+    charged: wgpu::BindGroup,
+    photon: wgpu::BindGroup,
+}
+
+impl TransportBuffers {
+    /// * `launch_bits` – groups of a launch, as a power of two
+    pub(super) fn new(context: &Context, stages: &TransportStages, scene: &DeviceScene, launch_bits: u32) -> Self {
+        let words = scene.params.words().len();
+        let params = context.buffer("params", words, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
+        let tally = context.storage("tally", (scene.params.n_voxels as usize * 2) << launch_bits);
+        let counters = context.storage("counters", TransportCounters::WORDS + (GROUP_WORDS << MAX_LAUNCH_BITS));
+        let queue_words = QUEUE_BYTES / 4 * u64::from(stages.quota.capacity);
+        let queues = context.storage("queues", usize::try_from(queue_words).expect("what one binding holds"));
+        let buffers = [
+            ("params", &params),
+            ("medium", &scene.medium),
+            ("tables", &scene.tables),
+            ("tally", &tally),
+            ("queues", &queues),
+            ("counters", &counters),
+            ("source_guide", &scene.source_guide),
+            ("source_ends", &scene.source_ends),
+            ("source_voxels", &scene.source_voxels),
+        ];
+        let bind = |stage: &Pipeline| stage.bind(&context.device, &buffers);
+        Self {
+            schedule: bind(&stages.schedule),
+            emission: bind(&stages.emission),
+            charged: bind(&stages.charged),
+            photon: bind(&stages.photon),
+            params,
+            tally,
+            counters,
+        }
+    }
+
+    /// Sets all sums to zero.
+    pub(super) fn clear(&self, context: &Context) {
+        self.clear_parts(context, &[(&self.tally, None), (&self.counters, None)]);
+    }
+
+    /// Sets all counters to zero, except the accounts.
+    pub(super) fn restart(&self, context: &Context) {
+        self.clear_parts(context, &[(&self.counters, Some(4 * TransportCounters::WORDS as u64))]);
+    }
+
+    fn clear_parts(&self, context: &Context, parts: &[(&wgpu::Buffer, Option<u64>)]) {
+        let label = wgpu::CommandEncoderDescriptor { label: Some("clear") };
+        let mut encoder = context.device.create_command_encoder(&label);
+        for (buffer, bytes) in parts {
+            encoder.clear_buffer(buffer, 0, *bytes);
+        }
+        context.queue.submit([encoder.finish()]);
+    }
+
+    /// Hands some cycles to the device.
+    pub(super) fn submit(&self, context: &Context, stages: &TransportStages, params: TransportParams, batch: Batch) {
+        let params = TransportParams { max_lanes: batch.lanes, ..params };
+        context.queue.write_buffer(&self.params, 0, bytemuck::cast_slice(&params.words()));
+        let label = wgpu::CommandEncoderDescriptor { label: Some("cycles") };
+        let mut encoder = context.device.create_command_encoder(&label);
+        let descriptor = wgpu::ComputePassDescriptor { label: Some("cycles"), timestamp_writes: None };
+        let mut pass = encoder.begin_compute_pass(&descriptor);
+        for _ in 0..batch.cycles {
+            for (stage, bind_group) in [
+                (&stages.schedule, &self.schedule),
+                (&stages.emission, &self.emission),
+                (&stages.charged, &self.charged),
+                (&stages.photon, &self.photon),
+            ] {
+                pass.set_pipeline(&stage.compute);
+                pass.set_bind_group(0, bind_group, &[0]);
+                let lanes = stage.shader.lanes;
+                pass.dispatch_workgroups(if lanes == 1 { 1 } else { batch.lanes.div_ceil(lanes) }, 1, 1);
+            }
+        }
+        drop(pass);
+        context.queue.submit([encoder.finish()]);
+    }
+}

@@ -1,0 +1,137 @@
+//! How much work a device does in a second, and how much it is therefore given at a time.
+
+use std::time::Duration;
+
+use super::constants::EMISSION_WORK;
+
+/// Intended duration of a batch: short enough for cancellation and for a driver's watchdog [s].
+const BATCH_SECONDS: f64 = 0.04;
+/// Most cycles of one batch.
+const MAX_CYCLES: u32 = 256;
+/// Fewest lanes of a dispatch: a few workgroups.
+const MIN_LANES: u32 = 128;
+/// Most bytes of the tally on the device.
+const MAX_TALLY_BYTES: u64 = 1 << 30;
+/// Most emissions of a launch, which are counted in one word.
+const MAX_ITEMS: u64 = 1 << 31;
+/// Steps per second assumed before the first batch of a device. They are lower than real ones, so that it is short.
+const FIRST_STEPS_PER_S_HARDWARE: f64 = 2e8;
+const FIRST_STEPS_PER_S_SOFTWARE: f64 = 1e6;
+
+/// Bounds of a launch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Quota {
+    /// Particles of a queue.
+    pub(super) capacity: u32,
+    /// Condensed steps of one particle in one dispatch.
+    pub(super) charged_steps: u32,
+    /// Faces and interactions of one photon in one dispatch.
+    pub(super) photon_steps: u32,
+    /// Most bytes of the tally on the device, which holds as many groups as fit.
+    pub(super) tally_bytes: u64,
+    /// Most emissions of a launch.
+    pub(super) items: u64,
+}
+
+impl Quota {
+    /// Bounds that suit a device.
+    ///
+    /// * `binding_bytes` – largest binding; each place of a queue takes [`super::QUEUE_BYTES`] of it
+    pub(super) fn of_device(is_software: bool, binding_bytes: u64) -> Self {
+        let wanted: u32 = if is_software { 1 << 15 } else { 1 << 21 };
+        let fitting = u32::try_from(binding_bytes / super::QUEUE_BYTES).unwrap_or(u32::MAX);
+        Self {
+            capacity: wanted.min(fitting),
+            charged_steps: 16,
+            photon_steps: 32,
+            tally_bytes: binding_bytes.min(MAX_TALLY_BYTES),
+            items: MAX_ITEMS,
+        }
+    }
+
+    /// Most steps that one lane of each stage does in a cycle.
+    fn work_per_lane(&self) -> u32 {
+        EMISSION_WORK + self.charged_steps + self.photon_steps
+    }
+}
+
+/// Steps that a device does in a second, measured on its last batches.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Throughput {
+    steps_per_s: f64,
+}
+
+/// What one batch does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Batch {
+    pub(super) cycles: u32,
+    /// Particles that one dispatch works on.
+    pub(super) lanes: u32,
+}
+
+impl Throughput {
+    pub(super) fn new(is_software: bool) -> Self {
+        Self { steps_per_s: if is_software { FIRST_STEPS_PER_S_SOFTWARE } else { FIRST_STEPS_PER_S_HARDWARE } }
+    }
+
+    /// The next batch.
+    ///
+    /// * `last` – the batch before
+    /// * `particles` – those on their way
+    /// * `is_emitting` – whether there are decays left to emit
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, which is meant")]
+    pub(super) fn next(&self, last: Batch, particles: u32, is_emitting: bool, quota: &Quota) -> Batch {
+        let work = self.steps_per_s * BATCH_SECONDS;
+        let per_lane = f64::from(quota.work_per_lane());
+        let lanes = ((work / per_lane) as u32).clamp(MIN_LANES, (quota.capacity / 4).max(MIN_LANES));
+        // The particles that they set free are added to them.
+        let moving = if is_emitting { lanes } else { particles.saturating_mul(2).clamp(1, lanes) };
+        let cycles = (work / (f64::from(moving) * per_lane)) as u32;
+        // Cycles with little to do take time too, which the throughput does not show.
+        Batch { cycles: cycles.clamp(1, MAX_CYCLES.min(2 * last.cycles)), lanes }
+    }
+
+    /// Learns from a batch. A batch with little work says nothing.
+    ///
+    /// * `work` – steps that it did
+    pub(super) fn learn(&mut self, work: u32, elapsed: Duration) {
+        let seconds = elapsed.as_secs_f64().max(1e-6);
+        let measured = f64::from(work) / seconds;
+        if seconds > 0.2 * BATCH_SECONDS || measured > self.steps_per_s {
+            self.steps_per_s = measured.clamp(self.steps_per_s / 4.0, self.steps_per_s * 4.0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_grows_with_the_device_and_stays_short() {
+        let quota = Quota::of_device(false, 1 << 31);
+        let mut throughput = Throughput::new(true);
+        let mut batch = Batch { cycles: 1, lanes: 0 };
+        for steps_per_second in [1e5, 1e8, 1e12] {
+            for _ in 0..20 {
+                batch = throughput.next(batch, 0, true, &quota);
+                let work = batch.cycles * batch.lanes * quota.work_per_lane();
+                throughput.learn(work, Duration::from_secs_f64(f64::from(work) / steps_per_second));
+            }
+            let seconds = f64::from(batch.cycles * batch.lanes * quota.work_per_lane()) / steps_per_second;
+            assert!(
+                batch.lanes == MIN_LANES
+                    || (0.5..1.01).contains(&(seconds / BATCH_SECONDS))
+                    || batch.cycles == MAX_CYCLES
+            );
+        }
+        assert_eq!(batch, Batch { cycles: MAX_CYCLES, lanes: 1 << 19 });
+    }
+
+    #[test]
+    fn little_work_says_nothing() {
+        let mut throughput = Throughput::new(true);
+        throughput.learn(10, Duration::from_millis(1));
+        assert_eq!(throughput, Throughput::new(true));
+    }
+}

@@ -1,0 +1,88 @@
+//! Jobs within this process: a queue and volumes in memory, and the thread that owns the device.
+
+use std::sync::Arc;
+
+use super::{
+    DeviceExecutor, Executor, JobQueue, JobSpec, MemoryQueue, MemoryVolumes, NewJob, Priority, Reservation, Running,
+    WorkQueue, worker,
+};
+use crate::domain::{DeviceInfo, DoseError, DoseRequest};
+use crate::engine::Device;
+use crate::plan::Limits;
+
+/// How often a job of this process may begin: a lost device fails it, and its caller may send it again.
+const ATTEMPTS: u32 = 1;
+
+/// A queue in memory and the device behind it. Dropping it ends the thread after the jobs that were accepted.
+#[derive(Debug)]
+pub struct LocalJobs {
+    queue: Arc<MemoryQueue>,
+    volumes: Arc<MemoryVolumes>,
+    device: DeviceInfo,
+}
+
+impl LocalJobs {
+    /// Starts the thread that owns `device` from now on.
+    ///
+    /// * `limits` – what one job may use
+    /// * `length` – how many jobs may wait, beside the one that runs; at least 1
+    ///
+    /// # Errors
+    /// [`DoseError::Io`] if the system has no thread left.
+    pub fn start(device: Device, limits: Limits, length: usize) -> Result<Self, DoseError> {
+        Self::start_with(Box::new(DeviceExecutor::new(device, limits)), length)
+    }
+
+    /// As [`LocalJobs::start`], with an executor in place of a device.
+    ///
+    /// # Errors
+    /// As [`LocalJobs::start`].
+    pub fn start_with(executor: Box<dyn Executor>, length: usize) -> Result<Self, DoseError> {
+        let device = executor.device();
+        let volumes = MemoryVolumes::new();
+        let queue = Arc::new(MemoryQueue::new(length, volumes.clone()));
+        worker::start_worker(queue.clone(), volumes.clone(), executor, ATTEMPTS)?;
+        Ok(Self { queue, volumes, device })
+    }
+
+    /// The device that all jobs run on.
+    pub fn device(&self) -> &DeviceInfo {
+        &self.device
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &dyn JobQueue {
+        &*self.queue
+    }
+
+    /// Puts a request into the queue, for a caller who waits for it.
+    ///
+    /// * `owner` – whose it is
+    /// * `memory` – what was reserved for it, given back as soon as its volumes are gone
+    ///
+    /// # Errors
+    /// As [`JobQueue::submit`].
+    pub fn submit(
+        &self,
+        request: DoseRequest,
+        owner: &str,
+        memory: Option<Arc<Reservation>>,
+    ) -> Result<Running, DoseError> {
+        let memory_bytes = memory.as_ref().map_or(0, |memory| memory.bytes());
+        // The queue's own hold takes over from this one.
+        let (volumes, hold) = self.volumes.put_call(request.volumes(), memory);
+        let spec = JobSpec { header: (**request.header()).clone(), volumes, priority: Priority::default() };
+        drop(request);
+        let job = self.queue.submit(NewJob { spec, owner: owner.to_owned(), memory_bytes });
+        drop(hold);
+        let job = job?;
+        let running = Running::new(self.queue.clone(), job.id);
+        running.ok_or_else(|| DoseError::Internal("a job that was accepted is not there".into()))
+    }
+}
+
+impl Drop for LocalJobs {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}

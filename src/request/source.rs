@@ -1,0 +1,271 @@
+//! What decays, and in which map: the nuclide, its daughters, or a spectrum of the caller's own.
+
+use super::{RawVolume, missing, needed};
+use crate::domain::{
+    ActivityUnit, BiologicalWeighting, Checks, DaughterHeader, Daughters, Emission, EmissionSpectrum, InGrowth,
+    Invalid, Nuclide, Part, Particle, Source,
+};
+use crate::physics::{chain, nuclide};
+
+/// What decays in a map, not yet looked up.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawSource {
+    /// Name of the nuclide.
+    pub nuclide: Option<String>,
+    /// What a decay emits in place of what the nuclide does; empty: what the nuclide does.
+    pub emissions: Part<Vec<RawEmission>>,
+    /// Which daughters decay with the nuclide. Not given: those in equilibrium with it.
+    pub daughters: Part<RawDaughters>,
+}
+
+/// Particles that a decay emits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RawEmission {
+    /// -1 electron, 0 photon, 1 positron.
+    pub charge: i32,
+    /// Lowest kinetic or photon energy [MeV].
+    pub low_mev: f64,
+    /// Highest kinetic or photon energy [MeV].
+    pub high_mev: f64,
+    /// Mean number per decay.
+    pub yield_per_decay: f64,
+}
+
+impl From<&Emission> for RawEmission {
+    fn from(emission: &Emission) -> Self {
+        let &Emission { particle, low_mev, high_mev, yield_per_decay } = emission;
+        Self { charge: particle.charge().into(), low_mev, high_mev, yield_per_decay }
+    }
+}
+
+/// Which daughters decay with a nuclide.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RawDaughters {
+    /// Given, but not which.
+    Unspecified,
+    /// None.
+    ParentOnly,
+    /// Those in equilibrium with the nuclide.
+    Equilibrium,
+    /// All, as often as they decay within a time.
+    InGrowth {
+        /// Decays are counted up to this time [s].
+        integration_time_s: f64,
+        /// Half-life with which the nuclide disappears [s]. Not given: that of the activity unit if it has one, else
+        /// the physical one.
+        effective_half_life_s: Option<f64>,
+    },
+}
+
+/// What the numbers of an activity map mean.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RawUnit {
+    /// Time-integrated activity [Bq·s].
+    BqS,
+    /// Time-integrated activity [MBq·h].
+    MbqH,
+    /// Activity at one moment [Bq], which decays with one half-life; that has to be given.
+    Bq(Option<RawHalfLife>),
+}
+
+/// The half-life of an activity.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RawHalfLife {
+    /// Physical decay and biological washout together [s].
+    Effective(f64),
+    /// The nuclide's own: nothing is washed out.
+    Physical,
+}
+
+/// A daughter with a map of its own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawDaughterMap {
+    /// Name of the daughter.
+    pub nuclide: Part<String>,
+    /// Its activity map.
+    pub activity: Part<RawVolume>,
+    /// What the numbers of that map mean.
+    pub activity_unit: Part<RawUnit>,
+}
+
+/// Weights of a biologically weighted dose.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct RawWeighting {
+    /// Of alpha particles. Not given: that of the default.
+    pub alpha: Option<f64>,
+    /// Of recoils. Not given: that of alpha particles.
+    pub recoil: Option<f64>,
+}
+
+impl RawWeighting {
+    pub(super) fn resolve(self) -> BiologicalWeighting {
+        let alpha = self.alpha.unwrap_or(BiologicalWeighting::default().alpha);
+        BiologicalWeighting { alpha, recoil: self.recoil.unwrap_or(alpha) }
+    }
+}
+
+/// What decays in all maps.
+pub(super) struct Sources {
+    pub(super) unit: Part<ActivityUnit>,
+    pub(super) source: Part<Source>,
+    pub(super) daughters: Vec<Part<DaughterHeader>>,
+}
+
+/// Reason of daughters beside a spectrum, which replaces all that is emitted.
+const WITH_SPECTRUM: &str = "have no meaning with a spectrum of the caller's own";
+
+impl RawSource {
+    /// What decays where there is no map; none if a fault was recorded.
+    pub fn resolve(self, checks: &mut Checks) -> Option<Source> {
+        let nuclide = self.nuclide(checks);
+        if self.is_custom() {
+            if self.daughters.is_given() {
+                checks.fail("daughters", WITH_SPECTRUM);
+            }
+            return self.custom(nuclide, checks);
+        }
+        let mode = self.mode(None, checks)?;
+        checks.at("daughters", chain::source(nuclide?, mode, &[]))
+    }
+
+    fn is_custom(&self) -> bool {
+        self.emissions.is_given()
+    }
+
+    /// The nuclide; none if a fault was recorded, or if a spectrum needs none.
+    fn nuclide(&self, checks: &mut Checks) -> Option<&'static Nuclide> {
+        match &self.nuclide {
+            None if self.is_custom() => None,
+            None => missing("nuclide", checks),
+            Some(name) => checks.at("nuclide", nuclide::find(name)),
+        }
+    }
+
+    /// Which daughters are meant; none if a fault was recorded.
+    ///
+    /// * `unit` – of the map of the nuclide: if it has a half-life, the nuclide disappears with that
+    fn mode(&self, unit: Option<ActivityUnit>, checks: &mut Checks) -> Option<Daughters> {
+        match self.daughters {
+            Part::Absent => Some(Daughters::default()),
+            Part::Faulty => None,
+            Part::Good(RawDaughters::Unspecified) => missing("daughters", checks),
+            Part::Good(RawDaughters::ParentOnly) => Some(Daughters::ParentOnly),
+            Part::Good(RawDaughters::Equilibrium) => Some(Daughters::Equilibrium),
+            Part::Good(RawDaughters::InGrowth { integration_time_s, effective_half_life_s }) => {
+                let by_unit = InGrowth::new(integration_time_s, unit);
+                let effective_half_life_s = effective_half_life_s.or(by_unit.effective_half_life_s);
+                let daughters = Daughters::InGrowth(InGrowth { effective_half_life_s, ..by_unit });
+                checks.at("daughters.in_growth", daughters.check()).map(|()| daughters)
+            }
+        }
+    }
+
+    /// A source with the caller's own emissions; none if a fault was recorded.
+    fn custom(&self, nuclide: Option<&'static Nuclide>, checks: &mut Checks) -> Option<Source> {
+        let spectrum = spectrum(self.emissions.good()?, checks)?;
+        checks.at("emissions", Source::with_emissions(nuclide, spectrum))
+    }
+}
+
+fn spectrum(emissions: &[RawEmission], checks: &mut Checks) -> Option<EmissionSpectrum> {
+    let mut known = Vec::with_capacity(emissions.len());
+    for (number, &RawEmission { charge, low_mev, high_mev, yield_per_decay }) in emissions.iter().enumerate() {
+        let Some(particle) = Particle::of_charge(charge.into()) else {
+            checks.fail(format!("emissions[{number}].charge"), format!("is not -1, 0 or 1: {charge}"));
+            return None;
+        };
+        known.push(Emission { particle, low_mev, high_mev, yield_per_decay });
+    }
+    match EmissionSpectrum::new(known) {
+        Ok(spectrum) => Some(spectrum),
+        Err(faults) => {
+            faults.into_iter().for_each(|fault| checks.fail(fault.field, fault.reason));
+            None
+        }
+    }
+}
+
+/// A daughter's map, as far as it could be looked up.
+struct Map {
+    nuclide: Option<&'static Nuclide>,
+    activity: Part<crate::domain::VolumeHeader>,
+    unit: Part<ActivityUnit>,
+}
+
+/// What decays in the first map and in those of daughters. A spectrum of the caller's own needs no nuclide.
+pub(super) fn sources(
+    source: RawSource,
+    unit: Part<RawUnit>,
+    maps: Vec<RawDaughterMap>,
+    checks: &mut Checks,
+) -> Sources {
+    let nuclide = source.nuclide(checks);
+    let has_name = source.nuclide.is_some();
+    let unit = resolve_unit(unit, "activity_unit", nuclide, has_name, checks);
+    let mode = source.mode(unit.good().copied(), checks);
+    let maps: Vec<Map> = maps.into_iter().enumerate().map(|(number, map)| resolve_map(number, map, checks)).collect();
+    let faulty = vec![Part::Faulty; maps.len()];
+    if source.is_custom() {
+        for (field, given) in [("daughters", source.daughters.is_given()), ("daughter_maps", !maps.is_empty())] {
+            if given {
+                checks.fail(field, WITH_SPECTRUM);
+            }
+        }
+        let source = Part::given(source.custom(nuclide, checks));
+        return Sources { unit, source, daughters: faulty };
+    }
+    let (Some(nuclide), Some(mode)) = (nuclide, mode) else {
+        return Sources { unit, source: Part::Faulty, daughters: faulty };
+    };
+    let apart: Vec<&'static Nuclide> = maps.iter().filter_map(|map| map.nuclide).collect();
+    let source = Part::given(checks.at("daughter_maps", chain::source(nuclide, mode, &apart)));
+    let daughter = |map: &Map| {
+        let source = chain::source(map.nuclide?, mode, &chain::among_descendants(map.nuclide?, &apart)).ok()?;
+        let (activity, activity_unit) = (map.activity.good()?.clone(), *map.unit.good()?);
+        Some(DaughterHeader { source, activity, activity_unit })
+    };
+    Sources { unit, source, daughters: maps.iter().map(|map| Part::given(daughter(map))).collect() }
+}
+
+fn resolve_map(number: usize, map: RawDaughterMap, checks: &mut Checks) -> Map {
+    let field = format!("daughter_maps[{number}]");
+    let nuclide_field = format!("{field}.nuclide");
+    let has_name = map.nuclide.is_given();
+    let nuclide =
+        map.nuclide.resolve(&nuclide_field, checks, |name, field, checks| checks.at(field, nuclide::find(&name)));
+    let nuclide = needed(nuclide, &nuclide_field, checks).into_good();
+    let activity_field = format!("{field}.activity");
+    let activity = map.activity.resolve(&activity_field, checks, RawVolume::resolve);
+    let activity = needed(activity, &activity_field, checks);
+    let unit = resolve_unit(map.activity_unit, &format!("{field}.activity_unit"), nuclide, has_name, checks);
+    Map { nuclide, activity, unit }
+}
+
+/// * `has_name` – whether the nuclide was named, even if it was not found
+fn resolve_unit(
+    unit: Part<RawUnit>,
+    field: &str,
+    nuclide: Option<&Nuclide>,
+    has_name: bool,
+    checks: &mut Checks,
+) -> Part<ActivityUnit> {
+    let unit = unit.resolve(field, checks, |unit, field, checks| {
+        let half_life = match unit {
+            RawUnit::BqS => return Some(ActivityUnit::BqS),
+            RawUnit::MbqH => return Some(ActivityUnit::MbqH),
+            RawUnit::Bq(half_life) => half_life,
+        };
+        let effective_half_life_s = match half_life {
+            None => return missing(format!("{field}.bq.half_life"), checks),
+            Some(RawHalfLife::Effective(seconds)) => seconds,
+            Some(RawHalfLife::Physical) if has_name => nuclide?.half_life_s,
+            Some(RawHalfLife::Physical) => {
+                let needs = Invalid::new("needs a nuclide, whose half-life it is");
+                return checks.at(format!("{field}.bq.physical"), Err(needs));
+            }
+        };
+        let unit = ActivityUnit::Bq { effective_half_life_s };
+        checks.at(format!("{field}.bq.effective_half_life_s"), unit.to_bq_s()).map(|_| unit)
+    });
+    needed(unit, field, checks)
+}

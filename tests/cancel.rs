@@ -1,0 +1,87 @@
+//! A caller who goes away: how much is still done then, in work and not in time.
+//!
+//! A computation asks at every checkpoint whether to go on. What it does after its caller has gone is bounded by how
+//! often it still asks, and by how much lies between two asks.
+
+use dosegrid::domain::{Control, DoseError, Particle, Stage, Tally};
+use dosegrid::engine::Device;
+use dosegrid::physics::kernel::integrate;
+use dosegrid::plan::ConvolutionPlan;
+use dosegrid::validate::phantom::{Phantom, line};
+
+use crate::support::sources::{self, AMPLE, kernel_spec};
+use crate::support::{cpu, on_each_engine};
+
+/// Threads of the pool that computes: those of the process are busy with other tests.
+const THREADS: u64 = 2;
+/// How often each thread may still ask: to end the task it is in, and to refuse the next.
+const ASKS_A_THREAD: u64 = 2;
+
+fn on_own_threads<T: Send>(compute: impl FnOnce() -> T + Send) -> T {
+    let threads = usize::try_from(THREADS).expect("a few");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads can be started");
+    pool.install(compute)
+}
+
+/// Runs to the end twice, for the first run prepares what later ones keep; then with a caller who leaves at the
+/// beginning, in the middle and near the end.
+///
+/// * `expected` – asks of a whole run, at least
+/// * `more` – asks that may follow the one at which the caller leaves
+fn check(expected: u64, more: u64, mut compute: impl FnMut(&Control) -> Result<(), DoseError>) {
+    compute(&Control::detached()).expect("nobody cancels");
+    let whole = Control::detached();
+    compute(&whole).expect("nobody cancels");
+    let asks = whole.times_asked();
+    println!("a whole run asks {asks} times");
+    assert!(asks >= expected, "a whole run asks {asks} times: too much lies between two of them");
+    for leaves_at in [1, asks / 3, asks * 2 / 3] {
+        let control = Control::gone_after(leaves_at);
+        assert_eq!(compute(&control), Err(DoseError::Cancelled), "at {leaves_at} of {asks}");
+        let late = control.times_asked() - leaves_at;
+        println!("at {leaves_at}: {late} more");
+        assert!(late <= more, "asked {late} times more after the caller had left at {leaves_at} of {asks}");
+    }
+}
+
+#[test]
+fn a_convolution_on_the_cpu_ends_within_a_plane() {
+    let mut device = cpu();
+    let source = sources::random([256, 256, 200], [2.0; 3], 9);
+    let kernel = sources::kernel_of("Y-90", source.grid(), [31; 3]);
+    let plan = ConvolutionPlan::new(source.grid(), &kernel.spec, AMPLE).expect("the workspace is ample");
+    // No more than a plane of 256 × 256 voxels lies between two asks.
+    check(200, ASKS_A_THREAD * THREADS, |control| {
+        on_own_threads(|| device.convolve(&plan, &kernel, &source, control).map(drop))
+    });
+}
+
+#[test]
+fn the_integration_of_a_kernel_ends_within_a_row() {
+    let spec = kernel_spec("Lu-177", [0.2, 0.25, 0.3], [24, 20, 16]);
+    check(17 * 21, ASKS_A_THREAD * THREADS, |control| {
+        on_own_threads(|| integrate(&spec, &control.at_stage(Stage::Kernel)).map(drop)).map_err(DoseError::from)
+    });
+}
+
+/// A device is told to stop between two batches, of which none is in flight beside the one that runs.
+fn convolution_ends_with_the_batch(mut device: Device) {
+    let source = sources::random([48, 40, 36], [4.0; 3], 9);
+    let kernel = sources::kernel("Lu-177", source.grid());
+    let plan = ConvolutionPlan::new(source.grid(), &kernel.spec, AMPLE).expect("the workspace is ample");
+    check(5, ASKS_A_THREAD * THREADS, |control| {
+        on_own_threads(|| device.convolve(&plan, &kernel, &source, control).map(drop))
+    });
+}
+on_each_engine!(convolution_ends_with_the_batch);
+
+/// A group of histories that has not begun is refused at its first history.
+fn transport_ends_within_some_histories(mut device: Device) {
+    let phantom = Phantom::uniform([10; 3], [3.0; 3], "water", 1.0, line(Particle::Electron, 0.5));
+    let scene = phantom.with_source_at([5; 3]).scene();
+    check(u64::from(scene.groups), u64::from(scene.groups), |control| {
+        let mut tally = Tally::new(scene.groups, scene.medium.len());
+        on_own_threads(|| device.transport(&scene, 0..8_000, &mut tally, control))
+    });
+}
+on_each_engine!(transport_ends_within_some_histories);
