@@ -189,7 +189,7 @@ mod tests {
         assert!(cut.blocks.len() > 1 && cut.blocks.len() < 10, "{}", cut.blocks.len());
         let narrow = plan([512; 3], [200; 3], 256 << 20).expect("256 MB are enough in slabs of kx");
         assert_eq!((narrow.blocks.len(), narrow.kx_slabs), (1, 6));
-        assert!(matches!(plan([512; 3], [200; 3], 32 << 20), Err(DoseError::TooLarge { .. })));
+        assert!(matches!(plan([512; 3], [200; 3], 16 << 20), Err(DoseError::TooLarge { .. })));
         // A kernel that reaches from one end of the grid to the other.
         let full = plan([512; 3], [511; 3], 16 << 30).expect("16 GB are enough");
         assert_eq!((full.blocks.len(), full.blocks[0].padded_shape), (1, [1024; 3]));
