@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::outputs::{self, InputAccount, OutputArgs, ResultInputs};
+use super::outputs::{self, InputAccount, OutputArgs, ResultInputs, absent_names};
 use crate::domain::{Checks, DoseError, Extras, Invalid, LabelMap, TallyRecord};
 use crate::formats::tally;
 use crate::method::{merge, merged_dose};
@@ -33,6 +33,9 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         checks.at("labels", record.density.g_cm3().grid().check_same(labels.labels().grid()));
     }
     checks.finish()?;
+    if let Some(warning) = labels.as_ref().and_then(|labels| absent_names(labels, &names)) {
+        eprintln!("warning: {warning}");
+    }
     let record = record.ok_or_else(|| DoseError::invalid("tallies", "at least one is needed"))?;
     let (activity, density) = (record.activity.clone(), record.density.clone());
     let extras =

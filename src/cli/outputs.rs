@@ -15,6 +15,9 @@ use crate::dosimetry::organs::OrganInputs;
 use crate::dosimetry::{DoseDistribution, OrganDose, organ_doses};
 use crate::formats::{json, label_names, nifti, organ_table, tally};
 
+/// Absent labels that a warning names one by one.
+const NAMES_SHOWN: usize = 5;
+
 /// Where results go, and the organs whose dose is computed.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Outputs")]
@@ -35,7 +38,7 @@ pub(super) struct OutputArgs {
     /// Organ of each voxel, NIfTI-1 of whole numbers on the grid of the activity; 0 is none
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) labels: Option<PathBuf>,
-    /// Names of the organs, CSV of label,name
+    /// Names of the organs, CSV of label,name: `3,left kidney`. A header and lines that begin with # are allowed
     #[arg(long, value_name = "FILE", help_heading = "Inputs")]
     pub(super) label_names: Option<PathBuf>,
     /// Table of organ doses, CSV
@@ -94,6 +97,21 @@ impl OutputArgs {
         let names = self.label_names.as_deref().and_then(|path| checks.at("label-names", label_names::read(path)));
         (labels.map(|file| file.volume), names.unwrap_or_default())
     }
+}
+
+/// What to warn of if names were given for labels that the map does not have.
+pub(super) fn absent_names(labels: &LabelMap, names: &BTreeMap<u16, String>) -> Option<String> {
+    let present = labels.present();
+    let absent: Vec<String> = names
+        .iter()
+        .filter(|(label, _)| **label != 0 && present.binary_search(label).is_err())
+        .map(|(label, name)| format!("{label} ({name})"))
+        .collect();
+    let (first, more) = absent.split_at(absent.len().min(NAMES_SHOWN));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    (!first.is_empty()).then(|| {
+        format!("label-names: no voxel of --labels has the label {}{more}; is this the right file?", first.join(", "))
+    })
 }
 
 fn check_place(flag: &str, path: &Path, taken: &mut Vec<PathBuf>, checks: &mut Checks) {

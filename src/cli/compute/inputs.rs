@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Args;
 use super::volumes::read_volume;
 use crate::cli::flags::recorded;
-use crate::cli::outputs::InputAccount;
+use crate::cli::outputs::{InputAccount, absent_names};
 use crate::domain::{
     ActivityUnit, Checks, DensityMap, DoseRequest, Extras, LabelMap, LabelMaps, Part, RequestHeader, RequestVolumes,
     TimeIntegratedActivity, Volume,
@@ -45,6 +45,7 @@ impl Inputs {
         }
         let (header, (volumes, labels)) = (header?, values?);
         warn_of_half_life(&header, &mut warnings);
+        warnings.extend(labels.as_ref().and_then(|labels| absent_names(labels, &names)));
         let request = recorded(DoseRequest::of(&header, volumes), density, checks)?;
         Some(Self { request, labels, names, warnings, unit })
     }
