@@ -1,6 +1,7 @@
 //! The command line as a user meets it: the built binary, files, exit status.
 
 mod daughters;
+mod implausible;
 mod monte_carlo;
 mod nuclides;
 mod server;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Args;
+use super::plausible;
 use super::volumes::read_volume;
 use crate::cli::flags::recorded;
 use crate::cli::outputs::{InputAccount, absent_names};
@@ -45,6 +46,7 @@ impl Inputs {
         }
         let (header, (volumes, labels)) = (header?, values?);
         warn_of_half_life(&header, &mut warnings);
+        warnings.extend(plausible::warnings(&volumes, density));
         warnings.extend(labels.as_ref().and_then(|labels| absent_names(labels, &names)));
         let request = recorded(DoseRequest::of(&header, volumes), density, checks)?;
         Some(Self { request, labels, names, warnings, unit })
