@@ -2,6 +2,7 @@
 
 mod daughters;
 mod implausible;
+mod interrupt;
 mod monte_carlo;
 mod nuclides;
 mod server;
