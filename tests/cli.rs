@@ -121,14 +121,33 @@ fn every_unit_of_the_same_activity_gives_the_same_dose() {
     succeed(folder.path(), flags(&[], &[]));
     let expected = dose(&folder, "dose.nii.gz")[100];
     let half_life_s = 3600.0 * std::f64::consts::LN_2;
-    let effective = format!("--effective-half-life={half_life_s}s");
-    for (unit, bq_s_per_unit, half_life) in [("mbq-h", 3.6e9, None), ("bq", 3600.0, Some(effective.as_str()))] {
+    // Two half-lives after the injection a quarter of the activity is left.
+    let (half_life, after) = (format!("--effective-half-life={half_life_s}s"), format!("{}s", 2.0 * half_life_s));
+    let (moment, later) = ([half_life.clone()], [half_life, format!("--imaged-after={after}")]);
+    let voxel_ml = 0.4 * 0.4 * 0.5;
+    let units: [(&str, f64, &[String]); 13] = [
+        ("bq-s", 1.0, &[]),
+        ("bq-h", 3.6e3, &[]),
+        ("kbq-s", 1e3, &[]),
+        ("mbq-s", 1e6, &[]),
+        ("mbq-h", 3.6e9, &[]),
+        ("bq", 3.6e3, &moment),
+        ("kbq", 3.6e6, &moment),
+        ("mbq", 3.6e9, &moment),
+        ("bq-per-ml", 3.6e3 * voxel_ml, &moment),
+        ("kbq-per-ml", 3.6e6 * voxel_ml, &moment),
+        ("mbq-per-ml", 3.6e9 * voxel_ml, &moment),
+        ("bq", 4.0 * 3.6e3, &later),
+        ("kbq-per-ml", 4.0 * 3.6e6 * voxel_ml, &later),
+    ];
+    for (unit, bq_s_per_unit, times) in units {
         let activity = |i| if i == 100 { 1e9 / bq_s_per_unit } else { 0.0 };
         write(&folder, "other.nii", &volume(FLOAT32, activity).bytes());
         let unit = format!("--activity-unit={unit}");
         let mut with = vec!["--activity=other.nii", &unit, "--output=other_dose.nii"];
-        with.extend(half_life);
+        with.extend(times.iter().map(String::as_str));
         succeed(folder.path(), flags(&["activity", "activity-unit", "output"], &with));
+        assert_eq!(json(&folder.path().join("result.json"))["inputs"]["activity_unit"], unit[16..]);
         let found = dose(&folder, "other_dose.nii")[100];
         assert!((found / expected - 1.0).abs() < 1e-6, "{unit}: {found} {expected}");
     }
@@ -233,6 +252,22 @@ const BAD: [(&[&str], &[&str], &str, &str); 36] = [
     (&[], &["--hu-curve=names.csv"], "hu-curve", "without --ct"),
     (&["density"], &["--ct=ct.nii", "--hu-curve=names.csv"], "hu-curve", "line 2"),
     (&[], &["--effective-half-life=50h"], "effective-half-life", "no meaning"),
+    (&[], &["--imaged-after=24h"], "imaged-after", "no meaning"),
+    (&["activity-unit"], &["--activity-unit=bq-per-l"], "activity-unit", "kbq-per-ml"),
+    (&["activity-unit"], &["--activity-unit=bq-per-ml"], "effective-half-life", "with the unit bq-per-ml"),
+    (
+        &["activity-unit"],
+        &["--activity-unit=kbq-per-ml", "--effective-half-life=50h", "--imaged-after=-1h"],
+        "imaged-after",
+        "0 or more",
+    ),
+    (
+        &["activity-unit"],
+        &["--activity-unit=mbq", "--effective-half-life=1s", "--imaged-after=1h"],
+        "imaged-after",
+        "no activity is left",
+    ),
+    (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life", "-5h"], "effective-half-life", "above 0"),
     (&["activity-unit"], &["--activity-unit=bq"], "effective-half-life", "is needed"),
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=50"], "effective-half-life", "unit"),
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=0h"], "effective-half-life", "above 0"),

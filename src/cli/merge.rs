@@ -43,7 +43,12 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         density: Some(&density),
         labels: labels.as_ref(),
         names: &names,
-        inputs: InputAccount { activity_unit: "bq-s", effective_half_life_s: None, density: "tally" },
+        inputs: InputAccount {
+            activity_unit: "bq-s",
+            effective_half_life_s: None,
+            imaged_after_s: None,
+            density: "tally",
+        },
     };
     outputs::write(&args.outputs, &from, &result)
 }

@@ -145,6 +145,7 @@ pub(super) struct ResultFile<'a> {
 pub(super) struct InputAccount {
     pub(super) activity_unit: &'static str,
     pub(super) effective_half_life_s: Option<f64>,
+    pub(super) imaged_after_s: Option<f64>,
     pub(super) density: &'static str,
 }
 

@@ -7,8 +7,8 @@ use super::volumes::read_volume;
 use crate::cli::flags::recorded;
 use crate::cli::outputs::InputAccount;
 use crate::domain::{
-    ActivityUnit, Checks, DensityMap, DoseRequest, Extras, LabelMap, LabelMaps, Part, RequestHeader, RequestVolumes,
-    TimeIntegratedActivity, Volume,
+    ActivityAtMoment, ActivityUnit, Checks, DensityMap, DoseRequest, Extras, LabelMap, LabelMaps, Part, RequestHeader,
+    RequestVolumes, TimeIntegratedActivity, Volume,
 };
 use crate::request::{RawDaughterMap, RawHeader, RawMedium, RawMethod, RawUnit, RawVolume};
 
@@ -51,12 +51,13 @@ impl Inputs {
 
     /// What the tables say of the files.
     pub(super) fn account(&self, args: &Args) -> InputAccount {
-        let (activity_unit, effective_half_life_s) = match self.unit {
-            ActivityUnit::BqS => ("bq-s", None),
-            ActivityUnit::MbqH => ("mbq-h", None),
-            ActivityUnit::Bq { effective_half_life_s } => ("bq", Some(effective_half_life_s)),
-        };
-        InputAccount { activity_unit, effective_half_life_s, density: args.volumes.density_account() }
+        let moment = self.unit.at_moment();
+        InputAccount {
+            activity_unit: self.unit.name(),
+            effective_half_life_s: moment.map(|moment| moment.effective_half_life_s),
+            imaged_after_s: moment.and_then(|moment| moment.imaged_after_s),
+            density: args.volumes.density_account(),
+        }
     }
 }
 
@@ -136,9 +137,9 @@ impl Files {
     /// * `unit` – of the activity map, and so of every daughter's
     fn daughter_maps(&self, unit: &Part<RawUnit>, checks: &mut Checks) -> Vec<RawDaughterMap> {
         let activity_unit = match unit {
-            Part::Good(RawUnit::Bq(_)) if !self.daughters.is_empty() => {
+            Part::Good(RawUnit::AtMoment(_)) if !self.daughters.is_empty() => {
                 let reason =
-                    "needs a time-integrated unit, bq-s or mbq-h: a daughter does not decay with one half-life";
+                    "needs a time-integrated unit, such as bq-s or mbq-h: a daughter does not decay with one half-life";
                 checks.fail("daughter-activity", reason);
                 Part::Faulty
             }
@@ -177,8 +178,8 @@ impl Files {
 }
 
 fn warn_of_half_life(header: &RequestHeader, warnings: &mut Vec<String>) {
-    if let (ActivityUnit::Bq { effective_half_life_s }, Some(nuclide)) =
-        (header.activity_unit(), header.source().parent())
+    if let (Some(ActivityAtMoment { effective_half_life_s, .. }), Some(nuclide)) =
+        (header.activity_unit().at_moment(), header.source().parent())
         && effective_half_life_s > nuclide.half_life_s * HALF_LIFE_TOLERANCE
     {
         let (effective_h, physical_h) = (effective_half_life_s / 3600.0, nuclide.half_life_s / 3600.0);
