@@ -14,7 +14,7 @@ use super::flags::by_flag;
 use super::outputs::{self, OutputArgs, ResultInputs};
 use super::progress::ProgressReport;
 use crate::api::{ServerConfig, client::Client};
-use crate::domain::{Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult};
+use crate::domain::{Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult, Violation, Warning};
 use crate::engine::Device;
 use crate::plan::Limits;
 use inputs::Inputs;
@@ -44,9 +44,31 @@ pub(super) struct Args {
     weighting: WeightingArgs,
     #[command(flatten)]
     place: PlaceArgs,
+    /// Treat warnings as errors: exit status 2, and nothing is written
+    #[arg(long, help_heading = "Outputs")]
+    strict: bool,
 }
 
 impl Args {
+    /// Prints warnings that were not printed before, by their flags.
+    ///
+    /// # Errors
+    /// [`DoseError::Invalid`] with every warning if warnings are errors.
+    fn warn(&self, warnings: &[Warning], printed: &mut Vec<Warning>) -> Result<(), DoseError> {
+        let mut checks = Checks::new();
+        for warning in warnings.iter().filter(|warning| !printed.contains(warning)) {
+            let Warning { field, message: reason, .. } = warning.clone();
+            let Violation { field, reason } = by_flag(Violation { field, reason }, self.volumes.density_flag());
+            if self.strict {
+                checks.fail(field, reason);
+            } else {
+                eprintln!("warning: {field}: {reason}");
+            }
+        }
+        printed.extend_from_slice(warnings);
+        checks.finish()
+    }
+
     /// Records flags that have no effect with the method that was chosen.
     fn check_method(&self, checks: &mut Checks) {
         if self.method.is_monte_carlo() {
@@ -76,16 +98,18 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let inputs = Inputs::read(&args, &mut checks);
     checks.finish()?;
     let inputs = inputs.expect("inputs without a fault are complete");
-    for warning in &inputs.warnings {
-        eprintln!("warning: {warning}");
-    }
+    let mut printed = Vec::new();
+    let known = [inputs.warnings.clone(), Warning::of_request(&inputs.request)].concat();
+    args.warn(&known, &mut printed)?;
     let mut report = ProgressReport::new(args.outputs.quiet);
     let result = match &place {
         Place::Here(selector) => compute_here(*selector, &inputs.request, &mut report),
         Place::Server(url) => compute_on_server(url, &inputs.request, &mut report),
     };
     report.finish();
-    let result = result.map_err(|error| told_by_flag(error, args.volumes.density_flag()))?;
+    let mut result = result.map_err(|error| told_by_flag(error, args.volumes.density_flag()))?;
+    result.warnings.splice(0..0, inputs.warnings.iter().cloned());
+    args.warn(&result.warnings, &mut printed)?;
     let from = ResultInputs {
         activity: inputs.request.activity(),
         density: inputs.request.density(),

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::stdout;
 use super::summary::summary;
 use crate::domain::{
-    Checks, DensityMap, DoseError, DoseResult, LabelMap, Provenance, TimeIntegratedActivity, Volume, grid::Affine,
+    Checks, DensityMap, DoseError, DoseResult, LabelMap, Provenance, TimeIntegratedActivity, Volume, Warning,
+    grid::Affine,
 };
 use crate::dosimetry::organs::OrganInputs;
 use crate::dosimetry::{DoseDistribution, OrganDose, organ_doses};
@@ -136,6 +137,7 @@ pub(super) struct ResultFile<'a> {
     inputs: InputAccount,
     grid: GridAccount,
     pub(super) dose: DoseAccount,
+    warnings: &'a [Warning],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) organs: Option<&'a [OrganDose]>,
 }
@@ -211,6 +213,7 @@ fn result_file<'a>(from: &ResultInputs, result: &'a DoseResult, organs: Option<&
         inputs: from.inputs.clone(),
         grid: GridAccount { shape: grid.shape(), spacing_mm: grid.spacing_mm(), affine: *grid.affine() },
         dose: DoseAccount { mean_gy: doses.mean_gy(), max_gy: doses.max_gy() },
+        warnings: &result.warnings,
         organs,
     }
 }

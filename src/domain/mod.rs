@@ -25,6 +25,7 @@ pub mod source;
 pub mod tally;
 pub mod tally_record;
 pub mod volume;
+pub mod warning;
 pub mod weighting;
 
 pub use account::{EmissionAccount, HistoryRun, MaterialAccount, MonteCarloAccount, RegionDose, StopReason};
@@ -51,4 +52,5 @@ pub use source::{LeftOut, Source};
 pub use tally::{GroupTally, Tally, UNITS_PER_MEV};
 pub use tally_record::{SceneAccount, TallyRecord};
 pub use volume::Volume;
+pub use warning::Warning;
 pub use weighting::BiologicalWeighting;

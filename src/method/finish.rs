@@ -49,7 +49,7 @@ pub(super) fn finish(deposit: Deposit, request: &DoseRequest, device: DeviceInfo
         daughter_maps: Vec::new(),
         wall_time: Vec::new(),
     };
-    Ok(DoseResult { dose, uncertainty: None, weighted: None, tally: None, provenance })
+    Ok(DoseResult { dose, uncertainty: None, weighted: None, tally: None, provenance, warnings: Vec::new() })
 }
 
 fn density_correction(request: &DoseRequest) -> Option<DensityCorrection> {

@@ -10,7 +10,7 @@ mod weighting;
 
 use std::time::Instant;
 
-use crate::domain::{Control, DoseError, DoseRequest, DoseResult, KernelAccount, Stage, StageTime, Volume};
+use crate::domain::{Control, DoseError, DoseRequest, DoseResult, KernelAccount, Stage, StageTime, Volume, Warning};
 use crate::engine::Device;
 use crate::plan::{DosePlan, Work};
 
@@ -47,6 +47,8 @@ pub fn run(
     }
     let mut result = sum.ok_or_else(|| DoseError::Internal("a plan without a map".into()))?;
     weighting::weight(&mut result, request)?;
+    result.warnings = Warning::of_request(request);
+    result.warnings.extend(Warning::of_result(request, &result));
     Ok(result)
 }
 

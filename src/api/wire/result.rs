@@ -1,7 +1,7 @@
 //! The result, which announces all that is sent after it.
 
 use super::{pb, provenance, volume};
-use crate::domain::{DoseResult, Provenance, VolumeHeader, VoxelGrid};
+use crate::domain::{DoseResult, Provenance, VolumeHeader, VoxelGrid, Warning};
 
 /// What a result announces.
 pub(in crate::api) struct Announced {
@@ -9,6 +9,15 @@ pub(in crate::api) struct Announced {
     pub(in crate::api) has_uncertainty: bool,
     pub(in crate::api) has_weighted: bool,
     pub(in crate::api) tally_size_bytes: Option<u64>,
+    pub(in crate::api) warnings: Vec<Warning>,
+}
+
+fn encode_warning(Warning { reason, message, field }: Warning) -> pb::Warning {
+    pb::Warning { reason, message, field }
+}
+
+fn decode_warning(pb::Warning { reason, message, field }: pb::Warning) -> Warning {
+    Warning { reason, message, field }
 }
 
 /// * `tally_size_bytes` – if a tally will be sent
@@ -20,6 +29,7 @@ pub(in crate::api) fn encode(result: &DoseResult, tally_size_bytes: Option<u64>)
         uncertainty: result.uncertainty.as_ref().map(|_| described()),
         tally_size_bytes,
         weighted_dose: result.weighted.as_ref().map(|_| described()),
+        warnings: result.warnings.iter().cloned().map(encode_warning).collect(),
     };
     pb::ComputeResponse { message: Some(pb::compute_response::Message::Result(result)) }
 }
@@ -39,5 +49,6 @@ pub(in crate::api) fn decode(message: pb::ComputeResult, grid: &VoxelGrid) -> Re
         has_uncertainty: message.uncertainty.is_some(),
         has_weighted: message.weighted_dose.is_some(),
         tally_size_bytes: message.tally_size_bytes,
+        warnings: message.warnings.into_iter().map(decode_warning).collect(),
     })
 }

@@ -8,7 +8,7 @@ use crate::cli::flags::recorded;
 use crate::cli::outputs::InputAccount;
 use crate::domain::{
     ActivityAtMoment, ActivityUnit, Checks, DensityMap, DoseRequest, Extras, LabelMap, LabelMaps, Part, RequestHeader,
-    RequestVolumes, TimeIntegratedActivity, Volume,
+    RequestVolumes, TimeIntegratedActivity, Volume, Warning,
 };
 use crate::request::{RawDaughterMap, RawHeader, RawMedium, RawMethod, RawUnit, RawVolume};
 
@@ -22,7 +22,7 @@ pub(super) struct Inputs {
     pub(super) labels: Option<LabelMap>,
     pub(super) names: BTreeMap<u16, String>,
     /// What looks wrong but may be intended.
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<Warning>,
     unit: ActivityUnit,
 }
 
@@ -73,7 +73,7 @@ struct Files {
 }
 
 impl Files {
-    fn read(args: &Args, checks: &mut Checks, warnings: &mut Vec<String>) -> Self {
+    fn read(args: &Args, checks: &mut Checks, warnings: &mut Vec<Warning>) -> Self {
         let (labels, names) = args.outputs.read_labels(checks);
         let labels = if args.outputs.labels.is_some() { Part::given(labels) } else { Part::Absent };
         let mut daughters = Vec::new();
@@ -177,15 +177,15 @@ impl Files {
     }
 }
 
-fn warn_of_half_life(header: &RequestHeader, warnings: &mut Vec<String>) {
-    if let (Some(ActivityAtMoment { effective_half_life_s, .. }), Some(nuclide)) =
+fn warn_of_half_life(header: &RequestHeader, warnings: &mut Vec<Warning>) {
+    if let (Some(ActivityAtMoment { unit, effective_half_life_s, .. }), Some(nuclide)) =
         (header.activity_unit().at_moment(), header.source().parent())
         && effective_half_life_s > nuclide.half_life_s * HALF_LIFE_TOLERANCE
     {
         let (effective_h, physical_h) = (effective_half_life_s / 3600.0, nuclide.half_life_s / 3600.0);
-        warnings.push(format!(
-            "effective-half-life: {effective_h:.2} h is longer than the physical half-life of {}, {physical_h:.2} h",
-            nuclide.name
-        ));
+        let message =
+            format!("{effective_h:.2} h is longer than the physical half-life of {}, {physical_h:.2} h", nuclide.name);
+        let field = format!("activity_unit.{}.effective_half_life_s", unit.field());
+        warnings.push(Warning::new("HALF_LIFE_ABOVE_PHYSICAL", &field, message));
     }
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::unit::UnitArgs;
-use crate::domain::{Checks, DensityMap, Part, Volume};
+use crate::domain::{Checks, DensityMap, Part, Volume, Warning};
 use crate::formats::{hu_curve, nifti};
 use crate::physics::tissue::DensityCurve;
 use crate::request::RawUnit;
@@ -44,7 +44,7 @@ impl VolumeArgs {
     }
 
     /// The density, from its own file or from a CT.
-    pub(super) fn read_density(&self, checks: &mut Checks, warnings: &mut Vec<String>) -> Part<DensityMap> {
+    pub(super) fn read_density(&self, checks: &mut Checks, warnings: &mut Vec<Warning>) -> Part<DensityMap> {
         if self.density.is_some() && self.ct.is_some() {
             checks.fail("ct", "is given beside --density; only one of the two can hold");
         }
@@ -96,22 +96,26 @@ pub(super) fn read_volume(path: Option<&Path>, flag: &str, checks: &mut Checks) 
     }
 }
 
-fn warn_of_ct(ct: &Volume<f32>, curve: &DensityCurve, own_curve: bool, warnings: &mut Vec<String>) {
+fn warn_of_ct(ct: &Volume<f32>, curve: &DensityCurve, own_curve: bool, warnings: &mut Vec<Warning>) {
     let lowest = ct.as_slice().iter().copied().fold(f32::INFINITY, f32::min);
     if lowest > AIR_BELOW_HU {
-        warnings.push(format!(
-            "ct: the lowest value is {lowest} HU, so there is no air in it; are slope and intercept right?"
-        ));
+        let message =
+            format!("the lowest value is {lowest} HU, so there is no air in it; are slope and intercept right?");
+        warnings.push(Warning::new("CT_WITHOUT_AIR", "density", message));
     }
     if own_curve {
         let [low, high] = curve.range_hu();
         let below = ct.as_slice().iter().filter(|&&hu| f64::from(hu) < low).count();
         let above = ct.as_slice().iter().filter(|&&hu| f64::from(hu) > high).count();
         if below > 0 {
-            warnings.push(format!("hu-curve: {below} voxels below its first point, {low} HU, get the density there"));
+            let message =
+                format!("the calibration: {below} voxels below its first point, {low} HU, get the density there");
+            warnings.push(Warning::new("CT_OUTSIDE_CALIBRATION", "density", message));
         }
         if above > 0 {
-            warnings.push(format!("hu-curve: {above} voxels above its last point, {high} HU, get the density there"));
+            let message =
+                format!("the calibration: {above} voxels above its last point, {high} HU, get the density there");
+            warnings.push(Warning::new("CT_OUTSIDE_CALIBRATION", "density", message));
         }
     }
 }

@@ -78,7 +78,7 @@ pub(super) fn dose(record: TallyRecord, ending: &Ending, control: &Control) -> R
     let volume = |values| Volume::from_vec(grid.clone(), values).expect("one value for each voxel of the grid");
     let uncertainty = ending.extras.uncertainty.then(|| volume(sigma));
     let tally = ending.extras.tally.then(|| Box::new(record));
-    Ok(DoseResult { dose: volume(dose), uncertainty, weighted: None, tally, provenance })
+    Ok(DoseResult { dose: volume(dose), uncertainty, weighted: None, tally, provenance, warnings: Vec::new() })
 }
 
 fn account(
