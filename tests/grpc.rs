@@ -29,7 +29,7 @@ use tonic_types::StatusExt;
 
 const MIB: u64 = 1 << 20;
 /// After so long, what a test waits for is taken not to come: a safety net, and no measure of speed.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Waits for what must come.
 async fn in_time<T>(what: &str, comes: impl Future<Output = T>) -> T {
