@@ -5,6 +5,7 @@ mod bad_streams;
 mod concurrency;
 mod daughters;
 mod lifecycle;
+mod logs;
 mod monte_carlo;
 mod nuclides;
 mod script;

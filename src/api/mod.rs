@@ -9,6 +9,7 @@
 //! * [`client`]: calls a server and returns the domain's own result.
 //! * `wire`: messages to and from the program's own nouns, one file a noun.
 //! * [`status`]: the mapping between errors and gRPC status.
+//! * `log`: one line for each call, and the id that the caller gets too.
 
 mod call;
 mod chunks;
@@ -16,6 +17,7 @@ pub mod client;
 pub mod config;
 mod deadline;
 mod kernel_calls;
+mod log;
 mod off_thread;
 pub mod server;
 mod service;

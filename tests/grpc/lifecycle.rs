@@ -97,7 +97,8 @@ async fn a_deadline_ends_the_whole_stream() {
             Err(status) => break status,
         }
     };
-    assert_eq!((status.code(), reason_and_fields(&status).0.as_str()), (Code::Cancelled, "CANCELLED"));
+    let found = (status.code(), reason_and_fields(&status).0);
+    assert_eq!(found, (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".into()));
     assert_eq!(server.waiting(), 0, "the work has left the queue");
     drop(release);
     assert_memory_comes_back(&server).await;
