@@ -4,6 +4,7 @@ mod bad_headers;
 mod bad_streams;
 mod concurrency;
 mod daughters;
+mod intake;
 mod lifecycle;
 mod logs;
 mod monte_carlo;

@@ -18,13 +18,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("formats", &["digest", "domain", "resample", "physics", "dosimetry"]),
     ("report", &["domain", "dosimetry"]),
     ("request", &["domain", "physics"]),
+    ("intake", &["domain", "resample", "physics", "request"]),
     ("plan", &["constants", "math", "domain", "physics"]),
     ("prepare", &["constants", "math", "domain", "physics", "plan"]),
     ("engine", &["constants", "math", "domain", "physics", "plan", "prepare"]),
     ("method", &["constants", "digest", "domain", "physics", "plan", "prepare", "engine"]),
     ("compute", &["domain", "plan", "engine", "method"]),
     ("jobs", &["domain", "plan", "engine", "compute"]),
-    ("api", &["domain", "physics", "formats", "request", "plan", "engine", "jobs"]),
+    ("api", &["domain", "resample", "physics", "dosimetry", "formats", "request", "intake", "plan", "engine", "jobs"]),
     ("demo", &["constants", "domain", "formats", "report", "engine", "dosimetry", "api"]),
     (
         "validate",
@@ -55,6 +56,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "formats",
             "report",
             "request",
+            "intake",
             "plan",
             "engine",
             "method",
@@ -98,6 +100,8 @@ const SYNCHRONOUS: &[&str] = &[
     "method",
     "compute",
     "dosimetry",
+    "request",
+    "intake",
 ];
 
 /// Every fault of a source file, by its path below `src/`.

@@ -17,6 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Status, Streaming};
 use tracing::Instrument;
 
+use super::aftermath::Aftermath;
 use super::log::{CallLog, stages};
 use super::off_thread::off_thread;
 use super::service::Shared;
@@ -94,9 +95,10 @@ struct Admitted {
 /// Admits or refuses a request by its header alone. This takes a while for a nuclide that was not asked for before: its
 /// beta spectra are computed, and its kernel is summed.
 fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader) -> Result<Admitted, DoseError> {
-    let header = wire::header::decode(header).check()?;
+    let intake = wire::intake::decode(header).check()?;
+    let header = intake.header();
     let limit_bytes = shared.config.max_volume_bytes;
-    for (_, volume) in header.volumes() {
+    for (_, volume) in intake.arrivals() {
         let needed_bytes = volume.size_bytes();
         if needed_bytes > limit_bytes {
             return Err(DoseError::TooLarge { what: "a volume", needed_bytes, limit_bytes });
@@ -109,10 +111,11 @@ fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader) -> Result<Ad
         facts.shape = Some(format!("{nx}x{ny}x{nz}"));
         facts.device = Some(shared.jobs.device().id.clone());
     });
-    let plan = plan(&header, &shared.config.plan_limits())?;
+    let plan = plan(header, &shared.config.plan_limits())?;
     shared.jobs.queue().check_room()?;
-    let memory = Arc::new(shared.budget.reserve(plan.host_bytes)?);
-    Ok(Admitted { upload: Upload::new(header)?, memory })
+    let bytes = plan.host_bytes.saturating_add(intake.host_bytes());
+    let memory = Arc::new(shared.budget.reserve(bytes)?);
+    Ok(Admitted { upload: Upload::new(intake)?, memory })
 }
 
 struct Call {
@@ -135,15 +138,15 @@ impl Call {
         let admitted = off_thread(move || admit(&shared, &log, header)).await?;
         let span = self.log.span();
         async {
-            let (running, memory) = self.upload(admitted).await?;
-            self.answer(running, memory).await
+            let (running, after, memory) = self.upload(admitted).await?;
+            self.answer(running, after, memory).await
         }
         .instrument(span)
         .await
     }
 
     /// Takes all chunks, and puts the request into the queue.
-    async fn upload(&mut self, admitted: Admitted) -> Result<(Running, Arc<Reservation>), Status> {
+    async fn upload(&mut self, admitted: Admitted) -> Result<(Running, Aftermath, Arc<Reservation>), Status> {
         let Admitted { mut upload, memory } = admitted;
         while let Some(message) = self.receive().await? {
             match message {
@@ -154,13 +157,13 @@ impl Call {
             }
         }
         // Every value is checked.
-        let request = off_thread(move || upload.into_request()).await?;
-        let running = self.shared.jobs.submit(request, OWNER, Some(memory.clone()))?;
-        Ok((running, memory))
+        let (intake, assembled) = off_thread(move || upload.assemble()).await?;
+        let running = self.shared.jobs.submit(assembled.request.clone(), OWNER, Some(memory.clone()))?;
+        Ok((running, Aftermath::new(intake, assembled), memory))
     }
 
     /// Sends progress, result and dose. Progress that the reader does not take in time is left out.
-    async fn answer(&self, mut running: Running, _memory: Arc<Reservation>) -> Result<(), Status> {
+    async fn answer(&self, mut running: Running, after: Aftermath, _memory: Arc<Reservation>) -> Result<(), Status> {
         let mut sent: Option<(Stage, Instant)> = None;
         let send_if_taken = |progress: Progress| {
             let due = sent.is_none_or(|(stage, at)| stage != progress.stage || at.elapsed() >= PROGRESS_PAUSE);
@@ -169,18 +172,21 @@ impl Call {
                 sent = Some((progress.stage, Instant::now()));
             }
         };
-        let mut result = running.follow(send_if_taken).await?;
+        let result = running.follow(send_if_taken).await?;
+        let (findings, mut result) = after.findings(result).await?;
         self.log.note(|facts| facts.stages_s = Some(stages(&result.provenance.wall_time)));
         let tally = match result.tally.take() {
             Some(record) => Some(encode_tally(record).await?),
             None => None,
         };
         let tally_bytes = tally.as_ref().map(|bytes| bytes.len() as u64);
-        self.send(wire::result::encode(&result, tally_bytes)).await?;
+        self.send(wire::result::encode(&result, &findings, tally_bytes)).await?;
         let DoseResult { dose, uncertainty, weighted, .. } = &result;
         let uncertainty = uncertainty.as_ref().map(|sigma| chunks::of_volume(pb::VolumeRole::Uncertainty, 0, sigma));
         let weighted = weighted.as_ref().map(|weighted| chunks::of_volume(pb::VolumeRole::WeightedDose, 0, weighted));
+        let on_ct = findings.dose_on_ct.as_ref().map(|dose| chunks::of_volume(pb::VolumeRole::DoseOnCt, 0, dose));
         let more = uncertainty.into_iter().flatten().chain(weighted.into_iter().flatten());
+        let more = more.chain(on_ct.into_iter().flatten());
         for chunk in chunks::of_volume(pb::VolumeRole::Dose, 0, dose).chain(more) {
             self.send(chunks::response(chunk)).await?;
         }

@@ -1,7 +1,7 @@
 //! The gRPC boundary: only this module knows tonic and prost.
 //!
 //! ```text
-//! header ─wire→ RawHeader ─check→ plan, reserve ─upload→ DoseRequest ─queue→ DoseResult ─wire→ result, chunks
+//! header ─wire→ RawIntake ─check→ plan, reserve ─upload→ DoseRequest ─queue→ DoseResult ─wire→ result, chunks
 //! ```
 //!
 //! * [`config`]: limits and timeouts of a server.
@@ -11,6 +11,7 @@
 //! * [`status`]: the mapping between errors and gRPC status.
 //! * `log`: one line for each call, and the id that the caller gets too.
 
+mod aftermath;
 mod call;
 mod chunks;
 pub mod client;

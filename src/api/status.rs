@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use super::wire::words::of_messages;
 use crate::domain::{DoseError, Violation};
 
 /// Domain of every error reason.
@@ -109,10 +110,10 @@ impl From<DoseError> for Status {
         if let Some(delay) = retry_after(&error) {
             details.set_retry_info(Some(delay));
         }
-        let message = error.to_string();
+        let message = of_messages(&error.to_string());
         if let DoseError::Invalid(violations) = error {
             for Violation { field, reason } in violations {
-                details.add_bad_request_violation(field, reason);
+                details.add_bad_request_violation(field, of_messages(&reason));
             }
         }
         Self::with_error_details(code, message, details)

@@ -6,6 +6,7 @@
 pub(super) mod device;
 pub(super) mod grid;
 pub(super) mod header;
+pub(super) mod intake;
 pub(super) mod kernel;
 pub(super) mod material;
 pub(super) mod method;
@@ -18,5 +19,6 @@ pub(super) mod result;
 pub(super) mod source;
 pub(super) mod source_account;
 pub(super) mod volume;
+pub(super) mod words;
 
 use super::pb;
