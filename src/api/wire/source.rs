@@ -51,6 +51,9 @@ fn decode_daughters(message: pb::Daughters) -> RawDaughters {
     }
 }
 
+/// The units that a map may have, by their fields in messages.
+pub(super) const UNIT_NAMES: [&str; 3] = ["bq_s", "mbq_h", "bq"];
+
 pub(super) fn encode_unit(unit: ActivityUnit) -> pb::ActivityUnit {
     use pb::{activity_bq::HalfLife, activity_unit::Unit};
     let unit = match unit {
