@@ -8,7 +8,7 @@ use flate2::{Compression, write::ZlibEncoder};
 
 use crate::domain::Volume;
 use crate::formats::atomic::write_file;
-use crate::formats::volume_file::{Element, Origin, Stored, name_of};
+use crate::formats::volume_file::{Origin, Stored, VoxelType, name_of};
 use crate::formats::voxels::text::FROM_LPS;
 use crate::formats::voxels::write::write_values;
 
@@ -87,17 +87,17 @@ fn header<T: Stored>(
     text
 }
 
-fn type_name(element: Element) -> &'static str {
+fn type_name(element: VoxelType) -> &'static str {
     match element {
-        Element::Int8 => "MET_CHAR",
-        Element::Uint8 => "MET_UCHAR",
-        Element::Int16 => "MET_SHORT",
-        Element::Uint16 => "MET_USHORT",
-        Element::Int32 => "MET_INT",
-        Element::Uint32 => "MET_UINT",
-        Element::Int64 => "MET_LONG_LONG",
-        Element::Uint64 => "MET_ULONG_LONG",
-        Element::Float32 => "MET_FLOAT",
-        Element::Float64 => "MET_DOUBLE",
+        VoxelType::Int8 => "MET_CHAR",
+        VoxelType::Uint8 => "MET_UCHAR",
+        VoxelType::Int16 => "MET_SHORT",
+        VoxelType::Uint16 => "MET_USHORT",
+        VoxelType::Int32 => "MET_INT",
+        VoxelType::Uint32 => "MET_UINT",
+        VoxelType::Int64 => "MET_LONG_LONG",
+        VoxelType::Uint64 => "MET_ULONG_LONG",
+        VoxelType::Float32 => "MET_FLOAT",
+        VoxelType::Float64 => "MET_DOUBLE",
     }
 }

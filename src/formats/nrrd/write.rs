@@ -7,7 +7,7 @@ use flate2::{Compression, GzBuilder};
 
 use crate::domain::Volume;
 use crate::formats::atomic::write_file;
-use crate::formats::volume_file::{Element, Origin, Stored, name_of};
+use crate::formats::volume_file::{Origin, Stored, VoxelType, name_of};
 use crate::formats::voxels::text::FROM_LPS;
 use crate::formats::voxels::write::write_values;
 
@@ -79,10 +79,10 @@ fn header<T: Stored>(
     )
 }
 
-fn type_name(element: Element) -> &'static str {
-    if element == Element::Float32 {
+fn type_name(element: VoxelType) -> &'static str {
+    if element == VoxelType::Float32 {
         "float"
-    } else if element == Element::Float64 {
+    } else if element == VoxelType::Float64 {
         "double"
     } else {
         element.name()

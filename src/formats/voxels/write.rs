@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Element;
+use super::VoxelType;
 use crate::domain::Volume;
 
 /// Values encoded at once.
@@ -11,7 +11,7 @@ const CHUNK_VALUES: usize = 1 << 16;
 /// A type of value that volumes are written with.
 pub trait Stored: Copy {
     /// Its name in a header.
-    const ELEMENT: Element;
+    const ELEMENT: VoxelType;
 
     /// Appends its bytes, least significant first.
     fn put(self, bytes: &mut Vec<u8>);
@@ -20,7 +20,7 @@ pub trait Stored: Copy {
 macro_rules! stored {
     ($($number:ty => $element:ident),*) => {$(
         impl Stored for $number {
-            const ELEMENT: Element = Element::$element;
+            const ELEMENT: VoxelType = VoxelType::$element;
 
             fn put(self, bytes: &mut Vec<u8>) {
                 bytes.extend_from_slice(&self.to_le_bytes());
