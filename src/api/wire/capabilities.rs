@@ -8,19 +8,17 @@ use crate::physics::{material, nuclide};
 
 pub(in crate::api) fn encode() -> pb::Capabilities {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let methods = [
-        Method::Local(LocalOptions::default()),
-        Method::Kernel(KernelOptions::default()),
-        Method::MonteCarlo(Box::default()),
-    ];
+    let kernel = KernelOptions::default();
+    let methods =
+        [Method::Local(LocalOptions::default()), Method::Kernel(kernel), Method::MonteCarlo(Box::default())];
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     pb::Capabilities {
         methods: names(&methods.each_ref().map(Method::name)),
         density_corrections: first(
-            DensityCorrection::default().name(),
+            kernel.density_correction.name(),
             DensityCorrection::ALL.map(DensityCorrection::name),
         ),
-        kernel_media: first(KernelMedium::default().name(), KernelMedium::ALL.map(KernelMedium::name)),
+        kernel_media: first(kernel.medium.name(), KernelMedium::ALL.map(KernelMedium::name)),
         materials: material::all().iter().map(|material| material.name().to_owned()).collect(),
         activity_units: names(&super::source::UNIT_NAMES),
         element_types: names(&ElementType::ALL.map(ElementType::name)),
@@ -35,7 +33,7 @@ pub(in crate::api) fn encode() -> pb::Capabilities {
 }
 
 /// Names with the default before the others.
-fn first(default: &str, names: impl IntoIterator<Item = &'static str>) -> Vec<String> {
+fn first(default: &'static str, names: impl IntoIterator<Item = &'static str>) -> Vec<String> {
     let others = names.into_iter().filter(|name| *name != default);
     std::iter::once(default).chain(others).map(str::to_owned).collect()
 }
