@@ -238,7 +238,7 @@ const BAD: [(&[&str], &[&str], &str, &str); 42] = [
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=0h"], "effective-half-life", "above 0"),
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=-1h"], "effective-half-life", "above 0"),
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=nanh"], "effective-half-life", "above 0"),
-    (&["activity-unit"], &["--activity-unit=MBq"], "activity-unit", "bq-s, mbq-h or bq"),
+    (&["activity-unit"], &["--activity-unit=MBq"], "activity-unit", "bq-s, bq-h, kbq-s"),
     (&["nuclide"], &["--nuclide=lu178"], "nuclide", "similar names: Lu-177"),
     (&["method"], &["--method=guess"], "method", "local, kernel or monte-carlo"),
     (&["method"], &["--density-correction=half"], "density-correction", "water or density-scaled"),
