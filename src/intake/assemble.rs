@@ -81,7 +81,8 @@ impl Intake {
         let density = self.density_field();
         // On grids of their own, maps need one another: a fault of one would be told as that of another.
         let can_place = checks.is_empty() || !self.choice.resamples();
-        let placed = if can_place { self.choice.place(&mut maps, density, &mut checks) } else { None };
+        let amount = |map| self.unit(map).amount();
+        let placed = if can_place { self.choice.place(&mut maps, amount, density, &mut checks) } else { None };
         if let Some(moved) = placed.as_ref().and_then(|placed| placed.account.clone()) {
             account.placing = Some(self.in_decays(moved));
         }
@@ -163,7 +164,7 @@ impl Intake {
     ) -> Option<Volume<f32>> {
         let repaired = volume.and_then(|volume| repair_activity(volume, self.nan, self.negative));
         let (volume, repair) = checks.at(field, repaired)?;
-        let per_unit = self.unit(map).to_bq_s().unwrap_or(1.0);
+        let per_unit = self.unit(map).to_bq_s(volume.grid().voxel_volume_cm3()).unwrap_or(1.0);
         account.warn(field, repair.words(per_unit));
         account.repairs.push(Repair {
             negative_sum: repair.negative_sum * per_unit,
@@ -181,7 +182,8 @@ impl Intake {
     }
 
     fn in_decays(&self, account: PlacingAccount) -> PlacingAccount {
-        let per_unit = self.unit(0).to_bq_s().unwrap_or(1.0);
+        // Totals of a concentration are times mL.
+        let per_unit = self.unit(0).to_bq_s(1.0).unwrap_or(1.0);
         PlacingAccount { activity: account.activity.map(|totals| totals.map(|total| total * per_unit)), ..account }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Checks, DensityMap, Organs, RigidTransform, Volume, VoxelGrid};
+use crate::domain::{Amount, Checks, DensityMap, Organs, RigidTransform, Volume, VoxelGrid};
 use crate::resample::{
     DoseGrid, MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Resampler, Space, check_share_outside, dose_grid, reorder,
 };
@@ -76,8 +76,15 @@ impl GridChoice {
 
     /// Puts all maps on the grid of the dose. Without a choice what lies elsewhere stays as it is.
     ///
+    /// * `amount` – what the values of an activity map belong to: of the first map by 0, of the first daughter's by 1
     /// * `density` – path of what the density comes from: `density` or `ct`
-    pub fn place(&self, maps: &mut Maps, density: &str, checks: &mut Checks) -> Option<Placed> {
+    pub fn place(
+        &self,
+        maps: &mut Maps,
+        amount: impl Fn(usize) -> Amount,
+        density: &str,
+        checks: &mut Checks,
+    ) -> Option<Placed> {
         let ct = maps.density.as_ref().map(|map| map.g_cm3().grid().clone());
         let activity = maps.activity.as_ref()?.grid().clone();
         let placing = self.placing(&activity, ct.as_deref(), checks)?;
@@ -85,7 +92,7 @@ impl GridChoice {
             in_order(maps, &activity, density, checks);
             return Some(Placed { placing, account: None, on_ct: false, of_a_map: true, ct });
         }
-        let account = resampled(maps, &placing, density, checks)?;
+        let account = resampled(maps, &placing, amount, density, checks)?;
         checks.at(density, check_share_outside(account.activity_outside_density, self.max_activity_outside));
         let (on_ct, of_a_map) =
             (self.dose_grid == Some(DoseGrid::Ct), !matches!(self.dose_grid, Some(DoseGrid::Spacing(_))));
@@ -118,7 +125,13 @@ fn in_order(maps: &mut Maps, activity: &Arc<VoxelGrid>, density: &str, checks: &
 }
 
 /// All maps on the grid of the dose.
-fn resampled(maps: &mut Maps, placing: &Placing, density: &str, checks: &mut Checks) -> Option<PlacingAccount> {
+fn resampled(
+    maps: &mut Maps,
+    placing: &Placing,
+    amount: impl Fn(usize) -> Amount,
+    density: &str,
+    checks: &mut Checks,
+) -> Option<PlacingAccount> {
     let mut account = PlacingAccount::default();
     let activity = maps.activity.take()?;
     if let Some(map) = maps.density.take() {
@@ -134,9 +147,10 @@ fn resampled(maps: &mut Maps, placing: &Placing, density: &str, checks: &mut Che
     }
     for (number, map) in maps.daughters.iter_mut().enumerate() {
         let field = format!("daughter_maps[{number}].activity");
-        *map = map.take().and_then(|map| checks.at(field, placing.activity(&map))).map(|(map, _)| map);
+        let moved = map.take().and_then(|map| checks.at(field, placing.activity(&map, amount(number + 1))));
+        *map = moved.map(|(map, _)| map);
     }
-    let (moved, totals) = checks.at("activity", placing.activity(&activity))?;
+    let (moved, totals) = checks.at("activity", placing.activity(&activity, amount(0)))?;
     account.activity = Some(totals);
     maps.activity = Some(moved);
     Some(account)

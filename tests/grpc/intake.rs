@@ -5,8 +5,8 @@ mod organs;
 
 use dosegrid::api::pb::{self, compute_request::Message};
 use dosegrid::domain::{
-    ActivityUnit, DensityMap, DoseRequest, KernelOptions, LocalOptions, Method, RigidTransform, TimeIntegratedActivity,
-    Volume, VoxelGrid,
+    ActivityUnit, Amount, DensityMap, DoseRequest, KernelOptions, LocalOptions, Method, RigidTransform,
+    TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use dosegrid::physics::{nuclide, tissue::DensityCurve};
 use dosegrid::resample::{DoseGrid, Placing, Space, dose_grid};
@@ -165,7 +165,7 @@ impl Patient {
         let grid = Arc::new(dose_grid(choice, activity, Some(ct)).expect("a good grid"));
         let space = if choice == DoseGrid::Ct { Space::Ct } else { Space::Activity };
         let placing = Placing::new(grid, space, RigidTransform::new(self.to_ct).expect("a rotation"));
-        let (activity, _) = placing.activity(&self.activity).expect("its grid");
+        let (activity, _) = placing.activity(&self.activity, Amount::PerVoxel).expect("its grid");
         let (density, _) = placing.density(&self.density).expect("its grid");
         let activity = TimeIntegratedActivity::new(activity, ActivityUnit::BqS).expect("good");
         let density = DensityMap::new(density).expect("good");
@@ -201,6 +201,29 @@ async fn volumes_on_grids_of_their_own_meet_on_that_of_the_dose() {
             assert!(account.mass_before_g.is_some_and(|mass| mass > 0.0) && account.activity_outside_density < 0.01);
         }
     }
+}
+
+/// A concentration is as much in a millilitre on any grid; its decays are those of the volume that it fills.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_concentration_keeps_its_decays_on_another_grid() {
+    let server = Server::start(small()).await;
+    let patient = Patient::new();
+    let half_life_s = 3600.0;
+    let half_life = Some(pb::activity_bq::HalfLife::EffectiveHalfLifeS(half_life_s));
+    let unit = pb::activity_unit::Unit::BqPerMl(pb::ActivityBq { half_life, imaged_after_s: None });
+    let grid = pb::dose_grid::Grid::SpacingMm(3.0);
+    let header = pb::ComputeHeader {
+        activity_unit: Some(pb::ActivityUnit { unit: Some(unit) }),
+        ..patient.header(grid, good_header().method)
+    };
+    let found = whole(&server, patient.messages(header)).await.expect("a dose");
+    let sum: f64 = patient.activity.as_slice().iter().map(|&value| f64::from(value)).sum();
+    let decays = sum * 0.064 * half_life_s / std::f64::consts::LN_2;
+    let account = found.account().resampling.expect("volumes were resampled");
+    assert!((account.activity_before_bq_s / decays - 1.0).abs() < 1e-9, "{account:?}, expected {decays}");
+    assert!((account.activity_after_bq_s / decays - 1.0).abs() < 1e-6, "{account:?}, expected {decays}");
+    let computed = found.result.provenance.as_ref().expect("every result has one").decays_bq_s;
+    assert!((computed / decays - 1.0).abs() < 1e-6, "{computed}, expected {decays}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

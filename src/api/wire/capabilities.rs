@@ -2,15 +2,21 @@
 
 use super::pb;
 use crate::domain::header::MAX_DAUGHTER_MAPS;
-use crate::domain::{DensityCorrection, ElementType, KernelMedium, KernelOptions, LocalOptions, Method};
+use crate::domain::{
+    ActivityUnit, DensityCorrection, ElementType, KernelMedium, KernelOptions, LocalOptions, Method, MomentUnit,
+};
 use crate::intake::{MAX_DOSE_VOLUME_POINTS, MAX_DOSE_VOLUME_VALUES, MAX_ORGAN_VOLUMES, MAX_ORGANS};
 use crate::physics::{material, nuclide};
+
+/// Units of time-integrated activity.
+const TIME_INTEGRATED: [ActivityUnit; 5] =
+    [ActivityUnit::BqS, ActivityUnit::BqH, ActivityUnit::KbqS, ActivityUnit::MbqS, ActivityUnit::MbqH];
 
 pub(in crate::api) fn encode() -> pb::Capabilities {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let kernel = KernelOptions::default();
-    let methods =
-        [Method::Local(LocalOptions::default()), Method::Kernel(kernel), Method::MonteCarlo(Box::default())];
+    let methods = [Method::Local(LocalOptions::default()), Method::Kernel(kernel), Method::MonteCarlo(Box::default())];
+    let time_integrated = TIME_INTEGRATED.iter().map(|unit| unit.name().replace('-', "_"));
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     pb::Capabilities {
         methods: names(&methods.each_ref().map(Method::name)),
@@ -20,7 +26,7 @@ pub(in crate::api) fn encode() -> pb::Capabilities {
         ),
         kernel_media: first(kernel.medium.name(), KernelMedium::ALL.map(KernelMedium::name)),
         materials: material::all().iter().map(|material| material.name().to_owned()).collect(),
-        activity_units: names(&super::source::UNIT_NAMES),
+        activity_units: time_integrated.chain(MomentUnit::ALL.map(MomentUnit::field)).collect(),
         element_types: names(&ElementType::ALL.map(ElementType::name)),
         nuclides: count(nuclide::count()),
         max_label: u16::MAX.into(),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::flags::recorded;
-use crate::domain::{Checks, Invalid, NanRule, NegativeRule, RigidTransform, VoxelGrid};
+use crate::domain::{Amount, Checks, Invalid, NanRule, NegativeRule, RigidTransform, VoxelGrid};
 use crate::formats::transform;
 use crate::intake::{GridChoice, Maps, Placed};
 use crate::resample::{DoseGrid, MAX_SHARE_OUTSIDE};
@@ -52,11 +52,18 @@ impl GridArgs {
     /// Puts all maps on the grid of the dose. Without a flag that asks for it nothing is resampled: what has the same
     /// voxels in another order is put in order, and what lies elsewhere stays as it is.
     ///
+    /// * `amount` – what the values of activity maps belong to
     /// * `density` – the flag that gives the density
-    pub(super) fn place(&self, maps: &mut Maps, density: &'static str, checks: &mut Checks) -> Option<Placed> {
+    pub(super) fn place(
+        &self,
+        maps: &mut Maps,
+        amount: Amount,
+        density: &'static str,
+        checks: &mut Checks,
+    ) -> Option<Placed> {
         let choice = self.choice(maps, checks)?;
         let mut faults = Checks::new();
-        let placed = choice.place(maps, "density", &mut faults);
+        let placed = choice.place(maps, |_| amount, "density", &mut faults);
         recorded(faults.finish(), density, checks);
         placed
     }
