@@ -73,3 +73,38 @@ where
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::StatusExt;
+
+    use super::*;
+
+    /// A service that never answers.
+    struct Silent;
+
+    impl Service<Request<Body>> for Silent {
+        type Response = Response<Body>;
+        type Error = std::convert::Infallible;
+        type Future = std::future::Pending<Result<Self::Response, Self::Error>>;
+
+        fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _request: Request<Body>) -> Self::Future {
+            std::future::pending()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deadline_that_passes_before_an_answer_has_a_reason_and_the_id() {
+        let request = Request::builder().header("grpc-timeout", "1m").header("x-request-id", "mine");
+        let request = request.body(Body::empty()).expect("a good request");
+        let answer = LogLayer.layer(Silent).call(request).await.expect("an answer");
+        assert_eq!(answer.headers()["x-request-id"], "mine");
+        let status = Status::from_header_map(answer.headers()).expect("a status");
+        assert_eq!(status.code(), tonic::Code::DeadlineExceeded);
+        assert_eq!(status.get_details_error_info().expect("a reason").reason, "DEADLINE_EXCEEDED");
+    }
+}
