@@ -5,6 +5,7 @@ mod grids;
 mod monte_carlo;
 mod nuclides;
 mod resample;
+mod words;
 
 use std::fs;
 use std::path::Path;
@@ -93,11 +94,12 @@ fn a_local_dose_is_energy_over_mass() {
 
     let organs = fs::read_to_string(folder.path().join("organs.csv")).expect("the table was written");
     let rows: Vec<Vec<&str>> = organs.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!(rows[0][..8], ["label", "name", "voxels", "mass_g", "mean_gy", "min_gy", "max_gy", "d95_gy"]);
+    let columns = ["label", "name", "voxels", "mass_g", "mean_by_mass_gy", "mean_gy", "min_gy", "max_gy", "d95_gy"];
+    assert_eq!(rows[0][..9], columns);
     assert_eq!((rows.len(), &rows[1][..3], &rows[2][..3]), (3, &["1", "tumour", "1"][..], &["4", "label_4", "2"][..]));
     let figure = |row: usize, column: usize| rows[row][column].parse::<f64>().expect("a number");
     assert!((figure(1, 3) / mass_g - 1.0).abs() < 1e-6 && (figure(1, 4) / expected - 1.0).abs() < 1e-6);
-    assert!((figure(2, 4) / expected - 0.25).abs() < 1e-6 && (figure(2, 7) / expected - 0.025).abs() < 1e-6);
+    assert!((figure(2, 5) / expected - 0.25).abs() < 1e-6 && (figure(2, 8) / expected - 0.025).abs() < 1e-6);
 
     let result = json(&folder.path().join("result.json"));
     assert_eq!((&result["method"], &result["nuclide"]), (&"local".into(), &"Lu-177".into()));

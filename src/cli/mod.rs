@@ -5,6 +5,7 @@ mod compute;
 mod daughters;
 mod demo;
 mod devices;
+mod figures;
 mod flags;
 mod inspect;
 mod kernel;

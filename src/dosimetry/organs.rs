@@ -12,8 +12,9 @@ use crate::domain::{DensityMap, Organ, Organs, RegionDose, TimeIntegratedActivit
 /// Dose of one organ, with its volume, mass and decays. The dose figures cover the voxels that have a dose; they are
 /// none if no voxel has one.
 ///
-/// `mean_gy`, minimum, maximum and D_V are by volume, as from averaging the dose map over the organ. `mean_by_mass_gy`
-/// is the energy absorbed over the mass. The two differ where density and dose vary together.
+/// `mean_by_mass_gy` is the absorbed dose of the organ: the energy absorbed over the mass. `mean_gy`, minimum, maximum
+/// and D_V are by volume, as from averaging the dose map over the organ. The two means differ where density and dose
+/// vary together, such as in a hollow organ with gas.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OrganDose {
     /// Number in the label map.
@@ -24,6 +25,8 @@ pub struct OrganDose {
     pub voxels: usize,
     /// Mass of all its voxels [g].
     pub mass_g: f64,
+    /// Absorbed dose of the organ: energy absorbed over mass [Gy].
+    pub mean_by_mass_gy: Option<f64>,
     /// Mean over the volume [Gy].
     pub mean_gy: Option<f64>,
     /// Smallest dose of a voxel [Gy].
@@ -37,8 +40,6 @@ pub struct OrganDose {
     pub d50_gy: Option<f64>,
     /// D2, the least dose to the 2 % of the volume with the highest dose: a maximum without outliers [Gy].
     pub d2_gy: Option<f64>,
-    /// Energy absorbed over mass [Gy].
-    pub mean_by_mass_gy: Option<f64>,
     /// Volume of all its voxels [cm³].
     pub volume_cm3: f64,
     /// Decays in the organ [Bq·s].
@@ -95,13 +96,13 @@ fn organ_dose(inputs: &OrganInputs, organ: &Organ) -> OrganDose {
         name: name.cloned().unwrap_or_else(|| format!("label_{label}")),
         voxels: shares.len(),
         mass_g: density_sum(&shares) * voxel_cm3,
+        mean_by_mass_gy: Some(weighted / density_sum(&dosed)).filter(|mean| mean.is_finite()),
         mean_gy: figure(DoseDistribution::mean_gy),
         min_gy: figure(DoseDistribution::min_gy),
         max_gy: figure(DoseDistribution::max_gy),
         d95_gy: figure(|d| d.dose_to_volume_gy(0.95)),
         d50_gy: figure(|d| d.dose_to_volume_gy(0.50)),
         d2_gy: figure(|d| d.dose_to_volume_gy(0.02)),
-        mean_by_mass_gy: Some(weighted / density_sum(&dosed)).filter(|mean| mean.is_finite()),
         volume_cm3: organ.size_voxels() * voxel_cm3,
         decays: shares.iter().map(|&(index, share)| share * f64::from(decays[index])).sum(),
         voxels_without_dose: shares.len() - dosed.len(),
