@@ -5,6 +5,7 @@ mod grids;
 mod monte_carlo;
 mod nuclides;
 mod resample;
+mod server;
 mod words;
 
 use std::fs;
@@ -226,7 +227,7 @@ fn every_fault_is_named_at_once() {
 }
 
 /// Flags to leave out, flags to add, the field that is named and a word of the reason.
-const BAD: [(&[&str], &[&str], &str, &str); 36] = [
+const BAD: [(&[&str], &[&str], &str, &str); 38] = [
     (&["activity"], &[], "activity", "--activity is needed"),
     (&["activity-unit"], &[], "activity-unit", "--activity-unit is needed"),
     (&["nuclide"], &[], "nuclide", "--nuclide is needed"),
@@ -254,6 +255,8 @@ const BAD: [(&[&str], &[&str], &str, &str); 36] = [
     (&[], &["--minimum-density=-1"], "minimum-density", "0 or above"),
     (&[], &["--minimum-density=nan"], "minimum-density", "finite"),
     (&[], &["--device=cuda"], "device", "gpu:N"),
+    (&[], &["--device=gpu:99"], "device", "`cpu`"),
+    (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life", "-5h"], "effective-half-life", "above 0"),
     (&[], &["--device=cpu", "--server=http://127.0.0.1:1"], "device", "--server"),
     (&[], &["--server=127.0.0.1:1"], "server", "URL"),
     (&["labels"], &[], "organs-output", "without --labels"),
@@ -326,11 +329,11 @@ fn bad_volumes_are_refused_with_their_flag() {
 #[test]
 fn what_is_not_the_inputs_fault_has_another_status() {
     let folder = inputs();
-    for with in ["--device=gpu:99", "--server=http://127.0.0.1:1"] {
-        let output = dosegrid(folder.path(), flags(&[], &[with]));
-        assert_eq!(output.status.code(), Some(1), "{with}: {}", stderr(&output));
-        assert!(stderr(&output).contains("error: ") && !folder.path().join("dose.nii.gz").exists());
-    }
+    let output = dosegrid(folder.path(), flags(&[], &["--server=http://127.0.0.1:1"]));
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("error: server: nobody answers at http://127.0.0.1:1 (") && said.contains("serve"), "{said}");
+    assert!(!said.contains("transport error") && !folder.path().join("dose.nii.gz").exists(), "{said}");
     let output = dosegrid(folder.path(), ["compute", "--no-such-flag"]);
     assert_eq!(output.status.code(), Some(2));
 }

@@ -33,5 +33,5 @@ fn bad_input_is_named_at_once() {
         assert!(errors.contains(field), "{field}: {errors}");
     }
     let output = dosegrid(folder.path(), ["bench", "--device=gpu:99"]);
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
 }

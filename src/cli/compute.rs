@@ -10,6 +10,7 @@ mod volumes;
 
 use tokio_util::sync::CancellationToken;
 
+use super::device;
 use super::flags::by_flag;
 use super::outputs::{self, OutputArgs, ResultInputs};
 use super::progress::ProgressReport;
@@ -86,7 +87,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     }
     let mut report = ProgressReport::new(args.outputs.quiet);
     let result = match &place {
-        Place::Here(selector) => compute_here(*selector, &inputs.request, &mut report),
+        Place::Here(selector) => compute_here(open(*selector, args.outputs.quiet)?, &inputs.request, &mut report),
         Place::Server(url) => compute_on_server(url, &inputs.request, &mut report),
     };
     report.finish();
@@ -114,15 +115,23 @@ fn told_by_flag(error: DoseError, density: &str) -> DoseError {
     }
 }
 
+/// Opens a device, and says which and why before the work begins.
+fn open(selector: DeviceSelector, quiet: bool) -> Result<Device, DoseError> {
+    let device = device::open(selector)?;
+    if !quiet {
+        eprintln!("device {}", device::chosen(selector, &device.info()));
+    }
+    Ok(device)
+}
+
 /// Runs the request on a separate thread and reports its progress.
 fn compute_here(
-    selector: DeviceSelector,
+    mut device: Device,
     request: &DoseRequest,
     report: &mut ProgressReport,
 ) -> Result<DoseResult, DoseError> {
     // The same workspace as a server: the last bits of the dose depend on the blocks into which a convolution is cut.
     let limits = Limits { host_bytes: HOST_BYTES, ..ServerConfig::default().plan_limits() };
-    let mut device = Device::open(selector)?;
     let (control, progress) = Control::new(CancellationToken::new());
     std::thread::scope(|scope| {
         // The thread drops the control when it ends, which ends the wait for progress.

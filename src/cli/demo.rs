@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use clap::Parser;
 
-use super::{Cli, Command, compute, stdout};
+use super::{Cli, Command, compute, device, stdout};
 use crate::demo::{Case, CaseFiles, LoopbackServer, figure, uptake};
 use crate::domain::{Checks, DeviceInfo, DeviceKind, DeviceSelector, DoseError, Invalid, Provenance};
-use crate::engine::{Device, list_devices};
+use crate::engine::list_devices;
 use crate::formats::{atomic::write_bytes, nifti};
 
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "local|kernel", default_value = "kernel")]
     method: String,
     /// Number of voxels along x, y and z, over a field of 500 × 500 × 461 mm
-    #[arg(long, value_name = "X,Y,Z", default_value = "128,128,96")]
+    #[arg(long, value_name = "X,Y,Z", default_value = "128,128,96", allow_hyphen_values = true)]
     shape: String,
     /// Print no progress and no summary
     #[arg(long)]
@@ -43,7 +43,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         selector.zip(shape).zip(method).map(|((a, b), c)| (a, b, c)).expect("values without a fault are there");
     let say = |text: &str| if args.quiet { Ok(()) } else { stdout::print(&format!("{text}\n")) };
 
-    let device = Device::open(selector)?;
+    let device = device::open(selector)?;
     say(&describe_devices(selector, &device.info(), &list_devices()))?;
 
     let start = Instant::now();

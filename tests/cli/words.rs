@@ -59,3 +59,39 @@ fn small_doses_have_digits_and_a_unit_that_fits() {
         assert!(!printed.contains(" 0.0000 "), "{printed}");
     }
 }
+
+#[test]
+fn the_device_is_said_before_the_run_and_drivers_say_nothing() {
+    let folder = inputs();
+    for (with, why) in [("--device=cpu", "as requested"), ("--device=auto", "found")] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dosegrid"));
+        command.current_dir(folder.path()).env_remove("XDG_RUNTIME_DIR").args(flags(&[], &[with]));
+        let output = command.output().expect("the binary is built with the tests");
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        let first = said.lines().next().expect("a line");
+        assert!(first.starts_with("device ") && first.ends_with(why), "{said}");
+        assert!(!said.contains("XDG_RUNTIME_DIR") && !said.contains("error"), "{said}");
+    }
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dosegrid"));
+    let output = command.env_remove("XDG_RUNTIME_DIR").arg("devices").output().expect("the binary is built");
+    assert!(output.stderr.is_empty() && output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_a_fault_of_its_flag() {
+    let folder = inputs();
+    let devices = succeed(folder.path(), ["devices"]);
+    let gpus = || devices.lines().filter(|line| line.starts_with("gpu:"));
+    if gpus().any(|line| !line.contains("software")) {
+        return; // a machine with a GPU has nothing to refuse
+    }
+    let output = dosegrid(folder.path(), flags(&[], &["--device=gpu"]));
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("error: device: ") && said.contains("`cpu`"), "{said}");
+    for line in gpus() {
+        let id = line.split_whitespace().next().expect("an id");
+        assert!(said.contains(&format!("`{id}` (")), "{said}");
+    }
+}

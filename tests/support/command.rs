@@ -35,8 +35,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on the CPU and waits until it listens.
     pub(crate) fn start() -> Self {
+        Self::listening_on("127.0.0.1:0")
+    }
+
+    /// As [`Server::start`], at an address.
+    pub(crate) fn listening_on(address: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"]);
+        command.args(["serve", "--listen", address, "--device", "cpu"]);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary is built");
         let mut stdout = BufReader::new(process.stdout.take().expect("stdout is piped"));
         let mut line = String::new();

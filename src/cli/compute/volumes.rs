@@ -27,7 +27,7 @@ pub(super) struct VolumeArgs {
     activity_unit: Option<String>,
     /// With the unit bq: effective half-life, such as 50h or 2.1d (units s, min, h, d), or `physical` for the nuclide's
     /// own
-    #[arg(long, value_name = "TIME|physical")]
+    #[arg(long, value_name = "TIME|physical", allow_hyphen_values = true)]
     effective_half_life: Option<String>,
     /// Mass density in g/cm³, on the grid of the activity, or on its own with --dose-grid
     #[arg(long, value_name = "FILE")]

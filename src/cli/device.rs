@@ -1,0 +1,26 @@
+//! The device that a flag names: opened, and told with the reason before the work begins.
+
+use crate::domain::{DeviceInfo, DeviceKind, DeviceSelector, DoseError};
+use crate::engine::Device;
+
+/// Opens a device.
+///
+/// # Errors
+/// A fault of `device`, with the devices that exist, if the one that was named does not.
+pub(super) fn open(selector: DeviceSelector) -> Result<Device, DoseError> {
+    Device::open(selector).map_err(|error| match error {
+        DoseError::DeviceUnavailable(_) => DoseError::invalid("device", error.to_string()),
+        other => other,
+    })
+}
+
+/// The device that computes, and why.
+pub(super) fn chosen(selector: DeviceSelector, info: &DeviceInfo) -> String {
+    let DeviceInfo { id, name, backend, driver, kind } = info;
+    let why = match (selector, kind) {
+        (DeviceSelector::Auto, DeviceKind::Cpu) => "no hardware GPU was found",
+        (DeviceSelector::Auto, _) => "the best GPU that was found",
+        (DeviceSelector::Cpu | DeviceSelector::Gpu | DeviceSelector::GpuNumber(_), _) => "as requested",
+    };
+    format!("{id} ({name}, {backend}, {driver}): {why}")
+}
