@@ -2,6 +2,7 @@
 
 mod daughters;
 mod grids;
+mod implausible;
 mod monte_carlo;
 mod nuclides;
 mod resample;

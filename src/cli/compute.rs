@@ -5,6 +5,7 @@ mod inputs;
 mod method;
 mod monte_carlo;
 mod place;
+mod plausible;
 pub(super) mod source;
 mod volumes;
 
