@@ -138,6 +138,19 @@ fn the_demonstration_runs_from_end_to_end() {
     check_command(&stdout, folder.path());
 }
 
+#[test]
+fn the_demonstration_takes_monte_carlo_as_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().to_str().expect("a name in Unicode");
+    let flags = ["--device=cpu", "--shape=16,16,12", "--method=monte-carlo", "--output-dir", path];
+    let output = dosegrid(&[&["demo"], &flags[..]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let json = std::fs::read(folder.path().join("result.json")).expect("result.json");
+    let provenance: Provenance = serde_json::from_slice(&json).expect("a provenance");
+    assert_eq!(provenance.method, "monte-carlo");
+    assert!(folder.path().join("dose.png").exists());
+}
+
 /// Doses are those published for patients after a first cycle; see `demo::uptake`.
 fn check_organs(folder: &Path) {
     let mut table = csv::Reader::from_path(folder.join("organs.csv")).expect("organs.csv");

@@ -21,7 +21,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", default_value = "dosegrid-demo")]
     output_dir: PathBuf,
     /// Method of dose calculation
-    #[arg(long, value_name = "local|kernel", default_value = "kernel")]
+    #[arg(long, value_name = "local|kernel|monte-carlo", default_value = "kernel")]
     method: String,
     /// Number of voxels along x, y and z, over a field of 500 × 500 × 461 mm
     #[arg(long, value_name = "X,Y,Z", default_value = "128,128,96", allow_hyphen_values = true)]
@@ -99,8 +99,8 @@ fn parse_shape(text: &str) -> Result<[u64; 3], Invalid> {
 }
 
 fn parse_method(name: &str) -> Result<&'static str, Invalid> {
-    let known = ["local", "kernel"].into_iter().find(|known| *known == name);
-    known.ok_or_else(|| Invalid::new(format!("must be local or kernel, got `{name}`")))
+    let known = ["local", "kernel", "monte-carlo"].into_iter().find(|known| *known == name);
+    known.ok_or_else(|| Invalid::new(format!("must be local, kernel or monte-carlo, got `{name}`")))
 }
 
 /// The devices of this machine, and which of them computes: a demonstration must say so.
