@@ -125,6 +125,8 @@ pub enum StopReason {
     TargetUncertainty,
     /// The time limit was reached.
     TimeLimit,
+    /// The caller interrupted the run, and keeps the histories done so far.
+    Interrupted,
     /// The largest number of histories was reached before the requested uncertainty.
     NoMoreHistories,
     /// The map has no activity.
@@ -137,10 +139,11 @@ pub enum StopReason {
 
 impl StopReason {
     /// All reasons.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Histories,
         Self::TargetUncertainty,
         Self::TimeLimit,
+        Self::Interrupted,
         Self::NoMoreHistories,
         Self::NoActivity,
         Self::NothingToFollow,
@@ -153,6 +156,7 @@ impl StopReason {
             Self::Histories => "histories",
             Self::TargetUncertainty => "target-uncertainty",
             Self::TimeLimit => "time-limit",
+            Self::Interrupted => "interrupted",
             Self::NoMoreHistories => "no-more-histories",
             Self::NoActivity => "no-activity",
             Self::NothingToFollow => "nothing-to-follow",

@@ -29,6 +29,10 @@ pub(super) struct MonteCarloArgs {
     /// Stop after this computing time, such as 90s or 10min
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     time_limit: Option<String>,
+    /// At an interrupt (Ctrl-C), end with the dose of the histories done so far; a second one ends at once. Without it,
+    /// an interrupt ends at once and writes nothing
+    #[arg(long)]
+    pub(super) keep_partial: bool,
     /// Seed of the random numbers [default: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<String>,
@@ -68,6 +72,7 @@ impl MonteCarloArgs {
             ("target-fraction", self.target_fraction.is_some()),
             ("target-label", self.target_label.is_some()),
             ("time-limit", self.time_limit.is_some()),
+            ("keep-partial", self.keep_partial),
             ("seed", self.seed.is_some()),
             ("first-history", self.first_history.is_some()),
             ("material", self.material.is_some()),

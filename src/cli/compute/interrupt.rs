@@ -1,0 +1,32 @@
+//! Interrupts from the keyboard (Ctrl-C).
+
+use tokio::signal::ctrl_c;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::DoseError;
+
+/// Exit status of a program that an interrupt ended, as shells give it.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// A token that the first interrupt cancels. The second one ends the program.
+///
+/// # Errors
+/// If interrupts cannot be received.
+pub(super) fn first() -> Result<CancellationToken, DoseError> {
+    let failed = |error: std::io::Error| DoseError::Io(format!("interrupts cannot be received: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let first = CancellationToken::new();
+    let token = first.clone();
+    let wait = async move {
+        if ctrl_c().await.is_ok() {
+            eprintln!("interrupted: ending with the histories done so far");
+            token.cancel();
+        }
+        if ctrl_c().await.is_ok() {
+            std::process::exit(EXIT_INTERRUPTED);
+        }
+    };
+    // It waits as long as the program lives.
+    std::thread::Builder::new().name("interrupt".into()).spawn(move || runtime.block_on(wait)).map_err(failed)?;
+    Ok(first)
+}
