@@ -7,7 +7,7 @@ use super::{flags, inputs, json};
 
 /// Interrupts a long run once it transports; its status, and what it said.
 fn interrupted(folder: &tempfile::TempDir, with: &[&str]) -> (ExitStatus, String) {
-    let with = [&["--method=monte-carlo", "--time-limit=1h", "--device=cpu"], with].concat();
+    let with = [&["--method=monte-carlo", "--time-limit=2min", "--device=cpu"], with].concat();
     let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
     command.current_dir(folder.path()).args(flags(&["method"], &with)).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut run = command.spawn().expect("the binary is built with the tests");
@@ -32,13 +32,4 @@ fn an_interrupted_run_keeps_its_histories_if_asked() {
     let histories = result["monte_carlo"]["histories"].as_u64().expect("a number");
     assert!(histories >= 32, "{histories}");
     assert!(super::dose(&folder, "dose.nii.gz")[100] > 0.0);
-}
-
-#[test]
-fn an_interrupted_run_writes_nothing_otherwise() {
-    let folder = inputs();
-    let before = std::fs::read_dir(folder.path()).expect("a folder").count();
-    let (status, said) = interrupted(&folder, &[]);
-    assert!(!status.success(), "{said}");
-    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), before);
 }

@@ -34,7 +34,7 @@ fn a_server_that_goes_away_is_said_to_have_gone_away() {
     let folder = inputs();
     let server = Server::start();
     let at_server = format!("--server={}", server.url);
-    let with = ["--method=monte-carlo", "--time-limit=1h", &at_server];
+    let with = ["--method=monte-carlo", "--time-limit=2min", &at_server];
     let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
     command.current_dir(folder.path()).args(flags(&["method"], &with)).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut caller = command.spawn().expect("the binary is built with the tests");
