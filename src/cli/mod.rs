@@ -79,7 +79,12 @@ impl Command {
             | Self::Devices(_)
             | Self::Validate(_)
             | Self::Bench(_) => true,
-            Self::Merge(_) | Self::Kernel(_) | Self::KernelLibrary(_) | Self::Nuclides(_) | Self::Inspect(_) => false,
+            Self::Merge(_)
+            | Self::Kernel(_)
+            | Self::KernelLibrary(_)
+            | Self::Nuclides(_)
+            | Self::Inspect(_)
+            | Self::Resample(_) => false,
         }
     }
 }
