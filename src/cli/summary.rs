@@ -6,6 +6,7 @@ use super::figures::{DIGITS, DoseUnit, significant};
 use super::outputs::ResultFile;
 use crate::domain::{
     BiologicalWeighting, EnergyAccount, LeftOut, MemberAccount, MonteCarloAccount, Provenance, SourceAccount,
+    StopReason,
 };
 use crate::dosimetry::OrganDose;
 
@@ -85,6 +86,9 @@ fn decaying(source: &SourceAccount) -> Vec<(&'static str, String)> {
 fn transport(account: &MonteCarloAccount) -> String {
     let MonteCarloAccount { histories, seed, stopped_by, relative_sigma, sigma_region, histories_per_s, .. } = account;
     let mut text = format!("{histories} histories, seed {seed}, stopped by {}", stopped_by.name());
+    if *stopped_by == StopReason::Interrupted {
+        text += ": a part of what was asked for";
+    }
     if let Some(rate) = histories_per_s {
         write!(text, ", {rate:.3e} per second").expect("a string takes all text");
     }
