@@ -38,7 +38,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let Some(selector) = selector else { return checks.finish() };
     let mut device = device::open(selector)?;
     let info = device.info();
-    stdout::print(&format!("{} ({}, {}, {})\n", info.id, info.name, info.backend, info.driver))?;
+    stdout::print(&format!("{}\n", device::chosen(selector, &info)))?;
     let (edge, half_width) = if info.kind == DeviceKind::SoftwareGpu { SMALL_CONVOLUTION } else { CONVOLUTION };
     let convolution = bench::convolution(&mut device, edge, half_width)?;
     let ConvolutionSpeed { edge, kernel_edge, seconds, voxels_per_s } = convolution;

@@ -93,7 +93,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut report = ProgressReport::new(args.outputs.quiet);
     let result = match &place {
         Place::Here(selector) => {
-            let device = open(*selector, args.outputs.quiet)?;
+            let device = device::open_aloud(*selector, args.outputs.quiet)?;
             let enough = if args.monte_carlo.keep_partial { interrupt::first()? } else { CancellationToken::new() };
             compute_here(device, &inputs.request, enough, &mut report)
         }
@@ -122,15 +122,6 @@ fn told_by_flag(error: DoseError, density: &str) -> DoseError {
     } else {
         error
     }
-}
-
-/// Opens a device, and says which and why before the work begins.
-fn open(selector: DeviceSelector, quiet: bool) -> Result<Device, DoseError> {
-    let device = device::open(selector)?;
-    if !quiet {
-        eprintln!("device {}", device::chosen(selector, &device.info()));
-    }
-    Ok(device)
 }
 
 /// Runs the request on a separate thread and reports its progress.

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::device;
 use crate::api::{ServerConfig, server::serve};
-use crate::domain::{DeviceSelector, DoseError};
+use crate::domain::{DeviceInfo, DeviceSelector, DoseError};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -21,31 +21,40 @@ pub(super) struct Args {
     #[arg(long, default_value = "auto")]
     device: DeviceSelector,
     /// Memory for all requests together [MiB]
-    #[arg(long, default_value_t = 8192, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    #[arg(long, default_value_t = 8192, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     memory_mib: u64,
     /// Workspace for one block of a convolution [MiB]
-    #[arg(long, default_value_t = 2048, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    #[arg(long, default_value_t = 2048, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     workspace_mib: u64,
     /// Largest volume, as sent [MiB]
-    #[arg(long, default_value_t = 2048, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    #[arg(long, default_value_t = 2048, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     max_volume_mib: u64,
     /// Largest message [MiB]
-    #[arg(long, default_value_t = 4, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(2..=1024))]
+    #[arg(long, default_value_t = 4, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(2..=1024))]
     max_message_mib: u32,
     /// Requests that may wait for the device
-    #[arg(long, default_value_t = 64, allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 64, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     queue_length: u16,
     /// HTTP/2 window of a stream, half that of a connection [MiB]
-    #[arg(long, default_value_t = 16, allow_negative_numbers = true, value_parser = clap::value_parser!(u32).range(1..=512))]
+    #[arg(long, default_value_t = 16, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=512))]
     window_mib: u32,
     /// Longest pause of a caller while it sends or receives chunks [s]
-    #[arg(long, default_value_t = 30, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, default_value_t = 30, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle_timeout_s: u64,
     /// Interval of keep-alive pings on a silent connection [s]
-    #[arg(long, default_value_t = 30, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, default_value_t = 30, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     keepalive_s: u64,
     /// Longest wait for running calls after SIGTERM or SIGINT [s]
-    #[arg(long, default_value_t = 60, allow_negative_numbers = true, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    #[arg(long, default_value_t = 60, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400))]
     drain_timeout_s: u64,
     /// Log as JSON. RUST_LOG sets the level (default: info)
     #[arg(long)]
@@ -95,6 +104,8 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         log.init()
     }
     let device = device::open(args.device)?;
+    let DeviceInfo { id, name, backend, driver, kind } = device.info();
+    tracing::info!(device = id, name, backend, driver, why = device::why(args.device, kind), "computes on this device");
     let io = |error: std::io::Error| DoseError::Io(format!("cannot serve on {}: {error}", args.listen));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io)?;
     runtime.block_on(async {

@@ -51,7 +51,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let (Some(selector), Some(chosen), Some(output)) = (selector, chosen, output) else { return checks.finish() };
     checks.finish()?;
 
-    let mut device = device::open(selector)?;
+    let mut device = device::open_aloud(selector, args.quiet)?;
     let info = device.info();
     let effort = Effort::of(info.kind, args.thorough);
     let (began, start) = (now(), Instant::now());

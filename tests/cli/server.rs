@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
 use super::{dosegrid, flags, inputs, stderr, succeed};
-use crate::support::command::Server;
+use crate::support::command::{Server, Stream, first_line};
 
 #[test]
 fn a_server_listens_on_a_name() {
@@ -18,6 +18,12 @@ fn a_server_listens_on_a_name() {
         assert_eq!(output.status.code(), Some(2), "{bad}: {said}");
         assert!(said.contains("error: listen: ") && said.contains(bad), "{bad}: {said}");
     }
+}
+
+#[test]
+fn a_server_says_its_device_and_why() {
+    let said = first_line(&["serve", "--listen=127.0.0.1:0", "--device=cpu"], Stream::Stderr);
+    assert!(said.contains("device=\"cpu\"") && said.contains("why=\"as requested\""), "{said}");
 }
 
 #[test]
