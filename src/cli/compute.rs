@@ -17,7 +17,7 @@ use super::flags::by_flag;
 use super::outputs::{self, OutputArgs, ResultInputs};
 use super::progress::ProgressReport;
 use crate::api::{ServerConfig, client::Client};
-use crate::domain::{Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult};
+use crate::domain::{Checks, Control, DoseError, DoseRequest, DoseResult};
 use crate::engine::Device;
 use crate::plan::Limits;
 use grids::GridArgs;
