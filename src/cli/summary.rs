@@ -107,7 +107,7 @@ fn organ_table(organs: &[OrganDose]) -> String {
     );
     let figure = |gy: Option<f64>| gy.map_or_else(|| "-".to_owned(), |gy| unit.figure(gy));
     for organ in organs {
-        let sigma = organ.mean_sigma_gy.zip(organ.mean_gy).map(|(sigma, mean)| 100.0 * sigma / mean);
+        let sigma = organ.mean_by_mass_sigma_gy.zip(organ.mean_by_mass_gy).map(|(sigma, mean)| 100.0 * sigma / mean);
         let sigma =
             sigma.filter(|percent| percent.is_finite()).map_or_else(|| "-".to_owned(), |sigma| format!("{sigma:.2}"));
         writeln!(

@@ -165,13 +165,19 @@ impl StopReason {
     }
 }
 
-/// Mean dose of a region, with an uncertainty that includes the correlation of its voxels.
+/// Mean dose of a region over the voxels that have a dose, with uncertainties that include their correlation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RegionDose {
     /// Its label.
     pub label: u16,
-    /// Mean over the voxels that have a dose [Gy].
+    /// Mean over the volume [Gy].
     pub mean_gy: f64,
     /// 1σ of that mean [Gy].
     pub sigma_gy: f64,
+    /// Energy over mass [Gy].
+    #[serde(default)]
+    pub mean_by_mass_gy: f64,
+    /// 1σ of that mean [Gy].
+    #[serde(default)]
+    pub sigma_by_mass_gy: f64,
 }

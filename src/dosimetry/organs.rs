@@ -48,6 +48,8 @@ pub struct OrganDose {
     pub voxels_without_dose: usize,
     /// Statistical uncertainty of `mean_gy`, 1σ [Gy]; Monte Carlo only.
     pub mean_sigma_gy: Option<f64>,
+    /// Statistical uncertainty of `mean_by_mass_gy`, 1σ [Gy]; Monte Carlo only.
+    pub mean_by_mass_sigma_gy: Option<f64>,
 }
 
 /// The inputs of an organ table, all on one grid.
@@ -91,6 +93,7 @@ fn organ_dose(inputs: &OrganInputs, organ: &Organ) -> OrganDose {
     let name = inputs.names.get(&label).or(organ.name.as_ref());
     let figure = |of: fn(&DoseDistribution) -> f64| distribution.as_ref().map(of);
     let decays = inputs.activity.decays().as_slice();
+    let region = inputs.regions.iter().find(|region| region.label == label);
     OrganDose {
         label,
         name: name.cloned().unwrap_or_else(|| format!("label_{label}")),
@@ -106,7 +109,8 @@ fn organ_dose(inputs: &OrganInputs, organ: &Organ) -> OrganDose {
         volume_cm3: organ.size_voxels() * voxel_cm3,
         decays: shares.iter().map(|&(index, share)| share * f64::from(decays[index])).sum(),
         voxels_without_dose: shares.len() - dosed.len(),
-        mean_sigma_gy: inputs.regions.iter().find(|region| region.label == label).map(|region| region.sigma_gy),
+        mean_sigma_gy: region.map(|region| region.sigma_gy),
+        mean_by_mass_sigma_gy: region.map(|region| region.sigma_by_mass_gy),
     }
 }
 
@@ -132,7 +136,13 @@ mod tests {
             minimum_density_g_cm3,
             organs: &Organs::of_map(&labels).expect("a small grid"),
             names: &BTreeMap::from([(1, "liver".to_owned())]),
-            regions: &[RegionDose { label: 1, mean_gy: 4.5, sigma_gy: 0.25 }],
+            regions: &[RegionDose {
+                label: 1,
+                mean_gy: 4.5,
+                sigma_gy: 0.25,
+                mean_by_mass_gy: 5.0,
+                sigma_by_mass_gy: 0.5,
+            }],
         })
     }
 
@@ -144,7 +154,8 @@ mod tests {
         assert_eq!((liver.mean_gy, liver.min_gy, liver.max_gy), (Some(4.5), Some(3.0), Some(6.0)));
         assert!((liver.mean_by_mass_gy.expect("has a dose") - 5.0).abs() < 1e-12);
         assert!((liver.d95_gy.expect("has a dose") - 3.15).abs() < 1e-12);
-        assert_eq!((liver.decays, liver.mean_sigma_gy), (12.0, Some(0.25)));
+        assert_eq!(liver.decays, 12.0);
+        assert_eq!((liver.mean_sigma_gy, liver.mean_by_mass_sigma_gy), (Some(0.25), Some(0.5)));
         assert_eq!(table(Some(0.05))[1].mean_sigma_gy, None);
     }
 

@@ -7,7 +7,7 @@ use super::atomic::write_file;
 use crate::dosimetry::OrganDose;
 
 /// The header of a table without rows.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "label",
     "name",
     "voxels",
@@ -23,6 +23,7 @@ const COLUMNS: [&str; 15] = [
     "decays",
     "voxels_without_dose",
     "mean_sigma_gy",
+    "mean_by_mass_sigma_gy",
 ];
 
 /// Writes a table to a file.
@@ -69,6 +70,7 @@ mod tests {
             decays: 0.0,
             voxels_without_dose: 1,
             mean_sigma_gy: None,
+            mean_by_mass_sigma_gy: None,
         };
         let liver = OrganDose { label: 1, name: "liver".into(), voxels: 2, mass_g: 3.0, ..air.clone() };
         vec![liver, air]

@@ -37,8 +37,10 @@ fn add_energy(sum: &mut EnergyAccount, other: &EnergyAccount) {
 }
 
 fn add_regions(sum: &mut MonteCarloAccount, other: &MonteCarloAccount) {
-    for (RegionDose { mean_gy, sigma_gy, .. }, own) in sum.regions.iter_mut().zip(&other.regions) {
-        *mean_gy += own.mean_gy;
-        *sigma_gy = sigma_gy.hypot(own.sigma_gy);
+    for (sum, own) in sum.regions.iter_mut().zip(&other.regions) {
+        sum.mean_gy += own.mean_gy;
+        sum.sigma_gy = sum.sigma_gy.hypot(own.sigma_gy);
+        sum.mean_by_mass_gy += own.mean_by_mass_gy;
+        sum.sigma_by_mass_gy = sum.sigma_by_mass_gy.hypot(own.sigma_by_mass_gy);
     }
 }
