@@ -1,7 +1,7 @@
 //! The dose of several maps is the sum of their doses.
 
 use super::mass::check_dose;
-use crate::domain::{DoseError, DoseResult, EnergyAccount, MonteCarloAccount, RegionDose, Volume};
+use crate::domain::{DoseError, DoseResult, EnergyAccount, MonteCarloAccount, Volume};
 
 /// Adds the dose of a daughter's map.
 ///
