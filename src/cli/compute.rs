@@ -8,6 +8,7 @@ mod monte_carlo;
 mod place;
 mod plausible;
 pub(super) mod source;
+mod unit;
 mod volumes;
 
 use tokio_util::sync::CancellationToken;
