@@ -42,22 +42,39 @@ pub fn without_nan(
 /// # Errors
 /// As [`DensityCurve::density_map`].
 pub fn density_of_ct(ct: &Volume<f32>, own_curve: Option<&DensityCurve>) -> Result<CtDensity, Invalid> {
-    let density = own_curve.unwrap_or(DensityCurve::schneider_2000()).density_map(ct)?;
+    let curve = own_curve.unwrap_or(DensityCurve::schneider_2000());
+    let density = curve.density_map(ct)?;
     let lowest = ct.as_slice().iter().copied().fold(f32::INFINITY, f32::min);
     let mut ct_warnings = Vec::new();
     if lowest > AIR_BELOW_HU {
         ct_warnings
             .push(format!("the lowest value is {lowest} HU, so there is no air in it; are slope and intercept right?"));
     }
-    Ok(CtDensity { density, ct_warnings, curve_warnings: own_curve.map(|curve| beyond(ct, curve)).unwrap_or_default() })
+    let (end, metal) = (curve.calibrated_to_hu(), beyond(ct, curve.calibrated_to_hu()));
+    if own_curve.is_none() && metal > 0 {
+        ct_warnings.push(format!(
+            "{metal} voxels above the last point of the calibration, {end} HU, get the density of bone extended to \
+             them, at most that of an implant; if they are metal, give --hu-curve"
+        ));
+    }
+    Ok(CtDensity {
+        density,
+        ct_warnings,
+        curve_warnings: own_curve.map(|curve| at_ends(ct, curve)).unwrap_or_default(),
+    })
 }
 
-/// Voxels beyond the ends of a calibration.
-fn beyond(ct: &Volume<f32>, curve: &DensityCurve) -> Vec<String> {
+/// Voxels above a CT number [HU].
+fn beyond(ct: &Volume<f32>, end: f64) -> usize {
+    ct.as_slice().iter().filter(|&&hu| f64::from(hu) > end).count()
+}
+
+/// Warnings of voxels beyond the ends of a calibration.
+fn at_ends(ct: &Volume<f32>, curve: &DensityCurve) -> Vec<String> {
     let [low, high] = curve.range_hu();
-    let count = |is_beyond: &dyn Fn(f64) -> bool| ct.as_slice().iter().filter(|&&hu| is_beyond(hu.into())).count();
     let mut warnings = Vec::new();
-    let (below, above) = (count(&|hu| hu < low), count(&|hu| hu > high));
+    let below = ct.as_slice().iter().filter(|&&hu| f64::from(hu) < low).count();
+    let above = beyond(ct, high);
     if below > 0 {
         warnings.push(format!("{below} voxels below its first point, {low} HU, get the density there"));
     }

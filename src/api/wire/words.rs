@@ -5,6 +5,7 @@ const WORDS: &[(&str, &str)] = &[
     ("--negative zero-keep-total", "`value_repair.negative` NEGATIVE_RULE_ZERO_KEEP_TOTAL"),
     ("--negative zero", "`value_repair.negative` NEGATIVE_RULE_ZERO"),
     ("--nan zero", "`value_repair.nan` NAN_RULE_ZERO"),
+    ("--hu-curve", "`ct_calibration`"),
     ("--max-activity-outside", "`max_activity_outside`"),
     (
         "put it on that grid with `dosegrid resample --like`, or choose one for all with --dose-grid",
