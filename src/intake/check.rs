@@ -7,12 +7,12 @@ use super::options::{self, Has};
 use super::raw::RawIntake;
 use super::{GridChoice, InputRole};
 use crate::domain::{
-    Checks, DaughterHeader, DoseError, HeaderDraft, Method, NanRule, NegativeRule, Part, RequestHeader, RigidTransform,
-    VolumeHeader, VolumeRole, VoxelGrid,
+    Checks, DaughterHeader, DoseError, HeaderDraft, Method, NanRule, NegativeRule, Part, RequestHeader, VolumeHeader,
+    VolumeRole, VoxelGrid,
 };
 use crate::physics::tissue::DensityCurve;
 use crate::request::RawVolume;
-use crate::resample::{DoseGrid, Placing, Resampler};
+use crate::resample::{DoseGrid, Placing, has_same_voxels};
 
 /// Most organs with volumes of their own.
 pub const MAX_ORGAN_VOLUMES: usize = 256;
@@ -219,6 +219,5 @@ fn in_place(activity: &Arc<VoxelGrid>, own: &VoxelGrid) -> Option<VoxelGrid> {
     if activity.check_same(own).is_ok() {
         return Some(own.clone());
     }
-    let resampler = Resampler::new(&Arc::new(own.clone()), activity, &RigidTransform::IDENTITY);
-    resampler.is_reordering().then(|| (**activity).clone())
+    has_same_voxels(&Arc::new(own.clone()), activity).then(|| (**activity).clone())
 }

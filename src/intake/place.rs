@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::domain::{Amount, Checks, DensityMap, Organs, RigidTransform, Volume, VoxelGrid};
 use crate::resample::{
-    DoseGrid, MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Resampler, Space, check_share_outside, dose_grid, reorder,
+    DoseGrid, MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Resampler, Space, check_share_outside, dose_grid,
+    has_same_voxels, reorder,
 };
 
 /// What a caller chose of grids.
@@ -116,7 +117,7 @@ fn in_order(maps: &mut Maps, activity: &Arc<VoxelGrid>, density: &str, checks: &
     }
     for organs in maps.organs.iter_mut().filter(|organs| stored_otherwise(organs.grid())) {
         let resampler = Resampler::new(organs.grid(), activity, &RigidTransform::IDENTITY);
-        if resampler.is_reordering()
+        if has_same_voxels(organs.grid(), activity)
             && let Some(found) = checks.at("labels", resampler.organs(organs))
         {
             *organs = found;
