@@ -144,6 +144,7 @@ pub(super) fn decode_organ(message: pb::OrganDose) -> Option<(OrganDose, Option<
         decays: message.decays_bq_s,
         voxels_without_dose: usize::try_from(message.voxels_without_dose).ok()?,
         mean_sigma_gy: message.mean_sigma_gy,
+        mean_by_mass_sigma_gy: message.mean_by_mass_sigma_gy,
     };
     Some((organ, histogram))
 }
@@ -160,6 +161,7 @@ pub(super) fn encode_organ(organ: &OrganDose, histogram: Option<&CumulativeHisto
         d50_gy: organ.d50_gy,
         d2_gy: organ.d2_gy,
         mean_sigma_gy: organ.mean_sigma_gy,
+        mean_by_mass_sigma_gy: organ.mean_by_mass_sigma_gy,
         mass_g: organ.mass_g,
         volume_cm3: organ.volume_cm3,
         decays_bq_s: organ.decays,
