@@ -72,6 +72,14 @@ fn stored_kernels_are_what_transport_gives() {
         let kernel = &library.photons.kernels()[node(Particle::Photon, photon)];
         let found = over_seeds(|seed| mean_bin(&maker(medium, seed, 1920).photon(photon).parts));
         assert_stored(&format!("{} photons", medium.name()), found, mean_bin(&kernel.parts));
+        if medium == KernelMedium::Water {
+            let in_bone = |seed| {
+                let kernel = maker(medium, seed, 1920).photon(photon);
+                kernel.parts_in_bone.iter().map(|part| f64::from(*part)).sum::<f64>()
+            };
+            let stored = kernel.parts_in_bone.iter().map(|part| f64::from(*part)).sum();
+            assert_stored("bone in water", over_seeds(in_bone), stored);
+        }
     }
 }
 
