@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod activity;
+pub mod activity_unit;
 pub mod control;
 pub mod daughters;
 pub mod density;
@@ -30,7 +31,8 @@ pub mod volume;
 pub mod weighting;
 
 pub use account::{EmissionAccount, HistoryRun, MaterialAccount, MonteCarloAccount, RegionDose, StopReason};
-pub use activity::{ActivityUnit, TimeIntegratedActivity};
+pub use activity::TimeIntegratedActivity;
+pub use activity_unit::{ActivityAtMoment, ActivityUnit, Amount, MomentUnit};
 pub use control::{Control, Progress, Stage, TransportProgress};
 pub use daughters::{Daughters, InGrowth};
 pub use density::DensityMap;
