@@ -20,7 +20,7 @@ pub enum KernelWork {
     /// One kernel of all energy: the dose in the kernel's medium.
     Uniform(Convolution),
     /// Charged particles and photons apart, each corrected for the density.
-    Split(SplitWork),
+    Split(Box<SplitWork>),
 }
 
 /// A kernel, and how its convolution is cut up.
@@ -110,7 +110,7 @@ impl KernelWork {
                 };
                 let photons = maker.convolution(grid, &parts.photons, 0.0, parts.photons.end_cm())?;
                 let local_mev = source.local_mev();
-                Ok(Self::Split(SplitWork { charged, touching, local_mev, photons, coarse }))
+                Ok(Self::Split(Box::new(SplitWork { charged, touching, local_mev, photons, coarse })))
             }
         }
     }

@@ -79,7 +79,6 @@ mod tests {
     #[test]
     fn coarse_voxels_hold_what_their_voxels_hold() {
         let (shape, factor) = ([5, 3, 4], [2, 3, 1]);
-        #[expect(clippy::cast_precision_loss, reason = "small")]
         let values: Vec<f32> = (0..60u8).map(f32::from).collect();
         let sums = block_sums(|voxel| f64::from(values[voxel]), shape, factor, 0.5);
         assert_eq!(sums.len(), 3 * 4);
@@ -90,7 +89,7 @@ mod tests {
     #[test]
     fn what_is_linear_is_kept_between_centres() {
         for (length, factor) in [(12, 3), (7, 2), (4, 1), (1, 1)] {
-            let last = (length as usize).div_ceil(factor) - 1;
+            let last = usize::div_ceil(length, factor) - 1;
             for (i, between) in interpolation(length, factor).iter().enumerate() {
                 let centre = (i as f64 + 0.5) / factor as f64 - 0.5;
                 let found = between.below as f64 + f64::from(between.part);
