@@ -73,8 +73,8 @@ fn built(
 
 const IN_THORAX: &[&str] = &["liver", "kidneys", "tumour in lung", "lesion in spine", "lung", "spine", "rest"];
 
-/// A thorax of ellipses in voxels of 4 mm: lungs of 0.28, spine of 1.25 with cortical bone of 1.6, a lesion of 1.4 g/cm³
-/// in it, a tumour of 28 mm in the left lung, trachea.
+/// A thorax of ellipses in voxels of 4 mm: lungs of 0.28, spine of 1.25 with cortical bone of 1.6, a lesion of
+/// 1.4 g/cm³ in it, a tumour of 28 mm in the left lung, trachea.
 ///
 /// * `cold` – whether lungs, spine and the rest of the body have no activity
 pub(super) fn thorax(cold: bool) -> Phantom {
@@ -125,8 +125,8 @@ fn soft(body: bool, disc: &dyn Fn([f64; 2], [f64; 2]) -> bool) -> f64 {
     }
 }
 
-/// The layered phantom of the validation: soft tissue with a slab of lung and one of bone, and a source on the border of
-/// soft tissue and lung; voxels of 3 mm.
+/// The layered phantom of the validation: soft tissue with a slab of lung and one of bone, and a source on the border
+/// of soft tissue and lung; voxels of 3 mm.
 pub(super) fn layers() -> Phantom {
     let regions: &[&str] = &["source in soft tissue", "source in lung", "soft tissue", "lung", "bone"];
     built("layers", [40; 3], 3.0, regions, |[x, y, z]| {

@@ -2,7 +2,8 @@
 //!
 //! The convolution gives the dose to water in water. It is multiplied by a factor for each voxel, from three things:
 //!
-//! * **First collisions**: the primary part of the kernel, times what arrives through the densities on the way (`rays`).
+//! * **First collisions**: the primary part of the kernel, times what arrives through the densities on the way
+//!   (`rays`).
 //! * **Scatter** starts where matter is: what photons keep in their first collision, in water, is weighted with the
 //!   density of where they collide, and what it leaves follows by a kernel of its own. Outside the grid is nothing.
 //! * **The tissue** of the voxel absorbs what arrives there as so much water and so much bone, for which there are
@@ -152,8 +153,9 @@ impl<'a> PhotonCorrection<'a> {
             .collect()
     }
 
-    /// For each coarse voxel: the dose to the medium and to bone that scattered photons leave in the body as it is, over
-    /// that in the medium. They start in all directions and fly along the lines of [`Cones`], from collision to collision.
+    /// For each coarse voxel: the dose to the medium and to bone that scattered photons leave in the body as it is,
+    /// over that in the medium. They start in all directions and fly along the lines of [`Cones`], from collision to
+    /// collision.
     ///
     /// * `densities` – of what attenuates as the medium and of what attenuates as bone, over that of the medium
     fn later_collisions(

@@ -33,8 +33,8 @@ struct Block {
 }
 
 impl Scene<'_> {
-    /// For each voxel: what arrives over what would, of the energy that first collisions leave to electrons in the medium
-    /// and in bone, and of that which they leave to photons.
+    /// For each voxel: what arrives over what would, of the energy that first collisions leave to electrons in the
+    /// medium and in bone, and of that which they leave to photons.
     pub(super) fn arriving(&self, decays: &[f32], groups: &[PhotonGroup]) -> [Vec<f32>; 3] {
         let blocks = self.blocks(decays);
         let stride = if decays.len() <= MOST_PLACES { 1 } else { 2 };

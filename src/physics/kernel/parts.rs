@@ -92,8 +92,8 @@ pub fn radial_parts(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Result
 
 /// Photons by energy, each group with its mean coefficients.
 fn groups(photons: &[(f64, f64)], medium: KernelMedium) -> Vec<PhotonGroup> {
-    /// Where groups end [MeV]: narrow where attenuation depends much on the energy. What is below the first hardly leaves
-    /// its voxel.
+    /// Where groups end [MeV]: narrow where attenuation depends much on the energy. What is below the first hardly
+    /// leaves its voxel.
     const ENDS: [f64; 13] = [0.012, 0.016, 0.02, 0.025, 0.03, 0.038, 0.05, 0.07, 0.1, 0.15, 0.25, 0.4, f64::INFINITY];
     let pair = [medium.name(), BONE].map(photon_coefficients);
     // Means are weighted with what is absorbed in the medium.

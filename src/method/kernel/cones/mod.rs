@@ -5,11 +5,11 @@
 //! and through water. Where both agree, the convolution is kept.
 //!
 //! The transport is that of collapsed cones: from each voxel, energy goes out along the 26 straight lines through the
-//! centres of its neighbours. Past a path t in units of λ, measured in mass per area, T(t) = 10 e⁻³ᵗ − 15 e⁻⁴ᵗ + 6 e⁻⁵ᵗ of
-//! it is left: level at first and then steep, as betas are. λ and the share of each line are such that in water the source
-//! voxel and the ratios of its neighbours are those of the voxel kernel. A voxel in between absorbs what its own mass
-//! per area takes from the line, and no more: a uniform activity per mass gives a uniform dose whatever the density,
-//! doses are reciprocal, and what is not absorbed leaves the grid.
+//! centres of its neighbours. Past a path t in units of λ, measured in mass per area, T(t) = 10 e⁻³ᵗ − 15 e⁻⁴ᵗ +
+//! 6 e⁻⁵ᵗ of it is left: level at first and then steep, as betas are. λ and the share of each line are such that in
+//! water the source voxel and the ratios of its neighbours are those of the voxel kernel. A voxel in between absorbs
+//! what its own mass per area takes from the line, and no more: a uniform activity per mass gives a uniform dose
+//! whatever the density, doses are reciprocal, and what is not absorbed leaves the grid.
 
 mod lines;
 mod row;
@@ -60,7 +60,8 @@ impl Cones {
 
     /// The lines that leave in a medium what a voxel kernel does next to the source. None if nothing goes out.
     ///
-    /// * `touching` – kernel of charged particles, without what is absorbed where the decay is, to one voxel on each side
+    /// * `touching` – kernel of charged particles, without what is absorbed where the decay is, to one voxel on each
+    ///   side
     pub(super) fn new(touching: &VoxelKernel, medium_g_cm3: f64) -> Option<Self> {
         let energy_mev = touching.captured_mev;
         let own = touching.octant[[0; 3]] / energy_mev;
@@ -118,8 +119,8 @@ impl Cones {
         let medium_g_cm3 = self.medium_g_cm3 as f32;
         let voxels = energy.as_mut_slice().par_iter_mut().zip(&own).zip(&uniform).zip(density_g_cm3);
         voxels.for_each(|(((energy, &own), &uniform), density)| {
-            // In a voxel that gets less dose than in the medium, the convolution's is scaled down; to one that gets more,
-            // the difference is added.
+            // In a voxel that gets less dose than in the medium, the convolution's is scaled down; to one that gets
+            // more, the difference is added.
             let mass = density / medium_g_cm3;
             let ratio = if uniform > 0.0 { (own / uniform).min(mass) } else { mass };
             *energy = (own + (*energy - uniform) * ratio).max(0.0);
