@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::outputs::ResultFile;
 use crate::domain::{
     BiologicalWeighting, EnergyAccount, LeftOut, MemberAccount, MonteCarloAccount, Provenance, SourceAccount,
+    TargetAccount,
 };
 use crate::dosimetry::OrganDose;
 
@@ -88,6 +89,10 @@ fn transport(account: &MonteCarloAccount) -> String {
     }
     if let Some(sigma) = relative_sigma {
         write!(text, "; 1σ is {:.2} % on average ({sigma_region})", 100.0 * sigma).expect("a string takes all text");
+    }
+    if let Some(TargetAccount { relative, reached }) = account.target {
+        let became = if reached { "reached" } else { "NOT reached" };
+        write!(text, "; the target of {} % is {became}", 100.0 * relative).expect("a string takes all text");
     }
     text
 }

@@ -131,7 +131,7 @@ mod tests {
             minimum_density_g_cm3,
             organs: &Organs::of_map(&labels).expect("a small grid"),
             names: &BTreeMap::from([(1, "liver".to_owned())]),
-            regions: &[RegionDose { label: 1, mean_gy: 4.5, sigma_gy: 0.25 }],
+            regions: &[RegionDose { label: 1, mean_gy: 4.5, sigma_gy: 0.25, voxel_relative_sigma: None }],
         })
     }
 

@@ -37,8 +37,11 @@ fn add_energy(sum: &mut EnergyAccount, other: &EnergyAccount) {
 }
 
 fn add_regions(sum: &mut MonteCarloAccount, other: &MonteCarloAccount) {
-    for (RegionDose { mean_gy, sigma_gy, .. }, own) in sum.regions.iter_mut().zip(&other.regions) {
+    for (region, own) in sum.regions.iter_mut().zip(&other.regions) {
+        let RegionDose { mean_gy, sigma_gy, voxel_relative_sigma, .. } = region;
         *mean_gy += own.mean_gy;
         *sigma_gy = sigma_gy.hypot(own.sigma_gy);
+        // That of one map is not that of the sum.
+        *voxel_relative_sigma = None;
     }
 }

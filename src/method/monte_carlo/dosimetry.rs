@@ -4,11 +4,11 @@ use rayon::prelude::*;
 
 use super::statistics::{MeanSigma, Statistics};
 use crate::domain::UNITS_PER_MEV;
-use crate::domain::{Control, DoseError, LabelMap, Region, RegionDose, TimeIntegratedActivity};
+use crate::domain::{Control, DoseError, LabelMap, RegionDose, TimeIntegratedActivity};
 use crate::method::mass::DoseScale;
 
 /// Voxels per chunk: few enough to notice cancellation soon.
-const CHUNK: usize = 1 << 14;
+pub(super) const CHUNK: usize = 1 << 14;
 
 /// A tally, and what turns it into a dose.
 pub(super) struct Dosimetry<'a> {
@@ -43,13 +43,13 @@ impl<'a> Decays<'a> {
 
 impl Dosimetry<'_> {
     /// Energy absorbed in a voxel [MeV].
-    fn energy_mev(&self, voxel: usize) -> MeanSigma {
+    pub(super) fn energy_mev(&self, voxel: usize) -> MeanSigma {
         let MeanSigma { mean, sigma } = self.statistics.voxel(voxel);
         MeanSigma { mean: mean * self.decays.total + self.decays.local_mev(voxel), sigma: sigma * self.decays.total }
     }
 
     /// Dose of a voxel and its 1σ [Gy]; none if the density is too low for a dose.
-    fn voxel(&self, voxel: usize) -> Option<MeanSigma> {
+    pub(super) fn voxel(&self, voxel: usize) -> Option<MeanSigma> {
         let MeanSigma { mean, sigma } = self.energy_mev(voxel);
         let dose = |mev: f64| self.scale.absorbed_dose(mev, voxel);
         Some(MeanSigma { mean: dose(mean)?, sigma: dose(sigma)? })
@@ -80,50 +80,14 @@ impl Dosimetry<'_> {
         Ok((dose, sigma))
     }
 
-    /// Mean over a region of each voxel's 1σ relative to its dose. A voxel that nothing reached counts as 100 %. None
-    /// if nothing was deposited in the region, or none of its voxels has a dose.
+    /// Mean dose of each region over the voxels that have a dose, with its 1σ. Voxels are correlated, so the 1σ is
+    /// taken from the means of the groups.
     ///
     /// # Errors
     /// [`DoseError::Cancelled`].
-    pub(super) fn relative_sigma(
-        &self,
-        region: Region,
-        labels: Option<&LabelMap>,
-        control: &Control,
-    ) -> Result<Option<f64>, DoseError> {
-        let voxels = self.statistics.tally.voxels();
-        let labels = labels.map(|labels| labels.labels().as_slice());
-        let mean_mev = |voxel| self.statistics.voxel_mean(voxel) * self.decays.total + self.decays.local_mev(voxel);
-        let dose = |voxel: usize| self.scale.absorbed_dose(mean_mev(voxel), voxel);
-        let threshold = match region {
-            Region::AboveDoseFraction(part) => {
-                let doses = |chunk: std::ops::Range<usize>| chunk.filter_map(dose).fold(0.0, f64::max);
-                part * by_chunk(voxels, control, doses)?.into_iter().fold(0.0, f64::max)
-            }
-            Region::Label(_) => 0.0,
-        };
-        let within = |voxel: usize| match region {
-            Region::AboveDoseFraction(_) => dose(voxel).is_some_and(|dose| dose > 0.0 && dose >= threshold),
-            Region::Label(label) => labels.is_some_and(|labels| labels[voxel] == label) && self.scale.has_dose(voxel),
-        };
-        let relative = |voxel: usize| {
-            let MeanSigma { mean, sigma } = self.energy_mev(voxel);
-            if mean > 0.0 { (sigma / mean, 1u32) } else { (1.0, 0) }
-        };
-        let sums = |chunk: std::ops::Range<usize>| {
-            let add = |(sum, count, reached), (part, hit)| (sum + part, count + 1, reached + u64::from(hit));
-            chunk.filter(|&voxel| within(voxel)).map(relative).fold((0.0, 0u64, 0u64), add)
-        };
-        let chunks = by_chunk(voxels, control, sums)?;
-        let add = |(sum, count, reached), (a, b, c)| (sum + a, count + b, reached + c);
-        let (sum, count, reached) = chunks.into_iter().fold((0.0, 0u64, 0u64), add);
-        Ok((reached > 0).then(|| sum / count as f64))
-    }
-
-    /// Mean dose of each region over the voxels that have a dose, with its 1σ. Voxels are correlated, so the 1σ is
-    /// taken from the means of the groups.
-    pub(super) fn regions(&self, labels: &LabelMap) -> Vec<RegionDose> {
-        let labels = labels.labels().as_slice();
+    pub(super) fn regions(&self, map: &LabelMap, control: &Control) -> Result<Vec<RegionDose>, DoseError> {
+        let relative = self.label_sigmas(map, control)?;
+        let labels = map.labels().as_slice();
         let last = labels.iter().copied().max().map_or(0, usize::from);
         let mut voxels = vec![0u64; last + 1];
         let dosed = || labels.iter().enumerate().filter(|&(voxel, &label)| label != 0 && self.scale.has_dose(voxel));
@@ -148,32 +112,15 @@ impl Dosimetry<'_> {
             let MeanSigma { mean, sigma } = self.statistics.estimate(|group| sums[group][label]);
             let count = voxels[label] as f64;
             let number = u16::try_from(label).expect("a label has 16 bits");
-            RegionDose { label: number, mean_gy: (mean + local_gy[label]) / count, sigma_gy: sigma / count }
+            let (mean_gy, sigma_gy) = ((mean + local_gy[label]) / count, sigma / count);
+            RegionDose { label: number, mean_gy, sigma_gy, voxel_relative_sigma: relative.get(&number).copied() }
         };
-        (1..=last).filter(|&label| voxels[label] > 0).map(region).collect()
+        Ok((1..=last).filter(|&label| voxels[label] > 0).map(region).collect())
     }
 }
 
-/// The value of `of` for each chunk of voxels, in order, however many threads there are.
-///
-/// # Errors
-/// [`DoseError::Cancelled`].
-fn by_chunk<T: Send>(
-    voxels: usize,
-    control: &Control,
-    of: impl Fn(std::ops::Range<usize>) -> T + Sync,
-) -> Result<Vec<T>, DoseError> {
-    let chunk = |number: usize| {
-        if control.is_cancelled() {
-            return Err(DoseError::Cancelled);
-        }
-        Ok(of(number * CHUNK..voxels.min((number + 1) * CHUNK)))
-    };
-    (0..voxels.div_ceil(CHUNK)).into_par_iter().map(chunk).collect()
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
@@ -185,7 +132,7 @@ mod tests {
     const GY_PER_MEV_IN_1_G: f64 = 1.602_176_634e-10;
 
     /// Two voxels, two groups of four and two histories.
-    fn tally() -> Tally {
+    pub(in crate::method::monte_carlo) fn tally() -> Tally {
         let group = |histories, energy: [u64; 2]| GroupTally {
             histories,
             energy: energy.map(|mev| mev * UNIT).to_vec(),
@@ -198,11 +145,11 @@ mod tests {
         VoxelGrid::new([2, 1, 1], [10.0; 3]).expect("a good grid")
     }
 
-    fn labels(values: [f32; 2]) -> LabelMap {
+    pub(in crate::method::monte_carlo) fn labels(values: [f32; 2]) -> LabelMap {
         LabelMap::new(&Volume::from_vec(Arc::new(grid()), values.to_vec()).expect("two values")).expect("labels")
     }
 
-    fn dosimetry<'a>(tally: &'a Tally, density_g_cm3: &'a [f32]) -> Dosimetry<'a> {
+    pub(in crate::method::monte_carlo) fn dosimetry<'a>(tally: &'a Tally, density_g_cm3: &'a [f32]) -> Dosimetry<'a> {
         let scale = DoseScale::new(&grid(), Mass::Own { density_g_cm3, minimum_g_cm3: 0.05 });
         let decays = Decays { of_voxel: &[8.0, 4.0], total: 12.0, local_mev: 0.0 };
         Dosimetry { statistics: Statistics::new(tally), scale, decays }
@@ -222,7 +169,10 @@ mod tests {
             assert!((local / (6.0 * decays) - 1.0).abs() < 1e-6, "{local}");
         }
         let map = labels([1.0, 1.0]);
-        let (region, whole) = (&followed.regions(&map)[0], &all.regions(&map)[0]);
+        let (region, whole) = (
+            &followed.regions(&map, &none).expect("nobody cancels")[0],
+            &all.regions(&map, &none).expect("nobody cancels")[0],
+        );
         assert!(((whole.mean_gy - region.mean_gy) / (36.0 * GY_PER_MEV_IN_1_G) - 1.0).abs() < 1e-12);
         assert_eq!(whole.sigma_gy, region.sigma_gy);
     }
@@ -239,34 +189,16 @@ mod tests {
 
     #[test]
     fn regions_count_correlations() {
+        let none = Control::detached();
+        let regions = |tally, density, map| dosimetry(tally, density).regions(&map, &none).expect("nobody cancels");
         // Group 0 has 12 in 4, group 1 has 6 in 2: the sum of both voxels does not vary at all, although each does.
         let (tally, density) = (tally(), [1.0, 1.0]);
-        let regions = dosimetry(&tally, &density).regions(&labels([3.0, 3.0]));
-        assert_eq!((regions.len(), regions[0].label), (1, 3));
-        assert!((regions[0].mean_gy / (1.5 * 12.0 * GY_PER_MEV_IN_1_G) - 1.0).abs() < 1e-12);
-        assert!(regions[0].sigma_gy < 1e-12 * regions[0].mean_gy);
-        let apart = dosimetry(&tally, &density).regions(&labels([1.0, 2.0]));
+        let whole = regions(&tally, &density, labels([3.0, 3.0]));
+        assert_eq!((whole.len(), whole[0].label), (1, 3));
+        assert!((whole[0].mean_gy / (1.5 * 12.0 * GY_PER_MEV_IN_1_G) - 1.0).abs() < 1e-12);
+        assert!(whole[0].sigma_gy < 1e-12 * whole[0].mean_gy);
+        let apart = regions(&tally, &density, labels([1.0, 2.0]));
         assert!((apart[0].sigma_gy / apart[0].mean_gy - 0.5f64.sqrt() / 1.5).abs() < 1e-12);
-        assert!(dosimetry(&tally, &[0.0, 0.0]).regions(&labels([1.0, 0.0])).is_empty());
-    }
-
-    #[test]
-    fn relative_sigma_is_the_mean_over_the_region() {
-        let (mut tally, density) = (tally(), [1.0, 1.0]);
-        let sigma = |tally: &Tally, density: &[f32], region, labels: Option<&LabelMap>| {
-            dosimetry(tally, density).relative_sigma(region, labels, &Control::detached()).expect("nobody cancels")
-        };
-        let both = 0.5f64.sqrt() / 1.5; // alike in both voxels
-        let everywhere = Region::AboveDoseFraction(0.5);
-        assert!((sigma(&tally, &density, everywhere, None).expect("doses") - both).abs() < 1e-12);
-        tally.groups.iter_mut().for_each(|group| group.energy[1] = 0);
-        assert!((sigma(&tally, &density, everywhere, None).expect("a dose") - both).abs() < 1e-12);
-        // A voxel of the label that nothing reached counts as 100 %.
-        let map = labels([1.0, 1.0]);
-        let found = sigma(&tally, &density, Region::Label(1), Some(&map)).expect("a dose");
-        assert!((found - (both + 1.0) / 2.0).abs() < 1e-12, "{found}");
-        assert_eq!(sigma(&tally, &density, Region::Label(1), Some(&labels([0.0, 1.0]))), None);
-        assert_eq!(sigma(&tally, &[0.0, 0.0], everywhere, None), None);
-        assert_eq!(sigma(&Tally::new(2, 2), &density, everywhere, None), None);
+        assert!(regions(&tally, &[0.0, 0.0], labels([1.0, 0.0])).is_empty());
     }
 }
