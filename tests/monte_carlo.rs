@@ -194,6 +194,47 @@ fn a_target_may_be_a_label() {
 }
 
 #[test]
+fn a_target_holds_in_every_region() {
+    let mut case = Case::new(0);
+    let target = |relative| Some(TargetUncertainty { relative, region: Region::AllRegions });
+    case.options.stop = StopRule { target: target(0.1), histories: Some(3_000_000), time_limit_s: None };
+    // The hot block, the weak source behind lung, bone, and a region in air, which has no dose.
+    let map = label_map(|[x, y, z]| match (x, z) {
+        (3..6, 2..5) if (3..6).contains(&y) => 1.0,
+        (9, _) => 2.0,
+        (0..2, _) => 3.0,
+        (_, 0) => 4.0,
+        _ => 0.0,
+    });
+    case.labels.regions = Some(map.clone());
+    let result = case.run();
+    let found = account(&result);
+    let reached = found.target.expect("there is a target");
+    assert_eq!((found.stopped_by, reached.reached), (StopReason::TargetUncertainty, true), "{found:?}");
+    let sigma = result.uncertainty.as_ref().expect("asked for").as_slice();
+    let dose = result.dose.as_slice();
+    let mean = |values: &dyn Fn(usize) -> f64, label: u16| {
+        let voxels: Vec<usize> =
+            (0..VOXELS).filter(|&v| map.labels().as_slice()[v] == label && dose[v] > 0.0).collect();
+        voxels.iter().map(|&voxel| values(voxel)).sum::<f64>() / voxels.len() as f64
+    };
+    let hottest = (1..=3).map(|label| mean(&|voxel| f64::from(dose[voxel]), label)).fold(0.0, f64::max);
+    let mut last = (0, 0.0);
+    for region in &found.regions {
+        let relative = |voxel: usize| f64::from(sigma[voxel]) / f64::from(dose[voxel]).max(0.01 * hottest);
+        let (of_maps, stated) = (mean(&relative, region.label), region.voxel_relative_sigma.expect("with labels"));
+        assert!((of_maps / stated - 1.0).abs() < 0.05 && stated <= 0.1, "{of_maps} {region:?}");
+        last = if stated > last.1 { (region.label, stated) } else { last };
+    }
+    assert_eq!(found.regions.iter().map(|region| region.label).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!((found.sigma_region.clone(), found.relative_sigma), (format!("label {}", last.0), Some(last.1)));
+    case.options.stop.histories = Some(1000);
+    let short = case.run();
+    assert_eq!(account(&short).stopped_by, StopReason::Histories);
+    assert!(!account(&short).target.expect("there is a target").reached);
+}
+
+#[test]
 fn a_time_limit_stops() {
     let mut case = Case::new(0);
     case.options.stop = StopRule { time_limit_s: Some(0.5), ..StopRule::default() };

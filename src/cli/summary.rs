@@ -8,6 +8,10 @@ use crate::domain::{
     TargetAccount,
 };
 use crate::dosimetry::OrganDose;
+use crate::dosimetry::noise::MARKED_SHARE;
+
+/// Marks a figure that noise has moved.
+const MOVED: &str = "*";
 
 /// The summary of a result.
 pub(super) fn summary(file: &ResultFile) -> String {
@@ -104,6 +108,7 @@ fn organ_table(organs: &[OrganDose]) -> String {
     );
     let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
     for organ in organs {
+        let marked = |name: &str, value| format!("{}{}", figure(value), if organ.is_moved(name) { MOVED } else { "" });
         writeln!(
             text,
             "{:>5}  {:<20} {:>8} {:>10.2} {:>10} {:>10} {:>10} {:>10}",
@@ -113,10 +118,33 @@ fn organ_table(organs: &[OrganDose]) -> String {
             organ.mass_g,
             figure(organ.mean_gy),
             figure(organ.mean_sigma_gy),
-            figure(organ.max_gy),
-            figure(organ.d95_gy)
+            marked("max_gy", organ.max_gy),
+            marked("d95_gy", organ.d95_gy)
         )
         .expect("a string takes all text");
+    }
+    text.push_str(&what_noise_did(organs));
+    text
+}
+
+/// What the mark of moved figures means, and D95 without noise where it has the mark.
+fn what_noise_did(organs: &[OrganDose]) -> String {
+    if !organs.iter().any(|organ| organ.is_moved("max_gy") || organ.is_moved("d95_gy")) {
+        return String::new();
+    }
+    let mut text = format!(
+        "{MOVED} noise has moved it by more than {} % of itself; more histories, or a target uncertainty, cure that\n",
+        100.0 * MARKED_SHARE
+    );
+    let moved: Vec<&OrganDose> = organs.iter().filter(|organ| organ.is_moved("d95_gy")).collect();
+    let estimate = |organ: &&OrganDose| match organ.d95_without_noise_gy() {
+        Some(gy) => format!("{} {gy:.4}", organ.name),
+        None => format!("{} not known", organ.name),
+    };
+    if !moved.is_empty() {
+        let estimates: Vec<String> = moved.iter().map(estimate).collect();
+        writeln!(text, "  D95 without noise, estimated [Gy]: {}", estimates.join(", "))
+            .expect("a string takes all text");
     }
     text
 }

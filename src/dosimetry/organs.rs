@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::DoseDistribution;
+use super::dvh::{D2, D50, D95, D98};
+use super::noise::MARKED_SHARE;
+use super::{DoseDistribution, NoiseShift, NoisyVoxel};
 use crate::constants::WATER_DENSITY_G_CM3;
 use crate::domain::density::bears_dose;
 use crate::domain::{DensityMap, Organ, Organs, RegionDose, TimeIntegratedActivity, Volume};
@@ -47,6 +49,21 @@ pub struct OrganDose {
     pub voxels_without_dose: usize,
     /// Statistical uncertainty of `mean_gy`, 1σ [Gy]; Monte Carlo only.
     pub mean_sigma_gy: Option<f64>,
+    /// D98, the least dose to the 98 % of the volume with the highest dose: a minimum without outliers [Gy].
+    pub d98_gy: Option<f64>,
+    /// By how much noise has moved `min_gy`, as [`NoiseShift`] estimates it [Gy]; for doses with an uncertainty only.
+    pub min_noise_gy: Option<f64>,
+    /// By how much noise has moved `d98_gy` [Gy].
+    pub d98_noise_gy: Option<f64>,
+    /// By how much noise has moved `d95_gy` [Gy].
+    pub d95_noise_gy: Option<f64>,
+    /// By how much noise has moved `d2_gy` [Gy].
+    pub d2_noise_gy: Option<f64>,
+    /// By how much noise has moved `max_gy` [Gy].
+    pub max_noise_gy: Option<f64>,
+    /// The figures of `min_gy`, `d98_gy`, `d95_gy`, `d2_gy` and `max_gy` that noise has moved by more than
+    /// [`MARKED_SHARE`] of themselves, with blanks between.
+    pub moved_by_noise: String,
 }
 
 /// The inputs of an organ table, all on one grid.
@@ -54,6 +71,8 @@ pub struct OrganDose {
 pub struct OrganInputs<'a> {
     /// Absorbed dose [Gy].
     pub dose: &'a Volume<f32>,
+    /// 1σ of the dose [Gy]; none if it has no statistical uncertainty, or it is not known.
+    pub uncertainty: Option<&'a Volume<f32>>,
     /// Decays per voxel.
     pub activity: &'a TimeIntegratedActivity,
     /// Mass density; none for water.
@@ -90,7 +109,9 @@ fn organ_dose(inputs: &OrganInputs, organ: &Organ) -> OrganDose {
     let name = inputs.names.get(&label).or(organ.name.as_ref());
     let figure = |of: fn(&DoseDistribution) -> f64| distribution.as_ref().map(of);
     let decays = inputs.activity.decays().as_slice();
-    OrganDose {
+    let noise = inputs.uncertainty.and_then(|sigma| noise(&dosed, dose, sigma.as_slice()));
+    let moved = |of: fn(&NoiseShift) -> f64| noise.as_ref().map(of);
+    let mut organ = OrganDose {
         label,
         name: name.cloned().unwrap_or_else(|| format!("label_{label}")),
         voxels: shares.len(),
@@ -98,15 +119,68 @@ fn organ_dose(inputs: &OrganInputs, organ: &Organ) -> OrganDose {
         mean_gy: figure(DoseDistribution::mean_gy),
         min_gy: figure(DoseDistribution::min_gy),
         max_gy: figure(DoseDistribution::max_gy),
-        d95_gy: figure(|d| d.dose_to_volume_gy(0.95)),
-        d50_gy: figure(|d| d.dose_to_volume_gy(0.50)),
-        d2_gy: figure(|d| d.dose_to_volume_gy(0.02)),
+        d95_gy: figure(|d| d.dose_to_volume_gy(D95)),
+        d50_gy: figure(|d| d.dose_to_volume_gy(D50)),
+        d2_gy: figure(|d| d.dose_to_volume_gy(D2)),
         mean_by_mass_gy: Some(weighted / density_sum(&dosed)).filter(|mean| mean.is_finite()),
         volume_cm3: organ.size_voxels() * voxel_cm3,
         decays: shares.iter().map(|&(index, share)| share * f64::from(decays[index])).sum(),
         voxels_without_dose: shares.len() - dosed.len(),
         mean_sigma_gy: inputs.regions.iter().find(|region| region.label == label).map(|region| region.sigma_gy),
+        d98_gy: figure(|d| d.dose_to_volume_gy(D98)),
+        min_noise_gy: moved(|noise| noise.min_gy),
+        d98_noise_gy: moved(|noise| noise.d98_gy),
+        d95_noise_gy: moved(|noise| noise.d95_gy),
+        d2_noise_gy: moved(|noise| noise.d2_gy),
+        max_noise_gy: moved(|noise| noise.max_gy),
+        moved_by_noise: String::new(),
+    };
+    organ.moved_by_noise = organ.moved().join(" ");
+    organ
+}
+
+impl OrganDose {
+    /// D95 as it would be without noise [Gy]; none if it cannot be told: noise alone reaches as far from the mean.
+    pub fn d95_without_noise_gy(&self) -> Option<f64> {
+        let (d95, noise) = self.d95_gy.zip(self.d95_noise_gy)?;
+        let distance = self.mean_gy? - d95;
+        (noise.abs() < distance.abs() || noise == 0.0).then_some(d95 - noise)
     }
+
+    /// Whether noise has moved a figure by more than [`MARKED_SHARE`] of itself.
+    ///
+    /// * `figure` – the name of its field
+    pub fn is_moved(&self, figure: &str) -> bool {
+        self.moved_by_noise.split(' ').any(|moved| moved == figure)
+    }
+
+    /// The figures that noise has moved by more than [`MARKED_SHARE`] of themselves, by the names of their fields.
+    fn moved(&self) -> Vec<&'static str> {
+        let figures = [
+            ("min_gy", self.min_gy, self.min_noise_gy),
+            ("d98_gy", self.d98_gy, self.d98_noise_gy),
+            ("d95_gy", self.d95_gy, self.d95_noise_gy),
+            ("d2_gy", self.d2_gy, self.d2_noise_gy),
+            ("max_gy", self.max_gy, self.max_noise_gy),
+        ];
+        let is_moved = |(name, figure, noise): (&'static str, Option<f64>, Option<f64>)| {
+            let (figure, noise) = figure.zip(noise)?;
+            (noise.abs() > MARKED_SHARE * figure.abs()).then_some(name)
+        };
+        figures.into_iter().filter_map(is_moved).collect()
+    }
+}
+
+/// What noise did to the figures of an organ.
+///
+/// * `shares` – its voxels that have a dose, each with the part that belongs to it
+fn noise(shares: &[(usize, f64)], dose: &[f32], sigma: &[f32]) -> Option<NoiseShift> {
+    let voxel = |&(index, share): &(usize, f64)| NoisyVoxel {
+        dose_gy: dose[index].into(),
+        sigma_gy: sigma[index].into(),
+        share,
+    };
+    NoiseShift::of(shares.iter().map(voxel).collect())
 }
 
 #[cfg(test)]
@@ -126,6 +200,7 @@ mod tests {
         let density = DensityMap::new(volume([1.0, 2.0, 0.01, 1.0, 0.01, 1.0])).expect("a good map");
         organ_doses(&OrganInputs {
             dose: &volume([3.0, 6.0, 0.0, 4.0, 0.0, 100.0]),
+            uncertainty: Some(&volume([0.3, 0.3, 0.0, 0.0, 0.0, 1.0])),
             activity: &activity.expect("a good map"),
             density: Some(&density),
             minimum_density_g_cm3,

@@ -63,6 +63,19 @@ fn a_dose_comes_with_its_uncertainty_and_its_account() {
 }
 
 #[test]
+fn without_a_method_it_is_monte_carlo() {
+    let folder = all_inputs();
+    let named = transport(&[], &["--target-uncertainty=0.05"]).into_iter().filter(|flag| flag != "--histories=2000");
+    let named: Vec<String> = named.collect();
+    let stdout = succeed(folder.path(), &named);
+    assert!(stdout.contains("the target of 5 % is reached"), "{stdout}");
+    let expected = bytes(&folder, "dose.nii.gz");
+    let unnamed = named.into_iter().filter(|flag| !flag.starts_with("--method"));
+    succeed(folder.path(), unnamed);
+    assert!(bytes(&folder, "dose.nii.gz") == expected);
+}
+
+#[test]
 fn a_server_gives_the_same_bytes() {
     let folder = all_inputs();
     let server = Server::start();
