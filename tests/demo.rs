@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use dosegrid::demo::{Case, Region, Spect, StylisedPhantom, uptake};
+use dosegrid::demo::{Case, PhantomRegion, Spect, StylisedPhantom, uptake};
 use dosegrid::domain::Provenance;
 use dosegrid::formats::nifti;
 use dosegrid::physics::tissue::DensityCurve;
@@ -23,12 +23,12 @@ fn volumes_on_the_grid_are_those_of_the_equations() {
     let phantom = StylisedPhantom::new([128, 128, 96]).expect("a good shape");
     // Cristy and Eckerman (1987) [cm³]; the liver is shown without its two metastases of 44.6 and 11.5 cm³.
     let published = [
-        (Region::Liver, 1830.0 - 44.6 - 11.5),
-        (Region::Spleen, 176.0),
-        (Region::LeftKidney, 144.0),
-        (Region::RightKidney, 144.0),
-        (Region::LeftLung, 1560.0),
-        (Region::RightLung, 1810.0),
+        (PhantomRegion::Liver, 1830.0 - 44.6 - 11.5),
+        (PhantomRegion::Spleen, 176.0),
+        (PhantomRegion::LeftKidney, 144.0),
+        (PhantomRegion::RightKidney, 144.0),
+        (PhantomRegion::LeftLung, 1560.0),
+        (PhantomRegion::RightLung, 1810.0),
     ];
     let labels = phantom.labels();
     for (region, expected) in published {
@@ -64,7 +64,7 @@ fn odd_shapes_hold_the_same_activity() {
 #[test]
 fn the_image_holds_every_decay_and_no_negative_one() {
     let case = Case::new(SHAPE).expect("a good shape");
-    let decays: f64 = Region::ALL.into_iter().map(|region| uptake::decays(&case.phantom, region)).sum();
+    let decays: f64 = PhantomRegion::ALL.into_iter().map(|region| uptake::decays(&case.phantom, region)).sum();
     let image: f64 = case.activity.as_slice().iter().map(|&v| f64::from(v)).sum();
     assert!((image / decays - 1.0).abs() < 1e-6, "{image:e} Bq·s in the image, {decays:e} in the phantom");
     assert!(case.activity.as_slice().iter().all(|v| v.is_finite() && *v >= 0.0));
@@ -91,7 +91,7 @@ fn noise_in_the_liver_is_that_of_a_scan() {
     let labels = phantom.labels();
     let voxels = noisy.as_slice().iter().zip(clean.as_slice()).zip(labels.as_slice());
     let ratios: Vec<f64> = voxels
-        .filter(|(_, label)| **label == Region::Liver.label())
+        .filter(|(_, label)| **label == PhantomRegion::Liver.label())
         .map(|((noisy, clean), _)| f64::from(*noisy) / f64::from(*clean))
         .collect();
     let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
@@ -105,10 +105,10 @@ fn ct_numbers_have_the_densities_of_the_phantom() {
     let curve = DensityCurve::schneider_2000();
     // ORNL/TM-8381 [g/cm³]; its one soft tissue is 1.04.
     for (region, expected, tolerance) in [
-        (Region::LeftLung, 0.296, 0.01),
-        (Region::Spine, 1.40, 0.01),
-        (Region::Liver, 1.04, 0.04),
-        (Region::Remainder, 1.04, 0.04),
+        (PhantomRegion::LeftLung, 0.296, 0.01),
+        (PhantomRegion::Spine, 1.40, 0.01),
+        (PhantomRegion::Liver, 1.04, 0.04),
+        (PhantomRegion::Remainder, 1.04, 0.04),
     ] {
         let density = curve.density_g_cm3(f64::from(region.ct_number_hu()));
         assert!((density / expected - 1.0).abs() < tolerance, "{}: {density} g/cm³", region.name());

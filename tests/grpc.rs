@@ -19,7 +19,7 @@ use dosegrid::api::{ServerConfig, client::Client, server::serve_jobs};
 use dosegrid::domain::{Control, DoseError};
 use dosegrid::engine::Device;
 use dosegrid::jobs::{LocalJobs, Running};
-use script::Script;
+use script::{Ends, Script};
 use tokio::task::JoinHandle;
 use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
@@ -52,6 +52,7 @@ struct Server {
     url: String,
     jobs: Arc<LocalJobs>,
     scripts: mpsc::Sender<Script>,
+    ends: Ends,
     shutdown: CancellationToken,
     served: JoinHandle<Result<(), DoseError>>,
 }
@@ -67,13 +68,13 @@ impl Server {
     }
 
     async fn start_on(config: ServerConfig, device: Device) -> Self {
-        let (scripts, executor) = script::scripted(device, config.plan_limits());
+        let (scripts, ends, executor) = script::scripted(device, config.plan_limits());
         let jobs = Arc::new(LocalJobs::start_with(executor, config.queue_length).expect("a thread"));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound socket"));
         let shutdown = CancellationToken::new();
         let served = serve_jobs(config, listener, jobs.clone(), shutdown.clone().cancelled_owned());
-        Self { url, jobs, scripts, shutdown, served: tokio::spawn(served) }
+        Self { url, jobs, scripts, ends, shutdown, served: tokio::spawn(served) }
     }
 
     async fn client(&self) -> Client {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Region, Spect, StylisedPhantom, uptake};
+use super::{PhantomRegion, Spect, StylisedPhantom, uptake};
 use crate::domain::{Invalid, Volume};
 use crate::formats::{label_names, nifti};
 
@@ -16,7 +16,7 @@ pub struct Case {
     pub activity: Volume<f32>,
     /// CT numbers [HU].
     pub ct: Volume<f32>,
-    /// Region of each voxel, by [`Region::label`].
+    /// Region of each voxel, by [`PhantomRegion::label`].
     pub labels: Volume<u8>,
 }
 
@@ -62,7 +62,7 @@ impl Case {
         nifti::write(&files.activity, &self.activity, "dosegrid demo: time-integrated activity [Bq s]")?;
         nifti::write(&files.ct, &self.ct, "dosegrid demo: CT [HU]")?;
         nifti::write(&files.labels, &self.labels.map(|&label| f32::from(label)), "dosegrid demo: labels")?;
-        let inside = Region::ALL.into_iter().filter(|region| *region != Region::Outside);
+        let inside = PhantomRegion::ALL.into_iter().filter(|region| *region != PhantomRegion::Outside);
         label_names::write(&files.label_names, inside.map(|region| (region.label().into(), region.name())))?;
         Ok(files)
     }

@@ -1,6 +1,6 @@
 //! The picture of the case.
 
-use super::{Case, Region};
+use super::{Case, PhantomRegion};
 use crate::domain::{DoseError, Provenance, Volume};
 use crate::dosimetry::DoseDistribution;
 use crate::report::{DoseCurve, DosePicture, Mark};
@@ -10,13 +10,13 @@ use crate::report::{DoseCurve, DosePicture, Mark};
 const SECTIONS_AT_CM: [f64; 3] = [0.0, 4.7, 35.3];
 
 /// Dose-volume histograms: name, regions that are taken together, and how the curve is drawn.
-const SHOWN: [(&str, &[Region], Mark); 6] = [
-    ("liver", &[Region::Liver], Mark::Line),
-    ("spleen", &[Region::Spleen], Mark::Line),
-    ("kidneys", &[Region::LeftKidney, Region::RightKidney], Mark::Line),
-    ("large liver metastasis", &[Region::LargeLiverMetastasis], Mark::Dashes),
-    ("small liver metastasis", &[Region::SmallLiverMetastasis], Mark::Dashes),
-    ("vertebral metastasis", &[Region::VertebralMetastasis], Mark::Dashes),
+const SHOWN: [(&str, &[PhantomRegion], Mark); 6] = [
+    ("liver", &[PhantomRegion::Liver], Mark::Line),
+    ("spleen", &[PhantomRegion::Spleen], Mark::Line),
+    ("kidneys", &[PhantomRegion::LeftKidney, PhantomRegion::RightKidney], Mark::Line),
+    ("large liver metastasis", &[PhantomRegion::LargeLiverMetastasis], Mark::Dashes),
+    ("small liver metastasis", &[PhantomRegion::SmallLiverMetastasis], Mark::Dashes),
+    ("vertebral metastasis", &[PhantomRegion::VertebralMetastasis], Mark::Dashes),
 ];
 
 /// The picture of a dose in the phantom, as the bytes of a PNG.
@@ -56,7 +56,7 @@ pub fn figure(case: &Case, dose: &Volume<f32>, provenance: &Provenance) -> Resul
 }
 
 /// The histogram of some regions together; none if they have no voxel, as on a coarse grid.
-fn curve(case: &Case, dose: &Volume<f32>, name: &str, parts: &[Region], mark: Mark) -> Option<DoseCurve> {
+fn curve(case: &Case, dose: &Volume<f32>, name: &str, parts: &[PhantomRegion], mark: Mark) -> Option<DoseCurve> {
     let is_part = |label: u8| parts.iter().any(|region| region.label() == label);
     let inside = case.labels.as_slice().iter().zip(dose.as_slice()).filter(|(label, _)| is_part(**label));
     let distribution = DoseDistribution::new(inside.map(|(_, dose)| *dose).collect())?;

@@ -3,7 +3,7 @@
 //! The data flow:
 //!
 //! ```text
-//! Region ─sample→ StylisedPhantom ─uptake, SPECT→ Case ─files, gRPC→ dose ─figure→ picture
+//! PhantomRegion ─sample→ StylisedPhantom ─uptake, SPECT→ Case ─files, gRPC→ dose ─figure→ picture
 //! ```
 
 pub mod case;
@@ -18,5 +18,5 @@ pub use case::{Case, CaseFiles};
 pub use figure::figure;
 pub use loopback::LoopbackServer;
 pub use phantom::StylisedPhantom;
-pub use region::Region;
+pub use region::PhantomRegion;
 pub use spect::Spect;

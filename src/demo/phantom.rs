@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::Region;
+use super::PhantomRegion;
 use crate::domain::{Invalid, Volume, VoxelGrid};
 
 /// Sample points of a voxel along each axis. The equations are evaluated at each.
@@ -23,7 +23,7 @@ const FIELD_OF_VIEW_XY_CM: f64 = 50.0;
 pub struct StylisedPhantom {
     grid: Arc<VoxelGrid>,
     /// Sample points of each region in each voxel; they add up to [`SAMPLES`].
-    samples: Vec<[u8; Region::ALL.len()]>,
+    samples: Vec<[u8; PhantomRegion::ALL.len()]>,
 }
 
 impl StylisedPhantom {
@@ -73,20 +73,20 @@ impl StylisedPhantom {
         self.volume(|samples| {
             let most = samples.iter().max().expect("there are regions");
             let first = samples.iter().position(|count| count == most).expect("one of them holds most");
-            Region::ALL[first].label()
+            PhantomRegion::ALL[first].label()
         })
     }
 
     /// CT numbers [HU], averaged over each voxel.
     pub fn ct_numbers(&self) -> Volume<f32> {
         self.volume(|samples| {
-            let sum: f32 = Region::ALL.iter().zip(samples).map(|(r, &n)| r.ct_number_hu() * f32::from(n)).sum();
+            let sum: f32 = PhantomRegion::ALL.iter().zip(samples).map(|(r, &n)| r.ct_number_hu() * f32::from(n)).sum();
             sum / SAMPLES as f32
         })
     }
 
     /// Volume of a region within the grid [cm³].
-    pub fn region_volume_cm3(&self, region: Region) -> f64 {
+    pub fn region_volume_cm3(&self, region: PhantomRegion) -> f64 {
         let points: u64 = self.samples.iter().map(|samples| u64::from(samples[usize::from(region.label())])).sum();
         points as f64 / SAMPLES as f64 * self.grid.voxel_volume_cm3()
     }
@@ -94,15 +94,15 @@ impl StylisedPhantom {
     /// Spreads a quantity evenly over the volume of each region, and gives its amount in each voxel.
     ///
     /// * `total` – amount in each region, within the grid; ignored for regions outside the grid
-    pub fn spread(&self, total: impl Fn(Region) -> f64) -> Volume<f64> {
-        let per_point = Region::ALL.map(|region| {
+    pub fn spread(&self, total: impl Fn(PhantomRegion) -> f64) -> Volume<f64> {
+        let per_point = PhantomRegion::ALL.map(|region| {
             let points = self.region_volume_cm3(region) * SAMPLES as f64 / self.grid.voxel_volume_cm3();
             if points > 0.0 { total(region) / points } else { 0.0 }
         });
         self.volume(|samples| per_point.iter().zip(samples).map(|(value, &n)| value * f64::from(n)).sum())
     }
 
-    fn volume<T>(&self, value: impl FnMut(&[u8; Region::ALL.len()]) -> T) -> Volume<T> {
+    fn volume<T>(&self, value: impl FnMut(&[u8; PhantomRegion::ALL.len()]) -> T) -> Volume<T> {
         Volume::from_vec(self.grid.clone(), self.samples.iter().map(value).collect())
             .expect("the samples were taken for each voxel of this grid")
     }
@@ -114,7 +114,7 @@ fn corner_cm() -> [f64; 3] {
 }
 
 /// Counts the sample points of each region in every voxel, x fastest.
-fn sample(grid: &VoxelGrid, corner_cm: [f64; 3]) -> Vec<[u8; Region::ALL.len()]> {
+fn sample(grid: &VoxelGrid, corner_cm: [f64; 3]) -> Vec<[u8; PhantomRegion::ALL.len()]> {
     let [nx, ny, _] = grid.shape();
     let step_cm = grid.spacing_cm().map(|d| d / SAMPLES_PER_AXIS as f64);
     let coordinate = |axis: usize, voxel: usize, point: usize| {
@@ -124,7 +124,7 @@ fn sample(grid: &VoxelGrid, corner_cm: [f64; 3]) -> Vec<[u8; Region::ALL.len()]>
         .into_par_iter()
         .map(|index| {
             let voxel = [index % nx, index / nx % ny, index / (nx * ny)];
-            let mut counts = [0; Region::ALL.len()];
+            let mut counts = [0; PhantomRegion::ALL.len()];
             for point in 0..SAMPLES {
                 let point = [
                     point % SAMPLES_PER_AXIS,
@@ -132,7 +132,7 @@ fn sample(grid: &VoxelGrid, corner_cm: [f64; 3]) -> Vec<[u8; Region::ALL.len()]>
                     point / SAMPLES_PER_AXIS.pow(2),
                 ];
                 let at = [0, 1, 2].map(|axis| coordinate(axis, voxel[axis], point[axis]));
-                counts[usize::from(Region::at(at).label())] += 1;
+                counts[usize::from(PhantomRegion::at(at).label())] += 1;
             }
             counts
         })

@@ -10,7 +10,7 @@
 
 /// The region that a point of the phantom belongs to. The discriminant is the value in the label map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Region {
+pub enum PhantomRegion {
     /// Air around the body.
     Outside = 0,
     /// Liver, without its metastases.
@@ -52,8 +52,8 @@ const SMALL_LIVER_METASTASIS: Ball = Ball { centre: [-3.5, -2.5, 39.5], radius: 
 /// In the body of a lumbar vertebra, 10 cm³.
 const VERTEBRAL_METASTASIS: Ball = Ball { centre: [0.0, 5.2, 34.0], radius: 1.35 };
 
-impl Region {
-    /// Every region, by label. If two contain a point, as a tumour and its organ do, [`Region::at`] decides.
+impl PhantomRegion {
+    /// Every region, by label. If two contain a point, as a tumour and its organ do, [`PhantomRegion::at`] decides.
     pub const ALL: [Self; 13] = [
         Self::Outside,
         Self::Liver,
@@ -116,18 +116,18 @@ impl Region {
             return Self::Outside;
         }
         // Tumours come before the organs that they lie in. Organs do not overlap.
-        const INNER: [Region; 11] = [
-            Region::LargeLiverMetastasis,
-            Region::SmallLiverMetastasis,
-            Region::VertebralMetastasis,
-            Region::Liver,
-            Region::Spleen,
-            Region::LeftKidney,
-            Region::RightKidney,
-            Region::LeftLung,
-            Region::RightLung,
-            Region::Spine,
-            Region::Ribs,
+        const INNER: [PhantomRegion; 11] = [
+            PhantomRegion::LargeLiverMetastasis,
+            PhantomRegion::SmallLiverMetastasis,
+            PhantomRegion::VertebralMetastasis,
+            PhantomRegion::Liver,
+            PhantomRegion::Spleen,
+            PhantomRegion::LeftKidney,
+            PhantomRegion::RightKidney,
+            PhantomRegion::LeftLung,
+            PhantomRegion::RightLung,
+            PhantomRegion::Spine,
+            PhantomRegion::Ribs,
         ];
         INNER.into_iter().find(|region| region.contains(point)).unwrap_or(Self::Remainder)
     }
@@ -205,14 +205,14 @@ mod tests {
     fn volumes_are_the_published_ones() {
         // Cristy and Eckerman (1987), adult [cm³]. The liver and the spine contain the tumours.
         let published = [
-            (Region::Remainder, 43_980.0),
-            (Region::Liver, 1_830.0),
-            (Region::Spleen, 176.0),
-            (Region::LeftKidney, 144.0),
-            (Region::RightKidney, 144.0),
-            (Region::LeftLung, 1_560.0),
-            (Region::RightLung, 1_810.0),
-            (Region::Ribs, 694.0),
+            (PhantomRegion::Remainder, 43_980.0),
+            (PhantomRegion::Liver, 1_830.0),
+            (PhantomRegion::Spleen, 176.0),
+            (PhantomRegion::LeftKidney, 144.0),
+            (PhantomRegion::RightKidney, 144.0),
+            (PhantomRegion::LeftLung, 1_560.0),
+            (PhantomRegion::RightLung, 1_810.0),
+            (PhantomRegion::Ribs, 694.0),
         ];
         let mut found = [0.0; 13];
         for point in lattice() {
@@ -230,17 +230,19 @@ mod tests {
 
     #[test]
     fn organs_do_not_overlap_and_tumours_lie_in_their_organ() {
-        let organs: Vec<Region> =
-            Region::ALL.into_iter().filter(|r| !matches!(r, Region::Outside | Region::Remainder)).collect();
+        let organs: Vec<PhantomRegion> = PhantomRegion::ALL
+            .into_iter()
+            .filter(|r| !matches!(r, PhantomRegion::Outside | PhantomRegion::Remainder))
+            .collect();
         let hosts = [
-            (Region::LargeLiverMetastasis, Region::Liver),
-            (Region::SmallLiverMetastasis, Region::Liver),
-            (Region::VertebralMetastasis, Region::Spine),
+            (PhantomRegion::LargeLiverMetastasis, PhantomRegion::Liver),
+            (PhantomRegion::SmallLiverMetastasis, PhantomRegion::Liver),
+            (PhantomRegion::VertebralMetastasis, PhantomRegion::Spine),
         ];
         let host = |region| hosts.iter().find(|(tumour, _)| *tumour == region).map(|(_, organ)| *organ);
         let mut tumour_points = 0;
         for point in lattice() {
-            let holders: Vec<Region> = organs.iter().copied().filter(|r| r.contains(point)).collect();
+            let holders: Vec<PhantomRegion> = organs.iter().copied().filter(|r| r.contains(point)).collect();
             match holders[..] {
                 [] => {}
                 [one] => assert_eq!(host(one), None, "{} is outside its organ at {point:?}", one.name()),
@@ -253,11 +255,11 @@ mod tests {
 
     #[test]
     fn labels_number_the_regions() {
-        for (label, region) in Region::ALL.into_iter().enumerate() {
+        for (label, region) in PhantomRegion::ALL.into_iter().enumerate() {
             assert_eq!(usize::from(region.label()), label);
         }
-        assert_eq!(Region::at([0.0, 0.0, -1.0]), Region::Outside);
-        assert_eq!(Region::at([-12.0, -3.0, 35.0]), Region::Liver);
-        assert_eq!(Region::at([0.0, 0.0, 25.0]), Region::Remainder);
+        assert_eq!(PhantomRegion::at([0.0, 0.0, -1.0]), PhantomRegion::Outside);
+        assert_eq!(PhantomRegion::at([-12.0, -3.0, 35.0]), PhantomRegion::Liver);
+        assert_eq!(PhantomRegion::at([0.0, 0.0, 25.0]), PhantomRegion::Remainder);
     }
 }

@@ -1,6 +1,6 @@
 //! Where the activity of a first cycle of Lu-177-DOTATATE goes, and how long it stays there.
 
-use super::{Region, StylisedPhantom};
+use super::{PhantomRegion, StylisedPhantom};
 
 /// The activity of one cycle [Bq].
 pub const ADMINISTERED_BQ: f64 = 7.4e9;
@@ -37,15 +37,20 @@ impl Uptake {
 /// phantom, the uptakes give the mean absorbed doses per administered activity published for patients: kidneys 0.57 to
 /// 0.65, liver 0.27 to 0.30, spleen 0.85 to 1.17, tumours 3.4 Gy/GBq (Gupta et al., Clin Nucl Med 38 (2013) 188, 61
 /// patients; prescribing information of Lutathera, 2018, 20 patients). Patients differ by a factor of two and more.
-pub fn uptake(region: Region) -> Option<Uptake> {
+pub fn uptake(region: PhantomRegion) -> Option<Uptake> {
     let (fraction, effective_half_life_h) = match region {
-        Region::Liver => (0.060, 67.0),
-        Region::Spleen => (0.020, 67.0),
-        Region::LeftKidney | Region::RightKidney => (0.015, 51.0),
-        Region::LargeLiverMetastasis => (0.017, 77.0),
-        Region::SmallLiverMetastasis => (0.006, 77.0),
-        Region::VertebralMetastasis => (0.005, 77.0),
-        Region::Outside | Region::LeftLung | Region::RightLung | Region::Spine | Region::Ribs | Region::Remainder => {
+        PhantomRegion::Liver => (0.060, 67.0),
+        PhantomRegion::Spleen => (0.020, 67.0),
+        PhantomRegion::LeftKidney | PhantomRegion::RightKidney => (0.015, 51.0),
+        PhantomRegion::LargeLiverMetastasis => (0.017, 77.0),
+        PhantomRegion::SmallLiverMetastasis => (0.006, 77.0),
+        PhantomRegion::VertebralMetastasis => (0.005, 77.0),
+        PhantomRegion::Outside
+        | PhantomRegion::LeftLung
+        | PhantomRegion::RightLung
+        | PhantomRegion::Spine
+        | PhantomRegion::Ribs
+        | PhantomRegion::Remainder => {
             return None;
         }
     };
@@ -58,19 +63,19 @@ pub fn uptake(region: Region) -> Option<Uptake> {
 pub const REST_OF_BODY: Uptake = Uptake { fraction: 0.43, effective_half_life_h: 50.0 };
 
 /// Time-integrated activity of a region within the grid of the phantom [Bq·s].
-pub fn decays(phantom: &StylisedPhantom, region: Region) -> f64 {
+pub fn decays(phantom: &StylisedPhantom, region: PhantomRegion) -> f64 {
     let density_g_cm3 = match region {
-        Region::Outside => return 0.0,
-        Region::LeftLung | Region::RightLung => LUNG_G_CM3,
-        Region::Spine | Region::Ribs => SKELETON_G_CM3,
-        Region::Remainder => SOFT_TISSUE_G_CM3,
-        Region::Liver
-        | Region::Spleen
-        | Region::LeftKidney
-        | Region::RightKidney
-        | Region::LargeLiverMetastasis
-        | Region::SmallLiverMetastasis
-        | Region::VertebralMetastasis => {
+        PhantomRegion::Outside => return 0.0,
+        PhantomRegion::LeftLung | PhantomRegion::RightLung => LUNG_G_CM3,
+        PhantomRegion::Spine | PhantomRegion::Ribs => SKELETON_G_CM3,
+        PhantomRegion::Remainder => SOFT_TISSUE_G_CM3,
+        PhantomRegion::Liver
+        | PhantomRegion::Spleen
+        | PhantomRegion::LeftKidney
+        | PhantomRegion::RightKidney
+        | PhantomRegion::LargeLiverMetastasis
+        | PhantomRegion::SmallLiverMetastasis
+        | PhantomRegion::VertebralMetastasis => {
             return uptake(region).expect("these are the regions with an uptake of their own").decays();
         }
     };
@@ -88,12 +93,12 @@ mod tests {
         let gray_gram_per_decay = 0.147 * crate::constants::GY_PER_MEV_PER_G;
         // Region, volume [cm³], published means [Gy/GBq]: see `uptake`.
         let published = [
-            (Region::Liver, 1830.0, 0.25, 0.31),
-            (Region::Spleen, 176.0, 0.85, 1.17),
-            (Region::LeftKidney, 144.0, 0.55, 0.66),
-            (Region::RightKidney, 144.0, 0.55, 0.66),
-            (Region::LargeLiverMetastasis, 44.6, 2.7, 4.1),
-            (Region::SmallLiverMetastasis, 11.5, 2.7, 6.0),
+            (PhantomRegion::Liver, 1830.0, 0.25, 0.31),
+            (PhantomRegion::Spleen, 176.0, 0.85, 1.17),
+            (PhantomRegion::LeftKidney, 144.0, 0.55, 0.66),
+            (PhantomRegion::RightKidney, 144.0, 0.55, 0.66),
+            (PhantomRegion::LargeLiverMetastasis, 44.6, 2.7, 4.1),
+            (PhantomRegion::SmallLiverMetastasis, 11.5, 2.7, 6.0),
         ];
         for (region, volume_cm3, low, high) in published {
             let mass_g = volume_cm3 * SOFT_TISSUE_G_CM3;
@@ -105,7 +110,7 @@ mod tests {
 
     #[test]
     fn uptakes_leave_room_for_excretion() {
-        let organs: f64 = Region::ALL.into_iter().filter_map(uptake).map(|u| u.fraction).sum();
+        let organs: f64 = PhantomRegion::ALL.into_iter().filter_map(uptake).map(|u| u.fraction).sum();
         let excreted = 1.0 - organs - REST_OF_BODY.fraction;
         assert!((0.40..0.48).contains(&excreted), "{excreted}");
     }

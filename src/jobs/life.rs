@@ -30,14 +30,14 @@ impl JobState {
     }
 
     /// The state after a step, or none if the step is not allowed.
-    pub fn after(self, step: Step) -> Option<Self> {
+    pub fn after(self, step: JobEvent) -> Option<Self> {
         TRANSITIONS.iter().find(|(from, by, _)| (*from, *by) == (self, step)).map(|(.., to)| *to)
     }
 }
 
 /// What can happen to a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum JobEvent {
     /// A worker takes it.
     Take,
     /// Its worker or device was lost, or is shut down: it waits again.
@@ -50,20 +50,20 @@ pub enum Step {
     Cancel,
 }
 
-impl Step {
+impl JobEvent {
     /// Every step.
     pub const ALL: [Self; 5] = [Self::Take, Self::PutBack, Self::Succeed, Self::Fail, Self::Cancel];
 }
 
 /// Every transition there is. The first final state of a job is its last.
-const TRANSITIONS: &[(JobState, Step, JobState)] = &[
-    (JobState::Queued, Step::Take, JobState::Running),
-    (JobState::Queued, Step::Fail, JobState::Failed),
-    (JobState::Queued, Step::Cancel, JobState::Cancelled),
-    (JobState::Running, Step::PutBack, JobState::Queued),
-    (JobState::Running, Step::Succeed, JobState::Succeeded),
-    (JobState::Running, Step::Fail, JobState::Failed),
-    (JobState::Running, Step::Cancel, JobState::Cancelled),
+const TRANSITIONS: &[(JobState, JobEvent, JobState)] = &[
+    (JobState::Queued, JobEvent::Take, JobState::Running),
+    (JobState::Queued, JobEvent::Fail, JobState::Failed),
+    (JobState::Queued, JobEvent::Cancel, JobState::Cancelled),
+    (JobState::Running, JobEvent::PutBack, JobState::Queued),
+    (JobState::Running, JobEvent::Succeed, JobState::Succeeded),
+    (JobState::Running, JobEvent::Fail, JobState::Failed),
+    (JobState::Running, JobEvent::Cancel, JobState::Cancelled),
 ];
 
 /// A step that a job in this state does not take.
@@ -73,7 +73,7 @@ pub struct Refused {
     /// The state of the job.
     pub state: JobState,
     /// The step.
-    pub step: Step,
+    pub step: JobEvent,
 }
 
 /// The state of a job, and what is counted on the way there. Only [`Life::step`] changes it.
@@ -97,7 +97,7 @@ impl Life {
     ///
     /// # Errors
     /// [`Refused`], with nothing changed, if the table does not have the step.
-    pub fn step(&mut self, step: Step, now: SystemTime) -> Result<(), Refused> {
+    pub fn step(&mut self, step: JobEvent, now: SystemTime) -> Result<(), Refused> {
         let next = self.state.after(step).ok_or(Refused { state: self.state, step })?;
         self.state = next;
         self.revision += 1;
@@ -150,7 +150,7 @@ mod tests {
     fn a_job_takes_the_steps_of_the_table_and_no_other() {
         let now = SystemTime::UNIX_EPOCH;
         for state in JobState::ALL {
-            for step in Step::ALL {
+            for step in JobEvent::ALL {
                 let mut life = Life { state, ..Life::new(now) };
                 let before = life.clone();
                 match TRANSITIONS.iter().find(|(from, by, _)| (*from, *by) == (state, step)) {
@@ -173,7 +173,8 @@ mod tests {
     fn attempts_and_times_are_kept() {
         let at = |s| SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(s);
         let mut life = Life::new(at(1));
-        for (second, step) in [(2, Step::Take), (3, Step::PutBack), (4, Step::Take), (5, Step::Succeed)] {
+        for (second, step) in [(2, JobEvent::Take), (3, JobEvent::PutBack), (4, JobEvent::Take), (5, JobEvent::Succeed)]
+        {
             life.step(step, at(second)).expect("an allowed step");
         }
         assert_eq!((life.attempts(), life.revision(), life.state()), (2, 5, JobState::Succeeded));

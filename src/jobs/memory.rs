@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Hold, Job, JobError, JobFilter, JobId, JobQueue, JobWatch, Lease, Life, NewJob, Priority, RETRY_AFTER, Refused,
-    Step, VolumeStore, WorkQueue,
+    Hold, Job, JobError, JobEvent, JobFilter, JobId, JobQueue, JobWatch, Lease, Life, NewJob, Priority, RETRY_AFTER,
+    Refused, VolumeStore, WorkQueue,
 };
 use crate::domain::{Control, DoseError, DoseResult, Progress};
 
@@ -83,7 +83,7 @@ impl Entry {
     }
 
     /// Takes a step in the life of the job, and tells those who watch it.
-    fn step(&self, step: Step, error: Option<JobError>) -> Result<(), Refused> {
+    fn step(&self, step: JobEvent, error: Option<JobError>) -> Result<(), Refused> {
         let mut outcome = Ok(());
         self.job.send_if_modified(|job| {
             outcome = job.life.step(step, SystemTime::now());
@@ -98,9 +98,9 @@ impl Entry {
     /// Ends the job with what came of it.
     fn end(&mut self, outcome: Result<DoseResult, DoseError>) -> Result<(), Refused> {
         let (step, error) = match &outcome {
-            Ok(_) => (Step::Succeed, None),
-            Err(DoseError::Cancelled) => (Step::Cancel, None),
-            Err(error) => (Step::Fail, Some(JobError::from(error))),
+            Ok(_) => (JobEvent::Succeed, None),
+            Err(DoseError::Cancelled) => (JobEvent::Cancel, None),
+            Err(error) => (JobEvent::Fail, Some(JobError::from(error))),
         };
         self.step(step, error)?;
         self.outcome = Some(outcome);
@@ -207,7 +207,7 @@ impl WorkQueue for MemoryQueue {
         loop {
             if let Some((_, number)) = jobs.waiting.pop_first() {
                 let entry = jobs.entries.get(&number).expect("a job that waits is there");
-                entry.step(Step::Take, None).expect("a job that waits can be taken");
+                entry.step(JobEvent::Take, None).expect("a job that waits can be taken");
                 let job = entry.job.borrow().clone();
                 return Some(Lease { job, control: entry.control.clone(), span: entry.span.clone() });
             }
@@ -221,7 +221,7 @@ impl WorkQueue for MemoryQueue {
     fn put_back(&self, lease: &Lease) -> bool {
         let mut jobs = self.lock();
         let Some((number, entry)) = jobs.leased(lease) else { return false };
-        if entry.step(Step::PutBack, None).is_err() {
+        if entry.step(JobEvent::PutBack, None).is_err() {
             return false;
         }
         // The worker that had it learns that it is not its own any more.

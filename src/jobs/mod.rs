@@ -24,7 +24,7 @@ mod worker;
 
 pub use budget::{Budget, Reservation};
 pub use job::{Job, JobError, JobFilter, JobId, JobSpec, NewJob, Priority};
-pub use life::{JobState, Life, Refused, Step};
+pub use life::{JobEvent, JobState, Life, Refused};
 pub use local::LocalJobs;
 pub use memory::MemoryQueue;
 pub use memory_volumes::MemoryVolumes;

@@ -9,6 +9,9 @@ use super::phantom::Phantom;
 /// How many histories checks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effort {
+    /// For an engine whose every figure is compared with that of another engine on the same histories: the difference
+    /// has next to no statistical uncertainty.
+    Paired,
     /// For a software adapter, which is some hundred times slower than the CPU engine.
     Reduced,
     /// For a run of a few minutes on two cores.
@@ -31,6 +34,7 @@ impl Effort {
     /// Factor on the standard number of histories of a check.
     pub fn factor(self) -> f64 {
         match self {
+            Self::Paired => 0.01,
             Self::Reduced => 0.05,
             Self::Standard => 1.0,
             Self::Thorough => 10.0,
@@ -40,6 +44,7 @@ impl Effort {
     /// Name in reports.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Paired => "paired (for comparing engines)",
             Self::Reduced => "reduced (software adapter)",
             Self::Standard => "standard",
             Self::Thorough => "thorough",

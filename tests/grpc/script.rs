@@ -1,6 +1,6 @@
 //! A device that does what a test says for the jobs of one owner, and computes all others.
 
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 
 use dosegrid::domain::{Control, DeviceInfo, DoseError, DoseRequest, DoseResult};
 use dosegrid::engine::Device;
@@ -13,15 +13,20 @@ pub(super) const OWNER: &str = "script";
 /// What a test does on the thread of the device, before the job is computed.
 pub(super) type Script = Box<dyn FnOnce(&Control) -> Result<(), DoseError> + Send>;
 
+/// How jobs ended on the device, in their order.
+pub(super) type Ends = Arc<Mutex<Vec<Result<(), DoseError>>>>;
+
 struct Scripted {
     device: DeviceExecutor,
     scripts: mpsc::Receiver<Script>,
+    ends: Ends,
 }
 
-/// A device, and the way to its scripts: one for each job of [`OWNER`], in their order.
-pub(super) fn scripted(device: Device, limits: Limits) -> (mpsc::Sender<Script>, Box<dyn Executor>) {
-    let (send, scripts) = mpsc::channel();
-    (send, Box::new(Scripted { device: DeviceExecutor::new(device, limits), scripts }))
+/// A device, the way to its scripts, one for each job of [`OWNER`] in their order, and how jobs ended.
+pub(super) fn scripted(device: Device, limits: Limits) -> (mpsc::Sender<Script>, Ends, Box<dyn Executor>) {
+    let ((send, scripts), ends) = (mpsc::channel(), Ends::default());
+    let executor = Scripted { device: DeviceExecutor::new(device, limits), scripts, ends: ends.clone() };
+    (send, ends, Box::new(executor))
 }
 
 impl Executor for Scripted {
@@ -34,7 +39,10 @@ impl Executor for Scripted {
             let script = self.scripts.recv().expect("a script for each job");
             script(control)?;
         }
-        self.device.execute(job, request, control)
+        let result = self.device.execute(job, request, control);
+        let end = result.as_ref().map(drop).map_err(Clone::clone);
+        self.ends.lock().expect("no test panics with the lock").push(end);
+        result
     }
 
     fn reopen(&mut self) -> Result<(), DoseError> {

@@ -7,7 +7,7 @@ use dosegrid::domain::{Control, DeviceKind, EmissionSpectrum};
 use dosegrid::engine::Device;
 use dosegrid::physics::nuclide;
 use dosegrid::validate::phantom::Phantom;
-use dosegrid::validate::statistics::Estimate;
+use dosegrid::validate::statistics::{Binned, Estimate};
 
 /// Standard deviations by which two equal means may differ. With the 31 degrees of freedom of 32 groups, that is
 /// exceeded by chance once in 2700 comparisons; since seeds are fixed, a given test exceeds it always or never.
@@ -38,6 +38,35 @@ pub(crate) fn run(device: &mut Device, phantom: &Phantom, histories: Range<u64>)
     let mut tally = Tally::new(phantom.groups, phantom.grid.voxels());
     device.transport(&phantom.scene(), histories, &mut tally, &Control::detached()).expect("histories can be run");
     tally
+}
+
+/// The dose to sets of voxels on a device over that on the CPU after the same histories. Nearly every history goes the
+/// same way on both, so that few of them show a small difference.
+///
+/// * `bin_of` – index of the set that a voxel belongs to, below `bins`
+pub(crate) fn over_cpu(
+    device: &mut Device,
+    phantom: &Phantom,
+    histories: Range<u64>,
+    bins: usize,
+    bin_of: impl Fn(usize) -> Option<usize>,
+) -> Vec<Estimate> {
+    let found = run(device, phantom, histories.clone());
+    let expected = run(&mut super::cpu(), phantom, histories);
+    let voxels = phantom.grid.voxels();
+    let both = Tally {
+        groups: found
+            .groups
+            .into_iter()
+            .zip(expected.groups)
+            .map(|(mut group, of_cpu)| {
+                group.energy.extend(of_cpu.energy);
+                group
+            })
+            .collect(),
+    };
+    let binned = Binned::new(&both, 2 * bins, |voxel| Some(bin_of(voxel % voxels)? + bins * (voxel / voxels)));
+    (0..bins).map(|bin| binned.of(|energy| energy[bin] / energy[bins + bin])).collect()
 }
 
 /// Two estimates of what must be equal, judged by their own uncertainty.

@@ -9,7 +9,7 @@ use crate::domain::{Invalid, VoxelGrid};
 use crate::formats::volume_file::{FileHeader, Found, Origin, Placement, Values, name_of};
 use crate::formats::voxels::stream::{Packing, Stream, open_file};
 use crate::formats::voxels::text::{FROM_LPS, data_file, grid_of, head_of, lengths, numbers};
-use crate::formats::voxels::{ByteOrder, Element, Encoding, Layout, MAX_VOXELS, Scaling};
+use crate::formats::voxels::{ByteOrder, Encoding, Layout, MAX_VOXELS, Scaling, VoxelType};
 
 /// Whether a file begins with a tag, as `ObjectType = Image`.
 pub(in crate::formats) fn is_header(head: &[u8]) -> bool {
@@ -158,19 +158,19 @@ fn mm_per_unit(tags: &Tags) -> Result<f64, Invalid> {
     }
 }
 
-fn element(name: &str) -> Result<Element, Invalid> {
+fn element(name: &str) -> Result<VoxelType, Invalid> {
     Ok(match name {
-        "MET_CHAR" => Element::Int8,
-        "MET_UCHAR" | "MET_ASCII_CHAR" => Element::Uint8,
-        "MET_SHORT" => Element::Int16,
-        "MET_USHORT" => Element::Uint16,
+        "MET_CHAR" => VoxelType::Int8,
+        "MET_UCHAR" | "MET_ASCII_CHAR" => VoxelType::Uint8,
+        "MET_SHORT" => VoxelType::Int16,
+        "MET_USHORT" => VoxelType::Uint16,
         // MetaIO stores a long in four bytes.
-        "MET_INT" | "MET_LONG" => Element::Int32,
-        "MET_UINT" | "MET_ULONG" => Element::Uint32,
-        "MET_LONG_LONG" => Element::Int64,
-        "MET_ULONG_LONG" => Element::Uint64,
-        "MET_FLOAT" => Element::Float32,
-        "MET_DOUBLE" => Element::Float64,
+        "MET_INT" | "MET_LONG" => VoxelType::Int32,
+        "MET_UINT" | "MET_ULONG" => VoxelType::Uint32,
+        "MET_LONG_LONG" => VoxelType::Int64,
+        "MET_ULONG_LONG" => VoxelType::Uint64,
+        "MET_FLOAT" => VoxelType::Float32,
+        "MET_DOUBLE" => VoxelType::Float64,
         _ => return Err(Invalid::new("ElementType is no integer and no real number of MetaImage")),
     })
 }

@@ -6,4 +6,4 @@ mod header;
 mod write;
 
 pub(super) use header::{find, is_header};
-pub(super) use write::{write_file_of, write_pair};
+pub(super) use write::{write_file_of, write_pair_of};

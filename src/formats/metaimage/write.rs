@@ -8,9 +8,9 @@ use flate2::{Compression, write::ZlibEncoder};
 
 use crate::domain::Volume;
 use crate::formats::atomic::write_file;
-use crate::formats::volume_file::{Element, Origin, Stored, name_of};
+use crate::formats::volume_file::{Origin, Stored, VoxelType};
 use crate::formats::voxels::text::FROM_LPS;
-use crate::formats::voxels::write::write_values;
+use crate::formats::voxels::write::{write_pair, write_values};
 
 /// Writes header and values in one file, the values compressed.
 ///
@@ -37,16 +37,13 @@ pub(in crate::formats) fn write_file_of<T: Stored>(
 ///
 /// # Errors
 /// What the file system says.
-pub(in crate::formats) fn write_pair<T: Stored>(
+pub(in crate::formats) fn write_pair_of<T: Stored>(
     path: &Path,
     volume: &Volume<T>,
     description: &str,
     origin: &Origin,
 ) -> io::Result<()> {
-    let data = path.with_extension("raw");
-    write_file(&data, |file| write_values(file, volume))?;
-    let header = header(volume, description, origin, None, &name_of(&data));
-    write_file(path, |file| file.write_all(header.as_bytes()))
+    write_pair(path, volume, |data| header(volume, description, origin, None, data))
 }
 
 /// * `compressed` – bytes of the values if they are compressed
@@ -87,17 +84,17 @@ fn header<T: Stored>(
     text
 }
 
-fn type_name(element: Element) -> &'static str {
+fn type_name(element: VoxelType) -> &'static str {
     match element {
-        Element::Int8 => "MET_CHAR",
-        Element::Uint8 => "MET_UCHAR",
-        Element::Int16 => "MET_SHORT",
-        Element::Uint16 => "MET_USHORT",
-        Element::Int32 => "MET_INT",
-        Element::Uint32 => "MET_UINT",
-        Element::Int64 => "MET_LONG_LONG",
-        Element::Uint64 => "MET_ULONG_LONG",
-        Element::Float32 => "MET_FLOAT",
-        Element::Float64 => "MET_DOUBLE",
+        VoxelType::Int8 => "MET_CHAR",
+        VoxelType::Uint8 => "MET_UCHAR",
+        VoxelType::Int16 => "MET_SHORT",
+        VoxelType::Uint16 => "MET_USHORT",
+        VoxelType::Int32 => "MET_INT",
+        VoxelType::Uint32 => "MET_UINT",
+        VoxelType::Int64 => "MET_LONG_LONG",
+        VoxelType::Uint64 => "MET_ULONG_LONG",
+        VoxelType::Float32 => "MET_FLOAT",
+        VoxelType::Float64 => "MET_DOUBLE",
     }
 }

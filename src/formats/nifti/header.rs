@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::placement::{Placed, place};
-use super::raw::RawHeader;
+use super::raw::NiftiFields;
 use crate::domain::Invalid;
 use crate::formats::volume_file::{FileHeader, Found, Values, name_of};
 use crate::formats::voxels::stream::Stream;
-use crate::formats::voxels::{Element, Encoding, Layout, MAX_VOXELS, Scaling};
+use crate::formats::voxels::{Encoding, Layout, MAX_VOXELS, Scaling, VoxelType};
 
 /// Bytes after the header that say whether extensions follow.
 const EXTENDER_BYTES: u64 = 4;
@@ -20,7 +20,7 @@ const EXTENDER_BYTES: u64 = 4;
 /// # Errors
 /// What is wrong, with the name of the field as in the standard.
 pub(in crate::formats) fn find(head: &[u8], stream: &mut Stream, path: &Path) -> Result<Found, Invalid> {
-    let raw = RawHeader::read(head, stream)?;
+    let raw = NiftiFields::read(head, stream)?;
     stream.most_bytes = stream.most_bytes.saturating_sub(raw.bytes);
     let (shape, frames) = shape(&raw)?;
     let Placed { grid, placement, origin, warnings } = place(&raw, shape)?;
@@ -106,7 +106,7 @@ fn sibling(path: &Path, own: &str, other: &str) -> Sibling {
 
 /// Axes past the number of dimensions have one voxel, whatever `dim` holds there. The fourth may be a series of
 /// volumes.
-fn shape(raw: &RawHeader) -> Result<([u64; 3], usize), Invalid> {
+fn shape(raw: &NiftiFields) -> Result<([u64; 3], usize), Invalid> {
     let used = usize::try_from(raw.dim[0]).expect("1 to 7");
     let mut shape = [1u64; 7];
     for (axis, length) in shape.iter_mut().enumerate().take(used) {
@@ -129,18 +129,18 @@ fn shape(raw: &RawHeader) -> Result<([u64; 3], usize), Invalid> {
     }
 }
 
-fn element(raw: &RawHeader) -> Result<Element, Invalid> {
+fn element(raw: &NiftiFields) -> Result<VoxelType, Invalid> {
     let element = match raw.datatype {
-        2 => Element::Uint8,
-        4 => Element::Int16,
-        8 => Element::Int32,
-        16 => Element::Float32,
-        64 => Element::Float64,
-        256 => Element::Int8,
-        512 => Element::Uint16,
-        768 => Element::Uint32,
-        1024 => Element::Int64,
-        1280 => Element::Uint64,
+        2 => VoxelType::Uint8,
+        4 => VoxelType::Int16,
+        8 => VoxelType::Int32,
+        16 => VoxelType::Float32,
+        64 => VoxelType::Float64,
+        256 => VoxelType::Int8,
+        512 => VoxelType::Uint16,
+        768 => VoxelType::Uint32,
+        1024 => VoxelType::Int64,
+        1280 => VoxelType::Uint64,
         code => {
             return Err(Invalid::new(format!(
                 "datatype {code} ({}) is not read; convert it to an integer type, float32 or float64",
@@ -176,7 +176,7 @@ fn datatype_name(code: i16) -> &'static str {
 }
 
 /// A slope of 0, or one that is no number, means that there is no scaling.
-fn scaling(raw: &RawHeader) -> Result<Option<Scaling>, Invalid> {
+fn scaling(raw: &NiftiFields) -> Result<Option<Scaling>, Invalid> {
     let (slope, intercept) = (raw.scl_slope, raw.scl_inter);
     if slope == 0.0 || slope.is_nan() || (slope == 1.0 && intercept == 0.0) {
         return Ok(None);
@@ -190,7 +190,7 @@ fn scaling(raw: &RawHeader) -> Result<Option<Scaling>, Invalid> {
     Ok(Some(Scaling { slope, intercept }))
 }
 
-fn voxel_offset(raw: &RawHeader) -> Result<u64, Invalid> {
+fn voxel_offset(raw: &NiftiFields) -> Result<u64, Invalid> {
     let (offset, least) = (raw.vox_offset, if raw.pair { 0 } else { raw.bytes + EXTENDER_BYTES });
     // Some writers leave the field empty; every reader then takes the first byte behind the header.
     if offset == 0.0 {

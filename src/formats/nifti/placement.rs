@@ -2,7 +2,7 @@
 //!
 //! Source: the NIfTI-1 standard (nifti1.h), "3D image (volume) orientation and location in space", methods 1 to 3.
 
-use super::raw::RawHeader;
+use super::raw::NiftiFields;
 use crate::domain::{Invalid, VoxelGrid, grid::Affine};
 use crate::formats::volume_file::{LengthUnit, Origin, Placement};
 
@@ -27,7 +27,7 @@ pub(super) struct Placed {
 ///
 /// # Errors
 /// If voxel sizes, units, quaternion or matrix make no sense, or do not agree with one another.
-pub(super) fn place(raw: &RawHeader, shape: [u64; 3]) -> Result<Placed, Invalid> {
+pub(super) fn place(raw: &NiftiFields, shape: [u64; 3]) -> Result<Placed, Invalid> {
     let unit = length_unit(raw.xyzt_units)?;
     let mm = unit.mm();
     let grid =
@@ -61,7 +61,7 @@ fn with_affine(grid: VoxelGrid, affine: Affine, field: &str) -> Result<VoxelGrid
 }
 
 /// Voxel edges; an axis that is not among the dimensions need not have one.
-fn spacing_mm(raw: &RawHeader, mm: f64) -> [f64; 3] {
+fn spacing_mm(raw: &NiftiFields, mm: f64) -> [f64; 3] {
     [1, 2, 3].map(|axis| {
         let unused = raw.dim[0] < i64::try_from(axis).expect("1 to 3") && raw.pixdim[axis] == 0.0;
         if unused { 1.0 } else { raw.pixdim[axis] * mm }
@@ -89,7 +89,7 @@ fn length_unit(xyzt_units: i32) -> Result<LengthUnit, Invalid> {
 }
 
 /// Method 2 of the standard.
-fn qform_affine(raw: &RawHeader, spacing_mm: [f64; 3], mm: f64) -> Result<(Qform, Affine), Invalid> {
+fn qform_affine(raw: &NiftiFields, spacing_mm: [f64; 3], mm: f64) -> Result<(Qform, Affine), Invalid> {
     let [b, c, d] = raw.quatern_bcd;
     let offset_mm = raw.qoffset.map(|v| v * mm);
     let vector = b * b + c * c + d * d;
@@ -164,10 +164,10 @@ mod tests {
     use crate::formats::voxels::ByteOrder;
 
     /// Header of a qform with these elements, voxels of 1, 2 and 3 mm.
-    fn header(qform: &Qform) -> RawHeader {
+    fn header(qform: &Qform) -> NiftiFields {
         #[expect(clippy::cast_possible_truncation, reason = "the precision of the header's fields")]
         let single = |value: f64| f64::from(value as f32);
-        RawHeader {
+        NiftiFields {
             format: "NIfTI-1",
             bytes: 348,
             byte_order: ByteOrder::Little,

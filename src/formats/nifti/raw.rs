@@ -17,7 +17,7 @@ const DIM_OFFSET: usize = 40;
 
 /// A header as it is stored. Names are those of the standard.
 #[derive(Clone, Debug)]
-pub(super) struct RawHeader {
+pub(super) struct NiftiFields {
     /// `NIfTI-1` or `NIfTI-2`.
     pub(super) format: &'static str,
     /// Bytes of the header.
@@ -40,7 +40,7 @@ pub(super) struct RawHeader {
     pub(super) srow: [[f64; 4]; 3],
 }
 
-impl RawHeader {
+impl NiftiFields {
     /// Reads a header.
     ///
     /// * `head` – bytes that were read before

@@ -8,7 +8,7 @@ use flate2::{Compression, GzBuilder};
 use super::placement::qform_of;
 use crate::domain::{Volume, VoxelGrid};
 use crate::formats::atomic::write_file;
-use crate::formats::volume_file::{Element, LengthUnit, Origin, Stored};
+use crate::formats::volume_file::{LengthUnit, Origin, Stored, VoxelType};
 use crate::formats::voxels::write::write_values;
 
 /// Offset of the first voxel in a file without extensions: the header and four bytes that say so.
@@ -43,7 +43,7 @@ pub(in crate::formats) fn write_file_of<T: Stored>(
 /// is 0.
 fn encode_header(
     grid: &VoxelGrid,
-    element: Element,
+    element: VoxelType,
     description: &str,
     origin: &Origin,
 ) -> io::Result<[u8; FIRST_VOXEL_OFFSET]> {
@@ -79,18 +79,18 @@ fn encode_header(
 }
 
 /// Codes of the standard: datatype and bits of a value.
-fn datatype(element: Element) -> (i16, i16) {
+fn datatype(element: VoxelType) -> (i16, i16) {
     match element {
-        Element::Uint8 => (2, 8),
-        Element::Int16 => (4, 16),
-        Element::Int32 => (8, 32),
-        Element::Float32 => (16, 32),
-        Element::Float64 => (64, 64),
-        Element::Int8 => (256, 8),
-        Element::Uint16 => (512, 16),
-        Element::Uint32 => (768, 32),
-        Element::Int64 => (1024, 64),
-        Element::Uint64 => (1280, 64),
+        VoxelType::Uint8 => (2, 8),
+        VoxelType::Int16 => (4, 16),
+        VoxelType::Int32 => (8, 32),
+        VoxelType::Float32 => (16, 32),
+        VoxelType::Float64 => (64, 64),
+        VoxelType::Int8 => (256, 8),
+        VoxelType::Uint16 => (512, 16),
+        VoxelType::Uint32 => (768, 32),
+        VoxelType::Int64 => (1024, 64),
+        VoxelType::Uint64 => (1280, 64),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::domain::{Invalid, VoxelGrid};
 use crate::formats::volume_file::{FileHeader, Found, LengthUnit, Origin, Placement, Segment, Values, name_of};
 use crate::formats::voxels::stream::{Packing, Stream, open_file};
 use crate::formats::voxels::text::{FROM_LPS, data_file, grid_of, head_of, lengths};
-use crate::formats::voxels::{ByteOrder, Element, Encoding, Layout, MAX_VOXELS};
+use crate::formats::voxels::{ByteOrder, Encoding, Layout, MAX_VOXELS, VoxelType};
 
 /// Reads a header, and finds the values.
 ///
@@ -172,29 +172,29 @@ fn mm_per_unit(fields: &Fields) -> Result<f64, Invalid> {
     if factors.all(|factor| factor == Ok(first)) { Ok(first) } else { Err(Invalid::new("space units must be alike")) }
 }
 
-fn element(name: &str) -> Result<Element, Invalid> {
+fn element(name: &str) -> Result<VoxelType, Invalid> {
     Ok(match name.to_lowercase().as_str() {
-        "signed char" | "int8" | "int8_t" | "char" => Element::Int8,
-        "uchar" | "unsigned char" | "uint8" | "uint8_t" => Element::Uint8,
-        "short" | "short int" | "signed short" | "signed short int" | "int16" | "int16_t" => Element::Int16,
-        "ushort" | "unsigned short" | "unsigned short int" | "uint16" | "uint16_t" => Element::Uint16,
-        "int" | "signed int" | "int32" | "int32_t" => Element::Int32,
-        "uint" | "unsigned int" | "uint32" | "uint32_t" => Element::Uint32,
+        "signed char" | "int8" | "int8_t" | "char" => VoxelType::Int8,
+        "uchar" | "unsigned char" | "uint8" | "uint8_t" => VoxelType::Uint8,
+        "short" | "short int" | "signed short" | "signed short int" | "int16" | "int16_t" => VoxelType::Int16,
+        "ushort" | "unsigned short" | "unsigned short int" | "uint16" | "uint16_t" => VoxelType::Uint16,
+        "int" | "signed int" | "int32" | "int32_t" => VoxelType::Int32,
+        "uint" | "unsigned int" | "uint32" | "uint32_t" => VoxelType::Uint32,
         "longlong"
         | "long long"
         | "long long int"
         | "signed long long"
         | "signed long long int"
         | "int64"
-        | "int64_t" => Element::Int64,
-        "ulonglong" | "unsigned long long" | "unsigned long long int" | "uint64" | "uint64_t" => Element::Uint64,
-        "float" => Element::Float32,
-        "double" => Element::Float64,
+        | "int64_t" => VoxelType::Int64,
+        "ulonglong" | "unsigned long long" | "unsigned long long int" | "uint64" | "uint64_t" => VoxelType::Uint64,
+        "float" => VoxelType::Float32,
+        "double" => VoxelType::Float64,
         _ => return Err(Invalid::new("type is no integer and no real number of NRRD")),
     })
 }
 
-fn byte_order(fields: &Fields, element: Element) -> Result<ByteOrder, Invalid> {
+fn byte_order(fields: &Fields, element: VoxelType) -> Result<ByteOrder, Invalid> {
     match fields.get("endian") {
         Some("little") => Ok(ByteOrder::Little),
         Some("big") => Ok(ByteOrder::Big),

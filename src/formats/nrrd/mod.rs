@@ -7,4 +7,4 @@ mod header;
 mod write;
 
 pub(super) use header::find;
-pub(super) use write::{write_file_of, write_pair};
+pub(super) use write::{write_file_of, write_pair_of};

@@ -7,9 +7,9 @@ use flate2::{Compression, GzBuilder};
 
 use crate::domain::Volume;
 use crate::formats::atomic::write_file;
-use crate::formats::volume_file::{Element, Origin, Stored, name_of};
+use crate::formats::volume_file::{Origin, Stored, VoxelType};
 use crate::formats::voxels::text::FROM_LPS;
-use crate::formats::voxels::write::write_values;
+use crate::formats::voxels::write::{write_pair, write_values};
 
 /// Writes header and values in one file, the values compressed.
 ///
@@ -34,16 +34,13 @@ pub(in crate::formats) fn write_file_of<T: Stored>(
 ///
 /// # Errors
 /// What the file system says.
-pub(in crate::formats) fn write_pair<T: Stored>(
+pub(in crate::formats) fn write_pair_of<T: Stored>(
     path: &Path,
     volume: &Volume<T>,
     description: &str,
     origin: &Origin,
 ) -> io::Result<()> {
-    let data = path.with_extension("raw");
-    write_file(&data, |file| write_values(file, volume))?;
-    let header = header(volume, description, origin, "raw", Some(&name_of(&data)));
-    write_file(path, |file| file.write_all(header.as_bytes()))
+    write_pair(path, volume, |data| header(volume, description, origin, "raw", Some(data)))
 }
 
 fn header<T: Stored>(
@@ -79,10 +76,10 @@ fn header<T: Stored>(
     )
 }
 
-fn type_name(element: Element) -> &'static str {
-    if element == Element::Float32 {
+fn type_name(element: VoxelType) -> &'static str {
+    if element == VoxelType::Float32 {
         "float"
-    } else if element == Element::Float64 {
+    } else if element == VoxelType::Float64 {
         "double"
     } else {
         element.name()

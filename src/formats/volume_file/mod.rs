@@ -18,7 +18,7 @@ use super::voxels::Layout;
 use crate::domain::{Volume, VoxelGrid};
 
 pub use super::voxels::write::Stored;
-pub use super::voxels::{ByteOrder, Element, MAX_VOXELS, Real, Scaling};
+pub use super::voxels::{ByteOrder, MAX_VOXELS, Real, Scaling, VoxelType};
 pub use format::{OUTPUT_NAMES, OutputFormat, is_volume_name};
 pub(super) use read::name_of;
 pub use read::{read_frames, read_volume, read_volume_as};
@@ -67,7 +67,7 @@ pub struct FileHeader {
     /// Where the voxels are.
     pub grid: Arc<VoxelGrid>,
     /// How a value is stored.
-    pub element: Element,
+    pub element: VoxelType,
     /// Byte order of the file.
     pub byte_order: ByteOrder,
     /// What a stored value means; none: itself.

@@ -22,8 +22,8 @@ pub fn write_volume<T: Stored>(path: &Path, volume: &Volume<T>, description: &st
         OutputFormat::Nifti => nifti::write_file_of(path, volume, &text, origin, false),
         OutputFormat::NiftiGzip => nifti::write_file_of(path, volume, &text, origin, true),
         OutputFormat::Nrrd => nrrd::write_file_of(path, volume, &text, origin),
-        OutputFormat::NrrdPair => nrrd::write_pair(path, volume, &text, origin),
+        OutputFormat::NrrdPair => nrrd::write_pair_of(path, volume, &text, origin),
         OutputFormat::MetaImage => metaimage::write_file_of(path, volume, &text, origin),
-        OutputFormat::MetaImagePair => metaimage::write_pair(path, volume, &text, origin),
+        OutputFormat::MetaImagePair => metaimage::write_pair_of(path, volume, &text, origin),
     }
 }

@@ -15,7 +15,7 @@ pub const MAX_VOXELS: u64 = 1 << 30;
 
 /// Type of a stored value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Element {
+pub enum VoxelType {
     /// Signed, 8 bits.
     Int8,
     /// Unsigned, 8 bits.
@@ -38,7 +38,7 @@ pub enum Element {
     Float64,
 }
 
-impl Element {
+impl VoxelType {
     /// Name as in the NIfTI standard, in lower case.
     pub fn name(self) -> &'static str {
         match self {
@@ -130,7 +130,7 @@ pub(super) struct Layout {
     pub(super) frames: usize,
     /// Whether the values of all frames stand together at each voxel.
     pub(super) interleaved: bool,
-    pub(super) element: Element,
+    pub(super) element: VoxelType,
     pub(super) byte_order: ByteOrder,
     pub(super) encoding: Encoding,
     pub(super) scaling: Option<Scaling>,

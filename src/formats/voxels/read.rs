@@ -3,7 +3,7 @@
 use std::io::{BufReader, Read};
 
 use super::stream::{Stream, ended, failed};
-use super::{ByteOrder, Element, Encoding, Layout, Real, Scaling};
+use super::{ByteOrder, Encoding, Layout, Real, Scaling, VoxelType};
 use crate::domain::{Invalid, Volume};
 
 /// Bytes read at once; a multiple of every element's size.
@@ -69,16 +69,16 @@ fn decode<T: Real>(bytes: &[u8], layout: &Layout, values: &mut Vec<T>) {
         };
     }
     match layout.element {
-        Element::Int8 => numbers!(i8),
-        Element::Uint8 => numbers!(u8),
-        Element::Int16 => numbers!(i16),
-        Element::Uint16 => numbers!(u16),
-        Element::Int32 => numbers!(i32),
-        Element::Uint32 => numbers!(u32),
-        Element::Int64 => numbers!(i64),
-        Element::Uint64 => numbers!(u64),
-        Element::Float32 => numbers!(f32),
-        Element::Float64 => numbers!(f64),
+        VoxelType::Int8 => numbers!(i8),
+        VoxelType::Uint8 => numbers!(u8),
+        VoxelType::Int16 => numbers!(i16),
+        VoxelType::Uint16 => numbers!(u16),
+        VoxelType::Int32 => numbers!(i32),
+        VoxelType::Uint32 => numbers!(u32),
+        VoxelType::Int64 => numbers!(i64),
+        VoxelType::Uint64 => numbers!(u64),
+        VoxelType::Float32 => numbers!(f32),
+        VoxelType::Float64 => numbers!(f64),
     }
 }
 

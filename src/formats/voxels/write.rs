@@ -1,9 +1,12 @@
 //! Writing values, little-endian.
 
 use std::io::{self, Write};
+use std::path::Path;
 
-use super::Element;
+use super::VoxelType;
 use crate::domain::Volume;
+use crate::formats::atomic::write_file;
+use crate::formats::volume_file::name_of;
 
 /// Values encoded at once.
 const CHUNK_VALUES: usize = 1 << 16;
@@ -11,7 +14,7 @@ const CHUNK_VALUES: usize = 1 << 16;
 /// A type of value that volumes are written with.
 pub trait Stored: Copy {
     /// Its name in a header.
-    const ELEMENT: Element;
+    const ELEMENT: VoxelType;
 
     /// Appends its bytes, least significant first.
     fn put(self, bytes: &mut Vec<u8>);
@@ -20,7 +23,7 @@ pub trait Stored: Copy {
 macro_rules! stored {
     ($($number:ty => $element:ident),*) => {$(
         impl Stored for $number {
-            const ELEMENT: Element = Element::$element;
+            const ELEMENT: VoxelType = VoxelType::$element;
 
             fn put(self, bytes: &mut Vec<u8>) {
                 bytes.extend_from_slice(&self.to_le_bytes());
@@ -30,6 +33,22 @@ macro_rules! stored {
 }
 
 stored!(u8 => Uint8, i16 => Int16, u16 => Uint16, i32 => Int32, f32 => Float32, f64 => Float64);
+
+/// Writes the values in a `.raw` file beside `path`, then the header.
+///
+/// * `header` – its text, from the name of the file of the values
+///
+/// # Errors
+/// What the file system says.
+pub(in crate::formats) fn write_pair<T: Stored>(
+    path: &Path,
+    volume: &Volume<T>,
+    header: impl FnOnce(&str) -> String,
+) -> io::Result<()> {
+    let data = path.with_extension("raw");
+    write_file(&data, |file| write_values(file, volume))?;
+    write_file(path, |file| file.write_all(header(&name_of(&data)).as_bytes()))
+}
 
 /// Writes all values, x fastest.
 ///

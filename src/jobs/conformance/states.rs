@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 use super::Subject;
 use super::subject::dose;
 use crate::domain::{DoseError, Stage};
-use crate::jobs::{Job, JobFilter, JobId, JobState, Lease, Priority, Step};
+use crate::jobs::{Job, JobEvent, JobFilter, JobId, JobState, Lease, Priority};
 
 pub(super) fn a_job_that_waits_is_cancelled_at_once(open: fn(usize) -> Subject) {
     let subject = open(2);
@@ -102,7 +102,7 @@ pub(super) fn only_allowed_transitions_are_seen(open: fn(usize) -> Subject) {
         for before in &mut seen {
             let now = subject.callers.get(&before.id).expect("nobody claims it");
             let (from, to) = (before.state(), now.state());
-            let is_allowed = Step::ALL.iter().any(|step| from.after(*step) == Some(to));
+            let is_allowed = JobEvent::ALL.iter().any(|step| from.after(*step) == Some(to));
             assert!(now == *before || is_allowed, "{from:?} to {to:?}");
             assert_eq!(now == *before, now.life.revision() == before.life.revision());
             assert!(now.life.revision() >= before.life.revision());

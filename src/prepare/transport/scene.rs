@@ -72,7 +72,7 @@ pub struct SceneCuts {
 
 /// Density [g/cm³] and material of a voxel.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Medium {
+pub(crate) struct VoxelMedium {
     pub(crate) density_g_cm3: f32,
     pub(crate) material: usize,
 }

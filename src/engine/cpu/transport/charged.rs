@@ -19,7 +19,7 @@ use super::sampling::{isotropic, next_azimuth, next_paths};
 use super::score::Sink;
 use super::step::{CondensedStep, charge_table, plan_step, reach_at};
 use crate::domain::emission::Particle;
-use crate::prepare::transport::scene::Medium;
+use crate::prepare::transport::scene::VoxelMedium;
 use crate::prepare::transport::tables::{Reach, Step};
 
 /// How a flight ended.
@@ -41,7 +41,7 @@ struct Walk<'h, 's, S> {
     weight: f32,
     at: Position,
     voxel: usize,
-    medium: Medium,
+    medium: VoxelMedium,
     /// Energy left in the present voxel and not yet scored [MeV].
     pending_mev: f32,
     stream: Stream,

@@ -2,7 +2,7 @@
 //!
 //! A position is a voxel and a place in it, so that precision does not depend on the size of the grid.
 
-use crate::prepare::transport::scene::{GridShape, MATERIAL_MASK, Medium};
+use crate::prepare::transport::scene::{GridShape, MATERIAL_MASK, VoxelMedium};
 
 /// A length beyond every grid [cm].
 const FAR_CM: f32 = 1e30;
@@ -180,8 +180,8 @@ pub(crate) fn turned(direction: [f32; 3], cosine: f32, azimuth: [f32; 2]) -> [f3
 
 /// The density [g/cm³] and the number of the material that one word of the medium holds.
 #[inline]
-pub(crate) fn medium_of(word: u32) -> Medium {
-    Medium { density_g_cm3: f32::from_bits(word & !MATERIAL_MASK), material: (word & MATERIAL_MASK) as usize }
+pub(crate) fn medium_of(word: u32) -> VoxelMedium {
+    VoxelMedium { density_g_cm3: f32::from_bits(word & !MATERIAL_MASK), material: (word & MATERIAL_MASK) as usize }
 }
 
 #[cfg(test)]

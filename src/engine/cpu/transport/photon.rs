@@ -15,7 +15,7 @@ use super::sampling::{isotropic, next_azimuth, next_paths};
 use super::scatter::{coherent_cosine, compton, pair_cosine, photoelectron_cosine};
 use super::score::Sink;
 use crate::domain::emission::Particle;
-use crate::prepare::transport::scene::{ELECTRON_REST_MEV, Medium};
+use crate::prepare::transport::scene::{ELECTRON_REST_MEV, VoxelMedium};
 use crate::prepare::transport::tables::{Attenuation, K_SHELLS};
 
 /// A photon on its way.
@@ -25,7 +25,7 @@ struct PhotonWalk<'h, 's, S> {
     weight: f32,
     at: Position,
     voxel: usize,
-    medium: Medium,
+    medium: VoxelMedium,
     /// Whether its track is scored, and not what it sets free.
     by_track_length: bool,
     stream: Stream,

@@ -2,7 +2,7 @@
 
 use super::constants::MAX_LAUNCH_BITS;
 use super::device_scene::DeviceScene;
-use super::throughput::Batch;
+use super::step_rate::Batch;
 use super::{QUEUE_BYTES, TransportStages};
 use crate::engine::gpu::context::{Context, Pipeline};
 use crate::engine::gpu::shader::{TransportCounters, TransportParams};

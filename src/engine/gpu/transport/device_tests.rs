@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::throughput::{Quota, Throughput};
+use super::step_rate::{Quota, StepRate};
 use crate::domain::Material;
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{Control, DoseError, VoxelGrid};
@@ -98,11 +98,11 @@ pub(super) fn run_on_cpu(scene: &Scene, histories: Range<u64>) -> Tally {
     tally
 }
 
-/// Runs with another quota than the device's own, with nothing known of its throughput.
+/// Runs with another quota than the device's own, with nothing known of its speed.
 fn run_within(session: &mut Session, quota: Quota, scene: &Scene, histories: Range<u64>) -> Tally {
     let stages = session.transport.as_mut().expect("compiled before");
     let own = std::mem::replace(&mut stages.quota, quota);
-    stages.throughput = Throughput::new(true);
+    stages.step_rate = StepRate::new(true);
     let tally = run(session, scene, histories);
     session.transport.as_mut().expect("kept").quota = own;
     tally

@@ -8,7 +8,7 @@ mod buffers;
 mod constants;
 mod device_scene;
 mod launches;
-mod throughput;
+mod step_rate;
 
 #[cfg(test)]
 mod device_tests;
@@ -33,7 +33,7 @@ use buffers::{ACCOUNT_WORDS, GROUP_WORDS, TransportBuffers};
 use constants::{constants, high, low};
 use device_scene::DeviceScene;
 use launches::{GroupBlock, group_blocks, rank_pieces};
-use throughput::{Batch, Quota, Throughput};
+use step_rate::{Batch, Quota, StepRate};
 
 /// Bytes of a particle in four queues.
 const QUEUE_BYTES: u64 = 4 * 64;
@@ -45,7 +45,7 @@ pub(super) struct TransportStages {
     emission: Pipeline,
     charged: Pipeline,
     photon: Pipeline,
-    throughput: Throughput,
+    step_rate: StepRate,
     quota: Quota,
 }
 
@@ -64,7 +64,7 @@ impl TransportStages {
             emission: compiled(&TRANSPORT_EMISSION)?,
             charged: compiled(&TRANSPORT_CHARGED)?,
             photon: compiled(&TRANSPORT_PHOTON)?,
-            throughput: Throughput::new(is_software),
+            step_rate: StepRate::new(is_software),
             quota,
         })
     }
@@ -153,7 +153,7 @@ impl Session {
             if particles == 0 && !is_emitting {
                 return Ok(());
             }
-            batch = stages.throughput.next(batch, particles, is_emitting, &stages.quota);
+            batch = stages.step_rate.next(batch, particles, is_emitting, &stages.quota);
             let start = Instant::now();
             buffers.submit(&self.context, stages, params, batch);
             let mut words = [0; TransportCounters::WORDS];
@@ -167,7 +167,7 @@ impl Session {
             if work == 0 && (waiting(&counters) > 0 || emitted(&counters) < params.n_items) {
                 return Err(DoseError::DeviceOutOfMemory("the queues of particles are full".to_owned()));
             }
-            stages.throughput.learn(work, start.elapsed());
+            stages.step_rate.learn(work, start.elapsed());
             before = counters;
         }
     }

@@ -57,7 +57,7 @@ impl Quota {
 
 /// Steps that a device does in a second, measured on its last batches.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Throughput {
+pub(super) struct StepRate {
     steps_per_s: f64,
 }
 
@@ -69,7 +69,7 @@ pub(super) struct Batch {
     pub(super) lanes: u32,
 }
 
-impl Throughput {
+impl StepRate {
     pub(super) fn new(is_software: bool) -> Self {
         Self { steps_per_s: if is_software { FIRST_STEPS_PER_S_SOFTWARE } else { FIRST_STEPS_PER_S_HARDWARE } }
     }
@@ -87,7 +87,7 @@ impl Throughput {
         // The particles that they set free are added to them.
         let moving = if is_emitting { lanes } else { particles.saturating_mul(2).clamp(1, lanes) };
         let cycles = (work / (f64::from(moving) * per_lane)) as u32;
-        // Cycles with little to do take time too, which the throughput does not show.
+        // Cycles with little to do take time too, which the rate does not show.
         Batch { cycles: cycles.clamp(1, MAX_CYCLES.min(2 * last.cycles)), lanes }
     }
 
@@ -110,13 +110,13 @@ mod tests {
     #[test]
     fn a_batch_grows_with_the_device_and_stays_short() {
         let quota = Quota::of_device(false, 1 << 31);
-        let mut throughput = Throughput::new(true);
+        let mut step_rate = StepRate::new(true);
         let mut batch = Batch { cycles: 1, lanes: 0 };
         for steps_per_second in [1e5, 1e8, 1e12] {
             for _ in 0..20 {
-                batch = throughput.next(batch, 0, true, &quota);
+                batch = step_rate.next(batch, 0, true, &quota);
                 let work = batch.cycles * batch.lanes * quota.work_per_lane();
-                throughput.learn(work, Duration::from_secs_f64(f64::from(work) / steps_per_second));
+                step_rate.learn(work, Duration::from_secs_f64(f64::from(work) / steps_per_second));
             }
             let seconds = f64::from(batch.cycles * batch.lanes * quota.work_per_lane()) / steps_per_second;
             assert!(
@@ -130,8 +130,8 @@ mod tests {
 
     #[test]
     fn little_work_says_nothing() {
-        let mut throughput = Throughput::new(true);
-        throughput.learn(10, Duration::from_millis(1));
-        assert_eq!(throughput, Throughput::new(true));
+        let mut step_rate = StepRate::new(true);
+        step_rate.learn(10, Duration::from_millis(1));
+        assert_eq!(step_rate, StepRate::new(true));
     }
 }
