@@ -7,17 +7,17 @@ use super::Checks;
 /// Uncertainty to reach if no stop rule is given. At 1 % noise narrows D95 and D2 of an evenly active organ by some
 /// tenths of a percent; at 2 % by more than one.
 pub const DEFAULT_TARGET: f64 = 0.01;
-/// Most histories if no stop rule is given: a patient of organs that differ twentyfold in dose needs a fifth of them.
-pub const DEFAULT_HISTORIES: u64 = 500_000_000;
+/// Most histories if no stop rule is given: a patient of organs that differ twentyfold in dose needs half of them.
+pub const DEFAULT_HISTORIES: u64 = 200_000_000;
 /// Longest time if no stop rule is given [s].
-pub const DEFAULT_TIME_LIMIT_S: f64 = 600.0;
+pub const DEFAULT_TIME_LIMIT_S: f64 = 300.0;
 /// Fewest histories of a run: one for each statistical group, as the uncertainty needs.
 pub const MIN_HISTORIES: u64 = 32;
 /// Without regions, voxels with at least this fraction of the maximum dose are looked at.
 pub const DEFAULT_DOSE_FRACTION: f64 = 0.1;
 /// Where all regions are looked at, a dose below this fraction of the largest mean dose of a region counts as that
-/// much: what receives next to nothing would need more histories than all the rest together.
-pub const NEGLIGIBLE_DOSE_FRACTION: f64 = 0.01;
+/// much: what only photons reach would need far more histories than all the rest together.
+pub const LOW_DOSE_FRACTION: f64 = 0.02;
 
 /// When to stop: at whichever comes first. A rule without any part is that of [`StopRule::BY_DEFAULT`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -103,7 +103,7 @@ impl TargetUncertainty {
 #[serde(rename_all = "kebab-case")]
 pub enum Region {
     /// Each region of the map of labels, one by one: the one with the largest uncertainty counts. A dose below
-    /// [`NEGLIGIBLE_DOSE_FRACTION`] of the largest mean dose of a region counts as that much. Without regions, or if
+    /// [`LOW_DOSE_FRACTION`] of the largest mean dose of a region counts as that much. Without regions, or if
     /// none has a dose, the voxels with at least [`DEFAULT_DOSE_FRACTION`] of the maximum dose.
     #[default]
     AllRegions,

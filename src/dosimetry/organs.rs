@@ -98,20 +98,17 @@ fn organ_dose(inputs: &OrganInputs, organ: &Organ) -> OrganDose {
     let dose = inputs.dose.as_slice();
     let density =
         |index: usize| inputs.density.map_or(WATER_DENSITY_G_CM3, |map| f64::from(map.g_cm3().as_slice()[index]));
-    let has_dose =
-        |index: usize| inputs.minimum_density_g_cm3.is_none_or(|minimum| bears_dose(density(index), minimum));
+    let has_dose = |at: usize| inputs.minimum_density_g_cm3.is_none_or(|minimum| bears_dose(density(at), minimum));
     let shares: Vec<(usize, f64)> = organ.shares().collect();
     let dosed: Vec<(usize, f64)> = shares.iter().copied().filter(|&(index, _)| has_dose(index)).collect();
     let distribution = DoseDistribution::weighted(dosed.iter().map(|&(index, share)| (dose[index], share)).collect());
-    let density_sum =
-        |shares: &[(usize, f64)]| shares.iter().map(|&(index, share)| share * density(index)).sum::<f64>();
+    let density_sum = |of: &[(usize, f64)]| of.iter().map(|&(index, share)| share * density(index)).sum::<f64>();
     let weighted: f64 = dosed.iter().map(|&(index, share)| share * f64::from(dose[index]) * density(index)).sum();
     let name = inputs.names.get(&label).or(organ.name.as_ref());
     let figure = |of: fn(&DoseDistribution) -> f64| distribution.as_ref().map(of);
     let decays = inputs.activity.decays().as_slice();
     let noise = inputs.uncertainty.and_then(|sigma| noise(&dosed, dose, sigma.as_slice()));
-    let moved = |of: fn(&NoiseShift) -> f64| noise.as_ref().map(of);
-    let mut organ = OrganDose {
+    let organ = OrganDose {
         label,
         name: name.cloned().unwrap_or_else(|| format!("label_{label}")),
         voxels: shares.len(),
@@ -128,15 +125,14 @@ fn organ_dose(inputs: &OrganInputs, organ: &Organ) -> OrganDose {
         voxels_without_dose: shares.len() - dosed.len(),
         mean_sigma_gy: inputs.regions.iter().find(|region| region.label == label).map(|region| region.sigma_gy),
         d98_gy: figure(|d| d.dose_to_volume_gy(D98)),
-        min_noise_gy: moved(|noise| noise.min_gy),
-        d98_noise_gy: moved(|noise| noise.d98_gy),
-        d95_noise_gy: moved(|noise| noise.d95_gy),
-        d2_noise_gy: moved(|noise| noise.d2_gy),
-        max_noise_gy: moved(|noise| noise.max_gy),
+        min_noise_gy: noise.map(|noise| noise.min_gy),
+        d98_noise_gy: noise.map(|noise| noise.d98_gy),
+        d95_noise_gy: noise.map(|noise| noise.d95_gy),
+        d2_noise_gy: noise.map(|noise| noise.d2_gy),
+        max_noise_gy: noise.map(|noise| noise.max_gy),
         moved_by_noise: String::new(),
     };
-    organ.moved_by_noise = organ.moved().join(" ");
-    organ
+    OrganDose { moved_by_noise: organ.moved().join(" "), ..organ }
 }
 
 impl OrganDose {
@@ -220,6 +216,23 @@ mod tests {
         assert!((liver.d95_gy.expect("has a dose") - 3.15).abs() < 1e-12);
         assert_eq!((liver.decays, liver.mean_sigma_gy), (12.0, Some(0.25)));
         assert_eq!(table(Some(0.05))[1].mean_sigma_gy, None);
+    }
+
+    #[test]
+    fn what_noise_has_moved_is_named() {
+        let organs = table(Some(0.05));
+        let liver = &organs[0];
+        // One voxel on each side of the mean, with a fifth of the distance as noise.
+        assert!(liver.min_noise_gy.expect("has a σ") < 0.0 && liver.max_noise_gy.expect("has a σ") > 0.0, "{liver:?}");
+        let d95 = liver.d95_without_noise_gy().expect("noise is small");
+        assert!(d95 > liver.d95_gy.expect("has a dose") && d95 < 3.5, "{d95}");
+        for figure in ["min_gy", "d98_gy", "d95_gy", "d2_gy", "max_gy"] {
+            let noise = liver.moved().contains(&figure);
+            assert_eq!(liver.is_moved(figure), noise, "{figure}");
+        }
+        // The dose of organ 2 has no noise, organ 3 no dose.
+        assert_eq!((organs[1].d95_noise_gy, organs[1].moved_by_noise.as_str()), (Some(0.0), ""));
+        assert_eq!((organs[2].d95_noise_gy, organs[2].d95_without_noise_gy()), (None, None));
     }
 
     #[test]

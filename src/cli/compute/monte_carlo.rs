@@ -13,7 +13,7 @@ use crate::request::{RawMaterial, RawMedium, RawMonteCarlo, RawRegion, RawTarget
 #[command(next_help_heading = "Monte Carlo (--method monte-carlo)")]
 pub(super) struct MonteCarloArgs {
     /// Stop after this many histories, such as 2e7. One history is one decay with all that it emits [default, if no
-    /// rule is given: a target uncertainty of 0.01, at most 5e8 histories and 10min]
+    /// rule is given: a target uncertainty of 0.01, at most 2e8 histories and 5min]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     histories: Option<String>,
     /// Stop when the mean relative uncertainty (1σ) of the voxels of every label in --labels is at most this, such as

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::dosimetry::{CHUNK, Dosimetry};
 use super::statistics::MeanSigma;
-use crate::domain::stop::{DEFAULT_DOSE_FRACTION, NEGLIGIBLE_DOSE_FRACTION};
+use crate::domain::stop::{DEFAULT_DOSE_FRACTION, LOW_DOSE_FRACTION};
 use crate::domain::{Control, DoseError, LabelMap, Region};
 
 /// The uncertainty of a region.
@@ -93,7 +93,7 @@ impl Dosimetry<'_> {
 
     /// Uncertainty of each region with voxels that have a dose, by label; none at all if no region received any.
     ///
-    /// A dose counts as at least [`NEGLIGIBLE_DOSE_FRACTION`] of the largest mean dose of a region. A voxel that
+    /// A dose counts as at least [`LOW_DOSE_FRACTION`] of the largest mean dose of a region. A voxel that
     /// nothing reached has an uncertainty as large as the mean dose of its region: 100 % in most, and nothing in a
     /// region that nothing reached.
     ///
@@ -109,7 +109,7 @@ impl Dosimetry<'_> {
         if largest_gy <= 0.0 {
             return Ok(BTreeMap::new());
         }
-        let least_gy = NEGLIGIBLE_DOSE_FRACTION * largest_gy;
+        let least_gy = LOW_DOSE_FRACTION * largest_gy;
         let relative = |label: u16, voxel: usize| match self.voxel(voxel) {
             Some(MeanSigma { mean, sigma }) if mean > 0.0 => sigma / mean.max(least_gy),
             _ => doses[&label].mean() / doses[&label].mean().max(least_gy),
@@ -214,10 +214,10 @@ mod tests {
         let sigmas = |tally: &Tally| {
             dosimetry(tally, &density).label_sigmas(&apart, &Control::detached()).expect("nobody cancels")
         };
-        // A thousandth of the other region's dose, all of it from one group: 1σ is 45 %, of a hundredth 4.5 %.
+        // A thousandth of the other region's dose, all of it from one group: Σ n (E/n − m)² is 3 m².
         (tally.groups[0].energy[1], tally.groups[1].energy[1]) = ((9 << 26) / 1000, 0);
         let cold = sigmas(&tally)[&2];
-        assert!((cold - 0.1 * 0.5 / 2f64.sqrt() * 2f64.sqrt()).abs() < 1e-3, "{cold}");
+        assert!((cold - 0.5f64.sqrt() * 0.001 / LOW_DOSE_FRACTION).abs() < 1e-6, "{cold}");
         tally.groups.iter_mut().for_each(|group| group.energy[1] = 0);
         assert_eq!(sigmas(&tally)[&2], 0.0);
         assert!(sigmas(&Tally::new(2, 2)).is_empty());
