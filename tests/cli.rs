@@ -5,6 +5,7 @@ mod grids;
 mod monte_carlo;
 mod nuclides;
 mod resample;
+mod units;
 
 use std::fs;
 use std::path::Path;
@@ -118,25 +119,6 @@ fn json_of_nuclide(radiation: &str) -> f64 {
 }
 
 #[test]
-fn every_unit_of_the_same_activity_gives_the_same_dose() {
-    let folder = inputs();
-    succeed(folder.path(), flags(&[], &[]));
-    let expected = dose(&folder, "dose.nii.gz")[100];
-    let half_life_s = 3600.0 * std::f64::consts::LN_2;
-    let effective = format!("--effective-half-life={half_life_s}s");
-    for (unit, bq_s_per_unit, half_life) in [("mbq-h", 3.6e9, None), ("bq", 3600.0, Some(effective.as_str()))] {
-        let activity = |i| if i == 100 { 1e9 / bq_s_per_unit } else { 0.0 };
-        write(&folder, "other.nii", &volume(FLOAT32, activity).bytes());
-        let unit = format!("--activity-unit={unit}");
-        let mut with = vec!["--activity=other.nii", &unit, "--output=other_dose.nii"];
-        with.extend(half_life);
-        succeed(folder.path(), flags(&["activity", "activity-unit", "output"], &with));
-        let found = dose(&folder, "other_dose.nii")[100];
-        assert!((found / expected - 1.0).abs() < 1e-6, "{unit}: {found} {expected}");
-    }
-}
-
-#[test]
 fn a_ct_becomes_a_density() {
     let folder = inputs();
     let tables = ["labels", "organs-output", "json"];
@@ -224,7 +206,7 @@ fn every_fault_is_named_at_once() {
 }
 
 /// Flags to leave out, flags to add, the field that is named and a word of the reason.
-const BAD: [(&[&str], &[&str], &str, &str); 36] = [
+const BAD: [(&[&str], &[&str], &str, &str); 42] = [
     (&["activity"], &[], "activity", "--activity is needed"),
     (&["activity-unit"], &[], "activity-unit", "--activity-unit is needed"),
     (&["nuclide"], &[], "nuclide", "--nuclide is needed"),
@@ -235,12 +217,28 @@ const BAD: [(&[&str], &[&str], &str, &str); 36] = [
     (&[], &["--hu-curve=names.csv"], "hu-curve", "without --ct"),
     (&["density"], &["--ct=ct.nii", "--hu-curve=names.csv"], "hu-curve", "line 2"),
     (&[], &["--effective-half-life=50h"], "effective-half-life", "no meaning"),
+    (&[], &["--imaged-after=24h"], "imaged-after", "no meaning"),
+    (&["activity-unit"], &["--activity-unit=bq-per-l"], "activity-unit", "kbq-per-ml"),
+    (&["activity-unit"], &["--activity-unit=bq-per-ml"], "effective-half-life", "with the unit bq-per-ml"),
+    (
+        &["activity-unit"],
+        &["--activity-unit=kbq-per-ml", "--effective-half-life=50h", "--imaged-after=-1h"],
+        "imaged-after",
+        "0 or more",
+    ),
+    (
+        &["activity-unit"],
+        &["--activity-unit=mbq", "--effective-half-life=1s", "--imaged-after=1h"],
+        "imaged-after",
+        "no activity is left",
+    ),
+    (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life", "-5h"], "effective-half-life", "above 0"),
     (&["activity-unit"], &["--activity-unit=bq"], "effective-half-life", "is needed"),
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=50"], "effective-half-life", "unit"),
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=0h"], "effective-half-life", "above 0"),
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=-1h"], "effective-half-life", "above 0"),
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=nanh"], "effective-half-life", "above 0"),
-    (&["activity-unit"], &["--activity-unit=MBq"], "activity-unit", "bq-s, mbq-h or bq"),
+    (&["activity-unit"], &["--activity-unit=MBq"], "activity-unit", "bq-s, bq-h, kbq-s"),
     (&["nuclide"], &["--nuclide=lu178"], "nuclide", "similar names: Lu-177"),
     (&["method"], &["--method=guess"], "method", "local, kernel or monte-carlo"),
     (&["method"], &["--density-correction=half"], "density-correction", "water or density-scaled"),

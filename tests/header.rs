@@ -2,10 +2,10 @@
 //! refused.
 
 use dosegrid::domain::{
-    ActivityUnit, BiologicalWeighting, Checks, ChosenCuts, DaughterHeader, Daughters, DensityCorrection, DoseError,
-    ElementType, Emission, EmissionSpectrum, Extras, HeaderDraft, InGrowth, KernelMedium, KernelOptions, LocalOptions,
-    MaterialTable, Medium, Method, MonteCarloOptions, Nuclide, Part, Particle, Region, RequestHeader, Source, StopRule,
-    TargetUncertainty, VolumeHeader, VolumeRole, VoxelGrid,
+    ActivityAtMoment, ActivityUnit, BiologicalWeighting, Checks, ChosenCuts, DaughterHeader, Daughters,
+    DensityCorrection, DoseError, ElementType, Emission, EmissionSpectrum, Extras, HeaderDraft, InGrowth, KernelMedium,
+    KernelOptions, LocalOptions, MaterialTable, Medium, Method, MomentUnit, MonteCarloOptions, Nuclide, Part, Particle,
+    Region, RequestHeader, Source, StopRule, TargetUncertainty, VolumeHeader, VolumeRole, VoxelGrid,
 };
 use dosegrid::physics::{chain, material, nuclide};
 
@@ -22,7 +22,11 @@ fn draft(source: Source, method: Method) -> HeaderDraft {
     let volume = VolumeHeader { grid: grid(), element: ElementType::Int16, slope: 0.1, intercept: -1.0 / 3.0 };
     HeaderDraft {
         activity: Part::Good(volume.clone()),
-        activity_unit: Part::Good(ActivityUnit::Bq { effective_half_life_s: 1e5 / 3.0 }),
+        activity_unit: Part::Good(ActivityUnit::AtMoment(ActivityAtMoment {
+            unit: MomentUnit::KbqPerMl,
+            effective_half_life_s: 1e5 / 3.0,
+            imaged_after_s: Some(1e4 / 7.0),
+        })),
         density: Part::Good(volume),
         source: Part::Good(source),
         method: Part::Good(method),
@@ -130,7 +134,12 @@ fn what_cannot_be_a_header_is_refused() {
     refused("/activity/grid/shape", serde_json::json!([7, 0, 3]));
     refused("/density", serde_json::Value::Null);
     refused("/density/grid/shape", serde_json::json!([7, 5, 4]));
-    refused("/activity_unit", serde_json::json!({ "bq": { "effective_half_life_s": 0.0 } }));
+    for (half_life_s, imaged_after_s) in [(0.0, None), (1.0, Some(-1.0))] {
+        let moment = serde_json::json!({
+            "unit": "bq", "effective_half_life_s": half_life_s, "imaged_after_s": imaged_after_s
+        });
+        refused("/activity_unit", serde_json::json!({ "at-moment": moment }));
+    }
     refused("/method/local/minimum_density_g_cm3", (-1).into());
     refused("/source/members/0/decays_per_decay", (-1).into());
     refused("/source/emissions/0/yield_per_decay", 2000.into());

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use dosegrid::domain::{ChosenCuts, DoseError, Extras, MaterialDefinition, Part, VoxelGrid};
+use dosegrid::domain::{ChosenCuts, DoseError, Extras, MaterialDefinition, MomentUnit, Part, VoxelGrid};
 use dosegrid::request::{
-    RawDaughterMap, RawDaughters, RawEmission, RawGrid, RawHalfLife, RawHeader, RawKernelMethod, RawLabelledMaterial,
-    RawLocalMethod, RawMaterial, RawMedium, RawMethod, RawMonteCarlo, RawRegion, RawTarget, RawUnit, RawVolume,
-    RawWeighting, paths, pattern,
+    RawActivity, RawDaughterMap, RawDaughters, RawEmission, RawGrid, RawHalfLife, RawHeader, RawKernelMethod,
+    RawLabelledMaterial, RawLocalMethod, RawMaterial, RawMedium, RawMethod, RawMonteCarlo, RawRegion, RawTarget,
+    RawUnit, RawVolume, RawWeighting, paths, pattern,
 };
 
 const NAN: Option<f64> = Some(f64::NAN);
@@ -67,9 +67,19 @@ fn bad_volumes() -> Vec<Part<RawVolume>> {
     bad.chain([Part::Absent]).collect()
 }
 
-fn bad_units() -> [Part<RawUnit>; 3] {
-    let bad = |half_life| Part::Good(RawUnit::Bq(half_life));
-    [Part::Absent, bad(None), bad(Some(RawHalfLife::Effective(0.0)))]
+fn moment(unit: MomentUnit, half_life: Option<RawHalfLife>, imaged_after_s: Option<f64>) -> Part<RawUnit> {
+    Part::Good(RawUnit::AtMoment(RawActivity { unit, half_life, imaged_after_s }))
+}
+
+fn bad_units() -> Vec<Part<RawUnit>> {
+    let of_moment = |unit| {
+        [
+            moment(unit, None, None),
+            moment(unit, Some(RawHalfLife::Effective(0.0)), None),
+            moment(unit, Some(RawHalfLife::Effective(1.0)), NAN),
+        ]
+    };
+    MomentUnit::ALL.into_iter().flat_map(of_moment).chain([Part::Absent]).collect()
 }
 
 fn bad_materials() -> Vec<RawMaterial> {
@@ -112,17 +122,20 @@ fn bad_maps() -> Vec<RawHeader> {
 
 /// Headers with bad nuclides, daughters, spectra and weights.
 fn bad_sources() -> Vec<RawHeader> {
-    let physical = Part::Good(RawUnit::Bq(Some(RawHalfLife::Physical)));
-    let nameless = RawDaughterMap { nuclide: Part::Absent, activity_unit: physical.clone(), ..daughter("") };
+    let nameless = MomentUnit::ALL.map(|unit| {
+        let physical = moment(unit, Some(RawHalfLife::Physical), None);
+        let map = RawDaughterMap { nuclide: Part::Absent, activity_unit: physical.clone(), ..daughter("") };
+        RawHeader { daughter_maps: vec![map], activity_unit: physical, ..RawHeader::default() }
+    });
     let mut in_growth = good();
     in_growth.source.daughters =
         Part::Good(RawDaughters::InGrowth { integration_time_s: 0.0, effective_half_life_s: None });
     let mut bad = vec![
-        RawHeader { daughter_maps: vec![nameless], activity_unit: physical, ..RawHeader::default() },
         RawHeader { daughter_maps: vec![daughter("Lu-177")], labels: volume(), ..good() },
         RawHeader { weighting: Some(RawWeighting { alpha: NAN, recoil: NAN }), ..good() },
         in_growth,
     ];
+    bad.extend(nameless);
     for (charge, high_mev) in [(2, 0.1), (0, 20.0), (0, 0.0)] {
         let mut header = RawHeader { daughter_maps: vec![daughter("Bi-213")], ..good() };
         header.source.daughters = Part::Good(RawDaughters::Unspecified);

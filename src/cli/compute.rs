@@ -6,6 +6,7 @@ mod method;
 mod monte_carlo;
 mod place;
 pub(super) mod source;
+mod unit;
 mod volumes;
 
 use tokio_util::sync::CancellationToken;

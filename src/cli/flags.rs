@@ -8,7 +8,13 @@ use crate::request::{MISSING, pattern};
 const FLAGS: &[(&str, &str)] = &[
     ("activity*", "activity"),
     ("activity_unit", "activity-unit"),
-    ("activity_unit.bq*", "effective-half-life"),
+    ("activity_unit.*", "effective-half-life"),
+    ("activity_unit.bq.imaged_after_s", "imaged-after"),
+    ("activity_unit.kbq.imaged_after_s", "imaged-after"),
+    ("activity_unit.mbq.imaged_after_s", "imaged-after"),
+    ("activity_unit.bq_per_ml.imaged_after_s", "imaged-after"),
+    ("activity_unit.kbq_per_ml.imaged_after_s", "imaged-after"),
+    ("activity_unit.mbq_per_ml.imaged_after_s", "imaged-after"),
     ("density*", "density"),
     ("labels*", "labels"),
     ("materials*", "material-map"),
@@ -55,14 +61,16 @@ fn entry(path: &str) -> Option<&'static (&'static str, &'static str)> {
 pub(super) fn by_flag(Violation { field, reason }: Violation, density: &str) -> Violation {
     let Some((_, flag)) = entry(&field) else { return Violation { field, reason } };
     let flag = if *flag == "density" { density } else { *flag };
-    let reason = match (field.as_str(), reason.as_str()) {
-        ("activity_unit.bq.half_life", MISSING) => {
-            "is needed with the unit bq: a time such as 50h, or `physical`".to_owned()
+    // The unit of an activity at one moment, and what of it is at fault.
+    let moment = field.strip_prefix("activity_unit.").and_then(|rest| rest.split_once('.'));
+    let reason = match (moment, field.as_str(), reason.as_str()) {
+        (Some((unit, "half_life")), _, MISSING) => {
+            format!("is needed with the unit {}: a time such as 50h, or `physical`", unit.replace('_', "-"))
         }
-        ("activity_unit.bq.physical", _) => "`physical` needs --nuclide, whose half-life it is".to_owned(),
-        ("density", _) => reason.replace("a density volume", "--density or --ct"),
-        (_, MISSING) => format!("--{flag} is needed"),
-        (_, _) => reason,
+        (Some((_, "physical")), _, _) => "`physical` needs --nuclide, whose half-life it is".to_owned(),
+        (_, "density", _) => reason.replace("a density volume", "--density or --ct"),
+        (_, _, MISSING) => format!("--{flag} is needed"),
+        (_, _, _) => reason,
     };
     Violation { field: flag.to_owned(), reason }
 }

@@ -53,7 +53,13 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         density: Some(&density),
         organs: organs.as_ref(),
         names: &names,
-        inputs: InputAccount { activity_unit: "bq-s", effective_half_life_s: None, density: "tally", grids: None },
+        inputs: InputAccount {
+            activity_unit: "bq-s",
+            effective_half_life_s: None,
+            imaged_after_s: None,
+            density: "tally",
+            grids: None,
+        },
         origin,
     };
     outputs::write(&args.outputs, &from, &result)

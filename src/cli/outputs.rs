@@ -161,6 +161,7 @@ pub(super) struct ResultFile<'a> {
 pub(super) struct InputAccount {
     pub(super) activity_unit: &'static str,
     pub(super) effective_half_life_s: Option<f64>,
+    pub(super) imaged_after_s: Option<f64>,
     pub(super) density: &'static str,
     /// What resampling did, where there was any.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,9 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
 };
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::api::{ServerConfig, server::serve};
 use crate::domain::{DeviceSelector, DoseError};
@@ -70,16 +72,7 @@ impl Args {
 }
 
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    if args.log_json {
-        log.json().init()
-    } else {
-        log.init()
-    }
+    start_log(args.log_json);
     let device = Device::open(args.device)?;
     let io = |error: std::io::Error| DoseError::Io(format!("cannot serve on {}: {error}", args.listen));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io)?;
@@ -96,6 +89,26 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         };
         serve(args.config(), listener, device, shutdown).await
     })
+}
+
+/// Logs to stderr what `RUST_LOG` asks for, such as `debug` or `info,h2=off`.
+fn start_log(as_json: bool) {
+    let asked = std::env::var("RUST_LOG").ok().filter(|levels| !levels.trim().is_empty());
+    let targets = asked.as_deref().map(str::parse::<Targets>).transpose();
+    let log = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let usual = || Targets::new().with_default(LevelFilter::INFO);
+    let filter = targets.as_ref().ok().cloned().flatten().unwrap_or_else(usual);
+    if as_json {
+        log.json().finish().with(filter).init();
+    } else {
+        log.finish().with(filter).init();
+    }
+    if let Err(error) = targets {
+        tracing::warn!(%error, "RUST_LOG is not understood: info is logged");
+    }
 }
 
 #[cfg(test)]

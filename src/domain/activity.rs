@@ -1,49 +1,10 @@
-//! The source term: time-integrated activity, and the units in which callers may give it.
+//! The source term: time-integrated activity.
 
-use serde::{Deserialize, Serialize};
-
-use super::{Invalid, Volume};
-
-/// Bq·s in one MBq·h.
-const BQ_S_PER_MBQ_H: f64 = 1e6 * 3600.0;
+use super::{ActivityUnit, Invalid, Volume};
 
 /// Most decays in one voxel [Bq·s]: ten million times those in a whole patient. Above it, single precision may
 /// overflow.
 pub const MAX_DECAYS_PER_VOXEL: f64 = 1e24;
-
-/// What the numbers of an activity map mean.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ActivityUnit {
-    /// Time-integrated activity in Bq·s, that is, decays.
-    BqS,
-    /// Time-integrated activity in MBq·h.
-    MbqH,
-    /// Activity in Bq at one moment, which decays from then on with one effective half-life.
-    Bq {
-        /// Effective half-life [s].
-        effective_half_life_s: f64,
-    },
-}
-
-impl ActivityUnit {
-    /// Bq·s for each unit of the map: `Ã = A·T½/ln 2` for an activity with one effective half-life.
-    ///
-    /// # Errors
-    /// If the effective half-life is not a finite time above 0.
-    pub fn to_bq_s(self) -> Result<f64, Invalid> {
-        match self {
-            Self::BqS => Ok(1.0),
-            Self::MbqH => Ok(BQ_S_PER_MBQ_H),
-            Self::Bq { effective_half_life_s } if effective_half_life_s.is_finite() && effective_half_life_s > 0.0 => {
-                Ok(effective_half_life_s / std::f64::consts::LN_2)
-            }
-            Self::Bq { effective_half_life_s } => Err(Invalid::new(format!(
-                "the effective half-life must be a finite time above 0, got {effective_half_life_s} s"
-            ))),
-        }
-    }
-}
 
 /// Decays per voxel [Bq·s]: finite, nowhere negative.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +19,7 @@ impl TimeIntegratedActivity {
     /// # Errors
     /// If a value is NaN, infinite, negative, or above [`MAX_DECAYS_PER_VOXEL`].
     pub fn new(mut map: Volume<f32>, unit: ActivityUnit) -> Result<Self, Invalid> {
-        let scale = unit.to_bq_s()?;
+        let scale = unit.to_bq_s(map.grid().voxel_volume_cm3())?;
         check_values(map.as_slice(), "an activity")?;
         for (index, value) in map.as_mut_slice().iter_mut().enumerate() {
             let decays = f64::from(*value) * scale;
@@ -106,7 +67,11 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::VoxelGrid;
+    use crate::domain::{ActivityAtMoment, MomentUnit, VoxelGrid};
+
+    fn at_moment(unit: MomentUnit, effective_half_life_s: f64) -> ActivityUnit {
+        ActivityUnit::AtMoment(ActivityAtMoment { unit, effective_half_life_s, imaged_after_s: None })
+    }
 
     fn map(values: Vec<f32>) -> Volume<f32> {
         let grid = VoxelGrid::new([values.len() as u64, 1, 1], [1.0; 3]).expect("a good grid");
@@ -117,7 +82,7 @@ mod tests {
     fn units_become_decays() {
         let source = TimeIntegratedActivity::new(map(vec![0.0, 2.0]), ActivityUnit::MbqH).expect("good");
         assert_eq!(source.decays().as_slice(), [0.0, 7.2e9]);
-        let unit = ActivityUnit::Bq { effective_half_life_s: 3600.0 };
+        let unit = at_moment(MomentUnit::Bq, 3600.0);
         let source = TimeIntegratedActivity::new(map(vec![1.0]), unit).expect("good");
         assert!((source.total() - 5193.7).abs() < 0.1, "{}", source.total());
     }
@@ -132,7 +97,7 @@ mod tests {
         let huge = TimeIntegratedActivity::new(map(vec![1e36]), ActivityUnit::MbqH);
         assert!(huge.is_err());
         for half_life in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            let unit = ActivityUnit::Bq { effective_half_life_s: half_life };
+            let unit = at_moment(MomentUnit::Bq, half_life);
             assert!(TimeIntegratedActivity::new(map(vec![1.0]), unit).is_err());
         }
     }

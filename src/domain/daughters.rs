@@ -37,8 +37,11 @@ impl InGrowth {
     /// * `unit` – of the activity map; if it has an effective half-life, the nuclide disappears with that
     pub fn new(integration_time_s: f64, unit: Option<ActivityUnit>) -> Self {
         let effective_half_life_s = match unit {
-            Some(ActivityUnit::Bq { effective_half_life_s }) => Some(effective_half_life_s),
-            Some(ActivityUnit::BqS | ActivityUnit::MbqH) | None => None,
+            Some(ActivityUnit::AtMoment(activity)) => Some(activity.effective_half_life_s),
+            Some(
+                ActivityUnit::BqS | ActivityUnit::BqH | ActivityUnit::KbqS | ActivityUnit::MbqS | ActivityUnit::MbqH,
+            )
+            | None => None,
         };
         Self { integration_time_s, effective_half_life_s }
     }

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod activity;
+pub mod activity_unit;
 pub mod control;
 pub mod daughters;
 pub mod density;
@@ -33,7 +34,8 @@ pub mod weighting;
 pub use account::{
     EmissionAccount, HistoryRun, MaterialAccount, MonteCarloAccount, RegionDose, StopReason, TargetAccount,
 };
-pub use activity::{ActivityUnit, TimeIntegratedActivity};
+pub use activity::TimeIntegratedActivity;
+pub use activity_unit::{ActivityAtMoment, ActivityUnit, Amount, MomentUnit};
 pub use control::{Control, Progress, Stage, TransportProgress};
 pub use daughters::{Daughters, InGrowth};
 pub use density::DensityMap;

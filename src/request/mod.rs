@@ -19,7 +19,9 @@ pub use material::{RawLabelledMaterial, RawMaterial, RawMedium};
 pub use method::{RawKernelMethod, RawLocalMethod, RawMethod, kernel_medium};
 pub use monte_carlo::{RawMonteCarlo, RawRegion, RawTarget};
 pub use path::{OF_PLAN, paths, pattern};
-pub use source::{RawDaughterMap, RawDaughters, RawEmission, RawHalfLife, RawSource, RawUnit, RawWeighting};
+pub use source::{
+    RawActivity, RawDaughterMap, RawDaughters, RawEmission, RawHalfLife, RawSource, RawUnit, RawWeighting,
+};
 pub use volume::RawVolume;
 
 /// A header as a caller wrote it, not yet checked. Everything may be left out.

@@ -1,5 +1,10 @@
 //! The paths by which a header can be at fault, for those who name its fields otherwise, as flags do.
 
+use crate::domain::MomentUnit;
+
+/// The units of activity maps.
+const UNITS: &[&str] = &["activity_unit", "daughter_maps[].activity_unit"];
+
 /// Parts of a volume that can be at fault, after its own path.
 const OF_VOLUME: &[&str] = &[
     "",
@@ -13,8 +18,8 @@ const OF_VOLUME: &[&str] = &[
     ".size_bytes",
 ];
 
-/// Parts of an activity unit that can be at fault, after its own path.
-const OF_UNIT: &[&str] = &["", ".bq.half_life", ".bq.physical", ".bq.effective_half_life_s"];
+/// Parts of the unit of an activity at one moment that can be at fault, after the path of its arm.
+const OF_MOMENT: &[&str] = &[".half_life", ".physical", ".effective_half_life_s", ".imaged_after_s"];
 
 /// Parts of a material that can be at fault, after its own path.
 const OF_MATERIAL: &[&str] = &[
@@ -69,14 +74,19 @@ pub const OF_PLAN: &[&str] = &["method.monte_carlo.first_history"];
 pub fn paths() -> Vec<String> {
     let groups: [(&[&str], &[&str]); 4] = [
         (&["activity", "density", "labels", "materials", "daughter_maps[].activity"], OF_VOLUME),
-        (&["activity_unit", "daughter_maps[].activity_unit"], OF_UNIT),
+        (UNITS, &[""]),
         (&["method.monte_carlo.medium.uniform", "method.monte_carlo.medium.table.entries[].material"], OF_MATERIAL),
         (SINGLE, &[""]),
     ];
     let joined = |(owners, parts): (&[&str], &[&str])| -> Vec<String> {
         owners.iter().flat_map(|owner| parts.iter().map(move |part| format!("{owner}{part}"))).collect()
     };
-    groups.into_iter().flat_map(joined).collect()
+    let moments = UNITS.iter().flat_map(|unit| {
+        MomentUnit::ALL
+            .iter()
+            .flat_map(move |arm| OF_MOMENT.iter().map(move |part| format!("{unit}.{}{part}", arm.field())))
+    });
+    groups.into_iter().flat_map(joined).chain(moments).collect()
 }
 
 /// A path without the numbers in its brackets, and `*` in place of the symbol of an element.

@@ -2,8 +2,8 @@
 
 use super::{RawVolume, missing, needed};
 use crate::domain::{
-    ActivityUnit, BiologicalWeighting, Checks, DaughterHeader, Daughters, Emission, EmissionSpectrum, InGrowth,
-    Invalid, Nuclide, Part, Particle, Source,
+    ActivityAtMoment, ActivityUnit, BiologicalWeighting, Checks, DaughterHeader, Daughters, Emission, EmissionSpectrum,
+    InGrowth, Invalid, MomentUnit, Nuclide, Part, Particle, Source,
 };
 use crate::physics::{chain, nuclide};
 
@@ -62,10 +62,27 @@ pub enum RawDaughters {
 pub enum RawUnit {
     /// Time-integrated activity [Bq·s].
     BqS,
+    /// Time-integrated activity [Bq·h].
+    BqH,
+    /// Time-integrated activity [kBq·s].
+    KbqS,
+    /// Time-integrated activity [MBq·s].
+    MbqS,
     /// Time-integrated activity [MBq·h].
     MbqH,
-    /// Activity at one moment [Bq], which decays with one half-life; that has to be given.
-    Bq(Option<RawHalfLife>),
+    /// Activity at one moment.
+    AtMoment(RawActivity),
+}
+
+/// An activity at one moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RawActivity {
+    /// What is given for each voxel.
+    pub unit: MomentUnit,
+    /// The half-life with which it decays; it has to be given.
+    pub half_life: Option<RawHalfLife>,
+    /// Time from injection to that moment [s]. Not given: decays are counted from that moment on.
+    pub imaged_after_s: Option<f64>,
 }
 
 /// The half-life of an activity.
@@ -250,22 +267,26 @@ fn resolve_unit(
     checks: &mut Checks,
 ) -> Part<ActivityUnit> {
     let unit = unit.resolve(field, checks, |unit, field, checks| {
-        let half_life = match unit {
+        let RawActivity { unit, half_life, imaged_after_s } = match unit {
             RawUnit::BqS => return Some(ActivityUnit::BqS),
+            RawUnit::BqH => return Some(ActivityUnit::BqH),
+            RawUnit::KbqS => return Some(ActivityUnit::KbqS),
+            RawUnit::MbqS => return Some(ActivityUnit::MbqS),
             RawUnit::MbqH => return Some(ActivityUnit::MbqH),
-            RawUnit::Bq(half_life) => half_life,
+            RawUnit::AtMoment(activity) => activity,
         };
+        let arm = format!("{field}.{}", unit.field());
         let effective_half_life_s = match half_life {
-            None => return missing(format!("{field}.bq.half_life"), checks),
+            None => return missing(format!("{arm}.half_life"), checks),
             Some(RawHalfLife::Effective(seconds)) => seconds,
             Some(RawHalfLife::Physical) if has_name => nuclide?.half_life_s,
             Some(RawHalfLife::Physical) => {
                 let needs = Invalid::new("needs a nuclide, whose half-life it is");
-                return checks.at(format!("{field}.bq.physical"), Err(needs));
+                return checks.at(format!("{arm}.physical"), Err(needs));
             }
         };
-        let unit = ActivityUnit::Bq { effective_half_life_s };
-        checks.at(format!("{field}.bq.effective_half_life_s"), unit.to_bq_s()).map(|_| unit)
+        let unit = ActivityUnit::AtMoment(ActivityAtMoment { unit, effective_half_life_s, imaged_after_s });
+        unit.check(field, checks).then_some(unit)
     });
     needed(unit, field, checks)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{AIR_G_CM3, Resampler, share_outside};
-use crate::domain::{Invalid, LabelMap, Organs, RigidTransform, Volume, VoxelGrid};
+use crate::domain::{Amount, Invalid, LabelMap, Organs, RigidTransform, Volume, VoxelGrid};
 
 /// Part of the activity that may lie outside the CT before a computation is refused.
 pub const MAX_SHARE_OUTSIDE: f64 = 0.01;
@@ -31,7 +31,7 @@ pub struct Placing {
 /// What resampling did to the maps of a computation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PlacingAccount {
-    /// Decays or activity before and after, in the unit of the map.
+    /// Decays or activity before and after, in the unit of the map; of a concentration, in that unit times mL.
     pub activity: Option<[f64; 2]>,
     /// Mass before and after [g].
     pub mass_g: Option<[f64; 2]>,
@@ -54,11 +54,22 @@ impl Placing {
 
     /// An activity, its total kept; with its totals before and after.
     ///
+    /// * `amount` – what its values belong to
+    ///
     /// # Errors
     /// As [`Resampler::redistribute`].
-    pub fn activity(&self, map: &Volume<f32>) -> Result<(Volume<f32>, [f64; 2]), Invalid> {
+    pub fn activity(&self, map: &Volume<f32>, amount: Amount) -> Result<(Volume<f32>, [f64; 2]), Invalid> {
         let moved = self.resampler(map.grid(), Space::Activity).redistribute(map)?;
-        Ok((moved.volume, [moved.total_before, moved.total_after]))
+        let totals = [moved.total_before, moved.total_after];
+        match amount {
+            Amount::PerVoxel => Ok((moved.volume, totals)),
+            Amount::PerMl => {
+                let [before_ml, after_ml] = [map.grid(), &self.grid].map(|grid| grid.voxel_volume_cm3());
+                #[expect(clippy::cast_possible_truncation, reason = "the stored precision")]
+                let per_ml = moved.volume.map(|&value| (f64::from(value) * before_ml / after_ml) as f32);
+                Ok((per_ml, totals.map(|total| total * before_ml)))
+            }
+        }
     }
 
     /// A density, its mass kept, air around it; with the mass before and after [g].
@@ -161,10 +172,14 @@ mod tests {
         let (moved, mass) = onto_spect.density(&density).expect("its grid");
         assert_eq!(moved.as_slice(), [0.0, 1.0, 2.0, 0.0]);
         assert!((mass[0] - mass[1]).abs() < 1e-9);
-        assert_eq!(onto_spect.activity(&activity).expect("its grid").0, activity);
+        assert_eq!(onto_spect.activity(&activity, Amount::PerVoxel).expect("its grid").0, activity);
         let onto_ct = Placing::new(ct.clone(), Space::Ct, transform);
-        let (moved, totals) = onto_ct.activity(&activity).expect("its grid");
+        let (moved, totals) = onto_ct.activity(&activity, Amount::PerVoxel).expect("its grid");
         assert_eq!((moved.as_slice(), totals), (&[0.0, 0.0, 4.0, 4.0, 2.0, 2.0, 0.0, 0.0][..], [12.0, 12.0]));
+        // A voxel of the CT has half the volume: the same concentration, the same total.
+        let (moved, totals) = onto_ct.activity(&activity, Amount::PerMl).expect("its grid");
+        assert_eq!(moved.as_slice(), [0.0, 0.0, 8.0, 8.0, 4.0, 4.0, 0.0, 0.0]);
+        assert!(totals.iter().all(|total| (total / (12.0 * 0.064) - 1.0).abs() < 1e-12), "{totals:?}");
         assert_eq!(onto_ct.density(&density).expect("its grid").0, density);
         let dose = map(&spect, &[0.0, 1.0, 2.0, 0.0]);
         let on_ct = onto_spect.dose_on(&dose, &ct, Space::Ct).expect("its grid");

@@ -165,12 +165,27 @@ async fn chunks_of_different_volumes_may_alternate() {
 async fn units_mean_what_they_say() {
     let server = Server::start(small()).await;
     let half_life_s = nuclide::find("Lu-177").expect("known").half_life_s;
-    let bq = |half_life| Unit::Bq(pb::ActivityBq { half_life: Some(half_life) });
+    let moment = |half_life, imaged_after_s| pb::ActivityBq { half_life: Some(half_life), imaged_after_s };
+    let bq = |half_life| Unit::Bq(moment(half_life, None));
+    let hour = || moment(pb::activity_bq::HalfLife::EffectiveHalfLifeS(3600.0), None);
+    let four_hours_later = moment(pb::activity_bq::HalfLife::EffectiveHalfLifeS(3600.0), Some(4.0 * 3600.0));
+    let hour_s = 3600.0 / std::f64::consts::LN_2;
+    // Voxels of 2 × 3 × 4 mm.
+    let voxel_ml = 0.024;
     let decays_in_unit = [
         (Unit::BqS(pb::TimeIntegratedBqS {}), 1.0),
         (Unit::MbqH(pb::TimeIntegratedMbqH {}), 3.6e9),
         (bq(pb::activity_bq::HalfLife::EffectiveHalfLifeS(3600.0)), 3600.0 / std::f64::consts::LN_2),
         (bq(pb::activity_bq::HalfLife::Physical(pb::PhysicalHalfLife {})), half_life_s / std::f64::consts::LN_2),
+        (Unit::BqH(pb::TimeIntegratedBqH {}), 3.6e3),
+        (Unit::KbqS(pb::TimeIntegratedKbqS {}), 1e3),
+        (Unit::MbqS(pb::TimeIntegratedMbqS {}), 1e6),
+        (Unit::Kbq(hour()), 1e3 * hour_s),
+        (Unit::Mbq(hour()), 1e6 * hour_s),
+        (Unit::BqPerMl(hour()), voxel_ml * hour_s),
+        (Unit::KbqPerMl(hour()), 1e3 * voxel_ml * hour_s),
+        (Unit::MbqPerMl(hour()), 1e6 * voxel_ml * hour_s),
+        (Unit::BqPerMl(four_hours_later), 16.0 * voxel_ml * hour_s),
     ];
     for (unit, factor) in decays_in_unit {
         let mut header = good_header();

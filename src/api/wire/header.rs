@@ -1,5 +1,6 @@
 //! The header of a request.
 
+use super::activity_unit::{decode_unit, encode_unit};
 use super::{method, pb, source, volume};
 use crate::domain::{EmissionSpectrum, Part, RequestHeader};
 use crate::request::RawHeader;
@@ -9,7 +10,7 @@ pub(in crate::api) fn encode(header: &RequestHeader) -> pb::ComputeHeader {
     let emissions = source.own_emissions().map_or(&[][..], EmissionSpectrum::emissions);
     pb::ComputeHeader {
         activity: Some(volume::encode(header.activity())),
-        activity_unit: Some(source::encode_unit(header.activity_unit())),
+        activity_unit: Some(encode_unit(header.activity_unit())),
         density: header.density().map(volume::encode),
         nuclide: source.parent().map(|parent| parent.name.clone()).unwrap_or_default(),
         method: Some(method::encode(header.method())),
@@ -26,7 +27,7 @@ pub(in crate::api) fn decode(message: pb::ComputeHeader) -> RawHeader {
     let volume = |descriptor: Option<pb::VolumeDescriptor>| Part::from(descriptor.map(volume::decode));
     RawHeader {
         activity: volume(message.activity),
-        activity_unit: message.activity_unit.and_then(source::decode_unit).into(),
+        activity_unit: message.activity_unit.and_then(decode_unit).into(),
         density: volume(message.density),
         labels: volume(message.labels),
         materials: volume(message.materials),

@@ -1,8 +1,9 @@
-//! What decays and in which map: nuclide, daughters, spectrum, and the unit of an activity.
+//! What decays and in which map: nuclide, daughters, spectrum.
 
+use super::activity_unit::{decode_unit, encode_unit};
 use super::{pb, volume};
-use crate::domain::{ActivityUnit, BiologicalWeighting, DaughterHeader, Daughters, Emission, InGrowth};
-use crate::request::{RawDaughterMap, RawDaughters, RawEmission, RawHalfLife, RawSource, RawUnit, RawWeighting};
+use crate::domain::{BiologicalWeighting, DaughterHeader, Daughters, Emission, InGrowth};
+use crate::request::{RawDaughterMap, RawDaughters, RawEmission, RawSource, RawWeighting};
 
 pub(in crate::api) fn decode(
     nuclide: String,
@@ -49,31 +50,6 @@ fn decode_daughters(message: pb::Daughters) -> RawDaughters {
             RawDaughters::InGrowth { integration_time_s, effective_half_life_s }
         }
     }
-}
-
-pub(super) fn encode_unit(unit: ActivityUnit) -> pb::ActivityUnit {
-    use pb::{activity_bq::HalfLife, activity_unit::Unit};
-    let unit = match unit {
-        ActivityUnit::BqS => Unit::BqS(pb::TimeIntegratedBqS {}),
-        ActivityUnit::MbqH => Unit::MbqH(pb::TimeIntegratedMbqH {}),
-        ActivityUnit::Bq { effective_half_life_s } => {
-            Unit::Bq(pb::ActivityBq { half_life: Some(HalfLife::EffectiveHalfLifeS(effective_half_life_s)) })
-        }
-    };
-    pb::ActivityUnit { unit: Some(unit) }
-}
-
-/// None if no unit is given.
-pub(super) fn decode_unit(message: pb::ActivityUnit) -> Option<RawUnit> {
-    use pb::{activity_bq::HalfLife, activity_unit::Unit};
-    Some(match message.unit? {
-        Unit::BqS(pb::TimeIntegratedBqS {}) => RawUnit::BqS,
-        Unit::MbqH(pb::TimeIntegratedMbqH {}) => RawUnit::MbqH,
-        Unit::Bq(pb::ActivityBq { half_life }) => RawUnit::Bq(half_life.map(|half_life| match half_life {
-            HalfLife::EffectiveHalfLifeS(seconds) => RawHalfLife::Effective(seconds),
-            HalfLife::Physical(pb::PhysicalHalfLife {}) => RawHalfLife::Physical,
-        })),
-    })
 }
 
 pub(super) fn encode_map(map: &DaughterHeader) -> pb::DaughterMap {

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::domain::{Checks, DensityMap, Invalid, NanRule, NegativeRule, Organs, RigidTransform, Volume, VoxelGrid};
+use crate::domain::{
+    Amount, Checks, DensityMap, Invalid, NanRule, NegativeRule, Organs, RigidTransform, Volume, VoxelGrid,
+};
 use crate::formats::transform;
 use crate::resample::{
     DoseGrid, MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Resampler, Space, check_share_outside, dose_grid, reorder,
@@ -75,8 +77,15 @@ impl GridArgs {
     /// Puts all maps on the grid of the dose. Without a flag that asks for it nothing is resampled: what has the same
     /// voxels in another order is put in order, and what lies elsewhere stays as it is.
     ///
+    /// * `amount` – what the values of activity maps belong to
     /// * `density` – the flag that gives the density
-    pub(super) fn place(&self, maps: &mut Maps, density: &'static str, checks: &mut Checks) -> Option<Placed> {
+    pub(super) fn place(
+        &self,
+        maps: &mut Maps,
+        amount: Amount,
+        density: &'static str,
+        checks: &mut Checks,
+    ) -> Option<Placed> {
         let choice = self.dose_grid.as_deref().map(|word| checks.at("dose-grid", DoseGrid::parse(word)));
         let most = self.share_allowed(checks);
         if self.invert_transform && self.transform.is_none() {
@@ -95,7 +104,7 @@ impl GridArgs {
         let transform = self.read_transform(ct.as_deref(), &activity, checks)?;
         let space = if on_ct { Space::Ct } else { Space::Activity };
         let placing = Placing::new(Arc::new(grid), space, transform);
-        let account = resampled(maps, &placing, density, checks)?;
+        let account = resampled(maps, &placing, amount, density, checks)?;
         checks.at(density, check_share_outside(account.activity_outside_density, most));
         let of_a_file = !matches!(choice, DoseGrid::Spacing(_));
         Some(Placed { placing, account: Some(account), on_ct, of_a_file, ct })
@@ -148,7 +157,13 @@ fn in_order(maps: &mut Maps, activity: &Arc<VoxelGrid>, density: &str, checks: &
 }
 
 /// All maps on the grid of the dose.
-fn resampled(maps: &mut Maps, placing: &Placing, density: &str, checks: &mut Checks) -> Option<PlacingAccount> {
+fn resampled(
+    maps: &mut Maps,
+    placing: &Placing,
+    amount: Amount,
+    density: &str,
+    checks: &mut Checks,
+) -> Option<PlacingAccount> {
     let mut account = PlacingAccount::default();
     let activity = maps.activity.take()?;
     if let Some(map) = maps.density.take() {
@@ -164,9 +179,10 @@ fn resampled(maps: &mut Maps, placing: &Placing, density: &str, checks: &mut Che
         maps.materials = checks.at("material-map", placing.materials(&map, activity.grid()));
     }
     for map in &mut maps.daughters {
-        *map = map.take().and_then(|map| checks.at("daughter-activity", placing.activity(&map))).map(|(map, _)| map);
+        let moved = map.take().and_then(|map| checks.at("daughter-activity", placing.activity(&map, amount)));
+        *map = moved.map(|(map, _)| map);
     }
-    let (moved, totals) = checks.at("activity", placing.activity(&activity))?;
+    let (moved, totals) = checks.at("activity", placing.activity(&activity, amount))?;
     account.activity = Some(totals);
     maps.activity = Some(moved);
     Some(account)

@@ -9,8 +9,8 @@ use super::volumes::read_volume;
 use crate::cli::flags::recorded;
 use crate::cli::outputs::InputAccount;
 use crate::domain::{
-    ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, DoseResult, Extras, LabelMap, LabelMaps, Organs, Part,
-    Repair, RequestHeader, RequestVolumes, TimeIntegratedActivity, Volume, repair_activity,
+    ActivityAtMoment, ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, DoseResult, Extras, LabelMap,
+    LabelMaps, Organs, Part, Repair, RequestHeader, RequestVolumes, TimeIntegratedActivity, Volume, repair_activity,
 };
 use crate::formats::volume_file::{Origin, write_volume};
 use crate::request::{RawDaughterMap, RawHeader, RawMedium, RawMethod, RawUnit, RawVolume};
@@ -41,13 +41,14 @@ impl Inputs {
         let density = args.volumes.density_flag();
         let mut warnings = Vec::new();
         let mut files = Files::read(args, checks, &mut warnings);
+        let voxel_ml = files.activity.good().map(|map| map.grid().voxel_volume_cm3());
         let placed = files.place(args, checks);
         let mut faults = Checks::new();
         let draft = files.raw_header(args, checks).resolve(&mut faults);
         // Values are checked even where the unit is at fault.
         let unit = draft.activity_unit.good().copied().unwrap_or(ActivityUnit::BqS);
         let header = recorded(draft.finish(faults), density, checks);
-        warnings.extend(files.repair.and_then(|repair| repair.words(unit.to_bq_s().ok()?)));
+        warnings.extend(files.repair.and_then(|repair| repair.words(unit.to_bq_s(voxel_ml?).ok()?)));
         let names = std::mem::take(&mut files.names);
         let (origin, ct_origin) = (files.origin(placed.as_ref()), files.ct_origin.clone());
         let values = files.check(unit, args, checks);
@@ -73,13 +74,14 @@ impl Inputs {
 
     /// What the tables say of the files.
     pub(super) fn account(&self, args: &Args) -> InputAccount {
-        let (activity_unit, effective_half_life_s) = match self.unit {
-            ActivityUnit::BqS => ("bq-s", None),
-            ActivityUnit::MbqH => ("mbq-h", None),
-            ActivityUnit::Bq { effective_half_life_s } => ("bq", Some(effective_half_life_s)),
-        };
-        let grids = self.placed.as_ref().and_then(|placed| placed.account.clone());
-        InputAccount { activity_unit, effective_half_life_s, density: args.volumes.density_account(), grids }
+        let moment = self.unit.at_moment();
+        InputAccount {
+            activity_unit: self.unit.name(),
+            effective_half_life_s: moment.map(|moment| moment.effective_half_life_s),
+            imaged_after_s: moment.and_then(|moment| moment.imaged_after_s),
+            density: args.volumes.density_account(),
+            grids: self.placed.as_ref().and_then(|placed| placed.account.clone()),
+        }
     }
 }
 
@@ -141,7 +143,7 @@ impl Files {
             materials: std::mem::take(&mut self.materials).into_good(),
             daughters: self.daughters.iter_mut().map(|(_, map)| std::mem::take(map).into_good()).collect(),
         };
-        let placed = args.grids.place(&mut maps, args.volumes.density_flag(), checks);
+        let placed = args.grids.place(&mut maps, args.volumes.amount(), args.volumes.density_flag(), checks);
         if is_good && placed.is_none() {
             // What is on no grid cannot be compared with others: the fault is that of a grid.
             maps = Maps { daughters: vec![None; maps.daughters.len()], ..Maps::default() };
@@ -212,9 +214,9 @@ impl Files {
     /// * `unit` – of the activity map, and so of every daughter's
     fn daughter_maps(&self, unit: &Part<RawUnit>, checks: &mut Checks) -> Vec<RawDaughterMap> {
         let activity_unit = match unit {
-            Part::Good(RawUnit::Bq(_)) if !self.daughters.is_empty() => {
+            Part::Good(RawUnit::AtMoment(_)) if !self.daughters.is_empty() => {
                 let reason =
-                    "needs a time-integrated unit, bq-s or mbq-h: a daughter does not decay with one half-life";
+                    "needs a time-integrated unit, such as bq-s or mbq-h: a daughter does not decay with one half-life";
                 checks.fail("daughter-activity", reason);
                 Part::Faulty
             }
@@ -254,8 +256,8 @@ impl Files {
 }
 
 fn warn_of_half_life(header: &RequestHeader, warnings: &mut Vec<String>) {
-    if let (ActivityUnit::Bq { effective_half_life_s }, Some(nuclide)) =
-        (header.activity_unit(), header.source().parent())
+    if let (Some(ActivityAtMoment { effective_half_life_s, .. }), Some(nuclide)) =
+        (header.activity_unit().at_moment(), header.source().parent())
         && effective_half_life_s > nuclide.half_life_s * HALF_LIFE_TOLERANCE
     {
         let (effective_h, physical_h) = (effective_half_life_s / 3600.0, nuclide.half_life_s / 3600.0);

@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::daughters::parse_time_s;
-use crate::domain::{Checks, DensityMap, Invalid, NanRule, Part, Volume, repair_density};
+use super::unit::UnitArgs;
+use crate::domain::{Amount, Checks, DensityMap, NanRule, Part, Volume, repair_density};
 use crate::formats::hu_curve;
 use crate::formats::volume_file::{Origin, VolumeFile, read_volume as read_file};
 use crate::physics::tissue::DensityCurve;
-use crate::request::{RawHalfLife, RawUnit};
+use crate::request::RawUnit;
 
 /// A CT without a voxel below this has no air in it [HU]: a slope or an intercept may be missing.
 const AIR_BELOW_HU: f32 = -200.0;
@@ -22,13 +22,8 @@ pub(super) struct VolumeArgs {
     /// Activity map, NIfTI, NRRD or MetaImage (required)
     #[arg(long, value_name = "FILE")]
     activity: Option<PathBuf>,
-    /// Unit of the activity map: bq-s and mbq-h are time-integrated, bq is the activity at one moment (required)
-    #[arg(long, value_name = "bq-s|mbq-h|bq")]
-    activity_unit: Option<String>,
-    /// With the unit bq: effective half-life, such as 50h or 2.1d (units s, min, h, d), or `physical` for the nuclide's
-    /// own
-    #[arg(long, value_name = "TIME|physical")]
-    effective_half_life: Option<String>,
+    #[command(flatten)]
+    unit: UnitArgs,
     /// Mass density in g/cm³, on the grid of the activity, or on its own with --dose-grid
     #[arg(long, value_name = "FILE")]
     density: Option<PathBuf>,
@@ -53,28 +48,12 @@ impl VolumeArgs {
 
     /// What the numbers of the activity map mean.
     pub(super) fn unit(&self, checks: &mut Checks) -> Part<RawUnit> {
-        let Some(name) = self.activity_unit.as_deref() else { return Part::Absent };
-        match (name, self.effective_half_life.as_deref()) {
-            ("bq-s", None) => Part::Good(RawUnit::BqS),
-            ("mbq-h", None) => Part::Good(RawUnit::MbqH),
-            ("bq-s" | "mbq-h", Some(_)) => {
-                let reason = format!("has no meaning with the unit {name}, which is time-integrated");
-                checks.fail("effective-half-life", reason);
-                Part::Faulty
-            }
-            ("bq", None) => Part::Good(RawUnit::Bq(None)),
-            ("bq", Some("physical")) => Part::Good(RawUnit::Bq(Some(RawHalfLife::Physical))),
-            ("bq", Some(text)) => {
-                let seconds =
-                    parse_time_s(text).map_err(|Invalid(reason)| Invalid::new(format!("{reason}, or `physical`")));
-                let seconds = checks.at("effective-half-life", seconds);
-                Part::given(seconds.map(|seconds| RawUnit::Bq(Some(RawHalfLife::Effective(seconds)))))
-            }
-            _ => {
-                checks.fail("activity-unit", format!("is bq-s, mbq-h or bq, got `{name}`"));
-                Part::Faulty
-            }
-        }
+        self.unit.raw(checks)
+    }
+
+    /// What the numbers of the activity map belong to.
+    pub(super) fn amount(&self) -> Amount {
+        self.unit.amount()
     }
 
     /// The density, from its own file or from a CT, and how that file says where it lies.

@@ -273,7 +273,7 @@ fn check_volume(field: &str, volume: Option<&VolumeHeader>, checks: &mut Checks)
 
 fn check_unit(field: &str, unit: Option<&ActivityUnit>, checks: &mut Checks) {
     if let Some(unit) = unit {
-        checks.at(format!("{field}.bq.effective_half_life_s"), unit.to_bq_s());
+        unit.check(field, checks);
     }
 }
 

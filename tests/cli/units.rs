@@ -1,0 +1,77 @@
+//! Units of activity maps, and the times that belong to them.
+
+use super::{FLOAT32, MEV_PER_G_IN_GY, dose, flags, inputs, json, json_of_nuclide, succeed, volume, write};
+
+/// How well the same activity in another unit must give the same dose.
+const SAME: f64 = 1e-6;
+
+#[test]
+fn every_unit_of_the_same_activity_gives_the_same_dose() {
+    let folder = inputs();
+    succeed(folder.path(), flags(&[], &[]));
+    let expected = dose(&folder, "dose.nii.gz")[100];
+    let half_life_s = 3600.0 * std::f64::consts::LN_2;
+    // Two half-lives after the injection a quarter of the activity is left.
+    let (half_life, after) = (format!("--effective-half-life={half_life_s}s"), format!("{}s", 2.0 * half_life_s));
+    let (moment, later) = ([half_life.clone()], [half_life, format!("--imaged-after={after}")]);
+    let voxel_ml = 0.4 * 0.4 * 0.5;
+    let units: [(&str, f64, &[String]); 13] = [
+        ("bq-s", 1.0, &[]),
+        ("bq-h", 3.6e3, &[]),
+        ("kbq-s", 1e3, &[]),
+        ("mbq-s", 1e6, &[]),
+        ("mbq-h", 3.6e9, &[]),
+        ("bq", 3.6e3, &moment),
+        ("kbq", 3.6e6, &moment),
+        ("mbq", 3.6e9, &moment),
+        ("bq-per-ml", 3.6e3 * voxel_ml, &moment),
+        ("kbq-per-ml", 3.6e6 * voxel_ml, &moment),
+        ("mbq-per-ml", 3.6e9 * voxel_ml, &moment),
+        ("bq", 4.0 * 3.6e3, &later),
+        ("kbq-per-ml", 4.0 * 3.6e6 * voxel_ml, &later),
+    ];
+    for (unit, bq_s_per_unit, times) in units {
+        let activity = |i| if i == 100 { 1e9 / bq_s_per_unit } else { 0.0 };
+        write(&folder, "other.nii", &volume(FLOAT32, activity).bytes());
+        let unit = format!("--activity-unit={unit}");
+        let mut with = vec!["--activity=other.nii", &unit, "--output=other_dose.nii"];
+        with.extend(times.iter().map(String::as_str));
+        succeed(folder.path(), flags(&["activity", "activity-unit", "output"], &with));
+        assert_eq!(json(&folder.path().join("result.json"))["inputs"]["activity_unit"], unit[16..]);
+        let found = dose(&folder, "other_dose.nii")[100];
+        assert!((found / expected - 1.0).abs() < 1e-6, "{unit}: {found} {expected}");
+    }
+}
+
+#[test]
+fn a_concentration_as_scanners_write_it() {
+    let folder = inputs();
+    // 1 MBq/mL in tissue of 1 g/mL: 1 GBq/kg, whatever the voxels.
+    write(&folder, "water.nii", &volume(FLOAT32, |_| 1.0).bytes());
+    write(&folder, "spect.nii", &volume(FLOAT32, |i| if i == 100 { 1e6 } else { 0.0 }).bytes());
+    let with =
+        ["--activity=spect.nii", "--activity-unit=bq-per-ml", "--effective-half-life=50h", "--density=water.nii"];
+    succeed(folder.path(), flags(&["activity", "activity-unit", "density"], &with));
+    let decays_per_g = 1e6 * 50.0 * 3600.0 / std::f64::consts::LN_2;
+    let expected = decays_per_g * json_of_nuclide("electron") * MEV_PER_G_IN_GY;
+    let found = f64::from(dose(&folder, "dose.nii.gz")[100]);
+    assert!((found / expected - 1.0).abs() < SAME, "{found} {expected}");
+    assert!((found / 6.1505 - 1.0).abs() < 1e-4, "{found}");
+}
+
+#[test]
+fn a_concentration_keeps_its_total_on_another_grid() {
+    let folder = inputs();
+    let decays = |with: &[&str]| {
+        let half_life = "--effective-half-life=50h";
+        let with = [&["--activity-unit=kbq-per-ml", half_life][..], with].concat();
+        succeed(folder.path(), flags(&["activity-unit"], &with));
+        let result = json(&folder.path().join("result.json"));
+        (result["decays"].as_f64().expect("a number"), result["inputs"]["grids"]["activity"].clone())
+    };
+    let (expected, _) = decays(&[]);
+    let (found, totals) = decays(&["--dose-grid=3"]);
+    assert!((found / expected - 1.0).abs() < SAME, "{found} {expected}");
+    // 1.5e9 kBq/mL in voxels of 0.08 mL.
+    assert!((totals[0].as_f64().expect("a number") / 1.2e8 - 1.0).abs() < SAME, "{totals}");
+}
