@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
+use super::figures::{DIGITS, DoseUnit, significant};
 use super::outputs::ResultFile;
 use crate::domain::{
     BiologicalWeighting, EnergyAccount, LeftOut, MemberAccount, MonteCarloAccount, Provenance, SourceAccount,
-    TargetAccount,
+    StopReason, TargetAccount,
 };
 use crate::dosimetry::OrganDose;
 use crate::dosimetry::noise::MARKED_SHARE;
@@ -40,7 +41,8 @@ fn lines(file: &ResultFile) -> Vec<(&'static str, String)> {
     }
     lines.extend(monte_carlo.as_ref().map(|account| ("transport", transport(account))));
     let dose = &file.dose;
-    lines.push(("dose", format!("mean {:.4} Gy, maximum {:.4} Gy over the whole grid", dose.mean_gy, dose.max_gy)));
+    let [mean, maximum] = [dose.mean_gy, dose.max_gy].map(|gy| DoseUnit::fitting(gy).with_unit(gy));
+    lines.push(("dose", format!("mean {mean}, maximum {maximum} over the whole grid")));
     if let Some(BiologicalWeighting { alpha, recoil }) = file.provenance.biological_weighting {
         lines.push(("weighted", format!("alpha particles × {alpha}, recoils × {recoil}, in a volume of its own")));
     }
@@ -88,6 +90,9 @@ fn decaying(source: &SourceAccount) -> Vec<(&'static str, String)> {
 fn transport(account: &MonteCarloAccount) -> String {
     let MonteCarloAccount { histories, seed, stopped_by, relative_sigma, sigma_region, histories_per_s, .. } = account;
     let mut text = format!("{histories} histories, seed {seed}, stopped by {}", stopped_by.name());
+    if *stopped_by == StopReason::Interrupted {
+        text += ": a part of what was asked for";
+    }
     if let Some(rate) = histories_per_s {
         write!(text, ", {rate:.3e} per second").expect("a string takes all text");
     }
@@ -102,49 +107,52 @@ fn transport(account: &MonteCarloAccount) -> String {
 }
 
 fn organ_table(organs: &[OrganDose]) -> String {
+    let largest = organs.iter().filter_map(|organ| organ.max_gy).fold(0.0, f64::max);
+    let unit = DoseUnit::fitting(largest);
     let mut text = format!(
-        "\n{:>5}  {:<20} {:>8} {:>10} {:>10} {:>10} {:>10} {:>10}\n",
-        "label", "name", "voxels", "mass g", "mean Gy", "1σ Gy", "max Gy", "D95 Gy"
+        "\n{:>5}  {:<20} {:>8} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}\n",
+        "label", "name", "voxels", "mass g", "dose", "1σ %", "by volume", "max", "D95"
     );
-    let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    let figure = |gy: Option<f64>| gy.map_or_else(|| "-".to_owned(), |gy| unit.figure(gy));
     for organ in organs {
+        let sigma = organ.mean_by_mass_sigma_gy.zip(organ.mean_by_mass_gy).map(|(sigma, mean)| 100.0 * sigma / mean);
+        let sigma =
+            sigma.filter(|percent| percent.is_finite()).map_or_else(|| "-".to_owned(), |sigma| format!("{sigma:.2}"));
         let marked = |name: &str, value| format!("{}{}", figure(value), if organ.is_moved(name) { MOVED } else { "" });
         writeln!(
             text,
-            "{:>5}  {:<20} {:>8} {:>10.2} {:>10} {:>10} {:>10} {:>10}",
+            "{:>5}  {:<20} {:>8} {:>10} {:>10} {sigma:>10} {:>10} {:>10} {:>10}",
             organ.label,
             organ.name,
             organ.voxels,
-            organ.mass_g,
+            significant(organ.mass_g, DIGITS),
+            figure(organ.mean_by_mass_gy),
             figure(organ.mean_gy),
-            figure(organ.mean_sigma_gy),
             marked("max_gy", organ.max_gy),
             marked("d95_gy", organ.d95_gy)
         )
         .expect("a string takes all text");
     }
-    text.push_str(&what_noise_did(organs));
+    writeln!(text, "Doses in {unit}. dose: energy over mass; by volume: mean of the voxels' doses").expect("as above");
+    text.push_str(&what_noise_did(organs, unit));
     text
 }
 
 /// What the mark of moved figures means, and D95 without noise where it has the mark.
-fn what_noise_did(organs: &[OrganDose]) -> String {
+fn what_noise_did(organs: &[OrganDose], unit: DoseUnit) -> String {
     if !organs.iter().any(|organ| organ.is_moved("max_gy") || organ.is_moved("d95_gy")) {
         return String::new();
     }
-    let mut text = format!(
-        "{MOVED} noise has moved it by more than {} % of itself; more histories, or a target uncertainty, cure that\n",
-        100.0 * MARKED_SHARE
-    );
+    let share = 100.0 * MARKED_SHARE;
+    let mut text = format!("{MOVED} moved by noise by more than {share} % of itself; more histories move it less\n");
     let moved: Vec<&OrganDose> = organs.iter().filter(|organ| organ.is_moved("d95_gy")).collect();
     let estimate = |organ: &&OrganDose| match organ.d95_without_noise_gy() {
-        Some(gy) => format!("{} {gy:.4}", organ.name),
+        Some(gy) => format!("{} {}", organ.name, unit.figure(gy)),
         None => format!("{} not known", organ.name),
     };
     if !moved.is_empty() {
         let estimates: Vec<String> = moved.iter().map(estimate).collect();
-        writeln!(text, "  D95 without noise, estimated [Gy]: {}", estimates.join(", "))
-            .expect("a string takes all text");
+        writeln!(text, "  D95 without noise, estimated: {}", estimates.join(", ")).expect("as above");
     }
     text
 }

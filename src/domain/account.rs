@@ -138,6 +138,8 @@ pub enum StopReason {
     TargetUncertainty,
     /// The time limit was reached.
     TimeLimit,
+    /// The caller interrupted the run, and keeps the histories done so far.
+    Interrupted,
     /// The largest number of histories was reached before the requested uncertainty.
     NoMoreHistories,
     /// The map has no activity.
@@ -150,10 +152,11 @@ pub enum StopReason {
 
 impl StopReason {
     /// All reasons.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Histories,
         Self::TargetUncertainty,
         Self::TimeLimit,
+        Self::Interrupted,
         Self::NoMoreHistories,
         Self::NoActivity,
         Self::NothingToFollow,
@@ -166,6 +169,7 @@ impl StopReason {
             Self::Histories => "histories",
             Self::TargetUncertainty => "target-uncertainty",
             Self::TimeLimit => "time-limit",
+            Self::Interrupted => "interrupted",
             Self::NoMoreHistories => "no-more-histories",
             Self::NoActivity => "no-activity",
             Self::NothingToFollow => "nothing-to-follow",
@@ -174,15 +178,21 @@ impl StopReason {
     }
 }
 
-/// Mean dose of a region, with an uncertainty that includes the correlation of its voxels.
+/// Mean dose of a region over the voxels that have a dose, with uncertainties that include their correlation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RegionDose {
     /// Its label.
     pub label: u16,
-    /// Mean over the voxels that have a dose [Gy].
+    /// Mean over the volume [Gy].
     pub mean_gy: f64,
     /// 1σ of that mean [Gy].
     pub sigma_gy: f64,
+    /// Energy over mass [Gy].
+    #[serde(default)]
+    pub mean_by_mass_gy: f64,
+    /// 1σ of that mean [Gy].
+    #[serde(default)]
+    pub sigma_by_mass_gy: f64,
     /// Mean over its voxels of each one's 1σ relative to its dose, as a target in all regions counts it.
     #[serde(default)]
     pub voxel_relative_sigma: Option<f64>,

@@ -6,11 +6,13 @@ use crate::domain::{
 };
 
 pub(super) fn encode(account: MonteCarloAccount) -> pb::MonteCarloAccount {
-    let region = |RegionDose { label, mean_gy, sigma_gy, voxel_relative_sigma }: RegionDose| pb::RegionDose {
-        label: label.into(),
-        mean_gy,
-        sigma_gy,
-        voxel_relative_sigma,
+    let region = |dose: RegionDose| pb::RegionDose {
+        label: dose.label.into(),
+        mean_gy: dose.mean_gy,
+        sigma_gy: dose.sigma_gy,
+        mean_by_mass_gy: dose.mean_by_mass_gy,
+        sigma_by_mass_gy: dose.sigma_by_mass_gy,
+        voxel_relative_sigma: dose.voxel_relative_sigma,
     };
     let material = |MaterialAccount { name, source, voxels }| pb::MaterialAccount { name, source, voxels };
     pb::MonteCarloAccount {
@@ -46,8 +48,14 @@ pub(super) fn encode(account: MonteCarloAccount) -> pb::MonteCarloAccount {
 pub(super) fn decode(message: pb::MonteCarloAccount) -> Option<MonteCarloAccount> {
     let cuts = message.cuts?;
     let region = |dose: pb::RegionDose| {
-        let pb::RegionDose { label, mean_gy, sigma_gy, voxel_relative_sigma } = dose;
-        Some(RegionDose { label: u16::try_from(label).ok()?, mean_gy, sigma_gy, voxel_relative_sigma })
+        Some(RegionDose {
+            label: u16::try_from(dose.label).ok()?,
+            mean_gy: dose.mean_gy,
+            sigma_gy: dose.sigma_gy,
+            mean_by_mass_gy: dose.mean_by_mass_gy,
+            sigma_by_mass_gy: dose.sigma_by_mass_gy,
+            voxel_relative_sigma: dose.voxel_relative_sigma,
+        })
     };
     let material =
         |pb::MaterialAccount { name, source, voxels }: pb::MaterialAccount| MaterialAccount { name, source, voxels };
@@ -160,6 +168,13 @@ pub(super) fn example() -> MonteCarloAccount {
         scored_mev: 2.1,
         exhausted_rejections: 0,
         histories_per_s: None,
-        regions: vec![RegionDose { label: 65_535, mean_gy: 1.0, sigma_gy: 0.1, voxel_relative_sigma: Some(0.3) }],
+        regions: vec![RegionDose {
+            label: 65_535,
+            mean_gy: 1.0,
+            sigma_gy: 0.1,
+            mean_by_mass_gy: 0.9,
+            sigma_by_mass_gy: 0.05,
+            voxel_relative_sigma: Some(0.3),
+        }],
     }
 }

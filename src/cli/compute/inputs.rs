@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Args;
 use super::grids::{Maps, Placed};
+use super::plausible;
 use super::volumes::read_volume;
 use crate::cli::flags::recorded;
 use crate::cli::outputs::InputAccount;
@@ -58,6 +59,7 @@ impl Inputs {
         }
         let (header, (volumes, organs)) = (header?, values?);
         warn_of_half_life(&header, &mut warnings);
+        warnings.extend(plausible::warnings(&volumes, density));
         let request = recorded(DoseRequest::of(&header, volumes), density, checks)?;
         Some(Self { request, organs, names, warnings, origin, unit, placed, ct_origin })
     }

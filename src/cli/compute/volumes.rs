@@ -148,10 +148,18 @@ fn warn_of_ct(ct: &Volume<f32>, curve: &DensityCurve, own_curve: bool, warnings:
             "ct: the lowest value is {lowest} HU, so there is no air in it; are slope and intercept right?"
         ));
     }
+    let beyond = |end: f64| ct.as_slice().iter().filter(|&&hu| f64::from(hu) > end).count();
+    let (end, metal) = (curve.calibrated_to_hu(), beyond(curve.calibrated_to_hu()));
+    if !own_curve && metal > 0 {
+        warnings.push(format!(
+            "ct: {metal} voxels above the last point of the calibration, {end} HU, get the density of bone extended to \
+             them, at most that of an implant; if they are metal, give --hu-curve"
+        ));
+    }
     if own_curve {
         let [low, high] = curve.range_hu();
         let below = ct.as_slice().iter().filter(|&&hu| f64::from(hu) < low).count();
-        let above = ct.as_slice().iter().filter(|&&hu| f64::from(hu) > high).count();
+        let above = beyond(high);
         if below > 0 {
             warnings.push(format!("hu-curve: {below} voxels below its first point, {low} HU, get the density there"));
         }

@@ -92,6 +92,10 @@ fn account(
     let (scene, tally) = (&record.scene, &record.tally);
     let sigma = dosimetry.relative_sigma(ending.region, ending.labels, control)?;
     let reached = |relative: f64| sigma.is_some_and(|sigma| sigma.relative <= relative);
+    let regions = match ending.labels {
+        Some(labels) => dosimetry.regions(labels, &dosimetry.label_sigmas(labels, control)?),
+        None => Vec::new(),
+    };
     let target = ending.target.map(|relative| TargetAccount { relative, reached: reached(relative) });
     Ok(MonteCarloAccount {
         seed: scene.seed,
@@ -114,7 +118,7 @@ fn account(
         scored_mev: tally.sum_mev(GroupTally::scored),
         exhausted_rejections: tally.exhausted_rejections(),
         histories_per_s: ending.histories_per_s,
-        regions: ending.labels.map(|labels| dosimetry.regions(labels, control)).transpose()?.unwrap_or_default(),
+        regions,
     })
 }
 

@@ -3,8 +3,7 @@
 use rayon::prelude::*;
 
 use super::statistics::{MeanSigma, Statistics};
-use crate::domain::UNITS_PER_MEV;
-use crate::domain::{Control, DoseError, LabelMap, RegionDose, TimeIntegratedActivity};
+use crate::domain::{Control, DoseError, LabelMap, TimeIntegratedActivity};
 use crate::method::mass::DoseScale;
 
 /// Voxels per chunk: few enough to notice cancellation soon.
@@ -79,57 +78,19 @@ impl Dosimetry<'_> {
         })?;
         Ok((dose, sigma))
     }
-
-    /// Mean dose of each region over the voxels that have a dose, with its 1σ. Voxels are correlated, so the 1σ is
-    /// taken from the means of the groups.
-    ///
-    /// # Errors
-    /// [`DoseError::Cancelled`].
-    pub(super) fn regions(&self, map: &LabelMap, control: &Control) -> Result<Vec<RegionDose>, DoseError> {
-        let relative = self.label_sigmas(map, control)?;
-        let labels = map.labels().as_slice();
-        let last = labels.iter().copied().max().map_or(0, usize::from);
-        let mut voxels = vec![0u64; last + 1];
-        let dosed = || labels.iter().enumerate().filter(|&(voxel, &label)| label != 0 && self.scale.has_dose(voxel));
-        dosed().for_each(|(_, &label)| voxels[usize::from(label)] += 1);
-        // For one group, the sum over each region of dose per history.
-        let of_group = |energy: &Vec<u64>| {
-            let mut sums = vec![0.0; last + 1];
-            for (voxel, &label) in dosed() {
-                let mev = energy[voxel] as f64 / UNITS_PER_MEV * self.decays.total;
-                sums[usize::from(label)] += self.scale.absorbed_dose(mev, voxel).unwrap_or(0.0);
-            }
-            sums
-        };
-        let mut local_gy = vec![0.0; last + 1];
-        for (voxel, &label) in dosed() {
-            local_gy[usize::from(label)] +=
-                self.scale.absorbed_dose(self.decays.local_mev(voxel), voxel).unwrap_or(0.0);
-        }
-        let sums: Vec<Vec<f64>> =
-            self.statistics.tally.groups.par_iter().map(|group| of_group(&group.energy)).collect();
-        let region = |label: usize| {
-            let MeanSigma { mean, sigma } = self.statistics.estimate(|group| sums[group][label]);
-            let count = voxels[label] as f64;
-            let number = u16::try_from(label).expect("a label has 16 bits");
-            let (mean_gy, sigma_gy) = ((mean + local_gy[label]) / count, sigma / count);
-            RegionDose { label: number, mean_gy, sigma_gy, voxel_relative_sigma: relative.get(&number).copied() }
-        };
-        Ok((1..=last).filter(|&label| voxels[label] > 0).map(region).collect())
-    }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::{GroupTally, Tally};
-    use crate::domain::{Volume, VoxelGrid};
+    use crate::domain::{GroupTally, Tally, Volume, VoxelGrid};
     use crate::method::mass::Mass;
 
     const UNIT: u64 = 1 << 26;
-    const GY_PER_MEV_IN_1_G: f64 = 1.602_176_634e-10;
+    pub(in crate::method::monte_carlo) const GY_PER_MEV_IN_1_G: f64 = 1.602_176_634e-10;
 
     /// Two voxels, two groups of four and two histories.
     pub(in crate::method::monte_carlo) fn tally() -> Tally {
@@ -169,12 +130,11 @@ pub(super) mod tests {
             assert!((local / (6.0 * decays) - 1.0).abs() < 1e-6, "{local}");
         }
         let map = labels([1.0, 1.0]);
-        let (region, whole) = (
-            &followed.regions(&map, &none).expect("nobody cancels")[0],
-            &all.regions(&map, &none).expect("nobody cancels")[0],
-        );
+        let (region, whole) = (&followed.regions(&map, &BTreeMap::new())[0], &all.regions(&map, &BTreeMap::new())[0]);
         assert!(((whole.mean_gy - region.mean_gy) / (36.0 * GY_PER_MEV_IN_1_G) - 1.0).abs() < 1e-12);
-        assert_eq!(whole.sigma_gy, region.sigma_gy);
+        assert_eq!((whole.sigma_gy, whole.sigma_by_mass_gy), (region.sigma_gy, region.sigma_by_mass_gy));
+        let by_mass = (whole.mean_by_mass_gy - region.mean_by_mass_gy) / (36.0 * GY_PER_MEV_IN_1_G);
+        assert!((by_mass - 1.0).abs() < 1e-12, "{by_mass}");
     }
 
     #[test]
@@ -185,20 +145,5 @@ pub(super) mod tests {
         assert!((f64::from(dose[0]) / expected - 1.0).abs() < 1e-6, "{dose:?}");
         assert!((f64::from(sigma[0]) / f64::from(dose[0]) - 0.5f64.sqrt() / 1.5).abs() < 1e-6);
         assert_eq!((dose[1], sigma[1]), (0.0, 0.0));
-    }
-
-    #[test]
-    fn regions_count_correlations() {
-        let none = Control::detached();
-        let regions = |tally, density, map| dosimetry(tally, density).regions(&map, &none).expect("nobody cancels");
-        // Group 0 has 12 in 4, group 1 has 6 in 2: the sum of both voxels does not vary at all, although each does.
-        let (tally, density) = (tally(), [1.0, 1.0]);
-        let whole = regions(&tally, &density, labels([3.0, 3.0]));
-        assert_eq!((whole.len(), whole[0].label), (1, 3));
-        assert!((whole[0].mean_gy / (1.5 * 12.0 * GY_PER_MEV_IN_1_G) - 1.0).abs() < 1e-12);
-        assert!(whole[0].sigma_gy < 1e-12 * whole[0].mean_gy);
-        let apart = regions(&tally, &density, labels([1.0, 2.0]));
-        assert!((apart[0].sigma_gy / apart[0].mean_gy - 0.5f64.sqrt() / 1.5).abs() < 1e-12);
-        assert!(regions(&tally, &[0.0, 0.0], labels([1.0, 0.0])).is_empty());
     }
 }
