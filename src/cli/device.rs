@@ -8,9 +8,9 @@ use crate::engine::Device;
 /// # Errors
 /// A fault of `device`, with the devices that exist, if the one that was named does not.
 pub(super) fn open(selector: DeviceSelector) -> Result<Device, DoseError> {
-    Device::open(selector).map_err(|error| match error {
-        DoseError::DeviceUnavailable(_) => DoseError::invalid("device", error.to_string()),
-        other => other,
+    Device::open(selector).map_err(|error| {
+        let is_absent = matches!(error, DoseError::DeviceUnavailable(_));
+        if is_absent { DoseError::invalid("device", error.to_string()) } else { error }
     })
 }
 
