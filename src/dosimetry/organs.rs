@@ -145,10 +145,10 @@ impl OrganDose {
         self
     }
 
-    /// D95 as it would be without noise [Gy]; none if it cannot be told: noise alone reaches as far from the mean.
+    /// D95 as it would be without noise [Gy]; none if it cannot be told: noise alone reaches as far from the median.
     pub fn d95_without_noise_gy(&self) -> Option<f64> {
         let (d95, noise) = self.d95_gy.zip(self.d95_noise_gy)?;
-        let distance = self.mean_gy? - d95;
+        let distance = self.d50_gy? - d95;
         (noise.abs() < distance.abs() || noise == 0.0).then_some(d95 - noise)
     }
 
