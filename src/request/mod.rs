@@ -70,7 +70,7 @@ impl RawHeader {
         let weighting = self.weighting.map(RawWeighting::resolve);
         let method = match self.method.resolve("method", checks, RawMethod::resolve) {
             Part::Absent => Part::Good(Method::default()),
-            part => part,
+            part @ (Part::Faulty | Part::Good(_)) => part,
         };
         let source::Sources { unit, source, daughters } = sources;
         HeaderDraft { activity, activity_unit: unit, density, labels, materials, source, daughters, method, weighting }

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::statistics::{MeanSigma, Statistics};
-use crate::domain::{Control, DoseError, LabelMap, TimeIntegratedActivity};
+use crate::domain::{Control, DoseError, TimeIntegratedActivity};
 use crate::method::mass::DoseScale;
 
 /// Voxels per chunk: few enough to notice cancellation soon.
@@ -86,7 +86,7 @@ pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::{GroupTally, Tally, Volume, VoxelGrid};
+    use crate::domain::{GroupTally, LabelMap, Tally, Volume, VoxelGrid};
     use crate::method::mass::Mass;
 
     const UNIT: u64 = 1 << 26;
