@@ -9,6 +9,7 @@ mod monte_carlo;
 mod nuclides;
 mod script;
 mod streaming;
+mod warnings;
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;

@@ -151,7 +151,7 @@ impl Call {
             }
         }
         // Every value is checked.
-        let request = off_thread(move || upload.into_request()).await?;
+        let request = off_thread(move || upload.into_request()?.checked_if_strict()).await?;
         let running = self.shared.jobs.submit(request, OWNER, Some(memory.clone()))?;
         Ok((running, memory))
     }

@@ -9,7 +9,10 @@ use tonic::{Streaming, transport::Channel, transport::Endpoint};
 use super::chunks::Arriving;
 use super::pb::dose_service_client::DoseServiceClient;
 use super::{ServerConfig, chunks, pb, status, wire};
-use crate::domain::{DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Provenance, VolumeHeader, VolumeRole};
+use crate::domain::{
+    ActivityAccount, DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Provenance, VolumeHeader, VolumeRole,
+    Warning,
+};
 use crate::formats;
 
 /// How long a server may take to answer a connection.
@@ -125,6 +128,8 @@ async fn collect(
 /// The volumes that a result announced, while they arrive.
 struct Incoming {
     provenance: Provenance,
+    activity: ActivityAccount,
+    warnings: Vec<Warning>,
     dose: Arriving,
     uncertainty: Option<Arriving>,
     weighted: Option<Arriving>,
@@ -141,7 +146,8 @@ impl Incoming {
         let uncertainty = announced.has_uncertainty.then(arriving).transpose()?;
         let weighted = announced.has_weighted.then(arriving).transpose()?;
         let tally = announced.tally_size_bytes.map(|size| (Vec::new(), size));
-        Ok(Self { provenance: announced.provenance, dose: arriving()?, uncertainty, weighted, tally })
+        let wire::result::Announced { provenance, activity, warnings, .. } = announced;
+        Ok(Self { provenance, activity, warnings, dose: arriving()?, uncertainty, weighted, tally })
     }
 
     fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
@@ -178,7 +184,8 @@ impl Incoming {
         let weighted = weighted.map_err(|fault| broken(&format!("the weighted dose {fault}")))?;
         let decode = |(bytes, _): (Vec<u8>, u64)| formats::tally::decode(Cursor::new(bytes)).map(Box::new);
         let tally = self.tally.map(decode).transpose().map_err(|fault| broken(&format!("the tally {fault}")))?;
-        Ok(DoseResult { dose, uncertainty, weighted, tally, provenance: self.provenance })
+        let Self { provenance, activity, warnings, .. } = self;
+        Ok(DoseResult { dose, uncertainty, weighted, tally, provenance, activity, warnings })
     }
 }
 

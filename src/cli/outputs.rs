@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::stdout;
 use super::summary::summary;
 use crate::domain::{
-    Checks, DensityMap, DoseError, DoseResult, Organs, Provenance, RegionDose, TimeIntegratedActivity, Volume,
-    grid::Affine,
+    ActivityAccount, Checks, DensityMap, DoseError, DoseResult, Organs, Provenance, RegionDose, TimeIntegratedActivity,
+    Volume, Warning, grid::Affine, warning,
 };
 use crate::dosimetry::organs::OrganInputs;
 use crate::dosimetry::{DoseDistribution, OrganDose, organ_doses};
@@ -104,11 +104,12 @@ impl OutputArgs {
     pub(super) fn read_labels(
         &self,
         checks: &mut Checks,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Warning>,
     ) -> (Option<LabelFiles>, BTreeMap<u16, String>) {
         let given = (!self.labels.is_empty()).then_some(&self.labels);
         let files = given.and_then(|paths| checks.at("labels", labels::read(paths)));
-        warnings.extend(files.iter().flat_map(|files| &files.warnings).map(|warning| format!("labels: {warning}")));
+        let words = files.iter().flat_map(|files| &files.warnings);
+        warnings.extend(words.map(|words| Warning::new(warning::INPUT_FILE, "labels", words)));
         let names = self.label_names.as_deref().and_then(|path| checks.at("label-names", label_names::read(path)));
         (files, names.unwrap_or_default())
     }
@@ -149,8 +150,10 @@ pub(super) struct ResultFile<'a> {
     #[serde(flatten)]
     pub(super) provenance: &'a Provenance,
     inputs: InputAccount,
+    activity: &'a ActivityAccount,
     grid: GridAccount,
     pub(super) dose: DoseAccount,
+    warnings: &'a [Warning],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) organs: Option<&'a [OrganDose]>,
 }
@@ -244,8 +247,10 @@ fn result_file<'a>(from: &ResultInputs, result: &'a DoseResult, organs: Option<&
     ResultFile {
         provenance: &result.provenance,
         inputs: from.inputs.clone(),
+        activity: &result.activity,
         grid: GridAccount { shape: grid.shape(), spacing_mm: grid.spacing_mm(), affine: *grid.affine() },
         dose: DoseAccount { mean_gy: doses.mean_gy(), max_gy: doses.max_gy() },
+        warnings: &result.warnings,
         organs,
     }
 }

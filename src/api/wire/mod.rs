@@ -3,7 +3,8 @@
 //! What a caller sends becomes the raw form of [`crate::request`], which is not checked yet. What a server sends
 //! becomes the domain's own type, or nothing if a part is missing that every server sends.
 
-pub(super) mod activity_unit;
+pub(super) mod activity_account;
+mod activity_unit;
 pub(super) mod device;
 pub(super) mod grid;
 pub(super) mod header;

@@ -1,7 +1,7 @@
 //! The result, which announces all that is sent after it.
 
-use super::{pb, provenance, volume};
-use crate::domain::{DoseResult, Provenance, VolumeHeader, VoxelGrid};
+use super::{activity_account, pb, provenance, volume};
+use crate::domain::{ActivityAccount, DoseResult, Provenance, VolumeHeader, VoxelGrid, Warning};
 
 /// What a result announces.
 pub(in crate::api) struct Announced {
@@ -9,6 +9,8 @@ pub(in crate::api) struct Announced {
     pub(in crate::api) has_uncertainty: bool,
     pub(in crate::api) has_weighted: bool,
     pub(in crate::api) tally_size_bytes: Option<u64>,
+    pub(in crate::api) activity: ActivityAccount,
+    pub(in crate::api) warnings: Vec<Warning>,
 }
 
 /// * `tally_size_bytes` – if a tally will be sent
@@ -20,6 +22,8 @@ pub(in crate::api) fn encode(result: &DoseResult, tally_size_bytes: Option<u64>)
         uncertainty: result.uncertainty.as_ref().map(|_| described()),
         tally_size_bytes,
         weighted_dose: result.weighted.as_ref().map(|_| described()),
+        warnings: result.warnings.iter().cloned().map(activity_account::encode_warning).collect(),
+        activity: Some(activity_account::encode(result.activity.clone())),
     };
     pb::ComputeResponse { message: Some(pb::compute_response::Message::Result(result)) }
 }
@@ -39,5 +43,7 @@ pub(in crate::api) fn decode(message: pb::ComputeResult, grid: &VoxelGrid) -> Re
         has_uncertainty: message.uncertainty.is_some(),
         has_weighted: message.weighted_dose.is_some(),
         tally_size_bytes: message.tally_size_bytes,
+        activity: activity_account::decode(message.activity.unwrap_or_default()),
+        warnings: message.warnings.into_iter().map(activity_account::decode_warning).collect(),
     })
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::unit::UnitArgs;
-use crate::domain::{Amount, Checks, DensityMap, NanRule, Part, Volume, repair_density};
+use crate::domain::{Amount, Checks, DensityMap, NanRule, Part, Volume, Warning, repair_density, warning};
 use crate::formats::hu_curve;
 use crate::formats::volume_file::{Origin, VolumeFile, read_volume as read_file};
 use crate::physics::tissue::DensityCurve;
@@ -37,7 +37,7 @@ pub(super) struct VolumeArgs {
 
 impl VolumeArgs {
     /// The activity map as it is in its file.
-    pub(super) fn read_activity(&self, checks: &mut Checks, warnings: &mut Vec<String>) -> Part<VolumeFile> {
+    pub(super) fn read_activity(&self, checks: &mut Checks, warnings: &mut Vec<Warning>) -> Part<VolumeFile> {
         read_volume(self.activity.as_deref(), "activity", checks, warnings)
     }
 
@@ -56,6 +56,11 @@ impl VolumeArgs {
         self.unit.amount()
     }
 
+    /// Activity that was injected [Bq]. A fault is recorded.
+    pub(super) fn injected_bq(&self, checks: &mut Checks) -> Option<f64> {
+        self.unit.injected_bq(checks)
+    }
+
     /// The density, from its own file or from a CT, and how that file says where it lies.
     ///
     /// * `nan` – what to do with NaN
@@ -63,7 +68,7 @@ impl VolumeArgs {
         &self,
         nan: NanRule,
         checks: &mut Checks,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Warning>,
     ) -> Part<(DensityMap, Origin)> {
         if self.density.is_some() && self.ct.is_some() {
             checks.fail("ct", "is given beside --density; only one of the two can hold");
@@ -117,11 +122,12 @@ pub(super) fn read_volume(
     path: Option<&Path>,
     flag: &str,
     checks: &mut Checks,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Part<VolumeFile> {
     let Some(path) = path else { return Part::Absent };
     let file = checks.at(flag, read_file(path));
-    warnings.extend(file.iter().flat_map(|file| &file.warnings).map(|warning| format!("{flag}: {warning}")));
+    let words = file.iter().flat_map(|file| &file.warnings);
+    warnings.extend(words.map(|words| Warning::new(warning::INPUT_FILE, flag, words)));
     Part::given(file)
 }
 
@@ -132,31 +138,33 @@ fn without_nan(
     fill: f32,
     flag: &str,
     checks: &mut Checks,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Option<Volume<f32>> {
     let (volume, count) = checks.at(flag, repair_density(volume, nan, fill))?;
     if count > 0 {
-        warnings.push(format!("{flag}: {count} voxels of NaN were taken as {fill}"));
+        let words = format!("{count} voxels of NaN were taken as {fill}");
+        warnings.push(Warning::new(warning::VALUES_REPLACED, flag, words));
     }
     Some(volume)
 }
 
-fn warn_of_ct(ct: &Volume<f32>, curve: &DensityCurve, own_curve: bool, warnings: &mut Vec<String>) {
+fn warn_of_ct(ct: &Volume<f32>, curve: &DensityCurve, own_curve: bool, warnings: &mut Vec<Warning>) {
     let lowest = ct.as_slice().iter().copied().fold(f32::INFINITY, f32::min);
     if lowest > AIR_BELOW_HU {
-        warnings.push(format!(
-            "ct: the lowest value is {lowest} HU, so there is no air in it; are slope and intercept right?"
-        ));
+        let words =
+            format!("the lowest value is {lowest} HU, so there is no air in it; are slope and intercept right?");
+        warnings.push(Warning::new(warning::CT_WITHOUT_AIR, "density", words));
     }
+    let beyond = |words: String| Warning::new(warning::CT_OUTSIDE_CALIBRATION, "hu-curve", words);
     if own_curve {
         let [low, high] = curve.range_hu();
         let below = ct.as_slice().iter().filter(|&&hu| f64::from(hu) < low).count();
         let above = ct.as_slice().iter().filter(|&&hu| f64::from(hu) > high).count();
         if below > 0 {
-            warnings.push(format!("hu-curve: {below} voxels below its first point, {low} HU, get the density there"));
+            warnings.push(beyond(format!("{below} voxels below its first point, {low} HU, get the density there")));
         }
         if above > 0 {
-            warnings.push(format!("hu-curve: {above} voxels above its last point, {high} HU, get the density there"));
+            warnings.push(beyond(format!("{above} voxels above its last point, {high} HU, get the density there")));
         }
     }
 }
