@@ -5,8 +5,10 @@ use super::Volume;
 /// Voxels below this density hold air, as materials by density have it [g/cm³].
 pub(super) const AIR_BELOW_G_CM3: f32 = 0.05;
 
-/// Most runs for each voxel: a map with more is noise and has no contour.
-const MOST_RUNS_A_VOXEL: usize = 4;
+/// A map with more runs than one for so many voxels is noise and has no contour.
+const VOXELS_A_RUN: usize = 4;
+/// Runs in each row that are never noise.
+const RUNS_A_ROW: usize = 8;
 
 /// Neighbouring voxels of one row, all of matter or all of air.
 #[derive(Clone, Copy)]
@@ -65,7 +67,7 @@ impl Runs {
     /// None where there is no matter, or no contour.
     fn new(density: &Volume<f32>) -> Option<Self> {
         let (shape, values) = (density.grid().shape(), density.as_slice());
-        let most = values.len() / MOST_RUNS_A_VOXEL + shape[1] * shape[2];
+        let most = values.len() / VOXELS_A_RUN + RUNS_A_ROW * shape[1] * shape[2];
         let (mut runs, mut first) = (Vec::new(), vec![0]);
         for (row, values) in values.chunks(shape[0]).enumerate() {
             let mut start = 0;
