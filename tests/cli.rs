@@ -2,11 +2,15 @@
 
 mod daughters;
 mod grids;
+mod implausible;
+mod interrupt;
 mod monte_carlo;
 mod nuclides;
 mod resample;
+mod server;
 mod units;
 mod warnings;
+mod words;
 
 use std::fs;
 use std::path::Path;
@@ -95,11 +99,12 @@ fn a_local_dose_is_energy_over_mass() {
 
     let organs = fs::read_to_string(folder.path().join("organs.csv")).expect("the table was written");
     let rows: Vec<Vec<&str>> = organs.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!(rows[0][..8], ["label", "name", "voxels", "mass_g", "mean_gy", "min_gy", "max_gy", "d95_gy"]);
+    let columns = ["label", "name", "voxels", "mass_g", "mean_by_mass_gy", "mean_gy", "min_gy", "max_gy", "d95_gy"];
+    assert_eq!(rows[0][..9], columns);
     assert_eq!((rows.len(), &rows[1][..3], &rows[2][..3]), (3, &["1", "tumour", "1"][..], &["4", "label_4", "2"][..]));
     let figure = |row: usize, column: usize| rows[row][column].parse::<f64>().expect("a number");
     assert!((figure(1, 3) / mass_g - 1.0).abs() < 1e-6 && (figure(1, 4) / expected - 1.0).abs() < 1e-6);
-    assert!((figure(2, 4) / expected - 0.25).abs() < 1e-6 && (figure(2, 7) / expected - 0.025).abs() < 1e-6);
+    assert!((figure(2, 5) / expected - 0.25).abs() < 1e-6 && (figure(2, 8) / expected - 0.025).abs() < 1e-6);
 
     let result = json(&folder.path().join("result.json"));
     assert_eq!((&result["method"], &result["nuclide"]), (&"local".into(), &"Lu-177".into()));
@@ -207,7 +212,7 @@ fn every_fault_is_named_at_once() {
 }
 
 /// Flags to leave out, flags to add, the field that is named and a word of the reason.
-const BAD: [(&[&str], &[&str], &str, &str); 46] = [
+const BAD: [(&[&str], &[&str], &str, &str); 48] = [
     (&["activity"], &[], "activity", "--activity is needed"),
     (&["activity-unit"], &[], "activity-unit", "--activity-unit is needed"),
     (&["nuclide"], &[], "nuclide", "--nuclide is needed"),
@@ -265,6 +270,8 @@ const BAD: [(&[&str], &[&str], &str, &str); 46] = [
     (&[], &["--minimum-density=-1"], "minimum-density", "0 or above"),
     (&[], &["--minimum-density=nan"], "minimum-density", "finite"),
     (&[], &["--device=cuda"], "device", "gpu:N"),
+    (&[], &["--device=gpu:99"], "device", "`cpu`"),
+    (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life", "-5h"], "effective-half-life", "above 0"),
     (&[], &["--device=cpu", "--server=http://127.0.0.1:1"], "device", "--server"),
     (&[], &["--server=127.0.0.1:1"], "server", "URL"),
     (&["labels"], &[], "organs-output", "without --labels"),
@@ -337,11 +344,11 @@ fn bad_volumes_are_refused_with_their_flag() {
 #[test]
 fn what_is_not_the_inputs_fault_has_another_status() {
     let folder = inputs();
-    for with in ["--device=gpu:99", "--server=http://127.0.0.1:1"] {
-        let output = dosegrid(folder.path(), flags(&[], &[with]));
-        assert_eq!(output.status.code(), Some(1), "{with}: {}", stderr(&output));
-        assert!(stderr(&output).contains("error: ") && !folder.path().join("dose.nii.gz").exists());
-    }
+    let output = dosegrid(folder.path(), flags(&[], &["--server=http://127.0.0.1:1"]));
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("error: server: nobody answers at http://127.0.0.1:1 (") && said.contains("serve"), "{said}");
+    assert!(!said.contains("transport error") && !folder.path().join("dose.nii.gz").exists(), "{said}");
     let output = dosegrid(folder.path(), ["compute", "--no-such-flag"]);
     assert_eq!(output.status.code(), Some(2));
 }

@@ -1,14 +1,17 @@
 //! `dosegrid validate` and `dosegrid bench` as a user runs them.
 
-use crate::support::command::{dosegrid, stderr, succeed};
+use crate::support::command::{Stream, dosegrid, first_line, stderr};
 
 #[test]
 fn a_passing_check_writes_its_report_and_exits_with_0() {
     let folder = tempfile::tempdir().expect("a folder");
     let args =
         ["validate", "--device=cpu", "--check=energy-balance", "--check=convolution", "--output=out", "--json=v.json"];
-    let stdout = succeed(folder.path(), args);
-    assert!(stdout.contains("2 of 2 checks passed on cpu"), "{stdout}");
+    let output = dosegrid(folder.path(), args);
+    let (stdout, said) = (String::from_utf8_lossy(&output.stdout), stderr(&output));
+    assert!(output.status.success() && stdout.contains("2 of 2 checks passed on cpu"), "{stdout}{said}");
+    let first = said.lines().next().expect("a line");
+    assert!(first.starts_with("device cpu (") && first.ends_with(": as requested"), "{said}");
     assert!(stdout.contains("absorbed and left over emitted") && !stdout.contains("FAIL"), "{stdout}");
     let html = std::fs::read_to_string(folder.path().join("out/report.html")).expect("the report");
     for part in ["<svg", "energy-balance", "commit", "cpu: ", "Detects"] {
@@ -33,5 +36,11 @@ fn bad_input_is_named_at_once() {
         assert!(errors.contains(field), "{field}: {errors}");
     }
     let output = dosegrid(folder.path(), ["bench", "--device=gpu:99"]);
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+#[test]
+fn a_benchmark_says_its_device_and_why_before_it_begins() {
+    let said = first_line(&["bench", "--device=cpu"], Stream::Stdout);
+    assert!(said.starts_with("cpu (") && said.ends_with(": as requested\n"), "{said}");
 }

@@ -28,7 +28,8 @@ class Corrections:
         isomer = next((entry for entry in self.tables["isomer"] if entry["name"] == name), None)
         found = schemes(isomer["nucleus"], isomer["level_kev"]) if isomer else schemes(name)
         if isomer:
-            source = next(scheme for scheme in schemes(isomer["scheme_of"]) if scheme.daughter == isomer["nucleus"])
+            of_parent = schemes(isomer["scheme_of"], isomer.get("parent_level_kev", 0.0))
+            source = next(scheme for scheme in of_parent if scheme.daughter == isomer["nucleus"])
             self.transitions(name, source, sentences)
             found.insert(0, isomer_scheme(source, isomer["level_kev"], self.totals(source.daughter_z)))
             scheme_of = isomer["scheme_of"]
@@ -63,6 +64,7 @@ class Corrections:
                     }
                     transition.total_alpha = entry["alpha"]
                 if "total" in entry:
+                    transition.assumed = False
                     transition.intensity = 1.0
                     transition.intensity = entry["total"] / self.totals(scheme.daughter_z)(transition)
             if matching:

@@ -40,7 +40,7 @@ impl Client {
             .initial_stream_window_size(window_bytes)
             .initial_connection_window_size(window_bytes.saturating_mul(2));
         let channel = endpoint.connect().await;
-        let channel = channel.map_err(|error| DoseError::Remote(format!("no answer from {url}: {error}")))?;
+        let channel = channel.map_err(|error| nobody_answers(url, &error))?;
         Ok(Self { service: DoseServiceClient::new(channel) })
     }
 
@@ -69,6 +69,17 @@ impl Client {
         let answer = self.service.clone().compute(messages).await.map_err(|status| status::to_error(&status))?;
         collect(request, answer.into_inner(), on_progress).await?.finish()
     }
+}
+
+/// Nobody answers, for the innermost of the reasons.
+fn nobody_answers(url: &str, error: &dyn std::error::Error) -> DoseError {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    DoseError::Remote(format!(
+        "nobody answers at {url} ({cause}); is it running there? `dosegrid serve --listen HOST:PORT` starts one"
+    ))
 }
 
 /// Sends a request chunk by chunk, as fast as the server reads it, then waits for the answer to end the call.

@@ -121,12 +121,18 @@ pub(super) fn of_transport(status: Status, max_message_bytes: usize) -> Status {
 }
 
 /// The error that a status stands for: the server's own error if its reason is known, else [`DoseError::Remote`].
+///
+/// A status with a cause did not come from a server: tonic makes one when a connection breaks.
 pub fn to_error(status: &Status) -> DoseError {
     let details = status.get_error_details();
     let info = details.error_info().filter(|info| info.domain == ERROR_DOMAIN);
     let known = info.and_then(|info| rebuild(&info.reason, &info.metadata, &details));
     known.unwrap_or_else(|| match (info, status.code()) {
         (None, Code::Cancelled) => DoseError::Cancelled,
+        (None, _) if std::error::Error::source(status).is_some() => DoseError::Remote(format!(
+            "it went away before the answer was complete, stopped or cut off ({}); start it again, and then this command",
+            status.message()
+        )),
         (info, code) => {
             let reason = info.map_or("no reason", |info| &info.reason);
             DoseError::Remote(format!("{code:?} ({reason}): {}", status.message()))

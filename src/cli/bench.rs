@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::stdout;
+use super::{device, stdout};
 use crate::bench::{self, ConvolutionSpeed, TransportSpeed};
 use crate::domain::{Checks, DeviceKind, DeviceSelector, DoseError, Source};
-use crate::engine::Device;
 use crate::formats::json::write;
 use crate::physics::nuclide;
 use crate::validate::layered;
@@ -37,9 +36,9 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let selector: Option<DeviceSelector> = checks.at("device", args.device.parse());
     let Some(selector) = selector else { return checks.finish() };
-    let mut device = Device::open(selector)?;
+    let mut device = device::open(selector)?;
     let info = device.info();
-    stdout::print(&format!("{} ({}, {}, {})\n", info.id, info.name, info.backend, info.driver))?;
+    stdout::print(&format!("{}\n", device::chosen(selector, &info)))?;
     let (edge, half_width) = if info.kind == DeviceKind::SoftwareGpu { SMALL_CONVOLUTION } else { CONVOLUTION };
     let convolution = bench::convolution(&mut device, edge, half_width)?;
     let ConvolutionSpeed { edge, kernel_edge, seconds, voxels_per_s } = convolution;

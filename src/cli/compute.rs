@@ -2,6 +2,7 @@
 
 mod grids;
 mod inputs;
+mod interrupt;
 mod method;
 mod monte_carlo;
 mod place;
@@ -11,15 +12,14 @@ mod volumes;
 
 use tokio_util::sync::CancellationToken;
 
+use super::device;
 use super::flags::by_flag;
 use super::outputs::{self, OutputArgs, ResultInputs};
 use super::progress::ProgressReport;
 use super::stdout;
 use super::summary::activity_lines;
 use crate::api::{ServerConfig, client::Client};
-use crate::domain::{
-    ActivityAccount, Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult, Violation, Warning,
-};
+use crate::domain::{ActivityAccount, Checks, Control, DoseError, DoseRequest, DoseResult, Violation, Warning};
 use crate::engine::Device;
 use crate::plan::Limits;
 use grids::GridArgs;
@@ -86,6 +86,9 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let place = args.place.check(&mut checks);
     args.check_method(&mut checks);
+    if args.monte_carlo.keep_partial && matches!(place, Place::Server(_)) {
+        checks.fail("keep-partial", "has no effect with --server");
+    }
     let inputs = Inputs::read(&args, &mut checks);
     checks.finish()?;
     let inputs = inputs.expect("inputs without a fault are complete");
@@ -99,7 +102,11 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     print_warnings(&known, density);
     let mut report = ProgressReport::new(args.outputs.quiet);
     let result = match &place {
-        Place::Here(selector) => compute_here(*selector, &inputs.request, &mut report),
+        Place::Here(selector) => {
+            let device = device::open_aloud(*selector, args.outputs.quiet)?;
+            let enough = if args.monte_carlo.keep_partial { interrupt::first()? } else { CancellationToken::new() };
+            compute_here(device, &inputs.request, enough, &mut report)
+        }
         Place::Server(url) => compute_on_server(url, &inputs.request, &mut report),
     };
     report.finish();
@@ -147,14 +154,15 @@ fn print_warnings(warnings: &[Warning], density: &str) {
 
 /// Runs the request on a separate thread and reports its progress.
 fn compute_here(
-    selector: DeviceSelector,
+    mut device: Device,
     request: &DoseRequest,
+    enough: CancellationToken,
     report: &mut ProgressReport,
 ) -> Result<DoseResult, DoseError> {
     // The same workspace as a server: the last bits of the dose depend on the blocks into which a convolution is cut.
     let limits = Limits { host_bytes: HOST_BYTES, ..ServerConfig::default().plan_limits() };
-    let mut device = Device::open(selector)?;
     let (control, progress) = Control::new(CancellationToken::new());
+    let control = control.with_enough(enough);
     std::thread::scope(|scope| {
         // The thread drops the control when it ends, which ends the wait for progress.
         let run = scope.spawn(move || crate::compute(request, &mut device, &limits, &control));

@@ -12,7 +12,7 @@ pub(super) struct WhichDaughters {
     #[arg(long, value_name = "parent-only|equilibrium|in-growth")]
     daughters: Option<String>,
     /// With in-growth: count decays from pure nuclide up to this time, such as 30d (units s, min, h, d)
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     integration_time: Option<String>,
 }
 

@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use clap::Parser;
 
-use super::{Cli, Command, compute, stdout};
+use super::{Cli, Command, compute, device, stdout};
 use crate::demo::{Case, CaseFiles, LoopbackServer, figure, uptake};
 use crate::domain::{Checks, DeviceInfo, DeviceKind, DeviceSelector, DoseError, Invalid, Provenance};
-use crate::engine::{Device, list_devices};
+use crate::engine::list_devices;
 use crate::formats::{atomic::write_bytes, nifti};
 
 #[derive(Debug, clap::Args)]
@@ -21,10 +21,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR", default_value = "dosegrid-demo")]
     output_dir: PathBuf,
     /// Method of dose calculation
-    #[arg(long, value_name = "local|kernel", default_value = "kernel")]
+    #[arg(long, value_name = "local|kernel|monte-carlo", default_value = "kernel")]
     method: String,
     /// Number of voxels along x, y and z, over a field of 500 × 500 × 461 mm
-    #[arg(long, value_name = "X,Y,Z", default_value = "128,128,96")]
+    #[arg(long, value_name = "X,Y,Z", default_value = "128,128,96", allow_hyphen_values = true)]
     shape: String,
     /// Print no progress and no summary
     #[arg(long)]
@@ -43,7 +43,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         selector.zip(shape).zip(method).map(|((a, b), c)| (a, b, c)).expect("values without a fault are there");
     let say = |text: &str| if args.quiet { Ok(()) } else { stdout::print(&format!("{text}\n")) };
 
-    let device = Device::open(selector)?;
+    let device = device::open(selector)?;
     say(&describe_devices(selector, &device.info(), &list_devices()))?;
 
     let start = Instant::now();
@@ -99,8 +99,8 @@ fn parse_shape(text: &str) -> Result<[u64; 3], Invalid> {
 }
 
 fn parse_method(name: &str) -> Result<&'static str, Invalid> {
-    let known = ["local", "kernel"].into_iter().find(|known| *known == name);
-    known.ok_or_else(|| Invalid::new(format!("must be local or kernel, got `{name}`")))
+    let known = ["local", "kernel", "monte-carlo"].into_iter().find(|known| *known == name);
+    known.ok_or_else(|| Invalid::new(format!("must be local, kernel or monte-carlo, got `{name}`")))
 }
 
 /// The devices of this machine, and which of them computes: a demonstration must say so.

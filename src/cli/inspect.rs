@@ -5,9 +5,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::figures::significant;
 use super::stdout;
 use crate::domain::{Checks, DoseError, Volume, grid::Affine};
 use crate::formats::volume_file::{FrameFile, read_frames};
+
+/// Significant digits of a value.
+const DIGITS: usize = 7;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -120,7 +124,7 @@ impl Values {
 
 fn text(files: &[Entry]) -> String {
     let mut text = String::new();
-    let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.6}"));
+    let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| significant(value, DIGITS));
     for entry in files {
         let ([nx, ny, nz], [dx, dy, dz]) = (entry.shape, entry.spacing_mm);
         let Values { min, max, mean, sum, nan, infinite, negative, nonzero } = &entry.values;

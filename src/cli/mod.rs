@@ -4,7 +4,10 @@ mod bench;
 mod compute;
 mod daughters;
 mod demo;
+mod device;
 mod devices;
+mod driver_noise;
+mod figures;
 mod flags;
 mod inspect;
 mod kernel;
@@ -66,9 +69,33 @@ enum Command {
     Bench(bench::Args),
 }
 
+impl Command {
+    /// Whether it may ask the drivers of this machine for their GPUs.
+    fn may_look_for_gpus(&self) -> bool {
+        match self {
+            Self::Demo(_)
+            | Self::Serve(_)
+            | Self::Compute(_)
+            | Self::Devices(_)
+            | Self::Validate(_)
+            | Self::Bench(_) => true,
+            Self::Merge(_)
+            | Self::Kernel(_)
+            | Self::KernelLibrary(_)
+            | Self::Nuclides(_)
+            | Self::Inspect(_)
+            | Self::Resample(_) => false,
+        }
+    }
+}
+
 /// Parses and runs the command line. A failure is reported on stderr, with one line for each fault of the input.
 pub fn run() -> ExitCode {
-    match dispatch(Cli::parse().command) {
+    let command = Cli::parse().command;
+    if command.may_look_for_gpus() {
+        driver_noise::silence();
+    }
+    match dispatch(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(DoseError::Invalid(violations)) => {
             for violation in violations {
@@ -113,5 +140,35 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Resample(args) => resample::run(&args),
         Command::Validate(args) => validate::run(args),
         Command::Bench(args) => bench::run(args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// Names of values that begin with a number and end with a unit, or that are several numbers.
+    const COMPOSED: [&str; 6] = ["TIME", "TIME|physical", "ENERGY", "X,Y,Z", "SPACING", "HOST:PORT"];
+    /// Names of values that are one number.
+    const NUMBERS: [&str; 6] = ["N", "PART", "LABEL", "MM", "G_CM3", "WEIGHT"];
+
+    #[test]
+    fn a_number_below_0_reaches_the_check_of_its_flag() {
+        let mut found = 0;
+        for command in Cli::command().get_subcommands() {
+            for arg in command.get_arguments() {
+                let value = arg.get_value_names().and_then(|names| names.first()).map_or("", |name| name.as_str());
+                let number = NUMBERS.contains(&value)
+                    || ["_MIB", "_S", "_LENGTH", "_VOXELS"].iter().any(|end| value.ends_with(end));
+                let takes_numbers = arg.is_allow_negative_numbers_set() || arg.is_allow_hyphen_values_set();
+                let is_good =
+                    if COMPOSED.contains(&value) { arg.is_allow_hyphen_values_set() } else { takes_numbers || !number };
+                assert!(is_good, "{} --{:?} {value}", command.get_name(), arg.get_long());
+                found += usize::from(number || COMPOSED.contains(&value));
+            }
+        }
+        assert!(found > 25, "only {found} flags with numbers");
     }
 }

@@ -19,6 +19,9 @@ use crate::formats::volume_file::{Origin, OutputFormat, write_volume};
 use crate::formats::{json, label_names, labels, organ_table, tally};
 use crate::resample::PlacingAccount;
 
+/// Absent labels that a warning names one by one.
+const NAMES_SHOWN: usize = 5;
+
 /// Where results go, and the organs whose dose is computed.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Outputs")]
@@ -111,8 +114,26 @@ impl OutputArgs {
         let words = files.iter().flat_map(|files| &files.warnings);
         warnings.extend(words.map(|words| Warning::new(warning::INPUT_FILE, "labels", words)));
         let names = self.label_names.as_deref().and_then(|path| checks.at("label-names", label_names::read(path)));
-        (files, names.unwrap_or_default())
+        let names = names.unwrap_or_default();
+        warnings.extend(files.as_ref().and_then(|files| absent_names(&files.organs, &names)));
+        (files, names)
     }
+}
+
+/// What to warn of if names were given for labels that the map does not have.
+fn absent_names(organs: &Organs, names: &BTreeMap<u16, String>) -> Option<Warning> {
+    let is_present = |label: u16| organs.organs().iter().any(|organ| organ.label == label);
+    let absent: Vec<String> = names
+        .iter()
+        .filter(|(label, _)| **label != 0 && !is_present(**label))
+        .map(|(label, name)| format!("{label} ({name})"))
+        .collect();
+    let (first, more) = absent.split_at(absent.len().min(NAMES_SHOWN));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    (!first.is_empty()).then(|| {
+        let words = format!("no voxel of --labels has the label {}{more}; is this the right file?", first.join(", "));
+        Warning::new(warning::NAME_WITHOUT_LABEL, "label-names", words)
+    })
 }
 
 fn check_place(flag: &str, path: &Path, taken: &mut Vec<PathBuf>, checks: &mut Checks) {

@@ -3,51 +3,60 @@
 use std::{io::IsTerminal, net::SocketAddr, time::Duration};
 
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, lookup_host},
     signal::unix::{SignalKind, signal},
 };
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::device;
 use crate::api::{ServerConfig, server::serve};
-use crate::domain::{DeviceSelector, DoseError};
-use crate::engine::Device;
+use crate::domain::{DeviceInfo, DeviceSelector, DoseError};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Address to listen on; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:50051")]
-    listen: SocketAddr,
+    /// Address to listen on, such as 127.0.0.1:50051, localhost:50051 or [::1]:50051; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50051", allow_hyphen_values = true)]
+    listen: String,
     /// Device to compute on: auto, cpu, gpu or gpu:N
     #[arg(long, default_value = "auto")]
     device: DeviceSelector,
     /// Memory for all requests together [MiB]
-    #[arg(long, default_value_t = 8192, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    #[arg(long, default_value_t = 8192, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     memory_mib: u64,
     /// Workspace for one block of a convolution [MiB]
-    #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    #[arg(long, default_value_t = 2048, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     workspace_mib: u64,
     /// Largest volume, as sent [MiB]
-    #[arg(long, default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    #[arg(long, default_value_t = 2048, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     max_volume_mib: u64,
     /// Largest message [MiB]
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=1024))]
+    #[arg(long, default_value_t = 4, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(2..=1024))]
     max_message_mib: u32,
     /// Requests that may wait for the device
-    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, default_value_t = 64, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     queue_length: u16,
     /// HTTP/2 window of a stream, half that of a connection [MiB]
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=512))]
+    #[arg(long, default_value_t = 16, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=512))]
     window_mib: u32,
     /// Longest pause of a caller while it sends or receives chunks [s]
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, default_value_t = 30, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle_timeout_s: u64,
     /// Interval of keep-alive pings on a silent connection [s]
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, default_value_t = 30, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     keepalive_s: u64,
     /// Longest wait for running calls after SIGTERM or SIGINT [s]
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    #[arg(long, default_value_t = 60, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400))]
     drain_timeout_s: u64,
     /// Log as JSON. RUST_LOG sets the level (default: info)
     #[arg(long)]
@@ -71,13 +80,29 @@ impl Args {
     }
 }
 
+/// The addresses of a host and a port.
+async fn addresses(listen: &str) -> Result<Vec<SocketAddr>, DoseError> {
+    let port =
+        listen.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
+    if port.is_none() {
+        let reason = format!("is an address and a port from 0 to 65535, such as localhost:50051; got `{listen}`");
+        return Err(DoseError::invalid("listen", reason));
+    }
+    let unknown = |error: std::io::Error| {
+        DoseError::invalid("listen", format!("`{listen}` is not an address of this machine: {error}"))
+    };
+    Ok(lookup_host(listen).await.map_err(unknown)?.collect())
+}
+
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     start_log(args.log_json);
-    let device = Device::open(args.device)?;
+    let device = device::open(args.device)?;
+    let DeviceInfo { id, name, backend, driver, kind } = device.info();
+    tracing::info!(device = id, name, backend, driver, why = device::why(args.device, kind), "computes on this device");
     let io = |error: std::io::Error| DoseError::Io(format!("cannot serve on {}: {error}", args.listen));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io)?;
     runtime.block_on(async {
-        let listener = TcpListener::bind(args.listen).await.map_err(io)?;
+        let listener = TcpListener::bind(&*addresses(&args.listen).await?).await.map_err(io)?;
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate()).map_err(io)?, signal(SignalKind::interrupt()).map_err(io)?);
         println!("listening on {} with {}", listener.local_addr().map_err(io)?, device.info().name);

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
+use super::figures::{DIGITS, DoseUnit, significant};
 use super::outputs::ResultFile;
 use crate::domain::activity_account::activity_words;
 use crate::domain::{
     ActivityAccount, BiologicalWeighting, EnergyAccount, LeftOut, MemberAccount, MonteCarloAccount, Provenance,
-    SourceAccount,
+    SourceAccount, StopReason,
 };
 use crate::dosimetry::OrganDose;
 
@@ -81,7 +82,8 @@ fn lines(file: &ResultFile) -> Vec<(&'static str, String)> {
     }
     lines.extend(monte_carlo.as_ref().map(|account| ("transport", transport(account))));
     let dose = &file.dose;
-    lines.push(("dose", format!("mean {:.4} Gy, maximum {:.4} Gy over the whole grid", dose.mean_gy, dose.max_gy)));
+    let [mean, maximum] = [dose.mean_gy, dose.max_gy].map(|gy| DoseUnit::fitting(gy).with_unit(gy));
+    lines.push(("dose", format!("mean {mean}, maximum {maximum} over the whole grid")));
     if let Some(BiologicalWeighting { alpha, recoil }) = file.provenance.biological_weighting {
         lines.push(("weighted", format!("alpha particles × {alpha}, recoils × {recoil}, in a volume of its own")));
     }
@@ -129,6 +131,9 @@ fn decaying(source: &SourceAccount) -> Vec<(&'static str, String)> {
 fn transport(account: &MonteCarloAccount) -> String {
     let MonteCarloAccount { histories, seed, stopped_by, relative_sigma, sigma_region, histories_per_s, .. } = account;
     let mut text = format!("{histories} histories, seed {seed}, stopped by {}", stopped_by.name());
+    if *stopped_by == StopReason::Interrupted {
+        text += ": a part of what was asked for";
+    }
     if let Some(rate) = histories_per_s {
         write!(text, ", {rate:.3e} per second").expect("a string takes all text");
     }
@@ -139,25 +144,31 @@ fn transport(account: &MonteCarloAccount) -> String {
 }
 
 fn organ_table(organs: &[OrganDose]) -> String {
+    let largest = organs.iter().filter_map(|organ| organ.max_gy).fold(0.0, f64::max);
+    let unit = DoseUnit::fitting(largest);
     let mut text = format!(
-        "\n{:>5}  {:<20} {:>8} {:>10} {:>10} {:>10} {:>10} {:>10}\n",
-        "label", "name", "voxels", "mass g", "mean Gy", "1σ Gy", "max Gy", "D95 Gy"
+        "\n{:>5}  {:<20} {:>8} {:>10} {:>10} {:>10} {:>10} {:>10} {:>10}\n",
+        "label", "name", "voxels", "mass g", "dose", "1σ %", "by volume", "max", "D95"
     );
-    let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"));
+    let figure = |gy: Option<f64>| gy.map_or_else(|| "-".to_owned(), |gy| unit.figure(gy));
     for organ in organs {
+        let sigma = organ.mean_by_mass_sigma_gy.zip(organ.mean_by_mass_gy).map(|(sigma, mean)| 100.0 * sigma / mean);
+        let sigma =
+            sigma.filter(|percent| percent.is_finite()).map_or_else(|| "-".to_owned(), |sigma| format!("{sigma:.2}"));
         writeln!(
             text,
-            "{:>5}  {:<20} {:>8} {:>10.2} {:>10} {:>10} {:>10} {:>10}",
+            "{:>5}  {:<20} {:>8} {:>10} {:>10} {sigma:>10} {:>10} {:>10} {:>10}",
             organ.label,
             organ.name,
             organ.voxels,
-            organ.mass_g,
+            significant(organ.mass_g, DIGITS),
+            figure(organ.mean_by_mass_gy),
             figure(organ.mean_gy),
-            figure(organ.mean_sigma_gy),
             figure(organ.max_gy),
             figure(organ.d95_gy)
         )
         .expect("a string takes all text");
     }
+    writeln!(text, "Doses in {unit}. dose: energy over mass; by volume: mean of the voxels' doses").expect("as above");
     text
 }

@@ -8,9 +8,8 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
-use super::stdout;
+use super::{device, stdout};
 use crate::domain::{Checks, Control, DeviceSelector, DoseError, Invalid};
-use crate::engine::Device;
 use crate::formats::{atomic::write_bytes, json};
 use crate::validate::report::Report;
 use crate::validate::{CHECKS, Check, Effort, Outcome, Rig};
@@ -52,7 +51,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let (Some(selector), Some(chosen), Some(output)) = (selector, chosen, output) else { return checks.finish() };
     checks.finish()?;
 
-    let mut device = Device::open(selector)?;
+    let mut device = device::open_aloud(selector, args.quiet)?;
     let info = device.info();
     let effort = Effort::of(info.kind, args.thorough);
     let (began, start) = (now(), Instant::now());
@@ -164,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_failed_check_is_an_error_that_names_it() {
-        let device = Device::open(DeviceSelector::Cpu).expect("the CPU is always there").info();
+        let device = crate::engine::Device::open(DeviceSelector::Cpu).expect("the CPU is always there").info();
         let outcome = |faults: usize| {
             let findings = Findings { rows: vec![Row::none_of("faults", faults)], figures: vec![] };
             Outcome { check: &CHECKS[0], findings: Ok(findings), took: Duration::ZERO }

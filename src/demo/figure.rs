@@ -41,7 +41,7 @@ pub fn figure(case: &Case, dose: &Volume<f32>, provenance: &Provenance) -> Resul
     );
     let caption = format!(
         "dosegrid {version} ({commit}) · stylised adult of ORNL/TM-8381, activity as a SPECT of 10 mm resolution \
-         shows it · not a patient, not for clinical use"
+         shows it; its noise and blur make the dots in lung and at the skin · not a patient, not for clinical use"
     );
     DosePicture {
         ct: &case.ct,

@@ -125,6 +125,8 @@ pub enum StopReason {
     TargetUncertainty,
     /// The time limit was reached.
     TimeLimit,
+    /// The caller interrupted the run, and keeps the histories done so far.
+    Interrupted,
     /// The largest number of histories was reached before the requested uncertainty.
     NoMoreHistories,
     /// The map has no activity.
@@ -137,10 +139,11 @@ pub enum StopReason {
 
 impl StopReason {
     /// All reasons.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Histories,
         Self::TargetUncertainty,
         Self::TimeLimit,
+        Self::Interrupted,
         Self::NoMoreHistories,
         Self::NoActivity,
         Self::NothingToFollow,
@@ -153,6 +156,7 @@ impl StopReason {
             Self::Histories => "histories",
             Self::TargetUncertainty => "target-uncertainty",
             Self::TimeLimit => "time-limit",
+            Self::Interrupted => "interrupted",
             Self::NoMoreHistories => "no-more-histories",
             Self::NoActivity => "no-activity",
             Self::NothingToFollow => "nothing-to-follow",
@@ -161,13 +165,19 @@ impl StopReason {
     }
 }
 
-/// Mean dose of a region, with an uncertainty that includes the correlation of its voxels.
+/// Mean dose of a region over the voxels that have a dose, with uncertainties that include their correlation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RegionDose {
     /// Its label.
     pub label: u16,
-    /// Mean over the voxels that have a dose [Gy].
+    /// Mean over the volume [Gy].
     pub mean_gy: f64,
     /// 1σ of that mean [Gy].
     pub sigma_gy: f64,
+    /// Energy over mass [Gy].
+    #[serde(default)]
+    pub mean_by_mass_gy: f64,
+    /// 1σ of that mean [Gy].
+    #[serde(default)]
+    pub sigma_by_mass_gy: f64,
 }

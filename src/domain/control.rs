@@ -70,6 +70,7 @@ impl Progress {
 #[derive(Clone, Debug)]
 pub struct Control {
     cancel: CancellationToken,
+    enough: CancellationToken,
     progress: watch::Sender<Progress>,
     asked: Arc<AtomicU64>,
     gone_after: u64,
@@ -79,7 +80,10 @@ impl Control {
     /// A control, and the receiver of its progress. The latest value wins: a computation never waits for a listener.
     pub fn new(cancel: CancellationToken) -> (Self, watch::Receiver<Progress>) {
         let (progress, receiver) = watch::channel(Progress::new(Stage::Queued, 0.0));
-        (Self { cancel, progress, asked: Arc::default(), gone_after: u64::MAX }, receiver)
+        (
+            Self { cancel, enough: CancellationToken::new(), progress, asked: Arc::default(), gone_after: u64::MAX },
+            receiver,
+        )
     }
 
     /// A control whose caller goes away when it is asked for the `asks`-th time whether to go on. With
@@ -96,6 +100,17 @@ impl Control {
     /// A control that nobody listens to and nobody cancels.
     pub fn detached() -> Self {
         Self::new(CancellationToken::new()).0
+    }
+
+    /// This control with a token by which the caller asks for the result of what is done so far.
+    #[must_use]
+    pub fn with_enough(self, enough: CancellationToken) -> Self {
+        Self { enough, ..self }
+    }
+
+    /// Whether the caller is content with what is done so far. Only Monte Carlo transport has a result then.
+    pub fn is_enough(&self) -> bool {
+        self.enough.is_cancelled()
     }
 
     /// A control for another attempt at the same computation: the same listeners, and progress begins again.

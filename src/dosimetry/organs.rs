@@ -12,8 +12,9 @@ use crate::domain::{DensityMap, Organ, Organs, RegionDose, TimeIntegratedActivit
 /// Dose of one organ, with its volume, mass and decays. The dose figures cover the voxels that have a dose; they are
 /// none if no voxel has one.
 ///
-/// `mean_gy`, minimum, maximum and D_V are by volume, as from averaging the dose map over the organ. `mean_by_mass_gy`
-/// is the energy absorbed over the mass. The two differ where density and dose vary together.
+/// `mean_by_mass_gy` is the absorbed dose of the organ: the energy absorbed over the mass. `mean_gy`, minimum, maximum
+/// and D_V are by volume, as from averaging the dose map over the organ. The two means differ where density and dose
+/// vary together, such as in a hollow organ with gas.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OrganDose {
     /// Number in the label map.
@@ -24,6 +25,8 @@ pub struct OrganDose {
     pub voxels: usize,
     /// Mass of all its voxels [g].
     pub mass_g: f64,
+    /// Absorbed dose of the organ: energy absorbed over mass [Gy].
+    pub mean_by_mass_gy: Option<f64>,
     /// Mean over the volume [Gy].
     pub mean_gy: Option<f64>,
     /// Smallest dose of a voxel [Gy].
@@ -37,8 +40,6 @@ pub struct OrganDose {
     pub d50_gy: Option<f64>,
     /// D2, the least dose to the 2 % of the volume with the highest dose: a maximum without outliers [Gy].
     pub d2_gy: Option<f64>,
-    /// Energy absorbed over mass [Gy].
-    pub mean_by_mass_gy: Option<f64>,
     /// Volume of all its voxels [cm³].
     pub volume_cm3: f64,
     /// Decays in the organ [Bq·s].
@@ -47,6 +48,8 @@ pub struct OrganDose {
     pub voxels_without_dose: usize,
     /// Statistical uncertainty of `mean_gy`, 1σ [Gy]; Monte Carlo only.
     pub mean_sigma_gy: Option<f64>,
+    /// Statistical uncertainty of `mean_by_mass_gy`, 1σ [Gy]; Monte Carlo only.
+    pub mean_by_mass_sigma_gy: Option<f64>,
 }
 
 /// The inputs of an organ table, all on one grid.
@@ -90,22 +93,24 @@ fn organ_dose(inputs: &OrganInputs, organ: &Organ) -> OrganDose {
     let name = inputs.names.get(&label).or(organ.name.as_ref());
     let figure = |of: fn(&DoseDistribution) -> f64| distribution.as_ref().map(of);
     let decays = inputs.activity.decays().as_slice();
+    let region = inputs.regions.iter().find(|region| region.label == label);
     OrganDose {
         label,
         name: name.cloned().unwrap_or_else(|| format!("label_{label}")),
         voxels: shares.len(),
         mass_g: density_sum(&shares) * voxel_cm3,
+        mean_by_mass_gy: Some(weighted / density_sum(&dosed)).filter(|mean| mean.is_finite()),
         mean_gy: figure(DoseDistribution::mean_gy),
         min_gy: figure(DoseDistribution::min_gy),
         max_gy: figure(DoseDistribution::max_gy),
         d95_gy: figure(|d| d.dose_to_volume_gy(0.95)),
         d50_gy: figure(|d| d.dose_to_volume_gy(0.50)),
         d2_gy: figure(|d| d.dose_to_volume_gy(0.02)),
-        mean_by_mass_gy: Some(weighted / density_sum(&dosed)).filter(|mean| mean.is_finite()),
         volume_cm3: organ.size_voxels() * voxel_cm3,
         decays: shares.iter().map(|&(index, share)| share * f64::from(decays[index])).sum(),
         voxels_without_dose: shares.len() - dosed.len(),
-        mean_sigma_gy: inputs.regions.iter().find(|region| region.label == label).map(|region| region.sigma_gy),
+        mean_sigma_gy: region.map(|region| region.sigma_gy),
+        mean_by_mass_sigma_gy: region.map(|region| region.sigma_by_mass_gy),
     }
 }
 
@@ -131,7 +136,13 @@ mod tests {
             minimum_density_g_cm3,
             organs: &Organs::of_map(&labels).expect("a small grid"),
             names: &BTreeMap::from([(1, "liver".to_owned())]),
-            regions: &[RegionDose { label: 1, mean_gy: 4.5, sigma_gy: 0.25 }],
+            regions: &[RegionDose {
+                label: 1,
+                mean_gy: 4.5,
+                sigma_gy: 0.25,
+                mean_by_mass_gy: 5.0,
+                sigma_by_mass_gy: 0.5,
+            }],
         })
     }
 
@@ -143,7 +154,8 @@ mod tests {
         assert_eq!((liver.mean_gy, liver.min_gy, liver.max_gy), (Some(4.5), Some(3.0), Some(6.0)));
         assert!((liver.mean_by_mass_gy.expect("has a dose") - 5.0).abs() < 1e-12);
         assert!((liver.d95_gy.expect("has a dose") - 3.15).abs() < 1e-12);
-        assert_eq!((liver.decays, liver.mean_sigma_gy), (12.0, Some(0.25)));
+        assert_eq!(liver.decays, 12.0);
+        assert_eq!((liver.mean_sigma_gy, liver.mean_by_mass_sigma_gy), (Some(0.25), Some(0.5)));
         assert_eq!(table(Some(0.05))[1].mean_sigma_gy, None);
     }
 

@@ -7,22 +7,23 @@ use super::atomic::write_file;
 use crate::dosimetry::OrganDose;
 
 /// The header of a table without rows.
-const COLUMNS: [&str; 15] = [
+const COLUMNS: [&str; 16] = [
     "label",
     "name",
     "voxels",
     "mass_g",
+    "mean_by_mass_gy",
     "mean_gy",
     "min_gy",
     "max_gy",
     "d95_gy",
     "d50_gy",
     "d2_gy",
-    "mean_by_mass_gy",
     "volume_cm3",
     "decays",
     "voxels_without_dose",
     "mean_sigma_gy",
+    "mean_by_mass_sigma_gy",
 ];
 
 /// Writes a table to a file.
@@ -58,17 +59,18 @@ mod tests {
             name: "label_3".into(),
             voxels: 1,
             mass_g: 0.01,
+            mean_by_mass_gy: None,
             mean_gy: None,
             min_gy: None,
             max_gy: None,
             d95_gy: None,
             d50_gy: None,
             d2_gy: None,
-            mean_by_mass_gy: None,
             volume_cm3: 1.0,
             decays: 0.0,
             voxels_without_dose: 1,
             mean_sigma_gy: None,
+            mean_by_mass_sigma_gy: None,
         };
         let liver = OrganDose { label: 1, name: "liver".into(), voxels: 2, mass_g: 3.0, ..air.clone() };
         vec![liver, air]

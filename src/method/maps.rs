@@ -1,7 +1,7 @@
 //! The dose of several maps is the sum of their doses.
 
 use super::mass::check_dose;
-use crate::domain::{DoseError, DoseResult, EnergyAccount, MonteCarloAccount, RegionDose, Volume};
+use crate::domain::{DoseError, DoseResult, EnergyAccount, MonteCarloAccount, Volume};
 
 /// Adds the dose of a daughter's map.
 ///
@@ -37,8 +37,10 @@ fn add_energy(sum: &mut EnergyAccount, other: &EnergyAccount) {
 }
 
 fn add_regions(sum: &mut MonteCarloAccount, other: &MonteCarloAccount) {
-    for (RegionDose { mean_gy, sigma_gy, .. }, own) in sum.regions.iter_mut().zip(&other.regions) {
-        *mean_gy += own.mean_gy;
-        *sigma_gy = sigma_gy.hypot(own.sigma_gy);
+    for (sum, own) in sum.regions.iter_mut().zip(&other.regions) {
+        sum.mean_gy += own.mean_gy;
+        sum.sigma_gy = sum.sigma_gy.hypot(own.sigma_gy);
+        sum.mean_by_mass_gy += own.mean_by_mass_gy;
+        sum.sigma_by_mass_gy = sum.sigma_by_mass_gy.hypot(own.sigma_by_mass_gy);
     }
 }

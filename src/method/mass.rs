@@ -33,8 +33,14 @@ impl<'a> DoseScale<'a> {
 
     /// Dose for the energy absorbed in a voxel [Gy]; none if its density is too low for a dose.
     pub(super) fn absorbed_dose(&self, mev: f64, voxel: usize) -> Option<f64> {
-        let density = self.density(voxel)?;
-        Some(mev * self.gy_per_mev_at_unit_density / density)
+        Some(self.dose_by_mass(mev, self.density(voxel)?))
+    }
+
+    /// Dose for the energy absorbed in several voxels together [Gy].
+    ///
+    /// * `density_g_cm3` – the sum of their densities
+    pub(super) fn dose_by_mass(&self, mev: f64, density_g_cm3: f64) -> f64 {
+        mev * self.gy_per_mev_at_unit_density / density_g_cm3
     }
 
     /// Whether a voxel has a dose.
@@ -42,7 +48,8 @@ impl<'a> DoseScale<'a> {
         self.density(voxel).is_some()
     }
 
-    fn density(&self, voxel: usize) -> Option<f64> {
+    /// Density by which the energy of a voxel is divided [g/cm³]; none if it is too low for a dose.
+    pub(super) fn density(&self, voxel: usize) -> Option<f64> {
         match self.mass {
             Mass::Uniform(density_g_cm3) => Some(density_g_cm3),
             Mass::Own { density_g_cm3, minimum_g_cm3 } => {

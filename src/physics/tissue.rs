@@ -9,6 +9,15 @@ use crate::domain::{DensityMap, Invalid, Volume};
 /// (Schneider 2000 at 100 HU); a misplaced decimal point falls by 90 %.
 const MAX_FALL: f64 = 0.1;
 
+/// The last CT number for which the calibration of Schneider 2000 was published [HU].
+const SCHNEIDER_ENDS_HU: f64 = 1600.0;
+
+/// Largest density that an extended calibration gives [g/cm³]: cobalt-chromium alloy, the densest of the common
+/// implants. Bone extended to the CT numbers of metal would reach 19 g/cm³, the density of gold.
+///
+/// Source: ASTM F75 (Co-28Cr-6Mo castings), 8.3 g/cm³; titanium is 4.5 and steel 8.0.
+const DENSEST_IMPLANT_G_CM3: f64 = 8.3;
+
 static SCHNEIDER_2000: LazyLock<DensityCurve> = LazyLock::new(|| {
     let text = include_str!("../../data/tissue/schneider2000_density.csv");
     let rows = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes()).into_deserialize();
@@ -16,7 +25,7 @@ static SCHNEIDER_2000: LazyLock<DensityCurve> = LazyLock::new(|| {
         let (from_hu, intercept, slope) = row.expect("embedded tables are read by a test");
         LinearPiece { from_hu, intercept, slope }
     };
-    DensityCurve { pieces: rows.map(piece).collect(), highest_hu: f64::INFINITY }
+    DensityCurve { pieces: rows.map(piece).collect(), highest_hu: f64::INFINITY, calibrated_to_hu: SCHNEIDER_ENDS_HU }
 });
 
 /// Mass density as a piecewise linear function of the CT number.
@@ -29,6 +38,8 @@ pub struct DensityCurve {
     pieces: Vec<LinearPiece>,
     /// Above this CT number the density is constant [HU].
     highest_hu: f64,
+    /// Above this CT number the calibration is extended, or constant [HU].
+    calibrated_to_hu: f64,
 }
 
 /// `density = intercept + slope · HU` from a CT number to the start of the next piece.
@@ -47,7 +58,8 @@ impl LinearPiece {
 
 impl DensityCurve {
     /// The calibration of Schneider, Bortfeld and Schlegel, published for -1000 to 1600 HU. Its last piece, bone, is
-    /// extended to higher numbers: 2.79 g/cm³ at 3000 HU, where the table shipped with GATE has 2.8.
+    /// extended to higher numbers: 2.79 g/cm³ at 3000 HU, where the table shipped with GATE has 2.8. Metal saturates a
+    /// CT, so the extension ends at the density of implants, 8.3 g/cm³.
     ///
     /// Source: Schneider et al., Phys. Med. Biol. 45 (2000) 459.
     pub fn schneider_2000() -> &'static Self {
@@ -73,18 +85,33 @@ impl DensityCurve {
             let slope = (next_density - density) / (next_hu - hu);
             LinearPiece { from_hu: hu, intercept: density - slope * hu, slope }
         };
-        Ok(Self { pieces: points.windows(2).map(piece).collect(), highest_hu: *highest_hu })
+        Ok(Self {
+            pieces: points.windows(2).map(piece).collect(),
+            highest_hu: *highest_hu,
+            calibrated_to_hu: *highest_hu,
+        })
     }
 
     /// Mass density at a CT number [g/cm³].
     ///
     /// * `hu` – a finite CT number [HU]
     pub fn density_g_cm3(&self, hu: f64) -> f64 {
+        let density = self.extended_g_cm3(hu);
+        if self.highest_hu.is_finite() { density } else { density.min(DENSEST_IMPLANT_G_CM3) }
+    }
+
+    /// As [`Self::density_g_cm3`], without a limit to the extension.
+    fn extended_g_cm3(&self, hu: f64) -> f64 {
         let [lowest, highest] = self.range_hu();
         let hu = hu.clamp(lowest, highest);
         let after = self.pieces.partition_point(|piece| piece.from_hu <= hu);
         // At the ends of a steep piece rounding may give a value just below 0.
         self.pieces[after - 1].density_g_cm3(hu).max(0.0)
+    }
+
+    /// The last CT number for which the curve has a calibration [HU].
+    pub fn calibrated_to_hu(&self) -> f64 {
+        self.calibrated_to_hu
     }
 
     /// CT numbers beyond which the density is constant [HU].
@@ -97,7 +124,8 @@ impl DensityCurve {
     /// * `ct` – CT numbers [HU]
     ///
     /// # Errors
-    /// If a CT number is NaN or infinite, or gives a density above that of any matter.
+    /// If a CT number is NaN or infinite, or if the curve, extended without a limit, gives a density above that of any
+    /// matter: such a number is not even that of metal.
     pub fn density_map(&self, ct: &Volume<f32>) -> Result<DensityMap, Invalid> {
         let values = ct.as_slice();
         if let Some(first) = values.iter().position(|hu| !hu.is_finite()) {
@@ -108,7 +136,9 @@ impl DensityCurve {
             )));
         }
         #[expect(clippy::cast_possible_truncation, reason = "the stored precision; the range is checked by the map")]
-        DensityMap::new(ct.map(|&hu| self.density_g_cm3(f64::from(hu)) as f32))
+        let map = |density: &dyn Fn(f64) -> f64| DensityMap::new(ct.map(|&hu| density(f64::from(hu)) as f32));
+        map(&|hu| self.extended_g_cm3(hu))?;
+        map(&|hu| self.density_g_cm3(hu))
     }
 }
 
@@ -157,6 +187,17 @@ mod tests {
             assert!((found - density).abs() < 1e-9, "{hu} HU: {found}, published {density}");
         }
         assert!((curve.density_g_cm3(3000.0) - 2.8).abs() < 0.01);
+    }
+
+    #[test]
+    fn metal_is_no_denser_than_implants() {
+        let curve = DensityCurve::schneider_2000();
+        assert!(curve.density_g_cm3(8000.0) < DENSEST_IMPLANT_G_CM3);
+        for hu in [20_000.0, 30_710.0, f64::from(i16::MAX)] {
+            assert!((curve.density_g_cm3(hu) - DENSEST_IMPLANT_G_CM3).abs() < 1e-12, "{hu}");
+        }
+        let own = DensityCurve::from_points(&[[-1000.0, 0.0], [0.0, 1.0], [20_000.0, 19.3]]).expect("a good curve");
+        assert!((own.density_g_cm3(30_000.0) - 19.3).abs() < 1e-12);
     }
 
     #[test]

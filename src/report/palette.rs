@@ -70,7 +70,7 @@ const CT_GREY: [(f64, f64); 5] = [(-1000.0, 0.0), (-714.0, 0.16), (-100.0, 0.30)
 const OPACITY: f64 = 0.72;
 /// Positions on the dose scale between which the dose fades in: below the first the CT is untouched, above the second
 /// the dose has its full opacity.
-const FADE_IN: [f64; 2] = [0.04, 0.16];
+const FADE_IN: [f64; 2] = [0.14, 0.24];
 
 impl Colour {
     /// As CSS writes it.

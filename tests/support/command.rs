@@ -23,6 +23,32 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("stderr is text")
 }
 
+/// Where a run says something.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Stream {
+    /// Results.
+    Stdout,
+    /// Everything else.
+    Stderr,
+}
+
+/// The first line that a run says on a stream. The run is then ended.
+pub(crate) fn first_line(args: &[&str], stream: Stream) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
+    command.args(args).env_remove("RUST_LOG").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("the binary is built with the tests");
+    let (stdout, stderr) = (process.stdout.take().expect("piped"), process.stderr.take().expect("piped"));
+    let mut line = String::new();
+    let read = match stream {
+        Stream::Stdout => BufReader::new(stdout).read_line(&mut line),
+        Stream::Stderr => BufReader::new(stderr).read_line(&mut line),
+    };
+    read.expect("text");
+    process.kill().expect("it has not been waited for");
+    process.wait().expect("a killed process ends");
+    line
+}
+
 /// `dosegrid serve` on a free port, until dropped.
 pub(crate) struct Server {
     process: Child,
@@ -35,8 +61,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server on the CPU and waits until it listens.
     pub(crate) fn start() -> Self {
+        Self::listening_on("127.0.0.1:0")
+    }
+
+    /// As [`Server::start`], at an address.
+    pub(crate) fn listening_on(address: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--device", "cpu"]);
+        command.args(["serve", "--listen", address, "--device", "cpu"]);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary is built");
         let mut stdout = BufReader::new(process.stdout.take().expect("stdout is piped"));
         let mut line = String::new();

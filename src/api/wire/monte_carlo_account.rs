@@ -6,8 +6,9 @@ use crate::domain::{
 };
 
 pub(super) fn encode(account: MonteCarloAccount) -> pb::MonteCarloAccount {
-    let region =
-        |dose: RegionDose| pb::RegionDose { label: dose.label.into(), mean_gy: dose.mean_gy, sigma_gy: dose.sigma_gy };
+    let region = |RegionDose { label, mean_gy, sigma_gy, mean_by_mass_gy, sigma_by_mass_gy }: RegionDose| {
+        pb::RegionDose { label: label.into(), mean_gy, sigma_gy, mean_by_mass_gy, sigma_by_mass_gy }
+    };
     let material = |MaterialAccount { name, source, voxels }| pb::MaterialAccount { name, source, voxels };
     pb::MonteCarloAccount {
         seed: account.seed,
@@ -41,8 +42,8 @@ pub(super) fn encode(account: MonteCarloAccount) -> pb::MonteCarloAccount {
 pub(super) fn decode(message: pb::MonteCarloAccount) -> Option<MonteCarloAccount> {
     let cuts = message.cuts?;
     let region = |dose: pb::RegionDose| {
-        let (mean_gy, sigma_gy) = (dose.mean_gy, dose.sigma_gy);
-        Some(RegionDose { label: u16::try_from(dose.label).ok()?, mean_gy, sigma_gy })
+        let pb::RegionDose { label, mean_gy, sigma_gy, mean_by_mass_gy, sigma_by_mass_gy } = dose;
+        Some(RegionDose { label: u16::try_from(label).ok()?, mean_gy, sigma_gy, mean_by_mass_gy, sigma_by_mass_gy })
     };
     let material =
         |pb::MaterialAccount { name, source, voxels }: pb::MaterialAccount| MaterialAccount { name, source, voxels };
@@ -153,6 +154,12 @@ pub(super) fn example() -> MonteCarloAccount {
         scored_mev: 2.1,
         exhausted_rejections: 0,
         histories_per_s: None,
-        regions: vec![RegionDose { label: 65_535, mean_gy: 1.0, sigma_gy: 0.1 }],
+        regions: vec![RegionDose {
+            label: 65_535,
+            mean_gy: 1.0,
+            sigma_gy: 0.1,
+            mean_by_mass_gy: 0.9,
+            sigma_by_mass_gy: 0.05,
+        }],
     }
 }

@@ -27,8 +27,12 @@ pub(super) struct MonteCarloArgs {
     #[arg(long, value_name = "LABEL", allow_negative_numbers = true)]
     target_label: Option<String>,
     /// Stop after this computing time, such as 90s or 10min
-    #[arg(long, value_name = "TIME", allow_negative_numbers = true)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     time_limit: Option<String>,
+    /// At an interrupt (Ctrl-C), end with the dose of the histories done so far; a second one ends at once. Without it,
+    /// an interrupt ends at once and writes nothing
+    #[arg(long)]
+    pub(super) keep_partial: bool,
     /// Seed of the random numbers [default: 1]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     seed: Option<String>,
@@ -46,16 +50,16 @@ pub(super) struct MonteCarloArgs {
     #[arg(long, value_name = "FILE.toml")]
     material_table: Option<PathBuf>,
     /// Absorb electrons and positrons on the spot below this energy, such as 10keV or 0.01MeV [default: by voxel size]
-    #[arg(long, value_name = "ENERGY", allow_negative_numbers = true)]
+    #[arg(long, value_name = "ENERGY", allow_hyphen_values = true)]
     absorption_energy: Option<String>,
     /// Simulate one by one the collisions that set free an electron above this energy [default: by voxel size]
-    #[arg(long, value_name = "ENERGY", allow_negative_numbers = true)]
+    #[arg(long, value_name = "ENERGY", allow_hyphen_values = true)]
     collision_cut: Option<String>,
     /// Follow bremsstrahlung photons above this energy and absorb those below on the spot [default: by voxel size]
-    #[arg(long, value_name = "ENERGY", allow_negative_numbers = true)]
+    #[arg(long, value_name = "ENERGY", allow_hyphen_values = true)]
     photon_cut: Option<String>,
     /// Score photons below this energy along their track; 0keV: none [default: by voxel size]
-    #[arg(long, value_name = "ENERGY", allow_negative_numbers = true)]
+    #[arg(long, value_name = "ENERGY", allow_hyphen_values = true)]
     track_length_below: Option<String>,
 }
 
@@ -68,6 +72,7 @@ impl MonteCarloArgs {
             ("target-fraction", self.target_fraction.is_some()),
             ("target-label", self.target_label.is_some()),
             ("time-limit", self.time_limit.is_some()),
+            ("keep-partial", self.keep_partial),
             ("seed", self.seed.is_some()),
             ("first-history", self.first_history.is_some()),
             ("material", self.material.is_some()),

@@ -155,16 +155,27 @@ fn warn_of_ct(ct: &Volume<f32>, curve: &DensityCurve, own_curve: bool, warnings:
             format!("the lowest value is {lowest} HU, so there is no air in it; are slope and intercept right?");
         warnings.push(Warning::new(warning::CT_WITHOUT_AIR, "density", words));
     }
-    let beyond = |words: String| Warning::new(warning::CT_OUTSIDE_CALIBRATION, "hu-curve", words);
+    let told = |field: &str, words: String| Warning::new(warning::CT_OUTSIDE_CALIBRATION, field, words);
+    let beyond = |end: f64| ct.as_slice().iter().filter(|&&hu| f64::from(hu) > end).count();
+    let (end, metal) = (curve.calibrated_to_hu(), beyond(curve.calibrated_to_hu()));
+    if !own_curve && metal > 0 {
+        let words = format!(
+            "{metal} voxels above the last point of the calibration, {end} HU, get the density of bone extended to them, \
+             at most that of an implant; if they are metal, give --hu-curve"
+        );
+        warnings.push(told("density", words));
+    }
     if own_curve {
         let [low, high] = curve.range_hu();
         let below = ct.as_slice().iter().filter(|&&hu| f64::from(hu) < low).count();
-        let above = ct.as_slice().iter().filter(|&&hu| f64::from(hu) > high).count();
+        let above = beyond(high);
         if below > 0 {
-            warnings.push(beyond(format!("{below} voxels below its first point, {low} HU, get the density there")));
+            let words = format!("{below} voxels below its first point, {low} HU, get the density there");
+            warnings.push(told("hu-curve", words));
         }
         if above > 0 {
-            warnings.push(beyond(format!("{above} voxels above its last point, {high} HU, get the density there")));
+            let words = format!("{above} voxels above its last point, {high} HU, get the density there");
+            warnings.push(told("hu-curve", words));
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct Warning {
 }
 
 /// Every reason of a warning.
-pub const REASONS: [&str; 16] = [
+pub const REASONS: [&str; 17] = [
     NO_ACTIVITY,
     ACTIVITY_HIGH,
     ACTIVITY_LOW,
@@ -35,6 +35,7 @@ pub const REASONS: [&str; 16] = [
     ENERGY_OUTSIDE_GRID,
     CT_WITHOUT_AIR,
     CT_OUTSIDE_CALIBRATION,
+    NAME_WITHOUT_LABEL,
     INPUT_FILE,
     VALUES_REPLACED,
 ];
@@ -67,6 +68,8 @@ pub const ENERGY_OUTSIDE_GRID: &str = "ENERGY_OUTSIDE_GRID";
 pub const CT_WITHOUT_AIR: &str = "CT_WITHOUT_AIR";
 /// A CT has numbers beyond its calibration.
 pub const CT_OUTSIDE_CALIBRATION: &str = "CT_OUTSIDE_CALIBRATION";
+/// A name is given for a label that no voxel has.
+pub const NAME_WITHOUT_LABEL: &str = "NAME_WITHOUT_LABEL";
 /// Something about an input file, told as it was read.
 pub const INPUT_FILE: &str = "INPUT_FILE";
 /// NaN or values below 0 were set to another value, as the caller asked: it is told, and is no error.

@@ -61,9 +61,7 @@ fn of_total(account: &ActivityAccount) -> Option<Warning> {
 fn of_half_life(account: &ActivityAccount, name: &str, physical_s: f64) -> Option<Warning> {
     let seconds = account.half_life_s.filter(|seconds| *seconds > physical_s * HALF_LIFE_TOLERANCE)?;
     let (effective_h, physical_h) = (seconds / 3600.0, physical_s / 3600.0);
-    let message = format!(
-        "{effective_h:.4} h is longer than the physical half-life of {name}, {physical_h:.4} h: nothing lasts so"
-    );
+    let message = format!("{effective_h:.2} h is longer than the physical half-life of {name}, {physical_h:.2} h");
     Some(Warning::new(HALF_LIFE_ABOVE_PHYSICAL, format!("{UNIT}.half_life"), message))
 }
 

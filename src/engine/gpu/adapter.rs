@@ -90,17 +90,22 @@ pub(super) fn find(selector: DeviceSelector) -> Result<(wgpu::Adapter, DeviceInf
     let mut infos: Vec<_> = adapters.iter().enumerate().map(|(number, adapter)| describe(number, adapter)).collect();
     match select(selector, &infos) {
         Some(number) => Ok((adapters.swap_remove(number), infos.swap_remove(number))),
-        None => Err(DoseError::DeviceUnavailable(format!("`{selector}`; {}", there_is(&infos)))),
+        None => Err(DoseError::DeviceUnavailable(format!("`{selector}`; {}", choices(selector, &infos)))),
     }
 }
 
-fn there_is(infos: &[DeviceInfo]) -> String {
+/// What a caller can select where a selector means none of these GPUs.
+fn choices(selector: DeviceSelector, infos: &[DeviceInfo]) -> String {
     if infos.is_empty() {
         return "this machine has no GPU that a driver offers; there is `cpu`".to_owned();
     }
     let software = |info: &DeviceInfo| if info.kind == DeviceKind::SoftwareGpu { ", software" } else { "" };
     let named = infos.iter().map(|info| format!("`{}` ({}{})", info.id, info.name, software(info)));
-    format!("there are `cpu`, {}", named.collect::<Vec<_>>().join(", "))
+    let named = named.collect::<Vec<_>>().join(", ");
+    if selector == DeviceSelector::Gpu {
+        return format!("this machine has only software GPUs, which are selected by number: {named}; or use `cpu`");
+    }
+    format!("there are `cpu`, {named}")
 }
 
 #[cfg(test)]
@@ -135,6 +140,13 @@ mod tests {
         assert_eq!(order[0], (DeviceType::DiscreteGpu, Backend::Vulkan));
         assert_eq!(order[1], (DeviceType::DiscreteGpu, Backend::Gl));
         assert_eq!((order[2].0, order[3].0), (DeviceType::IntegratedGpu, DeviceType::Cpu));
+    }
+
+    #[test]
+    fn software_is_offered_by_its_number() {
+        let offered = choices(DeviceSelector::Gpu, &[gpu(0, DeviceKind::SoftwareGpu)]);
+        assert!(offered.contains("only software") && offered.contains("`gpu:0` (x, software)"), "{offered}");
+        assert!(choices(DeviceSelector::Gpu, &[]).contains("no GPU"));
     }
 
     #[test]

@@ -85,6 +85,9 @@ impl HistoryBatches<'_> {
             if self.time_left() == Some(Duration::ZERO) {
                 break StopReason::TimeLimit;
             }
+            if self.control.is_enough() {
+                break StopReason::Interrupted;
+            }
             self.control.report(self.progress(&state))?;
         };
         Ok(Done { tally, histories: state.done, stopped_by, took: state.took })

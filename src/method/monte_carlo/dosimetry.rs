@@ -3,8 +3,7 @@
 use rayon::prelude::*;
 
 use super::statistics::{MeanSigma, Statistics};
-use crate::domain::UNITS_PER_MEV;
-use crate::domain::{Control, DoseError, LabelMap, Region, RegionDose, TimeIntegratedActivity};
+use crate::domain::{Control, DoseError, LabelMap, Region, TimeIntegratedActivity};
 use crate::method::mass::DoseScale;
 
 /// Voxels per chunk: few enough to notice cancellation soon.
@@ -119,39 +118,6 @@ impl Dosimetry<'_> {
         let (sum, count, reached) = chunks.into_iter().fold((0.0, 0u64, 0u64), add);
         Ok((reached > 0).then(|| sum / count as f64))
     }
-
-    /// Mean dose of each region over the voxels that have a dose, with its 1σ. Voxels are correlated, so the 1σ is
-    /// taken from the means of the groups.
-    pub(super) fn regions(&self, labels: &LabelMap) -> Vec<RegionDose> {
-        let labels = labels.labels().as_slice();
-        let last = labels.iter().copied().max().map_or(0, usize::from);
-        let mut voxels = vec![0u64; last + 1];
-        let dosed = || labels.iter().enumerate().filter(|&(voxel, &label)| label != 0 && self.scale.has_dose(voxel));
-        dosed().for_each(|(_, &label)| voxels[usize::from(label)] += 1);
-        // For one group, the sum over each region of dose per history.
-        let of_group = |energy: &Vec<u64>| {
-            let mut sums = vec![0.0; last + 1];
-            for (voxel, &label) in dosed() {
-                let mev = energy[voxel] as f64 / UNITS_PER_MEV * self.decays.total;
-                sums[usize::from(label)] += self.scale.absorbed_dose(mev, voxel).unwrap_or(0.0);
-            }
-            sums
-        };
-        let mut local_gy = vec![0.0; last + 1];
-        for (voxel, &label) in dosed() {
-            local_gy[usize::from(label)] +=
-                self.scale.absorbed_dose(self.decays.local_mev(voxel), voxel).unwrap_or(0.0);
-        }
-        let sums: Vec<Vec<f64>> =
-            self.statistics.tally.groups.par_iter().map(|group| of_group(&group.energy)).collect();
-        let region = |label: usize| {
-            let MeanSigma { mean, sigma } = self.statistics.estimate(|group| sums[group][label]);
-            let count = voxels[label] as f64;
-            let number = u16::try_from(label).expect("a label has 16 bits");
-            RegionDose { label: number, mean_gy: (mean + local_gy[label]) / count, sigma_gy: sigma / count }
-        };
-        (1..=last).filter(|&label| voxels[label] > 0).map(region).collect()
-    }
 }
 
 /// The value of `of` for each chunk of voxels, in order, however many threads there are.
@@ -173,19 +139,18 @@ fn by_chunk<T: Send>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::{GroupTally, Tally};
-    use crate::domain::{Volume, VoxelGrid};
+    use crate::domain::{GroupTally, Tally, Volume, VoxelGrid};
     use crate::method::mass::Mass;
 
     const UNIT: u64 = 1 << 26;
-    const GY_PER_MEV_IN_1_G: f64 = 1.602_176_634e-10;
+    pub(in crate::method::monte_carlo) const GY_PER_MEV_IN_1_G: f64 = 1.602_176_634e-10;
 
     /// Two voxels, two groups of four and two histories.
-    fn tally() -> Tally {
+    pub(in crate::method::monte_carlo) fn tally() -> Tally {
         let group = |histories, energy: [u64; 2]| GroupTally {
             histories,
             energy: energy.map(|mev| mev * UNIT).to_vec(),
@@ -198,11 +163,11 @@ mod tests {
         VoxelGrid::new([2, 1, 1], [10.0; 3]).expect("a good grid")
     }
 
-    fn labels(values: [f32; 2]) -> LabelMap {
+    pub(in crate::method::monte_carlo) fn labels(values: [f32; 2]) -> LabelMap {
         LabelMap::new(&Volume::from_vec(Arc::new(grid()), values.to_vec()).expect("two values")).expect("labels")
     }
 
-    fn dosimetry<'a>(tally: &'a Tally, density_g_cm3: &'a [f32]) -> Dosimetry<'a> {
+    pub(in crate::method::monte_carlo) fn dosimetry<'a>(tally: &'a Tally, density_g_cm3: &'a [f32]) -> Dosimetry<'a> {
         let scale = DoseScale::new(&grid(), Mass::Own { density_g_cm3, minimum_g_cm3: 0.05 });
         let decays = Decays { of_voxel: &[8.0, 4.0], total: 12.0, local_mev: 0.0 };
         Dosimetry { statistics: Statistics::new(tally), scale, decays }
@@ -224,7 +189,9 @@ mod tests {
         let map = labels([1.0, 1.0]);
         let (region, whole) = (&followed.regions(&map)[0], &all.regions(&map)[0]);
         assert!(((whole.mean_gy - region.mean_gy) / (36.0 * GY_PER_MEV_IN_1_G) - 1.0).abs() < 1e-12);
-        assert_eq!(whole.sigma_gy, region.sigma_gy);
+        assert_eq!((whole.sigma_gy, whole.sigma_by_mass_gy), (region.sigma_gy, region.sigma_by_mass_gy));
+        let by_mass = (whole.mean_by_mass_gy - region.mean_by_mass_gy) / (36.0 * GY_PER_MEV_IN_1_G);
+        assert!((by_mass - 1.0).abs() < 1e-12, "{by_mass}");
     }
 
     #[test]
@@ -235,19 +202,6 @@ mod tests {
         assert!((f64::from(dose[0]) / expected - 1.0).abs() < 1e-6, "{dose:?}");
         assert!((f64::from(sigma[0]) / f64::from(dose[0]) - 0.5f64.sqrt() / 1.5).abs() < 1e-6);
         assert_eq!((dose[1], sigma[1]), (0.0, 0.0));
-    }
-
-    #[test]
-    fn regions_count_correlations() {
-        // Group 0 has 12 in 4, group 1 has 6 in 2: the sum of both voxels does not vary at all, although each does.
-        let (tally, density) = (tally(), [1.0, 1.0]);
-        let regions = dosimetry(&tally, &density).regions(&labels([3.0, 3.0]));
-        assert_eq!((regions.len(), regions[0].label), (1, 3));
-        assert!((regions[0].mean_gy / (1.5 * 12.0 * GY_PER_MEV_IN_1_G) - 1.0).abs() < 1e-12);
-        assert!(regions[0].sigma_gy < 1e-12 * regions[0].mean_gy);
-        let apart = dosimetry(&tally, &density).regions(&labels([1.0, 2.0]));
-        assert!((apart[0].sigma_gy / apart[0].mean_gy - 0.5f64.sqrt() / 1.5).abs() < 1e-12);
-        assert!(dosimetry(&tally, &[0.0, 0.0]).regions(&labels([1.0, 0.0])).is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod dose;
 mod dosimetry;
 mod prepare;
 mod record;
+mod regions;
 mod schedule;
 mod statistics;
 mod voxel_materials;

@@ -16,6 +16,14 @@ const MOST_CHANGES: usize = 2;
 /// Largest number of suggested names.
 const MOST_SUGGESTED: usize = 8;
 
+const NO_TRANSITION: &str = "the evaluation as packaged has no data of its isomeric transition";
+/// Nuclides that people ask for and that are left out, with the reason; `docs/nuclides_differences.md` has more.
+const LEFT_OUT: [(&str, &str); 3] = [
+    ("Hg-197m", NO_TRANSITION),
+    ("Ho-166m", "the evaluation leaves 1.4 % of its energy open"),
+    ("Lu-177m", NO_TRANSITION),
+];
+
 /// The nuclide of a name in any usual form: `Lu-177`, `Lu177`, `177Lu`, `lutetium-177`, `^177^Lutetium`.
 ///
 /// # Errors
@@ -28,7 +36,8 @@ pub fn find(name: &str) -> Result<&'static Nuclide, Invalid> {
     let near = near(name);
     let (what, list) =
         if near.is_empty() { ("known names:", registry::names().collect()) } else { ("similar names:", near) };
-    let known_as = parsed.and_then(|parsed| as_daughter(&parsed.to_string())).unwrap_or_default();
+    let known_as = parsed.map(|parsed| parsed.to_string());
+    let known_as = known_as.and_then(|name| left_out(&name).or_else(|| as_daughter(&name))).unwrap_or_default();
     let reason = format!("is not a known nuclide: `{}`{known_as}; {what} {}", shortened(name), list.join(", "));
     Err(Invalid(reason))
 }
@@ -45,6 +54,12 @@ static DAUGHTERS: LazyLock<BTreeMap<String, (&'static str, DecayMode)>> = LazyLo
         registry::files().flat_map(|(name, file)| file.decays.into_iter().map(move |decay| (name, decay.into())));
     decays.map(|(name, decay): (_, DecayMode)| (decay.daughter.clone(), (name, decay))).collect()
 });
+
+/// Why a nuclide is not among the known ones.
+fn left_out(name: &str) -> Option<String> {
+    let (_, reason) = LEFT_OUT.iter().find(|(left_out, _)| *left_out == name)?;
+    Some(format!(" ({name} is left out: {reason})"))
+}
 
 /// What is known of a nuclide that occurs only as a daughter.
 fn as_daughter(name: &str) -> Option<String> {
@@ -141,6 +156,15 @@ mod tests {
             );
         }
         assert!(find(&"é".repeat(1 << 20)).expect_err("too long").to_string().len() < 1500);
+    }
+
+    #[test]
+    fn nuclides_that_are_left_out_have_their_reason() {
+        for (name, reason) in LEFT_OUT {
+            let refused = find(name).expect_err(name).to_string();
+            assert!(refused.contains(&format!("{name} is left out: {reason}")), "{refused}");
+        }
+        assert!(find("^177m^Lutetium").expect_err("an isomer").to_string().contains("Lu-177m is left out"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::text::{Look, write};
 use crate::domain::{DoseError, Volume};
 
 use panel::Panel;
+use scale::DoseScale;
 use section::{Plane, Window};
 
 /// Size of the finished picture in pixels.
@@ -20,9 +21,6 @@ pub const SIZE: [u32; 2] = [1760, 1016];
 
 /// Doses of the isodose lines [Gy], each in its colour of [`palette::ISODOSES`].
 const ISODOSES_GY: [f64; palette::ISODOSES.len()] = [1.0, 2.0, 5.0, 10.0, 20.0];
-
-/// Upper end of the colour scale [Gy]; higher doses have the last colour.
-const SCALE_TOP_GY: f64 = 10.0;
 
 /// Pixels of the finished picture for one centimetre of the patient.
 const PIXELS_PER_CM: f64 = 17.0;
@@ -61,12 +59,13 @@ impl DosePicture<'_> {
     pub fn png(&self) -> Result<Vec<u8>, DoseError> {
         let panels = self.panels();
         let mut canvas = Canvas::new(SIZE[0], SIZE[1]);
-        panels.iter().for_each(|panel| panel.paint(&mut canvas));
+        let dose_scale = DoseScale::up_to(panels.iter().map(Panel::highest_gy).fold(0.0, f64::max));
+        panels.iter().for_each(|panel| panel.paint(&mut canvas, dose_scale));
         scale::paint(&mut canvas, SCALE_AT);
         {
             let area = canvas.area();
             panels.iter().try_for_each(|panel| panel.annotate(&area))?;
-            scale::annotate(&area, SCALE_AT)?;
+            scale::annotate(&area, dose_scale, SCALE_AT)?;
             let [at, size] = [HISTOGRAM_AT, HISTOGRAM_SIZE]
                 .map(|pixels| pixels.map(|n| (n * canvas::OVERSAMPLING).cast_signed()))
                 .map(|[x, y]| (x, y));

@@ -3,8 +3,9 @@
 use plotters::prelude::*;
 
 use super::isodose::{Segment, isodose};
+use super::scale::DoseScale;
 use super::section::{Interpolation, Plane, Section, Window};
-use super::{ISODOSES_GY, PIXELS_PER_CM, SCALE_TOP_GY};
+use super::{ISODOSES_GY, PIXELS_PER_CM};
 use crate::domain::{DoseError, Volume};
 use crate::report::cannot_draw;
 use crate::report::canvas::{Area, Canvas, OVERSAMPLING};
@@ -31,13 +32,18 @@ impl Panel {
         Self { window, at, title, ct, dose }
     }
 
+    /// The highest dose of a pixel [Gy].
+    pub(super) fn highest_gy(&self) -> f64 {
+        self.dose.values.iter().copied().fold(0.0, f64::max)
+    }
+
     /// CT and dose.
-    pub(super) fn paint(&self, canvas: &mut Canvas) {
+    pub(super) fn paint(&self, canvas: &mut Canvas, scale: DoseScale) {
         let [left, top] = self.at.map(|pixels| pixels * OVERSAMPLING);
         let width = self.ct.width;
         for (index, (hu, dose)) in self.ct.values.iter().zip(&self.dose.values).enumerate() {
             let [x, y] = [index % width, index / width].map(|i| u32::try_from(i).expect("a panel is small"));
-            canvas.set(left + x, top + y, overlay(ct_grey(*hu), dose / SCALE_TOP_GY));
+            canvas.set(left + x, top + y, overlay(ct_grey(*hu), scale.position(*dose)));
         }
     }
 
