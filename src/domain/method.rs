@@ -126,8 +126,8 @@ pub enum DensityCorrection {
     /// Not at all: the dose in the medium of the kernel, which is water of 1 g/cm³ unless another is chosen.
     #[serde(rename = "water")]
     None,
-    /// The energy absorbed in a voxel, computed as if everything were the medium of the kernel, is divided by the mass
-    /// of that voxel.
+    /// Charged particles are corrected for the density on their way, and what they leave is divided by the voxel's own
+    /// mass. The photons' dose is corrected for where the body scatters, and turned into dose to the voxel's tissue.
     DensityScaled,
 }
 

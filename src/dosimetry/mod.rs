@@ -7,4 +7,4 @@ pub mod organs;
 pub use crate::domain::LabelMap;
 pub use dvh::{CumulativeHistogram, DoseDistribution};
 pub use noise::{NoiseShift, NoisyVoxel};
-pub use organs::{OrganDose, organ_doses};
+pub use organs::{OrganDose, organ_doses, organ_histograms};

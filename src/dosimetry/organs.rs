@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::dvh::{D2, D50, D95, D98};
 use super::noise::MARKED_SHARE;
-use super::{DoseDistribution, NoiseShift, NoisyVoxel};
+use super::{CumulativeHistogram, DoseDistribution, NoiseShift, NoisyVoxel};
 use crate::constants::WATER_DENSITY_G_CM3;
 use crate::domain::density::bears_dose;
 use crate::domain::{DensityMap, Organ, Organs, RegionDose, TimeIntegratedActivity, Volume};
@@ -95,15 +95,49 @@ pub fn organ_doses(inputs: &OrganInputs) -> Vec<OrganDose> {
     inputs.organs.organs().iter().map(|organ| organ_dose(inputs, organ)).collect()
 }
 
+/// The cumulative dose-volume histograms of all organs, by rising label; none of one without a dose.
+///
+/// * `points` – number of doses, at least 2
+pub fn organ_histograms(inputs: &OrganInputs, points: usize) -> Vec<Option<CumulativeHistogram>> {
+    let dose = inputs.dose.as_slice();
+    let histogram = |organ: &Organ| {
+        let doses =
+            organ.shares().filter(|&(index, _)| inputs.has_dose(index)).map(|(index, share)| (dose[index], share));
+        Some(DoseDistribution::weighted(doses.collect())?.cumulative_histogram(points))
+    };
+    inputs.organs.organs().iter().map(histogram).collect()
+}
+
+/// The regions of transport that hold all of their organ. Where organs overlap, transport gives a voxel to one of them:
+/// what it says of the other is not said of all of it.
+pub fn whole_regions(organs: &Organs, regions: &[RegionDose]) -> Vec<RegionDose> {
+    let map = organs.label_map();
+    let mut voxels: BTreeMap<u16, usize> = BTreeMap::new();
+    map.labels().as_slice().iter().for_each(|&label| *voxels.entry(label).or_default() += 1);
+    let is_whole = |region: &&RegionDose| {
+        let organ = organs.organs().iter().find(|organ| organ.label == region.label);
+        organ.is_some_and(|organ| organ.is_whole() && voxels.get(&organ.label) == Some(&organ.voxels().len()))
+    };
+    regions.iter().filter(is_whole).cloned().collect()
+}
+
+impl OrganInputs<'_> {
+    fn density_g_cm3(&self, index: usize) -> f64 {
+        self.density.map_or(WATER_DENSITY_G_CM3, |map| f64::from(map.g_cm3().as_slice()[index]))
+    }
+
+    fn has_dose(&self, index: usize) -> bool {
+        self.minimum_density_g_cm3.is_none_or(|minimum| bears_dose(self.density_g_cm3(index), minimum))
+    }
+}
+
 fn organ_dose(inputs: &OrganInputs, organ: &Organ) -> OrganDose {
     let label = organ.label;
     let voxel_cm3 = inputs.dose.grid().voxel_volume_cm3();
     let dose = inputs.dose.as_slice();
-    let density =
-        |index: usize| inputs.density.map_or(WATER_DENSITY_G_CM3, |map| f64::from(map.g_cm3().as_slice()[index]));
-    let has_dose = |at: usize| inputs.minimum_density_g_cm3.is_none_or(|minimum| bears_dose(density(at), minimum));
+    let density = |index: usize| inputs.density_g_cm3(index);
     let shares: Vec<(usize, f64)> = organ.shares().collect();
-    let dosed: Vec<(usize, f64)> = shares.iter().copied().filter(|&(index, _)| has_dose(index)).collect();
+    let dosed: Vec<(usize, f64)> = shares.iter().copied().filter(|&(index, _)| inputs.has_dose(index)).collect();
     let distribution = DoseDistribution::weighted(dosed.iter().map(|&(index, share)| (dose[index], share)).collect());
     let density_sum = |of: &[(usize, f64)]| of.iter().map(|&(index, share)| share * density(index)).sum::<f64>();
     let weighted: f64 = dosed.iter().map(|&(index, share)| share * f64::from(dose[index]) * density(index)).sum();

@@ -14,7 +14,7 @@ mod volume;
 pub use crate::domain::header::MISSING;
 use crate::domain::{Checks, DoseError, HeaderDraft, Method, Part, RequestHeader};
 
-pub use grid::{RawGrid, spacing_mm};
+pub use grid::{RawGrid, affine, spacing_mm};
 pub use material::{RawLabelledMaterial, RawMaterial, RawMedium};
 pub use method::{RawKernelMethod, RawLocalMethod, RawMethod, kernel_medium};
 pub use monte_carlo::{RawMonteCarlo, RawRegion, RawTarget};

@@ -20,6 +20,8 @@ pub(in crate::api) fn encode(header: &RequestHeader) -> pb::ComputeHeader {
         daughters: source.daughters().map(source::encode_daughters),
         daughter_maps: header.daughters().iter().map(source::encode_map).collect(),
         biological_weighting: header.weighting().map(source::encode_weighting),
+        // A request has one density, and all its volumes are on the grid of the dose.
+        ..pb::ComputeHeader::default()
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Args;
-use super::grids::{Maps, Placed};
 use super::plausible;
 use super::volumes::read_volume;
 use crate::cli::flags::recorded;
@@ -14,6 +13,7 @@ use crate::domain::{
     LabelMaps, Organs, Part, Repair, RequestHeader, RequestVolumes, TimeIntegratedActivity, Volume, repair_activity,
 };
 use crate::formats::volume_file::{Origin, write_volume};
+use crate::intake::{Maps, Placed};
 use crate::request::{RawDaughterMap, RawHeader, RawMedium, RawMethod, RawUnit, RawVolume};
 use crate::resample::Space;
 
@@ -141,7 +141,7 @@ impl Files {
         let mut maps = Maps {
             activity: std::mem::take(&mut self.activity).into_good(),
             density: std::mem::take(&mut self.density).into_good(),
-            organs: std::mem::take(&mut self.organs).into_good(),
+            organs: std::mem::take(&mut self.organs).into_good().into_iter().collect(),
             materials: std::mem::take(&mut self.materials).into_good(),
             daughters: self.daughters.iter_mut().map(|(_, map)| std::mem::take(map).into_good()).collect(),
         };
@@ -155,7 +155,7 @@ impl Files {
         }
         self.activity = part(args.volumes.has_activity(), maps.activity);
         self.density = part(given.0, maps.density);
-        self.organs = part(given.1, maps.organs);
+        self.organs = part(given.1, maps.organs.pop());
         self.materials = part(given.2, maps.materials);
         self.daughters.iter_mut().zip(maps.daughters).for_each(|((_, part), map)| *part = Part::given(map));
         placed
@@ -165,7 +165,7 @@ impl Files {
     fn origin(&self, placed: Option<&Placed>) -> Origin {
         match placed {
             Some(placed) if placed.on_ct => self.ct_origin.clone(),
-            Some(placed) if !placed.of_a_file => self.activity_origin.on_another_grid(),
+            Some(placed) if !placed.of_a_map => self.activity_origin.on_another_grid(),
             Some(_) | None => self.activity_origin.clone(),
         }
     }
