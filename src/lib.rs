@@ -13,6 +13,7 @@
 //! * [`resample`]: maps from one grid to another.
 //! * [`physics`]: nuclides, materials, cross sections, point kernels and voxel S values, in `f64`.
 //! * [`request`]: from what a caller wrote to a checked header, for the command line and gRPC alike.
+//! * [`intake`]: from volumes as callers have them to a request on one grid.
 //! * [`plan`]: from a request to padded shapes, blocks, cuts, histories and bytes. Pure; knows no device.
 //! * [`engine`]: the devices that carry out what a method asks for: the CPU, and any GPU through WGSL.
 //! * [`method`]: one driver per method of dose calculation.
@@ -46,6 +47,7 @@ pub mod dosimetry;
 pub(crate) mod embedded;
 pub mod engine;
 pub mod formats;
+pub mod intake;
 pub mod jobs;
 pub mod kernel_library;
 pub mod math;

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -10,13 +10,15 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     sync::mpsc::{self, error::SendTimeoutError},
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tokio_stream::Stream;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Status, Streaming};
 use tracing::Instrument;
 
+use super::aftermath::Aftermath;
+use super::log::{CallLog, stages};
 use super::off_thread::off_thread;
 use super::service::Shared;
 use super::upload::Upload;
@@ -41,6 +43,8 @@ type Response = Result<pb::ComputeResponse, Status>;
 #[derive(Debug)]
 pub(super) struct Responses {
     messages: mpsc::Receiver<Response>,
+    /// Why the call failed, if it did: what comes after the last message.
+    failure: Arc<Mutex<Option<Status>>>,
     _call: AbortOnDropHandle<()>,
 }
 
@@ -48,75 +52,77 @@ impl Stream for Responses {
     type Item = Response;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Response>> {
-        self.messages.poll_recv(context)
+        self.messages.poll_recv(context).map(|message| {
+            let failure = || self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+            message.or_else(|| failure().map(Err))
+        })
     }
 }
 
 /// Begins a call. Its deadline bounds it from the first message to the last, and so does the drain timeout of a server
 /// that shuts down.
 pub(super) fn begin(shared: &Arc<Shared>, request: Request<Streaming<pb::ComputeRequest>>) -> Responses {
-    let deadline = deadline::timeout(request.metadata());
+    let log = CallLog::of(&request);
+    let expired = deadline::expired(deadline::timeout(request.metadata().as_ref()));
     let (out, messages) = mpsc::channel(RESPONSES_AHEAD);
-    let call = Call { shared: shared.clone(), incoming: request.into_inner(), out: out.clone() };
-    let (idle, abort) = (shared.config.idle_timeout, shared.abort.clone());
+    let call = Call { shared: shared.clone(), incoming: request.into_inner(), out: out.clone(), log: log.clone() };
+    let abort = shared.abort.clone();
+    let failure = Arc::new(Mutex::new(None));
+    let failed = failure.clone();
     let task = shared.calls.spawn(async move {
         let outcome = tokio::select! {
             outcome = call.run() => outcome,
-            () = expired(deadline) => Err(DoseError::Cancelled.into()),
+            () = expired => Err(DoseError::DeadlineExceeded.into()),
             () = abort.cancelled() => Err(DoseError::ShuttingDown.into()),
         };
         if let Err(status) = outcome {
-            tracing::info!(code = ?status.code(), "a call failed");
-            // A reader who takes nothing for so long does not get the error either.
-            let _ = out.send_timeout(Err(status), idle).await;
+            // Said now: a reader who takes nothing may never come to the end of the answer.
+            log.end(&status);
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
         }
+        // The answer ends when the last sender is gone, so not before the failure is there.
+        drop(out);
     });
-    Responses { messages, _call: AbortOnDropHandle::new(task) }
-}
-
-async fn expired(timeout: Option<Duration>) {
-    match timeout {
-        Some(timeout) => sleep(timeout).await,
-        None => std::future::pending().await,
-    }
+    Responses { messages, failure, _call: AbortOnDropHandle::new(task) }
 }
 
 /// A request that was admitted: its memory is reserved, and its chunks may come.
 struct Admitted {
     upload: Upload,
     memory: Arc<Reservation>,
-    /// What the log says with everything that happens to the request.
-    span: tracing::Span,
 }
 
 /// Admits or refuses a request by its header alone. This takes a while for a nuclide that was not asked for before: its
 /// beta spectra are computed, and its kernel is summed.
-fn admit(shared: &Shared, header: pb::ComputeHeader) -> Result<Admitted, DoseError> {
-    let header = wire::header::decode(header).check()?;
+fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader) -> Result<Admitted, DoseError> {
+    let intake = wire::intake::decode(header).check()?;
+    let header = intake.header();
     let limit_bytes = shared.config.max_volume_bytes;
-    for (_, volume) in header.volumes() {
+    for (_, volume) in intake.arrivals() {
         let needed_bytes = volume.size_bytes();
         if needed_bytes > limit_bytes {
             return Err(DoseError::TooLarge { what: "a volume", needed_bytes, limit_bytes });
         }
     }
-    let span = tracing::info_span!(
-        "compute",
-        method = header.method().name(),
-        nuclide = header.source().name(),
-        shape = ?header.grid().shape(),
-        engine = shared.jobs.device().id,
-    );
-    let plan = plan(&header, &shared.config.plan_limits())?;
+    let [nx, ny, nz] = header.grid().shape();
+    log.note(|facts| {
+        facts.method = Some(header.method().name().to_owned());
+        facts.nuclide = Some(header.source().name().to_owned());
+        facts.shape = Some(format!("{nx}x{ny}x{nz}"));
+        facts.device = Some(shared.jobs.device().id.clone());
+    });
+    let plan = plan(header, &shared.config.plan_limits())?;
     shared.jobs.queue().check_room()?;
-    let memory = Arc::new(shared.budget.reserve(plan.host_bytes)?);
-    Ok(Admitted { upload: Upload::new(header)?, memory, span })
+    let bytes = plan.host_bytes.saturating_add(intake.host_bytes());
+    let memory = Arc::new(shared.budget.reserve(bytes)?);
+    Ok(Admitted { upload: Upload::new(intake)?, memory })
 }
 
 struct Call {
     shared: Arc<Shared>,
     incoming: Streaming<pb::ComputeRequest>,
     out: mpsc::Sender<Response>,
+    log: CallLog,
 }
 
 impl Call {
@@ -128,20 +134,20 @@ impl Call {
             }
             None => return Err(DoseError::invalid("header", "is missing: the stream is empty").into()),
         };
-        let shared = self.shared.clone();
-        let admitted = off_thread(move || admit(&shared, header)).await?;
-        let span = admitted.span.clone();
+        let (shared, log) = (self.shared.clone(), self.log.clone());
+        let admitted = off_thread(move || admit(&shared, &log, header)).await?;
+        let span = self.log.span();
         async {
-            let (running, memory) = self.upload(admitted).await?;
-            self.answer(running, memory).await
+            let (running, after, memory) = self.upload(admitted).await?;
+            self.answer(running, after, memory).await
         }
         .instrument(span)
         .await
     }
 
     /// Takes all chunks, and puts the request into the queue.
-    async fn upload(&mut self, admitted: Admitted) -> Result<(Running, Arc<Reservation>), Status> {
-        let Admitted { mut upload, memory, span: _ } = admitted;
+    async fn upload(&mut self, admitted: Admitted) -> Result<(Running, Aftermath, Arc<Reservation>), Status> {
+        let Admitted { mut upload, memory } = admitted;
         while let Some(message) = self.receive().await? {
             match message {
                 pb::compute_request::Message::Chunk(chunk) => upload.accept(chunk)?,
@@ -151,13 +157,13 @@ impl Call {
             }
         }
         // Every value is checked.
-        let request = off_thread(move || upload.into_request()).await?;
-        let running = self.shared.jobs.submit(request, OWNER, Some(memory.clone()))?;
-        Ok((running, memory))
+        let (intake, assembled) = off_thread(move || upload.assemble()).await?;
+        let running = self.shared.jobs.submit(assembled.request.clone(), OWNER, Some(memory.clone()))?;
+        Ok((running, Aftermath::new(intake, assembled), memory))
     }
 
     /// Sends progress, result and dose. Progress that the reader does not take in time is left out.
-    async fn answer(&self, mut running: Running, _memory: Arc<Reservation>) -> Result<(), Status> {
+    async fn answer(&self, mut running: Running, after: Aftermath, _memory: Arc<Reservation>) -> Result<(), Status> {
         let mut sent: Option<(Stage, Instant)> = None;
         let send_if_taken = |progress: Progress| {
             let due = sent.is_none_or(|(stage, at)| stage != progress.stage || at.elapsed() >= PROGRESS_PAUSE);
@@ -166,18 +172,21 @@ impl Call {
                 sent = Some((progress.stage, Instant::now()));
             }
         };
-        let mut result = running.follow(send_if_taken).await?;
-        tracing::info!(wall_time = ?result.provenance.wall_time, "computed");
+        let result = running.follow(send_if_taken).await?;
+        let (findings, mut result) = after.findings(result).await?;
+        self.log.note(|facts| facts.stages_s = Some(stages(&result.provenance.wall_time)));
         let tally = match result.tally.take() {
             Some(record) => Some(encode_tally(record).await?),
             None => None,
         };
         let tally_bytes = tally.as_ref().map(|bytes| bytes.len() as u64);
-        self.send(wire::result::encode(&result, tally_bytes)).await?;
+        self.send(wire::result::encode(&result, &findings, tally_bytes)).await?;
         let DoseResult { dose, uncertainty, weighted, .. } = &result;
         let uncertainty = uncertainty.as_ref().map(|sigma| chunks::of_volume(pb::VolumeRole::Uncertainty, 0, sigma));
         let weighted = weighted.as_ref().map(|weighted| chunks::of_volume(pb::VolumeRole::WeightedDose, 0, weighted));
+        let on_ct = findings.dose_on_ct.as_ref().map(|dose| chunks::of_volume(pb::VolumeRole::DoseOnCt, 0, dose));
         let more = uncertainty.into_iter().flatten().chain(weighted.into_iter().flatten());
+        let more = more.chain(on_ct.into_iter().flatten());
         for chunk in chunks::of_volume(pb::VolumeRole::Dose, 0, dose).chain(more) {
             self.send(chunks::response(chunk)).await?;
         }

@@ -78,6 +78,12 @@ impl Arriving {
                 values.extend(data.as_chunks().0.iter().map(|b| scaled(f64::from(i16::from_le_bytes(*b)))));
             }
             ElementType::Uint8 => values.extend(data.iter().map(|&b| scaled(f64::from(b)))),
+            ElementType::Uint16 => {
+                values.extend(data.as_chunks().0.iter().map(|b| scaled(f64::from(u16::from_le_bytes(*b)))));
+            }
+            ElementType::Int32 => {
+                values.extend(data.as_chunks().0.iter().map(|b| scaled(f64::from(i32::from_le_bytes(*b)))));
+            }
         }
     }
 
@@ -123,6 +129,14 @@ pub(super) fn of_labels(role: pb::VolumeRole, map: &LabelMap) -> impl Iterator<I
         let data: Vec<u8> = labels.iter().flat_map(|&label| f32::from(label).to_le_bytes()).collect();
         let offset_bytes = (number * CHUNK_BYTES) as u64;
         pb::VolumeChunk { volume: role.into(), offset_bytes, data: Bytes::from(data), index: 0 }
+    })
+}
+
+/// The chunks of a volume whose bytes are there, without copying them.
+pub(super) fn of_bytes(role: pb::VolumeRole, index: u32, bytes: &Bytes) -> impl Iterator<Item = pb::VolumeChunk> {
+    (0..bytes.len()).step_by(CHUNK_BYTES).map(move |start| {
+        let data = bytes.slice(start..bytes.len().min(start + CHUNK_BYTES));
+        pb::VolumeChunk { volume: role.into(), offset_bytes: start as u64, data, index }
     })
 }
 
@@ -173,6 +187,9 @@ mod tests {
         let i16s: Vec<u8> = [-1000i16, 300].iter().flat_map(|v| v.to_le_bytes()).collect();
         assert_eq!(decode(ElementType::Int16, 0.5, 1000.0, &i16s), [500.0, 1150.0]);
         assert_eq!(decode(ElementType::Uint8, 1.0, -1.0, &[0, 255]), [-1.0, 254.0]);
+        assert_eq!(decode(ElementType::Uint16, 1.0, 0.0, &[0, 1, 255, 255]), [256.0, 65535.0]);
+        let i32s: Vec<u8> = [-1i32, 70_000].iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(decode(ElementType::Int32, 2.0, 1.0, &i32s), [-1.0, 140_001.0]);
     }
 
     #[test]

@@ -2,20 +2,49 @@
 
 use std::{convert::Infallible, io::Cursor, time::Duration};
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Streaming, transport::Channel, transport::Endpoint};
 
 use super::chunks::Arriving;
+use super::pb::compute_request::Message;
 use super::pb::dose_service_client::DoseServiceClient;
+use super::wire::result::Announced;
 use super::{ServerConfig, chunks, pb, status, wire};
-use crate::domain::{DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Provenance, VolumeHeader, VolumeRole};
+use crate::domain::{
+    DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Provenance, Volume, VolumeHeader, VolumeRole, VoxelGrid,
+};
+use crate::dosimetry::{CumulativeHistogram, OrganDose};
 use crate::formats;
+use crate::intake::{InputRole, IntakeAccount};
 
 /// How long a server may take to answer a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Messages held ready for the connection.
 const REQUESTS_AHEAD: usize = 2;
+
+/// What a server computed from volumes as they were sent.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The dose, on the grid that was asked for, and its provenance.
+    pub result: DoseResult,
+    /// How the volumes were understood, and what was done to them.
+    pub account: IntakeAccount,
+    /// The dose of each organ, by rising label, with its histogram if one was asked for.
+    pub organs: Vec<(OrganDose, Option<CumulativeHistogram>)>,
+    /// The dose on the grid of the CT or density [Gy], if it was asked for.
+    pub dose_on_ct: Option<Volume<f32>>,
+}
+
+/// A volume to send, as the header describes it.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// What it is.
+    pub role: InputRole,
+    /// Its values, little-endian, x fastest.
+    pub bytes: Bytes,
+}
 
 /// A connection to a server.
 #[derive(Clone, Debug)]
@@ -50,21 +79,54 @@ impl Client {
         request: &DoseRequest,
         on_progress: impl FnMut(Progress),
     ) -> Result<DoseResult, DoseError> {
-        let (outgoing, messages) = mpsc::channel(REQUESTS_AHEAD);
+        let messages = messages_of(request);
+        let incoming = self.exchange(messages, on_progress, Some(request.activity().decays().grid())).await?;
+        Ok(incoming.finish()?.result)
+    }
+
+    /// Computes a dose from volumes on grids and with values of their own, which the server prepares. Dropping the
+    /// future stops it there.
+    ///
+    /// # Errors
+    /// As [`Client::compute`].
+    pub async fn compute_as_sent(
+        &self,
+        header: pb::ComputeHeader,
+        volumes: &[Sent],
+        on_progress: impl FnMut(Progress),
+    ) -> Result<Answer, DoseError> {
+        let chunks = volumes.iter().flat_map(|Sent { role, bytes }| {
+            let (role, index) = wire::volume::encode_role(*role);
+            chunks::of_bytes(role, index, bytes)
+        });
+        let messages = std::iter::once(Message::Header(header)).chain(chunks.map(Message::Chunk));
+        self.exchange(messages, on_progress, None).await?.finish()
+    }
+
+    /// Sends messages and reads the answer to its end.
+    ///
+    /// * `grid` – that of the dose, if it is known
+    async fn exchange(
+        &self,
+        messages: impl Iterator<Item = Message>,
+        on_progress: impl FnMut(Progress),
+        grid: Option<&VoxelGrid>,
+    ) -> Result<Incoming, DoseError> {
+        let (outgoing, requests) = mpsc::channel(REQUESTS_AHEAD);
         tokio::select! {
-            result = self.receive(request, ReceiverStream::new(messages), on_progress) => result,
-            never = send(request, outgoing) => match never {},
+            incoming = self.receive(ReceiverStream::new(requests), on_progress, grid) => incoming,
+            never = send(messages, outgoing) => match never {},
         }
     }
 
     async fn receive(
         &self,
-        request: &DoseRequest,
         messages: ReceiverStream<pb::ComputeRequest>,
         on_progress: impl FnMut(Progress),
-    ) -> Result<DoseResult, DoseError> {
+        grid: Option<&VoxelGrid>,
+    ) -> Result<Incoming, DoseError> {
         let answer = self.service.clone().compute(messages).await.map_err(|status| status::to_error(&status))?;
-        collect(request, answer.into_inner(), on_progress).await?.finish()
+        collect(answer.into_inner(), on_progress, grid).await
     }
 }
 
@@ -79,12 +141,11 @@ fn nobody_answers(url: &str, error: &dyn std::error::Error) -> DoseError {
     ))
 }
 
-/// Sends a request chunk by chunk, as fast as the server reads it, then waits for the answer to end the call.
-async fn send(request: &DoseRequest, outgoing: mpsc::Sender<pb::ComputeRequest>) -> Infallible {
-    use pb::compute_request::Message;
+/// A request as messages.
+fn messages_of(request: &DoseRequest) -> impl Iterator<Item = Message> {
     let header = std::iter::once(Message::Header(wire::header::encode(request.header())));
     let of = |role, volume| {
-        let (role, index) = wire::volume::encode_role(role);
+        let (role, index) = wire::volume::encode_role(VolumeRole::into(role));
         chunks::of_volume(role, index, volume)
     };
     let activity = of(VolumeRole::Activity, request.activity().decays());
@@ -94,9 +155,14 @@ async fn send(request: &DoseRequest, outgoing: mpsc::Sender<pb::ComputeRequest>)
     let materials = materials.as_ref().map(|map| chunks::of_labels(pb::VolumeRole::Materials, map));
     let labels = regions.into_iter().flatten().chain(materials.into_iter().flatten());
     let daughters = request.volumes().daughters.iter().enumerate();
-    let daughters = daughters.flat_map(|(number, map)| of(VolumeRole::DaughterActivity(number), map.decays()));
+    let daughters = daughters.flat_map(move |(number, map)| of(VolumeRole::DaughterActivity(number), map.decays()));
     let all = activity.chain(density.into_iter().flatten()).chain(labels).chain(daughters);
-    for message in header.chain(all.map(Message::Chunk)) {
+    header.chain(all.map(Message::Chunk))
+}
+
+/// Sends messages as fast as the server reads them, then waits for the answer to end the call.
+async fn send(messages: impl Iterator<Item = Message>, outgoing: mpsc::Sender<pb::ComputeRequest>) -> Infallible {
+    for message in messages {
         if outgoing.send(pb::ComputeRequest { message: Some(message) }).await.is_err() {
             break; // the server has ended the call, and says why in its answer
         }
@@ -107,9 +173,9 @@ async fn send(request: &DoseRequest, outgoing: mpsc::Sender<pb::ComputeRequest>)
 
 /// Reads the answer to its end.
 async fn collect(
-    request: &DoseRequest,
     mut answer: Streaming<pb::ComputeResponse>,
     mut on_progress: impl FnMut(Progress),
+    grid: Option<&VoxelGrid>,
 ) -> Result<Incoming, DoseError> {
     use pb::compute_response::Message;
     let mut result = None;
@@ -120,7 +186,7 @@ async fn collect(
                     on_progress(progress);
                 }
             }
-            (Some(Message::Result(message)), None) => result = Some(Incoming::new(request, message)?),
+            (Some(Message::Result(message)), None) => result = Some(Incoming::new(message, grid)?),
             (Some(Message::Chunk(chunk)), Some(incoming)) => incoming.accept(chunk)?,
             (Some(Message::TallyChunk(chunk)), Some(incoming)) => incoming.accept_tally(&chunk)?,
             (Some(Message::Result(_)), Some(_)) => return Err(broken("a second result")),
@@ -136,23 +202,33 @@ async fn collect(
 /// The volumes that a result announced, while they arrive.
 struct Incoming {
     provenance: Provenance,
+    account: IntakeAccount,
+    organs: Vec<(OrganDose, Option<CumulativeHistogram>)>,
     dose: Arriving,
     uncertainty: Option<Arriving>,
     weighted: Option<Arriving>,
+    on_ct: Option<Arriving>,
     /// Bytes of the tally's file, and how many there will be.
     tally: Option<(Vec<u8>, u64)>,
 }
 
 impl Incoming {
-    /// Makes room for what a result announces: volumes in single precision, on the grid of the request.
-    fn new(request: &DoseRequest, message: pb::ComputeResult) -> Result<Self, DoseError> {
-        let grid = request.activity().decays().grid();
-        let announced = wire::result::decode(message, grid).map_err(broken)?;
-        let arriving = || Arriving::new(VolumeHeader::float32(grid));
+    /// Makes room for what a result announces.
+    ///
+    /// * `grid` – that of the dose, if it is known
+    fn new(message: pb::ComputeResult, grid: Option<&VoxelGrid>) -> Result<Self, DoseError> {
+        let announced = wire::result::decode(message).map_err(broken)?;
+        if grid.is_some_and(|grid| *grid != announced.grid) {
+            return Err(broken("the dose is not on the grid of the activity"));
+        }
+        let arriving = || Arriving::new(VolumeHeader::float32(&announced.grid));
+        let on_ct = announced.on_ct.as_ref().map(|grid| Arriving::new(VolumeHeader::float32(grid))).transpose()?;
         let uncertainty = announced.has_uncertainty.then(arriving).transpose()?;
         let weighted = announced.has_weighted.then(arriving).transpose()?;
         let tally = announced.tally_size_bytes.map(|size| (Vec::new(), size));
-        Ok(Self { provenance: announced.provenance, dose: arriving()?, uncertainty, weighted, tally })
+        let dose = arriving()?;
+        let Announced { provenance, account, organs, .. } = announced;
+        Ok(Self { provenance, account, organs, dose, uncertainty, weighted, on_ct, tally })
     }
 
     fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
@@ -160,7 +236,10 @@ impl Incoming {
             pb::VolumeRole::Dose => Some(&mut self.dose),
             pb::VolumeRole::Uncertainty => self.uncertainty.as_mut(),
             pb::VolumeRole::WeightedDose => self.weighted.as_mut(),
+            pb::VolumeRole::DoseOnCt => self.on_ct.as_mut(),
             pb::VolumeRole::Activity
+            | pb::VolumeRole::Ct
+            | pb::VolumeRole::Organ
             | pb::VolumeRole::DaughterActivity
             | pb::VolumeRole::Density
             | pb::VolumeRole::Labels
@@ -181,7 +260,7 @@ impl Incoming {
         Ok(())
     }
 
-    fn finish(self) -> Result<DoseResult, DoseError> {
+    fn finish(self) -> Result<Answer, DoseError> {
         let dose = self.dose.finish().map_err(|fault| broken(&format!("the dose {fault}")))?;
         let uncertainty = self.uncertainty.map(Arriving::finish).transpose();
         let uncertainty = uncertainty.map_err(|fault| broken(&format!("the uncertainty {fault}")))?;
@@ -189,7 +268,10 @@ impl Incoming {
         let weighted = weighted.map_err(|fault| broken(&format!("the weighted dose {fault}")))?;
         let decode = |(bytes, _): (Vec<u8>, u64)| formats::tally::decode(Cursor::new(bytes)).map(Box::new);
         let tally = self.tally.map(decode).transpose().map_err(|fault| broken(&format!("the tally {fault}")))?;
-        Ok(DoseResult { dose, uncertainty, weighted, tally, provenance: self.provenance })
+        let dose_on_ct = self.on_ct.map(Arriving::finish).transpose();
+        let dose_on_ct = dose_on_ct.map_err(|fault| broken(&format!("the dose on the CT {fault}")))?;
+        let result = DoseResult { dose, uncertainty, weighted, tally, provenance: self.provenance };
+        Ok(Answer { result, account: self.account, organs: self.organs, dose_on_ct })
     }
 }
 

@@ -1,14 +1,15 @@
-//! The caller's deadline. tonic ends the call when it passes, but not a streaming body: that is done here.
+//! The caller's deadline. tonic's own answer says no reason, and it does not end a streaming body: both is done here.
 
 use std::time::Duration;
 
-use tonic::metadata::MetadataMap;
+use http::HeaderMap;
+use tokio::time::sleep;
 
 /// The caller's `grpc-timeout`, if it sent a well-formed one: at most eight digits and a unit.
 ///
 /// Source: gRPC over HTTP/2, "Timeout".
-pub(super) fn timeout(metadata: &MetadataMap) -> Option<Duration> {
-    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.len() > 8 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -25,14 +26,23 @@ pub(super) fn timeout(metadata: &MetadataMap) -> Option<Duration> {
     }
 }
 
+/// Ends when a time that begins now is over; never, if there is none.
+pub(super) fn expired(timeout: Option<Duration>) -> impl Future<Output = ()> + Send {
+    let timer = timeout.map(sleep);
+    async {
+        match timer {
+            Some(timer) => timer.await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(text: &str) -> Option<Duration> {
-        let mut metadata = MetadataMap::new();
-        metadata.insert("grpc-timeout", text.parse().expect("printable"));
-        timeout(&metadata)
+        timeout(&HeaderMap::from_iter([("grpc-timeout".parse().expect("a name"), text.parse().expect("printable"))]))
     }
 
     #[test]
@@ -48,6 +58,6 @@ mod tests {
         for text in ["", "S", "1", "1s", "-1S", "123456789S", "1.5S", "1 S"] {
             assert_eq!(parse(text), None, "{text}");
         }
-        assert_eq!(timeout(&MetadataMap::new()), None);
+        assert_eq!(timeout(&HeaderMap::new()), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The gRPC boundary: only this module knows tonic and prost.
 //!
 //! ```text
-//! header ─wire→ RawHeader ─check→ plan, reserve ─upload→ DoseRequest ─queue→ DoseResult ─wire→ result, chunks
+//! header ─wire→ RawIntake ─check→ plan, reserve ─upload→ DoseRequest ─queue→ DoseResult ─wire→ result, chunks
 //! ```
 //!
 //! * [`config`]: limits and timeouts of a server.
@@ -9,13 +9,16 @@
 //! * [`client`]: calls a server and returns the domain's own result.
 //! * `wire`: messages to and from the program's own nouns, one file a noun.
 //! * [`status`]: the mapping between errors and gRPC status.
+//! * `log`: one line for each call, and the id that the caller gets too.
 
+mod aftermath;
 mod call;
 mod chunks;
 pub mod client;
 pub mod config;
 mod deadline;
 mod kernel_calls;
+mod log;
 mod off_thread;
 pub mod server;
 mod service;

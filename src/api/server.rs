@@ -17,6 +17,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::{Server, server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
+use super::log::LogLayer;
 use super::pb::dose_service_server::{DoseServiceServer, SERVICE_NAME};
 use super::service::{Service, Shared};
 use super::{ServerConfig, pb};
@@ -78,6 +79,7 @@ pub async fn serve_jobs(
         .initial_connection_window_size(config.window_bytes.saturating_mul(2))
         .max_frame_size(MAX_FRAME_BYTES)
         .http2_keepalive_interval(Some(config.keepalive))
+        .layer(LogLayer)
         .add_service(service)
         .add_service(health_service)
         .add_service(reflection)

@@ -113,6 +113,7 @@ impl pb::dose_service_server::DoseService for Service {
             version: env!("CARGO_PKG_VERSION").into(),
             commit: env!("DOSEGRID_COMMIT").into(),
             device: Some(wire::device::encode(self.0.jobs.device().clone())),
+            capabilities: Some(wire::capabilities::encode()),
             limits: Some(pb::ServerLimits {
                 max_message_bytes: config.max_message_bytes as u64,
                 max_volume_bytes: config.max_volume_bytes,

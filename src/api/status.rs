@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use super::wire::words::of_messages;
 use crate::domain::{DoseError, Violation};
 
 /// Domain of every error reason.
@@ -20,6 +21,7 @@ fn code(error: &DoseError) -> Code {
         DoseError::TooLarge { .. } => Code::FailedPrecondition,
         DoseError::Busy { .. } => Code::ResourceExhausted,
         DoseError::Cancelled => Code::Cancelled,
+        DoseError::DeadlineExceeded => Code::DeadlineExceeded,
         DoseError::Stalled { .. } => Code::DeadlineExceeded,
         DoseError::ShuttingDown => Code::Unavailable,
         DoseError::UnknownNuclide(_) => Code::NotFound,
@@ -32,10 +34,33 @@ fn code(error: &DoseError) -> Code {
     }
 }
 
+/// The name of a code, as the specification of gRPC writes it.
+pub(super) fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
 /// The facts that a variant carries, from which the client rebuilds the error.
 fn facts(error: &DoseError) -> HashMap<String, String> {
     let pairs = match error {
-        DoseError::Invalid(_) | DoseError::Cancelled | DoseError::ShuttingDown => vec![],
+        DoseError::Invalid(_) | DoseError::Cancelled | DoseError::DeadlineExceeded | DoseError::ShuttingDown => vec![],
         DoseError::TooLarge { what, needed_bytes, limit_bytes } => vec![
             ("what", (*what).to_owned()),
             ("needed_bytes", needed_bytes.to_string()),
@@ -65,6 +90,7 @@ fn retry_after(error: &DoseError) -> Option<Duration> {
         DoseError::Invalid(_)
         | DoseError::TooLarge { .. }
         | DoseError::Cancelled
+        | DoseError::DeadlineExceeded
         | DoseError::Stalled { .. }
         | DoseError::ShuttingDown
         | DoseError::UnknownNuclide(_)
@@ -84,10 +110,10 @@ impl From<DoseError> for Status {
         if let Some(delay) = retry_after(&error) {
             details.set_retry_info(Some(delay));
         }
-        let message = error.to_string();
+        let message = of_messages(&error.to_string());
         if let DoseError::Invalid(violations) = error {
             for Violation { field, reason } in violations {
-                details.add_bad_request_violation(field, reason);
+                details.add_bad_request_violation(field, of_messages(&reason));
             }
         }
         Self::with_error_details(code, message, details)
@@ -129,6 +155,7 @@ pub fn to_error(status: &Status) -> DoseError {
     let known = info.and_then(|info| rebuild(&info.reason, &info.metadata, &details));
     known.unwrap_or_else(|| match (info, status.code()) {
         (None, Code::Cancelled) => DoseError::Cancelled,
+        (None, Code::DeadlineExceeded) => DoseError::DeadlineExceeded,
         (None, _) if std::error::Error::source(status).is_some() => DoseError::Remote(format!(
             "it went away before the answer was complete, stopped or cut off ({}); start it again, and then this command",
             status.message()
@@ -159,6 +186,7 @@ fn rebuild(reason: &str, facts: &HashMap<String, String>, details: &ErrorDetails
             DoseError::Busy { what: known_subject(&fact("what")?), retry_after: details.retry_info()?.retry_delay? }
         }
         "CANCELLED" => DoseError::Cancelled,
+        "DEADLINE_EXCEEDED" => DoseError::DeadlineExceeded,
         "STREAM_STALLED" => DoseError::Stalled { idle: Duration::try_from_secs_f64(number("idle_s")?).ok()? },
         "SHUTTING_DOWN" => DoseError::ShuttingDown,
         "UNKNOWN_NUCLIDE" => DoseError::UnknownNuclide(fact("detail")?),
@@ -196,6 +224,7 @@ mod tests {
             DoseError::TooLarge { what: "a volume", needed_bytes: u64::MAX, limit_bytes: 1 },
             DoseError::Busy { what: "the queue", retry_after: Duration::from_millis(1500) },
             DoseError::Cancelled,
+            DoseError::DeadlineExceeded,
             DoseError::Stalled { idle: Duration::from_millis(250) },
             DoseError::ShuttingDown,
             DoseError::UnknownNuclide(text()),

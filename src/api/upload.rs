@@ -3,16 +3,14 @@
 use super::chunks::Arriving;
 use super::pb;
 use super::wire::volume::decode_role;
-use crate::domain::{
-    Checks, DensityMap, DoseError, DoseRequest, LabelMap, LabelMaps, RequestHeader, RequestVolumes,
-    TimeIntegratedActivity, VolumeHeader, VolumeRole,
-};
+use crate::domain::{DoseError, VolumeHeader, VolumeRole};
+use crate::intake::{Assembled, InputRole, Intake};
 
 /// The volumes that a header announces, while they arrive.
 pub(super) struct Upload {
-    header: RequestHeader,
+    intake: Intake,
     /// In the order of the header.
-    volumes: Vec<(VolumeRole, Arriving)>,
+    volumes: Vec<(InputRole, Arriving)>,
 }
 
 impl Upload {
@@ -20,10 +18,10 @@ impl Upload {
     ///
     /// # Errors
     /// [`DoseError::Internal`] if the system does not give the memory.
-    pub(super) fn new(header: RequestHeader) -> Result<Self, DoseError> {
-        let arriving = |(role, volume): (VolumeRole, &VolumeHeader)| Ok((role, Arriving::new(volume.clone())?));
-        let volumes = header.volumes().map(arriving).collect::<Result<_, DoseError>>()?;
-        Ok(Self { header, volumes })
+    pub(super) fn new(intake: Intake) -> Result<Self, DoseError> {
+        let arriving = |(role, volume): &(InputRole, VolumeHeader)| Ok((*role, Arriving::new(volume.clone())?));
+        let volumes = intake.arrivals().iter().map(arriving).collect::<Result<_, DoseError>>()?;
+        Ok(Self { intake, volumes })
     }
 
     /// Adds one chunk.
@@ -40,49 +38,27 @@ impl Upload {
         volume.append(chunk.offset_bytes, &chunk.data)
     }
 
-    /// The request, once every value is checked. This takes as long as reading the volumes.
+    /// The request, once every value is checked and every volume on the grid of the dose. This takes as long as reading
+    /// and resampling the volumes.
     ///
     /// # Errors
     /// [`DoseError::Invalid`] with every volume that is incomplete or has bad values.
-    pub(super) fn into_request(self) -> Result<DoseRequest, DoseError> {
-        let Self { header, volumes } = self;
-        let mut checks = Checks::new();
-        let (mut activity, mut density, mut daughters) = (None, None, Vec::new());
-        let mut labels = LabelMaps::default();
-        for (role, volume) in volumes {
-            let volume = volume.finish();
-            let field = role.field();
-            match role {
-                VolumeRole::Activity => {
-                    let map = volume.and_then(|map| TimeIntegratedActivity::new(map, header.activity_unit()));
-                    activity = checks.at(field, map);
-                }
-                VolumeRole::Density => density = checks.at(field, volume.and_then(DensityMap::new)),
-                VolumeRole::Labels => {
-                    labels.regions = checks.at(field, volume.and_then(|map| LabelMap::new(&map)));
-                }
-                VolumeRole::Materials => {
-                    labels.materials = checks.at(field, volume.and_then(|map| LabelMap::new(&map)));
-                }
-                VolumeRole::DaughterActivity(number) => {
-                    let unit = header.daughters()[number].activity_unit;
-                    daughters.extend(checks.at(field, volume.and_then(|map| TimeIntegratedActivity::new(map, unit))));
-                }
-            }
-        }
-        checks.finish()?;
-        let activity = activity.expect("every header announces an activity");
-        DoseRequest::of(&header, RequestVolumes { activity, density, labels, daughters })
+    pub(super) fn assemble(self) -> Result<(Intake, Assembled), DoseError> {
+        let Self { intake, volumes } = self;
+        let assembled = intake.assemble(volumes.into_iter().map(|(role, volume)| (role, volume.finish())))?;
+        Ok((intake, assembled))
     }
 }
 
 /// What a volume is, in messages.
-fn name(role: VolumeRole) -> &'static str {
+fn name(role: InputRole) -> &'static str {
     match role {
-        VolumeRole::Activity => "activity",
-        VolumeRole::Density => "density",
-        VolumeRole::Labels => "labels",
-        VolumeRole::Materials => "materials",
-        VolumeRole::DaughterActivity(_) => "a daughter's activity",
+        InputRole::OfRequest(VolumeRole::Activity) => "activity",
+        InputRole::OfRequest(VolumeRole::Density) => "density",
+        InputRole::OfRequest(VolumeRole::Labels) => "labels",
+        InputRole::OfRequest(VolumeRole::Materials) => "materials",
+        InputRole::OfRequest(VolumeRole::DaughterActivity(_)) => "a daughter's activity",
+        InputRole::Ct => "CT",
+        InputRole::Organ(_) => "an organ",
     }
 }

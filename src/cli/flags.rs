@@ -16,7 +16,17 @@ const FLAGS: &[(&str, &str)] = &[
     ("activity_unit.kbq_per_ml.imaged_after_s", "imaged-after"),
     ("activity_unit.mbq_per_ml.imaged_after_s", "imaged-after"),
     ("density*", "density"),
+    ("ct*", "ct"),
+    ("ct_calibration*", "hu-curve"),
     ("labels*", "labels"),
+    ("organ_volumes*", "labels"),
+    ("label_names", "label-names"),
+    ("dose_grid*", "dose-grid"),
+    ("activity_to_ct_mm", "transform"),
+    ("max_activity_outside", "max-activity-outside"),
+    ("value_repair.nan", "nan"),
+    ("value_repair.negative", "negative"),
+    ("return_dose_on_ct", "dose-on-ct"),
     ("materials*", "material-map"),
     ("nuclide", "nuclide"),
     ("emissions*", "emissions"),
@@ -98,6 +108,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::intake;
     use crate::request::{OF_PLAN, paths};
 
     #[test]
@@ -105,7 +116,8 @@ mod tests {
         let command = <crate::cli::compute::Args as clap::Args>::augment_args(clap::Command::new("compute"));
         let known: BTreeSet<&str> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
         let mut used = BTreeSet::new();
-        for path in paths().iter().map(String::as_str).chain(OF_PLAN.iter().copied()) {
+        let of_intake = intake::paths().iter().copied();
+        for path in paths().iter().map(String::as_str).chain(OF_PLAN.iter().copied()).chain(of_intake) {
             let (key, flag) = entry(path).unwrap_or_else(|| panic!("{path} has no flag"));
             assert!(known.contains(flag), "{path}: there is no flag --{flag}");
             used.insert(*key);

@@ -9,10 +9,9 @@ use serde::Serialize;
 use super::stdout;
 use super::summary::summary;
 use crate::domain::{
-    Checks, DensityMap, DoseError, DoseResult, Organs, Provenance, RegionDose, TimeIntegratedActivity, Volume,
-    grid::Affine,
+    Checks, DensityMap, DoseError, DoseResult, Organs, Provenance, TimeIntegratedActivity, Volume, grid::Affine,
 };
-use crate::dosimetry::organs::OrganInputs;
+use crate::dosimetry::organs::{OrganInputs, whole_regions};
 use crate::dosimetry::{DoseDistribution, OrganDose, organ_doses};
 use crate::formats::labels::LabelFiles;
 use crate::formats::volume_file::{Origin, OutputFormat, write_volume};
@@ -29,7 +28,8 @@ pub(super) struct OutputArgs {
     /// Dose map in Gy: .nii, .nii.gz, .nrrd, .nhdr, .mha or .mhd (required)
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
-    /// Statistical uncertainty of the dose, 1σ in Gy, as --output; Monte Carlo only
+    /// Statistical uncertainty of the dose, 1σ in Gy, as --output; Monte Carlo only. Where only photons arrive, it says
+    /// little of a single voxel: docs/transport.md
     #[arg(long, value_name = "FILE")]
     pub(super) uncertainty_output: Option<PathBuf>,
     /// Biologically weighted dose in Gy (RBE), as --output: alpha particles and recoils count several times. This is
@@ -208,6 +208,7 @@ pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult)
     let organs = from.organs.map(|organs| {
         organ_doses(&OrganInputs {
             dose: &result.dose,
+            uncertainty: result.uncertainty.as_ref(),
             activity: from.activity,
             density: from.density,
             minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,
@@ -239,19 +240,6 @@ pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult)
         named("json", json::write(path, &file))?;
     }
     if args.quiet { Ok(()) } else { stdout::print(&summary(&file)) }
-}
-
-/// The regions of transport that hold all of their organ. Where organs overlap, transport gives a voxel to one of them:
-/// what it says of the other is not said of all of it.
-fn whole_regions(organs: &Organs, regions: &[RegionDose]) -> Vec<RegionDose> {
-    let map = organs.label_map();
-    let mut voxels: BTreeMap<u16, usize> = BTreeMap::new();
-    map.labels().as_slice().iter().for_each(|&label| *voxels.entry(label).or_default() += 1);
-    let is_whole = |region: &&RegionDose| {
-        let organ = organs.organs().iter().find(|organ| organ.label == region.label);
-        organ.is_some_and(|organ| organ.is_whole() && voxels.get(&organ.label) == Some(&organ.voxels().len()))
-    };
-    regions.iter().filter(is_whole).cloned().collect()
 }
 
 fn named(flag: &str, written: io::Result<()>) -> Result<(), DoseError> {

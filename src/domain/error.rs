@@ -99,9 +99,12 @@ pub enum DoseError {
         /// When to try again.
         retry_after: Duration,
     },
-    /// The caller went away, asked to stop, or its deadline passed.
+    /// The caller went away or asked to stop.
     #[error("cancelled")]
     Cancelled,
+    /// The caller's deadline passed.
+    #[error("the deadline that the caller set has passed")]
+    DeadlineExceeded,
     /// The process is shutting down and accepts no new work.
     #[error("shutting down; no new request is accepted")]
     ShuttingDown,
@@ -153,6 +156,7 @@ impl DoseError {
             Self::TooLarge { .. } => "REQUEST_TOO_LARGE",
             Self::Busy { .. } => "SERVER_BUSY",
             Self::Cancelled => "CANCELLED",
+            Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
             Self::Stalled { .. } => "STREAM_STALLED",
             Self::ShuttingDown => "SHUTTING_DOWN",
             Self::UnknownNuclide(_) => "UNKNOWN_NUCLIDE",

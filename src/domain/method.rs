@@ -22,6 +22,13 @@ pub enum Method {
     MonteCarlo(Box<MonteCarloOptions>),
 }
 
+impl Default for Method {
+    /// Monte Carlo transport to a stated uncertainty.
+    fn default() -> Self {
+        Self::MonteCarlo(Box::default())
+    }
+}
+
 impl Method {
     /// Name on the wire and on the command line.
     pub fn name(&self) -> &'static str {
@@ -66,6 +73,7 @@ impl Method {
         let mut method = self.clone();
         if let Self::MonteCarlo(options) = &mut method {
             options.seed = options.seed.wrapping_add((number as u64).wrapping_mul(SEED_STEP));
+            options.stop = options.stop.in_force();
             options.stop.time_limit_s = options.stop.time_limit_s.map(|limit_s| limit_s / maps as f64);
         }
         method

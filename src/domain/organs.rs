@@ -58,6 +58,28 @@ impl Organ {
         Self { label, name, voxels, shares }.checked()
     }
 
+    /// An organ of parts of voxels, from a map of them.
+    ///
+    /// * `map` – the part of each voxel, 0 to 1; 0 and 1 alone are a mask
+    ///
+    /// # Errors
+    /// If a value is no such part, and as [`Self::partial`].
+    pub fn of_shares<T: Copy + Into<f64>>(label: u16, name: Option<String>, map: &Volume<T>) -> Result<Self, Invalid> {
+        let values = || map.as_slice().iter().map(|&value| value.into());
+        let is_bad = |value: &f64| !(0.0..=1.0).contains(value);
+        if let Some((index, value)) = values().enumerate().find(|(_, value)| is_bad(value)) {
+            let count = values().filter(is_bad).count();
+            return Err(Invalid::new(format!(
+                "the part of a voxel in an organ is 0 to 1: value {index} is {value}, one of {count} such"
+            )));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a share from 0 to 1")]
+        let inside = values().enumerate().map(|(index, share)| (index, share as f32)).filter(|(_, share)| *share > 0.0);
+        let shares: Result<Vec<(u32, f32)>, Invalid> =
+            inside.map(|(index, share)| Ok((index_of(index)?, share))).collect();
+        Self::partial(label, name, shares?)
+    }
+
     fn checked(self) -> Result<Self, Invalid> {
         if self.label == 0 {
             return Err(Invalid::new("an organ has a label from 1 to 65535; 0 is no organ"));
@@ -227,6 +249,9 @@ mod tests {
         assert!(Organ::whole(1, None, vec![2, 1]).is_err());
         assert!(Organ::partial(1, None, [(0, 1.5)]).is_err());
         assert!(Organ::partial(1, None, [(0, f32::NAN)]).is_err());
+        let map = Volume::from_vec(grid(), vec![0.0, 1.5, f32::NAN, 1.0]).expect("four values");
+        let Invalid(reason) = Organ::of_shares(1, None, &map).expect_err("no parts");
+        assert!(reason.contains("value 1 is 1.5, one of 2 such"), "{reason}");
         let outside = Organ::whole(1, None, vec![4]).expect("good");
         assert!(Organs::new(grid(), vec![outside]).is_err());
         let twice = [1, 1].map(|label| Organ::whole(label, None, vec![0]).expect("good"));

@@ -14,14 +14,22 @@ pub enum NanRule {
 }
 
 impl NanRule {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Refuse, Self::Zero];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Zero => "zero",
+        }
+    }
+
     /// # Errors
     /// The words there are.
     pub fn parse(word: &str) -> Result<Self, Invalid> {
-        match word {
-            "refuse" => Ok(Self::Refuse),
-            "zero" => Ok(Self::Zero),
-            _ => Err(Invalid::new("must be refuse or zero")),
-        }
+        let known = Self::ALL.into_iter().find(|rule| rule.name() == word);
+        known.ok_or_else(|| Invalid::new("must be refuse or zero"))
     }
 }
 
@@ -38,15 +46,23 @@ pub enum NegativeRule {
 }
 
 impl NegativeRule {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Refuse, Self::Zero, Self::ZeroKeepTotal];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Zero => "zero",
+            Self::ZeroKeepTotal => "zero-keep-total",
+        }
+    }
+
     /// # Errors
     /// The words there are.
     pub fn parse(word: &str) -> Result<Self, Invalid> {
-        match word {
-            "refuse" => Ok(Self::Refuse),
-            "zero" => Ok(Self::Zero),
-            "zero-keep-total" => Ok(Self::ZeroKeepTotal),
-            _ => Err(Invalid::new("must be refuse, zero or zero-keep-total")),
-        }
+        let known = Self::ALL.into_iter().find(|rule| rule.name() == word);
+        known.ok_or_else(|| Invalid::new("must be refuse, zero or zero-keep-total"))
     }
 }
 

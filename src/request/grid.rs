@@ -61,8 +61,11 @@ fn three<T: Copy>(values: &[T]) -> Result<[T; 3], Invalid> {
     values.try_into().map_err(|_| Invalid::new(format!("has {} numbers, not 3", values.len())))
 }
 
-/// Twelve numbers, or sixteen with the last row 0 0 0 1, or none.
-fn affine(numbers: &[f64]) -> Result<Option<Affine>, Invalid> {
+/// A matrix of twelve numbers, or of sixteen with the last row 0 0 0 1; none of none.
+///
+/// # Errors
+/// If there are others, or one is not finite.
+pub fn affine(numbers: &[f64]) -> Result<Option<Affine>, Invalid> {
     if !numbers.iter().all(|number| number.is_finite()) {
         return Err(Invalid::new("has an element that is not finite"));
     }

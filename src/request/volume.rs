@@ -28,7 +28,7 @@ impl From<&VoxelGrid> for RawVolume {
 
 impl RawVolume {
     /// The header of the volume; none if a fault was recorded.
-    pub(super) fn resolve(self, field: &str, checks: &mut Checks) -> Option<VolumeHeader> {
+    pub fn resolve(self, field: &str, checks: &mut Checks) -> Option<VolumeHeader> {
         let grid = RawGrid::resolve(self.grid, &format!("{field}.grid"), checks);
         let element = checks.at(format!("{field}.element_type"), element_type(self.element_type.as_deref()));
         let (slope, intercept) = (self.slope.unwrap_or(1.0), self.intercept.unwrap_or(0.0));

@@ -28,12 +28,15 @@ pub use dose_grid::{DoseGrid, dose_grid, with_spacing};
 pub use interpolate::Interpolated;
 pub use placing::{MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Space, check_share_outside};
 pub use redistribute::{Redistributed, share_outside};
-pub use reorder::reorder;
+pub use reorder::{has_same_voxels, reorder};
 
 use alignment::Alignment;
 
 /// Density of what lies outside the field of view of a CT: air at 20 °C [g/cm³]. Source: NIST, dry air near sea level.
 pub const AIR_G_CM3: f32 = 1.205e-3;
+
+/// Bytes of a value while it is summed.
+const VALUE_BYTES: u64 = size_of::<f64>() as u64;
 
 /// What leads from one grid, the source, to another, the target.
 #[derive(Clone, Debug)]
@@ -52,6 +55,18 @@ impl Resampler {
         let matrix = compose(&compose(&to_source, transform.matrix()), target.affine());
         let alignment = Alignment::of(matrix, source.shape(), target.shape());
         Self { source: source.clone(), target: target.clone(), alignment }
+    }
+
+    /// Most memory that resampling a map takes at one time, beside the map and what comes of it [bytes].
+    pub fn workspace_bytes(&self) -> u64 {
+        let (source, target) = (self.source.voxels() as u64, self.target.voxels() as u64);
+        match self.alignment {
+            Alignment::Reordered(_) => 0,
+            // Sums along one axis while those along the one before are there, and the same in another order.
+            Alignment::Aligned(_) => 3 * VALUE_BYTES * source.max(target),
+            // Sums and coverage, or tallies.
+            Alignment::Oblique(_) => VALUE_BYTES * (2 * target).max(redistribute::tally_values(self.target.voxels())),
+        }
     }
 
     /// Whether the target has the voxels of the source, at most in another order.

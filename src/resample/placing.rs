@@ -52,6 +52,11 @@ impl Placing {
         &self.grid
     }
 
+    /// In whose coordinates the dose lies.
+    pub fn space(&self) -> Space {
+        self.space
+    }
+
     /// An activity, its total kept; with its totals before and after.
     ///
     /// * `amount` – what its values belong to

@@ -28,6 +28,16 @@ pub struct Redistributed {
     pub total_after: f64,
 }
 
+/// How many tallies oblique grids are summed in.
+fn tallies(target_voxels: usize) -> usize {
+    (TALLY_VALUES / target_voxels).clamp(1, MAX_TALLIES)
+}
+
+/// Values of all tallies together.
+pub(super) fn tally_values(target_voxels: usize) -> u64 {
+    (tallies(target_voxels) * target_voxels) as u64
+}
+
 impl Redistributed {
     /// The part of the total that lies outside the target.
     pub fn share_outside(&self) -> f64 {
@@ -63,7 +73,7 @@ impl Resampler {
         let to_target = inverse(to_source).expect("the product of two affines that can be inverted");
         let points = displacements(&to_target, self.source.voxels());
         // The number of tallies follows from the grids alone, so that sums do not depend on the threads there are.
-        let tallies = (TALLY_VALUES / self.target.voxels()).clamp(1, MAX_TALLIES);
+        let tallies = tallies(self.target.voxels());
         let share = values.len().div_ceil(tallies);
         let tally = |(at, values): (usize, &[f32])| {
             let mut sums = vec![0.0; self.target.voxels()];

@@ -9,7 +9,15 @@ use crate::domain::{RigidTransform, Volume, VoxelGrid};
 /// The volume with its voxels in the order of a grid that has the same voxels in the same place; none if it has others.
 /// No value is changed.
 pub fn reorder<T: Copy>(volume: &Volume<T>, grid: &Arc<VoxelGrid>) -> Option<Volume<T>> {
-    Resampler::new(volume.grid(), grid, &RigidTransform::IDENTITY).reordered(volume)
+    has_same_voxels(volume.grid(), grid)
+        .then(|| Resampler::new(volume.grid(), grid, &RigidTransform::IDENTITY).reordered(volume))?
+}
+
+/// Whether a grid has the same voxels in the same place as another, at most in another order: what
+/// [`VoxelGrid::check_same`] says of them once they are in one order.
+pub fn has_same_voxels(own: &Arc<VoxelGrid>, grid: &Arc<VoxelGrid>) -> bool {
+    let in_order = || Resampler::new(own, grid, &RigidTransform::IDENTITY).source_in_order();
+    grid.check_same(own).is_ok() || in_order().is_some_and(|own| grid.check_same(&own).is_ok())
 }
 
 impl Resampler {
@@ -19,6 +27,26 @@ impl Resampler {
         let values = volume.as_slice();
         let values = sources.map(|source| values[source]).collect();
         Some(Volume::from_vec(self.target.clone(), values).expect("a value for each voxel of the target"))
+    }
+
+    /// The source's own grid with its axes in the order and the direction of the target's.
+    fn source_in_order(&self) -> Option<VoxelGrid> {
+        let Alignment::Reordered(axes) = &self.alignment else {
+            return None;
+        };
+        let (shape, spacing_mm, affine) = (self.source.shape(), self.source.spacing_mm(), self.source.affine());
+        let mut sorted = [[0.0; 4]; 3];
+        for (sorted, own) in sorted.iter_mut().zip(affine) {
+            sorted[3] = own[3];
+            for (target, &Axis { source, scale, .. }) in axes.iter().enumerate() {
+                sorted[target] = own[source] * scale.signum();
+                // A reversed axis begins at its other end.
+                sorted[3] += if scale < 0.0 { own[source] * (shape[source] - 1) as f64 } else { 0.0 };
+            }
+        }
+        let of = |axis: &Axis| (shape[axis.source] as u64, spacing_mm[axis.source]);
+        let [x, y, z] = axes.each_ref().map(of);
+        VoxelGrid::new([x.0, y.0, z.0], [x.1, y.1, z.1]).and_then(|grid| grid.with_affine(sorted)).ok()
     }
 
     /// For each voxel of the target the voxel of the source, if the grids have the same voxels.
@@ -39,5 +67,26 @@ impl Resampler {
             let x = x.clone();
             y.clone().into_iter().flat_map(move |y| x.clone().into_iter().map(move |x| x + y + z))
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grid(shape: [u64; 3], spacing_mm: [f64; 3], affine: [[f64; 4]; 3]) -> Arc<VoxelGrid> {
+        Arc::new(VoxelGrid::new(shape, spacing_mm).and_then(|grid| grid.with_affine(affine)).expect("a good grid"))
+    }
+
+    #[test]
+    fn the_same_voxels_in_another_order_are_told_from_others() {
+        let own = grid([4, 3, 2], [2.0, 3.0, 4.0], [[2.0, 0.0, 0.0, -7.0], [0.0, 3.0, 0.0, 5.0], [0.0, 0.0, 4.0, 1.0]]);
+        // x from the other end, y and z exchanged.
+        let turned = |z: f64, x: f64| {
+            grid([4, 2, 3], [2.0, z, 3.0], [[-2.0, 0.0, 0.0, x], [0.0, 0.0, 3.0, 5.0], [0.0, z, 0.0, 1.0]])
+        };
+        assert!(has_same_voxels(&turned(4.0, -1.0), &own));
+        assert!(!has_same_voxels(&turned(4.1, -1.0), &own), "two slices of another thickness");
+        assert!(!has_same_voxels(&turned(4.0, -1.5), &own), "a quarter of a voxel away");
     }
 }

@@ -97,7 +97,8 @@ async fn a_deadline_ends_the_whole_stream() {
             Err(status) => break status,
         }
     };
-    assert_eq!((status.code(), reason_and_fields(&status).0.as_str()), (Code::Cancelled, "CANCELLED"));
+    let found = (status.code(), reason_and_fields(&status).0);
+    assert_eq!(found, (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".into()));
     assert_eq!(server.waiting(), 0, "the work has left the queue");
     drop(release);
     assert_memory_comes_back(&server).await;
@@ -274,6 +275,16 @@ async fn the_server_says_what_it_can_do() {
     assert_eq!(info.device, Some(devices.devices[0].clone()));
     let limits = info.limits.expect("limits");
     assert_eq!((limits.max_volume_bytes, limits.memory_bytes, limits.max_message_bytes), (16 * MIB, 64 * MIB, 4 * MIB));
+    let can = info.capabilities.expect("what it can do");
+    assert_eq!(can.methods, ["local", "kernel", "monte-carlo"]);
+    assert!(can.density_corrections.iter().any(|name| name == "water"), "{can:?}");
+    assert!(can.kernel_media[0] == "water" && can.materials.iter().any(|name| name == "lung"), "{can:?}");
+    assert!(["bq_s", "mbq_h", "bq"].iter().all(|unit| can.activity_units.iter().any(|known| known == unit)), "{can:?}");
+    assert!(
+        ["int16", "uint16"].iter().all(|element| can.element_types.iter().any(|known| known == element)),
+        "{can:?}"
+    );
+    assert_eq!((can.nuclides as usize, can.max_label), (nuclides.len(), 65_535));
     let mut health = server.health().await;
     for service in ["", "dosegrid.v1.DoseService"] {
         let answer = health.check(HealthCheckRequest { service: service.into() }).await.expect("known");

@@ -4,6 +4,11 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// After so long, what a test waits for is taken not to come: a safety net, and no measure of speed.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Runs `dosegrid` to its end.
 pub(crate) fn dosegrid(folder: &Path, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Output {
@@ -54,6 +59,8 @@ pub(crate) struct Server {
     process: Child,
     // Held open: a server whose stdout is closed could fail to print.
     _stdout: BufReader<ChildStdout>,
+    /// Lines of its log, as they come.
+    log: mpsc::Receiver<String>,
     /// Where it listens.
     pub(crate) url: String,
 }
@@ -67,14 +74,22 @@ impl Server {
     /// As [`Server::start`], at an address.
     pub(crate) fn listening_on(address: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
-        command.args(["serve", "--listen", address, "--device", "cpu"]);
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary is built");
+        command.args(["serve", "--listen", address, "--device", "cpu", "--log-json"]).env_remove("RUST_LOG");
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary is built");
+        let stderr = BufReader::new(process.stderr.take().expect("stderr is piped"));
+        let (line, log) = mpsc::channel();
+        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|text| line.send(text)));
         let mut stdout = BufReader::new(process.stdout.take().expect("stdout is piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("the server says where it listens");
         let address = line.strip_prefix("listening on ").and_then(|rest| rest.split_whitespace().next());
         let url = format!("http://{}", address.expect("the server says where it listens"));
-        Self { process, _stdout: stdout, url }
+        Self { process, _stdout: stdout, log, url }
+    }
+
+    /// The next line of its log, which must come.
+    pub(crate) fn next_line(&self) -> String {
+        self.log.recv_timeout(PATIENCE).expect("a line is logged")
     }
 }
 

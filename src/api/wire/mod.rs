@@ -4,9 +4,11 @@
 //! becomes the domain's own type, or nothing if a part is missing that every server sends.
 
 pub(super) mod activity_unit;
+pub(super) mod capabilities;
 pub(super) mod device;
 pub(super) mod grid;
 pub(super) mod header;
+pub(super) mod intake;
 pub(super) mod kernel;
 pub(super) mod material;
 pub(super) mod method;
@@ -19,5 +21,6 @@ pub(super) mod result;
 pub(super) mod source;
 pub(super) mod source_account;
 pub(super) mod volume;
+pub(super) mod words;
 
 use super::pb;

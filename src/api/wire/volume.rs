@@ -2,6 +2,7 @@
 
 use super::{grid, pb};
 use crate::domain::{DoseError, ElementType, VolumeHeader, VolumeRole};
+use crate::intake::InputRole;
 use crate::request::RawVolume;
 
 /// A volume in the element type of its header.
@@ -11,6 +12,8 @@ pub(in crate::api) fn encode(volume: &VolumeHeader) -> pb::VolumeDescriptor {
         ElementType::Float64 => pb::ElementType::Float64,
         ElementType::Int16 => pb::ElementType::Int16,
         ElementType::Uint8 => pb::ElementType::Uint8,
+        ElementType::Uint16 => pb::ElementType::Uint16,
+        ElementType::Int32 => pb::ElementType::Int32,
     };
     pb::VolumeDescriptor {
         grid: Some(grid::encode(&volume.grid)),
@@ -30,43 +33,49 @@ pub(in crate::api) fn decode(message: pb::VolumeDescriptor) -> RawVolume {
         Ok(pb::ElementType::Float64) => name(ElementType::Float64),
         Ok(pb::ElementType::Int16) => name(ElementType::Int16),
         Ok(pb::ElementType::Uint8) => name(ElementType::Uint8),
+        Ok(pb::ElementType::Uint16) => name(ElementType::Uint16),
+        Ok(pb::ElementType::Int32) => name(ElementType::Int32),
         Err(_) => Some(element_type.to_string()),
     };
     RawVolume { grid: grid.map(grid::decode), element_type, slope, intercept, size_bytes }
 }
 
 /// A volume of a request, and its index among those of one kind.
-pub(in crate::api) fn encode_role(role: VolumeRole) -> (pb::VolumeRole, u32) {
+pub(in crate::api) fn encode_role(role: InputRole) -> (pb::VolumeRole, u32) {
+    let index = |number| u32::try_from(number).expect("there are at most 256 volumes of one kind");
     match role {
-        VolumeRole::Activity => (pb::VolumeRole::Activity, 0),
-        VolumeRole::Density => (pb::VolumeRole::Density, 0),
-        VolumeRole::Labels => (pb::VolumeRole::Labels, 0),
-        VolumeRole::Materials => (pb::VolumeRole::Materials, 0),
-        VolumeRole::DaughterActivity(number) => {
-            (pb::VolumeRole::DaughterActivity, u32::try_from(number).expect("there are at most 16 daughter maps"))
-        }
+        InputRole::OfRequest(VolumeRole::Activity) => (pb::VolumeRole::Activity, 0),
+        InputRole::OfRequest(VolumeRole::Density) => (pb::VolumeRole::Density, 0),
+        InputRole::OfRequest(VolumeRole::Labels) => (pb::VolumeRole::Labels, 0),
+        InputRole::OfRequest(VolumeRole::Materials) => (pb::VolumeRole::Materials, 0),
+        InputRole::OfRequest(VolumeRole::DaughterActivity(number)) => (pb::VolumeRole::DaughterActivity, index(number)),
+        InputRole::Ct => (pb::VolumeRole::Ct, 0),
+        InputRole::Organ(number) => (pb::VolumeRole::Organ, index(number)),
     }
 }
 
 /// # Errors
 /// [`DoseError::Invalid`] if the chunk is of no volume that a caller sends.
-pub(in crate::api) fn decode_role(chunk: &pb::VolumeChunk) -> Result<VolumeRole, DoseError> {
+pub(in crate::api) fn decode_role(chunk: &pb::VolumeChunk) -> Result<InputRole, DoseError> {
+    let index = usize::try_from(chunk.index).unwrap_or(usize::MAX);
+    let has_index = |role| matches!(role, pb::VolumeRole::DaughterActivity | pb::VolumeRole::Organ);
     let unknown = |reason: String| Err(DoseError::invalid("chunk.volume", reason));
     match pb::VolumeRole::try_from(chunk.volume) {
-        Ok(role) if role != pb::VolumeRole::DaughterActivity && chunk.index != 0 => {
+        Ok(role) if !has_index(role) && chunk.index != 0 => {
             let reason = format!("is {}, but there is only one volume of this kind", chunk.index);
             Err(DoseError::invalid("chunk.index", reason))
         }
-        Ok(pb::VolumeRole::Activity) => Ok(VolumeRole::Activity),
-        Ok(pb::VolumeRole::Density) => Ok(VolumeRole::Density),
-        Ok(pb::VolumeRole::Labels) => Ok(VolumeRole::Labels),
-        Ok(pb::VolumeRole::Materials) => Ok(VolumeRole::Materials),
-        Ok(pb::VolumeRole::DaughterActivity) => {
-            Ok(VolumeRole::DaughterActivity(usize::try_from(chunk.index).unwrap_or(usize::MAX)))
-        }
+        Ok(pb::VolumeRole::Activity) => Ok(VolumeRole::Activity.into()),
+        Ok(pb::VolumeRole::Density) => Ok(VolumeRole::Density.into()),
+        Ok(pb::VolumeRole::Labels) => Ok(VolumeRole::Labels.into()),
+        Ok(pb::VolumeRole::Materials) => Ok(VolumeRole::Materials.into()),
+        Ok(pb::VolumeRole::DaughterActivity) => Ok(VolumeRole::DaughterActivity(index).into()),
+        Ok(pb::VolumeRole::Ct) => Ok(InputRole::Ct),
+        Ok(pb::VolumeRole::Organ) => Ok(InputRole::Organ(index)),
         Ok(pb::VolumeRole::Dose) => unknown("is dose, which only the server sends".into()),
         Ok(pb::VolumeRole::Uncertainty) => unknown("is uncertainty, which only the server sends".into()),
         Ok(pb::VolumeRole::WeightedDose) => unknown("is weighted dose, which only the server sends".into()),
+        Ok(pb::VolumeRole::DoseOnCt) => unknown("is dose on the CT, which only the server sends".into()),
         Ok(pb::VolumeRole::Unspecified) => unknown("is missing".into()),
         Err(_) => unknown(format!("is not a known volume: {}", chunk.volume)),
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Args;
-use super::grids::{Maps, Placed};
 use super::plausible;
 use super::volumes::read_volume;
 use crate::cli::flags::recorded;
@@ -14,6 +13,7 @@ use crate::domain::{
     LabelMaps, Organs, Part, Repair, RequestHeader, RequestVolumes, TimeIntegratedActivity, Volume, repair_activity,
 };
 use crate::formats::volume_file::{Origin, write_volume};
+use crate::intake::{Maps, Placed};
 use crate::request::{RawDaughterMap, RawHeader, RawMedium, RawMethod, RawUnit, RawVolume};
 use crate::resample::Space;
 
@@ -141,7 +141,7 @@ impl Files {
         let mut maps = Maps {
             activity: std::mem::take(&mut self.activity).into_good(),
             density: std::mem::take(&mut self.density).into_good(),
-            organs: std::mem::take(&mut self.organs).into_good(),
+            organs: std::mem::take(&mut self.organs).into_good().into_iter().collect(),
             materials: std::mem::take(&mut self.materials).into_good(),
             daughters: self.daughters.iter_mut().map(|(_, map)| std::mem::take(map).into_good()).collect(),
         };
@@ -155,7 +155,7 @@ impl Files {
         }
         self.activity = part(args.volumes.has_activity(), maps.activity);
         self.density = part(given.0, maps.density);
-        self.organs = part(given.1, maps.organs);
+        self.organs = part(given.1, maps.organs.pop());
         self.materials = part(given.2, maps.materials);
         self.daughters.iter_mut().zip(maps.daughters).for_each(|((_, part), map)| *part = Part::given(map));
         placed
@@ -165,7 +165,7 @@ impl Files {
     fn origin(&self, placed: Option<&Placed>) -> Origin {
         match placed {
             Some(placed) if placed.on_ct => self.ct_origin.clone(),
-            Some(placed) if !placed.of_a_file => self.activity_origin.on_another_grid(),
+            Some(placed) if !placed.of_a_map => self.activity_origin.on_another_grid(),
             Some(_) | None => self.activity_origin.clone(),
         }
     }
@@ -174,14 +174,17 @@ impl Files {
     fn raw_header(&self, args: &Args, checks: &mut Checks) -> RawHeader {
         let header = |map: &Part<Volume<f32>>| map.as_ref().map(|map| RawVolume::from(&**map.grid()));
         let extras = Extras {
-            uncertainty: args.outputs.uncertainty_output.is_some(),
+            // The organ table says how far noise has moved its figures.
+            uncertainty: args.outputs.uncertainty_output.is_some() || !args.outputs.labels.is_empty(),
             tally: args.outputs.tally_output.is_some(),
         };
         let has_labels = !args.outputs.labels.is_empty();
         let method = args.method.raw(|checks| args.monte_carlo.raw(has_labels, extras, checks), checks);
         let has_table = match &method {
             Part::Good(RawMethod::MonteCarlo(options)) => matches!(options.medium, Some(RawMedium::Table(_))),
-            Part::Good(RawMethod::Local(_) | RawMethod::Kernel(_)) | Part::Absent | Part::Faulty => false,
+            Part::Good(RawMethod::Local(_) | RawMethod::Kernel(_) | RawMethod::Unknown)
+            | Part::Absent
+            | Part::Faulty => false,
         };
         // Other methods do not look at labels: the organ table is made here.
         let labels = if args.method.is_monte_carlo() {

@@ -4,16 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use super::unit::UnitArgs;
-use crate::domain::{Amount, Checks, DensityMap, NanRule, Part, Volume, repair_density};
+use crate::domain::{Amount, Checks, DensityMap, NanRule, Part};
 use crate::formats::hu_curve;
 use crate::formats::volume_file::{Origin, VolumeFile, read_volume as read_file};
-use crate::physics::tissue::DensityCurve;
+use crate::intake::{AIR_HU, density_of_ct, without_nan};
 use crate::request::RawUnit;
-
-/// A CT without a voxel below this has no air in it [HU]: a slope or an intercept may be missing.
-const AIR_BELOW_HU: f32 = -200.0;
-/// CT number of air [HU].
-const AIR_HU: f32 = -1000.0;
 
 // Every flag is optional to the parser and a string where it is a number, so that one run names every fault.
 #[derive(Debug, clap::Args)]
@@ -73,20 +68,22 @@ impl VolumeArgs {
         }
         let density = read_volume(self.density.as_deref(), "density", checks, warnings);
         let density = density.resolve("density", checks, |file, flag, checks| {
-            let map = without_nan(file.volume, nan, 0.0, flag, checks, warnings)?;
+            let (map, _, warning) = checks.at(flag, without_nan(file.volume, nan, 0.0))?;
+            warnings.extend(warning.map(|warning| format!("{flag}: {warning}")));
             Some((checks.at(flag, DensityMap::new(map))?, file.header.origin))
         });
         let own_curve = self.hu_curve.as_deref().map(|path| checks.at("hu-curve", hu_curve::read(path)));
         let ct = read_volume(self.ct.as_deref(), "ct", checks, warnings);
         let from_ct = ct.resolve("ct", checks, |file, flag, checks| {
-            let ct = without_nan(file.volume, nan, AIR_HU, flag, checks, warnings)?;
+            let (ct, _, warning) = checks.at(flag, without_nan(file.volume, nan, AIR_HU))?;
             let curve = match &own_curve {
-                None => DensityCurve::schneider_2000(),
-                Some(curve) => curve.as_ref()?,
+                None => None,
+                Some(curve) => Some(curve.as_ref()?),
             };
-            let density = checks.at(flag, curve.density_map(&ct))?;
-            warn_of_ct(&ct, curve, own_curve.is_some(), warnings);
-            Some((density, file.header.origin))
+            let made = checks.at(flag, density_of_ct(&ct, curve))?;
+            let of_ct = warning.into_iter().chain(made.ct_warnings).map(|warning| format!("{flag}: {warning}"));
+            warnings.extend(of_ct.chain(made.curve_warnings.into_iter().map(|warning| format!("hu-curve: {warning}"))));
+            Some((made.density, file.header.origin))
         });
         if density.is_given() { density } else { from_ct }
     }
@@ -123,48 +120,4 @@ pub(super) fn read_volume(
     let file = checks.at(flag, read_file(path));
     warnings.extend(file.iter().flat_map(|file| &file.warnings).map(|warning| format!("{flag}: {warning}")));
     Part::given(file)
-}
-
-/// The volume with its NaN filled, if that is allowed.
-fn without_nan(
-    volume: Volume<f32>,
-    nan: NanRule,
-    fill: f32,
-    flag: &str,
-    checks: &mut Checks,
-    warnings: &mut Vec<String>,
-) -> Option<Volume<f32>> {
-    let (volume, count) = checks.at(flag, repair_density(volume, nan, fill))?;
-    if count > 0 {
-        warnings.push(format!("{flag}: {count} voxels of NaN were taken as {fill}"));
-    }
-    Some(volume)
-}
-
-fn warn_of_ct(ct: &Volume<f32>, curve: &DensityCurve, own_curve: bool, warnings: &mut Vec<String>) {
-    let lowest = ct.as_slice().iter().copied().fold(f32::INFINITY, f32::min);
-    if lowest > AIR_BELOW_HU {
-        warnings.push(format!(
-            "ct: the lowest value is {lowest} HU, so there is no air in it; are slope and intercept right?"
-        ));
-    }
-    let beyond = |end: f64| ct.as_slice().iter().filter(|&&hu| f64::from(hu) > end).count();
-    let (end, metal) = (curve.calibrated_to_hu(), beyond(curve.calibrated_to_hu()));
-    if !own_curve && metal > 0 {
-        warnings.push(format!(
-            "ct: {metal} voxels above the last point of the calibration, {end} HU, get the density of bone extended to \
-             them, at most that of an implant; if they are metal, give --hu-curve"
-        ));
-    }
-    if own_curve {
-        let [low, high] = curve.range_hu();
-        let below = ct.as_slice().iter().filter(|&&hu| f64::from(hu) < low).count();
-        let above = beyond(high);
-        if below > 0 {
-            warnings.push(format!("hu-curve: {below} voxels below its first point, {low} HU, get the density there"));
-        }
-        if above > 0 {
-            warnings.push(format!("hu-curve: {above} voxels above its last point, {high} HU, get the density there"));
-        }
-    }
 }

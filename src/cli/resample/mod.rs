@@ -9,11 +9,9 @@ use super::stdout;
 use crate::domain::{Checks, DoseError, NanRule, Organs, RigidTransform, Volume, VoxelGrid, repair_density};
 use crate::formats::volume_file::{Origin, OutputFormat, read_frames, read_volume, write_volume};
 use crate::formats::{labels, transform};
+use crate::intake::AIR_HU;
 use crate::resample::{AIR_G_CM3, Resampler, with_spacing};
 use report::{LabelSize, Place, Report};
-
-/// CT number outside the field of view [HU].
-const AIR_HU: f32 = -1000.0;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

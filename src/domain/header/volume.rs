@@ -16,11 +16,15 @@ pub enum ElementType {
     Int16,
     /// Unsigned, 8 bits.
     Uint8,
+    /// Unsigned, 16 bits.
+    Uint16,
+    /// Signed, 32 bits.
+    Int32,
 }
 
 impl ElementType {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Float32, Self::Float64, Self::Int16, Self::Uint8];
+    pub const ALL: [Self; 6] = [Self::Float32, Self::Float64, Self::Int16, Self::Uint8, Self::Uint16, Self::Int32];
 
     /// Name in stored headers and messages.
     pub fn name(self) -> &'static str {
@@ -29,15 +33,17 @@ impl ElementType {
             Self::Float64 => "float64",
             Self::Int16 => "int16",
             Self::Uint8 => "uint8",
+            Self::Uint16 => "uint16",
+            Self::Int32 => "int32",
         }
     }
 
     /// Bytes of one value.
     pub fn size_bytes(self) -> usize {
         match self {
-            Self::Float32 => 4,
+            Self::Float32 | Self::Int32 => 4,
             Self::Float64 => 8,
-            Self::Int16 => 2,
+            Self::Int16 | Self::Uint16 => 2,
             Self::Uint8 => 1,
         }
     }

@@ -32,7 +32,7 @@ fn of_stack(stack: &[Volume<f64>]) -> Result<Organs, Invalid> {
         let number = u16::try_from(at + 1).map_err(|_| Invalid::new("holds more than 65535 masks"))?;
         let in_frame = |Invalid(reason): Invalid| Invalid(format!("volume {number} of the stack: {reason}"));
         if frame.as_slice().iter().all(|v| (0.0..=1.0).contains(v)) {
-            organs.push(of_shares(number, frame)?);
+            organs.push(Organ::of_shares(number, None, frame)?);
         } else {
             let map = LabelMap::new(frame).map_err(in_frame)?;
             let inside = Organs::of_map(&map)?;
@@ -44,19 +44,6 @@ fn of_stack(stack: &[Volume<f64>]) -> Result<Organs, Invalid> {
         }
     }
     Organs::new(grid, organs)
-}
-
-/// The part of each voxel that belongs to an organ.
-fn of_shares(label: u16, frame: &Volume<f64>) -> Result<Organ, Invalid> {
-    let inside = frame.as_slice().iter().enumerate().filter(|(_, share)| **share > 0.0);
-    let shares: Result<Vec<(u32, f32)>, Invalid> = inside
-        .map(|(index, &share)| {
-            #[expect(clippy::cast_possible_truncation, reason = "a share from 0 to 1")]
-            let share = share as f32;
-            Ok((crate::domain::organs::index_of(index)?, share))
-        })
-        .collect();
-    Organ::partial(label, None, shares?.into_iter().filter(|(_, share)| *share > 0.0))
 }
 
 /// The segments of 3D Slicer: each a value in one of the layers. They are numbered as they come if two have one value.

@@ -60,6 +60,11 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|(name, _)| *name)
 }
 
+/// How many nuclides there are.
+pub fn count() -> usize {
+    FILES.len()
+}
+
 /// The same name, if there is a nuclide of it.
 pub(super) fn known(name: &str) -> Option<&'static str> {
     index(name).map(|index| FILES[index].0)

@@ -130,7 +130,6 @@ async fn bad_emissions_and_labels_are_named_by_their_path() {
             },
             &["labels.grid"],
         ),
-        ("labels for another method", |h| h.labels = h.activity.clone(), &["labels"]),
         (
             "emissions that no kernel has",
             |h| {

@@ -1,0 +1,180 @@
+//! What is said of a call when it has ended.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::{HeaderValue, Request};
+use tonic::transport::server::TcpConnectInfo;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use super::request_id;
+use crate::api::pb::dose_service_server::SERVICE_NAME;
+use crate::api::{deadline, status};
+use crate::domain::{DoseError, StageTime};
+
+/// Longest path of a call that is logged as it is.
+const MAX_RPC_BYTES: usize = 100;
+
+/// A caller whose own clock ends a call may leave so much before the deadline comes here.
+const CLOCKS_APART: Duration = Duration::from_millis(50);
+
+/// What a call that computes tells of itself, once it knows.
+#[derive(Clone, Debug, Default)]
+pub(in crate::api) struct Facts {
+    /// The method of dose calculation.
+    pub(in crate::api) method: Option<String>,
+    /// The nuclide, by the name that this program has for it.
+    pub(in crate::api) nuclide: Option<String>,
+    /// Voxels of the grid of the dose, such as `64x64x48`.
+    pub(in crate::api) shape: Option<String>,
+    /// The device that it is computed on.
+    pub(in crate::api) device: Option<String>,
+    /// Wall time by stage, such as `kernel=0.012 dose=0.340`.
+    pub(in crate::api) stages_s: Option<String>,
+}
+
+/// The line of a call, for all who have something to say of it. Copies are of the same line.
+#[derive(Clone, Debug)]
+pub(in crate::api) struct CallLog(Arc<Mutex<Line>>);
+
+/// Ends the line of a call when it is dropped, if nothing else did: then the caller has left.
+#[derive(Debug)]
+pub(super) struct Ending {
+    log: CallLog,
+    id: HeaderValue,
+}
+
+#[derive(Debug)]
+struct Line {
+    request_id: String,
+    rpc: String,
+    peer: Option<SocketAddr>,
+    began: Instant,
+    deadline: Option<Duration>,
+    facts: Facts,
+    has_ended: bool,
+}
+
+/// Begins the line of a call.
+pub(super) fn begin<B>(request: &Request<B>) -> Ending {
+    let request_id = request_id::of(request.headers());
+    let id = HeaderValue::from_str(&request_id).expect("letters, digits and a few signs");
+    let rpc = request.uri().path().trim_start_matches('/');
+    let rpc = if rpc.len() <= MAX_RPC_BYTES { rpc.to_owned() } else { "unknown".to_owned() };
+    let line = Line {
+        request_id,
+        rpc,
+        peer: request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr),
+        began: Instant::now(),
+        deadline: deadline::timeout(request.headers()),
+        facts: Facts::default(),
+        has_ended: false,
+    };
+    Ending { log: CallLog(Arc::new(Mutex::new(line))), id }
+}
+
+impl CallLog {
+    /// The line of a call, which [`super::Logged`] began.
+    pub(in crate::api) fn of<T>(request: &tonic::Request<T>) -> Self {
+        request.extensions().get::<Self>().expect("every service is served with a log").clone()
+    }
+
+    /// A span for everything else that the log says of this call.
+    pub(in crate::api) fn span(&self) -> tracing::Span {
+        let line = self.lock();
+        let Facts { method, nuclide, shape, device, .. } = &line.facts;
+        tracing::info_span!("call", request_id = line.request_id, method, nuclide, shape, device)
+    }
+
+    /// Adds what is known of the call.
+    pub(in crate::api) fn note(&self, note: impl FnOnce(&mut Facts)) {
+        note(&mut self.lock().facts);
+    }
+
+    /// Writes the line, if it is not written yet.
+    pub(in crate::api) fn end(&self, status: &Status) {
+        self.lock().end(status);
+    }
+
+    /// No code of others runs under the lock, so a poisoned one still guards a sound line.
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ending {
+    pub(super) fn log(&self) -> &CallLog {
+        &self.log
+    }
+
+    /// The id of the call, for its metadata.
+    pub(super) fn id(&self) -> HeaderValue {
+        self.id.clone()
+    }
+
+    pub(super) fn end(&mut self, status: &Status) {
+        self.log.end(status);
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let mut line = self.log.lock();
+        let is_late = line.deadline.is_some_and(|deadline| line.began.elapsed() + CLOCKS_APART >= deadline);
+        let error = if is_late { DoseError::DeadlineExceeded } else { DoseError::Cancelled };
+        line.end(&error.into());
+    }
+}
+
+impl Line {
+    fn end(&mut self, status: &Status) {
+        if std::mem::replace(&mut self.has_ended, true) {
+            return;
+        }
+        let details = status.get_error_details();
+        let reason = details.error_info().map(|info| info.reason.as_str());
+        let fields = details.bad_request().map(|bad| {
+            let fields = bad.field_violations.iter().map(|violation| violation.field.as_str());
+            fields.collect::<Vec<_>>().join(",")
+        });
+        let Self { request_id, rpc, facts, .. } = self;
+        let Facts { method, nuclide, shape, device, stages_s } = facts;
+        let (outcome, duration_s) = (status::code_name(status.code()), self.began.elapsed().as_secs_f64());
+        let peer = self.peer.map(|peer| peer.to_string());
+        // The level has to be known where the macro stands.
+        macro_rules! log {
+            ($level:ident) => {
+                tracing::$level!(
+                    request_id, rpc, peer, outcome, reason, fields, duration_s, method, nuclide, shape, device,
+                    stages_s, "call"
+                )
+            };
+        }
+        let is_own = rpc.strip_prefix(SERVICE_NAME).is_some_and(|rest| rest.starts_with('/'));
+        match status.code() {
+            // Health is asked every few seconds.
+            Code::Ok | Code::Cancelled if !is_own => log!(debug),
+            Code::Ok | Code::Cancelled => log!(info),
+            Code::Internal | Code::DataLoss | Code::Unknown => log!(error),
+            Code::InvalidArgument
+            | Code::DeadlineExceeded
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::PermissionDenied
+            | Code::ResourceExhausted
+            | Code::FailedPrecondition
+            | Code::Aborted
+            | Code::OutOfRange
+            | Code::Unimplemented
+            | Code::Unavailable
+            | Code::Unauthenticated => log!(warn),
+        }
+    }
+}
+
+/// Wall time by stage, in one word each.
+pub(in crate::api) fn stages(times: &[StageTime]) -> String {
+    times.iter().map(|time| format!("{}={:.3}", time.stage, time.seconds)).collect::<Vec<_>>().join(" ")
+}

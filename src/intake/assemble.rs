@@ -1,0 +1,240 @@
+//! The request, once all volumes are there.
+
+use std::sync::Arc;
+
+use super::check::MAX_ORGANS;
+use super::{AIR_HU, InputRole, Intake, MAX_DOSE_VOLUME_VALUES, Maps, Placed, density_of_ct, without_nan};
+use crate::domain::{
+    Checks, DensityMap, DoseError, DoseRequest, Invalid, LabelMap, LabelMaps, Organ, Organs, Repair, RequestVolumes,
+    TimeIntegratedActivity, Violation, Volume, VolumeRole, VoxelGrid, repair_activity,
+};
+use crate::resample::{PlacingAccount, Space};
+
+/// A request, and what its volumes say beside it.
+#[derive(Clone, Debug)]
+pub struct Assembled {
+    /// The request.
+    pub request: DoseRequest,
+    /// The organs, on the grid of the dose; they may overlap.
+    pub organs: Option<Organs>,
+    /// What was done.
+    pub account: IntakeAccount,
+    /// Where the dose lies.
+    placed: Placed,
+}
+
+/// How the volumes were understood, and what was done to them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IntakeAccount {
+    /// Where the density came from: `density`, `ct, Schneider 2000`, `ct, own calibration` or `none`.
+    pub density: String,
+    /// What was done to values of the activity map and of each daughter's, in their order. Sums are decays [Bq·s].
+    pub repairs: Vec<Repair>,
+    /// Voxels of NaN in density or CT that were filled.
+    pub density_nan_voxels: usize,
+    /// What resampling did, the activity as decays [Bq·s]; none if nothing was resampled.
+    pub placing: Option<PlacingAccount>,
+    /// What looks wrong but may be meant: the path of a volume, and what.
+    pub warnings: Vec<Violation>,
+}
+
+impl Assembled {
+    /// The dose on the grid of the CT or density, 0 outside that of the dose.
+    ///
+    /// # Errors
+    /// If there is neither, or the dose is on another grid.
+    pub fn dose_on_ct(&self, dose: &Volume<f32>) -> Result<Volume<f32>, Invalid> {
+        let ct: &Arc<VoxelGrid> =
+            self.placed.ct.as_ref().ok_or_else(|| Invalid::new("there is no CT and no density"))?;
+        self.placed.placing.dose_on(dose, ct, Space::Ct)
+    }
+}
+
+/// Volumes and what was done to them, while the request is made.
+#[derive(Default)]
+struct Work {
+    maps: Maps,
+    account: IntakeAccount,
+    checks: Checks,
+    /// Organs of their own volumes.
+    single: Vec<Organs>,
+}
+
+impl Intake {
+    /// The request. This takes as long as reading and resampling the volumes.
+    ///
+    /// * `volumes` – all that were announced, in the order of [`Intake::arrivals`]; or why one is not there
+    ///
+    /// # Errors
+    /// [`DoseError::Invalid`] with every volume that is not there or has bad values.
+    pub fn assemble(
+        &self,
+        volumes: impl IntoIterator<Item = (InputRole, Result<Volume<f32>, Invalid>)>,
+    ) -> Result<Assembled, DoseError> {
+        let mut work = Work::default();
+        work.account.density = self.density_source().to_owned();
+        for (role, volume) in volumes {
+            self.take(&mut work, role, volume);
+        }
+        let Work { mut maps, mut account, mut checks, single } = work;
+        maps.organs.extend(single);
+        let density = self.density_field();
+        // On grids of their own, maps need one another: a fault of one would be told as that of another.
+        let can_place = checks.is_empty() || !self.choice.resamples();
+        let amount = |map| self.unit(map).amount();
+        let placed = if can_place { self.choice.place(&mut maps, amount, density, &mut checks) } else { None };
+        if let Some(moved) = placed.as_ref().and_then(|placed| placed.account.clone()) {
+            account.placing = Some(self.in_decays(moved));
+        }
+        let organs = self.organs(maps.organs.split_off(0), &mut checks);
+        let volumes = self.volumes(maps, organs.as_ref(), &mut checks);
+        checks.finish()?;
+        let whole = "without a fault all is there";
+        let request = DoseRequest::of(&self.header, volumes.expect(whole))?;
+        Ok(Assembled { request, organs, account, placed: placed.expect(whole) })
+    }
+
+    /// Where the density comes from, in words.
+    fn density_source(&self) -> &'static str {
+        match (self.density_field(), &self.curve) {
+            ("ct", Some(_)) => "ct, own calibration",
+            ("ct", None) => "ct, Schneider 2000",
+            _ if self.ct_grid().is_some() => "density",
+            _ => "none",
+        }
+    }
+
+    /// Checks a volume by what it is.
+    fn take(&self, work: &mut Work, role: InputRole, volume: Result<Volume<f32>, Invalid>) {
+        let field = role.field();
+        let Work { maps, account, checks, single } = work;
+        match role {
+            InputRole::OfRequest(VolumeRole::Activity) => {
+                maps.activity = self.activity(volume, &field, 0, account, checks);
+            }
+            InputRole::OfRequest(VolumeRole::DaughterActivity(number)) => {
+                maps.daughters.push(self.activity(volume, &field, number + 1, account, checks));
+            }
+            InputRole::OfRequest(VolumeRole::Density) => {
+                let filled = volume.and_then(|map| without_nan(map, self.nan, 0.0));
+                maps.density = checks.at(&field, filled).and_then(|(map, count, warning)| {
+                    account.density_nan_voxels = count;
+                    account.warn(&field, warning);
+                    checks.at(&field, DensityMap::new(map))
+                });
+            }
+            InputRole::Ct => {
+                let filled = volume.and_then(|map| without_nan(map, self.nan, AIR_HU));
+                let made = filled.and_then(|(ct, count, warning)| {
+                    account.density_nan_voxels = count;
+                    account.warn("ct", warning);
+                    density_of_ct(&ct, self.curve.as_ref())
+                });
+                maps.density = checks.at(&field, made).map(|made| {
+                    account.warn("ct", made.ct_warnings);
+                    account.warn("ct_calibration", made.curve_warnings);
+                    made.density
+                });
+            }
+            InputRole::OfRequest(VolumeRole::Labels) => {
+                let organs = volume.and_then(|map| Organs::of_map(&LabelMap::new(&map)?));
+                maps.organs.extend(checks.at(&field, organs));
+            }
+            InputRole::Organ(number) => {
+                let organ = volume.and_then(|map| {
+                    let organ = Organ::of_shares(self.organ_labels[number], None, &map)?;
+                    Organs::new(map.grid().clone(), vec![organ])
+                });
+                single.extend(checks.at(&field, organ));
+            }
+            InputRole::OfRequest(VolumeRole::Materials) => maps.materials = checks.at(&field, volume),
+        }
+    }
+
+    /// An activity map with its values repaired as asked.
+    ///
+    /// * `map` – 0 for the first, 1 for that of the first daughter
+    fn activity(
+        &self,
+        volume: Result<Volume<f32>, Invalid>,
+        field: &str,
+        map: usize,
+        account: &mut IntakeAccount,
+        checks: &mut Checks,
+    ) -> Option<Volume<f32>> {
+        let repaired = volume.and_then(|volume| repair_activity(volume, self.nan, self.negative));
+        let (volume, repair) = checks.at(field, repaired)?;
+        let per_unit = self.unit(map).to_bq_s(volume.grid().voxel_volume_cm3()).unwrap_or(1.0);
+        account.warn(field, repair.words(per_unit));
+        account.repairs.push(Repair {
+            negative_sum: repair.negative_sum * per_unit,
+            total_before: repair.total_before * per_unit,
+            total_after: repair.total_after * per_unit,
+            ..repair
+        });
+        Some(volume)
+    }
+
+    /// What the numbers of a map mean; 0 is the first map, 1 that of the first daughter.
+    fn unit(&self, map: usize) -> crate::domain::ActivityUnit {
+        let daughter = map.checked_sub(1).map(|number| self.header.daughters()[number].activity_unit);
+        daughter.unwrap_or(self.header.activity_unit())
+    }
+
+    fn in_decays(&self, account: PlacingAccount) -> PlacingAccount {
+        // Totals of a concentration are times mL.
+        let per_unit = self.unit(0).to_bq_s(1.0).unwrap_or(1.0);
+        PlacingAccount { activity: account.activity.map(|totals| totals.map(|total| total * per_unit)), ..account }
+    }
+
+    /// All organs together, on the grid of the dose.
+    fn organs(&self, all: Vec<Organs>, checks: &mut Checks) -> Option<Organs> {
+        if !self.has_organs() || all.is_empty() {
+            return None;
+        }
+        let organs: Vec<Organ> = all.iter().flat_map(|organs| organs.organs().to_vec()).collect();
+        if organs.len() > MAX_ORGANS {
+            checks.fail("labels", format!("hold {} organs, at most {MAX_ORGANS} are taken", organs.len()));
+        }
+        let values = organs.len() * self.dose_volume_points().unwrap_or(0);
+        if values > MAX_DOSE_VOLUME_VALUES {
+            let reason = format!(
+                "make {values} values for {} organs, at most {MAX_DOSE_VOLUME_VALUES} are sent; ask for fewer points",
+                organs.len()
+            );
+            checks.fail("dose_volume_points", reason);
+        }
+        let field = if self.organ_labels.is_empty() { "labels" } else { "organ_volumes" };
+        checks.at(field, Organs::new(self.placing.grid().clone(), organs))
+    }
+
+    /// The volumes of the request, every value checked; none if there was a fault.
+    fn volumes(&self, maps: Maps, organs: Option<&Organs>, checks: &mut Checks) -> Option<RequestVolumes> {
+        let mut activity = |map: Option<Volume<f32>>, number: usize| {
+            let field = match number.checked_sub(1) {
+                None => VolumeRole::Activity.field(),
+                Some(daughter) => VolumeRole::DaughterActivity(daughter).field(),
+            };
+            checks.at(field, TimeIntegratedActivity::new(map?, self.unit(number)))
+        };
+        let first = activity(maps.activity, 0);
+        let daughters: Vec<_> =
+            maps.daughters.into_iter().enumerate().filter_map(|(number, map)| activity(map, number + 1)).collect();
+        let materials = maps.materials.and_then(|map| checks.at("materials", LabelMap::new(&map)));
+        // Transport has one region a voxel.
+        let regions = organs.filter(|_| self.header.labels().is_some()).map(Organs::label_map);
+        Some(RequestVolumes {
+            activity: first?,
+            density: maps.density,
+            labels: LabelMaps { regions, materials },
+            daughters,
+        })
+    }
+}
+
+impl IntakeAccount {
+    fn warn(&mut self, field: &str, reasons: impl IntoIterator<Item = String>) {
+        let warning = |reason| Violation { field: field.to_owned(), reason };
+        self.warnings.extend(reasons.into_iter().map(warning));
+    }
+}

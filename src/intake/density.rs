@@ -1,0 +1,85 @@
+//! The density, as it is or from a CT.
+
+use crate::domain::{DensityMap, Invalid, NanRule, Volume, repair_density};
+use crate::physics::tissue::DensityCurve;
+
+/// CT number of air [HU].
+pub const AIR_HU: f32 = -1000.0;
+/// A CT without a voxel below this has no air in it [HU]: a slope or an intercept may be missing.
+const AIR_BELOW_HU: f32 = -200.0;
+
+/// A density made of a CT.
+#[derive(Clone, Debug)]
+pub struct CtDensity {
+    /// The density.
+    pub density: DensityMap,
+    /// What looks wrong in the CT but may be meant.
+    pub ct_warnings: Vec<String>,
+    /// The same of the calibration.
+    pub curve_warnings: Vec<String>,
+}
+
+/// A map with its NaN filled, if that is allowed, and a warning if there was one.
+///
+/// * `fill` – what lies outside the field of view: 0 g/cm³, or [`AIR_HU`]
+///
+/// # Errors
+/// If there is NaN and it is to be refused.
+pub fn without_nan(
+    volume: Volume<f32>,
+    nan: NanRule,
+    fill: f32,
+) -> Result<(Volume<f32>, usize, Option<String>), Invalid> {
+    let (volume, count) = repair_density(volume, nan, fill)?;
+    let warning = (count > 0).then(|| format!("{count} voxels of NaN were taken as {fill}"));
+    Ok((volume, count, warning))
+}
+
+/// The density of a CT.
+///
+/// * `own_curve` – the caller's calibration; none: Schneider 2000
+///
+/// # Errors
+/// As [`DensityCurve::density_map`].
+pub fn density_of_ct(ct: &Volume<f32>, own_curve: Option<&DensityCurve>) -> Result<CtDensity, Invalid> {
+    let curve = own_curve.unwrap_or(DensityCurve::schneider_2000());
+    let density = curve.density_map(ct)?;
+    let lowest = ct.as_slice().iter().copied().fold(f32::INFINITY, f32::min);
+    let mut ct_warnings = Vec::new();
+    if lowest > AIR_BELOW_HU {
+        ct_warnings
+            .push(format!("the lowest value is {lowest} HU, so there is no air in it; are slope and intercept right?"));
+    }
+    let (end, metal) = (curve.calibrated_to_hu(), beyond(ct, curve.calibrated_to_hu()));
+    if own_curve.is_none() && metal > 0 {
+        ct_warnings.push(format!(
+            "{metal} voxels above the last point of the calibration, {end} HU, get the density of bone extended to \
+             them, at most that of an implant; if they are metal, give --hu-curve"
+        ));
+    }
+    Ok(CtDensity {
+        density,
+        ct_warnings,
+        curve_warnings: own_curve.map(|curve| at_ends(ct, curve)).unwrap_or_default(),
+    })
+}
+
+/// Voxels above a CT number [HU].
+fn beyond(ct: &Volume<f32>, end: f64) -> usize {
+    ct.as_slice().iter().filter(|&&hu| f64::from(hu) > end).count()
+}
+
+/// Warnings of voxels beyond the ends of a calibration.
+fn at_ends(ct: &Volume<f32>, curve: &DensityCurve) -> Vec<String> {
+    let [low, high] = curve.range_hu();
+    let mut warnings = Vec::new();
+    let below = ct.as_slice().iter().filter(|&&hu| f64::from(hu) < low).count();
+    let above = beyond(ct, high);
+    if below > 0 {
+        warnings.push(format!("{below} voxels below its first point, {low} HU, get the density there"));
+    }
+    if above > 0 {
+        warnings.push(format!("{above} voxels above its last point, {high} HU, get the density there"));
+    }
+    warnings
+}

@@ -1,0 +1,25 @@
+//! From volumes as callers have them to a request on one grid: values that are no activity, CT to density, resampling,
+//! organs. The command line and the gRPC service share it.
+//!
+//! ```text
+//! RawIntake ─check→ Intake (a header on the grid of the dose, and what will come) ─assemble→ Assembled
+//! ```
+//!
+//! [`RawIntake::check`] needs no voxel, so a request is refused or planned before any comes. [`Intake::assemble`] then
+//! makes the request of them. Who reads files has the voxels first, and begins with [`GridChoice::place`].
+
+mod assemble;
+mod check;
+mod density;
+mod memory;
+mod options;
+mod place;
+mod raw;
+mod role;
+
+pub use assemble::{Assembled, IntakeAccount};
+pub use check::{Intake, MAX_DOSE_VOLUME_POINTS, MAX_DOSE_VOLUME_VALUES, MAX_ORGAN_VOLUMES, MAX_ORGANS};
+pub use density::{AIR_HU, CtDensity, density_of_ct, without_nan};
+pub use place::{GridChoice, Maps, Placed};
+pub use raw::{RawDoseGrid, RawIntake, RawOrganVolume, paths};
+pub use role::InputRole;

@@ -1,0 +1,31 @@
+//! What a volume is that a caller sends.
+
+use crate::domain::VolumeRole;
+
+/// What a volume is that a caller sends: more than a request has, since it has but one density and one map of regions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputRole {
+    /// A volume that a request has too.
+    OfRequest(VolumeRole),
+    /// CT numbers [HU], from which the density is made.
+    Ct,
+    /// An organ of its own volume, by its number from 0: the part of each voxel that belongs to it.
+    Organ(usize),
+}
+
+impl From<VolumeRole> for InputRole {
+    fn from(role: VolumeRole) -> Self {
+        Self::OfRequest(role)
+    }
+}
+
+impl InputRole {
+    /// Path of the volume from the header.
+    pub fn field(self) -> String {
+        match self {
+            Self::OfRequest(role) => role.field(),
+            Self::Ct => "ct".into(),
+            Self::Organ(number) => format!("organ_volumes[{number}].volume"),
+        }
+    }
+}
