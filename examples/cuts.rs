@@ -63,6 +63,45 @@ fn layers(
     Ok((0..=half).map(|layer| binned.mean(layer)).collect())
 }
 
+/// Prints the worst layer of each cut around a source in voxels of one size.
+fn compare(
+    device: &mut Device,
+    source: &str,
+    range_mm: f64,
+    edge_mm: f64,
+    histories: u64,
+) -> Result<(), Box<dyn Error>> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 45")]
+    let half = (range_mm / edge_mm).ceil().clamp(2.0, MOST_LAYERS) as usize;
+    let shape = [2 * half as u64 + 1; 3];
+    let mut phantom = Phantom::uniform(shape, [edge_mm; 3], "water", 1.0, spectrum(source)?).with_source_at([half; 3]);
+    phantom.groups = 16;
+    let usual = phantom.cuts;
+    phantom.steps = FINE;
+    let reference = layers(device, &phantom, half, histories)?;
+    let total: f64 = reference.iter().map(|layer| layer.mean).sum();
+    phantom.steps = StepLimits::default();
+    for cut in std::iter::once(None).chain(CUTS_KEV.map(Some)) {
+        let collision_mev = cut.map(|kev| 1e-3 * kev);
+        let absorption_mev = collision_mev.map(|cut| cut.min(usual.absorption_mev));
+        let chosen = ChosenCuts { collision_mev, absorption_mev, ..ChosenCuts::default() };
+        phantom.cuts = HistoryCuts::new(&phantom.grid, &chosen);
+        phantom.seed += 1;
+        let found = layers(device, &phantom, half, histories)?;
+        let ratios = found.iter().zip(&reference).map(|(found, expected)| found.over(*expected));
+        let beyond = |ratio: &Estimate| ((ratio.mean - 1.0).abs() - FREE) / ratio.sigma;
+        let bright = |layer: usize| reference[layer].mean > FAINT * total && reference[layer].sigma > 0.0;
+        let worst = ratios.enumerate().filter(|(layer, _)| bright(*layer));
+        if let Some((layer, ratio)) = worst.max_by(|(_, a), (_, b)| beyond(a).total_cmp(&beyond(b))) {
+            let cut = cut.map_or_else(|| format!("default {:.1}", 1e3 * usual.collision_mev), |kev| kev.to_string());
+            let (part, percent, sigma) =
+                (reference[layer].mean / total, 100.0 * (ratio.mean - 1.0), 100.0 * ratio.sigma);
+            println!("{source},{edge_mm},{cut},{layer},{part:.1e},{percent:+.2},{sigma:.2}");
+        }
+    }
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let histories = arguments.next().map_or(Ok(200_000), |text| text.parse())?;
@@ -71,39 +110,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("source,edge_mm,cut_kev,layer,part_of_energy,ratio_minus_1_percent,sigma_percent");
     for (source, range_mm) in SOURCES.iter().filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|w| w == name)) {
         for edge_mm in EDGES_MM {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 45")]
-            let half = (range_mm / edge_mm).ceil().clamp(2.0, MOST_LAYERS) as usize;
-            let shape = [2 * half as u64 + 1; 3];
-            let mut phantom = Phantom::uniform(shape, [edge_mm; 3], "water", 1.0, spectrum(source)?);
-            phantom = phantom.with_source_at([half; 3]);
-            phantom.groups = 16;
-            let usual = phantom.cuts;
-            phantom.steps = FINE;
-            let reference = layers(&mut device, &phantom, half, histories)?;
-            let total: f64 = reference.iter().map(|layer| layer.mean).sum();
-            phantom.steps = StepLimits::default();
-            for cut in std::iter::once(None).chain(CUTS_KEV.map(Some)) {
-                let collision_mev = cut.map(|kev| 1e-3 * kev);
-                let absorption_mev = collision_mev.map(|cut| cut.min(usual.absorption_mev));
-                let chosen = ChosenCuts { collision_mev, absorption_mev, ..ChosenCuts::default() };
-                phantom.cuts = HistoryCuts::new(&phantom.grid, &chosen);
-                phantom.seed += 1;
-                let found = layers(&mut device, &phantom, half, histories)?;
-                let ratios = found.iter().zip(&reference).map(|(found, expected)| found.over(*expected));
-                let beyond = |ratio: &Estimate| ((ratio.mean - 1.0).abs() - FREE) / ratio.sigma;
-                let bright = |layer: usize| reference[layer].mean > FAINT * total && reference[layer].sigma > 0.0;
-                let worst = ratios.enumerate().filter(|(layer, _)| bright(*layer));
-                let Some((layer, ratio)) = worst.max_by(|(_, a), (_, b)| beyond(a).total_cmp(&beyond(b))) else {
-                    continue;
-                };
-                println!(
-                    "{source},{edge_mm},{},{layer},{:.1e},{:+.2},{:.2}",
-                    cut.map_or_else(|| format!("{:.1} (default)", 1e3 * usual.collision_mev), |kev| kev.to_string()),
-                    reference[layer].mean / total,
-                    100.0 * (ratio.mean - 1.0),
-                    100.0 * ratio.sigma
-                );
-            }
+            compare(&mut device, source, *range_mm, edge_mm, histories)?;
         }
     }
     Ok(())
