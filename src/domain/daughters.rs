@@ -31,7 +31,8 @@ const GASES: [&str; 5] = ["He", "Ne", "Ar", "Kr", "Xe"];
 /// Half-life from which they do [s].
 ///
 /// Blood carries dissolved xenon to the lungs, where it is exhaled: it leaves perfused tissue with half-times of
-/// minutes and fat within hours (Lassen, Lindbjerg & Munck, Lancet 283 (1964) 686; Conn, J. Appl. Physiol. 16 (1961) 1065).
+/// minutes and fat within hours (Lassen, Lindbjerg & Munck, Lancet 283 (1964) 686; Conn, J. Appl. Physiol. 16 (1961)
+/// 1065).
 const GAS_LEAVES_S: f64 = 3600.0;
 
 /// Whether a daughter is a gas that leaves the tissue in which it is formed.
