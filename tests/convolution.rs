@@ -91,6 +91,19 @@ fn any_scale_of_activity_is_convolved(mut device: Device) {
     assert!(convolve(&mut device, &kernel, &nothing, AMPLE).as_slice().iter().all(|&energy| energy == 0.0));
 }
 
+on_each_engine!(slabs_of_a_kernel_as_wide_as_the_grid_do_not_change_the_result);
+fn slabs_of_a_kernel_as_wide_as_the_grid_do_not_change_the_result(mut device: Device) {
+    let source = sources::hot_in_cold([40, 23, 26], [4.0; 3]);
+    let kernel = sources::kernel("I-131", source.grid());
+    let whole = convolve(&mut device, &kernel, &source, AMPLE);
+    let workspace_bytes = 300_000;
+    let plan = ConvolutionPlan::new(source.grid(), &kernel.spec, workspace_bytes).expect("slabs fit");
+    assert!(plan.blocks.len() == 1 && plan.kx_slabs > 2, "{plan:?}");
+    let cut = convolve(&mut device, &kernel, &source, workspace_bytes);
+    let difference = largest_difference(&whole, &cut);
+    assert!(difference < 1e-6, "{}: {difference:e}", device.info().name);
+}
+
 on_each_engine!(the_same_bytes_on_every_run);
 fn the_same_bytes_on_every_run(mut device: Device) {
     let source = sources::random([33, 31, 29], [4.0; 3], 4);

@@ -178,7 +178,7 @@ fn check_result(folder: &Path) {
     let json = std::fs::read(folder.join("result.json")).expect("result.json");
     let provenance: Provenance = serde_json::from_slice(&json).expect("a provenance");
     assert_eq!((provenance.device.id.as_str(), provenance.nuclide.as_str()), ("cpu", "Lu-177"));
-    assert_eq!(provenance.method, "kernel");
+    assert_eq!(provenance.method, "monte-carlo");
     let activity = nifti::read(&folder.join("activity.nii.gz")).expect("the activity").volume;
     let dose = nifti::read(&folder.join("dose.nii.gz")).expect("the dose").volume;
     activity.grid().check_same(dose.grid()).expect("the dose is on the grid of the activity");

@@ -16,6 +16,8 @@ use dosegrid::validate::statistics::Estimate;
 
 /// Difference of a mean radius from the stored one that the test must detect.
 const SEEN: f64 = 0.01;
+/// The same for what bone absorbs in all, which few photons near the source decide: eight seeds see 0.6 %.
+const SEEN_IN_BONE: f64 = 0.04;
 /// Standard deviations of the mean by which the two may differ; with the 7 degrees of freedom of eight seeds this
 /// happens by chance once in 200 times.
 const SIGMAS: f64 = 4.0;
@@ -41,8 +43,9 @@ fn over_seeds(of: impl Fn(u64) -> f64) -> Estimate {
     Estimate::of_groups(&found)
 }
 
-fn assert_stored(what: &str, found: Estimate, stored: f64) {
-    assert!((SIGMAS + 2.0) * found.sigma < SEEN * stored, "{what}: ± {} cannot see {SEEN}", found.sigma / stored);
+/// * `seen` – relative difference that must not pass
+fn assert_stored(what: &str, found: Estimate, stored: f64, seen: f64) {
+    assert!((SIGMAS + 2.0) * found.sigma < seen * stored, "{what}: ± {} cannot see {seen}", found.sigma / stored);
     let sigmas = (found.mean - stored) / found.sigma.hypot(1e-3 * stored);
     assert!(sigmas.abs() < SIGMAS, "{what}: {} is {sigmas:.1} σ off {stored}", found.mean);
 }
@@ -59,19 +62,27 @@ fn stored_kernels_are_what_transport_gives() {
         let kernel = &library.electrons.kernels()[node(Particle::Electron, electron)];
         let found =
             over_seeds(|seed| mean_bin(&maker(medium, seed, 1920).charged(Particle::Electron, electron).charged));
-        assert_stored(&format!("{} electrons", medium.name()), found, mean_bin(&kernel.charged));
+        assert_stored(&format!("{} electrons", medium.name()), found, mean_bin(&kernel.charged), SEEN);
         let kernel = &library.positrons.kernels()[node(Particle::Positron, positron)];
         let anew: Vec<ChargedKernel> =
             (100..108).map(|seed| maker(medium, seed, 1920).charged(Particle::Positron, positron)).collect();
         let mean =
             |of: fn(&ChargedKernel) -> f64| over_seeds(|seed| of(&anew[usize::try_from(seed - 100).expect("few")]));
         let of = |kernel: &ChargedKernel| mean_bin(&kernel.charged);
-        assert_stored(&format!("{} positrons", medium.name()), mean(of), of(kernel));
+        assert_stored(&format!("{} positrons", medium.name()), mean(of), of(kernel), SEEN);
         let of = |kernel: &ChargedKernel| mean_bin(&kernel.set_free);
-        assert_stored(&format!("{} annihilation", medium.name()), mean(of), of(kernel));
+        assert_stored(&format!("{} annihilation", medium.name()), mean(of), of(kernel), SEEN);
         let kernel = &library.photons.kernels()[node(Particle::Photon, photon)];
         let found = over_seeds(|seed| mean_bin(&maker(medium, seed, 1920).photon(photon).parts));
-        assert_stored(&format!("{} photons", medium.name()), found, mean_bin(&kernel.parts));
+        assert_stored(&format!("{} photons", medium.name()), found, mean_bin(&kernel.parts), SEEN);
+        if medium == KernelMedium::Water {
+            let in_bone = |seed| {
+                let kernel = maker(medium, seed, 1920).photon(photon);
+                kernel.parts_in_bone.iter().map(|part| f64::from(*part)).sum::<f64>()
+            };
+            let stored = kernel.parts_in_bone.iter().map(|part| f64::from(*part)).sum();
+            assert_stored("bone in water", over_seeds(in_bone), stored, SEEN_IN_BONE);
+        }
     }
 }
 

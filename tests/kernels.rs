@@ -6,10 +6,15 @@ use std::path::Path;
 use std::process::Output;
 use std::sync::Arc;
 
-use dosegrid::domain::{KernelMedium, Source};
+use dosegrid::domain::{Emission, EmissionSpectrum, KernelMedium, Particle, Source};
 use dosegrid::math::watch::Unwatched;
-use dosegrid::physics::kernel::{KernelSpec, RadialKernel, VoxelKernel, integrate, radial_kernel, voxel_kernel};
+use dosegrid::physics::energy_grid::energies;
+use dosegrid::physics::kernel::{
+    KernelSpec, RadialKernel, VoxelKernel, integrate, radial_kernel, radial_parts, voxel_kernel,
+};
+use dosegrid::physics::material;
 use dosegrid::physics::nuclide::{self, find};
+use dosegrid::physics::photon::PhotonTables;
 use ndarray::Array3;
 
 use crate::support::command::dosegrid;
@@ -232,4 +237,40 @@ fn the_command_names_every_fault() {
     let output = dosegrid_kernel(&["--nuclide", "Y-90", "--spacing", "3", "--output", "/nowhere/vsv.csv"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write /nowhere/vsv.csv"));
+}
+
+/// Charged particles and photons together are the whole, and first collisions are less than all.
+#[test]
+fn parts_of_a_radial_kernel_make_the_whole() {
+    for name in ["Lu-177", "Y-90", "I-131", "In-111", "I-124"] {
+        let emissions = nuclide::emissions(nuclide::find(name).expect("a known nuclide"));
+        let whole = radial_kernel(emissions, KernelMedium::Water).expect("energies that kernels have");
+        let parts = radial_parts(emissions, KernelMedium::Water).expect("energies that kernels have");
+        for r in [0.01, 0.1, 0.5, 2.0, 10.0, 50.0] {
+            let sum = parts.charged.cumulative_mev(r) + parts.photons.cumulative_mev(r);
+            let whole = whole.cumulative_mev(r);
+            assert!((sum / whole - 1.0).abs() < 1e-5, "{name} {r} cm: {sum} {whole}");
+            let (primary, photons) = (parts.primary.cumulative_mev(r), parts.photons.cumulative_mev(r));
+            assert!(r < 1.0 || primary < photons * 1.01, "{name} {r} cm: {primary} {photons}");
+        }
+    }
+}
+
+/// Photons of one energy that hardly change it leave energy in bone and water as their coefficients say.
+#[test]
+fn bone_in_water_absorbs_by_its_own_coefficient() {
+    let tables = |name: &str| PhotonTables::new(material::find(name).expect("a known material"), energies());
+    let (water, bone) = (tables("water"), tables("cortical_bone"));
+    for (energy_mev, tolerance) in [(0.015, 0.05), (0.02, 0.05), (1.5, 0.1)] {
+        let photon =
+            Emission { particle: Particle::Photon, low_mev: energy_mev, high_mev: energy_mev, yield_per_decay: 1.0 };
+        let spectrum = EmissionSpectrum::new(vec![photon]).expect("a spectrum");
+        let parts = radial_parts(&spectrum, KernelMedium::Water).expect("energies that kernels have");
+        let in_bone = parts.in_bone.as_ref().expect("the library of water has bone");
+        // Near the source, where nearly all collisions are first ones.
+        let near = 0.5 / water.total.value(energy_mev);
+        let found = in_bone.cumulative_mev(near) / parts.photons.cumulative_mev(near);
+        let expected = bone.energy_absorption.value(energy_mev) / water.energy_absorption.value(energy_mev);
+        assert!((found / expected - 1.0).abs() < tolerance, "{energy_mev} MeV: {found}, coefficients {expected}");
+    }
 }

@@ -14,6 +14,7 @@ mod grpc;
 mod header;
 mod invariants;
 mod kernel_library;
+mod kernel_regions;
 mod kernels;
 mod kernels_published;
 mod layering;

@@ -1,6 +1,7 @@
 //! Whole Monte Carlo runs: split ranges, seeds, stop rules and odd phantoms. The physics has tests of its own.
 
 mod merged;
+mod targets;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,8 @@ use std::time::Duration;
 use dosegrid::compute;
 use dosegrid::domain::{
     ActivityUnit, Control, DensityMap, DoseError, DoseRequest, DoseResult, Emission, EmissionSpectrum, Extras,
-    LabelMap, LabelMaps, MaterialTable, Medium, Method, MonteCarloOptions, Particle, Region, Source, StopReason,
-    StopRule, TargetUncertainty, TimeIntegratedActivity, Volume, VoxelGrid,
+    LabelMap, LabelMaps, MaterialTable, Medium, Method, MonteCarloOptions, Particle, Source, StopReason, StopRule,
+    TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use dosegrid::engine::Device;
 use dosegrid::method::merged_dose;
@@ -157,40 +158,6 @@ fn the_spread_of_repeated_runs_is_the_sigma_claimed() {
     let ratio = ratio / f64::from(voxels);
     println!("spread² / σ²: {ratio:.3} in {voxels} voxels");
     assert!(voxels >= 20 && (ratio - 1.0).abs() < 0.4, "{ratio} in {voxels} voxels");
-}
-
-#[test]
-fn a_target_stops_at_the_same_history_every_time() {
-    let mut case = Case::new(0);
-    let region = Region::AboveDoseFraction(0.3);
-    case.options.stop = StopRule { target: Some(TargetUncertainty { relative: 0.02, region }), ..StopRule::default() };
-    let (first, second) = (case.run(), case.run());
-    let (a, b) = (account(&first), account(&second));
-    assert_eq!((a.stopped_by, a.histories), (StopReason::TargetUncertainty, b.histories));
-    assert!(a.relative_sigma.expect("doses") <= 0.02, "{:?}", a.relative_sigma);
-    assert_eq!(a.sigma_region, "dose above 0.3 of the maximum");
-    assert_eq!(bits(&first.dose), bits(&second.dose));
-    case.options.stop.histories = Some(1000);
-    let short = case.run();
-    assert_eq!((account(&short).stopped_by, account(&short).histories), (StopReason::Histories, 1000));
-}
-
-#[test]
-fn a_target_may_be_a_label() {
-    let mut case = Case::new(0);
-    let target = |relative, label| Some(TargetUncertainty { relative, region: Region::Label(label) });
-    case.options.stop = StopRule { target: target(0.2, 5), histories: Some(3_000_000), time_limit_s: None };
-    let missing = case.try_run(&Control::detached()).expect_err("no labels");
-    assert!(matches!(&missing, DoseError::Invalid(faults) if faults[0].field == "labels"), "{missing}");
-    case.labels.regions = Some(label_map(|[x, ..]| if x == 9 { 5.0 } else { 1.0 }));
-    let result = case.run();
-    assert_eq!(
-        (account(&result).stopped_by, account(&result).sigma_region.as_str()),
-        (StopReason::TargetUncertainty, "label 5")
-    );
-    case.options.stop.target = target(0.1, 6);
-    let unknown = case.try_run(&Control::detached()).expect_err("no such label");
-    assert!(unknown.to_string().contains("no voxel of the label 6"), "{unknown}");
 }
 
 #[test]

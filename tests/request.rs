@@ -156,6 +156,7 @@ fn bad_methods() -> Vec<RawHeader> {
         truncation_radius_mm: NAN,
     });
     let mut bad = vec![
+        RawHeader { method: Part::Good(RawMethod::Unknown), ..good() },
         RawHeader { method: Part::Good(local), ..good() },
         RawHeader { method: Part::Good(kernel), materials: volume(), ..good() },
     ];

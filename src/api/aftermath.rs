@@ -50,6 +50,7 @@ impl Aftermath {
         let request = &self.assembled.request;
         let inputs = OrganInputs {
             dose: &result.dose,
+            uncertainty: result.uncertainty.as_ref(),
             activity: request.activity(),
             density: request.density(),
             minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,

@@ -120,6 +120,9 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
 fn told_by_flag(error: DoseError, density: &str) -> DoseError {
     if let DoseError::Invalid(faults) = error {
         DoseError::Invalid(faults.into_iter().map(|fault| by_flag(fault, density)).collect())
+    } else if let DoseError::TooLarge { what: "the convolution", needed_bytes, limit_bytes } = error {
+        let what = "the convolution (with --truncation-radius it is smaller)";
+        DoseError::TooLarge { what, needed_bytes, limit_bytes }
     } else {
         error
     }

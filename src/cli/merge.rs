@@ -42,8 +42,10 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     let record = record.ok_or_else(|| DoseError::invalid("tallies", "at least one is needed"))?;
     let (activity, density) = (record.activity.clone(), record.density.clone());
-    let extras =
-        Extras { uncertainty: args.outputs.uncertainty_output.is_some(), tally: args.outputs.tally_output.is_some() };
+    let extras = Extras {
+        uncertainty: args.outputs.uncertainty_output.is_some() || organs.is_some(),
+        tally: args.outputs.tally_output.is_some(),
+    };
     let labels = organs.as_ref().map(Organs::label_map);
     let result = merged_dose(record, labels.as_ref(), extras)?;
     let from = ResultInputs {

@@ -28,7 +28,8 @@ pub(super) struct OutputArgs {
     /// Dose map in Gy: .nii, .nii.gz, .nrrd, .nhdr, .mha or .mhd (required)
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
-    /// Statistical uncertainty of the dose, 1σ in Gy, as --output; Monte Carlo only
+    /// Statistical uncertainty of the dose, 1σ in Gy, as --output; Monte Carlo only. Where only photons arrive, it says
+    /// little of a single voxel: docs/transport.md
     #[arg(long, value_name = "FILE")]
     pub(super) uncertainty_output: Option<PathBuf>,
     /// Biologically weighted dose in Gy (RBE), as --output: alpha particles and recoils count several times. This is
@@ -207,6 +208,7 @@ pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult)
     let organs = from.organs.map(|organs| {
         organ_doses(&OrganInputs {
             dose: &result.dose,
+            uncertainty: result.uncertainty.as_ref(),
             activity: from.activity,
             density: from.density,
             minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,

@@ -6,9 +6,13 @@ use super::figures::{DIGITS, DoseUnit, significant};
 use super::outputs::ResultFile;
 use crate::domain::{
     BiologicalWeighting, EnergyAccount, LeftOut, MemberAccount, MonteCarloAccount, Provenance, SourceAccount,
-    StopReason,
+    StopReason, TargetAccount,
 };
 use crate::dosimetry::OrganDose;
+use crate::dosimetry::noise::MARKED_SHARE;
+
+/// Marks a figure that noise has moved.
+const MOVED: &str = "*";
 
 /// The summary of a result.
 pub(super) fn summary(file: &ResultFile) -> String {
@@ -95,6 +99,10 @@ fn transport(account: &MonteCarloAccount) -> String {
     if let Some(sigma) = relative_sigma {
         write!(text, "; 1σ is {:.2} % on average ({sigma_region})", 100.0 * sigma).expect("a string takes all text");
     }
+    if let Some(TargetAccount { relative, reached }) = account.target {
+        let became = if reached { "reached" } else { "NOT reached" };
+        write!(text, "; the target of {} % is {became}", 100.0 * relative).expect("a string takes all text");
+    }
     text
 }
 
@@ -110,6 +118,7 @@ fn organ_table(organs: &[OrganDose]) -> String {
         let sigma = organ.mean_by_mass_sigma_gy.zip(organ.mean_by_mass_gy).map(|(sigma, mean)| 100.0 * sigma / mean);
         let sigma =
             sigma.filter(|percent| percent.is_finite()).map_or_else(|| "-".to_owned(), |sigma| format!("{sigma:.2}"));
+        let marked = |name: &str, value| format!("{}{}", figure(value), if organ.is_moved(name) { MOVED } else { "" });
         writeln!(
             text,
             "{:>5}  {:<20} {:>8} {:>10} {:>10} {sigma:>10} {:>10} {:>10} {:>10}",
@@ -119,11 +128,31 @@ fn organ_table(organs: &[OrganDose]) -> String {
             significant(organ.mass_g, DIGITS),
             figure(organ.mean_by_mass_gy),
             figure(organ.mean_gy),
-            figure(organ.max_gy),
-            figure(organ.d95_gy)
+            marked("max_gy", organ.max_gy),
+            marked("d95_gy", organ.d95_gy)
         )
         .expect("a string takes all text");
     }
     writeln!(text, "Doses in {unit}. dose: energy over mass; by volume: mean of the voxels' doses").expect("as above");
+    text.push_str(&what_noise_did(organs, unit));
+    text
+}
+
+/// What the mark of moved figures means, and D95 without noise where it has the mark.
+fn what_noise_did(organs: &[OrganDose], unit: DoseUnit) -> String {
+    if !organs.iter().any(|organ| organ.is_moved("max_gy") || organ.is_moved("d95_gy")) {
+        return String::new();
+    }
+    let share = 100.0 * MARKED_SHARE;
+    let mut text = format!("{MOVED} moved by noise by more than {share} % of itself; more histories move it less\n");
+    let moved: Vec<&OrganDose> = organs.iter().filter(|organ| organ.is_moved("d95_gy")).collect();
+    let estimate = |organ: &&OrganDose| match organ.d95_without_noise_gy() {
+        Some(gy) => format!("{} {}", organ.name, unit.figure(gy)),
+        None => format!("{} not known", organ.name),
+    };
+    if !moved.is_empty() {
+        let estimates: Vec<String> = moved.iter().map(estimate).collect();
+        writeln!(text, "  D95 without noise, estimated: {}", estimates.join(", ")).expect("as above");
+    }
     text
 }

@@ -30,10 +30,14 @@ pub struct MonteCarloAccount {
     pub materials: Vec<MaterialAccount>,
     /// Why it stopped.
     pub stopped_by: StopReason,
-    /// Mean relative 1σ in the region; none if nothing was deposited there.
+    /// Mean relative 1σ of the voxels in the region; none if nothing was deposited there.
     pub relative_sigma: Option<f64>,
-    /// That region: the one of the target, or by default the voxels with at least half the maximum dose.
+    /// That region: the one that was asked for. Where all regions are looked at, the one with the largest uncertainty;
+    /// without regions, the voxels with at least a tenth of the maximum dose.
     pub sigma_region: String,
+    /// The uncertainty that was to be reached; none if another rule alone was to stop the run.
+    #[serde(default)]
+    pub target: Option<TargetAccount>,
     /// Energy emitted by the histories, including the rest energy of positrons and of the electrons they annihilate
     /// with, but not alpha particles and recoils, whose dose is exact [MeV].
     pub emitted_mev: f64,
@@ -57,6 +61,15 @@ pub struct MonteCarloAccount {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
+}
+
+/// A target uncertainty, and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TargetAccount {
+    /// Mean relative 1σ that was to be reached in each region that is looked at.
+    pub relative: f64,
+    /// Whether the dose has it. If not, [`MonteCarloAccount::sigma_region`] is the region that lacks most.
+    pub reached: bool,
 }
 
 /// Histories run on one device.
@@ -119,7 +132,7 @@ pub struct MaterialAccount {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopReason {
-    /// The requested number of histories was reached.
+    /// The number of histories that the rule allows was reached.
     Histories,
     /// The requested uncertainty was reached.
     TargetUncertainty,
@@ -180,4 +193,7 @@ pub struct RegionDose {
     /// 1σ of that mean [Gy].
     #[serde(default)]
     pub sigma_by_mass_gy: f64,
+    /// Mean over its voxels of each one's 1σ relative to its dose, as a target in all regions counts it.
+    #[serde(default)]
+    pub voxel_relative_sigma: Option<f64>,
 }

@@ -22,6 +22,13 @@ pub enum Method {
     MonteCarlo(Box<MonteCarloOptions>),
 }
 
+impl Default for Method {
+    /// Monte Carlo transport to a stated uncertainty.
+    fn default() -> Self {
+        Self::MonteCarlo(Box::default())
+    }
+}
+
 impl Method {
     /// Name on the wire and on the command line.
     pub fn name(&self) -> &'static str {
@@ -66,6 +73,7 @@ impl Method {
         let mut method = self.clone();
         if let Self::MonteCarlo(options) = &mut method {
             options.seed = options.seed.wrapping_add((number as u64).wrapping_mul(SEED_STEP));
+            options.stop = options.stop.in_force();
             options.stop.time_limit_s = options.stop.time_limit_s.map(|limit_s| limit_s / maps as f64);
         }
         method
@@ -118,8 +126,8 @@ pub enum DensityCorrection {
     /// Not at all: the dose in the medium of the kernel, which is water of 1 g/cm³ unless another is chosen.
     #[serde(rename = "water")]
     None,
-    /// The energy absorbed in a voxel, computed as if everything were the medium of the kernel, is divided by the mass
-    /// of that voxel.
+    /// Charged particles are corrected for the density on their way, and what they leave is divided by the voxel's own
+    /// mass. The photons' dose is corrected for where the body scatters, and turned into dose to the voxel's tissue.
     DensityScaled,
 }
 

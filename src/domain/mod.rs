@@ -24,13 +24,16 @@ pub mod repair;
 pub mod request;
 pub mod result;
 pub mod source;
+pub mod stop;
 pub mod tally;
 pub mod tally_record;
 pub mod transform;
 pub mod volume;
 pub mod weighting;
 
-pub use account::{EmissionAccount, HistoryRun, MaterialAccount, MonteCarloAccount, RegionDose, StopReason};
+pub use account::{
+    EmissionAccount, HistoryRun, MaterialAccount, MonteCarloAccount, RegionDose, StopReason, TargetAccount,
+};
 pub use activity::TimeIntegratedActivity;
 pub use activity_unit::{ActivityAtMoment, ActivityUnit, Amount, MomentUnit};
 pub use control::{Control, Progress, Stage, TransportProgress};
@@ -46,13 +49,14 @@ pub use labels::LabelMap;
 pub use material::{Component, Material, MaterialDefinition};
 pub use medium::{MaterialTable, Medium};
 pub use method::{DensityCorrection, KernelOptions, LocalOptions, Method};
-pub use monte_carlo::{ChosenCuts, Extras, HistoryCuts, MonteCarloOptions, Region, StopRule, TargetUncertainty};
+pub use monte_carlo::{ChosenCuts, Extras, HistoryCuts, MonteCarloOptions};
 pub use nuclide::Nuclide;
 pub use organs::{Organ, Organs};
 pub use repair::{NanRule, NegativeRule, Repair, repair_activity, repair_density};
 pub use request::{DoseRequest, LabelMaps, RequestBuilder, RequestVolumes};
 pub use result::{DoseResult, EnergyAccount, KernelAccount, MemberAccount, Provenance, SourceAccount, StageTime};
 pub use source::{LeftOut, Source};
+pub use stop::{Region, StopRule, TargetUncertainty};
 pub use tally::{GroupTally, Tally, UNITS_PER_MEV};
 pub use tally_record::{SceneAccount, TallyRecord};
 pub use transform::RigidTransform;

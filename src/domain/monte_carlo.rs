@@ -3,16 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::method::{DEFAULT_MINIMUM_DENSITY_G_CM3, check_minimum_density};
-use super::{Checks, Medium};
+use super::{Checks, Medium, StopRule};
 
 /// Seed where none is given. Fixed, so that the same request gives the same bytes.
 pub const DEFAULT_SEED: u64 = 1;
-/// Histories if no stop rule is given.
-pub const DEFAULT_HISTORIES: u64 = 10_000_000;
-/// Fewest histories of a run: one for each statistical group, as the uncertainty needs.
-pub const MIN_HISTORIES: u64 = 32;
-/// Fraction of the maximum dose above which voxels belong to the target region, if none is given.
-pub const DEFAULT_DOSE_FRACTION: f64 = 0.5;
 /// Lowest energy of the tables [MeV].
 pub const MIN_CUT_MEV: f64 = 1e-3;
 /// Highest energy of the tables [MeV].
@@ -74,92 +68,6 @@ pub struct Extras {
     pub tally: bool,
 }
 
-/// When to stop: at whichever comes first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StopRule {
-    /// After this many histories; none: [`DEFAULT_HISTORIES`] if there is no other rule, else no limit.
-    pub histories: Option<u64>,
-    /// Once the uncertainty is this small.
-    pub target: Option<TargetUncertainty>,
-    /// After this much time on the device [s].
-    pub time_limit_s: Option<f64>,
-}
-
-impl StopRule {
-    /// Most histories, if they are limited.
-    pub fn histories(&self) -> Option<u64> {
-        let nothing_else = self.target.is_none() && self.time_limit_s.is_none();
-        self.histories.or(nothing_else.then_some(DEFAULT_HISTORIES))
-    }
-
-    fn check(&self, prefix: &str, checks: &mut Checks) {
-        if let Some(histories) = self.histories.filter(|&histories| histories < MIN_HISTORIES) {
-            checks.fail(
-                format!("{prefix}.histories"),
-                format!("must be at least {MIN_HISTORIES}, or there is no uncertainty; got {histories}"),
-            );
-        }
-        if let Some(target) = self.target {
-            target.check(&format!("{prefix}.target_uncertainty"), checks);
-        }
-        if let Some(seconds) = self.time_limit_s.filter(|&seconds| !(seconds.is_finite() && seconds > 0.0)) {
-            checks.fail(format!("{prefix}.time_limit_s"), format!("must be a finite time above 0, got {seconds} s"));
-        }
-    }
-}
-
-/// An uncertainty to reach: the mean over a region of each voxel's 1σ, relative to its dose.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TargetUncertainty {
-    /// Mean relative 1σ, 0.01 for 1 %.
-    pub relative: f64,
-    /// Where.
-    pub region: Region,
-}
-
-impl TargetUncertainty {
-    fn check(&self, prefix: &str, checks: &mut Checks) {
-        if !(self.relative > 0.0 && self.relative < 1.0) {
-            let reason = format!("must be above 0 and below 1 (0.01 is 1 %), got {}", self.relative);
-            checks.fail(format!("{prefix}.relative"), reason);
-        }
-        match self.region {
-            Region::AboveDoseFraction(part) if !(part > 0.0 && part <= 1.0) => {
-                checks.fail(format!("{prefix}.dose_fraction"), format!("must be above 0 and at most 1, got {part}"));
-            }
-            Region::Label(0) => checks.fail(format!("{prefix}.label"), "must be above 0: 0 belongs to no region"),
-            Region::AboveDoseFraction(_) | Region::Label(_) => {}
-        }
-    }
-}
-
-/// Voxels whose uncertainty is asked for. Those of too low a density for a dose do not count.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Region {
-    /// Those with at least this fraction of the maximum dose.
-    AboveDoseFraction(f64),
-    /// Those of this label.
-    Label(u16),
-}
-
-impl Default for Region {
-    fn default() -> Self {
-        Self::AboveDoseFraction(DEFAULT_DOSE_FRACTION)
-    }
-}
-
-impl std::fmt::Display for Region {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::AboveDoseFraction(part) => write!(f, "dose above {part} of the maximum"),
-            Self::Label(label) => write!(f, "label {label}"),
-        }
-    }
-}
-
 /// Energies at which the transport switches its model [MeV].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistoryCuts {
@@ -214,7 +122,7 @@ impl ChosenCuts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Method;
+    use crate::domain::{Method, Region, TargetUncertainty};
 
     fn faults(edit: impl FnOnce(&mut MonteCarloOptions)) -> Vec<String> {
         let mut options = MonteCarloOptions::default();
@@ -260,19 +168,11 @@ mod tests {
     #[test]
     fn targets_are_parts_and_regions_exist() {
         for relative in [0.0, -0.1, f64::NAN] {
-            let target = Some(TargetUncertainty { relative, region: Region::default() });
+            let target = Some(TargetUncertainty { relative, region: Region::AllRegions });
             assert_eq!(faults(|o| o.stop.target = target), ["monte_carlo.target_uncertainty.relative"], "{relative}");
         }
         let target = Some(TargetUncertainty { relative: 0.01, region: Region::Label(0) });
         assert_eq!(faults(|o| o.stop.target = target), ["monte_carlo.target_uncertainty.label"]);
         assert_eq!(faults(|o| o.cuts.track_length_mev = Some(0.0)), [""; 0]);
-    }
-
-    #[test]
-    fn histories_are_limited_by_default_unless_another_rule_stops() {
-        assert_eq!(StopRule::default().histories(), Some(DEFAULT_HISTORIES));
-        let timed = StopRule { time_limit_s: Some(5.0), ..StopRule::default() };
-        assert_eq!(timed.histories(), None);
-        assert_eq!(StopRule { histories: Some(99), ..timed }.histories(), Some(99));
     }
 }

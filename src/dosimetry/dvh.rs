@@ -1,6 +1,15 @@
 //! The distribution of dose within a region: the dose-volume histogram and figures from it. A voxel may belong to the
 //! region in part.
 
+/// The part of the volume that D98 is of: the minimum without outliers.
+pub const D98: f64 = 0.98;
+/// The part of the volume that D95 is of.
+pub const D95: f64 = 0.95;
+/// The part of the volume that D50, the median dose, is of.
+pub const D50: f64 = 0.5;
+/// The part of the volume that D2 is of: the maximum without outliers.
+pub const D2: f64 = 0.02;
+
 /// The doses in a region, sorted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DoseDistribution {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{CumulativeHistogram, DoseDistribution};
+use super::dvh::{D2, D50, D95, D98};
+use super::noise::MARKED_SHARE;
+use super::{CumulativeHistogram, DoseDistribution, NoiseShift, NoisyVoxel};
 use crate::constants::WATER_DENSITY_G_CM3;
 use crate::domain::density::bears_dose;
 use crate::domain::{DensityMap, Organ, Organs, RegionDose, TimeIntegratedActivity, Volume};
@@ -15,7 +17,7 @@ use crate::domain::{DensityMap, Organ, Organs, RegionDose, TimeIntegratedActivit
 /// `mean_by_mass_gy` is the absorbed dose of the organ: the energy absorbed over the mass. `mean_gy`, minimum, maximum
 /// and D_V are by volume, as from averaging the dose map over the organ. The two means differ where density and dose
 /// vary together, such as in a hollow organ with gas.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct OrganDose {
     /// Number in the label map.
     pub label: u16,
@@ -50,6 +52,21 @@ pub struct OrganDose {
     pub mean_sigma_gy: Option<f64>,
     /// Statistical uncertainty of `mean_by_mass_gy`, 1σ [Gy]; Monte Carlo only.
     pub mean_by_mass_sigma_gy: Option<f64>,
+    /// D98, the least dose to the 98 % of the volume with the highest dose: a minimum without outliers [Gy].
+    pub d98_gy: Option<f64>,
+    /// By how much noise has moved `min_gy`, as [`NoiseShift`] estimates it [Gy]; for doses with an uncertainty only.
+    pub min_noise_gy: Option<f64>,
+    /// By how much noise has moved `d98_gy` [Gy].
+    pub d98_noise_gy: Option<f64>,
+    /// By how much noise has moved `d95_gy` [Gy].
+    pub d95_noise_gy: Option<f64>,
+    /// By how much noise has moved `d2_gy` [Gy].
+    pub d2_noise_gy: Option<f64>,
+    /// By how much noise has moved `max_gy` [Gy].
+    pub max_noise_gy: Option<f64>,
+    /// The figures of `min_gy`, `d98_gy`, `d95_gy`, `d2_gy` and `max_gy` that noise has moved by more than
+    /// [`MARKED_SHARE`] of themselves, with blanks between.
+    pub moved_by_noise: String,
 }
 
 /// The inputs of an organ table, all on one grid.
@@ -57,6 +74,8 @@ pub struct OrganDose {
 pub struct OrganInputs<'a> {
     /// Absorbed dose [Gy].
     pub dose: &'a Volume<f32>,
+    /// 1σ of the dose [Gy]; none if it has no statistical uncertainty, or it is not known.
+    pub uncertainty: Option<&'a Volume<f32>>,
     /// Decays per voxel.
     pub activity: &'a TimeIntegratedActivity,
     /// Mass density; none for water.
@@ -120,14 +139,14 @@ fn organ_dose(inputs: &OrganInputs, organ: &Organ) -> OrganDose {
     let shares: Vec<(usize, f64)> = organ.shares().collect();
     let dosed: Vec<(usize, f64)> = shares.iter().copied().filter(|&(index, _)| inputs.has_dose(index)).collect();
     let distribution = DoseDistribution::weighted(dosed.iter().map(|&(index, share)| (dose[index], share)).collect());
-    let density_sum =
-        |shares: &[(usize, f64)]| shares.iter().map(|&(index, share)| share * density(index)).sum::<f64>();
+    let density_sum = |of: &[(usize, f64)]| of.iter().map(|&(index, share)| share * density(index)).sum::<f64>();
     let weighted: f64 = dosed.iter().map(|&(index, share)| share * f64::from(dose[index]) * density(index)).sum();
     let name = inputs.names.get(&label).or(organ.name.as_ref());
     let figure = |of: fn(&DoseDistribution) -> f64| distribution.as_ref().map(of);
     let decays = inputs.activity.decays().as_slice();
     let region = inputs.regions.iter().find(|region| region.label == label);
-    OrganDose {
+    let noise = inputs.uncertainty.and_then(|sigma| noise(&dosed, dose, sigma.as_slice()));
+    let organ = OrganDose {
         label,
         name: name.cloned().unwrap_or_else(|| format!("label_{label}")),
         voxels: shares.len(),
@@ -136,15 +155,71 @@ fn organ_dose(inputs: &OrganInputs, organ: &Organ) -> OrganDose {
         mean_gy: figure(DoseDistribution::mean_gy),
         min_gy: figure(DoseDistribution::min_gy),
         max_gy: figure(DoseDistribution::max_gy),
-        d95_gy: figure(|d| d.dose_to_volume_gy(0.95)),
-        d50_gy: figure(|d| d.dose_to_volume_gy(0.50)),
-        d2_gy: figure(|d| d.dose_to_volume_gy(0.02)),
+        d98_gy: figure(|d| d.dose_to_volume_gy(D98)),
+        d95_gy: figure(|d| d.dose_to_volume_gy(D95)),
+        d50_gy: figure(|d| d.dose_to_volume_gy(D50)),
+        d2_gy: figure(|d| d.dose_to_volume_gy(D2)),
         volume_cm3: organ.size_voxels() * voxel_cm3,
         decays: shares.iter().map(|&(index, share)| share * f64::from(decays[index])).sum(),
         voxels_without_dose: shares.len() - dosed.len(),
         mean_sigma_gy: region.map(|region| region.sigma_gy),
         mean_by_mass_sigma_gy: region.map(|region| region.sigma_by_mass_gy),
+        ..OrganDose::default()
+    };
+    organ.with_noise(noise)
+}
+
+impl OrganDose {
+    /// * `noise` – none if the dose has no known uncertainty
+    fn with_noise(mut self, noise: Option<NoiseShift>) -> Self {
+        let Some(NoiseShift { min_gy, d98_gy, d95_gy, d2_gy, max_gy }) = noise else { return self };
+        (self.min_noise_gy, self.max_noise_gy) = (Some(min_gy), Some(max_gy));
+        (self.d98_noise_gy, self.d95_noise_gy, self.d2_noise_gy) = (Some(d98_gy), Some(d95_gy), Some(d2_gy));
+        self.moved_by_noise = self.moved().join(" ");
+        self
     }
+
+    /// D95 as it would be without noise [Gy]; none if it cannot be told: noise alone reaches as far from the median.
+    pub fn d95_without_noise_gy(&self) -> Option<f64> {
+        let (d95, noise) = self.d95_gy.zip(self.d95_noise_gy)?;
+        let distance = self.d50_gy? - d95;
+        (noise.abs() < distance.abs() || noise == 0.0).then_some(d95 - noise)
+    }
+
+    /// Whether noise has moved a figure by more than [`MARKED_SHARE`] of itself.
+    ///
+    /// * `figure` – the name of its field
+    pub fn is_moved(&self, figure: &str) -> bool {
+        self.moved_by_noise.split(' ').any(|moved| moved == figure)
+    }
+
+    /// The figures that noise has moved by more than [`MARKED_SHARE`] of themselves, by the names of their fields.
+    fn moved(&self) -> Vec<&'static str> {
+        let figures = [
+            ("min_gy", self.min_gy, self.min_noise_gy),
+            ("d98_gy", self.d98_gy, self.d98_noise_gy),
+            ("d95_gy", self.d95_gy, self.d95_noise_gy),
+            ("d2_gy", self.d2_gy, self.d2_noise_gy),
+            ("max_gy", self.max_gy, self.max_noise_gy),
+        ];
+        let is_moved = |(name, figure, noise): (&'static str, Option<f64>, Option<f64>)| {
+            let (figure, noise) = figure.zip(noise)?;
+            (noise.abs() > MARKED_SHARE * figure.abs()).then_some(name)
+        };
+        figures.into_iter().filter_map(is_moved).collect()
+    }
+}
+
+/// What noise did to the figures of an organ.
+///
+/// * `shares` – its voxels that have a dose, each with the part that belongs to it
+fn noise(shares: &[(usize, f64)], dose: &[f32], sigma: &[f32]) -> Option<NoiseShift> {
+    let voxel = |&(index, share): &(usize, f64)| NoisyVoxel {
+        dose_gy: dose[index].into(),
+        sigma_gy: sigma[index].into(),
+        share,
+    };
+    NoiseShift::of(shares.iter().map(voxel).collect())
 }
 
 #[cfg(test)]
@@ -164,6 +239,7 @@ mod tests {
         let density = DensityMap::new(volume([1.0, 2.0, 0.01, 1.0, 0.01, 1.0])).expect("a good map");
         organ_doses(&OrganInputs {
             dose: &volume([3.0, 6.0, 0.0, 4.0, 0.0, 100.0]),
+            uncertainty: Some(&volume([0.3, 0.3, 0.0, 0.0, 0.0, 1.0])),
             activity: &activity.expect("a good map"),
             density: Some(&density),
             minimum_density_g_cm3,
@@ -175,6 +251,7 @@ mod tests {
                 sigma_gy: 0.25,
                 mean_by_mass_gy: 5.0,
                 sigma_by_mass_gy: 0.5,
+                voxel_relative_sigma: None,
             }],
         })
     }
@@ -190,6 +267,23 @@ mod tests {
         assert_eq!(liver.decays, 12.0);
         assert_eq!((liver.mean_sigma_gy, liver.mean_by_mass_sigma_gy), (Some(0.25), Some(0.5)));
         assert_eq!(table(Some(0.05))[1].mean_sigma_gy, None);
+    }
+
+    #[test]
+    fn what_noise_has_moved_is_named() {
+        let organs = table(Some(0.05));
+        let liver = &organs[0];
+        // One voxel on each side of the mean, with a fifth of the distance as noise.
+        assert!(liver.min_noise_gy.expect("has a σ") < 0.0 && liver.max_noise_gy.expect("has a σ") > 0.0, "{liver:?}");
+        let d95 = liver.d95_without_noise_gy().expect("noise is small");
+        assert!(d95 > liver.d95_gy.expect("has a dose") && d95 < 3.5, "{d95}");
+        for figure in ["min_gy", "d98_gy", "d95_gy", "d2_gy", "max_gy"] {
+            let noise = liver.moved().contains(&figure);
+            assert_eq!(liver.is_moved(figure), noise, "{figure}");
+        }
+        // The dose of organ 2 has no noise, organ 3 no dose.
+        assert_eq!((organs[1].d95_noise_gy, organs[1].moved_by_noise.as_str()), (Some(0.0), ""));
+        assert_eq!((organs[2].d95_noise_gy, organs[2].d95_without_noise_gy()), (None, None));
     }
 
     #[test]

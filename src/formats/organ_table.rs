@@ -7,7 +7,7 @@ use super::atomic::write_file;
 use crate::dosimetry::OrganDose;
 
 /// The header of a table without rows.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 23] = [
     "label",
     "name",
     "voxels",
@@ -24,6 +24,13 @@ const COLUMNS: [&str; 16] = [
     "voxels_without_dose",
     "mean_sigma_gy",
     "mean_by_mass_sigma_gy",
+    "d98_gy",
+    "min_noise_gy",
+    "d98_noise_gy",
+    "d95_noise_gy",
+    "d2_noise_gy",
+    "max_noise_gy",
+    "moved_by_noise",
 ];
 
 /// Writes a table to a file.
@@ -71,6 +78,13 @@ mod tests {
             voxels_without_dose: 1,
             mean_sigma_gy: None,
             mean_by_mass_sigma_gy: None,
+            d98_gy: None,
+            min_noise_gy: None,
+            d98_noise_gy: None,
+            d95_noise_gy: None,
+            d2_noise_gy: None,
+            max_noise_gy: None,
+            moved_by_noise: String::new(),
         };
         let liver = OrganDose { label: 1, name: "liver".into(), voxels: 2, mass_g: 3.0, ..air.clone() };
         vec![liver, air]

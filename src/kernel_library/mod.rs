@@ -108,12 +108,17 @@ impl<'a> KernelRunner<'a> {
         let tallies = self.run(particle, energy_mev, [csda_range, 1.0], SET_FREE);
         let charged = sum(&tallies, |tally| &tally.charged);
         let set_free = sum(&tallies, |tally| &tally.photons);
+        let in_bone = sum(&tallies, |tally| &tally.in_bone);
         let [charged_mev, set_free_mev] = [&charged, &set_free].map(|bins| bins.iter().sum::<f64>());
         let started = f64::from(self.histories_of_group) * f64::from(GROUPS) * energy_mev;
         // A particle may straggle past the last bin; its energy then counts there.
         let charged = fractions(&charged, charged_mev, CHARGED, true);
-        let set_free = if set_free_mev > 0.0 { fractions(&set_free, set_free_mev, SET_FREE, false) } else { at_once() };
-        ChargedKernel { energy_mev, csda_range, charged_part: (charged_mev / started).min(1.0), charged, set_free }
+        let of_photons = |bins: &[f64]| {
+            if set_free_mev > 0.0 { fractions(bins, set_free_mev, SET_FREE, false) } else { at_once() }
+        };
+        let [set_free, set_free_in_bone] = [&set_free, &in_bone].map(|bins| of_photons(bins));
+        let charged_part = (charged_mev / started).min(1.0);
+        ChargedKernel { energy_mev, csda_range, charged_part, charged, set_free, set_free_in_bone }
     }
 
     /// The kernel of photons.
@@ -121,7 +126,9 @@ impl<'a> KernelRunner<'a> {
         let mean_free_path = self.scenes.mean_free_path(energy_mev);
         let tallies = self.run(Particle::Photon, energy_mev, [1.0, mean_free_path], PHOTON);
         let bins = sum(&tallies, |tally| &tally.photons);
-        PhotonKernel { energy_mev, mean_free_path, parts: fractions(&bins, bins.iter().sum(), PHOTON, false) }
+        let (whole, in_bone) = (bins.iter().sum(), sum(&tallies, |tally| &tally.in_bone));
+        let [parts, parts_in_bone] = [&bins, &in_bone].map(|bins| fractions(bins, whole, PHOTON, false));
+        PhotonKernel { energy_mev, mean_free_path, parts, parts_in_bone }
     }
 
     fn run(&mut self, particle: Particle, energy_mev: f64, units: [f64; 2], photon_axis: Axis) -> Vec<PointTally> {
@@ -134,6 +141,7 @@ impl<'a> KernelRunner<'a> {
             photon_unit,
             charged: &charged,
             photons: &photons,
+            bone_absorbs: self.scenes.bone_absorbs(),
             seed: self.seed,
             histories: self.histories_of_group,
         };

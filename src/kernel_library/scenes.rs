@@ -10,6 +10,8 @@ use crate::math::log_grid::LogTable;
 use crate::physics::electron::Charge;
 use crate::physics::electron::range::SlowingDown;
 use crate::physics::energy_grid::{MIN_ENERGY_MEV, energies};
+use crate::physics::kernel::library::BONE;
+use crate::physics::material;
 use crate::physics::photon::PhotonTables;
 use crate::prepare::transport::Boundary;
 use crate::prepare::transport::scene::{Scene, SceneInput};
@@ -31,6 +33,8 @@ pub(super) struct Scenes<'a> {
     medium: &'a Material,
     range: [LogTable; 2],
     attenuation: LogTable,
+    /// μ_en of bone over μ of the medium.
+    bone_absorbs: LogTable,
     /// By the energy at which electrons are absorbed, in keV.
     tables: BTreeMap<u32, Scene>,
 }
@@ -39,7 +43,18 @@ impl<'a> Scenes<'a> {
     pub(super) fn new(medium: &'a Material) -> Self {
         let grid = energies();
         let range = Charge::ALL.map(|charge| SlowingDown::of(medium, charge, grid).csda_range);
-        Self { medium, range, attenuation: PhotonTables::new(medium, grid).total, tables: BTreeMap::new() }
+        let attenuation = PhotonTables::new(medium, grid).total;
+        let bone = material::find(BONE).expect("a known material");
+        let bone = PhotonTables::new(bone, grid).energy_absorption;
+        let bone_absorbs = LogTable::tabulate(grid, |energy| bone.value(energy) / attenuation.value(energy));
+        Self { medium, range, attenuation, bone_absorbs, tables: BTreeMap::new() }
+    }
+
+    /// What bone absorbs for each interaction of a photon in the medium: see [`PointRun`].
+    ///
+    /// [`PointRun`]: crate::engine::cpu::transport::point::PointRun
+    pub(super) fn bone_absorbs(&self) -> &LogTable {
+        &self.bone_absorbs
     }
 
     /// CSDA range of an electron or positron [g/cm²].

@@ -65,7 +65,7 @@ fn sum(values: &[f32]) -> f64 {
 
 /// # Errors
 /// [`DoseError::EnergyBalance`] if the energy differs from the expected one or is not a number.
-fn check_energy(energy: &[f32], expected_mev: f64) -> Result<(), DoseError> {
+pub(super) fn check_energy(energy: &[f32], expected_mev: f64) -> Result<(), DoseError> {
     let found_mev = sum(energy);
     let tolerance_mev = ENERGY_BALANCE_TOLERANCE * expected_mev + SMALLEST_MEV * energy.len() as f64;
     if (found_mev - expected_mev).abs() <= tolerance_mev {

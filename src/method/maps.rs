@@ -42,5 +42,7 @@ fn add_regions(sum: &mut MonteCarloAccount, other: &MonteCarloAccount) {
         sum.sigma_gy = sum.sigma_gy.hypot(own.sigma_gy);
         sum.mean_by_mass_gy += own.mean_by_mass_gy;
         sum.sigma_by_mass_gy = sum.sigma_by_mass_gy.hypot(own.sigma_by_mass_gy);
+        // That of one map is not that of the sum.
+        sum.voxel_relative_sigma = None;
     }
 }

@@ -60,9 +60,7 @@ fn run_map(
     let mut wall_time = Vec::new();
     let deposit = match work {
         Work::Local => local::deposit(request, control, &mut wall_time)?,
-        Work::Kernel { kernel, convolution } => {
-            kernel::deposit(device, kernel, convolution, request, control, &mut wall_time)?
-        }
+        Work::Kernel(work) => kernel::deposit(device, work, request, control, &mut wall_time)?,
         Work::MonteCarlo(transport) => return monte_carlo::run(device, transport, request, control),
     };
     control.checkpoint(Stage::Finish, 0.0)?;

@@ -22,6 +22,9 @@ pub struct ConvolutionPlan {
     /// Slabs along z that together give the result; a single one unless memory is short. All have the same padded
     /// shape, so they share one spectrum of the kernel.
     pub blocks: Vec<Block>,
+    /// Slabs of kx in which the CPU does a block, one after another, each adding to the result: one, unless the kernel
+    /// is so wide that thin blocks need as much memory as the whole. A GPU cuts kx by itself.
+    pub kx_slabs: usize,
 }
 
 /// One slab of the result, and the source planes that reach it.
@@ -64,20 +67,24 @@ impl ConvolutionPlan {
     /// Divides the result into the smallest number of slabs whose half spectra have at most `workspace_bytes`.
     ///
     /// # Errors
-    /// [`DoseError::TooLarge`] if not even one plane fits.
+    /// [`DoseError::TooLarge`] if not even a few columns of the spectrum fit.
     pub fn new(grid: &VoxelGrid, kernel: &KernelSpec, workspace_bytes: u64) -> Result<Self, DoseError> {
         let (shape, half_width) = (grid.shape(), kernel.half_width);
         let fits = |planes: usize| largest_spectrum_bytes(&slabs(shape, half_width, planes)) <= workspace_bytes;
-        let planes = largest_that(shape[2], fits).ok_or_else(|| DoseError::TooLarge {
-            what: "the convolution",
-            needed_bytes: largest_spectrum_bytes(&slabs(shape, half_width, 1)),
-            limit_bytes: workspace_bytes,
-        })?;
+        let (planes, kx_slabs) = match largest_that(shape[2], fits) {
+            Some(planes) => (planes, 1),
+            None => (shape[2], kx_slabs(&Block::new(shape, half_width, 0..shape[2]), workspace_bytes)?),
+        };
         // The same number of slabs, of nearly equal size.
         let mut blocks = slabs(shape, half_width, shape[2].div_ceil(shape[2].div_ceil(planes)));
         let padded_z = blocks.iter().map(|block| block.padded_shape[2]).max().unwrap_or(1);
         blocks.iter_mut().for_each(|block| block.padded_shape[2] = padded_z);
-        Ok(Self { shape, half_width, core_half_width: core_half_width(kernel), blocks })
+        Ok(Self { shape, half_width, core_half_width: core_half_width(kernel), blocks, kx_slabs })
+    }
+
+    /// Whether the core is all of the kernel, so that nothing is left to the Fourier transform.
+    pub fn is_direct(&self) -> bool {
+        self.core_half_width == self.half_width
     }
 
     /// Upper bound of the host memory besides the volumes: the kernel's octant and its sums over boxes in `f64`, the
@@ -90,7 +97,7 @@ impl ConvolutionPlan {
         let [x, y, z] = block.padded_shape.map(|n| n as u64 / 2 + 1);
         let planes = z.min(self.half_width[2] as u64 + 1);
         let spectrum = x * y * (z * size_of::<f32>() as u64 + planes * size_of::<f64>() as u64);
-        let workspace = block.host_bytes(self.shape[1], rayon::current_num_threads());
+        let workspace = block.host_bytes(self.shape[1], rayon::current_num_threads()) / self.kx_slabs as u64;
         (octant + sums) * size_of::<f64>() as u64 + spectrum + workspace
     }
 }
@@ -99,6 +106,22 @@ impl ConvolutionPlan {
 fn slabs(shape: [usize; 3], half_width: [usize; 3], planes: usize) -> Vec<Block> {
     let starts = (0..shape[2]).step_by(planes);
     starts.map(|z| Block::new(shape, half_width, z..shape[2].min(z + planes))).collect()
+}
+
+/// Slabs of kx, each of whole groups of [`LANES`], of which each fits a workspace.
+///
+/// # Errors
+/// [`DoseError::TooLarge`] if not even one group fits.
+fn kx_slabs(block: &Block, workspace_bytes: u64) -> Result<usize, DoseError> {
+    let [x, y, z] = block.padded_shape;
+    let groups = (x / 2 + 1).div_ceil(LANES) as u64;
+    let group_bytes = (LANES * y * z * 8) as u64;
+    let fitting = workspace_bytes / group_bytes;
+    if fitting == 0 {
+        let (what, limit_bytes) = ("the convolution", workspace_bytes);
+        return Err(DoseError::TooLarge { what, needed_bytes: group_bytes, limit_bytes });
+    }
+    Ok(usize::try_from(groups.div_ceil(fitting)).expect("no more than a line has values"))
 }
 
 fn largest_spectrum_bytes(blocks: &[Block]) -> u64 {
@@ -164,7 +187,9 @@ mod tests {
         assert!(whole.host_bytes() < 3 << 30, "{}", whole.host_bytes());
         let cut = plan([512; 3], [200; 3], 1 << 30).expect("1 GB is enough in blocks");
         assert!(cut.blocks.len() > 1 && cut.blocks.len() < 10, "{}", cut.blocks.len());
-        assert!(matches!(plan([512; 3], [200; 3], 256 << 20), Err(DoseError::TooLarge { .. })));
+        let narrow = plan([512; 3], [200; 3], 256 << 20).expect("256 MB are enough in slabs of kx");
+        assert_eq!((narrow.blocks.len(), narrow.kx_slabs), (1, 6));
+        assert!(matches!(plan([512; 3], [200; 3], 16 << 20), Err(DoseError::TooLarge { .. })));
         // A kernel that reaches from one end of the grid to the other.
         let full = plan([512; 3], [511; 3], 16 << 30).expect("16 GB are enough");
         assert_eq!((full.blocks.len(), full.blocks[0].padded_shape), (1, [1024; 3]));

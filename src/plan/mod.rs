@@ -2,12 +2,13 @@
 
 pub mod convolution;
 mod core;
+mod kernel;
 pub mod transport;
 
-use crate::domain::{DoseError, KernelMedium, Method, RequestHeader, Source, VoxelGrid};
-use crate::physics::kernel::KernelSpec;
+use crate::domain::{DoseError, Method, RequestHeader, Source, VoxelGrid};
 
 pub use convolution::{Block, ConvolutionPlan};
+pub use kernel::{CoarsePlan, Convolution, KernelWork, SplitWork};
 pub use transport::{ChosenCuts, HistoryCuts, TransportPlan};
 
 /// What a process may use.
@@ -41,12 +42,7 @@ pub enum Work {
     /// Charged-particle energy stays in its voxel.
     Local,
     /// Convolution with a voxel kernel.
-    Kernel {
-        /// The kernel to integrate.
-        kernel: KernelSpec,
-        /// How the convolution is cut up.
-        convolution: ConvolutionPlan,
-    },
+    Kernel(Box<KernelWork>),
     /// Monte Carlo transport.
     MonteCarlo(TransportPlan),
 }
@@ -86,11 +82,9 @@ fn plan_work(grid: &VoxelGrid, source: &Source, method: &Method, limits: &Limits
     match method {
         Method::Local(_) => Ok((Work::Local, 0)),
         Method::Kernel(options) => {
-            let truncation_radius_cm = options.truncation_radius_mm.map(|mm| mm / 10.0);
-            let kernel = kernel_spec(grid, source, options.medium, truncation_radius_cm)?;
-            let convolution = ConvolutionPlan::new(grid, &kernel, limits.workspace_bytes)?;
-            let bytes = convolution.host_bytes();
-            Ok((Work::Kernel { kernel, convolution }, bytes))
+            let work = KernelWork::new(grid, source, options, limits.workspace_bytes)?;
+            let bytes = work.host_bytes(grid.voxels());
+            Ok((Work::Kernel(Box::new(work)), bytes))
         }
         Method::MonteCarlo(options) => {
             let transport = TransportPlan::new(grid, source, options)?;
@@ -98,27 +92,4 @@ fn plan_work(grid: &VoxelGrid, source: &Source, method: &Method, limits: &Limits
             Ok((Work::MonteCarlo(transport), bytes))
         }
     }
-}
-
-/// The kernel that reaches from every voxel of a grid to every other, as far as it or the truncation goes.
-///
-/// # Errors
-/// [`DoseError::Invalid`] if the source emits particles of more energy than kernels have.
-fn kernel_spec(
-    grid: &VoxelGrid,
-    source: &Source,
-    medium: KernelMedium,
-    truncation_radius_cm: Option<f64>,
-) -> Result<KernelSpec, DoseError> {
-    let spacing_cm = grid.spacing_cm();
-    let spec = KernelSpec::new(source, medium, spacing_cm, [0; 3])
-        .map_err(|invalid| DoseError::invalid("emissions", invalid.0))?;
-    let end_cm = spec.radial.end_cm();
-    let reach_cm = truncation_radius_cm.map_or(end_cm, |radius| radius.min(end_cm));
-    let half_width = [0, 1, 2].map(|axis| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 8 m / 1 µm, above 0")]
-        let reach = (reach_cm / spacing_cm[axis]).ceil() as usize;
-        reach.min(grid.shape()[axis] - 1)
-    });
-    Ok(KernelSpec { half_width, truncation_radius_cm, ..spec })
 }

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::UNITS_PER_MEV;
-use crate::domain::monte_carlo::MIN_HISTORIES;
+use crate::domain::stop::MIN_HISTORIES;
 use crate::domain::tally::groups;
 pub use crate::domain::{ChosenCuts, HistoryCuts};
 use crate::domain::{DoseError, Medium, MonteCarloOptions, Source, VoxelGrid};
@@ -73,7 +73,10 @@ impl TransportPlan {
                 format!("must be below {}: histories beyond that cannot be numbered", max_histories - MIN_HISTORIES);
             return Err(DoseError::invalid("method.monte_carlo.first_history", reason));
         }
-        let histories = options.stop.histories().unwrap_or(left);
+        let stop = options.stop.in_force();
+        let histories = stop.histories.unwrap_or(left);
+        // A bound that nobody chose gives way.
+        let histories = if options.stop.is_default() { histories.min(left) } else { histories };
         if histories > left {
             let reason = format!("must be at most {left}: histories beyond that cannot be numbered, got {histories}");
             return Err(DoseError::invalid("method.monte_carlo.histories", reason));
@@ -206,6 +209,9 @@ mod tests {
     #[test]
     fn histories_end_where_numbers_end() {
         let all = 32 * u64::from(u32::MAX);
+        let by_default = plan(|_| {}).expect("a good plan");
+        assert_eq!(by_default.histories, crate::domain::stop::DEFAULT_HISTORIES);
+        assert_eq!(plan(|options| options.first_history = all - 100).expect("just fits").histories, 100);
         let timed = plan(|options| options.stop.time_limit_s = Some(1.0)).expect("a good plan");
         assert_eq!((timed.histories, timed.max_histories), (all, all));
         let last = plan(|options| (options.first_history, options.stop.histories) = (all - 100, Some(100)));

@@ -62,6 +62,14 @@ impl PreparedKernel {
         Ok(Self { unit_mev, core, bins: padded_shape.map(|n| n / 2 + 1), spectrum })
     }
 
+    /// A kernel that is all core: nothing is left to transform.
+    pub fn direct(kernel: &VoxelKernel) -> Self {
+        let unit_mev = power_of_two_below(kernel.octant.iter().copied().fold(0.0, f64::max));
+        #[expect(clippy::cast_possible_truncation, reason = "the precision of the engines")]
+        let core = kernel.octant.mapv(|value| (value / unit_mev) as f32);
+        Self { unit_mev, core, bins: [0; 3], spectrum: Vec::new() }
+    }
+
     fn bytes(&self) -> u64 {
         size_of_val(self.spectrum.as_slice()) as u64
     }
@@ -149,7 +157,7 @@ fn tail_spectrum(
 
 /// Fourier transform of a real sequence that is symmetric about 0.
 #[derive(Clone)]
-struct EvenTransform {
+pub(super) struct EvenTransform {
     fft: Arc<dyn RealToComplex<f64>>,
     sequence: Vec<f64>,
     bins: Vec<Complex<f64>>,
@@ -157,7 +165,7 @@ struct EvenTransform {
 }
 
 impl EvenTransform {
-    fn new(length: usize, planner: &mut RealFftPlanner<f64>) -> Self {
+    pub(super) fn new(length: usize, planner: &mut RealFftPlanner<f64>) -> Self {
         let fft = planner.plan_fft_forward(length);
         let (sequence, bins, scratch) = (fft.make_input_vec(), fft.make_output_vec(), fft.make_scratch_vec());
         Self { fft, sequence, bins, scratch }
@@ -168,7 +176,7 @@ impl EvenTransform {
     }
 
     /// Transforms `value(0..=length/2)`, mirrored, and hands each bin to `store`.
-    fn run(&mut self, value: impl Fn(usize) -> f64, mut store: impl FnMut(usize, f64)) {
+    pub(super) fn run(&mut self, value: impl Fn(usize) -> f64, mut store: impl FnMut(usize, f64)) {
         let length = self.sequence.len();
         for i in 0..=length / 2 {
             let value = value(i);

@@ -12,6 +12,8 @@ pub enum RawMethod {
     Kernel(RawKernelMethod),
     /// See [`Method::MonteCarlo`].
     MonteCarlo(Box<RawMonteCarlo>),
+    /// One that this version does not know. No method at all is [`Method::default`].
+    Unknown,
 }
 
 /// Options of local deposition. What is not given is as in [`LocalOptions::default`].
@@ -43,6 +45,10 @@ impl RawMethod {
             Self::MonteCarlo(options) => {
                 let (options, is_whole) = options.resolve(&format!("{field}.monte_carlo"), checks);
                 (Method::MonteCarlo(Box::new(options)), is_whole)
+            }
+            Self::Unknown => {
+                checks.fail(field, "is empty, or one that this version does not know; leave it out for Monte Carlo");
+                return None;
             }
         };
         if is_whole {

@@ -12,7 +12,7 @@ mod source;
 mod volume;
 
 pub use crate::domain::header::MISSING;
-use crate::domain::{Checks, DoseError, HeaderDraft, Part, RequestHeader};
+use crate::domain::{Checks, DoseError, HeaderDraft, Method, Part, RequestHeader};
 
 pub use grid::{RawGrid, affine, spacing_mm};
 pub use material::{RawLabelledMaterial, RawMaterial, RawMedium};
@@ -41,7 +41,7 @@ pub struct RawHeader {
     pub source: RawSource,
     /// Daughters with maps of their own.
     pub daughter_maps: Vec<RawDaughterMap>,
-    /// How the dose is computed.
+    /// How the dose is computed. Not given: [`Method::default`].
     pub method: Part<RawMethod>,
     /// Asks for a biologically weighted dose.
     pub weighting: Option<RawWeighting>,
@@ -68,7 +68,10 @@ impl RawHeader {
         let materials = self.materials.resolve("materials", checks, RawVolume::resolve);
         let sources = source::sources(self.source, self.activity_unit, self.daughter_maps, checks);
         let weighting = self.weighting.map(RawWeighting::resolve);
-        let method = needed(self.method.resolve("method", checks, RawMethod::resolve), "method", checks);
+        let method = match self.method.resolve("method", checks, RawMethod::resolve) {
+            Part::Absent => Part::Good(Method::default()),
+            part @ (Part::Faulty | Part::Good(_)) => part,
+        };
         let source::Sources { unit, source, daughters } = sources;
         HeaderDraft { activity, activity_unit: unit, density, labels, materials, source, daughters, method, weighting }
     }

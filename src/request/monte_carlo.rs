@@ -31,7 +31,7 @@ pub struct RawMonteCarlo {
 pub struct RawTarget {
     /// Mean relative 1σ, 0.01 for 1 %.
     pub relative: f64,
-    /// Where. Not given: as in [`Region::default`].
+    /// Where. Not given: in all regions, as [`Region::AllRegions`].
     pub region: Option<RawRegion>,
 }
 

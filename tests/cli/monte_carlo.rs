@@ -53,13 +53,31 @@ fn a_dose_comes_with_its_uncertainty_and_its_account() {
     let energy = |field: &str| result["energy"][field].as_f64().expect("a number");
     let balance = energy("deposited_mev") + energy("escaped_mev");
     assert!((balance / energy("emitted_mev") - 1.0).abs() < 1e-5);
-    // The column of the uncertainty is the last one, and is that of the account.
+    // The columns of the uncertainties are those of the account, and every organ says what noise did to its figures.
     let table = String::from_utf8(bytes(&folder, "organs.csv")).expect("text");
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!(rows[0].last(), Some(&"mean_sigma_gy"));
-    let listed: f64 = rows[1].last().expect("a column").parse().expect("a number");
-    assert_eq!(listed, account["regions"][0]["sigma_gy"].as_f64().expect("a number"));
-    assert!(listed > 0.0);
+    let cell = |name: &str| rows[1][rows[0].iter().position(|column| *column == name).expect("a column")];
+    let number = |name: &str| cell(name).parse::<f64>().expect("a number");
+    for (name, field) in [("mean_sigma_gy", "sigma_gy"), ("mean_by_mass_sigma_gy", "sigma_by_mass_gy")] {
+        assert_eq!(number(name), account["regions"][0][field].as_f64().expect("a number"), "{name}");
+        assert!(number(name) > 0.0, "{name}");
+    }
+    for figure in ["min_noise_gy", "d98_noise_gy", "d95_noise_gy", "d2_noise_gy", "max_noise_gy"] {
+        assert!(number(figure).is_finite(), "{figure}");
+    }
+}
+
+#[test]
+fn without_a_method_it_is_monte_carlo() {
+    let folder = all_inputs();
+    let named = transport(&[], &["--target-uncertainty=0.05"]).into_iter().filter(|flag| flag != "--histories=2000");
+    let named: Vec<String> = named.collect();
+    let stdout = succeed(folder.path(), &named);
+    assert!(stdout.contains("the target of 5 % is reached"), "{stdout}");
+    let expected = bytes(&folder, "dose.nii.gz");
+    let unnamed = named.into_iter().filter(|flag| !flag.starts_with("--method"));
+    succeed(folder.path(), unnamed);
+    assert!(bytes(&folder, "dose.nii.gz") == expected);
 }
 
 #[test]

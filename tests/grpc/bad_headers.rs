@@ -151,7 +151,6 @@ async fn methods() {
     const LOCAL_MINIMUM: &[&str] = &["method.local.minimum_density_g_cm3"];
     const RADIUS: &[&str] = &["method.kernel.truncation_radius_mm"];
     check_cases(cases(&[
-        ("no method", |h| h.method = None, &["method"]),
         ("an empty method", |h| h.method = Some(pb::Method { method: None }), &["method"]),
         ("a negative minimum density", |h| local(h, -0.1), LOCAL_MINIMUM),
         ("a minimum density that is not a number", |h| local(h, f64::NAN), LOCAL_MINIMUM),
@@ -189,7 +188,7 @@ async fn several_faults_are_all_named() {
         (
             "everything missing",
             |h| *h = pb::ComputeHeader::default(),
-            &["activity", "nuclide", "activity_unit", "method"],
+            &["activity", "nuclide", "activity_unit", "density"],
         ),
         (
             "many faults",

@@ -35,7 +35,7 @@ pub(in crate::api) fn decode(message: pb::ComputeHeader) -> RawHeader {
         materials: volume(message.materials),
         source: source::decode(message.nuclide, message.emissions, message.daughters),
         daughter_maps: message.daughter_maps.into_iter().map(source::decode_map).collect(),
-        method: message.method.and_then(method::decode).into(),
+        method: message.method.map(method::decode).into(),
         weighting: message.biological_weighting.map(source::decode_weighting),
     }
 }
@@ -62,5 +62,28 @@ mod tests {
             assert!(matches!(header.method(), Method::Local(_)));
             assert_eq!(decode(encode(&header)).check().as_ref(), Ok(&header));
         }
+    }
+
+    #[test]
+    fn no_method_is_monte_carlo_with_its_defaults() {
+        let grid = VoxelGrid::new([4, 3, 2], [2.0, 3.0, 4.0]).expect("a good grid");
+        let mut raw = RawHeader {
+            activity: Part::Good((&grid).into()),
+            activity_unit: Part::Good(RawUnit::BqS),
+            density: Part::Good((&grid).into()),
+            labels: Part::Good((&grid).into()),
+            source: RawSource { nuclide: Some("Lu-177".into()), ..RawSource::default() },
+            ..RawHeader::default()
+        };
+        let header = raw.clone().check().expect("a good header");
+        assert_eq!(header.method(), &Method::default());
+        let mut message = encode(&header);
+        message.method = None;
+        assert_eq!(decode(message.clone()).check().as_ref(), Ok(&header));
+        message.method = Some(pb::Method::default());
+        let refused = decode(message).check().expect_err("a method of another version");
+        assert!(refused.to_string().contains("this version does not know"), "{refused}");
+        raw.density = Part::Absent;
+        assert!(raw.check().expect_err("no density").to_string().contains("density"));
     }
 }

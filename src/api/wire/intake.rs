@@ -145,6 +145,13 @@ pub(super) fn decode_organ(message: pb::OrganDose) -> Option<(OrganDose, Option<
         voxels_without_dose: usize::try_from(message.voxels_without_dose).ok()?,
         mean_sigma_gy: message.mean_sigma_gy,
         mean_by_mass_sigma_gy: message.mean_by_mass_sigma_gy,
+        d98_gy: message.d98_gy,
+        min_noise_gy: message.min_noise_gy,
+        d98_noise_gy: message.d98_noise_gy,
+        d95_noise_gy: message.d95_noise_gy,
+        d2_noise_gy: message.d2_noise_gy,
+        max_noise_gy: message.max_noise_gy,
+        moved_by_noise: message.moved_by_noise,
     };
     Some((organ, histogram))
 }
@@ -162,6 +169,13 @@ pub(super) fn encode_organ(organ: &OrganDose, histogram: Option<&CumulativeHisto
         d2_gy: organ.d2_gy,
         mean_sigma_gy: organ.mean_sigma_gy,
         mean_by_mass_sigma_gy: organ.mean_by_mass_sigma_gy,
+        d98_gy: organ.d98_gy,
+        min_noise_gy: organ.min_noise_gy,
+        d98_noise_gy: organ.d98_noise_gy,
+        d95_noise_gy: organ.d95_noise_gy,
+        d2_noise_gy: organ.d2_noise_gy,
+        max_noise_gy: organ.max_noise_gy,
+        moved_by_noise: organ.moved_by_noise.clone(),
         mass_g: organ.mass_g,
         volume_cm3: organ.volume_cm3,
         decays_bq_s: organ.decays,

@@ -23,10 +23,11 @@ pub(super) fn encode(method: &Method) -> pb::Method {
     pb::Method { method: Some(arm) }
 }
 
-/// None if no method is given.
-pub(super) fn decode(message: pb::Method) -> Option<RawMethod> {
+pub(super) fn decode(message: pb::Method) -> RawMethod {
     use pb::method::Method as Arm;
-    Some(match message.method? {
+    // An arm that this version lacks reads as none: what it asks for must not become something else.
+    let Some(arm) = message.method else { return RawMethod::Unknown };
+    match arm {
         Arm::Local(pb::LocalMethod { minimum_density_g_cm3 }) => {
             RawMethod::Local(RawLocalMethod { minimum_density_g_cm3 })
         }
@@ -37,7 +38,7 @@ pub(super) fn decode(message: pb::Method) -> Option<RawMethod> {
             truncation_radius_mm: options.truncation_radius_mm,
         }),
         Arm::MonteCarlo(options) => RawMethod::MonteCarlo(Box::new(monte_carlo::decode(options))),
-    })
+    }
 }
 
 fn encode_medium(medium: KernelMedium) -> pb::KernelMedium {

@@ -36,10 +36,11 @@ pub(super) fn decode(message: pb::MonteCarloMethod) -> RawMonteCarlo {
 fn encode_target(target: TargetUncertainty) -> pb::TargetUncertainty {
     use pb::target_uncertainty::Region as Arm;
     let region = match target.region {
-        Region::AboveDoseFraction(part) => Arm::DoseFraction(part),
-        Region::Label(label) => Arm::Label(label.into()),
+        Region::AllRegions => None,
+        Region::AboveDoseFraction(part) => Some(Arm::DoseFraction(part)),
+        Region::Label(label) => Some(Arm::Label(label.into())),
     };
-    pb::TargetUncertainty { relative: target.relative, region: Some(region) }
+    pb::TargetUncertainty { relative: target.relative, region }
 }
 
 fn decode_target(message: pb::TargetUncertainty) -> RawTarget {

@@ -2,12 +2,17 @@
 
 use super::{device, pb};
 use crate::domain::{
-    EmissionAccount, HistoryCuts, HistoryRun, MaterialAccount, MonteCarloAccount, RegionDose, StopReason,
+    EmissionAccount, HistoryCuts, HistoryRun, MaterialAccount, MonteCarloAccount, RegionDose, StopReason, TargetAccount,
 };
 
 pub(super) fn encode(account: MonteCarloAccount) -> pb::MonteCarloAccount {
-    let region = |RegionDose { label, mean_gy, sigma_gy, mean_by_mass_gy, sigma_by_mass_gy }: RegionDose| {
-        pb::RegionDose { label: label.into(), mean_gy, sigma_gy, mean_by_mass_gy, sigma_by_mass_gy }
+    let region = |dose: RegionDose| pb::RegionDose {
+        label: dose.label.into(),
+        mean_gy: dose.mean_gy,
+        sigma_gy: dose.sigma_gy,
+        mean_by_mass_gy: dose.mean_by_mass_gy,
+        sigma_by_mass_gy: dose.sigma_by_mass_gy,
+        voxel_relative_sigma: dose.voxel_relative_sigma,
     };
     let material = |MaterialAccount { name, source, voxels }| pb::MaterialAccount { name, source, voxels };
     pb::MonteCarloAccount {
@@ -29,6 +34,7 @@ pub(super) fn encode(account: MonteCarloAccount) -> pb::MonteCarloAccount {
         stopped_by: account.stopped_by.name().to_owned(),
         relative_sigma: account.relative_sigma,
         sigma_region: account.sigma_region,
+        target: account.target.map(|TargetAccount { relative, reached }| pb::TargetAccount { relative, reached }),
         emitted_mev: account.emitted_mev,
         deposited_mev: account.deposited_mev,
         escaped_mev: account.escaped_mev,
@@ -42,8 +48,14 @@ pub(super) fn encode(account: MonteCarloAccount) -> pb::MonteCarloAccount {
 pub(super) fn decode(message: pb::MonteCarloAccount) -> Option<MonteCarloAccount> {
     let cuts = message.cuts?;
     let region = |dose: pb::RegionDose| {
-        let pb::RegionDose { label, mean_gy, sigma_gy, mean_by_mass_gy, sigma_by_mass_gy } = dose;
-        Some(RegionDose { label: u16::try_from(label).ok()?, mean_gy, sigma_gy, mean_by_mass_gy, sigma_by_mass_gy })
+        Some(RegionDose {
+            label: u16::try_from(dose.label).ok()?,
+            mean_gy: dose.mean_gy,
+            sigma_gy: dose.sigma_gy,
+            mean_by_mass_gy: dose.mean_by_mass_gy,
+            sigma_by_mass_gy: dose.sigma_by_mass_gy,
+            voxel_relative_sigma: dose.voxel_relative_sigma,
+        })
     };
     let material =
         |pb::MaterialAccount { name, source, voxels }: pb::MaterialAccount| MaterialAccount { name, source, voxels };
@@ -66,6 +78,7 @@ pub(super) fn decode(message: pb::MonteCarloAccount) -> Option<MonteCarloAccount
         stopped_by: StopReason::ALL.into_iter().find(|reason| reason.name() == message.stopped_by)?,
         relative_sigma: message.relative_sigma,
         sigma_region: message.sigma_region,
+        target: message.target.map(|pb::TargetAccount { relative, reached }| TargetAccount { relative, reached }),
         emitted_mev: message.emitted_mev,
         deposited_mev: message.deposited_mev,
         escaped_mev: message.escaped_mev,
@@ -148,6 +161,7 @@ pub(super) fn example() -> MonteCarloAccount {
         stopped_by: StopReason::TimeLimit,
         relative_sigma: Some(0.02),
         sigma_region: "label 3".into(),
+        target: Some(TargetAccount { relative: 0.01, reached: false }),
         emitted_mev: 3.0,
         deposited_mev: 2.0,
         escaped_mev: 1.0,
@@ -160,6 +174,7 @@ pub(super) fn example() -> MonteCarloAccount {
             sigma_gy: 0.1,
             mean_by_mass_gy: 0.9,
             sigma_by_mass_gy: 0.05,
+            voxel_relative_sigma: Some(0.3),
         }],
     }
 }

@@ -174,14 +174,17 @@ impl Files {
     fn raw_header(&self, args: &Args, checks: &mut Checks) -> RawHeader {
         let header = |map: &Part<Volume<f32>>| map.as_ref().map(|map| RawVolume::from(&**map.grid()));
         let extras = Extras {
-            uncertainty: args.outputs.uncertainty_output.is_some(),
+            // The organ table says how far noise has moved its figures.
+            uncertainty: args.outputs.uncertainty_output.is_some() || !args.outputs.labels.is_empty(),
             tally: args.outputs.tally_output.is_some(),
         };
         let has_labels = !args.outputs.labels.is_empty();
         let method = args.method.raw(|checks| args.monte_carlo.raw(has_labels, extras, checks), checks);
         let has_table = match &method {
             Part::Good(RawMethod::MonteCarlo(options)) => matches!(options.medium, Some(RawMedium::Table(_))),
-            Part::Good(RawMethod::Local(_) | RawMethod::Kernel(_)) | Part::Absent | Part::Faulty => false,
+            Part::Good(RawMethod::Local(_) | RawMethod::Kernel(_) | RawMethod::Unknown)
+            | Part::Absent
+            | Part::Faulty => false,
         };
         // Other methods do not look at labels: the organ table is made here.
         let labels = if args.method.is_monte_carlo() {

@@ -8,7 +8,7 @@ use crate::request::{RawKernelMethod, RawLocalMethod, RawMethod, RawMonteCarlo, 
 #[command(next_help_heading = "Method")]
 pub(super) struct MethodArgs {
     /// How the dose is computed
-    #[arg(long, value_name = "local|kernel|monte-carlo", default_value = "kernel")]
+    #[arg(long, value_name = "local|kernel|monte-carlo", default_value = "monte-carlo")]
     pub(super) method: String,
     /// Voxels of a lower density, in g/cm³, get no dose [default: 0.05]
     #[arg(long, value_name = "G_CM3", allow_negative_numbers = true)]

@@ -12,18 +12,18 @@ use crate::request::{RawMaterial, RawMedium, RawMonteCarlo, RawRegion, RawTarget
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Monte Carlo (--method monte-carlo)")]
 pub(super) struct MonteCarloArgs {
-    /// Stop after this many histories, such as 2e7. One history is one decay with all that it emits [default: 1e7,
-    /// unless another rule stops it]
+    /// Stop after this many histories, such as 2e7. One history is one decay with all that it emits [default, if no
+    /// rule is given: a target uncertainty of 0.01, at most 2e8 histories and 5min]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     histories: Option<String>,
-    /// Stop when the mean relative uncertainty (1σ) of the voxels in the target region falls to this value, such as
-    /// 0.01
+    /// Stop when the mean relative uncertainty (1σ) of the voxels of every label in --labels is at most this, such as
+    /// 0.01; without --labels, of the voxels above a tenth of the maximum dose
     #[arg(long, value_name = "PART", allow_negative_numbers = true)]
     target_uncertainty: Option<String>,
-    /// Target region: voxels with at least this fraction of the maximum dose [default: 0.5]
+    /// Look only at voxels with at least this fraction of the maximum dose
     #[arg(long, value_name = "PART", allow_negative_numbers = true)]
     target_fraction: Option<String>,
-    /// Target region: voxels with this label in --labels
+    /// Look only at voxels with this label in --labels
     #[arg(long, value_name = "LABEL", allow_negative_numbers = true)]
     target_label: Option<String>,
     /// Stop after this computing time, such as 90s or 10min

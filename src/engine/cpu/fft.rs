@@ -60,7 +60,8 @@ pub(super) struct BlockTransform {
     source_shape: [usize; 3],
     /// Planes of the result, counted from the first of the source.
     output_z: Range<usize>,
-    padded_x: usize,
+    /// Groups of kx that are done.
+    groups: Range<usize>,
     x_forward: Arc<dyn RealToComplex<f32>>,
     x_inverse: Arc<dyn ComplexToReal<f32>>,
     y: Columns,
@@ -68,13 +69,17 @@ pub(super) struct BlockTransform {
 }
 
 impl BlockTransform {
-    pub(super) fn new(shape: [usize; 3], block: &Block, planner: &mut Planner) -> Self {
+    /// * `slab` – number of the slab of kx that is done, and how many there are
+    pub(super) fn new(shape: [usize; 3], block: &Block, slab: [usize; 2], planner: &mut Planner) -> Self {
         let [padded_x, padded_y, padded_z] = block.padded_shape;
         let first = block.source_z.start;
+        let (groups, [number, slabs]) = ((padded_x / 2 + 1).div_ceil(LANES), slab);
+        let width = groups.div_ceil(slabs);
         Self {
             source_shape: [shape[0], shape[1], block.source_z.len()],
             output_z: block.output_z.start - first..block.output_z.end - first,
-            padded_x,
+
+            groups: groups.min(number * width)..groups.min((number + 1) * width),
             x_forward: planner.real.plan_fft_forward(padded_x),
             x_inverse: planner.real.plan_fft_inverse(padded_x),
             y: Columns::new(padded_y, &mut planner.complex),
@@ -83,13 +88,14 @@ impl BlockTransform {
     }
 
     /// Number of tasks of a block, as reported to [`Tasks`].
-    pub(super) fn tasks(block: &Block) -> usize {
-        block.source_z.len() + (block.padded_shape[0] / 2 + 1).div_ceil(LANES) + block.output_z.len()
+    pub(super) fn tasks(block: &Block, slabs: usize) -> usize {
+        let groups = (block.padded_shape[0] / 2 + 1).div_ceil(LANES);
+        slabs * (block.source_z.len() + block.output_z.len()) + groups
     }
 
-    /// Groups of [`LANES`] neighbouring kx. The last one may be partly empty.
+    /// Groups of [`LANES`] neighbouring kx of the slab, of which the last may be partly empty.
     fn groups(&self) -> usize {
-        (self.padded_x / 2 + 1).div_ceil(LANES)
+        self.groups.len()
     }
 
     /// Size of the spectrum that the three steps share: by plane, then group, then row.
@@ -124,7 +130,8 @@ impl BlockTransform {
                         .process_with_scratch(&mut row, &mut bins, &mut scratch)
                         .expect("buffers were made for this length");
                 }
-                for (group, bins) in bins.chunks(LANES).enumerate() {
+                let bins = bins.chunks(LANES).skip(self.groups.start).take(self.groups());
+                for (group, bins) in bins.enumerate() {
                     lanes[group * ny + y].0[..bins.len()].copy_from_slice(bins);
                 }
             }
@@ -147,7 +154,7 @@ impl BlockTransform {
         let mut groups = ArrayViewMut3::from_shape((nz, self.groups(), ny), spectrum)
             .expect("the spectrum has a lane for each plane, group and row");
         groups.axis_iter_mut(Axis(1)).into_par_iter().enumerate().try_for_each(|(group, lanes)| {
-            let first_kx = group * LANES;
+            let first_kx = (self.groups.start + group) * LANES;
             let bins = kernel.bins[1] * kernel.bins[2];
             let width = LANES.min(kernel.bins[0] - first_kx);
             let kernel_slab = &kernel.spectrum[first_kx * bins..(first_kx + width) * bins];
@@ -249,7 +256,10 @@ impl BlockTransform {
             let mut scratch = self.x_inverse.make_scratch_vec();
             let last = bins.len() - 1;
             for (y, energy) in plane.chunks_exact_mut(nx).enumerate() {
-                for (group, bins) in bins.chunks_mut(LANES).enumerate() {
+                // The transform uses up its input; what other slabs hold is nothing here.
+                bins.fill(Complex::ZERO);
+                let own = bins.chunks_mut(LANES).skip(self.groups.start).take(self.groups());
+                for (group, bins) in own.enumerate() {
                     bins.copy_from_slice(&lanes[group * ny + y].0[..bins.len()]);
                 }
                 // The row is real, so what rounding left there is removed.

@@ -58,12 +58,19 @@ impl CpuEngine {
             let source_unit = power_of_two_below(f64::from(most_decays));
             let plane = plan.shape[0] * plan.shape[1];
             control.checkpoint(Stage::Dose, 0.0)?;
-            let tasks = Tasks::new(control, plan.blocks.iter().map(BlockTransform::tasks).sum());
+            if plan.is_direct() {
+                convolve_directly(plan, &PreparedKernel::direct(kernel), source.as_slice(), &mut energy, control)?;
+                return Ok(Volume::from_vec(source.grid().clone(), energy).expect("one energy for each voxel"));
+            }
+            let tasks =
+                Tasks::new(control, plan.blocks.iter().map(|block| BlockTransform::tasks(block, plan.kx_slabs)).sum());
             for block in &plan.blocks {
                 let prepared = self.kernels.get(kernel, plan.core_half_width, block.padded_shape, control)?;
                 let output = &mut energy[block.output_z.start * plane..block.output_z.end * plane];
                 let block = SourceBlock { shape: plan.shape, block, source: source.as_slice(), source_unit };
-                self.convolve_block(&block, &prepared, output, &tasks)?;
+                for slab in 0..plan.kx_slabs {
+                    self.convolve_block(&block, [slab, plan.kx_slabs], &prepared, output, &tasks)?;
+                }
             }
         }
         self.buffers.trim();
@@ -84,14 +91,16 @@ impl CpuEngine {
         transport::transport(scene, histories, tally, control)
     }
 
+    /// * `slab` – number of the slab of kx, and how many there are; the first makes the result, the others add to it
     fn convolve_block(
         &mut self,
         block: &SourceBlock,
+        slab: [usize; 2],
         kernel: &PreparedKernel,
         energy: &mut [f32],
         tasks: &Tasks,
     ) -> Result<(), DoseError> {
-        let transform = BlockTransform::new(block.shape, block.block, &mut self.planner);
+        let transform = BlockTransform::new(block.shape, block.block, slab, &mut self.planner);
         let [nx, ny, _] = block.shape;
         let plane = nx * ny;
         let block_source = &block.source[block.block.source_z.start * plane..block.block.source_z.end * plane];
@@ -102,7 +111,12 @@ impl CpuEngine {
         let (tail_unit, core_unit) = (block.source_unit * kernel.unit_mev, kernel.unit_mev);
         let first_z = block.block.output_z.start;
         transform.inverse_x(spectrum, energy, tasks, |[y, z], tail, energy| {
-            core.row(y, first_z + z, energy);
+            let core_unit = if slab[0] == 0 {
+                core.row(y, first_z + z, energy);
+                core_unit
+            } else {
+                1.0
+            };
             for (energy, &tail) in energy.iter_mut().zip(tail) {
                 #[expect(clippy::cast_possible_truncation, reason = "the stored precision; decays are bounded")]
                 {
@@ -111,6 +125,31 @@ impl CpuEngine {
             }
         })
     }
+}
+
+/// What a kernel that is all core makes of a source.
+fn convolve_directly(
+    plan: &ConvolutionPlan,
+    kernel: &PreparedKernel,
+    source: &[f32],
+    energy: &mut [f32],
+    control: &Control,
+) -> Result<(), DoseError> {
+    let [nx, ny, _] = plan.shape;
+    let core = DirectCore::new(&kernel.core, source, plan.shape);
+    let tasks = Tasks::new(control, plan.shape[2]);
+    energy.par_chunks_exact_mut(nx * ny).enumerate().try_for_each(|(z, plane)| {
+        for (y, row) in plane.chunks_exact_mut(nx).enumerate() {
+            core.row(y, z, row);
+            for energy in row {
+                #[expect(clippy::cast_possible_truncation, reason = "the stored precision; decays are bounded")]
+                {
+                    *energy = (f64::from(*energy) * kernel.unit_mev) as f32;
+                }
+            }
+        }
+        tasks.finish_one()
+    })
 }
 
 /// A block of a source, and the unit in which its values are transformed.

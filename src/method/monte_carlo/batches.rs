@@ -8,7 +8,7 @@ use super::dosimetry::{Decays, Dosimetry};
 use super::schedule::{Throughput, first_look, next_look};
 use super::statistics::Statistics;
 use crate::domain::Tally;
-use crate::domain::{Control, DoseError, LabelMap, Progress, Region, Stage, StopReason, StopRule, TransportProgress};
+use crate::domain::{Control, DoseError, LabelMap, Progress, Stage, StopReason, StopRule, TransportProgress};
 use crate::engine::Device;
 use crate::method::mass::DoseScale;
 use crate::plan::TransportPlan;
@@ -79,7 +79,7 @@ impl HistoryBatches<'_> {
                 look = Some(next_look(state.done, excess, self.plan.groups));
             }
             if state.done == self.plan.histories {
-                let asked = self.stop.histories().is_some();
+                let asked = self.stop.histories.is_some();
                 break if asked { StopReason::Histories } else { StopReason::NoMoreHistories };
             }
             if self.time_left() == Some(Duration::ZERO) {
@@ -128,9 +128,9 @@ impl HistoryBatches<'_> {
     }
 
     fn relative_sigma(&self, tally: &Tally) -> Result<Option<f64>, DoseError> {
-        let region = self.stop.target.map_or_else(Region::default, |target| target.region);
         let dosimetry = Dosimetry { statistics: Statistics::new(tally), scale: self.scale, decays: self.decays };
-        dosimetry.relative_sigma(region, self.labels, self.control)
+        let reached = dosimetry.relative_sigma(self.stop.region(), self.labels, self.control)?;
+        Ok(reached.map(|sigma| sigma.relative))
     }
 
     /// Progress towards the rule that will stop first, extrapolated from the run so far.
@@ -143,7 +143,7 @@ impl HistoryBatches<'_> {
             .zip(state.relative_sigma)
             .map(|(target, sigma)| state.seen_at as f64 * (sigma / target.relative).powi(2));
         let all = by_target.map_or(f64::INFINITY, |all| all.max(state.done as f64)).min(self.plan.histories as f64);
-        let bounded = by_target.is_some() || self.stop.histories().is_some();
+        let bounded = by_target.is_some() || self.stop.histories.is_some();
         let seconds = Some((all - state.done as f64) / per_second).filter(|s| bounded && s.is_finite());
         let limit = self.time_left().map(|left| left.as_secs_f64());
         let time_left_s = match (seconds, limit) {

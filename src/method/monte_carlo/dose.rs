@@ -7,7 +7,7 @@ use crate::domain::GroupTally;
 use crate::domain::tally::to_mev;
 use crate::domain::{
     Control, DoseError, DoseResult, EnergyAccount, Extras, LabelMap, MonteCarloAccount, Provenance, Region, StopReason,
-    TallyRecord, Volume,
+    TallyRecord, TargetAccount, Volume,
 };
 use crate::method::mass::{DoseScale, Mass, check_dose};
 
@@ -16,6 +16,8 @@ pub(super) struct Ending<'a> {
     pub(super) stopped_by: StopReason,
     /// Region for which the uncertainty is stated.
     pub(super) region: Region,
+    /// The uncertainty that was to be reached there.
+    pub(super) target: Option<f64>,
     pub(super) labels: Option<&'a LabelMap>,
     pub(super) histories_per_s: Option<f64>,
     pub(super) extras: Extras,
@@ -88,6 +90,13 @@ fn account(
     control: &Control,
 ) -> Result<MonteCarloAccount, DoseError> {
     let (scene, tally) = (&record.scene, &record.tally);
+    let sigma = dosimetry.relative_sigma(ending.region, ending.labels, control)?;
+    let reached = |relative: f64| sigma.is_some_and(|sigma| sigma.relative <= relative);
+    let regions = match ending.labels {
+        Some(labels) => dosimetry.regions(labels, &dosimetry.label_sigmas(labels, control)?),
+        None => Vec::new(),
+    };
+    let target = ending.target.map(|relative| TargetAccount { relative, reached: reached(relative) });
     Ok(MonteCarloAccount {
         seed: scene.seed,
         first_history: record.runs.first().map_or(0, |run| run.first_history),
@@ -100,15 +109,16 @@ fn account(
         medium: scene.medium.clone(),
         materials: scene.materials.clone(),
         stopped_by: ending.stopped_by,
-        relative_sigma: dosimetry.relative_sigma(ending.region, ending.labels, control)?,
-        sigma_region: ending.region.to_string(),
+        relative_sigma: sigma.map(|sigma| sigma.relative),
+        sigma_region: sigma.map_or(ending.region, |sigma| sigma.region).to_string(),
+        target,
         emitted_mev: tally.sum_mev(|group| group.emitted),
         deposited_mev: tally.sum_mev(|group| group.deposited),
         escaped_mev: tally.sum_mev(|group| group.escaped),
         scored_mev: tally.sum_mev(GroupTally::scored),
         exhausted_rejections: tally.exhausted_rejections(),
         histories_per_s: ending.histories_per_s,
-        regions: ending.labels.map(|labels| dosimetry.regions(labels)).unwrap_or_default(),
+        regions,
     })
 }
 

@@ -3,11 +3,11 @@
 use rayon::prelude::*;
 
 use super::statistics::{MeanSigma, Statistics};
-use crate::domain::{Control, DoseError, LabelMap, Region, TimeIntegratedActivity};
+use crate::domain::{Control, DoseError, TimeIntegratedActivity};
 use crate::method::mass::DoseScale;
 
 /// Voxels per chunk: few enough to notice cancellation soon.
-const CHUNK: usize = 1 << 14;
+pub(super) const CHUNK: usize = 1 << 14;
 
 /// A tally, and what turns it into a dose.
 pub(super) struct Dosimetry<'a> {
@@ -42,13 +42,13 @@ impl<'a> Decays<'a> {
 
 impl Dosimetry<'_> {
     /// Energy absorbed in a voxel [MeV].
-    fn energy_mev(&self, voxel: usize) -> MeanSigma {
+    pub(super) fn energy_mev(&self, voxel: usize) -> MeanSigma {
         let MeanSigma { mean, sigma } = self.statistics.voxel(voxel);
         MeanSigma { mean: mean * self.decays.total + self.decays.local_mev(voxel), sigma: sigma * self.decays.total }
     }
 
     /// Dose of a voxel and its 1σ [Gy]; none if the density is too low for a dose.
-    fn voxel(&self, voxel: usize) -> Option<MeanSigma> {
+    pub(super) fn voxel(&self, voxel: usize) -> Option<MeanSigma> {
         let MeanSigma { mean, sigma } = self.energy_mev(voxel);
         let dose = |mev: f64| self.scale.absorbed_dose(mev, voxel);
         Some(MeanSigma { mean: dose(mean)?, sigma: dose(sigma)? })
@@ -78,72 +78,15 @@ impl Dosimetry<'_> {
         })?;
         Ok((dose, sigma))
     }
-
-    /// Mean over a region of each voxel's 1σ relative to its dose. A voxel that nothing reached counts as 100 %. None
-    /// if nothing was deposited in the region, or none of its voxels has a dose.
-    ///
-    /// # Errors
-    /// [`DoseError::Cancelled`].
-    pub(super) fn relative_sigma(
-        &self,
-        region: Region,
-        labels: Option<&LabelMap>,
-        control: &Control,
-    ) -> Result<Option<f64>, DoseError> {
-        let voxels = self.statistics.tally.voxels();
-        let labels = labels.map(|labels| labels.labels().as_slice());
-        let mean_mev = |voxel| self.statistics.voxel_mean(voxel) * self.decays.total + self.decays.local_mev(voxel);
-        let dose = |voxel: usize| self.scale.absorbed_dose(mean_mev(voxel), voxel);
-        let threshold = match region {
-            Region::AboveDoseFraction(part) => {
-                let doses = |chunk: std::ops::Range<usize>| chunk.filter_map(dose).fold(0.0, f64::max);
-                part * by_chunk(voxels, control, doses)?.into_iter().fold(0.0, f64::max)
-            }
-            Region::Label(_) => 0.0,
-        };
-        let within = |voxel: usize| match region {
-            Region::AboveDoseFraction(_) => dose(voxel).is_some_and(|dose| dose > 0.0 && dose >= threshold),
-            Region::Label(label) => labels.is_some_and(|labels| labels[voxel] == label) && self.scale.has_dose(voxel),
-        };
-        let relative = |voxel: usize| {
-            let MeanSigma { mean, sigma } = self.energy_mev(voxel);
-            if mean > 0.0 { (sigma / mean, 1u32) } else { (1.0, 0) }
-        };
-        let sums = |chunk: std::ops::Range<usize>| {
-            let add = |(sum, count, reached), (part, hit)| (sum + part, count + 1, reached + u64::from(hit));
-            chunk.filter(|&voxel| within(voxel)).map(relative).fold((0.0, 0u64, 0u64), add)
-        };
-        let chunks = by_chunk(voxels, control, sums)?;
-        let add = |(sum, count, reached), (a, b, c)| (sum + a, count + b, reached + c);
-        let (sum, count, reached) = chunks.into_iter().fold((0.0, 0u64, 0u64), add);
-        Ok((reached > 0).then(|| sum / count as f64))
-    }
-}
-
-/// The value of `of` for each chunk of voxels, in order, however many threads there are.
-///
-/// # Errors
-/// [`DoseError::Cancelled`].
-fn by_chunk<T: Send>(
-    voxels: usize,
-    control: &Control,
-    of: impl Fn(std::ops::Range<usize>) -> T + Sync,
-) -> Result<Vec<T>, DoseError> {
-    let chunk = |number: usize| {
-        if control.is_cancelled() {
-            return Err(DoseError::Cancelled);
-        }
-        Ok(of(number * CHUNK..voxels.min((number + 1) * CHUNK)))
-    };
-    (0..voxels.div_ceil(CHUNK)).into_par_iter().map(chunk).collect()
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::{GroupTally, Tally, Volume, VoxelGrid};
+    use crate::domain::{GroupTally, LabelMap, Tally, Volume, VoxelGrid};
     use crate::method::mass::Mass;
 
     const UNIT: u64 = 1 << 26;
@@ -187,7 +130,7 @@ pub(super) mod tests {
             assert!((local / (6.0 * decays) - 1.0).abs() < 1e-6, "{local}");
         }
         let map = labels([1.0, 1.0]);
-        let (region, whole) = (&followed.regions(&map)[0], &all.regions(&map)[0]);
+        let (region, whole) = (&followed.regions(&map, &BTreeMap::new())[0], &all.regions(&map, &BTreeMap::new())[0]);
         assert!(((whole.mean_gy - region.mean_gy) / (36.0 * GY_PER_MEV_IN_1_G) - 1.0).abs() < 1e-12);
         assert_eq!((whole.sigma_gy, whole.sigma_by_mass_gy), (region.sigma_gy, region.sigma_by_mass_gy));
         let by_mass = (whole.mean_by_mass_gy - region.mean_by_mass_gy) / (36.0 * GY_PER_MEV_IN_1_G);
@@ -202,25 +145,5 @@ pub(super) mod tests {
         assert!((f64::from(dose[0]) / expected - 1.0).abs() < 1e-6, "{dose:?}");
         assert!((f64::from(sigma[0]) / f64::from(dose[0]) - 0.5f64.sqrt() / 1.5).abs() < 1e-6);
         assert_eq!((dose[1], sigma[1]), (0.0, 0.0));
-    }
-
-    #[test]
-    fn relative_sigma_is_the_mean_over_the_region() {
-        let (mut tally, density) = (tally(), [1.0, 1.0]);
-        let sigma = |tally: &Tally, density: &[f32], region, labels: Option<&LabelMap>| {
-            dosimetry(tally, density).relative_sigma(region, labels, &Control::detached()).expect("nobody cancels")
-        };
-        let both = 0.5f64.sqrt() / 1.5; // alike in both voxels
-        let everywhere = Region::AboveDoseFraction(0.5);
-        assert!((sigma(&tally, &density, everywhere, None).expect("doses") - both).abs() < 1e-12);
-        tally.groups.iter_mut().for_each(|group| group.energy[1] = 0);
-        assert!((sigma(&tally, &density, everywhere, None).expect("a dose") - both).abs() < 1e-12);
-        // A voxel of the label that nothing reached counts as 100 %.
-        let map = labels([1.0, 1.0]);
-        let found = sigma(&tally, &density, Region::Label(1), Some(&map)).expect("a dose");
-        assert!((found - (both + 1.0) / 2.0).abs() < 1e-12, "{found}");
-        assert_eq!(sigma(&tally, &density, Region::Label(1), Some(&labels([0.0, 1.0]))), None);
-        assert_eq!(sigma(&tally, &[0.0, 0.0], everywhere, None), None);
-        assert_eq!(sigma(&Tally::new(2, 2), &density, everywhere, None), None);
     }
 }

@@ -9,6 +9,7 @@ mod record;
 mod regions;
 mod schedule;
 mod statistics;
+mod uncertainty;
 mod voxel_materials;
 
 use std::time::{Duration, Instant};
@@ -44,7 +45,7 @@ pub(super) fn run(
     let expected = Expected::new(&record.scene.emissions);
     let labels = request.labels().regions.as_ref();
     control.checkpoint(Stage::Dose, 0.0)?;
-    let (scale, decays, stop) = (dose::scale(&record), dose::decays(&record), options.stop);
+    let (scale, decays, stop) = (dose::scale(&record), dose::decays(&record), options.stop.in_force());
     let done = match &scene {
         Some(scene) => {
             HistoryBatches { plan, scene, expected, stop, scale, decays, labels, control, began }.run(device, voxels)?
@@ -59,7 +60,8 @@ pub(super) fn run(
     record.tally = done.tally;
     let ending = Ending {
         stopped_by: done.stopped_by,
-        region: options.stop.target.map_or_else(Region::default, |target| target.region),
+        region: stop.region(),
+        target: stop.target.map(|target| target.relative),
         labels,
         histories_per_s,
         extras: options.extras,
@@ -81,6 +83,7 @@ pub fn merged_dose(record: TallyRecord, labels: Option<&LabelMap>, extras: Extra
     let ending = Ending {
         stopped_by: StopReason::Merged,
         region: Region::default(),
+        target: None,
         labels,
         histories_per_s: None,
         extras,

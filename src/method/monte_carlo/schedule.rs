@@ -75,7 +75,7 @@ impl Throughput {
             reason = "above 0; beyond the range it saturates"
         )]
         let histories = histories as u64;
-        histories.max(crate::domain::monte_carlo::MIN_HISTORIES)
+        histories.max(crate::domain::stop::MIN_HISTORIES)
     }
 }
 

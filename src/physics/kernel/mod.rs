@@ -2,14 +2,20 @@
 //!
 //! * `library`: kernels of monoenergetic particles, computed by this project's own transport.
 //! * `spectrum`: their sum over all emissions of a decay.
+//! * `media`: the media, and their libraries.
+//! * `parts`: the sum apart by what carries the energy.
+//! * `coefficients`: what photons leave in the media, and in tissues as mixtures of water and bone.
 //! * `shells`: reads the tables of other programs.
 //! * `radial`: a table as a function of the radius, with its moments.
 //! * `octant`: its integral over pairs of voxels. `integrator` chooses between `rays` and Gauss rules for each offset.
 
+mod coefficients;
 mod density_table;
 mod integrator;
 pub mod library;
+mod media;
 mod octant;
+mod parts;
 mod radial;
 mod rays;
 mod shells;
@@ -24,8 +30,11 @@ use crate::domain::{Invalid, KernelMedium, Source};
 use crate::math::cache::Cache;
 use crate::math::watch::{Interrupted, Watch};
 
+pub use coefficients::{AbsorbsAs, absorbs_as};
+pub use media::{density_g_cm3, library, library_sha256};
+pub use parts::{Generation, PhotonGroup, RadialParts, radial_parts};
 pub use radial::RadialKernel;
-pub use spectrum::{density_g_cm3, library, library_sha256, radial_kernel};
+pub use spectrum::radial_kernel;
 
 /// Memory for kernels that [`voxel_kernel`] keeps for later requests, in the whole process [bytes].
 pub const CACHE_BYTES: u64 = 64 << 20;
@@ -47,6 +56,8 @@ pub struct KernelSpec {
     pub half_width: [usize; 3],
     /// Radius at which the radial kernel is cut off [cm]; none for the whole table.
     pub truncation_radius_cm: Option<f64>,
+    /// Whether the voxels of the kernel belong to energy that is scattered there, and not to decays.
+    pub per_scattered: bool,
 }
 
 impl KernelSpec {
@@ -67,6 +78,7 @@ impl KernelSpec {
             spacing_cm,
             half_width,
             truncation_radius_cm: None,
+            per_scattered: false,
         })
     }
 }

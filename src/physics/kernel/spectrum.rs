@@ -1,17 +1,16 @@
 //! The energy around a point source of any emission spectrum, from the library of monoenergetic kernels.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
-use super::library::{ChargedKernels, KernelLibrary};
+use super::library::{KernelLibrary, Within};
+use super::media::{density_g_cm3, library};
 use super::radial::RadialKernel;
 use super::shells::Cumulative;
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
-use crate::digest::sha256_hex;
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{Invalid, KernelMedium};
 use crate::math::cache::Cache;
 use crate::physics::energy_grid::MIN_ENERGY_MEV;
-use crate::physics::material;
 
 /// Radii of a kernel: up to this radius [g/cm²], this many per decade.
 const RADII: [(f64, u32); 3] = [(1e-3, 30), (5.0, 100), (MAX_RADIUS, 40)];
@@ -24,9 +23,9 @@ const NEGLIGIBLE: f64 = 1e-6;
 /// Widest interval of a continuum that two energies represent, in ln E.
 const WIDEST_PART: f64 = 0.1;
 /// Photons below this energy are absorbed at the source, as in transport [MeV].
-const LOCAL_MEV: f64 = MIN_ENERGY_MEV;
+pub(super) const LOCAL_MEV: f64 = MIN_ENERGY_MEV;
 /// Number of kernels kept for later requests.
-const KEPT: u64 = 32;
+pub(super) const KEPT: u64 = 32;
 
 /// Radial kernels by the digest of their spectrum and their medium.
 static KERNELS: Mutex<Cache<(String, KernelMedium), Arc<RadialKernel>>> = Mutex::new(Cache::new(KEPT, |_| 1));
@@ -47,35 +46,6 @@ pub fn radial_kernel(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Resul
     Ok(kernel)
 }
 
-/// Nominal density of a medium [g/cm³].
-pub fn density_g_cm3(medium: KernelMedium) -> f64 {
-    material::find(medium.name()).expect("a medium is a material").nominal_density_g_cm3()
-}
-
-/// The embedded library of a medium.
-pub fn library(medium: KernelMedium) -> &'static KernelLibrary {
-    static LIBRARIES: [OnceLock<KernelLibrary>; KernelMedium::ALL.len()] =
-        [const { OnceLock::new() }; KernelMedium::ALL.len()];
-    let number = KernelMedium::ALL.iter().position(|known| *known == medium).expect("all media are listed");
-    let read = || KernelLibrary::from_bytes(file(medium)).expect("embedded libraries are read by a test");
-    LIBRARIES[number].get_or_init(read)
-}
-
-/// SHA-256 of the file of a library, in hexadecimal.
-pub fn library_sha256(medium: KernelMedium) -> String {
-    sha256_hex(file(medium))
-}
-
-fn file(medium: KernelMedium) -> &'static [u8] {
-    match medium {
-        KernelMedium::Water => include_bytes!("../../../data/kernels/water.bin.gz"),
-        KernelMedium::SoftTissue => include_bytes!("../../../data/kernels/soft_tissue.bin.gz"),
-        KernelMedium::Lung => include_bytes!("../../../data/kernels/lung.bin.gz"),
-        KernelMedium::CompactBone => include_bytes!("../../../data/kernels/compact_bone.bin.gz"),
-        KernelMedium::CorticalBone => include_bytes!("../../../data/kernels/cortical_bone.bin.gz"),
-    }
-}
-
 /// Sums the kernels of all emissions.
 ///
 /// # Errors
@@ -87,29 +57,67 @@ pub(super) fn build(
 ) -> Result<RadialKernel, Invalid> {
     check_energies(spectrum, library)?;
     let radii = radii();
-    let of = |particle| spectrum.emissions().iter().filter(move |emission| emission.particle == particle);
-    let mut within = charged(&library.electrons, of(Particle::Electron), 0.0, &radii);
-    let positrons = charged(&library.positrons, of(Particle::Positron), 2.0 * ELECTRON_REST_ENERGY_MEV, &radii);
-    within.iter_mut().zip(positrons).for_each(|(sum, energy)| *sum += energy);
-    for (number, energy_mev) in of(Particle::Photon).flat_map(energies) {
-        if energy_mev < LOCAL_MEV {
-            within.iter_mut().for_each(|sum| *sum += number * energy_mev);
-        } else {
-            library.photons.add(number, energy_mev, &radii, &mut within);
-        }
-    }
+    let Within { charged, photons, .. } = sum(spectrum, library, &radii).within;
+    let within: Vec<f64> = charged.iter().zip(photons).map(|(charged, photons)| charged + photons).collect();
     Ok(RadialKernel::new(&ended(&radii, &within, density_g_cm3)))
 }
 
-fn charged<'a>(
-    kernels: &ChargedKernels,
-    emissions: impl Iterator<Item = &'a Emission>,
-    rest_mev: f64,
-    radii: &[f64],
-) -> Vec<f64> {
-    let mut sum = kernels.sum(radii);
-    emissions.flat_map(energies).for_each(|(number, energy_mev)| sum.add(number, energy_mev, rest_mev));
-    sum.finish()
+/// What charged particles and photons leave within radii, and the photons that start.
+pub(super) struct Sum {
+    pub(super) within: Within,
+    /// Number and energy [MeV] of photons: those of the decay, annihilation photons and bremsstrahlung.
+    pub(super) photons: Vec<(f64, f64)>,
+}
+
+pub(super) fn sum(spectrum: &EmissionSpectrum, library: &KernelLibrary, radii: &[f64]) -> Sum {
+    let of = |particle| {
+        let of_kind = spectrum.emissions().iter().filter(move |emission| emission.particle == particle);
+        of_kind.flat_map(energies)
+    };
+    let mut electrons = library.electrons.sum(radii);
+    of(Particle::Electron).for_each(|(number, energy_mev)| electrons.add(number, energy_mev, 0.0));
+    let mut positrons = library.positrons.sum(radii);
+    let rest_mev = 2.0 * ELECTRON_REST_ENERGY_MEV;
+    of(Particle::Positron).for_each(|(number, energy_mev)| positrons.add(number, energy_mev, rest_mev));
+    let mut photons: Vec<(f64, f64)> = electrons.by_photons().flat_map(bremsstrahlung).collect();
+    let annihilation_mev: f64 = positrons.by_photons().map(|(_, mev)| mev).sum();
+    photons.push((annihilation_mev / ELECTRON_REST_ENERGY_MEV, ELECTRON_REST_ENERGY_MEV));
+    let mut within = electrons.finish();
+    let of_positrons = positrons.finish();
+    add(&mut within.charged, &of_positrons.charged);
+    add(&mut within.photons, &of_positrons.photons);
+    add(&mut within.in_bone, &of_positrons.in_bone);
+    for (number, energy_mev) in of(Particle::Photon) {
+        if energy_mev < LOCAL_MEV {
+            within.charged.iter_mut().for_each(|sum| *sum += number * energy_mev);
+        } else {
+            library.photons.add(number, energy_mev, radii, &mut within.photons);
+            library.photons.add_in_bone(number, energy_mev, radii, &mut within.in_bone);
+            photons.push((number, energy_mev));
+        }
+    }
+    Sum { within, photons }
+}
+
+fn add(sum: &mut [f64], energies: &[f64]) {
+    sum.iter_mut().zip(energies).for_each(|(sum, energy)| *sum += energy);
+}
+
+/// Photons that stand for the bremsstrahlung of electrons of one energy in a thick target: numbers and energies [MeV].
+/// They only share a kernel between first and later collisions; the kernel itself is that of the transport.
+///
+/// Source: H. A. Kramers, Phil. Mag. 46 (1923) 836: energy per interval of the photon energy k in proportion to T − k.
+fn bremsstrahlung((kinetic_mev, photons_mev): (f64, f64)) -> impl Iterator<Item = (f64, f64)> {
+    /// Parts of the spectrum, each this much narrower than the next.
+    const PARTS: i32 = 20;
+    const NARROWER: f64 = 0.75;
+    let part = move |i: i32| {
+        let [low, high] = [i + 1, i].map(|i| if i == PARTS { 0.0 } else { NARROWER.powi(i) });
+        let energy_mev = kinetic_mev * f64::midpoint(low, high);
+        let within = |share: f64| share * (2.0 - share);
+        (photons_mev * (within(high) - within(low)) / energy_mev, energy_mev)
+    };
+    (0..PARTS).map(part).filter(|(number, energy_mev)| *number > 0.0 && *energy_mev > LOCAL_MEV)
 }
 
 /// Numbers and energies [MeV] that represent an emission: one pair for a line, the two points of a Gauss-Legendre rule
@@ -136,7 +144,7 @@ fn energies(emission: &Emission) -> impl Iterator<Item = (f64, f64)> {
 
 /// # Errors
 /// If an energy lies above those of the library.
-fn check_energies(spectrum: &EmissionSpectrum, library: &KernelLibrary) -> Result<(), Invalid> {
+pub(super) fn check_energies(spectrum: &EmissionSpectrum, library: &KernelLibrary) -> Result<(), Invalid> {
     for emission in spectrum.emissions() {
         let [_, last_mev] = match emission.particle {
             Particle::Electron => library.electrons.range_mev(),
@@ -151,7 +159,7 @@ fn check_energies(spectrum: &EmissionSpectrum, library: &KernelLibrary) -> Resul
     Ok(())
 }
 
-fn radii() -> Vec<f64> {
+pub(super) fn radii() -> Vec<f64> {
     let mut radii = vec![MIN_RADIUS];
     for (end, to_decade) in RADII {
         let start = radii[radii.len() - 1];
@@ -163,7 +171,7 @@ fn radii() -> Vec<f64> {
 }
 
 /// The table in cm, up to where a negligible energy is left.
-fn ended(radii: &[f64], within: &[f64], density_g_cm3: f64) -> Cumulative {
+pub(super) fn ended(radii: &[f64], within: &[f64], density_g_cm3: f64) -> Cumulative {
     /// A cubic needs three intervals.
     const LEAST: usize = 4;
     let whole = within[within.len() - 1];

@@ -116,6 +116,7 @@ impl<'h, 's, S: Sink> PhotonWalk<'h, 's, S> {
     /// An interaction. False: the photon has ended.
     fn interact(&mut self) -> bool {
         let scene = self.history.scene;
+        self.history.score.collide(&self.at, self.weight, self.energy_mev);
         let at = place(self.energy_mev);
         let nodes = scene.attenuation(self.medium.material);
         let (low, high) = (&nodes[at.node], &nodes[at.node + 1]);

@@ -19,6 +19,7 @@ use super::photon;
 use super::random::{Stream, history_key};
 use super::score::Sink;
 use crate::domain::emission::Particle;
+use crate::math::log_grid::LogTable;
 use crate::physics::kernel::library::axis::Axis;
 use crate::prepare::transport::scene::Scene;
 
@@ -47,6 +48,9 @@ pub(crate) struct PointRun<'a> {
     pub(crate) charged: &'a Scene,
     /// One voxel of 1 g/cm³ for photons and all that they set free.
     pub(crate) photons: &'a Scene,
+    /// What bone absorbs for each interaction of a photon in the medium, as a part of the photon's energy, over that
+    /// energy: μ_en of bone over μ of the medium.
+    pub(crate) bone_absorbs: &'a LogTable,
     /// Seed of all random numbers.
     pub(crate) seed: u64,
     /// Histories of each group.
@@ -61,6 +65,8 @@ pub(crate) struct PointTally {
     pub(crate) charged: Vec<f64>,
     /// Left by photons and by what they set free: each bin of its axis, and what lies beyond.
     pub(crate) photons: Vec<f64>,
+    /// What bone would absorb there from the same photons, by the same bins.
+    pub(crate) in_bone: Vec<f64>,
 }
 
 impl PointRun<'_> {
@@ -72,7 +78,8 @@ impl PointRun<'_> {
 
     fn run_group(&self, group: u32, charged_axis: Axis, photon_axis: Axis) -> PointTally {
         let middle = |scene: &Scene| 0.5 * scene.grid.spacing_cm[0];
-        let score = |scene, axis, unit| PointScore::new(axis, unit, f64::from(middle(scene)));
+        let bone = self.bone_absorbs;
+        let score = |scene, axis, unit| PointScore::new(axis, unit, f64::from(middle(scene)), bone);
         let mut charged = History::new(self.charged, group, score(self.charged, charged_axis, self.charged_unit));
         let mut photons = History::new(self.photons, group, score(self.photons, photon_axis, self.photon_unit));
         #[expect(clippy::cast_possible_truncation, reason = "the engines compute in single precision")]
@@ -95,14 +102,14 @@ impl PointRun<'_> {
         if exhausted_rejections > 0 {
             tracing::warn!(exhausted_rejections, "rejection loops reached their bound and took their last draw");
         }
-        PointTally { charged: charged.score.energy, photons: photons.score.energy }
+        PointTally { charged: charged.score.energy, photons: photons.score.energy, in_bone: photons.score.in_bone }
     }
 }
 
 /// Follows a photon from its first collision on, which is put in the middle of the voxel.
 ///
 /// * `middle_cm` – the point of the source in the voxel where the photon is
-fn follow(mut track: Track, middle_cm: f64, photons: &mut History<'_, PointScore>) {
+fn follow(mut track: Track, middle_cm: f64, photons: &mut History<'_, PointScore<'_>>) {
     let direction = track.at.direction.map(f64::from);
     let start = track.at.local_cm.map(|x| f64::from(x) - middle_cm);
     #[expect(clippy::cast_possible_truncation, reason = "half the edge, which is in single precision")]
@@ -122,7 +129,7 @@ fn attenuation(scene: &Scene, energy_mev: f32) -> f64 {
 
 /// Energy by distance from a point.
 #[derive(Clone, Debug)]
-struct PointScore {
+struct PointScore<'a> {
     axis: Axis,
     per_unit: f64,
     /// Where the middle of the voxel is, on each axis [cm].
@@ -131,6 +138,9 @@ struct PointScore {
     origins: Vec<Origin>,
     /// Energy in each bin, and beyond [MeV].
     energy: Vec<f64>,
+    /// The same for what bone would absorb from the same photons [MeV].
+    in_bone: Vec<f64>,
+    bone_absorbs: &'a LogTable,
     /// Where along a flight its energy is scored, and where in its stratum a first flight ends: parts from 0 to 1.
     phases: [f64; 2],
     /// Rejection loops that reached their bound.
@@ -143,11 +153,12 @@ struct Origin {
     probability: f64,
 }
 
-impl PointScore {
-    fn new(axis: Axis, unit: f64, middle_cm: f64) -> Self {
+impl<'a> PointScore<'a> {
+    fn new(axis: Axis, unit: f64, middle_cm: f64, bone_absorbs: &'a LogTable) -> Self {
         let origins = vec![Origin { from_point_cm: [0.0; 3], probability: 1.0 }];
-        let energy = vec![0.0; axis.bins() + 1];
-        Self { axis, per_unit: 1.0 / unit, middle_cm, origins, energy, phases: [0.5; 2], exhausted: 0 }
+        let [energy, in_bone] = [0.0; 2].map(|none| vec![none; axis.bins() + 1]);
+        let phases = [0.5; 2];
+        Self { axis, per_unit: 1.0 / unit, middle_cm, origins, energy, in_bone, bone_absorbs, phases, exhausted: 0 }
     }
 
     /// Puts the middle of the voxel at the ends of all first flights of a photon.
@@ -171,16 +182,20 @@ impl PointScore {
     }
 
     fn score(&mut self, at_cm: [f64; 3], energy_mev: f32) {
-        let energy = f64::from(energy_mev);
-        for origin in &self.origins {
-            let [x, y, z] = [0, 1, 2].map(|axis| at_cm[axis] + origin.from_point_cm[axis]);
-            let bin = self.axis.bin((x * x + y * y + z * z).sqrt() * self.per_unit);
-            self.energy[bin] += energy * origin.probability;
-        }
+        add(&self.origins, self.axis, self.per_unit, at_cm, f64::from(energy_mev), &mut self.energy);
     }
 }
 
-impl Sink for PointScore {
+/// Adds energy left at a place, seen from every origin, to the bins of the distance.
+fn add(origins: &[Origin], axis: Axis, per_unit: f64, at_cm: [f64; 3], energy_mev: f64, bins: &mut [f64]) {
+    for origin in origins {
+        let [x, y, z] = [0, 1, 2].map(|axis| at_cm[axis] + origin.from_point_cm[axis]);
+        let bin = axis.bin((x * x + y * y + z * z).sqrt() * per_unit);
+        bins[bin] += energy_mev * origin.probability;
+    }
+}
+
+impl Sink for PointScore<'_> {
     const BY_VOXEL: bool = false;
 
     fn score_emission(&mut self, _: f32) {}
@@ -201,6 +216,13 @@ impl Sink for PointScore {
         let at_cm = [0, 1, 2]
             .map(|axis| f64::from(from.local_cm[axis]) - self.middle_cm + flown * f64::from(from.direction[axis]));
         self.score(at_cm, energy_mev);
+    }
+
+    fn collide(&mut self, at: &Position, weight: f32, energy_mev: f32) {
+        let energy_mev = f64::from(energy_mev);
+        let absorbed_mev = f64::from(weight) * energy_mev * self.bone_absorbs.value(energy_mev);
+        let at_cm = at.local_cm.map(|x| f64::from(x) - self.middle_cm);
+        add(&self.origins, self.axis, self.per_unit, at_cm, absorbed_mev, &mut self.in_bone);
     }
 
     fn leave(&mut self, at: &Position, energy_mev: f32) {

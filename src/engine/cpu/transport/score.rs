@@ -32,6 +32,9 @@ pub(crate) trait Sink {
     fn leave(&mut self, at: &Position, energy_mev: f32);
     /// Rejection loops of a particle that reached their bound.
     fn count_exhausted(&mut self, loops: u32);
+    /// A photon interacts: its energy, for sinks that ask what another medium would absorb there.
+    #[inline]
+    fn collide(&mut self, _at: &Position, _weight: f32, _energy_mev: f32) {}
 }
 
 /// The tally of one statistical group.

@@ -17,6 +17,8 @@ pub struct ChargedKernel {
     pub charged: Vec<f32>,
     /// Fraction of the rest, which photons carry, annihilation photons included, in each bin of the radius in g/cm².
     pub set_free: Vec<f32>,
+    /// What bone would absorb from the same photons, in the same parts and bins; empty in a library without it.
+    pub set_free_in_bone: Vec<f32>,
 }
 
 /// Kernels of electrons, or of positrons, over the energy.
@@ -26,14 +28,19 @@ pub struct ChargedKernels {
     energies: Energies,
     charged: Vec<CumulativeCurve>,
     set_free: Vec<CumulativeCurve>,
+    set_free_in_bone: Vec<CumulativeCurve>,
 }
 
 impl ChargedKernels {
     pub(crate) fn new(kernels: Vec<ChargedKernel>) -> Self {
+        let with_bone = kernels.iter().filter(|kernel| !kernel.set_free_in_bone.is_empty());
         Self {
             energies: Energies::new(kernels.iter().map(|kernel| (kernel.energy_mev, kernel.csda_range))),
             charged: kernels.iter().map(|kernel| CumulativeCurve::new(CHARGED, &kernel.charged)).collect(),
             set_free: kernels.iter().map(|kernel| CumulativeCurve::new(SET_FREE, &kernel.set_free)).collect(),
+            set_free_in_bone: with_bone
+                .map(|kernel| CumulativeCurve::new(SET_FREE, &kernel.set_free_in_bone))
+                .collect(),
             kernels,
         }
     }
@@ -88,17 +95,37 @@ impl ChargedSum<'_> {
         }
     }
 
-    /// The energy within each radius [MeV].
-    pub(in crate::physics::kernel) fn finish(mut self) -> Vec<f64> {
-        for (curve, photons_mev) in self.of.set_free.iter().zip(self.by_photons) {
-            if photons_mev > 0.0 {
-                for (within, radius) in self.within.iter_mut().zip(self.radii) {
-                    *within += photons_mev * curve.within(*radius);
-                }
-            }
-        }
-        self.within
+    /// What photons carry [MeV], by the kernel whose particles set them free.
+    pub(in crate::physics::kernel) fn by_photons(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.of.kernels.iter().map(|kernel| kernel.energy_mev).zip(self.by_photons.iter().copied())
     }
+
+    /// The energy within each radius [MeV].
+    pub(in crate::physics::kernel) fn finish(self) -> Within {
+        let Self { of, radii, within: charged, by_photons } = self;
+        let sum = |curves: &[CumulativeCurve]| {
+            let mut within = vec![0.0; radii.len()];
+            for (curve, photons_mev) in curves.iter().zip(&by_photons).filter(|(_, mev)| **mev > 0.0) {
+                within
+                    .iter_mut()
+                    .zip(radii)
+                    .for_each(|(within, radius)| *within += photons_mev * curve.within(*radius));
+            }
+            within
+        };
+        Within { charged, photons: sum(&of.set_free), in_bone: sum(&of.set_free_in_bone) }
+    }
+}
+
+/// Energy within radii [MeV].
+#[derive(Clone, Debug)]
+pub(in crate::physics::kernel) struct Within {
+    /// Left by charged particles and those that they knock on.
+    pub(in crate::physics::kernel) charged: Vec<f64>,
+    /// Left by photons.
+    pub(in crate::physics::kernel) photons: Vec<f64>,
+    /// What bone would absorb from the same photons.
+    pub(in crate::physics::kernel) in_bone: Vec<f64>,
 }
 
 #[cfg(test)]
@@ -130,7 +157,8 @@ mod tests {
                     let within = |kernels: &ChargedKernels| {
                         let mut sum = kernels.sum(&radii);
                         sum.add(1.0, left_out.energy_mev, 0.0);
-                        sum.finish()
+                        let within = sum.finish();
+                        within.charged.iter().zip(within.photons).map(|(a, b)| a + b).collect::<Vec<_>>()
                     };
                     for ((own, between), r) in within(kernels).into_iter().zip(within(&fewer)).zip(&radii) {
                         let error = (own - between).abs() / left_out.energy_mev;

@@ -24,14 +24,16 @@ pub struct LibraryHeader {
     pub kernels: [usize; 3],
 }
 
-/// Version of the format that is written and read.
-pub(super) const FORMAT: u32 = 1;
+/// Version of the format that is written. The version before, without columns for bone, is read too.
+pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT_WITHOUT_BONE: u32 = 1;
 
 /// Description in the embedded files: a change would change their bytes.
 const CONTENT: &str = "little-endian f32 after the line ---: for each electron, then positron, kinetic energy [MeV], \
     CSDA range [g/cm2], part left by charged particles, that part by bins of r / range (100 of 0.0125), the rest by \
-    bins of r [g/cm2] (one to 2^-10, then 16 to an octave up to 2^8); for each photon, energy [MeV], mean free path \
-    [g/cm2], part absorbed by bins of r / mean free path (one to 2^-12, then 16 to an octave up to 2^5)";
+    bins of r [g/cm2] (one to 2^-10, then 16 to an octave up to 2^8), what cortical bone there would absorb of it by \
+    the same bins; for each photon, energy [MeV], mean free path [g/cm2], part absorbed by bins of r / mean free path \
+    (one to 2^-12, then 16 to an octave up to 2^5), what cortical bone there would absorb by the same bins";
 
 /// The data behind the transport tables of every medium.
 const DATA: [&str; 7] = [

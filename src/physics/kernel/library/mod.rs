@@ -15,6 +15,10 @@ mod file;
 mod header;
 mod photons;
 
+/// The material for which a library also holds what photons would leave in it, were a little of it in the medium.
+pub const BONE: &str = "cortical_bone";
+
+pub(super) use charged::Within;
 pub use charged::{ChargedKernel, ChargedKernels};
 pub use header::{LibraryHeader, data_sha256};
 pub use photons::{PhotonKernel, PhotonKernels};

@@ -13,6 +13,8 @@ pub struct PhotonKernel {
     pub mean_free_path: f64,
     /// The fraction of their energy in each bin of the radius in mean free paths.
     pub parts: Vec<f32>,
+    /// What bone would absorb there from the same photons, as such parts; empty in a library without it.
+    pub parts_in_bone: Vec<f32>,
 }
 
 /// Kernels of photons over the energy.
@@ -21,13 +23,16 @@ pub struct PhotonKernels {
     kernels: Vec<PhotonKernel>,
     energies: Energies,
     curves: Vec<CumulativeCurve>,
+    curves_in_bone: Vec<CumulativeCurve>,
 }
 
 impl PhotonKernels {
     pub(crate) fn new(kernels: Vec<PhotonKernel>) -> Self {
+        let with_bone = kernels.iter().filter(|kernel| !kernel.parts_in_bone.is_empty());
         Self {
             energies: Energies::new(kernels.iter().map(|kernel| (kernel.energy_mev, kernel.mean_free_path))),
             curves: kernels.iter().map(|kernel| CumulativeCurve::new(PHOTON, &kernel.parts)).collect(),
+            curves_in_bone: with_bone.map(|kernel| CumulativeCurve::new(PHOTON, &kernel.parts_in_bone)).collect(),
             kernels,
         }
     }
@@ -35,6 +40,11 @@ impl PhotonKernels {
     /// The kernels it is made of, by ascending energy.
     pub fn kernels(&self) -> &[PhotonKernel] {
         &self.kernels
+    }
+
+    /// Whether there is something about bone.
+    pub fn has_bone(&self) -> bool {
+        !self.curves_in_bone.is_empty()
     }
 
     /// Lowest and highest energy [MeV].
@@ -47,8 +57,25 @@ impl PhotonKernels {
     /// * `number` – how many
     /// * `radii` – ascending [g/cm²]
     pub(in crate::physics::kernel) fn add(&self, number: f64, energy_mev: f64, radii: &[f64], within: &mut [f64]) {
+        self.add_from(&self.curves, number, energy_mev, radii, within);
+    }
+
+    /// Adds what bone would absorb from the same photons. A library without it adds nothing.
+    pub(in crate::physics::kernel) fn add_in_bone(
+        &self,
+        number: f64,
+        energy_mev: f64,
+        radii: &[f64],
+        within: &mut [f64],
+    ) {
+        if !self.curves_in_bone.is_empty() {
+            self.add_from(&self.curves_in_bone, number, energy_mev, radii, within);
+        }
+    }
+
+    fn add_from(&self, curves: &[CumulativeCurve], number: f64, energy_mev: f64, radii: &[f64], within: &mut [f64]) {
         let at = self.energies.locate(energy_mev);
-        let [low, high] = [&self.curves[at.below], &self.curves[at.below + 1]];
+        let [low, high] = [&curves[at.below], &curves[at.below + 1]];
         for (within, radius) in within.iter_mut().zip(radii) {
             let x = radius / at.unit;
             let [low, high] = [low.within(x), high.within(x)];

@@ -1,46 +1,133 @@
 //! Kernel dose: convolution of decays with voxel S values, over the whole grid.
+//!
+//! With the correction `water`, one kernel of all energy. With `density-scaled`, charged particles and photons apart:
+//!
+//! * `cones`: the charged particles' energy where density changes.
+//! * `photons`: the photons' dose in bodies that are not of water without end, with `rays` and `interpolate`.
+
+mod cones;
+mod interpolate;
+mod photons;
+mod rays;
 
 use std::time::Instant;
 
 use ndarray::{Array3, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
+use self::cones::Cones;
+use self::photons::PhotonCorrection;
 use super::Deposit;
+use super::finish::check_energy;
 use crate::domain::{Control, DoseError, DoseRequest, KernelAccount, Stage, StageTime, Volume};
 use crate::engine::Device;
-use crate::physics::kernel::{KernelSpec, VoxelKernel, library_sha256, voxel_kernel};
-use crate::plan::ConvolutionPlan;
+use crate::physics::kernel::{KernelSpec, VoxelKernel, density_g_cm3, library_sha256, voxel_kernel};
+use crate::plan::{Convolution, ConvolutionPlan, KernelWork, SplitWork};
 
 pub(super) fn deposit(
     device: &mut Device,
-    spec: &KernelSpec,
-    plan: &ConvolutionPlan,
+    work: &KernelWork,
+    request: &DoseRequest,
+    control: &Control,
+    wall_time: &mut Vec<StageTime>,
+) -> Result<Deposit, DoseError> {
+    match work {
+        KernelWork::Uniform(convolution) => uniform(device, convolution, request, control, wall_time),
+        KernelWork::Split(split) => corrected(device, split, request, control, wall_time),
+    }
+}
+
+fn uniform(
+    device: &mut Device,
+    convolution: &Convolution,
     request: &DoseRequest,
     control: &Control,
     wall_time: &mut Vec<StageTime>,
 ) -> Result<Deposit, DoseError> {
     let start = Instant::now();
     control.checkpoint(Stage::Kernel, 0.0)?;
-    let kernel = voxel_kernel(spec, &control.at_stage(Stage::Kernel))?;
+    let kernel = voxel_kernel(&convolution.kernel, &control.at_stage(Stage::Kernel))?;
     wall_time.push(StageTime::new(Stage::Kernel.name(), start.elapsed()));
 
     let start = Instant::now();
     control.checkpoint(Stage::Dose, 0.0)?;
     let source = request.activity().decays();
-    let energy = device.convolve(plan, &kernel, source, control)?;
+    let energy = device.convolve(&convolution.plan, &kernel, source, control)?;
     let expected_mev = energy_within_grid(&kernel, source, control)?;
     wall_time.push(StageTime::new(Stage::Dose.name(), start.elapsed()));
+    let account = account(convolution, kernel.captured_mev, request);
+    Ok(Deposit { energy, expected_mev, kernel: Some(account) })
+}
 
-    let account = KernelAccount {
-        medium: spec.medium.name().to_owned(),
-        library_sha256: library_sha256(spec.medium),
+/// Charged particles and photons apart, each with its correction. What comes out is the energy absorbed in each voxel
+/// as it is: its dose times its own mass.
+fn corrected(
+    device: &mut Device,
+    split: &SplitWork,
+    request: &DoseRequest,
+    control: &Control,
+    wall_time: &mut Vec<StageTime>,
+) -> Result<Deposit, DoseError> {
+    let start = Instant::now();
+    control.checkpoint(Stage::Kernel, 0.0)?;
+    let watch = control.at_stage(Stage::Kernel);
+    let kernel = |spec: &KernelSpec| voxel_kernel(spec, &watch);
+    let (charged, touching, photons) =
+        (kernel(&split.charged.kernel)?, kernel(&split.touching)?, kernel(&split.photons.kernel)?);
+    let correction = PhotonCorrection::new(&split.coarse, control)?;
+    wall_time.push(StageTime::new(Stage::Kernel.name(), start.elapsed()));
+
+    let start = Instant::now();
+    control.checkpoint(Stage::Dose, 0.0)?;
+    let source = request.activity().decays();
+    let density = request.density().expect("a request whose method needs a density has one").g_cm3().as_slice();
+    let medium_g_cm3 = density_g_cm3(split.photons.kernel.medium);
+    let mut energy = convolve_checked(device, &split.photons.plan, &photons, source, control)?;
+    correction.apply(device, &mut energy, source, density, control)?;
+    let mut by_charged = convolve_checked(device, &split.charged.plan, &charged, source, control)?;
+    if let Some(cones) = Cones::new(&touching, medium_g_cm3) {
+        cones.correct(&mut by_charged, source, density, control)?;
+    }
+    let sum = energy.as_mut_slice().par_iter_mut().zip(by_charged.as_slice()).zip(source.as_slice());
+    #[expect(clippy::cast_possible_truncation, reason = "the stored precision; decays are bounded")]
+    sum.for_each(|((energy, charged), decays)| {
+        let local_mev = f64::from(*decays) * split.local_mev;
+        *energy = (f64::from(*energy) + f64::from(*charged) + local_mev) as f32;
+    });
+    let expected_mev = energy.as_slice().iter().map(|&mev| f64::from(mev)).sum();
+    wall_time.push(StageTime::new(Stage::Dose.name(), start.elapsed()));
+    let captured_mev = charged.captured_mev + photons.captured_mev + split.local_mev;
+    let account = account(&split.photons, captured_mev, request);
+    Ok(Deposit { energy, expected_mev, kernel: Some(account) })
+}
+
+/// A convolution that holds the energy that it must hold.
+///
+/// # Errors
+/// [`DoseError::EnergyBalance`] if not; as [`Device::convolve`].
+fn convolve_checked(
+    device: &mut Device,
+    plan: &ConvolutionPlan,
+    kernel: &VoxelKernel,
+    source: &Volume<f32>,
+    control: &Control,
+) -> Result<Volume<f32>, DoseError> {
+    let energy = device.convolve(plan, kernel, source, control)?;
+    check_energy(energy.as_slice(), energy_within_grid(kernel, source, control)?)?;
+    Ok(energy)
+}
+
+fn account(convolution: &Convolution, captured_mev: f64, request: &DoseRequest) -> KernelAccount {
+    let Convolution { kernel, plan } = convolution;
+    KernelAccount {
+        medium: kernel.medium.name().to_owned(),
+        library_sha256: library_sha256(kernel.medium),
         half_width: plan.half_width,
         core_half_width: plan.core_half_width,
         padded_shape: plan.blocks.first().expect("a plan has at least one block").padded_shape,
-        captured_fraction: kernel.captured_mev / request.source().released_mev(),
-        truncation_radius_mm: spec.truncation_radius_cm.map(|cm| cm * 10.0),
-    };
-    Ok(Deposit { energy, expected_mev, kernel: Some(account) })
+        captured_fraction: captured_mev / request.source().released_mev(),
+        truncation_radius_mm: kernel.truncation_radius_cm.map(|cm| cm * 10.0),
+    }
 }
 
 /// Energy that a source deposits within its own grid [MeV], from sums of the kernel over boxes. It needs no

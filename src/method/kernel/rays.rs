@@ -1,0 +1,179 @@
+//! How much more, or less, of the photons that have not collided yet arrives than in a body of the medium.
+//!
+//! A convolution attenuates by the medium everywhere. Here straight lines go from blocks of the source to places
+//! throughout the grid, through the densities on their way. The ratio of what arrives to what would arrive through the
+//! medium, each block with its activity over the square of its distance, varies slowly from place to place.
+
+use rayon::prelude::*;
+
+use super::interpolate::{Between, interpolation, line};
+use crate::physics::kernel::PhotonGroup;
+
+/// Most blocks that the source is put together into.
+const MOST_BLOCKS: usize = 128;
+/// Voxels up to which rays go to each of them; in larger grids, to every other by axis.
+const MOST_PLACES: usize = 16_000;
+/// Ratios beyond are taken for the limit: next to nothing arrives in the medium.
+const RATIOS: [f64; 2] = [0.05, 20.0];
+
+/// Voxels that rays go through.
+pub(super) struct Scene<'a> {
+    pub(super) shape: [usize; 3],
+    pub(super) spacing_cm: [f64; 3],
+    /// Densities of what attenuates as the medium and of what attenuates as bone, over that of the medium.
+    pub(super) densities: [&'a [f32]; 2],
+    pub(super) medium_g_cm3: f64,
+}
+
+/// A part of the source.
+struct Block {
+    decays: f64,
+    /// Centre of its activity, in voxels from the centre of the first.
+    centre: [f64; 3],
+}
+
+impl Scene<'_> {
+    /// For each voxel: what arrives over what would, of the energy that first collisions leave to electrons in the
+    /// medium and in bone, and of that which they leave to photons.
+    pub(super) fn arriving(&self, decays: &[f32], groups: &[PhotonGroup]) -> [Vec<f32>; 3] {
+        let blocks = self.blocks(decays);
+        let stride = if decays.len() <= MOST_PLACES { 1 } else { 2 };
+        let places = self.shape.map(|n| n.div_ceil(stride));
+        let of_place = |index: usize| {
+            let [i, j, k] = [index % places[0], index / places[0] % places[1], index / places[0] / places[1]];
+            let centre = |n: usize| (n * stride) as f64 + 0.5 * (stride - 1) as f64;
+            self.ratios([centre(i), centre(j), centre(k)], &blocks, groups)
+        };
+        let ratios: Vec<[f32; 3]> = (0..places.iter().product()).into_par_iter().map(of_place).collect();
+        [0, 1, 2].map(|which| {
+            let values: Vec<f32> = ratios.iter().map(|ratios| ratios[which]).collect();
+            spread(&values, places, self.shape, stride)
+        })
+    }
+
+    /// The source in at most [`MOST_BLOCKS`] cubes of voxels, as small as may be.
+    fn blocks(&self, decays: &[f32]) -> Vec<Block> {
+        let [nx, ny, _] = self.shape;
+        let widest = self.shape.into_iter().max().expect("three axes");
+        for edge in 1.. {
+            let along = self.shape.map(|n| n.div_ceil(edge));
+            let mut sums = vec![[0.0f64; 4]; along.iter().product()];
+            for (voxel, &decays) in decays.iter().enumerate().filter(|(_, decays)| **decays > 0.0) {
+                let at = [voxel % nx, voxel / nx % ny, voxel / nx / ny];
+                let [i, j, k] = at.map(|n| n / edge);
+                let sum = &mut sums[(k * along[1] + j) * along[0] + i];
+                sum[3] += f64::from(decays);
+                (0..3).for_each(|axis| sum[axis] += f64::from(decays) * at[axis] as f64);
+            }
+            let filled = sums.iter().filter(|sum| sum[3] > 0.0);
+            if filled.clone().count() <= MOST_BLOCKS || edge >= widest {
+                let block = |sum: &[f64; 4]| Block { decays: sum[3], centre: [0, 1, 2].map(|a| sum[a] / sum[3]) };
+                return filled.map(block).collect();
+            }
+        }
+        unreachable!("one block holds all voxels")
+    }
+
+    fn ratios(&self, place: [f64; 3], blocks: &[Block], groups: &[PhotonGroup]) -> [f32; 3] {
+        let [mut arriving, mut in_medium] = [[0.0; 3]; 2];
+        let nearest_cm = 0.5 * self.spacing_cm.into_iter().fold(f64::INFINITY, f64::min);
+        for block in blocks {
+            let (distance_cm, [medium, bone]) = self.path(block.centre, place);
+            let weight = block.decays / distance_cm.max(nearest_cm).powi(2);
+            for group in groups {
+                let [by_medium, by_bone] = group.attenuation;
+                let attenuations = [medium * by_medium + bone * by_bone, by_medium];
+                let [own, uniform] = attenuations.map(|a| weight * (-a * self.medium_g_cm3 * distance_cm).exp());
+                let [in_own, in_bone] = group.absorbed;
+                for (which, share) in [in_own, in_bone, group.scattered].into_iter().enumerate() {
+                    arriving[which] += share * own;
+                    in_medium[which] += share * uniform;
+                }
+            }
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a ratio within bounds")]
+        [0, 1, 2].map(|which| {
+            let ratio = arriving[which] / in_medium[which];
+            if ratio.is_finite() { ratio.clamp(RATIOS[0], RATIOS[1]) as f32 } else { 1.0 }
+        })
+    }
+
+    /// Length of the way from one place to another [cm], and the mean relative densities on it.
+    fn path(&self, from: [f64; 3], to: [f64; 3]) -> (f64, [f64; 2]) {
+        let across = [0, 1, 2].map(|axis| to[axis] - from[axis]);
+        let length_cm = (0..3).map(|axis| (across[axis] * self.spacing_cm[axis]).powi(2)).sum::<f64>().sqrt();
+        let most = across.iter().fold(0.0, |most: f64, n| most.max(n.abs()));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no more than voxels of an axis")]
+        let steps = most.ceil().max(1.0) as usize;
+        let [nx, ny, nz] = self.shape;
+        let mut sums = [0.0f32; 2];
+        for step in 0..steps {
+            let part = (step as f64 + 0.5) / steps as f64;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the grid")]
+            let [x, y, z] = [0, 1, 2].map(|axis| (from[axis] + part * across[axis] + 0.5).max(0.0) as usize);
+            let voxel = (z.min(nz - 1) * ny + y.min(ny - 1)) * nx + x.min(nx - 1);
+            sums.iter_mut().zip(self.densities).for_each(|(sum, density)| *sum += density[voxel]);
+        }
+        (length_cm, sums.map(|sum| f64::from(sum) / steps as f64))
+    }
+}
+
+/// Values at places, between which voxels lie, for every voxel.
+fn spread(values: &[f32], places: [usize; 3], shape: [usize; 3], stride: usize) -> Vec<f32> {
+    let axes: [Vec<Between>; 3] = shape.map(|n| interpolation(n, stride));
+    let row = |row: usize| -> Vec<f32> {
+        let line = line(values, places, axes[1][row % shape[1]], axes[2][row / shape[1]]);
+        axes[0].iter().map(|x| x.of(&line)).collect()
+    };
+    (0..shape[1] * shape[2]).into_par_iter().flat_map_iter(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUPS: [PhotonGroup; 2] = [
+        PhotonGroup { attenuation: [0.14, 0.15], absorbed: [0.7, 0.8], scattered: 0.9 },
+        PhotonGroup { attenuation: [0.6, 3.0], absorbed: [0.3, 2.0], scattered: 0.1 },
+    ];
+
+    fn arriving(density: &[f32], decays: &[f32]) -> [Vec<f32>; 3] {
+        let none = vec![0.0; density.len()];
+        let scene = Scene { shape: [12, 10, 9], spacing_cm: [0.8; 3], densities: [density, &none], medium_g_cm3: 1.0 };
+        scene.arriving(decays, &GROUPS)
+    }
+
+    #[test]
+    fn through_the_medium_all_arrives_and_through_lung_more() {
+        let voxels = 12 * 10 * 9;
+        let mut decays = vec![0.0; voxels];
+        decays[2 + 12 * (5 + 10 * 4)] = 3.0;
+        for ratio in arriving(&vec![1.0; voxels], &decays).concat() {
+            assert!((ratio - 1.0).abs() < 1e-6, "{ratio}");
+        }
+        let [absorbed, _, scattered] = arriving(&vec![0.3; voxels], &decays);
+        // 7 voxels of 8 mm from the source.
+        let path = |attenuation: f64| attenuation * 7.0 * 0.8;
+        let sum = |part: f64, of: fn(&PhotonGroup) -> f64| -> f64 {
+            GROUPS.iter().map(|group| of(group) * (-part * path(group.attenuation[0])).exp()).sum()
+        };
+        let at = 9 + 12 * (5 + 10 * 4);
+        for (found, of) in
+            [(absorbed[at], (|g| g.absorbed[0]) as fn(&PhotonGroup) -> f64), (scattered[at], |g| g.scattered)]
+        {
+            let expected = sum(0.3, of) / sum(1.0, of);
+            assert!((f64::from(found) / expected - 1.0).abs() < 0.1, "{found} {expected}");
+        }
+    }
+
+    #[test]
+    fn a_source_everywhere_is_a_few_blocks() {
+        let voxels = 12 * 10 * 9;
+        let (decays, density) = (vec![1.0; voxels], vec![1.0; voxels]);
+        let scene =
+            Scene { shape: [12, 10, 9], spacing_cm: [0.8; 3], densities: [&density, &density], medium_g_cm3: 1.0 };
+        let blocks = scene.blocks(&decays);
+        assert!(blocks.len() <= MOST_BLOCKS && blocks.len() > MOST_BLOCKS / 4, "{}", blocks.len());
+        assert!((blocks.iter().map(|block| block.decays).sum::<f64>() - voxels as f64).abs() < 1e-9);
+    }
+}
