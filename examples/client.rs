@@ -53,7 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (organ, _) in &answer.organs {
         println!("{}: {:.1} g", organ.name, organ.mass_g);
     }
-    let mean_gy = answer.organs[0].mean_by_mass_gy.unwrap_or_default();
+    let mean_gy = answer.organs[0].0.mean_by_mass_gy.unwrap_or_default();
     println!("{mean_gy:.4} Gy, computed on {}", answer.result.provenance.device.name);
     Ok(())
 }
