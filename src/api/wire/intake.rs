@@ -1,8 +1,7 @@
 //! What is said of volumes on grids and with values of their own, and what was done to them.
 
-use super::words::of_messages;
 use super::{header, pb, volume};
-use crate::domain::{NanRule, NegativeRule, Part, Repair, Violation};
+use crate::domain::{NanRule, NegativeRule, Part, Repair};
 use crate::dosimetry::{CumulativeHistogram, OrganDose};
 use crate::intake::{IntakeAccount, RawDoseGrid, RawIntake, RawOrganVolume};
 use crate::resample::PlacingAccount;
@@ -70,12 +69,7 @@ pub(super) fn encode_account(account: &IntakeAccount) -> pb::IntakeAccount {
         daughter_activities: daughters.iter().map(encode_repair).collect(),
         density_nan_voxels: account.density_nan_voxels as u64,
         resampling: account.placing.as_ref().map(encode_placing),
-        notes: account.warnings.iter().map(encode_note).collect(),
     }
-}
-
-fn encode_note(Violation { field, reason }: &Violation) -> pb::IntakeNote {
-    pb::IntakeNote { field: field.clone(), message: of_messages(reason) }
 }
 
 fn encode_repair(repair: &Repair) -> pb::RepairAccount {
@@ -99,11 +93,7 @@ fn encode_placing(account: &PlacingAccount) -> pb::ResamplingAccount {
     }
 }
 
-fn decode_note(pb::IntakeNote { field, message }: pb::IntakeNote) -> Violation {
-    Violation { field, reason: message }
-}
-
-/// What the server did.
+/// What the server did. Its warnings come apart from it.
 pub(super) fn decode_account(message: pb::IntakeAccount) -> IntakeAccount {
     let first = message.activity.map(decode_repair);
     let none = || Repair { nan_voxels: 0, negative_voxels: 0, negative_sum: 0.0, total_before: 0.0, total_after: 0.0 };
@@ -118,7 +108,7 @@ pub(super) fn decode_account(message: pb::IntakeAccount) -> IntakeAccount {
             mass_g: account.mass_before_g.zip(account.mass_after_g).map(<[f64; 2]>::from),
             activity_outside_density: account.activity_outside_density,
         }),
-        warnings: message.notes.into_iter().map(decode_note).collect(),
+        warnings: Vec::new(),
     }
 }
 
