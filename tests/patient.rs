@@ -119,7 +119,7 @@ fn a_local_dose_holds_all_charged_energy_and_no_more() {
 #[test]
 #[cfg_attr(no_reference, ignore = "the reference data was not found when this was built")]
 fn a_kernel_dose_accounts_for_its_energy() {
-    let flags = flags("density", &["--device=cpu"]);
+    let flags = flags("density", &["--method=kernel", "--device=cpu"]);
     let run = Run::new(&flags);
     let emitted = run.number("/energy/emitted_mev");
     let balance = run.number("/energy/deposited_mev") + run.number("/energy/escaped_mev");
@@ -138,7 +138,7 @@ fn a_kernel_dose_accounts_for_its_energy() {
 #[cfg_attr(no_reference, ignore = "the reference data was not found when this was built")]
 fn organs_by_kernel_and_by_local_deposition_differ_by_spill_and_photons() {
     let means = |flag| Run::new(&flags("ct", &[flag])).organs("mean_gy");
-    let (local, kernel) = (means("--method=local"), means("--device=cpu"));
+    let (local, kernel) = (means("--method=local"), means("--method=kernel"));
     // Photons of Lu-177 add some per cent to the large liver, less to smaller organs. Out of small hot tumours more
     // electrons leave than come in.
     let (liver, organ, tumour) = ((0.02, 0.06), (0.0, 0.03), (-0.05, -0.01));
@@ -158,10 +158,10 @@ fn organs_by_kernel_and_by_local_deposition_differ_by_spill_and_photons() {
 #[test]
 #[cfg_attr(no_reference, ignore = "the reference data was not found when this was built")]
 fn the_same_bytes_come_from_a_second_run_and_from_a_server() {
-    let here = flags("ct", &["--device=cpu"]);
+    let here = flags("ct", &["--method=kernel", "--device=cpu"]);
     let server = Server::start();
     let at_server = format!("--server={}", server.url);
-    let there = flags("ct", &[&at_server]);
+    let there = flags("ct", &["--method=kernel", &at_server]);
     let first = Run::new(&here);
     for (what, flags) in [("the second run", here), ("the server", there)] {
         let other = Run::new(&flags);

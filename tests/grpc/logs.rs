@@ -111,8 +111,12 @@ async fn a_caller_who_leaves_or_is_late_is_logged() {
     let server = Server::start();
     let mut client = connect(server.url.clone()).await;
     let never_ends = || stream_of(vec![Message::Header(good_header())]).chain(tokio_stream::pending());
-    let answer = client.compute(with_id(never_ends(), "leaves")).await.expect("it begins");
-    drop(answer);
+    // A runtime of its own, so that the caller's connection dies with it, as that of a process does.
+    let (url, leaving) = (server.url.clone(), with_id(never_ends(), "leaves"));
+    let callers = tokio::runtime::Runtime::new().expect("a runtime");
+    let call = callers.spawn(async move { connect(url).await.compute(leaving).await.map(drop) });
+    call.await.expect("no panic").expect("it begins");
+    callers.shutdown_background();
     let left = line(&server);
     assert_eq!((&left["fields"]["request_id"], &left["fields"]["outcome"]), (&"leaves".into(), &"CANCELLED".into()));
     let mut given = with_id(never_ends(), "late");

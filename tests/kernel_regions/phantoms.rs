@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
-use dosegrid::domain::{ActivityUnit, DensityMap, DoseRequest, Method, TimeIntegratedActivity, Volume, VoxelGrid};
+use dosegrid::domain::{
+    ActivityUnit, Daughters, DensityMap, DoseRequest, Method, TimeIntegratedActivity, Volume, VoxelGrid,
+};
 use dosegrid::formats::nifti;
-use dosegrid::physics::nuclide;
+use dosegrid::physics::{chain, nuclide};
 
 use crate::support::reference;
 
@@ -26,6 +28,8 @@ impl Phantom {
         let activity = TimeIntegratedActivity::new(self.decays.clone(), ActivityUnit::BqS).expect("an activity");
         let density = DensityMap::new(self.density.clone()).expect("densities");
         let source = nuclide::find(name).expect("a known nuclide");
+        // The figures on record are with Xe-131m, which by default leaves the tissue.
+        let source = chain::source(source, Daughters::EquilibriumWithGases, &[]).expect("a source");
         DoseRequest::new(activity, Some(density), source, method).expect("a good request")
     }
 

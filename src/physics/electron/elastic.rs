@@ -119,7 +119,7 @@ mod tests {
         let strength = amplitude.powi(2) / (momentum_squared_mev2(energy) * beta2);
         let moment = |weight: &dyn Fn(f64) -> f64| {
             // In v = 1 − cos θ, from far below the screening angle.
-            integrate_log(1e-6 * a, 2.0, |v| {
+            integrate_log(1e-7 * a, 2.0, |v| {
                 let s = (0.5 * v).sqrt();
                 let factor = 1.0 - beta2 * s * s + spin * s * (1.0 - s);
                 std::f64::consts::TAU * strength * factor / (v + 2.0 * a).powi(2) * weight(v)
@@ -143,7 +143,7 @@ mod tests {
                         found.first_transport / expected.first_transport,
                         found.second_transport / expected.second_transport,
                     ];
-                    // The integral leaves out deflections below 1e-6 of the screening angle squared.
+                    // The integral leaves out deflections below 1e-7 of the screening angle squared.
                     assert!(ratios.iter().all(|r| (r - 1.0).abs() < 2e-6), "{} {energy} {ratios:?}", element.symbol);
                 }
             }

@@ -37,13 +37,20 @@ impl SlowingDown {
     }
 }
 
+/// Exponent of the energy in a stopping power that is proportional to the speed: none falls faster to low energies.
+///
+/// Source: J. Lindhard, M. Scharff, Phys. Rev. 124 (1961) 128.
+const SLOWEST_EXPONENT: f64 = 0.5;
+
 /// Path until at rest, for a stopping power [g/cm²].
 ///
 /// Below the grid, the stopping power is continued as the power law that it follows in the first bin. The range at 1
-/// keV is then right to some ten percent: 5e-7 g/cm² in water.
+/// keV is then right to some ten percent: 5e-7 g/cm² in water. In heavy elements Bethe's formula falls too steeply
+/// towards the mean excitation energy; there it is continued in proportion to the speed.
 pub(super) fn range(grid: LogGrid, stopping: impl Fn(f64) -> f64) -> LogTable {
     let (first, second) = (grid.node(0), grid.node(1));
     let exponent = (stopping(second) / stopping(first)).ln() / (second / first).ln();
+    let exponent = exponent.min(SLOWEST_EXPONENT);
     let below = first / stopping(first) / (1.0 - exponent);
     LogTable::integral(grid, below, |energy| 1.0 / stopping(energy))
 }

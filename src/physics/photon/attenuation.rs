@@ -210,7 +210,9 @@ mod tests {
                 }
                 let slope = |f: &dyn Fn(f64) -> f64| (f(next) / f(energy)).ln() / (next / energy).ln();
                 let photoelectric = slope(&|e| table.photoelectric(e));
-                assert!((-3.7..-0.8).contains(&photoelectric), "{} {energy}: {photoelectric}", element.symbol);
+                // XCOM's own rows of thulium have -3.73 between its K edge, 59.39 keV, and 60 keV.
+                let steepest = if element.symbol == "Tm" { -3.74 } else { -3.7 };
+                assert!((steepest..-0.8).contains(&photoelectric), "{} {energy}: {photoelectric}", element.symbol);
                 let coherent = slope(&|e| table.coherent(e));
                 assert!((-2.1..0.05).contains(&coherent), "{} {energy}: {coherent}", element.symbol);
                 let incoherent = slope(&|e| table.incoherent(e));
