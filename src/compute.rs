@@ -1,6 +1,6 @@
 //! The one way from a request to its dose: plan it, run it on a device, check the dose.
 
-use crate::domain::{Control, DoseError, DoseRequest, DoseResult};
+use crate::domain::{ActivityAccount, Control, DoseError, DoseRequest, DoseResult, Warning};
 use crate::engine::Device;
 use crate::{method, plan, plan::Limits};
 
@@ -36,13 +36,20 @@ use crate::{method, plan, plan::Limits};
 ///
 /// # Errors
 /// [`DoseError::Invalid`] or [`DoseError::TooLarge`] if the request cannot be planned; [`DoseError::Cancelled`]; a
-/// failure of the device; a dose that is not physical. A dose that has not passed every check is never returned.
+/// failure of the device; a dose that is not physical; [`DoseError::Implausible`] if the request makes warnings errors,
+/// before any work where they are known before it. A dose that has not passed every check is never returned.
 pub fn compute(
     request: &DoseRequest,
     device: &mut Device,
     limits: &Limits,
     control: &Control,
 ) -> Result<DoseResult, DoseError> {
+    let strict = request.header().strict();
+    let mut warnings = Warning::of_request(request);
+    Warning::check(&warnings, strict)?;
     let plan = plan::plan(request, limits)?;
-    method::run(device, &plan, request, control)
+    let result = method::run(device, &plan, request, control)?;
+    warnings.extend(Warning::of_dose(request, &result));
+    Warning::check(&warnings, strict)?;
+    Ok(DoseResult { activity: ActivityAccount::of(request), warnings, ..result })
 }

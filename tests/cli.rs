@@ -9,6 +9,7 @@ mod nuclides;
 mod resample;
 mod server;
 mod units;
+mod warnings;
 mod words;
 
 use std::fs;
@@ -211,7 +212,7 @@ fn every_fault_is_named_at_once() {
 }
 
 /// Flags to leave out, flags to add, the field that is named and a word of the reason.
-const BAD: [(&[&str], &[&str], &str, &str); 44] = [
+const BAD: [(&[&str], &[&str], &str, &str); 48] = [
     (&["activity"], &[], "activity", "--activity is needed"),
     (&["activity-unit"], &[], "activity-unit", "--activity-unit is needed"),
     (&["nuclide"], &[], "nuclide", "--nuclide is needed"),
@@ -239,6 +240,20 @@ const BAD: [(&[&str], &[&str], &str, &str); 44] = [
     ),
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life", "-5h"], "effective-half-life", "above 0"),
     (&["activity-unit"], &["--activity-unit=bq"], "effective-half-life", "is needed"),
+    (
+        &["activity-unit"],
+        &["--activity-unit=bq", "--effective-half-life=50h", "--decay-corrected-to=injection"],
+        "decay-corrected-to",
+        "needs the time",
+    ),
+    (
+        &["activity-unit"],
+        &["--activity-unit=bq", "--effective-half-life=50h", "--decay-corrected-to=start"],
+        "decay-corrected-to",
+        "scan or injection",
+    ),
+    (&[], &["--decay-corrected-to=scan"], "decay-corrected-to", "no meaning"),
+    (&[], &["--injected-activity=7.4"], "injected-activity", "7.4GBq"),
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=50"], "effective-half-life", "unit"),
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=0h"], "effective-half-life", "above 0"),
     (&["activity-unit"], &["--activity-unit=bq", "--effective-half-life=-1h"], "effective-half-life", "above 0"),

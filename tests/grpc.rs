@@ -11,6 +11,7 @@ mod monte_carlo;
 mod nuclides;
 mod script;
 mod streaming;
+mod warnings;
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;

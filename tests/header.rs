@@ -2,10 +2,11 @@
 //! refused.
 
 use dosegrid::domain::{
-    ActivityAtMoment, ActivityUnit, BiologicalWeighting, Checks, ChosenCuts, DaughterHeader, Daughters,
-    DensityCorrection, DoseError, ElementType, Emission, EmissionSpectrum, Extras, HeaderDraft, InGrowth, KernelMedium,
-    KernelOptions, LocalOptions, MaterialTable, Medium, Method, MomentUnit, MonteCarloOptions, Nuclide, Part, Particle,
-    Region, RequestHeader, Source, StopRule, TargetUncertainty, VolumeHeader, VolumeRole, VoxelGrid,
+    ActivityAtMoment, ActivityTimes, ActivityUnit, BiologicalWeighting, Checks, ChosenCuts, DaughterHeader, Daughters,
+    DecayCorrection, DensityCorrection, DoseError, ElementType, Emission, EmissionSpectrum, Extras, HeaderDraft,
+    InGrowth, KernelMedium, KernelOptions, LocalOptions, MaterialTable, Medium, Method, MomentUnit, MonteCarloOptions,
+    Nuclide, Part, Particle, Region, RequestHeader, Source, StopRule, TargetUncertainty, VolumeHeader, VolumeRole,
+    VoxelGrid,
 };
 use dosegrid::physics::{chain, material, nuclide};
 
@@ -24,9 +25,14 @@ fn draft(source: Source, method: Method) -> HeaderDraft {
         activity: Part::Good(volume.clone()),
         activity_unit: Part::Good(ActivityUnit::AtMoment(ActivityAtMoment {
             unit: MomentUnit::KbqPerMl,
-            effective_half_life_s: 1e5 / 3.0,
-            imaged_after_s: Some(1e4 / 7.0),
+            times: ActivityTimes {
+                imaged_after_s: Some(1e4 / 7.0),
+                decay_correction: DecayCorrection::Injection { physical_half_life_s: 1e6 / 3.0 },
+                ..ActivityTimes::effective(1e5 / 3.0)
+            },
         })),
+        injected_activity_bq: Some(7.4e9 / 3.0),
+        strict: true,
         density: Part::Good(volume),
         source: Part::Good(source),
         method: Part::Good(method),
@@ -134,12 +140,12 @@ fn what_cannot_be_a_header_is_refused() {
     refused("/activity/grid/shape", serde_json::json!([7, 0, 3]));
     refused("/density", serde_json::Value::Null);
     refused("/density/grid/shape", serde_json::json!([7, 5, 4]));
-    for (half_life_s, imaged_after_s) in [(0.0, None), (1.0, Some(-1.0))] {
-        let moment = serde_json::json!({
-            "unit": "bq", "effective_half_life_s": half_life_s, "imaged_after_s": imaged_after_s
-        });
-        refused("/activity_unit", serde_json::json!({ "at-moment": moment }));
-    }
+    refused("/activity_unit/at-moment/times/half_life_s", 0.into());
+    refused("/activity_unit/at-moment/times/imaged_after_s", (-1).into());
+    refused("/activity_unit/at-moment/times/imaged_after_s", serde_json::Value::Null);
+    refused("/activity_unit/at-moment/times/decay_correction/injection/physical_half_life_s", 0.into());
+    refused("/integrated_from", good["activity_unit"]["at-moment"]["times"].clone());
+    refused("/injected_activity_bq", 0.into());
     refused("/method/local/minimum_density_g_cm3", (-1).into());
     refused("/source/members/0/decays_per_decay", (-1).into());
     refused("/source/emissions/0/yield_per_decay", 2000.into());

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use dosegrid::domain::{ChosenCuts, DoseError, Extras, MaterialDefinition, MomentUnit, Part, VoxelGrid};
 use dosegrid::request::{
     RawActivity, RawDaughterMap, RawDaughters, RawEmission, RawGrid, RawHalfLife, RawHeader, RawKernelMethod,
-    RawLabelledMaterial, RawLocalMethod, RawMaterial, RawMedium, RawMethod, RawMonteCarlo, RawRegion, RawTarget,
-    RawUnit, RawVolume, RawWeighting, paths, pattern,
+    RawLabelledMaterial, RawLocalMethod, RawMaterial, RawMedium, RawMethod, RawMoment, RawMonteCarlo, RawRegion,
+    RawTarget, RawTimes, RawUnit, RawVolume, RawWeighting, paths, pattern,
 };
 
 const NAN: Option<f64> = Some(f64::NAN);
@@ -68,17 +68,23 @@ fn bad_volumes() -> Vec<Part<RawVolume>> {
 }
 
 fn moment(unit: MomentUnit, half_life: Option<RawHalfLife>, imaged_after_s: Option<f64>) -> Part<RawUnit> {
-    Part::Good(RawUnit::AtMoment(RawActivity { unit, half_life, imaged_after_s }))
+    let times = RawTimes { half_life, imaged_after_s, decay_corrected_to: None };
+    Part::Good(RawUnit::AtMoment(RawActivity { unit, times }))
+}
+
+/// Times of which every part but the nuclide is at fault at least once.
+fn bad_times() -> [RawTimes; 4] {
+    let (good, injection) = (Some(RawHalfLife::Effective(1.0)), Some(RawMoment::Injection));
+    [
+        RawTimes::default(),
+        RawTimes { half_life: Some(RawHalfLife::Effective(0.0)), ..RawTimes::default() },
+        RawTimes { half_life: good, imaged_after_s: NAN, ..RawTimes::default() },
+        RawTimes { half_life: good, decay_corrected_to: injection, ..RawTimes::default() },
+    ]
 }
 
 fn bad_units() -> Vec<Part<RawUnit>> {
-    let of_moment = |unit| {
-        [
-            moment(unit, None, None),
-            moment(unit, Some(RawHalfLife::Effective(0.0)), None),
-            moment(unit, Some(RawHalfLife::Effective(1.0)), NAN),
-        ]
-    };
+    let of_moment = |unit| bad_times().map(|times| Part::Good(RawUnit::AtMoment(RawActivity { unit, times })));
     MomentUnit::ALL.into_iter().flat_map(of_moment).chain([Part::Absent]).collect()
 }
 
@@ -133,9 +139,20 @@ fn bad_sources() -> Vec<RawHeader> {
     let mut bad = vec![
         RawHeader { daughter_maps: vec![daughter("Lu-177")], labels: volume(), ..good() },
         RawHeader { weighting: Some(RawWeighting { alpha: NAN, recoil: NAN }), ..good() },
+        RawHeader { injected_activity_bq: NAN, ..good() },
+        RawHeader {
+            integrated_from: Some(RawTimes { half_life: Some(RawHalfLife::Effective(1.0)), ..RawTimes::default() }),
+            activity_unit: moment(MomentUnit::Bq, Some(RawHalfLife::Effective(1.0)), None),
+            ..good()
+        },
         in_growth,
     ];
     bad.extend(nameless);
+    let physical = RawTimes { half_life: Some(RawHalfLife::Physical), ..RawTimes::default() };
+    let of_nothing = RawHeader { integrated_from: Some(physical), ..RawHeader::default() };
+    bad.extend(
+        bad_times().map(|times| RawHeader { integrated_from: Some(times), ..good() }).into_iter().chain([of_nothing]),
+    );
     for (charge, high_mev) in [(2, 0.1), (0, 20.0), (0, 0.0)] {
         let mut header = RawHeader { daughter_maps: vec![daughter("Bi-213")], ..good() };
         header.source.daughters = Part::Good(RawDaughters::Unspecified);
@@ -218,6 +235,9 @@ fn a_good_header_has_its_defaults() {
     let weighted = RawHeader { weighting: Some(RawWeighting { alpha: Some(3.0), recoil: None }), ..good() };
     let weighting = weighted.check().expect("a good header").weighting().expect("asked for");
     assert_eq!((weighting.alpha, weighting.recoil), (3.0, 3.0));
+    let raw = RawHeader { injected_activity_bq: Some(7.4e9), strict: true, ..good() };
+    let told = raw.check().expect("a good header");
+    assert_eq!((told.injected_activity_bq(), told.strict(), header.strict()), (Some(7.4e9), true, false));
     // A part that was found at fault elsewhere leaves no header, and no second fault.
     let faulty = RawHeader { method: Part::Faulty, ..good() };
     assert_eq!(faulty.check(), Err(DoseError::Invalid(Vec::new())));

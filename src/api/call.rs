@@ -157,7 +157,12 @@ impl Call {
             }
         }
         // Every value is checked.
-        let (intake, assembled) = off_thread(move || upload.assemble()).await?;
+        let (intake, assembled) = off_thread(move || {
+            let (intake, assembled) = upload.assemble()?;
+            assembled.check_if_strict()?;
+            Ok((intake, assembled))
+        })
+        .await?;
         let running = self.shared.jobs.submit(assembled.request.clone(), OWNER, Some(memory.clone()))?;
         Ok((running, Aftermath::new(intake, assembled), memory))
     }

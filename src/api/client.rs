@@ -13,7 +13,8 @@ use super::pb::dose_service_client::DoseServiceClient;
 use super::wire::result::Announced;
 use super::{ServerConfig, chunks, pb, status, wire};
 use crate::domain::{
-    DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Provenance, Volume, VolumeHeader, VolumeRole, VoxelGrid,
+    ActivityAccount, DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Provenance, Volume, VolumeHeader,
+    VolumeRole, VoxelGrid, Warning,
 };
 use crate::dosimetry::{CumulativeHistogram, OrganDose};
 use crate::formats;
@@ -204,6 +205,8 @@ struct Incoming {
     provenance: Provenance,
     account: IntakeAccount,
     organs: Vec<(OrganDose, Option<CumulativeHistogram>)>,
+    activity: ActivityAccount,
+    warnings: Vec<Warning>,
     dose: Arriving,
     uncertainty: Option<Arriving>,
     weighted: Option<Arriving>,
@@ -227,8 +230,8 @@ impl Incoming {
         let weighted = announced.has_weighted.then(arriving).transpose()?;
         let tally = announced.tally_size_bytes.map(|size| (Vec::new(), size));
         let dose = arriving()?;
-        let Announced { provenance, account, organs, .. } = announced;
-        Ok(Self { provenance, account, organs, dose, uncertainty, weighted, on_ct, tally })
+        let Announced { provenance, account, organs, activity, warnings, .. } = announced;
+        Ok(Self { provenance, account, organs, activity, warnings, dose, uncertainty, weighted, on_ct, tally })
     }
 
     fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
@@ -270,8 +273,9 @@ impl Incoming {
         let tally = self.tally.map(decode).transpose().map_err(|fault| broken(&format!("the tally {fault}")))?;
         let dose_on_ct = self.on_ct.map(Arriving::finish).transpose();
         let dose_on_ct = dose_on_ct.map_err(|fault| broken(&format!("the dose on the CT {fault}")))?;
-        let result = DoseResult { dose, uncertainty, weighted, tally, provenance: self.provenance };
-        Ok(Answer { result, account: self.account, organs: self.organs, dose_on_ct })
+        let Self { provenance, activity, warnings, account, organs, .. } = self;
+        let result = DoseResult { dose, uncertainty, weighted, tally, provenance, activity, warnings };
+        Ok(Answer { result, account, organs, dose_on_ct })
     }
 }
 

@@ -6,7 +6,8 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::wire::words::of_messages;
-use crate::domain::{DoseError, Violation};
+use crate::domain::error::BEFORE_MESSAGE;
+use crate::domain::{DoseError, Violation, Warning};
 
 /// Domain of every error reason.
 pub const ERROR_DOMAIN: &str = "dosegrid";
@@ -17,7 +18,7 @@ const RETRY_AFTER_DEVICE_FAILURE: Duration = Duration::from_secs(2);
 /// The code of an error.
 fn code(error: &DoseError) -> Code {
     match error {
-        DoseError::Invalid(_) => Code::InvalidArgument,
+        DoseError::Invalid(_) | DoseError::Implausible(_) => Code::InvalidArgument,
         DoseError::TooLarge { .. } => Code::FailedPrecondition,
         DoseError::Busy { .. } => Code::ResourceExhausted,
         DoseError::Cancelled => Code::Cancelled,
@@ -60,7 +61,11 @@ pub(super) fn code_name(code: Code) -> &'static str {
 /// The facts that a variant carries, from which the client rebuilds the error.
 fn facts(error: &DoseError) -> HashMap<String, String> {
     let pairs = match error {
-        DoseError::Invalid(_) | DoseError::Cancelled | DoseError::DeadlineExceeded | DoseError::ShuttingDown => vec![],
+        DoseError::Invalid(_)
+        | DoseError::Implausible(_)
+        | DoseError::Cancelled
+        | DoseError::DeadlineExceeded
+        | DoseError::ShuttingDown => vec![],
         DoseError::TooLarge { what, needed_bytes, limit_bytes } => vec![
             ("what", (*what).to_owned()),
             ("needed_bytes", needed_bytes.to_string()),
@@ -88,6 +93,7 @@ fn retry_after(error: &DoseError) -> Option<Duration> {
         DoseError::Busy { retry_after, .. } => Some(*retry_after),
         DoseError::DeviceLost(_) | DoseError::DeviceOutOfMemory(_) => Some(RETRY_AFTER_DEVICE_FAILURE),
         DoseError::Invalid(_)
+        | DoseError::Implausible(_)
         | DoseError::TooLarge { .. }
         | DoseError::Cancelled
         | DoseError::DeadlineExceeded
@@ -111,10 +117,8 @@ impl From<DoseError> for Status {
             details.set_retry_info(Some(delay));
         }
         let message = of_messages(&error.to_string());
-        if let DoseError::Invalid(violations) = error {
-            for Violation { field, reason } in violations {
-                details.add_bad_request_violation(field, of_messages(&reason));
-            }
+        for Violation { field, reason } in error.violations() {
+            details.add_bad_request_violation(field, of_messages(&reason));
         }
         Self::with_error_details(code, message, details)
     }
@@ -177,6 +181,13 @@ fn rebuild(reason: &str, facts: &HashMap<String, String>, details: &ErrorDetails
                 |v: &tonic_types::FieldViolation| Violation { field: v.field.clone(), reason: v.description.clone() };
             DoseError::Invalid(details.bad_request()?.field_violations.iter().map(violation).collect())
         }
+        "IMPLAUSIBLE" => {
+            let warning = |v: &tonic_types::FieldViolation| {
+                let (reason, message) = v.description.split_once(BEFORE_MESSAGE).unwrap_or(("", &v.description));
+                Warning::new(reason, v.field.clone(), message)
+            };
+            DoseError::Implausible(details.bad_request()?.field_violations.iter().map(warning).collect())
+        }
         "REQUEST_TOO_LARGE" => DoseError::TooLarge {
             what: known_subject(&fact("what")?),
             needed_bytes: bytes("needed_bytes")?,
@@ -220,6 +231,10 @@ mod tests {
             DoseError::Invalid(vec![
                 Violation { field: "a.b".into(), reason: "is bad".into() },
                 Violation { field: "c".into(), reason: "ist auch schlecht, größer".into() },
+            ]),
+            DoseError::Implausible(vec![
+                Warning::new("ACTIVITY_IN_AIR", "activity", "12 %: much"),
+                Warning::new("DOSE_HIGH", "", "1e5 Gy"),
             ]),
             DoseError::TooLarge { what: "a volume", needed_bytes: u64::MAX, limit_bytes: 1 },
             DoseError::Busy { what: "the queue", retry_after: Duration::from_millis(1500) },

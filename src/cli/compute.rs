@@ -6,7 +6,6 @@ mod interrupt;
 mod method;
 mod monte_carlo;
 mod place;
-mod plausible;
 pub(super) mod source;
 mod unit;
 mod volumes;
@@ -17,8 +16,10 @@ use super::device;
 use super::flags::by_flag;
 use super::outputs::{self, OutputArgs, ResultInputs};
 use super::progress::ProgressReport;
+use super::stdout;
+use super::summary::activity_lines;
 use crate::api::{ServerConfig, client::Client};
-use crate::domain::{Checks, Control, DoseError, DoseRequest, DoseResult};
+use crate::domain::{ActivityAccount, Checks, Control, DoseError, DoseRequest, DoseResult, Violation, Warning};
 use crate::engine::Device;
 use crate::plan::Limits;
 use grids::GridArgs;
@@ -51,6 +52,9 @@ pub(super) struct Args {
     weighting: WeightingArgs,
     #[command(flatten)]
     place: PlaceArgs,
+    /// Make warnings errors: nothing is computed where they are known before, and nothing is written
+    #[arg(long)]
+    strict: bool,
 }
 
 impl Args {
@@ -88,9 +92,14 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let inputs = Inputs::read(&args, &mut checks);
     checks.finish()?;
     let inputs = inputs.expect("inputs without a fault are complete");
-    for warning in &inputs.warnings {
-        eprintln!("warning: {warning}");
+    let density = args.volumes.density_flag();
+    let mut known = inputs.warnings.clone();
+    Warning::add(&mut known, Warning::of_request(&inputs.request));
+    if !args.outputs.quiet {
+        stdout::print(&activity_lines(&ActivityAccount::of(&inputs.request)))?;
     }
+    Warning::check(&known, args.strict).map_err(|error| told_by_flag(error, density))?;
+    print_warnings(&known, density);
     let mut report = ProgressReport::new(args.outputs.quiet);
     let result = match &place {
         Place::Here(selector) => {
@@ -101,7 +110,11 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         Place::Server(url) => compute_on_server(url, &inputs.request, &mut report),
     };
     report.finish();
-    let result = result.map_err(|error| told_by_flag(error, args.volumes.density_flag()))?;
+    let mut result = result.map_err(|error| told_by_flag(error, density))?;
+    result.warnings.retain(|warning| !known.contains(warning));
+    print_warnings(&result.warnings, density);
+    Warning::check(&result.warnings, args.strict).map_err(|error| told_by_flag(error, density))?;
+    result.warnings.splice(0..0, known);
     let from = ResultInputs {
         activity: inputs.request.activity(),
         density: inputs.request.density(),
@@ -116,15 +129,29 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     outputs::write(&args.outputs, &from, &result)
 }
 
-/// Names faults that the plan or a server found by their flags.
+/// Names faults that the plan or a server found, and warnings that are errors, by their flags.
 fn told_by_flag(error: DoseError, density: &str) -> DoseError {
     if let DoseError::Invalid(faults) = error {
         DoseError::Invalid(faults.into_iter().map(|fault| by_flag(fault, density)).collect())
     } else if let DoseError::TooLarge { what: "the convolution", needed_bytes, limit_bytes } = error {
         let what = "the convolution (with --truncation-radius it is smaller)";
         DoseError::TooLarge { what, needed_bytes, limit_bytes }
+    } else if let DoseError::Implausible(warnings) = error {
+        DoseError::Implausible(warnings.into_iter().map(|warning| warning_by_flag(warning, density)).collect())
     } else {
         error
+    }
+}
+
+fn warning_by_flag(Warning { reason, message, field }: Warning, density: &str) -> Warning {
+    let Violation { field, reason: message } = by_flag(Violation { field, reason: message }, density);
+    Warning { reason, message, field }
+}
+
+fn print_warnings(warnings: &[Warning], density: &str) {
+    for warning in warnings {
+        let Warning { reason, message, field } = warning_by_flag(warning.clone(), density);
+        eprintln!("warning: {field}: {message} ({reason})");
     }
 }
 

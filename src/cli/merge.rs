@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use super::outputs::{self, InputAccount, OutputArgs, ResultInputs};
-use crate::domain::{Checks, DoseError, Extras, Invalid, Organs, RigidTransform, TallyRecord};
+use super::stdout;
+use super::summary::activity_lines;
+use crate::domain::{Checks, DoseError, Extras, Invalid, Organs, RigidTransform, TallyRecord, Warning};
 use crate::formats::tally;
 use crate::formats::volume_file::Origin;
 use crate::method::{merge, merged_dose};
@@ -39,7 +41,6 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         (_, organs) => organs,
     };
     checks.finish()?;
-    warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     let record = record.ok_or_else(|| DoseError::invalid("tallies", "at least one is needed"))?;
     let (activity, density) = (record.activity.clone(), record.density.clone());
     let extras = Extras {
@@ -47,7 +48,14 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         tally: args.outputs.tally_output.is_some(),
     };
     let labels = organs.as_ref().map(Organs::label_map);
-    let result = merged_dose(record, labels.as_ref(), extras)?;
+    let mut result = merged_dose(record, labels.as_ref(), extras)?;
+    result.warnings.splice(0..0, warnings);
+    for Warning { reason, message, field } in &result.warnings {
+        eprintln!("warning: {field}: {message} ({reason})");
+    }
+    if !args.outputs.quiet {
+        stdout::print(&activity_lines(&result.activity))?;
+    }
     let from = ResultInputs {
         activity: &activity,
         density: Some(&density),

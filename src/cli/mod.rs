@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::domain::{DoseError, Violation};
+use crate::domain::{DoseError, Violation, Warning};
 
 /// Exit status of a failure that is not due to the input.
 const EXIT_FAILURE: u8 = 1;
@@ -100,6 +100,12 @@ pub fn run() -> ExitCode {
         Err(DoseError::Invalid(violations)) => {
             for violation in violations {
                 eprintln!("error: {}: {}", violation.field, violation.reason);
+            }
+            ExitCode::from(EXIT_BAD_INPUT)
+        }
+        Err(DoseError::Implausible(warnings)) => {
+            for Warning { reason, message, field } in warnings {
+                eprintln!("error: {field}: {message} ({reason}; --strict makes warnings errors)");
             }
             ExitCode::from(EXIT_BAD_INPUT)
         }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::stdout;
 use super::summary::summary;
 use crate::domain::{
-    Checks, DensityMap, DoseError, DoseResult, Organs, Provenance, TimeIntegratedActivity, Volume, grid::Affine,
+    ActivityAccount, Checks, DensityMap, DoseError, DoseResult, Organs, Provenance, TimeIntegratedActivity, Volume,
+    Warning, grid::Affine, warning,
 };
 use crate::dosimetry::organs::{OrganInputs, whole_regions};
 use crate::dosimetry::{DoseDistribution, OrganDose, organ_doses};
@@ -107,11 +108,12 @@ impl OutputArgs {
     pub(super) fn read_labels(
         &self,
         checks: &mut Checks,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Warning>,
     ) -> (Option<LabelFiles>, BTreeMap<u16, String>) {
         let given = (!self.labels.is_empty()).then_some(&self.labels);
         let files = given.and_then(|paths| checks.at("labels", labels::read(paths)));
-        warnings.extend(files.iter().flat_map(|files| &files.warnings).map(|warning| format!("labels: {warning}")));
+        let words = files.iter().flat_map(|files| &files.warnings);
+        warnings.extend(words.map(|words| Warning::new(warning::INPUT_FILE, "labels", words)));
         let names = self.label_names.as_deref().and_then(|path| checks.at("label-names", label_names::read(path)));
         let names = names.unwrap_or_default();
         warnings.extend(files.as_ref().and_then(|files| absent_names(&files.organs, &names)));
@@ -120,7 +122,7 @@ impl OutputArgs {
 }
 
 /// What to warn of if names were given for labels that the map does not have.
-fn absent_names(organs: &Organs, names: &BTreeMap<u16, String>) -> Option<String> {
+fn absent_names(organs: &Organs, names: &BTreeMap<u16, String>) -> Option<Warning> {
     let is_present = |label: u16| organs.organs().iter().any(|organ| organ.label == label);
     let absent: Vec<String> = names
         .iter()
@@ -130,7 +132,8 @@ fn absent_names(organs: &Organs, names: &BTreeMap<u16, String>) -> Option<String
     let (first, more) = absent.split_at(absent.len().min(NAMES_SHOWN));
     let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
     (!first.is_empty()).then(|| {
-        format!("label-names: no voxel of --labels has the label {}{more}; is this the right file?", first.join(", "))
+        let words = format!("no voxel of --labels has the label {}{more}; is this the right file?", first.join(", "));
+        Warning::new(warning::NAME_WITHOUT_LABEL, "label-names", words)
     })
 }
 
@@ -169,8 +172,10 @@ pub(super) struct ResultFile<'a> {
     #[serde(flatten)]
     pub(super) provenance: &'a Provenance,
     inputs: InputAccount,
+    activity: &'a ActivityAccount,
     grid: GridAccount,
     pub(super) dose: DoseAccount,
+    warnings: &'a [Warning],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) organs: Option<&'a [OrganDose]>,
 }
@@ -252,8 +257,10 @@ fn result_file<'a>(from: &ResultInputs, result: &'a DoseResult, organs: Option<&
     ResultFile {
         provenance: &result.provenance,
         inputs: from.inputs.clone(),
+        activity: &result.activity,
         grid: GridAccount { shape: grid.shape(), spacing_mm: grid.spacing_mm(), affine: *grid.affine() },
         dose: DoseAccount { mean_gy: doses.mean_gy(), max_gy: doses.max_gy() },
+        warnings: &result.warnings,
         organs,
     }
 }

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use super::figures::{DIGITS, DoseUnit, significant};
 use super::outputs::ResultFile;
+use crate::domain::activity_account::activity_words;
 use crate::domain::{
-    BiologicalWeighting, EnergyAccount, LeftOut, MemberAccount, MonteCarloAccount, Provenance, SourceAccount,
-    StopReason, TargetAccount,
+    ActivityAccount, BiologicalWeighting, EnergyAccount, LeftOut, MemberAccount, MonteCarloAccount, Provenance,
+    SourceAccount, StopReason, TargetAccount,
 };
 use crate::dosimetry::OrganDose;
 use crate::dosimetry::noise::MARKED_SHARE;
@@ -24,6 +25,50 @@ pub(super) fn summary(file: &ResultFile) -> String {
         text.push_str(&organ_table(organs));
     }
     text
+}
+
+/// The activity of a request, printed before any work.
+pub(super) fn activity_lines(account: &ActivityAccount) -> String {
+    let mut text = String::new();
+    for (name, value) in activity(account) {
+        writeln!(text, "{name:<11}{value}").expect("a string takes all text");
+    }
+    text
+}
+
+fn activity(account: &ActivityAccount) -> Vec<(&'static str, String)> {
+    let hours = |seconds: f64| seconds / 3600.0;
+    let mut lines = Vec::new();
+    if let Some(bq) = account.at_imaging_bq {
+        let mut text = format!("{} in the map", activity_words(bq));
+        if let (Some(at_injection_bq), Some(after_s)) = (account.at_injection_bq, account.imaged_after_s) {
+            let (words, after_h) = (activity_words(at_injection_bq), hours(after_s));
+            write!(text, " at the image, {words} at the injection {after_h:.2} h before").expect("a string takes all");
+        }
+        lines.push(("activity", text));
+    } else if let Some(bq) = account.equivalent_bq {
+        let text = format!("time-integrated: as many decays as {} decaying completely", activity_words(bq));
+        lines.push(("activity", text));
+    }
+    let mut decays = format!("{:.4e} ({:.4e} MBq·h)", account.decays_bq_s, account.decays_bq_s / 3.6e9);
+    if let (Some(half_life_s), Some(kind)) = (account.half_life_s, account.half_life) {
+        let from = if account.imaged_after_s.is_some() { "injection" } else { "image" };
+        write!(decays, ", from the {from} on, with the {} half-life of {:.2} h", kind.name(), hours(half_life_s))
+            .expect("a string takes all text");
+        if account.decay_corrected_to.as_deref() == Some("injection") {
+            decays.push_str("; the map was corrected to the injection, which is undone");
+        }
+    }
+    lines.push(("decays", decays));
+    if let (Some(bq), Some(by_gbq), Some(coefficient_h)) =
+        (account.injected_bq, account.decays_per_injected_gbq, account.time_integrated_activity_coefficient_h)
+    {
+        let words = activity_words(bq);
+        let text =
+            format!("{words}: {by_gbq:.4e} decays per GBq, time-integrated activity coefficient {coefficient_h:.4} h");
+        lines.push(("injected", text));
+    }
+    lines
 }
 
 /// Name and value of each line above the organ table.

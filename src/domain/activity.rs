@@ -67,10 +67,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::{ActivityAtMoment, MomentUnit, VoxelGrid};
+    use crate::domain::{ActivityAtMoment, ActivityTimes, MomentUnit, VoxelGrid};
 
     fn at_moment(unit: MomentUnit, effective_half_life_s: f64) -> ActivityUnit {
-        ActivityUnit::AtMoment(ActivityAtMoment { unit, effective_half_life_s, imaged_after_s: None })
+        ActivityUnit::AtMoment(ActivityAtMoment { unit, times: ActivityTimes::effective(effective_half_life_s) })
     }
 
     fn map(values: Vec<f32>) -> Volume<f32> {

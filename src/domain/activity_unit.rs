@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checks, Invalid};
+use super::{ActivityTimes, Checks, Invalid};
 
 /// Seconds in an hour.
 const S_PER_H: f64 = 3600.0;
@@ -25,16 +25,14 @@ pub enum ActivityUnit {
     AtMoment(ActivityAtMoment),
 }
 
-/// An activity at one moment, which decays with one effective half-life.
+/// An activity at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ActivityAtMoment {
     /// What is given for each voxel.
     pub unit: MomentUnit,
-    /// Effective half-life [s].
-    pub effective_half_life_s: f64,
-    /// Time from injection to that moment [s]: decays are counted from the injection on. None: from that moment on.
-    pub imaged_after_s: Option<f64>,
+    /// How it falls, and when it was imaged.
+    pub times: ActivityTimes,
 }
 
 /// Unit of an activity at one moment.
@@ -132,8 +130,7 @@ impl ActivityUnit {
         }
     }
 
-    /// Bq·s in a voxel for each unit of the map. For an activity at one moment that is `T½/ln 2`, and
-    /// `2^(t/T½)` times as much if decays are counted from an injection the time `t` before.
+    /// Bq·s in a voxel for each unit of the map.
     ///
     /// * `voxel_volume_ml` – the same number in cm³
     ///
@@ -147,9 +144,8 @@ impl ActivityUnit {
             Self::MbqS => Ok(1e6),
             Self::MbqH => Ok(1e6 * S_PER_H),
             Self::AtMoment(activity) => {
-                activity.check_half_life()?;
-                activity.check_imaged_after()?;
-                Ok(activity.unit.to_bq(voxel_volume_ml) * activity.residence_time_s())
+                activity.times.first_fault()?;
+                Ok(activity.unit.to_bq(voxel_volume_ml) * activity.times.decays_per_bq_s())
             }
         }
     }
@@ -158,40 +154,8 @@ impl ActivityUnit {
     ///
     /// * `field` – path of the unit
     pub fn check(self, field: &str, checks: &mut Checks) -> bool {
-        let Some(activity) = self.at_moment() else { return true };
-        let arm = format!("{field}.{}", activity.unit.field());
-        let half_life = checks.at(format!("{arm}.effective_half_life_s"), activity.check_half_life());
-        half_life.is_some() && checks.at(format!("{arm}.imaged_after_s"), activity.check_imaged_after()).is_some()
-    }
-}
-
-impl ActivityAtMoment {
-    /// Decays for each Bq of the map [s].
-    fn residence_time_s(&self) -> f64 {
-        let before = self.imaged_after_s.map_or(1.0, |after_s| (after_s / self.effective_half_life_s).exp2());
-        before * self.effective_half_life_s / std::f64::consts::LN_2
-    }
-
-    fn check_half_life(&self) -> Result<(), Invalid> {
-        let seconds = self.effective_half_life_s;
-        if seconds.is_finite() && seconds > 0.0 {
-            return Ok(());
-        }
-        Err(Invalid::new(format!("the effective half-life must be a finite time above 0, got {seconds} s")))
-    }
-
-    /// Presumes a good half-life.
-    fn check_imaged_after(&self) -> Result<(), Invalid> {
-        match self.imaged_after_s {
-            Some(seconds) if !(seconds.is_finite() && seconds >= 0.0) => {
-                Err(Invalid::new(format!("the time of imaging must be a finite time, 0 or more, got {seconds} s")))
-            }
-            Some(seconds) if !self.residence_time_s().is_finite() => Err(Invalid::new(format!(
-                "{seconds} s are {:.0} effective half-lives: no activity is left after so many",
-                seconds / self.effective_half_life_s
-            ))),
-            Some(_) | None => Ok(()),
-        }
+        self.at_moment()
+            .is_none_or(|activity| activity.times.check(&format!("{field}.{}", activity.unit.field()), checks))
     }
 }
 
@@ -199,30 +163,24 @@ impl ActivityAtMoment {
 mod tests {
     use super::*;
 
-    fn at(unit: MomentUnit, effective_half_life_s: f64, imaged_after_s: Option<f64>) -> ActivityUnit {
-        ActivityUnit::AtMoment(ActivityAtMoment { unit, effective_half_life_s, imaged_after_s })
-    }
-
     #[test]
     fn every_unit_is_so_many_decays() {
         // A half-life of ln 2 · 1000 s: 1000 decays for each Bq.
-        let half_life_s = 1000.0 * std::f64::consts::LN_2;
+        let times = ActivityTimes::effective(1000.0 * std::f64::consts::LN_2);
+        let at = |unit| ActivityUnit::AtMoment(ActivityAtMoment { unit, times });
         let expected = [
             (ActivityUnit::BqS, 1.0),
             (ActivityUnit::BqH, 3.6e3),
             (ActivityUnit::KbqS, 1e3),
             (ActivityUnit::MbqS, 1e6),
             (ActivityUnit::MbqH, 3.6e9),
-            (at(MomentUnit::Bq, half_life_s, None), 1e3),
-            (at(MomentUnit::Kbq, half_life_s, None), 1e6),
-            (at(MomentUnit::Mbq, half_life_s, None), 1e9),
+            (at(MomentUnit::Bq), 1e3),
+            (at(MomentUnit::Kbq), 1e6),
+            (at(MomentUnit::Mbq), 1e9),
             // 4 mm voxels hold 0.064 mL.
-            (at(MomentUnit::BqPerMl, half_life_s, None), 64.0),
-            (at(MomentUnit::KbqPerMl, half_life_s, None), 6.4e4),
-            (at(MomentUnit::MbqPerMl, half_life_s, None), 6.4e7),
-            // Imaged two half-lives after the injection: four times the activity before.
-            (at(MomentUnit::BqPerMl, half_life_s, Some(2.0 * half_life_s)), 256.0),
-            (at(MomentUnit::Bq, half_life_s, Some(0.0)), 1e3),
+            (at(MomentUnit::BqPerMl), 64.0),
+            (at(MomentUnit::KbqPerMl), 6.4e4),
+            (at(MomentUnit::MbqPerMl), 6.4e7),
         ];
         for (unit, decays) in expected {
             let found = unit.to_bq_s(0.064).expect("a good unit");
@@ -231,21 +189,12 @@ mod tests {
     }
 
     #[test]
-    fn bad_times_are_named_by_their_path() {
-        let bad = [
-            (at(MomentUnit::Bq, 0.0, None), "activity_unit.bq.effective_half_life_s"),
-            (at(MomentUnit::Kbq, f64::NAN, Some(1.0)), "activity_unit.kbq.effective_half_life_s"),
-            (at(MomentUnit::BqPerMl, 3600.0, Some(-1.0)), "activity_unit.bq_per_ml.imaged_after_s"),
-            (at(MomentUnit::Mbq, 3600.0, Some(f64::INFINITY)), "activity_unit.mbq.imaged_after_s"),
-            (at(MomentUnit::Bq, 1.0, Some(2000.0)), "activity_unit.bq.imaged_after_s"),
-        ];
-        for (unit, path) in bad {
-            let mut checks = Checks::new();
-            assert!(!unit.check("activity_unit", &mut checks));
-            let faults = checks.into_violations();
-            assert_eq!(faults.iter().map(|fault| fault.field.as_str()).collect::<Vec<_>>(), [path]);
-            assert!(unit.to_bq_s(1.0).is_err());
-        }
-        assert!(at(MomentUnit::Bq, 1.0, Some(900.0)).check("activity_unit", &mut Checks::new()));
+    fn bad_times_are_named_by_the_arm_of_their_unit() {
+        let times = ActivityTimes { imaged_after_s: Some(-1.0), ..ActivityTimes::effective(3600.0) };
+        let unit = ActivityUnit::AtMoment(ActivityAtMoment { unit: MomentUnit::BqPerMl, times });
+        let mut checks = Checks::new();
+        assert!(!unit.check("activity_unit", &mut checks) && unit.to_bq_s(1.0).is_err());
+        assert_eq!(checks.into_violations()[0].field, "activity_unit.bq_per_ml.imaged_after_s");
+        assert!(ActivityUnit::MbqH.check("activity_unit", &mut Checks::new()));
     }
 }

@@ -37,7 +37,7 @@ impl InGrowth {
     /// * `unit` – of the activity map; if it has an effective half-life, the nuclide disappears with that
     pub fn new(integration_time_s: f64, unit: Option<ActivityUnit>) -> Self {
         let effective_half_life_s = match unit {
-            Some(ActivityUnit::AtMoment(activity)) => Some(activity.effective_half_life_s),
+            Some(ActivityUnit::AtMoment(activity)) => Some(activity.times.half_life_s),
             Some(
                 ActivityUnit::BqS | ActivityUnit::BqH | ActivityUnit::KbqS | ActivityUnit::MbqS | ActivityUnit::MbqH,
             )

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Warning;
+
 /// Why one value is not acceptable. [`Checks::at`] adds the field.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -75,12 +77,18 @@ impl Checks {
     }
 }
 
+/// Stands between the reason of a warning and its words.
+pub const BEFORE_MESSAGE: &str = ": ";
+
 /// Every way a computation can fail. Variants carry facts; none carries patient data.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum DoseError {
     /// The input is not acceptable; every fault is listed.
     #[error("invalid input: {}", list(.0))]
     Invalid(Vec<Violation>),
+    /// The request or its dose has warnings, and the caller has made warnings errors.
+    #[error("warnings are errors: {}", list(&self.violations()))]
+    Implausible(Vec<Warning>),
     /// The request needs more than this process is allowed to use.
     #[error("{what} needs {needed_bytes} bytes, the limit is {limit_bytes} bytes")]
     TooLarge {
@@ -153,6 +161,7 @@ impl DoseError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "INVALID_REQUEST",
+            Self::Implausible(_) => "IMPLAUSIBLE",
             Self::TooLarge { .. } => "REQUEST_TOO_LARGE",
             Self::Busy { .. } => "SERVER_BUSY",
             Self::Cancelled => "CANCELLED",
@@ -166,6 +175,33 @@ impl DoseError {
             Self::NotPhysical(_) => "DOSE_NOT_PHYSICAL",
             Self::EnergyBalance { .. } => "ENERGY_BALANCE",
             Self::Internal(_) | Self::Remote(_) | Self::Io(_) => "INTERNAL",
+        }
+    }
+
+    /// The fields at fault, and why; of a warning the reason that it has, then [`BEFORE_MESSAGE`], then its words.
+    pub fn violations(&self) -> Vec<Violation> {
+        let of_warning = |Warning { reason, message, field }: &Warning| Violation {
+            field: field.clone(),
+            reason: format!("{reason}{BEFORE_MESSAGE}{message}"),
+        };
+        match self {
+            Self::Invalid(violations) => violations.clone(),
+            Self::Implausible(warnings) => warnings.iter().map(of_warning).collect(),
+            Self::TooLarge { .. }
+            | Self::Busy { .. }
+            | Self::Cancelled
+            | Self::DeadlineExceeded
+            | Self::Stalled { .. }
+            | Self::ShuttingDown
+            | Self::UnknownNuclide(_)
+            | Self::DeviceUnavailable(_)
+            | Self::DeviceLost(_)
+            | Self::DeviceOutOfMemory(_)
+            | Self::NotPhysical(_)
+            | Self::EnergyBalance { .. }
+            | Self::Internal(_)
+            | Self::Remote(_)
+            | Self::Io(_) => Vec::new(),
         }
     }
 

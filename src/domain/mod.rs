@@ -2,7 +2,10 @@
 
 pub mod account;
 pub mod activity;
+pub mod activity_account;
+pub mod activity_times;
 pub mod activity_unit;
+mod body;
 pub mod control;
 pub mod daughters;
 pub mod density;
@@ -29,12 +32,15 @@ pub mod tally;
 pub mod tally_record;
 pub mod transform;
 pub mod volume;
+pub mod warning;
 pub mod weighting;
 
 pub use account::{
     EmissionAccount, HistoryRun, MaterialAccount, MonteCarloAccount, RegionDose, StopReason, TargetAccount,
 };
 pub use activity::TimeIntegratedActivity;
+pub use activity_account::ActivityAccount;
+pub use activity_times::{ActivityTimes, DecayCorrection, HalfLifeKind};
 pub use activity_unit::{ActivityAtMoment, ActivityUnit, Amount, MomentUnit};
 pub use control::{Control, Progress, Stage, TransportProgress};
 pub use daughters::{Daughters, InGrowth};
@@ -61,4 +67,5 @@ pub use tally::{GroupTally, Tally, UNITS_PER_MEV};
 pub use tally_record::{SceneAccount, TallyRecord};
 pub use transform::RigidTransform;
 pub use volume::Volume;
+pub use warning::Warning;
 pub use weighting::BiologicalWeighting;

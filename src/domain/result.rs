@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::source::{LeftOut, Member};
-use super::{BiologicalWeighting, DeviceInfo, MonteCarloAccount, Source, TallyRecord, Volume};
+use super::{
+    ActivityAccount, BiologicalWeighting, DeviceInfo, MonteCarloAccount, Source, TallyRecord, Volume, Warning,
+};
 
 /// An absorbed dose map with its account of energy and its provenance.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +22,10 @@ pub struct DoseResult {
     pub tally: Option<Box<TallyRecord>>,
     /// Its provenance.
     pub provenance: Provenance,
+    /// The activity of the request, as a person recognises it.
+    pub activity: ActivityAccount,
+    /// What is implausible about the request or the dose, or left out of the dose.
+    pub warnings: Vec<Warning>,
 }
 
 /// Everything needed to understand a dose and to compute it again.

@@ -6,7 +6,7 @@ use super::check::MAX_ORGANS;
 use super::{AIR_HU, InputRole, Intake, MAX_DOSE_VOLUME_VALUES, Maps, Placed, density_of_ct, without_nan};
 use crate::domain::{
     Checks, DensityMap, DoseError, DoseRequest, Invalid, LabelMap, LabelMaps, Organ, Organs, Repair, RequestVolumes,
-    TimeIntegratedActivity, Violation, Volume, VolumeRole, VoxelGrid, repair_activity,
+    TimeIntegratedActivity, Volume, VolumeRole, VoxelGrid, Warning, repair_activity, warning,
 };
 use crate::resample::{PlacingAccount, Space};
 
@@ -34,11 +34,24 @@ pub struct IntakeAccount {
     pub density_nan_voxels: usize,
     /// What resampling did, the activity as decays [Bq·s]; none if nothing was resampled.
     pub placing: Option<PlacingAccount>,
-    /// What looks wrong but may be meant: the path of a volume, and what.
-    pub warnings: Vec<Violation>,
+    /// What looks wrong in the volumes but may be meant.
+    pub warnings: Vec<Warning>,
 }
 
 impl Assembled {
+    /// Checks that nothing is implausible, if the caller takes warnings for errors.
+    ///
+    /// # Errors
+    /// [`DoseError::Implausible`] with every warning that is known before any work.
+    pub fn check_if_strict(&self) -> Result<(), DoseError> {
+        if !self.request.header().strict() {
+            return Ok(());
+        }
+        let mut known = self.account.warnings.clone();
+        Warning::add(&mut known, Warning::of_request(&self.request));
+        Warning::check(&known, true)
+    }
+
     /// The dose on the grid of the CT or density, 0 outside that of the dose.
     ///
     /// # Errors
@@ -119,7 +132,7 @@ impl Intake {
                 let filled = volume.and_then(|map| without_nan(map, self.nan, 0.0));
                 maps.density = checks.at(&field, filled).and_then(|(map, count, warning)| {
                     account.density_nan_voxels = count;
-                    account.warn(&field, warning);
+                    account.tell_of(&field, warning);
                     checks.at(&field, DensityMap::new(map))
                 });
             }
@@ -127,12 +140,11 @@ impl Intake {
                 let filled = volume.and_then(|map| without_nan(map, self.nan, AIR_HU));
                 let made = filled.and_then(|(ct, count, warning)| {
                     account.density_nan_voxels = count;
-                    account.warn("ct", warning);
+                    account.tell_of("ct", warning);
                     density_of_ct(&ct, self.curve.as_ref())
                 });
                 maps.density = checks.at(&field, made).map(|made| {
-                    account.warn("ct", made.ct_warnings);
-                    account.warn("ct_calibration", made.curve_warnings);
+                    account.warnings.extend(made.warnings);
                     made.density
                 });
             }
@@ -165,7 +177,7 @@ impl Intake {
         let repaired = volume.and_then(|volume| repair_activity(volume, self.nan, self.negative));
         let (volume, repair) = checks.at(field, repaired)?;
         let per_unit = self.unit(map).to_bq_s(volume.grid().voxel_volume_cm3()).unwrap_or(1.0);
-        account.warn(field, repair.words(per_unit));
+        account.tell_of(field, repair.words(per_unit));
         account.repairs.push(Repair {
             negative_sum: repair.negative_sum * per_unit,
             total_before: repair.total_before * per_unit,
@@ -233,8 +245,7 @@ impl Intake {
 }
 
 impl IntakeAccount {
-    fn warn(&mut self, field: &str, reasons: impl IntoIterator<Item = String>) {
-        let warning = |reason| Violation { field: field.to_owned(), reason };
-        self.warnings.extend(reasons.into_iter().map(warning));
+    fn tell_of(&mut self, field: &str, words: Option<String>) {
+        self.warnings.extend(words.map(|words| Warning::new(warning::VALUES_REPLACED, field, words)));
     }
 }

@@ -1,6 +1,6 @@
 //! The density, as it is or from a CT.
 
-use crate::domain::{DensityMap, Invalid, NanRule, Volume, repair_density};
+use crate::domain::{DensityMap, Invalid, NanRule, Volume, Warning, repair_density, warning};
 use crate::physics::tissue::DensityCurve;
 
 /// CT number of air [HU].
@@ -13,10 +13,8 @@ const AIR_BELOW_HU: f32 = -200.0;
 pub struct CtDensity {
     /// The density.
     pub density: DensityMap,
-    /// What looks wrong in the CT but may be meant.
-    pub ct_warnings: Vec<String>,
-    /// The same of the calibration.
-    pub curve_warnings: Vec<String>,
+    /// What looks wrong in the CT or its calibration but may be meant. The fields are `ct` and `ct_calibration`.
+    pub warnings: Vec<Warning>,
 }
 
 /// A map with its NaN filled, if that is allowed, and a warning if there was one.
@@ -45,23 +43,24 @@ pub fn density_of_ct(ct: &Volume<f32>, own_curve: Option<&DensityCurve>) -> Resu
     let curve = own_curve.unwrap_or(DensityCurve::schneider_2000());
     let density = curve.density_map(ct)?;
     let lowest = ct.as_slice().iter().copied().fold(f32::INFINITY, f32::min);
-    let mut ct_warnings = Vec::new();
+    let mut warnings = Vec::new();
     if lowest > AIR_BELOW_HU {
-        ct_warnings
-            .push(format!("the lowest value is {lowest} HU, so there is no air in it; are slope and intercept right?"));
+        let words =
+            format!("the lowest value is {lowest} HU, so there is no air in it; are slope and intercept right?");
+        warnings.push(Warning::new(warning::CT_WITHOUT_AIR, "ct", words));
     }
     let (end, metal) = (curve.calibrated_to_hu(), beyond(ct, curve.calibrated_to_hu()));
     if own_curve.is_none() && metal > 0 {
-        ct_warnings.push(format!(
+        let words = format!(
             "{metal} voxels above the last point of the calibration, {end} HU, get the density of bone extended to \
-             them, at most that of an implant; if they are metal, give --hu-curve"
-        ));
+             them, at most that of an implant; if they are metal, give a calibration of your own"
+        );
+        warnings.push(Warning::new(warning::CT_OUTSIDE_CALIBRATION, "ct", words));
     }
-    Ok(CtDensity {
-        density,
-        ct_warnings,
-        curve_warnings: own_curve.map(|curve| at_ends(ct, curve)).unwrap_or_default(),
-    })
+    let at_ends = own_curve.map(|curve| at_ends(ct, curve)).unwrap_or_default();
+    let beyond = |words| Warning::new(warning::CT_OUTSIDE_CALIBRATION, "ct_calibration", words);
+    warnings.extend(at_ends.into_iter().map(beyond));
+    Ok(CtDensity { density, warnings })
 }
 
 /// Voxels above a CT number [HU].

@@ -109,9 +109,12 @@ pub struct JobError {
 impl From<&DoseError> for JobError {
     fn from(error: &DoseError) -> Self {
         let pair = |Violation { field, reason }: Violation| (field, reason);
-        let violations = if let DoseError::Invalid(violations) = error { violations.clone() } else { Vec::new() };
         let reason = error.reason().to_owned();
-        Self { reason, message: error.to_string(), field_violations: violations.into_iter().map(pair).collect() }
+        Self {
+            reason,
+            message: error.to_string(),
+            field_violations: error.violations().into_iter().map(pair).collect(),
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 use super::Deposit;
 use super::mass::{DoseScale, check_dose, mass};
 use crate::domain::{
-    DensityCorrection, DeviceInfo, DoseError, DoseRequest, DoseResult, EnergyAccount, Method, Provenance, SourceAccount,
+    ActivityAccount, DensityCorrection, DeviceInfo, DoseError, DoseRequest, DoseResult, EnergyAccount, Method,
+    Provenance, SourceAccount,
 };
 
 /// Largest relative difference between the energy in a result and the energy expected. Rounding in single precision
@@ -49,7 +50,8 @@ pub(super) fn finish(deposit: Deposit, request: &DoseRequest, device: DeviceInfo
         daughter_maps: Vec::new(),
         wall_time: Vec::new(),
     };
-    Ok(DoseResult { dose, uncertainty: None, weighted: None, tally: None, provenance })
+    let activity = ActivityAccount::of(request);
+    Ok(DoseResult { dose, uncertainty: None, weighted: None, tally: None, provenance, activity, warnings: Vec::new() })
 }
 
 fn density_correction(request: &DoseRequest) -> Option<DensityCorrection> {

@@ -9,6 +9,7 @@ mod method;
 mod monte_carlo;
 mod path;
 mod source;
+mod unit;
 mod volume;
 
 pub use crate::domain::header::MISSING;
@@ -19,9 +20,8 @@ pub use material::{RawLabelledMaterial, RawMaterial, RawMedium};
 pub use method::{RawKernelMethod, RawLocalMethod, RawMethod, kernel_medium};
 pub use monte_carlo::{RawMonteCarlo, RawRegion, RawTarget};
 pub use path::{OF_PLAN, paths, pattern};
-pub use source::{
-    RawActivity, RawDaughterMap, RawDaughters, RawEmission, RawHalfLife, RawSource, RawUnit, RawWeighting,
-};
+pub use source::{RawDaughterMap, RawDaughters, RawEmission, RawSource, RawWeighting};
+pub use unit::{RawActivity, RawHalfLife, RawMoment, RawTimes, RawUnit};
 pub use volume::RawVolume;
 
 /// A header as a caller wrote it, not yet checked. Everything may be left out.
@@ -45,6 +45,12 @@ pub struct RawHeader {
     pub method: Part<RawMethod>,
     /// Asks for a biologically weighted dose.
     pub weighting: Option<RawWeighting>,
+    /// Activity that was injected [Bq].
+    pub injected_activity_bq: Option<f64>,
+    /// What a time-integrated activity map was made from.
+    pub integrated_from: Option<RawTimes>,
+    /// Makes warnings errors.
+    pub strict: bool,
 }
 
 impl RawHeader {
@@ -66,14 +72,28 @@ impl RawHeader {
         let density = self.density.resolve("density", checks, RawVolume::resolve);
         let labels = self.labels.resolve("labels", checks, RawVolume::resolve);
         let materials = self.materials.resolve("materials", checks, RawVolume::resolve);
-        let sources = source::sources(self.source, self.activity_unit, self.daughter_maps, checks);
+        let times = self.integrated_from;
+        let sources = source::sources(self.source, self.activity_unit, times, self.daughter_maps, checks);
         let weighting = self.weighting.map(RawWeighting::resolve);
         let method = match self.method.resolve("method", checks, RawMethod::resolve) {
             Part::Absent => Part::Good(Method::default()),
             part @ (Part::Faulty | Part::Good(_)) => part,
         };
-        let source::Sources { unit, source, daughters } = sources;
-        HeaderDraft { activity, activity_unit: unit, density, labels, materials, source, daughters, method, weighting }
+        let source::Sources { unit, integrated_from, source, daughters } = sources;
+        HeaderDraft {
+            activity,
+            activity_unit: unit,
+            density,
+            labels,
+            materials,
+            source,
+            daughters,
+            method,
+            weighting,
+            injected_activity_bq: self.injected_activity_bq,
+            integrated_from,
+            strict: self.strict,
+        }
     }
 }
 

@@ -19,7 +19,8 @@ const OF_VOLUME: &[&str] = &[
 ];
 
 /// Parts of the unit of an activity at one moment that can be at fault, after the path of its arm.
-const OF_MOMENT: &[&str] = &[".half_life", ".physical", ".effective_half_life_s", ".imaged_after_s"];
+const OF_MOMENT: &[&str] =
+    &[".half_life", ".physical", ".effective_half_life_s", ".imaged_after_s", ".decay_corrected_to"];
 
 /// Parts of a material that can be at fault, after its own path.
 const OF_MATERIAL: &[&str] = &[
@@ -43,6 +44,8 @@ const SINGLE: &[&str] = &[
     "emissions[].charge",
     "biological_weighting.alpha",
     "biological_weighting.recoil",
+    "injected_activity_bq",
+    "integrated_from",
     "method",
     "method.local.minimum_density_g_cm3",
     "method.kernel.density_correction",
@@ -86,7 +89,8 @@ pub fn paths() -> Vec<String> {
             .iter()
             .flat_map(move |arm| OF_MOMENT.iter().map(move |part| format!("{unit}.{}{part}", arm.field())))
     });
-    groups.into_iter().flat_map(joined).chain(moments).collect()
+    let integrated = OF_MOMENT.iter().map(|part| format!("integrated_from{part}"));
+    groups.into_iter().flat_map(joined).chain(moments).chain(integrated).collect()
 }
 
 /// A path without the numbers in its brackets, and `*` in place of the symbol of an element.

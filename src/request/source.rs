@@ -1,9 +1,10 @@
 //! What decays, and in which map: the nuclide, its daughters, or a spectrum of the caller's own.
 
+use super::unit::{OfMap, RawTimes, RawUnit, resolve_unit};
 use super::{RawVolume, missing, needed};
 use crate::domain::{
-    ActivityAtMoment, ActivityUnit, BiologicalWeighting, Checks, DaughterHeader, Daughters, Emission, EmissionSpectrum,
-    InGrowth, Invalid, MomentUnit, Nuclide, Part, Particle, Source,
+    ActivityTimes, ActivityUnit, BiologicalWeighting, Checks, DaughterHeader, Daughters, Emission, EmissionSpectrum,
+    InGrowth, Nuclide, Part, Particle, Source,
 };
 use crate::physics::{chain, nuclide};
 
@@ -57,43 +58,6 @@ pub enum RawDaughters {
     },
 }
 
-/// What the numbers of an activity map mean.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum RawUnit {
-    /// Time-integrated activity [Bq·s].
-    BqS,
-    /// Time-integrated activity [Bq·h].
-    BqH,
-    /// Time-integrated activity [kBq·s].
-    KbqS,
-    /// Time-integrated activity [MBq·s].
-    MbqS,
-    /// Time-integrated activity [MBq·h].
-    MbqH,
-    /// Activity at one moment.
-    AtMoment(RawActivity),
-}
-
-/// An activity at one moment.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RawActivity {
-    /// What is given for each voxel.
-    pub unit: MomentUnit,
-    /// The half-life with which it decays; it has to be given.
-    pub half_life: Option<RawHalfLife>,
-    /// Time from injection to that moment [s]. Not given: decays are counted from that moment on.
-    pub imaged_after_s: Option<f64>,
-}
-
-/// The half-life of an activity.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum RawHalfLife {
-    /// Physical decay and biological washout together [s].
-    Effective(f64),
-    /// The nuclide's own: nothing is washed out.
-    Physical,
-}
-
 /// A daughter with a map of its own.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawDaughterMap {
@@ -124,6 +88,7 @@ impl RawWeighting {
 /// What decays in all maps.
 pub(super) struct Sources {
     pub(super) unit: Part<ActivityUnit>,
+    pub(super) integrated_from: Option<ActivityTimes>,
     pub(super) source: Part<Source>,
     pub(super) daughters: Vec<Part<DaughterHeader>>,
 }
@@ -213,12 +178,15 @@ struct Map {
 pub(super) fn sources(
     source: RawSource,
     unit: Part<RawUnit>,
+    integrated_from: Option<RawTimes>,
     maps: Vec<RawDaughterMap>,
     checks: &mut Checks,
 ) -> Sources {
     let nuclide = source.nuclide(checks);
     let has_name = source.nuclide.is_some();
-    let unit = resolve_unit(unit, "activity_unit", nuclide, has_name, checks);
+    let of = OfMap { nuclide, has_name };
+    let unit = resolve_unit(unit, "activity_unit", of, checks);
+    let integrated_from = integrated_from.and_then(|times| times.resolve("integrated_from", of, checks));
     let mode = source.mode(unit.good().copied(), checks);
     let maps: Vec<Map> = maps.into_iter().enumerate().map(|(number, map)| resolve_map(number, map, checks)).collect();
     let faulty = vec![Part::Faulty; maps.len()];
@@ -229,10 +197,10 @@ pub(super) fn sources(
             }
         }
         let source = Part::given(source.custom(nuclide, checks));
-        return Sources { unit, source, daughters: faulty };
+        return Sources { unit, integrated_from, source, daughters: faulty };
     }
     let (Some(nuclide), Some(mode)) = (nuclide, mode) else {
-        return Sources { unit, source: Part::Faulty, daughters: faulty };
+        return Sources { unit, integrated_from, source: Part::Faulty, daughters: faulty };
     };
     let apart: Vec<&'static Nuclide> = maps.iter().filter_map(|map| map.nuclide).collect();
     let source = Part::given(checks.at("daughter_maps", chain::source(nuclide, mode, &apart)));
@@ -241,7 +209,8 @@ pub(super) fn sources(
         let (activity, activity_unit) = (map.activity.good()?.clone(), *map.unit.good()?);
         Some(DaughterHeader { source, activity, activity_unit })
     };
-    Sources { unit, source, daughters: maps.iter().map(|map| Part::given(daughter(map))).collect() }
+    let daughters = maps.iter().map(|map| Part::given(daughter(map))).collect();
+    Sources { unit, integrated_from, source, daughters }
 }
 
 fn resolve_map(number: usize, map: RawDaughterMap, checks: &mut Checks) -> Map {
@@ -254,39 +223,7 @@ fn resolve_map(number: usize, map: RawDaughterMap, checks: &mut Checks) -> Map {
     let activity_field = format!("{field}.activity");
     let activity = map.activity.resolve(&activity_field, checks, RawVolume::resolve);
     let activity = needed(activity, &activity_field, checks);
-    let unit = resolve_unit(map.activity_unit, &format!("{field}.activity_unit"), nuclide, has_name, checks);
+    let unit_field = format!("{field}.activity_unit");
+    let unit = resolve_unit(map.activity_unit, &unit_field, OfMap { nuclide, has_name }, checks);
     Map { nuclide, activity, unit }
-}
-
-/// * `has_name` – whether the nuclide was named, even if it was not found
-fn resolve_unit(
-    unit: Part<RawUnit>,
-    field: &str,
-    nuclide: Option<&Nuclide>,
-    has_name: bool,
-    checks: &mut Checks,
-) -> Part<ActivityUnit> {
-    let unit = unit.resolve(field, checks, |unit, field, checks| {
-        let RawActivity { unit, half_life, imaged_after_s } = match unit {
-            RawUnit::BqS => return Some(ActivityUnit::BqS),
-            RawUnit::BqH => return Some(ActivityUnit::BqH),
-            RawUnit::KbqS => return Some(ActivityUnit::KbqS),
-            RawUnit::MbqS => return Some(ActivityUnit::MbqS),
-            RawUnit::MbqH => return Some(ActivityUnit::MbqH),
-            RawUnit::AtMoment(activity) => activity,
-        };
-        let arm = format!("{field}.{}", unit.field());
-        let effective_half_life_s = match half_life {
-            None => return missing(format!("{arm}.half_life"), checks),
-            Some(RawHalfLife::Effective(seconds)) => seconds,
-            Some(RawHalfLife::Physical) if has_name => nuclide?.half_life_s,
-            Some(RawHalfLife::Physical) => {
-                let needs = Invalid::new("needs a nuclide, whose half-life it is");
-                return checks.at(format!("{arm}.physical"), Err(needs));
-            }
-        };
-        let unit = ActivityUnit::AtMoment(ActivityAtMoment { unit, effective_half_life_s, imaged_after_s });
-        unit.check(field, checks).then_some(unit)
-    });
-    needed(unit, field, checks)
 }

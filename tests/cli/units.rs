@@ -75,3 +75,53 @@ fn a_concentration_keeps_its_total_on_another_grid() {
     // 1.5e9 kBq/mL in voxels of 0.08 mL.
     assert!((totals[0].as_f64().expect("a number") / 1.2e8 - 1.0).abs() < SAME, "{totals}");
 }
+
+#[test]
+fn a_map_that_was_corrected_to_the_injection_counts_once() {
+    let folder = inputs();
+    let after = ["--activity-unit=bq", "--imaged-after=50h"];
+    let decays = |with: &[&str]| {
+        let with = [&after[..], with].concat();
+        let said = succeed(folder.path(), flags(&["activity-unit"], &with));
+        (json(&folder.path().join("result.json"))["decays"].as_f64().expect("a number"), said)
+    };
+    // Corrected by the same half-life with which it falls: the map holds what was there at the injection.
+    let (corrected, said) = decays(&["--effective-half-life=physical", "--decay-corrected-to=injection"]);
+    let half_life_s = half_life_of_lu_177();
+    assert!((corrected / (1.5e9 * half_life_s / std::f64::consts::LN_2) - 1.0).abs() < SAME, "{corrected}");
+    assert!(said.contains("physical half-life") && said.contains("corrected to the injection"), "{said}");
+    // With an effective half-life the physical decay before the image is undone first.
+    let (corrected, said) = decays(&["--effective-half-life=25h", "--decay-corrected-to=injection"]);
+    let at_scan = 1.5e9 * (-50.0 * 3600.0 / half_life_s).exp2();
+    let expected = at_scan * 4.0 * 25.0 * 3600.0 / std::f64::consts::LN_2;
+    assert!((corrected / expected - 1.0).abs() < SAME, "{corrected} {expected}");
+    assert!(said.contains("effective half-life of 25.00 h"), "{said}");
+    let (at_image, _) = decays(&["--effective-half-life=25h"]);
+    assert!((at_image / corrected - 1.5e9 / at_scan).abs() < SAME, "{at_image}");
+}
+
+fn half_life_of_lu_177() -> f64 {
+    dosegrid::physics::nuclide::find("Lu-177").expect("a known nuclide").half_life_s
+}
+
+#[test]
+fn what_a_person_recognises_is_told_first() {
+    let folder = inputs();
+    let with = ["--activity-unit=bq", "--effective-half-life=50h", "--imaged-after=50h", "--injected-activity=6GBq"];
+    let said = succeed(folder.path(), flags(&["activity-unit"], &with));
+    // 1.5 GBq at the image, 3 GBq at the injection: half of what was injected, with a mean life of 72.13 h.
+    let first: Vec<&str> = said.lines().take(3).collect();
+    assert!(first[0].starts_with("activity   1.500 GBq in the map at the image, 3.000 GBq at the injection"), "{said}");
+    assert!(first[1].starts_with("decays     7.7906e14"), "{said}");
+    assert!(first[2].contains("6.000 GBq: 1.2984e14 decays per GBq") && first[2].contains("36.0674 h"), "{said}");
+    let account = json(&folder.path().join("result.json"))["activity"].clone();
+    let figure = |key: &str| account[key].as_f64().expect(key);
+    assert!((figure("time_integrated_activity_coefficient_h") / 36.067_376_022 - 1.0).abs() < SAME, "{account}");
+    assert!((figure("at_injection_bq") / 3e9 - 1.0).abs() < SAME && figure("injected_bq") == 6e9, "{account}");
+    assert_eq!((&account["half_life"], &account["decay_corrected_to"]), (&"effective".into(), &"scan".into()));
+    // A map that is time-integrated: the activity whose complete decay makes as many decays.
+    let said = succeed(folder.path(), flags(&[], &[]));
+    let kbq = 1.5e9 * std::f64::consts::LN_2 / half_life_of_lu_177() / 1e3;
+    assert!(said.starts_with(&format!("activity   time-integrated: as many decays as {kbq:.3} kBq")), "{said}");
+    assert!(!succeed(folder.path(), flags(&[], &["--quiet"])).contains("activity"));
+}

@@ -42,7 +42,7 @@ fn density_grid(header: &mut pb::ComputeHeader) -> &mut pb::VoxelGrid {
 fn half_life(header: &mut pb::ComputeHeader, seconds: f64) {
     let half_life = Some(pb::activity_bq::HalfLife::EffectiveHalfLifeS(seconds));
     header.activity_unit =
-        Some(pb::ActivityUnit { unit: Some(Unit::Bq(pb::ActivityBq { half_life, imaged_after_s: None })) });
+        Some(pb::ActivityUnit { unit: Some(Unit::Bq(pb::ActivityBq { half_life, ..Default::default() })) });
 }
 
 fn local(header: &mut pb::ComputeHeader, minimum_density_g_cm3: f64) {
@@ -129,7 +129,7 @@ async fn encodings_and_units() {
         (
             "a unit without its half-life",
             |h| {
-                let bq = Unit::Bq(pb::ActivityBq { half_life: None, imaged_after_s: None });
+                let bq = Unit::Bq(pb::ActivityBq::default());
                 h.activity_unit = Some(pb::ActivityUnit { unit: Some(bq) });
             },
             &["activity_unit.bq.half_life"],

@@ -210,7 +210,7 @@ async fn a_concentration_keeps_its_decays_on_another_grid() {
     let patient = Patient::new();
     let half_life_s = 3600.0;
     let half_life = Some(pb::activity_bq::HalfLife::EffectiveHalfLifeS(half_life_s));
-    let unit = pb::activity_unit::Unit::BqPerMl(pb::ActivityBq { half_life, imaged_after_s: None });
+    let unit = pb::activity_unit::Unit::BqPerMl(pb::ActivityBq { half_life, ..pb::ActivityBq::default() });
     let grid = pb::dose_grid::Grid::SpacingMm(3.0);
     let header = pb::ComputeHeader {
         activity_unit: Some(pb::ActivityUnit { unit: Some(unit) }),

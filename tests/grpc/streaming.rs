@@ -165,7 +165,11 @@ async fn chunks_of_different_volumes_may_alternate() {
 async fn units_mean_what_they_say() {
     let server = Server::start(small()).await;
     let half_life_s = nuclide::find("Lu-177").expect("known").half_life_s;
-    let moment = |half_life, imaged_after_s| pb::ActivityBq { half_life: Some(half_life), imaged_after_s };
+    let moment = |half_life, imaged_after_s| pb::ActivityBq {
+        half_life: Some(half_life),
+        imaged_after_s,
+        ..pb::ActivityBq::default()
+    };
     let bq = |half_life| Unit::Bq(moment(half_life, None));
     let hour = || moment(pb::activity_bq::HalfLife::EffectiveHalfLifeS(3600.0), None);
     let four_hours_later = moment(pb::activity_bq::HalfLife::EffectiveHalfLifeS(3600.0), Some(4.0 * 3600.0));

@@ -1,8 +1,8 @@
 //! The unit of an activity map.
 
 use super::pb::{self, activity_bq::HalfLife, activity_unit::Unit};
-use crate::domain::{ActivityUnit, MomentUnit};
-use crate::request::{RawActivity, RawHalfLife, RawUnit};
+use crate::domain::{ActivityTimes, ActivityUnit, DecayCorrection, HalfLifeKind, MomentUnit};
+use crate::request::{RawActivity, RawHalfLife, RawMoment, RawTimes, RawUnit};
 
 pub(super) fn encode_unit(unit: ActivityUnit) -> pb::ActivityUnit {
     let unit = match unit {
@@ -11,12 +11,25 @@ pub(super) fn encode_unit(unit: ActivityUnit) -> pb::ActivityUnit {
         ActivityUnit::KbqS => Unit::KbqS(pb::TimeIntegratedKbqS {}),
         ActivityUnit::MbqS => Unit::MbqS(pb::TimeIntegratedMbqS {}),
         ActivityUnit::MbqH => Unit::MbqH(pb::TimeIntegratedMbqH {}),
-        ActivityUnit::AtMoment(activity) => {
-            let half_life = Some(HalfLife::EffectiveHalfLifeS(activity.effective_half_life_s));
-            encode_moment(activity.unit)(pb::ActivityBq { half_life, imaged_after_s: activity.imaged_after_s })
-        }
+        ActivityUnit::AtMoment(activity) => encode_moment(activity.unit)(encode_times(activity.times)),
     };
     pb::ActivityUnit { unit: Some(unit) }
+}
+
+pub(super) fn encode_times(times: ActivityTimes) -> pb::ActivityBq {
+    let half_life = match times.half_life {
+        HalfLifeKind::Effective => HalfLife::EffectiveHalfLifeS(times.half_life_s),
+        HalfLifeKind::Physical => HalfLife::Physical(pb::PhysicalHalfLife {}),
+    };
+    let decay_corrected_to = match times.decay_correction {
+        DecayCorrection::Scan => pb::DecayCorrection::Scan,
+        DecayCorrection::Injection { .. } => pb::DecayCorrection::Injection,
+    };
+    pb::ActivityBq {
+        half_life: Some(half_life),
+        imaged_after_s: times.imaged_after_s,
+        decay_corrected_to: decay_corrected_to.into(),
+    }
 }
 
 fn encode_moment(unit: MomentUnit) -> fn(pb::ActivityBq) -> Unit {
@@ -48,12 +61,22 @@ pub(super) fn decode_unit(message: pb::ActivityUnit) -> Option<RawUnit> {
 }
 
 fn decode_moment(unit: MomentUnit, message: pb::ActivityBq) -> RawUnit {
-    let pb::ActivityBq { half_life, imaged_after_s } = message;
+    RawUnit::AtMoment(RawActivity { unit, times: decode_times(message) })
+}
+
+pub(super) fn decode_times(message: pb::ActivityBq) -> RawTimes {
+    let pb::ActivityBq { half_life, imaged_after_s, decay_corrected_to } = message;
     let half_life = half_life.map(|half_life| match half_life {
         HalfLife::EffectiveHalfLifeS(seconds) => RawHalfLife::Effective(seconds),
         HalfLife::Physical(pb::PhysicalHalfLife {}) => RawHalfLife::Physical,
     });
-    RawUnit::AtMoment(RawActivity { unit, half_life, imaged_after_s })
+    let decay_corrected_to = match pb::DecayCorrection::try_from(decay_corrected_to) {
+        Ok(pb::DecayCorrection::Unspecified) => None,
+        Ok(pb::DecayCorrection::Scan) => Some(RawMoment::Scan),
+        Ok(pb::DecayCorrection::Injection) => Some(RawMoment::Injection),
+        Err(_) => Some(RawMoment::Unknown(decay_corrected_to)),
+    };
+    RawTimes { half_life, imaged_after_s, decay_corrected_to }
 }
 
 #[cfg(test)]
@@ -73,13 +96,32 @@ mod tests {
         for (unit, raw) in same {
             assert_eq!(decode_unit(encode_unit(unit)), Some(raw));
         }
+        let injection = DecayCorrection::Injection { physical_half_life_s: 5e5 };
+        let physical = ActivityTimes {
+            half_life: HalfLifeKind::Physical,
+            imaged_after_s: Some(7200.0),
+            decay_correction: injection,
+            ..ActivityTimes::effective(5e5)
+        };
+        let raw = |unit, half_life, imaged_after_s, moment| {
+            let (half_life, decay_corrected_to) = (Some(half_life), Some(moment));
+            let times = RawTimes { half_life, imaged_after_s, decay_corrected_to };
+            Some(RawUnit::AtMoment(RawActivity { unit, times }))
+        };
         for unit in MomentUnit::ALL {
-            for imaged_after_s in [None, Some(7200.0)] {
-                let known = ActivityAtMoment { unit, effective_half_life_s: 3600.0, imaged_after_s };
-                let half_life = Some(RawHalfLife::Effective(3600.0));
-                let raw = RawUnit::AtMoment(RawActivity { unit, half_life, imaged_after_s });
-                assert_eq!(decode_unit(encode_unit(ActivityUnit::AtMoment(known))), Some(raw));
-            }
+            let sent = |times| decode_unit(encode_unit(ActivityUnit::AtMoment(ActivityAtMoment { unit, times })));
+            let effective = RawHalfLife::Effective(3600.0);
+            assert_eq!(sent(ActivityTimes::effective(3600.0)), raw(unit, effective, None, RawMoment::Scan));
+            assert_eq!(sent(physical), raw(unit, RawHalfLife::Physical, Some(7200.0), RawMoment::Injection));
         }
+    }
+
+    #[test]
+    fn a_moment_that_is_not_known_is_not_lost() {
+        let unit = Unit::Bq(pb::ActivityBq { decay_corrected_to: 7, ..pb::ActivityBq::default() });
+        let Some(RawUnit::AtMoment(activity)) = decode_unit(pb::ActivityUnit { unit: Some(unit) }) else {
+            panic!("not a unit at one moment")
+        };
+        assert_eq!(activity.times.decay_corrected_to, Some(RawMoment::Unknown(7)));
     }
 }

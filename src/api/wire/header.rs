@@ -1,6 +1,6 @@
 //! The header of a request.
 
-use super::activity_unit::{decode_unit, encode_unit};
+use super::activity_unit::{decode_times, decode_unit, encode_times, encode_unit};
 use super::{method, pb, source, volume};
 use crate::domain::{EmissionSpectrum, Part, RequestHeader};
 use crate::request::RawHeader;
@@ -20,6 +20,9 @@ pub(in crate::api) fn encode(header: &RequestHeader) -> pb::ComputeHeader {
         daughters: source.daughters().map(source::encode_daughters),
         daughter_maps: header.daughters().iter().map(source::encode_map).collect(),
         biological_weighting: header.weighting().map(source::encode_weighting),
+        injected_activity_bq: header.injected_activity_bq(),
+        strict: header.strict(),
+        integrated_from: header.integrated_from().map(encode_times),
         // A request has one density, and all its volumes are on the grid of the dose.
         ..pb::ComputeHeader::default()
     }
@@ -37,6 +40,9 @@ pub(in crate::api) fn decode(message: pb::ComputeHeader) -> RawHeader {
         daughter_maps: message.daughter_maps.into_iter().map(source::decode_map).collect(),
         method: message.method.map(method::decode).into(),
         weighting: message.biological_weighting.map(source::decode_weighting),
+        injected_activity_bq: message.injected_activity_bq,
+        strict: message.strict,
+        integrated_from: message.integrated_from.map(decode_times),
     }
 }
 
@@ -56,6 +62,8 @@ mod tests {
                 density: Part::Good((&grid).into()),
                 source: RawSource { nuclide: Some("Ac-225".into()), ..RawSource::default() },
                 method: Part::Good(RawMethod::Local(RawLocalMethod::default())),
+                injected_activity_bq: slope,
+                strict: slope.is_some(),
                 ..RawHeader::default()
             };
             let header = raw.check().expect("a good header");

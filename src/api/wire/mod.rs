@@ -3,6 +3,7 @@
 //! What a caller sends becomes the raw form of [`crate::request`], which is not checked yet. What a server sends
 //! becomes the domain's own type, or nothing if a part is missing that every server sends.
 
+pub(super) mod activity_account;
 pub(super) mod activity_unit;
 pub(super) mod capabilities;
 pub(super) mod device;

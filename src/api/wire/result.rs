@@ -1,8 +1,8 @@
 //! The result, which announces all that is sent after it.
 
-use super::{intake, pb, provenance, volume};
+use super::{activity_account, intake, pb, provenance, volume};
 use crate::api::aftermath::Findings;
-use crate::domain::{Checks, DoseResult, Provenance, Volume, VolumeHeader, VoxelGrid};
+use crate::domain::{ActivityAccount, Checks, DoseResult, Provenance, Volume, VolumeHeader, VoxelGrid, Warning};
 use crate::dosimetry::{CumulativeHistogram, OrganDose};
 use crate::intake::IntakeAccount;
 
@@ -18,6 +18,8 @@ pub(in crate::api) struct Announced {
     pub(in crate::api) on_ct: Option<VoxelGrid>,
     pub(in crate::api) account: IntakeAccount,
     pub(in crate::api) organs: Vec<(OrganDose, Option<CumulativeHistogram>)>,
+    pub(in crate::api) activity: ActivityAccount,
+    pub(in crate::api) warnings: Vec<Warning>,
 }
 
 /// * `tally_size_bytes` – if a tally will be sent
@@ -36,6 +38,15 @@ pub(in crate::api) fn encode(
         intake: Some(intake::encode_account(&findings.account)),
         organs: findings.organs.iter().map(|(organ, dvh)| intake::encode_organ(organ, dvh.as_ref())).collect(),
         dose_on_ct: findings.dose_on_ct.as_ref().map(on),
+        warnings: findings
+            .account
+            .warnings
+            .iter()
+            .chain(&result.warnings)
+            .cloned()
+            .map(activity_account::encode_warning)
+            .collect(),
+        activity: Some(activity_account::encode(result.activity.clone())),
     };
     pb::ComputeResponse { message: Some(pb::compute_response::Message::Result(result)) }
 }
@@ -62,6 +73,8 @@ pub(in crate::api) fn decode(message: pb::ComputeResult) -> Result<Announced, &'
         on_ct,
         account: intake::decode_account(message.intake.unwrap_or_default()),
         organs: organs.ok_or("an organ")?,
+        activity: activity_account::decode(message.activity.unwrap_or_default()),
+        warnings: message.warnings.into_iter().map(activity_account::decode_warning).collect(),
     })
 }
 

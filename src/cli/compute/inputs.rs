@@ -4,22 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Args;
-use super::plausible;
 use super::volumes::read_volume;
 use crate::cli::flags::recorded;
 use crate::cli::outputs::InputAccount;
 use crate::domain::{
-    ActivityAtMoment, ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, DoseResult, Extras, LabelMap,
-    LabelMaps, Organs, Part, Repair, RequestHeader, RequestVolumes, TimeIntegratedActivity, Volume, repair_activity,
+    ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, DoseResult, Extras, LabelMap, LabelMaps, Organs, Part,
+    Repair, RequestVolumes, TimeIntegratedActivity, Volume, Warning, repair_activity, warning,
 };
 use crate::formats::volume_file::{Origin, write_volume};
 use crate::intake::{Maps, Placed};
 use crate::request::{RawDaughterMap, RawHeader, RawMedium, RawMethod, RawUnit, RawVolume};
 use crate::resample::Space;
-
-/// An effective half-life may exceed the physical one by this factor before a warning: published half-lives differ a
-/// little.
-const HALF_LIFE_TOLERANCE: f64 = 1.02;
 
 /// Everything that a computation and its tables need.
 pub(super) struct Inputs {
@@ -27,8 +22,8 @@ pub(super) struct Inputs {
     /// The organs of the table; they may overlap.
     pub(super) organs: Option<Organs>,
     pub(super) names: BTreeMap<u16, String>,
-    /// What looks wrong but may be intended.
-    pub(super) warnings: Vec<String>,
+    /// What looks wrong but may be intended, as the files say.
+    pub(super) warnings: Vec<Warning>,
     /// How the file whose grid the dose has says where it lies.
     pub(super) origin: Origin,
     unit: ActivityUnit,
@@ -49,7 +44,8 @@ impl Inputs {
         // Values are checked even where the unit is at fault.
         let unit = draft.activity_unit.good().copied().unwrap_or(ActivityUnit::BqS);
         let header = recorded(draft.finish(faults), density, checks);
-        warnings.extend(files.repair.and_then(|repair| repair.words(unit.to_bq_s(voxel_ml?).ok()?)));
+        let repaired = files.repair.and_then(|repair| repair.words(unit.to_bq_s(voxel_ml?).ok()?));
+        warnings.extend(repaired.map(|words| Warning::new(warning::VALUES_REPLACED, "activity", words)));
         let names = std::mem::take(&mut files.names);
         let (origin, ct_origin) = (files.origin(placed.as_ref()), files.ct_origin.clone());
         let values = files.check(unit, args, checks);
@@ -58,8 +54,6 @@ impl Inputs {
             return None;
         }
         let (header, (volumes, organs)) = (header?, values?);
-        warn_of_half_life(&header, &mut warnings);
-        warnings.extend(plausible::warnings(&volumes, density));
         let request = recorded(DoseRequest::of(&header, volumes), density, checks)?;
         Some(Self { request, organs, names, warnings, origin, unit, placed, ct_origin })
     }
@@ -79,8 +73,8 @@ impl Inputs {
         let moment = self.unit.at_moment();
         InputAccount {
             activity_unit: self.unit.name(),
-            effective_half_life_s: moment.map(|moment| moment.effective_half_life_s),
-            imaged_after_s: moment.and_then(|moment| moment.imaged_after_s),
+            effective_half_life_s: moment.map(|moment| moment.times.half_life_s),
+            imaged_after_s: moment.and_then(|moment| moment.times.imaged_after_s),
             density: args.volumes.density_account(),
             grids: self.placed.as_ref().and_then(|placed| placed.account.clone()),
         }
@@ -103,7 +97,7 @@ struct Files {
 }
 
 impl Files {
-    fn read(args: &Args, checks: &mut Checks, warnings: &mut Vec<String>) -> Self {
+    fn read(args: &Args, checks: &mut Checks, warnings: &mut Vec<Warning>) -> Self {
         let (nan, negative) = args.grids.rules(checks);
         let (organs, names) = args.outputs.read_labels(checks, warnings);
         let organs =
@@ -204,6 +198,9 @@ impl Files {
             activity_unit,
             method,
             weighting: args.weighting.raw(args.outputs.weighted_output.is_some(), checks),
+            injected_activity_bq: args.volumes.injected_bq(checks),
+            integrated_from: None,
+            strict: args.strict,
         }
     }
 
@@ -254,18 +251,5 @@ impl Files {
             daughters,
         };
         Some((volumes, organs))
-    }
-}
-
-fn warn_of_half_life(header: &RequestHeader, warnings: &mut Vec<String>) {
-    if let (Some(ActivityAtMoment { effective_half_life_s, .. }), Some(nuclide)) =
-        (header.activity_unit().at_moment(), header.source().parent())
-        && effective_half_life_s > nuclide.half_life_s * HALF_LIFE_TOLERANCE
-    {
-        let (effective_h, physical_h) = (effective_half_life_s / 3600.0, nuclide.half_life_s / 3600.0);
-        warnings.push(format!(
-            "effective-half-life: {effective_h:.2} h is longer than the physical half-life of {}, {physical_h:.2} h",
-            nuclide.name
-        ));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::daughters::parse_time_s;
 use crate::domain::{Amount, Checks, Invalid, MomentUnit, Part};
-use crate::request::{RawActivity, RawHalfLife, RawUnit};
+use crate::request::{RawActivity, RawHalfLife, RawMoment, RawTimes, RawUnit};
 
 // Strings where they are numbers, so that one run names every fault.
 #[derive(Debug, clap::Args)]
@@ -20,6 +20,14 @@ pub(super) struct UnitArgs {
     /// from the moment of the map on]
     #[arg(long, value_name = "TIME", help_heading = "Inputs", allow_hyphen_values = true)]
     imaged_after: Option<String>,
+    /// With an activity at one moment: what the decay in the map was corrected to. injection: the map was multiplied by
+    /// the physical decay between injection and image, which is undone with --imaged-after [default: scan]
+    #[arg(long, value_name = "scan|injection", help_heading = "Inputs")]
+    decay_corrected_to: Option<String>,
+    /// Activity that was injected, such as 7.4GBq: decays for each GBq and the time-integrated activity coefficient are
+    /// then told. The dose does not depend on it
+    #[arg(long, value_name = "ACTIVITY", help_heading = "Inputs", allow_negative_numbers = true)]
+    injected_activity: Option<String>,
 }
 
 /// The units of time-integrated activity, by name.
@@ -54,11 +62,32 @@ impl UnitArgs {
             }
         };
         let after = self.imaged_after.as_deref().map(|text| checks.at("imaged-after", parse_time_s(text)));
-        let (Some(half_life), Some(imaged_after_s)) = (half_life, after.map_or(Some(None), |after| after.map(Some)))
+        let after = after.map_or(Some(None), |after| after.map(Some));
+        let (Some(half_life), Some(imaged_after_s), Some(decay_corrected_to)) =
+            (half_life, after, self.correction(checks))
         else {
             return Part::Faulty;
         };
-        Part::Good(RawUnit::AtMoment(RawActivity { unit, half_life, imaged_after_s }))
+        let times = RawTimes { half_life, imaged_after_s, decay_corrected_to };
+        Part::Good(RawUnit::AtMoment(RawActivity { unit, times }))
+    }
+
+    /// What the decay in the map was corrected to; none if a fault was recorded.
+    fn correction(&self, checks: &mut Checks) -> Option<Option<RawMoment>> {
+        match self.decay_corrected_to.as_deref() {
+            None => Some(None),
+            Some("scan") => Some(Some(RawMoment::Scan)),
+            Some("injection") => Some(Some(RawMoment::Injection)),
+            Some(word) => {
+                checks.fail("decay-corrected-to", format!("is scan or injection, got `{word}`"));
+                None
+            }
+        }
+    }
+
+    /// Activity that was injected [Bq]. A fault is recorded.
+    pub(super) fn injected_bq(&self, checks: &mut Checks) -> Option<f64> {
+        checks.at("injected-activity", parse_activity_bq(self.injected_activity.as_deref()?))
     }
 
     /// What the numbers of the activity map belong to; a unit that is not known counts as one a voxel.
@@ -72,12 +101,41 @@ impl UnitArgs {
 
     /// A time-integrated unit, beside which no time may stand.
     fn time_integrated(&self, name: &str, unit: RawUnit, checks: &mut Checks) -> Part<RawUnit> {
-        let times = [("effective-half-life", &self.effective_half_life), ("imaged-after", &self.imaged_after)];
+        let times = [
+            ("effective-half-life", &self.effective_half_life),
+            ("imaged-after", &self.imaged_after),
+            ("decay-corrected-to", &self.decay_corrected_to),
+        ];
         let mut part = Part::Good(unit);
         for (flag, _) in times.into_iter().filter(|(_, time)| time.is_some()) {
             checks.fail(flag, format!("has no meaning with the unit {name}, which is time-integrated"));
             part = Part::Faulty;
         }
         part
+    }
+}
+
+/// A number and a unit of activity, such as `7.4GBq` [Bq]. Capitals do not matter: nothing is injected in mBq.
+fn parse_activity_bq(text: &str) -> Result<f64, Invalid> {
+    let units = [("kbq", 1e3), ("mbq", 1e6), ("gbq", 1e9), ("tbq", 1e12), ("bq", 1.0)];
+    let lower = text.to_lowercase();
+    let parse = |(unit, bq): (&str, f64)| Some(lower.strip_suffix(unit)?.trim().parse::<f64>().ok()? * bq);
+    units.into_iter().find_map(parse).filter(|bq| bq.is_finite() && *bq > 0.0).ok_or_else(|| {
+        Invalid::new(format!("is a number above 0 with the unit Bq to TBq, such as 7.4GBq; got `{text}`"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn activities_need_a_unit() {
+        for (text, bq) in [("7.4GBq", 7.4e9), ("185 MBq", 1.85e8), ("1e3bq", 1e3), ("2kBq", 2e3), ("0.5TBq", 5e11)] {
+            assert_eq!(parse_activity_bq(text), Ok(bq), "{text}");
+        }
+        for text in ["", "7.4", "GBq", "-1GBq", "0MBq", "nan GBq", "infGBq", "200mCi"] {
+            assert!(parse_activity_bq(text).is_err(), "{text}");
+        }
     }
 }

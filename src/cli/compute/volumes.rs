@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::unit::UnitArgs;
-use crate::domain::{Amount, Checks, DensityMap, NanRule, Part};
+use crate::domain::{Amount, Checks, DensityMap, NanRule, Part, Warning, warning};
 use crate::formats::hu_curve;
 use crate::formats::volume_file::{Origin, VolumeFile, read_volume as read_file};
 use crate::intake::{AIR_HU, density_of_ct, without_nan};
@@ -32,7 +32,7 @@ pub(super) struct VolumeArgs {
 
 impl VolumeArgs {
     /// The activity map as it is in its file.
-    pub(super) fn read_activity(&self, checks: &mut Checks, warnings: &mut Vec<String>) -> Part<VolumeFile> {
+    pub(super) fn read_activity(&self, checks: &mut Checks, warnings: &mut Vec<Warning>) -> Part<VolumeFile> {
         read_volume(self.activity.as_deref(), "activity", checks, warnings)
     }
 
@@ -51,6 +51,11 @@ impl VolumeArgs {
         self.unit.amount()
     }
 
+    /// Activity that was injected [Bq]. A fault is recorded.
+    pub(super) fn injected_bq(&self, checks: &mut Checks) -> Option<f64> {
+        self.unit.injected_bq(checks)
+    }
+
     /// The density, from its own file or from a CT, and how that file says where it lies.
     ///
     /// * `nan` – what to do with NaN
@@ -58,7 +63,7 @@ impl VolumeArgs {
         &self,
         nan: NanRule,
         checks: &mut Checks,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Warning>,
     ) -> Part<(DensityMap, Origin)> {
         if self.density.is_some() && self.ct.is_some() {
             checks.fail("ct", "is given beside --density; only one of the two can hold");
@@ -68,21 +73,21 @@ impl VolumeArgs {
         }
         let density = read_volume(self.density.as_deref(), "density", checks, warnings);
         let density = density.resolve("density", checks, |file, flag, checks| {
-            let (map, _, warning) = checks.at(flag, without_nan(file.volume, nan, 0.0))?;
-            warnings.extend(warning.map(|warning| format!("{flag}: {warning}")));
+            let (map, _, replaced) = checks.at(flag, without_nan(file.volume, nan, 0.0))?;
+            warnings.extend(replaced.map(|words| Warning::new(warning::VALUES_REPLACED, flag, words)));
             Some((checks.at(flag, DensityMap::new(map))?, file.header.origin))
         });
         let own_curve = self.hu_curve.as_deref().map(|path| checks.at("hu-curve", hu_curve::read(path)));
         let ct = read_volume(self.ct.as_deref(), "ct", checks, warnings);
         let from_ct = ct.resolve("ct", checks, |file, flag, checks| {
-            let (ct, _, warning) = checks.at(flag, without_nan(file.volume, nan, AIR_HU))?;
+            let (ct, _, replaced) = checks.at(flag, without_nan(file.volume, nan, AIR_HU))?;
             let curve = match &own_curve {
                 None => None,
                 Some(curve) => Some(curve.as_ref()?),
             };
             let made = checks.at(flag, density_of_ct(&ct, curve))?;
-            let of_ct = warning.into_iter().chain(made.ct_warnings).map(|warning| format!("{flag}: {warning}"));
-            warnings.extend(of_ct.chain(made.curve_warnings.into_iter().map(|warning| format!("hu-curve: {warning}"))));
+            warnings.extend(replaced.map(|words| Warning::new(warning::VALUES_REPLACED, flag, words)));
+            warnings.extend(made.warnings);
             Some((made.density, file.header.origin))
         });
         if density.is_given() { density } else { from_ct }
@@ -114,10 +119,11 @@ pub(super) fn read_volume(
     path: Option<&Path>,
     flag: &str,
     checks: &mut Checks,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Part<VolumeFile> {
     let Some(path) = path else { return Part::Absent };
     let file = checks.at(flag, read_file(path));
-    warnings.extend(file.iter().flat_map(|file| &file.warnings).map(|warning| format!("{flag}: {warning}")));
+    let words = file.iter().flat_map(|file| &file.warnings);
+    warnings.extend(words.map(|words| Warning::new(warning::INPUT_FILE, flag, words)));
     Part::given(file)
 }

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{DaughterHeader, MAX_DAUGHTER_MAPS, RequestHeader, VolumeHeader};
 use crate::domain::{
-    ActivityUnit, BiologicalWeighting, Checks, DoseError, Medium, Method, Region, Source, TargetUncertainty,
+    ActivityTimes, ActivityUnit, BiologicalWeighting, Checks, DoseError, Medium, Method, Region, Source,
+    TargetUncertainty,
 };
 
 /// Reason for a required part that is missing.
@@ -120,6 +121,12 @@ pub struct HeaderDraft {
     pub method: Part<Method>,
     /// See [`RequestHeader::weighting`].
     pub weighting: Option<BiologicalWeighting>,
+    /// See [`RequestHeader::injected_activity_bq`].
+    pub injected_activity_bq: Option<f64>,
+    /// What a time-integrated map was made from, see [`RequestHeader::times`].
+    pub integrated_from: Option<ActivityTimes>,
+    /// See [`RequestHeader::strict`].
+    pub strict: bool,
 }
 
 impl HeaderDraft {
@@ -157,6 +164,9 @@ impl HeaderDraft {
             daughters: self.daughters.into_iter().map(Part::into_good).collect::<Option<_>>()?,
             method: self.method.into_good()?,
             weighting: self.weighting,
+            injected_activity_bq: self.injected_activity_bq,
+            integrated_from: self.integrated_from,
+            strict: self.strict,
         })
     }
 
@@ -186,6 +196,7 @@ impl HeaderDraft {
         if let Some(weighting) = &self.weighting {
             weighting.check("biological_weighting", checks);
         }
+        super::check_told(self, checks);
         if let Some(Err(faults)) = self.method.good().map(Method::check) {
             checks.extend("method", faults.into_violations());
         }

@@ -5,7 +5,7 @@ mod volume;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActivityUnit, BiologicalWeighting, DoseError, Method, Source, VoxelGrid};
+use super::{ActivityTimes, ActivityUnit, BiologicalWeighting, Checks, DoseError, Method, Source, VoxelGrid};
 
 pub use draft::{HeaderDraft, MISSING, Part};
 pub use volume::{ElementType, VolumeHeader, VolumeRole};
@@ -30,6 +30,22 @@ pub struct RequestHeader {
     daughters: Vec<DaughterHeader>,
     method: Method,
     weighting: Option<BiologicalWeighting>,
+    injected_activity_bq: Option<f64>,
+    integrated_from: Option<ActivityTimes>,
+    strict: bool,
+}
+
+/// Records what is told of the activity, beside the map, and is bad.
+fn check_told(draft: &HeaderDraft, checks: &mut Checks) {
+    if let Some(bq) = draft.injected_activity_bq.filter(|bq| !(bq.is_finite() && *bq > 0.0)) {
+        checks.fail("injected_activity_bq", format!("must be a finite activity above 0, got {bq} Bq"));
+    }
+    if let Some(times) = draft.integrated_from {
+        times.check("integrated_from", checks);
+        if draft.activity_unit.good().is_some_and(|unit| unit.at_moment().is_some()) {
+            checks.fail("integrated_from", "has no meaning with an activity at one moment");
+        }
+    }
 }
 
 /// A daughter with its own map: it does not decay where its parent did.
@@ -54,7 +70,7 @@ impl TryFrom<HeaderDraft> for RequestHeader {
     type Error = DoseError;
 
     fn try_from(draft: HeaderDraft) -> Result<Self, DoseError> {
-        draft.finish(super::Checks::new())
+        draft.finish(Checks::new())
     }
 }
 
@@ -104,6 +120,26 @@ impl RequestHeader {
         self.weighting
     }
 
+    /// Activity that was injected [Bq], if it is known. The dose does not depend on it.
+    pub fn injected_activity_bq(&self) -> Option<f64> {
+        self.injected_activity_bq
+    }
+
+    /// How the activity of the first map falls, and when it was imaged; none if the caller gave it time-integrated.
+    pub fn times(&self) -> Option<ActivityTimes> {
+        self.activity_unit.at_moment().map(|activity| activity.times).or(self.integrated_from)
+    }
+
+    /// What a time-integrated map was made from, where that was an activity at one moment.
+    pub fn integrated_from(&self) -> Option<ActivityTimes> {
+        self.integrated_from
+    }
+
+    /// Whether warnings are errors.
+    pub fn strict(&self) -> bool {
+        self.strict
+    }
+
     /// The grid of the dose, which is that of the activity.
     pub fn grid(&self) -> &VoxelGrid {
         &self.activity.grid
@@ -143,6 +179,7 @@ impl RequestHeader {
             labels: self.labels.as_ref().map(float32),
             materials: self.materials.as_ref().map(float32),
             daughters: self.daughters.iter().map(daughter).collect(),
+            integrated_from: self.times(),
             ..self.clone()
         }
     }
@@ -163,6 +200,9 @@ impl RequestHeader {
             daughters: Vec::new(),
             method: self.method.of_map(map, maps),
             weighting: self.weighting,
+            injected_activity_bq: None,
+            integrated_from: None,
+            strict: self.strict,
         }
     }
 }

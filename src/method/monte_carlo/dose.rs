@@ -6,10 +6,11 @@ use super::statistics::Statistics;
 use crate::domain::GroupTally;
 use crate::domain::tally::to_mev;
 use crate::domain::{
-    Control, DoseError, DoseResult, EnergyAccount, Extras, LabelMap, MonteCarloAccount, Provenance, Region, StopReason,
-    TallyRecord, TargetAccount, Volume,
+    ActivityAccount, Control, DoseError, DoseResult, EnergyAccount, Extras, LabelMap, MonteCarloAccount, Provenance,
+    Region, StopReason, TallyRecord, TargetAccount, Volume,
 };
 use crate::method::mass::{DoseScale, Mass, check_dose};
+use crate::physics::nuclide;
 
 /// What is needed for a result but not stored in a tally.
 pub(super) struct Ending<'a> {
@@ -80,7 +81,10 @@ pub(super) fn dose(record: TallyRecord, ending: &Ending, control: &Control) -> R
     let volume = |values| Volume::from_vec(grid.clone(), values).expect("one value for each voxel of the grid");
     let uncertainty = ending.extras.uncertainty.then(|| volume(sigma));
     let tally = ending.extras.tally.then(|| Box::new(record));
-    Ok(DoseResult { dose: volume(dose), uncertainty, weighted: None, tally, provenance })
+    let half_life_s = nuclide::find(&provenance.nuclide).ok().map(|nuclide| nuclide.half_life_s);
+    let activity = ActivityAccount::of_decays(provenance.decays, None, half_life_s);
+    let dose = volume(dose);
+    Ok(DoseResult { dose, uncertainty, weighted: None, tally, provenance, activity, warnings: Vec::new() })
 }
 
 fn account(

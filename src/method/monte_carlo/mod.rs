@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use crate::domain::{
     Control, DoseError, DoseRequest, DoseResult, Extras, HistoryRun, LabelMap, Method, Region, Stage, StageTime,
-    StopReason, Tally, TallyRecord,
+    StopReason, Tally, TallyRecord, Warning,
 };
 use crate::engine::Device;
 use crate::plan::TransportPlan;
@@ -89,7 +89,9 @@ pub fn merged_dose(record: TallyRecord, labels: Option<&LabelMap>, extras: Extra
         extras,
         expected: Expected::new(&record.scene.emissions),
     };
-    dose::dose(record, &ending, &Control::detached())
+    let mut result = dose::dose(record, &ending, &Control::detached())?;
+    result.warnings = Warning::of_merged(&result);
+    Ok(result)
 }
 
 impl Done {

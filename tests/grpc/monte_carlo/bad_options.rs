@@ -170,7 +170,7 @@ async fn bad_emissions_and_labels_are_named_by_their_path() {
                 h.emissions = vec![emission(0, 0.1, 0.1, 1.0)];
                 h.nuclide.clear();
                 let half_life = Some(pb::activity_bq::HalfLife::Physical(pb::PhysicalHalfLife {}));
-                let unit = pb::activity_unit::Unit::Bq(pb::ActivityBq { half_life, imaged_after_s: None });
+                let unit = pb::activity_unit::Unit::Bq(pb::ActivityBq { half_life, ..Default::default() });
                 h.activity_unit = Some(pb::ActivityUnit { unit: Some(unit) });
             },
             &["activity_unit.bq.physical"],

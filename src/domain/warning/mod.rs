@@ -1,0 +1,153 @@
+//! What is possible but implausible: warnings, each by a stated rule. `docs/warnings.md` has the rules for readers.
+
+mod dose;
+mod maps;
+mod request;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DoseError, DoseRequest, DoseResult};
+
+/// Something implausible, or left out of the dose. Not an error: the dose is what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Stable reason, such as `ACTIVITY_IN_AIR`.
+    pub reason: String,
+    /// The same in words, with figures.
+    pub message: String,
+    /// Path of the field on the wire that it is about, or the flag where no field is; empty: none in particular.
+    pub field: String,
+}
+
+/// Every reason of a warning.
+pub const REASONS: [&str; 17] = [
+    NO_ACTIVITY,
+    ACTIVITY_HIGH,
+    ACTIVITY_LOW,
+    ACTIVITY_ABOVE_INJECTED,
+    HALF_LIFE_ABOVE_PHYSICAL,
+    RESIDENCE_TIME_HIGH,
+    ACTIVITY_IN_AIR,
+    ACTIVITY_OUTSIDE_BODY,
+    DENSITY_ZERO,
+    DENSITY_BELOW_TISSUE,
+    DOSE_HIGH,
+    ENERGY_OUTSIDE_GRID,
+    CT_WITHOUT_AIR,
+    CT_OUTSIDE_CALIBRATION,
+    NAME_WITHOUT_LABEL,
+    INPUT_FILE,
+    VALUES_REPLACED,
+];
+
+/// There is no activity at all.
+pub const NO_ACTIVITY: &str = "NO_ACTIVITY";
+/// The total activity is above that of any treatment.
+pub const ACTIVITY_HIGH: &str = "ACTIVITY_HIGH";
+/// The total activity is below that of any treatment.
+pub const ACTIVITY_LOW: &str = "ACTIVITY_LOW";
+/// More activity is in the map than was injected.
+pub const ACTIVITY_ABOVE_INJECTED: &str = "ACTIVITY_ABOVE_INJECTED";
+/// The effective half-life is longer than the physical one.
+pub const HALF_LIFE_ABOVE_PHYSICAL: &str = "HALF_LIFE_ABOVE_PHYSICAL";
+/// More decays for each Bq injected than its complete physical decay makes.
+pub const RESIDENCE_TIME_HIGH: &str = "RESIDENCE_TIME_HIGH";
+/// Activity lies in voxels of air.
+pub const ACTIVITY_IN_AIR: &str = "ACTIVITY_IN_AIR";
+/// Activity lies outside the body.
+pub const ACTIVITY_OUTSIDE_BODY: &str = "ACTIVITY_OUTSIDE_BODY";
+/// The density is 0 everywhere.
+pub const DENSITY_ZERO: &str = "DENSITY_ZERO";
+/// Nothing is as dense as tissue.
+pub const DENSITY_BELOW_TISSUE: &str = "DENSITY_BELOW_TISSUE";
+/// The largest dose is above that of any treatment.
+pub const DOSE_HIGH: &str = "DOSE_HIGH";
+/// More energy is absorbed outside the grid than outside a body.
+pub const ENERGY_OUTSIDE_GRID: &str = "ENERGY_OUTSIDE_GRID";
+/// A CT has no air in it.
+pub const CT_WITHOUT_AIR: &str = "CT_WITHOUT_AIR";
+/// A CT has numbers beyond its calibration.
+pub const CT_OUTSIDE_CALIBRATION: &str = "CT_OUTSIDE_CALIBRATION";
+/// A name is given for a label that no voxel has.
+pub const NAME_WITHOUT_LABEL: &str = "NAME_WITHOUT_LABEL";
+/// Something about an input file, told as it was read.
+pub const INPUT_FILE: &str = "INPUT_FILE";
+/// NaN or values below 0 were set to another value, as the caller asked: it is told, and is no error.
+pub const VALUES_REPLACED: &str = "VALUES_REPLACED";
+
+impl Warning {
+    /// * `field` – see [`Warning::field`]
+    pub fn new(reason: &str, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { reason: reason.to_owned(), message: message.into(), field: field.into() }
+    }
+
+    /// What is implausible in a request, known before any work.
+    pub fn of_request(request: &DoseRequest) -> Vec<Self> {
+        let mut warnings = request::of_totals(request);
+        warnings.extend(maps::of_density(request));
+        warnings.extend(maps::of_places(request));
+        warnings
+    }
+
+    /// What is implausible in a dose.
+    pub fn of_dose(request: &DoseRequest, result: &DoseResult) -> Vec<Self> {
+        dose::of_maximum(&result.dose).into_iter().chain(dose::of_energy(request, result)).collect()
+    }
+
+    /// What is implausible in a dose that was merged from tallies: its maximum.
+    pub fn of_merged(result: &DoseResult) -> Vec<Self> {
+        dose::of_maximum(&result.dose).into_iter().collect()
+    }
+
+    /// Adds warnings that are not there yet.
+    pub fn add(all: &mut Vec<Self>, more: impl IntoIterator<Item = Self>) {
+        for warning in more {
+            if !all.contains(&warning) {
+                all.push(warning);
+            }
+        }
+    }
+
+    /// # Errors
+    /// [`DoseError::Implausible`] with every warning of what the caller did not ask for, if there is one and warnings
+    /// are errors.
+    pub fn check(warnings: &[Self], strict: bool) -> Result<(), DoseError> {
+        let implausible = || warnings.iter().filter(|warning| warning.reason != VALUES_REPLACED);
+        if strict && implausible().next().is_some() {
+            return Err(DoseError::Implausible(implausible().cloned().collect()));
+        }
+        Ok(())
+    }
+}
+
+/// A part of the whole as a percentage with two significant digits or two decimals.
+fn percent(share: f64) -> String {
+    if share >= 1e-3 { format!("{:.1} %", 100.0 * share) } else { format!("{:.1e} %", 100.0 * share) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_documented_and_no_other() {
+        let text = include_str!("../../../docs/warnings.md");
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(reason, _)| reason));
+        assert_eq!(rows.collect::<std::collections::BTreeSet<_>>(), REASONS.into_iter().collect());
+    }
+
+    #[test]
+    fn what_was_asked_for_is_no_error() {
+        let asked = Warning::new(VALUES_REPLACED, "activity", "3 voxels");
+        let other = Warning::new(DOSE_HIGH, "activity_unit", "1e5 Gy");
+        assert_eq!(Warning::check(std::slice::from_ref(&asked), true), Ok(()));
+        assert_eq!(Warning::check(&[asked.clone(), other.clone()], false), Ok(()));
+        assert_eq!(
+            Warning::check(&[asked.clone(), other.clone()], true),
+            Err(DoseError::Implausible(vec![other.clone()]))
+        );
+        let mut all = vec![asked.clone()];
+        Warning::add(&mut all, [other.clone(), asked.clone(), other.clone()]);
+        assert_eq!(all, [asked, other]);
+    }
+}
