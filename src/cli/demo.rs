@@ -31,8 +31,8 @@ pub(super) struct Args {
     quiet: bool,
 }
 
-/// Histories of Monte Carlo: some seconds on two cores. Tumours have 1σ of 2 % then; the lungs, which only photons reach,
-/// would take hours.
+/// Histories of Monte Carlo: some seconds on two cores. Tumours have 1σ of 2 % then; the lungs, which only photons
+/// reach, would take hours.
 const HISTORIES: &str = "5e6";
 
 /// Builds the case, starts a server on loopback, computes the dose on it with the command `compute`, and draws the
