@@ -31,7 +31,7 @@ pub(super) struct Args {
     quiet: bool,
 }
 
-/// Histories of Monte Carlo: some seconds on two cores. Tumours have 1σ of 2 % then; the lungs, which only photons
+/// Histories of Monte Carlo: some seconds on two cores. Tumours have 1σ of 2 % then; the lungs, which photons alone
 /// reach, would take hours.
 const HISTORIES: &str = "5e6";
 

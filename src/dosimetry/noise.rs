@@ -31,7 +31,7 @@ pub struct NoisyVoxel {
 /// By how much noise has moved the figures of a region: each figure less this is the estimate without noise [Gy].
 ///
 /// Of D98, D95 and D2 at least two thirds of what noise does is found, unless noise is far above the spread of the true
-/// doses; the estimate without noise is then the median, and says nothing. Minimum and maximum are single voxels:
+/// doses; the estimate without noise is then the median, and says nothing. Minimum and maximum are single voxels, and
 /// theirs is the order of magnitude.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NoiseShift {

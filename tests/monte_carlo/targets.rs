@@ -48,7 +48,7 @@ fn a_target_holds_in_every_region() {
         (3..6, 2..5) if (3..6).contains(&y) => 1.0,
         (9, _) => 2.0,
         (0 | 1, _) => 3.0,
-        (_, 0) => 4.0,
+        (6 | 7, 0) => 4.0,
         _ => 0.0,
     });
     case.labels.regions = Some(map.clone());
