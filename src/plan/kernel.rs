@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::convolution::ConvolutionPlan;
 use crate::domain::{DensityCorrection, DoseError, KernelMedium, KernelOptions, Source, VoxelGrid};
-use crate::physics::kernel::{Generation, KernelSpec, PhotonGroup, RadialKernel, radial_kernel, radial_parts};
+use crate::physics::kernel::{KernelSpec, PhotonGroup, RadialKernel, ScatterGroup, radial_kernel, radial_parts};
 
 /// Edge of the voxels in which the photons' correction is computed, where the grid has finer ones [cm].
 const COARSE_CM: f64 = 1.0;
@@ -63,7 +63,7 @@ pub struct CoarsePlan {
     /// The photons that start, by energy.
     pub groups: Vec<PhotonGroup>,
     /// What becomes of scattered photons.
-    pub generations: Vec<Generation>,
+    pub scatter: Vec<ScatterGroup>,
     /// `whole` and `primary` in bone; none where the library does not have it.
     pub in_bone: Option<[Convolution; 2]>,
 }
@@ -104,7 +104,7 @@ impl KernelWork {
                     primary: of(&parts.primary)?,
                     scattered: of(&parts.scattered)?,
                     groups: parts.groups.clone(),
-                    generations: parts.generations.clone(),
+                    scatter: parts.scatter.clone(),
                     in_bone,
                     grid: Arc::new(coarse),
                 };
@@ -122,12 +122,22 @@ impl KernelWork {
         match self {
             Self::Uniform(convolution) => convolution.plan.host_bytes(),
             Self::Split(split) => {
-                /// Volumes held at once beside the result: energy by charged particles, two more of their correction.
-                const VOLUMES: u64 = 3;
+                /// Volumes held at once beside the result: energy by charged particles, four more of their correction.
+                const VOLUMES: u64 = 5;
                 let convolutions = split.charged.plan.host_bytes().max(split.photons.plan.host_bytes());
-                convolutions + VOLUMES * size_of::<f32>() as u64 * voxels as u64
+                convolutions + VOLUMES * size_of::<f32>() as u64 * voxels as u64 + split.coarse.host_bytes()
             }
         }
+    }
+}
+
+impl CoarsePlan {
+    /// Host memory that the correction takes at most [bytes].
+    fn host_bytes(&self) -> u64 {
+        /// Volumes beside those of each group of scattered photons: densities, decays, convolutions, doses, lines.
+        const VOLUMES: u64 = 16;
+        let volumes = 2 * self.scatter.len() as u64 + VOLUMES;
+        self.whole.plan.host_bytes() + volumes * size_of::<f32>() as u64 * self.grid.voxels() as u64
     }
 }
 

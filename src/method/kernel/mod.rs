@@ -3,12 +3,14 @@
 //! With the correction `water`, one kernel of all energy. With `density-scaled`, charged particles and photons apart:
 //!
 //! * `cones`: the charged particles' energy where density changes.
-//! * `photons`: the photons' dose in bodies that are not of water without end, with `rays` and `interpolate`.
+//! * `photons`: the photons' dose in bodies that are not of water without end, with `rays`, `scatter` and
+//!   `interpolate`.
 
 mod cones;
 mod interpolate;
 mod photons;
 mod rays;
+mod scatter;
 
 use std::time::Instant;
 

@@ -15,22 +15,23 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::cones::Cones;
-use super::convolve_checked;
 use super::interpolate::{block_sums, interpolation, line};
-use super::rays::Scene;
+use super::rays::{Arriving, Scene};
+use super::scatter::Scatterers;
+use super::{convolve_checked, energy_within_grid};
 use crate::domain::{Control, DoseError, KernelMedium, Stage, Volume};
 use crate::engine::Device;
 use crate::physics::kernel::{AbsorbsAs, VoxelKernel, absorbs_as, density_g_cm3, voxel_kernel};
 use crate::physics::material;
-use crate::plan::{CoarsePlan, Convolution};
+use crate::plan::{CoarsePlan, Convolution, ConvolutionPlan};
 use crate::prepare::kernel_scatter::scatter_kernel;
 
 /// Factors outside this range are taken for rounding, where next to nothing arrives.
 const FACTORS: [f32; 2] = [0.0, 50.0];
 
-/// Most by which scatter can be more than in the medium.
-const LATER: f32 = 10.0;
+/// Part of the primary energy to which the whole and the primary part of a kernel agree: one is by transport, the other
+/// from coefficients. Less scatter than this is taken for none.
+const LEAST_SCATTER: f64 = 0.01;
 
 /// Kernels of the correction, in coarse voxels.
 pub(super) struct PhotonCorrection<'a> {
@@ -83,7 +84,8 @@ impl<'a> PhotonCorrection<'a> {
         let medium = self.plan.whole.kernel.medium;
         let medium_g_cm3 = density_g_cm3(medium);
         let tissues = Tissues::of(medium, self.absorbed.len());
-        let factors = self.factors(device, source, &|voxel| density_g_cm3_of[voxel], &tissues, control)?;
+        let body = Body::new(self.plan, source, density_g_cm3_of, &tissues);
+        let factors = self.factors(device, &body, control)?;
         let shape = source.grid().shape();
         let axes = [0, 1, 2].map(|axis| interpolation(shape[axis], self.plan.factor[axis]));
         let coarse_shape = self.plan.grid.shape();
@@ -108,41 +110,23 @@ impl<'a> PhotonCorrection<'a> {
 
     /// For each coarse voxel and absorbing material: what a little of it absorbs, over what the medium would in a
     /// medium without end.
-    fn factors(
-        &self,
-        device: &mut Device,
-        source: &Volume<f32>,
-        density_of: &(dyn Fn(usize) -> f32 + Sync),
-        tissues: &Tissues,
-        control: &Control,
-    ) -> Result<Vec<Vec<f32>>, DoseError> {
-        let CoarsePlan { factor, grid, whole: plan, .. } = self.plan;
-        let (plan, shape, medium_g_cm3) =
-            (&plan.plan, source.grid().shape(), density_g_cm3(self.plan.whole.kernel.medium));
-        let per_block = factor.iter().product::<usize>() as f64;
-        let mean = |of: &(dyn Fn(f32) -> f64 + Sync)| {
-            block_sums(|voxel| of(density_of(voxel)), shape, *factor, 1.0 / (per_block * medium_g_cm3))
-        };
-        let as_medium = mean(&|density| tissues.at(density).water * f64::from(density));
-        let as_bone = mean(&|density| tissues.at(density).bone * f64::from(density));
-        let all = mean(&|density| f64::from(density));
-        let decays = block_sums(|voxel| f64::from(source.as_slice()[voxel]), shape, *factor, 1.0);
-        let decays = Volume::from_vec(Arc::clone(grid), decays).expect("one value for each coarse voxel");
-        let mut convolve =
-            |kernel: &VoxelKernel, source: &Volume<f32>| convolve_checked(device, plan, kernel, source, control);
-        let whole = convolve(&self.whole, &decays)?;
-        let mut scattered = convolve(&self.scattered, &decays)?;
-        let densities = [as_medium.as_slice(), as_bone.as_slice()];
-        let scene = Scene { shape: grid.shape(), spacing_cm: grid.spacing_cm(), densities, medium_g_cm3 };
-        let [in_medium, in_bone, to_photons] = scene.arriving(decays.as_slice(), &self.plan.groups);
-        let weighted = scattered.as_mut_slice().iter_mut().zip(&all).zip(&to_photons);
-        weighted.for_each(|((scattered, density), arriving)| *scattered = scattered.max(0.0) * density * arriving);
-        let later = self.later_collisions(&scattered, densities, medium_g_cm3, control)?;
-        let materials = self.absorbed.iter().zip([in_medium, in_bone]).zip(&later);
+    fn factors(&self, device: &mut Device, body: &Body, control: &Control) -> Result<Vec<Vec<f32>>, DoseError> {
+        let CoarsePlan { grid, whole: Convolution { kernel, plan }, .. } = self.plan;
+        let (shape, spacing_cm, medium_g_cm3) = (grid.shape(), grid.spacing_cm(), density_g_cm3(kernel.medium));
+        let densities = [body.as_medium.as_slice(), body.as_bone.as_slice()];
+        let whole = convolve_checked(device, plan, &self.whole, &body.decays, control)?;
+        let mut scattered = convolve_checked(device, plan, &self.scattered, &body.decays, control)?;
+        let scene = Scene { shape, spacing_cm, densities, medium_g_cm3 };
+        let Arriving { absorbed, scattered: by_group } = scene.arriving(body.decays.as_slice(), &self.plan.groups);
+        let starting = starting(&mut scattered, &body.all, by_group);
+        let scatterers = Scatterers { groups: &self.plan.scatter, shape, spacing_cm, densities, medium_g_cm3 };
+        let later = scatterers.ratios(starting, control)?;
+        let materials = self.absorbed.iter().zip(absorbed).zip(&later);
         materials
             .map(|((absorbed, arriving), later_factor)| {
-                let primary = convolve(&absorbed.primary, &decays)?;
-                let scatter = convolve(&absorbed.scatter, &scattered)?;
+                let primary = convolve_checked(device, plan, &absorbed.primary, &body.decays, control)?;
+                let least_mev = LEAST_SCATTER * primary.as_slice().iter().map(|&mev| f64::from(mev)).sum::<f64>();
+                let scatter = convolve_scatter(device, plan, &absorbed.scatter, &scattered, least_mev, control)?;
                 let primary = primary.as_slice().iter().zip(&arriving).map(|(primary, arriving)| primary * arriving);
                 let scatter = scatter.as_slice().iter().zip(later_factor).map(|(scatter, factor)| scatter * factor);
                 let factor = |((primary, scatter), &whole): ((f32, f32), &f32)| {
@@ -152,59 +136,72 @@ impl<'a> PhotonCorrection<'a> {
             })
             .collect()
     }
+}
 
-    /// For each coarse voxel: the dose to the medium and to bone that scattered photons leave in the body as it is,
-    /// over that in the medium. They start in all directions and fly along the lines of [`Cones`], from collision to
-    /// collision.
-    ///
-    /// * `densities` – of what attenuates as the medium and of what attenuates as bone, over that of the medium
-    fn later_collisions(
-        &self,
-        scattered: &Volume<f32>,
-        densities: [&[f32]; 2],
-        medium_g_cm3: f64,
-        control: &Control,
-    ) -> Result<[Vec<f32>; 2], DoseError> {
-        let (shape, spacing_cm) = (self.plan.grid.shape(), self.plan.grid.spacing_cm());
-        let voxels = scattered.as_slice().len();
-        let (mut own, mut uniform) = (scattered.as_slice().to_vec(), scattered.as_slice().to_vec());
-        let mut doses = [[0; 2]; 2].map(|of| of.map(|_| vec![0.0f32; voxels]));
-        for generation in &self.plan.generations {
-            let cones = Cones::of_photons(spacing_cm, generation.attenuation[0] * medium_g_cm3, 1.0);
-            let part = |coefficient: f64| {
-                #[expect(clippy::cast_possible_truncation, reason = "the precision of the transport")]
-                let part = (coefficient / generation.attenuation[0]) as f32;
-                part
-            };
-            let (bone_attenuates, [to_electrons, to_electrons_in_bone]) =
-                (part(generation.attenuation[1]), generation.transfer.map(part));
-            let attenuating: Vec<f32> =
-                densities[0].iter().zip(densities[1]).map(|(a, b)| (a + b * bone_attenuates).max(0.0)).collect();
-            let collided = cones.absorbed(&own, shape, Some(&attenuating), control)?;
-            for (voxel, (&collided, &attenuating)) in collided.iter().zip(&attenuating).enumerate() {
-                let fluence = if attenuating > 0.0 { collided / attenuating } else { 0.0 };
-                doses[0][0][voxel] += fluence * to_electrons;
-                doses[0][1][voxel] += fluence * to_electrons_in_bone;
-                let left = densities[0][voxel] * to_electrons + densities[1][voxel] * to_electrons_in_bone;
-                own[voxel] = (collided - fluence * left).max(0.0);
-            }
-            let collided = cones.absorbed(&uniform, shape, None, control)?;
-            for (voxel, collided) in collided.into_iter().enumerate() {
-                doses[1][0][voxel] += collided * to_electrons;
-                doses[1][1][voxel] += collided * to_electrons_in_bone;
-                uniform[voxel] = collided * (1.0 - to_electrons);
-            }
-        }
-        let [own, uniform] = doses;
-        let ratio = |(own, uniform): (f32, f32)| {
-            if uniform > 0.0 && own > 0.0 { (own / uniform).min(LATER) } else { 1.0 }
+/// The body and its activity in coarse voxels. Densities are over that of the medium.
+struct Body {
+    decays: Volume<f32>,
+    all: Vec<f32>,
+    /// Of what attenuates and absorbs as the medium, and as bone.
+    as_medium: Vec<f32>,
+    as_bone: Vec<f32>,
+}
+
+impl Body {
+    fn new(plan: &CoarsePlan, source: &Volume<f32>, density_g_cm3_of: &[f32], tissues: &Tissues) -> Self {
+        let shape = source.grid().shape();
+        let per_block = plan.factor.iter().product::<usize>() as f64 * density_g_cm3(plan.whole.kernel.medium);
+        let mean = |of: &(dyn Fn(f32) -> f64 + Sync)| {
+            block_sums(|voxel| of(density_g_cm3_of[voxel]), shape, plan.factor, 1.0 / per_block)
         };
-        let mut pairs = own.into_iter().zip(uniform);
-        Ok([(); 2].map(|()| {
-            let (own, uniform) = pairs.next().expect("two materials");
-            own.into_iter().zip(uniform).map(ratio).collect()
-        }))
+        let decays = block_sums(|voxel| f64::from(source.as_slice()[voxel]), shape, plan.factor, 1.0);
+        Self {
+            decays: Volume::from_vec(Arc::clone(&plan.grid), decays).expect("one value for each coarse voxel"),
+            all: mean(&|density| f64::from(density)),
+            as_medium: mean(&|density| tissues.at(density).water * f64::from(density)),
+            as_bone: mean(&|density| tissues.at(density).bone * f64::from(density)),
+        }
     }
+}
+
+/// What scattered photons leave: nothing in a grid so small that it is lost in the difference of the whole and the
+/// primary part of a kernel.
+///
+/// * `least_mev` – energy below which it is taken for lost
+///
+/// # Errors
+/// As [`convolve_checked`].
+fn convolve_scatter(
+    device: &mut Device,
+    plan: &ConvolutionPlan,
+    kernel: &VoxelKernel,
+    scattered: &Volume<f32>,
+    least_mev: f64,
+    control: &Control,
+) -> Result<Volume<f32>, DoseError> {
+    if energy_within_grid(kernel, scattered, control)? > least_mev {
+        return convolve_checked(device, plan, kernel, scattered, control);
+    }
+    let mut nothing = scattered.clone();
+    nothing.as_mut_slice().fill(0.0);
+    Ok(nothing)
+}
+
+/// The energy of scattered photons that starts in each voxel, by group. Their sum takes the place of what starts in
+/// the medium.
+///
+/// * `by_group` – what arrives, over what would in the medium
+fn starting(in_medium: &mut Volume<f32>, density: &[f32], mut by_group: Vec<Vec<f32>>) -> Vec<Vec<f32>> {
+    let energy = in_medium.as_mut_slice();
+    energy.iter_mut().zip(density).for_each(|(energy, density)| *energy = energy.max(0.0) * density);
+    for part in &mut by_group {
+        part.iter_mut().zip(energy.iter()).for_each(|(part, energy)| *part *= energy);
+    }
+    energy.fill(0.0);
+    for part in &by_group {
+        energy.iter_mut().zip(part).for_each(|(sum, part)| *sum += part);
+    }
+    by_group
 }
 
 /// How tissues absorb photons, by density.

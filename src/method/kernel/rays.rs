@@ -6,6 +6,7 @@
 
 use rayon::prelude::*;
 
+use super::cones::exponential;
 use super::interpolate::{Between, interpolation, line};
 use crate::physics::kernel::PhotonGroup;
 
@@ -15,6 +16,14 @@ const MOST_BLOCKS: usize = 128;
 const MOST_PLACES: usize = 16_000;
 /// Ratios beyond are taken for the limit: next to nothing arrives in the medium.
 const RATIOS: [f64; 2] = [0.05, 20.0];
+
+/// What arrives of the photons that have not collided, over what would arrive through the medium, for each voxel.
+pub(super) struct Arriving {
+    /// Of the energy that first collisions leave to electrons: in the medium and in bone.
+    pub(super) absorbed: [Vec<f32>; 2],
+    /// Of the energy that they leave to photons, by group: over the whole that they would leave.
+    pub(super) scattered: Vec<Vec<f32>>,
+}
 
 /// Voxels that rays go through.
 pub(super) struct Scene<'a> {
@@ -33,9 +42,8 @@ struct Block {
 }
 
 impl Scene<'_> {
-    /// For each voxel: what arrives over what would, of the energy that first collisions leave to electrons in the
-    /// medium and in bone, and of that which they leave to photons.
-    pub(super) fn arriving(&self, decays: &[f32], groups: &[PhotonGroup]) -> [Vec<f32>; 3] {
+    /// What arrives in each voxel.
+    pub(super) fn arriving(&self, decays: &[f32], groups: &[PhotonGroup]) -> Arriving {
         let blocks = self.blocks(decays);
         let stride = if decays.len() <= MOST_PLACES { 1 } else { 2 };
         let places = self.shape.map(|n| n.div_ceil(stride));
@@ -44,11 +52,13 @@ impl Scene<'_> {
             let centre = |n: usize| (n * stride) as f64 + 0.5 * (stride - 1) as f64;
             self.ratios([centre(i), centre(j), centre(k)], &blocks, groups)
         };
-        let ratios: Vec<[f32; 3]> = (0..places.iter().product()).into_par_iter().map(of_place).collect();
-        [0, 1, 2].map(|which| {
+        let ratios: Vec<Vec<f32>> = (0..places.iter().product()).into_par_iter().map(of_place).collect();
+        let of = |which: usize| {
             let values: Vec<f32> = ratios.iter().map(|ratios| ratios[which]).collect();
             spread(&values, places, self.shape, stride)
-        })
+        };
+        let scattered = groups.first().map_or(0, |group| group.scattered.len());
+        Arriving { absorbed: [of(0), of(1)], scattered: (2..2 + scattered).map(of).collect() }
     }
 
     /// The source in at most [`MOST_BLOCKS`] cubes of voxels, as small as may be.
@@ -74,28 +84,27 @@ impl Scene<'_> {
         unreachable!("one block holds all voxels")
     }
 
-    fn ratios(&self, place: [f64; 3], blocks: &[Block], groups: &[PhotonGroup]) -> [f32; 3] {
-        let [mut arriving, mut in_medium] = [[0.0; 3]; 2];
+    /// Of what first collisions leave, what arrives over what would: to electrons in the medium and in bone, and to
+    /// photons by group, each over all that would.
+    fn ratios(&self, place: [f64; 3], blocks: &[Block], groups: &[PhotonGroup]) -> Vec<f32> {
+        let [mut own, mut uniform] = [0; 2].map(|_| vec![0.0f64; groups.len()]);
         let nearest_cm = 0.5 * self.spacing_cm.into_iter().fold(f64::INFINITY, f64::min);
         for block in blocks {
             let (distance_cm, [medium, bone]) = self.path(block.centre, place);
             let weight = block.decays / distance_cm.max(nearest_cm).powi(2);
-            for group in groups {
+            let mass_g_cm2 = self.medium_g_cm3 * distance_cm;
+            let passes = |attenuation: f64| {
+                #[expect(clippy::cast_possible_truncation, reason = "the precision of a ratio")]
+                let passing = exponential((-attenuation * mass_g_cm2) as f32);
+                weight * f64::from(passing)
+            };
+            for ((group, own), uniform) in groups.iter().zip(&mut own).zip(&mut uniform) {
                 let [by_medium, by_bone] = group.attenuation;
-                let attenuations = [medium * by_medium + bone * by_bone, by_medium];
-                let [own, uniform] = attenuations.map(|a| weight * (-a * self.medium_g_cm3 * distance_cm).exp());
-                let [in_own, in_bone] = group.absorbed;
-                for (which, share) in [in_own, in_bone, group.scattered].into_iter().enumerate() {
-                    arriving[which] += share * own;
-                    in_medium[which] += share * uniform;
-                }
+                *own += passes(medium * by_medium + bone * by_bone);
+                *uniform += passes(by_medium);
             }
         }
-        #[expect(clippy::cast_possible_truncation, reason = "a ratio within bounds")]
-        [0, 1, 2].map(|which| {
-            let ratio = arriving[which] / in_medium[which];
-            if ratio.is_finite() { ratio.clamp(RATIOS[0], RATIOS[1]) as f32 } else { 1.0 }
-        })
+        ratios(&own, &uniform, groups)
     }
 
     /// Length of the way from one place to another [cm], and the mean relative densities on it.
@@ -118,6 +127,32 @@ impl Scene<'_> {
     }
 }
 
+/// See [`Scene::ratios`].
+///
+/// * `own`, `uniform` – what arrives of each group, through the body and through the medium
+fn ratios(own: &[f64], uniform: &[f64], groups: &[PhotonGroup]) -> Vec<f32> {
+    let sum = |of: &dyn Fn(&PhotonGroup) -> f64, arriving: &[f64]| -> f64 {
+        groups.iter().zip(arriving).map(|(group, arriving)| of(group) * arriving).sum()
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "a ratio within bounds")]
+    let within = |ratio: f64| if ratio.is_finite() { ratio.clamp(RATIOS[0], RATIOS[1]) as f32 } else { 1.0 };
+    let to_electrons = (0..2).map(|which| {
+        let absorbed = |group: &PhotonGroup| group.absorbed[which];
+        within(sum(&absorbed, own) / sum(&absorbed, uniform))
+    });
+    let all = |group: &PhotonGroup| -> f64 { group.scattered.iter().sum() };
+    let (arriving, would) = (sum(&all, own), sum(&all, uniform));
+    let whole = within(arriving / would);
+    let kinds = groups.first().map_or(0, |group| group.scattered.len());
+    let to_photons = (0..kinds).map(|kind| {
+        let part = sum(&|group: &PhotonGroup| group.scattered[kind], own) / arriving;
+        #[expect(clippy::cast_possible_truncation, reason = "a part")]
+        let part = if part.is_finite() { part as f32 } else { 0.0 };
+        whole * part
+    });
+    to_electrons.chain(to_photons).collect()
+}
+
 /// Values at places, between which voxels lie, for every voxel.
 fn spread(values: &[f32], places: [usize; 3], shape: [usize; 3], stride: usize) -> Vec<f32> {
     let axes: [Vec<Between>; 3] = shape.map(|n| interpolation(n, stride));
@@ -132,15 +167,17 @@ fn spread(values: &[f32], places: [usize; 3], shape: [usize; 3], stride: usize) 
 mod tests {
     use super::*;
 
-    const GROUPS: [PhotonGroup; 2] = [
-        PhotonGroup { attenuation: [0.14, 0.15], absorbed: [0.7, 0.8], scattered: 0.9 },
-        PhotonGroup { attenuation: [0.6, 3.0], absorbed: [0.3, 2.0], scattered: 0.1 },
-    ];
+    fn groups() -> [PhotonGroup; 2] {
+        [
+            PhotonGroup { attenuation: [0.14, 0.15], absorbed: [0.7, 0.8], scattered: vec![0.5, 0.4] },
+            PhotonGroup { attenuation: [0.6, 3.0], absorbed: [0.3, 2.0], scattered: vec![0.0, 0.1] },
+        ]
+    }
 
-    fn arriving(density: &[f32], decays: &[f32]) -> [Vec<f32>; 3] {
+    fn arriving(density: &[f32], decays: &[f32]) -> Arriving {
         let none = vec![0.0; density.len()];
         let scene = Scene { shape: [12, 10, 9], spacing_cm: [0.8; 3], densities: [density, &none], medium_g_cm3: 1.0 };
-        scene.arriving(decays, &GROUPS)
+        scene.arriving(decays, &groups())
     }
 
     #[test]
@@ -148,19 +185,25 @@ mod tests {
         let voxels = 12 * 10 * 9;
         let mut decays = vec![0.0; voxels];
         decays[2 + 12 * (5 + 10 * 4)] = 3.0;
-        for ratio in arriving(&vec![1.0; voxels], &decays).concat() {
-            assert!((ratio - 1.0).abs() < 1e-6, "{ratio}");
+        let sums = |parts: &[Vec<f32>]| -> Vec<f32> { (0..voxels).map(|v| parts.iter().map(|p| p[v]).sum()).collect() };
+        let in_water = arriving(&vec![1.0; voxels], &decays);
+        for ratio in in_water.absorbed.concat().into_iter().chain(sums(&in_water.scattered)) {
+            assert!((ratio - 1.0).abs() < 1e-5, "{ratio}");
         }
-        let [absorbed, _, scattered] = arriving(&vec![0.3; voxels], &decays);
+        let Arriving { absorbed: [absorbed, _], scattered } = arriving(&vec![0.3; voxels], &decays);
+        // What starts with more energy goes on with more.
+        assert!(scattered[0].iter().zip(&scattered[1]).all(|(hard, soft)| hard > soft));
+        let scattered = sums(&scattered);
         // 7 voxels of 8 mm from the source.
         let path = |attenuation: f64| attenuation * 7.0 * 0.8;
         let sum = |part: f64, of: fn(&PhotonGroup) -> f64| -> f64 {
-            GROUPS.iter().map(|group| of(group) * (-part * path(group.attenuation[0])).exp()).sum()
+            groups().iter().map(|group| of(group) * (-part * path(group.attenuation[0])).exp()).sum()
         };
         let at = 9 + 12 * (5 + 10 * 4);
-        for (found, of) in
-            [(absorbed[at], (|g| g.absorbed[0]) as fn(&PhotonGroup) -> f64), (scattered[at], |g| g.scattered)]
-        {
+        for (found, of) in [
+            (absorbed[at], (|g| g.absorbed[0]) as fn(&PhotonGroup) -> f64),
+            (scattered[at], |g| g.scattered.iter().sum()),
+        ] {
             let expected = sum(0.3, of) / sum(1.0, of);
             assert!((f64::from(found) / expected - 1.0).abs() < 0.1, "{found} {expected}");
         }

@@ -20,6 +20,8 @@ pub(super) struct PhotonCoefficients {
     name: String,
     /// Mass attenuation coefficient.
     pub(super) attenuation: LogTable,
+    /// The part of it that is coherent scattering.
+    pub(super) coherent: LogTable,
     /// Mass energy-transfer coefficient.
     pub(super) transfer: LogTable,
     /// Mass energy-absorption coefficient.
@@ -34,8 +36,13 @@ pub(super) fn photon_coefficients(name: &str) -> Arc<PhotonCoefficients> {
         return Arc::clone(found);
     }
     let tables = PhotonTables::new(material::find(name).expect("a known material"), energies());
-    let PhotonTables { total: attenuation, energy_transfer: transfer, energy_absorption: absorption, .. } = tables;
-    let found = Arc::new(PhotonCoefficients { name: name.to_owned(), attenuation, transfer, absorption });
+    let found = Arc::new(PhotonCoefficients {
+        name: name.to_owned(),
+        attenuation: tables.total,
+        coherent: tables.coherent,
+        transfer: tables.energy_transfer,
+        absorption: tables.energy_absorption,
+    });
     known.push(Arc::clone(&found));
     found
 }

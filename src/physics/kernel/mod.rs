@@ -4,6 +4,7 @@
 //! * `spectrum`: their sum over all emissions of a decay.
 //! * `media`: the media, and their libraries.
 //! * `parts`: the sum apart by what carries the energy.
+//! * `scatter`: photons by energy, and what becomes of them from collision to collision.
 //! * `coefficients`: what photons leave in the media, and in tissues as mixtures of water and bone.
 //! * `shells`: reads the tables of other programs.
 //! * `radial`: a table as a function of the radius, with its moments.
@@ -18,6 +19,7 @@ mod octant;
 mod parts;
 mod radial;
 mod rays;
+mod scatter;
 mod shells;
 mod spectrum;
 
@@ -32,8 +34,9 @@ use crate::math::watch::{Interrupted, Watch};
 
 pub use coefficients::{AbsorbsAs, absorbs_as};
 pub use media::{density_g_cm3, library, library_sha256};
-pub use parts::{Generation, PhotonGroup, RadialParts, radial_parts};
+pub use parts::{RadialParts, radial_parts};
 pub use radial::RadialKernel;
+pub use scatter::{PhotonGroup, ScatterGroup};
 pub use spectrum::radial_kernel;
 
 /// Memory for kernels that [`voxel_kernel`] keeps for later requests, in the whole process [bytes].

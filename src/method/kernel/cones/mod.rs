@@ -18,7 +18,8 @@ mod sweep;
 use rayon::prelude::*;
 
 use self::lines::{Line, OF_CHARGED, OF_PHOTONS, Terms, left_and_caught, lines};
-use self::sweep::{Plane, Sweep};
+pub(super) use self::row::exponential;
+use self::sweep::{LEAST_WORK, Plane, Sweep};
 use crate::domain::{Control, DoseError, Volume};
 use crate::physics::kernel::VoxelKernel;
 
@@ -142,7 +143,6 @@ impl Cones {
         control: &Control,
     ) -> Result<Vec<f32>, DoseError> {
         let plane = shape[0] * shape[1];
-        let mut absorbed = vec![0.0; source.len()];
         let sweep = Sweep {
             cones: self,
             shape,
@@ -150,20 +150,32 @@ impl Cones {
             density_g_cm3,
             faint: FAINT * source.iter().copied().fold(0.0, f32::max),
         };
-        for upwards in [true, false] {
-            let lines: Vec<Line> =
-                self.lines.iter().filter(|line| line.step[2] == if upwards { 1 } else { -1 }).copied().collect();
-            let [mut before, mut after] = [0; 2].map(|_| Plane::new(shape, lines.len(), self.terms.len()));
-            for n in 0..shape[2] {
-                if control.is_cancelled() {
-                    return Err(DoseError::Cancelled);
-                }
-                let z = if upwards { n } else { shape[2] - 1 - n };
-                sweep.plane(&lines, z, &before, &mut after, &mut absorbed[z * plane..(z + 1) * plane]);
-                std::mem::swap(&mut before, &mut after);
+        let directions = rayon::join(|| self.one_way(&sweep, true, control), || self.one_way(&sweep, false, control));
+        let (mut absorbed, downwards) = (directions.0?, directions.1?);
+        absorbed.iter_mut().zip(downwards).for_each(|(absorbed, other)| *absorbed += other);
+        let planes = absorbed.par_chunks_exact_mut(plane).enumerate().with_min_len(LEAST_WORK.div_ceil(plane));
+        planes.for_each(|(z, absorbed)| sweep.within_plane(z, absorbed));
+        Ok(absorbed)
+    }
+
+    /// What voxels absorb from the lines that go up, or from those that go down.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`].
+    fn one_way(&self, sweep: &Sweep, upwards: bool, control: &Control) -> Result<Vec<f32>, DoseError> {
+        let [nx, ny, nz] = sweep.shape;
+        let mut absorbed = vec![0.0; sweep.source.len()];
+        let step = if upwards { 1 } else { -1 };
+        let lines: Vec<Line> = self.lines.iter().filter(|line| line.step[2] == step).copied().collect();
+        let [mut before, mut after] = [0; 2].map(|_| Plane::new(sweep.shape, lines.len(), self.terms.len()));
+        for n in 0..nz {
+            if control.is_cancelled() {
+                return Err(DoseError::Cancelled);
             }
+            let z = if upwards { n } else { nz - 1 - n };
+            sweep.plane(&lines, z, &before, &mut after, &mut absorbed[z * nx * ny..(z + 1) * nx * ny]);
+            std::mem::swap(&mut before, &mut after);
         }
-        absorbed.par_chunks_exact_mut(plane).enumerate().for_each(|(z, absorbed)| sweep.within_plane(z, absorbed));
         Ok(absorbed)
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn past(t: f32) -> (f32, f32) {
 
 /// `exp(x)` for x of 0 or below, to 2e-7 of its value; in a form that compilers turn into vector code.
 #[inline]
-pub(super) fn exponential(x: f32) -> f32 {
+pub(in crate::method::kernel) fn exponential(x: f32) -> f32 {
     /// Adding it rounds to a whole number, which the last bits then hold.
     const ROUNDING: f32 = 12_582_912.0;
     let y = (x * std::f32::consts::LOG2_E).max(-126.0);

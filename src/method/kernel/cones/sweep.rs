@@ -6,6 +6,9 @@ use super::Cones;
 use super::lines::Line;
 use super::row::{Passing, along, pass, past, shift};
 
+/// Values of lines that are worth a task of their own.
+pub(super) const LEAST_WORK: usize = 40_000;
+
 /// What the lines of a plane carry out of its voxels: by row, then line, then term, then x.
 pub(super) struct Plane {
     pub(super) carried: Vec<f32>,
@@ -44,7 +47,9 @@ impl Sweep<'_> {
         let [nx, ny, _] = self.shape;
         let (row_len, terms) = (after.row_len, self.cones.terms);
         let rows = after.carried.par_chunks_exact_mut(row_len).zip(&mut after.live);
-        rows.zip(absorbed.par_chunks_exact_mut(nx)).enumerate().for_each(|(y, ((carried, live), absorbed))| {
+        // Fewer rows to a thread would make it wait more than work.
+        let rows = rows.zip(absorbed.par_chunks_exact_mut(nx)).enumerate().with_min_len(LEAST_WORK.div_ceil(row_len));
+        rows.for_each(|(y, ((carried, live), absorbed))| {
             let source = self.row(self.source, y, z);
             let has_source = source.iter().any(|&energy| energy > 0.0);
             let reached = (y.saturating_sub(1)..ny.min(y + 2)).any(|y| before.live[y]);
