@@ -12,6 +12,7 @@ mod formats;
 mod gpu;
 mod grpc;
 mod header;
+mod heavy_elements;
 mod invariants;
 mod kernel_library;
 mod kernel_regions;

@@ -7,9 +7,9 @@ use crate::request::RawDaughters;
 #[derive(Debug, clap::Args)]
 pub(super) struct WhichDaughters {
     /// Which daughters decay where the nuclide did. parent-only: none. equilibrium: those that live at most ten times
-    /// as long as the nuclide, in equilibrium with it. in-growth: all, counted over --integration-time [default:
-    /// equilibrium]
-    #[arg(long, value_name = "parent-only|equilibrium|in-growth")]
+    /// as long as the nuclide, in equilibrium with it, without noble gases that leave the tissue (Xe-131m of I-131).
+    /// equilibrium-with-gases: those too. in-growth: all, counted over --integration-time [default: equilibrium]
+    #[arg(long, value_name = "parent-only|equilibrium|equilibrium-with-gases|in-growth")]
     daughters: Option<String>,
     /// With in-growth: count decays from pure nuclide up to this time, such as 30d (units s, min, h, d)
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
@@ -39,9 +39,11 @@ impl WhichDaughters {
                 match name {
                     None => Part::Absent,
                     Some("equilibrium") => Part::Good(RawDaughters::Equilibrium),
+                    Some("equilibrium-with-gases") => Part::Good(RawDaughters::EquilibriumWithGases),
                     Some("parent-only") => Part::Good(RawDaughters::ParentOnly),
                     Some(name) => {
-                        checks.fail("daughters", format!("is parent-only, equilibrium or in-growth, got `{name}`"));
+                        let known = "parent-only, equilibrium, equilibrium-with-gases or in-growth";
+                        checks.fail("daughters", format!("is {known}, got `{name}`"));
                         Part::Faulty
                     }
                 }

@@ -6,8 +6,8 @@ use super::figures::{DIGITS, DoseUnit, significant};
 use super::outputs::ResultFile;
 use crate::domain::activity_account::activity_words;
 use crate::domain::{
-    ActivityAccount, BiologicalWeighting, EnergyAccount, LeftOut, MemberAccount, MonteCarloAccount, Provenance,
-    SourceAccount, StopReason, TargetAccount,
+    ActivityAccount, BiologicalWeighting, EnergyAccount, LeftOut, LeftOutReason, MemberAccount, MonteCarloAccount,
+    Provenance, SourceAccount, StopReason, TargetAccount,
 };
 use crate::dosimetry::OrganDose;
 use crate::dosimetry::noise::MARKED_SHARE;
@@ -123,10 +123,16 @@ fn decaying(source: &SourceAccount) -> Vec<(&'static str, String)> {
         let daughters: Vec<String> = daughters.iter().map(how_often).collect();
         lines.push(("daughters", format!("per decay of {}: {}", parent.nuclide, daughters.join(", "))));
     }
-    if !source.left_out.is_empty() {
-        let half_life = |left: &LeftOut| format!("{} ({:.3e} h)", left.name, left.half_life_s / 3600.0);
-        let names: Vec<String> = source.left_out.iter().map(half_life).collect();
-        lines.push(("left out", format!("{}: half-life too long for equilibrium", names.join(", "))));
+    let half_life = |left: &LeftOut| format!("{} ({:.3e} h)", left.name, left.half_life_s / 3600.0);
+    for (reason, why) in [
+        (LeftOutReason::LongLived, "half-life too long for equilibrium"),
+        (LeftOutReason::NobleGas, "as a gas it leaves the tissue; --daughters equilibrium-with-gases counts it"),
+    ] {
+        let left_out = source.left_out.iter().filter(|left| left.reason == reason);
+        let names: Vec<String> = left_out.map(half_life).collect();
+        if !names.is_empty() {
+            lines.push(("left out", format!("{}: {why}", names.join(", "))));
+        }
     }
     lines
 }

@@ -13,15 +13,39 @@ pub enum Daughters {
     /// None: the nuclide alone.
     ParentOnly,
     /// Those that live at most [`LONGEST_IN_EQUILIBRIUM`] times as long as the nuclide, as often as its decays produce
-    /// them. The first that lives longer is left out, with all that comes after it, and named in the result.
+    /// them. The first that lives longer is left out, with all that comes after it, and so is a gas that leaves the
+    /// tissue before it decays ([`leaves_as_gas`]); the result names them.
     #[default]
     Equilibrium,
+    /// As [`Daughters::Equilibrium`], but gases stay where they are formed.
+    EquilibriumWithGases,
     /// All, counted as they decay within a given time.
     InGrowth(InGrowth),
 }
 
 /// How many times as long as the nuclide of a map a daughter may live and still be counted with it.
 pub const LONGEST_IN_EQUILIBRIUM: f64 = 10.0;
+
+/// Noble gases that leave tissue before they decay, if they live long enough.
+const GASES: [&str; 5] = ["He", "Ne", "Ar", "Kr", "Xe"];
+/// Half-life from which they do [s].
+///
+/// Blood carries dissolved xenon to the lungs, where it is exhaled: it leaves perfused tissue with half-times of
+/// minutes and fat within hours (Lassen, Lindbjerg & Munck, Lancet 283 (1964) 686; Conn, J. Appl. Physiol. 16 (1961)
+/// 1065).
+const GAS_LEAVES_S: f64 = 3600.0;
+
+/// Whether a daughter is a gas that leaves the tissue in which it is formed.
+///
+/// Radon is none of them: in the chains of alpha emitters it lives at most 56 s and mostly decays before it can leave,
+/// and its daughters carry most of the energy. To take it as gone would be the unsafe choice.
+///
+/// * `name` – such as `Xe-131m`
+/// * `half_life_s` – its half-life [s]
+pub fn leaves_as_gas(name: &str, half_life_s: f64) -> bool {
+    let symbol = name.split('-').next().unwrap_or_default();
+    GASES.contains(&symbol) && half_life_s > GAS_LEAVES_S
+}
 
 /// Daughters that grow in: there are none at time 0, and none is washed out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -53,6 +77,7 @@ impl Daughters {
         match self {
             Self::ParentOnly => "parent-only",
             Self::Equilibrium => "equilibrium",
+            Self::EquilibriumWithGases => "equilibrium-with-gases",
             Self::InGrowth(_) => "in-growth",
         }
     }
@@ -64,7 +89,20 @@ impl Daughters {
             Self::InGrowth(InGrowth { integration_time_s: time_s, .. }) if !(time_s.is_finite() && time_s > 0.0) => {
                 Err(Invalid::new(format!("the integration time must be a finite time above 0, got {time_s} s")))
             }
-            Self::ParentOnly | Self::Equilibrium | Self::InGrowth(_) => Ok(()),
+            Self::ParentOnly | Self::Equilibrium | Self::EquilibriumWithGases | Self::InGrowth(_) => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn xenon_leaves_and_short_lived_gases_and_radon_stay() {
+        assert!(leaves_as_gas("Xe-131m", 1_024_704.0) && leaves_as_gas("Xe-133", 453_000.0));
+        assert!(!leaves_as_gas("Kr-81m", 13.1), "it decays before it can leave");
+        assert!(!leaves_as_gas("Rn-220", 55.6) && !leaves_as_gas("Rn-222", 330_000.0));
+        assert!(!leaves_as_gas("Bi-207", 1e9) && !leaves_as_gas("", 1e9));
     }
 }

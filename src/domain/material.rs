@@ -11,8 +11,8 @@ use crate::domain::{Checks, DoseError, Invalid, Violation};
 /// How far the sum of the mass fractions of a material may be from 1: published compositions are rounded to three
 /// digits.
 const FRACTION_SUM_TOLERANCE: f64 = 5e-3;
-/// Range of mean excitation energies that materials can have [eV]: hydrogen gas has 19.2, iodine 491.
-const MEAN_EXCITATION_RANGE_EV: [f64; 2] = [15.0, 600.0];
+/// Range of mean excitation energies that materials can have [eV]: hydrogen gas has 19.2, lead 823, uranium 890.
+const MEAN_EXCITATION_RANGE_EV: [f64; 2] = [15.0, 950.0];
 /// Range of densities that materials can have [g/cm³].
 const DENSITY_RANGE_G_CM3: [f64; 2] = [1e-5, 25.0];
 

@@ -61,7 +61,7 @@ pub use organs::{Organ, Organs};
 pub use repair::{NanRule, NegativeRule, Repair, repair_activity, repair_density};
 pub use request::{DoseRequest, LabelMaps, RequestBuilder, RequestVolumes};
 pub use result::{DoseResult, EnergyAccount, KernelAccount, MemberAccount, Provenance, SourceAccount, StageTime};
-pub use source::{LeftOut, Source};
+pub use source::{LeftOut, LeftOutReason, Source};
 pub use stop::{Region, StopRule, TargetUncertainty};
 pub use tally::{GroupTally, Tally, UNITS_PER_MEV};
 pub use tally_record::{SceneAccount, TallyRecord};

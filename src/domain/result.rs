@@ -69,11 +69,11 @@ pub struct Provenance {
 /// The nuclides that decayed in a map.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceAccount {
-    /// `parent-only`, `equilibrium` or `in-growth`; none for a spectrum given by the caller.
+    /// `parent-only`, `equilibrium`, `equilibrium-with-gases` or `in-growth`; none for a spectrum given by the caller.
     pub daughters: Option<String>,
     /// The nuclide of the map and the daughters that decayed with it.
     pub members: Vec<MemberAccount>,
-    /// Radioactive daughters whose half-lives are too long: they decay in no map.
+    /// Radioactive daughters that decay in no map, and why: they live too long, or leave as a gas.
     pub left_out: Vec<LeftOut>,
 }
 

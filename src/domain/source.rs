@@ -25,13 +25,25 @@ pub struct Source {
     data_sha256: String,
 }
 
-/// A radioactive daughter that is not counted in any map because it lives too long.
+/// Why a daughter is counted in no map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeftOutReason {
+    /// It lives too long to be in equilibrium with the nuclide of the map.
+    LongLived,
+    /// It is a gas that leaves the tissue before it decays.
+    NobleGas,
+}
+
+/// A radioactive daughter that is not counted in any map.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// Its name.
     pub name: String,
     /// Its half-life [s].
     pub half_life_s: f64,
+    /// Why it is left out.
+    pub reason: LeftOutReason,
 }
 
 /// A nuclide that decays in a map, and how often.

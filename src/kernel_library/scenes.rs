@@ -13,8 +13,7 @@ use crate::physics::energy_grid::{MIN_ENERGY_MEV, energies};
 use crate::physics::kernel::library::BONE;
 use crate::physics::material;
 use crate::physics::photon::PhotonTables;
-use crate::prepare::transport::Boundary;
-use crate::prepare::transport::scene::{Scene, SceneInput};
+use crate::prepare::transport::{Boundary, Scene, SceneInput, StepLimits};
 
 /// Residual range of an absorbed electron, as a fraction of the length in which a kernel is measured.
 const ABSORBED_RANGE: f64 = 0.003;
@@ -119,6 +118,7 @@ fn tabulate(medium: &Material, absorption_kev: u32) -> Scene {
             photon_mev: MIN_ENERGY_MEV,
             track_length_mev: 0.0,
         },
+        steps: StepLimits::default(),
         boundary: Boundary::Vacuum,
     })
 }

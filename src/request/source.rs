@@ -46,8 +46,10 @@ pub enum RawDaughters {
     Unspecified,
     /// None.
     ParentOnly,
-    /// Those in equilibrium with the nuclide.
+    /// Those in equilibrium with the nuclide, without gases that leave.
     Equilibrium,
+    /// Those in equilibrium with the nuclide, gases too.
+    EquilibriumWithGases,
     /// All, as often as they decay within a time.
     InGrowth {
         /// Decays are counted up to this time [s].
@@ -133,6 +135,7 @@ impl RawSource {
             Part::Good(RawDaughters::Unspecified) => missing("daughters", checks),
             Part::Good(RawDaughters::ParentOnly) => Some(Daughters::ParentOnly),
             Part::Good(RawDaughters::Equilibrium) => Some(Daughters::Equilibrium),
+            Part::Good(RawDaughters::EquilibriumWithGases) => Some(Daughters::EquilibriumWithGases),
             Part::Good(RawDaughters::InGrowth { integration_time_s, effective_half_life_s }) => {
                 let by_unit = InGrowth::new(integration_time_s, unit);
                 let effective_half_life_s = effective_half_life_s.or(by_unit.effective_half_life_s);

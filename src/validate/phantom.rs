@@ -4,7 +4,7 @@ use crate::domain::Material;
 use crate::domain::{Emission, EmissionSpectrum, Particle, VoxelGrid};
 use crate::physics::material;
 use crate::plan::{ChosenCuts, HistoryCuts};
-use crate::prepare::transport::{Boundary, Scene, SceneInput};
+use crate::prepare::transport::{Boundary, Scene, SceneInput, StepLimits};
 
 /// Seed of all checks: the same device gives the same figures every time.
 const SEED: u64 = 20_260_101;
@@ -28,6 +28,8 @@ pub struct Phantom {
     pub emissions: EmissionSpectrum,
     /// Cuts of the transport.
     pub cuts: HistoryCuts,
+    /// How long condensed steps may be.
+    pub steps: StepLimits,
     /// What lies outside the grid.
     pub boundary: Boundary,
     /// Seed of all random numbers.
@@ -54,6 +56,7 @@ impl Phantom {
             material_of_voxel: vec![0; voxels],
             emissions,
             cuts: HistoryCuts::new(&grid, &ChosenCuts::default()),
+            steps: StepLimits::default(),
             boundary: Boundary::Vacuum,
             seed: SEED,
             groups: GROUPS,
@@ -98,6 +101,7 @@ impl Phantom {
             seed: self.seed,
             groups: self.groups,
             cuts: self.cuts,
+            steps: self.steps,
             boundary: self.boundary,
         })
     }

@@ -66,8 +66,9 @@ pub(crate) fn csv_records<Row: serde::de::DeserializeOwned>(text: &str) -> Vec<R
 
 /// An element as a material, at the density and with the mean excitation energy of ICRU 37.
 pub(crate) fn pure(symbol: &str) -> Material {
-    let known = PURE.iter().find(|(name, ..)| *name == symbol);
-    let &(_, density_g_cm3, mean_excitation_energy_ev) = known.expect("an element of the tables");
+    let rows: Vec<(String, f64, f64)> = csv_records(include_str!("../golden/elements.csv"));
+    let known = rows.into_iter().find(|(name, ..)| name == symbol);
+    let (_, density_g_cm3, mean_excitation_energy_ev) = known.expect("an element of the tables");
     Material::new(MaterialDefinition {
         name: symbol.into(),
         source: "ICRU 37".into(),
@@ -78,28 +79,6 @@ pub(crate) fn pure(symbol: &str) -> Material {
     })
     .expect("an element is a material")
 }
-
-/// Density [g/cm³] and mean excitation energy [eV] of the elements, ICRU 37 (1984).
-const PURE: [(&str, f64, f64); 18] = [
-    ("H", 8.3748e-5, 19.2),
-    ("C", 1.7, 78.0),
-    ("N", 1.1653e-3, 82.0),
-    ("O", 1.3315e-3, 95.0),
-    ("F", 1.5803e-3, 115.0),
-    ("Na", 0.971, 149.0),
-    ("Mg", 1.74, 156.0),
-    ("Al", 2.6989, 166.0),
-    ("Si", 2.33, 173.0),
-    ("P", 2.2, 173.0),
-    ("S", 2.0, 180.0),
-    ("Cl", 2.9947e-3, 174.0),
-    ("Ar", 1.662e-3, 188.0),
-    ("K", 0.862, 190.0),
-    ("Ca", 1.55, 191.0),
-    ("Fe", 7.874, 286.0),
-    ("Zn", 7.133, 330.0),
-    ("I", 4.93, 491.0),
-];
 
 /// The largest part by which something differs, and where.
 #[derive(Default)]

@@ -33,6 +33,7 @@ pub(super) fn encode_daughters(daughters: Daughters) -> pb::Daughters {
     let arm = match daughters {
         Daughters::ParentOnly => Arm::ParentOnly(pb::ParentOnly {}),
         Daughters::Equilibrium => Arm::Equilibrium(pb::Equilibrium {}),
+        Daughters::EquilibriumWithGases => Arm::EquilibriumWithGases(pb::EquilibriumWithGases {}),
         Daughters::InGrowth(InGrowth { integration_time_s, effective_half_life_s }) => {
             Arm::InGrowth(pb::InGrowth { integration_time_s, effective_half_life_s })
         }
@@ -46,6 +47,7 @@ fn decode_daughters(message: pb::Daughters) -> RawDaughters {
         None => RawDaughters::Unspecified,
         Some(Arm::ParentOnly(pb::ParentOnly {})) => RawDaughters::ParentOnly,
         Some(Arm::Equilibrium(pb::Equilibrium {})) => RawDaughters::Equilibrium,
+        Some(Arm::EquilibriumWithGases(pb::EquilibriumWithGases {})) => RawDaughters::EquilibriumWithGases,
         Some(Arm::InGrowth(pb::InGrowth { integration_time_s, effective_half_life_s })) => {
             RawDaughters::InGrowth { integration_time_s, effective_half_life_s }
         }

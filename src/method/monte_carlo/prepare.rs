@@ -13,7 +13,7 @@ use crate::domain::{
     Control, DensityMap, DoseError, DoseRequest, Method, MonteCarloOptions, SceneAccount, TimeIntegratedActivity,
 };
 use crate::plan::TransportPlan;
-use crate::prepare::transport::{Boundary, Scene, SceneInput};
+use crate::prepare::transport::{Boundary, Scene, SceneInput, StepLimits};
 
 /// How often cancellation is checked meanwhile.
 const LOOK: Duration = Duration::from_millis(20);
@@ -70,6 +70,7 @@ fn prepare_here(request: &DoseRequest, plan: &TransportPlan, options: &MonteCarl
             seed: options.seed,
             groups: plan.groups,
             cuts: plan.cuts,
+            steps: StepLimits::default(),
             boundary: Boundary::Vacuum,
         })
     };

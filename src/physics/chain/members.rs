@@ -5,8 +5,8 @@ use std::f64::consts::LN_2;
 use super::bateman::{Link, decays_within};
 use super::descendants::nuclides;
 use crate::domain::Nuclide;
-use crate::domain::daughters::{Daughters, InGrowth, LONGEST_IN_EQUILIBRIUM};
-use crate::domain::source::LeftOut;
+use crate::domain::daughters::{Daughters, InGrowth, LONGEST_IN_EQUILIBRIUM, leaves_as_gas};
+use crate::domain::source::{LeftOut, LeftOutReason};
 use crate::physics::nuclide;
 
 /// The nuclides that decay in one map, each after its parents.
@@ -20,10 +20,19 @@ impl Chain {
         let is_apart = |daughter: &Nuclide| apart.iter().any(|other| std::ptr::eq(*other, daughter));
         let longest_s = match daughters {
             Daughters::ParentOnly => return Self { nuclides: vec![nuclide], left_out: Vec::new() },
-            Daughters::Equilibrium => LONGEST_IN_EQUILIBRIUM * nuclide.half_life_s,
+            Daughters::Equilibrium | Daughters::EquilibriumWithGases => LONGEST_IN_EQUILIBRIUM * nuclide.half_life_s,
             Daughters::InGrowth(_) => f64::INFINITY,
         };
-        let follow = |daughter: &Nuclide| daughter.half_life_s <= longest_s && !is_apart(daughter);
+        let why_not = |name: &str, half_life_s: f64| {
+            if half_life_s > longest_s {
+                Some(LeftOutReason::LongLived)
+            } else {
+                let leaves = daughters == Daughters::Equilibrium && leaves_as_gas(name, half_life_s);
+                leaves.then_some(LeftOutReason::NobleGas)
+            }
+        };
+        let follow =
+            |daughter: &Nuclide| why_not(&daughter.name, daughter.half_life_s).is_none() && !is_apart(daughter);
         let nuclides = nuclides(nuclide, follow);
         let mut left_out: Vec<LeftOut> = Vec::new();
         for decay in nuclides.iter().flat_map(|member| &member.decays) {
@@ -36,7 +45,8 @@ impl Chain {
                 },
             };
             if !left_out.iter().any(|known| known.name == decay.daughter) {
-                left_out.push(LeftOut { name: decay.daughter.clone(), half_life_s });
+                let reason = why_not(&decay.daughter, half_life_s).unwrap_or(LeftOutReason::LongLived);
+                left_out.push(LeftOut { name: decay.daughter.clone(), half_life_s, reason });
             }
         }
         Self { nuclides, left_out }
@@ -46,7 +56,9 @@ impl Chain {
     pub(super) fn members(&self, daughters: Daughters) -> Vec<(&'static Nuclide, f64)> {
         let parents: Vec<Vec<(usize, f64)>> = self.nuclides.iter().map(|nuclide| self.parents(nuclide)).collect();
         let decays = match daughters {
-            Daughters::ParentOnly | Daughters::Equilibrium => once_all_has_decayed(&parents),
+            Daughters::ParentOnly | Daughters::Equilibrium | Daughters::EquilibriumWithGases => {
+                once_all_has_decayed(&parents)
+            }
             Daughters::InGrowth(growth) => self.within(&growth, parents),
         };
         self.nuclides.iter().copied().zip(decays).collect()

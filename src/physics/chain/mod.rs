@@ -96,7 +96,7 @@ mod tests {
     use std::f64::consts::LN_2;
 
     use super::*;
-    use crate::domain::InGrowth;
+    use crate::domain::{InGrowth, LeftOutReason};
     use crate::physics::nuclide::{self, find};
 
     fn named(name: &str) -> &'static Nuclide {
@@ -134,10 +134,34 @@ mod tests {
         assert_eq!(source.members().len(), 2);
         assert!((of(&decays(&source), "Po-211") - 0.582).abs() < 2e-3);
         assert!(source.left_out().iter().any(|left| left.name == "Bi-207" && left.half_life_s > 9e8));
-        let iodine = Source::from(named("I-131"));
-        assert!((0.010..0.013).contains(&of(&decays(&iodine), "Xe-131m")), "{:?}", decays(&iodine));
         let technetium = Source::from(named("Tc-99m"));
         assert!(technetium.left_out().iter().any(|left| left.name == "Tc-99"), "{:?}", technetium.left_out());
+    }
+
+    #[test]
+    fn a_noble_gas_that_lives_long_leaves_unless_it_is_to_stay() {
+        let default = Source::from(named("I-131"));
+        assert_eq!(decays(&default), [("I-131", 1.0)]);
+        let left = &default.left_out()[0];
+        assert_eq!((left.name.as_str(), left.reason), ("Xe-131m", LeftOutReason::NobleGas));
+        let stays = source(named("I-131"), Daughters::EquilibriumWithGases, &[]).expect("a source");
+        assert!((0.010..0.013).contains(&of(&decays(&stays), "Xe-131m")), "{:?}", decays(&stays));
+        assert!(stays.left_out().is_empty(), "{:?}", stays.left_out());
+        // The electrons of xenon, 0.0109 × 143.8 keV, are 0.8 % of those of iodine.
+        let charged = stays.charged_mev() / default.charged_mev();
+        assert!((1.007..1.009).contains(&charged), "{charged}");
+    }
+
+    #[test]
+    fn radon_stays_in_the_chains_of_alpha_emitters() {
+        for nuclide in nuclide::all() {
+            let source = Source::from(nuclide);
+            let gone = source.left_out().iter().filter(|left| left.reason == LeftOutReason::NobleGas);
+            assert!(gone.clone().all(|left| left.name.starts_with("Xe-")), "{}", nuclide.name);
+        }
+        for (parent, radon) in [("Ra-223", "Rn-219"), ("Ra-224", "Rn-220"), ("Th-227", "Rn-219")] {
+            assert!((of(&decays(&Source::from(named(parent))), radon) - 1.0).abs() < 1e-3, "{radon}");
+        }
     }
 
     #[test]

@@ -72,7 +72,8 @@ fn sine_integrals(a: f64) -> [f64; 8] {
 }
 
 /// Screening A of an atom, chosen so that the first transport cross section is that of ELSEPA: Molière's, times a
-/// factor fitted in the logarithm of the energy. For F, Al, Si and Zn the logarithm of the factor is interpolated in Z.
+/// factor fitted in the logarithm of the energy. For elements that the fitted table lacks, the target is a model
+/// anchored on those it has (`data/scripts/elastic_model.py`).
 ///
 /// Source: Molière, Z. Naturforsch. 2a (1947) 133; fitted to Salvat, Jablonski & Powell, Comput. Phys. Commun. 165
 /// (2005) 157.

@@ -147,8 +147,12 @@ mod tests {
                 });
                 let ratio = sum / ElementAttenuation::of(element).coherent(energy);
                 // XCOM integrated relativistic form factors, which these are not: those of iodine add up to 4.0 % less
-                // at 0.1 MeV and 5.5 % less at 0.5 MeV.
-                let tolerance = if element.z > 30 { 0.06 } else { 0.015 };
+                // at 0.1 MeV and 5.5 % less at 0.5 MeV, those of uranium 10 and 14 %. They give the angles only.
+                let tolerance = match element.z {
+                    0..=30 => 0.018,
+                    31..=53 => 0.06,
+                    _ => 0.16,
+                };
                 assert!((ratio - 1.0).abs() < tolerance, "{} {energy}: {ratio}", element.symbol);
             }
         }
@@ -166,7 +170,9 @@ mod tests {
                 });
                 let ratio = sum / ElementAttenuation::of(element).incoherent(energy);
                 // Four digits of XCOM, and its radiative corrections of up to 0.3 % at 1.5 MeV.
-                assert!((ratio - 1.0).abs() < 0.01, "{} {energy}: {ratio}", element.symbol);
+                // Heavy atoms: 1.4 % at 0.03 MeV.
+                let tolerance = if element.z > 60 { 0.015 } else { 0.01 };
+                assert!((ratio - 1.0).abs() < tolerance, "{} {energy}: {ratio}", element.symbol);
             }
         }
     }

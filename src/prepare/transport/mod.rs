@@ -10,6 +10,7 @@ pub mod tables;
 use std::ops::Range;
 
 pub use scene::{Scene, SceneInput};
+pub use tables::StepLimits;
 
 /// What happens to a particle that reaches the end of the grid.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

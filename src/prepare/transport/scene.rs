@@ -6,7 +6,7 @@ use super::nodes::NODES;
 use super::source::SourceSampler;
 use super::tables::{
     Attenuation, FORM_FACTOR_BINS, FlatTables, K_SHELLS, KShellLines, MAX_MATERIALS, PHOTON_STEPS, Reach,
-    SPECTRUM_ROWS, Step, TRANSFER_BINS,
+    SPECTRUM_ROWS, Step, StepLimits, TRANSFER_BINS,
 };
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::Material;
@@ -42,6 +42,8 @@ pub struct SceneInput<'a> {
     pub groups: u32,
     /// Cuts of the transport.
     pub cuts: HistoryCuts,
+    /// How long condensed steps may be.
+    pub steps: StepLimits,
     /// What lies outside the grid.
     pub boundary: Boundary,
 }
@@ -122,7 +124,7 @@ impl Scene {
                 is_periodic: input.boundary == Boundary::Periodic,
             },
             medium: input.density_g_cm3.iter().zip(input.material_of_voxel).map(word).collect(),
-            tables: FlatTables::new(input.materials, &input.cuts, with_positrons),
+            tables: FlatTables::new(input.materials, &input.cuts, input.steps, with_positrons),
             source: SourceSampler::new(input.decays),
             emissions: EmissionSlots::new(input.emissions, input.cuts.track_length_mev),
             seed: input.seed,

@@ -29,10 +29,20 @@ pub const TRANSFER_MIN: f32 = 1.0 / 1024.0;
 /// K shells of a material that may fluoresce.
 pub const K_SHELLS: usize = 2;
 
-/// Longest condensed step, in first transport mean free paths λ₁.
-const STEP_DEFLECTION: f64 = 0.1;
-/// Largest loss of a condensed step, as a part of the kinetic energy.
-const STEP_LOSS: f64 = 0.1;
+/// How long condensed steps may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepLimits {
+    /// Largest loss, as a part of the kinetic energy.
+    pub loss: f64,
+    /// Longest path, in first transport mean free paths λ₁.
+    pub deflection: f64,
+}
+
+impl Default for StepLimits {
+    fn default() -> Self {
+        Self { loss: 0.1, deflection: 0.1 }
+    }
+}
 
 /// How far an electron or positron goes, at one energy of one material.
 #[repr(C)]
@@ -135,7 +145,7 @@ impl FlatTables {
     /// Tabulates materials, in parallel.
     ///
     /// * `with_positrons` – whether positrons can occur; their tables are those of electrons otherwise
-    pub fn new(materials: &[Material], cuts: &HistoryCuts, with_positrons: bool) -> Self {
+    pub fn new(materials: &[Material], cuts: &HistoryCuts, steps: StepLimits, with_positrons: bool) -> Self {
         let grid = energies();
         let transport_cuts =
             TransportCuts::new(cuts.collision_mev, cuts.photon_mev).expect("cuts are checked by the plan");
@@ -153,14 +163,14 @@ impl FlatTables {
         let mut flat = Self { transfer: transfers().map(single).collect(), ..Self::default() };
         for material in &tables {
             for charge in 0..2 {
-                flat.push_charged(material.charged.get(charge).unwrap_or(&material.charged[0]));
+                flat.push_charged(material.charged.get(charge).unwrap_or(&material.charged[0]), steps);
             }
             flat.push_photon(&material.photon);
         }
         flat
     }
 
-    fn push_charged(&mut self, tables: &ElectronTables) {
+    fn push_charged(&mut self, tables: &ElectronTables, steps: StepLimits) {
         let mut photons = cumulative_photons(tables).into_iter();
         let stopping = |e: f64| tables.slowing_down.collision.value(e) + tables.slowing_down.radiative.value(e);
         let first_range = tables.slowing_down.csda_range.grid().min();
@@ -172,7 +182,7 @@ impl FlatTables {
             Reach {
                 csda_range: single(range),
                 photons_to_rest: single(photons.next().expect("one number a node")),
-                step_loss_mev: single((STEP_LOSS * e).min(STEP_DEFLECTION * soft / first)),
+                step_loss_mev: single((steps.loss * e).min(steps.deflection * soft / first)),
                 pad: 0.0,
             }
         }));

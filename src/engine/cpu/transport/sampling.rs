@@ -64,7 +64,7 @@ mod tests {
     use crate::physics::material;
     use crate::plan::HistoryCuts;
     use crate::prepare::transport::scene::{FormFactors, Spectra};
-    use crate::prepare::transport::tables::FlatTables;
+    use crate::prepare::transport::tables::{FlatTables, StepLimits};
 
     /// Draws that a call needs on average, for calls that draw `words` at a time.
     fn draws(words: u32, mut call: impl FnMut(&mut Stream)) -> f64 {
@@ -81,7 +81,7 @@ mod tests {
         let mut worst = [0.0f64; 7];
         for name in ["water", "lung", "cortical_bone"] {
             let material = material::find(name).expect("known");
-            let tables = FlatTables::new(std::slice::from_ref(material), &cuts, false);
+            let tables = FlatTables::new(std::slice::from_ref(material), &cuts, StepLimits::default(), false);
             let spectra = Spectra(&tables.spectra);
             let (incoherent, coherent, transfer) = (&tables.incoherent, &tables.coherent, &tables.transfer);
             let factors = FormFactors { incoherent, coherent, transfer };

@@ -147,7 +147,7 @@ mod tests {
     use crate::physics::photon::klein_nishina;
     use crate::physics::photon::scattering::{self, momentum_transfer};
     use crate::plan::HistoryCuts;
-    use crate::prepare::transport::tables::FlatTables;
+    use crate::prepare::transport::tables::{FlatTables, StepLimits};
 
     const SAMPLES: u32 = 200_000;
 
@@ -158,7 +158,7 @@ mod tests {
     fn tables(name: &str) -> (&'static Material, FlatTables) {
         let material = material::find(name).expect("known");
         let cuts = HistoryCuts { absorption_mev: 0.01, collision_mev: 0.01, photon_mev: 0.005, track_length_mev: 0.0 };
-        (material, FlatTables::new(std::slice::from_ref(material), &cuts, false))
+        (material, FlatTables::new(std::slice::from_ref(material), &cuts, StepLimits::default(), false))
     }
 
     fn factors(tables: &FlatTables) -> FormFactors<'_> {

@@ -17,7 +17,7 @@ use crate::engine::gpu::session::Session;
 use crate::physics::material::{self};
 use crate::plan::HistoryCuts;
 use crate::plan::transport::ChosenCuts;
-use crate::prepare::transport::{Boundary, Scene, SceneInput};
+use crate::prepare::transport::{Boundary, Scene, SceneInput, StepLimits};
 
 /// One session for all tests, within the limits of every WebGPU device: a software driver takes long to compile the
 /// stages.
@@ -65,6 +65,7 @@ fn layers_within(emissions: Vec<Emission>, groups: u32, boundary: Boundary) -> S
         seed: 0x1234_5678_9ABC_DEF0,
         groups,
         cuts: HistoryCuts::new(&grid, &ChosenCuts::default()),
+        steps: StepLimits::default(),
         boundary,
     })
 }

@@ -35,7 +35,7 @@ const CONTENT: &str = "little-endian f32 after the line ---: for each electron, 
     the same bins; for each photon, energy [MeV], mean free path [g/cm2], part absorbed by bins of r / mean free path \
     (one to 2^-12, then 16 to an octave up to 2^5), what cortical bone there would absorb by the same bins";
 
-/// The data behind the transport tables of every medium.
+/// The data behind the transport tables: the first column of each is the atomic number of an element.
 const DATA: [&str; 7] = [
     include_str!("../../../../data/elements.csv"),
     include_str!("../../../../data/subshells.csv"),
@@ -62,13 +62,23 @@ impl LibraryHeader {
     }
 }
 
-/// SHA-256 of the data behind the transport tables of a medium.
+/// SHA-256 of the data behind the transport tables of a medium: those of its elements only, so that the tables can gain
+/// elements.
 pub fn data_sha256(medium: &Material) -> String {
     let mut digest = Digest::new();
     let own = format!("{:?}", (medium.definition().mass_fractions.clone(), medium.mean_excitation_energy_mev()));
-    for text in DATA.into_iter().chain([own.as_str()]) {
+    for text in DATA.into_iter().map(|table| rows_of(medium, table)).chain([own]) {
         digest.update((text.len() as u64).to_le_bytes());
         digest.update(text);
     }
     digest.hex()
+}
+
+/// The header of a table, and its rows for the elements of a medium.
+fn rows_of(medium: &Material, table: &str) -> String {
+    let is_of_medium = |line: &&str| {
+        let z = line.split(',').next().and_then(|field| field.parse::<u8>().ok());
+        z.is_none_or(|z| medium.components().iter().any(|component| component.element.z == z))
+    };
+    table.lines().filter(is_of_medium).flat_map(|line| [line, "\n"]).collect()
 }
