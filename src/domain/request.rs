@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     ActivityUnit, BiologicalWeighting, Checks, DaughterHeader, DensityMap, DoseError, HeaderDraft, Invalid, LabelMap,
     Medium, Method, MonteCarloOptions, Part, Region, RequestHeader, Source, TargetUncertainty, TimeIntegratedActivity,
-    VolumeHeader, VolumeRole, VoxelGrid, Warning,
+    VolumeHeader, VolumeRole, VoxelGrid,
 };
 
 /// A valid request for a dose.
@@ -118,17 +118,6 @@ impl DoseRequest {
         }
         checks.finish()?;
         Ok(Self { header: Arc::new(header.canonical()), volumes })
-    }
-
-    /// The request, if it has no warnings or they are not errors.
-    ///
-    /// # Errors
-    /// [`DoseError::Implausible`] with every warning that is known before any work.
-    pub fn checked_if_strict(self) -> Result<Self, DoseError> {
-        if self.header.strict() {
-            Warning::check(&Warning::of_request(&self), true)?;
-        }
-        Ok(self)
     }
 
     /// What the request says without its voxels.
