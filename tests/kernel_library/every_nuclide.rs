@@ -18,9 +18,9 @@ const TOLERANCE: f64 = 0.01;
 const SIGMAS: f64 = 4.0;
 /// The same for all other voxels, of which the fraction [`MOST`] must agree.
 const OTHER_SIGMAS: f64 = 3.0;
-/// Energy that a source voxel holds too much, relative to its own, where photons below 0.1 MeV are scored by their track
-/// length: what their photoelectrons carry out of it. The neighbours lack it. Only nuclides without fast electrons show
-/// it: Cs-131 lacks 2.3 ± 0.2 % in neighbours of 4.42 mm, I-125 1.4 ± 0.2 %.
+/// Energy that a source voxel holds too much, relative to its own, where photons below 0.1 MeV are scored by their
+/// track length: what their photoelectrons carry out of it. The neighbours lack it. Only nuclides without fast
+/// electrons show it: Cs-131 lacks 2.3 ± 0.2 % in neighbours of 4.42 mm, I-125 1.4 ± 0.2 %.
 const KEPT_BY_SOURCE: f64 = 2.5e-3;
 /// Electrons above this energy outshine photons in the next voxel [MeV].
 const FAST_MEV: f64 = 0.05;
