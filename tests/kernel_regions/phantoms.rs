@@ -1,4 +1,4 @@
-//! Bodies with lungs and bone, and the regions in which doses are compared.
+//! Bodies with lungs and bone, and the regions in which doses are compared. Shared by a test and an example.
 
 #![expect(clippy::cast_possible_truncation, reason = "a test's own figures fit")]
 
@@ -10,7 +10,7 @@ use dosegrid::domain::{
 use dosegrid::formats::nifti;
 use dosegrid::physics::{chain, nuclide};
 
-use crate::support::reference;
+use super::reference;
 
 /// A body with its activity.
 pub(super) struct Phantom {
@@ -164,6 +164,14 @@ pub(super) fn water() -> Phantom {
             (true, _) => (1.0, 1e8, 1),
             (false, near) => (1.0, 0.0, 2 * u8::from(near)),
         }
+    })
+}
+
+/// A cube of 64 mm of water with activity within one of 256 mm of another density [g/cm³].
+pub(super) fn cube(around_g_cm3: f64) -> Phantom {
+    built("cube", [64; 3], 4.0, &["source"], |at| {
+        let is_source = at.iter().all(|n| (24..40).contains(n));
+        if is_source { (1.0, 1e6, 1) } else { (around_g_cm3, 0.0, 0) }
     })
 }
 

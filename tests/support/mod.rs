@@ -3,10 +3,9 @@
 pub(crate) mod command;
 pub(crate) mod nifti;
 pub(crate) mod patient;
+mod reference;
 pub(crate) mod sources;
 pub(crate) mod transport;
-
-use std::path::PathBuf;
 
 use dosegrid::domain::{DeviceKind, DeviceSelector};
 use dosegrid::domain::{Material, MaterialDefinition};
@@ -31,6 +30,7 @@ macro_rules! on_each_engine {
     };
 }
 pub(crate) use on_each_engine;
+pub(crate) use reference::reference;
 
 /// The CPU.
 pub(crate) fn cpu() -> Device {
@@ -46,16 +46,6 @@ pub(crate) fn gpu() -> Device {
         "no GPU adapter: install a Vulkan driver and loader (Mesa's lavapipe will do), or set REQUIRE_GPU=0"
     );
     Device::open(DeviceSelector::GpuNumber(0)).expect("a GPU that is listed can be opened")
-}
-
-/// A file of the reference data that may not be committed: in `$DOSEGRID_REFERENCE`, or in `../shared/reference`. A
-/// test that needs it is ignored where `build/test_needs.rs` does not find the data.
-pub(crate) fn reference(name: &str) -> PathBuf {
-    let root = std::env::var_os("DOSEGRID_REFERENCE")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/reference")), PathBuf::from);
-    let path = root.join(name);
-    assert!(path.exists(), "the reference data `{name}` is absent: set DOSEGRID_REFERENCE, or REQUIRE_REFERENCE=0");
-    path
 }
 
 /// Records of a CSV text with a header, after lines that start with `#`.

@@ -26,6 +26,11 @@ use crate::engine::Device;
 use crate::physics::kernel::{KernelSpec, VoxelKernel, density_g_cm3, library_sha256, voxel_kernel};
 use crate::plan::{Convolution, ConvolutionPlan, KernelWork, SplitWork};
 
+/// Largest part of the energy emitted that corrected charged particles and photons may leave in the grid. Of a
+/// source in 10 cm of bone of 1.9 g/cm³ on all sides they leave up to 100.7 % (Y-90), in as much of 7.8 g/cm³ 142 % of
+/// Cs-131's.
+const MOST_OF_EMITTED: f64 = 1.02;
+
 pub(super) fn deposit(
     device: &mut Device,
     work: &KernelWork,
@@ -97,10 +102,29 @@ fn corrected(
         *energy = (f64::from(*energy) + f64::from(*charged) + local_mev) as f32;
     });
     let expected_mev = energy.as_slice().iter().map(|&mev| f64::from(mev)).sum();
+    check_corrected(expected_mev, request.activity().total() * request.source().released_mev())?;
     wall_time.push(StageTime::new(Stage::Dose.name(), start.elapsed()));
     let captured_mev = charged.captured_mev + photons.captured_mev + split.local_mev;
     let account = account(&split.photons, captured_mev, request);
     Ok(Deposit { energy, expected_mev, kernel: Some(account) })
+}
+
+/// The corrections create no energy, apart from their error.
+///
+/// # Errors
+/// [`DoseError::Invalid`] of the correction: they are not made for a body like this.
+fn check_corrected(deposited_mev: f64, emitted_mev: f64) -> Result<(), DoseError> {
+    let part = deposited_mev / emitted_mev;
+    // Without any activity there is no part, and nothing to check.
+    if part > MOST_OF_EMITTED {
+        let reason = format!(
+            "would leave {:.1} % of the energy emitted in the grid: so much of it is denser than tissue that this \
+             correction fails; choose the method monte-carlo",
+            100.0 * part
+        );
+        return Err(DoseError::invalid("method.kernel.density_correction", reason));
+    }
+    Ok(())
 }
 
 /// A convolution that holds the energy that it must hold.
