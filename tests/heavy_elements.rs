@@ -3,15 +3,13 @@
 use dosegrid::domain::element;
 use dosegrid::domain::{Material, MaterialDefinition, Particle};
 use dosegrid::engine::Device;
-use dosegrid::physics::electron::bremsstrahlung::BremsstrahlungSpectrum;
-use dosegrid::physics::electron::collision::CollisionStopping;
-use dosegrid::physics::electron::{Charge, elastic, speed_squared};
+use dosegrid::physics::electron::{Charge, elastic};
 use dosegrid::physics::energy_grid::energies;
 use dosegrid::physics::photon::PhotonTables;
 use dosegrid::validate::phantom::{Phantom, line};
 
 use crate::support::transport::{histories, run, spectrum};
-use crate::support::{Worst, csv_records, on_each_engine, pure};
+use crate::support::{AgainstEstar, Worst, csv_records, on_each_engine, pure};
 
 /// From the density effect: ESTAR counts the outermost electrons of a metal as free, and its shells differ from ours.
 const COLLISION_REL: f64 = 6e-3;
@@ -35,23 +33,11 @@ struct EstarRow {
 #[test]
 fn stopping_powers_of_metals_and_iodine_are_those_of_estar() {
     let rows: Vec<EstarRow> = csv_records(include_str!("golden/estar_elements.csv"));
-    let (mut collision, mut radiative, mut delta) = (Worst::default(), Worst::default(), 0.0f64);
-    for rows in rows.chunk_by(|a, b| a.symbol == b.symbol) {
-        let material = pure(&rows[0].symbol);
-        let stopping = CollisionStopping::of(&material);
-        for row in rows {
-            let at = || format!("{} {} MeV", row.symbol, row.energy_mev);
-            collision.see(stopping.total(Charge::Electron, row.energy_mev), row.collision, at);
-            let radiated = BremsstrahlungSpectrum::of(&material, Charge::Electron, row.energy_mev).stopping();
-            radiative.see(radiated, row.radiative, at);
-            let found = stopping.oscillators().density_effect(speed_squared(row.energy_mev));
-            delta = delta.max((found - row.delta).abs());
-        }
+    let mut worst = AgainstEstar::default();
+    for row in rows {
+        worst.see(&pure(&row.symbol), row.energy_mev, [row.collision, row.radiative, row.delta]);
     }
-    collision.assert_below(COLLISION_REL, "collision stopping power against ESTAR");
-    radiative.assert_below(RADIATIVE_REL, "radiative stopping power against ESTAR");
-    println!("density effect against ESTAR: {delta:.4}");
-    assert!(delta < DELTA, "density effect: {delta}");
+    worst.assert_below([COLLISION_REL, RADIATIVE_REL, DELTA]);
 }
 
 /// Mass attenuation coefficients [cm²/g]: J. H. Hubbard & S. M. Seltzer, NISTIR 5632 (1995).

@@ -10,6 +10,9 @@ pub(crate) mod transport;
 use dosegrid::domain::{DeviceKind, DeviceSelector};
 use dosegrid::domain::{Material, MaterialDefinition};
 use dosegrid::engine::{Device, list_devices};
+use dosegrid::physics::electron::bremsstrahlung::BremsstrahlungSpectrum;
+use dosegrid::physics::electron::collision::CollisionStopping;
+use dosegrid::physics::electron::{Charge, speed_squared};
 
 /// Makes a test of each engine out of a function that takes a device: `NAME::cpu` and `NAME::gpu`. The second is
 /// ignored where there is no GPU; a software adapter will do.
@@ -87,5 +90,39 @@ impl Worst {
     pub(crate) fn assert_below(&self, tolerance: f64, what: &str) {
         println!("{what}: {:.2e} at {}", self.0, self.1);
         assert!(self.0 < tolerance, "{what}: {} at {}", self.0, self.1);
+    }
+}
+
+/// Stopping powers and the density effect next to ESTAR's.
+#[derive(Default)]
+pub(crate) struct AgainstEstar {
+    collision: Worst,
+    radiative: Worst,
+    density_effect: f64,
+}
+
+impl AgainstEstar {
+    /// Compares a material at an energy [MeV].
+    ///
+    /// * `expected` – collision and radiative stopping power [MeV·cm²/g], density effect
+    pub(crate) fn see(&mut self, material: &Material, energy_mev: f64, expected: [f64; 3]) {
+        let [collision, radiative, delta] = expected;
+        let stopping = CollisionStopping::of(material);
+        let at = || format!("{} {energy_mev} MeV", material.name());
+        self.collision.see(stopping.total(Charge::Electron, energy_mev), collision, at);
+        let radiated = BremsstrahlungSpectrum::of(material, Charge::Electron, energy_mev).stopping();
+        self.radiative.see(radiated, radiative, at);
+        let found = stopping.oscillators().density_effect(speed_squared(energy_mev));
+        self.density_effect = self.density_effect.max((found - delta).abs());
+    }
+
+    /// Says what the differences were, and fails if they were too much.
+    ///
+    /// * `tolerances` – of the stopping powers, relative; of the density effect, absolute
+    pub(crate) fn assert_below(&self, tolerances: [f64; 3]) {
+        self.collision.assert_below(tolerances[0], "collision stopping power against ESTAR");
+        self.radiative.assert_below(tolerances[1], "radiative stopping power against ESTAR");
+        println!("density effect against ESTAR: {:.4}", self.density_effect);
+        assert!(self.density_effect < tolerances[2], "density effect: {}", self.density_effect);
     }
 }
