@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 /// The figures of every cache that there is, in the order that they were made.
 static LISTED: Mutex<Vec<Weak<Figures>>> = Mutex::new(Vec::new());
@@ -17,6 +17,9 @@ pub struct Cache<K, V> {
     entries: VecDeque<(K, V)>,
     figures: Arc<Figures>,
 }
+
+/// A cache for all threads of the process, made when it is first used.
+pub type SharedCache<K, V> = LazyLock<Mutex<Cache<K, V>>>;
 
 /// What a cache holds and how often it was of use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use realfft::RealFftPlanner;
 
 use super::kernel_spectrum::EvenTransform;
 use crate::domain::{Control, DoseError};
-use crate::math::cache::Cache;
+use crate::math::cache::{Cache, SharedCache};
 use crate::math::smooth::next_smooth;
 use crate::physics::kernel::{KernelSpec, VoxelKernel};
 
@@ -24,7 +24,7 @@ const KEPT_BYTES: u64 = 256 << 20;
 /// What a kernel of scatter depends on: the kernels that it is made of.
 type Key = [KernelSpec; 3];
 
-static KERNELS: LazyLock<Mutex<Cache<Key, Arc<VoxelKernel>>>> =
+static KERNELS: SharedCache<Key, Arc<VoxelKernel>> =
     LazyLock::new(|| Mutex::new(Cache::new("scatter kernels", KEPT_BYTES, |kernel| kernel.bytes())));
 
 /// What scattered photons leave, per energy that is scattered in a voxel [MeV/MeV].

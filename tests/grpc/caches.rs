@@ -19,7 +19,7 @@ async fn caches_say_what_they_hold_and_how_often_they_were_of_use() {
     let mut client = server.raw().await;
     let kernel = pb::ComputeKernelRequest {
         nuclide: "Lu-177".into(),
-        spacing_mm: vec![2.71, 3.14, 1.41],
+        spacing_mm: vec![2.6, 3.3, 1.7],
         radius_voxels: 1,
         ..Default::default()
     };

@@ -29,7 +29,7 @@ use ndarray::Array3;
 
 use crate::constants::GY_PER_MEV_PER_G;
 use crate::domain::{Invalid, KernelMedium, Source};
-use crate::math::cache::Cache;
+use crate::math::cache::{Cache, SharedCache};
 use crate::math::watch::{Interrupted, Watch};
 
 pub use coefficients::{AbsorbsAs, absorbs_as};
@@ -42,7 +42,7 @@ pub use spectrum::radial_kernel;
 /// Memory for kernels that [`voxel_kernel`] keeps for later requests, in the whole process [bytes].
 pub const CACHE_BYTES: u64 = 64 << 20;
 
-static CACHE: LazyLock<Mutex<Cache<KernelSpec, Arc<VoxelKernel>>>> =
+static CACHE: SharedCache<KernelSpec, Arc<VoxelKernel>> =
     LazyLock::new(|| Mutex::new(Cache::new("voxel kernels", CACHE_BYTES, |kernel| kernel.bytes())));
 
 /// Everything that a voxel kernel depends on.

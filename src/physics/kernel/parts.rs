@@ -10,13 +10,13 @@ use super::scatter::{PhotonGroup, ScatterGroup, photon_groups, scatter_groups};
 use super::spectrum::{Sum, check_energies, ended, radii, sum};
 use crate::domain::emission::EmissionSpectrum;
 use crate::domain::{Invalid, KernelMedium};
-use crate::math::cache::Cache;
+use crate::math::cache::{Cache, SharedCache};
 
 /// Memory for parts that are kept for later requests, in the whole process [bytes].
 const KEPT_BYTES: u64 = 64 << 20;
 
 /// Parts by the digest of their spectrum and their medium.
-static PARTS: LazyLock<Mutex<Cache<(String, KernelMedium), Arc<RadialParts>>>> =
+static PARTS: SharedCache<(String, KernelMedium), Arc<RadialParts>> =
     LazyLock::new(|| Mutex::new(Cache::new("radial kernels in parts", KEPT_BYTES, |parts| parts.bytes())));
 
 /// The energy around a point source, apart by what carries it.

@@ -9,7 +9,7 @@ use super::shells::Cumulative;
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{Invalid, KernelMedium};
-use crate::math::cache::Cache;
+use crate::math::cache::{Cache, SharedCache};
 use crate::physics::energy_grid::MIN_ENERGY_MEV;
 
 /// Radii of a kernel: up to this radius [g/cm²], this many per decade.
@@ -28,7 +28,7 @@ pub(super) const LOCAL_MEV: f64 = MIN_ENERGY_MEV;
 const KEPT_BYTES: u64 = 16 << 20;
 
 /// Radial kernels by the digest of their spectrum and their medium.
-static KERNELS: LazyLock<Mutex<Cache<(String, KernelMedium), Arc<RadialKernel>>>> =
+static KERNELS: SharedCache<(String, KernelMedium), Arc<RadialKernel>> =
     LazyLock::new(|| Mutex::new(Cache::new("radial kernels", KEPT_BYTES, |kernel| kernel.bytes())));
 
 /// The energy that all emissions of a decay leave around a point in an unbounded medium of its material's nominal
