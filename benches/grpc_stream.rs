@@ -92,7 +92,12 @@ async fn download(mut client: DoseServiceClient<Channel>) -> Duration {
         match response.message {
             Some(pb::compute_response::Message::Result(_)) => begun = Some(Instant::now()),
             Some(pb::compute_response::Message::Chunk(chunk)) => received += chunk.data.len(),
-            Some(pb::compute_response::Message::Progress(_) | pb::compute_response::Message::TallyChunk(_)) | None => {}
+            Some(
+                pb::compute_response::Message::Understood(_)
+                | pb::compute_response::Message::Progress(_)
+                | pb::compute_response::Message::TallyChunk(_),
+            )
+            | None => {}
         }
     }
     assert_eq!(received, 4 * VOXELS);

@@ -6,7 +6,7 @@
 
 use std::error::Error;
 
-use dosegrid::api::client::{Client, Sent};
+use dosegrid::api::client::{Client, Sent, Told};
 use dosegrid::api::pb;
 use dosegrid::demo::LoopbackServer;
 use dosegrid::domain::{DeviceSelector, VolumeRole};
@@ -48,7 +48,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let answer = tokio::runtime::Runtime::new()?.block_on(async {
         let client = Client::connect(&url).await?;
-        client.compute_as_sent(header, &volumes, |progress| println!("{}", progress.stage.name())).await
+        let on_told = |told| match told {
+            Told::Understood(understood) => println!("{:.3e} decays", understood.activity.decays_bq_s),
+            Told::Progress(progress) => println!("{}", progress.stage.name()),
+        };
+        client.compute_as_sent(header, volumes, on_told).await
     })?;
     for (organ, _) in &answer.organs {
         println!("{}: {:.1} g", organ.name, organ.mass_g);

@@ -6,6 +6,7 @@ mod implausible;
 mod interrupt;
 mod monte_carlo;
 mod nuclides;
+mod remote;
 mod resample;
 mod server;
 mod units;

@@ -199,7 +199,7 @@ async fn compute(
     let (mut dose, mut uncertainty, mut tally, mut provenance) = (Vec::new(), Vec::new(), Vec::new(), None);
     while let Some(response) = responses.message().await? {
         match response.message.expect("a server's message says something") {
-            pb::compute_response::Message::Progress(_) => {}
+            pb::compute_response::Message::Progress(_) | pb::compute_response::Message::Understood(_) => {}
             pb::compute_response::Message::Result(result) => provenance = result.provenance,
             pb::compute_response::Message::Chunk(chunk) if chunk.volume() == pb::VolumeRole::Dose => {
                 dose.extend_from_slice(&chunk.data);

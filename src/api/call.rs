@@ -1,19 +1,11 @@
 //! One `Compute` call from its header to its last chunk.
 
 use std::{
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    task::{Context, Poll},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use tokio::{
-    sync::mpsc::{self, error::SendTimeoutError},
-    time::timeout,
-};
-use tokio_stream::Stream;
-use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Status, Streaming};
 use tracing::Instrument;
 
@@ -21,15 +13,14 @@ use super::aftermath::Aftermath;
 use super::log::{CallLog, stages};
 use super::off_thread::off_thread;
 use super::service::Shared;
+use super::stream::{self, Exchange, Responses, no_header, second_header};
 use super::upload::Upload;
-use super::{chunks, deadline, pb, status, wire};
-use crate::domain::{DoseError, DoseResult, Progress, Stage, TallyRecord};
+use super::wire::understood::Understood;
+use super::{chunks, pb, wire};
+use crate::domain::{DoseError, Progress, Stage, TallyRecord};
 use crate::formats;
 use crate::jobs::{Reservation, Running};
 use crate::plan::plan;
-
-/// Messages that wait for a reader: one being sent, one ready.
-const RESPONSES_AHEAD: usize = 2;
 
 /// Whose the jobs of all callers are, as long as callers have no identity.
 const OWNER: &str = "default";
@@ -37,53 +28,12 @@ const OWNER: &str = "default";
 /// Least time between two messages of progress in one stage.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
 
-type Response = Result<pb::ComputeResponse, Status>;
-
-/// The answer as it comes. It owns the call: dropping it, as tonic does when the caller goes away, cancels the job.
-#[derive(Debug)]
-pub(super) struct Responses {
-    messages: mpsc::Receiver<Response>,
-    /// Why the call failed, if it did: what comes after the last message.
-    failure: Arc<Mutex<Option<Status>>>,
-    _call: AbortOnDropHandle<()>,
-}
-
-impl Stream for Responses {
-    type Item = Response;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Response>> {
-        self.messages.poll_recv(context).map(|message| {
-            let failure = || self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-            message.or_else(|| failure().map(Err))
-        })
-    }
-}
-
-/// Begins a call. Its deadline bounds it from the first message to the last, and so does the drain timeout of a server
-/// that shuts down.
-pub(super) fn begin(shared: &Arc<Shared>, request: Request<Streaming<pb::ComputeRequest>>) -> Responses {
-    let log = CallLog::of(&request);
-    let expired = deadline::expired(deadline::timeout(request.metadata().as_ref()));
-    let (out, messages) = mpsc::channel(RESPONSES_AHEAD);
-    let call = Call { shared: shared.clone(), incoming: request.into_inner(), out: out.clone(), log: log.clone() };
-    let abort = shared.abort.clone();
-    let failure = Arc::new(Mutex::new(None));
-    let failed = failure.clone();
-    let task = shared.calls.spawn(async move {
-        let outcome = tokio::select! {
-            outcome = call.run() => outcome,
-            () = expired => Err(DoseError::DeadlineExceeded.into()),
-            () = abort.cancelled() => Err(DoseError::ShuttingDown.into()),
-        };
-        if let Err(status) = outcome {
-            // Said now: a reader who takes nothing may never come to the end of the answer.
-            log.end(&status);
-            *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
-        }
-        // The answer ends when the last sender is gone, so not before the failure is there.
-        drop(out);
-    });
-    Responses { messages, failure, _call: AbortOnDropHandle::new(task) }
+/// Begins a call.
+pub(super) fn begin(
+    shared: &Arc<Shared>,
+    request: Request<Streaming<pb::ComputeRequest>>,
+) -> Responses<pb::ComputeResponse> {
+    stream::begin(shared, request, |exchange| Call { exchange }.run())
 }
 
 /// A request that was admitted: its memory is reserved, and its chunks may come.
@@ -97,18 +47,13 @@ struct Admitted {
 fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader) -> Result<Admitted, DoseError> {
     let intake = wire::intake::decode(header).check()?;
     let header = intake.header();
-    let limit_bytes = shared.config.max_volume_bytes;
     for (_, volume) in intake.arrivals() {
-        let needed_bytes = volume.size_bytes();
-        if needed_bytes > limit_bytes {
-            return Err(DoseError::TooLarge { what: "a volume", needed_bytes, limit_bytes });
-        }
+        shared.check_size("a volume", volume.size_bytes())?;
     }
-    let [nx, ny, nz] = header.grid().shape();
     log.note(|facts| {
         facts.method = Some(header.method().name().to_owned());
         facts.nuclide = Some(header.source().name().to_owned());
-        facts.shape = Some(format!("{nx}x{ny}x{nz}"));
+        facts.set_shape(header.grid());
         facts.device = Some(shared.jobs.device().id.clone());
     });
     let plan = plan(header, &shared.config.plan_limits())?;
@@ -119,24 +64,18 @@ fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader) -> Result<Ad
 }
 
 struct Call {
-    shared: Arc<Shared>,
-    incoming: Streaming<pb::ComputeRequest>,
-    out: mpsc::Sender<Response>,
-    log: CallLog,
+    exchange: Exchange<pb::ComputeRequest, pb::ComputeResponse>,
 }
 
 impl Call {
     async fn run(mut self) -> Result<(), Status> {
         let header = match self.receive().await? {
             Some(pb::compute_request::Message::Header(header)) => header,
-            Some(pb::compute_request::Message::Chunk(_)) => {
-                return Err(DoseError::invalid("header", "is missing: a chunk came first").into());
-            }
-            None => return Err(DoseError::invalid("header", "is missing: the stream is empty").into()),
+            other => return Err(no_header(other.is_none()).into()),
         };
-        let (shared, log) = (self.shared.clone(), self.log.clone());
+        let (shared, log) = (self.exchange.shared.clone(), self.exchange.log.clone());
         let admitted = off_thread(move || admit(&shared, &log, header)).await?;
-        let span = self.log.span();
+        let span = self.exchange.log.span();
         async {
             let (running, after, memory) = self.upload(admitted).await?;
             self.answer(running, after, memory).await
@@ -145,25 +84,25 @@ impl Call {
         .await
     }
 
-    /// Takes all chunks, and puts the request into the queue.
+    /// Takes all chunks, says how the request was understood, and puts it into the queue.
     async fn upload(&mut self, admitted: Admitted) -> Result<(Running, Aftermath, Arc<Reservation>), Status> {
         let Admitted { mut upload, memory } = admitted;
         while let Some(message) = self.receive().await? {
             match message {
                 pb::compute_request::Message::Chunk(chunk) => upload.accept(chunk)?,
-                pb::compute_request::Message::Header(_) => {
-                    return Err(DoseError::invalid("header", "came twice").into());
-                }
+                pb::compute_request::Message::Header(_) => return Err(second_header().into()),
             }
         }
         // Every value is checked.
-        let (intake, assembled) = off_thread(move || {
+        let (intake, assembled, understood) = off_thread(move || {
             let (intake, assembled) = upload.assemble()?;
+            let understood = Understood::of(&assembled);
             assembled.check_if_strict()?;
-            Ok((intake, assembled))
+            Ok((intake, assembled, understood))
         })
         .await?;
-        let running = self.shared.jobs.submit(assembled.request.clone(), OWNER, Some(memory.clone()))?;
+        self.exchange.send(wire::understood::encode(understood)).await?;
+        let running = self.exchange.shared.jobs.submit(assembled.request.clone(), OWNER, Some(memory.clone()))?;
         Ok((running, Aftermath::new(intake, assembled), memory))
     }
 
@@ -172,39 +111,31 @@ impl Call {
         let mut sent: Option<(Stage, Instant)> = None;
         let send_if_taken = |progress: Progress| {
             let due = sent.is_none_or(|(stage, at)| stage != progress.stage || at.elapsed() >= PROGRESS_PAUSE);
-            if due && let Ok(place) = self.out.try_reserve() {
-                place.send(Ok(wire::progress::encode(progress)));
+            if due && self.exchange.send_if_taken(|| wire::progress::encode(progress)) {
                 sent = Some((progress.stage, Instant::now()));
             }
         };
         let result = running.follow(send_if_taken).await?;
         let (findings, mut result) = after.findings(result).await?;
-        self.log.note(|facts| facts.stages_s = Some(stages(&result.provenance.wall_time)));
+        self.exchange.log.note(|facts| facts.stages_s = Some(stages(&result.provenance.wall_time)));
         let tally = match result.tally.take() {
             Some(record) => Some(encode_tally(record).await?),
             None => None,
         };
         let tally_bytes = tally.as_ref().map(|bytes| bytes.len() as u64);
-        self.send(wire::result::encode(&result, &findings, tally_bytes)).await?;
-        let DoseResult { dose, uncertainty, weighted, .. } = &result;
-        let uncertainty = uncertainty.as_ref().map(|sigma| chunks::of_volume(pb::VolumeRole::Uncertainty, 0, sigma));
-        let weighted = weighted.as_ref().map(|weighted| chunks::of_volume(pb::VolumeRole::WeightedDose, 0, weighted));
-        let on_ct = findings.dose_on_ct.as_ref().map(|dose| chunks::of_volume(pb::VolumeRole::DoseOnCt, 0, dose));
-        let more = uncertainty.into_iter().flatten().chain(weighted.into_iter().flatten());
-        let more = more.chain(on_ct.into_iter().flatten());
-        for chunk in chunks::of_volume(pb::VolumeRole::Dose, 0, dose).chain(more) {
-            self.send(chunks::response(chunk)).await?;
+        let announced = wire::result::encode(&result, &findings, tally_bytes);
+        self.exchange.send(chunks::result_response(announced)).await?;
+        for chunk in chunks::of_result(&result, findings.dose_on_ct.as_ref()) {
+            self.exchange.send(chunks::response(chunk)).await?;
         }
-        for chunk in tally.iter().flat_map(chunks::of_tally) {
-            self.send(chunks::tally_response(chunk)).await?;
+        for chunk in tally.iter().flat_map(|bytes| chunks::of_tally(0, bytes)) {
+            self.exchange.send(chunks::tally_response(chunk)).await?;
         }
         Ok(())
     }
 
     async fn receive(&mut self) -> Result<Option<pb::compute_request::Message>, Status> {
-        let idle = self.shared.config.idle_timeout;
-        let message = timeout(idle, self.incoming.message()).await.map_err(|_| DoseError::Stalled { idle })?;
-        match message.map_err(|status| status::of_transport(status, self.shared.config.max_message_bytes))? {
+        match self.exchange.receive().await? {
             Some(pb::ComputeRequest { message: Some(message) }) => Ok(Some(message)),
             Some(pb::ComputeRequest { message: None }) => {
                 Err(DoseError::invalid("message", "is neither a header nor a chunk").into())
@@ -212,19 +143,10 @@ impl Call {
             None => Ok(None),
         }
     }
-
-    /// Waits until the reader takes it: responses are made no faster than they are read.
-    async fn send(&self, message: pb::ComputeResponse) -> Result<(), DoseError> {
-        let idle = self.shared.config.idle_timeout;
-        self.out.send_timeout(Ok(message), idle).await.map_err(|error| match error {
-            SendTimeoutError::Timeout(_) => DoseError::Stalled { idle },
-            SendTimeoutError::Closed(_) => DoseError::Cancelled,
-        })
-    }
 }
 
 /// The bytes of a tally's file. Compressing them can take as long as computing a dose.
-async fn encode_tally(record: Box<TallyRecord>) -> Result<Bytes, DoseError> {
+pub(super) async fn encode_tally(record: Box<TallyRecord>) -> Result<Bytes, DoseError> {
     let encode = move || {
         let mut bytes = Vec::new();
         formats::tally::encode(&mut bytes, &record).map(|()| Bytes::from(bytes))

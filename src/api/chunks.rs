@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::pb;
-use crate::domain::{Checks, DoseError, ElementType, Invalid, LabelMap, Volume, VolumeHeader};
+use crate::domain::{Checks, DoseError, DoseResult, ElementType, Invalid, LabelMap, Volume, VolumeHeader};
 
 /// Bytes of a chunk that this program sends: a quarter of the usual message limit.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -133,7 +133,7 @@ pub(super) fn of_labels(role: pb::VolumeRole, map: &LabelMap) -> impl Iterator<I
 }
 
 /// The chunks of a volume whose bytes are there, without copying them.
-pub(super) fn of_bytes(role: pb::VolumeRole, index: u32, bytes: &Bytes) -> impl Iterator<Item = pb::VolumeChunk> {
+pub(super) fn of_bytes(role: pb::VolumeRole, index: u32, bytes: Bytes) -> impl Iterator<Item = pb::VolumeChunk> {
     (0..bytes.len()).step_by(CHUNK_BYTES).map(move |start| {
         let data = bytes.slice(start..bytes.len().min(start + CHUNK_BYTES));
         pb::VolumeChunk { volume: role.into(), offset_bytes: start as u64, data, index }
@@ -141,11 +141,33 @@ pub(super) fn of_bytes(role: pb::VolumeRole, index: u32, bytes: &Bytes) -> impl 
 }
 
 /// Cuts bytes into pieces without copying them.
-pub(super) fn of_tally(bytes: &Bytes) -> impl Iterator<Item = pb::TallyChunk> {
-    (0..bytes.len()).step_by(CHUNK_BYTES).map(|start| {
+///
+/// * `index` – among the tallies that are sent
+pub(super) fn of_tally(index: u32, bytes: &Bytes) -> impl Iterator<Item = pb::TallyChunk> {
+    (0..bytes.len()).step_by(CHUNK_BYTES).map(move |start| {
         let data = bytes.slice(start..bytes.len().min(start + CHUNK_BYTES));
-        pb::TallyChunk { offset_bytes: start as u64, data }
+        pb::TallyChunk { offset_bytes: start as u64, data, index }
     })
+}
+
+/// The chunks of all volumes of a result, the dose first.
+pub(super) fn of_result<'a>(
+    result: &'a DoseResult,
+    dose_on_ct: Option<&'a Volume<f32>>,
+) -> impl Iterator<Item = pb::VolumeChunk> + 'a {
+    let volumes = [
+        (pb::VolumeRole::Dose, Some(&result.dose)),
+        (pb::VolumeRole::Uncertainty, result.uncertainty.as_ref()),
+        (pb::VolumeRole::WeightedDose, result.weighted.as_ref()),
+        (pb::VolumeRole::DoseOnCt, dose_on_ct),
+    ];
+    let given = volumes.into_iter().filter_map(|(role, volume)| Some((role, volume?)));
+    given.flat_map(|(role, volume)| of_volume(role, 0, volume))
+}
+
+/// A result as a message of the server.
+pub(super) fn result_response(result: pb::ComputeResult) -> pb::ComputeResponse {
+    pb::ComputeResponse { message: Some(pb::compute_response::Message::Result(result)) }
 }
 
 /// A chunk as a message of the server.

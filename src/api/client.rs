@@ -11,6 +11,7 @@ use super::chunks::Arriving;
 use super::pb::compute_request::Message;
 use super::pb::dose_service_client::DoseServiceClient;
 use super::wire::result::Announced;
+pub use super::wire::understood::Understood;
 use super::{ServerConfig, chunks, pb, status, wire};
 use crate::domain::{
     ActivityAccount, DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Provenance, Volume, VolumeHeader,
@@ -18,7 +19,7 @@ use crate::domain::{
 };
 use crate::dosimetry::{CumulativeHistogram, OrganDose};
 use crate::formats;
-use crate::intake::{InputRole, IntakeAccount};
+use crate::intake::{InputRole, Intake, IntakeAccount};
 
 /// How long a server may take to answer a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,6 +37,15 @@ pub struct Answer {
     pub organs: Vec<(OrganDose, Option<CumulativeHistogram>)>,
     /// The dose on the grid of the CT or density [Gy], if it was asked for.
     pub dose_on_ct: Option<Volume<f32>>,
+}
+
+/// What a server says while it computes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// How it understood the request: once, before it begins.
+    Understood(Box<Understood>),
+    /// How far it is.
+    Progress(Progress),
 }
 
 /// A volume to send, as the header describes it.
@@ -78,10 +88,15 @@ impl Client {
     pub async fn compute(
         &self,
         request: &DoseRequest,
-        on_progress: impl FnMut(Progress),
+        mut on_progress: impl FnMut(Progress),
     ) -> Result<DoseResult, DoseError> {
         let messages = messages_of(request);
-        let incoming = self.exchange(messages, on_progress, Some(request.activity().decays().grid())).await?;
+        let told = |told| {
+            if let Told::Progress(progress) = told {
+                on_progress(progress);
+            }
+        };
+        let incoming = self.exchange(messages, told, Some(request.activity().decays().grid())).await?;
         Ok(incoming.finish()?.result)
     }
 
@@ -90,18 +105,34 @@ impl Client {
     ///
     /// # Errors
     /// As [`Client::compute`].
+    ///
+    /// * `volumes` – each is asked for when those before it are sent
+    /// * `on_told` – hears what the server says meanwhile
     pub async fn compute_as_sent(
         &self,
         header: pb::ComputeHeader,
-        volumes: &[Sent],
-        on_progress: impl FnMut(Progress),
+        volumes: impl IntoIterator<Item = Sent>,
+        on_told: impl FnMut(Told),
     ) -> Result<Answer, DoseError> {
-        let chunks = volumes.iter().flat_map(|Sent { role, bytes }| {
-            let (role, index) = wire::volume::encode_role(*role);
+        let chunks = volumes.into_iter().flat_map(|Sent { role, bytes }| {
+            let (role, index) = wire::volume::encode_role(role);
             chunks::of_bytes(role, index, bytes)
         });
         let messages = std::iter::once(Message::Header(header)).chain(chunks.map(Message::Chunk));
-        self.exchange(messages, on_progress, None).await?.finish()
+        self.exchange(messages, on_told, None).await?.finish()
+    }
+
+    /// As [`Client::compute_as_sent`], for a header that was checked here.
+    ///
+    /// # Errors
+    /// As [`Client::compute`].
+    pub async fn compute_intake(
+        &self,
+        intake: &Intake,
+        volumes: impl IntoIterator<Item = Sent>,
+        on_told: impl FnMut(Told),
+    ) -> Result<Answer, DoseError> {
+        self.compute_as_sent(wire::intake::encode(intake), volumes, on_told).await
     }
 
     /// Sends messages and reads the answer to its end.
@@ -110,12 +141,12 @@ impl Client {
     async fn exchange(
         &self,
         messages: impl Iterator<Item = Message>,
-        on_progress: impl FnMut(Progress),
+        on_told: impl FnMut(Told),
         grid: Option<&VoxelGrid>,
     ) -> Result<Incoming, DoseError> {
         let (outgoing, requests) = mpsc::channel(REQUESTS_AHEAD);
         tokio::select! {
-            incoming = self.receive(ReceiverStream::new(requests), on_progress, grid) => incoming,
+            incoming = self.receive(ReceiverStream::new(requests), on_told, grid) => incoming,
             never = send(messages, outgoing) => match never {},
         }
     }
@@ -123,11 +154,11 @@ impl Client {
     async fn receive(
         &self,
         messages: ReceiverStream<pb::ComputeRequest>,
-        on_progress: impl FnMut(Progress),
+        on_told: impl FnMut(Told),
         grid: Option<&VoxelGrid>,
     ) -> Result<Incoming, DoseError> {
         let answer = self.service.clone().compute(messages).await.map_err(|status| status::to_error(&status))?;
-        collect(answer.into_inner(), on_progress, grid).await
+        collect(answer.into_inner(), on_told, grid).await
     }
 }
 
@@ -175,7 +206,7 @@ async fn send(messages: impl Iterator<Item = Message>, outgoing: mpsc::Sender<pb
 /// Reads the answer to its end.
 async fn collect(
     mut answer: Streaming<pb::ComputeResponse>,
-    mut on_progress: impl FnMut(Progress),
+    mut on_told: impl FnMut(Told),
     grid: Option<&VoxelGrid>,
 ) -> Result<Incoming, DoseError> {
     use pb::compute_response::Message;
@@ -184,8 +215,11 @@ async fn collect(
         match (response.message, &mut result) {
             (Some(Message::Progress(progress)), _) => {
                 if let Some(progress) = wire::progress::decode(progress) {
-                    on_progress(progress);
+                    on_told(Told::Progress(progress));
                 }
+            }
+            (Some(Message::Understood(message)), _) => {
+                on_told(Told::Understood(Box::new(wire::understood::decode(message))));
             }
             (Some(Message::Result(message)), None) => result = Some(Incoming::new(message, grid)?),
             (Some(Message::Chunk(chunk)), Some(incoming)) => incoming.accept(chunk)?,

@@ -23,6 +23,7 @@ mod off_thread;
 pub mod server;
 mod service;
 pub mod status;
+mod stream;
 mod upload;
 mod wire;
 

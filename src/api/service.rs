@@ -6,9 +6,10 @@ use tokio::sync::OnceCell;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::call::{self, Responses};
+use super::call;
 use super::kernel_calls::KernelCalls;
 use super::off_thread::off_thread;
+use super::stream::Responses;
 use super::{ServerConfig, pb, wire};
 use crate::domain::{DeviceInfo, DoseError, Invalid};
 use crate::engine::list_devices;
@@ -38,6 +39,18 @@ impl Shared {
         Self { config, jobs, budget, kernels, calls, abort, devices: OnceCell::new() }
     }
 
+    /// # Errors
+    /// [`DoseError::TooLarge`] if a caller announces more than is taken of one piece.
+    ///
+    /// * `what` – it is, in the words of [`DoseError::TooLarge`]
+    pub(super) fn check_size(&self, what: &'static str, needed_bytes: u64) -> Result<(), DoseError> {
+        let limit_bytes = self.config.max_volume_bytes;
+        if needed_bytes > limit_bytes {
+            return Err(DoseError::TooLarge { what, needed_bytes, limit_bytes });
+        }
+        Ok(())
+    }
+
     fn check_open(&self) -> Result<(), DoseError> {
         if self.calls.is_closed() { Err(DoseError::ShuttingDown) } else { Ok(()) }
     }
@@ -49,7 +62,7 @@ pub(super) struct Service(pub(super) Arc<Shared>);
 
 #[tonic::async_trait]
 impl pb::dose_service_server::DoseService for Service {
-    type ComputeStream = Responses;
+    type ComputeStream = Responses<pb::ComputeResponse>;
 
     async fn compute(
         &self,

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::wire::words::of_messages;
+use super::wire::words::{self, of_messages};
 use crate::domain::error::BEFORE_MESSAGE;
 use crate::domain::{DoseError, Violation, Warning};
 
@@ -148,6 +148,11 @@ pub(super) fn of_transport(status: Status, max_message_bytes: usize) -> Status {
     };
     let limit = HashMap::from([("max_message_bytes".to_owned(), max_message_bytes.to_string())]);
     Status::with_error_details(code, status.message(), ErrorDetails::with_error_info(reason, ERROR_DOMAIN, limit))
+}
+
+/// A reason that a server gave, with the flags of the command line in place of the fields of messages.
+pub fn in_words_of_flags(reason: &str) -> String {
+    words::of_flags(reason)
 }
 
 /// The error that a status stands for: the server's own error if its reason is known, else [`DoseError::Remote`].

@@ -1,11 +1,14 @@
 //! `dosegrid compute`: from files to files, in this process or on a server.
 
+mod files;
 mod grids;
 mod inputs;
 mod interrupt;
 mod method;
 mod monte_carlo;
+mod outgoing;
 mod place;
+mod remote;
 pub(super) mod source;
 mod unit;
 mod volumes;
@@ -18,8 +21,10 @@ use super::outputs::{self, OutputArgs, ResultInputs};
 use super::progress::ProgressReport;
 use super::stdout;
 use super::summary::activity_lines;
-use crate::api::{ServerConfig, client::Client};
-use crate::domain::{ActivityAccount, Checks, Control, DoseError, DoseRequest, DoseResult, Violation, Warning};
+use crate::api::ServerConfig;
+use crate::domain::{
+    ActivityAccount, Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult, Violation, Warning,
+};
 use crate::engine::Device;
 use crate::plan::Limits;
 use grids::GridArgs;
@@ -86,10 +91,15 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let place = args.place.check(&mut checks);
     args.check_method(&mut checks);
-    if args.monte_carlo.keep_partial && matches!(place, Place::Server(_)) {
-        checks.fail("keep-partial", "has no effect with --server");
+    match place {
+        Place::Here(selector) => run_here(&args, selector, checks),
+        Place::Server(url) => remote::run(&args, &url, checks),
     }
-    let inputs = Inputs::read(&args, &mut checks);
+}
+
+/// Computes in this process.
+fn run_here(args: &Args, selector: DeviceSelector, mut checks: Checks) -> Result<(), DoseError> {
+    let inputs = Inputs::read(args, &mut checks);
     checks.finish()?;
     let inputs = inputs.expect("inputs without a fault are complete");
     let density = args.volumes.density_flag();
@@ -101,28 +111,19 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     Warning::check(&known, args.strict).map_err(|error| told_by_flag(error, density))?;
     print_warnings(&known, density);
     let mut report = ProgressReport::new(args.outputs.quiet);
-    let result = match &place {
-        Place::Here(selector) => {
-            let device = device::open_aloud(*selector, args.outputs.quiet)?;
-            let enough = if args.monte_carlo.keep_partial { interrupt::first()? } else { CancellationToken::new() };
-            compute_here(device, &inputs.request, enough, &mut report)
-        }
-        Place::Server(url) => compute_on_server(url, &inputs.request, &mut report),
-    };
+    let device = device::open_aloud(selector, args.outputs.quiet)?;
+    let enough = if args.monte_carlo.keep_partial { interrupt::first()? } else { CancellationToken::new() };
+    let result = compute_here(device, &inputs.request, enough, &mut report);
     report.finish();
     let mut result = result.map_err(|error| told_by_flag(error, density))?;
     result.warnings.retain(|warning| !known.contains(warning));
     print_warnings(&result.warnings, density);
     Warning::check(&result.warnings, args.strict).map_err(|error| told_by_flag(error, density))?;
     result.warnings.splice(0..0, known);
-    let from = ResultInputs {
-        activity: inputs.request.activity(),
-        density: inputs.request.density(),
-        organs: inputs.organs.as_ref(),
-        names: &inputs.names,
-        inputs: inputs.account(&args),
-        origin: inputs.origin.clone(),
-    };
+    let (activity, density) = (inputs.request.activity(), inputs.request.density());
+    let table = |organs| outputs::organ_table(&result, activity, density, organs, &inputs.names);
+    let organs = inputs.organs.as_ref().map(table);
+    let from = ResultInputs { organs: organs.as_deref(), inputs: inputs.account(args), origin: inputs.origin.clone() };
     if let Some(path) = &args.grids.dose_on_ct {
         inputs.write_dose_on_ct(path, &result)?;
     }
@@ -171,15 +172,5 @@ fn compute_here(
         let run = scope.spawn(move || crate::compute(request, &mut device, &limits, &control));
         report.follow(progress);
         run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-}
-
-/// Sends the request to a server. On the same device, the result has the same bytes as one from this process.
-fn compute_on_server(url: &str, request: &DoseRequest, report: &mut ProgressReport) -> Result<DoseResult, DoseError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| DoseError::Io(format!("no asynchronous runtime: {error}")))?;
-    runtime.block_on(async {
-        let client = Client::connect(url).await?;
-        client.compute(request, |progress| report.update(progress)).await
     })
 }

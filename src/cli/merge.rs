@@ -56,11 +56,10 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     if !args.outputs.quiet {
         stdout::print(&activity_lines(&result.activity))?;
     }
+    let table = |organs| outputs::organ_table(&result, &activity, Some(&density), organs, &names);
+    let organs = organs.as_ref().map(table);
     let from = ResultInputs {
-        activity: &activity,
-        density: Some(&density),
-        organs: organs.as_ref(),
-        names: &names,
+        organs: organs.as_deref(),
         inputs: InputAccount {
             activity_unit: "bq-s",
             effective_half_life_s: None,

@@ -155,12 +155,32 @@ fn check_place(flag: &str, path: &Path, taken: &mut Vec<PathBuf>, checks: &mut C
     taken.push(place);
 }
 
-/// The inputs of a result that its tables need.
+/// The doses of all organs.
+pub(super) fn organ_table(
+    result: &DoseResult,
+    activity: &TimeIntegratedActivity,
+    density: Option<&DensityMap>,
+    organs: &Organs,
+    names: &BTreeMap<u16, String>,
+) -> Vec<OrganDose> {
+    let account = result.provenance.monte_carlo.as_ref();
+    let regions = account.map_or(&[][..], |account| &account.regions);
+    organ_doses(&OrganInputs {
+        dose: &result.dose,
+        uncertainty: result.uncertainty.as_ref(),
+        activity,
+        density,
+        minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,
+        organs,
+        names,
+        regions: &whole_regions(organs, regions),
+    })
+}
+
+/// What a result's tables need beside it.
 pub(super) struct ResultInputs<'a> {
-    pub(super) activity: &'a TimeIntegratedActivity,
-    pub(super) density: Option<&'a DensityMap>,
-    pub(super) organs: Option<&'a Organs>,
-    pub(super) names: &'a BTreeMap<u16, String>,
+    /// Dose of each organ, where organs were given.
+    pub(super) organs: Option<&'a [OrganDose]>,
     pub(super) inputs: InputAccount,
     /// How outputs say where they lie.
     pub(super) origin: Origin,
@@ -208,21 +228,7 @@ pub(super) struct DoseAccount {
 
 /// Writes all requested files and prints the summary.
 pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult) -> Result<(), DoseError> {
-    let account = result.provenance.monte_carlo.as_ref();
-    let regions = account.map_or(&[][..], |account| &account.regions);
-    let organs = from.organs.map(|organs| {
-        organ_doses(&OrganInputs {
-            dose: &result.dose,
-            uncertainty: result.uncertainty.as_ref(),
-            activity: from.activity,
-            density: from.density,
-            minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,
-            organs,
-            names: from.names,
-            regions: &whole_regions(organs, regions),
-        })
-    });
-    let file = result_file(from, result, organs.as_deref());
+    let file = result_file(from, result);
     let volume = |path: &Path, volume: &Volume<f32>, what: &str| {
         write_volume(path, volume, &format!("dosegrid: {what}"), &from.origin)
     };
@@ -238,7 +244,7 @@ pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult)
     if let (Some(path), Some(record)) = (&args.tally_output, &result.tally) {
         named("tally-output", tally::write(path, record))?;
     }
-    if let (Some(path), Some(organs)) = (&args.organs_output, &organs) {
+    if let (Some(path), Some(organs)) = (&args.organs_output, from.organs) {
         named("organs-output", organ_table::write(path, organs))?;
     }
     if let Some(path) = &args.json {
@@ -251,7 +257,7 @@ fn named(flag: &str, written: io::Result<()>) -> Result<(), DoseError> {
     written.map_err(|error| DoseError::Io(format!("{flag}: cannot be written: {error}")))
 }
 
-fn result_file<'a>(from: &ResultInputs, result: &'a DoseResult, organs: Option<&'a [OrganDose]>) -> ResultFile<'a> {
+fn result_file<'a>(from: &ResultInputs<'a>, result: &'a DoseResult) -> ResultFile<'a> {
     let grid = result.dose.grid();
     let doses = DoseDistribution::new(result.dose.as_slice().to_vec()).expect("a grid has at least one voxel");
     ResultFile {
@@ -261,6 +267,6 @@ fn result_file<'a>(from: &ResultInputs, result: &'a DoseResult, organs: Option<&
         grid: GridAccount { shape: grid.shape(), spacing_mm: grid.spacing_mm(), affine: *grid.affine() },
         dose: DoseAccount { mean_gy: doses.mean_gy(), max_gy: doses.max_gy() },
         warnings: &result.warnings,
-        organs,
+        organs: from.organs,
     }
 }

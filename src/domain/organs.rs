@@ -174,6 +174,23 @@ impl Organs {
         sums.into_iter().filter(|sum| *sum > 1.0 + f64::from(SHARE_TOLERANCE)).count()
     }
 
+    /// The same organs as a map of labels, and those that such a map cannot hold: they overlap others, have parts of
+    /// voxels, or no voxel at all.
+    pub fn layers(&self) -> (Option<LabelMap>, Vec<Organ>) {
+        let mut labels = vec![0u16; self.grid.voxels()];
+        let mut apart = Vec::new();
+        for organ in &self.organs {
+            let is_free = organ.voxels.iter().all(|&voxel| labels[voxel as usize] == 0);
+            if organ.voxels.is_empty() || !organ.is_whole() || !is_free {
+                apart.push(organ.clone());
+                continue;
+            }
+            organ.voxels.iter().for_each(|&voxel| labels[voxel as usize] = organ.label);
+        }
+        let map = || LabelMap::of(Volume::from_vec(self.grid.clone(), labels).expect("a label for each voxel"));
+        ((apart.len() < self.organs.len()).then(map), apart)
+    }
+
     /// One label a voxel, for what can take no more than that: the organ with the largest share of it, if that is more
     /// than no organ has. Where organs overlap, the smaller one is meant: a tumour takes its share of a voxel before
     /// the liver around it does.
@@ -241,6 +258,17 @@ mod tests {
         let organs = Organs::of_map(&map).expect("few voxels");
         assert_eq!(organs.label_map(), map);
         assert_eq!(organs.organs()[0].voxels(), [2, 3]);
+    }
+
+    #[test]
+    fn a_map_holds_what_does_not_overlap_and_the_rest_is_apart() {
+        let organ = |label, voxels: &[u32]| Organ::whole(label, None, voxels.to_vec()).expect("good");
+        let part = Organ::partial(9, None, [(3, 0.5)]).expect("good");
+        let all = vec![organ(1, &[0, 1]), organ(2, &[1]), organ(3, &[2]), organ(4, &[]), part.clone()];
+        let (map, apart) = Organs::new(grid(), all).expect("good").layers();
+        assert_eq!(map.expect("two organs").labels().as_slice(), [1, 1, 3, 0]);
+        assert_eq!(apart, [organ(2, &[1]), organ(4, &[]), part.clone()]);
+        assert_eq!(Organs::new(grid(), vec![part.clone()]).expect("good").layers(), (None, vec![part]));
     }
 
     #[test]

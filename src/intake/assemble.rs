@@ -97,7 +97,7 @@ impl Intake {
         let amount = |map| self.unit(map).amount();
         let placed = if can_place { self.choice.place(&mut maps, amount, density, &mut checks) } else { None };
         if let Some(moved) = placed.as_ref().and_then(|placed| placed.account.clone()) {
-            account.placing = Some(self.in_decays(moved));
+            account.placing = Some(moved.in_decays(self.unit(0)));
         }
         let organs = self.organs(maps.organs.split_off(0), &mut checks);
         let volumes = self.volumes(maps, organs.as_ref(), &mut checks);
@@ -191,12 +191,6 @@ impl Intake {
     fn unit(&self, map: usize) -> crate::domain::ActivityUnit {
         let daughter = map.checked_sub(1).map(|number| self.header.daughters()[number].activity_unit);
         daughter.unwrap_or(self.header.activity_unit())
-    }
-
-    fn in_decays(&self, account: PlacingAccount) -> PlacingAccount {
-        // Totals of a concentration are times mL.
-        let per_unit = self.unit(0).to_bq_s(1.0).unwrap_or(1.0);
-        PlacingAccount { activity: account.activity.map(|totals| totals.map(|total| total * per_unit)), ..account }
     }
 
     /// All organs together, on the grid of the dose.

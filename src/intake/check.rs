@@ -32,6 +32,7 @@ pub struct Intake {
     pub(super) placing: Placing,
     /// The caller's own calibration.
     pub(super) curve: Option<DensityCurve>,
+    calibration: Vec<[f64; 2]>,
     pub(super) nan: NanRule,
     pub(super) negative: NegativeRule,
     /// Labels of the organs with volumes of their own.
@@ -51,6 +52,26 @@ impl Intake {
     /// The volumes that the caller will send, as it will.
     pub fn arrivals(&self) -> &[(InputRole, VolumeHeader)] {
         &self.arrivals
+    }
+
+    /// What the caller chose of grids.
+    pub fn choice(&self) -> &GridChoice {
+        &self.choice
+    }
+
+    /// Points of the caller's own calibration of the CT, CT number [HU] and density [g/cm³]; empty: Schneider 2000.
+    pub fn calibration(&self) -> &[[f64; 2]] {
+        &self.calibration
+    }
+
+    /// What to do with values that are no activity.
+    pub fn repair(&self) -> (NanRule, NegativeRule) {
+        (self.nan, self.negative)
+    }
+
+    /// Labels of the organs with volumes of their own, in the order of the volumes.
+    pub fn organ_labels(&self) -> &[u16] {
+        &self.organ_labels
     }
 
     /// Names of labels.
@@ -139,6 +160,7 @@ impl RawIntake {
             choice,
             placing,
             curve,
+            calibration: self.ct_calibration,
             nan,
             negative,
             organ_labels,

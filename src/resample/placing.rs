@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{AIR_G_CM3, Resampler, share_outside};
-use crate::domain::{Amount, Invalid, LabelMap, Organs, RigidTransform, Volume, VoxelGrid};
+use crate::domain::{ActivityUnit, Amount, Invalid, LabelMap, Organs, RigidTransform, Volume, VoxelGrid};
 
 /// Part of the activity that may lie outside the CT before a computation is refused.
 pub const MAX_SHARE_OUTSIDE: f64 = 0.01;
@@ -31,12 +31,25 @@ pub struct Placing {
 /// What resampling did to the maps of a computation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PlacingAccount {
-    /// Decays or activity before and after, in the unit of the map; of a concentration, in that unit times mL.
+    /// Before and after: decays [Bq·s], once [`Self::in_decays`] made them so; until then in the unit of the map, of a
+    /// concentration in that unit times mL.
     pub activity: Option<[f64; 2]>,
     /// Mass before and after [g].
     pub mass_g: Option<[f64; 2]>,
     /// Part of the activity that lies outside the CT or density map.
     pub activity_outside_density: f64,
+}
+
+impl PlacingAccount {
+    /// The same with the activity as decays.
+    ///
+    /// * `unit` – of the activity map
+    #[must_use]
+    pub fn in_decays(self, unit: ActivityUnit) -> Self {
+        // Totals of a concentration are times mL.
+        let per_unit = unit.to_bq_s(1.0).unwrap_or(1.0);
+        Self { activity: self.activity.map(|totals| totals.map(|total| total * per_unit)), ..self }
+    }
 }
 
 impl Placing {

@@ -13,7 +13,7 @@ use crate::support::nifti::{FLOAT32, NiftiBytes, UINT8};
 const ACTIVITY_SHAPE: [i16; 3] = [12, 12, 12];
 
 /// Values of a cube of `edge` mm voxels over 48 mm, by the place of a voxel's centre [mm] from the middle.
-fn cube(edge: f32, datatype: i16, value: impl Fn([f64; 3]) -> f64) -> NiftiBytes {
+pub(super) fn cube(edge: f32, datatype: i16, value: impl Fn([f64; 3]) -> f64) -> NiftiBytes {
     #[expect(clippy::cast_possible_truncation, reason = "a small number of voxels")]
     let n = (48.0 / edge) as i16;
     let centre = |i: i16| f64::from(edge) * (f64::from(i) - f64::from(n - 1) / 2.0);
@@ -25,20 +25,20 @@ fn cube(edge: f32, datatype: i16, value: impl Fn([f64; 3]) -> f64) -> NiftiBytes
     file
 }
 
-fn radius([x, y, z]: [f64; 3]) -> f64 {
+pub(super) fn radius([x, y, z]: [f64; 3]) -> f64 {
     (x * x + y * y + z * z).sqrt()
 }
 
-fn activity() -> NiftiBytes {
+pub(super) fn activity() -> NiftiBytes {
     cube(4.0, FLOAT32, |at| if radius(at) < 14.0 { 1e9 } else { 1e6 })
 }
 
-fn density(edge: f32) -> NiftiBytes {
+pub(super) fn density(edge: f32) -> NiftiBytes {
     cube(edge, FLOAT32, |[x, ..]| if x < 6.0 { 1.0 } else { 1.5 })
 }
 
 /// Liver, and a tumour in it.
-fn stack() -> NiftiBytes {
+pub(super) fn stack() -> NiftiBytes {
     let liver = cube(4.0, UINT8, |at| f64::from(u8::from(radius(at) < 18.0)));
     let tumour = cube(4.0, UINT8, |at| f64::from(u8::from(radius(at) < 9.0)));
     let mut stack = liver.clone();
@@ -61,7 +61,7 @@ fn inputs() -> TempDir {
     folder
 }
 
-fn write(folder: &TempDir, name: &str, file: &NiftiBytes) {
+pub(super) fn write(folder: &TempDir, name: &str, file: &NiftiBytes) {
     fs::write(folder.path().join(name), file.bytes()).expect("a writable folder");
 }
 

@@ -39,17 +39,22 @@ impl Whole {
 
 pub(super) async fn whole(server: &Server, messages: Vec<Message>) -> Result<Whole, Status> {
     let mut responses = server.raw().await.compute(stream_of(messages)).await?.into_inner();
-    let (mut result, mut volumes) = (None, BTreeMap::<i32, Vec<u8>>::new());
+    let (mut understood, mut result, mut volumes) = (None, None, BTreeMap::<i32, Vec<u8>>::new());
     while let Some(response) = responses.message().await? {
         match response.message.expect("a server's message says something") {
             pb::compute_response::Message::Result(message) => result = Some(message),
             pb::compute_response::Message::Chunk(chunk) => {
                 volumes.entry(chunk.volume).or_default().extend_from_slice(&chunk.data);
             }
+            pb::compute_response::Message::Understood(message) => understood = Some(message),
             pb::compute_response::Message::Progress(_) | pb::compute_response::Message::TallyChunk(_) => {}
         }
     }
-    Ok(Whole { result: result.expect("a call that succeeds has a result"), volumes })
+    let understood: pb::Understood = understood.expect("it is said before the work");
+    let result = result.expect("a call that succeeds has a result");
+    assert_eq!((&understood.activity, &understood.intake), (&result.activity, &result.intake));
+    assert!(result.warnings.starts_with(&understood.warnings), "{:?}", result.warnings);
+    Ok(Whole { result, volumes })
 }
 
 pub(super) fn int16(values: &[i16]) -> Vec<u8> {

@@ -140,7 +140,7 @@ async fn a_reader_who_stalls_gives_its_memory_back() {
             Some(pb::compute_response::Message::Chunk(_) | pb::compute_response::Message::TallyChunk(_)) => {
                 panic!("a chunk before the result")
             }
-            Some(pb::compute_response::Message::Progress(_)) | None => {}
+            Some(pb::compute_response::Message::Progress(_) | pb::compute_response::Message::Understood(_)) | None => {}
         }
     };
     assert_eq!(result.dose.expect("announced").size_bytes, Some(4 * voxels));

@@ -12,7 +12,7 @@ use tonic_types::StatusExt;
 use super::request_id;
 use crate::api::pb::dose_service_server::SERVICE_NAME;
 use crate::api::{deadline, status};
-use crate::domain::{DoseError, StageTime};
+use crate::domain::{DoseError, StageTime, VoxelGrid};
 
 /// Longest path of a call that is logged as it is.
 const MAX_RPC_BYTES: usize = 100;
@@ -33,6 +33,14 @@ pub(in crate::api) struct Facts {
     pub(in crate::api) device: Option<String>,
     /// Wall time by stage, such as `kernel=0.012 dose=0.340`.
     pub(in crate::api) stages_s: Option<String>,
+}
+
+impl Facts {
+    /// Sets the shape to that of a grid.
+    pub(in crate::api) fn set_shape(&mut self, grid: &VoxelGrid) {
+        let [nx, ny, nz] = grid.shape();
+        self.shape = Some(format!("{nx}x{ny}x{nz}"));
+    }
 }
 
 /// The line of a call, for all who have something to say of it. Copies are of the same line.

@@ -1,10 +1,77 @@
 //! What is said of volumes on grids and with values of their own, and what was done to them.
 
 use super::{header, pb, volume};
-use crate::domain::{NanRule, NegativeRule, Part, Repair};
+use crate::domain::{NanRule, NegativeRule, Part, Repair, VolumeHeader, VolumeRole};
 use crate::dosimetry::{CumulativeHistogram, OrganDose};
-use crate::intake::{IntakeAccount, RawDoseGrid, RawIntake, RawOrganVolume};
-use crate::resample::PlacingAccount;
+use crate::intake::{InputRole, Intake, IntakeAccount, RawDoseGrid, RawIntake, RawOrganVolume};
+use crate::resample::{DoseGrid, PlacingAccount};
+
+/// The header of volumes that are sent as they are.
+pub(in crate::api) fn encode(intake: &Intake) -> pb::ComputeHeader {
+    let choice = intake.choice();
+    let point = |&[hu, density_g_cm3]: &[f64; 2]| pb::CtCalibrationPoint { hu, density_g_cm3 };
+    let matrix = choice.transform.as_ref().map(|transform| transform.matrix().as_flattened().to_vec());
+    let mut message = pb::ComputeHeader {
+        // These have the grids of the dose.
+        density: None,
+        labels: None,
+        ct_calibration: intake.calibration().iter().map(point).collect(),
+        label_names: intake.names().iter().map(|(&label, name)| (label.into(), name.clone())).collect(),
+        dose_grid: choice.dose_grid.map(encode_grid),
+        activity_to_ct_mm: matrix.unwrap_or_default(),
+        max_activity_outside: Some(choice.max_activity_outside),
+        value_repair: Some(encode_rules(intake.repair())),
+        return_dose_on_ct: intake.return_dose_on_ct(),
+        dose_volume_points: intake.dose_volume_points().map(|points| u32::try_from(points).unwrap_or(u32::MAX)),
+        ..header::encode(intake.header())
+    };
+    for (role, volume) in intake.arrivals() {
+        put(&mut message, *role, volume, intake.organ_labels());
+    }
+    if let Some(pb::Method { method: Some(pb::method::Method::MonteCarlo(options)) }) = &mut message.method {
+        options.return_uncertainty = intake.return_uncertainty();
+    }
+    message
+}
+
+/// Describes a volume as it will be sent.
+fn put(message: &mut pb::ComputeHeader, role: InputRole, volume: &VolumeHeader, organ_labels: &[u16]) {
+    let volume = Some(volume::encode(volume));
+    match role {
+        InputRole::OfRequest(VolumeRole::Activity) => message.activity = volume,
+        InputRole::OfRequest(VolumeRole::Density) => message.density = volume,
+        InputRole::OfRequest(VolumeRole::Labels) => message.labels = volume,
+        InputRole::OfRequest(VolumeRole::Materials) => message.materials = volume,
+        InputRole::OfRequest(VolumeRole::DaughterActivity(number)) => message.daughter_maps[number].activity = volume,
+        InputRole::Ct => message.ct = volume,
+        InputRole::Organ(number) => {
+            message.organ_volumes.push(pb::OrganVolume { volume, label: organ_labels[number].into() });
+        }
+    }
+}
+
+fn encode_grid(grid: DoseGrid) -> pb::DoseGrid {
+    use pb::dose_grid::Grid;
+    let grid = match grid {
+        DoseGrid::Activity => Grid::Activity(pb::GridOfActivity {}),
+        DoseGrid::Ct => Grid::Ct(pb::GridOfCt {}),
+        DoseGrid::Spacing(edge_mm) => Grid::SpacingMm(edge_mm),
+    };
+    pb::DoseGrid { grid: Some(grid) }
+}
+
+fn encode_rules((nan, negative): (NanRule, NegativeRule)) -> pb::ValueRepair {
+    let nan = match nan {
+        NanRule::Refuse => pb::NanRule::Refuse,
+        NanRule::Zero => pb::NanRule::Zero,
+    };
+    let negative = match negative {
+        NegativeRule::Refuse => pb::NegativeRule::Refuse,
+        NegativeRule::Zero => pb::NegativeRule::Zero,
+        NegativeRule::ZeroKeepTotal => pb::NegativeRule::ZeroKeepTotal,
+    };
+    pb::ValueRepair { nan: nan.into(), negative: negative.into() }
+}
 
 pub(in crate::api) fn decode(mut message: pb::ComputeHeader) -> RawIntake {
     let ct = message.ct.take().map(volume::decode);
@@ -38,7 +105,7 @@ fn decode_grid(message: pb::DoseGrid) -> RawDoseGrid {
 }
 
 /// The word of a rule, or the number of one that is not known; none if it is not given.
-fn decode_nan(number: i32) -> Option<String> {
+pub(super) fn decode_nan(number: i32) -> Option<String> {
     let rule = match pb::NanRule::try_from(number) {
         Ok(pb::NanRule::Unspecified) => return None,
         Ok(pb::NanRule::Refuse) => NanRule::Refuse,

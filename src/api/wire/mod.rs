@@ -22,6 +22,7 @@ pub(super) mod provenance;
 pub(super) mod result;
 pub(super) mod source;
 pub(super) mod source_account;
+pub(super) mod understood;
 pub(super) mod volume;
 pub(super) mod words;
 

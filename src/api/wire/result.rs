@@ -27,9 +27,9 @@ pub(in crate::api) fn encode(
     result: &DoseResult,
     findings: &Findings,
     tally_size_bytes: Option<u64>,
-) -> pb::ComputeResponse {
+) -> pb::ComputeResult {
     let on = |volume: &Volume<f32>| volume::encode(&VolumeHeader::float32(volume.grid()));
-    let result = pb::ComputeResult {
+    pb::ComputeResult {
         dose: Some(on(&result.dose)),
         provenance: Some(provenance::encode(result.provenance.clone())),
         uncertainty: result.uncertainty.as_ref().map(on),
@@ -47,8 +47,7 @@ pub(in crate::api) fn encode(
             .map(activity_account::encode_warning)
             .collect(),
         activity: Some(activity_account::encode(result.activity.clone())),
-    };
-    pb::ComputeResponse { message: Some(pb::compute_response::Message::Result(result)) }
+    }
 }
 
 /// Every volume is in single precision, and all but that of the CT on the grid of the dose.

@@ -13,7 +13,27 @@ const WORDS: &[(&str, &str)] = &[
     ),
 ];
 
+/// The reason in the words of the command line, whose flag of a field stands behind dashes.
+pub(in crate::api) fn of_flags(reason: &str) -> String {
+    WORDS.iter().fold(reason.to_owned(), |reason, (flag, field)| reason.replace(field, flag))
+}
+
 /// The reason in the words of messages.
 pub(in crate::api) fn of_messages(reason: &str) -> String {
     WORDS.iter().fold(reason.to_owned(), |reason, (flag, field)| reason.replace(flag, field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_flags_survive_the_wire() {
+        for (flag, _) in WORDS {
+            let reason = format!("is bad; {flag} may help, or {flag}");
+            let told = of_messages(&reason);
+            assert!(!told.contains("--"), "{told}");
+            assert_eq!(of_flags(&told), reason);
+        }
+    }
 }

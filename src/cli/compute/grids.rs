@@ -61,25 +61,42 @@ impl GridArgs {
         density: &'static str,
         checks: &mut Checks,
     ) -> Option<Placed> {
-        let choice = self.choice(maps, checks)?;
+        let ct = maps.density.as_ref().map(|map| map.g_cm3().grid().clone());
+        let choice = self.choice(maps.activity.as_ref().map(|map| &**map.grid()), ct.as_deref(), checks)?;
         let mut faults = Checks::new();
         let placed = choice.place(maps, |_| amount, "density", &mut faults);
         recorded(faults.finish(), density, checks);
         placed
     }
 
+    /// The grid of the dose, if one is chosen.
+    pub(super) fn dose_grid(&self) -> Option<DoseGrid> {
+        self.dose_grid.as_deref().and_then(|word| DoseGrid::parse(word).ok())
+    }
+
+    /// The words of [`GridArgs::rules`].
+    pub(super) fn rule_words(&self) -> (String, String) {
+        (self.nan.clone(), self.negative.clone())
+    }
+
     /// What these flags choose; none if a fault was recorded.
-    fn choice(&self, maps: &Maps, checks: &mut Checks) -> Option<GridChoice> {
+    ///
+    /// * `activity`, `ct` – grids of the maps that there are
+    pub(super) fn choice(
+        &self,
+        activity: Option<&VoxelGrid>,
+        ct: Option<&VoxelGrid>,
+        checks: &mut Checks,
+    ) -> Option<GridChoice> {
         let dose_grid = self.dose_grid.as_deref().map(|word| checks.at("dose-grid", DoseGrid::parse(word)));
         let max_activity_outside = self.share_allowed(checks);
         if self.invert_transform && self.transform.is_none() {
             checks.fail("invert-transform", "has no effect without --transform");
         }
-        let ct = maps.density.as_ref().map(|map| map.g_cm3().grid().clone());
-        let transform = match (&self.transform, &maps.activity) {
+        let transform = match (&self.transform, activity) {
             (None, _) => None,
             (Some(_), None) => return None,
-            (Some(path), Some(activity)) => Some(self.read_transform(path, ct.as_deref(), activity.grid(), checks)?),
+            (Some(path), Some(activity)) => Some(self.read_transform(path, ct, activity, checks)?),
         };
         let dose_grid = match dose_grid {
             Some(choice) => Some(choice?),

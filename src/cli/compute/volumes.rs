@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use super::unit::UnitArgs;
-use crate::domain::{Amount, Checks, DensityMap, NanRule, Part, Warning, warning};
+use crate::domain::{Amount, Checks, DensityMap, NanRule, Part, Volume, Warning, warning};
 use crate::formats::hu_curve;
-use crate::formats::volume_file::{Origin, VolumeFile, read_volume as read_file};
+use crate::formats::volume_file::{VolumeFile, read_volume as read_file};
 use crate::intake::{AIR_HU, density_of_ct, without_nan};
+use crate::physics::tissue::DensityCurve;
 use crate::request::RawUnit;
 
 // Every flag is optional to the parser and a string where it is a number, so that one run names every fault.
@@ -56,39 +57,50 @@ impl VolumeArgs {
         self.unit.injected_bq(checks)
     }
 
-    /// The density, from its own file or from a CT, and how that file says where it lies.
-    ///
-    /// * `nan` – what to do with NaN
-    pub(super) fn read_density(
-        &self,
-        nan: NanRule,
-        checks: &mut Checks,
-        warnings: &mut Vec<Warning>,
-    ) -> Part<(DensityMap, Origin)> {
+    /// The density and the CT as they are in their files; one of them may be given.
+    pub(super) fn read_densities(&self, checks: &mut Checks, warnings: &mut Vec<Warning>) -> [Part<VolumeFile>; 2] {
         if self.density.is_some() && self.ct.is_some() {
             checks.fail("ct", "is given beside --density; only one of the two can hold");
         }
         if self.hu_curve.is_some() && self.ct.is_none() {
             checks.fail("hu-curve", "has no effect without --ct");
         }
-        let density = read_volume(self.density.as_deref(), "density", checks, warnings);
-        let density = density.resolve("density", checks, |file, flag, checks| {
-            let (map, _, replaced) = checks.at(flag, without_nan(file.volume, nan, 0.0))?;
+        let files = [(self.density.as_deref(), "density"), (self.ct.as_deref(), "ct")];
+        files.map(|(path, flag)| read_volume(path, flag, checks, warnings))
+    }
+
+    /// Points of the caller's own calibration, CT number [HU] and density [g/cm³]; absent: Schneider 2000.
+    pub(super) fn calibration(&self, checks: &mut Checks) -> Part<Vec<[f64; 2]>> {
+        let Some(path) = self.hu_curve.as_deref() else { return Part::Absent };
+        Part::given(checks.at("hu-curve", hu_curve::read_points(path)))
+    }
+
+    /// The density, from its own map or from a CT.
+    ///
+    /// * `nan` – what to do with NaN
+    pub(super) fn density(
+        &self,
+        density: Part<Volume<f32>>,
+        ct: Part<Volume<f32>>,
+        nan: NanRule,
+        checks: &mut Checks,
+        warnings: &mut Vec<Warning>,
+    ) -> Part<DensityMap> {
+        let density = density.resolve("density", checks, |map, flag, checks| {
+            let (map, _, replaced) = checks.at(flag, without_nan(map, nan, 0.0))?;
             warnings.extend(replaced.map(|words| Warning::new(warning::VALUES_REPLACED, flag, words)));
-            Some((checks.at(flag, DensityMap::new(map))?, file.header.origin))
+            checks.at(flag, DensityMap::new(map))
         });
-        let own_curve = self.hu_curve.as_deref().map(|path| checks.at("hu-curve", hu_curve::read(path)));
-        let ct = read_volume(self.ct.as_deref(), "ct", checks, warnings);
-        let from_ct = ct.resolve("ct", checks, |file, flag, checks| {
-            let (ct, _, replaced) = checks.at(flag, without_nan(file.volume, nan, AIR_HU))?;
-            let curve = match &own_curve {
-                None => None,
-                Some(curve) => Some(curve.as_ref()?),
-            };
-            let made = checks.at(flag, density_of_ct(&ct, curve))?;
+        let curve = self.calibration(checks).map(|points| DensityCurve::from_points(&points).expect("checked as read"));
+        let from_ct = ct.resolve("ct", checks, |map, flag, checks| {
+            let (ct, _, replaced) = checks.at(flag, without_nan(map, nan, AIR_HU))?;
+            if curve.is_given() && curve.good().is_none() {
+                return None;
+            }
+            let made = checks.at(flag, density_of_ct(&ct, curve.good()))?;
             warnings.extend(replaced.map(|words| Warning::new(warning::VALUES_REPLACED, flag, words)));
             warnings.extend(made.warnings);
-            Some((made.density, file.header.origin))
+            Some(made.density)
         });
         if density.is_given() { density } else { from_ct }
     }
