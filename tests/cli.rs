@@ -7,6 +7,7 @@ mod interrupt;
 mod monte_carlo;
 mod nuclides;
 mod remote;
+mod remote_tools;
 mod resample;
 mod server;
 mod units;

@@ -38,6 +38,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "intake",
             "plan",
             "engine",
+            "method",
             "jobs",
         ],
     ),

@@ -1,7 +1,9 @@
 //! What is made of a dose once it is computed: doses of organs, and the dose on the grid of the CT.
 
+use std::collections::BTreeMap;
+
 use super::off_thread::off_thread;
-use crate::domain::{DoseError, DoseResult, Invalid, RegionDose, Volume};
+use crate::domain::{DensityMap, DoseError, DoseResult, Invalid, Organs, RegionDose, TimeIntegratedActivity, Volume};
 use crate::dosimetry::organs::{OrganInputs, whole_regions};
 use crate::dosimetry::{CumulativeHistogram, OrganDose, organ_doses, organ_histograms};
 use crate::intake::{Assembled, Intake, IntakeAccount};
@@ -48,23 +50,44 @@ impl Aftermath {
 
     fn organs(&self, result: &DoseResult) -> Vec<(OrganDose, Option<CumulativeHistogram>)> {
         let Some(organs) = &self.assembled.organs else { return Vec::new() };
-        let account = result.provenance.monte_carlo.as_ref();
-        let regions: &[RegionDose] = account.map_or(&[], |account| &account.regions);
         let request = &self.assembled.request;
-        let inputs = OrganInputs {
-            dose: &result.dose,
-            uncertainty: result.uncertainty.as_ref(),
+        let of = Table {
             activity: request.activity(),
             density: request.density(),
-            minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,
             organs,
             names: self.intake.names(),
-            regions: &whole_regions(organs, regions),
+            dose_volume_points: self.intake.dose_volume_points(),
         };
-        let doses = organ_doses(&inputs);
-        match self.intake.dose_volume_points() {
-            None => doses.into_iter().map(|dose| (dose, None)).collect(),
-            Some(points) => doses.into_iter().zip(organ_histograms(&inputs, points)).collect(),
-        }
+        table(result, &of)
+    }
+}
+
+/// What a table of organs is made from, beside the result.
+pub(super) struct Table<'a> {
+    pub(super) activity: &'a TimeIntegratedActivity,
+    pub(super) density: Option<&'a DensityMap>,
+    pub(super) organs: &'a Organs,
+    pub(super) names: &'a BTreeMap<u16, String>,
+    pub(super) dose_volume_points: Option<usize>,
+}
+
+/// The dose of each organ, by rising label, with its histogram if one was asked for.
+pub(super) fn table(result: &DoseResult, of: &Table) -> Vec<(OrganDose, Option<CumulativeHistogram>)> {
+    let account = result.provenance.monte_carlo.as_ref();
+    let regions: &[RegionDose] = account.map_or(&[], |account| &account.regions);
+    let inputs = OrganInputs {
+        dose: &result.dose,
+        uncertainty: result.uncertainty.as_ref(),
+        activity: of.activity,
+        density: of.density,
+        minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,
+        organs: of.organs,
+        names: of.names,
+        regions: &whole_regions(of.organs, regions),
+    };
+    let doses = organ_doses(&inputs);
+    match of.dose_volume_points {
+        None => doses.into_iter().map(|dose| (dose, None)).collect(),
+        Some(points) => doses.into_iter().zip(organ_histograms(&inputs, points)).collect(),
     }
 }

@@ -19,6 +19,7 @@ use super::wire::understood::Understood;
 use super::{chunks, pb, wire};
 use crate::domain::{DoseError, Progress, Stage, TallyRecord};
 use crate::formats;
+use crate::intake::Intake;
 use crate::jobs::{Reservation, Running};
 use crate::plan::plan;
 
@@ -38,6 +39,7 @@ pub(super) fn begin(
 
 /// A request that was admitted: its memory is reserved, and its chunks may come.
 struct Admitted {
+    intake: Intake,
     upload: Upload,
     memory: Arc<Reservation>,
 }
@@ -60,7 +62,7 @@ fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader) -> Result<Ad
     shared.jobs.queue().check_room()?;
     let bytes = plan.host_bytes.saturating_add(intake.host_bytes());
     let memory = Arc::new(shared.budget.reserve(bytes)?);
-    Ok(Admitted { upload: Upload::new(intake)?, memory })
+    Ok(Admitted { upload: Upload::new(intake.arrivals())?, intake, memory })
 }
 
 struct Call {
@@ -86,16 +88,16 @@ impl Call {
 
     /// Takes all chunks, says how the request was understood, and puts it into the queue.
     async fn upload(&mut self, admitted: Admitted) -> Result<(Running, Aftermath, Arc<Reservation>), Status> {
-        let Admitted { mut upload, memory } = admitted;
+        let Admitted { intake, mut upload, memory } = admitted;
         while let Some(message) = self.receive().await? {
             match message {
-                pb::compute_request::Message::Chunk(chunk) => upload.accept(chunk)?,
+                pb::compute_request::Message::Chunk(chunk) => upload.accept(&chunk)?,
                 pb::compute_request::Message::Header(_) => return Err(second_header().into()),
             }
         }
         // Every value is checked.
         let (intake, assembled, understood) = off_thread(move || {
-            let (intake, assembled) = upload.assemble()?;
+            let assembled = intake.assemble(upload.finish())?;
             let understood = Understood::of(&assembled);
             assembled.check_if_strict()?;
             Ok((intake, assembled, understood))

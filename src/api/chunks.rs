@@ -132,6 +132,15 @@ pub(super) fn of_labels(role: pb::VolumeRole, map: &LabelMap) -> impl Iterator<I
     })
 }
 
+/// The chunks of a volume of whole numbers.
+pub(super) fn of_uint16(role: pb::VolumeRole, volume: &Volume<u16>) -> impl Iterator<Item = pb::VolumeChunk> {
+    volume.as_slice().chunks(CHUNK_BYTES / size_of::<u16>()).enumerate().map(move |(number, values)| {
+        let data: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let offset_bytes = (number * CHUNK_BYTES) as u64;
+        pb::VolumeChunk { volume: role.into(), offset_bytes, data: Bytes::from(data), index: 0 }
+    })
+}
+
 /// The chunks of a volume whose bytes are there, without copying them.
 pub(super) fn of_bytes(role: pb::VolumeRole, index: u32, bytes: Bytes) -> impl Iterator<Item = pb::VolumeChunk> {
     (0..bytes.len()).step_by(CHUNK_BYTES).map(move |start| {

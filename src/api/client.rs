@@ -1,25 +1,24 @@
 //! Calls a server and returns the same result as a computation in this process.
 
-use std::{convert::Infallible, io::Cursor, time::Duration};
+mod incoming;
+mod merge;
+mod resample;
+
+use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Streaming, transport::Channel, transport::Endpoint};
 
-use super::chunks::Arriving;
 use super::pb::compute_request::Message;
 use super::pb::dose_service_client::DoseServiceClient;
-use super::wire::result::Announced;
 pub use super::wire::understood::Understood;
 use super::{ServerConfig, chunks, pb, status, wire};
-use crate::domain::{
-    ActivityAccount, DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Provenance, Volume, VolumeHeader,
-    VolumeRole, VoxelGrid, Warning,
-};
+use crate::domain::{DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Volume, VolumeRole, VoxelGrid};
 use crate::dosimetry::{CumulativeHistogram, OrganDose};
-use crate::formats;
 use crate::intake::{InputRole, Intake, IntakeAccount};
+use incoming::{Incoming, broken};
 
 /// How long a server may take to answer a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -114,11 +113,7 @@ impl Client {
         volumes: impl IntoIterator<Item = Sent>,
         on_told: impl FnMut(Told),
     ) -> Result<Answer, DoseError> {
-        let chunks = volumes.into_iter().flat_map(|Sent { role, bytes }| {
-            let (role, index) = wire::volume::encode_role(role);
-            chunks::of_bytes(role, index, bytes)
-        });
-        let messages = std::iter::once(Message::Header(header)).chain(chunks.map(Message::Chunk));
+        let messages = std::iter::once(Message::Header(header)).chain(chunks_of(volumes).map(Message::Chunk));
         self.exchange(messages, on_told, None).await?.finish()
     }
 
@@ -144,21 +139,24 @@ impl Client {
         on_told: impl FnMut(Told),
         grid: Option<&VoxelGrid>,
     ) -> Result<Incoming, DoseError> {
-        let (outgoing, requests) = mpsc::channel(REQUESTS_AHEAD);
-        tokio::select! {
-            incoming = self.receive(ReceiverStream::new(requests), on_told, grid) => incoming,
-            never = send(messages, outgoing) => match never {},
-        }
+        let messages = messages.map(|message| pb::ComputeRequest { message: Some(message) });
+        let call = async |requests| {
+            let answer = self.service.clone().compute(requests).await.map_err(|status| status::to_error(&status))?;
+            collect(answer.into_inner(), on_told, grid).await
+        };
+        while_sending(messages, call).await
     }
+}
 
-    async fn receive(
-        &self,
-        messages: ReceiverStream<pb::ComputeRequest>,
-        on_told: impl FnMut(Told),
-        grid: Option<&VoxelGrid>,
-    ) -> Result<Incoming, DoseError> {
-        let answer = self.service.clone().compute(messages).await.map_err(|status| status::to_error(&status))?;
-        collect(answer.into_inner(), on_told, grid).await
+/// What a call gives while messages are sent to it, as fast as the server reads them.
+async fn while_sending<M, T>(
+    messages: impl Iterator<Item = M>,
+    call: impl AsyncFnOnce(ReceiverStream<M>) -> Result<T, DoseError>,
+) -> Result<T, DoseError> {
+    let (outgoing, requests) = mpsc::channel(REQUESTS_AHEAD);
+    tokio::select! {
+        answer = call(ReceiverStream::new(requests)) => answer,
+        never = send(messages, outgoing) => match never {},
     }
 }
 
@@ -192,10 +190,18 @@ fn messages_of(request: &DoseRequest) -> impl Iterator<Item = Message> {
     header.chain(all.map(Message::Chunk))
 }
 
+/// The chunks of volumes that are sent, each asked for when those before it are sent.
+fn chunks_of(volumes: impl IntoIterator<Item = Sent>) -> impl Iterator<Item = pb::VolumeChunk> {
+    volumes.into_iter().flat_map(|Sent { role, bytes }| {
+        let (role, index) = wire::volume::encode_role(role);
+        chunks::of_bytes(role, index, bytes)
+    })
+}
+
 /// Sends messages as fast as the server reads them, then waits for the answer to end the call.
-async fn send(messages: impl Iterator<Item = Message>, outgoing: mpsc::Sender<pb::ComputeRequest>) -> Infallible {
+async fn send<M>(messages: impl Iterator<Item = M>, outgoing: mpsc::Sender<M>) -> Infallible {
     for message in messages {
-        if outgoing.send(pb::ComputeRequest { message: Some(message) }).await.is_err() {
+        if outgoing.send(message).await.is_err() {
             break; // the server has ended the call, and says why in its answer
         }
     }
@@ -232,87 +238,4 @@ async fn collect(
         }
     }
     result.ok_or_else(|| broken("no result"))
-}
-
-/// The volumes that a result announced, while they arrive.
-struct Incoming {
-    provenance: Provenance,
-    account: IntakeAccount,
-    organs: Vec<(OrganDose, Option<CumulativeHistogram>)>,
-    activity: ActivityAccount,
-    warnings: Vec<Warning>,
-    dose: Arriving,
-    uncertainty: Option<Arriving>,
-    weighted: Option<Arriving>,
-    on_ct: Option<Arriving>,
-    /// Bytes of the tally's file, and how many there will be.
-    tally: Option<(Vec<u8>, u64)>,
-}
-
-impl Incoming {
-    /// Makes room for what a result announces.
-    ///
-    /// * `grid` – that of the dose, if it is known
-    fn new(message: pb::ComputeResult, grid: Option<&VoxelGrid>) -> Result<Self, DoseError> {
-        let announced = wire::result::decode(message).map_err(broken)?;
-        if grid.is_some_and(|grid| *grid != announced.grid) {
-            return Err(broken("the dose is not on the grid of the activity"));
-        }
-        let arriving = || Arriving::new(VolumeHeader::float32(&announced.grid));
-        let on_ct = announced.on_ct.as_ref().map(|grid| Arriving::new(VolumeHeader::float32(grid))).transpose()?;
-        let uncertainty = announced.has_uncertainty.then(arriving).transpose()?;
-        let weighted = announced.has_weighted.then(arriving).transpose()?;
-        let tally = announced.tally_size_bytes.map(|size| (Vec::new(), size));
-        let dose = arriving()?;
-        let Announced { provenance, account, organs, activity, warnings, .. } = announced;
-        Ok(Self { provenance, account, organs, activity, warnings, dose, uncertainty, weighted, on_ct, tally })
-    }
-
-    fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
-        let volume = match chunk.volume() {
-            pb::VolumeRole::Dose => Some(&mut self.dose),
-            pb::VolumeRole::Uncertainty => self.uncertainty.as_mut(),
-            pb::VolumeRole::WeightedDose => self.weighted.as_mut(),
-            pb::VolumeRole::DoseOnCt => self.on_ct.as_mut(),
-            pb::VolumeRole::Activity
-            | pb::VolumeRole::Ct
-            | pb::VolumeRole::Organ
-            | pb::VolumeRole::DaughterActivity
-            | pb::VolumeRole::Density
-            | pb::VolumeRole::Labels
-            | pb::VolumeRole::Materials
-            | pb::VolumeRole::Unspecified => None,
-        };
-        let volume = volume.ok_or_else(|| broken("a chunk of a volume that was not announced"))?;
-        volume.append(chunk.offset_bytes, &chunk.data).map_err(|error| broken(&error.to_string()))
-    }
-
-    fn accept_tally(&mut self, chunk: &pb::TallyChunk) -> Result<(), DoseError> {
-        let (bytes, size) = self.tally.as_mut().ok_or_else(|| broken("a tally that was not announced"))?;
-        let (received, more) = (bytes.len() as u64, chunk.data.len() as u64);
-        if chunk.offset_bytes != received || received.saturating_add(more) > *size {
-            return Err(broken("a piece of the tally out of its place"));
-        }
-        bytes.extend_from_slice(&chunk.data);
-        Ok(())
-    }
-
-    fn finish(self) -> Result<Answer, DoseError> {
-        let dose = self.dose.finish().map_err(|fault| broken(&format!("the dose {fault}")))?;
-        let uncertainty = self.uncertainty.map(Arriving::finish).transpose();
-        let uncertainty = uncertainty.map_err(|fault| broken(&format!("the uncertainty {fault}")))?;
-        let weighted = self.weighted.map(Arriving::finish).transpose();
-        let weighted = weighted.map_err(|fault| broken(&format!("the weighted dose {fault}")))?;
-        let decode = |(bytes, _): (Vec<u8>, u64)| formats::tally::decode(Cursor::new(bytes)).map(Box::new);
-        let tally = self.tally.map(decode).transpose().map_err(|fault| broken(&format!("the tally {fault}")))?;
-        let dose_on_ct = self.on_ct.map(Arriving::finish).transpose();
-        let dose_on_ct = dose_on_ct.map_err(|fault| broken(&format!("the dose on the CT {fault}")))?;
-        let Self { provenance, activity, warnings, account, organs, .. } = self;
-        let result = DoseResult { dose, uncertainty, weighted, tally, provenance, activity, warnings };
-        Ok(Answer { result, account, organs, dose_on_ct })
-    }
-}
-
-fn broken(what: &str) -> DoseError {
-    DoseError::Remote(format!("the answer makes no sense: {what}"))
 }

@@ -19,11 +19,15 @@ pub mod config;
 mod deadline;
 mod kernel_calls;
 mod log;
+mod merge_call;
 mod off_thread;
+mod resample_call;
 pub mod server;
 mod service;
 pub mod status;
 mod stream;
+mod tallies;
+mod turns;
 mod upload;
 mod wire;
 

@@ -7,10 +7,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::call;
-use super::kernel_calls::KernelCalls;
 use super::off_thread::off_thread;
 use super::stream::Responses;
-use super::{ServerConfig, pb, wire};
+use super::turns::Turns;
+use super::{ServerConfig, kernel_calls, merge_call, pb, resample_call, wire};
 use crate::domain::{DeviceInfo, DoseError, Invalid};
 use crate::engine::list_devices;
 use crate::jobs::{Budget, LocalJobs};
@@ -23,8 +23,10 @@ pub(super) struct Shared {
     pub(super) config: ServerConfig,
     pub(super) jobs: Arc<LocalJobs>,
     pub(super) budget: Arc<Budget>,
-    kernels: KernelCalls,
-    /// Running `Compute` calls; closed when the server drains.
+    kernels: Turns,
+    /// `Resample` and `MergeTallies`.
+    pub(super) resampling: Turns,
+    /// Running calls with streams; closed when the server drains.
     pub(super) calls: TaskTracker,
     /// Cancelled when the server stops waiting for them.
     pub(super) abort: CancellationToken,
@@ -35,8 +37,8 @@ impl Shared {
     pub(super) fn new(config: ServerConfig, jobs: Arc<LocalJobs>) -> Self {
         let budget = Budget::new(config.memory_bytes);
         let (calls, abort) = (TaskTracker::new(), CancellationToken::new());
-        let kernels = KernelCalls::new(config.queue_length);
-        Self { config, jobs, budget, kernels, calls, abort, devices: OnceCell::new() }
+        let [kernels, resampling] = [(); 2].map(|()| Turns::new(config.queue_length));
+        Self { config, jobs, budget, kernels, resampling, calls, abort, devices: OnceCell::new() }
     }
 
     /// # Errors
@@ -72,6 +74,26 @@ impl pb::dose_service_server::DoseService for Service {
         Ok(Response::new(call::begin(&self.0, request)))
     }
 
+    type MergeTalliesStream = Responses<pb::MergeTalliesResponse>;
+
+    async fn merge_tallies(
+        &self,
+        request: Request<Streaming<pb::MergeTalliesRequest>>,
+    ) -> Result<Response<Self::MergeTalliesStream>, Status> {
+        self.0.check_open()?;
+        Ok(Response::new(merge_call::begin(&self.0, request)))
+    }
+
+    type ResampleStream = Responses<pb::ResampleResponse>;
+
+    async fn resample(
+        &self,
+        request: Request<Streaming<pb::ResampleRequest>>,
+    ) -> Result<Response<Self::ResampleStream>, Status> {
+        self.0.check_open()?;
+        Ok(Response::new(resample_call::begin(&self.0, request)))
+    }
+
     async fn compute_kernel(
         &self,
         request: Request<pb::ComputeKernelRequest>,
@@ -80,7 +102,7 @@ impl pb::dose_service_server::DoseService for Service {
         let request = request.into_inner();
         let radius_voxels = request.radius_voxels;
         let (source, spec) = off_thread(move || wire::kernel::decode(request)).await?;
-        let kernel = self.0.kernels.compute(spec).await?;
+        let kernel = kernel_calls::compute(&self.0.kernels, spec).await?;
         Ok(Response::new(wire::kernel::encode(&kernel, &source, radius_voxels)))
     }
 

@@ -219,7 +219,7 @@ fn rebuild(reason: &str, facts: &HashMap<String, String>, details: &ErrorDetails
 
 /// The subject of [`DoseError::TooLarge`] or [`DoseError::Busy`] by its words; a newer server may have others.
 fn known_subject(words: &str) -> &'static str {
-    ["the request", "a volume", "the convolution", "memory", "the queue"]
+    ["the request", "a volume", "a tally", "the convolution", "memory", "the queue"]
         .into_iter()
         .find(|known| *known == words)
         .unwrap_or("the request")

@@ -1,14 +1,13 @@
-//! The volumes of one `Compute` call while they arrive, and the request that they make once they are there.
+//! The volumes of one call while they arrive.
 
 use super::chunks::Arriving;
 use super::pb;
-use super::wire::volume::decode_role;
-use crate::domain::{DoseError, VolumeHeader, VolumeRole};
-use crate::intake::{Assembled, InputRole, Intake};
+use super::wire::volume::{decode_role, name};
+use crate::domain::{DoseError, Invalid, Volume, VolumeHeader};
+use crate::intake::InputRole;
 
 /// The volumes that a header announces, while they arrive.
 pub(super) struct Upload {
-    intake: Intake,
     /// In the order of the header.
     volumes: Vec<(InputRole, Arriving)>,
 }
@@ -18,18 +17,17 @@ impl Upload {
     ///
     /// # Errors
     /// [`DoseError::Internal`] if the system does not give the memory.
-    pub(super) fn new(intake: Intake) -> Result<Self, DoseError> {
+    pub(super) fn new(announced: &[(InputRole, VolumeHeader)]) -> Result<Self, DoseError> {
         let arriving = |(role, volume): &(InputRole, VolumeHeader)| Ok((*role, Arriving::new(volume.clone())?));
-        let volumes = intake.arrivals().iter().map(arriving).collect::<Result<_, DoseError>>()?;
-        Ok(Self { intake, volumes })
+        Ok(Self { volumes: announced.iter().map(arriving).collect::<Result<_, DoseError>>()? })
     }
 
     /// Adds one chunk.
     ///
     /// # Errors
     /// [`DoseError::Invalid`] for a chunk of a volume that the header does not announce, or that leaves a gap.
-    pub(super) fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
-        let role = decode_role(&chunk)?;
+    pub(super) fn accept(&mut self, chunk: &pb::VolumeChunk) -> Result<(), DoseError> {
+        let role = decode_role(chunk)?;
         let volume = self.volumes.iter_mut().find(|(known, _)| *known == role);
         let (_, volume) = volume.ok_or_else(|| {
             let reason = format!("is {}, which the header does not announce", name(role));
@@ -38,27 +36,8 @@ impl Upload {
         volume.append(chunk.offset_bytes, &chunk.data)
     }
 
-    /// The request, once every value is checked and every volume on the grid of the dose. This takes as long as reading
-    /// and resampling the volumes.
-    ///
-    /// # Errors
-    /// [`DoseError::Invalid`] with every volume that is incomplete or has bad values.
-    pub(super) fn assemble(self) -> Result<(Intake, Assembled), DoseError> {
-        let Self { intake, volumes } = self;
-        let assembled = intake.assemble(volumes.into_iter().map(|(role, volume)| (role, volume.finish())))?;
-        Ok((intake, assembled))
-    }
-}
-
-/// What a volume is, in messages.
-fn name(role: InputRole) -> &'static str {
-    match role {
-        InputRole::OfRequest(VolumeRole::Activity) => "activity",
-        InputRole::OfRequest(VolumeRole::Density) => "density",
-        InputRole::OfRequest(VolumeRole::Labels) => "labels",
-        InputRole::OfRequest(VolumeRole::Materials) => "materials",
-        InputRole::OfRequest(VolumeRole::DaughterActivity(_)) => "a daughter's activity",
-        InputRole::Ct => "CT",
-        InputRole::Organ(_) => "an organ",
+    /// All volumes, in the order of the header; or why one is not there.
+    pub(super) fn finish(self) -> impl Iterator<Item = (InputRole, Result<Volume<f32>, Invalid>)> {
+        self.volumes.into_iter().map(|(role, volume)| (role, volume.finish()))
     }
 }

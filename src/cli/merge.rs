@@ -1,15 +1,24 @@
 //! `dosegrid merge`: adds the tallies of runs with different histories and computes their dose.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+
+use super::organ_volumes::{OrganVolumes, names_of};
 use super::outputs::{self, InputAccount, OutputArgs, ResultInputs};
+use super::remote::{check_url, in_words, on_server};
 use super::stdout;
 use super::summary::activity_lines;
-use crate::domain::{Checks, DoseError, Extras, Invalid, Organs, RigidTransform, TallyRecord, Warning};
+use crate::domain::{Checks, DoseError, DoseResult, Extras, Invalid, Organs, Part, TallyRecord, VolumeRole, Warning};
+use crate::dosimetry::OrganDose;
+use crate::formats::labels::LabelFiles;
 use crate::formats::tally;
 use crate::formats::volume_file::Origin;
+use crate::intake::{Merging, RawMerging, organs_in_order};
 use crate::method::{merge, merged_dose};
-use crate::resample::Resampler;
+use crate::request::RawGrid;
 
 // The parser takes every flag as optional, so that one run reports every fault.
 #[derive(Debug, clap::Args)]
@@ -19,15 +28,23 @@ pub(super) struct Args {
     tallies: Vec<PathBuf>,
     #[command(flatten)]
     outputs: OutputArgs,
+    /// Merge on this server instead of in this process
+    #[arg(long, value_name = "URL", help_heading = "Where to compute")]
+    server: Option<String>,
 }
 
-pub(super) fn run(args: Args) -> Result<(), DoseError> {
+/// A dose of all histories, and the doses of organs, where there are any.
+struct Merged {
+    result: DoseResult,
+    organs: Option<Vec<OrganDose>>,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let mut warnings = Vec::new();
     let (labels, names) = args.outputs.read_labels(&mut checks, &mut warnings);
     // A tally does not keep how its inputs say where they lie; labels on its grid say it the same way.
     let origin = labels.as_ref().map_or_else(Origin::default, |files| files.origin.on_another_grid());
-    let organs = labels.map(|files| files.organs);
     args.outputs.check(args.tallies.iter().map(|path| Some(path.as_path())), &[], &mut checks);
     if args.outputs.weighted_output.is_some() {
         checks.fail(
@@ -35,20 +52,13 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
             "cannot be made from tallies: they do not distinguish alpha particles from recoils",
         );
     }
-    let record = add(&args.tallies, &mut checks);
-    let organs = match (&record, organs) {
-        (Some(record), Some(organs)) => checks.at("labels", in_order(&organs, record)),
-        (_, organs) => organs,
+    if args.tallies.is_empty() {
+        checks.fail("tallies", "at least one is needed");
+    }
+    let Merged { mut result, organs } = match &args.server {
+        None => here(args, labels, &names, checks)?,
+        Some(url) => there(args, url, labels, &names, checks)?,
     };
-    checks.finish()?;
-    let record = record.ok_or_else(|| DoseError::invalid("tallies", "at least one is needed"))?;
-    let (activity, density) = (record.activity.clone(), record.density.clone());
-    let extras = Extras {
-        uncertainty: args.outputs.uncertainty_output.is_some() || organs.is_some(),
-        tally: args.outputs.tally_output.is_some(),
-    };
-    let labels = organs.as_ref().map(Organs::label_map);
-    let mut result = merged_dose(record, labels.as_ref(), extras)?;
     result.warnings.splice(0..0, warnings);
     for Warning { reason, message, field } in &result.warnings {
         eprintln!("warning: {field}: {message} ({reason})");
@@ -56,39 +66,46 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     if !args.outputs.quiet {
         stdout::print(&activity_lines(&result.activity))?;
     }
-    let table = |organs| outputs::organ_table(&result, &activity, Some(&density), organs, &names);
-    let organs = organs.as_ref().map(table);
-    let from = ResultInputs {
-        organs: organs.as_deref(),
-        inputs: InputAccount {
-            activity_unit: "bq-s",
-            effective_half_life_s: None,
-            imaged_after_s: None,
-            density: "tally",
-            grids: None,
-        },
-        origin,
+    let inputs = InputAccount {
+        activity_unit: "bq-s",
+        effective_half_life_s: None,
+        imaged_after_s: None,
+        density: "tally",
+        grids: None,
     };
-    outputs::write(&args.outputs, &from, &result)
+    outputs::write(&args.outputs, &ResultInputs { organs: organs.as_deref(), inputs, origin }, &result)
 }
 
-/// The organs in the order of the tally's voxels.
-fn in_order(organs: &Organs, record: &TallyRecord) -> Result<Organs, Invalid> {
-    let grid = record.density.g_cm3().grid();
-    let resampler = Resampler::new(organs.grid(), grid, &RigidTransform::IDENTITY);
-    if resampler.is_reordering() {
-        return resampler.organs(organs);
-    }
-    grid.check_same(organs.grid()).map(|()| organs.clone())
+/// Merges in this process.
+fn here(
+    args: &Args,
+    labels: Option<LabelFiles>,
+    names: &BTreeMap<u16, String>,
+    mut checks: Checks,
+) -> Result<Merged, DoseError> {
+    let record = add(&args.tallies, &mut checks);
+    let in_order = |(files, record): (LabelFiles, &TallyRecord)| {
+        checks.at("labels", organs_in_order(&files.organs, record.density.g_cm3().grid()))
+    };
+    let organs = labels.zip(record.as_ref()).and_then(in_order);
+    checks.finish()?;
+    let record = record.expect("without a fault there is one");
+    let (activity, density) = (record.activity.clone(), record.density.clone());
+    let extras = Extras {
+        uncertainty: args.outputs.uncertainty_output.is_some() || organs.is_some(),
+        tally: args.outputs.tally_output.is_some(),
+    };
+    let map = organs.as_ref().map(Organs::label_map);
+    let result = merged_dose(record, map.as_ref(), extras)?;
+    let table = |organs: Organs| outputs::organ_table(&result, &activity, Some(&density), &organs, names);
+    let organs = organs.map(table);
+    Ok(Merged { result, organs })
 }
 
 /// Reads the files one after another, so that no more than two tallies are in memory. Every bad file is recorded by
 /// name.
 fn add(paths: &[PathBuf], checks: &mut Checks) -> Option<TallyRecord> {
     let mut sum: Option<TallyRecord> = None;
-    if paths.is_empty() {
-        checks.fail("tallies", "at least one is needed");
-    }
     for path in paths {
         let name = path.display().to_string();
         let Some(record) = checks.at(&name, tally::read(path)) else { continue };
@@ -101,4 +118,83 @@ fn add(paths: &[PathBuf], checks: &mut Checks) -> Option<TallyRecord> {
         }
     }
     sum
+}
+
+/// Merges on a server, which finds what is wrong with the tallies.
+fn there(
+    args: &Args,
+    url: &str,
+    labels: Option<LabelFiles>,
+    names: &BTreeMap<u16, String>,
+    mut checks: Checks,
+) -> Result<Merged, DoseError> {
+    check_url(url, &mut checks);
+    let organs = labels.as_ref().map(|files| OrganVolumes::of(&files.organs));
+    let names = labels.as_ref().map(|files| names_of(&files.organs, names)).unwrap_or_default();
+    let merging = announced(args, organs.as_ref(), names, &mut checks);
+    checks.finish()?;
+    let merging = merging.expect("without a fault it is there");
+    let mut unread = None;
+    let read = args.tallies.iter().map_while(|path| match fs::read(path) {
+        Ok(bytes) => Some(Bytes::from(bytes)),
+        Err(error) => {
+            unread = Some(DoseError::Io(format!("{}: {error}", path.display())));
+            None
+        }
+    });
+    let volumes = organs.iter().flat_map(|organs| organs.sent(VolumeRole::Labels.into()));
+    let answer = on_server(url, async |client| client.merge_tallies(&merging, read, volumes).await);
+    if let Some(error) = unread {
+        return Err(error);
+    }
+    let answer = answer.map_err(|error| in_words(error, |field| by_name(&field, &args.tallies)))?;
+    let organs = organs.map(|_| answer.organs.into_iter().map(|(organ, _)| organ).collect());
+    Ok(Merged { result: answer.result, organs })
+}
+
+/// What will be sent; none if a fault was recorded.
+fn announced(
+    args: &Args,
+    organs: Option<&OrganVolumes>,
+    names: Vec<(u32, String)>,
+    checks: &mut Checks,
+) -> Option<Merging> {
+    let name = |path: &Path| path.display().to_string();
+    let size = |path: &PathBuf| {
+        let size = fs::metadata(path).map_err(|error| Invalid::new(format!("cannot be opened: {error}")));
+        checks.at(name(path), size).map(|metadata| metadata.len())
+    };
+    let sizes: Vec<u64> = args.tallies.iter().filter_map(size).collect();
+    let first = args.tallies.first().filter(|_| sizes.len() == args.tallies.len())?;
+    let grid = checks.at(name(first), tally::read_grid(first))?;
+    let raw = RawMerging {
+        grid: Part::Good(RawGrid::from(&grid)),
+        tallies_bytes: sizes,
+        labels: organs.map(OrganVolumes::labels).unwrap_or_default(),
+        organ_volumes: organs.map(OrganVolumes::own).unwrap_or_default(),
+        label_names: names,
+        dose_volume_points: None,
+        return_uncertainty: args.outputs.uncertainty_output.is_some(),
+        return_tally: args.outputs.tally_output.is_some(),
+    };
+    match raw.check() {
+        Ok(merging) => Some(merging),
+        Err(error) => {
+            for fault in error.violations() {
+                checks.fail(by_name(&fault.field, &args.tallies), fault.reason);
+            }
+            None
+        }
+    }
+}
+
+/// The file or flag of a field.
+fn by_name(field: &str, tallies: &[PathBuf]) -> String {
+    let number = field.strip_prefix("tallies[").and_then(|rest| rest.split(']').next()?.parse::<usize>().ok());
+    match number.and_then(|number| tallies.get(number)) {
+        Some(path) => path.display().to_string(),
+        None if field.starts_with("labels") || field.starts_with("organ_volumes") => "labels".to_owned(),
+        None if field == "label_names" => "label-names".to_owned(),
+        None => field.to_owned(),
+    }
 }

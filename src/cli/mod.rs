@@ -14,8 +14,10 @@ mod kernel;
 mod kernel_library;
 mod merge;
 mod nuclides;
+mod organ_volumes;
 mod outputs;
 mod progress;
+mod remote;
 mod resample;
 mod serve;
 mod stdout;
@@ -131,7 +133,7 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(args),
         Command::Compute(args) => compute::run(*args),
-        Command::Merge(args) => merge::run(*args),
+        Command::Merge(args) => merge::run(&args),
         Command::Kernel(args) => kernel::run(args),
         Command::KernelLibrary(args) => kernel_library::run(args),
         Command::Nuclides(args) => nuclides::run(args),

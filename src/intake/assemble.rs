@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::check::MAX_ORGANS;
-use super::{AIR_HU, InputRole, Intake, MAX_DOSE_VOLUME_VALUES, Maps, Placed, density_of_ct, without_nan};
+use super::merging::check_numbers;
+use super::{AIR_HU, InputRole, Intake, Maps, Placed, density_of_ct, without_nan};
 use crate::domain::{
     Checks, DensityMap, DoseError, DoseRequest, Invalid, LabelMap, LabelMaps, Organ, Organs, Repair, RequestVolumes,
     TimeIntegratedActivity, Volume, VolumeRole, VoxelGrid, Warning, repair_activity, warning,
@@ -32,8 +32,10 @@ pub struct IntakeAccount {
     pub repairs: Vec<Repair>,
     /// Voxels of NaN in density or CT that were filled.
     pub density_nan_voxels: usize,
-    /// What resampling did, the activity as decays [Bq·s]; none if nothing was resampled.
+    /// What resampling did; none if nothing was resampled.
     pub placing: Option<PlacingAccount>,
+    /// The activity before and after it, as decays [Bq·s].
+    pub placed_decays: Option<[f64; 2]>,
     /// What looks wrong in the volumes but may be meant.
     pub warnings: Vec<Warning>,
 }
@@ -97,7 +99,8 @@ impl Intake {
         let amount = |map| self.unit(map).amount();
         let placed = if can_place { self.choice.place(&mut maps, amount, density, &mut checks) } else { None };
         if let Some(moved) = placed.as_ref().and_then(|placed| placed.account.clone()) {
-            account.placing = Some(moved.in_decays(self.unit(0)));
+            account.placed_decays = moved.decays(self.unit(0));
+            account.placing = Some(moved);
         }
         let organs = self.organs(maps.organs.split_off(0), &mut checks);
         let volumes = self.volumes(maps, organs.as_ref(), &mut checks);
@@ -160,6 +163,7 @@ impl Intake {
                 single.extend(checks.at(&field, organ));
             }
             InputRole::OfRequest(VolumeRole::Materials) => maps.materials = checks.at(&field, volume),
+            InputRole::Source => checks.fail(&field, "is no volume of a dose"),
         }
     }
 
@@ -199,17 +203,7 @@ impl Intake {
             return None;
         }
         let organs: Vec<Organ> = all.iter().flat_map(|organs| organs.organs().to_vec()).collect();
-        if organs.len() > MAX_ORGANS {
-            checks.fail("labels", format!("hold {} organs, at most {MAX_ORGANS} are taken", organs.len()));
-        }
-        let values = organs.len() * self.dose_volume_points().unwrap_or(0);
-        if values > MAX_DOSE_VOLUME_VALUES {
-            let reason = format!(
-                "make {values} values for {} organs, at most {MAX_DOSE_VOLUME_VALUES} are sent; ask for fewer points",
-                organs.len()
-            );
-            checks.fail("dose_volume_points", reason);
-        }
+        check_numbers(organs.len(), self.dose_volume_points().unwrap_or(0), checks);
         let field = if self.organ_labels.is_empty() { "labels" } else { "organ_volumes" };
         checks.at(field, Organs::new(self.placing.grid().clone(), organs))
     }

@@ -254,7 +254,7 @@ fn put_all(draft: &mut HeaderDraft, put: impl Fn(VolumeHeader) -> VolumeHeader) 
 
 /// The grid of a volume that is not resampled: its own, or that of the activity if only the order of voxels differs;
 /// none if it lies elsewhere.
-fn in_place(activity: &Arc<VoxelGrid>, own: &VoxelGrid) -> Option<VoxelGrid> {
+pub(super) fn in_place(activity: &Arc<VoxelGrid>, own: &VoxelGrid) -> Option<VoxelGrid> {
     if activity.check_same(own).is_ok() {
         return Some(own.clone());
     }

@@ -68,7 +68,7 @@ pub(super) fn choice(
 ) -> GridChoice {
     GridChoice {
         dose_grid: choice_of(dose_grid, checks),
-        transform: transform(activity_to_ct_mm, has.density, checks),
+        transform: between_scans(activity_to_ct_mm, has.density, checks),
         max_activity_outside: share(max_activity_outside, checks),
     }
 }
@@ -89,12 +89,17 @@ fn choice_of(grid: Part<RawDoseGrid>, checks: &mut Checks) -> Option<DoseGrid> {
     }
 }
 
-fn transform(numbers: &[f64], has_density: bool, checks: &mut Checks) -> Option<RigidTransform> {
-    let matrix = checks.at("activity_to_ct_mm", affine(numbers))??;
-    if !has_density {
+fn between_scans(numbers: &[f64], has_density: bool, checks: &mut Checks) -> Option<RigidTransform> {
+    if !numbers.is_empty() && !has_density {
         checks.fail("activity_to_ct_mm", "has no effect without a CT or a density");
     }
-    checks.at("activity_to_ct_mm", RigidTransform::new(matrix))
+    transform(numbers, "activity_to_ct_mm", checks)
+}
+
+/// A rigid motion; none if there is none, or a fault was recorded.
+pub(super) fn transform(numbers: &[f64], field: &str, checks: &mut Checks) -> Option<RigidTransform> {
+    let matrix = checks.at(field, affine(numbers))??;
+    checks.at(field, RigidTransform::new(matrix))
 }
 
 fn share(share: Option<f64>, checks: &mut Checks) -> f64 {

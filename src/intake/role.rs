@@ -11,6 +11,8 @@ pub enum InputRole {
     Ct,
     /// An organ of its own volume, by its number from 0: the part of each voxel that belongs to it.
     Organ(usize),
+    /// A volume that is put on another grid, and no more.
+    Source,
 }
 
 impl From<VolumeRole> for InputRole {
@@ -25,6 +27,7 @@ impl InputRole {
         match self {
             Self::OfRequest(role) => role.field(),
             Self::Ct => "ct".into(),
+            Self::Source => "source".into(),
             Self::Organ(number) => format!("organ_volumes[{number}].volume"),
         }
     }

@@ -28,7 +28,7 @@ impl From<&VoxelGrid> for RawGrid {
 
 impl RawGrid {
     /// The grid; none if a fault was recorded.
-    pub(super) fn resolve(grid: Option<Self>, field: &str, checks: &mut Checks) -> Option<VoxelGrid> {
+    pub fn resolve(grid: Option<Self>, field: &str, checks: &mut Checks) -> Option<VoxelGrid> {
         let Some(Self { shape, spacing_mm, affine_mm }) = grid else { return missing(field, checks) };
         let (shape_field, spacing_field) = (format!("{field}.shape"), format!("{field}.spacing_mm"));
         let shape = checks.at(shape_field, three(&shape).and_then(|shape| check_shape(shape).map(|_| shape)));

@@ -31,8 +31,7 @@ pub struct Placing {
 /// What resampling did to the maps of a computation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PlacingAccount {
-    /// Before and after: decays [Bq·s], once [`Self::in_decays`] made them so; until then in the unit of the map, of a
-    /// concentration in that unit times mL.
+    /// Decays or activity before and after, in the unit of the map; of a concentration, in that unit times mL.
     pub activity: Option<[f64; 2]>,
     /// Mass before and after [g].
     pub mass_g: Option<[f64; 2]>,
@@ -41,14 +40,13 @@ pub struct PlacingAccount {
 }
 
 impl PlacingAccount {
-    /// The same with the activity as decays.
+    /// The activity before and after as decays [Bq·s].
     ///
     /// * `unit` – of the activity map
-    #[must_use]
-    pub fn in_decays(self, unit: ActivityUnit) -> Self {
+    pub fn decays(&self, unit: ActivityUnit) -> Option<[f64; 2]> {
         // Totals of a concentration are times mL.
         let per_unit = unit.to_bq_s(1.0).unwrap_or(1.0);
-        Self { activity: self.activity.map(|totals| totals.map(|total| total * per_unit)), ..self }
+        self.activity.map(|totals| totals.map(|total| total * per_unit))
     }
 }
 

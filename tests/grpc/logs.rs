@@ -87,6 +87,46 @@ async fn a_call_is_one_line_whether_it_succeeds_or_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn other_streams_are_one_line_too() {
+    let server = Server::start();
+    let mut client = connect(server.url.clone()).await;
+    let source = super::volume([4, 3, 2], pb::ElementType::Uint8);
+    let header = pb::ResampleHeader {
+        kind: pb::ResampleKind::Dose.into(),
+        target: source.grid.clone().map(pb::resample_header::Target::Grid),
+        source: Some(source),
+        ..Default::default()
+    };
+    let messages = [
+        pb::resample_request::Message::Header(header),
+        pb::resample_request::Message::Chunk(pb::VolumeChunk {
+            volume: pb::VolumeRole::Source.into(),
+            data: vec![1; 24].into(),
+            ..Default::default()
+        }),
+    ];
+    let given = messages.map(|message| pb::ResampleRequest { message: Some(message) });
+    let answer = client.resample(with_id(tokio_stream::iter(given), "moved")).await.expect("an answer");
+    assert_eq!(id_of(answer.metadata()), "moved");
+    let mut messages = answer.into_inner();
+    while messages.message().await.expect("a volume").is_some() {}
+    let expected = serde_json::json!({"level": "INFO", "fields": {
+        "request_id": "moved", "rpc": "dosegrid.v1.DoseService/Resample", "outcome": "OK", "shape": "4x3x2",
+    }});
+    assert_eq!(line(&server), expected);
+    let nothing = tokio_stream::iter([pb::MergeTalliesRequest {
+        message: Some(pb::merge_tallies_request::Message::Header(pb::MergeTalliesHeader::default())),
+    }]);
+    let mut messages = client.merge_tallies(with_id(nothing, "sum")).await.expect("an answer").into_inner();
+    messages.message().await.expect_err("a bad header");
+    let expected = serde_json::json!({"level": "WARN", "fields": {
+        "request_id": "sum", "rpc": "dosegrid.v1.DoseService/MergeTallies", "outcome": "INVALID_ARGUMENT",
+        "reason": "INVALID_REQUEST", "fields": "grid,tallies",
+    }});
+    assert_eq!(line(&server), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unary_calls_are_logged_too_and_health_is_not() {
     let server = Server::start();
     let channel = tonic::transport::Endpoint::from_shared(server.url.clone()).expect("a URL").connect().await;

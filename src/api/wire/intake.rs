@@ -44,6 +44,8 @@ fn put(message: &mut pb::ComputeHeader, role: InputRole, volume: &VolumeHeader, 
         InputRole::OfRequest(VolumeRole::Materials) => message.materials = volume,
         InputRole::OfRequest(VolumeRole::DaughterActivity(number)) => message.daughter_maps[number].activity = volume,
         InputRole::Ct => message.ct = volume,
+        // No dose has one.
+        InputRole::Source => {}
         InputRole::Organ(number) => {
             message.organ_volumes.push(pb::OrganVolume { volume, label: organ_labels[number].into() });
         }
@@ -135,7 +137,7 @@ pub(super) fn encode_account(account: &IntakeAccount) -> pb::IntakeAccount {
         activity: first.filter(|repair| !repair.is_nothing()).map(encode_repair),
         daughter_activities: daughters.iter().map(encode_repair).collect(),
         density_nan_voxels: account.density_nan_voxels as u64,
-        resampling: account.placing.as_ref().map(encode_placing),
+        resampling: account.placing.as_ref().map(|placing| encode_placing(placing, account.placed_decays)),
     }
 }
 
@@ -149,14 +151,18 @@ fn encode_repair(repair: &Repair) -> pb::RepairAccount {
     }
 }
 
-fn encode_placing(account: &PlacingAccount) -> pb::ResamplingAccount {
-    let [activity_before_bq_s, activity_after_bq_s] = account.activity.unwrap_or_default();
+/// * `decays` – the activity before and after [Bq·s]
+fn encode_placing(account: &PlacingAccount, decays: Option<[f64; 2]>) -> pb::ResamplingAccount {
+    let [activity_before_bq_s, activity_after_bq_s] = decays.unwrap_or_default();
+    let [activity_before, activity_after] = account.activity.unwrap_or_default();
     pb::ResamplingAccount {
         activity_before_bq_s,
         activity_after_bq_s,
         mass_before_g: account.mass_g.map(|[before, _]| before),
         mass_after_g: account.mass_g.map(|[_, after]| after),
         activity_outside_density: account.activity_outside_density,
+        activity_before,
+        activity_after,
     }
 }
 
@@ -165,13 +171,15 @@ pub(super) fn decode_account(message: pb::IntakeAccount) -> IntakeAccount {
     let first = message.activity.map(decode_repair);
     let none = || Repair { nan_voxels: 0, negative_voxels: 0, negative_sum: 0.0, total_before: 0.0, total_after: 0.0 };
     let daughters: Vec<Repair> = message.daughter_activities.into_iter().map(decode_repair).collect();
+    let decays = |account: &pb::ResamplingAccount| [account.activity_before_bq_s, account.activity_after_bq_s];
     let is_repaired = first.is_some() || !daughters.is_empty();
     IntakeAccount {
         density: message.density,
         repairs: is_repaired.then(|| first.unwrap_or_else(none)).into_iter().chain(daughters).collect(),
         density_nan_voxels: usize::try_from(message.density_nan_voxels).unwrap_or(usize::MAX),
+        placed_decays: message.resampling.as_ref().map(decays),
         placing: message.resampling.map(|account| PlacingAccount {
-            activity: Some([account.activity_before_bq_s, account.activity_after_bq_s]),
+            activity: Some([account.activity_before, account.activity_after]),
             mass_g: account.mass_before_g.zip(account.mass_after_g).map(<[f64; 2]>::from),
             activity_outside_density: account.activity_outside_density,
         }),

@@ -51,6 +51,35 @@ pub(in crate::api) fn encode_role(role: InputRole) -> (pb::VolumeRole, u32) {
         InputRole::OfRequest(VolumeRole::DaughterActivity(number)) => (pb::VolumeRole::DaughterActivity, index(number)),
         InputRole::Ct => (pb::VolumeRole::Ct, 0),
         InputRole::Organ(number) => (pb::VolumeRole::Organ, index(number)),
+        InputRole::Source => (pb::VolumeRole::Source, 0),
+    }
+}
+
+/// The first volume that is no organ's own, and the organs' own.
+///
+/// * `organ_labels` – of the organs' own volumes
+pub(in crate::api) fn encode_arrivals(
+    arrivals: &[(InputRole, VolumeHeader)],
+    organ_labels: &[u16],
+) -> (Option<pb::VolumeDescriptor>, Vec<pb::OrganVolume>) {
+    let is_organ = |role: &InputRole| matches!(role, InputRole::Organ(_));
+    let first = arrivals.iter().find(|(role, _)| !is_organ(role)).map(|(_, volume)| encode(volume));
+    let own = arrivals.iter().filter(|(role, _)| is_organ(role)).zip(organ_labels);
+    let own = own.map(|((_, volume), &label)| pb::OrganVolume { volume: Some(encode(volume)), label: label.into() });
+    (first, own.collect())
+}
+
+/// What a volume is, in messages.
+pub(in crate::api) fn name(role: InputRole) -> &'static str {
+    match role {
+        InputRole::OfRequest(VolumeRole::Activity) => "activity",
+        InputRole::OfRequest(VolumeRole::Density) => "density",
+        InputRole::OfRequest(VolumeRole::Labels) => "labels",
+        InputRole::OfRequest(VolumeRole::Materials) => "materials",
+        InputRole::OfRequest(VolumeRole::DaughterActivity(_)) => "a daughter's activity",
+        InputRole::Ct => "CT",
+        InputRole::Organ(_) => "an organ",
+        InputRole::Source => "source",
     }
 }
 
@@ -72,6 +101,8 @@ pub(in crate::api) fn decode_role(chunk: &pb::VolumeChunk) -> Result<InputRole, 
         Ok(pb::VolumeRole::DaughterActivity) => Ok(VolumeRole::DaughterActivity(index).into()),
         Ok(pb::VolumeRole::Ct) => Ok(InputRole::Ct),
         Ok(pb::VolumeRole::Organ) => Ok(InputRole::Organ(index)),
+        Ok(pb::VolumeRole::Source) => Ok(InputRole::Source),
+        Ok(pb::VolumeRole::Resampled) => unknown("is resampled, which only the server sends".into()),
         Ok(pb::VolumeRole::Dose) => unknown("is dose, which only the server sends".into()),
         Ok(pb::VolumeRole::Uncertainty) => unknown("is uncertainty, which only the server sends".into()),
         Ok(pb::VolumeRole::WeightedDose) => unknown("is weighted dose, which only the server sends".into()),

@@ -69,7 +69,7 @@ impl Inputs {
     /// What the tables say of the files.
     pub(super) fn account(&self, args: &Args) -> InputAccount {
         let moved = self.placed.as_ref().and_then(|placed| placed.account.clone());
-        input_account(args, self.unit, moved.map(|account| account.in_decays(self.unit)))
+        input_account(args, self.unit, moved)
     }
 }
 

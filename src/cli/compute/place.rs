@@ -1,5 +1,6 @@
 //! Flags of where to compute.
 
+use crate::cli::remote::check_url;
 use crate::domain::{Checks, DeviceSelector};
 
 #[derive(Debug, clap::Args)]
@@ -31,9 +32,7 @@ impl PlaceArgs {
         match &self.server {
             None => Place::Here(device),
             Some(url) => {
-                if !(url.starts_with("http://") || url.starts_with("https://")) {
-                    checks.fail("server", format!("is a URL such as http://127.0.0.1:50051, got `{url}`"));
-                }
+                check_url(url, checks);
                 Place::Server(url.clone())
             }
         }

@@ -3,17 +3,17 @@
 use super::inputs::{input_account, write_dose_on_ct};
 use super::outgoing::Outgoing;
 use super::{Args, print_warnings, told_by_flag};
-use crate::api::client::{Answer, Client, Told};
-use crate::api::status::in_words_of_flags;
+use crate::api::client::{Answer, Told};
 use crate::cli::outputs::{self, ResultInputs};
 use crate::cli::progress::ProgressReport;
+use crate::cli::remote::{in_words, on_server};
 use crate::cli::stdout;
 use crate::cli::summary::activity_lines;
-use crate::domain::{Checks, DoseError, Violation, Warning};
+use crate::domain::{Checks, DoseError, Warning};
 use crate::dosimetry::OrganDose;
 
-/// Sends all files to a server and writes what it answers. On the same device, the result has the same bytes as one from
-/// this process.
+/// Sends all files to a server and writes what it answers. On the same device, the result has the same bytes as one
+/// from this process.
 pub(super) fn run(args: &Args, url: &str, mut checks: Checks) -> Result<(), DoseError> {
     if args.monte_carlo.keep_partial {
         checks.fail("keep-partial", "has no effect with --server");
@@ -22,7 +22,7 @@ pub(super) fn run(args: &Args, url: &str, mut checks: Checks) -> Result<(), Dose
     checks.finish()?;
     let outgoing = outgoing.expect("what has no fault is complete");
     let density = args.volumes.density_flag();
-    let by_flag = |error| told_by_flag(in_words(error), density);
+    let by_flag = |error| told_by_flag(in_words(error, |field| field), density);
     Warning::check(&outgoing.warnings, args.strict).map_err(by_flag)?;
     print_warnings(&outgoing.warnings, density);
     let mut heard = Heard { args, density, known: outgoing.warnings.clone(), printed: Ok(()) };
@@ -45,13 +45,6 @@ pub(super) fn run(args: &Args, url: &str, mut checks: Checks) -> Result<(), Dose
         write_dose_on_ct(path, dose, &outgoing.ct_origin)?;
     }
     outputs::write(&args.outputs, &from, &result)
-}
-
-/// Faults that a server found, in the words of the command line.
-fn in_words(error: DoseError) -> DoseError {
-    let DoseError::Invalid(faults) = error else { return error };
-    let told = |Violation { field, reason }| Violation { field, reason: in_words_of_flags(&reason) };
-    DoseError::Invalid(faults.into_iter().map(told).collect())
 }
 
 /// What a server has said so far.
@@ -80,10 +73,5 @@ impl Heard<'_> {
 }
 
 fn ask(url: &str, outgoing: &Outgoing, on_told: impl FnMut(Told)) -> Result<Answer, DoseError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| DoseError::Io(format!("no asynchronous runtime: {error}")))?;
-    runtime.block_on(async {
-        let client = Client::connect(url).await?;
-        client.compute_intake(&outgoing.intake, outgoing.sent(), on_told).await
-    })
+    on_server(url, async |client| client.compute_intake(&outgoing.intake, outgoing.sent(), on_told).await)
 }

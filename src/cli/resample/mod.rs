@@ -5,13 +5,18 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::organ_volumes::{OrganVolumes, sent};
+use super::remote::{check_url, in_words, on_server};
 use super::stdout;
-use crate::domain::{Checks, DoseError, NanRule, Organs, RigidTransform, Volume, VoxelGrid, repair_density};
+use crate::domain::{Checks, DoseError, Invalid, NanRule, Organs, Part, RigidTransform, Volume, VoxelGrid};
 use crate::formats::volume_file::{Origin, OutputFormat, read_frames, read_volume, write_volume};
 use crate::formats::{labels, transform};
-use crate::intake::AIR_HU;
-use crate::resample::{AIR_G_CM3, Resampler, with_spacing};
-use report::{LabelSize, Place, Report};
+use crate::intake::{
+    InputRole, RawRegrid, RawTarget, RegridKind, Regridded, RegriddedValues, Regridding, regrid_without_nan,
+};
+use crate::request::{RawGrid, RawVolume};
+use crate::resample::with_spacing;
+use report::{Place, Report};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -43,6 +48,9 @@ pub(super) struct Args {
     /// Report as JSON
     #[arg(long)]
     json: bool,
+    /// Resample on this server instead of in this process
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -55,15 +63,15 @@ enum Kind {
     Dose,
 }
 
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Density => "density",
-            Self::Ct => "ct",
-            Self::Concentration => "concentration",
-            Self::Activity => "activity",
-            Self::Labels => "labels",
-            Self::Dose => "dose",
+impl From<Kind> for RegridKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Density => Self::Density,
+            Kind::Ct => Self::Ct,
+            Kind::Concentration => Self::Concentration,
+            Kind::Activity => Self::Activity,
+            Kind::Labels => Self::Labels,
+            Kind::Dose => Self::Dose,
         }
     }
 }
@@ -89,7 +97,11 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     if args.output.canonicalize().is_ok_and(|output| args.input.canonicalize().is_ok_and(|input| input == output)) {
         checks.fail("output", "is also the name of the input");
     }
-    let mut report = Report::new(args.kind.name());
+    let kind = RegridKind::from(args.kind);
+    let mut report = Report::new(kind.name());
+    if let Some(url) = &args.server {
+        check_url(url, &mut checks);
+    }
     let input = read_input(args, &mut report, &mut checks);
     let like = args.like.as_ref().map(|path| read_like(path, &mut report, &mut checks));
     let target = input.as_ref().and_then(|(input, origin)| match like {
@@ -100,12 +112,70 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     checks.finish()?;
     let both = input.zip(target).zip(transform);
     let (((input, _), (grid, origin)), transform) = both.expect("without a fault all is there");
-    let resampler = Resampler::new(input.grid(), &grid, &transform);
-    report.exact = resampler.is_exact();
     report.input = Some(Place::of(input.grid()));
     report.output = Some(Place::of(&grid));
-    resample(args, &input, &resampler, &origin, &mut report)?;
+    let made = match &args.server {
+        None => here(kind, &input, &grid, &transform),
+        Some(url) => there(url, kind, &input, &grid, &transform),
+    };
+    let Regridded { values, account } = made.map_err(|error| in_words(error, |_| "input".to_owned()))?;
+    report.add(account);
+    write(args, &values, kind, &origin)?;
     if args.json { stdout::print_json(&report) } else { stdout::print(&report.text()) }
+}
+
+/// Resamples in this process.
+fn here(
+    kind: RegridKind,
+    input: &Input,
+    grid: &Arc<VoxelGrid>,
+    transform: &RigidTransform,
+) -> Result<Regridded, DoseError> {
+    let regridding = Regridding::new(kind, input.grid(), grid, transform);
+    let made = match input {
+        Input::Volume(volume) => regridding.numbers(volume),
+        Input::Organs(organs) => regridding.organs(organs),
+    };
+    made.map_err(|Invalid(reason)| DoseError::invalid("input", reason))
+}
+
+/// Resamples on a server.
+fn there(
+    url: &str,
+    kind: RegridKind,
+    input: &Input,
+    grid: &Arc<VoxelGrid>,
+    transform: &RigidTransform,
+) -> Result<Regridded, DoseError> {
+    let organs = match input {
+        Input::Volume(_) => None,
+        Input::Organs(organs) => Some((OrganVolumes::of(organs), organs)),
+    };
+    let raw = RawRegrid {
+        kind: Some(kind.name().to_owned()),
+        source: match &organs {
+            None => Part::Good(RawVolume::from(&**input.grid())),
+            Some((volumes, _)) => volumes.labels(),
+        },
+        organ_volumes: organs.as_ref().map(|(volumes, _)| volumes.own()).unwrap_or_default(),
+        target: Part::Good(RawTarget::Grid(RawGrid::from(&**grid))),
+        target_to_source_mm: transform.matrix().as_flattened().to_vec(),
+        nan: None,
+    };
+    let regrid = raw.check()?;
+    let number = match input {
+        Input::Volume(volume) => Some(sent(InputRole::Source, volume)),
+        Input::Organs(_) => None,
+    };
+    let volumes = organs.iter().flat_map(|(volumes, _)| volumes.sent(InputRole::Source));
+    let volumes = number.into_iter().chain(volumes);
+    let mut made = on_server(url, async |client| client.resample(&regrid, volumes).await)?;
+    // A server knows no names.
+    for size in made.account.labels.iter_mut().flatten() {
+        let organ = organs.iter().flat_map(|(_, organs)| organs.organs()).find(|organ| organ.label == size.label);
+        size.name = organ.and_then(|organ| organ.name.clone());
+    }
+    Ok(made)
 }
 
 fn read_input(args: &Args, report: &mut Report, checks: &mut Checks) -> Option<(Input, Origin)> {
@@ -117,9 +187,8 @@ fn read_input(args: &Args, report: &mut Report, checks: &mut Checks) -> Option<(
     let nan = checks.at("nan", NanRule::parse(&args.nan));
     let file = checks.at("input", read_volume(&args.input))?;
     report.warnings.extend(file.warnings);
-    let (volume, zeroed) =
-        checks.at("input", repair_density(file.volume, nan?, if args.kind == Kind::Ct { AIR_HU } else { 0.0 }))?;
-    report.nan_voxels = zeroed;
+    let (volume, zeroed) = checks.at("input", regrid_without_nan(args.kind.into(), file.volume, nan?))?;
+    report.nan_voxels(zeroed);
     Some((Input::Volume(volume), file.header.origin))
 }
 
@@ -161,109 +230,20 @@ fn read_transform(
     Some(if args.invert_transform { transform.inverse() } else { transform })
 }
 
-/// Resamples and writes.
-fn resample(
-    args: &Args,
-    input: &Input,
-    resampler: &Resampler,
-    origin: &Origin,
-    report: &mut Report,
-) -> Result<(), DoseError> {
-    let by_input = |invalid| {
-        let mut checks = Checks::new();
-        checks.at("input", Err::<(), _>(invalid));
-        checks.finish().expect_err("a fault was recorded")
-    };
-    match input {
-        Input::Organs(organs) => {
-            let moved = resampler.organs(organs).map_err(by_input)?;
-            write_labels(args, organs, &moved, origin, report)
-        }
-        Input::Volume(volume) => {
-            let volume = resampled(args.kind, volume, resampler, report).map_err(by_input)?;
-            write(
-                args,
-                write_volume(&args.output, &volume, &format!("dosegrid resample: {}", args.kind.name()), origin),
-            )
-        }
-    }
-}
-
-fn resampled(
-    kind: Kind,
-    volume: &Volume<f32>,
-    resampler: &Resampler,
-    report: &mut Report,
-) -> Result<Volume<f32>, crate::domain::Invalid> {
-    match kind {
-        Kind::Density | Kind::Ct | Kind::Concentration => {
-            let outside = match kind {
-                Kind::Density => AIR_G_CM3,
-                Kind::Ct => AIR_HU,
-                Kind::Concentration | Kind::Activity | Kind::Labels | Kind::Dose => 0.0,
-            };
-            let averaged = resampler.average(volume, outside)?;
-            report.outside_voxels = averaged.uncovered_voxels;
-            // An integral of CT numbers means nothing.
-            if kind != Kind::Ct {
-                report.sums = Some([averaged.integral_before, averaged.integral_after]);
+/// Writes numbers as they are, and labels in the smallest type that holds them.
+fn write(args: &Args, values: &RegriddedValues, kind: RegridKind, origin: &Origin) -> Result<(), DoseError> {
+    let text = format!("dosegrid resample: {}", kind.name());
+    let written = match values {
+        RegriddedValues::Numbers(volume) => write_volume(&args.output, volume, &text, origin),
+        RegriddedValues::Labels(map) => {
+            let most = map.labels().as_slice().iter().max().map(|&most| u8::try_from(most));
+            if let Some(Err(_)) = most {
+                write_volume(&args.output, map.labels(), &text, origin)
+            } else {
+                let bytes = map.labels().map(|&label| u8::try_from(label).expect("at most 255"));
+                write_volume(&args.output, &bytes, &text, origin)
             }
-            Ok(averaged.volume)
-        }
-        Kind::Dose => {
-            let found = resampler.interpolate(volume)?;
-            report.outside_voxels = found.outside_voxels;
-            Ok(found.volume)
-        }
-        Kind::Activity | Kind::Labels => {
-            let found = resampler.redistribute(volume)?;
-            report.sums = Some([found.total_before, found.total_after]);
-            report.share_outside = Some(found.share_outside());
-            Ok(found.volume)
-        }
-    }
-}
-
-/// One label a voxel, in the smallest type that holds them.
-fn write_labels(
-    args: &Args,
-    before: &Organs,
-    after: &Organs,
-    origin: &Origin,
-    report: &mut Report,
-) -> Result<(), DoseError> {
-    let overlapping = before.overlapping_voxels();
-    if overlapping > 0 {
-        report.warnings.push(format!(
-            "organs overlap in {overlapping} voxels of the input; the output has one label a voxel, that of the smaller \
-             organ"
-        ));
-    }
-    let map = after.label_map();
-    let kept = map.labels().as_slice();
-    let sizes = before.organs().iter().zip(after.organs());
-    report.labels = Some(
-        sizes
-            .map(|(before_organ, organ)| LabelSize {
-                label: organ.label,
-                name: organ.name.clone(),
-                volume_before_cm3: before_organ.size_voxels() * before.grid().voxel_volume_cm3(),
-                volume_after_cm3: organ.size_voxels() * after.grid().voxel_volume_cm3(),
-                voxels: kept.iter().filter(|label| **label == organ.label).count(),
-            })
-            .collect(),
-    );
-    let text = "dosegrid resample: labels";
-    let result = match kept.iter().max().map(|&most| u8::try_from(most)) {
-        Some(Err(_)) => write_volume(&args.output, map.labels(), text, origin),
-        _ => {
-            let bytes = map.labels().map(|&label| u8::try_from(label).expect("at most 255"));
-            write_volume(&args.output, &bytes, text, origin)
         }
     };
-    write(args, result)
-}
-
-fn write(args: &Args, result: std::io::Result<()>) -> Result<(), DoseError> {
-    result.map_err(|error| DoseError::Io(format!("output `{}`: {error}", args.output.display())))
+    written.map_err(|error| DoseError::Io(format!("output `{}`: {error}", args.output.display())))
 }

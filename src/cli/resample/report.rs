@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::domain::{VoxelGrid, grid::Affine};
+use crate::intake::{LabelSize, RegridAccount};
 
 /// What was resampled, from where to where, and what was kept.
 #[derive(Default, Serialize)]
@@ -12,18 +13,8 @@ pub(super) struct Report {
     pub(super) kind: &'static str,
     pub(super) input: Option<Place>,
     pub(super) output: Option<Place>,
-    /// Whether overlaps are exact; for oblique grids they are sampled.
-    pub(super) exact: bool,
-    /// Before and after: total of an activity, integral of a density [g] or a concentration.
-    pub(super) sums: Option<[f64; 2]>,
-    /// Part of the activity that lies outside the output.
-    pub(super) share_outside: Option<f64>,
-    /// Voxels of the output that do not lie within the input, or not all of them.
-    pub(super) outside_voxels: usize,
-    /// Voxels of NaN that were taken as 0.
-    pub(super) nan_voxels: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) labels: Option<Vec<LabelSize>>,
+    #[serde(flatten)]
+    account: RegridAccount,
     pub(super) warnings: Vec<String>,
 }
 
@@ -32,16 +23,6 @@ pub(super) struct Place {
     shape: [usize; 3],
     spacing_mm: [f64; 3],
     affine: Affine,
-}
-
-/// The size of an organ before and after, by shares of voxels, and the voxels that have its label.
-#[derive(Serialize)]
-pub(super) struct LabelSize {
-    pub(super) label: u16,
-    pub(super) name: Option<String>,
-    pub(super) volume_before_cm3: f64,
-    pub(super) volume_after_cm3: f64,
-    pub(super) voxels: usize,
 }
 
 impl Place {
@@ -60,28 +41,46 @@ impl Report {
         Self { kind, ..Self::default() }
     }
 
+    /// Notes voxels of NaN that were taken as 0, in a CT as air.
+    pub(super) fn nan_voxels(&mut self, count: usize) {
+        self.account.nan_voxels = count;
+    }
+
+    /// Adds what was done.
+    pub(super) fn add(&mut self, account: RegridAccount) {
+        let nan_voxels = self.account.nan_voxels + account.nan_voxels;
+        if account.overlapping_voxels > 0 {
+            self.warnings.push(format!(
+                "organs overlap in {} voxels of the input; the output has one label a voxel, that of the smaller organ",
+                account.overlapping_voxels
+            ));
+        }
+        self.account = RegridAccount { nan_voxels, ..account };
+    }
+
     /// For a reader.
     pub(super) fn text(&self) -> String {
+        let RegridAccount { exact, sums, share_outside, outside_voxels, nan_voxels, labels, .. } = &self.account;
         let mut text = String::new();
         let mut line = |words: std::fmt::Arguments| writeln!(text, "{words}").expect("a string takes all text");
         if let (Some(input), Some(output)) = (&self.input, &self.output) {
             line(format_args!("{}: {}  →  {}", self.kind, input.text(), output.text()));
         }
-        let how = if self.exact { "exact" } else { "sampled, because the grids lie oblique to one another" };
+        let how = if *exact { "exact" } else { "sampled, because the grids lie oblique to one another" };
         line(format_args!("  overlaps   {how}"));
-        if let Some([before, after]) = self.sums {
+        if let Some([before, after]) = sums {
             line(format_args!("  sum        {before:.9e} before, {after:.9e} after"));
         }
-        if let Some(share) = self.share_outside {
+        if let Some(share) = share_outside {
             line(format_args!("  outside    {:.4} % of the activity", share * 100.0));
         }
-        if self.outside_voxels > 0 {
-            line(format_args!("  outside    {} voxels of the output, in whole or in part", self.outside_voxels));
+        if *outside_voxels > 0 {
+            line(format_args!("  outside    {} voxels of the output, in whole or in part", outside_voxels));
         }
-        if self.nan_voxels > 0 {
-            line(format_args!("  NaN        {} voxels were taken as 0", self.nan_voxels));
+        if *nan_voxels > 0 {
+            line(format_args!("  NaN        {} voxels were taken as 0", nan_voxels));
         }
-        for LabelSize { label, name, volume_before_cm3, volume_after_cm3, voxels } in self.labels.iter().flatten() {
+        for LabelSize { label, name, volume_before_cm3, volume_after_cm3, voxels } in labels.iter().flatten() {
             let name = name.as_deref().unwrap_or("");
             line(format_args!(
                 "  label {label:<5} {volume_before_cm3:.3} cm³ before, {volume_after_cm3:.3} after, {voxels} voxels \

@@ -21,7 +21,7 @@ use crate::digest::Digest;
 use crate::domain::grid::Affine;
 use crate::domain::{HistoryRun, SceneAccount};
 
-pub use read::{decode, read};
+pub use read::{check_start, decode, read, read_grid};
 pub use write::{encode, write};
 
 const MAGIC: &[u8; 17] = b"dosegrid tally 1\n";
@@ -160,6 +160,27 @@ mod tests {
         record.tally.groups[3].exhausted_rejections = 5;
         let read = decode(Cursor::new(&encoded(&record))).expect("a good tally");
         assert_eq!((read.tally.exhausted_rejections(), read), (5, record));
+    }
+
+    #[test]
+    fn the_start_of_a_tally_says_whether_it_is_of_a_grid() {
+        let (bytes, record) = (encoded(&record()), record());
+        let grid = record.activity.decays().grid();
+        let end = bytes.windows(2).position(|pair| pair == b"}\0").expect("its first group has no history") + 1;
+        for length in 0..end {
+            assert_eq!(check_start(&bytes[..length], grid), None, "{length}");
+        }
+        assert_eq!(check_start(&bytes[..end], grid), Some(Ok(())));
+        assert_eq!(check_start(&bytes, grid), Some(Ok(())));
+        let other = VoxelGrid::new([3, 2, 2], [2.0, 2.5, 3.0]).expect("a good grid");
+        let refused = |start: &[u8], grid: &VoxelGrid| check_start(start, grid).expect("known").expect_err("bad").0;
+        assert!(refused(&bytes[..end], &other).contains("[3, 2, 1]"));
+        assert!(refused(b"no", grid).contains("no tally"));
+        // A header longer than any is refused by its length.
+        let long = [&bytes[..17], &u32::MAX.to_le_bytes()].concat();
+        assert!(refused(&long, grid).contains("damaged"));
+        let text = [&bytes[..17], &2u32.to_le_bytes(), b"{}"].concat();
+        assert!(refused(&text, grid).contains("another version"));
     }
 
     #[test]

@@ -78,6 +78,48 @@ pub fn decode(mut input: impl Read + Seek) -> Result<TallyRecord, Invalid> {
     Ok(TallyRecord { scene, runs, activity, density, tally: Tally { groups: sums } })
 }
 
+/// Whether a tally that begins with these bytes is of the voxels of a grid; none if that cannot be said yet, because
+/// its header is not complete.
+///
+/// # Errors
+/// If the bytes do not begin a tally, or one of another grid.
+pub fn check_start(start: &[u8], grid: &VoxelGrid) -> Option<Result<(), Invalid>> {
+    let magic = start.len().min(MAGIC.len());
+    if start[..magic] != MAGIC[..magic] {
+        return Some(Err(Invalid::new("is no tally of dosegrid")));
+    }
+    let length = start.get(MAGIC.len()..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))?;
+    let text = usize::try_from(length.min(MAX_HEADER_BYTES)).ok()?;
+    if length <= MAX_HEADER_BYTES && start.len() < MAGIC.len() + size_of_val(&length) + text {
+        return None;
+    }
+    Some(read_header(&mut &start[..]).and_then(|header| {
+        let own = VoxelGrid::new(header.shape, header.spacing_mm).and_then(|own| own.with_affine(header.affine));
+        let own = own.map_err(|Invalid(reason)| Invalid::new(format!("is damaged: the grid {reason}")))?;
+        if own == *grid {
+            return Ok(());
+        }
+        Err(Invalid::new(format!("is not of the grid that was announced; its shape is {:?}", own.shape())))
+    }))
+}
+
+/// The grid of a tally's file, from its header alone.
+///
+/// # Errors
+/// If the file cannot be opened, or does not begin as a tally.
+pub fn read_grid(path: &Path) -> Result<VoxelGrid, Invalid> {
+    let file = File::open(path).map_err(|error| Invalid::new(format!("cannot be opened: {error}")))?;
+    let mut start = [0; MAGIC.len()];
+    let mut input = BufReader::new(file);
+    if input.read_exact(&mut start).is_err() || start != *MAGIC {
+        return Err(Invalid::new("is no tally of dosegrid"));
+    }
+    let header = read_header(&mut start.as_slice().chain(input))?;
+    VoxelGrid::new(header.shape, header.spacing_mm)
+        .and_then(|grid| grid.with_affine(header.affine))
+        .map_err(|Invalid(reason)| Invalid::new(format!("is damaged: the grid {reason}")))
+}
+
 /// Checks the digest and returns the number of bytes before it. The input is at its start again.
 fn check_digest(input: &mut (impl Read + Seek)) -> Result<u64, Invalid> {
     let unreadable = |error: io::Error| Invalid::new(format!("cannot be read: {error}"));

@@ -1,0 +1,69 @@
+//! `Resample`.
+
+use super::{Client, Sent, broken, chunks_of, while_sending};
+use crate::api::chunks::Arriving;
+use crate::api::wire::regrid::{self, Announced};
+use crate::api::{pb, status};
+use crate::domain::{DoseError, LabelMap};
+use crate::intake::{Regrid, Regridded, RegriddedValues};
+
+impl Client {
+    /// Puts a volume on another grid, on the server.
+    ///
+    /// * `volumes` – those that were announced, each asked for when those before it are sent
+    ///
+    /// # Errors
+    /// As [`Client::compute`].
+    pub async fn resample(
+        &self,
+        regrid: &Regrid,
+        volumes: impl IntoIterator<Item = Sent>,
+    ) -> Result<Regridded, DoseError> {
+        use pb::resample_request::Message;
+        let header = Message::Header(regrid::encode(regrid));
+        let messages = std::iter::once(header).chain(chunks_of(volumes).map(Message::Chunk));
+        let messages = messages.map(|message| pb::ResampleRequest { message: Some(message) });
+        let call = async |requests| {
+            let failed = |status: tonic::Status| status::to_error(&status);
+            let mut answer = self.service.clone().resample(requests).await.map_err(failed)?.into_inner();
+            let mut incoming = None;
+            while let Some(response) = answer.message().await.map_err(failed)? {
+                incoming = accept(incoming, response)?;
+            }
+            let (announced, volume) = incoming.ok_or_else(|| broken("no result"))?;
+            finish(announced, volume)
+        };
+        while_sending(messages, call).await
+    }
+}
+
+type Incoming = Option<(Announced, Arriving)>;
+
+fn accept(incoming: Incoming, response: pb::ResampleResponse) -> Result<Incoming, DoseError> {
+    use pb::resample_response::Message;
+    match (response.message, incoming) {
+        (Some(Message::Result(result)), None) => {
+            let announced = regrid::decode_result(result).ok_or_else(|| broken("no volume"))?;
+            let volume = Arriving::new(announced.volume.clone())?;
+            Ok(Some((announced, volume)))
+        }
+        (Some(Message::Result(_)), Some(_)) => Err(broken("a second result")),
+        (Some(Message::Chunk(_)), None) => Err(broken("a chunk before the result")),
+        (Some(Message::Chunk(chunk)), Some((announced, mut volume))) => {
+            volume.append(chunk.offset_bytes, &chunk.data).map_err(|error| broken(&error.to_string()))?;
+            Ok(Some((announced, volume)))
+        }
+        (None, incoming) => Ok(incoming), // a kind of message that this client does not know
+    }
+}
+
+fn finish(announced: Announced, volume: Arriving) -> Result<Regridded, DoseError> {
+    let volume = volume.finish().map_err(|fault| broken(&format!("the volume {fault}")))?;
+    let values = if announced.account.labels.is_some() {
+        let map = LabelMap::new(&volume).map_err(|fault| broken(&format!("the labels: {fault}")))?;
+        RegriddedValues::Labels(map)
+    } else {
+        RegriddedValues::Numbers(volume)
+    };
+    Ok(Regridded { values, account: announced.account })
+}
