@@ -24,3 +24,9 @@ fn a_client_gets_a_dose_from_a_server() {
     let printed = run("client");
     assert!(printed.lines().last().is_some_and(|line| line.contains(" Gy, computed on ")), "{printed}");
 }
+
+#[test]
+fn runs_that_were_split_are_merged_by_a_server() {
+    let printed = run("split_runs");
+    assert!(printed.starts_with("40000 histories\nat most ") && printed.contains("[18, 18, 18]"), "{printed}");
+}

@@ -1,6 +1,7 @@
 //! One `Resample` call: a volume comes, and goes on another grid.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tonic::{Request, Status, Streaming};
 use tracing::Instrument;
@@ -45,6 +46,16 @@ fn admit(shared: &Shared, header: pb::ResampleHeader) -> Result<Admitted, DoseEr
     Ok(Admitted { regrid, upload, place, memory })
 }
 
+/// Set once the call has ended.
+#[derive(Default)]
+struct Gone(Arc<AtomicBool>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 async fn run(mut call: Call) -> Result<(), Status> {
     let header = match receive(&mut call).await? {
         Some(pb::resample_request::Message::Header(header)) => header,
@@ -65,7 +76,9 @@ async fn answer(mut call: Call, admitted: Admitted) -> Result<(), Status> {
             pb::resample_request::Message::Header(_) => return Err(second_header().into()),
         }
     }
-    // The memory belongs to the work, which is finished even if the caller leaves.
+    let gone = Gone::default();
+    let regrid = regrid.until(gone.0.clone());
+    // The memory belongs to the work, which goes on for a moment if the caller leaves.
     let (made, _memory) = place.run(move || Ok((regrid.run(upload.finish())?, memory))).await?;
     drop(place);
     let result = pb::resample_response::Message::Result(wire::regrid::encode_result(&made));

@@ -1,6 +1,7 @@
 //! A volume put on another grid: what is done with its values. The command line and the service share it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
@@ -102,6 +103,12 @@ impl Regridding {
         Self { kind, source: source.clone(), target: target.clone(), resampler }
     }
 
+    /// The same, which gives up as [`Resampler::until`].
+    #[must_use]
+    pub fn until(self, stop: Arc<AtomicBool>) -> Self {
+        Self { resampler: self.resampler.until(stop), ..self }
+    }
+
     /// The grid that is wanted.
     pub fn target(&self) -> &Arc<VoxelGrid> {
         &self.target
@@ -193,6 +200,13 @@ impl Regrid {
         let leaving = VALUE_BYTES * target + self.regridding.resampler.workspace_bytes();
         let labels = if organs > 0 { LABEL_BYTES * source.max(target) } else { 0 };
         arriving.saturating_add(leaving).saturating_add(labels)
+    }
+
+    /// The same, which gives up as [`Resampler::until`].
+    #[must_use]
+    pub fn until(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.regridding = self.regridding.until(stop);
+        self
     }
 
     /// The volume on the target. This takes as long as resampling it.

@@ -66,6 +66,9 @@ impl Resampler {
             Alignment::Oblique(matrix) => {
                 let points = displacements(matrix, self.target.voxels());
                 let inside = |index: usize| {
+                    if self.is_stopped() {
+                        return 0.0;
+                    }
                     let centre = apply(matrix, position(index, target));
                     let count = points.iter().filter(|&&point| voxel_at(add(centre, point), source).is_some()).count();
                     count as f64 / points.len() as f64
@@ -91,6 +94,9 @@ impl Resampler {
         let (source, target) = (self.source.shape(), self.target.shape());
         let points = displacements(matrix, self.target.voxels());
         let mean = |index: usize| {
+            if self.is_stopped() {
+                return (0.0, 0.0);
+            }
             let centre = apply(matrix, position(index, target));
             let (mut sum, mut inside) = (0.0, 0u32);
             for &point in &points {

@@ -19,6 +19,7 @@ mod reorder;
 mod separable;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::transform::{compose, inverse};
 use crate::domain::{RigidTransform, VoxelGrid};
@@ -44,6 +45,8 @@ pub struct Resampler {
     source: Arc<VoxelGrid>,
     target: Arc<VoxelGrid>,
     alignment: Alignment,
+    /// Set by whoever needs the result no more.
+    stop: Option<Arc<AtomicBool>>,
 }
 
 impl Resampler {
@@ -54,7 +57,19 @@ impl Resampler {
         let to_source = inverse(source.affine()).expect("the affine of a grid can be inverted");
         let matrix = compose(&compose(&to_source, transform.matrix()), target.affine());
         let alignment = Alignment::of(matrix, source.shape(), target.shape());
-        Self { source: source.clone(), target: target.clone(), alignment }
+        Self { source: source.clone(), target: target.clone(), alignment, stop: None }
+    }
+
+    /// The same, which gives up soon after `stop` is set where the work is long, that is, for oblique grids. What it
+    /// returns then is of no use.
+    #[must_use]
+    pub fn until(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop: Some(stop), ..self }
+    }
+
+    /// Whether the result is needed no more.
+    fn is_stopped(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
 
     /// Most memory that resampling a map takes at one time, beside the map and what comes of it [bytes].
@@ -77,5 +92,36 @@ impl Resampler {
     /// Whether the axes run along one another, so that overlaps are exact.
     pub fn is_exact(&self) -> bool {
         !matches!(self.alignment, Alignment::Oblique(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{LabelMap, Organ, Organs, Volume};
+
+    #[test]
+    fn what_is_needed_no_more_is_given_up() {
+        let (sin, cos) = 0.3f64.sin_cos();
+        let turn = [[cos, -sin, 0.0, 1.0], [sin, cos, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
+        let turn = RigidTransform::new(turn).expect("a rotation");
+        let grid = |n| Arc::new(VoxelGrid::new([n; 3], [2.0; 3]).expect("a good grid"));
+        let (source, target) = (grid(8), grid(6));
+        let ones = Volume::from_vec(source.clone(), vec![1f32; 512]).expect("a value for each voxel");
+        let organ = Organ::whole(1, None, (0..512).collect()).expect("rising");
+        let organs = Organs::new(source.clone(), vec![organ]).expect("one organ");
+        let sums = |resampler: &Resampler| {
+            let total = |volume: &Volume<f32>| volume.as_slice().iter().sum::<f32>();
+            let labels: LabelMap = resampler.organs(&organs).expect("its grid").label_map();
+            let labelled = labels.labels().as_slice().iter().filter(|label| **label == 1).count();
+            let mean = resampler.average(&ones, 0.0).expect("its grid").volume;
+            (total(&mean), total(&resampler.redistribute(&ones).expect("its grid").volume), labelled)
+        };
+        let stop = Arc::new(AtomicBool::new(false));
+        let resampler = Resampler::new(&source, &target, &turn).until(stop.clone());
+        let (mean, sum, labelled) = sums(&resampler);
+        assert!(mean > 10.0 && sum > 10.0 && labelled > 10);
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(sums(&resampler), (0.0, 0.0, 0));
     }
 }

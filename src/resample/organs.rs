@@ -62,6 +62,9 @@ impl Resampler {
         let base: [f64; 3] = own.from.map(|from| from as f64);
         let share = |at: usize| {
             let voxel = reach.voxel(at, target);
+            if self.is_stopped() {
+                return (voxel, 0.0);
+            }
             let centre = apply(matrix, position(voxel, target));
             let centre = [0, 1, 2].map(|axis| centre[axis] - base[axis]);
             let parts = points.iter().filter_map(|&point| voxel_at(add(centre, point), own.shape()));

@@ -78,6 +78,9 @@ impl Resampler {
         let tally = |(at, values): (usize, &[f32])| {
             let mut sums = vec![0.0; self.target.voxels()];
             for (offset, &value) in values.iter().enumerate().filter(|(_, value)| **value != 0.0) {
+                if self.is_stopped() {
+                    break;
+                }
                 let centre = apply(&to_target, position(at * share + offset, source));
                 let part = f64::from(value) / points.len() as f64;
                 for &point in &points {

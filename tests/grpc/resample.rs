@@ -76,7 +76,7 @@ async fn volumes_of_every_kind_are_those_of_this_process() {
     let volumes = [sent(InputRole::Source, bytes_of(source.as_slice()))];
     let found = client.resample(&regrid, volumes).await.expect("a volume");
     let [before, after] = found.account.sums.expect("a total");
-    assert!((after / before - 1.0).abs() < 1e-6 && found.account.share_outside == Some(0.0), "{:?}", found.account);
+    assert!((after / before - 1.0).abs() < 1e-6 && found.account.share_outside < Some(1e-6), "{:?}", found.account);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,8 +222,8 @@ async fn what_can_never_fit_is_refused_at_the_header() {
         pb::resample_header::Target::Grid(source.expect("given").grid.expect("given"))
     };
     let headers = [
-        pb::ResampleHeader { source: huge([65_535; 3]), ..header() },
-        pb::ResampleHeader { target: Some(on(huge([65_535; 3]))), ..header() },
+        pb::ResampleHeader { source: huge([1000; 3]), ..header() },
+        pb::ResampleHeader { target: Some(on(huge([1000; 3]))), ..header() },
         pb::ResampleHeader { target: Some(pb::resample_header::Target::SpacingMm(0.01)), ..header() },
     ];
     for header in headers {
@@ -269,9 +269,9 @@ async fn bad_streams_are_refused_and_the_next_call_is_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_leaves_or_is_late_gives_its_memory_back() {
     let server = Server::start(small()).await;
-    // Two of these do not fit at once: the second is told to come again.
+    // One takes 41 MB of 64 MiB: the second is told to come again.
     let large = || pb::ResampleHeader {
-        source: Some(volume([128, 128, 64], pb::ElementType::Float32)),
+        source: Some(volume([128, 128, 80], pb::ElementType::Float32)),
         target: Some(pb::resample_header::Target::SpacingMm(3.0)),
         ..header()
     };
@@ -285,7 +285,7 @@ async fn a_caller_who_leaves_or_is_late_gives_its_memory_back() {
     drop(first);
     let mut is_free = false;
     while !is_free {
-        let values = vec![1u8; 128 * 128 * 64 * 4];
+        let values = vec![1u8; 128 * 128 * 80 * 4];
         let messages = vec![
             Message::Header(large()),
             piece(pb::VolumeRole::Source, 0, values[..1 << 21].to_vec()),
