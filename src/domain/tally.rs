@@ -12,8 +12,17 @@ pub const UNITS_PER_MEV: f64 = (1u64 << 26) as f64;
 pub struct Tally {
     /// The groups, in order.
     pub groups: Vec<GroupTally>,
-    /// Histories that only the first groups have, and the number of these groups.
-    unfinished: Option<(Range<u64>, usize)>,
+    unfinished: Option<Unfinished>,
+}
+
+/// A run that was cut short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Unfinished {
+    histories: Range<u64>,
+    /// The number of the first groups that have them.
+    groups: usize,
+    /// Whether the next group has a part of them.
+    is_torn: bool,
 }
 
 /// Energy of the histories of one group, in units of `1 / UNITS_PER_MEV` MeV.
@@ -52,25 +61,41 @@ impl Tally {
     /// # Panics
     /// If the run of other histories was cut short, and has not been finished.
     pub fn first_without(&self, histories: &Range<u64>) -> usize {
-        self.unfinished.as_ref().map_or(0, |(begun, groups)| {
-            assert_eq!(begun, histories, "a run that was cut short is finished before another begins");
-            *groups
+        self.unfinished.as_ref().map_or(0, |unfinished| {
+            let same = unfinished.histories == *histories && !unfinished.is_torn;
+            assert!(same, "a run that was cut short is finished before another begins");
+            unfinished.groups
         })
+    }
+
+    /// Whether every group has all histories of a run, or none. If not, the tally must not be used any more.
+    pub fn is_intact(&self) -> bool {
+        !self.unfinished.as_ref().is_some_and(|unfinished| unfinished.is_torn)
     }
 
     /// Adds some histories to the first group that does not have them yet. If the run is cut short after it, the next
     /// one goes on with the next group.
     ///
     /// * `histories` – the numbers of the histories of all groups
-    /// * `added` – the histories of this group
+    /// * `add` – adds those of this group
+    ///
+    /// # Errors
+    /// That of `add`; then the tally is not intact.
     ///
     /// # Panics
-    /// As [`Self::first_without`] and [`Self::add`].
-    pub fn add_group(&mut self, histories: &Range<u64>, added: &GroupTally) {
-        let group = self.first_without(histories);
-        self.groups[group].add(added);
-        let done = group + 1;
-        self.unfinished = (done < self.groups.len()).then(|| (histories.clone(), done));
+    /// As [`Self::first_without`].
+    pub fn add_group<E>(
+        &mut self,
+        histories: &Range<u64>,
+        add: impl FnOnce(&mut GroupTally) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let groups = self.first_without(histories);
+        let mut unfinished = Unfinished { histories: histories.clone(), groups, is_torn: true };
+        self.unfinished = Some(unfinished.clone());
+        add(&mut self.groups[groups])?;
+        (unfinished.groups, unfinished.is_torn) = (groups + 1, false);
+        self.unfinished = (unfinished.groups < self.groups.len()).then_some(unfinished);
+        Ok(())
     }
 
     /// Adds the histories of another tally, which must be different ones.
@@ -111,6 +136,15 @@ impl GroupTally {
     /// # Panics
     /// As [`Tally::add`].
     pub fn add(&mut self, other: &Self) {
+        self.add_book(other);
+        self.energy.add_all(&other.energy);
+    }
+
+    /// The same without the energy of the voxels.
+    ///
+    /// # Panics
+    /// As [`Tally::add`].
+    pub fn add_book(&mut self, other: &Self) {
         const NO_OVERFLOW: &str = "the number of histories is bounded so that no tally overflows";
         self.histories = self.histories.checked_add(other.histories).expect(NO_OVERFLOW);
         self.emitted = self.emitted.checked_add(other.emitted).expect(NO_OVERFLOW);
@@ -118,7 +152,6 @@ impl GroupTally {
         self.escaped = self.escaped.checked_add(other.escaped).expect(NO_OVERFLOW);
         self.exhausted_rejections =
             self.exhausted_rejections.checked_add(other.exhausted_rejections).expect(NO_OVERFLOW);
-        self.energy.add_all(&other.energy);
     }
 
     /// Energy scored in all voxels, in units.
@@ -176,10 +209,18 @@ mod tests {
         let (mut whole, mut parts) = (before.clone(), before);
         whole.add(&added);
         assert_eq!(parts.first_without(&(0..70)), 0);
-        parts.add_group(&(0..70), &added.groups[0]);
+        let add = |parts: &mut Tally, group: usize| {
+            parts.add_group(&(0..70), |tally| {
+                tally.add(&added.groups[group]);
+                Ok::<(), ()>(())
+            })
+        };
+        add(&mut parts, 0).expect("nothing fails");
         assert_eq!((parts.first_without(&(0..70)), &parts.groups[0]), (1, &whole.groups[0]));
-        assert_ne!(parts, whole);
-        parts.add_group(&(0..70), &added.groups[1]);
+        assert!(parts != whole && parts.is_intact());
+        let mut torn = parts.clone();
+        assert!(torn.add_group(&(0..70), |_| Err(())).is_err() && !torn.is_intact());
+        add(&mut parts, 1).expect("nothing fails");
         assert_eq!((parts.first_without(&(70..90)), parts), (0, whole));
     }
 
@@ -187,7 +228,7 @@ mod tests {
     #[should_panic(expected = "finished before another begins")]
     fn a_run_that_was_cut_short_must_be_finished() {
         let mut parts = tally([1, 2]);
-        parts.add_group(&(0..70), &tally([3, 4]).groups[0]);
+        parts.add_group(&(0..70), |_| Ok::<(), ()>(())).expect("nothing fails");
         parts.first_without(&(70..90));
     }
 

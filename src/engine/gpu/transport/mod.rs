@@ -170,8 +170,8 @@ impl Session {
         }
     }
 
-    /// Fetches the sums of a block of groups, checks that they are complete and adds them to the tally, one group after
-    /// another.
+    /// Fetches the sums of a block of groups, adds them to the tally, one group after another, and checks that they are
+    /// complete.
     fn fetch(
         &mut self,
         buffers: &TransportBuffers,
@@ -196,34 +196,45 @@ impl Session {
             }
             let account = |number: usize| u64::from(accounts[2 * number + 1]) << 32 | u64::from(accounts[2 * number]);
             let ranks = ranks(histories, scene.groups, group);
-            let added = GroupTally {
+            let book = GroupTally {
                 histories: u64::from(ranks.end - ranks.start),
                 emitted: account(0).into(),
                 deposited: account(1).into(),
                 escaped: account(2).into(),
                 exhausted_rejections: exhausted.into(),
-                energy: self.fetch_energy(&buffers.tally, [first, high_words + first], voxels)?,
+                energy: EnergySums::default(),
             };
-            check_complete(&added, account(3).into())?;
-            tally.add_group(histories, &added);
+            tally.add_group(histories, |tally| {
+                tally.add_book(&book);
+                let found = self.add_energy(&buffers.tally, [first, high_words + first], &mut tally.energy)?;
+                check_complete(&book, found, account(3).into())
+            })?;
         }
         Ok(())
     }
 
-    /// Fetches the low and the high words of sums, which start at these words of a buffer.
-    fn fetch_energy(&mut self, buffer: &wgpu::Buffer, first: [u64; 2], voxels: usize) -> Result<EnergySums, DoseError> {
-        let mut energy = EnergySums::new(voxels);
+    /// Adds the low and the high words of sums, which start at these words of a buffer; gives the sum of all.
+    fn add_energy(
+        &mut self,
+        buffer: &wgpu::Buffer,
+        first: [u64; 2],
+        energy: &mut EnergySums,
+    ) -> Result<u128, DoseError> {
+        let (voxels, mut found) = (energy.len(), 0);
         let piece_len = self.transfer_limit();
         let mut words = Vec::new();
         for done in (0..voxels).step_by(piece_len) {
             words.resize(piece_len.min(voxels - done), 0);
             for (start, shift) in first.into_iter().zip([0, 32]) {
                 self.read_as(buffer, 4 * (start + done as u64), &mut words, |word| word)?;
-                let sums = words.iter().enumerate().filter(|(_, word)| **word != 0);
-                sums.for_each(|(voxel, &word)| energy.add_sum(done + voxel, u64::from(word) << shift));
+                for (voxel, &word) in words.iter().enumerate().filter(|(_, word)| **word != 0) {
+                    let units = u64::from(word) << shift;
+                    found += u128::from(units);
+                    energy.add_sum(done + voxel, units);
+                }
             }
         }
-        Ok(energy)
+        Ok(found)
     }
 }
 
@@ -268,11 +279,14 @@ fn emitted(counters: &TransportCounters) -> u32 {
 }
 
 /// The voxels must hold what was scored, and the emitted energy must be deposited or have escaped.
-fn check_complete(tally: &GroupTally, scored: u128) -> Result<(), DoseError> {
+///
+/// * `book` – the account of a group
+/// * `found`, `scored` – energy in its voxels, and what the device added to them
+fn check_complete(book: &GroupTally, found: u128, scored: u128) -> Result<(), DoseError> {
     /// Part of the emitted energy that rounding may lose: deposits are rounded, and energies are in single precision.
     const ROUNDING: u128 = 100_000;
-    let difference = tally.emitted.abs_diff(tally.deposited + tally.escaped);
-    if tally.scored() == scored && difference <= tally.emitted / ROUNDING + u128::from(tally.histories) {
+    let difference = book.emitted.abs_diff(book.deposited + book.escaped);
+    if found == scored && difference <= book.emitted / ROUNDING + u128::from(book.histories) {
         return Ok(());
     }
     Err(DoseError::DeviceLost("the sums read back are not what the device added".to_owned()))
