@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     fn rows() -> Vec<Vec<f64>> {
-        (0..6).map(|n| f64::from(n)).map(|x| vec![1e-6, x, 1e4 * (0.3 * x).exp()]).collect()
+        (0..6).map(f64::from).map(|x| vec![1e-6, x, 1e4 * (0.3 * x).exp()]).collect()
     }
 
     #[test]
@@ -125,11 +125,11 @@ mod tests {
     fn the_inverse_times_the_matrix_is_one() {
         let inverse = Triangle::of(rows(), vec![0.0; 6]).inverse_of_normal().expect("independent columns");
         let rows = rows();
-        for i in 0..3 {
+        for (i, inverse) in inverse.iter().enumerate() {
             for j in 0..3 {
                 let normal = |k: usize| rows.iter().map(|row| row[k] * row[j]).sum::<f64>();
-                let product: f64 = (0..3).map(|k| inverse[i][k] * normal(k)).sum();
-                let scale: f64 = (0..3).map(|k| (inverse[i][k] * normal(k)).abs()).sum();
+                let product: f64 = (0..3).map(|k| inverse[k] * normal(k)).sum();
+                let scale: f64 = (0..3).map(|k| (inverse[k] * normal(k)).abs()).sum();
                 let expected = if i == j { 1.0 } else { 0.0 };
                 assert!((product - expected).abs() < 1e-11 * scale.max(1.0), "{i} {j}: {product}");
             }
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn columns_that_depend_on_each_other_have_no_answer() {
-        let rows: Vec<Vec<f64>> = (0..4).map(|n| f64::from(n)).map(|x| vec![x, 2.0 * x]).collect();
+        let rows: Vec<Vec<f64>> = (0..4).map(f64::from).map(|x| vec![x, 2.0 * x]).collect();
         let triangle = Triangle::of(rows, vec![1.0; 4]);
         assert!(triangle.solve().is_none() && triangle.inverse_of_normal().is_none());
         assert!(Triangle::of(vec![vec![0.0]; 3], vec![1.0; 3]).solve().is_none());
