@@ -12,6 +12,10 @@ use std::path::{Path, PathBuf};
 use dosegrid::domain::DoseError;
 use serde_json::{Value, json};
 
+#[path = "clinic_cases/curves.rs"]
+mod curves;
+#[path = "clinic_cases/removal.rs"]
+mod removal;
 #[path = "clinic_cases/single_time_point.rs"]
 mod single_time_point;
 
@@ -22,7 +26,11 @@ type Answers = Vec<(String, Result<Value, DoseError>)>;
 type Reader = fn(&Value, &Path) -> Answers;
 
 /// The formats that are known; one small file for each.
-const FORMATS: &[(&str, Reader)] = &[("clinic-single-time-point-1", single_time_point::answers)];
+const FORMATS: &[(&str, Reader)] = &[
+    ("clinic-curves-1", curves::answers),
+    ("clinic-removal-1", removal::answers),
+    ("clinic-single-time-point-1", single_time_point::answers),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();

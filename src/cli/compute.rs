@@ -20,13 +20,13 @@ use super::flags::by_flag;
 use super::outputs::{self, OutputArgs, ResultInputs};
 use super::progress::ProgressReport;
 use super::stdout;
-use super::summary::activity_lines;
+use super::summary::{activity_lines, memory_line};
 use crate::api::ServerConfig;
 use crate::domain::{
-    ActivityAccount, Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult, Violation, Warning,
+    ActivityAccount, Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult, Method, Violation, Warning,
 };
 use crate::engine::Device;
-use crate::plan::Limits;
+use crate::plan::{self, Limits};
 use grids::GridArgs;
 use inputs::Inputs;
 use method::{MethodArgs, WeightingArgs};
@@ -110,6 +110,10 @@ fn run_here(args: &Args, selector: DeviceSelector, mut checks: Checks) -> Result
     }
     Warning::check(&known, args.strict).map_err(|error| told_by_flag(error, density))?;
     print_warnings(&known, density);
+    if let (Method::MonteCarlo(_), false) = (inputs.request.method(), args.outputs.quiet) {
+        let planned = plan::plan(&inputs.request, &limits()).map_err(|error| told_by_flag(error, density))?;
+        stdout::print(&memory_line(planned.host_bytes))?;
+    }
     let mut report = ProgressReport::new(args.outputs.quiet);
     let device = device::open_aloud(selector, args.outputs.quiet)?;
     let enough = if args.monte_carlo.keep_partial { interrupt::first()? } else { CancellationToken::new() };
@@ -156,6 +160,12 @@ fn print_warnings(warnings: &[Warning], density: &str) {
     }
 }
 
+/// What a computation in this process may use. The same workspace as in a server: the last bits of the dose depend on
+/// the blocks into which a convolution is cut.
+fn limits() -> Limits {
+    Limits { host_bytes: HOST_BYTES, ..ServerConfig::default().plan_limits() }
+}
+
 /// Runs the request on a separate thread and reports its progress.
 fn compute_here(
     mut device: Device,
@@ -163,13 +173,11 @@ fn compute_here(
     enough: CancellationToken,
     report: &mut ProgressReport,
 ) -> Result<DoseResult, DoseError> {
-    // The same workspace as a server: the last bits of the dose depend on the blocks into which a convolution is cut.
-    let limits = Limits { host_bytes: HOST_BYTES, ..ServerConfig::default().plan_limits() };
     let (control, progress) = Control::new(CancellationToken::new());
     let control = control.with_enough(enough);
     std::thread::scope(|scope| {
         // The thread drops the control when it ends, which ends the wait for progress.
-        let run = scope.spawn(move || crate::compute(request, &mut device, &limits, &control));
+        let run = scope.spawn(move || crate::compute(request, &mut device, &limits(), &control));
         report.follow(progress);
         run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })

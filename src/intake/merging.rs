@@ -18,8 +18,11 @@ use crate::resample::Resampler;
 pub const MAX_TALLIES: usize = 1024;
 /// Largest factor by which the compression of a tally can make it smaller.
 const MAX_COMPRESSION: u64 = 1040;
-/// Bytes per voxel of activity and density, and of dose and uncertainty while they are made.
-const MAP_BYTES: u64 = 40;
+/// Most bytes of a sum of energy: 32 bits for each, as many above in lists that grow by doubling, and their tables. What
+/// a tally holds is not known before it is read.
+const SUM_BYTES: u64 = 12;
+/// Bytes per voxel of activity and density, of dose and uncertainty while they are made, and of sums as they are read.
+const MAP_BYTES: u64 = 56;
 /// A voxel of an organ: as it comes, its index and part, and while they become labels and a table.
 const ORGAN_BYTES: u64 = 90;
 
@@ -108,16 +111,16 @@ fn check_sizes(tallies_bytes: &[u64], grid: Option<&VoxelGrid>, checks: &mut Che
         checks.fail("tallies", reason);
     }
     let Some(grid) = grid else { return };
-    let least = tally_bytes(grid) / size_of::<u64>() as u64 / MAX_COMPRESSION;
+    let least = sums(grid) / MAX_COMPRESSION;
     for (number, size) in tallies_bytes.iter().enumerate().filter(|(_, size)| **size <= least) {
         let reason = format!("is {size}; a tally of {} voxels has more than {least} bytes", grid.voxels());
         checks.fail(format!("tallies[{number}].size_bytes"), reason);
     }
 }
 
-/// Memory of the energies of a tally [bytes].
-fn tally_bytes(grid: &VoxelGrid) -> u64 {
-    u64::from(groups(grid.voxels())).saturating_mul(size_of::<u64>() as u64).saturating_mul(grid.voxels() as u64)
+/// Sums of energy of a tally: one for each voxel and statistical group.
+fn sums(grid: &VoxelGrid) -> u64 {
+    u64::from(groups(grid.voxels())).saturating_mul(grid.voxels() as u64)
 }
 
 impl Merging {
@@ -155,7 +158,7 @@ impl Merging {
     /// dose, and organs.
     pub fn host_bytes(&self) -> u64 {
         let voxels = self.grid.voxels() as u64;
-        let tally = tally_bytes(&self.grid);
+        let tally = SUM_BYTES.saturating_mul(sums(&self.grid));
         let arriving = self.tallies_bytes.iter().copied().max().unwrap_or(0);
         // The text in a tally's header takes more once it is understood, and the sum is compressed to be sent.
         let kept = (2 + u64::from(self.return_tally)).saturating_mul(tally).saturating_add(4 * arriving);
