@@ -18,8 +18,8 @@ use crate::resample::Resampler;
 pub const MAX_TALLIES: usize = 1024;
 /// Largest factor by which the compression of a tally can make it smaller.
 const MAX_COMPRESSION: u64 = 1040;
-/// Most bytes of a sum of energy: 32 bits for each, as many above in lists that grow by doubling, and their tables. What
-/// a tally holds is not known before it is read.
+/// Most bytes of a sum of energy: 32 bits for each, as many above in lists that grow by doubling, and their tables.
+/// What a tally holds is not known before it is read.
 const SUM_BYTES: u64 = 12;
 /// Bytes per voxel of activity and density, of dose and uncertainty while they are made, and of sums as they are read.
 const MAP_BYTES: u64 = 56;
