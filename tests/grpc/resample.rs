@@ -14,7 +14,7 @@ use dosegrid::request::{RawGrid, RawVolume};
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Code, Request, Status};
 
-use super::{Server, bytes_of, reason_and_fields, small, until, volume};
+use super::{Server, bytes_of, in_time, reason_and_fields, small, until, volume};
 
 fn grid(shape: [u64; 3], edge_mm: f64, first_mm: f64) -> Arc<VoxelGrid> {
     let affine = [0, 1, 2].map(|row| {
@@ -283,16 +283,16 @@ async fn a_caller_who_leaves_or_is_late_gives_its_memory_back() {
     let status = second.message().await.expect_err("the memory is taken");
     assert_eq!((status.code(), reason_and_fields(&status).0.as_str()), (Code::ResourceExhausted, "SERVER_BUSY"));
     drop(first);
-    let mut is_free = false;
-    while !is_free {
+    let is_served = async || {
         let values = vec![1u8; 128 * 128 * 80 * 4];
         let messages = vec![
             Message::Header(large()),
             piece(pb::VolumeRole::Source, 0, values[..1 << 21].to_vec()),
             piece(pb::VolumeRole::Source, 1 << 21, values[1 << 21..].to_vec()),
         ];
-        is_free = resample(&server, requests(messages)).await.is_ok();
-    }
+        resample(&server, requests(messages)).await.is_ok()
+    };
+    in_time("the memory comes back", async { while !is_served().await {} }).await;
     let mut answer = server.raw().await.resample(late).await.expect("it begins").into_inner();
     let status = answer.message().await.expect_err("its deadline passes");
     assert_eq!(status.code(), Code::DeadlineExceeded);
