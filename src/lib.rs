@@ -38,6 +38,7 @@
 pub mod api;
 pub mod bench;
 pub mod cli;
+pub mod clinic;
 pub mod compute;
 pub mod constants;
 pub mod demo;

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod bed;
 mod bench;
 mod compute;
 mod daughters;
@@ -51,6 +52,8 @@ enum Command {
     Compute(Box<compute::Args>),
     /// Add the tallies of several Monte Carlo runs and compute their common dose
     Merge(Box<merge::Args>),
+    /// Compute biologically effective doses of regions or voxels
+    Bed(Box<bed::Args>),
     /// Write voxel S values as CSV
     Kernel(kernel::Args),
     /// Compute a library of point kernels by Monte Carlo transport, like the ones built into this program
@@ -80,6 +83,7 @@ impl Command {
             | Self::Validate(_)
             | Self::Bench(_) => true,
             Self::Merge(_)
+            | Self::Bed(_)
             | Self::Kernel(_)
             | Self::KernelLibrary(_)
             | Self::Nuclides(_)
@@ -132,6 +136,7 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Serve(args) => serve::run(args),
         Command::Compute(args) => compute::run(*args),
         Command::Merge(args) => merge::run(*args),
+        Command::Bed(args) => bed::run(*args),
         Command::Kernel(args) => kernel::run(args),
         Command::KernelLibrary(args) => kernel_library::run(args),
         Command::Nuclides(args) => nuclides::run(args),
