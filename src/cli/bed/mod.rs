@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-pub(super) use plan::recorded;
+pub(super) use plan::{RepairPlan, recorded, tissue};
 
 use super::stdout;
 use crate::domain::{Checks, DoseError};
