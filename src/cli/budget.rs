@@ -185,7 +185,8 @@ impl RecoveryPlan {
 
 /// The lines of every budget, for people.
 fn table(regions: &[RegionResult]) -> String {
-    let percent = |relative: Option<f64>| relative.map_or_else(|| "-".to_owned(), |part| format!("{:.2}", 100.0 * part));
+    let percent =
+        |relative: Option<f64>| relative.map_or_else(|| "-".to_owned(), |part| format!("{:.2}", 100.0 * part));
     let mut text = String::new();
     for RegionResult { region, budget, sum } in regions {
         writeln!(text, "{region}\n  {:<14} {:>8}  source", "part", "1σ %").expect("a string takes all text");
@@ -194,10 +195,12 @@ fn table(regions: &[RegionResult]) -> String {
             writeln!(text, "  {:<14} {sigma:>8}  {source}", part.name).expect("as above");
         }
         let bound = if budget.is_lower_bound { "a lower bound: not all parts are given" } else { "" };
-        writeln!(text, "  {:<14} {:>8}  {bound}", "total", percent(Some(budget.dose_relative_sigma))).expect("as above");
+        writeln!(text, "  {:<14} {:>8}  {bound}", "total", percent(Some(budget.dose_relative_sigma)))
+            .expect("as above");
         if let Some(sum) = sum {
             let relative = percent(Some(sum.dose_relative_sigma));
-            writeln!(text, "  all cycles: {:.4} ± {:.4} Gy ({relative} %)", sum.dose_gy, sum.dose_sigma_gy).expect("as above");
+            writeln!(text, "  all cycles: {:.4} ± {:.4} Gy ({relative} %)", sum.dose_gy, sum.dose_sigma_gy)
+                .expect("as above");
         }
         budget.flags.iter().for_each(|flag| writeln!(text, "  {flag}").expect("as above"));
     }

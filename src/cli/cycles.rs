@@ -9,8 +9,8 @@ use super::stdout;
 use crate::clinic::cycles::{CycleOrgan, OrganSum, sum_of_cycles};
 use crate::domain::{Checks, DoseError};
 use crate::formats::atomic::write_file;
-use crate::formats::organ_table::{self, OrganRow};
 use crate::formats::json;
+use crate::formats::organ_table::{self, OrganRow};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

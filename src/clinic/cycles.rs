@@ -83,7 +83,10 @@ mod tests {
         let names: Vec<&str> = sums.iter().map(|sum| sum.name.as_str()).collect();
         assert_eq!(names, ["liver", "spleen", "tumour"]);
         let [liver, spleen, tumour] = &sums[..] else { panic!("three organs") };
-        assert_eq!((liver.dose_gy, liver.complete, liver.time_integrated_activity_mbq_h), (Some(7.0), true, Some(20.0)));
+        assert_eq!(
+            (liver.dose_gy, liver.complete, liver.time_integrated_activity_mbq_h),
+            (Some(7.0), true, Some(20.0))
+        );
         assert!((liver.sigma_gy.expect("both are known") - 0.5).abs() < 1e-15);
         assert_eq!((spleen.dose_gy, spleen.sigma_gy, spleen.complete), (None, None, false));
         assert_eq!((tumour.dose_gy, tumour.sigma_gy, tumour.complete, tumour.cycles), (Some(20.0), None, false, 1));

@@ -101,7 +101,8 @@ fn words(answer: &Answer) -> String {
     let decides = format!("{} decides, by {} of {} Gy", first.organ, first.limit.name(), first.limit_gy);
     writeln!(text, "{decides}; 68 %: {} GBq{bound}", interval(first.interval_68_gbq)).expect("a string takes all text");
     if !next.may_also_decide.is_empty() {
-        writeln!(text, "Within that interval these may decide too: {}", next.may_also_decide.join(", ")).expect("as above");
+        writeln!(text, "Within that interval these may decide too: {}", next.may_also_decide.join(", "))
+            .expect("as above");
     }
     writeln!(text, "\n{:<20} {:<18} {:>9} {:>9} {:>9}", "organ", "limit", "Gy", "used Gy", "GBq").expect("as above");
     for Bound { organ, limit, limit_gy, used_gy, activity_gbq, .. } in &next.bounds {

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
+use crate::cli::bed::{RepairPlan, recorded, tissue};
 use crate::clinic::course::DoseCourse;
 use crate::clinic::dose_rate::DoseRate;
 use crate::clinic::next_cycle::{Effect, LimitKind, OrganBefore};
-use crate::cli::bed::{RepairPlan, recorded, tissue};
 use crate::domain::{Checks, DoseError};
 
 /// A file of organs.
@@ -75,7 +75,8 @@ impl Plan {
     ///
     /// * `dose` – the dose that a cycle gave an organ, from a table [Gy]
     pub(super) fn organs(&self, dose: impl Fn(usize, &str) -> Option<f64>, checks: &mut Checks) -> Vec<OrganBefore> {
-        if self.administered_gbq.is_empty() || self.administered_gbq.iter().any(|gbq| !(*gbq > 0.0 && gbq.is_finite())) {
+        if self.administered_gbq.is_empty() || self.administered_gbq.iter().any(|gbq| !(*gbq > 0.0 && gbq.is_finite()))
+        {
             checks.fail("administered_gbq", "needs the activity of each cycle so far, above 0 and finite");
         }
         if self.planned_gbq.is_some_and(|gbq| !(gbq > 0.0 && gbq.is_finite())) {
@@ -149,7 +150,8 @@ impl OrganPlan {
             .map_err(|error| error.violations().into_iter().for_each(|fault| checks.fail(fault.field, fault.reason)));
         let half_lives = self.effective_half_lives_h.as_deref().unwrap_or_default();
         if half_lives.len() != cycles {
-            checks.fail("effective_half_lives_h", "one is needed for each cycle, for a BED; not the physical half-life");
+            checks
+                .fail("effective_half_lives_h", "one is needed for each cycle, for a BED; not the physical half-life");
             return None;
         }
         let tissue = tissue.ok()?;
@@ -159,7 +161,9 @@ impl OrganPlan {
         };
         let effects: Result<Vec<Effect>, DoseError> = half_lives.iter().map(effect).collect();
         effects
-            .map_err(|error| error.violations().into_iter().for_each(|fault| checks.fail("effective_half_lives_h", fault.reason)))
+            .map_err(|error| {
+                error.violations().into_iter().for_each(|fault| checks.fail("effective_half_lives_h", fault.reason))
+            })
             .ok()
     }
 }
