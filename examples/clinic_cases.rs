@@ -12,6 +12,12 @@ use std::path::{Path, PathBuf};
 use dosegrid::domain::DoseError;
 use serde_json::{Value, json};
 
+#[path = "clinic_cases/bed.rs"]
+mod bed;
+#[path = "clinic_cases/dose_volume.rs"]
+mod dose_volume;
+#[path = "clinic_cases/partial_volume.rs"]
+mod partial_volume;
 #[path = "clinic_cases/single_time_point.rs"]
 mod single_time_point;
 
@@ -22,7 +28,12 @@ type Answers = Vec<(String, Result<Value, DoseError>)>;
 type Reader = fn(&Value, &Path) -> Answers;
 
 /// The formats that are known; one small file for each.
-const FORMATS: &[(&str, Reader)] = &[("clinic-single-time-point-1", single_time_point::answers)];
+const FORMATS: &[(&str, Reader)] = &[
+    ("clinic-bed-1", bed::answers),
+    ("clinic-dose-volume-1", dose_volume::answers),
+    ("clinic-partial-volume-1", partial_volume::answers),
+    ("clinic-single-time-point-1", single_time_point::answers),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -77,6 +88,13 @@ fn optional(value: &Value, name: &str) -> Result<Option<f64>, DoseError> {
             Err(DoseError::invalid(name, format!("must be a number, got {other}")))
         }
     }
+}
+
+/// A list of numbers of a case.
+fn numbers(value: &Value, name: &str) -> Result<Vec<f64>, DoseError> {
+    let members = value[name].as_array().ok_or_else(|| DoseError::invalid(name, "must be a list"))?;
+    let number = |member: &Value| member.as_f64().ok_or_else(|| DoseError::invalid(name, "must be a list of numbers"));
+    members.iter().map(number).collect()
 }
 
 /// A value of the library as JSON.

@@ -141,7 +141,19 @@ impl RegionPlan {
             }
         });
         checks.finish()?;
-        let budget = Budget::new(&BudgetInputs {
+        let budget = Budget::new(&self.inputs(recovery))?;
+        let dose_gy: f64 = self.doses_gy.iter().sum();
+        let cycles: Vec<(f64, Budget)> = self.doses_gy.iter().map(|&gy| (gy, budget.clone())).collect();
+        let sigma = sum_of_cycles_sigma_gy(&cycles, self.one_outline.unwrap_or(true));
+        let sum = Sum { dose_gy, dose_sigma_gy: sigma, dose_relative_sigma: sigma / dose_gy };
+        let sum = (!cycles.is_empty()).then_some(sum);
+        Ok(RegionResult { region: self.name.clone(), budget, sum })
+    }
+}
+
+impl RegionPlan {
+    fn inputs(&self, recovery: Option<RecoveryCurve>) -> BudgetInputs {
+        BudgetInputs {
             volume_cm3: self.volume_cm3,
             outline: self.outline.as_ref().map(|outline| Outline {
                 voxel_width_mm: outline.voxel_width_mm,
@@ -156,13 +168,7 @@ impl RegionPlan {
             dose_factor: self.dose_factor_relative_sigma,
             monte_carlo: self.monte_carlo_relative_sigma,
             density: self.density_relative_sigma,
-        })?;
-        let dose_gy: f64 = self.doses_gy.iter().sum();
-        let cycles: Vec<(f64, Budget)> = self.doses_gy.iter().map(|&gy| (gy, budget.clone())).collect();
-        let sigma = sum_of_cycles_sigma_gy(&cycles, self.one_outline.unwrap_or(true));
-        let sum = Sum { dose_gy, dose_sigma_gy: sigma, dose_relative_sigma: sigma / dose_gy };
-        let sum = (!cycles.is_empty()).then_some(sum);
-        Ok(RegionResult { region: self.name.clone(), budget, sum })
+        }
     }
 }
 

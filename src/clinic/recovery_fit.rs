@@ -22,7 +22,7 @@ pub(super) fn fit_curve(spheres: &[Sphere]) -> Result<RecoveryCurve, Invalid> {
         let ([[a, b], [_, d]], [g1, g2]) = normal(spheres, at);
         let (a, d) = (a * (1.0 + damping), d * (1.0 + damping));
         let determinant = a * d - b * b;
-        if !(determinant > 0.0) {
+        if determinant.is_nan() || determinant <= 0.0 {
             return Err(does_not_rise());
         }
         let step = [(d * g1 - b * g2) / determinant, (a * g2 - b * g1) / determinant];

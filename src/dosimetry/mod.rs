@@ -9,4 +9,4 @@ pub use crate::domain::LabelMap;
 pub use dvh::{CumulativeHistogram, DoseDistribution};
 pub use noise::{NoiseShift, NoisyVoxel};
 pub use organ_dose::OrganDose;
-pub use organs::{organ_doses, organ_histograms};
+pub use organs::{organ_distributions, organ_doses, organ_histograms};

@@ -36,17 +36,17 @@ pub fn organ_doses(inputs: &OrganInputs) -> Vec<OrganDose> {
     inputs.organs.organs().iter().map(|organ| organ_dose(inputs, organ)).collect()
 }
 
+/// The distribution of dose in each organ, by rising label; none of one without a dose.
+pub fn organ_distributions(inputs: &OrganInputs) -> Vec<Option<DoseDistribution>> {
+    inputs.organs.organs().iter().map(|organ| Counted::new(inputs, organ).distribution()).collect()
+}
+
 /// The cumulative dose-volume histograms of all organs, by rising label; none of one without a dose.
 ///
 /// * `points` – number of doses, at least 2
 pub fn organ_histograms(inputs: &OrganInputs, points: usize) -> Vec<Option<CumulativeHistogram>> {
-    let dose = inputs.dose.as_slice();
-    let histogram = |organ: &Organ| {
-        let doses =
-            organ.shares().filter(|&(index, _)| inputs.has_dose(index)).map(|(index, share)| (dose[index], share));
-        Some(DoseDistribution::weighted(doses.collect())?.cumulative_histogram(points))
-    };
-    inputs.organs.organs().iter().map(histogram).collect()
+    let distributions = organ_distributions(inputs).into_iter();
+    distributions.map(|distribution| Some(distribution?.cumulative_histogram(points))).collect()
 }
 
 /// The regions of transport that hold all of their organ. Where organs overlap, transport gives a voxel to one of them:
