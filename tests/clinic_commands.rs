@@ -155,7 +155,7 @@ fn bed_maps_hold_the_bed_of_each_voxel() {
     assert!(near(&region["bed_gy"], mean, SINGLE), "{region}");
     assert!(near(&region["equivalent_uniform_bed_gy"], -survival.ln() / 0.3, SINGLE));
     assert!(near(&region["excluded_volume_cm3"], 0.064, SINGLE) && near(&region["mass_g"], 0.256, SINGLE));
-    assert!(near(&region["generalised_eud_gy"], ((9.0 + 2.0 * 16.0 + 16.0) / 4.0f64).sqrt(), SINGLE));
+    assert!(near(&region["generalised_eud_gy"], f64::sqrt((9.0 + 2.0 * 16.0 + 16.0) / 4.0), SINGLE));
     assert_eq!((&answer["voxels_without_bed"], &region["equivalent_uniform_dose_gy"]), (&Value::from(2), &Value::Null));
 }
 
@@ -205,7 +205,7 @@ fn the_next_cycle_stays_within_the_limits_that_are_given() {
     // 0.6 Gy/GBq; BED of the cycles so far, and the dose whose BED is what is left.
     let factor = 2.8 / 52.8 / 2.6;
     let left = 13.0 - (9.4 + factor * (5.2 * 5.2 + 4.2 * 4.2));
-    let dose = ((1.0 + 4.0 * factor * left).sqrt() - 1.0) / (2.0 * factor);
+    let dose = (f64::sqrt(1.0 + 4.0 * factor * left) - 1.0) / (2.0 * factor);
     assert!(near(&answer["activity_gbq"], dose / 0.6, CLOSED), "{answer}");
     assert_eq!(
         (&answer["bounds"][0]["organ"], &answer["bounds"][0]["limit"]),
