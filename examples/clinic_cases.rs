@@ -14,12 +14,18 @@ use serde_json::{Value, json};
 
 #[path = "clinic_cases/bed.rs"]
 mod bed;
+#[path = "clinic_cases/curves.rs"]
+mod curves;
 #[path = "clinic_cases/dose_volume.rs"]
 mod dose_volume;
 #[path = "clinic_cases/partial_volume.rs"]
 mod partial_volume;
+#[path = "clinic_cases/removal.rs"]
+mod removal;
 #[path = "clinic_cases/single_time_point.rs"]
 mod single_time_point;
+#[path = "clinic_cases/uncertainty.rs"]
+mod uncertainty;
 
 /// What a case gave: its id and the answer.
 type Answers = Vec<(String, Result<Value, DoseError>)>;
@@ -32,7 +38,10 @@ const FORMATS: &[(&str, Reader)] = &[
     ("clinic-bed-1", bed::answers),
     ("clinic-dose-volume-1", dose_volume::answers),
     ("clinic-partial-volume-1", partial_volume::answers),
+    ("clinic-curves-1", curves::answers),
+    ("clinic-removal-1", removal::answers),
     ("clinic-single-time-point-1", single_time_point::answers),
+    ("clinic-uncertainty-1", uncertainty::answers),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

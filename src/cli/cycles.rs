@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::figures::{DIGITS, significant};
 use super::stdout;
-use crate::clinic::cycles::{CycleOrgan, OrganSum, sum_of_cycles};
+use crate::clinic::organ_cycles::{CycleOrgan, OrganSum, sum_of_cycles};
 use crate::domain::{Checks, DoseError};
 use crate::formats::atomic::write_file;
 use crate::formats::json;

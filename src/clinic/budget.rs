@@ -188,6 +188,13 @@ impl Budget {
         self.parts.iter().find(|part| part.name == name).and_then(|part| part.relative_sigma)
     }
 
+    /// σ of a dose [Gy].
+    ///
+    /// * `dose_gy` – [Gy]
+    pub fn dose_sigma_gy(&self, dose_gy: f64) -> f64 {
+        self.dose_relative_sigma * dose_gy
+    }
+
     /// σ from the parts that differ from cycle to cycle, and from those that are the same in all, over the dose. The
     /// volume counts among the latter if all cycles have one outline.
     ///

@@ -58,7 +58,7 @@ impl Shape {
     }
 
     /// Places of the rates among the parameters, one for each term.
-    fn rates(self) -> &'static [usize] {
+    pub(super) fn rates(self) -> &'static [usize] {
         match self {
             Self::Mono => &[1],
             Self::BiUptake => &[1, 2],
@@ -124,6 +124,12 @@ impl Curve {
         }
         checks.finish()?;
         Ok(curve)
+    }
+
+    /// A curve as a fit left it: of the right number of parameters, and not looked at.
+    pub(super) fn unchecked(shape: Shape, parameters: Vec<f64>) -> Self {
+        debug_assert_eq!(parameters.len(), shape.parameters().len(), "a fit keeps the number of parameters");
+        Self { shape, parameters }
     }
 
     /// A curve from parameters by their names, such as `rate_1_per_h`.

@@ -1,94 +1,77 @@
-//! The sum of cycles, organ by organ.
-
-use std::collections::BTreeMap;
+//! The cycles of a therapy together.
 
 use serde::Serialize;
 
-/// What one cycle gave an organ.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CycleOrgan {
-    /// Its name, by which cycles are added.
-    pub name: String,
-    /// Absorbed dose [Gy]; none if it has none.
-    pub dose_gy: Option<f64>,
-    /// Statistical 1σ of that [Gy], independent between cycles; none if it is not known.
-    pub sigma_gy: Option<f64>,
+use super::Integration;
+use crate::domain::{Checks, DoseError};
+
+/// The integral of one cycle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CycleIntegral {
+    /// Its integral.
+    pub integration: Integration,
+    /// Administered activity [MBq].
+    pub administered_activity_mbq: Option<f64>,
+}
+
+/// What is common to the cycles.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SumOptions {
+    /// Relative standard deviation that all cycles share: calibration, recovery, volume of one outline.
+    pub common_relative_sigma: f64,
+    /// Absorbed dose for each time-integrated activity [Gy/(MBq·h)], if a dose is asked for.
+    pub dose_per_tia_gy_per_mbq_h: Option<f64>,
+}
+
+/// The sum over cycles.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CycleSum {
     /// Time-integrated activity [MBq·h].
-    pub time_integrated_activity_mbq_h: Option<f64>,
-}
-
-/// What all cycles gave an organ.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OrganSum {
-    /// Its name.
-    pub name: String,
-    /// Cycles that list it.
-    pub cycles: usize,
-    /// Whether every cycle lists it with a dose; if not, the sum is of those that do.
-    pub complete: bool,
-    /// Dose of each cycle, in order [Gy]; none where it has none.
-    pub doses_gy: Vec<Option<f64>>,
-    /// Their sum [Gy]; none if there is no dose.
+    pub tia_mbq_h: f64,
+    /// One standard deviation of what is independent between cycles [MBq·h]; none if that of a cycle is not known.
+    pub tia_sigma_independent_mbq_h: Option<f64>,
+    /// One standard deviation with what is common [MBq·h].
+    pub tia_sigma_mbq_h: Option<f64>,
+    /// Absorbed dose [Gy].
     pub dose_gy: Option<f64>,
-    /// Statistical 1σ of the sum [Gy], added in squares; none if that of a dose is not known.
-    pub sigma_gy: Option<f64>,
-    /// Sum of the time-integrated activities [MBq·h]; none if one is not known.
-    pub time_integrated_activity_mbq_h: Option<f64>,
+    /// One standard deviation of it, of the time-integrated activity alone [Gy].
+    pub dose_sigma_gy: Option<f64>,
+    /// Absorbed dose for each administered activity [Gy/GBq].
+    pub dose_per_administered_activity_gy_per_gbq: Option<f64>,
 }
 
-/// Adds cycles by the names of organs, in alphabetical order.
+/// The integrals of some cycles as one: independent parts of the uncertainty add in squares, common ones in proportion.
 ///
-/// * `cycles` – the organs of each, with unlike names
-pub fn sum_of_cycles(cycles: &[Vec<CycleOrgan>]) -> Vec<OrganSum> {
-    let mut found: BTreeMap<&str, Vec<Option<&CycleOrgan>>> = BTreeMap::new();
-    for (at, organs) in cycles.iter().enumerate() {
-        for organ in organs {
-            found.entry(&organ.name).or_insert_with(|| vec![None; cycles.len()])[at] = Some(organ);
-        }
+/// # Errors
+/// If there is no cycle, or a factor is not finite or below 0.
+///
+/// Source: Gear 2018 (EJNMMI 45:2456): systematic parts do not enter the fit and are the same at all times.
+pub fn sum_of_cycles(cycles: &[CycleIntegral], options: &SumOptions) -> Result<CycleSum, DoseError> {
+    let SumOptions { common_relative_sigma, dose_per_tia_gy_per_mbq_h } = *options;
+    let mut checks = Checks::new();
+    if cycles.is_empty() {
+        checks.fail("cycles", "there is none");
     }
-    found.into_iter().map(|(name, organs)| sum_of_organ(name, &organs)).collect()
-}
-
-fn sum_of_organ(name: &str, organs: &[Option<&CycleOrgan>]) -> OrganSum {
-    let doses_gy: Vec<Option<f64>> = organs.iter().map(|organ| organ.and_then(|organ| organ.dose_gy)).collect();
-    let dosed = || organs.iter().flatten().filter(|organ| organ.dose_gy.is_some());
-    let squares: Option<f64> = dosed().map(|organ| organ.sigma_gy.map(|sigma| sigma * sigma)).sum();
-    let activities: Option<f64> = organs.iter().flatten().map(|organ| organ.time_integrated_activity_mbq_h).sum();
-    let has_dose = dosed().next().is_some();
-    OrganSum {
-        name: name.to_owned(),
-        cycles: organs.iter().flatten().count(),
-        complete: doses_gy.iter().all(Option::is_some),
-        dose_gy: has_dose.then(|| doses_gy.iter().flatten().sum()),
-        sigma_gy: squares.filter(|_| has_dose).map(f64::sqrt),
-        doses_gy,
-        time_integrated_activity_mbq_h: activities,
+    let is_good = |value: f64| value.is_finite() && value >= 0.0;
+    if !is_good(common_relative_sigma) {
+        checks.fail("common_relative_sigma", format!("must be finite and 0 or more, got {common_relative_sigma}"));
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn organ(name: &str, dose_gy: Option<f64>, sigma_gy: Option<f64>) -> CycleOrgan {
-        CycleOrgan { name: name.into(), dose_gy, sigma_gy, time_integrated_activity_mbq_h: Some(10.0) }
+    if let Some(factor) = dose_per_tia_gy_per_mbq_h.filter(|factor| !is_good(*factor)) {
+        checks.fail("dose_per_tia_gy_per_mbq_h", format!("must be finite and 0 or more, got {factor}"));
     }
-
-    #[test]
-    fn organs_add_by_name_and_what_is_missing_is_said() {
-        let sums = sum_of_cycles(&[
-            vec![organ("liver", Some(3.0), Some(0.3)), organ("tumour", Some(20.0), None)],
-            vec![organ("spleen", None, None), organ("liver", Some(4.0), Some(0.4))],
-        ]);
-        let names: Vec<&str> = sums.iter().map(|sum| sum.name.as_str()).collect();
-        assert_eq!(names, ["liver", "spleen", "tumour"]);
-        let [liver, spleen, tumour] = &sums[..] else { panic!("three organs") };
-        assert_eq!(
-            (liver.dose_gy, liver.complete, liver.time_integrated_activity_mbq_h),
-            (Some(7.0), true, Some(20.0))
-        );
-        assert!((liver.sigma_gy.expect("both are known") - 0.5).abs() < 1e-15);
-        assert_eq!((spleen.dose_gy, spleen.sigma_gy, spleen.complete), (None, None, false));
-        assert_eq!((tumour.dose_gy, tumour.sigma_gy, tumour.complete, tumour.cycles), (Some(20.0), None, false, 1));
-    }
+    checks.finish()?;
+    let tia_mbq_h: f64 = cycles.iter().map(|cycle| cycle.integration.tia_mbq_h).sum();
+    let squares = cycles.iter().map(|cycle| cycle.integration.tia_sigma_mbq_h.map(|sigma| sigma * sigma));
+    let independent = squares.sum::<Option<f64>>().map(f64::sqrt);
+    let tia_sigma_mbq_h = independent.map(|sigma| sigma.hypot(common_relative_sigma * tia_mbq_h));
+    let administered_mbq: Option<f64> = cycles.iter().map(|cycle| cycle.administered_activity_mbq).sum();
+    let dose_gy = dose_per_tia_gy_per_mbq_h.map(|factor| factor * tia_mbq_h);
+    Ok(CycleSum {
+        tia_mbq_h,
+        tia_sigma_independent_mbq_h: independent,
+        tia_sigma_mbq_h,
+        dose_gy,
+        dose_sigma_gy: tia_sigma_mbq_h.zip(dose_per_tia_gy_per_mbq_h).map(|(sigma, factor)| factor * sigma),
+        dose_per_administered_activity_gy_per_gbq: dose_gy.zip(administered_mbq).map(|(dose, mbq)| 1e3 * dose / mbq),
+    })
 }

@@ -1,35 +1,59 @@
 //! From measured activities to what a physicist reports: curves over time and their integrals, biologically effective
 //! dose, uncertainty, and the next cycle.
 //!
+//! * [`series`]: the activities of one region, checked once. [`integrate()`] gives their integral. Start here.
 //! * [`curve`]: sums of exponentials, their values, means over a scan and integrals.
 //! * [`window`]: what a scan sees of one exponential, with infusion.
+//! * `weighting`, `starts`, `fit`, `candidate`, `pieces`: how a series is integrated. [`integral`]: what comes of it.
+//! * [`cycles`]: the cycles of a therapy together.
+//! * [`removal`]: dialysis, drainage, voiding.
 //! * [`single_time_point`]: the integral from one measurement and what is known of the curve.
 //! * [`recovery`]: partial volume, and the correction for it.
 //! * [`outline`], [`budget`]: how well a volume is known, and the uncertainty budget of a dose.
 //! * [`dose_rate`], [`course`]: dose-rate after an administration, and over infusions, sessions and cycles.
 //! * [`repair`], [`bed`], [`cycle_factors`], [`uniform_dose`], [`radiation`]: biologically effective dose.
-//! * [`cycles`], [`next_cycle`]: the sum of cycles, and the activity that stays within limits.
+//! * [`organ_cycles`], [`next_cycle`]: the doses of cycles by organ, and the activity that stays within limits.
 //!
 //! Here times are in h since the start of the administration, activities in MBq, rates in 1/h (effective: physical
 //! decay is inside) and time-integrated activities in MBq·h: those of a clinic, and those that it writes down.
 
 pub mod bed;
 pub mod budget;
+mod candidate;
+mod clock;
 pub mod course;
 pub mod curve;
 pub mod cycle_factors;
 pub mod cycles;
 mod divided;
 pub mod dose_rate;
+mod fit;
+pub mod integral;
+mod integrate;
 pub mod next_cycle;
+mod options;
+pub mod organ_cycles;
 pub mod outline;
+mod pieces;
 pub mod radiation;
 pub mod recovery;
 mod recovery_fit;
+pub mod removal;
 pub mod repair;
+pub mod series;
 pub mod single_time_point;
+mod starts;
 pub mod uniform_dose;
+mod weighting;
 pub mod window;
 
+pub use candidate::Candidate;
+pub use clock::Moment;
 pub use curve::{Curve, Shape};
+pub use integral::{Flag, Integration};
+pub use integrate::integrate;
+pub use options::{CurveOptions, ModelChoice, by_name};
+pub use pieces::{BeforeFirst, Between, PieceRules};
+pub use series::{Point, PointDraft, Series, SeriesDraft, ValueRefersTo};
+pub use weighting::Weighting;
 pub use window::Window;
