@@ -6,7 +6,7 @@ use dosegrid::clinic::budget::{Budget, BudgetInputs};
 use dosegrid::clinic::outline::Outline;
 use dosegrid::clinic::recovery::RecoveryCurve;
 use dosegrid::clinic::{
-    CurveOptions, Integration, ModelChoice, Moment, PointDraft, Series, SeriesDraft, Shape, integrate,
+    CurveOptions, Integration, ModelChoice, Moment, PointDraft, Series, SeriesDraft, Shape, ValueRefersTo, integrate,
 };
 use dosegrid::domain::{DoseError, Invalid};
 use dosegrid::physics::nuclide::find;
@@ -73,7 +73,10 @@ fn integrated(given: &Value) -> Result<Integration, DoseError> {
     let series = Series::new(&SeriesDraft {
         points: points?,
         physical_half_life_h: nuclide.half_life_s / S_PER_H,
-        ..SeriesDraft::default()
+        injection: None,
+        administered_activity_mbq: None,
+        infusion_h: 0.0,
+        refers_to: ValueRefersTo::AcquisitionMean,
     })?;
     integrate(&series, &CurveOptions { model: ModelChoice::Exponentials(Shape::Mono), ..CurveOptions::default() })
 }
