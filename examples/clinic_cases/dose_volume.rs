@@ -19,7 +19,9 @@ pub(super) fn answers(file: &Value, folder: &Path) -> Answers {
 fn answer(given: &Value, folder: &Path) -> Result<Value, DoseError> {
     let path = |name: &str| folder.join(given[name].as_str().unwrap_or_default());
     let dose = at("dose_file", read_volume(&path("dose_file")))?.volume;
-    let density = at("density_file", read_volume(&path("density_file")).and_then(|file| DensityMap::new(file.volume)))?;
+    let density = || read_volume(&path("density_file")).and_then(|file| DensityMap::new(file.volume));
+    let density = given["density_file"].is_string().then(density).transpose();
+    let density = at("density_file", density)?;
     let organs = at("labels", organs(given, folder))?;
     let nothing = Volume::from_vec(dose.grid().clone(), vec![0.0; dose.as_slice().len()]);
     let nothing = nothing.and_then(|volume| TimeIntegratedActivity::new(volume, ActivityUnit::BqS));
@@ -28,7 +30,7 @@ fn answer(given: &Value, folder: &Path) -> Result<Value, DoseError> {
         dose: &dose,
         uncertainty: None,
         activity: &activity,
-        density: Some(&density),
+        density: density.as_ref(),
         minimum_density_g_cm3: Some(number(given, "minimum_density_g_cm3")?),
         organs: &organs,
         names: &BTreeMap::new(),

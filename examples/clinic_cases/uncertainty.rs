@@ -83,13 +83,13 @@ fn integrated(given: &Value) -> Result<Integration, DoseError> {
 
 fn inputs(given: &Value, fit: Option<f64>) -> Result<BudgetInputs, DoseError> {
     let recovery = &given["recovery"];
-    let covariance = |recovery: &Value| -> Result<[[f64; 2]; 2], DoseError> {
+    let covariance = |recovery: &Value| -> Result<Option<[[f64; 2]; 2]>, DoseError> {
         serde_json::from_value(recovery["covariance"].clone())
             .map_err(|error| DoseError::invalid("recovery.covariance", error.to_string()))
     };
     let recovery = if recovery.is_object() {
         let covariance = covariance(recovery)?;
-        Some(RecoveryCurve::known(number(recovery, "b1_cm3")?, number(recovery, "b2")?, Some(covariance))?)
+        Some(RecoveryCurve::known(number(recovery, "b1_cm3")?, number(recovery, "b2")?, covariance)?)
     } else {
         None
     };

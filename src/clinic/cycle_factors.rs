@@ -1,5 +1,8 @@
 //! BED of many doses with the kinetics of one region: its Lea-Catcheside factors are computed once, and used for every
 //! voxel.
+//!
+//! The same serves a voxel whose dose comes from several source regions, each with kinetics of its own: as cycles that
+//! start together, with the dose from each region. This is exact where the kinetics of the target alone are not.
 
 use super::bed::Tissue;
 use super::course::DoseCourse;
@@ -73,5 +76,15 @@ mod tests {
         assert!((factors.with_overlap_gy(&tissue, &doses) / whole.bed_with_overlap_gy - 1.0).abs() < 1e-12);
         assert!(whole.overlap_relative() > 0.01);
         assert_eq!(factors.with_overlap_gy(&tissue, &[0.0; 3]), 0.0);
+    }
+
+    #[test]
+    fn dose_from_several_sources_has_the_bed_of_its_whole_course() {
+        let tissue = Tissue::new(3.0, Repair::mono(Some(2.0)).expect("good")).expect("good");
+        let course = |dose: f64, half_life_h: f64| DoseCourse::of(&DoseRate::mono(dose, half_life_h).expect("good"));
+        let sources = [(0.0, course(1.0, 10.0)), (0.0, course(1.0, 100.0))];
+        let found = CycleFactors::new(&sources, tissue.repair()).with_overlap_gy(&tissue, &[2.0, 5.0]);
+        let right = tissue.of_course(&course(2.0, 10.0).plus(&course(5.0, 100.0))).bed_gy;
+        assert!((found / right - 1.0).abs() < 1e-13, "{found} {right}");
     }
 }

@@ -6,8 +6,8 @@ use crate::domain::{Checks, DoseError, Invalid};
 const SLOPE_POINTS: i32 = 4000;
 /// Halvings that find a time of no slope, to the last bits.
 const HALVINGS: u32 = 200;
-/// A dose-rate below 0 by less than this part of its largest amplitude is rounding.
-const ROUNDING: f64 = 1e-9;
+/// A dose-rate below 0 by less than this part of its largest amplitude comes from amplitudes written with few digits.
+const ROUNDING: f64 = 1e-6;
 
 /// One exponential of a dose-rate.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -58,15 +58,12 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     if !args.organs.is_empty() && args.voxels.is_used() {
         checks.fail("organs", "give doses by organ tables or by dose maps, not both");
     }
-    if checks.is_empty() && plan.is_none() {
-        checks.fail("plan", "is needed");
-    }
-    let Some(plan) = plan.filter(|_| checks.is_empty()) else { return checks.finish() };
+    let Some(plan) = plan else { return checks.finish() };
     let radiation = plan.radiation(&mut checks);
-    let from_maps = volumes.as_ref().map(voxels::Volumes::cycles);
-    let regions = regions::checked(&plan, radiation, &tables, from_maps, &mut checks);
+    let regions = regions::checked(&plan, radiation, &tables, args.voxels.cycles(), &mut checks);
     checks.finish()?;
-    let (Some(regions), Some(radiation)) = (regions, radiation) else { return Ok(()) };
+    let unknown = || DoseError::Internal("a plan has a fault that was not recorded".into());
+    let (regions, radiation) = regions.zip(radiation).ok_or_else(unknown)?;
     let (results, voxels_without_bed) = match volumes {
         Some(volumes) => {
             let (results, without) = volumes.beds(&regions, radiation, &args.voxels)?;

@@ -46,6 +46,11 @@ impl VoxelArgs {
         !self.dose.is_empty()
     }
 
+    /// Number of dose maps; none if doses do not come from maps.
+    pub(super) fn cycles(&self) -> Option<usize> {
+        self.is_used().then_some(self.dose.len())
+    }
+
     /// The maps. Faults are recorded; none if no map is wanted.
     pub(super) fn read(&self, checks: &mut Checks) -> Option<Volumes> {
         if !self.is_used() {
@@ -104,11 +109,6 @@ fn read_density(path: &Path) -> Result<DensityMap, crate::domain::Invalid> {
 }
 
 impl Volumes {
-    /// Number of dose maps.
-    pub(super) fn cycles(&self) -> usize {
-        self.doses.len()
-    }
-
     /// What is said of each region, and the number of voxels that belong to none. Writes the map where one is wanted:
     /// where regions overlap, a voxel has the BED of the smaller one.
     pub(super) fn beds(
@@ -180,12 +180,12 @@ impl Volumes {
         let doses: Vec<Vec<f64>> = counted.iter().map(|&(voxel, _)| self.doses_gy(voxel)).collect();
         let of_cycle = |at: usize| VoxelDoses::new(doses.iter().map(|doses| doses[at]).collect(), &masses);
         let means: Vec<f64> =
-            (0..self.cycles()).map(|at| Ok(of_cycle(at)?.mean_gy())).collect::<Result<_, DoseError>>()?;
+            (0..self.doses.len()).map(|at| Ok(of_cycle(at)?.mean_gy())).collect::<Result<_, DoseError>>()?;
         let beds: Vec<f64> = doses.iter().map(|doses| region.voxel_bed_gy(radiation, doses)).collect();
         let total = VoxelDoses::new(doses.iter().map(|doses| doses.iter().sum()).collect(), &masses)?;
         let bed_gy = VoxelDoses::new(beds.clone(), &masses)?.mean_gy();
         let uniform = region.alpha_per_gy.map(|alpha| total.equivalent_uniform_bed_gy(&beds, alpha)).transpose()?;
-        let one = (self.cycles() == 1 && radiation == Radiation::LowLet).then(|| region.factors.own()[0]);
+        let one = (self.doses.len() == 1 && radiation == Radiation::LowLet).then(|| region.factors.own()[0]);
         let of_means = region.with_doses(radiation, &means).result(radiation);
         Ok(RegionResult {
             bed_gy,
