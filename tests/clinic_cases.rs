@@ -77,7 +77,7 @@ fn cases_of<'a>((name, value): (&'a String, &'a Value)) -> Vec<(&'a String, &'a 
     match value {
         Value::Array(cases) => cases.iter().map(|case| (name, case)).collect(),
         Value::Object(members) if members.contains_key("id") => vec![(name, value)],
-        _ => Vec::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => Vec::new(),
     }
 }
 
