@@ -69,6 +69,7 @@ fn differences(path: &str, expected: &Value, found: &Value, tolerance: &Toleranc
 /// Figures of a model that was not admitted are not compared: it need not have converged to the same place.
 fn is_for_information(path: &str, name: &str, members: &serde_json::Map<String, Value>) -> bool {
     name.starts_with("for_information")
+        || name == "note"
         || path.contains(".selection") && members["admitted"] == false && !["model", "admitted"].contains(&name)
 }
 
