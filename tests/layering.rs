@@ -79,6 +79,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "method",
             "compute",
             "dosimetry",
+            "clinic",
             "api",
             "demo",
             "validate",

@@ -84,6 +84,7 @@ pub(super) fn table(result: &DoseResult, of: &Table) -> Vec<(OrganDose, Option<C
         organs: of.organs,
         names: of.names,
         regions: &whole_regions(of.organs, regions),
+        injected_bq: result.activity.injected_bq,
     };
     let doses = organ_doses(&inputs);
     match of.dose_volume_points {

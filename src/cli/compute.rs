@@ -125,9 +125,9 @@ fn run_here(args: &Args, selector: DeviceSelector, mut checks: Checks) -> Result
     Warning::check(&result.warnings, args.strict).map_err(|error| told_by_flag(error, density))?;
     result.warnings.splice(0..0, known);
     let (activity, density) = (inputs.request.activity(), inputs.request.density());
-    let table = |organs| outputs::organ_table(&result, activity, density, organs, &inputs.names);
+    let table = |organs| args.outputs.organ_tables(&result, activity, density, organs, &inputs.names);
     let organs = inputs.organs.as_ref().map(table);
-    let from = ResultInputs { organs: organs.as_deref(), inputs: inputs.account(args), origin: inputs.origin.clone() };
+    let from = ResultInputs { organs: organs.as_ref(), inputs: inputs.account(args), origin: inputs.origin.clone() };
     if let Some(path) = &args.grids.dose_on_ct {
         inputs.write_dose_on_ct(path, &result)?;
     }

@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::organ_volumes::{OrganVolumes, names_of};
-use super::outputs::{self, InputAccount, OutputArgs, ResultInputs};
+use super::outputs::{self, InputAccount, OrganTables, OutputArgs, ResultInputs};
 use super::remote::{check_url, in_words, on_server};
 use super::stdout;
 use super::summary::activity_lines;
 use crate::domain::{Checks, DoseError, DoseResult, Extras, Invalid, Organs, Part, TallyRecord, VolumeRole, Warning};
-use crate::dosimetry::OrganDose;
 use crate::formats::labels::LabelFiles;
 use crate::formats::tally;
 use crate::formats::volume_file::Origin;
@@ -36,7 +35,7 @@ pub(super) struct Args {
 /// A dose of all histories, and the doses of organs, where there are any.
 struct Merged {
     result: DoseResult,
-    organs: Option<Vec<OrganDose>>,
+    organs: Option<OrganTables>,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), DoseError> {
@@ -73,7 +72,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         density: "tally",
         grids: None,
     };
-    outputs::write(&args.outputs, &ResultInputs { organs: organs.as_deref(), inputs, origin }, &result)
+    outputs::write(&args.outputs, &ResultInputs { organs: organs.as_ref(), inputs, origin }, &result)
 }
 
 /// Merges in this process.
@@ -97,7 +96,7 @@ fn here(
     };
     let map = organs.as_ref().map(Organs::label_map);
     let result = merged_dose(record, map.as_ref(), extras)?;
-    let table = |organs: Organs| outputs::organ_table(&result, &activity, Some(&density), &organs, names);
+    let table = |organs: Organs| args.outputs.organ_tables(&result, &activity, Some(&density), &organs, names);
     let organs = organs.map(table);
     Ok(Merged { result, organs })
 }
@@ -148,7 +147,7 @@ fn there(
         return Err(error);
     }
     let answer = answer.map_err(|error| in_words(error, |field| by_name(&field, &args.tallies)))?;
-    let organs = organs.map(|_| answer.organs.into_iter().map(|(organ, _)| organ).collect());
+    let organs = organs.map(|_| OrganTables::of_pairs(answer.organs));
     Ok(Merged { result: answer.result, organs })
 }
 
@@ -173,7 +172,7 @@ fn announced(
         labels: organs.map(OrganVolumes::labels).unwrap_or_default(),
         organ_volumes: organs.map(OrganVolumes::own).unwrap_or_default(),
         label_names: names,
-        dose_volume_points: None,
+        dose_volume_points: args.outputs.dose_volume_points().map(|points| u32::try_from(points).expect("few")),
         return_uncertainty: args.outputs.uncertainty_output.is_some(),
         return_tally: args.outputs.tally_output.is_some(),
     };

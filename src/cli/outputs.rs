@@ -13,12 +13,14 @@ use crate::domain::{
     Warning, grid::Affine, warning,
 };
 use crate::dosimetry::organs::{OrganInputs, whole_regions};
-use crate::dosimetry::{DoseDistribution, OrganDose, organ_doses};
+use crate::dosimetry::{CumulativeHistogram, DoseDistribution, OrganDose, organ_doses, organ_histograms};
 use crate::formats::labels::LabelFiles;
 use crate::formats::volume_file::{Origin, OutputFormat, write_volume};
-use crate::formats::{json, label_names, labels, organ_table, tally};
+use crate::formats::{dose_volume_table, json, label_names, labels, organ_table, tally};
 use crate::resample::PlacingAccount;
 
+/// Doses of a histogram.
+const DOSE_VOLUME_POINTS: usize = 501;
 /// Absent labels that a warning names one by one.
 const NAMES_SHOWN: usize = 5;
 
@@ -49,6 +51,9 @@ pub(super) struct OutputArgs {
     /// Table of organ doses, CSV
     #[arg(long, value_name = "FILE")]
     pub(super) organs_output: Option<PathBuf>,
+    /// Cumulative dose-volume histograms of the organs, CSV
+    #[arg(long, value_name = "FILE")]
+    pub(super) dose_volume_output: Option<PathBuf>,
     /// Provenance, energy balance and organ table, JSON
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
@@ -69,13 +74,7 @@ impl OutputArgs {
         more: &[(&'static str, Option<&'a Path>)],
         checks: &mut Checks,
     ) {
-        for (flag, given) in
-            [("organs-output", self.organs_output.is_some()), ("label-names", self.label_names.is_some())]
-        {
-            if given && self.labels.is_empty() {
-                checks.fail(flag, "has no effect without --labels");
-            }
-        }
+        self.check_use(checks);
         let own = self.labels.iter().chain(&self.label_names).map(PathBuf::as_path);
         let inputs = inputs.into_iter().flatten().chain(own);
         let mut taken: Vec<PathBuf> = inputs.filter_map(|path| path.canonicalize().ok()).collect();
@@ -87,6 +86,7 @@ impl OutputArgs {
         let others = [
             ("tally-output", self.tally_output.as_deref()),
             ("organs-output", self.organs_output.as_deref()),
+            ("dose-volume-output", self.dose_volume_output.as_deref()),
             ("json", self.json.as_deref()),
         ];
         for (flag, path) in volumes.iter().chain(more).filter_map(|(flag, path)| Some((*flag, (*path)?))) {
@@ -101,6 +101,19 @@ impl OutputArgs {
         }
         if self.output.is_none() {
             checks.fail("output", "--output is needed");
+        }
+    }
+
+    /// Records flags that would have no effect.
+    fn check_use(&self, checks: &mut Checks) {
+        for (flag, given) in [
+            ("organs-output", self.organs_output.is_some()),
+            ("dose-volume-output", self.dose_volume_output.is_some()),
+            ("label-names", self.label_names.is_some()),
+        ] {
+            if given && self.labels.is_empty() {
+                checks.fail(flag, "has no effect without --labels");
+            }
         }
     }
 
@@ -155,32 +168,56 @@ fn check_place(flag: &str, path: &Path, taken: &mut Vec<PathBuf>, checks: &mut C
     taken.push(place);
 }
 
-/// The doses of all organs.
-pub(super) fn organ_table(
-    result: &DoseResult,
-    activity: &TimeIntegratedActivity,
-    density: Option<&DensityMap>,
-    organs: &Organs,
-    names: &BTreeMap<u16, String>,
-) -> Vec<OrganDose> {
-    let account = result.provenance.monte_carlo.as_ref();
-    let regions = account.map_or(&[][..], |account| &account.regions);
-    organ_doses(&OrganInputs {
-        dose: &result.dose,
-        uncertainty: result.uncertainty.as_ref(),
-        activity,
-        density,
-        minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,
-        organs,
-        names,
-        regions: &whole_regions(organs, regions),
-    })
+/// Doses of organs, by rising label, and their histograms where those are wanted.
+pub(super) struct OrganTables {
+    pub(super) doses: Vec<OrganDose>,
+    pub(super) histograms: Vec<Option<CumulativeHistogram>>,
+}
+
+impl OrganTables {
+    pub(super) fn of_pairs(pairs: Vec<(OrganDose, Option<CumulativeHistogram>)>) -> Self {
+        let (doses, histograms) = pairs.into_iter().unzip();
+        Self { doses, histograms }
+    }
+}
+
+impl OutputArgs {
+    /// Points of a histogram for each organ, where histograms are wanted.
+    pub(super) fn dose_volume_points(&self) -> Option<usize> {
+        self.dose_volume_output.as_ref().map(|_| DOSE_VOLUME_POINTS)
+    }
+
+    /// The doses of all organs.
+    pub(super) fn organ_tables(
+        &self,
+        result: &DoseResult,
+        activity: &TimeIntegratedActivity,
+        density: Option<&DensityMap>,
+        organs: &Organs,
+        names: &BTreeMap<u16, String>,
+    ) -> OrganTables {
+        let account = result.provenance.monte_carlo.as_ref();
+        let regions = account.map_or(&[][..], |account| &account.regions);
+        let inputs = OrganInputs {
+            dose: &result.dose,
+            uncertainty: result.uncertainty.as_ref(),
+            activity,
+            density,
+            minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,
+            organs,
+            names,
+            regions: &whole_regions(organs, regions),
+            injected_bq: result.activity.injected_bq,
+        };
+        let histograms = self.dose_volume_points().map(|points| organ_histograms(&inputs, points));
+        OrganTables { doses: organ_doses(&inputs), histograms: histograms.unwrap_or_default() }
+    }
 }
 
 /// What a result's tables need beside it.
 pub(super) struct ResultInputs<'a> {
     /// Dose of each organ, where organs were given.
-    pub(super) organs: Option<&'a [OrganDose]>,
+    pub(super) organs: Option<&'a OrganTables>,
     pub(super) inputs: InputAccount,
     /// How outputs say where they lie.
     pub(super) origin: Origin,
@@ -244,13 +281,24 @@ pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult)
     if let (Some(path), Some(record)) = (&args.tally_output, &result.tally) {
         named("tally-output", tally::write(path, record))?;
     }
-    if let (Some(path), Some(organs)) = (&args.organs_output, from.organs) {
-        named("organs-output", organ_table::write(path, organs))?;
+    if let Some(organs) = from.organs {
+        write_tables(args, organs)?;
     }
     if let Some(path) = &args.json {
         named("json", json::write(path, &file))?;
     }
     if args.quiet { Ok(()) } else { stdout::print(&summary(&file)) }
+}
+
+/// Writes the tables of organs that are wanted.
+fn write_tables(args: &OutputArgs, organs: &OrganTables) -> Result<(), DoseError> {
+    if let Some(path) = &args.organs_output {
+        named("organs-output", organ_table::write(path, &organs.doses))?;
+    }
+    if let Some(path) = &args.dose_volume_output {
+        named("dose-volume-output", dose_volume_table::write(path, &organs.doses, &organs.histograms))?;
+    }
+    Ok(())
 }
 
 fn named(flag: &str, written: io::Result<()>) -> Result<(), DoseError> {
@@ -267,6 +315,6 @@ fn result_file<'a>(from: &ResultInputs<'a>, result: &'a DoseResult) -> ResultFil
         grid: GridAccount { shape: grid.shape(), spacing_mm: grid.spacing_mm(), affine: *grid.affine() },
         dose: DoseAccount { mean_gy: doses.mean_gy(), max_gy: doses.max_gy() },
         warnings: &result.warnings,
-        organs: from.organs,
+        organs: from.organs.map(|organs| organs.doses.as_slice()),
     }
 }

@@ -59,7 +59,7 @@ impl Outgoing {
             nan: Some(nan),
             negative: Some(negative),
             return_dose_on_ct: args.grids.dose_on_ct.is_some(),
-            dose_volume_points: None,
+            dose_volume_points: args.outputs.dose_volume_points().map(|points| u32::try_from(points).expect("few")),
             ..of_choice(&choice)
         };
         let intake = recorded(raw.check(), args.volumes.density_flag(), checks);

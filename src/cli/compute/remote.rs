@@ -4,13 +4,12 @@ use super::inputs::{input_account, write_dose_on_ct};
 use super::outgoing::Outgoing;
 use super::{Args, print_warnings, told_by_flag};
 use crate::api::client::{Answer, Told};
-use crate::cli::outputs::{self, ResultInputs};
+use crate::cli::outputs::{self, OrganTables, ResultInputs};
 use crate::cli::progress::ProgressReport;
 use crate::cli::remote::{in_words, on_server};
 use crate::cli::stdout;
 use crate::cli::summary::activity_lines;
 use crate::domain::{Checks, DoseError, Warning};
-use crate::dosimetry::OrganDose;
 
 /// Sends all files to a server and writes what it answers. On the same device, the result has the same bytes as one
 /// from this process.
@@ -35,9 +34,9 @@ pub(super) fn run(args: &Args, url: &str, mut checks: Checks) -> Result<(), Dose
     let new: Vec<Warning> = result.warnings.iter().filter(|warning| !known.contains(warning)).cloned().collect();
     print_warnings(&new, density);
     result.warnings.splice(0..0, outgoing.warnings.iter().cloned());
-    let organs: Vec<OrganDose> = organs.into_iter().map(|(organ, _)| organ).collect();
+    let organs = OrganTables::of_pairs(organs);
     let from = ResultInputs {
-        organs: (!args.outputs.labels.is_empty()).then_some(organs.as_slice()),
+        organs: (!args.outputs.labels.is_empty()).then_some(&organs),
         inputs: input_account(args, outgoing.unit(), account.placing),
         origin: outgoing.origin.clone(),
     };
