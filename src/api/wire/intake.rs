@@ -200,7 +200,13 @@ fn decode_repair(message: pb::RepairAccount) -> Repair {
 /// None if the label is none.
 pub(super) fn decode_organ(message: pb::OrganDose) -> Option<(OrganDose, Option<CumulativeHistogram>)> {
     let histogram = message.dose_volume.map(|pb::DoseVolumeHistogram { step_gy, volume_fraction }| {
-        let dose_gy = (0..volume_fraction.len()).map(|step| step as f64 * step_gy).collect();
+        // The steps of the server, to the last bit.
+        let last = volume_fraction.len().max(2) - 1;
+        let dose_gy = |step: usize| match message.max_gy {
+            Some(max_gy) => max_gy * (step as f64 / last as f64),
+            None => step as f64 * step_gy,
+        };
+        let dose_gy = (0..volume_fraction.len()).map(dose_gy).collect();
         CumulativeHistogram { dose_gy, volume_fraction }
     });
     let organ = OrganDose {
