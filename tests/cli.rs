@@ -3,6 +3,7 @@
 mod daughters;
 mod grids;
 mod implausible;
+mod integrate;
 mod interrupt;
 mod monte_carlo;
 mod nuclides;
