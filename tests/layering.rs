@@ -25,7 +25,22 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("method", &["constants", "digest", "domain", "physics", "plan", "prepare", "engine"]),
     ("compute", &["domain", "plan", "engine", "method"]),
     ("jobs", &["domain", "plan", "engine", "compute"]),
-    ("api", &["domain", "resample", "physics", "dosimetry", "formats", "request", "intake", "plan", "engine", "jobs"]),
+    (
+        "api",
+        &[
+            "math",
+            "domain",
+            "resample",
+            "physics",
+            "dosimetry",
+            "formats",
+            "request",
+            "intake",
+            "plan",
+            "engine",
+            "jobs",
+        ],
+    ),
     ("demo", &["constants", "domain", "formats", "report", "engine", "dosimetry", "api"]),
     (
         "validate",

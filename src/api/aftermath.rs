@@ -32,9 +32,12 @@ impl Aftermath {
     ///
     /// # Errors
     /// [`DoseError::Internal`] if the dose is not on the grid of the request.
-    pub(super) async fn findings(self, result: DoseResult) -> Result<(Findings, DoseResult), DoseError> {
+    pub(super) async fn findings(self, mut result: DoseResult) -> Result<(Findings, DoseResult), DoseError> {
         off_thread(move || {
             let organs = self.organs(&result);
+            if !self.intake.return_uncertainty() {
+                result.uncertainty = None;
+            }
             let wanted = self.intake.return_dose_on_ct();
             let failed = |Invalid(reason)| DoseError::Internal(format!("no dose on the grid of the CT: {reason}"));
             let dose_on_ct = wanted.then(|| self.assembled.dose_on_ct(&result.dose)).transpose().map_err(failed)?;

@@ -13,6 +13,7 @@ use super::{ServerConfig, pb, wire};
 use crate::domain::{DeviceInfo, DoseError, Invalid};
 use crate::engine::list_devices;
 use crate::jobs::{Budget, LocalJobs};
+use crate::math::cache::caches;
 use crate::physics::nuclide;
 
 /// What all calls share.
@@ -114,6 +115,7 @@ impl pb::dose_service_server::DoseService for Service {
             commit: env!("DOSEGRID_COMMIT").into(),
             device: Some(wire::device::encode(self.0.jobs.device().clone())),
             capabilities: Some(wire::capabilities::encode()),
+            caches: caches().into_iter().map(wire::cache::encode).collect(),
             limits: Some(pb::ServerLimits {
                 max_message_bytes: config.max_message_bytes as u64,
                 max_volume_bytes: config.max_volume_bytes,

@@ -38,6 +38,7 @@ pub struct Intake {
     pub(super) organ_labels: Vec<u16>,
     names: BTreeMap<u16, String>,
     return_dose_on_ct: bool,
+    return_uncertainty: bool,
     dose_volume_points: Option<usize>,
 }
 
@@ -60,6 +61,12 @@ impl Intake {
     /// Whether the dose is wanted on the grid of the CT or density too.
     pub fn return_dose_on_ct(&self) -> bool {
         self.return_dose_on_ct
+    }
+
+    /// Whether the uncertainty of the dose is wanted as a volume. The request also asks for it where there are organs:
+    /// their table says how far noise has moved its figures.
+    pub fn return_uncertainty(&self) -> bool {
+        self.return_uncertainty
     }
 
     /// Points of a dose-volume histogram for each organ.
@@ -120,6 +127,7 @@ impl RawIntake {
         let names = options::names(self.label_names, &has, &mut checks);
         let dose_volume_points = options::points(self.dose_volume_points, &has, &mut checks);
         let arrivals = arrivals(&draft, &ct, &organs);
+        let return_uncertainty = ask_for_uncertainty(&mut draft, &has);
         let placing = put_on_dose_grid(&mut draft, &choice, &arrivals, &has, &mut checks);
         let header = draft.finish(checks)?;
         let placing = placing.ok_or_else(|| DoseError::Invalid(Vec::new()))?;
@@ -136,9 +144,18 @@ impl RawIntake {
             organ_labels,
             names,
             return_dose_on_ct,
+            return_uncertainty,
             dose_volume_points,
         })
     }
+}
+
+/// Asks transport for the uncertainty if there are organs, and says whether the caller asked for it.
+fn ask_for_uncertainty(draft: &mut HeaderDraft, has: &Has) -> bool {
+    let Part::Good(Method::MonteCarlo(options)) = &mut draft.method else { return false };
+    let asked = options.extras.uncertainty;
+    options.extras.uncertainty |= has.organs;
+    asked
 }
 
 /// The volumes that will come, in the order of the header; those at fault are left out.

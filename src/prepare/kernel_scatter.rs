@@ -5,26 +5,27 @@
 //! medium `whole = primary + scatter ∗ scattered`, so that `scatter` is a quotient of spectra, and the three give back
 //! the whole exactly. Elsewhere the scattered energy can be weighted with the density of where it is scattered.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use ndarray::{Array3, Axis, ShapeBuilder, Zip};
 use realfft::RealFftPlanner;
 
 use super::kernel_spectrum::EvenTransform;
 use crate::domain::{Control, DoseError};
-use crate::math::cache::Cache;
+use crate::math::cache::{Cache, SharedCache};
 use crate::math::smooth::next_smooth;
 use crate::physics::kernel::{KernelSpec, VoxelKernel};
 
 /// Spectra of scattered energy below this part of the highest are taken for none.
 const LEAST_SPECTRUM: f64 = 1e-9;
-/// Kernels kept for later requests.
-const KEPT: u64 = 8;
+/// Memory for kernels that are kept for later requests, in the whole process [bytes].
+const KEPT_BYTES: u64 = 256 << 20;
 
 /// What a kernel of scatter depends on: the kernels that it is made of.
 type Key = [KernelSpec; 3];
 
-static KERNELS: Mutex<Cache<Key, Arc<VoxelKernel>>> = Mutex::new(Cache::new(KEPT, |_| 1));
+static KERNELS: SharedCache<Key, Arc<VoxelKernel>> =
+    LazyLock::new(|| Mutex::new(Cache::new("scatter kernels", KEPT_BYTES, |kernel| kernel.bytes())));
 
 /// What scattered photons leave, per energy that is scattered in a voxel [MeV/MeV].
 ///

@@ -86,7 +86,7 @@ pub struct PreparedKernels(Cache<PreparedKernelKey, Arc<PreparedKernel>>);
 
 impl Default for PreparedKernels {
     fn default() -> Self {
-        Self(Cache::new(KEPT_BYTES, |prepared| prepared.bytes()))
+        Self(Cache::new("kernel spectra", KEPT_BYTES, |prepared| prepared.bytes()))
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub(super) mod activity_account;
 pub(super) mod activity_unit;
+pub(super) mod cache;
 pub(super) mod capabilities;
 pub(super) mod device;
 pub(super) mod grid;

@@ -25,13 +25,13 @@ mod scatter;
 mod shells;
 mod spectrum;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use ndarray::Array3;
 
 use crate::constants::GY_PER_MEV_PER_G;
 use crate::domain::{Invalid, KernelMedium, Source};
-use crate::math::cache::Cache;
+use crate::math::cache::{Cache, SharedCache};
 use crate::math::watch::{Interrupted, Watch};
 
 pub use coefficients::{AbsorbsAs, absorbs_as};
@@ -44,7 +44,8 @@ pub use spectrum::radial_kernel;
 /// Memory for kernels that [`voxel_kernel`] keeps for later requests, in the whole process [bytes].
 pub const CACHE_BYTES: u64 = 64 << 20;
 
-static CACHE: Mutex<Cache<KernelSpec, Arc<VoxelKernel>>> = Mutex::new(Cache::new(CACHE_BYTES, |kernel| kernel.bytes()));
+static CACHE: SharedCache<KernelSpec, Arc<VoxelKernel>> =
+    LazyLock::new(|| Mutex::new(Cache::new("voxel kernels", CACHE_BYTES, |kernel| kernel.bytes())));
 
 /// Everything that a voxel kernel depends on.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,7 +110,7 @@ impl VoxelKernel {
     }
 
     /// Memory that it takes [bytes].
-    fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         (size_of::<Self>() + self.octant.len() * size_of::<f64>()) as u64
     }
 

@@ -1,19 +1,23 @@
 //! The energy around a point source, apart by what carries it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use super::coefficients::photon_coefficients;
 use super::library::BONE;
 use super::media::{density_g_cm3, library};
 use super::radial::RadialKernel;
 use super::scatter::{PhotonGroup, ScatterGroup, photon_groups, scatter_groups};
-use super::spectrum::{KEPT, Sum, check_energies, ended, radii, sum};
+use super::spectrum::{Sum, check_energies, ended, radii, sum};
 use crate::domain::emission::EmissionSpectrum;
 use crate::domain::{Invalid, KernelMedium};
-use crate::math::cache::Cache;
+use crate::math::cache::{Cache, SharedCache};
+
+/// Memory for parts that are kept for later requests, in the whole process [bytes].
+const KEPT_BYTES: u64 = 64 << 20;
 
 /// Parts by the digest of their spectrum and their medium.
-static PARTS: Mutex<Cache<(String, KernelMedium), Arc<RadialParts>>> = Mutex::new(Cache::new(KEPT, |_| 1));
+static PARTS: SharedCache<(String, KernelMedium), Arc<RadialParts>> =
+    LazyLock::new(|| Mutex::new(Cache::new("radial kernels in parts", KEPT_BYTES, |parts| parts.bytes())));
 
 /// The energy around a point source, apart by what carries it.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +39,18 @@ pub struct RadialParts {
     pub groups: Vec<PhotonGroup>,
     /// What becomes of scattered photons, by falling energy.
     pub scatter: Vec<ScatterGroup>,
+}
+
+impl RadialParts {
+    /// Memory that they take [bytes].
+    fn bytes(&self) -> u64 {
+        let Self { charged, photons, in_bone, primary, primary_in_bone, scattered, groups, scatter } = self;
+        let kernels = [charged, photons, primary, primary_in_bone, scattered].into_iter().chain(in_bone);
+        let numbers = groups.iter().map(|group| &group.scattered).chain(scatter.iter().map(|group| &group.onward));
+        let lists = numbers.map(|numbers| size_of_val(numbers.as_slice())).sum::<usize>();
+        let groups = size_of_val(groups.as_slice()) + size_of_val(scatter.as_slice());
+        kernels.map(|kernel| kernel.bytes()).sum::<u64>() + (size_of::<Self>() + groups + lists) as u64
+    }
 }
 
 /// As [`radial_kernel`], in parts.

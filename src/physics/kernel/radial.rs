@@ -76,6 +76,12 @@ impl RadialKernel {
         Self { pieces, end_cm, buckets }
     }
 
+    /// Memory that it takes [bytes].
+    pub(super) fn bytes(&self) -> u64 {
+        let tables = size_of_val(self.pieces.as_slice()) + size_of_val(self.buckets.as_slice());
+        (size_of::<Self>() + tables) as u64
+    }
+
     /// The same kernel with nothing beyond a radius [cm].
     pub fn truncated(&self, radius_cm: f64) -> Self {
         if radius_cm >= self.end_cm {

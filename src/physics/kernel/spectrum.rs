@@ -1,6 +1,6 @@
 //! The energy around a point source of any emission spectrum, from the library of monoenergetic kernels.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use super::library::{KernelLibrary, Within};
 use super::media::{density_g_cm3, library};
@@ -9,7 +9,7 @@ use super::shells::Cumulative;
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{Invalid, KernelMedium};
-use crate::math::cache::Cache;
+use crate::math::cache::{Cache, SharedCache};
 use crate::physics::energy_grid::MIN_ENERGY_MEV;
 
 /// Radii of a kernel: up to this radius [g/cm²], this many per decade.
@@ -24,11 +24,12 @@ const NEGLIGIBLE: f64 = 1e-6;
 const WIDEST_PART: f64 = 0.1;
 /// Photons below this energy are absorbed at the source, as in transport [MeV].
 pub(super) const LOCAL_MEV: f64 = MIN_ENERGY_MEV;
-/// Number of kernels kept for later requests.
-pub(super) const KEPT: u64 = 32;
+/// Memory for kernels that are kept for later requests, in the whole process [bytes].
+const KEPT_BYTES: u64 = 16 << 20;
 
 /// Radial kernels by the digest of their spectrum and their medium.
-static KERNELS: Mutex<Cache<(String, KernelMedium), Arc<RadialKernel>>> = Mutex::new(Cache::new(KEPT, |_| 1));
+static KERNELS: SharedCache<(String, KernelMedium), Arc<RadialKernel>> =
+    LazyLock::new(|| Mutex::new(Cache::new("radial kernels", KEPT_BYTES, |kernel| kernel.bytes())));
 
 /// The energy that all emissions of a decay leave around a point in an unbounded medium of its material's nominal
 /// density.

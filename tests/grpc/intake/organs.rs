@@ -74,6 +74,29 @@ async fn every_method_gives_the_doses_of_organs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_table_says_what_noise_has_moved_whether_or_not_the_uncertainty_is_sent() {
+    let server = Server::start(small()).await;
+    let mut tables = Vec::new();
+    for return_uncertainty in [false, true] {
+        let mut method = transport(1000);
+        if let Some(pb::method::Method::MonteCarlo(options)) = &mut method.method {
+            options.return_uncertainty = return_uncertainty;
+        }
+        let found = whole(&server, messages(Some(method), pb::ElementType::Int16, labels())).await.expect("a dose");
+        assert_eq!(found.result.uncertainty.is_some(), return_uncertainty);
+        assert_eq!(found.volumes.contains_key(&pb::VolumeRole::Uncertainty.into()), return_uncertainty);
+        tables.push(found.result.organs);
+    }
+    assert_eq!(tables[0], tables[1]);
+    let liver = &tables[0][0];
+    let noise = [liver.min_noise_gy, liver.d98_noise_gy, liver.d95_noise_gy, liver.d2_noise_gy, liver.max_noise_gy];
+    assert!(noise.iter().all(Option::is_some) && liver.max_noise_gy > Some(0.0), "{liver:?}");
+    assert!(liver.moved_by_noise.contains("max_gy"), "{liver:?}");
+    let of_kernel = whole(&server, messages(kernel(), pb::ElementType::Int16, labels())).await.expect("a dose");
+    assert_eq!(of_kernel.result.organs[0].d95_noise_gy, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn labels_come_in_any_element_type() {
     let server = Server::start(small()).await;
     let of = |value: &dyn Fn(i32) -> Vec<u8>| (0..24).flat_map(|i| value(if i < 12 { 7 } else { 0 })).collect();
