@@ -11,20 +11,21 @@ use crate::math::watch::{Interrupted, Watch};
 
 /// Points along each axis of a cell: see [`Lattice`]. Far from the source the first rule alone is used.
 const CELL_POINTS: [usize; 2] = [2, 4];
-/// Points per axis of a Gauss rule for the triangular overlap, tried where these two do not agree, before rays.
+/// Offsets with more than this fraction of the energy in the source voxel are integrated along rays, as are those whose
+/// support contains the source point: there the steps of a noisy table are closer than the points of a rule.
+const RAYS_ABOVE: f64 = 2e-3;
+/// Points per axis of a Gauss rule for the triangular overlap, tried where both rules of cells do not agree; then rays.
 const LAST_POINTS: usize = 16;
-/// A rule is accurate enough if it differs from the one before by at most this fraction of its value, less at offsets
-/// with more than this fraction of the energy in the source voxel; or by a fraction of the energy in the source voxel.
+/// A rule is accurate enough if it differs from the one before by at most this fraction of its value, or of the energy
+/// in the source voxel.
 const AGREEMENT: f64 = 5e-4;
-const AGREEMENT_NEAR: f64 = 2e-4;
-const NEAR_ABOVE: f64 = 2e-3;
-/// Above this fraction of the energy in the source voxel the last rule is always tried.
-const CHECKED_ABOVE: f64 = 5e-3;
 const FAINT_AGREEMENT: f64 = 1e-7;
 /// Points per axis where the kernel ends far from the source.
 const POINTS_AT_END: usize = 4;
 /// Largest change of the logarithm of the density over the support at which the first rule is used without a check.
 const SMOOTH_CHANGE: f64 = 1.0;
+/// Part of a kernel's energy that is next to nothing: ten times what its end leaves out.
+const NEXT_TO_NOTHING: f64 = 1e-5;
 /// Where the kernel ends within the support its density jumps. Rays follow the jump, but if the end is many voxels
 /// away, there are many such offsets with little energy in each. Up to these distances, in units of the support's
 /// reach, rays and the last rule are used; beyond, the second rule.
@@ -54,10 +55,10 @@ pub(super) struct NearEnergies {
 }
 
 impl<'a> Integrator<'a> {
-    /// * `farthest_cm` – distance of the farthest offset
+    /// * `farthest_cm` – distance of the farthest offset: energies do not depend on it
     pub(super) fn new(kernel: &'a RadialKernel, spacing_cm: [f64; 3], farthest_cm: f64) -> Self {
         let reach_cm = spacing_cm.iter().map(|d| d * d).sum::<f64>().sqrt();
-        let smooth_cm = smooth_distance(kernel, reach_cm, farthest_cm);
+        let smooth_cm = smooth_distance(kernel, reach_cm);
         let shortest_cm = spacing_cm.iter().copied().fold(f64::INFINITY, f64::min);
         let density = DensityTable::new(kernel, shortest_cm.min(kernel.end_cm()), farthest_cm + 2.0 * reach_cm);
         let self_mev = rays::energy(kernel, spacing_cm, [0; 3]);
@@ -138,16 +139,16 @@ impl<'a> Integrator<'a> {
             return Ok(coarse);
         } else if near2 > 0.0 {
             let fine = near.fine[index(offset, near.shape)];
-            let part = if fine > NEAR_ABOVE * self.self_mev { AGREEMENT_NEAR } else { AGREEMENT };
-            let agree = |a: f64, b: f64| (a - b).abs() <= part * b + FAINT_AGREEMENT * self.self_mev;
-            // Coarse rules may agree by chance where the density is steep, or its table noisy.
-            if agree(coarse, fine) && fine <= CHECKED_ABOVE * self.self_mev {
-                return Ok(fine);
-            }
-            watch.check()?;
-            let energy = self.gauss_energy(offset, last, |r2| self.density.at(r2));
-            if agree(fine, energy) {
-                return Ok(energy);
+            let agree = |a: f64, b: f64| (a - b).abs() <= AGREEMENT * b + FAINT_AGREEMENT * self.self_mev;
+            if fine <= RAYS_ABOVE * self.self_mev {
+                if agree(coarse, fine) {
+                    return Ok(fine);
+                }
+                watch.check()?;
+                let energy = self.gauss_energy(offset, last, |r2| self.density.at(r2));
+                if agree(fine, energy) {
+                    return Ok(energy);
+                }
             }
         }
         watch.check()?;
@@ -176,16 +177,17 @@ fn index([i, j, k]: [usize; 3], [nx, ny, _]: [usize; 3]) -> usize {
     (k * ny + j) * nx + i
 }
 
-/// Searches inwards from the farthest offset, in steps of a quarter of the support, for the distance at which the density
-/// starts to change too much over the support; infinite if the kernel ends only a few voxels away.
-fn smooth_distance(kernel: &RadialKernel, reach_cm: f64, farthest_cm: f64) -> f64 {
+/// Searches inwards from where next to nothing is left, in steps of a quarter of the support, for the distance at which
+/// the density starts to change too much over the support; infinite if the kernel ends only a few voxels away. In what is
+/// left farther out, the density of the library is noisy.
+fn smooth_distance(kernel: &RadialKernel, reach_cm: f64) -> f64 {
     let end_cm = kernel.end_cm();
     if end_cm <= LAST_RULE_AT_END * reach_cm {
         return f64::INFINITY;
     }
     let step = 0.25 * reach_cm;
     let mut smooth_cm = end_cm;
-    let mut centre = (end_cm - reach_cm - 2.0 * step).min(farthest_cm + step);
+    let mut centre = (end_cm - reach_cm - 2.0 * step).min(kernel.radius_where_left(NEXT_TO_NOTHING));
     while centre > reach_cm + step
         && change(kernel, centre - reach_cm - step, centre + reach_cm + step) <= SMOOTH_CHANGE
     {
