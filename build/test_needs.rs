@@ -1,7 +1,7 @@
 //! Says which tests cannot be made here, so that they are shown as ignored and never as passed.
 //!
-//! Two names for `cfg_attr(…, ignore = "…")`: `no_gpu_driver` and `no_reference`. What is found when the crate is built
-//! decides; a test that is not ignored fails if it then lacks what it needs.
+//! Three names for `cfg_attr(…, ignore = "…")`: `no_gpu_driver`, `no_reference` and `no_clinic_cases`. What is found
+//! when the crate is built decides; a test that is not ignored fails if it then lacks what it needs.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,14 @@ const REFERENCE_FILE: &str = "patient/activity_bq.nii.gz";
 /// Variables that name driver files of Vulkan, in place of the folders that are searched.
 const DRIVER_FILES: [&str; 2] = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"];
 
-/// Emits both names.
+/// Beside the folder of the reference data: one file of the cases of time integration stands for all.
+const CLINIC_FILE: &str = "../cases-clinic/curves.json";
+
+/// Emits the names.
 pub(crate) fn emit() {
     flag("no_gpu_driver", "REQUIRE_GPU", gpu_driver);
-    flag("no_reference", "REQUIRE_REFERENCE", reference);
+    flag("no_reference", "REQUIRE_REFERENCE", || reference(REFERENCE_FILE));
+    flag("no_clinic_cases", "REQUIRE_REFERENCE", || reference(CLINIC_FILE));
 }
 
 /// Emits `name` where something is absent. `1` in the variable takes it to be there, `0` takes it to be absent.
@@ -62,12 +66,12 @@ fn holds_a_driver(folder: &Path) -> bool {
     files.any(|file| file.is_ok_and(|file| file.path().extension().is_some_and(|extension| extension == "json")))
 }
 
-/// Whether the reference data is at `$DOSEGRID_REFERENCE`, or at `../shared/reference`.
-fn reference() -> bool {
+/// Whether a file is at its place from `$DOSEGRID_REFERENCE`, or from `../shared/reference`.
+fn reference(name: &str) -> bool {
     println!("cargo::rerun-if-env-changed=DOSEGRID_REFERENCE");
     let beside = || Path::new(&env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("../shared/reference");
     let root = env::var_os("DOSEGRID_REFERENCE").map_or_else(beside, PathBuf::from);
-    let file = root.join(REFERENCE_FILE);
+    let file = root.join(name);
     let is_there = file.exists();
     if is_there {
         println!("cargo::rerun-if-changed={}", file.display());

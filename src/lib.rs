@@ -12,6 +12,7 @@
 //! * [`formats`]: files (NIfTI, NRRD, MetaImage, tallies, small tables) to and from the domain.
 //! * [`resample`]: maps from one grid to another.
 //! * [`physics`]: nuclides, materials, cross sections, point kernels and voxel S values, in `f64`.
+//! * [`clinic`]: from measured activities to what a physicist reports: curves over time and their integrals.
 //! * [`request`]: from what a caller wrote to a checked header, for the command line and gRPC alike.
 //! * [`intake`]: from volumes as callers have them to a request on one grid.
 //! * [`plan`]: from a request to padded shapes, blocks, cuts, histories and bytes. Pure; knows no device.
@@ -38,6 +39,7 @@
 pub mod api;
 pub mod bench;
 pub mod cli;
+pub mod clinic;
 pub mod compute;
 pub mod constants;
 pub mod demo;

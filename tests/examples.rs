@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
+use crate::support::built_example;
+
 /// Runs an example and returns what it printed.
 fn run(name: &str) -> String {
-    let test = std::env::current_exe().expect("the path of this test");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("target/<profile>/deps");
-    let path = profile.join("examples").join(name);
+    let path = built_example(name);
     let output = Command::new(&path).output();
     let output = output.unwrap_or_else(|error| panic!("{}: {error}; was it built?", path.display()));
     assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));

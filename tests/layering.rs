@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("domain", &["constants", "digest", "embedded", "math"]),
     ("resample", &["domain"]),
     ("physics", &["constants", "digest", "embedded", "math", "domain"]),
+    ("clinic", &["constants", "math", "domain", "physics"]),
     ("dosimetry", &["constants", "domain"]),
     ("formats", &["digest", "domain", "resample", "physics", "dosimetry"]),
     ("report", &["domain", "dosimetry"]),

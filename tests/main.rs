@@ -2,6 +2,7 @@
 
 mod cancel;
 mod cli;
+mod clinic_cases;
 mod convolution;
 mod data;
 mod daughters;

@@ -1,6 +1,7 @@
 //! What several tests share.
 
 pub(crate) mod command;
+mod example;
 pub(crate) mod nifti;
 pub(crate) mod patient;
 mod reference;
@@ -32,6 +33,7 @@ macro_rules! on_each_engine {
         }
     };
 }
+pub(crate) use example::{built_example, clinic_cases};
 pub(crate) use on_each_engine;
 pub(crate) use reference::reference;
 

@@ -1,0 +1,52 @@
+//! Cases of `clinic-single-time-point-1`.
+
+use std::path::Path;
+
+use dosegrid::clinic::curve::{Curve, Shape};
+use dosegrid::clinic::single_time_point::{Kinetics, Measurement, integrate_one};
+use dosegrid::domain::DoseError;
+use serde_json::Value;
+
+use super::{Answers, each, number, optional, written};
+
+pub(super) fn answers(file: &Value, _folder: &Path) -> Answers {
+    each(file, "cases", answer).collect()
+}
+
+fn answer(case: &Value) -> Result<Value, DoseError> {
+    let given = &case["given"];
+    let measured = Measurement {
+        time_h: number(given, "time_h")?,
+        activity_mbq: number(given, "activity_mbq")?,
+        activity_relative_sigma: optional(given, "activity_relative_sigma")?,
+    };
+    written(integrate_one(&measured, &kinetics(&case["method"], given)?)?)
+}
+
+fn kinetics(method: &Value, given: &Value) -> Result<Kinetics, DoseError> {
+    Ok(match method.as_str() {
+        Some("physical") => Kinetics::Physical { half_life_h: physical_half_life_h(given)? },
+        Some("population_half_life") => Kinetics::PopulationHalfLife {
+            half_life_h: number(given, "half_life_h")?,
+            relative_sd: number(given, "half_life_relative_sd")?,
+        },
+        Some("haenscheid") => Kinetics::Haenscheid,
+        Some("prior_curve") => Kinetics::PriorCurve(curve(&given["curve"])?),
+        _ => return Err(DoseError::invalid("method", format!("is not known: {method}"))),
+    })
+}
+
+fn physical_half_life_h(given: &Value) -> Result<f64, DoseError> {
+    number(given, "physical_half_life_h").or_else(|_| number(given, "half_life_h"))
+}
+
+/// A curve of a case: its model and its parameters by name.
+pub(super) fn curve(given: &Value) -> Result<Curve, DoseError> {
+    let model = given["model"].as_str().unwrap_or_default();
+    let shape = Shape::ALL.into_iter().find(|shape| shape.name() == model);
+    let shape = shape.ok_or_else(|| DoseError::invalid("curve.model", format!("is not known: {model}")))?;
+    let named = given["parameters"].as_object().into_iter().flatten();
+    let named: Vec<(String, f64)> =
+        named.map(|(name, value)| (name.clone(), value.as_f64().unwrap_or(f64::NAN))).collect();
+    Curve::from_names(shape, &named)
+}

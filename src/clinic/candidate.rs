@@ -1,0 +1,114 @@
+//! The choice among models of one series.
+
+use serde_json::{Value, json};
+
+use super::Shape;
+use super::fit::{Fit, fit};
+use super::weighting::Observation;
+
+/// Models within this of the lowest score are as good; the one with the fewest parameters wins.
+const AS_GOOD: f64 = 2.0;
+/// A rate that is less certain than this is not seen in the points.
+const LARGEST_CV: f64 = 0.5;
+/// From this number of points on there is a choice.
+const LEAST_POINTS: usize = 4;
+
+/// A model that was tried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// Its shape.
+    pub shape: Shape,
+    /// χ²; none if the fit came to no end.
+    pub chi_square: Option<f64>,
+    /// Akaike's criterion with the term for small samples, where it exists.
+    pub aicc: Option<f64>,
+    /// Akaike's criterion without it.
+    pub aic: Option<f64>,
+    /// Largest relative standard deviation of a rate, where there is one.
+    pub largest_cv_of_rates: Option<f64>,
+    /// Whether it may be chosen: all rates are at least that of physical decay, and the points determine them.
+    pub admitted: bool,
+}
+
+impl Candidate {
+    fn of(shape: Shape, fit: Option<&Fit>, points: usize, given_sigma: bool, physical_rate_per_h: f64) -> Self {
+        let (n, p) = (points as f64, shape.parameters().len() as f64);
+        let largest_cv_of_rates = fit.and_then(Fit::largest_cv_of_rates);
+        let is_physical = |fit: &Fit| fit.curve.rates().iter().all(|rate| *rate >= physical_rate_per_h);
+        let is_determined = shape == Shape::Mono || largest_cv_of_rates.is_some_and(|cv| cv <= LARGEST_CV);
+        let is_sound = |fit: &Fit| fit.is_bounded && is_physical(fit) && fit.curve.integral() > 0.0;
+        let admitted = fit.is_some_and(is_sound) && is_determined;
+        let chi_square = fit.map(|fit| fit.chi_square);
+        let (x, k) = if given_sigma {
+            (chi_square, p)
+        } else {
+            (chi_square.map(|chi_square| n * (chi_square / n).max(f64::MIN_POSITIVE).ln()), p + 1.0)
+        };
+        let aic = x.map(|x| x + 2.0 * k);
+        let left = n - k - 1.0;
+        let aicc = aic.filter(|_| left > 0.0).map(|aic| aic + 2.0 * k * (k + 1.0) / left);
+        Self { shape, chi_square, aicc, aic, largest_cv_of_rates, admitted }
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "model": self.shape.name(),
+            "chi2": self.chi_square,
+            "aicc": self.aicc,
+            "aic": self.aic,
+            "largest_cv_of_rates": self.largest_cv_of_rates,
+            "admitted": self.admitted,
+        })
+    }
+}
+
+/// What was tried, and what of it was chosen.
+pub(super) struct Choice {
+    pub(super) candidates: Vec<Candidate>,
+    /// None if nothing is admitted.
+    pub(super) chosen: Option<Fit>,
+    /// Whether the small-sample term was left out.
+    pub(super) is_uncorrected: bool,
+    /// The mono-exponential, admitted or not.
+    pub(super) mono: Option<Fit>,
+}
+
+/// Tries the models that the number of points allows.
+///
+/// * `distinct_times` – how many times differ
+///
+/// Source: Akaike's criterion with the small-sample term; Glatting 2007 (Med. Phys. 34:4285).
+pub(super) fn choose(
+    points: &[Observation],
+    distinct_times: usize,
+    given_sigma: bool,
+    physical_rate_per_h: f64,
+) -> Choice {
+    let n = points.len();
+    let is_tried = |shape: &Shape| {
+        let parameters = shape.parameters().len();
+        *shape == Shape::Mono || (n >= LEAST_POINTS && n > parameters && distinct_times >= parameters)
+    };
+    let shapes: Vec<Shape> = Shape::ALL.into_iter().filter(is_tried).collect();
+    let fits: Vec<Option<Fit>> = shapes.iter().map(|shape| fit(*shape, points, given_sigma)).collect();
+    let candidate =
+        |(shape, fit): (&Shape, &Option<Fit>)| Candidate::of(*shape, fit.as_ref(), n, given_sigma, physical_rate_per_h);
+    let candidates: Vec<Candidate> = shapes.iter().zip(&fits).map(candidate).collect();
+    let lacks_aicc = |found: &Candidate| found.shape == Shape::BiUptake && found.aic.is_some() && found.aicc.is_none();
+    let is_uncorrected = candidates.iter().any(lacks_aicc);
+    let score = |found: &Candidate| -> Option<f64> {
+        let score = match (is_uncorrected, found.shape) {
+            (true, Shape::Mono | Shape::BiUptake) => found.aic,
+            (true, Shape::BiWashout | Shape::TriUptake) => None,
+            // Three points or two have no choice, and no criterion.
+            (false, Shape::Mono) => found.aicc.or(found.aic),
+            (false, Shape::BiUptake | Shape::BiWashout | Shape::TriUptake) => found.aicc,
+        };
+        score.filter(|_| found.admitted)
+    };
+    let lowest = candidates.iter().filter_map(score).fold(f64::INFINITY, f64::min);
+    let is_as_good = |found: &Candidate| score(found).is_some_and(|score| score <= lowest + AS_GOOD);
+    let chosen = candidates.iter().position(is_as_good).and_then(|place| fits[place].clone());
+    let is_uncorrected = is_uncorrected && chosen.is_some();
+    Choice { candidates, chosen, is_uncorrected, mono: fits.into_iter().next().flatten() }
+}

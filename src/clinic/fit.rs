@@ -1,0 +1,262 @@
+//! Fits of curves to a series by weighted least squares.
+
+use super::starts::starts;
+use super::weighting::Observation;
+use super::{Curve, Shape};
+use crate::math::least_squares::Triangle;
+use crate::math::levenberg_marquardt::{Residuals, minimise};
+
+/// Bounds of a rate [1/h]: no decay in 80,000 years, and a thousandth of a second.
+pub(super) const RATE_BOUNDS_PER_H: [f64; 2] = [1e-9, 2.5e6];
+/// Bounds of an amplitude, beside the largest activity.
+const AMPLITUDE_BOUNDS: [f64; 2] = [1e-9, 1e9];
+/// Sums of squares below this part of Σ(A/σ)² are rounding.
+const ROUNDING: f64 = 1e-26;
+/// A parameter this near to its bound, in its logarithm, is at it.
+const AT_BOUND: f64 = 1e-6;
+/// A curve through some points.
+#[derive(Clone, Debug)]
+pub(super) struct Fit {
+    pub(super) curve: Curve,
+    /// Whether the rate was held at that of physical decay.
+    pub(super) rate_is_held: bool,
+    /// Whether no amplitude grew without bound, as where terms cancel each other.
+    pub(super) is_bounded: bool,
+    pub(super) chi_square: f64,
+    /// Number of points less that of parameters.
+    pub(super) degrees: usize,
+    /// Of the parameters; none where the points do not determine them.
+    pub(super) covariance: Option<Vec<Vec<f64>>>,
+}
+
+impl Fit {
+    /// Whether the slowest rate went to 0: the activity does not fall.
+    pub(super) fn does_not_fall(&self) -> bool {
+        self.curve.rates()[0].ln() - RATE_BOUNDS_PER_H[0].ln() < AT_BOUND
+    }
+
+    /// Largest relative standard deviation of a rate.
+    pub(super) fn largest_cv_of_rates(&self) -> Option<f64> {
+        let covariance = self.covariance.as_ref().filter(|_| self.is_bounded && !self.rate_is_held)?;
+        let places = self.curve.shape().rates();
+        let relative = |place: &usize| covariance[*place][*place].sqrt() / self.curve.parameters()[*place];
+        Some(places.iter().map(relative).fold(0.0, f64::max))
+    }
+
+    /// One standard deviation of a linear functional of the curve, such as its integral.
+    ///
+    /// * `of` – the functional of e^(−λt), and its derivative by λ
+    pub(super) fn sigma_of(&self, of: impl Fn(f64) -> [f64; 2]) -> Option<f64> {
+        let covariance = self.covariance.as_ref()?;
+        let (_, slopes) = self.curve.apply(of);
+        let row = |row: &Vec<f64>| row.iter().zip(&slopes).map(|(value, slope)| value * slope).sum::<f64>();
+        let variance: f64 = covariance.iter().zip(&slopes).map(|(values, slope)| slope * row(values)).sum();
+        Some(variance.sqrt()).filter(|sigma| sigma.is_finite())
+    }
+}
+
+/// The best curve of a shape; none if no start came to an end.
+///
+/// * `given_sigma` – whether the standard deviations are those of the caller; else the covariance is scaled by χ²/(n−p)
+pub(super) fn fit(shape: Shape, points: &[Observation], given_sigma: bool) -> Option<Fit> {
+    let parameters = shape.parameters().len();
+    if points.len() < parameters {
+        return None;
+    }
+    let scale = largest(points);
+    let bounds: Vec<[f64; 2]> = (0..parameters)
+        .map(|place| {
+            let of_rate = shape.rates().contains(&place);
+            let [low, high] = if of_rate { RATE_BOUNDS_PER_H } else { AMPLITUDE_BOUNDS.map(|part| part * scale) };
+            [low.ln(), high.ln()]
+        })
+        .collect();
+    let nothing = ROUNDING * points.iter().map(|point| (point.activity_mbq / point.sigma).powi(2)).sum::<f64>();
+    let at = |logarithms: &[f64]| residuals(shape, logarithms, points);
+    let mut best: Option<(f64, Curve)> = None;
+    for start in starts(shape, points, scale) {
+        let Some(found) = minimise(&start, &bounds, nothing, at) else { continue };
+        let Some(curve) = sorted(shape, &found.parameters) else { continue };
+        if best.as_ref().is_none_or(|(least, _)| found.sum_of_squares < *least) {
+            best = Some((found.sum_of_squares, curve));
+        }
+    }
+    let (chi_square, curve) = best?;
+    let amplitude_high = AMPLITUDE_BOUNDS[1] * scale * (-AT_BOUND).exp();
+    let is_bounded = curve.terms().iter().all(|[amplitude, _]| amplitude.abs() < amplitude_high);
+    let covariance = covariance(&curve, points, chi_square, given_sigma);
+    let degrees = points.len() - parameters;
+    Some(Fit { curve, rate_is_held: false, is_bounded, chi_square, degrees, covariance })
+}
+
+/// The best amplitude of one exponential with a given rate [1/h].
+pub(super) fn fit_held(rate_per_h: f64, points: &[Observation], given_sigma: bool) -> Fit {
+    let weighted = |point: &Observation| point.window.mean(rate_per_h)[0] / point.sigma;
+    let square: f64 = points.iter().map(|point| weighted(point).powi(2)).sum();
+    let amplitude = points.iter().map(|point| weighted(point) * point.activity_mbq / point.sigma).sum::<f64>() / square;
+    let rest = |point: &Observation| (amplitude * weighted(point) - point.activity_mbq / point.sigma).powi(2);
+    let chi_square: f64 = points.iter().map(rest).sum();
+    let degrees = points.len() - 1;
+    let curve = Curve::unchecked(Shape::Mono, vec![amplitude, rate_per_h]);
+    let covariance = (square > 0.0).then(|| vec![vec![1.0 / square]]);
+    let covariance = covariance.and_then(|covariance| scaled(covariance, chi_square, degrees, given_sigma));
+    Fit { curve, rate_is_held: true, is_bounded: true, chi_square, degrees, covariance }
+}
+
+/// Largest size of an activity.
+fn largest(points: &[Observation]) -> f64 {
+    points.iter().map(|point| point.activity_mbq.abs()).fold(0.0, f64::max)
+}
+
+/// Residuals in standard deviations, by the logarithms of the parameters.
+fn residuals(shape: Shape, logarithms: &[f64], points: &[Observation]) -> Residuals {
+    let parameters: Vec<f64> = logarithms.iter().map(|value| value.exp()).collect();
+    let curve = Curve::unchecked(shape, parameters);
+    let (mut values, mut slopes) = (Vec::with_capacity(points.len()), Vec::with_capacity(points.len()));
+    for point in points {
+        let (value, mut row) = curve.apply(|rate| point.window.mean(rate));
+        values.push((value - point.activity_mbq) / point.sigma);
+        row.iter_mut().zip(curve.parameters()).for_each(|(slope, parameter)| *slope *= parameter / point.sigma);
+        slopes.push(row);
+    }
+    Residuals { values, slopes }
+}
+
+/// A curve with its slowest washout first; none if the rate of the uptake is not the fastest of those that matter.
+fn sorted(shape: Shape, logarithms: &[f64]) -> Option<Curve> {
+    let mut parameters: Vec<f64> = logarithms.iter().map(|value| value.exp()).collect();
+    match shape {
+        Shape::Mono => {}
+        Shape::BiUptake if parameters[2] <= parameters[1] => return None,
+        Shape::BiUptake => {}
+        Shape::BiWashout | Shape::TriUptake => {
+            if parameters[3] < parameters[1] {
+                parameters.swap(0, 2);
+                parameters.swap(1, 3);
+            }
+            if shape == Shape::TriUptake && parameters[4] <= parameters[1] {
+                return None;
+            }
+        }
+    }
+    Some(Curve::unchecked(shape, parameters))
+}
+
+/// (JᵀWJ)⁻¹ in the parameters themselves.
+fn covariance(curve: &Curve, points: &[Observation], chi_square: f64, given_sigma: bool) -> Option<Vec<Vec<f64>>> {
+    let row = |point: &Observation| {
+        let (_, slopes) = curve.apply(|rate| point.window.mean(rate));
+        slopes.into_iter().map(|slope| slope / point.sigma).collect::<Vec<f64>>()
+    };
+    let rows: Vec<Vec<f64>> = points.iter().map(row).collect();
+    let degrees = points.len() - curve.parameters().len();
+    let inverse = Triangle::of(rows, vec![0.0; points.len()]).inverse_of_normal()?;
+    scaled(inverse, chi_square, degrees, given_sigma)
+}
+
+/// With σ of the caller as it is, else times χ²/(n−p): then none without a degree of freedom.
+///
+/// Source: Gear 2018 (EJNMMI 45:2456).
+fn scaled(covariance: Vec<Vec<f64>>, chi_square: f64, degrees: usize, given_sigma: bool) -> Option<Vec<Vec<f64>>> {
+    if given_sigma {
+        return Some(covariance);
+    }
+    let factor = (degrees > 0).then(|| chi_square / degrees as f64)?;
+    Some(covariance.into_iter().map(|row| row.into_iter().map(|value| value * factor).collect()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clinic::Window;
+
+    /// Curves that a series of a clinic shows, and times that see them.
+    fn curves() -> Vec<(Curve, Vec<f64>)> {
+        let curve = |shape, parameters: &[f64]| Curve::new(shape, parameters.to_vec()).expect("a curve");
+        vec![
+            (curve(Shape::Mono, &[170.0, 0.0133]), vec![4.0, 24.0, 96.0]),
+            (curve(Shape::BiUptake, &[42.0, 0.0073, 0.107]), vec![1.0, 4.0, 20.0, 45.0, 168.0]),
+            (curve(Shape::BiWashout, &[40.0, 0.0165, 300.0, 0.433]), vec![0.1, 0.5, 1.0, 3.0, 6.0, 24.0, 72.0]),
+            (
+                curve(Shape::TriUptake, &[20.0, 0.0099, 25.0, 0.0495, 0.77]),
+                vec![0.3, 1.0, 3.0, 8.0, 18.0, 30.0, 60.0, 110.0, 170.0],
+            ),
+        ]
+    }
+
+    /// What scans of a curve see, with 5 %.
+    fn seen(curve: &Curve, times_h: &[f64], duration_h: f64, infusion_h: f64) -> Vec<Observation> {
+        let see = |start_h: &f64| {
+            let window = Window { start_h: *start_h, duration_h, infusion_h };
+            let activity_mbq = curve.mean(&window);
+            Observation { window, activity_mbq, sigma: 0.05 * activity_mbq }
+        };
+        times_h.iter().map(see).collect()
+    }
+
+    #[test]
+    fn a_curve_without_noise_is_found_again() {
+        for (curve, times_h) in curves() {
+            for (duration_h, infusion_h) in [(0.0, 0.0), (0.7, 0.0), (0.0, 0.5), (0.3, 2.0)] {
+                let points = seen(&curve, &times_h, duration_h, infusion_h);
+                let found = fit(curve.shape(), &points, true).expect("it comes to an end");
+                let both = found.curve.parameters().iter().zip(curve.parameters());
+                let off = both.map(|(found, right)| (found / right - 1.0).abs()).fold(0.0, f64::max);
+                assert!(off < 1e-6, "{curve:?}, {duration_h} h, {infusion_h} h: {:?}", found.curve);
+            }
+        }
+    }
+
+    #[test]
+    fn integrals_scale_with_the_activity() {
+        for (curve, times_h) in curves() {
+            let points = seen(&curve, &times_h, 0.2, 0.0);
+            let noisy = |factor: f64| -> Vec<Observation> {
+                let part = |number: usize| factor * (1.0 + 0.04 * (7.0 * number as f64).sin());
+                let scale = |(number, point): (usize, &Observation)| Observation {
+                    activity_mbq: point.activity_mbq * part(number),
+                    sigma: point.sigma * factor,
+                    ..*point
+                };
+                points.iter().enumerate().map(scale).collect()
+            };
+            let [one, many] = [1.0, 1e6].map(|factor| fit(curve.shape(), &noisy(factor), true).expect("a fit"));
+            assert!((many.curve.integral() / one.curve.integral() / 1e6 - 1.0).abs() < 1e-6, "{curve:?}");
+            assert!((many.chi_square / one.chi_square - 1.0).abs() < 1e-6, "{curve:?}");
+        }
+    }
+
+    #[test]
+    fn sigma_is_the_spread_of_the_integral_over_small_changes() {
+        // To first order the variance is the sum over points of (change of the integral by one σ)².
+        for (curve, times_h) in curves() {
+            let points = seen(&curve, &times_h, 0.0, 0.0);
+            let whole = |rate: f64| [rate.recip(), -rate.powi(-2)];
+            let sigma = fit(curve.shape(), &points, true).and_then(|fit| fit.sigma_of(whole)).expect("it exists");
+            let variance: f64 = (0..points.len())
+                .map(|place| {
+                    let moved = |by: f64| {
+                        let mut moved = points.clone();
+                        moved[place].activity_mbq += by * moved[place].sigma;
+                        fit(curve.shape(), &moved, true).expect("a fit").curve.integral()
+                    };
+                    ((moved(1e-3) - moved(-1e-3)) / 2e-3).powi(2)
+                })
+                .sum();
+            assert!((sigma / variance.sqrt() - 1.0).abs() < 1e-3, "{curve:?}: {sigma} {}", variance.sqrt());
+        }
+    }
+
+    #[test]
+    fn what_the_points_do_not_determine_has_no_sigma() {
+        let (curve, times_h) = curves().swap_remove(0);
+        let points = seen(&curve, &[times_h.as_slice(), &[120.0, 168.0]].concat(), 0.0, 0.0);
+        let found = fit(Shape::BiWashout, &points, true).expect("a fit");
+        assert!((found.curve.integral() / curve.integral() - 1.0).abs() < 1e-3, "{found:?}");
+        assert!(found.largest_cv_of_rates().is_none_or(|cv| cv > 0.5), "{found:?}");
+        // Without σ, three points for two parameters have one, two have none.
+        assert!(fit(Shape::Mono, &points[..3], false).expect("a fit").covariance.is_some());
+        assert!(fit(Shape::Mono, &points[..2], false).expect("a fit").covariance.is_none());
+        assert!(fit(Shape::Mono, &points[..1], false).is_none());
+    }
+}

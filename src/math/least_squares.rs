@@ -1,0 +1,146 @@
+//! Small linear least squares by Householder reflections: a few rows and columns, in `f64`.
+
+/// A column is taken to depend on those before it if less than this part of it is left beside them.
+const DEPENDENT_BELOW: f64 = 1e-11;
+
+/// The triangle R and the first part of Qᵀb of a system `rows · x ≈ right`, with columns scaled to length 1.
+#[derive(Clone, Debug)]
+pub(crate) struct Triangle {
+    /// R of the scaled columns, row by row.
+    upper: Vec<Vec<f64>>,
+    /// The first values of Qᵀb.
+    right: Vec<f64>,
+    /// Lengths of the columns.
+    lengths: Vec<f64>,
+}
+
+impl Triangle {
+    /// Reduces a system with at least as many rows as columns.
+    pub(crate) fn of(mut rows: Vec<Vec<f64>>, mut right: Vec<f64>) -> Self {
+        let columns = rows.first().map_or(0, Vec::len);
+        let lengths: Vec<f64> = (0..columns).map(|j| norm(rows.iter().map(|row| row[j]))).collect();
+        for row in &mut rows {
+            row.iter_mut().zip(&lengths).for_each(|(value, length)| {
+                if *length > 0.0 {
+                    *value /= length;
+                }
+            });
+        }
+        for j in 0..columns.min(rows.len()) {
+            reflect(&mut rows, &mut right, j);
+        }
+        rows.truncate(columns);
+        right.truncate(columns);
+        Self { upper: rows, right, lengths }
+    }
+
+    /// Sum of squares that the best `x` takes away from that of the right side.
+    pub(crate) fn explained(&self) -> f64 {
+        self.right.iter().map(|value| value * value).sum()
+    }
+
+    /// Whether no column depends on those before it.
+    pub(crate) fn is_regular(&self) -> bool {
+        let is_independent = |(j, row): (usize, &Vec<f64>)| row[j].abs() > DEPENDENT_BELOW;
+        self.upper.len() == self.lengths.len()
+            && self.upper.iter().enumerate().all(is_independent)
+            && self.lengths.iter().all(|length| length.is_finite() && *length > 0.0)
+    }
+
+    /// The best `x`; none if columns depend on each other.
+    pub(crate) fn solve(&self) -> Option<Vec<f64>> {
+        self.is_regular().then(|| {
+            let scaled = self.back(self.right.clone());
+            scaled.iter().zip(&self.lengths).map(|(value, length)| value / length).collect()
+        })
+    }
+
+    /// (AᵀA)⁻¹; none if columns depend on each other.
+    pub(crate) fn inverse_of_normal(&self) -> Option<Vec<Vec<f64>>> {
+        let n = self.lengths.len();
+        self.is_regular().then(|| {
+            // Columns of R⁻¹; its product with its transpose is the inverse.
+            let unit = |k: usize| (0..n).map(|j| if j == k { 1.0 } else { 0.0 }).collect::<Vec<f64>>();
+            let inverse: Vec<Vec<f64>> = (0..n).map(|k| self.back(unit(k))).collect();
+            let element = |i: usize, j: usize| -> f64 {
+                let sum: f64 = inverse.iter().map(|column| column[i] * column[j]).sum();
+                sum / (self.lengths[i] * self.lengths[j])
+            };
+            (0..n).map(|i| (0..n).map(|j| element(i, j)).collect()).collect()
+        })
+    }
+
+    /// Solves R x = b.
+    fn back(&self, mut b: Vec<f64>) -> Vec<f64> {
+        for j in (0..b.len()).rev() {
+            let known: f64 = (j + 1..b.len()).map(|k| self.upper[j][k] * b[k]).sum();
+            b[j] = (b[j] - known) / self.upper[j][j];
+        }
+        b
+    }
+}
+
+/// Makes column `j` zero below the diagonal.
+fn reflect(rows: &mut [Vec<f64>], right: &mut [f64], j: usize) {
+    let length = norm(rows[j..].iter().map(|row| row[j]));
+    if length == 0.0 {
+        return;
+    }
+    let diagonal = if rows[j][j] > 0.0 { -length } else { length };
+    let mut mirror: Vec<f64> = rows[j..].iter().map(|row| row[j]).collect();
+    mirror[0] -= diagonal;
+    let square: f64 = mirror.iter().map(|value| value * value).sum();
+    let columns = rows[j].len();
+    for k in j..columns {
+        let factor = 2.0 * mirror.iter().zip(&rows[j..]).map(|(m, row)| m * row[k]).sum::<f64>() / square;
+        mirror.iter().zip(&mut rows[j..]).for_each(|(m, row)| row[k] -= factor * m);
+    }
+    let factor = 2.0 * mirror.iter().zip(&right[j..]).map(|(m, value)| m * value).sum::<f64>() / square;
+    mirror.iter().zip(&mut right[j..]).for_each(|(m, value)| *value -= factor * m);
+}
+
+fn norm(values: impl Iterator<Item = f64>) -> f64 {
+    values.map(|value| value * value).sum::<f64>().sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> Vec<Vec<f64>> {
+        (0..6).map(f64::from).map(|x| vec![1e-6, x, 1e4 * (0.3 * x).exp()]).collect()
+    }
+
+    #[test]
+    fn what_the_columns_make_is_found() {
+        let expected = [3e5, -2.0, 7e-4];
+        let right = rows().iter().map(|row| row.iter().zip(expected).map(|(a, b)| a * b).sum()).collect();
+        let found = Triangle::of(rows(), right).solve().expect("independent columns");
+        for (value, expected) in found.iter().zip(expected) {
+            assert!((value / expected - 1.0).abs() < 1e-11, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn the_inverse_times_the_matrix_is_one() {
+        let inverse = Triangle::of(rows(), vec![0.0; 6]).inverse_of_normal().expect("independent columns");
+        let rows = rows();
+        for (i, inverse) in inverse.iter().enumerate() {
+            for j in 0..3 {
+                let normal = |k: usize| rows.iter().map(|row| row[k] * row[j]).sum::<f64>();
+                let product: f64 = (0..3).map(|k| inverse[k] * normal(k)).sum();
+                let scale: f64 = (0..3).map(|k| (inverse[k] * normal(k)).abs()).sum();
+                let expected = if i == j { 1.0 } else { 0.0 };
+                assert!((product - expected).abs() < 1e-11 * scale.max(1.0), "{i} {j}: {product}");
+            }
+        }
+    }
+
+    #[test]
+    fn columns_that_depend_on_each_other_have_no_answer() {
+        let rows: Vec<Vec<f64>> = (0..4).map(f64::from).map(|x| vec![x, 2.0 * x]).collect();
+        let triangle = Triangle::of(rows, vec![1.0; 4]);
+        assert!(triangle.solve().is_none() && triangle.inverse_of_normal().is_none());
+        assert!(Triangle::of(vec![vec![0.0]; 3], vec![1.0; 3]).solve().is_none());
+    }
+}
