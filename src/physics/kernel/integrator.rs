@@ -178,8 +178,8 @@ fn index([i, j, k]: [usize; 3], [nx, ny, _]: [usize; 3]) -> usize {
 }
 
 /// Searches inwards from where next to nothing is left, in steps of a quarter of the support, for the distance at which
-/// the density starts to change too much over the support; infinite if the kernel ends only a few voxels away. In what is
-/// left farther out, the density of the library is noisy.
+/// the density starts to change too much over the support; infinite if the kernel ends only a few voxels away. In what
+/// is left farther out, the density of the library is noisy.
 fn smooth_distance(kernel: &RadialKernel, reach_cm: f64) -> f64 {
     let end_cm = kernel.end_cm();
     if end_cm <= LAST_RULE_AT_END * reach_cm {
