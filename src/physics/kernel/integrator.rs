@@ -19,11 +19,13 @@ const LAST_POINTS: usize = 16;
 /// A rule is accurate enough if it differs from the one before by at most this fraction of its value, or of the energy
 /// in the source voxel.
 const AGREEMENT: f64 = 5e-4;
-const FAINT_AGREEMENT: f64 = 1e-7;
+const FAINT_AGREEMENT: f64 = 1e-8;
 /// Points per axis where the kernel ends far from the source.
 const POINTS_AT_END: usize = 4;
 /// Largest change of the logarithm of the density over the support at which the first rule is used without a check.
 const SMOOTH_CHANGE: f64 = 1.0;
+/// The same at which both rules of cells may agree by chance, as they do where betas end.
+const STEEP_CHANGE: f64 = 2.0;
 /// Part of a kernel's energy that is next to nothing: ten times what its end leaves out.
 const NEXT_TO_NOTHING: f64 = 1e-5;
 /// Where the kernel ends within the support its density jumps. Rays follow the jump, but if the end is many voxels
@@ -141,7 +143,8 @@ impl<'a> Integrator<'a> {
             let fine = near.fine[index(offset, near.shape)];
             let agree = |a: f64, b: f64| (a - b).abs() <= AGREEMENT * b + FAINT_AGREEMENT * self.self_mev;
             if fine <= RAYS_ABOVE * self.self_mev {
-                if agree(coarse, fine) {
+                let steep = || change(self.kernel, near2.sqrt(), far2.sqrt()) > STEEP_CHANGE;
+                if agree(coarse, fine) && !steep() {
                     return Ok(fine);
                 }
                 watch.check()?;
