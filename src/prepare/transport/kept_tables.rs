@@ -59,3 +59,26 @@ impl FlatTables {
         (singles.iter().sum::<usize>() * size_of::<f32>() + others.iter().sum::<usize>()) as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::cache::caches;
+    use crate::physics::material;
+
+    #[test]
+    fn tables_of_one_material_after_another_are_those_of_all() {
+        let cuts = HistoryCuts { absorption_mev: 0.02, collision_mev: 0.02, photon_mev: 0.01, track_length_mev: 0.0 };
+        let of = |materials: &[Material]| FlatTables::new(materials, &cuts, StepLimits::default(), false);
+        let [water, lung] = ["water", "lung"].map(|name| material::find(name).expect("a known material").clone());
+        let both = of(&[water.clone(), lung.clone()]);
+        let [first, second] = [water, lung].map(|material| of(&[material]));
+        assert_eq!(both.step, [first.step, second.step].concat());
+        assert_eq!(both.spectra, [first.spectra, second.spectra].concat());
+        assert_eq!(both.attenuation, [first.attenuation, second.attenuation].concat());
+        assert_eq!(both.transfer, first.transfer);
+        let kept = caches().into_iter().find(|cache| cache.name == "transport tables").expect("a cache in use");
+        assert!(kept.entries >= 2 && kept.hits >= 2, "{kept:?}");
+        assert!((100_000..1 << 20).contains(&(kept.bytes / kept.entries)), "{kept:?}");
+    }
+}
