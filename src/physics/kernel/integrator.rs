@@ -11,9 +11,10 @@ use crate::math::watch::{Interrupted, Watch};
 
 /// Points along each axis of a cell: see [`Lattice`]. Far from the source the first rule alone is used.
 const CELL_POINTS: [usize; 2] = [2, 4];
-/// Offsets with more than this fraction of the energy in the source voxel are integrated along rays, as are those whose
-/// support contains the source point: there the steps of a noisy table are closer than the points of a rule.
+/// Offsets with more than this fraction of the energy in the source voxel are integrated along rays, as are those of no
+/// more than this many voxels on each side: there the steps of a noisy table are closer than the points of a rule.
 const RAYS_ABOVE: f64 = 2e-3;
+const RAYS_WITHIN: usize = 2;
 /// Points per axis of a Gauss rule for the triangular overlap, tried where both rules of cells do not agree; then rays.
 const LAST_POINTS: usize = 16;
 /// A rule is accurate enough if it differs from the one before by at most this fraction of its value, or of the energy
@@ -139,7 +140,7 @@ impl<'a> Integrator<'a> {
             }
         } else if smooth {
             return Ok(coarse);
-        } else if near2 > 0.0 {
+        } else if offset.iter().any(|&n| n > RAYS_WITHIN) {
             let fine = near.fine[index(offset, near.shape)];
             let agree = |a: f64, b: f64| (a - b).abs() <= AGREEMENT * b + FAINT_AGREEMENT * self.self_mev;
             if fine <= RAYS_ABOVE * self.self_mev {
