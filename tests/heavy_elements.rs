@@ -157,7 +157,7 @@ fn energy_is_conserved_in_titanium_iodine_and_lead(mut device: Device) {
         assert!((balance - 1.0).abs() < 1e-5, "{}: {balance}", device.info().name);
         let in_layer = |wanted: usize| -> u64 {
             let voxels = (0..phantom.grid.voxels()).filter(|&voxel| phantom.index(voxel)[0] == wanted);
-            voxels.map(|voxel| tally.groups.iter().map(|group| group.energy[voxel]).sum::<u64>()).sum()
+            voxels.map(|voxel| tally.groups.iter().map(|group| group.energy.get(voxel)).sum::<u64>()).sum()
         };
         assert!([2, 5, 7].into_iter().all(|layer| in_layer(layer) > 0), "{}", device.info().name);
         // Two millimetres of lead take most of what is left: photons of 364 keV lose 44 % in each, soft ones all.

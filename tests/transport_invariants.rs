@@ -57,7 +57,7 @@ fn energy_is_conserved_in_any_medium_and_grid(mut device: Device) {
             assert!(tally.sum_mev(|group| group.escaped) > 0.0, "{case}: some leave");
             assert!(tally.sum_mev(|group| group.deposited) > 0.0, "{case}: some stay");
             for (voxel, density) in layers(shape, spacing_mm, spectrum.clone()).density_g_cm3.iter().enumerate() {
-                let energy: u64 = tally.groups.iter().map(|group| group.energy[voxel]).sum();
+                let energy: u64 = tally.groups.iter().map(|group| group.energy.get(voxel)).sum();
                 assert!(*density > 0.0 || energy == 0, "{case}: energy in vacuum");
             }
         }

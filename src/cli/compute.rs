@@ -17,11 +17,11 @@ use super::flags::by_flag;
 use super::outputs::{self, OutputArgs, ResultInputs};
 use super::progress::ProgressReport;
 use super::stdout;
-use super::summary::activity_lines;
+use super::summary::{activity_lines, memory_line};
 use crate::api::{ServerConfig, client::Client};
-use crate::domain::{ActivityAccount, Checks, Control, DoseError, DoseRequest, DoseResult, Violation, Warning};
+use crate::domain::{ActivityAccount, Checks, Control, DoseError, DoseRequest, DoseResult, Method, Violation, Warning};
 use crate::engine::Device;
-use crate::plan::Limits;
+use crate::plan::{self, Limits};
 use grids::GridArgs;
 use inputs::Inputs;
 use method::{MethodArgs, WeightingArgs};
@@ -100,6 +100,10 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     }
     Warning::check(&known, args.strict).map_err(|error| told_by_flag(error, density))?;
     print_warnings(&known, density);
+    if let (Place::Here(_), Method::MonteCarlo(_), false) = (&place, inputs.request.method(), args.outputs.quiet) {
+        let planned = plan::plan(&inputs.request, &limits()).map_err(|error| told_by_flag(error, density))?;
+        stdout::print(&memory_line(planned.host_bytes))?;
+    }
     let mut report = ProgressReport::new(args.outputs.quiet);
     let result = match &place {
         Place::Here(selector) => {
@@ -155,6 +159,12 @@ fn print_warnings(warnings: &[Warning], density: &str) {
     }
 }
 
+/// What a computation in this process may use. The same workspace as in a server: the last bits of the dose depend on
+/// the blocks into which a convolution is cut.
+fn limits() -> Limits {
+    Limits { host_bytes: HOST_BYTES, ..ServerConfig::default().plan_limits() }
+}
+
 /// Runs the request on a separate thread and reports its progress.
 fn compute_here(
     mut device: Device,
@@ -162,13 +172,11 @@ fn compute_here(
     enough: CancellationToken,
     report: &mut ProgressReport,
 ) -> Result<DoseResult, DoseError> {
-    // The same workspace as a server: the last bits of the dose depend on the blocks into which a convolution is cut.
-    let limits = Limits { host_bytes: HOST_BYTES, ..ServerConfig::default().plan_limits() };
     let (control, progress) = Control::new(CancellationToken::new());
     let control = control.with_enough(enough);
     std::thread::scope(|scope| {
         // The thread drops the control when it ends, which ends the wait for progress.
-        let run = scope.spawn(move || crate::compute(request, &mut device, &limits, &control));
+        let run = scope.spawn(move || crate::compute(request, &mut device, &limits(), &control));
         report.follow(progress);
         run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })

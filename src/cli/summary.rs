@@ -36,6 +36,13 @@ pub(super) fn activity_lines(account: &ActivityAccount) -> String {
     text
 }
 
+/// What a computation takes at most, said before it begins.
+pub(super) fn memory_line(bytes: u64) -> String {
+    // Rounded up, since it is a bound.
+    let gigabytes = bytes.div_ceil(10_000_000) as f64 / 100.0;
+    format!("{:<11}at most {gigabytes:.2} GB\n", "memory")
+}
+
 fn activity(account: &ActivityAccount) -> Vec<(&'static str, String)> {
     let hours = |seconds: f64| seconds / 3600.0;
     let mut lines = Vec::new();

@@ -1,5 +1,9 @@
 //! Energy by statistical group and voxel in fixed point: sums of integers do not depend on their order.
 
+use std::ops::Range;
+
+use super::energy_sums::EnergySums;
+
 /// Units of the fixed point in one MeV; a unit is 0.015 eV.
 pub const UNITS_PER_MEV: f64 = (1u64 << 26) as f64;
 
@@ -8,6 +12,17 @@ pub const UNITS_PER_MEV: f64 = (1u64 << 26) as f64;
 pub struct Tally {
     /// The groups, in order.
     pub groups: Vec<GroupTally>,
+    unfinished: Option<Unfinished>,
+}
+
+/// A run that was cut short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Unfinished {
+    histories: Range<u64>,
+    /// The number of the first groups that have them.
+    groups: usize,
+    /// Whether the next group has a part of them.
+    is_torn: bool,
 }
 
 /// Energy of the histories of one group, in units of `1 / UNITS_PER_MEV` MeV.
@@ -26,14 +41,61 @@ pub struct GroupTally {
     pub exhausted_rejections: u64,
     /// Energy scored in each voxel, x fastest. The same as deposited for charged particles; for photons it may be an
     /// estimate along their track, so that the sum over voxels equals `deposited` only within statistics.
-    pub energy: Vec<u64>,
+    pub energy: EnergySums,
 }
 
 impl Tally {
     /// A tally without histories.
     pub fn new(groups: u32, voxels: usize) -> Self {
-        let empty = || GroupTally { energy: vec![0; voxels], ..GroupTally::default() };
-        Self { groups: (0..groups).map(|_| empty()).collect() }
+        let empty = || GroupTally { energy: EnergySums::new(voxels), ..GroupTally::default() };
+        Self::of((0..groups).map(|_| empty()).collect())
+    }
+
+    /// * `groups` – all of them, in order
+    pub fn of(groups: Vec<GroupTally>) -> Self {
+        Self { groups, unfinished: None }
+    }
+
+    /// The first group that does not have these histories yet: 0, unless their run was cut short.
+    ///
+    /// # Panics
+    /// If the run of other histories was cut short, and has not been finished.
+    pub fn first_without(&self, histories: &Range<u64>) -> usize {
+        self.unfinished.as_ref().map_or(0, |unfinished| {
+            let same = unfinished.histories == *histories && !unfinished.is_torn;
+            assert!(same, "a run that was cut short is finished before another begins");
+            unfinished.groups
+        })
+    }
+
+    /// Whether every group has all histories of a run, or none. If not, the tally must not be used any more.
+    pub fn is_intact(&self) -> bool {
+        !self.unfinished.as_ref().is_some_and(|unfinished| unfinished.is_torn)
+    }
+
+    /// Adds some histories to the first group that does not have them yet. If the run is cut short after it, the next
+    /// one goes on with the next group.
+    ///
+    /// * `histories` – the numbers of the histories of all groups
+    /// * `add` – adds those of this group
+    ///
+    /// # Errors
+    /// That of `add`; then the tally is not intact.
+    ///
+    /// # Panics
+    /// As [`Self::first_without`].
+    pub fn add_group<E>(
+        &mut self,
+        histories: &Range<u64>,
+        add: impl FnOnce(&mut GroupTally) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let groups = self.first_without(histories);
+        let mut unfinished = Unfinished { histories: histories.clone(), groups, is_torn: true };
+        self.unfinished = Some(unfinished.clone());
+        add(&mut self.groups[groups])?;
+        (unfinished.groups, unfinished.is_torn) = (groups + 1, false);
+        self.unfinished = (unfinished.groups < self.groups.len()).then_some(unfinished);
+        Ok(())
     }
 
     /// Adds the histories of another tally, which must be different ones.
@@ -69,23 +131,32 @@ impl Tally {
 }
 
 impl GroupTally {
-    fn add(&mut self, other: &Self) {
+    /// Adds the histories of another tally of the same group.
+    ///
+    /// # Panics
+    /// As [`Tally::add`].
+    pub fn add(&mut self, other: &Self) {
+        self.add_book(other);
+        self.energy.add_all(&other.energy);
+    }
+
+    /// The same without the energy of the voxels.
+    ///
+    /// # Panics
+    /// As [`Tally::add`].
+    pub fn add_book(&mut self, other: &Self) {
         const NO_OVERFLOW: &str = "the number of histories is bounded so that no tally overflows";
-        assert_eq!(self.energy.len(), other.energy.len(), "tallies that are added have the same voxels");
         self.histories = self.histories.checked_add(other.histories).expect(NO_OVERFLOW);
         self.emitted = self.emitted.checked_add(other.emitted).expect(NO_OVERFLOW);
         self.deposited = self.deposited.checked_add(other.deposited).expect(NO_OVERFLOW);
         self.escaped = self.escaped.checked_add(other.escaped).expect(NO_OVERFLOW);
         self.exhausted_rejections =
             self.exhausted_rejections.checked_add(other.exhausted_rejections).expect(NO_OVERFLOW);
-        for (energy, other) in self.energy.iter_mut().zip(&other.energy) {
-            *energy = energy.checked_add(*other).expect(NO_OVERFLOW);
-        }
     }
 
     /// Energy scored in all voxels, in units.
     pub fn scored(&self) -> u128 {
-        self.energy.iter().map(|&energy| u128::from(energy)).sum()
+        self.energy.iter().map(u128::from).sum()
     }
 }
 
@@ -115,9 +186,9 @@ mod tests {
             deposited: 3 * u128::from(value),
             escaped: u128::from(value),
             exhausted_rejections: 2 * value,
-            energy: vec![value, 2 * value],
+            energy: [value, 2 * value].into(),
         };
-        Tally { groups: values.map(group).to_vec() }
+        Tally::of(values.map(group).to_vec())
     }
 
     #[test]
@@ -130,6 +201,35 @@ mod tests {
         assert_eq!(forward, backward);
         assert_eq!(forward, tally([(1 << 60) + 16, (1 << 59) + 10]));
         assert_eq!((forward.voxels(), forward.histories()), (2, (1 << 60) + (1 << 59) + 26));
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_goes_on_with_the_next_group() {
+        let (before, added) = (tally([1, 2]), tally([30, 40]));
+        let (mut whole, mut parts) = (before.clone(), before);
+        whole.add(&added);
+        assert_eq!(parts.first_without(&(0..70)), 0);
+        let add = |parts: &mut Tally, group: usize| {
+            parts.add_group(&(0..70), |tally| {
+                tally.add(&added.groups[group]);
+                Ok::<(), ()>(())
+            })
+        };
+        add(&mut parts, 0).expect("nothing fails");
+        assert_eq!((parts.first_without(&(0..70)), &parts.groups[0]), (1, &whole.groups[0]));
+        assert!(parts != whole && parts.is_intact());
+        let mut torn = parts.clone();
+        assert!(torn.add_group(&(0..70), |_| Err(())).is_err() && !torn.is_intact());
+        add(&mut parts, 1).expect("nothing fails");
+        assert_eq!((parts.first_without(&(70..90)), parts), (0, whole));
+    }
+
+    #[test]
+    #[should_panic(expected = "finished before another begins")]
+    fn a_run_that_was_cut_short_must_be_finished() {
+        let mut parts = tally([1, 2]);
+        parts.add_group(&(0..70), |_| Ok::<(), ()>(())).expect("nothing fails");
+        parts.first_without(&(70..90));
     }
 
     #[test]

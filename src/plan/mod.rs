@@ -5,7 +5,7 @@ mod core;
 mod kernel;
 pub mod transport;
 
-use crate::domain::{DoseError, Method, RequestHeader, Source, VoxelGrid};
+use crate::domain::{DoseError, Method, RequestHeader, Source};
 
 pub use convolution::{Block, ConvolutionPlan};
 pub use kernel::{CoarsePlan, Convolution, KernelWork, SplitWork};
@@ -57,7 +57,7 @@ pub fn plan(header: impl AsRef<RequestHeader>, limits: &Limits) -> Result<DosePl
     let grid = header.grid();
     let (mut works, mut work_bytes) = (Vec::new(), 0);
     for source in header.sources() {
-        let (work, bytes) = plan_work(grid, source, header.method(), limits)?;
+        let (work, bytes) = plan_work(header, source, limits)?;
         works.push(work);
         work_bytes = bytes.max(work_bytes);
     }
@@ -78,8 +78,9 @@ pub fn plan(header: impl AsRef<RequestHeader>, limits: &Limits) -> Result<DosePl
 }
 
 /// The work of one map, and its host memory beside the volumes [bytes].
-fn plan_work(grid: &VoxelGrid, source: &Source, method: &Method, limits: &Limits) -> Result<(Work, u64), DoseError> {
-    match method {
+fn plan_work(header: &RequestHeader, source: &Source, limits: &Limits) -> Result<(Work, u64), DoseError> {
+    let grid = header.grid();
+    match header.method() {
         Method::Local(_) => Ok((Work::Local, 0)),
         Method::Kernel(options) => {
             let work = KernelWork::new(grid, source, options, limits.workspace_bytes)?;
@@ -87,7 +88,8 @@ fn plan_work(grid: &VoxelGrid, source: &Source, method: &Method, limits: &Limits
             Ok((Work::Kernel(Box::new(work)), bytes))
         }
         Method::MonteCarlo(options) => {
-            let transport = TransportPlan::new(grid, source, options)?;
+            let label_maps = usize::from(header.labels().is_some()) + usize::from(header.materials().is_some());
+            let transport = TransportPlan::new(grid, source, options, label_maps)?;
             let bytes = transport.host_bytes(grid.voxels());
             Ok((Work::MonteCarlo(transport), bytes))
         }

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::UNITS_PER_MEV;
+use crate::domain::energy_sums::energy_sums_bytes;
 use crate::domain::stop::MIN_HISTORIES;
 use crate::domain::tally::groups;
 pub use crate::domain::{ChosenCuts, HistoryCuts};
@@ -35,11 +36,17 @@ const SOFT_G_CM3: f64 = 1.0;
 const TALLY_FILL: f64 = 0.5;
 /// Bytes of the tables of one material for photons, electrons and positrons, on the host and in transfer to a device.
 const TABLE_BYTES: u64 = 4 << 20;
-/// Bytes per voxel for what the engine derives from activity, density and material, and for the maps stored with the
-/// tally.
-const SCENE_BYTES: u64 = 40;
-/// Bytes per voxel for labels of regions and materials, as received and as stored, and for the uncertainty.
-const MAP_BYTES: u64 = 16;
+/// Bytes per voxel of a scene: density and material; if all voxels are active, also their numbers, where each ends on
+/// the cumulative activity, and a quarter of a cell of the guide to them.
+const SCENE_BYTES: u64 = 4 + 4 + 8 + 1;
+/// Bytes per voxel of the dose, which the caller counts.
+const DOSE_BYTES: u64 = 4;
+/// Bytes per voxel of a map of labels.
+const LABEL_BYTES: u64 = 2;
+/// Part by which the energy scored may exceed what the histories emit on average.
+const FLUCTUATION: f64 = 0.1;
+/// Bytes of a sum in a file, before it is compressed: seven bits of it in each.
+const FILE_SUM_BYTES: u64 = 5;
 
 /// What will be run, on any device.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,8 +61,12 @@ pub struct TransportPlan {
     pub histories: u64,
     /// Number of histories that this scene can have, counted from 0.
     pub max_histories: u64,
+    /// Largest number of voxels' sums of one group that exceed 32 bits, of all groups together.
+    above_low: u64,
     /// Largest number of materials.
     materials: u64,
+    /// Maps of labels that come with the request.
+    label_maps: u64,
     /// Whether the tally is also returned as a file.
     with_file: bool,
 }
@@ -63,7 +74,14 @@ pub struct TransportPlan {
 impl TransportPlan {
     /// # Errors
     /// [`DoseError::Invalid`] if the requested histories are more than can be numbered, or would overflow a tally.
-    pub fn new(grid: &VoxelGrid, source: &Source, options: &MonteCarloOptions) -> Result<Self, DoseError> {
+    ///
+    /// * `label_maps` – maps of regions and of materials
+    pub fn new(
+        grid: &VoxelGrid,
+        source: &Source,
+        options: &MonteCarloOptions,
+        label_maps: usize,
+    ) -> Result<Self, DoseError> {
         let groups = groups(grid.voxels());
         let max_histories = max_histories(groups, source.followed_mev());
         let first_history = options.first_history;
@@ -92,20 +110,31 @@ impl TransportPlan {
             first_history,
             histories,
             max_histories,
+            above_low: above_low(histories, source.followed_mev()),
             materials: materials as u64,
+            label_maps: label_maps as u64,
             with_file: options.extras.tally,
         })
     }
 
     /// Upper bound of the host memory besides activity, density and dose: the tally, its file if requested, maps, scene
-    /// and tables.
+    /// and tables. A tally fills its memory only as far as histories reach.
     pub fn host_bytes(&self, voxels: usize) -> u64 {
-        let tally = u64::from(self.groups) * size_of::<u64>() as u64;
-        // A device adds its results to the tally only when they are complete.
-        let file = if self.with_file { tally } else { 0 };
-        let a_voxel = 2 * tally + file + SCENE_BYTES + MAP_BYTES;
-        a_voxel.saturating_mul(voxels as u64).saturating_add(self.materials * TABLE_BYTES)
+        let (voxels, groups) = (voxels as u64, u64::from(self.groups));
+        let tally = energy_sums_bytes(voxels, groups, self.above_low);
+        let file = if self.with_file { groups * FILE_SUM_BYTES + 2 * size_of::<f32>() as u64 } else { 0 };
+        // The dose and its uncertainty, which are smaller, take the place of the scene.
+        let a_voxel = file + SCENE_BYTES - DOSE_BYTES + self.label_maps * LABEL_BYTES;
+        let maps = a_voxel.saturating_mul(voxels);
+        tally.saturating_add(maps).saturating_add(self.materials * TABLE_BYTES)
     }
+}
+
+/// Most sums above 32 bits. Each holds at least 64 MeV of what the histories emit.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "above 0; beyond the range it saturates")]
+fn above_low(histories: u64, followed_mev: f64) -> u64 {
+    let emitted_mev = histories as f64 * followed_mev;
+    ((1.0 + FLUCTUATION) * emitted_mev * UNITS_PER_MEV / 2f64.powi(32)) as u64
 }
 
 /// Largest number of histories: the rank in a group and the end of a range of ranks have 32 bits, and no sum over a
@@ -203,7 +232,8 @@ mod tests {
         let grid = VoxelGrid::new([10, 10, 10], [4.0; 3]).expect("a good grid");
         let mut options = MonteCarloOptions::default();
         edit(&mut options);
-        TransportPlan::new(&grid, &crate::physics::nuclide::find("Lu-177").expect("a known nuclide").into(), &options)
+        let source = crate::physics::nuclide::find("Lu-177").expect("a known nuclide").into();
+        TransportPlan::new(&grid, &source, &options, 0)
     }
 
     #[test]
@@ -239,9 +269,28 @@ mod tests {
     fn memory_is_that_of_the_tally_and_more() {
         let plain = plan(|_| {}).expect("a good plan");
         let with_file = plan(|options| options.extras.tally = true).expect("a good plan");
-        let tally = 32 * 8 * 1000;
-        assert!(plain.host_bytes(1000) > 2 * tally);
-        assert_eq!(with_file.host_bytes(1000), plain.host_bytes(1000) + tally);
+        let tally = 32 * 4 * 1000;
+        assert!(plain.host_bytes(1000) > tally);
+        assert_eq!(with_file.host_bytes(1000), plain.host_bytes(1000) + 32 * 5 * 1000 + 8 * 1000);
         assert_eq!(plain.host_bytes(usize::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn large_grids_take_little_more_than_their_sums() {
+        let bytes = |edge: u64, histories| {
+            let grid = VoxelGrid::new([edge; 3], [2.0; 3]).expect("a good grid");
+            let mut options = MonteCarloOptions::default();
+            options.stop.histories = histories;
+            let source = crate::physics::nuclide::find("Lu-177").expect("a known nuclide").into();
+            let plan = TransportPlan::new(&grid, &source, &options, 1).expect("a good plan");
+            // With activity, density and dose.
+            plan.host_bytes(grid.voxels()) as f64 + 12.0 * grid.voxels() as f64
+        };
+        let of_default = |edge| bytes(edge, None) / 1e9;
+        assert!((1.6..1.7).contains(&of_default(256)), "{}", of_default(256));
+        assert!((8.0..8.3).contains(&of_default(512)), "{}", of_default(512));
+        // Every sum may be above 32 bits after so many, and 16 bits more are enough for all.
+        let most = bytes(256, Some(1 << 33)) / of_default(256) / 1e9;
+        assert!((1.2..1.4).contains(&most), "{most}");
     }
 }

@@ -128,15 +128,15 @@ pub(super) fn radius_of_part(energy: &[f64], part: f64) -> f64 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::domain::{GroupTally, Tally, UNITS_PER_MEV};
+    use crate::domain::{EnergySums, GroupTally, Tally, UNITS_PER_MEV};
 
     /// Shells of a run that finds the reference times `factor(shell)`, with almost no statistical uncertainty.
     pub(in crate::validate) fn shells(reference_mev: &[f64], factor: impl Fn(usize) -> f64) -> Shells {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and above 0")]
         let energy = |(shell, mev): (usize, &f64)| (1e6 * mev * factor(shell) * UNITS_PER_MEV) as u64;
-        let energy: Vec<u64> = reference_mev.iter().enumerate().map(energy).collect();
+        let energy: EnergySums = reference_mev.iter().enumerate().map(energy).collect();
         let group = GroupTally { histories: 1_000_000, energy, ..GroupTally::default() };
-        let tally = Tally { groups: vec![group; 4] };
+        let tally = Tally::of(vec![group; 4]);
         Shells {
             name: "a case".into(),
             spacing_cm: 0.1,

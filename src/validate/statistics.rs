@@ -59,7 +59,7 @@ impl Binned {
         let groups = || tally.groups.iter().filter(|group| group.histories > 0);
         let sums = groups().map(|group| {
             let mut units = vec![0u128; bins];
-            for (&energy, bin) in group.energy.iter().zip(&bin_of) {
+            for (energy, bin) in group.energy.iter().zip(&bin_of) {
                 if let Some(bin) = bin {
                     units[*bin] += u128::from(energy);
                 }
@@ -112,10 +112,10 @@ mod tests {
     fn tally(histories: [u64; 4], energy: [[u64; 2]; 4]) -> Tally {
         let group = |(histories, energy): (u64, [u64; 2])| GroupTally {
             histories,
-            energy: energy.map(|mev| mev << 26).to_vec(),
+            energy: energy.map(|mev| mev << 26).into(),
             ..GroupTally::default()
         };
-        Tally { groups: histories.into_iter().zip(energy).map(group).collect() }
+        Tally::of(histories.into_iter().zip(energy).map(group).collect())
     }
 
     #[test]

@@ -54,17 +54,11 @@ pub(crate) fn over_cpu(
     let found = run(device, phantom, histories.clone());
     let expected = run(&mut super::cpu(), phantom, histories);
     let voxels = phantom.grid.voxels();
-    let both = Tally {
-        groups: found
-            .groups
-            .into_iter()
-            .zip(expected.groups)
-            .map(|(mut group, of_cpu)| {
-                group.energy.extend(of_cpu.energy);
-                group
-            })
-            .collect(),
-    };
+    let groups = found.groups.into_iter().zip(expected.groups).map(|(mut group, of_cpu)| {
+        group.energy = group.energy.iter().chain(of_cpu.energy.iter()).collect();
+        group
+    });
+    let both = Tally::of(groups.collect());
     let binned = Binned::new(&both, 2 * bins, |voxel| Some(bin_of(voxel % voxels)? + bins * (voxel / voxels)));
     (0..bins).map(|bin| binned.of(|energy| energy[bin] / energy[bins + bin])).collect()
 }

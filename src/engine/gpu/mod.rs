@@ -112,7 +112,7 @@ impl GpuEngine {
     ///
     /// # Errors
     /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`]; [`DoseError::TooLarge`]
-    /// before any work if the device cannot hold the grid. The tally is changed only if there is no error.
+    /// before any work if the device cannot hold the grid.
     pub fn transport(
         &mut self,
         scene: &Scene,

@@ -117,7 +117,7 @@ mod tests {
             deposited: 7,
             escaped: 1 << 70,
             exhausted_rejections: 0,
-            energy: vec![0, 127, 128, u64::MAX - g, 1 << 63, g],
+            energy: [0, 127, 128, u64::MAX - g, 1 << 63, g].into(),
         };
         TallyRecord {
             scene: scene(),
@@ -125,7 +125,7 @@ mod tests {
             activity: TimeIntegratedActivity::new(volume([0.0, 1.5, 1e23, 3.0, 4.0, 1e-30]), ActivityUnit::BqS)
                 .expect("an activity"),
             density: DensityMap::new(volume([0.0, 1.0, 1.05, 0.26, 1.9, 25.0])).expect("a density"),
-            tally: Tally { groups: (0..32).map(group).collect() },
+            tally: Tally::of((0..32).map(group).collect()),
         }
     }
 

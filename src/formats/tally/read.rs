@@ -11,7 +11,7 @@ use super::{Hashing, Header, MAGIC};
 use crate::digest::Digest;
 use crate::domain::tally::groups;
 use crate::domain::{ActivityUnit, DensityMap, Invalid, TallyRecord, TimeIntegratedActivity, Volume, VoxelGrid};
-use crate::domain::{GroupTally, Tally};
+use crate::domain::{EnergySums, GroupTally, Tally};
 
 const DIGEST_BYTES: u64 = 32;
 /// Largest header: it holds a few lines for each run.
@@ -61,7 +61,14 @@ pub fn decode(mut input: impl Read + Seek) -> Result<TallyRecord, Invalid> {
         let mut sum = || Ok::<_, Invalid>(u128::from_le_bytes(bytes(&mut input)?));
         let (emitted, deposited, escaped) = (sum()?, sum()?, sum()?);
         let exhausted_rejections = exhausted.next().unwrap_or(0);
-        sums.push(GroupTally { histories, emitted, deposited, escaped, exhausted_rejections, energy: Vec::new() });
+        sums.push(GroupTally {
+            histories,
+            emitted,
+            deposited,
+            escaped,
+            exhausted_rejections,
+            energy: EnergySums::default(),
+        });
     }
     let mut body = BufReader::with_capacity(1 << 16, ZlibDecoder::new(input));
     let decays = read_map(&mut body, &grid)?;
@@ -75,7 +82,7 @@ pub fn decode(mut input: impl Read + Seek) -> Result<TallyRecord, Invalid> {
     let activity = TimeIntegratedActivity::new(decays, ActivityUnit::BqS);
     let activity = activity.map_err(|Invalid(reason)| bad(&format!("its activity {reason}")))?;
     let density = DensityMap::new(density).map_err(|Invalid(reason)| bad(&format!("its density {reason}")))?;
-    Ok(TallyRecord { scene, runs, activity, density, tally: Tally { groups: sums } })
+    Ok(TallyRecord { scene, runs, activity, density, tally: Tally::of(sums) })
 }
 
 /// Checks the digest and returns the number of bytes before it. The input is at its start again.
@@ -114,7 +121,7 @@ fn read_map(input: &mut impl Read, grid: &Arc<VoxelGrid>) -> Result<Volume<f32>,
     Volume::from_vec(grid.clone(), values)
 }
 
-fn read_varints(input: &mut impl Read, count: usize) -> Result<Vec<u64>, Invalid> {
+fn read_varints(input: &mut impl Read, count: usize) -> Result<EnergySums, Invalid> {
     (0..count).map(|_| read_varint(input)).collect()
 }
 

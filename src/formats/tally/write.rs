@@ -10,6 +10,9 @@ use crate::digest::Digest;
 use crate::domain::TallyRecord;
 use crate::formats::atomic::write_file;
 
+/// Bytes that go to the encoder at a time.
+const PIECE_BYTES: usize = 1 << 16;
+
 /// Writes a record to a file.
 ///
 /// # Errors
@@ -45,10 +48,11 @@ pub fn encode(output: &mut impl Write, record: &TallyRecord) -> io::Result<()> {
     }
     let mut encoder = ZlibEncoder::new(&mut output, Compression::fast());
     for map in [record.activity.decays(), record.density.g_cm3()] {
-        in_pieces(&mut encoder, map.as_slice(), |value, bytes| bytes.extend(value.to_le_bytes()))?;
+        let values = map.as_slice().iter().copied();
+        in_pieces(&mut encoder, values, |value, bytes| bytes.extend(value.to_le_bytes()))?;
     }
     for group in &record.tally.groups {
-        in_pieces(&mut encoder, &group.energy, push_varint)?;
+        in_pieces(&mut encoder, group.energy.iter(), push_varint)?;
     }
     encoder.finish()?;
     let Hashing { inner, digest } = output;
@@ -64,14 +68,20 @@ fn exhausted_rejections(record: &TallyRecord) -> Vec<u64> {
 }
 
 /// Encodes many values at once, because calling the encoder for each value is slow.
-fn in_pieces<T: Copy>(output: &mut impl Write, values: &[T], encode: impl Fn(T, &mut Vec<u8>)) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    for piece in values.chunks(1 << 14) {
-        bytes.clear();
-        piece.iter().for_each(|&value| encode(value, &mut bytes));
-        output.write_all(&bytes)?;
+fn in_pieces<T>(
+    output: &mut impl Write,
+    values: impl Iterator<Item = T>,
+    encode: impl Fn(T, &mut Vec<u8>),
+) -> io::Result<()> {
+    let mut bytes = Vec::with_capacity(2 * PIECE_BYTES);
+    for value in values {
+        encode(value, &mut bytes);
+        if bytes.len() >= PIECE_BYTES {
+            output.write_all(&bytes)?;
+            bytes.clear();
+        }
     }
-    Ok(())
+    output.write_all(&bytes)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the seven lowest bits")]

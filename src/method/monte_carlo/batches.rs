@@ -106,7 +106,7 @@ impl HistoryBatches<'_> {
         loop {
             match device.transport(self.scene, first..first + length, tally, self.control) {
                 Ok(()) => break,
-                Err(DoseError::DeviceLost(detail)) if state.losses < MAX_LOSSES => {
+                Err(DoseError::DeviceLost(detail)) if state.losses < MAX_LOSSES && tally.is_intact() => {
                     state.losses += 1;
                     tracing::warn!(losses = state.losses, "the device was lost ({detail}); it is opened again");
                     device.reopen()?;

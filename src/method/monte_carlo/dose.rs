@@ -134,7 +134,7 @@ fn energy(record: &TallyRecord, account: &MonteCarloAccount, dosimetry: &Dosimet
     let (mut units, mut local_without_dose_mev, mut voxels_without_dose) = (0u128, 0.0, 0);
     for voxel in (0..record.tally.voxels()).filter(|&voxel| !dosimetry.scale.has_dose(voxel)) {
         local_without_dose_mev += decays.local_mev(voxel);
-        units += record.tally.groups.iter().map(|group| u128::from(group.energy[voxel])).sum::<u128>();
+        units += record.tally.groups.iter().map(|group| u128::from(group.energy.get(voxel))).sum::<u128>();
         voxels_without_dose += 1;
     }
     let local_mev = decays.total * decays.local_mev;

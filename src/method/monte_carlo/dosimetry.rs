@@ -96,10 +96,10 @@ pub(super) mod tests {
     pub(in crate::method::monte_carlo) fn tally() -> Tally {
         let group = |histories, energy: [u64; 2]| GroupTally {
             histories,
-            energy: energy.map(|mev| mev * UNIT).to_vec(),
+            energy: energy.map(|mev| mev * UNIT).into(),
             ..GroupTally::default()
         };
-        Tally { groups: vec![group(4, [8, 4]), group(2, [1, 5])] }
+        Tally::of(vec![group(4, [8, 4]), group(2, [1, 5])])
     }
 
     fn grid() -> VoxelGrid {

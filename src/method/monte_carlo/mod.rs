@@ -52,6 +52,8 @@ pub(super) fn run(
         }
         None => Done::nothing(plan.groups, voxels, record.activity.total()),
     };
+    // Dose and uncertainty take its place in memory.
+    drop(scene);
     let transport = StageTime::new(Stage::Dose.name(), done.took);
     control.checkpoint(Stage::Finish, 0.0)?;
     let finishing = Instant::now();

@@ -119,7 +119,7 @@ fn fits(a: &Tally, b: &Tally) -> bool {
         let book = [(a.emitted, b.emitted), (a.deposited, b.deposited), (a.escaped, b.escaped)];
         a.histories.checked_add(b.histories).is_some()
             && book.iter().all(|(a, b)| a.checked_add(*b).is_some())
-            && a.energy.iter().zip(&b.energy).all(|(a, b)| a.checked_add(*b).is_some())
+            && a.energy.iter().zip(b.energy.iter()).all(|(a, b)| a.checked_add(b).is_some())
     })
 }
 

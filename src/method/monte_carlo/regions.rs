@@ -40,7 +40,7 @@ impl Dosimetry<'_> {
             }
         }
         let of_group = |group: &GroupTally| {
-            self.region_sums(labels, last, |voxel| group.energy[voxel] as f64 / UNITS_PER_MEV * self.decays.total)
+            self.region_sums(labels, last, |voxel| group.energy.get(voxel) as f64 / UNITS_PER_MEV * self.decays.total)
         };
         let groups: Vec<Vec<RegionSum>> = self.statistics.tally.groups.par_iter().map(of_group).collect();
         let local = self.region_sums(labels, last, |voxel| self.decays.local_mev(voxel));

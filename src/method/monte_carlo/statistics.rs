@@ -44,12 +44,12 @@ impl<'a> Statistics<'a> {
 
     /// Energy scored in a voxel [MeV per history].
     pub(super) fn voxel(&self, voxel: usize) -> MeanSigma {
-        self.estimate(|group| self.tally.groups[group].energy[voxel] as f64 / UNITS_PER_MEV)
+        self.estimate(|group| self.tally.groups[group].energy.get(voxel) as f64 / UNITS_PER_MEV)
     }
 
     /// The same without the uncertainty.
     pub(super) fn voxel_mean(&self, voxel: usize) -> f64 {
-        let units: u128 = self.tally.groups.iter().map(|group| u128::from(group.energy[voxel])).sum();
+        let units: u128 = self.tally.groups.iter().map(|group| u128::from(group.energy.get(voxel))).sum();
         if units == 0 { 0.0 } else { units as f64 / UNITS_PER_MEV / self.histories }
     }
 }
@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn mean_and_sigma_are_those_of_the_formula() {
-        let group = |histories, mev: u64| GroupTally { histories, energy: vec![mev << 26], ..GroupTally::default() };
-        let tally = Tally { groups: vec![group(4, 8), group(2, 1)] };
+        let group = |histories, mev: u64| GroupTally { histories, energy: [mev << 26].into(), ..GroupTally::default() };
+        let tally = Tally::of(vec![group(4, 8), group(2, 1)]);
         // m = 9/6; Σ n (E/n − m)² = 4 (2 − 1.5)² + 2 (0.5 − 1.5)² = 3, over N (K − 1) = 6.
         let estimate = Statistics::new(&tally).voxel(0);
         assert_eq!(estimate.mean, 1.5);
@@ -86,8 +86,8 @@ mod tests {
             for history in 0..1000 {
                 let group = &mut tally.groups[history % 32];
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 40 MeV")]
-                let units = (-uniform().ln() * UNITS_PER_MEV) as u64;
-                group.energy[0] += units;
+                let units = (-uniform().ln() * UNITS_PER_MEV) as u32;
+                group.energy.add(0, units);
                 group.histories += 1;
             }
             let estimate = Statistics::new(&tally).voxel(0);

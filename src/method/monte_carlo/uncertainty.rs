@@ -162,7 +162,12 @@ impl Dosimetry<'_> {
 mod tests {
     use super::super::dosimetry::tests::{dosimetry, labels, tally};
     use super::*;
-    use crate::domain::Tally;
+    use crate::domain::{GroupTally, Tally};
+
+    /// Sets the energy of voxel 1.
+    fn set(group: &mut GroupTally, units: u64) {
+        group.energy = [group.energy.get(0), units].into();
+    }
 
     fn sigma(tally: &Tally, density: &[f32], region: Region, labels: Option<&LabelMap>) -> Option<RegionSigma> {
         dosimetry(tally, density).relative_sigma(region, labels, &Control::detached()).expect("nobody cancels")
@@ -177,7 +182,7 @@ mod tests {
         let both = 0.5f64.sqrt() / 1.5; // alike in both voxels
         let everywhere = Region::AboveDoseFraction(0.5);
         assert!((sigma(&tally, &density, everywhere, None).expect("doses") - both).abs() < 1e-12);
-        tally.groups.iter_mut().for_each(|group| group.energy[1] = 0);
+        tally.groups.iter_mut().for_each(|group| set(group, 0));
         assert!((sigma(&tally, &density, everywhere, None).expect("a dose") - both).abs() < 1e-12);
         // A voxel of the label that nothing reached counts as 100 %.
         let map = labels([1.0, 1.0]);
@@ -193,7 +198,8 @@ mod tests {
         let (mut tally, density) = (tally(), [1.0, 1.0]);
         let apart = labels([1.0, 2.0]);
         // Voxel 1 gets 7 and 2 from the two groups: m = 9/6, Σ n (E/n − m)² = 4 (1.75 − 1.5)² + 2 (1 − 1.5)² = 0.75.
-        (tally.groups[0].energy[1], tally.groups[1].energy[1]) = (7 << 26, 2 << 26);
+        set(&mut tally.groups[0], 7 << 26);
+        set(&mut tally.groups[1], 2 << 26);
         let last = sigma(&tally, &density, Region::AllRegions, Some(&apart)).expect("doses");
         assert_eq!(last.region, Region::Label(1));
         assert!((last.relative - 0.5f64.sqrt() / 1.5).abs() < 1e-12);
@@ -215,10 +221,11 @@ mod tests {
             dosimetry(tally, &density).label_sigmas(&apart, &Control::detached()).expect("nobody cancels")
         };
         // A thousandth of the other region's dose, all of it from one group: Σ n (E/n − m)² is 3 m².
-        (tally.groups[0].energy[1], tally.groups[1].energy[1]) = ((9 << 26) / 1000, 0);
+        set(&mut tally.groups[0], (9 << 26) / 1000);
+        set(&mut tally.groups[1], 0);
         let cold = sigmas(&tally)[&2];
         assert!((cold - 0.5f64.sqrt() * 0.001 / LOW_DOSE_FRACTION).abs() < 1e-6, "{cold}");
-        tally.groups.iter_mut().for_each(|group| group.energy[1] = 0);
+        tally.groups.iter_mut().for_each(|group| set(group, 0));
         assert_eq!(sigmas(&tally)[&2], 0.0);
         assert!(sigmas(&Tally::new(2, 2)).is_empty());
     }

@@ -27,7 +27,7 @@ impl VoxelMaterials {
     }
 
     /// Removes materials that do not occur.
-    fn compact(self) -> Self {
+    fn compact(mut self) -> Self {
         let mut used = vec![false; self.materials.len()];
         self.of_voxel.iter().for_each(|&index| used[usize::from(index)] = true);
         let mut position = 0;
@@ -39,9 +39,9 @@ impl VoxelMaterials {
                 index
             })
             .collect();
-        let of_voxel = self.of_voxel.iter().map(|&index| new_index[usize::from(index)]).collect();
+        self.of_voxel.iter_mut().for_each(|index| *index = new_index[usize::from(*index)]);
         let materials = self.materials.into_iter().zip(used).filter_map(|(material, used)| used.then_some(material));
-        Self { materials: materials.collect(), of_voxel }
+        Self { materials: materials.collect(), of_voxel: self.of_voxel }
     }
 
     pub(super) fn account(&self) -> Vec<MaterialAccount> {

@@ -4,8 +4,10 @@
 //! emissions: the two dimensions of Sobol's sequence (`super::sequence`). So over any range of ranks every voxel gets
 //! its part of the decays, and its decays get all parts of the spectrum.
 
-/// Fewest cells of the guide for each active voxel.
-const CELLS_PER_VOXEL: usize = 1;
+/// Active voxels for each cell of the guide, at least: the ends of these are side by side in memory.
+const VOXELS_PER_CELL: usize = 4;
+/// Cells of the guide that a small source has anyway.
+const MIN_CELLS: usize = 1 << 14;
 /// Most bits of a place that the guide reads.
 const MAX_GUIDE_BITS: u32 = 24;
 
@@ -35,8 +37,8 @@ impl SourceSampler {
         if let Some(last) = ends.last_mut() {
             *last = u64::MAX;
         }
-        let cells = (voxels.len() * CELLS_PER_VOXEL).next_power_of_two().trailing_zeros();
-        let guide_bits = cells.clamp(1, MAX_GUIDE_BITS);
+        let cells = (voxels.len().min(MIN_CELLS).max(voxels.len() / VOXELS_PER_CELL)).next_power_of_two();
+        let guide_bits = cells.trailing_zeros().clamp(1, MAX_GUIDE_BITS);
         let guide = (0..1u64 << guide_bits).map(|cell| {
             let start = cell << (u64::BITS - guide_bits);
             u32::try_from(ends.partition_point(|&end| end <= start)).expect("as many as voxels")

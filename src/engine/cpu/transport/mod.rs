@@ -49,6 +49,8 @@ pub(super) fn transport(
     })
 }
 
+/// The instructions of a history are counted here (`benches/instructions.py`).
+#[inline(never)]
 fn run_group(
     scene: &Scene,
     group: u32,

@@ -2,7 +2,7 @@
 //! Twin, by whole histories: `shaders/shared/score.wgsl`.
 
 use super::geometry::Position;
-use crate::domain::UNITS_PER_MEV;
+use crate::domain::{EnergySums, UNITS_PER_MEV};
 
 /// Units in one MeV, in single precision: a power of two.
 #[expect(clippy::cast_possible_truncation, reason = "a power of two")]
@@ -41,7 +41,7 @@ pub(crate) trait Sink {
 #[derive(Debug)]
 pub(crate) struct Score<'a> {
     /// Energy scored in each voxel.
-    pub(crate) energy: &'a mut [u64],
+    pub(crate) energy: &'a mut EnergySums,
     /// Energy emitted by decays.
     pub(crate) emitted: u64,
     /// Energy that particles left in the grid.
@@ -55,8 +55,8 @@ pub(crate) struct Score<'a> {
 /// An energy [MeV] in units, rounded to the nearest.
 #[inline]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and below 64 MeV")]
-pub(crate) fn units(energy_mev: f32) -> u64 {
-    u64::from((energy_mev * UNITS + 0.5) as u32)
+pub(crate) fn units(energy_mev: f32) -> u32 {
+    (energy_mev * UNITS + 0.5) as u32
 }
 
 impl Sink for Score<'_> {
@@ -64,29 +64,29 @@ impl Sink for Score<'_> {
 
     #[inline]
     fn score_emission(&mut self, energy_mev: f32) {
-        self.emitted += units(energy_mev);
+        self.emitted += u64::from(units(energy_mev));
     }
 
     #[inline]
     fn deposit(&mut self, voxel: usize, energy_mev: f32) {
         let units = units(energy_mev);
-        self.energy[voxel] += units;
-        self.deposited += units;
+        self.energy.add(voxel, units);
+        self.deposited += u64::from(units);
     }
 
     #[inline]
     fn absorb(&mut self, energy_mev: f32) {
-        self.deposited += units(energy_mev);
+        self.deposited += u64::from(units(energy_mev));
     }
 
     #[inline]
     fn score_track(&mut self, voxel: usize, energy_mev: f32) {
-        self.energy[voxel] += units(energy_mev);
+        self.energy.add(voxel, units(energy_mev));
     }
 
     #[inline]
     fn escape(&mut self, energy_mev: f32) {
-        self.escaped += units(energy_mev);
+        self.escaped += u64::from(units(energy_mev));
     }
 
     #[inline]

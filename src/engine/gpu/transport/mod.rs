@@ -27,7 +27,7 @@ use super::shader::{
     TransportParams,
 };
 use crate::domain::{Control, DoseError};
-use crate::domain::{GroupTally, Tally};
+use crate::domain::{EnergySums, GroupTally, Tally};
 use crate::prepare::transport::{Scene, ranks};
 use buffers::{ACCOUNT_WORDS, GROUP_WORDS, TransportBuffers};
 use constants::{constants, high, low};
@@ -98,13 +98,9 @@ impl Session {
             Some(stages) => stages,
             None => TransportStages::compile(&self.context, self.is_software, quota, control)?,
         };
-        // The caller's tally must not change before all is done: a device can fail at any time.
-        let mut added = Tally::new(scene.groups, voxels);
-        let outcome = self.run_blocks(&mut stages, scene, &histories, &blocks, &mut added, control);
+        let outcome = self.run_blocks(&mut stages, scene, &histories, &blocks, tally, control);
         self.transport = Some(stages);
-        outcome?;
-        tally.add(&added);
-        Ok(())
+        outcome
     }
 
     fn run_blocks(
@@ -113,7 +109,7 @@ impl Session {
         scene: &Scene,
         histories: &Range<u64>,
         blocks: &[GroupBlock],
-        added: &mut Tally,
+        tally: &mut Tally,
         control: &Control,
     ) -> Result<(), DoseError> {
         // There may not be room for these buffers and for those of a convolution.
@@ -121,14 +117,16 @@ impl Session {
         let device_scene = DeviceScene::new(&self.context, scene);
         let buffers = TransportBuffers::new(&self.context, stages, &device_scene, blocks[0].bits);
         self.context.faults.check()?;
-        for block in blocks {
+        // A device can fail at any time. What it has done before that is kept, group by group.
+        let first_left = tally.first_without(histories);
+        for block in blocks.iter().filter(|block| block.groups().end as usize > first_left) {
             buffers.clear(&self.context);
             let items_per_rank = u64::from(device_scene.params.n_slots) << block.bits;
             for ranks in rank_pieces(histories, scene.groups, items_per_rank, stages.quota.items) {
                 let params = launch_params(device_scene.params, block, &ranks, histories, &stages.quota);
                 self.run_launch(stages, &buffers, params, control)?;
             }
-            self.fetch(&buffers, scene, histories, block, added, control)?;
+            self.fetch(&buffers, scene, histories, block, tally, control)?;
         }
         Ok(())
     }
@@ -172,14 +170,15 @@ impl Session {
         }
     }
 
-    /// Fetches the sums of a block of groups, and checks that they are complete.
+    /// Fetches the sums of a block of groups, adds them to the tally, one group after another, and checks that they are
+    /// complete.
     fn fetch(
         &mut self,
         buffers: &TransportBuffers,
         scene: &Scene,
         histories: &Range<u64>,
         block: &GroupBlock,
-        added: &mut Tally,
+        tally: &mut Tally,
         control: &Control,
     ) -> Result<(), DoseError> {
         let mut words = vec![0; GROUP_WORDS << block.bits];
@@ -190,36 +189,52 @@ impl Session {
         let (accounts, exhausted) = words.split_at(ACCOUNT_WORDS << block.bits);
         let firsts = (0u64..).step_by(voxels);
         let groups = block.groups().zip(firsts).zip(accounts.chunks(ACCOUNT_WORDS).zip(exhausted));
-        for ((group, first), (accounts, &exhausted)) in groups {
+        let first_left = tally.first_without(histories);
+        for ((group, first), (accounts, &exhausted)) in groups.filter(|((group, _), _)| *group as usize >= first_left) {
             if control.is_cancelled() {
                 return Err(DoseError::Cancelled);
             }
             let account = |number: usize| u64::from(accounts[2 * number + 1]) << 32 | u64::from(accounts[2 * number]);
-            let tally = &mut added.groups[group as usize];
-            self.fetch_energy(&buffers.tally, [first, high_words + first], &mut tally.energy)?;
             let ranks = ranks(histories, scene.groups, group);
-            tally.histories = u64::from(ranks.end - ranks.start);
-            tally.emitted = account(0).into();
-            tally.deposited = account(1).into();
-            tally.escaped = account(2).into();
-            tally.exhausted_rejections = exhausted.into();
-            check_complete(tally, account(3).into())?;
+            let book = GroupTally {
+                histories: u64::from(ranks.end - ranks.start),
+                emitted: account(0).into(),
+                deposited: account(1).into(),
+                escaped: account(2).into(),
+                exhausted_rejections: exhausted.into(),
+                energy: EnergySums::default(),
+            };
+            tally.add_group(histories, |tally| {
+                tally.add_book(&book);
+                let found = self.add_energy(&buffers.tally, [first, high_words + first], &mut tally.energy)?;
+                check_complete(&book, found, account(3).into())
+            })?;
         }
         Ok(())
     }
 
-    /// Fetches the low and the high words of sums, which start at these words of a buffer.
-    fn fetch_energy(&mut self, buffer: &wgpu::Buffer, first: [u64; 2], energy: &mut [u64]) -> Result<(), DoseError> {
+    /// Adds the low and the high words of sums, which start at these words of a buffer; gives the sum of all.
+    fn add_energy(
+        &mut self,
+        buffer: &wgpu::Buffer,
+        first: [u64; 2],
+        energy: &mut EnergySums,
+    ) -> Result<u128, DoseError> {
+        let (voxels, mut found) = (energy.len(), 0);
         let piece_len = self.transfer_limit();
         let mut words = Vec::new();
-        for (piece, done) in energy.chunks_mut(piece_len).zip((0u64..).step_by(piece_len)) {
-            words.resize(piece.len(), 0);
+        for done in (0..voxels).step_by(piece_len) {
+            words.resize(piece_len.min(voxels - done), 0);
             for (start, shift) in first.into_iter().zip([0, 32]) {
-                self.read_as(buffer, 4 * (start + done), &mut words, |word| word)?;
-                piece.iter_mut().zip(&words).for_each(|(sum, &word)| *sum |= u64::from(word) << shift);
+                self.read_as(buffer, 4 * (start + done as u64), &mut words, |word| word)?;
+                for (voxel, &word) in words.iter().enumerate().filter(|(_, word)| **word != 0) {
+                    let units = u64::from(word) << shift;
+                    found += u128::from(units);
+                    energy.add_sum(done + voxel, units);
+                }
             }
         }
-        Ok(())
+        Ok(found)
     }
 }
 
@@ -264,11 +279,14 @@ fn emitted(counters: &TransportCounters) -> u32 {
 }
 
 /// The voxels must hold what was scored, and the emitted energy must be deposited or have escaped.
-fn check_complete(tally: &GroupTally, scored: u128) -> Result<(), DoseError> {
+///
+/// * `book` – the account of a group
+/// * `found`, `scored` – energy in its voxels, and what the device added to them
+fn check_complete(book: &GroupTally, found: u128, scored: u128) -> Result<(), DoseError> {
     /// Part of the emitted energy that rounding may lose: deposits are rounded, and energies are in single precision.
     const ROUNDING: u128 = 100_000;
-    let difference = tally.emitted.abs_diff(tally.deposited + tally.escaped);
-    if tally.scored() == scored && difference <= tally.emitted / ROUNDING + u128::from(tally.histories) {
+    let difference = book.emitted.abs_diff(book.deposited + book.escaped);
+    if found == scored && difference <= book.emitted / ROUNDING + u128::from(book.histories) {
         return Ok(());
     }
     Err(DoseError::DeviceLost("the sums read back are not what the device added".to_owned()))
