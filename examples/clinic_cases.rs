@@ -12,12 +12,20 @@ use std::path::{Path, PathBuf};
 use dosegrid::domain::DoseError;
 use serde_json::{Value, json};
 
+#[path = "clinic_cases/bed.rs"]
+mod bed;
 #[path = "clinic_cases/curves.rs"]
 mod curves;
+#[path = "clinic_cases/dose_volume.rs"]
+mod dose_volume;
+#[path = "clinic_cases/partial_volume.rs"]
+mod partial_volume;
 #[path = "clinic_cases/removal.rs"]
 mod removal;
 #[path = "clinic_cases/single_time_point.rs"]
 mod single_time_point;
+#[path = "clinic_cases/uncertainty.rs"]
+mod uncertainty;
 
 /// What a case gave: its id and the answer.
 type Answers = Vec<(String, Result<Value, DoseError>)>;
@@ -27,9 +35,13 @@ type Reader = fn(&Value, &Path) -> Answers;
 
 /// The formats that are known; one small file for each.
 const FORMATS: &[(&str, Reader)] = &[
+    ("clinic-bed-1", bed::answers),
+    ("clinic-dose-volume-1", dose_volume::answers),
+    ("clinic-partial-volume-1", partial_volume::answers),
     ("clinic-curves-1", curves::answers),
     ("clinic-removal-1", removal::answers),
     ("clinic-single-time-point-1", single_time_point::answers),
+    ("clinic-uncertainty-1", uncertainty::answers),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -85,6 +97,13 @@ fn optional(value: &Value, name: &str) -> Result<Option<f64>, DoseError> {
             Err(DoseError::invalid(name, format!("must be a number, got {other}")))
         }
     }
+}
+
+/// A list of numbers of a case.
+fn numbers(value: &Value, name: &str) -> Result<Vec<f64>, DoseError> {
+    let members = value[name].as_array().ok_or_else(|| DoseError::invalid(name, "must be a list"))?;
+    let number = |member: &Value| member.as_f64().ok_or_else(|| DoseError::invalid(name, "must be a list of numbers"));
+    members.iter().map(number).collect()
 }
 
 /// A value of the library as JSON.

@@ -78,6 +78,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "method",
             "compute",
             "dosimetry",
+            "clinic",
             "api",
             "demo",
             "validate",

@@ -3,6 +3,7 @@
 mod cancel;
 mod cli;
 mod clinic_cases;
+mod clinic_commands;
 mod convolution;
 mod data;
 mod daughters;

@@ -60,6 +60,7 @@ impl Aftermath {
             organs,
             names: self.intake.names(),
             regions: &whole_regions(organs, regions),
+            injected_bq: result.activity.injected_bq,
         };
         let doses = organ_doses(&inputs);
         match self.intake.dose_volume_points() {

@@ -1,7 +1,10 @@
 //! The command line: one file per subcommand.
 
+mod bed;
 mod bench;
+mod budget;
 mod compute;
+mod cycles;
 mod daughters;
 mod demo;
 mod device;
@@ -13,6 +16,7 @@ mod inspect;
 mod kernel;
 mod kernel_library;
 mod merge;
+mod next_cycle;
 mod nuclides;
 mod outputs;
 mod progress;
@@ -51,6 +55,14 @@ enum Command {
     Compute(Box<compute::Args>),
     /// Add the tallies of several Monte Carlo runs and compute their common dose
     Merge(Box<merge::Args>),
+    /// Compute biologically effective doses of regions or voxels
+    Bed(Box<bed::Args>),
+    /// Make the uncertainty budget of doses, one line a part
+    Budget(budget::Args),
+    /// Add cycles of treatment, organ by organ
+    Cycles(cycles::Args),
+    /// Find the activity of the next cycle that stays within limits that you give
+    NextCycle(next_cycle::Args),
     /// Write voxel S values as CSV
     Kernel(kernel::Args),
     /// Compute a library of point kernels by Monte Carlo transport, like the ones built into this program
@@ -80,6 +92,10 @@ impl Command {
             | Self::Validate(_)
             | Self::Bench(_) => true,
             Self::Merge(_)
+            | Self::Bed(_)
+            | Self::Budget(_)
+            | Self::Cycles(_)
+            | Self::NextCycle(_)
             | Self::Kernel(_)
             | Self::KernelLibrary(_)
             | Self::Nuclides(_)
@@ -132,6 +148,10 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Serve(args) => serve::run(args),
         Command::Compute(args) => compute::run(*args),
         Command::Merge(args) => merge::run(*args),
+        Command::Bed(args) => bed::run(*args),
+        Command::Budget(args) => budget::run(&args),
+        Command::Cycles(args) => cycles::run(&args),
+        Command::NextCycle(args) => next_cycle::run(&args),
         Command::Kernel(args) => kernel::run(args),
         Command::KernelLibrary(args) => kernel_library::run(args),
         Command::Nuclides(args) => nuclides::run(args),

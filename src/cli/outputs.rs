@@ -13,12 +13,14 @@ use crate::domain::{
     Warning, grid::Affine, warning,
 };
 use crate::dosimetry::organs::{OrganInputs, whole_regions};
-use crate::dosimetry::{DoseDistribution, OrganDose, organ_doses};
+use crate::dosimetry::{DoseDistribution, OrganDose, organ_doses, organ_histograms};
 use crate::formats::labels::LabelFiles;
 use crate::formats::volume_file::{Origin, OutputFormat, write_volume};
-use crate::formats::{json, label_names, labels, organ_table, tally};
+use crate::formats::{dose_volume_table, json, label_names, labels, organ_table, tally};
 use crate::resample::PlacingAccount;
 
+/// Doses of a histogram.
+const DOSE_VOLUME_POINTS: usize = 501;
 /// Absent labels that a warning names one by one.
 const NAMES_SHOWN: usize = 5;
 
@@ -49,6 +51,9 @@ pub(super) struct OutputArgs {
     /// Table of organ doses, CSV
     #[arg(long, value_name = "FILE")]
     pub(super) organs_output: Option<PathBuf>,
+    /// Cumulative dose-volume histograms of the organs, CSV
+    #[arg(long, value_name = "FILE")]
+    pub(super) dose_volume_output: Option<PathBuf>,
     /// Provenance, energy balance and organ table, JSON
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
@@ -69,13 +74,7 @@ impl OutputArgs {
         more: &[(&'static str, Option<&'a Path>)],
         checks: &mut Checks,
     ) {
-        for (flag, given) in
-            [("organs-output", self.organs_output.is_some()), ("label-names", self.label_names.is_some())]
-        {
-            if given && self.labels.is_empty() {
-                checks.fail(flag, "has no effect without --labels");
-            }
-        }
+        self.check_use(checks);
         let own = self.labels.iter().chain(&self.label_names).map(PathBuf::as_path);
         let inputs = inputs.into_iter().flatten().chain(own);
         let mut taken: Vec<PathBuf> = inputs.filter_map(|path| path.canonicalize().ok()).collect();
@@ -87,6 +86,7 @@ impl OutputArgs {
         let others = [
             ("tally-output", self.tally_output.as_deref()),
             ("organs-output", self.organs_output.as_deref()),
+            ("dose-volume-output", self.dose_volume_output.as_deref()),
             ("json", self.json.as_deref()),
         ];
         for (flag, path) in volumes.iter().chain(more).filter_map(|(flag, path)| Some((*flag, (*path)?))) {
@@ -101,6 +101,19 @@ impl OutputArgs {
         }
         if self.output.is_none() {
             checks.fail("output", "--output is needed");
+        }
+    }
+
+    /// Records flags that would have no effect.
+    fn check_use(&self, checks: &mut Checks) {
+        for (flag, given) in [
+            ("organs-output", self.organs_output.is_some()),
+            ("dose-volume-output", self.dose_volume_output.is_some()),
+            ("label-names", self.label_names.is_some()),
+        ] {
+            if given && self.labels.is_empty() {
+                checks.fail(flag, "has no effect without --labels");
+            }
         }
     }
 
@@ -210,18 +223,19 @@ pub(super) struct DoseAccount {
 pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult) -> Result<(), DoseError> {
     let account = result.provenance.monte_carlo.as_ref();
     let regions = account.map_or(&[][..], |account| &account.regions);
-    let organs = from.organs.map(|organs| {
-        organ_doses(&OrganInputs {
-            dose: &result.dose,
-            uncertainty: result.uncertainty.as_ref(),
-            activity: from.activity,
-            density: from.density,
-            minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,
-            organs,
-            names: from.names,
-            regions: &whole_regions(organs, regions),
-        })
+    let regions = from.organs.map(|organs| whole_regions(organs, regions));
+    let inputs = from.organs.zip(regions.as_deref()).map(|(organs, regions)| OrganInputs {
+        dose: &result.dose,
+        uncertainty: result.uncertainty.as_ref(),
+        activity: from.activity,
+        density: from.density,
+        minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,
+        organs,
+        names: from.names,
+        regions,
+        injected_bq: result.activity.injected_bq,
     });
+    let organs = inputs.as_ref().map(organ_doses);
     let file = result_file(from, result, organs.as_deref());
     let volume = |path: &Path, volume: &Volume<f32>, what: &str| {
         write_volume(path, volume, &format!("dosegrid: {what}"), &from.origin)
@@ -238,13 +252,25 @@ pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult)
     if let (Some(path), Some(record)) = (&args.tally_output, &result.tally) {
         named("tally-output", tally::write(path, record))?;
     }
-    if let (Some(path), Some(organs)) = (&args.organs_output, &organs) {
-        named("organs-output", organ_table::write(path, organs))?;
+    if let Some(inputs) = &inputs {
+        write_tables(args, inputs, organs.as_deref().unwrap_or_default())?;
     }
     if let Some(path) = &args.json {
         named("json", json::write(path, &file))?;
     }
     if args.quiet { Ok(()) } else { stdout::print(&summary(&file)) }
+}
+
+/// Writes the tables of organs that are wanted.
+fn write_tables(args: &OutputArgs, inputs: &OrganInputs, organs: &[OrganDose]) -> Result<(), DoseError> {
+    if let Some(path) = &args.organs_output {
+        named("organs-output", organ_table::write(path, organs))?;
+    }
+    if let Some(path) = &args.dose_volume_output {
+        let histograms = organ_histograms(inputs, DOSE_VOLUME_POINTS);
+        named("dose-volume-output", dose_volume_table::write(path, organs, &histograms))?;
+    }
+    Ok(())
 }
 
 fn named(flag: &str, written: io::Result<()>) -> Result<(), DoseError> {

@@ -192,8 +192,21 @@ fn organ_table(organs: &[OrganDose]) -> String {
         .expect("a string takes all text");
     }
     writeln!(text, "Doses in {unit}. dose: energy over mass; by volume: mean of the voxels' doses").expect("as above");
+    text.push_str(&not_counted(organs));
     text.push_str(&what_noise_did(organs, unit));
     text
+}
+
+/// The volume of each organ that has no dose and is in no figure.
+fn not_counted(organs: &[OrganDose]) -> String {
+    let excluded = organs.iter().filter(|organ| organ.voxels_without_dose > 0);
+    let volumes: Vec<String> = excluded
+        .map(|organ| format!("{} {} cm³", organ.name, significant(organ.excluded_volume_cm3, DIGITS)))
+        .collect();
+    if volumes.is_empty() {
+        return String::new();
+    }
+    format!("Not counted, below the minimum density: {}\n", volumes.join(", "))
 }
 
 /// What the mark of moved figures means, and D95 without noise where it has the mark.

@@ -1,4 +1,5 @@
-//! From measured activities to what a physicist reports: curves over time and their integrals.
+//! From measured activities to what a physicist reports: curves over time and their integrals, biologically effective
+//! dose, uncertainty, and the next cycle.
 //!
 //! * [`series`]: the activities of one region, checked once. [`integrate()`] gives their integral. Start here.
 //! * [`curve`]: sums of exponentials, their values, means over a scan and integrals.
@@ -7,23 +8,42 @@
 //! * [`cycles`]: the cycles of a therapy together.
 //! * [`removal`]: dialysis, drainage, voiding.
 //! * [`single_time_point`]: the integral from one measurement and what is known of the curve.
+//! * [`recovery`]: partial volume, and the correction for it.
+//! * [`outline`], [`budget`]: how well a volume is known, and the uncertainty budget of a dose.
+//! * [`dose_rate`], [`course`]: dose-rate after an administration, and over infusions, sessions and cycles.
+//! * [`repair`], [`bed`], [`cycle_factors`], [`uniform_dose`], [`radiation`]: biologically effective dose.
+//! * [`organ_cycles`], [`next_cycle`]: the doses of cycles by organ, and the activity that stays within limits.
 //!
 //! Here times are in h since the start of the administration, activities in MBq, rates in 1/h (effective: physical
 //! decay is inside) and time-integrated activities in MBq·h: those of a clinic, and those that it writes down.
 
+pub mod bed;
+pub mod budget;
 mod candidate;
 mod clock;
+pub mod course;
 pub mod curve;
+pub mod cycle_factors;
 pub mod cycles;
+mod divided;
+pub mod dose_rate;
 mod fit;
 pub mod integral;
 mod integrate;
+pub mod next_cycle;
 mod options;
+pub mod organ_cycles;
+pub mod outline;
 mod pieces;
+pub mod radiation;
+pub mod recovery;
+mod recovery_fit;
 pub mod removal;
+pub mod repair;
 pub mod series;
 pub mod single_time_point;
 mod starts;
+pub mod uniform_dose;
 mod weighting;
 pub mod window;
 

@@ -2,9 +2,11 @@
 
 pub mod dvh;
 pub mod noise;
+pub mod organ_dose;
 pub mod organs;
 
 pub use crate::domain::LabelMap;
 pub use dvh::{CumulativeHistogram, DoseDistribution};
 pub use noise::{NoiseShift, NoisyVoxel};
-pub use organs::{OrganDose, organ_doses, organ_histograms};
+pub use organ_dose::OrganDose;
+pub use organs::{organ_distributions, organ_doses, organ_histograms};

@@ -6,7 +6,7 @@
 //! the variance of the noise, and carried on to no noise at all. This is exact where dose and noise are normal; it is
 //! the simulation extrapolation of Cook and Stefanski (J. Am. Stat. Assoc. 89 (1994) 1314), without random numbers.
 
-use super::dvh::{D2, D50, D95, D98};
+use super::dvh::{D2, D50, D95, D98, reaching};
 
 /// A figure that noise has moved by more than this part of itself is marked.
 pub const MARKED_SHARE: f64 = 0.01;
@@ -54,7 +54,7 @@ impl NoiseShift {
     pub fn of(mut voxels: Vec<NoisyVoxel>) -> Option<Self> {
         voxels.sort_by(|a, b| a.dose_gy.total_cmp(&b.dose_gy));
         let noisy = Noisy::new(&voxels)?;
-        let [min_gy, d98_gy, d95_gy, d2_gy, max_gy] = [1.0, D98, D95, D2, 0.0].map(|volume| noisy.shift(1.0 - volume));
+        let [min_gy, d98_gy, d95_gy, d2_gy, max_gy] = [1.0, D98, D95, D2, 0.0].map(|volume| noisy.shift(volume));
         Some(Self { min_gy, d98_gy, d95_gy, d2_gy, max_gy })
     }
 }
@@ -68,17 +68,6 @@ struct Noisy<'a> {
     median_gy: f64,
 }
 
-/// Where a quantile lies.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    /// The voxels on its two sides.
-    voxels: [usize; 2],
-    /// The part of the volume up to the middle of each.
-    parts: [f64; 2],
-    /// How far it is from the first to the second, 0 to 1.
-    between: f64,
-}
-
 impl<'a> Noisy<'a> {
     fn new(voxels: &'a [NoisyVoxel]) -> Option<Self> {
         let total: f64 = voxels.iter().map(|voxel| voxel.share).sum();
@@ -86,47 +75,40 @@ impl<'a> Noisy<'a> {
             return None;
         }
         let noisy = Self { voxels, groups: grouped(voxels), total, median_gy: 0.0 };
-        Some(Self { median_gy: noisy.dose_at(&noisy.around(1.0 - D50)), ..noisy })
+        Some(Self { median_gy: noisy.middle_gy(), ..noisy })
     }
 
-    /// By how much noise moved the dose at a fraction of the volume, counted from the lowest.
-    fn shift(&self, fraction: f64) -> f64 {
+    /// By how much noise moved the dose to a fraction of the volume.
+    fn shift(&self, volume: f64) -> f64 {
         if self.groups.iter().all(|group| group.sigma_gy == 0.0) {
             return 0.0;
         }
-        let place = self.around(fraction);
-        let once = self.dose_at(&place) - self.median_gy;
-        let [low, high] = place.parts.map(|part| self.spread_further(part));
-        let twice = low + (high - low) * place.between - self.median_gy;
+        let voxel = self.reaching(volume);
+        let once = self.voxels[voxel].dose_gy - self.median_gy;
+        let twice = self.spread_further(self.middle(voxel)) - self.median_gy;
         let square = 2.0 * once.powi(2) - twice.powi(2);
         // Below 0, noise alone reaches farther than the figure lies from the median.
         let without = if square > 0.0 { square.sqrt().min(once.abs()) } else { 0.0 };
         once - without * once.signum()
     }
 
-    fn dose_at(&self, place: &Place) -> f64 {
-        let [low, high] = place.voxels.map(|voxel| self.voxels[voxel].dose_gy);
-        low + (high - low) * place.between
+    /// The median, from both ends alike: midway between the voxels with which the highest doses and the lowest reach
+    /// half of the volume [Gy].
+    fn middle_gy(&self) -> f64 {
+        let last = self.voxels.len() - 1;
+        let from_below = last - reaching(last + 1, |voxel| self.voxels[last - voxel].share, D50 * self.total);
+        f64::midpoint(self.voxels[self.reaching(D50)].dose_gy, self.voxels[from_below].dose_gy)
     }
 
-    /// Where a quantile lies, as [`super::DoseDistribution`] takes it.
-    ///
-    /// * `fraction` – of the volume, from the lowest dose
-    fn around(&self, fraction: f64) -> Place {
-        let last = self.voxels.len() - 1;
-        let share = |voxel: usize| self.voxels[voxel].share;
-        let mut left = fraction * (self.total - (share(0) + share(last)) / 2.0);
-        let mut middle = share(0) / 2.0;
-        for voxel in 0..last {
-            let step = (share(voxel) + share(voxel + 1)) / 2.0;
-            if left <= step {
-                let parts = [middle, middle + step].map(|volume| volume / self.total);
-                return Place { voxels: [voxel, voxel + 1], parts, between: left / step };
-            }
-            left -= step;
-            middle += step;
-        }
-        Place { voxels: [last; 2], parts: [middle / self.total; 2], between: 0.0 }
+    /// The voxel whose dose is that to a fraction of the volume, as [`super::DoseDistribution`] takes it.
+    fn reaching(&self, volume: f64) -> usize {
+        reaching(self.voxels.len(), |voxel| self.voxels[voxel].share, volume * self.total)
+    }
+
+    /// The part of the volume below the middle of a voxel's own, by rising dose.
+    fn middle(&self, voxel: usize) -> f64 {
+        let below: f64 = self.voxels[..voxel].iter().map(|voxel| voxel.share).sum();
+        (below + self.voxels[voxel].share / 2.0) / self.total
     }
 
     /// The dose below which a part of the volume lies if the same noise is added once more [Gy].

@@ -2,72 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-
-use super::dvh::{D2, D50, D95, D98};
-use super::noise::MARKED_SHARE;
-use super::{CumulativeHistogram, DoseDistribution, NoiseShift, NoisyVoxel};
+use super::dvh::{D2, D50, D70, D90, D95, D98};
+use super::{CumulativeHistogram, DoseDistribution, NoiseShift, NoisyVoxel, OrganDose};
 use crate::constants::WATER_DENSITY_G_CM3;
 use crate::domain::density::bears_dose;
 use crate::domain::{DensityMap, Organ, Organs, RegionDose, TimeIntegratedActivity, Volume};
-
-/// Dose of one organ, with its volume, mass and decays. The dose figures cover the voxels that have a dose; they are
-/// none if no voxel has one.
-///
-/// `mean_by_mass_gy` is the absorbed dose of the organ: the energy absorbed over the mass. `mean_gy`, minimum, maximum
-/// and D_V are by volume, as from averaging the dose map over the organ. The two means differ where density and dose
-/// vary together, such as in a hollow organ with gas.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct OrganDose {
-    /// Number in the label map.
-    pub label: u16,
-    /// Name, or `label_N`.
-    pub name: String,
-    /// Number of voxels of the organ, with or without a dose.
-    pub voxels: usize,
-    /// Mass of all its voxels [g].
-    pub mass_g: f64,
-    /// Absorbed dose of the organ: energy absorbed over mass [Gy].
-    pub mean_by_mass_gy: Option<f64>,
-    /// Mean over the volume [Gy].
-    pub mean_gy: Option<f64>,
-    /// Smallest dose of a voxel [Gy].
-    pub min_gy: Option<f64>,
-    /// Largest dose of a voxel [Gy].
-    pub max_gy: Option<f64>,
-    /// D95, the least dose to the 95 % of the volume with the highest dose; see [`DoseDistribution::dose_to_volume_gy`]
-    /// [Gy].
-    pub d95_gy: Option<f64>,
-    /// D50, the median dose [Gy].
-    pub d50_gy: Option<f64>,
-    /// D2, the least dose to the 2 % of the volume with the highest dose: a maximum without outliers [Gy].
-    pub d2_gy: Option<f64>,
-    /// Volume of all its voxels [cm³].
-    pub volume_cm3: f64,
-    /// Decays in the organ [Bq·s].
-    pub decays: f64,
-    /// Voxels with too low a density for a dose; all dose figures leave them out.
-    pub voxels_without_dose: usize,
-    /// Statistical uncertainty of `mean_gy`, 1σ [Gy]; Monte Carlo only.
-    pub mean_sigma_gy: Option<f64>,
-    /// Statistical uncertainty of `mean_by_mass_gy`, 1σ [Gy]; Monte Carlo only.
-    pub mean_by_mass_sigma_gy: Option<f64>,
-    /// D98, the least dose to the 98 % of the volume with the highest dose: a minimum without outliers [Gy].
-    pub d98_gy: Option<f64>,
-    /// By how much noise has moved `min_gy`, as [`NoiseShift`] estimates it [Gy]; for doses with an uncertainty only.
-    pub min_noise_gy: Option<f64>,
-    /// By how much noise has moved `d98_gy` [Gy].
-    pub d98_noise_gy: Option<f64>,
-    /// By how much noise has moved `d95_gy` [Gy].
-    pub d95_noise_gy: Option<f64>,
-    /// By how much noise has moved `d2_gy` [Gy].
-    pub d2_noise_gy: Option<f64>,
-    /// By how much noise has moved `max_gy` [Gy].
-    pub max_noise_gy: Option<f64>,
-    /// The figures of `min_gy`, `d98_gy`, `d95_gy`, `d2_gy` and `max_gy` that noise has moved by more than
-    /// [`MARKED_SHARE`] of themselves, with blanks between.
-    pub moved_by_noise: String,
-}
 
 /// The inputs of an organ table, all on one grid.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +27,8 @@ pub struct OrganInputs<'a> {
     pub names: &'a BTreeMap<u16, String>,
     /// Mean dose of each region with its uncertainty, by rising label; empty except for Monte Carlo.
     pub regions: &'a [RegionDose],
+    /// The activity that was injected [Bq]; none if it is not known.
+    pub injected_bq: Option<f64>,
 }
 
 /// The doses of all organs, by rising label.
@@ -95,17 +36,17 @@ pub fn organ_doses(inputs: &OrganInputs) -> Vec<OrganDose> {
     inputs.organs.organs().iter().map(|organ| organ_dose(inputs, organ)).collect()
 }
 
+/// The distribution of dose in each organ, by rising label; none of one without a dose.
+pub fn organ_distributions(inputs: &OrganInputs) -> Vec<Option<DoseDistribution>> {
+    inputs.organs.organs().iter().map(|organ| Counted::new(inputs, organ).distribution()).collect()
+}
+
 /// The cumulative dose-volume histograms of all organs, by rising label; none of one without a dose.
 ///
 /// * `points` – number of doses, at least 2
 pub fn organ_histograms(inputs: &OrganInputs, points: usize) -> Vec<Option<CumulativeHistogram>> {
-    let dose = inputs.dose.as_slice();
-    let histogram = |organ: &Organ| {
-        let doses =
-            organ.shares().filter(|&(index, _)| inputs.has_dose(index)).map(|(index, share)| (dose[index], share));
-        Some(DoseDistribution::weighted(doses.collect())?.cumulative_histogram(points))
-    };
-    inputs.organs.organs().iter().map(histogram).collect()
+    let distributions = organ_distributions(inputs).into_iter();
+    distributions.map(|distribution| Some(distribution?.cumulative_histogram(points))).collect()
 }
 
 /// The regions of transport that hold all of their organ. Where organs overlap, transport gives a voxel to one of them:
@@ -126,88 +67,99 @@ impl OrganInputs<'_> {
         self.density.map_or(WATER_DENSITY_G_CM3, |map| f64::from(map.g_cm3().as_slice()[index]))
     }
 
+    fn voxel_cm3(&self) -> f64 {
+        self.dose.grid().voxel_volume_cm3()
+    }
+
     fn has_dose(&self, index: usize) -> bool {
         self.minimum_density_g_cm3.is_none_or(|minimum| bears_dose(self.density_g_cm3(index), minimum))
     }
 }
 
+/// The voxels of an organ.
+struct Counted<'a> {
+    inputs: &'a OrganInputs<'a>,
+    /// Those that have a dose, each with the part that belongs to the organ.
+    dosed: Vec<(usize, f64)>,
+    /// All of them.
+    shares: Vec<(usize, f64)>,
+}
+
+impl<'a> Counted<'a> {
+    fn new(inputs: &'a OrganInputs, organ: &Organ) -> Self {
+        let shares: Vec<(usize, f64)> = organ.shares().collect();
+        let dosed = shares.iter().copied().filter(|&(index, _)| inputs.has_dose(index)).collect();
+        Self { inputs, dosed, shares }
+    }
+
+    /// Voxels with too low a density for a dose.
+    fn excluded(&self) -> Vec<(usize, f64)> {
+        self.shares.iter().copied().filter(|&(index, _)| !self.inputs.has_dose(index)).collect()
+    }
+
+    fn distribution(&self) -> Option<DoseDistribution> {
+        let dose = self.inputs.dose.as_slice();
+        DoseDistribution::weighted(self.dosed.iter().map(|&(index, share)| (dose[index], share)).collect())
+    }
+
+    /// Mass of some voxels [g].
+    fn mass_g(&self, of: &[(usize, f64)]) -> f64 {
+        let densities = of.iter().map(|&(index, share)| share * self.inputs.density_g_cm3(index));
+        densities.sum::<f64>() * self.inputs.voxel_cm3()
+    }
+
+    /// Energy absorbed over mass [Gy].
+    fn mean_by_mass_gy(&self) -> Option<f64> {
+        let dose = self.inputs.dose.as_slice();
+        let of_voxel =
+            |&(index, share): &(usize, f64)| share * f64::from(dose[index]) * self.inputs.density_g_cm3(index);
+        let energy = self.dosed.iter().map(of_voxel).sum::<f64>() * self.inputs.voxel_cm3();
+        Some(energy / self.mass_g(&self.dosed)).filter(|mean| mean.is_finite())
+    }
+
+    fn decays(&self) -> f64 {
+        let decays = self.inputs.activity.decays().as_slice();
+        self.shares.iter().map(|&(index, share)| share * f64::from(decays[index])).sum()
+    }
+}
+
 fn organ_dose(inputs: &OrganInputs, organ: &Organ) -> OrganDose {
-    let label = organ.label;
-    let voxel_cm3 = inputs.dose.grid().voxel_volume_cm3();
-    let dose = inputs.dose.as_slice();
-    let density = |index: usize| inputs.density_g_cm3(index);
-    let shares: Vec<(usize, f64)> = organ.shares().collect();
-    let dosed: Vec<(usize, f64)> = shares.iter().copied().filter(|&(index, _)| inputs.has_dose(index)).collect();
-    let distribution = DoseDistribution::weighted(dosed.iter().map(|&(index, share)| (dose[index], share)).collect());
-    let density_sum = |of: &[(usize, f64)]| of.iter().map(|&(index, share)| share * density(index)).sum::<f64>();
-    let weighted: f64 = dosed.iter().map(|&(index, share)| share * f64::from(dose[index]) * density(index)).sum();
-    let name = inputs.names.get(&label).or(organ.name.as_ref());
+    let counted = Counted::new(inputs, organ);
+    let Counted { dosed, shares, .. } = &counted;
+    let distribution = counted.distribution();
     let figure = |of: fn(&DoseDistribution) -> f64| distribution.as_ref().map(of);
-    let decays = inputs.activity.decays().as_slice();
-    let region = inputs.regions.iter().find(|region| region.label == label);
-    let noise = inputs.uncertainty.and_then(|sigma| noise(&dosed, dose, sigma.as_slice()));
-    let organ = OrganDose {
-        label,
-        name: name.cloned().unwrap_or_else(|| format!("label_{label}")),
+    let volume_cm3 = |of: &[(usize, f64)]| of.iter().map(|(_, share)| share).sum::<f64>() * inputs.voxel_cm3();
+    let name = inputs.names.get(&organ.label).or(organ.name.as_ref());
+    let region = inputs.regions.iter().find(|region| region.label == organ.label);
+    let noise = inputs.uncertainty.and_then(|sigma| noise(dosed, inputs.dose.as_slice(), sigma.as_slice()));
+    let (mean_by_mass_gy, decays) = (counted.mean_by_mass_gy(), counted.decays());
+    let dose = OrganDose {
+        label: organ.label,
+        name: name.cloned().unwrap_or_else(|| format!("label_{}", organ.label)),
         voxels: shares.len(),
-        mass_g: density_sum(&shares) * voxel_cm3,
-        mean_by_mass_gy: Some(weighted / density_sum(&dosed)).filter(|mean| mean.is_finite()),
+        mass_g: counted.mass_g(shares),
+        mean_by_mass_gy,
         mean_gy: figure(DoseDistribution::mean_gy),
         min_gy: figure(DoseDistribution::min_gy),
         max_gy: figure(DoseDistribution::max_gy),
         d98_gy: figure(|d| d.dose_to_volume_gy(D98)),
         d95_gy: figure(|d| d.dose_to_volume_gy(D95)),
+        d90_gy: figure(|d| d.dose_to_volume_gy(D90)),
+        d70_gy: figure(|d| d.dose_to_volume_gy(D70)),
         d50_gy: figure(|d| d.dose_to_volume_gy(D50)),
         d2_gy: figure(|d| d.dose_to_volume_gy(D2)),
-        volume_cm3: organ.size_voxels() * voxel_cm3,
-        decays: shares.iter().map(|&(index, share)| share * f64::from(decays[index])).sum(),
+        d1cc_gy: distribution.as_ref().and_then(|d| d.dose_to_voxels_gy(1.0 / inputs.voxel_cm3())),
+        volume_cm3: organ.size_voxels() * inputs.voxel_cm3(),
+        counted_volume_cm3: volume_cm3(dosed),
+        counted_mass_g: counted.mass_g(dosed),
+        excluded_volume_cm3: volume_cm3(&counted.excluded()),
+        decays,
         voxels_without_dose: shares.len() - dosed.len(),
         mean_sigma_gy: region.map(|region| region.sigma_gy),
         mean_by_mass_sigma_gy: region.map(|region| region.sigma_by_mass_gy),
         ..OrganDose::default()
     };
-    organ.with_noise(noise)
-}
-
-impl OrganDose {
-    /// * `noise` – none if the dose has no known uncertainty
-    fn with_noise(mut self, noise: Option<NoiseShift>) -> Self {
-        let Some(NoiseShift { min_gy, d98_gy, d95_gy, d2_gy, max_gy }) = noise else { return self };
-        (self.min_noise_gy, self.max_noise_gy) = (Some(min_gy), Some(max_gy));
-        (self.d98_noise_gy, self.d95_noise_gy, self.d2_noise_gy) = (Some(d98_gy), Some(d95_gy), Some(d2_gy));
-        self.moved_by_noise = self.moved().join(" ");
-        self
-    }
-
-    /// D95 as it would be without noise [Gy]; none if it cannot be told: noise alone reaches as far from the median.
-    pub fn d95_without_noise_gy(&self) -> Option<f64> {
-        let (d95, noise) = self.d95_gy.zip(self.d95_noise_gy)?;
-        let distance = self.d50_gy? - d95;
-        (noise.abs() < distance.abs() || noise == 0.0).then_some(d95 - noise)
-    }
-
-    /// Whether noise has moved a figure by more than [`MARKED_SHARE`] of itself.
-    ///
-    /// * `figure` – the name of its field
-    pub fn is_moved(&self, figure: &str) -> bool {
-        self.moved_by_noise.split(' ').any(|moved| moved == figure)
-    }
-
-    /// The figures that noise has moved by more than [`MARKED_SHARE`] of themselves, by the names of their fields.
-    fn moved(&self) -> Vec<&'static str> {
-        let figures = [
-            ("min_gy", self.min_gy, self.min_noise_gy),
-            ("d98_gy", self.d98_gy, self.d98_noise_gy),
-            ("d95_gy", self.d95_gy, self.d95_noise_gy),
-            ("d2_gy", self.d2_gy, self.d2_noise_gy),
-            ("max_gy", self.max_gy, self.max_noise_gy),
-        ];
-        let is_moved = |(name, figure, noise): (&'static str, Option<f64>, Option<f64>)| {
-            let (figure, noise) = figure.zip(noise)?;
-            (noise.abs() > MARKED_SHARE * figure.abs()).then_some(name)
-        };
-        figures.into_iter().filter_map(is_moved).collect()
-    }
+    dose.per_injected(inputs.injected_bq).with_noise(noise)
 }
 
 /// What noise did to the figures of an organ.
@@ -253,6 +205,7 @@ mod tests {
                 sigma_by_mass_gy: 0.5,
                 voxel_relative_sigma: None,
             }],
+            injected_bq: Some(2e9),
         })
     }
 
@@ -263,8 +216,18 @@ mod tests {
         assert!((liver.mass_g - 3.0).abs() < 1e-12 && (liver.volume_cm3 - 2.0).abs() < 1e-12);
         assert_eq!((liver.mean_gy, liver.min_gy, liver.max_gy), (Some(4.5), Some(3.0), Some(6.0)));
         assert!((liver.mean_by_mass_gy.expect("has a dose") - 5.0).abs() < 1e-12);
-        assert!((liver.d95_gy.expect("has a dose") - 3.15).abs() < 1e-12);
+        // Half of the volume has 6 Gy, all of it 3 Gy at least.
+        assert_eq!(
+            (liver.d98_gy, liver.d90_gy, liver.d70_gy, liver.d50_gy),
+            (Some(3.0), Some(3.0), Some(3.0), Some(6.0))
+        );
+        assert_eq!((liver.d95_gy, liver.d2_gy, liver.d1cc_gy), (Some(3.0), Some(6.0), Some(6.0)));
         assert_eq!(liver.decays, 12.0);
+        assert!((liver.time_integrated_activity_mbq_h * 3.6e9 - 12.0).abs() < 1e-12);
+        assert!(
+            (liver.time_integrated_activity_coefficient_h.expect("an activity") * 3600.0 * 2e9 - 12.0).abs() < 1e-9
+        );
+        assert!((liver.mean_by_mass_gy_per_injected_gbq.expect("an activity") - 2.5).abs() < 1e-12);
         assert_eq!((liver.mean_sigma_gy, liver.mean_by_mass_sigma_gy), (Some(0.25), Some(0.5)));
         assert_eq!(table(Some(0.05))[1].mean_sigma_gy, None);
     }
@@ -277,6 +240,8 @@ mod tests {
         assert!(liver.min_noise_gy.expect("has a σ") < 0.0 && liver.max_noise_gy.expect("has a σ") > 0.0, "{liver:?}");
         let d95 = liver.d95_without_noise_gy().expect("noise is small");
         assert!(d95 > liver.d95_gy.expect("has a dose") && d95 < 3.5, "{d95}");
+        let shift = liver.d2_noise_gy.expect("has a σ");
+        assert!((liver.d95_noise_gy.expect("has a σ") + shift).abs() < 1e-6, "both ends alike: {liver:?}");
         for figure in ["min_gy", "d98_gy", "d95_gy", "d2_gy", "max_gy"] {
             let noise = liver.moved().contains(&figure);
             assert_eq!(liver.is_moved(figure), noise, "{figure}");
@@ -293,5 +258,13 @@ mod tests {
         assert_eq!((organs[1].voxels, organs[1].voxels_without_dose, organs[1].mean_gy), (2, 1, Some(4.0)));
         assert_eq!((organs[2].voxels_without_dose, organs[2].mean_gy, organs[2].mean_by_mass_gy), (1, None, None));
         assert_eq!(table(None)[1].mean_gy, Some(2.0));
+        let volumes =
+            organs.iter().map(|o| [o.volume_cm3, o.counted_volume_cm3, o.excluded_volume_cm3, o.counted_mass_g]);
+        let expected = [[2.0, 2.0, 0.0, 3.0], [2.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 0.0]];
+        for (found, right) in volumes.zip(expected) {
+            assert!(found.iter().zip(right).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?} {right:?}");
+        }
+        let OrganDose { d90_gy, d70_gy, d1cc_gy, mean_by_mass_gy_per_injected_gbq, .. } = organs[2];
+        assert_eq!([d90_gy, d70_gy, d1cc_gy, mean_by_mass_gy_per_injected_gbq], [None; 4]);
     }
 }

@@ -68,9 +68,9 @@ impl Device {
     /// * `histories` – their numbers
     ///
     /// # Errors
-    /// [`DoseError::DeviceLost`]: some groups may have their histories. If the tally is intact, the same call, which must
-    /// be the next one, gives the others theirs. [`DoseError::Cancelled`] or [`DoseError::DeviceOutOfMemory`], with a
-    /// tally that must not be used any more.
+    /// [`DoseError::DeviceLost`]: some groups may have their histories. If the tally is intact, the same call, which
+    /// must be the next one, gives the others theirs. [`DoseError::Cancelled`] or [`DoseError::DeviceOutOfMemory`],
+    /// with a tally that must not be used any more.
     pub fn transport(
         &mut self,
         scene: &Scene,

@@ -1,18 +1,15 @@
 //! Custom materials, as TOML like the files in `data/materials/`, and tables that assign a material to each label.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use serde::Deserialize;
 
+use super::toml_file::{parse, text};
 use crate::domain::{Invalid, MaterialTable, Violation};
 use crate::domain::{Material, MaterialDefinition};
 use crate::physics::material::{self};
 
-/// Largest size of a file [bytes].
-const MAX_BYTES: u64 = 1 << 20;
 /// One `[[material]]` of a table: a known name, or a definition.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,26 +83,6 @@ fn resolve(entry: Entry) -> Result<Material, Invalid> {
 fn listed(faults: &[Violation], prefix: &str) -> Invalid {
     let fault = |Violation { field, reason }: &Violation| format!("{prefix}{field} {reason}");
     Invalid::new(faults.iter().map(fault).collect::<Vec<_>>().join("; "))
-}
-
-fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Invalid> {
-    toml::from_str(text).map_err(|error: toml::de::Error| {
-        let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-        Invalid::new(format!("line {line}: {}", error.message()))
-    })
-}
-
-fn text(path: &Path) -> Result<String, Invalid> {
-    let file = File::open(path).map_err(|error| Invalid::new(format!("cannot be opened: {error}")))?;
-    let mut text = String::new();
-    file.take(MAX_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| Invalid::new(format!("cannot be read as text: {error}")))?;
-    if text.len() as u64 > MAX_BYTES {
-        Err(Invalid::new(format!("is longer than {MAX_BYTES} bytes")))
-    } else {
-        Ok(text)
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! formats.
 
 pub mod atomic;
+pub mod dose_volume_table;
 pub mod emissions;
 pub mod hu_curve;
 pub mod json;
@@ -15,6 +16,7 @@ pub mod organ_table;
 mod rows;
 pub mod s_values;
 pub mod tally;
+pub mod toml_file;
 pub mod transform;
 pub mod volume_file;
 mod voxels;

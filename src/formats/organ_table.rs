@@ -3,11 +3,15 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use serde::Deserialize;
+
 use super::atomic::write_file;
+use super::toml_file::text;
+use crate::domain::Invalid;
 use crate::dosimetry::OrganDose;
 
 /// The header of a table without rows.
-const COLUMNS: [&str; 23] = [
+const COLUMNS: [&str; 32] = [
     "label",
     "name",
     "voxels",
@@ -25,6 +29,15 @@ const COLUMNS: [&str; 23] = [
     "mean_sigma_gy",
     "mean_by_mass_sigma_gy",
     "d98_gy",
+    "d90_gy",
+    "d70_gy",
+    "d1cc_gy",
+    "counted_volume_cm3",
+    "counted_mass_g",
+    "excluded_volume_cm3",
+    "time_integrated_activity_mbq_h",
+    "time_integrated_activity_coefficient_h",
+    "mean_by_mass_gy_per_injected_gbq",
     "min_noise_gy",
     "d98_noise_gy",
     "d95_noise_gy",
@@ -56,6 +69,43 @@ pub fn encode(output: &mut impl Write, organs: &[OrganDose]) -> io::Result<()> {
     table.flush()
 }
 
+/// What is read back of an organ; its other columns are left alone.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct OrganRow {
+    /// Its name.
+    pub name: String,
+    /// Absorbed dose, energy over mass [Gy]; none if no voxel has one.
+    pub mean_by_mass_gy: Option<f64>,
+    /// Statistical 1σ of that [Gy].
+    pub mean_by_mass_sigma_gy: Option<f64>,
+    /// Mass that the dose is of [g].
+    pub counted_mass_g: Option<f64>,
+    /// Time-integrated activity [MBq·h].
+    pub time_integrated_activity_mbq_h: Option<f64>,
+    /// Dose over injected activity [Gy/GBq].
+    pub mean_by_mass_gy_per_injected_gbq: Option<f64>,
+}
+
+/// Reads a table that [`write`] wrote, by the names of its columns.
+///
+/// # Errors
+/// If the file cannot be read, a needed column is missing, a field is no number, or two organs have one name.
+pub fn read(path: &Path) -> Result<Vec<OrganRow>, Invalid> {
+    let text = text(path)?;
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let rows: Result<Vec<OrganRow>, csv::Error> = reader.deserialize().collect();
+    let rows = rows.map_err(|error| {
+        let line = error.position().map_or(1, csv::Position::line);
+        Invalid::new(format!("line {line} is no row of an organ table with the columns name and mean_by_mass_gy"))
+    })?;
+    let mut names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Invalid::new(format!("two organs have the name {}", pair[0]))),
+        None => Ok(rows),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +129,15 @@ mod tests {
             mean_sigma_gy: None,
             mean_by_mass_sigma_gy: None,
             d98_gy: None,
+            d90_gy: None,
+            d70_gy: None,
+            d1cc_gy: None,
+            counted_volume_cm3: 0.0,
+            counted_mass_g: 0.0,
+            excluded_volume_cm3: 1.0,
+            time_integrated_activity_mbq_h: 0.0,
+            time_integrated_activity_coefficient_h: None,
+            mean_by_mass_gy_per_injected_gbq: None,
             min_noise_gy: None,
             d98_noise_gy: None,
             d95_noise_gy: None,
@@ -88,6 +147,20 @@ mod tests {
         };
         let liver = OrganDose { label: 1, name: "liver".into(), voxels: 2, mass_g: 3.0, ..air.clone() };
         vec![liver, air]
+    }
+
+    #[test]
+    fn a_table_is_read_back_by_its_columns() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("organs.csv");
+        write(&path, &organs()).expect("written");
+        let rows = read(&path).expect("a table");
+        let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!((names, rows[0].mean_by_mass_gy), (vec!["liver", "label_3"], None));
+        for bad in ["name,mean_by_mass_gy\na,1\na,2\n", "name,dose\na,x\n", "name,mean_by_mass_gy\na,x\n"] {
+            std::fs::write(&path, bad).expect("written");
+            assert_eq!(read(&path).is_err(), bad != "name,dose\na,x\n", "{bad}");
+        }
     }
 
     #[test]

@@ -1,0 +1,78 @@
+//! `dosegrid cycles`: the sum of cycles, organ by organ.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::figures::{DIGITS, significant};
+use super::stdout;
+use crate::clinic::organ_cycles::{CycleOrgan, OrganSum, sum_of_cycles};
+use crate::domain::{Checks, DoseError};
+use crate::formats::atomic::write_file;
+use crate::formats::json;
+use crate::formats::organ_table::{self, OrganRow};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Organ table of each cycle, from `compute --organs-output`, in order; organs are added by name
+    #[arg(required = true, value_name = "TABLE")]
+    tables: Vec<PathBuf>,
+    /// The sums, JSON; without --json and --csv they are printed
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// One row for each organ, CSV
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), DoseError> {
+    let mut checks = Checks::new();
+    let read = |path: &PathBuf| checks.at(path.display().to_string(), organ_table::read(path));
+    let tables: Vec<Vec<OrganRow>> = args.tables.iter().filter_map(read).collect();
+    checks.finish()?;
+    let organ = |row: &OrganRow| CycleOrgan {
+        name: row.name.clone(),
+        dose_gy: row.mean_by_mass_gy,
+        sigma_gy: row.mean_by_mass_sigma_gy,
+        time_integrated_activity_mbq_h: row.time_integrated_activity_mbq_h,
+    };
+    let cycles: Vec<Vec<CycleOrgan>> = tables.iter().map(|rows| rows.iter().map(organ).collect()).collect();
+    let sums = sum_of_cycles(&cycles);
+    for sum in sums.iter().filter(|sum| !sum.complete) {
+        eprintln!("warning: {}: not every cycle has a dose of it; the sum is of those that do", sum.name);
+    }
+    let failed = |flag: &str, error: io::Error| DoseError::Io(format!("{flag}: cannot be written: {error}"));
+    if let Some(path) = &args.json {
+        json::write(path, &serde_json::json!({ "organs": sums })).map_err(|error| failed("json", error))?;
+    }
+    if let Some(path) = &args.csv {
+        write_csv(path, &sums).map_err(|error| failed("csv", error))?;
+    }
+    if args.json.is_none() && args.csv.is_none() { stdout::print(&table(&sums)) } else { Ok(()) }
+}
+
+fn table(sums: &[OrganSum]) -> String {
+    let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| significant(value, DIGITS));
+    let mut text = format!("{:<20} {:>6} {:>10} {:>10}  of each cycle\n", "organ", "cycles", "dose Gy", "1σ Gy");
+    for sum in sums {
+        let each: Vec<String> = sum.doses_gy.iter().map(|&gy| figure(gy)).collect();
+        let (dose, sigma, each) = (figure(sum.dose_gy), figure(sum.sigma_gy), each.join(" "));
+        writeln!(text, "{:<20} {:>6} {dose:>10} {sigma:>10}  {each}", sum.name, sum.cycles)
+            .expect("a string takes all text");
+    }
+    text.push_str("1σ: statistical alone. Doses of organs add by name; maps were not compared.\n");
+    text
+}
+
+fn write_csv(path: &Path, sums: &[OrganSum]) -> io::Result<()> {
+    write_file(path, |file| {
+        let mut table = csv::Writer::from_writer(file);
+        let head = ["name", "cycles", "complete", "mean_by_mass_gy", "mean_by_mass_sigma_gy"];
+        table.write_record(head.into_iter().chain(["time_integrated_activity_mbq_h"]))?;
+        for sum in sums {
+            let figures = (sum.dose_gy, sum.sigma_gy, sum.time_integrated_activity_mbq_h);
+            table.serialize((&sum.name, sum.cycles, sum.complete, figures))?;
+        }
+        table.flush()
+    })
+}

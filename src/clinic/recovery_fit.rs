@@ -1,0 +1,101 @@
+//! The fit of a recovery curve to spheres.
+
+use super::recovery::{RecoveryCurve, Sphere};
+use crate::domain::Invalid;
+
+/// Steps of the fit; it takes about ten.
+const STEPS: u32 = 500;
+/// The fit has converged when no parameter moves by more than this part of itself.
+const CONVERGED: f64 = 1e-13;
+/// Steeper or flatter curves do not describe recovery: the coefficients do not rise with volume as they should.
+const STEEPNESS: std::ops::Range<f64> = 0.02..50.0;
+
+/// Fits by Levenberg and Marquardt, in the logarithms of both parameters.
+///
+/// # Errors
+/// If it does not converge, or to a curve that does not rise.
+pub(super) fn fit_curve(spheres: &[Sphere]) -> Result<RecoveryCurve, Invalid> {
+    let does_not_rise = || Invalid::new("the coefficients do not rise with volume as those of spheres do");
+    let (mut at, mut damping) = (start(spheres), 1e-3);
+    let mut square = square_of(spheres, at);
+    for _ in 0..STEPS {
+        let ([[a, b], [_, d]], [g1, g2]) = normal(spheres, at);
+        let (a, d) = (a * (1.0 + damping), d * (1.0 + damping));
+        let determinant = a * d - b * b;
+        if determinant.is_nan() || determinant <= 0.0 {
+            return Err(does_not_rise());
+        }
+        let step = [(d * g1 - b * g2) / determinant, (a * g2 - b * g1) / determinant];
+        let next = [at[0] + step[0], at[1] + step[1]];
+        let after = square_of(spheres, next);
+        let has_converged = step.iter().all(|step| step.abs() < CONVERGED);
+        if after <= square {
+            (at, square, damping) = (next, after, (damping / 10.0).max(1e-12));
+        } else {
+            damping *= 10.0;
+        }
+        if has_converged {
+            let b2 = at[1].exp();
+            return if STEEPNESS.contains(&b2) { Ok(curve(spheres, at, square)) } else { Err(does_not_rise()) };
+        }
+    }
+    Err(does_not_rise())
+}
+
+/// Logarithms of the parameters of a straight line through the logits.
+fn start(spheres: &[Sphere]) -> [f64; 2] {
+    let logit = |coefficient: f64| (coefficient / (1.0 - coefficient)).ln();
+    let below_1 = spheres.iter().filter(|sphere| sphere.recovery_coefficient < 0.999);
+    let points: Vec<[f64; 2]> = below_1.map(|s| [s.volume_cm3.ln(), logit(s.recovery_coefficient)]).collect();
+    let mean = |axis: usize| points.iter().map(|point| point[axis]).sum::<f64>() / points.len() as f64;
+    let (x, y) = (mean(0), mean(1));
+    let slope = points.iter().map(|p| (p[0] - x) * (p[1] - y)).sum::<f64>()
+        / points.iter().map(|p| (p[0] - x).powi(2)).sum::<f64>();
+    if slope > 0.0 && slope.is_finite() { [x - y / slope, slope.ln()] } else { [0.0, 0.0] }
+}
+
+fn of(at: [f64; 2]) -> RecoveryCurve {
+    RecoveryCurve { b1_cm3: at[0].exp(), b2: at[1].exp(), covariance: None, chi_square: None, range_cm3: None }
+}
+
+fn weight(sphere: &Sphere) -> f64 {
+    sphere.sigma.map_or(1.0, |sigma| sigma.powi(-2))
+}
+
+fn square_of(spheres: &[Sphere], at: [f64; 2]) -> f64 {
+    let curve = of(at);
+    let square = |s: &Sphere| weight(s) * (s.recovery_coefficient - curve.coefficient(s.volume_cm3)).powi(2);
+    spheres.iter().map(square).sum()
+}
+
+/// `JᵀWJ` and `JᵀWr` in the logarithms of the parameters.
+fn normal(spheres: &[Sphere], at: [f64; 2]) -> ([[f64; 2]; 2], [f64; 2]) {
+    let curve = of(at);
+    let (mut matrix, mut vector) = ([[0.0; 2]; 2], [0.0; 2]);
+    for sphere in spheres {
+        let [g1, g2] = curve.gradient(sphere.volume_cm3);
+        let gradient = [g1 * curve.b1_cm3, g2 * curve.b2];
+        let residual = sphere.recovery_coefficient - curve.coefficient(sphere.volume_cm3);
+        for row in 0..2 {
+            vector[row] += weight(sphere) * gradient[row] * residual;
+            (0..2).for_each(|column| matrix[row][column] += weight(sphere) * gradient[row] * gradient[column]);
+        }
+    }
+    (matrix, vector)
+}
+
+/// The curve with its covariance in the natural parameters.
+fn curve(spheres: &[Sphere], at: [f64; 2], square: f64) -> RecoveryCurve {
+    let found = of(at);
+    let ([[a, b], [_, d]], _) = normal(spheres, at);
+    let determinant = a * d - b * b;
+    let freedom = spheres.len() as f64 - 2.0;
+    let scale = if spheres[0].sigma.is_some() { Some(1.0) } else { (freedom > 0.0).then(|| square / freedom) };
+    let (b1, b2) = (found.b1_cm3, found.b2);
+    let in_natural = |scale: f64| {
+        let [v11, v12, v22] = [d, -b, a].map(|entry| entry / determinant * scale);
+        [[v11 * b1 * b1, v12 * b1 * b2], [v12 * b1 * b2, v22 * b2 * b2]]
+    };
+    let covariance = scale.map(in_natural).filter(|[[v11, _], [_, v22]]| v11.is_finite() && v22.is_finite());
+    RecoveryCurve { covariance, chi_square: Some(square), ..found }
+}
