@@ -47,8 +47,8 @@ pub(super) struct Columns {
     pub(super) length: usize,
 }
 
-/// Writes rows as columns: `columns[c · stride + n] = row(n)[c]` for `n` below `count`, zero from there on to the end of
-/// the column. A tile of rows at a time, so that every cache line is read and written once.
+/// Writes rows as columns: `columns[c · stride + n] = row(n)[c]` for `n` below `count`, zero from there on to the
+/// end of the column. A tile of rows at a time, so that every cache line is read and written once.
 pub(super) fn rows_to_columns(count: usize, row: impl Fn(usize) -> Row, columns: &mut [Complex<f32>], at: Columns) {
     let Columns { width, stride, length } = at;
     let tiled = count - count % LANES;
