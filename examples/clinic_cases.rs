@@ -26,6 +26,8 @@ mod removal;
 mod single_time_point;
 #[path = "clinic_cases/uncertainty.rs"]
 mod uncertainty;
+#[path = "clinic_cases/voxels.rs"]
+mod voxels;
 
 /// What a case gave: its id and the answer.
 type Answers = Vec<(String, Result<Value, DoseError>)>;
@@ -41,6 +43,7 @@ const FORMATS: &[(&str, Reader)] = &[
     ("clinic-curves-1", curves::answers),
     ("clinic-removal-1", removal::answers),
     ("clinic-single-time-point-1", single_time_point::answers),
+    ("clinic-voxels-1", voxels::answers),
     ("clinic-uncertainty-1", uncertainty::answers),
 ];
 

@@ -13,6 +13,7 @@ mod driver_noise;
 mod figures;
 mod flags;
 mod inspect;
+mod integrate;
 mod kernel;
 mod kernel_library;
 mod merge;
@@ -77,6 +78,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Put a map on another grid: that of another file, or one of another spacing
     Resample(resample::Args),
+    /// Integrate activity over time: tables of regions, or series of maps
+    Integrate(Box<integrate::Args>),
     /// Check the physics on a device against theory and EGSnrc, and write a report
     Validate(validate::Args),
     /// Measure the speed of a device
@@ -102,7 +105,8 @@ impl Command {
             | Self::KernelLibrary(_)
             | Self::Nuclides(_)
             | Self::Inspect(_)
-            | Self::Resample(_) => false,
+            | Self::Resample(_)
+            | Self::Integrate(_) => false,
         }
     }
 }
@@ -160,6 +164,7 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Devices(args) => devices::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Resample(args) => resample::run(&args),
+        Command::Integrate(args) => integrate::run(&args),
         Command::Validate(args) => validate::run(args),
         Command::Bench(args) => bench::run(args),
     }
@@ -174,7 +179,7 @@ mod tests {
     /// Names of values that begin with a number and end with a unit, or that are several numbers.
     const COMPOSED: [&str; 6] = ["TIME", "TIME|physical", "ENERGY", "X,Y,Z", "SPACING", "HOST:PORT"];
     /// Names of values that are one number.
-    const NUMBERS: [&str; 6] = ["N", "PART", "LABEL", "MM", "G_CM3", "WEIGHT"];
+    const NUMBERS: [&str; 8] = ["N", "PART", "LABEL", "MM", "G_CM3", "WEIGHT", "MBQ", "HOURS"];
 
     #[test]
     fn a_number_below_0_reaches_the_check_of_its_flag() {

@@ -10,6 +10,8 @@ use super::weighting::Observation;
 const AS_GOOD: f64 = 2.0;
 /// A rate that is less certain than this is not seen in the points.
 const LARGEST_CV: f64 = 0.5;
+/// No activity is measured better than to this part: closer fits are rounding, and no better ones.
+const BEST_MEASURED: f64 = 1e-6;
 /// From this number of points on there is a choice.
 const LEAST_POINTS: usize = 4;
 
@@ -31,8 +33,14 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    fn of(shape: Shape, fit: Option<&Fit>, points: usize, given_sigma: bool, physical_rate_per_h: f64) -> Self {
-        let (n, p) = (points as f64, shape.parameters().len() as f64);
+    fn of(
+        shape: Shape,
+        fit: Option<&Fit>,
+        points: &[Observation],
+        given_sigma: bool,
+        physical_rate_per_h: f64,
+    ) -> Self {
+        let (n, p) = (points.len() as f64, shape.parameters().len() as f64);
         let largest_cv_of_rates = fit.and_then(Fit::largest_cv_of_rates);
         let is_physical = |fit: &Fit| fit.curve.rates().iter().all(|rate| *rate >= physical_rate_per_h);
         let is_determined = shape == Shape::Mono || largest_cv_of_rates.is_some_and(|cv| cv <= LARGEST_CV);
@@ -42,7 +50,7 @@ impl Candidate {
         let (x, k) = if given_sigma {
             (chi_square, p)
         } else {
-            (chi_square.map(|chi_square| n * (chi_square / n).max(f64::MIN_POSITIVE).ln()), p + 1.0)
+            (chi_square.map(|chi_square| n * (chi_square.max(rounding(points)) / n).ln()), p + 1.0)
         };
         let aic = x.map(|x| x + 2.0 * k);
         let left = n - k - 1.0;
@@ -60,6 +68,12 @@ impl Candidate {
             "admitted": self.admitted,
         })
     }
+}
+
+/// χ² below which a fit is no better for it.
+fn rounding(points: &[Observation]) -> f64 {
+    let squares = points.iter().map(|point| (BEST_MEASURED * point.activity_mbq / point.sigma).powi(2));
+    squares.sum::<f64>().max(f64::MIN_POSITIVE)
 }
 
 /// What was tried, and what of it was chosen.
@@ -91,8 +105,9 @@ pub(super) fn choose(
     };
     let shapes: Vec<Shape> = Shape::ALL.into_iter().filter(is_tried).collect();
     let fits: Vec<Option<Fit>> = shapes.iter().map(|shape| fit(*shape, points, given_sigma)).collect();
-    let candidate =
-        |(shape, fit): (&Shape, &Option<Fit>)| Candidate::of(*shape, fit.as_ref(), n, given_sigma, physical_rate_per_h);
+    let candidate = |(shape, fit): (&Shape, &Option<Fit>)| {
+        Candidate::of(*shape, fit.as_ref(), points, given_sigma, physical_rate_per_h)
+    };
     let candidates: Vec<Candidate> = shapes.iter().zip(&fits).map(candidate).collect();
     let lacks_aicc = |found: &Candidate| found.shape == Shape::BiUptake && found.aic.is_some() && found.aicc.is_none();
     let is_uncorrected = candidates.iter().any(lacks_aicc);

@@ -5,6 +5,8 @@
 //! * [`curve`]: sums of exponentials, their values, means over a scan and integrals.
 //! * [`window`]: what a scan sees of one exponential, with infusion.
 //! * `weighting`, `starts`, `fit`, `candidate`, `pieces`: how a series is integrated. [`integral`]: what comes of it.
+//! * [`frames`]: maps over time. [`shared`]: a curve for each region, shared out to its voxels. [`voxels`]: a curve for
+//!   each voxel.
 //! * [`cycles`]: the cycles of a therapy together.
 //! * [`removal`]: dialysis, drainage, voiding.
 //! * [`single_time_point`]: the integral from one measurement and what is known of the curve.
@@ -28,6 +30,7 @@ pub mod cycles;
 mod divided;
 pub mod dose_rate;
 mod fit;
+pub mod frames;
 pub mod integral;
 mod integrate;
 pub mod next_cycle;
@@ -41,19 +44,25 @@ mod recovery_fit;
 pub mod removal;
 pub mod repair;
 pub mod series;
+pub mod shared;
 pub mod single_time_point;
 mod starts;
 pub mod uniform_dose;
+mod voxel_mono;
+pub mod voxels;
 mod weighting;
 pub mod window;
 
 pub use candidate::Candidate;
 pub use clock::Moment;
 pub use curve::{Curve, Shape};
+pub use frames::Frames;
 pub use integral::{Flag, Integration};
 pub use integrate::integrate;
 pub use options::{CurveOptions, ModelChoice, by_name};
 pub use pieces::{BeforeFirst, Between, PieceRules};
 pub use series::{Point, PointDraft, Series, SeriesDraft, ValueRefersTo};
+pub use shared::{SharingOptions, VoxelRegion, regions_of, share_out};
+pub use voxels::{VoxelKind, VoxelModel, VoxelOptions, integrate_voxels};
 pub use weighting::Weighting;
 pub use window::Window;

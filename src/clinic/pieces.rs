@@ -98,7 +98,7 @@ pub(super) fn integrate(series: &Series, rules: PieceRules) -> Pieces {
 }
 
 /// Knots of equal times as one, weighted by 1/σ².
-fn merged(knots: &[Knot]) -> Vec<Knot> {
+pub(super) fn merged(knots: &[Knot]) -> Vec<Knot> {
     let groups = knots.chunk_by(|a, b| a.time_h == b.time_h);
     groups
         .map(|group| {

@@ -179,6 +179,11 @@ impl Series {
         1 + self.points.windows(2).filter(|pair| pair[0].time_h < pair[1].time_h).count()
     }
 
+    /// The same series with other points, sorted by time.
+    pub(super) fn with_points(&self, points: Vec<Point>) -> Self {
+        Self { points, ..self.clone() }
+    }
+
     /// The window of a point.
     pub fn window(&self, point: &Point) -> Window {
         Window { start_h: point.time_h, duration_h: point.duration_h, infusion_h: self.infusion_h }

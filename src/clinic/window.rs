@@ -2,8 +2,10 @@
 
 /// Below this argument the functions of a mean are taken from their series.
 const SERIES_BELOW: f64 = 0.25;
-/// Terms of a series: the next is below 1e-17 of the sum.
+/// Most terms of a series: the next is below 1e-17 of the sum.
 const SERIES_TERMS: u32 = 14;
+/// A term below this adds nothing.
+const LEAST_TERM: f64 = 1e-18;
 
 /// The time of a scan, and of the infusion before or during it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +31,9 @@ impl Window {
     /// Source: derived; ∫ over the part of the window before and after the end of the infusion.
     pub fn mean(&self, rate_per_h: f64) -> [f64; 2] {
         let Self { start_h, duration_h, infusion_h } = *self;
+        if infusion_h <= 0.0 && duration_h <= 0.0 {
+            return decayed(rate_per_h, start_h);
+        }
         if infusion_h <= 0.0 {
             return product(decayed(rate_per_h, start_h), mean_decayed(rate_per_h, duration_h));
         }
@@ -126,6 +131,9 @@ fn series(x: f64, order: u32) -> [f64; 2] {
         slope -= f64::from(n) * next;
         term = -x * next;
         sum += term;
+        if term.abs() < LEAST_TERM {
+            break;
+        }
     }
     [sum, slope]
 }

@@ -92,7 +92,9 @@ impl MomentUnit {
     }
 
     /// Bq in a voxel for each unit of the map.
-    fn to_bq(self, voxel_volume_ml: f64) -> f64 {
+    ///
+    /// * `voxel_volume_ml` – the same number in cm³
+    pub fn to_bq(self, voxel_volume_ml: f64) -> f64 {
         match self {
             Self::Bq => 1.0,
             Self::Kbq => 1e3,

@@ -2,17 +2,21 @@
 //! formats.
 
 pub mod atomic;
+pub mod curve_table;
+pub mod curves_csv;
 pub mod dose_volume_table;
 pub mod emissions;
 pub mod hu_curve;
 pub mod json;
 pub mod label_names;
 pub mod labels;
+pub mod map_series;
 pub mod materials;
 mod metaimage;
 pub mod nifti;
 mod nrrd;
 pub mod organ_table;
+pub mod prior_curves;
 mod rows;
 pub mod s_values;
 pub mod tally;

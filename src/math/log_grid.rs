@@ -8,6 +8,8 @@ pub struct LogGrid {
     min: f64,
     max: f64,
     bins: usize,
+    /// Distance of two nodes in ln x: looking up is common, and a logarithm less of it is much.
+    log_step: f64,
 }
 
 impl LogGrid {
@@ -22,7 +24,7 @@ impl LogGrid {
         if bins == 0 {
             return Err("a grid needs at least one bin".to_owned());
         }
-        Ok(Self { min, max, bins })
+        Ok(Self { min, max, bins, log_step: (max / min).ln() / bins as f64 })
     }
 
     /// First node.
@@ -42,12 +44,12 @@ impl LogGrid {
 
     /// Distance of two nodes in ln x.
     pub fn log_step(&self) -> f64 {
-        (self.max / self.min).ln() / self.bins as f64
+        self.log_step
     }
 
     /// Node `i`, from 0 to the number of bins.
     pub fn node(&self, i: usize) -> f64 {
-        if i == self.bins { self.max } else { self.min * (self.log_step() * i as f64).exp() }
+        if i == self.bins { self.max } else { self.min * (self.log_step * i as f64).exp() }
     }
 
     /// All nodes, ascending.
@@ -58,7 +60,7 @@ impl LogGrid {
     /// Bin of `x` and the fraction of it, in ln x, that lies below `x`. Outside the grid: its nearest end.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the bins")]
     pub fn locate(&self, x: f64) -> (usize, f64) {
-        let position = ((x / self.min).ln() / self.log_step()).clamp(0.0, self.bins as f64);
+        let position = ((x / self.min).ln() / self.log_step).clamp(0.0, self.bins as f64);
         let bin = (position as usize).min(self.bins - 1);
         (bin, position - bin as f64)
     }
@@ -138,7 +140,7 @@ impl LogTable {
         let bin = self.bins.partition_point(|&[_, high]| high < value).min(self.bins.len() - 1);
         let [low, high] = self.bins[bin];
         let fraction = if high > low { ((value - low) / (high - low)).min(1.0) } else { 0.0 };
-        (self.grid.node(bin) * (self.grid.log_step() * fraction).exp()).min(self.grid.max)
+        (self.grid.node(bin) * (self.grid.log_step * fraction).exp()).min(self.grid.max)
     }
 }
 

@@ -4,8 +4,10 @@ use std::sync::LazyLock;
 
 use super::gauss::GaussRule;
 
-/// Sixteen nodes: exact for polynomials of degree 31.
-static RULE: LazyLock<GaussRule> = LazyLock::new(|| GaussRule::legendre(16));
+/// Nodes of a panel: exact for polynomials of degree 31.
+pub(crate) const PANEL_NODES: usize = 16;
+
+static RULE: LazyLock<GaussRule> = LazyLock::new(|| GaussRule::legendre(PANEL_NODES));
 
 /// Nodes and weights from `a` to `b`, in one panel.
 pub(crate) fn nodes(a: f64, b: f64) -> impl Iterator<Item = (f64, f64)> {
@@ -21,7 +23,10 @@ pub(crate) fn log_nodes(a: f64, b: f64) -> impl Iterator<Item = (f64, f64)> {
     let width = span / span.ceil().max(1.0);
     panels.flat_map(move |panel| {
         let start = a.ln() + f64::from(panel) * width;
-        nodes(start, start + width).map(|(u, weight)| (u.exp(), weight * u.exp()))
+        nodes(start, start + width).map(|(u, weight)| {
+            let x = u.exp();
+            (x, weight * x)
+        })
     })
 }
 

@@ -17,6 +17,7 @@ pub mod palette;
 mod series;
 mod sheet;
 mod text;
+mod time_activity;
 
 use crate::domain::DoseError;
 
@@ -26,6 +27,7 @@ pub use dose_volume::{DoseCurve, dose_volume_histogram};
 pub use figure::{Band, Figure};
 pub use series::{Mark, Series};
 pub use sheet::Sheet;
+pub use time_activity::time_activity;
 
 /// A failure of the drawing library, which draws into memory.
 fn cannot_draw(error: impl std::fmt::Display) -> DoseError {

@@ -26,8 +26,9 @@ impl<'a> DirectCore<'a> {
     }
 
     /// The convolution in the row at `y` and `z`.
-    pub(super) fn row(&self, y: usize, z: usize, sum: &mut [f32]) {
-        let pair = &mut Vec::new();
+    ///
+    /// * `pair` – scratch space
+    pub(super) fn row(&self, [y, z]: [usize; 2], pair: &mut Vec<f32>, sum: &mut [f32]) {
         sum.fill(0.0);
         for ([j, k], line) in &self.lines {
             let margin = line.len() - 1;
@@ -44,21 +45,44 @@ impl<'a> DirectCore<'a> {
         let sides = |at: usize, offset: usize, length: usize| {
             let below = at.checked_sub(offset);
             let above = Some(at + offset).filter(|&n| offset > 0 && n < length);
-            below.into_iter().chain(above)
+            [below, above].into_iter().flatten()
         };
-        let mut any = false;
+        let mut rows: [&[f32]; 4] = [&[]; 4];
+        let mut count = 0;
         for z in sides(z, k, nz) {
             for row in sides(y, j, ny).map(|y| z * ny + y).filter(|&row| self.filled[row]) {
-                if !any {
-                    pair.clear();
-                    pair.resize(nx + 2 * margin, 0.0);
-                    any = true;
-                }
-                let row = &self.source[row * nx..(row + 1) * nx];
-                pair[margin..margin + nx].iter_mut().zip(row).for_each(|(sum, &decays)| *sum += decays);
+                rows[count] = &self.source[row * nx..(row + 1) * nx];
+                count += 1;
             }
         }
-        any
+        if count == 0 {
+            return false;
+        }
+        pair.clear();
+        pair.resize(nx + 2 * margin, 0.0);
+        add_rows(&rows[..count], &mut pair[margin..margin + nx]);
+        true
+    }
+}
+
+/// Sum of one to four rows.
+fn add_rows(rows: &[&[f32]], sum: &mut [f32]) {
+    let n = sum.len();
+    match rows {
+        [a] => sum.copy_from_slice(a),
+        [a, b] => {
+            let (a, b) = (&a[..n], &b[..n]);
+            (0..n).for_each(|x| sum[x] = a[x] + b[x]);
+        }
+        [a, b, c] => {
+            let (a, b, c) = (&a[..n], &b[..n], &c[..n]);
+            (0..n).for_each(|x| sum[x] = a[x] + b[x] + c[x]);
+        }
+        [a, b, c, d, ..] => {
+            let (a, b, c, d) = (&a[..n], &b[..n], &c[..n], &d[..n]);
+            (0..n).for_each(|x| sum[x] = a[x] + b[x] + c[x] + d[x]);
+        }
+        [] => sum.fill(0.0),
     }
 }
 
@@ -66,6 +90,11 @@ impl<'a> DirectCore<'a> {
 /// each end.
 fn add_symmetric(line: &[f32], row: &[f32], sum: &mut [f32]) {
     let (margin, nx) = (line.len() - 1, sum.len());
+    if let [centre, next] = *line {
+        let (before, at, after) = (&row[..nx], &row[1..][..nx], &row[2..][..nx]);
+        (0..nx).for_each(|x| sum[x] = sum[x] + centre * at[x] + next * (before[x] + after[x]));
+        return;
+    }
     sum.iter_mut().zip(&row[margin..]).for_each(|(sum, &decays)| *sum += line[0] * decays);
     for (i, &value) in line.iter().enumerate().skip(1) {
         let (before, after) = (&row[margin - i..][..nx], &row[margin + i..][..nx]);

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 use rustfft::{Fft, FftDirection, FftPlanner, num_complex::Complex};
 
-use super::lanes::{LANES, Lane, Row, Scratch, ScratchPool, columns_to_rows, rows_to_columns};
+use super::lanes::{Columns, LANES, Lane, Scratch, ScratchPool, columns_to_rows, load, rows_to_columns, store};
 use super::progress::Tasks;
 use crate::domain::DoseError;
 use crate::plan::Block;
@@ -36,13 +36,13 @@ impl fmt::Debug for Planner {
 }
 
 /// Both directions of a complex transform of one length.
-struct Columns {
+struct Along {
     length: usize,
     forward: Arc<dyn Fft<f32>>,
     inverse: Arc<dyn Fft<f32>>,
 }
 
-impl Columns {
+impl Along {
     fn new(length: usize, planner: &mut FftPlanner<f32>) -> Self {
         let [forward, inverse] =
             [FftDirection::Forward, FftDirection::Inverse].map(|direction| planner.plan_fft(length, direction));
@@ -64,8 +64,8 @@ pub(super) struct BlockTransform {
     groups: Range<usize>,
     x_forward: Arc<dyn RealToComplex<f32>>,
     x_inverse: Arc<dyn ComplexToReal<f32>>,
-    y: Columns,
-    z: Columns,
+    y: Along,
+    z: Along,
 }
 
 impl BlockTransform {
@@ -82,8 +82,8 @@ impl BlockTransform {
             groups: groups.min(number * width)..groups.min((number + 1) * width),
             x_forward: planner.real.plan_fft_forward(padded_x),
             x_inverse: planner.real.plan_fft_inverse(padded_x),
-            y: Columns::new(padded_y, &mut planner.complex),
-            z: Columns::new(padded_z, &mut planner.complex),
+            y: Along::new(padded_y, &mut planner.complex),
+            z: Along::new(padded_z, &mut planner.complex),
         }
     }
 
@@ -132,7 +132,7 @@ impl BlockTransform {
                 }
                 let bins = bins.chunks(LANES).skip(self.groups.start).take(self.groups());
                 for (group, bins) in bins.enumerate() {
-                    lanes[group * ny + y].0[..bins.len()].copy_from_slice(bins);
+                    lanes[group * ny + y].0 = load(bins, bins.len());
                 }
             }
             tasks.finish_one()
@@ -181,12 +181,9 @@ impl BlockTransform {
         columns.resize(LANES * z.length, Complex::ZERO);
         fft.resize(y.scratch_len().max(z.scratch_len()), Complex::ZERO);
 
-        let mut rows = vec![Complex::ZERO; width * y.length];
+        let at = Columns { width, stride: kx_len, length: y.length };
         for (plane, lanes) in lanes.rows().into_iter().enumerate() {
-            rows_to_columns(ny, |n| lanes[n].0, &mut rows, y.length);
-            for (kx, row) in rows.chunks_exact(y.length).enumerate() {
-                slab[kx * kx_len + plane * y.length..][..y.length].copy_from_slice(row);
-            }
+            rows_to_columns(ny, |n| lanes[n].0, &mut slab[plane * y.length..], at);
         }
         let bins = (y.length / 2 + 1) * (z.length / 2 + 1);
         for (planes, kernel) in slab.chunks_exact_mut(kx_len).zip(kernel_slab.chunks_exact(bins)) {
@@ -197,10 +194,7 @@ impl BlockTransform {
             tasks.go_on()?;
         }
         for plane in self.output_z.clone() {
-            for (kx, row) in rows.chunks_exact_mut(y.length).enumerate() {
-                row.copy_from_slice(&slab[kx * kx_len + plane * y.length..][..y.length]);
-            }
-            columns_to_rows(0..ny, &rows, y.length, |n, row| lanes[[plane, n]].0 = *row);
+            columns_to_rows(0..ny, &slab[plane * y.length..], at, |n, row| lanes[[plane, n]].0 = *row);
         }
         Ok(())
     }
@@ -218,25 +212,22 @@ impl BlockTransform {
         for first_ky in (0..n_ky).step_by(LANES) {
             let width = LANES.min(n_ky - first_ky);
             let columns = &mut columns[..width * z.length];
-            let row = |plane: usize| {
-                let mut row = Row::default();
-                row[..width].copy_from_slice(&planes[plane * n_ky + first_ky..][..width]);
-                row
-            };
-            rows_to_columns(self.source_shape[2], row, columns, z.length);
+            let at = Columns { width, stride: z.length, length: z.length };
+            let row = |plane: usize| load(&planes[plane * n_ky + first_ky..], width);
+            rows_to_columns(self.source_shape[2], row, columns, at);
             z.forward.process_with_scratch(columns, fft);
             for (ky, column) in (first_ky..).zip(columns.chunks_exact_mut(z.length)) {
                 multiply_mirrored(column, &kernel[ky.min(n_ky - ky) * bins..][..bins]);
             }
             z.inverse.process_with_scratch(columns, fft);
-            columns_to_rows(self.output_z.clone(), columns, z.length, |plane, row| {
-                planes[plane * n_ky + first_ky..][..width].copy_from_slice(&row[..width]);
+            columns_to_rows(self.output_z.clone(), columns, at, |plane, row| {
+                store(row, &mut planes[plane * n_ky + first_ky..], width);
             });
         }
     }
 
-    /// Step three: rows of the result along x. `finish` gets each with its y and its plane in the result, and completes
-    /// it.
+    /// Step three: rows of the result along x. `finish` gets each with its y and its plane in the result, and room that
+    /// is kept from row to row, and completes it.
     ///
     /// # Errors
     /// [`DoseError::Cancelled`].
@@ -245,7 +236,7 @@ impl BlockTransform {
         spectrum: &[Lane],
         energy: &mut [f32],
         tasks: &Tasks,
-        finish: impl Fn([usize; 2], &[f32], &mut [f32]) + Sync,
+        finish: impl Fn([usize; 2], &mut Vec<f32>, &[f32], &mut [f32]) + Sync,
     ) -> Result<(), DoseError> {
         let [nx, ny, _] = self.source_shape;
         let plane_lanes = self.groups() * ny;
@@ -253,14 +244,15 @@ impl BlockTransform {
         let planes = spectrum.par_chunks_exact(plane_lanes).zip(energy.par_chunks_exact_mut(nx * ny)).enumerate();
         planes.try_for_each(|(z, (lanes, plane))| {
             let (mut bins, mut row) = (self.x_inverse.make_input_vec(), self.x_inverse.make_output_vec());
-            let mut scratch = self.x_inverse.make_scratch_vec();
+            let (mut scratch, mut room) = (self.x_inverse.make_scratch_vec(), Vec::new());
             let last = bins.len() - 1;
             for (y, energy) in plane.chunks_exact_mut(nx).enumerate() {
                 // The transform uses up its input; what other slabs hold is nothing here.
                 bins.fill(Complex::ZERO);
                 let own = bins.chunks_mut(LANES).skip(self.groups.start).take(self.groups());
                 for (group, bins) in own.enumerate() {
-                    bins.copy_from_slice(&lanes[group * ny + y].0[..bins.len()]);
+                    let width = bins.len();
+                    store(&lanes[group * ny + y].0, bins, width);
                 }
                 // The row is real, so what rounding left there is removed.
                 bins[0].im = 0.0;
@@ -268,7 +260,7 @@ impl BlockTransform {
                 self.x_inverse
                     .process_with_scratch(&mut bins, &mut row, &mut scratch)
                     .expect("buffers were made for this length");
-                finish([y, z], &row[..nx], energy);
+                finish([y, z], &mut room, &row[..nx], energy);
             }
             tasks.finish_one()
         })

@@ -21,38 +21,64 @@ pub(super) struct Lane(pub(super) Row);
 /// Values of [`LANES`] neighbouring columns in one row.
 pub(super) type Row = [Complex<f32>; LANES];
 
-/// Writes rows as columns, each `stride` long: `columns[c · stride + n] = row(n)[c]` for `n` below `count`, zero from
-/// there on. A tile of rows at a time, so that every cache line is read and written once.
-pub(super) fn rows_to_columns(count: usize, row: impl Fn(usize) -> Row, columns: &mut [Complex<f32>], stride: usize) {
-    let width = columns.len() / stride;
+/// The first values as a row, with zeros past their number. Whole rows are moved without a call.
+pub(super) fn load(values: &[Complex<f32>], width: usize) -> Row {
+    if let (LANES, Some(row)) = (width, values.first_chunk()) {
+        return *row;
+    }
+    let mut row = Row::default();
+    row[..width].copy_from_slice(&values[..width]);
+    row
+}
+
+/// The reverse of [`load`].
+pub(super) fn store(row: &Row, values: &mut [Complex<f32>], width: usize) {
+    match values.first_chunk_mut() {
+        Some(values) if width == LANES => *values = *row,
+        _ => values[..width].copy_from_slice(&row[..width]),
+    }
+}
+
+/// Where columns lie in memory: their number, the distance of their first values, and how many they hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Columns {
+    pub(super) width: usize,
+    pub(super) stride: usize,
+    pub(super) length: usize,
+}
+
+/// Writes rows as columns: `columns[c · stride + n] = row(n)[c]` for `n` below `count`, zero from there on to the
+/// end of the column. A tile of rows at a time, so that every cache line is read and written once.
+pub(super) fn rows_to_columns(count: usize, row: impl Fn(usize) -> Row, columns: &mut [Complex<f32>], at: Columns) {
+    let Columns { width, stride, length } = at;
     let tiled = count - count % LANES;
     for n in (0..tiled).step_by(LANES) {
         let tile: [Row; LANES] = array::from_fn(|k| row(n + k));
         for c in 0..width {
             let part: Row = array::from_fn(|k| tile[k][c]);
-            columns[c * stride + n..][..LANES].copy_from_slice(&part);
+            *columns[c * stride + n..].first_chunk_mut().expect("a tile lies within a column") = part;
         }
     }
     for n in tiled..count {
         let row = row(n);
         (0..width).for_each(|c| columns[c * stride + n] = row[c]);
     }
-    columns.chunks_exact_mut(stride).for_each(|column| column[count..].fill(Complex::ZERO));
+    (0..width).for_each(|c| columns[c * stride + count..c * stride + length].fill(Complex::ZERO));
 }
 
 /// The reverse of [`rows_to_columns`], for the values `rows` of each column. A row holds zeros past the last column.
 pub(super) fn columns_to_rows(
     rows: Range<usize>,
     columns: &[Complex<f32>],
-    stride: usize,
+    at: Columns,
     mut write: impl FnMut(usize, &Row),
 ) {
-    let width = columns.len() / stride;
+    let Columns { width, stride, .. } = at;
     let tiled = rows.end - rows.len() % LANES;
     for n in (rows.start..tiled).step_by(LANES) {
         let mut tile = [Row::default(); LANES];
         for (c, part) in tile[..width].iter_mut().enumerate() {
-            part.copy_from_slice(&columns[c * stride + n..][..LANES]);
+            *part = *columns[c * stride + n..].first_chunk().expect("a tile lies within a column");
         }
         (0..LANES).for_each(|k| write(n + k, &array::from_fn(|c| tile[c][k])));
     }
@@ -125,18 +151,31 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_stored_is_loaded_again() {
+        let row: Row = array::from_fn(|c| Complex::new(c as f32 + 1.0, 2.0));
+        for width in 1..=LANES {
+            let mut values = vec![Complex::ZERO; width + 1];
+            store(&row, &mut values, width);
+            assert_eq!(values[width], Complex::ZERO);
+            let found = load(&values, width);
+            assert!((0..LANES).all(|c| found[c] == if c < width { row[c] } else { Complex::ZERO }), "{width}");
+        }
+    }
+
+    #[test]
     fn rows_become_columns_and_rows_again() {
         for (count, width, stride) in [(1, 1, 1), (7, 3, 9), (8, 8, 8), (21, 8, 24), (35, 5, 40)] {
             let value = |n: usize, c: usize| Complex::new(n as f32, c as f32 + 1.0);
             let mut columns = vec![Complex::new(-1.0, -1.0); width * stride];
-            rows_to_columns(count, |n| array::from_fn(|c| value(n, c)), &mut columns, stride);
+            let at = Columns { width, stride, length: stride };
+            rows_to_columns(count, |n| array::from_fn(|c| value(n, c)), &mut columns, at);
             for (at, found) in columns.iter().enumerate() {
                 let (c, n) = (at / stride, at % stride);
                 assert_eq!(*found, if n < count { value(n, c) } else { Complex::ZERO }, "{count} {width} {n} {c}");
             }
             let first = count / 3;
             let mut next = first;
-            columns_to_rows(first..count, &columns, stride, |n, row| {
+            columns_to_rows(first..count, &columns, at, |n, row| {
                 assert_eq!(n, next);
                 next += 1;
                 let expected = array::from_fn(|c| if c < width { value(n, c) } else { Complex::ZERO });

@@ -110,9 +110,9 @@ impl CpuEngine {
         let core = DirectCore::new(&kernel.core, block.source, block.shape);
         let (tail_unit, core_unit) = (block.source_unit * kernel.unit_mev, kernel.unit_mev);
         let first_z = block.block.output_z.start;
-        transform.inverse_x(spectrum, energy, tasks, |[y, z], tail, energy| {
+        transform.inverse_x(spectrum, energy, tasks, |[y, z], pair, tail, energy| {
             let core_unit = if slab[0] == 0 {
-                core.row(y, first_z + z, energy);
+                core.row([y, first_z + z], pair, energy);
                 core_unit
             } else {
                 1.0
@@ -139,8 +139,9 @@ fn convolve_directly(
     let core = DirectCore::new(&kernel.core, source, plan.shape);
     let tasks = Tasks::new(control, plan.shape[2]);
     energy.par_chunks_exact_mut(nx * ny).enumerate().try_for_each(|(z, plane)| {
+        let mut pair = Vec::new();
         for (y, row) in plane.chunks_exact_mut(nx).enumerate() {
-            core.row(y, z, row);
+            core.row([y, z], &mut pair, row);
             for energy in row {
                 #[expect(clippy::cast_possible_truncation, reason = "the stored precision; decays are bounded")]
                 {

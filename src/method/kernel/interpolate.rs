@@ -2,32 +2,36 @@
 
 use rayon::prelude::*;
 
-/// Sums over the voxels of each coarse one, times a scale.
+/// Sums over the voxels of each coarse one, times a scale, of several values at once.
 ///
-/// * `value` – of a voxel
-pub(super) fn block_sums(
-    value: impl Fn(usize) -> f64 + Sync,
+/// * `values` – of a voxel
+pub(super) fn block_sums<const N: usize>(
+    values: impl Fn(usize) -> [f64; N] + Sync,
     shape: [usize; 3],
     factor: [usize; 3],
     scale: f64,
-) -> Vec<f32> {
+) -> [Vec<f32>; N] {
     let [cx, cy, cz] = [0, 1, 2].map(|axis| shape[axis].div_ceil(factor[axis]));
-    let mut sums = vec![0.0; cx * cy * cz];
-    sums.par_chunks_exact_mut(cx).enumerate().for_each(|(row, sums)| {
+    let row = |row: usize| -> Vec<[f64; N]> {
         let (j, k) = (row % cy, row / cy);
-        let mut exact = vec![0.0; cx];
+        let mut exact = vec![[0.0; N]; cx];
         for z in k * factor[2]..shape[2].min((k + 1) * factor[2]) {
             for y in j * factor[1]..shape[1].min((j + 1) * factor[1]) {
                 let row = (z * shape[1] + y) * shape[0];
-                for (x, sum) in (0..shape[0]).step_by(factor[0]).zip(&mut exact) {
-                    *sum += (x..shape[0].min(x + factor[0])).map(|x| value(row + x)).sum::<f64>();
+                for (x, sums) in (0..shape[0]).step_by(factor[0]).zip(&mut exact) {
+                    let mut along_x = [0.0; N];
+                    for x in x..shape[0].min(x + factor[0]) {
+                        along_x.iter_mut().zip(values(row + x)).for_each(|(sum, value)| *sum += value);
+                    }
+                    sums.iter_mut().zip(along_x).for_each(|(sum, along_x)| *sum += along_x);
                 }
             }
         }
-        #[expect(clippy::cast_possible_truncation, reason = "the stored precision")]
-        sums.iter_mut().zip(exact).for_each(|(sum, exact)| *sum = (exact * scale) as f32);
-    });
-    sums
+        exact
+    };
+    let sums: Vec<Vec<[f64; N]>> = (0..cy * cz).into_par_iter().map(row).collect();
+    #[expect(clippy::cast_possible_truncation, reason = "the stored precision")]
+    std::array::from_fn(|n| sums.iter().flatten().map(|sums| (sums[n] * scale) as f32).collect())
 }
 
 /// The two coarse voxels between whose centres a voxel lies, and how far it is from the first.
@@ -80,10 +84,11 @@ mod tests {
     fn coarse_voxels_hold_what_their_voxels_hold() {
         let (shape, factor) = ([5, 3, 4], [2, 3, 1]);
         let values: Vec<f32> = (0..60u8).map(f32::from).collect();
-        let sums = block_sums(|voxel| f64::from(values[voxel]), shape, factor, 0.5);
+        let [sums, doubled] = block_sums(|voxel| [1.0, 2.0].map(|n| n * f64::from(values[voxel])), shape, factor, 0.5);
         assert_eq!(sums.len(), 3 * 4);
         assert_eq!(sums.iter().sum::<f32>(), 0.5 * values.iter().sum::<f32>());
         assert_eq!(sums[2], 0.5 * (4.0 + 9.0 + 14.0));
+        assert!(sums.iter().zip(&doubled).all(|(sum, doubled)| 2.0 * sum == *doubled));
     }
 
     #[test]

@@ -179,9 +179,13 @@ fn energy_within_grid(kernel: &VoxelKernel, source: &Volume<f32>, control: &Cont
             return Ok(0.0);
         }
         let (ys, zs) = (pieces(1, row % shape[1]), pieces(2, row / shape[1]));
-        let along_x: Vec<f64> = (0..sums.dim().0)
-            .map(|i| zs.iter().flat_map(|(k, c)| ys.map(|(j, b)| b * c * sums[[i, j, *k]])).sum())
-            .collect();
+        let mut along_x = vec![0.0; sums.dim().0];
+        for (k, c) in zs {
+            for (j, b) in ys {
+                let row = sums.index_axis(Axis(2), k).index_axis_move(Axis(1), j);
+                along_x.iter_mut().zip(row).for_each(|(sum, held)| *sum += b * c * held);
+            }
+        }
         let held = |x: usize| -> f64 { pieces(0, x).iter().map(|(i, a)| a * along_x[*i]).sum() };
         Ok(decays.iter().enumerate().map(|(x, &d)| f64::from(d) * held(x)).sum())
     };
@@ -197,16 +201,29 @@ fn energy_within_grid(kernel: &VoxelKernel, source: &Volume<f32>, control: &Cont
 /// [`DoseError::Cancelled`].
 fn box_sums(octant: &Array3<f64>, control: &Control) -> Result<Array3<f64>, DoseError> {
     let (nx, ny, nz) = octant.dim();
-    let mut sums = Array3::from_shape_fn((nx + 1, ny + 1, nz + 1).f(), |(i, j, k)| {
-        if i == 0 || j == 0 || k == 0 { 0.0 } else { octant[[i - 1, j - 1, k - 1]] }
-    });
-    for axis in 0..3 {
+    let (row, plane) = (nx + 1, (nx + 1) * (ny + 1));
+    let mut sums = vec![0.0; plane * (nz + 1)];
+    sums.par_chunks_exact_mut(plane).enumerate().skip(1).try_for_each(|(k, sums)| {
         if control.is_cancelled() {
             return Err(DoseError::Cancelled);
         }
-        sums.accumulate_axis_inplace(Axis(axis), |&previous, current| *current += previous);
+        let values = octant.index_axis(Axis(2), k - 1);
+        for j in 1..=ny {
+            let (before, after) = sums.split_at_mut(j * row);
+            let mut along_x = 0.0;
+            let sums = after[1..row].iter_mut().zip(&before[(j - 1) * row + 1..]);
+            for ((sum, below), value) in sums.zip(values.index_axis(Axis(1), j - 1)) {
+                along_x += value;
+                *sum = along_x + below;
+            }
+        }
+        Ok(())
+    })?;
+    for k in 1..=nz {
+        let (before, after) = sums.split_at_mut(k * plane);
+        after[..plane].iter_mut().zip(&before[(k - 1) * plane..]).for_each(|(sum, below)| *sum += below);
     }
-    Ok(sums)
+    Ok(Array3::from_shape_vec((nx + 1, ny + 1, nz + 1).f(), sums).expect("a sum for each index"))
 }
 
 #[cfg(test)]

@@ -151,16 +151,16 @@ impl Body {
     fn new(plan: &CoarsePlan, source: &Volume<f32>, density_g_cm3_of: &[f32], tissues: &Tissues) -> Self {
         let shape = source.grid().shape();
         let per_block = plan.factor.iter().product::<usize>() as f64 * density_g_cm3(plan.whole.kernel.medium);
-        let mean = |of: &(dyn Fn(f32) -> f64 + Sync)| {
-            block_sums(|voxel| of(density_g_cm3_of[voxel]), shape, plan.factor, 1.0 / per_block)
+        let mean = |voxel: usize| {
+            let density = density_g_cm3_of[voxel];
+            let AbsorbsAs { water, bone } = tissues.at(density);
+            let density = f64::from(density);
+            [density, water * density, bone * density]
         };
-        let decays = block_sums(|voxel| f64::from(source.as_slice()[voxel]), shape, plan.factor, 1.0);
-        Self {
-            decays: Volume::from_vec(Arc::clone(&plan.grid), decays).expect("one value for each coarse voxel"),
-            all: mean(&|density| f64::from(density)),
-            as_medium: mean(&|density| tissues.at(density).water * f64::from(density)),
-            as_bone: mean(&|density| tissues.at(density).bone * f64::from(density)),
-        }
+        let [all, as_medium, as_bone] = block_sums(mean, shape, plan.factor, 1.0 / per_block);
+        let [decays] = block_sums(|voxel| [f64::from(source.as_slice()[voxel])], shape, plan.factor, 1.0);
+        let decays = Volume::from_vec(Arc::clone(&plan.grid), decays).expect("one value for each coarse voxel");
+        Self { decays, all, as_medium, as_bone }
     }
 }
 

@@ -87,24 +87,14 @@ impl Scene<'_> {
     /// Of what first collisions leave, what arrives over what would: to electrons in the medium and in bone, and to
     /// photons by group, each over all that would.
     fn ratios(&self, place: [f64; 3], blocks: &[Block], groups: &[PhotonGroup]) -> Vec<f32> {
-        let [mut own, mut uniform] = [0; 2].map(|_| vec![0.0f64; groups.len()]);
+        let mut passing = Passing::new(groups);
         let nearest_cm = 0.5 * self.spacing_cm.into_iter().fold(f64::INFINITY, f64::min);
         for block in blocks {
-            let (distance_cm, [medium, bone]) = self.path(block.centre, place);
+            let (distance_cm, densities) = self.path(block.centre, place);
             let weight = block.decays / distance_cm.max(nearest_cm).powi(2);
-            let mass_g_cm2 = self.medium_g_cm3 * distance_cm;
-            let passes = |attenuation: f64| {
-                #[expect(clippy::cast_possible_truncation, reason = "the precision of a ratio")]
-                let passing = exponential((-attenuation * mass_g_cm2) as f32);
-                weight * f64::from(passing)
-            };
-            for ((group, own), uniform) in groups.iter().zip(&mut own).zip(&mut uniform) {
-                let [by_medium, by_bone] = group.attenuation;
-                *own += passes(medium * by_medium + bone * by_bone);
-                *uniform += passes(by_medium);
-            }
+            passing.add(weight, self.medium_g_cm3 * distance_cm, densities);
         }
-        ratios(&own, &uniform, groups)
+        ratios(&passing.own, &passing.uniform, groups)
     }
 
     /// Length of the way from one place to another [cm], and the mean relative densities on it.
@@ -118,12 +108,66 @@ impl Scene<'_> {
         let mut sums = [0.0f32; 2];
         for step in 0..steps {
             let part = (step as f64 + 0.5) / steps as f64;
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within the grid")]
-            let [x, y, z] = [0, 1, 2].map(|axis| (from[axis] + part * across[axis] + 0.5).max(0.0) as usize);
+            let [x, y, z] = [0, 1, 2].map(|axis| floor(from[axis] + part * across[axis] + 0.5));
             let voxel = (z.min(nz - 1) * ny + y.min(ny - 1)) * nx + x.min(nx - 1);
             sums.iter_mut().zip(self.densities).for_each(|(sum, density)| *sum += density[voxel]);
         }
         (length_cm, sums.map(|sum| f64::from(sum) / steps as f64))
+    }
+}
+
+/// The whole part of a number of voxels, 0 for what is less; without the checks of a cast.
+#[inline]
+fn floor(x: f64) -> usize {
+    /// Adding it rounds to a whole number, which the last bits then hold.
+    const ROUNDING: f64 = (1u64 << 52) as f64;
+    let x = if x > 0.0 { x } else { 0.0 };
+    let rounded = x + ROUNDING;
+    let up = rounded - ROUNDING > x;
+    #[expect(clippy::cast_possible_truncation, reason = "below the number of voxels of an axis")]
+    let rounded = rounded.to_bits() as u32;
+    (rounded - u32::from(up)) as usize
+}
+
+/// What arrives at a place by group, through the densities and through the medium.
+struct Passing {
+    by_medium: Vec<f64>,
+    by_bone: Vec<f64>,
+    own: Vec<f64>,
+    uniform: Vec<f64>,
+    /// Exponents of both, side by side.
+    exponents: Vec<f32>,
+}
+
+impl Passing {
+    fn new(groups: &[PhotonGroup]) -> Self {
+        let of = |which: usize| groups.iter().map(|group| group.attenuation[which]).collect();
+        let none = vec![0.0; groups.len()];
+        Self {
+            by_medium: of(0),
+            by_bone: of(1),
+            own: none.clone(),
+            uniform: none,
+            exponents: vec![0.0; 2 * groups.len()],
+        }
+    }
+
+    /// Adds a block of the source. Exponentials of all groups are taken together, in vector code.
+    ///
+    /// * `mass_g_cm2` – of the medium on the way
+    /// * `densities` – on the way, relative to that of the medium
+    #[expect(clippy::cast_possible_truncation, reason = "the precision of a ratio")]
+    fn add(&mut self, weight: f64, mass_g_cm2: f64, [medium, bone]: [f64; 2]) {
+        let (own, uniform) = self.exponents.split_at_mut(self.own.len());
+        let groups = self.by_medium.iter().zip(&self.by_bone);
+        for (((by_medium, by_bone), own), uniform) in groups.zip(own).zip(uniform) {
+            *own = (-(medium * by_medium + bone * by_bone) * mass_g_cm2) as f32;
+            *uniform = (-by_medium * mass_g_cm2) as f32;
+        }
+        self.exponents.iter_mut().for_each(|exponent| *exponent = exponential(*exponent));
+        let (own, uniform) = self.exponents.split_at(self.own.len());
+        self.own.iter_mut().zip(own).for_each(|(sum, part)| *sum += weight * f64::from(*part));
+        self.uniform.iter_mut().zip(uniform).for_each(|(sum, part)| *sum += weight * f64::from(*part));
     }
 }
 

@@ -59,6 +59,10 @@ impl Scatterers<'_> {
             let cones = Cones::of_photons(self.spacing_cm, group.attenuation[0] * self.medium_g_cm3, 1.0);
             let collisions = Collisions::of(group);
             let attenuating = own.then(|| collisions.attenuating(self.densities));
+            let crossings = match &attenuating {
+                Some(attenuating) => cones.kept(attenuating, self.shape),
+                None => cones.in_medium(self.shape),
+            };
             let (flown, later) = energy.split_at_mut(number + 1);
             let flying = &mut flown[number];
             if flying.iter().all(|energy| *energy <= 0.0) {
@@ -66,7 +70,7 @@ impl Scatterers<'_> {
             }
             let flights = STAYING.iter().filter(|part| group.onward[0] >= **part).count() + 1;
             for _ in 0..flights {
-                let mut collided = cones.absorbed(flying, self.shape, attenuating.as_deref(), control)?;
+                let mut collided = cones.absorbed(flying, self.shape, &crossings, control)?;
                 match &attenuating {
                     Some(attenuating) => collisions.in_body(&mut collided, attenuating, self.densities, &mut doses),
                     None => collisions.in_medium(&mut collided, &mut doses),

@@ -5,7 +5,7 @@ use super::hard_collision::{deflection_cosine, deflection_sine_squared, rutherfo
 use super::oscillator::Oscillator;
 use super::{Charge, collision_strength, momentum_squared_mev2, speed_squared, tau};
 use crate::constants::ELECTRON_REST_ENERGY_MEV;
-use crate::math::quadrature::log_nodes;
+use crate::math::quadrature::{PANEL_NODES, log_nodes};
 
 /// Moments of the soft collisions of a particle, per gram and cm² of material.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -42,15 +42,44 @@ impl SoftMoments {
 /// Source: Liljequist, J. Phys. D 16 (1983) 1567; Fernández-Varea, Salvat, Dingfelder & Liljequist, Nucl. Instrum.
 /// Methods B 229 (2005) 187.
 pub fn moments(stopping: &CollisionStopping, charge: Charge, kinetic_mev: f64, cut_mev: f64) -> SoftMoments {
-    let mut sum = SoftMoments::default();
-    let delta = stopping.oscillators().density_effect(speed_squared(kinetic_mev));
-    let cut = cut_mev.min(largest_loss(charge, kinetic_mev));
-    for oscillator in stopping.oscillators().list() {
-        let strength = oscillator.strength * stopping.electrons_per_g() * collision_strength(kinetic_mev);
-        add_distant(&mut sum, strength, oscillator, kinetic_mev, delta);
-        add_close(&mut sum, strength, charge, kinetic_mev, oscillator.resonance_mev, cut);
+    SoftCollisions::new(stopping, cut_mev).moments(charge, kinetic_mev)
+}
+
+/// The collisions that lose at most a cut, for particles of any energy.
+pub(super) struct SoftCollisions<'a> {
+    stopping: &'a CollisionStopping,
+    cut_mev: f64,
+    /// For each oscillator, losses from its resonance to the cut, and their weights in integrals.
+    losses: Vec<Losses>,
+}
+
+/// Losses and their weights.
+type Losses = Vec<(f64, f64)>;
+
+impl<'a> SoftCollisions<'a> {
+    pub(super) fn new(stopping: &'a CollisionStopping, cut_mev: f64) -> Self {
+        let oscillators = stopping.oscillators().list().iter();
+        let losses = oscillators.map(|oscillator| log_nodes(oscillator.resonance_mev, cut_mev).collect()).collect();
+        Self { stopping, cut_mev, losses }
     }
-    sum
+
+    /// See [`moments`].
+    pub(super) fn moments(&self, charge: Charge, kinetic_mev: f64) -> SoftMoments {
+        let mut sum = SoftMoments::default();
+        let delta = self.stopping.oscillators().density_effect(speed_squared(kinetic_mev));
+        let largest = largest_loss(charge, kinetic_mev);
+        for (oscillator, losses) in self.stopping.oscillators().list().iter().zip(&self.losses) {
+            let strength = oscillator.strength * self.stopping.electrons_per_g() * collision_strength(kinetic_mev);
+            add_distant(&mut sum, strength, oscillator, kinetic_mev, delta);
+            if largest < self.cut_mev {
+                let losses: Losses = log_nodes(oscillator.resonance_mev, largest).collect();
+                add_close(&mut sum, strength, charge, kinetic_mev, &losses);
+            } else {
+                add_close(&mut sum, strength, charge, kinetic_mev, losses);
+            }
+        }
+        sum
+    }
 }
 
 /// Excitation of one oscillator to its resonance W: longitudinal, with a recoil energy Q up to W, and transverse,
@@ -83,12 +112,20 @@ fn add_distant(sum: &mut SoftMoments, strength: f64, oscillator: &Oscillator, ki
     sum.second_transport += strength / w * (3.0 * deflection - 1.5 * deflection_squared);
 }
 
-/// Collisions with the electrons of one oscillator, treated as free, with losses from its resonance to the cut.
-fn add_close(sum: &mut SoftMoments, strength: f64, charge: Charge, kinetic_mev: f64, resonance_mev: f64, cut_mev: f64) {
-    for (loss, weight) in log_nodes(resonance_mev, cut_mev) {
-        let number = strength / loss.powi(2) * rutherford_ratio(charge, tau(kinetic_mev), loss / kinetic_mev);
-        let sine2 = deflection_sine_squared(kinetic_mev, loss);
-        sum.add(weight * number, loss, sine2 / (1.0 + deflection_cosine(kinetic_mev, loss)));
+/// Collisions with the electrons of one oscillator, treated as free. Those of a panel are computed side by side, in
+/// vector code, and then added one after another.
+fn add_close(sum: &mut SoftMoments, strength: f64, charge: Charge, kinetic_mev: f64, losses: &[(f64, f64)]) {
+    let tau = tau(kinetic_mev);
+    for panel in losses.chunks(PANEL_NODES) {
+        let [mut numbers, mut deflections] = [[0.0; PANEL_NODES]; 2];
+        for ((&(loss, weight), number), deflection) in panel.iter().zip(&mut numbers).zip(&mut deflections) {
+            *number = weight * (strength / (loss * loss) * rutherford_ratio(charge, tau, loss / kinetic_mev));
+            let sine2 = deflection_sine_squared(kinetic_mev, loss);
+            *deflection = sine2 / (1.0 + deflection_cosine(kinetic_mev, loss));
+        }
+        for ((&(loss, _), number), deflection) in panel.iter().zip(numbers).zip(deflections) {
+            sum.add(number, loss, deflection);
+        }
     }
 }
 

@@ -89,8 +89,8 @@ impl ElectronTables {
         let spectra: Vec<BremsstrahlungSpectrum> =
             grid.nodes().map(|energy| BremsstrahlungSpectrum::of(material, charge, energy)).collect();
         let of_spectrum = |f: &dyn Fn(&BremsstrahlungSpectrum) -> f64| of_nodes(grid, &spectra, f);
-        let soft: Vec<_> =
-            grid.nodes().map(|e| soft_collision::moments(&stopping, charge, e, cuts.collision_mev)).collect();
+        let collisions = soft_collision::SoftCollisions::new(&stopping, cuts.collision_mev);
+        let soft: Vec<_> = grid.nodes().map(|e| collisions.moments(charge, e)).collect();
         let of_soft = |f: &dyn Fn(&soft_collision::SoftMoments) -> f64| of_nodes(grid, &soft, f);
         let soft_photons = of_spectrum(&|s| s.stopping_below(cuts.photon_mev));
         let soft_stopping =

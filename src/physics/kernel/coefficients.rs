@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, LazyLock, Mutex};
 
+use rayon::prelude::*;
+
 use crate::domain::KernelMedium;
 use crate::math::log_grid::LogTable;
 use crate::physics::energy_grid::energies;
 use crate::physics::material;
-use crate::physics::photon::PhotonTables;
+use crate::physics::photon::photon_tables;
 
 use super::library::BONE;
 
@@ -31,20 +33,31 @@ pub(super) struct PhotonCoefficients {
 /// The coefficients of a known material. Tabulated when first asked for.
 pub(super) fn photon_coefficients(name: &str) -> Arc<PhotonCoefficients> {
     static KNOWN: Mutex<Vec<Arc<PhotonCoefficients>>> = Mutex::new(Vec::new());
-    let mut known = KNOWN.lock().expect("no thread panics while it holds the tables");
-    if let Some(found) = known.iter().find(|found| found.name == name) {
+    let known = || KNOWN.lock().expect("no thread panics while it holds the tables");
+    if let Some(found) = known().iter().find(|found| found.name == name) {
         return Arc::clone(found);
     }
-    let tables = PhotonTables::new(material::find(name).expect("a known material"), energies());
+    // Without the lock, so that several materials can be tabulated at once.
+    let tables = photon_tables(material::find(name).expect("a known material"));
     let found = Arc::new(PhotonCoefficients {
         name: name.to_owned(),
-        attenuation: tables.total,
-        coherent: tables.coherent,
-        transfer: tables.energy_transfer,
-        absorption: tables.energy_absorption,
+        attenuation: tables.total.clone(),
+        coherent: tables.coherent.clone(),
+        transfer: tables.energy_transfer.clone(),
+        absorption: tables.energy_absorption.clone(),
     });
-    known.push(Arc::clone(&found));
+    let mut known = known();
+    if known.iter().all(|found| found.name != name) {
+        known.push(Arc::clone(&found));
+    }
     found
+}
+
+/// Tabulates all known materials, several at once.
+pub(super) fn tabulate_all() {
+    material::all().par_iter().for_each(|material| {
+        photon_coefficients(material.name());
+    });
 }
 
 /// How a tissue absorbs photons: as this much water and this much bone.
@@ -84,6 +97,10 @@ pub fn absorbs_as() -> &'static [AbsorbsAs] {
         };
         material::all().iter().map(of).collect()
     });
+    // Before the list is made, so that no thread waits for others in the middle of it.
+    if LazyLock::get(&ALL).is_none() {
+        tabulate_all();
+    }
     &ALL
 }
 

@@ -17,15 +17,15 @@ pub(super) struct DensityTable {
 }
 
 impl DensityTable {
-    /// * `start_cm` – smallest radius that will be looked up, above 0
-    pub(super) fn new(kernel: &RadialKernel, start_cm: f64) -> Self {
+    /// * `start_cm`, `last_cm` – smallest radius that will be looked up, above 0, and largest
+    pub(super) fn new(kernel: &RadialKernel, start_cm: f64, last_cm: f64) -> Self {
         let node = |r_cm: f64| (r_cm * r_cm).to_bits() >> PLACE_BITS;
         let first = node(start_cm);
         let density = |number: u64| kernel.density_mev_per_cm3(f64::from_bits(number << PLACE_BITS).sqrt());
-        Self { first, values: (first..=node(kernel.end_cm()) + 1).map(density).collect() }
+        Self { first, values: (first..=node(kernel.end_cm().min(last_cm)) + 1).map(density).collect() }
     }
 
-    /// Density at the square of a radius; 0 past the end of the kernel.
+    /// Density at the square of a radius; 0 past the end of the table.
     #[inline]
     pub(super) fn at(&self, r2: f64) -> f64 {
         const PLACE: u64 = (1 << PLACE_BITS) - 1;
@@ -50,7 +50,7 @@ mod tests {
     fn the_table_follows_the_kernel() {
         let iodine = emissions(find("I-131").expect("a known nuclide"));
         let kernel = radial_kernel(iodine, KernelMedium::Water).expect("energies that kernels have");
-        let table = DensityTable::new(&kernel, 0.7);
+        let table = DensityTable::new(&kernel, 0.7, f64::INFINITY);
         for i in 0..10_000 {
             let r = 0.7 + 39.29 * f64::from(i) / 10_000.0;
             let exact = kernel.density_mev_per_cm3(r);

@@ -8,11 +8,13 @@
 //! * `coefficients`: what photons leave in the media, and in tissues as mixtures of water and bone.
 //! * `shells`: reads the tables of other programs.
 //! * `radial`: a table as a function of the radius, with its moments.
-//! * `octant`: its integral over pairs of voxels. `integrator` chooses between `rays` and Gauss rules for each offset.
+//! * `octant`: its integral over pairs of voxels. `integrator` chooses for each offset between Gauss rules, most of
+//!   them of `lattice` for all offsets at once, and `rays`.
 
 mod coefficients;
 mod density_table;
 mod integrator;
+mod lattice;
 pub mod library;
 mod media;
 mod octant;

@@ -21,76 +21,62 @@ pub(super) fn energies(
     half_width: [usize; 3],
     watch: &dyn Watch,
 ) -> Result<Array3<f64>, Interrupted> {
-    let [nx, ny, nz] = half_width.map(|h| h + 1);
-    let integrator = Integrator::new(kernel, spacing_cm);
-    let symmetry = Symmetry::new(spacing_cm, half_width);
-    let mut octant = vec![0.0; nx * ny * nz];
+    let shape = half_width.map(|h| h + 1);
+    let farthest_cm = (0..3).map(|axis| (half_width[axis] as f64 * spacing_cm[axis]).powi(2)).sum::<f64>().sqrt();
+    let integrator = Integrator::new(kernel, spacing_cm, farthest_cm);
+    let symmetry = Symmetry::new(spacing_cm);
+    // The smallest box that holds an offset of each class.
+    let [na, nb, nc] = symmetry.sorted(shape);
+    let (mut of_class, near) = integrator.by_cells([na, nb, nc], &symmetry.ascending, watch)?;
     let rows_done = AtomicUsize::new(0);
-    octant.par_chunks_exact_mut(nx).enumerate().try_for_each(|(row, values)| {
-        let (j, k) = (row % ny, row / ny);
-        for (i, value) in values.iter_mut().enumerate() {
-            let offset = symmetry.sorted([i, j, k]);
-            if let Some(energy) = integrator.smooth_energy(offset) {
-                *value = energy;
-            } else if symmetry.representative([i, j, k]) == [i, j, k] {
-                *value = integrator.steep_energy(offset, watch)?;
+    of_class.par_chunks_exact_mut(na).enumerate().try_for_each(|(row, values)| {
+        let (b, c) = (row % nb, row / nb);
+        if !integrator.is_smooth([na - 1, b, c]) {
+            let stands = |a: usize| symmetry.sorted([a, b, c]) == [a, b, c];
+            for (a, value) in values.iter_mut().enumerate().filter(|(a, _)| stands(*a)) {
+                *value = integrator.energy([a, b, c], *value, &near, watch)?;
             }
         }
         let done = rows_done.fetch_add(1, Ordering::Relaxed);
-        watch.report(done as f64 / (ny * nz) as f64)
+        watch.report(done as f64 / (nb * nc) as f64)
     })?;
-    let [near_x, near_y, near_z] = integrator.steep_shape();
-    for (k, j) in (0..nz.min(near_z)).flat_map(|k| (0..ny.min(near_y)).map(move |j| (k, j))) {
-        watch.check()?;
-        for i in 0..nx.min(near_x) {
-            if integrator.smooth_energy(symmetry.sorted([i, j, k])).is_none() {
-                let [a, b, c] = symmetry.representative([i, j, k]);
-                octant[i + nx * (j + ny * k)] = octant[a + nx * (b + ny * c)];
-            }
+    let [nx, ny, nz] = shape;
+    let mut octant = vec![0.0; nx * ny * nz];
+    octant.par_chunks_exact_mut(nx).enumerate().for_each(|(row, values)| {
+        for (i, value) in values.iter_mut().enumerate() {
+            let [a, b, c] = symmetry.sorted([i, row % ny, row / ny]);
+            *value = of_class[(c * nb + b) * na + a];
         }
-    }
+    });
     Ok(Array3::from_shape_vec((nx, ny, nz).f(), octant).expect("one value for each offset"))
 }
 
 /// Axes of the same spacing may be exchanged. Each class of equivalent offsets is computed once, so that their values
 /// are equal to the last bit.
 struct Symmetry {
-    /// Pairs of axes to sort by so that the representative of a class lies in the octant: the longer axis takes the
-    /// larger offset.
-    exchange: Vec<[usize; 2]>,
-    /// The same pairs in the order of the axes, so that a value does not depend on the shape of the octant.
+    /// Pairs of axes to sort by, one after another, so that offsets ascend with the axes.
     ascending: Vec<[usize; 2]>,
 }
 
 impl Symmetry {
-    fn new(spacing_cm: [f64; 3], half_width: [usize; 3]) -> Self {
+    fn new(spacing_cm: [f64; 3]) -> Self {
         let same = |[a, b]: &[usize; 2]| spacing_cm[*a] == spacing_cm[*b];
+        let all = [[0, 1], [1, 2], [0, 2]];
         // A sorting network for three axes; if only two axes have the same spacing, one pair remains.
-        let mut order = [0, 1, 2];
-        order.sort_by_key(|&axis| half_width[axis]);
-        let network = |[a, b, c]: [usize; 3]| -> Vec<[usize; 2]> {
-            let all = [[a, b], [b, c], [a, c]];
-            if all.iter().all(same) { vec![[a, b], [b, c], [a, b]] } else { all.into_iter().filter(same).collect() }
-        };
-        Self { exchange: network(order), ascending: network([0, 1, 2]) }
+        let ascending =
+            if all.iter().all(same) { vec![[0, 1], [1, 2], [0, 1]] } else { all.into_iter().filter(same).collect() };
+        Self { ascending }
     }
 
-    fn representative(&self, offset: [usize; 3]) -> [usize; 3] {
-        sort(offset, &self.exchange)
-    }
-
-    fn sorted(&self, offset: [usize; 3]) -> [usize; 3] {
-        sort(offset, &self.ascending)
-    }
-}
-
-fn sort(mut offset: [usize; 3], pairs: &[[usize; 2]]) -> [usize; 3] {
-    for &[a, b] in pairs {
-        if offset[a] > offset[b] {
-            offset.swap(a, b);
+    /// The offset that stands for its class.
+    fn sorted(&self, mut offset: [usize; 3]) -> [usize; 3] {
+        for &[a, b] in &self.ascending {
+            if offset[a] > offset[b] {
+                offset.swap(a, b);
+            }
         }
+        offset
     }
-    offset
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock, Mutex};
 
-use super::coefficients::photon_coefficients;
+use super::coefficients::{photon_coefficients, tabulate_all};
 use super::library::BONE;
 use super::media::{density_g_cm3, library};
 use super::radial::RadialKernel;
@@ -66,7 +66,7 @@ pub fn radial_parts(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Result
     let library = library(medium);
     check_energies(spectrum, library)?;
     let radii = radii();
-    let Sum { within, photons } = sum(spectrum, library, &radii);
+    let (Sum { within, photons }, ()) = rayon::join(|| sum(spectrum, library, &radii), tabulate_all);
     let kernel = |within: &[f64]| Arc::new(RadialKernel::new(&ended(&radii, within, density_g_cm3(medium))));
     let (groups, scatter) = (photon_groups(&photons, medium), scatter_groups(&photons, medium));
     let [primary, primary_in_bone, scattered] = first_collisions(&photons, medium, &radii);

@@ -106,6 +106,12 @@ impl RadialKernel {
         self.inner_moments(r_cm)[0]
     }
 
+    /// Radius of the table from which on at most this part of the energy is absorbed [cm].
+    pub(super) fn radius_where_left(&self, part: f64) -> f64 {
+        let more = self.pieces.partition_point(|piece| piece.outer[0] > part * self.captured_mev());
+        self.pieces.get(more).map_or(self.end_cm, |piece| piece.start_cm)
+    }
+
     /// Energy absorbed per volume at a radius above 0, `k(r) / 4πr²` [MeV/cm³ per decay].
     pub fn density_mev_per_cm3(&self, r_cm: f64) -> f64 {
         if r_cm >= self.end_cm {

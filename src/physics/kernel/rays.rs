@@ -19,7 +19,7 @@ use crate::math::gauss::GaussRule;
 /// Longest panel of a Gauss rule, in s or t: the logarithm of the factor by which a radius may change within it.
 const PANEL: f64 = 0.4;
 /// Points of the rule in each panel.
-const PANEL_POINTS: usize = 8;
+const PANEL_POINTS: usize = 4;
 
 static RULE: LazyLock<GaussRule> = LazyLock::new(|| GaussRule::legendre(PANEL_POINTS));
 

@@ -1,6 +1,8 @@
 //! Energy transfer and energy absorption: how much of its energy a photon gives to electrons, and how much of that they
 //! deposit locally.
 
+use std::sync::LazyLock;
+
 use super::attenuation::{ElementAttenuation, PAIR_THRESHOLD_MEV};
 use super::fluorescence::{KShell, k_shell_part};
 use super::klein_nishina::{differential, scattered_energy};
@@ -59,8 +61,9 @@ impl CollisionParts {
     /// Compton scattering, averaged over the Klein-Nishina angles with the incoherent scattering function of the
     /// material.
     pub(super) fn incoherent(&self, scattering: &MaterialScattering, energy_mev: f64) -> EnergyParts {
+        static NODES: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| log_nodes(1e-5, 2.0).collect());
         let (mut all, mut transferred, mut absorbed) = (0.0, 0.0, 0.0);
-        for (one_minus_cos, weight) in log_nodes(1e-5, 2.0) {
+        for &(one_minus_cos, weight) in NODES.iter() {
             let cos_theta = 1.0 - one_minus_cos;
             let bound = scattering.incoherent.value(momentum_transfer(energy_mev, cos_theta));
             let number = weight * differential(energy_mev, cos_theta) * bound;

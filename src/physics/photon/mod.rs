@@ -23,4 +23,4 @@ pub mod klein_nishina;
 pub mod scattering;
 pub mod tables;
 
-pub use tables::PhotonTables;
+pub use tables::{PhotonTables, photon_tables};

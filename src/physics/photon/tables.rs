@@ -1,11 +1,15 @@
 //! The tables that the transport of photons needs of one material, on a grid of energies.
 
+use std::sync::{Arc, LazyLock, Mutex};
+
 use super::attenuation::ElementAttenuation;
 use super::energy_absorption::{CollisionParts, EnergyParts};
 use super::fluorescence::{KShell, k_shell_part};
 use super::scattering::MaterialScattering;
 use crate::domain::{Component, Material};
+use crate::math::cache::{Cache, SharedCache};
 use crate::math::log_grid::{LogGrid, LogTable};
+use crate::physics::energy_grid::energies;
 
 /// Tables of one material against the photon energy [MeV], per gram: a voxel of density ρ multiplies cross sections by
 /// ρ.
@@ -45,7 +49,32 @@ pub struct KShellTable {
     pub probability: LogTable,
 }
 
+/// Most bytes of tables that the process keeps, of which one material takes 0.2 MB.
+const KEPT_BYTES: u64 = 16 << 20;
+
+static KEPT: SharedCache<Material, Arc<PhotonTables>> =
+    LazyLock::new(|| Mutex::new(Cache::new("photon tables", KEPT_BYTES, |tables| tables.bytes())));
+
+/// The tables of a material on [`energies`]: from an earlier request, or computed now.
+pub fn photon_tables(material: &Material) -> Arc<PhotonTables> {
+    let kept = || KEPT.lock().expect("no thread panics while it holds the tables");
+    if let Some(tables) = kept().get(material) {
+        return tables;
+    }
+    let tables = Arc::new(PhotonTables::new(material, energies()));
+    kept().insert(material.clone(), Arc::clone(&tables));
+    tables
+}
+
 impl PhotonTables {
+    fn bytes(&self) -> u64 {
+        let whole = [&self.coherent, &self.incoherent, &self.photoelectric, &self.pair, &self.triplet, &self.total];
+        let others = [&self.energy_transfer, &self.energy_absorption, &self.scattering.incoherent];
+        let tables = whole.into_iter().chain(others).chain([&self.scattering.coherent_cumulative]);
+        let all = tables.chain(self.k_shells.iter().map(|shell| &shell.probability));
+        (size_of::<Self>() + all.map(|table| size_of_val(table.bins())).sum::<usize>()) as u64
+    }
+
     /// Tabulates a material.
     pub fn new(material: &Material, grid: LogGrid) -> Self {
         let sum = |f: &dyn Fn(&ElementAttenuation) -> f64| -> f64 {
@@ -144,7 +173,6 @@ fn k_shells(material: &Material, grid: LogGrid, photoelectric: &LogTable) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::physics::energy_grid::energies;
     use crate::physics::material;
 
     fn tables(name: &str) -> PhotonTables {

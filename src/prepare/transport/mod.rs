@@ -1,6 +1,7 @@
 //! What both engines share of Monte Carlo transport: scenes, tables and samplers.
 
 pub mod emissions;
+mod kept_tables;
 pub(crate) mod nodes;
 pub mod scene;
 pub(crate) mod sequence;

@@ -9,7 +9,7 @@ use crate::domain::Material;
 use crate::math::log_grid::LogTable;
 use crate::physics::electron::{Charge, ElectronTables, TransportCuts};
 use crate::physics::energy_grid::energies;
-use crate::physics::photon::PhotonTables;
+use crate::physics::photon::{PhotonTables, photon_tables};
 use crate::plan::HistoryCuts;
 
 /// Most materials of a run: as many as the words of the medium can number.
@@ -135,38 +135,22 @@ pub struct FlatTables {
     pub k_shells: Vec<KShellLines>,
 }
 
-/// Tables of one material.
-struct MaterialTables {
-    charged: Vec<ElectronTables>,
-    photon: PhotonTables,
-}
-
 impl FlatTables {
-    /// Tabulates materials, in parallel.
-    ///
-    /// * `with_positrons` – whether positrons can occur; their tables are those of electrons otherwise
-    pub fn new(materials: &[Material], cuts: &HistoryCuts, steps: StepLimits, with_positrons: bool) -> Self {
-        let grid = energies();
+    /// Those of one material, without what is the same for all.
+    pub(super) fn of_one(material: &Material, cuts: &HistoryCuts, steps: StepLimits, with_positrons: bool) -> Self {
         let transport_cuts =
             TransportCuts::new(cuts.collision_mev, cuts.photon_mev).expect("cuts are checked by the plan");
         let charges: &[Charge] = if with_positrons { &Charge::ALL } else { &[Charge::Electron] };
-        let tables: Vec<MaterialTables> = materials
-            .par_iter()
-            .map(|material| MaterialTables {
-                charged: charges
-                    .par_iter()
-                    .map(|&charge| ElectronTables::new(material, charge, transport_cuts, grid))
-                    .collect(),
-                photon: PhotonTables::new(material, grid),
-            })
-            .collect();
-        let mut flat = Self { transfer: transfers().map(single).collect(), ..Self::default() };
-        for material in &tables {
-            for charge in 0..2 {
-                flat.push_charged(material.charged.get(charge).unwrap_or(&material.charged[0]), steps);
-            }
-            flat.push_photon(&material.photon);
+        let of_charge = |&charge: &Charge| ElectronTables::new(material, charge, transport_cuts, energies());
+        let (charged, photon) = rayon::join(
+            || charges.par_iter().map(of_charge).collect::<Vec<ElectronTables>>(),
+            || photon_tables(material),
+        );
+        let mut flat = Self::default();
+        for charge in 0..2 {
+            flat.push_charged(charged.get(charge).unwrap_or(&charged[0]), steps);
         }
+        flat.push_photon(&photon);
         flat
     }
 
@@ -222,12 +206,12 @@ impl FlatTables {
 }
 
 /// Momentum transfers of the form factors [Å⁻¹].
-fn transfers() -> impl Iterator<Item = f64> {
+pub(super) fn transfers() -> impl Iterator<Item = f64> {
     (0..=FORM_FACTOR_BINS).map(|bin| node(bin * INTERVALS / FORM_FACTOR_BINS))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the engines compute in single precision")]
-fn single(value: f64) -> f32 {
+pub(super) fn single(value: f64) -> f32 {
     value as f32
 }
 

@@ -11,12 +11,14 @@
 //! what its own mass per area takes from the line, and no more: a uniform activity per mass gives a uniform dose
 //! whatever the density, doses are reciprocal, and what is not absorbed leaves the grid.
 
+mod crossings;
 mod lines;
 mod row;
 mod sweep;
 
 use rayon::prelude::*;
 
+pub(super) use self::crossings::Crossings;
 use self::lines::{Line, OF_CHARGED, OF_PHOTONS, Terms, left_and_caught, lines};
 pub(super) use self::row::exponential;
 use self::sweep::{LEAST_WORK, Plane, Sweep};
@@ -114,8 +116,8 @@ impl Cones {
         #[expect(clippy::cast_possible_truncation, reason = "decays are bounded")]
         let energies: Vec<f32> =
             source.as_slice().iter().map(|&decays| (f64::from(decays) * self.energy_mev) as f32).collect();
-        let own = self.absorbed(&energies, shape, Some(density_g_cm3), control)?;
-        let uniform = self.absorbed(&energies, shape, None, control)?;
+        let own = self.absorbed(&energies, shape, &Crossings::Open(density_g_cm3), control)?;
+        let uniform = self.absorbed(&energies, shape, &self.in_medium(shape), control)?;
         #[expect(clippy::cast_possible_truncation, reason = "the stored precision")]
         let medium_g_cm3 = self.medium_g_cm3 as f32;
         let voxels = energy.as_mut_slice().par_iter_mut().zip(&own).zip(&uniform).zip(density_g_cm3);
@@ -131,15 +133,13 @@ impl Cones {
 
     /// Energy that each voxel absorbs.
     ///
-    /// * `density_g_cm3` – none: the medium's everywhere
-    ///
     /// # Errors
     /// [`DoseError::Cancelled`].
     pub(super) fn absorbed(
         &self,
         source: &[f32],
         shape: [usize; 3],
-        density_g_cm3: Option<&[f32]>,
+        crossings: &Crossings,
         control: &Control,
     ) -> Result<Vec<f32>, DoseError> {
         let plane = shape[0] * shape[1];
@@ -147,7 +147,8 @@ impl Cones {
             cones: self,
             shape,
             source,
-            density_g_cm3,
+            has_source: source.chunks_exact(shape[0]).map(|row| row.iter().any(|&energy| energy > 0.0)).collect(),
+            crossings,
             faint: FAINT * source.iter().copied().fold(0.0, f32::max),
         };
         let directions = rayon::join(|| self.one_way(&sweep, true, control), || self.one_way(&sweep, false, control));
@@ -206,7 +207,8 @@ mod tests {
     }
 
     fn absorbed(cones: &Cones, source: &[f32], shape: [usize; 3], density: Option<&[f32]>) -> Vec<f32> {
-        cones.absorbed(source, shape, density, &Control::detached()).expect("nobody cancels")
+        let crossings = density.map_or_else(|| cones.in_medium(shape), Crossings::Open);
+        cones.absorbed(source, shape, &crossings, &Control::detached()).expect("nobody cancels")
     }
 
     /// Densities from 0.05 to 2, in no order.

@@ -2,11 +2,12 @@
 
 use super::lines::Line;
 
-/// For each voxel of a row and term: the part of what comes in that goes on, and the part of its own that goes out.
-#[derive(Default)]
-pub(super) struct Passing {
-    pub(super) on: Vec<Vec<f32>>,
-    pub(super) out: Vec<Vec<f32>>,
+/// Of a row, for one class of lines and one term: the part of what comes in that goes on, and the part of a voxel's own
+/// that goes out.
+#[derive(Clone, Copy)]
+pub(super) struct Crossing<'a> {
+    pub(super) on: &'a [f32],
+    pub(super) out: &'a [f32],
 }
 
 /// Part of what comes in that passes a path t, and part of what starts evenly along it that comes out.
@@ -15,8 +16,9 @@ pub(super) fn past(t: f32) -> (f32, f32) {
     /// Below, the difference of 1 and the exponential would lose digits.
     const SHORT: f32 = 0.01;
     let on = exponential(-t);
-    let out = if t < SHORT { 1.0 - t * (0.5 - t / 6.0) } else { (1.0 - on) / t };
-    (on, out)
+    // Both are computed, and one is taken: compilers turn that into vector code.
+    let [short, long] = [1.0 - t * (0.5 - t / 6.0), (1.0 - on) / t];
+    (on, if t < SHORT { short } else { long })
 }
 
 /// `exp(x)` for x of 0 or below, to 2e-7 of its value; in a form that compilers turn into vector code.
@@ -24,7 +26,8 @@ pub(super) fn past(t: f32) -> (f32, f32) {
 pub(in crate::method::kernel) fn exponential(x: f32) -> f32 {
     /// Adding it rounds to a whole number, which the last bits then hold.
     const ROUNDING: f32 = 12_582_912.0;
-    let y = (x * std::f32::consts::LOG2_E).max(-126.0);
+    let y = x * std::f32::consts::LOG2_E;
+    let y = if y > -126.0 { y } else { -126.0 };
     let rounded = y + ROUNDING;
     let part = (y - (rounded - ROUNDING)) * std::f32::consts::LN_2;
     let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(0x3f80_0000));
@@ -33,50 +36,37 @@ pub(in crate::method::kernel) fn exponential(x: f32) -> f32 {
     power * series
 }
 
-/// What comes into each voxel of a row along x: from its neighbour, or from outside the grid nothing.
-pub(super) fn shift(from: Option<&[f32]>, step: i8, into: &mut [f32]) {
-    let Some(from) = from else { return into.fill(0.0) };
-    let last = from.len() - 1;
-    match step {
-        0 => into.copy_from_slice(from),
-        1 => {
-            into[1..].copy_from_slice(&from[..last]);
-            into[0] = 0.0;
-        }
-        _ => {
-            into[..last].copy_from_slice(&from[1..]);
-            into[last] = 0.0;
-        }
-    }
-}
-
-/// Takes energy through the voxels of a row: what comes in is replaced by what goes out. The largest that goes out.
+/// Takes energy through the voxels of a row. Whether more than a faint energy goes out of any.
+///
+/// * `comes_in` – to each voxel; `goes_out` – of each
 pub(super) fn pass(
-    [share, factor]: [f32; 2],
-    term: usize,
+    [share, factor, faint]: [f32; 3],
     source: &[f32],
-    passing: &Passing,
-    carried: &mut [f32],
+    crossing: Crossing,
+    comes_in: &[f32],
+    goes_out: &mut [f32],
     absorbed: &mut [f32],
-) -> f32 {
-    let mut most = 0.0f32;
-    let voxels = carried.iter_mut().zip(absorbed).zip(source).zip(&passing.on[term]).zip(&passing.out[term]);
-    for ((((carried, absorbed), &source), on), out) in voxels {
-        let own = share * source;
-        let goes_out = *carried * on + own * out;
-        *absorbed += factor * (*carried + own - goes_out);
-        *carried = goes_out;
-        most = most.max(goes_out);
+) -> bool {
+    let n = source.len();
+    let (on, out, comes_in) = (&crossing.on[..n], &crossing.out[..n], &comes_in[..n]);
+    let (goes_out, absorbed) = (&mut goes_out[..n], &mut absorbed[..n]);
+    let mut live = 0;
+    for x in 0..n {
+        let own = share * source[x];
+        let left = comes_in[x] * on[x] + own * out[x];
+        absorbed[x] += factor * (comes_in[x] + own - left);
+        goes_out[x] = left;
+        live |= u32::from(left > faint);
     }
-    most
+    live != 0
 }
 
 /// As [`pass`], along the row itself.
-pub(super) fn along(line: &Line, factor: f32, term: usize, source: &[f32], passing: &Passing, absorbed: &mut [f32]) {
+pub(super) fn along(line: &Line, factor: f32, source: &[f32], crossing: Crossing, absorbed: &mut [f32]) {
     let mut carried = 0.0;
     let mut voxel = |x: usize| {
         let own = line.share * source[x];
-        let goes_out = carried * passing.on[term][x] + own * passing.out[term][x];
+        let goes_out = carried * crossing.on[x] + own * crossing.out[x];
         absorbed[x] += factor * (carried + own - goes_out);
         carried = goes_out;
     };

@@ -1,0 +1,64 @@
+//! `dosegrid integrate`: time-integrated activity from tables and from series of maps.
+
+mod maps;
+mod options;
+mod outputs;
+mod table;
+
+use std::path::PathBuf;
+
+use super::stdout;
+use crate::domain::{Checks, DoseError};
+use options::CurveArgs;
+use outputs::Report;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Activities of regions over time: CSV with the columns region, time (h, or date and time), activity (MBq), and
+    /// sigma (MBq) and duration (h) where they are known
+    #[arg(long, value_name = "FILE", conflicts_with = "series", required_unless_present = "series")]
+    table: Option<PathBuf>,
+    /// Activity maps over time: TOML that names the files, docs/curves.md
+    #[arg(long, value_name = "FILE")]
+    series: Option<PathBuf>,
+    /// Regions of the maps, as for compute; what is in none is one more, "rest"
+    #[arg(long, value_name = "FILE", requires = "series")]
+    labels: Vec<PathBuf>,
+    /// Of maps: region (the curve of each region, shared out to its voxels) or voxel (a curve for every voxel; the
+    /// model is mono, or auto if it is named)
+    #[arg(long, value_name = "region|voxel", requires = "series", default_value = "region")]
+    by: String,
+    /// Start of the scan in h whose activity shares the integral of a region out; without it, the one nearest to the
+    /// mean life
+    #[arg(long, value_name = "HOURS", requires = "series", allow_negative_numbers = true)]
+    reference_time: Option<f64>,
+    #[command(flatten)]
+    curve: CurveArgs,
+    /// Folder for curves.json, curves.csv and curves.png, and for maps tia.nii.gz in Bq·s a voxel
+    #[arg(long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// Print all of it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), DoseError> {
+    if let Some(folder) = args.output.as_ref().filter(|folder| folder.exists() && !folder.is_dir()) {
+        return Err(DoseError::invalid("output", format!("{} is not a folder", folder.display())));
+    }
+    let report = match (&args.table, &args.series) {
+        (Some(table), _) => table::integrate_table(args, table)?,
+        (None, Some(series)) => maps::integrate_maps(args, series)?,
+        (None, None) => return Err(DoseError::invalid("table", "--table or --series is needed")),
+    };
+    if let Some(folder) = &args.output {
+        report.write(folder)?;
+    }
+    if args.json { stdout::print_json(&report.json()) } else { stdout::print(&report.text()) }
+}
+
+/// Ends with what was recorded.
+fn finished(checks: Checks, report: Report) -> Result<Report, DoseError> {
+    checks.finish()?;
+    Ok(report)
+}

@@ -1,0 +1,220 @@
+//! What `dosegrid integrate` prints and writes.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::options::CurveArgs;
+use crate::clinic::shared::RegionIntegral;
+use crate::clinic::single_time_point::SinglePointIntegral;
+use crate::clinic::voxels::KindCount;
+use crate::clinic::{Flag, Frames, Integration, Point, Series};
+use crate::domain::{DoseError, Nuclide, Volume, VoxelGrid, Warning};
+use crate::formats::volume_file::{Origin, write_volume};
+use crate::formats::{atomic::write_bytes, curves_csv, json};
+use crate::report::{Figure, Sheet, time_activity};
+
+/// The reason of the warning that values may be decay-corrected.
+const VALUES_DECAY_CORRECTED: &str = "VALUES_DECAY_CORRECTED";
+/// Bq·s in a MBq·h.
+const BQ_S_PER_MBQ_H: f64 = 3.6e9;
+/// Width of the picture, and height of the curve of a region [pixels].
+const PICTURE_SIZE: [u32; 2] = [900, 320];
+/// Most curves in the picture.
+const MOST_CURVES: usize = 24;
+
+/// What is said of one region.
+pub(super) struct Row {
+    name: String,
+    said: Value,
+    figure: Option<Figure>,
+    is_at_physical_limit: bool,
+    warnings: Vec<Warning>,
+}
+
+impl Row {
+    /// A region of a table.
+    pub(super) fn of_series(name: &str, series: &Series, found: Integration) -> Self {
+        let said = found.to_json();
+        Self::new(name, said, series.points(), series.infusion_h(), found)
+    }
+
+    /// A region of maps.
+    pub(super) fn of_region(region: RegionIntegral, frames: &Frames) -> Self {
+        let said = region.to_json();
+        let points = frames.points(&region.activity_mbq);
+        Self::new(&region.name, said, &points, frames.infusion_h(), region.integration)
+    }
+
+    fn new(name: &str, said: Value, points: &[Point], infusion_h: f64, found: Integration) -> Self {
+        Self {
+            name: name.to_owned(),
+            said,
+            figure: Some(time_activity(name, points, &found, infusion_h)),
+            is_at_physical_limit: found.flags.contains(&Flag::RateAtPhysicalLimit),
+            warnings: found.warnings,
+        }
+    }
+
+    /// A region with one scan.
+    pub(super) fn of_one(name: &str, series: &Series, found: &SinglePointIntegral) -> Self {
+        let administered = series.administered_activity_mbq();
+        let mut said = json!(found);
+        said["model"] = json!(found.method);
+        said["tia_coefficient_h"] = json!(administered.map(|administered| found.tia_mbq_h / administered));
+        said["warnings"] = json!(found.warnings);
+        let warnings = series.warnings().iter().chain(&found.warnings).cloned().collect();
+        Self { name: name.to_owned(), said, figure: None, is_at_physical_limit: false, warnings }
+    }
+}
+
+/// A map of integrals.
+pub(super) struct MapOutput {
+    tia_bq_s: Volume<f32>,
+    kinds: Option<Volume<u8>>,
+    origin: Origin,
+}
+
+impl MapOutput {
+    /// * `like` – a map with the same grid
+    /// * `tia_mbq_h` – time-integrated activity by voxel [MBq·h]
+    pub(super) fn new(
+        like: &Volume<f32>,
+        origin: Origin,
+        tia_mbq_h: &[f64],
+        kinds: Option<Vec<u8>>,
+    ) -> Result<Self, DoseError> {
+        let grid: &Arc<VoxelGrid> = like.grid();
+        #[expect(clippy::cast_possible_truncation, reason = "maps have single precision")]
+        let values = tia_mbq_h.iter().map(|tia| (tia * BQ_S_PER_MBQ_H) as f32).collect();
+        let failed = |error| DoseError::Internal(format!("a map lost its grid: {error}"));
+        let tia_bq_s = Volume::from_vec(grid.clone(), values).map_err(failed)?;
+        let kinds = kinds.map(|kinds| Volume::from_vec(grid.clone(), kinds)).transpose().map_err(failed)?;
+        Ok(Self { tia_bq_s, kinds, origin })
+    }
+}
+
+/// All that is said.
+pub(super) struct Report {
+    about: Map<String, Value>,
+    pub(super) rows: Vec<Row>,
+    pub(super) voxels: Vec<KindCount>,
+    pub(super) map: Option<MapOutput>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+impl Report {
+    pub(super) fn new(nuclide: &Nuclide, curve: &CurveArgs) -> Self {
+        let about = json!({
+            "nuclide": nuclide.name,
+            "physical_half_life_h": nuclide.half_life_s / 3600.0,
+            "model_asked_for": curve.model.as_deref().unwrap_or("auto"),
+            "weighting_asked_for": curve.weighting,
+        });
+        let Value::Object(about) = about else { unreachable!("the line above makes an object") };
+        Self { about, rows: Vec::new(), voxels: Vec::new(), map: None, warnings: Vec::new() }
+    }
+
+    /// Warns if most regions fall slower than physics.
+    pub(super) fn look_for_corrected_values(&mut self) {
+        let limited = self.rows.iter().filter(|row| row.is_at_physical_limit).count();
+        if 2 * limited > self.rows.len() {
+            let message = format!(
+                "{limited} of {} regions fall slower than by physical decay: are the values decay-corrected? Say so \
+                 with --value-refers-to",
+                self.rows.len()
+            );
+            self.warnings.push(Warning::new(VALUES_DECAY_CORRECTED, "value-refers-to", message));
+        }
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let mut all = self.about.clone();
+        if !self.rows.is_empty() {
+            let regions = self.rows.iter().map(|row| (row.name.clone(), row.said.clone()));
+            all.insert("regions".into(), Value::Object(regions.collect()));
+        }
+        if let Some(map) = &self.map {
+            let sum: f64 = map.tia_bq_s.as_slice().iter().copied().map(f64::from).sum();
+            all.insert("map_tia_mbq_h".into(), json!(sum / BQ_S_PER_MBQ_H));
+        }
+        if !self.voxels.is_empty() {
+            all.insert("voxel_kinds".into(), json!(self.voxels));
+        }
+        all.insert("warnings".into(), json!(self.warnings));
+        Value::Object(all)
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        let figure = |value: &Value| value.as_f64().map_or_else(|| "-".to_owned(), |value| format!("{value:.5}"));
+        if !self.rows.is_empty() {
+            let head = ["region", "model", "Ã (MBq·h)", "1σ", "ã (h)", "flags"];
+            writeln!(text, "{:<20}{:<22}{:>14}{:>12}{:>12}  {}", head[0], head[1], head[2], head[3], head[4], head[5])
+                .expect("a string takes all text");
+        }
+        for row in &self.rows {
+            let said = &row.said;
+            let flags = said["flags"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let [tia, sigma, coefficient] =
+                ["tia_mbq_h", "tia_sigma_mbq_h", "tia_coefficient_h"].map(|name| figure(&said[name]));
+            let model = said["model"].as_str().unwrap_or_default();
+            let flags = flags.collect::<Vec<_>>().join(" ");
+            writeln!(text, "{:<20}{model:<22}{tia:>14}{sigma:>12}{coefficient:>12}  {flags}", row.name)
+                .expect("a string takes all text");
+        }
+        for kind in &self.voxels {
+            let KindCount { kind, voxels, tia_mbq_h, fraction } = kind;
+            writeln!(text, "{kind:<48}{voxels:>12} voxels{tia_mbq_h:>16.5} MBq·h{:>8.2} %", 100.0 * fraction)
+                .expect("a string takes all text");
+        }
+        let of_rows = self.rows.iter().flat_map(|row| row.warnings.iter().map(|warning| (row.name.as_str(), warning)));
+        for (name, warning) in of_rows.chain(self.warnings.iter().map(|warning| ("", warning))) {
+            let place = if name.is_empty() { String::new() } else { format!("{name}: ") };
+            writeln!(text, "warning: {place}{} ({})", warning.message, warning.reason)
+                .expect("a string takes all text");
+        }
+        text
+    }
+
+    /// Writes all files into a folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// If one cannot be written.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), DoseError> {
+        let failed = |name: &str| {
+            let path = folder.join(name);
+            move |error: std::io::Error| DoseError::Io(format!("{} cannot be written: {error}", path.display()))
+        };
+        std::fs::create_dir_all(folder).map_err(failed(""))?;
+        json::write(&folder.join("curves.json"), &self.json()).map_err(failed("curves.json"))?;
+        if !self.rows.is_empty() {
+            let rows = self.rows.iter().map(|row| (row.name.as_str(), &row.said));
+            curves_csv::write(&folder.join("curves.csv"), rows).map_err(failed("curves.csv"))?;
+        }
+        if let Some(picture) = self.picture()? {
+            write_bytes(&folder.join("curves.png"), &picture).map_err(failed("curves.png"))?;
+        }
+        if let Some(MapOutput { tia_bq_s, kinds, origin }) = &self.map {
+            let path = folder.join("tia.nii.gz");
+            write_volume(&path, tia_bq_s, "dosegrid integrate: Bq s a voxel", origin).map_err(failed("tia.nii.gz"))?;
+            if let Some(kinds) = kinds {
+                let path = folder.join("kinds.nii.gz");
+                write_volume(&path, kinds, "dosegrid integrate: kinds", origin).map_err(failed("kinds.nii.gz"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The curves, one below the other; none if no region has one.
+    fn picture(&self) -> Result<Option<Vec<u8>>, DoseError> {
+        let figures: Vec<Figure> = self.rows.iter().filter_map(|row| row.figure.clone()).take(MOST_CURVES).collect();
+        let Ok(count @ 1..) = u32::try_from(figures.len()) else { return Ok(None) };
+        let nuclide = self.about["nuclide"].as_str().unwrap_or_default();
+        let size = [PICTURE_SIZE[0], 60 + PICTURE_SIZE[1] * count];
+        let title = format!("{nuclide}: activity over time and its integral");
+        Sheet { title, figures, size }.png().map(Some)
+    }
+}

@@ -1,0 +1,135 @@
+//! `dosegrid integrate`, run as a user runs it.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use dosegrid::formats::volume_file::read_volume;
+
+use crate::support::command::{dosegrid, stderr, succeed};
+use crate::support::nifti::{FLOAT32, NiftiBytes, UINT8};
+
+/// Rates of two regions [1/h], and their activity in each voxel at time 0 [MBq].
+const RATES_PER_H: [f64; 2] = [0.0133, 0.02];
+const AT_ZERO_MBQ: f64 = 3.0;
+/// Maps have single precision.
+const TOLERANCE: f64 = 1e-5;
+
+const TABLE: &str = "region,time,activity,sigma\nkidney,24,106.1,5\nkidney,72,53,2.5\nkidney,120,25,1.3\n\
+                     kidney,168,12.9,0.65\ntumour,4,31,1.6\ntumour,26,44,2.2\nspleen,96,20,1\n";
+
+fn table(text: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("curves.csv"), text).expect("a writable folder");
+    folder
+}
+
+/// Four maps of 4 × 2 × 2 voxels: the first two along x fall with one rate, the others with another; a corner is empty.
+fn maps() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, values: &[f64], kind| {
+        let file = NiftiBytes::new([4, 2, 2], [4.0; 3], kind, values);
+        fs::write(folder.path().join(name), file.bytes()).expect("a writable folder");
+    };
+    let region = |voxel: u32| usize::from(voxel % 4 >= 2);
+    let mut series = String::from("nuclide = 'Lu-177'\nunit = 'mbq'\nadministered_activity_mbq = 7400\n");
+    for time_h in [168, 24, 96, 48] {
+        let at = |voxel: u32| AT_ZERO_MBQ * (-RATES_PER_H[region(voxel)] * f64::from(time_h)).exp();
+        let values: Vec<f64> = (0..16).map(|voxel| if voxel == 0 { 0.0 } else { at(voxel) }).collect();
+        write(&format!("{time_h}.nii"), &values, FLOAT32);
+        series += &format!("[[scan]]\nfile = '{time_h}.nii'\ntime = {time_h}\n");
+    }
+    let labels: Vec<f64> = (0..16).map(|voxel| if region(voxel) == 0 { 5.0 } else { 0.0 }).collect();
+    write("labels.nii", &labels, UINT8);
+    fs::write(folder.path().join("series.toml"), series).expect("a writable folder");
+    folder
+}
+
+fn report(folder: &Path, args: &[&str]) -> Value {
+    let all = ["integrate"].iter().chain(args).chain(&["--json", "--output", "out"]);
+    serde_json::from_str(&succeed(folder, all)).expect("JSON")
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("a number, not {value}"))
+}
+
+fn refusal(folder: &Path, args: &[&str]) -> String {
+    let output = dosegrid(folder, ["integrate"].iter().chain(args));
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    stderr(&output)
+}
+
+#[test]
+fn a_table_is_integrated_and_written() {
+    let folder = table(TABLE);
+    let args = ["--table", "curves.csv", "--nuclide", "Lu-177", "--administered-activity", "7400"];
+    let single = ["--single-time-point", "population_half_life", "--half-life", "60", "--half-life-sd", "0.2"];
+    let found = report(folder.path(), &[&args[..], &single].concat());
+    let regions = &found["regions"];
+    assert_eq!(regions["kidney"]["model"], "mono");
+    let tia = number(&regions["kidney"]["tia_mbq_h"]);
+    assert!((tia / number(&regions["kidney"]["tia_coefficient_h"]) / 7400.0 - 1.0).abs() < 1e-12);
+    assert_eq!(regions["tumour"]["flags"], serde_json::json!(["large_tail", "rising"]));
+    assert_eq!(regions["spleen"]["model"], "population_half_life");
+    let written = fs::read_to_string(folder.path().join("out/curves.json")).expect("a file");
+    assert_eq!(serde_json::from_str::<Value>(&written).expect("JSON"), found);
+    let csv = fs::read_to_string(folder.path().join("out/curves.csv")).expect("a file");
+    assert!(csv.lines().count() == 4 && csv.contains("\nkidney,mono,"), "{csv}");
+    assert!(fs::read(folder.path().join("out/curves.png")).expect("a file").starts_with(b"\x89PNG"));
+    // The next cycle: one scan, and the curve of this one.
+    fs::write(folder.path().join("next.csv"), "region,time,activity\nkidney,72,26.5\n").expect("a writable folder");
+    let next = ["--table", "next.csv", "--nuclide", "Lu-177", "--single-time-point", "prior_curve"];
+    let next = report(folder.path(), &[&next[..], &["--prior", "out/curves.json"]].concat());
+    let half = number(&next["regions"]["kidney"]["tia_mbq_h"]) / tia;
+    assert!((half - 0.5).abs() < 0.02, "{half}");
+}
+
+#[test]
+fn a_bad_table_is_refused_by_line_and_field() {
+    let folder = table("region,time,activity,sigma\nkidney,-2,10,1\nkidney,24,8,0\nliver,4,9,1\n");
+    let error = refusal(folder.path(), &["--table", "curves.csv", "--nuclide", "Lu-177"]);
+    for part in ["kidney: line 2, time", "kidney: line 3, sigma_mbq", "liver: points: one time needs a method"] {
+        assert!(error.contains(part), "{error}");
+    }
+    let error = refusal(folder.path(), &["--table", "curves.csv", "--model", "cubic", "--half-life", "3"]);
+    for part in ["error: nuclide: is missing", "error: model: must be one of auto", "error: half-life: has no effect"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn maps_are_integrated_by_region_and_by_voxel() {
+    let folder = maps();
+    let by_region = report(folder.path(), &["--series", "series.toml", "--labels", "labels.nii"]);
+    for (name, rate, voxels) in [("label_5", RATES_PER_H[0], 7.0), ("rest", RATES_PER_H[1], 8.0)] {
+        let tia = number(&by_region["regions"][name]["tia_mbq_h"]);
+        assert!((tia * rate / (voxels * AT_ZERO_MBQ) - 1.0).abs() < TOLERANCE, "{name}: {tia}");
+    }
+    let tia = |voxel: usize| {
+        let map = read_volume(&folder.path().join("out/tia.nii.gz")).expect("a map").volume;
+        f64::from(map.as_slice()[voxel])
+    };
+    let expected = [1, 2].map(|region| AT_ZERO_MBQ / RATES_PER_H[region - 1] * 3.6e9);
+    let is_right = |voxel: usize, region: usize| (tia(voxel) / expected[region] - 1.0).abs() < TOLERANCE;
+    assert!(is_right(1, 0) && is_right(3, 1) && tia(0) == 0.0);
+    let by_voxel = report(folder.path(), &["--series", "series.toml", "--by", "voxel"]);
+    assert!(is_right(1, 0) && is_right(3, 1) && tia(0) == 0.0);
+    let kinds = by_voxel["voxel_kinds"].as_array().expect("kinds");
+    assert_eq!((&kinds[0]["voxels"], &kinds[1]["voxels"]), (&Value::from(15), &Value::from(1)));
+    let both = [&by_region, &by_voxel].map(|report| number(&report["map_tia_mbq_h"]));
+    assert!((both[0] / both[1] - 1.0).abs() < TOLERANCE, "{both:?}");
+}
+
+#[test]
+fn bad_maps_are_refused() {
+    let folder = maps();
+    let small = NiftiBytes::new([2, 2, 2], [4.0; 3], FLOAT32, &[1.0; 8]);
+    fs::write(folder.path().join("24.nii"), small.bytes()).expect("a writable folder");
+    let error = refusal(folder.path(), &["--series", "series.toml"]);
+    assert!(error.contains("scan_2.file: is not on the grid of the first map"), "{error}");
+    let error = refusal(folder.path(), &["--series", "series.toml", "--by", "organ", "--reference-time", "3"]);
+    assert!(error.contains("error: by: must be region or voxel"), "{error}");
+}
