@@ -207,7 +207,7 @@ fn bremsstrahlung_spectra_are_those_of_seltzer_and_berger() {
 }
 
 /// Every table; those that are 0 below a cut come last.
-fn all(tables: &ElectronTables) -> ([&LogTable; 13], [&LogTable; 4]) {
+fn all(tables: &ElectronTables) -> ([&LogTable; 15], [&LogTable; 4]) {
     let slow = &tables.slowing_down;
     let above_0 = [
         &slow.collision,
@@ -220,9 +220,11 @@ fn all(tables: &ElectronTables) -> ([&LogTable; 13], [&LogTable; 4]) {
         &tables.soft_third_moment,
         &tables.soft_first_transport,
         &tables.soft_second_transport,
+        &tables.soft_third_transport,
         &tables.elastic,
         &tables.elastic_first_transport,
         &tables.elastic_second_transport,
+        &tables.elastic_third_transport,
     ];
     (above_0, [&slow.annihilation_yield, &tables.hard_collision, &tables.bremsstrahlung, &tables.annihilation])
 }

@@ -30,8 +30,9 @@ mod every_check_passes_with_few_histories {
         let is_software = device.info().kind == DeviceKind::SoftwareGpu;
         let found = rows(&mut device, name, if is_software { Effort::Paired } else { Effort::Reduced });
         if is_software {
-            // The power comes from the CPU, which runs five times as many histories in a test of its own.
-            agree(&found, &rows(&mut crate::support::cpu(), name, Effort::Paired));
+            // The verdict comes from the CPU, which runs five times as many histories in a test of its own: after these
+            // few, a check would fail by chance once in ten times.
+            return agree(&found, &rows(&mut crate::support::cpu(), name, Effort::Paired));
         }
         let off: Vec<Row> = found.into_iter().filter(|row| !row.passes()).collect();
         let failed: Vec<String> = off.into_iter().map(|row| format!("{} is {}", row.quantity, row.found)).collect();
@@ -90,7 +91,7 @@ on_each_engine!(the_dose_is_the_same_at_every_density);
 fn the_dose_is_the_same_at_every_density(mut device: Device) {
     let control = Control::detached();
     let name = device.info().name;
-    for (case, wanted) in [(&CASES[0], 1_000_000), (&CASES[1], 900_000), (&CASES[3], 150_000)] {
+    for (case, wanted) in [(&CASES[0], 1_000_000), (&CASES[1], 1_000_000), (&CASES[3], 200_000)] {
         let case = Case { histories: histories(&device, wanted), ..*case };
         let mut rig = Rig { device: &mut device, effort: Effort::Standard, control: &control };
         let doses = dose_by_density(&mut rig, &case).expect("histories can be run");

@@ -75,7 +75,9 @@ fn is_stopped(
     walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, reach: Reach,
 ) -> bool {
     let to_surface = nearest_surface_cm(walk.track.at) * walk.medium.density_g_cm3;
-    let stops = walk.track.energy_mev < params.absorption_mev || reach.csda_range < to_surface;
+    // In a vacuum nothing stops.
+    let is_below_cut = walk.track.energy_mev < params.absorption_mev && walk.medium.density_g_cm3 > 0.0;
+    let stops = is_below_cut || reach.csda_range < to_surface;
     if stops { stop(walk, stream, score, reach); }
     return stops;
 }
@@ -129,9 +131,9 @@ fn score_pending(walk: ptr<function, Walk>, score: ptr<function, Score>) {
 
 // Turns by what all soft collisions and elastic scatterings of the step do together.
 fn deflect(walk: ptr<function, Walk>, stream: ptr<function, Stream>, step: CondensedStep) {
-    let first = step.node.first_transport * step.path;
-    let second = step.node.second_transport * step.path;
-    let cosine = 1.0 - 2.0 * angular_deflection(first, second, stream);
+    let node = step.node;
+    let over_lambda = vec3(node.first_transport, node.second_transport, node.third_transport) * step.path;
+    let cosine = 1.0 - 2.0 * angular_deflection(over_lambda, stream);
     walk.track.at.direction = turned(walk.track.at.direction, cosine, next_azimuth(stream));
 }
 

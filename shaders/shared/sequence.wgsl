@@ -1,16 +1,27 @@
 // Two numbers for each rank of a history, which fill the square more evenly than chance does: Sobol's sequence.
 // Twin: src/prepare/transport/sequence.rs
 //
-// Source: Sobol', USSR Comput. Math. Math. Phys. 7 (1967) 86.
+// Source: Sobol', USSR Comput. Math. Math. Phys. 7 (1967) 86; scrambling: Owen (1995), by the hash of Laine & Karras,
+// Comput. Graph. Forum 30 (2011) 1265, with the constants of Vegdahl (2021).
 
-// Place on the cumulative activity, in 2^-64: the rank's bits in reverse.
+// Place on the cumulative activity, in 2^-64: the rank's bits in reverse, scrambled by the lower half of the shift,
+// which stands below them.
 fn activity_place(rank: u32, shift: vec2<u32>) -> vec2<u32> {
-    return vec2(0u, reverseBits(rank)) ^ shift;
+    return vec2(0u, reverseBits(scrambled(rank, shift.x))) ^ shift;
 }
 
 // Place in a slot of the emissions, in 2^-32: the same after Pascal's triangle modulo 2.
-fn emission_place(rank: u32, shift: u32) -> u32 {
-    return reverseBits(pascal(rank)) ^ shift;
+fn emission_place(rank: u32, scramble: u32, shift: u32) -> u32 {
+    return reverseBits(scrambled(pascal(rank), scramble)) ^ shift;
+}
+
+// Changes each bit by what the bits below it and the scramble say.
+fn scrambled(number: u32, scramble: u32) -> u32 {
+    var bits = number;
+    bits ^= bits * 0x3D20ADEAu;
+    bits = (bits + scramble) * ((scramble >> 16u) | 1u);
+    bits ^= bits * 0x05526C56u;
+    return bits ^ (bits * 0x53A22864u);
 }
 
 // Bit j of the result is the sum, modulo 2, of the bits i for which the binomial coefficient C(i, j) is odd.

@@ -68,9 +68,10 @@ fn slot_at(number: u32) -> Slot {
     return Slot(words.x, bitcast<f32>(words.y), words.z, words.w, number << GUIDE_BITS);
 }
 
-// The place of a rank in a slot.
+// The place of a rank in a slot. Each kind is scrambled by the shift of the other, which says nothing of its own.
 fn slot_place(slot: Slot, rank: u32, shift: Shift) -> u32 {
-    return emission_place(rank, select(shift.charged, shift.photon, slot.kind == PHOTON));
+    if slot.kind == PHOTON { return emission_place(rank, shift.charged, shift.photon); }
+    return emission_place(rank, shift.photon, shift.charged);
 }
 
 // The energy [MeV] of the particle at a place of a slot; below 0 where the slot is empty there.

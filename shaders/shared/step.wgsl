@@ -21,6 +21,7 @@ struct Step {
     photon_part: f32,
     first_transport: f32,
     second_transport: f32,
+    third_transport: f32,
     soft_variance: f32,
 }
 
@@ -73,7 +74,7 @@ fn step_at(energy_mev: f32, table: u32) -> Step {
     let first = params.step_first + 2u * (table * NODES + at.node);
     let a = rows_between(row(first), row(first + 2u), at.fraction);
     let b = rows_between(row(first + 1u), row(first + 3u), at.fraction);
-    return Step(a.x, a.y, a.z, a.w, b.x, b.y, b.z);
+    return Step(a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w);
 }
 
 // The energy [MeV] at which a particle that slows down to rest emits a photon: where the number of photons still to

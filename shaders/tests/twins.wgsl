@@ -95,8 +95,8 @@ fn twin_medium(c: Case, stream: ptr<function, Stream>) -> Outcome {
 }
 
 fn twin_deflection(c: Case, stream: ptr<function, Stream>) -> Outcome {
-    let mu = angular_deflection(c.given[0], c.given[1], stream);
-    return values(vec4(mu, soft_loss(c.given[2], c.given[3], stream), 0.0, 0.0));
+    let mu = angular_deflection(vec3(c.given[0], c.given[1], c.given[2]), stream);
+    return values(vec4(mu, soft_loss(c.given[3], c.given[4], stream), 0.0, 0.0));
 }
 
 fn twin_moller(c: Case, stream: ptr<function, Stream>) -> Outcome {
@@ -138,7 +138,7 @@ fn twin_step(c: Case, stream: ptr<function, Stream>) -> Outcome {
     let step = plan_step(energy_mev, table, reach, c.given[1]);
     let emitter = emitter_mev(energy_mev, table, reach.photons_to_rest, stream);
     let first = vec4(step.path, step.loss_mev, step.interactions, reach.csda_range);
-    let second = vec4(emitter, step.node.soft_variance, step.node.first_transport, step.node.second_transport);
+    let second = vec4(emitter, step.node.soft_variance, step.node.second_transport, step.node.third_transport);
     return Outcome(vec4(u32(step.is_hard), 0u, 0u, 0u), first, second);
 }
 

@@ -74,7 +74,7 @@ pub fn read(path: &Path) -> Result<MapSeries, Invalid> {
 /// As there.
 pub fn parse(text: &str, folder: &Path) -> Result<MapSeries, Invalid> {
     let file: File = toml::from_str(text).map_err(|error| {
-        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
         Invalid::new(format!("line {line}: {}", error.message()))
     })?;
     let unit = MomentUnit::ALL.into_iter().find(|unit| unit.name() == file.unit);

@@ -152,8 +152,9 @@ fn max_histories(groups: u32, followed_mev: f64) -> u64 {
 }
 
 impl HistoryCuts {
-    /// The cuts for a grid; those chosen by the caller are kept.
+    /// The cuts for a grid; those chosen by the caller are kept as far as the voxels allow ([`ChosenCuts::lowered`]).
     pub fn new(grid: &VoxelGrid, chosen: &ChosenCuts) -> Self {
+        let chosen = chosen.lowered(grid);
         let edge_cm = grid.spacing_cm().into_iter().fold(f64::INFINITY, f64::min);
         let absorption = WATER_RANGE.invert(ABSORBED_RANGE * THIN_G_CM3 * edge_cm);
         let absorption = absorption.clamp(MIN_ENERGY_MEV, MAX_ABSORPTION_MEV);
@@ -218,12 +219,13 @@ mod tests {
     #[test]
     fn a_callers_cuts_take_precedence() {
         let chosen = ChosenCuts {
-            absorption_mev: Some(0.2),
-            collision_mev: Some(0.1),
+            absorption_mev: Some(0.04),
+            collision_mev: Some(0.03),
             photon_mev: Some(0.01),
             track_length_mev: Some(0.0),
         };
-        let expected = HistoryCuts { absorption_mev: 0.2, collision_mev: 0.1, photon_mev: 0.01, track_length_mev: 0.0 };
+        let expected =
+            HistoryCuts { absorption_mev: 0.04, collision_mev: 0.03, photon_mev: 0.01, track_length_mev: 0.0 };
         assert_eq!(cuts([3.0; 3], &chosen), expected);
         assert!(chosen.check().is_ok());
     }

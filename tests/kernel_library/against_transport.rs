@@ -84,7 +84,7 @@ fn number([i, j, k]: [usize; 3]) -> usize {
 /// Histories do not include alpha particles and recoils: their energy is added to both.
 #[test]
 fn alpha_emitters_in_water() {
-    for (name, histories) in [("Ac-225", 300_000), ("Pb-212", 300_000), ("Ra-223", 300_000)] {
+    for (name, histories) in [("Ac-225", 300_000), ("Pb-212", 600_000), ("Ra-223", 300_000)] {
         let source = Source::from(nuclide::find(name).expect("a known nuclide"));
         assert!(source.local_mev() > 1.0, "{name}");
         compare(name, source.emissions(), KernelMedium::Water, [4.0; 3], histories);

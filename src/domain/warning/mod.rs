@@ -20,13 +20,14 @@ pub struct Warning {
 }
 
 /// Every reason of a warning.
-pub const REASONS: [&str; 17] = [
+pub const REASONS: [&str; 18] = [
     NO_ACTIVITY,
     ACTIVITY_HIGH,
     ACTIVITY_LOW,
     ACTIVITY_ABOVE_INJECTED,
     HALF_LIFE_ABOVE_PHYSICAL,
     RESIDENCE_TIME_HIGH,
+    CUT_LOWERED,
     ACTIVITY_IN_AIR,
     ACTIVITY_OUTSIDE_BODY,
     DENSITY_ZERO,
@@ -52,6 +53,8 @@ pub const ACTIVITY_ABOVE_INJECTED: &str = "ACTIVITY_ABOVE_INJECTED";
 pub const HALF_LIFE_ABOVE_PHYSICAL: &str = "HALF_LIFE_ABOVE_PHYSICAL";
 /// More decays for each Bq injected than its complete physical decay makes.
 pub const RESIDENCE_TIME_HIGH: &str = "RESIDENCE_TIME_HIGH";
+/// A cut of electrons is too high for the voxels, and was lowered.
+pub const CUT_LOWERED: &str = "CUT_LOWERED";
 /// Activity lies in voxels of air.
 pub const ACTIVITY_IN_AIR: &str = "ACTIVITY_IN_AIR";
 /// Activity lies outside the body.
@@ -84,6 +87,7 @@ impl Warning {
     /// What is implausible in a request, known before any work.
     pub fn of_request(request: &DoseRequest) -> Vec<Self> {
         let mut warnings = request::of_totals(request);
+        warnings.extend(request::of_cuts(request));
         warnings.extend(maps::of_density(request));
         warnings.extend(maps::of_places(request));
         warnings

@@ -3,11 +3,11 @@
 use std::f64::consts::LN_2;
 
 use super::{
-    ACTIVITY_ABOVE_INJECTED, ACTIVITY_HIGH, ACTIVITY_LOW, HALF_LIFE_ABOVE_PHYSICAL, NO_ACTIVITY, RESIDENCE_TIME_HIGH,
-    Warning,
+    ACTIVITY_ABOVE_INJECTED, ACTIVITY_HIGH, ACTIVITY_LOW, CUT_LOWERED, HALF_LIFE_ABOVE_PHYSICAL, NO_ACTIVITY,
+    RESIDENCE_TIME_HIGH, Warning,
 };
 use crate::domain::activity_account::activity_words;
-use crate::domain::{ActivityAccount, DoseRequest};
+use crate::domain::{ActivityAccount, DoseRequest, Method};
 
 /// Largest total activity that nobody is warned of [Bq]: ten times what is given with I-131.
 const MOST_BQ: f64 = 1e12;
@@ -42,6 +42,28 @@ pub(super) fn of_totals(request: &DoseRequest) -> Vec<Warning> {
         physical.and_then(|(name, half_life_s)| of_residence(&account, name, half_life_s)),
     ];
     warnings.into_iter().flatten().collect()
+}
+
+/// Cuts of electrons that the voxels do not allow.
+pub(super) fn of_cuts(request: &DoseRequest) -> Vec<Warning> {
+    let Method::MonteCarlo(options) = request.method() else {
+        return Vec::new();
+    };
+    let (chosen, used) = (&options.cuts, options.cuts.lowered(request.activity().decays().grid()));
+    let cuts = [
+        ("absorption_mev", chosen.absorption_mev, used.absorption_mev),
+        ("collision_mev", chosen.collision_mev, used.collision_mev),
+    ];
+    let lowered = cuts.into_iter().filter_map(|(field, chosen, used)| {
+        let (chosen, used) = chosen.zip(used).filter(|(chosen, used)| used < chosen)?;
+        let message = format!(
+            "{:.3} keV would let a dose in voxels of this size depend on the cut; {:.3} keV is used",
+            1e3 * chosen,
+            1e3 * used
+        );
+        Some(Warning::new(CUT_LOWERED, format!("method.monte_carlo.cuts.{field}"), message))
+    });
+    lowered.collect()
 }
 
 fn of_total(account: &ActivityAccount) -> Option<Warning> {

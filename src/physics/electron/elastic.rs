@@ -9,7 +9,7 @@ use crate::embedded::csv_rows;
 use crate::math::chebyshev;
 use crate::physics::energy_grid::scaled_log_energy;
 
-/// Total cross section and the first two transport cross sections: per atom [cm²], or per gram [cm²/g].
+/// Total cross section and the first three transport cross sections: per atom [cm²], or per gram [cm²/g].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ElasticMoments {
     /// Of every deflection.
@@ -18,6 +18,8 @@ pub struct ElasticMoments {
     pub first_transport: f64,
     /// Of 3/2·(1 − cos² θ). Its inverse is the second transport mean free path λ₂.
     pub second_transport: f64,
+    /// Of 1 − P₃(cos θ), with Legendre's polynomial P₃.
+    pub third_transport: f64,
 }
 
 /// Moments of the elastic scattering in one gram of a material: the sum over its atoms [cm²/g].
@@ -28,6 +30,7 @@ pub fn moments(material: &Material, charge: Charge, kinetic_mev: f64) -> Elastic
         sum.total += number * atom.total;
         sum.first_transport += number * atom.first_transport;
         sum.second_transport += number * atom.second_transport;
+        sum.third_transport += number * atom.third_transport;
     }
     sum
 }
@@ -50,22 +53,23 @@ pub fn atom(z: u8, charge: Charge, kinetic_mev: f64) -> ElasticMoments {
         total: scale * moment(0),
         first_transport: scale * 2.0 * moment(2),
         second_transport: scale * 6.0 * (moment(2) - moment(4)),
+        third_transport: scale * (12.0 * moment(2) - 30.0 * moment(4) + 20.0 * moment(6)),
     }
 }
 
-/// Integrals of sⁿ/(s² + A)² from 0 to 1, for n from 0 to 7.
-fn sine_integrals(a: f64) -> [f64; 8] {
+/// Integrals of sⁿ/(s² + A)² from 0 to 1, for n from 0 to 9.
+fn sine_integrals(a: f64) -> [f64; 10] {
     // First those of sⁿ/(s² + A), by recurrence; A stays below about 1, where no digit is lost that matters.
-    let mut single = [0.0; 6];
+    let mut single = [0.0; 8];
     single[0] = (1.0 / a.sqrt()).atan() / a.sqrt();
     single[1] = 0.5 * (1.0 / a).ln_1p();
-    for n in 2..6 {
+    for n in 2..8 {
         single[n] = 1.0 / (n as f64 - 1.0) - a * single[n - 2];
     }
-    let mut double = [0.0; 8];
+    let mut double = [0.0; 10];
     double[0] = (single[0] + 1.0 / (1.0 + a)) / (2.0 * a);
     double[1] = 0.5 / (a * (1.0 + a));
-    for n in 2..8 {
+    for n in 2..10 {
         double[n] = single[n - 2] - a * double[n - 2];
     }
     double
@@ -129,6 +133,7 @@ mod tests {
             total: moment(&|_| 1.0),
             first_transport: moment(&|v| v),
             second_transport: moment(&|v| 1.5 * v * (2.0 - v)),
+            third_transport: moment(&|v| v * (6.0 - v * (7.5 - 2.5 * v))),
         }
     }
 
@@ -142,6 +147,7 @@ mod tests {
                         found.total / expected.total,
                         found.first_transport / expected.first_transport,
                         found.second_transport / expected.second_transport,
+                        found.third_transport / expected.third_transport,
                     ];
                     // The integral leaves out deflections below 1e-7 of the screening angle squared.
                     assert!(ratios.iter().all(|r| (r - 1.0).abs() < 2e-6), "{} {energy} {ratios:?}", element.symbol);

@@ -20,6 +20,8 @@ pub struct SoftMoments {
     pub first_transport: f64,
     /// Second transport cross section, of 3/2·(1 − cos² θ) [cm²/g].
     pub second_transport: f64,
+    /// Third transport cross section, of 1 − P₃(cos θ) [cm²/g].
+    pub third_transport: f64,
 }
 
 impl SoftMoments {
@@ -30,6 +32,7 @@ impl SoftMoments {
         self.loss_third_moment += number * loss_mev.powi(3);
         self.first_transport += number * deflection;
         self.second_transport += number * 1.5 * deflection * (2.0 - deflection);
+        self.third_transport += number * deflection * (6.0 - deflection * (7.5 - 2.5 * deflection));
     }
 }
 
@@ -105,11 +108,14 @@ fn add_distant(sum: &mut SoftMoments, strength: f64, oscillator: &Oscillator, ki
     let between = |primitive: fn(f64, f64) -> f64| primitive(w, m) - primitive(least, m);
     let q2 = between(|q, m| 2.0 * m * q * q * (q / 3.0 + m));
     let deflection_squared = scale * scale * (q2 - 4.0 * m * a * (w - least) + a * a * number);
+    let q4 = between(|q, m| 2.0 * m * q.powi(3) * (q * q / 5.0 + m * q + 4.0 / 3.0 * m * m));
+    let deflection_cubed = scale.powi(3) * (q4 - 3.0 * a * q2 + 6.0 * m * a * a * (w - least) - a.powi(3) * number);
     let beta2 = speed_squared(kinetic_mev);
     let transverse = (-(-beta2).ln_1p() - beta2 - delta).max(0.0);
     sum.add(strength / w * (number + transverse), w, 0.0);
     sum.first_transport += strength / w * deflection;
     sum.second_transport += strength / w * (3.0 * deflection - 1.5 * deflection_squared);
+    sum.third_transport += strength / w * (6.0 * deflection - 7.5 * deflection_squared + 2.5 * deflection_cubed);
 }
 
 /// Collisions with the electrons of one oscillator, treated as free. Those of a panel are computed side by side, in
@@ -159,6 +165,7 @@ mod tests {
                 (found.loss, expected.loss),
                 (found.first_transport, expected.first_transport),
                 (found.second_transport, expected.second_transport),
+                (found.third_transport, expected.third_transport),
             ] {
                 assert!((a / b - 1.0).abs() < 1e-5, "{resonance} {energy}: {found:?} {expected:?}");
             }
@@ -207,6 +214,7 @@ mod tests {
         let (low, high) = (at(0.001), at(0.02));
         assert!(low.loss < high.loss && low.loss_variance < high.loss_variance);
         assert!(low.first_transport < high.first_transport && low.second_transport < high.second_transport);
+        assert!(low.third_transport < high.third_transport);
         // Beyond the largest loss, the cut changes nothing.
         assert_eq!(at(0.1), at(1.0));
     }

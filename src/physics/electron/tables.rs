@@ -65,12 +65,16 @@ pub struct ElectronTables {
     pub soft_first_transport: LogTable,
     /// Second transport cross section of soft collisions [cm²/g].
     pub soft_second_transport: LogTable,
+    /// Third transport cross section of soft collisions [cm²/g].
+    pub soft_third_transport: LogTable,
     /// Total elastic cross section of the screened form [cm²/g].
     pub elastic: LogTable,
     /// First transport cross section of elastic scattering, 1/λ₁ [cm²/g].
     pub elastic_first_transport: LogTable,
     /// Second transport cross section of elastic scattering, 1/λ₂ [cm²/g].
     pub elastic_second_transport: LogTable,
+    /// Third transport cross section of elastic scattering, 1/λ₃ [cm²/g].
+    pub elastic_third_transport: LogTable,
     /// Cross section of collisions above the cut [cm²/g].
     pub hard_collision: LogTable,
     /// Cross section of bremsstrahlung above the cut [cm²/g].
@@ -109,9 +113,11 @@ impl ElectronTables {
             soft_third_moment: of_soft(&|m| m.loss_third_moment),
             soft_first_transport: of_soft(&|m| m.first_transport),
             soft_second_transport: of_soft(&|m| m.second_transport),
+            soft_third_transport: of_soft(&|m| m.third_transport),
             elastic: of_elastic(&|m| m.total),
             elastic_first_transport: of_elastic(&|m| m.first_transport),
             elastic_second_transport: of_elastic(&|m| m.second_transport),
+            elastic_third_transport: of_elastic(&|m| m.third_transport),
             hard_collision: LogTable::tabulate(grid, |e| {
                 electrons * hard_collision::cross_section(charge, e, cuts.collision_mev)
             }),

@@ -40,7 +40,7 @@ pub struct StepLimits {
 
 impl Default for StepLimits {
     fn default() -> Self {
-        Self { loss: 0.1, deflection: 0.1 }
+        Self { loss: 0.1, deflection: 0.07 }
     }
 }
 
@@ -74,10 +74,10 @@ pub struct Step {
     pub first_transport: f32,
     /// Second transport cross section of the same [cm²/g].
     pub second_transport: f32,
+    /// Third transport cross section of the same [cm²/g].
+    pub third_transport: f32,
     /// Variance of the soft losses [MeV²·cm²/g].
     pub soft_variance: f32,
-    /// Padding.
-    pub pad: f32,
 }
 
 /// How photons interact, at one energy of one material.
@@ -228,8 +228,8 @@ fn step(tables: &ElectronTables, e: f64) -> Step {
         photon_part: part(collisions + photons),
         first_transport: single(value(&tables.elastic_first_transport) + value(&tables.soft_first_transport)),
         second_transport: single(value(&tables.elastic_second_transport) + value(&tables.soft_second_transport)),
+        third_transport: single(value(&tables.elastic_third_transport) + value(&tables.soft_third_transport)),
         soft_variance: single(value(&tables.soft_variance)),
-        pad: 0.0,
     }
 }
 

@@ -140,10 +140,12 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
         }
     }
 
-    /// How far the particle goes. None if it is below the cut or cannot leave its voxel: then it is stopped here.
+    /// How far the particle goes. None if it is below the cut or cannot leave its voxel: then it is stopped here. In a
+    /// vacuum nothing stops: it goes on to the next matter.
     fn reach_or_stop(&mut self) -> Option<Reach> {
         let reach = self.reach();
-        if self.energy_mev < self.history.scene.cuts.absorption_mev || self.stays_in_voxel(reach) {
+        let is_below_cut = self.energy_mev < self.history.scene.cuts.absorption_mev && self.medium.density_g_cm3 > 0.0;
+        if is_below_cut || self.stays_in_voxel(reach) {
             self.stop(reach);
             return None;
         }
@@ -219,8 +221,9 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
 
     /// Turns by what all soft collisions and elastic scatterings of the step do together.
     fn deflect(&mut self, step: &CondensedStep) {
-        let (first, second) = (step.node.first_transport * step.path, step.node.second_transport * step.path);
-        let cosine = 1.0 - 2.0 * angular_deflection(first, second, &mut self.stream);
+        let node = &step.node;
+        let over_lambda = [node.first_transport, node.second_transport, node.third_transport].map(|x| x * step.path);
+        let cosine = 1.0 - 2.0 * angular_deflection(over_lambda, &mut self.stream);
         self.at.direction = turned(self.at.direction, cosine, next_azimuth(&mut self.stream));
     }
 

@@ -55,9 +55,15 @@ impl Shift {
         Self { place: u64::from(high) << 32 | u64::from(low), emission: [charged, photon] }
     }
 
-    /// The place of a rank in a slot of the emissions, in 2⁻³².
+    /// The place of a rank in a slot of the emissions, in 2⁻³². Each kind is scrambled by the shift of the other, which
+    /// says nothing of its own.
     pub(crate) fn slot_place(&self, slot: &EmissionSlot, rank: u32) -> u32 {
-        sequence::emission_place(rank, self.emission[usize::from(slot.particle == Particle::Photon)])
+        let [charged, photon] = self.emission;
+        if slot.particle == Particle::Photon {
+            sequence::emission_place(rank, charged, photon)
+        } else {
+            sequence::emission_place(rank, photon, charged)
+        }
     }
 }
 

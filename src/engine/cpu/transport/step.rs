@@ -73,8 +73,8 @@ fn interpolate(low: &Step, high: &Step, fraction: f32) -> Step {
         photon_part: between(low.photon_part, high.photon_part, fraction),
         first_transport: between(low.first_transport, high.first_transport, fraction),
         second_transport: between(low.second_transport, high.second_transport, fraction),
+        third_transport: between(low.third_transport, high.third_transport, fraction),
         soft_variance: between(low.soft_variance, high.soft_variance, fraction),
-        pad: 0.0,
     }
 }
 

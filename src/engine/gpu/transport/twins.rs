@@ -87,7 +87,7 @@ fn given(twin: Twin, scene: &Scene, rng: &mut ChaCha8Rng) -> [f32; 8] {
             [u * spacing[0], v * spacing[1], w * spacing[2], a, b, c, rng.random(), 0.0]
         }
         Twin::Turned => [2.0 * v - 1.0, 0.0, 0.0, direction[0], direction[1], direction[2], turn.cos(), turn.sin()],
-        Twin::Deflection => [1e-3 + 0.2 * u, 2e-3 + 0.5 * u, 0.1 * v, 1e-4 * w, 0.0, 0.0, 0.0, 0.0],
+        Twin::Deflection => [1e-3 + 0.1 * u, 2.7e-3 + 0.26 * u, 5e-3 + 0.45 * u, 0.1 * v, 1e-4 * w, 0.0, 0.0, 0.0],
         Twin::Moller | Twin::Bhabha | Twin::Bremsstrahlung => {
             [energy, energy * (0.01 + 0.4 * v), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
         }

@@ -95,7 +95,7 @@ fn step(case: &Case, scene: &Scene, stream: &mut Stream) -> Outcome {
     let emitter = emitter_mev(energy_mev, nodes, reach.photons_to_rest, stream);
     let node = step.node;
     let first = [step.path, step.loss_mev, step.interactions, reach.csda_range];
-    let second = [emitter, node.soft_variance, node.first_transport, node.second_transport];
+    let second = [emitter, node.soft_variance, node.second_transport, node.third_transport];
     words_and(u32::from(step.is_hard), 0, &[first, second].concat())
 }
 
@@ -141,8 +141,8 @@ fn medium(case: &Case, scene: &Scene) -> Outcome {
 }
 
 fn deflection(case: &Case, stream: &mut Stream) -> Outcome {
-    let [first, second, mean, variance, ..] = case.given;
-    let mu = angular_deflection(first, second, stream);
+    let [first, second, third, mean, variance, ..] = case.given;
+    let mu = angular_deflection([first, second, third], stream);
     values(&[mu, soft_loss(mean, variance, stream)])
 }
 
