@@ -76,6 +76,11 @@ impl OrganInputs<'_> {
     }
 }
 
+/// The sum from 0: that of nothing would be -0.0.
+fn total(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |sum, value| sum + value)
+}
+
 /// The voxels of an organ.
 struct Counted<'a> {
     inputs: &'a OrganInputs<'a>,
@@ -105,7 +110,7 @@ impl<'a> Counted<'a> {
     /// Mass of some voxels [g].
     fn mass_g(&self, of: &[(usize, f64)]) -> f64 {
         let densities = of.iter().map(|&(index, share)| share * self.inputs.density_g_cm3(index));
-        densities.sum::<f64>() * self.inputs.voxel_cm3()
+        total(densities) * self.inputs.voxel_cm3()
     }
 
     /// Energy absorbed over mass [Gy].
@@ -119,7 +124,7 @@ impl<'a> Counted<'a> {
 
     fn decays(&self) -> f64 {
         let decays = self.inputs.activity.decays().as_slice();
-        self.shares.iter().map(|&(index, share)| share * f64::from(decays[index])).sum()
+        total(self.shares.iter().map(|&(index, share)| share * f64::from(decays[index])))
     }
 }
 
@@ -128,7 +133,7 @@ fn organ_dose(inputs: &OrganInputs, organ: &Organ) -> OrganDose {
     let Counted { dosed, shares, .. } = &counted;
     let distribution = counted.distribution();
     let figure = |of: fn(&DoseDistribution) -> f64| distribution.as_ref().map(of);
-    let volume_cm3 = |of: &[(usize, f64)]| of.iter().map(|(_, share)| share).sum::<f64>() * inputs.voxel_cm3();
+    let volume_cm3 = |of: &[(usize, f64)]| total(of.iter().map(|(_, share)| *share)) * inputs.voxel_cm3();
     let name = inputs.names.get(&organ.label).or(organ.name.as_ref());
     let region = inputs.regions.iter().find(|region| region.label == organ.label);
     let noise = inputs.uncertainty.and_then(|sigma| noise(dosed, inputs.dose.as_slice(), sigma.as_slice()));
@@ -263,6 +268,7 @@ mod tests {
         let expected = [[2.0, 2.0, 0.0, 3.0], [2.0, 1.0, 1.0, 1.0], [1.0, 0.0, 1.0, 0.0]];
         for (found, right) in volumes.zip(expected) {
             assert!(found.iter().zip(right).all(|(a, b)| (a - b).abs() < 1e-6), "{found:?} {right:?}");
+            assert!(found.iter().all(|figure| figure.is_sign_positive()), "{found:?}");
         }
         let OrganDose { d90_gy, d70_gy, d1cc_gy, mean_by_mass_gy_per_injected_gbq, .. } = organs[2];
         assert_eq!([d90_gy, d70_gy, d1cc_gy, mean_by_mass_gy_per_injected_gbq], [None; 4]);
