@@ -15,7 +15,7 @@ use crate::physics::energy_grid::energies;
 /// ρ.
 ///
 /// An absorption edge lies at the nearest node of the grid, at most 0.45 % of its energy away on
-/// [`energies`](crate::physics::energy_grid::energies).
+/// [`energies`].
 #[derive(Clone, Debug)]
 pub struct PhotonTables {
     /// Coherent (Rayleigh) scattering [cm²/g].
