@@ -96,6 +96,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("prost", &["api/", "api.rs"]),
     ("wgpu", &["engine/gpu/"]),
     ("plotters", &["report/"]),
+    ("dicom_core", &["formats/dicom/"]),
+    ("dicom_dictionary_std", &["formats/dicom/"]),
+    ("dicom_encoding", &["formats/dicom/"]),
+    ("dicom_object", &["formats/dicom/"]),
+    ("dicom_transfer_syntax_registry", &["formats/dicom/"]),
 ];
 
 /// Names of lower rooms that a room does without all the same: physics hears of its caller through `math::watch`.

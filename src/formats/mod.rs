@@ -4,6 +4,7 @@
 pub mod atomic;
 pub mod curve_table;
 pub mod curves_csv;
+pub mod dicom;
 pub mod dose_volume_table;
 pub mod emissions;
 pub mod hu_curve;
