@@ -13,6 +13,9 @@ mod twins;
 #[path = "build/wgsl.rs"]
 mod wgsl;
 
+/// The files of the services; they name all others.
+const PROTOCOL: [&str; 3] = ["dosegrid/v1/dose_service.proto", "dosegrid/v1/jobs.proto", "dosegrid/v1/volumes.proto"];
+
 fn main() {
     note_commit();
     compile_protocol();
@@ -44,14 +47,17 @@ fn git(arguments: &[&str]) -> Option<String> {
 /// Message types and stubs, and the descriptor that reflection serves, from `proto/` (no `protoc` needed).
 fn compile_protocol() {
     println!("cargo::rerun-if-changed=proto");
-    let descriptors = protox::compile(["dosegrid/v1/dose_service.proto"], ["proto"]).expect("proto/ compiles");
+    let descriptors = protox::compile(PROTOCOL, ["proto"]).expect("proto/ compiles");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let encoded = prost::Message::encode_to_vec(&descriptors);
     fs::write(out.join("dosegrid.v1.bin"), encoded).expect("OUT_DIR can be written");
     tonic_prost_build::configure()
         .bytes(".dosegrid.v1.VolumeChunk.data")
         .bytes(".dosegrid.v1.TallyChunk.data")
-        .btree_map(".dosegrid.v1.MaterialDefinition.mass_fractions")
+        .bytes(".dosegrid.v1.PutVolumeRequest.data")
+        .bytes(".dosegrid.v1.GetVolumeResponse.data")
+        // Maps have an order, so that the same message always has the same bytes.
+        .btree_map(".dosegrid.v1")
         .compile_fds(descriptors)
         .expect("the descriptors make Rust code");
 }

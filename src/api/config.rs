@@ -21,6 +21,8 @@ pub struct ServerConfig {
     pub queue_length: usize,
     /// Longest pause while a caller sends or reads chunks.
     pub idle_timeout: Duration,
+    /// Longest computing time of one request or job.
+    pub compute_limit: Duration,
     /// Longest wait for running work when the server shuts down.
     pub drain_timeout: Duration,
     /// HTTP/2 window of a stream, half that of a connection [bytes]. Over a network, the throughput is at most one
@@ -46,6 +48,7 @@ impl Default for ServerConfig {
             workspace_bytes: 2048 * MIB,
             queue_length: 64,
             idle_timeout: Duration::from_secs(30),
+            compute_limit: Duration::from_secs(3600),
             drain_timeout: Duration::from_secs(60),
             window_bytes: 16 << 20,
             keepalive: Duration::from_secs(30),

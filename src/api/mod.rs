@@ -6,6 +6,7 @@
 //!
 //! * [`config`]: limits and timeouts of a server.
 //! * [`server`]: listens, serves, drains.
+//! * [`identity`]: who is calling.
 //! * [`client`]: calls a server and returns the domain's own result.
 //! * `wire`: messages to and from the program's own nouns, one file a noun.
 //! * [`status`]: the mapping between errors and gRPC status.
@@ -17,6 +18,7 @@ mod chunks;
 pub mod client;
 pub mod config;
 mod deadline;
+pub mod identity;
 mod kernel_calls;
 mod log;
 mod merge_call;

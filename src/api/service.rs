@@ -157,6 +157,9 @@ impl pb::dose_service_server::DoseService for Service {
                 memory_bytes: config.memory_bytes,
                 queue_length: u32::try_from(config.queue_length).unwrap_or(u32::MAX),
                 idle_timeout_s: config.idle_timeout.as_secs_f64(),
+                compute_limit_s: config.compute_limit.as_secs_f64(),
+                volume_ttl_s: 0.0,
+                job_ttl_s: 0.0,
             }),
         }))
     }

@@ -124,6 +124,19 @@ impl From<DoseError> for Status {
     }
 }
 
+/// A status whose reason no [`DoseError`] has.
+///
+/// * `facts` – the metadata of its `ErrorInfo`
+pub(super) fn refused<const N: usize>(
+    code: Code,
+    reason: &str,
+    message: impl Into<String>,
+    facts: [(&str, String); N],
+) -> Status {
+    let facts: HashMap<String, String> = facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, ERROR_DOMAIN, facts))
+}
+
 /// Adds a reason to a transport failure that happened before a message could be decoded.
 ///
 /// * `max_message_bytes` – the limit that a message may have exceeded

@@ -54,6 +54,10 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 30, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     keepalive_s: u64,
+    /// Longest computing time of one request or job [s]
+    #[arg(long, default_value_t = 3600, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    compute_limit_s: u64,
     /// Longest wait for running calls after SIGTERM or SIGINT [s]
     #[arg(long, default_value_t = 60, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400))]
@@ -73,6 +77,7 @@ impl Args {
             workspace_bytes: mib(self.workspace_mib),
             queue_length: self.queue_length.into(),
             idle_timeout: Duration::from_secs(self.idle_timeout_s),
+            compute_limit: Duration::from_secs(self.compute_limit_s),
             drain_timeout: Duration::from_secs(self.drain_timeout_s),
             window_bytes: self.window_mib << 20,
             keepalive: Duration::from_secs(self.keepalive_s),

@@ -34,6 +34,7 @@ pub(in crate::api) fn encode(
         provenance: Some(provenance::encode(result.provenance.clone())),
         uncertainty: result.uncertainty.as_ref().map(on),
         tally_size_bytes,
+        tally_digest: String::new(),
         weighted_dose: result.weighted.as_ref().map(on),
         intake: Some(intake::encode_account(&findings.account)),
         organs: findings.organs.iter().map(|(organ, dvh)| intake::encode_organ(organ, dvh.as_ref())).collect(),

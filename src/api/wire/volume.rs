@@ -21,11 +21,12 @@ pub(in crate::api) fn encode(volume: &VolumeHeader) -> pb::VolumeDescriptor {
         slope: Some(volume.slope).filter(|slope| *slope != 1.0),
         intercept: Some(volume.intercept).filter(|intercept| *intercept != 0.0),
         size_bytes: Some(volume.size_bytes()),
+        digest: String::new(),
     }
 }
 
 pub(in crate::api) fn decode(message: pb::VolumeDescriptor) -> RawVolume {
-    let pb::VolumeDescriptor { grid, element_type, slope, intercept, size_bytes } = message;
+    let pb::VolumeDescriptor { grid, element_type, slope, intercept, size_bytes, digest: _ } = message;
     let name = |element: ElementType| Some(element.name().to_owned());
     let element_type = match pb::ElementType::try_from(element_type) {
         Ok(pb::ElementType::Unspecified) => None,
