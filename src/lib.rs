@@ -21,6 +21,7 @@
 //! * [`compute()`]: the one way from a request to its dose. Start here.
 //! * [`dosimetry`]: what follows from a dose: organ table, dose-volume histogram.
 //! * [`jobs`]: the queue between asynchronous callers and the thread that owns a device. `async` ends there.
+//! * [`audit`]: the hash-chained log of who did what.
 //! * [`api`]: the gRPC boundary, server and client.
 //! * [`report`]: figures, pictures and pages for people.
 //! * [`demo`]: a stylised patient, computed from end to end.
@@ -37,6 +38,7 @@
 )]
 
 pub mod api;
+pub mod audit;
 pub mod bench;
 pub mod cli;
 pub mod clinic;

@@ -10,6 +10,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("constants", &[]),
     ("digest", &[]),
     ("embedded", &[]),
+    ("audit", &["digest"]),
     ("math", &[]),
     ("domain", &["constants", "digest", "embedded", "math"]),
     ("resample", &["domain"]),
