@@ -39,7 +39,7 @@ fn write(folder: &TempDir, name: &str, bytes: &[u8]) {
 }
 
 /// A folder with one file of each kind: 1 GBq·s in voxel 100 and half of it in voxel 101, water with a corner of air.
-fn inputs() -> TempDir {
+pub(crate) fn inputs() -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let activity = |i| match i {
         100 => 1e9,
@@ -73,7 +73,7 @@ const GOOD: [&str; 10] = [
 ];
 
 /// The good flags without those of these names, and with these in addition.
-fn flags(without: &[&str], with: &[&str]) -> Vec<String> {
+pub(crate) fn flags(without: &[&str], with: &[&str]) -> Vec<String> {
     let is_left_out = |flag: &str| without.iter().any(|name| flag.starts_with(&format!("--{name}=")));
     let kept = GOOD.into_iter().filter(|flag| !is_left_out(flag));
     kept.chain(with.iter().copied()).map(str::to_owned).collect()

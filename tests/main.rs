@@ -8,6 +8,7 @@ mod convolution;
 mod data;
 mod daughters;
 mod demo;
+mod dicom_out;
 mod electron_tables;
 mod examples;
 mod formats;

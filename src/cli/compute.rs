@@ -16,6 +16,7 @@ mod volumes;
 use tokio_util::sync::CancellationToken;
 
 use super::device;
+use super::dicom::DicomOutput;
 use super::flags::by_flag;
 use super::outputs::{self, OutputArgs, ResultInputs};
 use super::progress::ProgressReport;
@@ -79,11 +80,11 @@ impl Args {
     }
 
     /// Records outputs that cannot be written, or that would replace an input.
-    fn check_outputs(&self, checks: &mut Checks) {
+    fn check_outputs(&self, checks: &mut Checks) -> Option<DicomOutput> {
         let files = self.volumes.files().chain(self.source.files()).chain(self.monte_carlo.files());
         let files = files.chain(self.grids.files());
         let more = [("dose-on-ct", self.grids.dose_on_ct.as_deref())];
-        self.outputs.check(files.map(Some), &more, checks);
+        self.outputs.check(files.map(Some), &more, self.volumes.ct_path(), checks)
     }
 }
 
@@ -127,10 +128,11 @@ fn run_here(args: &Args, selector: DeviceSelector, mut checks: Checks) -> Result
     let (activity, density) = (inputs.request.activity(), inputs.request.density());
     let table = |organs| args.outputs.organ_tables(&result, activity, density, organs, &inputs.names);
     let organs = inputs.organs.as_ref().map(table);
-    let from = ResultInputs { organs: organs.as_ref(), inputs: inputs.account(args), origin: inputs.origin.clone() };
     if let Some(path) = &args.grids.dose_on_ct {
         inputs.write_dose_on_ct(path, &result)?;
     }
+    let account = inputs.account(args);
+    let from = ResultInputs { organs: organs.as_ref(), inputs: account, origin: inputs.origin, dicom: inputs.dicom };
     outputs::write(&args.outputs, &from, &result)
 }
 

@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let (labels, names) = args.outputs.read_labels(&mut checks, &mut warnings);
     // A tally does not keep how its inputs say where they lie; labels on its grid say it the same way.
     let origin = labels.as_ref().map_or_else(Origin::default, |files| files.origin.on_another_grid());
-    args.outputs.check(args.tallies.iter().map(|path| Some(path.as_path())), &[], &mut checks);
+    let dicom = args.outputs.check(args.tallies.iter().map(|path| Some(path.as_path())), &[], None, &mut checks);
     if args.outputs.weighted_output.is_some() {
         checks.fail(
             "weighted-output",
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         density: "tally",
         grids: None,
     };
-    outputs::write(&args.outputs, &ResultInputs { organs: organs.as_ref(), inputs, origin }, &result)
+    outputs::write(&args.outputs, &ResultInputs { organs: organs.as_ref(), inputs, origin, dicom }, &result)
 }
 
 /// Merges in this process.

@@ -4,11 +4,13 @@ mod bed;
 mod bench;
 mod budget;
 mod compute;
+mod convert;
 mod cycles;
 mod daughters;
 mod demo;
 mod device;
 mod devices;
+mod dicom;
 mod driver_noise;
 mod figures;
 mod flags;
@@ -76,6 +78,8 @@ enum Command {
     Devices(devices::Args),
     /// Show what volume files contain
     Inspect(inspect::Args),
+    /// Convert volumes to DICOM: a dose to RTDOSE, organs to SEG
+    Convert(Box<convert::Args>),
     /// Put a map on another grid: that of another file, or one of another spacing
     Resample(resample::Args),
     /// Integrate activity over time: tables of regions, or series of maps
@@ -105,6 +109,7 @@ impl Command {
             | Self::KernelLibrary(_)
             | Self::Nuclides(_)
             | Self::Inspect(_)
+            | Self::Convert(_)
             | Self::Resample(_)
             | Self::Integrate(_) => false,
         }
@@ -163,6 +168,7 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Nuclides(args) => nuclides::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Convert(args) => convert::run(&args),
         Command::Resample(args) => resample::run(&args),
         Command::Integrate(args) => integrate::run(&args),
         Command::Validate(args) => validate::run(args),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::dicom::{DicomArgs, DicomOutput, is_dicom_name};
 use super::stdout;
 use super::summary::summary;
 use crate::domain::{
@@ -14,6 +15,7 @@ use crate::domain::{
 };
 use crate::dosimetry::organs::{OrganInputs, whole_regions};
 use crate::dosimetry::{CumulativeHistogram, DoseDistribution, OrganDose, organ_doses, organ_histograms};
+use crate::formats::dicom::write::DoseKind;
 use crate::formats::labels::LabelFiles;
 use crate::formats::volume_file::{Origin, OutputFormat, write_volume};
 use crate::formats::{dose_volume_table, json, label_names, labels, organ_table, tally};
@@ -28,7 +30,7 @@ const NAMES_SHOWN: usize = 5;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Outputs")]
 pub(super) struct OutputArgs {
-    /// Dose map in Gy: .nii, .nii.gz, .nrrd, .nhdr, .mha or .mhd (required)
+    /// Dose map in Gy: .nii, .nii.gz, .nrrd, .nhdr, .mha or .mhd; or .dcm, an RTDOSE (required)
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Statistical uncertainty of the dose, 1σ in Gy, as --output; Monte Carlo only. Where only photons arrive, it says
@@ -60,6 +62,8 @@ pub(super) struct OutputArgs {
     /// Print no progress and no summary
     #[arg(long)]
     pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) dicom: DicomArgs,
 }
 
 impl OutputArgs {
@@ -68,12 +72,16 @@ impl OutputArgs {
     ///
     /// * `inputs` – the other input files of this run
     /// * `more` – volumes that are written besides, by their flags
+    /// * `ct` – the CT of the computation: if it is DICOM, outputs in DICOM belong to it where no other is named
+    ///
+    /// What outputs in DICOM are written with is returned, if there are any and they have no fault.
     pub(super) fn check<'a>(
         &'a self,
         inputs: impl IntoIterator<Item = Option<&'a Path>>,
         more: &[(&'static str, Option<&'a Path>)],
+        ct: Option<&Path>,
         checks: &mut Checks,
-    ) {
+    ) -> Option<DicomOutput> {
         self.check_use(checks);
         let own = self.labels.iter().chain(&self.label_names).map(PathBuf::as_path);
         let inputs = inputs.into_iter().flatten().chain(own);
@@ -88,20 +96,28 @@ impl OutputArgs {
             ("organs-output", self.organs_output.as_deref()),
             ("dose-volume-output", self.dose_volume_output.as_deref()),
             ("json", self.json.as_deref()),
+            ("plan-output", self.dicom.plan_output.as_deref()),
         ];
-        for (flag, path) in volumes.iter().chain(more).filter_map(|(flag, path)| Some((*flag, (*path)?))) {
+        let (objects, volumes): (Vec<_>, Vec<_>) = volumes
+            .into_iter()
+            .filter_map(|(flag, path)| Some((flag, path?)))
+            .partition(|(_, path)| is_dicom_name(path));
+        let more = more.iter().filter_map(|(flag, path)| Some((*flag, (*path)?)));
+        for (flag, path) in volumes.into_iter().chain(more) {
             // A header and its values are two files.
             let files = checks.at(flag, OutputFormat::of_name(path)).map(|format| format.files(path));
             for file in files.unwrap_or_else(|| vec![path.to_owned()]) {
                 check_place(flag, &file, &mut taken, checks);
             }
         }
-        for (flag, path) in others.into_iter().filter_map(|(flag, path)| Some((flag, path?))) {
+        let others = others.into_iter().filter_map(|(flag, path)| Some((flag, path?)));
+        for (flag, path) in objects.iter().copied().chain(others) {
             check_place(flag, path, &mut taken, checks);
         }
         if self.output.is_none() {
             checks.fail("output", "--output is needed");
         }
+        self.dicom.read(objects.first().map(|(flag, _)| *flag), ct, checks)
     }
 
     /// Records flags that would have no effect.
@@ -221,6 +237,8 @@ pub(super) struct ResultInputs<'a> {
     pub(super) inputs: InputAccount,
     /// How outputs say where they lie.
     pub(super) origin: Origin,
+    /// What outputs in DICOM are written with.
+    pub(super) dicom: Option<DicomOutput>,
 }
 
 /// `result.json`: provenance, inputs and results. It has no patient data except the dose.
@@ -266,17 +284,15 @@ pub(super) struct DoseAccount {
 /// Writes all requested files and prints the summary.
 pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult) -> Result<(), DoseError> {
     let file = result_file(from, result);
-    let volume = |path: &Path, volume: &Volume<f32>, what: &str| {
-        write_volume(path, volume, &format!("dosegrid: {what}"), &from.origin)
-    };
-    if let Some(path) = &args.output {
-        named("output", volume(path, &result.dose, "absorbed dose [Gy]"))?;
-    }
-    if let (Some(path), Some(sigma)) = (&args.uncertainty_output, &result.uncertainty) {
-        named("uncertainty-output", volume(path, sigma, "uncertainty of the dose, 1 sigma [Gy]"))?;
-    }
-    if let (Some(path), Some(weighted)) = (&args.weighted_output, &result.weighted) {
-        named("weighted-output", volume(path, weighted, "biologically weighted dose [Gy (RBE)]"))?;
+    let volumes = [
+        (&args.output, Some(&result.dose), DoseKind::Physical),
+        (&args.uncertainty_output, result.uncertainty.as_ref(), DoseKind::Uncertainty),
+        (&args.weighted_output, result.weighted.as_ref(), DoseKind::Effective),
+    ];
+    for (path, volume, kind) in volumes {
+        if let (Some(path), Some(volume)) = (path, volume) {
+            write_map(path, volume, kind, from, &result.provenance)?;
+        }
     }
     if let (Some(path), Some(record)) = (&args.tally_output, &result.tally) {
         named("tally-output", tally::write(path, record))?;
@@ -288,6 +304,27 @@ pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult)
         named("json", json::write(path, &file))?;
     }
     if args.quiet { Ok(()) } else { stdout::print(&summary(&file)) }
+}
+
+/// Writes a map as its name asks for.
+fn write_map(
+    path: &Path,
+    volume: &Volume<f32>,
+    kind: DoseKind,
+    from: &ResultInputs,
+    Provenance { nuclide, method, commit, .. }: &Provenance,
+) -> Result<(), DoseError> {
+    let (flag, what) = match kind {
+        DoseKind::Physical => ("output", "absorbed dose [Gy]"),
+        DoseKind::Uncertainty => ("uncertainty-output", "uncertainty of the dose, 1 sigma [Gy]"),
+        DoseKind::Effective => ("weighted-output", "biologically weighted dose [Gy (RBE)]"),
+    };
+    match &from.dicom {
+        Some(dicom) if is_dicom_name(path) => {
+            dicom.write_dose(flag, path, (kind, volume), &format!("{nuclide}, {method}, commit {commit}"))
+        }
+        _ => named(flag, write_volume(path, volume, &format!("dosegrid: {what}"), &from.origin)),
+    }
 }
 
 /// Writes the tables of organs that are wanted.

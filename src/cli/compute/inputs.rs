@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Args;
 use super::files::{Described, Files, described, raw_header};
+use crate::cli::dicom::DicomOutput;
 use crate::cli::flags::recorded;
 use crate::cli::outputs::InputAccount;
 use crate::domain::{
@@ -29,6 +30,8 @@ pub(super) struct Inputs {
     unit: ActivityUnit,
     placed: Option<Placed>,
     ct_origin: Origin,
+    /// What outputs in DICOM are written with.
+    pub(super) dicom: Option<DicomOutput>,
 }
 
 impl Inputs {
@@ -48,13 +51,16 @@ impl Inputs {
         let header = recorded(draft.finish(faults), density, checks);
         warnings.extend(prepared.repair_warnings(unit));
         let values = prepared.check(unit, args, checks);
-        args.check_outputs(checks);
+        let dicom = args.check_outputs(checks);
+        if let (Some(dicom), Some(header)) = (&dicom, &header) {
+            dicom.check_place(header.grid(), checks);
+        }
         if !checks.is_empty() {
             return None;
         }
         let (header, (volumes, organs)) = (header?, values?);
         let request = recorded(DoseRequest::of(&header, volumes), density, checks)?;
-        Some(Self { request, organs, names, warnings, origin, unit, placed, ct_origin })
+        Some(Self { request, organs, names, warnings, origin, unit, placed, ct_origin, dicom })
     }
 
     /// Writes the dose on the grid of the CT or density.

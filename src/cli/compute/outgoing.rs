@@ -4,6 +4,7 @@
 use super::Args;
 use super::files::{self, Described, Files, described, raw_header};
 use crate::api::client::Sent;
+use crate::cli::dicom::DicomOutput;
 use crate::cli::flags::recorded;
 use crate::cli::organ_volumes::{OrganVolumes, names_of, sent};
 use crate::domain::{ActivityUnit, Checks, Part, Volume, VolumeRole, Warning};
@@ -23,6 +24,8 @@ pub(super) struct Outgoing {
     pub(super) origin: Origin,
     /// The same of the CT or density.
     pub(super) ct_origin: Origin,
+    /// What outputs in DICOM are written with.
+    pub(super) dicom: Option<DicomOutput>,
 }
 
 impl Outgoing {
@@ -63,10 +66,11 @@ impl Outgoing {
             ..of_choice(&choice)
         };
         let intake = recorded(raw.check(), args.volumes.density_flag(), checks);
-        args.check_outputs(checks);
+        let dicom = args.check_outputs(checks);
         let (origin, ct_origin) = (files.origin(args.grids.dose_grid()), files.ct_origin.clone());
         let warnings = std::mem::take(&mut files.warnings);
-        Some(Self { intake: intake?, volumes: volumes(files), organs: organs.into_good(), warnings, origin, ct_origin })
+        let (volumes, organs) = (volumes(files), organs.into_good());
+        Some(Self { intake: intake?, volumes, organs, warnings, origin, ct_origin, dicom })
     }
 
     /// What the numbers of the activity map mean.

@@ -39,6 +39,7 @@ pub(super) fn run(args: &Args, url: &str, mut checks: Checks) -> Result<(), Dose
         organs: (!args.outputs.labels.is_empty()).then_some(&organs),
         inputs: input_account(args, outgoing.unit(), account.placing),
         origin: outgoing.origin.clone(),
+        dicom: outgoing.dicom,
     };
     if let (Some(path), Some(dose)) = (&args.grids.dose_on_ct, &dose_on_ct) {
         write_dose_on_ct(path, dose, &outgoing.ct_origin)?;

@@ -105,6 +105,11 @@ impl VolumeArgs {
         if density.is_given() { density } else { from_ct }
     }
 
+    /// Where the CT is.
+    pub(super) fn ct_path(&self) -> Option<&Path> {
+        self.ct.as_deref()
+    }
+
     /// The flag that gives the density.
     pub(super) fn density_flag(&self) -> &'static str {
         if self.ct.is_some() { "ct" } else { "density" }

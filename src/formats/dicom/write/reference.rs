@@ -1,0 +1,205 @@
+//! The CT that an object belongs to: patient, study and frame of reference.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+use dicom_encoding::text::SpecificCharacterSet;
+use dicom_object::{InMemDicomObject, OpenFileOptions};
+
+use super::object::DataSet;
+use crate::domain::{Invalid, VoxelGrid, grid::apply};
+
+/// Attributes that go along where they are there, as they are, in their own character set.
+const CARRIED: [Tag; 17] = [
+    tags::SPECIFIC_CHARACTER_SET,
+    tags::TIMEZONE_OFFSET_FROM_UTC,
+    tags::PATIENT_NAME,
+    tags::PATIENT_ID,
+    tags::ISSUER_OF_PATIENT_ID,
+    tags::PATIENT_BIRTH_DATE,
+    tags::PATIENT_SEX,
+    tags::PATIENT_IDENTITY_REMOVED,
+    tags::DEIDENTIFICATION_METHOD,
+    tags::DEIDENTIFICATION_METHOD_CODE_SEQUENCE,
+    tags::STUDY_INSTANCE_UID,
+    tags::STUDY_DATE,
+    tags::STUDY_TIME,
+    tags::STUDY_ID,
+    tags::STUDY_DESCRIPTION,
+    tags::ACCESSION_NUMBER,
+    tags::REFERRING_PHYSICIAN_NAME,
+];
+/// Those of the frame of reference.
+const FRAME: [Tag; 2] = [tags::FRAME_OF_REFERENCE_UID, tags::POSITION_REFERENCE_INDICATOR];
+/// Those that must be there, with or without a value.
+const WANTED: [Tag; 10] = [
+    tags::PATIENT_NAME,
+    tags::PATIENT_ID,
+    tags::PATIENT_BIRTH_DATE,
+    tags::PATIENT_SEX,
+    tags::STUDY_DATE,
+    tags::STUDY_TIME,
+    tags::STUDY_ID,
+    tags::ACCESSION_NUMBER,
+    tags::REFERRING_PHYSICIAN_NAME,
+    tags::POSITION_REFERENCE_INDICATOR,
+];
+
+/// What an object takes over from its CT.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    attributes: DataSet,
+    /// Least and greatest coordinate of the images' pixels by axis, as in NIfTI [mm]; none where the files do not say.
+    extent_mm: Option<[[f64; 2]; 3]>,
+}
+
+impl Reference {
+    /// Reads the headers of a file, or of all CT files of a folder; where it has no CT, of all that have a frame of
+    /// reference. Files that are not DICOM are passed over.
+    ///
+    /// # Errors
+    /// If nothing there is DICOM with a study and a frame of reference, or the files are of several. The reason says
+    /// nothing of the patient.
+    pub fn read(path: &Path) -> Result<Self, Invalid> {
+        let mut found: Vec<InMemDicomObject> = files(path)?.iter().filter_map(|file| header(file)).collect();
+        if found.is_empty() {
+            return Err(Invalid::new("holds no DICOM image; give the CT that the dose belongs to, a file or a folder"));
+        }
+        if found.iter().any(|object| text(object, tags::MODALITY).as_deref() == Some("CT")) {
+            found.retain(|object| text(object, tags::MODALITY).as_deref() == Some("CT"));
+        }
+        Self::of(&found)
+    }
+
+    fn of(found: &[InMemDicomObject]) -> Result<Self, Invalid> {
+        for (tag, what) in [
+            (tags::STUDY_INSTANCE_UID, "studies"),
+            (tags::FRAME_OF_REFERENCE_UID, "frames of reference"),
+            (tags::PATIENT_ID, "patients"),
+        ] {
+            let mut values: Vec<Option<String>> = found.iter().map(|object| text(object, tag)).collect();
+            values.sort_unstable();
+            values.dedup();
+            if values.len() > 1 {
+                let count = values.len();
+                return Err(Invalid::new(format!(
+                    "holds images of {count} {what}; give the folder of the one CT that the dose belongs to"
+                )));
+            }
+            if tag != tags::PATIENT_ID && values[0].is_none() {
+                return Err(Invalid::new(format!("does not say its {what}, which an object of DICOM needs")));
+            }
+        }
+        let mut attributes = DataSet::new();
+        for tag in CARRIED.into_iter().chain(FRAME) {
+            if let Some(element) = found[0].get(tag) {
+                attributes.0.put(element.clone());
+            }
+        }
+        attributes.empty(&WANTED.into_iter().filter(|tag| found[0].get(*tag).is_none()).collect::<Vec<Tag>>());
+        if text(&found[0], tags::SPECIFIC_CHARACTER_SET).is_none() {
+            // What says no character set is ASCII; where it is not, the library took each byte for a letter of Latin-1.
+            let is_ascii = WANTED.iter().filter_map(|tag| text(&found[0], *tag)).all(|text| text.is_ascii());
+            attributes.text(tags::SPECIFIC_CHARACTER_SET, if is_ascii { "ISO_IR 192" } else { "ISO_IR 100" });
+        }
+        Ok(Self { attributes, extent_mm: extent(found) })
+    }
+
+    /// A data set of this patient and study, in this frame of reference.
+    pub(super) fn data_set(&self) -> DataSet {
+        self.attributes.clone()
+    }
+
+    /// Frame of Reference UID.
+    pub fn frame_of_reference(&self) -> String {
+        text(&self.attributes.0, tags::FRAME_OF_REFERENCE_UID).expect("checked as it was read")
+    }
+
+    /// The same data set with its texts in Unicode; none if the character set of the files is not understood in whole.
+    pub(super) fn in_unicode(&self) -> Option<DataSet> {
+        let named = self.attributes.0.get(tags::SPECIFIC_CHARACTER_SET)?.to_multi_str().ok()?;
+        // With several, parts of a text are in one or another.
+        let [name] = &*named else { return None };
+        SpecificCharacterSet::from_code(name.trim())?;
+        let mut attributes = self.attributes.clone();
+        attributes.text(tags::SPECIFIC_CHARACTER_SET, "ISO_IR 192");
+        Some(attributes)
+    }
+
+    /// # Errors
+    /// If a grid lies wholly outside the CT: they are then hardly of one frame of reference.
+    pub fn check_place(&self, grid: &VoxelGrid) -> Result<(), Invalid> {
+        let Some(extent) = self.extent_mm else { return Ok(()) };
+        let last = grid.shape().map(|n| n as f64 - 1.0);
+        let corners = (0..8u8).map(|corner| {
+            apply(grid.affine(), [0, 1, 2].map(|axis| if corner >> axis & 1 == 1 { last[axis] } else { 0.0 }))
+        });
+        let own = bounds(corners).expect("a grid has corners");
+        let margin = grid.spacing_mm().into_iter().fold(0.0, f64::max);
+        let is_apart = |axis: usize| own[axis][0] > extent[axis][1] + margin || own[axis][1] < extent[axis][0] - margin;
+        if (0..3).any(is_apart) {
+            return Err(Invalid::new(
+                "lies wholly outside the reference CT: the two are not in one frame of reference; give the CT that the \
+                 dose was computed on",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A file, or all files of a folder by name.
+fn files(path: &Path) -> Result<Vec<PathBuf>, Invalid> {
+    let cannot_open = |error: std::io::Error| Invalid::new(format!("cannot be opened: {error}"));
+    if !fs::metadata(path).map_err(cannot_open)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = fs::read_dir(path).map_err(cannot_open)?;
+    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.retain(|file| file.is_file());
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// The header of an image, without its pixels; none if it is none.
+fn header(path: &Path) -> Option<InMemDicomObject> {
+    let object = OpenFileOptions::new().read_until(tags::PIXEL_DATA).open_file(path).ok()?;
+    object.get(tags::FRAME_OF_REFERENCE_UID).is_some().then(|| object.into_inner())
+}
+
+/// A value as text; none if there is none.
+fn text(object: &InMemDicomObject, tag: Tag) -> Option<String> {
+    let text = object.get(tag)?.to_str().ok()?.trim_matches([' ', '\0']).to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+fn numbers<const N: usize>(object: &InMemDicomObject, tag: Tag) -> Option<[f64; N]> {
+    let numbers = object.get(tag)?.to_multi_float64().ok()?;
+    numbers.try_into().ok().filter(|numbers: &[f64; N]| numbers.iter().all(|v| v.is_finite()))
+}
+
+/// What single images cover.
+fn extent(found: &[InMemDicomObject]) -> Option<[[f64; 2]; 3]> {
+    let mut corners = Vec::new();
+    for object in found {
+        let [x, y, z] = numbers(object, tags::IMAGE_POSITION_PATIENT)?;
+        let along: [f64; 6] = numbers(object, tags::IMAGE_ORIENTATION_PATIENT)?;
+        let [between_rows, between_columns] = numbers(object, tags::PIXEL_SPACING)?;
+        let [[rows], [columns]] = [numbers(object, tags::ROWS)?, numbers(object, tags::COLUMNS)?];
+        for (u, v) in [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)] {
+            let (u, v) = (u * (columns - 1.0) * between_columns, v * (rows - 1.0) * between_rows);
+            let at = |first: f64, axis: usize| first + u * along[axis] + v * along[axis + 3];
+            corners.push([-at(x, 0), -at(y, 1), at(z, 2)]);
+        }
+    }
+    bounds(corners.into_iter())
+}
+
+/// Least and greatest coordinates.
+fn bounds(mut points: impl Iterator<Item = [f64; 3]>) -> Option<[[f64; 2]; 3]> {
+    let first = points.next()?.map(|v| [v, v]);
+    Some(points.fold(first, |bounds, point| {
+        [0, 1, 2].map(|axis| [bounds[axis][0].min(point[axis]), bounds[axis][1].max(point[axis])])
+    }))
+}
