@@ -1,8 +1,8 @@
 //! DICOM objects out: a dose as RTDOSE, organs as segmentation, and where a reader wants one, a minimal RTPLAN.
 //!
-//! Patient, study and frame of reference are those of a [`Reference`], the CT. UIDs are derived by SHA-256 from all that
-//! an object holds, so that the same dose on the same CT is the same object, byte for byte, and no other content ever
-//! has its UID.
+//! Patient, study and frame of reference are those of a [`Reference`], the CT. UIDs are derived by SHA-256 from all
+//! that an object holds, so that the same dose on the same CT is the same object, byte for byte, and no other content
+//! ever has its UID.
 
 mod decimal;
 mod object;
