@@ -39,6 +39,7 @@ impl Plan {
         let mut plan = reference.data_set();
         plan.text(tags::MODALITY, "RTPLAN")
             .text(tags::SERIES_DESCRIPTION, "dosegrid placeholder plan")
+            .text(tags::SERIES_NUMBER, "1")
             .text(tags::RT_PLAN_LABEL, "dosegrid")
             .text(
                 tags::RT_PLAN_DESCRIPTION,
@@ -47,7 +48,7 @@ impl Plan {
             .text(tags::RT_PLAN_GEOMETRY, "TREATMENT_DEVICE")
             .text(tags::PLAN_INTENT, "RESEARCH")
             .text(tags::APPROVAL_STATUS, "UNAPPROVED")
-            .empty(&[tags::RT_PLAN_DATE, tags::RT_PLAN_TIME, tags::OPERATORS_NAME, tags::SERIES_NUMBER]);
+            .empty(&[tags::RT_PLAN_DATE, tags::RT_PLAN_TIME, tags::OPERATORS_NAME]);
         Ok(Self::Minimal(Box::new(plan.finish(uids::RT_PLAN_STORAGE)?)))
     }
 
