@@ -60,7 +60,8 @@ mod tests {
         for (value, text) in [(0.0, "0"), (-0.0, "0"), (2.5, "2.5"), (-310.0, "-310"), (1e-20, "1E-20")] {
             assert_eq!(decimal(value), text);
         }
-        for value in [1.0 / 3.0, -2.0 / 3.0, 1e-5 / 3.0, -1234.567_890_123_4, 6.02e23 / 7.0, -1e-300 / 7.0, 1e5 / 3.0] {
+        for value in [1.0 / 3.0, -2.0 / 3.0, 1e-5 / 3.0, -1_234.567_890_123_4, 6.02e23 / 7.0, -1e-300 / 7.0, 1e5 / 3.0]
+        {
             let text = decimal(value);
             let says: f64 = text.parse().expect("a number");
             assert!(text.len() <= MAX_LENGTH && (says / value - 1.0).abs() < 1e-8, "{value}: {text}");

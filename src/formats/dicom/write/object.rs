@@ -43,10 +43,11 @@ impl DataSet {
     /// Attributes without a value, which the standard wants there all the same.
     pub(super) fn empty(&mut self, tags: &[Tag]) -> &mut Self {
         for &tag in tags {
-            match vr(tag) {
-                VR::SQ => self.items(tag, Vec::new()),
-                _ => self.put(tag, PrimitiveValue::Empty),
-            };
+            if vr(tag) == VR::SQ {
+                self.items(tag, Vec::new());
+            } else {
+                self.put(tag, PrimitiveValue::Empty);
+            }
         }
         self
     }

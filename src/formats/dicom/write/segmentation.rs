@@ -85,7 +85,7 @@ struct Bits {
 impl Bits {
     fn extend(&mut self, pixels: &[u8]) {
         for &pixel in pixels {
-            if self.count % 8 == 0 {
+            if self.count.is_multiple_of(8) {
                 self.bytes.push(0);
             }
             *self.bytes.last_mut().expect("pushed above") |= pixel << (self.count % 8);
