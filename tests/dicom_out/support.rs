@@ -1,5 +1,7 @@
 //! A small CT, a dose to lie in it, and a reader of what is written that shares no code with the writer.
 
+#![expect(clippy::cast_possible_truncation, reason = "a test's own figures fit")]
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
