@@ -22,6 +22,7 @@
 //! * [`dosimetry`]: what follows from a dose: organ table, dose-volume histogram.
 //! * [`jobs`]: the queue between asynchronous callers and the thread that owns a device. `async` ends there.
 //! * [`audit`]: the hash-chained log of who did what.
+//! * [`store`]: volumes and jobs that outlive the process, in a folder.
 //! * [`api`]: the gRPC boundary, server and client.
 //! * [`report`]: figures, pictures and pages for people.
 //! * [`demo`]: a stylised patient, computed from end to end.
@@ -62,6 +63,7 @@ pub mod prepare;
 pub mod report;
 pub mod request;
 pub mod resample;
+pub mod store;
 pub mod validate;
 
 pub use compute::compute;

@@ -27,9 +27,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("method", &["constants", "digest", "domain", "physics", "plan", "prepare", "engine"]),
     ("compute", &["domain", "plan", "engine", "method"]),
     ("jobs", &["domain", "plan", "engine", "compute"]),
+    ("store", &["digest", "domain", "jobs", "audit"]),
     (
         "api",
         &[
+            "store",
             "math",
             "domain",
             "resample",

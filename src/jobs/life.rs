@@ -40,8 +40,10 @@ impl JobState {
 pub enum JobEvent {
     /// A worker takes it.
     Take,
-    /// Its worker or device was lost, or is shut down: it waits again.
+    /// Its worker or device was lost: it waits again.
     PutBack,
+    /// Its worker is shut down: it waits again, as if it had not begun.
+    Release,
     /// Its dose passed every check.
     Succeed,
     /// It cannot be computed.
@@ -52,7 +54,7 @@ pub enum JobEvent {
 
 impl JobEvent {
     /// Every step.
-    pub const ALL: [Self; 5] = [Self::Take, Self::PutBack, Self::Succeed, Self::Fail, Self::Cancel];
+    pub const ALL: [Self; 6] = [Self::Take, Self::PutBack, Self::Release, Self::Succeed, Self::Fail, Self::Cancel];
 }
 
 /// Every transition there is. The first final state of a job is its last.
@@ -61,6 +63,7 @@ const TRANSITIONS: &[(JobState, JobEvent, JobState)] = &[
     (JobState::Queued, JobEvent::Fail, JobState::Failed),
     (JobState::Queued, JobEvent::Cancel, JobState::Cancelled),
     (JobState::Running, JobEvent::PutBack, JobState::Queued),
+    (JobState::Running, JobEvent::Release, JobState::Queued),
     (JobState::Running, JobEvent::Succeed, JobState::Succeeded),
     (JobState::Running, JobEvent::Fail, JobState::Failed),
     (JobState::Running, JobEvent::Cancel, JobState::Cancelled),
@@ -101,6 +104,9 @@ impl Life {
         let next = self.state.after(step).ok_or(Refused { state: self.state, step })?;
         self.state = next;
         self.revision += 1;
+        if step == JobEvent::Release {
+            self.attempts -= 1;
+        }
         if next == JobState::Running {
             self.attempts += 1;
             self.started = Some(now);
@@ -151,7 +157,7 @@ mod tests {
         let now = SystemTime::UNIX_EPOCH;
         for state in JobState::ALL {
             for step in JobEvent::ALL {
-                let mut life = Life { state, ..Life::new(now) };
+                let mut life = Life { state, attempts: 1, ..Life::new(now) };
                 let before = life.clone();
                 match TRANSITIONS.iter().find(|(from, by, _)| (*from, *by) == (state, step)) {
                     Some((.., to)) => {
@@ -179,5 +185,10 @@ mod tests {
         }
         assert_eq!((life.attempts(), life.revision(), life.state()), (2, 5, JobState::Succeeded));
         assert_eq!((life.created(), life.started(), life.ended()), (at(1), Some(at(4)), Some(at(5))));
+        let mut released = Life::new(at(1));
+        for step in [JobEvent::Take, JobEvent::Release, JobEvent::Take] {
+            released.step(step, at(2)).expect("an allowed step");
+        }
+        assert_eq!(released.attempts(), 1, "a shut down worker does not count");
     }
 }

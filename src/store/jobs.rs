@@ -1,0 +1,386 @@
+//! Jobs in the ledger, on the side of their callers: created, cancelled, deleted.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use uuid::Uuid;
+
+use super::change::{Change, Done, What};
+use super::ledger::Table;
+use super::record::{Estimate, JobFault, JobRecord, RequestRecord};
+use super::state::{State, Tenant};
+use super::{Actor, Quota, SizeFault, Store, StoreError, VolumeDigest};
+use crate::audit::{Event, Record};
+use crate::jobs::{JobEvent, JobState, Life, Priority};
+
+/// How long a request id is kept once its job is gone.
+const REQUEST_TTL: Duration = Duration::from_secs(86_400);
+/// ABORTED of gRPC.
+const ABORTED: i32 = 10;
+/// Reason of a job that took down what computed it, too often.
+const POISONOUS: &str = "JOB_POISONOUS";
+
+/// A volume that a job needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needed {
+    /// Its path in the header.
+    pub field: String,
+    /// Its name.
+    pub digest: VolumeDigest,
+    /// Its size by the header.
+    pub size_bytes: u64,
+}
+
+/// A job to accept.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    /// Who creates it.
+    pub actor: Actor,
+    /// The caller's own id. None: the job is only checked.
+    pub request_id: Option<Uuid>,
+    /// The specification, as bytes of the caller's protocol.
+    pub spec: Arc<[u8]>,
+    /// The digest of the specification, the same for equal ones.
+    pub spec_sha256: String,
+    /// The nuclide, as dosegrid names it.
+    pub nuclide: String,
+    /// The method.
+    pub method: String,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// What it is expected to take; the wait is found out here.
+    pub estimate: Estimate,
+    /// Its volumes.
+    pub inputs: Vec<Needed>,
+}
+
+/// What makes a job that is lost wait again, or fail.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Loss {
+    /// What was lost: process, worker or device.
+    pub(super) cause: &'static str,
+    pub(super) max_attempts: u32,
+    pub(super) job_ttl: Duration,
+    pub(super) volume_ttl: Duration,
+}
+
+impl Store {
+    /// Accepts a job, or gives the one that the same request made before.
+    ///
+    /// # Errors
+    /// [`StoreError::RequestIdUsed`], [`StoreError::VolumesMissing`], [`StoreError::WrongSizes`],
+    /// [`StoreError::Busy`], [`StoreError::OverQuota`], [`StoreError::Full`], [`StoreError::Unavailable`].
+    pub fn create_job(&self, new: NewJob) -> Result<Arc<JobRecord>, StoreError> {
+        let options = self.options.clone();
+        let folders = self.folders.clone();
+        self.writer.write(move |state| {
+            let now = SystemTime::now();
+            let name = state.shared_name(&new.actor.tenant);
+            let nothing = Tenant::default();
+            let tenant = state.tenant(&name).unwrap_or(&nothing);
+            if let Some(known) = new.request_id.and_then(|id| tenant.requests.get(&id)) {
+                return match tenant.job(known.job, now) {
+                    Some(job) if known.spec_sha256 == new.spec_sha256 => Ok(Done::unchanged(job.clone())),
+                    _ => Err(StoreError::RequestIdUsed { job: known.job }),
+                };
+            }
+            check_volumes(tenant, &new, now)?;
+            if state.queued >= options.queue_length {
+                return Err(StoreError::Busy);
+            }
+            let used = tenant.unfinished.len() as u64;
+            if used >= options.tenant_jobs {
+                return Err(over(Quota::Jobs, used, options.tenant_jobs, 1));
+            }
+            super::volumes::check_room(state, tenant, new.estimate.result_bytes, &options, &folders)?;
+            let is_small = new.estimate.device_time_s <= options.small_job.as_secs_f64();
+            let job = record(state, &new, is_small, now);
+            let Some(request_id) = new.request_id else { return Ok(Done::unchanged(job)) };
+            let request = RequestRecord { spec_sha256: new.spec_sha256.clone(), job: job.id, kept_until: None };
+            let mut changes = vec![
+                Change::new(&name, What::Job(job.clone())),
+                Change::new(&name, What::Spec(job.id, new.spec.clone())),
+                Change::new(&name, What::Request(request_id, request)),
+            ];
+            for digest in &job.inputs {
+                let mut volume = tenant.volumes[digest].clone();
+                volume.inputs += 1;
+                changes.push(Change::new(&name, What::Volume(*digest, volume)));
+            }
+            let events = vec![of_job(Event::JobCreated, &new.actor, &job)];
+            Ok(Done { value: job, changes, events })
+        })
+    }
+
+    /// A tenant's job as it is now.
+    pub fn job(&self, tenant: &str, id: Uuid) -> Option<Arc<JobRecord>> {
+        self.published.read(|state| state.job(tenant, id, SystemTime::now()).cloned())
+    }
+
+    /// A job of any tenant, with its tenant.
+    pub fn job_of_any(&self, id: Uuid) -> Option<(Arc<str>, Arc<JobRecord>)> {
+        let now = SystemTime::now();
+        self.published.read(|state| {
+            let found = |(name, tenant): (&Arc<str>, &Tenant)| Some((name.clone(), tenant.job(id, now)?.clone()));
+            state.tenants.iter().find_map(found)
+        })
+    }
+
+    /// A tenant's jobs before one of them, the newest first.
+    ///
+    /// * `before` – only those that were created before this one
+    /// * `states` – only those in one of these; empty: all
+    /// * `most` – how many
+    pub fn jobs(&self, tenant: &str, before: Option<Uuid>, states: &[JobState], most: usize) -> Vec<Arc<JobRecord>> {
+        let now = SystemTime::now();
+        self.published.read(|state| {
+            let Some(tenant) = state.tenant(tenant) else { return Vec::new() };
+            let end = before.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+            let newest_first = tenant.jobs.range((std::ops::Bound::Unbounded, end)).rev().map(|(_, job)| job);
+            newest_first
+                .filter(|job| !job.is_expired(now) && (states.is_empty() || states.contains(&job.state())))
+                .take(most)
+                .cloned()
+                .collect()
+        })
+    }
+
+    /// The specification of a job.
+    ///
+    /// # Errors
+    /// [`StoreError::JobNotFound`], [`StoreError::Unavailable`].
+    pub fn spec(&self, tenant: &str, id: Uuid) -> Result<Vec<u8>, StoreError> {
+        self.bytes_of(Table::Specs, tenant, id)?.ok_or(StoreError::JobNotFound)
+    }
+
+    /// The result of a job; none if it has none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn result(&self, tenant: &str, id: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+        self.bytes_of(Table::Results, tenant, id)
+    }
+
+    fn bytes_of(&self, table: Table, tenant: &str, id: Uuid) -> Result<Option<Vec<u8>>, StoreError> {
+        self.ledger.get(table, &format!("{tenant}/{id}")).map_err(|error| {
+            tracing::error!(%error, "the ledger cannot be read");
+            StoreError::Unavailable
+        })
+    }
+
+    /// Cancels a job that is not finished. One that is stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError::JobNotFound`], [`StoreError::Unavailable`].
+    pub fn cancel_job(&self, tenant: &str, id: Uuid, actor: &Actor) -> Result<Arc<JobRecord>, StoreError> {
+        let (name, actor) = (tenant.to_owned(), actor.clone());
+        let (job_ttl, volume_ttl) = (self.options.job_ttl, self.options.volume_ttl);
+        self.writer.write(move |state| {
+            let now = SystemTime::now();
+            let job = state.job(&name, id, now).ok_or(StoreError::JobNotFound)?;
+            let mut next = (**job).clone();
+            if next.life.step(JobEvent::Cancel, now).is_err() {
+                return Ok(Done::unchanged(job.clone()));
+            }
+            next.expires = Some(now + job_ttl);
+            let job = Arc::new(next);
+            let changes = ended(state, &state.shared_name(&name), &job, volume_ttl, now);
+            let events = vec![Record { tenant: Some(name), ..of_job(Event::JobCancelled, &actor, &job) }];
+            Ok(Done { value: job, changes, events })
+        })
+    }
+
+    /// Deletes a finished job, and its results.
+    ///
+    /// # Errors
+    /// [`StoreError::JobNotFound`], [`StoreError::JobNotFinished`], [`StoreError::Unavailable`].
+    pub fn delete_job(&self, tenant: &str, id: Uuid, actor: &Actor) -> Result<(), StoreError> {
+        let (name, actor) = (tenant.to_owned(), actor.clone());
+        self.writer.write(move |state| {
+            let now = SystemTime::now();
+            let job = state.job(&name, id, now).ok_or(StoreError::JobNotFound)?;
+            if !job.state().is_final() {
+                return Err(StoreError::JobNotFinished);
+            }
+            let changes = gone(state, &state.shared_name(&name), job, now);
+            let events = vec![Record { tenant: Some(name), ..of_job(Event::JobDeleted, &actor, job) }];
+            Ok(Done { value: (), changes, events })
+        })
+    }
+}
+
+/// # Errors
+/// If a volume is not there, or not as long as the header says.
+fn check_volumes(tenant: &Tenant, new: &NewJob, now: SystemTime) -> Result<(), StoreError> {
+    let (mut missing, mut faults) = (Vec::new(), Vec::new());
+    for Needed { field, digest, size_bytes } in &new.inputs {
+        match tenant.volume(digest, now).filter(|volume| volume.is_complete()) {
+            None if new.request_id.is_none() || missing.contains(digest) => {}
+            None => missing.push(*digest),
+            Some(volume) if volume.size_bytes != *size_bytes => faults.push(SizeFault {
+                field: field.clone(),
+                expected_bytes: *size_bytes,
+                found_bytes: volume.size_bytes,
+            }),
+            Some(_) => {}
+        }
+    }
+    if !faults.is_empty() {
+        return Err(StoreError::WrongSizes(faults));
+    }
+    if missing.is_empty() { Ok(()) } else { Err(StoreError::VolumesMissing(missing)) }
+}
+
+pub(super) fn over(what: Quota, used: u64, limit: u64, needed: u64) -> StoreError {
+    StoreError::OverQuota { what, used, limit, needed }
+}
+
+/// A new job, which waits.
+fn record(state: &State, new: &NewJob, is_small: bool, now: SystemTime) -> Arc<JobRecord> {
+    let candidate = Uuid::now_v7();
+    // Jobs are listed by their ids, so a clock that was set back must not make an older one.
+    let id = match state.newest {
+        Some(newest) if newest >= candidate => Uuid::from_u128(newest.as_u128() + 1),
+        _ => candidate,
+    };
+    let ahead = state.unfinished().filter(|(_, job)| job.is_small == is_small);
+    let wait_time_s = ahead.map(|(_, job)| (job.estimate.device_time_s - job.device_s).max(0.0)).sum();
+    let mut inputs: Vec<VolumeDigest> = new.inputs.iter().map(|needed| needed.digest).collect();
+    inputs.sort_unstable();
+    inputs.dedup();
+    Arc::new(JobRecord {
+        id,
+        request_id: new.request_id.unwrap_or_default(),
+        identity: new.actor.name.clone(),
+        nuclide: new.nuclide.clone(),
+        method: new.method.clone(),
+        life: Life::new(now),
+        priority: new.priority,
+        estimate: Estimate { wait_time_s, ..new.estimate },
+        is_small,
+        inputs,
+        results: Vec::new(),
+        unproven: 0,
+        is_first: false,
+        checkpoint: 0,
+        device_s: 0.0,
+        error: None,
+        expires: None,
+    })
+}
+
+/// A job that is finished now, with the volumes that it lets go of.
+pub(super) fn ended(
+    state: &State,
+    name: &Arc<str>,
+    job: &Arc<JobRecord>,
+    volume_ttl: Duration,
+    now: SystemTime,
+) -> Vec<Change> {
+    let mut changes = vec![Change::new(name, What::Job(job.clone()))];
+    let volumes = state.tenant(name).map(|tenant| &tenant.volumes);
+    for digest in &job.inputs {
+        if let Some(mut volume) = volumes.and_then(|volumes| volumes.get(digest)).cloned() {
+            volume.inputs = volume.inputs.saturating_sub(1);
+            volume.kept_until = volume.kept_until.max(Some(now + volume_ttl));
+            changes.push(Change::new(name, What::Volume(*digest, volume)));
+        }
+    }
+    changes
+}
+
+/// A job that is gone now, with the results that nothing else keeps.
+pub(super) fn gone(state: &State, name: &Arc<str>, job: &JobRecord, now: SystemTime) -> Vec<Change> {
+    let mut changes = vec![Change::new(name, What::NoJob(job.id))];
+    let Some(tenant) = state.tenant(name) else { return changes };
+    if let Some(request) = tenant.requests.get(&job.request_id) {
+        let request = RequestRecord { kept_until: Some(now + REQUEST_TTL), ..request.clone() };
+        changes.push(Change::new(name, What::Request(job.request_id, request)));
+    }
+    for digest in &job.results {
+        if let Some(mut volume) = tenant.volumes.get(digest).cloned() {
+            volume.results = volume.results.saturating_sub(1);
+            let is_gone = volume.is_expired(now);
+            let what = if is_gone { What::NoVolume(*digest) } else { What::Volume(*digest, volume) };
+            changes.push(Change::new(name, what));
+        }
+    }
+    changes
+}
+
+/// A job that was lost while it ran: it waits again, before all others of its lane, or fails.
+pub(super) fn put_back(
+    state: &State,
+    name: &Arc<str>,
+    job: &JobRecord,
+    loss: Loss,
+    now: SystemTime,
+) -> (Arc<JobRecord>, Vec<Change>, Vec<Record>) {
+    let mut next = job.clone();
+    let is_poisonous = job.unproven >= loss.max_attempts;
+    let step = if is_poisonous { JobEvent::Fail } else { JobEvent::PutBack };
+    if next.life.step(step, now).is_err() {
+        return (Arc::new(job.clone()), Vec::new(), Vec::new());
+    }
+    if !is_poisonous {
+        next.is_first = true;
+        let next = Arc::new(next);
+        return (next.clone(), vec![Change::new(name, What::Job(next))], Vec::new());
+    }
+    let attempts = job.unproven;
+    next.error = Some(JobFault {
+        code: ABORTED,
+        reason: POISONOUS.to_owned(),
+        message: format!("{attempts} attempts in a row ended with the loss of what computed them: {}", loss.cause),
+        metadata: [("attempts", attempts.to_string()), ("cause", loss.cause.to_owned())]
+            .map(|(key, value)| (key.to_owned(), value))
+            .into(),
+        field_violations: Vec::new(),
+    });
+    next.expires = Some(now + loss.job_ttl);
+    let next = Arc::new(next);
+    let event = Record { reason: Some(POISONOUS.to_owned()), ..finished(name, &next) };
+    (next.clone(), ended(state, name, &next, loss.volume_ttl, now), vec![event])
+}
+
+/// What the audit log says of what somebody does with a job.
+fn of_job(event: Event, actor: &Actor, job: &JobRecord) -> Record {
+    Record {
+        identity: Some(actor.name.clone()),
+        peer: Some(actor.peer.clone()).filter(|peer| !peer.is_empty()),
+        state: None,
+        ..by_itself(event, &actor.tenant, job)
+    }
+}
+
+/// What the audit log says of what happens to a job by itself.
+pub(super) fn by_itself(event: Event, tenant: &str, job: &JobRecord) -> Record {
+    Record {
+        tenant: Some(tenant.to_owned()),
+        identity: Some(job.identity.clone()),
+        job: Some(format!("jobs/{}", job.id)),
+        nuclide: Some(job.nuclide.clone()).filter(|name| !name.is_empty()),
+        method: Some(job.method.clone()),
+        inputs: job.inputs.iter().map(ToString::to_string).collect(),
+        results: job.results.iter().map(ToString::to_string).collect(),
+        attempts: Some(job.life.attempts()),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        ..Record::now(event)
+    }
+}
+
+/// What the audit log says of a job's end.
+pub(super) fn finished(tenant: &str, job: &JobRecord) -> Record {
+    let state = match job.state() {
+        JobState::Queued => "queued",
+        JobState::Running => "running",
+        JobState::Succeeded => "succeeded",
+        JobState::Failed => "failed",
+        JobState::Cancelled => "cancelled",
+    };
+    Record {
+        state: Some(state.to_owned()),
+        reason: job.error.as_ref().map(|error| error.reason.clone()),
+        ..by_itself(Event::JobFinished, tenant, job)
+    }
+}

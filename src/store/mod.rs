@@ -1,0 +1,123 @@
+//! The store of one machine: volumes as files by tenant and digest, jobs in a ledger.
+//!
+//! ```text
+//! STORE/lock format ledger   volumes/TENANT/DIGEST   checkpoints/JOB.N   damaged/   incoming/   audit/NNNNNN.log
+//! ```
+//!
+//! What was answered is durable: bytes, then their names, then the ledger, then the audit log are synced before an
+//! answer says that something is there. One thread writes the ledger, many acts a transaction; readers see only what is
+//! committed. Files that no transaction names are dropped at the next start. Everything has a tenant, and nothing of
+//! one tenant is found by another.
+
+mod change;
+mod digest_name;
+mod error;
+mod expiry;
+mod files;
+mod jobs;
+mod ledger;
+mod open;
+mod options;
+mod order;
+mod reading;
+mod record;
+mod running;
+mod state;
+mod uploads;
+mod volumes;
+mod writer;
+
+use std::fs::File;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+
+pub use digest_name::VolumeDigest;
+pub use error::{OpenError, Quota, SizeFault, StoreError};
+pub use jobs::{Needed, NewJob};
+pub use options::StoreOptions;
+pub use order::Lane;
+pub use reading::Reading;
+pub use record::{Estimate, JobFault, JobRecord, Phase, RequestRecord, VolumeRecord};
+pub use running::{Attempt, NewFile, Outcome, StoredFile, job_id, job_name};
+pub use uploads::{Beginning, Upload};
+
+/// Who acts on a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// Whose things it acts on.
+    pub tenant: String,
+    /// Its name.
+    pub name: String,
+    /// Where it calls from; empty if nobody called.
+    pub peer: String,
+}
+
+/// The store in a folder, which this process alone has.
+#[derive(Debug)]
+pub struct Store {
+    options: StoreOptions,
+    folders: files::Folders,
+    ledger: Arc<ledger::Ledger>,
+    published: Arc<writer::Published>,
+    writer: writer::Writer,
+    uploads: uploads::Uploads,
+    shares: Arc<Mutex<order::Shares>>,
+    _lock: File,
+}
+
+impl Store {
+    /// Its limits and times.
+    pub fn options(&self) -> &StoreOptions {
+        &self.options
+    }
+
+    /// Rises with every transaction.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.published.version.subscribe()
+    }
+
+    /// Whether it still writes.
+    pub fn is_sound(&self) -> bool {
+        !self.published.is_broken.load(Ordering::Acquire)
+    }
+
+    /// How many jobs wait and run, by lane.
+    pub fn unfinished(&self) -> [[usize; 2]; 2] {
+        let mut counts = [[0; 2]; 2];
+        self.published.read(|state| {
+            for (_, job) in state.unfinished() {
+                let runs = usize::from(job.state() == crate::jobs::JobState::Running);
+                counts[Lane::of(job) as usize][runs] += 1;
+            }
+        });
+        counts
+    }
+
+    /// Whether a job waits.
+    pub fn has_waiting(&self) -> bool {
+        self.published.read(|state| state.queued > 0)
+    }
+
+    /// After a failed sync what the disk holds is unknown: nothing is written any more before a restart.
+    fn sync_failed(&self, what: &str, error: &std::io::Error) -> StoreError {
+        let refused = StoreError::of_io(what, error);
+        if refused == StoreError::Unavailable {
+            tracing::error!("the store is closed until a restart");
+            self.published.is_broken.store(true, Ordering::Release);
+        }
+        refused
+    }
+
+    /// Ends all writing, after what was asked for before.
+    pub fn close(&self) {
+        self.writer.close();
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,44 @@
+//! What a store may use, and how long it keeps what.
+
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Limits and times of a store.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoreOptions {
+    /// How long a complete volume is kept that no job refers to.
+    pub volume_ttl: Duration,
+    /// How long an unfinished upload is kept after its last byte.
+    pub upload_ttl: Duration,
+    /// How long a finished job is kept, with its results.
+    pub job_ttl: Duration,
+    /// Bytes of a tenant: complete, unfinished and reserved.
+    pub tenant_bytes: u64,
+    /// Unfinished jobs of a tenant.
+    pub tenant_jobs: u64,
+    /// Jobs that may wait.
+    pub queue_length: usize,
+    /// Bytes of the disk that are kept free.
+    pub reserve_bytes: u64,
+    /// Attempts in a row without a new checkpoint after which a job is given up.
+    pub max_attempts: u32,
+    /// Longest estimate of a small job.
+    pub small_job: Duration,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            volume_ttl: 7 * DAY,
+            upload_ttl: DAY,
+            job_ttl: 30 * DAY,
+            tenant_bytes: 65_536 << 20,
+            tenant_jobs: 1000,
+            queue_length: 10_000,
+            reserve_bytes: 1024 << 20,
+            max_attempts: 3,
+            small_job: Duration::from_secs(10),
+        }
+    }
+}

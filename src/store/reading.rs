@@ -1,0 +1,95 @@
+//! Reading a volume: every byte is hashed on its way, and the last piece is handed out only if the whole is right.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use super::record::Phase;
+use super::{Actor, Store, StoreError, VolumeDigest};
+use crate::digest::Digest;
+
+/// Bytes that are read at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A volume while it is read from its start to its end.
+#[derive(Debug)]
+pub struct Reading {
+    tenant: String,
+    name: VolumeDigest,
+    file: File,
+    size_bytes: u64,
+    read_bytes: u64,
+    digest: Digest,
+}
+
+impl Store {
+    /// Opens a complete volume.
+    ///
+    /// # Errors
+    /// [`StoreError::VolumeNotFound`], [`StoreError::VolumeDamaged`], [`StoreError::Unavailable`].
+    pub fn read_volume(&self, tenant: &str, name: VolumeDigest) -> Result<Reading, StoreError> {
+        let volume = self.volume(tenant, &name).ok_or(StoreError::VolumeNotFound)?;
+        match volume.phase {
+            Phase::Uploading { .. } => return Err(StoreError::VolumeNotFound),
+            Phase::Damaged => return Err(StoreError::VolumeDamaged(name)),
+            Phase::Complete => {}
+        }
+        let file = match File::open(self.folders.volume(tenant, &name)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // It may have been deleted between the two looks.
+                self.volume(tenant, &name).ok_or(StoreError::VolumeNotFound)?;
+                self.set_aside(tenant, name);
+                return Err(StoreError::VolumeDamaged(name));
+            }
+            Err(error) => return Err(StoreError::of_io("opening a volume", &error)),
+        };
+        let (tenant, size_bytes) = (tenant.to_owned(), volume.size_bytes);
+        Ok(Reading { tenant, name, file, size_bytes, read_bytes: 0, digest: Digest::new() })
+    }
+
+    /// As [`Store::read_volume`], for a caller who takes it away: the audit log says so first.
+    ///
+    /// # Errors
+    /// As [`Store::read_volume`].
+    pub fn hand_out(&self, actor: &Actor, name: VolumeDigest) -> Result<Reading, StoreError> {
+        let reading = self.read_volume(&actor.tenant, name)?;
+        self.note_read(actor, name)?;
+        Ok(reading)
+    }
+}
+
+impl Reading {
+    /// Bytes in all.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// The next piece and where it begins; none at the end. The last piece comes only if the whole has its digest.
+    ///
+    /// # Errors
+    /// [`StoreError::VolumeDamaged`], with the file set aside; [`StoreError::Unavailable`].
+    pub fn next(&mut self, store: &Store) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
+        let left = self.size_bytes - self.read_bytes;
+        if left == 0 {
+            return Ok(None);
+        }
+        let mut piece = vec![0; usize::try_from(left).unwrap_or(PIECE_BYTES).min(PIECE_BYTES)];
+        match self.file.read_exact(&mut piece) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(self.damaged(store)),
+            Err(error) => return Err(StoreError::of_io("reading a volume", &error)),
+        }
+        self.digest.update(&piece);
+        let begin = self.read_bytes;
+        self.read_bytes += piece.len() as u64;
+        if self.read_bytes == self.size_bytes && VolumeDigest::of(self.digest.clone()) != self.name {
+            return Err(self.damaged(store));
+        }
+        Ok(Some((begin, piece)))
+    }
+
+    fn damaged(&self, store: &Store) -> StoreError {
+        store.set_aside(&self.tenant, self.name);
+        StoreError::VolumeDamaged(self.name)
+    }
+}

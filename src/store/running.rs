@@ -1,0 +1,323 @@
+//! Jobs in the ledger, on the side of what computes them: taken, put back, finished.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError};
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use super::change::{Change, Done, What};
+use super::files::remove;
+use super::jobs::{Loss, by_itself, ended, finished, put_back};
+use super::order::Lane;
+use super::record::{JobFault, JobRecord, Phase, VolumeRecord};
+use super::state::State;
+use super::{Store, StoreError, VolumeDigest};
+use crate::audit::{Event, Record};
+use crate::digest::Digest;
+use crate::jobs::{JobEvent, JobState};
+
+/// A job in the hands of what computes it. The number of its attempts tells this lease from others of the same job.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// Whose it is.
+    pub tenant: Arc<str>,
+    /// The job as it was taken.
+    pub job: Arc<JobRecord>,
+}
+
+impl Attempt {
+    /// Whether a job still is this attempt.
+    pub fn is_current(&self, job: &JobRecord) -> bool {
+        job.state() == JobState::Running && job.life.attempts() == self.job.life.attempts()
+    }
+
+    /// The job as it is now, unless it went on without this attempt.
+    fn current<'a>(&self, state: &'a State) -> Option<&'a Arc<JobRecord>> {
+        let job = state.tenant(&self.tenant)?.jobs.get(&self.job.id)?;
+        self.is_current(job).then_some(job)
+    }
+}
+
+/// What came of an attempt.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Results are stored.
+    Succeeded {
+        /// The result, as bytes of the caller's protocol.
+        result: Arc<[u8]>,
+        /// Its volumes.
+        volumes: Vec<StoredFile>,
+    },
+    /// It cannot be computed.
+    Failed(JobFault),
+    /// What computed it was lost.
+    Lost {
+        /// `worker` or `device`.
+        cause: &'static str,
+    },
+    /// What computed it is shut down. The attempt does not count.
+    Released,
+}
+
+/// A file that no transaction names yet. It is removed when it is dropped before one does.
+#[derive(Debug)]
+pub struct StoredFile {
+    path: PathBuf,
+    digest: VolumeDigest,
+    size_bytes: u64,
+}
+
+impl StoredFile {
+    /// Its name.
+    pub fn digest(&self) -> VolumeDigest {
+        self.digest
+    }
+}
+
+impl Drop for StoredFile {
+    fn drop(&mut self) {
+        // One that found its place is not there any more.
+        remove(&self.path);
+    }
+}
+
+/// A file while it is written.
+#[derive(Debug)]
+pub struct NewFile {
+    path: PathBuf,
+    file: File,
+    digest: Digest,
+    size_bytes: u64,
+}
+
+impl Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.digest.update(&bytes[..written]);
+        self.size_bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl NewFile {
+    /// Syncs what was written.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Unavailable`].
+    pub fn finish(self) -> Result<StoredFile, StoreError> {
+        let Self { path, file, digest, size_bytes } = self;
+        let stored = StoredFile { path, digest: VolumeDigest::of(digest), size_bytes };
+        file.sync_all().map_err(|error| StoreError::of_io("syncing a result", &error))?;
+        Ok(stored)
+    }
+}
+
+impl Store {
+    /// Begins a file that a transaction will name.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Unavailable`].
+    pub fn new_file(&self) -> Result<NewFile, StoreError> {
+        let (path, file) =
+            self.folders.incoming().map_err(|error| StoreError::of_io("creating a file for a result", &error))?;
+        Ok(NewFile { path, file, digest: Digest::new(), size_bytes: 0 })
+    }
+
+    /// Takes the job that goes next. That it begins is safe on disk when this returns; none if none waits.
+    ///
+    /// * `is_free` – whether a lane may begin a job
+    /// * `device` – what will compute it, for the audit log
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn take(
+        &self,
+        device: String,
+        is_free: impl Fn(Lane) -> bool + Send + 'static,
+    ) -> Result<Option<Attempt>, StoreError> {
+        let shares = self.shares.clone();
+        self.writer.write(move |state| {
+            let next = shares.lock().unwrap_or_else(PoisonError::into_inner).next(state, is_free);
+            let Some((tenant, job)) = next else { return Ok(Done::unchanged(None)) };
+            let mut job = (*job).clone();
+            job.life.step(JobEvent::Take, SystemTime::now()).map_err(|_| StoreError::Unavailable)?;
+            job.unproven += 1;
+            let job = Arc::new(job);
+            let changes = vec![Change::new(&tenant, What::Job(job.clone()))];
+            let events = vec![Record { device: Some(device), ..by_itself(Event::JobStarted, &tenant, &job) }];
+            Ok(Done { value: Some(Attempt { tenant, job }), changes, events })
+        })
+    }
+
+    /// Notes that an attempt had the device.
+    pub fn note_time(&self, attempt: &Attempt, seconds: f64) {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        shares.note(Lane::of(&attempt.job), &attempt.tenant, seconds);
+    }
+
+    /// Keeps a checkpoint in place of the one before. False if the job went on without this attempt.
+    ///
+    /// * `device_s` – time on the device so far in this attempt [s]
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Unavailable`].
+    pub fn keep_checkpoint(&self, attempt: &Attempt, file: StoredFile, device_s: f64) -> Result<bool, StoreError> {
+        let (attempt, folders) = (attempt.clone(), self.folders.clone());
+        let kept = self.writer.write(move |state| {
+            let Some(job) = attempt.current(state) else { return Ok(Done::unchanged(None)) };
+            let mut next = (**job).clone();
+            let before = next.checkpoint;
+            next.checkpoint += 1;
+            next.unproven = 0;
+            next.device_s = attempt.job.device_s + device_s;
+            folders
+                .place_checkpoint(&file.path, next.id, next.checkpoint)
+                .map_err(|error| StoreError::of_io("storing a checkpoint", &error))?;
+            let changes = vec![Change::new(&attempt.tenant, What::Job(Arc::new(next)))];
+            Ok(Done { value: Some((attempt.job.id, before)), changes, events: Vec::new() })
+        })?;
+        if let Some((id, before @ 1..)) = kept {
+            self.folders.remove_checkpoint(id, before);
+        }
+        Ok(kept.is_some())
+    }
+
+    /// The newest checkpoint of a job, open for reading; none if it has none.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn checkpoint(&self, attempt: &Attempt) -> Result<Option<File>, StoreError> {
+        let JobRecord { id, checkpoint, .. } = *attempt.job;
+        if checkpoint == 0 {
+            return Ok(None);
+        }
+        let opened = File::open(self.folders.checkpoint(id, checkpoint));
+        opened.map(Some).map_err(|error| StoreError::of_io("reading a checkpoint", &error))
+    }
+
+    /// Ends an attempt. False, and the outcome is dropped, if the job went on without it.
+    ///
+    /// * `device_s` – time on the device in this attempt [s]
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Unavailable`].
+    pub fn end_attempt(&self, attempt: &Attempt, device_s: f64, outcome: Outcome) -> Result<bool, StoreError> {
+        let (attempt, folders, options) = (attempt.clone(), self.folders.clone(), self.options.clone());
+        self.writer.write(move |state| {
+            let Some(job) = attempt.current(state) else { return Ok(Done::unchanged(false)) };
+            let (now, name) = (SystemTime::now(), &attempt.tenant);
+            let mut next = (**job).clone();
+            next.device_s = attempt.job.device_s + device_s;
+            let refused = |_| StoreError::Unavailable;
+            match outcome {
+                Outcome::Lost { cause } => {
+                    let (max_attempts, job_ttl, volume_ttl) =
+                        (options.max_attempts, options.job_ttl, options.volume_ttl);
+                    let loss = Loss { cause, max_attempts, job_ttl, volume_ttl };
+                    let (_, changes, events) = put_back(state, name, &next, loss, now);
+                    Ok(Done { value: true, changes, events })
+                }
+                Outcome::Released => {
+                    next.life.step(JobEvent::Release, now).map_err(refused)?;
+                    next.unproven = next.unproven.saturating_sub(1);
+                    next.is_first = true;
+                    let changes = vec![Change::new(name, What::Job(Arc::new(next)))];
+                    Ok(Done { value: true, changes, events: Vec::new() })
+                }
+                Outcome::Failed(fault) => {
+                    next.life.step(JobEvent::Fail, now).map_err(refused)?;
+                    next.error = Some(fault);
+                    next.expires = Some(now + options.job_ttl);
+                    let next = Arc::new(next);
+                    let changes = ended(state, name, &next, options.volume_ttl, now);
+                    Ok(Done { value: true, changes, events: vec![finished(name, &next)] })
+                }
+                Outcome::Succeeded { result, volumes } => {
+                    next.life.step(JobEvent::Succeed, now).map_err(refused)?;
+                    next.expires = Some(now + options.job_ttl);
+                    let names: BTreeSet<VolumeDigest> = volumes.iter().map(StoredFile::digest).collect();
+                    next.results = names.into_iter().collect();
+                    for file in &volumes {
+                        folders
+                            .place_volume(&file.path, name, &file.digest)
+                            .map_err(|error| StoreError::of_io("storing a result", &error))?;
+                    }
+                    let next = Arc::new(next);
+                    let mut changes = ended(state, name, &next, options.volume_ttl, now);
+                    add_results(state, name, &next, &volumes, &mut changes);
+                    changes.push(Change::new(name, What::Result(next.id, result)));
+                    Ok(Done { value: true, changes, events: vec![finished(name, &next)] })
+                }
+            }
+        })
+    }
+}
+
+/// Names the results of a job. One that is there already, as an input of the same job may be, is there once.
+fn add_results(state: &State, name: &Arc<str>, job: &JobRecord, files: &[StoredFile], changes: &mut Vec<Change>) {
+    for digest in &job.results {
+        let size_bytes = files.iter().find(|file| file.digest == *digest).map_or(0, |file| file.size_bytes);
+        let changed = changes.iter().find_map(|change| match &change.what {
+            What::Volume(other, record) if other == digest => Some(record.clone()),
+            _ => None,
+        });
+        let known = changed.or_else(|| state.tenant(name)?.volumes.get(digest).cloned());
+        let complete = |known: VolumeRecord| VolumeRecord {
+            size_bytes,
+            phase: Phase::Complete,
+            results: known.results + 1,
+            // An unfinished upload of the same bytes was the caller's, who will not find it unfinished any more.
+            kept_until: known.kept_until,
+            ..known
+        };
+        let new = VolumeRecord { size_bytes, phase: Phase::Complete, inputs: 0, results: 1, kept_until: None };
+        changes.push(Change::new(name, What::Volume(*digest, known.map_or(new, complete))));
+    }
+}
+
+impl Store {
+    /// Puts the jobs back that ran when the process was lost.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub(super) fn recover(&self) -> Result<usize, StoreError> {
+        let options = self.options.clone();
+        self.writer.write(move |state| {
+            let now = SystemTime::now();
+            let (max_attempts, job_ttl, volume_ttl) = (options.max_attempts, options.job_ttl, options.volume_ttl);
+            let loss = Loss { cause: "process", max_attempts, job_ttl, volume_ttl };
+            let mut work = state.clone();
+            let (mut changes, mut events, mut count) = (Vec::new(), Vec::new(), 0);
+            let running = |(_, job): &(&Arc<str>, &Arc<JobRecord>)| job.state() == JobState::Running;
+            for (tenant, job) in state.unfinished().filter(running) {
+                let (_, made, told) = put_back(&work, tenant, job, loss, now);
+                made.iter().for_each(|change| work.apply(change));
+                changes.extend(made);
+                events.extend(told);
+                count += 1;
+            }
+            Ok(Done { value: count, changes, events })
+        })
+    }
+}
+
+/// Names of jobs as callers write them.
+pub fn job_name(id: Uuid) -> String {
+    format!("jobs/{id}")
+}
+
+/// The id of a job's name; none for one that no job has.
+pub fn job_id(name: &str) -> Option<Uuid> {
+    let text = name.strip_prefix("jobs/")?;
+    let id: Uuid = text.parse().ok()?;
+    // There is one way to write it.
+    (id.to_string() == text).then_some(id)
+}

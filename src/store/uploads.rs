@@ -1,0 +1,289 @@
+//! Uploads: bytes on their way into a volume. Whoever extends one does; nobody waits for another.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+use super::record::VolumeRecord;
+use super::volumes::Begun;
+use super::{Actor, Store, StoreError, VolumeDigest};
+use crate::digest::Digest;
+
+/// Bytes between two syncs.
+const SYNC_BYTES: u64 = 8 << 20;
+/// Bytes that are read at once to hash what was there.
+const PIECE_BYTES: usize = 1 << 20;
+
+type Key = (String, VolumeDigest);
+
+/// Uploads that calls work on, or whose hash is known.
+#[derive(Debug, Default)]
+pub(super) struct Uploads(Mutex<HashMap<Key, Known>>);
+
+/// An upload by its id. Its progress is never locked within the lock of all.
+type Known = (Uuid, Arc<Mutex<Progress>>);
+
+impl Uploads {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How far an upload is.
+#[derive(Debug)]
+struct Progress {
+    upload: Uuid,
+    /// None while no call works on it.
+    file: Option<File>,
+    users: usize,
+    written_bytes: u64,
+    committed_bytes: u64,
+    digest: Digest,
+    /// Set when it is complete, discarded, or failed: nothing is added any more.
+    ended: Option<Result<VolumeRecord, StoreError>>,
+}
+
+/// A call's part in an upload.
+#[derive(Debug)]
+pub struct Upload {
+    actor: Actor,
+    digest: VolumeDigest,
+    size_bytes: u64,
+    progress: Arc<Mutex<Progress>>,
+    /// Where the call's next byte stands.
+    next: u64,
+}
+
+/// What a call finds when it begins.
+#[derive(Debug)]
+pub enum Beginning {
+    /// The volume is complete.
+    Complete(VolumeRecord),
+    /// Bytes are to come.
+    Open(Upload),
+}
+
+impl Store {
+    /// Begins, or goes on with, an upload. Its size is reserved.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherSize`], [`StoreError::WrongOffset`], [`StoreError::OverQuota`], [`StoreError::Full`],
+    /// [`StoreError::Unavailable`].
+    ///
+    /// * `offset` – where the call's first byte stands
+    pub fn upload(
+        &self,
+        actor: &Actor,
+        digest: VolumeDigest,
+        size_bytes: u64,
+        offset: u64,
+    ) -> Result<Beginning, StoreError> {
+        let (upload, is_new, committed) = match self.begin_upload(&actor.tenant, digest, size_bytes)? {
+            Begun::Complete(volume) => return Ok(Beginning::Complete(volume)),
+            Begun::Open { upload, is_new, committed_bytes } => (upload, is_new, committed_bytes),
+        };
+        let key = (actor.tenant.clone(), digest);
+        let progress = {
+            let mut all = self.uploads.lock();
+            let fresh = || (upload, Arc::new(Mutex::new(Progress::new(upload, committed))));
+            let known = all.entry(key).or_insert_with(fresh);
+            if known.0 != upload {
+                *known = fresh();
+            }
+            known.1.clone()
+        };
+        let mut working = lock(&progress);
+        if working.file.is_none() && working.ended.is_none() {
+            let opened = self.open_upload(&actor.tenant, &digest, is_new, &mut working);
+            opened.map_err(|error| StoreError::of_io("opening an upload", &error))?;
+        }
+        if offset > working.written_bytes {
+            let committed_bytes = working.committed_bytes;
+            self.let_go(&mut working);
+            return Err(StoreError::WrongOffset { committed_bytes });
+        }
+        working.users += 1;
+        drop(working);
+        Ok(Beginning::Open(Upload { actor: actor.clone(), digest, size_bytes, progress, next: offset }))
+    }
+
+    /// Opens the file of an upload at the end of what is safe, and hashes that if it is not known.
+    fn open_upload(&self, tenant: &str, digest: &VolumeDigest, is_new: bool, working: &mut Progress) -> io::Result<()> {
+        let path = self.folders.volume(tenant, digest);
+        let known = OpenOptions::new().read(true).write(true).open(&path);
+        let mut file = match known {
+            Ok(file) if !is_new => file,
+            Err(error) if !is_new && error.kind() != io::ErrorKind::NotFound => return Err(error),
+            // The ledger knows of the upload before its file is there.
+            _ => self.folders.begin_volume(tenant, digest)?,
+        };
+        let is_hashed = working.written_bytes > 0 && working.written_bytes == working.committed_bytes;
+        let there = file.metadata()?.len();
+        if there < working.committed_bytes {
+            // A loss between the ledger's word and the file's first bytes.
+            (working.written_bytes, working.committed_bytes, working.digest) = (0, 0, Digest::new());
+            file.set_len(0)?;
+        } else if !is_hashed {
+            file.set_len(working.committed_bytes)?;
+            working.digest = Digest::new();
+            let mut piece = vec![0; PIECE_BYTES];
+            loop {
+                match file.read(&mut piece)? {
+                    0 => break,
+                    count => working.digest.update(&piece[..count]),
+                }
+            }
+            working.written_bytes = working.committed_bytes;
+        }
+        file.seek(SeekFrom::Start(working.written_bytes))?;
+        working.file = Some(file);
+        Ok(())
+    }
+
+    /// Adds bytes that follow those that the call sent before. Some when the volume is complete.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLong`], [`StoreError::DigestMismatch`], [`StoreError::VolumeNotFound`] if it was deleted
+    /// meanwhile, [`StoreError::Full`], [`StoreError::Unavailable`].
+    pub fn add(&self, upload: &mut Upload, data: &[u8]) -> Result<Option<VolumeRecord>, StoreError> {
+        let end = upload.next.saturating_add(data.len() as u64);
+        if end > upload.size_bytes {
+            return Err(StoreError::TooLong { size_bytes: upload.size_bytes });
+        }
+        let progress = upload.progress.clone();
+        let mut working = lock(&progress);
+        if let Some(ended) = &working.ended {
+            return ended.clone().map(Some);
+        }
+        let known = usize::try_from(working.written_bytes.saturating_sub(upload.next)).unwrap_or(usize::MAX);
+        let new = data.get(known..).unwrap_or_default();
+        upload.next = end;
+        if !new.is_empty() {
+            self.append(upload, &mut working, new)?;
+        }
+        if working.written_bytes == upload.size_bytes {
+            return self.complete(upload, &mut working).map(Some);
+        }
+        if working.written_bytes - working.committed_bytes >= SYNC_BYTES {
+            self.sync(upload, &mut working)?;
+        }
+        Ok(None)
+    }
+
+    fn append(&self, upload: &Upload, working: &mut Progress, new: &[u8]) -> Result<(), StoreError> {
+        let file = working.file.as_mut().ok_or(StoreError::Unavailable)?;
+        if let Err(error) = file.write_all(new) {
+            // What is half written is not there: the next byte goes where it would have gone.
+            let undone = file.set_len(working.written_bytes).and_then(|()| file.seek(SeekFrom::End(0)));
+            let refused = StoreError::of_io("writing an upload", &error);
+            if undone.is_err() || refused == StoreError::Unavailable {
+                self.end(upload, working, Err(refused.clone()));
+            }
+            return Err(refused);
+        }
+        working.digest.update(new);
+        working.written_bytes += new.len() as u64;
+        Ok(())
+    }
+
+    /// Makes what was written safe.
+    fn sync(&self, upload: &Upload, working: &mut Progress) -> Result<(), StoreError> {
+        let file = working.file.as_ref().ok_or(StoreError::Unavailable)?;
+        if let Err(error) = file.sync_data() {
+            let refused = self.sync_failed("syncing an upload", &error);
+            self.end(upload, working, Err(refused.clone()));
+            return Err(refused);
+        }
+        let bytes = working.written_bytes;
+        match self.note_committed(&upload.actor.tenant, upload.digest, working.upload, bytes)? {
+            Some(_) => working.committed_bytes = bytes,
+            None => {
+                self.end(upload, working, Err(StoreError::VolumeNotFound));
+                return Err(StoreError::VolumeNotFound);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the digest of all bytes, and makes the volume complete.
+    fn complete(&self, upload: &Upload, working: &mut Progress) -> Result<VolumeRecord, StoreError> {
+        let (tenant, digest) = (&upload.actor.tenant, upload.digest);
+        let found = VolumeDigest::of(working.digest.clone());
+        let outcome = if found != digest {
+            self.discard_upload(tenant, digest, working.upload)?;
+            Err(StoreError::DigestMismatch { expected: digest, found })
+        } else {
+            let file = working.file.as_ref().ok_or(StoreError::Unavailable)?;
+            let synced = file.sync_all().map_err(|error| self.sync_failed("syncing an upload", &error));
+            let noted = synced.and_then(|()| self.note_complete(&upload.actor, digest, working.upload));
+            noted.and_then(|volume| volume.ok_or(StoreError::VolumeNotFound))
+        };
+        self.end(upload, working, outcome.clone());
+        outcome
+    }
+
+    fn end(&self, upload: &Upload, working: &mut Progress, outcome: Result<VolumeRecord, StoreError>) {
+        working.ended = Some(outcome);
+        working.file = None;
+        // Those who work on it see how it ended; who comes next begins anew.
+        self.uploads.lock().remove(&(upload.actor.tenant.clone(), upload.digest));
+    }
+
+    /// Ends a call's part, however it ended: what was written is safe when this returns. The volume as it is then.
+    ///
+    /// # Errors
+    /// As [`Store::add`].
+    pub fn leave(&self, upload: &Upload) -> Result<VolumeRecord, StoreError> {
+        let mut working = lock(&upload.progress);
+        working.users = working.users.saturating_sub(1);
+        if let Some(ended) = &working.ended {
+            return ended.clone();
+        }
+        let synced = match working.written_bytes > working.committed_bytes {
+            true => self.sync(upload, &mut working),
+            false => Ok(()),
+        };
+        self.let_go(&mut working);
+        synced?;
+        self.volume(&upload.actor.tenant, &upload.digest).ok_or(StoreError::VolumeNotFound)
+    }
+
+    /// Closes the file if no call works on it. What is hashed stays known.
+    fn let_go(&self, working: &mut Progress) {
+        if working.users == 0 && working.written_bytes == working.committed_bytes {
+            working.file = None;
+        }
+    }
+
+    /// Makes what arrived of an upload safe, so that whoever asks is told of all of it.
+    pub(super) fn sync_upload(&self, tenant: &str, digest: &VolumeDigest) -> Result<(), StoreError> {
+        let known = self.uploads.lock().get(&(tenant.to_owned(), *digest)).cloned();
+        let Some((_, progress)) = known else { return Ok(()) };
+        let mut working = lock(&progress);
+        if working.ended.is_some() || working.written_bytes == working.committed_bytes {
+            return Ok(());
+        }
+        let actor = Actor { tenant: tenant.to_owned(), name: String::new(), peer: String::new() };
+        let upload = Upload { actor, digest: *digest, size_bytes: 0, progress: progress.clone(), next: 0 };
+        self.sync(&upload, &mut working)
+    }
+
+    /// Forgets the hashes of uploads that are gone.
+    pub(super) fn forget_uploads(&self, is_gone: impl Fn(&str, &VolumeDigest) -> bool) {
+        self.uploads.lock().retain(|(tenant, digest), _| !is_gone(tenant, digest));
+    }
+}
+
+impl Progress {
+    fn new(upload: Uuid, committed_bytes: u64) -> Self {
+        let digest = Digest::new();
+        Self { upload, file: None, users: 0, written_bytes: 0, committed_bytes, digest, ended: None }
+    }
+}
+
+fn lock(progress: &Arc<Mutex<Progress>>) -> MutexGuard<'_, Progress> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,261 @@
+//! Volumes in the ledger: what is there, kept, deleted, or set aside.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use super::change::{Change, Done, What};
+use super::files::Folders;
+use super::jobs::over;
+use super::record::{Phase, VolumeRecord};
+use super::state::{State, Tenant};
+use super::{Actor, Quota, Store, StoreError, StoreOptions, VolumeDigest};
+use crate::audit::{Event, Record};
+
+/// How an upload begins.
+#[derive(Debug)]
+pub(super) enum Begun {
+    /// There is nothing to upload.
+    Complete(VolumeRecord),
+    /// Bytes are to come: the upload, whether it is new, and what is safe of it.
+    Open { upload: Uuid, is_new: bool, committed_bytes: u64 },
+}
+
+impl Store {
+    /// What is there of volumes; none of one that is not known. Complete ones are kept for the full time from now on.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub fn check_volumes(
+        &self,
+        tenant: &str,
+        digests: &[VolumeDigest],
+    ) -> Result<Vec<Option<VolumeRecord>>, StoreError> {
+        for digest in digests {
+            self.sync_upload(tenant, digest)?;
+        }
+        let (name, digests, ttl) = (tenant.to_owned(), digests.to_vec(), self.options.volume_ttl);
+        self.writer.write(move |state| {
+            let (now, name) = (SystemTime::now(), state.shared_name(&name));
+            let mut changes = Vec::new();
+            let mut look = |digest: &VolumeDigest| {
+                let mut volume = state.volume(&name, digest, now)?.clone();
+                if volume.phase == Phase::Damaged {
+                    return None;
+                }
+                if volume.is_complete() {
+                    volume.kept_until = volume.kept_until.max(Some(now + ttl));
+                    changes.push(Change::new(&name, What::Volume(*digest, volume.clone())));
+                }
+                Some(volume)
+            };
+            let value = digests.iter().map(&mut look).collect();
+            Ok(Done { value, changes, events: Vec::new() })
+        })
+    }
+
+    /// A tenant's volume, complete or not; none if it is not there.
+    pub fn volume(&self, tenant: &str, digest: &VolumeDigest) -> Option<VolumeRecord> {
+        self.published.read(|state| state.volume(tenant, digest, SystemTime::now()).cloned())
+    }
+
+    /// Reserves room for an upload, or finds what is there of it.
+    pub(super) fn begin_upload(
+        &self,
+        tenant: &str,
+        digest: VolumeDigest,
+        size_bytes: u64,
+    ) -> Result<Begun, StoreError> {
+        let (name, options, folders) = (tenant.to_owned(), self.options.clone(), self.folders.clone());
+        self.writer.write(move |state| {
+            let (now, name) = (SystemTime::now(), state.shared_name(&name));
+            let nothing = Tenant::default();
+            let tenant = state.tenant(&name).unwrap_or(&nothing);
+            let known = tenant.volume(&digest, now).filter(|volume| volume.phase != Phase::Damaged);
+            if let Some(other) = known.filter(|volume| volume.size_bytes != size_bytes) {
+                return Err(StoreError::OtherSize { size_bytes: other.size_bytes });
+            }
+            match known.map(|volume| (volume.phase, volume)) {
+                Some((Phase::Uploading { upload, committed_bytes }, _)) => {
+                    Ok(Done::unchanged(Begun::Open { upload, is_new: false, committed_bytes }))
+                }
+                Some((_, volume)) => {
+                    let mut volume = volume.clone();
+                    volume.kept_until = volume.kept_until.max(Some(now + options.volume_ttl));
+                    let changes = vec![Change::new(&name, What::Volume(digest, volume.clone()))];
+                    Ok(Done { value: Begun::Complete(volume), changes, events: Vec::new() })
+                }
+                None => {
+                    check_room(state, tenant, size_bytes, &options, &folders)?;
+                    let upload = Uuid::new_v4();
+                    // Jobs that refer to a damaged volume have it back when it is complete.
+                    let (inputs, results) =
+                        tenant.volume(&digest, now).map_or((0, 0), |volume| (volume.inputs, volume.results));
+                    let phase = Phase::Uploading { upload, committed_bytes: 0 };
+                    let kept_until = Some(now + options.upload_ttl);
+                    let record = VolumeRecord { size_bytes, phase, inputs, results, kept_until };
+                    let changes = vec![Change::new(&name, What::Volume(digest, record))];
+                    let value = Begun::Open { upload, is_new: true, committed_bytes: 0 };
+                    Ok(Done { value, changes, events: Vec::new() })
+                }
+            }
+        })
+    }
+
+    /// Notes how many bytes of an upload are safe. None if the upload is gone.
+    pub(super) fn note_committed(
+        &self,
+        tenant: &str,
+        digest: VolumeDigest,
+        upload: Uuid,
+        bytes: u64,
+    ) -> Result<Option<VolumeRecord>, StoreError> {
+        let ttl = self.options.upload_ttl;
+        self.change_upload(tenant, digest, upload, move |volume, now| {
+            volume.phase = Phase::Uploading { upload, committed_bytes: bytes };
+            volume.kept_until = Some(now + ttl);
+            None
+        })
+    }
+
+    /// Notes that an upload is complete, and has its digest. None if the upload is gone.
+    pub(super) fn note_complete(
+        &self,
+        actor: &Actor,
+        digest: VolumeDigest,
+        upload: Uuid,
+    ) -> Result<Option<VolumeRecord>, StoreError> {
+        let ttl = self.options.volume_ttl;
+        let told = of_volume(Event::VolumeStored, actor, &digest);
+        self.change_upload(&actor.tenant, digest, upload, move |volume, now| {
+            volume.phase = Phase::Complete;
+            volume.kept_until = Some(now + ttl);
+            Some(told)
+        })
+    }
+
+    fn change_upload(
+        &self,
+        tenant: &str,
+        digest: VolumeDigest,
+        upload: Uuid,
+        change: impl FnOnce(&mut VolumeRecord, SystemTime) -> Option<Record> + Send + 'static,
+    ) -> Result<Option<VolumeRecord>, StoreError> {
+        let name = tenant.to_owned();
+        self.writer.write(move |state| {
+            let (now, name) = (SystemTime::now(), state.shared_name(&name));
+            let known = state.tenant(&name).and_then(|tenant| tenant.volumes.get(&digest));
+            let is_it = |volume: &&VolumeRecord| match volume.phase {
+                Phase::Uploading { upload: own, .. } => own == upload,
+                Phase::Complete | Phase::Damaged => false,
+            };
+            let Some(mut volume) = known.filter(is_it).cloned() else {
+                // Somebody else completed it: the caller has what it wanted.
+                return Ok(Done::unchanged(known.filter(|volume| volume.is_complete()).cloned()));
+            };
+            let events = change(&mut volume, now).into_iter().collect();
+            let changes = vec![Change::new(&name, What::Volume(digest, volume.clone()))];
+            Ok(Done { value: Some(volume), changes, events })
+        })
+    }
+
+    /// Forgets an upload whose bytes were not those of its digest.
+    pub(super) fn discard_upload(&self, tenant: &str, digest: VolumeDigest, upload: Uuid) -> Result<(), StoreError> {
+        let name = tenant.to_owned();
+        self.writer.write(move |state| {
+            let name = state.shared_name(&name);
+            let known = state.tenant(&name).and_then(|tenant| tenant.volumes.get(&digest));
+            let is_it = |phase| matches!(phase, Phase::Uploading { upload: own, .. } if own == upload);
+            let changes = match known.filter(|volume| is_it(volume.phase)) {
+                None => Vec::new(),
+                // Jobs refer to it from before it was damaged.
+                Some(volume) if volume.is_referenced() => {
+                    let damaged = VolumeRecord { phase: Phase::Damaged, ..volume.clone() };
+                    vec![Change::new(&name, What::Volume(digest, damaged))]
+                }
+                Some(_) => vec![Change::new(&name, What::NoVolume(digest))],
+            };
+            Ok(Done { value: (), changes, events: Vec::new() })
+        })
+    }
+
+    /// Deletes a volume, complete or not.
+    ///
+    /// # Errors
+    /// [`StoreError::VolumeNotFound`], [`StoreError::VolumeInUse`], [`StoreError::Unavailable`].
+    pub fn delete_volume(&self, actor: &Actor, digest: VolumeDigest) -> Result<(), StoreError> {
+        let actor = actor.clone();
+        self.writer.write(move |state| {
+            let name: Arc<str> = state.shared_name(&actor.tenant);
+            let volume = state.volume(&name, &digest, SystemTime::now()).ok_or(StoreError::VolumeNotFound)?;
+            if volume.inputs > 0 {
+                return Err(StoreError::VolumeInUse);
+            }
+            let changes = vec![Change::new(&name, What::NoVolume(digest))];
+            Ok(Done { value: (), changes, events: vec![of_volume(Event::VolumeDeleted, &actor, &digest)] })
+        })
+    }
+
+    /// Notes that a volume leaves the store.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub(super) fn note_read(&self, actor: &Actor, digest: VolumeDigest) -> Result<(), StoreError> {
+        let told = of_volume(Event::VolumeRead, actor, &digest);
+        self.writer.write(move |_| Ok(Done { value: (), changes: Vec::new(), events: vec![told] }))
+    }
+
+    /// Sets a file aside that is not what was stored.
+    pub(super) fn set_aside(&self, tenant: &str, digest: VolumeDigest) {
+        tracing::error!("a stored volume is damaged; its file is set aside");
+        let (name, folders) = (tenant.to_owned(), self.folders.clone());
+        let outcome = self.writer.write(move |state| {
+            let name = state.shared_name(&name);
+            let known = state.tenant(&name).and_then(|tenant| tenant.volumes.get(&digest));
+            let Some(volume) = known.filter(|volume| volume.is_complete()) else { return Ok(Done::unchanged(())) };
+            folders
+                .set_aside(&name, &digest)
+                .map_err(|error| StoreError::of_io("setting a damaged volume aside", &error))?;
+            let damaged = VolumeRecord { phase: Phase::Damaged, ..volume.clone() };
+            let changes = vec![Change::new(&name, What::Volume(digest, damaged))];
+            Ok(Done { value: (), changes, events: Vec::new() })
+        });
+        if let Err(error) = outcome {
+            tracing::error!(%error, "the damaged volume stays where it is");
+        }
+    }
+}
+
+/// Checks a tenant's quota, and the disk.
+pub(super) fn check_room(
+    state: &State,
+    tenant: &Tenant,
+    needed: u64,
+    options: &StoreOptions,
+    folders: &Folders,
+) -> Result<(), StoreError> {
+    if tenant.bytes.saturating_add(needed) > options.tenant_bytes {
+        return Err(over(Quota::Bytes, tenant.bytes, options.tenant_bytes, needed));
+    }
+    let free = folders.free_bytes().map_err(|error| StoreError::of_io("asking for the room on the disk", &error))?;
+    let taken = state.reserved_bytes.saturating_add(options.reserve_bytes);
+    if free.saturating_sub(taken) < needed {
+        return Err(StoreError::Full);
+    }
+    Ok(())
+}
+
+/// What the audit log says of what somebody does with a volume.
+fn of_volume(event: Event, actor: &Actor, digest: &VolumeDigest) -> Record {
+    let names = vec![digest.to_string()];
+    let (inputs, results) = if event == Event::VolumeStored { (names, Vec::new()) } else { (Vec::new(), names) };
+    Record {
+        tenant: Some(actor.tenant.clone()),
+        identity: Some(actor.name.clone()),
+        peer: Some(actor.peer.clone()).filter(|peer| !peer.is_empty()),
+        inputs,
+        results,
+        ..Record::now(event)
+    }
+}

@@ -1,0 +1,193 @@
+//! The one thread that writes the ledger. Acts that wait together are committed together, so a crowd of callers costs
+//! few syncs.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::watch;
+
+use super::StoreError;
+use super::change::{Change, Done, What};
+use super::files::Folders;
+use super::ledger::{Ledger, Table, Write};
+use super::state::State;
+use crate::audit::{Chain, Head, Record, Sealed};
+
+/// Most acts of one transaction.
+const MOST_TOGETHER: usize = 256;
+/// The ledger's record of where the audit log ends, and of its last lines.
+pub(super) const AUDIT_HEAD: &str = "head";
+
+/// An act on the state, and how its caller learns of its end.
+type Act = Box<dyn FnOnce(&State) -> (Vec<Change>, Vec<Record>, Reply) + Send>;
+type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// What readers see: only what is safe on disk.
+#[derive(Debug)]
+pub(super) struct Published {
+    pub(super) state: RwLock<State>,
+    /// Rises with every transaction.
+    pub(super) version: watch::Sender<u64>,
+    /// Nothing can be written any more.
+    pub(super) is_broken: AtomicBool,
+}
+
+impl Published {
+    pub(super) fn new(state: State) -> Self {
+        Self { state: RwLock::new(state), version: watch::channel(0).0, is_broken: AtomicBool::new(false) }
+    }
+
+    /// Looks at the state.
+    pub(super) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
+        look(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The way to the thread that writes.
+#[derive(Debug)]
+pub(super) struct Writer {
+    acts: Mutex<Option<Sender<Act>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the thread owns.
+pub(super) struct Books {
+    pub(super) work: State,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) folders: Folders,
+    pub(super) published: Arc<Published>,
+    pub(super) chain: Chain,
+    pub(super) head: Head,
+}
+
+impl Writer {
+    /// Starts the thread.
+    pub(super) fn start(books: Books) -> std::io::Result<Self> {
+        let (sender, acts) = channel();
+        let thread = thread::Builder::new().name("store".into()).spawn(move || books.run(&acts))?;
+        Ok(Self { acts: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Acts on the state, and waits until what it changed is safe on disk. An act that refuses changes nothing.
+    pub(super) fn write<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&State) -> Result<Done<T>, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = sync_channel(1);
+        let act: Act = Box::new(move |state| match act(state) {
+            Ok(Done { value, changes, events }) => (changes, events, told(reply, value)),
+            Err(error) => {
+                // The caller may have gone.
+                let _ = reply.send(Err(error));
+                (Vec::new(), Vec::new(), Box::new(|_| {}))
+            }
+        });
+        let sender = self.acts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        sender.ok_or(StoreError::Unavailable)?.send(act).map_err(|_| StoreError::Unavailable)?;
+        answer.recv().map_err(|_| StoreError::Unavailable)?
+    }
+
+    /// Ends the thread after what was asked for before.
+    pub(super) fn close(&self) {
+        drop(self.acts.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn told<T: Send + 'static>(reply: SyncSender<Result<T, StoreError>>, value: T) -> Reply {
+    Box::new(move |outcome| {
+        // The caller may have gone.
+        let _ = reply.send(outcome.map(|()| value));
+    })
+}
+
+impl Books {
+    fn run(mut self, acts: &Receiver<Act>) {
+        while let Ok(first) = acts.recv() {
+            let more = std::iter::from_fn(|| acts.try_recv().ok()).take(MOST_TOGETHER - 1);
+            let together: Vec<Act> = std::iter::once(first).chain(more).collect();
+            self.perform(together);
+        }
+    }
+
+    fn perform(&mut self, acts: Vec<Act>) {
+        let (mut changes, mut events, mut replies) = (Vec::new(), Vec::new(), Vec::new());
+        for act in acts {
+            if self.published.is_broken.load(Ordering::Acquire) {
+                break;
+            }
+            let (changed, told, reply) = act(&self.work);
+            changed.iter().for_each(|change| self.work.apply(change));
+            changes.extend(changed);
+            events.extend(told);
+            replies.push(reply);
+        }
+        let outcome = self.commit(&changes, &events);
+        if outcome.is_err() {
+            // The memory is ahead of the disk from now on, and what the disk holds is unknown.
+            self.published.is_broken.store(true, Ordering::Release);
+        } else if !changes.is_empty() {
+            let mut state = self.published.state.write().unwrap_or_else(PoisonError::into_inner);
+            changes.iter().for_each(|change| state.apply(change));
+            drop(state);
+            self.published.version.send_modify(|version| *version += 1);
+        }
+        replies.into_iter().for_each(|reply| reply(outcome.clone()));
+        if outcome.is_ok() {
+            self.remove_files(&changes);
+        }
+    }
+
+    /// Records and audit records in one transaction, then the audit log.
+    fn commit(&mut self, changes: &[Change], events: &[Record]) -> Result<(), StoreError> {
+        if changes.is_empty() && events.is_empty() {
+            return Ok(());
+        }
+        let mut writes: Vec<Write> = changes.iter().flat_map(Change::writes).collect();
+        let sealed: Vec<Sealed> = events.iter().map(|event| self.head.seal(event)).collect();
+        if !sealed.is_empty() {
+            writes.push(Write::put(Table::Audit, AUDIT_HEAD.to_owned(), audit_record(&self.head, &sealed)));
+        }
+        self.ledger.commit(&writes).map_err(|error| {
+            tracing::error!(%error, "the ledger cannot be written; the store is closed until a restart");
+            StoreError::Unavailable
+        })?;
+        self.chain.append(&sealed).map_err(|error| {
+            tracing::error!(%error, "the audit log cannot be written; the store is closed until a restart");
+            StoreError::Unavailable
+        })
+    }
+
+    /// Removes the files of what is not named any more.
+    fn remove_files(&self, changes: &[Change]) {
+        for Change { tenant, what } in changes {
+            if let What::NoVolume(digest) = what
+                && self.work.tenant(tenant).is_none_or(|tenant| !tenant.volumes.contains_key(digest))
+            {
+                self.folders.remove_volume(tenant, digest);
+            }
+            if let What::Job(job) = what
+                && job.state().is_final()
+                && job.checkpoint > 0
+            {
+                self.folders.remove_checkpoint(job.id, job.checkpoint);
+            }
+        }
+    }
+}
+
+/// Where the audit log ends, and the lines of the last transaction, which its file may not have yet.
+fn audit_record(head: &Head, sealed: &[Sealed]) -> Vec<u8> {
+    let lines: Vec<(u64, &str)> = sealed.iter().map(|line| (line.seq, line.line.as_str())).collect();
+    serde_json::to_vec(&(head, lines)).expect("plain data")
+}
+
+/// The same, read.
+pub(super) fn read_audit_record(bytes: &[u8]) -> Option<(Head, Vec<Sealed>)> {
+    let (head, lines): (Head, Vec<(u64, String)>) = serde_json::from_slice(bytes).ok()?;
+    Some((head, lines.into_iter().map(|(seq, line)| Sealed { seq, line }).collect()))
+}
