@@ -84,6 +84,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "compute",
             "dosimetry",
             "clinic",
+            "store",
+            "jobs",
             "api",
             "demo",
             "validate",

@@ -66,7 +66,7 @@ fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader) -> Result<Ad
 }
 
 struct Call {
-    exchange: Exchange<pb::ComputeRequest, pb::ComputeResponse>,
+    exchange: Exchange<Streaming<pb::ComputeRequest>, pb::ComputeResponse>,
 }
 
 impl Call {

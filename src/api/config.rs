@@ -23,6 +23,8 @@ pub struct ServerConfig {
     pub idle_timeout: Duration,
     /// Longest computing time of one request or job.
     pub compute_limit: Duration,
+    /// Time between two checkpoints of a job.
+    pub checkpoint: Duration,
     /// Longest wait for running work when the server shuts down.
     pub drain_timeout: Duration,
     /// HTTP/2 window of a stream, half that of a connection [bytes]. Over a network, the throughput is at most one
@@ -49,6 +51,7 @@ impl Default for ServerConfig {
             queue_length: 64,
             idle_timeout: Duration::from_secs(30),
             compute_limit: Duration::from_secs(3600),
+            checkpoint: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(60),
             window_bytes: 16 << 20,
             keepalive: Duration::from_secs(30),

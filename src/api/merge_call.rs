@@ -20,7 +20,7 @@ use crate::intake::{IntakeAccount, Merging};
 use crate::jobs::Reservation;
 use crate::method::merged_dose;
 
-type Call = Exchange<pb::MergeTalliesRequest, pb::MergeTalliesResponse>;
+type Call = Exchange<Streaming<pb::MergeTalliesRequest>, pb::MergeTalliesResponse>;
 type Message = pb::merge_tallies_request::Message;
 
 /// Begins a call.

@@ -13,24 +13,34 @@
 //! * `log`: one line for each call, and the id that the caller gets too.
 
 mod aftermath;
+mod attempt;
 mod call;
+mod checkpoints;
 mod chunks;
 pub mod client;
 pub mod config;
 mod deadline;
+mod durable;
 pub mod identity;
+mod job_calls;
+mod job_spec;
+mod job_watch;
 mod kernel_calls;
 mod log;
 mod merge_call;
 mod off_thread;
+mod page;
 mod resample_call;
+mod runner;
 pub mod server;
 mod service;
 pub mod status;
+mod store_status;
 mod stream;
 mod tallies;
 mod turns;
 mod upload;
+mod volume_calls;
 mod wire;
 
 pub use config::ServerConfig;

@@ -16,7 +16,7 @@ use crate::domain::DoseError;
 use crate::intake::{Regrid, RegriddedValues};
 use crate::jobs::Reservation;
 
-type Call = Exchange<pb::ResampleRequest, pb::ResampleResponse>;
+type Call = Exchange<Streaming<pb::ResampleRequest>, pb::ResampleResponse>;
 
 /// Begins a call.
 pub(super) fn begin(

@@ -17,13 +17,18 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::{Server, server::TcpIncoming};
 use tonic_health::{ServingStatus, server::HealthReporter};
 
+use super::job_calls::Jobs;
 use super::log::LogLayer;
 use super::pb::dose_service_server::{DoseServiceServer, SERVICE_NAME};
+use super::pb::job_service_server::JobServiceServer;
+use super::pb::volume_service_server::VolumeServiceServer;
 use super::service::{Service, Shared};
-use super::{ServerConfig, pb};
+use super::volume_calls::Volumes;
+use super::{ServerConfig, pb, runner};
 use crate::domain::DoseError;
 use crate::engine::Device;
 use crate::jobs::LocalJobs;
+use crate::store::Store;
 
 /// How long the last bytes may take to leave once all calls are done.
 const LAST_BYTES: Duration = Duration::from_secs(2);
@@ -54,6 +59,20 @@ pub async fn serve_jobs(
     jobs: Arc<LocalJobs>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), DoseError> {
+    serve_store(config, listener, jobs, None, shutdown).await
+}
+
+/// As [`serve_jobs`], with volumes and jobs that last.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_store(
+    config: ServerConfig,
+    listener: TcpListener,
+    jobs: Arc<LocalJobs>,
+    store: Option<Arc<Store>>,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), DoseError> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
     let failed = |error: &dyn std::error::Error| DoseError::Io(format!("the server cannot run: {error}"));
@@ -66,7 +85,16 @@ pub async fn serve_jobs(
     let reflection = descriptors().build_v1().map_err(|error| failed(&error))?;
     let reflection_alpha = descriptors().build_v1alpha().map_err(|error| failed(&error))?;
     let (draining, drained) = (CancellationToken::new(), CancellationToken::new());
-    let shared = Arc::new(Shared::new(config.clone(), jobs));
+    let shared = Arc::new(Shared::new(config.clone(), jobs, store));
+    let volumes = VolumeServiceServer::new(Volumes(shared.clone()))
+        .max_decoding_message_size(config.max_message_bytes)
+        .max_encoding_message_size(usize::MAX);
+    let jobs = JobServiceServer::new(Jobs(shared.clone()))
+        .max_decoding_message_size(config.max_message_bytes)
+        .max_encoding_message_size(usize::MAX);
+    if let Some(durable) = shared.durable.clone() {
+        tokio::spawn(runner::run(shared.clone(), durable));
+    }
     let service = DoseServiceServer::new(Service(shared.clone()))
         .max_decoding_message_size(config.max_message_bytes)
         .max_encoding_message_size(usize::MAX);
@@ -81,6 +109,8 @@ pub async fn serve_jobs(
         .http2_keepalive_interval(Some(config.keepalive))
         .layer(LogLayer)
         .add_service(service)
+        .add_service(volumes)
+        .add_service(jobs)
         .add_service(health_service)
         .add_service(reflection)
         .add_service(reflection_alpha)
@@ -104,6 +134,7 @@ pub async fn serve_jobs(
 async fn drain(shared: &Shared, mut health: HealthReporter) {
     tracing::info!(running = shared.calls.len(), "draining");
     shared.calls.close();
+    shared.draining.cancel();
     for name in ["", SERVICE_NAME] {
         health.set_service_status(name, ServingStatus::NotServing).await;
     }

@@ -7,6 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::call;
+use super::durable::Durable;
 use super::off_thread::off_thread;
 use super::stream::Responses;
 use super::turns::Turns;
@@ -16,6 +17,7 @@ use crate::engine::list_devices;
 use crate::jobs::{Budget, LocalJobs};
 use crate::math::cache::caches;
 use crate::physics::nuclide;
+use crate::store::Store;
 
 /// What all calls share.
 #[derive(Debug)]
@@ -26,6 +28,10 @@ pub(super) struct Shared {
     kernels: Turns,
     /// `Resample` and `MergeTallies`.
     pub(super) resampling: Turns,
+    /// The store, if there is one.
+    pub(super) durable: Option<Durable>,
+    /// Cancelled when the server begins to drain.
+    pub(super) draining: CancellationToken,
     /// Running calls with streams; closed when the server drains.
     pub(super) calls: TaskTracker,
     /// Cancelled when the server stops waiting for them.
@@ -34,11 +40,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(config: ServerConfig, jobs: Arc<LocalJobs>) -> Self {
+    pub(super) fn new(config: ServerConfig, jobs: Arc<LocalJobs>, store: Option<Arc<Store>>) -> Self {
         let budget = Budget::new(config.memory_bytes);
         let (calls, abort) = (TaskTracker::new(), CancellationToken::new());
         let [kernels, resampling] = [(); 2].map(|()| Turns::new(config.queue_length));
-        Self { config, jobs, budget, kernels, resampling, calls, abort, devices: OnceCell::new() }
+        let (durable, draining, devices) = (store.map(Durable::new), CancellationToken::new(), OnceCell::new());
+        Self { config, jobs, budget, kernels, resampling, durable, draining, calls, abort, devices }
     }
 
     /// # Errors
@@ -53,7 +60,7 @@ impl Shared {
         Ok(())
     }
 
-    fn check_open(&self) -> Result<(), DoseError> {
+    pub(super) fn check_open(&self) -> Result<(), DoseError> {
         if self.calls.is_closed() { Err(DoseError::ShuttingDown) } else { Ok(()) }
     }
 }
@@ -145,6 +152,7 @@ impl pb::dose_service_server::DoseService for Service {
         _request: Request<pb::GetServerInfoRequest>,
     ) -> Result<Response<pb::GetServerInfoResponse>, Status> {
         let config = &self.0.config;
+        let times = self.0.durable.as_ref().map(|durable| durable.store.options());
         Ok(Response::new(pb::GetServerInfoResponse {
             version: env!("CARGO_PKG_VERSION").into(),
             commit: env!("DOSEGRID_COMMIT").into(),
@@ -158,8 +166,8 @@ impl pb::dose_service_server::DoseService for Service {
                 queue_length: u32::try_from(config.queue_length).unwrap_or(u32::MAX),
                 idle_timeout_s: config.idle_timeout.as_secs_f64(),
                 compute_limit_s: config.compute_limit.as_secs_f64(),
-                volume_ttl_s: 0.0,
-                job_ttl_s: 0.0,
+                volume_ttl_s: times.map_or(0.0, |times| times.volume_ttl.as_secs_f64()),
+                job_ttl_s: times.map_or(0.0, |times| times.job_ttl.as_secs_f64()),
             }),
         }))
     }

@@ -42,11 +42,11 @@ impl<O> Stream for Responses<O> {
     }
 }
 
-/// The two streams of a call.
+/// What comes from a caller, its message or its stream, and the stream of the answer.
 pub(super) struct Exchange<I, O> {
     pub(super) shared: Arc<Shared>,
     pub(super) log: CallLog,
-    incoming: Streaming<I>,
+    pub(super) incoming: I,
     out: mpsc::Sender<Result<O, Status>>,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Exchange<I, O> {
 /// that shuts down.
 pub(super) fn begin<I, O, F>(
     shared: &Arc<Shared>,
-    request: Request<Streaming<I>>,
+    request: Request<I>,
     run: impl FnOnce(Exchange<I, O>) -> F,
 ) -> Responses<O>
 where
@@ -86,7 +86,7 @@ where
     Responses { messages, failure, _call: AbortOnDropHandle::new(task) }
 }
 
-impl<I, O> Exchange<I, O> {
+impl<I, O> Exchange<Streaming<I>, O> {
     /// The next message of the caller; none at the end of its stream.
     pub(super) async fn receive(&mut self) -> Result<Option<I>, Status> {
         let config = &self.shared.config;
@@ -94,7 +94,9 @@ impl<I, O> Exchange<I, O> {
         let message = timeout(idle, self.incoming.message()).await.map_err(|_| DoseError::Stalled { idle })?;
         message.map_err(|status| status::of_transport(status, config.max_message_bytes))
     }
+}
 
+impl<I, O> Exchange<I, O> {
     /// Waits until the reader takes it: responses are made no faster than they are read.
     pub(super) async fn send(&self, message: O) -> Result<(), DoseError> {
         let idle = self.shared.config.idle_timeout;

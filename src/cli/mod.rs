@@ -28,6 +28,7 @@ mod remote;
 mod resample;
 mod serve;
 mod stdout;
+mod store_flags;
 mod summary;
 mod validate;
 

@@ -1,6 +1,6 @@
 //! `dosegrid serve`.
 
-use std::{io::IsTerminal, net::SocketAddr, time::Duration};
+use std::{io::IsTerminal, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, lookup_host},
@@ -11,8 +11,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::device;
-use crate::api::{ServerConfig, server::serve};
+use super::store_flags::StoreArgs;
+use crate::api::{ServerConfig, server::serve_store};
 use crate::domain::{DeviceInfo, DeviceSelector, DoseError};
+use crate::jobs::LocalJobs;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -62,6 +64,12 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 60, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400))]
     drain_timeout_s: u64,
+    #[command(flatten)]
+    store: StoreArgs,
+    /// Time between two checkpoints of a Monte Carlo job [s]
+    #[arg(long, default_value_t = 30, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    checkpoint_s: u64,
     /// Log as JSON. RUST_LOG sets the level (default: info)
     #[arg(long)]
     log_json: bool,
@@ -78,6 +86,7 @@ impl Args {
             queue_length: self.queue_length.into(),
             idle_timeout: Duration::from_secs(self.idle_timeout_s),
             compute_limit: Duration::from_secs(self.compute_limit_s),
+            checkpoint: Duration::from_secs(self.checkpoint_s),
             drain_timeout: Duration::from_secs(self.drain_timeout_s),
             window_bytes: self.window_mib << 20,
             keepalive: Duration::from_secs(self.keepalive_s),
@@ -101,6 +110,7 @@ async fn addresses(listen: &str) -> Result<Vec<SocketAddr>, DoseError> {
 
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     start_log(args.log_json);
+    let store = args.store.open()?;
     let device = device::open(args.device)?;
     let DeviceInfo { id, name, backend, driver, kind } = device.info();
     tracing::info!(device = id, name, backend, driver, why = device::why(args.device, kind), "computes on this device");
@@ -117,7 +127,9 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
                 _ = interrupt.recv() => {}
             }
         };
-        serve(args.config(), listener, device, shutdown).await
+        let config = args.config();
+        let jobs = Arc::new(LocalJobs::start(device, config.plan_limits(), config.queue_length)?);
+        serve_store(config, listener, jobs, store, shutdown).await
     })
 }
 
@@ -146,6 +158,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+    use crate::store::StoreOptions;
 
     #[derive(Parser)]
     struct Alone {
@@ -155,6 +168,8 @@ mod tests {
 
     #[test]
     fn defaults_of_the_flags_are_those_of_the_configuration() {
-        assert_eq!(Alone::parse_from(["serve"]).args.config(), ServerConfig::default());
+        let args = Alone::parse_from(["serve"]).args;
+        assert_eq!(args.config(), ServerConfig::default());
+        assert_eq!(args.store.options(), StoreOptions::default());
     }
 }

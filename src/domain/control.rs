@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::DoseError;
+use super::{Checkpoints, DoseError};
 use crate::math::watch::{Interrupted, Watch};
 
 /// What a computation is doing.
@@ -74,16 +74,15 @@ pub struct Control {
     progress: watch::Sender<Progress>,
     asked: Arc<AtomicU64>,
     gone_after: u64,
+    checkpoints: Option<Arc<dyn Checkpoints>>,
 }
 
 impl Control {
     /// A control, and the receiver of its progress. The latest value wins: a computation never waits for a listener.
     pub fn new(cancel: CancellationToken) -> (Self, watch::Receiver<Progress>) {
         let (progress, receiver) = watch::channel(Progress::new(Stage::Queued, 0.0));
-        (
-            Self { cancel, enough: CancellationToken::new(), progress, asked: Arc::default(), gone_after: u64::MAX },
-            receiver,
-        )
+        let (enough, asked) = (CancellationToken::new(), Arc::default());
+        (Self { cancel, enough, progress, asked, gone_after: u64::MAX, checkpoints: None }, receiver)
     }
 
     /// A control whose caller goes away when it is asked for the `asks`-th time whether to go on. With
@@ -106,6 +105,17 @@ impl Control {
     #[must_use]
     pub fn with_enough(self, enough: CancellationToken) -> Self {
         Self { enough, ..self }
+    }
+
+    /// This control with a place for checkpoints. Only Monte Carlo transport has any.
+    #[must_use]
+    pub fn with_checkpoints(self, checkpoints: Arc<dyn Checkpoints>) -> Self {
+        Self { checkpoints: Some(checkpoints), ..self }
+    }
+
+    /// Where checkpoints are kept, if they are.
+    pub fn checkpoints(&self) -> Option<&dyn Checkpoints> {
+        self.checkpoints.as_deref()
     }
 
     /// Whether the caller is content with what is done so far. Only Monte Carlo transport has a result then.

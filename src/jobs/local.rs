@@ -6,7 +6,7 @@ use super::{
     DeviceExecutor, Executor, JobQueue, JobSpec, MemoryQueue, MemoryVolumes, NewJob, Priority, Reservation, Running,
     WorkQueue, worker,
 };
-use crate::domain::{DeviceInfo, DoseError, DoseRequest};
+use crate::domain::{Checkpoints, DeviceInfo, DoseError, DoseRequest};
 use crate::engine::Device;
 use crate::plan::Limits;
 
@@ -68,12 +68,27 @@ impl LocalJobs {
         owner: &str,
         memory: Option<Arc<Reservation>>,
     ) -> Result<Running, DoseError> {
+        self.submit_with(request, owner, memory, None)
+    }
+
+    /// As [`LocalJobs::submit`], for a job that keeps checkpoints.
+    ///
+    /// # Errors
+    /// As [`JobQueue::submit`].
+    pub fn submit_with(
+        &self,
+        request: DoseRequest,
+        owner: &str,
+        memory: Option<Arc<Reservation>>,
+        checkpoints: Option<Arc<dyn Checkpoints>>,
+    ) -> Result<Running, DoseError> {
         let memory_bytes = memory.as_ref().map_or(0, |memory| memory.bytes());
         // The queue's own hold takes over from this one.
         let (volumes, hold) = self.volumes.put_call(request.volumes(), memory);
         let spec = JobSpec { header: (**request.header()).clone(), volumes, priority: Priority::default() };
         drop(request);
-        let job = self.queue.submit(NewJob { spec, owner: owner.to_owned(), memory_bytes });
+        let new = NewJob { spec, owner: owner.to_owned(), memory_bytes };
+        let job = self.queue.submit_with(new, checkpoints);
         drop(hold);
         let job = job?;
         let running = Running::new(self.queue.clone(), job.id);

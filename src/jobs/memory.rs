@@ -14,7 +14,7 @@ use super::{
     Hold, Job, JobError, JobEvent, JobFilter, JobId, JobQueue, JobWatch, Lease, Life, NewJob, Priority, RETRY_AFTER,
     Refused, VolumeStore, WorkQueue,
 };
-use crate::domain::{Control, DoseError, DoseResult, Progress};
+use crate::domain::{Checkpoints, Control, DoseError, DoseResult, Progress};
 
 /// A bounded queue in memory.
 #[derive(Debug)]
@@ -38,6 +38,25 @@ impl MemoryQueue {
     /// No code of others runs under the lock, so a poisoned one still guards sound jobs.
     fn lock(&self) -> MutexGuard<'_, Jobs> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`JobQueue::submit`], for a job that keeps checkpoints.
+    ///
+    /// # Errors
+    /// As [`JobQueue::submit`].
+    pub fn submit_with(&self, new: NewJob, checkpoints: Option<Arc<dyn Checkpoints>>) -> Result<Job, DoseError> {
+        let hold = self.volumes.hold(&new.spec.volumes)?;
+        let mut jobs = self.lock();
+        self.room(&jobs)?;
+        jobs.submitted += 1;
+        let number = jobs.submitted;
+        let job = Job::new(JobId::new(number), new, Life::new(SystemTime::now()));
+        let entry = Entry::new(job.clone(), hold, checkpoints);
+        jobs.waiting.insert(entry.rank(number));
+        jobs.entries.insert(number, entry);
+        drop(jobs);
+        self.changed.notify_one();
+        Ok(job)
     }
 
     fn room(&self, jobs: &Jobs) -> Result<(), DoseError> {
@@ -75,9 +94,12 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(job: Job, hold: Hold) -> Self {
+    fn new(job: Job, hold: Hold, checkpoints: Option<Arc<dyn Checkpoints>>) -> Self {
         let cancel = CancellationToken::new();
-        let (control, progress) = Control::new(cancel.clone());
+        let (mut control, progress) = Control::new(cancel.clone());
+        if let Some(checkpoints) = checkpoints {
+            control = control.with_checkpoints(checkpoints);
+        }
         let span = tracing::Span::current();
         Self { job: watch::channel(job).0, control, progress, cancel, span, hold: Some(hold), outcome: None }
     }
@@ -138,18 +160,7 @@ impl Jobs {
 
 impl JobQueue for MemoryQueue {
     fn submit(&self, new: NewJob) -> Result<Job, DoseError> {
-        let hold = self.volumes.hold(&new.spec.volumes)?;
-        let mut jobs = self.lock();
-        self.room(&jobs)?;
-        jobs.submitted += 1;
-        let number = jobs.submitted;
-        let job = Job::new(JobId::new(number), new, Life::new(SystemTime::now()));
-        let entry = Entry::new(job.clone(), hold);
-        jobs.waiting.insert(entry.rank(number));
-        jobs.entries.insert(number, entry);
-        drop(jobs);
-        self.changed.notify_one();
-        Ok(job)
+        self.submit_with(new, None)
     }
 
     fn check_room(&self) -> Result<(), DoseError> {

@@ -1,6 +1,7 @@
 //! What a store refuses, and what it cannot do.
 
 use std::io;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -79,10 +80,15 @@ pub enum StoreError {
         limit: u64,
         /// How much more was asked for.
         needed: u64,
+        /// When to try again, if waiting helps.
+        retry_after: Option<Duration>,
     },
     /// Too many jobs wait.
     #[error("the queue is full")]
-    Busy,
+    Busy {
+        /// When to try again.
+        retry_after: Duration,
+    },
     /// Bytes would leave a gap.
     #[error("the bytes begin past those that are stored: {committed_bytes} are")]
     WrongOffset {
@@ -159,7 +165,7 @@ impl StoreError {
     /// What a failed operation on a file of the store means to a caller. The log says which it was.
     ///
     /// * `what` – the operation, without names
-    pub(super) fn of_io(what: &str, error: &io::Error) -> Self {
+    pub fn of_io(what: &str, error: &io::Error) -> Self {
         if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
             tracing::warn!(what, "the disk of the store is full");
             return Self::Full;

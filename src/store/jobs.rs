@@ -86,11 +86,13 @@ impl Store {
             }
             check_volumes(tenant, &new, now)?;
             if state.queued >= options.queue_length {
-                return Err(StoreError::Busy);
+                return Err(StoreError::Busy { retry_after: backlog(state.unfinished().map(|(_, job)| job)) });
             }
             let used = tenant.unfinished.len() as u64;
             if used >= options.tenant_jobs {
-                return Err(over(Quota::Jobs, used, options.tenant_jobs, 1));
+                let retry_after = Some(backlog(tenant.unfinished.iter().map(|id| &tenant.jobs[id])));
+                let (what, limit) = (Quota::Jobs, options.tenant_jobs);
+                return Err(StoreError::OverQuota { what, used, limit, needed: 1, retry_after });
             }
             super::volumes::check_room(state, tenant, new.estimate.result_bytes, &options, &folders)?;
             let is_small = new.estimate.device_time_s <= options.small_job.as_secs_f64();
@@ -231,8 +233,10 @@ fn check_volumes(tenant: &Tenant, new: &NewJob, now: SystemTime) -> Result<(), S
     if missing.is_empty() { Ok(()) } else { Err(StoreError::VolumesMissing(missing)) }
 }
 
-pub(super) fn over(what: Quota, used: u64, limit: u64, needed: u64) -> StoreError {
-    StoreError::OverQuota { what, used, limit, needed }
+/// When one of these jobs may be done.
+fn backlog<'a>(jobs: impl Iterator<Item = &'a Arc<JobRecord>>) -> Duration {
+    let left = jobs.map(|job| (job.estimate.device_time_s - job.device_s).max(0.0)).reduce(f64::min);
+    Duration::from_secs_f64(left.unwrap_or(0.0).clamp(1.0, 60.0))
 }
 
 /// A new job, which waits.

@@ -78,6 +78,11 @@ impl Store {
         self.published.version.subscribe()
     }
 
+    /// Lets those who watch for changes look again.
+    pub fn wake(&self) {
+        self.published.version.send_modify(|version| *version += 1);
+    }
+
     /// Whether it still writes.
     pub fn is_sound(&self) -> bool {
         !self.published.is_broken.load(Ordering::Acquire)

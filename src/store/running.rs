@@ -76,6 +76,11 @@ impl StoredFile {
     pub fn digest(&self) -> VolumeDigest {
         self.digest
     }
+
+    /// Bytes in all.
+    pub fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
 }
 
 impl Drop for StoredFile {

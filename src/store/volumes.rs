@@ -7,7 +7,6 @@ use uuid::Uuid;
 
 use super::change::{Change, Done, What};
 use super::files::Folders;
-use super::jobs::over;
 use super::record::{Phase, VolumeRecord};
 use super::state::{State, Tenant};
 use super::{Actor, Quota, Store, StoreError, StoreOptions, VolumeDigest};
@@ -236,7 +235,8 @@ pub(super) fn check_room(
     folders: &Folders,
 ) -> Result<(), StoreError> {
     if tenant.bytes.saturating_add(needed) > options.tenant_bytes {
-        return Err(over(Quota::Bytes, tenant.bytes, options.tenant_bytes, needed));
+        let (what, used, limit) = (Quota::Bytes, tenant.bytes, options.tenant_bytes);
+        return Err(StoreError::OverQuota { what, used, limit, needed, retry_after: None });
     }
     let free = folders.free_bytes().map_err(|error| StoreError::of_io("asking for the room on the disk", &error))?;
     let taken = state.reserved_bytes.saturating_add(options.reserve_bytes);

@@ -24,6 +24,7 @@ pub(super) mod regrid;
 pub(super) mod result;
 pub(super) mod source;
 pub(super) mod source_account;
+pub(super) mod stored;
 pub(super) mod understood;
 pub(super) mod volume;
 pub(super) mod words;

@@ -4,6 +4,11 @@ use super::pb;
 use crate::domain::{Progress, Stage, TransportProgress};
 
 pub(in crate::api) fn encode(progress: Progress) -> pb::ComputeResponse {
+    pb::ComputeResponse { message: Some(pb::compute_response::Message::Progress(of(progress))) }
+}
+
+/// How far a computation is, as a message of its own.
+pub(in crate::api) fn of(progress: Progress) -> pb::Progress {
     let stage = match progress.stage {
         Stage::Queued => pb::Stage::Queued,
         Stage::Kernel => pb::Stage::Kernel,
@@ -14,8 +19,7 @@ pub(in crate::api) fn encode(progress: Progress) -> pb::ComputeResponse {
     let transport = progress.transport.map(|TransportProgress { histories, relative_sigma, time_left_s }| {
         pb::TransportProgress { histories, relative_sigma, time_left_s }
     });
-    let progress = pb::Progress { stage: stage.into(), fraction: progress.fraction, transport };
-    pb::ComputeResponse { message: Some(pb::compute_response::Message::Progress(progress)) }
+    pb::Progress { stage: stage.into(), fraction: progress.fraction, transport }
 }
 
 /// None for a stage that this client does not know.

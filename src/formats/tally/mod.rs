@@ -10,6 +10,7 @@
 //! Numbers are little-endian, voxels x fastest. The same record gives the same bytes. If rejection loops reached their
 //! bound, the JSON has their number for each group, as `exhausted_rejections`.
 
+mod checkpoint;
 mod read;
 mod write;
 
@@ -21,6 +22,7 @@ use crate::digest::Digest;
 use crate::domain::grid::Affine;
 use crate::domain::{HistoryRun, SceneAccount};
 
+pub use checkpoint::{decode_checkpoint, encode_checkpoint};
 pub use read::{check_start, decode, read, read_grid};
 pub use write::{encode, write};
 

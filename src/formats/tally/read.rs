@@ -163,7 +163,7 @@ fn read_map(input: &mut impl Read, grid: &Arc<VoxelGrid>) -> Result<Volume<f32>,
     Volume::from_vec(grid.clone(), values)
 }
 
-fn read_varints(input: &mut impl Read, count: usize) -> Result<EnergySums, Invalid> {
+pub(super) fn read_varints(input: &mut impl Read, count: usize) -> Result<EnergySums, Invalid> {
     (0..count).map(|_| read_varint(input)).collect()
 }
 
@@ -183,7 +183,7 @@ fn read_varint(input: &mut impl Read) -> Result<u64, Invalid> {
     Err(Invalid::new("is damaged: a number of more than 64 bits"))
 }
 
-fn bytes<const N: usize>(input: &mut impl Read) -> Result<[u8; N], Invalid> {
+pub(super) fn bytes<const N: usize>(input: &mut impl Read) -> Result<[u8; N], Invalid> {
     let mut bytes = [0; N];
     input.read_exact(&mut bytes).map_err(|_| Invalid::new("is truncated or damaged"))?;
     Ok(bytes)

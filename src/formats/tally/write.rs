@@ -68,7 +68,7 @@ fn exhausted_rejections(record: &TallyRecord) -> Vec<u64> {
 }
 
 /// Encodes many values at once, because calling the encoder for each value is slow.
-fn in_pieces<T>(
+pub(super) fn in_pieces<T>(
     output: &mut impl Write,
     values: impl Iterator<Item = T>,
     encode: impl Fn(T, &mut Vec<u8>),
@@ -85,7 +85,7 @@ fn in_pieces<T>(
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the seven lowest bits")]
-fn push_varint(mut value: u64, bytes: &mut Vec<u8>) {
+pub(super) fn push_varint(mut value: u64, bytes: &mut Vec<u8>) {
     while value >= 0x80 {
         bytes.push((value & 0x7f) as u8 | 0x80);
         value >>= 7;

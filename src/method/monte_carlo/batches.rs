@@ -7,8 +7,9 @@ use super::balance::{Expected, check_book};
 use super::dosimetry::{Decays, Dosimetry};
 use super::schedule::{Throughput, first_look, next_look};
 use super::statistics::Statistics;
-use crate::domain::Tally;
-use crate::domain::{Control, DoseError, LabelMap, Progress, Stage, StopReason, StopRule, TransportProgress};
+use crate::domain::{
+    Control, DoseError, LabelMap, Progress, RunPoint, Stage, StopReason, StopRule, Tally, TransportProgress,
+};
 use crate::engine::Device;
 use crate::method::mass::DoseScale;
 use crate::plan::TransportPlan;
@@ -29,6 +30,8 @@ pub(super) struct HistoryBatches<'a> {
     pub(super) decays: Decays<'a>,
     pub(super) labels: Option<&'a LabelMap>,
     pub(super) control: &'a Control,
+    /// Digest of the scene.
+    pub(super) scene_sha256: &'a str,
     /// When the computation began.
     pub(super) began: Instant,
 }
@@ -58,10 +61,20 @@ struct RunState {
 impl HistoryBatches<'_> {
     /// # Errors
     /// [`DoseError::Cancelled`], a device that fails repeatedly, or a tally that is not possible.
-    pub(super) fn run(&self, device: &mut Device, voxels: usize) -> Result<Done, DoseError> {
-        let mut tally = Tally::new(self.plan.groups, voxels);
-        let mut state = RunState::default();
-        let mut look = self.stop.target.map(|_| first_look(voxels, self.plan.groups));
+    pub(super) fn run(mut self, device: &mut Device, voxels: usize) -> Result<Done, DoseError> {
+        let (mut state, mut look, mut tally) = match self.checkpoint(voxels) {
+            Some((point, tally)) => {
+                let spent = Duration::try_from_secs_f64(point.spent_s).unwrap_or_default();
+                self.began = self.began.checked_sub(spent).unwrap_or(self.began);
+                let RunPoint { histories, relative_sigma, seen_at, .. } = point;
+                let state = RunState { done: histories, relative_sigma, seen_at, ..RunState::default() };
+                (state, point.next_look, tally)
+            }
+            None => {
+                let look = self.stop.target.map(|_| first_look(voxels, self.plan.groups));
+                (RunState::default(), look, Tally::new(self.plan.groups, voxels))
+            }
+        };
         let mut last_look = Instant::now();
         let stopped_by = loop {
             let goal = look.map_or(self.plan.histories, |look| look.min(self.plan.histories));
@@ -88,9 +101,44 @@ impl HistoryBatches<'_> {
             if self.control.is_enough() {
                 break StopReason::Interrupted;
             }
+            self.keep_checkpoint(&state, look, &tally)?;
             self.control.report(self.progress(&state))?;
         };
         Ok(Done { tally, histories: state.done, stopped_by, took: state.took })
+    }
+
+    /// The newest checkpoint, if it is one of this run.
+    fn checkpoint(&self, voxels: usize) -> Option<(RunPoint, Tally)> {
+        let (point, tally) = self.control.checkpoints()?.load()?;
+        let is_of_run = point.scene_sha256 == self.scene_sha256
+            && point.first_history == self.plan.first_history
+            && point.histories < self.plan.histories
+            && point.next_look.is_some() == self.stop.target.is_some()
+            && (tally.groups.len(), tally.voxels()) == (self.plan.groups as usize, voxels)
+            && tally.histories() == point.histories;
+        is_of_run.then_some((point, tally))
+    }
+
+    /// Keeps a checkpoint if it is time for one.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`] if the run has to end here, to go on later.
+    fn keep_checkpoint(&self, state: &RunState, look: Option<u64>, tally: &Tally) -> Result<(), DoseError> {
+        let Some(checkpoints) = self.control.checkpoints() else { return Ok(()) };
+        let must_stop = checkpoints.must_stop();
+        if must_stop || checkpoints.is_due() {
+            let point = RunPoint {
+                scene_sha256: self.scene_sha256.to_owned(),
+                first_history: self.plan.first_history,
+                histories: state.done,
+                next_look: look,
+                relative_sigma: state.relative_sigma,
+                seen_at: state.seen_at,
+                spent_s: self.began.elapsed().as_secs_f64(),
+            };
+            checkpoints.keep(&point, tally);
+        }
+        if must_stop { Err(DoseError::Cancelled) } else { Ok(()) }
     }
 
     /// Runs the next histories. If the device is lost, it is opened again and runs them again.

@@ -48,7 +48,10 @@ pub(super) fn run(
     let (scale, decays, stop) = (dose::scale(&record), dose::decays(&record), options.stop.in_force());
     let done = match &scene {
         Some(scene) => {
-            HistoryBatches { plan, scene, expected, stop, scale, decays, labels, control, began }.run(device, voxels)?
+            let scene_sha256 = &record.scene.sha256;
+            let batches =
+                HistoryBatches { plan, scene, expected, stop, scale, decays, labels, control, scene_sha256, began };
+            batches.run(device, voxels)?
         }
         None => Done::nothing(plan.groups, voxels, record.activity.total()),
     };

@@ -1,0 +1,271 @@
+//! One attempt at a job: its volumes are read, its dose is computed, its results are stored.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use prost::Message;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Status};
+
+use super::aftermath::{Aftermath, Findings};
+use super::checkpoints::JobCheckpoints;
+use super::chunks::{Arriving, of_volume};
+use super::durable::{Durable, blocking};
+use super::job_spec::{self, CheckedHeader};
+use super::off_thread::off_thread;
+use super::runner::fault;
+use super::service::Shared;
+use super::status::refused;
+use super::{pb, wire};
+use crate::domain::{Checks, DoseError, DoseResult, Progress, Stage, Volume};
+use crate::formats;
+use crate::intake::Assembled;
+use crate::jobs::{Reservation, Running};
+use crate::store::{Attempt, NewFile, Outcome, Store, StoreError, StoredFile, VolumeDigest};
+
+/// How long it waits for memory or a place in the queue between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Why an attempt ends without a result.
+enum Ending {
+    /// The job went on without it: cancelled, or deleted.
+    Left,
+    /// The server drains.
+    Released,
+    /// It took too long.
+    Limit(Duration),
+    /// It failed.
+    Failed(Status),
+    /// The device was lost.
+    DeviceLost,
+}
+
+impl From<DoseError> for Ending {
+    fn from(error: DoseError) -> Self {
+        if matches!(error, DoseError::DeviceLost(_)) { Self::DeviceLost } else { Self::Failed(error.into()) }
+    }
+}
+
+impl From<Status> for Ending {
+    fn from(status: Status) -> Self {
+        Self::Failed(status)
+    }
+}
+
+/// Computes a job. What came of it, none if the job went on without this attempt; and time on the device [s].
+pub(super) async fn perform(shared: &Arc<Shared>, durable: &Durable, attempt: &Attempt) -> (Option<Outcome>, f64) {
+    let mut work = Work { shared, durable, attempt, on_device: Duration::ZERO };
+    let outcome = match work.run().await {
+        Ok(outcome) => Some(outcome),
+        Err(Ending::Left) => None,
+        Err(Ending::Released) => Some(Outcome::Released),
+        Err(Ending::DeviceLost) => Some(Outcome::Lost { cause: "device" }),
+        Err(Ending::Failed(status)) => Some(Outcome::Failed(fault(&status))),
+        Err(Ending::Limit(limit)) => {
+            let limit_s = limit.as_secs_f64();
+            let message = format!("the job took longer than this server allows: {limit_s} s on the device");
+            let facts = [("limit_s", limit_s.to_string())];
+            let status = refused(Code::DeadlineExceeded, "COMPUTE_LIMIT", message, facts);
+            Some(Outcome::Failed(fault(&status)))
+        }
+    };
+    (outcome, work.on_device.as_secs_f64())
+}
+
+struct Work<'a> {
+    shared: &'a Arc<Shared>,
+    durable: &'a Durable,
+    attempt: &'a Attempt,
+    on_device: Duration,
+}
+
+impl Work<'_> {
+    async fn run(&mut self) -> Result<Outcome, Ending> {
+        let (tenant, id) = (self.attempt.tenant.to_string(), self.attempt.job.id);
+        let spec = blocking(self.durable, move |store| store.spec(&tenant, id)).await?;
+        let damaged = |_| DoseError::Internal("the job's specification is not understood".into());
+        let header = pb::JobSpec::decode(&*spec).map_err(damaged)?.compute.unwrap_or_default();
+        let shared = self.shared.clone();
+        let checked = off_thread(move || job_spec::check(&shared, &header, Checks::new())).await?;
+        let memory = self.memory(&checked).await?;
+        let (checked, assembled) = self.assemble(checked).await?;
+        let stop = CancellationToken::new();
+        let running = self.submit(&assembled, memory.clone(), &stop).await?;
+        let result = self.compute(running, stop).await?;
+        let after = Aftermath::new(checked.intake, assembled);
+        let (findings, result) = after.findings(result).await?;
+        let (result, volumes) = store(self.durable, findings, result).await?;
+        drop(memory);
+        Ok(Outcome::Succeeded { result: Arc::from(result.encode_to_vec()), volumes })
+    }
+
+    /// Whether the job still is this attempt's, and the server takes work.
+    fn check(&self) -> Result<(), Ending> {
+        let job = self.durable.store.job(&self.attempt.tenant, self.attempt.job.id);
+        if !job.is_some_and(|job| self.attempt.is_current(&job)) {
+            return Err(Ending::Left);
+        }
+        if self.shared.draining.is_cancelled() { Err(Ending::Released) } else { Ok(()) }
+    }
+
+    /// Waits for the memory that the job needs.
+    async fn memory(&self, checked: &CheckedHeader) -> Result<Arc<Reservation>, Ending> {
+        let bytes = checked.plan.host_bytes.saturating_add(checked.intake.host_bytes());
+        loop {
+            self.check()?;
+            match self.shared.budget.reserve(bytes) {
+                Ok(memory) => return Ok(Arc::new(memory)),
+                Err(DoseError::Busy { .. }) => sleep(PAUSE).await,
+                Err(other) => return Err(other.into()),
+            }
+        }
+    }
+
+    /// Reads all volumes, and makes the request of them.
+    async fn assemble(&self, checked: CheckedHeader) -> Result<(CheckedHeader, Assembled), Ending> {
+        let tenant = self.attempt.tenant.clone();
+        let work = move |store: &Store| -> Result<Result<(CheckedHeader, Assembled), DoseError>, StoreError> {
+            let mut volumes = Vec::new();
+            for ((role, volume), name) in checked.intake.arrivals().iter().zip(&checked.names) {
+                let name = name.ok_or(StoreError::VolumeNotFound)?;
+                let arriving = match Arriving::new(volume.clone()) {
+                    Ok(arriving) => read(store, &tenant, name, arriving)?,
+                    Err(error) => return Ok(Err(error)),
+                };
+                volumes.push((*role, arriving.finish()));
+            }
+            let assembled = checked.intake.assemble(volumes).and_then(|assembled| {
+                assembled.check_if_strict()?;
+                Ok(assembled)
+            });
+            Ok(assembled.map(|assembled| (checked, assembled)))
+        };
+        Ok(blocking(self.durable, work).await??)
+    }
+
+    /// Puts the request into the queue of the device.
+    async fn submit(
+        &self,
+        assembled: &Assembled,
+        memory: Arc<Reservation>,
+        stop: &CancellationToken,
+    ) -> Result<Running, Ending> {
+        let (store, pause) = (self.durable.store.clone(), self.shared.config.checkpoint);
+        let checkpoints = JobCheckpoints::new(store, self.attempt.clone(), pause, stop.clone());
+        loop {
+            self.check()?;
+            let (request, kept) = (assembled.request.clone(), memory.clone());
+            match self.shared.jobs.submit_with(request, &self.attempt.tenant, Some(kept), Some(checkpoints.clone())) {
+                Ok(running) => return Ok(running),
+                Err(DoseError::Busy { .. }) => sleep(PAUSE).await,
+                Err(DoseError::ShuttingDown) => return Err(Ending::Released),
+                Err(other) => return Err(other.into()),
+            }
+        }
+    }
+
+    /// Waits for the dose. Leaving early stops the computation.
+    async fn compute(&mut self, mut running: Running, stop: CancellationToken) -> Result<DoseResult, Ending> {
+        let (durable, id) = (self.durable.clone(), self.attempt.job.id);
+        let mut changes = durable.store.changes();
+        let limit = self.shared.config.compute_limit;
+        let before = Duration::try_from_secs_f64(self.attempt.job.device_s).unwrap_or_default();
+        let began = std::sync::Mutex::new(None::<Instant>);
+        let note = |progress: Progress| {
+            if progress.stage != Stage::Queued {
+                began.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert_with(Instant::now);
+            }
+            durable.note_progress(id, Some(progress));
+        };
+        let spent = || {
+            let began = *began.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            began.map_or(Duration::ZERO, |began| began.elapsed())
+        };
+        let outcome = {
+            let mut follow = std::pin::pin!(running.follow(note));
+            loop {
+                tokio::select! {
+                    biased;
+                    result = &mut follow => break result.map_err(Ending::from),
+                    () = self.shared.abort.cancelled() => break Err(Ending::Released),
+                    // Checkpoints are kept at the next batch; what has none gets the time of the drain.
+                    () = self.shared.draining.cancelled(), if !stop.is_cancelled() => stop.cancel(),
+                    changed = changes.changed() => {
+                        let job = durable.store.job(&self.attempt.tenant, id);
+                        if changed.is_err() || !job.is_some_and(|job| self.attempt.is_current(&job)) {
+                            break Err(Ending::Left);
+                        }
+                    }
+                    () = sleep(PAUSE) => if before + spent() >= limit { break Err(Ending::Limit(limit)) },
+                }
+            }
+        };
+        self.on_device = spent();
+        match outcome {
+            // It stopped after its batch, as it was asked to.
+            Err(Ending::Failed(status)) if stop.is_cancelled() && status.code() == Code::Cancelled => {
+                Err(Ending::Released)
+            }
+            other => other,
+        }
+    }
+}
+
+/// Reads a volume whole, with its digest checked.
+fn read(store: &Store, tenant: &str, name: VolumeDigest, mut arriving: Arriving) -> Result<Arriving, StoreError> {
+    let mut reading = store.read_volume(tenant, name)?;
+    while let Some((begin, piece)) = reading.next(store)? {
+        // Sizes agreed when the job was created, and pieces are whole elements: no file holds other bytes.
+        arriving.append(begin, &piece).map_err(|_| StoreError::VolumeDamaged(name))?;
+    }
+    Ok(arriving)
+}
+
+/// Stores all volumes of a result, and names them in it.
+async fn store(
+    durable: &Durable,
+    findings: Findings,
+    mut result: DoseResult,
+) -> Result<(pb::ComputeResult, Vec<StoredFile>), Ending> {
+    let tally = result.tally.take();
+    let work = move |store: &Store| {
+        let mut files = Vec::new();
+        let mut add = |write: &dyn Fn(&mut NewFile) -> std::io::Result<()>| -> Result<(String, u64), StoreError> {
+            let mut file = store.new_file()?;
+            write(&mut file).map_err(|error| StoreError::of_io("writing a result", &error))?;
+            let file = file.finish()?;
+            let (name, size) = (file.digest().to_string(), file.size_bytes());
+            files.push(file);
+            Ok((name, size))
+        };
+        let mut add_volume = |volume: Option<&Volume<f32>>| {
+            volume.map(|volume| add(&|file| write_volume(file, volume)).map(|(name, _)| name)).transpose()
+        };
+        let dose = add_volume(Some(&result.dose))?;
+        let uncertainty = add_volume(result.uncertainty.as_ref())?;
+        let weighted = add_volume(result.weighted.as_ref())?;
+        let on_ct = add_volume(findings.dose_on_ct.as_ref())?;
+        let tally = tally.map(|record| add(&|file| formats::tally::encode(file, &record))).transpose()?;
+        let mut message = wire::result::encode(&result, &findings, tally.as_ref().map(|(_, size)| *size));
+        message.tally_digest = tally.map(|(name, _)| name).unwrap_or_default();
+        let named = [
+            (&mut message.dose, dose),
+            (&mut message.uncertainty, uncertainty),
+            (&mut message.weighted_dose, weighted),
+            (&mut message.dose_on_ct, on_ct),
+        ];
+        for (volume, name) in named {
+            if let (Some(volume), Some(name)) = (volume.as_mut(), name) {
+                volume.digest = name;
+            }
+        }
+        Ok((message, files))
+    };
+    Ok(blocking(durable, work).await?)
+}
+
+fn write_volume(file: &mut NewFile, volume: &Volume<f32>) -> std::io::Result<()> {
+    of_volume(pb::VolumeRole::Dose, 0, volume).try_for_each(|chunk| file.write_all(&chunk.data))
+}

@@ -1,0 +1,74 @@
+//! Checkpoints of a job's run, in the store.
+
+use std::io::BufReader;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::{Checkpoints, Invalid, RunPoint, Tally};
+use crate::formats::tally::{decode_checkpoint, encode_checkpoint};
+use crate::store::{Attempt, Store, StoreError};
+
+/// A checkpoint takes at most this part of the time.
+const LARGEST_PART: u32 = 20;
+
+/// The checkpoints of one attempt.
+#[derive(Debug)]
+pub(super) struct JobCheckpoints {
+    store: Arc<Store>,
+    attempt: Attempt,
+    pause: Duration,
+    /// Cancelled when the run has to end.
+    stop: CancellationToken,
+    began: Instant,
+    due: Mutex<Instant>,
+}
+
+impl JobCheckpoints {
+    /// * `pause` – time between two checkpoints
+    /// * `stop` – asks the run to end after its batch
+    pub(super) fn new(store: Arc<Store>, attempt: Attempt, pause: Duration, stop: CancellationToken) -> Arc<Self> {
+        let began = Instant::now();
+        Arc::new(Self { store, attempt, pause, stop, began, due: Mutex::new(began + pause) })
+    }
+
+    fn write(&self, point: &RunPoint, tally: &Tally) -> Result<bool, StoreError> {
+        let mut file = self.store.new_file()?;
+        encode_checkpoint(&mut file, point, tally).map_err(|error| {
+            tracing::warn!(%error, "a checkpoint cannot be written");
+            StoreError::Full
+        })?;
+        self.store.keep_checkpoint(&self.attempt, file.finish()?, self.began.elapsed().as_secs_f64())
+    }
+}
+
+impl Checkpoints for JobCheckpoints {
+    fn load(&self) -> Option<(RunPoint, Tally)> {
+        let file = self.store.checkpoint(&self.attempt).ok()??;
+        match decode_checkpoint(BufReader::with_capacity(1 << 20, file)) {
+            Ok(read) => Some(read),
+            Err(Invalid(reason)) => {
+                tracing::error!(reason, "a checkpoint is not used: the job begins anew");
+                None
+            }
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        Instant::now() >= *self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn must_stop(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    fn keep(&self, point: &RunPoint, tally: &Tally) {
+        let begun = Instant::now();
+        if let Err(error) = self.write(point, tally) {
+            tracing::warn!(%error, "the job goes on without a new checkpoint");
+        }
+        let pause = self.pause.max(begun.elapsed() * LARGEST_PART);
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + pause;
+    }
+}

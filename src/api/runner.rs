@@ -1,0 +1,111 @@
+//! Takes the jobs of the store, one a lane, and sees each to its end.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tonic::Status;
+use tonic_types::StatusExt;
+
+use super::attempt;
+use super::durable::{Durable, blocking};
+use super::service::Shared;
+use crate::store::{Attempt, JobFault, Lane, Outcome, StoreError};
+
+/// How long it rests after the store failed.
+const REST: Duration = Duration::from_secs(1);
+/// Most bytes of a fault's violations: a status that holds them fits into 4,000 bytes.
+const MOST_VIOLATIONS: usize = 20;
+
+/// Runs jobs until the server drains.
+pub(super) async fn run(shared: Arc<Shared>, durable: Durable) {
+    let (mut changes, busy) = (durable.store.changes(), Arc::new(Mutex::new([false; 2])));
+    loop {
+        changes.borrow_and_update();
+        while durable.store.has_waiting() && !shared.draining.is_cancelled() {
+            match take(&shared, &durable, &busy).await {
+                Ok(Some(attempt)) => begin(&shared, &durable, attempt, &busy),
+                Ok(None) => break,
+                Err(_) => tokio::time::sleep(REST).await,
+            }
+        }
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = shared.draining.cancelled() => return,
+        }
+    }
+}
+
+type Busy = Arc<Mutex<[bool; 2]>>;
+
+fn set(busy: &Busy, lane: Lane, is_busy: bool) {
+    busy.lock().unwrap_or_else(PoisonError::into_inner)[lane as usize] = is_busy;
+}
+
+async fn take(shared: &Shared, durable: &Durable, busy: &Busy) -> Result<Option<Attempt>, Status> {
+    let taken = *busy.lock().unwrap_or_else(PoisonError::into_inner);
+    let device = shared.jobs.device().id.clone();
+    blocking(durable, move |store| store.take(device, move |lane| !taken[lane as usize])).await
+}
+
+/// Computes a job beside the loop.
+fn begin(shared: &Arc<Shared>, durable: &Durable, attempt: Attempt, busy: &Busy) {
+    let lane = Lane::of(&attempt.job);
+    set(busy, lane, true);
+    let (shared, durable, busy) = (shared.clone(), durable.clone(), busy.clone());
+    shared.calls.clone().spawn(async move {
+        let begun = Instant::now();
+        let (outcome, device_s) = attempt::perform(&shared, &durable, &attempt).await;
+        let id = attempt.job.id;
+        tracing::info!(job = %id, seconds = begun.elapsed().as_secs_f64(), outcome = name(&outcome), "attempt ended");
+        end(&durable, attempt.clone(), device_s, outcome).await;
+        durable.note_progress(id, None);
+        durable.store.note_time(&attempt, device_s);
+        set(&busy, lane, false);
+        // The lane is free: the loop looks again.
+        durable.store.wake();
+    });
+}
+
+/// Ends an attempt in the ledger. What cannot be stored is told as the job's failure; if that cannot be stored either,
+/// the job runs again after a restart.
+async fn end(durable: &Durable, attempt: Attempt, device_s: f64, outcome: Option<Outcome>) {
+    let Some(outcome) = outcome else { return };
+    let (again, id) = (attempt.clone(), attempt.job.id);
+    let ended = blocking(durable, move |store| store.end_attempt(&attempt, device_s, outcome)).await;
+    let Err(status) = ended else { return };
+    tracing::error!(job = %id, code = ?status.code(), "the end of a job cannot be stored");
+    let fault = Outcome::Failed(fault(&status));
+    let _ = blocking(durable, move |store| store.end_attempt(&again, device_s, fault)).await;
+}
+
+fn name(outcome: &Option<Outcome>) -> &'static str {
+    match outcome {
+        None => "left",
+        Some(Outcome::Succeeded { .. }) => "succeeded",
+        Some(Outcome::Failed(_)) => "failed",
+        Some(Outcome::Lost { .. }) => "lost",
+        Some(Outcome::Released) => "released",
+    }
+}
+
+/// Why a job failed, from what a call would have answered.
+pub(super) fn fault(status: &Status) -> JobFault {
+    let details = status.get_error_details();
+    let info = details.error_info();
+    let violations = details.bad_request().map_or(&[][..], |bad| &bad.field_violations);
+    let pair = |violation: &tonic_types::FieldViolation| (violation.field.clone(), violation.description.clone());
+    JobFault {
+        code: status.code() as i32,
+        reason: info.map_or("INTERNAL", |info| &info.reason).to_owned(),
+        message: status.message().to_owned(),
+        metadata: info.map(|info| info.metadata.clone().into_iter().collect::<BTreeMap<_, _>>()).unwrap_or_default(),
+        field_violations: violations.iter().take(MOST_VIOLATIONS).map(pair).collect(),
+    }
+}
+
+impl From<StoreError> for JobFault {
+    fn from(error: StoreError) -> Self {
+        fault(&error.into())
+    }
+}

@@ -1,0 +1,88 @@
+//! The flags of a store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::DoseError;
+use crate::store::{OpenError, Store, StoreOptions};
+
+/// Where a store is, what it may use, and how long it keeps what.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct StoreArgs {
+    /// Folder for volumes and jobs that last. Without it, the server keeps nothing
+    #[arg(long, value_name = "DIR")]
+    pub(super) store: Option<PathBuf>,
+    /// How long a volume is kept that no job refers to [s]
+    #[arg(long, default_value_t = 604_800, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3_153_600_000))]
+    volume_ttl_s: u64,
+    /// How long an unfinished upload is kept after its last byte [s]
+    #[arg(long, default_value_t = 86_400, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3_153_600_000))]
+    upload_ttl_s: u64,
+    /// How long a finished job is kept, with its results [s]
+    #[arg(long, default_value_t = 2_592_000, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3_153_600_000))]
+    job_ttl_s: u64,
+    /// What one tenant may store, reservations included [MiB]
+    #[arg(long, default_value_t = 65_536, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
+    tenant_store_mib: u64,
+    /// Unfinished jobs that one tenant may have
+    #[arg(long, default_value_t = 1000, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    tenant_jobs: u32,
+    /// Jobs that may wait, of all tenants
+    #[arg(long, default_value_t = 10_000, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    job_queue_length: u32,
+    /// Disk that is kept free [MiB]
+    #[arg(long, default_value_t = 1024, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=1 << 40))]
+    store_reserve_mib: u64,
+    /// Attempts in a row without a new checkpoint after which a job that is lost each time is given up
+    #[arg(long, default_value_t = 3, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
+    max_attempts: u32,
+    /// Longest estimate of a small job, which goes before large ones [s]
+    #[arg(long, default_value_t = 10, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    small_job_s: u64,
+}
+
+impl StoreArgs {
+    /// Limits and times.
+    pub(super) fn options(&self) -> StoreOptions {
+        StoreOptions {
+            volume_ttl: Duration::from_secs(self.volume_ttl_s),
+            upload_ttl: Duration::from_secs(self.upload_ttl_s),
+            job_ttl: Duration::from_secs(self.job_ttl_s),
+            tenant_bytes: self.tenant_store_mib << 20,
+            tenant_jobs: self.tenant_jobs.into(),
+            queue_length: usize::try_from(self.job_queue_length).unwrap_or(usize::MAX),
+            reserve_bytes: self.store_reserve_mib << 20,
+            max_attempts: self.max_attempts,
+            small_job: Duration::from_secs(self.small_job_s),
+        }
+    }
+
+    /// Opens the store, if one is asked for, and begins to sweep it.
+    ///
+    /// # Errors
+    /// [`DoseError::Invalid`] if another process has it or a newer version wrote it; [`DoseError::Io`].
+    pub(super) fn open(&self) -> Result<Option<Arc<Store>>, DoseError> {
+        let Some(folder) = &self.store else { return Ok(None) };
+        let store = Arc::new(Store::open(folder, self.options()).map_err(refused)?);
+        store.start_sweep().map_err(|error| DoseError::Io(format!("no thread for the store: {error}")))?;
+        Ok(Some(store))
+    }
+}
+
+/// Why a store is not opened, by its flag where the caller can name another.
+pub(super) fn refused(error: OpenError) -> DoseError {
+    match error {
+        OpenError::InUse(_) | OpenError::Newer { .. } => DoseError::invalid("store", error.to_string()),
+        OpenError::Damaged { .. } | OpenError::Io { .. } => DoseError::Io(error.to_string()),
+    }
+}
