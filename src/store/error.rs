@@ -70,7 +70,7 @@ pub enum StoreError {
     #[error("the disk of the store is full")]
     Full,
     /// A tenant has reached its limit.
-    #[error("this would exceed the quota of {}: {used} are used, {needed} are needed, {limit} are allowed", what.name())]
+    #[error("over the quota of {}: {used} used, {needed} needed, {limit} allowed", what.name())]
     OverQuota {
         /// Of what.
         what: Quota,
