@@ -21,6 +21,7 @@
 //! * [`compute()`]: the one way from a request to its dose. Start here.
 //! * [`dosimetry`]: what follows from a dose: organ table, dose-volume histogram.
 //! * [`jobs`]: the queue between asynchronous callers and the thread that owns a device. `async` ends there.
+//! * [`metrics`]: figures of a running service.
 //! * [`audit`]: the hash-chained log of who did what.
 //! * [`store`]: volumes and jobs that outlive the process, in a folder.
 //! * [`api`]: the gRPC boundary, server and client.
@@ -57,6 +58,7 @@ pub mod jobs;
 pub mod kernel_library;
 pub mod math;
 pub mod method;
+pub mod metrics;
 pub mod physics;
 pub mod plan;
 pub mod prepare;

@@ -21,7 +21,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dosegrid::api::pb::{self, compute_request::Message, dose_service_client::DoseServiceClient};
-use dosegrid::api::{ServerConfig, client::Client, server::serve_jobs};
+use dosegrid::api::{
+    ServerConfig,
+    client::Client,
+    server::{Drained, serve_jobs},
+};
 use dosegrid::domain::{Control, DoseError};
 use dosegrid::engine::Device;
 use dosegrid::jobs::{LocalJobs, Running};
@@ -60,7 +64,7 @@ struct Server {
     scripts: mpsc::Sender<Script>,
     ends: Ends,
     shutdown: CancellationToken,
-    served: JoinHandle<Result<(), DoseError>>,
+    served: JoinHandle<Result<Drained, DoseError>>,
 }
 
 /// Limits small enough to run into.

@@ -11,6 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("digest", &[]),
     ("embedded", &[]),
     ("audit", &["digest"]),
+    ("metrics", &[]),
     ("math", &[]),
     ("domain", &["constants", "digest", "embedded", "math"]),
     ("resample", &["domain"]),
@@ -26,12 +27,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("engine", &["constants", "math", "domain", "physics", "plan", "prepare"]),
     ("method", &["constants", "digest", "domain", "physics", "plan", "prepare", "engine"]),
     ("compute", &["domain", "plan", "engine", "method"]),
-    ("jobs", &["domain", "plan", "engine", "compute"]),
-    ("store", &["digest", "domain", "jobs", "audit"]),
+    ("jobs", &["metrics", "domain", "plan", "engine", "compute"]),
+    ("store", &["digest", "metrics", "domain", "jobs", "audit"]),
     (
         "api",
         &[
             "store",
+            "audit",
+            "digest",
+            "metrics",
             "math",
             "domain",
             "resample",
@@ -68,7 +72,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "audit",
             "constants",
+            "digest",
+            "metrics",
             "math",
             "domain",
             "resample",

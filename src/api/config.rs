@@ -1,7 +1,9 @@
 //! Limits and timeouts of a server.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::door::CredentialFiles;
 use crate::plan::Limits;
 
 const MIB: u64 = 1 << 20;
@@ -32,9 +34,30 @@ pub struct ServerConfig {
     pub window_bytes: u32,
     /// Interval between pings on an idle connection.
     pub keepalive: Duration,
+    /// Connections at a time.
+    pub max_connections: usize,
+    /// Calls at a time on one connection.
+    pub max_streams: u32,
+    /// Longest time from a connection to the end of its handshake, TLS and HTTP/2.
+    pub handshake_timeout: Duration,
+    /// Longest time of a connection without a call.
+    pub connection_idle: Duration,
+    /// Longest time of a call with one message each way.
+    pub call_timeout: Duration,
+    /// Files that say who the server is and who may call.
+    pub credentials: CredentialFiles,
+    /// Whether reflection is served; if it is not said, where callers need no identity.
+    pub reflection: Option<bool>,
+    /// Where metrics are served over HTTP.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl ServerConfig {
+    /// Whether reflection is served.
+    pub fn has_reflection(&self) -> bool {
+        self.reflection.unwrap_or(!self.credentials.has_identities())
+    }
+
     /// What one request may use.
     pub fn plan_limits(&self) -> Limits {
         Limits { host_bytes: self.memory_bytes, workspace_bytes: self.workspace_bytes.min(self.memory_bytes) }
@@ -55,6 +78,14 @@ impl Default for ServerConfig {
             drain_timeout: Duration::from_secs(60),
             window_bytes: 16 << 20,
             keepalive: Duration::from_secs(30),
+            max_connections: 1024,
+            max_streams: 100,
+            handshake_timeout: Duration::from_secs(10),
+            connection_idle: Duration::from_secs(300),
+            call_timeout: Duration::from_secs(30),
+            credentials: CredentialFiles::default(),
+            reflection: None,
+            metrics_listen: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! ```
 //!
 //! * [`config`]: limits and timeouts of a server.
+//! * `door`: connections, TLS, and who is calling.
 //! * [`server`]: listens, serves, drains.
 //! * [`identity`]: who is calling.
 //! * [`client`]: calls a server and returns the domain's own result.
@@ -20,6 +21,7 @@ mod chunks;
 pub mod client;
 pub mod config;
 mod deadline;
+mod door;
 mod durable;
 pub mod identity;
 mod job_calls;
@@ -28,6 +30,7 @@ mod job_watch;
 mod kernel_calls;
 mod log;
 mod merge_call;
+mod metrics_page;
 mod off_thread;
 mod page;
 mod resample_call;
@@ -38,12 +41,14 @@ pub mod status;
 mod store_status;
 mod stream;
 mod tallies;
+mod told;
 mod turns;
 mod upload;
 mod volume_calls;
 mod wire;
 
 pub use config::ServerConfig;
+pub use door::{CredentialFiles, Credentials};
 
 /// Messages and stubs made from `proto/dosegrid/v1/`.
 #[expect(clippy::allow_attributes_without_reason, clippy::large_enum_variant, reason = "generated code")]

@@ -1,39 +1,65 @@
 //! Listens, serves, and drains.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::{
-    net::{TcpListener, TcpStream},
-    time::timeout,
-};
-use tokio_stream::Stream;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::transport::{Server, server::TcpIncoming};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout, timeout_at};
+use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
+use tower::Layer;
 
+use super::door::{Authority, Bounds, Complete, Credentials, Gate, connections_within};
 use super::job_calls::Jobs;
 use super::log::LogLayer;
 use super::pb::dose_service_server::{DoseServiceServer, SERVICE_NAME};
-use super::pb::job_service_server::JobServiceServer;
-use super::pb::volume_service_server::VolumeServiceServer;
+use super::pb::job_service_server::{self, JobServiceServer};
+use super::pb::volume_service_server::{self, VolumeServiceServer};
 use super::service::{Service, Shared};
 use super::volume_calls::Volumes;
-use super::{ServerConfig, pb, runner};
+use super::{ServerConfig, metrics_page, pb, runner};
 use crate::domain::DoseError;
 use crate::engine::Device;
 use crate::jobs::LocalJobs;
+use crate::metrics::Metrics;
 use crate::store::Store;
 
-/// How long the last bytes may take to leave once all calls are done.
+/// How long the last bytes may take to leave once all calls are done and nothing moves any more.
 const LAST_BYTES: Duration = Duration::from_secs(2);
-/// Largest HTTP/2 frame taken: one system call for many of the default 16 KiB.
-const MAX_FRAME_BYTES: u32 = 1 << 20;
+/// Names that health is asked by, of what says whether new work is taken.
+const READY: [&str; 4] = ["", SERVICE_NAME, volume_service_server::SERVICE_NAME, job_service_server::SERVICE_NAME];
+/// The name that health is asked by to hear whether the process answers.
+const LIVE: &str = "live";
+
+/// How a server has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// All calls were done.
+    Complete,
+    /// Calls were cut when the drain timeout had passed.
+    Cut {
+        /// How many.
+        calls: usize,
+    },
+}
+
+/// What a server needs beside its configuration.
+#[derive(Debug)]
+pub struct Parts {
+    /// Listens already.
+    pub listener: TcpListener,
+    /// Listens already, for metrics.
+    pub metrics_listener: Option<TcpListener>,
+    /// Who the server is and who may call.
+    pub credentials: Arc<Credentials>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Queue and device.
+    pub jobs: Arc<LocalJobs>,
+    /// Volumes and jobs that last.
+    pub store: Option<Arc<Store>>,
+}
 
 /// Serves until `shutdown` ends and all calls are done, or the drain timeout has passed.
 ///
@@ -44,7 +70,7 @@ pub async fn serve(
     listener: TcpListener,
     device: Device,
     shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), DoseError> {
+) -> Result<Drained, DoseError> {
     let jobs = LocalJobs::start(device, config.plan_limits(), config.queue_length)?;
     serve_jobs(config, listener, Arc::new(jobs), shutdown).await
 }
@@ -58,112 +84,125 @@ pub async fn serve_jobs(
     listener: TcpListener,
     jobs: Arc<LocalJobs>,
     shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), DoseError> {
-    serve_store(config, listener, jobs, None, shutdown).await
+) -> Result<Drained, DoseError> {
+    let credentials = Credentials::load(&config.credentials)?;
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), env!("DOSEGRID_COMMIT")));
+    let parts = Parts { listener, metrics_listener: None, credentials, metrics, jobs, store: None };
+    serve_parts(config, parts, shutdown).await
 }
 
-/// As [`serve_jobs`], with volumes and jobs that last.
+/// As [`serve`], with all that a server needs.
 ///
 /// # Errors
 /// As [`serve`].
-pub async fn serve_store(
+pub async fn serve_parts(
     config: ServerConfig,
-    listener: TcpListener,
-    jobs: Arc<LocalJobs>,
-    store: Option<Arc<Store>>,
+    parts: Parts,
     shutdown: impl Future<Output = ()> + Send,
-) -> Result<(), DoseError> {
+) -> Result<Drained, DoseError> {
+    let Parts { listener, metrics_listener, credentials, metrics, jobs, store } = parts;
     let (health, health_service) = tonic_health::server::health_reporter();
-    health.set_service_status(SERVICE_NAME, ServingStatus::Serving).await;
-    let failed = |error: &dyn std::error::Error| DoseError::Io(format!("the server cannot run: {error}"));
-    let descriptors = || {
-        let builder = tonic_reflection::server::Builder::configure();
-        builder
-            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    let reflection = descriptors().build_v1().map_err(|error| failed(&error))?;
-    let reflection_alpha = descriptors().build_v1alpha().map_err(|error| failed(&error))?;
-    let (draining, drained) = (CancellationToken::new(), CancellationToken::new());
+    for name in READY.into_iter().chain([LIVE]) {
+        health.set_service_status(name, ServingStatus::Serving).await;
+    }
+    let gate = Gate::new(config.clone(), credentials, metrics.clone(), |_, _, _| {});
     let shared = Arc::new(Shared::new(config.clone(), jobs, store));
-    let volumes = VolumeServiceServer::new(Volumes(shared.clone()))
-        .max_decoding_message_size(config.max_message_bytes)
-        .max_encoding_message_size(usize::MAX);
-    let jobs = JobServiceServer::new(Jobs(shared.clone()))
-        .max_decoding_message_size(config.max_message_bytes)
-        .max_encoding_message_size(usize::MAX);
+    watch_figures(&metrics, &shared, &gate);
     if let Some(durable) = shared.durable.clone() {
         tokio::spawn(runner::run(shared.clone(), durable));
     }
+    let most = config.max_message_bytes;
     let service = DoseServiceServer::new(Service(shared.clone()))
-        .max_decoding_message_size(config.max_message_bytes)
+        .max_decoding_message_size(most)
         .max_encoding_message_size(usize::MAX);
-    let incoming = Accepting {
-        incoming: Some(TcpIncoming::from(listener).with_nodelay(Some(true))),
-        draining: Box::pin(draining.clone().cancelled_owned()),
-    };
-    let server = Server::builder()
-        .initial_stream_window_size(config.window_bytes)
-        .initial_connection_window_size(config.window_bytes.saturating_mul(2))
-        .max_frame_size(MAX_FRAME_BYTES)
-        .http2_keepalive_interval(Some(config.keepalive))
-        .layer(LogLayer)
-        .add_service(service)
-        .add_service(volumes)
-        .add_service(jobs)
-        .add_service(health_service)
-        .add_service(reflection)
-        .add_service(reflection_alpha)
-        .serve_with_incoming_shutdown(incoming, drained.clone().cancelled_owned());
-    let mut server = std::pin::pin!(server);
-    let drain = async {
-        shutdown.await;
-        draining.cancel();
-        drain(&shared, health).await;
-        drained.cancel();
-    };
-    tokio::select! {
-        outcome = &mut server => return outcome.map_err(|error| failed(&error)),
-        () = drain => {}
+    let volumes = VolumeServiceServer::new(Volumes(shared.clone()))
+        .max_decoding_message_size(most)
+        .max_encoding_message_size(usize::MAX);
+    let jobs = JobServiceServer::new(Jobs(shared.clone()))
+        .max_decoding_message_size(most)
+        .max_encoding_message_size(usize::MAX);
+    let mut routes = Routes::new(service).add_service(volumes).add_service(jobs).add_service(health_service);
+    if config.has_reflection() {
+        routes = add_reflection(routes)?;
     }
-    // Connections that stay open longer belong to callers who do not read.
-    timeout(LAST_BYTES, server).await.unwrap_or(Ok(())).map_err(|error| failed(&error))
+    let bounded = Bounds::new(routes.prepare(), shared.clone());
+    let complete = Complete::new(Authority::new(bounded, gate.clone()), most);
+    let calls = LogLayer::new(metrics.clone()).layer(complete);
+    let max_connections = connections_within(config.max_connections);
+    let accepting = tokio::spawn(gate.clone().accept(listener, max_connections, calls));
+    let serve_metrics = async {
+        match metrics_listener {
+            Some(listener) => match metrics_page::serve(listener, metrics, gate.draining.clone()).await {},
+            None => std::future::pending().await,
+        }
+    };
+    let work = async {
+        shutdown.await;
+        let end = Instant::now() + config.drain_timeout;
+        gate.draining.cancel();
+        let drained = drain(&shared, health, end).await;
+        gate.ended.cancel();
+        gate.connections.close();
+        // Connections whose bytes still leave get the rest of the time.
+        let latest = end.max(Instant::now() + LAST_BYTES);
+        let _ = timeout_at(latest, gate.connections.wait()).await;
+        drained
+    };
+    let drained = tokio::select! {
+        drained = work => drained,
+        () = serve_metrics => Drained::Complete,
+    };
+    gate.cut.cancel();
+    let _ = accepting.await;
+    Ok(drained)
+}
+
+fn add_reflection(routes: Routes) -> Result<Routes, DoseError> {
+    let failed = |error: tonic_reflection::server::Error| DoseError::Io(format!("the server cannot run: {error}"));
+    let descriptors = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let reflection = descriptors().build_v1().map_err(failed)?;
+    let reflection_alpha = descriptors().build_v1alpha().map_err(failed)?;
+    Ok(routes.add_service(reflection).add_service(reflection_alpha))
+}
+
+/// Has the figures set that are asked for, and not counted.
+fn watch_figures(metrics: &Metrics, shared: &Arc<Shared>, gate: &Arc<Gate>) {
+    let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    metrics.memory_limit_bytes.set(bytes(shared.config.memory_bytes));
+    metrics.set_device_up(&shared.jobs.device().id, true);
+    let (shared, gate) = (Arc::downgrade(shared), Arc::downgrade(gate));
+    metrics.refresh_by(move |metrics| {
+        if let (Some(shared), Some(gate)) = (shared.upgrade(), gate.upgrade()) {
+            let reserved = shared.config.memory_bytes.saturating_sub(shared.budget.free_bytes());
+            metrics.memory_reserved_bytes.set(bytes(reserved));
+            let (received, sent) = gate.take_passed();
+            metrics.moved(received, sent);
+        }
+    });
 }
 
 /// Refuses new calls, waits for those that run, and ends the calls that watch the health.
-async fn drain(shared: &Shared, mut health: HealthReporter) {
+async fn drain(shared: &Shared, mut health: HealthReporter, end: Instant) -> Drained {
     tracing::info!(running = shared.calls.len(), "draining");
     shared.calls.close();
     shared.draining.cancel();
-    for name in ["", SERVICE_NAME] {
+    for name in READY {
         health.set_service_status(name, ServingStatus::NotServing).await;
     }
-    if timeout(shared.config.drain_timeout, shared.calls.wait()).await.is_err() {
-        tracing::warn!(running = shared.calls.len(), "the drain timeout has passed; running calls are stopped");
+    let mut drained = Drained::Complete;
+    if timeout_at(end, shared.calls.wait()).await.is_err() {
+        let calls = shared.calls.len();
+        tracing::warn!(running = calls, "the drain timeout has passed; running calls are stopped");
+        drained = Drained::Cut { calls };
         shared.abort.cancel();
         let _ = timeout(LAST_BYTES, shared.calls.wait()).await;
     }
-    for name in ["", SERVICE_NAME] {
+    for name in READY.into_iter().chain([LIVE]) {
         health.clear_service_status(name).await;
     }
-}
-
-/// Accepts connections until the server drains. Then the port is free, and open connections stay.
-struct Accepting {
-    incoming: Option<TcpIncoming>,
-    draining: Pin<Box<WaitForCancellationFutureOwned>>,
-}
-
-impl Stream for Accepting {
-    type Item = std::io::Result<TcpStream>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.incoming.is_some() && self.draining.as_mut().poll(context).is_ready() {
-            self.incoming = None;
-        }
-        match &mut self.incoming {
-            Some(incoming) => Pin::new(incoming).poll_next(context),
-            None => Poll::Pending,
-        }
-    }
+    drained
 }

@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use super::told::told;
 use super::wire::words::{self, of_messages};
 use crate::domain::error::BEFORE_MESSAGE;
 use crate::domain::{DoseError, Violation, Warning};
@@ -120,7 +121,7 @@ impl From<DoseError> for Status {
         for Violation { field, reason } in error.violations() {
             details.add_bad_request_violation(field, of_messages(&reason));
         }
-        Self::with_error_details(code, message, details)
+        told(code, &message, details)
     }
 }
 
@@ -134,17 +135,19 @@ pub(super) fn refused<const N: usize>(
     facts: [(&str, String); N],
 ) -> Status {
     let facts: HashMap<String, String> = facts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, ERROR_DOMAIN, facts))
+    told(code, &message.into(), ErrorDetails::with_error_info(reason, ERROR_DOMAIN, facts))
 }
 
-/// Adds a reason to a transport failure that happened before a message could be decoded.
+/// Adds a reason to a failure of the transport, which happened before a message could be decoded or a call was found.
+/// What the transport says is left out: it may hold text of the caller's.
 ///
 /// * `max_message_bytes` – the limit that a message may have exceeded
 pub(super) fn of_transport(status: Status, max_message_bytes: usize) -> Status {
-    let (code, reason) = match status.code() {
-        Code::OutOfRange => (Code::OutOfRange, "MESSAGE_TOO_LARGE"),
-        Code::Internal => (Code::InvalidArgument, "MALFORMED_MESSAGE"),
-        Code::Cancelled | Code::Unknown => (Code::Cancelled, "CANCELLED"),
+    let (code, reason, message) = match status.code() {
+        Code::OutOfRange => (Code::OutOfRange, "MESSAGE_TOO_LARGE", "a message is longer than the limit"),
+        Code::Internal => (Code::InvalidArgument, "MALFORMED_MESSAGE", "the bytes are no message of this call"),
+        Code::Cancelled | Code::Unknown => (Code::Cancelled, "CANCELLED", "cancelled"),
+        Code::Unimplemented => (Code::Unimplemented, "UNKNOWN_METHOD", "this server has no such call"),
         other @ (Code::Ok
         | Code::InvalidArgument
         | Code::DeadlineExceeded
@@ -154,13 +157,11 @@ pub(super) fn of_transport(status: Status, max_message_bytes: usize) -> Status {
         | Code::ResourceExhausted
         | Code::FailedPrecondition
         | Code::Aborted
-        | Code::Unimplemented
         | Code::Unavailable
         | Code::DataLoss
-        | Code::Unauthenticated) => (other, "TRANSPORT"),
+        | Code::Unauthenticated) => (other, "TRANSPORT", "the transport of the call failed"),
     };
-    let limit = HashMap::from([("max_message_bytes".to_owned(), max_message_bytes.to_string())]);
-    Status::with_error_details(code, status.message(), ErrorDetails::with_error_info(reason, ERROR_DOMAIN, limit))
+    refused(code, reason, message, [("max_message_bytes", max_message_bytes.to_string())])
 }
 
 /// A reason that a server gave, with the flags of the command line in place of the fields of messages.

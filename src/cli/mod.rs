@@ -27,6 +27,7 @@ mod progress;
 mod remote;
 mod resample;
 mod serve;
+mod settings;
 mod stdout;
 mod store_flags;
 mod summary;
@@ -34,7 +35,7 @@ mod validate;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::domain::{DoseError, Violation, Warning};
 
@@ -56,7 +57,7 @@ enum Command {
     /// Run a demonstration: phantom, server, dose, organ table and picture
     Demo(demo::Args),
     /// Serve dose computations over gRPC
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     /// Compute a dose from files, in this process or on a server
     Compute(Box<compute::Args>),
     /// Add the tallies of several Monte Carlo runs and compute their common dose
@@ -92,6 +93,14 @@ enum Command {
 }
 
 impl Command {
+    /// The command, with what its keys hold and whence.
+    fn with(mut self, settings: settings::Settings) -> Self {
+        if let Self::Serve(args) = &mut self {
+            args.settings = settings;
+        }
+        self
+    }
+
     /// Whether it may ask the drivers of this machine for their GPUs.
     fn may_look_for_gpus(&self) -> bool {
         match self {
@@ -119,11 +128,15 @@ impl Command {
 
 /// Parses and runs the command line. A failure is reported on stderr, with one line for each fault of the input.
 pub fn run() -> ExitCode {
-    let command = Cli::parse().command;
-    if command.may_look_for_gpus() {
-        driver_noise::silence();
-    }
-    match dispatch(command) {
+    let layered = settings::layered(&Cli::command(), std::env::args_os().collect(), |name| std::env::var(name).ok());
+    let done = layered.and_then(|(words, settings)| {
+        let command = Cli::parse_from(words).command.with(settings);
+        if command.may_look_for_gpus() {
+            driver_noise::silence();
+        }
+        dispatch(command)
+    });
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(DoseError::Invalid(violations)) => {
             for violation in violations {
@@ -157,7 +170,7 @@ pub fn run_words(words: &[String]) -> Result<(), DoseError> {
 fn dispatch(command: Command) -> Result<(), DoseError> {
     match command {
         Command::Demo(args) => demo::run(args),
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(*args),
         Command::Compute(args) => compute::run(*args),
         Command::Merge(args) => merge::run(&args),
         Command::Bed(args) => bed::run(*args),
@@ -179,8 +192,6 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     /// Names of values that begin with a number and end with a unit, or that are several numbers.

@@ -6,7 +6,10 @@ use std::thread::JoinHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{ServerConfig, server::serve};
+use crate::api::{
+    ServerConfig,
+    server::{Drained, serve},
+};
 use crate::domain::DoseError;
 use crate::engine::Device;
 
@@ -15,7 +18,7 @@ use crate::engine::Device;
 pub struct LoopbackServer {
     address: SocketAddr,
     shutdown: CancellationToken,
-    thread: Option<JoinHandle<Result<(), DoseError>>>,
+    thread: Option<JoinHandle<Result<Drained, DoseError>>>,
 }
 
 impl LoopbackServer {
@@ -51,7 +54,7 @@ impl LoopbackServer {
     fn join(&mut self) -> Result<(), DoseError> {
         self.shutdown.cancel();
         match self.thread.take() {
-            Some(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Some(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map(drop),
             None => Ok(()),
         }
     }

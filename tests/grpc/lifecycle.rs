@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use dosegrid::api::server::Drained;
 use dosegrid::api::{ServerConfig, pb};
 use dosegrid::domain::{DoseError, DoseRequest, KernelOptions, Method, Progress, Stage};
 use dosegrid::engine::Device;
@@ -185,7 +186,7 @@ async fn draining_finishes_running_work_and_takes_no_more() {
     drop(release);
     waiting.await.expect("no panic").expect("the call that ran gets its dose");
     let served = in_time("the server ends", server.served).await;
-    assert_eq!(served.expect("no panic"), Ok(()));
+    assert_eq!(served.expect("no panic"), Ok(Drained::Complete));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,7 +199,7 @@ async fn draining_has_an_end() {
     let stopped = waiting.await.expect("no panic").expect_err("stopped");
     assert_eq!((stopped.code(), reason_and_fields(&stopped).0.as_str()), (Code::Unavailable, "SHUTTING_DOWN"));
     let served = in_time("the server ends", server.served).await;
-    assert_eq!(served.expect("no panic"), Ok(()));
+    assert_eq!(served.expect("no panic"), Ok(Drained::Cut { calls: 1 }));
 }
 
 /// Calls until a stage is reached, leaves, and sees that the device stops with the dose unfinished and does other work.

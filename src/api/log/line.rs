@@ -5,17 +5,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Request};
-use tonic::transport::server::TcpConnectInfo;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::request_id;
-use crate::api::pb::dose_service_server::SERVICE_NAME;
+use crate::api::door::{Peer, name_of_call};
 use crate::api::{deadline, status};
 use crate::domain::{DoseError, StageTime, VoxelGrid};
+use crate::metrics::Metrics;
 
 /// Longest path of a call that is logged as it is.
 const MAX_RPC_BYTES: usize = 100;
+
+/// What the paths of this program's own services begin with.
+const OWN: &str = "dosegrid.v1.";
 
 /// A caller whose own clock ends a call may leave so much before the deadline comes here.
 const CLOCKS_APART: Duration = Duration::from_millis(50);
@@ -58,6 +61,9 @@ pub(super) struct Ending {
 struct Line {
     request_id: String,
     rpc: String,
+    /// The name of the call in metrics.
+    method: &'static str,
+    metrics: Arc<Metrics>,
     peer: Option<SocketAddr>,
     began: Instant,
     deadline: Option<Duration>,
@@ -66,7 +72,7 @@ struct Line {
 }
 
 /// Begins the line of a call.
-pub(super) fn begin<B>(request: &Request<B>) -> Ending {
+pub(super) fn begin<B>(request: &Request<B>, metrics: Arc<Metrics>) -> Ending {
     let request_id = request_id::of(request.headers());
     let id = HeaderValue::from_str(&request_id).expect("letters, digits and a few signs");
     let rpc = request.uri().path().trim_start_matches('/');
@@ -74,7 +80,9 @@ pub(super) fn begin<B>(request: &Request<B>) -> Ending {
     let line = Line {
         request_id,
         rpc,
-        peer: request.extensions().get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr),
+        method: name_of_call(request.uri().path()),
+        metrics,
+        peer: request.extensions().get::<Peer>().map(|peer| peer.address),
         began: Instant::now(),
         deadline: deadline::timeout(request.headers()),
         facts: Facts::default(),
@@ -143,24 +151,27 @@ impl Line {
         }
         let details = status.get_error_details();
         let reason = details.error_info().map(|info| info.reason.as_str());
+        let why = details.error_info().and_then(|info| info.metadata.get("why")).map(String::as_str);
         let fields = details.bad_request().map(|bad| {
             let fields = bad.field_violations.iter().map(|violation| violation.field.as_str());
             fields.collect::<Vec<_>>().join(",")
         });
+        let (code, time) = (status::code_name(status.code()), self.began.elapsed());
+        self.metrics.request(self.method, code, reason, time);
         let Self { request_id, rpc, facts, .. } = self;
         let Facts { method, nuclide, shape, device, stages_s } = facts;
-        let (outcome, duration_s) = (status::code_name(status.code()), self.began.elapsed().as_secs_f64());
+        let (outcome, duration_s) = (code, time.as_secs_f64());
         let peer = self.peer.map(|peer| peer.to_string());
         // The level has to be known where the macro stands.
         macro_rules! log {
             ($level:ident) => {
                 tracing::$level!(
-                    request_id, rpc, peer, outcome, reason, fields, duration_s, method, nuclide, shape, device,
+                    request_id, rpc, peer, outcome, reason, why, fields, duration_s, method, nuclide, shape, device,
                     stages_s, "call"
                 )
             };
         }
-        let is_own = rpc.strip_prefix(SERVICE_NAME).is_some_and(|rest| rest.starts_with('/'));
+        let is_own = rpc.starts_with(OWN);
         match status.code() {
             // Health is asked every few seconds.
             Code::Ok | Code::Cancelled if !is_own => log!(debug),

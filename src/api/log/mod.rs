@@ -10,6 +10,7 @@ mod line;
 mod request_id;
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -20,18 +21,28 @@ use tower::{BoxError, Layer, Service};
 
 use super::deadline;
 use crate::domain::DoseError;
+use crate::metrics::Metrics;
 use body::LoggedBody;
 pub(super) use line::{CallLog, stages};
 
 /// Puts [`Logged`] around the services of a server.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct LogLayer;
+#[derive(Clone, Debug)]
+pub(super) struct LogLayer {
+    metrics: Arc<Metrics>,
+}
+
+impl LogLayer {
+    /// * `metrics` – where calls are counted as well
+    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics }
+    }
+}
 
 impl<S> Layer<S> for LogLayer {
     type Service = Logged<S>;
 
     fn layer(&self, inner: S) -> Logged<S> {
-        Logged { inner }
+        Logged { inner, metrics: self.metrics.clone() }
     }
 }
 
@@ -39,6 +50,7 @@ impl<S> Layer<S> for LogLayer {
 #[derive(Clone, Debug)]
 pub(super) struct Logged<S> {
     inner: S,
+    metrics: Arc<Metrics>,
 }
 
 impl<S, B> Service<Request<Body>> for Logged<S>
@@ -57,7 +69,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let ending = line::begin(&request);
+        let ending = line::begin(&request, self.metrics.clone());
         request.extensions_mut().insert(ending.log().clone());
         // The clock starts here and not at the first poll: tonic's own, whose answer says neither reason nor id, starts
         // right after this.
@@ -101,7 +113,7 @@ mod tests {
     async fn a_deadline_that_passes_before_an_answer_has_a_reason_and_the_id() {
         let request = Request::builder().header("grpc-timeout", "1m").header("x-request-id", "mine");
         let request = request.body(Body::empty()).expect("a good request");
-        let answer = LogLayer.layer(Silent).call(request).await.expect("an answer");
+        let answer = LogLayer::new(Arc::default()).layer(Silent).call(request).await.expect("an answer");
         assert_eq!(answer.headers()["x-request-id"], "mine");
         let status = Status::from_header_map(answer.headers()).expect("a status");
         assert_eq!(status.code(), tonic::Code::DeadlineExceeded);

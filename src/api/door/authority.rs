@@ -1,0 +1,87 @@
+//! Says who makes a call, and whether this caller may make it.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use http::{Request, Response};
+use tonic::Status;
+use tonic::body::Body;
+use tower::Service;
+
+use super::accept::Gate;
+use super::io::Peer;
+use super::refusals::{Note, Why};
+use super::roles::{Need, need};
+use crate::api::identity::Caller;
+
+/// Puts the [`Caller`] beside each call, and ends those that may not be made.
+#[derive(Clone, Debug)]
+pub(in crate::api) struct Authority<S> {
+    inner: S,
+    gate: Arc<Gate>,
+}
+
+impl<S> Authority<S> {
+    pub(in crate::api) fn new(inner: S, gate: Arc<Gate>) -> Self {
+        Self { inner, gate }
+    }
+
+    /// The caller, who may make this call; none for calls that anybody may make.
+    fn caller<B>(&self, request: &Request<B>) -> Result<Option<Caller>, Status> {
+        let need = need(request.uri().path());
+        if need == Need::Nothing {
+            return Ok(None);
+        }
+        let peer = request.extensions().get::<Peer>().ok_or_else(|| Why::Missing.status())?;
+        let caller = self.gate.credentials.caller(request.headers(), peer).map_err(|why| {
+            self.gate.note_refused_identity(why, peer);
+            why.status()
+        })?;
+        if let Need::Role(role) = need {
+            caller.require(role)?;
+        }
+        Ok(Some(caller))
+    }
+}
+
+impl Gate {
+    /// Tells the audit log of a caller without an identity.
+    fn note_refused_identity(&self, why: Why, peer: &Peer) {
+        let count = match self.refused_identities.count(Some(peer.address.ip()), Instant::now()) {
+            Note::One => None,
+            Note::After(before) => Some(before),
+            Note::Counted => return,
+        };
+        (self.on_refused.0)(why.name(), peer.address, count);
+    }
+}
+
+impl<S> Service<Request<Body>> for Authority<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        match self.caller(&request) {
+            Ok(caller) => {
+                if let Some(caller) = caller {
+                    request.extensions_mut().insert(caller);
+                }
+                Box::pin(self.inner.call(request))
+            }
+            Err(status) => Box::pin(std::future::ready(Ok(status.into_http()))),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Bearer tokens that an issuer has signed: JSON Web Tokens, checked with the keys of a file.
+//!
+//! Source: RFC 7515, 7517, 7518, 7519, 8037.
+
+use std::path::Path;
+
+use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
+use jsonwebtoken::errors::{Error, ErrorKind, new_error};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::signature as checked;
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind, EncodingKey, Validation};
+use ring::signature::{self, RsaPublicKeyComponents, UnparsedPublicKey};
+use serde::Deserialize;
+
+use super::identities::{is_name, is_tenant, roles};
+use super::refusals::Why;
+use crate::api::identity::Caller;
+use crate::domain::Invalid;
+
+/// How far the clocks of issuer and server may be apart [s].
+const LEEWAY_S: u64 = 30;
+/// Longest file of keys [bytes].
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// Keys of issuers, and what their tokens must say.
+pub(super) struct Issuers {
+    keys: Vec<Key>,
+    audience: String,
+    issuer: Option<String>,
+}
+
+struct Key {
+    id: Option<String>,
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+/// The claims that make a caller; the others are checked by the library.
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    tenant: String,
+    roles: Vec<String>,
+}
+
+/// The header of a token, as far as it decides.
+#[derive(Deserialize)]
+struct Head {
+    alg: Option<serde_json::Value>,
+    kid: Option<String>,
+    crit: Option<serde_json::Value>,
+}
+
+impl Issuers {
+    /// Reads a JWKS file. Keys of other kinds than RS256, ES256 and EdDSA are left out.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not a set of keys, or has no key that can be used.
+    pub(super) fn read(path: &Path, audience: &str, issuer: Option<&str>) -> Result<Self, Invalid> {
+        let text = super::credentials::read(path, MAX_FILE_BYTES)?;
+        let set: JwkSet = serde_json::from_slice(&text)
+            .map_err(|error| Invalid::new(format!("is not a set of keys (JWKS): line {}", error.line())))?;
+        let keys: Vec<Key> = set.keys.iter().filter_map(Key::of).collect();
+        if keys.is_empty() {
+            return Err(Invalid::new("has no key for RS256, ES256 or EdDSA"));
+        }
+        // It fails only if it is there already.
+        let _ = PROVIDER.install_default();
+        Ok(Self { keys, audience: audience.to_owned(), issuer: issuer.map(str::to_owned) })
+    }
+
+    /// The caller of a token.
+    ///
+    /// # Errors
+    /// Why the token is not taken.
+    pub(super) fn caller(&self, token: &str) -> Result<Caller, Why> {
+        let head = head(token)?;
+        let algorithm = match head.alg.as_ref().and_then(|alg| alg.as_str()) {
+            Some("RS256") => Algorithm::RS256,
+            Some("ES256") => Algorithm::ES256,
+            Some("EdDSA") => Algorithm::EdDSA,
+            _ => return Err(Why::Algorithm),
+        };
+        if head.crit.is_some() {
+            return Err(Why::Malformed);
+        }
+        let validation = self.validation(algorithm);
+        let usable = || self.keys.iter().filter(|key| key.algorithm == algorithm);
+        let named = usable().filter(|key| key.id.is_some() && key.id == head.kid);
+        // The name of a key is a hint: without it, or with an unknown one, each key is tried.
+        let candidates: Vec<&Key> = if named.clone().next().is_some() { named.collect() } else { usable().collect() };
+        let mut why = Why::Signature;
+        for key in candidates {
+            match jsonwebtoken::decode::<Claims>(token, &key.key, &validation) {
+                Ok(token) => return caller(token.claims),
+                Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => {}
+                Err(error) => {
+                    why = why_of(error.kind());
+                    break;
+                }
+            }
+        }
+        Err(why)
+    }
+
+    fn validation(&self, algorithm: Algorithm) -> Validation {
+        let mut validation = Validation::new(algorithm);
+        validation.leeway = LEEWAY_S;
+        validation.validate_nbf = true;
+        validation.set_audience(&[&self.audience]);
+        validation.set_required_spec_claims(&["exp", "aud"]);
+        if let Some(issuer) = &self.issuer {
+            validation.set_issuer(&[issuer]);
+            validation.required_spec_claims.insert("iss".into());
+        }
+        validation
+    }
+}
+
+/// The header of a token that has the form of one.
+fn head(token: &str) -> Result<Head, Why> {
+    let parts: Vec<&str> = token.split('.').collect();
+    let [header, _, _] = parts[..] else { return Err(Why::Malformed) };
+    let json = base64url(header).ok_or(Why::Malformed)?;
+    serde_json::from_slice(&json).map_err(|_| Why::Malformed)
+}
+
+/// Bytes in the alphabet for URLs, without padding.
+fn base64url(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+fn caller(claims: Claims) -> Result<Caller, Why> {
+    let Claims { sub, tenant, roles: words } = claims;
+    let roles = roles(&words).map_err(|_| Why::Claims)?;
+    if !is_tenant(&tenant) || !is_name(&sub) {
+        return Err(Why::Claims);
+    }
+    Ok(Caller { tenant, roles, name: sub, peer: String::new() })
+}
+
+fn why_of(error: &ErrorKind) -> Why {
+    match error {
+        ErrorKind::ExpiredSignature => Why::Expired,
+        ErrorKind::ImmatureSignature => Why::NotYetValid,
+        ErrorKind::InvalidAudience => Why::Audience,
+        ErrorKind::InvalidIssuer => Why::Issuer,
+        ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim) => match claim.as_str() {
+            "aud" => Why::Audience,
+            "iss" => Why::Issuer,
+            _ => Why::Claims,
+        },
+        ErrorKind::Json(_) => Why::Claims,
+        ErrorKind::InvalidAlgorithm => Why::Algorithm,
+        _ => Why::Malformed,
+    }
+}
+
+impl Key {
+    /// A key of a set; none if it is for something else.
+    fn of(jwk: &Jwk) -> Option<Self> {
+        let algorithm = match &jwk.algorithm {
+            AlgorithmParameters::RSA(_) => Algorithm::RS256,
+            AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
+            AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => Algorithm::EdDSA,
+            _ => return None,
+        };
+        let wanted = match algorithm {
+            Algorithm::RS256 => KeyAlgorithm::RS256,
+            Algorithm::ES256 => KeyAlgorithm::ES256,
+            _ => KeyAlgorithm::EdDSA,
+        };
+        let is_for_signing = !matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption));
+        let is_wanted = jwk.common.key_algorithm.is_none_or(|named| named == wanted);
+        let key = DecodingKey::from_jwk(jwk).ok()?;
+        (is_for_signing && is_wanted).then(|| Self { id: jwk.common.key_id.clone(), algorithm, key })
+    }
+}
+
+/// Signatures are checked by the library that TLS has as well. Nothing is signed here.
+static PROVIDER: CryptoProvider =
+    CryptoProvider { signer_factory: no_signer, verifier_factory: verifier, key_utils: KeyUtils::new_unimplemented() };
+
+fn no_signer(_: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
+    Err(new_error(ErrorKind::UnsupportedAlgorithm))
+}
+
+fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
+    Ok(Box::new(Verifier { algorithm: *algorithm, key: key.clone() }))
+}
+
+struct Verifier {
+    algorithm: Algorithm,
+    key: DecodingKey,
+}
+
+impl checked::Verifier<Vec<u8>> for Verifier {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), checked::Error> {
+        let verified = match (self.algorithm, self.key.kind()) {
+            (Algorithm::RS256, DecodingKeyKind::RsaModulusExponent { n, e }) => {
+                let key = RsaPublicKeyComponents { n, e };
+                key.verify(&signature::RSA_PKCS1_2048_8192_SHA256, message, signature)
+            }
+            (Algorithm::ES256, DecodingKeyKind::SecretOrDer(point)) => {
+                UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point).verify(message, signature)
+            }
+            (Algorithm::EdDSA, DecodingKeyKind::SecretOrDer(point)) => {
+                UnparsedPublicKey::new(&signature::ED25519, point).verify(message, signature)
+            }
+            _ => Err(ring::error::Unspecified),
+        };
+        verified.map_err(|_| checked::Error::new())
+    }
+}
+
+impl JwtVerifier for Verifier {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}

@@ -1,0 +1,158 @@
+//! `dosegrid serve`.
+
+pub(super) mod args;
+mod log;
+pub(super) mod memory;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{device, stdout};
+use crate::api::server::{Drained, Parts, serve_parts};
+use crate::api::{Credentials, ServerConfig};
+use crate::domain::{DeviceInfo, DoseError};
+use crate::jobs::LocalJobs;
+use crate::metrics::Metrics;
+pub(super) use args::Args;
+
+/// The addresses of a host and a port.
+///
+/// * `key` – that they stand in
+pub(super) fn addresses(key: &str, listen: &str) -> Result<Vec<SocketAddr>, DoseError> {
+    let port =
+        listen.rsplit_once(':').filter(|(host, _)| !host.is_empty()).and_then(|(_, port)| port.parse::<u16>().ok());
+    if port.is_none() {
+        let reason = format!("is an address and a port from 0 to 65535, such as localhost:50051; got `{listen}`");
+        return Err(DoseError::invalid(key, reason));
+    }
+    let unknown = |error: std::io::Error| {
+        DoseError::invalid(key, format!("`{listen}` is not an address of this machine: {error}"))
+    };
+    Ok(std::net::ToSocketAddrs::to_socket_addrs(listen).map_err(unknown)?.collect())
+}
+
+/// All that is known before anything is bound.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) config: ServerConfig,
+    listen: Vec<SocketAddr>,
+    metrics_listen: Option<Vec<SocketAddr>>,
+    credentials: Arc<Credentials>,
+}
+
+impl Args {
+    /// Checks all keys.
+    ///
+    /// # Errors
+    /// Every key that is at fault.
+    pub(super) fn check(&self) -> Result<Checked, DoseError> {
+        let mut faults = Vec::new();
+        let mut note = |error: DoseError| faults.extend(error.violations());
+        let mut config = self.limits();
+        let memory = memory::limit_bytes(self.memory_mib, self.settings.is_given("memory_mib"));
+        config.memory_bytes = memory.map_err(&mut note).unwrap_or(config.memory_bytes);
+        let listen = addresses("listen", &self.listen).map_err(&mut note).unwrap_or_default();
+        let is_beyond = listen.iter().any(|address| !address.ip().to_canonical().is_loopback());
+        if is_beyond && !config.credentials.has_tls() && !self.door.allow_plaintext {
+            let reason = "is beyond this machine, and connections are not encrypted: give --tls-certificate and \
+                          --tls-key, or --allow-plaintext if something else encrypts them";
+            note(DoseError::invalid("listen", reason));
+        }
+        let metrics_listen = self.door.metrics_listen.as_deref();
+        let metrics_listen =
+            metrics_listen.and_then(|listen| addresses("metrics-listen", listen).map_err(&mut note).ok());
+        let credentials = Credentials::load(&config.credentials).map_err(&mut note).ok();
+        match credentials {
+            Some(credentials) if faults.is_empty() => Ok(Checked { config, listen, metrics_listen, credentials }),
+            _ => Err(DoseError::Invalid(faults)),
+        }
+    }
+}
+
+pub(super) fn run(args: Args) -> Result<(), DoseError> {
+    let Checked { config, listen, metrics_listen, credentials } = args.check()?;
+    if args.print_config {
+        return stdout::print(&args.settings.toml());
+    }
+    log::start(args.log_json);
+    let store = args.store.open()?;
+    let device = device::open(args.device)?;
+    let DeviceInfo { id, name, backend, driver, kind } = device.info();
+    tracing::info!(device = id, name, backend, driver, why = device::why(args.device, kind), "computes on this device");
+    if !config.credentials.has_identities() {
+        tracing::info!("callers need no identity: only those on this machine are served");
+    }
+    let io = |error: std::io::Error| DoseError::Io(format!("cannot serve on {}: {error}", args.listen));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io)?;
+    let drained = runtime.block_on(async {
+        let listener = TcpListener::bind(&*listen).await.map_err(io)?;
+        let metrics_listener = match &metrics_listen {
+            Some(addresses) => Some(
+                TcpListener::bind(&**addresses)
+                    .await
+                    .map_err(|error| DoseError::Io(format!("cannot serve metrics: {error}")))?,
+            ),
+            None => None,
+        };
+        let signals = Signals::new().map_err(io)?;
+        tokio::spawn(reload_at_hangup(signal(SignalKind::hangup()).map_err(io)?, credentials.clone()));
+        let said = format!("listening on {} with {}\n", listener.local_addr().map_err(io)?, device.info().name);
+        if let Some(address) = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok()) {
+            tracing::info!(%address, "metrics");
+        }
+        let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), env!("DOSEGRID_COMMIT")));
+        let jobs = Arc::new(LocalJobs::start(device, config.plan_limits(), config.queue_length)?);
+        if let Err(error) = stdout::print(&said) {
+            tracing::warn!(%error, "nobody hears where this listens");
+        }
+        serve_parts(config, Parts { listener, metrics_listener, credentials, metrics, jobs, store }, signals.first()).await
+    })?;
+    // What still runs on other threads was cut.
+    runtime.shutdown_background();
+    match drained {
+        Drained::Complete => Ok(()),
+        Drained::Cut { calls } => Err(DoseError::Io(format!("{calls} calls were cut at the end of --drain-timeout-s"))),
+    }
+}
+
+/// Reads certificates, keys and identities again at each SIGHUP.
+async fn reload_at_hangup(mut hangup: Signal, credentials: Arc<Credentials>) {
+    while hangup.recv().await.is_some() {
+        match credentials.reload() {
+            Ok(()) => tracing::info!("certificates, keys and identities were read again"),
+            Err(error) => tracing::error!(%error, "certificates, keys and identities stay as they were"),
+        }
+    }
+}
+
+/// What asks a service to end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Ends at the first signal. The second one ends the process.
+    async fn first(mut self) {
+        self.next().await;
+        tokio::spawn(async move {
+            self.next().await;
+            tracing::warn!("a second signal: ending at once");
+            std::process::exit(1);
+        });
+    }
+}

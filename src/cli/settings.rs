@@ -1,0 +1,286 @@
+//! The keys of a service: a flag, else a variable of the environment, else a key of the file `--config`, else the
+//! default. The table of keys is the command itself: `--job-ttl-s` is `DOSEGRID_JOB_TTL_S` is `job_ttl_s`.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use crate::domain::{Checks, DoseError};
+use crate::formats::toml_file;
+
+/// Commands whose flags are keys.
+const LAYERED: [&str; 2] = ["serve", "doctor"];
+/// Flags that are no keys: what they say holds for one run.
+const NO_KEYS: [&str; 4] = ["help", "version", "config", "print-config"];
+/// What variables of the environment begin with.
+const PREFIX: &str = "DOSEGRID_";
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    Flag,
+    Environment(String),
+    File(PathBuf),
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("flag"),
+            Self::Environment(variable) => f.write_str(variable),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// A key, its value if it has one, and where that comes from.
+#[derive(Clone, Debug)]
+struct Setting {
+    key: String,
+    value: Option<String>,
+    origin: Origin,
+}
+
+/// What holds for one run, and whence.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Settings(Vec<Setting>);
+
+impl Settings {
+    /// Whether somebody has set a key.
+    ///
+    /// * `key` – as in the file, with underscores
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        self.0.iter().any(|setting| setting.key == key && setting.origin != Origin::Default)
+    }
+
+    /// All keys as TOML, each with its origin in a comment. No key holds a secret, but a URL may.
+    pub(super) fn toml(&self) -> String {
+        let line = |Setting { key, value, origin }: &Setting| match value {
+            None => format!("# {key} is not set\n"),
+            Some(value) => format!("{key} = {} # {origin}\n", written(&without_password(value))),
+        };
+        self.0.iter().map(line).collect()
+    }
+}
+
+/// A value as TOML has it.
+fn written(value: &str) -> String {
+    match value.parse::<toml::Value>() {
+        Ok(number @ (toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_))) => number.to_string(),
+        _ => toml::Value::String(value.to_owned()).to_string(),
+    }
+}
+
+/// A URL without the name and password that may stand in it.
+fn without_password(value: &str) -> String {
+    match value.split_once("://") {
+        Some((scheme, rest)) => match rest.rsplit_once('@') {
+            Some((_, place)) => format!("{scheme}://***@{place}"),
+            None => value.to_owned(),
+        },
+        None => value.to_owned(),
+    }
+}
+
+/// The words of a command line with those of environment and file behind them, and what holds then. Faults of the
+/// command line itself are for the caller to find: it parses the words.
+///
+/// # Errors
+/// Every value of environment or file that is not taken, and every unknown key of the file.
+///
+/// * `words` – the name of the program first
+/// * `variable` – looks up the environment
+pub(super) fn layered(
+    command: &Command,
+    words: Vec<OsString>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<(Vec<OsString>, Settings), DoseError> {
+    let Ok(matches) = command.clone().try_get_matches_from(&words) else { return Ok((words, Settings::default())) };
+    let Some((name, matches)) = matches.subcommand().filter(|(name, _)| LAYERED.contains(name)) else {
+        return Ok((words, Settings::default()));
+    };
+    let mut built = command.clone();
+    built.build();
+    let command = built.find_subcommand(name).expect("it was found in the words").clone();
+    let path = matches.get_one::<PathBuf>("config").cloned().or_else(|| variable("DOSEGRID_CONFIG").map(PathBuf::from));
+    let mut layers = Layers { command: &command, matches, variable, file: None, checks: Checks::new() };
+    layers.read_file(path);
+    let mut words = words;
+    let mut settings = Vec::new();
+    for argument in command.get_arguments() {
+        if let Some(long) = argument.get_long().filter(|long| !NO_KEYS.contains(long)) {
+            let setting = layers.setting(argument, long);
+            if let (Origin::Environment(_) | Origin::File(_), Some(value)) = (&setting.origin, &setting.value) {
+                words.extend(word(argument, long, value));
+            }
+            settings.push(setting);
+        }
+    }
+    layers.checks.finish()?;
+    Ok((words, Settings(settings)))
+}
+
+/// The word of a command line for a value; none for a switch that is off.
+fn word(argument: &Arg, long: &str, value: &str) -> Option<OsString> {
+    match (is_switch(argument), value) {
+        (true, "false") => None,
+        (true, _) => Some(format!("--{long}").into()),
+        (false, _) => Some(format!("--{long}={value}").into()),
+    }
+}
+
+fn is_switch(argument: &Arg) -> bool {
+    matches!(argument.get_action(), ArgAction::SetTrue)
+}
+
+struct Layers<'a, V> {
+    command: &'a Command,
+    matches: &'a ArgMatches,
+    variable: V,
+    file: Option<(PathBuf, toml::Table)>,
+    checks: Checks,
+}
+
+impl<V: Fn(&str) -> Option<String>> Layers<'_, V> {
+    fn read_file(&mut self, path: Option<PathBuf>) {
+        let Some(path) = path else { return };
+        let Some(table) = self.checks.at("config", toml_file::read::<toml::Table>(&path)) else { return };
+        let keys: Vec<String> = self.command.get_arguments().filter_map(key_of).collect();
+        for key in table.keys().filter(|key| !keys.contains(key)) {
+            let near = keys.iter().max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));
+            let hint = near.map_or(String::new(), |near| format!("; there is `{near}`"));
+            self.checks.fail(in_file(&path, key), format!("is not a key{hint}"));
+        }
+        self.file = Some((path, table));
+    }
+
+    fn setting(&mut self, argument: &Arg, long: &str) -> Setting {
+        let key = key_of(argument).expect("it has a long name");
+        let id = argument.get_id().as_str();
+        let raw = |matches: &ArgMatches| {
+            let value = matches.get_raw(id).and_then(|mut values| values.next())?;
+            Some(value.to_string_lossy().into_owned())
+        };
+        if self.matches.value_source(id) == Some(ValueSource::CommandLine) {
+            let value = if is_switch(argument) { Some("true".into()) } else { raw(self.matches) };
+            return Setting { key, value, origin: Origin::Flag };
+        }
+        let variable = format!("{PREFIX}{}", key.to_uppercase());
+        let from_environment = (self.variable)(&variable).filter(|value| !value.is_empty());
+        let (value, origin, field) = if let Some(value) = from_environment {
+            (value, Origin::Environment(variable.clone()), variable)
+        } else if let Some((path, value)) = self.file.as_ref().and_then(|(path, table)| Some((path, table.get(&key)?)))
+        {
+            let field = in_file(path, &key);
+            let Some(value) = plain(value) else {
+                self.checks.fail(field, "is a text, a number or true or false");
+                return Setting { key, value: None, origin: Origin::Default };
+            };
+            (value, Origin::File(path.clone()), field)
+        } else {
+            let value = if is_switch(argument) { Some("false".into()) } else { raw(self.matches) };
+            return Setting { key, value, origin: Origin::Default };
+        };
+        self.check(argument, long, &value, field);
+        Setting { key, value: Some(value), origin }
+    }
+
+    /// Has the command itself look at one value.
+    fn check(&mut self, argument: &Arg, long: &str, value: &str, field: String) {
+        if is_switch(argument) {
+            if !["true", "false"].contains(&value) {
+                self.checks.fail(field, "is true or false");
+            }
+            return;
+        }
+        let alone = self.command.clone().no_binary_name(true);
+        if let Err(error) = alone.try_get_matches_from([format!("--{long}={value}")]) {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            self.checks.fail(field, first.trim_start_matches("error: ").to_owned());
+        }
+    }
+}
+
+fn key_of(argument: &Arg) -> Option<String> {
+    argument.get_long().filter(|long| !NO_KEYS.contains(long)).map(|long| long.replace('-', "_"))
+}
+
+fn in_file(path: &Path, key: &str) -> String {
+    format!("{}: {key}", path.display())
+}
+
+fn plain(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(is_true) => Some(is_true.to_string()),
+        toml::Value::Datetime(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn held(flags: &[&str], environment: &[(&str, &str)], file: &str) -> Result<Settings, DoseError> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("dosegrid.toml");
+        std::fs::write(&path, file).expect("a writable folder");
+        let config = format!("--config={}", path.display());
+        let words = ["dosegrid", "serve", &config].into_iter().chain(flags.iter().copied()).map(OsString::from);
+        let variable =
+            |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        layered(&Cli::command(), words.collect(), variable).map(|(_, settings)| settings)
+    }
+
+    fn line(settings: &Settings, key: &str) -> String {
+        let text = settings.toml();
+        text.lines().find(|line| line.starts_with(key)).unwrap_or_else(|| panic!("no {key} in\n{text}")).to_owned()
+    }
+
+    #[test]
+    fn a_flag_comes_before_the_environment_and_that_before_the_file() {
+        let file = "queue_length = 1\nidle_timeout_s = 2\nmax_volume_mib = 3\nlog_json = true\n";
+        let environment = [("DOSEGRID_QUEUE_LENGTH", "11"), ("DOSEGRID_IDLE_TIMEOUT_S", "12")];
+        let settings = held(&["--queue-length", "21"], &environment, file).expect("all is good");
+        assert_eq!(line(&settings, "queue_length"), "queue_length = 21 # flag");
+        assert_eq!(line(&settings, "idle_timeout_s"), "idle_timeout_s = 12 # DOSEGRID_IDLE_TIMEOUT_S");
+        assert!(
+            line(&settings, "max_volume_mib").starts_with("max_volume_mib = 3 # ") && settings.is_given("log_json")
+        );
+        assert!(line(&settings, "log_json").starts_with("log_json = true # "));
+        assert_eq!(line(&settings, "drain_timeout_s"), "drain_timeout_s = 60 # default");
+        assert_eq!(line(&settings, "device"), "device = \"auto\" # default");
+        assert!(settings.toml().contains("# tls_key is not set\n"));
+        let read_again: toml::Table = toml::from_str(&settings.toml()).expect("it is TOML");
+        assert_eq!(read_again["queue_length"].as_integer(), Some(21));
+    }
+
+    #[test]
+    fn every_fault_is_named_by_its_place() {
+        let file = "queue_lenght = 1\nidle_timeout_s = -1\nlog_json = 1\nlisten = [1]\n";
+        let environment = [("DOSEGRID_MAX_VOLUME_MIB", "many"), ("DOSEGRID_LOG_JSON", "")];
+        let DoseError::Invalid(faults) = held(&[], &environment, file).expect_err("five faults") else { panic!() };
+        let fields: Vec<&str> = faults.iter().map(|fault| fault.field.rsplit(' ').next().unwrap_or_default()).collect();
+        let mut found = fields.clone();
+        found.sort_unstable();
+        assert_eq!(found, ["DOSEGRID_MAX_VOLUME_MIB", "idle_timeout_s", "listen", "log_json", "queue_lenght"]);
+        assert!(faults.iter().any(|fault| fault.reason.contains("`queue_length`")), "{faults:?}");
+    }
+
+    #[test]
+    fn no_password_is_told() {
+        assert_eq!(without_password("nats://me:secret@host:4222"), "nats://***@host:4222");
+        assert_eq!(without_password("127.0.0.1:1"), "127.0.0.1:1");
+    }
+}
