@@ -51,6 +51,9 @@ fn compile_protocol() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let encoded = prost::Message::encode_to_vec(&descriptors);
     fs::write(out.join("dosegrid.v1.bin"), encoded).expect("OUT_DIR can be written");
+    // The codec asks a message for its name.
+    let mut names = tonic_prost_build::Config::new();
+    names.enable_type_names();
     tonic_prost_build::configure()
         .bytes(".dosegrid.v1.VolumeChunk.data")
         .bytes(".dosegrid.v1.TallyChunk.data")
@@ -58,7 +61,8 @@ fn compile_protocol() {
         .bytes(".dosegrid.v1.GetVolumeResponse.data")
         // Maps have an order, so that the same message always has the same bytes.
         .btree_map(".dosegrid.v1")
-        .compile_fds(descriptors)
+        .codec_path("crate::api::capped::CappedCodec")
+        .compile_fds_with_config(descriptors, names)
         .expect("the descriptors make Rust code");
 }
 

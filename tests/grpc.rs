@@ -131,7 +131,7 @@ async fn connect(url: String) -> DoseServiceClient<Channel> {
 }
 
 /// What a good request says: 4×3×2 voxels, Lu-177, local deposition.
-fn good_header() -> pb::ComputeHeader {
+pub(crate) fn good_header() -> pb::ComputeHeader {
     let volume = volume([4, 3, 2], pb::ElementType::Float32);
     pb::ComputeHeader {
         activity: Some(volume.clone()),

@@ -9,6 +9,7 @@ mod data;
 mod daughters;
 mod demo;
 mod dicom_out;
+mod door;
 mod electron_tables;
 mod examples;
 mod formats;

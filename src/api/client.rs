@@ -1,5 +1,6 @@
 //! Calls a server and returns the same result as a computation in this process.
 
+mod access;
 mod incoming;
 mod merge;
 mod resample;
@@ -9,7 +10,9 @@ use std::{convert::Infallible, time::Duration};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Streaming, transport::Channel, transport::Endpoint};
+use tonic::Streaming;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
 
 use super::pb::compute_request::Message;
 use super::pb::dose_service_client::DoseServiceClient;
@@ -18,6 +21,8 @@ use super::{ServerConfig, chunks, pb, status, wire};
 use crate::domain::{DoseError, DoseRequest, DoseResult, LabelMaps, Progress, Volume, VolumeRole, VoxelGrid};
 use crate::dosimetry::{CumulativeHistogram, OrganDose};
 use crate::intake::{InputRole, Intake, IntakeAccount};
+pub use access::Access;
+use access::Bearer;
 use incoming::{Incoming, broken};
 
 /// How long a server may take to answer a connection.
@@ -56,18 +61,34 @@ pub struct Sent {
     pub bytes: Bytes,
 }
 
+/// A connection on which each call says who makes it.
+type Guarded = InterceptedService<Channel, Bearer>;
+
 /// A connection to a server.
 #[derive(Clone, Debug)]
 pub struct Client {
-    service: DoseServiceClient<Channel>,
+    service: DoseServiceClient<Guarded>,
 }
 
 impl Client {
+    /// Connects to a server that needs no identity, and whose certificate this system trusts if it has one.
+    ///
     /// * `url` – such as `http://127.0.0.1:50051`
     ///
     /// # Errors
     /// [`DoseError::Invalid`] for something that is not a URL, [`DoseError::Remote`] if nobody answers.
     pub async fn connect(url: &str) -> Result<Self, DoseError> {
+        Self::connect_with(url, &Access::default()).await
+    }
+
+    /// Connects to a server.
+    ///
+    /// * `url` – such as `https://dose.example:50051`
+    /// * `access` – whom to trust, and who calls
+    ///
+    /// # Errors
+    /// As [`Client::connect`]; [`DoseError::Invalid`] for certificates, a key or a token that cannot be used.
+    pub async fn connect_with(url: &str, access: &Access) -> Result<Self, DoseError> {
         let window_bytes = ServerConfig::default().window_bytes;
         let endpoint = Endpoint::from_shared(url.to_owned())
             .map_err(|error| DoseError::invalid("server", format!("is not a URL: {error}")))?
@@ -75,9 +96,15 @@ impl Client {
             .tcp_nodelay(true)
             .initial_stream_window_size(window_bytes)
             .initial_connection_window_size(window_bytes.saturating_mul(2));
+        let endpoint = match access.tls(url)? {
+            Some(tls) => endpoint.tls_config(tls).map_err(|_| {
+                DoseError::invalid("ca", "has no certificate in the form of PEM, or the client's does not fit its key")
+            })?,
+            None => endpoint,
+        };
         let channel = endpoint.connect().await;
         let channel = channel.map_err(|error| nobody_answers(url, &error))?;
-        Ok(Self { service: DoseServiceClient::new(channel) })
+        Ok(Self { service: DoseServiceClient::with_interceptor(channel, access.bearer()?) })
     }
 
     /// Computes a dose on the server. Dropping the future stops it there.

@@ -16,6 +16,7 @@
 mod aftermath;
 mod attempt;
 mod call;
+mod capped;
 mod checkpoints;
 mod chunks;
 pub mod client;
@@ -48,7 +49,7 @@ mod volume_calls;
 mod wire;
 
 pub use config::ServerConfig;
-pub use door::{CredentialFiles, Credentials};
+pub use door::{CredentialFiles, Credentials, certificate_is_good};
 
 /// Messages and stubs made from `proto/dosegrid/v1/`.
 #[expect(clippy::allow_attributes_without_reason, clippy::large_enum_variant, reason = "generated code")]

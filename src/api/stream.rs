@@ -92,7 +92,10 @@ impl<I, O> Exchange<Streaming<I>, O> {
         let config = &self.shared.config;
         let idle = config.idle_timeout;
         let message = timeout(idle, self.incoming.message()).await.map_err(|_| DoseError::Stalled { idle })?;
-        message.map_err(|status| status::of_transport(status, config.max_message_bytes))
+        let with_reason = |status: Status| {
+            if status.details().is_empty() { status::of_transport(status, config.max_message_bytes) } else { status }
+        };
+        message.map_err(with_reason)
     }
 }
 

@@ -94,7 +94,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     args.check_method(&mut checks);
     match place {
         Place::Here(selector) => run_here(&args, selector, checks),
-        Place::Server(url) => remote::run(&args, &url, checks),
+        Place::Server(remote) => remote::run(&args, &remote, checks),
     }
 }
 

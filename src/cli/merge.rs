@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::organ_volumes::{OrganVolumes, names_of};
 use super::outputs::{self, InputAccount, OrganTables, OutputArgs, ResultInputs};
-use super::remote::{check_url, in_words, on_server};
+use super::remote::{Remote, RemoteArgs, in_words};
 use super::stdout;
 use super::summary::activity_lines;
 use crate::domain::{Checks, DoseError, DoseResult, Extras, Invalid, Organs, Part, TallyRecord, VolumeRole, Warning};
@@ -27,9 +27,8 @@ pub(super) struct Args {
     tallies: Vec<PathBuf>,
     #[command(flatten)]
     outputs: OutputArgs,
-    /// Merge on this server instead of in this process
-    #[arg(long, value_name = "URL", help_heading = "Where to compute")]
-    server: Option<String>,
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 /// A dose of all histories, and the doses of organs, where there are any.
@@ -54,9 +53,10 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     if args.tallies.is_empty() {
         checks.fail("tallies", "at least one is needed");
     }
-    let Merged { mut result, organs } = match &args.server {
+    let remote = args.remote.check(&mut checks);
+    let Merged { mut result, organs } = match &remote {
         None => here(args, labels, &names, checks)?,
-        Some(url) => there(args, url, labels, &names, checks)?,
+        Some(remote) => there(args, remote, labels, &names, checks)?,
     };
     result.warnings.splice(0..0, warnings);
     for Warning { reason, message, field } in &result.warnings {
@@ -122,12 +122,11 @@ fn add(paths: &[PathBuf], checks: &mut Checks) -> Option<TallyRecord> {
 /// Merges on a server, which finds what is wrong with the tallies.
 fn there(
     args: &Args,
-    url: &str,
+    remote: &Remote,
     labels: Option<LabelFiles>,
     names: &BTreeMap<u16, String>,
     mut checks: Checks,
 ) -> Result<Merged, DoseError> {
-    check_url(url, &mut checks);
     let organs = labels.as_ref().map(|files| OrganVolumes::of(&files.organs));
     let names = labels.as_ref().map(|files| names_of(&files.organs, names)).unwrap_or_default();
     let merging = announced(args, organs.as_ref(), names, &mut checks);
@@ -142,7 +141,7 @@ fn there(
         }
     });
     let volumes = organs.iter().flat_map(|organs| organs.sent(VolumeRole::Labels.into()));
-    let answer = on_server(url, async |client| client.merge_tallies(&merging, read, volumes).await);
+    let answer = remote.call(async |client| client.merge_tallies(&merging, read, volumes).await);
     if let Some(error) = unread {
         return Err(error);
     }

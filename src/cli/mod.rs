@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+mod audit;
 mod bed;
 mod bench;
 mod budget;
@@ -11,6 +12,7 @@ mod demo;
 mod device;
 mod devices;
 mod dicom;
+mod doctor;
 mod driver_noise;
 mod figures;
 mod flags;
@@ -58,6 +60,10 @@ enum Command {
     Demo(demo::Args),
     /// Serve dose computations over gRPC
     Serve(Box<serve::Args>),
+    /// Check whether `serve` with the same flags would run well here, a line for each part
+    Doctor(Box<doctor::Args>),
+    /// Check or show the audit log of a store
+    Audit(audit::Args),
     /// Compute a dose from files, in this process or on a server
     Compute(Box<compute::Args>),
     /// Add the tallies of several Monte Carlo runs and compute their common dose
@@ -97,6 +103,8 @@ impl Command {
     fn with(mut self, settings: settings::Settings) -> Self {
         if let Self::Serve(args) = &mut self {
             args.settings = settings;
+        } else if let Self::Doctor(args) = &mut self {
+            args.set(settings);
         }
         self
     }
@@ -106,11 +114,13 @@ impl Command {
         match self {
             Self::Demo(_)
             | Self::Serve(_)
+            | Self::Doctor(_)
             | Self::Compute(_)
             | Self::Devices(_)
             | Self::Validate(_)
             | Self::Bench(_) => true,
-            Self::Merge(_)
+            Self::Audit(_)
+            | Self::Merge(_)
             | Self::Bed(_)
             | Self::Budget(_)
             | Self::Cycles(_)
@@ -171,6 +181,8 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
     match command {
         Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(*args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Compute(args) => compute::run(*args),
         Command::Merge(args) => merge::run(&args),
         Command::Bed(args) => bed::run(*args),

@@ -4,6 +4,7 @@ use std::f64::consts::LN_2;
 
 use serde::{Deserialize, Serialize};
 
+use super::range::HALF_LIFE_S;
 use super::{Checks, Invalid};
 
 /// Where a half-life comes from.
@@ -134,11 +135,8 @@ impl ActivityTimes {
     /// Each bad part of the message that has the times, and why.
     fn faults(&self) -> Vec<(&'static str, String)> {
         let (seconds, mut faults) = (self.half_life_s, Vec::new());
-        if !(seconds.is_finite() && seconds > 0.0) {
-            faults.push((
-                "effective_half_life_s",
-                format!("the effective half-life must be a finite time above 0, got {seconds} s"),
-            ));
+        if let Err(Invalid(reason)) = HALF_LIFE_S.check(seconds) {
+            faults.push(("effective_half_life_s", reason));
         }
         if let Some(after_s) = self.imaged_after_s {
             if !(after_s.is_finite() && after_s >= 0.0) {

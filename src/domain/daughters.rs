@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::range::{HALF_LIFE_S, INTEGRATION_TIME_S};
 use super::{ActivityUnit, Invalid};
 
 /// Which daughters of a nuclide decay where it did, and how often.
@@ -83,13 +84,14 @@ impl Daughters {
     }
 
     /// # Errors
-    /// If the integration time is not a finite time above 0.
+    /// If the integration time or the half-life is outside of its range.
     pub fn check(self) -> Result<(), Invalid> {
         match self {
-            Self::InGrowth(InGrowth { integration_time_s: time_s, .. }) if !(time_s.is_finite() && time_s > 0.0) => {
-                Err(Invalid::new(format!("the integration time must be a finite time above 0, got {time_s} s")))
+            Self::InGrowth(InGrowth { integration_time_s, effective_half_life_s }) => {
+                INTEGRATION_TIME_S.check(integration_time_s)?;
+                effective_half_life_s.map_or(Ok(()), |seconds| HALF_LIFE_S.check(seconds))
             }
-            Self::ParentOnly | Self::Equilibrium | Self::EquilibriumWithGases | Self::InGrowth(_) => Ok(()),
+            Self::ParentOnly | Self::Equilibrium | Self::EquilibriumWithGases => Ok(()),
         }
     }
 }

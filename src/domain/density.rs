@@ -5,9 +5,12 @@ use super::{Invalid, Volume, activity::check_values};
 /// Largest density that tissue or an implant can have [g/cm³]; above it the unit is probably wrong.
 pub const MAX_DENSITY_G_CM3: f32 = 25.0;
 
+/// Least density that is a mass [g/cm³], a thousandth of that of air: energy over less is no dose.
+pub const LEAST_MASS_DENSITY_G_CM3: f64 = 1e-6;
+
 /// Whether a voxel of this density gets a dose: it has a mass, and its density is not below the minimum.
 pub fn bears_dose(density_g_cm3: f64, minimum_g_cm3: f64) -> bool {
-    density_g_cm3 > 0.0 && density_g_cm3 >= minimum_g_cm3
+    density_g_cm3 >= LEAST_MASS_DENSITY_G_CM3 && density_g_cm3 >= minimum_g_cm3
 }
 
 /// Mass density per voxel [g/cm³]: finite, nowhere negative, nowhere above [`MAX_DENSITY_G_CM3`].

@@ -7,6 +7,8 @@ use crate::digest::Digest;
 
 /// Highest energy of a particle [MeV]: that of the cross-section tables.
 pub const MAX_EMISSION_MEV: f64 = 10.0;
+/// Least upper energy of a line or bin [MeV]: below it sums of energies are no longer exact to single precision.
+pub const MIN_EMISSION_MEV: f64 = 1e-8;
 /// Largest number of particles of one kind per decay.
 pub const MAX_YIELD_PER_DECAY: f64 = 1000.0;
 /// Largest number of lines and bins of a spectrum.
@@ -83,6 +85,9 @@ impl Emission {
             return Err(Invalid::new(format!(
                 "energies must ascend within 0 to {MAX_EMISSION_MEV} MeV, got {low_mev} to {high_mev}"
             )));
+        }
+        if high_mev < MIN_EMISSION_MEV {
+            return Err(Invalid::new(format!("an energy must be at least {MIN_EMISSION_MEV:e} MeV, got {high_mev:e}")));
         }
         if !(0.0..=MAX_YIELD_PER_DECAY).contains(&yield_per_decay) {
             return Err(Invalid::new(format!(

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checks, Invalid, KernelMedium, MonteCarloOptions};
+use super::range::{MINIMUM_DENSITY_G_CM3, TRUNCATION_RADIUS_MM};
+use super::{Checks, KernelMedium, MonteCarloOptions};
 
 /// Difference between the seeds of two maps: odd, and large, so that callers are unlikely to choose both.
 const SEED_STEP: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -53,12 +54,12 @@ impl Method {
         let mut checks = Checks::new();
         match self {
             Self::Local(options) => {
-                checks.at("local.minimum_density_g_cm3", check_minimum_density(options.minimum_density_g_cm3));
+                checks.at("local.minimum_density_g_cm3", MINIMUM_DENSITY_G_CM3.check(options.minimum_density_g_cm3));
             }
             Self::Kernel(options) => {
-                checks.at("kernel.minimum_density_g_cm3", check_minimum_density(options.minimum_density_g_cm3));
+                checks.at("kernel.minimum_density_g_cm3", MINIMUM_DENSITY_G_CM3.check(options.minimum_density_g_cm3));
                 if let Some(radius) = options.truncation_radius_mm {
-                    checks.at("kernel.truncation_radius_mm", check_radius(radius));
+                    checks.at("kernel.truncation_radius_mm", TRUNCATION_RADIUS_MM.check(radius));
                 }
             }
             Self::MonteCarlo(options) => options.check("monte_carlo", &mut checks),
@@ -141,23 +142,5 @@ impl DensityCorrection {
             Self::None => "water",
             Self::DensityScaled => "density-scaled",
         }
-    }
-}
-
-/// # Errors
-/// If it is negative or not finite.
-pub(super) fn check_minimum_density(g_cm3: f64) -> Result<(), Invalid> {
-    if g_cm3.is_finite() && g_cm3 >= 0.0 {
-        Ok(())
-    } else {
-        Err(Invalid::new(format!("must be a finite density, 0 or above, got {g_cm3} g/cm³")))
-    }
-}
-
-fn check_radius(mm: f64) -> Result<(), Invalid> {
-    if mm.is_finite() && mm > 0.0 {
-        Ok(())
-    } else {
-        Err(Invalid::new(format!("must be a finite length above 0, got {mm} mm")))
     }
 }

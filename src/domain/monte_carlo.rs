@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::method::{DEFAULT_MINIMUM_DENSITY_G_CM3, check_minimum_density};
+use super::method::DEFAULT_MINIMUM_DENSITY_G_CM3;
+use super::range::MINIMUM_DENSITY_G_CM3;
 use super::{Checks, Medium, StopRule, VoxelGrid};
 
 /// Seed where none is given. Fixed, so that the same request gives the same bytes.
@@ -54,7 +55,7 @@ impl MonteCarloOptions {
     /// Records every option with a bad value, by the name of its field.
     pub(super) fn check(&self, prefix: &str, checks: &mut Checks) {
         self.stop.check(prefix, checks);
-        let minimum = check_minimum_density(self.minimum_density_g_cm3);
+        let minimum = MINIMUM_DENSITY_G_CM3.check(self.minimum_density_g_cm3);
         checks.at(format!("{prefix}.minimum_density_g_cm3"), minimum);
         if let Err(faults) = self.cuts.check() {
             checks.extend(&format!("{prefix}.cuts"), faults.into_violations());

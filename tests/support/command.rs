@@ -7,6 +7,8 @@ use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// After so long, what a test waits for is taken not to come: a safety net, and no measure of speed.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -73,8 +75,14 @@ impl Server {
 
     /// As [`Server::start`], at an address.
     pub(crate) fn listening_on(address: &str) -> Self {
+        Self::with(address, &[])
+    }
+
+    /// As [`Server::listening_on`], with more flags.
+    pub(crate) fn with(address: &str, flags: &[String]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
-        command.args(["serve", "--listen", address, "--device", "cpu", "--log-json"]).env_remove("RUST_LOG");
+        command.args(["serve", "--listen", address, "--device", "cpu", "--log-json"]).args(flags);
+        command.env_remove("RUST_LOG");
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary is built");
         let stderr = BufReader::new(process.stderr.take().expect("stderr is piped"));
         let (line, log) = mpsc::channel();
@@ -83,8 +91,20 @@ impl Server {
         let mut line = String::new();
         stdout.read_line(&mut line).expect("the server says where it listens");
         let address = line.strip_prefix("listening on ").and_then(|rest| rest.split_whitespace().next());
-        let url = format!("http://{}", address.expect("the server says where it listens"));
+        let scheme = if flags.iter().any(|flag| flag.starts_with("--tls-certificate")) { "https" } else { "http" };
+        let url = format!("{scheme}://{}", address.expect("the server says where it listens"));
         Self { process, _stdout: stdout, log, url }
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let process = Pid::from_child(&self.process);
+        kill_process(process, signal).expect("the server runs");
+    }
+
+    /// Its exit status, once it has ended.
+    pub(crate) fn ended(mut self) -> Option<i32> {
+        self.process.wait().expect("it is a child of this process").code()
     }
 
     /// The next line of its log, which must come.
@@ -95,7 +115,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.process.kill().expect("the server runs until it is killed");
+        // It may have ended by itself, as some tests want it.
+        let _ = self.process.kill();
         self.process.wait().expect("a killed process ends");
     }
 }

@@ -26,3 +26,4 @@ pub use credentials::{CredentialFiles, Credentials};
 pub(super) use io::Peer;
 pub(super) use limits::connections_within;
 pub(super) use roles::name as name_of_call;
+pub use tls::certificate_is_good;

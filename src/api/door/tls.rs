@@ -2,13 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::client::verify_server_cert_signed_by_trust_anchor;
 use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use tokio_rustls::rustls::{CertificateError, Error, RootCertStore, ServerConfig};
 
 use super::credentials::read;
 use crate::domain::{Checks, Invalid};
@@ -67,4 +69,36 @@ fn client_verifier(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, Invalid> 
     }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider()));
     verifier.build().map_err(|error| Invalid::new(format!("is not usable: {error}")))
+}
+
+/// Whether the first certificate of a file is valid at a time.
+///
+/// # Errors
+/// If the file has none, or that one is not valid then.
+pub fn certificate_is_good(path: &Path, at: SystemTime) -> Result<(), Invalid> {
+    let chain = certificates(path)?;
+    let [own, others @ ..] = &chain[..] else { return Err(Invalid::new("has no certificate")) };
+    let parsed = ParsedCertificate::try_from(own).map_err(|_| Invalid::new("is not a certificate"))?;
+    let mut roots = RootCertStore::empty();
+    let last = others.last().unwrap_or(own).clone();
+    roots.add(last).map_err(|_| Invalid::new("is not a certificate"))?;
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let algorithms = default_provider().signature_verification_algorithms.all;
+    let checked = verify_server_cert_signed_by_trust_anchor(
+        &parsed,
+        &roots,
+        others,
+        UnixTime::since_unix_epoch(since),
+        algorithms,
+    );
+    match checked {
+        Err(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {
+            Err(Invalid::new("has expired"))
+        }
+        Err(Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. })) => {
+            Err(Invalid::new("is not yet valid"))
+        }
+        // Times are looked at first; who trusts it is for the clients to say.
+        Ok(()) | Err(_) => Ok(()),
+    }
 }

@@ -1,6 +1,7 @@
 //! Requests for a voxel kernel, and the kernel.
 
 use super::{method, pb, source};
+use crate::domain::range::TRUNCATION_RADIUS_MM;
 use crate::domain::{Checks, DoseError, Source};
 use crate::physics::kernel::{KernelSpec, VoxelKernel};
 use crate::request::{kernel_medium, spacing_mm};
@@ -22,8 +23,8 @@ pub(in crate::api) fn decode(message: pb::ComputeKernelRequest) -> Result<(Sourc
     if radius > MAX_RADIUS_VOXELS {
         checks.fail("radius_voxels", format!("must be at most {MAX_RADIUS_VOXELS}, got {radius}"));
     }
-    if let Some(mm) = message.truncation_radius_mm.filter(|mm| !(mm.is_finite() && *mm > 0.0)) {
-        checks.fail("truncation_radius_mm", format!("must be a finite length above 0, got {mm} mm"));
+    if let Some(mm) = message.truncation_radius_mm {
+        checks.at("truncation_radius_mm", TRUNCATION_RADIUS_MM.check(mm));
     }
     checks.finish()?;
     let whole = "a part that could not be decoded has recorded a fault";

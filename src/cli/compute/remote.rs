@@ -6,14 +6,14 @@ use super::{Args, print_warnings, told_by_flag};
 use crate::api::client::{Answer, Told};
 use crate::cli::outputs::{self, OrganTables, ResultInputs};
 use crate::cli::progress::ProgressReport;
-use crate::cli::remote::{in_words, on_server};
+use crate::cli::remote::{Remote, in_words};
 use crate::cli::stdout;
 use crate::cli::summary::activity_lines;
 use crate::domain::{Checks, DoseError, Warning};
 
 /// Sends all files to a server and writes what it answers. On the same device, the result has the same bytes as one
 /// from this process.
-pub(super) fn run(args: &Args, url: &str, mut checks: Checks) -> Result<(), DoseError> {
+pub(super) fn run(args: &Args, remote: &Remote, mut checks: Checks) -> Result<(), DoseError> {
     if args.monte_carlo.keep_partial {
         checks.fail("keep-partial", "has no effect with --server");
     }
@@ -26,7 +26,7 @@ pub(super) fn run(args: &Args, url: &str, mut checks: Checks) -> Result<(), Dose
     print_warnings(&outgoing.warnings, density);
     let mut heard = Heard { args, density, known: outgoing.warnings.clone(), printed: Ok(()) };
     let mut report = ProgressReport::new(args.outputs.quiet);
-    let answer = ask(url, &outgoing, |told| heard.tell(told, &mut report));
+    let answer = ask(remote, &outgoing, |told| heard.tell(told, &mut report));
     report.finish();
     let Answer { mut result, account, organs, dose_on_ct } = answer.map_err(by_flag)?;
     let Heard { known, printed, .. } = heard;
@@ -72,6 +72,6 @@ impl Heard<'_> {
     }
 }
 
-fn ask(url: &str, outgoing: &Outgoing, on_told: impl FnMut(Told)) -> Result<Answer, DoseError> {
-    on_server(url, async |client| client.compute_intake(&outgoing.intake, outgoing.sent(), on_told).await)
+fn ask(remote: &Remote, outgoing: &Outgoing, on_told: impl FnMut(Told)) -> Result<Answer, DoseError> {
+    remote.call(async |client| client.compute_intake(&outgoing.intake, outgoing.sent(), on_told).await)
 }

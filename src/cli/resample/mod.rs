@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::organ_volumes::{OrganVolumes, sent};
-use super::remote::{check_url, in_words, on_server};
+use super::remote::{Remote, RemoteArgs, in_words};
 use super::stdout;
 use crate::domain::{Checks, DoseError, Invalid, NanRule, Organs, Part, RigidTransform, Volume, VoxelGrid};
 use crate::formats::volume_file::{Origin, OutputFormat, read_frames, read_volume, write_volume};
@@ -48,9 +48,8 @@ pub(super) struct Args {
     /// Report as JSON
     #[arg(long)]
     json: bool,
-    /// Resample on this server instead of in this process
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -99,9 +98,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     }
     let kind = RegridKind::from(args.kind);
     let mut report = Report::new(kind.name());
-    if let Some(url) = &args.server {
-        check_url(url, &mut checks);
-    }
+    let remote = args.remote.check(&mut checks);
     let input = read_input(args, &mut report, &mut checks);
     let like = args.like.as_ref().map(|path| read_like(path, &mut report, &mut checks));
     let target = input.as_ref().and_then(|(input, origin)| match like {
@@ -114,9 +111,9 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let (((input, _), (grid, origin)), transform) = both.expect("without a fault all is there");
     report.input = Some(Place::of(input.grid()));
     report.output = Some(Place::of(&grid));
-    let made = match &args.server {
+    let made = match &remote {
         None => here(kind, &input, &grid, &transform),
-        Some(url) => there(url, kind, &input, &grid, &transform),
+        Some(remote) => there(remote, kind, &input, &grid, &transform),
     };
     let Regridded { values, account } = made.map_err(|error| in_words(error, |_| "input".to_owned()))?;
     report.add(account);
@@ -141,7 +138,7 @@ fn here(
 
 /// Resamples on a server.
 fn there(
-    url: &str,
+    remote: &Remote,
     kind: RegridKind,
     input: &Input,
     grid: &Arc<VoxelGrid>,
@@ -169,7 +166,7 @@ fn there(
     };
     let volumes = organs.iter().flat_map(|(volumes, _)| volumes.sent(InputRole::Source));
     let volumes = number.into_iter().chain(volumes);
-    let mut made = on_server(url, async |client| client.resample(&regrid, volumes).await)?;
+    let mut made = remote.call(async |client| client.resample(&regrid, volumes).await)?;
     // A server knows no names.
     for size in made.account.labels.iter_mut().flatten() {
         let organ = organs.iter().flat_map(|(_, organs)| organs.organs()).find(|organ| organ.label == size.label);

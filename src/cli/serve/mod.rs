@@ -43,6 +43,13 @@ pub(super) struct Checked {
     credentials: Arc<Credentials>,
 }
 
+impl Checked {
+    /// Where to listen.
+    pub(super) fn addresses(&self) -> &[SocketAddr] {
+        &self.listen
+    }
+}
+
 impl Args {
     /// Checks all keys.
     ///

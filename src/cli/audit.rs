@@ -1,0 +1,84 @@
+//! `dosegrid audit`: checks and shows the audit log of a store.
+
+use std::io::{self, ErrorKind, Write};
+use std::path::PathBuf;
+
+use super::stdout;
+use crate::audit::{self, FOLDER, Verified};
+use crate::domain::DoseError;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Check that no record was changed, left out or put elsewhere: exit status 0, or 1 with the first bad record
+    Verify(VerifyArgs),
+    /// Print the records, one line of JSON each
+    Show(ShowArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct VerifyArgs {
+    /// Folder of the store
+    #[arg(long, value_name = "DIR")]
+    store: PathBuf,
+    /// A last hash that was noted before, elsewhere: it must be that of a record
+    #[arg(long, value_name = "HASH")]
+    head: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct ShowArgs {
+    /// Folder of the store
+    #[arg(long, value_name = "DIR")]
+    store: PathBuf,
+    /// Number of the first record
+    #[arg(long, value_name = "N", default_value_t = 1, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    from: u64,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), DoseError> {
+    match &args.command {
+        Command::Verify(args) => verify(args),
+        Command::Show(args) => show(args),
+    }
+}
+
+/// The folder of the log in a store.
+fn folder(store: &std::path::Path) -> Result<PathBuf, DoseError> {
+    let folder = store.join(FOLDER);
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    Err(DoseError::invalid("store", format!("`{}` has no audit log: is it the folder of --store?", store.display())))
+}
+
+fn verify(args: &VerifyArgs) -> Result<(), DoseError> {
+    let folder = folder(&args.store)?;
+    let head = args.head.as_ref().map(|head| head.trim().to_ascii_lowercase());
+    if head.as_ref().is_some_and(|head| head.len() != 64 || !head.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+        return Err(DoseError::invalid("head", "is 64 hexadecimal digits, as `audit verify` prints them"));
+    }
+    let verified = audit::verify(&folder, head.as_deref()).map_err(|error| DoseError::Io(error.to_string()))?;
+    let Verified { records, last_hash } =
+        verified.map_err(|broken| DoseError::Io(format!("the audit log is broken: {broken}")))?;
+    let noted = match head {
+        Some(_) => "",
+        None => "; whether records are missing at the end is only told by a hash that was noted before: --head HASH",
+    };
+    stdout::print(&format!("intact: {records} records, last hash {last_hash}\nthe files alone were checked{noted}\n"))
+}
+
+fn show(args: &ShowArgs) -> Result<(), DoseError> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let shown = audit::lines_from(&folder(&args.store)?, args.from, |json| writeln!(out, "{json}"));
+    match shown.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(DoseError::Io(error.to_string())),
+        _ => Ok(()),
+    }
+}

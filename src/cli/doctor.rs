@@ -1,0 +1,150 @@
+//! `dosegrid doctor`: would a service with these keys run well here? A line for each part, with what to do.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::serve::{self, memory};
+use super::settings::Settings;
+use super::stdout;
+use crate::api::{ServerConfig, certificate_is_good};
+use crate::domain::{DoseError, Invalid, Violation};
+use crate::engine::Device;
+
+/// A certificate that ends within this time has to be renewed now.
+const RENEW: Duration = Duration::from_secs(14 * 86_400);
+/// Open files that a service needs beside its connections.
+const FILES: u64 = 256;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    serve: serve::Args,
+}
+
+impl Args {
+    pub(super) fn set(&mut self, settings: Settings) {
+        self.serve.settings = settings;
+    }
+}
+
+/// What was found of one part.
+type Found = Result<String, String>;
+
+/// The report: a line for each part.
+#[derive(Debug, Default)]
+struct Report {
+    text: String,
+    faults: usize,
+}
+
+impl Report {
+    fn add(&mut self, part: &str, found: Found) {
+        let (word, text) = match found {
+            Ok(text) => ("ok", text),
+            Err(text) => {
+                self.faults += 1;
+                ("FAULT", text)
+            }
+        };
+        self.text.push_str(&format!("{word:<6}{part}: {text}\n"));
+    }
+}
+
+pub(super) fn run(args: &Args) -> Result<(), DoseError> {
+    let serve = &args.serve;
+    let mut report = Report::default();
+    let config = serve.limits();
+    match serve.check() {
+        Ok(checked) => {
+            report.add("keys", Ok("all can be used".into()));
+            report.add("listen", listen(checked.addresses(), &serve.listen));
+        }
+        Err(error) => {
+            for Violation { field, reason } in error.violations() {
+                report.add(&field, Err(reason));
+            }
+        }
+    }
+    report.add(
+        "device",
+        match Device::open(serve.device) {
+            Ok(device) => Ok(format!("{} can be opened", device.info().name)),
+            Err(error) => Err(format!("{error}; `dosegrid devices` lists those that there are")),
+        },
+    );
+    report.add("memory", of_memory(serve));
+    report.add("files", open_files(&config));
+    report.add("clock", clock(SystemTime::now()));
+    if let Some(path) = &config.credentials.tls_certificate {
+        report.add("certificate", certificate(path));
+    }
+    stdout::print(&report.text)?;
+    match report.faults {
+        0 => Ok(()),
+        faults => Err(DoseError::Io(format!("{faults} faults"))),
+    }
+}
+
+fn listen(addresses: &[std::net::SocketAddr], listen: &str) -> Found {
+    match std::net::TcpListener::bind(addresses) {
+        Ok(_) => Ok(format!("{listen} is free")),
+        Err(error) => Err(format!("{listen}: {error}; if a service runs there, this is as it should be")),
+    }
+}
+
+fn of_memory(serve: &serve::Args) -> Found {
+    let limit = memory::limit_bytes(serve.memory_mib, serve.settings.is_given("memory_mib"));
+    let limit = limit.map_err(|error| error.to_string())? >> 20;
+    Ok(match memory::available_bytes() {
+        Some(available) => format!("{limit} MiB of {} MiB for requests", available >> 20),
+        None => format!("{limit} MiB for requests"),
+    })
+}
+
+fn open_files(config: &ServerConfig) -> Found {
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    let needed = config.max_connections as u64 + FILES;
+    match most {
+        Some(most) if most < needed => {
+            Err(format!("{most} may be open, {needed} are needed: raise the limit, or lower --max-connections"))
+        }
+        _ => Ok(format!("enough may be open for {} connections", config.max_connections)),
+    }
+}
+
+/// A clock that is behind the files of this program was never set.
+fn clock(now: SystemTime) -> Found {
+    let program = std::env::current_exe().and_then(|path| fs::metadata(path)?.modified());
+    match program {
+        Ok(built) if built > now => Err("is behind the date of this program: set it, and keep it by NTP".into()),
+        _ => Ok(format!("{}", jiff::Timestamp::try_from(now).unwrap_or_default())),
+    }
+}
+
+fn certificate(path: &Path) -> Found {
+    let now = SystemTime::now();
+    certificate_is_good(path, now).map_err(|Invalid(reason)| format!("{reason}; get a new one"))?;
+    certificate_is_good(path, now + RENEW)
+        .map_err(|Invalid(reason)| format!("within 14 days it {reason}; renew it"))?;
+    Ok("is valid now and in 14 days".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_never_set_is_found() {
+        assert!(clock(SystemTime::UNIX_EPOCH).is_err());
+        assert!(clock(SystemTime::now()).is_ok());
+    }
+
+    #[test]
+    fn faults_are_counted_and_told() {
+        let mut report = Report::default();
+        report.add("a", Ok("good".into()));
+        report.add("b", Err("bad".into()));
+        assert_eq!((report.faults, report.text.as_str()), (1, "ok    a: good\nFAULT b: bad\n"));
+    }
+}
