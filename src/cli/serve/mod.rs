@@ -115,7 +115,8 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         if let Err(error) = stdout::print(&said) {
             tracing::warn!(%error, "nobody hears where this listens");
         }
-        serve_parts(config, Parts { listener, metrics_listener, credentials, metrics, jobs, store }, signals.first()).await
+        serve_parts(config, Parts { listener, metrics_listener, credentials, metrics, jobs, store }, signals.first())
+            .await
     })?;
     // What still runs on other threads was cut.
     runtime.shutdown_background();
