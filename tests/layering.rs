@@ -28,7 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("method", &["constants", "digest", "domain", "physics", "plan", "prepare", "engine"]),
     ("compute", &["domain", "plan", "engine", "method"]),
     ("jobs", &["metrics", "domain", "plan", "engine", "compute"]),
-    ("store", &["digest", "metrics", "domain", "jobs", "audit"]),
+    ("store", &["audit", "digest", "domain", "jobs"]),
     (
         "api",
         &[

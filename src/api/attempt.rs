@@ -17,7 +17,7 @@ use super::job_spec::{self, CheckedHeader};
 use super::off_thread::off_thread;
 use super::runner::fault;
 use super::service::Shared;
-use super::status::refused;
+use super::status::compute_limit;
 use super::{pb, wire};
 use crate::domain::{Checks, DoseError, DoseResult, Progress, Stage, Volume};
 use crate::formats;
@@ -63,13 +63,7 @@ pub(super) async fn perform(shared: &Arc<Shared>, durable: &Durable, attempt: &A
         Err(Ending::Released) => Some(Outcome::Released),
         Err(Ending::DeviceLost) => Some(Outcome::Lost { cause: "device" }),
         Err(Ending::Failed(status)) => Some(Outcome::Failed(fault(&status))),
-        Err(Ending::Limit(limit)) => {
-            let limit_s = limit.as_secs_f64();
-            let message = format!("the job took longer than this server allows: {limit_s} s on the device");
-            let facts = [("limit_s", limit_s.to_string())];
-            let status = refused(Code::DeadlineExceeded, "COMPUTE_LIMIT", message, facts);
-            Some(Outcome::Failed(fault(&status)))
-        }
+        Err(Ending::Limit(limit)) => Some(Outcome::Failed(fault(&compute_limit(limit)))),
     };
     (outcome, work.on_device.as_secs_f64())
 }

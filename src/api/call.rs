@@ -6,17 +6,21 @@ use std::{
 };
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 use tonic::{Request, Status, Streaming};
 use tracing::Instrument;
 
 use super::aftermath::Aftermath;
+use super::durable::blocking;
 use super::log::{CallLog, stages};
 use super::off_thread::off_thread;
 use super::service::Shared;
 use super::stream::{self, Exchange, Responses, no_header, second_header};
 use super::upload::Upload;
 use super::wire::understood::Understood;
-use super::{chunks, pb, wire};
+use super::{chunks, pb, status, wire};
+use crate::audit::{Event, Record};
 use crate::domain::{DoseError, Progress, Stage, TallyRecord};
 use crate::formats;
 use crate::intake::Intake;
@@ -86,6 +90,25 @@ impl Call {
         .await
     }
 
+    /// Tells the audit log of a dose that was computed or failed, before its caller hears of it.
+    async fn note(&self, reason: Option<&'static str>) -> Result<(), Status> {
+        let Some(durable) = &self.exchange.shared.durable else { return Ok(()) };
+        let (caller, facts) = (self.exchange.caller.clone(), self.exchange.log.facts());
+        let record = Record {
+            tenant: Some(caller.tenant),
+            identity: Some(caller.name),
+            peer: Some(caller.peer).filter(|peer| !peer.is_empty()),
+            nuclide: facts.nuclide,
+            method: facts.method,
+            device: facts.device,
+            version: Some(env!("CARGO_PKG_VERSION").into()),
+            state: Some(if reason.is_none() { "succeeded" } else { "failed" }.into()),
+            reason: reason.map(str::to_owned),
+            ..Record::now(Event::ComputeFinished)
+        };
+        blocking(durable, move |store| store.note(record)).await
+    }
+
     /// Takes all chunks, says how the request was understood, and puts it into the queue.
     async fn upload(&mut self, admitted: Admitted) -> Result<(Running, Aftermath, Arc<Reservation>), Status> {
         let Admitted { intake, mut upload, memory } = admitted;
@@ -111,13 +134,36 @@ impl Call {
     /// Sends progress, result and dose. Progress that the reader does not take in time is left out.
     async fn answer(&self, mut running: Running, after: Aftermath, _memory: Arc<Reservation>) -> Result<(), Status> {
         let mut sent: Option<(Stage, Instant)> = None;
+        let (begin, begun) = oneshot::channel();
+        let mut begin = Some(begin);
         let send_if_taken = |progress: Progress| {
+            if progress.stage != Stage::Queued {
+                // Nobody hears it once the limit has passed.
+                let _ = begin.take().map(|begin| begin.send(()));
+            }
             let due = sent.is_none_or(|(stage, at)| stage != progress.stage || at.elapsed() >= PROGRESS_PAUSE);
             if due && self.exchange.send_if_taken(|| wire::progress::encode(progress)) {
                 sent = Some((progress.stage, Instant::now()));
             }
         };
-        let result = running.follow(send_if_taken).await?;
+        let limit = self.exchange.shared.config.compute_limit;
+        let over = async {
+            match begun.await {
+                Ok(()) => sleep(limit).await,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        let result = tokio::select! {
+            biased;
+            result = running.follow(send_if_taken) => result,
+            () = over => {
+                drop(running);
+                self.note(Some("COMPUTE_LIMIT")).await?;
+                return Err(status::compute_limit(limit));
+            }
+        };
+        self.note(result.as_ref().err().map(DoseError::reason)).await?;
+        let result = result?;
         let (findings, mut result) = after.findings(result).await?;
         self.exchange.log.note(|facts| facts.stages_s = Some(stages(&result.provenance.wall_time)));
         let tally = match result.tally.take() {

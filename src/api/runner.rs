@@ -12,6 +12,8 @@ use super::durable::{Durable, blocking};
 use super::service::Shared;
 use crate::store::{Attempt, JobFault, Lane, Outcome, StoreError};
 
+/// A dose and its uncertainty, about which the results of a job are [bytes a voxel].
+const BYTES_PER_VOXEL: u64 = 8;
 /// How long it rests after the store failed.
 const REST: Duration = Duration::from_secs(1);
 /// Most bytes of a fault's violations: a status that holds them fits into 4,000 bytes.
@@ -57,6 +59,7 @@ fn begin(shared: &Arc<Shared>, durable: &Durable, attempt: Attempt, busy: &Busy)
         let begun = Instant::now();
         let (outcome, device_s) = attempt::perform(&shared, &durable, &attempt).await;
         let id = attempt.job.id;
+        count(&shared, &attempt, &outcome, device_s);
         tracing::info!(job = %id, seconds = begun.elapsed().as_secs_f64(), outcome = name(&outcome), "attempt ended");
         end(&durable, attempt.clone(), device_s, outcome).await;
         durable.note_progress(id, None);
@@ -77,6 +80,32 @@ async fn end(durable: &Durable, attempt: Attempt, device_s: f64, outcome: Option
     tracing::error!(job = %id, code = ?status.code(), "the end of a job cannot be stored");
     let fault = Outcome::Failed(fault(&status));
     let _ = blocking(durable, move |store| store.end_attempt(&again, device_s, fault)).await;
+}
+
+/// Tells the metrics of an attempt that has ended.
+fn count(shared: &Shared, attempt: &Attempt, outcome: &Option<Outcome>, device_s: f64) {
+    let (metrics, job) = (&shared.metrics, &attempt.job);
+    if let (Some(started), 1) = (job.life.started(), job.life.attempts()) {
+        let waited = started.duration_since(job.life.created()).unwrap_or_default();
+        metrics.job_waited(Lane::of(job).name(), waited);
+    }
+    metrics.device_worked(&shared.jobs.device().id, Duration::from_secs_f64(device_s.max(0.0)));
+    match outcome {
+        Some(Outcome::Succeeded { .. }) => {
+            metrics.job_finished("succeeded");
+            metrics.job_ran(
+                &job.method,
+                job.estimate.result_bytes / BYTES_PER_VOXEL,
+                Duration::from_secs_f64(device_s),
+            );
+        }
+        Some(Outcome::Failed(fault)) => {
+            metrics.job_finished("failed");
+            metrics.job_failed(&fault.reason);
+        }
+        Some(Outcome::Lost { cause }) => metrics.attempt_lost(cause),
+        Some(Outcome::Released) | None => {}
+    }
 }
 
 fn name(outcome: &Option<Outcome>) -> &'static str {

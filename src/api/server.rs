@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -19,11 +20,12 @@ use super::pb::volume_service_server::{self, VolumeServiceServer};
 use super::service::{Service, Shared};
 use super::volume_calls::Volumes;
 use super::{ServerConfig, metrics_page, pb, runner};
+use crate::audit::{Event, Record};
 use crate::domain::DoseError;
 use crate::engine::Device;
 use crate::jobs::LocalJobs;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::store::{Figures, Lane, Store, StoreError};
 
 /// How long the last bytes may take to leave once all calls are done and nothing moves any more.
 const LAST_BYTES: Duration = Duration::from_secs(2);
@@ -105,9 +107,20 @@ pub async fn serve_parts(
     for name in READY.into_iter().chain([LIVE]) {
         health.set_service_status(name, ServingStatus::Serving).await;
     }
-    let gate = Gate::new(config.clone(), credentials, metrics.clone(), |_, _, _| {});
-    let shared = Arc::new(Shared::new(config.clone(), jobs, store));
+    let refusals = store.clone();
+    let gate = Gate::new(config.clone(), credentials, metrics.clone(), move |why, peer, count| {
+        let peer = Some(peer.to_string());
+        let _ =
+            note(&refusals, Record { peer, reason: Some(why.into()), count, ..Record::now(Event::IdentityRefused) });
+    });
+    let shared = Arc::new(Shared::new(config.clone(), jobs, store.clone(), metrics.clone()));
     watch_figures(&metrics, &shared, &gate);
+    let of_server = |event| Record {
+        device: Some(shared.jobs.device().id.clone()),
+        version: Some(env!("CARGO_PKG_VERSION").into()),
+        ..Record::now(event)
+    };
+    noted(&store, of_server(Event::ServerStarted)).await;
     if let Some(durable) = shared.durable.clone() {
         tokio::spawn(runner::run(shared.clone(), durable));
     }
@@ -154,7 +167,21 @@ pub async fn serve_parts(
     };
     gate.cut.cancel();
     let _ = accepting.await;
+    noted(&store, of_server(Event::ServerStopped)).await;
     Ok(drained)
+}
+
+/// As [`note`], and waits until it is written.
+async fn noted(store: &Option<Arc<Store>>, record: Record) {
+    if let Some(writing) = note(store, record) {
+        // It fails only where a store that cannot write has said so in the log.
+        let _ = writing.await;
+    }
+}
+
+/// Writes a record into the audit log of the store, if there is one, beside whatever else happens.
+fn note(store: &Option<Arc<Store>>, record: Record) -> Option<JoinHandle<Result<(), StoreError>>> {
+    store.clone().map(|store| tokio::task::spawn_blocking(move || store.note(record)))
 }
 
 fn add_reflection(routes: Routes) -> Result<Routes, DoseError> {
@@ -181,8 +208,30 @@ fn watch_figures(metrics: &Metrics, shared: &Arc<Shared>, gate: &Arc<Gate>) {
             metrics.memory_reserved_bytes.set(bytes(reserved));
             let (received, sent) = gate.take_passed();
             metrics.moved(received, sent);
+            if let Some(durable) = &shared.durable {
+                set_store(metrics, &durable.store.figures(SystemTime::now()));
+            }
         }
     });
+}
+
+fn set_store(metrics: &Metrics, figures: &Figures) {
+    for lane in [Lane::Small, Lane::Large] {
+        for (state, count) in ["queued", "running"].into_iter().zip(figures.jobs[lane as usize]) {
+            metrics.set_jobs(state, lane.name(), count);
+        }
+    }
+    let kinds = [
+        ("volumes", figures.volume_bytes),
+        ("results", figures.result_bytes),
+        ("uploads", figures.upload_bytes),
+        ("ledger", figures.ledger_bytes),
+    ];
+    kinds.into_iter().for_each(|(kind, bytes)| metrics.set_store_bytes(kind, bytes));
+    metrics.queue_oldest_seconds.set(figures.oldest_wait_s);
+    metrics.store_free_bytes.set(i64::try_from(figures.free_bytes).unwrap_or(i64::MAX));
+    let written = figures.audit_records.saturating_sub(metrics.audit_records.get());
+    metrics.audit_records.inc_by(written);
 }
 
 /// Refuses new calls, waits for those that run, and ends the calls that watch the health.

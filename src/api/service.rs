@@ -16,6 +16,7 @@ use crate::domain::{DeviceInfo, DoseError, Invalid};
 use crate::engine::list_devices;
 use crate::jobs::{Budget, LocalJobs};
 use crate::math::cache::caches;
+use crate::metrics::Metrics;
 use crate::physics::nuclide;
 use crate::store::Store;
 
@@ -28,6 +29,8 @@ pub(super) struct Shared {
     kernels: Turns,
     /// `Resample` and `MergeTallies`.
     pub(super) resampling: Turns,
+    /// What is counted.
+    pub(super) metrics: Arc<Metrics>,
     /// The store, if there is one.
     pub(super) durable: Option<Durable>,
     /// Cancelled when the server begins to drain.
@@ -40,12 +43,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(config: ServerConfig, jobs: Arc<LocalJobs>, store: Option<Arc<Store>>) -> Self {
+    pub(super) fn new(
+        config: ServerConfig,
+        jobs: Arc<LocalJobs>,
+        store: Option<Arc<Store>>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let budget = Budget::new(config.memory_bytes);
         let (calls, abort) = (TaskTracker::new(), CancellationToken::new());
         let [kernels, resampling] = [(); 2].map(|()| Turns::new(config.queue_length));
         let (durable, draining, devices) = (store.map(Durable::new), CancellationToken::new(), OnceCell::new());
-        Self { config, jobs, budget, kernels, resampling, durable, draining, calls, abort, devices }
+        Self { config, jobs, budget, kernels, resampling, metrics, durable, draining, calls, abort, devices }
     }
 
     /// # Errors
@@ -108,8 +116,8 @@ impl pb::dose_service_server::DoseService for Service {
         self.0.check_open()?;
         let request = request.into_inner();
         let radius_voxels = request.radius_voxels;
-        let (source, spec) = off_thread(move || wire::kernel::decode(request)).await?;
-        let kernel = kernel_calls::compute(&self.0.kernels, spec).await?;
+        let wanted = off_thread(move || wire::kernel::decode(request)).await?;
+        let (source, kernel) = kernel_calls::compute(&self.0.kernels, wanted).await?;
         Ok(Response::new(wire::kernel::encode(&kernel, &source, radius_voxels)))
     }
 

@@ -138,6 +138,13 @@ pub(super) fn refused<const N: usize>(
     told(code, &message.into(), ErrorDetails::with_error_info(reason, ERROR_DOMAIN, facts))
 }
 
+/// A computation took longer than the server allows.
+pub(super) fn compute_limit(limit: Duration) -> Status {
+    let limit_s = limit.as_secs_f64();
+    let message = format!("it took longer than this server allows: {limit_s} s on the device");
+    refused(Code::DeadlineExceeded, "COMPUTE_LIMIT", message, [("limit_s", limit_s.to_string())])
+}
+
 /// Adds a reason to a failure of the transport, which happened before a message could be decoded or a call was found.
 /// What the transport says is left out: it may hold text of the caller's.
 ///

@@ -14,6 +14,7 @@ use tokio_stream::Stream;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Status, Streaming};
 
+use super::identity::{Caller, caller_of};
 use super::log::CallLog;
 use super::service::Shared;
 use super::{deadline, status};
@@ -46,6 +47,8 @@ impl<O> Stream for Responses<O> {
 pub(super) struct Exchange<I, O> {
     pub(super) shared: Arc<Shared>,
     pub(super) log: CallLog,
+    /// Who calls.
+    pub(super) caller: Caller,
     pub(super) incoming: I,
     out: mpsc::Sender<Result<O, Status>>,
 }
@@ -64,8 +67,9 @@ where
     let log = CallLog::of(&request);
     let expired = deadline::expired(deadline::timeout(request.metadata().as_ref()));
     let (out, messages) = mpsc::channel(RESPONSES_AHEAD);
+    let caller = caller_of(request.extensions());
     let incoming = request.into_inner();
-    let call = run(Exchange { shared: shared.clone(), log: log.clone(), incoming, out: out.clone() });
+    let call = run(Exchange { shared: shared.clone(), log: log.clone(), caller, incoming, out: out.clone() });
     let abort = shared.abort.clone();
     let failure = Arc::new(Mutex::new(None));
     let failed = failure.clone();

@@ -6,13 +6,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::off_thread::off_thread;
 use crate::domain::DoseError;
-use crate::jobs::RETRY_AFTER;
+use crate::jobs::retry_after;
 
 /// Runs one piece of work at a time. A bounded number of callers may wait.
 #[derive(Debug)]
 pub(super) struct Turns {
     /// Of those who wait and the one that runs.
     places: Arc<Semaphore>,
+    length: usize,
     turn: Arc<Semaphore>,
 }
 
@@ -26,7 +27,8 @@ pub(super) struct Place {
 impl Turns {
     /// * `length` – how many callers may wait, beside the one whose work runs
     pub(super) fn new(length: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(length.max(1) + 1)), turn: Arc::new(Semaphore::new(1)) }
+        let places = Arc::new(Semaphore::new(length.max(1) + 1));
+        Self { places, length, turn: Arc::new(Semaphore::new(1)) }
     }
 
     /// A place for a caller.
@@ -34,7 +36,7 @@ impl Turns {
     /// # Errors
     /// [`DoseError::Busy`] at once if too many callers wait.
     pub(super) fn place(&self) -> Result<Place, DoseError> {
-        let busy = |_| DoseError::Busy { what: "the queue", retry_after: RETRY_AFTER };
+        let busy = |_| DoseError::Busy { what: "the queue", retry_after: retry_after(self.length) };
         let place = self.places.clone().try_acquire_owned().map_err(busy)?;
         Ok(Place { turn: self.turn.clone(), _place: place })
     }

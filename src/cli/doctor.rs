@@ -126,7 +126,7 @@ fn certificate(path: &Path) -> Found {
     let now = SystemTime::now();
     certificate_is_good(path, now).map_err(|Invalid(reason)| format!("{reason}; get a new one"))?;
     certificate_is_good(path, now + RENEW)
-        .map_err(|Invalid(reason)| format!("within 14 days it {reason}; renew it"))?;
+        .map_err(|Invalid(reason)| format!("it ends within 14 days ({reason} then); renew it"))?;
     Ok("is valid now and in 14 days".into())
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -11,6 +12,8 @@ use tempfile::{Builder, NamedTempFile};
 const NEW_FILE_MODE: u32 = 0o666;
 /// Where Linux keeps the open files of a process: `/dev/stdout` and `/dev/fd/N` lead here.
 const OPEN_FILES: &str = "/proc";
+/// Stands for stdout.
+const STDOUT: &str = "-";
 /// Most symbolic links in a row, as in the kernel of Linux.
 const MAX_LINKS: usize = 40;
 
@@ -23,18 +26,55 @@ const MAX_LINKS: usize = 40;
 /// # Errors
 /// If the file cannot be written, or `write` fails. The temporary file is removed.
 pub fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
+    if path == Path::new(STDOUT) {
+        return write_file(Path::new("/dev/stdout"), write);
+    }
     if !is_replaceable(path) {
         return fill(&File::create(path)?, write);
     }
     // The file behind a link is replaced, not the link.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let partial = partial(&path)?;
-    fill(partial.as_file(), write)?;
+    let nameless = nameless(&path)?;
+    let partial = nameless.is_none().then(|| partial(&path)).transpose()?;
+    let file = nameless.as_ref().or(partial.as_ref().map(NamedTempFile::as_file));
+    let file = file.ok_or_else(|| io::Error::other("no file to write to"))?;
+    fill(file, write)?;
     if let Ok(replaced) = fs::metadata(&path) {
-        partial.as_file().set_permissions(replaced.permissions())?;
+        file.set_permissions(replaced.permissions())?;
     }
-    partial.as_file().sync_all()?;
-    partial.persist(&path)?;
+    file.sync_all()?;
+    match partial {
+        Some(partial) => drop(partial.persist(&path)?),
+        None => name(file, &path)?,
+    }
+    Ok(())
+}
+
+/// A file without a name in the folder of `path`: nothing is left of it where the program is ended. None where the
+/// system has no such files.
+fn nameless(path: &Path) -> io::Result<Option<File>> {
+    use rustix::fs::{Mode, OFlags, open};
+    if !Path::new(OPEN_FILES).join("self/fd").is_dir() {
+        return Ok(None);
+    }
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    match open(parent(path), flags, Mode::from_bits_truncate(NEW_FILE_MODE)) {
+        Ok(descriptor) => Ok(Some(File::from(descriptor))),
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::INVAL) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Gives a file without a name the name `path`, which another file may have: first a name that nobody can foresee, and
+/// then, in one step, this one.
+fn name(file: &File, path: &Path) -> io::Result<()> {
+    use rustix::fs::{AtFlags, CWD, linkat};
+    let open_file = Path::new(OPEN_FILES).join(format!("self/fd/{}", file.as_raw_fd()));
+    let link = |to: &Path| Ok(linkat(CWD, &open_file, CWD, to, AtFlags::SYMLINK_FOLLOW)?);
+    let own = path.file_name().unwrap_or_default().to_string_lossy();
+    let prefix = format!(".{own}.");
+    let linked = Builder::new().prefix(&prefix).suffix(".partial").make_in(parent(path), link)?;
+    linked.into_temp_path().persist(path)?;
     Ok(())
 }
 
@@ -43,6 +83,9 @@ pub fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::
 /// # Errors
 /// If the file cannot be written.
 pub fn check_place(path: &Path) -> io::Result<()> {
+    if path == Path::new(STDOUT) {
+        return Ok(());
+    }
     if is_replaceable(path) {
         return partial(path).map(drop);
     }

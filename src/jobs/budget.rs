@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use super::RETRY_AFTER;
+use super::retry_after;
 use crate::domain::DoseError;
 
 /// Host memory for all requests together. A request reserves what its plan needs before its first byte arrives.
@@ -40,7 +40,7 @@ impl Budget {
         }
         self.free_bytes
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(bytes))
-            .map_err(|_| DoseError::Busy { what: "memory", retry_after: RETRY_AFTER })?;
+            .map_err(|_| DoseError::Busy { what: "memory", retry_after: retry_after(0) })?;
         Ok(Reservation { budget: self.clone(), bytes })
     }
 }

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Hold, Job, JobError, JobEvent, JobFilter, JobId, JobQueue, JobWatch, Lease, Life, NewJob, Priority, RETRY_AFTER,
-    Refused, VolumeStore, WorkQueue,
+    Hold, Job, JobError, JobEvent, JobFilter, JobId, JobQueue, JobWatch, Lease, Life, NewJob, Priority, Refused,
+    VolumeStore, WorkQueue, retry_after,
 };
 use crate::domain::{Checkpoints, Control, DoseError, DoseResult, Progress};
 
@@ -63,7 +63,7 @@ impl MemoryQueue {
         if jobs.closed {
             Err(DoseError::ShuttingDown)
         } else if jobs.waiting.len() >= self.length {
-            Err(DoseError::Busy { what: "the queue", retry_after: RETRY_AFTER })
+            Err(DoseError::Busy { what: "the queue", retry_after: retry_after(jobs.waiting.len()) })
         } else {
             Ok(())
         }

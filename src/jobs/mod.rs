@@ -34,5 +34,13 @@ pub use volume_name::VolumeName;
 pub use volumes::{Hold, InputVolume, JobVolume, VolumeStore};
 pub use worker::{DeviceExecutor, Executor, start_worker};
 
-/// When a caller that found the queue or the memory taken should try again.
-pub(crate) const RETRY_AFTER: std::time::Duration = std::time::Duration::from_millis(500);
+/// When a caller that found the queue or the memory taken should try again: the later, the more wait already, from 1 to
+/// 60 s.
+pub(crate) fn retry_after(waiting: usize) -> std::time::Duration {
+    std::time::Duration::from_secs((waiting as u64 / WAITING_A_SECOND).clamp(1, MOST_RETRY_S))
+}
+
+/// How many of those who wait may be gone after a second.
+const WAITING_A_SECOND: u64 = 8;
+/// Longest time after which a caller is asked to come again [s].
+const MOST_RETRY_S: u64 = 60;

@@ -13,6 +13,7 @@ mod change;
 mod digest_name;
 mod error;
 mod expiry;
+mod figures;
 mod files;
 mod jobs;
 mod ledger;
@@ -35,6 +36,7 @@ use tokio::sync::watch;
 
 pub use digest_name::VolumeDigest;
 pub use error::{OpenError, Quota, SizeFault, StoreError};
+pub use figures::Figures;
 pub use jobs::{Needed, NewJob};
 pub use options::StoreOptions;
 pub use order::Lane;
@@ -86,18 +88,6 @@ impl Store {
     /// Whether it still writes.
     pub fn is_sound(&self) -> bool {
         !self.published.is_broken.load(Ordering::Acquire)
-    }
-
-    /// How many jobs wait and run, by lane.
-    pub fn unfinished(&self) -> [[usize; 2]; 2] {
-        let mut counts = [[0; 2]; 2];
-        self.published.read(|state| {
-            for (_, job) in state.unfinished() {
-                let runs = usize::from(job.state() == crate::jobs::JobState::Running);
-                counts[Lane::of(job) as usize][runs] += 1;
-            }
-        });
-        counts
     }
 
     /// Whether a job waits.

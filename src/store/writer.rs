@@ -1,7 +1,7 @@
 //! The one thread that writes the ledger. Acts that wait together are committed together, so a crowd of callers costs
 //! few syncs.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
@@ -32,11 +32,14 @@ pub(super) struct Published {
     pub(super) version: watch::Sender<u64>,
     /// Nothing can be written any more.
     pub(super) is_broken: AtomicBool,
+    /// Records written to the audit log.
+    pub(super) audited: AtomicU64,
 }
 
 impl Published {
     pub(super) fn new(state: State) -> Self {
-        Self { state: RwLock::new(state), version: watch::channel(0).0, is_broken: AtomicBool::new(false) }
+        let (is_broken, audited) = (AtomicBool::new(false), AtomicU64::new(0));
+        Self { state: RwLock::new(state), version: watch::channel(0).0, is_broken, audited }
     }
 
     /// Looks at the state.
@@ -159,7 +162,9 @@ impl Books {
         self.chain.append(&sealed).map_err(|error| {
             tracing::error!(%error, "the audit log cannot be written; the store is closed until a restart");
             StoreError::Unavailable
-        })
+        })?;
+        self.published.audited.fetch_add(sealed.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Removes the files of what is not named any more.

@@ -9,6 +9,7 @@ use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKe
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+    RsaPublicKeyComponents,
 };
 use serde_json::{Value, json};
 
@@ -89,13 +90,13 @@ impl Signer {
     /// The public keys, as a JWKS file has them; one more for something else stands among them.
     pub(super) fn jwks(&self) -> Value {
         let point = self.p256.public_key().as_ref();
-        let rsa = self.rsa.public();
+        let rsa = RsaPublicKeyComponents::<Vec<u8>>::from(self.rsa.public());
         json!({"keys": [
             {"kty": "oct", "alg": "HS256", "k": base64("secret"), "kid": "shared"},
             {"kty": "OKP", "crv": "Ed25519", "x": base64(self.ed25519.public_key()), "kid": "ed"},
             {"kty": "EC", "crv": "P-256", "x": base64(&point[1..33]), "y": base64(&point[33..]), "alg": "ES256"},
-            {"kty": "RSA", "n": base64(rsa.modulus().big_endian_without_leading_zero()),
-             "e": base64(rsa.exponent().big_endian_without_leading_zero()), "use": "sig", "kid": "rsa"},
+            {"kty": "RSA", "n": base64(&rsa.n),
+             "e": base64(&rsa.e), "use": "sig", "kid": "rsa"},
         ]})
     }
 

@@ -104,6 +104,11 @@ impl CallLog {
         tracing::info_span!("call", request_id = line.request_id, method, nuclide, shape, device)
     }
 
+    /// What is known of the call.
+    pub(in crate::api) fn facts(&self) -> Facts {
+        self.lock().facts.clone()
+    }
+
     /// Adds what is known of the call.
     pub(in crate::api) fn note(&self, note: impl FnOnce(&mut Facts)) {
         note(&mut self.lock().facts);

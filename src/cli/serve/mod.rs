@@ -89,9 +89,6 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let device = device::open(args.device)?;
     let DeviceInfo { id, name, backend, driver, kind } = device.info();
     tracing::info!(device = id, name, backend, driver, why = device::why(args.device, kind), "computes on this device");
-    if !config.credentials.has_identities() {
-        tracing::info!("callers need no identity: only those on this machine are served");
-    }
     let io = |error: std::io::Error| DoseError::Io(format!("cannot serve on {}: {error}", args.listen));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io)?;
     let drained = runtime.block_on(async {

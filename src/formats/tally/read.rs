@@ -1,6 +1,5 @@
 //! Reading.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use crate::digest::Digest;
 use crate::domain::tally::groups;
 use crate::domain::{ActivityUnit, DensityMap, Invalid, TallyRecord, TimeIntegratedActivity, Volume, VoxelGrid};
 use crate::domain::{EnergySums, GroupTally, Tally};
+use crate::formats::voxels::stream::open_file;
 
 const DIGEST_BYTES: u64 = 32;
 /// Largest header: it holds a few lines for each run.
@@ -26,7 +26,7 @@ const MAX_VARINT_BYTES: u32 = 10;
 /// # Errors
 /// If the file cannot be opened, is not a tally, or is damaged.
 pub fn read(path: &Path) -> Result<TallyRecord, Invalid> {
-    let file = File::open(path).map_err(|error| Invalid::new(format!("cannot be opened: {error}")))?;
+    let (file, _) = open_file(path)?;
     decode(BufReader::with_capacity(1 << 20, file))
 }
 
@@ -115,7 +115,7 @@ pub fn check_start(start: &[u8], grid: &VoxelGrid) -> Option<Result<(), Invalid>
 /// # Errors
 /// If the file cannot be opened, or does not begin as a tally.
 pub fn read_grid(path: &Path) -> Result<VoxelGrid, Invalid> {
-    let file = File::open(path).map_err(|error| Invalid::new(format!("cannot be opened: {error}")))?;
+    let (file, _) = open_file(path)?;
     let mut start = [0; MAGIC.len()];
     let mut input = BufReader::new(file);
     if input.read_exact(&mut start).is_err() || start != *MAGIC {

@@ -93,9 +93,14 @@ impl Read for Stream {
 /// # Errors
 /// If it cannot be opened, or is something else.
 pub(in crate::formats) fn open_file(path: &Path) -> Result<(File, u64), Invalid> {
-    let file = File::open(path).map_err(|error| Invalid::new(format!("cannot be opened: {error}")))?;
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_file() { Ok((file, metadata.len())) } else { Err(Invalid::new("is not a regular file")) }
+    let unopened = |error: io::Error| Invalid::new(format!("cannot be opened: {error}"));
+    // A pipe would not even open before somebody writes to it.
+    if !std::fs::metadata(path).map_err(unopened)?.is_file() {
+        return Err(Invalid::new("is not a regular file"));
+    }
+    let file = File::open(path).map_err(unopened)?;
+    let length = file.metadata().map_err(failed)?.len();
+    Ok((file, length))
 }
 
 pub(in crate::formats) fn failed(error: io::Error) -> Invalid {
