@@ -32,6 +32,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "api",
         &[
+            "audit",
             "store",
             "audit",
             "digest",

@@ -10,6 +10,7 @@ mod daughters;
 mod demo;
 mod dicom_out;
 mod door;
+mod durable;
 mod electron_tables;
 mod examples;
 mod formats;

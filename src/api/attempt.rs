@@ -11,19 +11,21 @@ use tonic::{Code, Status};
 
 use super::aftermath::{Aftermath, Findings};
 use super::checkpoints::JobCheckpoints;
-use super::chunks::{Arriving, of_volume};
+use super::chunks::of_volume;
 use super::durable::{Durable, blocking};
+use super::gate::Turn;
 use super::job_spec::{self, CheckedHeader};
 use super::off_thread::off_thread;
 use super::runner::fault;
 use super::service::Shared;
 use super::status::compute_limit;
+use super::stored_volumes::{StoredVolume, read_all};
 use super::{pb, wire};
 use crate::domain::{Checks, DoseError, DoseResult, Progress, Stage, Volume};
 use crate::formats;
 use crate::intake::Assembled;
 use crate::jobs::{Reservation, Running};
-use crate::store::{Attempt, NewFile, Outcome, Store, StoreError, StoredFile, VolumeDigest};
+use crate::store::{Attempt, NewFile, Outcome, Store, StoreError, StoredFile};
 
 /// How long it waits for memory or a place in the queue between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -44,7 +46,13 @@ enum Ending {
 
 impl From<DoseError> for Ending {
     fn from(error: DoseError) -> Self {
-        if matches!(error, DoseError::DeviceLost(_)) { Self::DeviceLost } else { Self::Failed(error.into()) }
+        if matches!(error, DoseError::DeviceLost(_)) {
+            Self::DeviceLost
+        } else if error == DoseError::ShuttingDown {
+            Self::Released
+        } else {
+            Self::Failed(error.into())
+        }
     }
 }
 
@@ -68,6 +76,15 @@ pub(super) async fn perform(shared: &Arc<Shared>, durable: &Durable, attempt: &A
     (outcome, work.on_device.as_secs_f64())
 }
 
+/// A job on its way over the device.
+struct OnDevice {
+    running: Running,
+    /// Asks it to end after its batch.
+    stop: CancellationToken,
+    checkpoints: Option<Arc<JobCheckpoints>>,
+    _turn: Option<Turn>,
+}
+
 struct Work<'a> {
     shared: &'a Arc<Shared>,
     durable: &'a Durable,
@@ -85,9 +102,8 @@ impl Work<'_> {
         let checked = off_thread(move || job_spec::check(&shared, &header, Checks::new())).await?;
         let memory = self.memory(&checked).await?;
         let (checked, assembled) = self.assemble(checked).await?;
-        let stop = CancellationToken::new();
-        let running = self.submit(&assembled, memory.clone(), &stop).await?;
-        let result = self.compute(running, stop).await?;
+        let on_device = self.submit(&assembled, &memory).await?;
+        let result = self.compute(on_device).await?;
         let after = Aftermath::new(checked.intake, assembled);
         let (findings, result) = after.findings(result).await?;
         let (result, volumes) = store(self.durable, findings, result).await?;
@@ -120,16 +136,16 @@ impl Work<'_> {
     /// Reads all volumes, and makes the request of them.
     async fn assemble(&self, checked: CheckedHeader) -> Result<(CheckedHeader, Assembled), Ending> {
         let tenant = self.attempt.tenant.clone();
+        let stored = checked.intake.arrivals().iter().zip(&checked.names).map(|((role, header), name)| {
+            let name = name.ok_or_else(|| DoseError::Internal("a volume of a job has no name".into()))?;
+            Ok(StoredVolume { role: *role, header: header.clone(), name })
+        });
+        let stored: Vec<StoredVolume> = stored.collect::<Result<_, DoseError>>()?;
         let work = move |store: &Store| -> Result<Result<(CheckedHeader, Assembled), DoseError>, StoreError> {
-            let mut volumes = Vec::new();
-            for ((role, volume), name) in checked.intake.arrivals().iter().zip(&checked.names) {
-                let name = name.ok_or(StoreError::VolumeNotFound)?;
-                let arriving = match Arriving::new(volume.clone()) {
-                    Ok(arriving) => read(store, &tenant, name, arriving)?,
-                    Err(error) => return Ok(Err(error)),
-                };
-                volumes.push((*role, arriving.finish()));
-            }
+            let volumes = match read_all(store, &tenant, &stored)? {
+                Ok(volumes) => volumes,
+                Err(error) => return Ok(Err(error)),
+            };
             let assembled = checked.intake.assemble(volumes).and_then(|assembled| {
                 assembled.check_if_strict()?;
                 Ok(assembled)
@@ -139,29 +155,38 @@ impl Work<'_> {
         Ok(blocking(self.durable, work).await??)
     }
 
-    /// Puts the request into the queue of the device.
-    async fn submit(
-        &self,
-        assembled: &Assembled,
-        memory: Arc<Reservation>,
-        stop: &CancellationToken,
-    ) -> Result<Running, Ending> {
-        let (store, pause) = (self.durable.store.clone(), self.shared.config.checkpoint);
-        let checkpoints = JobCheckpoints::new(store, self.attempt.clone(), pause, stop.clone());
+    /// Waits for the device.
+    async fn wait<T>(&self, entering: impl Future<Output = Result<T, DoseError>>) -> Result<T, Ending> {
+        let mut entering = std::pin::pin!(entering);
         loop {
             self.check()?;
-            let (request, kept) = (assembled.request.clone(), memory.clone());
-            match self.shared.jobs.submit_with(request, &self.attempt.tenant, Some(kept), Some(checkpoints.clone())) {
-                Ok(running) => return Ok(running),
-                Err(DoseError::Busy { .. }) => sleep(PAUSE).await,
-                Err(DoseError::ShuttingDown) => return Err(Ending::Released),
-                Err(other) => return Err(other.into()),
+            tokio::select! {
+                turn = &mut entering => return Ok(turn?),
+                () = sleep(PAUSE) => {}
             }
         }
     }
 
+    /// Puts the request into the queue of the device. A large job lets small ones in between its batches.
+    async fn submit(&self, assembled: &Assembled, memory: &Arc<Reservation>) -> Result<OnDevice, Ending> {
+        let gate = &self.shared.gate;
+        let (jobs, tenant, stop) = (&self.shared.jobs, &self.attempt.tenant, CancellationToken::new());
+        let (request, memory) = (assembled.request.clone(), Some(memory.clone()));
+        if self.attempt.job.is_small {
+            let turn = self.wait(gate.enter()).await?;
+            let running = jobs.submit_small(request, tenant, memory)?;
+            return Ok(OnDevice { running, stop, checkpoints: None, _turn: Some(turn) });
+        }
+        let (store, pause) = (self.durable.store.clone(), self.shared.config.checkpoint);
+        let device = self.wait(gate.enter_large()).await?;
+        let checkpoints = JobCheckpoints::new(store, self.attempt.clone(), pause, stop.clone(), device);
+        let running = jobs.submit_with(request, tenant, memory, Some(checkpoints.clone()))?;
+        Ok(OnDevice { running, stop, checkpoints: Some(checkpoints), _turn: None })
+    }
+
     /// Waits for the dose. Leaving early stops the computation.
-    async fn compute(&mut self, mut running: Running, stop: CancellationToken) -> Result<DoseResult, Ending> {
+    async fn compute(&mut self, on_device: OnDevice) -> Result<DoseResult, Ending> {
+        let OnDevice { mut running, stop, checkpoints, _turn } = on_device;
         let (durable, id) = (self.durable.clone(), self.attempt.job.id);
         let mut changes = durable.store.changes();
         let limit = self.shared.config.compute_limit;
@@ -175,7 +200,8 @@ impl Work<'_> {
         };
         let spent = || {
             let began = *began.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            began.map_or(Duration::ZERO, |began| began.elapsed())
+            let away = checkpoints.as_ref().map_or(Duration::ZERO, |checkpoints| checkpoints.away());
+            began.map_or(Duration::ZERO, |began| began.elapsed().saturating_sub(away))
         };
         let outcome = {
             let mut follow = std::pin::pin!(running.follow(note));
@@ -205,16 +231,6 @@ impl Work<'_> {
             other => other,
         }
     }
-}
-
-/// Reads a volume whole, with its digest checked.
-fn read(store: &Store, tenant: &str, name: VolumeDigest, mut arriving: Arriving) -> Result<Arriving, StoreError> {
-    let mut reading = store.read_volume(tenant, name)?;
-    while let Some((begin, piece)) = reading.next(store)? {
-        // Sizes agreed when the job was created, and pieces are whole elements: no file holds other bytes.
-        arriving.append(begin, &piece).map_err(|_| StoreError::VolumeDamaged(name))?;
-    }
-    Ok(arriving)
 }
 
 /// Stores all volumes of a result, and names them in it.

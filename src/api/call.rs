@@ -13,9 +13,12 @@ use tracing::Instrument;
 
 use super::aftermath::Aftermath;
 use super::durable::blocking;
+use super::gate::Turn;
+use super::job_spec;
 use super::log::{CallLog, stages};
 use super::off_thread::off_thread;
 use super::service::Shared;
+use super::stored_volumes::{StoredVolume, Taken, read_all};
 use super::stream::{self, Exchange, Responses, no_header, second_header};
 use super::upload::Upload;
 use super::wire::understood::Understood;
@@ -23,12 +26,10 @@ use super::{chunks, pb, status, wire};
 use crate::audit::{Event, Record};
 use crate::domain::{DoseError, Progress, Stage, TallyRecord};
 use crate::formats;
-use crate::intake::Intake;
-use crate::jobs::{Reservation, Running};
+use crate::intake::{Assembled, InputRole, Intake};
+use crate::jobs::{Reservation, Running, retry_after};
 use crate::plan::plan;
-
-/// Whose the jobs of all callers are, as long as callers have no identity.
-const OWNER: &str = "default";
+use crate::store::Store;
 
 /// Least time between two messages of progress in one stage.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
@@ -44,14 +45,25 @@ pub(super) fn begin(
 /// A request that was admitted: its memory is reserved, and its chunks may come.
 struct Admitted {
     intake: Intake,
+    /// Volumes that do not come, because the store has them.
+    stored: Vec<StoredVolume>,
     upload: Upload,
     memory: Arc<Reservation>,
+    is_small: bool,
+}
+
+/// A request that is computed, and its turn on the device if it has one of its own.
+struct InTurn {
+    running: Running,
+    _turn: Option<Turn>,
 }
 
 /// Admits or refuses a request by its header alone. This takes a while for a nuclide that was not asked for before: its
 /// beta spectra are computed, and its kernel is summed.
 fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader) -> Result<Admitted, DoseError> {
+    let message = header.clone();
     let intake = wire::intake::decode(header).check()?;
+    let names = job_spec::names(&message, &intake)?;
     let header = intake.header();
     for (_, volume) in intake.arrivals() {
         shared.check_size("a volume", volume.size_bytes())?;
@@ -64,9 +76,22 @@ fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader) -> Result<Ad
     });
     let plan = plan(header, &shared.config.plan_limits())?;
     shared.jobs.queue().check_room()?;
+    if shared.durable.is_some() && shared.gate.waiting() >= shared.config.queue_length {
+        return Err(DoseError::Busy { what: "the queue", retry_after: retry_after(shared.gate.waiting()) });
+    }
+    let device_time_s = job_spec::estimate(&intake, &plan, shared.jobs.device().kind).device_time_s;
+    let small = shared.durable.as_ref().map(|durable| durable.store.options().small_job);
+    let is_small = small.is_some_and(|longest| device_time_s <= longest.as_secs_f64());
     let bytes = plan.host_bytes.saturating_add(intake.host_bytes());
     let memory = Arc::new(shared.budget.reserve(bytes)?);
-    Ok(Admitted { upload: Upload::new(intake.arrivals())?, intake, memory })
+    let (mut come, mut stored) = (Vec::new(), Vec::new());
+    for ((role, header), name) in intake.arrivals().iter().cloned().zip(names) {
+        match name {
+            Some(name) => stored.push(StoredVolume { role, header, name }),
+            None => come.push((role, header)),
+        }
+    }
+    Ok(Admitted { upload: Upload::new(&come)?, stored, intake, memory, is_small })
 }
 
 struct Call {
@@ -110,8 +135,9 @@ impl Call {
     }
 
     /// Takes all chunks, says how the request was understood, and puts it into the queue.
-    async fn upload(&mut self, admitted: Admitted) -> Result<(Running, Aftermath, Arc<Reservation>), Status> {
-        let Admitted { intake, mut upload, memory } = admitted;
+    async fn upload(&mut self, admitted: Admitted) -> Result<(InTurn, Aftermath, Arc<Reservation>), Status> {
+        let Admitted { intake, stored, mut upload, memory, is_small } = admitted;
+        self.check_stored(&stored).await?;
         while let Some(message) = self.receive().await? {
             match message {
                 pb::compute_request::Message::Chunk(chunk) => upload.accept(&chunk)?,
@@ -119,20 +145,39 @@ impl Call {
             }
         }
         // Every value is checked.
+        let mut volumes = self.read_stored(stored).await?;
         let (intake, assembled, understood) = off_thread(move || {
-            let assembled = intake.assemble(upload.finish())?;
+            volumes.extend(upload.finish());
+            let place = |role: &InputRole| intake.arrivals().iter().position(|(known, _)| known == role);
+            volumes.sort_by_key(|(role, _)| place(role));
+            let assembled = intake.assemble(volumes)?;
             let understood = Understood::of(&assembled);
             assembled.check_if_strict()?;
             Ok((intake, assembled, understood))
         })
         .await?;
         self.exchange.send(wire::understood::encode(understood)).await?;
-        let running = self.exchange.shared.jobs.submit(assembled.request.clone(), OWNER, Some(memory.clone()))?;
+        let running = self.submit(&assembled, &memory, is_small).await?;
         Ok((running, Aftermath::new(intake, assembled), memory))
     }
 
+    /// Puts the request into the queue. Where jobs last, calls stand in line with them.
+    async fn submit(&self, assembled: &Assembled, memory: &Arc<Reservation>, is_small: bool) -> Result<InTurn, Status> {
+        let Shared { jobs, gate, durable, .. } = &*self.exchange.shared;
+        let (request, tenant, memory) = (assembled.request.clone(), &self.exchange.caller.tenant, Some(memory.clone()));
+        if durable.is_none() {
+            return Ok(InTurn { running: jobs.submit(request, tenant, memory)?, _turn: None });
+        }
+        if is_small {
+            let turn = gate.enter().await?;
+            return Ok(InTurn { running: jobs.submit_small(request, tenant, memory)?, _turn: Some(turn) });
+        }
+        let device = Arc::new(gate.enter_large().await?);
+        Ok(InTurn { running: jobs.submit_with(request, tenant, memory, Some(device))?, _turn: None })
+    }
+
     /// Sends progress, result and dose. Progress that the reader does not take in time is left out.
-    async fn answer(&self, mut running: Running, after: Aftermath, _memory: Arc<Reservation>) -> Result<(), Status> {
+    async fn answer(&self, mut running: InTurn, after: Aftermath, _memory: Arc<Reservation>) -> Result<(), Status> {
         let mut sent: Option<(Stage, Instant)> = None;
         let (begin, begun) = oneshot::channel();
         let mut begin = Some(begin);
@@ -155,13 +200,14 @@ impl Call {
         };
         let result = tokio::select! {
             biased;
-            result = running.follow(send_if_taken) => result,
+            result = running.running.follow(send_if_taken) => result,
             () = over => {
                 drop(running);
                 self.note(Some("COMPUTE_LIMIT")).await?;
                 return Err(status::compute_limit(limit));
             }
         };
+        drop(running);
         self.note(result.as_ref().err().map(DoseError::reason)).await?;
         let result = result?;
         let (findings, mut result) = after.findings(result).await?;
@@ -180,6 +226,26 @@ impl Call {
             self.exchange.send(chunks::tally_response(chunk)).await?;
         }
         Ok(())
+    }
+
+    /// Refuses volumes that the caller does not have, before any comes.
+    async fn check_stored(&self, stored: &[StoredVolume]) -> Result<(), Status> {
+        if stored.is_empty() {
+            return Ok(());
+        }
+        let (durable, tenant, stored) =
+            (self.exchange.shared.store()?, self.exchange.caller.tenant.clone(), stored.to_vec());
+        let open = move |store: &Store| stored.iter().try_for_each(|volume| volume.open(store, &tenant).map(drop));
+        blocking(durable, open).await
+    }
+
+    /// Reads the volumes that do not come.
+    async fn read_stored(&self, stored: Vec<StoredVolume>) -> Result<Vec<Taken>, Status> {
+        if stored.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tenant = self.exchange.caller.tenant.clone();
+        Ok(blocking(self.exchange.shared.store()?, move |store| read_all(store, &tenant, &stored)).await??)
     }
 
     async fn receive(&mut self) -> Result<Option<pb::compute_request::Message>, Status> {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::gate;
 use crate::domain::{Checkpoints, Invalid, RunPoint, Tally};
 use crate::formats::tally::{decode_checkpoint, encode_checkpoint};
 use crate::store::{Attempt, Store, StoreError};
@@ -21,6 +22,7 @@ pub(super) struct JobCheckpoints {
     pause: Duration,
     /// Cancelled when the run has to end.
     stop: CancellationToken,
+    device: gate::Shared,
     began: Instant,
     due: Mutex<Instant>,
 }
@@ -28,9 +30,21 @@ pub(super) struct JobCheckpoints {
 impl JobCheckpoints {
     /// * `pause` – time between two checkpoints
     /// * `stop` – asks the run to end after its batch
-    pub(super) fn new(store: Arc<Store>, attempt: Attempt, pause: Duration, stop: CancellationToken) -> Arc<Self> {
+    /// * `device` – what others may have between two batches
+    pub(super) fn new(
+        store: Arc<Store>,
+        attempt: Attempt,
+        pause: Duration,
+        stop: CancellationToken,
+        device: gate::Shared,
+    ) -> Arc<Self> {
         let began = Instant::now();
-        Arc::new(Self { store, attempt, pause, stop, began, due: Mutex::new(began + pause) })
+        Arc::new(Self { store, attempt, pause, stop, device, began, due: Mutex::new(began + pause) })
+    }
+
+    /// How long others had the device in all.
+    pub(super) fn away(&self) -> Duration {
+        self.device.away()
     }
 
     fn write(&self, point: &RunPoint, tally: &Tally) -> Result<bool, StoreError> {
@@ -39,7 +53,8 @@ impl JobCheckpoints {
             tracing::warn!(%error, "a checkpoint cannot be written");
             StoreError::Full
         })?;
-        self.store.keep_checkpoint(&self.attempt, file.finish()?, self.began.elapsed().as_secs_f64())
+        let spent = self.began.elapsed().saturating_sub(self.device.away());
+        self.store.keep_checkpoint(&self.attempt, file.finish()?, spent.as_secs_f64())
     }
 }
 
@@ -70,5 +85,9 @@ impl Checkpoints for JobCheckpoints {
         }
         let pause = self.pause.max(begun.elapsed() * LARGEST_PART);
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + pause;
+    }
+
+    fn let_others_in(&self) -> Duration {
+        self.device.let_others_in()
     }
 }

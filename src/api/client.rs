@@ -2,6 +2,7 @@
 
 mod access;
 mod incoming;
+mod lasting;
 mod merge;
 mod resample;
 
@@ -24,6 +25,7 @@ use crate::intake::{InputRole, Intake, IntakeAccount};
 pub use access::Access;
 use access::Bearer;
 use incoming::{Incoming, broken};
+pub use lasting::JobInfo;
 
 /// How long a server may take to answer a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,6 +70,7 @@ type Guarded = InterceptedService<Channel, Bearer>;
 #[derive(Clone, Debug)]
 pub struct Client {
     service: DoseServiceClient<Guarded>,
+    channel: Guarded,
 }
 
 impl Client {
@@ -104,7 +107,8 @@ impl Client {
         };
         let channel = endpoint.connect().await;
         let channel = channel.map_err(|error| nobody_answers(url, &error))?;
-        Ok(Self { service: DoseServiceClient::with_interceptor(channel, access.bearer()?) })
+        let channel = InterceptedService::new(channel, access.bearer()?);
+        Ok(Self { service: DoseServiceClient::new(channel.clone()), channel })
     }
 
     /// Computes a dose on the server. Dropping the future stops it there.

@@ -43,15 +43,23 @@ impl Durable {
 }
 
 impl Shared {
+    /// The store.
+    ///
+    /// # Errors
+    /// UNIMPLEMENTED `NO_STORE` if there is none.
+    pub(super) fn store(&self) -> Result<&Durable, Status> {
+        self.durable.as_ref().ok_or_else(|| {
+            let message = "this server has no store; start it with --store, or use Compute, which needs none";
+            refused(Code::Unimplemented, "NO_STORE", message, [])
+        })
+    }
+
     /// The store, and who acts on it.
     ///
     /// # Errors
     /// UNIMPLEMENTED `NO_STORE` if there is none; UNAVAILABLE while the server drains; PERMISSION_DENIED.
     pub(super) fn durable<T>(&self, request: &Request<T>, role: Role) -> Result<(Durable, Actor), Status> {
-        let Some(durable) = &self.durable else {
-            let message = "this server has no store; start it with --store, or use Compute, which needs none";
-            return Err(refused(Code::Unimplemented, "NO_STORE", message, []));
-        };
+        let durable = self.store()?;
         self.check_open()?;
         let caller = caller_of(request.extensions());
         caller.require(role)?;

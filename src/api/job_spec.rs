@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::service::Shared;
 use super::{pb, wire};
 use crate::digest::sha256_hex;
-use crate::domain::{Checks, DeviceKind, DoseError, Method, VolumeRole};
+use crate::domain::{Checks, DeviceKind, DoseError, Method, VolumeHeader, VolumeRole};
 use crate::intake::{InputRole, Intake};
 use crate::plan::{DosePlan, Work, plan};
 use crate::store::{Actor, Estimate, Needed, NewJob, VolumeDigest};
@@ -53,12 +53,24 @@ pub(super) fn check(
         shared.check_size("a volume", volume.size_bytes())?;
     }
     let plan = plan(intake.header(), &shared.config.plan_limits())?;
-    let name = |(role, _): &(InputRole, _)| {
-        let (_, volume) = descriptors(header).find(|(path, _)| *path == role.field())?;
-        VolumeDigest::parse(&volume.digest).ok()
-    };
-    let names = intake.arrivals().iter().map(name).collect();
+    let names = names(header, &intake)?;
     Ok(CheckedHeader { intake, plan, names })
+}
+
+/// What a checked header names, in the order of [`Intake::arrivals`].
+///
+/// # Errors
+/// [`DoseError::Invalid`] with each name of another form.
+pub(super) fn names(header: &pb::ComputeHeader, intake: &Intake) -> Result<Vec<Option<VolumeDigest>>, DoseError> {
+    let mut checks = Checks::new();
+    let mut name = |(role, _): &(InputRole, VolumeHeader)| {
+        let (path, volume) = descriptors(header).find(|(path, _)| *path == role.field())?;
+        let is_given = !volume.digest.is_empty();
+        is_given.then(|| checks.at(format!("{path}.digest"), VolumeDigest::parse(&volume.digest))).flatten()
+    };
+    let names = intake.arrivals().iter().map(&mut name).collect();
+    checks.finish()?;
+    Ok(names)
 }
 
 /// The volumes of a header that are given, by their paths.
@@ -138,7 +150,7 @@ pub(super) fn decode(shared: &Shared, request: pb::CreateJobRequest, actor: Acto
 }
 
 /// What a job is expected to take.
-fn estimate(intake: &Intake, plan: &DosePlan, device: DeviceKind) -> Estimate {
+pub(super) fn estimate(intake: &Intake, plan: &DosePlan, device: DeviceKind) -> Estimate {
     Estimate {
         memory_bytes: plan.host_bytes.saturating_add(intake.host_bytes()),
         result_bytes: result_bytes(intake, plan),

@@ -55,7 +55,7 @@ fn begin(shared: &Arc<Shared>, durable: &Durable, attempt: Attempt, busy: &Busy)
     let lane = Lane::of(&attempt.job);
     set(busy, lane, true);
     let (shared, durable, busy) = (shared.clone(), durable.clone(), busy.clone());
-    shared.calls.clone().spawn(async move {
+    shared.attempts.clone().spawn(async move {
         let begun = Instant::now();
         let (outcome, device_s) = attempt::perform(&shared, &durable, &attempt).await;
         let id = attempt.job.id;

@@ -242,13 +242,19 @@ async fn drain(shared: &Shared, mut health: HealthReporter, end: Instant) -> Dra
     for name in READY {
         health.set_service_status(name, ServingStatus::NotServing).await;
     }
+    shared.attempts.close();
+    let all = async { tokio::join!(shared.calls.wait(), shared.attempts.wait()) };
     let mut drained = Drained::Complete;
-    if timeout_at(end, shared.calls.wait()).await.is_err() {
+    if timeout_at(end, all).await.is_err() {
         let calls = shared.calls.len();
-        tracing::warn!(running = calls, "the drain timeout has passed; running calls are stopped");
-        drained = Drained::Cut { calls };
+        tracing::warn!(running = calls, "the drain timeout has passed; what runs is stopped");
+        if calls > 0 {
+            drained = Drained::Cut { calls };
+        }
         shared.abort.cancel();
-        let _ = timeout(LAST_BYTES, shared.calls.wait()).await;
+        // What a job has reached is in its checkpoint: it goes back to the queue.
+        let all = async { tokio::join!(shared.calls.wait(), shared.attempts.wait()) };
+        let _ = timeout(LAST_BYTES, all).await;
     }
     for name in READY.into_iter().chain([LIVE]) {
         health.clear_service_status(name).await;

@@ -8,6 +8,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::call;
 use super::durable::Durable;
+use super::gate::Gate;
 use super::off_thread::off_thread;
 use super::stream::Responses;
 use super::turns::Turns;
@@ -31,10 +32,14 @@ pub(super) struct Shared {
     pub(super) resampling: Turns,
     /// What is counted.
     pub(super) metrics: Arc<Metrics>,
+    /// Who has the device, where jobs last.
+    pub(super) gate: Arc<Gate>,
     /// The store, if there is one.
     pub(super) durable: Option<Durable>,
     /// Cancelled when the server begins to drain.
     pub(super) draining: CancellationToken,
+    /// Jobs of the store that run here.
+    pub(super) attempts: TaskTracker,
     /// Running calls with streams; closed when the server drains.
     pub(super) calls: TaskTracker,
     /// Cancelled when the server stops waiting for them.
@@ -50,10 +55,25 @@ impl Shared {
         metrics: Arc<Metrics>,
     ) -> Self {
         let budget = Budget::new(config.memory_bytes);
-        let (calls, abort) = (TaskTracker::new(), CancellationToken::new());
+        let (calls, attempts, abort) = (TaskTracker::new(), TaskTracker::new(), CancellationToken::new());
         let [kernels, resampling] = [(); 2].map(|()| Turns::new(config.queue_length));
         let (durable, draining, devices) = (store.map(Durable::new), CancellationToken::new(), OnceCell::new());
-        Self { config, jobs, budget, kernels, resampling, metrics, durable, draining, calls, abort, devices }
+        let gate = Gate::new();
+        Self {
+            config,
+            jobs,
+            budget,
+            kernels,
+            resampling,
+            metrics,
+            gate,
+            durable,
+            draining,
+            attempts,
+            calls,
+            abort,
+            devices,
+        }
     }
 
     /// # Errors

@@ -18,6 +18,7 @@ mod figures;
 mod flags;
 mod inspect;
 mod integrate;
+mod jobs;
 mod kernel;
 mod kernel_library;
 mod merge;
@@ -31,6 +32,7 @@ mod resample;
 mod serve;
 mod settings;
 mod stdout;
+mod store;
 mod store_flags;
 mod summary;
 mod validate;
@@ -66,6 +68,10 @@ enum Command {
     Audit(audit::Args),
     /// Compute a dose from files, in this process or on a server
     Compute(Box<compute::Args>),
+    /// List, follow, cancel, delete or download jobs of a server
+    Jobs(Box<jobs::Args>),
+    /// Look after a store that no server has
+    Store(store::Args),
     /// Add the tallies of several Monte Carlo runs and compute their common dose
     Merge(Box<merge::Args>),
     /// Compute biologically effective doses of regions or voxels
@@ -120,6 +126,8 @@ impl Command {
             | Self::Validate(_)
             | Self::Bench(_) => true,
             Self::Audit(_)
+            | Self::Jobs(_)
+            | Self::Store(_)
             | Self::Merge(_)
             | Self::Bed(_)
             | Self::Budget(_)
@@ -184,6 +192,8 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Compute(args) => compute::run(*args),
+        Command::Jobs(args) => jobs::run(*args),
+        Command::Store(args) => store::run(args),
         Command::Merge(args) => merge::run(&args),
         Command::Bed(args) => bed::run(*args),
         Command::Budget(args) => budget::run(&args),

@@ -1,6 +1,7 @@
 //! What a Monte Carlo run needs to go on after what computed it was lost, with the same bytes at its end.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,4 +39,7 @@ pub trait Checkpoints: Send + Sync + fmt::Debug {
 
     /// Keeps a checkpoint in place of the one before.
     fn keep(&self, point: &RunPoint, tally: &Tally);
+
+    /// Lets others have the device between two batches. The time that they had it.
+    fn let_others_in(&self) -> Duration;
 }

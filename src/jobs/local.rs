@@ -17,6 +17,8 @@ const ATTEMPTS: u32 = 1;
 #[derive(Debug)]
 pub struct LocalJobs {
     queue: Arc<MemoryQueue>,
+    /// The lane of small jobs, which has the device open a second time, if there is one.
+    small: Option<Arc<MemoryQueue>>,
     volumes: Arc<MemoryVolumes>,
     device: DeviceInfo,
 }
@@ -42,7 +44,21 @@ impl LocalJobs {
         let volumes = MemoryVolumes::new();
         let queue = Arc::new(MemoryQueue::new(length, volumes.clone()));
         worker::start_worker(queue.clone(), volumes.clone(), executor, ATTEMPTS)?;
-        Ok(Self { queue, volumes, device })
+        Ok(Self { queue, small: None, volumes, device })
+    }
+
+    /// As [`LocalJobs::start`], with a lane of small jobs beside that of all others. Who submits jobs to both sees to
+    /// it that only one computes at a time.
+    ///
+    /// # Errors
+    /// As [`LocalJobs::start`]; [`DoseError::DeviceUnavailable`] if the device cannot be opened twice.
+    pub fn start_lanes(device: Device, limits: Limits, length: usize) -> Result<Self, DoseError> {
+        let again = DeviceExecutor::new(Device::open_same(&device.info())?, limits);
+        let mut jobs = Self::start(device, limits, length)?;
+        let small = Arc::new(MemoryQueue::new(length, jobs.volumes.clone()));
+        worker::start_worker(small.clone(), jobs.volumes.clone(), Box::new(again), ATTEMPTS)?;
+        jobs.small = Some(small);
+        Ok(jobs)
     }
 
     /// The device that all jobs run on.
@@ -82,16 +98,40 @@ impl LocalJobs {
         memory: Option<Arc<Reservation>>,
         checkpoints: Option<Arc<dyn Checkpoints>>,
     ) -> Result<Running, DoseError> {
+        self.submit_to(&self.queue, request, owner, memory, checkpoints)
+    }
+
+    /// As [`LocalJobs::submit`], in the lane of small jobs if there is one.
+    ///
+    /// # Errors
+    /// As [`JobQueue::submit`].
+    pub fn submit_small(
+        &self,
+        request: DoseRequest,
+        owner: &str,
+        memory: Option<Arc<Reservation>>,
+    ) -> Result<Running, DoseError> {
+        self.submit_to(self.small.as_ref().unwrap_or(&self.queue), request, owner, memory, None)
+    }
+
+    fn submit_to(
+        &self,
+        queue: &Arc<MemoryQueue>,
+        request: DoseRequest,
+        owner: &str,
+        memory: Option<Arc<Reservation>>,
+        checkpoints: Option<Arc<dyn Checkpoints>>,
+    ) -> Result<Running, DoseError> {
         let memory_bytes = memory.as_ref().map_or(0, |memory| memory.bytes());
         // The queue's own hold takes over from this one.
         let (volumes, hold) = self.volumes.put_call(request.volumes(), memory);
         let spec = JobSpec { header: (**request.header()).clone(), volumes, priority: Priority::default() };
         drop(request);
         let new = NewJob { spec, owner: owner.to_owned(), memory_bytes };
-        let job = self.queue.submit_with(new, checkpoints);
+        let job = queue.submit_with(new, checkpoints);
         drop(hold);
         let job = job?;
-        let running = Running::new(self.queue.clone(), job.id);
+        let running = Running::new(queue.clone(), job.id);
         running.ok_or_else(|| DoseError::Internal("a job that was accepted is not there".into()))
     }
 }
@@ -99,5 +139,6 @@ impl LocalJobs {
 impl Drop for LocalJobs {
     fn drop(&mut self) {
         self.queue.close();
+        self.small.iter().for_each(|queue| queue.close());
     }
 }

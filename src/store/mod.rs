@@ -25,6 +25,7 @@ mod record;
 mod running;
 mod state;
 mod uploads;
+mod verify;
 mod volumes;
 mod writer;
 
@@ -44,6 +45,7 @@ pub use reading::Reading;
 pub use record::{Estimate, JobFault, JobRecord, Phase, RequestRecord, VolumeRecord};
 pub use running::{Attempt, NewFile, Outcome, StoredFile, job_id, job_name};
 pub use uploads::{Beginning, Upload};
+pub use verify::StoreAccount;
 
 /// Who acts on a store.
 #[derive(Clone, Debug, PartialEq, Eq)]

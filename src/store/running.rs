@@ -270,10 +270,14 @@ impl Store {
 fn add_results(state: &State, name: &Arc<str>, job: &JobRecord, files: &[StoredFile], changes: &mut Vec<Change>) {
     for digest in &job.results {
         let size_bytes = files.iter().find(|file| file.digest == *digest).map_or(0, |file| file.size_bytes);
-        let changed = changes.iter().find_map(|change| match &change.what {
-            What::Volume(other, record) if other == digest => Some(record.clone()),
-            _ => None,
-        });
+        let mut changed = None;
+        for change in changes.iter() {
+            if let What::Volume(other, record) = &change.what
+                && other == digest
+            {
+                changed = Some(record.clone());
+            }
+        }
         let known = changed.or_else(|| state.tenant(name)?.volumes.get(digest).cloned());
         let complete = |known: VolumeRecord| VolumeRecord {
             size_bytes,

@@ -201,8 +201,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub(super) fn note_read(&self, actor: &Actor, digest: VolumeDigest) -> Result<(), StoreError> {
-        let told = of_volume(Event::VolumeRead, actor, &digest);
-        self.writer.write(move |_| Ok(Done { value: (), changes: Vec::new(), events: vec![told] }))
+        self.note(of_volume(Event::VolumeRead, actor, &digest))
     }
 
     /// Sets a file aside that is not what was stored.

@@ -139,10 +139,10 @@ impl Books {
             drop(state);
             self.published.version.send_modify(|version| *version += 1);
         }
-        replies.into_iter().for_each(|reply| reply(outcome.clone()));
         if outcome.is_ok() {
             self.remove_files(&changes);
         }
+        replies.into_iter().for_each(|reply| reply(outcome.clone()));
     }
 
     /// Records and audit records in one transaction, then the audit log.

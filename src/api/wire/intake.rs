@@ -52,6 +52,22 @@ fn put(message: &mut pb::ComputeHeader, role: InputRole, volume: &VolumeHeader, 
     }
 }
 
+/// The volume of a header that has a role, if the header has it.
+pub(in crate::api) fn volume_mut(header: &mut pb::ComputeHeader, role: InputRole) -> Option<&mut pb::VolumeDescriptor> {
+    match role {
+        InputRole::OfRequest(VolumeRole::Activity) => header.activity.as_mut(),
+        InputRole::OfRequest(VolumeRole::Density) => header.density.as_mut(),
+        InputRole::OfRequest(VolumeRole::Labels) => header.labels.as_mut(),
+        InputRole::OfRequest(VolumeRole::Materials) => header.materials.as_mut(),
+        InputRole::OfRequest(VolumeRole::DaughterActivity(number)) => {
+            header.daughter_maps.get_mut(number)?.activity.as_mut()
+        }
+        InputRole::Ct => header.ct.as_mut(),
+        InputRole::Organ(number) => header.organ_volumes.get_mut(number)?.volume.as_mut(),
+        InputRole::Source => None,
+    }
+}
+
 fn encode_grid(grid: DoseGrid) -> pb::DoseGrid {
     use pb::dose_grid::Grid;
     let grid = match grid {

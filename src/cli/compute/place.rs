@@ -11,6 +11,9 @@ pub(super) struct PlaceArgs {
     device: Option<String>,
     #[command(flatten)]
     remote: RemoteArgs,
+    /// Leave the work to the server as a job that lasts, and print its name: `dosegrid jobs` follows it
+    #[arg(long)]
+    pub(super) detach: bool,
 }
 
 /// Where to compute.
@@ -27,6 +30,9 @@ impl PlaceArgs {
         let device = self.device.as_deref().and_then(|name| checks.at("device", name.parse())).unwrap_or_default();
         if self.device.is_some() && self.remote.server.is_some() {
             checks.fail("device", "has no effect with --server: the server has its own device");
+        }
+        if self.detach && self.remote.server.is_none() {
+            checks.fail("detach", "has no effect without --server");
         }
         self.remote.check(checks).map_or(Place::Here(device), Place::Server)
     }

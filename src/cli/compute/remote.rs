@@ -24,6 +24,10 @@ pub(super) fn run(args: &Args, remote: &Remote, mut checks: Checks) -> Result<()
     let by_flag = |error| told_by_flag(in_words(error, |field| field), density);
     Warning::check(&outgoing.warnings, args.strict).map_err(by_flag)?;
     print_warnings(&outgoing.warnings, density);
+    if args.place.detach {
+        let name = remote.call(async |client| client.create_job(&outgoing.intake, outgoing.sent()).await);
+        return stdout::print(&format!("{}\n", name.map_err(by_flag)?));
+    }
     let mut heard = Heard { args, density, known: outgoing.warnings.clone(), printed: Ok(()) };
     let mut report = ProgressReport::new(args.outputs.quiet);
     let answer = ask(remote, &outgoing, |told| heard.tell(told, &mut report));

@@ -108,7 +108,8 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
             tracing::info!(%address, "metrics");
         }
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), env!("DOSEGRID_COMMIT")));
-        let jobs = Arc::new(LocalJobs::start(device, config.plan_limits(), config.queue_length)?);
+        let start = if store.is_some() { LocalJobs::start_lanes } else { LocalJobs::start };
+        let jobs = Arc::new(start(device, config.plan_limits(), config.queue_length)?);
         if let Err(error) = stdout::print(&said) {
             tracing::warn!(%error, "nobody hears where this listens");
         }

@@ -8,7 +8,8 @@ use super::dosimetry::{Decays, Dosimetry};
 use super::schedule::{Throughput, first_look, next_look};
 use super::statistics::Statistics;
 use crate::domain::{
-    Control, DoseError, LabelMap, Progress, RunPoint, Stage, StopReason, StopRule, Tally, TransportProgress,
+    Checkpoints, Control, DeviceKind, DoseError, LabelMap, Progress, RunPoint, Stage, StopReason, StopRule, Tally,
+    TransportProgress,
 };
 use crate::engine::Device;
 use crate::method::mass::DoseScale;
@@ -17,6 +18,8 @@ use crate::prepare::transport::Scene;
 
 /// Shortest time between two computations of the uncertainty that only serve to report it.
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
+/// Most time of a batch on a CPU that others wait for; a GPU's batches have costs of their own.
+const SHARED_BATCH_TIME: Duration = Duration::from_millis(200);
 /// How often a device may be lost in one run before the run fails.
 const MAX_LOSSES: u32 = 3;
 
@@ -78,7 +81,7 @@ impl HistoryBatches<'_> {
         let mut last_look = Instant::now();
         let stopped_by = loop {
             let goal = look.map_or(self.plan.histories, |look| look.min(self.plan.histories));
-            let length = state.throughput.next_batch(self.time_left()).min(goal - state.done);
+            let length = state.throughput.next_batch(self.batch_time(device)).min(goal - state.done);
             self.run_batch(device, length, &mut tally, &mut state)?;
             if look == Some(state.done) || look.is_none() && last_look.elapsed() > LOOK_PAUSE {
                 state.relative_sigma = self.relative_sigma(&tally)?;
@@ -102,6 +105,8 @@ impl HistoryBatches<'_> {
                 break StopReason::Interrupted;
             }
             self.keep_checkpoint(&state, look, &tally)?;
+            // What others had is no time of this run.
+            self.began += self.control.checkpoints().map_or(Duration::ZERO, Checkpoints::let_others_in);
             self.control.report(self.progress(&state))?;
         };
         Ok(Done { tally, histories: state.done, stopped_by, took: state.took })
@@ -168,6 +173,13 @@ impl HistoryBatches<'_> {
         state.done += length;
         let done = self.plan.first_history..first + length;
         check_book(tally, std::slice::from_ref(&done), &self.expected)
+    }
+
+    /// Most time of the next batch; none if nothing bounds it. Between batches others may have the device.
+    fn batch_time(&self, device: &Device) -> Option<Duration> {
+        let is_shared = self.control.checkpoints().is_some() && device.info().kind == DeviceKind::Cpu;
+        let shared = is_shared.then_some(SHARED_BATCH_TIME);
+        self.time_left().into_iter().chain(shared).min()
     }
 
     fn time_left(&self) -> Option<Duration> {

@@ -1,0 +1,191 @@
+//! Who has the device: one job at a time. A small job takes it from a large one between two batches.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::domain::{Checkpoints, DoseError, RunPoint, Tally};
+
+/// Of the device's time while small jobs wait, large ones get one part for so many of theirs.
+const PARTS_OF_SMALL: u32 = 3;
+
+/// The way to a device. Those who wait have it in the order in which they came.
+#[derive(Debug)]
+pub(super) struct Gate {
+    device: Arc<Semaphore>,
+    /// Of the one large job that may be begun.
+    large: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    /// Of those, for the device itself.
+    device_waiting: AtomicUsize,
+}
+
+impl Checkpoints for Shared {
+    fn load(&self) -> Option<(RunPoint, Tally)> {
+        None
+    }
+
+    fn is_due(&self) -> bool {
+        false
+    }
+
+    fn must_stop(&self) -> bool {
+        false
+    }
+
+    fn keep(&self, _point: &RunPoint, _tally: &Tally) {}
+
+    fn let_others_in(&self) -> Duration {
+        Shared::let_others_in(self)
+    }
+}
+
+/// The device, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _device: OwnedSemaphorePermit,
+}
+
+impl Gate {
+    pub(super) fn new() -> Arc<Self> {
+        let [device, large] = [(); 2].map(|()| Arc::new(Semaphore::new(1)));
+        let [waiting, device_waiting] = [(); 2].map(|()| AtomicUsize::new(0));
+        Arc::new(Self { device, large, waiting, device_waiting })
+    }
+
+    fn device_waiting(&self) -> usize {
+        self.device_waiting.load(Ordering::Acquire)
+    }
+
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
+    }
+
+    /// Waits for the device, and lets others in now and then from then on. One large job is begun at a time.
+    ///
+    /// # Errors
+    /// As [`Gate::enter`].
+    pub(super) async fn enter_large(self: &Arc<Self>) -> Result<Shared, DoseError> {
+        let large = {
+            let _counted = Counted::new(&self.waiting);
+            self.large.clone().acquire_owned().await.map_err(|_| DoseError::ShuttingDown)?
+        };
+        let turn = Some(self.enter().await?);
+        let (since, last_away, all_away) = (Instant::now(), Duration::ZERO, Duration::ZERO);
+        Ok(Shared { gate: self.clone(), held: Mutex::new(Held { turn, since, last_away, all_away }), _large: large })
+    }
+
+    /// Waits for the device.
+    ///
+    /// # Errors
+    /// [`DoseError::ShuttingDown`] never comes while the gate is there.
+    pub(super) async fn enter(&self) -> Result<Turn, DoseError> {
+        let _counted = [&self.waiting, &self.device_waiting].map(Counted::new);
+        let device = self.device.clone().acquire_owned().await.map_err(|_| DoseError::ShuttingDown)?;
+        Ok(Turn { _device: device })
+    }
+}
+
+/// Counts one who waits, until it is dropped.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl<'a> Counted<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// The device in the hands of a large job, which lets others in now and then.
+#[derive(Debug)]
+pub(super) struct Shared {
+    gate: Arc<Gate>,
+    held: Mutex<Held>,
+    _large: OwnedSemaphorePermit,
+}
+
+#[derive(Debug)]
+struct Held {
+    turn: Option<Turn>,
+    since: Instant,
+    /// How long others had it the last time.
+    last_away: Duration,
+    all_away: Duration,
+}
+
+impl Shared {
+    /// Lets those in who wait, unless the job has not had its part of the time yet. How long they had the device.
+    /// Called on the thread that computes, which waits.
+    pub(super) fn let_others_in(&self) -> Duration {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        // Large ones that wait cannot begin now.
+        let is_wanted = self.gate.device_waiting() > 0;
+        if !is_wanted || held.since.elapsed() * PARTS_OF_SMALL < held.last_away {
+            return Duration::ZERO;
+        }
+        let left = Instant::now();
+        drop(held.turn.take());
+        held.turn = pollster::block_on(self.gate.enter()).ok();
+        held.since = Instant::now();
+        let away = held.since - left;
+        held.last_away = away;
+        held.all_away += away;
+        away
+    }
+
+    /// How long others had the device in all.
+    pub(super) fn away(&self) -> Duration {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).all_away
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_large_job_lets_small_ones_in_and_gets_its_part() {
+        let gate = Gate::new();
+        let large = Arc::new(gate.enter_large().await.expect("it is free"));
+        assert_eq!(large.let_others_in(), Duration::ZERO, "nobody waits");
+        let small = |gate: Arc<Gate>| {
+            tokio::spawn(async move {
+                let turn = gate.enter().await.expect("it comes");
+                tokio::time::sleep(Duration::from_millis(60)).await;
+                drop(turn);
+            })
+        };
+        let first = small(gate.clone());
+        while gate.waiting() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let computing = large.clone();
+        let away = tokio::task::spawn_blocking(move || computing.let_others_in()).await.expect("no panic");
+        first.await.expect("it had the device");
+        assert!(away >= Duration::from_millis(60) && large.away() == away);
+        let second = small(gate.clone());
+        while gate.waiting() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let computing = large.clone();
+        let given = tokio::task::spawn_blocking(move || {
+            let mut given = Vec::new();
+            while given.last().is_none_or(Duration::is_zero) {
+                given.push(computing.let_others_in());
+            }
+            given
+        });
+        let given = given.await.expect("no panic");
+        second.await.expect("it had the device");
+        assert!(given.len() > 1, "the large job has its part first");
+    }
+}
