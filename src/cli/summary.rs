@@ -6,8 +6,8 @@ use super::figures::{DIGITS, DoseUnit, significant};
 use super::outputs::ResultFile;
 use crate::domain::activity_account::activity_words;
 use crate::domain::{
-    ActivityAccount, BiologicalWeighting, EnergyAccount, LeftOut, LeftOutReason, MemberAccount, MonteCarloAccount,
-    Provenance, SourceAccount, StopReason, TargetAccount,
+    ActivityAccount, BiologicalWeighting, EnergyAccount, HeldTo, LeftOut, LeftOutReason, MemberAccount,
+    MonteCarloAccount, Provenance, RegionDose, SourceAccount, StopReason, TargetAccount,
 };
 use crate::dosimetry::OrganDose;
 use crate::dosimetry::noise::MARKED_SHARE;
@@ -92,6 +92,7 @@ fn lines(file: &ResultFile) -> Vec<(&'static str, String)> {
         lines.push(("kernel", format!("holds {:.2} % of the energy emitted", 100.0 * kernel.captured_fraction)));
     }
     lines.extend(monte_carlo.as_ref().map(|account| ("transport", transport(account))));
+    lines.extend(monte_carlo.as_ref().and_then(held_to_mean).map(|words| ("no uptake", words)));
     let dose = &file.dose;
     let [mean, maximum] = [dose.mean_gy, dose.max_gy].map(|gy| DoseUnit::fitting(gy).with_unit(gy));
     lines.push(("dose", format!("mean {mean}, maximum {maximum} over the whole grid")));
@@ -162,6 +163,18 @@ fn transport(account: &MonteCarloAccount) -> String {
         write!(text, "; the target of {} % is {became}", 100.0 * relative).expect("a string takes all text");
     }
     text
+}
+
+/// The regions that the target asks for their mean dose alone, and how uncertain their voxels are.
+fn held_to_mean(account: &MonteCarloAccount) -> Option<String> {
+    let held = account.regions.iter().filter(|region| region.held_to == Some(HeldTo::Mean));
+    let words = |region: &RegionDose| match region.voxel_relative_sigma {
+        Some(sigma) => format!("{} ({:.1} %)", region.label, 100.0 * sigma),
+        None => region.label.to_string(),
+    };
+    let labels: Vec<String> = held.map(words).collect();
+    let text = "the target is one of the mean dose, not of the voxels (their 1σ), for the labels";
+    (!labels.is_empty()).then(|| format!("{text} {}", labels.join(", ")))
 }
 
 fn organ_table(organs: &[OrganDose]) -> String {

@@ -30,10 +30,11 @@ pub struct MonteCarloAccount {
     pub materials: Vec<MaterialAccount>,
     /// Why it stopped.
     pub stopped_by: StopReason,
-    /// Mean relative 1σ of the voxels in the region; none if nothing was deposited there.
+    /// Mean relative 1σ of the voxels in the region, or that of its mean dose; none if nothing was deposited there.
     pub relative_sigma: Option<f64>,
-    /// That region: the one that was asked for. Where all regions are looked at, the one with the largest uncertainty;
-    /// without regions, the voxels with at least a tenth of the maximum dose.
+    /// That region: the one that was asked for. Where all regions are looked at, the one with the largest uncertainty,
+    /// as `mean of label 3` if it is held to its mean; without regions, the voxels with at least a tenth of the maximum
+    /// dose.
     pub sigma_region: String,
     /// The uncertainty that was to be reached; none if another rule alone was to stop the run.
     #[serde(default)]
@@ -66,7 +67,7 @@ fn is_zero(number: &u64) -> bool {
 /// A target uncertainty, and what became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetAccount {
-    /// Mean relative 1σ that was to be reached in each region that is looked at.
+    /// Relative 1σ that was to be reached in each region that is looked at.
     pub relative: f64,
     /// Whether the dose has it. If not, [`MonteCarloAccount::sigma_region`] is the region that lacks most.
     pub reached: bool,
@@ -196,4 +197,30 @@ pub struct RegionDose {
     /// Mean over its voxels of each one's 1σ relative to its dose, as a target in all regions counts it.
     #[serde(default)]
     pub voxel_relative_sigma: Option<f64>,
+    /// What the target looks at in it; none without a target in all regions.
+    #[serde(default)]
+    pub held_to: Option<HeldTo>,
+}
+
+/// What must have the target uncertainty in a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldTo {
+    /// Its voxels: it takes up activity.
+    Voxels,
+    /// Its mean dose: most of it comes from activity elsewhere.
+    Mean,
+}
+
+impl HeldTo {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Voxels, Self::Mean];
+
+    /// Name in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Voxels => "voxels",
+            Self::Mean => "mean",
+        }
+    }
 }

@@ -39,7 +39,7 @@ pub mod warning;
 pub mod weighting;
 
 pub use account::{
-    EmissionAccount, HistoryRun, MaterialAccount, MonteCarloAccount, RegionDose, StopReason, TargetAccount,
+    EmissionAccount, HeldTo, HistoryRun, MaterialAccount, MonteCarloAccount, RegionDose, StopReason, TargetAccount,
 };
 pub use activity::TimeIntegratedActivity;
 pub use activity_account::ActivityAccount;

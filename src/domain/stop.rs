@@ -18,6 +18,12 @@ pub const DEFAULT_DOSE_FRACTION: f64 = 0.1;
 /// Where all regions are looked at, a dose below this fraction of the largest mean dose of a region counts as that
 /// much: what only photons reach would need far more histories than all the rest together.
 pub const LOW_DOSE_FRACTION: f64 = 0.02;
+/// Where all regions are looked at, one is held to its voxels if its own charged particles make at least this part of
+/// its dose, or if it has [`UPTAKE_FRACTION`]; else to its mean dose.
+pub const OWN_DOSE_FRACTION: f64 = 0.5;
+/// Part of the largest number of decays per gram of a region from which on a region takes up activity, whatever its own
+/// charged particles do: that of photon emitters makes most of their dose by photons.
+pub const UPTAKE_FRACTION: f64 = 0.1;
 
 /// When to stop: at whichever comes first. A rule without any part is that of [`StopRule::BY_DEFAULT`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -72,11 +78,12 @@ impl StopRule {
     }
 }
 
-/// An uncertainty to reach: the mean over a region of each voxel's 1σ, relative to its dose.
+/// An uncertainty to reach: the mean over a region of each voxel's 1σ, relative to its dose. Where all regions are
+/// looked at and one takes up no activity of its own, the 1σ of its mean dose.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TargetUncertainty {
-    /// Mean relative 1σ, 0.01 for 1 %.
+    /// Relative 1σ, 0.01 for 1 %.
     pub relative: f64,
     /// Where.
     pub region: Region,
@@ -102,9 +109,10 @@ impl TargetUncertainty {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Region {
-    /// Each region of the map of labels, one by one: the one with the largest uncertainty counts. A dose below
-    /// [`LOW_DOSE_FRACTION`] of the largest mean dose of a region counts as that much. Without regions, or if
-    /// none has a dose, the voxels with at least [`DEFAULT_DOSE_FRACTION`] of the maximum dose.
+    /// Each region of the map of labels, one by one: the one with the largest uncertainty counts. Those that take up
+    /// activity ([`OWN_DOSE_FRACTION`], [`UPTAKE_FRACTION`]) are held to their voxels, the others to their mean dose. A
+    /// dose below [`LOW_DOSE_FRACTION`] of the largest mean dose of a region counts as that much. Without regions, or
+    /// if none has a dose, the voxels with at least [`DEFAULT_DOSE_FRACTION`] of the maximum dose.
     #[default]
     AllRegions,
     /// Those with at least this fraction of the maximum dose.

@@ -209,6 +209,7 @@ mod tests {
                 mean_by_mass_gy: 5.0,
                 sigma_by_mass_gy: 0.5,
                 voxel_relative_sigma: None,
+                held_to: None,
             }],
             injected_bq: Some(2e9),
         })

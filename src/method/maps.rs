@@ -43,6 +43,6 @@ fn add_regions(sum: &mut MonteCarloAccount, other: &MonteCarloAccount) {
         sum.mean_by_mass_gy += own.mean_by_mass_gy;
         sum.sigma_by_mass_gy = sum.sigma_by_mass_gy.hypot(own.sigma_by_mass_gy);
         // That of one map is not that of the sum.
-        sum.voxel_relative_sigma = None;
+        (sum.voxel_relative_sigma, sum.held_to) = (None, None);
     }
 }

@@ -2,7 +2,8 @@
 
 use super::{device, pb};
 use crate::domain::{
-    EmissionAccount, HistoryCuts, HistoryRun, MaterialAccount, MonteCarloAccount, RegionDose, StopReason, TargetAccount,
+    EmissionAccount, HeldTo, HistoryCuts, HistoryRun, MaterialAccount, MonteCarloAccount, RegionDose, StopReason,
+    TargetAccount,
 };
 
 pub(super) fn encode(account: MonteCarloAccount) -> pb::MonteCarloAccount {
@@ -13,6 +14,7 @@ pub(super) fn encode(account: MonteCarloAccount) -> pb::MonteCarloAccount {
         mean_by_mass_gy: dose.mean_by_mass_gy,
         sigma_by_mass_gy: dose.sigma_by_mass_gy,
         voxel_relative_sigma: dose.voxel_relative_sigma,
+        held_to: dose.held_to.map(|held_to| held_to.name().to_owned()),
     };
     let material = |MaterialAccount { name, source, voxels }| pb::MaterialAccount { name, source, voxels };
     pb::MonteCarloAccount {
@@ -55,6 +57,7 @@ pub(super) fn decode(message: pb::MonteCarloAccount) -> Option<MonteCarloAccount
             mean_by_mass_gy: dose.mean_by_mass_gy,
             sigma_by_mass_gy: dose.sigma_by_mass_gy,
             voxel_relative_sigma: dose.voxel_relative_sigma,
+            held_to: HeldTo::ALL.into_iter().find(|held_to| dose.held_to.as_deref() == Some(held_to.name())),
         })
     };
     let material =
@@ -175,6 +178,7 @@ pub(super) fn example() -> MonteCarloAccount {
             mean_by_mass_gy: 0.9,
             sigma_by_mass_gy: 0.05,
             voxel_relative_sigma: Some(0.3),
+            held_to: Some(HeldTo::Mean),
         }],
     }
 }

@@ -17,13 +17,14 @@ pub(super) struct MonteCarloArgs {
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     histories: Option<String>,
     /// Stop when the mean relative uncertainty (1σ) of the voxels of every label in --labels is at most this, such as
-    /// 0.01; without --labels, of the voxels above a tenth of the maximum dose
+    /// 0.01; of a label without uptake of its own, that of its mean dose; without --labels, of the voxels above a tenth
+    /// of the maximum dose
     #[arg(long, value_name = "PART", allow_negative_numbers = true)]
     target_uncertainty: Option<String>,
     /// Look only at voxels with at least this fraction of the maximum dose
     #[arg(long, value_name = "PART", allow_negative_numbers = true)]
     target_fraction: Option<String>,
-    /// Look only at voxels with this label in --labels
+    /// Look only at voxels with this label in --labels, whether it takes up activity or not
     #[arg(long, value_name = "LABEL", allow_negative_numbers = true)]
     target_label: Option<String>,
     /// Stop after this computing time, such as 90s or 10min

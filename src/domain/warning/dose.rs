@@ -1,7 +1,7 @@
-//! Of a dose: its maximum, and the energy that is not in it.
+//! Of a dose: its maximum, the energy that is not in it, and an uncertainty that was not reached.
 
-use super::{DOSE_HIGH, ENERGY_OUTSIDE_GRID, Warning, percent};
-use crate::domain::{DoseRequest, DoseResult, Method, Volume};
+use super::{DOSE_HIGH, ENERGY_OUTSIDE_GRID, TARGET_NOT_REACHED, Warning, percent};
+use crate::domain::{DoseRequest, DoseResult, Method, Provenance, Volume};
 
 /// Largest dose that nobody is warned of [Gy].
 const MOST_GY: f32 = 1e4;
@@ -43,4 +43,23 @@ pub(super) fn of_energy(request: &DoseRequest, result: &DoseResult) -> Option<Wa
         );
         Warning::new(ENERGY_OUTSIDE_GRID, "activity.grid", message)
     })
+}
+
+/// Of each map with a target that its histories did not reach.
+pub(super) fn of_targets(provenance: &Provenance) -> Vec<Warning> {
+    let of_map = |map: &Provenance| {
+        let account = map.monte_carlo.as_ref()?;
+        let target = account.target.filter(|target| !target.reached)?;
+        let found = account.relative_sigma.map_or_else(|| "not known".to_owned(), percent);
+        let message = format!(
+            "{}: the target of {} was not reached: 1σ is {found} ({}) after {} histories; more of them, or more time, \
+             lower it",
+            map.nuclide,
+            percent(target.relative),
+            account.sigma_region,
+            account.histories
+        );
+        Some(Warning::new(TARGET_NOT_REACHED, "method.monte_carlo.target_uncertainty", message))
+    };
+    std::iter::once(provenance).chain(&provenance.daughter_maps).filter_map(of_map).collect()
 }

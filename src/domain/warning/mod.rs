@@ -20,7 +20,7 @@ pub struct Warning {
 }
 
 /// Every reason of a warning.
-pub const REASONS: [&str; 18] = [
+pub const REASONS: [&str; 19] = [
     NO_ACTIVITY,
     ACTIVITY_HIGH,
     ACTIVITY_LOW,
@@ -34,6 +34,7 @@ pub const REASONS: [&str; 18] = [
     DENSITY_BELOW_TISSUE,
     DOSE_HIGH,
     ENERGY_OUTSIDE_GRID,
+    TARGET_NOT_REACHED,
     CT_WITHOUT_AIR,
     CT_OUTSIDE_CALIBRATION,
     NAME_WITHOUT_LABEL,
@@ -67,6 +68,8 @@ pub const DENSITY_BELOW_TISSUE: &str = "DENSITY_BELOW_TISSUE";
 pub const DOSE_HIGH: &str = "DOSE_HIGH";
 /// More energy is absorbed outside the grid than outside a body.
 pub const ENERGY_OUTSIDE_GRID: &str = "ENERGY_OUTSIDE_GRID";
+/// A Monte Carlo run ended before its target uncertainty: it is told, and is no error.
+pub const TARGET_NOT_REACHED: &str = "TARGET_NOT_REACHED";
 /// A CT has no air in it.
 pub const CT_WITHOUT_AIR: &str = "CT_WITHOUT_AIR";
 /// A CT has numbers beyond its calibration.
@@ -95,7 +98,10 @@ impl Warning {
 
     /// What is implausible in a dose.
     pub fn of_dose(request: &DoseRequest, result: &DoseResult) -> Vec<Self> {
-        dose::of_maximum(&result.dose).into_iter().chain(dose::of_energy(request, result)).collect()
+        let mut warnings: Vec<_> = dose::of_maximum(&result.dose).into_iter().collect();
+        warnings.extend(dose::of_energy(request, result));
+        warnings.extend(dose::of_targets(&result.provenance));
+        warnings
     }
 
     /// What is implausible in a dose that was merged from tallies: its maximum.
@@ -113,10 +119,11 @@ impl Warning {
     }
 
     /// # Errors
-    /// [`DoseError::Implausible`] with every warning of what the caller did not ask for, if there is one and warnings
-    /// are errors.
+    /// [`DoseError::Implausible`] with every warning of what is implausible, if there is one and warnings are errors.
+    /// What the caller asked for and how far a run came are not.
     pub fn check(warnings: &[Self], strict: bool) -> Result<(), DoseError> {
-        let implausible = || warnings.iter().filter(|warning| warning.reason != VALUES_REPLACED);
+        let told = [VALUES_REPLACED, TARGET_NOT_REACHED];
+        let implausible = || warnings.iter().filter(|warning| !told.contains(&warning.reason.as_str()));
         if strict && implausible().next().is_some() {
             return Err(DoseError::Implausible(implausible().cloned().collect()));
         }
@@ -143,6 +150,7 @@ mod tests {
     #[test]
     fn what_was_asked_for_is_no_error() {
         let asked = Warning::new(VALUES_REPLACED, "activity", "3 voxels");
+        assert_eq!(Warning::check(&[Warning::new(TARGET_NOT_REACHED, "", "2 %")], true), Ok(()));
         let other = Warning::new(DOSE_HIGH, "activity_unit", "1e5 Gy");
         assert_eq!(Warning::check(std::slice::from_ref(&asked), true), Ok(()));
         assert_eq!(Warning::check(&[asked.clone(), other.clone()], false), Ok(()));

@@ -35,7 +35,7 @@ pub(super) fn scale(record: &TallyRecord) -> DoseScale<'_> {
 
 /// The decays of a record's map, and the energy that each deposits at its own place.
 pub(super) fn decays(record: &TallyRecord) -> Decays<'_> {
-    Decays::new(&record.activity, record.scene.emissions.local_mev)
+    Decays::new(&record.activity, &record.scene.emissions)
 }
 
 /// # Errors
@@ -96,10 +96,13 @@ fn account(
     let (scene, tally) = (&record.scene, &record.tally);
     let sigma = dosimetry.relative_sigma(ending.region, ending.labels, control)?;
     let reached = |relative: f64| sigma.is_some_and(|sigma| sigma.relative <= relative);
-    let regions = match ending.labels {
+    let mut regions = match ending.labels {
         Some(labels) => dosimetry.regions(labels, &dosimetry.label_sigmas(labels, control)?),
         None => Vec::new(),
     };
+    if ending.target.is_none() || ending.region != Region::AllRegions {
+        regions.iter_mut().for_each(|region| region.held_to = None);
+    }
     let target = ending.target.map(|relative| TargetAccount { relative, reached: reached(relative) });
     Ok(MonteCarloAccount {
         seed: scene.seed,
@@ -114,7 +117,7 @@ fn account(
         materials: scene.materials.clone(),
         stopped_by: ending.stopped_by,
         relative_sigma: sigma.map(|sigma| sigma.relative),
-        sigma_region: sigma.map_or(ending.region, |sigma| sigma.region).to_string(),
+        sigma_region: sigma.map_or_else(|| ending.region.to_string(), |sigma| sigma.words()),
         target,
         emitted_mev: tally.sum_mev(|group| group.emitted),
         deposited_mev: tally.sum_mev(|group| group.deposited),

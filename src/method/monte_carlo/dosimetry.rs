@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::statistics::{MeanSigma, Statistics};
-use crate::domain::{Control, DoseError, TimeIntegratedActivity};
+use crate::domain::{Control, DoseError, EmissionAccount, TimeIntegratedActivity};
 use crate::method::mass::DoseScale;
 
 /// Voxels per chunk: few enough to notice cancellation soon.
@@ -26,12 +26,15 @@ pub(super) struct Decays<'a> {
     pub(super) total: f64,
     /// Energy of alpha particles and recoils [MeV per decay].
     pub(super) local_mev: f64,
+    /// That of all charged particles, these among them [MeV per decay].
+    pub(super) charged_mev: f64,
 }
 
 impl<'a> Decays<'a> {
-    /// * `local_mev` – energy deposited at the point of decay [MeV]
-    pub(super) fn new(activity: &'a TimeIntegratedActivity, local_mev: f64) -> Self {
-        Self { of_voxel: activity.decays().as_slice(), total: activity.total(), local_mev }
+    pub(super) fn new(activity: &'a TimeIntegratedActivity, emissions: &EmissionAccount) -> Self {
+        let &EmissionAccount { electron_mev, positron_mev, local_mev, .. } = emissions;
+        let charged_mev = electron_mev + positron_mev + local_mev;
+        Self { of_voxel: activity.decays().as_slice(), total: activity.total(), local_mev, charged_mev }
     }
 
     /// Energy deposited at the point of decay, for all decays of a voxel [MeV].
@@ -112,7 +115,7 @@ pub(super) mod tests {
 
     pub(in crate::method::monte_carlo) fn dosimetry<'a>(tally: &'a Tally, density_g_cm3: &'a [f32]) -> Dosimetry<'a> {
         let scale = DoseScale::new(&grid(), Mass::Own { density_g_cm3, minimum_g_cm3: 0.05 });
-        let decays = Decays { of_voxel: &[8.0, 4.0], total: 12.0, local_mev: 0.0 };
+        let decays = Decays { of_voxel: &[8.0, 4.0], total: 12.0, local_mev: 0.0, charged_mev: 3.0 };
         Dosimetry { statistics: Statistics::new(tally), scale, decays }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use super::dosimetry::Dosimetry;
+use super::label_sigmas::LabelSigma;
 use crate::domain::{GroupTally, LabelMap, RegionDose, UNITS_PER_MEV};
 
 /// The voxels of a region that have a dose.
@@ -28,8 +29,8 @@ impl Dosimetry<'_> {
     /// Mean doses of each region over the voxels that have a dose, by volume and by mass, with their 1σ. Voxels are
     /// correlated, so the 1σ is taken from the means of the groups.
     ///
-    /// * `relative` – mean relative 1σ of the voxels of each region
-    pub(super) fn regions(&self, labels: &LabelMap, relative: &BTreeMap<u16, f64>) -> Vec<RegionDose> {
+    /// * `sigmas` – how uncertain each region is
+    pub(super) fn regions(&self, labels: &LabelMap, sigmas: &BTreeMap<u16, LabelSigma>) -> Vec<RegionDose> {
         let labels = labels.labels().as_slice();
         let last = labels.iter().copied().max().map_or(0, usize::from);
         let mut sizes = vec![RegionSize::default(); last + 1];
@@ -56,7 +57,8 @@ impl Dosimetry<'_> {
                 sigma_gy: volume.sigma / voxels as f64,
                 mean_by_mass_gy: by_mass(mass.mean + local[label].mev),
                 sigma_by_mass_gy: by_mass(mass.sigma),
-                voxel_relative_sigma: relative.get(&number).copied(),
+                voxel_relative_sigma: sigmas.get(&number).map(|sigma| sigma.voxels),
+                held_to: sigmas.get(&number).map(|sigma| sigma.held_to),
             }
         };
         (1..=last).filter(|&label| sizes[label].voxels > 0).map(region).collect()

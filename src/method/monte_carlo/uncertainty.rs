@@ -1,33 +1,30 @@
 //! How uncertain the voxels of a region are, which decides when a run stops.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::dosimetry::{CHUNK, Dosimetry};
 use super::statistics::MeanSigma;
-use crate::domain::stop::{DEFAULT_DOSE_FRACTION, LOW_DOSE_FRACTION};
-use crate::domain::{Control, DoseError, LabelMap, Region};
+use crate::domain::stop::DEFAULT_DOSE_FRACTION;
+use crate::domain::{Control, DoseError, HeldTo, LabelMap, Region};
 
 /// The uncertainty of a region.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct RegionSigma {
-    /// Mean over its voxels of each one's 1σ relative to its dose.
+    /// Mean over its voxels of each one's 1σ relative to its dose, or that of its mean dose.
     pub(super) relative: f64,
     pub(super) region: Region,
+    pub(super) held_to: HeldTo,
 }
 
-/// A quantity summed over the voxels of a region.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sum {
-    voxels: u64,
-    sum: f64,
-}
-
-impl Sum {
-    fn mean(&self) -> f64 {
-        self.sum / self.voxels as f64
+impl RegionSigma {
+    /// The region in words.
+    pub(super) fn words(&self) -> String {
+        match self.held_to {
+            HeldTo::Voxels => self.region.to_string(),
+            HeldTo::Mean => format!("mean of {}", self.region),
+        }
     }
 }
 
@@ -46,9 +43,12 @@ impl Dosimetry<'_> {
         match region {
             Region::AllRegions => {
                 let sigmas = labels.map(|map| self.label_sigmas(map, control)).transpose()?.unwrap_or_default();
-                let last = sigmas.into_iter().reduce(|a, b| if b.1 > a.1 { b } else { a });
+                let last = sigmas.into_iter().reduce(|a, b| if b.1.held() > a.1.held() { b } else { a });
                 match last {
-                    Some((label, relative)) => Ok(Some(RegionSigma { relative, region: Region::Label(label) })),
+                    Some((label, sigma)) => {
+                        let (relative, held_to) = (sigma.held(), sigma.held_to);
+                        Ok(Some(RegionSigma { relative, region: Region::Label(label), held_to }))
+                    }
                     None => self.above(DEFAULT_DOSE_FRACTION, control),
                 }
             }
@@ -88,65 +88,15 @@ impl Dosimetry<'_> {
         };
         let add = |(sum, count, reached), (a, b, c)| (sum + a, count + b, reached + c);
         let (sum, count, reached) = self.by_chunk(control, sums)?.into_iter().fold((0.0, 0u64, 0u64), add);
-        Ok((reached > 0).then(|| RegionSigma { relative: sum / count as f64, region }))
-    }
-
-    /// Uncertainty of each region with voxels that have a dose, by label; none at all if no region received any.
-    ///
-    /// A dose counts as at least [`LOW_DOSE_FRACTION`] of the largest mean dose of a region. A voxel that
-    /// nothing reached has an uncertainty as large as the mean dose of its region: 100 % in most, and nothing in a
-    /// region that nothing reached.
-    ///
-    /// # Errors
-    /// [`DoseError::Cancelled`].
-    pub(super) fn label_sigmas(&self, map: &LabelMap, control: &Control) -> Result<BTreeMap<u16, f64>, DoseError> {
-        let dose = |voxel: usize| {
-            let mev = self.statistics.voxel_mean(voxel) * self.decays.total + self.decays.local_mev(voxel);
-            self.scale.absorbed_dose(mev, voxel).unwrap_or(0.0)
-        };
-        let doses = self.sums(map, |_, voxel| dose(voxel), control)?;
-        let largest_gy = doses.values().map(Sum::mean).fold(0.0, f64::max);
-        if largest_gy <= 0.0 {
-            return Ok(BTreeMap::new());
-        }
-        let least_gy = LOW_DOSE_FRACTION * largest_gy;
-        let relative = |label: u16, voxel: usize| match self.voxel(voxel) {
-            Some(MeanSigma { mean, sigma }) if mean > 0.0 => sigma / mean.max(least_gy),
-            _ => doses[&label].mean() / doses[&label].mean().max(least_gy),
-        };
-        let sigmas = self.sums(map, relative, control)?;
-        Ok(sigmas.into_iter().map(|(label, sum)| (label, sum.mean())).collect())
-    }
-
-    /// Sums over the voxels of each region that have a dose, in one order however many threads there are.
-    ///
-    /// * `of` – the quantity, by label and voxel
-    fn sums(
-        &self,
-        map: &LabelMap,
-        of: impl Fn(u16, usize) -> f64 + Sync,
-        control: &Control,
-    ) -> Result<BTreeMap<u16, Sum>, DoseError> {
-        let labels = map.labels().as_slice();
-        let chunks = self.by_chunk(control, |chunk| {
-            let mut sums: BTreeMap<u16, Sum> = BTreeMap::new();
-            for voxel in chunk.filter(|&voxel| labels[voxel] != 0 && self.scale.has_dose(voxel)) {
-                let sum = sums.entry(labels[voxel]).or_default();
-                sum.voxels += 1;
-                sum.sum += of(labels[voxel], voxel);
-            }
-            sums
-        })?;
-        let mut all: BTreeMap<u16, Sum> = BTreeMap::new();
-        for (label, Sum { voxels, sum }) in chunks.into_iter().flatten() {
-            let entry = all.entry(label).or_default();
-            (entry.voxels, entry.sum) = (entry.voxels + voxels, entry.sum + sum);
-        }
-        Ok(all)
+        Ok((reached > 0).then(|| RegionSigma { relative: sum / count as f64, region, held_to: HeldTo::Voxels }))
     }
 
     /// The value of `of` for each chunk of voxels, in order, however many threads there are.
-    fn by_chunk<T: Send>(&self, control: &Control, of: impl Fn(Range<usize>) -> T + Sync) -> Result<Vec<T>, DoseError> {
+    pub(super) fn by_chunk<T: Send>(
+        &self,
+        control: &Control,
+        of: impl Fn(Range<usize>) -> T + Sync,
+    ) -> Result<Vec<T>, DoseError> {
         let voxels = self.statistics.tally.voxels();
         let chunk = |number: usize| {
             if control.is_cancelled() {
@@ -204,29 +154,12 @@ mod tests {
         assert_eq!(last.region, Region::Label(1));
         assert!((last.relative - 0.5f64.sqrt() / 1.5).abs() < 1e-12);
         let calm = dosimetry(&tally, &density).label_sigmas(&apart, &Control::detached()).expect("nobody cancels");
-        assert!((calm[&2] - 0.125f64.sqrt() / 1.5).abs() < 1e-12, "{calm:?}");
+        assert!((calm[&2].voxels - 0.125f64.sqrt() / 1.5).abs() < 1e-12, "{calm:?}");
         // Without regions, or with none that has a dose, the voxels above a tenth of the maximum count.
         let fraction = Region::AboveDoseFraction(DEFAULT_DOSE_FRACTION);
         let nowhere = labels([0.0, 0.0]);
         for map in [None, Some(&nowhere)] {
             assert_eq!(sigma(&tally, &density, Region::AllRegions, map).map(|last| last.region), Some(fraction));
         }
-    }
-
-    #[test]
-    fn a_region_of_next_to_no_dose_holds_up_nothing() {
-        let (mut tally, density) = (tally(), [1.0, 1.0]);
-        let apart = labels([1.0, 2.0]);
-        let sigmas = |tally: &Tally| {
-            dosimetry(tally, &density).label_sigmas(&apart, &Control::detached()).expect("nobody cancels")
-        };
-        // A thousandth of the other region's dose, all of it from one group: Σ n (E/n − m)² is 3 m².
-        set(&mut tally.groups[0], (9 << 26) / 1000);
-        set(&mut tally.groups[1], 0);
-        let cold = sigmas(&tally)[&2];
-        assert!((cold - 0.5f64.sqrt() * 0.001 / LOW_DOSE_FRACTION).abs() < 1e-6, "{cold}");
-        tally.groups.iter_mut().for_each(|group| set(group, 0));
-        assert_eq!(sigmas(&tally)[&2], 0.0);
-        assert!(sigmas(&Tally::new(2, 2)).is_empty());
     }
 }
