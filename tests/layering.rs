@@ -34,7 +34,6 @@ const ROOMS: &[(&str, &[&str])] = &[
         &[
             "audit",
             "store",
-            "audit",
             "digest",
             "metrics",
             "math",

@@ -21,7 +21,7 @@ use super::service::Shared;
 use super::status::compute_limit;
 use super::stored_volumes::{StoredVolume, read_all};
 use super::{pb, wire};
-use crate::domain::{Checks, DoseError, DoseResult, Progress, Stage, Volume};
+use crate::domain::{Checkpoints, Checks, DoseError, DoseResult, Progress, Stage, Volume};
 use crate::formats;
 use crate::intake::Assembled;
 use crate::jobs::{Reservation, Running};
@@ -81,7 +81,7 @@ struct OnDevice {
     running: Running,
     /// Asks it to end after its batch.
     stop: CancellationToken,
-    checkpoints: Option<Arc<JobCheckpoints>>,
+    checkpoints: Arc<JobCheckpoints>,
     _turn: Option<Turn>,
 }
 
@@ -172,16 +172,19 @@ impl Work<'_> {
         let gate = &self.shared.gate;
         let (jobs, tenant, stop) = (&self.shared.jobs, &self.attempt.tenant, CancellationToken::new());
         let (request, memory) = (assembled.request.clone(), Some(memory.clone()));
-        if self.attempt.job.is_small {
-            let turn = self.wait(gate.enter()).await?;
-            let running = jobs.submit_small(request, tenant, memory)?;
-            return Ok(OnDevice { running, stop, checkpoints: None, _turn: Some(turn) });
-        }
+        let is_small = self.attempt.job.is_small;
+        let (turn, device) = match is_small {
+            true => (Some(self.wait(gate.enter()).await?), None),
+            false => (None, Some(self.wait(gate.enter_large()).await?)),
+        };
         let (store, pause) = (self.durable.store.clone(), self.shared.config.checkpoint);
-        let device = self.wait(gate.enter_large()).await?;
         let checkpoints = JobCheckpoints::new(store, self.attempt.clone(), pause, stop.clone(), device);
-        let running = jobs.submit_with(request, tenant, memory, Some(checkpoints.clone()))?;
-        Ok(OnDevice { running, stop, checkpoints: Some(checkpoints), _turn: None })
+        let kept: Option<Arc<dyn Checkpoints>> = Some(checkpoints.clone());
+        let running = match is_small {
+            true => jobs.submit_small(request, tenant, memory, kept)?,
+            false => jobs.submit_with(request, tenant, memory, kept)?,
+        };
+        Ok(OnDevice { running, stop, checkpoints, _turn: turn })
     }
 
     /// Waits for the dose. Leaving early stops the computation.
@@ -200,7 +203,7 @@ impl Work<'_> {
         };
         let spent = || {
             let began = *began.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let away = checkpoints.as_ref().map_or(Duration::ZERO, |checkpoints| checkpoints.away());
+            let away = checkpoints.away();
             began.map_or(Duration::ZERO, |began| began.elapsed().saturating_sub(away))
         };
         let outcome = {

@@ -170,7 +170,7 @@ impl Call {
         }
         if is_small {
             let turn = gate.enter().await?;
-            return Ok(InTurn { running: jobs.submit_small(request, tenant, memory)?, _turn: Some(turn) });
+            return Ok(InTurn { running: jobs.submit_small(request, tenant, memory, None)?, _turn: Some(turn) });
         }
         let device = Arc::new(gate.enter_large().await?);
         Ok(InTurn { running: jobs.submit_with(request, tenant, memory, Some(device))?, _turn: None })

@@ -22,7 +22,8 @@ pub(super) struct JobCheckpoints {
     pause: Duration,
     /// Cancelled when the run has to end.
     stop: CancellationToken,
-    device: gate::Shared,
+    /// The device of a large job, which others may have between two batches.
+    device: Option<gate::Shared>,
     began: Instant,
     due: Mutex<Instant>,
 }
@@ -30,13 +31,13 @@ pub(super) struct JobCheckpoints {
 impl JobCheckpoints {
     /// * `pause` – time between two checkpoints
     /// * `stop` – asks the run to end after its batch
-    /// * `device` – what others may have between two batches
+    /// * `device` – what others may have between two batches; none of a small job
     pub(super) fn new(
         store: Arc<Store>,
         attempt: Attempt,
         pause: Duration,
         stop: CancellationToken,
-        device: gate::Shared,
+        device: Option<gate::Shared>,
     ) -> Arc<Self> {
         let began = Instant::now();
         Arc::new(Self { store, attempt, pause, stop, device, began, due: Mutex::new(began + pause) })
@@ -44,7 +45,7 @@ impl JobCheckpoints {
 
     /// How long others had the device in all.
     pub(super) fn away(&self) -> Duration {
-        self.device.away()
+        self.device.as_ref().map_or(Duration::ZERO, gate::Shared::away)
     }
 
     fn write(&self, point: &RunPoint, tally: &Tally) -> Result<bool, StoreError> {
@@ -53,7 +54,7 @@ impl JobCheckpoints {
             tracing::warn!(%error, "a checkpoint cannot be written");
             StoreError::Full
         })?;
-        let spent = self.began.elapsed().saturating_sub(self.device.away());
+        let spent = self.began.elapsed().saturating_sub(self.away());
         self.store.keep_checkpoint(&self.attempt, file.finish()?, spent.as_secs_f64())
     }
 }
@@ -88,6 +89,6 @@ impl Checkpoints for JobCheckpoints {
     }
 
     fn let_others_in(&self) -> Duration {
-        self.device.let_others_in()
+        self.device.as_ref().map_or(Duration::ZERO, gate::Shared::let_others_in)
     }
 }

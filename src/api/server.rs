@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::Layer;
@@ -143,9 +144,13 @@ pub async fn serve_parts(
     let calls = LogLayer::new(metrics.clone()).layer(complete);
     let max_connections = connections_within(config.max_connections);
     let accepting = tokio::spawn(gate.clone().accept(listener, max_connections, calls));
+    let unready = gate.draining.child_token();
+    if let Some(store) = &store {
+        tokio::spawn(tell_of_failure(store.clone(), health.clone(), unready.clone()));
+    }
     let serve_metrics = async {
         match metrics_listener {
-            Some(listener) => match metrics_page::serve(listener, metrics, gate.draining.clone()).await {},
+            Some(listener) => match metrics_page::serve(listener, metrics, unready).await {},
             None => std::future::pending().await,
         }
     };
@@ -169,6 +174,23 @@ pub async fn serve_parts(
     let _ = accepting.await;
     noted(&store, of_server(Event::ServerStopped)).await;
     Ok(drained)
+}
+
+/// Says that no work is taken, once the store cannot write any more.
+///
+/// * `unready` – cancelled then, or when the server drains
+async fn tell_of_failure(store: Arc<Store>, health: HealthReporter, unready: CancellationToken) {
+    let mut changes = store.changes();
+    while store.is_sound() {
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            () = unready.cancelled() => return,
+        }
+    }
+    unready.cancel();
+    for name in READY {
+        health.set_service_status(name, ServingStatus::NotServing).await;
+    }
 }
 
 /// As [`note`], and waits until it is written.

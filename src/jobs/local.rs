@@ -110,8 +110,9 @@ impl LocalJobs {
         request: DoseRequest,
         owner: &str,
         memory: Option<Arc<Reservation>>,
+        checkpoints: Option<Arc<dyn Checkpoints>>,
     ) -> Result<Running, DoseError> {
-        self.submit_to(self.small.as_ref().unwrap_or(&self.queue), request, owner, memory, None)
+        self.submit_to(self.small.as_ref().unwrap_or(&self.queue), request, owner, memory, checkpoints)
     }
 
     fn submit_to(

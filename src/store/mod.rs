@@ -103,6 +103,7 @@ impl Store {
         if refused == StoreError::Unavailable {
             tracing::error!("the store is closed until a restart");
             self.published.is_broken.store(true, Ordering::Release);
+            self.wake();
         }
         refused
     }

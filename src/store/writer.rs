@@ -133,6 +133,7 @@ impl Books {
         if outcome.is_err() {
             // The memory is ahead of the disk from now on, and what the disk holds is unknown.
             self.published.is_broken.store(true, Ordering::Release);
+            self.published.version.send_modify(|version| *version += 1);
         } else if !changes.is_empty() {
             let mut state = self.published.state.write().unwrap_or_else(PoisonError::into_inner);
             changes.iter().for_each(|change| state.apply(change));
