@@ -1,7 +1,7 @@
 //! Says which tests cannot be made here, so that they are shown as ignored and never as passed.
 //!
-//! Three names for `cfg_attr(…, ignore = "…")`: `no_gpu_driver`, `no_reference` and `no_clinic_cases`. What is found
-//! when the crate is built decides; a test that is not ignored fails if it then lacks what it needs.
+//! Names for `cfg_attr(…, ignore = "…")`: `no_gpu_driver`, `no_reference`, `no_clinic_cases` and `no_dicom_cases`. What
+//! is found when the crate is built decides; a test that is not ignored fails if it then lacks what it needs.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,12 +13,15 @@ const DRIVER_FILES: [&str; 2] = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"];
 
 /// Beside the folder of the reference data: one file of the cases of time integration stands for all.
 const CLINIC_FILE: &str = "../cases-clinic/curves.json";
+/// And one of the DICOM cases.
+const DICOM_FILE: &str = "../cases-dicom/README.md";
 
 /// Emits the names.
 pub(crate) fn emit() {
     flag("no_gpu_driver", "REQUIRE_GPU", gpu_driver);
     flag("no_reference", "REQUIRE_REFERENCE", || reference(REFERENCE_FILE));
     flag("no_clinic_cases", "REQUIRE_REFERENCE", || reference(CLINIC_FILE));
+    flag("no_dicom_cases", "REQUIRE_REFERENCE", || reference(DICOM_FILE));
 }
 
 /// Emits `name` where something is absent. `1` in the variable takes it to be there, `0` takes it to be absent.

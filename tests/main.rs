@@ -8,6 +8,7 @@ mod convolution;
 mod data;
 mod daughters;
 mod demo;
+mod dicom;
 mod dicom_out;
 mod door;
 mod durable;

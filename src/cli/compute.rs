@@ -40,7 +40,7 @@ use volumes::VolumeArgs;
 /// are refused.
 const HOST_BYTES: u64 = 1 << 38;
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     volumes: VolumeArgs,

@@ -4,7 +4,7 @@ use crate::domain::{Checks, Invalid, Part};
 use crate::request::RawDaughters;
 
 // Strings where they are numbers, so that one run names every fault.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct WhichDaughters {
     /// Which daughters decay where the nuclide did. parent-only: none. equilibrium: those that live at most ten times
     /// as long as the nuclide, in equilibrium with it, without noble gases that leave the tissue (Xe-131m of I-131).

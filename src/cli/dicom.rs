@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::{Checks, DoseError, Invalid, Volume, VoxelGrid};
 use crate::formats::dicom::write::{DicomObject, DoseKind, Plan, Reference, RtDose};
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Outputs in DICOM")]
 pub(super) struct DicomArgs {
     /// CT that outputs in DICOM belong to: a file or a folder. They get its patient, study and frame of reference

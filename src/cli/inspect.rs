@@ -1,4 +1,6 @@
-//! `dosegrid inspect`: what a volume file holds.
+//! `dosegrid inspect`: what a volume file holds, and what lies in a folder of DICOM files.
+
+mod study;
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -8,14 +10,17 @@ use serde::Serialize;
 use super::figures::significant;
 use super::stdout;
 use crate::domain::{Checks, DoseError, Volume, grid::Affine};
-use crate::formats::volume_file::{FrameFile, read_frames};
+use crate::formats::dicom::{self, Place};
+use crate::formats::volume_file::{FrameFile, is_volume_name, read_frames};
+use study::Study;
 
 /// Significant digits of a value.
 const DIGITS: usize = 7;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Volumes: NIfTI (.nii, .nii.gz, .hdr and .img), NRRD (.nrrd, .nhdr) or MetaImage (.mha, .mhd)
+    /// Volumes: NIfTI (.nii, .nii.gz, .hdr and .img), NRRD (.nrrd, .nhdr) or MetaImage (.mha, .mhd); files or folders
+    /// of DICOM: their series, how they pair, and what is wrong with them
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// As JSON
@@ -23,10 +28,12 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// `{"files": [...]}`.
+/// `{"files": [...], "studies": [...]}`.
 #[derive(Serialize)]
 struct List {
     files: Vec<Entry>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    studies: Vec<Study>,
 }
 
 #[derive(Serialize)]
@@ -67,16 +74,26 @@ struct Values {
 
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
-    let mut files = Vec::new();
+    let mut list = List { files: Vec::new(), studies: Vec::new() };
     for path in &args.files {
         let name = path.display().to_string();
-        if let Some(file) = checks.at(name.as_str(), read_frames(path)) {
-            files.push(Entry::new(name, file));
+        let place = Place::of(path);
+        if place.is_dicom(is_volume_name) {
+            let inventory = checks.at(name.as_str(), dicom::read_inventory(place));
+            list.studies.extend(inventory.map(|inventory| Study { folder: name, inventory }));
+        } else if let Some(file) = checks.at(name.as_str(), read_frames(path)) {
+            list.files.push(Entry::new(name, file));
         }
     }
     // What could be read is shown even if another file is at fault.
-    let list = List { files };
-    if args.json { stdout::print_json(&list) } else { stdout::print(&text(&list.files)) }?;
+    match (args.json, list.studies.as_slice()) {
+        (true, [study]) if args.files.len() == 1 => stdout::print_json(study),
+        (true, _) => stdout::print_json(&list),
+        (false, studies) => {
+            let studies: String = studies.iter().map(study::text).collect();
+            stdout::print(&(text(&list.files) + &studies))
+        }
+    }?;
     checks.finish()
 }
 

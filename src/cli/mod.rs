@@ -42,11 +42,14 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::domain::{DoseError, Violation, Warning};
+use crate::formats::dicom::{read_apart_with, serve as answer_about_dicom};
 
 /// Exit status of a failure that is not due to the input.
 const EXIT_FAILURE: u8 = 1;
 /// Exit status of bad input. clap uses the same.
 const EXIT_BAD_INPUT: u8 = 2;
+/// The hidden command that reads DICOM files in a process of its own.
+const READ_DICOM: &str = "read-dicom";
 
 /// Absorbed dose, voxel by voxel, for radioligand therapy.
 #[derive(Debug, Parser)]
@@ -90,9 +93,9 @@ enum Command {
     Nuclides(nuclides::Args),
     /// List the devices of this machine
     Devices(devices::Args),
-    /// Show what volume files contain
+    /// Show what volume files and DICOM folders contain
     Inspect(inspect::Args),
-    /// Convert volumes to DICOM: a dose to RTDOSE, organs to SEG
+    /// Convert between DICOM and volume files
     Convert(Box<convert::Args>),
     /// Put a map on another grid: that of another file, or one of another spacing
     Resample(resample::Args),
@@ -102,6 +105,9 @@ enum Command {
     Validate(validate::Args),
     /// Measure the speed of a device
     Bench(bench::Args),
+    /// Answer a question about DICOM files, from stdin to stdout, under limits; this program asks it of itself
+    #[command(hide = true)]
+    ReadDicom,
 }
 
 impl Command {
@@ -138,6 +144,7 @@ impl Command {
             | Self::Nuclides(_)
             | Self::Inspect(_)
             | Self::Convert(_)
+            | Self::ReadDicom
             | Self::Resample(_)
             | Self::Integrate(_) => false,
         }
@@ -151,6 +158,11 @@ pub fn run() -> ExitCode {
         let command = Cli::parse_from(words).command.with(settings);
         if command.may_look_for_gpus() {
             driver_noise::silence();
+        }
+        if !matches!(command, Command::ReadDicom)
+            && let Ok(program) = std::env::current_exe()
+        {
+            read_apart_with(program, READ_DICOM);
         }
         dispatch(command)
     });
@@ -204,11 +216,12 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Nuclides(args) => nuclides::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Inspect(args) => inspect::run(args),
-        Command::Convert(args) => convert::run(&args),
         Command::Resample(args) => resample::run(&args),
         Command::Integrate(args) => integrate::run(&args),
         Command::Validate(args) => validate::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Convert(args) => convert::run(&args),
+        Command::ReadDicom => answer_about_dicom().map_err(|error| DoseError::Io(format!("DICOM: {error}"))),
     }
 }
 

@@ -27,7 +27,7 @@ const DOSE_VOLUME_POINTS: usize = 501;
 const NAMES_SHOWN: usize = 5;
 
 /// Where results go, and the organs whose dose is computed.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Outputs")]
 pub(super) struct OutputArgs {
     /// Dose map in Gy: .nii, .nii.gz, .nrrd, .nhdr, .mha or .mhd; or .dcm, an RTDOSE (required)

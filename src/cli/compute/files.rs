@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::Args;
 use super::volumes::read_volume;
 use crate::domain::{Checks, Extras, Organs, Part, Volume, Warning};
+use crate::formats::dicom::{ImageAccount, check_pair};
 use crate::formats::volume_file::Origin;
 use crate::request::{RawDaughterMap, RawHeader, RawMedium, RawMethod, RawUnit, RawVolume};
 use crate::resample::DoseGrid;
@@ -25,6 +26,8 @@ pub(super) struct Files {
     activity_origin: Origin,
     /// Of the CT or density.
     pub(super) ct_origin: Origin,
+    /// What DICOM files say of the activity.
+    account: Option<Box<ImageAccount>>,
 }
 
 /// Where the volumes of a header are.
@@ -46,30 +49,71 @@ impl Files {
     pub(super) fn read(args: &Args, checks: &mut Checks) -> Self {
         let mut warnings = Vec::new();
         let (organs, names) = args.outputs.read_labels(checks, &mut warnings);
+        let labels = organs.as_ref().and_then(|files| files.dicom.as_ref());
+        let labels = labels.map(|labels| (labels.frame_of_reference.clone(), labels.patient.clone()));
         let organs =
             if args.outputs.labels.is_empty() { Part::Absent } else { Part::given(organs.map(|files| files.organs)) };
         let mut daughters = Vec::new();
         for daughter in args.source.daughter_files(checks) {
             let name = daughter.as_ref().map(|daughter| daughter.nuclide.to_owned());
             let map = daughter.resolve("daughter-activity", checks, |daughter, flag, checks| {
-                read_volume(Some(daughter.file), flag, checks, &mut warnings).into_good().map(|file| file.volume)
+                read_volume(Some(daughter.file), flag, None, checks, &mut warnings).into_good().map(|file| file.volume)
             });
             daughters.push((name, map));
         }
         let (mut activity_origin, mut ct_origin) = (Origin::default(), Origin::default());
+        let (mut account, mut of_ct) = (None, None);
         let activity = args.volumes.read_activity(checks, &mut warnings).map(|file| {
             activity_origin = file.header.origin;
+            account = file.header.dicom;
             file.volume
         });
         let [density, ct] = args.volumes.read_densities(checks, &mut warnings).map(|part| {
             part.map(|file| {
                 ct_origin = file.header.origin;
+                of_ct = file.header.dicom;
                 file.volume
             })
         });
+        let belongs = |account: &Option<Box<ImageAccount>>| {
+            account.as_ref().map(|account| (account.frame_of_reference.clone(), account.patient.clone()))
+        };
+        let pairs = [("ct", "the CT", belongs(&of_ct)), ("labels", "the labels", labels)];
+        for (flag, what, belonging) in pairs {
+            let (Some(a), Some(b)) = (belonging, belongs(&account)) else { continue };
+            // A registration says how two frames of reference lie to one another.
+            let frame = |frame: Option<String>| frame.filter(|_| !args.grids.has_transform());
+            let (a, b) = ((frame(a.0), a.1), (frame(b.0), b.1));
+            checks.at(flag, check_pair(what, (&a.0, &a.1), "the activity", (&b.0, &b.1)));
+        }
         let materials = args.monte_carlo.material_map.as_deref();
-        let materials = read_volume(materials, "material-map", checks, &mut warnings).map(|file| file.volume);
-        Self { activity, density, ct, organs, names, materials, daughters, warnings, activity_origin, ct_origin }
+        let materials = read_volume(materials, "material-map", None, checks, &mut warnings).map(|file| file.volume);
+        Self {
+            activity,
+            density,
+            ct,
+            organs,
+            names,
+            materials,
+            daughters,
+            warnings,
+            activity_origin,
+            ct_origin,
+            account,
+        }
+    }
+
+    /// The same flags, with what the files say where they say nothing. Claims that disagree are recorded as faults.
+    pub(super) fn complete(&self, args: &Args, checks: &mut Checks) -> Args {
+        let mut args = args.clone();
+        let Some(account) = self.account.as_ref().and_then(|account| account.activity.as_ref()) else { return args };
+        args.volumes = args.volumes.completed(account, checks);
+        args.source = args.source.completed(account.nuclide.as_deref(), checks);
+        if !args.outputs.quiet {
+            let nuclide = args.source.nuclide().map_or_else(String::new, |name| format!(" --nuclide {name}"));
+            eprintln!("from the files: {}{nuclide}", args.volumes.unit_words());
+        }
+        args
     }
 
     /// How an output on the grid of the dose says where it lies.

@@ -8,7 +8,7 @@ use crate::formats::transform;
 use crate::intake::{GridChoice, Maps, Placed};
 use crate::resample::{DoseGrid, MAX_SHARE_OUTSIDE};
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Grids")]
 pub(super) struct GridArgs {
     /// Grid of the dose: that of the activity, that of the CT or density, or cubic voxels of this edge in mm. Maps on
@@ -42,6 +42,11 @@ impl GridArgs {
         let nan = checks.at("nan", NanRule::parse(&self.nan));
         let negative = checks.at("negative", NegativeRule::parse(&self.negative));
         (nan.unwrap_or_default(), negative.unwrap_or_default())
+    }
+
+    /// Whether a registration is given.
+    pub(super) fn has_transform(&self) -> bool {
+        self.transform.is_some()
     }
 
     /// Files that these flags name.

@@ -39,6 +39,7 @@ impl Inputs {
     pub(super) fn read(args: &Args, checks: &mut Checks) -> Option<Self> {
         let density = args.volumes.density_flag();
         let mut files = Files::read(args, checks);
+        let args = &files.complete(args, checks);
         let mut warnings = std::mem::take(&mut files.warnings);
         let (ct_origin, names) = (files.ct_origin.clone(), std::mem::take(&mut files.names));
         let origin = files.origin(args.grids.dose_grid());

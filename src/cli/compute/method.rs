@@ -4,7 +4,7 @@ use crate::domain::{Checks, Invalid, Part};
 use crate::request::{RawKernelMethod, RawLocalMethod, RawMethod, RawMonteCarlo, RawWeighting};
 
 // Strings where they are numbers, so that one run names every fault.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Method")]
 pub(super) struct MethodArgs {
     /// How the dose is computed
@@ -26,7 +26,7 @@ pub(super) struct MethodArgs {
     truncation_radius: Option<String>,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Outputs")]
 pub(super) struct WeightingArgs {
     /// Weight of alpha particles in --weighted-output [default: 5]

@@ -9,7 +9,7 @@ use crate::formats::materials;
 use crate::request::{RawMaterial, RawMedium, RawMonteCarlo, RawRegion, RawTarget};
 
 // Strings where they are numbers, so that one run names every fault.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Monte Carlo (--method monte-carlo)")]
 pub(super) struct MonteCarloArgs {
     /// Stop after this many histories, such as 2e7. One history is one decay with all that it emits [default, if no

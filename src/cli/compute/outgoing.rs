@@ -33,6 +33,7 @@ impl Outgoing {
     /// values, the server finds.
     pub(super) fn read(args: &Args, checks: &mut Checks) -> Option<Self> {
         let mut files = Files::read(args, checks);
+        let args = &files.complete(args, checks);
         let names = files.organs.good().map(|organs| names_of(organs, &files.names)).unwrap_or_default();
         let organs = std::mem::take(&mut files.organs).map(|organs| OrganVolumes::of(&organs));
         let grid_of = |map: &Part<Volume<f32>>| map.good().map(|map| map.grid().clone());

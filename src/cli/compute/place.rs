@@ -3,7 +3,7 @@
 use crate::cli::remote::{Remote, RemoteArgs};
 use crate::domain::{Checks, DeviceSelector};
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Where to compute")]
 pub(super) struct PlaceArgs {
     /// Device of this machine [default: auto]

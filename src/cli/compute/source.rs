@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::cli::daughters::WhichDaughters;
 use crate::domain::{Checks, Invalid, Part};
 use crate::formats::emissions;
+use crate::physics::nuclide;
 use crate::request::{RawEmission, RawSource};
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "What decays")]
 pub(super) struct SourceArgs {
     /// Radionuclide, such as Lu-177; `dosegrid nuclides` lists them (required, unless --emissions is given)
@@ -32,6 +33,26 @@ pub(super) struct DaughterFile<'a> {
 }
 
 impl SourceArgs {
+    /// The same flags, with the nuclide of the file of the activity where they name none. Another nuclide is recorded
+    /// as a fault.
+    pub(super) fn completed(&self, in_file: Option<&str>, checks: &mut Checks) -> Self {
+        let mut completed = self.clone();
+        let Some(in_file) = in_file.filter(|_| self.emissions.is_none()) else { return completed };
+        match self.nuclide.as_deref().map(nuclide::find) {
+            None => completed.nuclide = Some(in_file.to_owned()),
+            Some(Ok(own)) if own.name != in_file => {
+                checks.fail("nuclide", format!("the file of the activity says {in_file}; leave the flag out"));
+            }
+            Some(_) => {}
+        }
+        completed
+    }
+
+    /// The nuclide that is named.
+    pub(super) fn nuclide(&self) -> Option<&str> {
+        self.nuclide.as_deref()
+    }
+
     /// What decays in the activity map.
     pub(super) fn raw(&self, checks: &mut Checks) -> RawSource {
         RawSource {

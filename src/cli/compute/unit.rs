@@ -2,10 +2,11 @@
 
 use crate::cli::daughters::parse_time_s;
 use crate::domain::{Amount, Checks, Invalid, MomentUnit, Part};
+use crate::formats::dicom::ActivityAccount;
 use crate::request::{RawActivity, RawHalfLife, RawMoment, RawTimes, RawUnit};
 
 // Strings where they are numbers, so that one run names every fault.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct UnitArgs {
     /// Unit of the activity map (required). Time-integrated, per voxel: bq-s, bq-h, kbq-s, mbq-s, mbq-h. Activity at
     /// one moment: per voxel bq, kbq, mbq; as a concentration bq-per-ml, kbq-per-ml, mbq-per-ml
@@ -30,6 +31,16 @@ pub(super) struct UnitArgs {
     injected_activity: Option<String>,
 }
 
+/// Seconds in an hour.
+const SECONDS_PER_HOUR: f64 = 3600.0;
+/// Bq in an MBq.
+const BQ_PER_MBQ: f64 = 1e6;
+/// Difference of two times of imaging that is rounding [s], and in parts.
+const SAME_TIME_S: f64 = 60.0;
+const SAME_TIME: f64 = 0.01;
+/// Relative difference of two injected activities that is a residual in the syringe.
+const SAME_ACTIVITY: f64 = 0.05;
+
 /// The units of time-integrated activity, by name.
 const TIME_INTEGRATED: [(&str, RawUnit); 5] = [
     ("bq-s", RawUnit::BqS),
@@ -40,6 +51,57 @@ const TIME_INTEGRATED: [(&str, RawUnit); 5] = [
 ];
 
 impl UnitArgs {
+    /// The same flags, with what the file of the activity says where they say nothing. Claims that disagree are
+    /// recorded as faults.
+    pub(super) fn completed(&self, account: &ActivityAccount, checks: &mut Checks) -> Self {
+        let mut completed = self.clone();
+        let unit = MomentUnit::BqPerMl.name();
+        if self.activity_unit.as_deref().is_some_and(|own| own != unit) {
+            checks.fail("activity-unit", format!("the file says that it is in {unit}; leave the flag out"));
+        }
+        completed.activity_unit = Some(unit.to_owned());
+        let at_injection = account.reference_event.as_deref() == Some("ADMIN");
+        let correction = if at_injection { "injection" } else { "scan" };
+        if self.decay_corrected_to.as_deref().is_some_and(|own| own != correction) {
+            let reason = format!("the file says that its decay was corrected to the {correction}; leave the flag out");
+            checks.fail("decay-corrected-to", reason);
+        }
+        let hours = if at_injection { account.scan_hours_after_injection } else { account.hours_after_injection };
+        let seconds = hours.map(|hours| hours * SECONDS_PER_HOUR).filter(|seconds| *seconds >= 0.0);
+        match (seconds, self.imaged_after.as_deref().map(parse_time_s)) {
+            (Some(seconds), None) => completed.imaged_after = Some(format!("{seconds}s")),
+            (Some(seconds), Some(Ok(own))) if (own - seconds).abs() > SAME_TIME_S.max(SAME_TIME * seconds) => {
+                let hours = seconds / SECONDS_PER_HOUR;
+                checks.fail("imaged-after", format!("the file says {hours:.3}h; leave the flag out"));
+            }
+            (_, _) => {}
+        }
+        if at_injection && completed.imaged_after.is_some() {
+            completed.decay_corrected_to = Some(correction.to_owned());
+        }
+        let injected = account.injection.as_ref().and_then(|injection| injection.mbq);
+        match (injected, self.injected_activity.as_deref().map(parse_activity_bq)) {
+            (Some(mbq), None) => completed.injected_activity = Some(format!("{mbq}MBq")),
+            (Some(mbq), Some(Ok(own))) if (own / (mbq * BQ_PER_MBQ) - 1.0).abs() > SAME_ACTIVITY => {
+                checks.fail("injected-activity", format!("the file says {mbq} MBq; leave the flag out"));
+            }
+            (_, _) => {}
+        }
+        completed
+    }
+
+    /// What these flags say, in words; for those that a file has completed.
+    pub(super) fn words(&self) -> String {
+        let said = [
+            ("--activity-unit", &self.activity_unit),
+            ("--imaged-after", &self.imaged_after),
+            ("--decay-corrected-to", &self.decay_corrected_to),
+            ("--injected-activity", &self.injected_activity),
+        ];
+        let said = said.into_iter().filter_map(|(flag, value)| Some(format!("{flag} {}", value.as_ref()?)));
+        said.collect::<Vec<_>>().join(" ")
+    }
+
     /// What the numbers of the activity map mean.
     pub(super) fn raw(&self, checks: &mut Checks) -> Part<RawUnit> {
         let Some(name) = self.activity_unit.as_deref() else { return Part::Absent };

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 
 use super::unit::UnitArgs;
 use crate::domain::{Amount, Checks, DensityMap, NanRule, Part, Volume, Warning, warning};
+use crate::formats::dicom::{ActivityAccount, Quantity};
 use crate::formats::hu_curve;
-use crate::formats::volume_file::{VolumeFile, read_volume as read_file};
+use crate::formats::volume_file::{VolumeFile, read_volume as read_file, read_volume_of};
 use crate::intake::{AIR_HU, density_of_ct, without_nan};
 use crate::physics::tissue::DensityCurve;
 use crate::request::RawUnit;
 
 // Every flag is optional to the parser and a string where it is a number, so that one run names every fault.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Inputs")]
 pub(super) struct VolumeArgs {
-    /// Activity map, NIfTI, NRRD or MetaImage (required)
+    /// Activity map: NIfTI, NRRD, MetaImage, or DICOM: a file, a folder, or a series in it as FOLDER#UID (required)
     #[arg(long, value_name = "FILE")]
     activity: Option<PathBuf>,
     #[command(flatten)]
@@ -34,7 +35,17 @@ pub(super) struct VolumeArgs {
 impl VolumeArgs {
     /// The activity map as it is in its file.
     pub(super) fn read_activity(&self, checks: &mut Checks, warnings: &mut Vec<Warning>) -> Part<VolumeFile> {
-        read_volume(self.activity.as_deref(), "activity", checks, warnings)
+        read_volume(self.activity.as_deref(), "activity", Some(Quantity::BqPerMl), checks, warnings)
+    }
+
+    /// The same flags, with what the file of the activity says where they say nothing.
+    pub(super) fn completed(&self, account: &ActivityAccount, checks: &mut Checks) -> Self {
+        Self { unit: self.unit.completed(account, checks), ..self.clone() }
+    }
+
+    /// What the flags of the unit say.
+    pub(super) fn unit_words(&self) -> String {
+        self.unit.words()
     }
 
     /// Whether there is an activity map, good or not.
@@ -65,8 +76,8 @@ impl VolumeArgs {
         if self.hu_curve.is_some() && self.ct.is_none() {
             checks.fail("hu-curve", "has no effect without --ct");
         }
-        let files = [(self.density.as_deref(), "density"), (self.ct.as_deref(), "ct")];
-        files.map(|(path, flag)| read_volume(path, flag, checks, warnings))
+        let files = [(self.density.as_deref(), "density", None), (self.ct.as_deref(), "ct", Some(Quantity::Hu))];
+        files.map(|(path, flag, quantity)| read_volume(path, flag, quantity, checks, warnings))
     }
 
     /// Points of the caller's own calibration, CT number [HU] and density [g/cm³]; absent: Schneider 2000.
@@ -132,14 +143,21 @@ impl VolumeArgs {
 }
 
 /// A volume as it is in its file, if there is one.
+///
+/// * `quantity` – what is wanted, where the format says what values are; none: none that has such a format
 pub(super) fn read_volume(
     path: Option<&Path>,
     flag: &str,
+    quantity: Option<Quantity>,
     checks: &mut Checks,
     warnings: &mut Vec<Warning>,
 ) -> Part<VolumeFile> {
     let Some(path) = path else { return Part::Absent };
-    let file = checks.at(flag, read_file(path));
+    let read = match quantity {
+        Some(quantity) => read_volume_of(path, quantity),
+        None => read_file(path),
+    };
+    let file = checks.at(flag, read);
     let words = file.iter().flat_map(|file| &file.warnings);
     warnings.extend(words.map(|words| Warning::new(warning::INPUT_FILE, flag, words)));
     Part::given(file)

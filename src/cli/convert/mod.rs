@@ -1,7 +1,10 @@
-//! `dosegrid convert`: from volumes to DICOM.
+//! `dosegrid convert`: from DICOM to volumes, and from volumes to DICOM.
 
+mod from_dicom;
+mod labels;
 mod rtdose;
 mod seg;
+mod volume;
 
 use std::path::PathBuf;
 
@@ -10,15 +13,18 @@ use crate::domain::{Checks, DoseError};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// What to convert
+    /// What to convert: a file, a folder of DICOM files, or a series in it as FOLDER#SERIES_UID
     #[arg(value_name = "INPUT")]
     input: PathBuf,
-    /// What it becomes: rtdose (a dose in Gy as DICOM), seg (organs as a DICOM segmentation)
+    /// What it becomes. From DICOM: activity (Bq/mL), ct (HU), dose (Gy), labels (a folder with a mask each). To DICOM:
+    /// rtdose (a dose in Gy), seg (organs as a segmentation)
     #[arg(long = "as", value_enum)]
     target: Target,
-    /// Where it goes
+    /// Where it goes: .nii, .nii.gz, .nrrd, .nhdr, .mha or .mhd; of labels a folder; to DICOM .dcm
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
+    #[command(flatten)]
+    from_dicom: from_dicom::FromDicomArgs,
     #[command(flatten)]
     dicom: DicomArgs,
     #[command(flatten)]
@@ -29,8 +35,19 @@ pub(super) struct Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Target {
+    Activity,
+    Ct,
+    Labels,
+    Dose,
     Rtdose,
     Seg,
+}
+
+impl Target {
+    /// Whether it is a DICOM object.
+    fn is_dicom(self) -> bool {
+        matches!(self, Self::Rtdose | Self::Seg)
+    }
 }
 
 pub(super) fn run(args: &Args) -> Result<(), DoseError> {
@@ -44,7 +61,13 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     if args.target != Target::Seg {
         args.seg.refuse(&mut checks);
     }
+    args.from_dicom.check(args.target, &mut checks);
+    if !args.target.is_dicom() {
+        args.dicom.read(None, None, &mut checks);
+    }
     match args.target {
+        Target::Activity | Target::Ct | Target::Dose => volume::run(args, checks),
+        Target::Labels => labels::run(args, checks),
         Target::Rtdose => rtdose::run(args, checks),
         Target::Seg => seg::run(args, checks),
     }

@@ -1,3 +1,109 @@
 //! DICOM files to and from the domain. Only this module knows data sets and their attributes.
+//!
+//! Read: CT, NM reconstructed tomography, PET, enhanced CT and PET, RT dose, segmentations, structure sets, real world
+//! value maps. `docs/dicom.md` says what is refused, and why. Quantities and times come from what the files say, and
+//! from nothing else; where two claims disagree, the file is refused.
 
+mod account;
+mod activity;
+mod apart;
+mod attributes;
+mod encapsulated;
+mod image;
+mod inventory;
+mod labels;
+mod lengths;
+mod parse;
+mod pixels;
+mod planes;
+mod radiopharmaceutical;
+mod reference;
+mod scale;
+mod segmentation;
+mod series;
+mod source;
+mod stack;
+mod structures;
+mod times;
+mod units;
+mod values;
+mod vector;
 pub mod write;
+
+use crate::domain::Invalid;
+
+pub use account::{
+    ActivityAccount, Answer, Calibration, DicomImage, DicomLabels, ImageAccount, LabelGrid, Quantity, Request, Wanted,
+};
+pub use apart::{read_apart_with, serve};
+pub use inventory::{Inventory, SeriesEntry};
+pub use labels::check_pair;
+pub use radiopharmaceutical::Injection;
+pub use source::Place;
+
+use series::Study;
+
+/// Answers a question about files, in a process of its own where there is a program for it ([`read_apart_with`]).
+///
+/// # Errors
+/// Why the files are refused, and what to do. The reason says nothing of the patient.
+pub fn read(request: &Request) -> Result<Answer, Invalid> {
+    apart::read(request)
+}
+
+/// Reads a volume.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_image(place: Place, wanted: Wanted) -> Result<DicomImage, Invalid> {
+    match read(&Request::new(place, wanted))? {
+        Answer::Image(image) => Ok(*image),
+        Answer::Labels(_) | Answer::Inventory(_) => Err(Invalid::new("holds no volume")),
+    }
+}
+
+/// Reads organs and tumours.
+///
+/// * `grid` – where they are wanted; else on the images that they were drawn on
+/// * `threshold` – the part, or probability, from which a voxel belongs to a segment
+///
+/// # Errors
+/// As [`read`].
+pub fn read_labels(place: Place, grid: Option<LabelGrid>, threshold: Option<f64>) -> Result<DicomLabels, Invalid> {
+    match read(&Request::new(place, Wanted::Labels { grid, threshold }))? {
+        Answer::Labels(labels) => Ok(*labels),
+        Answer::Image(_) | Answer::Inventory(_) => Err(Invalid::new("holds no labels")),
+    }
+}
+
+/// Lists what is there.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_inventory(place: Place) -> Result<Inventory, Invalid> {
+    match read(&Request::new(place, Wanted::Inventory))? {
+        Answer::Inventory(inventory) => Ok(*inventory),
+        Answer::Image(_) | Answer::Labels(_) => Err(Invalid::new("holds no inventory")),
+    }
+}
+
+/// Answers a question about files in this process.
+fn read_here(Request { path, series, wanted }: &Request) -> Result<Answer, Invalid> {
+    let study = Study::read(path)?;
+    let series = series.as_deref();
+    let volume = |quantity, calibration| {
+        let image = image::read(&study, series, quantity, calibration)?;
+        Ok(Answer::Image(Box::new(image)))
+    };
+    match wanted {
+        Wanted::AnyVolume => volume(None, None),
+        Wanted::Ct => volume(Some(Quantity::Hu), None),
+        Wanted::Dose => volume(Some(Quantity::Gy), None),
+        Wanted::Activity { calibration } => volume(Some(Quantity::BqPerMl), *calibration),
+        Wanted::Labels { grid, threshold } => {
+            let labels = labels::read(&study, path, series, grid.clone(), *threshold)?;
+            Ok(Answer::Labels(Box::new(labels)))
+        }
+        Wanted::Inventory => Ok(Answer::Inventory(Box::new(inventory::of(&study)))),
+    }
+}

@@ -1,12 +1,15 @@
 //! Organs from the volumes of one file.
 
 use crate::domain::{Invalid, LabelMap, Organ, Organs, Volume};
+use crate::formats::dicom::LabelGrid;
 use crate::formats::volume_file::{FrameFile, Origin, Segment};
 
 /// What a file holds.
 pub(super) struct Found {
     pub(super) organs: Organs,
     pub(super) origin: Origin,
+    /// Where it lies and to whom it belongs, where it is DICOM.
+    pub(super) dicom: Option<LabelGrid>,
     pub(super) warnings: Vec<String>,
 }
 
@@ -21,7 +24,7 @@ pub(super) fn organs_of(file: FrameFile<f64>) -> Result<Found, Invalid> {
     } else {
         of_segments(&frames, &segments)?
     };
-    Ok(Found { organs, origin: header.origin, warnings })
+    Ok(Found { organs, origin: header.origin, dicom: None, warnings })
 }
 
 /// A stack of masks, numbered from 1; or of maps with labels that are all unlike.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use self::frames::{Found, organs_of};
 use crate::domain::{Invalid, Organs, RigidTransform, VoxelGrid};
+use crate::formats::dicom::{self, LabelGrid, Place};
 use crate::formats::volume_file::{Origin, is_volume_name, name_of, read_frames};
 use crate::resample::Resampler;
 
@@ -19,6 +20,8 @@ pub struct LabelFiles {
     pub organs: Organs,
     /// How the first file says where it lies.
     pub origin: Origin,
+    /// Where the first file lies and to whom it belongs, where it is DICOM.
+    pub dicom: Option<LabelGrid>,
     /// What looks wrong but may be meant, each with the name of its file.
     pub warnings: Vec<String>,
 }
@@ -32,7 +35,8 @@ pub struct LabelFiles {
 /// the name of the file.
 pub fn read(paths: &[PathBuf]) -> Result<LabelFiles, Invalid> {
     let files = all_files(paths)?;
-    let (mut faults, mut warnings, mut found) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut faults, mut warnings) = (Vec::new(), Vec::new());
+    let mut found: Vec<Found> = Vec::new();
     let mut first: Option<(Arc<VoxelGrid>, Origin)> = None;
     for path in &files {
         match read_one(path, first.as_ref().map(|(grid, _)| grid)) {
@@ -49,15 +53,16 @@ pub fn read(paths: &[PathBuf]) -> Result<LabelFiles, Invalid> {
         return Err(Invalid::new(faults.join("; ")));
     }
     let (grid, origin) = first.expect("there is a file, or a fault");
+    let dicom = found[0].dicom.take();
     let organs = joined(&files, found, grid, &mut warnings)?;
-    Ok(LabelFiles { organs, origin, warnings })
+    Ok(LabelFiles { organs, origin, dicom, warnings })
 }
 
 /// Files as given, folders by the volumes in them.
 fn all_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Invalid> {
     let mut files = Vec::new();
     for path in paths {
-        if !path.is_dir() {
+        if !path.is_dir() || Place::of(path).is_dicom(is_volume_name) {
             files.push(path.clone());
             continue;
         }
@@ -75,7 +80,8 @@ fn all_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Invalid> {
 
 /// * `grid` – that of the first file; what lies on it in another order is put in its order
 fn read_one(path: &Path, grid: Option<&Arc<VoxelGrid>>) -> Result<Found, Invalid> {
-    let found = organs_of(read_frames(path)?)?;
+    let place = Place::of(path);
+    let found = if place.is_dicom(is_volume_name) { of_dicom(place)? } else { organs_of(read_frames(path)?)? };
     let Some(grid) = grid else {
         return Ok(found);
     };
@@ -86,6 +92,17 @@ fn read_one(path: &Path, grid: Option<&Arc<VoxelGrid>>) -> Result<Found, Invalid
         ));
     }
     Ok(Found { organs: resampler.organs(&found.organs)?, ..found })
+}
+
+/// Organs of a segmentation or structure set, on the images that they were drawn on.
+fn of_dicom(place: Place) -> Result<Found, Invalid> {
+    let labels = dicom::read_labels(place, None, None)?;
+    let dicom = LabelGrid {
+        grid: VoxelGrid::clone(labels.organs.grid()),
+        frame_of_reference: labels.frame_of_reference,
+        patient: labels.patient,
+    };
+    Ok(Found { organs: labels.organs, origin: Origin::default(), dicom: Some(dicom), warnings: labels.warnings })
 }
 
 /// The organs of all files, with unlike labels.

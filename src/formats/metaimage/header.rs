@@ -39,7 +39,7 @@ pub(in crate::formats) fn find(_head: &[u8], _stream: &mut Stream, path: &Path) 
     let layout = Layout { grid: grid.clone(), frames, interleaved: false, element, byte_order, encoding, scaling };
     let values = values(&tags, path, layout.bytes())?;
     let (placement, origin) = (Placement::TransformMatrix, Origin::default());
-    let header = FileHeader { format: "MetaImage", grid, element, byte_order, scaling, placement, origin };
+    let header = FileHeader { format: "MetaImage", grid, element, byte_order, scaling, placement, origin, dicom: None };
     Ok(Found { header, layout, warnings: Vec::new(), segments: Vec::new(), values })
 }
 

@@ -41,6 +41,7 @@ pub(in crate::formats) fn find(head: &[u8], stream: &mut Stream, path: &Path) ->
         scaling,
         placement,
         origin,
+        dicom: None,
     };
     let layout = Layout {
         grid,

@@ -39,7 +39,8 @@ pub(in crate::formats) fn find(_head: &[u8], _stream: &mut Stream, path: &Path) 
     let values = values(&fields, path, packing, layout.bytes())?;
     let unplaced = Origin { qform_code: 0, sform_code: 0, ..Origin::default() };
     let origin = if placement == Placement::VoxelSizes { unplaced } else { Origin::default() };
-    let header = FileHeader { format: "NRRD", grid, element, byte_order, scaling: None, placement, origin };
+    let header =
+        FileHeader { format: "NRRD", grid, element, byte_order, scaling: None, placement, origin, dicom: None };
     Ok(Found { header, layout, warnings, segments: segments(&fields), values })
 }
 

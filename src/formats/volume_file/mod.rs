@@ -1,7 +1,8 @@
 //! Volumes in files of any format: one call reads them, one call writes them.
 //!
 //! Read: NIfTI-1 and NIfTI-2 (`.nii`, `.hdr` and `.img`, gzip and bzip2), NRRD (`.nrrd`, `.nhdr`), MetaImage (`.mha`,
-//! `.mhd`), every integer and real type in both byte orders. What a file is, its first bytes say, not its name. Nothing
+//! `.mhd`), every integer and real type in both byte orders; DICOM files, folders and series in them, with what they
+//! mean. What a file is, its first bytes say, not its name. Nothing
 //! is guessed: what a header promises must be what the file holds, and what is not understood is refused by name.
 //!
 //! Written: the format that the name of the file asks for, with the place in the patient as the input had it.
@@ -13,6 +14,7 @@ mod write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::dicom::ImageAccount;
 use super::nifti::Qform;
 use super::voxels::Layout;
 use crate::domain::{Volume, VoxelGrid};
@@ -21,7 +23,7 @@ pub use super::voxels::write::Stored;
 pub use super::voxels::{ByteOrder, MAX_VOXELS, Real, Scaling, VoxelType};
 pub use format::{OUTPUT_NAMES, OutputFormat, is_volume_name};
 pub(super) use read::name_of;
-pub use read::{read_frames, read_volume, read_volume_as};
+pub use read::{read_frames, read_volume, read_volume_as, read_volume_of};
 pub use write::write_volume;
 
 /// A volume as read, slope and intercept applied.
@@ -76,6 +78,8 @@ pub struct FileHeader {
     pub placement: Placement,
     /// How the file says where it lies, for an output on the same grid.
     pub origin: Origin,
+    /// What DICOM files say beside the values.
+    pub dicom: Option<Box<ImageAccount>>,
 }
 
 /// Where an affine came from.
@@ -92,6 +96,8 @@ pub enum Placement {
     SpaceDirections,
     /// The transform matrix of MetaImage.
     TransformMatrix,
+    /// Image Position and Image Orientation of DICOM.
+    ImagePosition,
 }
 
 impl Placement {
@@ -103,6 +109,7 @@ impl Placement {
             Self::VoxelSizes => "voxel sizes",
             Self::SpaceDirections => "space directions",
             Self::TransformMatrix => "transform matrix",
+            Self::ImagePosition => "image position",
         }
     }
 }

@@ -4,13 +4,16 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use super::{FileHeader, Found, FrameFile, Real, Values, VolumeFile, is_volume_name};
+use super::{
+    ByteOrder, FileHeader, Found, FrameFile, Origin, Placement, Real, Values, VolumeFile, VoxelType, is_volume_name,
+};
 use crate::domain::Invalid;
+use crate::formats::dicom::{self, DicomImage, Place, Quantity, Wanted};
 use crate::formats::voxels::read::read_frames as read_values;
 use crate::formats::voxels::stream::{Stream, ended};
 use crate::formats::{metaimage, nifti, nrrd};
 
-/// Bytes that tell the formats apart: DICOM's preamble and the four letters behind it.
+/// Bytes that tell the formats apart.
 const HEAD_BYTES: u64 = 132;
 /// Most volumes of a stack: a label each.
 const MAX_FRAMES: usize = 65_535;
@@ -26,16 +29,32 @@ pub fn read_volume(path: &Path) -> Result<VolumeFile, Invalid> {
     read_volume_as(path)
 }
 
+/// Reads a volume in single precision, of a quantity where the format says what values are: DICOM alone does. Of a
+/// folder with a CT and an activity it is then known which is meant.
+///
+/// # Errors
+/// As [`read_volume`], or if the file holds another quantity.
+pub fn read_volume_of(path: &Path, quantity: Quantity) -> Result<VolumeFile, Invalid> {
+    one_of(read_checked(path, Some(quantity), is_one)?)
+}
+
 /// Reads a volume in single or double precision. Integers up to 2⁵³ are exact in double precision.
 ///
 /// # Errors
 /// As [`read_volume`].
 pub fn read_volume_as<T: Real>(path: &Path) -> Result<VolumeFile<T>, Invalid> {
-    let one = |frames| match frames {
+    one_of(read_checked(path, None, is_one)?)
+}
+
+fn is_one(frames: usize) -> Result<(), Invalid> {
+    match frames {
         1 => Ok(()),
         _ => Err(Invalid::new(format!("holds {frames} volumes: one volume is needed, not a series; split it first"))),
-    };
-    let FrameFile { mut frames, header, warnings, .. } = read_checked(path, one)?;
+    }
+}
+
+fn one_of<T: Real>(file: FrameFile<T>) -> Result<VolumeFile<T>, Invalid> {
+    let FrameFile { mut frames, header, warnings, .. } = file;
     let volume = frames.pop().expect("a file has at least one volume");
     Ok(VolumeFile { volume, header, warnings })
 }
@@ -45,11 +64,20 @@ pub fn read_volume_as<T: Real>(path: &Path) -> Result<VolumeFile<T>, Invalid> {
 /// # Errors
 /// As [`read_volume`], but for the number of volumes.
 pub fn read_frames<T: Real>(path: &Path) -> Result<FrameFile<T>, Invalid> {
-    read_checked(path, |_| Ok(()))
+    read_checked(path, None, |_| Ok(()))
 }
 
+/// * `quantity` – what is wanted, where the format says what values are
 /// * `check` – whether this many volumes are wanted; asked before any value is read
-fn read_checked<T: Real>(path: &Path, check: impl Fn(usize) -> Result<(), Invalid>) -> Result<FrameFile<T>, Invalid> {
+fn read_checked<T: Real>(
+    path: &Path,
+    quantity: Option<Quantity>,
+    check: impl Fn(usize) -> Result<(), Invalid>,
+) -> Result<FrameFile<T>, Invalid> {
+    let place = Place::of(path);
+    if place.is_dicom(is_volume_name) {
+        return read_dicom(place, quantity);
+    }
     if path.is_dir() {
         return Err(folder(path));
     }
@@ -76,6 +104,27 @@ fn read_checked<T: Real>(path: &Path, check: impl Fn(usize) -> Result<(), Invali
     Ok(FrameFile { frames, header, warnings, segments })
 }
 
+fn read_dicom<T: Real>(place: Place, quantity: Option<Quantity>) -> Result<FrameFile<T>, Invalid> {
+    let wanted = match quantity {
+        None => Wanted::AnyVolume,
+        Some(Quantity::Hu) => Wanted::Ct,
+        Some(Quantity::BqPerMl) => Wanted::Activity { calibration: None },
+        Some(Quantity::Gy) => Wanted::Dose,
+    };
+    let DicomImage { volume, account, warnings } = dicom::read_image(place, wanted)?;
+    let header = FileHeader {
+        format: "DICOM",
+        grid: volume.grid().clone(),
+        element: VoxelType::Float32,
+        byte_order: ByteOrder::Little,
+        scaling: None,
+        placement: Placement::ImagePosition,
+        origin: Origin::default(),
+        dicom: Some(Box::new(account)),
+    };
+    Ok(FrameFile { frames: vec![volume.map(|value| T::of(f64::from(*value)))], header, warnings, segments: Vec::new() })
+}
+
 /// Reads the header, in whatever format it is.
 fn find(path: &Path) -> Result<(Found, Stream), Invalid> {
     // The other half of a pair holds no more than numbers.
@@ -97,11 +146,6 @@ fn find(path: &Path) -> Result<(Found, Stream), Invalid> {
 
 /// Formats that are known but not read, and what to do.
 fn other_format(head: &[u8]) -> Option<&'static str> {
-    if head.get(128..132) == Some(b"DICM") {
-        return Some(
-            "is a DICOM file, which is not read; convert its series to NIfTI or NRRD (dcm2niix, 3D Slicer, SimpleITK)",
-        );
-    }
     let known: [(&[u8], &str); 6] = [
         (b"\x89HDF", "is an HDF5 or MINC-2 file, which is not read; convert it to NIfTI (mnc2nii)"),
         (b"CDF\x01", "is a MINC-1 file, which is not read; convert it to NIfTI (mnc2nii)"),
@@ -120,13 +164,7 @@ fn folder(path: &Path) -> Invalid {
     let mut names: Vec<String> = files.iter().filter(|path| is_volume_name(path)).map(|path| name_of(path)).collect();
     names.sort_unstable();
     if names.is_empty() {
-        let dicom = files.iter().take(MAX_LISTED).any(|path| Stream::open(path).is_ok_and(is_dicom));
-        return Invalid::new(if dicom {
-            "is a folder of DICOM files, which are not read (not a regular file); convert the series to NIfTI or NRRD \
-             (dcm2niix, 3D Slicer, SimpleITK)"
-        } else {
-            "is a folder without volumes, not a regular file"
-        });
+        return Invalid::new("is a folder without volumes, not a regular file");
     }
     let count = names.len();
     names.truncate(MAX_LISTED);
@@ -135,11 +173,6 @@ fn folder(path: &Path) -> Invalid {
         "is a folder, not a regular file; give one of its {count} volumes: {}{more}",
         names.join(", ")
     ))
-}
-
-fn is_dicom(stream: Stream) -> bool {
-    let mut head = Vec::new();
-    stream.take(HEAD_BYTES).read_to_end(&mut head).is_ok() && head.get(128..132) == Some(b"DICM")
 }
 
 /// The last part of a path, for a reason.

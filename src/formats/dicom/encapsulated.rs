@@ -1,0 +1,125 @@
+//! Packed frames: RLE, JPEG, JPEG 2000, by the decoders of `dicom-transfer-syntax-registry`.
+
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use dicom_encoding::adapters::{PixelDataObject, RawPixelData};
+use dicom_encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+
+use super::parse::syntax_in_words;
+use super::pixels::Layout;
+use crate::domain::Invalid;
+
+/// A single frame, as the decoders want it.
+struct OneFrame<'a> {
+    layout: &'a Layout,
+    fragments: Vec<&'a [u8]>,
+}
+
+impl PixelDataObject for OneFrame<'_> {
+    fn transfer_syntax_uid(&self) -> &str {
+        &self.layout.syntax
+    }
+
+    fn rows(&self) -> Option<u16> {
+        u16::try_from(self.layout.rows).ok()
+    }
+
+    fn cols(&self) -> Option<u16> {
+        u16::try_from(self.layout.columns).ok()
+    }
+
+    fn samples_per_pixel(&self) -> Option<u16> {
+        Some(1)
+    }
+
+    fn bits_allocated(&self) -> Option<u16> {
+        u16::try_from(self.layout.bits_allocated).ok()
+    }
+
+    fn bits_stored(&self) -> Option<u16> {
+        self.bits_allocated()
+    }
+
+    fn photometric_interpretation(&self) -> Option<&str> {
+        Some(&self.layout.photometric)
+    }
+
+    fn number_of_frames(&self) -> Option<u32> {
+        Some(1)
+    }
+
+    fn number_of_fragments(&self) -> Option<u32> {
+        u32::try_from(self.fragments.len()).ok()
+    }
+
+    fn fragment(&self, fragment: usize) -> Option<Cow<'_, [u8]>> {
+        self.fragments.get(fragment).map(|bytes| Cow::Borrowed(*bytes))
+    }
+
+    fn offset_table(&self) -> Option<Cow<'_, [u32]>> {
+        Some(Cow::Borrowed(&[]))
+    }
+
+    fn raw_pixel_data(&self) -> Option<RawPixelData> {
+        let fragments = self.fragments.iter().map(|bytes| bytes.to_vec()).collect();
+        Some(RawPixelData { fragments, offset_table: Default::default() })
+    }
+}
+
+/// The bytes of a frame, unpacked, least significant first.
+///
+/// * `frame` – from 0
+///
+/// # Errors
+/// If the transfer syntax is not read, or the frame is damaged.
+pub(super) fn frame(layout: &Layout, fragments: &[Vec<u8>], offsets: &[u32], frame: usize) -> Result<Vec<u8>, Invalid> {
+    let words = || syntax_in_words(&layout.syntax);
+    let syntax = TransferSyntaxRegistry.get(&layout.syntax);
+    let Some(Codec::EncapsulatedPixelData(Some(reader), _)) = syntax.map(|syntax| syntax.codec()) else {
+        return Err(Invalid::new(format!(
+            "is in the transfer syntax {}, which is not read; convert it to an uncompressed one (dcmdjpls, gdcmconv)",
+            words()
+        )));
+    };
+    let one = OneFrame { layout, fragments: fragments_of(fragments, offsets, layout.frames, frame)? };
+    let damaged = || Invalid::new(format!("frame {} cannot be unpacked ({})", frame + 1, words()));
+    let mut bytes = Vec::new();
+    // A damaged frame makes some decoders panic.
+    let decoded = catch_unwind(AssertUnwindSafe(|| reader.decode_frame(&one, 0, &mut bytes)));
+    match decoded {
+        Ok(Ok(())) => Ok(bytes),
+        Ok(Err(_)) | Err(_) => Err(damaged()),
+    }
+}
+
+/// The fragments of a frame: one each, or as the offsets say.
+fn fragments_of<'a>(
+    fragments: &'a [Vec<u8>],
+    offsets: &[u32],
+    frames: usize,
+    frame: usize,
+) -> Result<Vec<&'a [u8]>, Invalid> {
+    if frames == 1 {
+        return Ok(fragments.iter().map(Vec::as_slice).collect());
+    }
+    if fragments.len() == frames {
+        return Ok(vec![&fragments[frame]]);
+    }
+    let bad = || Invalid::new("has frames of several fragments, and no table says which belong together");
+    let (start, end) = match offsets {
+        table if table.len() == frames => (table[frame], table.get(frame + 1).copied().unwrap_or(u32::MAX)),
+        _ => return Err(bad()),
+    };
+    let mut at = 0u64;
+    let mut found = Vec::new();
+    for fragment in fragments {
+        if (u64::from(start)..u64::from(end)).contains(&at) {
+            found.push(fragment.as_slice());
+        }
+        // Tag and length stand before each fragment.
+        at += fragment.len() as u64 + 8;
+    }
+    if found.is_empty() { Err(bad()) } else { Ok(found) }
+}

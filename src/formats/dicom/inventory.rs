@@ -1,0 +1,213 @@
+//! What is under a path: series, how they pair, and what is wrong with them.
+
+use serde::{Deserialize, Serialize};
+
+use super::account::{ActivityAccount, Quantity};
+use super::attributes::Attributes;
+use super::image::{self, Picture, is_beside};
+use super::labels::referenced_series;
+use super::radiopharmaceutical::Injection;
+use super::series::{Kind, Series, Study};
+use crate::domain::Invalid;
+use dicom_dictionary_std::tags;
+
+/// What is there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// Series by series.
+    pub series: Vec<SeriesEntry>,
+    /// What was injected, if all activities say the same.
+    pub injection: Option<Injection>,
+    /// Patients, by their Patient ID.
+    pub patients: usize,
+    /// Moments at which activity was measured.
+    pub time_points: usize,
+    /// Files that are no DICOM files.
+    pub other_files: usize,
+    /// What is wrong with the whole.
+    pub problems: Vec<String>,
+}
+
+/// A series.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SeriesEntry {
+    /// Modality, as the files say.
+    pub modality: String,
+    /// Its UID.
+    pub series_uid: String,
+    /// UID of its study.
+    pub study_uid: Option<String>,
+    /// UID of the coordinates that it lies in.
+    pub frame_of_reference: Option<String>,
+    /// Files.
+    pub files: usize,
+    /// Slices of its volume.
+    pub slices: Option<usize>,
+    /// Voxels of its volume.
+    pub shape: Option<[usize; 3]>,
+    /// What its values are; none if it cannot be read.
+    pub quantity: Option<Quantity>,
+    /// The moment that an activity stands for.
+    pub reference_time: Option<String>,
+    /// Activity in all voxels [MBq].
+    pub total_mbq: Option<f64>,
+    /// From injection to the moment that the activity stands for [h].
+    pub hours_after_injection: Option<f64>,
+    /// More about an activity.
+    pub activity: Option<ActivityAccount>,
+    /// Names of segments or regions.
+    pub names: Vec<String>,
+    /// The CT or images of the same frame of reference and patient, by the UID of their series.
+    pub goes_with: Option<String>,
+    /// The series of which this is another reconstruction: the two are one time point.
+    pub same_acquisition_as: Option<String>,
+    /// Why it cannot be used.
+    pub refused: Option<String>,
+    /// What looks wrong but may be meant.
+    pub warnings: Vec<String>,
+}
+
+/// Looks at every series.
+pub(super) fn of(study: &Study) -> Inventory {
+    let mut series: Vec<SeriesEntry> = study.series.iter().map(|one| entry(study, one)).collect();
+    let mut problems: Vec<String> = study.damaged.iter().map(|Invalid(reason)| format!("a file {reason}")).collect();
+    for (at, one) in study.series.iter().enumerate() {
+        match partner(study, one, &series) {
+            Ok(found) => series[at].goes_with = found,
+            Err(problem) => problems.push(problem),
+        }
+    }
+    mark_reconstructions(&mut series);
+    let mut patients: Vec<Option<String>> = study.series.iter().map(Series::patient).collect();
+    patients.sort();
+    patients.dedup();
+    if patients.len() > 1 {
+        problems.push(format!("files of {} patients (Patient ID) lie together", patients.len()));
+    }
+    let injection = injection(&series, &mut problems);
+    let is_time = |entry: &&SeriesEntry| entry.total_mbq.is_some() && entry.same_acquisition_as.is_none();
+    let time_points = series.iter().filter(is_time).count();
+    Inventory { time_points, injection, patients: patients.len(), other_files: study.others, problems, series }
+}
+
+fn entry(study: &Study, series: &Series) -> SeriesEntry {
+    let mut entry = SeriesEntry {
+        modality: series.modality(),
+        series_uid: series.uid.clone(),
+        study_uid: series.study(),
+        frame_of_reference: series.frame_of_reference().ok().flatten(),
+        files: series.instances.len(),
+        slices: None,
+        shape: None,
+        quantity: None,
+        reference_time: None,
+        total_mbq: None,
+        hours_after_injection: None,
+        activity: None,
+        names: names(series),
+        goes_with: None,
+        same_acquisition_as: None,
+        refused: None,
+        warnings: Vec::new(),
+    };
+    let read = match series.kind {
+        Kind::Ct => Picture::of(series, &mut entry.warnings).and_then(|picture| {
+            entry.frame_of_reference = picture.frame_of_reference()?;
+            entry.shape = Some(picture.grid.shape());
+            entry.quantity = Some(Quantity::Hu);
+            Ok(())
+        }),
+        Kind::Nm | Kind::Pet | Kind::Dose => volume(study, series, &mut entry),
+        Kind::Segmentation | Kind::Structures | Kind::RealWorldMap => Ok(()),
+        Kind::Other => Err(Invalid::new("is of a kind that is not read")),
+    };
+    entry.slices = entry.shape.map(|shape| shape[2]);
+    entry.refused = read.err().map(|Invalid(reason)| reason);
+    entry
+}
+
+/// Reads a volume, for its total.
+fn volume(study: &Study, series: &Series, entry: &mut SeriesEntry) -> Result<(), Invalid> {
+    let quantity = if series.kind == Kind::Dose { Quantity::Gy } else { Quantity::BqPerMl };
+    let read = image::read_series(study, series, quantity, None)?;
+    entry.warnings.extend(read.warnings);
+    entry.frame_of_reference = read.account.frame_of_reference;
+    entry.shape = Some(read.volume.grid().shape());
+    entry.quantity = Some(quantity);
+    if let Some(activity) = read.account.activity {
+        entry.reference_time.clone_from(&activity.reference_time);
+        entry.total_mbq = Some(activity.total_mbq);
+        entry.hours_after_injection = activity.hours_after_injection;
+        entry.activity = Some(activity);
+    }
+    Ok(())
+}
+
+/// Names of segments or regions.
+fn names(series: &Series) -> Vec<String> {
+    let of = |object: &super::attributes::Object| -> Vec<String> {
+        let segments = object.items(tags::SEGMENT_SEQUENCE).iter().filter_map(|item| item.text(tags::SEGMENT_LABEL));
+        let regions =
+            object.items(tags::STRUCTURE_SET_ROI_SEQUENCE).iter().filter_map(|item| item.text(tags::ROI_NAME));
+        segments.chain(regions).collect()
+    };
+    series.instances.iter().flat_map(|instance| of(&instance.object)).collect()
+}
+
+/// The images that a series goes with: those it names, else the CT of its frame of reference and patient.
+///
+/// # Errors
+/// If there are several.
+fn partner(study: &Study, series: &Series, entries: &[SeriesEntry]) -> Result<Option<String>, String> {
+    if matches!(series.kind, Kind::Ct | Kind::Other | Kind::RealWorldMap) {
+        return Ok(None);
+    }
+    let named: Vec<String> = series.instances.iter().flat_map(|one| referenced_series(&one.object)).collect();
+    if let Some(found) = study.series.iter().find(|other| named.contains(&other.uid)) {
+        return Ok(Some(found.uid.clone()));
+    }
+    let frame = |series: &Series| {
+        let at = study.series.iter().position(|one| std::ptr::eq(one, series))?;
+        entries[at].frame_of_reference.clone()
+    };
+    let Some(own) = frame(series) else { return Ok(None) };
+    let is_match = |other: &&Series| {
+        other.kind == Kind::Ct
+            && !is_beside(other)
+            && frame(other).as_ref() == Some(&own)
+            && other.patient() == series.patient()
+    };
+    let found: Vec<&Series> = study.series.iter().filter(is_match).collect();
+    match found.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one.uid.clone())),
+        several => {
+            let list: Vec<&str> = several.iter().map(|other| other.uid.as_str()).collect();
+            Err(format!("the series {} may go with several CTs: {}", series.uid, list.join(", ")))
+        }
+    }
+}
+
+/// Marks what is another reconstruction of the acquisition of a series before it.
+fn mark_reconstructions(series: &mut [SeriesEntry]) {
+    for at in 0..series.len() {
+        let acquired = |entry: &SeriesEntry| {
+            let activity = entry.activity.as_ref()?;
+            Some((activity.acquisition_time.clone()?, entry.frame_of_reference.clone()))
+        };
+        let own = acquired(&series[at]);
+        let first = series[..at].iter().find(|other| own.is_some() && acquired(other) == own);
+        series[at].same_acquisition_as = first.map(|other| other.series_uid.clone());
+    }
+}
+
+/// The injection that all activities name.
+fn injection(series: &[SeriesEntry], problems: &mut Vec<String>) -> Option<Injection> {
+    let all: Vec<&Injection> = series.iter().filter_map(|entry| entry.activity.as_ref()?.injection.as_ref()).collect();
+    let first = (*all.first()?).clone();
+    if all.iter().any(|other| **other != first) {
+        problems.push("the activities name different injections; several cycles may lie together".into());
+        return None;
+    }
+    Some(first)
+}

@@ -1,0 +1,223 @@
+//! Organs and tumours: from segmentations and structure sets, each a mask of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dicom_dictionary_std::tags;
+
+use super::account::{DicomLabels, LabelGrid};
+use super::attributes::{Attributes, Object};
+use super::image::Picture;
+use super::parse::uid;
+use super::segmentation;
+use super::series::{Kind, Series, Study};
+use super::structures;
+use crate::domain::transform::{compose, inverse};
+use crate::domain::{Invalid, Organ, Organs, RigidTransform, VoxelGrid};
+use crate::resample::Resampler;
+
+/// Most files beside a file of labels that are looked through for the images it was drawn on.
+const MOST_NEIGHBOURS: usize = 20_000;
+/// How far a voxel centre may lie beside that of another grid and count as the same, in voxels.
+const SAME_CENTRE: f64 = 0.02;
+
+/// Labels before they are put on a grid.
+pub(super) struct Found {
+    pub(super) organs: Organs,
+    pub(super) left_out: Vec<(String, String)>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Reads a segmentation or structure set.
+///
+/// * `grid` – where the labels are wanted
+/// * `threshold` – the part, or probability, from which a voxel belongs to a segment
+///
+/// # Errors
+/// If there is none, or it belongs to another patient or frame of reference than the grid, or needs a grid or a
+/// threshold that is not given.
+pub(super) fn read(
+    study: &Study,
+    path: &Path,
+    series: Option<&str>,
+    grid: Option<LabelGrid>,
+    threshold: Option<f64>,
+) -> Result<DicomLabels, Invalid> {
+    study.check_whole()?;
+    if let Some(threshold) = threshold
+        && !(threshold > 0.0 && threshold <= 1.0)
+    {
+        return Err(Invalid::new(format!("the threshold is a part above 0 and at most 1, got {threshold}")));
+    }
+    let is_labels = |series: &Series| matches!(series.kind, Kind::Segmentation | Kind::Structures);
+    let chosen = study.choose(series, is_labels, "segmentation or structure set")?;
+    let mut warnings = Vec::new();
+    let (target, grid_of) = match grid {
+        Some(grid) => (Some(grid), "the grid that was given".to_owned()),
+        None => match of_images(study, path, chosen, &mut warnings) {
+            Some((grid, uid)) => (Some(grid), format!("the images that it was drawn on, series {uid}")),
+            None => (None, "its own planes".to_owned()),
+        },
+    };
+    let frame_of_reference = frame_of_reference(chosen)?;
+    let patient = chosen.patient();
+    if let Some(target) = &target {
+        check_pair(
+            "the labels",
+            (&frame_of_reference, &patient),
+            "the grid",
+            (&target.frame_of_reference, &target.patient),
+        )?;
+        if target.frame_of_reference.is_none() || frame_of_reference.is_none() {
+            warnings.push("whether labels and grid share a frame of reference is not known".into());
+        }
+    }
+    let target_grid = target.map(|target| Arc::new(target.grid));
+    let found = match (chosen.kind, &target_grid) {
+        (Kind::Structures, Some(grid)) => structures::read(chosen, grid, frame_of_reference.as_deref())?,
+        (Kind::Structures, None) => {
+            return Err(Invalid::new(
+                "is a structure set, whose contours need the grid of the images that they were drawn on, and these are \
+                 not beside it; give --grid",
+            ));
+        }
+        _ => segmentation::read(chosen, threshold)?,
+    };
+    warnings.extend(found.warnings);
+    let left_out = found.left_out;
+    warnings.extend(left_out.iter().map(|(name, why)| format!("`{name}` is left out: {why}")));
+    let organs = match target_grid {
+        Some(grid) if !Arc::ptr_eq(&grid, found.organs.grid()) => onto(&found.organs, &grid, &mut warnings)?,
+        Some(_) | None => found.organs,
+    };
+    Ok(DicomLabels { organs, left_out, grid_of, frame_of_reference, patient, warnings })
+}
+
+/// Whether two belong to one patient and lie in the same coordinates, as far as both say.
+///
+/// # Errors
+/// If they do not.
+pub fn check_pair(
+    a: &str,
+    of_a: (&Option<String>, &Option<String>),
+    b: &str,
+    of_b: (&Option<String>, &Option<String>),
+) -> Result<(), Invalid> {
+    if let (Some(first), Some(second)) = (of_a.1, of_b.1)
+        && first != second
+    {
+        return Err(Invalid::new(format!("{a} and {b} belong to two patients (Patient ID)")));
+    }
+    if let (Some(first), Some(second)) = (of_a.0, of_b.0)
+        && first != second
+    {
+        return Err(Invalid::new(format!(
+            "{a} and {b} lie in two frames of reference, {first} and {second}: they need a registration; each frame of \
+             reference has coordinates of its own"
+        )));
+    }
+    Ok(())
+}
+
+/// The frame of reference of a series of labels: that of its header, or the one that it names.
+fn frame_of_reference(series: &Series) -> Result<Option<String>, Invalid> {
+    let own = series.frame_of_reference()?;
+    let named = series.first().item(tags::REFERENCED_FRAME_OF_REFERENCE_SEQUENCE);
+    let named = named.and_then(|item| uid(item, tags::FRAME_OF_REFERENCE_UID));
+    Ok(match series.kind {
+        Kind::Structures => named.or(own),
+        _ => own,
+    })
+}
+
+/// The grid of the images that labels were drawn on, from the same folder, and the UID of their series.
+fn of_images(study: &Study, path: &Path, labels: &Series, warnings: &mut Vec<String>) -> Option<(LabelGrid, String)> {
+    let neighbours;
+    let study = if study.is_file {
+        let folder = path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
+        let count = super::source::files(folder).ok()?.dicom.len();
+        neighbours = (count <= MOST_NEIGHBOURS).then(|| Study::read(folder).ok())??;
+        &neighbours
+    } else {
+        study
+    };
+    let is_image = |series: &&Series| matches!(series.kind, Kind::Ct | Kind::Nm | Kind::Pet);
+    let wanted: Vec<String> =
+        labels.instances.iter().flat_map(|instance| referenced_series(&instance.object)).collect();
+    let images = || study.series.iter().filter(is_image);
+    let frame = frame_of_reference(labels).ok()?;
+    let by_frame = || {
+        let mut found =
+            images().filter(|series| frame.is_some() && series.frame_of_reference().ok() == Some(frame.clone()));
+        found.next().filter(|_| found.next().is_none())
+    };
+    let found = images().find(|series| wanted.contains(&series.uid)).or_else(by_frame)?;
+    let mut own = Vec::new();
+    let picture = match Picture::of(found, &mut own) {
+        Ok(picture) => picture,
+        Err(Invalid(reason)) => {
+            warnings.push(format!("the images that the labels were drawn on cannot be used: the series {reason}"));
+            return None;
+        }
+    };
+    let grid = LabelGrid {
+        grid: VoxelGrid::clone(&picture.grid),
+        frame_of_reference: picture.frame_of_reference().ok()?,
+        patient: found.patient(),
+    };
+    Some((grid, found.uid.clone()))
+}
+
+/// The series that labels say they were drawn on.
+pub(super) fn referenced_series(object: &Object) -> Vec<String> {
+    let frames = object.items(tags::REFERENCED_FRAME_OF_REFERENCE_SEQUENCE).iter();
+    let studies = frames.flat_map(|frame| frame.items(tags::RT_REFERENCED_STUDY_SEQUENCE));
+    let of_contours = studies.flat_map(|study| study.items(tags::RT_REFERENCED_SERIES_SEQUENCE));
+    let of_segments = object.items(tags::REFERENCED_SERIES_SEQUENCE).iter();
+    of_segments.chain(of_contours).filter_map(|item| uid(item, tags::SERIES_INSTANCE_UID)).collect()
+}
+
+/// Organs on another grid: voxel for voxel where its centres are among them, else by the share of each voxel.
+fn onto(organs: &Organs, grid: &Arc<VoxelGrid>, warnings: &mut Vec<String>) -> Result<Organs, Invalid> {
+    let to_target = inverse(grid.affine()).expect("the affine of a grid can be inverted");
+    let matrix = compose(&to_target, organs.grid().affine());
+    let is_whole = |v: f64| (v - v.round()).abs() <= SAME_CENTRE;
+    let turns = matrix.iter().all(|row| row[..3].iter().all(|v| is_whole(*v)) && is_whole(row[3]));
+    let corners = organs.grid().shape().map(|n| (n - 1) as f64);
+    let drift = (0..3).map(|axis| (0..3).map(|i| (matrix[axis][i] - matrix[axis][i].round()).abs() * corners[i]).sum());
+    let stays = drift.fold(0.0, |a: f64, b: f64| a.max(b)) <= 5.0 * SAME_CENTRE;
+    if !turns || !stays {
+        warnings
+            .push("the labels lie on another grid than the one they are wanted on; each voxel has its share".into());
+        return Resampler::new(organs.grid(), grid, &RigidTransform::IDENTITY).organs(organs);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "whole numbers of voxels")]
+    let step = matrix.map(|row| row.map(|v| v.round() as i64));
+    let ([nx, ny, _], [mx, my, mz]) = (organs.grid().shape(), grid.shape());
+    let mut outside = 0;
+    let mut moved = Vec::new();
+    for organ in organs.organs() {
+        let mut shares: Vec<(u32, f32)> = Vec::new();
+        for (voxel, share) in organ.shares() {
+            #[expect(clippy::cast_possible_wrap, reason = "indices of voxels")]
+            let from = [voxel % nx, voxel / nx % ny, voxel / (nx * ny)].map(|v| v as i64);
+            let to = step.map(|row| row[0] * from[0] + row[1] * from[1] + row[2] * from[2] + row[3]);
+            let inside = to.map(|v| usize::try_from(v).ok());
+            match inside {
+                [Some(x), Some(y), Some(z)] if x < mx && y < my && z < mz => {
+                    let voxel = u32::try_from(x + mx * (y + my * z))
+                        .map_err(|_| Invalid::new("the grid has too many voxels for labels"))?;
+                    #[expect(clippy::cast_possible_truncation, reason = "a share from 0 to 1")]
+                    shares.push((voxel, share as f32));
+                }
+                _ => outside += 1,
+            }
+        }
+        shares.sort_unstable_by_key(|(voxel, _)| *voxel);
+        moved.push(Organ::partial(organ.label, organ.name.clone(), shares)?);
+    }
+    if outside > 0 {
+        warnings.push(format!("{outside} voxels of labels lie outside the grid and are left out"));
+    }
+    Organs::new(grid.clone(), moved)
+}

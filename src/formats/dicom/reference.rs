@@ -1,0 +1,223 @@
+//! The moment that the values of an activity image stand for.
+//!
+//! Source: DICOM PS3.3, C.8.9.1 (PET series, Decay Correction), C.8.9.4 (PET image, Decay Factor, Frame Reference
+//! Time).
+
+use dicom_dictionary_std::tags;
+
+use super::attributes::{Attributes, Frame, Object};
+use super::radiopharmaceutical::Radiopharmaceutical;
+use super::series::{Instance, Kind, Series};
+use super::times::{self, Moment};
+use crate::domain::Invalid;
+
+/// How far a decay factor, as logarithm, may be from what a time gives: digits, and rounded durations.
+const FACTOR_TOLERANCE: f64 = 0.01;
+/// How far two times may be apart and mean the same [s].
+const SAME_S: f64 = 30.0;
+
+/// The moment, and what it is.
+#[derive(Clone, Debug)]
+pub(super) struct Reference {
+    pub(super) moment: Moment,
+    pub(super) event: &'static str,
+}
+
+/// The moment that the values of a series stand for; none where the files do not say, with a warning.
+///
+/// # Errors
+/// If what the files say of it does not agree.
+pub(super) fn of_series(
+    series: &Series,
+    drug: &Radiopharmaceutical,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Reference>, Invalid> {
+    let object = series.first();
+    let found = if object.get(tags::DECAY_CORRECTED).is_some() || object.get(tags::DECAY_CORRECTION_DATE_TIME).is_some()
+    {
+        enhanced(object, drug, warnings)
+    } else {
+        match object.text(tags::DECAY_CORRECTION).map(|word| word.to_uppercase()).as_deref() {
+            Some("START") => at_start(series, drug, warnings)?,
+            Some("ADMIN") => Some(at_injection(series, drug)?),
+            Some("NONE") => averaged(series, drug, warnings),
+            Some(_) => return Err(Invalid::new("has a Decay Correction that is none of START, ADMIN and NONE")),
+            None if series.kind == Kind::Nm => start_of_acquisition(series),
+            None => {
+                let corrected = object.words(tags::CORRECTED_IMAGE).iter().any(|word| word == "DECY");
+                warnings.push(format!(
+                    "the file does not say to which moment its decay was corrected; {} is assumed",
+                    if corrected { "the start of the series" } else { "that it was not corrected" }
+                ));
+                if corrected { at_start(series, drug, warnings)? } else { averaged(series, drug, warnings) }
+            }
+        }
+    };
+    if found.is_none() {
+        warnings.push("the file does not say when the activity was so: it has no reference time".into());
+    }
+    Ok(found)
+}
+
+/// The first of the starts of the acquisition.
+fn first_acquisition(series: &Series) -> Option<Moment> {
+    let starts = series.instances.iter().filter_map(|instance| times::acquisition(&instance.object));
+    starts.min_by(|a, b| a.seconds_since(b).total_cmp(&0.0))
+}
+
+fn start_of_acquisition(series: &Series) -> Option<Reference> {
+    let moment = first_acquisition(series).or_else(|| times::series(series.first()))?;
+    Some(Reference { moment, event: "acquisition start" })
+}
+
+/// Decay rate [1/s].
+fn rate(drug: &Radiopharmaceutical) -> Option<f64> {
+    drug.half_life_s.map(|half_life| std::f64::consts::LN_2 / half_life)
+}
+
+/// Duration of the frame of a file [s].
+fn duration(instance: &Instance) -> Option<f64> {
+    let milliseconds = Frame::new(&instance.object, 0)
+        .number(tags::FRAME_CONTENT_SEQUENCE, tags::FRAME_ACQUISITION_DURATION)
+        .or_else(|| instance.object.number(tags::ACTUAL_FRAME_DURATION));
+    milliseconds.map(|ms| ms / 1000.0).filter(|seconds| *seconds > 0.0)
+}
+
+/// When in a frame a decaying activity has its mean [s after the start of the frame].
+fn average_time(rate: Option<f64>, duration: f64) -> f64 {
+    let Some(rate) = rate.filter(|rate| rate * duration > 1e-9) else { return duration / 2.0 };
+    ((rate * duration) / -(-rate * duration).exp_m1()).ln() / rate
+}
+
+/// Corrected to the start of the series; or of the acquisition, where decay factors say so.
+fn at_start(
+    series: &Series,
+    drug: &Radiopharmaceutical,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Reference>, Invalid> {
+    let (written, acquired) = (times::series(series.first()), first_acquisition(series));
+    let reference = |moment| Some(Reference { moment, event: "START" });
+    let (Some(start), Some(first)) = (written, acquired) else {
+        return Ok(reference(match written.or(acquired) {
+            Some(moment) => moment,
+            None => return Ok(None),
+        }));
+    };
+    if agrees(series, drug, start) {
+        // Nothing in the file supports a series that is later than what it was made from.
+        let is_later = start.seconds_since(&first) > SAME_S;
+        if !is_later || has_factor(series, drug) {
+            return Ok(reference(start));
+        }
+        warnings.push(format!(
+            "the series is dated {}, after its acquisition began at {}; the acquisition is taken as the START that decay \
+             was corrected to",
+            start.text(),
+            first.text()
+        ));
+        return Ok(reference(first));
+    }
+    if agrees(series, drug, first) {
+        warnings.push(format!(
+            "decay was corrected to the start of the acquisition, {}, as the decay factors say, and not to that of the \
+             series, {}",
+            first.text(),
+            start.text()
+        ));
+        return Ok(reference(first));
+    }
+    Err(Invalid::new(format!(
+        "says that decay was corrected to the START, and its Decay Factors disagree: they belong neither to the series, \
+         {}, nor to the acquisition, {}",
+        start.text(),
+        first.text()
+    )))
+}
+
+/// Corrected to the injection.
+fn at_injection(series: &Series, drug: &Radiopharmaceutical) -> Result<Reference, Invalid> {
+    let moment = drug.injected_at.ok_or_else(|| {
+        Invalid::new("says that decay was corrected to the injection (ADMIN), and does not say when that was")
+    })?;
+    if !agrees(series, drug, moment) {
+        return Err(Invalid::new(format!(
+            "says that decay was corrected to the injection (ADMIN), {}, and its Decay Factors disagree with that time",
+            moment.text()
+        )));
+    }
+    Ok(Reference { moment, event: "ADMIN" })
+}
+
+/// Not corrected: each frame is the average over its time.
+fn averaged(series: &Series, drug: &Radiopharmaceutical, warnings: &mut Vec<String>) -> Option<Reference> {
+    let starts = series.instances.iter().filter_map(|one| Some((times::acquisition(&one.object)?, duration(one))));
+    let (start, duration) = starts.min_by(|a, b| a.0.seconds_since(&b.0).total_cmp(&0.0))?;
+    let Some(duration) = duration else {
+        warnings.push("the file does not say how long its frame is; its start is taken for its average".into());
+        return Some(Reference { moment: start, event: "acquisition start" });
+    };
+    if rate(drug).is_none() {
+        warnings.push("the file does not say its half-life; the middle of the frame is taken for its average".into());
+    }
+    let last = series.instances.iter().filter_map(|one| times::acquisition(&one.object));
+    let spread = last.map(|moment| moment.seconds_since(&start)).fold(0.0, f64::max);
+    if spread > SAME_S {
+        warnings.push(format!(
+            "the beds were scanned {spread:.0} s apart without decay correction; the time is that of the first"
+        ));
+    }
+    let moment = start.later(average_time(rate(drug), duration))?;
+    Some(Reference { moment, event: "frame average" })
+}
+
+/// Enhanced PET: the moment is written, or decay was not corrected.
+fn enhanced(object: &Object, drug: &Radiopharmaceutical, warnings: &mut Vec<String>) -> Option<Reference> {
+    let is_corrected = object.text(tags::DECAY_CORRECTED).is_none_or(|word| word.eq_ignore_ascii_case("YES"));
+    if is_corrected {
+        let moment = times::moment(object, object, tags::DECAY_CORRECTION_DATE_TIME)?;
+        return Some(Reference { moment, event: "decay correction" });
+    }
+    let content = Frame::new(object, 0).group(tags::FRAME_CONTENT_SEQUENCE);
+    let average = content.and_then(|item| times::moment(object, item, tags::FRAME_REFERENCE_DATE_TIME));
+    if let Some(moment) = average {
+        return Some(Reference { moment, event: "frame average" });
+    }
+    let start = content.and_then(|item| times::moment(object, item, tags::FRAME_ACQUISITION_DATE_TIME));
+    let start = start.or_else(|| times::acquisition(object))?;
+    let milliseconds = content.and_then(|item| item.number(tags::FRAME_ACQUISITION_DURATION));
+    let Some(milliseconds) = milliseconds.or_else(|| object.number(tags::ACTUAL_FRAME_DURATION)) else {
+        warnings.push("the file does not say how long its frames are; their start is taken for their average".into());
+        return Some(Reference { moment: start, event: "acquisition start" });
+    };
+    let moment = start.later(average_time(rate(drug), milliseconds / 1000.0))?;
+    Some(Reference { moment, event: "frame average" })
+}
+
+/// Whether any file has what a decay factor is compared by.
+fn has_factor(series: &Series, drug: &Radiopharmaceutical) -> bool {
+    rate(drug).is_some()
+        && series.instances.iter().any(|one| factor(&one.object).is_some() && times::acquisition(&one.object).is_some())
+}
+
+/// A decay factor; 1 says nothing where a factor is left at its default.
+fn factor(object: &Object) -> Option<f64> {
+    object.number(tags::DECAY_FACTOR).filter(|factor| *factor > 0.0 && *factor != 1.0)
+}
+
+/// Whether the decay factors of all files belong to a correction to this moment. A factor may count the decay within
+/// the frame or not.
+fn agrees(series: &Series, drug: &Radiopharmaceutical, moment: Moment) -> bool {
+    let Some(rate) = rate(drug) else { return true };
+    series.instances.iter().all(|instance| {
+        let Some((factor, start)) = factor(&instance.object).zip(times::acquisition(&instance.object)) else {
+            return true;
+        };
+        let before = rate * start.seconds_since(&moment);
+        let within = duration(instance).map_or(0.0, |duration| rate * average_time(Some(rate), duration));
+        let low = before - FACTOR_TOLERANCE - 1.0 * rate;
+        let high = before + within + FACTOR_TOLERANCE + 1.0 * rate;
+        // Between the start of the frame and its average, or at either.
+        let is_near = |expected: f64| (factor.ln() - expected).abs() <= FACTOR_TOLERANCE + rate;
+        (low..=high).contains(&factor.ln()) && (is_near(before) || is_near(before + within))
+    })
+}

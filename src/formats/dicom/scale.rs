@@ -1,0 +1,298 @@
+//! From stored values to activity: what a file says of its unit, and whether its claims agree.
+//!
+//! Source: DICOM PS3.3, C.7.6.16.2.11 (Real World Value Mapping), C.8.9.1 (PET series, Units), C.11.1 (Modality LUT).
+
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+
+use super::attributes::{Attributes, Frame, Object, unit_code};
+use super::pixels::Layout;
+use super::radiopharmaceutical::philips_factor;
+use super::units::{bq_per_ml, in_words, shown};
+use crate::domain::Invalid;
+
+/// Relative difference of two scales that is rounding: decimal strings have up to 16 characters, floats 7 digits.
+const SAME_SCALE: f64 = 1e-4;
+
+/// `value = slope · stored + intercept` for a range of stored values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Line {
+    pub(super) slope: f64,
+    pub(super) intercept: f64,
+    first: f64,
+    last: f64,
+}
+
+impl Line {
+    /// For every stored value.
+    pub(super) fn everywhere(slope: f64, intercept: f64) -> Self {
+        Self { slope, intercept, first: f64::NEG_INFINITY, last: f64::INFINITY }
+    }
+
+    fn at(&self, stored: f64) -> f64 {
+        self.slope * stored + self.intercept
+    }
+
+    fn times(&self, factor: f64) -> Self {
+        Self { slope: self.slope * factor, intercept: self.intercept * factor, ..*self }
+    }
+}
+
+/// What stored values mean.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Scale {
+    /// By range; the first that holds a value counts.
+    Lines(Vec<Line>),
+    /// A value each, from the first on.
+    Table { first: i64, values: Vec<f64> },
+}
+
+impl Scale {
+    /// The value; none where no range holds it.
+    pub(super) fn value(&self, stored: i64) -> Option<f64> {
+        let number = stored as f64;
+        match self {
+            Self::Lines(lines) => {
+                lines.iter().find(|line| (line.first..=line.last).contains(&number)).map(|line| line.at(number))
+            }
+            Self::Table { first, values } => {
+                usize::try_from(stored - first).ok().and_then(|at| values.get(at)).copied()
+            }
+        }
+    }
+
+    fn times(&self, factor: f64) -> Self {
+        match self {
+            Self::Lines(lines) => Self::Lines(lines.iter().map(|line| line.times(factor)).collect()),
+            Self::Table { first, values } => {
+                Self::Table { first: *first, values: values.iter().map(|value| value * factor).collect() }
+            }
+        }
+    }
+
+    /// Whether two give the same values where both give any.
+    fn agrees(&self, other: &Self, (low, high): (i64, i64)) -> bool {
+        let mut points = vec![low, high, 0, 1, 1000, (low + high) / 2];
+        for scale in [self, other] {
+            match scale {
+                Self::Lines(lines) => {
+                    #[expect(clippy::cast_possible_truncation, reason = "a range of stored values")]
+                    lines.iter().for_each(|line| {
+                        points.extend([line.first.max(low as f64) as i64, line.last.min(high as f64) as i64]);
+                    });
+                }
+                Self::Table { first, values } => points.extend([*first, first + values.len() as i64 - 1]),
+            }
+        }
+        let pairs = points.iter().filter_map(|point| self.value(*point).zip(other.value(*point)));
+        let largest = points.iter().filter_map(|point| self.value(*point)).fold(0.0, |a: f64, b| a.max(b.abs()));
+        pairs.into_iter().all(|(a, b)| (a - b).abs() <= SAME_SCALE * a.abs().max(b.abs()).max(1e-6 * largest))
+    }
+
+    /// For a message: the value of a stored 1.
+    fn words(&self) -> String {
+        match self {
+            Self::Lines(lines) => {
+                lines.first().map_or_else(String::new, |line| format!("{} a stored unit", line.slope))
+            }
+            Self::Table { values, .. } => format!("a table of {} values", values.len()),
+        }
+    }
+}
+
+/// A scale to activity concentration, and where it came from.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ActivityScale {
+    /// To Bq/mL.
+    pub(super) scale: Scale,
+    /// Where it came from.
+    pub(super) source: &'static str,
+}
+
+/// A scale to counts, and whether a slope without a unit went into it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct CountScale {
+    pub(super) scale: Scale,
+    pub(super) source: &'static str,
+}
+
+/// Why an image is not activity, and what would make it so.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct NotActivity {
+    /// What it is, in words.
+    pub(super) is: String,
+    /// Its counts, if it has any: a calibration makes activity of them.
+    pub(super) counts: Option<CountScale>,
+}
+
+/// What the values of a frame say.
+pub(super) enum Meaning {
+    Activity(ActivityScale),
+    Not(NotActivity),
+}
+
+/// Slope and intercept of a frame.
+pub(super) fn rescale(frame: Frame<'_>) -> Option<Line> {
+    let group = tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE;
+    let slope = frame.number(group, tags::RESCALE_SLOPE)?;
+    Some(Line::everywhere(slope, frame.number(group, tags::RESCALE_INTERCEPT).unwrap_or(0.0)))
+}
+
+/// What the values of a frame mean.
+///
+/// * `maps` – real world value maps of the frame from elsewhere, beside its own
+///
+/// # Errors
+/// If its claims disagree or make no sense.
+pub(super) fn meaning(object: &Object, number: usize, layout: &Layout, maps: &[&Object]) -> Result<Meaning, Invalid> {
+    let frame = Frame::new(object, number);
+    let own = frame.group_items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE);
+    let items: Vec<&Object> = own.iter().chain(maps.iter().copied()).collect();
+    let rescaled = rescale(frame);
+    if rescaled.is_some_and(|line| line.slope == 0.0) {
+        return Err(Invalid::new("has a Rescale Slope of 0"));
+    }
+    let line = rescaled.unwrap_or_else(|| Line::everywhere(1.0, 0.0));
+    let units = object.text(tags::UNITS).map(|units| units.to_uppercase());
+    let mut claims: Vec<ActivityScale> = Vec::new();
+    let mapped = map_in(&items, layout, bq_per_ml)?;
+    claims.extend(mapped.map(|scale| ActivityScale { scale, source: "Real World Value Map" }));
+    let by_units = units.as_deref().and_then(bq_per_ml);
+    if let Some(factor) = by_units {
+        check_rescale_type(frame, factor)?;
+        let scale = Scale::Lines(vec![line.times(factor)]);
+        claims.push(ActivityScale { scale, source: "Units and Rescale Slope" });
+    }
+    if let (Some("CNTS"), Some(factor)) = (units.as_deref(), philips_factor(object)) {
+        let scale = Scale::Lines(vec![line.times(factor)]);
+        claims.push(ActivityScale { scale, source: "Philips' activity concentration factor" });
+    }
+    let mut claims = claims.into_iter();
+    let Some(first) = claims.next() else {
+        return Ok(Meaning::Not(not_activity(&items, layout, units.as_deref(), rescaled)?));
+    };
+    for other in claims {
+        if !first.scale.agrees(&other.scale, layout.range()) {
+            return Err(Invalid::new(format!(
+                "says twice what its values mean, and the two disagree: by its {} {} Bq/mL, by its {} {} Bq/mL",
+                first.source,
+                first.scale.words(),
+                other.source,
+                other.scale.words()
+            )));
+        }
+    }
+    Ok(Meaning::Activity(first))
+}
+
+/// Whether Rescale Type, where it is a unit of activity, is that of Units.
+fn check_rescale_type(frame: Frame<'_>, factor: f64) -> Result<(), Invalid> {
+    let group = frame.group(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE);
+    let by_type = group.and_then(|item| item.text(tags::RESCALE_TYPE)).or_else(|| frame.text(tags::RESCALE_TYPE));
+    match by_type.map(|text| text.to_uppercase()).as_deref().and_then(bq_per_ml) {
+        Some(other) if (other / factor - 1.0).abs() > SAME_SCALE => {
+            Err(Invalid::new("has a Rescale Type and Units that disagree about the unit of its values"))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The maps to a unit, put together; none where there is none.
+///
+/// * `factor` – of the unit, if it is wanted
+fn map_in(items: &[&Object], layout: &Layout, factor: impl Fn(&str) -> Option<f64>) -> Result<Option<Scale>, Invalid> {
+    let mut found: Vec<Scale> = Vec::new();
+    for item in items {
+        let Some(factor) = unit_code(item).as_deref().and_then(&factor) else { continue };
+        found.push(map_of(item, layout)?.times(factor));
+    }
+    let mut lines = Vec::new();
+    for scale in &found {
+        for other in &found {
+            if !scale.agrees(other, layout.range()) {
+                return Err(Invalid::new("has two Real World Value Maps of one unit that disagree"));
+            }
+        }
+        match scale {
+            Scale::Lines(own) => lines.extend(own.iter().copied()),
+            Scale::Table { .. } => return Ok(Some(scale.clone())),
+        }
+    }
+    Ok((!lines.is_empty()).then_some(Scale::Lines(lines)))
+}
+
+/// A map as it is written.
+fn map_of(item: &Object, layout: &Layout) -> Result<Scale, Invalid> {
+    let bad = |what: &str| Invalid::new(format!("has a Real World Value Map {what}"));
+    let range = |stored: Tag, double: Tag| {
+        let whole = item.number(stored);
+        // Written signed where values are unsigned, or the other way round.
+        #[expect(clippy::cast_possible_truncation, reason = "16 bits")]
+        let whole = whole.map(|value| layout.reinterpret(value as i64) as f64);
+        item.number(double).or(whole)
+    };
+    let first =
+        range(tags::REAL_WORLD_VALUE_FIRST_VALUE_MAPPED, tags::DOUBLE_FLOAT_REAL_WORLD_VALUE_FIRST_VALUE_MAPPED);
+    let last = range(tags::REAL_WORLD_VALUE_LAST_VALUE_MAPPED, tags::DOUBLE_FLOAT_REAL_WORLD_VALUE_LAST_VALUE_MAPPED);
+    if let Some(values) = item.numbers(tags::REAL_WORLD_VALUE_LUT_DATA) {
+        #[expect(clippy::cast_possible_truncation, reason = "16 bits")]
+        let first = first.ok_or_else(|| bad("with a table that does not say where it begins"))? as i64;
+        return Ok(Scale::Table { first, values });
+    }
+    let slope = item.number(tags::REAL_WORLD_VALUE_SLOPE).filter(|slope| *slope != 0.0);
+    let slope = slope.ok_or_else(|| bad("without a slope"))?;
+    let intercept = item.number(tags::REAL_WORLD_VALUE_INTERCEPT).unwrap_or(0.0);
+    let (first, last) = (first.unwrap_or(f64::NEG_INFINITY), last.unwrap_or(f64::INFINITY));
+    if first > last {
+        return Err(bad("whose range ends before it begins"));
+    }
+    Ok(Scale::Lines(vec![Line { slope, intercept, first, last }]))
+}
+
+/// What values are that are not activity.
+fn not_activity(
+    items: &[&Object],
+    layout: &Layout,
+    units: Option<&str>,
+    rescaled: Option<Line>,
+) -> Result<NotActivity, Invalid> {
+    let is_counts = |unit: &str| matches!(unit.to_lowercase().as_str(), "{counts}" | "{count}" | "counts" | "{cnts}");
+    if let Some(scale) = map_in(items, layout, |unit| is_counts(unit).then_some(1.0))? {
+        let counts = Some(CountScale { scale, source: "Real World Value Map in {counts}" });
+        return Ok(NotActivity { is: "counts, by its Real World Value Map".into(), counts });
+    }
+    let line = rescaled.unwrap_or_else(|| Line::everywhere(1.0, 0.0));
+    let scale = Scale::Lines(vec![line]);
+    if let Some(units) = units {
+        let words = in_words(units);
+        let is = format!("{} (Units {})", words.unwrap_or("in another unit"), shown(units));
+        let counts = (units == "CNTS").then_some(CountScale { scale, source: "Units CNTS" });
+        return Ok(NotActivity { is, counts });
+    }
+    if let Some(unit) = items.iter().find_map(|item| unit_code(item)) {
+        let is = format!("in the unit {} of its Real World Value Map", shown(&unit));
+        return Ok(NotActivity { is, counts: None });
+    }
+    let is = match rescaled {
+        Some(line) if line != Line::everywhere(1.0, 0.0) => {
+            "scaled by a Rescale Slope without a unit, and a slope is not a unit".to_owned()
+        }
+        Some(_) | None => "without a unit: counts".to_owned(),
+    };
+    let source = if rescaled.is_some() { "Rescale Slope, no unit" } else { "stored values" };
+    Ok(NotActivity { is, counts: Some(CountScale { scale, source }) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_outside_every_range_has_no_meaning() {
+        let lines = [(0.0, 99.0, 1.0), (100.0, 200.0, 10.0)];
+        let scale = Scale::Lines(lines.map(|(first, last, slope)| Line { slope, intercept: 0.0, first, last }).into());
+        assert_eq!((scale.value(99), scale.value(100), scale.value(201)), (Some(99.0), Some(1000.0), None));
+        let table = Scale::Table { first: 10, values: vec![5.0, 7.0] };
+        assert_eq!((table.value(9), table.value(11), table.value(12)), (None, Some(7.0), None));
+    }
+}

@@ -1,0 +1,143 @@
+//! Files under a path, and series by their UID behind it.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::parse::{MAX_FILE_BYTES, is_dicom, is_uid};
+use crate::domain::Invalid;
+
+/// Bytes by which a DICOM file is known.
+const HEAD_BYTES: u64 = 132;
+/// Most folders inside one another.
+const MAX_DEPTH: usize = 12;
+/// Most files in a folder and those in it.
+const MAX_FILES: usize = 200_000;
+
+/// A path as a caller gives it: a file, a folder, or a folder and a series, `FOLDER#SERIES_UID`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// The series in it.
+    pub series: Option<String>,
+}
+
+impl Place {
+    /// The place that a path names.
+    pub fn of(path: &Path) -> Self {
+        let whole = || Self { path: path.to_owned(), series: None };
+        if path.exists() {
+            return whole();
+        }
+        let Some((front, uid)) = path.to_str().and_then(|text| text.rsplit_once('#')) else { return whole() };
+        let front = if front.is_empty() { "." } else { front };
+        if is_uid(uid) { Self { path: front.into(), series: Some(uid.to_owned()) } } else { whole() }
+    }
+
+    /// Whether DICOM is there: a file, a folder with one such file and no volume of another format, or a named series.
+    ///
+    /// * `is_other` – whether a name is that of a volume of another format
+    pub fn is_dicom(&self, is_other: impl Fn(&Path) -> bool) -> bool {
+        if self.series.is_some() {
+            return self.path.exists();
+        }
+        if !self.path.is_dir() {
+            return starts_as_dicom(&self.path);
+        }
+        let entries = fs::read_dir(&self.path).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        if entries.into_iter().any(|path| path.is_file() && is_other(&path)) {
+            return false;
+        }
+        walk(&self.path, MAX_DEPTH, &mut |path| if starts_as_dicom(path) { Err(()) } else { Ok(()) }).is_err()
+    }
+}
+
+/// Whether a regular file starts as DICOM files do.
+fn starts_as_dicom(path: &Path) -> bool {
+    let is_regular = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let mut head = Vec::new();
+    is_regular
+        && File::open(path).is_ok_and(|file| file.take(HEAD_BYTES).read_to_end(&mut head).is_ok())
+        && is_dicom(&head)
+}
+
+/// What lies under a path.
+pub(super) struct Files {
+    /// Files that start as DICOM files do, by name.
+    pub(super) dicom: Vec<PathBuf>,
+    /// Other files.
+    pub(super) others: usize,
+}
+
+/// The DICOM files under a path, in those folders too.
+///
+/// # Errors
+/// If there is none, or there are too many files.
+pub(super) fn files(path: &Path) -> Result<Files, Invalid> {
+    let unreadable = |error: std::io::Error| Invalid::new(format!("cannot be opened: {error}"));
+    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
+        return if starts_as_dicom(path) {
+            Ok(Files { dicom: vec![path.to_owned()], others: 0 })
+        } else {
+            Err(Invalid::new("is not a DICOM file"))
+        };
+    }
+    let mut found = Files { dicom: Vec::new(), others: 0 };
+    let mut count = 0;
+    let walked = walk(path, MAX_DEPTH, &mut |path| {
+        count += 1;
+        // The index of a medium names files and holds none.
+        let is_index = path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("DICOMDIR"));
+        if !is_index && starts_as_dicom(path) {
+            found.dicom.push(path.to_owned());
+        } else {
+            found.others += 1;
+        }
+        if count > MAX_FILES { Err(()) } else { Ok(()) }
+    });
+    if walked.is_err() {
+        return Err(Invalid::new(format!("holds more than {MAX_FILES} files; give a folder of one study")));
+    }
+    if found.dicom.is_empty() {
+        return Err(Invalid::new("is a folder without DICOM files"));
+    }
+    found.dicom.sort_unstable();
+    Ok(found)
+}
+
+/// Calls `visit` with every regular file.
+fn walk(folder: &Path, depth: usize, visit: &mut impl FnMut(&Path) -> Result<(), ()>) -> Result<(), ()> {
+    let mut inside: Vec<PathBuf> =
+        fs::read_dir(folder).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())).collect();
+    inside.sort_unstable();
+    for path in inside {
+        match fs::metadata(&path) {
+            Ok(metadata) if metadata.is_file() => visit(&path)?,
+            Ok(metadata) if metadata.is_dir() && depth > 0 => walk(&path, depth - 1, visit)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of a file.
+///
+/// # Errors
+/// If it cannot be read, or is too large.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Invalid> {
+    let unreadable = |error: std::io::Error| Invalid::new(format!("a file cannot be read: {error}"));
+    let file = File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(Invalid::new(format!("holds a file of more than {MAX_FILE_BYTES} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Bytes of all files under a path that start as DICOM files do; 0 where there is none.
+pub(super) fn total_bytes(path: &Path) -> u64 {
+    let sizes = files(path).map(|found| found.dicom).unwrap_or_default();
+    sizes.iter().filter_map(|path| Some(fs::metadata(path).ok()?.len())).sum()
+}

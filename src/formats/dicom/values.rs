@@ -1,0 +1,53 @@
+//! What stored values of a CT and of a dose are.
+
+use dicom_dictionary_std::tags;
+
+use super::attributes::{Attributes, Frame, Object};
+use super::image::ValueOf;
+use super::pixels::Layout;
+use super::scale::rescale;
+use crate::domain::Invalid;
+
+/// CT number of air, for what lies outside the field of view [HU].
+const AIR_HU: f64 = -1000.0;
+
+/// CT numbers. Source: DICOM PS3.3, C.8.2.1 (CT image), C.7.5.1.1.2 (Pixel Padding Value).
+pub(super) fn ct_scale<'a>(object: &'a Object, frame: usize, layout: &'a Layout) -> Result<ValueOf<'a>, Invalid> {
+    let groups = Frame::new(object, frame);
+    let group = groups.group(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE).unwrap_or(object);
+    if let Some(unit) = group.text(tags::RESCALE_TYPE).filter(|unit| !matches!(unit.as_str(), "HU" | "US")) {
+        let known = ["HU_MOD", "OD", "Z_EFF", "ED", "EDW", "MGML", "PCT"].into_iter().find(|known| *known == unit);
+        let shown = known.map_or_else(String::new, |known| format!(" but {known}"));
+        return Err(Invalid::new(format!("is a CT whose Rescale Type is not HU{shown}")));
+    }
+    let line = rescale(groups);
+    let (slope, intercept) = line.map_or((1.0, 0.0), |line| (line.slope, line.intercept));
+    if slope == 0.0 {
+        return Err(Invalid::new("has a Rescale Slope of 0"));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "at most 32 bits")]
+    let number = |tag| object.number(tag).map(|number| layout.reinterpret(number as i64));
+    let padding = number(tags::PIXEL_PADDING_VALUE);
+    let limit = number(tags::PIXEL_PADDING_RANGE_LIMIT).or(padding);
+    let range = padding.zip(limit).map(|(a, b)| (a.min(b), a.max(b)));
+    Ok(Box::new(move |stored, raw| {
+        let whole = layout.reinterpret(i64::from(raw));
+        let is_padding =
+            range.is_some_and(|(low, high)| (low..=high).contains(&stored) || (low..=high).contains(&whole));
+        Some(if is_padding { AIR_HU } else { slope * stored as f64 + intercept })
+    }))
+}
+
+/// Dose. Source: DICOM PS3.3, C.8.8.3.
+pub(super) fn dose_scale(object: &Object) -> Result<ValueOf<'_>, Invalid> {
+    let units = object.text(tags::DOSE_UNITS).unwrap_or_default();
+    if units != "GY" {
+        return Err(Invalid::new("is a dose that is not in Gy (Dose Units)"));
+    }
+    if object.text(tags::DOSE_TYPE).as_deref() == Some("ERROR") {
+        return Err(Invalid::new("is the uncertainty of a dose (Dose Type ERROR), not a dose"));
+    }
+    let scaling = object.number(tags::DOSE_GRID_SCALING).filter(|scaling| *scaling > 0.0);
+    let scaling = scaling.ok_or_else(|| Invalid::new("has no Dose Grid Scaling above 0"))?;
+    Ok(Box::new(move |stored, _| Some(stored as f64 * scaling)))
+}

@@ -1,0 +1,204 @@
+//! Kinds of files beside the shared cases.
+
+use std::path::Path;
+
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
+use dosegrid::domain::Invalid;
+use dosegrid::formats::dicom::{Calibration, DicomImage, Place, Wanted, read_image, read_inventory, read_labels};
+use tempfile::TempDir;
+
+use super::objects::{Made, ct, map, nm, nm_in_bq, squares, structures};
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn activity_of(made: &Made, calibration: Option<Calibration>) -> Result<DicomImage, String> {
+    let folder = folder();
+    made.save(&folder.path().join("a"));
+    read_image(Place::of(&folder.path().join("a")), Wanted::Activity { calibration }).map_err(|Invalid(reason)| reason)
+}
+
+fn values(made: &Made) -> Vec<f32> {
+    activity_of(made, None).expect("a good image").volume.into_vec()
+}
+
+fn refused(made: &Made) -> String {
+    activity_of(made, None).map(|image| image.volume).expect_err("it should be refused")
+}
+
+#[test]
+fn nuclear_images_that_are_no_volume_are_refused_by_name() {
+    let typed = |kind: &str| nm_in_bq().text(tags::IMAGE_TYPE, VR::CS, &format!("ORIGINAL\\PRIMARY\\{kind}\\EMISSION"));
+    for (kind, word) in [
+        ("TOMO", "projections"),
+        ("STATIC", "planar"),
+        ("WHOLE BODY", "whole body"),
+        ("DYNAMIC", "dynamic"),
+        ("GATED", "gated"),
+        ("RECON GATED TOMO", "gated"),
+    ] {
+        let reason = refused(&typed(kind));
+        assert!(reason.contains(word) && reason.contains("RECON TOMO"), "{kind}: {reason}");
+    }
+    let two_windows = nm_in_bq().short(tags::NUMBER_OF_ENERGY_WINDOWS, 2);
+    assert!(refused(&two_windows).contains("2 energy windows"));
+    let slots = nm_in_bq().shorts(tags::TIME_SLOT_VECTOR, &[1, 2]);
+    assert!(refused(&slots).contains("2 time slots"));
+}
+
+#[test]
+fn slices_are_numbered_by_their_vector() {
+    let turned = nm_in_bq().shorts(tags::SLICE_VECTOR, &[2, 1]);
+    assert_eq!(values(&turned), [50.0, 60.0, 70.0, 80.0, 10.0, 20.0, 30.0, 40.0]);
+    let missing = nm_in_bq().shorts(tags::SLICE_VECTOR, &[1, 1]);
+    assert!(refused(&missing).contains("same position"));
+    assert!(refused(&nm_in_bq().without(tags::SPACING_BETWEEN_SLICES)).contains("Spacing Between Slices"));
+}
+
+#[test]
+fn maps_hold_within_their_range() {
+    let by_range = |last| {
+        let maps = vec![map("Bq/ml", 10.0, [0, 4]), map("kBq/ml", 1.0, [5, last])];
+        nm().items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, maps)
+    };
+    assert_eq!(values(&by_range(8)), [10.0, 20.0, 30.0, 40.0, 5000.0, 6000.0, 7000.0, 8000.0]);
+    assert!(refused(&by_range(7)).contains("in no range"));
+    let table = Made::item()
+        .items(tags::MEASUREMENT_UNITS_CODE_SEQUENCE, vec![Made::item().text(tags::CODE_VALUE, VR::SH, "MBq/mL")])
+        .short(tags::REAL_WORLD_VALUE_FIRST_VALUE_MAPPED, 1)
+        .short(tags::REAL_WORLD_VALUE_LAST_VALUE_MAPPED, 8);
+    let mut table = nm().items(
+        tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE,
+        vec![{
+            let mut table = table;
+            let values: Vec<f64> = (1..=8).map(|n| f64::from(n) * 1e-6).collect();
+            let values = dicom_core::PrimitiveValue::F64(values.into_iter().collect());
+            table.0.put(dicom_core::DataElement::new(tags::REAL_WORLD_VALUE_LUT_DATA, VR::FD, values));
+            table
+        }],
+    );
+    assert_eq!(values(&table), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
+    table = nm().items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, vec![map("g/ml", 1.0, [0, 9])]);
+    assert!(refused(&table).contains("g/ml"));
+    let milli = nm().items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, vec![map("mBq/ml", 1.0, [0, 9])]);
+    assert!(refused(&milli).contains("mBq/ml"));
+    let two = vec![map("Bq/ml", 10.0, [0, 9]), map("Bq/ml", 11.0, [0, 9])];
+    assert!(refused(&nm().items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, two)).contains("disagree"));
+    let beside_suv = vec![map("g/ml", 1.0, [0, 9]), map("Bq/ml", 10.0, [0, 9])];
+    assert_eq!(values(&nm().items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, beside_suv))[7], 80.0);
+}
+
+#[test]
+fn a_map_may_be_a_file_of_its_own() {
+    let folder = folder();
+    nm().save(&folder.path().join("image"));
+    let image = Made::item().text(tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, "1.2.3.1");
+    let group = Made::item()
+        .items(tags::REFERENCED_IMAGE_SEQUENCE, vec![image])
+        .items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, vec![map("Bq/ml", 20.0, [0, 9])]);
+    let file = Made::of_class("67", "RWV")
+        .text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.8")
+        .items(tags::REFERENCED_IMAGE_REAL_WORLD_VALUE_MAPPING_SEQUENCE, vec![group]);
+    file.save(&folder.path().join("map"));
+    let image = read_image(Place::of(folder.path()), Wanted::Activity { calibration: None }).expect("activity");
+    assert_eq!(image.volume.as_slice()[7], 160.0);
+}
+
+#[test]
+fn a_calibration_is_for_counts_alone() {
+    let calibration = Some(Calibration { cps_per_mbq: 10.0, acquisition_seconds: Some(100.0) });
+    let image = activity_of(&nm(), calibration).expect("counts");
+    // 1 count / (10 cps/MBq × 100 s) is 1000 Bq, in 1 mL.
+    assert_eq!(image.volume.as_slice()[0], 1000.0);
+    let conflict = activity_of(&nm_in_bq(), calibration).map(|image| image.volume).expect_err("two claims");
+    assert!(conflict.contains("conflicting"), "{conflict}");
+    let suv = nm().text(tags::UNITS, VR::CS, "GML");
+    let suv = activity_of(&suv, calibration).map(|image| image.volume).expect_err("no counts");
+    assert!(suv.contains("SUV"), "{suv}");
+}
+
+#[test]
+fn times_keep_their_offset() {
+    let drug = Made::item().numbers(tags::RADIONUCLIDE_TOTAL_DOSE, &[7400.0]).text(
+        tags::RADIOPHARMACEUTICAL_START_DATE_TIME,
+        VR::DT,
+        "20260301100000+0000",
+    );
+    let made = nm_in_bq()
+        .text(tags::TIMEZONE_OFFSET_FROM_UTC, VR::SH, "+0100")
+        .items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![drug]);
+    let image = activity_of(&made, None).expect("a good image");
+    let activity = image.account.activity.expect("an activity");
+    assert_eq!(activity.reference_time.as_deref(), Some("2026-03-02T12:00:00+01:00"));
+    let injection = activity.injection.expect("an injection");
+    assert_eq!(injection.time.as_deref(), Some("2026-03-01T11:00:00+01:00"));
+    assert_eq!((injection.mbq, activity.hours_after_injection), (Some(7400.0), Some(25.0)));
+}
+
+/// A CT of slices 5 mm apart, and a file beside it.
+fn beside_a_ct(slices: u8, labels: &Made) -> TempDir {
+    let folder = folder();
+    for slice in 0..slices {
+        let z = 5.0 * f64::from(slice);
+        ct(z, z).save(&folder.path().join(format!("{slice}")));
+    }
+    labels.save(&folder.path().join("labels.dcm"));
+    folder
+}
+
+fn voxels(folder: &Path) -> Vec<usize> {
+    let labels = read_labels(Place::of(&folder.join("labels.dcm")), None, None).expect("labels");
+    labels.organs.organs().iter().map(|organ| organ.voxels().len()).collect()
+}
+
+#[test]
+fn contour_planes_denser_or_sparser_than_slices_fill_each_slice_once() {
+    // Two planes a slice do not cancel one another; a plane every second slice fills both.
+    let dense = structures(vec![squares(1, "DENSE", &[5.0, 7.5, 10.0, 12.5])]);
+    assert_eq!(voxels(beside_a_ct(6, &dense).path()), [2 * 4]);
+    let sparse = structures(vec![squares(1, "SPARSE", &[0.0, 10.0, 20.0])]);
+    assert_eq!(voxels(beside_a_ct(6, &sparse).path()), [6 * 4]);
+    let apart = structures(vec![squares(1, "APART", &[0.0, 20.0])]);
+    assert_eq!(voxels(beside_a_ct(6, &apart).path()), [2 * 4]);
+    let between = structures(vec![squares(1, "BETWEEN", &[2.5, 7.5, 12.5])]);
+    assert_eq!(voxels(beside_a_ct(6, &between).path()), [3 * 4]);
+}
+
+#[test]
+fn two_reconstructions_of_one_acquisition_are_one_time_point() {
+    let folder = folder();
+    nm_in_bq().save(&folder.path().join("a"));
+    let again =
+        nm_in_bq().text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.9").text(tags::SOP_INSTANCE_UID, VR::UI, "1.2.3.10");
+    again.save(&folder.path().join("b"));
+    let later =
+        again.text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.11").text(tags::ACQUISITION_DATE, VR::DA, "20260304");
+    later.save(&folder.path().join("c"));
+    let found = read_inventory(Place::of(folder.path())).expect("a folder");
+    assert_eq!((found.series.len(), found.time_points), (3, 2));
+    let marked: Vec<_> = found.series.iter().filter_map(|series| series.same_acquisition_as.as_deref()).collect();
+    assert_eq!(marked.len(), 1);
+}
+
+#[test]
+fn slices_of_two_frames_of_reference_do_not_mix() {
+    let folder = folder();
+    ct(0.0, 0.0).save(&folder.path().join("a"));
+    ct(5.0, 0.0).text(tags::FRAME_OF_REFERENCE_UID, VR::UI, "1.2.3.99").save(&folder.path().join("b"));
+    let Invalid(reason) = read_image(Place::of(folder.path()), Wanted::Ct).map(|image| image.volume).expect_err("two");
+    assert!(reason.contains("frames of reference"), "{reason}");
+}
+
+#[test]
+fn a_truncated_slice_is_not_left_out() {
+    let folder = folder();
+    for z in [0.0, 5.0, 10.0] {
+        ct(z, 0.0).save(&folder.path().join(format!("{z}")));
+    }
+    let bytes = ct(15.0, 0.0).bytes();
+    std::fs::write(folder.path().join("15"), &bytes[..bytes.len() - 7]).expect("a writable folder");
+    let Invalid(reason) = read_image(Place::of(folder.path()), Wanted::Ct).map(|image| image.volume).expect_err("cut");
+    assert!(reason.contains("cut short") || reason.contains("cannot be read"), "{reason}");
+}
