@@ -10,7 +10,7 @@ use crate::domain::{Checks, DoseError, Invalid, Violation};
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// Flags of a server, and of who calls it.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Server")]
 pub(super) struct RemoteArgs {
     /// Leave the work to this server instead of this process, such as https://dose.example:50051
