@@ -27,7 +27,7 @@ pub(super) trait Attributes {
     fn count(&self, tag: Tag) -> Option<usize> {
         let value = self.number(tag)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
-        (value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value)).then(|| value as usize)
+        (value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value)).then_some(value as usize)
     }
 
     /// As many numbers as are asked for.
@@ -44,10 +44,11 @@ pub(super) trait Attributes {
 impl Attributes for Object {
     fn text(&self, tag: Tag) -> Option<String> {
         let primitive = self.get(tag)?.value().primitive()?;
-        let text = match primitive {
+        let text = if let PrimitiveValue::U8(bytes) = primitive {
             // Private attributes of a file without value representations.
-            PrimitiveValue::U8(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            other => other.to_str().into_owned(),
+            String::from_utf8_lossy(bytes).into_owned()
+        } else {
+            primitive.to_str().into_owned()
         };
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0').to_owned();
         (!text.is_empty()).then_some(text)
@@ -61,14 +62,12 @@ impl Attributes for Object {
 
     fn numbers(&self, tag: Tag) -> Option<Vec<f64>> {
         let primitive = self.get(tag)?.value().primitive()?;
-        let numbers: Option<Vec<f64>> = match primitive {
-            PrimitiveValue::Str(_) | PrimitiveValue::Strs(_) => {
-                self.words(tag).iter().map(|word| word.parse().ok()).collect()
-            }
-            PrimitiveValue::U8(bytes) if !bytes.is_empty() && !self.is_binary(tag) => {
-                self.words(tag).iter().map(|word| word.parse().ok()).collect()
-            }
-            other => other.to_multi_float64().ok(),
+        let is_bytes = matches!(primitive, PrimitiveValue::U8(bytes) if !bytes.is_empty()) && !self.is_binary(tag);
+        let is_text = is_bytes || matches!(primitive, PrimitiveValue::Str(_) | PrimitiveValue::Strs(_));
+        let numbers: Option<Vec<f64>> = if is_text {
+            self.words(tag).iter().map(|word| word.parse().ok()).collect()
+        } else {
+            primitive.to_multi_float64().ok()
         };
         numbers.filter(|numbers| !numbers.is_empty() && numbers.iter().all(|number| number.is_finite()))
     }

@@ -45,7 +45,7 @@ pub(super) fn read(
     let quantity = match chosen.kind {
         Kind::Nm | Kind::Pet => Quantity::BqPerMl,
         Kind::Dose => Quantity::Gy,
-        _ => Quantity::Hu,
+        Kind::Ct | Kind::Segmentation | Kind::Structures | Kind::RealWorldMap | Kind::Other => Quantity::Hu,
     };
     let mut read = read_series(study, chosen, quantity, calibration)?;
     warnings.append(&mut read.warnings);
@@ -68,7 +68,7 @@ pub(super) fn read_series(
     let frame_of_reference = picture.frame_of_reference()?;
     let (values, account) = match quantity {
         Quantity::Hu => {
-            let filled = picture.fill(|instance, frame, layout| ct_scale(instance, frame, layout), &mut warnings)?;
+            let filled = picture.fill(ct_scale, &mut warnings)?;
             (filled, None)
         }
         Quantity::Gy => (picture.fill(|instance, _, _| dose_scale(instance), &mut warnings)?, None),
@@ -114,9 +114,8 @@ fn choose<'a>(
 
 /// Whether a series holds only what is made beside a volume.
 pub(super) fn is_beside(series: &Series) -> bool {
-    series.instances.iter().all(|instance| match series.kind {
-        Kind::Nm => check_reconstructed(instance).is_err(),
-        _ => instance.is_localizer(),
+    series.instances.iter().all(|instance| {
+        if series.kind == Kind::Nm { check_reconstructed(instance).is_err() } else { instance.is_localizer() }
     })
 }
 

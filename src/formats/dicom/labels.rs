@@ -124,10 +124,7 @@ fn frame_of_reference(series: &Series) -> Result<Option<String>, Invalid> {
     let own = series.frame_of_reference()?;
     let named = series.first().item(tags::REFERENCED_FRAME_OF_REFERENCE_SEQUENCE);
     let named = named.and_then(|item| uid(item, tags::FRAME_OF_REFERENCE_UID));
-    Ok(match series.kind {
-        Kind::Structures => named.or(own),
-        _ => own,
-    })
+    Ok(if series.kind == Kind::Structures { named.or(own) } else { own })
 }
 
 /// The grid of the images that labels were drawn on, from the same folder, and the UID of their series.

@@ -24,12 +24,16 @@ pub(super) enum Stored {
 impl Stored {
     /// * `big_endian` – whether the file is
     pub(super) fn native(values: PrimitiveValue, big_endian: bool) -> Result<Self, Invalid> {
-        let bytes = match values {
-            PrimitiveValue::U8(bytes) => bytes.into_vec(),
-            PrimitiveValue::U16(words) => words.iter().flat_map(|word| word.to_le_bytes()).collect(),
-            PrimitiveValue::U32(words) => words.iter().flat_map(|word| word.to_le_bytes()).collect(),
-            PrimitiveValue::Empty => Vec::new(),
-            _ => return Err(Invalid::new("has pixels of a type that is not read; integers are")),
+        let bytes = if let PrimitiveValue::U8(bytes) = values {
+            bytes.into_vec()
+        } else if let PrimitiveValue::U16(words) = values {
+            words.iter().flat_map(|word| word.to_le_bytes()).collect()
+        } else if let PrimitiveValue::U32(words) = values {
+            words.iter().flat_map(|word| word.to_le_bytes()).collect()
+        } else if values == PrimitiveValue::Empty {
+            Vec::new()
+        } else {
+            return Err(Invalid::new("has pixels of a type that is not read; integers are"));
         };
         Ok(Self::Native { bytes, words_swapped: big_endian })
     }

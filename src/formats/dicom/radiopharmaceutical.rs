@@ -103,10 +103,8 @@ impl Radiopharmaceutical {
 
     fn injected_activity(&mut self, item: &Object, kind: Kind) {
         let Some(number) = item.number(tags::RADIONUCLIDE_TOTAL_DOSE).filter(|number| *number > 0.0) else { return };
-        let ((unit, module), (other_unit, other)) = match kind {
-            Kind::Nm => (("MBq", BQ_PER_MBQ), ("Bq", 1.0)),
-            _ => (("Bq", 1.0), ("MBq", BQ_PER_MBQ)),
-        };
+        let ((unit, module), (other_unit, other)) =
+            if kind == Kind::Nm { (("MBq", BQ_PER_MBQ), ("Bq", 1.0)) } else { (("Bq", 1.0), ("MBq", BQ_PER_MBQ)) };
         let (by_module, by_other) = (number * module, number * other);
         let what = format!("the injected activity, {number}, which this kind of file has in {unit},");
         self.injected_bq = if USUAL_BQ.contains(&by_module) {
