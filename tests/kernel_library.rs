@@ -109,7 +109,7 @@ fn libraries_say_how_they_were_made() {
             (header.medium.as_str(), header.nominal_density_g_cm3),
             (medium.name(), material.nominal_density_g_cm3())
         );
-        assert!(header.histories >= 16_000, "{}: {} histories", medium.name(), header.histories);
+        assert!(header.histories >= 48_000, "{}: {} histories", medium.name(), header.histories);
         // After a change of these data the kernels must be recomputed.
         assert_eq!(header.data_sha256, data_sha256(material), "{}", medium.name());
         let kernels =

@@ -6,6 +6,7 @@ mod scenes;
 use crate::domain::Material;
 use crate::domain::{Invalid, Particle};
 use crate::engine::cpu::transport::point::{GROUPS, PointRun, PointTally};
+use crate::physics::kernel::library;
 use crate::physics::kernel::library::axis::{Axis, CHARGED, PHOTON, SET_FREE};
 use crate::physics::kernel::library::{
     ChargedKernel, ChargedKernels, KernelLibrary, LibraryHeader, PhotonKernel, PhotonKernels,
@@ -82,6 +83,8 @@ pub fn compute(plan: &LibraryPlan<'_>, progress: &mut dyn FnMut(usize, usize)) -
 #[derive(Debug)]
 pub struct KernelRunner<'a> {
     scenes: Scenes<'a>,
+    /// Whether kernels say what bone would absorb.
+    with_bone: bool,
     seed: u64,
     histories_of_group: u32,
 }
@@ -99,7 +102,8 @@ impl<'a> KernelRunner<'a> {
             let reason = format!("must be a multiple of {groups} and below 2^32, got {}", plan.histories);
             return Err(Invalid::new(reason));
         }
-        Ok(Self { scenes: Scenes::new(plan.medium), seed: plan.seed, histories_of_group })
+        let with_bone = library::has_bone(plan.medium);
+        Ok(Self { scenes: Scenes::new(plan.medium), with_bone, seed: plan.seed, histories_of_group })
     }
 
     /// The kernel of electrons or positrons.
@@ -116,7 +120,8 @@ impl<'a> KernelRunner<'a> {
         let of_photons = |bins: &[f64]| {
             if set_free_mev > 0.0 { fractions(bins, set_free_mev, SET_FREE, false) } else { at_once() }
         };
-        let [set_free, set_free_in_bone] = [&set_free, &in_bone].map(|bins| of_photons(bins));
+        let set_free = of_photons(&set_free);
+        let set_free_in_bone = if self.with_bone { of_photons(&in_bone) } else { Vec::new() };
         let charged_part = (charged_mev / started).min(1.0);
         ChargedKernel { energy_mev, csda_range, charged_part, charged, set_free, set_free_in_bone }
     }
@@ -127,7 +132,8 @@ impl<'a> KernelRunner<'a> {
         let tallies = self.run(Particle::Photon, energy_mev, [1.0, mean_free_path], PHOTON);
         let bins = sum(&tallies, |tally| &tally.photons);
         let (whole, in_bone) = (bins.iter().sum(), sum(&tallies, |tally| &tally.in_bone));
-        let [parts, parts_in_bone] = [&bins, &in_bone].map(|bins| fractions(bins, whole, PHOTON, false));
+        let parts = fractions(&bins, whole, PHOTON, false);
+        let parts_in_bone = if self.with_bone { fractions(&in_bone, whole, PHOTON, false) } else { Vec::new() };
         PhotonKernel { energy_mev, mean_free_path, parts, parts_in_bone }
     }
 

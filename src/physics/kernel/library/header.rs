@@ -24,16 +24,22 @@ pub struct LibraryHeader {
     pub kernels: [usize; 3],
 }
 
-/// Version of the format that is written. The version before, without columns for bone, is read too.
+/// Versions of the format: with columns for bone, and without. Only the medium with this name has them: in another the
+/// photons' dose is one to that medium.
+const WITH_BONE: &str = "water";
 pub(super) const FORMAT: u32 = 2;
 pub(super) const FORMAT_WITHOUT_BONE: u32 = 1;
 
-/// Description in the embedded files: a change would change their bytes.
+/// Descriptions in the embedded files: a change would change their bytes.
 const CONTENT: &str = "little-endian f32 after the line ---: for each electron, then positron, kinetic energy [MeV], \
     CSDA range [g/cm2], part left by charged particles, that part by bins of r / range (100 of 0.0125), the rest by \
     bins of r [g/cm2] (one to 2^-10, then 16 to an octave up to 2^8), what cortical bone there would absorb of it by \
     the same bins; for each photon, energy [MeV], mean free path [g/cm2], part absorbed by bins of r / mean free path \
     (one to 2^-12, then 16 to an octave up to 2^5), what cortical bone there would absorb by the same bins";
+const CONTENT_WITHOUT_BONE: &str = "little-endian f32 after the line ---: for each electron, then positron, kinetic \
+    energy [MeV], CSDA range [g/cm2], part left by charged particles, that part by bins of r / range (100 of 0.0125), \
+    the rest by bins of r [g/cm2] (one to 2^-10, then 16 to an octave up to 2^8); for each photon, energy [MeV], mean \
+    free path [g/cm2], part absorbed by bins of r / mean free path (one to 2^-12, then 16 to an octave up to 2^5)";
 
 /// The data behind the transport tables: the first column of each is the atomic number of an element.
 const DATA: [&str; 7] = [
@@ -49,9 +55,11 @@ const DATA: [&str; 7] = [
 impl LibraryHeader {
     /// * `kernels` – numbers of electron, positron and photon kernels
     pub(crate) fn new(medium: &Material, seed: u64, histories: u64, kernels: [usize; 3]) -> Self {
+        let (format, content) =
+            if has_bone(medium) { (FORMAT, CONTENT) } else { (FORMAT_WITHOUT_BONE, CONTENT_WITHOUT_BONE) };
         Self {
-            format: FORMAT,
-            content: CONTENT.into(),
+            format,
+            content: content.into(),
             medium: medium.name().into(),
             nominal_density_g_cm3: medium.nominal_density_g_cm3(),
             seed,
@@ -60,6 +68,11 @@ impl LibraryHeader {
             kernels,
         }
     }
+}
+
+/// Whether the kernels of a medium say what bone in it would absorb.
+pub(crate) fn has_bone(medium: &Material) -> bool {
+    medium.name() == WITH_BONE
 }
 
 /// SHA-256 of the data behind the transport tables of a medium: those of its elements only, so that the tables can gain

@@ -20,6 +20,7 @@ pub const BONE: &str = "cortical_bone";
 
 pub(super) use charged::Within;
 pub use charged::{ChargedKernel, ChargedKernels};
+pub(crate) use header::has_bone;
 pub use header::{LibraryHeader, data_sha256};
 pub use photons::{PhotonKernel, PhotonKernels};
 
