@@ -23,7 +23,7 @@ pub const LOW_DOSE_FRACTION: f64 = 0.02;
 pub const OWN_DOSE_FRACTION: f64 = 0.5;
 /// Part of the largest number of decays per gram of a region from which on a region takes up activity, whatever its own
 /// charged particles do: that of photon emitters makes most of their dose by photons.
-pub const UPTAKE_FRACTION: f64 = 0.1;
+pub const UPTAKE_FRACTION: f64 = 0.02;
 
 /// When to stop: at whichever comes first. A rule without any part is that of [`StopRule::BY_DEFAULT`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

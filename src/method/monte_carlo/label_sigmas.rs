@@ -196,11 +196,11 @@ mod tests {
         assert_eq!(held([8.0, 4.0], 3.0), [HeldTo::Voxels, HeldTo::Voxels]);
         assert_eq!(held([12.0, 0.0], 3.0), [HeldTo::Voxels, HeldTo::Mean]);
         // Next to no activity, but what it has makes half of the dose, or nearly half.
-        assert_eq!(held([11.7, 0.3], 30.5), [HeldTo::Voxels, HeldTo::Voxels]);
-        assert_eq!(held([11.7, 0.3], 29.5), [HeldTo::Voxels, HeldTo::Mean]);
-        // A photon emitter: a tenth of the largest concentration is uptake, less is not.
-        assert_eq!(held([10.0, 1.01], 0.0), [HeldTo::Voxels, HeldTo::Voxels]);
-        assert_eq!(held([10.0, 0.99], 0.0), [HeldTo::Voxels, HeldTo::Mean]);
+        assert_eq!(held([11.9, 0.1], 91.0), [HeldTo::Voxels, HeldTo::Voxels]);
+        assert_eq!(held([11.9, 0.1], 89.0), [HeldTo::Voxels, HeldTo::Mean]);
+        // A photon emitter: 2 % of the largest concentration is uptake, less is not.
+        assert_eq!(held([10.0, 0.201], 0.0), [HeldTo::Voxels, HeldTo::Voxels]);
+        assert_eq!(held([10.0, 0.199], 0.0), [HeldTo::Voxels, HeldTo::Mean]);
         assert_eq!(held([0.0, 0.0], 0.0), [HeldTo::Mean, HeldTo::Mean]);
     }
 
