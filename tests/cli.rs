@@ -83,7 +83,7 @@ fn dose(folder: &TempDir, name: &str) -> Vec<f32> {
     nifti::read(&folder.path().join(name)).expect("a dose was written").volume.into_vec()
 }
 
-fn json(path: &Path) -> serde_json::Value {
+pub(crate) fn json(path: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(path).expect("a file was written")).expect("it is JSON")
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use dosegrid::formats::volume_file::read_volume;
 use serde_json::Value;
 
 use crate::support::command::{dosegrid, stderr, succeed};
@@ -236,4 +237,34 @@ fn cycles_add_by_the_names_of_organs() {
     assert!(stderr(&incomplete).contains("tumour: not every cycle has a dose of it"));
     put(folder.path(), "c.csv", "name,mean_by_mass_gy\nliver,x\n");
     assert!(refusal(folder.path(), &["cycles", "c.csv"]).contains("c.csv: line 2"));
+}
+
+#[test]
+fn maps_of_cycles_add_on_the_grid_of_the_first() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let map = |name: &str, shape: [i16; 3], spacing: [f32; 3], gy: f64| {
+        let voxels: i16 = shape.iter().product();
+        let values: Vec<f64> = (0..voxels).map(|i| gy * f64::from(i % 7)).collect();
+        let bytes = NiftiBytes::new(shape, spacing, FLOAT32, &values).bytes();
+        fs::write(folder.path().join(name), bytes).expect("a writable folder");
+    };
+    map("a.nii", [8, 7, 6], [4.0; 3], 1.0);
+    map("b.nii", [8, 7, 6], [4.0; 3], 0.5);
+    map("coarse.nii", [4, 4, 3], [8.0; 3], 1.0);
+    let maps = ["cycles", "--dose=a.nii", "--dose=b.nii", "--dose-output=sum.nii"];
+    let sigmas = ["--uncertainty=a.nii", "--uncertainty=b.nii", "--uncertainty-output=sigma.nii"];
+    succeed(folder.path(), [&maps[..], &sigmas[..]].concat());
+    let read = |name: &str| read_volume(&folder.path().join(name)).expect("a map").volume.into_vec();
+    let (sum, sigma) = (read("sum.nii"), read("sigma.nii"));
+    for (i, (sum, sigma)) in (0u16..).zip(sum.into_iter().zip(sigma)) {
+        let one = f64::from(i % 7);
+        assert!((f64::from(sum) - 1.5 * one).abs() < 1e-6 && (f64::from(sigma) - 1.25f64.sqrt() * one).abs() < 1e-6);
+    }
+    let other = ["cycles", "--dose=a.nii", "--dose=coarse.nii", "--dose-output=other.nii"];
+    assert!(refusal(folder.path(), &other).contains("dose coarse.nii: lies on another grid"));
+    succeed(folder.path(), [&other[..], &["--resample"]].concat());
+    let few = refusal(folder.path(), &["cycles", "--dose=a.nii", "--dose-output=x.dcm", "--uncertainty=b.nii"]);
+    for fault in ["dose: is needed once", "uncertainty: has no effect", "reference: is needed"] {
+        assert!(few.contains(fault), "{fault}: {few}");
+    }
 }

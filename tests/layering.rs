@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("clinic", &["constants", "math", "domain", "physics"]),
     ("dosimetry", &["constants", "domain"]),
     ("formats", &["digest", "domain", "resample", "physics", "clinic", "dosimetry"]),
-    ("report", &["domain", "clinic", "dosimetry"]),
+    ("report", &["digest", "domain", "resample", "clinic", "dosimetry"]),
     ("request", &["domain", "physics"]),
     ("intake", &["domain", "resample", "physics", "request"]),
     ("plan", &["constants", "math", "domain", "physics"]),

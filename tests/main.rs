@@ -30,6 +30,7 @@ mod nuclides;
 mod patient;
 mod photon_tables;
 mod project;
+mod report;
 mod request;
 mod resampling;
 mod shader_checks;

@@ -13,18 +13,21 @@ pub(super) mod source;
 mod unit;
 mod volumes;
 
+use std::path::PathBuf;
+
 use tokio_util::sync::CancellationToken;
 
 use super::device;
-use super::dicom::DicomOutput;
 use super::flags::by_flag;
-use super::outputs::{self, OutputArgs, ResultInputs};
+use super::outputs::{self, OutputArgs, Ready, ResultInputs};
 use super::progress::ProgressReport;
+use super::report::ReportInputs;
 use super::stdout;
 use super::summary::{activity_lines, memory_line};
 use crate::api::ServerConfig;
 use crate::domain::{
-    ActivityAccount, Checks, Control, DeviceSelector, DoseError, DoseRequest, DoseResult, Method, Violation, Warning,
+    ActivityAccount, Checks, Control, DensityMap, DeviceSelector, DoseError, DoseRequest, DoseResult, Method,
+    Violation, Warning,
 };
 use crate::engine::Device;
 use crate::plan::{self, Limits};
@@ -79,8 +82,16 @@ impl Args {
         }
     }
 
+    /// Input files by their flags.
+    fn named_files(&self) -> Vec<(&'static str, PathBuf)> {
+        let labels = self.outputs.labels.iter().map(|path| ("labels", path.as_path()));
+        let names = self.outputs.label_names.iter().map(|path| ("label-names", path.as_path()));
+        let files = self.volumes.named_files().chain(labels).chain(names);
+        files.map(|(flag, path)| (flag, path.to_owned())).collect()
+    }
+
     /// Records outputs that cannot be written, or that would replace an input.
-    fn check_outputs(&self, checks: &mut Checks) -> Option<DicomOutput> {
+    fn check_outputs(&self, checks: &mut Checks) -> Ready {
         let files = self.volumes.files().chain(self.source.files()).chain(self.monte_carlo.files());
         let files = files.chain(self.grids.files());
         let more = [("dose-on-ct", self.grids.dose_on_ct.as_deref())];
@@ -132,7 +143,13 @@ fn run_here(args: &Args, selector: DeviceSelector, mut checks: Checks) -> Result
         inputs.write_dose_on_ct(path, &result)?;
     }
     let account = inputs.account(args);
-    let from = ResultInputs { organs: organs.as_ref(), inputs: account, origin: inputs.origin, dicom: inputs.dicom };
+    let report = ReportInputs {
+        density: density.map(DensityMap::g_cm3),
+        organs: inputs.organs.as_ref(),
+        files: args.named_files(),
+    };
+    let (origin, ready) = (inputs.origin, inputs.ready);
+    let from = ResultInputs { organs: organs.as_ref(), inputs: account, origin, ready, report: Some(report) };
     outputs::write(&args.outputs, &from, &result)
 }
 

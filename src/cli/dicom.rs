@@ -30,12 +30,14 @@ pub(super) struct DicomOutput {
     pub(super) reference: Reference,
     plan: Plan,
     plan_output: Option<PathBuf>,
+    /// Whether a report is to name the patient.
+    pub(super) is_identified: bool,
 }
 
 impl DicomArgs {
     /// Reads the reference, and records every fault; none without an output in DICOM, or with a fault.
     ///
-    /// * `wanted` – flag of an output in DICOM, if there is one
+    /// * `wanted` – flag of what needs the reference, if there is something
     /// * `ct` – the CT of the computation, which counts if no reference is given and it is DICOM
     pub(super) fn read(&self, wanted: Option<&str>, ct: Option<&Path>, checks: &mut Checks) -> Option<DicomOutput> {
         let Some(wanted) = wanted else {
@@ -53,7 +55,7 @@ impl DicomArgs {
             Some(path) => checks.at("reference", Reference::read(path))?,
             None => ct.and_then(|path| Reference::read(path).ok()).or_else(|| {
                 let words = "the CT that the dose belongs to, a DICOM file or a folder of them";
-                checks.fail("reference", format!("is needed, since --{wanted} is DICOM: {words}"));
+                checks.fail("reference", format!("is needed for --{wanted}: {words}"));
                 None
             })?,
         };
@@ -66,11 +68,16 @@ impl DicomArgs {
             (None, Some(_)) => checks.at("plan-output", Plan::minimal(&reference)),
             (None, None) => Some(Plan::None),
         };
-        Some(DicomOutput { reference, plan: plan?, plan_output: self.plan_output.clone() })
+        Some(DicomOutput { reference, plan: plan?, plan_output: self.plan_output.clone(), is_identified: false })
     }
 }
 
 impl DicomOutput {
+    /// Whether a report is to name the patient.
+    pub(super) fn identified(self, is_identified: bool) -> Self {
+        Self { is_identified, ..self }
+    }
+
     /// Records a dose grid that cannot be of this reference.
     pub(super) fn check_place(&self, grid: &VoxelGrid, checks: &mut Checks) {
         checks.at(

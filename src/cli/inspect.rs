@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::figures::significant;
 use super::stdout;
 use crate::domain::{Checks, DoseError, Volume, grid::Affine};
 use crate::formats::dicom::{self, Place};
 use crate::formats::volume_file::{FrameFile, is_volume_name, read_frames};
+use crate::report::numbers::significant;
 use study::Study;
 
 /// Significant digits of a value.

@@ -9,9 +9,12 @@ use bytes::Bytes;
 use super::organ_volumes::{OrganVolumes, names_of};
 use super::outputs::{self, InputAccount, OrganTables, OutputArgs, ResultInputs};
 use super::remote::{Remote, RemoteArgs, in_words};
+use super::report::ReportInputs;
 use super::stdout;
 use super::summary::activity_lines;
-use crate::domain::{Checks, DoseError, DoseResult, Extras, Invalid, Organs, Part, TallyRecord, VolumeRole, Warning};
+use crate::domain::{
+    Checks, DensityMap, DoseError, DoseResult, Extras, Invalid, Organs, Part, TallyRecord, VolumeRole, Warning,
+};
 use crate::formats::labels::LabelFiles;
 use crate::formats::tally;
 use crate::formats::volume_file::Origin;
@@ -35,6 +38,8 @@ pub(super) struct Args {
 struct Merged {
     result: DoseResult,
     organs: Option<OrganTables>,
+    /// What a report shows of the maps, where they are here.
+    maps: Option<(DensityMap, Option<Organs>)>,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), DoseError> {
@@ -43,7 +48,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let (labels, names) = args.outputs.read_labels(&mut checks, &mut warnings);
     // A tally does not keep how its inputs say where they lie; labels on its grid say it the same way.
     let origin = labels.as_ref().map_or_else(Origin::default, |files| files.origin.on_another_grid());
-    let dicom = args.outputs.check(args.tallies.iter().map(|path| Some(path.as_path())), &[], None, &mut checks);
+    let ready = args.outputs.check(args.tallies.iter().map(|path| Some(path.as_path())), &[], None, &mut checks);
     if args.outputs.weighted_output.is_some() {
         checks.fail(
             "weighted-output",
@@ -54,7 +59,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         checks.fail("tallies", "at least one is needed");
     }
     let remote = args.remote.check(&mut checks);
-    let Merged { mut result, organs } = match &remote {
+    let Merged { mut result, organs, maps } = match &remote {
         None => here(args, labels, &names, checks)?,
         Some(remote) => there(args, remote, labels, &names, checks)?,
     };
@@ -72,7 +77,12 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         density: "tally",
         grids: None,
     };
-    outputs::write(&args.outputs, &ResultInputs { organs: organs.as_ref(), inputs, origin, dicom }, &result)
+    let report = maps.as_ref().map(|(density, organs)| ReportInputs {
+        density: Some(density.g_cm3()),
+        organs: organs.as_ref(),
+        files: args.tallies.iter().map(|path| ("tallies", path.clone())).collect(),
+    });
+    outputs::write(&args.outputs, &ResultInputs { organs: organs.as_ref(), inputs, origin, ready, report }, &result)
 }
 
 /// Merges in this process.
@@ -96,9 +106,9 @@ fn here(
     };
     let map = organs.as_ref().map(Organs::label_map);
     let result = merged_dose(record, map.as_ref(), extras)?;
-    let table = |organs: Organs| args.outputs.organ_tables(&result, &activity, Some(&density), &organs, names);
-    let organs = organs.map(table);
-    Ok(Merged { result, organs })
+    let table = |organs: &Organs| args.outputs.organ_tables(&result, &activity, Some(&density), organs, names);
+    let tables = organs.as_ref().map(table);
+    Ok(Merged { result, organs: tables, maps: Some((density, organs)) })
 }
 
 /// Reads the files one after another, so that no more than two tallies are in memory. Every bad file is recorded by
@@ -127,6 +137,7 @@ fn there(
     names: &BTreeMap<u16, String>,
     mut checks: Checks,
 ) -> Result<Merged, DoseError> {
+    args.outputs.report.refuse_on_server(&mut checks);
     let organs = labels.as_ref().map(|files| OrganVolumes::of(&files.organs));
     let names = labels.as_ref().map(|files| names_of(&files.organs, names)).unwrap_or_default();
     let merging = announced(args, organs.as_ref(), names, &mut checks);
@@ -147,7 +158,7 @@ fn there(
     }
     let answer = answer.map_err(|error| in_words(error, |field| by_name(&field, &args.tallies)))?;
     let organs = organs.map(|_| OrganTables::of_pairs(answer.organs));
-    Ok(Merged { result: answer.result, organs })
+    Ok(Merged { result: answer.result, organs, maps: None })
 }
 
 /// What will be sent; none if a fault was recorded.

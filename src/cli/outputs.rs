@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::dicom::{DicomArgs, DicomOutput, is_dicom_name};
+use super::report::{ReportArgs, ReportInputs, ReportReady};
 use super::stdout;
 use super::summary::summary;
 use crate::domain::{
@@ -64,6 +65,17 @@ pub(super) struct OutputArgs {
     pub(super) quiet: bool,
     #[command(flatten)]
     pub(super) dicom: DicomArgs,
+    #[command(flatten)]
+    pub(super) report: ReportArgs,
+}
+
+/// What was read for outputs, and waits for the result.
+#[derive(Default)]
+pub(super) struct Ready {
+    /// What objects are written with; none: there is no output in DICOM.
+    pub(super) dicom: Option<DicomOutput>,
+    /// None: there is no report.
+    report: Option<ReportReady>,
 }
 
 impl OutputArgs {
@@ -74,14 +86,14 @@ impl OutputArgs {
     /// * `more` – volumes that are written besides, by their flags
     /// * `ct` – the CT of the computation: if it is DICOM, outputs in DICOM belong to it where no other is named
     ///
-    /// What outputs in DICOM are written with is returned, if there are any and they have no fault.
+    /// What DICOM and the report are written with is returned, as far as it has no fault.
     pub(super) fn check<'a>(
         &'a self,
         inputs: impl IntoIterator<Item = Option<&'a Path>>,
         more: &[(&'static str, Option<&'a Path>)],
         ct: Option<&Path>,
         checks: &mut Checks,
-    ) -> Option<DicomOutput> {
+    ) -> Ready {
         self.check_use(checks);
         let own = self.labels.iter().chain(&self.label_names).map(PathBuf::as_path);
         let inputs = inputs.into_iter().flatten().chain(own);
@@ -97,6 +109,7 @@ impl OutputArgs {
             ("dose-volume-output", self.dose_volume_output.as_deref()),
             ("json", self.json.as_deref()),
             ("plan-output", self.dicom.plan_output.as_deref()),
+            ("report", self.report.report.as_deref()),
         ];
         let (objects, volumes): (Vec<_>, Vec<_>) = volumes
             .into_iter()
@@ -117,7 +130,10 @@ impl OutputArgs {
         if self.output.is_none() {
             checks.fail("output", "--output is needed");
         }
-        self.dicom.read(objects.first().map(|(flag, _)| *flag), ct, checks)
+        let is_identified = self.report.report_identified;
+        let wanted = objects.first().map(|(flag, _)| *flag).or(is_identified.then_some("report-identified"));
+        let dicom = self.dicom.read(wanted, ct, checks).map(|dicom| dicom.identified(is_identified));
+        Ready { dicom, report: self.report.read(checks) }
     }
 
     /// Records flags that would have no effect.
@@ -198,9 +214,9 @@ impl OrganTables {
 }
 
 impl OutputArgs {
-    /// Points of a histogram for each organ, where histograms are wanted.
+    /// Points of a histogram for each organ, where histograms are wanted: in a table or in the report.
     pub(super) fn dose_volume_points(&self) -> Option<usize> {
-        self.dose_volume_output.as_ref().map(|_| DOSE_VOLUME_POINTS)
+        self.dose_volume_output.as_ref().or(self.report.report.as_ref()).map(|_| DOSE_VOLUME_POINTS)
     }
 
     /// The doses of all organs.
@@ -237,8 +253,10 @@ pub(super) struct ResultInputs<'a> {
     pub(super) inputs: InputAccount,
     /// How outputs say where they lie.
     pub(super) origin: Origin,
-    /// What outputs in DICOM are written with.
-    pub(super) dicom: Option<DicomOutput>,
+    /// What was read for outputs.
+    pub(super) ready: Ready,
+    /// What a report shows beside the result; none: it is not to hand, and no report is wanted.
+    pub(super) report: Option<ReportInputs<'a>>,
 }
 
 /// `result.json`: provenance, inputs and results. It has no patient data except the dose.
@@ -303,6 +321,9 @@ pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult)
     if let Some(path) = &args.json {
         named("json", json::write(path, &file))?;
     }
+    if let (Some(report), Some(inputs)) = (&from.ready.report, &from.report) {
+        report.write(result, inputs, from.organs, from.ready.dicom.as_ref())?;
+    }
     if args.quiet { Ok(()) } else { stdout::print(&summary(&file)) }
 }
 
@@ -319,7 +340,7 @@ fn write_map(
         DoseKind::Uncertainty => ("uncertainty-output", "uncertainty of the dose, 1 sigma [Gy]"),
         DoseKind::Effective => ("weighted-output", "biologically weighted dose [Gy (RBE)]"),
     };
-    match &from.dicom {
+    match &from.ready.dicom {
         Some(dicom) if is_dicom_name(path) => {
             dicom.write_dose(flag, path, (kind, volume), &format!("{nuclide}, {method}, commit {commit}"))
         }

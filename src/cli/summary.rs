@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::figures::{DIGITS, DoseUnit, significant};
 use super::outputs::ResultFile;
 use crate::domain::activity_account::activity_words;
 use crate::domain::{
@@ -11,6 +10,7 @@ use crate::domain::{
 };
 use crate::dosimetry::OrganDose;
 use crate::dosimetry::noise::MARKED_SHARE;
+use crate::report::numbers::{DIGITS, DoseUnit, significant};
 
 /// Marks a figure that noise has moved.
 const MOVED: &str = "*";

@@ -50,7 +50,7 @@ pub const ISODOSES: [Colour; 5] = [
 
 /// Anchors of matplotlib's colour map `inferno`, evenly spaced: from black through red to light yellow, in steps that
 /// look alike. Source: N. Smith and S. van der Walt, matplotlib (CC0).
-const INFERNO: [Colour; 9] = [
+pub const INFERNO: [Colour; 9] = [
     Colour([0, 0, 4]),
     Colour([33, 12, 74]),
     Colour([86, 16, 110]),

@@ -29,7 +29,7 @@ pub use dose_grid::{DoseGrid, dose_grid, with_spacing};
 pub use interpolate::Interpolated;
 pub use placing::{MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Space, check_share_outside};
 pub use redistribute::{Redistributed, share_outside};
-pub use reorder::{has_same_voxels, reorder};
+pub use reorder::{has_same_voxels, reorder, upright};
 
 use alignment::Alignment;
 

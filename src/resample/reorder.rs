@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::Resampler;
 use super::alignment::{Alignment, Axis};
-use crate::domain::{RigidTransform, Volume, VoxelGrid};
+use crate::domain::{Invalid, RigidTransform, Volume, VoxelGrid};
+
+/// The six orders of three axes.
+const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [1, 0, 2], [0, 2, 1], [2, 1, 0], [1, 2, 0], [2, 0, 1]];
 
 /// The volume with its voxels in the order of a grid that has the same voxels in the same place; none if it has others.
 /// No value is changed.
@@ -18,6 +21,37 @@ pub fn reorder<T: Copy>(volume: &Volume<T>, grid: &Arc<VoxelGrid>) -> Option<Vol
 pub fn has_same_voxels(own: &Arc<VoxelGrid>, grid: &Arc<VoxelGrid>) -> bool {
     let in_order = || Resampler::new(own, grid, &RigidTransform::IDENTITY).source_in_order();
     grid.check_same(own).is_ok() || in_order().is_some_and(|own| grid.check_same(&own).is_ok())
+}
+
+/// The same voxels with the axes as near to the patient's left, back and head as they can be, and right-handed.
+///
+/// # Errors
+/// If the affine is at the edge of what a grid may have, and rounding takes it over.
+pub fn upright(grid: &VoxelGrid) -> Result<VoxelGrid, Invalid> {
+    let (shape, spacing_mm, [x, y, z]) = (grid.shape(), grid.spacing_mm(), *grid.affine());
+    let lps = [x.map(|v| -v), y.map(|v| -v), z];
+    let cosine = |target: usize, source: usize| lps[target][source] / spacing_mm[source];
+    let alike = |order: &[usize; 3]| order.iter().enumerate().map(|(t, &s)| cosine(t, s).abs()).sum::<f64>();
+    // The first of equals.
+    let order = ORDERS.into_iter().rev().max_by(|a, b| alike(a).total_cmp(&alike(b))).expect("there are six");
+    let mut signs = [0, 1, 2].map(|target| if cosine(target, order[target]) < 0.0 { -1.0 } else { 1.0 });
+    let column = |target: usize, signs: [f64; 3]| lps.map(|row| signs[target] * row[order[target]]);
+    let [a, b, c] = [0, 1, 2].map(|target| column(target, signs));
+    let cross = [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+    if cross.iter().zip(c).map(|(u, v)| u * v).sum::<f64>() < 0.0 {
+        signs[2] = -signs[2];
+    }
+    let mut affine = [[0.0; 4]; 3];
+    for (row, own) in affine.iter_mut().zip(grid.affine()) {
+        row[3] = own[3];
+        for target in 0..3 {
+            let source = order[target];
+            row[target] = signs[target] * own[source];
+            // A reversed axis begins at its other end.
+            row[3] += if signs[target] < 0.0 { own[source] * (shape[source] - 1) as f64 } else { 0.0 };
+        }
+    }
+    VoxelGrid::new(order.map(|axis| shape[axis] as u64), order.map(|axis| spacing_mm[axis]))?.with_affine(affine)
 }
 
 impl Resampler {

@@ -2,7 +2,7 @@
 
 mod refused;
 mod segments;
-mod support;
+pub(crate) mod support;
 
 use std::fs;
 use std::path::Path;

@@ -14,7 +14,7 @@ use dosegrid::domain::{Volume, VoxelGrid, grid::Affine};
 
 /// Who and what a CT is of.
 #[derive(Clone, Copy)]
-pub(super) struct Ct {
+pub(crate) struct Ct {
     pub(super) name: &'static str,
     pub(super) id: &'static str,
     pub(super) study: &'static str,
@@ -23,11 +23,11 @@ pub(super) struct Ct {
 }
 
 /// The name needs the character set that the file names.
-pub(super) const CT: Ct =
+pub(crate) const CT: Ct =
     Ct { name: "CANARY^Éva", id: "CANARY-7", study: "1.2.826.1", series: "1.2.826.2", frame: "1.2.826.3" };
 
 /// Writes a CT of three slices, 100 mm wide, as files of a folder.
-pub(super) fn ct(folder: &Path, ct: &Ct) {
+pub(crate) fn ct(folder: &Path, ct: &Ct) {
     fs::create_dir_all(folder).expect("a writable folder");
     for slice in 0..3u16 {
         let instance = format!("{}.{slice}", ct.series);

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use super::Args;
 use super::files::{Described, Files, described, raw_header};
-use crate::cli::dicom::DicomOutput;
 use crate::cli::flags::recorded;
-use crate::cli::outputs::InputAccount;
+use crate::cli::outputs::{InputAccount, Ready};
 use crate::domain::{
     ActivityUnit, Checks, DensityMap, DoseError, DoseRequest, DoseResult, LabelMap, LabelMaps, Organs, Part, Repair,
     RequestVolumes, TimeIntegratedActivity, Volume, Warning, repair_activity, warning,
@@ -30,8 +29,8 @@ pub(super) struct Inputs {
     unit: ActivityUnit,
     placed: Option<Placed>,
     ct_origin: Origin,
-    /// What outputs in DICOM are written with.
-    pub(super) dicom: Option<DicomOutput>,
+    /// What was read for outputs.
+    pub(super) ready: Ready,
 }
 
 impl Inputs {
@@ -52,8 +51,8 @@ impl Inputs {
         let header = recorded(draft.finish(faults), density, checks);
         warnings.extend(prepared.repair_warnings(unit));
         let values = prepared.check(unit, args, checks);
-        let dicom = args.check_outputs(checks);
-        if let (Some(dicom), Some(header)) = (&dicom, &header) {
+        let ready = args.check_outputs(checks);
+        if let (Some(dicom), Some(header)) = (&ready.dicom, &header) {
             dicom.check_place(header.grid(), checks);
         }
         if !checks.is_empty() {
@@ -61,7 +60,7 @@ impl Inputs {
         }
         let (header, (volumes, organs)) = (header?, values?);
         let request = recorded(DoseRequest::of(&header, volumes), density, checks)?;
-        Some(Self { request, organs, names, warnings, origin, unit, placed, ct_origin, dicom })
+        Some(Self { request, organs, names, warnings, origin, unit, placed, ct_origin, ready })
     }
 
     /// Writes the dose on the grid of the CT or density.

@@ -4,9 +4,9 @@
 use super::Args;
 use super::files::{self, Described, Files, described, raw_header};
 use crate::api::client::Sent;
-use crate::cli::dicom::DicomOutput;
 use crate::cli::flags::recorded;
 use crate::cli::organ_volumes::{OrganVolumes, names_of, sent};
+use crate::cli::outputs::Ready;
 use crate::domain::{ActivityUnit, Checks, Part, Volume, VolumeRole, Warning};
 use crate::formats::volume_file::Origin;
 use crate::intake::{GridChoice, InputRole, Intake, RawDoseGrid, RawIntake};
@@ -24,8 +24,8 @@ pub(super) struct Outgoing {
     pub(super) origin: Origin,
     /// The same of the CT or density.
     pub(super) ct_origin: Origin,
-    /// What outputs in DICOM are written with.
-    pub(super) dicom: Option<DicomOutput>,
+    /// What was read for outputs.
+    pub(super) ready: Ready,
 }
 
 impl Outgoing {
@@ -67,11 +67,12 @@ impl Outgoing {
             ..of_choice(&choice)
         };
         let intake = recorded(raw.check(), args.volumes.density_flag(), checks);
-        let dicom = args.check_outputs(checks);
+        let ready = args.check_outputs(checks);
+        args.outputs.report.refuse_on_server(checks);
         let (origin, ct_origin) = (files.origin(args.grids.dose_grid()), files.ct_origin.clone());
         let warnings = std::mem::take(&mut files.warnings);
         let (volumes, organs) = (volumes(files), organs.into_good());
-        Some(Self { intake: intake?, volumes, organs, warnings, origin, ct_origin, dicom })
+        Some(Self { intake: intake?, volumes, organs, warnings, origin, ct_origin, ready })
     }
 
     /// What the numbers of the activity map mean.

@@ -43,7 +43,8 @@ pub(super) fn run(args: &Args, remote: &Remote, mut checks: Checks) -> Result<()
         organs: (!args.outputs.labels.is_empty()).then_some(&organs),
         inputs: input_account(args, outgoing.unit(), account.placing),
         origin: outgoing.origin.clone(),
-        dicom: outgoing.dicom,
+        ready: outgoing.ready,
+        report: None,
     };
     if let (Some(path), Some(dose)) = (&args.grids.dose_on_ct, &dose_on_ct) {
         write_dose_on_ct(path, dose, &outgoing.ct_origin)?;

@@ -138,7 +138,14 @@ impl VolumeArgs {
 
     /// Input files that these flags name.
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
-        [&self.activity, &self.density, &self.ct, &self.hu_curve].into_iter().filter_map(|path| path.as_deref())
+        self.named_files().map(|(_, path)| path)
+    }
+
+    /// Input files by their flags.
+    pub(super) fn named_files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let files =
+            [("activity", &self.activity), ("density", &self.density), ("ct", &self.ct), ("hu-curve", &self.hu_curve)];
+        files.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
     }
 }
 

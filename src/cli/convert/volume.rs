@@ -5,10 +5,10 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{Args, Target};
-use crate::cli::figures::significant;
 use crate::domain::{Checks, DoseError, grid::Affine};
 use crate::formats::dicom::{self, ActivityAccount, DicomImage, Quantity, Wanted};
 use crate::formats::volume_file::{Origin, OutputFormat, write_volume};
+use crate::report::numbers::significant;
 
 /// Significant digits of a figure.
 const DIGITS: usize = 6;

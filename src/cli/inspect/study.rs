@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::cli::figures::significant;
 use crate::formats::dicom::{Inventory, SeriesEntry};
+use crate::report::numbers::significant;
 
 /// Significant digits of a figure.
 const DIGITS: usize = 6;

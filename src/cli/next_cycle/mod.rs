@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::figures::significant;
 use super::stdout;
 use crate::clinic::next_cycle::{Bound, NextCycle, Outlook, next_cycle};
 use crate::domain::{Checks, DoseError};
 use crate::formats::atomic::write_file;
 use crate::formats::organ_table::OrganRow;
 use crate::formats::{json, organ_table, toml_file};
+use crate::report::numbers::significant;
 use plan::Plan;
 
 /// Significant digits of an activity.

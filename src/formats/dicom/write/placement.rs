@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use super::decimal::decimal;
 use crate::domain::{Invalid, Volume, VoxelGrid};
-use crate::resample::reorder;
-
-/// The six orders of three axes.
-const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [1, 0, 2], [0, 2, 1], [2, 1, 0], [1, 2, 0], [2, 0, 1]];
+use crate::resample::{reorder, upright};
 
 /// A volume in frames: the first axis runs along a row, the second down a column, the third along row × column.
 pub(super) struct Frames<T> {
@@ -21,7 +18,7 @@ impl<T: Copy> Frames<T> {
     /// # Errors
     /// If the voxels cannot be put in that order.
     pub(super) fn of(volume: &Volume<T>) -> Result<Self, Invalid> {
-        let grid = Arc::new(in_order(volume.grid())?);
+        let grid = Arc::new(upright(volume.grid())?);
         let volume =
             reorder(volume, &grid).ok_or_else(|| Invalid::new("lies on a grid whose axes cannot be put in order"))?;
         Ok(Self { volume })
@@ -70,33 +67,6 @@ impl<T: Copy> Frames<T> {
 fn lps(grid: &VoxelGrid) -> [[f64; 4]; 3] {
     let [x, y, z] = *grid.affine();
     [x.map(|v| -v), y.map(|v| -v), z]
-}
-
-/// The grid with its axes in order, and right-handed.
-fn in_order(grid: &VoxelGrid) -> Result<VoxelGrid, Invalid> {
-    let (shape, spacing_mm, lps) = (grid.shape(), grid.spacing_mm(), lps(grid));
-    let cosine = |target: usize, source: usize| lps[target][source] / spacing_mm[source];
-    let alike = |order: &[usize; 3]| order.iter().enumerate().map(|(t, &s)| cosine(t, s).abs()).sum::<f64>();
-    // The first of equals.
-    let order = ORDERS.into_iter().rev().max_by(|a, b| alike(a).total_cmp(&alike(b))).expect("there are six");
-    let mut signs = [0, 1, 2].map(|target| if cosine(target, order[target]) < 0.0 { -1.0 } else { 1.0 });
-    let column = |target: usize, signs: [f64; 3]| lps.map(|row| signs[target] * row[order[target]]);
-    let [a, b, c] = [0, 1, 2].map(|target| column(target, signs));
-    let cross = [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
-    if cross.iter().zip(c).map(|(u, v)| u * v).sum::<f64>() < 0.0 {
-        signs[2] = -signs[2];
-    }
-    let mut affine = [[0.0; 4]; 3];
-    for (row, own) in affine.iter_mut().zip(grid.affine()) {
-        row[3] = own[3];
-        for target in 0..3 {
-            let source = order[target];
-            row[target] = signs[target] * own[source];
-            // A reversed axis begins at its other end.
-            row[3] += if signs[target] < 0.0 { own[source] * (shape[source] - 1) as f64 } else { 0.0 };
-        }
-    }
-    VoxelGrid::new(order.map(|axis| shape[axis] as u64), order.map(|axis| spacing_mm[axis]))?.with_affine(affine)
 }
 
 #[cfg(test)]

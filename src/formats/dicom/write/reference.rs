@@ -112,6 +112,21 @@ impl Reference {
         self.attributes.clone()
     }
 
+    /// Name, ID and date of birth of the patient, and date of the study, for people; each may be empty.
+    pub fn patient(&self) -> [String; 4] {
+        let name = text(&self.attributes.0, tags::PATIENT_NAME).unwrap_or_default();
+        let name: Vec<&str> = name.split('^').filter(|part| !part.is_empty()).collect();
+        let date = |tag: Tag| {
+            let digits = text(&self.attributes.0, tag).unwrap_or_default();
+            match (digits.get(..4), digits.get(4..6), digits.get(6..8)) {
+                (Some(year), Some(month), Some(day)) => format!("{year}-{month}-{day}"),
+                _ => digits,
+            }
+        };
+        let id = text(&self.attributes.0, tags::PATIENT_ID).unwrap_or_default();
+        [name.join(" "), id, date(tags::PATIENT_BIRTH_DATE), date(tags::STUDY_DATE)]
+    }
+
     /// Frame of Reference UID.
     pub fn frame_of_reference(&self) -> String {
         text(&self.attributes.0, tags::FRAME_OF_REFERENCE_UID).expect("checked as it was read")

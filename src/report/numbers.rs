@@ -1,23 +1,23 @@
-//! Figures for people: significant digits, and a unit that fits the dose.
+//! Numbers for people: significant digits, and a unit that fits the dose.
 
 use std::fmt;
 
 /// Significant digits of a dose.
-pub(super) const DIGITS: usize = 4;
+pub const DIGITS: usize = 4;
 
 /// Figures of this size and below are written with a power of ten.
 const SMALLEST_PLAIN: f64 = 1e-4;
 
 /// A unit of absorbed dose.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct DoseUnit {
+pub struct DoseUnit {
     name: &'static str,
     per_gy: f64,
 }
 
 impl DoseUnit {
     /// The largest unit in which a dose is at least 0.1, down to µGy; Gy for no dose at all.
-    pub(super) fn fitting(gy: f64) -> Self {
+    pub fn fitting(gy: f64) -> Self {
         let units = [("Gy", 1.0), ("mGy", 1e3), ("µGy", 1e6)].map(|(name, per_gy)| Self { name, per_gy });
         if gy.is_nan() || gy <= 0.0 {
             return units[0];
@@ -26,12 +26,12 @@ impl DoseUnit {
     }
 
     /// A dose in this unit, without the unit's name.
-    pub(super) fn figure(self, gy: f64) -> String {
+    pub fn figure(self, gy: f64) -> String {
         significant(gy * self.per_gy, DIGITS)
     }
 
     /// A dose in this unit, with its name.
-    pub(super) fn with_unit(self, gy: f64) -> String {
+    pub fn with_unit(self, gy: f64) -> String {
         format!("{} {self}", self.figure(gy))
     }
 }
@@ -43,7 +43,7 @@ impl fmt::Display for DoseUnit {
 }
 
 /// A number with so many significant digits; whole numbers keep all their digits.
-pub(super) fn significant(value: f64, digits: usize) -> String {
+pub fn significant(value: f64, digits: usize) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value}");
     }

@@ -1,21 +1,24 @@
-//! `dosegrid cycles`: the sum of cycles, organ by organ.
+//! `dosegrid cycles`: the sum of cycles, organ by organ and voxel by voxel.
+
+mod maps;
 
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::figures::{DIGITS, significant};
+use self::maps::MapArgs;
 use super::stdout;
 use crate::clinic::organ_cycles::{CycleOrgan, OrganSum, sum_of_cycles};
 use crate::domain::{Checks, DoseError};
 use crate::formats::atomic::write_file;
 use crate::formats::json;
 use crate::formats::organ_table::{self, OrganRow};
+use crate::report::numbers::{DIGITS, significant};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Organ table of each cycle, from `compute --organs-output`, in order; organs are added by name
-    #[arg(required = true, value_name = "TABLE")]
+    #[arg(required_unless_present = "dose", value_name = "TABLE")]
     tables: Vec<PathBuf>,
     /// The sums, JSON; without --json and --csv they are printed
     #[arg(long, value_name = "FILE")]
@@ -23,13 +26,27 @@ pub(super) struct Args {
     /// One row for each organ, CSV
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    #[command(flatten)]
+    maps: MapArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
+    if args.tables.is_empty() {
+        for (flag, is_given) in [("json", args.json.is_some()), ("csv", args.csv.is_some())] {
+            if is_given {
+                checks.fail(flag, "has no effect without organ tables");
+            }
+        }
+        return args.maps.run(checks);
+    }
     let read = |path: &PathBuf| checks.at(path.display().to_string(), organ_table::read(path));
     let tables: Vec<Vec<OrganRow>> = args.tables.iter().filter_map(read).collect();
-    checks.finish()?;
+    if args.maps.is_given() {
+        args.maps.run(checks)?;
+    } else {
+        checks.finish()?;
+    }
     let organ = |row: &OrganRow| CycleOrgan {
         name: row.name.clone(),
         dose_gy: row.mean_by_mass_gy,

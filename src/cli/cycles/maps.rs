@@ -1,0 +1,171 @@
+//! The sum of the dose maps of cycles, voxel by voxel.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::cli::dicom::{DicomArgs, is_dicom_name};
+use crate::domain::{Checks, DoseError, Invalid, RigidTransform, Volume, VoxelGrid};
+use crate::formats::dicom::write::DoseKind;
+use crate::formats::volume_file::{Origin, OutputFormat, read_volume, write_volume};
+use crate::intake::{RegridKind, Regridded, RegriddedValues, Regridding};
+use crate::resample::reorder;
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Maps")]
+pub(super) struct MapArgs {
+    /// Dose map of each cycle in Gy, registered to the first; once for each
+    #[arg(long, value_name = "FILE")]
+    dose: Vec<PathBuf>,
+    /// 1σ map of each cycle in Gy, in the same order: they add in squares
+    #[arg(long, value_name = "FILE")]
+    uncertainty: Vec<PathBuf>,
+    /// Sum of the dose maps, on the grid of the first
+    #[arg(long, value_name = "FILE")]
+    dose_output: Option<PathBuf>,
+    /// 1σ of that sum
+    #[arg(long, value_name = "FILE")]
+    uncertainty_output: Option<PathBuf>,
+    /// Put maps on other grids on that of the first, by interpolation; without it they are refused
+    #[arg(long)]
+    resample: bool,
+    #[command(flatten)]
+    dicom: DicomArgs,
+}
+
+/// A map of each cycle, on one grid.
+struct Maps {
+    grid: Arc<VoxelGrid>,
+    origin: Origin,
+    values: Vec<Volume<f32>>,
+}
+
+impl MapArgs {
+    /// Whether any map is named.
+    pub(super) fn is_given(&self) -> bool {
+        !self.dose.is_empty() || !self.uncertainty.is_empty() || self.outputs().next().is_some()
+    }
+
+    fn outputs(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let outputs = [("dose-output", &self.dose_output), ("uncertainty-output", &self.uncertainty_output)];
+        outputs.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
+    }
+
+    /// Adds the maps and writes their sums.
+    pub(super) fn run(&self, mut checks: Checks) -> Result<(), DoseError> {
+        self.check(&mut checks);
+        let doses = self.read("dose", &self.dose, None, &mut checks);
+        let grid = doses.as_ref().map(|doses| doses.grid.clone());
+        let sigmas = self.read("uncertainty", &self.uncertainty, grid, &mut checks);
+        let wanted = self.outputs().find(|(_, path)| is_dicom_name(path)).map(|(flag, _)| flag);
+        let dicom = self.dicom.read(wanted, None, &mut checks);
+        if let (Some(dicom), Some(doses)) = (&dicom, &doses) {
+            dicom.check_place(&doses.grid, &mut checks);
+        }
+        checks.finish()?;
+        let sums = [
+            ("dose-output", &self.dose_output, doses.map(|maps| maps.sum(|gy| gy, |sum| sum)), DoseKind::Physical),
+            (
+                "uncertainty-output",
+                &self.uncertainty_output,
+                sigmas.map(|maps| maps.sum(|gy| gy * gy, f64::sqrt)),
+                DoseKind::Uncertainty,
+            ),
+        ];
+        for (flag, path, sum, kind) in sums {
+            let (Some(path), Some((sum, origin))) = (path, sum) else { continue };
+            match &dicom {
+                Some(dicom) if is_dicom_name(path) => {
+                    let comment = format!("sum of {} cycles", self.dose.len());
+                    dicom.write_dose(flag, path, (kind, &sum), &comment)?;
+                }
+                _ => write_volume(path, &sum, "dosegrid: sum of cycles [Gy]", &origin)
+                    .map_err(|error| DoseError::Io(format!("{flag}: cannot be written: {error}")))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, checks: &mut Checks) {
+        if self.dose.len() < 2 {
+            checks.fail("dose", "is needed once for each of two or more cycles");
+        }
+        if self.dose_output.is_none() {
+            checks.fail("dose-output", "is needed with --dose: where the sum goes");
+        }
+        match (self.uncertainty.len(), self.uncertainty_output.is_some()) {
+            (0, true) => checks.fail("uncertainty-output", "needs --uncertainty once for each cycle"),
+            (1.., false) => checks.fail("uncertainty", "has no effect without --uncertainty-output"),
+            (0, false) => {}
+            (count, true) if count == self.dose.len() => {}
+            (count, true) => {
+                let reason = format!("is needed once for each of {} cycles, got {count}", self.dose.len());
+                checks.fail("uncertainty", reason);
+            }
+        }
+        for (flag, path) in self.outputs() {
+            if !is_dicom_name(path) {
+                checks.at(flag, OutputFormat::of_name(path));
+            }
+            let is_input = |input: &&PathBuf| {
+                input.canonicalize().is_ok_and(|input| path.canonicalize().is_ok_and(|output| input == output))
+            };
+            if self.dose.iter().chain(&self.uncertainty).any(|input| is_input(&input)) {
+                checks.fail(flag, "is also the name of an input");
+            }
+        }
+    }
+
+    /// Reads a map of each cycle and puts it on one grid. Every bad file is recorded by name.
+    ///
+    /// * `grid` – none: that of the first
+    fn read(&self, flag: &str, paths: &[PathBuf], grid: Option<Arc<VoxelGrid>>, checks: &mut Checks) -> Option<Maps> {
+        let mut maps: Option<Maps> = None;
+        for path in paths {
+            let name = format!("{flag} {}", path.display());
+            let Some(file) = checks.at(&name, read_volume(path)) else { continue };
+            let (_, origin) = (file.warnings, file.header.origin);
+            let maps = maps.get_or_insert_with(|| Maps {
+                grid: grid.clone().unwrap_or_else(|| file.volume.grid().clone()),
+                origin,
+                values: Vec::new(),
+            });
+            maps.values.extend(checks.at(&name, on_grid(file.volume, &maps.grid, self.resample)));
+        }
+        maps.filter(|maps| maps.values.len() == paths.len())
+    }
+}
+
+impl Maps {
+    /// The sum over cycles.
+    ///
+    /// * `of` – what of a value is added
+    /// * `back` – what of the sum is the result
+    fn sum(self, of: fn(f64) -> f64, back: fn(f64) -> f64) -> (Volume<f32>, Origin) {
+        let at = |voxel: usize| self.values.iter().map(|map| of(f64::from(map.as_slice()[voxel]))).sum::<f64>();
+        #[expect(clippy::cast_possible_truncation, reason = "maps have single precision")]
+        let sums = (0..self.grid.voxels()).map(|voxel| back(at(voxel)) as f32).collect();
+        (Volume::from_vec(self.grid, sums).expect("a value for each voxel"), self.origin)
+    }
+}
+
+/// A map on the grid of the sum.
+fn on_grid(map: Volume<f32>, grid: &Arc<VoxelGrid>, resample: bool) -> Result<Volume<f32>, Invalid> {
+    let bad = map.as_slice().iter().filter(|gy| !(gy.is_finite() && **gy >= 0.0)).count();
+    if bad > 0 {
+        return Err(Invalid::new(format!("{bad} voxels are no dose: it is a number from 0 on")));
+    }
+    if let Some(map) = reorder(&map, grid) {
+        return Ok(map);
+    }
+    if !resample {
+        return Err(Invalid::new(
+            "lies on another grid than the first dose map; register it to that, or interpolate with --resample if the \
+             two are registered",
+        ));
+    }
+    let made = Regridding::new(RegridKind::Dose, map.grid(), grid, &RigidTransform::IDENTITY).numbers(&map)?;
+    match made {
+        Regridded { values: RegriddedValues::Numbers(map), .. } => Ok(map),
+        Regridded { values: RegriddedValues::Labels(_), .. } => unreachable!("a dose has numbers"),
+    }
+}

@@ -1,0 +1,154 @@
+//! The report of a dose: its flags, and what it is made from.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::dicom::DicomOutput;
+use super::outputs::OrganTables;
+use crate::digest::Digest;
+use crate::domain::{Checks, DoseError, DoseResult, Invalid, Organs, Volume};
+use crate::formats::atomic::write_bytes;
+use crate::report::dose_report::{Budgets, Curves, DoseReport, Identification, Language, ReportOrgans};
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Report")]
+pub(super) struct ReportArgs {
+    /// Report of the dose to read, print and file: one HTML file that needs no other
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
+    /// Language of the report [default: en]
+    #[arg(long, value_name = "en|nl|fr")]
+    report_language: Option<String>,
+    /// Name the patient in the report, as the DICOM of --reference or --ct does
+    #[arg(long)]
+    pub(super) report_identified: bool,
+    /// Fits to show in the report: `curves.json` of `dosegrid integrate`
+    #[arg(long, value_name = "FILE")]
+    report_curves: Option<PathBuf>,
+    /// Uncertainty budgets to show in the report: the JSON of `dosegrid budget`
+    #[arg(long, value_name = "FILE")]
+    report_budget: Option<PathBuf>,
+}
+
+/// What was read for a report.
+pub(super) struct ReportReady {
+    path: PathBuf,
+    language: Language,
+    curves: Option<Curves>,
+    budgets: Option<Budgets>,
+}
+
+/// What a report shows beside the result.
+pub(super) struct ReportInputs<'a> {
+    /// Mass density on the grid of the dose [g/cm³].
+    pub(super) density: Option<&'a Volume<f32>>,
+    /// Organs on that grid.
+    pub(super) organs: Option<&'a Organs>,
+    /// Input files by their flags.
+    pub(super) files: Vec<(&'static str, PathBuf)>,
+}
+
+impl ReportArgs {
+    /// Reads what the report shows besides, and records every fault; none without a report.
+    pub(super) fn read(&self, checks: &mut Checks) -> Option<ReportReady> {
+        let more = [
+            ("report-language", self.report_language.is_some()),
+            ("report-identified", self.report_identified),
+            ("report-curves", self.report_curves.is_some()),
+            ("report-budget", self.report_budget.is_some()),
+        ];
+        let Some(path) = &self.report else {
+            for (flag, _) in more.into_iter().filter(|(_, is_given)| *is_given) {
+                checks.fail(flag, "has no effect without --report");
+            }
+            return None;
+        };
+        let language = match self.report_language.as_deref() {
+            None => Some(Language::default()),
+            Some(code) => {
+                let known = Language::ALL.into_iter().find(|language| language.code() == code);
+                let unknown = || Invalid::new(format!("is one of en, nl and fr, got `{code}`"));
+                checks.at("report-language", known.ok_or_else(unknown))
+            }
+        };
+        let text =
+            |path: &Path| fs::read_to_string(path).map_err(|error| Invalid::new(format!("cannot be read: {error}")));
+        let curves = self.report_curves.as_deref().map(|path| text(path).and_then(|text| Curves::from_json(&text)));
+        let budgets = self.report_budget.as_deref().map(|path| text(path).and_then(|text| Budgets::from_json(&text)));
+        let curves = curves.and_then(|curves| checks.at("report-curves", curves));
+        let budgets = budgets.and_then(|budgets| checks.at("report-budget", budgets));
+        Some(ReportReady { path: path.clone(), language: language?, curves, budgets })
+    }
+
+    /// Records that a report cannot be made where the maps are not.
+    pub(super) fn refuse_on_server(&self, checks: &mut Checks) {
+        if self.report.is_some() {
+            let reason = "cannot be made with --server, which keeps the maps on the grid of the dose; compute in this \
+                          process";
+            checks.fail("report", reason);
+        }
+    }
+}
+
+impl ReportReady {
+    /// Makes the report and writes it.
+    pub(super) fn write(
+        &self,
+        result: &DoseResult,
+        inputs: &ReportInputs,
+        tables: Option<&OrganTables>,
+        dicom: Option<&DicomOutput>,
+    ) -> Result<(), DoseError> {
+        let organs = inputs.organs.zip(tables).map(|(organs, tables)| ReportOrgans {
+            organs,
+            doses: &tables.doses,
+            histograms: &tables.histograms,
+        });
+        let digest = |(flag, path): &(&str, PathBuf)| Ok(((*flag).to_owned(), digest_of(path)?));
+        let cannot_read = |error: io::Error| DoseError::Io(format!("report: an input cannot be read again: {error}"));
+        let files = inputs.files.iter().map(digest).collect::<io::Result<Vec<_>>>().map_err(cannot_read)?;
+        let report = DoseReport {
+            language: self.language,
+            identification: &dicom.map(DicomOutput::identification).unwrap_or_default(),
+            result,
+            density: inputs.density,
+            organs,
+            curves: self.curves.as_ref(),
+            budgets: self.budgets.as_ref(),
+            inputs: &files,
+            made: &jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        };
+        let page = report.html()?;
+        let cannot = |error| DoseError::Io(format!("report: cannot be written: {error}"));
+        write_bytes(&self.path, page.as_bytes()).map_err(cannot)
+    }
+}
+
+/// The digest of a file; of a folder, that of the digests of its files by name.
+fn digest_of(path: &Path) -> io::Result<String> {
+    let mut digest = Digest::new();
+    if path.is_dir() {
+        let mut files: Vec<PathBuf> = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+        files.retain(|file| file.is_file());
+        files.sort_unstable();
+        files.iter().try_for_each(|file| digest_of(file).map(|hex| digest.update(hex)))?;
+        return Ok(digest.hex());
+    }
+    let mut file = File::open(path)?;
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(digest.hex()),
+            read => digest.update(&piece[..read]),
+        }
+    }
+}
+
+/// Who the reference is of.
+impl DicomOutput {
+    fn identification(&self) -> Identification {
+        let [name, id, birth_date, study_date] = self.reference.patient();
+        if self.is_identified { Identification { name, id, birth_date, study_date } } else { Identification::default() }
+    }
+}
