@@ -91,9 +91,11 @@ fn a_report_runs_its_own_script_and_fetches_nothing() {
 fn names_are_in_a_report_only_if_asked() {
     let folder = inputs();
     ct(&folder.path().join("ct"), &CT);
-    let page = report(folder.path(), &["--output=dose.dcm", "--reference=ct"].as_slice());
+    let dicom = ["--output=dose.dcm", "--reference=ct", "--report=report.html"];
+    succeed(folder.path(), flags(&["output"], &dicom));
+    let page = fs::read_to_string(folder.path().join("report.html")).expect("it was written");
     assert!(!page.contains("CANARY"), "somebody is named");
-    let page = report(folder.path(), &["--reference=ct", "--report-identified", "--report-language=fr"].as_slice());
+    let page = report(folder.path(), &["--reference=ct", "--report-identified", "--report-language=fr"]);
     assert!(page.contains("CANARY Éva") && page.contains("CANARY-7") && page.contains("2026-01-02"));
     assert!(page.contains("<html lang=\"fr\">") && page.contains("Dose moyenne"));
     let output = dosegrid(folder.path(), flags(&[], &["--report-language=nl"]));

@@ -57,7 +57,7 @@ mod tests {
         let between = |text: &'static str, marker: &'static str| {
             text.split(marker).skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned()))
         };
-        let asked = texts.into_iter().flat_map(|text| between(text, "t(\"").chain(between(text, "word(\"")));
+        let asked = texts.into_iter().flat_map(|text| between(text, "self.t(\"").chain(between(text, ".word(\"")));
         asked.chain(view::WORDS.map(str::to_owned)).collect()
     }
 
