@@ -122,7 +122,7 @@ fn fits_and_budgets_are_shown_where_they_are_given() {
     let page = report(folder.path(), &["--report-curves=fits/curves.json", "--report-budget=budget.json"]);
     let fits = crate::cli::json(&folder.path().join("fits/curves.json"));
     let model = fits["regions"]["liver"]["model"].as_str().expect("a model");
-    assert!(page.contains(&format!("<td>{model}</td>")) && page.contains("Residuals") && page.contains(" σ</td>"));
+    assert!(page.contains(&format!("<td>{model}</td>")) && page.contains("Residuals") && page.contains(" %</td></tr>"));
     assert!(page.contains("<td>5.000 %</td><td>given</td>") && page.contains("<td>not given</td>"));
     assert!(page.contains("lower bound"));
     let output = dosegrid(folder.path(), flags(&[], &["--report=r.html", "--report-curves=budget.json"]));

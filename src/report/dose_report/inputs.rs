@@ -34,7 +34,6 @@ pub(super) struct Residual {
     pub(super) time_h: f64,
     pub(super) activity_mbq: f64,
     pub(super) fitted_mbq: f64,
-    pub(super) in_sigma: Option<f64>,
 }
 
 /// What `dosegrid budget --json` found.

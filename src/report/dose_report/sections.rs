@@ -121,9 +121,10 @@ fn curve_section(language: Language, name: &str, curve: &Curve) -> Result<CurveS
     ];
     let residuals = curve.residuals.as_deref().unwrap_or_default();
     let row = |point: &Residual| {
-        let sigma = point.in_sigma.map_or_else(|| NONE.to_owned(), |sigma| format!("{sigma:+.2} σ"));
+        let percent = 100.0 * (point.activity_mbq / point.fitted_mbq - 1.0);
+        let residual = if percent.is_finite() { format!("{percent:+.2} %") } else { NONE.to_owned() };
         let [time, measured, fitted] = [point.time_h, point.activity_mbq, point.fitted_mbq].map(number);
-        [time, measured, fitted, sigma]
+        [time, measured, fitted, residual]
     };
     let figure = (!residuals.is_empty()).then(|| fit_figure(language, residuals).svg(FIGURE_SIZE));
     Ok(CurveSection {
