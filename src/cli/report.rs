@@ -11,7 +11,7 @@ use crate::domain::{Checks, DoseError, DoseResult, Invalid, Organs, Volume};
 use crate::formats::atomic::write_bytes;
 use crate::report::dose_report::{Budgets, Curves, DoseReport, Identification, Language, ReportOrgans};
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Report")]
 pub(super) struct ReportArgs {
     /// Report of the dose to read, print and file: one HTML file that needs no other
