@@ -1,5 +1,6 @@
 //! The door of the built server: TLS, tokens, roles, connections, keys, metrics, and its end.
 
+mod audit;
 mod connections;
 mod identities;
 mod keys;

@@ -34,6 +34,7 @@ mod log;
 mod merge_call;
 mod metrics_page;
 mod off_thread;
+mod pace;
 mod page;
 mod resample_call;
 mod runner;

@@ -84,7 +84,7 @@ fn facts(error: &DoseError) -> HashMap<String, String> {
         | DoseError::NotPhysical(detail)
         | DoseError::Internal(detail)
         | DoseError::Remote(detail)
-        | DoseError::Io(detail) => vec![("detail", detail.clone())],
+        | DoseError::Io(detail) => vec![("detail", of_messages(detail))],
     };
     pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

@@ -4,8 +4,10 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
+    time::Instant,
 };
 
+use prost::Message;
 use tokio::{
     sync::mpsc::{self, error::SendTimeoutError},
     time::timeout,
@@ -16,6 +18,7 @@ use tonic::{Request, Status, Streaming};
 
 use super::identity::{Caller, caller_of};
 use super::log::CallLog;
+use super::pace::Pace;
 use super::service::Shared;
 use super::{deadline, status};
 use crate::domain::DoseError;
@@ -51,6 +54,8 @@ pub(super) struct Exchange<I, O> {
     pub(super) caller: Caller,
     pub(super) incoming: I,
     out: mpsc::Sender<Result<O, Status>>,
+    sending: Pace,
+    reading: Mutex<Pace>,
 }
 
 /// Begins a call. Its deadline bounds it from the first message to the last, and so does the drain timeout of a server
@@ -69,7 +74,15 @@ where
     let (out, messages) = mpsc::channel(RESPONSES_AHEAD);
     let caller = caller_of(request.extensions());
     let incoming = request.into_inner();
-    let call = run(Exchange { shared: shared.clone(), log: log.clone(), caller, incoming, out: out.clone() });
+    let call = run(Exchange {
+        shared: shared.clone(),
+        log: log.clone(),
+        caller,
+        incoming,
+        out: out.clone(),
+        sending: Pace::default(),
+        reading: Mutex::default(),
+    });
     let abort = shared.abort.clone();
     let failure = Arc::new(Mutex::new(None));
     let failed = failure.clone();
@@ -90,12 +103,16 @@ where
     Responses { messages, failure, _call: AbortOnDropHandle::new(task) }
 }
 
-impl<I, O> Exchange<Streaming<I>, O> {
+impl<I: Message, O> Exchange<Streaming<I>, O> {
     /// The next message of the caller; none at the end of its stream.
     pub(super) async fn receive(&mut self) -> Result<Option<I>, Status> {
         let config = &self.shared.config;
         let idle = config.idle_timeout;
+        let began = Instant::now();
         let message = timeout(idle, self.incoming.message()).await.map_err(|_| DoseError::Stalled { idle })?;
+        if let Ok(Some(message)) = &message {
+            self.sending.note(began.elapsed(), message.encoded_len(), idle)?;
+        }
         let with_reason = |status: Status| {
             if status.details().is_empty() { status::of_transport(status, config.max_message_bytes) } else { status }
         };
@@ -103,14 +120,16 @@ impl<I, O> Exchange<Streaming<I>, O> {
     }
 }
 
-impl<I, O> Exchange<I, O> {
+impl<I, O: Message> Exchange<I, O> {
     /// Waits until the reader takes it: responses are made no faster than they are read.
     pub(super) async fn send(&self, message: O) -> Result<(), DoseError> {
         let idle = self.shared.config.idle_timeout;
+        let (began, bytes) = (Instant::now(), message.encoded_len());
         self.out.send_timeout(Ok(message), idle).await.map_err(|error| match error {
             SendTimeoutError::Timeout(_) => DoseError::Stalled { idle },
             SendTimeoutError::Closed(_) => DoseError::Cancelled,
-        })
+        })?;
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner).note(began.elapsed(), bytes, idle)
     }
 
     /// Sends what is made, if the reader has room for it now.

@@ -4,8 +4,10 @@ use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 
 use super::stdout;
+use super::store_flags::refused;
 use crate::audit::{self, FOLDER, Verified};
 use crate::domain::DoseError;
+use crate::store::{OpenError, audit_head};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -67,11 +69,17 @@ fn verify(args: &VerifyArgs) -> Result<(), DoseError> {
     let verified = audit::verify(&folder, head.as_deref()).map_err(|error| DoseError::Io(error.to_string()))?;
     let Verified { records, last_hash } =
         verified.map_err(|broken| DoseError::Io(format!("the audit log is broken: {broken}")))?;
-    let noted = match head {
-        Some(_) => "",
-        None => "; whether records are missing at the end is only told by a hash that was noted before: --head HASH",
+    let checked = match audit_head(&args.store) {
+        Ok(head) if (head.records, &head.hash) == (records, &last_hash) => "its end is that of the ledger",
+        Ok(head) => {
+            let known = head.records;
+            let reason = format!("the audit log ends with record {records}, and the ledger with {known}");
+            return Err(DoseError::Io(reason));
+        }
+        Err(OpenError::InUse(_)) => "the store is in use: the files alone were checked, and not whether its end is there",
+        Err(error) => return Err(refused(error)),
     };
-    stdout::print(&format!("intact: {records} records, last hash {last_hash}\nthe files alone were checked{noted}\n"))
+    stdout::print(&format!("intact: {records} records, last hash {last_hash}\n{checked}\n"))
 }
 
 fn show(args: &ShowArgs) -> Result<(), DoseError> {

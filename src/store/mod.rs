@@ -39,6 +39,7 @@ pub use digest_name::VolumeDigest;
 pub use error::{OpenError, Quota, SizeFault, StoreError};
 pub use figures::Figures;
 pub use jobs::{Needed, NewJob};
+pub use open::audit_head;
 pub use options::StoreOptions;
 pub use order::Lane;
 pub use reading::Reading;

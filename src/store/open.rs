@@ -88,6 +88,24 @@ impl Store {
     }
 }
 
+/// Where the audit log of a store ends, by its ledger, which no other process may have open.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn audit_head(root: &Path) -> Result<Head, OpenError> {
+    let faults = Faults(root.display().to_string());
+    let folders = Folders::root(root).map_err(|error| faults.io(&error))?;
+    if !folders.at(FORMAT_FILE).exists() {
+        return Err(faults.damaged("its file `format` is not there"));
+    }
+    let _lock = lock(&folders, &faults)?;
+    check_format(&folders, &faults)?;
+    let ledger = Ledger::open(&folders.at("ledger")).map_err(|error| faults.damaged(error))?;
+    let audit = ledger.get(Table::Audit, AUDIT_HEAD).map_err(|error| faults.damaged(error))?;
+    let read = |bytes: Vec<u8>| read_audit_record(&bytes).ok_or_else(|| LedgerError::damaged(Table::Audit));
+    Ok(audit.map(read).transpose().map_err(|error| faults.damaged(error))?.map_or_else(Head::default, |(head, _)| head))
+}
+
 /// Takes the store for this process alone.
 fn lock(folders: &Folders, faults: &Faults) -> Result<File, OpenError> {
     let file = File::create(folders.at("lock")).map_err(|error| faults.io(&error))?;

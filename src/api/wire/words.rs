@@ -18,14 +18,39 @@ pub(in crate::api) fn of_flags(reason: &str) -> String {
     WORDS.iter().fold(reason.to_owned(), |reason, (flag, field)| reason.replace(field, flag))
 }
 
-/// The reason in the words of messages.
+/// The reason in the words of messages, without the caller's own text.
 pub(in crate::api) fn of_messages(reason: &str) -> String {
-    WORDS.iter().fold(reason.to_owned(), |reason, (flag, field)| reason.replace(flag, field))
+    WORDS.iter().fold(without_quotes(reason), |reason, (flag, field)| reason.replace(flag, field))
+}
+
+/// What stands before a quotation that ends a reason.
+const BEFORE_QUOTE: &str = ", got `";
+/// What stands before the quotation of a name, after which the reason goes on.
+const BEFORE_NAME: &str = "is not a known nuclide: `";
+
+/// A reason without what it quotes of the caller's text, which may be about a patient.
+fn without_quotes(reason: &str) -> String {
+    let reason = reason.split_once(BEFORE_QUOTE).map_or(reason, |(before, _)| before);
+    match reason.split_once(BEFORE_NAME) {
+        Some((before, quoted)) => {
+            let (_, rest) = quoted.rsplit_once('`').unwrap_or_default();
+            format!("{before}{}{rest}", BEFORE_NAME.trim_end_matches(": `"))
+        }
+        None => reason.to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_text_of_the_caller_is_quoted() {
+        let told = of_messages("is water or density-scaled, got `Jane Doe, got `x``");
+        assert_eq!(told, "is water or density-scaled");
+        let told = of_messages("name is not a known nuclide: `Jane; Doe`; similar names: Lu-177");
+        assert_eq!(told, "name is not a known nuclide; similar names: Lu-177");
+    }
 
     #[test]
     fn words_of_flags_survive_the_wire() {
