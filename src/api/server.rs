@@ -41,10 +41,7 @@ pub enum Drained {
     /// All calls were done.
     Complete,
     /// Calls were cut when the drain timeout had passed.
-    Cut {
-        /// How many.
-        calls: usize,
-    },
+    Cut,
 }
 
 /// What a server needs beside its configuration.
@@ -271,7 +268,7 @@ async fn drain(shared: &Shared, mut health: HealthReporter, end: Instant) -> Dra
         let calls = shared.calls.len();
         tracing::warn!(running = calls, "the drain timeout has passed; what runs is stopped");
         if calls > 0 {
-            drained = Drained::Cut { calls };
+            drained = Drained::Cut;
         }
         shared.abort.cancel();
         // What a job has reached is in its checkpoint: it goes back to the queue.

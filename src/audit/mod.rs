@@ -4,8 +4,8 @@
 //! of the digits before (64 zeros at first), a newline, and the JSON. The chain goes on from file to file.
 //!
 //! Whoever keeps the ledger seals records with its [`Head`] inside the transaction of what they tell, keeps the sealed
-//! lines there, and after the commit has [`Chain::append`] write and sync them. [`Chain::open`] writes again what a lost
-//! process left out. [`verify()`] needs the files alone.
+//! lines there, and after the commit has [`Chain::append`] write and sync them. [`Chain::open`] writes again what a
+//! lost process left out. [`verify()`] needs the files alone.
 
 mod chain;
 mod files;

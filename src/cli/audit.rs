@@ -76,7 +76,9 @@ fn verify(args: &VerifyArgs) -> Result<(), DoseError> {
             let reason = format!("the audit log ends with record {records}, and the ledger with {known}");
             return Err(DoseError::Io(reason));
         }
-        Err(OpenError::InUse(_)) => "the store is in use: the files alone were checked, and not whether its end is there",
+        Err(OpenError::InUse(_)) => {
+            "the store is in use: the files alone were checked, and not whether its end is there"
+        }
         Err(error) => return Err(refused(error)),
     };
     stdout::print(&format!("intact: {records} records, last hash {last_hash}\n{checked}\n"))

@@ -24,7 +24,8 @@ impl NumberRange {
         }
         let (low, high) = (self.range.start(), self.range.end());
         let Self { what, unit, .. } = self;
-        Err(Invalid::new(format!("{what} must be from {low:e} to {high:e} {unit}, got {number} {unit}")))
+        let above = if *low > 0.0 { "above 0" } else { "0 or above" };
+        Err(Invalid::new(format!("{what} must be {above}, from {low:e} to {high:e} {unit}, got {number} {unit}")))
     }
 }
 

@@ -120,7 +120,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     runtime.shutdown_background();
     match drained {
         Drained::Complete => Ok(()),
-        Drained::Cut { calls } => Err(DoseError::Io(format!("{calls} calls were cut at the end of --drain-timeout-s"))),
+        Drained::Cut => Err(DoseError::Io("calls were cut at the end of --drain-timeout-s".into())),
     }
 }
 
