@@ -22,7 +22,7 @@ pub(crate) fn embed() {
         validated_alone(Path::new(&format!("shaders/shared/{name}.wgsl")));
     }
     let (mut stages, mut structs, mut faults) = (String::new(), Vec::new(), Vec::new());
-    for (folder, attribute) in [("shaders", ""), ("shaders/tests", "#[cfg(test)]\n")] {
+    for (folder, attribute) in [("shaders", ""), ("shaders/probes", ""), ("shaders/tests", "#[cfg(test)]\n")] {
         for file in wgsl_files(folder) {
             let (_, stage_file) = parsed(&file);
             faults.extend(wgsl::import_faults(&stage_file, &shared));

@@ -68,7 +68,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("kernel_library", &["constants", "math", "domain", "physics", "prepare", "engine"]),
-    ("bench", &["domain", "physics", "plan", "prepare", "engine", "validate"]),
+    ("bench", &["domain", "physics", "plan", "prepare", "engine", "compute", "demo", "validate"]),
     (
         "cli",
         &[

@@ -40,6 +40,17 @@ fn bad_input_is_named_at_once() {
 }
 
 #[test]
+fn files_that_are_no_reports_are_both_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.json"), "{}").expect("a file");
+    let output = dosegrid(folder.path(), ["bench", "compare", "a.json", "absent.json"]);
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("first: a.json is no report of `dosegrid bench --json`"), "{said}");
+    assert!(said.contains("second: cannot read absent.json"), "{said}");
+}
+
+#[test]
 fn a_benchmark_says_its_device_and_why_before_it_begins() {
     let said = first_line(&["bench", "--device=cpu"], Stream::Stdout);
     assert!(said.starts_with("cpu (") && said.ends_with(": as requested\n"), "{said}");

@@ -3,6 +3,7 @@
 
 pub mod cpu;
 pub mod gpu;
+pub mod measures;
 
 use std::ops::Range;
 
@@ -11,6 +12,7 @@ use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Volume};
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::ConvolutionPlan;
 use crate::prepare::transport::Scene;
+use measures::{Ceilings, CompileTime, Portrait, TransportWork};
 
 /// An open device. It is chosen once, at the start; a job never changes it.
 #[derive(Debug)]
@@ -81,6 +83,60 @@ impl Device {
         match self {
             Self::Cpu(cpu) => cpu.transport(scene, histories, tally, control),
             Self::Gpu(gpu) => gpu.transport(scene, histories, tally, control),
+        }
+    }
+
+    /// What a GPU's adapter is and offers; none for the CPU.
+    pub fn portrait(&self) -> Option<Portrait> {
+        match self {
+            Self::Cpu(_) => None,
+            Self::Gpu(gpu) => Some(gpu.portrait()),
+        }
+    }
+
+    /// How long each stage takes to compile. The CPU's are compiled with the program.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`].
+    pub fn compile_times(&self, control: &Control) -> Result<Vec<CompileTime>, DoseError> {
+        match self {
+            Self::Cpu(_) => Ok(Vec::new()),
+            Self::Gpu(gpu) => gpu.compile_times(control),
+        }
+    }
+
+    /// Measures what the device can do at most.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`].
+    pub fn ceilings(&mut self, control: &Control) -> Result<Ceilings, DoseError> {
+        match self {
+            Self::Cpu(_) => cpu::ceilings(control),
+            Self::Gpu(gpu) => gpu.ceilings(control),
+        }
+    }
+
+    /// Whether the time of each stage on a GPU is taken from now on, which makes it a little slower.
+    pub fn watch_stages(&mut self, is_watched: bool) {
+        if let Self::Gpu(gpu) = self {
+            gpu.watch_stages(is_watched);
+        }
+    }
+
+    /// Time that each stage ran since it was last asked [s], by the device's own clock. Empty on the CPU, and where a
+    /// GPU has no clock.
+    pub fn take_stage_seconds(&mut self) -> Vec<(String, f64)> {
+        match self {
+            Self::Cpu(_) => Vec::new(),
+            Self::Gpu(gpu) => gpu.take_stage_seconds(),
+        }
+    }
+
+    /// What the transport did on a GPU since it was last asked.
+    pub fn take_transport_work(&mut self) -> Option<TransportWork> {
+        match self {
+            Self::Cpu(_) => None,
+            Self::Gpu(gpu) => Some(gpu.take_transport_work()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The native engine: rustfft and rayon on all cores.
 
+mod ceilings;
 mod core;
 mod fft;
 mod lanes;
@@ -16,6 +17,7 @@ use crate::prepare::kernel_spectrum::{PreparedKernel, PreparedKernels, power_of_
 use crate::prepare::transport::Scene;
 
 use self::core::DirectCore;
+pub use ceilings::measure as ceilings;
 use fft::{BlockTransform, Planner};
 use lanes::SpectrumBuffers;
 use progress::Tasks;

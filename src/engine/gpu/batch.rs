@@ -81,6 +81,7 @@ impl Batches {
             let start = Instant::now();
             self.submit(context, &batch);
             context.wait()?;
+            context.collect_times()?;
             let measured = cost / start.elapsed().as_secs_f64().max(1e-6);
             self.rate = measured.clamp(self.rate / 4.0, self.rate * 4.0);
             done += cost;
@@ -100,16 +101,17 @@ impl Batches {
         let label = wgpu::CommandEncoderDescriptor { label: Some("batch") };
         let mut encoder = context.device.create_command_encoder(&label);
         for (offset, Dispatch { pass, first_group, end_group }) in (0..).step_by(stride).zip(batch) {
-            let label = Some(pass.pipeline.shader.name);
-            let mut compute =
-                encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label, timestamp_writes: None });
+            let stage = pass.pipeline.shader.name;
+            let timestamp_writes = context.stopwatch.as_ref().and_then(|stopwatch| stopwatch.next(stage));
+            let descriptor = wgpu::ComputePassDescriptor { label: Some(stage), timestamp_writes };
+            let mut compute = encoder.begin_compute_pass(&descriptor);
             compute.set_pipeline(&pass.pipeline.compute);
             compute.set_bind_group(0, &pass.bind_group, &[offset]);
             let groups = end_group - first_group;
             let x = groups.min(context.groups_per_axis());
             compute.dispatch_workgroups(x, groups.div_ceil(x), 1);
         }
-        context.queue.submit([encoder.finish()]);
+        context.finish(encoder);
     }
 }
 

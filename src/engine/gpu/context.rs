@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::fault::Faults;
 use super::fft::{MAX_STAGES, radices};
+use super::measure::Stopwatch;
 use super::shader::{BindingKind, ConvolutionParams, Shader};
 use super::tiling::Bounds;
 use crate::domain::DoseError;
@@ -27,7 +28,17 @@ pub enum DeviceLimits {
     Binding(u64),
 }
 
+/// The features that are used where an adapter has them.
+const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY;
+
 impl DeviceLimits {
+    fn features(self) -> wgpu::Features {
+        match self {
+            Self::Adapter => USED,
+            Self::WebGpuDefault | Self::Binding(_) => wgpu::Features::empty(),
+        }
+    }
+
     fn of(self, adapter: &wgpu::Adapter) -> wgpu::Limits {
         match self {
             Self::Adapter => adapter.limits(),
@@ -61,6 +72,10 @@ pub(super) struct Context {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) faults: Faults,
+    /// What the adapter offers; the device has what is used of it.
+    pub(super) offered: wgpu::Features,
+    /// On a device with timestamps.
+    pub(super) stopwatch: Option<Stopwatch>,
     limits: wgpu::Limits,
     pipelines: HashMap<(&'static str, Lines), Arc<Pipeline>>,
 }
@@ -69,8 +84,10 @@ impl Context {
     /// # Errors
     /// [`DoseError::DeviceUnavailable`] if the driver refuses.
     pub(super) fn open(adapter: &wgpu::Adapter, limits: DeviceLimits) -> Result<Self, DoseError> {
+        let offered = adapter.features();
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("dosegrid"),
+            required_features: limits.features() & offered,
             required_limits: limits.of(adapter),
             memory_hints: wgpu::MemoryHints::Performance,
             ..wgpu::DeviceDescriptor::default()
@@ -80,7 +97,8 @@ impl Context {
         let faults = Faults::default();
         faults.watch(&device);
         let limits = device.limits();
-        Ok(Self { device, queue, faults, limits, pipelines: HashMap::new() })
+        let stopwatch = Stopwatch::new(&device, &queue);
+        Ok(Self { device, queue, faults, offered, stopwatch, limits, pipelines: HashMap::new() })
     }
 
     /// The limits that decide how the work is divided.
@@ -139,6 +157,22 @@ impl Context {
             Err(_) => self.faults.lost("the driver reported the loss while it was waited for".to_owned()),
         }
         self.faults.check()
+    }
+
+    /// Hands over what was encoded, with the times of its passes if they are taken.
+    pub(super) fn finish(&self, mut encoder: wgpu::CommandEncoder) {
+        if let Some(stopwatch) = &self.stopwatch {
+            stopwatch.resolve(&mut encoder);
+        }
+        self.queue.submit([encoder.finish()]);
+    }
+
+    /// Adds up the times of the passes that were handed over last and are done, if they are taken.
+    ///
+    /// # Errors
+    /// As [`Faults::check`].
+    pub(super) fn collect_times(&self) -> Result<(), DoseError> {
+        self.stopwatch.as_ref().map_or(Ok(()), |stopwatch| stopwatch.collect(self))
     }
 
     /// A stage for lines of one length, compiled once. Without lines for a stage that transforms nothing.
@@ -220,7 +254,7 @@ fn layout_entry(binding: &super::shader::Binding) -> wgpu::BindGroupLayoutEntry 
 }
 
 /// The override constants of `shaders/shared/fft.wgsl`.
-fn line_constants(shader: &Shader, (length, tile): (usize, usize)) -> Vec<(String, f64)> {
+pub(super) fn line_constants(shader: &Shader, (length, tile): (usize, usize)) -> Vec<(String, f64)> {
     let radices = radices(length).expect("a tiling has lengths with stages only");
     // Along x, the points of a line lie side by side in memory, along the other axes the lines do.
     let has_rows = shader.name.ends_with("_x");

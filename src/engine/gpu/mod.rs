@@ -11,6 +11,7 @@ mod convolution_buffers;
 mod fault;
 mod fft;
 mod kernel;
+mod measure;
 mod session;
 mod shader;
 mod tiling;

@@ -96,6 +96,7 @@ impl Session {
             // The old buffers are dropped first: there may not be room for both.
             old => {
                 drop(old);
+                self.transport.iter_mut().for_each(|stages| stages.queues = None);
                 let buffers = ConvolutionBuffers::new(&self.context, tiling);
                 self.context.faults.check().map(|()| buffers)
             }
@@ -110,6 +111,7 @@ impl Session {
     /// Frees all memory of the device that another request could need.
     pub(super) fn release(&mut self) {
         self.buffers = None;
+        self.transport.iter_mut().for_each(|stages| stages.queues = None);
         self.staging = None;
         self.kernels = DeviceKernels::default();
     }

@@ -26,13 +26,16 @@ pub(super) struct TransportBuffers {
 
 impl TransportBuffers {
     /// * `launch_bits` – groups of a launch, as a power of two
-    pub(super) fn new(context: &Context, stages: &TransportStages, scene: &DeviceScene, launch_bits: u32) -> Self {
+    pub(super) fn new(context: &Context, stages: &mut TransportStages, scene: &DeviceScene, launch_bits: u32) -> Self {
         let words = scene.params.words().len();
         let params = context.buffer("params", words, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
         let tally = context.storage("tally", (scene.params.n_voxels as usize * 2) << launch_bits);
         let counters = context.storage("counters", TransportCounters::WORDS + (GROUP_WORDS << MAX_LAUNCH_BITS));
-        let queue_words = QUEUE_BYTES / 4 * u64::from(stages.quota.capacity);
-        let queues = context.storage("queues", usize::try_from(queue_words).expect("what one binding holds"));
+        let queue_bytes = QUEUE_BYTES * u64::from(stages.quota.capacity);
+        let queues = stages.queues.take().filter(|queues| queues.size() == queue_bytes).unwrap_or_else(|| {
+            let words = usize::try_from(queue_bytes / 4).expect("what one binding holds");
+            context.storage("queues", words)
+        });
         let buffers = [
             ("params", &params),
             ("medium", &scene.medium),
@@ -45,15 +48,10 @@ impl TransportBuffers {
             ("source_voxels", &scene.source_voxels),
         ];
         let bind = |stage: &Pipeline| stage.bind(&context.device, &buffers);
-        Self {
-            schedule: bind(&stages.schedule),
-            emission: bind(&stages.emission),
-            charged: bind(&stages.charged),
-            photon: bind(&stages.photon),
-            params,
-            tally,
-            counters,
-        }
+        let stages_bound = [&stages.schedule, &stages.emission, &stages.charged, &stages.photon].map(bind);
+        let [schedule, emission, charged, photon] = stages_bound;
+        stages.queues = Some(queues);
+        Self { schedule, emission, charged, photon, params, tally, counters }
     }
 
     /// Sets all sums to zero.
@@ -81,22 +79,32 @@ impl TransportBuffers {
         context.queue.write_buffer(&self.params, 0, bytemuck::cast_slice(&params.words()));
         let label = wgpu::CommandEncoderDescriptor { label: Some("cycles") };
         let mut encoder = context.device.create_command_encoder(&label);
-        let descriptor = wgpu::ComputePassDescriptor { label: Some("cycles"), timestamp_writes: None };
-        let mut pass = encoder.begin_compute_pass(&descriptor);
-        for _ in 0..batch.cycles {
-            for (stage, bind_group) in [
-                (&stages.schedule, &self.schedule),
-                (&stages.emission, &self.emission),
-                (&stages.charged, &self.charged),
-                (&stages.photon, &self.photon),
-            ] {
-                pass.set_pipeline(&stage.compute);
-                pass.set_bind_group(0, bind_group, &[0]);
-                let lanes = stage.shader.lanes;
-                pass.dispatch_workgroups(if lanes == 1 { 1 } else { batch.lanes.div_ceil(lanes) }, 1, 1);
+        let cycle = [
+            (&stages.schedule, &self.schedule),
+            (&stages.emission, &self.emission),
+            (&stages.charged, &self.charged),
+            (&stages.photon, &self.photon),
+        ];
+        let dispatch = |pass: &mut wgpu::ComputePass<'_>, (stage, bind_group): (&Pipeline, &wgpu::BindGroup)| {
+            pass.set_pipeline(&stage.compute);
+            pass.set_bind_group(0, bind_group, &[0]);
+            let lanes = stage.shader.lanes;
+            pass.dispatch_workgroups(if lanes == 1 { 1 } else { batch.lanes.div_ceil(lanes) }, 1, 1);
+        };
+        let steps = (0..batch.cycles).flat_map(|_| cycle);
+        match context.stopwatch.as_ref().filter(|stopwatch| stopwatch.is_watching()) {
+            // Each stage in a pass of its own, whose ends are timed.
+            Some(stopwatch) => steps.for_each(|step| {
+                let timestamp_writes = stopwatch.next(step.0.shader.name);
+                let descriptor = wgpu::ComputePassDescriptor { label: Some("cycle"), timestamp_writes };
+                dispatch(&mut encoder.begin_compute_pass(&descriptor), step);
+            }),
+            None => {
+                let descriptor = wgpu::ComputePassDescriptor { label: Some("cycles"), timestamp_writes: None };
+                let mut pass = encoder.begin_compute_pass(&descriptor);
+                steps.for_each(|step| dispatch(&mut pass, step));
             }
         }
-        drop(pass);
-        context.queue.submit([encoder.finish()]);
+        context.finish(encoder);
     }
 }

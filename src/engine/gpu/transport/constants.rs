@@ -26,7 +26,7 @@ pub(super) fn kind_word(particle: Particle) -> u32 {
 }
 
 /// All override constants of `shaders/transport_*.wgsl`, by name.
-pub(super) fn constants() -> Vec<(String, f64)> {
+pub(in crate::engine::gpu) fn constants() -> Vec<(String, f64)> {
     let word = |number: usize| number as f64;
     let single = |number: f32| f64::from(number);
     #[expect(clippy::cast_possible_truncation, reason = "single precision is what the engines use")]

@@ -9,6 +9,7 @@ mod constants;
 mod device_scene;
 mod launches;
 mod step_rate;
+mod sums;
 
 #[cfg(test)]
 mod device_tests;
@@ -28,12 +29,15 @@ use super::shader::{
 };
 use crate::domain::{Control, DoseError};
 use crate::domain::{EnergySums, GroupTally, Tally};
+use crate::engine::measures::TransportWork;
 use crate::prepare::transport::{Scene, ranks};
 use buffers::{ACCOUNT_WORDS, GROUP_WORDS, TransportBuffers};
-use constants::{constants, high, low};
+pub(super) use constants::constants;
+use constants::{high, low};
 use device_scene::DeviceScene;
 use launches::{GroupBlock, group_blocks, rank_pieces};
 use step_rate::{Batch, Quota, StepRate};
+use sums::SumsReader;
 
 /// Bytes of a particle in four queues.
 const QUEUE_BYTES: u64 = 4 * 64;
@@ -47,6 +51,10 @@ pub(super) struct TransportStages {
     photon: Pipeline,
     step_rate: StepRate,
     quota: Quota,
+    /// The queues of particles, kept from one call to the next: they serve every scene.
+    pub(super) queues: Option<wgpu::Buffer>,
+    /// What was done since it was last asked for.
+    pub(super) done: TransportWork,
 }
 
 impl TransportStages {
@@ -66,6 +74,8 @@ impl TransportStages {
             photon: compiled(&TRANSPORT_PHOTON)?,
             step_rate: StepRate::new(is_software),
             quota,
+            queues: None,
+            done: TransportWork::default(),
         })
     }
 }
@@ -99,6 +109,9 @@ impl Session {
             None => TransportStages::compile(&self.context, self.is_software, quota, control)?,
         };
         let outcome = self.run_blocks(&mut stages, scene, &histories, &blocks, tally, control);
+        if outcome.is_err() {
+            stages.queues = None;
+        }
         self.transport = Some(stages);
         outcome
     }
@@ -166,6 +179,10 @@ impl Session {
                 return Err(DoseError::DeviceOutOfMemory("the queues of particles are full".to_owned()));
             }
             stages.step_rate.learn(work, start.elapsed());
+            self.context.collect_times()?;
+            stages.done.planned_steps += u64::from(work);
+            stages.done.moving += u64::from(counters.charged_running) + u64::from(counters.photons_running);
+            stages.done.lanes += 2 * u64::from(batch.lanes);
             before = counters;
         }
     }
@@ -183,9 +200,9 @@ impl Session {
     ) -> Result<(), DoseError> {
         let mut words = vec![0; GROUP_WORDS << block.bits];
         let offset = 4 * TransportCounters::WORDS as u64;
+        let mut sums = SumsReader::new(&buffers.tally, (scene.medium.len() as u64) << block.bits);
         self.read_as(&buffers.counters, offset, &mut words, |word| word)?;
         let voxels = scene.medium.len();
-        let high_words = (voxels as u64) << block.bits;
         let (accounts, exhausted) = words.split_at(ACCOUNT_WORDS << block.bits);
         let firsts = (0u64..).step_by(voxels);
         let groups = block.groups().zip(firsts).zip(accounts.chunks(ACCOUNT_WORDS).zip(exhausted));
@@ -206,29 +223,27 @@ impl Session {
             };
             tally.add_group(histories, |tally| {
                 tally.add_book(&book);
-                let found = self.add_energy(&buffers.tally, [first, high_words + first], &mut tally.energy)?;
+                let found = self.add_energy(&mut sums, first, &mut tally.energy)?;
                 check_complete(&book, found, account(3).into())
             })?;
         }
         Ok(())
     }
 
-    /// Adds the low and the high words of sums, which start at these words of a buffer; gives the sum of all.
+    /// Adds the sums of a group's voxels, the first of which is the block's `first`; gives the sum of all.
     fn add_energy(
         &mut self,
-        buffer: &wgpu::Buffer,
-        first: [u64; 2],
+        sums: &mut SumsReader<'_>,
+        first: u64,
         energy: &mut EnergySums,
     ) -> Result<u128, DoseError> {
         let (voxels, mut found) = (energy.len(), 0);
-        let piece_len = self.transfer_limit();
-        let mut words = Vec::new();
-        for done in (0..voxels).step_by(piece_len) {
-            words.resize(piece_len.min(voxels - done), 0);
-            for (start, shift) in first.into_iter().zip([0, 32]) {
-                self.read_as(buffer, 4 * (start + done as u64), &mut words, |word| word)?;
-                for (voxel, &word) in words.iter().enumerate().filter(|(_, word)| **word != 0) {
-                    let units = u64::from(word) << shift;
+        for done in (0..voxels).step_by(self.transfer_limit()) {
+            let len = self.transfer_limit().min(voxels - done);
+            let (low, high) = sums.words(self, first + done as u64, len)?;
+            for (voxel, (&low, &high)) in low.iter().zip(high).enumerate() {
+                let units = u64::from(high) << 32 | u64::from(low);
+                if units != 0 {
                     found += u128::from(units);
                     energy.add_sum(done + voxel, units);
                 }
