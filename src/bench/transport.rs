@@ -12,7 +12,7 @@ use crate::engine::Device;
 use crate::physics::nuclide;
 use crate::prepare::transport::Scene;
 use crate::validate::phantom::Phantom;
-use crate::validate::statistics::Binned;
+use crate::validate::statistics::{Binned, Estimate};
 
 /// Least time of the batch that is measured, on the device [s].
 const BATCH_SECONDS: f64 = 0.5;
@@ -176,8 +176,9 @@ fn speed(phantom: &Phantom, tally: &Tally, seconds: f64) -> TransportSpeed {
     let binned = Binned::by_voxel(tally);
     let most = phantom.decays.iter().copied().fold(0.0, f32::max);
     let active = (0..tally.voxels()).filter(|&voxel| phantom.decays[voxel] >= ACTIVE * most);
-    let relative: Vec<f64> =
-        active.map(|voxel| binned.mean(voxel)).map(|found| (found.sigma / found.mean).powi(2)).collect();
+    // A voxel that got nothing yet is uncertain by all of its dose.
+    let square = |found: Estimate| if found.mean > 0.0 { (found.sigma / found.mean).powi(2) } else { 1.0 };
+    let relative: Vec<f64> = active.map(|voxel| square(binned.mean(voxel))).collect();
     let variance = relative.iter().sum::<f64>() / relative.len() as f64;
     let histories = tally.histories();
     TransportSpeed {
@@ -204,5 +205,13 @@ mod tests {
         assert!((speed.histories as f64 / speed.seconds / speed.histories_per_s - 1.0).abs() < 1e-9);
         assert!((speed.efficiency_per_s * speed.relative_sigma.powi(2) * speed.seconds - 1.0).abs() < 1e-9);
         assert!(speed.relative_sigma > 0.0 && speed.relative_sigma < 0.1, "{speed:?}");
+    }
+
+    #[test]
+    fn a_voxel_that_got_nothing_is_uncertain_by_all_of_its_dose() {
+        let phantom =
+            Phantom::uniform([3; 3], [5.0; 3], "water", 1.0, line(Particle::Electron, 0.2)).with_source_at([1; 3]);
+        let found = speed(&phantom, &Tally::new(phantom.groups, 27), 2.0);
+        assert_eq!((found.relative_sigma, found.efficiency_per_s), (1.0, 0.5));
     }
 }
