@@ -140,36 +140,42 @@ fn caller(claims: Claims) -> Result<Caller, Why> {
     Ok(Caller { tenant, roles, name: sub, peer: String::new() })
 }
 
-fn why_of(error: &ErrorKind) -> Why {
-    match error {
-        ErrorKind::ExpiredSignature => Why::Expired,
-        ErrorKind::ImmatureSignature => Why::NotYetValid,
-        ErrorKind::InvalidAudience => Why::Audience,
-        ErrorKind::InvalidIssuer => Why::Issuer,
-        ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim) => match claim.as_str() {
-            "aud" => Why::Audience,
-            "iss" => Why::Issuer,
-            _ => Why::Claims,
-        },
-        ErrorKind::Json(_) => Why::Claims,
-        ErrorKind::InvalidAlgorithm => Why::Algorithm,
-        _ => Why::Malformed,
+/// The claim that an error is about, if it is about one.
+fn claim(error: &ErrorKind) -> Option<&str> {
+    if let ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim) = error {
+        Some(claim)
+    } else {
+        None
     }
+}
+
+fn why_of(error: &ErrorKind) -> Why {
+    let whole = [
+        (matches!(error, ErrorKind::ExpiredSignature), Why::Expired),
+        (matches!(error, ErrorKind::ImmatureSignature), Why::NotYetValid),
+        (matches!(error, ErrorKind::InvalidAudience) || claim(error) == Some("aud"), Why::Audience),
+        (matches!(error, ErrorKind::InvalidIssuer) || claim(error) == Some("iss"), Why::Issuer),
+        (matches!(error, ErrorKind::Json(_)) || claim(error).is_some(), Why::Claims),
+        (matches!(error, ErrorKind::InvalidAlgorithm), Why::Algorithm),
+    ];
+    whole.into_iter().find(|(is_it, _)| *is_it).map_or(Why::Malformed, |(_, why)| why)
 }
 
 impl Key {
     /// A key of a set; none if it is for something else.
     fn of(jwk: &Jwk) -> Option<Self> {
-        let algorithm = match &jwk.algorithm {
-            AlgorithmParameters::RSA(_) => Algorithm::RS256,
-            AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
-            AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => Algorithm::EdDSA,
-            _ => return None,
-        };
-        let wanted = match algorithm {
-            Algorithm::RS256 => KeyAlgorithm::RS256,
-            Algorithm::ES256 => KeyAlgorithm::ES256,
-            _ => KeyAlgorithm::EdDSA,
+        let (algorithm, wanted) = if let AlgorithmParameters::RSA(_) = &jwk.algorithm {
+            (Algorithm::RS256, KeyAlgorithm::RS256)
+        } else if let AlgorithmParameters::EllipticCurve(key) = &jwk.algorithm
+            && key.curve == EllipticCurve::P256
+        {
+            (Algorithm::ES256, KeyAlgorithm::ES256)
+        } else if let AlgorithmParameters::OctetKeyPair(key) = &jwk.algorithm
+            && key.curve == EllipticCurve::Ed25519
+        {
+            (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
+        } else {
+            return None;
         };
         let is_for_signing = !matches!(jwk.common.public_key_use, Some(PublicKeyUse::Encryption));
         let is_wanted = jwk.common.key_algorithm.is_none_or(|named| named == wanted);
