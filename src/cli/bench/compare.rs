@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::super::{figures, stdout};
+use super::super::stdout;
 use crate::bench::{Comparison, Report, compare};
 use crate::domain::{Checks, DoseError, Invalid};
+use crate::report::numbers::significant;
 
 /// Significant digits of a measured figure.
 const DIGITS: usize = 3;
@@ -41,11 +42,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
 }
 
 fn line(Comparison { name, unit, values: [a, b], speed_up }: &Comparison) -> String {
-    format!(
-        "{name:<52} {:>11} {:>11} {unit:<7} {speed_up:.2}\n",
-        figures::significant(*a, DIGITS),
-        figures::significant(*b, DIGITS)
-    )
+    format!("{name:<52} {:>11} {:>11} {unit:<7} {speed_up:.2}\n", significant(*a, DIGITS), significant(*b, DIGITS))
 }
 
 fn read(path: &Path) -> Result<Report, Invalid> {

@@ -1,8 +1,8 @@
 //! The figures of a bench as lines of a table.
 
-use super::super::figures::significant;
 use crate::bench::{ConvolutionFigure, EndToEndFigure, TransportFigure};
 use crate::engine::measures::{Ceilings, CompileTime, Portrait};
+use crate::report::numbers::significant;
 
 /// Significant digits of a measured figure.
 const DIGITS: usize = 3;
