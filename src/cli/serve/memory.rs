@@ -37,7 +37,7 @@ fn bounded(wanted_mib: u64, is_given: bool, available: Option<u64>) -> Result<u6
 /// What this process can have [bytes]: all of the machine, or the limit of its group.
 pub(in crate::cli) fn available_bytes() -> Option<u64> {
     let system = rustix::system::sysinfo();
-    let machine = u64::from(system.totalram).saturating_mul(system.mem_unit.into());
+    let machine = system.totalram.saturating_mul(system.mem_unit.into());
     [Some(machine), group_bytes()].into_iter().flatten().min()
 }
 
