@@ -1,7 +1,7 @@
 //! Who has the device: one job at a time. A small job takes it from a large one between two batches.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -20,6 +20,8 @@ pub(super) struct Gate {
     waiting: AtomicUsize,
     /// Of those, for the device itself.
     device_waiting: AtomicUsize,
+    /// Whether small jobs have a thread of their own, so that a large one may wait for them.
+    has_lanes: bool,
 }
 
 impl Checkpoints for Shared {
@@ -49,10 +51,11 @@ pub(super) struct Turn {
 }
 
 impl Gate {
-    pub(super) fn new() -> Arc<Self> {
+    /// * `has_lanes` – whether small jobs have a thread of their own
+    pub(super) fn new(has_lanes: bool) -> Arc<Self> {
         let [device, large] = [(); 2].map(|()| Arc::new(Semaphore::new(1)));
         let [waiting, device_waiting] = [(); 2].map(|()| AtomicUsize::new(0));
-        Arc::new(Self { device, large, waiting, device_waiting })
+        Arc::new(Self { device, large, waiting, device_waiting, has_lanes })
     }
 
     fn device_waiting(&self) -> usize {
@@ -74,8 +77,8 @@ impl Gate {
             self.large.clone().acquire_owned().await.map_err(|_| DoseError::ShuttingDown)?
         };
         let turn = Some(self.enter().await?);
-        let (since, last_away, all_away) = (Instant::now(), Duration::ZERO, Duration::ZERO);
-        Ok(Shared { gate: self.clone(), held: Mutex::new(Held { turn, since, last_away, all_away }), _large: large })
+        let held = Held { turn, since: Instant::now(), last_away: Duration::ZERO };
+        Ok(Shared { gate: self.clone(), held: Mutex::new(held), away: Mutex::default(), _large: large })
     }
 
     /// Waits for the device.
@@ -109,7 +112,10 @@ impl Drop for Counted<'_> {
 #[derive(Debug)]
 pub(super) struct Shared {
     gate: Arc<Gate>,
+    /// Locked as long as others have the device.
     held: Mutex<Held>,
+    /// Locked for a moment.
+    away: Mutex<Away>,
     _large: OwnedSemaphorePermit,
 }
 
@@ -119,7 +125,15 @@ struct Held {
     since: Instant,
     /// How long others had it the last time.
     last_away: Duration,
-    all_away: Duration,
+}
+
+/// How long others had the device.
+#[derive(Debug, Default)]
+struct Away {
+    /// The times before.
+    before: Duration,
+    /// Since when they have it now.
+    left: Option<Instant>,
 }
 
 impl Shared {
@@ -128,23 +142,29 @@ impl Shared {
     pub(super) fn let_others_in(&self) -> Duration {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         // Large ones that wait cannot begin now.
-        let is_wanted = self.gate.device_waiting() > 0;
+        let is_wanted = self.gate.has_lanes && self.gate.device_waiting() > 0;
         if !is_wanted || held.since.elapsed() * PARTS_OF_SMALL < held.last_away {
             return Duration::ZERO;
         }
         let left = Instant::now();
+        self.lock_away().left = Some(left);
         drop(held.turn.take());
         held.turn = pollster::block_on(self.gate.enter()).ok();
         held.since = Instant::now();
-        let away = held.since - left;
-        held.last_away = away;
-        held.all_away += away;
-        away
+        held.last_away = held.since - left;
+        let mut away = self.lock_away();
+        *away = Away { before: away.before + held.last_away, left: None };
+        held.last_away
     }
 
-    /// How long others had the device in all.
+    fn lock_away(&self) -> MutexGuard<'_, Away> {
+        self.away.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long others had the device in all. It does not wait for them.
     pub(super) fn away(&self) -> Duration {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).all_away
+        let away = self.lock_away();
+        away.before + away.left.map_or(Duration::ZERO, |left| left.elapsed())
     }
 }
 
@@ -154,7 +174,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_large_job_lets_small_ones_in_and_gets_its_part() {
-        let gate = Gate::new();
+        let gate = Gate::new(true);
         let large = Arc::new(gate.enter_large().await.expect("it is free"));
         assert_eq!(large.let_others_in(), Duration::ZERO, "nobody waits");
         let small = |gate: Arc<Gate>| {

@@ -58,7 +58,7 @@ impl Shared {
         let (calls, attempts, abort) = (TaskTracker::new(), TaskTracker::new(), CancellationToken::new());
         let [kernels, resampling] = [(); 2].map(|()| Turns::new(config.queue_length));
         let (durable, draining, devices) = (store.map(Durable::new), CancellationToken::new(), OnceCell::new());
-        let gate = Gate::new();
+        let gate = Gate::new(jobs.has_lanes());
         Self {
             config,
             jobs,

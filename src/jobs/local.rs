@@ -61,6 +61,11 @@ impl LocalJobs {
         Ok(jobs)
     }
 
+    /// Whether small jobs have a lane of their own.
+    pub fn has_lanes(&self) -> bool {
+        self.small.is_some()
+    }
+
     /// The device that all jobs run on.
     pub fn device(&self) -> &DeviceInfo {
         &self.device

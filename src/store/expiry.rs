@@ -5,7 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::change::{Change, Done, What};
-use super::jobs::{by_itself, gone};
+use super::jobs::gone;
+use super::told::by_itself;
 use super::{Store, StoreError};
 use crate::audit::{Event, Record};
 

@@ -9,6 +9,7 @@ use super::change::{Change, Done, What};
 use super::ledger::Table;
 use super::record::{Estimate, JobFault, JobRecord, RequestRecord};
 use super::state::{State, Tenant};
+use super::told::{finished, of_job};
 use super::{Actor, Quota, SizeFault, Store, StoreError, VolumeDigest};
 use crate::audit::{Event, Record};
 use crate::jobs::{JobEvent, JobState, Life, Priority};
@@ -345,46 +346,4 @@ pub(super) fn put_back(
     let next = Arc::new(next);
     let event = Record { reason: Some(POISONOUS.to_owned()), ..finished(name, &next) };
     (next.clone(), ended(state, name, &next, loss.volume_ttl, now), vec![event])
-}
-
-/// What the audit log says of what somebody does with a job.
-fn of_job(event: Event, actor: &Actor, job: &JobRecord) -> Record {
-    Record {
-        identity: Some(actor.name.clone()),
-        peer: Some(actor.peer.clone()).filter(|peer| !peer.is_empty()),
-        state: None,
-        ..by_itself(event, &actor.tenant, job)
-    }
-}
-
-/// What the audit log says of what happens to a job by itself.
-pub(super) fn by_itself(event: Event, tenant: &str, job: &JobRecord) -> Record {
-    Record {
-        tenant: Some(tenant.to_owned()),
-        identity: Some(job.identity.clone()),
-        job: Some(format!("jobs/{}", job.id)),
-        nuclide: Some(job.nuclide.clone()).filter(|name| !name.is_empty()),
-        method: Some(job.method.clone()),
-        inputs: job.inputs.iter().map(ToString::to_string).collect(),
-        results: job.results.iter().map(ToString::to_string).collect(),
-        attempts: Some(job.life.attempts()),
-        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-        ..Record::now(event)
-    }
-}
-
-/// What the audit log says of a job's end.
-pub(super) fn finished(tenant: &str, job: &JobRecord) -> Record {
-    let state = match job.state() {
-        JobState::Queued => "queued",
-        JobState::Running => "running",
-        JobState::Succeeded => "succeeded",
-        JobState::Failed => "failed",
-        JobState::Cancelled => "cancelled",
-    };
-    Record {
-        state: Some(state.to_owned()),
-        reason: job.error.as_ref().map(|error| error.reason.clone()),
-        ..by_itself(Event::JobFinished, tenant, job)
-    }
 }

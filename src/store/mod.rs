@@ -24,6 +24,7 @@ mod reading;
 mod record;
 mod running;
 mod state;
+mod told;
 mod uploads;
 mod verify;
 mod volumes;

@@ -11,10 +11,11 @@ use uuid::Uuid;
 
 use super::change::{Change, Done, What};
 use super::files::remove;
-use super::jobs::{Loss, by_itself, ended, finished, put_back};
+use super::jobs::{Loss, ended, put_back};
 use super::order::Lane;
 use super::record::{JobFault, JobRecord, Phase, VolumeRecord};
 use super::state::State;
+use super::told::{by_itself, finished};
 use super::{Store, StoreError, VolumeDigest};
 use crate::audit::{Event, Record};
 use crate::digest::Digest;

@@ -9,6 +9,7 @@ use super::change::{Change, Done, What};
 use super::files::Folders;
 use super::record::{Phase, VolumeRecord};
 use super::state::{State, Tenant};
+use super::told::of_volume;
 use super::{Actor, Quota, Store, StoreError, StoreOptions, VolumeDigest};
 use crate::audit::{Event, Record};
 
@@ -243,18 +244,4 @@ pub(super) fn check_room(
         return Err(StoreError::Full);
     }
     Ok(())
-}
-
-/// What the audit log says of what somebody does with a volume.
-fn of_volume(event: Event, actor: &Actor, digest: &VolumeDigest) -> Record {
-    let names = vec![digest.to_string()];
-    let (inputs, results) = if event == Event::VolumeStored { (names, Vec::new()) } else { (Vec::new(), names) };
-    Record {
-        tenant: Some(actor.tenant.clone()),
-        identity: Some(actor.name.clone()),
-        peer: Some(actor.peer.clone()).filter(|peer| !peer.is_empty()),
-        inputs,
-        results,
-        ..Record::now(event)
-    }
 }
