@@ -153,7 +153,7 @@ pub fn transport(device: &mut Device, phantom: &Phantom, seconds: f64) -> Result
     while next == 0 || start.elapsed().as_secs_f64() < seconds {
         run(device, &scene, &mut next, batch, &mut found, &control)?;
     }
-    Ok(speed(&phantom, &found, start.elapsed().as_secs_f64()))
+    Ok(speed(phantom, &found, start.elapsed().as_secs_f64()))
 }
 
 /// Runs the next histories, and gives their wall time [s].

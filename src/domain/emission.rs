@@ -232,7 +232,7 @@ mod tests {
         let violations = violations.expect_err("all are bad");
         assert_eq!(violations.len(), MAX_LISTED + 1);
         assert!(violations[MAX_LISTED].reason.contains("90 more"), "{violations:?}");
-        for empty in [vec![], vec![emission(Particle::Photon, 0.0, 0.0, 1.0)]] {
+        for empty in [vec![], vec![emission(Particle::Photon, 0.1, 0.1, 0.0)]] {
             let violations = EmissionSpectrum::new(empty).expect_err("no energy");
             assert_eq!(violations[0].reason, "hold no energy");
         }

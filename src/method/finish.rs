@@ -131,14 +131,17 @@ mod tests {
     }
 
     fn finished(energy: &[f32], expected_mev: f64, request: &DoseRequest) -> Result<DoseResult, DoseError> {
-        let device = DeviceInfo {
+        finish(Deposit { energy: volume(energy), expected_mev, kernel: None }, request, cpu())
+    }
+
+    fn cpu() -> DeviceInfo {
+        DeviceInfo {
             id: "cpu".into(),
             kind: DeviceKind::Cpu,
             name: "CPU".into(),
             backend: "native".into(),
             driver: String::new(),
-        };
-        finish(Deposit { energy: volume(energy), expected_mev, kernel: None }, request, device)
+        }
     }
 
     #[test]
@@ -156,9 +159,18 @@ mod tests {
 
     #[test]
     fn a_dose_beyond_single_precision_is_refused() {
-        let request =
-            request(&[1e23; 2], Some(&[1e-30, 1.0]), Method::Local(LocalOptions { minimum_density_g_cm3: 0.0 }));
-        let error = finished(&[1e23; 2], 2e23, &request).expect_err("an infinite dose");
+        // The least mass of a small voxel.
+        let small = |values: &[f32]| {
+            let grid = VoxelGrid::new([2, 1, 1], [0.01; 3]).expect("a good grid");
+            Volume::from_vec(Arc::new(grid), values.to_vec()).expect("as many values as voxels")
+        };
+        let activity = TimeIntegratedActivity::new(small(&[1e20; 2]), ActivityUnit::BqS).expect("an activity");
+        let density = DensityMap::new(small(&[1e-6, 1.0])).expect("a density");
+        let method = Method::Local(LocalOptions { minimum_density_g_cm3: 0.0 });
+        let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
+        let request = DoseRequest::new(activity, Some(density), nuclide, method).expect("a good request");
+        let deposit = Deposit { energy: small(&[1e35; 2]), expected_mev: 2e35, kernel: None };
+        let error = finish(deposit, &request, cpu()).expect_err("an infinite dose");
         assert!(matches!(error, DoseError::NotPhysical(_)), "{error}");
     }
 

@@ -269,7 +269,7 @@ mod tests {
         "dosegrid_device_up{device=\"cpu\"} 1",
         "dosegrid_device_busy_seconds_total{device=\"cpu\"} 1.5",
         "dosegrid_requests_total{method=\"m\",code=\"OK\"} 1",
-        "dosegrid_request_seconds_bucket{le=\"0.001\",method=\"m\"}",
+        "dosegrid_request_seconds_bucket{method=\"m\",le=\"0.001\"}",
         "dosegrid_errors_total{reason=\"SERVER_BUSY\"} 1",
         "dosegrid_received_bytes_total 5",
         "dosegrid_sent_bytes_total 7",

@@ -173,7 +173,11 @@ mod tests {
         assert_eq!(ledger.get(Table::Jobs, "a/1").expect("readable"), None);
         assert_eq!(ledger.get(Table::Jobs, "a/2").expect("readable").as_deref(), Some(&b"two"[..]));
         let mut keys = Vec::new();
-        ledger.each(Table::Jobs, |key, _| Ok(keys.push(key.to_owned()))).expect("readable");
+        let each = ledger.each(Table::Jobs, |key, _| {
+            keys.push(key.to_owned());
+            Ok(())
+        });
+        each.expect("readable");
         assert_eq!(keys, ["a/2"]);
         let mut flipped = sealed("a/2", b"two");
         flipped[SUM_BYTES] ^= 1;

@@ -32,7 +32,7 @@ pub fn measure(control: &Control) -> Result<Ceilings, DoseError> {
         pieces.for_each(|(target, source)| target.copy_from_slice(source));
     })?;
     let read = fastest(control, || {
-        black_box(source.par_chunks(PIECE).map(|piece| sum(piece)).sum::<f32>());
+        black_box(source.par_chunks(PIECE).map(sum).sum::<f32>());
     })?;
     let threads = rayon::current_num_threads();
     let tasks = || (0..threads).into_par_iter();

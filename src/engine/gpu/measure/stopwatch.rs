@@ -9,7 +9,7 @@ use crate::engine::gpu::context::Context;
 /// Most passes of one submit that are timed.
 const MAX_PASSES: u32 = 1024;
 /// Bytes of a time.
-const TIME_BYTES: u64 = 8;
+const TIME_BYTES: usize = 8;
 
 /// Times the passes of a device that has timestamps. It stands still until it is told to watch.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl Stopwatch {
             return None;
         }
         let label = Some("times");
-        let (count, size) = (2 * MAX_PASSES, u64::from(2 * MAX_PASSES) * TIME_BYTES);
+        let (count, size) = (2 * MAX_PASSES, bytes_of(2 * MAX_PASSES));
         let buffer =
             |usage| device.create_buffer(&wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: false });
         Some(Self {
@@ -83,7 +83,7 @@ impl Stopwatch {
         let passes = u32::try_from(self.state().passes.len()).expect("at most MAX_PASSES");
         if passes > 0 {
             encoder.resolve_query_set(&self.queries, 0..2 * passes, &self.resolved, 0);
-            encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.staging, 0, u64::from(2 * passes) * TIME_BYTES);
+            encoder.copy_buffer_to_buffer(&self.resolved, 0, &self.staging, 0, bytes_of(2 * passes));
         }
     }
 
@@ -96,7 +96,7 @@ impl Stopwatch {
         if passes.is_empty() {
             return Ok(());
         }
-        let bytes = 2 * passes.len() as u64 * TIME_BYTES;
+        let bytes = (2 * passes.len() * TIME_BYTES) as u64;
         let faults = context.faults.clone();
         self.staging.map_async(wgpu::MapMode::Read, 0..bytes, move |mapped| {
             if let Err(error) = mapped {
@@ -108,8 +108,8 @@ impl Stopwatch {
         let view = self.staging.get_mapped_range(0..bytes).map_err(lost)?;
         let time = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
         let mut state = self.state();
-        for (stage, times) in passes.into_iter().zip(view.chunks_exact(2 * TIME_BYTES as usize)) {
-            let (start, end) = times.split_at(TIME_BYTES as usize);
+        for (stage, times) in passes.into_iter().zip(view.chunks_exact(2 * TIME_BYTES)) {
+            let (start, end) = times.split_at(TIME_BYTES);
             // A driver may set its clock back.
             let ticks = time(end).saturating_sub(time(start));
             *state.seconds.entry(stage).or_default() += ticks as f64 * self.tick_s;
@@ -128,4 +128,9 @@ impl Stopwatch {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Bytes of so many times.
+fn bytes_of(times: u32) -> u64 {
+    u64::from(times) * TIME_BYTES as u64
 }

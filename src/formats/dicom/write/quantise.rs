@@ -63,7 +63,9 @@ mod tests {
     #[test]
     fn every_voxel_is_within_half_a_quantum() {
         for peak in [43.343_1_f32, 1.0, 1e-30, 3e38, 1e-45, 0.1] {
-            let values: Vec<f32> = (0..=1000u16).map(|i| peak * f32::from(i) / 1000.0).collect();
+            #[expect(clippy::cast_possible_truncation, reason = "a part of a number in single precision")]
+            let part = |i: u16| (f64::from(peak) * f64::from(i) / 1000.0) as f32;
+            let values: Vec<f32> = (0..=1000).map(part).collect();
             let Quantised { scale, words } = quantised(&dose(values.clone())).expect("a good dose");
             let quantum: f64 = scale.parse().expect("a number");
             let (words, []) = words.as_chunks::<4>() else { panic!("whole words") };
