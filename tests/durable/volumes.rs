@@ -10,8 +10,11 @@ use tonic_types::StatusExt;
 
 use super::{Server, fact, name, pieces, reason};
 
+/// What a test does to a good upload.
+type Spoil = fn(&mut Vec<pb::PutVolumeRequest>);
+
 fn noise(length: usize) -> Vec<u8> {
-    (0..length).map(|i| (i.wrapping_mul(2_654_435_761) >> 7) as u8).collect()
+    (0..length).map(|i| (i.wrapping_mul(2_654_435_761) >> 7).to_le_bytes()[0]).collect()
 }
 
 /// The one file in the folders below.
@@ -149,12 +152,12 @@ async fn bad_requests_and_full_quotas_are_refused_by_name() {
     let facts = ["what", "used", "limit", "needed"].map(|key| fact(&full, key));
     assert_eq!(facts, ["bytes", "8000", "10000", "2001"]);
     assert!(full.get_details_retry_info().is_none(), "waiting does not help");
-    let put = |edit: fn(&mut Vec<pb::PutVolumeRequest>)| {
+    let put = |edit: Spoil| {
         let mut all = pieces(&name(b"abcd"), b"abcd", 0, 2);
         edit(&mut all);
         tokio_stream::iter(all)
     };
-    let cases: [(&str, &str, fn(&mut Vec<pb::PutVolumeRequest>)); 8] = [
+    let cases: [(&str, &str, Spoil); 8] = [
         ("INVALID_REQUEST", "digest", |all| all.clear()),
         ("INVALID_REQUEST", "digest", |all| all[0].digest = "sha256:../../../etc/passwd".into()),
         ("INVALID_REQUEST", "size_bytes", |all| all[0].size_bytes = 0),
