@@ -270,7 +270,7 @@ const BAD: [(&[&str], &[&str], &str, &str); 48] = [
     (&[], &["--density-correction=water"], "density-correction", "--method local"),
     (&[], &["--truncation-radius=10"], "truncation-radius", "--method local"),
     (&["method"], &["--method=kernel", "--truncation-radius=0"], "truncation-radius", "above 0"),
-    (&["method"], &["--method=kernel", "--truncation-radius=inf"], "truncation-radius", "finite"),
+    (&["method"], &["--method=kernel", "--truncation-radius=inf"], "truncation-radius", "to 1e4 mm"),
     (
         &["method"],
         &["--method=kernel", "--density-correction=water", "--minimum-density=1"],

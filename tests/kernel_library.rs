@@ -133,7 +133,7 @@ fn all_energy_is_held() {
     const CLOSURE: f64 = 1e-3;
     for medium in KernelMedium::ALL {
         for (particle, mev) in [
-            (Particle::Electron, 0.0),
+            (Particle::Electron, 1e-8),
             (Particle::Electron, 3e-4),
             (Particle::Electron, 0.0123),
             (Particle::Electron, 5.0),

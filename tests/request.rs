@@ -153,10 +153,10 @@ fn bad_sources() -> Vec<RawHeader> {
     bad.extend(
         bad_times().map(|times| RawHeader { integrated_from: Some(times), ..good() }).into_iter().chain([of_nothing]),
     );
-    for (charge, high_mev) in [(2, 0.1), (0, 20.0), (0, 0.0)] {
+    for (charge, high_mev, yield_per_decay) in [(2, 0.1, 1.0), (0, 20.0, 1.0), (0, 0.1, 0.0)] {
         let mut header = RawHeader { daughter_maps: vec![daughter("Bi-213")], ..good() };
         header.source.daughters = Part::Good(RawDaughters::Unspecified);
-        let emission = RawEmission { charge, low_mev: 0.0, high_mev, yield_per_decay: 1.0 };
+        let emission = RawEmission { charge, low_mev: high_mev, high_mev, yield_per_decay };
         header.source.emissions = Part::Good(vec![emission]);
         bad.push(header);
     }

@@ -159,13 +159,13 @@ mod tests {
 
     #[test]
     fn a_dose_beyond_single_precision_is_refused() {
-        // The least mass of a small voxel.
+        // Next to no mass: a thin gas in a small voxel.
         let small = |values: &[f32]| {
             let grid = VoxelGrid::new([2, 1, 1], [0.01; 3]).expect("a good grid");
             Volume::from_vec(Arc::new(grid), values.to_vec()).expect("as many values as voxels")
         };
         let activity = TimeIntegratedActivity::new(small(&[1e20; 2]), ActivityUnit::BqS).expect("an activity");
-        let density = DensityMap::new(small(&[1e-6, 1.0])).expect("a density");
+        let density = DensityMap::new(small(&[1e-5, 1.0])).expect("a density");
         let method = Method::Local(LocalOptions { minimum_density_g_cm3: 0.0 });
         let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
         let request = DoseRequest::new(activity, Some(density), nuclide, method).expect("a good request");
