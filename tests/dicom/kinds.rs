@@ -155,8 +155,8 @@ fn voxels(folder: &Path) -> Vec<usize> {
 
 #[test]
 fn contour_planes_denser_or_sparser_than_slices_fill_each_slice_once() {
-    // Two planes a slice do not cancel one another; a plane every second slice fills that slice and the one below it, of
-    // which the first has none here.
+    // Two planes a slice do not cancel one another. A plane every second slice fills that slice and the one below it,
+    // which the first plane has not.
     let dense = structures(vec![squares(1, "DENSE", &[5.0, 7.5, 10.0, 12.5])]);
     assert_eq!(voxels(beside_a_ct(6, &dense).path()), [2 * 4]);
     let sparse = structures(vec![squares(1, "SPARSE", &[0.0, 10.0, 20.0])]);
