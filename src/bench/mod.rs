@@ -1,7 +1,7 @@
 //! How fast a device is, against what it can do at most: one report that laboratories can exchange.
 //!
 //! Every figure comes from a run that compiled nothing and lasted long against the cost of starting it: batches grow
-//! until they do ([`grow`]), and the first is thrown away.
+//! until they do, and the first is thrown away.
 
 mod compare;
 mod convolution;
