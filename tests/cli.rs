@@ -217,7 +217,7 @@ fn every_fault_is_named_at_once() {
 }
 
 /// Flags to leave out, flags to add, the field that is named and a word of the reason.
-const BAD: [(&[&str], &[&str], &str, &str); 48] = [
+const BAD: [(&[&str], &[&str], &str, &str); 49] = [
     (&["activity"], &[], "activity", "--activity is needed"),
     (&["activity-unit"], &[], "activity-unit", "--activity-unit is needed"),
     (&["nuclide"], &[], "nuclide", "--nuclide is needed"),
