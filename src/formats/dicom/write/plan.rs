@@ -38,12 +38,12 @@ impl Plan {
     pub fn minimal(reference: &Reference) -> Result<Self, Invalid> {
         let mut plan = reference.data_set();
         plan.text(tags::MODALITY, "RTPLAN")
-            .text(tags::SERIES_DESCRIPTION, "dosegrid placeholder plan")
+            .text(tags::SERIES_DESCRIPTION, "dosegrid minimal plan")
             .text(tags::SERIES_NUMBER, "1")
             .text(tags::RT_PLAN_LABEL, "dosegrid")
             .text(
                 tags::RT_PLAN_DESCRIPTION,
-                "Placeholder without beams or prescription, for the dose that refers to it",
+                "Minimal plan without beams or prescription, for the dose that refers to it",
             )
             .text(tags::RT_PLAN_GEOMETRY, "TREATMENT_DEVICE")
             .text(tags::PLAN_INTENT, "RESEARCH")
