@@ -148,7 +148,7 @@ fn mird_17_differs_as_documented() {
             (_, 0) => 0.965..1.03,
             // Bremsstrahlung only, which in ours has noise of some per cent. Newer tables and EGSnrc's own voxels agree
             // with ours.
-            ("Y-90" | "P-32" | "Sr-89", _) => 1.45..2.25,
+            ("Y-90" | "P-32" | "Sr-89", _) => 1.5..2.3,
             _ => 1.0..1.15,
         };
         assert!(expected.contains(&ratio), "{nuclide} {voxel_mm} {i}{j}{k}: {ratio}");
