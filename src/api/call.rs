@@ -1,13 +1,15 @@
 //! One `Compute` call from its header to its last chunk.
 
 use std::{
-    sync::Arc,
+    convert::Infallible,
+    future::pending,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tokio::time::sleep;
+use tokio::time::{interval, sleep};
 use tonic::{Request, Status, Streaming};
 use tracing::Instrument;
 
@@ -33,6 +35,8 @@ use crate::store::Store;
 
 /// Least time between two messages of progress in one stage.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
+/// Time between two messages to a caller who waits for the device.
+const QUEUED_PAUSE: Duration = Duration::from_millis(500);
 
 /// Begins a call.
 pub(super) fn begin(
@@ -181,26 +185,40 @@ impl Call {
         let mut sent: Option<(Stage, Instant)> = None;
         let (begin, begun) = oneshot::channel();
         let mut begin = Some(begin);
-        let send_if_taken = |progress: Progress| {
+        let place = running.running.place();
+        let send_if_taken = Mutex::new(|progress: Progress| {
             if progress.stage != Stage::Queued {
                 // Nobody hears it once the limit has passed.
                 let _ = begin.take().map(|begin| begin.send(()));
             }
             let due = sent.is_none_or(|(stage, at)| stage != progress.stage || at.elapsed() >= PROGRESS_PAUSE);
-            if due && self.exchange.send_if_taken(|| wire::progress::encode(progress)) {
+            let ahead = || place().and_then(|ahead| u32::try_from(ahead).ok());
+            if due && self.exchange.send_if_taken(|| wire::progress::encode(progress, ahead())) {
                 sent = Some((progress.stage, Instant::now()));
+            }
+        });
+        let send = |progress| send_if_taken.lock().unwrap_or_else(PoisonError::into_inner)(progress);
+        let place_in_queue = async {
+            let mut ticks = interval(QUEUED_PAUSE);
+            loop {
+                ticks.tick().await;
+                if place().is_none() {
+                    break pending::<Infallible>().await;
+                }
+                send(Progress::new(Stage::Queued, 0.0));
             }
         };
         let limit = self.exchange.shared.config.compute_limit;
         let over = async {
             match begun.await {
                 Ok(()) => sleep(limit).await,
-                Err(_) => std::future::pending().await,
+                Err(_) => pending().await,
             }
         };
         let result = tokio::select! {
             biased;
-            result = running.running.follow(send_if_taken) => result,
+            result = running.running.follow(send) => result,
+            never = place_in_queue => match never {},
             () = over => {
                 drop(running);
                 self.note(Some("COMPUTE_LIMIT")).await?;

@@ -35,6 +35,16 @@ impl Stage {
             Self::Finish => "finish",
         }
     }
+
+    /// Where the stage begins and ends in the whole, as a guess that holds for every method: 0 to 1.
+    fn span(self) -> [f64; 2] {
+        match self {
+            Self::Queued => [0.0, 0.0],
+            Self::Kernel | Self::Tables => [0.0, 0.1],
+            Self::Dose => [0.1, 0.97],
+            Self::Finish => [0.97, 1.0],
+        }
+    }
 }
 
 /// How far a computation has come.
@@ -63,6 +73,12 @@ impl Progress {
     /// The progress of a stage without histories.
     pub fn new(stage: Stage, fraction: f64) -> Self {
         Self { stage, fraction, transport: None }
+    }
+
+    /// How much of the whole is done, 0 to 1. It falls only where work begins again: of another map, or after a loss.
+    pub fn overall_fraction(&self) -> f64 {
+        let [begin, end] = self.stage.span();
+        (begin + (end - begin) * self.fraction.clamp(0.0, 1.0)).min(1.0)
     }
 }
 
@@ -202,6 +218,17 @@ mod tests {
         cancel.cancel();
         assert_eq!(other.checkpoint(Stage::Dose, 0.5), Err(DoseError::Cancelled));
         assert_eq!((control.times_asked(), progress.borrow().fraction), (2, 0.25));
+    }
+
+    #[test]
+    fn the_whole_rises_from_stage_to_stage() {
+        let kernel = [(Stage::Queued, 0.0), (Stage::Kernel, 0.5), (Stage::Kernel, 1.0), (Stage::Dose, 0.0)];
+        let rest = [(Stage::Dose, 0.5), (Stage::Dose, 1.0), (Stage::Finish, 0.0), (Stage::Finish, 1.0)];
+        let whole = kernel.into_iter().chain(rest).map(|(stage, part)| Progress::new(stage, part).overall_fraction());
+        let whole: Vec<f64> = whole.collect();
+        assert!(whole.is_sorted(), "{whole:?}");
+        assert_eq!((whole[0], whole[whole.len() - 1]), (0.0, 1.0));
+        assert_eq!(Progress::new(Stage::Dose, 7.0).overall_fraction(), Stage::Finish.span()[0]);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Hold, Job, JobError, JobEvent, JobFilter, JobId, JobQueue, JobWatch, Lease, Life, NewJob, Priority, Refused,
-    VolumeStore, WorkQueue, retry_after,
+    Hold, Job, JobError, JobEvent, JobFilter, JobId, JobQueue, JobState, JobWatch, Lease, Life, NewJob, Priority,
+    Refused, VolumeStore, WorkQueue, retry_after,
 };
 use crate::domain::{Checkpoints, Control, DoseError, DoseResult, Progress};
 
@@ -169,6 +169,15 @@ impl JobQueue for MemoryQueue {
 
     fn waiting(&self) -> usize {
         self.lock().waiting.len()
+    }
+
+    fn ahead(&self, id: &JobId) -> Option<usize> {
+        let jobs = self.lock();
+        let number = jobs.number(id)?;
+        let rank = jobs.entries.get(&number)?.rank(number);
+        let is_running = |entry: &&Entry| entry.job.borrow().state() == JobState::Running;
+        let before = jobs.waiting.range(..rank).count();
+        jobs.waiting.contains(&rank).then(|| before + jobs.entries.values().filter(is_running).count())
     }
 
     fn get(&self, id: &JobId) -> Option<Job> {

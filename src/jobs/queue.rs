@@ -25,6 +25,13 @@ pub trait JobQueue: Send + Sync + fmt::Debug {
     /// How many jobs wait for a device.
     fn waiting(&self) -> usize;
 
+    /// How many jobs have a device before this one, those that run included; none if it does not wait, or this queue
+    /// does not know.
+    fn ahead(&self, id: &JobId) -> Option<usize> {
+        let _ = id;
+        None
+    }
+
     /// A job as it is now; none if there is no such job.
     fn get(&self, id: &JobId) -> Option<Job>;
 

@@ -26,6 +26,12 @@ impl Running {
         &self.id
     }
 
+    /// Tells, whenever it is asked, how many jobs have a device before this one, as [`JobQueue::ahead`].
+    pub fn place(&self) -> impl Fn() -> Option<usize> + Send + Sync + use<> {
+        let (queue, id) = (self.queue.clone(), self.id.clone());
+        move || queue.ahead(&id)
+    }
+
     /// Waits for the result, and passes on progress as it comes, beginning with the wait in the queue. The latest value
     /// wins, and the job never waits for a listener.
     ///

@@ -3,8 +3,10 @@
 use super::pb;
 use crate::domain::{Progress, Stage, TransportProgress};
 
-pub(in crate::api) fn encode(progress: Progress) -> pb::ComputeResponse {
-    pb::ComputeResponse { message: Some(pb::compute_response::Message::Progress(of(progress))) }
+/// * `calls_ahead` – that have the device before this one, if that is known
+pub(in crate::api) fn encode(progress: Progress, calls_ahead: Option<u32>) -> pb::ComputeResponse {
+    let message = pb::Progress { calls_ahead, ..of(progress) };
+    pb::ComputeResponse { message: Some(pb::compute_response::Message::Progress(message)) }
 }
 
 /// How far a computation is, as a message of its own.
@@ -19,7 +21,14 @@ pub(in crate::api) fn of(progress: Progress) -> pb::Progress {
     let transport = progress.transport.map(|TransportProgress { histories, relative_sigma, time_left_s }| {
         pb::TransportProgress { histories, relative_sigma, time_left_s }
     });
-    pb::Progress { stage: stage.into(), fraction: progress.fraction, transport }
+    pb::Progress {
+        stage: stage.into(),
+        fraction: progress.fraction,
+        transport,
+        overall_fraction: progress.overall_fraction(),
+        time_left_s: progress.transport.and_then(|transport| transport.time_left_s),
+        calls_ahead: None,
+    }
 }
 
 /// None for a stage that this client does not know.

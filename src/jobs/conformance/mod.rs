@@ -26,7 +26,7 @@ mod memory {
     conformance! {
         Subject::in_memory;
         order: a_full_queue_refuses_at_once_and_recovers, the_most_urgent_is_taken_first_then_the_oldest,
-            a_worker_waits_for_work, a_closed_queue_hands_out_what_it_accepted;
+            those_who_wait_know_their_place, a_worker_waits_for_work, a_closed_queue_hands_out_what_it_accepted;
         outcome: a_dose_reaches_the_caller_once, a_failure_says_why, volumes_are_free_before_the_job_is_finished,
             volumes_that_jobs_share_are_kept_for_the_last_of_them, progress_is_the_latest_value,
             a_slow_watcher_sees_the_latest_state;

@@ -35,6 +35,20 @@ pub(super) fn the_most_urgent_is_taken_first_then_the_oldest(open: fn(usize) -> 
     assert_eq!(taken, [2, 5, 1, 4, 0, 3].map(|n: usize| ids[n].clone()));
 }
 
+pub(super) fn those_who_wait_know_their_place(open: fn(usize) -> Subject) {
+    let subject = open(8);
+    let jobs = [(); 3].map(|()| subject.submit("a").id);
+    let places = || jobs.each_ref().map(|id| subject.callers.ahead(id));
+    assert_eq!(places(), [Some(0), Some(1), Some(2)]);
+    subject.take();
+    assert_eq!(places(), [None, Some(1), Some(2)]);
+    let (urgent, _hold) = subject.new_job("a", Priority::High);
+    subject.callers.submit(urgent).expect("there is room");
+    assert_eq!(places(), [None, Some(2), Some(3)]);
+    subject.callers.cancel(&jobs[1]).expect("it is there");
+    assert_eq!(places(), [None, None, Some(2)]);
+}
+
 pub(super) fn a_worker_waits_for_work(open: fn(usize) -> Subject) {
     let subject = open(1);
     let workers = subject.workers.clone();
