@@ -20,6 +20,7 @@ mod integrate;
 mod jobs;
 mod kernel;
 mod kernel_library;
+mod manual;
 mod merge;
 mod next_cycle;
 mod nuclides;
@@ -105,6 +106,11 @@ enum Command {
     Validate(validate::Args),
     /// Measure the speed of a device
     Bench(bench::Args),
+    /// Print what a shell needs to complete commands, such as `dosegrid completions bash`
+    Completions(manual::CompletionsArgs),
+    /// Write the manual pages that packages install
+    #[command(hide = true)]
+    Man(manual::ManArgs),
     /// Answer a question about DICOM files, from stdin to stdout, under limits; this program asks it of itself
     #[command(hide = true)]
     ReadDicom,
@@ -145,6 +151,8 @@ impl Command {
             | Self::Inspect(_)
             | Self::Convert(_)
             | Self::ReadDicom
+            | Self::Completions(_)
+            | Self::Man(_)
             | Self::Resample(_)
             | Self::Integrate(_) => false,
         }
@@ -221,6 +229,8 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Validate(args) => validate::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Convert(args) => convert::run(&args),
+        Command::Completions(args) => manual::completions(&args, Cli::command()),
+        Command::Man(args) => manual::man(&args, Cli::command()),
         Command::ReadDicom => answer_about_dicom().map_err(|error| DoseError::Io(format!("DICOM: {error}"))),
     }
 }

@@ -14,7 +14,7 @@ use crate::formats::toml_file;
 /// Commands whose flags are keys.
 const LAYERED: [&str; 2] = ["serve", "doctor"];
 /// Flags that are no keys: what they say holds for one run.
-const NO_KEYS: [&str; 4] = ["help", "version", "config", "print-config"];
+const NO_KEYS: [&str; 6] = ["help", "version", "config", "print-config", "ready-file", "end-with-stdin"];
 /// What variables of the environment begin with.
 const PREFIX: &str = "DOSEGRID_";
 

@@ -54,3 +54,47 @@ fn a_server_that_goes_away_is_said_to_have_gone_away() {
     assert_eq!(caller.wait().expect("it ends").code(), Some(1), "{text}");
     assert!(text.contains("error: server: it went away") && !text.contains("Unknown"), "{text}");
 }
+
+#[test]
+fn a_program_that_starts_a_server_hears_where_it_listens_and_takes_it_along() {
+    let folder = inputs();
+    let file = folder.path().join("ready.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
+    command.args(["serve", "--listen=127.0.0.1:0", "--device=cpu", "--end-with-stdin"]);
+    command.arg("--ready-file").arg(&file).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut server = command.spawn().expect("the binary is built with the tests");
+    // The file is there as soon as the line is followed by an answer.
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().expect("stdout is piped")).read_line(&mut line).expect("text");
+    let address = line.split_whitespace().nth(2).expect("listening on ADDRESS").to_owned();
+    succeed(folder.path(), flags(&[], &[&format!("--server=http://{address}")]));
+    let text = std::fs::read_to_string(&file).expect("the file is there");
+    let ready: serde_json::Value = serde_json::from_str(&text).expect("the file is JSON");
+    assert_eq!(ready["address"], address);
+    assert_eq!(ready["pid"], server.id());
+    assert_eq!((&ready["version"], &ready["tls"]), (&env!("CARGO_PKG_VERSION").into(), &false.into()));
+    drop(server.stdin.take());
+    assert_eq!(server.wait().expect("it is a child of this process").code(), Some(0));
+    let missing = folder.path().join("missing").join("ready.json").display().to_string();
+    let output = dosegrid(folder.path(), ["serve", "--listen=127.0.0.1:0", "--device=cpu", "--ready-file", &missing]);
+    assert!(output.status.code() == Some(2) && stderr(&output).contains("error: ready-file: "), "{}", stderr(&output));
+}
+
+#[test]
+fn packages_find_completions_and_manual_pages() {
+    let folder = inputs();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = dosegrid(folder.path(), ["completions", shell]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("uncertainty-output"), "{shell}: {}", stderr(&output));
+    }
+    let pages = folder.path().join("man");
+    std::fs::create_dir(&pages).expect("a writable folder");
+    let written = dosegrid(folder.path(), ["man", "man"]);
+    assert!(written.status.success(), "{}", stderr(&written));
+    let page = std::fs::read_to_string(pages.join("dosegrid-serve.1")).expect("a page for each command");
+    assert!(page.contains("ready") && pages.join("dosegrid.1").exists());
+    assert!(!pages.join("dosegrid-read-dicom.1").exists(), "hidden commands have none");
+    let output = dosegrid(folder.path(), ["man", "nowhere"]);
+    assert!(output.status.code() == Some(2) && stderr(&output).contains("nowhere"), "{}", stderr(&output));
+}

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::parent::ParentArgs;
 use crate::api::{CredentialFiles, ServerConfig};
 use crate::cli::settings::Settings;
 use crate::cli::store_flags::StoreArgs;
@@ -64,6 +65,8 @@ pub(in crate::cli) struct Args {
     pub(in crate::cli) store: StoreArgs,
     #[command(flatten)]
     pub(in crate::cli) door: DoorArgs,
+    #[command(flatten)]
+    pub(super) parent: ParentArgs,
     /// Log as JSON. RUST_LOG sets the level (default: info)
     #[arg(long)]
     pub(super) log_json: bool,

@@ -3,6 +3,7 @@
 pub(super) mod args;
 mod log;
 pub(super) mod memory;
+mod parent;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -113,8 +114,11 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         if let Err(error) = stdout::print(&said) {
             tracing::warn!(%error, "nobody hears where this listens");
         }
-        serve_parts(config, Parts { listener, metrics_listener, credentials, metrics, jobs, store }, signals.first())
-            .await
+        if let Some(path) = &args.parent.ready_file {
+            parent::tell(path, listener.local_addr().map_err(io)?, config.credentials.has_tls())?;
+        }
+        let end = signals.first(args.parent.end_with_stdin);
+        serve_parts(config, Parts { listener, metrics_listener, credentials, metrics, jobs, store }, end).await
     })?;
     // What still runs on other threads was cut.
     runtime.shutdown_background();
@@ -153,8 +157,13 @@ impl Signals {
     }
 
     /// Ends at the first signal. The second one ends the process.
-    async fn first(mut self) {
-        self.next().await;
+    ///
+    /// * `with_stdin` – whether the end of standard input counts as the first
+    async fn first(mut self, with_stdin: bool) {
+        tokio::select! {
+            () = self.next() => {}
+            () = parent::stdin_closed(), if with_stdin => {}
+        }
         tokio::spawn(async move {
             self.next().await;
             tracing::warn!("a second signal: ending at once");
