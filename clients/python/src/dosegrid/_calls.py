@@ -1,0 +1,243 @@
+"""Calls on one connection, from any thread, cancelled from any other."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import uuid
+from typing import Any, Callable, Iterable, Iterator, Optional, TypeVar
+
+import grpc
+
+from . import _errors, _wire
+from ._address import Access
+
+_T = TypeVar("_T")
+#: Pauses between two tries: the first, and the longest, in s.
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+#: A call that ends as cancelled this close to its deadline was ended by it, in s.
+_NEAR_DEADLINE_S = 1.0
+
+
+class Cancel:
+    """Cancels calls from another thread: give it to a call, then call `cancel`. The server's work ends too."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: set[Any] = set()
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        """Ends all calls that this was given to, and those that begin later."""
+        self._event.set()
+        with self._lock:
+            calls = list(self._calls)
+        for call in calls:
+            call.cancel()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._event.is_set()
+
+    def _begin(self, call: Any) -> None:
+        with self._lock:
+            self._calls.add(call)
+        if self.cancelled:
+            call.cancel()
+
+    def _end(self, call: Any) -> None:
+        with self._lock:
+            self._calls.discard(call)
+
+    def _pause(self, seconds: float) -> None:
+        """Waits, unless it is cancelled.
+
+        :raises Cancelled: if it is
+        """
+        if self._event.wait(seconds):
+            raise _errors.Cancelled("cancelled by the caller", reason="CANCELLED", code="CANCELLED")
+
+
+class Deadline:
+    """When a call has to be done; it covers all tries.
+
+    :param timeout: seconds from now; none: never
+    """
+
+    def __init__(self, timeout: Optional[float]) -> None:
+        self._at = None if timeout is None else time.monotonic() + timeout
+
+    def left_s(self) -> Optional[float]:
+        """Seconds until then, 0 at least."""
+        return None if self._at is None else max(0.0, self._at - time.monotonic())
+
+    def is_near(self, within_s: float = _NEAR_DEADLINE_S) -> bool:
+        """Whether it comes within so many seconds."""
+        left = self.left_s()
+        return left is not None and left <= within_s
+
+
+class Source:
+    """Messages on their way. What raises in them ends the call, and reaches its caller as itself."""
+
+    def __init__(self, messages: Iterable[bytes]) -> None:
+        self._messages = iter(messages)
+        self.error: Optional[BaseException] = None
+        #: Whether all were handed over: the server may compute from then on.
+        self.is_done = False
+        self.call: Any = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._messages)
+        except StopIteration:
+            self.is_done = True
+            raise
+        except BaseException as error:  # noqa: BLE001  (it is raised again where the caller waits)
+            self.error = error
+            if self.call is not None:
+                self.call.cancel()
+            raise StopIteration from None
+
+
+class Connection:
+    """A connection, and the calls on it.
+
+    :param retries: how often a call is sent again that was not computed
+    :param on_lost: told when the server does not answer any more
+    """
+
+    def __init__(self, access: Access, retries: int, on_lost: Callable[[], Any] = lambda: None) -> None:
+        self.access = access
+        self._retries = retries
+        self._on_lost = on_lost
+        self._channel = access.channel()
+        self._callables: dict[str, Any] = {}
+
+    def close(self) -> None:
+        """Ends all calls."""
+        self._channel.close()
+
+    def _callable(self, method: _wire.Method) -> Any:
+        # One shape for all calls: on the wire they are the same.
+        if method.path not in self._callables:
+            self._callables[method.path] = self._channel.stream_stream(
+                method.path, request_serializer=None, response_deserializer=method.response.FromString
+            )
+        return self._callables[method.path]
+
+    def exchange(
+        self,
+        method: _wire.Method,
+        source: Source,
+        take: Callable[[Any], Any],
+        *,
+        deadline: Deadline,
+        cancel: Optional[Cancel] = None,
+    ) -> str:
+        """Sends messages and takes answers until the server has no more. The name of the request in its log.
+
+        :raises DosegridError: if the call fails
+        """
+        request_id = uuid.uuid4().hex
+        if cancel is not None and cancel.cancelled:
+            raise _errors.Cancelled("cancelled by the caller", reason="CANCELLED", request_id=request_id)
+        try:
+            call = self._callable(method)(
+                source, timeout=deadline.left_s(), metadata=self.access.metadata(request_id), wait_for_ready=False
+            )
+        except ValueError:
+            raise _errors.Unavailable("the client is closed", request_id=request_id) from None
+        source.call = call
+        if cancel is not None:
+            cancel._begin(call)
+        try:
+            for response in call:
+                take(response)
+        except grpc.RpcError as error:
+            if source.error is not None:
+                raise source.error from None
+            failed = _errors.from_rpc(
+                call,
+                address=self.access.target,
+                tls=self.access.tls,
+                cancelled_here=cancel is not None and cancel.cancelled,
+                deadline_passed=deadline.is_near(),
+            )
+            failed.request_id = failed.request_id or request_id
+            if isinstance(failed, _errors.Unavailable) and not failed.reason:
+                self._on_lost()
+            raise failed from error
+        finally:
+            # Whatever ends this early, an exception of the caller's own too, ends the server's work.
+            call.cancel()
+            if cancel is not None:
+                cancel._end(call)
+        if source.error is not None:
+            raise source.error
+        return request_id
+
+    def unary(
+        self, service: str, rpc: str, *, deadline: Deadline, cancel: Optional[Cancel] = None, **fields: Any
+    ) -> Any:
+        """A call of one message each way, which may be sent again.
+
+        :raises DosegridError: if it fails
+        """
+        method = _wire.method(service, rpc)
+        request = method.request(**fields).SerializeToString()
+
+        def attempt() -> Any:
+            answers: list[Any] = []
+            self.exchange(method, Source([request]), answers.append, deadline=deadline, cancel=cancel)
+            return only(answers, self.access.target)
+
+        return self.again(attempt, is_idle, deadline, cancel)
+
+    def again(
+        self,
+        attempt: Callable[[], _T],
+        may_repeat: Callable[[_errors.DosegridError], bool],
+        deadline: Deadline,
+        cancel: Optional[Cancel],
+    ) -> _T:
+        """Tries until it works, another try has no use, or there were enough.
+
+        :raises DosegridError: that of the last try
+        """
+        tries = 0
+        while True:
+            try:
+                return attempt()
+            except (_errors.ServerBusy, _errors.Unavailable) as error:
+                tries += 1
+                if tries > self._retries or not may_repeat(error):
+                    raise
+                pause = error.retry_after_s
+                if pause is None:
+                    pause = min(_FIRST_PAUSE_S * 2 ** (tries - 1), _LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)
+                if deadline.is_near(pause):
+                    raise
+                (cancel or Cancel())._pause(pause)
+
+
+def only(answers: list[Any], address: str) -> Any:
+    """The one answer of a call that has one.
+
+    :raises Unavailable: if there is none
+    """
+    if len(answers) != 1:
+        raise _errors.Unavailable(f"{address} ended the call without an answer")
+    return answers[0]
+
+
+def is_idle(error: _errors.DosegridError) -> bool:
+    """Whether the server asks for another try, or was not there."""
+    if isinstance(error, _errors.ServerBusy):
+        return error.retry_after_s is not None
+    return error.code == "UNAVAILABLE" and error.reason in ("", "SHUTTING_DOWN", "STORE_UNAVAILABLE")

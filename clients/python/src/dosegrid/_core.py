@@ -1,0 +1,443 @@
+"""What both clients do, from the thread that calls it. `Client` calls it as it is, `AsyncClient` from other threads."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+import warnings
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
+
+import numpy as np
+
+from . import _errors, _kernel, _progress, _request, _result, _upload, _wire
+from ._address import Access
+from ._calls import Cancel, Connection, Deadline, Source, is_idle, only
+from ._geometry import Grid
+from ._images import ImageLike, Volume
+from ._jobs import JobInfo, info_of
+from ._plain import plain
+from ._server import LocalServer
+from ._version import __version__
+
+Listener = Callable[[_progress.Progress], Any]
+_PUT = _wire.Envelope(None, "PutVolumeRequest")
+_RESAMPLE = _wire.Envelope(("ResampleRequest", "chunk"), "VolumeChunk")
+_TALLY = _wire.Envelope(("MergeTalliesRequest", "tally_chunk"), "TallyChunk")
+#: Volumes of one question to the store.
+_MOST_DIGESTS = 1000
+#: Longest wait for the end of a server that does not answer any more, in s.
+_LOST_S = 1.0
+
+
+class Core:
+    """One server, and all that can be asked of it.
+
+    :param access: none: a server of its own is started
+    :param device: of that server
+    """
+
+    def __init__(self, access: Optional[Access], *, device: str, connect_timeout: float, retries: int) -> None:
+        self._access = access
+        self._device = device
+        self._connect_timeout = connect_timeout
+        self._retries = retries
+        self._lock = threading.Lock()
+        self._connection: Optional[Connection] = None
+        self._is_closed = False
+        self.server: Optional[LocalServer] = None
+        self._roles = _result.roles()
+
+    # ---- the connection
+
+    def connection(self, deadline: Deadline) -> Connection:
+        """The connection to a server that has answered.
+
+        :raises Unavailable: if there is none
+        """
+        with self._lock:
+            if self._is_closed:
+                raise _errors.Unavailable("the client is closed")
+            if self.server is not None and not self.server.is_running:
+                self._disconnect()
+            if self._connection is None:
+                self._connection = self._connect(deadline)
+            return self._connection
+
+    def _connect(self, deadline: Deadline) -> Connection:
+        access = self._access
+        if access is None:
+            from ._address import access as read
+
+            self.server = LocalServer(self._device)
+            access = read(self.server.address, tls=False)
+        connection = Connection(access, self._retries, self._lost)
+        left = deadline.left_s()
+        wait = self._connect_timeout if left is None else min(self._connect_timeout, left)
+        try:
+            method = _wire.method("DoseService", "GetServerInfo")
+            answers: list[Any] = []
+            source = Source([method.request().SerializeToString()])
+            connection.exchange(method, source, answers.append, deadline=Deadline(wait))
+            self._compare(only(answers, access.target).version, access)
+        except _errors.Timeout as error:
+            connection.close()
+            if deadline.is_near(0.0):
+                raise
+            raise _errors.Unavailable(
+                f"{access.target} does not answer within {wait:g} s: are host and port right?", code="UNAVAILABLE"
+            ) from error
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    @staticmethod
+    def _compare(version: str, access: Access) -> None:
+        if version != __version__:
+            warnings.warn(
+                f"the server {access.target} has version {version} and this client {__version__}: what one of "
+                "them does not know is refused, or left out of results",
+                stacklevel=2,
+            )
+
+    def _lost(self) -> None:
+        server = self.server
+        if server is not None:
+            # A process that was killed closes its connections a little before it is seen to have ended.
+            server.wait(_LOST_S)
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self.server is not None:
+            self.server.stop()
+            self.server = None
+
+    def close(self) -> None:
+        """Ends all calls, and the server that was started for them."""
+        with self._lock:
+            self._is_closed = True
+            self._disconnect()
+
+    def ask(self, service: str, rpc: str, timeout: Optional[float], **fields: Any) -> Any:
+        """A call of one message each way."""
+        deadline = Deadline(timeout)
+        return self.connection(deadline).unary(service, rpc, deadline=deadline, **fields)
+
+    # ---- doses
+
+    def compute(
+        self,
+        activity: ImageLike,
+        options: Mapping[str, Any],
+        *,
+        on_progress: _progress.OnProgress,
+        timeout: Optional[float],
+        cancel: Optional[Cancel],
+    ) -> _result.Result:
+        """A dose by one call."""
+        deadline = Deadline(timeout)
+        prepared = _request.prepare(activity, options)
+        method = _wire.method("DoseService", "Compute")
+        with _progress.listener(on_progress) as listen:
+            source: Source = Source(())
+
+            def attempt() -> _result.Result:
+                nonlocal source
+                source = Source(prepared.messages())
+                gather = _Gather(prepared, listen, self._roles)
+                request_id = self.connection(deadline).exchange(
+                    method, source, gather.take, deadline=deadline, cancel=cancel
+                )
+                return gather.finish(request_id)
+
+            def may_repeat(error: _errors.DosegridError) -> bool:
+                # Once all has arrived, the server may have begun.
+                is_refused = isinstance(error, _errors.ServerBusy) or error.reason == "SHUTTING_DOWN"
+                return is_idle(error) and (is_refused or not source.is_done) and self._access is not None
+
+            return self.connection(deadline).again(attempt, may_repeat, deadline, cancel)
+
+    def merge(
+        self, tallies: Sequence[bytes], grid: Grid, *, uncertainty: bool, tally: bool, timeout: Optional[float]
+    ) -> _result.Result:
+        """The dose of several runs together."""
+        deadline = Deadline(timeout)
+        method = _wire.method("DoseService", "MergeTallies")
+        header = _wire.message("MergeTalliesHeader")(return_uncertainty=uncertainty, return_tally=tally)
+        header.grid.CopyFrom(grid.message())
+        for one in tallies:
+            header.tallies.add(size_bytes=len(one))
+
+        def messages() -> Iterator[bytes]:
+            yield method.request(header=header).SerializeToString()
+            for index, one in enumerate(tallies):
+                for at in range(0, len(one), _upload.PIECE_BYTES):
+                    piece = memoryview(one)[at : at + _upload.PIECE_BYTES]
+                    yield _TALLY.pack(piece, index=index, offset_bytes=at)
+
+        gather = _Gather(None, lambda progress: None, self._roles)
+        connection = self.connection(deadline)
+        request_id = connection.exchange(method, Source(messages()), gather.take, deadline=deadline)
+        return gather.finish(request_id)
+
+    def resample(
+        self, image: Volume, kind: str, onto: Optional[Grid], spacing_mm: Optional[float], timeout: Optional[float]
+    ) -> Volume:
+        """A volume on another grid."""
+        deadline = Deadline(timeout)
+        method = _wire.method("DoseService", "Resample")
+        element = _upload.element_of(image.values)
+        header = _wire.message("ResampleHeader")(kind=_wire.number("ResampleKind", f"RESAMPLE_KIND_{kind.upper()}"))
+        header.source.grid.CopyFrom(image.grid.message())
+        header.source.element_type = element.number
+        header.source.slope, header.source.intercept = image.slope, image.intercept
+        if onto is not None:
+            header.grid.CopyFrom(onto.message())
+        elif spacing_mm is not None:
+            header.spacing_mm = spacing_mm
+        role = _wire.number("VolumeRole", "VOLUME_ROLE_SOURCE")
+
+        def messages() -> Iterator[bytes]:
+            yield method.request(header=header).SerializeToString()
+            offset = 0
+            for piece in _upload.pieces(image.values, element.dtype):
+                yield _RESAMPLE.pack(piece, volume=role, offset_bytes=offset)
+                offset += len(piece)
+
+        found: list[Any] = []
+        data = bytearray()
+
+        def take(response: Any) -> None:
+            if response.HasField("result"):
+                found.append(response.result.volume)
+            else:
+                data.extend(response.chunk.data)
+
+        self.connection(deadline).exchange(method, Source(messages()), take, deadline=deadline)
+        volume = only(found, "the server")
+        dtype = "<u2" if kind == "labels" else "<f4"
+        grid = Grid.of_message(volume.grid)
+        return Volume(np.frombuffer(data, dtype).reshape(grid.shape, order="F"), grid, image.axes)
+
+    # ---- jobs
+
+    def submit(
+        self,
+        activity: ImageLike,
+        options: Mapping[str, Any],
+        *,
+        priority: str,
+        request_id: Optional[str],
+        timeout: Optional[float],
+        cancel: Optional[Cancel],
+    ) -> tuple[JobInfo, _request.Prepared]:
+        """A job that lasts, whose volumes are stored first: only those that the server lacks."""
+        deadline = Deadline(timeout)
+        prepared = _request.prepare(activity, options)
+        for upload in prepared.uploads:
+            upload.descriptor.digest = upload.digest()
+            upload.descriptor.size_bytes = upload.size_bytes
+        for upload in self._missing(prepared.uploads, deadline, cancel):
+            self._put(upload, deadline, cancel)
+        spec = {"compute": prepared.header, "priority": _wire.number("JobPriority", f"JOB_PRIORITY_{priority.upper()}")}
+        name = request_id or str(uuid.uuid4())
+        connection = self.connection(deadline)
+        answer = connection.unary(
+            "JobService", "CreateJob", deadline=deadline, cancel=cancel, spec=spec, request_id=name
+        )
+        return info_of(answer.job), prepared
+
+    def _missing(
+        self, uploads: list[_request.Upload], deadline: Deadline, cancel: Optional[Cancel]
+    ) -> list[_request.Upload]:
+        by_digest = {upload.descriptor.digest: upload for upload in uploads}
+        digests, missing = list(by_digest), []
+        for start in range(0, len(digests), _MOST_DIGESTS):
+            asked = digests[start : start + _MOST_DIGESTS]
+            connection = self.connection(deadline)
+            answer = connection.unary("VolumeService", "CheckVolumes", deadline=deadline, cancel=cancel, digests=asked)
+            for digest, volume in zip(asked, answer.volumes):
+                if not volume.size_bytes or volume.committed_bytes < volume.size_bytes:
+                    missing.append(by_digest[digest])
+        return missing
+
+    def _put(self, upload: _request.Upload, deadline: Deadline, cancel: Optional[Cancel]) -> None:
+        """Stores a volume, going on after a cut where it was cut."""
+        method = _wire.method("VolumeService", "PutVolume")
+        digest, size = upload.descriptor.digest, upload.size_bytes
+
+        def attempt() -> None:
+            connection = self.connection(deadline)
+            held = connection.unary(
+                "VolumeService", "CheckVolumes", deadline=deadline, cancel=cancel, digests=[digest]
+            ).volumes[0]
+            answers: list[Any] = []
+            source = Source(_rest(upload, held.committed_bytes))
+            connection.exchange(method, source, answers.append, deadline=deadline, cancel=cancel)
+            stored = only(answers, connection.access.target).volume
+            if stored.committed_bytes < size:
+                raise _errors.Unavailable("an upload was cut", code="UNAVAILABLE")
+
+        self.connection(deadline).again(attempt, is_idle, deadline, cancel)
+
+    def job(self, name: str, timeout: Optional[float]) -> JobInfo:
+        """A job as it is now."""
+        return info_of(self.ask("JobService", "GetJob", timeout, name=name).job)
+
+    def jobs(self, states: Sequence[str], timeout: Optional[float]) -> list[JobInfo]:
+        """All jobs, the newest first."""
+        numbers = [_wire.number("JobState", f"JOB_STATE_{state.upper()}") for state in states]
+        found: list[JobInfo] = []
+        token = ""
+        while True:
+            answer = self.ask("JobService", "ListJobs", timeout, page_token=token, states=numbers)
+            found += [info_of(job) for job in answer.jobs]
+            token = answer.next_page_token
+            if not token:
+                return found
+
+    def change_job(self, call: str, name: str, timeout: Optional[float]) -> Optional[JobInfo]:
+        """Cancels or deletes a job."""
+        answer = self.ask("JobService", call, timeout, name=name)
+        return info_of(answer.job) if hasattr(answer, "job") else None
+
+    def wait(
+        self, name: str, *, on_progress: _progress.OnProgress, timeout: Optional[float], cancel: Optional[Cancel]
+    ) -> JobInfo:
+        """Follows a job to its end. A watch that is cut is begun again: states come, not events."""
+        deadline = Deadline(timeout)
+        method = _wire.method("JobService", "WatchJob")
+        request = method.request(name=name).SerializeToString()
+        last: list[Any] = []
+        with _progress.listener(on_progress) as listen:
+            fraction = 0.0
+
+            def take(response: Any) -> None:
+                nonlocal fraction
+                last[:] = [response.job]
+                if response.job.HasField("progress"):
+                    progress = _progress.of_message(response.job.progress, fraction)
+                    fraction = progress.fraction
+                    listen(progress)
+
+            while True:
+                connection = self.connection(deadline)
+
+                def attempt(on: Connection = connection) -> str:
+                    return on.exchange(method, Source([request]), take, deadline=deadline, cancel=cancel)
+
+                connection.again(attempt, is_idle, deadline, cancel)
+                if last and info_of(last[0]).is_final:
+                    return info_of(last[0])
+
+    def job_result(
+        self, name: str, prepared: Optional[_request.Prepared], timeout: Optional[float], cancel: Optional[Cancel]
+    ) -> _result.Result:
+        """The result of a job that succeeded.
+
+        :raises DosegridError: the job's own error if it failed, InvalidRequest if it is not finished
+        """
+        deadline = Deadline(timeout)
+        connection = self.connection(deadline)
+        job = connection.unary("JobService", "GetJob", deadline=deadline, cancel=cancel, name=name).job
+        info = info_of(job)
+        if info.error is not None:
+            raise info.error
+        if info.state == "cancelled":
+            raise _errors.Cancelled(f"{name} was cancelled", reason="CANCELLED")
+        if info.state != "succeeded":
+            field = _errors.FieldError("job", f"{name} is {info.state}: wait for it first")
+            raise _errors.InvalidRequest(fields=(field,), reason="JOB_NOT_FINISHED")
+        axes = prepared.activity.axes if prepared else "xyz"
+        incoming = _result.Incoming(job.result, axes, axes)
+        for volume in incoming.arrays:
+            digest = getattr(job.result, volume).digest
+            self._get(digest, lambda offset, data: incoming.take(volume, offset, data), deadline, cancel)  # noqa: B023
+        if job.result.tally_digest:
+            self._get(job.result.tally_digest, lambda _, data: incoming.tally.extend(data), deadline, cancel)
+        return incoming.finish(prepared.background if prepared else None, None)
+
+    def _get(
+        self, digest: str, take: Callable[[int, bytes], Any], deadline: Deadline, cancel: Optional[Cancel]
+    ) -> None:
+        """Reads a stored volume; a read that is cut goes on."""
+        method = _wire.method("VolumeService", "GetVolume")
+        done = 0
+
+        def piece(response: Any) -> None:
+            nonlocal done
+            take(response.offset_bytes, response.data)
+            done = response.offset_bytes + len(response.data)
+
+        def attempt() -> None:
+            request = method.request(digest=digest, offset_bytes=done).SerializeToString()
+            self.connection(deadline).exchange(method, Source([request]), piece, deadline=deadline, cancel=cancel)
+
+        self.connection(deadline).again(attempt, is_idle, deadline, cancel)
+
+    # ---- look-ups
+
+    def plain(self, service: str, rpc: str, timeout: Optional[float], **fields: Any) -> dict[str, Any]:
+        """The answer of a call as plain data."""
+        return plain(self.ask(service, rpc, timeout, **fields))
+
+    def kernel(
+        self, nuclide: str, spacing_mm: Sequence[float], radius_voxels: int, timeout: Optional[float]
+    ) -> _kernel.Kernel:
+        """Voxel S values."""
+        fields: dict[str, Any] = {"nuclide": nuclide, "spacing_mm": list(spacing_mm), "radius_voxels": radius_voxels}
+        return _kernel.of_answer(self.ask("DoseService", "ComputeKernel", timeout, **fields))
+
+    def url(self) -> str:
+        """The address of the server."""
+        return self.connection(Deadline(None)).access.url
+
+
+def _rest(upload: _request.Upload, committed: int) -> Iterator[bytes]:
+    """The messages of an upload from the piece on in which it was cut."""
+    offset, first = 0, True
+    for piece in _upload.pieces(upload.volume.values, upload.element.dtype):
+        if offset + len(piece) > committed or (first and offset + len(piece) >= upload.size_bytes):
+            names = {"digest": upload.descriptor.digest, "size_bytes": upload.size_bytes} if first else {}
+            yield _PUT.pack(piece, offset_bytes=offset, **names)
+            first = False
+        offset += len(piece)
+
+
+class _Gather:
+    """Takes the answers of a call that gives a dose."""
+
+    def __init__(self, prepared: Optional[_request.Prepared], listen: Listener, roles: Mapping[int, str]) -> None:
+        self._prepared = prepared
+        self._listen = listen
+        self._roles = roles
+        self._fraction = 0.0
+        self._incoming: Optional[_result.Incoming] = None
+
+    def take(self, response: Any) -> None:
+        """An answer."""
+        kind = response.WhichOneof("message")
+        if kind == "progress":
+            progress = _progress.of_message(response.progress, self._fraction)
+            self._fraction = progress.fraction
+            self._listen(progress)
+        elif kind == "result":
+            axes = self._prepared.activity.axes if self._prepared else "xyz"
+            background = self._prepared.background if self._prepared else None
+            self._incoming = _result.Incoming(response.result, axes, background.axes if background else axes)
+        elif kind == "chunk" and self._incoming is not None:
+            self._incoming.take_chunk(self._roles[response.chunk.volume], response.chunk)
+        elif kind == "tally_chunk" and self._incoming is not None:
+            self._incoming.tally.extend(response.tally_chunk.data)
+
+    def finish(self, request_id: str) -> _result.Result:
+        """The result.
+
+        :raises Unavailable: if none came
+        """
+        if self._incoming is None:
+            raise _errors.Unavailable("the call ended without a result", request_id=request_id)
+        self._listen(_progress.Progress(1.0, "finish", 1.0))
+        return self._incoming.finish(self._prepared.background if self._prepared else None, request_id)

@@ -1,0 +1,233 @@
+"""The same voxels give the same bytes, however they lie in memory and whoever holds them."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK
+from conftest import QUICK, SHAPE, SPACING_MM
+
+import dosegrid
+from dosegrid._geometry import LPS_RAS
+
+#: From indices to the patient (RAS), turned by 90° and shifted.
+AFFINE = np.array([[0.0, -3.0, 0.0, 20.0], [4.0, 0.0, 0.0, -10.0], [0.0, 0.0, 2.0, 5.0], [0.0, 0.0, 0.0, 1.0]])
+
+
+def to_sitk(values: Any, affine: Any) -> Any:
+    image = SimpleITK.GetImageFromArray(np.ascontiguousarray(values.transpose(2, 1, 0)))
+    matrix = LPS_RAS @ affine
+    spacing = np.sqrt((matrix[:3, :3] ** 2).sum(0))
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((matrix[:3, :3] / spacing).reshape(-1).tolist())
+    image.SetOrigin(matrix[:3, 3].tolist())
+    return image
+
+
+@pytest.fixture
+def expected(client: dosegrid.Client, placed: dict[str, Any]) -> bytes:
+    return client.compute(**placed, **QUICK).dose.gy.tobytes()
+
+
+MEMORY = {
+    "C order": np.ascontiguousarray,
+    "Fortran order": np.asfortranarray,
+    "strided": lambda a: np.repeat(np.repeat(a, 2, 0), 3, 2)[::2, :, ::3],
+    "reversed twice": lambda a: np.ascontiguousarray(a[::-1, :, ::-1])[::-1, :, ::-1],
+    "other order": lambda a: np.ascontiguousarray(a.transpose(1, 2, 0)).transpose(2, 0, 1),
+    "list": lambda a: a.tolist(),
+}
+
+
+@pytest.mark.parametrize("name", MEMORY)
+def test_memory_order_does_not_matter(client: Any, placed: dict[str, Any], expected: bytes, name: str) -> None:
+    placed["activity"] = MEMORY[name](placed["activity"])
+    assert client.compute(**placed, **QUICK).dose.gy.tobytes() == expected
+
+
+@pytest.mark.parametrize(
+    "dtype", ["f2", "<f4", ">f4", "<f8", ">f8", "g", "i1", "u1", "<i2", ">i2", ">u2", "<i4", "u4", ">i8", "u8"]
+)
+def test_types_of_elements_do_not_matter(client: Any, placed: dict[str, Any], expected: bytes, dtype: str) -> None:
+    placed["activity"] = placed["activity"].astype(dtype)
+    for order in (np.ascontiguousarray, np.asfortranarray):
+        placed["density"] = order(np.ones(SHAPE, dtype))
+        assert client.compute(**placed, **QUICK).dose.gy.tobytes() == expected
+
+
+def test_what_is_read_only_mapped_or_a_tensor_is_taken(
+    client: Any, placed: Any, expected: bytes, tmp_path: Any
+) -> None:
+    values = placed["activity"]
+    mapped = np.memmap(tmp_path / "a.raw", np.float32, "w+", shape=SHAPE, order="F")
+    mapped[...] = values
+    frozen = values.copy()
+    frozen.flags.writeable = False
+
+    class Tensor:
+        def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+            return values
+
+    for taken in mapped, frozen, Tensor():
+        placed["activity"] = taken
+        assert client.compute(**placed, **QUICK).dose.gy.tobytes() == expected
+
+
+def test_images_of_libraries_and_files_give_the_same(client: Any, activity: Any, tmp_path: Any) -> None:
+    water = np.ones_like(activity)
+    of_sitk = client.compute(to_sitk(activity, AFFINE), density=to_sitk(water, AFFINE), **QUICK)
+    images = [nibabel.Nifti1Image(values, AFFINE) for values in (activity, water)]
+    of_nibabel = client.compute(images[0], density=images[1], **QUICK)
+    for image, name in zip(images, ("a.nii.gz", "d.nii")):
+        nibabel.save(image, tmp_path / name)
+    of_file = client.compute(tmp_path / "a.nii.gz", density=str(tmp_path / "d.nii"), **QUICK)
+    like = dosegrid.Volume.like(activity, images[0])
+    of_array = client.compute(like, density=dosegrid.Volume.of_array(water, affine_mm=AFFINE, axes="xyz"), **QUICK)
+    for same in of_nibabel, of_file, of_array:
+        assert same.dose.gy.tobytes() == of_sitk.dose.gy.transpose(2, 1, 0).tobytes()
+        assert same.dose.grid == of_sitk.dose.grid
+    assert of_sitk.dose.gy.shape == SHAPE[::-1] and of_nibabel.dose.gy.shape == SHAPE
+
+
+def test_a_dose_goes_back_to_its_place(client: Any, activity: Any, tmp_path: Any) -> None:
+    image = to_sitk(activity, AFFINE)
+    result = client.compute(image, density=to_sitk(np.ones_like(activity), AFFINE), **QUICK)
+    back = result.dose.to_sitk()
+    for told in "GetSize", "GetSpacing", "GetDirection", "GetOrigin":
+        assert np.allclose(getattr(back, told)(), getattr(image, told)(), atol=1e-9), told
+    assert (SimpleITK.GetArrayFromImage(back) == result.dose.gy).all()
+    nifti = result.dose.to_nibabel()
+    assert np.allclose(nifti.affine, AFFINE) and (nifti.get_fdata() == result.dose.gy.transpose(2, 1, 0)).all()
+    for name in "dose.nii.gz", "dose.mha", "dose.nrrd":
+        result.dose.save(tmp_path / name)
+        read = SimpleITK.ReadImage(str(tmp_path / name))
+        assert (SimpleITK.GetArrayFromImage(read) == result.dose.gy).all()
+        assert np.allclose(read.GetOrigin(), image.GetOrigin(), atol=1e-4)
+
+
+def test_scaled_files_keep_their_scale(client: Any, activity: Any, tmp_path: Any) -> None:
+    stored = nibabel.Nifti1Image(activity.astype(np.int16), AFFINE)
+    stored.header.set_slope_inter(0.5, 0.0)
+    nibabel.save(stored, tmp_path / "a.nii")
+    water = nibabel.Nifti1Image(np.ones_like(activity), AFFINE)
+    found = client.compute(tmp_path / "a.nii", density=water, **QUICK)
+    whole = client.compute(
+        nibabel.Nifti1Image(nibabel.load(tmp_path / "a.nii").get_fdata(), AFFINE), density=water, **QUICK
+    )
+    assert np.allclose(found.dose.gy, whole.dose.gy, rtol=1e-6)
+
+
+def test_all_48_orders_and_flips_of_axes_give_the_same_dose(client: Any, activity: Any) -> None:
+    density = 0.9 + 0.2 * np.random.default_rng(6).random(SHAPE).astype(np.float32)
+    reference = client.compute(
+        nibabel.Nifti1Image(activity, AFFINE), density=nibabel.Nifti1Image(density, AFFINE), **QUICK
+    )
+    plain = reference.dose.gy
+    seen = 0
+    for order in itertools.permutations(range(3)):
+        for flips in itertools.product((1, -1), repeat=3):
+            # Index of the reference = turn · index of the image + shift.
+            turn = np.zeros((4, 4))
+            turn[3, 3] = 1
+            for new, old in enumerate(order):
+                turn[old, new] = flips[new]
+                turn[old, 3] = SHAPE[old] - 1 if flips[new] < 0 else 0
+            cut = tuple(slice(None, None, flip) for flip in flips)
+            turned = lambda values, order=order, cut=cut: values.transpose(order)[cut]  # noqa: E731
+            images = [
+                nibabel.Nifti1Image(np.ascontiguousarray(turned(one)), AFFINE @ turn) for one in (activity, density)
+            ]
+            dose = client.compute(images[0], density=images[1], **QUICK).dose
+            assert np.allclose(dose.gy, turned(plain), rtol=1e-5, atol=1e-5 * plain.max()), (order, flips)
+            seen += 1
+    assert seen == 48
+
+
+def test_axes_by_name_give_the_same_dose(client: Any, placed: Any, expected: bytes) -> None:
+    turned = {name: placed[name].transpose(2, 1, 0) for name in ("activity", "density")}
+    result = client.compute(**turned, spacing_mm={"x": 4.0, "y": 3.0, "z": 2.0}, axes="zyx", **QUICK)
+    assert result.dose.gy.shape == SHAPE[::-1]
+    assert result.dose.gy.transpose(2, 1, 0).tobytes() == expected
+    assert result.dose.grid.spacing_mm == SPACING_MM
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, *np.typecodes["AllInteger"]])
+def test_labels_of_every_type_are_taken(client: Any, placed: Any, dtype: Any) -> None:
+    labels = (placed["activity"] > 50).astype(dtype)
+    for order in (np.ascontiguousarray, np.asfortranarray):
+        result = client.compute(**placed, labels=order(labels), label_names={1: "hot"}, **QUICK)
+        assert result.organs["hot"].voxels == int((placed["activity"] > 50).sum())
+        assert result.organs[1] is result.organs["hot"] and len(result.organs) == 1
+
+
+def test_organs_may_overlap(client: Any, placed: Any) -> None:
+    hot, warm = placed["activity"] > 50, placed["activity"] > 20
+    result = client.compute(**placed, organs={3: hot, 7: warm}, dose_volume_points=10, **QUICK)
+    assert [(label, organ.voxels) for label, organ in result.organs.items()] == [(3, hot.sum()), (7, warm.sum())]
+    histogram = result.organs[3].dose_volume
+    assert histogram.volume_fraction[0] == 1 and len(histogram.dose_gy) == 10
+    assert result.organs.rows()[0]["mean_by_mass_gy"] == result.organs[3].mean_by_mass_gy
+
+
+def test_large_volumes_travel_in_pieces(client: Any) -> None:
+    values = np.random.default_rng(7).random((150, 130, 70))
+    volume = dosegrid.Volume.of_array(values, (4, 4, 4), "xyz")
+    same = client.resample(volume, "density", spacing_mm=4.0)
+    assert np.allclose(same.values, values.astype(np.float32), rtol=1e-6)
+    assert np.array_equal(client.resample(volume, "density", onto=volume).values, same.values)
+
+
+BAD = [
+    ({"axes": None}, "activity", "axes"),
+    ({"spacing_mm": None}, "activity", "spacing_mm"),
+    ({"unit": "bq-per-liter"}, "unit", "bq-per-ml"),
+    ({"unit": None}, "unit", "needed"),
+    ({"effective_half_life": "50h"}, "effective_half_life", "time-integrated"),
+    ({"unit": "bq", "effective_half_life": 50}, "effective_half_life", "50h"),
+    ({"unit": "bq"}, "activity_unit.bq.half_life", ""),
+    ({"injected_activity": "7.4"}, "injected_activity", "7.4GBq"),
+    ({"histories": 1000}, "histories", "kernel"),
+    ({"density": np.ones((3, 3))}, "density", "three dimensions"),
+    ({"density": np.full(SHAPE, "a")}, "density", "numbers"),
+    ({"density": np.full(SHAPE, np.nan)}, "density", "NaN"),
+    ({"activity": np.full(SHAPE, 1j)}, "activity", "complex"),
+    ({"dose_grid": "the other"}, "dose_grid", "the other"),
+    ({"daughters": "all"}, "daughters", "equilibrium"),
+    ({"rbe_alpha": 5}, "rbe_alpha", "weighted"),
+    ({"nuclide": "Xx-1"}, "nuclide", "known"),
+    ({"transform": np.eye(2)}, "transform", "4×4"),
+]
+
+
+@pytest.mark.parametrize("change, field, said", BAD)
+def test_bad_input_is_named(client: Any, placed: Any, change: dict[str, Any], field: str, said: str) -> None:
+    with pytest.raises(dosegrid.InvalidRequest) as caught:
+        client.compute(**{**placed, **QUICK, **change})
+    error = caught.value
+    reasons = {one.field: one.reason for one in error.fields}
+    assert field in reasons and said in reasons[field], reasons
+    assert isinstance(error, ValueError) and field in str(error) and error.reason == "INVALID_REQUEST"
+
+
+def test_all_faults_are_named_at_once(client: Any, placed: Any) -> None:
+    with pytest.raises(dosegrid.InvalidRequest) as caught:
+        client.compute(**{**placed, **QUICK, "unit": "x", "nan": "y", "dose_volume_points": "z", "daughters": "w"})
+    assert [one.field for one in caught.value.fields] == ["unit", "daughters", "nan", "dose_volume_points"]
+    with pytest.raises(TypeError, match="Did you mean 'nuclide'"):
+        client.compute(**placed, nuclid="Lu-177")
+
+
+def test_a_place_in_the_patient_is_not_guessed(client: Any, placed: Any) -> None:
+    placed["activity"] = nibabel.Nifti1Image(placed["activity"], AFFINE)
+    with pytest.raises(dosegrid.InvalidRequest, match="where it lies") as caught:
+        client.compute(**placed, **QUICK)
+    assert [one.field for one in caught.value.fields] == ["density"]
+
+
+def test_a_file_that_is_not_there_is_pythons_error(client: Any, placed: Any) -> None:
+    with pytest.raises(FileNotFoundError):
+        client.compute(**{**placed, "density": "nowhere.nii.gz"}, **QUICK)

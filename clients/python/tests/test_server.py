@@ -1,0 +1,128 @@
+"""A server of the client's own: it is found, it starts, and it ends with its parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+
+import dosegrid
+from dosegrid._server import LocalServer
+
+#: Longest wait for a process to end, in s.
+PATIENCE_S = 30.0
+SCRIPT = """
+import sys, dosegrid
+client = dosegrid.Client(device="cpu")
+client.info()
+print(client._core.server.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def is_running(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, None])
+def test_it_ends_with_its_parent(how: Any) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None and parent.stdin is not None
+    pid = int(parent.stdout.readline())
+    assert is_running(pid)
+    if how is None:
+        parent.stdin.close()
+    else:
+        parent.send_signal(how)
+    parent.wait(PATIENCE_S)
+    end = time.monotonic() + PATIENCE_S
+    while is_running(pid) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not is_running(pid)
+
+
+def test_closing_the_client_ends_it() -> None:
+    with dosegrid.Client(device="cpu") as client:
+        assert client.info()["device"]["kind"] == "cpu"
+        server = client._core.server
+        assert server is not None and is_running(server.pid)
+    assert not is_running(server.pid)
+
+
+def test_one_that_does_not_start_says_why(monkeypatch: Any) -> None:
+    with pytest.raises(dosegrid.Unavailable, match="queue-length"):
+        LocalServer("cpu", ["--queue-length", "0"])
+    monkeypatch.setenv("DOSEGRID_PROGRAM", "/no/such/program")
+    with pytest.raises(dosegrid.Unavailable, match="DOSEGRID_PROGRAM"):
+        LocalServer()
+
+
+def test_without_a_program_it_is_said_how_to_get_one(monkeypatch: Any) -> None:
+    monkeypatch.delenv("DOSEGRID_PROGRAM")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("sysconfig.get_path", lambda name: "/nowhere")
+    with dosegrid.Client() as client, pytest.raises(dosegrid.Unavailable, match="dosegrid\\[server\\]"):
+        client.info()
+
+
+def test_another_version_is_told(server: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr("dosegrid._core.__version__", "9.9.9")
+    with dosegrid.Client(server) as client, pytest.warns(UserWarning, match="9.9.9"):
+        client.info()
+
+
+def run(script: str, **environment: str) -> str:
+    found = subprocess.run(
+        [sys.executable, *script.split("\n", 1)] if script.startswith("-m") else [sys.executable, "-c", script],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert found.returncode == 0, found.stderr
+    return found.stdout
+
+
+def test_a_proxy_is_not_used_on_this_machine(server: str) -> None:
+    script = "import dosegrid; print(dosegrid.Client().info()['version'])"
+    proxy = {
+        "http_proxy": "http://127.0.0.1:9",
+        "https_proxy": "http://127.0.0.1:9",
+        "grpc_proxy": "http://127.0.0.1:9",
+    }
+    assert run(script, DOSEGRID_SERVER=server, **proxy).strip() == dosegrid.__version__
+
+
+def test_the_module_tells_versions_server_and_device(server: str) -> None:
+    told = subprocess.run([sys.executable, "-m", "dosegrid", server], capture_output=True, text=True)
+    assert told.returncode == 0 and server in told.stdout and "device cpu" in told.stdout, told
+    told = subprocess.run([sys.executable, "-m", "dosegrid", "127.0.0.1:1"], capture_output=True, text=True)
+    assert told.returncode == 1 and "no server listens" in told.stderr, told
+
+
+def test_a_users_own_stubs_work_beside_it(server: str, tmp_path: Any) -> None:
+    pytest.importorskip("grpc_tools")
+    proto = os.path.join(os.path.dirname(__file__), "..", "..", "..", "proto")
+    files = [os.path.join("dosegrid", "v1", name) for name in os.listdir(os.path.join(proto, "dosegrid", "v1"))]
+    made = [sys.executable, "-m", "grpc_tools.protoc", f"-I{proto}", f"--python_out={tmp_path}"]
+    subprocess.run([*made, f"--grpc_python_out={tmp_path}", *files], check=True)
+    (tmp_path / "script.py").write_text(
+        "import sys, grpc, dosegrid\n"
+        "from dosegrid.v1 import dose_service_pb2 as pb, dose_service_pb2_grpc as rpc\n"
+        "with grpc.insecure_channel(sys.argv[1]) as channel:\n"
+        "    print(rpc.DoseServiceStub(channel).GetServerInfo(pb.GetServerInfoRequest()).version)\n"
+        "print(dosegrid.Client(sys.argv[1]).info()['version'])\n"
+    )
+    told = subprocess.run(
+        [sys.executable, str(tmp_path / "script.py"), server], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert told.stdout.split() == [dosegrid.__version__] * 2, told.stderr
