@@ -1,0 +1,65 @@
+"""The examples run as they are, and so do those of docs/python.md that need no server of somebody else."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+EXAMPLES = ROOT / "clients" / "python" / "examples"
+PATIENCE_S = 120.0
+
+
+def run(path: pathlib.Path, *words: str) -> str:
+    found = subprocess.run(
+        [sys.executable, str(path), *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    assert found.returncode == 0, found.stderr
+    return found.stdout
+
+
+def test_first_dose(tmp_path: pathlib.Path) -> None:
+    told = run(EXAMPLES / "first_dose.py", str(tmp_path / "dose.nii.gz"))
+    assert "sphere: " in told and (tmp_path / "dose.nii.gz").exists()
+
+
+def test_ten_at_a_time() -> None:
+    assert run(EXAMPLES / "ten_at_a_time.py").startswith("10 doses: mean ")
+
+
+def test_the_notebook(capsys: Any) -> None:
+    cells = json.loads((EXAMPLES / "dose_in_a_notebook.ipynb").read_text())["cells"]
+    names: dict[str, Any] = {}
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            exec(compile(cell["source"], "cell", "exec"), names)
+    assert "<img" in names["result"]._repr_html_()
+    ratio = float(capsys.readouterr().out.rpartition("kernel over Monte Carlo: ")[2])
+    assert 0.9 < ratio < 1.1
+
+
+def test_a_series_to_rtdose(program: str, tmp_path: pathlib.Path) -> None:
+    """With the cases in DICOM, which lie beside the project where they are there."""
+    reference = os.environ.get("REFERENCE_DICOM") or ROOT.parent / "shared" / "cases-dicom"
+    study = pathlib.Path(reference) / "15-study-three-time-points"
+    if not study.exists():
+        pytest.skip(f"the cases in DICOM are absent: {reference}")
+    series = json.loads((study / "expected.json").read_text())["reads"][0]["series"]
+    scan = next(one for one in series if one["modality"] == "NM")
+    activity = f"{study / 'all'}#{scan['series_uid']}"
+    ct = tmp_path / "ct"
+    ct.mkdir()
+    for file in (study / "all").iterdir():
+        content = file.read_bytes()
+        if scan["goes_with"].encode() in content and b"\x08\x00\x60\x00CS\x02\x00CT" in content:
+            (ct / file.name).write_bytes(content)
+    output = tmp_path / "dose.dcm"
+    words = ["--nuclide", "Lu-177", "--half-life", "50h", "--program", program, "--method", "kernel"]
+    assert "up to" in run(EXAMPLES / "series_to_rtdose.py", activity, str(ct), str(output), *words)
+    assert output.read_bytes()[128:132] == b"DICM"
