@@ -36,6 +36,11 @@ fn the_version_is_the_same_everywhere() {
     let version = env!("CARGO_PKG_VERSION");
     assert!(text("CITATION.cff").contains(&format!("\nversion: {version}\n")), "CITATION.cff");
     assert!(text("CHANGELOG.md").contains(version), "CHANGELOG.md");
+    let quoted = format!("\"{version}\"");
+    assert!(text("clients/python/src/dosegrid/_version.py").contains(&quoted), "_version.py");
+    let package = text("clients/python/pyproject.toml");
+    assert!(package.contains(&format!("\nversion = {quoted}\n")), "pyproject.toml");
+    assert!(package.contains(&format!("dosegrid-server=={version}\"")), "the server that belongs to it");
 }
 
 #[test]

@@ -9,8 +9,19 @@ use crate::project::root;
 /// As in `rustfmt.toml`.
 const MAX_WIDTH: usize = 120;
 /// What is searched, in whole.
-const FOLDERS: [&str; 10] =
-    ["docs", "data", "src", "tests", "benches", "build", "shaders", "examples", "fuzz/fuzz_targets", ".github"];
+const FOLDERS: [&str; 11] = [
+    "docs",
+    "data",
+    "src",
+    "tests",
+    "benches",
+    "build",
+    "shaders",
+    "examples",
+    "fuzz/fuzz_targets",
+    ".github",
+    "clients",
+];
 
 /// Whether the width of a line is looked at. Code that rustfmt leaves wide is a string that cannot be broken.
 fn counts(path: &Path, line: &str) -> bool {

@@ -15,8 +15,8 @@ from . import _wire
 PIECE_BYTES = 1 << 20
 #: Most bytes that are put in order at a time.
 SLAB_BYTES = 16 << 20
-#: Planes and rows of a tile that fits into a core's cache.
-TILE_PLANES, TILE_ROWS = 64, 16
+#: Planes, rows and columns of a tile that fits into a core's cache.
+TILE_PLANES, TILE_ROWS, TILE_COLUMNS = 64, 16, 256
 #: Elements between rows of a tile, so that they do not fall on the same lines of the cache.
 TILE_GAP = 16
 
@@ -73,7 +73,7 @@ def pieces(values: NDArray[Any], dtype: Any) -> Iterator[memoryview]:
     thick = max(1, min(count, TILE_PLANES, SLAB_BYTES // max(1, rows * columns * dtype.itemsize)))
     slab = np.empty((thick, rows, columns), dtype)
     row_is_whole = abs(planes.strides[2]) == planes.itemsize
-    tile = np.empty((columns, TILE_ROWS * TILE_PLANES + TILE_GAP), dtype)
+    tile = np.empty((min(columns, TILE_COLUMNS), TILE_ROWS * TILE_PLANES + TILE_GAP), dtype)
     for first in range(0, count, thick):
         part = planes[first : first + thick]
         target = slab[: len(part)]
@@ -87,13 +87,15 @@ def pieces(values: NDArray[Any], dtype: Any) -> Iterator[memoryview]:
 def _transpose(part: NDArray[Any], target: NDArray[Any], tile: NDArray[Any]) -> None:
     """Copies `part` [z, y, x], whose x is far apart in memory, to `target`, tile by tile through the cache."""
     planes, rows, columns = part.shape
+    size = tile.itemsize
+    strides = (tile.strides[0], planes * size, size)
     for row in range(0, rows, TILE_ROWS):
-        high = min(TILE_ROWS, rows - row)
-        size = tile.itemsize
-        strides = (tile.strides[0], planes * size, size)
-        packed = np.lib.stride_tricks.as_strided(tile, (columns, high, planes), strides)
-        packed[...] = part[:, row : row + high].transpose(2, 1, 0)
-        target[:, row : row + high] = packed.transpose(2, 1, 0)
+        for column in range(0, columns, TILE_COLUMNS):
+            high, wide = min(TILE_ROWS, rows - row), min(TILE_COLUMNS, columns - column)
+            packed = np.lib.stride_tricks.as_strided(tile, (wide, high, planes), strides)
+            place = (slice(None), slice(row, row + high), slice(column, column + wide))
+            packed[...] = part[place].transpose(2, 1, 0)
+            target[place] = packed.transpose(2, 1, 0)
 
 
 def _cut(values: NDArray[Any]) -> Iterator[memoryview]:

@@ -64,24 +64,13 @@ def field_number(message_name: str, field: str) -> int:
 
 
 class Method:
-    """A call of a service: its path, its messages and which side of it is a stream."""
+    """A call of a service: its path and its messages."""
 
     def __init__(self, service: str, name: str) -> None:
         found = _POOL.FindServiceByName(f"{PACKAGE}.{service}").methods_by_name[name]
         self.path = f"/{PACKAGE}.{service}/{name}"
         self.request = message(found.input_type.full_name)
         self.response = message(found.output_type.full_name)
-        described = descriptor_pb2.MethodDescriptorProto()
-        _copy(found, described)
-        self.streams_requests = described.client_streaming
-        self.streams_responses = described.server_streaming
-
-
-def _copy(method: Any, described: Any) -> None:
-    # Older releases of protobuf have no CopyToProto of a method.
-    service = descriptor_pb2.ServiceDescriptorProto()
-    method.containing_service.CopyToProto(service)
-    described.CopyFrom(next(one for one in service.method if one.name == method.name))
 
 
 _methods: dict[str, Method] = {}
