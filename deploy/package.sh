@@ -38,7 +38,7 @@ deb() {
   local cargo_deb=cargo-deb
   command -v cargo-deb > /dev/null || {
     cargo_deb=$tools/bin/cargo-deb
-    [ -x "$cargo_deb" ] || cargo install -q --locked --root "$tools" --version 3.7.0 cargo-deb
+    [ -x "$cargo_deb" ] || cargo install -q --locked --root "$tools" --version 3.8.0 cargo-deb
   }
   rm -rf "$out/man" "$out/completions"
   mkdir -p "$out/man" "$out/completions"
