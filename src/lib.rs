@@ -9,6 +9,7 @@
 //!
 //! * [`domain`]: the nouns, which cannot hold bad values. Plain data, no I/O.
 //! * [`digest`]: SHA-256 digests.
+//! * [`faults`]: failures that are injected on purpose, in builds for it.
 //! * [`formats`]: files (NIfTI, NRRD, MetaImage, tallies, small tables) to and from the domain.
 //! * [`resample`]: maps from one grid to another.
 //! * [`physics`]: nuclides, materials, cross sections, point kernels and voxel S values, in `f64`.
@@ -52,6 +53,7 @@ pub mod domain;
 pub mod dosimetry;
 pub(crate) mod embedded;
 pub mod engine;
+pub mod faults;
 pub mod formats;
 pub mod intake;
 pub mod jobs;

@@ -11,6 +11,7 @@ mod remote;
 mod remote_tools;
 mod resample;
 mod server;
+mod stored;
 mod units;
 mod warnings;
 mod words;

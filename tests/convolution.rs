@@ -2,7 +2,9 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "a test's own figures fit")]
 
-use dosegrid::domain::Volume;
+use std::sync::Arc;
+
+use dosegrid::domain::{Checkpoints, Control, RunPoint, Tally, Volume};
 use dosegrid::engine::Device;
 use dosegrid::plan::ConvolutionPlan;
 use dosegrid::validate::convolution::{RMS_BY_DECADE, convolve_directly, rms_by_decade as rms_of_decades};
@@ -102,6 +104,44 @@ fn slabs_of_a_kernel_as_wide_as_the_grid_do_not_change_the_result(mut device: De
     let cut = convolve(&mut device, &kernel, &source, workspace_bytes);
     let difference = largest_difference(&whole, &cut);
     assert!(difference < 1e-6, "{}: {difference:e}", device.info().name);
+}
+
+/// Counts how often others are let in.
+#[derive(Debug, Default)]
+struct Counting(std::sync::atomic::AtomicU64);
+
+impl Checkpoints for Counting {
+    fn load(&self) -> Option<(RunPoint, Tally)> {
+        None
+    }
+
+    fn is_due(&self) -> bool {
+        false
+    }
+
+    fn must_stop(&self) -> bool {
+        false
+    }
+
+    fn keep(&self, _point: &RunPoint, _tally: &Tally) {}
+
+    fn let_others_in(&self) -> std::time::Duration {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        std::time::Duration::ZERO
+    }
+}
+
+on_each_engine!(others_are_let_in_between_blocks);
+fn others_are_let_in_between_blocks(mut device: Device) {
+    let source = sources::random([24, 20, 60], [4.0; 3], 9);
+    let kernel = sources::kernel("Lu-177", source.grid());
+    let plan = ConvolutionPlan::new(source.grid(), &kernel.spec, 400_000).expect("blocks fit");
+    assert!(plan.blocks.len() > 2, "{plan:?}");
+    let counting = Arc::new(Counting::default());
+    let control = Control::detached().with_checkpoints(counting.clone());
+    device.convolve(&plan, &kernel, &source, &control).expect("a good plan");
+    let let_in = counting.0.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(let_in >= plan.blocks.len() as u64, "{let_in} of {}", plan.blocks.len());
 }
 
 on_each_engine!(the_same_bytes_on_every_run);

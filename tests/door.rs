@@ -7,6 +7,7 @@ mod keys;
 mod metrics;
 mod pki;
 mod tls;
+mod traces;
 
 use dosegrid::api::pb::{self, dose_service_client::DoseServiceClient};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};

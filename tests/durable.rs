@@ -1,7 +1,12 @@
 //! Volumes and jobs that last, from outside: what was answered is there after the server was killed.
 
+mod audit;
 mod jobs;
+mod kills;
+mod latency;
+mod power;
 mod restart;
+mod soak;
 mod tenants;
 mod volumes;
 

@@ -6,10 +6,10 @@ mod against_transport;
 mod every_nuclide;
 
 use dosegrid::constants::ELECTRON_REST_ENERGY_MEV;
-use dosegrid::domain::{Emission, EmissionSpectrum, KernelMedium, Particle};
+use dosegrid::domain::{Control, Emission, EmissionSpectrum, KernelMedium, Particle, Stage};
 use dosegrid::kernel_library::{KernelRunner, LibraryPlan, energies_mev};
 use dosegrid::physics::kernel::library::{ChargedKernel, KernelLibrary, PhotonKernel, data_sha256};
-use dosegrid::physics::kernel::{library, radial_kernel};
+use dosegrid::physics::kernel::{KernelFault, library, radial_kernel, radial_kernel_watched, radial_parts_watched};
 use dosegrid::physics::material;
 use dosegrid::validate::phantom::line;
 use dosegrid::validate::statistics::Estimate;
@@ -175,4 +175,23 @@ fn a_long_spectrum_is_summed_once_and_kept() {
     let lung = radial_kernel(&spectrum, KernelMedium::Lung).expect("energies that kernels have");
     // Lung of 0.26 g/cm³ stretches the kernel.
     assert!((3.0..5.0).contains(&(lung.end_cm() / kernel.end_cm())) || lung.end_cm() > 100.0);
+}
+
+/// Whoever asks for a kernel and goes away has it stopped: after so many asks, hardly anything more is done.
+#[test]
+fn a_long_sum_stops_when_nobody_waits_for_it() {
+    let rows = |i: u32| {
+        let low_mev = 1.5e-3 * f64::from(i + 1);
+        Emission { particle: Particle::Electron, low_mev, high_mev: low_mev + 1e-3, yield_per_decay: 1e-4 }
+    };
+    let spectrum = EmissionSpectrum::new((0..1500).map(rows).collect()).expect("a good spectrum");
+    let all = Control::detached();
+    radial_kernel_watched(&spectrum, KernelMedium::Water, &all.at_stage(Stage::Kernel)).expect("nobody leaves");
+    assert!(all.times_asked() >= 1500, "at each emission");
+    for asks in [1, 700, 1400] {
+        let control = Control::gone_after(asks);
+        let stopped = radial_parts_watched(&spectrum, KernelMedium::Water, &control.at_stage(Stage::Kernel));
+        assert!(matches!(stopped, Err(KernelFault::Interrupted(_))), "after {asks}");
+        assert!(control.times_asked() <= asks + 2, "{} of {asks}", control.times_asked());
+    }
 }

@@ -15,7 +15,7 @@ use super::chunks::of_volume;
 use super::durable::{Durable, blocking};
 use super::gate::Turn;
 use super::job_spec::{self, CheckedHeader};
-use super::off_thread::off_thread;
+use super::off_thread::for_header;
 use super::runner::fault;
 use super::service::Shared;
 use super::status::compute_limit;
@@ -99,7 +99,10 @@ impl Work<'_> {
         let damaged = |_| DoseError::Internal("the job's specification is not understood".into());
         let header = pb::JobSpec::decode(&*spec).map_err(damaged)?.compute.unwrap_or_default();
         let shared = self.shared.clone();
-        let checked = off_thread(move || job_spec::check(&shared, &header, Checks::new())).await?;
+        let checked = for_header(header.emissions.len(), move |control| {
+            job_spec::check(&shared, &header, Checks::new(), control)
+        })
+        .await?;
         let memory = self.memory(&checked).await?;
         let (checked, assembled) = self.assemble(checked).await?;
         let on_device = self.submit(&assembled, &memory).await?;

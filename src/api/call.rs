@@ -13,12 +13,12 @@ use tokio::time::{interval, sleep};
 use tonic::{Request, Status, Streaming};
 use tracing::Instrument;
 
-use super::aftermath::Aftermath;
+use super::aftermath::{Aftermath, Findings};
 use super::durable::blocking;
 use super::gate::Turn;
 use super::job_spec;
 use super::log::{CallLog, stages};
-use super::off_thread::off_thread;
+use super::off_thread::{for_header, off_thread};
 use super::service::Shared;
 use super::stored_volumes::{StoredVolume, Taken, read_all};
 use super::stream::{self, Exchange, Responses, no_header, second_header};
@@ -26,12 +26,12 @@ use super::upload::Upload;
 use super::wire::understood::Understood;
 use super::{chunks, pb, status, wire};
 use crate::audit::{Event, Record};
-use crate::domain::{DoseError, Progress, Stage, TallyRecord};
+use crate::domain::{Control, DoseError, DoseResult, Progress, Stage, TallyRecord};
 use crate::formats;
 use crate::intake::{Assembled, InputRole, Intake};
 use crate::jobs::{Reservation, Running, retry_after};
-use crate::plan::plan;
-use crate::store::Store;
+use crate::plan::plan_watched;
+use crate::store::{Store, VolumeDigest};
 
 /// Least time between two messages of progress in one stage.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(50);
@@ -43,7 +43,7 @@ pub(super) fn begin(
     shared: &Arc<Shared>,
     request: Request<Streaming<pb::ComputeRequest>>,
 ) -> Responses<pb::ComputeResponse> {
-    stream::begin(shared, request, |exchange| Call { exchange }.run())
+    stream::begin(shared, request, |exchange| Call { exchange, inputs: Vec::new() }.run())
 }
 
 /// A request that was admitted: its memory is reserved, and its chunks may come.
@@ -64,7 +64,7 @@ struct InTurn {
 
 /// Admits or refuses a request by its header alone. This takes a while for a nuclide that was not asked for before: its
 /// beta spectra are computed, and its kernel is summed.
-fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader) -> Result<Admitted, DoseError> {
+fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader, control: &Control) -> Result<Admitted, DoseError> {
     let message = header.clone();
     let intake = wire::intake::decode(header).check()?;
     let names = job_spec::names(&message, &intake)?;
@@ -78,7 +78,7 @@ fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader) -> Result<Ad
         facts.set_shape(header.grid());
         facts.device = Some(shared.jobs.device().id.clone());
     });
-    let plan = plan(header, &shared.config.plan_limits())?;
+    let plan = plan_watched(header, &shared.config.plan_limits(), &control.at_stage(Stage::Kernel))?;
     shared.jobs.queue().check_room()?;
     if shared.durable.is_some() && shared.gate.waiting() >= shared.config.queue_length {
         return Err(DoseError::Busy { what: "the queue", retry_after: retry_after(shared.gate.waiting()) });
@@ -95,11 +95,23 @@ fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader) -> Result<Ad
             None => come.push((role, header)),
         }
     }
-    Ok(Admitted { upload: Upload::new(&come)?, stored, intake, memory, is_small })
+    let upload = Upload::new(&come, shared.durable.is_some())?;
+    Ok(Admitted { upload, stored, intake, memory, is_small })
 }
 
 struct Call {
     exchange: Exchange<Streaming<pb::ComputeRequest>, pb::ComputeResponse>,
+    /// Names of the volumes that came or were named, where an audit log tells of them.
+    inputs: Vec<String>,
+}
+
+/// All that a call sends, once there is a dose.
+struct Finished {
+    findings: Findings,
+    result: DoseResult,
+    tally: Option<Bytes>,
+    /// Names of the volumes, where an audit log tells of them.
+    names: Vec<String>,
 }
 
 impl Call {
@@ -109,7 +121,7 @@ impl Call {
             other => return Err(no_header(other.is_none()).into()),
         };
         let (shared, log) = (self.exchange.shared.clone(), self.exchange.log.clone());
-        let admitted = off_thread(move || admit(&shared, &log, header)).await?;
+        let admitted = for_header(header.emissions.len(), move |control| admit(&shared, &log, header, control)).await?;
         let span = self.exchange.log.span();
         async {
             let (running, after, memory) = self.upload(admitted).await?;
@@ -120,7 +132,7 @@ impl Call {
     }
 
     /// Tells the audit log of a dose that was computed or failed, before its caller hears of it.
-    async fn note(&self, reason: Option<&'static str>) -> Result<(), Status> {
+    async fn note(&self, reason: Option<&'static str>, results: Vec<String>) -> Result<(), Status> {
         let Some(durable) = &self.exchange.shared.durable else { return Ok(()) };
         let (caller, facts) = (self.exchange.caller.clone(), self.exchange.log.facts());
         let record = Record {
@@ -133,6 +145,8 @@ impl Call {
             version: Some(env!("CARGO_PKG_VERSION").into()),
             state: Some(if reason.is_none() { "succeeded" } else { "failed" }.into()),
             reason: reason.map(str::to_owned),
+            inputs: self.inputs.clone(),
+            results,
             ..Record::now(Event::ComputeFinished)
         };
         blocking(durable, move |store| store.note(record)).await
@@ -147,6 +161,10 @@ impl Call {
                 pb::compute_request::Message::Chunk(chunk) => upload.accept(&chunk)?,
                 pb::compute_request::Message::Header(_) => return Err(second_header().into()),
             }
+        }
+        if self.exchange.shared.durable.is_some() {
+            let named = stored.iter().map(|volume| volume.name);
+            self.inputs = named.chain(upload.names()).map(|name| name.to_string()).collect();
         }
         // Every value is checked.
         let mut volumes = self.read_stored(stored).await?;
@@ -221,19 +239,18 @@ impl Call {
             never = place_in_queue => match never {},
             () = over => {
                 drop(running);
-                self.note(Some("COMPUTE_LIMIT")).await?;
+                self.note(Some("COMPUTE_LIMIT"), Vec::new()).await?;
                 return Err(status::compute_limit(limit));
             }
         };
         drop(running);
-        self.note(result.as_ref().err().map(DoseError::reason)).await?;
-        let result = result?;
-        let (findings, mut result) = after.findings(result).await?;
-        self.exchange.log.note(|facts| facts.stages_s = Some(stages(&result.provenance.wall_time)));
-        let tally = match result.tally.take() {
-            Some(record) => Some(encode_tally(record).await?),
-            None => None,
+        let finished = match result {
+            Ok(result) => self.finish(result, after).await,
+            Err(error) => Err(error),
         };
+        let reason = finished.as_ref().err().map(DoseError::reason);
+        self.note(reason, finished.as_ref().map_or_else(|_| Vec::new(), |finished| finished.names.clone())).await?;
+        let Finished { findings, result, tally, names: _ } = finished?;
         let tally_bytes = tally.as_ref().map(|bytes| bytes.len() as u64);
         let announced = wire::result::encode(&result, &findings, tally_bytes);
         self.exchange.send(chunks::result_response(announced)).await?;
@@ -244,6 +261,26 @@ impl Call {
             self.exchange.send(chunks::tally_response(chunk)).await?;
         }
         Ok(())
+    }
+
+    /// Makes all of a dose that is sent with it.
+    async fn finish(&self, result: DoseResult, after: Aftermath) -> Result<Finished, DoseError> {
+        let (findings, mut result) = after.findings(result).await?;
+        self.exchange.log.note(|facts| facts.stages_s = Some(stages(&result.provenance.wall_time)));
+        let tally = match result.tally.take() {
+            Some(record) => Some(encode_tally(record).await?),
+            None => None,
+        };
+        if self.exchange.shared.durable.is_none() {
+            return Ok(Finished { findings, result, tally, names: Vec::new() });
+        }
+        off_thread(move || {
+            let volumes = chunks::names_of_result(&result, findings.dose_on_ct.as_ref());
+            let tallies = tally.iter().map(|bytes| VolumeDigest::of_bytes(bytes));
+            let names = volumes.into_iter().chain(tallies).map(|name| name.to_string()).collect();
+            Ok(Finished { findings, result, tally, names })
+        })
+        .await
     }
 
     /// Refuses volumes that the caller does not have, before any comes.

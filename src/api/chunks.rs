@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::pb;
+use crate::digest::Digest;
 use crate::domain::{Checks, DoseError, DoseResult, ElementType, Invalid, LabelMap, Volume, VolumeHeader};
+use crate::store::VolumeDigest;
 
 /// Bytes of a chunk that this program sends: a quarter of the usual message limit.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -15,6 +17,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 pub(super) struct Arriving {
     header: VolumeHeader,
     values: Vec<f32>,
+    /// Of its bytes as they were sent, if somebody asks for it.
+    digest: Option<Digest>,
 }
 
 impl Arriving {
@@ -27,7 +31,18 @@ impl Arriving {
         values
             .try_reserve_exact(header.grid.voxels())
             .map_err(|_| DoseError::Internal("the system does not give the memory that the limit promises".into()))?;
-        Ok(Self { header, values })
+        Ok(Self { header, values, digest: None })
+    }
+
+    /// Has its bytes hashed as they arrive.
+    #[must_use]
+    pub(super) fn hashed(self) -> Self {
+        Self { digest: Some(Digest::new()), ..self }
+    }
+
+    /// The name of what has arrived, if it is hashed.
+    pub(super) fn name(&self) -> Option<VolumeDigest> {
+        self.digest.clone().map(VolumeDigest::of)
     }
 
     fn received_bytes(&self) -> u64 {
@@ -57,6 +72,7 @@ impl Arriving {
             );
         }
         checks.finish()?;
+        self.digest.iter_mut().for_each(|digest| digest.update(data));
         self.extend(data);
         Ok(())
     }
@@ -172,6 +188,17 @@ pub(super) fn of_result<'a>(
     ];
     let given = volumes.into_iter().filter_map(|(role, volume)| Some((role, volume?)));
     given.flat_map(|(role, volume)| of_volume(role, 0, volume))
+}
+
+/// The names of all volumes of a result, the dose first.
+pub(super) fn names_of_result(result: &DoseResult, dose_on_ct: Option<&Volume<f32>>) -> Vec<VolumeDigest> {
+    let volumes = [Some(&result.dose), result.uncertainty.as_ref(), result.weighted.as_ref(), dose_on_ct];
+    let name = |volume: &Volume<f32>| {
+        let mut digest = Digest::new();
+        of_volume(pb::VolumeRole::Dose, 0, volume).for_each(|chunk| digest.update(&chunk.data));
+        VolumeDigest::of(digest)
+    };
+    volumes.into_iter().flatten().map(name).collect()
 }
 
 /// A result as a message of the server.

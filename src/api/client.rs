@@ -1,6 +1,7 @@
 //! Calls a server and returns the same result as a computation in this process.
 
 mod access;
+mod as_job;
 mod incoming;
 mod lasting;
 mod merge;

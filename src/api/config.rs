@@ -36,6 +36,8 @@ pub struct ServerConfig {
     pub keepalive: Duration,
     /// Connections at a time.
     pub max_connections: usize,
+    /// Connections at a time from one address; this machine's own are not counted.
+    pub max_peer_connections: usize,
     /// Calls at a time on one connection.
     pub max_streams: u32,
     /// Longest time from a connection to the end of its handshake, TLS and HTTP/2.
@@ -79,6 +81,7 @@ impl Default for ServerConfig {
             window_bytes: 16 << 20,
             keepalive: Duration::from_secs(30),
             max_connections: 1024,
+            max_peer_connections: 256,
             max_streams: 100,
             handshake_timeout: Duration::from_secs(10),
             connection_idle: Duration::from_secs(300),

@@ -8,13 +8,14 @@ use uuid::Uuid;
 
 use super::durable::{Durable, blocking};
 use super::identity::{Caller, Role, caller_of};
-use super::off_thread::off_thread;
+use super::log::CallLog;
+use super::off_thread::for_header;
 use super::service::Shared;
 use super::stream::{self, Responses};
 use super::wire::stored;
 use super::{job_spec, job_watch, page, pb};
 use crate::domain::{Checks, DoseError};
-use crate::store::{Actor, JobRecord, StoreError, job_id};
+use crate::store::{Actor, JobRecord, NewJob, StoreError, job_id};
 
 /// Jobs of a page, if the caller says nothing.
 const PAGE: usize = 100;
@@ -32,10 +33,14 @@ impl pb::job_service_server::JobService for Jobs {
         request: Request<pb::CreateJobRequest>,
     ) -> Result<Response<pb::CreateJobResponse>, Status> {
         let (durable, actor) = self.0.durable(&request, Role::Submit)?;
+        let trace = CallLog::of(&request).traceparent();
         let (shared, request) = (self.0.clone(), request.into_inner());
         let validate_only = request.validate_only;
-        let decoded = off_thread(move || Ok(job_spec::decode(&shared, request, actor))).await?;
-        let new = decoded?;
+        let compute = request.spec.as_ref().and_then(|spec| spec.compute.as_ref());
+        let emissions = compute.map_or(0, |header| header.emissions.len());
+        let decoded =
+            for_header(emissions, move |control| Ok(job_spec::decode(&shared, request, actor, control))).await?;
+        let new = NewJob { trace, ..decoded? };
         let (tenant, spec) = (new.actor.tenant.clone(), new.spec.clone());
         let job = blocking(&durable, move |store| store.create_job(new)).await?;
         let mut message = if validate_only {

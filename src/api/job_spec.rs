@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::service::Shared;
 use super::{pb, wire};
 use crate::digest::sha256_hex;
-use crate::domain::{Checks, DeviceKind, DoseError, Method, VolumeHeader, VolumeRole};
+use crate::domain::{Checks, Control, DeviceKind, DoseError, Method, Stage, VolumeHeader, VolumeRole};
 use crate::intake::{InputRole, Intake};
-use crate::plan::{DosePlan, Work, plan};
+use crate::plan::{DosePlan, Work, plan_watched};
 use crate::store::{Actor, Estimate, Needed, NewJob, VolumeDigest};
 
 /// Most bytes of a sum of a voxel in a tally's file.
@@ -35,6 +35,7 @@ pub(super) fn check(
     shared: &Shared,
     header: &pb::ComputeHeader,
     mut checks: Checks,
+    control: &Control,
 ) -> Result<CheckedHeader, DoseError> {
     for (path, volume) in descriptors(header).filter(|(_, volume)| !volume.digest.is_empty()) {
         checks.at(format!("{path}.digest"), VolumeDigest::parse(&volume.digest));
@@ -52,7 +53,8 @@ pub(super) fn check(
     for (_, volume) in intake.arrivals() {
         shared.check_size("a volume", volume.size_bytes())?;
     }
-    let plan = plan(intake.header(), &shared.config.plan_limits())?;
+    let watch = control.at_stage(Stage::Kernel);
+    let plan = plan_watched(intake.header(), &shared.config.plan_limits(), &watch)?;
     let names = names(header, &intake)?;
     Ok(CheckedHeader { intake, plan, names })
 }
@@ -94,7 +96,12 @@ fn descriptors(header: &pb::ComputeHeader) -> impl Iterator<Item = (String, &pb:
 ///
 /// # Errors
 /// Every fault at once.
-pub(super) fn decode(shared: &Shared, request: pb::CreateJobRequest, actor: Actor) -> Result<NewJob, Status> {
+pub(super) fn decode(
+    shared: &Shared,
+    request: pb::CreateJobRequest,
+    actor: Actor,
+    control: &Control,
+) -> Result<NewJob, Status> {
     let pb::CreateJobRequest { spec, request_id, validate_only } = request;
     let mut checks = Checks::new();
     let request_id = match validate_only {
@@ -130,7 +137,7 @@ pub(super) fn decode(shared: &Shared, request: pb::CreateJobRequest, actor: Acto
             checks.fail(format!("{path}.digest"), "is missing: upload the volume, and name it here");
         }
     }
-    let CheckedHeader { intake, plan, names } = check(shared, header, checks)?;
+    let CheckedHeader { intake, plan, names } = check(shared, header, checks, control)?;
     let needed = intake.arrivals().iter().zip(names);
     let needed = needed.filter_map(|((role, volume), name)| {
         Some(Needed { field: format!("{}.digest", role.field()), digest: name?, size_bytes: volume.size_bytes() })
@@ -146,6 +153,7 @@ pub(super) fn decode(shared: &Shared, request: pb::CreateJobRequest, actor: Acto
         priority: priority.unwrap_or_default(),
         estimate: estimate(&intake, &plan, shared.jobs.device().kind),
         inputs: needed.collect(),
+        trace: None,
     })
 }
 

@@ -50,7 +50,7 @@ fn admit(shared: &Shared, header: pb::MergeTalliesHeader) -> Result<Admitted, Do
     }
     let place = shared.resampling.place()?;
     let memory = Arc::new(shared.budget.reserve(merging.host_bytes())?);
-    let upload = Upload::new(merging.arrivals())?;
+    let upload = Upload::new(merging.arrivals(), false)?;
     Ok(Admitted { merging, upload, place, memory })
 }
 

@@ -12,6 +12,7 @@
 //! * `wire`: messages to and from the program's own nouns, one file a noun.
 //! * [`status`]: the mapping between errors and gRPC status.
 //! * `log`: one line for each call, and the id that the caller gets too.
+//! * `traces`: spans of calls and jobs for a collector.
 
 mod aftermath;
 mod attempt;
@@ -46,6 +47,7 @@ mod stored_volumes;
 mod stream;
 mod tallies;
 mod told;
+mod traces;
 mod turns;
 mod upload;
 mod volume_calls;
@@ -53,6 +55,8 @@ mod wire;
 
 pub use config::ServerConfig;
 pub use door::{CredentialFiles, Credentials, certificate_is_good};
+pub use off_thread::warm_up;
+pub use traces::Traces;
 
 /// Messages and stubs made from `proto/dosegrid/v1/`.
 #[expect(clippy::allow_attributes_without_reason, clippy::large_enum_variant, reason = "generated code")]

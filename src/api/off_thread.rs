@@ -1,6 +1,23 @@
 //! Slow work, on a thread that serves no connection.
 
-use crate::domain::DoseError;
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::domain::{Control, DoseError};
+use crate::physics::nuclide;
+
+/// Threads for what a header asks for, such as the spectra of its nuclide. A dose that is computed has all threads of
+/// the common pool, and a caller would wait for its batch there. None: the system has no thread left.
+static HEADERS: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
+    let threads = available_parallelism().map_or(1, usize::from);
+    ThreadPoolBuilder::new().num_threads(threads).thread_name(|number| format!("header {number}")).build().ok()
+});
+
+/// Emissions of a caller's own whose kernels are summed in some tens of milliseconds. No nuclide has more.
+const MANY_EMISSIONS: usize = 2000;
 
 /// Runs work on a thread of its own and waits for it. If the caller goes away, the work is finished and its result
 /// dropped.
@@ -12,4 +29,78 @@ pub(super) async fn off_thread<T: Send + 'static>(
 ) -> Result<T, DoseError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|_| DoseError::Internal("a part of the request ended without a result".into()))?
+}
+
+/// Work, and what stops it when it is dropped.
+pub(super) struct Watched<W> {
+    /// The work.
+    pub(super) run: W,
+    /// Stops it.
+    pub(super) stop: DropGuard,
+}
+
+/// Work that hears when nobody waits for it any more.
+pub(super) fn watched<T>(
+    work: impl FnOnce(&Control) -> Result<T, DoseError> + Send + 'static,
+) -> Watched<impl FnOnce() -> Result<T, DoseError> + Send + 'static> {
+    let cancel = CancellationToken::new();
+    let (control, _progress) = Control::new(cancel.clone());
+    Watched { run: move || work(&control), stop: cancel.drop_guard() }
+}
+
+/// As [`off_thread`], for what a caller waits for before any dose is computed: it never waits for a dose of others. If
+/// the caller goes away, the work is told so.
+///
+/// * `emissions` – of the caller's own; who sends many does not keep others from the threads for headers
+///
+/// # Errors
+/// As [`off_thread`].
+pub(super) async fn for_header<T: Send + 'static>(
+    emissions: usize,
+    work: impl FnOnce(&Control) -> Result<T, DoseError> + Send + 'static,
+) -> Result<T, DoseError> {
+    let Watched { run, stop: _stop } = watched(work);
+    if emissions > MANY_EMISSIONS { off_thread(run).await } else { off_thread(|| apart(run)).await }
+}
+
+/// Computes what headers ask for most: the spectra of all nuclides. Who asks for one of them later need not wait.
+pub fn warm_up() {
+    let nuclides = apart(|| nuclide::all().count());
+    tracing::debug!(nuclides, "spectra are there");
+}
+
+/// Runs work on the threads for headers.
+fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    match &*HEADERS {
+        Some(pool) => pool.install(work),
+        None => work(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_header_does_not_wait_for_a_dose() {
+        // Every thread of the common pool is taken until the header has been looked at.
+        let (taken, takes) = channel();
+        let (release, held) = channel::<()>();
+        let held = std::sync::Mutex::new(held);
+        let dose = std::thread::spawn(move || {
+            rayon::broadcast(|_| {
+                taken.send(()).expect("the test listens");
+                let _ = held.lock().expect("no panic").recv();
+            });
+        });
+        for _ in 0..rayon::current_num_threads() {
+            takes.recv().expect("every thread begins");
+        }
+        let sum = for_header(0, |_| Ok(rayon::join(|| 3, || 4))).await;
+        drop(release);
+        dose.join().expect("no panic");
+        assert_eq!(sum, Ok((3, 4)));
+    }
 }

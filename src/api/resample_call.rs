@@ -42,7 +42,7 @@ fn admit(shared: &Shared, header: pb::ResampleHeader) -> Result<Admitted, DoseEr
     }
     let place = shared.resampling.place()?;
     let memory = shared.budget.reserve(regrid.host_bytes())?;
-    let upload = Upload::new(regrid.arrivals())?;
+    let upload = Upload::new(regrid.arrivals(), false)?;
     Ok(Admitted { regrid, upload, place, memory })
 }
 

@@ -10,7 +10,8 @@ use tonic_types::StatusExt;
 use super::attempt;
 use super::durable::{Durable, blocking};
 use super::service::Shared;
-use crate::store::{Attempt, JobFault, Lane, Outcome, StoreError};
+use super::traces::TraceSpan;
+use crate::store::{Attempt, JobFault, Lane, Outcome, StoreError, job_name};
 
 /// A dose and its uncertainty, about which the results of a job are [bytes a voxel].
 const BYTES_PER_VOXEL: u64 = 8;
@@ -57,7 +58,15 @@ fn begin(shared: &Arc<Shared>, durable: &Durable, attempt: Attempt, busy: &Busy)
     let (shared, durable, busy) = (shared.clone(), durable.clone(), busy.clone());
     shared.attempts.clone().spawn(async move {
         let begun = Instant::now();
+        let mut span = span_of(&attempt);
         let (outcome, device_s) = attempt::perform(&shared, &durable, &attempt).await;
+        span.note("dosegrid.device_s", device_s);
+        match &outcome {
+            Some(Outcome::Failed(fault)) => span.fail(&fault.reason),
+            Some(Outcome::Succeeded { .. }) => {}
+            Some(Outcome::Lost { .. } | Outcome::Released) | None => span.fail(name(&outcome)),
+        }
+        drop(span);
         let id = attempt.job.id;
         count(&shared, &attempt, &outcome, device_s);
         tracing::info!(job = %id, seconds = begun.elapsed().as_secs_f64(), outcome = name(&outcome), "attempt ended");
@@ -68,6 +77,17 @@ fn begin(shared: &Arc<Shared>, durable: &Durable, attempt: Attempt, busy: &Busy)
         // The lane is free: the loop looks again.
         durable.store.wake();
     });
+}
+
+/// The span of an attempt, which is part of the trace of the call that created its job.
+fn span_of(attempt: &Attempt) -> TraceSpan {
+    let job = &attempt.job;
+    let mut span = TraceSpan::of_job(job.trace.as_deref());
+    span.note("dosegrid.job", job_name(job.id));
+    span.note("dosegrid.method", job.method.clone());
+    span.note("dosegrid.nuclide", job.nuclide.clone());
+    span.note("dosegrid.attempt", i64::from(job.life.attempts()));
+    span
 }
 
 /// Ends an attempt in the ledger. What cannot be stored is told as the job's failure; if that cannot be stored either,
@@ -92,19 +112,14 @@ fn count(shared: &Shared, attempt: &Attempt, outcome: &Option<Outcome>, device_s
     metrics.device_worked(&shared.jobs.device().id, Duration::from_secs_f64(device_s.max(0.0)));
     match outcome {
         Some(Outcome::Succeeded { .. }) => {
-            metrics.job_finished("succeeded");
             metrics.job_ran(
                 &job.method,
                 job.estimate.result_bytes / BYTES_PER_VOXEL,
                 Duration::from_secs_f64(device_s),
             );
         }
-        Some(Outcome::Failed(fault)) => {
-            metrics.job_finished("failed");
-            metrics.job_failed(&fault.reason);
-        }
         Some(Outcome::Lost { cause }) => metrics.attempt_lost(cause),
-        Some(Outcome::Released) | None => {}
+        Some(Outcome::Failed(_) | Outcome::Released) | None => {}
     }
 }
 

@@ -12,7 +12,7 @@ use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::Layer;
 
-use super::door::{Authority, Bounds, Complete, Credentials, Gate, connections_within};
+use super::door::{Authority, Bounds, Complete, Credentials, Gate, Hears, connections_within};
 use super::job_calls::Jobs;
 use super::log::LogLayer;
 use super::pb::dose_service_server::{DoseServiceServer, SERVICE_NAME};
@@ -26,7 +26,7 @@ use crate::domain::DoseError;
 use crate::engine::Device;
 use crate::jobs::LocalJobs;
 use crate::metrics::Metrics;
-use crate::store::{Figures, Lane, Store, StoreError};
+use crate::store::{Figures, Lane, Store, StoreError, StoreEvent};
 
 /// How long the last bytes may take to leave once all calls are done and nothing moves any more.
 const LAST_BYTES: Duration = Duration::from_secs(2);
@@ -106,11 +106,13 @@ pub async fn serve_parts(
         health.set_service_status(name, ServingStatus::Serving).await;
     }
     let refusals = store.clone();
-    let gate = Gate::new(config.clone(), credentials, metrics.clone(), move |why, peer, count| {
+    let on_refused: Hears = Box::new(move |why, peer, count| {
         let peer = Some(peer.to_string());
-        let _ =
-            note(&refusals, Record { peer, reason: Some(why.into()), count, ..Record::now(Event::IdentityRefused) });
+        let record = Record { peer, reason: Some(why.into()), count, ..Record::now(Event::IdentityRefused) };
+        let store = refusals.clone();
+        Box::pin(async move { noted(&store, record).await })
     });
+    let gate = Gate::new(config.clone(), credentials, metrics.clone(), on_refused);
     let shared = Arc::new(Shared::new(config.clone(), jobs, store.clone(), metrics.clone()));
     watch_figures(&metrics, &shared, &gate);
     let of_server = |event| Record {
@@ -219,10 +221,21 @@ fn add_reflection(routes: Routes) -> Result<Routes, DoseError> {
 fn watch_figures(metrics: &Metrics, shared: &Arc<Shared>, gate: &Arc<Gate>) {
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     metrics.memory_limit_bytes.set(bytes(shared.config.memory_bytes));
-    metrics.set_device_up(&shared.jobs.device().id, true);
+    if let Some(durable) = &shared.durable {
+        (0..durable.store.lost_at_start()).for_each(|_| metrics.attempt_lost("process"));
+        let metrics = shared.metrics.clone();
+        durable.store.observe(move |event| match event {
+            StoreEvent::Committed(time) => metrics.committed(time),
+            StoreEvent::Ended(job) => {
+                metrics.job_finished(job.state().name());
+                job.error.iter().for_each(|fault| metrics.job_failed(&fault.reason));
+            }
+        });
+    }
     let (shared, gate) = (Arc::downgrade(shared), Arc::downgrade(gate));
     metrics.refresh_by(move |metrics| {
         if let (Some(shared), Some(gate)) = (shared.upgrade(), gate.upgrade()) {
+            metrics.set_device_up(&shared.jobs.device().id, shared.jobs.is_device_up());
             let reserved = shared.config.memory_bytes.saturating_sub(shared.budget.free_bytes());
             metrics.memory_reserved_bytes.set(bytes(reserved));
             let (received, sent) = gate.take_passed();

@@ -9,12 +9,13 @@ use tonic::{Request, Response, Status, Streaming};
 use super::call;
 use super::durable::Durable;
 use super::gate::Gate;
-use super::off_thread::off_thread;
+use super::off_thread::{for_header, off_thread};
 use super::stream::Responses;
 use super::turns::Turns;
 use super::{ServerConfig, kernel_calls, merge_call, pb, resample_call, wire};
 use crate::domain::{DeviceInfo, DoseError, Invalid};
 use crate::engine::list_devices;
+use crate::faults::Faults;
 use crate::jobs::{Budget, LocalJobs};
 use crate::math::cache::caches;
 use crate::metrics::Metrics;
@@ -27,7 +28,8 @@ pub(super) struct Shared {
     pub(super) config: ServerConfig,
     pub(super) jobs: Arc<LocalJobs>,
     pub(super) budget: Arc<Budget>,
-    kernels: Turns,
+    /// `ComputeKernel`.
+    pub(super) kernels: Turns,
     /// `Resample` and `MergeTallies`.
     pub(super) resampling: Turns,
     /// What is counted.
@@ -44,6 +46,8 @@ pub(super) struct Shared {
     pub(super) calls: TaskTracker,
     /// Cancelled when the server stops waiting for them.
     pub(super) abort: CancellationToken,
+    /// Faults that are injected into calls.
+    pub(super) faults: Faults,
     devices: OnceCell<Vec<DeviceInfo>>,
 }
 
@@ -72,6 +76,7 @@ impl Shared {
             attempts,
             calls,
             abort,
+            faults: Faults::of_environment(),
             devices,
         }
     }
@@ -136,8 +141,8 @@ impl pb::dose_service_server::DoseService for Service {
         self.0.check_open()?;
         let request = request.into_inner();
         let radius_voxels = request.radius_voxels;
-        let wanted = off_thread(move || wire::kernel::decode(request)).await?;
-        let (source, kernel) = kernel_calls::compute(&self.0.kernels, wanted).await?;
+        let wanted = for_header(request.emissions.len(), move |_| wire::kernel::decode(request)).await?;
+        let (source, kernel) = kernel_calls::compute(&self.0, wanted).await?;
         Ok(Response::new(wire::kernel::encode(&kernel, &source, radius_voxels)))
     }
 

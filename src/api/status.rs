@@ -238,6 +238,12 @@ fn rebuild(reason: &str, facts: &HashMap<String, String>, details: &ErrorDetails
     })
 }
 
+impl From<Status> for DoseError {
+    fn from(status: Status) -> Self {
+        to_error(&status)
+    }
+}
+
 /// The subject of [`DoseError::TooLarge`] or [`DoseError::Busy`] by its words; a newer server may have others.
 fn known_subject(words: &str) -> &'static str {
     ["the request", "a volume", "a tally", "the convolution", "memory", "the queue"]

@@ -22,6 +22,7 @@ use super::pace::Pace;
 use super::service::Shared;
 use super::{deadline, status};
 use crate::domain::DoseError;
+use crate::faults::Fault;
 
 /// Messages that wait for a reader: one being sent, one ready.
 const RESPONSES_AHEAD: usize = 2;
@@ -109,6 +110,9 @@ impl<I: Message, O> Exchange<Streaming<I>, O> {
         let config = &self.shared.config;
         let idle = config.idle_timeout;
         let began = Instant::now();
+        if self.shared.faults.strikes(Fault::SlowClient) {
+            return Err(DoseError::Stalled { idle }.into());
+        }
         let message = timeout(idle, self.incoming.message()).await.map_err(|_| DoseError::Stalled { idle })?;
         if let Ok(Some(message)) = &message {
             self.sending.note(began.elapsed(), message.encoded_len(), idle)?;

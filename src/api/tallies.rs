@@ -9,7 +9,7 @@ use crate::domain::{Checks, DoseError, Invalid, TallyRecord, VoxelGrid};
 use crate::formats::tally;
 use crate::intake::Merging;
 use crate::jobs::Reservation;
-use crate::method::merge;
+use crate::method::add_checked;
 
 /// Tallies while they arrive.
 pub(super) struct Tallies {
@@ -98,14 +98,9 @@ impl Tallies {
         }
         let work = move || {
             let bytes = std::mem::take(&mut self.bytes);
-            let record = tally::decode(Cursor::new(bytes)).and_then(|record| match &mut self.sum {
-                None => Ok(Some(record)),
-                Some(sum) => merge(sum, record).map(|()| None),
-            });
+            let added = tally::decode(Cursor::new(bytes)).and_then(|record| add_checked(&mut self.sum, record));
             let field = self.field();
-            if let Some(Some(first)) = self.checks.at(field, record) {
-                self.sum = Some(first);
-            }
+            self.checks.at(field, added);
             (self.complete, self.has_begun) = (self.complete + 1, false);
             Ok(self)
         };

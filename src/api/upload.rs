@@ -5,6 +5,7 @@ use super::pb;
 use super::wire::volume::{decode_role, name};
 use crate::domain::{DoseError, Invalid, Volume, VolumeHeader};
 use crate::intake::InputRole;
+use crate::store::VolumeDigest;
 
 /// The volumes that a header announces, while they arrive.
 pub(super) struct Upload {
@@ -17,8 +18,13 @@ impl Upload {
     ///
     /// # Errors
     /// [`DoseError::Internal`] if the system does not give the memory.
-    pub(super) fn new(announced: &[(InputRole, VolumeHeader)]) -> Result<Self, DoseError> {
-        let arriving = |(role, volume): &(InputRole, VolumeHeader)| Ok((*role, Arriving::new(volume.clone())?));
+    ///
+    /// * `is_hashed` – whether [`Upload::names`] is asked for
+    pub(super) fn new(announced: &[(InputRole, VolumeHeader)], is_hashed: bool) -> Result<Self, DoseError> {
+        let arriving = |(role, volume): &(InputRole, VolumeHeader)| {
+            let arriving = Arriving::new(volume.clone())?;
+            Ok((*role, if is_hashed { arriving.hashed() } else { arriving }))
+        };
         Ok(Self { volumes: announced.iter().map(arriving).collect::<Result<_, DoseError>>()? })
     }
 
@@ -34,6 +40,11 @@ impl Upload {
             DoseError::invalid("chunk.volume", reason)
         })?;
         volume.append(chunk.offset_bytes, &chunk.data)
+    }
+
+    /// The names of the volumes as they arrived, if they are hashed.
+    pub(super) fn names(&self) -> impl Iterator<Item = VolumeDigest> {
+        self.volumes.iter().filter_map(|(_, volume)| volume.name())
     }
 
     /// All volumes, in the order of the header; or why one is not there.

@@ -7,9 +7,11 @@ use std::time::{Duration, SystemTime};
 use super::serve::{self, memory};
 use super::settings::Settings;
 use super::stdout;
-use crate::api::{ServerConfig, certificate_is_good};
+use super::store_flags::StoreArgs;
+use crate::api::{CredentialFiles, Credentials, ServerConfig, certificate_is_good};
 use crate::domain::{DoseError, Invalid, Violation};
 use crate::engine::Device;
+use crate::store::{OpenError, audit_head};
 
 /// A certificate that ends within this time has to be renewed now.
 const RENEW: Duration = Duration::from_secs(14 * 86_400);
@@ -76,9 +78,19 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     report.add("memory", of_memory(serve));
     report.add("files", open_files(&config));
     report.add("clock", clock(SystemTime::now()));
-    if let Some(path) = &config.credentials.tls_certificate {
+    let credentials = &config.credentials;
+    if let Some(path) = &credentials.tls_certificate {
         report.add("certificate", certificate(path));
     }
+    if let Some(path) = &credentials.tls_client_ca {
+        report.add("client authority", certificate(path));
+    }
+    report.add("identities", identities(credentials));
+    if let Some(folder) = &serve.store.store {
+        report.add("store", store(folder));
+        report.add("disk", disk(folder, &serve.store));
+    }
+    report.add("queue", Ok(queue(serve.store.store.is_some())));
     stdout::print(&report.text)?;
     match report.faults {
         0 => Ok(()),
@@ -113,6 +125,65 @@ fn open_files(config: &ServerConfig) -> Found {
     }
 }
 
+/// Who may call.
+fn identities(credentials: &CredentialFiles) -> Found {
+    match (credentials.has_identities(), &credentials.tls_client_ca) {
+        (true, _) => match Credentials::load(credentials) {
+            Ok(_) => Ok("can be read".into()),
+            Err(error) => Err(error.to_string()),
+        },
+        (false, Some(_)) => Err("a client needs a certificate, but nobody is known by one: give --identities".into()),
+        (false, None) => {
+            Ok("none: only callers on this machine are served; --identities or --jwt-keys for others".into())
+        }
+    }
+}
+
+/// Whether a store is there, or can be made. Nothing is changed.
+fn store(folder: &Path) -> Found {
+    if !folder.exists() {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let may_write = rustix::fs::access(parent, rustix::fs::Access::WRITE_OK).is_ok();
+        return if may_write {
+            Ok(format!("{} will be made", folder.display()))
+        } else {
+            Err(format!("{} cannot be made: make it, owned by the user of the service", folder.display()))
+        };
+    }
+    if !folder.join("format").is_file() {
+        let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+        return if is_empty {
+            Ok(format!("{} is empty: a store will be made there", folder.display()))
+        } else {
+            Err(format!("{} holds other files and no store: name another folder", folder.display()))
+        };
+    }
+    match audit_head(folder) {
+        Ok(head) => Ok(format!("{} can be opened; {} records in its audit log", folder.display(), head.records)),
+        Err(OpenError::InUse(_)) => Ok(format!("{} is in use: a service has it", folder.display())),
+        Err(error) => Err(format!("{error}; `dosegrid store check` says more")),
+    }
+}
+
+/// Whether the disk has more room than is kept free.
+fn disk(folder: &Path, store: &StoreArgs) -> Found {
+    let there = folder.ancestors().find(|place| place.exists()).unwrap_or(Path::new("."));
+    let disk = rustix::fs::statvfs(there).map_err(|error| error.to_string())?;
+    let free_mib = disk.f_bavail.saturating_mul(disk.f_frsize) >> 20;
+    let kept_mib = store.options().map_err(|error| error.to_string())?.reserve_bytes >> 20;
+    if free_mib <= kept_mib {
+        let what = "make room, or lower --store-reserve-mib";
+        return Err(format!("{free_mib} MiB are free, and {kept_mib} MiB are kept free: {what}"));
+    }
+    Ok(format!("{free_mib} MiB are free, {kept_mib} MiB of them are kept free"))
+}
+
+/// Where jobs wait.
+fn queue(has_store: bool) -> String {
+    let text = if has_store { "of the store, for the device of this machine" } else { "in memory: nothing lasts" };
+    text.to_owned()
+}
+
 /// A clock that is behind the files of this program was never set.
 fn clock(now: SystemTime) -> Found {
     let program = std::env::current_exe().and_then(|path| fs::metadata(path)?.modified());
@@ -138,6 +209,18 @@ mod tests {
     fn a_clock_that_was_never_set_is_found() {
         assert!(clock(SystemTime::UNIX_EPOCH).is_err());
         assert!(clock(SystemTime::now()).is_ok());
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_is_found_and_nothing_is_made() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let absent = folder.path().join("store");
+        assert!(store(&absent).is_ok() && !absent.exists());
+        assert!(store(folder.path()).is_ok(), "an empty folder");
+        fs::write(folder.path().join("letter"), "dear").expect("a writable folder");
+        assert!(store(folder.path()).expect_err("other files").contains("another folder"));
+        fs::write(folder.path().join("format"), "dosegrid store 99\n").expect("a writable folder");
+        assert!(store(folder.path()).expect_err("a newer one").contains("99"));
     }
 
     #[test]

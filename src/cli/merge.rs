@@ -13,13 +13,14 @@ use super::report::ReportInputs;
 use super::stdout;
 use super::summary::activity_lines;
 use crate::domain::{
-    Checks, DensityMap, DoseError, DoseResult, Extras, Invalid, Organs, Part, TallyRecord, VolumeRole, Warning,
+    Checks, DensityMap, DoseError, DoseResult, Extras, Invalid, Organs, Part, TallyRecord, VolumeRole, VoxelGrid,
+    Warning,
 };
 use crate::formats::labels::LabelFiles;
 use crate::formats::tally;
 use crate::formats::volume_file::Origin;
 use crate::intake::{Merging, RawMerging, organs_in_order};
-use crate::method::{merge, merged_dose};
+use crate::method::{add_checked, merged_dose};
 use crate::request::RawGrid;
 
 // The parser takes every flag as optional, so that one run reports every fault.
@@ -117,14 +118,15 @@ fn add(paths: &[PathBuf], checks: &mut Checks) -> Option<TallyRecord> {
     let mut sum: Option<TallyRecord> = None;
     for path in paths {
         let name = path.display().to_string();
-        let Some(record) = checks.at(&name, tally::read(path)) else { continue };
-        match &mut sum {
-            None => sum = Some(record),
-            Some(sum) => {
-                let added: Result<(), Invalid> = merge(sum, record);
-                checks.at(&name, added);
-            }
-        }
+        // One of another grid is refused by its header: its body may be large.
+        let grid = sum.as_ref().map(|sum| sum.density.g_cm3().grid().clone());
+        let fits = |found: VoxelGrid| match grid.is_none_or(|grid| *grid == found) {
+            true => Ok(()),
+            false => Err(Invalid::new("belongs to a different computation: the grid differs")),
+        };
+        let read = tally::read_grid(path).and_then(fits).and_then(|()| tally::read(path));
+        let added: Result<(), Invalid> = read.and_then(|record| add_checked(&mut sum, record));
+        checks.at(&name, added);
     }
     sum
 }

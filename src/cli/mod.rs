@@ -38,6 +38,7 @@ mod store_flags;
 mod summary;
 mod validate;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -161,7 +162,9 @@ impl Command {
 
 /// Parses and runs the command line. A failure is reported on stderr, with one line for each fault of the input.
 pub fn run() -> ExitCode {
-    let layered = settings::layered(&Cli::command(), std::env::args_os().collect(), |name| std::env::var(name).ok());
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
+    let layered = settings::layered(&Cli::command(), std::env::args_os().collect(), &environment);
     let done = layered.and_then(|(words, settings)| {
         let command = Cli::parse_from(words).command.with(settings);
         if command.may_look_for_gpus() {

@@ -67,7 +67,10 @@ impl RemoteArgs {
         let key = self.client_key.as_ref().and_then(|path| checks.at("client-key", read(path)));
         let of_file = self.token_file.as_ref().and_then(|path| checks.at("token-file", read_token(path)));
         let token = self.token.clone().or(of_file).or_else(|| environment("DOSEGRID_TOKEN"));
-        Some(Remote { url, access: Access { ca_pem, identity_pem: certificate.zip(key), token } })
+        Some(Remote {
+            url,
+            access: Access { ca_pem, identity_pem: certificate.zip(key), token, trace: environment("TRACEPARENT") },
+        })
     }
 }
 

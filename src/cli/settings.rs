@@ -1,6 +1,7 @@
 //! The keys of a service: a flag, else a variable of the environment, else a key of the file `--config`, else the
 //! default. The table of keys is the command itself: `--job-ttl-s` is `DOSEGRID_JOB_TTL_S` is `job_ttl_s`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,18 @@ const LAYERED: [&str; 2] = ["serve", "doctor"];
 const NO_KEYS: [&str; 6] = ["help", "version", "config", "print-config", "ready-file", "end-with-stdin"];
 /// What variables of the environment begin with.
 const PREFIX: &str = "DOSEGRID_";
+/// Variables with that beginning that are no keys: of the file of keys, of clients, of the build and of its tests.
+const NO_KEY_VARIABLES: [&str; 9] = [
+    "DOSEGRID_CONFIG",
+    "DOSEGRID_TOKEN",
+    "DOSEGRID_CA",
+    "DOSEGRID_CLIENT_CERTIFICATE",
+    "DOSEGRID_CLIENT_KEY",
+    "DOSEGRID_SERVER",
+    "DOSEGRID_PROGRAM",
+    "DOSEGRID_COMMIT",
+    "DOSEGRID_REFERENCE",
+];
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,14 +104,14 @@ fn without_password(value: &str) -> String {
 /// command line itself are for the caller to find: it parses the words.
 ///
 /// # Errors
-/// Every value of environment or file that is not taken, and every unknown key of the file.
+/// Every value of environment or file that is not taken, and every unknown key of either.
 ///
 /// * `words` – the name of the program first
-/// * `variable` – looks up the environment
+/// * `environment` – all variables
 pub(super) fn layered(
     command: &Command,
     words: Vec<OsString>,
-    variable: impl Fn(&str) -> Option<String>,
+    environment: &BTreeMap<String, String>,
 ) -> Result<(Vec<OsString>, Settings), DoseError> {
     let Ok(matches) = command.clone().try_get_matches_from(&words) else { return Ok((words, Settings::default())) };
     let Some((name, matches)) = matches.subcommand().filter(|(name, _)| LAYERED.contains(name)) else {
@@ -107,8 +120,10 @@ pub(super) fn layered(
     let mut built = command.clone();
     built.build();
     let command = built.find_subcommand(name).expect("it was found in the words").clone();
-    let path = matches.get_one::<PathBuf>("config").cloned().or_else(|| variable("DOSEGRID_CONFIG").map(PathBuf::from));
-    let mut layers = Layers { command: &command, matches, variable, file: None, checks: Checks::new() };
+    let config = environment.get("DOSEGRID_CONFIG").filter(|path| !path.is_empty());
+    let path = matches.get_one::<PathBuf>("config").cloned().or_else(|| config.map(PathBuf::from));
+    let mut layers = Layers { command: &command, matches, environment, file: None, checks: Checks::new() };
+    layers.check_variables(&built);
     layers.read_file(path);
     let mut words = words;
     let mut settings = Vec::new();
@@ -138,22 +153,38 @@ fn is_switch(argument: &Arg) -> bool {
     matches!(argument.get_action(), ArgAction::SetTrue)
 }
 
-struct Layers<'a, V> {
+struct Layers<'a> {
     command: &'a Command,
     matches: &'a ArgMatches,
-    variable: V,
+    environment: &'a BTreeMap<String, String>,
     file: Option<(PathBuf, toml::Table)>,
     checks: Checks,
 }
 
-impl<V: Fn(&str) -> Option<String>> Layers<'_, V> {
+impl Layers<'_> {
+    /// Refuses variables that nothing reads: one that is misspelt would be a default that nobody wanted.
+    ///
+    /// * `all` – the program with all of its commands; one environment may serve several of them
+    fn check_variables(&mut self, all: &Command) {
+        let commands = all.get_subcommands().filter(|command| LAYERED.contains(&command.get_name()));
+        let keys = commands.flat_map(|command| command.get_arguments().filter_map(key_of));
+        let known: BTreeSet<String> = keys.map(|key| variable_of(&key)).collect();
+        let is_of_faults = |name: &str| cfg!(feature = "faults") && name == "DOSEGRID_FAULTS";
+        let is_known =
+            |name: &String| known.contains(name) || NO_KEY_VARIABLES.contains(&name.as_str()) || is_of_faults(name);
+        let unknown = self.environment.keys().filter(|name| name.starts_with(PREFIX) && !is_known(name));
+        for name in unknown {
+            let hint = nearest(&known, name).map_or(String::new(), |near| format!("; there is {near}"));
+            self.checks.fail(name, format!("is not a variable that this program reads{hint}"));
+        }
+    }
+
     fn read_file(&mut self, path: Option<PathBuf>) {
         let Some(path) = path else { return };
         let Some(table) = self.checks.at("config", toml_file::read::<toml::Table>(&path)) else { return };
         let keys: Vec<String> = self.command.get_arguments().filter_map(key_of).collect();
         for key in table.keys().filter(|key| !keys.contains(key)) {
-            let near = keys.iter().max_by(|a, b| strsim::jaro(a, key).total_cmp(&strsim::jaro(b, key)));
-            let hint = near.map_or(String::new(), |near| format!("; there is `{near}`"));
+            let hint = nearest(&keys, key).map_or(String::new(), |near| format!("; there is `{near}`"));
             self.checks.fail(in_file(&path, key), format!("is not a key{hint}"));
         }
         self.file = Some((path, table));
@@ -170,8 +201,8 @@ impl<V: Fn(&str) -> Option<String>> Layers<'_, V> {
             let value = if is_switch(argument) { Some("true".into()) } else { raw(self.matches) };
             return Setting { key, value, origin: Origin::Flag };
         }
-        let variable = format!("{PREFIX}{}", key.to_uppercase());
-        let from_environment = (self.variable)(&variable).filter(|value| !value.is_empty());
+        let variable = variable_of(&key);
+        let from_environment = self.environment.get(&variable).filter(|value| !value.is_empty()).cloned();
         let (value, origin, field) = if let Some(value) = from_environment {
             (value, Origin::Environment(variable.clone()), variable)
         } else if let Some((path, value)) = self.file.as_ref().and_then(|(path, table)| Some((path, table.get(&key)?)))
@@ -207,6 +238,16 @@ impl<V: Fn(&str) -> Option<String>> Layers<'_, V> {
     }
 }
 
+/// The variable of a key.
+fn variable_of(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_uppercase())
+}
+
+/// What is most like a name.
+fn nearest<'a>(known: impl IntoIterator<Item = &'a String>, name: &str) -> Option<&'a String> {
+    known.into_iter().max_by(|a, b| strsim::jaro(a, name).total_cmp(&strsim::jaro(b, name)))
+}
+
 fn key_of(argument: &Arg) -> Option<String> {
     argument.get_long().filter(|long| !NO_KEYS.contains(long)).map(|long| long.replace('-', "_"))
 }
@@ -238,9 +279,8 @@ mod tests {
         std::fs::write(&path, file).expect("a writable folder");
         let config = format!("--config={}", path.display());
         let words = ["dosegrid", "serve", &config].into_iter().chain(flags.iter().copied()).map(OsString::from);
-        let variable =
-            |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        layered(&Cli::command(), words.collect(), variable).map(|(_, settings)| settings)
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        layered(&Cli::command(), words.collect(), &environment).map(|(_, settings)| settings)
     }
 
     fn line(settings: &Settings, key: &str) -> String {
@@ -276,6 +316,17 @@ mod tests {
         found.sort_unstable();
         assert_eq!(found, ["DOSEGRID_MAX_VOLUME_MIB", "idle_timeout_s", "listen", "log_json", "queue_lenght"]);
         assert!(faults.iter().any(|fault| fault.reason.contains("`queue_length`")), "{faults:?}");
+    }
+
+    #[test]
+    fn a_variable_that_nothing_reads_is_a_fault() {
+        let others = [("DOSEGRID_TOKEN", "t"), ("DOSEGRID_REFERENCE", "/r"), ("PATH", "/"), ("DOSEGRID_CONFIG", "")];
+        held(&[], &others, "").expect("these are for others");
+        let misspelt = [("DOSEGRID_MAX_ATEMPTS", "5"), ("DOSEGRID_LISTEN", "127.0.0.1:0"), ("DOSEGRID_X", "")];
+        let DoseError::Invalid(faults) = held(&[], &misspelt, "").expect_err("two faults") else { panic!() };
+        let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
+        assert_eq!(fields, ["DOSEGRID_MAX_ATEMPTS", "DOSEGRID_X"]);
+        assert!(faults[0].reason.contains("DOSEGRID_MAX_ATTEMPTS"), "{faults:?}");
     }
 
     #[test]

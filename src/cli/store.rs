@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use clap::Subcommand;
+use uuid::Uuid;
 
 use super::stdout;
-use super::store_flags::refused;
+use super::store_flags::{keys, refused};
 use crate::audit;
-use crate::domain::DoseError;
-use crate::store::{Store, StoreAccount, StoreOptions};
+use crate::domain::{Checks, DoseError, Invalid};
+use crate::store::{ExportError, ExportedVolume, Store, StoreAccount, StoreOptions, job_id};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -23,6 +24,20 @@ enum Action {
     Check(Place),
     /// Remove what is past its time, and files that no transaction names
     Gc(Place),
+    /// Copy jobs with their volumes into a new folder, in the clear, with a manifest
+    Export(Export),
+}
+
+#[derive(Debug, clap::Args)]
+struct Export {
+    #[command(flatten)]
+    place: Place,
+    /// New folder to write
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// Only this job, such as `jobs/0198c0de-…`; may be given more than once. Without it, all jobs and all volumes
+    #[arg(long, value_name = "NAME")]
+    job: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -30,6 +45,9 @@ struct Place {
     /// Folder of the store
     #[arg(long, value_name = "DIR")]
     store: PathBuf,
+    /// File with the keys of its encrypted volumes
+    #[arg(long, value_name = "FILE")]
+    store_key_file: Option<PathBuf>,
 }
 
 impl Place {
@@ -39,7 +57,8 @@ impl Place {
             let reason = format!("`{}` holds no store", self.store.display());
             return Err(DoseError::invalid("store", reason));
         }
-        Store::open(&self.store, StoreOptions::default()).map_err(refused)
+        let options = StoreOptions { keys: keys(self.store_key_file.as_deref())?, ..StoreOptions::default() };
+        Store::open(&self.store, options).map_err(refused)
     }
 }
 
@@ -68,6 +87,36 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         Action::Gc(place) => {
             let removed = place.open()?.remove_expired(SystemTime::now()).map_err(failed)?;
             stdout::print(&format!("removed {removed} things past their time\n"))
+        }
+        Action::Export(export) => export.run(),
+    }
+}
+
+impl Export {
+    fn run(&self) -> Result<(), DoseError> {
+        let mut checks = Checks::new();
+        let unknown = || Invalid::new("is not the name of a job, such as `jobs/0198c0de-…`");
+        let ids: Vec<Uuid> =
+            self.job.iter().filter_map(|name| checks.at("job", job_id(name).ok_or_else(unknown))).collect();
+        if std::fs::read_dir(&self.output).is_ok_and(|mut entries| entries.next().is_some()) || self.output.is_file() {
+            checks.fail("output", "is there already; name a new folder");
+        }
+        checks.finish()?;
+        let only = Some(ids.as_slice()).filter(|ids| !ids.is_empty());
+        let manifest = self.place.open()?.export(&self.output, only).map_err(|error| match error {
+            ExportError::NoJobs(_) => DoseError::invalid("job", error.to_string()),
+            ExportError::Store(_) | ExportError::Io { .. } => DoseError::Io(error.to_string()),
+        })?;
+        let lost: Vec<_> = manifest.volumes.iter().filter_map(|volume| Some((volume, volume.problem?))).collect();
+        let copied = manifest.volumes.len() - lost.len();
+        let mut text = format!("jobs       {}\nvolumes    {copied} copied\n", manifest.jobs.len());
+        for (ExportedVolume { tenant, digest, .. }, problem) in &lost {
+            text += &format!("{problem:<10} {tenant} {digest}\n");
+        }
+        stdout::print(&text)?;
+        match lost.len() {
+            0 => Ok(()),
+            count => Err(DoseError::Io(format!("{count} volumes were not copied; the manifest names them"))),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The flags of a store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::DoseError;
-use crate::store::{OpenError, Store, StoreOptions};
+use crate::domain::{DoseError, Invalid};
+use crate::faults::Faults;
+use crate::store::{OpenError, Store, StoreKeys, StoreOptions};
 
 /// Where a store is, what it may use, and how long it keeps what.
 #[derive(Clone, Debug, clap::Args)]
@@ -45,6 +46,10 @@ pub(super) struct StoreArgs {
     #[arg(long, default_value_t = 3, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1000))]
     max_attempts: u32,
+    /// File with the keys that volumes are encrypted with on disk, 64 hexadecimal digits a line: the first one for new
+    /// volumes
+    #[arg(long, value_name = "FILE")]
+    store_key_file: Option<PathBuf>,
     /// Longest estimate of a small job, which goes before large ones [s]
     #[arg(long, default_value_t = 10, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400))]
@@ -52,9 +57,12 @@ pub(super) struct StoreArgs {
 }
 
 impl StoreArgs {
-    /// Limits and times.
-    pub(super) fn options(&self) -> StoreOptions {
-        StoreOptions {
+    /// Limits, times and keys.
+    ///
+    /// # Errors
+    /// [`DoseError::Invalid`] for a file of keys that cannot be used.
+    pub(super) fn options(&self) -> Result<StoreOptions, DoseError> {
+        Ok(StoreOptions {
             volume_ttl: Duration::from_secs(self.volume_ttl_s),
             upload_ttl: Duration::from_secs(self.upload_ttl_s),
             job_ttl: Duration::from_secs(self.job_ttl_s),
@@ -64,7 +72,9 @@ impl StoreArgs {
             reserve_bytes: self.store_reserve_mib << 20,
             max_attempts: self.max_attempts,
             small_job: Duration::from_secs(self.small_job_s),
-        }
+            keys: keys(self.store_key_file.as_deref())?,
+            faults: Faults::of_environment(),
+        })
     }
 
     /// Opens the store, if one is asked for, and begins to sweep it.
@@ -73,16 +83,27 @@ impl StoreArgs {
     /// [`DoseError::Invalid`] if another process has it or a newer version wrote it; [`DoseError::Io`].
     pub(super) fn open(&self) -> Result<Option<Arc<Store>>, DoseError> {
         let Some(folder) = &self.store else { return Ok(None) };
-        let store = Arc::new(Store::open(folder, self.options()).map_err(refused)?);
+        let store = Arc::new(Store::open(folder, self.options()?).map_err(refused)?);
         store.start_sweep().map_err(|error| DoseError::Io(format!("no thread for the store: {error}")))?;
         Ok(Some(store))
     }
+}
+
+/// The keys of a file; none without a file.
+///
+/// # Errors
+/// [`DoseError::Invalid`] for a file that cannot be used.
+pub(super) fn keys(path: Option<&Path>) -> Result<StoreKeys, DoseError> {
+    let read = path.map(StoreKeys::read).transpose();
+    let refused = |Invalid(reason)| DoseError::invalid("store-key-file", reason);
+    Ok(read.map_err(refused)?.unwrap_or_default())
 }
 
 /// Why a store is not opened, by its flag where the caller can name another.
 pub(super) fn refused(error: OpenError) -> DoseError {
     match error {
         OpenError::InUse(_) | OpenError::Newer { .. } => DoseError::invalid("store", error.to_string()),
+        OpenError::NoKey { .. } => DoseError::invalid("store-key-file", error.to_string()),
         OpenError::Damaged { .. } | OpenError::Io { .. } => DoseError::Io(error.to_string()),
     }
 }

@@ -134,6 +134,18 @@ impl Control {
         self.checkpoints.as_deref()
     }
 
+    /// Lets others have the device before the next piece of a computation, if somebody waits. Called where no part of
+    /// it runs, on the thread that it was begun on.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`] once the caller has gone.
+    pub fn give_way(&self) -> Result<(), DoseError> {
+        if let Some(checkpoints) = self.checkpoints() {
+            checkpoints.let_others_in();
+        }
+        if self.is_cancelled() { Err(DoseError::Cancelled) } else { Ok(()) }
+    }
+
     /// Whether the caller is content with what is done so far. Only Monte Carlo transport has a result then.
     pub fn is_enough(&self) -> bool {
         self.enough.is_cancelled()

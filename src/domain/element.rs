@@ -96,7 +96,7 @@ pub fn find(symbol: &str) -> Result<(&'static Element, &'static Atom), Invalid> 
     element.and_then(|element| Some((element, element.atom.as_ref()?))).ok_or_else(|| {
         let mut known = tabulated().map(|element| element.symbol);
         let (first, last) = (known.next().unwrap_or_default(), known.last().unwrap_or_default());
-        Invalid::new(format!("`{symbol}` is not an element of the tables, which hold all from {first} to {last}"))
+        Invalid::new(format!("is not an element of the tables, which hold all from {first} to {last}"))
     })
 }
 

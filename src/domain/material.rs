@@ -195,7 +195,9 @@ fn within(value: f64, [low, high]: [f64; 2], unit: &str) -> Result<(), Invalid> 
 fn check_fractions(fractions: &BTreeMap<String, f64>, checks: &mut Checks) -> Vec<Component> {
     let mut components = Vec::with_capacity(fractions.len());
     for (symbol, &mass_fraction) in fractions {
-        let field = format!("mass_fractions.{symbol}");
+        // A key of another form than a symbol is not repeated.
+        let is_symbol = symbol.len() <= 3 && symbol.bytes().all(|letter| letter.is_ascii_alphabetic());
+        let field = if is_symbol { format!("mass_fractions.{symbol}") } else { "mass_fractions".to_owned() };
         if !(mass_fraction > 0.0 && mass_fraction.is_finite()) {
             checks.fail(&field, format!("must be above 0, got {mass_fraction}"));
         }

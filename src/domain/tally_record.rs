@@ -47,6 +47,8 @@ pub struct SceneAccount {
     pub medium: String,
     /// The materials and the number of voxels of each.
     pub materials: Vec<MaterialAccount>,
+    /// SHA-256 of the definitions of the materials and of the material of each voxel, in hexadecimal.
+    pub voxel_materials_sha256: String,
     /// Voxels with a lower density get no dose [g/cm³].
     pub minimum_density_g_cm3: f64,
 }

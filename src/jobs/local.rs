@@ -1,6 +1,7 @@
 //! Jobs within this process: a queue and volumes in memory, and the thread that owns the device.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{
     DeviceExecutor, Executor, JobQueue, JobSpec, MemoryQueue, MemoryVolumes, NewJob, Priority, Reservation, Running,
@@ -21,6 +22,8 @@ pub struct LocalJobs {
     small: Option<Arc<MemoryQueue>>,
     volumes: Arc<MemoryVolumes>,
     device: DeviceInfo,
+    /// Whether each thread has the device, as far as is known.
+    is_up: Vec<Arc<AtomicBool>>,
 }
 
 impl LocalJobs {
@@ -43,8 +46,9 @@ impl LocalJobs {
         let device = executor.device();
         let volumes = MemoryVolumes::new();
         let queue = Arc::new(MemoryQueue::new(length, volumes.clone()));
-        worker::start_worker(queue.clone(), volumes.clone(), executor, ATTEMPTS)?;
-        Ok(Self { queue, small: None, volumes, device })
+        let is_up = Arc::new(AtomicBool::new(true));
+        worker::start_worker(queue.clone(), volumes.clone(), executor, ATTEMPTS, is_up.clone())?;
+        Ok(Self { queue, small: None, volumes, device, is_up: vec![is_up] })
     }
 
     /// As [`LocalJobs::start`], with a lane of small jobs beside that of all others. Who submits jobs to both sees to
@@ -56,7 +60,9 @@ impl LocalJobs {
         let again = DeviceExecutor::new(Device::open_same(&device.info())?, limits);
         let mut jobs = Self::start(device, limits, length)?;
         let small = Arc::new(MemoryQueue::new(length, jobs.volumes.clone()));
-        worker::start_worker(small.clone(), jobs.volumes.clone(), Box::new(again), ATTEMPTS)?;
+        let is_up = Arc::new(AtomicBool::new(true));
+        worker::start_worker(small.clone(), jobs.volumes.clone(), Box::new(again), ATTEMPTS, is_up.clone())?;
+        jobs.is_up.push(is_up);
         jobs.small = Some(small);
         Ok(jobs)
     }
@@ -64,6 +70,11 @@ impl LocalJobs {
     /// Whether small jobs have a lane of their own.
     pub fn has_lanes(&self) -> bool {
         self.small.is_some()
+    }
+
+    /// Whether the device is there, as far as is known: one that was lost is looked for when the next job comes.
+    pub fn is_device_up(&self) -> bool {
+        self.is_up.iter().all(|is_up| is_up.load(Ordering::Acquire))
     }
 
     /// The device that all jobs run on.

@@ -3,6 +3,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
@@ -10,6 +11,7 @@ use super::{Job, Lease, VolumeStore, WorkQueue, volumes};
 use crate::compute::compute;
 use crate::domain::{Control, DeviceInfo, DoseError, DoseRequest, DoseResult};
 use crate::engine::Device;
+use crate::faults::{Fault, Faults};
 use crate::plan::Limits;
 
 /// What a worker computes with. Tests put their own in place of a device.
@@ -39,12 +41,13 @@ pub struct DeviceExecutor {
     /// None while it cannot be opened.
     device: Option<Device>,
     limits: Limits,
+    faults: Faults,
 }
 
 impl DeviceExecutor {
     /// Takes over an open device.
     pub fn new(device: Device, limits: Limits) -> Self {
-        Self { info: device.info(), device: Some(device), limits }
+        Self { info: device.info(), device: Some(device), limits, faults: Faults::of_environment() }
     }
 }
 
@@ -55,7 +58,16 @@ impl Executor for DeviceExecutor {
 
     fn execute(&mut self, _job: &Job, request: &DoseRequest, control: &Control) -> Result<DoseResult, DoseError> {
         let unavailable = || DoseError::DeviceUnavailable(self.info.id.clone());
-        compute(request, self.device.as_mut().ok_or_else(unavailable)?, &self.limits, control)
+        let device = self.device.as_mut().ok_or_else(unavailable)?;
+        let result = compute(request, device, &self.limits, control)?;
+        let injected = || "an injected fault".to_owned();
+        if self.faults.strikes(Fault::DeviceLost) {
+            return Err(DoseError::DeviceLost(injected()));
+        }
+        if self.faults.strikes(Fault::OutOfMemory) {
+            return Err(DoseError::DeviceOutOfMemory(injected()));
+        }
+        Ok(result)
     }
 
     fn reopen(&mut self) -> Result<(), DoseError> {
@@ -69,6 +81,7 @@ impl Executor for DeviceExecutor {
 /// Starts the thread that owns an executor from now on. It ends when the queue is closed and empty.
 ///
 /// * `attempts` – how often a job may begin: one that loses its device goes back to the queue until it has used them up
+/// * `is_up` – false while the device is lost and has not come back
 ///
 /// # Errors
 /// [`DoseError::Io`] if the system has no thread left.
@@ -77,8 +90,9 @@ pub fn start_worker(
     volumes: Arc<dyn VolumeStore>,
     executor: Box<dyn Executor>,
     attempts: u32,
+    is_up: Arc<AtomicBool>,
 ) -> Result<(), DoseError> {
-    let mut worker = Worker { queue, volumes, executor, attempts, is_suspect: false };
+    let mut worker = Worker { queue, volumes, executor, attempts, is_suspect: false, is_up };
     thread::Builder::new()
         .name(format!("compute {}", worker.executor.device().id))
         .spawn(move || worker.run())
@@ -93,6 +107,8 @@ struct Worker {
     attempts: u32,
     /// Whether the device has to be opened again before the next job.
     is_suspect: bool,
+    /// Whether it is there, as far as is known.
+    is_up: Arc<AtomicBool>,
 }
 
 impl Worker {
@@ -116,7 +132,9 @@ impl Worker {
         if self.is_suspect {
             let device = self.executor.device().id;
             let failed = |_: &DoseError| tracing::error!(device, "the device cannot be opened again");
-            self.executor.reopen().inspect_err(failed)?;
+            let reopened = self.executor.reopen().inspect_err(failed);
+            self.is_up.store(reopened.is_ok(), Ordering::Release);
+            reopened?;
             self.is_suspect = false;
         }
         Ok(())
@@ -139,6 +157,7 @@ impl Worker {
         if let Err(DoseError::DeviceLost(_) | DoseError::NotPhysical(_) | DoseError::EnergyBalance { .. }) = &outcome {
             tracing::warn!("the device is opened again: it was lost, or its result was not physical");
             self.is_suspect = true;
+            self.is_up.store(!matches!(outcome, Err(DoseError::DeviceLost(_))), Ordering::Release);
         }
         outcome
     }

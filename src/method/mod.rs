@@ -14,7 +14,7 @@ use crate::domain::{Control, DoseError, DoseRequest, DoseResult, KernelAccount, 
 use crate::engine::Device;
 use crate::plan::{DosePlan, Work};
 
-pub use monte_carlo::{merge, merged_dose};
+pub use monte_carlo::{add_checked, merge, merged_dose};
 
 /// What a method hands over before the energy becomes a dose.
 struct Deposit {

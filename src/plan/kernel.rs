@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::convolution::ConvolutionPlan;
 use crate::domain::{DensityCorrection, DoseError, KernelMedium, KernelOptions, Source, VoxelGrid};
-use crate::physics::kernel::{KernelSpec, PhotonGroup, RadialKernel, ScatterGroup, radial_kernel, radial_parts};
+use crate::math::watch::Watch;
+use crate::physics::kernel::{
+    KernelFault, KernelSpec, PhotonGroup, RadialKernel, ScatterGroup, radial_kernel_watched, radial_parts_watched,
+};
 
 /// Edge of the voxels in which the photons' correction is computed, where the grid has finer ones [cm].
 const COARSE_CM: f64 = 1.0;
@@ -70,23 +73,28 @@ pub struct CoarsePlan {
 
 impl KernelWork {
     /// # Errors
-    /// [`DoseError::Invalid`] if the source emits particles of more energy than kernels have; [`DoseError::TooLarge`].
+    /// [`DoseError::Invalid`] if the source emits particles of more energy than kernels have; [`DoseError::TooLarge`];
+    /// [`DoseError::Cancelled`].
     pub fn new(
         grid: &VoxelGrid,
         source: &Source,
         options: &KernelOptions,
         workspace_bytes: u64,
+        watch: &dyn Watch,
     ) -> Result<Self, DoseError> {
-        let too_high = |invalid: crate::domain::Invalid| DoseError::invalid("emissions", invalid.0);
+        let too_high = |fault| match fault {
+            KernelFault::Energies(invalid) => DoseError::invalid("emissions", invalid.0),
+            KernelFault::Interrupted(interrupted) => interrupted.into(),
+        };
         let truncation_radius_cm = options.truncation_radius_mm.map(|mm| mm / 10.0);
         let maker = Maker { medium: options.medium, truncation_radius_cm, workspace_bytes };
         match options.density_correction {
             DensityCorrection::None => {
-                let radial = radial_kernel(source.emissions(), options.medium).map_err(too_high)?;
+                let radial = radial_kernel_watched(source.emissions(), options.medium, watch).map_err(too_high)?;
                 Ok(Self::Uniform(maker.convolution(grid, &radial, source.local_mev(), radial.end_cm())?))
             }
             DensityCorrection::DensityScaled => {
-                let parts = radial_parts(source.emissions(), options.medium).map_err(too_high)?;
+                let parts = radial_parts_watched(source.emissions(), options.medium, watch).map_err(too_high)?;
                 let charged = maker.convolution(grid, &parts.charged, 0.0, parts.charged.end_cm())?;
                 let touching = KernelSpec { half_width: [1; 3], ..charged.kernel.clone() };
                 let (factor, coarse) = coarsened(grid);

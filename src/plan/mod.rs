@@ -6,6 +6,7 @@ mod kernel;
 pub mod transport;
 
 use crate::domain::{DoseError, Method, RequestHeader, Source};
+use crate::math::watch::{Unwatched, Watch};
 
 pub use convolution::{Block, ConvolutionPlan};
 pub use kernel::{CoarsePlan, Convolution, KernelWork, SplitWork};
@@ -53,11 +54,23 @@ pub enum Work {
 /// [`DoseError::TooLarge`] if the request would not fit even on its own; [`DoseError::Invalid`] for history numbers out
 /// of range, or energies beyond the kernels.
 pub fn plan(header: impl AsRef<RequestHeader>, limits: &Limits) -> Result<DosePlan, DoseError> {
+    plan_watched(header, limits, &Unwatched)
+}
+
+/// As [`plan`]; `watch` is asked whether to go on while kernels of many emissions are summed.
+///
+/// # Errors
+/// As [`plan`]; [`DoseError::Cancelled`].
+pub fn plan_watched(
+    header: impl AsRef<RequestHeader>,
+    limits: &Limits,
+    watch: &dyn Watch,
+) -> Result<DosePlan, DoseError> {
     let header = header.as_ref();
     let grid = header.grid();
     let (mut works, mut work_bytes) = (Vec::new(), 0);
     for source in header.sources() {
-        let (work, bytes) = plan_work(header, source, limits)?;
+        let (work, bytes) = plan_work(header, source, limits, watch)?;
         works.push(work);
         work_bytes = bytes.max(work_bytes);
     }
@@ -78,12 +91,17 @@ pub fn plan(header: impl AsRef<RequestHeader>, limits: &Limits) -> Result<DosePl
 }
 
 /// The work of one map, and its host memory beside the volumes [bytes].
-fn plan_work(header: &RequestHeader, source: &Source, limits: &Limits) -> Result<(Work, u64), DoseError> {
+fn plan_work(
+    header: &RequestHeader,
+    source: &Source,
+    limits: &Limits,
+    watch: &dyn Watch,
+) -> Result<(Work, u64), DoseError> {
     let grid = header.grid();
     match header.method() {
         Method::Local(_) => Ok((Work::Local, 0)),
         Method::Kernel(options) => {
-            let work = KernelWork::new(grid, source, options, limits.workspace_bytes)?;
+            let work = KernelWork::new(grid, source, options, limits.workspace_bytes, watch)?;
             let bytes = work.host_bytes(grid.voxels());
             Ok((Work::Kernel(Box::new(work)), bytes))
         }

@@ -8,6 +8,9 @@ use crate::domain::{
 };
 use crate::physics::{chain, nuclide};
 
+/// Published half-lives differ a little: the effective one may exceed the physical one by this factor.
+const PUBLISHED_APART: f64 = 1.02;
+
 /// What decays in a map, not yet looked up.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawSource {
@@ -108,7 +111,7 @@ impl RawSource {
             }
             return self.custom(nuclide, checks);
         }
-        let mode = self.mode(None, checks)?;
+        let mode = self.mode(None, nuclide.map(|nuclide| nuclide.half_life_s), checks)?;
         checks.at("daughters", chain::source(nuclide?, mode, &[]))
     }
 
@@ -128,7 +131,8 @@ impl RawSource {
     /// Which daughters are meant; none if a fault was recorded.
     ///
     /// * `unit` – of the map of the nuclide: if it has a half-life, the nuclide disappears with that
-    fn mode(&self, unit: Option<ActivityUnit>, checks: &mut Checks) -> Option<Daughters> {
+    /// * `physical_s` – the nuclide's own half-life, if it is known [s]
+    fn mode(&self, unit: Option<ActivityUnit>, physical_s: Option<f64>, checks: &mut Checks) -> Option<Daughters> {
         match self.daughters {
             Part::Absent => Some(Daughters::default()),
             Part::Faulty => None,
@@ -138,6 +142,12 @@ impl RawSource {
             Part::Good(RawDaughters::EquilibriumWithGases) => Some(Daughters::EquilibriumWithGases),
             Part::Good(RawDaughters::InGrowth { integration_time_s, effective_half_life_s }) => {
                 let by_unit = InGrowth::new(integration_time_s, unit);
+                let is_above = |own_s: f64| physical_s.is_some_and(|physical_s| own_s > physical_s * PUBLISHED_APART);
+                if effective_half_life_s.is_some_and(is_above) {
+                    let reason = "has an effective half-life above the physical one of the nuclide";
+                    checks.fail("daughters.in_growth", reason);
+                    return None;
+                }
                 let effective_half_life_s = effective_half_life_s.or(by_unit.effective_half_life_s);
                 let daughters = Daughters::InGrowth(InGrowth { effective_half_life_s, ..by_unit });
                 checks.at("daughters.in_growth", daughters.check()).map(|()| daughters)
@@ -190,7 +200,7 @@ pub(super) fn sources(
     let of = OfMap { nuclide, has_name };
     let unit = resolve_unit(unit, "activity_unit", of, checks);
     let integrated_from = integrated_from.and_then(|times| times.resolve("integrated_from", of, checks));
-    let mode = source.mode(unit.good().copied(), checks);
+    let mode = source.mode(unit.good().copied(), nuclide.map(|nuclide| nuclide.half_life_s), checks);
     let maps: Vec<Map> = maps.into_iter().enumerate().map(|(number, map)| resolve_map(number, map, checks)).collect();
     let faulty = vec![Part::Faulty; maps.len()];
     if source.is_custom() {

@@ -20,6 +20,13 @@ impl VolumeDigest {
         Self(digest.bytes())
     }
 
+    /// The name of some bytes.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
+        let mut digest = Digest::new();
+        digest.update(bytes);
+        Self::of(digest)
+    }
+
     /// # Errors
     /// If the text has another form. It is not repeated.
     pub fn parse(text: &str) -> Result<Self, Invalid> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::VolumeDigest;
+use super::{KeyId, VolumeDigest};
 
 /// Why a store cannot be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,16 @@ pub enum OpenError {
         found: u32,
         /// The newest format that is known.
         known: u32,
+    },
+    /// Files of it are encrypted with a key that is not given.
+    #[error("the store `{folder}` has {volumes} volumes that are encrypted with the key {key}, which is not given")]
+    NoKey {
+        /// Its folder.
+        folder: String,
+        /// The id of the key.
+        key: KeyId,
+        /// How many are.
+        volumes: usize,
     },
     /// Its files are not those of a store, or are damaged.
     #[error("the store `{folder}` is damaged: {what}")]

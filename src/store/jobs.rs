@@ -53,6 +53,8 @@ pub struct NewJob {
     pub estimate: Estimate,
     /// Its volumes.
     pub inputs: Vec<Needed>,
+    /// The span of the call, as in [`JobRecord::trace`].
+    pub trace: Option<String>,
 }
 
 /// What makes a job that is lost wait again, or fail.
@@ -271,6 +273,7 @@ fn record(state: &State, new: &NewJob, is_small: bool, now: SystemTime) -> Arc<J
         device_s: 0.0,
         error: None,
         expires: None,
+        trace: new.trace.clone(),
     })
 }
 

@@ -71,6 +71,10 @@ impl LedgerError {
         Self(error.into().to_string())
     }
 
+    pub(super) fn injected() -> Self {
+        Self("an injected fault".to_owned())
+    }
+
     pub(super) fn damaged(table: Table) -> Self {
         Self(format!("a record of the table `{}` of its ledger is damaged", table.name()))
     }

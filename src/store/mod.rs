@@ -13,9 +13,13 @@ mod change;
 mod digest_name;
 mod error;
 mod expiry;
+mod export;
+#[cfg(test)]
+mod fault_tests;
 mod figures;
 mod files;
 mod jobs;
+mod key;
 mod ledger;
 mod open;
 mod options;
@@ -23,6 +27,7 @@ mod order;
 mod reading;
 mod record;
 mod running;
+mod sealed;
 mod state;
 mod told;
 mod uploads;
@@ -38,16 +43,20 @@ use tokio::sync::watch;
 
 pub use digest_name::VolumeDigest;
 pub use error::{OpenError, Quota, SizeFault, StoreError};
+pub use export::{ExportError, ExportedJob, ExportedVolume, Manifest};
 pub use figures::Figures;
 pub use jobs::{Needed, NewJob};
+pub use key::{KeyId, StoreKeys};
 pub use open::audit_head;
 pub use options::StoreOptions;
 pub use order::Lane;
 pub use reading::Reading;
 pub use record::{Estimate, JobFault, JobRecord, Phase, RequestRecord, VolumeRecord};
 pub use running::{Attempt, NewFile, Outcome, StoredFile, job_id, job_name};
+pub use sealed::Opened;
 pub use uploads::{Beginning, Upload};
 pub use verify::StoreAccount;
+pub use writer::StoreEvent;
 
 /// Who acts on a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +79,8 @@ pub struct Store {
     writer: writer::Writer,
     uploads: uploads::Uploads,
     shares: Arc<Mutex<order::Shares>>,
+    /// Jobs that ran when the store was left.
+    lost_at_start: usize,
     _lock: File,
 }
 
@@ -87,6 +98,16 @@ impl Store {
     /// Lets those who watch for changes look again.
     pub fn wake(&self) {
         self.published.version.send_modify(|version| *version += 1);
+    }
+
+    /// Has somebody hear of what happens from now on; the first one only.
+    pub fn observe(&self, hear: impl Fn(StoreEvent<'_>) + Send + Sync + 'static) {
+        let _ = self.published.observer.set(writer::Observer(Box::new(hear)));
+    }
+
+    /// How many jobs ran when the store was left without an end.
+    pub fn lost_at_start(&self) -> usize {
+        self.lost_at_start
     }
 
     /// Whether it still writes.

@@ -15,7 +15,7 @@ use super::record::{JobRecord, RequestRecord, VolumeRecord};
 use super::state::State;
 use super::uploads::Uploads;
 use super::writer::{AUDIT_HEAD, Books, Published, Writer, read_audit_record};
-use super::{OpenError, Store, StoreOptions, VolumeDigest};
+use super::{KeyId, OpenError, Store, StoreOptions, VolumeDigest};
 use crate::audit::{self, Chain, Head};
 
 /// The newest format that is known.
@@ -50,6 +50,7 @@ impl Store {
         folders.make_all().map_err(|error| faults.io(&error))?;
         let ledger = Ledger::open(&folders.at("ledger")).map_err(|error| faults.damaged(error))?;
         let state = load(&ledger).map_err(|error| faults.damaged(error))?;
+        check_keys(&state, &options, &faults)?;
         let is_volume = |tenant: &str, digest: &VolumeDigest| {
             state.tenant(tenant).is_some_and(|tenant| tenant.volumes.contains_key(digest))
         };
@@ -76,13 +77,16 @@ impl Store {
             published: published.clone(),
             chain,
             head,
+            faults: options.faults.clone(),
         };
         let writer = Writer::start(books).map_err(|error| faults.io(&error))?;
         let (uploads, shares) = (Uploads::default(), Arc::default());
-        let store = Self { options, folders, ledger, published, writer, uploads, shares, _lock: lock };
-        let lost = store.recover().map_err(|error| faults.damaged(error))?;
-        if lost > 0 {
-            tracing::warn!(jobs = lost, "jobs were running when the store was left");
+        let lost_at_start = 0;
+        let mut store =
+            Self { options, folders, ledger, published, writer, uploads, shares, lost_at_start, _lock: lock };
+        store.lost_at_start = store.recover().map_err(|error| faults.damaged(error))?;
+        if store.lost_at_start > 0 {
+            tracing::warn!(jobs = store.lost_at_start, "jobs were running when the store was left");
         }
         Ok(store)
     }
@@ -136,6 +140,20 @@ fn check_format(folders: &Folders, faults: &Faults) -> Result<(), OpenError> {
             folders.write_whole(FORMAT_FILE, &format!("{FORMAT_START}{FORMAT}\n")).map_err(|error| faults.io(&error))
         }
         Err(error) => Err(faults.io(&error)),
+    }
+}
+
+/// Refuses a store of which files could not be read.
+fn check_keys(state: &State, options: &StoreOptions, faults: &Faults) -> Result<(), OpenError> {
+    let volumes = state.tenants.values().flat_map(|tenant| tenant.volumes.values());
+    let unknown: Vec<KeyId> =
+        volumes.filter_map(|volume| volume.key).filter(|key| options.keys.of(*key).is_none()).collect();
+    match unknown.first() {
+        Some(&key) => {
+            let volumes = unknown.iter().filter(|other| **other == key).count();
+            Err(OpenError::NoKey { folder: faults.0.clone(), key, volumes })
+        }
+        None => Ok(()),
     }
 }
 

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::StoreKeys;
+use crate::faults::Faults;
+
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Limits and times of a store.
@@ -25,6 +28,10 @@ pub struct StoreOptions {
     pub max_attempts: u32,
     /// Longest estimate of a small job.
     pub small_job: Duration,
+    /// Keys of encrypted files. Without any, new files are plain.
+    pub keys: StoreKeys,
+    /// Faults that are injected into its files.
+    pub faults: Faults,
 }
 
 impl Default for StoreOptions {
@@ -39,6 +46,8 @@ impl Default for StoreOptions {
             reserve_bytes: 1024 << 20,
             max_attempts: 3,
             small_job: Duration::from_secs(10),
+            keys: StoreKeys::default(),
+            faults: Faults::default(),
         }
     }
 }

@@ -133,6 +133,7 @@ mod tests {
             device_s: 0.0,
             error: None,
             expires: None,
+            trace: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use super::record::Phase;
+use super::sealed::Opened;
 use super::{Actor, Store, StoreError, VolumeDigest};
 use crate::digest::Digest;
 
@@ -15,7 +16,7 @@ const PIECE_BYTES: usize = 1 << 20;
 pub struct Reading {
     tenant: String,
     name: VolumeDigest,
-    file: File,
+    file: Opened,
     size_bytes: u64,
     read_bytes: u64,
     digest: Digest,
@@ -33,11 +34,17 @@ impl Store {
             Phase::Damaged => return Err(StoreError::VolumeDamaged(name)),
             Phase::Complete => {}
         }
-        let file = match File::open(self.folders.volume(tenant, &name)) {
+        let keys = volume.key.map(|_| &self.options.keys);
+        let opened = File::open(self.folders.volume(tenant, &name)).and_then(|file| Opened::new(file, keys));
+        let file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // It may have been deleted between the two looks.
                 self.volume(tenant, &name).ok_or(StoreError::VolumeNotFound)?;
+                self.set_aside(tenant, name);
+                return Err(StoreError::VolumeDamaged(name));
+            }
+            Err(error) if is_damage(&error) => {
                 self.set_aside(tenant, name);
                 return Err(StoreError::VolumeDamaged(name));
             }
@@ -58,6 +65,13 @@ impl Store {
     }
 }
 
+/// Whether a file is not what was stored.
+fn is_damage(error: &io::Error) -> bool {
+    // A head with another key's id is damage too: the keys of all volumes were there at the start.
+    use io::ErrorKind::{InvalidData, PermissionDenied, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | InvalidData) || error.kind() == PermissionDenied && error.get_ref().is_some()
+}
+
 impl Reading {
     /// Bytes in all.
     pub fn size_bytes(&self) -> u64 {
@@ -76,7 +90,7 @@ impl Reading {
         let mut piece = vec![0; usize::try_from(left).unwrap_or(PIECE_BYTES).min(PIECE_BYTES)];
         match self.file.read_exact(&mut piece) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(self.damaged(store)),
+            Err(error) if is_damage(&error) => return Err(self.damaged(store)),
             Err(error) => return Err(StoreError::of_io("reading a volume", &error)),
         }
         self.digest.update(&piece);

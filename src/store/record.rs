@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::VolumeDigest;
+use super::{KeyId, VolumeDigest};
 use crate::jobs::{JobState, Life, Priority};
 
 /// A job, without its specification and result, which are bytes to the store.
@@ -46,6 +46,9 @@ pub struct JobRecord {
     pub error: Option<JobFault>,
     /// When it is deleted. Given once it is finished.
     pub expires: Option<SystemTime>,
+    /// The span of the call that created it, as in the header `traceparent` of W3C Trace Context.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 impl JobRecord {
@@ -105,6 +108,9 @@ pub struct VolumeRecord {
     pub results: u32,
     /// Until when it is kept although no job refers to it; none: not at all.
     pub kept_until: Option<SystemTime>,
+    /// The key that its file is encrypted with; none: its file holds its bytes as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<KeyId>,
 }
 
 /// How far a volume is.

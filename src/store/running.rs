@@ -12,11 +12,13 @@ use uuid::Uuid;
 use super::change::{Change, Done, What};
 use super::files::remove;
 use super::jobs::{Loss, ended, put_back};
+use super::key::StoreKey;
 use super::order::Lane;
 use super::record::{JobFault, JobRecord, Phase, VolumeRecord};
+use super::sealed::{Growing, Opened};
 use super::state::State;
 use super::told::{by_itself, finished};
-use super::{Store, StoreError, VolumeDigest};
+use super::{KeyId, Store, StoreError, VolumeDigest};
 use crate::audit::{Event, Record};
 use crate::digest::Digest;
 use crate::jobs::{JobEvent, JobState};
@@ -70,6 +72,7 @@ pub struct StoredFile {
     path: PathBuf,
     digest: VolumeDigest,
     size_bytes: u64,
+    key: Option<KeyId>,
 }
 
 impl StoredFile {
@@ -95,21 +98,22 @@ impl Drop for StoredFile {
 #[derive(Debug)]
 pub struct NewFile {
     path: PathBuf,
-    file: File,
+    file: Growing,
     digest: Digest,
     size_bytes: u64,
+    key: Option<KeyId>,
 }
 
 impl Write for NewFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.digest.update(&bytes[..written]);
-        self.size_bytes += written as u64;
-        Ok(written)
+        self.file.append(bytes)?;
+        self.digest.update(bytes);
+        self.size_bytes += bytes.len() as u64;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        Ok(())
     }
 }
 
@@ -119,9 +123,9 @@ impl NewFile {
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Unavailable`].
     pub fn finish(self) -> Result<StoredFile, StoreError> {
-        let Self { path, file, digest, size_bytes } = self;
-        let stored = StoredFile { path, digest: VolumeDigest::of(digest), size_bytes };
-        file.sync_all().map_err(|error| StoreError::of_io("syncing a result", &error))?;
+        let Self { path, mut file, digest, size_bytes, key } = self;
+        let stored = StoredFile { path, digest: VolumeDigest::of(digest), size_bytes, key };
+        file.sync().map_err(|error| StoreError::of_io("syncing a result", &error))?;
         Ok(stored)
     }
 }
@@ -132,9 +136,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Unavailable`].
     pub fn new_file(&self) -> Result<NewFile, StoreError> {
-        let (path, file) =
-            self.folders.incoming().map_err(|error| StoreError::of_io("creating a file for a result", &error))?;
-        Ok(NewFile { path, file, digest: Digest::new(), size_bytes: 0 })
+        let failed = |error| StoreError::of_io("creating a file for a result", &error);
+        let (path, file) = self.folders.incoming().map_err(failed)?;
+        let key = self.options.keys.current();
+        let file = Growing::begin(file, key, &self.options.faults).map_err(failed)?;
+        Ok(NewFile { path, file, digest: Digest::new(), size_bytes: 0, key: key.map(StoreKey::id) })
     }
 
     /// Takes the job that goes next. That it begins is safe on disk when this returns; none if none waits.
@@ -200,12 +206,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub fn checkpoint(&self, attempt: &Attempt) -> Result<Option<File>, StoreError> {
+    pub fn checkpoint(&self, attempt: &Attempt) -> Result<Option<Opened>, StoreError> {
         let JobRecord { id, checkpoint, .. } = *attempt.job;
         if checkpoint == 0 {
             return Ok(None);
         }
         let opened = File::open(self.folders.checkpoint(id, checkpoint));
+        let opened = opened.and_then(|file| Opened::known_by_its_start(file, &self.options.keys));
         opened.map(Some).map_err(|error| StoreError::of_io("reading a checkpoint", &error))
     }
 
@@ -270,7 +277,8 @@ impl Store {
 /// Names the results of a job. One that is there already, as an input of the same job may be, is there once.
 fn add_results(state: &State, name: &Arc<str>, job: &JobRecord, files: &[StoredFile], changes: &mut Vec<Change>) {
     for digest in &job.results {
-        let size_bytes = files.iter().find(|file| file.digest == *digest).map_or(0, |file| file.size_bytes);
+        let file = files.iter().find(|file| file.digest == *digest);
+        let (size_bytes, key) = file.map_or((0, None), |file| (file.size_bytes, file.key));
         let mut changed = None;
         for change in changes.iter() {
             if let What::Volume(other, record) = &change.what
@@ -286,9 +294,10 @@ fn add_results(state: &State, name: &Arc<str>, job: &JobRecord, files: &[StoredF
             results: known.results + 1,
             // An unfinished upload of the same bytes was the caller's, who will not find it unfinished any more.
             kept_until: known.kept_until,
+            key,
             ..known
         };
-        let new = VolumeRecord { size_bytes, phase: Phase::Complete, inputs: 0, results: 1, kept_until: None };
+        let new = VolumeRecord { size_bytes, phase: Phase::Complete, inputs: 0, results: 1, kept_until: None, key };
         changes.push(Change::new(name, What::Volume(*digest, known.map_or(new, complete))));
     }
 }

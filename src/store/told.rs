@@ -3,7 +3,6 @@
 use super::record::JobRecord;
 use super::{Actor, VolumeDigest};
 use crate::audit::{Event, Record};
-use crate::jobs::JobState;
 
 /// What the audit log says of what somebody does with a job.
 pub(super) fn of_job(event: Event, actor: &Actor, job: &JobRecord) -> Record {
@@ -33,15 +32,8 @@ pub(super) fn by_itself(event: Event, tenant: &str, job: &JobRecord) -> Record {
 
 /// What the audit log says of a job's end.
 pub(super) fn finished(tenant: &str, job: &JobRecord) -> Record {
-    let state = match job.state() {
-        JobState::Queued => "queued",
-        JobState::Running => "running",
-        JobState::Succeeded => "succeeded",
-        JobState::Failed => "failed",
-        JobState::Cancelled => "cancelled",
-    };
     Record {
-        state: Some(state.to_owned()),
+        state: Some(job.state().name().to_owned()),
         reason: job.error.as_ref().map(|error| error.reason.clone()),
         ..by_itself(Event::JobFinished, tenant, job)
     }

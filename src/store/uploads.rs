@@ -1,21 +1,20 @@
 //! Uploads: bytes on their way into a volume. Whoever extends one does; nobody waits for another.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::OpenOptions;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
 use super::record::VolumeRecord;
-use super::volumes::Begun;
+use super::sealed::Growing;
+use super::volumes::{Begun, Open};
 use super::{Actor, Store, StoreError, VolumeDigest};
 use crate::digest::Digest;
 
 /// Bytes between two syncs.
 const SYNC_BYTES: u64 = 8 << 20;
-/// Bytes that are read at once to hash what was there.
-const PIECE_BYTES: usize = 1 << 20;
 
 type Key = (String, VolumeDigest);
 
@@ -37,7 +36,7 @@ impl Uploads {
 struct Progress {
     upload: Uuid,
     /// None while no call works on it.
-    file: Option<File>,
+    file: Option<Growing>,
     users: usize,
     written_bytes: u64,
     committed_bytes: u64,
@@ -81,14 +80,15 @@ impl Store {
         size_bytes: u64,
         offset: u64,
     ) -> Result<Beginning, StoreError> {
-        let (upload, is_new, committed) = match self.begin_upload(&actor.tenant, digest, size_bytes)? {
+        let open = match self.begin_upload(&actor.tenant, digest, size_bytes)? {
             Begun::Complete(volume) => return Ok(Beginning::Complete(volume)),
-            Begun::Open { upload, is_new, committed_bytes } => (upload, is_new, committed_bytes),
+            Begun::Open(open) => open,
         };
+        let upload = open.upload;
         let key = (actor.tenant.clone(), digest);
         let progress = {
             let mut all = self.uploads.lock();
-            let fresh = || (upload, Arc::new(Mutex::new(Progress::new(upload, committed))));
+            let fresh = || (upload, Arc::new(Mutex::new(Progress::new(upload, open.committed_bytes))));
             let known = all.entry(key).or_insert_with(fresh);
             if known.0 != upload {
                 *known = fresh();
@@ -97,7 +97,7 @@ impl Store {
         };
         let mut working = lock(&progress);
         if working.file.is_none() && working.ended.is_none() {
-            let opened = self.open_upload(&actor.tenant, &digest, is_new, &mut working);
+            let opened = self.open_upload(&actor.tenant, &digest, open, &mut working);
             opened.map_err(|error| StoreError::of_io("opening an upload", &error))?;
         }
         if offset > working.written_bytes {
@@ -111,34 +111,35 @@ impl Store {
     }
 
     /// Opens the file of an upload at the end of what is safe, and hashes that if it is not known.
-    fn open_upload(&self, tenant: &str, digest: &VolumeDigest, is_new: bool, working: &mut Progress) -> io::Result<()> {
-        let path = self.folders.volume(tenant, digest);
-        let known = OpenOptions::new().read(true).write(true).open(&path);
-        let mut file = match known {
-            Ok(file) if !is_new => file,
-            Err(error) if !is_new && error.kind() != io::ErrorKind::NotFound => return Err(error),
+    fn open_upload(&self, tenant: &str, digest: &VolumeDigest, open: Open, working: &mut Progress) -> io::Result<()> {
+        let keys = open.key.map(|_| &self.options.keys);
+        let known = match OpenOptions::new().read(true).write(true).open(self.folders.volume(tenant, digest)) {
+            _ if open.is_new => None,
             // The ledger knows of the upload before its file is there.
-            _ => self.folders.begin_volume(tenant, digest)?,
-        };
-        let is_hashed = working.written_bytes > 0 && working.written_bytes == working.committed_bytes;
-        let there = file.metadata()?.len();
-        if there < working.committed_bytes {
-            // A loss between the ledger's word and the file's first bytes.
-            (working.written_bytes, working.committed_bytes, working.digest) = (0, 0, Digest::new());
-            file.set_len(0)?;
-        } else if !is_hashed {
-            file.set_len(working.committed_bytes)?;
-            working.digest = Digest::new();
-            let mut piece = vec![0; PIECE_BYTES];
-            loop {
-                match file.read(&mut piece)? {
-                    0 => break,
-                    count => working.digest.update(&piece[..count]),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+            Ok(file) => {
+                let is_hashed = working.written_bytes > 0 && working.written_bytes == working.committed_bytes;
+                let mut found = Digest::new();
+                let mut see = |bytes: &[u8]| found.update(bytes);
+                let see: Option<&mut dyn FnMut(&[u8])> = if is_hashed { None } else { Some(&mut see) };
+                let resumed = Growing::resume(file, keys, working.committed_bytes, see, &self.options.faults)?;
+                if !is_hashed {
+                    working.digest = found;
                 }
+                resumed
             }
-            working.written_bytes = working.committed_bytes;
-        }
-        file.seek(SeekFrom::Start(working.written_bytes))?;
+        };
+        let file = match known {
+            Some(file) => file,
+            None => {
+                // New, or lost between the ledger's word and the file's first bytes.
+                (working.committed_bytes, working.digest) = (0, Digest::new());
+                let key = open.key.and_then(|id| self.options.keys.of(id));
+                Growing::begin(self.folders.begin_volume(tenant, digest)?, key, &self.options.faults)?
+            }
+        };
+        working.written_bytes = working.committed_bytes;
         working.file = Some(file);
         Ok(())
     }
@@ -175,11 +176,9 @@ impl Store {
 
     fn append(&self, upload: &Upload, working: &mut Progress, new: &[u8]) -> Result<(), StoreError> {
         let file = working.file.as_mut().ok_or(StoreError::Unavailable)?;
-        if let Err(error) = file.write_all(new) {
-            // What is half written is not there: the next byte goes where it would have gone.
-            let undone = file.set_len(working.written_bytes).and_then(|()| file.seek(SeekFrom::End(0)));
+        if let Err(error) = file.append(new) {
             let refused = StoreError::of_io("writing an upload", &error);
-            if undone.is_err() || refused == StoreError::Unavailable {
+            if refused == StoreError::Unavailable {
                 self.end(upload, working, Err(refused.clone()));
             }
             return Err(refused);
@@ -191,8 +190,8 @@ impl Store {
 
     /// Makes what was written safe.
     fn sync(&self, upload: &Upload, working: &mut Progress) -> Result<(), StoreError> {
-        let file = working.file.as_ref().ok_or(StoreError::Unavailable)?;
-        if let Err(error) = file.sync_data() {
+        let file = working.file.as_mut().ok_or(StoreError::Unavailable)?;
+        if let Err(error) = file.sync() {
             let refused = self.sync_failed("syncing an upload", &error);
             self.end(upload, working, Err(refused.clone()));
             return Err(refused);
@@ -216,8 +215,8 @@ impl Store {
             self.discard_upload(tenant, digest, working.upload)?;
             Err(StoreError::DigestMismatch { expected: digest, found })
         } else {
-            let file = working.file.as_ref().ok_or(StoreError::Unavailable)?;
-            let synced = file.sync_all().map_err(|error| self.sync_failed("syncing an upload", &error));
+            let file = working.file.as_mut().ok_or(StoreError::Unavailable)?;
+            let synced = file.sync().map_err(|error| self.sync_failed("syncing an upload", &error));
             let noted = synced.and_then(|()| self.note_complete(&upload.actor, digest, working.upload));
             noted.and_then(|volume| volume.ok_or(StoreError::VolumeNotFound))
         };

@@ -7,10 +7,11 @@ use uuid::Uuid;
 
 use super::change::{Change, Done, What};
 use super::files::Folders;
+use super::key::StoreKey;
 use super::record::{Phase, VolumeRecord};
 use super::state::{State, Tenant};
 use super::told::of_volume;
-use super::{Actor, Quota, Store, StoreError, StoreOptions, VolumeDigest};
+use super::{Actor, KeyId, Quota, Store, StoreError, StoreOptions, VolumeDigest};
 use crate::audit::{Event, Record};
 
 /// How an upload begins.
@@ -18,8 +19,21 @@ use crate::audit::{Event, Record};
 pub(super) enum Begun {
     /// There is nothing to upload.
     Complete(VolumeRecord),
-    /// Bytes are to come: the upload, whether it is new, and what is safe of it.
-    Open { upload: Uuid, is_new: bool, committed_bytes: u64 },
+    /// Bytes are to come.
+    Open(Open),
+}
+
+/// An upload that is not complete.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Open {
+    /// Tells it from an earlier one.
+    pub(super) upload: Uuid,
+    /// Whether it begins now.
+    pub(super) is_new: bool,
+    /// What is safe of it.
+    pub(super) committed_bytes: u64,
+    /// What its file is encrypted with.
+    pub(super) key: Option<KeyId>,
 }
 
 impl Store {
@@ -77,8 +91,9 @@ impl Store {
                 return Err(StoreError::OtherSize { size_bytes: other.size_bytes });
             }
             match known.map(|volume| (volume.phase, volume)) {
-                Some((Phase::Uploading { upload, committed_bytes }, _)) => {
-                    Ok(Done::unchanged(Begun::Open { upload, is_new: false, committed_bytes }))
+                Some((Phase::Uploading { upload, committed_bytes }, volume)) => {
+                    let open = Open { upload, is_new: false, committed_bytes, key: volume.key };
+                    Ok(Done::unchanged(Begun::Open(open)))
                 }
                 Some((_, volume)) => {
                     let mut volume = volume.clone();
@@ -94,9 +109,10 @@ impl Store {
                         tenant.volume(&digest, now).map_or((0, 0), |volume| (volume.inputs, volume.results));
                     let phase = Phase::Uploading { upload, committed_bytes: 0 };
                     let kept_until = Some(now + options.upload_ttl);
-                    let record = VolumeRecord { size_bytes, phase, inputs, results, kept_until };
+                    let key = options.keys.current().map(StoreKey::id);
+                    let record = VolumeRecord { size_bytes, phase, inputs, results, kept_until, key };
                     let changes = vec![Change::new(&name, What::Volume(digest, record))];
-                    let value = Begun::Open { upload, is_new: true, committed_bytes: 0 };
+                    let value = Begun::Open(Open { upload, is_new: true, committed_bytes: 0, key });
                     Ok(Done { value, changes, events: Vec::new() })
                 }
             }

@@ -3,17 +3,20 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::StoreError;
 use super::change::{Change, Done, What};
 use super::files::Folders;
-use super::ledger::{Ledger, Table, Write};
+use super::ledger::{Ledger, LedgerError, Table, Write};
+use super::record::JobRecord;
 use super::state::State;
 use crate::audit::{Chain, Head, Record, Sealed};
+use crate::faults::{Fault, Faults};
 
 /// Most acts of one transaction.
 const MOST_TOGETHER: usize = 256;
@@ -34,12 +37,39 @@ pub(super) struct Published {
     pub(super) is_broken: AtomicBool,
     /// Records written to the audit log.
     pub(super) audited: AtomicU64,
+    /// Who hears of what happens, once there is somebody.
+    pub(super) observer: OnceLock<Observer>,
+}
+
+/// What happens in a store, for metrics.
+#[derive(Clone, Copy, Debug)]
+pub enum StoreEvent<'a> {
+    /// A transaction was made durable, with the audit log, in this time.
+    Committed(Duration),
+    /// A job has come to its final state.
+    Ended(&'a JobRecord),
+}
+
+/// Hears of what happens.
+pub(super) struct Observer(pub(super) Box<dyn Fn(StoreEvent<'_>) + Send + Sync>);
+
+impl std::fmt::Debug for Observer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Observer").finish_non_exhaustive()
+    }
 }
 
 impl Published {
     pub(super) fn new(state: State) -> Self {
         let (is_broken, audited) = (AtomicBool::new(false), AtomicU64::new(0));
-        Self { state: RwLock::new(state), version: watch::channel(0).0, is_broken, audited }
+        let observer = OnceLock::new();
+        Self { state: RwLock::new(state), version: watch::channel(0).0, is_broken, audited, observer }
+    }
+
+    fn tell(&self, event: StoreEvent<'_>) {
+        if let Some(Observer(hear)) = self.observer.get() {
+            hear(event);
+        }
     }
 
     /// Looks at the state.
@@ -63,6 +93,7 @@ pub(super) struct Books {
     pub(super) published: Arc<Published>,
     pub(super) chain: Chain,
     pub(super) head: Head,
+    pub(super) faults: Faults,
 }
 
 impl Writer {
@@ -136,9 +167,18 @@ impl Books {
             self.published.version.send_modify(|version| *version += 1);
         } else if !changes.is_empty() {
             let mut state = self.published.state.write().unwrap_or_else(PoisonError::into_inner);
-            changes.iter().for_each(|change| state.apply(change));
+            let mut ended = Vec::new();
+            for change in &changes {
+                if let What::Job(job) = &change.what
+                    && job.state().is_final()
+                {
+                    ended.push(job.clone());
+                }
+                state.apply(change);
+            }
             drop(state);
             self.published.version.send_modify(|version| *version += 1);
+            ended.iter().for_each(|job| self.published.tell(StoreEvent::Ended(job)));
         }
         if outcome.is_ok() {
             self.remove_files(&changes);
@@ -151,12 +191,15 @@ impl Books {
         if changes.is_empty() && events.is_empty() {
             return Ok(());
         }
+        let begun = Instant::now();
         let mut writes: Vec<Write> = changes.iter().flat_map(Change::writes).collect();
         let sealed: Vec<Sealed> = events.iter().map(|event| self.head.seal(event)).collect();
         if !sealed.is_empty() {
             writes.push(Write::put(Table::Audit, AUDIT_HEAD.to_owned(), audit_record(&self.head, &sealed)));
         }
-        self.ledger.commit(&writes).map_err(|error| {
+        let injected = |_| LedgerError::injected();
+        let writable = if self.faults.strikes(Fault::Fsync) { Err(()) } else { Ok(()) };
+        writable.map_err(injected).and_then(|()| self.ledger.commit(&writes)).map_err(|error| {
             tracing::error!(%error, "the ledger cannot be written; the store is closed until a restart");
             StoreError::Unavailable
         })?;
@@ -165,6 +208,7 @@ impl Books {
             StoreError::Unavailable
         })?;
         self.published.audited.fetch_add(sealed.len() as u64, Ordering::Relaxed);
+        self.published.tell(StoreEvent::Committed(begun.elapsed()));
         Ok(())
     }
 

@@ -22,8 +22,11 @@ async fn the_log_tells_of_the_server_and_of_refused_callers_and_of_changes_to_it
     let flags = [format!("--store={}", store.display()), format!("--identities={}", identities.display())];
     let server = Server::with("127.0.0.1:0", &flags);
     let channel = channel(&server.url, None).await.expect("the server listens");
-    for _ in 0..12 {
+    for number in 1..=12 {
         look_up(&channel, Some("Bearer secret-token")).await.expect_err("nobody is known");
+        // It stands there before the caller hears of it.
+        let log = fs::read_to_string(store.join("audit/000001.log")).expect("a log");
+        assert_eq!(log.matches("identity.refused").count(), number.min(10));
     }
     let output = verify(&store, &[]);
     let said = String::from_utf8(output.stdout.clone()).expect("text");

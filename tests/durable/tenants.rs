@@ -39,6 +39,7 @@ fn create(store: &Store, tenant: &str, input: VolumeDigest, result_bytes: u64) -
         priority: Priority::Normal,
         estimate: Estimate { result_bytes, ..Estimate::default() },
         inputs: vec![Needed { field: "activity.digest".to_owned(), digest: input, size_bytes: 4 }],
+        trace: None,
     })
 }
 

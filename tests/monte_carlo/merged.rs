@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use dosegrid::domain::{DoseResult, Extras, Medium, StopReason, TallyRecord};
 use dosegrid::formats::tally;
-use dosegrid::method::{merge, merged_dose};
+use dosegrid::method::{add_checked, merge, merged_dose};
 use dosegrid::physics::{material, nuclide};
 
 use super::{Case, account, bits, label_map};
@@ -107,6 +107,22 @@ fn what_cannot_be_merged_is_refused() {
         });
         assert!(reason.contains(word), "{word}: {reason}");
     }
+    // A file that was changed, with a digest of its bytes that fits: that of its scene does not.
+    let changes: [fn(&mut TallyRecord); 3] = [
+        |record| record.scene.seed += 1,
+        |record| record.scene.minimum_density_g_cm3 = 0.0,
+        |record| record.scene.voxel_materials_sha256 = "00".repeat(32),
+    ];
+    for change in changes {
+        let (mut sum, mut changed) = (None, first.clone());
+        change(&mut changed);
+        let changed = tally::decode(Cursor::new(bytes(&changed))).expect("its digest fits");
+        let reason = add_checked(&mut sum, changed).expect_err("it was changed").0;
+        assert!(reason.contains("was changed") && sum.is_none(), "{reason}");
+    }
+    let mut sum = None;
+    add_checked(&mut sum, first.clone()).expect("it was not changed");
+    assert!(sum == Some(first.clone()));
     let mut sum = first.clone();
     merge(&mut sum, record(&next)).expect("the next histories");
     assert_eq!((sum.runs.len(), sum.runs[0].histories, sum.tally.histories()), (1, 128, 128));

@@ -80,7 +80,13 @@ impl Server {
 
     /// As [`Server::listening_on`], with more flags.
     pub(crate) fn with(address: &str, flags: &[String]) -> Self {
+        Self::with_variables(address, flags, &[])
+    }
+
+    /// As [`Server::with`], with variables of the environment.
+    pub(crate) fn with_variables(address: &str, flags: &[String], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
+        command.envs(variables.iter().copied());
         command.args(["serve", "--listen", address, "--device", "cpu", "--log-json"]).args(flags);
         command.env_remove("RUST_LOG");
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary is built");

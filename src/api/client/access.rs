@@ -18,6 +18,8 @@ pub struct Access {
     pub identity_pem: Option<(Vec<u8>, Vec<u8>)>,
     /// A bearer token.
     pub token: Option<String>,
+    /// The span that calls are part of, as in the header `traceparent` of W3C Trace Context.
+    pub trace: Option<String>,
 }
 
 impl fmt::Debug for Access {
@@ -55,18 +57,25 @@ impl Access {
             value.set_sensitive(true);
             Ok::<_, DoseError>(value)
         };
-        Ok(Bearer(self.token.as_ref().map(value).transpose()?))
+        // One that is no header is left out: a trace is no reason to fail.
+        let trace = self.trace.as_ref().and_then(|trace| trace.parse().ok());
+        Ok(Bearer { token: self.token.as_ref().map(value).transpose()?, trace })
     }
 }
 
-/// Adds a token to each call.
+/// Adds a token and a trace to each call.
 #[derive(Clone, Debug)]
-pub(super) struct Bearer(Option<MetadataValue<Ascii>>);
+pub(super) struct Bearer {
+    token: Option<MetadataValue<Ascii>>,
+    trace: Option<MetadataValue<Ascii>>,
+}
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(value) = &self.0 {
-            request.metadata_mut().insert("authorization", value.clone());
+        for (name, value) in [("authorization", &self.token), ("traceparent", &self.trace)] {
+            if let Some(value) = value {
+                request.metadata_mut().insert(name, value.clone());
+            }
         }
         Ok(request)
     }

@@ -1,9 +1,11 @@
 //! Volumes and jobs of a server that has a store.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
 use uuid::Uuid;
 
 use super::incoming::broken;
@@ -39,6 +41,8 @@ pub struct JobInfo {
     pub progress: Option<Progress>,
     /// Why it failed, if it did: reason and words.
     pub error: Option<(String, String)>,
+    /// The same as an error of a call.
+    pub fault: Option<DoseError>,
 }
 
 impl JobInfo {
@@ -58,22 +62,33 @@ impl JobInfo {
             attempts: job.attempts,
             created_s: job.create_time.map_or(0, |time| time.seconds),
             progress: job.progress.and_then(wire::progress::decode),
+            fault: job.error.as_ref().map(fault_of),
             error: job.error.map(|error| (error.reason, error.message)),
         }
     }
 }
 
 /// Calls again what may be called again, after a pause.
-async fn patiently<T>(mut call: impl AsyncFnMut() -> Result<T, Status>) -> Result<T, DoseError> {
+pub(super) async fn patiently<T>(mut call: impl AsyncFnMut() -> Result<T, Status>) -> Result<T, Status> {
     let mut pause = PAUSE;
     for _ in 1..TRIES {
         match call().await {
             Err(status) if status.code() == Code::Unavailable => tokio::time::sleep(pause).await,
-            other => return other.map_err(|status| status::to_error(&status)),
+            other => return other,
         }
         pause *= 2;
     }
-    call().await.map_err(|status| status::to_error(&status))
+    call().await
+}
+
+/// Why a job failed, as a call would have said it.
+fn fault_of(error: &pb::JobError) -> DoseError {
+    let metadata: HashMap<String, String> = error.metadata.clone().into_iter().collect();
+    let mut details = ErrorDetails::with_error_info(&error.reason, status::ERROR_DOMAIN, metadata);
+    for violation in &error.field_violations {
+        details.add_bad_request_violation(&violation.field, &violation.description);
+    }
+    status::to_error(&Status::with_error_details(Code::from_i32(error.code), &error.message, details))
 }
 
 fn job_of(job: Option<pb::Job>) -> Result<pb::Job, DoseError> {
@@ -85,7 +100,7 @@ impl Client {
         VolumeServiceClient::new(self.channel.clone())
     }
 
-    fn jobs(&self) -> JobServiceClient<super::Guarded> {
+    pub(super) fn jobs(&self) -> JobServiceClient<super::Guarded> {
         JobServiceClient::new(self.channel.clone())
     }
 
@@ -94,6 +109,10 @@ impl Client {
     /// # Errors
     /// As [`Client::compute`].
     pub async fn put_volume(&self, bytes: &Bytes) -> Result<String, DoseError> {
+        Ok(self.try_put_volume(bytes).await?)
+    }
+
+    async fn try_put_volume(&self, bytes: &Bytes) -> Result<String, Status> {
         let digest = format!("sha256:{}", sha256_hex(bytes));
         let put = async || {
             let request = pb::CheckVolumesRequest { digests: vec![digest.clone()] };
@@ -117,9 +136,18 @@ impl Client {
         intake: &Intake,
         volumes: impl IntoIterator<Item = Sent>,
     ) -> Result<String, DoseError> {
+        Ok(self.try_create_job(intake, volumes).await?)
+    }
+
+    /// As [`Client::create_job`], with what the server says if it refuses.
+    pub(super) async fn try_create_job(
+        &self,
+        intake: &Intake,
+        volumes: impl IntoIterator<Item = Sent>,
+    ) -> Result<String, Status> {
         let mut header = wire::intake::encode(intake);
         for Sent { role, bytes } in volumes {
-            let digest = self.put_volume(&bytes).await?;
+            let digest = self.try_put_volume(&bytes).await?;
             if let Some(volume) = wire::intake::volume_mut(&mut header, role) {
                 volume.digest = digest;
             }
@@ -129,7 +157,7 @@ impl Client {
         let request_id = Uuid::new_v4().to_string();
         let request = pb::CreateJobRequest { spec: Some(spec), request_id, validate_only: false };
         let created = patiently(async || Ok(self.jobs().create_job(request.clone()).await?.into_inner())).await?;
-        Ok(job_of(created.job)?.name)
+        created.job.map(|job| job.name).ok_or_else(|| Status::internal("no job"))
     }
 
     /// A job as it is now.
@@ -202,7 +230,7 @@ impl Client {
     /// As [`Client::compute`].
     pub async fn delete_job(&self, name: &str) -> Result<(), DoseError> {
         let request = pb::DeleteJobRequest { name: name.to_owned() };
-        patiently(async || self.jobs().delete_job(request.clone()).await.map(drop)).await
+        Ok(patiently(async || self.jobs().delete_job(request.clone()).await.map(drop)).await?)
     }
 
     /// The result of a job that succeeded, with all of its volumes.

@@ -1,10 +1,12 @@
 //! Accepts connections: within limits, and without spinning where the system has no more of them.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
@@ -28,9 +30,11 @@ const REST: Duration = Duration::from_millis(100);
 const OF_THE_CONNECTION: [io::ErrorKind; 3] =
     [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset, io::ErrorKind::Interrupted];
 
-type Hears = Box<dyn Fn(&'static str, SocketAddr, Option<u64>) + Send + Sync>;
+pub(in crate::api) type Hears =
+    Box<dyn Fn(&'static str, SocketAddr, Option<u64>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// Hears why callers have no identity, from where they call, and how many more did so in the minute before.
+/// Hears why callers have no identity, from where they call, and how many more did so in the minute before. The caller
+/// is answered when that is written.
 pub(super) struct OnRefused(pub(super) Hears);
 
 impl std::fmt::Debug for OnRefused {
@@ -51,6 +55,8 @@ pub(in crate::api) struct Gate {
     pub(super) refused_identities: Refusals,
     pub(super) on_refused: OnRefused,
     open: AtomicUsize,
+    /// How many are open from each address.
+    peers: Mutex<HashMap<IpAddr, usize>>,
     /// Cancelled when the server drains: nothing is accepted any more, and connections without calls end.
     pub(in crate::api) draining: CancellationToken,
     /// Cancelled when all calls are done: all connections end.
@@ -66,7 +72,7 @@ impl Gate {
         config: ServerConfig,
         credentials: Arc<Credentials>,
         metrics: Arc<Metrics>,
-        on_refused: impl Fn(&'static str, SocketAddr, Option<u64>) + Send + Sync + 'static,
+        on_refused: Hears,
     ) -> Arc<Self> {
         Arc::new(Self {
             config,
@@ -75,8 +81,9 @@ impl Gate {
             passed: Arc::default(),
             refusals: Refusals::default(),
             refused_identities: Refusals::default(),
-            on_refused: OnRefused(Box::new(on_refused)),
+            on_refused: OnRefused(on_refused),
             open: AtomicUsize::new(0),
+            peers: Mutex::default(),
             draining: CancellationToken::new(),
             ended: CancellationToken::new(),
             cut: CancellationToken::new(),
@@ -135,7 +142,13 @@ impl Gate {
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
         S::Future: Send,
     {
-        let open = Open::new(self.clone());
+        let Some(open) = Open::new(self.clone(), address.ip()) else {
+            self.metrics.connection_refused("peer");
+            if self.refusals.count(Some(address.ip()), Instant::now()) == Note::One {
+                tracing::warn!(peer = %address, reason = "peer", "connection refused: too many from its address");
+            }
+            return;
+        };
         self.connections.spawn(async move {
             let gate = &open.gate;
             let peer = Peer { address, certificate_sha256: None };
@@ -160,19 +173,57 @@ impl Gate {
 /// An open connection, until it is dropped.
 struct Open {
     gate: Arc<Gate>,
+    peer: IpAddr,
 }
 
 impl Open {
-    fn new(gate: Arc<Gate>) -> Self {
+    /// None if there are too many from this address.
+    fn new(gate: Arc<Gate>, peer: IpAddr) -> Option<Self> {
+        let peer = peer.to_canonical();
+        if !peer.is_loopback() {
+            let mut peers = gate.peers.lock().unwrap_or_else(PoisonError::into_inner);
+            let open = peers.entry(peer).or_insert(0);
+            if *open >= gate.config.max_peer_connections {
+                return None;
+            }
+            *open += 1;
+        }
         gate.open.fetch_add(1, Ordering::AcqRel);
         gate.metrics.connections.inc();
-        Self { gate }
+        Some(Self { gate, peer })
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
+        let mut peers = self.gate.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = peers.get_mut(&self.peer) {
+            *open -= 1;
+            if *open == 0 {
+                peers.remove(&self.peer);
+            }
+        }
         self.gate.open.fetch_sub(1, Ordering::AcqRel);
         self.gate.metrics.connections.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_its_part_of_the_connections() {
+        let config = ServerConfig { max_peer_connections: 2, ..ServerConfig::default() };
+        let credentials = Credentials::load(&config.credentials).expect("there are none");
+        let gate = Gate::new(config, credentials, Arc::default(), Box::new(|_, _, _| Box::pin(async {})));
+        let open = |last| Open::new(gate.clone(), IpAddr::from([10, 0, 0, last]));
+        let held = [open(1), open(1), open(2)].map(|open| open.expect("room"));
+        assert!(open(1).is_none());
+        assert!(Open::new(gate.clone(), "::ffff:10.0.0.1".parse().expect("an address")).is_none(), "the same");
+        let own: Vec<_> = (0..5).map(|_| Open::new(gate.clone(), IpAddr::from([127, 0, 0, 1]))).collect();
+        assert!(own.iter().all(Option::is_some));
+        drop((held, own));
+        assert!(open(1).is_some() && gate.peers.lock().expect("no panic").is_empty());
     }
 }

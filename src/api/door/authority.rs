@@ -31,16 +31,14 @@ impl<S> Authority<S> {
     }
 
     /// The caller, who may make this call; none for calls that anybody may make.
-    fn caller<B>(&self, request: &Request<B>) -> Result<Option<Caller>, Status> {
+    fn caller<B>(&self, request: &Request<B>) -> Result<Option<Caller>, Refusal> {
         let need = need(request.uri().path());
         if need == Need::Nothing {
             return Ok(None);
         }
         let peer = request.extensions().get::<Peer>().ok_or_else(|| Why::Missing.status())?;
-        let caller = self.gate.credentials.caller(request.headers(), peer).map_err(|why| {
-            self.gate.note_refused_identity(why, peer);
-            why.status()
-        })?;
+        let caller = self.gate.credentials.caller(request.headers(), peer);
+        let caller = caller.map_err(|why| Refusal::of(why.status(), self.gate.note_refused_identity(why, peer)))?;
         if let Need::Role(role) = need {
             caller.require(role)?;
         }
@@ -48,15 +46,43 @@ impl<S> Authority<S> {
     }
 }
 
+/// What has to be written before an answer.
+type Written = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Why a call is not made, and what is written before its caller hears of it.
+struct Refusal {
+    status: Status,
+    written: Option<Written>,
+}
+
+impl Refusal {
+    fn of(status: Status, written: Option<Written>) -> Self {
+        Self { status, written }
+    }
+
+    async fn answer(self) -> Response<Body> {
+        if let Some(written) = self.written {
+            written.await;
+        }
+        self.status.into_http()
+    }
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Self {
+        Self::of(status, None)
+    }
+}
+
 impl Gate {
-    /// Tells the audit log of a caller without an identity.
-    fn note_refused_identity(&self, why: Why, peer: &Peer) {
+    /// Tells the audit log of a caller without an identity. None: it is counted alone.
+    fn note_refused_identity(&self, why: Why, peer: &Peer) -> Option<Written> {
         let count = match self.refused_identities.count(Some(peer.address.ip()), Instant::now()) {
             Note::One => None,
             Note::After(before) => Some(before),
-            Note::Counted => return,
+            Note::Counted => return None,
         };
-        (self.on_refused.0)(why.name(), peer.address, count);
+        Some((self.on_refused.0)(why.name(), peer.address, count))
     }
 }
 
@@ -81,7 +107,7 @@ where
                 }
                 Box::pin(self.inner.call(request))
             }
-            Err(status) => Box::pin(std::future::ready(Ok(status.into_http()))),
+            Err(refusal) => Box::pin(async { Ok(refusal.answer().await) }),
         }
     }
 }

@@ -18,7 +18,7 @@ mod refusals;
 mod roles;
 mod tls;
 
-pub(super) use accept::Gate;
+pub(super) use accept::{Gate, Hears};
 pub(super) use authority::Authority;
 pub(super) use bounds::Bounds;
 pub(super) use complete::Complete;

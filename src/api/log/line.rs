@@ -10,6 +10,7 @@ use tonic_types::StatusExt;
 
 use super::request_id;
 use crate::api::door::{Peer, name_of_call};
+use crate::api::traces::TraceSpan;
 use crate::api::{deadline, status};
 use crate::domain::{DoseError, StageTime, VoxelGrid};
 use crate::metrics::Metrics;
@@ -68,6 +69,7 @@ struct Line {
     began: Instant,
     deadline: Option<Duration>,
     facts: Facts,
+    span: TraceSpan,
     has_ended: bool,
 }
 
@@ -77,15 +79,19 @@ pub(super) fn begin<B>(request: &Request<B>, metrics: Arc<Metrics>) -> Ending {
     let id = HeaderValue::from_str(&request_id).expect("letters, digits and a few signs");
     let rpc = request.uri().path().trim_start_matches('/');
     let rpc = if rpc.len() <= MAX_RPC_BYTES { rpc.to_owned() } else { "unknown".to_owned() };
+    let method = name_of_call(request.uri().path());
+    let mut span = TraceSpan::of_call(request.headers(), method);
+    span.note("dosegrid.request_id", request_id.clone());
     let line = Line {
         request_id,
         rpc,
-        method: name_of_call(request.uri().path()),
+        method,
         metrics,
         peer: request.extensions().get::<Peer>().map(|peer| peer.address),
         began: Instant::now(),
         deadline: deadline::timeout(request.headers()),
         facts: Facts::default(),
+        span,
         has_ended: false,
     };
     Ending { log: CallLog(Arc::new(Mutex::new(line))), id }
@@ -102,6 +108,11 @@ impl CallLog {
         let line = self.lock();
         let Facts { method, nuclide, shape, device, .. } = &line.facts;
         tracing::info_span!("call", request_id = line.request_id, method, nuclide, shape, device)
+    }
+
+    /// What a part of the call says of its trace; none if there is no trace.
+    pub(in crate::api) fn traceparent(&self) -> Option<String> {
+        self.lock().span.traceparent()
     }
 
     /// What is known of the call.
@@ -163,6 +174,7 @@ impl Line {
         });
         let (code, time) = (status::code_name(status.code()), self.began.elapsed());
         self.metrics.request(self.method, code, reason, time);
+        self.end_span(status.code(), reason);
         let Self { request_id, rpc, facts, .. } = self;
         let Facts { method, nuclide, shape, device, stages_s } = facts;
         let (outcome, duration_s) = (code, time.as_secs_f64());
@@ -195,6 +207,26 @@ impl Line {
             | Code::Unavailable
             | Code::Unauthenticated => log!(warn),
         }
+    }
+}
+
+impl Line {
+    fn end_span(&mut self, code: Code, reason: Option<&str>) {
+        let Facts { method, nuclide, shape, device, .. } = &self.facts;
+        let facts = [
+            ("dosegrid.method", method),
+            ("dosegrid.nuclide", nuclide),
+            ("dosegrid.shape", shape),
+            ("dosegrid.device", device),
+        ];
+        for (key, value) in facts.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))) {
+            self.span.note(key, value);
+        }
+        self.span.note("rpc.grpc.status_code", i64::from(code as i32));
+        if code != Code::Ok {
+            self.span.fail(reason.unwrap_or_else(|| status::code_name(code)));
+        }
+        self.span.end();
     }
 }
 

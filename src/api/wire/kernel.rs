@@ -3,11 +3,19 @@
 use super::{method, pb, source};
 use crate::domain::range::TRUNCATION_RADIUS_MM;
 use crate::domain::{Checks, DoseError, KernelMedium, Source};
-use crate::physics::kernel::{KernelSpec, VoxelKernel};
+use crate::math::watch::Watch;
+use crate::physics::kernel::{KernelFault, KernelSpec, VoxelKernel};
 use crate::request::{kernel_medium, spacing_mm};
 
 /// Largest kernel: an octant of 65³ values in double precision stays under the usual message limit.
 const MAX_RADIUS_VOXELS: u32 = 64;
+/// Bytes of a value of an octant: while it is integrated, in the cache, and twice in the answer.
+const OCTANT_BYTES: u64 = 4 * size_of::<f64>() as u64;
+/// Bytes of an emission at most: as it came, in the spectrum, and as the photons that stand for it, 20 for each of 20
+/// parts of a continuum.
+const EMISSION_BYTES: u64 = 128 + 400 * 2 * size_of::<f64>() as u64;
+/// Bytes of tables that do not depend on the request.
+const TABLE_BYTES: u64 = 1 << 20;
 
 /// What decays, and which kernel is asked for.
 pub(in crate::api) struct Wanted {
@@ -19,13 +27,25 @@ pub(in crate::api) struct Wanted {
 }
 
 impl Wanted {
+    /// Memory that it takes at most: the sums over its spectrum, and the kernel while it is integrated, kept and sent
+    /// [bytes].
+    pub(in crate::api) fn host_bytes(&self) -> u64 {
+        let octant: u64 = self.half_width.iter().map(|&half| half as u64 + 1).product();
+        let emissions = self.source.emissions().emissions().len() as u64;
+        octant * OCTANT_BYTES + emissions * EMISSION_BYTES + TABLE_BYTES
+    }
+
     /// All that the kernel depends on. This takes a while: the kernels of all emissions are summed.
     ///
     /// # Errors
-    /// [`DoseError::Invalid`] if an energy is above those of the library.
-    pub(in crate::api) fn spec(&self) -> Result<KernelSpec, DoseError> {
-        let spec = KernelSpec::new(&self.source, self.medium, self.spacing_mm.map(|mm| mm / 10.0), self.half_width)
-            .map_err(|invalid| DoseError::invalid("emissions", invalid.0))?;
+    /// [`DoseError::Invalid`] if an energy is above those of the library; [`DoseError::Cancelled`].
+    pub(in crate::api) fn spec(&self, watch: &dyn Watch) -> Result<KernelSpec, DoseError> {
+        let spacing_cm = self.spacing_mm.map(|mm| mm / 10.0);
+        let spec = KernelSpec::new_watched(&self.source, self.medium, spacing_cm, self.half_width, watch);
+        let spec = spec.map_err(|fault| match fault {
+            KernelFault::Energies(invalid) => DoseError::invalid("emissions", invalid.0),
+            KernelFault::Interrupted(interrupted) => interrupted.into(),
+        })?;
         Ok(KernelSpec { truncation_radius_cm: self.truncation_radius_mm.map(|mm| mm / 10.0), ..spec })
     }
 }

@@ -77,6 +77,9 @@ impl Heard<'_> {
     }
 }
 
-fn ask(remote: &Remote, outgoing: &Outgoing, on_told: impl FnMut(Told)) -> Result<Answer, DoseError> {
-    remote.call(async |client| client.compute_intake(&outgoing.intake, outgoing.sent(), on_told).await)
+fn ask(remote: &Remote, outgoing: &Outgoing, mut on_told: impl FnMut(Told)) -> Result<Answer, DoseError> {
+    remote.call(async |client| match client.compute_as_job(&outgoing.intake, outgoing.sent(), &mut on_told).await? {
+        Some(answer) => Ok(answer),
+        None => client.compute_intake(&outgoing.intake, outgoing.sent(), on_told).await,
+    })
 }

@@ -88,6 +88,10 @@ pub(in crate::cli) struct DoorArgs {
     #[arg(long, default_value_t = 1024, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_connections: u32,
+    /// Connections at a time from one address; those of this machine itself are not counted
+    #[arg(long, default_value_t = 256, allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_peer_connections: u32,
     /// Calls at a time on one connection
     #[arg(long, default_value_t = 100, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -127,6 +131,10 @@ pub(in crate::cli) struct DoorArgs {
     /// Serve reflection also where callers need an identity
     #[arg(long)]
     reflection: bool,
+    /// Collector of OpenTelemetry that spans of calls and jobs are sent to by OTLP over gRPC, such as
+    /// http://127.0.0.1:4317
+    #[arg(long, value_name = "URL")]
+    pub(super) otlp_endpoint: Option<String>,
     /// Address for metrics over HTTP, such as 127.0.0.1:9464
     #[arg(long, value_name = "HOST:PORT", allow_hyphen_values = true)]
     pub(super) metrics_listen: Option<String>,
@@ -164,6 +172,7 @@ impl Args {
             window_bytes: self.window_mib << 20,
             keepalive: Duration::from_secs(self.keepalive_s),
             max_connections: usize::try_from(door.max_connections).expect("at most a million"),
+            max_peer_connections: usize::try_from(door.max_peer_connections).expect("at most a million"),
             max_streams: door.max_streams,
             handshake_timeout: Duration::from_secs(door.handshake_timeout_s),
             connection_idle: Duration::from_secs(door.connection_idle_s),
@@ -191,6 +200,6 @@ mod tests {
     fn defaults_of_the_flags_are_those_of_the_configuration() {
         let args = Alone::parse_from(["serve"]).args;
         assert_eq!(args.limits(), ServerConfig::default());
-        assert_eq!(args.store.options(), StoreOptions::default());
+        assert_eq!(args.store.options(), Ok(StoreOptions::default()));
     }
 }

@@ -4,6 +4,7 @@ pub(super) mod args;
 mod log;
 pub(super) mod memory;
 mod parent;
+mod priority;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{device, stdout};
 use crate::api::server::{Drained, Parts, serve_parts};
-use crate::api::{Credentials, ServerConfig};
+use crate::api::{Credentials, ServerConfig, Traces, warm_up};
 use crate::domain::{DeviceInfo, DoseError};
 use crate::jobs::LocalJobs;
 use crate::metrics::Metrics;
@@ -72,6 +73,12 @@ impl Args {
         let metrics_listen = self.door.metrics_listen.as_deref();
         let metrics_listen =
             metrics_listen.and_then(|listen| addresses("metrics-listen", listen).map_err(&mut note).ok());
+        if let Some(url) = &self.door.otlp_endpoint
+            && !["http://", "https://"].iter().any(|scheme| url.starts_with(scheme) && url.len() > scheme.len())
+        {
+            note(DoseError::invalid("otlp-endpoint", "is a URL such as http://127.0.0.1:4317"));
+        }
+        self.store.options().map(drop).unwrap_or_else(&mut note);
         let credentials = Credentials::load(&config.credentials).map_err(&mut note).ok();
         match credentials {
             Some(credentials) if faults.is_empty() => Ok(Checked { config, listen, metrics_listen, credentials }),
@@ -81,11 +88,13 @@ impl Args {
 }
 
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
+    let otlp_endpoint = args.door.otlp_endpoint.clone();
     let Checked { config, listen, metrics_listen, credentials } = args.check()?;
     if args.print_config {
         return stdout::print(&args.settings.toml());
     }
     log::start(args.log_json);
+    priority::let_callers_go_first();
     let store = args.store.open()?;
     let device = device::open(args.device)?;
     let DeviceInfo { id, name, backend, driver, kind } = device.info();
@@ -93,6 +102,8 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let io = |error: std::io::Error| DoseError::Io(format!("cannot serve on {}: {error}", args.listen));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io)?;
     let drained = runtime.block_on(async {
+        // The last spans leave when this ends.
+        let _traces = otlp_endpoint.as_deref().map(Traces::start).transpose()?;
         let listener = TcpListener::bind(&*listen).await.map_err(io)?;
         let metrics_listener = match &metrics_listen {
             Some(addresses) => Some(
@@ -111,6 +122,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), env!("DOSEGRID_COMMIT")));
         let start = if store.is_some() { LocalJobs::start_lanes } else { LocalJobs::start };
         let jobs = Arc::new(start(device, config.plan_limits(), config.queue_length)?);
+        tokio::task::spawn_blocking(warm_up);
         if let Err(error) = stdout::print(&said) {
             tracing::warn!(%error, "nobody hears where this listens");
         }

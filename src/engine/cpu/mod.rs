@@ -71,7 +71,8 @@ impl CpuEngine {
                 let output = &mut energy[block.output_z.start * plane..block.output_z.end * plane];
                 let block = SourceBlock { shape: plan.shape, block, source: source.as_slice(), source_unit };
                 for slab in 0..plan.kx_slabs {
-                    self.convolve_block(&block, [slab, plan.kx_slabs], &prepared, output, &tasks)?;
+                    control.give_way()?;
+                    self.convolve_block(&block, [slab, plan.kx_slabs], &prepared, output, &tasks, control)?;
                 }
             }
         }
@@ -101,6 +102,7 @@ impl CpuEngine {
         kernel: &PreparedKernel,
         energy: &mut [f32],
         tasks: &Tasks,
+        control: &Control,
     ) -> Result<(), DoseError> {
         let transform = BlockTransform::new(block.shape, block.block, slab, &mut self.planner);
         let [nx, ny, _] = block.shape;
@@ -108,7 +110,9 @@ impl CpuEngine {
         let block_source = &block.source[block.block.source_z.start * plane..block.block.source_z.end * plane];
         let (spectrum, scratch) = self.buffers.room(transform.spectrum_lanes());
         transform.forward_x(block_source, block.source_unit.recip(), spectrum, tasks)?;
+        control.give_way()?;
         transform.columns(kernel, spectrum, scratch, tasks)?;
+        control.give_way()?;
         let core = DirectCore::new(&kernel.core, block.source, block.shape);
         let (tail_unit, core_unit) = (block.source_unit * kernel.unit_mev, kernel.unit_mev);
         let first_z = block.block.output_z.start;

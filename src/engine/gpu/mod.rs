@@ -96,6 +96,7 @@ impl GpuEngine {
         let n_blocks = tilings.len() as f64;
         for (number, tiling) in tilings.into_iter().enumerate() {
             control.checkpoint(Stage::Dose, number as f64 / n_blocks)?;
+            control.give_way()?;
             let prepared = self.prepared.get(kernel, plan.core_half_width, tiling.padded, control)?;
             let output = &mut energy[tiling.output_z.start * nx * ny..tiling.output_z.end * nx * ny];
             let progress = |done| (number as f64 + done) / n_blocks;

@@ -104,6 +104,7 @@ mod tests {
             },
             medium: "by-density".into(),
             materials: vec![],
+            voxel_materials_sha256: "33".into(),
             minimum_density_g_cm3: 0.05,
         }
     }

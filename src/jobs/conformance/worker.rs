@@ -1,6 +1,6 @@
 //! A queue with a worker behind it.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 use super::Subject;
 use super::script::{Script, scripted};
@@ -11,7 +11,8 @@ use crate::jobs::{Job, JobState, Priority, Running, start_worker};
 /// A worker whose device does as told.
 fn work(subject: &Subject, attempts: u32, comes_back: bool) -> mpsc::Sender<Script> {
     let (scripts, executor) = scripted(comes_back);
-    start_worker(subject.workers.clone(), subject.volumes.clone(), executor, attempts).expect("a thread");
+    start_worker(subject.workers.clone(), subject.volumes.clone(), executor, attempts, Arc::default())
+        .expect("a thread");
     scripts
 }
 

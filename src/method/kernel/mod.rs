@@ -79,8 +79,10 @@ fn corrected(
     control.checkpoint(Stage::Kernel, 0.0)?;
     let watch = control.at_stage(Stage::Kernel);
     let kernel = |spec: &KernelSpec| voxel_kernel(spec, &watch);
-    let (charged, touching, photons) =
-        (kernel(&split.charged.kernel)?, kernel(&split.touching)?, kernel(&split.photons.kernel)?);
+    let charged = kernel(&split.charged.kernel)?;
+    control.give_way()?;
+    let (touching, photons) = (kernel(&split.touching)?, kernel(&split.photons.kernel)?);
+    control.give_way()?;
     let correction = PhotonCorrection::new(&split.coarse, control)?;
     wall_time.push(StageTime::new(Stage::Kernel.name(), start.elapsed()));
 
@@ -90,9 +92,12 @@ fn corrected(
     let density = request.density().expect("a request whose method needs a density has one").g_cm3().as_slice();
     let medium_g_cm3 = density_g_cm3(split.photons.kernel.medium);
     let mut energy = convolve_checked(device, &split.photons.plan, &photons, source, control)?;
+    control.give_way()?;
     correction.apply(device, &mut energy, source, density, control)?;
+    control.give_way()?;
     let mut by_charged = convolve_checked(device, &split.charged.plan, &charged, source, control)?;
     if let Some(cones) = Cones::new(&touching, medium_g_cm3) {
+        control.give_way()?;
         cones.correct(&mut by_charged, source, density, control)?;
     }
     let sum = energy.as_mut_slice().par_iter_mut().zip(by_charged.as_slice()).zip(source.as_slice());

@@ -26,7 +26,7 @@ use batches::{Done, HistoryBatches};
 use dose::Ending;
 use prepare::{Prepared, prepare};
 
-pub use record::merge;
+pub use record::{add_checked, merge};
 
 pub(super) fn run(
     device: &mut Device,

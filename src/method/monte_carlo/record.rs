@@ -5,7 +5,7 @@ use crate::digest::Digest;
 use crate::domain::Tally;
 use crate::domain::{
     DoseRequest, EmissionAccount, HistoryRun, Invalid, MonteCarloOptions, Particle, SceneAccount, Source,
-    SourceAccount, TallyRecord,
+    SourceAccount, TallyRecord, Volume,
 };
 use crate::plan::TransportPlan;
 
@@ -31,10 +31,27 @@ pub(super) fn scene_account(
         emissions,
         medium: options.medium.name().to_owned(),
         materials: voxel_materials.account(),
+        voxel_materials_sha256: materials_digest(voxel_materials),
         minimum_density_g_cm3: options.minimum_density_g_cm3,
     };
-    account.sha256 = digest(request, voxel_materials, &account);
+    let density = request.density().expect("a request for transport has a density").g_cm3();
+    account.sha256 = digest(env!("CARGO_PKG_VERSION"), &account, [request.activity().decays(), density]);
     account
+}
+
+/// Whether a tally from a file is of the scene that it says. A file that was changed can have a digest that fits its
+/// bytes; the digest of its scene then is that of what it was.
+///
+/// # Errors
+/// If it is not.
+fn check_scene(record: &TallyRecord) -> Result<(), Invalid> {
+    let version = record.runs.first().map_or(env!("CARGO_PKG_VERSION"), |run| &run.version);
+    let account = SceneAccount { sha256: String::new(), ..record.scene.clone() };
+    let found = digest(version, &account, [record.activity.decays(), record.density.g_cm3()]);
+    if found == record.scene.sha256 {
+        return Ok(());
+    }
+    Err(Invalid::new("was changed: the digest of its scene is not that of what it holds; compute it again"))
 }
 
 fn emission_account(source: &Source) -> EmissionAccount {
@@ -53,32 +70,60 @@ fn emission_account(source: &Source) -> EmissionAccount {
     }
 }
 
-/// Digest of the account and of the maps that it summarises.
-fn digest(request: &DoseRequest, voxel_materials: &VoxelMaterials, account: &SceneAccount) -> String {
-    let mut digest = Digest::new();
-    let mut part = |bytes: &[u8]| {
-        digest.update((bytes.len() as u64).to_le_bytes());
-        digest.update(bytes);
-    };
-    part(env!("CARGO_PKG_VERSION").as_bytes());
-    part(&serde_json::to_vec(account).expect("an account is plain data"));
+/// A digest of parts, each with its length.
+#[derive(Default)]
+struct Parts(Digest);
+
+impl Parts {
+    fn add(&mut self, bytes: &[u8]) {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
+    }
+}
+
+fn materials_digest(voxel_materials: &VoxelMaterials) -> String {
+    let mut parts = Parts::default();
     for material in &voxel_materials.materials {
-        part(&serde_json::to_vec(material.definition()).expect("a definition is plain data"));
+        parts.add(&serde_json::to_vec(material.definition()).expect("a definition is plain data"));
     }
-    let decays = request.activity().decays();
-    let grid = decays.grid();
-    grid.shape().iter().for_each(|&n| part(&(n as u64).to_le_bytes()));
-    grid.spacing_mm().iter().chain(grid.affine().as_flattened()).for_each(|value| part(&value.to_le_bytes()));
-    let density = request.density().expect("a request for transport has a density").g_cm3();
-    for map in [decays, density] {
-        map.as_slice().chunks(1 << 16).for_each(|chunk| part(bytemuck::cast_slice(&to_little_endian(chunk))));
+    parts.add(&voxel_materials.of_voxel);
+    parts.0.hex()
+}
+
+/// Digest of the account and of the maps that it summarises.
+///
+/// * `version` – of the program that the histories are from
+/// * `account` – without its digest
+/// * `maps` – decays and density
+fn digest(version: &str, account: &SceneAccount, maps: [&Volume<f32>; 2]) -> String {
+    let mut parts = Parts::default();
+    parts.add(version.as_bytes());
+    parts.add(&serde_json::to_vec(account).expect("an account is plain data"));
+    let grid = maps[0].grid();
+    grid.shape().iter().for_each(|&n| parts.add(&(n as u64).to_le_bytes()));
+    grid.spacing_mm().iter().chain(grid.affine().as_flattened()).for_each(|value| parts.add(&value.to_le_bytes()));
+    for map in maps {
+        map.as_slice().chunks(1 << 16).for_each(|chunk| parts.add(bytemuck::cast_slice(&to_little_endian(chunk))));
     }
-    part(&voxel_materials.of_voxel);
-    digest.hex()
+    parts.0.hex()
 }
 
 fn to_little_endian(values: &[f32]) -> Vec<[u8; 4]> {
     values.iter().map(|value| value.to_le_bytes()).collect()
+}
+
+/// Adds the histories of another run of the same scene, if there are some already. The sum is that of one run, byte by
+/// byte.
+///
+/// # Errors
+/// If the other one is not of the scene that it says; as [`merge`]. Nothing is added then.
+pub fn add_checked(sum: &mut Option<TallyRecord>, other: TallyRecord) -> Result<(), Invalid> {
+    check_scene(&other)?;
+    match sum {
+        None => *sum = Some(other),
+        Some(sum) => merge(sum, other)?,
+    }
+    Ok(())
 }
 
 /// Adds the histories of another run of the same scene. The sum is that of one run, byte by byte.

@@ -32,14 +32,14 @@ use ndarray::Array3;
 use crate::constants::GY_PER_MEV_PER_G;
 use crate::domain::{Invalid, KernelMedium, Source};
 use crate::math::cache::{Cache, SharedCache};
-use crate::math::watch::{Interrupted, Watch};
+use crate::math::watch::{Interrupted, Unwatched, Watch};
 
 pub use coefficients::{AbsorbsAs, absorbs_as};
 pub use media::{density_g_cm3, library, library_sha256};
-pub use parts::{RadialParts, radial_parts};
+pub use parts::{RadialParts, radial_parts, radial_parts_watched};
 pub use radial::RadialKernel;
 pub use scatter::{PhotonGroup, ScatterGroup};
-pub use spectrum::radial_kernel;
+pub use spectrum::{KernelFault, radial_kernel, radial_kernel_watched};
 
 /// Memory for kernels that [`voxel_kernel`] keeps for later requests, in the whole process [bytes].
 pub const CACHE_BYTES: u64 = 64 << 20;
@@ -77,8 +77,22 @@ impl KernelSpec {
         spacing_cm: [f64; 3],
         half_width: [usize; 3],
     ) -> Result<Self, Invalid> {
+        Self::new_watched(source, medium, spacing_cm, half_width, &Unwatched).map_err(KernelFault::unwatched)
+    }
+
+    /// As [`KernelSpec::new`]; `watch` is asked at each emission whether to go on.
+    ///
+    /// # Errors
+    /// [`KernelFault`].
+    pub fn new_watched(
+        source: &Source,
+        medium: KernelMedium,
+        spacing_cm: [f64; 3],
+        half_width: [usize; 3],
+        watch: &dyn Watch,
+    ) -> Result<Self, KernelFault> {
         Ok(Self {
-            radial: radial_kernel(source.emissions(), medium)?,
+            radial: radial_kernel_watched(source.emissions(), medium, watch)?,
             local_mev: source.local_mev(),
             medium,
             spacing_cm,

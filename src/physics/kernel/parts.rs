@@ -7,10 +7,11 @@ use super::library::BONE;
 use super::media::{density_g_cm3, library};
 use super::radial::RadialKernel;
 use super::scatter::{PhotonGroup, ScatterGroup, photon_groups, scatter_groups};
-use super::spectrum::{Sum, check_energies, ended, radii, sum};
+use super::spectrum::{KernelFault, Sum, check_energies, ended, radii, sum};
 use crate::domain::emission::EmissionSpectrum;
 use crate::domain::{Invalid, KernelMedium};
 use crate::math::cache::{Cache, SharedCache};
+use crate::math::watch::{Interrupted, Unwatched, Watch};
 
 /// Memory for parts that are kept for later requests, in the whole process [bytes].
 const KEPT_BYTES: u64 = 64 << 20;
@@ -58,6 +59,18 @@ impl RadialParts {
 /// # Errors
 /// If an energy lies above those of the library.
 pub fn radial_parts(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Result<Arc<RadialParts>, Invalid> {
+    radial_parts_watched(spectrum, medium, &Unwatched).map_err(KernelFault::unwatched)
+}
+
+/// As [`radial_parts`]; `watch` is asked at each emission and photon whether to go on.
+///
+/// # Errors
+/// [`KernelFault`].
+pub fn radial_parts_watched(
+    spectrum: &EmissionSpectrum,
+    medium: KernelMedium,
+    watch: &dyn Watch,
+) -> Result<Arc<RadialParts>, KernelFault> {
     let key = (spectrum.sha256(), medium);
     let kept = || PARTS.lock().expect("no thread panics while it holds the kernels");
     if let Some(parts) = kept().get(&key) {
@@ -66,10 +79,11 @@ pub fn radial_parts(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Result
     let library = library(medium);
     check_energies(spectrum, library)?;
     let radii = radii();
-    let (Sum { within, photons }, ()) = rayon::join(|| sum(spectrum, library, &radii), tabulate_all);
+    let (sum, ()) = rayon::join(|| sum(spectrum, library, &radii, watch), tabulate_all);
+    let Sum { within, photons } = sum?;
     let kernel = |within: &[f64]| Arc::new(RadialKernel::new(&ended(&radii, within, density_g_cm3(medium))));
-    let (groups, scatter) = (photon_groups(&photons, medium), scatter_groups(&photons, medium));
-    let [primary, primary_in_bone, scattered] = first_collisions(&photons, medium, &radii);
+    let (groups, scatter) = (photon_groups(&photons, medium, watch)?, scatter_groups(&photons, medium));
+    let [primary, primary_in_bone, scattered] = first_collisions(&photons, medium, &radii, watch)?;
     let parts = Arc::new(RadialParts {
         charged: kernel(&within.charged),
         photons: kernel(&within.photons),
@@ -89,10 +103,19 @@ pub fn radial_parts(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Result
 ///
 /// * `photons` – numbers and energies [MeV]
 /// * `radii` – ascending [g/cm²]
-fn first_collisions(photons: &[(f64, f64)], medium: KernelMedium, radii: &[f64]) -> [Vec<f64>; 3] {
+///
+/// # Errors
+/// [`Interrupted`].
+fn first_collisions(
+    photons: &[(f64, f64)],
+    medium: KernelMedium,
+    radii: &[f64],
+    watch: &dyn Watch,
+) -> Result<[Vec<f64>; 3], Interrupted> {
     let [own, bone] = [medium.name(), BONE].map(photon_coefficients);
     let mut within = [0; 3].map(|_| vec![0.0; radii.len()]);
     for &(number, energy_mev) in photons {
+        watch.check()?;
         let attenuation = own.attenuation.value(energy_mev);
         let per_collision = number * energy_mev / attenuation;
         let left = [
@@ -105,5 +128,5 @@ fn first_collisions(photons: &[(f64, f64)], medium: KernelMedium, radii: &[f64])
             within.iter_mut().zip(left).for_each(|(within, left)| within[i] += per_collision * left * collided);
         }
     }
-    within
+    Ok(within)
 }

@@ -4,6 +4,7 @@ use super::coefficients::{PhotonCoefficients, photon_coefficients};
 use super::library::BONE;
 use crate::domain::KernelMedium;
 use crate::math::log_grid::LogTable;
+use crate::math::watch::{Interrupted, Watch};
 use crate::physics::photon::klein_nishina;
 
 /// Where groups of photons that start end [MeV]: narrow where attenuation depends much on the energy. What is below the
@@ -82,12 +83,17 @@ impl Spread {
 /// Photons by energy, each group with its mean coefficients.
 ///
 /// * `photons` – numbers and energies [MeV]
-pub(super) fn photon_groups(photons: &[(f64, f64)], medium: KernelMedium) -> Vec<PhotonGroup> {
+pub(super) fn photon_groups(
+    photons: &[(f64, f64)],
+    medium: KernelMedium,
+    watch: &dyn Watch,
+) -> Result<Vec<PhotonGroup>, Interrupted> {
     let pair = [medium.name(), BONE].map(photon_coefficients);
     let spread = Spread::of(photons);
     // Means are weighted with what is absorbed in the medium.
     let mut sums = [0; ENDS.len()].map(|_| ([0.0; 4], vec![0.0; spread.groups]));
     for &(number, energy_mev) in photons.iter().filter(|(_, energy_mev)| *energy_mev > 0.0) {
+        watch.check()?;
         let (sum, scattered) = &mut sums[ENDS.partition_point(|end| *end <= energy_mev)];
         let energy = number * energy_mev;
         let [own, bone] = pair.each_ref().map(|material| material.attenuation.value(energy_mev));
@@ -104,7 +110,7 @@ pub(super) fn photon_groups(photons: &[(f64, f64)], medium: KernelMedium) -> Vec
         absorbed: [own, bone],
         scattered,
     };
-    sums.into_iter().skip(1).filter(|(sum, _)| sum[0] > 0.0).map(group).collect()
+    Ok(sums.into_iter().skip(1).filter(|(sum, _)| sum[0] > 0.0).map(group).collect())
 }
 
 /// What becomes of the scattered photons, by falling energy.
@@ -142,6 +148,7 @@ pub(super) fn scatter_groups(photons: &[(f64, f64)], medium: KernelMedium) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::watch::Unwatched;
 
     const PHOTONS: [(f64, f64); 3] = [(0.1, 0.208), (0.06, 0.113), (0.05, 0.055)];
 
@@ -166,7 +173,7 @@ mod tests {
             number * energy_mev * (water.attenuation.value(*energy_mev) - water.transfer.value(*energy_mev))
         };
         let expected: f64 = PHOTONS.iter().map(kept).sum();
-        let groups = photon_groups(&PHOTONS, KernelMedium::Water);
+        let groups = photon_groups(&PHOTONS, KernelMedium::Water, &Unwatched).expect("nobody watches");
         let found: f64 = groups.iter().flat_map(|group| &group.scattered).sum();
         assert!((found / expected - 1.0).abs() < 1e-9, "{found} {expected}");
         assert_eq!(groups.len(), 3);

@@ -10,6 +10,7 @@ use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::emission::{Emission, EmissionSpectrum, Particle};
 use crate::domain::{Invalid, KernelMedium};
 use crate::math::cache::{Cache, SharedCache};
+use crate::math::watch::{Interrupted, Unwatched, Watch};
 use crate::physics::energy_grid::MIN_ENERGY_MEV;
 
 /// Radii of a kernel: up to this radius [g/cm²], this many per decade.
@@ -31,18 +32,51 @@ const KEPT_BYTES: u64 = 16 << 20;
 static KERNELS: SharedCache<(String, KernelMedium), Arc<RadialKernel>> =
     LazyLock::new(|| Mutex::new(Cache::new("radial kernels", KEPT_BYTES, |kernel| kernel.bytes())));
 
+/// Why there is no radial kernel.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KernelFault {
+    /// An energy lies above those of the library.
+    #[error("the spectrum {}", .0.0)]
+    Energies(#[from] Invalid),
+    /// Nobody waits for it any more.
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+}
+
+impl KernelFault {
+    /// The fault of a sum that nobody can stop.
+    pub(super) fn unwatched(self) -> Invalid {
+        match self {
+            Self::Energies(invalid) => invalid,
+            Self::Interrupted(_) => unreachable!("nobody watches"),
+        }
+    }
+}
+
 /// The energy that all emissions of a decay leave around a point in an unbounded medium of its material's nominal
 /// density.
 ///
 /// # Errors
 /// If an energy lies above those of the library.
 pub fn radial_kernel(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Result<Arc<RadialKernel>, Invalid> {
+    radial_kernel_watched(spectrum, medium, &Unwatched).map_err(KernelFault::unwatched)
+}
+
+/// As [`radial_kernel`]; `watch` is asked at each emission whether to go on.
+///
+/// # Errors
+/// [`KernelFault`].
+pub fn radial_kernel_watched(
+    spectrum: &EmissionSpectrum,
+    medium: KernelMedium,
+    watch: &dyn Watch,
+) -> Result<Arc<RadialKernel>, KernelFault> {
     let key = (spectrum.sha256(), medium);
     let kept = || KERNELS.lock().expect("no thread panics while it holds the kernels");
     if let Some(kernel) = kept().get(&key) {
         return Ok(kernel);
     }
-    let kernel = Arc::new(build(spectrum, library(medium), density_g_cm3(medium))?);
+    let kernel = Arc::new(build(spectrum, library(medium), density_g_cm3(medium), watch)?);
     kept().insert(key, Arc::clone(&kernel));
     Ok(kernel)
 }
@@ -50,15 +84,16 @@ pub fn radial_kernel(spectrum: &EmissionSpectrum, medium: KernelMedium) -> Resul
 /// Sums the kernels of all emissions.
 ///
 /// # Errors
-/// If an energy lies above those of the library.
-pub(super) fn build(
+/// [`KernelFault`].
+fn build(
     spectrum: &EmissionSpectrum,
     library: &KernelLibrary,
     density_g_cm3: f64,
-) -> Result<RadialKernel, Invalid> {
+    watch: &dyn Watch,
+) -> Result<RadialKernel, KernelFault> {
     check_energies(spectrum, library)?;
     let radii = radii();
-    let Within { charged, photons, .. } = sum(spectrum, library, &radii).within;
+    let Within { charged, photons, .. } = sum(spectrum, library, &radii, watch)?.within;
     let within: Vec<f64> = charged.iter().zip(photons).map(|(charged, photons)| charged + photons).collect();
     Ok(RadialKernel::new(&ended(&radii, &within, density_g_cm3)))
 }
@@ -70,16 +105,29 @@ pub(super) struct Sum {
     pub(super) photons: Vec<(f64, f64)>,
 }
 
-pub(super) fn sum(spectrum: &EmissionSpectrum, library: &KernelLibrary, radii: &[f64]) -> Sum {
+/// # Errors
+/// [`Interrupted`].
+pub(super) fn sum(
+    spectrum: &EmissionSpectrum,
+    library: &KernelLibrary,
+    radii: &[f64],
+    watch: &dyn Watch,
+) -> Result<Sum, Interrupted> {
     let of = |particle| {
         let of_kind = spectrum.emissions().iter().filter(move |emission| emission.particle == particle);
         of_kind.flat_map(energies)
     };
     let mut electrons = library.electrons.sum(radii);
-    of(Particle::Electron).for_each(|(number, energy_mev)| electrons.add(number, energy_mev, 0.0));
+    for (number, energy_mev) in of(Particle::Electron) {
+        watch.check()?;
+        electrons.add(number, energy_mev, 0.0);
+    }
     let mut positrons = library.positrons.sum(radii);
     let rest_mev = 2.0 * ELECTRON_REST_ENERGY_MEV;
-    of(Particle::Positron).for_each(|(number, energy_mev)| positrons.add(number, energy_mev, rest_mev));
+    for (number, energy_mev) in of(Particle::Positron) {
+        watch.check()?;
+        positrons.add(number, energy_mev, rest_mev);
+    }
     let mut photons: Vec<(f64, f64)> = electrons.by_photons().flat_map(bremsstrahlung).collect();
     let annihilation_mev: f64 = positrons.by_photons().map(|(_, mev)| mev).sum();
     photons.push((annihilation_mev / ELECTRON_REST_ENERGY_MEV, ELECTRON_REST_ENERGY_MEV));
@@ -89,6 +137,7 @@ pub(super) fn sum(spectrum: &EmissionSpectrum, library: &KernelLibrary, radii: &
     add(&mut within.photons, &of_positrons.photons);
     add(&mut within.in_bone, &of_positrons.in_bone);
     for (number, energy_mev) in of(Particle::Photon) {
+        watch.check()?;
         if energy_mev < LOCAL_MEV {
             within.charged.iter_mut().for_each(|sum| *sum += number * energy_mev);
         } else {
@@ -97,7 +146,7 @@ pub(super) fn sum(spectrum: &EmissionSpectrum, library: &KernelLibrary, radii: &
             photons.push((number, energy_mev));
         }
     }
-    Sum { within, photons }
+    Ok(Sum { within, photons })
 }
 
 fn add(sum: &mut [f64], energies: &[f64]) {

@@ -1,0 +1,102 @@
+//! A store whose disk fails: what was answered is there after a restart, and a failed sync is never tried again.
+
+use std::path::Path;
+
+use super::{Actor, Beginning, Store, StoreError, StoreKeys, StoreOptions, VolumeDigest};
+use crate::faults::Faults;
+
+fn actor() -> Actor {
+    Actor { tenant: "a".into(), name: "test".into(), peer: String::new() }
+}
+
+fn open(folder: &Path, faults: &str, is_sealed: bool) -> Store {
+    let keys = if is_sealed { StoreKeys::parse(&"0c".repeat(32)).expect("a key") } else { StoreKeys::default() };
+    let faults = Faults::parse(faults).expect("known faults");
+    Store::open(folder, StoreOptions { reserve_bytes: 0, keys, faults, ..StoreOptions::default() }).expect("a store")
+}
+
+fn bytes(number: u8) -> Vec<u8> {
+    (0..70_000u32).map(|i| i.to_le_bytes()[1] ^ number).collect()
+}
+
+/// Uploads a volume in pieces. Ok: it was answered that it is there.
+fn put(store: &Store, number: u8) -> Result<VolumeDigest, StoreError> {
+    let bytes = bytes(number);
+    let name = VolumeDigest::of_bytes(&bytes);
+    let mut upload = match store.upload(&actor(), name, bytes.len() as u64, 0)? {
+        Beginning::Complete(_) => return Ok(name),
+        Beginning::Open(upload) => upload,
+    };
+    let sent = bytes.chunks(20_000).try_for_each(|piece| store.add(&mut upload, piece).map(drop));
+    let left = store.leave(&upload);
+    sent?;
+    assert!(left?.is_complete());
+    Ok(name)
+}
+
+fn whole(store: &Store, name: VolumeDigest) -> Vec<u8> {
+    let (mut reading, mut all) = (store.read_volume("a", name).expect("it is there"), Vec::new());
+    while let Some((_, piece)) = reading.next(store).expect("it is whole") {
+        all.extend(piece);
+    }
+    all
+}
+
+#[test]
+fn what_was_answered_survives_every_failed_sync() {
+    let (mut refused, mut answered) = (0, 0);
+    for at in 1..=14 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let is_sealed = at % 2 == 0;
+        let store = open(folder.path(), &format!("fsync={at}"), is_sealed);
+        let outcomes: Vec<_> = (0..3).map(|number| put(&store, number)).collect();
+        if let Some(first) = outcomes.iter().position(Result::is_err) {
+            refused += 1;
+            assert!(!store.is_sound(), "{at}");
+            assert!(outcomes[first..].iter().all(|outcome| *outcome == Err(StoreError::Unavailable)), "{outcomes:?}");
+        }
+        drop(store);
+        let store = open(folder.path(), "", is_sealed);
+        for (number, outcome) in (0..).zip(outcomes) {
+            if let Ok(name) = outcome {
+                assert!(whole(&store, name) == bytes(number), "{at}");
+                answered += 1;
+            }
+            let name = put(&store, number).expect("the disk is well again");
+            assert!(whole(&store, name) == bytes(number), "{at}");
+        }
+    }
+    assert!(refused >= 8 && answered >= 8, "{refused} {answered}");
+}
+
+#[test]
+fn a_full_disk_is_refused_by_name_and_the_rest_goes_on() {
+    for at in 1..=12 {
+        for is_sealed in [false, true] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let store = open(folder.path(), &format!("disk-full={at}"), is_sealed);
+            let outcomes: Vec<_> = (0..3).map(|number| put(&store, number)).collect();
+            assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(StoreError::Full)).count(), 1, "{outcomes:?}");
+            assert!(store.is_sound());
+            for number in 0..3 {
+                let name = put(&store, number).expect("there is room again");
+                assert!(whole(&store, name) == bytes(number));
+            }
+        }
+    }
+}
+
+#[test]
+fn half_a_write_is_none() {
+    for at in 1..=4 {
+        for is_sealed in [false, true] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let store = open(folder.path(), &format!("short-write={at}"), is_sealed);
+            put(&store, 0).expect_err("a write failed");
+            drop(store);
+            let store = open(folder.path(), "", is_sealed);
+            let name = put(&store, 0).expect("the disk is well again");
+            assert!(whole(&store, name) == bytes(0));
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What the audit log of a store tells of `Compute`, which stores nothing.
+
+use dosegrid::api::pb::{self, dose_service_client::DoseServiceClient};
+use dosegrid::digest::sha256_hex;
+use serde_json::Value;
+
+use super::{Server, local};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_computation_is_recorded_with_the_digests_of_what_came_and_what_went() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path()).await;
+    let mut client = server.client().await;
+    let spec = client.upload_job(local(), [4, 3, 2]).await;
+    let mut header = spec.compute.expect("a header");
+    let mut messages = Vec::new();
+    let mut inputs = Vec::new();
+    for (role, volume) in
+        [(pb::VolumeRole::Activity, &mut header.activity), (pb::VolumeRole::Density, &mut header.density)]
+    {
+        let digest = std::mem::take(&mut volume.as_mut().expect("given").digest);
+        let data = client.get(&digest).await.expect("it is there").into();
+        inputs.push(digest);
+        let chunk = pb::VolumeChunk { volume: role.into(), offset_bytes: 0, data, index: 0 };
+        messages.push(pb::ComputeRequest { message: Some(pb::compute_request::Message::Chunk(chunk)) });
+    }
+    messages.insert(0, pb::ComputeRequest { message: Some(pb::compute_request::Message::Header(header)) });
+    let mut service = DoseServiceClient::connect(server.url.clone()).await.expect("the server listens");
+    let mut answers = service.compute(tokio_stream::iter(messages)).await.expect("it begins").into_inner();
+    let (mut dose, mut at_first) = (Vec::new(), None);
+    let log = || std::fs::read_to_string(folder.path().join("audit/000001.log")).expect("a log");
+    while let Some(answer) = answers.message().await.expect("it is computed") {
+        if let Some(pb::compute_response::Message::Chunk(chunk)) = answer.message {
+            // The record stands there before the dose leaves.
+            at_first.get_or_insert_with(log);
+            dose.extend_from_slice(&chunk.data);
+        }
+    }
+    let at_first = at_first.expect("a dose came");
+    let line = at_first.lines().find(|line| line.contains("compute.finished")).expect("it is recorded");
+    let record: Value = serde_json::from_str(&line[65..]).expect("JSON");
+    assert_eq!(record["inputs"], Value::from(inputs));
+    assert_eq!(record["results"], Value::from(vec![format!("sha256:{}", sha256_hex(&dose))]));
+    assert_eq!((record["state"].as_str(), record["nuclide"].as_str()), (Some("succeeded"), Some("Lu-177")));
+    server.stop().await;
+}
