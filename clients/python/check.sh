@@ -11,7 +11,8 @@ environment=$(realpath -m "${2:-$here/../../target/python}")
 "$environment/bin/pip" install -q --upgrade "$here" -r "$here/scripts/requirements.txt" -r "$here/tests/requirements.txt"
 cd "$here"
 "$environment/bin/python" scripts/make_descriptors.py --check
-"$environment/bin/ruff" format --check --quiet .
-"$environment/bin/ruff" check --quiet .
+"$environment/bin/ruff" format --check --quiet . ../slicer
+"$environment/bin/ruff" check --quiet . ../slicer
 "$environment/bin/mypy"
 "$environment/bin/python" -m pytest
+"$environment/bin/python" -m pytest -c pyproject.toml --rootdir ../slicer ../slicer/tests

@@ -25,22 +25,27 @@ def memory_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def upload_rate(client: dosegrid.Client, values: Any) -> float:
-    """GB/s from the first message to the last one taken, of activity and density together."""
+def upload_rate(client: dosegrid.Client, values: Any) -> tuple[float, float]:
+    """GB/s from the first message to the last one taken, of activity and density together; CPU time of this process in
+    s for each GB meanwhile, which other work on the machine does not change."""
     messages = _request.Prepared.messages
     times: list[float] = []
+    spent: list[float] = []
 
     def timed(prepared: Any) -> Iterator[bytes]:
         times.append(time.perf_counter())
+        spent.append(time.process_time())
         yield from messages(prepared)
         times.append(time.perf_counter())
+        spent.append(time.process_time())
 
     _request.Prepared.messages = timed  # type: ignore[method-assign]
     try:
         client.compute(values, density=values, **PLACED)
     finally:
         _request.Prepared.messages = messages  # type: ignore[method-assign]
-    return 2 * float(values.nbytes) / (times[1] - times[0]) / 1e9
+    gigabytes = 2e-9 * float(values.nbytes)
+    return gigabytes / (times[1] - times[0]), (spent[1] - spent[0]) / gigabytes
 
 
 def main() -> None:
@@ -50,8 +55,9 @@ def main() -> None:
             plain = np.ones((size, size, size), np.float32)
             for name, values in ("F", np.asfortranarray(plain)), ("C", plain):
                 rates = [upload_rate(client, values) for _ in range(TRIES)]
-                best, median = max(rates), statistics.median(rates)
-                print(f"upload {size}³ float32 {name} order: best {best:.2f}, median {median:.2f} GB/s")
+                best, median = max(rates)[0], statistics.median(rate for rate, _ in rates)
+                cpu = min(spent for _, spent in rates)
+                print(f"{size}³ float32 {name} order: best {best:.2f}, median {median:.2f} GB/s, {cpu:.2f} CPU-s/GB")
         plain = np.ones((384, 384, 384), np.float32)
         before = memory_bytes()
         result = client.compute(plain, density=plain, **PLACED)
