@@ -2,11 +2,11 @@
 # Makes what is installed elsewhere, into target/package: the wheels `dosegrid` (pure Python) and `dosegrid-server` (the
 # program), and a Debian package with unit, manual pages and completions.
 #
-#   deploy/package.sh                all of it
-#   deploy/package.sh client deb     some: client, server, deb
+#   deploy/package.sh                all of it but the image
+#   deploy/package.sh client deb     some: client, server, deb, image
 #   BASELINE=2_28 deploy/package.sh server      the wheel for glibc 2.28 and later, linked by zig
 #
-# Needs Rust, Python 3.9 and, for the Debian package, dpkg. The images are made by deploy/Containerfile.
+# Needs Rust, Python 3.9, for the Debian package dpkg, and for the image buildah and root.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=$PWD/target/package
@@ -47,13 +47,31 @@ deb() {
   target/release/dosegrid completions zsh > "$out/completions/_dosegrid"
   target/release/dosegrid completions fish > "$out/completions/dosegrid.fish"
   gzip -9nc CHANGELOG.md > "$out/changelog.gz"
+  printf 'dosegrid (%s-1) unstable; urgency=medium\n\n  * %s\n\n -- The dosegrid authors <>  %s\n' "$version" \
+    "Release $version: changelog.gz tells what is in it." "$(git log -1 --format=%cD)" > "$out/changelog.Debian"
   "$cargo_deb" --no-build --output "$out"
+}
+
+# The image for the CPU, from nothing: as an archive that podman and docker load.
+image() {
+  cargo build --release --locked
+  local root=$out/image/root library
+  rm -rf "$out/image"
+  mkdir -p "$root/usr/bin" "$root/var/lib/dosegrid" "$root/etc/dosegrid" "$root/tmp"
+  install -m 0755 -s target/release/dosegrid "$root/usr/bin/"
+  for library in $(ldd "$root/usr/bin/dosegrid" | grep -o '/[^ ]*'); do
+    install -D -m 0755 "$(realpath "$library")" "$root$library"
+  done
+  chown 10001:10001 "$root/var/lib/dosegrid"
+  buildah --storage-driver vfs build --isolation chroot -t "dosegrid:$version-cpu" -f deploy/Containerfile.cpu "$out/image"
+  rm -f "$out/dosegrid-$version-cpu.tar"
+  buildah --storage-driver vfs push "dosegrid:$version-cpu" "oci-archive:$out/dosegrid-$version-cpu.tar:dosegrid:cpu"
 }
 
 for part in "${what[@]}"; do
   case $part in
-    client | server | deb) "$part" ;;
-    *) echo "there is no part $part: client, server, deb"; exit 2 ;;
+    client | server | deb | image) "$part" ;;
+    *) echo "there is no part $part: client, server, deb, image"; exit 2 ;;
   esac
 done
 ls -l "$out"

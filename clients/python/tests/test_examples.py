@@ -63,3 +63,21 @@ def test_a_series_to_rtdose(program: str, tmp_path: pathlib.Path) -> None:
     words = ["--nuclide", "Lu-177", "--half-life", "50h", "--program", program, "--method", "kernel"]
     assert "up to" in run(EXAMPLES / "series_to_rtdose.py", activity, str(ct), str(output), *words)
     assert output.read_bytes()[128:132] == b"DICM"
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "python.md", ROOT / "clients/python/README.md"])
+def test_the_first_example_of_a_page(page: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: Any) -> None:
+    """On files of the names that it has."""
+    import nibabel
+    import numpy as np
+
+    source = page.read_text().partition("```python\n")[2].partition("```")[0]
+    assert "compute" in source
+    monkeypatch.chdir(tmp_path)
+    hot = np.zeros((10, 9, 8), np.uint8)
+    hot[3:6, 3:6, 3:6] = 1
+    affine = np.diag([4.0, 4.0, 4.0, 1.0])
+    for name, values in ("activity", hot * np.float32(1e5)), ("ct", np.full(hot.shape, 40, np.int16)), ("labels", hot):
+        nibabel.save(nibabel.Nifti1Image(values, affine), f"{name}.nii.gz")
+    exec(compile(source, page.name, "exec"), {})
+    assert nibabel.load("dose.nii.gz").get_fdata().max() > 0

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import pytest
+from conftest import QUICK
 
 import dosegrid
 from dosegrid._server import LocalServer
@@ -126,3 +127,24 @@ def test_a_users_own_stubs_work_beside_it(server: str, tmp_path: Any) -> None:
         [sys.executable, str(tmp_path / "script.py"), server], capture_output=True, text=True, cwd=tmp_path
     )
     assert told.stdout.split() == [dosegrid.__version__] * 2, told.stderr
+
+
+def test_an_interrupt_ends_the_work_of_the_server(server: str, client: Any, placed: Any) -> None:
+    script = (
+        "import sys, numpy as np, dosegrid\n"
+        "water = np.ones((9, 9, 9))\n"
+        "tell = lambda progress: print(progress.stage, flush=True)\n"
+        "dosegrid.Client(sys.argv[1]).compute(water, density=water, spacing_mm=(4, 4, 4), axes='xyz',\n"
+        "    nuclide='Lu-177', unit='mbq-h', histories=1e11, progress=tell)\n"
+    )
+    caller = subprocess.Popen(
+        [sys.executable, "-c", script, server], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert caller.stdout is not None and caller.stderr is not None
+    while caller.stdout.readline().strip() != "dose":
+        assert caller.poll() is None
+    caller.send_signal(signal.SIGINT)
+    told = caller.stderr.read()
+    assert caller.wait(PATIENCE_S) != 0 and "KeyboardInterrupt" in told
+    # The device is free: this one has it at once.
+    assert client.compute(**placed, **QUICK, timeout=PATIENCE_S).dose.gy.max() > 0
