@@ -6,8 +6,9 @@ use std::thread::available_parallelism;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::domain::{Control, DoseError};
-use crate::physics::nuclide;
+use crate::domain::{Control, Daughters, DoseError, KernelMedium};
+use crate::physics::kernel::radial_parts;
+use crate::physics::{chain, nuclide};
 
 /// Threads for what a header asks for, such as the spectra of its nuclide. A dose that is computed has all threads of
 /// the common pool, and a caller would wait for its batch there. None: the system has no thread left.
@@ -63,10 +64,25 @@ pub(super) async fn for_header<T: Send + 'static>(
     if emissions > MANY_EMISSIONS { off_thread(run).await } else { off_thread(|| apart(run)).await }
 }
 
-/// Computes what headers ask for most: the spectra of all nuclides. Who asks for one of them later need not wait.
-pub fn warm_up() {
-    let nuclides = apart(|| nuclide::all().count());
-    tracing::debug!(nuclides, "spectra are there");
+/// Begins to compute what headers ask for most, on a thread of its own: the spectra of all nuclides and, where jobs last,
+/// their kernels in water. Who asks for one of them later need not wait.
+///
+/// * `with_kernels` – whether kernels are wanted: they take seconds in all
+pub fn warm_up(with_kernels: bool) {
+    let work = move || {
+        let sources = nuclide::all().filter_map(|nuclide| chain::source(nuclide, Daughters::default(), &[]).ok());
+        for source in sources.filter(|_| with_kernels) {
+            // An energy above those of the library is told to whoever asks for it.
+            let _ = radial_parts(source.emissions(), KernelMedium::Water);
+        }
+        tracing::debug!("spectra and kernels are there");
+    };
+    let begun = ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "warm up".into()).build();
+    match begun {
+        // It is not waited for: it ends with its work.
+        Ok(pool) => pool.spawn(work),
+        Err(error) => tracing::warn!(%error, "no thread to compute spectra in advance"),
+    }
 }
 
 /// Runs work on the threads for headers.

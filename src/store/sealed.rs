@@ -35,6 +35,9 @@ fn no_key() -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, "the key of a sealed file is not there")
 }
 
+/// Sees bytes of a file that is opened again.
+pub(super) type See<'a> = dyn FnMut(&[u8]) + 'a;
+
 /// The head of a file, and its key.
 #[derive(Debug)]
 struct Seal {
@@ -118,7 +121,7 @@ impl Growing {
         mut file: File,
         keys: Option<&StoreKeys>,
         bytes: u64,
-        see: Option<&mut dyn FnMut(&[u8])>,
+        see: Option<&mut See<'_>>,
         faults: &Faults,
     ) -> io::Result<Option<Self>> {
         let resumed = match keys {
@@ -135,7 +138,7 @@ impl Growing {
         Ok(Some(Self { file, written, sealing, faults: faults.clone() }))
     }
 
-    fn resume_plain(file: &mut File, bytes: u64, see: Option<&mut dyn FnMut(&[u8])>) -> io::Result<Option<u64>> {
+    fn resume_plain(file: &mut File, bytes: u64, see: Option<&mut See<'_>>) -> io::Result<Option<u64>> {
         if file.metadata()?.len() < bytes {
             return Ok(None);
         }
@@ -156,7 +159,7 @@ impl Growing {
         file: &mut File,
         keys: &StoreKeys,
         bytes: u64,
-        mut see: Option<&mut dyn FnMut(&[u8])>,
+        mut see: Option<&mut See<'_>>,
     ) -> io::Result<Option<(u64, Option<Sealing>)>> {
         let mut frames = Frames::begin(&mut *file, keys)?;
         let mut written = HEAD_BYTES as u64;
@@ -182,7 +185,9 @@ impl Growing {
     /// Appends bytes, all or none.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let (written, before) = (self.written, self.sealing.as_ref().map(|sealing| (sealing.frames, sealing.begin)));
-        let pending = self.sealing.as_ref().map(|sealing| sealing.pending.clone());
+        // Where a frame will be written, what stands before it is kept until it is.
+        let is_framed = |sealing: &&Sealing| sealing.pending.len() + bytes.len() >= FRAME_BYTES;
+        let pending = self.sealing.as_ref().filter(is_framed).map(|sealing| sealing.pending.clone());
         self.try_append(bytes).inspect_err(|_| {
             // What is half written is not there: the next byte goes where it would have gone. If even that fails, the
             // file is longer than what is known of it, and is cut when it is opened again.
@@ -410,7 +415,7 @@ mod tests {
         for is_seen in [true, false] {
             let mut seen = Vec::new();
             let mut see = |bytes: &[u8]| seen.extend_from_slice(bytes);
-            let see: Option<&mut dyn FnMut(&[u8])> = if is_seen { Some(&mut see) } else { None };
+            let see: Option<&mut See<'_>> = if is_seen { Some(&mut see) } else { None };
             let resumed =
                 Growing::resume(open(&path), Some(&keys), 2_000_000, see, &Faults::default()).expect("readable");
             let mut resumed = resumed.expect("it is there");

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use super::record::VolumeRecord;
-use super::sealed::Growing;
+use super::sealed::{Growing, See};
 use super::volumes::{Begun, Open};
 use super::{Actor, Store, StoreError, VolumeDigest};
 use crate::digest::Digest;
@@ -122,7 +122,7 @@ impl Store {
                 let is_hashed = working.written_bytes > 0 && working.written_bytes == working.committed_bytes;
                 let mut found = Digest::new();
                 let mut see = |bytes: &[u8]| found.update(bytes);
-                let see: Option<&mut dyn FnMut(&[u8])> = if is_hashed { None } else { Some(&mut see) };
+                let see: Option<&mut See<'_>> = if is_hashed { None } else { Some(&mut see) };
                 let resumed = Growing::resume(file, keys, working.committed_bytes, see, &self.options.faults)?;
                 if !is_hashed {
                     working.digest = found;

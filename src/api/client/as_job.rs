@@ -36,11 +36,9 @@ impl Client {
                 return if OF_STORE.contains(&reason.as_str()) { Ok(None) } else { Err(status.into()) };
             }
         };
-        let goes_on = |error: DoseError| match error {
-            DoseError::Remote(reason) => {
-                DoseError::Remote(format!("{reason}; `dosegrid jobs watch {name}` follows the job, which is kept"))
-            }
-            other => other,
+        let goes_on = |error: DoseError| {
+            let DoseError::Remote(reason) = error else { return error };
+            DoseError::Remote(format!("{reason}; `dosegrid jobs watch {name}` follows the job, which is kept"))
         };
         let ended = self.watch_job(&name, |job| job.progress.into_iter().for_each(|now| on_told(Told::Progress(now))));
         if let Some(fault) = ended.await.map_err(goes_on)?.fault {

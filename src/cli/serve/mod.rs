@@ -122,7 +122,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), env!("DOSEGRID_COMMIT")));
         let start = if store.is_some() { LocalJobs::start_lanes } else { LocalJobs::start };
         let jobs = Arc::new(start(device, config.plan_limits(), config.queue_length)?);
-        tokio::task::spawn_blocking(warm_up);
+        warm_up(store.is_some());
         if let Err(error) = stdout::print(&said) {
             tracing::warn!(%error, "nobody hears where this listens");
         }
