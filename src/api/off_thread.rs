@@ -1,6 +1,6 @@
 //! Slow work, on a thread that serves no connection.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -85,8 +85,11 @@ pub fn warm_up(with_kernels: bool) {
     }
 }
 
-/// Runs work on the threads for headers.
+/// Runs work on the threads for headers, one piece at a time: a thread that waits within a piece, say for a part of a
+/// spectrum that all may use later, must not begin another piece that waits for the same spectrum.
 fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     match &*HEADERS {
         Some(pool) => pool.install(work),
         None => work(),
@@ -95,7 +98,9 @@ fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
     use std::sync::mpsc::channel;
+    use std::time::Duration;
 
     use super::*;
 
@@ -118,5 +123,22 @@ mod tests {
         drop(release);
         dose.join().expect("no panic");
         assert_eq!(sum, Ok((3, 4)));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn headers_that_want_the_same_spectrum_do_not_wait_for_each_other_for_ever() {
+        static SPECTRUM: OnceLock<u32> = OnceLock::new();
+        let part = || std::thread::sleep(Duration::from_millis(20));
+        let find = move |_: &Control| {
+            Ok(*SPECTRUM.get_or_init(|| {
+                rayon::join(|| rayon::join(part, part), || rayon::join(part, part));
+                7
+            }))
+        };
+        let all: Vec<_> = (0..8).map(|_| tokio::spawn(for_header(0, find))).collect();
+        for header in all {
+            let found = tokio::time::timeout(Duration::from_secs(60), header).await.expect("it does not hang");
+            assert_eq!(found.expect("no panic"), Ok(7));
+        }
     }
 }
