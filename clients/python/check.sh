@@ -7,6 +7,8 @@ DOSEGRID_PROGRAM=$(realpath "$1")
 export DOSEGRID_PROGRAM
 environment=$(realpath -m "${2:-$here/../../target/python}")
 
+# What an earlier build left would be packed again.
+rm -rf "$here/build"
 [ -x "$environment/bin/python" ] || "${PYTHON:-python3}" -m venv "$environment"
 "$environment/bin/pip" install -q --upgrade "$here" -r "$here/scripts/requirements.txt" -r "$here/tests/requirements.txt"
 cd "$here"

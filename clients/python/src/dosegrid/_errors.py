@@ -157,7 +157,7 @@ def _advice(code: str, reason: str, said: str, address: str, tls: bool) -> str:
     """The message of the server or of the transport, and what to do."""
     low = said.lower()
     if code == "UNAVAILABLE" and not reason:
-        if "ssl" in low or "handshake" in low or "certificate" in low or "tls" in low:
+        if any(word in low for word in ("ssl", "handshake", "certificate", "tls")) or (tls and "reset by peer" in low):
             hint = "its certificate is from an authority that is not trusted (ca=…), or it speaks no TLS (tls=False)"
             return f"no TLS with {address}: {hint}. {said}"
         if "http2" in low or "preface" in low or "settings" in low or "not a" in low:

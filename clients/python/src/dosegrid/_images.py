@@ -22,16 +22,9 @@ class BadImage(ValueError):
     """What is wrong with an image, in words that follow its name."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Volume:
-    """Values and where they are. The values are not copied.
-
-    :param array: three-dimensional, of numbers or bool
-    :param spacing_mm: voxel edges along x, y and z, always in this order; or `{"x": …, "y": …, "z": …}`
-    :param axes: `"xyz"` or `"zyx"`: what the first, second and third index of the array are. There is no default: an
-        array in the other order gives a plausible wrong dose
-    :param affine_mm: 4×4, from voxel indices (x, y, z) to patient coordinates (RAS); in place of `spacing_mm`
-    """
+    """Values and where they are: made by `of_array` or `like`. The values are not copied."""
 
     #: Indexed [x, y, z], as it lies in memory.
     values: NDArray[Any]
@@ -48,6 +41,11 @@ class Volume:
     ) -> Volume:
         """A volume from an array and its geometry.
 
+        :param array: three-dimensional, of numbers or bool
+        :param spacing_mm: voxel edges along x, y and z, always in this order; or `{"x": …, "y": …, "z": …}`
+        :param axes: `"xyz"` or `"zyx"`: what the first, second and third index of the array are. There is no default:
+            an array in the other order gives a plausible wrong dose
+        :param affine_mm: 4×4, from voxel indices (x, y, z) to patient coordinates (RAS); in place of `spacing_mm`
         :raises BadImage: if the array or its geometry cannot be used
         """
         values = _three_dimensional(np.asarray(array))
