@@ -1,7 +1,8 @@
 //! Says which tests cannot be made here, so that they are shown as ignored and never as passed.
 //!
-//! Names for `cfg_attr(…, ignore = "…")`: `no_gpu_driver`, `no_reference`, `no_clinic_cases` and `no_dicom_cases`. What
-//! is found when the crate is built decides; a test that is not ignored fails if it then lacks what it needs.
+//! Names for `cfg_attr(…, ignore = "…")`: `no_gpu_driver`, `no_nats`, `no_reference`, `no_clinic_cases` and
+//! `no_dicom_cases`. What is found when the crate is built decides; a test that is not ignored fails if it then lacks
+//! what it needs.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ const DICOM_FILE: &str = "../cases-dicom/README.md";
 /// Emits the names.
 pub(crate) fn emit() {
     flag("no_gpu_driver", "REQUIRE_GPU", gpu_driver);
+    flag("no_nats", "REQUIRE_NATS", nats_server);
     flag("no_reference", "REQUIRE_REFERENCE", || reference(REFERENCE_FILE));
     flag("no_clinic_cases", "REQUIRE_REFERENCE", || reference(CLINIC_FILE));
     flag("no_dicom_cases", "REQUIRE_REFERENCE", || reference(DICOM_FILE));
@@ -51,6 +53,14 @@ fn gpu_driver() -> bool {
         Some(files) => env::split_paths(&files).any(|file| file.exists()),
         None => driver_folders().iter().any(|folder| holds_a_driver(folder)),
     }
+}
+
+/// Whether the program `nats-server` is where programs are. Debian puts it where only root looks.
+fn nats_server() -> bool {
+    println!("cargo::rerun-if-env-changed=PATH");
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
+    folders.map(|folder| folder.join("nats-server")).any(|program| program.exists())
 }
 
 /// Where the Vulkan loader looks for drivers.

@@ -25,6 +25,7 @@
 //! * [`metrics`]: figures of a running service.
 //! * [`audit`]: the hash-chained log of who did what.
 //! * [`store`]: volumes and jobs that outlive the process, in a folder.
+//! * [`broker`]: NATS between a gateway and its workers.
 //! * [`api`]: the gRPC boundary, server and client.
 //! * [`report`]: figures, pictures and pages for people.
 //! * [`demo`]: a stylised patient, computed from end to end.
@@ -43,6 +44,7 @@
 pub mod api;
 pub mod audit;
 pub mod bench;
+pub mod broker;
 pub mod cli;
 pub mod clinic;
 pub mod compute;

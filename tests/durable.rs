@@ -5,7 +5,7 @@ mod jobs;
 mod kills;
 mod latency;
 mod power;
-mod restart;
+pub(crate) mod restart;
 mod soak;
 mod tenants;
 mod volumes;
@@ -58,6 +58,7 @@ impl Server {
             metrics: Arc::new(Metrics::new("test", "test")),
             jobs: Arc::new(jobs),
             store: Some(store.clone()),
+            queue: None,
         };
         let served = serve_parts(config, parts, ended);
         Self { url, store, shutdown, served: tokio::spawn(served) }
@@ -75,20 +76,20 @@ impl Server {
 
 /// Both services of a server.
 #[derive(Clone)]
-struct Client {
-    volumes: VolumeServiceClient<Channel>,
-    jobs: JobServiceClient<Channel>,
+pub(crate) struct Client {
+    pub(crate) volumes: VolumeServiceClient<Channel>,
+    pub(crate) jobs: JobServiceClient<Channel>,
 }
 
 impl Client {
-    async fn of(url: &str) -> Self {
+    pub(crate) async fn of(url: &str) -> Self {
         let endpoint = tonic::transport::Endpoint::from_shared(url.to_owned()).expect("a URL");
         let channel = endpoint.connect().await.expect("the server listens");
         Self { volumes: VolumeServiceClient::new(channel.clone()), jobs: JobServiceClient::new(channel) }
     }
 
     /// Uploads a volume in pieces; its name.
-    async fn put(&mut self, bytes: &[u8]) -> String {
+    pub(crate) async fn put(&mut self, bytes: &[u8]) -> String {
         let name = name(bytes);
         let pieces = pieces(&name, bytes, 0, 100_000);
         let volume = self.volumes.put_volume(tokio_stream::iter(pieces)).await.expect("room").into_inner().volume;
@@ -98,7 +99,7 @@ impl Client {
     }
 
     /// Downloads a volume.
-    async fn get(&mut self, digest: &str) -> Result<Vec<u8>, Status> {
+    pub(crate) async fn get(&mut self, digest: &str) -> Result<Vec<u8>, Status> {
         self.range(digest, 0, 0).await
     }
 
@@ -119,19 +120,19 @@ impl Client {
         self.volumes.check_volumes(request).await.expect("a digest").into_inner().volumes.remove(0)
     }
 
-    async fn create(&mut self, spec: &pb::JobSpec, request_id: &str) -> Result<pb::Job, Status> {
+    pub(crate) async fn create(&mut self, spec: &pb::JobSpec, request_id: &str) -> Result<pb::Job, Status> {
         let (spec, request_id) = (Some(spec.clone()), request_id.to_owned());
         let request = pb::CreateJobRequest { spec, request_id, validate_only: false };
         Ok(self.jobs.create_job(request).await?.into_inner().job.expect("a job"))
     }
 
-    async fn job(&mut self, name: &str) -> Result<pb::Job, Status> {
+    pub(crate) async fn job(&mut self, name: &str) -> Result<pb::Job, Status> {
         let request = pb::GetJobRequest { name: name.to_owned() };
         Ok(self.jobs.get_job(request).await?.into_inner().job.expect("a job"))
     }
 
     /// Watches a job to its end; every state that was seen, and the job as it ended.
-    async fn watch(&mut self, name: &str) -> Result<(Vec<pb::JobState>, pb::Job), Status> {
+    pub(crate) async fn watch(&mut self, name: &str) -> Result<(Vec<pb::JobState>, pb::Job), Status> {
         let request = pb::WatchJobRequest { name: name.to_owned() };
         let mut messages = self.jobs.watch_job(request).await?.into_inner();
         let (mut states, mut last) = (Vec::new(), None);
@@ -146,7 +147,7 @@ impl Client {
     }
 
     /// A job of two volumes that this uploads.
-    async fn upload_job(&mut self, method: pb::method::Method, shape: [u32; 3]) -> pb::JobSpec {
+    pub(crate) async fn upload_job(&mut self, method: pb::method::Method, shape: [u32; 3]) -> pb::JobSpec {
         let voxels = shape.iter().product::<u32>();
         let activity: Vec<f32> = (0..voxels).map(|i| 1e6 * (1 + i % 17) as f32).collect();
         let density: Vec<f32> = (0..voxels).map(|i| 0.9 + 0.01 * (i % 13) as f32).collect();
@@ -173,11 +174,11 @@ impl Client {
     }
 }
 
-fn local() -> pb::method::Method {
+pub(crate) fn local() -> pb::method::Method {
     pb::method::Method::Local(pb::LocalMethod::default())
 }
 
-fn monte_carlo(histories: u64) -> pb::method::Method {
+pub(crate) fn monte_carlo(histories: u64) -> pb::method::Method {
     let options = pb::MonteCarloMethod {
         histories: Some(histories),
         return_uncertainty: true,
@@ -192,7 +193,7 @@ fn name(bytes: &[u8]) -> String {
 }
 
 /// A UUID of its own.
-fn request_id() -> String {
+pub(crate) fn request_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 

@@ -1,5 +1,6 @@
 //! Tests of the whole crate from outside: one binary, one link.
 
+mod broker;
 mod cancel;
 mod cli;
 mod clinic_cases;

@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use super::aftermath::{Aftermath, Findings};
 use super::checkpoints::JobCheckpoints;
 use super::chunks::of_volume;
-use super::durable::{Durable, blocking};
+use super::desk::{Desk, at};
 use super::gate::Turn;
 use super::job_spec::{self, CheckedHeader};
 use super::off_thread::for_header;
@@ -25,7 +25,7 @@ use crate::domain::{Checkpoints, Checks, DoseError, DoseResult, Progress, Stage,
 use crate::formats;
 use crate::intake::Assembled;
 use crate::jobs::{Reservation, Running};
-use crate::store::{Attempt, NewFile, Outcome, Store, StoreError, StoredFile};
+use crate::store::{NewFile, Outcome, StoreError, StoredFile};
 
 /// How long it waits for memory or a place in the queue between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -63,8 +63,8 @@ impl From<Status> for Ending {
 }
 
 /// Computes a job. What came of it, none if the job went on without this attempt; and time on the device [s].
-pub(super) async fn perform(shared: &Arc<Shared>, durable: &Durable, attempt: &Attempt) -> (Option<Outcome>, f64) {
-    let mut work = Work { shared, durable, attempt, on_device: Duration::ZERO };
+pub(super) async fn perform(shared: &Arc<Shared>, desk: &Arc<dyn Desk>) -> (Option<Outcome>, f64) {
+    let mut work = Work { shared, desk, on_device: Duration::ZERO };
     let outcome = match work.run().await {
         Ok(outcome) => Some(outcome),
         Err(Ending::Left) => None,
@@ -87,15 +87,13 @@ struct OnDevice {
 
 struct Work<'a> {
     shared: &'a Arc<Shared>,
-    durable: &'a Durable,
-    attempt: &'a Attempt,
+    desk: &'a Arc<dyn Desk>,
     on_device: Duration,
 }
 
 impl Work<'_> {
     async fn run(&mut self) -> Result<Outcome, Ending> {
-        let (tenant, id) = (self.attempt.tenant.to_string(), self.attempt.job.id);
-        let spec = blocking(self.durable, move |store| store.spec(&tenant, id)).await?;
+        let spec = at(self.desk, |desk| desk.spec()).await?;
         let damaged = |_| DoseError::Internal("the job's specification is not understood".into());
         let header = pb::JobSpec::decode(&*spec).map_err(damaged)?.compute.unwrap_or_default();
         let shared = self.shared.clone();
@@ -109,15 +107,14 @@ impl Work<'_> {
         let result = self.compute(on_device).await?;
         let after = Aftermath::new(checked.intake, assembled);
         let (findings, result) = after.findings(result).await?;
-        let (result, volumes) = store(self.durable, findings, result).await?;
+        let (result, volumes) = store(self.desk, findings, result).await?;
         drop(memory);
         Ok(Outcome::Succeeded { result: Arc::from(result.encode_to_vec()), volumes })
     }
 
     /// Whether the job still is this attempt's, and the server takes work.
     fn check(&self) -> Result<(), Ending> {
-        let job = self.durable.store.job(&self.attempt.tenant, self.attempt.job.id);
-        if !job.is_some_and(|job| self.attempt.is_current(&job)) {
+        if !self.desk.is_current() {
             return Err(Ending::Left);
         }
         if self.shared.draining.is_cancelled() { Err(Ending::Released) } else { Ok(()) }
@@ -138,14 +135,13 @@ impl Work<'_> {
 
     /// Reads all volumes, and makes the request of them.
     async fn assemble(&self, checked: CheckedHeader) -> Result<(CheckedHeader, Assembled), Ending> {
-        let tenant = self.attempt.tenant.clone();
         let stored = checked.intake.arrivals().iter().zip(&checked.names).map(|((role, header), name)| {
             let name = name.ok_or_else(|| DoseError::Internal("a volume of a job has no name".into()))?;
             Ok(StoredVolume { role: *role, header: header.clone(), name })
         });
         let stored: Vec<StoredVolume> = stored.collect::<Result<_, DoseError>>()?;
-        let work = move |store: &Store| -> Result<Result<(CheckedHeader, Assembled), DoseError>, StoreError> {
-            let volumes = match read_all(store, &tenant, &stored)? {
+        let work = move |desk: &dyn Desk| -> Result<Result<(CheckedHeader, Assembled), DoseError>, StoreError> {
+            let volumes = match read_all(desk, &stored)? {
                 Ok(volumes) => volumes,
                 Err(error) => return Ok(Err(error)),
             };
@@ -155,7 +151,7 @@ impl Work<'_> {
             });
             Ok(assembled.map(|assembled| (checked, assembled)))
         };
-        Ok(blocking(self.durable, work).await??)
+        Ok(at(self.desk, work).await??)
     }
 
     /// Waits for the device.
@@ -173,19 +169,18 @@ impl Work<'_> {
     /// Puts the request into the queue of the device. A large job lets small ones in between its batches.
     async fn submit(&self, assembled: &Assembled, memory: &Arc<Reservation>) -> Result<OnDevice, Ending> {
         let gate = &self.shared.gate;
-        let (jobs, tenant, stop) = (&self.shared.jobs, &self.attempt.tenant, CancellationToken::new());
+        let (jobs, task, stop) = (&self.shared.jobs, self.desk.task(), CancellationToken::new());
         let (request, memory) = (assembled.request.clone(), Some(memory.clone()));
-        let is_small = self.attempt.job.is_small;
+        let is_small = task.is_small;
         let (turn, device) = match is_small {
             true => (Some(self.wait(gate.enter()).await?), None),
             false => (None, Some(self.wait(gate.enter_large()).await?)),
         };
-        let (store, pause) = (self.durable.store.clone(), self.shared.config.checkpoint);
-        let checkpoints = JobCheckpoints::new(store, self.attempt.clone(), pause, stop.clone(), device);
+        let checkpoints = JobCheckpoints::new(self.desk.clone(), stop.clone(), device);
         let kept: Option<Arc<dyn Checkpoints>> = Some(checkpoints.clone());
         let running = match is_small {
-            true => jobs.submit_small(request, tenant, memory, kept)?,
-            false => jobs.submit_with(request, tenant, memory, kept)?,
+            true => jobs.submit_small(request, &task.owner, memory, kept)?,
+            false => jobs.submit_with(request, &task.owner, memory, kept)?,
         };
         Ok(OnDevice { running, stop, checkpoints, _turn: turn })
     }
@@ -193,16 +188,16 @@ impl Work<'_> {
     /// Waits for the dose. Leaving early stops the computation.
     async fn compute(&mut self, on_device: OnDevice) -> Result<DoseResult, Ending> {
         let OnDevice { mut running, stop, checkpoints, _turn } = on_device;
-        let (durable, id) = (self.durable.clone(), self.attempt.job.id);
-        let mut changes = durable.store.changes();
-        let limit = self.shared.config.compute_limit;
-        let before = Duration::try_from_secs_f64(self.attempt.job.device_s).unwrap_or_default();
+        let desk = self.desk.clone();
+        let mut changes = desk.changes();
+        let limit = desk.task().compute_limit;
+        let before = Duration::try_from_secs_f64(desk.task().device_s).unwrap_or_default();
         let began = std::sync::Mutex::new(None::<Instant>);
         let note = |progress: Progress| {
             if progress.stage != Stage::Queued {
                 began.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert_with(Instant::now);
             }
-            durable.note_progress(id, Some(progress));
+            desk.note_progress(progress);
         };
         let spent = || {
             let began = *began.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -219,8 +214,7 @@ impl Work<'_> {
                     // Checkpoints are kept at the next batch; what has none gets the time of the drain.
                     () = self.shared.draining.cancelled(), if !stop.is_cancelled() => stop.cancel(),
                     changed = changes.changed() => {
-                        let job = durable.store.job(&self.attempt.tenant, id);
-                        if changed.is_err() || !job.is_some_and(|job| self.attempt.is_current(&job)) {
+                        if changed.is_err() || !desk.is_current() {
                             break Err(Ending::Left);
                         }
                     }
@@ -241,15 +235,15 @@ impl Work<'_> {
 
 /// Stores all volumes of a result, and names them in it.
 async fn store(
-    durable: &Durable,
+    desk: &Arc<dyn Desk>,
     findings: Findings,
     mut result: DoseResult,
 ) -> Result<(pb::ComputeResult, Vec<StoredFile>), Ending> {
     let tally = result.tally.take();
-    let work = move |store: &Store| {
+    let work = move |desk: &dyn Desk| {
         let mut files = Vec::new();
         let mut add = |write: &dyn Fn(&mut NewFile) -> std::io::Result<()>| -> Result<(String, u64), StoreError> {
-            let mut file = store.new_file()?;
+            let mut file = desk.new_file()?;
             write(&mut file).map_err(|error| StoreError::of_io("writing a result", &error))?;
             let file = file.finish()?;
             let (name, size) = (file.digest().to_string(), file.size_bytes());
@@ -279,7 +273,7 @@ async fn store(
         }
         Ok((message, files))
     };
-    Ok(blocking(durable, work).await?)
+    Ok(at(desk, work).await?)
 }
 
 fn write_volume(file: &mut NewFile, volume: &Volume<f32>) -> std::io::Result<()> {

@@ -14,6 +14,7 @@ use tonic::{Request, Status, Streaming};
 use tracing::Instrument;
 
 use super::aftermath::{Aftermath, Findings};
+use super::desk::OfTenant;
 use super::durable::blocking;
 use super::gate::Turn;
 use super::job_spec;
@@ -290,7 +291,10 @@ impl Call {
         }
         let (durable, tenant, stored) =
             (self.exchange.shared.store()?, self.exchange.caller.tenant.clone(), stored.to_vec());
-        let open = move |store: &Store| stored.iter().try_for_each(|volume| volume.open(store, &tenant).map(drop));
+        let open = move |store: &Store| {
+            let source = OfTenant { store, tenant: &tenant };
+            stored.iter().try_for_each(|volume| volume.open(&source).map(drop))
+        };
         blocking(durable, open).await
     }
 
@@ -300,7 +304,8 @@ impl Call {
             return Ok(Vec::new());
         }
         let tenant = self.exchange.caller.tenant.clone();
-        Ok(blocking(self.exchange.shared.store()?, move |store| read_all(store, &tenant, &stored)).await??)
+        let read = move |store: &Store| read_all(&OfTenant { store, tenant: &tenant }, &stored);
+        Ok(blocking(self.exchange.shared.store()?, read).await??)
     }
 
     async fn receive(&mut self) -> Result<Option<pb::compute_request::Message>, Status> {

@@ -1,4 +1,4 @@
-//! Checkpoints of a job's run, in the store.
+//! Checkpoints of a job's run, at its desk.
 
 use std::io::BufReader;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use super::desk::Desk;
 use super::gate;
 use crate::domain::{Checkpoints, Invalid, RunPoint, Tally};
 use crate::formats::tally::{decode_checkpoint, encode_checkpoint};
-use crate::store::{Attempt, Store, StoreError};
+use crate::store::StoreError;
 
 /// A checkpoint takes at most this part of the time.
 const LARGEST_PART: u32 = 20;
@@ -17,9 +18,7 @@ const LARGEST_PART: u32 = 20;
 /// The checkpoints of one attempt.
 #[derive(Debug)]
 pub(super) struct JobCheckpoints {
-    store: Arc<Store>,
-    attempt: Attempt,
-    pause: Duration,
+    desk: Arc<dyn Desk>,
     /// Cancelled when the run has to end.
     stop: CancellationToken,
     /// The device of a large job, which others may have between two batches.
@@ -29,18 +28,12 @@ pub(super) struct JobCheckpoints {
 }
 
 impl JobCheckpoints {
-    /// * `pause` – time between two checkpoints
     /// * `stop` – asks the run to end after its batch
     /// * `device` – what others may have between two batches; none of a small job
-    pub(super) fn new(
-        store: Arc<Store>,
-        attempt: Attempt,
-        pause: Duration,
-        stop: CancellationToken,
-        device: Option<gate::Shared>,
-    ) -> Arc<Self> {
+    pub(super) fn new(desk: Arc<dyn Desk>, stop: CancellationToken, device: Option<gate::Shared>) -> Arc<Self> {
         let began = Instant::now();
-        Arc::new(Self { store, attempt, pause, stop, device, began, due: Mutex::new(began + pause) })
+        let due = Mutex::new(began + desk.task().checkpoint);
+        Arc::new(Self { desk, stop, device, began, due })
     }
 
     /// How long others had the device in all.
@@ -49,19 +42,19 @@ impl JobCheckpoints {
     }
 
     fn write(&self, point: &RunPoint, tally: &Tally) -> Result<bool, StoreError> {
-        let mut file = self.store.new_file()?;
+        let mut file = self.desk.new_file()?;
         encode_checkpoint(&mut file, point, tally).map_err(|error| {
             tracing::warn!(%error, "a checkpoint cannot be written");
             StoreError::Full
         })?;
         let spent = self.began.elapsed().saturating_sub(self.away());
-        self.store.keep_checkpoint(&self.attempt, file.finish()?, spent.as_secs_f64())
+        self.desk.keep_checkpoint(file.finish()?, spent.as_secs_f64())
     }
 }
 
 impl Checkpoints for JobCheckpoints {
     fn load(&self) -> Option<(RunPoint, Tally)> {
-        let file = self.store.checkpoint(&self.attempt).ok()??;
+        let file = self.desk.checkpoint().ok()??;
         match decode_checkpoint(BufReader::with_capacity(1 << 20, file)) {
             Ok(read) => Some(read),
             Err(Invalid(reason)) => {
@@ -84,7 +77,7 @@ impl Checkpoints for JobCheckpoints {
         if let Err(error) = self.write(point, tally) {
             tracing::warn!(%error, "the job goes on without a new checkpoint");
         }
-        let pause = self.pause.max(begun.elapsed() * LARGEST_PART);
+        let pause = self.desk.task().checkpoint.max(begun.elapsed() * LARGEST_PART);
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + pause;
     }
 

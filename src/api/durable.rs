@@ -71,13 +71,23 @@ impl Shared {
 /// Works with the store on a thread that serves no connection.
 ///
 /// # Errors
-/// Those of the work; INTERNAL if it panicked.
+/// As [`storing`].
 pub(super) async fn blocking<T: Send + 'static>(
     durable: &Durable,
     work: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Status> {
     let store = durable.store.clone();
-    let done = tokio::task::spawn_blocking(move || work(&store)).await;
+    storing(move || work(&store)).await
+}
+
+/// Reads or writes files on a thread that serves no connection.
+///
+/// # Errors
+/// Those of the work; INTERNAL if it panicked.
+pub(super) async fn storing<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, Status> {
+    let done = tokio::task::spawn_blocking(work).await;
     let panicked = |_| Status::from(DoseError::Internal("a part of the request ended without a result".into()));
     Ok(done.map_err(panicked)??)
 }

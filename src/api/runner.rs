@@ -8,6 +8,7 @@ use tonic::Status;
 use tonic_types::StatusExt;
 
 use super::attempt;
+use super::desk::{Desk, StoreDesk};
 use super::durable::{Durable, blocking};
 use super::service::Shared;
 use super::traces::TraceSpan;
@@ -48,7 +49,9 @@ fn set(busy: &Busy, lane: Lane, is_busy: bool) {
 async fn take(shared: &Shared, durable: &Durable, busy: &Busy) -> Result<Option<Attempt>, Status> {
     let taken = *busy.lock().unwrap_or_else(PoisonError::into_inner);
     let device = shared.jobs.device().id.clone();
-    blocking(durable, move |store| store.take(device, move |lane| !taken[lane as usize])).await
+    blocking(durable, move |store| store.take(move |lane| !taken[lane as usize], |_| Some((device, ()))))
+        .await
+        .map(|taken| taken.map(|(attempt, ())| attempt))
 }
 
 /// Computes a job beside the loop.
@@ -59,7 +62,9 @@ fn begin(shared: &Arc<Shared>, durable: &Durable, attempt: Attempt, busy: &Busy)
     shared.attempts.clone().spawn(async move {
         let begun = Instant::now();
         let mut span = span_of(&attempt);
-        let (outcome, device_s) = attempt::perform(&shared, &durable, &attempt).await;
+        let (limit, pause) = (shared.config.compute_limit, shared.config.checkpoint);
+        let desk: Arc<dyn Desk> = Arc::new(StoreDesk::new(&durable, &attempt, limit, pause));
+        let (outcome, device_s) = attempt::perform(&shared, &desk).await;
         span.note("dosegrid.device_s", device_s);
         match &outcome {
             Some(Outcome::Failed(fault)) => span.fail(&fault.reason),
@@ -68,7 +73,7 @@ fn begin(shared: &Arc<Shared>, durable: &Durable, attempt: Attempt, busy: &Busy)
         }
         drop(span);
         let id = attempt.job.id;
-        count(&shared, &attempt, &outcome, device_s);
+        count(&shared, &attempt, &shared.jobs.device().id, &outcome, device_s);
         tracing::info!(job = %id, seconds = begun.elapsed().as_secs_f64(), outcome = name(&outcome), "attempt ended");
         end(&durable, attempt.clone(), device_s, outcome).await;
         durable.note_progress(id, None);
@@ -92,7 +97,7 @@ fn span_of(attempt: &Attempt) -> TraceSpan {
 
 /// Ends an attempt in the ledger. What cannot be stored is told as the job's failure; if that cannot be stored either,
 /// the job runs again after a restart.
-async fn end(durable: &Durable, attempt: Attempt, device_s: f64, outcome: Option<Outcome>) {
+pub(super) async fn end(durable: &Durable, attempt: Attempt, device_s: f64, outcome: Option<Outcome>) {
     let Some(outcome) = outcome else { return };
     let (again, id) = (attempt.clone(), attempt.job.id);
     let ended = blocking(durable, move |store| store.end_attempt(&attempt, device_s, outcome)).await;
@@ -103,13 +108,15 @@ async fn end(durable: &Durable, attempt: Attempt, device_s: f64, outcome: Option
 }
 
 /// Tells the metrics of an attempt that has ended.
-fn count(shared: &Shared, attempt: &Attempt, outcome: &Option<Outcome>, device_s: f64) {
+///
+/// * `device` – which computed it
+pub(super) fn count(shared: &Shared, attempt: &Attempt, device: &str, outcome: &Option<Outcome>, device_s: f64) {
     let (metrics, job) = (&shared.metrics, &attempt.job);
     if let (Some(started), 1) = (job.life.started(), job.life.attempts()) {
         let waited = started.duration_since(job.life.created()).unwrap_or_default();
         metrics.job_waited(Lane::of(job).name(), waited);
     }
-    metrics.device_worked(&shared.jobs.device().id, Duration::from_secs_f64(device_s.max(0.0)));
+    metrics.device_worked(device, Duration::from_secs_f64(device_s.max(0.0)));
     match outcome {
         Some(Outcome::Succeeded { .. }) => {
             metrics.job_ran(
@@ -123,7 +130,7 @@ fn count(shared: &Shared, attempt: &Attempt, outcome: &Option<Outcome>, device_s
     }
 }
 
-fn name(outcome: &Option<Outcome>) -> &'static str {
+pub(super) fn name(outcome: &Option<Outcome>) -> &'static str {
     match outcome {
         None => "left",
         Some(Outcome::Succeeded { .. }) => "succeeded",

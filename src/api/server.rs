@@ -20,8 +20,9 @@ use super::pb::job_service_server::{self, JobServiceServer};
 use super::pb::volume_service_server::{self, VolumeServiceServer};
 use super::service::{Service, Shared};
 use super::volume_calls::Volumes;
-use super::{ServerConfig, metrics_page, pb, runner};
+use super::{ServerConfig, metrics_page, pb, remote, runner};
 use crate::audit::{Event, Record};
+use crate::broker::Broker;
 use crate::domain::DoseError;
 use crate::engine::Device;
 use crate::jobs::LocalJobs;
@@ -59,6 +60,9 @@ pub struct Parts {
     pub jobs: Arc<LocalJobs>,
     /// Volumes and jobs that last.
     pub store: Option<Arc<Store>>,
+    /// The way to workers that compute the jobs of the store, and how long a silent one keeps a job. None: they are
+    /// computed here.
+    pub queue: Option<(Broker, Duration)>,
 }
 
 /// Serves until `shutdown` ends and all calls are done, or the drain timeout has passed.
@@ -87,7 +91,7 @@ pub async fn serve_jobs(
 ) -> Result<Drained, DoseError> {
     let credentials = Credentials::load(&config.credentials)?;
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), env!("DOSEGRID_COMMIT")));
-    let parts = Parts { listener, metrics_listener: None, credentials, metrics, jobs, store: None };
+    let parts = Parts { listener, metrics_listener: None, credentials, metrics, jobs, store: None, queue: None };
     serve_parts(config, parts, shutdown).await
 }
 
@@ -100,7 +104,7 @@ pub async fn serve_parts(
     parts: Parts,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<Drained, DoseError> {
-    let Parts { listener, metrics_listener, credentials, metrics, jobs, store } = parts;
+    let Parts { listener, metrics_listener, credentials, metrics, jobs, store, queue } = parts;
     let (health, health_service) = tonic_health::server::health_reporter();
     for name in READY.into_iter().chain([LIVE]) {
         health.set_service_status(name, ServingStatus::Serving).await;
@@ -121,8 +125,12 @@ pub async fn serve_parts(
         ..Record::now(event)
     };
     noted(&store, of_server(Event::ServerStarted)).await;
-    if let Some(durable) = shared.durable.clone() {
-        tokio::spawn(runner::run(shared.clone(), durable));
+    match (shared.durable.clone(), queue) {
+        (Some(durable), Some((broker, lease))) => {
+            drop(tokio::spawn(remote::run(shared.clone(), durable, broker, lease)));
+        }
+        (Some(durable), None) => drop(tokio::spawn(runner::run(shared.clone(), durable))),
+        (None, _) => {}
     }
     let most = config.max_message_bytes;
     let service = DoseServiceServer::new(Service(shared.clone()))

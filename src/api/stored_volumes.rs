@@ -1,9 +1,10 @@
 //! Volumes of a request that are read from the store.
 
 use super::chunks::Arriving;
+use super::desk::{Pieces, VolumeSource};
 use crate::domain::{DoseError, Invalid, Volume, VolumeHeader};
 use crate::intake::InputRole;
-use crate::store::{Reading, SizeFault, Store, StoreError, VolumeDigest};
+use crate::store::{SizeFault, StoreError, VolumeDigest};
 
 /// A volume as the intake takes it.
 pub(super) type Taken = (InputRole, Result<Volume<f32>, Invalid>);
@@ -22,11 +23,11 @@ impl StoredVolume {
     /// # Errors
     /// [`StoreError::VolumeNotFound`], [`StoreError::VolumeDamaged`], [`StoreError::WrongSizes`],
     /// [`StoreError::Unavailable`].
-    pub(super) fn open(&self, store: &Store, tenant: &str) -> Result<Reading, StoreError> {
-        let reading = store.read_volume(tenant, self.name)?;
-        let (expected_bytes, found_bytes) = (self.header.size_bytes(), reading.size_bytes());
+    pub(super) fn open<'a, S: VolumeSource + ?Sized>(&self, source: &'a S) -> Result<Box<dyn Pieces + 'a>, StoreError> {
+        let pieces = source.open(self.name)?;
+        let (expected_bytes, found_bytes) = (self.header.size_bytes(), pieces.size_bytes());
         if expected_bytes == found_bytes {
-            return Ok(reading);
+            return Ok(pieces);
         }
         let field = format!("{}.digest", self.role.field());
         Err(StoreError::WrongSizes(vec![SizeFault { field, expected_bytes, found_bytes }]))
@@ -36,13 +37,13 @@ impl StoredVolume {
     ///
     /// # Errors
     /// As [`StoredVolume::open`]. The inner error: the system does not give the memory.
-    fn read(&self, store: &Store, tenant: &str) -> Result<Result<Taken, DoseError>, StoreError> {
-        let mut reading = self.open(store, tenant)?;
+    fn read<S: VolumeSource + ?Sized>(&self, source: &S) -> Result<Result<Taken, DoseError>, StoreError> {
+        let mut pieces = self.open(source)?;
         let mut arriving = match Arriving::new(self.header.clone()) {
             Ok(arriving) => arriving,
             Err(error) => return Ok(Err(error)),
         };
-        while let Some((begin, piece)) = reading.next(store)? {
+        while let Some((begin, piece)) = pieces.next()? {
             // Sizes agree, and pieces are whole elements.
             arriving.append(begin, &piece).map_err(|_| StoreError::VolumeDamaged(self.name))?;
         }
@@ -54,10 +55,9 @@ impl StoredVolume {
 ///
 /// # Errors
 /// As [`StoredVolume::open`]. The inner error: the system does not give the memory.
-pub(super) fn read_all(
-    store: &Store,
-    tenant: &str,
+pub(super) fn read_all<S: VolumeSource + ?Sized>(
+    source: &S,
     volumes: &[StoredVolume],
 ) -> Result<Result<Vec<Taken>, DoseError>, StoreError> {
-    volumes.iter().map(|volume| volume.read(store, tenant)).collect()
+    volumes.iter().map(|volume| volume.read(source)).collect()
 }

@@ -27,6 +27,7 @@ mod nuclides;
 mod organ_volumes;
 mod outputs;
 mod progress;
+mod queue_flags;
 mod remote;
 mod report;
 mod resample;
@@ -37,6 +38,7 @@ mod store;
 mod store_flags;
 mod summary;
 mod validate;
+mod worker;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -67,6 +69,8 @@ enum Command {
     Demo(demo::Args),
     /// Serve dose computations over gRPC
     Serve(Box<serve::Args>),
+    /// Compute jobs of a server elsewhere, which hands them out over NATS
+    Worker(Box<worker::Args>),
     /// Check whether `serve` with the same flags would run well here, a line for each part
     Doctor(Box<doctor::Args>),
     /// Check or show the audit log of a store
@@ -122,6 +126,8 @@ impl Command {
     fn with(mut self, settings: settings::Settings) -> Self {
         if let Self::Serve(args) = &mut self {
             args.settings = settings;
+        } else if let Self::Worker(args) = &mut self {
+            args.settings = settings;
         } else if let Self::Doctor(args) = &mut self {
             args.set(settings);
         }
@@ -133,6 +139,7 @@ impl Command {
         match self {
             Self::Demo(_)
             | Self::Serve(_)
+            | Self::Worker(_)
             | Self::Doctor(_)
             | Self::Compute(_)
             | Self::Devices(_)
@@ -212,6 +219,7 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
     match command {
         Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(*args),
+        Command::Worker(args) => worker::run(*args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Compute(args) => compute::run(*args),

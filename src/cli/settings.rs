@@ -13,7 +13,7 @@ use crate::domain::{Checks, DoseError};
 use crate::formats::toml_file;
 
 /// Commands whose flags are keys.
-const LAYERED: [&str; 2] = ["serve", "doctor"];
+const LAYERED: [&str; 3] = ["serve", "worker", "doctor"];
 /// Flags that are no keys: what they say holds for one run.
 const NO_KEYS: [&str; 6] = ["help", "version", "config", "print-config", "ready-file", "end-with-stdin"];
 /// What variables of the environment begin with.

@@ -74,16 +74,20 @@ impl StoreArgs {
             small_job: Duration::from_secs(self.small_job_s),
             keys: keys(self.store_key_file.as_deref())?,
             faults: Faults::of_environment(),
+            runs_elsewhere: false,
         })
     }
 
     /// Opens the store, if one is asked for, and begins to sweep it.
     ///
+    /// * `runs_elsewhere` – whether jobs that ran when it was left may still run on workers
+    ///
     /// # Errors
     /// [`DoseError::Invalid`] if another process has it or a newer version wrote it; [`DoseError::Io`].
-    pub(super) fn open(&self) -> Result<Option<Arc<Store>>, DoseError> {
+    pub(super) fn open(&self, runs_elsewhere: bool) -> Result<Option<Arc<Store>>, DoseError> {
         let Some(folder) = &self.store else { return Ok(None) };
-        let store = Arc::new(Store::open(folder, self.options()?).map_err(refused)?);
+        let options = StoreOptions { runs_elsewhere, ..self.options()? };
+        let store = Arc::new(Store::open(folder, options).map_err(refused)?);
         store.start_sweep().map_err(|error| DoseError::Io(format!("no thread for the store: {error}")))?;
         Ok(Some(store))
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +11,8 @@ use super::{Checkpoints, DoseError};
 use crate::math::watch::{Interrupted, Watch};
 
 /// What a computation is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// Waiting for the device.
     Queued,
@@ -48,7 +50,7 @@ impl Stage {
 }
 
 /// How far a computation has come.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// What it is doing.
     pub stage: Stage,
@@ -59,7 +61,7 @@ pub struct Progress {
 }
 
 /// How far Monte Carlo transport has come.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TransportProgress {
     /// Histories done.
     pub histories: u64,

@@ -84,7 +84,9 @@ impl Store {
         let lost_at_start = 0;
         let mut store =
             Self { options, folders, ledger, published, writer, uploads, shares, lost_at_start, _lock: lock };
-        store.lost_at_start = store.recover().map_err(|error| faults.damaged(error))?;
+        if !store.options.runs_elsewhere {
+            store.lost_at_start = store.recover().map_err(|error| faults.damaged(error))?;
+        }
         if store.lost_at_start > 0 {
             tracing::warn!(jobs = store.lost_at_start, "jobs were running when the store was left");
         }

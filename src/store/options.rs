@@ -32,6 +32,8 @@ pub struct StoreOptions {
     pub keys: StoreKeys,
     /// Faults that are injected into its files.
     pub faults: Faults,
+    /// Whether jobs that ran when the store was left may still run, on workers of their own.
+    pub runs_elsewhere: bool,
 }
 
 impl Default for StoreOptions {
@@ -48,6 +50,7 @@ impl Default for StoreOptions {
             small_job: Duration::from_secs(10),
             keys: StoreKeys::default(),
             faults: Faults::default(),
+            runs_elsewhere: false,
         }
     }
 }

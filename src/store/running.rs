@@ -2,25 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
 
 use uuid::Uuid;
 
 use super::change::{Change, Done, What};
-use super::files::remove;
 use super::jobs::{Loss, ended, put_back};
-use super::key::StoreKey;
+use super::new_file::{NewFile, StoredFile};
 use super::order::Lane;
 use super::record::{JobFault, JobRecord, Phase, VolumeRecord};
-use super::sealed::{Growing, Opened};
+use super::sealed::Opened;
 use super::state::State;
 use super::told::{by_itself, finished};
-use super::{KeyId, Store, StoreError, VolumeDigest};
+use super::{Store, StoreError, VolumeDigest};
 use crate::audit::{Event, Record};
-use crate::digest::Digest;
 use crate::jobs::{JobEvent, JobState};
 
 /// A job in the hands of what computes it. The number of its attempts tells this lease from others of the same job.
@@ -66,71 +62,15 @@ pub enum Outcome {
     Released,
 }
 
-/// A file that no transaction names yet. It is removed when it is dropped before one does.
-#[derive(Debug)]
-pub struct StoredFile {
-    path: PathBuf,
-    digest: VolumeDigest,
-    size_bytes: u64,
-    key: Option<KeyId>,
-}
-
-impl StoredFile {
-    /// Its name.
-    pub fn digest(&self) -> VolumeDigest {
-        self.digest
-    }
-
-    /// Bytes in all.
-    pub fn size_bytes(&self) -> u64 {
-        self.size_bytes
-    }
-}
-
-impl Drop for StoredFile {
-    fn drop(&mut self) {
-        // One that found its place is not there any more.
-        remove(&self.path);
-    }
-}
-
-/// A file while it is written.
-#[derive(Debug)]
-pub struct NewFile {
-    path: PathBuf,
-    file: Growing,
-    digest: Digest,
-    size_bytes: u64,
-    key: Option<KeyId>,
-}
-
-impl Write for NewFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.append(bytes)?;
-        self.digest.update(bytes);
-        self.size_bytes += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl NewFile {
-    /// Syncs what was written.
-    ///
-    /// # Errors
-    /// [`StoreError::Full`], [`StoreError::Unavailable`].
-    pub fn finish(self) -> Result<StoredFile, StoreError> {
-        let Self { path, mut file, digest, size_bytes, key } = self;
-        let stored = StoredFile { path, digest: VolumeDigest::of(digest), size_bytes, key };
-        file.sync().map_err(|error| StoreError::of_io("syncing a result", &error))?;
-        Ok(stored)
-    }
-}
-
 impl Store {
+    /// The attempts that run, as far as the ledger knows.
+    pub fn running(&self) -> Vec<Attempt> {
+        self.published.read(|state| {
+            let running = state.unfinished().filter(|(_, job)| job.state() == JobState::Running);
+            running.map(|(tenant, job)| Attempt { tenant: tenant.clone(), job: job.clone() }).collect()
+        })
+    }
+
     /// Begins a file that a transaction will name.
     ///
     /// # Errors
@@ -138,34 +78,34 @@ impl Store {
     pub fn new_file(&self) -> Result<NewFile, StoreError> {
         let failed = |error| StoreError::of_io("creating a file for a result", &error);
         let (path, file) = self.folders.incoming().map_err(failed)?;
-        let key = self.options.keys.current();
-        let file = Growing::begin(file, key, &self.options.faults).map_err(failed)?;
-        Ok(NewFile { path, file, digest: Digest::new(), size_bytes: 0, key: key.map(StoreKey::id) })
+        NewFile::begin(path, file, self.options.keys.current(), &self.options.faults).map_err(failed)
     }
 
     /// Takes the job that goes next. That it begins is safe on disk when this returns; none if none waits.
     ///
     /// * `is_free` – whether a lane may begin a job
-    /// * `device` – what will compute it, for the audit log
+    /// * `choose` – what will compute the job: its device for the audit log, and what the caller calls it; none if it
+    ///   has to wait
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub fn take(
+    pub fn take<T: Send + 'static>(
         &self,
-        device: String,
         is_free: impl Fn(Lane) -> bool + Send + 'static,
-    ) -> Result<Option<Attempt>, StoreError> {
+        choose: impl FnOnce(&JobRecord) -> Option<(String, T)> + Send + 'static,
+    ) -> Result<Option<(Attempt, T)>, StoreError> {
         let shares = self.shares.clone();
         self.writer.write(move |state| {
             let next = shares.lock().unwrap_or_else(PoisonError::into_inner).next(state, is_free);
             let Some((tenant, job)) = next else { return Ok(Done::unchanged(None)) };
+            let Some((device, chosen)) = choose(&job) else { return Ok(Done::unchanged(None)) };
             let mut job = (*job).clone();
             job.life.step(JobEvent::Take, SystemTime::now()).map_err(|_| StoreError::Unavailable)?;
             job.unproven += 1;
             let job = Arc::new(job);
             let changes = vec![Change::new(&tenant, What::Job(job.clone()))];
             let events = vec![Record { device: Some(device), ..by_itself(Event::JobStarted, &tenant, &job) }];
-            Ok(Done { value: Some(Attempt { tenant, job }), changes, events })
+            Ok(Done { value: Some((Attempt { tenant, job }, chosen)), changes, events })
         })
     }
 

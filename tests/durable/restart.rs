@@ -9,14 +9,14 @@ use dosegrid::api::pb::{self, JobState};
 use super::{Client, monte_carlo, request_id};
 use crate::support::command::{Server, dosegrid, stderr};
 
-fn serve(folder: &Path, more: &[&str]) -> Server {
+pub(crate) fn serve(folder: &Path, more: &[&str]) -> Server {
     let folder = folder.to_str().expect("a path of text");
     let flags = [&["--store", folder, "--store-reserve-mib", "0"], more].concat();
     Server::with("127.0.0.1:0", &flags.into_iter().map(String::from).collect::<Vec<_>>())
 }
 
 /// The bytes of all results of a job that succeeded.
-async fn results(client: &mut Client, name: &str) -> Vec<Vec<u8>> {
+pub(crate) async fn results(client: &mut Client, name: &str) -> Vec<Vec<u8>> {
     let (_, job) = client.watch(name).await.expect("it ends");
     assert_eq!(job.state(), JobState::Succeeded, "{job:?}");
     let result = job.result.expect("a result");
@@ -28,7 +28,7 @@ async fn results(client: &mut Client, name: &str) -> Vec<Vec<u8>> {
     bytes
 }
 
-async fn until_running(client: &mut Client, name: &str) {
+pub(crate) async fn until_running(client: &mut Client, name: &str) {
     let running = async {
         while client.job(name).await.expect("it is there").state() != JobState::Running {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -38,7 +38,7 @@ async fn until_running(client: &mut Client, name: &str) {
 }
 
 /// Waits for a checkpoint of a job: a file in the store's folder of them.
-async fn until_checkpoint(folder: &Path) {
+pub(crate) async fn until_checkpoint(folder: &Path) {
     let there = async {
         while std::fs::read_dir(folder.join("checkpoints")).expect("a folder").count() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -85,7 +85,7 @@ fn what_was_answered_is_there_when_the_store_is_opened_again() {
     let (folder, store) = store(1 << 20);
     let name = put(&store, "a", b"abcd").expect("room");
     let job = create(&store, "a", name, 10).expect("a good job");
-    let taken = store.take("cpu".to_owned(), |_| true).expect("sound").expect("it waits");
+    let (taken, ()) = store.take(|_| true, |_| Some(("cpu".to_owned(), ()))).expect("sound").expect("it waits");
     assert_eq!((taken.job.id, taken.job.life.attempts()), (job.id, 1));
     drop(store);
     let store = Store::open(&folder.path().join("store"), StoreOptions::default()).expect("the same");

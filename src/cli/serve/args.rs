@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::parent::ParentArgs;
 use crate::api::{CredentialFiles, ServerConfig};
+use crate::cli::queue_flags::QueueArgs;
 use crate::cli::settings::Settings;
 use crate::cli::store_flags::StoreArgs;
 use crate::domain::DeviceSelector;
@@ -63,6 +64,8 @@ pub(in crate::cli) struct Args {
     checkpoint_s: u64,
     #[command(flatten)]
     pub(in crate::cli) store: StoreArgs,
+    #[command(flatten)]
+    pub(in crate::cli) queue: QueueArgs,
     #[command(flatten)]
     pub(in crate::cli) door: DoorArgs,
     #[command(flatten)]

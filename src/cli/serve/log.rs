@@ -7,7 +7,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Logs to stderr what `RUST_LOG` asks for, such as `debug` or `info,h2=off`.
-pub(super) fn start(as_json: bool) {
+pub(in crate::cli) fn start(as_json: bool) {
     let asked = std::env::var("RUST_LOG").ok().filter(|levels| !levels.trim().is_empty());
     let targets = asked.as_deref().map(str::parse::<Targets>).transpose();
     let log = tracing_subscriber::fmt()

@@ -1,7 +1,7 @@
 //! `dosegrid serve`.
 
 pub(super) mod args;
-mod log;
+pub(super) mod log;
 pub(super) mod memory;
 mod parent;
 mod priority;
@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{device, stdout};
 use crate::api::server::{Drained, Parts, serve_parts};
 use crate::api::{Credentials, ServerConfig, Traces, warm_up};
+use crate::broker::{Broker, BrokerOptions};
 use crate::domain::{DeviceInfo, DoseError};
 use crate::jobs::LocalJobs;
 use crate::metrics::Metrics;
@@ -43,6 +44,8 @@ pub(super) struct Checked {
     listen: Vec<SocketAddr>,
     metrics_listen: Option<Vec<SocketAddr>>,
     credentials: Arc<Credentials>,
+    /// The way to workers.
+    queue: Option<BrokerOptions>,
 }
 
 impl Checked {
@@ -80,8 +83,14 @@ impl Args {
         }
         self.store.options().map(drop).unwrap_or_else(&mut note);
         let credentials = Credentials::load(&config.credentials).map_err(&mut note).ok();
+        let queue = self.queue.options().map_err(&mut note).unwrap_or_default();
+        if queue.is_some() && self.store.store.is_none() {
+            note(DoseError::invalid("queue", "needs --store: jobs stand in its ledger before workers get them"));
+        }
         match credentials {
-            Some(credentials) if faults.is_empty() => Ok(Checked { config, listen, metrics_listen, credentials }),
+            Some(credentials) if faults.is_empty() => {
+                Ok(Checked { config, listen, metrics_listen, credentials, queue })
+            }
             _ => Err(DoseError::Invalid(faults)),
         }
     }
@@ -89,13 +98,13 @@ impl Args {
 
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let otlp_endpoint = args.door.otlp_endpoint.clone();
-    let Checked { config, listen, metrics_listen, credentials } = args.check()?;
+    let Checked { config, listen, metrics_listen, credentials, queue } = args.check()?;
     if args.print_config {
         return stdout::print(&args.settings.toml());
     }
     log::start(args.log_json);
     priority::let_callers_go_first();
-    let store = args.store.open()?;
+    let store = args.store.open(queue.is_some())?;
     let device = device::open(args.device)?;
     let DeviceInfo { id, name, backend, driver, kind } = device.info();
     tracing::info!(device = id, name, backend, driver, why = device::why(args.device, kind), "computes on this device");
@@ -123,6 +132,10 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         let start = if store.is_some() { LocalJobs::start_lanes } else { LocalJobs::start };
         let jobs = Arc::new(start(device, config.plan_limits(), config.queue_length)?);
         warm_up(store.is_some());
+        let queue = match &queue {
+            Some(options) => Some((Broker::connect(options).await?, args.queue.lease())),
+            None => None,
+        };
         if let Err(error) = stdout::print(&said) {
             tracing::warn!(%error, "nobody hears where this listens");
         }
@@ -130,7 +143,8 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
             parent::tell(path, listener.local_addr().map_err(io)?, config.credentials.has_tls())?;
         }
         let end = signals.first(args.parent.end_with_stdin);
-        serve_parts(config, Parts { listener, metrics_listener, credentials, metrics, jobs, store }, end).await
+        let parts = Parts { listener, metrics_listener, credentials, metrics, jobs, store, queue };
+        serve_parts(config, parts, end).await
     })?;
     // What still runs on other threads was cut.
     runtime.shutdown_background();
@@ -151,13 +165,13 @@ async fn reload_at_hangup(mut hangup: Signal, credentials: Arc<Credentials>) {
 }
 
 /// What asks a service to end.
-struct Signals {
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    pub(super) fn new() -> std::io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
@@ -171,7 +185,7 @@ impl Signals {
     /// Ends at the first signal. The second one ends the process.
     ///
     /// * `with_stdin` – whether the end of standard input counts as the first
-    async fn first(mut self, with_stdin: bool) {
+    pub(super) async fn first(mut self, with_stdin: bool) {
         tokio::select! {
             () = self.next() => {}
             () = parent::stdin_closed(), if with_stdin => {}

@@ -1,0 +1,275 @@
+//! The workers that live, and the attempts that they hold.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::super::messages::{Beat, Lease};
+use crate::domain::Progress;
+use crate::store::{Attempt, JobRecord, Lane, VolumeDigest};
+
+/// Shortest and longest time that a worker may ask to be silent [s].
+const LEASES: [f64; 2] = [1.0, 3600.0];
+
+/// An attempt in the hands of a worker.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) attempt: Attempt,
+    /// Its worker; empty until it is known.
+    pub(super) worker: String,
+    /// When it is taken back, unless the worker is heard before.
+    until: Instant,
+    /// Whether its order is on its way. Its lease begins after that.
+    is_sent: bool,
+    /// Whether its final report is being dealt with.
+    is_ending: bool,
+}
+
+impl Held {
+    /// Whether a worker holds it, as far as is known. After a release, another worker may have the same attempt.
+    fn is_of(&self, worker: &str) -> bool {
+        self.worker.is_empty() || self.worker == worker
+    }
+}
+
+/// A worker that lives.
+struct Known {
+    beat: Beat,
+    seen: Instant,
+}
+
+impl Known {
+    fn lease(&self) -> Duration {
+        let [least, most] = LEASES;
+        Duration::from_secs_f64(self.beat.lease_s.clamp(least, most))
+    }
+}
+
+#[derive(Default)]
+struct Inner {
+    workers: BTreeMap<String, Known>,
+    held: HashMap<Uuid, Held>,
+    /// Volumes that are on their way to the broker.
+    supplied: HashSet<VolumeDigest>,
+}
+
+/// A worker that could be given a job.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    worker: String,
+    device: String,
+    memory_bytes: u64,
+    holds: HashSet<VolumeDigest>,
+    free: [bool; 2],
+}
+
+impl Candidate {
+    pub(super) fn is_free(&self, lane: Lane) -> bool {
+        self.free[lane as usize]
+    }
+}
+
+/// The worker for a job: one with room and memory; among these one that holds most of its volumes, then one that has
+/// nothing else to do. Its device, and its name.
+pub(super) fn choose(candidates: &[Candidate], job: &JobRecord) -> Option<(String, String)> {
+    let can = |worker: &&Candidate| worker.is_free(Lane::of(job)) && worker.memory_bytes >= job.estimate.memory_bytes;
+    let rank = |worker: &&Candidate| {
+        let held = job.inputs.iter().filter(|volume| worker.holds.contains(*volume)).count();
+        (held, worker.free.iter().filter(|is_free| **is_free).count(), Reverse(worker.worker.clone()))
+    };
+    let best = candidates.iter().filter(can).max_by_key(rank)?;
+    Some((best.device.clone(), best.worker.clone()))
+}
+
+pub(super) struct Fleet {
+    inner: Mutex<Inner>,
+    lease: Duration,
+}
+
+impl Fleet {
+    /// * `lease` – of an attempt whose worker has not been heard
+    pub(super) fn new(lease: Duration) -> Self {
+        Self { inner: Mutex::default(), lease }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over attempts that ran when the store was left: their workers may be at work.
+    pub(super) fn adopt(&self, attempts: Vec<Attempt>) {
+        let until = Instant::now() + self.lease;
+        let mut inner = self.lock();
+        for attempt in attempts {
+            let held = Held { attempt, worker: String::new(), until, is_sent: true, is_ending: false };
+            inner.held.insert(held.attempt.job.id, held);
+        }
+    }
+
+    /// Notes that a worker will get an attempt.
+    pub(super) fn hold(&self, attempt: Attempt, worker: String) -> Held {
+        let held = Held { attempt, worker, until: Instant::now(), is_sent: false, is_ending: false };
+        self.lock().held.insert(held.attempt.job.id, held.clone());
+        held
+    }
+
+    /// Notes that an order is with the broker: its lease begins.
+    pub(super) fn sent(&self, lease: Lease) {
+        let mut inner = self.lock();
+        if let Some(held) = inner.of(lease) {
+            held.is_sent = true;
+            held.until = held.until.max(Instant::now() + self.lease);
+        }
+    }
+
+    /// An attempt that is held.
+    pub(super) fn get(&self, lease: Lease) -> Option<Held> {
+        self.lock().of(lease).map(|held| held.clone())
+    }
+
+    /// An attempt that this worker holds.
+    pub(super) fn of_worker(&self, lease: Lease, worker: &str) -> Option<Held> {
+        let mut inner = self.lock();
+        let held = inner.of(lease).filter(|held| held.is_of(worker))?;
+        worker.clone_into(&mut held.worker);
+        Some(held.clone())
+    }
+
+    /// Begins to deal with a final report. False if another is being dealt with.
+    pub(super) fn begin_end(&self, lease: Lease) -> bool {
+        let mut inner = self.lock();
+        inner.of(lease).is_some_and(|held| !std::mem::replace(&mut held.is_ending, true))
+    }
+
+    /// A final report could not be used: its worker sends it again.
+    pub(super) fn cancel_end(&self, lease: Lease) {
+        let mut inner = self.lock();
+        if let Some(held) = inner.of(lease) {
+            held.is_ending = false;
+        }
+    }
+
+    pub(super) fn remove(&self, lease: Lease) {
+        let mut inner = self.lock();
+        if inner.of(lease).is_some() {
+            inner.held.remove(&lease.job);
+        }
+    }
+
+    /// Removes attempts that are over.
+    pub(super) fn remove_unless(&self, is_current: impl Fn(&Held) -> bool) -> Vec<Held> {
+        let all: Vec<Held> = self.lock().held.values().cloned().collect();
+        let left: Vec<Held> = all.into_iter().filter(|held| !held.is_ending && !is_current(held)).collect();
+        left.iter().for_each(|held| self.remove(Lease::of(&held.attempt)));
+        left
+    }
+
+    /// Attempts whose workers are silent. They stay held until they are removed.
+    pub(super) fn expired(&self) -> Vec<Held> {
+        let now = Instant::now();
+        let inner = self.lock();
+        let is_over = |held: &&Held| held.is_sent && !held.is_ending && held.until <= now;
+        inner.held.values().filter(is_over).cloned().collect()
+    }
+
+    /// Begins all leases anew.
+    pub(super) fn renew_all(&self) {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        let Inner { workers, held, .. } = &mut *inner;
+        for held in held.values_mut() {
+            held.until = now + workers.get(&held.worker).map_or(self.lease, Known::lease);
+        }
+        workers.values_mut().for_each(|worker| worker.seen = now);
+    }
+
+    /// Hears that a worker lives. What of its work is not its own any more, and whether it may have room now.
+    ///
+    /// * `note` – takes the progress of each job
+    pub(super) fn hear(&self, beat: Beat, note: &dyn Fn(Uuid, Option<Progress>)) -> (Vec<Lease>, bool) {
+        let now = Instant::now();
+        let known = Known { beat, seen: now };
+        let until = now + known.lease();
+        let mut inner = self.lock();
+        let mut gone = Vec::new();
+        for (lease, progress) in &known.beat.tasks {
+            match inner.of(*lease).filter(|held| held.is_of(&known.beat.worker)) {
+                Some(held) => {
+                    held.worker.clone_from(&known.beat.worker);
+                    held.until = until;
+                    if progress.is_some() {
+                        note(lease.job, *progress);
+                    }
+                }
+                None => gone.push(*lease),
+            }
+        }
+        let may_have_room = !known.beat.is_draining && known.beat.tasks.len() < Lane::ALL.len();
+        inner.workers.insert(known.beat.worker.clone(), known);
+        (gone, may_have_room)
+    }
+
+    /// The workers that could be given a job.
+    pub(super) fn candidates(&self) -> Vec<Candidate> {
+        let now = Instant::now();
+        let inner = self.lock();
+        let lives = |worker: &&Known| !worker.beat.is_draining && worker.seen + worker.lease() > now;
+        let candidate = |known: &Known| {
+            let worker = known.beat.worker.clone();
+            let is_busy = |lane: Lane| {
+                inner.held.values().any(|held| held.worker == worker && Lane::of(&held.attempt.job) == lane)
+            };
+            let free = Lane::ALL.map(|lane| !is_busy(lane));
+            let holds = known.beat.holds.iter().copied().collect();
+            let (device, memory_bytes) = (known.beat.device.clone(), known.beat.memory_bytes);
+            Candidate { worker, device, memory_bytes, holds, free }
+        };
+        inner.workers.values().filter(lives).map(candidate).collect()
+    }
+
+    /// How many workers there are in each state. Those that were silent for long are forgotten.
+    pub(super) fn counts(&self) -> [(&'static str, u64); 4] {
+        let now = Instant::now();
+        let mut inner = self.lock();
+        let Inner { workers, held, .. } = &mut *inner;
+        workers.retain(|_, worker| worker.seen + worker.lease() * 10 > now);
+        let mut counts = [("idle", 0), ("busy", 0), ("draining", 0), ("silent", 0)];
+        for (name, worker) in workers.iter() {
+            let state = match worker {
+                silent if silent.seen + silent.lease() <= now => 3,
+                draining if draining.beat.is_draining => 2,
+                _ => usize::from(held.values().any(|held| held.worker == *name)),
+            };
+            counts[state].1 += 1;
+        }
+        counts
+    }
+
+    /// The names of all workers that are not forgotten.
+    pub(super) fn names(&self) -> HashSet<String> {
+        self.lock().workers.keys().cloned().collect()
+    }
+
+    /// All attempts that are held.
+    pub(super) fn held(&self) -> Vec<Held> {
+        self.lock().held.values().cloned().collect()
+    }
+
+    /// Begins to send a volume to the broker. False if it is on its way.
+    pub(super) fn begin_supply(&self, volume: VolumeDigest) -> bool {
+        self.lock().supplied.insert(volume)
+    }
+
+    pub(super) fn end_supply(&self, volume: &VolumeDigest) {
+        self.lock().supplied.remove(volume);
+    }
+}
+
+impl Inner {
+    fn of(&mut self, lease: Lease) -> Option<&mut Held> {
+        self.held.get_mut(&lease.job).filter(|held| Lease::of(&held.attempt) == lease)
+    }
+}

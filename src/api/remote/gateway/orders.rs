@@ -1,0 +1,153 @@
+//! Orders to workers, and the bytes that they need.
+
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::super::messages::{Lease, Need, Order, Versioned, volume_object};
+use super::fleet::Held;
+use super::{Gateway, REST};
+use crate::broker::{BrokerError, Lane as Stream};
+use crate::store::{Attempt, Outcome, Store, StoreError, VolumeDigest};
+
+/// Bytes of a checkpoint that are read at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Why an order is not sent.
+enum Refused {
+    Broker(BrokerError),
+    Store(StoreError),
+}
+
+impl From<BrokerError> for Refused {
+    fn from(error: BrokerError) -> Self {
+        Self::Broker(error)
+    }
+}
+
+impl Gateway {
+    /// Sends an order. If the broker does not take it, the job waits again, as if it had not begun.
+    pub(super) async fn send(self: Arc<Self>, held: Held) {
+        let lease = Lease::of(&held.attempt);
+        match self.order(&held).await {
+            Ok(()) => self.fleet.sent(lease),
+            Err(Refused::Store(error)) => self.end(&held, "none", Outcome::Failed(error.into()), 0.0).await,
+            Err(Refused::Broker(error)) => {
+                tracing::warn!(%error, job = %lease.job, "an order cannot be sent");
+                tokio::time::sleep(REST).await;
+                self.end(&held, "none", Outcome::Released, 0.0).await;
+            }
+        }
+    }
+
+    async fn order(&self, held: &Held) -> Result<(), Refused> {
+        let (lease, job) = (Lease::of(&held.attempt), &held.attempt.job);
+        if self.broker.size_of(&lease.spec_object()).await?.is_none() {
+            let Attempt { tenant, job } = held.attempt.clone();
+            self.put(&lease.spec_object(), move |store, take| take(store.spec(&tenant, job.id)?)).await?;
+        }
+        if job.checkpoint > 0 {
+            let attempt = held.attempt.clone();
+            let read = move |store: &Store, take: &mut Take<'_>| {
+                let failed = |error: io::Error| StoreError::of_io("reading a checkpoint", &error);
+                let Some(mut file) = store.checkpoint(&attempt)? else { return Ok(()) };
+                loop {
+                    let mut piece = vec![0; PIECE_BYTES];
+                    let length = file.read(&mut piece).map_err(failed)?;
+                    if length == 0 {
+                        return Ok(());
+                    }
+                    piece.truncate(length);
+                    take(piece)?;
+                }
+            };
+            self.put(&lease.checkpoint_object(), read).await?;
+        }
+        let order = Order {
+            lease,
+            is_small: job.is_small,
+            device_s: job.device_s,
+            compute_limit_s: self.shared.config.compute_limit.as_secs_f64(),
+            checkpoint_s: self.shared.config.checkpoint.as_secs_f64(),
+            inputs: job.inputs.clone(),
+            has_checkpoint: job.checkpoint > 0,
+        };
+        // A job that was released has the same attempt again.
+        let id = uuid::Uuid::new_v4().to_string();
+        Ok(self.broker.send(Stream::Work, &held.worker, &id, &Versioned::new(order)).await?)
+    }
+
+    /// Sends a volume of a job to the broker, if it is not there.
+    pub(super) async fn supply(self: Arc<Self>, need: Need) {
+        let Need { lease, volume } = need;
+        let Some(held) = self.fleet.get(lease).filter(|held| held.attempt.job.inputs.contains(&volume)) else {
+            return;
+        };
+        if !self.fleet.begin_supply(volume) {
+            return;
+        }
+        let outcome = self.supply_of(&held, volume).await;
+        self.fleet.end_supply(&volume);
+        match outcome {
+            Ok(()) => {}
+            Err(Refused::Broker(error)) => tracing::warn!(%error, job = %lease.job, "a volume cannot be sent"),
+            Err(Refused::Store(error)) => self.end(&held, "none", Outcome::Failed(error.into()), 0.0).await,
+        }
+    }
+
+    async fn supply_of(&self, held: &Held, volume: VolumeDigest) -> Result<(), Refused> {
+        let object = volume_object(&volume);
+        if self.broker.size_of(&object).await?.is_some() {
+            return Ok(());
+        }
+        let tenant = held.attempt.tenant.clone();
+        let read = move |store: &Store, take: &mut Take<'_>| {
+            let mut reading = store.read_volume(&tenant, volume)?;
+            while let Some((_, piece)) = reading.next(store)? {
+                take(piece)?;
+            }
+            Ok(())
+        };
+        self.put(&object, read).await
+    }
+
+    /// Puts an object from the store. What is damaged there does not come to its end.
+    async fn put(
+        &self,
+        name: &str,
+        read: impl FnOnce(&Store, &mut Take<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<(), Refused> {
+        let store = self.durable.store.clone();
+        let fault = Arc::new(Mutex::new(None));
+        let told = fault.clone();
+        let put = self.broker.put(name, move |take| {
+            // The broker's side is told by the other error.
+            let mut is_gone = false;
+            let mut pass = |piece: Vec<u8>| {
+                take(piece).map_err(|_| {
+                    is_gone = true;
+                    StoreError::Unavailable
+                })
+            };
+            match read(&store, &mut pass) {
+                Ok(()) => Ok(()),
+                Err(_) if is_gone => Err(io::Error::other("the broker takes no more")),
+                Err(error) => {
+                    *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    Err(io::Error::other("the store cannot read it"))
+                }
+            }
+        });
+        let put = tokio::time::timeout(LONGEST, put).await.unwrap_or_else(|_| Err(BrokerError::silent()));
+        match fault.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(error) => Err(Refused::Store(error)),
+            None => put.map_err(Refused::Broker),
+        }
+    }
+}
+
+/// Takes bytes on their way to the broker.
+type Take<'a> = dyn FnMut(Vec<u8>) -> Result<(), StoreError> + 'a;
+
+/// Longest time for one object.
+const LONGEST: Duration = Duration::from_secs(600);

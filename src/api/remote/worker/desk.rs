@@ -1,0 +1,176 @@
+//! The desk of an order: what it needs is fetched before it begins, and what it makes goes to the gateway.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::super::messages::{Lease, NEEDS, Need, Order, Versioned, What, volume_object};
+use super::Worker;
+use super::cache::HeldVolume;
+use super::reports;
+use super::task::Doing;
+use crate::api::desk::{Desk, Pieces, Task, VolumeSource};
+use crate::domain::Progress;
+use crate::store::{NewFile, StoreError, StoredFile, VolumeDigest};
+
+/// Rest between two looks for what is on its way.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Looks for a volume between two questions for it.
+const LOOKS: u32 = 50;
+
+/// What an order needs, fetched.
+#[derive(Debug)]
+pub(super) struct RemoteDesk {
+    worker: Arc<Worker>,
+    doing: Arc<Doing>,
+    task: Task,
+    spec: StoredFile,
+    checkpoint: Mutex<Option<Arc<StoredFile>>>,
+    volumes: HashMap<VolumeDigest, HeldVolume>,
+    /// Checkpoints that were sent.
+    sent: AtomicU64,
+}
+
+impl RemoteDesk {
+    /// Fetches all that an order needs, however long it takes.
+    pub(super) async fn fetch(worker: &Arc<Worker>, order: Order, doing: &Arc<Doing>) -> Self {
+        let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or(Duration::MAX);
+        let task = Task {
+            id: order.lease.job,
+            owner: "a gateway".into(),
+            is_small: order.is_small,
+            device_s: order.device_s,
+            compute_limit: seconds(order.compute_limit_s),
+            checkpoint: seconds(order.checkpoint_s),
+        };
+        let spec = object(worker, &order.lease.spec_object()).await;
+        let checkpoint = match order.has_checkpoint {
+            true => Some(Arc::new(object(worker, &order.lease.checkpoint_object()).await)),
+            false => None,
+        };
+        let mut volumes = HashMap::new();
+        for name in order.inputs {
+            volumes.insert(name, volume(worker, &order.lease, name).await);
+        }
+        let (worker, doing, checkpoint, sent) =
+            (worker.clone(), doing.clone(), Mutex::new(checkpoint), AtomicU64::new(0));
+        Self { worker, doing, task, spec, checkpoint, volumes, sent }
+    }
+}
+
+/// Fetches an object that the gateway put before it sent the order.
+async fn object(worker: &Worker, name: &str) -> StoredFile {
+    loop {
+        worker.broker.wait_up().await;
+        match download(worker, name).await {
+            Some(file) => return file,
+            None => sleep(PAUSE).await,
+        }
+    }
+}
+
+/// Takes a volume from the cache, or has the gateway send it.
+async fn volume(worker: &Arc<Worker>, lease: &Lease, name: VolumeDigest) -> HeldVolume {
+    let mut looks = 0;
+    loop {
+        let (there, of) = (worker.clone(), name);
+        if let Ok(Some(held)) = tokio::task::spawn_blocking(move || there.cache.get(of)).await {
+            return held;
+        }
+        worker.broker.wait_up().await;
+        if let Some(file) = download(worker, &volume_object(&name)).await {
+            if file.digest() != name {
+                tracing::warn!("a volume came damaged from the broker");
+                let _ = worker.broker.remove(&volume_object(&name)).await;
+            } else if let Ok(held) = worker.cache.add(name, &file) {
+                return held;
+            }
+        }
+        if looks % LOOKS == 0 {
+            let need = Versioned::new(Need { lease: *lease, volume: name });
+            // Nobody may be there to hear it: it is asked again.
+            let _ = worker.broker.ask::<Versioned<()>>(NEEDS, &need).await;
+        }
+        looks += 1;
+        sleep(PAUSE).await;
+    }
+}
+
+/// An object as a file; none if it is not there, or does not come whole.
+async fn download(worker: &Worker, name: &str) -> Option<StoredFile> {
+    let mut incoming = worker.broker.get(name).await.ok()??;
+    let size_bytes = incoming.size_bytes();
+    let mut file = NewFile::within(&worker.cache.work()).ok()?;
+    while let Some(piece) = incoming.next().await.ok()? {
+        file = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file)).await.ok()?.ok()?;
+    }
+    let file = tokio::task::spawn_blocking(move || file.finish()).await.ok()?.ok()?;
+    (file.size_bytes() == size_bytes).then_some(file)
+}
+
+impl VolumeSource for RemoteDesk {
+    fn open(&self, name: VolumeDigest) -> Result<Box<dyn Pieces + '_>, StoreError> {
+        let held = self.volumes.get(&name).ok_or(StoreError::VolumeNotFound)?;
+        Ok(Box::new(held.pieces()))
+    }
+}
+
+impl Desk for RemoteDesk {
+    fn task(&self) -> &Task {
+        &self.task
+    }
+
+    fn spec(&self) -> Result<Vec<u8>, StoreError> {
+        let failed = |error| StoreError::of_io("reading a specification", &error);
+        let mut bytes = Vec::new();
+        self.spec.open().map_err(failed)?.read_to_end(&mut bytes).map_err(failed)?;
+        Ok(bytes)
+    }
+
+    fn is_current(&self) -> bool {
+        !self.doing.is_gone()
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.doing.changes()
+    }
+
+    fn note_progress(&self, progress: Progress) {
+        self.doing.note(progress);
+        self.worker.news.notify_one();
+    }
+
+    fn new_file(&self) -> Result<NewFile, StoreError> {
+        NewFile::within(&self.worker.cache.work()).map_err(|error| StoreError::of_io("creating a file", &error))
+    }
+
+    fn checkpoint(&self) -> Result<Option<File>, StoreError> {
+        let newest = self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let opened = newest.map(|file| file.open()).transpose();
+        opened.map_err(|error| StoreError::of_io("reading a checkpoint", &error))
+    }
+
+    fn keep_checkpoint(&self, file: StoredFile, device_s: f64) -> Result<bool, StoreError> {
+        let number = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
+        let (lease, file) = (self.doing.lease(), Arc::new(file));
+        let made = reports::made(lease.made_object(format_args!("checkpoint-{number}")), &file);
+        let id = format!("{}.{}.checkpoint-{number}", lease.job, lease.attempt);
+        let sending = async {
+            reports::put(&self.worker, &made, &file).await?;
+            reports::send(&self.worker, lease, &What::Checkpoint(made.clone()), device_s, &id).await
+        };
+        match self.worker.runtime.block_on(sending) {
+            Ok(()) => Ok(self.is_current()),
+            Err(error) => {
+                tracing::warn!(%error, "a checkpoint cannot be sent");
+                Err(StoreError::Unavailable)
+            }
+        }
+    }
+}

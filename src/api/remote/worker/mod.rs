@@ -1,0 +1,200 @@
+//! The side of a device: takes orders, computes, and reports until the gateway has dealt with it.
+
+mod cache;
+mod desk;
+mod reports;
+mod task;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+use self::cache::Cache;
+use self::task::Doing;
+use super::messages::{BEATS, Beat, Gone, HELLO, Lease, Order, Versioned, heard, read, stops_of};
+use crate::api::ServerConfig;
+use crate::api::service::Shared;
+use crate::broker::{Broker, Lane as Stream};
+use crate::domain::DoseError;
+use crate::jobs::LocalJobs;
+use crate::metrics::Metrics;
+pub use cache::CacheOptions;
+
+/// Shortest time between two beats that only tell of progress.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(250);
+/// How often the broker hands out an order that this worker does not understand.
+const MOST_DELIVERIES: i64 = 3;
+/// Rest after a failure of the broker.
+const REST: Duration = Duration::from_millis(500);
+/// How long a worker that ends waits for the gateway to deal with its last reports.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// What a worker needs.
+#[derive(Debug)]
+pub struct WorkerParts {
+    /// The way to the gateway.
+    pub broker: Broker,
+    /// Queue and device.
+    pub jobs: Arc<LocalJobs>,
+    /// Where volumes are kept.
+    pub cache: CacheOptions,
+    /// How long it may be silent before its jobs are given to others.
+    pub lease: Duration,
+}
+
+/// A worker.
+#[derive(Debug)]
+pub(super) struct Worker {
+    id: String,
+    device: String,
+    shared: Arc<Shared>,
+    broker: Broker,
+    cache: Cache,
+    lease: Duration,
+    /// Where threads without one of their own wait for the broker.
+    runtime: Handle,
+    doing: Mutex<HashMap<Lease, Arc<Doing>>>,
+    /// There is something to tell.
+    news: Notify,
+}
+
+/// Works until `shutdown` ends, then lets go of what it does: at the next checkpoint, or when it is done, within the
+/// drain timeout.
+///
+/// # Errors
+/// [`DoseError`] if the cache cannot be used.
+pub async fn work(
+    config: ServerConfig,
+    parts: WorkerParts,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), DoseError> {
+    let WorkerParts { broker, jobs, cache, lease } = parts;
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), env!("DOSEGRID_COMMIT")));
+    let (cache, device, drain) = (Cache::open(&cache)?, jobs.device().name.clone(), config.drain_timeout);
+    let shared = Arc::new(Shared::new(config, jobs, None, metrics));
+    let id = format!("worker-{}", Uuid::new_v4().simple());
+    let (doing, news) = (Mutex::default(), Notify::new());
+    let worker = Arc::new(Worker { id, device, shared, broker, cache, lease, runtime: Handle::current(), doing, news });
+    let orders = tokio::spawn(worker.clone().take_orders());
+    let parts = [
+        tokio::spawn(worker.clone().beat()),
+        tokio::spawn(worker.clone().hear_stops()),
+        tokio::spawn(worker.clone().hear_hellos()),
+    ];
+    shutdown.await;
+    tracing::info!(running = worker.lock().len(), "draining");
+    orders.abort();
+    worker.shared.draining.cancel();
+    worker.news.notify_one();
+    worker.shared.attempts.close();
+    if timeout(drain, worker.shared.attempts.wait()).await.is_err() {
+        tracing::warn!("the drain timeout has passed; what runs is stopped");
+        worker.shared.abort.cancel();
+        let _ = timeout(LAST_WORDS, worker.shared.attempts.wait()).await;
+    }
+    parts.iter().for_each(tokio::task::JoinHandle::abort);
+    let _ = worker.broker.forget_reader(Stream::Work, &worker.id).await;
+    Ok(())
+}
+
+impl Worker {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Lease, Arc<Doing>>> {
+        self.doing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn take_orders(self: Arc<Self>) {
+        let mut inbox = self.broker.inbox(Stream::Work, &self.id, self.lease, MOST_DELIVERIES);
+        loop {
+            let delivery = inbox.next().await;
+            match read::<Order>(&delivery) {
+                None => tracing::warn!("an order of an unknown version is left alone"),
+                Some(order) => {
+                    self.begin(order);
+                    delivery.done().await;
+                }
+            }
+        }
+    }
+
+    /// Works on an order beside all else. The same order twice is one.
+    fn begin(self: &Arc<Self>, order: Order) {
+        let lease = order.lease;
+        let doing = {
+            let mut all = self.lock();
+            if all.contains_key(&lease) {
+                return;
+            }
+            let doing = Arc::new(Doing::new(lease));
+            all.insert(lease, doing.clone());
+            doing
+        };
+        self.news.notify_one();
+        tracing::info!(job = %lease.job, attempt = lease.attempt, "an order was taken");
+        let worker = self.clone();
+        self.shared.attempts.spawn(async move {
+            task::perform(&worker, order, &doing).await;
+            worker.lock().remove(&lease);
+            worker.news.notify_one();
+        });
+    }
+
+    fn beat_now(&self) -> Beat {
+        Beat {
+            worker: self.id.clone(),
+            lease_s: self.lease.as_secs_f64(),
+            device: self.device.clone(),
+            memory_bytes: self.shared.config.memory_bytes,
+            is_draining: self.shared.draining.is_cancelled(),
+            holds: self.cache.holds(),
+            tasks: self.lock().iter().map(|(lease, doing)| (*lease, doing.progress())).collect(),
+        }
+    }
+
+    /// Says that it lives, every third of the lease and whenever there is something to tell.
+    async fn beat(self: Arc<Self>) {
+        loop {
+            let asked = self.broker.ask::<Versioned<Gone>>(BEATS, &Versioned::new(self.beat_now())).await;
+            match asked.map(Versioned::known) {
+                Ok(Some(Gone { leases })) => leases.into_iter().for_each(|lease| self.drop_lease(lease)),
+                Ok(None) => tracing::warn!("the gateway has another version"),
+                Err(error) => tracing::debug!(%error, "no gateway heard that this worker lives"),
+            }
+            sleep(PROGRESS_PAUSE).await;
+            let _ = timeout(self.lease / 3, self.news.notified()).await;
+        }
+    }
+
+    fn drop_lease(&self, lease: Lease) {
+        if let Some(doing) = self.lock().get(&lease) {
+            doing.leave();
+        }
+    }
+
+    async fn hear_stops(self: Arc<Self>) {
+        loop {
+            if let Ok(mut words) = self.broker.hear(&stops_of(&self.id)).await {
+                while let Some(said) = words.next().await {
+                    heard::<Lease>(&said).into_iter().for_each(|lease| self.drop_lease(lease));
+                }
+            }
+            sleep(REST).await;
+        }
+    }
+
+    async fn hear_hellos(self: Arc<Self>) {
+        loop {
+            if let Ok(mut words) = self.broker.hear(HELLO).await {
+                while words.next().await.is_some() {
+                    self.news.notify_one();
+                }
+            }
+            sleep(REST).await;
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! One order on its way: fetched, computed, reported.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use super::super::messages::{Lease, Order, What};
+use super::Worker;
+use super::desk::RemoteDesk;
+use super::reports;
+use crate::api::attempt;
+use crate::api::desk::Desk;
+use crate::domain::Progress;
+use crate::store::Outcome;
+
+/// What is known of an order that is worked on.
+#[derive(Debug)]
+pub(super) struct Doing {
+    lease: Lease,
+    is_gone: AtomicBool,
+    changes: watch::Sender<u64>,
+    progress: Mutex<Option<Progress>>,
+}
+
+impl Doing {
+    pub(super) fn new(lease: Lease) -> Self {
+        Self { lease, is_gone: AtomicBool::new(false), changes: watch::channel(0).0, progress: Mutex::default() }
+    }
+
+    pub(super) fn lease(&self) -> Lease {
+        self.lease
+    }
+
+    /// The job went on without this worker, or all is dealt with.
+    pub(super) fn leave(&self) {
+        self.is_gone.store(true, Ordering::Release);
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::Acquire)
+    }
+
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Waits until it is gone.
+    pub(super) async fn gone(&self) {
+        let mut changes = self.changes();
+        while !self.is_gone() {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn note(&self, progress: Progress) {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner) = Some(progress);
+    }
+
+    pub(super) fn progress(&self) -> Option<Progress> {
+        *self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Works on an order to its end, which is when the gateway has dealt with it or given the job to another.
+pub(super) async fn perform(worker: &Arc<Worker>, order: Order, doing: &Arc<Doing>) {
+    let desk = tokio::select! {
+        desk = RemoteDesk::fetch(worker, order, doing) => Some(desk),
+        () = doing.gone() => return,
+        () = worker.shared.draining.cancelled() => None,
+    };
+    let (what, device_s) = match desk {
+        None => (Some((What::Released, Vec::new())), 0.0),
+        Some(desk) => {
+            let desk: Arc<dyn Desk> = Arc::new(desk);
+            let (outcome, device_s) = attempt::perform(&worker.shared, &desk).await;
+            let what = match outcome {
+                None => None,
+                Some(Outcome::Succeeded { result, volumes }) => {
+                    reports::results(worker, doing.lease(), &result, volumes)
+                }
+                Some(Outcome::Failed(fault)) => Some((What::Failed(fault), Vec::new())),
+                Some(Outcome::Lost { .. }) => Some((What::DeviceLost, Vec::new())),
+                Some(Outcome::Released) => Some((What::Released, Vec::new())),
+            };
+            (what, device_s)
+        }
+    };
+    match what {
+        None => tracing::info!(job = %doing.lease().job, "an order is gone"),
+        Some((what, files)) => reports::report(worker, doing, what, files, device_s).await,
+    }
+}

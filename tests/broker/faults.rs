@@ -1,0 +1,127 @@
+//! Workers, broker and gateway are killed in the middle of jobs.
+
+use dosegrid::api::pb::{self, JobState};
+
+use super::fixture::Site;
+use super::{ENDLESS, SECONDS};
+use crate::durable::restart::{results, until_checkpoint, until_running};
+use crate::durable::{Client, monte_carlo, request_id};
+
+const SHAPE: [u32; 3] = [8, 8, 8];
+
+/// A job that runs, and the specification of it.
+async fn running(client: &mut Client, histories: u64) -> (String, pb::JobSpec) {
+    let spec = client.upload_job(monte_carlo(histories), SHAPE).await;
+    let job = client.create(&spec, &request_id()).await.expect("a good job");
+    until_running(client, &job.name).await;
+    (job.name, spec)
+}
+
+/// The bytes of the same job where nothing happens, and what was disturbed has them.
+async fn assert_undisturbed(client: &mut Client, name: &str, spec: &pb::JobSpec) {
+    let disturbed = results(client, name).await;
+    let again = client.create(spec, &request_id()).await.expect("a good job");
+    assert_eq!(results(client, &again.name).await, disturbed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_nats, ignore = "there is no nats-server")]
+async fn a_job_of_a_killed_worker_goes_on_elsewhere() {
+    let site = Site::start(&[]);
+    let gateway = site.gateway(&["--checkpoint-s", "1"]);
+    let first = site.worker(&["--lease-s", "1"]);
+    let mut client = Client::of(&gateway.url).await;
+    let (name, spec) = running(&mut client, SECONDS).await;
+    until_checkpoint(&site.store()).await;
+    drop(first);
+    let second = site.worker(&["--lease-s", "1"]);
+    assert_undisturbed(&mut client, &name, &spec).await;
+    assert_eq!(client.job(&name).await.expect("it is there").attempts, 2);
+    // One that is asked to end lets go of its job at once, which does not count.
+    let (name, _) = running(&mut client, ENDLESS).await;
+    assert_eq!(second.terminate(), Some(0));
+    let released = client.job(&name).await.expect("it is there");
+    assert_eq!((released.state(), released.attempts), (JobState::Queued, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_nats, ignore = "there is no nats-server")]
+async fn a_broker_that_is_lost_costs_nothing() {
+    let mut site = Site::start(&[]);
+    let gateway = site.gateway(&["--checkpoint-s", "1"]);
+    let _worker = site.worker(&["--lease-s", "1"]);
+    let mut client = Client::of(&gateway.url).await;
+    let (name, spec) = running(&mut client, SECONDS).await;
+    site.stop_broker();
+    site.start_broker();
+    assert_undisturbed(&mut client, &name, &spec).await;
+    // And with all that it had.
+    let (name, spec) = running(&mut client, SECONDS).await;
+    site.stop_broker();
+    site.lose_broker_data();
+    site.start_broker();
+    assert_undisturbed(&mut client, &name, &spec).await;
+    let job = client.job(&name).await.expect("it is there");
+    assert_eq!(job.attempts, 1, "the worker kept its job");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_nats, ignore = "there is no nats-server")]
+async fn a_killed_gateway_takes_up_what_its_workers_do() {
+    let site = Site::start(&[]);
+    let gateway = site.gateway(&[]);
+    let _worker = site.worker(&[]);
+    let mut client = Client::of(&gateway.url).await;
+    let (name, spec) = running(&mut client, SECONDS).await;
+    drop(gateway);
+    let gateway = site.gateway(&[]);
+    let mut client = Client::of(&gateway.url).await;
+    assert_undisturbed(&mut client, &name, &spec).await;
+    assert_eq!(client.job(&name).await.expect("it is there").attempts, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_nats, ignore = "there is no nats-server")]
+async fn a_job_that_takes_its_workers_with_it_is_given_up() {
+    let site = Site::start(&[]);
+    let gateway = site.gateway(&["--max-attempts", "2", "--checkpoint-s", "3600"]);
+    let mut client = Client::of(&gateway.url).await;
+    let spec = client.upload_job(monte_carlo(ENDLESS), SHAPE).await;
+    let poison = client.create(&spec, &request_id()).await.expect("a good job");
+    for _ in 0..2 {
+        let worker = site.worker(&["--lease-s", "1"]);
+        until_running(&mut client, &poison.name).await;
+        drop(worker);
+        let put_back = async {
+            while client.job(&poison.name).await.expect("it is there").state() == JobState::Running {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(60), put_back).await.expect("its lease ends");
+    }
+    let (_, ended) = client.watch(&poison.name).await.expect("it has ended");
+    let error = ended.error.expect("it failed");
+    assert_eq!((error.reason.as_str(), error.metadata["cause"].as_str()), ("JOB_POISONOUS", "worker"));
+    // The rest goes on.
+    let worker = site.worker(&[]);
+    let spec = client.upload_job(monte_carlo(20_000), SHAPE).await;
+    let job = client.create(&spec, &request_id()).await.expect("a good job");
+    results(&mut client, &job.name).await;
+    drop(worker);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_nats, ignore = "there is no nats-server")]
+async fn secrets_open_the_broker_and_are_not_shown() {
+    let site = Site::start(&["--user", "dose", "--pass", "s3cret"]);
+    let secret = site.store().with_file_name("secret");
+    std::fs::write(&secret, "dose:s3cret\n").expect("a writable folder");
+    let secret = secret.to_str().expect("a path of text");
+    let gateway = site.gateway(&["--queue-secret", secret]);
+    let worker = site.worker(&["--queue-secret", secret]);
+    assert!(!worker.first_line.contains("s3cret"), "{}", worker.first_line);
+    let mut client = Client::of(&gateway.url).await;
+    let spec = client.upload_job(monte_carlo(20_000), SHAPE).await;
+    let job = client.create(&spec, &request_id()).await.expect("a good job");
+    results(&mut client, &job.name).await;
+}
