@@ -89,3 +89,27 @@ async fn jobs_wait_for_a_broker_and_a_worker_and_a_cancelled_one_frees_its_worke
     client.jobs.cancel_job(pb::CancelJobRequest { name: waits.name }).await.expect("it runs");
     drop(worker);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_nats, ignore = "there is no nats-server")]
+async fn a_job_that_workers_share_has_the_bytes_of_one() {
+    let site = Site::start(&[]);
+    // Every job is large.
+    let gateway = site.gateway(&["--small-job-s", "0"]);
+    let mut workers = vec![site.worker(&[]), site.worker(&[])];
+    let mut client = Client::of(&gateway.url).await;
+    let spec = client.upload_job(monte_carlo(2 * SECONDS), [8, 7, 6]).await;
+    let shared = client.create(&spec, &request_id()).await.expect("a good job");
+    let shared = results(&mut client, &shared.name).await;
+    let has_lead = |worker: &fixture::Worker| worker.log().contains("helpers ran parts of the job");
+    assert_eq!(
+        workers.iter().filter(|worker| has_lead(worker)).count(),
+        1,
+        "{}\n{}",
+        workers[0].log(),
+        workers[1].log()
+    );
+    workers.truncate(1);
+    let alone = client.create(&spec, &request_id()).await.expect("a good job");
+    assert_eq!(results(&mut client, &alone.name).await, shared);
+}

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::desk::Desk;
 use super::gate;
-use crate::domain::{Checkpoints, Invalid, RunPoint, Tally};
+use crate::domain::{Checkpoints, Helpers, Helping, Invalid, RunPoint, Tally};
 use crate::formats::tally::{decode_checkpoint, encode_checkpoint};
 use crate::store::StoreError;
 
@@ -83,5 +83,13 @@ impl Checkpoints for JobCheckpoints {
 
     fn let_others_in(&self) -> Duration {
         self.device.as_ref().map_or(Duration::ZERO, gate::Shared::let_others_in)
+    }
+
+    fn helpers(&self) -> Option<&dyn Helpers> {
+        self.desk.helpers()
+    }
+
+    fn helping(&self) -> Option<&dyn Helping> {
+        self.desk.helping()
     }
 }

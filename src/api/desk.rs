@@ -10,7 +10,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::durable::{Durable, storing};
-use crate::domain::Progress;
+use crate::domain::{Helpers, Helping, Progress};
 use crate::store::{Attempt, NewFile, Reading, Store, StoreError, StoredFile, VolumeDigest};
 
 /// An attempt at a job, as whoever computes it sees it.
@@ -88,6 +88,16 @@ pub(super) trait Desk: VolumeSource + Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Unavailable`].
     fn keep_checkpoint(&self, file: StoredFile, device_s: f64) -> Result<bool, StoreError>;
+
+    /// Others who may run a part of the histories.
+    fn helpers(&self) -> Option<&dyn Helpers> {
+        None
+    }
+
+    /// Whose histories are run here, if only a part of those of another attempt is wanted.
+    fn helping(&self) -> Option<&dyn Helping> {
+        None
+    }
 }
 
 /// Works at a desk on a thread that serves no connection.

@@ -49,7 +49,7 @@ async fn a_job_of_a_killed_worker_goes_on_elsewhere() {
 async fn a_broker_that_is_lost_costs_nothing() {
     let mut site = Site::start(&[]);
     let gateway = site.gateway(&["--checkpoint-s", "1"]);
-    let _worker = site.worker(&["--lease-s", "1"]);
+    let _worker = site.worker(&[]);
     let mut client = Client::of(&gateway.url).await;
     let (name, spec) = running(&mut client, SECONDS).await;
     site.stop_broker();

@@ -98,6 +98,7 @@ pub(super) struct Worker {
     process: Child,
     // Held open: a worker whose stdout is closed could fail to print.
     _stdout: BufReader<ChildStdout>,
+    log: tempfile::NamedTempFile,
     /// What it said first.
     pub(super) first_line: String,
 }
@@ -106,13 +107,20 @@ impl Worker {
     fn start(folder: &Path, url: &str, flags: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
         command.current_dir(folder).args(["worker", "--queue", url, "--device", "cpu"]).args(flags);
-        command.env_remove("RUST_LOG").stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let log = tempfile::NamedTempFile::new_in(folder).expect("a writable folder");
+        let stderr = log.as_file().try_clone().expect("an open file");
+        command.env_remove("RUST_LOG").stdout(Stdio::piped()).stderr(stderr);
         let mut process = command.spawn().expect("the binary is built");
         let mut stdout = BufReader::new(process.stdout.take().expect("stdout is piped"));
         let mut first_line = String::new();
         stdout.read_line(&mut first_line).expect("the worker says that it works");
         assert!(first_line.starts_with("working for nats://127.0.0.1:"), "{first_line}");
-        Self { process, _stdout: stdout, first_line }
+        Self { process, _stdout: stdout, log, first_line }
+    }
+
+    /// Its log so far.
+    pub(super) fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path()).expect("its log is text")
     }
 
     /// Asks it to end, and waits until it has.

@@ -140,6 +140,10 @@ pub(super) struct Beat {
     pub(super) holds: Vec<VolumeDigest>,
     /// What it works on.
     pub(super) tasks: Vec<(Lease, Option<Progress>)>,
+    /// What its device is, as far as results depend on it.
+    pub(super) device_key: String,
+    /// Whose job it helps with.
+    pub(super) helps: Option<Lease>,
 }
 
 /// What a gateway answers to a beat: what of it is not the worker's any more.
@@ -158,6 +162,49 @@ pub(super) struct Need {
 /// Where a worker hears that a lease is gone.
 pub(super) fn stops_of(worker: &str) -> String {
     format!("stop.{worker}")
+}
+
+/// Where the worker that leads an attempt is asked for histories.
+pub(super) fn lead_of(lease: Lease) -> String {
+    format!("lead.{}.{}", lease.job, lease.attempt)
+}
+
+/// Where a worker hears that it may help.
+pub(super) fn helps_of(worker: &str) -> String {
+    format!("help.{worker}")
+}
+
+/// What a helper says to the worker that leads an attempt.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Asked {
+    /// It wants histories.
+    Next { helper: String, device: String, scene_sha256: String, most: u64 },
+    /// It still works on those from the first on.
+    Alive { helper: String, device: String, first: u64 },
+    /// It has done those from the first on.
+    Done { helper: String, device: String, first: u64, made: Made },
+}
+
+impl Asked {
+    /// What the device of the helper is: sums of another kind are other sums.
+    pub(super) fn device(&self) -> &str {
+        match self {
+            Self::Next { device, .. } | Self::Alive { device, .. } | Self::Done { device, .. } => device,
+        }
+    }
+}
+
+/// What it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Told {
+    /// Run these.
+    Run(std::ops::Range<u64>),
+    /// There is nothing now, or it was heard.
+    Wait,
+    /// There is nothing any more.
+    Over,
 }
 
 /// What a worker has to tell of an attempt.

@@ -1,6 +1,7 @@
 //! Histories in batches, until a rule stops them. The tally does not depend on how the histories were divided into
 //! batches.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::balance::{Expected, check_book};
@@ -51,10 +52,10 @@ pub(super) struct Done {
 
 /// Progress of the batches.
 #[derive(Default)]
-struct RunState {
-    done: u64,
-    throughput: Throughput,
-    took: Duration,
+pub(super) struct RunState {
+    pub(super) done: u64,
+    pub(super) throughput: Throughput,
+    pub(super) took: Duration,
     losses: u32,
     relative_sigma: Option<f64>,
     /// Number of histories when that was computed.
@@ -65,6 +66,9 @@ impl HistoryBatches<'_> {
     /// # Errors
     /// [`DoseError::Cancelled`], a device that fails repeatedly, or a tally that is not possible.
     pub(super) fn run(mut self, device: &mut Device, voxels: usize) -> Result<Done, DoseError> {
+        if let Some(helping) = self.control.checkpoints().and_then(Checkpoints::helping) {
+            return Err(self.help(device, helping, voxels));
+        }
         let (mut state, mut look, mut tally) = match self.checkpoint(voxels) {
             Some((point, tally)) => {
                 let spent = Duration::try_from_secs_f64(point.spent_s).unwrap_or_default();
@@ -81,8 +85,13 @@ impl HistoryBatches<'_> {
         let mut last_look = Instant::now();
         let stopped_by = loop {
             let goal = look.map_or(self.plan.histories, |look| look.min(self.plan.histories));
-            let length = state.throughput.next_batch(self.batch_time(device)).min(goal - state.done);
-            self.run_batch(device, length, &mut tally, &mut state)?;
+            match self.stretch(&state, goal) {
+                Some(end) => self.run_with_helpers(device, end, &mut tally, &mut state)?,
+                None => {
+                    let length = state.throughput.next_batch(self.batch_time(device)).min(goal - state.done);
+                    self.run_batch(device, length, &mut tally, &mut state)?;
+                }
+            }
             if look == Some(state.done) || look.is_none() && last_look.elapsed() > LOOK_PAUSE {
                 state.relative_sigma = self.relative_sigma(&tally)?;
                 (state.seen_at, last_look) = (state.done, Instant::now());
@@ -155,9 +164,23 @@ impl HistoryBatches<'_> {
         state: &mut RunState,
     ) -> Result<(), DoseError> {
         let first = self.plan.first_history + state.done;
+        state.took += self.transport(device, first..first + length, tally, state)?;
+        state.done += length;
+        let done = self.plan.first_history..first + length;
+        check_book(tally, std::slice::from_ref(&done), &self.expected)
+    }
+
+    /// Runs some histories. The time that they took.
+    pub(super) fn transport(
+        &self,
+        device: &mut Device,
+        histories: Range<u64>,
+        tally: &mut Tally,
+        state: &mut RunState,
+    ) -> Result<Duration, DoseError> {
         let begun = Instant::now();
         loop {
-            match device.transport(self.scene, first..first + length, tally, self.control) {
+            match device.transport(self.scene, histories.clone(), tally, self.control) {
                 Ok(()) => break,
                 Err(DoseError::DeviceLost(detail)) if state.losses < MAX_LOSSES && tally.is_intact() => {
                     state.losses += 1;
@@ -168,21 +191,18 @@ impl HistoryBatches<'_> {
             }
         }
         let took = begun.elapsed();
-        state.throughput.record(length, took);
-        state.took += took;
-        state.done += length;
-        let done = self.plan.first_history..first + length;
-        check_book(tally, std::slice::from_ref(&done), &self.expected)
+        state.throughput.record(histories.end - histories.start, took);
+        Ok(took)
     }
 
     /// Most time of the next batch; none if nothing bounds it. Between batches others may have the device.
-    fn batch_time(&self, device: &Device) -> Option<Duration> {
+    pub(super) fn batch_time(&self, device: &Device) -> Option<Duration> {
         let is_shared = self.control.checkpoints().is_some() && device.info().kind == DeviceKind::Cpu;
         let shared = is_shared.then_some(SHARED_BATCH_TIME);
         self.time_left().into_iter().chain(shared).min()
     }
 
-    fn time_left(&self) -> Option<Duration> {
+    pub(super) fn time_left(&self) -> Option<Duration> {
         let limit = Duration::try_from_secs_f64(self.stop.time_limit_s?).unwrap_or(Duration::MAX);
         Some(limit.saturating_sub(self.began.elapsed()))
     }
@@ -194,7 +214,7 @@ impl HistoryBatches<'_> {
     }
 
     /// Progress towards the rule that will stop first, extrapolated from the run so far.
-    fn progress(&self, state: &RunState) -> Progress {
+    pub(super) fn progress(&self, state: &RunState) -> Progress {
         let per_second = if state.took > Duration::ZERO { state.done as f64 / state.took.as_secs_f64() } else { 0.0 };
         // The uncertainty falls with the square root of the number of histories.
         let by_target = self

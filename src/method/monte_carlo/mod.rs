@@ -4,6 +4,7 @@ mod balance;
 mod batches;
 mod dose;
 mod dosimetry;
+mod helpers;
 mod label_sigmas;
 mod prepare;
 mod record;

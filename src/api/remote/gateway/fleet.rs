@@ -14,6 +14,9 @@ use crate::store::{Attempt, JobRecord, Lane, VolumeDigest};
 /// Shortest and longest time that a worker may ask to be silent [s].
 const LEASES: [f64; 2] = [1.0, 3600.0];
 
+/// The method of jobs that several workers may share.
+const SHARED_METHOD: &str = "monte-carlo";
+
 /// An attempt in the hands of a worker.
 #[derive(Clone, Debug)]
 pub(super) struct Held {
@@ -230,6 +233,38 @@ impl Fleet {
         inner.workers.values().filter(lives).map(candidate).collect()
     }
 
+    /// Attempts of large jobs with workers that could help: they have nothing else to do, and the same kind of device.
+    pub(super) fn helpers(&self) -> Vec<(Held, String)> {
+        let now = Instant::now();
+        let inner = self.lock();
+        let mut found = Vec::new();
+        let idle = |name: &str, worker: &Known| {
+            let lives = !worker.beat.is_draining && worker.seen + worker.lease() > now;
+            lives && worker.beat.helps.is_none() && !inner.held.values().any(|held| held.worker == *name)
+        };
+        let large = |held: &&Held| {
+            let job = &held.attempt.job;
+            held.is_sent && !held.is_ending && Lane::of(job) == Lane::Large && job.method == SHARED_METHOD
+        };
+        let mut counts: HashMap<Uuid, usize> = HashMap::new();
+        for lease in inner.workers.values().filter_map(|worker| worker.beat.helps) {
+            *counts.entry(lease.job).or_default() += 1;
+        }
+        for (name, worker) in inner.workers.iter().filter(|(name, worker)| idle(name, worker)) {
+            let same = |held: &&Held| {
+                let lead = inner.workers.get(&held.worker);
+                lead.is_some_and(|lead| lead.beat.device_key == worker.beat.device_key)
+                    && worker.beat.memory_bytes >= held.attempt.job.estimate.memory_bytes
+            };
+            let least = |held: &&Held| (counts.get(&held.attempt.job.id).copied().unwrap_or(0), held.attempt.job.id);
+            if let Some(held) = inner.held.values().filter(large).filter(same).min_by_key(least) {
+                *counts.entry(held.attempt.job.id).or_default() += 1;
+                found.push((held.clone(), name.clone()));
+            }
+        }
+        found
+    }
+
     /// How many workers there are in each state. Those that were silent for long are forgotten.
     pub(super) fn counts(&self) -> [(&'static str, u64); 4] {
         let now = Instant::now();
@@ -241,7 +276,7 @@ impl Fleet {
             let state = match worker {
                 silent if silent.seen + silent.lease() <= now => 3,
                 draining if draining.beat.is_draining => 2,
-                _ => usize::from(held.values().any(|held| held.worker == *name)),
+                other => usize::from(other.beat.helps.is_some() || held.values().any(|held| held.worker == *name)),
             };
             counts[state].1 += 1;
         }

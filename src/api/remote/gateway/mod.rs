@@ -74,7 +74,12 @@ impl Gateway {
                 changed = changes.changed() => if changed.is_err() { return },
                 changed = up.changed() => if changed.is_err() { return } else { self.greet().await },
                 () = self.room.notified() => {}
-                _ = ticks.tick() => self.expire(is_up).await,
+                _ = ticks.tick() => {
+                    self.expire(is_up).await;
+                    if is_up && !self.durable.store.has_waiting() {
+                        self.find_help().await;
+                    }
+                }
             }
         }
     }
@@ -122,6 +127,9 @@ impl Gateway {
     }
 
     async fn stop(&self, worker: &str, lease: Lease) {
+        if worker.is_empty() {
+            return;
+        }
         // One that does not hear it is told with its next beat.
         let _ = self.broker.tell(&stops_of(worker), &Versioned::new(lease)).await;
     }

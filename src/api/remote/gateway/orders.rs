@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::super::messages::{Lease, Need, Order, Versioned, volume_object};
+use super::super::messages::{Lease, Need, Order, Versioned, helps_of, volume_object};
 use super::fleet::Held;
 use super::{Gateway, REST};
 use crate::broker::{BrokerError, Lane as Stream};
@@ -63,7 +63,23 @@ impl Gateway {
             };
             self.put(&lease.checkpoint_object(), read).await?;
         }
-        let order = Order {
+        let order = self.order_of(held);
+        // A job that was released has the same attempt again.
+        let id = uuid::Uuid::new_v4().to_string();
+        Ok(self.broker.send(Stream::Work, &held.worker, &id, &Versioned::new(order)).await?)
+    }
+
+    /// Tells workers that have nothing to do whose jobs they may help with. One that does not hear it is told again.
+    pub(super) async fn find_help(&self) {
+        for (held, worker) in self.fleet.helpers() {
+            let order = Order { has_checkpoint: false, ..self.order_of(&held) };
+            let _ = self.broker.tell(&helps_of(&worker), &Versioned::new(order)).await;
+        }
+    }
+
+    fn order_of(&self, held: &Held) -> Order {
+        let (lease, job) = (Lease::of(&held.attempt), &held.attempt.job);
+        Order {
             lease,
             is_small: job.is_small,
             device_s: job.device_s,
@@ -71,10 +87,7 @@ impl Gateway {
             checkpoint_s: self.shared.config.checkpoint.as_secs_f64(),
             inputs: job.inputs.clone(),
             has_checkpoint: job.checkpoint > 0,
-        };
-        // A job that was released has the same attempt again.
-        let id = uuid::Uuid::new_v4().to_string();
-        Ok(self.broker.send(Stream::Work, &held.worker, &id, &Versioned::new(order)).await?)
+        }
     }
 
     /// Sends a volume of a job to the broker, if it is not there.

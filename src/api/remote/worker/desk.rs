@@ -13,10 +13,12 @@ use tokio::time::sleep;
 use super::super::messages::{Lease, NEEDS, Need, Order, Versioned, What, volume_object};
 use super::Worker;
 use super::cache::HeldVolume;
+use super::help::Help;
+use super::lead::Lead;
 use super::reports;
 use super::task::Doing;
 use crate::api::desk::{Desk, Pieces, Task, VolumeSource};
-use crate::domain::Progress;
+use crate::domain::{Helpers, Helping, Progress};
 use crate::store::{NewFile, StoreError, StoredFile, VolumeDigest};
 
 /// Rest between two looks for what is on its way.
@@ -35,6 +37,10 @@ pub(super) struct RemoteDesk {
     volumes: HashMap<VolumeDigest, HeldVolume>,
     /// Checkpoints that were sent.
     sent: AtomicU64,
+    /// Who may run a part of the histories.
+    lead: Option<Arc<Lead>>,
+    /// Whose histories are run here.
+    help: Option<Help>,
 }
 
 impl RemoteDesk {
@@ -60,7 +66,17 @@ impl RemoteDesk {
         }
         let (worker, doing, checkpoint, sent) =
             (worker.clone(), doing.clone(), Mutex::new(checkpoint), AtomicU64::new(0));
-        Self { worker, doing, task, spec, checkpoint, volumes, sent }
+        Self { worker, doing, task, spec, checkpoint, volumes, sent, lead: None, help: None }
+    }
+
+    /// The same, for histories of which others may run a part.
+    pub(super) fn leading(self, lead: Arc<Lead>) -> Self {
+        Self { lead: Some(lead), ..self }
+    }
+
+    /// The same, for a part of the histories of another worker.
+    pub(super) fn helping(self, help: Help) -> Self {
+        Self { help: Some(help), ..self }
     }
 }
 
@@ -103,7 +119,7 @@ async fn volume(worker: &Arc<Worker>, lease: &Lease, name: VolumeDigest) -> Held
 }
 
 /// An object as a file; none if it is not there, or does not come whole.
-async fn download(worker: &Worker, name: &str) -> Option<StoredFile> {
+pub(super) async fn download(worker: &Worker, name: &str) -> Option<StoredFile> {
     let mut incoming = worker.broker.get(name).await.ok()??;
     let size_bytes = incoming.size_bytes();
     let mut file = NewFile::within(&worker.cache.work()).ok()?;
@@ -172,5 +188,13 @@ impl Desk for RemoteDesk {
                 Err(StoreError::Unavailable)
             }
         }
+    }
+
+    fn helpers(&self) -> Option<&dyn Helpers> {
+        self.lead.as_deref().map(|lead| lead as &dyn Helpers)
+    }
+
+    fn helping(&self) -> Option<&dyn Helping> {
+        self.help.as_ref().map(|help| help as &dyn Helping)
     }
 }

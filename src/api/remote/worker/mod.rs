@@ -2,6 +2,8 @@
 
 mod cache;
 mod desk;
+mod help;
+mod lead;
 mod reports;
 mod task;
 
@@ -17,11 +19,11 @@ use uuid::Uuid;
 
 use self::cache::Cache;
 use self::task::Doing;
-use super::messages::{BEATS, Beat, Gone, HELLO, Lease, Order, Versioned, heard, read, stops_of};
+use super::messages::{BEATS, Beat, Gone, HELLO, Lease, Order, Versioned, heard, helps_of, read, stops_of};
 use crate::api::ServerConfig;
 use crate::api::service::Shared;
 use crate::broker::{Broker, Lane as Stream};
-use crate::domain::DoseError;
+use crate::domain::{DeviceInfo, DoseError};
 use crate::jobs::LocalJobs;
 use crate::metrics::Metrics;
 pub use cache::CacheOptions;
@@ -53,6 +55,8 @@ pub struct WorkerParts {
 pub(super) struct Worker {
     id: String,
     device: String,
+    /// What the device is, as far as results depend on it.
+    device_key: String,
     shared: Arc<Shared>,
     broker: Broker,
     cache: Cache,
@@ -60,6 +64,8 @@ pub(super) struct Worker {
     /// Where threads without one of their own wait for the broker.
     runtime: Handle,
     doing: Mutex<HashMap<Lease, Arc<Doing>>>,
+    /// The job of another worker that this one helps with.
+    helps: Mutex<Option<Arc<Doing>>>,
     /// There is something to tell.
     news: Notify,
 }
@@ -79,18 +85,34 @@ pub async fn work(
     let (cache, device, drain) = (Cache::open(&cache)?, jobs.device().name.clone(), config.drain_timeout);
     let shared = Arc::new(Shared::new(config, jobs, None, metrics));
     let id = format!("worker-{}", Uuid::new_v4().simple());
-    let (doing, news) = (Mutex::default(), Notify::new());
-    let worker = Arc::new(Worker { id, device, shared, broker, cache, lease, runtime: Handle::current(), doing, news });
+    let (doing, helps, news) = (Mutex::default(), Mutex::default(), Notify::new());
+    let DeviceInfo { kind, name, backend, driver, .. } = shared.jobs.device().clone().without_threads();
+    let device_key = format!("{kind:?}/{name}/{backend}/{driver}");
+    let worker = Arc::new(Worker {
+        id,
+        device,
+        device_key,
+        helps,
+        shared,
+        broker,
+        cache,
+        lease,
+        runtime: Handle::current(),
+        doing,
+        news,
+    });
     let orders = tokio::spawn(worker.clone().take_orders());
     let parts = [
         tokio::spawn(worker.clone().beat()),
         tokio::spawn(worker.clone().hear_stops()),
         tokio::spawn(worker.clone().hear_hellos()),
+        tokio::spawn(worker.clone().hear_helps()),
     ];
     shutdown.await;
     tracing::info!(running = worker.lock().len(), "draining");
     orders.abort();
     worker.shared.draining.cancel();
+    worker.stop_helping();
     worker.news.notify_one();
     worker.shared.attempts.close();
     if timeout(drain, worker.shared.attempts.wait()).await.is_err() {
@@ -125,6 +147,9 @@ impl Worker {
     /// Works on an order beside all else. The same order twice is one.
     fn begin(self: &Arc<Self>, order: Order) {
         let lease = order.lease;
+        if !order.is_small {
+            self.stop_helping();
+        }
         let doing = {
             let mut all = self.lock();
             if all.contains_key(&lease) {
@@ -152,6 +177,8 @@ impl Worker {
             memory_bytes: self.shared.config.memory_bytes,
             is_draining: self.shared.draining.is_cancelled(),
             holds: self.cache.holds(),
+            device_key: self.device_key.clone(),
+            helps: self.lock_helps().as_ref().map(|doing| doing.lease()),
             tasks: self.lock().iter().map(|(lease, doing)| (*lease, doing.progress())).collect(),
         }
     }
@@ -167,6 +194,47 @@ impl Worker {
             }
             sleep(PROGRESS_PAUSE).await;
             let _ = timeout(self.lease / 3, self.news.notified()).await;
+        }
+    }
+
+    fn lock_helps(&self) -> MutexGuard<'_, Option<Arc<Doing>>> {
+        self.helps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stop_helping(&self) {
+        if let Some(doing) = &*self.lock_helps() {
+            doing.leave();
+        }
+    }
+
+    /// Helps with a job, if there is nothing else to do.
+    fn help(self: &Arc<Self>, order: Order) {
+        let is_busy = !self.lock().is_empty() || self.shared.draining.is_cancelled();
+        let doing = Arc::new(Doing::new(order.lease));
+        {
+            let mut helps = self.lock_helps();
+            if is_busy || helps.is_some() {
+                return;
+            }
+            *helps = Some(doing.clone());
+        }
+        self.news.notify_one();
+        let worker = self.clone();
+        self.shared.attempts.spawn(async move {
+            help::help(&worker, order, &doing).await;
+            *worker.lock_helps() = None;
+            worker.news.notify_one();
+        });
+    }
+
+    async fn hear_helps(self: Arc<Self>) {
+        loop {
+            if let Ok(mut words) = self.broker.hear(&helps_of(&self.id)).await {
+                while let Some(said) = words.next().await {
+                    heard::<Order>(&said).into_iter().for_each(|order| self.help(order));
+                }
+            }
+            sleep(REST).await;
         }
     }
 

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::super::messages::{Lease, Order, What};
 use super::Worker;
 use super::desk::RemoteDesk;
+use super::lead::{self, Lead};
 use super::reports;
 use crate::api::attempt;
 use crate::api::desk::Desk;
@@ -67,6 +68,7 @@ impl Doing {
 
 /// Works on an order to its end, which is when the gateway has dealt with it or given the job to another.
 pub(super) async fn perform(worker: &Arc<Worker>, order: Order, doing: &Arc<Doing>) {
+    let lead = if order.is_small { None } else { Some(Arc::new(Lead::default())) };
     let desk = tokio::select! {
         desk = RemoteDesk::fetch(worker, order, doing) => Some(desk),
         () = doing.gone() => return,
@@ -75,8 +77,20 @@ pub(super) async fn perform(worker: &Arc<Worker>, order: Order, doing: &Arc<Doin
     let (what, device_s) = match desk {
         None => (Some((What::Released, Vec::new())), 0.0),
         Some(desk) => {
-            let desk: Arc<dyn Desk> = Arc::new(desk);
-            let (outcome, device_s) = attempt::perform(&worker.shared, &desk).await;
+            let (outcome, device_s) = match lead {
+                None => attempt::perform(&worker.shared, &(Arc::new(desk) as Arc<dyn Desk>)).await,
+                Some(lead) => {
+                    let desk: Arc<dyn Desk> = Arc::new(desk.leading(lead.clone()));
+                    let done = tokio::select! {
+                        done = attempt::perform(&worker.shared, &desk) => done,
+                        never = lead::answer(worker, doing, &lead) => match never {},
+                    };
+                    if lead.added() > 0 {
+                        tracing::info!(job = %doing.lease().job, parts = lead.added(), "helpers ran parts of the job");
+                    }
+                    done
+                }
+            };
             let what = match outcome {
                 None => None,
                 Some(Outcome::Succeeded { result, volumes }) => {

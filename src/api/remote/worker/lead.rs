@@ -1,0 +1,288 @@
+//! The histories of a job that this worker leads, of which others run a part. Each is counted once: what is claimed and
+//! does not come is taken back, and what comes after that is not used.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::convert::Infallible;
+use std::ops::Range;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::super::messages::{Asked, Told, Versioned, heard, lead_of};
+use super::desk::download;
+use super::task::Doing;
+use super::{REST, Worker};
+use crate::domain::{Helpers, Part, Stretch, Tally};
+use crate::formats::tally::decode_checkpoint;
+use crate::store::StoredFile;
+
+/// After so long a silent helper is taken to be gone.
+const SILENCE: Duration = Duration::from_secs(10);
+/// How long to wait for a part between two looks at whether to go on.
+const MOMENT: Duration = Duration::from_millis(50);
+/// Fewest histories that are given away.
+const LEAST: u64 = 4096;
+
+/// The histories of a job, and who has them.
+#[derive(Debug, Default)]
+pub(super) struct Lead {
+    pool: Mutex<Pool>,
+    came: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    stretch: Option<Stretch>,
+    /// Taken by nobody, between what the lead has from the front and helpers from the back.
+    open: Range<u64>,
+    /// Claimed and taken back.
+    back: Vec<Range<u64>>,
+    /// By the first history.
+    claims: BTreeMap<u64, Claim>,
+    parts: VecDeque<Tally>,
+    helpers: HashMap<String, Instant>,
+    /// Parts that were added, of all stretches.
+    added: u64,
+}
+
+#[derive(Debug)]
+struct Claim {
+    end: u64,
+    helper: String,
+    heard: Instant,
+}
+
+impl Pool {
+    /// Forgets all histories.
+    fn clear(&mut self) {
+        let (helpers, added) = (std::mem::take(&mut self.helpers), self.added);
+        *self = Self { helpers, added, ..Self::default() };
+    }
+
+    fn count(&mut self) -> usize {
+        let now = Instant::now();
+        self.helpers.retain(|_, heard| *heard + SILENCE > now);
+        self.helpers.len()
+    }
+
+    fn take_back(&mut self) {
+        let now = Instant::now();
+        let silent = |claim: &Claim| claim.heard + SILENCE <= now;
+        let gone: Vec<u64> = self.claims.iter().filter(|(_, claim)| silent(claim)).map(|(first, _)| *first).collect();
+        for first in gone {
+            if let Some(claim) = self.claims.remove(&first) {
+                self.back.push(first..claim.end);
+            }
+        }
+    }
+
+    fn claim(&mut self, helper: &str, scene_sha256: &str, most: u64) -> Told {
+        self.helpers.insert(helper.to_owned(), Instant::now());
+        let others = self.count() as u64;
+        let Some(stretch) = &self.stretch else { return Told::Wait };
+        if stretch.scene_sha256 != scene_sha256 {
+            return Told::Over;
+        }
+        // Less and less, so that all end together.
+        let length = ((self.open.end - self.open.start) / (2 * (others + 1))).min(most);
+        if length < LEAST {
+            return Told::Wait;
+        }
+        self.open.end -= length;
+        let (first, end) = (self.open.end, self.open.end + length);
+        self.claims.insert(first, Claim { end, helper: helper.to_owned(), heard: Instant::now() });
+        Told::Run(first..end)
+    }
+
+    /// Whether a helper still has a claim. It does so by asking.
+    fn renew(&mut self, helper: &str, first: u64) -> bool {
+        self.helpers.insert(helper.to_owned(), Instant::now());
+        let claim = self.claims.get_mut(&first).filter(|claim| claim.helper == helper);
+        claim.map(|claim| claim.heard = Instant::now()).is_some()
+    }
+
+    fn fits(&self, first: u64, helper: &str, scene_sha256: &str, tally: &Tally) -> bool {
+        let claim = self.claims.get(&first).filter(|claim| claim.helper == helper);
+        self.stretch.as_ref().zip(claim).is_some_and(|(stretch, claim)| {
+            scene_sha256 == stretch.scene_sha256
+                && (tally.groups.len(), tally.voxels()) == (stretch.groups, stretch.voxels)
+                && tally.histories() == claim.end - first
+        })
+    }
+}
+
+impl Lead {
+    /// How many parts of helpers were added.
+    pub(super) fn added(&self) -> u64 {
+        self.lock().added
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what a helper has done, if its claim still holds.
+    fn accept(&self, first: u64, helper: &str, file: &StoredFile) {
+        let read = file.open().ok().and_then(|file| decode_checkpoint(std::io::BufReader::new(file)).ok());
+        let mut pool = self.lock();
+        match read {
+            Some((point, tally))
+                if point.first_history == first && pool.fits(first, helper, &point.scene_sha256, &tally) =>
+            {
+                pool.claims.remove(&first);
+                pool.parts.push_back(tally);
+                self.came.notify_all();
+            }
+            _ => tracing::debug!("a part of a helper is not used"),
+        }
+    }
+}
+
+impl Helpers for Lead {
+    fn count(&self) -> usize {
+        self.lock().count()
+    }
+
+    fn offer(&self, stretch: Stretch) {
+        let mut pool = self.lock();
+        pool.clear();
+        (pool.open, pool.stretch) = (stretch.histories.clone(), Some(stretch));
+    }
+
+    fn take(&self, most: u64) -> Option<Range<u64>> {
+        let mut pool = self.lock();
+        if let Some(mut range) = pool.back.pop() {
+            let end = range.end.min(range.start.saturating_add(most));
+            let taken = range.start..end;
+            range.start = end;
+            if !range.is_empty() {
+                pool.back.push(range);
+            }
+            return Some(taken);
+        }
+        let start = pool.open.start;
+        let end = pool.open.end.min(start.saturating_add(most));
+        pool.open.start = end;
+        (start < end).then_some(start..end)
+    }
+
+    fn part(&self, waits: bool) -> Part {
+        let mut pool = self.lock();
+        for _ in 0..2 {
+            pool.take_back();
+            if let Some(tally) = pool.parts.pop_front() {
+                pool.added += 1;
+                return Part::Done(tally);
+            }
+            if pool.claims.is_empty() {
+                let is_all = pool.back.is_empty() && pool.open.is_empty();
+                return if is_all { Part::All } else { Part::Pending };
+            }
+            if !waits {
+                break;
+            }
+            pool = self.came.wait_timeout(pool, MOMENT).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Part::Pending
+    }
+
+    fn withdraw(&self) {
+        self.lock().clear();
+    }
+}
+
+/// Answers helpers for as long as it is polled.
+pub(super) async fn answer(worker: &Arc<Worker>, doing: &Arc<Doing>, lead: &Arc<Lead>) -> Infallible {
+    loop {
+        if let Ok(mut words) = worker.broker.hear(&lead_of(doing.lease())).await {
+            while let Some(said) = words.next().await {
+                let Some(asked) = heard::<Asked>(&said) else { continue };
+                let told = if asked.device() == worker.device_key { reply(worker, lead, asked) } else { Told::Over };
+                said.answer(&Versioned::new(told)).await;
+            }
+        }
+        tokio::time::sleep(REST).await;
+    }
+}
+
+fn reply(worker: &Arc<Worker>, lead: &Arc<Lead>, asked: Asked) -> Told {
+    match asked {
+        Asked::Next { helper, scene_sha256, most, .. } => lead.lock().claim(&helper, &scene_sha256, most),
+        Asked::Alive { helper, first, .. } => {
+            if lead.lock().renew(&helper, first) {
+                Told::Wait
+            } else {
+                Told::Over
+            }
+        }
+        Asked::Done { helper, first, made, .. } => {
+            let is_claimed = lead.lock().renew(&helper, first);
+            let (worker, lead) = (worker.clone(), lead.clone());
+            drop(tokio::spawn(async move {
+                let file = if is_claimed { download(&worker, &made.object).await } else { None };
+                if let Some(file) = file.filter(|file| file.digest() == made.digest) {
+                    let accepted = tokio::task::spawn_blocking(move || lead.accept(first, &helper, &file));
+                    let _ = accepted.await;
+                }
+                // What stays is found by the janitor.
+                let _ = worker.broker.remove(&made.object).await;
+            }));
+            Told::Wait
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::GroupTally;
+
+    fn lead(histories: Range<u64>) -> Lead {
+        let lead = Lead::default();
+        lead.lock().helpers.insert("a".into(), Instant::now());
+        lead.offer(Stretch { scene_sha256: "scene".into(), histories, groups: 1, voxels: 2 });
+        lead
+    }
+
+    fn run(told: Told) -> Range<u64> {
+        match told {
+            Told::Run(range) => range,
+            Told::Wait | Told::Over => panic!("no histories"),
+        }
+    }
+
+    #[test]
+    fn each_history_is_run_once_whoever_is_lost() {
+        let lead = lead(1000..101_000);
+        let first = run(lead.lock().claim("a", "scene", 1_000_000));
+        let second = run(lead.lock().claim("b", "scene", 5000));
+        assert_eq!((first.clone(), second.clone()), (76_000..101_000, 71_000..76_000));
+        assert!(matches!(lead.lock().claim("a", "another", 1_000_000), Told::Over));
+        let tally =
+            |histories| Tally::of(vec![GroupTally { histories, energy: [1, 2].into(), ..GroupTally::default() }]);
+        {
+            let pool = lead.lock();
+            assert!(pool.fits(76_000, "a", "scene", &tally(25_000)));
+            assert!(!pool.fits(76_000, "b", "scene", &tally(25_000)) && !pool.fits(76_000, "a", "scene", &tally(1)));
+        }
+        // One is lost: what it had is taken back.
+        let long_ago = Instant::now().checked_sub(SILENCE * 2).expect("the machine has run for long enough");
+        lead.lock().claims.get_mut(&76_000).expect("it is claimed").heard = long_ago;
+        let mut own = 0;
+        let mut seen = vec![second.clone()];
+        while let Some(range) = lead.take(10_000) {
+            own += range.end - range.start;
+            seen.push(range);
+            assert!(matches!(lead.part(false), Part::Pending));
+        }
+        assert_eq!(own, 95_000);
+        assert!(!lead.lock().renew("a", 76_000), "it comes too late");
+        seen.sort_by_key(|range| range.start);
+        assert!(seen.windows(2).all(|pair| pair[0].end == pair[1].start), "{seen:?}");
+        assert!(matches!(lead.part(true), Part::Pending), "the other still works");
+        lead.lock().claims.remove(&second.start);
+        lead.lock().parts.push_back(tally(5000));
+        assert!(matches!(lead.part(true), Part::Done(_)) && matches!(lead.part(true), Part::All));
+        lead.withdraw();
+        assert!(lead.take(1).is_none() && lead.count() == 2);
+    }
+}
