@@ -1,7 +1,7 @@
 //! Where the things of a job are while it is computed: in the store, or, on a worker, with what a broker brought.
 
 use std::fmt;
-use std::fs::File;
+use std::io::{Read, Seek};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +49,11 @@ pub(super) trait VolumeSource {
     fn open(&self, name: VolumeDigest) -> Result<Box<dyn Pieces + '_>, StoreError>;
 }
 
+/// A file that is read at any place.
+pub(super) trait Readable: Read + Seek {}
+
+impl<T: Read + Seek> Readable for T {}
+
 /// Where the things of an attempt are.
 pub(super) trait Desk: VolumeSource + Send + Sync + fmt::Debug {
     /// The attempt.
@@ -79,7 +84,7 @@ pub(super) trait Desk: VolumeSource + Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    fn checkpoint(&self) -> Result<Option<File>, StoreError>;
+    fn checkpoint(&self) -> Result<Option<Box<dyn Readable>>, StoreError>;
 
     /// Keeps a checkpoint in place of the one before. False if the job went on without this attempt.
     ///
@@ -198,8 +203,9 @@ impl Desk for StoreDesk {
         self.durable.store.new_file()
     }
 
-    fn checkpoint(&self) -> Result<Option<File>, StoreError> {
-        self.durable.store.checkpoint(&self.attempt)
+    fn checkpoint(&self) -> Result<Option<Box<dyn Readable>>, StoreError> {
+        let opened = self.durable.store.checkpoint(&self.attempt)?;
+        Ok(opened.map(|opened| Box::new(opened) as Box<dyn Readable>))
     }
 
     fn keep_checkpoint(&self, file: StoredFile, device_s: f64) -> Result<bool, StoreError> {

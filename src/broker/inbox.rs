@@ -122,9 +122,9 @@ impl Inbox {
             self.broker.wait_up().await;
             match self.look().await {
                 Ok(Some(message)) => return Delivery(message),
-                Ok(None) => {}
+                // Its place may be gone with all that the broker had, and nobody says so: it is looked for.
+                Ok(None) => self.consumer = None,
                 Err(error) => {
-                    // What was there may be gone with the broker's memory: it is made anew.
                     tracing::debug!(%error, "no messages");
                     self.consumer = None;
                     tokio::time::sleep(REST).await;

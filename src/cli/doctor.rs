@@ -30,6 +30,11 @@ impl Args {
     }
 }
 
+/// The port of a broker whose address has none.
+const BROKER_PORT: u16 = 4222;
+/// Longest wait for a broker.
+const BROKER_WAIT: Duration = Duration::from_secs(2);
+
 /// What was found of one part.
 type Found = Result<String, String>;
 
@@ -90,7 +95,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         report.add("store", store(folder));
         report.add("disk", disk(folder, &serve.store));
     }
-    report.add("queue", Ok(queue(serve.store.store.is_some())));
+    report.add("queue", queue(serve));
     stdout::print(&report.text)?;
     match report.faults {
         0 => Ok(()),
@@ -178,10 +183,27 @@ fn disk(folder: &Path, store: &StoreArgs) -> Found {
     Ok(format!("{free_mib} MiB are free, {kept_mib} MiB of them are kept free"))
 }
 
-/// Where jobs wait.
-fn queue(has_store: bool) -> String {
-    let text = if has_store { "of the store, for the device of this machine" } else { "in memory: nothing lasts" };
-    text.to_owned()
+/// Where jobs wait, and who computes them.
+fn queue(serve: &serve::Args) -> Found {
+    match serve.queue.options().map_err(|error| error.to_string())? {
+        Some(options) => broker(&options.place()),
+        None if serve.store.store.is_some() => Ok("of the store, for the device of this machine".into()),
+        None => Ok("in memory: nothing lasts".into()),
+    }
+}
+
+/// Whether a broker answers. Nobody signs in.
+fn broker(place: &str) -> Found {
+    let reached = place.split(',').any(|address| {
+        let host = address.split_once("://").map_or(address, |(_, host)| host);
+        let host = if host.contains(':') { host.to_owned() } else { format!("{host}:{BROKER_PORT}") };
+        let addresses = std::net::ToSocketAddrs::to_socket_addrs(&host).into_iter().flatten();
+        addresses.into_iter().any(|address| std::net::TcpStream::connect_timeout(&address, BROKER_WAIT).is_ok())
+    });
+    match reached {
+        true => Ok(format!("of the store, for workers at {place}, which answers")),
+        false => Err(format!("{place} does not answer: start nats-server there, or correct --queue")),
+    }
 }
 
 /// A clock that is behind the files of this program was never set.
@@ -221,6 +243,15 @@ mod tests {
         assert!(store(folder.path()).expect_err("other files").contains("another folder"));
         fs::write(folder.path().join("format"), "dosegrid store 99\n").expect("a writable folder");
         assert!(store(folder.path()).expect_err("a newer one").contains("99"));
+    }
+
+    #[test]
+    fn a_broker_answers_or_not() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let place = format!("nats://{}", listener.local_addr().expect("a bound socket"));
+        assert!(broker(&place).is_ok());
+        drop(listener);
+        assert!(broker(&place).is_err_and(|text| text.contains("--queue")));
     }
 
     #[test]

@@ -97,7 +97,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let io = |error: std::io::Error| DoseError::Io(format!("cannot work: {error}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io)?;
     let done = runtime.block_on(async {
-        let mut shutdown = Box::pin(Signals::new().map_err(io)?.first());
+        let mut shutdown = Box::pin(Signals::new().map_err(io)?.first(false));
         let broker = Broker::connect(&options).await?;
         let jobs = Arc::new(LocalJobs::start_lanes(device, config.plan_limits(), config.queue_length)?);
         tokio::select! {

@@ -72,7 +72,7 @@ pub trait Helpers: Send + Sync + fmt::Debug {
     /// What a helper has done.
     ///
     /// * `waits` – whether to wait a moment for it
-    fn part(&self, waits: bool) -> Part;
+    fn part(&self, waits: bool) -> SharedPart;
 
     /// Ends the offer: what is not done yet is not used.
     fn withdraw(&self);
@@ -93,7 +93,7 @@ pub struct Stretch {
 
 /// What helpers have to give.
 #[derive(Debug)]
-pub enum Part {
+pub enum SharedPart {
     /// A tally of some of the histories, given once.
     Done(Tally),
     /// They are not ready.

@@ -45,7 +45,7 @@ pub use activity::TimeIntegratedActivity;
 pub use activity_account::ActivityAccount;
 pub use activity_times::{ActivityTimes, DecayCorrection, HalfLifeKind};
 pub use activity_unit::{ActivityAtMoment, ActivityUnit, Amount, MomentUnit};
-pub use checkpoint::{Checkpoints, Helpers, Helping, Part, RunPoint, Stretch};
+pub use checkpoint::{Checkpoints, Helpers, Helping, RunPoint, SharedPart, Stretch};
 pub use control::{Control, Progress, Stage, TransportProgress};
 pub use daughters::{Daughters, InGrowth};
 pub use density::DensityMap;

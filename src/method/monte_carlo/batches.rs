@@ -164,7 +164,8 @@ impl HistoryBatches<'_> {
         state: &mut RunState,
     ) -> Result<(), DoseError> {
         let first = self.plan.first_history + state.done;
-        state.took += self.transport(device, first..first + length, tally, state)?;
+        let took = self.transport(device, first..first + length, tally, state)?;
+        state.took += took;
         state.done += length;
         let done = self.plan.first_history..first + length;
         check_book(tally, std::slice::from_ref(&done), &self.expected)

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::balance::check_book;
 use super::batches::{HistoryBatches, RunState};
-use crate::domain::{Checkpoints, DoseError, Helpers, Helping, Part, RunPoint, Stage, Stretch, Tally};
+use crate::domain::{Checkpoints, DoseError, Helpers, Helping, RunPoint, SharedPart, Stage, Stretch, Tally};
 use crate::engine::Device;
 
 /// Time of histories that are offered at once: long enough that the wait for the last part is little of it.
@@ -77,10 +77,10 @@ impl HistoryBatches<'_> {
             }
             loop {
                 match helpers.part(is_waiting) {
-                    Part::Done(part) => tally.add(&part),
-                    Part::Pending => break,
-                    Part::All if is_waiting => return Ok(()),
-                    Part::All => break,
+                    SharedPart::Done(part) => tally.add(&part),
+                    SharedPart::Pending => break,
+                    SharedPart::All if is_waiting => return Ok(()),
+                    SharedPart::All => break,
                 }
             }
             self.pause_between(state)?;

@@ -1,7 +1,6 @@
 //! The desk of an order: what it needs is fetched before it begins, and what it makes goes to the gateway.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +16,7 @@ use super::help::Help;
 use super::lead::Lead;
 use super::reports;
 use super::task::Doing;
-use crate::api::desk::{Desk, Pieces, Task, VolumeSource};
+use crate::api::desk::{Desk, Pieces, Readable, Task, VolumeSource};
 use crate::domain::{Helpers, Helping, Progress};
 use crate::store::{NewFile, StoreError, StoredFile, VolumeDigest};
 
@@ -166,10 +165,11 @@ impl Desk for RemoteDesk {
         NewFile::within(&self.worker.cache.work()).map_err(|error| StoreError::of_io("creating a file", &error))
     }
 
-    fn checkpoint(&self) -> Result<Option<File>, StoreError> {
+    fn checkpoint(&self) -> Result<Option<Box<dyn Readable>>, StoreError> {
         let newest = self.checkpoint.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let opened = newest.map(|file| file.open()).transpose();
-        opened.map_err(|error| StoreError::of_io("reading a checkpoint", &error))
+        let opened = opened.map_err(|error| StoreError::of_io("reading a checkpoint", &error))?;
+        Ok(opened.map(|file| Box::new(file) as Box<dyn Readable>))
     }
 
     fn keep_checkpoint(&self, file: StoredFile, device_s: f64) -> Result<bool, StoreError> {

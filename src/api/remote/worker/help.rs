@@ -45,7 +45,8 @@ impl Help {
 
     fn ask(&self, asked: Asked) -> Option<Told> {
         let lead = lead_of(self.doing.lease());
-        let answer = self.worker.broker.ask::<Versioned<Told>>(&lead, &asked_now(asked));
+        let asked = Versioned::new(asked);
+        let answer = self.worker.broker.ask::<Versioned<Told>>(&lead, &asked);
         self.worker.runtime.block_on(answer).ok()?.known()
     }
 
@@ -56,7 +57,7 @@ impl Help {
                 loop {
                     sleep(ALIVE).await;
                     let (helper, device) = (worker.id.clone(), worker.device_key.clone());
-                    let asked = asked_now(Asked::Alive { helper, device, first });
+                    let asked = Versioned::new(Asked::Alive { helper, device, first });
                     // Not heard, it is said again.
                     let _ = worker.broker.ask::<Versioned<Told>>(&lead_of(doing.lease()), &asked).await;
                 }
@@ -79,10 +80,6 @@ impl Help {
         self.ask(Asked::Done { helper, device, first: point.first_history, made }).ok_or(StoreError::Unavailable)?;
         Ok(())
     }
-}
-
-fn asked_now(asked: Asked) -> Versioned<Asked> {
-    Versioned::new(asked)
 }
 
 impl Drop for Help {

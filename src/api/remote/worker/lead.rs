@@ -11,7 +11,7 @@ use super::super::messages::{Asked, Told, Versioned, heard, lead_of};
 use super::desk::download;
 use super::task::Doing;
 use super::{REST, Worker};
-use crate::domain::{Helpers, Part, Stretch, Tally};
+use crate::domain::{Helpers, SharedPart, Stretch, Tally};
 use crate::formats::tally::decode_checkpoint;
 use crate::store::StoredFile;
 
@@ -165,24 +165,24 @@ impl Helpers for Lead {
         (start < end).then_some(start..end)
     }
 
-    fn part(&self, waits: bool) -> Part {
+    fn part(&self, waits: bool) -> SharedPart {
         let mut pool = self.lock();
         for _ in 0..2 {
             pool.take_back();
             if let Some(tally) = pool.parts.pop_front() {
                 pool.added += 1;
-                return Part::Done(tally);
+                return SharedPart::Done(tally);
             }
             if pool.claims.is_empty() {
                 let is_all = pool.back.is_empty() && pool.open.is_empty();
-                return if is_all { Part::All } else { Part::Pending };
+                return if is_all { SharedPart::All } else { SharedPart::Pending };
             }
             if !waits {
                 break;
             }
             pool = self.came.wait_timeout(pool, MOMENT).unwrap_or_else(PoisonError::into_inner).0;
         }
-        Part::Pending
+        SharedPart::Pending
     }
 
     fn withdraw(&self) {
@@ -272,16 +272,16 @@ mod tests {
         while let Some(range) = lead.take(10_000) {
             own += range.end - range.start;
             seen.push(range);
-            assert!(matches!(lead.part(false), Part::Pending));
+            assert!(matches!(lead.part(false), SharedPart::Pending));
         }
         assert_eq!(own, 95_000);
         assert!(!lead.lock().renew("a", 76_000), "it comes too late");
         seen.sort_by_key(|range| range.start);
         assert!(seen.windows(2).all(|pair| pair[0].end == pair[1].start), "{seen:?}");
-        assert!(matches!(lead.part(true), Part::Pending), "the other still works");
+        assert!(matches!(lead.part(true), SharedPart::Pending), "the other still works");
         lead.lock().claims.remove(&second.start);
         lead.lock().parts.push_back(tally(5000));
-        assert!(matches!(lead.part(true), Part::Done(_)) && matches!(lead.part(true), Part::All));
+        assert!(matches!(lead.part(true), SharedPart::Done(_)) && matches!(lead.part(true), SharedPart::All));
         lead.withdraw();
         assert!(lead.take(1).is_none() && lead.count() == 2);
     }
