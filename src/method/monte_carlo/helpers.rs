@@ -58,7 +58,8 @@ impl HistoryBatches<'_> {
         // What others had of the device is no time of this run.
         state.took += begun.elapsed().saturating_sub(self.began - away);
         state.done = end;
-        check_book(tally, &[first..first + end], &self.expected)
+        let done = first..first + end;
+        check_book(tally, std::slice::from_ref(&done), &self.expected)
     }
 
     fn run_offered(

@@ -1,6 +1,5 @@
 //! The workers that live, and the attempts that they hold.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,8 +7,9 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::super::messages::{Beat, Lease};
+use super::choice::Candidate;
 use crate::domain::Progress;
-use crate::store::{Attempt, JobRecord, Lane, VolumeDigest};
+use crate::store::{Attempt, Lane, VolumeDigest};
 
 /// Shortest and longest time that a worker may ask to be silent [s].
 const LEASES: [f64; 2] = [1.0, 3600.0];
@@ -57,34 +57,6 @@ struct Inner {
     held: HashMap<Uuid, Held>,
     /// Volumes that are on their way to the broker.
     supplied: HashSet<VolumeDigest>,
-}
-
-/// A worker that could be given a job.
-#[derive(Clone, Debug)]
-pub(super) struct Candidate {
-    worker: String,
-    device: String,
-    memory_bytes: u64,
-    holds: HashSet<VolumeDigest>,
-    free: [bool; 2],
-}
-
-impl Candidate {
-    pub(super) fn is_free(&self, lane: Lane) -> bool {
-        self.free[lane as usize]
-    }
-}
-
-/// The worker for a job: one with room and memory; among these one that holds most of its volumes, then one that has
-/// nothing else to do. Its device, and its name.
-pub(super) fn choose(candidates: &[Candidate], job: &JobRecord) -> Option<(String, String)> {
-    let can = |worker: &&Candidate| worker.is_free(Lane::of(job)) && worker.memory_bytes >= job.estimate.memory_bytes;
-    let rank = |worker: &&Candidate| {
-        let held = job.inputs.iter().filter(|volume| worker.holds.contains(*volume)).count();
-        (held, worker.free.iter().filter(|is_free| **is_free).count(), Reverse(worker.worker.clone()))
-    };
-    let best = candidates.iter().filter(can).max_by_key(rank)?;
-    Some((best.device.clone(), best.worker.clone()))
 }
 
 pub(super) struct Fleet {

@@ -1,6 +1,7 @@
 //! The side of the store: hands jobs to workers in the order of the ledger, and takes what they report.
 
 mod arrivals;
+mod choice;
 mod fleet;
 mod janitor;
 mod orders;
@@ -101,7 +102,7 @@ impl Gateway {
             return Ok(None);
         }
         let is_free = move |lane: Lane| free[lane as usize];
-        let choose = move |job: &crate::store::JobRecord| fleet::choose(&candidates, job);
+        let choose = move |job: &crate::store::JobRecord| choice::choose(&candidates, job);
         let taken = blocking(&self.durable, move |store| store.take(is_free, choose)).await?;
         Ok(taken.map(|(attempt, worker)| self.fleet.hold(attempt, worker)))
     }
