@@ -157,15 +157,15 @@ def _advice(code: str, reason: str, said: str, address: str, tls: bool) -> str:
     """The message of the server or of the transport, and what to do."""
     low = said.lower()
     if code == "UNAVAILABLE" and not reason:
+        if "dns" in low or "resolution" in low or "resolve" in low or "domain name" in low:
+            return f"there is no host for {address}. {said}"
         if any(word in low for word in ("ssl", "handshake", "certificate", "tls")) or (tls and "reset by peer" in low):
             hint = "its certificate is from an authority that is not trusted (ca=…), or it speaks no TLS (tls=False)"
             return f"no TLS with {address}: {hint}. {said}"
-        if "http2" in low or "preface" in low or "settings" in low or "not a" in low:
+        if "http2" in low or "preface" in low or "settings" in low:
             return f"{address} answers, but not as gRPC{'' if tls else ': it may want TLS (https://…)'}. {said}"
         if "refused" in low or "failed to connect" in low or "no route" in low:
             return f"no server listens on {address}: is the port right, and does `dosegrid serve` run? {said}"
-        if "dns" in low or "resolution" in low or "resolve" in low or "domain name" in low:
-            return f"there is no host for {address}. {said}"
         return f"the connection to {address} was lost. {said}"
     if code == "UNIMPLEMENTED" and not reason:
         return f"{address} is no dosegrid server, or an older one: it does not know this call. {said}"
