@@ -51,9 +51,10 @@ fn place_in_voxel(part: f32, aside: vec2<f32>) -> vec3<f32> {
     return vec3(uv.x, uv.y, along);
 }
 
-// Cubic root of a number from 0 to 1, by two steps of Halley's from a root of its exponent: powers differ between
-// devices.
-fn cubic_root(x: f32) -> f32 {
+// Cubic root of a number from 1e-12 to 1, or of the nearest of these, by two steps of Halley's from a root of its
+// exponent: powers differ between devices.
+fn cubic_root(unbounded: f32) -> f32 {
+    let x = max(unbounded, 1e-12);
     var root = bitcast<f32>(bitcast<u32>(x) / 3u + 0x2A5137A0u);
     for (var step = 0u; step < 2u; step++) {
         let cube = root * root * root;

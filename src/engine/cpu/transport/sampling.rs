@@ -72,10 +72,11 @@ pub(crate) fn place_in_voxel(part: f32, aside: [f32; 2]) -> [f32; 3] {
     }
 }
 
-/// Cubic root of a number from 0 to 1, by two steps of Halley's from a root of its exponent: powers differ between
-/// devices.
+/// Cubic root of a number from 1e-12 to 1, or of the nearest of these, by two steps of Halley's from a root of its
+/// exponent: powers differ between devices.
 #[inline]
 fn cubic_root(x: f32) -> f32 {
+    let x = x.max(1e-12);
     let mut root = f32::from_bits(x.to_bits() / 3 + 0x2A51_37A0);
     for _ in 0..2 {
         let cube = root * root * root;
@@ -150,8 +151,8 @@ mod tests {
     #[test]
     fn cubic_roots_are_right() {
         for x in [0.0f32, 1e-30, 1e-6, 0.01, 0.125, 0.3, 0.999_999, 1.0] {
-            let (found, expected) = (cubic_root(x), x.cbrt());
-            assert!((found - expected).abs() <= 3e-7 * expected + 1e-12, "{x}: {found} {expected}");
+            let (found, expected) = (cubic_root(x), x.max(1e-12).cbrt());
+            assert!((found - expected).abs() <= 3e-7 * expected, "{x}: {found} {expected}");
         }
     }
 
@@ -180,7 +181,7 @@ mod tests {
         assert!(cells.iter().all(|&count| count.abs_diff(10_000) < 450), "{cells:?}");
         assert!(sums.iter().all(|sum| sum.abs() / f64::from(PLACES) < 0.0016), "{sums:?}");
         // The ends of a part lie at the middle and on faces.
-        assert_eq!(place_in_voxel(0.0, [0.5; 2]), [0.5; 3].map(|x: f32| x));
+        assert!(place_in_voxel(0.0, [0.1, 0.9]).iter().all(|x| (x - 0.5).abs() < 1e-4));
         assert!(place_in_voxel(1.0, [0.2, 0.7])[2] > 0.999_999);
     }
 
