@@ -133,10 +133,10 @@ impl Checkpoints for Counting {
 
 on_each_engine!(others_are_let_in_between_blocks);
 fn others_are_let_in_between_blocks(mut device: Device) {
-    let source = sources::random([24, 20, 60], [4.0; 3], 9);
-    let kernel = sources::kernel("Lu-177", source.grid());
-    let plan = ConvolutionPlan::new(source.grid(), &kernel.spec, 400_000).expect("blocks fit");
-    assert!(plan.blocks.len() > 2, "{plan:?}");
+    let source = sources::random([22, 19, 64], [4.0; 3], 3);
+    let kernel = sources::kernel_of("I-131", source.grid(), [21, 18, 9]);
+    let plan = ConvolutionPlan::new(source.grid(), &kernel.spec, 300_000).expect("blocks fit");
+    assert!(plan.blocks.len() > 1, "{plan:?}");
     let counting = Arc::new(Counting::default());
     let control = Control::detached().with_checkpoints(counting.clone());
     device.convolve(&plan, &kernel, &source, &control).expect("a good plan");

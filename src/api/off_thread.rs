@@ -64,8 +64,8 @@ pub(super) async fn for_header<T: Send + 'static>(
     if emissions > MANY_EMISSIONS { off_thread(run).await } else { off_thread(|| apart(run)).await }
 }
 
-/// Begins to compute what headers ask for most, on a thread of its own: the spectra of all nuclides and, where jobs last,
-/// their kernels in water. Who asks for one of them later need not wait.
+/// Begins to compute what headers ask for most, on a thread of its own: the spectra of all nuclides and, where jobs
+/// last, their kernels in water. Who asks for one of them later need not wait.
 ///
 /// * `with_kernels` – whether kernels are wanted: they take seconds in all
 pub fn warm_up(with_kernels: bool) {
