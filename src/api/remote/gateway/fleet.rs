@@ -49,6 +49,12 @@ impl Known {
         let [least, most] = LEASES;
         Duration::from_secs_f64(self.beat.lease_s.clamp(least, most))
     }
+
+    /// Whether new work is given to it. It says every third of its lease that it lives: one that has not for two may
+    /// be gone.
+    fn takes_work(&self, now: Instant) -> bool {
+        !self.beat.is_draining && self.seen + self.lease() * 2 / 3 > now
+    }
 }
 
 #[derive(Default)]
@@ -191,7 +197,6 @@ impl Fleet {
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let now = Instant::now();
         let inner = self.lock();
-        let lives = |worker: &&Known| !worker.beat.is_draining && worker.seen + worker.lease() > now;
         let candidate = |known: &Known| {
             let worker = known.beat.worker.clone();
             let is_busy = |lane: Lane| {
@@ -202,7 +207,7 @@ impl Fleet {
             let (device, memory_bytes) = (known.beat.device.clone(), known.beat.memory_bytes);
             Candidate { worker, device, memory_bytes, holds, free }
         };
-        inner.workers.values().filter(lives).map(candidate).collect()
+        inner.workers.values().filter(|worker| worker.takes_work(now)).map(candidate).collect()
     }
 
     /// Attempts of large jobs with workers that could help: they have nothing else to do, and the same kind of device.
@@ -211,8 +216,9 @@ impl Fleet {
         let inner = self.lock();
         let mut found = Vec::new();
         let idle = |name: &str, worker: &Known| {
-            let lives = !worker.beat.is_draining && worker.seen + worker.lease() > now;
-            lives && worker.beat.helps.is_none() && !inner.held.values().any(|held| held.worker == *name)
+            worker.takes_work(now)
+                && worker.beat.helps.is_none()
+                && !inner.held.values().any(|held| held.worker == *name)
         };
         let large = |held: &&Held| {
             let job = &held.attempt.job;
@@ -225,7 +231,7 @@ impl Fleet {
         for (name, worker) in inner.workers.iter().filter(|(name, worker)| idle(name, worker)) {
             let same = |held: &&Held| {
                 let lead = inner.workers.get(&held.worker);
-                lead.is_some_and(|lead| lead.beat.device_key == worker.beat.device_key)
+                lead.is_some_and(|lead| lead.takes_work(now) && lead.beat.device_key == worker.beat.device_key)
                     && worker.beat.memory_bytes >= held.attempt.job.estimate.memory_bytes
             };
             let least = |held: &&Held| (counts.get(&held.attempt.job.id).copied().unwrap_or(0), held.attempt.job.id);
