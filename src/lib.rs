@@ -27,6 +27,7 @@
 //! * [`store`]: volumes and jobs that outlive the process, in a folder.
 //! * [`broker`]: NATS between a gateway and its workers.
 //! * [`api`]: the gRPC boundary, server and client.
+//! * [`pacs`]: DICOM over the network.
 //! * [`report`]: figures, pictures and pages for people.
 //! * [`demo`]: a stylised patient, computed from end to end.
 //! * [`validate`]: checks the physics of a device against theory and against EGSnrc.
@@ -63,6 +64,7 @@ pub mod kernel_library;
 pub mod math;
 pub mod method;
 pub mod metrics;
+pub mod pacs;
 pub mod physics;
 pub mod plan;
 pub mod prepare;

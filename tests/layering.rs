@@ -20,6 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("clinic", &["constants", "math", "domain", "physics"]),
     ("dosimetry", &["constants", "domain"]),
     ("formats", &["digest", "domain", "resample", "physics", "clinic", "dosimetry"]),
+    ("pacs", &["digest", "domain"]),
     ("report", &["digest", "domain", "resample", "clinic", "dosimetry"]),
     ("request", &["domain", "physics"]),
     ("intake", &["domain", "resample", "physics", "request"]),
@@ -87,6 +88,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "physics",
             "clinic",
             "formats",
+            "pacs",
             "report",
             "request",
             "intake",
@@ -115,11 +117,13 @@ const CRATES: &[(&str, &[&str])] = &[
     ("wgpu", &["engine/gpu/"]),
     ("async_nats", &["broker/"]),
     ("plotters", &["report/"]),
-    ("dicom_core", &["formats/dicom/"]),
-    ("dicom_dictionary_std", &["formats/dicom/"]),
+    ("dicom_core", &["formats/dicom/", "pacs/"]),
+    ("dicom_dictionary_std", &["formats/dicom/", "pacs/"]),
     ("dicom_encoding", &["formats/dicom/"]),
-    ("dicom_object", &["formats/dicom/"]),
-    ("dicom_transfer_syntax_registry", &["formats/dicom/"]),
+    ("dicom_object", &["formats/dicom/", "pacs/"]),
+    ("dicom_transfer_syntax_registry", &["formats/dicom/", "pacs/"]),
+    ("dicom_json", &["pacs/"]),
+    ("dicom_ul", &["pacs/"]),
 ];
 
 /// Names of lower rooms that a room does without all the same: physics hears of its caller through `math::watch`.

@@ -35,6 +35,7 @@ mod report;
 mod request;
 mod resampling;
 mod shader_checks;
+mod study;
 mod style;
 mod support;
 mod transport_cuts;

@@ -19,7 +19,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         Wanted::AnyVolume,
         Wanted::Activity { calibration: None },
         Wanted::Labels { grid: None, threshold: Some(0.5) },
-        Wanted::Inventory,
+        Wanted::Inventory { calibration: None },
     ];
     for wanted in wanted {
         if let Ok(Answer::Image(image)) = read(&Request::new(place.clone(), wanted)) {

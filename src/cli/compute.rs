@@ -100,17 +100,24 @@ impl Args {
 }
 
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
+    run_with(args, Vec::new())
+}
+
+/// As [`run`], with warnings of what was done to the inputs before.
+pub(super) fn run_with(args: Args, before: Vec<Warning>) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let place = args.place.check(&mut checks);
     args.check_method(&mut checks);
     match place {
-        Place::Here(selector) => run_here(&args, selector, checks),
+        Place::Here(selector) => run_here(&args, before, selector, checks),
         Place::Server(remote) => remote::run(&args, &remote, checks),
     }
 }
 
 /// Computes in this process.
-fn run_here(args: &Args, selector: DeviceSelector, mut checks: Checks) -> Result<(), DoseError> {
+///
+/// * `before` – warnings of what was done to the inputs before
+fn run_here(args: &Args, before: Vec<Warning>, selector: DeviceSelector, mut checks: Checks) -> Result<(), DoseError> {
     let inputs = Inputs::read(args, &mut checks);
     checks.finish()?;
     let inputs = inputs.expect("inputs without a fault are complete");
@@ -135,7 +142,7 @@ fn run_here(args: &Args, selector: DeviceSelector, mut checks: Checks) -> Result
     result.warnings.retain(|warning| !known.contains(warning));
     print_warnings(&result.warnings, density);
     Warning::check(&result.warnings, args.strict).map_err(|error| told_by_flag(error, density))?;
-    result.warnings.splice(0..0, known);
+    result.warnings.splice(0..0, before.into_iter().chain(known));
     let (activity, density) = (inputs.request.activity(), inputs.request.density());
     let table = |organs| args.outputs.organ_tables(&result, activity, density, organs, &inputs.names);
     let organs = inputs.organs.as_ref().map(table);

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use clap::Parser;
 
-use super::{Cli, Command, compute, device, stdout};
-use crate::demo::{Case, CaseFiles, LoopbackServer, figure, uptake};
+use super::{Cli, Command, compute, device, stdout, study};
+use crate::demo::{Case, CaseFiles, DicomStudy, LoopbackServer, StylisedPhantom, figure, uptake};
 use crate::domain::{Checks, DeviceInfo, DeviceKind, DeviceSelector, DoseError, Invalid, Provenance};
 use crate::engine::list_devices;
 use crate::formats::{atomic::write_bytes, nifti};
@@ -26,6 +26,9 @@ pub(super) struct Args {
     /// Number of voxels along x, y and z, over a field of 500 × 500 × 461 mm
     #[arg(long, value_name = "X,Y,Z", default_value = "128,128,96", allow_hyphen_values = true)]
     shape: String,
+    /// The other way: write a DICOM study of the case with three time points, and run `dosegrid study` on it
+    #[arg(long)]
+    dicom: bool,
     /// Print no progress and no summary
     #[arg(long)]
     quiet: bool,
@@ -47,6 +50,9 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         selector.zip(shape).zip(method).map(|((a, b), c)| (a, b, c)).expect("values without a fault are there");
     let say = |text: &str| if args.quiet { Ok(()) } else { stdout::print(&format!("{text}\n")) };
 
+    if args.dicom {
+        return run_study(&args, shape, method);
+    }
     let device = device::open(selector)?;
     say(&describe_devices(selector, &device.info(), &list_devices()))?;
 
@@ -75,6 +81,30 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         args.output_dir.display(),
         command.join(" ")
     ))
+}
+
+/// Writes the case as a study from the scanner, and does what a user would do with it.
+fn run_study(args: &Args, shape: [u64; 3], method: &str) -> Result<(), DoseError> {
+    let invalid = |Invalid(reason): Invalid| DoseError::invalid("shape", reason);
+    let phantom = StylisedPhantom::new(shape).map_err(invalid)?;
+    let folder = args.output_dir.join("dicom");
+    DicomStudy::of(&phantom).map_err(invalid)?.write(&folder)?;
+    let path = |path: &Path| path.display().to_string();
+    let mut words = vec!["dosegrid".to_owned(), "study".to_owned(), path(&folder)];
+    words.extend(["--output".to_owned(), path(&args.output_dir.join("study"))]);
+    let flags = [("--method", method), ("--device", args.device.as_str())];
+    words.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()]));
+    if method == "monte-carlo" {
+        words.extend(["--histories".to_owned(), HISTORIES.to_owned()]);
+    }
+    if args.quiet {
+        words.push("--quiet".to_owned());
+    } else {
+        stdout::print(&format!("demo       {} written; now: {}\n\n", folder.display(), words.join(" ")))?;
+    }
+    let parsed = Cli::try_parse_from(words).expect("the command is well formed").command;
+    let Command::Study(args) = parsed else { unreachable!("the command is `study`") };
+    study::run(&args)
 }
 
 /// The output files.

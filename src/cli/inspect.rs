@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::dicom_web::FetchArgs;
 use super::stdout;
 use crate::domain::{Checks, DoseError, Volume, grid::Affine};
 use crate::formats::dicom::{self, Place};
@@ -20,12 +21,14 @@ const DIGITS: usize = 7;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Volumes: NIfTI (.nii, .nii.gz, .hdr and .img), NRRD (.nrrd, .nhdr) or MetaImage (.mha, .mhd); files or folders
-    /// of DICOM: their series, how they pair, and what is wrong with them
+    /// of DICOM: their series, how they pair, and what is wrong with them. With --dicom-web UIDs of studies or series
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// As JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    fetch: FetchArgs,
 }
 
 /// `{"files": [...], "studies": [...]}`.
@@ -77,9 +80,11 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut list = List { files: Vec::new(), studies: Vec::new() };
     for path in &args.files {
         let name = path.display().to_string();
+        let input = args.fetch.input(path)?;
+        let path = input.path();
         let place = Place::of(path);
         if place.is_dicom(is_volume_name) {
-            let inventory = checks.at(name.as_str(), dicom::read_inventory(place));
+            let inventory = checks.at(name.as_str(), dicom::read_inventory(place, None));
             list.studies.extend(inventory.map(|inventory| Study { folder: name, inventory }));
         } else if let Some(file) = checks.at(name.as_str(), read_frames(path)) {
             list.files.push(Entry::new(name, file));

@@ -4,6 +4,7 @@ mod audit;
 mod bed;
 mod bench;
 mod budget;
+mod calibration;
 mod compute;
 mod convert;
 mod cycles;
@@ -12,6 +13,7 @@ mod demo;
 mod device;
 mod devices;
 mod dicom;
+mod dicom_web;
 mod doctor;
 mod driver_noise;
 mod flags;
@@ -31,12 +33,15 @@ mod queue_flags;
 mod remote;
 mod report;
 mod resample;
+mod send;
 mod serve;
 mod settings;
 mod stdout;
 mod store;
 mod store_flags;
+mod study;
 mod summary;
+mod time_points;
 mod validate;
 mod worker;
 
@@ -103,10 +108,14 @@ enum Command {
     Inspect(inspect::Args),
     /// Convert between DICOM and volume files
     Convert(Box<convert::Args>),
+    /// Send DICOM files to an archive, by C-STORE or STOW-RS
+    Send(Box<send::Args>),
     /// Put a map on another grid: that of another file, or one of another spacing
     Resample(resample::Args),
     /// Integrate activity over time: tables of regions, or series of maps
     Integrate(Box<integrate::Args>),
+    /// From a folder from the scanner to doses, tables, DICOM objects and a report
+    Study(Box<study::Args>),
     /// Check the physics on a device against theory and EGSnrc, and write a report
     Validate(validate::Args),
     /// Measure the speed of a device
@@ -142,6 +151,7 @@ impl Command {
             | Self::Worker(_)
             | Self::Doctor(_)
             | Self::Compute(_)
+            | Self::Study(_)
             | Self::Devices(_)
             | Self::Validate(_)
             | Self::Bench(_) => true,
@@ -158,6 +168,7 @@ impl Command {
             | Self::Nuclides(_)
             | Self::Inspect(_)
             | Self::Convert(_)
+            | Self::Send(_)
             | Self::ReadDicom
             | Self::Completions(_)
             | Self::Man(_)
@@ -235,8 +246,10 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Nuclides(args) => nuclides::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Send(args) => send::run(&args),
         Command::Resample(args) => resample::run(&args),
         Command::Integrate(args) => integrate::run(&args),
+        Command::Study(args) => study::run(&args),
         Command::Validate(args) => validate::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Convert(args) => convert::run(&args),

@@ -62,9 +62,10 @@ impl RemoteArgs {
         let is_tls = url.starts_with("https://");
         let of_environment = || environment("DOSEGRID_CA").filter(|_| is_tls).map(PathBuf::from);
         let ca = self.ca.clone().or_else(of_environment);
-        let ca_pem = ca.and_then(|path| checks.at("ca", read(&path)));
-        let certificate = self.client_certificate.as_ref().and_then(|path| checks.at("client-certificate", read(path)));
-        let key = self.client_key.as_ref().and_then(|path| checks.at("client-key", read(path)));
+        let ca_pem = ca.and_then(|path| checks.at("ca", read_file(&path)));
+        let certificate =
+            self.client_certificate.as_ref().and_then(|path| checks.at("client-certificate", read_file(path)));
+        let key = self.client_key.as_ref().and_then(|path| checks.at("client-key", read_file(path)));
         let of_file = self.token_file.as_ref().and_then(|path| checks.at("token-file", read_token(path)));
         let token = self.token.clone().or(of_file).or_else(|| environment("DOSEGRID_TOKEN"));
         Some(Remote {
@@ -86,7 +87,8 @@ impl Remote {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Invalid> {
+/// A small file, such as a certificate.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Invalid> {
     use std::io::Read;
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| Invalid::new(format!("cannot be opened: {error}")))?;
@@ -95,8 +97,8 @@ fn read(path: &Path) -> Result<Vec<u8>, Invalid> {
 }
 
 /// The token of a file: its text without spaces and line ends around it.
-fn read_token(path: &Path) -> Result<String, Invalid> {
-    let text = String::from_utf8(read(path)?).map_err(|_| Invalid::new("is not text"))?;
+pub(super) fn read_token(path: &Path) -> Result<String, Invalid> {
+    let text = String::from_utf8(read_file(path)?).map_err(|_| Invalid::new("is not text"))?;
     match text.trim() {
         "" => Err(Invalid::new("is empty")),
         token => Ok(token.to_owned()),

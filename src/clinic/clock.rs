@@ -15,6 +15,20 @@ pub enum Moment {
     Clock(String),
 }
 
+/// Hours from one clock time to another, in absolute time where both have an offset from UTC, else by one clock.
+///
+/// * `start`, `end` – ISO 8601, date and time
+///
+/// # Errors
+/// If one is no such time, or one has an offset and the other has none.
+pub fn hours_between(start: &str, end: &str) -> Result<f64, Invalid> {
+    let (start, end) = (ClockTime::parse(start)?, ClockTime::parse(end)?);
+    if start.has_offset != end.has_offset {
+        return Err(Invalid::new("one of two clock times has an offset from UTC and the other has none"));
+    }
+    Ok(end.hours_since(&start))
+}
+
 /// A clock time that was read.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ClockTime {

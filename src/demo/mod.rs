@@ -12,6 +12,7 @@ pub mod loopback;
 pub mod phantom;
 pub mod region;
 pub mod spect;
+pub mod study;
 pub mod uptake;
 
 pub use case::{Case, CaseFiles};
@@ -20,3 +21,4 @@ pub use loopback::LoopbackServer;
 pub use phantom::StylisedPhantom;
 pub use region::PhantomRegion;
 pub use spect::Spect;
+pub use study::DicomStudy;

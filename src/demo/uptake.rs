@@ -82,6 +82,15 @@ pub fn decays(phantom: &StylisedPhantom, region: PhantomRegion) -> f64 {
     REST_OF_BODY.decays() * density_g_cm3 * phantom.region_volume_cm3(region) / WHOLE_BODY_MASS_G
 }
 
+/// Activity of a region within the grid of the phantom [Bq].
+///
+/// * `hours` – after the administration
+pub fn activity_bq(phantom: &StylisedPhantom, region: PhantomRegion, hours: f64) -> f64 {
+    let half_life_h = uptake(region).unwrap_or(REST_OF_BODY).effective_half_life_h;
+    let rate_per_h = std::f64::consts::LN_2 / half_life_h;
+    decays(phantom, region) * rate_per_h / 3600.0 * (-rate_per_h * hours).exp()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

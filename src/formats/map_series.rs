@@ -11,7 +11,7 @@ use crate::domain::{Invalid, MomentUnit};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    unit: String,
+    unit: Option<String>,
     nuclide: Option<String>,
     injection: Option<String>,
     administered_activity_mbq: Option<f64>,
@@ -24,15 +24,15 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Scan {
     file: PathBuf,
-    time: toml::Value,
+    time: Option<toml::Value>,
     duration_h: Option<f64>,
 }
 
 /// A series of maps.
 #[derive(Clone, Debug)]
 pub struct MapSeries {
-    /// Unit of the maps.
-    pub unit: MomentUnit,
+    /// Unit of the maps; none: their files say it.
+    pub unit: Option<MomentUnit>,
     /// The nuclide, as it is written.
     pub nuclide: Option<String>,
     /// Start of the administration, ISO 8601.
@@ -52,8 +52,8 @@ pub struct MapSeries {
 pub struct MapScan {
     /// Where it is.
     pub file: PathBuf,
-    /// Start of the scan: hours, or ISO 8601.
-    pub time: crate::clinic::Moment,
+    /// Start of the scan: hours, or ISO 8601; none: its file says it.
+    pub time: Option<crate::clinic::Moment>,
     /// How long it took [h].
     pub duration_h: Option<f64>,
 }
@@ -77,16 +77,19 @@ pub fn parse(text: &str, folder: &Path) -> Result<MapSeries, Invalid> {
         let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
         Invalid::new(format!("line {line}: {}", error.message()))
     })?;
-    let unit = MomentUnit::ALL.into_iter().find(|unit| unit.name() == file.unit);
     let units = || MomentUnit::ALL.map(MomentUnit::name).join(", ");
-    let unit = unit.ok_or_else(|| Invalid::new(format!("unit must be one of {}, got {:?}", units(), file.unit)))?;
+    let known = |name: &String| {
+        let unit = MomentUnit::ALL.into_iter().find(|unit| unit.name() == name);
+        unit.ok_or_else(|| Invalid::new(format!("unit must be one of {}, got {name:?}", units())))
+    };
+    let unit = file.unit.as_ref().map(known).transpose()?;
     if file.scan.is_empty() {
         return Err(Invalid::new("names no map: add a [[scan]] for each"));
     }
     let scan = |(number, scan): (usize, Scan)| {
-        let time = moment(&scan.time).ok_or_else(|| {
-            Invalid::new(format!("scan {}: time must be hours, or a date and time with its offset", number + 1))
-        })?;
+        let wrong =
+            || Invalid::new(format!("scan {}: time must be hours, or a date and time with its offset", number + 1));
+        let time = scan.time.as_ref().map(|time| moment(time).ok_or_else(wrong)).transpose()?;
         Ok(MapScan { file: folder.join(scan.file), time, duration_h: scan.duration_h })
     };
     Ok(MapSeries {
@@ -122,11 +125,11 @@ mod tests {
         let text = "unit = 'bq-per-ml'\nnuclide = 'Lu-177'\n[[scan]]\nfile = 'a.nii'\ntime = 24\n\
                     [[scan]]\nfile = '/b.nii'\ntime = 2026-03-28T10:00:00+01:00\nduration_h = 0.5\n";
         let found = parse(text, Path::new("there")).expect("a series");
-        assert_eq!(found.unit, MomentUnit::BqPerMl);
+        assert_eq!(found.unit, Some(MomentUnit::BqPerMl));
         assert_eq!(found.scans[0].file, Path::new("there/a.nii"));
         assert_eq!(found.scans[1].file, Path::new("/b.nii"));
-        assert_eq!(found.scans[0].time, Moment::Hours(24.0));
-        assert_eq!(found.scans[1].time, Moment::Clock("2026-03-28T10:00:00+01:00".into()));
+        assert_eq!(found.scans[0].time, Some(Moment::Hours(24.0)));
+        assert_eq!(found.scans[1].time, Some(Moment::Clock("2026-03-28T10:00:00+01:00".into())));
     }
 
     #[test]

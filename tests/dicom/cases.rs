@@ -87,7 +87,7 @@ impl Case<'_> {
                     Err(error) => refused(error),
                 }
             }
-            "study" | "time-series" => match dicom::read_inventory(self.place("series_uid")) {
+            "study" | "time-series" => match dicom::read_inventory(self.place("series_uid"), None) {
                 Ok(found) => Read::Inventory(Box::new(serde_json::to_value(found).expect("plain data"))),
                 Err(error) => refused(error),
             },

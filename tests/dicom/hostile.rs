@@ -23,7 +23,7 @@ fn wanted() -> [Wanted; 5] {
         Wanted::Ct,
         Wanted::Activity { calibration: None },
         Wanted::Labels { grid: None, threshold: Some(0.5) },
-        Wanted::Inventory,
+        Wanted::Inventory { calibration: None },
     ]
 }
 

@@ -177,7 +177,7 @@ fn two_reconstructions_of_one_acquisition_are_one_time_point() {
     let later =
         again.text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.11").text(tags::ACQUISITION_DATE, VR::DA, "20260304");
     later.save(&folder.path().join("c"));
-    let found = read_inventory(Place::of(folder.path())).expect("a folder");
+    let found = read_inventory(Place::of(folder.path()), None).expect("a folder");
     assert_eq!((found.series.len(), found.time_points), (3, 2));
     let marked: Vec<_> = found.series.iter().filter_map(|series| series.same_acquisition_as.as_deref()).collect();
     assert_eq!(marked.len(), 1);

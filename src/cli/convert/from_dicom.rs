@@ -5,28 +5,24 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::{Args, Target};
+use crate::cli::calibration::CalibrationArgs;
 use crate::cli::stdout;
 use crate::domain::{Checks, DoseError, Invalid};
-use crate::formats::dicom::{Calibration, Place};
+use crate::formats::dicom::Place;
 use crate::formats::{atomic, json};
 
 /// Where JSON goes that is asked for without a file.
 const STDOUT: &str = "-";
 
 // Strings where they are numbers, so that one run names every fault.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "From DICOM")]
 pub(super) struct FromDicomArgs {
     /// The series, where there are several
     #[arg(long, value_name = "UID")]
     pub(super) series: Option<String>,
-    /// Counts per second of an MBq, to make activity of counts
-    #[arg(long, value_name = "CPS_PER_MBQ", allow_negative_numbers = true)]
-    calibration: Option<String>,
-    /// For how long the counts were summed, as the calibration counts it: the duration of a frame times their number,
-    /// and times that of the heads if it does so
-    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
-    acquisition_seconds: Option<String>,
+    #[command(flatten)]
+    pub(super) calibration: CalibrationArgs,
     /// File, folder or series whose grid labels are put on [default: the images that they were drawn on, if they are in
     /// the same folder; else the planes of the segmentation]
     #[arg(long, value_name = "FILE")]
@@ -42,11 +38,8 @@ pub(super) struct FromDicomArgs {
 impl FromDicomArgs {
     /// Records flags that have no effect on what is asked for.
     pub(super) fn check(&self, target: Target, checks: &mut Checks) {
-        let of_activity = [("calibration", &self.calibration), ("acquisition-seconds", &self.acquisition_seconds)];
         if target != Target::Activity {
-            for (flag, _) in of_activity.into_iter().filter(|(_, text)| text.is_some()) {
-                checks.fail(flag, "has no effect without --as activity");
-            }
+            self.calibration.refuse("--as activity", checks);
         }
         if target != Target::Labels {
             let of_labels = [("grid", self.grid.is_some()), ("threshold", self.threshold.is_some())];
@@ -79,21 +72,6 @@ impl FromDicomArgs {
             (None, Some(_)) => Place { series: self.series.clone(), ..place },
             (_, _) => place,
         }
-    }
-
-    /// How counts become activity.
-    pub(super) fn calibration(&self, checks: &mut Checks) -> Option<Calibration> {
-        let mut number = |flag: &str, text: &Option<String>| {
-            let text = text.as_deref()?;
-            let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0);
-            checks.at(flag, number.ok_or_else(|| Invalid::new(format!("is a number above 0, got `{text}`"))))
-        };
-        let cps_per_mbq = number("calibration", &self.calibration);
-        let acquisition_seconds = number("acquisition-seconds", &self.acquisition_seconds);
-        if self.acquisition_seconds.is_some() && self.calibration.is_none() {
-            checks.fail("acquisition-seconds", "has no effect without --calibration");
-        }
-        Some(Calibration { cps_per_mbq: cps_per_mbq?, acquisition_seconds })
     }
 
     /// The part from which a voxel belongs to a segment.

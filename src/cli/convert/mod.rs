@@ -9,11 +9,13 @@ mod volume;
 use std::path::PathBuf;
 
 use super::dicom::DicomArgs;
+use super::dicom_web::FetchArgs;
 use crate::domain::{Checks, DoseError};
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// What to convert: a file, a folder of DICOM files, or a series in it as FOLDER#SERIES_UID
+    /// What to convert: a file, a folder of DICOM files, or a series in it as FOLDER#SERIES_UID. With --dicom-web the
+    /// UID of a study or series
     #[arg(value_name = "INPUT")]
     input: PathBuf,
     /// What it becomes. From DICOM: activity (Bq/mL), ct (HU), dose (Gy), labels (a folder with a mask each). To DICOM:
@@ -31,6 +33,8 @@ pub(super) struct Args {
     rtdose: rtdose::RtDoseArgs,
     #[command(flatten)]
     seg: seg::SegArgs,
+    #[command(flatten)]
+    fetch: FetchArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -51,6 +55,8 @@ impl Target {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), DoseError> {
+    let input = args.fetch.input(&args.input)?;
+    let args = &Args { input: input.path().to_owned(), ..args.clone() };
     let mut checks = Checks::new();
     if args.output.canonicalize().is_ok_and(|output| args.input.canonicalize().is_ok_and(|input| input == output)) {
         checks.fail("output", "is also the name of the input");

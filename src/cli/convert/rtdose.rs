@@ -5,7 +5,7 @@ use crate::domain::{Checks, DoseError};
 use crate::formats::dicom::write::DoseKind;
 use crate::formats::volume_file::read_volume;
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct RtDoseArgs {
     /// What the dose is: physical (absorbed dose), effective (weighted, BED or EQD2), or uncertainty (its 1σ)
     /// [default: physical]

@@ -8,7 +8,7 @@ use crate::domain::{Checks, DoseError, Invalid, Organ, Organs};
 use crate::formats::dicom::write::segmentation;
 use crate::formats::{label_names, labels};
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(super) struct SegArgs {
     /// Names of the organs: CSV of label,name, or as ITK-SNAP and 3D Slicer write them
     #[arg(long, value_name = "FILE")]

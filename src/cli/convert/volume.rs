@@ -36,7 +36,7 @@ struct Account<'a> {
 pub(super) fn run(args: &Args, mut checks: Checks) -> Result<(), DoseError> {
     let flags = &args.from_dicom;
     checks.at("output", OutputFormat::of_name(&args.output));
-    let calibration = flags.calibration(&mut checks);
+    let calibration = flags.calibration.check(&mut checks);
     let place = flags.place(args, &mut checks);
     checks.finish()?;
     let (wanted, text) = match args.target {

@@ -1,13 +1,15 @@
 //! `dosegrid integrate`: time-integrated activity from tables and from series of maps.
 
-mod maps;
-mod options;
-mod outputs;
+pub(super) mod maps;
+pub(super) mod options;
+pub(super) mod outputs;
+mod series;
 mod table;
 
 use std::path::PathBuf;
 
 use super::stdout;
+use super::time_points::TimePointArgs;
 use crate::domain::{Checks, DoseError};
 use options::CurveArgs;
 use outputs::Report;
@@ -18,8 +20,9 @@ pub(super) struct Args {
     /// sigma (MBq) and duration (h) where they are known
     #[arg(long, value_name = "FILE", conflicts_with = "series", required_unless_present = "series")]
     table: Option<PathBuf>,
-    /// Activity maps over time: TOML that names the files, docs/curves.md
-    #[arg(long, value_name = "FILE")]
+    /// Activity maps over time: a folder of DICOM files, which say their times; or TOML that names the files,
+    /// docs/curves.md
+    #[arg(long, value_name = "FOLDER|FILE")]
     series: Option<PathBuf>,
     /// Regions of the maps, as for compute; what is in none is one more, "rest"
     #[arg(long, value_name = "FILE", requires = "series")]
@@ -32,6 +35,8 @@ pub(super) struct Args {
     /// mean life
     #[arg(long, value_name = "HOURS", requires = "series", allow_negative_numbers = true)]
     reference_time: Option<f64>,
+    #[command(flatten)]
+    time_points: TimePointArgs,
     #[command(flatten)]
     curve: CurveArgs,
     /// Folder for curves.json, curves.csv and curves.png, and for maps tia.nii.gz in Bq·s a voxel
@@ -46,9 +51,14 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     if let Some(folder) = args.output.as_ref().filter(|folder| folder.exists() && !folder.is_dir()) {
         return Err(DoseError::invalid("output", format!("{} is not a folder", folder.display())));
     }
+    if args.series.is_none() {
+        let mut checks = Checks::new();
+        args.time_points.refuse("--series", &mut checks);
+        checks.finish()?;
+    }
     let report = match (&args.table, &args.series) {
         (Some(table), _) => table::integrate_table(args, table)?,
-        (None, Some(series)) => maps::integrate_maps(args, series)?,
+        (None, Some(series)) => series::integrate_series(args, series)?,
         (None, None) => return Err(DoseError::invalid("table", "--table or --series is needed")),
     };
     if let Some(folder) = &args.output {

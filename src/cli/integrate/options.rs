@@ -14,27 +14,27 @@ use crate::physics::nuclide;
 const METHODS: [&str; 4] = ["physical", "population_half_life", "haenscheid", "prior_curve"];
 
 /// The administration, and how curves are integrated.
-#[derive(Debug, clap::Args)]
-pub(super) struct CurveArgs {
+#[derive(Clone, Debug, clap::Args)]
+pub(in crate::cli) struct CurveArgs {
     /// The nuclide: its physical half-life bounds every rate
     #[arg(long, value_name = "NUCLIDE")]
-    pub(super) nuclide: Option<String>,
+    pub(in crate::cli) nuclide: Option<String>,
     /// Start of the administration, where times are those of a clock: 2026-03-27T09:30:00+01:00
     #[arg(long, value_name = "DATE_AND_TIME")]
-    pub(super) injection: Option<String>,
+    pub(in crate::cli) injection: Option<String>,
     /// Administered activity in MBq, net of residue: gives time-integrated activity coefficients
     #[arg(long, value_name = "MBQ", allow_negative_numbers = true)]
-    pub(super) administered_activity: Option<f64>,
+    pub(in crate::cli) administered_activity: Option<f64>,
     /// How long the infusion took, at constant rate from time 0, in h; without it, an injection
     #[arg(long, value_name = "HOURS", allow_negative_numbers = true)]
-    pub(super) infusion: Option<f64>,
+    pub(in crate::cli) infusion: Option<f64>,
     /// What a value refers to: acquisition_mean (the mean over the scan), acquisition_start (decay-corrected to its
     /// start), or injection (decay-corrected to time 0); acquisition_mean without it
     #[arg(long, value_name = "WHAT")]
-    pub(super) value_refers_to: Option<String>,
+    pub(in crate::cli) value_refers_to: Option<String>,
     /// auto (the default), mono, bi_uptake, bi_washout, tri_uptake, physical or trapezoid_tail
     #[arg(long, value_name = "MODEL")]
-    pub(super) model: Option<String>,
+    pub(in crate::cli) model: Option<String>,
     /// Weights: sigma, relative, poisson or none; without it, sigma where there is one, else relative
     #[arg(long, value_name = "WEIGHTS")]
     pub(super) weighting: Option<String>,
@@ -46,7 +46,7 @@ pub(super) struct CurveArgs {
     between: String,
     /// For regions with one scan: physical, population_half_life, haenscheid or prior_curve. There is no default
     #[arg(long, value_name = "METHOD")]
-    single_time_point: Option<String>,
+    pub(in crate::cli) single_time_point: Option<String>,
     /// Effective half-life of a population, in h
     #[arg(long, value_name = "HOURS", allow_negative_numbers = true)]
     half_life: Option<f64>,
@@ -59,10 +59,10 @@ pub(super) struct CurveArgs {
 }
 
 /// What the flags say, checked.
-pub(super) struct Asked {
-    pub(super) nuclide: Option<&'static Nuclide>,
-    pub(super) curve: CurveOptions,
-    pub(super) refers_to: ValueRefersTo,
+pub(in crate::cli) struct Asked {
+    pub(in crate::cli) nuclide: Option<&'static Nuclide>,
+    pub(in crate::cli) curve: CurveOptions,
+    pub(in crate::cli) refers_to: ValueRefersTo,
     /// What is known where there is one scan.
     single: Option<Single>,
 }
@@ -91,7 +91,7 @@ impl CurveArgs {
     /// Checks the flags. Faults are recorded.
     ///
     /// * `from_file` – the nuclide and what values refer to, where a file says so; flags take precedence
-    pub(super) fn check(&self, from_file: [Option<&str>; 2], checks: &mut Checks) -> Asked {
+    pub(in crate::cli) fn check(&self, from_file: [Option<&str>; 2], checks: &mut Checks) -> Asked {
         let [nuclide_of_file, refers_of_file] = from_file;
         let nuclide = match self.nuclide.as_deref().or(nuclide_of_file) {
             Some(name) => checks.at("nuclide", nuclide::find(name)),
@@ -156,7 +156,7 @@ impl CurveArgs {
     /// A series without points.
     ///
     /// * `half_life_s` – physical half-life [s]
-    pub(super) fn draft(&self, half_life_s: f64, refers_to: ValueRefersTo) -> SeriesDraft {
+    pub(in crate::cli) fn draft(&self, half_life_s: f64, refers_to: ValueRefersTo) -> SeriesDraft {
         SeriesDraft {
             points: Vec::new(),
             injection: self.injection.clone(),

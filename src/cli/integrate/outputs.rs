@@ -10,7 +10,7 @@ use super::options::CurveArgs;
 use crate::clinic::shared::RegionIntegral;
 use crate::clinic::single_time_point::SinglePointIntegral;
 use crate::clinic::voxels::KindCount;
-use crate::clinic::{Flag, Frames, Integration, Point, Series};
+use crate::clinic::{Flag, Frames, Integration, OneMapRegion, Point, Series};
 use crate::domain::{DoseError, Nuclide, Volume, VoxelGrid, Warning};
 use crate::formats::volume_file::{Origin, write_volume};
 use crate::formats::{atomic::write_bytes, curves_csv, json};
@@ -68,6 +68,17 @@ impl Row {
         let warnings = series.warnings().iter().chain(&found.warnings).cloned().collect();
         Self { name: name.to_owned(), said, figure: None, is_at_physical_limit: false, warnings }
     }
+
+    /// A region of one map.
+    pub(super) fn of_one_map(region: &OneMapRegion) -> Self {
+        let mut row = Self::of_one(&region.name, &region.series, &region.found);
+        let point = region.series.points()[0];
+        row.said["voxels"] = json!(region.voxels);
+        row.said["times_h"] = json!([point.time_h]);
+        row.said["activity_mbq"] = json!([point.activity_mbq]);
+        row.said["negative_voxels"] = json!(region.negative_voxels);
+        row
+    }
 }
 
 /// A map of integrals.
@@ -97,12 +108,12 @@ impl MapOutput {
 }
 
 /// All that is said.
-pub(super) struct Report {
+pub(in crate::cli) struct Report {
     about: Map<String, Value>,
     pub(super) rows: Vec<Row>,
     pub(super) voxels: Vec<KindCount>,
     pub(super) map: Option<MapOutput>,
-    pub(super) warnings: Vec<Warning>,
+    pub(in crate::cli) warnings: Vec<Warning>,
 }
 
 impl Report {
@@ -130,7 +141,7 @@ impl Report {
         }
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::cli) fn json(&self) -> Value {
         let mut all = self.about.clone();
         if !self.rows.is_empty() {
             let regions = self.rows.iter().map(|row| (row.name.clone(), row.said.clone()));
@@ -147,7 +158,7 @@ impl Report {
         Value::Object(all)
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(in crate::cli) fn text(&self) -> String {
         let mut text = String::new();
         let figure = |value: &Value| value.as_f64().map_or_else(|| "-".to_owned(), |value| format!("{value:.5}"));
         if !self.rows.is_empty() {
@@ -183,7 +194,7 @@ impl Report {
     ///
     /// # Errors
     /// If one cannot be written.
-    pub(super) fn write(&self, folder: &Path) -> Result<(), DoseError> {
+    pub(in crate::cli) fn write(&self, folder: &Path) -> Result<(), DoseError> {
         let failed = |name: &str| {
             let path = folder.join(name);
             move |error: std::io::Error| DoseError::Io(format!("{} cannot be written: {error}", path.display()))

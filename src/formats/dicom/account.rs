@@ -85,7 +85,12 @@ pub enum Wanted {
         threshold: Option<f64>,
     },
     /// What is there.
-    Inventory,
+    Inventory {
+        /// What makes activity of counts.
+        calibration: Option<Calibration>,
+    },
+    /// What an object to be written takes over from its CT.
+    Reference,
 }
 
 /// A question.
@@ -180,6 +185,15 @@ pub struct DicomLabels {
     pub warnings: Vec<String>,
 }
 
+/// What an object to be written takes over from its CT.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReferenceHeaders {
+    /// Attributes of patient, study and frame of reference, as a data set in explicit little endian.
+    pub(super) attributes: Vec<u8>,
+    /// Least and greatest coordinate of the images' pixels by axis, as in NIfTI [mm]; none where the files do not say.
+    pub(super) extent_mm: Option<[[f64; 2]; 3]>,
+}
+
 /// An answer to a [`Request`].
 #[derive(Clone, Debug)]
 pub enum Answer {
@@ -189,6 +203,8 @@ pub enum Answer {
     Labels(Box<DicomLabels>),
     /// What is there.
     Inventory(Box<Inventory>),
+    /// What an object to be written takes over.
+    Reference(Box<ReferenceHeaders>),
 }
 
 impl LabelGrid {

@@ -14,6 +14,8 @@ use crate::domain::Invalid;
 
 /// Bq in an MBq.
 const BQ_PER_MBQ: f64 = 1e6;
+/// How the reason begins why an image without a calibration or a unit is refused.
+pub const NOT_QUANTITATIVE: &str = "is not quantitative";
 
 /// Reads the values [Bq/mL].
 ///
@@ -41,7 +43,7 @@ pub(super) fn read(
         (Meaning::Not(not), Some(calibration)) => {
             let counts = not.counts.as_ref().ok_or_else(|| {
                 Invalid::new(format!(
-                    "is not quantitative: its values are {}, not counts that a calibration is for",
+                    "{NOT_QUANTITATIVE}: its values are {}, not counts that a calibration is for",
                     not.is
                 ))
             })?;
@@ -105,7 +107,7 @@ fn refusal(not: &NotActivity) -> String {
     } else {
         "; export it in Bq/mL (Units BQML, or a Real World Value Map)"
     };
-    format!("is not quantitative: its values are {}{next}", not.is)
+    format!("{NOT_QUANTITATIVE}: its values are {}{next}", not.is)
 }
 
 /// The seconds of acquisition that the caller gives.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{Answer, DicomImage, DicomLabels, ImageAccount, Request};
+use super::account::{Answer, DicomImage, DicomLabels, ImageAccount, ReferenceHeaders, Request};
 use super::inventory::Inventory;
 use super::source;
 use crate::domain::{Invalid, Organ, Organs, Volume, VoxelGrid};
@@ -45,6 +45,7 @@ enum Header {
     Image { grid: VoxelGrid, account: Box<ImageAccount>, warnings: Vec<String> },
     Labels(LabelsHeader),
     Inventory(Box<Inventory>),
+    Reference(Box<ReferenceHeaders>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -157,6 +158,7 @@ fn send(output: &mut impl Write, answer: Result<Answer, Invalid>) -> io::Result<
     match answer {
         Err(Invalid(reason)) => header(&Header::Refused(reason)),
         Ok(Answer::Inventory(inventory)) => header(&Header::Inventory(inventory)),
+        Ok(Answer::Reference(headers)) => header(&Header::Reference(headers)),
         Ok(Answer::Image(image)) => {
             let DicomImage { volume, account, warnings } = *image;
             header(&Header::Image { grid: VoxelGrid::clone(volume.grid()), account: Box::new(account), warnings })?;
@@ -201,6 +203,7 @@ fn receive(mut input: impl Read) -> io::Result<Result<Answer, Invalid>> {
     Ok(Ok(match header {
         Header::Refused(reason) => return Ok(Err(Invalid(reason))),
         Header::Inventory(inventory) => Answer::Inventory(inventory),
+        Header::Reference(headers) => Answer::Reference(headers),
         Header::Image { grid, account, warnings } => {
             if grid.voxels() as u64 > MAX_VOXELS {
                 return Err(bad());

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{ActivityAccount, Quantity};
+use super::account::{ActivityAccount, Calibration, Quantity};
 use super::attributes::Attributes;
 use super::image::{self, Picture, is_beside};
 use super::labels::referenced_series;
@@ -68,8 +68,10 @@ pub struct SeriesEntry {
 }
 
 /// Looks at every series.
-pub(super) fn of(study: &Study) -> Inventory {
-    let mut series: Vec<SeriesEntry> = study.series.iter().map(|one| entry(study, one)).collect();
+///
+/// * `calibration` – what makes activity of counts
+pub(super) fn of(study: &Study, calibration: Option<Calibration>) -> Inventory {
+    let mut series: Vec<SeriesEntry> = study.series.iter().map(|one| entry(study, one, calibration)).collect();
     let mut problems: Vec<String> = study.damaged.iter().map(|Invalid(reason)| format!("a file {reason}")).collect();
     for (at, one) in study.series.iter().enumerate() {
         match partner(study, one, &series) {
@@ -90,7 +92,7 @@ pub(super) fn of(study: &Study) -> Inventory {
     Inventory { time_points, injection, patients: patients.len(), other_files: study.others, problems, series }
 }
 
-fn entry(study: &Study, series: &Series) -> SeriesEntry {
+fn entry(study: &Study, series: &Series, calibration: Option<Calibration>) -> SeriesEntry {
     let mut entry = SeriesEntry {
         modality: series.modality(),
         series_uid: series.uid.clone(),
@@ -117,7 +119,8 @@ fn entry(study: &Study, series: &Series) -> SeriesEntry {
             entry.quantity = Some(Quantity::Hu);
             Ok(())
         }),
-        Kind::Nm | Kind::Pet | Kind::Dose => volume(study, series, &mut entry),
+        Kind::Nm | Kind::Pet => volume(study, series, calibration, &mut entry),
+        Kind::Dose => volume(study, series, None, &mut entry),
         Kind::Segmentation | Kind::Structures | Kind::RealWorldMap => Ok(()),
         Kind::Other => Err(Invalid::new("is of a kind that is not read")),
     };
@@ -127,9 +130,20 @@ fn entry(study: &Study, series: &Series) -> SeriesEntry {
 }
 
 /// Reads a volume, for its total.
-fn volume(study: &Study, series: &Series, entry: &mut SeriesEntry) -> Result<(), Invalid> {
+///
+/// * `calibration` – used where the series is not quantitative without it
+fn volume(
+    study: &Study,
+    series: &Series,
+    calibration: Option<Calibration>,
+    entry: &mut SeriesEntry,
+) -> Result<(), Invalid> {
     let quantity = if series.kind == Kind::Dose { Quantity::Gy } else { Quantity::BqPerMl };
-    let read = image::read_series(study, series, quantity, None)?;
+    let read = image::read_series(study, series, quantity, None);
+    let read = match (read, calibration) {
+        (Err(_), Some(calibration)) => image::read_series(study, series, quantity, Some(calibration))?,
+        (read, _) => read?,
+    };
     entry.warnings.extend(read.warnings);
     entry.frame_of_reference = read.account.frame_of_reference;
     entry.shape = Some(read.volume.grid().shape());

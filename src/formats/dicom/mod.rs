@@ -33,8 +33,10 @@ pub mod write;
 use crate::domain::Invalid;
 
 pub use account::{
-    ActivityAccount, Answer, Calibration, DicomImage, DicomLabels, ImageAccount, LabelGrid, Quantity, Request, Wanted,
+    ActivityAccount, Answer, Calibration, DicomImage, DicomLabels, ImageAccount, LabelGrid, Quantity, ReferenceHeaders,
+    Request, Wanted,
 };
+pub use activity::NOT_QUANTITATIVE;
 pub use apart::{read_apart_with, serve};
 pub use inventory::{Inventory, SeriesEntry};
 pub use labels::check_pair;
@@ -58,7 +60,7 @@ pub fn read(request: &Request) -> Result<Answer, Invalid> {
 pub fn read_image(place: Place, wanted: Wanted) -> Result<DicomImage, Invalid> {
     match read(&Request::new(place, wanted))? {
         Answer::Image(image) => Ok(*image),
-        Answer::Labels(_) | Answer::Inventory(_) => Err(Invalid::new("holds no volume")),
+        Answer::Labels(_) | Answer::Inventory(_) | Answer::Reference(_) => Err(Invalid::new("holds no volume")),
     }
 }
 
@@ -72,18 +74,20 @@ pub fn read_image(place: Place, wanted: Wanted) -> Result<DicomImage, Invalid> {
 pub fn read_labels(place: Place, grid: Option<LabelGrid>, threshold: Option<f64>) -> Result<DicomLabels, Invalid> {
     match read(&Request::new(place, Wanted::Labels { grid, threshold }))? {
         Answer::Labels(labels) => Ok(*labels),
-        Answer::Image(_) | Answer::Inventory(_) => Err(Invalid::new("holds no labels")),
+        Answer::Image(_) | Answer::Inventory(_) | Answer::Reference(_) => Err(Invalid::new("holds no labels")),
     }
 }
 
 /// Lists what is there.
 ///
+/// * `calibration` – makes activity of counts; none: counts are refused
+///
 /// # Errors
 /// As [`read`].
-pub fn read_inventory(place: Place) -> Result<Inventory, Invalid> {
-    match read(&Request::new(place, Wanted::Inventory))? {
+pub fn read_inventory(place: Place, calibration: Option<Calibration>) -> Result<Inventory, Invalid> {
+    match read(&Request::new(place, Wanted::Inventory { calibration }))? {
         Answer::Inventory(inventory) => Ok(*inventory),
-        Answer::Image(_) | Answer::Labels(_) => Err(Invalid::new("holds no inventory")),
+        Answer::Image(_) | Answer::Labels(_) | Answer::Reference(_) => Err(Invalid::new("holds no inventory")),
     }
 }
 
@@ -104,6 +108,7 @@ fn read_here(Request { path, series, wanted }: &Request) -> Result<Answer, Inval
             let labels = labels::read(&study, path, series, grid.clone(), *threshold)?;
             Ok(Answer::Labels(Box::new(labels)))
         }
-        Wanted::Inventory => Ok(Answer::Inventory(Box::new(inventory::of(&study)))),
+        Wanted::Inventory { calibration } => Ok(Answer::Inventory(Box::new(inventory::of(&study, *calibration)))),
+        Wanted::Reference => Ok(Answer::Reference(Box::new(write::reference_headers(&study, series)?))),
     }
 }

@@ -1,10 +1,13 @@
-//! DICOM objects out: a dose as RTDOSE, organs as segmentation, and where a reader wants one, a minimal RTPLAN.
+//! DICOM objects out: a dose as RTDOSE, organs as segmentation, and where a reader wants one, a minimal RTPLAN. For
+//! studies of phantoms also CT and reconstructed SPECT.
 //!
 //! Patient, study and frame of reference are those of a [`Reference`], the CT. UIDs are derived by SHA-256 from all
 //! that an object holds, so that the same dose on the same CT is the same object, byte for byte, and no other content
 //! ever has its UID.
 
+mod ct;
 mod decimal;
+mod nm;
 mod object;
 mod placement;
 mod plan;
@@ -14,8 +17,11 @@ mod rtdose;
 mod segmentation;
 mod uid;
 
+pub use ct::ct_slices;
+pub use nm::{Administration, nm_tomography};
 pub use object::DicomObject;
 pub use plan::Plan;
 pub use reference::Reference;
+pub(super) use reference::reference_headers;
 pub use rtdose::{DoseKind, RtDose};
 pub use segmentation::segmentation;

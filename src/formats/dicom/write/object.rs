@@ -87,7 +87,14 @@ impl DataSet {
 
     /// A series and an instance that this program made: General Equipment, SOP Common and the UIDs, which follow from
     /// all that the data set holds.
-    pub(super) fn finish(mut self, sop_class: &'static str) -> Result<DicomObject, Invalid> {
+    pub(super) fn finish(self, sop_class: &'static str) -> Result<DicomObject, Invalid> {
+        self.finish_in(sop_class, None)
+    }
+
+    /// As [`DataSet::finish`], as one of several instances of a series.
+    ///
+    /// * `series` – its UID; none: the object has a series of its own
+    pub(super) fn finish_in(mut self, sop_class: &'static str, series: Option<&str>) -> Result<DicomObject, Invalid> {
         self.text(tags::SOP_CLASS_UID, sop_class)
             .text(tags::MANUFACTURER, PRODUCT)
             .text(tags::MANUFACTURER_MODEL_NAME, PRODUCT)
@@ -98,7 +105,7 @@ impl DataSet {
         let content = digest.bytes();
         let instance = derived("instance", &content);
         self.text(tags::SOP_INSTANCE_UID, instance.as_str())
-            .text(tags::SERIES_INSTANCE_UID, derived("series", &content));
+            .text(tags::SERIES_INSTANCE_UID, series.map_or_else(|| derived("series", &content), str::to_owned));
         let meta = FileMetaTableBuilder::new()
             .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
             .media_storage_sop_class_uid(sop_class)
@@ -117,7 +124,7 @@ fn vr(tag: Tag) -> VR {
 }
 
 /// Text that the character set of the reference cannot hold, or a failure of the library.
-fn cannot_encode(error: impl std::error::Error) -> Invalid {
+pub(super) fn cannot_encode(error: impl std::error::Error) -> Invalid {
     // The source of an error may hold the text itself.
     drop(error);
     Invalid::new("cannot be written as DICOM: a text does not fit the character set of the reference")

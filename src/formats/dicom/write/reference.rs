@@ -1,15 +1,19 @@
 //! The CT that an object belongs to: patient, study and frame of reference.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use dicom_core::Tag;
-use dicom_dictionary_std::tags;
+use dicom_dictionary_std::{tags, uids};
 use dicom_encoding::text::SpecificCharacterSet;
-use dicom_object::{InMemDicomObject, OpenFileOptions};
+use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
+use dicom_object::InMemDicomObject;
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
-use super::object::DataSet;
+use super::object::{DataSet, cannot_encode};
+use super::uid::derived;
 use crate::domain::{Invalid, VoxelGrid, grid::apply};
+use crate::formats::dicom::series::Study;
+use crate::formats::dicom::{Answer, Place, ReferenceHeaders, Request, Wanted, read};
 
 /// Attributes that go along where they are there, as they are, in their own character set.
 const CARRIED: [Tag; 17] = [
@@ -56,24 +60,51 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Reads the headers of a file, or of all CT files of a folder; where it has no CT, of all that have a frame of
-    /// reference. Files that are not DICOM are passed over.
+    /// Reads the headers of a file, of a series as `FOLDER#SERIES_UID`, or of all CT files of a folder; where it has no
+    /// CT, of all that have a frame of reference. Files that are not DICOM are passed over. They are read as all DICOM
+    /// is, apart from this process where there is a program for it.
     ///
     /// # Errors
     /// If nothing there is DICOM with a study and a frame of reference, or the files are of several. The reason says
     /// nothing of the patient.
     pub fn read(path: &Path) -> Result<Self, Invalid> {
-        let mut found: Vec<InMemDicomObject> = files(path)?.iter().filter_map(|file| header(file)).collect();
-        if found.is_empty() {
-            return Err(Invalid::new("holds no DICOM image; give the CT that the dose belongs to, a file or a folder"));
-        }
-        if found.iter().any(|object| text(object, tags::MODALITY).as_deref() == Some("CT")) {
-            found.retain(|object| text(object, tags::MODALITY).as_deref() == Some("CT"));
-        }
-        Self::of(&found)
+        let Answer::Reference(headers) = read(&Request::new(Place::of(path), Wanted::Reference))? else {
+            return Err(Invalid::new("was not answered as it was asked"));
+        };
+        let ReferenceHeaders { attributes, extent_mm } = *headers;
+        let syntax = TransferSyntaxRegistry.get(uids::EXPLICIT_VR_LITTLE_ENDIAN).expect("every reader has it");
+        let attributes = InMemDicomObject::read_dataset_with_ts(attributes.as_slice(), syntax)
+            .map_err(|_| Invalid::new("has headers that cannot be read"))?;
+        Ok(Self { attributes: DataSet(attributes), extent_mm })
     }
 
-    fn of(found: &[InMemDicomObject]) -> Result<Self, Invalid> {
+    /// What nobody is: a study that is made up, such as that of a phantom.
+    ///
+    /// * `name`, `id` – of whom the study is said to be
+    /// * `date` – of the study, `YYYYMMDD`
+    pub fn made_up(name: &str, id: &str, date: &str) -> Self {
+        let mut attributes = DataSet::new();
+        let key = [name, id, date].join("\0");
+        attributes
+            .text(tags::SPECIFIC_CHARACTER_SET, "ISO_IR 192")
+            .text(tags::PATIENT_NAME, name)
+            .text(tags::PATIENT_ID, id)
+            .text(tags::STUDY_DATE, date)
+            .text(tags::STUDY_TIME, "000000")
+            .text(tags::STUDY_INSTANCE_UID, derived("study", key.as_bytes()))
+            .text(tags::FRAME_OF_REFERENCE_UID, derived("frame of reference", key.as_bytes()))
+            .empty(&[
+                tags::PATIENT_BIRTH_DATE,
+                tags::PATIENT_SEX,
+                tags::STUDY_ID,
+                tags::ACCESSION_NUMBER,
+                tags::REFERRING_PHYSICIAN_NAME,
+                tags::POSITION_REFERENCE_INDICATOR,
+            ]);
+        Self { attributes, extent_mm: None }
+    }
+
+    fn of(found: &[&InMemDicomObject]) -> Result<Self, Invalid> {
         for (tag, what) in [
             (tags::STUDY_INSTANCE_UID, "studies"),
             (tags::FRAME_OF_REFERENCE_UID, "frames of reference"),
@@ -85,7 +116,8 @@ impl Reference {
             if values.len() > 1 {
                 let count = values.len();
                 return Err(Invalid::new(format!(
-                    "holds images of {count} {what}; give the folder of the one CT that the dose belongs to"
+                    "holds images of {count} {what}; give the one CT that the dose belongs to, its \
+                     folder or FOLDER#SERIES_UID"
                 )));
             }
             if tag != tags::PATIENT_ID && values[0].is_none() {
@@ -164,23 +196,33 @@ impl Reference {
     }
 }
 
-/// A file, or all files of a folder by name.
-fn files(path: &Path) -> Result<Vec<PathBuf>, Invalid> {
-    let cannot_open = |error: std::io::Error| Invalid::new(format!("cannot be opened: {error}"));
-    if !fs::metadata(path).map_err(cannot_open)?.is_dir() {
-        return Ok(vec![path.to_owned()]);
+/// What [`Reference::read`] takes from the headers of a study.
+///
+/// * `series` – its UID, if one is named
+pub(in crate::formats::dicom) fn reference_headers(
+    study: &Study,
+    series: Option<&str>,
+) -> Result<ReferenceHeaders, Invalid> {
+    let wanted = study.series.iter().filter(|one| series.is_none_or(|uid| one.uid == uid));
+    let mut found: Vec<&InMemDicomObject> = wanted
+        .flat_map(|one| one.instances.iter().map(|instance| &instance.object))
+        .filter(|object| object.get(tags::FRAME_OF_REFERENCE_UID).is_some())
+        .collect();
+    if found.is_empty() {
+        return Err(Invalid::new(
+            "holds no DICOM image that is meant; give the CT that the dose belongs to: a file, a folder or \
+             FOLDER#SERIES_UID",
+        ));
     }
-    let entries = fs::read_dir(path).map_err(cannot_open)?;
-    let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    files.retain(|file| file.is_file());
-    files.sort_unstable();
-    Ok(files)
-}
-
-/// The header of an image, without its pixels; none if it is none.
-fn header(path: &Path) -> Option<InMemDicomObject> {
-    let object = OpenFileOptions::new().read_until(tags::PIXEL_DATA).open_file(path).ok()?;
-    object.get(tags::FRAME_OF_REFERENCE_UID).is_some().then(|| object.into_inner())
+    let is_ct = |object: &&InMemDicomObject| text(object, tags::MODALITY).as_deref() == Some("CT");
+    if found.iter().any(is_ct) {
+        found.retain(is_ct);
+    }
+    let Reference { attributes, extent_mm } = Reference::of(&found)?;
+    let syntax = TransferSyntaxRegistry.get(uids::EXPLICIT_VR_LITTLE_ENDIAN).expect("every reader has it");
+    let mut bytes = Vec::new();
+    attributes.0.write_dataset_with_ts(&mut bytes, syntax).map_err(cannot_encode)?;
+    Ok(ReferenceHeaders { attributes: bytes, extent_mm })
 }
 
 /// A value as text; none if there is none.
@@ -195,7 +237,7 @@ fn numbers<const N: usize>(object: &InMemDicomObject, tag: Tag) -> Option<[f64; 
 }
 
 /// What single images cover.
-fn extent(found: &[InMemDicomObject]) -> Option<[[f64; 2]; 3]> {
+fn extent(found: &[&InMemDicomObject]) -> Option<[[f64; 2]; 3]> {
     let mut corners = Vec::new();
     for object in found {
         let [x, y, z] = numbers(object, tags::IMAGE_POSITION_PATIENT)?;

@@ -1,0 +1,239 @@
+//! A series of maps: what a TOML file names, or the activities of a DICOM folder.
+
+use std::path::Path;
+
+use super::maps::{By, Maps, integrate_maps, voxel_model};
+use super::options::Asked;
+use super::outputs::Report;
+use super::{Args, finished};
+use crate::cli::time_points::{Said, TimeLine, read_on_one_grid, regions_on};
+use crate::clinic::{Moment, PointDraft, SeriesDraft, VoxelRegion, regions_of};
+use crate::domain::{Checks, DoseError, Invalid, RigidTransform, Volume, Warning, warning};
+use crate::formats::dicom::{self, ActivityAccount, Place, Quantity};
+use crate::formats::labels::{self, LabelFiles};
+use crate::formats::map_series::{self, MapScan, MapSeries};
+use crate::formats::volume_file::{Origin, VolumeFile, is_volume_name, read_volume_of};
+
+/// Bq in a MBq.
+const BQ_PER_MBQ: f64 = 1e6;
+/// The name of the only region where there are no labels.
+const ALL: &str = "all";
+
+/// Integrates the regions or the voxels of a series.
+///
+/// # Errors
+/// Every bad flag, file and map.
+pub(super) fn integrate_series(args: &Args, path: &Path) -> Result<Report, DoseError> {
+    let place = Place::of(path);
+    if place.series.is_none() && place.is_dicom(is_volume_name) { of_folder(args, path) } else { of_toml(args, path) }
+}
+
+/// What `--by` says. A fault is recorded.
+fn by(args: &Args, asked: &Asked, checks: &mut Checks) -> Option<By> {
+    match args.by.as_str() {
+        "region" => Some(By::Region { reference_time_h: args.reference_time }),
+        "voxel" => {
+            if !args.labels.is_empty() {
+                checks.fail("labels", "has no effect with --by voxel");
+            }
+            voxel_model(asked.curve.model, &args.curve, checks).map(By::Voxel)
+        }
+        other => {
+            checks.fail("by", format!("must be region or voxel, got {other:?}"));
+            None
+        }
+    }
+}
+
+fn of_toml(args: &Args, path: &Path) -> Result<Report, DoseError> {
+    let mut checks = Checks::new();
+    args.time_points.refuse("a folder of DICOM files as --series", &mut checks);
+    let Some(series) = checks.at("series", map_series::read(path)) else {
+        return Err(checks.finish().expect_err("a fault was recorded"));
+    };
+    let maps = read(&series)?;
+    let from_files = maps.of_first(|account| account.nuclide.clone());
+    let named = series.nuclide.as_deref().or(from_files.as_deref());
+    let asked = args.curve.check([named, series.value_refers_to.as_deref()], &mut checks);
+    let by = by(args, &asked, &mut checks);
+    checks.finish()?;
+    let (nuclide, by) = asked.nuclide.zip(by).ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
+    let flags = args.curve.draft(nuclide.half_life_s, asked.refers_to);
+    let in_files =
+        |of: fn(&dicom::Injection) -> Option<f64>| maps.of_first(|account| of(account.injection.as_ref()?));
+    let injection = || maps.of_first(|account| account.injection.as_ref()?.time.clone());
+    let administered = series.administered_activity_mbq.or_else(|| in_files(|injection| injection.mbq));
+    let injection = flags.injection.or_else(|| series.injection.clone()).or_else(injection);
+    let draft = SeriesDraft {
+        points: maps.points,
+        injection,
+        administered_activity_mbq: flags.administered_activity_mbq.or(administered),
+        infusion_h: args.curve.infusion.or(series.infusion_h).unwrap_or(0.0),
+        ..flags
+    };
+    let regions = regions(args, &maps.volumes[0])?;
+    let report =
+        integrate_maps(&args.curve, &asked, by, Maps { volumes: maps.volumes, origin: maps.origin, draft, regions })?;
+    finished(Checks::new(), report)
+}
+
+/// What was read of the files of a series, in MBq a voxel.
+struct ReadMaps {
+    volumes: Vec<Volume<f32>>,
+    points: Vec<PointDraft>,
+    origin: Origin,
+    /// What DICOM files say.
+    accounts: Vec<ActivityAccount>,
+}
+
+impl ReadMaps {
+    /// What the first DICOM file says that says it.
+    fn of_first<T>(&self, of: impl Fn(&ActivityAccount) -> Option<T>) -> Option<T> {
+        self.accounts.iter().find_map(of)
+    }
+}
+
+/// Reads the maps. All are on the grid of the first.
+fn read(series: &MapSeries) -> Result<ReadMaps, DoseError> {
+    let mut checks = Checks::new();
+    let mut maps =
+        ReadMaps { volumes: Vec::new(), points: Vec::new(), origin: Origin::default(), accounts: Vec::new() };
+    for (number, scan) in series.scans.iter().enumerate() {
+        let field = format!("scan_{}", number + 1);
+        let named = |Invalid(reason): Invalid| Invalid::new(format!("{}: {reason}", scan.file.display()));
+        let read = read_volume_of(&scan.file, Quantity::BqPerMl).map_err(named);
+        let Some(file) = checks.at(format!("{field}.file"), read) else { continue };
+        if let Some(Err(Invalid(reason))) =
+            maps.volumes.first().map(|first| first.grid().check_same(file.volume.grid()))
+        {
+            let reason = format!(
+                "is not on the grid of the first map ({reason}): resample it with dosegrid resample, or give a folder of \
+                 DICOM files as --series"
+            );
+            checks.fail(format!("{field}.file"), reason);
+        }
+        if maps.volumes.is_empty() {
+            maps.origin = file.header.origin.clone();
+        }
+        let account = file.header.dicom.as_ref().and_then(|dicom| dicom.activity.clone());
+        if let Some((volume, point)) = one(series, scan, account.as_ref(), &file, &field, &mut checks) {
+            maps.volumes.push(volume);
+            maps.points.push(point);
+        }
+        maps.accounts.extend(account);
+    }
+    checks.finish()?;
+    Ok(maps)
+}
+
+/// A map and its time; a fault is recorded.
+fn one(
+    series: &MapSeries,
+    scan: &MapScan,
+    account: Option<&ActivityAccount>,
+    file: &VolumeFile,
+    field: &str,
+    checks: &mut Checks,
+) -> Option<(Volume<f32>, PointDraft)> {
+    let voxel_ml = file.volume.grid().voxel_volume_cm3();
+    let to_bq = match (series.unit, account) {
+        (Some(unit), None) => Some(unit.to_bq(voxel_ml)),
+        (None, Some(_)) => Some(voxel_ml),
+        (Some(unit), Some(_)) if unit == crate::domain::MomentUnit::BqPerMl => Some(voxel_ml),
+        (Some(_), Some(_)) => {
+            checks.fail("series", "unit: DICOM files say theirs, bq-per-ml; leave it out");
+            None
+        }
+        (None, None) => {
+            checks.fail("series", "unit is missing; only DICOM files say theirs");
+            None
+        }
+    };
+    let is_corrected_to_injection = account.is_some_and(|account| account.reference_event.as_deref() == Some("ADMIN"));
+    if is_corrected_to_injection && scan.time.is_none() {
+        let reason = "was decay-corrected to the injection: give its folder as --series, which undoes that";
+        checks.fail(format!("{field}.file"), reason);
+    }
+    let of_file = || Some(Moment::Clock(account?.reference_time.clone()?));
+    let time = scan.time.clone().or_else(of_file);
+    if time.is_none() {
+        checks.fail(format!("{field}.time"), "is missing: hours, or a date and time; only DICOM files say theirs");
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "maps have single precision")]
+    let scaled = |factor: f64| file.volume.map(|value| (f64::from(*value) * factor / BQ_PER_MBQ) as f32);
+    let point = PointDraft { time: time?, activity_mbq: 1.0, sigma_mbq: None, duration_h: scan.duration_h };
+    Some((scaled(to_bq?), point))
+}
+
+/// The activities of a folder of DICOM files.
+fn of_folder(args: &Args, folder: &Path) -> Result<Report, DoseError> {
+    let mut checks = Checks::new();
+    let chosen = args.time_points.check(&mut checks);
+    if args.curve.value_refers_to.is_some() {
+        checks.fail("value-refers-to", "has no effect on DICOM files: they say it");
+    }
+    checks.finish()?;
+    let mut checks = Checks::new();
+    let inventory = checks.at("series", dicom::read_inventory(Place::of(folder), chosen.calibration));
+    let labels = (!args.labels.is_empty()).then(|| checks.at("labels", labels::read(&args.labels))).flatten();
+    let said = Said {
+        nuclide: args.curve.nuclide.as_deref(),
+        injection: args.curve.injection.as_deref(),
+        administered_mbq: args.curve.administered_activity,
+    };
+    let line = inventory.and_then(|inventory| TimeLine::of(&inventory, &chosen, &said, &mut checks));
+    let asked = args.curve.check([line.as_ref().map(|line| line.nuclide.name.as_str()), None], &mut checks);
+    let by = by(args, &asked, &mut checks);
+    let reference = line.as_ref().and_then(|line| reference(line, labels.as_ref(), &mut checks));
+    let (Some(mut line), Some(by), Some(reference)) = (line, by, reference) else {
+        return Err(checks.finish().expect_err("a fault was recorded"));
+    };
+    line.check_frames(reference, &chosen, &mut checks);
+    checks.finish()?;
+    let mut told = std::mem::take(&mut line.assumed);
+    let mut checks = Checks::new();
+    let volumes = read_on_one_grid(folder, &line, reference, &chosen, &mut told, &mut checks);
+    checks.finish()?;
+    let volumes = volumes.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
+    let grid = volumes[0].grid().clone();
+    let regions = match &labels {
+        None => vec![whole(&volumes[0])],
+        Some(files) => regions_on(&files.organs, &grid, &RigidTransform::IDENTITY, &mut told)?,
+    };
+    let draft = line.draft(args.curve.infusion);
+    let maps = Maps { volumes, origin: Origin::default(), draft, regions };
+    let mut report = integrate_maps(&args.curve, &asked, by, maps)?;
+    let told = told.into_iter().map(|words| Warning::new(warning::INPUT_FILE, "series", words));
+    report.warnings.extend(told);
+    finished(Checks::new(), report)
+}
+
+/// The time point that all others are put on: the first, or that of the labels.
+fn reference(line: &TimeLine, labels: Option<&LabelFiles>, checks: &mut Checks) -> Option<usize> {
+    let frame = labels.and_then(|labels| labels.dicom.as_ref()?.frame_of_reference.as_deref());
+    let Some(frame) = frame else { return Some(0) };
+    let found = line.in_frame(frame);
+    if found.is_none() {
+        checks.fail("labels", format!("lie in the frame of reference {frame}, in which there is no time point"));
+    }
+    found
+}
+
+fn whole(first: &Volume<f32>) -> VoxelRegion {
+    VoxelRegion { name: ALL.into(), voxels: (0_u32..).take(first.grid().voxels()).collect() }
+}
+
+/// The regions of the labels; without them, all as one.
+fn regions(args: &Args, first: &Volume<f32>) -> Result<Vec<VoxelRegion>, DoseError> {
+    if args.labels.is_empty() {
+        return Ok(vec![whole(first)]);
+    }
+    let mut checks = Checks::new();
+    let files = checks.at("labels", labels::read(&args.labels));
+    if let Some(Err(Invalid(reason))) = files.as_ref().map(|files| files.organs.grid().check_same(first.grid())) {
+        let reason = format!("are not on the grid of the maps ({reason}): resample them with dosegrid resample");
+        checks.fail("labels", reason);
+    }
+    checks.finish()?;
+    regions_of(&files.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?.organs)
+}

@@ -1,0 +1,85 @@
+//! `dosegrid send`: DICOM files to an archive.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::dicom_web::DicomWebArgs;
+use super::stdout;
+use crate::domain::{Checks, DoseError, Invalid};
+use crate::pacs::{self, Instance, Peer, Sent};
+
+/// Title of this application entity.
+const CALLING: &str = "DOSEGRID";
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// DICOM files with file meta information, such as those of `compute`, `convert` and `study`
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Application entity that takes them by C-STORE; the network between sees all of it
+    #[arg(long, value_name = "AE@HOST:PORT", required_unless_present = "dicom_web", conflicts_with = "dicom_web")]
+    to: Option<String>,
+    /// Title that this program calls itself by
+    #[arg(long, value_name = "AE", default_value = CALLING, conflicts_with = "dicom_web")]
+    calling: String,
+    #[command(flatten)]
+    web: DicomWebArgs,
+    /// What became of each instance, as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of a file.
+#[derive(Serialize)]
+struct Row {
+    file: String,
+    instance_uid: String,
+    /// As in the standard, hexadecimal.
+    status: String,
+    words: &'static str,
+    is_stored: bool,
+}
+
+pub(super) fn run(args: &Args) -> Result<(), DoseError> {
+    let mut checks = Checks::new();
+    let mut instances = Vec::new();
+    for path in &args.files {
+        let named = |Invalid(reason): Invalid| Invalid::new(format!("{}: {reason}", path.display()));
+        instances.extend(checks.at("file", Instance::read(path).map_err(named)));
+    }
+    let peer = args.to.as_deref().and_then(|text| checks.at("to", Peer::parse(text)));
+    let web = args.web.check(&mut checks);
+    checks.finish()?;
+    let mut rows: Vec<Row> = Vec::new();
+    let mut told = Ok(());
+    let mut each = |instance: &Instance, sent: &Sent| {
+        let row = Row {
+            file: instance.path.display().to_string(),
+            instance_uid: sent.instance.clone(),
+            status: format!("{:04X}H", sent.status),
+            words: sent.words,
+            is_stored: sent.is_stored(),
+        };
+        if !args.json && told.is_ok() {
+            told = stdout::print(&format!("{}: {} {} ({})\n", row.file, row.status, row.words, row.instance_uid));
+        }
+        rows.push(row);
+    };
+    let done = match (&peer, &web) {
+        (Some(peer), _) => pacs::send(&instances, peer, &args.calling, &mut each),
+        (None, Some(web)) => web.store(&instances, &mut each),
+        (None, None) => Err(DoseError::invalid("to", "--to or --dicom-web is needed")),
+    };
+    told?;
+    if args.json {
+        stdout::print_json(&rows)?;
+    }
+    done?;
+    let stored = rows.iter().filter(|row| row.is_stored).count();
+    if stored < instances.len() {
+        let count = instances.len();
+        return Err(DoseError::Io(format!("{stored} of {count} instances were stored")));
+    }
+    Ok(())
+}

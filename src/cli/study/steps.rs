@@ -1,0 +1,200 @@
+//! The steps of a study: each is what another command does, with the same code.
+
+use std::path::Path;
+
+use clap::Parser;
+use serde_json::json;
+
+use super::plan::{Integrated, Plan};
+use super::stages::Stages;
+use super::{Args, word};
+use crate::cli::integrate::maps::{Maps, integrate_maps};
+use crate::cli::time_points::{read_on_one_grid, regions_on};
+use crate::cli::{Cli, Command, compute, convert, stdout};
+use crate::clinic::VoxelRegion;
+use crate::domain::{Checks, DoseError, Invalid, RigidTransform, Volume, Warning, warning};
+use crate::formats::volume_file::{Origin, write_volume};
+use crate::formats::{json, labels, transform};
+
+/// Bq in a MBq.
+const BQ_PER_MBQ: f64 = 1e6;
+
+/// Names of the files that hold what.
+const ACTIVITY: &str = "activity.nii.gz";
+const TIA: &str = "tia.nii.gz";
+const DOSE: &str = "dose.nii.gz";
+const SIGMA: &str = "sigma.nii.gz";
+
+/// What a study writes: a flag of `compute`, or none, and a file.
+pub(super) fn files(plan: &Plan, args: &Args) -> Vec<(Option<&'static str>, &'static str)> {
+    let has_curves = matches!(plan.integrated, Integrated::ByCurves(_));
+    let (sigma, organs) = (args.passed.is_monte_carlo(), plan.labels.is_some());
+    let all = [
+        (true, None, ACTIVITY),
+        (has_curves, None, "curves.json"),
+        (has_curves, None, "curves.csv"),
+        (has_curves, None, "curves.png"),
+        (has_curves, None, TIA),
+        (true, Some("--output"), DOSE),
+        (sigma, Some("--uncertainty-output"), SIGMA),
+        (organs, Some("--organs-output"), "organs.csv"),
+        (organs, Some("--dose-volume-output"), "dose_volume.csv"),
+        (true, Some("--json"), "result.json"),
+        (true, Some("--report"), "report.html"),
+        (true, None, "dose.dcm"),
+        (sigma, None, "sigma.dcm"),
+        (true, None, "study.json"),
+    ];
+    all.into_iter().filter(|(is_written, _, _)| *is_written).map(|(_, flag, name)| (flag, name)).collect()
+}
+
+/// The commands that compute and convert, as a user would type them.
+pub(super) fn commands(args: &Args, plan: &Plan) -> Vec<Vec<String>> {
+    let output = args.output.as_deref().unwrap_or(Path::new("OUT"));
+    let place = |name: &str| word(&output.join(name));
+    let ct = word(&plan.ct.path);
+    let words = |list: &[&str]| -> Vec<String> { list.iter().map(|word| (*word).to_owned()).collect() };
+    let mut compute = words(&["compute", "--nuclide", &plan.line.nuclide.name, "--ct", &ct]);
+    match &plan.integrated {
+        Integrated::ByHalfLife(half_life) => {
+            let after = format!("{}h", plan.line.points[0].hours);
+            let map = ["--activity", &place(ACTIVITY), "--activity-unit", "bq-per-ml"];
+            compute.extend(words(&map));
+            compute.extend(words(&["--effective-half-life", half_life, "--imaged-after", &after]));
+        }
+        Integrated::ByCurves(_) => {
+            compute.extend(words(&["--activity", &place(TIA), "--activity-unit", "bq-s"]));
+            compute.extend(words(&["--report-curves", &place("curves.json")]));
+        }
+    }
+    if let Some(mbq) = plan.line.administered_mbq {
+        compute.extend(words(&["--injected-activity", &format!("{mbq}MBq")]));
+    }
+    if let Some(labels) = &plan.labels {
+        compute.extend(words(&["--labels", &word(&labels.path)]));
+    }
+    if let Some(transform) = &args.transform {
+        compute.extend(words(&["--transform", &word(transform)]));
+    }
+    compute.extend(words(&["--reference", &ct]));
+    compute.extend(args.passed.words());
+    let outputs = files(plan, args).into_iter().filter_map(|(flag, name)| Some([flag?.to_owned(), place(name)]));
+    compute.extend(outputs.flatten());
+    let rtdose = |from: &str, to: &str, kind: &str| {
+        let (from, to) = (place(from), place(to));
+        words(&["convert", &from, "--as", "rtdose", "--kind", kind, "--reference", &ct, "--output", &to])
+    };
+    let mut all = vec![compute, rtdose(DOSE, "dose.dcm", "physical")];
+    if args.passed.is_monte_carlo() {
+        all.push(rtdose(SIGMA, "sigma.dcm", "uncertainty"));
+    }
+    all
+}
+
+/// Does what the plan says.
+pub(super) fn run(args: &Args, plan: &Plan, output: &Path, stages: &mut Stages) -> Result<(), DoseError> {
+    std::fs::create_dir_all(output).map_err(|error| cannot_write("", &error))?;
+    stages.begin("reading and placing activities");
+    let mut told = plan.line.assumed.clone();
+    let mut checks = Checks::new();
+    let maps = read_on_one_grid(&plan.folder, &plan.line, plan.reference, &plan.chosen, &mut told, &mut checks);
+    checks.finish()?;
+    let maps = maps.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
+    write_activity(output, &maps[plan.reference])?;
+    if let Integrated::ByCurves(by) = plan.integrated {
+        stages.begin("curves and integrals");
+        let regions = regions(args, plan, &maps[0], &mut told)?;
+        let draft = plan.line.draft(args.curve.infusion);
+        let maps = Maps { volumes: maps, origin: Origin::default(), draft, regions };
+        let report = integrate_maps(&args.curve, &plan.asked, by, maps)?;
+        report.write(output)?;
+        told.extend(report.warnings.iter().map(|warning| warning.message.clone()));
+        if !args.passed.quiet {
+            stdout::print(&report.text())?;
+        }
+    }
+    stages.begin("dose, tables and report");
+    let commands = commands(args, plan);
+    for (number, command) in commands.iter().enumerate() {
+        if number == 1 {
+            stages.begin("DICOM objects");
+        }
+        run_command(command, &told)?;
+    }
+    stages.end();
+    let account = json!({
+        "format": "dosegrid.study",
+        "version": 1,
+        "nuclide": plan.line.nuclide.name,
+        "injection": plan.line.injection,
+        "administered_activity_mbq": plan.line.administered_mbq,
+        "time_points": plan.line.points.iter().map(|point| json!({
+            "series_uid": point.series,
+            "frame_of_reference": point.frame,
+            "time": point.time,
+            "hours_after_injection": point.hours,
+            "total_mbq": point.total_mbq,
+        })).collect::<Vec<_>>(),
+        "reference_series_uid": plan.line.points[plan.reference].series,
+        "ct_series_uid": plan.ct.series,
+        "labels_series_uid": plan.labels.as_ref().map(|labels| &labels.series),
+        "assumed": told,
+        "commands": commands,
+        "stages": stages.ended(),
+    });
+    json::write(&output.join("study.json"), &account).map_err(|error| cannot_write("study.json", &error))?;
+    if args.passed.quiet {
+        return Ok(());
+    }
+    let names: Vec<&str> = files(plan, args).iter().map(|(_, name)| *name).collect();
+    stdout::print(&format!("\nwritten    {}: {}\n{}", output.display(), names.join(", "), stages.line()))
+}
+
+fn cannot_write(name: &str, error: &std::io::Error) -> DoseError {
+    DoseError::Io(format!("output: {name} cannot be written: {error}"))
+}
+
+/// The activity of the reference time point, as a concentration.
+fn write_activity(output: &Path, map: &Volume<f32>) -> Result<(), DoseError> {
+    let factor = BQ_PER_MBQ / map.grid().voxel_volume_cm3();
+    #[expect(clippy::cast_possible_truncation, reason = "maps have single precision")]
+    let concentration = map.map(|value| (f64::from(*value) * factor) as f32);
+    let text = "dosegrid study: activity concentration [Bq/mL]";
+    write_volume(&output.join(ACTIVITY), &concentration, text, &Origin::default())
+        .map_err(|error| cannot_write(ACTIVITY, &error))
+}
+
+/// The regions of the curves; without organs, all as one.
+fn regions(args: &Args, plan: &Plan, map: &Volume<f32>, told: &mut Vec<String>) -> Result<Vec<VoxelRegion>, DoseError> {
+    let Some(planned) = &plan.labels else {
+        let voxels = (0_u32..).take(map.grid().voxels()).collect();
+        return Ok(vec![VoxelRegion { name: "all".into(), voxels }]);
+    };
+    let invalid = |field: &'static str| move |Invalid(reason): Invalid| DoseError::invalid(field, reason);
+    let files = labels::read(std::slice::from_ref(&planned.path)).map_err(invalid("labels-series"))?;
+    told.extend(files.warnings.iter().cloned());
+    // Labels lie where the CT does.
+    let transform = match &args.transform {
+        Some(path) => transform::read(path)
+            .and_then(|file| file.between(files.organs.grid(), map.grid()))
+            .map_err(invalid("transform"))?,
+        None => RigidTransform::IDENTITY,
+    };
+    regions_on(&files.organs, map.grid(), &transform, told)
+}
+
+/// Runs a command as if it had been typed.
+///
+/// * `told` – what was assumed before it, for its report
+fn run_command(command: &[String], told: &[String]) -> Result<(), DoseError> {
+    let words = std::iter::once("dosegrid".to_owned()).chain(command.iter().cloned());
+    let parsed = Cli::try_parse_from(words).map_err(|error| DoseError::Internal(error.to_string()))?;
+    if let Command::Compute(args) = parsed.command {
+        let words = |words: &String| Warning::new(warning::INPUT_FILE, "study", words.as_str());
+        compute::run_with(*args, told.iter().map(words).collect())
+    } else if let Command::Convert(args) = parsed.command {
+        convert::run(&args)
+    } else {
+        Err(DoseError::Internal("a study has no such step".into()))
+    }
+}

@@ -1,0 +1,71 @@
+//! DICOM over the network: instances sent by C-STORE and STOW-RS, studies found and fetched by QIDO-RS and WADO-RS.
+//!
+//! Files go out byte for byte as they lie on the disk. What comes in is written into a folder, within bounds, and read
+//! as any folder is. Neither errors nor accounts hold anything of a patient but UIDs.
+
+mod fetch;
+mod instance;
+mod multipart;
+mod store;
+mod web;
+
+pub use fetch::{Fetched, Limits};
+pub use instance::Instance;
+pub use store::{Peer, send};
+pub use web::Web;
+
+/// What became of an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// SOP Instance UID.
+    pub instance: String,
+    /// What the other side said, as in the standard: 0 is success.
+    pub status: u16,
+    /// In words.
+    pub words: &'static str,
+}
+
+impl Sent {
+    /// Whether the other side has it; a warning does not mean otherwise.
+    pub fn is_stored(&self) -> bool {
+        self.status == 0 || self.status & 0xf000 == 0xb000
+    }
+}
+
+/// A status of storage in words. Source: DICOM PS3.4, table B.2-1; PS3.7, annex C; PS3.18, table 10.5.1-1.
+fn status_words(status: u16) -> &'static str {
+    match status {
+        0x0000 => "stored",
+        0xb000 => "stored, with elements changed",
+        0xb006 => "stored, with elements left out",
+        0xb007 => "stored, though its data set does not match its class",
+        0x0110 => "failure in processing",
+        0x0111 => "another instance has this UID",
+        0x0117 => "the UID is not one",
+        0x0122 => "its class is not supported",
+        0x0124 => "not allowed",
+        0x0210 => "sent twice",
+        0x0211 | 0x0212 => "the request was not understood",
+        0xa700..=0xa7ff => "out of resources",
+        0xa900..=0xa9ff => "its data set does not match its class",
+        0xc122 => "its transfer syntax is not supported",
+        0xc000..=0xcfff => "it cannot be understood",
+        _ => "refused",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_stored_and_a_failure_is_not() {
+        let sent = |status| Sent { instance: "1.2".into(), status, words: status_words(status) };
+        for status in [0x0000, 0xb000, 0xb006, 0xb007] {
+            assert!(sent(status).is_stored() && sent(status).words.starts_with("stored"), "{status:x}");
+        }
+        for status in [0x0110, 0x0122, 0xa700, 0xa9ff, 0xc000, 0xc122, 0xfe00, 0x0001] {
+            assert!(!sent(status).is_stored() && !sent(status).words.starts_with("stored"), "{status:x}");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! `dosegrid study`, `send` and DICOMweb, run as a user runs them.
+
+mod network;
+mod road;
+mod servers;
