@@ -199,7 +199,7 @@ fn every_fault_is_named_at_once() {
     assert_eq!(output.status.code(), Some(2));
     let said = stderr(&output);
     for (field, word) in [
-        ("activity", "1 of 336 voxels are NaN"),
+        ("activity", "1 of 336 voxels is NaN"),
         ("density", "within the header"),
         ("truncation-radius", "-5"),
         ("minimum-density", "number"),
@@ -328,13 +328,13 @@ fn bad_volumes_are_refused_with_their_flag() {
         ("activity", volume(FLOAT32, |i| if i == 3 { f64::INFINITY } else { 0.0 }), "value 3 is inf"),
         ("activity", volume(FLOAT32, |i| if i > 333 { -1.0 } else { 0.0 }), "2 voxels are below 0"),
         ("activity", volume(FLOAT32, |_| 1e30), "is the unit right"),
-        ("density", volume(FLOAT32, |i| if i == 9 { f64::NAN } else { 1.0 }), "1 of 336 voxels are NaN"),
+        ("density", volume(FLOAT32, |i| if i == 9 { f64::NAN } else { 1.0 }), "1 of 336 voxels is NaN"),
         ("density", volume(FLOAT32, |_| -0.5), "not negative"),
         ("density", volume(FLOAT32, |_| 1050.0), "kg/m³"),
         ("density", coarse.clone(), "spacing"),
         ("density", turned.clone(), "shape"),
         ("density", shifted(FLOAT32, 1.0), "elsewhere"),
-        ("ct", volume(FLOAT32, |i| if i == 9 { f64::NAN } else { 0.0 }), "1 of 336 voxels are NaN"),
+        ("ct", volume(FLOAT32, |i| if i == 9 { f64::NAN } else { 0.0 }), "1 of 336 voxels is NaN"),
         ("ct", volume(FLOAT32, |_| 1e6), "g/cm³"),
         ("ct", shifted(INT16, 0.0), "elsewhere"),
         ("labels", volume(FLOAT32, |_| 1.5), "whole number"),

@@ -6,6 +6,7 @@ mod caches;
 mod concurrency;
 mod daughters;
 mod intake;
+mod integrate;
 mod lifecycle;
 mod logs;
 mod merge;

@@ -28,6 +28,7 @@ mod door;
 mod durable;
 mod gate;
 pub mod identity;
+mod integrate_call;
 mod job_calls;
 mod job_spec;
 mod job_watch;

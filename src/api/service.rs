@@ -12,7 +12,7 @@ use super::gate::Gate;
 use super::off_thread::{for_header, off_thread};
 use super::stream::Responses;
 use super::turns::Turns;
-use super::{ServerConfig, kernel_calls, merge_call, pb, resample_call, wire};
+use super::{ServerConfig, integrate_call, kernel_calls, merge_call, pb, resample_call, wire};
 use crate::domain::{DeviceInfo, DoseError, Invalid};
 use crate::engine::list_devices;
 use crate::faults::Faults;
@@ -30,7 +30,7 @@ pub(super) struct Shared {
     pub(super) budget: Arc<Budget>,
     /// `ComputeKernel`.
     pub(super) kernels: Turns,
-    /// `Resample` and `MergeTallies`.
+    /// `Resample`, `Integrate` and `MergeTallies`.
     pub(super) resampling: Turns,
     /// What is counted.
     pub(super) metrics: Arc<Metrics>,
@@ -132,6 +132,16 @@ impl pb::dose_service_server::DoseService for Service {
     ) -> Result<Response<Self::ResampleStream>, Status> {
         self.0.check_open()?;
         Ok(Response::new(resample_call::begin(&self.0, request)))
+    }
+
+    type IntegrateStream = Responses<pb::IntegrateResponse>;
+
+    async fn integrate(
+        &self,
+        request: Request<Streaming<pb::IntegrateRequest>>,
+    ) -> Result<Response<Self::IntegrateStream>, Status> {
+        self.0.check_open()?;
+        Ok(Response::new(integrate_call::begin(&self.0, request)))
     }
 
     async fn compute_kernel(

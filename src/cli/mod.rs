@@ -32,6 +32,8 @@ mod progress;
 mod queue_flags;
 mod remote;
 mod report;
+mod report_again;
+mod report_data;
 mod resample;
 mod send;
 mod serve;
@@ -41,6 +43,7 @@ mod store;
 mod store_flags;
 mod study;
 mod summary;
+mod summary_page;
 mod time_points;
 mod validate;
 mod worker;
@@ -108,6 +111,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Convert between DICOM and volume files
     Convert(Box<convert::Args>),
+    /// Make the report of a dose again from the folder of its results, in another language or with names
+    Report(Box<report_again::Args>),
     /// Send DICOM files to an archive, by C-STORE or STOW-RS
     Send(Box<send::Args>),
     /// Put a map on another grid: that of another file, or one of another spacing
@@ -169,6 +174,7 @@ impl Command {
             | Self::Inspect(_)
             | Self::Convert(_)
             | Self::Send(_)
+            | Self::Report(_)
             | Self::ReadDicom
             | Self::Completions(_)
             | Self::Man(_)
@@ -246,6 +252,7 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Nuclides(args) => nuclides::run(args),
         Command::Devices(args) => devices::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Report(args) => report_again::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Resample(args) => resample::run(&args),
         Command::Integrate(args) => integrate::run(&args),

@@ -10,9 +10,10 @@ use super::dicom::{DicomArgs, DicomOutput, is_dicom_name};
 use super::report::{ReportArgs, ReportInputs, ReportReady};
 use super::stdout;
 use super::summary::summary;
+use super::summary_page;
 use crate::domain::{
-    ActivityAccount, Checks, DensityMap, DoseError, DoseResult, Organs, Provenance, TimeIntegratedActivity, Volume,
-    Warning, grid::Affine, warning,
+    ActivityAccount, Checks, DensityMap, DoseError, DoseResult, Invalid, Organs, Provenance, TimeIntegratedActivity,
+    Volume, Warning, grid::Affine, warning,
 };
 use crate::dosimetry::organs::{OrganInputs, whole_regions};
 use crate::dosimetry::{CumulativeHistogram, DoseDistribution, OrganDose, organ_doses, organ_histograms};
@@ -60,6 +61,9 @@ pub(super) struct OutputArgs {
     /// Provenance, energy balance and organ table, JSON
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
+    /// The summary as a page to look at: .png, or .dcm, a Secondary Capture for an archive
+    #[arg(long, value_name = "FILE")]
+    pub(super) summary_output: Option<PathBuf>,
     /// Print no progress and no summary
     #[arg(long)]
     pub(super) quiet: bool,
@@ -108,6 +112,7 @@ impl OutputArgs {
             ("organs-output", self.organs_output.as_deref()),
             ("dose-volume-output", self.dose_volume_output.as_deref()),
             ("json", self.json.as_deref()),
+            ("summary-output", self.summary_output.as_deref()),
             ("plan-output", self.dicom.plan_output.as_deref()),
             ("report", self.report.report.as_deref()),
         ];
@@ -116,9 +121,11 @@ impl OutputArgs {
             .filter_map(|(flag, path)| Some((flag, path?)))
             .partition(|(_, path)| is_dicom_name(path));
         let more = more.iter().filter_map(|(flag, path)| Some((*flag, (*path)?)));
-        for (flag, path) in volumes.into_iter().chain(more) {
+        let volumes = volumes.into_iter().map(|(flag, path)| (flag, path, "; or in .dcm, as an RTDOSE"));
+        for (flag, path, else_too) in volumes.chain(more.map(|(flag, path)| (flag, path, ""))) {
             // A header and its values are two files.
-            let files = checks.at(flag, OutputFormat::of_name(path)).map(|format| format.files(path));
+            let format = OutputFormat::of_name(path).map_err(|Invalid(reason)| Invalid(reason + else_too));
+            let files = checks.at(flag, format).map(|format| format.files(path));
             for file in files.unwrap_or_else(|| vec![path.to_owned()]) {
                 check_place(flag, &file, &mut taken, checks);
             }
@@ -131,7 +138,12 @@ impl OutputArgs {
             checks.fail("output", "--output is needed");
         }
         let is_identified = self.report.report_identified;
-        let wanted = objects.first().map(|(flag, _)| *flag).or(is_identified.then_some("report-identified"));
+        let page = self.summary_output.as_deref();
+        if page.is_some_and(|path| !is_dicom_name(path) && path.extension().is_none_or(|end| end != "png")) {
+            checks.fail("summary-output", "must end in .png or .dcm");
+        }
+        let page = page.filter(|path| is_dicom_name(path)).map(|_| "summary-output");
+        let wanted = objects.first().map(|(flag, _)| *flag).or(page).or(is_identified.then_some("report-identified"));
         let dicom = self.dicom.read(wanted, ct, checks).map(|dicom| dicom.identified(is_identified));
         Ready { dicom, report: self.report.read(checks) }
     }
@@ -216,7 +228,8 @@ impl OrganTables {
 impl OutputArgs {
     /// Points of a histogram for each organ, where histograms are wanted: in a table or in the report.
     pub(super) fn dose_volume_points(&self) -> Option<usize> {
-        self.dose_volume_output.as_ref().or(self.report.report.as_ref()).map(|_| DOSE_VOLUME_POINTS)
+        let shown = [&self.dose_volume_output, &self.report.report, &self.summary_output];
+        shown.into_iter().any(Option::is_some).then_some(DOSE_VOLUME_POINTS)
     }
 
     /// The doses of all organs.
@@ -323,6 +336,9 @@ pub(super) fn write(args: &OutputArgs, from: &ResultInputs, result: &DoseResult)
     }
     if let (Some(report), Some(inputs)) = (&from.ready.report, &from.report) {
         report.write(result, inputs, from.organs, from.ready.dicom.as_ref())?;
+    }
+    if let Some(path) = &args.summary_output {
+        summary_page::write(path, from, result)?;
     }
     if args.quiet { Ok(()) } else { stdout::print(&summary(&file)) }
 }

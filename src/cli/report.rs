@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::dicom::DicomOutput;
 use super::outputs::OrganTables;
+use super::report_data::{self, ReportData};
 use crate::digest::Digest;
 use crate::domain::{Checks, DoseError, DoseResult, Invalid, Organs, Volume};
 use crate::formats::atomic::write_bytes;
+use crate::formats::dicom::Place;
+use crate::formats::dicom::write::Reference;
 use crate::report::dose_report::{Budgets, Curves, DoseReport, Identification, Language, ReportOrgans};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -25,10 +28,13 @@ pub(super) struct ReportArgs {
     pub(super) report_identified: bool,
     /// Fits to show in the report: `curves.json` of `dosegrid integrate`
     #[arg(long, value_name = "FILE")]
-    report_curves: Option<PathBuf>,
+    pub(super) report_curves: Option<PathBuf>,
     /// Uncertainty budgets to show in the report: the JSON of `dosegrid budget`
     #[arg(long, value_name = "FILE")]
     report_budget: Option<PathBuf>,
+    /// Folder for all that the report is made from: `dosegrid report` makes it again, in another language or with names
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) report_data: Option<PathBuf>,
 }
 
 /// What was read for a report.
@@ -37,6 +43,7 @@ pub(super) struct ReportReady {
     language: Language,
     curves: Option<Curves>,
     budgets: Option<Budgets>,
+    data: Option<PathBuf>,
 }
 
 /// What a report shows beside the result.
@@ -57,6 +64,7 @@ impl ReportArgs {
             ("report-identified", self.report_identified),
             ("report-curves", self.report_curves.is_some()),
             ("report-budget", self.report_budget.is_some()),
+            ("report-data", self.report_data.is_some()),
         ];
         let Some(path) = &self.report else {
             for (flag, _) in more.into_iter().filter(|(_, is_given)| *is_given) {
@@ -78,7 +86,11 @@ impl ReportArgs {
         let budgets = self.report_budget.as_deref().map(|path| text(path).and_then(|text| Budgets::from_json(&text)));
         let curves = curves.and_then(|curves| checks.at("report-curves", curves));
         let budgets = budgets.and_then(|budgets| checks.at("report-budget", budgets));
-        Some(ReportReady { path: path.clone(), language: language?, curves, budgets })
+        if self.report_data.as_ref().is_some_and(|folder| folder.exists() && !folder.is_dir()) {
+            checks.fail("report-data", "is a file; it is a folder that is made");
+        }
+        let data = self.report_data.clone();
+        Some(ReportReady { path: path.clone(), language: language?, curves, budgets, data })
     }
 
     /// Records that a report cannot be made where the maps are not.
@@ -108,15 +120,38 @@ impl ReportReady {
         let digest = |(flag, path): &(&str, PathBuf)| Ok(((*flag).to_owned(), digest_of(path)?));
         let cannot_read = |error: io::Error| DoseError::Io(format!("report: an input cannot be read again: {error}"));
         let files = inputs.files.iter().map(digest).collect::<io::Result<Vec<_>>>().map_err(cannot_read)?;
+        if let Some(folder) = &self.data {
+            let organs = organs.map(|organs| (organs.organs, organs.doses, organs.histograms));
+            report_data::Written { result, density: inputs.density, organs, inputs: &files }.write(folder)?;
+        }
+        let identification = dicom.map(DicomOutput::identification).unwrap_or_default();
+        self.page(&identification, result, inputs.density, organs, &files)
+    }
+
+    /// Makes the report again from what it was made from.
+    pub(super) fn write_again(&self, data: &ReportData, identification: &Identification) -> Result<(), DoseError> {
+        let organs =
+            data.organs.as_ref().map(|(organs, doses)| ReportOrgans { organs, doses, histograms: &data.histograms });
+        self.page(identification, &data.result, data.density.as_ref(), organs, &data.inputs)
+    }
+
+    fn page(
+        &self,
+        identification: &Identification,
+        result: &DoseResult,
+        density: Option<&Volume<f32>>,
+        organs: Option<ReportOrgans<'_>>,
+        files: &[(String, String)],
+    ) -> Result<(), DoseError> {
         let report = DoseReport {
             language: self.language,
-            identification: &dicom.map(DicomOutput::identification).unwrap_or_default(),
+            identification,
             result,
-            density: inputs.density,
+            density,
             organs,
             curves: self.curves.as_ref(),
             budgets: self.budgets.as_ref(),
-            inputs: &files,
+            inputs: files,
             made: &jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M UTC").to_string(),
         };
         let page = report.html()?;
@@ -125,14 +160,16 @@ impl ReportReady {
     }
 }
 
-/// The digest of a file; of a folder, that of the digests of its files by name.
+/// The digest of a file; of a folder, that of the digests of all files in it by name. Of a series in a folder, that of
+/// the folder.
 fn digest_of(path: &Path) -> io::Result<String> {
+    let path = &Place::of(path).path;
     let mut digest = Digest::new();
     if path.is_dir() {
-        let mut files: Vec<PathBuf> = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
-        files.retain(|file| file.is_file());
-        files.sort_unstable();
-        files.iter().try_for_each(|file| digest_of(file).map(|hex| digest.update(hex)))?;
+        let mut inside: Vec<PathBuf> = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+        inside.retain(|path| path.is_file() || path.is_dir());
+        inside.sort_unstable();
+        inside.iter().try_for_each(|path| digest_of(path).map(|hex| digest.update(hex)))?;
         return Ok(digest.hex());
     }
     let mut file = File::open(path)?;
@@ -145,10 +182,15 @@ fn digest_of(path: &Path) -> io::Result<String> {
     }
 }
 
-/// Who the reference is of.
+/// Who a reference is of.
+pub(super) fn identification(reference: &Reference) -> Identification {
+    let [name, id, birth_date, study_date] = reference.patient();
+    Identification { name, id, birth_date, study_date }
+}
+
+/// Who the reference is of, if the report is to say so.
 impl DicomOutput {
     fn identification(&self) -> Identification {
-        let [name, id, birth_date, study_date] = self.reference.patient();
-        if self.is_identified { Identification { name, id, birth_date, study_date } } else { Identification::default() }
+        if self.is_identified { identification(&self.reference) } else { Identification::default() }
     }
 }

@@ -6,7 +6,7 @@ use super::outputs::ResultFile;
 use crate::domain::activity_account::activity_words;
 use crate::domain::{
     ActivityAccount, BiologicalWeighting, EnergyAccount, HeldTo, LeftOut, LeftOutReason, MemberAccount,
-    MonteCarloAccount, Provenance, RegionDose, SourceAccount, StopReason, TargetAccount,
+    MonteCarloAccount, Provenance, RegionDose, SourceAccount, StopReason, TargetAccount, words,
 };
 use crate::dosimetry::OrganDose;
 use crate::dosimetry::noise::MARKED_SHARE;
@@ -114,8 +114,8 @@ fn balance(energy: &EnergyAccount) -> Vec<(&'static str, String)> {
     );
     let mut lines = vec![("energy", balance)];
     if energy.voxels_without_dose > 0 {
-        let (voxels, without_dose) = (energy.voxels_without_dose, percent(energy.without_dose_mev));
-        let text = format!("{voxels} voxels below the minimum density, with {without_dose:.3} % of the energy");
+        let (voxels, without_dose) = (words::voxels(energy.voxels_without_dose), percent(energy.without_dose_mev));
+        let text = format!("{voxels} below the minimum density, with {without_dose:.3} % of the energy");
         lines.push(("no dose", text));
     }
     lines

@@ -2,7 +2,7 @@
 
 use super::weighting::relative_sigma;
 use super::{Point, PointDraft, Series, SeriesDraft};
-use crate::domain::{Checks, DoseError};
+use crate::domain::{Checks, DoseError, words};
 
 /// When the maps of a series were made, checked; the times of a map series are those of its regions and voxels.
 #[derive(Clone, Debug)]
@@ -96,7 +96,7 @@ impl Frames {
             if map.len() != voxels {
                 checks.fail(field, format!("has {} voxels, {voxels} are needed: resample it first", map.len()));
             } else if bad > 0 {
-                checks.fail(field, format!("{bad} voxels are not finite"));
+                checks.fail(field, format!("{} {} not finite", words::voxels(bad), words::are(bad)));
             }
         }
         checks.finish()

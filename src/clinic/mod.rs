@@ -65,6 +65,6 @@ pub use pieces::{BeforeFirst, Between, PieceRules};
 pub use series::{Point, PointDraft, Series, SeriesDraft, ValueRefersTo};
 pub use shared::{SharingOptions, VoxelRegion, regions_of, share_out};
 pub use shared_one::{OneMapRegion, SharedOne, share_out_one};
-pub use voxels::{VoxelKind, VoxelModel, VoxelOptions, integrate_voxels};
+pub use voxels::{VoxelKind, VoxelModel, VoxelOptions, integrate_voxels, integrate_voxels_watched};
 pub use weighting::Weighting;
 pub use window::Window;

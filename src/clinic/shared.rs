@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{CurveOptions, Frames, Integration, integrate};
-use crate::domain::{Checks, DoseError, Organs};
+use crate::domain::{Checks, DoseError, Organs, words};
 
 /// A region of a map series.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +25,7 @@ pub fn regions_of(organs: &Organs) -> Result<Vec<VoxelRegion>, DoseError> {
     let mut checks = Checks::new();
     let overlapping = organs.overlapping_voxels();
     if overlapping > 0 {
-        let reason = format!("{overlapping} voxels belong to more than one: give masks that have none in common");
+        let reason = format!("{} in more than one: give masks that have none in common", words::voxels(overlapping));
         checks.fail("labels", reason);
     }
     let mut is_free = vec![true; organs.grid().voxels()];

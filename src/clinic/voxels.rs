@@ -1,12 +1,15 @@
 //! A curve for every voxel of a map series.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::pieces::{Knot, merged, of_knots};
 use super::voxel_mono::{MonoFit, MonoGrid};
-use super::{CurveOptions, Flag, Frames, PieceRules, integrate};
-use crate::domain::{Checks, DoseError};
+use super::{CurveOptions, Flag, Frames, ModelChoice, PieceRules, Shape, integrate};
+use crate::domain::{Checks, DoseError, Invalid};
+use crate::math::watch::{Interrupted, Unwatched, Watch};
 
 /// Relative standard deviation of the activity of a voxel, where none is given.
 const RELATIVE_SIGMA: f64 = 0.05;
@@ -23,6 +26,26 @@ pub enum VoxelModel {
     Mono,
     /// The choice that a region gets: slow.
     Auto,
+}
+
+impl VoxelModel {
+    /// The curve that a voxel gets.
+    ///
+    /// * `is_named` – whether the caller named the model
+    ///
+    /// # Errors
+    /// If voxels do not get such a curve.
+    pub fn of(model: ModelChoice, is_named: bool) -> Result<Self, Invalid> {
+        match model {
+            ModelChoice::Auto if is_named => Ok(Self::Auto),
+            ModelChoice::Auto | ModelChoice::Exponentials(Shape::Mono) => Ok(Self::Mono),
+            ModelChoice::Exponentials(Shape::BiUptake | Shape::BiWashout | Shape::TriUptake)
+            | ModelChoice::Physical
+            | ModelChoice::TrapezoidTail => {
+                Err(Invalid::new(format!("a voxel gets mono or auto, not {}", model.name())))
+            }
+        }
+    }
 }
 
 /// How voxels are integrated.
@@ -133,18 +156,40 @@ impl VoxelIntegrals {
 /// # Errors
 /// If the maps do not suit the times, or the options are not finite and above 0.
 pub fn integrate_voxels(frames: &Frames, maps: &[&[f32]], options: &VoxelOptions) -> Result<VoxelIntegrals, DoseError> {
+    integrate_voxels_watched(frames, maps, options, &Unwatched)
+}
+
+/// As [`integrate_voxels`], with somebody who is told the progress and may end it.
+///
+/// # Errors
+/// As there, and [`DoseError::Cancelled`].
+pub fn integrate_voxels_watched(
+    frames: &Frames,
+    maps: &[&[f32]],
+    options: &VoxelOptions,
+    watch: &dyn Watch,
+) -> Result<VoxelIntegrals, DoseError> {
     let voxels = maps.first().map_or(0, |map| map.len());
     check(options)?;
     frames.check(maps, voxels)?;
     let solver = Solver { frames, options, grid: MonoGrid::new(frames.template()) };
     let (mut tia_mbq_h, mut kinds) = (vec![0.0; voxels], vec![VoxelKind::NoActivity; voxels]);
-    tia_mbq_h.par_chunks_mut(TASK).zip(kinds.par_chunks_mut(TASK)).enumerate().for_each(|(task, (tia, kinds))| {
+    let (tasks, done) = (voxels.div_ceil(TASK).max(1), AtomicUsize::new(0));
+    let task = |(task, (tia, kinds)): (usize, (&mut [f64], &mut [VoxelKind]))| {
+        watch.check()?;
         let (mut activities, mut weights) = (vec![0.0; frames.count()], vec![0.0; frames.count()]);
         for (number, (tia, kind)) in tia.iter_mut().zip(kinds).enumerate() {
             frames.voxel(maps, task * TASK + number, &mut activities);
             (*tia, *kind) = solver.integrate(&activities, &mut weights);
         }
-    });
+        watch.report((1 + done.fetch_add(1, Ordering::Relaxed)) as f64 / tasks as f64)
+    };
+    tia_mbq_h
+        .par_chunks_mut(TASK)
+        .zip(kinds.par_chunks_mut(TASK))
+        .enumerate()
+        .try_for_each(task)
+        .map_err(|Interrupted| DoseError::Cancelled)?;
     Ok(VoxelIntegrals { tia_mbq_h, kinds })
 }
 
@@ -331,7 +376,7 @@ mod tests {
         bad[2].pop();
         let maps: Vec<&[f32]> = bad.iter().map(Vec::as_slice).collect();
         let error = integrate_voxels(&frames, &maps, &VoxelOptions::default()).expect_err("bad").to_string();
-        assert!(error.contains("map_2: 1 voxels are not finite") && error.contains("map_3: has 8 voxels"), "{error}");
+        assert!(error.contains("map_2: 1 voxel is not finite") && error.contains("map_3: has 8 voxels"), "{error}");
         assert!(integrate_voxels(&frames, &maps[..3], &VoxelOptions::default()).is_err());
     }
 }

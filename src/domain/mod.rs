@@ -37,6 +37,7 @@ pub mod transform;
 pub mod volume;
 pub mod warning;
 pub mod weighting;
+pub mod words;
 
 pub use account::{
     EmissionAccount, HeldTo, HistoryRun, MaterialAccount, MonteCarloAccount, RegionDose, StopReason, TargetAccount,

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::Invalid;
+use super::words::plain;
 
 /// The range of one kind of number.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +26,11 @@ impl NumberRange {
         let (low, high) = (self.range.start(), self.range.end());
         let Self { what, unit, .. } = self;
         let above = if *low > 0.0 { "above 0" } else { "0 or above" };
-        Err(Invalid::new(format!("{what} must be {above}, from {low:e} to {high:e} {unit}, got {number} {unit}")))
+        Err(Invalid::new(format!(
+            "{what} must be {above}, from {} to {} {unit}, got {number} {unit}",
+            plain(*low),
+            plain(*high)
+        )))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What may be done, on request, with values of an activity map that are no activity: NaN outside the field of view,
 //! and small negative values from reconstruction, subtraction or interpolation.
 
+use super::words::{are, voxels, were};
 use super::{Invalid, Volume};
 
 /// What to do with NaN.
@@ -99,13 +100,14 @@ impl Repair {
     pub fn words(&self, per_unit: f64) -> Option<String> {
         let mut words = Vec::new();
         if self.nan_voxels > 0 {
-            words.push(format!("{} voxels of NaN were taken as 0", self.nan_voxels));
+            words.push(format!("{} of NaN {} taken as 0", voxels(self.nan_voxels), were(self.nan_voxels)));
         }
         if self.negative_voxels > 0 {
             words.push(format!(
-                "{} voxels below 0 ({} of the activity) were set to 0",
-                self.negative_voxels,
-                percent(self.negative_share())
+                "{} below 0 ({} of the activity) {} set to 0",
+                voxels(self.negative_voxels),
+                percent(self.negative_share()),
+                were(self.negative_voxels)
             ));
             let change = (self.total_after - self.total_before) * per_unit;
             words.push(format!(
@@ -132,17 +134,18 @@ pub fn repair_activity(
     let mut faults = Vec::new();
     if repair.nan_voxels > 0 && nan == NanRule::Refuse {
         faults.push(format!(
-            "an activity must be finite: {} of {} voxels are NaN; if they lie outside the field of view, --nan zero \
-             takes them as 0",
+            "an activity must be finite: {} of {} {} NaN; outside the field of view, --nan zero takes that as 0",
             repair.nan_voxels,
-            map.as_slice().len()
+            voxels(map.as_slice().len()),
+            are(repair.nan_voxels)
         ));
     }
     if repair.negative_voxels > 0 && negative == NegativeRule::Refuse {
         faults.push(format!(
-            "an activity is not negative: {} voxels are below 0, {} of the activity; --negative zero sets them to 0, \
+            "an activity is not negative: {} {} below 0, {} of the activity; --negative zero sets that to 0, \
              --negative zero-keep-total keeps the total too",
-            repair.negative_voxels,
+            voxels(repair.negative_voxels),
+            are(repair.negative_voxels),
             percent(repair.negative_share())
         ));
     }
@@ -179,8 +182,9 @@ pub fn repair_density(mut map: Volume<f32>, nan: NanRule, fill: f32) -> Result<(
         _ if count == 0 => {}
         NanRule::Refuse => {
             return Err(Invalid::new(format!(
-                "{count} of {} voxels are NaN; if they lie outside the field of view, --nan zero takes them as nothing or air",
-                map.as_slice().len()
+                "{count} of {} {} NaN; outside the field of view, --nan zero takes that as nothing or air",
+                voxels(map.as_slice().len()),
+                are(count)
             )));
         }
         NanRule::Zero => map.as_mut_slice().iter_mut().filter(|v| v.is_nan()).for_each(|v| *v = fill),
@@ -226,7 +230,7 @@ mod tests {
         let bad = map(&[1.0, f32::NAN, -0.5, 3.0, f32::NAN]);
         let Invalid(reason) =
             repair_activity(bad, NanRule::Refuse, NegativeRule::Refuse).expect_err("neither is allowed");
-        for words in ["2 of 5 voxels are NaN", "--nan zero", "1 voxels are below 0, 12.50 %", "--negative zero"] {
+        for words in ["2 of 5 voxels are NaN", "--nan zero", "1 voxel is below 0, 12.50 %", "--negative zero"] {
             assert!(reason.contains(words), "{reason}");
         }
     }

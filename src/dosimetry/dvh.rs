@@ -29,7 +29,7 @@ pub struct DoseDistribution {
 }
 
 /// A cumulative dose-volume histogram.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct CumulativeHistogram {
     /// Doses, evenly spaced from 0 to the maximum [Gy].
     pub dose_gy: Vec<f64>,

@@ -1,6 +1,6 @@
 //! What is said of an organ.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::NoiseShift;
 use super::noise::MARKED_SHARE;
@@ -20,7 +20,7 @@ const BQ_PER_GBQ: f64 = 1e9;
 /// vary together, such as in a hollow organ with gas.
 ///
 /// Source: ICRU reports 83 (2010) and 96 (2021).
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct OrganDose {
     /// Number in the label map.
     pub label: u16,

@@ -1,6 +1,6 @@
 //! The density, as it is or from a CT.
 
-use crate::domain::{DensityMap, Invalid, NanRule, Volume, Warning, repair_density, warning};
+use crate::domain::{DensityMap, Invalid, NanRule, Volume, Warning, repair_density, warning, words};
 use crate::physics::tissue::DensityCurve;
 
 /// CT number of air [HU].
@@ -29,7 +29,8 @@ pub fn without_nan(
     fill: f32,
 ) -> Result<(Volume<f32>, usize, Option<String>), Invalid> {
     let (volume, count) = repair_density(volume, nan, fill)?;
-    let warning = (count > 0).then(|| format!("{count} voxels of NaN were taken as {fill}"));
+    let warning =
+        (count > 0).then(|| format!("{} of NaN {} taken as {fill}", words::voxels(count), words::were(count)));
     Ok((volume, count, warning))
 }
 

@@ -11,6 +11,7 @@
 mod assemble;
 mod check;
 mod density;
+mod integration;
 mod memory;
 mod merging;
 mod options;
@@ -23,6 +24,7 @@ mod role;
 pub use assemble::{Assembled, IntakeAccount};
 pub use check::{Intake, MAX_DOSE_VOLUME_POINTS, MAX_DOSE_VOLUME_VALUES, MAX_ORGAN_VOLUMES, MAX_ORGANS};
 pub use density::{AIR_HU, CtDensity, density_of_ct, without_nan};
+pub use integration::{IntegratedMaps, MAX_SCANS, MapIntegration, RawIntegration, RawScan};
 pub use merging::{MAX_TALLIES, Merging, RawMerging, organs_in_order};
 pub use place::{GridChoice, Maps, Placed};
 pub use raw::{RawDoseGrid, RawIntake, RawOrganVolume, paths};

@@ -13,6 +13,8 @@ pub enum InputRole {
     Organ(usize),
     /// A volume that is put on another grid, and no more.
     Source,
+    /// An activity map of a series, by its number from 0.
+    Scan(usize),
 }
 
 impl From<VolumeRole> for InputRole {
@@ -28,6 +30,7 @@ impl InputRole {
             Self::OfRequest(role) => role.field(),
             Self::Ct => "ct".into(),
             Self::Source => "source".into(),
+            Self::Scan(number) => format!("scans[{number}].volume"),
             Self::Organ(number) => format!("organ_volumes[{number}].volume"),
         }
     }

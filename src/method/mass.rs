@@ -2,7 +2,7 @@
 
 use crate::constants::GY_PER_MEV_PER_G;
 use crate::domain::density::bears_dose;
-use crate::domain::{DensityCorrection, DoseError, DoseRequest, Method, VoxelGrid};
+use crate::domain::{DensityCorrection, DoseError, DoseRequest, Method, VoxelGrid, words};
 use crate::physics::kernel::density_g_cm3;
 
 /// The mass of voxels in a method.
@@ -88,6 +88,10 @@ pub(super) fn check_dose(dose: &[f32]) -> Result<(), DoseError> {
     if bad == 0 {
         Ok(())
     } else {
-        Err(DoseError::NotPhysical(format!("{bad} of {} voxels are not finite or negative", dose.len())))
+        Err(DoseError::NotPhysical(format!(
+            "{bad} of {} {} not finite or negative",
+            words::voxels(dose.len()),
+            words::are(bad)
+        )))
     }
 }

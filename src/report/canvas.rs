@@ -61,6 +61,11 @@ impl Canvas {
         Ok(bytes)
     }
 
+    /// The finished picture as red, green and blue of each pixel.
+    pub(super) fn into_rgb(self) -> Vec<u8> {
+        self.averaged()
+    }
+
     /// The mean of the drawn pixels for each pixel of the finished picture.
     fn averaged(&self) -> Vec<u8> {
         let n = OVERSAMPLING as usize;

@@ -19,6 +19,7 @@ pub mod page;
 pub mod palette;
 mod series;
 mod sheet;
+pub mod summary_page;
 mod text;
 mod time_activity;
 
@@ -30,6 +31,7 @@ pub use dose_volume::{DoseCurve, dose_volume_histogram};
 pub use figure::{Band, Figure};
 pub use series::{Mark, Series};
 pub use sheet::Sheet;
+pub use summary_page::SummaryPage;
 pub use time_activity::time_activity;
 
 /// A failure of the drawing library, which draws into memory.

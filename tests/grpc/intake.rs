@@ -274,7 +274,7 @@ async fn values_that_are_no_activity_are_refused_or_repaired_as_asked() {
     };
     let refused = send(pb::NanRule::Unspecified, pb::NegativeRule::Unspecified).await.err().expect("refused");
     assert_eq!(reason_and_fields(&refused).1, ["activity", "density"]);
-    for words in ["1 of 24 voxels are NaN", "NAN_RULE_ZERO", "1 voxels are below 0", "NEGATIVE_RULE_ZERO"] {
+    for words in ["1 of 24 voxels is NaN", "NAN_RULE_ZERO", "1 voxel is below 0", "NEGATIVE_RULE_ZERO"] {
         assert!(refused.message().contains(words), "{}", refused.message());
     }
     assert!(!refused.message().contains("--"), "no flags: {}", refused.message());

@@ -123,7 +123,7 @@ async fn nan_is_refused_or_taken_as_asked() {
         server.client().await.resample(&regrid, [sent(InputRole::Source, bytes_of(bad.as_slice()))]).await
     };
     let refused = send(raw(RegridKind::Ct, target(), None)).await.expect_err("NaN").to_string();
-    assert!(refused.contains("source") && refused.contains("1 of 336 voxels are NaN"), "{refused}");
+    assert!(refused.contains("source") && refused.contains("1 of 336 voxels is NaN"), "{refused}");
     let asked = RawRegrid { nan: Some("zero".to_owned()), ..raw(RegridKind::Ct, target(), None) };
     let found = send(asked).await.expect("a volume");
     let (filled, count) = regrid_without_nan(RegridKind::Ct, bad.clone(), NanRule::Zero).expect("allowed");

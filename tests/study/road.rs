@@ -107,6 +107,37 @@ fn a_study_says_what_it_took_and_how_long_it_took() {
 }
 
 #[test]
+fn a_report_is_made_again_from_its_results() {
+    let page = |more: &[&str]| {
+        succeed(demo(), ["report", "out/study", "--report", "again.html"].iter().chain(more));
+        fs::read_to_string(demo().join("again.html")).expect("a report")
+    };
+    let first = fs::read_to_string(demo().join("out/study/report.html")).expect("a report");
+    // Nothing but the moment that it was made at differs.
+    let lines =
+        |page: &str| -> Vec<String> { page.lines().filter(|line| !line.contains(" UTC")).map(str::to_owned).collect() };
+    assert_eq!(lines(&first), lines(&page(&[])));
+    assert!(page(&["--report-language", "nl"]).contains("lang=\"nl\""));
+    let named = page(&["--report-identified"]);
+    assert!(named.contains("PHANTOM STYLISED") && !first.contains("PHANTOM"));
+    let output = dosegrid(demo(), ["report", "out/dicom"]);
+    assert!(output.status.code() == Some(2) && stderr(&output).contains("error: folder: "), "{}", stderr(&output));
+}
+
+#[test]
+fn the_summary_is_a_picture_in_the_study() {
+    let object = dicom_object::open_file(demo().join("out/study/summary.dcm")).expect("a DICOM file");
+    let text = |name: &str| object.element_by_name(name).expect("it is there").to_str().expect("text").into_owned();
+    assert_eq!((text("Modality").as_str(), text("PatientID").trim_end()), ("OT", "DOSEGRID-DEMO"));
+    assert_eq!((text("Columns").as_str(), text("Rows").as_str()), ("1240", "1754"));
+    let pixels = object.element_by_name("PixelData").expect("pixels").to_bytes().expect("bytes").into_owned();
+    assert_eq!(pixels.len(), 3 * 1240 * 1754);
+    let dark = pixels.iter().filter(|value| **value < 100).count();
+    // Text and curves, and not all of the page.
+    assert!((5_000..1_000_000).contains(&dark), "{dark} dark values");
+}
+
+#[test]
 fn a_dry_run_writes_nothing_and_says_what_would_be_done() {
     let text = succeed(demo(), ["study", "out/dicom", "--dry-run", "--method", "local", "--voxelwise"]);
     for words in

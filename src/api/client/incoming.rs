@@ -54,6 +54,8 @@ impl Incoming {
             pb::VolumeRole::Activity
             | pb::VolumeRole::Source
             | pb::VolumeRole::Resampled
+            | pb::VolumeRole::Scan
+            | pb::VolumeRole::TimeIntegratedActivity
             | pb::VolumeRole::Ct
             | pb::VolumeRole::Organ
             | pb::VolumeRole::DaughterActivity

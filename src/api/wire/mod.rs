@@ -11,6 +11,7 @@ pub(super) mod device;
 pub(super) mod grid;
 pub(super) mod header;
 pub(super) mod intake;
+pub(super) mod integration;
 pub(super) mod kernel;
 pub(super) mod material;
 pub(super) mod merging;

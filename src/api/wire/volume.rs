@@ -53,6 +53,7 @@ pub(in crate::api) fn encode_role(role: InputRole) -> (pb::VolumeRole, u32) {
         InputRole::Ct => (pb::VolumeRole::Ct, 0),
         InputRole::Organ(number) => (pb::VolumeRole::Organ, index(number)),
         InputRole::Source => (pb::VolumeRole::Source, 0),
+        InputRole::Scan(number) => (pb::VolumeRole::Scan, index(number)),
     }
 }
 
@@ -81,6 +82,7 @@ pub(in crate::api) fn name(role: InputRole) -> &'static str {
         InputRole::Ct => "CT",
         InputRole::Organ(_) => "an organ",
         InputRole::Source => "source",
+        InputRole::Scan(_) => "a scan",
     }
 }
 
@@ -88,7 +90,8 @@ pub(in crate::api) fn name(role: InputRole) -> &'static str {
 /// [`DoseError::Invalid`] if the chunk is of no volume that a caller sends.
 pub(in crate::api) fn decode_role(chunk: &pb::VolumeChunk) -> Result<InputRole, DoseError> {
     let index = usize::try_from(chunk.index).unwrap_or(usize::MAX);
-    let has_index = |role| matches!(role, pb::VolumeRole::DaughterActivity | pb::VolumeRole::Organ);
+    let has_index =
+        |role| matches!(role, pb::VolumeRole::DaughterActivity | pb::VolumeRole::Organ | pb::VolumeRole::Scan);
     let unknown = |reason: String| Err(DoseError::invalid("chunk.volume", reason));
     match pb::VolumeRole::try_from(chunk.volume) {
         Ok(role) if !has_index(role) && chunk.index != 0 => {
@@ -103,6 +106,10 @@ pub(in crate::api) fn decode_role(chunk: &pb::VolumeChunk) -> Result<InputRole, 
         Ok(pb::VolumeRole::Ct) => Ok(InputRole::Ct),
         Ok(pb::VolumeRole::Organ) => Ok(InputRole::Organ(index)),
         Ok(pb::VolumeRole::Source) => Ok(InputRole::Source),
+        Ok(pb::VolumeRole::Scan) => Ok(InputRole::Scan(index)),
+        Ok(pb::VolumeRole::TimeIntegratedActivity) => {
+            unknown("is time-integrated activity, which only the server sends".into())
+        }
         Ok(pb::VolumeRole::Resampled) => unknown("is resampled, which only the server sends".into()),
         Ok(pb::VolumeRole::Dose) => unknown("is dose, which only the server sends".into()),
         Ok(pb::VolumeRole::Uncertainty) => unknown("is uncertainty, which only the server sends".into()),

@@ -7,7 +7,7 @@ use crate::clinic::radiation::Radiation;
 use crate::clinic::uniform_dose::VoxelDoses;
 use crate::constants::WATER_DENSITY_G_CM3;
 use crate::domain::density::bears_dose;
-use crate::domain::{Checks, DensityMap, DoseError, Organ, Volume, VoxelGrid};
+use crate::domain::{Checks, DensityMap, DoseError, Organ, Volume, VoxelGrid, words};
 use crate::formats::labels::{self, LabelFiles};
 use crate::formats::volume_file::{Origin, OutputFormat, read_volume, write_volume};
 
@@ -100,7 +100,7 @@ fn check_dose(grid: &VoxelGrid, dose: &Volume<f32>, checks: &mut Checks) {
     checks.at("dose", grid.check_same(dose.grid()));
     let bad = dose.as_slice().iter().filter(|gy| !(**gy >= 0.0 && gy.is_finite())).count();
     if bad > 0 {
-        checks.fail("dose", format!("{bad} voxels are below 0 or not finite"));
+        checks.fail("dose", format!("{} {} below 0 or not finite", words::voxels(bad), words::are(bad)));
     }
 }
 

@@ -9,9 +9,10 @@ use serde::Serialize;
 
 use super::Args;
 use super::volume::whole;
-use crate::domain::{Checks, DoseError, Invalid, Organ, Organs, Volume};
+use crate::domain::{Checks, DoseError, Invalid, Organ, Organs};
 use crate::formats::dicom::{self, DicomLabels, LabelGrid};
-use crate::formats::volume_file::{Origin, read_frames, write_volume};
+use crate::formats::labels::write_mask;
+use crate::formats::volume_file::read_frames;
 
 /// Shares of voxels from which a voxel counts as one of the organ.
 const HALF: f64 = 0.5;
@@ -80,21 +81,7 @@ fn write(organs: &Organs, folder: &Path) -> Result<Vec<String>, DoseError> {
     let mut files = Vec::new();
     for organ in organs.organs() {
         let name = file_name(organ, &mut taken);
-        let (path, text) = (folder.join(&name), "dosegrid convert: mask");
-        let grid = organs.grid().clone();
-        let voxels = grid.voxels();
-        if organ.is_whole() {
-            let mut mask = vec![0u8; voxels];
-            organ.shares().for_each(|(voxel, _)| mask[voxel] = 1);
-            let mask = Volume::from_vec(grid, mask).expect("a value for each voxel");
-            write_volume(&path, &mask, text, &Origin::default()).map_err(failed)?;
-        } else {
-            let mut mask = vec![0f32; voxels];
-            #[expect(clippy::cast_possible_truncation, reason = "a share, kept in single precision")]
-            organ.shares().for_each(|(voxel, share)| mask[voxel] = share as f32);
-            let mask = Volume::from_vec(grid, mask).expect("a value for each voxel");
-            write_volume(&path, &mask, text, &Origin::default()).map_err(failed)?;
-        }
+        write_mask(&folder.join(&name), organs.grid(), organ, "dosegrid convert: mask").map_err(failed)?;
         files.push(name);
     }
     Ok(files)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::dicom::{DicomArgs, is_dicom_name};
-use crate::domain::{Checks, DoseError, Invalid, RigidTransform, Volume, VoxelGrid};
+use crate::domain::{Checks, DoseError, Invalid, RigidTransform, Volume, VoxelGrid, words};
 use crate::formats::dicom::write::DoseKind;
 use crate::formats::volume_file::{Origin, OutputFormat, read_volume, write_volume};
 use crate::intake::{RegridKind, Regridded, RegriddedValues, Regridding};
@@ -152,7 +152,11 @@ impl Maps {
 fn on_grid(map: Volume<f32>, grid: &Arc<VoxelGrid>, resample: bool) -> Result<Volume<f32>, Invalid> {
     let bad = map.as_slice().iter().filter(|gy| !(gy.is_finite() && **gy >= 0.0)).count();
     if bad > 0 {
-        return Err(Invalid::new(format!("{bad} voxels are no dose: it is a number from 0 on")));
+        return Err(Invalid::new(format!(
+            "{} {} no dose: it is a number from 0 on",
+            words::voxels(bad),
+            words::are(bad)
+        )));
     }
     if let Some(map) = reorder(&map, grid) {
         return Ok(map);

@@ -43,7 +43,8 @@ fn series_text(series: &SeriesEntry) -> String {
     let mut line = |name: &str, words: &str| writeln!(text, "  {name:<10}  {words}").expect("a string takes all text");
     let shape = series.shape.map_or_else(String::new, |[nx, ny, nz]| format!(", {nx} × {ny} × {nz}"));
     let quantity = series.quantity.map_or("", |quantity| quantity.words());
-    line(&series.modality, &format!("{}  {} files{shape} {quantity}", series.series_uid, series.files));
+    let files = if series.files == 1 { "1 file".to_owned() } else { format!("{} files", series.files) };
+    line(&series.modality, &format!("{}  {files}{shape} {quantity}", series.series_uid));
     if let Some(frame) = &series.frame_of_reference {
         line("", &format!("frame of reference {frame}"));
     }

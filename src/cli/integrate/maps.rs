@@ -3,7 +3,7 @@
 use super::options::{Asked, CurveArgs};
 use super::outputs::{MapOutput, Report, Row};
 use crate::clinic::{
-    Frames, ModelChoice, SeriesDraft, Shape, SharingOptions, VoxelModel, VoxelOptions, VoxelRegion, integrate_voxels,
+    Frames, ModelChoice, SeriesDraft, SharingOptions, VoxelModel, VoxelOptions, VoxelRegion, integrate_voxels,
     share_out, share_out_one,
 };
 use crate::domain::{Checks, DoseError, Volume, Warning};
@@ -38,16 +38,7 @@ pub(in crate::cli) struct Maps {
 
 /// Which curve a voxel gets. A fault is recorded.
 pub(in crate::cli) fn voxel_model(model: ModelChoice, curve: &CurveArgs, checks: &mut Checks) -> Option<VoxelModel> {
-    match model {
-        ModelChoice::Auto if curve.model.is_some() => Some(VoxelModel::Auto),
-        ModelChoice::Auto | ModelChoice::Exponentials(Shape::Mono) => Some(VoxelModel::Mono),
-        ModelChoice::Exponentials(Shape::BiUptake | Shape::BiWashout | Shape::TriUptake)
-        | ModelChoice::Physical
-        | ModelChoice::TrapezoidTail => {
-            checks.fail("model", format!("a voxel gets mono or auto, not {}", model.name()));
-            None
-        }
-    }
+    checks.at("model", VoxelModel::of(model, curve.model.is_some()))
 }
 
 /// Integrates maps.

@@ -22,6 +22,8 @@ const VALUES_DECAY_CORRECTED: &str = "VALUES_DECAY_CORRECTED";
 const BQ_S_PER_MBQ_H: f64 = 3.6e9;
 /// Width of the picture, and height of the curve of a region [pixels].
 const PICTURE_SIZE: [u32; 2] = [900, 320];
+/// Least width of the names of regions in a printed table.
+const NAME_WIDTH: usize = 20;
 /// Most curves in the picture.
 const MOST_CURVES: usize = 24;
 
@@ -161,10 +163,15 @@ impl Report {
     pub(in crate::cli) fn text(&self) -> String {
         let mut text = String::new();
         let figure = |value: &Value| value.as_f64().map_or_else(|| "-".to_owned(), |value| format!("{value:.5}"));
+        let width = self.rows.iter().map(|row| row.name.chars().count() + 2).fold(NAME_WIDTH, usize::max);
         if !self.rows.is_empty() {
             let head = ["region", "model", "Ã (MBq·h)", "1σ", "ã (h)", "flags"];
-            writeln!(text, "{:<20}{:<22}{:>14}{:>12}{:>12}  {}", head[0], head[1], head[2], head[3], head[4], head[5])
-                .expect("a string takes all text");
+            writeln!(
+                text,
+                "{:<width$}{:<22}{:>14}{:>12}{:>12}  {}",
+                head[0], head[1], head[2], head[3], head[4], head[5]
+            )
+            .expect("a string takes all text");
         }
         for row in &self.rows {
             let said = &row.said;
@@ -173,7 +180,7 @@ impl Report {
                 ["tia_mbq_h", "tia_sigma_mbq_h", "tia_coefficient_h"].map(|name| figure(&said[name]));
             let model = said["model"].as_str().unwrap_or_default();
             let flags = flags.collect::<Vec<_>>().join(" ");
-            writeln!(text, "{:<20}{model:<22}{tia:>14}{sigma:>12}{coefficient:>12}  {flags}", row.name)
+            writeln!(text, "{:<width$}{model:<22}{tia:>14}{sigma:>12}{coefficient:>12}  {flags}", row.name)
                 .expect("a string takes all text");
         }
         for kind in &self.voxels {

@@ -9,6 +9,7 @@ use super::plan::{Integrated, Plan};
 use super::stages::Stages;
 use super::{Args, word};
 use crate::cli::integrate::maps::{Maps, integrate_maps};
+use crate::cli::report_again::{CURVES, DATA_FOLDER, REPORT, RTDOSE};
 use crate::cli::time_points::{read_on_one_grid, regions_on};
 use crate::cli::{Cli, Command, compute, convert, stdout};
 use crate::clinic::VoxelRegion;
@@ -31,7 +32,7 @@ pub(super) fn files(plan: &Plan, args: &Args) -> Vec<(Option<&'static str>, &'st
     let (sigma, organs) = (args.passed.is_monte_carlo(), plan.labels.is_some());
     let all = [
         (true, None, ACTIVITY),
-        (has_curves, None, "curves.json"),
+        (has_curves, None, CURVES),
         (has_curves, None, "curves.csv"),
         (has_curves, None, "curves.png"),
         (has_curves, None, TIA),
@@ -40,8 +41,10 @@ pub(super) fn files(plan: &Plan, args: &Args) -> Vec<(Option<&'static str>, &'st
         (organs, Some("--organs-output"), "organs.csv"),
         (organs, Some("--dose-volume-output"), "dose_volume.csv"),
         (true, Some("--json"), "result.json"),
-        (true, Some("--report"), "report.html"),
-        (true, None, "dose.dcm"),
+        (true, Some("--report"), REPORT),
+        (true, Some("--report-data"), DATA_FOLDER),
+        (true, Some("--summary-output"), "summary.dcm"),
+        (true, None, RTDOSE),
         (sigma, None, "sigma.dcm"),
         (true, None, "study.json"),
     ];
@@ -64,7 +67,7 @@ pub(super) fn commands(args: &Args, plan: &Plan) -> Vec<Vec<String>> {
         }
         Integrated::ByCurves(_) => {
             compute.extend(words(&["--activity", &place(TIA), "--activity-unit", "bq-s"]));
-            compute.extend(words(&["--report-curves", &place("curves.json")]));
+            compute.extend(words(&["--report-curves", &place(CURVES)]));
         }
     }
     if let Some(mbq) = plan.line.administered_mbq {
@@ -84,7 +87,7 @@ pub(super) fn commands(args: &Args, plan: &Plan) -> Vec<Vec<String>> {
         let (from, to) = (place(from), place(to));
         words(&["convert", &from, "--as", "rtdose", "--kind", kind, "--reference", &ct, "--output", &to])
     };
-    let mut all = vec![compute, rtdose(DOSE, "dose.dcm", "physical")];
+    let mut all = vec![compute, rtdose(DOSE, RTDOSE, "physical")];
     if args.passed.is_monte_carlo() {
         all.push(rtdose(SIGMA, "sigma.dcm", "uncertainty"));
     }

@@ -85,6 +85,11 @@ impl TimeLine {
         let mut points: Vec<TimePoint> =
             found.iter().filter_map(|entry| point(entry, nuclide, &injection, checks)).collect();
         points.sort_by(|a, b| a.hours.total_cmp(&b.hours).then_with(|| a.series.cmp(&b.series)));
+        if !has_offset(&injection) {
+            let words = "the clock times have no offset from UTC and are those of one clock: a change to or from summer \
+                         time between them would be missed";
+            assumed.push(words.into());
+        }
         for entry in &found {
             assumed.extend(entry.warnings.iter().map(|words| format!("{}: {words}", entry.series_uid)));
         }
@@ -99,20 +104,25 @@ impl TimeLine {
     /// The times as a series. Its activities are not those of a region.
     pub(in crate::cli) fn draft(&self, infusion_h: Option<f64>) -> SeriesDraft {
         let point = |point: &TimePoint| PointDraft {
-            time: Moment::Clock(point.time.clone()),
+            time: Moment::Hours(point.hours),
             activity_mbq: point.total_mbq,
             sigma_mbq: None,
             duration_h: None,
         };
         SeriesDraft {
             points: self.points.iter().map(point).collect(),
-            injection: Some(self.injection.clone()),
+            injection: None,
             physical_half_life_h: self.nuclide.half_life_s / 3600.0,
             administered_activity_mbq: self.administered_mbq,
             infusion_h: infusion_h.unwrap_or(0.0),
             refers_to: ValueRefersTo::AcquisitionMean,
         }
     }
+}
+
+/// Whether a clock time says its offset from UTC.
+fn has_offset(time: &str) -> bool {
+    time.split_once(['T', 't', ' ']).is_some_and(|(_, clock)| clock.contains(['+', '-', 'Z', 'z']))
 }
 
 /// The series that are meant, every fault recorded.

@@ -13,7 +13,7 @@ use super::segmentation;
 use super::series::{Kind, Series, Study};
 use super::structures;
 use crate::domain::transform::{compose, inverse};
-use crate::domain::{Invalid, Organ, Organs, RigidTransform, VoxelGrid};
+use crate::domain::{Invalid, Organ, Organs, RigidTransform, VoxelGrid, words};
 use crate::resample::Resampler;
 
 /// Most files beside a file of labels that are looked through for the images it was drawn on.
@@ -214,7 +214,7 @@ fn onto(organs: &Organs, grid: &Arc<VoxelGrid>, warnings: &mut Vec<String>) -> R
         moved.push(Organ::partial(organ.label, organ.name.clone(), shares)?);
     }
     if outside > 0 {
-        warnings.push(format!("{outside} voxels of labels lie outside the grid and are left out"));
+        warnings.push(format!("{} of labels outside the grid: left out", words::voxels(outside)));
     }
     Organs::new(grid.clone(), moved)
 }

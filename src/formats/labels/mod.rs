@@ -2,10 +2,13 @@
 //! Organs may overlap: none loses a voxel to another.
 
 mod frames;
+mod write;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+pub use self::write::write_mask;
 
 use self::frames::{Found, organs_of};
 use crate::domain::{Invalid, Organs, RigidTransform, VoxelGrid};

@@ -5,6 +5,7 @@
 //! that an object holds, so that the same dose on the same CT is the same object, byte for byte, and no other content
 //! ever has its UID.
 
+mod capture;
 mod ct;
 mod decimal;
 mod nm;
@@ -17,6 +18,7 @@ mod rtdose;
 mod segmentation;
 mod uid;
 
+pub use capture::secondary_capture;
 pub use ct::ct_slices;
 pub use nm::{Administration, nm_tomography};
 pub use object::DicomObject;

@@ -1,7 +1,7 @@
 //! A dose as whole numbers and what one of them is worth.
 
 use super::decimal::decimal_at_least;
-use crate::domain::{Invalid, Volume};
+use crate::domain::{Invalid, Volume, words};
 
 /// A dose in whole quanta.
 pub(super) struct Quantised {
@@ -41,7 +41,9 @@ fn check(dose: &Volume<f32>) -> Result<(), Invalid> {
             let at = [first % nx, first / nx % ny, first / (nx * ny)];
             let count = 1 + bad.count();
             return Err(Invalid::new(format!(
-                "a dose in DICOM is a number from 0 on: {count} voxels are {what}, the first at {at:?}; mend the map first"
+                "a dose in DICOM is a number from 0 on: {} {} {what}, the first at {at:?}; mend the map first",
+                words::voxels(count),
+                words::are(count)
             )));
         }
     }

@@ -1,0 +1,151 @@
+//! What a report is made from, in a folder, to make it again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{ActivityAccount, DoseError, DoseResult, Invalid, Organ, Organs, Provenance, Volume, Warning};
+use crate::dosimetry::{CumulativeHistogram, OrganDose};
+use crate::formats::json;
+use crate::formats::labels::write_mask;
+use crate::formats::volume_file::{Origin, read_volume, write_volume};
+
+/// What the file of words and figures is called, and what it says it is.
+const FILE: &str = "report_data.json";
+const FORMAT: &str = "dosegrid.report_data";
+/// Version of it that is written, and alone is read.
+const VERSION: u32 = 1;
+/// The maps.
+const DOSE: &str = "dose.nii.gz";
+const DENSITY: &str = "density.nii.gz";
+
+/// Words and figures.
+#[derive(Serialize, Deserialize)]
+struct File {
+    format: String,
+    version: u32,
+    provenance: Provenance,
+    activity: ActivityAccount,
+    warnings: Vec<Warning>,
+    has_density: bool,
+    /// None: there were no organs.
+    organs: Option<Vec<OrganDose>>,
+    histograms: Vec<Option<CumulativeHistogram>>,
+    /// Input files by their flags, and their SHA-256.
+    inputs: Vec<(String, String)>,
+}
+
+/// What a report is made from.
+pub(super) struct ReportData {
+    /// Without uncertainty, weighted dose and tally.
+    pub(super) result: DoseResult,
+    pub(super) density: Option<Volume<f32>>,
+    pub(super) organs: Option<(Organs, Vec<OrganDose>)>,
+    pub(super) histograms: Vec<Option<CumulativeHistogram>>,
+    pub(super) inputs: Vec<(String, String)>,
+}
+
+/// What is written.
+pub(super) struct Written<'a> {
+    pub(super) result: &'a DoseResult,
+    pub(super) density: Option<&'a Volume<f32>>,
+    pub(super) organs: Option<(&'a Organs, &'a [OrganDose], &'a [Option<CumulativeHistogram>])>,
+    pub(super) inputs: &'a [(String, String)],
+}
+
+impl Written<'_> {
+    /// Writes all into a folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), DoseError> {
+        let failed = |error: std::io::Error| DoseError::Io(format!("report-data: cannot be written: {error}"));
+        fs::create_dir_all(folder).map_err(failed)?;
+        let map = |name: &str, volume: &Volume<f32>, what: &str| {
+            write_volume(&folder.join(name), volume, what, &Origin::default()).map_err(failed)
+        };
+        map(DOSE, &self.result.dose, "dosegrid: absorbed dose [Gy]")?;
+        if let Some(density) = self.density {
+            map(DENSITY, density, "dosegrid: mass density [g/cm3]")?;
+        }
+        if let Some((organs, _, _)) = self.organs {
+            for organ in organs.organs() {
+                let path = mask(folder, organ.label);
+                write_mask(&path, organs.grid(), organ, "dosegrid: organ").map_err(failed)?;
+            }
+        }
+        let file = File {
+            format: FORMAT.into(),
+            version: VERSION,
+            provenance: self.result.provenance.clone(),
+            activity: self.result.activity.clone(),
+            warnings: self.result.warnings.clone(),
+            has_density: self.density.is_some(),
+            organs: self.organs.map(|(_, doses, _)| doses.to_vec()),
+            histograms: self.organs.map(|(_, _, histograms)| histograms.to_vec()).unwrap_or_default(),
+            inputs: self.inputs.to_vec(),
+        };
+        json::write(&folder.join(FILE), &file).map_err(failed)
+    }
+}
+
+/// The file of an organ.
+fn mask(folder: &Path, label: u16) -> PathBuf {
+    folder.join(format!("organ_{label}.nii.gz"))
+}
+
+impl ReportData {
+    /// Reads what [`Written::write`] wrote.
+    ///
+    /// # Errors
+    /// If a file is not there or not what it should be.
+    pub(super) fn read(folder: &Path) -> Result<Self, Invalid> {
+        let path = folder.join(FILE);
+        let text = fs::read_to_string(&path).map_err(|error| {
+            Invalid::new(format!(
+                "{} cannot be read: {error}; it is written by `study`, and by `compute` with --report-data",
+                path.display()
+            ))
+        })?;
+        let file: File =
+            serde_json::from_str(&text).map_err(|error| Invalid::new(format!("{}: {error}", path.display())))?;
+        if file.format != FORMAT || file.version != VERSION {
+            return Err(Invalid::new(format!("{} is not {FORMAT} of version {VERSION}", path.display())));
+        }
+        let map = |name: &str| -> Result<Volume<f32>, Invalid> {
+            let named = |Invalid(reason): Invalid| Invalid::new(format!("{name}: {reason}"));
+            Ok(read_volume(&folder.join(name)).map_err(named)?.volume)
+        };
+        let dose = map(DOSE)?;
+        let density = if file.has_density { Some(map(DENSITY)?) } else { None };
+        let grid = dose.grid().clone();
+        let organ = |organ: &OrganDose| {
+            let volume = read_volume(&mask(folder, organ.label))?.volume;
+            grid.check_same(volume.grid())?;
+            Organ::of_shares(organ.label, Some(organ.name.clone()), &volume)
+        };
+        let organs = match file.organs {
+            None => None,
+            Some(doses) => {
+                let organs: Result<Vec<Organ>, Invalid> = doses.iter().map(organ).collect();
+                Some((Organs::new(grid.clone(), organs?)?, doses))
+            }
+        };
+        Ok(Self {
+            result: DoseResult {
+                dose,
+                uncertainty: None,
+                weighted: None,
+                tally: None,
+                provenance: file.provenance,
+                activity: file.activity,
+                warnings: file.warnings,
+            },
+            density,
+            organs,
+            histograms: file.histograms,
+            inputs: file.inputs,
+        })
+    }
+}

@@ -1,0 +1,301 @@
+//! Activity maps over time: what a caller says of them, checked before a voxel comes, and their integrals.
+
+use std::sync::Arc;
+
+use super::InputRole;
+use crate::clinic::shared::RegionIntegral;
+use crate::clinic::voxels::KindCount;
+use crate::clinic::{
+    CurveOptions, Frames, ModelChoice, Moment, PointDraft, SeriesDraft, SharingOptions, ValueRefersTo, VoxelModel,
+    VoxelOptions, VoxelRegion, Weighting, by_name, integrate_voxels_watched, regions_of, share_out,
+};
+use crate::domain::{
+    Checks, DoseError, Invalid, LabelMap, MomentUnit, Organs, Part, Volume, VolumeHeader, VolumeRole, VoxelGrid,
+};
+use crate::math::watch::Watch;
+use crate::physics::nuclide;
+use crate::request::{MISSING, RawVolume};
+
+/// Most scans of a series.
+pub const MAX_SCANS: usize = 16;
+/// Bytes of a voxel while it is integrated: its integral, kind, region, and the map that leaves.
+const VOXEL_BYTES: u64 = 24;
+/// Bytes of a voxel of a map.
+const VALUE_BYTES: u64 = 4;
+/// Bq in a MBq, and Bq·s in a MBq·h.
+const BQ_PER_MBQ: f64 = 1e6;
+const BQ_S_PER_MBQ_H: f64 = 3.6e9;
+
+/// What a caller says, not yet checked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawIntegration {
+    /// The scans.
+    pub scans: Vec<RawScan>,
+    /// Name of a [`MomentUnit`].
+    pub unit: Option<String>,
+    /// The nuclide.
+    pub nuclide: Option<String>,
+    /// Name of a [`ValueRefersTo`].
+    pub value_refers_to: Option<String>,
+    /// [MBq].
+    pub administered_activity_mbq: Option<f64>,
+    /// [h].
+    pub infusion_h: f64,
+    /// Name of a [`ModelChoice`].
+    pub model: Option<String>,
+    /// Name of a [`Weighting`].
+    pub weighting: Option<String>,
+    /// A curve for every voxel.
+    pub is_voxelwise: bool,
+    /// [h].
+    pub reference_time_h: Option<f64>,
+    /// Regions.
+    pub labels: Part<RawVolume>,
+}
+
+/// A map and its time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RawScan {
+    /// The map.
+    pub volume: Part<RawVolume>,
+    /// [h].
+    pub time_h: Option<f64>,
+    /// [h].
+    pub duration_h: Option<f64>,
+}
+
+/// How the maps are integrated.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Region(SharingOptions),
+    Voxel(VoxelModel),
+}
+
+/// What will be done, and what volumes will come.
+#[derive(Clone, Debug)]
+pub struct MapIntegration {
+    arrivals: Vec<(InputRole, VolumeHeader)>,
+    grid: Arc<VoxelGrid>,
+    unit: MomentUnit,
+    nuclide: &'static str,
+    frames: Frames,
+    by: By,
+}
+
+/// What was made of the maps.
+#[derive(Clone, Debug)]
+pub struct IntegratedMaps {
+    /// Time-integrated activity [Bq·s a voxel].
+    pub tia_bq_s: Volume<f32>,
+    /// The curve of each region, and its label; 0 where it has none.
+    pub regions: Vec<(u16, RegionIntegral)>,
+    /// How voxels were integrated.
+    pub voxel_kinds: Vec<KindCount>,
+    /// Sum over the map [MBq·h].
+    pub tia_mbq_h: f64,
+}
+
+impl RawIntegration {
+    /// # Errors
+    /// [`DoseError::Invalid`] with every fault, by its path on the wire.
+    pub fn check(self) -> Result<MapIntegration, DoseError> {
+        let mut checks = Checks::new();
+        if !(2..=MAX_SCANS).contains(&self.scans.len()) {
+            checks.fail("scans", format!("are {}; 2 to {MAX_SCANS} are integrated", self.scans.len()));
+        }
+        let mut arrivals = Vec::new();
+        let mut points = Vec::new();
+        for (number, scan) in self.scans.into_iter().enumerate().take(MAX_SCANS) {
+            let field = format!("scans[{number}]");
+            if !scan.volume.is_given() {
+                checks.fail(format!("{field}.volume"), MISSING);
+            }
+            let volume = scan.volume.resolve(&format!("{field}.volume"), &mut checks, RawVolume::resolve);
+            arrivals.extend(volume.into_good().map(|volume| (InputRole::Scan(number), volume)));
+            match scan.time_h {
+                None => checks.fail(format!("{field}.time_h"), MISSING),
+                Some(hours) => points.push(PointDraft {
+                    time: Moment::Hours(hours),
+                    activity_mbq: 1.0,
+                    sigma_mbq: None,
+                    duration_h: scan.duration_h,
+                }),
+            }
+        }
+        if self.is_voxelwise && self.labels.is_given() {
+            checks.fail("labels", "have no effect with voxelwise");
+        }
+        if self.is_voxelwise && self.reference_time_h.is_some() {
+            checks.fail("reference_time_h", "has no effect with voxelwise");
+        }
+        let labels = self.labels.resolve("labels", &mut checks, RawVolume::resolve);
+        arrivals.extend(labels.into_good().map(|volume| (VolumeRole::Labels.into(), volume)));
+        let grid = arrivals.first().map(|(_, volume)| Arc::new(volume.grid.clone()));
+        for (role, volume) in arrivals.iter().skip(1) {
+            if let Some(Err(Invalid(reason))) = grid.as_ref().map(|grid| grid.check_same(&volume.grid)) {
+                checks.fail(format!("{}.grid", role.field()), format!("is not that of the first scan: {reason}"));
+            }
+        }
+        let nuclide = match self.nuclide.as_deref().filter(|name| !name.is_empty()) {
+            None => {
+                checks.fail("nuclide", MISSING);
+                None
+            }
+            Some(name) => checks.at("nuclide", nuclide::find(name)),
+        };
+        let unit = match self.unit.as_deref() {
+            None => {
+                checks.fail("unit", MISSING);
+                None
+            }
+            Some(name) => checks.at("unit", by_name(name, &MomentUnit::ALL, MomentUnit::name)),
+        };
+        let refers_to = named(self.value_refers_to.as_deref(), &ValueRefersTo::ALL, ValueRefersTo::name);
+        let refers_to = checks.at("value_refers_to", refers_to).flatten().unwrap_or_default();
+        let is_named = self.model.is_some();
+        let model = named(self.model.as_deref(), &ModelChoice::ALL, ModelChoice::name);
+        let model = checks.at("model", model).flatten().unwrap_or_default();
+        let weighting = named(self.weighting.as_deref(), &Weighting::ALL, Weighting::name);
+        let weighting = checks.at("weighting", weighting).flatten();
+        let by = if self.is_voxelwise {
+            checks.at("model", VoxelModel::of(model, is_named)).map(By::Voxel)
+        } else {
+            let curve = CurveOptions { model, weighting, ..CurveOptions::default() };
+            let reference_time_h = self.reference_time_h;
+            Some(By::Region(SharingOptions { curve, relative_sigma: None, reference_time_h }))
+        };
+        let half_life_h = nuclide.map_or(1.0, |nuclide| nuclide.half_life_s / 3600.0);
+        let frames = Frames::new(&SeriesDraft {
+            points,
+            injection: None,
+            physical_half_life_h: half_life_h,
+            administered_activity_mbq: self.administered_activity_mbq,
+            infusion_h: self.infusion_h,
+            refers_to,
+        });
+        // Faults of points are those of the scans; without scans theirs are known.
+        let frames = match frames {
+            Ok(frames) => Some(frames),
+            Err(DoseError::Invalid(faults)) => {
+                let is_clean = checks.is_empty();
+                for fault in faults.into_iter().filter(|_| is_clean) {
+                    checks.fail(by_scan(&fault.field), fault.reason);
+                }
+                None
+            }
+            Err(other) => return Err(other),
+        };
+        checks.finish()?;
+        let whole = grid.zip(unit).zip(nuclide).zip(frames).zip(by);
+        let ((((grid, unit), nuclide), frames), by) =
+            whole.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
+        Ok(MapIntegration { arrivals, grid, unit, nuclide: &nuclide.name, frames, by })
+    }
+}
+
+/// What has a name, where one is given.
+fn named<T: Copy>(text: Option<&str>, all: &[T], name: impl Fn(T) -> &'static str) -> Result<Option<T>, Invalid> {
+    text.filter(|text| !text.is_empty()).map(|text| by_name(text, all, name)).transpose()
+}
+
+/// The path of a fault that has a point's.
+fn by_scan(field: &str) -> String {
+    let point = field.strip_prefix("point_").and_then(|rest| rest.split_once('.'));
+    match point.and_then(|(number, name)| Some((number.parse::<usize>().ok()?.checked_sub(1)?, name))) {
+        Some((number, "time")) => format!("scans[{number}].time_h"),
+        Some((number, name)) => format!("scans[{number}].{name}"),
+        None if field == "points" => "scans".to_owned(),
+        None => field.to_owned(),
+    }
+}
+
+impl MapIntegration {
+    /// The volumes that the caller will send, as it will.
+    pub fn arrivals(&self) -> &[(InputRole, VolumeHeader)] {
+        &self.arrivals
+    }
+
+    /// The grid of all maps.
+    pub fn grid(&self) -> &Arc<VoxelGrid> {
+        &self.grid
+    }
+
+    /// Name of the nuclide.
+    pub fn nuclide(&self) -> &'static str {
+        self.nuclide
+    }
+
+    /// Most host memory that it takes with its volumes [bytes].
+    pub fn host_bytes(&self) -> u64 {
+        let maps = self.arrivals.len() as u64 * VALUE_BYTES;
+        self.grid.voxels() as u64 * (2 * maps + VOXEL_BYTES)
+    }
+
+    /// Integrates the maps.
+    ///
+    /// * `volumes` – all that were announced; or why one is not there
+    /// * `watch` – is told the progress of voxels, and may stop them
+    ///
+    /// # Errors
+    /// Every volume that is not there or has bad values; regions that cannot be integrated.
+    pub fn run(
+        &self,
+        volumes: impl IntoIterator<Item = (InputRole, Result<Volume<f32>, Invalid>)>,
+        watch: &dyn Watch,
+    ) -> Result<IntegratedMaps, DoseError> {
+        let mut checks = Checks::new();
+        let (mut maps, mut labels) = (Vec::new(), None);
+        let factor = self.unit.to_bq(self.grid.voxel_volume_cm3()) / BQ_PER_MBQ;
+        #[expect(clippy::cast_possible_truncation, reason = "maps have single precision")]
+        let in_mbq = |map: Volume<f32>| map.map(|value| (f64::from(*value) * factor) as f32);
+        for (role, volume) in volumes {
+            let volume = checks.at(role.field(), volume);
+            match role {
+                InputRole::Scan(_) => maps.extend(volume.map(in_mbq)),
+                InputRole::OfRequest(_) | InputRole::Ct | InputRole::Organ(_) | InputRole::Source => {
+                    let organs = volume.map(|map| LabelMap::new(&map).and_then(|map| Organs::of_map(&map)));
+                    labels = organs.and_then(|organs| checks.at(role.field(), organs));
+                }
+            }
+        }
+        checks.finish()?;
+        let slices: Vec<&[f32]> = maps.iter().map(Volume::as_slice).collect();
+        match &self.by {
+            By::Voxel(model) => {
+                let options = VoxelOptions { model: *model, ..VoxelOptions::default() };
+                let found = integrate_voxels_watched(&self.frames, &slices, &options, watch)?;
+                self.made(&found.tia_mbq_h, Vec::new(), found.counts())
+            }
+            By::Region(options) => {
+                let regions = self.regions(labels.as_ref())?;
+                let found = share_out(&self.frames, &slices, &regions, options)?;
+                let label = |name: &str| {
+                    let own = labels.iter().flat_map(Organs::organs).map(|organ| organ.label);
+                    own.into_iter().find(|label| name == format!("label_{label}")).unwrap_or(0)
+                };
+                let regions = found.regions.into_iter().map(|region| (label(&region.name), region)).collect();
+                self.made(&found.tia_mbq_h, regions, Vec::new())
+            }
+        }
+    }
+
+    fn regions(&self, labels: Option<&Organs>) -> Result<Vec<VoxelRegion>, DoseError> {
+        match labels {
+            Some(labels) => regions_of(labels),
+            None => Ok(vec![VoxelRegion { name: "all".into(), voxels: (0_u32..).take(self.grid.voxels()).collect() }]),
+        }
+    }
+
+    fn made(
+        &self,
+        tia_mbq_h: &[f64],
+        regions: Vec<(u16, RegionIntegral)>,
+        voxel_kinds: Vec<KindCount>,
+    ) -> Result<IntegratedMaps, DoseError> {
+        #[expect(clippy::cast_possible_truncation, reason = "maps have single precision")]
+        let values = tia_mbq_h.iter().map(|tia| (tia * BQ_S_PER_MBQ_H) as f32).collect();
+        let lost = |Invalid(reason): Invalid| DoseError::Internal(format!("a map lost its grid: {reason}"));
+        let tia_bq_s = Volume::from_vec(self.grid.clone(), values).map_err(lost)?;
+        Ok(IntegratedMaps { tia_bq_s, regions, voxel_kinds, tia_mbq_h: tia_mbq_h.iter().sum() })
+    }
+}

@@ -1,0 +1,204 @@
+//! `Integrate`: activity maps over time, integrated by the server as `dosegrid integrate` does in its own process.
+
+use bytes::Bytes;
+use dosegrid::api::pb::{self, integrate_request::Message, integrate_response::Message as Said};
+use dosegrid::clinic::{
+    Frames, Moment, PointDraft, SeriesDraft, SharingOptions, ValueRefersTo, VoxelOptions, integrate_voxels, regions_of,
+    share_out,
+};
+use dosegrid::domain::{LabelMap, Organs, Volume};
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Code, Status};
+
+use super::{Server, bytes_of, reason_and_fields, small, volume};
+
+const SHAPE: [u32; 3] = [4, 3, 2];
+const TIMES_H: [f64; 3] = [96.0, 24.0, 168.0];
+
+/// Activity at a time [MBq a voxel]: each voxel with its own amplitude and rate.
+fn map(time_h: f64) -> Vec<f32> {
+    let value = |voxel: u8| {
+        let (amplitude, rate) = (1.0 + f64::from(voxel), 0.01 + 0.0005 * f64::from(voxel));
+        #[expect(clippy::cast_possible_truncation, reason = "single precision")]
+        {
+            (amplitude * (-rate * time_h).exp()) as f32
+        }
+    };
+    (0..24).map(value).collect()
+}
+
+fn header() -> pb::IntegrateHeader {
+    let scan = |time_h| pb::Scan {
+        volume: Some(volume(SHAPE, pb::ElementType::Float32)),
+        time_h: Some(time_h),
+        duration_h: None,
+    };
+    pb::IntegrateHeader {
+        scans: TIMES_H.map(scan).to_vec(),
+        unit: pb::MapUnit::Mbq.into(),
+        nuclide: "Lu-177".into(),
+        administered_activity_mbq: Some(7400.0),
+        ..Default::default()
+    }
+}
+
+fn labels() -> Vec<u8> {
+    (0..24).map(|voxel| if voxel % 4 < 2 { 5 } else { 0 }).collect()
+}
+
+fn piece(role: pb::VolumeRole, index: u32, data: Vec<u8>) -> Message {
+    Message::Chunk(pb::VolumeChunk { volume: role.into(), offset_bytes: 0, data: Bytes::from(data), index })
+}
+
+/// The maps, in another order than the header's.
+fn pieces() -> Vec<Message> {
+    let numbers = [2, 0, 1];
+    numbers.map(|number: u32| piece(pb::VolumeRole::Scan, number, bytes_of(&map(TIMES_H[number as usize])))).to_vec()
+}
+
+fn requests(messages: Vec<Message>) -> impl Stream<Item = pb::IntegrateRequest> + Send + 'static {
+    tokio_stream::iter(messages).map(|message| pb::IntegrateRequest { message: Some(message) })
+}
+
+/// What came of it: the result, the map, and how often progress was told.
+async fn integrate(
+    server: &Server,
+    requests: impl Stream<Item = pb::IntegrateRequest> + Send + 'static,
+) -> Result<(pb::IntegrateResult, Vec<f32>, usize), Status> {
+    let mut responses = server.raw().await.integrate(requests).await?.into_inner();
+    let (mut result, mut bytes, mut progress) = (None, Vec::new(), 0);
+    while let Some(response) = responses.message().await? {
+        match response.message.expect("a server's message says something") {
+            Said::Fraction(fraction) => {
+                assert!((0.0..=1.0).contains(&fraction) && result.is_none(), "{fraction}");
+                progress += 1;
+            }
+            Said::Result(message) => result = Some(message),
+            Said::Chunk(chunk) => {
+                assert_eq!(chunk.volume(), pb::VolumeRole::TimeIntegratedActivity);
+                bytes.extend_from_slice(&chunk.data);
+            }
+        }
+    }
+    let map = bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    Ok((result.expect("a call that succeeds has a result"), map, progress))
+}
+
+fn frames() -> Frames {
+    let point =
+        |time_h| PointDraft { time: Moment::Hours(time_h), activity_mbq: 1.0, sigma_mbq: None, duration_h: None };
+    let half_life_s = dosegrid::physics::nuclide::find("Lu-177").expect("known").half_life_s;
+    Frames::new(&SeriesDraft {
+        points: TIMES_H.map(point).to_vec(),
+        injection: None,
+        physical_half_life_h: half_life_s / 3600.0,
+        administered_activity_mbq: Some(7400.0),
+        infusion_h: 0.0,
+        refers_to: ValueRefersTo::AcquisitionMean,
+    })
+    .expect("times")
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "as it is sent")]
+fn in_bq_s(tia_mbq_h: &[f64]) -> Vec<f32> {
+    tia_mbq_h.iter().map(|tia| (tia * 3.6e9) as f32).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn integrals_of_regions_are_those_of_this_process() {
+    let server = Server::start(small()).await;
+    let header = pb::IntegrateHeader { labels: Some(volume(SHAPE, pb::ElementType::Uint8)), ..header() };
+    let mut messages = vec![Message::Header(header)];
+    messages.extend(pieces());
+    messages.push(piece(pb::VolumeRole::Labels, 0, labels()));
+    let (result, found, _) = integrate(&server, requests(messages)).await.expect("integrals");
+
+    let grid = dosegrid::domain::VoxelGrid::new([4, 3, 2], [4.0; 3]).expect("a good grid");
+    let map_of = Volume::from_vec(grid.into(), labels().into_iter().map(u16::from).collect()).expect("a label a voxel");
+    let organs = Organs::of_map(&LabelMap::of(map_of)).expect("few voxels");
+    let maps = TIMES_H.map(map);
+    let slices: Vec<&[f32]> = maps.iter().map(Vec::as_slice).collect();
+    let regions = regions_of(&organs).expect("regions");
+    let own = share_out(&frames(), &slices, &regions, &SharingOptions::default()).expect("maps");
+    assert_eq!(found, in_bq_s(&own.tia_mbq_h));
+    assert_eq!(result.regions.len(), 2);
+    for (said, own) in result.regions.iter().zip(&own.regions) {
+        assert_eq!((said.name.as_str(), said.tia_mbq_h), (own.name.as_str(), own.integration.tia_mbq_h));
+        assert_eq!(said.tia_coefficient_h, Some(own.integration.tia_mbq_h / 7400.0));
+        assert_eq!(said.points.iter().map(|point| point.time_h).collect::<Vec<_>>(), [24.0, 96.0, 168.0]);
+        assert!(said.points.iter().all(|point| point.fitted_mbq.is_some()) && said.half_lives_h.len() == 1);
+    }
+    assert_eq!([result.regions[0].label, result.regions[1].label], [5, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn integrals_of_voxels_are_those_of_this_process_with_progress() {
+    let server = Server::start(small()).await;
+    let mut messages = vec![Message::Header(pb::IntegrateHeader { voxelwise: true, ..header() })];
+    messages.extend(pieces());
+    let (result, found, progress) = integrate(&server, requests(messages)).await.expect("integrals");
+    let maps = TIMES_H.map(map);
+    let slices: Vec<&[f32]> = maps.iter().map(Vec::as_slice).collect();
+    let own = integrate_voxels(&frames(), &slices, &VoxelOptions::default()).expect("maps");
+    assert_eq!(found, in_bq_s(&own.tia_mbq_h));
+    assert!(progress >= 1 && result.regions.is_empty());
+    assert_eq!(result.voxel_kinds.iter().map(|kind| kind.voxels).sum::<u64>(), 24);
+    assert!((result.tia_mbq_h / own.sum_mbq_h() - 1.0).abs() < 1e-12);
+}
+
+type Edit = fn(&mut pb::IntegrateHeader);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_headers_are_refused_at_once_with_every_fault() {
+    let cases: Vec<(&str, Edit, &[&str])> = vec![
+        ("nothing", |h| *h = pb::IntegrateHeader::default(), &["nuclide", "scans", "unit"]),
+        (
+            "many at once",
+            |h| {
+                (h.unit, h.value_refers_to) = (77, 9);
+                (h.nuclide, h.model, h.weighting) = ("Xx-1".into(), "cubic".into(), "heavy".into());
+                h.scans[1].time_h = None;
+            },
+            &["model", "nuclide", "scans[1].time_h", "unit", "value_refers_to", "weighting"],
+        ),
+        ("one scan", |h| h.scans.truncate(1), &["scans"]),
+        (
+            "another grid",
+            |h| h.scans[2].volume = Some(volume([4, 3, 3], pb::ElementType::Float32)),
+            &["scans[2].volume.grid"],
+        ),
+        ("a time below 0", |h| h.scans[0].time_h = Some(-1.0), &["scans[0].time_h"]),
+        ("a model of regions", |h| (h.voxelwise, h.model) = (true, "physical".into()), &["model"]),
+        (
+            "what voxels do not take",
+            |h| {
+                (h.voxelwise, h.reference_time_h) = (true, Some(24.0));
+                h.labels = Some(volume(SHAPE, pb::ElementType::Uint8));
+            },
+            &["labels", "reference_time_h"],
+        ),
+    ];
+    let server = Server::start(small()).await;
+    for (name, edit, fields) in cases {
+        let mut header = header();
+        edit(&mut header);
+        let given = requests(vec![Message::Header(header)]).chain(tokio_stream::pending());
+        let status = integrate(&server, given).await.expect_err(name);
+        assert_eq!(status.code(), Code::InvalidArgument, "{name}: {status}");
+        let (_, mut found) = reason_and_fields(&status);
+        found.sort();
+        assert_eq!(found, fields, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn maps_that_are_bad_or_not_there_are_named() {
+    let server = Server::start(small()).await;
+    let mut messages = vec![Message::Header(header())];
+    messages.extend(pieces().into_iter().take(2));
+    let status = integrate(&server, requests(messages)).await.expect_err("a map is missing");
+    assert_eq!(reason_and_fields(&status).1, ["scans[1].volume"]);
+    let messages = vec![Message::Header(header()), piece(pb::VolumeRole::Scan, 3, vec![0; 96])];
+    let status = integrate(&server, requests(messages)).await.expect_err("a scan too many");
+    assert_eq!(reason_and_fields(&status).1, ["chunk.volume"]);
+}
