@@ -271,7 +271,7 @@ const BAD: [(&[&str], &[&str], &str, &str); 49] = [
     (&[], &["--density-correction=water"], "density-correction", "--method local"),
     (&[], &["--truncation-radius=10"], "truncation-radius", "--method local"),
     (&["method"], &["--method=kernel", "--truncation-radius=0"], "truncation-radius", "above 0"),
-    (&["method"], &["--method=kernel", "--truncation-radius=inf"], "truncation-radius", "to 1e4 mm"),
+    (&["method"], &["--method=kernel", "--truncation-radius=inf"], "truncation-radius", "to 10000 mm"),
     (
         &["method"],
         &["--method=kernel", "--density-correction=water", "--minimum-density=1"],

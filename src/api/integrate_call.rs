@@ -46,7 +46,7 @@ fn admit(shared: &Shared, header: pb::IntegrateHeader) -> Result<Admitted, DoseE
     }
     let place = shared.resampling.place()?;
     let memory = shared.budget.reserve(integration.host_bytes())?;
-    let upload = Upload::new(integration.arrivals())?;
+    let upload = Upload::new(integration.arrivals(), false)?;
     Ok(Admitted { integration, upload, place, memory })
 }
 
@@ -115,6 +115,11 @@ async fn answer(mut call: Call, admitted: Admitted) -> Result<(), Status> {
             }
         }
     };
+    // The last progress is told whoever was faster.
+    let last = *seen.borrow();
+    if last > 0.0 {
+        call.send(pb::IntegrateResponse { message: Some(Said::Fraction(last)) }).await?;
+    }
     let result = Said::Result(wire::integration::encode_result(&made));
     let map = chunks::of_volume(pb::VolumeRole::TimeIntegratedActivity, 0, &made.tia_bq_s).map(Said::Chunk);
     for message in std::iter::once(result).chain(map) {

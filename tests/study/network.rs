@@ -41,7 +41,7 @@ fn folder() -> (TempDir, Vec<String>) {
 fn each_instance_sent_by_c_store_has_its_status() {
     let (folder, names) = folder();
     let (address, scp) = store_scp(vec![0, 0xb000, 0xa700]);
-    let peer = format!("ANY@{address}");
+    let peer = format!("TEST-SCP@{address}");
     let output =
         dosegrid(folder.path(), ["send"].into_iter().chain(names.iter().map(String::as_str)).chain(["--to", &peer]));
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
@@ -70,7 +70,7 @@ fn a_class_that_is_not_taken_is_told_and_nobody_is_an_error() {
     let Plan::Minimal(plan) = plan else { panic!("a minimal plan") };
     plan.write(&folder.path().join("plan.dcm")).expect("a writable folder");
     let (address, scp) = store_scp(vec![0]);
-    let peer = format!("ANY@{address}");
+    let peer = format!("TEST-SCP@{address}");
     let output = dosegrid(folder.path(), ["send", "plan.dcm", "a.dcm", "--to", &peer, "--json"]);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let rows: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");

@@ -54,7 +54,7 @@ fn organ_doses_are_those_of_the_road_over_nifti() {
     let phantom = StylisedPhantom::new(SHAPE).expect("a good shape");
     let study = DicomStudy::of(&phantom).expect("a study");
     let mut series = String::from(
-        "nuclide = 'Lu-177'\nunit = 'bq-per-ml'\ninjection = 2026-01-05T09:00:00\nadministered_activity_mbq = 7400\n",
+        "nuclide = 'Lu-177'\nunit = 'bq-per-ml'\ninjection = '2026-01-05T09:00:00'\nadministered_activity_mbq = 7400\n",
     );
     for (activity, hours) in study.activities.iter().zip([24, 72, 168]) {
         nifti::write(&folder.path().join(format!("{hours}.nii")), activity, "activity").expect("a writable folder");

@@ -21,7 +21,6 @@ pub(super) fn store_scp(statuses: Vec<u16>) -> (SocketAddr, JoinHandle<Vec<(Stri
     let serve = move || {
         let (stream, _) = listener.accept().expect("a caller");
         let options = ServerAssociationOptions::new()
-            .accept_called_ae_title()
             .ae_title("TEST-SCP")
             .with_abstract_syntax(uids::VERIFICATION)
             .with_abstract_syntax(uids::RT_DOSE_STORAGE)

@@ -51,11 +51,22 @@ fn of_toml(args: &Args, path: &Path) -> Result<Report, DoseError> {
     let Some(series) = checks.at("series", map_series::read(path)) else {
         return Err(checks.finish().expect_err("a fault was recorded"));
     };
+    // Where no file needs to be read for the nuclide, flags are checked before any map is.
+    let refers_to = series.value_refers_to.as_deref();
+    let check = |named: Option<&str>, checks: &mut Checks| {
+        let asked = args.curve.check([named, refers_to], checks);
+        let by = by(args, &asked, checks);
+        (asked, by)
+    };
+    let is_named = args.curve.nuclide.is_some() || series.nuclide.is_some();
+    let early = is_named.then(|| check(series.nuclide.as_deref(), &mut checks));
+    checks.finish()?;
     let maps = read(&series)?;
-    let from_files = maps.of_first(|account| account.nuclide.clone());
-    let named = series.nuclide.as_deref().or(from_files.as_deref());
-    let asked = args.curve.check([named, series.value_refers_to.as_deref()], &mut checks);
-    let by = by(args, &asked, &mut checks);
+    let mut checks = Checks::new();
+    let (asked, by) = early.unwrap_or_else(|| {
+        let from_files = maps.of_first(|account| account.nuclide.clone());
+        check(from_files.as_deref(), &mut checks)
+    });
     checks.finish()?;
     let (nuclide, by) = asked.nuclide.zip(by).ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
     let flags = args.curve.draft(nuclide.half_life_s, asked.refers_to);

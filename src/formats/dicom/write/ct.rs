@@ -25,7 +25,6 @@ pub fn ct_slices(ct: &Volume<f32>, time: [&str; 2], reference: &Reference) -> Re
     let [columns, rows, count] = frames.shape();
     let word = |hu: f32| {
         let stored = (f64::from(hu) / STEP_HU).round();
-        #[expect(clippy::cast_possible_truncation, reason = "checked")]
         let is_in_range = (f64::from(i16::MIN)..=f64::from(i16::MAX)).contains(&stored);
         #[expect(clippy::cast_possible_truncation, reason = "checked")]
         is_in_range.then_some(stored as i16)
