@@ -42,7 +42,7 @@ fn a_folder_of_several_patients_or_none_is_no_reference() {
         reason
     };
     fs::write(folder.path().join("notes.txt"), "not DICOM").expect("a writable folder");
-    assert!(reason(&folder).contains("no DICOM image"));
+    assert!(reason(&folder).contains("without DICOM files"));
     ct(&folder.path().join("a"), &CT);
     ct(&folder.path().join("b"), &Ct { frame: "1.2.826.9", ..CT });
     for (name, at) in [("a", "0.dcm"), ("b", "1.dcm")] {
