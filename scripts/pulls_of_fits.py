@@ -83,7 +83,8 @@ def main(dosegrid, count):
         for number, values in enumerate(all_values):
             found = answer["regions"][f"s{number}"]
             # The choice of a model, and rates held at physical decay, are no part of sigma.
-            if found["model"] != model or found["flags"] or not found["tia_sigma_mbq_h"]:
+            is_held = "rate_at_physical_limit" in found["flags"]
+            if found["model"] != model or is_held or not found["tia_sigma_mbq_h"]:
                 continue
             pulls.append((found["tia_mbq_h"] - integral(model, amplitudes, half_lives)) / found["tia_sigma_mbq_h"])
             other = by_lmfit(model, amplitudes, half_lives, t, values, sigma)

@@ -121,7 +121,6 @@ impl ReportReady {
         let cannot_read = |error: io::Error| DoseError::Io(format!("report: an input cannot be read again: {error}"));
         let files = inputs.files.iter().map(digest).collect::<io::Result<Vec<_>>>().map_err(cannot_read)?;
         if let Some(folder) = &self.data {
-            let organs = organs.map(|organs| (organs.organs, organs.doses, organs.histograms));
             report_data::Written { result, density: inputs.density, organs, inputs: &files }.write(folder)?;
         }
         let identification = dicom.map(DicomOutput::identification).unwrap_or_default();

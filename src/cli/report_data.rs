@@ -10,6 +10,7 @@ use crate::dosimetry::{CumulativeHistogram, OrganDose};
 use crate::formats::json;
 use crate::formats::labels::write_mask;
 use crate::formats::volume_file::{Origin, read_volume, write_volume};
+use crate::report::dose_report::ReportOrgans;
 
 /// What the file of words and figures is called, and what it says it is.
 const FILE: &str = "report_data.json";
@@ -50,7 +51,7 @@ pub(super) struct ReportData {
 pub(super) struct Written<'a> {
     pub(super) result: &'a DoseResult,
     pub(super) density: Option<&'a Volume<f32>>,
-    pub(super) organs: Option<(&'a Organs, &'a [OrganDose], &'a [Option<CumulativeHistogram>])>,
+    pub(super) organs: Option<ReportOrgans<'a>>,
     pub(super) inputs: &'a [(String, String)],
 }
 
@@ -69,7 +70,7 @@ impl Written<'_> {
         if let Some(density) = self.density {
             map(DENSITY, density, "dosegrid: mass density [g/cm3]")?;
         }
-        if let Some((organs, _, _)) = self.organs {
+        if let Some(ReportOrgans { organs, .. }) = self.organs {
             for organ in organs.organs() {
                 let path = mask(folder, organ.label);
                 write_mask(&path, organs.grid(), organ, "dosegrid: organ").map_err(failed)?;
@@ -82,8 +83,8 @@ impl Written<'_> {
             activity: self.result.activity.clone(),
             warnings: self.result.warnings.clone(),
             has_density: self.density.is_some(),
-            organs: self.organs.map(|(_, doses, _)| doses.to_vec()),
-            histograms: self.organs.map(|(_, _, histograms)| histograms.to_vec()).unwrap_or_default(),
+            organs: self.organs.map(|organs| organs.doses.to_vec()),
+            histograms: self.organs.map(|organs| organs.histograms.to_vec()).unwrap_or_default(),
             inputs: self.inputs.to_vec(),
         };
         json::write(&folder.join(FILE), &file).map_err(failed)

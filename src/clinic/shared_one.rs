@@ -28,7 +28,7 @@ pub struct SharedOne {
     pub tia_mbq_h: Vec<f64>,
 }
 
-/// Integrates each region by what is known of its curve, and shares the integral out to its voxels. Voxels below 0 count
+/// Integrates each region by what is known of its curve, and shares the integral out to its voxels; those below 0 count
 /// as 0.
 ///
 /// * `draft` – one point; its activity is not looked at

@@ -168,10 +168,8 @@ fn objects(answer: &mut Response<Body>) -> Result<Vec<InMemDicomObject>, DoseErr
     let reader = answer.body_mut().with_config().limit(MAX_JSON_BYTES).reader();
     reader.take(MAX_JSON_BYTES).read_to_end(&mut text).map_err(|error| unusable(&error))?;
     let wrong = |_| unusable(&"it cannot be parsed");
-    let list = match serde_json::from_slice(&text).map_err(wrong)? {
-        serde_json::Value::Array(list) => list,
-        one => vec![one],
-    };
+    let whole: serde_json::Value = serde_json::from_slice(&text).map_err(wrong)?;
+    let list = if let serde_json::Value::Array(list) = whole { list } else { vec![whole] };
     list.into_iter().map(|one| dicom_json::from_value(one).map_err(wrong)).collect()
 }
 

@@ -8,7 +8,7 @@ use super::outputs::Report;
 use super::{Args, finished};
 use crate::cli::time_points::{Said, TimeLine, read_on_one_grid, regions_on};
 use crate::clinic::{Moment, PointDraft, SeriesDraft, VoxelRegion, regions_of};
-use crate::domain::{Checks, DoseError, Invalid, RigidTransform, Volume, Warning, warning};
+use crate::domain::{Checks, DoseError, Invalid, MomentUnit, RigidTransform, Volume, Warning, warning};
 use crate::formats::dicom::{self, ActivityAccount, Place, Quantity};
 use crate::formats::labels::{self, LabelFiles};
 use crate::formats::map_series::{self, MapScan, MapSeries};
@@ -150,7 +150,7 @@ fn one(
     let to_bq = match (series.unit, account) {
         (Some(unit), None) => Some(unit.to_bq(voxel_ml)),
         (None, Some(_)) => Some(voxel_ml),
-        (Some(unit), Some(_)) if unit == crate::domain::MomentUnit::BqPerMl => Some(voxel_ml),
+        (Some(MomentUnit::BqPerMl), Some(_)) => Some(voxel_ml),
         (Some(_), Some(_)) => {
             checks.fail("series", "unit: DICOM files say theirs, bq-per-ml; leave it out");
             None

@@ -69,7 +69,7 @@ impl PassedArgs {
         let values = values.into_iter().filter_map(|(flag, value)| Some([flag.to_owned(), value.clone()?]));
         let switches =
             [("--report-identified", self.report_identified), ("--strict", self.strict), ("--quiet", self.quiet)];
-        let switches = switches.into_iter().filter_map(|(flag, is_given)| is_given.then(|| flag.to_owned()));
+        let switches = switches.into_iter().filter(|(_, is_given)| *is_given).map(|(flag, _)| flag.to_owned());
         values.flatten().chain(switches).collect()
     }
 }

@@ -56,10 +56,7 @@ impl Plan {
         let labels = choose_labels(args, &inventory, &mut assumed, &mut checks);
         // The flags of curves are checked even where the time points are at fault; the nuclide has its own fault.
         let named = line.as_ref().map(|line| line.nuclide.name.as_str());
-        let asked = match named {
-            Some(named) => Some(args.curve.check([Some(named), None], &mut checks)),
-            None => None,
-        };
+        let asked = named.map(|named| args.curve.check([Some(named), None], &mut checks));
         let (Some(mut line), Some(asked)) = (line, asked) else { return Err(unfinished(checks)) };
         line.assumed.append(&mut assumed);
         let reference = reference(args, &line, labels.as_ref(), &inventory, &mut checks);

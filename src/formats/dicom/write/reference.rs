@@ -131,9 +131,9 @@ impl Reference {
             }
         }
         attributes.empty(&WANTED.into_iter().filter(|tag| found[0].get(*tag).is_none()).collect::<Vec<Tag>>());
-        if text(&found[0], tags::SPECIFIC_CHARACTER_SET).is_none() {
+        if text(found[0], tags::SPECIFIC_CHARACTER_SET).is_none() {
             // What says no character set is ASCII; where it is not, the library took each byte for a letter of Latin-1.
-            let is_ascii = WANTED.iter().filter_map(|tag| text(&found[0], *tag)).all(|text| text.is_ascii());
+            let is_ascii = WANTED.iter().filter_map(|tag| text(found[0], *tag)).all(|text| text.is_ascii());
             attributes.text(tags::SPECIFIC_CHARACTER_SET, if is_ascii { "ISO_IR 192" } else { "ISO_IR 100" });
         }
         Ok(Self { attributes, extent_mm: extent(found) })
