@@ -48,7 +48,7 @@ pub fn secondary_capture(
         .number(tags::HIGH_BIT, 7)
         .number(tags::PIXEL_REPRESENTATION, 0);
     let mut bytes = rgb;
-    if bytes.len() % 2 == 1 {
+    if !bytes.len().is_multiple_of(2) {
         bytes.push(0);
     }
     object.pixels(VR::OB, bytes)?;
