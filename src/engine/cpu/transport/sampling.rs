@@ -63,7 +63,7 @@ pub(crate) fn place_in_voxel(part: f32, aside: [f32; 2]) -> [f32; 3] {
     let faces = part * 6.0;
     let face = (faces as u32).min(5);
     let reach = 0.5 * cubic_root((faces - face as f32).min(1.0));
-    let along = if face % 2 == 0 { 0.5 - reach } else { 0.5 + reach };
+    let along = if face.is_multiple_of(2) { 0.5 - reach } else { 0.5 + reach };
     let [u, v] = aside.map(|uniform| 0.5 + reach * (2.0 * uniform - 1.0));
     match face / 2 {
         0 => [along, u, v],
