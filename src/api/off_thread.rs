@@ -64,14 +64,12 @@ pub(super) async fn for_header<T: Send + 'static>(
     if emissions > MANY_EMISSIONS { off_thread(run).await } else { off_thread(|| apart(run)).await }
 }
 
-/// Begins to compute what headers ask for most, on a thread of its own: the spectra of all nuclides and, where jobs
-/// last, their kernels in water. Who asks for one of them later need not wait.
-///
-/// * `with_kernels` – whether kernels are wanted: they take seconds in all
-pub fn warm_up(with_kernels: bool) {
-    let work = move || {
+/// Begins to compute what headers ask for most, on a thread of its own: the spectra of all nuclides, and their kernels
+/// in water. Who asks for one of them later need not wait.
+pub fn warm_up() {
+    let work = || {
         let sources = nuclide::all().filter_map(|nuclide| chain::source(nuclide, Daughters::default(), &[]).ok());
-        for source in sources.filter(|_| with_kernels) {
+        for source in sources {
             // An energy above those of the library is told to whoever asks for it.
             let _ = radial_parts(source.emissions(), KernelMedium::Water);
         }

@@ -131,7 +131,9 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), env!("DOSEGRID_COMMIT")));
         let start = if store.is_some() { LocalJobs::start_lanes } else { LocalJobs::start };
         let jobs = Arc::new(start(device, config.plan_limits(), config.queue_length)?);
-        warm_up(store.is_some());
+        if store.is_some() {
+            warm_up();
+        }
         let queue = match &queue {
             Some(options) => Some((Broker::connect(options).await?, args.queue.lease())),
             None => None,
