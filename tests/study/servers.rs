@@ -13,9 +13,11 @@ use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
 use dicom_ul::association::server::ServerAssociationOptions;
 use dicom_ul::pdu::{PDataValue, PDataValueType, Pdu};
 
-/// Takes one association, and answers each C-STORE by the next of some statuses. What it was sent is returned: SOP
-/// Instance UID and data set.
-pub(super) fn store_scp(statuses: Vec<u16>) -> (SocketAddr, JoinHandle<Vec<(String, Vec<u8>)>>) {
+/// SOP Instance UID and data set of what came.
+pub(super) type Got = (String, Vec<u8>);
+
+/// Takes one association, and answers each C-STORE by the next of some statuses. What it was sent is returned.
+pub(super) fn store_scp(statuses: Vec<u16>) -> (SocketAddr, JoinHandle<Vec<Got>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     let serve = move || {
@@ -30,14 +32,12 @@ pub(super) fn store_scp(statuses: Vec<u16>) -> (SocketAddr, JoinHandle<Vec<(Stri
         let mut command: Option<InMemDicomObject> = None;
         let mut data = Vec::new();
         loop {
-            let values = match association.receive().expect("a message") {
-                Pdu::PData { data } => data,
-                Pdu::ReleaseRQ => {
-                    association.send(&Pdu::ReleaseRP).expect("an answer");
-                    return got;
-                }
-                other => panic!("unexpected: {}", other.short_description()),
-            };
+            let message = association.receive().expect("a message");
+            if message == Pdu::ReleaseRQ {
+                association.send(&Pdu::ReleaseRP).expect("an answer");
+                return got;
+            }
+            let Pdu::PData { data: values } = message else { panic!("unexpected: {}", message.short_description()) };
             for value in values {
                 let is_store = |command: &InMemDicomObject| number(command, tags::COMMAND_FIELD) == 1;
                 match value.value_type {
