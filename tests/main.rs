@@ -35,6 +35,7 @@ mod report;
 mod request;
 mod resampling;
 mod shader_checks;
+mod shader_targets;
 mod study;
 mod style;
 mod support;

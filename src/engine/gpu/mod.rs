@@ -14,6 +14,7 @@ mod kernel;
 mod measure;
 mod session;
 mod shader;
+mod stages;
 mod tiling;
 mod transport;
 
@@ -34,6 +35,7 @@ use tiling::Tiling;
 
 pub use adapter::{has_hardware, list};
 pub use context::DeviceLimits;
+pub use stages::{StageSource, stage_sources};
 
 /// A GPU as a device. Once lost, it stays lost and every call reports it; it must be opened again.
 #[derive(Debug)]

@@ -1,0 +1,86 @@
+//! Every stage becomes what other systems take: SPIR-V for Vulkan, HLSL for DirectX 12, MSL for Metal, through the
+//! compiler that wgpu has. SPIR-V is checked by `spirv-val` where it is found.
+
+use std::fs;
+use std::process::Command;
+
+use dosegrid::engine::gpu::{StageSource, stage_sources};
+use naga::back::{hlsl, msl, pipeline_constants, spv};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{Module, ShaderStage};
+
+/// The module of a stage with its constants in place.
+fn compiled(stage: &StageSource) -> (Module, ModuleInfo) {
+    let module = naga::front::wgsl::parse_str(stage.source).unwrap_or_else(|error| panic!("{}: {error}", stage.name));
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+    let info = validator.validate(&module).unwrap_or_else(|error| panic!("{}: {error}", stage.name));
+    let constants = stage.constants.iter().cloned().collect();
+    let entry = Some((ShaderStage::Compute, "main"));
+    let processed = pipeline_constants::process_overrides(&module, &info, entry, &constants);
+    let (module, info) = processed.unwrap_or_else(|error| panic!("{}: {error}", stage.name));
+    (module.into_owned(), info.into_owned())
+}
+
+/// Bytes of SPIR-V 1.3, which Vulkan 1.1 takes.
+fn spirv(stage: &StageSource) -> Vec<u8> {
+    let (module, info) = compiled(stage);
+    let options = spv::Options { lang_version: (1, 3), ..spv::Options::default() };
+    let entry = spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: "main".to_owned() };
+    let words = spv::write_vec(&module, &info, &options, Some(&entry));
+    let words = words.unwrap_or_else(|error| panic!("{}: {error}", stage.name));
+    words.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+fn hlsl(stage: &StageSource) -> String {
+    let (module, info) = compiled(stage);
+    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..hlsl::Options::default() };
+    let mut text = String::new();
+    let entry = hlsl::PipelineOptions { entry_point: Some((ShaderStage::Compute, "main".to_owned())) };
+    let reflection = hlsl::Writer::new(&mut text, &options, &entry).write(&module, &info, None);
+    let reflection = reflection.unwrap_or_else(|error| panic!("{}: {error}", stage.name));
+    assert!(reflection.entry_point_names.iter().all(Result::is_ok), "{}: {:?}", stage.name, reflection);
+    text
+}
+
+fn msl(stage: &StageSource) -> String {
+    let (module, info) = compiled(stage);
+    let options = msl::Options { lang_version: (2, 3), ..msl::Options::default() };
+    let entry = msl::PipelineOptions {
+        entry_point: Some((ShaderStage::Compute, "main".to_owned())),
+        ..msl::PipelineOptions::default()
+    };
+    let written = msl::write_string(&module, &info, &options, &entry);
+    written.unwrap_or_else(|error| panic!("{}: {error}", stage.name)).0
+}
+
+#[test]
+fn every_stage_is_written_for_directx_and_metal() {
+    let stages = stage_sources();
+    assert_eq!(stages.len(), 10);
+    for stage in &stages {
+        let (hlsl, msl) = (hlsl(stage), msl(stage));
+        assert!(hlsl.contains("[numthreads("), "{}", stage.name);
+        assert!(msl.contains("kernel void"), "{}", stage.name);
+    }
+}
+
+#[test]
+fn every_stage_is_valid_spirv() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let found = Command::new("spirv-val").arg("--version").output().is_ok();
+    if !found {
+        println!("spirv-val is absent (Debian: spirv-tools): the words are written and not checked");
+    }
+    for stage in stage_sources() {
+        let bytes = spirv(&stage);
+        assert_eq!(bytes[..4], 0x0723_0203u32.to_le_bytes(), "{}", stage.name);
+        if found {
+            let file = folder.path().join(stage.name);
+            fs::write(&file, &bytes).expect("a file");
+            let output = Command::new("spirv-val").args(["--target-env", "vulkan1.1"]).arg(&file).output();
+            let output = output.expect("spirv-val runs");
+            let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{}: {said}", stage.name);
+        }
+    }
+}
