@@ -13,6 +13,9 @@ use super::tally::Tally;
 pub struct RunPoint {
     /// SHA-256 of the scene, maps included, in hexadecimal.
     pub scene_sha256: String,
+    /// What ran it: kind of device, version and commit. Another may round or draw otherwise, and a run has the bytes of
+    /// one.
+    pub engine: String,
     /// Number of the first history.
     pub first_history: u64,
     /// Histories done.

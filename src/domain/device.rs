@@ -90,6 +90,13 @@ impl DeviceInfo {
         }
         self
     }
+
+    /// Tells apart what may give other bytes: kinds of devices, and builds of this program.
+    pub fn key(&self) -> String {
+        let Self { kind, name, backend, driver, .. } = self.clone().without_threads();
+        let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("DOSEGRID_COMMIT"));
+        format!("{kind:?}/{name}/{backend}/{driver}/{version}/{commit}")
+    }
 }
 
 #[cfg(test)]

@@ -116,6 +116,7 @@ mod tests {
         let tally = Tally::of(vec![group(1), group(2)]);
         let point = RunPoint {
             scene_sha256: "ab".into(),
+            engine: "cpu".into(),
             first_history: 7,
             histories: 3,
             next_look: Some(64),

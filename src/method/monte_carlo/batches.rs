@@ -69,7 +69,7 @@ impl HistoryBatches<'_> {
         if let Some(helping) = self.control.checkpoints().and_then(Checkpoints::helping) {
             return Err(self.help(device, helping, voxels));
         }
-        let (mut state, mut look, mut tally) = match self.checkpoint(voxels) {
+        let (mut state, mut look, mut tally) = match self.checkpoint(voxels, &device.info().key()) {
             Some((point, tally)) => {
                 let spent = Duration::try_from_secs_f64(point.spent_s).unwrap_or_default();
                 self.began = self.began.checked_sub(spent).unwrap_or(self.began);
@@ -113,7 +113,7 @@ impl HistoryBatches<'_> {
             if self.control.is_enough() {
                 break StopReason::Interrupted;
             }
-            self.keep_checkpoint(&state, look, &tally)?;
+            self.keep_checkpoint(device, &state, look, &tally)?;
             // What others had is no time of this run.
             self.began += self.control.checkpoints().map_or(Duration::ZERO, Checkpoints::let_others_in);
             self.control.report(self.progress(&state))?;
@@ -122,9 +122,10 @@ impl HistoryBatches<'_> {
     }
 
     /// The newest checkpoint, if it is one of this run.
-    fn checkpoint(&self, voxels: usize) -> Option<(RunPoint, Tally)> {
+    fn checkpoint(&self, voxels: usize, engine: &str) -> Option<(RunPoint, Tally)> {
         let (point, tally) = self.control.checkpoints()?.load()?;
         let is_of_run = point.scene_sha256 == self.scene_sha256
+            && point.engine == engine
             && point.first_history == self.plan.first_history
             && point.histories < self.plan.histories
             && point.next_look.is_some() == self.stop.target.is_some()
@@ -137,12 +138,19 @@ impl HistoryBatches<'_> {
     ///
     /// # Errors
     /// [`DoseError::Cancelled`] if the run has to end here, to go on later.
-    fn keep_checkpoint(&self, state: &RunState, look: Option<u64>, tally: &Tally) -> Result<(), DoseError> {
+    fn keep_checkpoint(
+        &self,
+        device: &Device,
+        state: &RunState,
+        look: Option<u64>,
+        tally: &Tally,
+    ) -> Result<(), DoseError> {
         let Some(checkpoints) = self.control.checkpoints() else { return Ok(()) };
         let must_stop = checkpoints.must_stop();
         if must_stop || checkpoints.is_due() {
             let point = RunPoint {
                 scene_sha256: self.scene_sha256.to_owned(),
+                engine: device.info().key(),
                 first_history: self.plan.first_history,
                 histories: state.done,
                 next_look: look,

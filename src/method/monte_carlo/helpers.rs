@@ -131,6 +131,7 @@ impl HistoryBatches<'_> {
         self.control.checkpoint(Stage::Dose, 0.0)?;
         let point = RunPoint {
             scene_sha256: self.scene_sha256.to_owned(),
+            engine: device.info().key(),
             first_history: histories.start,
             histories: histories.end - histories.start,
             next_look: None,

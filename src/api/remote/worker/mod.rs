@@ -23,7 +23,7 @@ use super::messages::{BEATS, Beat, Gone, HELLO, Lease, Order, Versioned, heard, 
 use crate::api::ServerConfig;
 use crate::api::service::Shared;
 use crate::broker::{Broker, Lane as Stream};
-use crate::domain::{DeviceInfo, DoseError};
+use crate::domain::DoseError;
 use crate::jobs::LocalJobs;
 use crate::metrics::Metrics;
 pub use cache::CacheOptions;
@@ -86,8 +86,7 @@ pub async fn work(
     let shared = Arc::new(Shared::new(config, jobs, None, metrics));
     let id = format!("worker-{}", Uuid::new_v4().simple());
     let (doing, helps, news) = (Mutex::default(), Mutex::default(), Notify::new());
-    let DeviceInfo { kind, name, backend, driver, .. } = shared.jobs.device().clone().without_threads();
-    let device_key = format!("{kind:?}/{name}/{backend}/{driver}");
+    let device_key = shared.jobs.device().key();
     let worker = Arc::new(Worker {
         id,
         device,
