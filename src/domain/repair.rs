@@ -244,7 +244,7 @@ mod tests {
         let (kept, repair) = repair_activity(map(&bad), NanRule::Zero, NegativeRule::ZeroKeepTotal).expect("allowed");
         assert_eq!(kept.as_slice(), [0.875, 0.0, 0.0, 2.625]);
         assert!((repair.total_after - 3.5).abs() < 1e-6);
-        assert!(repair.words(1.0).expect("something was done").contains("1 voxels below 0"));
+        assert!(repair.words(1.0).expect("something was done").contains("1 voxel below 0"));
     }
 
     #[test]
