@@ -115,6 +115,14 @@ fn imbalance(group: &GroupTally) -> f64 {
     difference as f64 / (group.emitted as f64).max(1.0)
 }
 
+/// Both ran as many histories and emitted the same energy. A driver may join a product and a sum into one operation,
+/// which rounds once where two do: an energy may differ by one unit in the last place of single precision.
+fn assert_emits_alike(found: &GroupTally, expected: &GroupTally) {
+    assert_eq!(found.histories, expected.histories);
+    let difference = found.emitted.abs_diff(expected.emitted) as f64;
+    assert!(difference <= f64::from(f32::EPSILON) * expected.emitted as f64, "{} {}", found.emitted, expected.emitted);
+}
+
 #[test]
 #[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
 fn single_histories_are_those_of_the_cpu() {
@@ -125,7 +133,7 @@ fn single_histories_are_those_of_the_cpu() {
         let (expected, found) = (run_on_cpu(&scene, first..first + 32), run(&mut session, &scene, first..first + 32));
         let mut same = 0;
         for (expected, found) in expected.groups.iter().zip(&found.groups) {
-            assert_eq!((found.histories, found.emitted), (1, expected.emitted));
+            assert_emits_alike(found, expected);
             assert!(imbalance(found) < 1e-5, "{found:?}");
             let is_close = |(a, b): (u64, u64)| a.abs_diff(b) <= 64 + a / 10_000;
             same += u32::from(expected.energy.iter().zip(found.energy.iter()).all(is_close));
@@ -160,7 +168,7 @@ fn a_run_is_that_of_the_cpu_within_its_statistics() {
         println!("{boundary:?}: voxels differ by {rms:.3} σ");
         assert!(rms < 0.5, "{boundary:?}: {rms}");
         for (expected, found) in expected.groups.iter().zip(&found.groups) {
-            assert_eq!((found.histories, found.emitted), (expected.histories, expected.emitted));
+            assert_emits_alike(found, expected);
             let part = found.deposited as f64 / expected.deposited as f64;
             assert!((part - 1.0).abs() < 0.01 && imbalance(found) < 1e-5, "{part} {}", imbalance(found));
         }
