@@ -110,6 +110,9 @@ pub async fn work(
     shutdown.await;
     tracing::info!(running = worker.lock().len(), "draining");
     orders.abort();
+    // First, so that what this worker lets go of is not given to it again.
+    let leaving = Versioned::new(Beat { is_draining: true, ..worker.beat_now() });
+    let _ = timeout(LAST_WORDS, worker.broker.ask::<Versioned<Gone>>(BEATS, &leaving)).await;
     worker.shared.draining.cancel();
     worker.stop_helping();
     worker.news.notify_one();
