@@ -28,14 +28,11 @@ mod every_check_passes_with_few_histories {
     fn passes(mut device: Device, name: &str) {
         let device_name = device.info().name;
         let is_software = device.info().kind == DeviceKind::SoftwareGpu;
-        // Photons of the Fano check set free the most electrons, so that their histories part most often: more of them
-        // count, against the same limit.
-        let effort = if is_software && name != "fano" { Effort::Paired } else { Effort::Reduced };
-        let found = rows(&mut device, name, effort);
+        let found = rows(&mut device, name, if is_software { Effort::Paired } else { Effort::Reduced });
         if is_software {
             // The verdict comes from the CPU, which runs five times as many histories in a test of its own: after these
             // few, a check would fail by chance once in ten times.
-            return agree(&found, &rows(&mut crate::support::cpu(), name, effort));
+            return agree(&found, &rows(&mut crate::support::cpu(), name, Effort::Paired));
         }
         let off: Vec<Row> = found.into_iter().filter(|row| !row.passes()).collect();
         let failed: Vec<String> = off.into_iter().map(|row| format!("{} is {}", row.quantity, row.found)).collect();

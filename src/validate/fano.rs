@@ -51,7 +51,7 @@ pub const CASES: [Case; 4] = [
     Case { particle: Particle::Electron, mev: 0.1, spacing_mm: 0.5, histories: 6_000_000 },
     Case { particle: Particle::Electron, mev: 0.5, spacing_mm: 5.0, histories: 4_000_000 },
     Case { particle: Particle::Electron, mev: 2.0, spacing_mm: 20.0, histories: 2_000_000 },
-    Case { particle: Particle::Photon, mev: 0.364, spacing_mm: 30.0, histories: 3_200_000 },
+    Case { particle: Particle::Photon, mev: 0.364, spacing_mm: 30.0, histories: 800_000 },
 ];
 
 /// Dose in the voxels of each density, relative to the dose of all voxels.

@@ -56,7 +56,7 @@ impl Phantom {
             material_of_voxel: vec![0; voxels],
             emissions,
             cuts: HistoryCuts::new(&grid, &ChosenCuts::default()),
-            steps: StepLimits::for_grid(&grid),
+            steps: StepLimits::default(),
             boundary: Boundary::Vacuum,
             seed: SEED,
             groups: GROUPS,

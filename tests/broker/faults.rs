@@ -39,6 +39,7 @@ async fn a_job_of_a_killed_worker_goes_on_elsewhere() {
     assert_eq!(client.job(&name).await.expect("it is there").attempts, 2);
     // One that is asked to end lets go of its job at once, which does not count.
     let (name, _) = running(&mut client, ENDLESS).await;
+    until_checkpoint(&site.store()).await;
     assert_eq!(second.terminate(), Some(0));
     // The gateway hears of it through NATS.
     let mut released = client.job(&name).await.expect("it is there");
