@@ -28,6 +28,7 @@
 //! * [`broker`]: NATS between a gateway and its workers.
 //! * [`api`]: the gRPC boundary, server and client.
 //! * [`pacs`]: DICOM over the network.
+//! * [`gateway`]: between an archive and the engine: studies in, doses out, by rules.
 //! * [`report`]: figures, pictures and pages for people.
 //! * [`demo`]: a stylised patient, computed from end to end.
 //! * [`validate`]: checks the physics of a device against theory and against EGSnrc.
@@ -58,6 +59,7 @@ pub(crate) mod embedded;
 pub mod engine;
 pub mod faults;
 pub mod formats;
+pub mod gateway;
 pub mod intake;
 pub mod jobs;
 pub mod kernel_library;

@@ -32,6 +32,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("jobs", &["faults", "metrics", "domain", "plan", "engine", "compute"]),
     ("store", &["audit", "digest", "faults", "domain", "jobs"]),
     ("broker", &["domain"]),
+    ("gateway", &["audit", "digest", "domain", "physics", "formats", "pacs"]),
     (
         "api",
         &[
@@ -90,6 +91,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "clinic",
             "formats",
             "pacs",
+            "gateway",
             "report",
             "request",
             "intake",

@@ -16,6 +16,7 @@ mod durable;
 mod electron_tables;
 mod examples;
 mod formats;
+mod gateway;
 mod gpu;
 mod grpc;
 mod header;

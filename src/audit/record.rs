@@ -48,6 +48,9 @@ pub enum Event {
     /// A `Compute` call has ended.
     #[serde(rename = "compute.finished")]
     ComputeFinished,
+    /// A study on its way through a gateway came to another state.
+    #[serde(rename = "gateway.item")]
+    GatewayItem,
 }
 
 /// One record, without what the chain adds: its number. No field holds text of a caller's own.

@@ -1,4 +1,4 @@
-//! `dosegrid audit`: checks and shows the audit log of a store.
+//! `dosegrid audit`: checks and shows the audit log of a store, or of a gateway.
 
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use super::stdout;
 use super::store_flags::refused;
 use crate::audit::{self, FOLDER, Verified};
 use crate::domain::DoseError;
+use crate::gateway;
 use crate::store::{OpenError, audit_head};
 
 #[derive(Debug, clap::Args)]
@@ -25,7 +26,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct VerifyArgs {
-    /// Folder of the store
+    /// Folder of the store, or of a gateway
     #[arg(long, value_name = "DIR")]
     store: PathBuf,
     /// A last hash that was noted before, elsewhere: it must be that of a record
@@ -35,7 +36,7 @@ struct VerifyArgs {
 
 #[derive(Debug, clap::Args)]
 struct ShowArgs {
-    /// Folder of the store
+    /// Folder of the store, or of a gateway
     #[arg(long, value_name = "DIR")]
     store: PathBuf,
     /// Number of the first record
@@ -69,7 +70,16 @@ fn verify(args: &VerifyArgs) -> Result<(), DoseError> {
     let verified = audit::verify(&folder, head.as_deref()).map_err(|error| DoseError::Io(error.to_string()))?;
     let Verified { records, last_hash } =
         verified.map_err(|broken| DoseError::Io(format!("the audit log is broken: {broken}")))?;
-    let checked = match audit_head(&args.store) {
+    let is_gateway = args.store.join(gateway::LEDGER).exists();
+    let head = if is_gateway {
+        gateway::audit_head(&args.store).map_err(|reason| match reason {
+            None => OpenError::InUse(args.store.display().to_string()),
+            Some(what) => OpenError::Damaged { folder: args.store.display().to_string(), what },
+        })
+    } else {
+        audit_head(&args.store)
+    };
+    let checked = match head {
         Ok(head) if (head.records, &head.hash) == (records, &last_hash) => "its end is that of the ledger",
         Ok(head) => {
             let known = head.records;

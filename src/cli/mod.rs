@@ -17,6 +17,7 @@ mod dicom_web;
 mod doctor;
 mod driver_noise;
 mod flags;
+mod gateway;
 mod inspect;
 mod integrate;
 mod jobs;
@@ -121,6 +122,8 @@ enum Command {
     Integrate(Box<integrate::Args>),
     /// From a folder from the scanner to doses, tables, DICOM objects and a report
     Study(Box<study::Args>),
+    /// Stand between an archive and the engine: take studies, compute their doses by rules, send what is released
+    Gateway(Box<gateway::Args>),
     /// Check the physics on a device against theory and EGSnrc, and write a report
     Validate(validate::Args),
     /// Measure the speed of a device
@@ -174,6 +177,7 @@ impl Command {
             | Self::Inspect(_)
             | Self::Convert(_)
             | Self::Send(_)
+            | Self::Gateway(_)
             | Self::Report(_)
             | Self::ReadDicom
             | Self::Completions(_)
@@ -257,6 +261,7 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Resample(args) => resample::run(&args),
         Command::Integrate(args) => integrate::run(&args),
         Command::Study(args) => study::run(&args),
+        Command::Gateway(args) => gateway::run(&args),
         Command::Validate(args) => validate::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Convert(args) => convert::run(&args),

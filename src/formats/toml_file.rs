@@ -34,7 +34,7 @@ pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, Invalid> {
 ///
 /// # Errors
 /// If it cannot be read or is too long.
-pub(super) fn text(path: &Path) -> Result<String, Invalid> {
+pub(crate) fn text(path: &Path) -> Result<String, Invalid> {
     let file = File::open(path).map_err(|error| Invalid::new(format!("cannot be opened: {error}")))?;
     let mut text = String::new();
     file.take(MAX_BYTES + 1)

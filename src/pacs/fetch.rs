@@ -83,6 +83,32 @@ impl Web {
         Ok(fetched)
     }
 
+    /// Fetches an instance; none where the server does not have it.
+    ///
+    /// * `uids` – of study, series and instance
+    /// * `most` – bytes that it may have
+    ///
+    /// # Errors
+    /// If the server does not answer, or not as the standard says, or sends more.
+    pub fn instance(&self, [study, series, instance]: [&str; 3], most: u64) -> Result<Option<Vec<u8>>, DoseError> {
+        let path = format!("/studies/{study}/series/{series}/instances/{instance}");
+        let answer = self.get(&path, ACCEPT)?;
+        match answer.status().as_u16() {
+            200 => {}
+            204 | 404 | 410 => return Ok(None),
+            status => {
+                return Err(DoseError::Io(format!("dicom-web: WADO-RS was answered by HTTP status {status}")));
+            }
+        }
+        let kind = answer.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let boundary = boundary_of(kind).ok_or_else(|| DoseError::Io("dicom-web: the answer has no parts".into()))?;
+        let body = answer.into_body().into_with_config().limit(most.saturating_mul(2)).reader();
+        let mut parts = Parts::new(BufReader::with_capacity(BUFFER_BYTES, body), &boundary).map_err(broken)?;
+        let mut bounded = Bounded { inner: Vec::new(), left: most, written: 0 };
+        parts.next(&mut bounded).map_err(broken)?;
+        Ok(Some(bounded.inner))
+    }
+
     /// Path of a study, or of a series in its study.
     fn path_of(&self, uid: &str) -> Result<String, DoseError> {
         if !self.search(&format!("/studies?StudyInstanceUID={uid}"))?.is_empty() {

@@ -6,12 +6,14 @@
 mod fetch;
 mod instance;
 mod multipart;
+mod scp;
 mod store;
 mod web;
 
 pub use fetch::{Fetched, Limits};
 pub use instance::Instance;
-pub use store::{Peer, send};
+pub use scp::{Accepts, Arrival, Callers, serve_association};
+pub use store::{Peer, is_title, send};
 pub use web::Web;
 
 /// What became of an instance.

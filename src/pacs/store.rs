@@ -51,7 +51,7 @@ impl Peer {
 }
 
 /// Whether a text is the title of an application entity.
-fn is_title(text: &str) -> bool {
+pub fn is_title(text: &str) -> bool {
     let is_plain = |c: char| matches!(c, ' '..='~') && c != '\\';
     !text.trim().is_empty() && text.len() <= MAX_TITLE && text.chars().all(is_plain)
 }

@@ -2,4 +2,4 @@
 
 mod network;
 mod road;
-mod servers;
+pub(crate) mod servers;

@@ -14,10 +14,10 @@ use dicom_ul::association::server::ServerAssociationOptions;
 use dicom_ul::pdu::{PDataValue, PDataValueType, Pdu};
 
 /// SOP Instance UID and data set of what came.
-pub(super) type Got = (String, Vec<u8>);
+pub(crate) type Got = (String, Vec<u8>);
 
 /// Takes one association, and answers each C-STORE by the next of some statuses. What it was sent is returned.
-pub(super) fn store_scp(statuses: Vec<u16>) -> (SocketAddr, JoinHandle<Vec<Got>>) {
+pub(crate) fn store_scp(statuses: Vec<u16>) -> (SocketAddr, JoinHandle<Vec<Got>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     let serve = move || {
@@ -97,18 +97,18 @@ fn reply(
 
 /// A request that came in.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     /// Method and path.
-    pub(super) line: String,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: Vec<u8>,
+    pub(crate) line: String,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// What is answered: status, content type, body.
-pub(super) type Answer = (u16, String, Vec<u8>);
+pub(crate) type Answer = (u16, String, Vec<u8>);
 
 /// A web server, until the test ends; what it was asked is kept.
-pub(super) fn web(answer: impl Fn(&Asked) -> Answer + Send + 'static) -> (String, Arc<Mutex<Vec<Asked>>>) {
+pub(crate) fn web(answer: impl Fn(&Asked) -> Answer + Send + 'static) -> (String, Arc<Mutex<Vec<Asked>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = format!("http://{}/dicom-web", listener.local_addr().expect("an address"));
     let all: Arc<Mutex<Vec<Asked>>> = Arc::default();

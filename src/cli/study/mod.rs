@@ -22,6 +22,9 @@ use crate::domain::{Checks, DoseError};
 use passed::PassedArgs;
 use plan::Plan;
 
+/// Exit status of a process whose parent is gone.
+const EXIT_ORPHAN: i32 = 1;
+
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
     /// Folder of DICOM files: activities (NM or PET), a CT, and where there are organs a segmentation or structure set.
@@ -64,9 +67,19 @@ pub(super) struct Args {
     passed: PassedArgs,
     #[command(flatten)]
     fetch: FetchArgs,
+    /// End when standard input is closed: with the gateway that started this
+    #[arg(long, hide = true)]
+    end_with_stdin: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), DoseError> {
+    if args.end_with_stdin {
+        // On a thread of its own, which nobody waits for: a read cannot be interrupted.
+        std::thread::spawn(|| {
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+            std::process::exit(EXIT_ORPHAN);
+        });
+    }
     let input = args.fetch.input(&args.folder)?;
     let args = &Args { folder: input.path().to_owned(), ..args.clone() };
     let mut checks = Checks::new();

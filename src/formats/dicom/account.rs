@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::inventory::Inventory;
+use super::outline::Outlined;
 use super::radiopharmaceutical::Injection;
 use super::source::Place;
 use crate::domain::{Organs, Volume, VoxelGrid};
@@ -91,6 +92,8 @@ pub enum Wanted {
     },
     /// What an object to be written takes over from its CT.
     Reference,
+    /// What each file says it is.
+    Outlines,
 }
 
 /// A question.
@@ -205,6 +208,8 @@ pub enum Answer {
     Inventory(Box<Inventory>),
     /// What an object to be written takes over.
     Reference(Box<ReferenceHeaders>),
+    /// What each file says it is.
+    Outlines(Vec<Outlined>),
 }
 
 impl LabelGrid {

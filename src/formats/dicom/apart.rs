@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{Answer, DicomImage, DicomLabels, ImageAccount, ReferenceHeaders, Request};
 use super::inventory::Inventory;
+use super::outline::Outlined;
 use super::source;
 use crate::domain::{Invalid, Organ, Organs, Volume, VoxelGrid};
 use crate::formats::volume_file::MAX_VOXELS;
@@ -46,6 +47,7 @@ enum Header {
     Labels(LabelsHeader),
     Inventory(Box<Inventory>),
     Reference(Box<ReferenceHeaders>),
+    Outlines(Vec<Outlined>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -159,6 +161,7 @@ fn send(output: &mut impl Write, answer: Result<Answer, Invalid>) -> io::Result<
         Err(Invalid(reason)) => header(&Header::Refused(reason)),
         Ok(Answer::Inventory(inventory)) => header(&Header::Inventory(inventory)),
         Ok(Answer::Reference(headers)) => header(&Header::Reference(headers)),
+        Ok(Answer::Outlines(outlines)) => header(&Header::Outlines(outlines)),
         Ok(Answer::Image(image)) => {
             let DicomImage { volume, account, warnings } = *image;
             header(&Header::Image { grid: VoxelGrid::clone(volume.grid()), account: Box::new(account), warnings })?;
@@ -204,6 +207,7 @@ fn receive(mut input: impl Read) -> io::Result<Result<Answer, Invalid>> {
         Header::Refused(reason) => return Ok(Err(Invalid(reason))),
         Header::Inventory(inventory) => Answer::Inventory(inventory),
         Header::Reference(headers) => Answer::Reference(headers),
+        Header::Outlines(outlines) => Answer::Outlines(outlines),
         Header::Image { grid, account, warnings } => {
             if grid.voxels() as u64 > MAX_VOXELS {
                 return Err(bad());

@@ -11,8 +11,10 @@ mod attributes;
 mod encapsulated;
 mod image;
 mod inventory;
+mod iod;
 mod labels;
 mod lengths;
+mod outline;
 mod parse;
 mod pixels;
 mod planes;
@@ -24,6 +26,7 @@ mod series;
 mod source;
 mod stack;
 mod structures;
+mod taken;
 mod times;
 mod units;
 mod values;
@@ -39,9 +42,12 @@ pub use account::{
 pub use activity::NOT_QUANTITATIVE;
 pub use apart::{read_apart_with, serve};
 pub use inventory::{Inventory, SeriesEntry};
+pub use iod::missing_of;
 pub use labels::check_pair;
+pub use outline::{Outline, Outlined};
 pub use radiopharmaceutical::Injection;
 pub use source::Place;
+pub use taken::{CLASSES, MADE, SYNTAXES};
 
 use series::Study;
 
@@ -60,7 +66,9 @@ pub fn read(request: &Request) -> Result<Answer, Invalid> {
 pub fn read_image(place: Place, wanted: Wanted) -> Result<DicomImage, Invalid> {
     match read(&Request::new(place, wanted))? {
         Answer::Image(image) => Ok(*image),
-        Answer::Labels(_) | Answer::Inventory(_) | Answer::Reference(_) => Err(Invalid::new("holds no volume")),
+        Answer::Labels(_) | Answer::Inventory(_) | Answer::Reference(_) | Answer::Outlines(_) => {
+            Err(Invalid::new("holds no volume"))
+        }
     }
 }
 
@@ -74,7 +82,9 @@ pub fn read_image(place: Place, wanted: Wanted) -> Result<DicomImage, Invalid> {
 pub fn read_labels(place: Place, grid: Option<LabelGrid>, threshold: Option<f64>) -> Result<DicomLabels, Invalid> {
     match read(&Request::new(place, Wanted::Labels { grid, threshold }))? {
         Answer::Labels(labels) => Ok(*labels),
-        Answer::Image(_) | Answer::Inventory(_) | Answer::Reference(_) => Err(Invalid::new("holds no labels")),
+        Answer::Image(_) | Answer::Inventory(_) | Answer::Reference(_) | Answer::Outlines(_) => {
+            Err(Invalid::new("holds no labels"))
+        }
     }
 }
 
@@ -87,12 +97,31 @@ pub fn read_labels(place: Place, grid: Option<LabelGrid>, threshold: Option<f64>
 pub fn read_inventory(place: Place, calibration: Option<Calibration>) -> Result<Inventory, Invalid> {
     match read(&Request::new(place, Wanted::Inventory { calibration }))? {
         Answer::Inventory(inventory) => Ok(*inventory),
-        Answer::Image(_) | Answer::Labels(_) | Answer::Reference(_) => Err(Invalid::new("holds no inventory")),
+        Answer::Image(_) | Answer::Labels(_) | Answer::Reference(_) | Answer::Outlines(_) => {
+            Err(Invalid::new("holds no inventory"))
+        }
+    }
+}
+
+/// Lists every file, with what it says it is.
+///
+/// # Errors
+/// If no DICOM file is there, or reading takes too much memory or time.
+pub fn read_outlines(path: &std::path::Path) -> Result<Vec<Outlined>, Invalid> {
+    let place = Place { path: path.to_owned(), series: None };
+    match read(&Request::new(place, Wanted::Outlines))? {
+        Answer::Outlines(outlines) => Ok(outlines),
+        Answer::Image(_) | Answer::Labels(_) | Answer::Inventory(_) | Answer::Reference(_) => {
+            Err(Invalid::new("holds no outlines"))
+        }
     }
 }
 
 /// Answers a question about files in this process.
 fn read_here(Request { path, series, wanted }: &Request) -> Result<Answer, Invalid> {
+    if *wanted == Wanted::Outlines {
+        return outline::of(path).map(Answer::Outlines);
+    }
     let study = Study::read(path)?;
     let series = series.as_deref();
     let volume = |quantity, calibration| {
@@ -109,6 +138,7 @@ fn read_here(Request { path, series, wanted }: &Request) -> Result<Answer, Inval
             Ok(Answer::Labels(Box::new(labels)))
         }
         Wanted::Inventory { calibration } => Ok(Answer::Inventory(Box::new(inventory::of(&study, *calibration)))),
+        Wanted::Outlines => outline::of(path).map(Answer::Outlines),
         Wanted::Reference => Ok(Answer::Reference(Box::new(write::reference_headers(&study, series)?))),
     }
 }

@@ -1,0 +1,230 @@
+//! What people ask of a gateway: a running one by a socket in its folder, one that is stopped by its ledger. Either way
+//! the ledger has one process that changes it.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::getuid;
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixListener;
+
+use super::config::Config;
+use super::ledger::{LedgerError, Table};
+use super::record::{DeliveryState, Item, StudyRecord};
+use super::{Gateway, OpenError, State, record_of};
+use crate::domain::DoseError;
+
+/// The socket.
+const SOCKET: &str = "control.sock";
+/// How long a question may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Most bytes of a question.
+const MAX_BYTES: u64 = 1 << 20;
+/// How often it is looked whether the gateway ends.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Asked {
+    /// All items, the oldest first.
+    List,
+    /// One item.
+    Show(String),
+    /// Put aside or skipped: try again.
+    Retry(Vec<String>),
+    /// Nothing more is done with it, and its study is forgotten.
+    Drop(Vec<String>),
+    /// Held: send it.
+    Release(Vec<String>),
+}
+
+type Answer = Result<Vec<Item>, String>;
+
+/// Asks a gateway, running or not.
+///
+/// # Errors
+/// What it refuses, or that it cannot be asked.
+pub fn ask(config: Config, program: PathBuf, asked: &Asked) -> Result<Vec<Item>, DoseError> {
+    let refused = |reason: String| DoseError::invalid("gateway", reason);
+    if let Ok(stream) = UnixStream::connect(config.folder.join(SOCKET)) {
+        let failed = |error: io::Error| DoseError::Io(format!("gateway: no answer: {error}"));
+        return ask_running(stream, asked).map_err(failed)?.map_err(refused);
+    }
+    if !config.folder.join(super::LEDGER).exists() {
+        return Err(refused(format!("{} is not the folder of a gateway: none has run there", config.folder.display())));
+    }
+    let gateway = Gateway::open(config, program).map_err(|error| match error {
+        OpenError::InUse => DoseError::Io("gateway: it starts or ends; try again".into()),
+        OpenError::Other(reason) => DoseError::Io(format!("gateway: {reason}")),
+    })?;
+    gateway.answer(asked, getuid().as_raw()).map_err(refused)
+}
+
+fn ask_running(mut stream: UnixStream, asked: &Asked) -> io::Result<Answer> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.write_all(&serde_json::to_vec(asked)?)?;
+    stream.shutdown(std::net::Shutdown::Write)?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+/// Where a running gateway is asked. Whoever may enter its folder may ask: its owner.
+pub(super) struct Door {
+    path: PathBuf,
+    listener: std::os::unix::net::UnixListener,
+}
+
+impl Door {
+    /// # Errors
+    /// If the socket cannot be made: its path may be too long.
+    pub(super) fn open(folder: &Path) -> Result<Self, DoseError> {
+        let path = folder.join(SOCKET);
+        // One of a process that is gone: the folder is locked by this one.
+        let _ = fs::remove_file(&path);
+        let listener = std::os::unix::net::UnixListener::bind(&path);
+        let listener = listener.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+        let listener = listener.map_err(|error| {
+            DoseError::invalid("config", format!("folder: no socket {} can be made: {error}", path.display()))
+        })?;
+        Ok(Self { path, listener })
+    }
+
+    /// Answers, until the gateway ends.
+    pub(super) fn serve(self, gateway: &Gateway) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let served = runtime.and_then(|runtime| {
+            let listener = {
+                let _inside = runtime.enter();
+                UnixListener::from_std(self.listener)?
+            };
+            runtime.block_on(async {
+                while !gateway.is_stopping() {
+                    let Ok(accepted) = tokio::time::timeout(LOOK, listener.accept()).await else { continue };
+                    let (stream, _) = accepted?;
+                    let user = stream.peer_cred()?.uid();
+                    let stream = stream.into_std()?;
+                    if let Err(error) = answer_one(stream, gateway, user) {
+                        tracing::warn!(%error, "a question was not answered");
+                    }
+                }
+                Ok(())
+            })
+        });
+        if let Err(error) = served {
+            tracing::error!(%error, "nobody can ask this gateway any more");
+        }
+        let _ = fs::remove_file(self.path);
+    }
+}
+
+fn answer_one(mut stream: UnixStream, gateway: &Gateway, user: u32) -> io::Result<()> {
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut bytes = Vec::new();
+    (&stream).take(MAX_BYTES).read_to_end(&mut bytes)?;
+    let answer: Answer = match serde_json::from_slice(&bytes) {
+        Ok(asked) => gateway.answer(&asked, user),
+        Err(_) => Err("the question is not understood: is it of another version?".to_owned()),
+    };
+    stream.write_all(&serde_json::to_vec(&answer)?)
+}
+
+impl Gateway {
+    /// Answers a question. Several items are changed all or none.
+    ///
+    /// * `user` – of this machine, who asks
+    fn answer(&self, asked: &Asked, user: u32) -> Answer {
+        let words = |error: LedgerError| error.to_string();
+        match asked {
+            Asked::List => self.ledger.items().map_err(words),
+            Asked::Show(id) => self.ledger.change(|change| change.item(id)).map(|item| vec![item]).map_err(words),
+            Asked::Retry(ids) => self.each(ids, user, Self::retry),
+            Asked::Drop(ids) => self.each(ids, user, Self::drop_item),
+            Asked::Release(ids) => self.each(ids, user, Self::release),
+        }
+    }
+
+    fn each(&self, ids: &[String], user: u32, work: impl Fn(&Self, &str, u32) -> Answer) -> Answer {
+        let mut done = Vec::new();
+        for id in ids {
+            done.extend(work(self, id, user)?);
+        }
+        Ok(done)
+    }
+
+    fn release(&self, id: &str, user: u32) -> Answer {
+        let by = format!("uid {user}");
+        let reason = format!("released by {by}");
+        let done = self.audited(
+            |change| {
+                let item = change.item(id)?;
+                if item.state != State::Held {
+                    return Err(LedgerError::NoWay { id: id.to_owned(), from: item.state, to: State::Released });
+                }
+                change.advance(id, State::Released, &reason, |item| item.released_by = Some(by))
+            },
+            |item| record_of(item, Some(user)),
+        );
+        done.map(|item| vec![item]).map_err(|error| error.to_string())
+    }
+
+    /// What was computed goes to its destinations again; anything else is looked at again.
+    fn retry(&self, id: &str, user: u32) -> Answer {
+        let done = self.audited(
+            |change| {
+                let item = change.item(id)?;
+                let has_failed = item.deliveries.iter().any(|one| one.state == DeliveryState::Failed);
+                let to = if item.state == State::Aside && has_failed { State::Released } else { State::Received };
+                if item.study.is_empty() || !matches!(item.state, State::Aside | State::Skipped) {
+                    return Err(LedgerError::NoWay { id: id.to_owned(), from: item.state, to });
+                }
+                if let Some(mut study) = change.get::<StudyRecord>(Table::Studies, &item.study)? {
+                    study.conflicts.clear();
+                    change.put(Table::Studies, &item.study, &study)?;
+                }
+                change.advance(id, to, &format!("tried again, asked by uid {user}"), |item| {
+                    item.looked_ms = 0;
+                    item.failures = 0;
+                    for one in item.deliveries.iter_mut().filter(|one| one.state == DeliveryState::Failed) {
+                        (one.state, one.attempts, one.next_ms) = (DeliveryState::Waiting, 0, 0);
+                    }
+                })
+            },
+            |item| record_of(item, Some(user)),
+        );
+        done.map(|item| vec![item]).map_err(|error| error.to_string())
+    }
+
+    /// Ends an item, and forgets the files of its study: sent again, they are new.
+    fn drop_item(&self, id: &str, user: u32) -> Answer {
+        let done = self.audited(
+            |change| {
+                let item = change.advance(id, State::Skipped, &format!("dropped by uid {user}"), |_| {})?;
+                for (key, _) in change.list::<serde_json::Value>(Table::Instances, &format!("{}/", item.study))? {
+                    change.remove(Table::Instances, &key)?;
+                }
+                if let Some(mut study) = change.get::<StudyRecord>(Table::Studies, &item.study)? {
+                    study.conflicts.clear();
+                    change.put(Table::Studies, &item.study, &study)?;
+                }
+                Ok(item)
+            },
+            |item| record_of(item, Some(user)),
+        );
+        let item = done.map_err(|error| error.to_string())?;
+        if !item.study.is_empty() {
+            let folder = self.study_folder(&item.study);
+            if folder.exists() {
+                fs::remove_dir_all(&folder).map_err(|error| format!("its files cannot be deleted: {error}"))?;
+            }
+        }
+        Ok(vec![item])
+    }
+}

@@ -1,0 +1,226 @@
+//! Objects to their destinations, and back to be compared.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::config::{Destination, DestinationKind};
+use super::record::{Delivery, DeliveryState, Item, Object};
+use super::{Gateway, State, intake, now_ms};
+use crate::digest::Digest;
+use crate::domain::{DoseError, Invalid};
+use crate::formats::atomic;
+use crate::pacs::{self, Instance, Web};
+
+/// Longest wait between two attempts.
+const MAX_WAIT: Duration = Duration::from_secs(6 * 3600);
+/// Bytes beside those of the file that an archive may give back: its own file meta information.
+const MORE_BYTES: u64 = 1 << 20;
+
+/// What an attempt found.
+enum Found {
+    /// It has what was sent.
+    Equal,
+    /// It has something else under the UID.
+    Other,
+    /// It does not have it.
+    Nothing,
+}
+
+/// The digest of the data set of a file, without its file meta information, which archives write anew.
+pub(super) fn data_set_digest(path: &Path) -> Result<String, Invalid> {
+    let broken = |error: io::Error| Invalid::new(format!("cannot be read: {error}"));
+    let mut data = Instance::read(path)?.data_set().map_err(broken)?;
+    let mut digest = Digest::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match data.read(&mut buffer).map_err(broken)? {
+            0 => return Ok(digest.hex()),
+            count => digest.update(&buffer[..count]),
+        }
+    }
+}
+
+/// Whether a destination has said that it has an object.
+pub(super) fn has_arrived(delivery: &Delivery) -> bool {
+    matches!(delivery.state, DeliveryState::Stored | DeliveryState::Verified | DeliveryState::Unverified)
+}
+
+impl Gateway {
+    /// Sends what is due, and reads back what was sent. Whether anything was due.
+    pub(super) fn deliver_due(&self) -> Result<bool, DoseError> {
+        let mut was_due = false;
+        for state in [State::Released, State::Sent] {
+            for item in self.ledger.items_in(state)? {
+                for number in 0..item.deliveries.len() {
+                    if self.is_stopping() {
+                        return Ok(was_due);
+                    }
+                    let due = &item.deliveries[number];
+                    let wanted = if state == State::Released { DeliveryState::Waiting } else { DeliveryState::Stored };
+                    if due.state == wanted && due.next_ms <= now_ms() {
+                        was_due = true;
+                        let next = self.attempt(&item, due);
+                        self.note(&item.id, state, |item| item.deliveries[number] = next)?;
+                    }
+                }
+                self.conclude(&item.id)?;
+            }
+        }
+        Ok(was_due)
+    }
+
+    /// Takes an item on whose deliveries say so.
+    fn conclude(&self, id: &str) -> Result<(), DoseError> {
+        let item = self.ledger.change(|change| change.item(id))?;
+        let count = |state: DeliveryState| item.deliveries.iter().filter(|one| one.state == state).count();
+        let said = |state: DeliveryState| {
+            let found = item.deliveries.iter().filter(|one| one.state == state);
+            let words: Vec<String> = found.map(|one| format!("{}: {}", one.to, one.said)).collect();
+            words.join("; ")
+        };
+        let (waiting, failed, stored) =
+            (count(DeliveryState::Waiting), count(DeliveryState::Failed), count(DeliveryState::Stored));
+        let (is_released, is_sent) = (item.state == State::Released, item.state == State::Sent);
+        if is_released && waiting == 0 && failed > 0 || is_sent && stored == 0 && failed > 0 {
+            self.settle(id, State::Aside, &said(DeliveryState::Failed), |_| {})
+        } else if is_released && waiting == 0 {
+            self.settle(id, State::Sent, "stored by every destination", |_| {})
+        } else if is_sent && waiting > 0 {
+            self.settle(id, State::Released, &said(DeliveryState::Waiting), |_| {})
+        } else if is_sent && stored == 0 && count(DeliveryState::Unverified) == 0 {
+            self.settle(id, State::Verified, "read back from every destination, and equal", |_| {})
+        } else {
+            Ok(())
+        }
+    }
+
+    /// One attempt: sends what waits, or reads back what is stored.
+    fn attempt(&self, item: &Item, due: &Delivery) -> Delivery {
+        let mut next = due.clone();
+        let Some(destination) = self.config.destination(&due.to) else {
+            next.state = DeliveryState::Failed;
+            next.said = "there is no such destination any more".to_owned();
+            return next;
+        };
+        let object = &item.objects[due.object];
+        let path = self.results(&item.id).join(&object.file);
+        let to = Sending { destination, object, path: &path, work: self.at("work") };
+        let result = if due.state == DeliveryState::Waiting { to.send() } else { to.read_back() };
+        let (state, said) = result.unwrap_or_else(|error| (due.state, error.to_string()));
+        // What was to be done and is still to be done has failed; so has what was said to be stored, and is not there.
+        let has_failed = state == due.state || state == DeliveryState::Waiting;
+        if has_failed {
+            next.attempts += 1;
+            next.next_ms = wait(destination, next.attempts);
+        } else {
+            next.next_ms = 0;
+        }
+        next.state = if has_failed && next.attempts >= destination.attempts { DeliveryState::Failed } else { state };
+        next.said = said;
+        tracing::info!(item = item.id, to = next.to, failures = next.attempts, said = next.said, "delivery");
+        next
+    }
+}
+
+/// When the next attempt is made: waits double.
+fn wait(destination: &Destination, attempts: u32) -> i64 {
+    let wait = destination.backoff.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(MAX_WAIT);
+    now_ms() + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
+/// An object and where it goes.
+struct Sending<'a> {
+    destination: &'a Destination,
+    object: &'a Object,
+    path: &'a Path,
+    /// For what is read back.
+    work: PathBuf,
+}
+
+impl Sending<'_> {
+    /// # Errors
+    /// If the destination does not answer; it is asked again.
+    fn send(&self) -> Result<(DeliveryState, String), DoseError> {
+        let stored = || Ok((DeliveryState::Stored, "stored".to_owned()));
+        // Never other bytes under a UID that is there, and nothing twice.
+        match self.found()? {
+            Some(Found::Equal) => return Ok((DeliveryState::Stored, "was there already".to_owned())),
+            Some(Found::Other) => return Ok((DeliveryState::Failed, self.other())),
+            Some(Found::Nothing) | None => {}
+        }
+        let instance = Instance::read(self.path)
+            .map_err(|Invalid(reason)| DoseError::Io(format!("{} {reason}", self.object.file)))?;
+        let mut said = None;
+        let each = |_: &Instance, sent: &pacs::Sent| said = Some(sent.clone());
+        match &self.destination.kind {
+            DestinationKind::Folder(folder) => {
+                let place = self.place(folder);
+                let cannot = |error: io::Error| DoseError::Io(format!("cannot be written: {error}"));
+                fs::create_dir_all(place.parent().unwrap_or(folder)).map_err(cannot)?;
+                atomic::write_bytes(&place, &fs::read(self.path).map_err(cannot)?).map_err(cannot)?;
+                intake::sync(place.parent().unwrap_or(folder)).map_err(cannot)?;
+                return stored();
+            }
+            DestinationKind::Store { peer, calling, .. } => pacs::send(&[instance], peer, calling, each)?,
+            DestinationKind::Web(web) => web.store(&[instance], each)?,
+        }
+        match said {
+            Some(sent) if sent.is_stored() => Ok((DeliveryState::Stored, sent.words.to_owned())),
+            Some(sent) => Err(DoseError::Io(format!("{:04X}H {}", sent.status, sent.words))),
+            None => Err(DoseError::Io("nothing was said of it".to_owned())),
+        }
+    }
+
+    fn read_back(&self) -> Result<(DeliveryState, String), DoseError> {
+        Ok(match self.found()? {
+            None => (DeliveryState::Unverified, "stored, and not read back: the destination has no way".to_owned()),
+            Some(Found::Equal) => (DeliveryState::Verified, "read back, and equal".to_owned()),
+            Some(Found::Other) => (DeliveryState::Failed, self.other()),
+            Some(Found::Nothing) => {
+                (DeliveryState::Waiting, "said to be stored, and not there when it was read back".to_owned())
+            }
+        })
+    }
+
+    fn other(&self) -> String {
+        "other bytes are there under its SOP Instance UID; what is there was left as it is".to_owned()
+    }
+
+    /// A file for each object, by its UID, in the folder of its study.
+    fn place(&self, folder: &Path) -> PathBuf {
+        folder.join(&self.object.study).join(format!("{}.dcm", self.object.instance))
+    }
+
+    /// What the destination has under the UID; none where it cannot be asked.
+    fn found(&self) -> Result<Option<Found>, DoseError> {
+        match &self.destination.kind {
+            DestinationKind::Folder(folder) => {
+                let place = self.place(folder);
+                Ok(Some(if place.exists() { self.compare(&place) } else { Found::Nothing }))
+            }
+            DestinationKind::Store { read_back: None, .. } => Ok(None),
+            DestinationKind::Store { read_back: Some(web), .. } | DestinationKind::Web(web) => {
+                self.fetch(web).map(Some)
+            }
+        }
+    }
+
+    fn fetch(&self, web: &Web) -> Result<Found, DoseError> {
+        let cannot = |error: io::Error| DoseError::Io(format!("reading back: {error}"));
+        let most = fs::metadata(self.path).map_err(cannot)?.len() + MORE_BYTES;
+        let Object { study, series, instance, .. } = self.object;
+        let Some(bytes) = web.instance([study, series, instance].map(String::as_str), most)? else {
+            return Ok(Found::Nothing);
+        };
+        let file = tempfile::Builder::new().prefix("back-").tempfile_in(&self.work).map_err(cannot)?;
+        fs::write(file.path(), bytes).map_err(cannot)?;
+        Ok(self.compare(file.path()))
+    }
+
+    fn compare(&self, path: &Path) -> Found {
+        let is_equal = data_set_digest(path).is_ok_and(|digest| digest == self.object.digest);
+        if is_equal { Found::Equal } else { Found::Other }
+    }
+}

@@ -1,0 +1,141 @@
+//! What a gateway would do with a study: by the code that does it.
+
+use std::path::{Path, PathBuf};
+
+use super::config::{Config, DestinationKind, Rule};
+use super::offer::Offer;
+use super::whole::{Order, Verdict, verdict};
+use super::work;
+use crate::domain::{DoseError, Invalid};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct DryRun {
+    /// The study.
+    pub folder: PathBuf,
+    /// Name of the source that it would come from; none: any.
+    pub source: Option<String>,
+    /// Title that would send it; empty: not by C-STORE.
+    pub calling: String,
+    /// Whether it is computed, which tells the UIDs.
+    pub computes: bool,
+}
+
+/// Says it line by line, each with its end.
+///
+/// # Errors
+/// If the folder holds no study, or it cannot be computed.
+pub fn dry_run(config: &Config, program: &Path, asked: &DryRun) -> Result<String, DoseError> {
+    if let Some(name) = asked.source.as_ref().filter(|name| config.source(name).is_none()) {
+        return Err(DoseError::invalid("source", format!("the file has no source `{name}`")));
+    }
+    let invalid = |Invalid(reason): Invalid| DoseError::invalid("dry-run", reason);
+    let mut offer = Offer::read(&asked.folder, asked.source.clone(), &asked.calling).map_err(invalid)?;
+    let mut text = Lines::default();
+    let mut studies: Vec<&str> = offer.files.iter().map(|file| file.outline.study.as_str()).collect();
+    studies.sort_unstable();
+    studies.dedup();
+    if studies.len() > 1 {
+        return Err(DoseError::invalid("dry-run", format!("the folder holds {} studies; give one", studies.len())));
+    }
+    for (path, reason) in &offer.left {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        text.line("not taken", &format!("{name} {reason}"));
+    }
+    for one in &offer.series {
+        let files = one.files.len();
+        let noun = if files == 1 { "file" } else { "files" };
+        text.line("series", &format!("{} ({}, {files} {noun})", one.uid, one.outline.modality));
+        for rule in &config.rules {
+            text.line("", &met(&offer, rule, one));
+        }
+    }
+    match verdict(&mut offer, &config.rules, program) {
+        Verdict::Waits(reason, state) => {
+            text.line("waits", &reason);
+            text.line("", &format!("at the limit it would be {}", state.name()));
+        }
+        Verdict::Aside(reason) => text.line("aside", &reason),
+        Verdict::Ready(order) => ready(config, program, asked, &offer, &order, &mut text)?,
+    }
+    Ok(text.0)
+}
+
+/// Whether a rule meets a series, and if not, why.
+fn met(offer: &Offer, rule: &Rule, one: &super::offer::SeriesOffer) -> String {
+    let name = &rule.name;
+    if let Err(reason) = rule.meets_way(offer) {
+        return format!("rule {name} does not meet it: {reason}");
+    }
+    let (role, selector) = if one.is_activity() {
+        ("activity", Some(&rule.activity))
+    } else if one.outline.modality == "CT" {
+        ("CT", rule.ct.as_ref())
+    } else if one.is_labels() {
+        ("organs", rule.labels.as_ref())
+    } else {
+        return format!("rule {name}: goes along");
+    };
+    match selector.map_or(Ok(()), |selector| selector.meets(one)) {
+        Ok(()) => format!("rule {name} meets it as {role}"),
+        Err(reason) => format!("rule {name} does not meet it as {role}: {reason}"),
+    }
+}
+
+fn ready(
+    config: &Config,
+    program: &Path,
+    asked: &DryRun,
+    offer: &Offer,
+    order: &Order,
+    text: &mut Lines,
+) -> Result<(), DoseError> {
+    let rule = config.rules.iter().find(|rule| rule.name == order.rule);
+    let rule = rule.ok_or_else(|| DoseError::Internal("an order without a rule".into()))?;
+    text.line("rule", &rule.name);
+    text.line("computes", &format!("dosegrid study {}", order.words.join(" ")));
+    text.line("of", &format!("{} files; key {}", order.inputs.len(), order.key));
+    let files: Vec<&str> = rule.send.iter().map(|kind| kind.file()).collect();
+    for name in &rule.destinations {
+        let how = config.destination(name).map_or("", |destination| match &destination.kind {
+            DestinationKind::Folder(_) => "a folder, read back",
+            DestinationKind::Store { read_back: None, .. } => "C-STORE, not read back",
+            DestinationKind::Store { read_back: Some(_), .. } => "C-STORE, read back by WADO-RS",
+            DestinationKind::Web(_) => "STOW-RS, read back by WADO-RS",
+        });
+        text.line("sends", &format!("{} to {name} ({how})", files.join(", ")));
+    }
+    text.line("release", if rule.waits { "waits for `dosegrid gateway release`" } else { "goes out on its own" });
+    let study = offer.files.first().map_or("", |file| file.outline.study.as_str());
+    text.line("study UID", study);
+    if !asked.computes {
+        let words = "follow from all that the objects hold; --compute computes it and tells them";
+        text.line("UIDs", words);
+        return Ok(());
+    }
+    let cannot = |error: std::io::Error| DoseError::Io(format!("no temporary folder: {error}"));
+    let folder = tempfile::Builder::new().prefix("dosegrid-").tempdir().map_err(cannot)?;
+    let (input, output) = (folder.path().join("input"), folder.path().join("output"));
+    std::fs::create_dir(&input).map_err(cannot)?;
+    for (instance, _) in &order.inputs {
+        let file = offer.files.iter().find(|file| file.outline.instance == *instance);
+        let file = file.ok_or_else(|| DoseError::Internal("an input without a file".into()))?;
+        std::fs::copy(&file.path, input.join(super::intake::kept_name(instance))).map_err(cannot)?;
+    }
+    let done = work::compute(program, (&input, &output), &order.words, config.limits, || false);
+    done.map_err(|why| DoseError::Io(why.map_or_else(|| "stopped".to_owned(), |(reason, _)| reason)))?;
+    for object in work::objects(&output, rule).map_err(DoseError::Io)? {
+        text.line("object", &format!("{}: series {}, instance {}", object.file, object.series, object.instance));
+    }
+    Ok(())
+}
+
+/// Lines with a name each.
+#[derive(Default)]
+struct Lines(String);
+
+impl Lines {
+    fn line(&mut self, name: &str, words: &str) {
+        self.0.push_str(&format!("{name:<10} {words}\n"));
+    }
+}

@@ -1,0 +1,226 @@
+//! From the spool to studies: each file is looked at in a process of its own before anything believes it.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::ledger::{Change, LedgerError, Table};
+use super::record::{Item, Kept, StudyRecord};
+use super::{Gateway, State, now_ms};
+use crate::digest::{Digest, sha256_hex};
+use crate::domain::{DoseError, Invalid};
+use crate::formats::dicom::{self, CLASSES, Outline};
+
+/// Bytes that are read at once.
+const BUFFER_BYTES: usize = 1 << 16;
+/// What files in the spool end with.
+pub(super) const END: &str = ".dcm";
+
+/// Where a file came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// Name of the source.
+    pub(super) source: String,
+    /// Title that sent it; empty where it did not come by C-STORE.
+    pub(super) calling: String,
+}
+
+impl Origin {
+    /// A name for a file of the spool, which tells where it came from.
+    pub(super) fn file_name(&self) -> String {
+        let id = uuid::Uuid::now_v7().simple();
+        format!("{id}-{}-{}{END}", hex(&self.source), hex(&self.calling))
+    }
+
+    fn of(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?.strip_suffix(END)?;
+        let mut parts = name.split('-').skip(1);
+        let mut part = || unhex(parts.next()?);
+        Some(Self { source: part()?, calling: part()? })
+    }
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(digits: &str) -> Option<String> {
+    let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+    let bytes: Option<Vec<u8>> = (0..digits.len()).step_by(2).map(byte).collect();
+    String::from_utf8(bytes?).ok()
+}
+
+/// The digest of a file.
+pub(super) fn digest_of(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut digest = Digest::new();
+    let mut buffer = vec![0; BUFFER_BYTES];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(digest.hex()),
+            count => digest.update(&buffer[..count]),
+        }
+    }
+}
+
+/// The name of an instance's file in the folder of its study.
+pub(super) fn kept_name(instance: &str) -> String {
+    sha256_hex(instance)[..32].to_owned() + END
+}
+
+/// Makes the names in a folder last.
+pub(super) fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+impl Gateway {
+    /// Takes all that lies in the spool. How many files there were.
+    pub(super) fn take_spool(&self) -> Result<usize, DoseError> {
+        let failed = |error: io::Error| DoseError::Io(format!("gateway: the spool fails: {error}"));
+        let spool = self.at("spool");
+        let mut paths: Vec<PathBuf> =
+            fs::read_dir(&spool).map_err(failed)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        paths.sort();
+        if paths.is_empty() {
+            return Ok(0);
+        }
+        // Where a file makes the reading of all fail, each is read alone.
+        let all = dicom::read_outlines(&spool).unwrap_or_default();
+        for path in &paths {
+            if self.is_stopping() {
+                break;
+            }
+            let found = match all.iter().find(|one| one.path == *path) {
+                Some(one) => one.found.clone(),
+                None => alone(path),
+            };
+            let origin = Origin::of(path);
+            let origin = origin.unwrap_or_else(|| Origin { source: String::new(), calling: String::new() });
+            match found {
+                Ok(outline) => self.take(path, &outline, &origin)?,
+                Err(reason) => self.refuse(path, &reason, &origin)?,
+            }
+        }
+        Ok(paths.len())
+    }
+
+    /// Takes a file into its study; what came before, or is of no use, is dropped.
+    fn take(&self, path: &Path, outline: &Outline, origin: &Origin) -> Result<(), DoseError> {
+        let failed = |error: io::Error| DoseError::Io(format!("gateway: a file cannot be kept: {error}"));
+        let study = self.salted(&outline.study);
+        let is_ours = outline.is_made_here || self.ledger.get::<String>(Table::Own, &outline.instance)?.is_some();
+        if is_ours || !CLASSES.iter().any(|(uid, _)| *uid == outline.class) {
+            let why = if is_ours { "made here" } else { "of a class that is not used" };
+            tracing::debug!(study, why, "a file is not taken");
+            return fs::remove_file(path).map_err(failed);
+        }
+        let digest = digest_of(path).map_err(failed)?;
+        let key = format!("{study}/{}", outline.instance);
+        let known: Option<Kept> = self.ledger.get(Table::Instances, &key)?;
+        if known.as_ref().is_none_or(|known| known.digest != digest) {
+            if known.is_none() {
+                self.keep(path, &study, &outline.instance).map_err(failed)?;
+            }
+            let kept = Kept { digest, came_ms: now_ms() };
+            self.ledger.change(|change| arrived(change, (&study, &key), outline, origin, &kept))?;
+        }
+        fs::remove_file(path).map_err(failed)
+    }
+
+    /// Gives a file its place in the folder of its study. A loss before the ledger knows of it leaves the file in the
+    /// spool too, and this is done again.
+    fn keep(&self, path: &Path, study: &str, instance: &str) -> io::Result<()> {
+        let folder = self.study_folder(study);
+        fs::create_dir_all(&folder)?;
+        sync(&self.at("studies"))?;
+        let (place, beside) = (folder.join(kept_name(instance)), folder.join("new"));
+        let _ = fs::remove_file(&beside);
+        fs::hard_link(path, &beside)?;
+        fs::rename(&beside, &place)?;
+        // Where both are names of one file already, the first is left.
+        let _ = fs::remove_file(&beside);
+        sync(&folder)
+    }
+
+    /// Puts a file aside that cannot be read.
+    fn refuse(&self, path: &Path, reason: &str, origin: &Origin) -> Result<(), DoseError> {
+        let failed = |error: io::Error| DoseError::Io(format!("gateway: a file cannot be dropped: {error}"));
+        let id = format!("file-{}", &digest_of(path).map_err(failed)?[..16]);
+        if self.ledger.get::<Item>(Table::Items, &id)?.is_none() {
+            let words = format!("a file from {} {reason}; it was dropped: send it again", origin.source);
+            let item = Item { id: id.clone(), reason: words, state: State::Aside, ..Item::new("", 1, now_ms()) };
+            self.audited(|change| change.put(Table::Items, &id, &item), |()| super::record_of(&item, None))?;
+            tracing::warn!(item = id, reason = item.reason, "item");
+            self.notify(&item);
+        }
+        fs::remove_file(path).map_err(failed)
+    }
+}
+
+/// What a file says that makes the reading of others fail.
+fn alone(path: &Path) -> Result<Outline, String> {
+    let found = dicom::read_outlines(path).map_err(|Invalid(reason)| reason)?;
+    found.into_iter().next().map_or_else(|| Err("is not a DICOM file".to_owned()), |one| one.found)
+}
+
+/// Tells the ledger of a file that is new, or came again with other bytes.
+fn arrived(
+    change: &Change<'_>,
+    (study, key): (&str, &str),
+    outline: &Outline,
+    origin: &Origin,
+    kept: &Kept,
+) -> Result<(), LedgerError> {
+    let mut record: StudyRecord = change.get(Table::Studies, study)?.unwrap_or_default();
+    let known: Option<Kept> = change.get(Table::Instances, key)?;
+    if known.is_some() {
+        if record.conflicts.contains(&outline.instance) {
+            return Ok(());
+        }
+        record.conflicts.push(outline.instance.clone());
+    } else {
+        change.put(Table::Instances, key, kept)?;
+    }
+    record.uid.clone_from(&outline.study);
+    record.source.clone_from(&origin.source);
+    record.calling.clone_from(&origin.calling);
+    record.last_ms = kept.came_ms;
+    let last = change.versions(study)?.pop();
+    let waits = "waits until nothing more comes";
+    match last.as_ref().map(|item| (item, item.state)) {
+        Some((item, State::Received)) => {
+            change.note(&item.id, State::Received, |item| item.reason = waits.to_owned())?;
+        }
+        Some((item, State::Ready | State::Aside)) if item.objects.is_empty() => {
+            change.advance(&item.id, State::Received, waits, |_| {})?;
+        }
+        other => {
+            record.versions += 1;
+            let next = Item::new(study, record.versions, kept.came_ms);
+            let has_gone = |item: &Item| item.deliveries.iter().any(super::delivery::has_arrived);
+            if let Some((item, state)) = other
+                && state.followers().contains(&State::Skipped)
+                && !has_gone(item)
+            {
+                let reason = format!("{} takes its place: more of the study came", next.id);
+                change.advance(&item.id, State::Skipped, &reason, |_| {})?;
+            }
+            change.put(Table::Items, &next.id, &next)?;
+        }
+    }
+    change.put(Table::Studies, study, &record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_the_spool_tells_where_it_came_from() {
+        let origin = Origin { source: "gamma camera".into(), calling: "SPECT-1".into() };
+        assert_eq!(Origin::of(Path::new(&origin.file_name())), Some(origin));
+        let none = Origin { source: "a".into(), calling: String::new() };
+        assert_eq!(Origin::of(Path::new(&none.file_name())), Some(none));
+        assert_eq!(Origin::of(Path::new("other.dcm")), None);
+    }
+}

@@ -1,0 +1,238 @@
+//! The ledger: tables in one file, which outlives the process at any moment. What a closure changes is whole or not at
+//! all, and is on the disk when it returns.
+
+use std::path::Path;
+
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::record::Item;
+use super::{State, now_ms};
+
+/// Memory for pages [bytes].
+const CACHE_BYTES: usize = 32 << 20;
+
+/// A table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    /// Salt, and where the audit log ends.
+    Meta,
+    /// By the name of the study.
+    Studies,
+    /// By `STUDY/SOP_INSTANCE_UID`.
+    Instances,
+    /// By their name.
+    Items,
+    /// What this gateway made, by SOP Instance UID.
+    Own,
+    /// Files of watched folders that were taken, and places in feeds of changes, by source.
+    Places,
+}
+
+impl Table {
+    const ALL: [Self; 6] = [Self::Meta, Self::Studies, Self::Instances, Self::Items, Self::Own, Self::Places];
+
+    fn definition(self) -> TableDefinition<'static, &'static str, &'static [u8]> {
+        TableDefinition::new(match self {
+            Self::Meta => "meta",
+            Self::Studies => "studies",
+            Self::Instances => "instances",
+            Self::Items => "items",
+            Self::Own => "own",
+            Self::Places => "places",
+        })
+    }
+}
+
+/// Why the ledger fails, or refuses.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LedgerError {
+    /// The file, or what stands in it.
+    #[error("the ledger fails: {0}")]
+    Broken(String),
+    /// A state that does not follow.
+    #[error("{id} is {}, and cannot become {}", .from.name(), .to.name())]
+    NoWay {
+        /// The item.
+        id: String,
+        /// Where it stands.
+        from: State,
+        /// Where it was to go.
+        to: State,
+    },
+    /// No such item.
+    #[error("there is no item `{0}`")]
+    Unknown(String),
+}
+
+fn broken(error: impl Into<redb::Error>) -> LedgerError {
+    LedgerError::Broken(error.into().to_string())
+}
+
+fn damaged(key: &str) -> LedgerError {
+    LedgerError::Broken(format!("the record `{key}` cannot be read"))
+}
+
+/// The tables in their file.
+#[derive(Debug)]
+pub(super) struct Ledger(Database);
+
+/// A change that is being made.
+pub(super) struct Change<'t>(&'t WriteTransaction);
+
+impl Ledger {
+    pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
+        let ledger = Self(Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(broken)?);
+        let transaction = ledger.0.begin_write().map_err(broken)?;
+        for table in Table::ALL {
+            transaction.open_table(table.definition()).map_err(broken)?;
+        }
+        transaction.commit().map_err(broken)?;
+        let synced = path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all());
+        synced.map_err(|error| LedgerError::Broken(error.to_string()))?;
+        Ok(ledger)
+    }
+
+    /// Makes a change; an error leaves all as it was.
+    pub(super) fn change<T>(&self, work: impl FnOnce(&Change<'_>) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
+        let transaction = self.0.begin_write().map_err(broken)?;
+        let value = work(&Change(&transaction))?;
+        transaction.commit().map_err(broken)?;
+        Ok(value)
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, LedgerError> {
+        let transaction = self.0.begin_read().map_err(broken)?;
+        let open = transaction.open_table(table.definition()).map_err(broken)?;
+        let found = open.get(key).map_err(broken)?;
+        found.map(|value| serde_json::from_slice(value.value()).map_err(|_| damaged(key))).transpose()
+    }
+
+    /// All records whose key begins so, by rising key.
+    pub(super) fn list<T: DeserializeOwned>(&self, table: Table, start: &str) -> Result<Vec<(String, T)>, LedgerError> {
+        let transaction = self.0.begin_read().map_err(broken)?;
+        collect(&transaction.open_table(table.definition()).map_err(broken)?, start)
+    }
+
+    pub(super) fn items(&self) -> Result<Vec<Item>, LedgerError> {
+        let mut items: Vec<Item> = self.list(Table::Items, "")?.into_iter().map(|(_, item)| item).collect();
+        items.sort_by(|a, b| (a.since_ms, &a.id).cmp(&(b.since_ms, &b.id)));
+        Ok(items)
+    }
+
+    /// Those in a state, the longest there first.
+    pub(super) fn items_in(&self, state: State) -> Result<Vec<Item>, LedgerError> {
+        Ok(self.items()?.into_iter().filter(|item| item.state == state).collect())
+    }
+}
+
+fn collect<T: DeserializeOwned>(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+    start: &str,
+) -> Result<Vec<(String, T)>, LedgerError> {
+    let mut found = Vec::new();
+    for entry in table.range(start..).map_err(broken)? {
+        let (key, value) = entry.map_err(broken)?;
+        if !key.value().starts_with(start) {
+            break;
+        }
+        let record = serde_json::from_slice(value.value()).map_err(|_| damaged(key.value()))?;
+        found.push((key.value().to_owned(), record));
+    }
+    Ok(found)
+}
+
+impl Change<'_> {
+    pub(super) fn get<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, LedgerError> {
+        let open = self.0.open_table(table.definition()).map_err(broken)?;
+        let found = open.get(key).map_err(broken)?;
+        found.map(|value| serde_json::from_slice(value.value()).map_err(|_| damaged(key))).transpose()
+    }
+
+    pub(super) fn list<T: DeserializeOwned>(&self, table: Table, start: &str) -> Result<Vec<(String, T)>, LedgerError> {
+        collect(&self.0.open_table(table.definition()).map_err(broken)?, start)
+    }
+
+    pub(super) fn put(&self, table: Table, key: &str, record: &impl Serialize) -> Result<(), LedgerError> {
+        let bytes = serde_json::to_vec(record).map_err(|error| LedgerError::Broken(error.to_string()))?;
+        let mut open = self.0.open_table(table.definition()).map_err(broken)?;
+        open.insert(key, bytes.as_slice()).map(drop).map_err(broken)
+    }
+
+    pub(super) fn remove(&self, table: Table, key: &str) -> Result<(), LedgerError> {
+        let mut open = self.0.open_table(table.definition()).map_err(broken)?;
+        open.remove(key).map(drop).map_err(broken)
+    }
+
+    pub(super) fn item(&self, id: &str) -> Result<Item, LedgerError> {
+        self.get(Table::Items, id)?.ok_or_else(|| LedgerError::Unknown(id.to_owned()))
+    }
+
+    /// The versions of a study, the first first.
+    pub(super) fn versions(&self, study: &str) -> Result<Vec<Item>, LedgerError> {
+        let found: Vec<(String, Item)> = self.list(Table::Items, &format!("{study}-"))?;
+        let mut items: Vec<Item> = found.into_iter().map(|(_, item)| item).collect();
+        items.sort_by_key(|item| item.version);
+        Ok(items)
+    }
+
+    /// Takes an item on to another state: the one place where states change.
+    ///
+    /// # Errors
+    /// If it stands where this state does not follow.
+    pub(super) fn advance(
+        &self,
+        id: &str,
+        to: State,
+        reason: &str,
+        more: impl FnOnce(&mut Item),
+    ) -> Result<Item, LedgerError> {
+        let mut item = self.item(id)?;
+        if !item.state.followers().contains(&to) {
+            return Err(LedgerError::NoWay { id: id.to_owned(), from: item.state, to });
+        }
+        more(&mut item);
+        item.state = to;
+        reason.clone_into(&mut item.reason);
+        item.since_ms = now_ms();
+        self.put(Table::Items, id, &item)?;
+        Ok(item)
+    }
+
+    /// Changes an item that stays where it is.
+    ///
+    /// # Errors
+    /// If it stands elsewhere.
+    pub(super) fn note(&self, id: &str, at: State, more: impl FnOnce(&mut Item)) -> Result<Item, LedgerError> {
+        let mut item = self.item(id)?;
+        if item.state != at {
+            return Err(LedgerError::NoWay { id: id.to_owned(), from: item.state, to: at });
+        }
+        more(&mut item);
+        self.put(Table::Items, id, &item)?;
+        Ok(item)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_that_does_not_follow_changes_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ledger = Ledger::open(&folder.path().join("ledger.redb")).expect("a new ledger");
+        let item = Item::new("study", 1, 5);
+        ledger.change(|change| change.put(Table::Items, &item.id, &item)).expect("room");
+        let sent = ledger.change(|change| change.advance("study-1", State::Sent, "", |item| item.failures = 9));
+        assert!(matches!(sent, Err(LedgerError::NoWay { from: State::Received, .. })), "{sent:?}");
+        assert_eq!(ledger.items().expect("readable"), [item]);
+        let ready = ledger.change(|change| change.advance("study-1", State::Ready, "whole", |item| item.failures = 9));
+        assert_eq!(ready.expect("it follows").failures, 9);
+        drop(ledger);
+        let ledger = Ledger::open(&folder.path().join("ledger.redb")).expect("the same");
+        assert_eq!(ledger.items_in(State::Ready).expect("readable")[0].reason, "whole");
+        assert!(matches!(ledger.change(|change| change.item("other-1")), Err(LedgerError::Unknown(_))));
+    }
+}

@@ -1,0 +1,224 @@
+//! Between an archive and the engine: studies come in, meet rules, are computed, wait for a release, and go out.
+//!
+//! ```text
+//! sources ─spool→ intake ─studies→ whole + rules ─ready→ work (a process) ─objects→ release ─→ delivery ─read back→
+//! ```
+//!
+//! Everything that is known stands in the ledger, so that the process may end at any moment. Names in logs, reasons
+//! and notifications are salted digests: nothing there tells of a patient.
+
+mod config;
+mod control;
+mod delivery;
+mod dry_run;
+mod intake;
+mod ledger;
+mod notify;
+mod offer;
+mod record;
+mod rules;
+mod run;
+mod sources;
+mod state;
+mod whole;
+mod work;
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::Timestamp;
+
+use crate::audit::{self, Chain, Event, Head, Record, Sealed};
+use crate::digest::Digest;
+use crate::domain::DoseError;
+use ledger::{Change, Ledger, LedgerError, Table};
+
+pub use config::{
+    Config, Destination, DestinationKind, LabelsWanted, Limits, Login, Pattern, Rule, Selector, SentKind, Source,
+    SourceKind, StoreSource,
+};
+pub use control::{Asked, ask};
+pub use dry_run::{DryRun, dry_run};
+pub use record::{Delivery, DeliveryState, Item, Object};
+pub use run::{Until, run};
+pub use state::State;
+
+/// The file of the ledger, by which the folder of a gateway is known.
+pub const LEDGER: &str = "ledger.redb";
+/// Digits of the name of a study.
+const NAME_DIGITS: usize = 16;
+/// Keys of the table `Meta`.
+const SALT: &str = "salt";
+const AUDIT: &str = "audit";
+
+/// Milliseconds since 1970.
+fn now_ms() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+/// An open gateway: its folder belongs to this process.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    config: Config,
+    ledger: Ledger,
+    salt: String,
+    chain: Mutex<Chain>,
+    /// This program, which is started again for what is computed.
+    program: PathBuf,
+    /// Whether it is to end.
+    stops: AtomicBool,
+    _lock: File,
+}
+
+/// Why a folder cannot be opened.
+enum OpenError {
+    /// Another process has it.
+    InUse,
+    Other(String),
+}
+
+impl From<LedgerError> for DoseError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Broken(_) => Self::Io(format!("gateway: {error}")),
+            LedgerError::NoWay { .. } | LedgerError::Unknown(_) => Self::invalid("id", error.to_string()),
+        }
+    }
+}
+
+impl Gateway {
+    /// Opens the folder of a gateway, or begins one.
+    fn open(config: Config, program: PathBuf) -> Result<Self, OpenError> {
+        let root = config.folder.clone();
+        let cannot = |error: io::Error| OpenError::Other(format!("{}: {error}", root.display()));
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&root).map_err(cannot)?;
+        let lock = File::create(root.join("lock")).map_err(cannot)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
+            Err(TryLockError::Error(error)) => return Err(cannot(error)),
+        }
+        for name in ["receiving", "spool", "studies", "work", "results"] {
+            fs::create_dir_all(root.join(name)).map_err(cannot)?;
+        }
+        let other = |error: LedgerError| OpenError::Other(error.to_string());
+        let ledger = Ledger::open(&root.join(LEDGER)).map_err(other)?;
+        let salt = ledger.change(salt).map_err(other)?;
+        let known: Option<(Head, Vec<(u64, String)>)> = ledger.get(Table::Meta, AUDIT).map_err(other)?;
+        let (head, lines) = known.unwrap_or_default();
+        let lines: Vec<Sealed> = lines.into_iter().map(|(seq, line)| Sealed { seq, line }).collect();
+        let chain = Chain::open(&root.join(audit::FOLDER), &head, &lines)
+            .map_err(|error| OpenError::Other(format!("audit log: {error}")))?;
+        Ok(Self { config, ledger, salt, chain: Mutex::new(chain), program, stops: AtomicBool::new(false), _lock: lock })
+    }
+
+    /// A folder or file of the gateway.
+    fn at(&self, name: &str) -> PathBuf {
+        self.config.folder.join(name)
+    }
+
+    /// A name for what must not be named: a digest with the salt of this gateway.
+    fn salted(&self, text: &str) -> String {
+        salted(&self.salt, text)
+    }
+
+    /// Where the files of a study are.
+    fn study_folder(&self, study: &str) -> PathBuf {
+        self.at("studies").join(study)
+    }
+
+    /// Where what was made of an item is.
+    fn results(&self, id: &str) -> PathBuf {
+        self.at("results").join(id)
+    }
+
+    /// Whether it is to end.
+    fn is_stopping(&self) -> bool {
+        self.stops.load(Ordering::Relaxed)
+    }
+
+    /// Makes a change that the audit log tells of, in one transaction; its line is on the disk when this returns.
+    ///
+    /// * `record` – of what the change gives
+    fn audited<T>(
+        &self,
+        work: impl FnOnce(&Change<'_>) -> Result<T, LedgerError>,
+        record: impl FnOnce(&T) -> Record,
+    ) -> Result<T, LedgerError> {
+        let mut chain = self.chain.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut head = chain.head().clone();
+        let (value, sealed) = self.ledger.change(|change| {
+            let value = work(change)?;
+            let sealed = head.seal(&record(&value));
+            change.put(Table::Meta, AUDIT, &(&head, [(sealed.seq, &sealed.line)]))?;
+            Ok((value, sealed))
+        })?;
+        chain.append(&[sealed]).map_err(|error| LedgerError::Broken(format!("audit log: {error}")))?;
+        Ok(value)
+    }
+
+    /// Changes an item that stays where it is, unless it has gone on meanwhile.
+    fn note(&self, id: &str, at: State, more: impl FnOnce(&mut Item)) -> Result<(), DoseError> {
+        match self.ledger.change(|change| change.note(id, at, more)) {
+            Ok(_) | Err(LedgerError::NoWay { .. }) => Ok(()),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// Takes an item on, as [`Change::advance`] does, and tells it to the audit log and the log.
+    fn advance(&self, id: &str, to: State, reason: &str, more: impl FnOnce(&mut Item)) -> Result<Item, LedgerError> {
+        let item = self.audited(|change| change.advance(id, to, reason, more), |item| record_of(item, None))?;
+        tracing::info!(item = id, state = to.name(), reason, "item");
+        self.notify(&item);
+        Ok(item)
+    }
+}
+
+/// What the audit log says of an item that has come to its state.
+///
+/// * `user` – the user of this machine who asked for it
+fn record_of(item: &Item, user: Option<u32>) -> Record {
+    Record {
+        identity: user.map(|user| format!("uid {user}")),
+        job: Some(item.id.clone()),
+        state: Some(item.state.name().to_owned()),
+        results: item.objects.iter().map(|object| object.digest.clone()).collect(),
+        version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+        ..Record::now(Event::GatewayItem)
+    }
+}
+
+/// The salt of a gateway, made once.
+fn salt(change: &Change<'_>) -> Result<String, LedgerError> {
+    if let Some(salt) = change.get::<String>(Table::Meta, SALT)? {
+        return Ok(salt);
+    }
+    let salt = uuid::Uuid::new_v4().simple().to_string() + &uuid::Uuid::new_v4().simple().to_string();
+    change.put(Table::Meta, SALT, &salt)?;
+    Ok(salt)
+}
+
+fn salted(salt: &str, text: &str) -> String {
+    let mut digest = Digest::new();
+    digest.update(salt);
+    digest.update([0]);
+    digest.update(text);
+    digest.hex()[..NAME_DIGITS].to_owned()
+}
+
+/// Where the audit log of a gateway ends, by its ledger.
+///
+/// # Errors
+/// If the folder is no gateway's, or is in use; then with `None`.
+pub fn audit_head(folder: &Path) -> Result<Head, Option<String>> {
+    let lock = File::create(folder.join("lock")).map_err(|error| Some(error.to_string()))?;
+    lock.try_lock().map_err(|_| None)?;
+    let ledger = Ledger::open(&folder.join(LEDGER)).map_err(|error| Some(error.to_string()))?;
+    let known: Option<(Head, Vec<(u64, String)>)> =
+        ledger.get(Table::Meta, AUDIT).map_err(|error| Some(error.to_string()))?;
+    Ok(known.unwrap_or_default().0)
+}

@@ -1,0 +1,139 @@
+//! What the ledger holds.
+
+use serde::{Deserialize, Serialize};
+
+use super::State;
+
+/// A study: what is known of it beside its files.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StudyRecord {
+    /// Study Instance UID.
+    pub(super) uid: String,
+    /// Name of the source that the last file came from.
+    pub(super) source: String,
+    /// Title that sent it; empty where it did not come by C-STORE.
+    pub(super) calling: String,
+    /// When the last file came [ms since 1970].
+    pub(super) last_ms: i64,
+    /// Versions so far.
+    pub(super) versions: u32,
+    /// Instances that came again with other bytes.
+    pub(super) conflicts: Vec<String>,
+}
+
+/// A file of a study.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    /// Digest of the file.
+    pub(super) digest: String,
+    /// When it came [ms since 1970].
+    pub(super) came_ms: i64,
+}
+
+/// A version of a study, on its way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its name: that of the study and the version. It says nothing of the patient.
+    pub id: String,
+    /// Name of the study in the ledger; empty where a file could not be read.
+    pub study: String,
+    /// From 1.
+    pub version: u32,
+    /// Where it stands.
+    pub state: State,
+    /// Why it stands there.
+    pub reason: String,
+    /// When it came to this state [ms since 1970].
+    pub since_ms: i64,
+    /// The arrival after which it was last looked at [ms since 1970].
+    pub looked_ms: i64,
+    /// The rule that it meets.
+    pub rule: Option<String>,
+    /// Digest of study, settings and version: the same key is computed once.
+    pub key: Option<String>,
+    /// SOP Instance UIDs and digests of what it is computed from.
+    pub inputs: Vec<(String, String)>,
+    /// Words of `dosegrid study`, without folders.
+    pub words: Vec<String>,
+    /// How often the computation failed.
+    pub failures: u32,
+    /// What was made.
+    pub objects: Vec<Object>,
+    /// Each object at each destination.
+    pub deliveries: Vec<Delivery>,
+    /// Who released it.
+    pub released_by: Option<String>,
+}
+
+impl Item {
+    /// A version of a study that files have come of.
+    pub(super) fn new(study: &str, version: u32, now_ms: i64) -> Self {
+        Self {
+            id: format!("{study}-{version}"),
+            study: study.to_owned(),
+            version,
+            state: State::Received,
+            reason: "waits until nothing more comes".to_owned(),
+            since_ms: now_ms,
+            looked_ms: 0,
+            rule: None,
+            key: None,
+            inputs: Vec::new(),
+            words: Vec::new(),
+            failures: 0,
+            objects: Vec::new(),
+            deliveries: Vec::new(),
+            released_by: None,
+        }
+    }
+}
+
+/// An object that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// Its file in the folder of results.
+    pub file: String,
+    /// SOP Class UID.
+    pub class: String,
+    /// SOP Instance UID.
+    pub instance: String,
+    /// Series Instance UID.
+    pub series: String,
+    /// Study Instance UID.
+    pub study: String,
+    /// Digest of its data set.
+    pub digest: String,
+}
+
+/// An object at a destination.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Number of the object.
+    pub object: usize,
+    /// Name of the destination.
+    pub to: String,
+    /// How far it is.
+    pub state: DeliveryState,
+    /// How many attempts failed.
+    pub attempts: u32,
+    /// When it is tried again [ms since 1970].
+    pub next_ms: i64,
+    /// What the last attempt said.
+    pub said: String,
+}
+
+/// How far an object is at a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// To be sent.
+    Waiting,
+    /// The destination said that it is stored.
+    Stored,
+    /// It was read back, and is what was sent.
+    Verified,
+    /// Stored, and the destination cannot be read from.
+    Unverified,
+    /// Not to be tried again.
+    Failed,
+}

@@ -1,0 +1,203 @@
+//! The gateway at work: one thread takes and looks, one computes, one sends, and each source that is called listens.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::config::{Config, SourceKind};
+use super::offer::Offer;
+use super::record::{Item, StudyRecord};
+use super::whole::{Verdict, verdict};
+use super::{Gateway, OpenError, State, control, now_ms};
+use crate::domain::{DoseError, Invalid};
+
+use super::ledger::Table;
+
+/// How often a thread looks whether there is something to do.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// When a gateway ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// When it is told to.
+    Told,
+    /// When nothing is left to do that does not wait for somebody.
+    Done,
+}
+
+/// Runs a gateway.
+///
+/// * `program` – this program, for what is done in a process of its own
+/// * `until` – when it ends by itself
+/// * `is_told` – whether it is to end
+///
+/// # Errors
+/// If its folder cannot be used, is in use, or its ledger fails.
+pub fn run(config: Config, program: PathBuf, until: Until, is_told: impl Fn() -> bool + Sync) -> Result<(), DoseError> {
+    let folder = config.folder.clone();
+    let gateway = Gateway::open(config, program).map_err(|error| match error {
+        OpenError::InUse => DoseError::invalid("config", format!("{} is in use by another gateway", folder.display())),
+        OpenError::Other(reason) => DoseError::Io(format!("gateway: {reason}")),
+    })?;
+    gateway.clear_receiving().map_err(|error| DoseError::Io(format!("gateway: {error}")))?;
+    let listeners = gateway.config.sources.iter().filter_map(|source| match &source.kind {
+        SourceKind::Store(store) => Some(Gateway::listen(store).map(|listener| (source, store, listener))),
+        SourceKind::Folder { .. } | SourceKind::Orthanc { .. } => None,
+    });
+    let listeners = listeners.collect::<Result<Vec<_>, DoseError>>()?;
+    let socket = control::Door::open(&gateway.config.folder)?;
+    tracing::info!(folder = %folder.display(), rules = gateway.config.rules.len(), "the gateway runs");
+    let open = AtomicUsize::new(0);
+    let gateway = &gateway;
+    thread::scope(|scope| {
+        for (source, store, listener) in &listeners {
+            let open = &open;
+            scope.spawn(move || gateway.serve_store(scope, &source.name, store, listener, open));
+        }
+        scope.spawn(move || socket.serve(gateway));
+        let computing = scope.spawn(|| gateway.repeat(Gateway::compute_next));
+        let sending = scope.spawn(|| gateway.repeat(Gateway::deliver_due));
+        let looked = gateway.take_and_look(until, &is_told);
+        gateway.stops.store(true, Ordering::SeqCst);
+        let ended = |thread: thread::ScopedJoinHandle<'_, Result<(), DoseError>>| {
+            thread.join().unwrap_or_else(|_| Err(DoseError::Internal("a thread of the gateway failed".into())))
+        };
+        looked.and(ended(computing)).and(ended(sending))
+    })
+}
+
+impl Gateway {
+    /// Does something again and again, until the gateway ends.
+    fn repeat(&self, work: impl Fn(&Self) -> Result<bool, DoseError>) -> Result<(), DoseError> {
+        while !self.is_stopping() {
+            match work(self) {
+                Ok(true) => {}
+                Ok(false) => thread::sleep(LOOK),
+                Err(error) => {
+                    self.stops.store(true, Ordering::SeqCst);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take_and_look(&self, until: Until, is_told: &(impl Fn() -> bool + Sync)) -> Result<(), DoseError> {
+        let mut asked: Option<Instant> = None;
+        loop {
+            if is_told() || self.is_stopping() {
+                return Ok(());
+            }
+            let mut came = 0;
+            let is_due = asked.is_none_or(|at| at.elapsed() >= self.config.poll);
+            if is_due {
+                came += self.ask_sources();
+                asked = Some(Instant::now());
+            }
+            came += self.take_spool()?;
+            self.look_at_studies()?;
+            if until == Until::Done && is_due && came == 0 && !self.has_work()? {
+                return Ok(());
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Whether something is left to do that waits neither for somebody nor for more of a study.
+    fn has_work(&self) -> Result<bool, DoseError> {
+        use super::record::DeliveryState::Stored;
+        for item in self.ledger.items()? {
+            let waits = match item.state {
+                State::Received => {
+                    let study: Option<StudyRecord> = self.ledger.get(Table::Studies, &item.study)?;
+                    study.is_some_and(|study| study.last_ms == item.looked_ms)
+                }
+                State::Sent => item.deliveries.iter().all(|one| one.state != Stored),
+                State::Ready | State::Computed | State::Released => false,
+                State::Held | State::Verified | State::Skipped | State::Aside => true,
+            };
+            if !waits {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Looks at studies that have been quiet, and puts those aside that wait for too long.
+    fn look_at_studies(&self) -> Result<(), DoseError> {
+        for item in self.ledger.items_in(State::Received)? {
+            if self.is_stopping() {
+                return Ok(());
+            }
+            let Some(study) = self.ledger.get::<StudyRecord>(Table::Studies, &item.study)? else { continue };
+            let source = self.config.source(&study.source);
+            let (quiet, limit) = source.map_or((Duration::ZERO, Duration::ZERO), |one| (one.quiet, one.limit));
+            let silent = Duration::from_millis(u64::try_from(now_ms() - study.last_ms).unwrap_or(0));
+            if silent < quiet {
+                continue;
+            }
+            let is_over = silent >= limit;
+            if item.looked_ms == study.last_ms && !is_over {
+                continue;
+            }
+            self.look(&item, &study, is_over)?;
+        }
+        Ok(())
+    }
+
+    fn look(&self, item: &Item, study: &StudyRecord, is_over: bool) -> Result<(), DoseError> {
+        if !study.conflicts.is_empty() {
+            let reason = format!(
+                "{} came again with other bytes under the same UID, and the first are kept; drop it and send the study \
+                 again, or retry to go on with the first",
+                study.conflicts.join(", ")
+            );
+            return self.settle(&item.id, State::Aside, &reason, |_| {});
+        }
+        let folder = self.study_folder(&item.study);
+        let verdict = match Offer::read(&folder, Some(study.source.clone()), &study.calling) {
+            Err(Invalid(reason)) => Verdict::Aside(format!("its folder {reason}")),
+            Ok(mut offer) => verdict(&mut offer, &self.config.rules, &self.program),
+        };
+        match verdict {
+            Verdict::Waits(reason, state) if is_over => {
+                self.settle(&item.id, state, &reason, |item| item.looked_ms = study.last_ms)
+            }
+            Verdict::Waits(reason, _) => {
+                tracing::info!(item = item.id, reason, "waits");
+                self.note(&item.id, State::Received, |item| {
+                    item.looked_ms = study.last_ms;
+                    item.reason = reason;
+                })
+            }
+            Verdict::Aside(reason) => self.settle(&item.id, State::Aside, &reason, |_| {}),
+            Verdict::Ready(order) => self.order(item, study, *order),
+        }
+    }
+
+    /// Has a study computed, unless the same was computed before, or more of it came while it was looked at.
+    fn order(&self, item: &Item, study: &StudyRecord, order: super::whole::Order) -> Result<(), DoseError> {
+        let items = self.ledger.items()?;
+        let is_same = |other: &&Item| {
+            other.id != item.id
+                && other.key.as_ref() == Some(&order.key)
+                && !matches!(other.state, State::Skipped | State::Aside)
+        };
+        if let Some(same) = items.iter().find(is_same) {
+            let reason = format!("nothing new: {} has the same files, settings and version", same.id);
+            return self.settle(&item.id, State::Skipped, &reason, |_| {});
+        }
+        let now: Option<StudyRecord> = self.ledger.get(Table::Studies, &item.study)?;
+        if now.is_none_or(|now| now.last_ms != study.last_ms) {
+            return Ok(());
+        }
+        self.settle(&item.id, State::Ready, "waits for its turn", |item| {
+            item.looked_ms = study.last_ms;
+            item.rule = Some(order.rule);
+            item.key = Some(order.key);
+            item.inputs = order.inputs;
+            item.words = order.words;
+        })
+    }
+}

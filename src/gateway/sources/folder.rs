@@ -1,0 +1,86 @@
+//! A folder that others write into.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::{MAX_BYTES, Source, failed, origin};
+use crate::domain::DoseError;
+use crate::formats::dicom::Place;
+use crate::gateway::Gateway;
+use crate::gateway::ledger::Table;
+
+/// A file that was changed less than this ago may still be written.
+const SETTLE: Duration = Duration::from_secs(10);
+/// Most folders inside one another.
+const MAX_DEPTH: usize = 12;
+/// Ends of names that are given to files while they are written.
+const UNFINISHED: [&str; 4] = [".part", ".partial", ".tmp", ".filepart"];
+
+impl Gateway {
+    /// Takes the files that are new or changed. How many there were.
+    pub(super) fn scan_folder(&self, source: &Source, folder: &Path, deletes: bool) -> Result<usize, DoseError> {
+        let start = format!("folder/{}/", self.salted(&source.name));
+        let known: BTreeMap<String, String> = self.ledger.list(Table::Places, &start)?.into_iter().collect();
+        let mut found = Vec::new();
+        files(folder, MAX_DEPTH, &mut found).map_err(|error| failed("the folder cannot be read", &error))?;
+        found.sort();
+        let mut came = 0;
+        for path in found {
+            // A file may go while it is looked at.
+            let Ok(metadata) = fs::metadata(&path) else { continue };
+            let key = start.clone() + &self.salted(&path.display().to_string());
+            let mark = mark_of(&metadata);
+            let is_settled = metadata.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+            let is_settled = is_settled.is_some_and(|age| age >= SETTLE.min(source.quiet));
+            if known.get(&key) == Some(&mark) || !is_settled || self.is_stopping() {
+                continue;
+            }
+            if !Place::of(&path).is_dicom(|_| false) || metadata.len() > MAX_BYTES {
+                self.ledger.change(|change| change.put(Table::Places, &key, &mark))?;
+                continue;
+            }
+            self.copy_in(&path, source).map_err(|error| failed("a file cannot be taken", &error))?;
+            came += 1;
+            if deletes {
+                fs::remove_file(&path).map_err(|error| failed("a file cannot be deleted", &error))?;
+            } else {
+                self.ledger.change(|change| change.put(Table::Places, &key, &mark))?;
+            }
+        }
+        Ok(came)
+    }
+
+    fn copy_in(&self, path: &Path, source: &Source) -> io::Result<()> {
+        let mut copy = self.receiving()?;
+        io::copy(&mut File::open(path)?, copy.as_file_mut())?;
+        self.spool(copy, &origin(source))
+    }
+}
+
+/// By which a file is known again.
+fn mark_of(metadata: &Metadata) -> String {
+    let modified = metadata.modified().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    format!("{} {}", metadata.len(), modified.unwrap_or_default().as_nanos())
+}
+
+/// Regular files, not behind links, and not those that are still being written under a name for it.
+fn files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') || UNFINISHED.iter().any(|end| name.ends_with(end)) {
+            continue;
+        }
+        let kind = entry.file_type()?;
+        if kind.is_file() {
+            found.push(entry.path());
+        } else if kind.is_dir() && depth > 0 {
+            files(&entry.path(), depth - 1, found)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,281 @@
+//! The computation: `dosegrid study` in a process of its own, under limits.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+use super::config::Limits;
+use super::ledger::Table;
+use super::record::{Delivery, DeliveryState, Item, Object};
+use super::{Gateway, Rule, State, delivery, intake};
+use crate::domain::DoseError;
+use crate::formats::dicom;
+
+/// Most bytes that are kept of what a process says.
+const MAX_SAID_BYTES: u64 = 1 << 16;
+/// How often a process is looked at.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long the question whether something can be computed may take.
+const QUESTION: Limits = Limits { memory_mib: 16_384, time: Duration::from_secs(900) };
+/// How often a computation may fail for another reason than its input.
+const MAX_FAILURES: u32 = 2;
+/// Exit status of bad input.
+const EXIT_BAD_INPUT: i32 = 2;
+
+/// How a process ended.
+enum Ended {
+    Done,
+    /// What it said of its input.
+    Refused(Vec<String>),
+    Failed(String),
+    /// The gateway is to end.
+    Stopped,
+}
+
+/// Runs this program. It ends with this process: its standard input is then closed.
+fn run_limited(program: &Path, words: &[String], limits: Limits, is_stopping: impl Fn() -> bool) -> Ended {
+    let mut command = Command::new(program);
+    command.args(words).arg("--end-with-stdin").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return Ended::Failed(format!("the process does not start: {error}")),
+    };
+    let bytes = limits.memory_mib.saturating_mul(1 << 20);
+    let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+    let limited = prlimit(Some(Pid::from_child(&child)), Resource::As, limit);
+    let said = child.stderr.take().map(|pipe| std::thread::spawn(move || said(pipe)));
+    let start = Instant::now();
+    let ended = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break Ok(status),
+            Ok(None) if is_stopping() => break Err(Ended::Stopped),
+            Ok(None) if start.elapsed() > limits.time => {
+                break Err(Ended::Failed(format!("it takes longer than {} s", limits.time.as_secs())));
+            }
+            Ok(None) => std::thread::sleep(LOOK),
+            Err(error) => break Err(Ended::Failed(format!("the process cannot be waited for: {error}"))),
+        }
+    };
+    // One that has ended cannot be killed.
+    let _ = child.kill();
+    let _ = child.wait();
+    let said = said.and_then(|thread| thread.join().ok()).unwrap_or_default();
+    let faults = || said.lines().filter_map(|line| line.strip_prefix("error: ")).map(str::to_owned).collect();
+    match (ended, limited) {
+        (Err(ended), _) => ended,
+        (Ok(_), Err(error)) => Ended::Failed(format!("its memory cannot be limited: {error}")),
+        (Ok(status), Ok(_)) if status.success() => Ended::Done,
+        (Ok(status), Ok(_)) if status.code() == Some(EXIT_BAD_INPUT) => Ended::Refused(faults()),
+        (Ok(status), Ok(_)) => {
+            let faults: Vec<String> = faults();
+            Ended::Failed(format!("the process ended by {status}: {}", faults.join("; ")))
+        }
+    }
+}
+
+/// The end of what a process says, in bounds.
+fn said(mut pipe: impl Read) -> String {
+    let mut bytes = Vec::new();
+    // A process that says too much is read to its end all the same.
+    let _ = pipe.by_ref().take(MAX_SAID_BYTES).read_to_end(&mut bytes);
+    let _ = io::copy(&mut pipe, &mut io::sink());
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Why the computation would refuse a study; empty: it would not.
+///
+/// # Errors
+/// If it cannot be asked.
+pub(super) fn study_faults(program: &Path, folder: &Path, words: &[String]) -> Result<Vec<String>, String> {
+    let mut all = vec!["study".to_owned(), folder.display().to_string(), "--dry-run".to_owned()];
+    all.extend_from_slice(words);
+    match run_limited(program, &all, QUESTION, || false) {
+        Ended::Done => Ok(Vec::new()),
+        Ended::Refused(faults) if faults.is_empty() => Ok(vec!["the words of the rule are not understood".to_owned()]),
+        Ended::Refused(faults) => Ok(faults),
+        Ended::Failed(reason) => Err(reason),
+        Ended::Stopped => Err("the gateway ends".to_owned()),
+    }
+}
+
+/// Computes a study into a folder.
+///
+/// # Errors
+/// Why it was not done, in words; none if it was stopped.
+pub(super) fn compute(
+    program: &Path,
+    (input, output): (&Path, &Path),
+    words: &[String],
+    limits: Limits,
+    is_stopping: impl Fn() -> bool,
+) -> Result<(), Option<(String, bool)>> {
+    let path = |path: &Path| path.display().to_string();
+    let mut all = vec!["study".to_owned(), path(input), "--output".to_owned(), path(output), "--quiet".to_owned()];
+    all.extend_from_slice(words);
+    match run_limited(program, &all, limits, is_stopping) {
+        Ended::Done => Ok(()),
+        Ended::Refused(faults) => Err(Some((faults.join("; "), true))),
+        Ended::Failed(reason) => Err(Some((reason, false))),
+        Ended::Stopped => Err(None),
+    }
+}
+
+/// The objects in a folder of results that a rule sends.
+///
+/// # Errors
+/// If one is not there, or is no DICOM object that can be read.
+pub(super) fn objects(folder: &Path, rule: &Rule) -> Result<Vec<Object>, String> {
+    let mut found = Vec::new();
+    for kind in &rule.send {
+        let path = folder.join(kind.file());
+        let outlines = dicom::read_outlines(&path).map_err(|error| format!("{} {error}", kind.file()))?;
+        let outline = outlines.into_iter().next().and_then(|one| one.found.ok());
+        let outline = outline.ok_or_else(|| format!("{} is no DICOM object", kind.file()))?;
+        if let Some(missing) = dicom::missing_of(&path).map_err(|error| format!("{} {error}", kind.file()))?.first() {
+            return Err(format!("{} lacks {missing}, which its IOD wants", kind.file()));
+        }
+        found.push(Object {
+            file: kind.file().to_owned(),
+            digest: delivery::data_set_digest(&path).map_err(|error| error.to_string())?,
+            class: outline.class,
+            instance: outline.instance,
+            series: outline.series,
+            study: outline.study,
+        });
+    }
+    Ok(found)
+}
+
+impl Gateway {
+    /// Computes the study that is ready longest. Whether there was one.
+    pub(super) fn compute_next(&self) -> Result<bool, DoseError> {
+        let Some(item) = self.ledger.items_in(State::Ready)?.into_iter().next() else { return Ok(false) };
+        let rule = self.config.rules.iter().find(|rule| Some(&rule.name) == item.rule.as_ref());
+        let Some(rule) = rule else {
+            self.settle(&item.id, State::Received, "its rule is no longer there", |item| item.looked_ms = 0)?;
+            return Ok(true);
+        };
+        let work = self.at("work").join(&item.id);
+        let failed = |error: io::Error| DoseError::Io(format!("gateway: the folder of the computation: {error}"));
+        if work.exists() {
+            fs::remove_dir_all(&work).map_err(failed)?;
+        }
+        let (input, output) = (work.join("input"), work.join("output"));
+        fs::create_dir_all(&input).map_err(failed)?;
+        if let Err(reason) = self.link_inputs(&item, &input) {
+            self.settle(&item.id, State::Aside, &reason, |_| {})?;
+            return Ok(true);
+        }
+        let places = (input.as_path(), output.as_path());
+        let done = compute(&self.program, places, &item.words, self.config.limits, || self.is_stopping());
+        match done.and_then(|()| objects(&output, rule).map_err(|reason| Some((reason, true)))) {
+            Err(None) => {}
+            Err(Some((reason, is_final))) if is_final || item.failures + 1 >= MAX_FAILURES => {
+                self.settle(&item.id, State::Aside, &reason, |item| item.failures += 1)?;
+            }
+            Err(Some((reason, _))) => {
+                tracing::warn!(item = item.id, reason, "a computation failed, and is tried again");
+                self.note(&item.id, State::Ready, |item| item.failures += 1)?;
+            }
+            Ok(objects) => self.computed(&item, rule, &output, objects).map_err(failed)?,
+        }
+        let _ = fs::remove_dir_all(&work);
+        Ok(true)
+    }
+
+    /// The files that an item is computed from, as they were when it became ready.
+    fn link_inputs(&self, item: &Item, input: &Path) -> Result<(), String> {
+        let folder = self.study_folder(&item.study);
+        for (instance, digest) in &item.inputs {
+            let name = intake::kept_name(instance);
+            let from = folder.join(&name);
+            if intake::digest_of(&from).ok().as_ref() != Some(digest) {
+                return Err(format!("the file of the instance {instance} is not what it was; send the study again"));
+            }
+            fs::hard_link(&from, input.join(name)).map_err(|error| format!("a file cannot be linked: {error}"))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps results, and lets them wait or go.
+    fn computed(&self, item: &Item, rule: &Rule, output: &Path, objects: Vec<Object>) -> io::Result<()> {
+        let place = self.results(&item.id);
+        if place.exists() {
+            fs::remove_dir_all(&place)?;
+        }
+        sync_all(output)?;
+        fs::rename(output, &place)?;
+        intake::sync(&self.at("results"))?;
+        let delivery = |(object, to): (usize, &String)| Delivery {
+            object,
+            to: to.clone(),
+            state: DeliveryState::Waiting,
+            attempts: 0,
+            next_ms: 0,
+            said: String::new(),
+        };
+        let pairs = (0..objects.len()).flat_map(|object| rule.destinations.iter().map(move |to| (object, to)));
+        let deliveries: Vec<Delivery> = pairs.map(delivery).collect();
+        let (next, reason) = if rule.waits {
+            (State::Held, "waits for `dosegrid gateway release`")
+        } else {
+            (State::Released, "goes out by its rule")
+        };
+        let done = self.audited(
+            |change| {
+                change.advance(&item.id, State::Computed, "", |item| {
+                    item.objects = objects;
+                    item.deliveries = deliveries;
+                })?;
+                let item = change.advance(&item.id, next, reason, |_| {})?;
+                for object in &item.objects {
+                    change.put(Table::Own, &object.instance, &item.id)?;
+                }
+                Ok(item)
+            },
+            |item| super::record_of(item, None),
+        );
+        match done {
+            Ok(item) => {
+                tracing::info!(item = item.id, state = item.state.name(), "computed");
+                Ok(())
+            }
+            Err(super::LedgerError::NoWay { .. }) => {
+                tracing::info!(item = item.id, "more of the study came while it was computed");
+                Ok(())
+            }
+            Err(other) => Err(io::Error::other(other.to_string())),
+        }
+    }
+
+    /// Takes an item on, unless more of its study came meanwhile.
+    pub(super) fn settle(
+        &self,
+        id: &str,
+        to: State,
+        reason: &str,
+        more: impl FnOnce(&mut Item),
+    ) -> Result<(), DoseError> {
+        match self.advance(id, to, reason, more) {
+            Ok(_) | Err(super::LedgerError::NoWay { .. }) => Ok(()),
+            Err(other) => Err(other.into()),
+        }
+    }
+}
+
+/// Makes the files of a folder last.
+fn sync_all(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path: PathBuf = entry?.path();
+        if path.is_dir() {
+            sync_all(&path)?;
+        } else {
+            fs::File::open(&path)?.sync_all()?;
+        }
+    }
+    intake::sync(folder)
+}

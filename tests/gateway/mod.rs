@@ -1,0 +1,6 @@
+//! `dosegrid gateway`, run as a site runs it.
+
+mod conformance;
+mod network;
+mod road;
+mod site;

@@ -1,0 +1,203 @@
+//! Over the network: C-STORE in and out, and archives that refuse, or say that they have what they have not.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::site::{Site, files, study};
+use crate::study::servers::{Answer, Asked, store_scp, web};
+use crate::support::command::{dosegrid, stderr};
+
+/// A port that nobody has at this moment.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+fn text(source: &str, destination: &str) -> String {
+    format!(
+        "folder = 'state'\npoll = '1s'\n\
+         [[source]]\nname = 'in'\nquiet = '2s'\nlimit = '2s'\n{source}\n\
+         [[destination]]\nname = 'archive'\nattempts = 2\nbackoff = '1s'\n{destination}\n\
+         [[rule]]\nname = 'lu'\nto = 'archive'\nrelease = 'auto'\n[rule.compute]\nmethod = 'local'\n"
+    )
+}
+
+/// Sends the study, by the command that a user has for it.
+fn send(folder: &Path, peer: &str, more: &[&str]) -> std::process::Output {
+    let paths: Vec<String> = files(study()).iter().map(|path| path.display().to_string()).collect();
+    let words = ["send"].into_iter().chain(paths.iter().map(String::as_str)).chain(["--to", peer]);
+    dosegrid(folder, words.chain(more.iter().copied()))
+}
+
+/// Waits until somebody listens.
+fn listens(port: u16) {
+    let start = Instant::now();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(start.elapsed() < Duration::from_secs(60), "nobody listens");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_study_comes_by_c_store_and_its_dose_goes_by_c_store() {
+    let port = free_port();
+    let (archive, scp) = store_scp(vec![0]);
+    let source = format!("kind = 'c-store'\nlisten = '127.0.0.1:{port}'\ncalled = ['DOSEGRID']\ncalling = ['SPECT-1']");
+    let site = Site::with(&text(&source, &format!("kind = 'c-store'\nto = 'TEST-SCP@{archive}'")));
+    let running = site.start();
+    listens(port);
+    // Titles that are not on the list.
+    let output = send(site.path(), &format!("OTHER@127.0.0.1:{port}"), &["--calling", "SPECT-1"]);
+    assert!(stderr(&output).contains("called AE title not recognized"), "{}", stderr(&output));
+    let output = send(site.path(), &format!("DOSEGRID@127.0.0.1:{port}"), &["--calling", "ANYBODY"]);
+    assert!(stderr(&output).contains("calling AE title not recognized"), "{}", stderr(&output));
+    assert!(site.items().is_empty());
+    let output = send(site.path(), &format!("DOSEGRID@127.0.0.1:{port}"), &["--calling", "SPECT-1"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    site.wait("it is sent", |states| states.first().is_some_and(|(state, _)| state == "sent"));
+    // What has no way back is said to be unread.
+    let item = || site.item()["deliveries"][0]["state"].as_str().expect("a state").to_owned();
+    let start = Instant::now();
+    while item() != "unverified" {
+        assert!(start.elapsed() < Duration::from_secs(60), "{:#}", site.item());
+        thread::sleep(Duration::from_millis(100));
+    }
+    drop(running);
+    let got = scp.join().expect("no panic");
+    let object = site.item()["objects"][0].clone();
+    assert!(got.len() == 1 && object["instance"] == got[0].0.as_str(), "{object}");
+    let result = site.path().join("state/results").join(site.item()["id"].as_str().expect("an id"));
+    assert!(fs::read(result.join("dose.dcm")).expect("a dose").ends_with(&got[0].1));
+    site.tells_nobody("");
+}
+
+#[test]
+fn what_is_no_input_is_not_taken_by_c_store() {
+    let port = free_port();
+    let source = format!("kind = 'c-store'\nlisten = '127.0.0.1:{port}'\ncalled = ['DOSEGRID']");
+    let site = Site::with(&text(&source, "kind = 'folder'\npath = 'out'"));
+    let running = site.start();
+    listens(port);
+    let made = Site::new("release = 'auto'", "");
+    made.put(study(), &[]);
+    made.run();
+    let dose = made.delivered()[0].0.display().to_string();
+    let output = dosegrid(site.path(), ["send", &dose, "--to", &format!("DOSEGRID@127.0.0.1:{port}")]);
+    let said = String::from_utf8(output.stdout).expect("text");
+    assert!(said.contains("0122H its class is not supported"), "{said}");
+    drop(running);
+    assert!(site.items().is_empty());
+}
+
+/// How an archive behaves.
+#[derive(Clone, Copy, PartialEq)]
+enum Habit {
+    Good,
+    /// 409 with a reason.
+    Refuses,
+    /// 200, and nothing is there.
+    Forgets,
+    /// 200, and what was there before is kept.
+    HasOther,
+}
+
+/// A DICOMweb archive; what it has is a file by its UID.
+fn archive(habit: Habit) -> impl Fn(&Asked) -> Answer + Send + 'static {
+    let kept: Arc<Mutex<Option<Vec<u8>>>> = Arc::default();
+    move |asked| {
+        let json = |status: u16, text: String| (status, "application/dicom+json".to_owned(), text.into_bytes());
+        let part = |bytes: &[u8]| {
+            let body = [b"--b\r\nContent-Type: application/dicom\r\n\r\n", bytes, b"\r\n--b--\r\n"].concat();
+            (200, "multipart/related; type=\"application/dicom\"; boundary=b".to_owned(), body)
+        };
+        if asked.line.starts_with("POST") {
+            let start = asked.body.windows(4).position(|four| four == b"\r\n\r\n").expect("a part") + 4;
+            let end = asked.body.windows(4).rposition(|four| four == b"\r\n--").expect("an end");
+            let file = &asked.body[start..end];
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let path = folder.path().join("came.dcm");
+            fs::write(&path, file).expect("a writable folder");
+            let uid = dosegrid::pacs::Instance::read(&path).expect("an instance").uid;
+            let item = format!(r#"{{"00081155":{{"vr":"UI","Value":["{uid}"]}}"#);
+            if habit == Habit::Refuses {
+                let failed = format!(
+                    r#"{{"00081198":{{"vr":"SQ","Value":[{item},"00081197":{{"vr":"US","Value":[272]}}}}]}}}}"#
+                );
+                return json(409, failed);
+            }
+            if habit == Habit::Good {
+                *kept.lock().expect("no panic") = Some(file.to_vec());
+            }
+            return json(200, format!(r#"{{"00081199":{{"vr":"SQ","Value":[{item}}}]}}}}"#));
+        }
+        match (habit, &*kept.lock().expect("no panic")) {
+            (Habit::HasOther, _) => {
+                let other = fs::read(study().join("ct/001.dcm")).expect("a file");
+                part(&other)
+            }
+            (_, Some(bytes)) => part(bytes),
+            (_, None) => (404, "text/plain".to_owned(), Vec::new()),
+        }
+    }
+}
+
+fn sent_to(habit: Habit) -> (Site, usize) {
+    let (url, asked) = web(archive(habit));
+    let site = Site::with(&text("kind = 'folder'\npath = 'in'", &format!("kind = 'dicom-web'\nurl = '{url}'")));
+    site.put(study(), &[]);
+    let log = site.run();
+    site.tells_nobody(&log);
+    let posts = asked.lock().expect("no panic").iter().filter(|one| one.line.starts_with("POST")).count();
+    (site, posts)
+}
+
+#[test]
+fn a_dose_is_read_back_from_a_good_archive() {
+    let (site, posts) = sent_to(Habit::Good);
+    let (state, reason) = site.states()[0].clone();
+    assert!(state == "verified" && posts == 1, "{state}: {reason}, {posts} posts");
+}
+
+#[test]
+fn what_an_archive_says_and_does_not_do_ends_in_the_list() {
+    for (habit, posts, words) in [
+        (Habit::Refuses, 2, "0110H failure in processing"),
+        (Habit::Forgets, 2, "said to be stored, and not there"),
+        (Habit::HasOther, 0, "other bytes are there under its SOP Instance UID"),
+    ] {
+        let (site, found) = sent_to(habit);
+        let (state, reason) = site.states()[0].clone();
+        assert!(state == "aside" && reason.contains(words) && found == posts, "{state}: {reason}, {found} posts");
+        // Put right, it is sent again, and not computed again.
+        let (url, _) = web(archive(Habit::Good));
+        let file = text("kind = 'folder'\npath = 'in'", &format!("kind = 'dicom-web'\nurl = '{url}'"));
+        fs::write(site.path().join("gateway.toml"), file).expect("a writable folder");
+        let before = site.item();
+        site.asked(&["retry", before["id"].as_str().expect("an id")]);
+        site.run();
+        let after = site.item();
+        assert_eq!((&after["state"], &after["objects"]), (&"verified".into(), &before["objects"]));
+    }
+}
+
+#[test]
+fn an_archive_that_is_away_loses_nothing() {
+    let port = free_port();
+    let site = Site::with(
+        &text("kind = 'folder'\npath = 'in'", &format!("kind = 'c-store'\nto = 'PACS@127.0.0.1:{port}'"))
+            .replace("attempts = 2", "attempts = 1000"),
+    );
+    site.put(study(), &[]);
+    let running = site.start();
+    site.wait("it is computed", |states| states.first().is_some_and(|(state, _)| state == "released"));
+    running.kill();
+    let running = site.start();
+    thread::sleep(Duration::from_secs(2));
+    site.wait("it is still to be sent", |states| states[0].0 == "released");
+    drop(running);
+    assert!(site.item()["deliveries"][0]["said"].as_str().expect("words").contains("no association with"));
+}
