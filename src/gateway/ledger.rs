@@ -1,6 +1,8 @@
 //! The ledger: tables in one file, which outlives the process at any moment. What a closure changes is whole or not at
 //! all, and is on the disk when it returns.
 
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
@@ -82,15 +84,29 @@ pub(super) struct Ledger(Database);
 pub(super) struct Change<'t>(&'t WriteTransaction);
 
 impl Ledger {
+    /// Opens the ledger, or begins one: under another name first, so that a loss leaves none that is half begun.
     pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
+        let cannot = |error: io::Error| LedgerError::Broken(error.to_string());
+        if !path.exists() {
+            let beside = path.with_extension("new");
+            if beside.exists() {
+                fs::remove_file(&beside).map_err(cannot)?;
+            }
+            drop(Self::with_tables(&beside)?);
+            fs::rename(&beside, path).map_err(cannot)?;
+            let folder = path.parent().unwrap_or(Path::new("."));
+            fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(cannot)?;
+        }
+        Self::with_tables(path)
+    }
+
+    fn with_tables(path: &Path) -> Result<Self, LedgerError> {
         let ledger = Self(Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(broken)?);
         let transaction = ledger.0.begin_write().map_err(broken)?;
         for table in Table::ALL {
             transaction.open_table(table.definition()).map_err(broken)?;
         }
         transaction.commit().map_err(broken)?;
-        let synced = path.parent().map_or(Ok(()), |folder| std::fs::File::open(folder)?.sync_all());
-        synced.map_err(|error| LedgerError::Broken(error.to_string()))?;
         Ok(ledger)
     }
 

@@ -20,7 +20,7 @@ const MAX_DEPTH: usize = 12;
 const UNFINISHED: [&str; 4] = [".part", ".partial", ".tmp", ".filepart"];
 
 impl Gateway {
-    /// Takes the files that are new or changed. How many there were.
+    /// Takes the files that are new or changed. How many there were, with those that may still be written.
     pub(super) fn scan_folder(&self, source: &Source, folder: &Path, deletes: bool) -> Result<usize, DoseError> {
         let start = format!("folder/{}/", self.salted(&source.name));
         let known: BTreeMap<String, String> = self.ledger.list(Table::Places, &start)?.into_iter().collect();
@@ -35,7 +35,12 @@ impl Gateway {
             let mark = mark_of(&metadata);
             let is_settled = metadata.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
             let is_settled = is_settled.is_some_and(|age| age >= SETTLE.min(source.quiet));
-            if known.get(&key) == Some(&mark) || !is_settled || self.is_stopping() {
+            if known.get(&key) == Some(&mark) || self.is_stopping() {
+                continue;
+            }
+            if !is_settled {
+                // More is to come from here.
+                came += 1;
                 continue;
             }
             if !Place::of(&path).is_dicom(|_| false) || metadata.len() > MAX_BYTES {
