@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -20,14 +20,14 @@ use super::pb::job_service_server::{self, JobServiceServer};
 use super::pb::volume_service_server::{self, VolumeServiceServer};
 use super::service::{Service, Shared};
 use super::volume_calls::Volumes;
-use super::{ServerConfig, metrics_page, pb, remote, runner};
+use super::{ServerConfig, figures, metrics_page, pb, remote, runner};
 use crate::audit::{Event, Record};
 use crate::broker::Broker;
 use crate::domain::DoseError;
 use crate::engine::Device;
 use crate::jobs::LocalJobs;
 use crate::metrics::Metrics;
-use crate::store::{Figures, Lane, Store, StoreError, StoreEvent};
+use crate::store::{Store, StoreError};
 
 /// How long the last bytes may take to leave once all calls are done and nothing moves any more.
 const LAST_BYTES: Duration = Duration::from_secs(2);
@@ -118,7 +118,7 @@ pub async fn serve_parts(
     });
     let gate = Gate::new(config.clone(), credentials, metrics.clone(), on_refused);
     let shared = Arc::new(Shared::new(config.clone(), jobs, store.clone(), metrics.clone()));
-    watch_figures(&metrics, &shared, &gate);
+    figures::watch(&metrics, &shared, &gate, queue.is_some());
     let of_server = |event| Record {
         device: Some(shared.jobs.device().id.clone()),
         version: Some(env!("CARGO_PKG_VERSION").into()),
@@ -223,55 +223,6 @@ fn add_reflection(routes: Routes) -> Result<Routes, DoseError> {
     let reflection = descriptors().build_v1().map_err(failed)?;
     let reflection_alpha = descriptors().build_v1alpha().map_err(failed)?;
     Ok(routes.add_service(reflection).add_service(reflection_alpha))
-}
-
-/// Has the figures set that are asked for, and not counted.
-fn watch_figures(metrics: &Metrics, shared: &Arc<Shared>, gate: &Arc<Gate>) {
-    let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-    metrics.memory_limit_bytes.set(bytes(shared.config.memory_bytes));
-    if let Some(durable) = &shared.durable {
-        (0..durable.store.lost_at_start()).for_each(|_| metrics.attempt_lost("process"));
-        let metrics = shared.metrics.clone();
-        durable.store.observe(move |event| match event {
-            StoreEvent::Committed(time) => metrics.committed(time),
-            StoreEvent::Ended(job) => {
-                metrics.job_finished(job.state().name());
-                job.error.iter().for_each(|fault| metrics.job_failed(&fault.reason));
-            }
-        });
-    }
-    let (shared, gate) = (Arc::downgrade(shared), Arc::downgrade(gate));
-    metrics.refresh_by(move |metrics| {
-        if let (Some(shared), Some(gate)) = (shared.upgrade(), gate.upgrade()) {
-            metrics.set_device_up(&shared.jobs.device().id, shared.jobs.is_device_up());
-            let reserved = shared.config.memory_bytes.saturating_sub(shared.budget.free_bytes());
-            metrics.memory_reserved_bytes.set(bytes(reserved));
-            let (received, sent) = gate.take_passed();
-            metrics.moved(received, sent);
-            if let Some(durable) = &shared.durable {
-                set_store(metrics, &durable.store.figures(SystemTime::now()));
-            }
-        }
-    });
-}
-
-fn set_store(metrics: &Metrics, figures: &Figures) {
-    for lane in [Lane::Small, Lane::Large] {
-        for (state, count) in ["queued", "running"].into_iter().zip(figures.jobs[lane as usize]) {
-            metrics.set_jobs(state, lane.name(), count);
-        }
-    }
-    let kinds = [
-        ("volumes", figures.volume_bytes),
-        ("results", figures.result_bytes),
-        ("uploads", figures.upload_bytes),
-        ("ledger", figures.ledger_bytes),
-    ];
-    kinds.into_iter().for_each(|(kind, bytes)| metrics.set_store_bytes(kind, bytes));
-    metrics.queue_oldest_seconds.set(figures.oldest_wait_s);
-    metrics.store_free_bytes.set(i64::try_from(figures.free_bytes).unwrap_or(i64::MAX));
-    let written = figures.audit_records.saturating_sub(metrics.audit_records.get());
-    metrics.audit_records.inc_by(written);
 }
 
 /// Refuses new calls, waits for those that run, and ends the calls that watch the health.

@@ -31,12 +31,15 @@ impl Default for Method {
 }
 
 impl Method {
+    /// The names of all methods.
+    pub const NAMES: [&str; 3] = ["local", "kernel", "monte-carlo"];
+
     /// Name on the wire and on the command line.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Local(_) => "local",
-            Self::Kernel(_) => "kernel",
-            Self::MonteCarlo(_) => "monte-carlo",
+            Self::Local(_) => Self::NAMES[0],
+            Self::Kernel(_) => Self::NAMES[1],
+            Self::MonteCarlo(_) => Self::NAMES[2],
         }
     }
 

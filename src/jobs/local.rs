@@ -77,6 +77,11 @@ impl LocalJobs {
         self.is_up.iter().all(|is_up| is_up.load(Ordering::Acquire))
     }
 
+    /// Whether a job has the device now.
+    pub fn is_busy(&self) -> bool {
+        [Some(&self.queue), self.small.as_ref()].into_iter().flatten().any(|queue| queue.is_busy())
+    }
+
     /// The device that all jobs run on.
     pub fn device(&self) -> &DeviceInfo {
         &self.device

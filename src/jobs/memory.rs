@@ -59,6 +59,11 @@ impl MemoryQueue {
         Ok(job)
     }
 
+    /// Whether a worker has a job.
+    pub fn is_busy(&self) -> bool {
+        self.lock().entries.values().any(|entry| entry.job.borrow().state() == JobState::Running)
+    }
+
     fn room(&self, jobs: &Jobs) -> Result<(), DoseError> {
         if jobs.closed {
             Err(DoseError::ShuttingDown)

@@ -1,5 +1,6 @@
 //! Figures of a running service for Prometheus. No label holds a tenant, a name or a digest.
 
+mod known;
 mod process;
 
 use std::fmt;
@@ -12,6 +13,8 @@ use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+
+pub use known::Known;
 
 /// Names and values of labels.
 type Labels = Vec<(&'static str, String)>;
@@ -149,7 +152,7 @@ impl Metrics {
     ///
     /// * `voxels` – of the grid of its dose
     pub fn job_ran(&self, method: &str, voxels: u64, time: Duration) {
-        let size = SIZES.iter().find(|(most, _)| voxels <= *most).map_or("above", |(_, name)| name);
+        let size = SIZES.iter().find(|(most, _)| voxels <= *most).map_or(known::ABOVE, |(_, name)| name);
         self.job_run_seconds.observe(&vec![label("method", method), label("size", size)], time);
     }
 

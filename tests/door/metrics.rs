@@ -7,7 +7,7 @@ use super::{channel, facts, look_up};
 use crate::support::command::Server;
 
 /// The answer to a GET: status line and body.
-fn get(address: &str, path: &str) -> (String, String) {
+pub(super) fn get(address: &str, path: &str) -> (String, String) {
     let mut socket = TcpStream::connect(address).expect("it listens");
     write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("it is open");
     let mut text = String::new();
@@ -19,12 +19,72 @@ fn get(address: &str, path: &str) -> (String, String) {
 /// A server, and where its metrics are.
 fn server() -> (Server, String) {
     let server = Server::with("127.0.0.1:0", &["--metrics-listen=127.0.0.1:0".to_owned()]);
+    let address = metrics_address(&server);
+    (server, address)
+}
+
+/// Where the metrics of a server are, from its log.
+pub(super) fn metrics_address(server: &Server) -> String {
     loop {
         let line: serde_json::Value = serde_json::from_str(&server.next_line()).expect("JSON");
         if line["fields"]["message"] == "metrics" {
-            let address = line["fields"]["address"].as_str().expect("an address").to_owned();
-            return (server, address);
+            return line["fields"]["address"].as_str().expect("an address").to_owned();
         }
+    }
+}
+
+/// What each figure of the contract must have before anything has happened: its name without `dosegrid_`, and labels.
+const FROM_THE_START: &[(&str, &[&str])] = &[
+    ("build_info", &["version=", "commit="]),
+    ("jobs", &["state=\"queued\",lane=\"small\"", "state=\"running\",lane=\"large\""]),
+    ("jobs_finished_total", &["state=\"succeeded\"", "state=\"failed\"", "state=\"cancelled\""]),
+    ("job_errors_total", &["INVALID_REQUEST", "COMPUTE_LIMIT", "JOB_POISONOUS", "VOLUME_DAMAGED", "INTERNAL"]),
+    ("job_attempts_lost_total", &["cause=\"process\"", "cause=\"worker\"", "cause=\"device\""]),
+    ("job_wait_seconds_count", &["lane=\"small\"", "lane=\"large\""]),
+    ("job_run_seconds_count", &["local\",size=\"64\"", "kernel\",size=\"512\"", "monte-carlo\",size=\"above\""]),
+    ("queue_oldest_seconds", &[]),
+    ("device_up", &["device=\"cpu\""]),
+    ("device_busy_seconds_total", &["device=\"cpu\""]),
+    ("requests_total", &["DoseService/Compute\"", "JobService/WatchJob\"", "VolumeService/PutVolume\"", "unknown"]),
+    ("request_seconds_count", &["JobService/CreateJob\"", "grpc.health.v1.Health\""]),
+    ("errors_total", &["SERVER_BUSY", "UNAUTHENTICATED", "STORE_FULL", "NO_STORE"]),
+    ("received_bytes_total", &[]),
+    ("sent_bytes_total", &[]),
+    ("connections", &[]),
+    ("connections_refused_total", &["tls", "protocol", "handshake_timeout", "connections", "descriptors", "peer"]),
+    ("memory_reserved_bytes", &[]),
+    ("memory_limit_bytes", &[]),
+    ("store_bytes", &["volumes", "results", "uploads", "ledger"]),
+    ("store_free_bytes", &[]),
+    ("store_commit_seconds_count", &[]),
+    ("workers", &["idle", "busy"]),
+    ("broker_up", &[]),
+    ("audit_records_total", &[]),
+];
+
+#[test]
+fn every_figure_of_the_contract_is_there_from_the_start() {
+    let (_server, address) = server();
+    let (_, text) = get(&address, "/metrics");
+    let is_sample = |line: &&str| !line.starts_with('#');
+    for (name, labels) in FROM_THE_START {
+        let name = format!("dosegrid_{name}");
+        let samples: Vec<&str> = text
+            .lines()
+            .filter(is_sample)
+            .filter(|line| line.split(['{', ' ']).next() == Some(name.as_str()))
+            .collect();
+        assert!(!samples.is_empty(), "{name} is missing in\n{text}");
+        for label in *labels {
+            assert!(samples.iter().any(|line| line.contains(label)), "{name} has no {label}: {samples:?}");
+        }
+    }
+    assert!(text.contains("dosegrid_workers{state=\"idle\"} 1\n"), "this process is its own worker: {text}");
+    // What is declared has a sample: no figure appears only after its first event.
+    for family in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = family.split(' ').next().expect("a name");
+        let has_sample = text.lines().filter(is_sample).any(|line| line.starts_with(name));
+        assert!(has_sample, "{name} has no sample in\n{text}");
     }
 }
 

@@ -30,6 +30,14 @@ const REST: Duration = Duration::from_millis(100);
 const OF_THE_CONNECTION: [io::ErrorKind; 3] =
     [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset, io::ErrorKind::Interrupted];
 
+/// Why connections are not accepted: too many in all, no open file left, too many of one address.
+const NOT_ACCEPTED: [&str; 3] = ["connections", "descriptors", "peer"];
+/// Every reason for which connections are refused.
+pub(in crate::api) const REFUSALS: [&str; 6] = {
+    let ([all, files, peer], [slow, tls, protocol]) = (NOT_ACCEPTED, Refused::ALL);
+    [all, files, peer, slow.name(), tls.name(), protocol.name()]
+};
+
 pub(in crate::api) type Hears =
     Box<dyn Fn(&'static str, SocketAddr, Option<u64>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
@@ -109,12 +117,12 @@ impl Gate {
         loop {
             let next = async {
                 if self.open.load(Ordering::Acquire) >= max_connections {
-                    return Err("connections");
+                    return Err(NOT_ACCEPTED[0]);
                 }
                 match listener.accept().await {
                     Ok(accepted) => Ok(Some(accepted)),
                     Err(error) if OF_THE_CONNECTION.contains(&error.kind()) => Ok(None),
-                    Err(_) => Err("descriptors"),
+                    Err(_) => Err(NOT_ACCEPTED[1]),
                 }
             };
             let next = tokio::select! {
@@ -143,9 +151,9 @@ impl Gate {
         S::Future: Send,
     {
         let Some(open) = Open::new(self.clone(), address.ip()) else {
-            self.metrics.connection_refused("peer");
+            self.metrics.connection_refused(NOT_ACCEPTED[2]);
             if self.refusals.count(Some(address.ip()), Instant::now()) == Note::One {
-                tracing::warn!(peer = %address, reason = "peer", "connection refused: too many from its address");
+                tracing::warn!(peer = %address, reason = NOT_ACCEPTED[2], "connection refused: too many from its address");
             }
             return;
         };

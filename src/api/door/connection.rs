@@ -51,8 +51,11 @@ pub(super) enum Refused {
 }
 
 impl Refused {
+    /// Every reason.
+    pub(super) const ALL: [Self; 3] = [Self::Slow, Self::Tls, Self::Protocol];
+
     /// Its name in metrics and the log.
-    pub(super) fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Slow => "handshake_timeout",
             Self::Tls => "tls",

@@ -18,12 +18,12 @@ mod refusals;
 mod roles;
 mod tls;
 
-pub(super) use accept::{Gate, Hears};
+pub(super) use accept::{Gate, Hears, REFUSALS};
 pub(super) use authority::Authority;
 pub(super) use bounds::Bounds;
 pub(super) use complete::Complete;
 pub use credentials::{CredentialFiles, Credentials};
 pub(super) use io::Peer;
 pub(super) use limits::connections_within;
-pub(super) use roles::name as name_of_call;
+pub(super) use roles::{name as name_of_call, names as names_of_calls};
 pub use tls::certificate_is_good;

@@ -50,6 +50,9 @@ const CALLS: &[(&str, Need, Kind)] = &[
     ("dosegrid.v1.JobService/DeleteJob", Need::Role(Role::Submit), Unary),
 ];
 
+/// What metrics call a call that no service has.
+const UNKNOWN: &str = "unknown";
+
 /// The call of a path, if this protocol has it.
 fn known(path: &str) -> Option<&'static (&'static str, Need, Kind)> {
     let call = path.strip_prefix('/').unwrap_or(path);
@@ -71,7 +74,12 @@ pub(super) fn kind(path: &str) -> Option<Kind> {
 
 /// The name of a call for metrics: none of a caller's own making.
 pub(in crate::api) fn name(path: &str) -> &'static str {
-    known(path).map_or("unknown", |(name, ..)| name.trim_end_matches('/'))
+    known(path).map_or(UNKNOWN, |(name, ..)| name.trim_end_matches('/'))
+}
+
+/// The names of all calls for metrics.
+pub(in crate::api) fn names() -> Vec<&'static str> {
+    CALLS.iter().map(|(name, ..)| name.trim_end_matches('/')).chain([UNKNOWN]).collect()
 }
 
 #[cfg(test)]
