@@ -2,6 +2,9 @@
 
 mod faults;
 mod fixture;
+mod gateways;
+mod rolling;
+mod secured;
 
 use dosegrid::api::pb;
 use pb::JobState;

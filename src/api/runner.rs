@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tonic::Status;
 use tonic_types::StatusExt;
@@ -61,17 +61,11 @@ fn begin(shared: &Arc<Shared>, durable: &Durable, attempt: Attempt, busy: &Busy)
     let (shared, durable, busy) = (shared.clone(), durable.clone(), busy.clone());
     shared.attempts.clone().spawn(async move {
         let begun = Instant::now();
-        let mut span = span_of(&attempt);
+        let mut span = span_of(&attempt, SystemTime::now());
         let (limit, pause) = (shared.config.compute_limit, shared.config.checkpoint);
         let desk: Arc<dyn Desk> = Arc::new(StoreDesk::new(&durable, &attempt, limit, pause));
         let (outcome, device_s) = attempt::perform(&shared, &desk).await;
-        span.note("dosegrid.device_s", device_s);
-        match &outcome {
-            Some(Outcome::Failed(fault)) => span.fail(&fault.reason),
-            Some(Outcome::Succeeded { .. }) => {}
-            Some(Outcome::Lost { .. } | Outcome::Released) | None => span.fail(name(&outcome)),
-        }
-        drop(span);
+        end_span(&mut span, &outcome, device_s);
         let id = attempt.job.id;
         count(&shared, &attempt, &shared.jobs.device().id, &outcome, device_s);
         tracing::info!(job = %id, seconds = begun.elapsed().as_secs_f64(), outcome = name(&outcome), "attempt ended");
@@ -85,14 +79,25 @@ fn begin(shared: &Arc<Shared>, durable: &Durable, attempt: Attempt, busy: &Busy)
 }
 
 /// The span of an attempt, which is part of the trace of the call that created its job.
-fn span_of(attempt: &Attempt) -> TraceSpan {
+pub(super) fn span_of(attempt: &Attempt, began: SystemTime) -> TraceSpan {
     let job = &attempt.job;
-    let mut span = TraceSpan::of_job(job.trace.as_deref());
+    let mut span = TraceSpan::of_job(job.trace.as_deref(), began);
     span.note("dosegrid.job", job_name(job.id));
     span.note("dosegrid.method", job.method.clone());
     span.note("dosegrid.nuclide", job.nuclide.clone());
     span.note("dosegrid.attempt", i64::from(job.life.attempts()));
     span
+}
+
+/// Ends the span of an attempt.
+pub(super) fn end_span(span: &mut TraceSpan, outcome: &Option<Outcome>, device_s: f64) {
+    span.note("dosegrid.device_s", device_s);
+    match outcome {
+        Some(Outcome::Failed(fault)) => span.fail(&fault.reason),
+        Some(Outcome::Succeeded { .. }) => {}
+        Some(Outcome::Lost { .. } | Outcome::Released) | None => span.fail(name(outcome)),
+    }
+    span.end();
 }
 
 /// Ends an attempt in the ledger. What cannot be stored is told as the job's failure; if that cannot be stored either,

@@ -3,7 +3,7 @@
 //! of its trace is passed on. Spans hold the words of the log: no value of a volume, and no text of the caller's.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use opentelemetry::global::{self, BoxedSpan};
@@ -70,7 +70,7 @@ impl TraceSpan {
     /// * `method` – such as `dosegrid.v1.DoseService/Compute`
     pub(super) fn of_call(headers: &HeaderMap, method: &'static str) -> Self {
         let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
-        let mut span = Self::begin(method, SpanKind::Server, &parent);
+        let mut span = Self::begin(method, SpanKind::Server, &parent, SystemTime::now());
         span.note("rpc.system", "grpc");
         span
     }
@@ -78,16 +78,18 @@ impl TraceSpan {
     /// The span of an attempt at a job.
     ///
     /// * `trace` – the span of the call that created it
-    pub(super) fn of_job(trace: Option<&str>) -> Self {
+    /// * `began` – when the attempt did
+    pub(super) fn of_job(trace: Option<&str>, began: SystemTime) -> Self {
         let fields: HashMap<String, String> =
             HashMap::from_iter(trace.map(|trace| (HEADER.to_owned(), trace.to_owned())));
         let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &fields);
-        Self::begin("job", SpanKind::Consumer, &parent)
+        Self::begin("job", SpanKind::Consumer, &parent, began)
     }
 
-    fn begin(name: &'static str, kind: SpanKind, parent: &Context) -> Self {
+    fn begin(name: &'static str, kind: SpanKind, parent: &Context, began: SystemTime) -> Self {
         let tracer = global::tracer(SERVICE);
-        Self(tracer.build_with_context(tracer.span_builder(name).with_kind(kind), parent))
+        let builder = tracer.span_builder(name).with_kind(kind).with_start_time(began);
+        Self(tracer.build_with_context(builder, parent))
     }
 
     /// Adds a fact.
@@ -143,7 +145,7 @@ mod tests {
         for bad in ["", "00-0-0-0", "00-00000000000000000000000000000000-b7ad6b7169203331-01", "x"] {
             assert_eq!(of(bad), None, "{bad}");
         }
-        assert_eq!(TraceSpan::of_job(Some(GIVEN)).traceparent().as_deref(), Some(GIVEN));
-        assert_eq!(TraceSpan::of_job(None).traceparent(), None);
+        assert_eq!(TraceSpan::of_job(Some(GIVEN), SystemTime::now()).traceparent().as_deref(), Some(GIVEN));
+        assert_eq!(TraceSpan::of_job(None, SystemTime::now()).traceparent(), None);
     }
 }

@@ -118,9 +118,16 @@ impl Inbox {
 
     /// Waits for the next message, through all failures of the broker.
     pub async fn next(&mut self) -> Delivery {
+        let mut up = self.broker.up();
         loop {
-            self.broker.wait_up().await;
-            match self.look().await {
+            // Its sender lives as long as the connection.
+            let _ = up.wait_for(|is_up| *is_up).await;
+            let looked = tokio::select! {
+                looked = self.look() => looked,
+                // A question that was asked of a broker that is gone has no answer: it is asked again.
+                _ = up.changed() => Err(BrokerError("it is gone".into())),
+            };
+            match looked {
                 Ok(Some(message)) => return Delivery(message),
                 // Its place may be gone with all that the broker had, and nobody says so: it is looked for.
                 Ok(None) => self.consumer = None,

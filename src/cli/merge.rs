@@ -13,8 +13,8 @@ use super::report::ReportInputs;
 use super::stdout;
 use super::summary::activity_lines;
 use crate::domain::{
-    Checks, DensityMap, DoseError, DoseResult, Extras, Invalid, Organs, Part, TallyRecord, VolumeRole, VoxelGrid,
-    Warning,
+    Checks, Control, DensityMap, DoseError, DoseResult, Extras, Invalid, Organs, Part, TallyRecord, VolumeRole,
+    VoxelGrid, Warning,
 };
 use crate::formats::labels::LabelFiles;
 use crate::formats::tally;
@@ -106,7 +106,7 @@ fn here(
         tally: args.outputs.tally_output.is_some(),
     };
     let map = organs.as_ref().map(Organs::label_map);
-    let result = merged_dose(record, map.as_ref(), extras)?;
+    let result = merged_dose(record, map.as_ref(), extras, &Control::detached())?;
     let table = |organs: &Organs| args.outputs.organ_tables(&result, &activity, Some(&density), organs, names);
     let tables = organs.as_ref().map(table);
     Ok(Merged { result, organs: tables, maps: Some((density, organs)) })

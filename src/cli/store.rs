@@ -57,7 +57,8 @@ impl Place {
             let reason = format!("`{}` holds no store", self.store.display());
             return Err(DoseError::invalid("store", reason));
         }
-        let options = StoreOptions { keys: keys(self.store_key_file.as_deref())?, ..StoreOptions::default() };
+        let options =
+            StoreOptions { keys: keys("store-key-file", self.store_key_file.as_deref())?, ..StoreOptions::default() };
         Store::open(&self.store, options).map_err(refused)
     }
 }

@@ -72,7 +72,7 @@ impl StoreArgs {
             reserve_bytes: self.store_reserve_mib << 20,
             max_attempts: self.max_attempts,
             small_job: Duration::from_secs(self.small_job_s),
-            keys: keys(self.store_key_file.as_deref())?,
+            keys: keys("store-key-file", self.store_key_file.as_deref())?,
             faults: Faults::of_environment(),
             runs_elsewhere: false,
         })
@@ -95,11 +95,13 @@ impl StoreArgs {
 
 /// The keys of a file; none without a file.
 ///
+/// * `flag` – that names it
+///
 /// # Errors
 /// [`DoseError::Invalid`] for a file that cannot be used.
-pub(super) fn keys(path: Option<&Path>) -> Result<StoreKeys, DoseError> {
+pub(super) fn keys(flag: &str, path: Option<&Path>) -> Result<StoreKeys, DoseError> {
     let read = path.map(StoreKeys::read).transpose();
-    let refused = |Invalid(reason)| DoseError::invalid("store-key-file", reason);
+    let refused = |Invalid(reason)| DoseError::invalid(flag, reason);
     Ok(read.map_err(refused)?.unwrap_or_default())
 }
 

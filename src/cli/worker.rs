@@ -1,12 +1,12 @@
 //! `dosegrid worker`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::queue_flags::QueueArgs;
 use super::serve::{Signals, log, memory};
 use super::settings::Settings;
-use super::{device, stdout};
+use super::{device, stdout, store_flags};
 use crate::api::ServerConfig;
 use crate::api::remote::{CacheOptions, WorkerParts, work};
 use crate::broker::{Broker, BrokerOptions};
@@ -30,6 +30,10 @@ pub(super) struct Args {
     /// Volumes that are kept between jobs: a folder that stays, for this worker alone, or MiB in one that does not
     #[arg(long, value_name = "DIR|MIB", default_value = "4096", allow_negative_numbers = true)]
     cache: String,
+    /// File with the keys that a folder of --cache is encrypted with, as `serve` has them for its store. One that does
+    /// not stay is always encrypted
+    #[arg(long, value_name = "FILE")]
+    cache_key_file: Option<PathBuf>,
     /// Log as JSON. RUST_LOG sets the level (default: info)
     #[arg(long)]
     log_json: bool,
@@ -44,14 +48,21 @@ pub(super) struct Args {
     pub(super) settings: Settings,
 }
 
-/// Where volumes are kept, from what the flag says.
-fn cache(text: &str) -> Result<CacheOptions, DoseError> {
+/// Where volumes are kept, from what the flags say.
+fn cache(text: &str, key_file: Option<&Path>) -> Result<CacheOptions, DoseError> {
     const MIB: u64 = 1 << 20;
+    let keys = store_flags::keys("cache-key-file", key_file)?;
     match text.parse::<i64>().map(u64::try_from) {
-        Ok(Ok(mib @ 1..=0x4000_0000)) => Ok(CacheOptions { folder: None, most_bytes: mib * MIB }),
+        Ok(Ok(mib @ 1..=0x4000_0000)) => {
+            if key_file.is_some() {
+                let reason = "needs a folder as --cache: what does not stay has a key that does not stay";
+                return Err(DoseError::invalid("cache-key-file", reason));
+            }
+            Ok(CacheOptions { folder: None, most_bytes: mib * MIB, keys })
+        }
         Ok(_) => Err(DoseError::invalid("cache", "is a folder, or a number of MiB from 1 to 1073741824")),
         Err(_) if text.is_empty() => Err(DoseError::invalid("cache", "is empty: a folder, or a number of MiB")),
-        Err(_) => Ok(CacheOptions { folder: Some(PathBuf::from(text)), most_bytes: MIB_IN_FOLDER * MIB }),
+        Err(_) => Ok(CacheOptions { folder: Some(PathBuf::from(text)), most_bytes: MIB_IN_FOLDER * MIB, keys }),
     }
 }
 
@@ -75,7 +86,7 @@ impl Args {
         let memory_bytes = memory::limit_bytes(self.memory_mib, given).map_err(&mut note).unwrap_or_default();
         let missing = || DoseError::invalid("queue", "is missing: the NATS that the gateway uses, nats://HOST:PORT");
         let broker = self.queue.options().and_then(|broker| broker.ok_or_else(missing)).map_err(&mut note).ok();
-        let cache = cache(&self.cache).map_err(&mut note).ok();
+        let cache = cache(&self.cache, self.cache_key_file.as_deref()).map_err(&mut note).ok();
         match (broker, cache) {
             (Some(broker), Some(cache)) if faults.is_empty() => {
                 Ok(Checked { config: ServerConfig { memory_bytes, ..ServerConfig::default() }, broker, cache })
@@ -120,10 +131,13 @@ mod tests {
 
     #[test]
     fn a_cache_is_a_folder_or_a_size() {
-        assert_eq!(cache("64").expect("a size"), CacheOptions { folder: None, most_bytes: 64 << 20 });
-        assert_eq!(cache("/var/cache").expect("a folder").folder, Some(PathBuf::from("/var/cache")));
+        let size = cache("64", None).expect("a size");
+        assert_eq!((size.folder, size.most_bytes), (None, 64 << 20));
+        assert_eq!(cache("/var/cache", None).expect("a folder").folder, Some(PathBuf::from("/var/cache")));
         for bad in ["", "0", "-1", "9999999999"] {
-            assert!(cache(bad).is_err(), "{bad}");
+            assert!(cache(bad, None).is_err(), "{bad}");
         }
+        let error = cache("/var/cache", Some(Path::new("/no/such/file"))).expect_err("no file of keys");
+        assert_eq!(error.violations()[0].field, "cache-key-file");
     }
 }

@@ -10,7 +10,7 @@
 
 mod budget;
 #[cfg(test)]
-mod conformance;
+pub(crate) mod conformance;
 mod job;
 mod life;
 mod local;

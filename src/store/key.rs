@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -67,6 +68,13 @@ pub(super) struct StoreKey {
 }
 
 impl StoreKey {
+    fn new(secret: [u8; SECRET_BYTES]) -> Self {
+        let mut digest = Digest::new();
+        digest.update(ID_OF);
+        digest.update(secret);
+        Self { id: KeyId(*digest.bytes().first_chunk().expect("a digest is longer")), secret }
+    }
+
     pub(super) fn id(&self) -> KeyId {
         self.id
     }
@@ -98,17 +106,24 @@ impl StoreKeys {
         Self::parse(&text)
     }
 
+    /// A key that nobody else has, and that is gone with the last copy of this.
+    ///
+    /// # Errors
+    /// If the system gives no random bytes.
+    pub fn random() -> Result<Self, Invalid> {
+        let mut secret = [0; SECRET_BYTES];
+        let filled = SystemRandom::new().fill(&mut secret);
+        filled.map_err(|_| Invalid::new("cannot be made: the system gives no random bytes"))?;
+        Ok(Self(Arc::new(vec![StoreKey::new(secret)])))
+    }
+
     pub(super) fn parse(text: &str) -> Result<Self, Invalid> {
         let lines = text.lines().map(str::trim).enumerate();
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
         let key = |(number, line): (usize, &str)| {
             let wrong = || Invalid::new(format!("line {} is not a key of 64 hexadecimal digits", number + 1));
             let secret: [u8; SECRET_BYTES] = hexadecimal(line).ok_or_else(wrong)?;
-            let mut digest = Digest::new();
-            digest.update(ID_OF);
-            digest.update(secret);
-            let id = KeyId(*digest.bytes().first_chunk().expect("a digest is longer"));
-            Ok(StoreKey { id, secret })
+            Ok(StoreKey::new(secret))
         };
         let keys = lines.map(key).collect::<Result<Vec<_>, Invalid>>()?;
         if keys.is_empty() {

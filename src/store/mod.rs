@@ -10,6 +10,8 @@
 //! one tenant is found by another.
 
 mod change;
+#[cfg(test)]
+pub(crate) mod conformance;
 mod digest_name;
 mod error;
 mod expiry;

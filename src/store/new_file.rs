@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::files::remove;
 use super::key::StoreKey;
-use super::sealed::Growing;
-use super::{KeyId, StoreError, VolumeDigest};
+use super::sealed::{Growing, Opened};
+use super::{KeyId, StoreError, StoreKeys, VolumeDigest};
 use crate::digest::Digest;
 use crate::faults::Faults;
 
@@ -21,6 +21,7 @@ pub struct StoredFile {
     pub(super) digest: VolumeDigest,
     pub(super) size_bytes: u64,
     pub(super) key: Option<KeyId>,
+    keys: StoreKeys,
 }
 
 impl StoredFile {
@@ -34,15 +35,12 @@ impl StoredFile {
         self.size_bytes
     }
 
-    /// Opens one that is no store's for reading.
+    /// Opens it for reading, where it was written.
     ///
     /// # Errors
-    /// If it cannot be opened, or is encrypted.
-    pub fn open(&self) -> io::Result<File> {
-        if self.key.is_some() {
-            return Err(io::Error::other("a file of the store is read through the store"));
-        }
-        File::open(&self.path)
+    /// If it cannot be opened.
+    pub fn open(&self) -> io::Result<Opened> {
+        Opened::new(File::open(&self.path)?, self.key.map(|_| &self.keys))
     }
 
     /// Moves it out of where it was written, on the same disk.
@@ -69,6 +67,7 @@ pub struct NewFile {
     digest: Digest,
     size_bytes: u64,
     key: Option<KeyId>,
+    keys: StoreKeys,
 }
 
 impl Write for NewFile {
@@ -85,19 +84,22 @@ impl Write for NewFile {
 }
 
 impl NewFile {
-    /// Begins a file in a folder that is no store's. It is not encrypted.
+    /// Begins a file in a folder that is no store's.
+    ///
+    /// * `keys` – the first of them encrypts it; without one it is plain
     ///
     /// # Errors
     /// If it cannot be created.
-    pub fn within(folder: &Path) -> io::Result<Self> {
+    pub fn within(folder: &Path, keys: &StoreKeys) -> io::Result<Self> {
         let path = folder.join(Uuid::new_v4().to_string());
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-        Self::begin(path, file, None, &Faults::default())
+        Self::begin(path, file, keys, &Faults::default())
     }
 
-    pub(super) fn begin(path: PathBuf, file: File, key: Option<&StoreKey>, faults: &Faults) -> io::Result<Self> {
-        let file = Growing::begin(file, key, faults)?;
-        Ok(Self { path, file, digest: Digest::new(), size_bytes: 0, key: key.map(StoreKey::id) })
+    pub(super) fn begin(path: PathBuf, file: File, keys: &StoreKeys, faults: &Faults) -> io::Result<Self> {
+        let file = Growing::begin(file, keys.current(), faults)?;
+        let key = keys.current().map(StoreKey::id);
+        Ok(Self { path, file, digest: Digest::new(), size_bytes: 0, key, keys: keys.clone() })
     }
 
     /// Syncs what was written.
@@ -105,8 +107,8 @@ impl NewFile {
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Unavailable`].
     pub fn finish(self) -> Result<StoredFile, StoreError> {
-        let Self { path, mut file, digest, size_bytes, key } = self;
-        let stored = StoredFile { path, digest: VolumeDigest::of(digest), size_bytes, key };
+        let Self { path, mut file, digest, size_bytes, key, keys } = self;
+        let stored = StoredFile { path, digest: VolumeDigest::of(digest), size_bytes, key, keys };
         file.sync().map_err(|error| StoreError::of_io("syncing a result", &error))?;
         Ok(stored)
     }

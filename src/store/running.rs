@@ -78,7 +78,7 @@ impl Store {
     pub fn new_file(&self) -> Result<NewFile, StoreError> {
         let failed = |error| StoreError::of_io("creating a file for a result", &error);
         let (path, file) = self.folders.incoming().map_err(failed)?;
-        NewFile::begin(path, file, self.options.keys.current(), &self.options.faults).map_err(failed)
+        NewFile::begin(path, file, &self.options.keys, &self.options.faults).map_err(failed)
     }
 
     /// Takes the job that goes next. That it begins is safe on disk when this returns; none if none waits.

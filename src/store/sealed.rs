@@ -331,8 +331,13 @@ impl Opened {
         Ok(Self::Sealed(Box::new(Unsealing { frames, clear: Vec::new(), at: 0 })))
     }
 
-    /// As [`Opened::new`], of a file that is no caller's: its first bytes say whether it is sealed.
-    pub(super) fn known_by_its_start(mut file: File, keys: &StoreKeys) -> io::Result<Self> {
+    /// A file that is no caller's: its first bytes say whether it is sealed.
+    ///
+    /// * `keys` – of a sealed file
+    ///
+    /// # Errors
+    /// If it cannot be read, or its key is not there.
+    pub fn known_by_its_start(mut file: File, keys: &StoreKeys) -> io::Result<Self> {
         let mut start = Vec::new();
         (&mut file).take(MAGIC.len() as u64).read_to_end(&mut start)?;
         file.rewind()?;

@@ -1,6 +1,10 @@
 //! Workers, broker and gateway are killed in the middle of jobs.
 
+use std::time::Duration;
+
 use dosegrid::api::pb::{self, JobState};
+use dosegrid::broker::{Broker, BrokerOptions, Lane};
+use rustix::process::Signal;
 
 use super::fixture::Site;
 use super::{ENDLESS, SECONDS};
@@ -41,16 +45,68 @@ async fn a_job_of_a_killed_worker_goes_on_elsewhere() {
     let (name, _) = running(&mut client, ENDLESS).await;
     until_checkpoint(&site.store()).await;
     assert_eq!(second.terminate(), Some(0));
+    assert_released(&mut client, &name).await;
+}
+
+/// A job waits again, as if it had not begun, long before a lease of 30 s would end.
+async fn assert_released(client: &mut Client, name: &str) {
     // The gateway hears of it through NATS.
-    let mut released = client.job(&name).await.expect("it is there");
+    let mut released = client.job(name).await.expect("it is there");
     for _ in 0..200 {
         if released.state() == JobState::Queued {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        released = client.job(&name).await.expect("it is there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        released = client.job(name).await.expect("it is there");
     }
     assert_eq!((released.state(), released.attempts), (JobState::Queued, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_nats, ignore = "there is no nats-server")]
+async fn an_order_that_comes_while_its_worker_ends_waits_again_at_once() {
+    let site = Site::start(&[]);
+    let gateway = site.gateway(&[]);
+    let worker = site.worker(&[]);
+    let mut client = Client::of(&gateway.url).await;
+    let spec = client.upload_job(monte_carlo(20_000), SHAPE).await;
+    // That the gateway knows the worker is known once it has done something.
+    let job = client.create(&spec, &request_id()).await.expect("a good job");
+    results(&mut client, &job.name).await;
+    worker.signal(Signal::STOP);
+    let long = client.upload_job(monte_carlo(ENDLESS), SHAPE).await;
+    let job = client.create(&long, &request_id()).await.expect("a good job");
+    until_running(&mut client, &job.name).await;
+    // It finds both when it goes on: the order, and that it has to end.
+    worker.signal(Signal::TERM);
+    worker.signal(Signal::CONT);
+    assert_eq!(worker.ended(), Some(0));
+    assert_released(&mut client, &job.name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_nats, ignore = "there is no nats-server")]
+async fn what_waits_is_asked_for_as_soon_as_the_broker_is_back() {
+    let mut site = Site::start(&[]);
+    let options = BrokerOptions { url: site.url(), ..BrokerOptions::default() };
+    let broker = Broker::connect(&options).await.expect("a good address");
+    broker.wait_up().await;
+    broker.prepare().await.expect("it is there");
+    let mut inbox = broker.inbox(Lane::Work, "reader", Duration::from_secs(30), 3);
+    let reading = tokio::spawn(async move { inbox.next().await.words::<u32>() });
+    // It has asked, and waits for an answer.
+    while !broker.readers(Lane::Work).await.expect("it is there").contains(&"reader".to_owned()) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    site.stop_broker();
+    broker.up().wait_for(|is_up| !is_up).await.expect("it is connected");
+    site.start_broker();
+    broker.wait_up().await;
+    broker.send(Lane::Work, "reader", "first", &7).await.expect("it is back");
+    // A question that waits for the broker that is gone would wait for ten seconds.
+    let read = tokio::time::timeout(Duration::from_secs(4), reading).await.expect("it is asked for at once");
+    assert_eq!(read.expect("no panic"), Some(7));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,10 +159,10 @@ async fn a_job_that_takes_its_workers_with_it_is_given_up() {
         drop(worker);
         let put_back = async {
             while client.job(&poison.name).await.expect("it is there").state() == JobState::Running {
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(60), put_back).await.expect("its lease ends");
+        tokio::time::timeout(Duration::from_secs(60), put_back).await.expect("its lease ends");
     }
     let (_, ended) = client.watch(&poison.name).await.expect("it has ended");
     let error = ended.error.expect("it failed");

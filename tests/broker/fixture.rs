@@ -73,13 +73,19 @@ impl Site {
     }
 
     pub(super) fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        let scheme = if self.options.iter().any(|option| option == "--tls") { "tls" } else { "nats" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// Starts the gateway.
     pub(super) fn gateway(&self, flags: &[&str]) -> Server {
+        self.gateway_of(&self.store(), flags)
+    }
+
+    /// Starts the gateway of a store.
+    pub(super) fn gateway_of(&self, store: &Path, flags: &[&str]) -> Server {
         let queue = self.url();
-        crate::durable::restart::serve(&self.store(), &[&["--queue", &queue], flags].concat())
+        crate::durable::restart::serve(store, &[&["--queue", &queue], flags].concat())
     }
 
     pub(super) fn worker(&self, flags: &[&str]) -> Worker {
@@ -114,7 +120,7 @@ impl Worker {
         let mut stdout = BufReader::new(process.stdout.take().expect("stdout is piped"));
         let mut first_line = String::new();
         stdout.read_line(&mut first_line).expect("the worker says that it works");
-        assert!(first_line.starts_with("working for nats://127.0.0.1:"), "{first_line}");
+        assert!(first_line.starts_with(&format!("working for {url} with ")), "{first_line}");
         Self { process, _stdout: stdout, log, first_line }
     }
 
@@ -123,9 +129,19 @@ impl Worker {
         std::fs::read_to_string(self.log.path()).expect("its log is text")
     }
 
+    /// Sends it a signal.
+    pub(super) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).expect("it runs");
+    }
+
     /// Asks it to end, and waits until it has.
-    pub(super) fn terminate(mut self) -> Option<i32> {
-        kill_process(Pid::from_child(&self.process), Signal::TERM).expect("it runs");
+    pub(super) fn terminate(self) -> Option<i32> {
+        self.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// Its exit status, once it has ended.
+    pub(super) fn ended(mut self) -> Option<i32> {
         self.process.wait().expect("it is a child of this process").code()
     }
 }

@@ -14,20 +14,20 @@ use ring::signature::{
 use serde_json::{Value, json};
 
 /// An authority.
-pub(super) struct Authority {
-    pub(super) pem: String,
+pub(crate) struct Authority {
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 /// A certificate with its key.
-pub(super) struct Issued {
-    pub(super) pem: String,
-    pub(super) key_pem: String,
-    pub(super) sha256: String,
+pub(crate) struct Issued {
+    pub(crate) pem: String,
+    pub(crate) key_pem: String,
+    pub(crate) sha256: String,
 }
 
 impl Authority {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::<String>::new()).expect("no names");
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -39,7 +39,7 @@ impl Authority {
     /// A certificate for a server of this name, or a client.
     ///
     /// * `last_year` – the last year of its time
-    pub(super) fn issue(&self, name: &str, last_year: i32) -> Issued {
+    pub(crate) fn issue(&self, name: &str, last_year: i32) -> Issued {
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         params.distinguished_name.push(DnType::CommonName, name);
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -54,12 +54,12 @@ impl Authority {
 
 impl Issued {
     /// Writes certificate and key into a folder, as `NAME.pem` and `NAME.key`.
-    pub(super) fn write(&self, folder: &Path, name: &str) {
+    pub(crate) fn write(&self, folder: &Path, name: &str) {
         fs::write(folder.join(format!("{name}.pem")), &self.pem).expect("a writable folder");
         fs::write(folder.join(format!("{name}.key")), &self.key_pem).expect("a writable folder");
     }
 
-    pub(super) fn identity(&self) -> tonic::transport::Identity {
+    pub(crate) fn identity(&self) -> tonic::transport::Identity {
         tonic::transport::Identity::from_pem(&self.pem, &self.key_pem)
     }
 }

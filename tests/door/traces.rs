@@ -14,6 +14,8 @@ use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 
 use super::{channel, with};
+use crate::durable::restart::{serve, until_running};
+use crate::durable::{Client, local, monte_carlo, request_id};
 use crate::support::command::Server;
 use dosegrid::api::pb::{self, dose_service_client::DoseServiceClient};
 
@@ -48,6 +50,8 @@ struct OfScope {
 struct Span {
     #[prost(bytes = "vec", tag = "1")]
     trace_id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    span_id: Vec<u8>,
     #[prost(bytes = "vec", tag = "4")]
     parent_span_id: Vec<u8>,
     #[prost(string, tag = "5")]
@@ -116,6 +120,100 @@ async fn collector() -> (String, Receiver<Export>) {
     (url, heard)
 }
 
+/// A trace that a caller is part of.
+const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+impl Span {
+    fn fact(&self, key: &str) -> Option<AnyValue> {
+        self.attributes.iter().find(|pair| pair.key == key)?.value.clone()
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        self.fact(key)?.text
+    }
+
+    fn number(&self, key: &str) -> Option<i64> {
+        self.fact(key)?.number
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The spans that came.
+struct Spans {
+    heard: Receiver<Export>,
+    came: Vec<Span>,
+}
+
+impl Spans {
+    /// Waits for one that is wanted.
+    fn find(&mut self, is_it: impl Fn(&Span) -> bool) -> Span {
+        loop {
+            if let Some(span) = self.came.iter().find(|span| is_it(span)) {
+                return span.clone();
+            }
+            let export = self.heard.recv_timeout(Duration::from_secs(60)).expect("the span comes");
+            let scopes = export.resources.into_iter().flat_map(|of| of.scopes);
+            self.came.extend(scopes.flat_map(|scope| scope.spans));
+        }
+    }
+}
+
+/// Creates a job as part of [`TRACE`].
+async fn create(client: &mut Client, spec: pb::JobSpec) -> String {
+    let message = pb::CreateJobRequest { spec: Some(spec), request_id: request_id(), validate_only: false };
+    let mut request = tonic::Request::new(message);
+    request.metadata_mut().insert("traceparent", TRACE.parse().expect("printable"));
+    client.jobs.create_job(request).await.expect("a good job").into_inner().job.expect("a job").name
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_attempt_at_a_job_is_a_span_of_the_trace_that_created_it() {
+    let (url, heard) = collector().await;
+    let mut spans = Spans { heard, came: Vec::new() };
+    let folder = tempfile::tempdir().expect("a folder");
+    let endpoint = format!("--otlp-endpoint={url}");
+    let server = serve(folder.path(), &[&endpoint]);
+    let mut client = Client::of(&server.url).await;
+    // One that succeeds, and one of values that are found to be bad when it runs.
+    let spec = client.upload_job(local(), [4, 3, 2]).await;
+    let good = create(&mut client, spec.clone()).await;
+    let nan = client.put(&f32::NAN.to_le_bytes().repeat(24)).await;
+    let mut bad = spec;
+    bad.compute.as_mut().expect("a header").activity.as_mut().expect("given").digest = nan;
+    let bad = create(&mut client, bad).await;
+    let endless = client.upload_job(monte_carlo(1 << 36), [6, 5, 4]).await;
+    for job in [&good, &bad] {
+        client.watch(job).await.expect("it ends");
+    }
+    let call = spans.find(|span| span.name.ends_with("CreateJob"));
+    let of = |job: &str| {
+        let job = job.to_owned();
+        move |span: &Span| span.name == "job" && span.text("dosegrid.job").as_ref() == Some(&job)
+    };
+    let succeeded = spans.find(of(&good));
+    assert_eq!((succeeded.trace_id.clone(), succeeded.parent_span_id.clone()), (call.trace_id.clone(), call.span_id));
+    assert_eq!(hex(&call.trace_id), TRACE.split('-').nth(1).expect("a trace"));
+    let facts = ["dosegrid.method", "dosegrid.nuclide", "error.type"].map(|key| succeeded.text(key));
+    assert_eq!(facts, [Some("local".into()), Some("Lu-177".into()), None]);
+    assert_eq!(succeeded.number("dosegrid.attempt"), Some(1));
+    assert_eq!(spans.find(of(&bad)).text("error.type").as_deref(), Some("INVALID_REQUEST"));
+    // The trace outlives the process.
+    let lost = create(&mut client, endless).await;
+    until_running(&mut client, &lost).await;
+    drop(server);
+    let server = serve(folder.path(), &[&endpoint]);
+    let mut client = Client::of(&server.url).await;
+    until_running(&mut client, &lost).await;
+    client.jobs.cancel_job(pb::CancelJobRequest { name: lost.clone() }).await.expect("it runs");
+    let again = spans.find(of(&lost));
+    assert_eq!((again.number("dosegrid.attempt"), &again.trace_id), (Some(2), &call.trace_id));
+    assert_eq!(again.text("error.type").as_deref(), Some("left"));
+    drop(server);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_a_span_of_its_callers_trace() {
     let (url, heard) = collector().await;
@@ -123,8 +221,7 @@ async fn a_call_is_a_span_of_its_callers_trace() {
     let channel = channel(&server.url, None).await.expect("the server listens");
     let mut client = DoseServiceClient::new(channel);
     let mut request = with(pb::ComputeKernelRequest::default(), None);
-    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    request.metadata_mut().insert("traceparent", trace.parse().expect("printable"));
+    request.metadata_mut().insert("traceparent", TRACE.parse().expect("printable"));
     client.compute_kernel(request).await.expect_err("the message is empty");
     // The last spans leave at the end.
     server.signal(Signal::TERM);
@@ -139,9 +236,7 @@ async fn a_call_is_a_span_of_its_callers_trace() {
         span.filter(|_| is_ours)
     });
     let span = found.expect("the span of the call");
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    assert_eq!(format!("00-{}-{}-01", hex(&span.trace_id), hex(&span.parent_span_id)), trace);
-    let fact = |key: &str| span.attributes.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.clone());
-    assert_eq!(fact("rpc.grpc.status_code").and_then(|value| value.number), Some(3));
-    assert_eq!(fact("error.type").and_then(|value| value.text).as_deref(), Some("INVALID_REQUEST"));
+    assert_eq!(format!("00-{}-{}-01", hex(&span.trace_id), hex(&span.parent_span_id)), TRACE);
+    assert_eq!(span.number("rpc.grpc.status_code"), Some(3));
+    assert_eq!(span.text("error.type").as_deref(), Some("INVALID_REQUEST"));
 }

@@ -102,6 +102,11 @@ impl Server {
         Self { process, _stdout: stdout, log, url }
     }
 
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let process = Pid::from_child(&self.process);
@@ -111,6 +116,12 @@ impl Server {
     /// Its exit status, once it has ended.
     pub(crate) fn ended(mut self) -> Option<i32> {
         self.process.wait().expect("it is a child of this process").code()
+    }
+
+    /// Its exit status, once it has ended, and the rest of its log.
+    pub(crate) fn ended_with_log(mut self) -> (Option<i32>, String) {
+        let status = self.process.wait().expect("it is a child of this process").code();
+        (status, self.log.iter().map(|line| line + "\n").collect())
     }
 
     /// The next line of its log, which must come.

@@ -11,9 +11,12 @@
 //! only as long as that attempt is current in the ledger. Bytes go through the broker's objects; nothing is lost with
 //! them that cannot be sent again.
 
+#[cfg(test)]
+mod conformance;
 mod gateway;
 mod messages;
 mod worker;
 
+pub use gateway::check_account;
 pub(in crate::api) use gateway::run;
 pub use worker::{CacheOptions, WorkerParts, work};

@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{device, stdout};
+use crate::api::remote::check_account;
 use crate::api::server::{Drained, Parts, serve_parts};
 use crate::api::{Credentials, ServerConfig, Traces, warm_up};
 use crate::broker::{Broker, BrokerOptions};
@@ -135,7 +136,11 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
             warm_up();
         }
         let queue = match &queue {
-            Some(options) => Some((Broker::connect(options).await?, args.queue.lease())),
+            Some(options) => {
+                let broker = Broker::connect(options).await?;
+                check_account(&broker).await?;
+                Some((broker, args.queue.lease()))
+            }
             None => None,
         };
         if let Err(error) = stdout::print(&said) {

@@ -1,6 +1,9 @@
-//! What every job queue has to hold, written against the interface alone. An implementation says how to open a
-//! [`Subject`] and lists the checks in [`conformance`].
+//! What job queues have to hold. [`every`] is what each of them has to, the durable and the brokered one too. The rest is
+//! written against the interface of queues within one process: an implementation says how to open a [`Subject`] and lists
+//! the checks in [`conformance`].
 
+pub(crate) mod every;
+mod memory_every;
 mod order;
 mod outcome;
 mod script;
@@ -8,6 +11,7 @@ mod states;
 mod subject;
 mod worker;
 
+pub(crate) use every::every_queue;
 pub(super) use subject::{Subject, volumes};
 
 /// One test for each check, on the subject that `$open` opens with a queue of the length given.
@@ -36,4 +40,10 @@ mod memory {
         worker: a_panic_does_not_lose_the_queue, a_lost_device_fails_the_job_or_puts_it_back,
             a_device_that_does_not_come_back_fails_each_job, a_caller_who_leaves_cancels, a_job_without_volumes_fails;
     }
+}
+
+mod memory_as_every {
+    use super::memory_every::Memory;
+
+    super::every::every_queue! { [] Memory::open() }
 }

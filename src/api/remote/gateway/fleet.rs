@@ -36,6 +36,16 @@ impl Held {
     fn is_of(&self, worker: &str) -> bool {
         self.worker.is_empty() || self.worker == worker
     }
+
+    /// Whether its worker, which takes no more orders, did not take this one.
+    fn is_left_by(&self, beat: &Beat) -> bool {
+        let lease = Lease::of(&self.attempt);
+        beat.is_draining
+            && self.worker == beat.worker
+            && self.is_sent
+            && !self.is_ending
+            && beat.tasks.iter().all(|(taken, _)| *taken != lease)
+    }
 }
 
 /// A worker that lives.
@@ -55,6 +65,17 @@ impl Known {
     fn takes_work(&self, now: Instant) -> bool {
         !self.beat.is_draining && self.seen + self.lease() * 2 / 3 > now
     }
+}
+
+/// What follows from what a worker says.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// What of its work is not its own any more.
+    pub(super) gone: Vec<Lease>,
+    /// Whether it may have room now.
+    pub(super) has_room: bool,
+    /// What it was given and did not take before it was asked to end.
+    pub(super) left: Vec<Held>,
 }
 
 #[derive(Default)]
@@ -80,13 +101,14 @@ impl Fleet {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes over attempts that ran when the store was left: their workers may be at work.
+    /// Takes over attempts that ran when the store was left, or when this gateway stood back: their workers may be at
+    /// work.
     pub(super) fn adopt(&self, attempts: Vec<Attempt>) {
         let until = Instant::now() + self.lease;
         let mut inner = self.lock();
         for attempt in attempts {
             let held = Held { attempt, worker: String::new(), until, is_sent: true, is_ending: false };
-            inner.held.insert(held.attempt.job.id, held);
+            inner.held.entry(held.attempt.job.id).or_insert(held);
         }
     }
 
@@ -97,13 +119,14 @@ impl Fleet {
         held
     }
 
-    /// Notes that an order is with the broker: its lease begins.
-    pub(super) fn sent(&self, lease: Lease) {
+    /// Notes that an order is with the broker: its lease begins. The attempt, if its worker leaves without it.
+    pub(super) fn sent(&self, lease: Lease) -> Option<Held> {
         let mut inner = self.lock();
-        if let Some(held) = inner.of(lease) {
-            held.is_sent = true;
-            held.until = held.until.max(Instant::now() + self.lease);
-        }
+        let held = inner.of(lease)?;
+        held.is_sent = true;
+        held.until = held.until.max(Instant::now() + self.lease);
+        let held = held.clone();
+        inner.workers.get(&held.worker).is_some_and(|worker| held.is_left_by(&worker.beat)).then_some(held)
     }
 
     /// An attempt that is held.
@@ -167,10 +190,10 @@ impl Fleet {
         workers.values_mut().for_each(|worker| worker.seen = now);
     }
 
-    /// Hears that a worker lives. What of its work is not its own any more, and whether it may have room now.
+    /// Hears that a worker lives.
     ///
     /// * `note` – takes the progress of each job
-    pub(super) fn hear(&self, beat: Beat, note: &dyn Fn(Uuid, Option<Progress>)) -> (Vec<Lease>, bool) {
+    pub(super) fn hear(&self, beat: Beat, note: &dyn Fn(Uuid, Option<Progress>)) -> Heard {
         let now = Instant::now();
         let known = Known { beat, seen: now };
         let until = now + known.lease();
@@ -188,9 +211,10 @@ impl Fleet {
                 None => gone.push(*lease),
             }
         }
-        let may_have_room = !known.beat.is_draining && known.beat.tasks.len() < Lane::ALL.len();
+        let has_room = !known.beat.is_draining && known.beat.tasks.len() < Lane::ALL.len();
+        let left = inner.held.values().filter(|held| held.is_left_by(&known.beat)).cloned().collect();
         inner.workers.insert(known.beat.worker.clone(), known);
-        (gone, may_have_room)
+        Heard { gone, has_room, left }
     }
 
     /// The workers that could be given a job.
@@ -286,3 +310,6 @@ impl Inner {
         self.held.get_mut(&lease.job).filter(|held| Lease::of(&held.attempt) == lease)
     }
 }
+
+#[cfg(test)]
+mod tests;

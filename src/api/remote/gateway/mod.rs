@@ -2,23 +2,27 @@
 
 mod arrivals;
 mod choice;
+mod claim;
 mod fleet;
 mod janitor;
 mod orders;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval};
 
-use self::fleet::{Fleet, Held};
+use self::claim::Account;
+use self::fleet::{Fleet, Heard, Held};
 use super::messages::{BEATS, Beat, Gone, HELLO, Lease, NEEDS, Need, Versioned, heard, stops_of};
 use crate::api::durable::{Durable, blocking};
 use crate::api::runner;
 use crate::api::service::Shared;
 use crate::broker::Broker;
 use crate::store::{Lane, Outcome};
+
+pub use claim::check_account;
 
 /// How often leases are looked at.
 const TICK: Duration = Duration::from_millis(500);
@@ -40,17 +44,32 @@ pub(super) struct Gateway {
 /// * `lease` – how long a worker may be silent that has not said how long it may be
 pub(in crate::api) async fn run(shared: Arc<Shared>, durable: Durable, broker: Broker, lease: Duration) {
     let draining = shared.draining.clone();
+    let mut account = Account::new(broker.clone());
     let gateway = Arc::new(Gateway { shared, durable, broker, fleet: Fleet::new(lease), room: Notify::new() });
-    gateway.fleet.adopt(gateway.durable.store.running());
-    let parts = [
-        tokio::spawn(gateway.clone().hear_beats()),
-        tokio::spawn(gateway.clone().hear_needs()),
-        tokio::spawn(gateway.clone().take_reports()),
-        tokio::spawn(gateway.clone().clean()),
-        tokio::spawn(gateway.clone().hand_out()),
-    ];
-    draining.cancelled().await;
-    parts.iter().for_each(tokio::task::JoinHandle::abort);
+    loop {
+        gateway.fleet.adopt(gateway.durable.store.running());
+        let mut words = tokio::select! {
+            words = account.until_alone() => words,
+            () = draining.cancelled() => return,
+        };
+        gateway.fleet.renew_all();
+        let parts = [
+            tokio::spawn(gateway.clone().hear_beats()),
+            tokio::spawn(gateway.clone().hear_needs()),
+            tokio::spawn(gateway.clone().take_reports()),
+            tokio::spawn(gateway.clone().clean()),
+            tokio::spawn(gateway.clone().hand_out()),
+        ];
+        let has_ended = tokio::select! {
+            () = account.until_another(&mut words) => false,
+            () = draining.cancelled() => true,
+        };
+        parts.iter().for_each(tokio::task::JoinHandle::abort);
+        if has_ended {
+            return;
+        }
+        gateway.tell_metrics(false);
+    }
 }
 
 impl Gateway {
@@ -147,10 +166,20 @@ impl Gateway {
         }
     }
 
+    /// Puts a job back that its worker was given and has not begun: it was asked to end before. That does not count.
+    async fn release(self: Arc<Self>, held: Held) {
+        if self.fleet.begin_end(Lease::of(&held.attempt)) {
+            tracing::info!(job = %held.attempt.job.id, "its worker ends and had not taken it: the job waits again");
+            self.end(&held, "none", Outcome::Released, 0.0).await;
+        }
+    }
+
     /// Ends an attempt in the ledger, and with its worker.
     async fn end(&self, held: &Held, device: &str, outcome: Outcome, device_s: f64) {
         let outcome = Some(outcome);
         runner::count(&self.shared, &held.attempt, device, &outcome, device_s);
+        let began = held.attempt.job.life.started().unwrap_or_else(SystemTime::now);
+        runner::end_span(&mut runner::span_of(&held.attempt, began), &outcome, device_s);
         tracing::info!(job = %held.attempt.job.id, outcome = runner::name(&outcome), "attempt ended");
         runner::end(&self.durable, held.attempt.clone(), device_s, outcome).await;
         self.durable.store.note_time(&held.attempt, device_s);
@@ -172,10 +201,14 @@ impl Gateway {
                 self.greet().await;
                 while let Some(said) = words.next().await {
                     if let Some(beat) = heard::<Beat>(&said) {
-                        let (gone, has_room) = self.fleet.hear(beat, &|id, at| self.durable.note_progress(id, at));
+                        let Heard { gone, has_room, left } =
+                            self.fleet.hear(beat, &|id, at| self.durable.note_progress(id, at));
                         said.answer(&Versioned::new(Gone { leases: gone })).await;
                         if has_room {
                             self.room.notify_one();
+                        }
+                        for held in left {
+                            drop(tokio::spawn(self.clone().release(held)));
                         }
                     }
                 }

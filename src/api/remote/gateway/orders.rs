@@ -30,7 +30,11 @@ impl Gateway {
     pub(super) async fn send(self: Arc<Self>, held: Held) {
         let lease = Lease::of(&held.attempt);
         match self.order(&held).await {
-            Ok(()) => self.fleet.sent(lease),
+            Ok(()) => {
+                if let Some(left) = self.fleet.sent(lease) {
+                    self.release(left).await;
+                }
+            }
             Err(Refused::Store(error)) => self.end(&held, "none", Outcome::Failed(error.into()), 0.0).await,
             Err(Refused::Broker(error)) => {
                 tracing::warn!(%error, job = %lease.job, "an order cannot be sent");

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::api::desk::Pieces;
 use crate::digest::Digest;
-use crate::domain::DoseError;
-use crate::store::{StoreError, StoredFile, VolumeDigest};
+use crate::domain::{DoseError, Invalid};
+use crate::store::{NewFile, Opened, StoreError, StoreKeys, StoredFile, VolumeDigest};
 
 /// Bytes that are read at once.
 const PIECE_BYTES: u64 = 1 << 20;
@@ -18,12 +17,14 @@ const PIECE_BYTES: u64 = 1 << 20;
 const MOST_TOLD: usize = 256;
 
 /// Where a worker keeps volumes, and how many.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CacheOptions {
     /// A folder that stays; none: one that goes with the worker.
     pub folder: Option<PathBuf>,
     /// Most bytes of volumes that no job needs now.
     pub most_bytes: u64,
+    /// Keys that all is encrypted with in a folder that stays. One that goes with the worker has a key that goes too.
+    pub keys: StoreKeys,
 }
 
 /// Volumes in a folder.
@@ -31,6 +32,7 @@ pub struct CacheOptions {
 pub(super) struct Cache {
     folder: PathBuf,
     most_bytes: u64,
+    keys: StoreKeys,
     known: Mutex<Known>,
     _lock: File,
     /// Removed with the worker.
@@ -80,8 +82,12 @@ impl Cache {
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
+        let keys = match &temporary {
+            Some(_) => StoreKeys::random().map_err(|Invalid(reason)| DoseError::Io(format!("a key {reason}")))?,
+            None => options.keys.clone(),
+        };
         let (most_bytes, known) = (options.most_bytes, Mutex::default());
-        let cache = Self { folder, most_bytes, known, _lock: lock, _temporary: temporary };
+        let cache = Self { folder, most_bytes, keys, known, _lock: lock, _temporary: temporary };
         cache.look().map_err(failed)?;
         Ok(cache)
     }
@@ -107,8 +113,22 @@ impl Cache {
     }
 
     /// Where files stand that are on their way.
-    pub(super) fn work(&self) -> PathBuf {
+    fn work(&self) -> PathBuf {
         self.folder.join("work")
+    }
+
+    /// Begins a file that is on its way.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub(super) fn new_file(&self) -> io::Result<NewFile> {
+        NewFile::within(&self.work(), &self.keys)
+    }
+
+    fn open_volume(&self, name: VolumeDigest) -> io::Result<HeldVolume> {
+        let mut file = Opened::known_by_its_start(File::open(self.path(&name))?, &self.keys)?;
+        let size_bytes = file.seek(SeekFrom::End(0))?;
+        Ok(HeldVolume { file: Mutex::new(file), name, size_bytes })
     }
 
     fn path(&self, name: &VolumeDigest) -> PathBuf {
@@ -125,12 +145,20 @@ impl Cache {
 
     /// Opens a volume, if it is there and whole. It can be read as long as it is held, whatever the cache does.
     pub(super) fn get(&self, name: VolumeDigest) -> Option<HeldVolume> {
-        let held = HeldVolume::open(&self.path(&name), name).ok()?;
+        let held = match self.open_volume(name) {
+            Ok(held) => held,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(_) => return self.damaged(name),
+        };
         if held.is_whole().unwrap_or(false) {
             self.lock().note(name, held.size_bytes);
             return Some(held);
         }
-        tracing::warn!("a volume in the cache is damaged; it is fetched again");
+        self.damaged(name)
+    }
+
+    fn damaged(&self, name: VolumeDigest) -> Option<HeldVolume> {
+        tracing::warn!("a volume in the cache is damaged, or its key is not there; it is fetched again");
         self.forget(name);
         None
     }
@@ -141,7 +169,7 @@ impl Cache {
     /// If it cannot be moved or opened.
     pub(super) fn add(&self, name: VolumeDigest, file: &StoredFile) -> io::Result<HeldVolume> {
         file.move_to(&self.path(&name))?;
-        let held = HeldVolume::open(&self.path(&name), name)?;
+        let held = self.open_volume(name)?;
         self.lock().note(name, held.size_bytes);
         self.shrink();
         Ok(held)
@@ -171,40 +199,54 @@ impl Cache {
 /// A volume that is open.
 #[derive(Debug)]
 pub(super) struct HeldVolume {
-    file: File,
+    file: Mutex<Opened>,
     name: VolumeDigest,
     size_bytes: u64,
 }
 
 impl HeldVolume {
-    fn open(path: &Path, name: VolumeDigest) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let size_bytes = file.metadata()?.len();
-        Ok(Self { file, name, size_bytes })
-    }
-
     fn is_whole(&self) -> io::Result<bool> {
-        let mut digest = Digest::new();
-        let (mut file, mut piece) = (&self.file, vec![0; 1 << 20]);
-        loop {
-            match file.read(&mut piece)? {
-                0 => return Ok(VolumeDigest::of(digest) == self.name),
-                length => digest.update(&piece[..length]),
-            }
-        }
+        let mut pieces = self.pieces()?;
+        while pieces.read()?.is_some() {}
+        Ok(pieces.is_right())
     }
 
-    /// Its bytes, from the beginning.
-    pub(super) fn pieces(&self) -> HeldPieces<'_> {
-        HeldPieces { volume: self, begin: 0, digest: Digest::new() }
+    /// Its bytes, from the beginning, for one reader at a time.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub(super) fn pieces(&self) -> io::Result<HeldPieces<'_>> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.rewind()?;
+        Ok(HeldPieces { volume: self, file, begin: 0, digest: Digest::new() })
     }
 }
 
 /// A volume while it is read.
 pub(super) struct HeldPieces<'a> {
     volume: &'a HeldVolume,
+    file: MutexGuard<'a, Opened>,
     begin: u64,
     digest: Digest,
+}
+
+impl HeldPieces<'_> {
+    fn read(&mut self) -> io::Result<Option<(u64, Vec<u8>)>> {
+        let length = (self.volume.size_bytes - self.begin).min(PIECE_BYTES);
+        if length == 0 {
+            return Ok(None);
+        }
+        let mut piece = vec![0; usize::try_from(length).unwrap_or(0)];
+        self.file.read_exact(&mut piece)?;
+        self.digest.update(&piece);
+        let begin = self.begin;
+        self.begin += length;
+        Ok(Some((begin, piece)))
+    }
+
+    fn is_right(&self) -> bool {
+        VolumeDigest::of(self.digest.clone()) == self.volume.name
+    }
 }
 
 impl Pieces for HeldPieces<'_> {
@@ -213,20 +255,11 @@ impl Pieces for HeldPieces<'_> {
     }
 
     fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
-        let length = (self.volume.size_bytes - self.begin).min(PIECE_BYTES);
-        if length == 0 {
-            return Ok(None);
-        }
-        let mut piece = vec![0; usize::try_from(length).unwrap_or(0)];
-        let read = self.volume.file.read_exact_at(&mut piece, self.begin);
-        read.map_err(|error| StoreError::of_io("reading a volume of the cache", &error))?;
-        self.digest.update(&piece);
-        let begin = self.begin;
-        self.begin += length;
-        if self.begin == self.volume.size_bytes && VolumeDigest::of(self.digest.clone()) != self.volume.name {
+        let read = self.read().map_err(|error| StoreError::of_io("reading a volume of the cache", &error))?;
+        if read.is_some() && self.begin == self.volume.size_bytes && !self.is_right() {
             return Err(StoreError::VolumeDamaged(self.volume.name));
         }
-        Ok(Some((begin, piece)))
+        Ok(read)
     }
 }
 
@@ -235,10 +268,9 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::store::NewFile;
 
     fn put(cache: &Cache, bytes: &[u8]) -> VolumeDigest {
-        let mut file = NewFile::within(&cache.work()).expect("a folder");
+        let mut file = cache.new_file().expect("a folder");
         file.write_all(bytes).expect("room");
         let file = file.finish().expect("room");
         cache.add(file.digest(), &file).expect("room");
@@ -246,7 +278,7 @@ mod tests {
     }
 
     fn bytes(volume: &HeldVolume) -> Vec<u8> {
-        let (mut pieces, mut all) = (volume.pieces(), Vec::new());
+        let (mut pieces, mut all) = (volume.pieces().expect("it is open"), Vec::new());
         while let Some((begin, piece)) = pieces.next().expect("whole") {
             assert_eq!(begin, all.len() as u64);
             all.extend(piece);
@@ -257,7 +289,8 @@ mod tests {
     #[test]
     fn what_was_not_used_for_longest_makes_room() {
         let folder = tempfile::tempdir().expect("a folder");
-        let options = CacheOptions { folder: Some(folder.path().to_owned()), most_bytes: 25 };
+        let options =
+            CacheOptions { folder: Some(folder.path().to_owned()), most_bytes: 25, keys: StoreKeys::default() };
         let cache = Cache::open(&options).expect("a cache");
         let names: Vec<VolumeDigest> = [b'a', b'b'].iter().map(|letter| put(&cache, &[*letter; 10])).collect();
         let first = cache.get(names[0]).expect("it is there");
@@ -275,10 +308,39 @@ mod tests {
 
     #[test]
     fn what_is_damaged_is_not_served() {
-        let cache = Cache::open(&CacheOptions { folder: None, most_bytes: 1000 }).expect("a cache");
+        let cache =
+            Cache::open(&CacheOptions { folder: None, most_bytes: 1000, keys: StoreKeys::default() }).expect("a cache");
         let name = put(&cache, b"some bytes");
         assert_eq!(bytes(&cache.get(name).expect("it is there")), b"some bytes");
         fs::write(cache.path(&name), b"other bytes").expect("a writable folder");
         assert!(cache.get(name).is_none() && cache.holds().is_empty());
+    }
+
+    #[test]
+    fn nothing_that_is_kept_can_be_read_without_its_key() {
+        let secret = b"a value of a patient's volume";
+        let is_clear = |path: &std::path::Path| {
+            let bytes = fs::read(path).expect("it is there");
+            bytes.windows(secret.len()).any(|window| window == secret)
+        };
+        // A folder that goes with the worker has a key of its own.
+        let cache = Cache::open(&CacheOptions { folder: None, most_bytes: 1000, keys: StoreKeys::default() });
+        let cache = cache.expect("a cache");
+        let name = put(&cache, secret);
+        assert!(!is_clear(&cache.path(&name)));
+        assert_eq!(bytes(&cache.get(name).expect("it is there")), secret);
+        // One that stays has that of its file.
+        let folder = tempfile::tempdir().expect("a folder");
+        let open = |keys: StoreKeys| {
+            let folder = Some(folder.path().to_owned());
+            Cache::open(&CacheOptions { folder, most_bytes: 1000, keys }).expect("a cache")
+        };
+        let [first, second] = [(); 2].map(|()| StoreKeys::random().expect("random bytes"));
+        let cache = open(first.clone());
+        let name = put(&cache, secret);
+        assert!(!is_clear(&cache.path(&name)));
+        drop(cache);
+        assert_eq!(bytes(&open(first).get(name).expect("it has the key")), secret);
+        assert!(open(second).get(name).is_none(), "it is fetched again");
     }
 }

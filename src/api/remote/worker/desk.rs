@@ -121,7 +121,7 @@ async fn volume(worker: &Arc<Worker>, lease: &Lease, name: VolumeDigest) -> Held
 pub(super) async fn download(worker: &Worker, name: &str) -> Option<StoredFile> {
     let mut incoming = worker.broker.get(name).await.ok()??;
     let size_bytes = incoming.size_bytes();
-    let mut file = NewFile::within(&worker.cache.work()).ok()?;
+    let mut file = worker.cache.new_file().ok()?;
     while let Some(piece) = incoming.next().await.ok()? {
         file = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file)).await.ok()?.ok()?;
     }
@@ -132,7 +132,8 @@ pub(super) async fn download(worker: &Worker, name: &str) -> Option<StoredFile> 
 impl VolumeSource for RemoteDesk {
     fn open(&self, name: VolumeDigest) -> Result<Box<dyn Pieces + '_>, StoreError> {
         let held = self.volumes.get(&name).ok_or(StoreError::VolumeNotFound)?;
-        Ok(Box::new(held.pieces()))
+        let pieces = held.pieces().map_err(|error| StoreError::of_io("reading a volume of the cache", &error))?;
+        Ok(Box::new(pieces))
     }
 }
 
@@ -162,7 +163,7 @@ impl Desk for RemoteDesk {
     }
 
     fn new_file(&self) -> Result<NewFile, StoreError> {
-        NewFile::within(&self.worker.cache.work()).map_err(|error| StoreError::of_io("creating a file", &error))
+        self.worker.cache.new_file().map_err(|error| StoreError::of_io("creating a file", &error))
     }
 
     fn checkpoint(&self) -> Result<Option<Box<dyn Readable>>, StoreError> {

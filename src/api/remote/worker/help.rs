@@ -15,7 +15,7 @@ use crate::api::attempt;
 use crate::api::desk::Desk;
 use crate::domain::{Helping, RunPoint, Tally};
 use crate::formats::tally::encode_checkpoint;
-use crate::store::{NewFile, StoreError};
+use crate::store::StoreError;
 
 /// Rest between two questions for histories.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -69,7 +69,7 @@ impl Help {
 
     fn send(&self, point: &RunPoint, tally: &Tally) -> Result<(), StoreError> {
         let failed = |error| StoreError::of_io("writing a part", &error);
-        let mut file = NewFile::within(&self.worker.cache.work()).map_err(failed)?;
+        let mut file = self.worker.cache.new_file().map_err(failed)?;
         encode_checkpoint(&mut file, point, tally).map_err(failed)?;
         let file = Arc::new(file.finish()?);
         let (number, helper) = (self.parts.fetch_add(1, Ordering::Relaxed), self.worker.id.clone());

@@ -13,6 +13,7 @@ use super::task::Doing;
 use super::{REST, Worker};
 use crate::domain::{Helpers, SharedPart, Stretch, Tally};
 use crate::formats::tally::decode_checkpoint;
+use crate::jobs::{Budget, Reservation};
 use crate::store::StoredFile;
 
 /// After so long a silent helper is taken to be gone.
@@ -22,11 +23,16 @@ const MOMENT: Duration = Duration::from_millis(50);
 /// Fewest histories that are given away.
 const LEAST: u64 = 4096;
 
+/// Most bytes of a sum of a voxel: of 32 bits, and what is carried.
+const SUM_BYTES: u64 = 8;
+
 /// The histories of a job, and who has them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lead {
     pool: Mutex<Pool>,
     came: Condvar,
+    /// What parts that wait to be added take is a part of the memory for jobs.
+    budget: Arc<Budget>,
 }
 
 #[derive(Debug, Default)]
@@ -38,7 +44,9 @@ struct Pool {
     back: Vec<Range<u64>>,
     /// By the first history.
     claims: BTreeMap<u64, Claim>,
-    parts: VecDeque<Tally>,
+    parts: VecDeque<(Tally, Reservation)>,
+    /// Of the part that is being added.
+    adding: Option<Reservation>,
     helpers: HashMap<String, Instant>,
     /// Parts that were added, of all stretches.
     added: u64,
@@ -49,6 +57,11 @@ struct Claim {
     end: u64,
     helper: String,
     heard: Instant,
+}
+
+/// Most bytes of a tally of some histories.
+fn tally_bytes(stretch: &Stretch) -> u64 {
+    (stretch.groups as u64).saturating_mul(stretch.voxels as u64).saturating_mul(SUM_BYTES)
 }
 
 impl Pool {
@@ -111,6 +124,11 @@ impl Pool {
 }
 
 impl Lead {
+    /// * `budget` – memory for all jobs
+    pub(super) fn new(budget: Arc<Budget>) -> Self {
+        Self { pool: Mutex::default(), came: Condvar::new(), budget }
+    }
+
     /// How many parts of helpers were added.
     pub(super) fn added(&self) -> u64 {
         self.lock().added
@@ -120,8 +138,24 @@ impl Lead {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The memory for a part; none if it is taken now. What was claimed is then run here.
+    fn room(&self, first: u64) -> Option<Reservation> {
+        let mut pool = self.lock();
+        let bytes = tally_bytes(pool.stretch.as_ref()?);
+        let room = self.budget.reserve(bytes);
+        if room.is_err()
+            && let Some(claim) = pool.claims.remove(&first)
+        {
+            tracing::debug!("there is no memory for a part of a helper: it is run here");
+            pool.back.push(first..claim.end);
+            self.came.notify_all();
+        }
+        room.ok()
+    }
+
     /// Takes what a helper has done, if its claim still holds.
     fn accept(&self, first: u64, helper: &str, file: &StoredFile) {
+        let Some(room) = self.room(first) else { return };
         let read = file.open().ok().and_then(|file| decode_checkpoint(std::io::BufReader::new(file)).ok());
         let mut pool = self.lock();
         match read {
@@ -129,7 +163,7 @@ impl Lead {
                 if point.first_history == first && pool.fits(first, helper, &point.scene_sha256, &tally) =>
             {
                 pool.claims.remove(&first);
-                pool.parts.push_back(tally);
+                pool.parts.push_back((tally, room));
                 self.came.notify_all();
             }
             _ => tracing::debug!("a part of a helper is not used"),
@@ -169,8 +203,9 @@ impl Helpers for Lead {
         let mut pool = self.lock();
         for _ in 0..2 {
             pool.take_back();
-            if let Some(tally) = pool.parts.pop_front() {
-                pool.added += 1;
+            pool.adding = None;
+            if let Some((tally, room)) = pool.parts.pop_front() {
+                (pool.added, pool.adding) = (pool.added + 1, Some(room));
                 return SharedPart::Done(tally);
             }
             if pool.claims.is_empty() {
@@ -234,10 +269,12 @@ fn reply(worker: &Arc<Worker>, lead: &Arc<Lead>, asked: Asked) -> Told {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::GroupTally;
+    use crate::domain::{GroupTally, RunPoint};
+    use crate::formats::tally::encode_checkpoint;
+    use crate::store::{NewFile, StoreKeys};
 
     fn lead(histories: Range<u64>) -> Lead {
-        let lead = Lead::default();
+        let lead = Lead::new(Budget::new(100));
         lead.lock().helpers.insert("a".into(), Instant::now());
         lead.offer(Stretch { scene_sha256: "scene".into(), histories, groups: 1, voxels: 2 });
         lead
@@ -280,9 +317,52 @@ mod tests {
         assert!(seen.windows(2).all(|pair| pair[0].end == pair[1].start), "{seen:?}");
         assert!(matches!(lead.part(true), SharedPart::Pending), "the other still works");
         lead.lock().claims.remove(&second.start);
-        lead.lock().parts.push_back(tally(5000));
+        let room = lead.budget.reserve(16).expect("it is free");
+        lead.lock().parts.push_back((tally(5000), room));
         assert!(matches!(lead.part(true), SharedPart::Done(_)) && matches!(lead.part(true), SharedPart::All));
         lead.withdraw();
         assert!(lead.take(1).is_none() && lead.count() == 2);
+    }
+
+    #[test]
+    fn parts_stand_in_the_memory_of_the_worker_until_they_are_added() {
+        let lead = lead(0..200_000);
+        let tally = |histories| {
+            let group = GroupTally { histories, energy: [1, 2].into(), ..GroupTally::default() };
+            Tally::of(vec![group])
+        };
+        let give = |lead: &Lead, claim: Range<u64>| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mut file = NewFile::within(folder.path(), &StoreKeys::default()).expect("a file");
+            let point = RunPoint {
+                scene_sha256: "scene".into(),
+                engine: "test".into(),
+                first_history: claim.start,
+                histories: claim.end - claim.start,
+                next_look: None,
+                relative_sigma: None,
+                seen_at: 0,
+                spent_s: 0.0,
+            };
+            encode_checkpoint(&mut file, &point, &tally(claim.end - claim.start)).expect("room");
+            lead.accept(claim.start, "a", &file.finish().expect("room"));
+        };
+        // Two voxels are 16 bytes.
+        let others = lead.budget.reserve(100 - 40).expect("it is free");
+        let claims = [(); 3].map(|()| run(lead.lock().claim("a", "scene", 10_000)));
+        for claim in claims.clone() {
+            give(&lead, claim);
+        }
+        assert_eq!(lead.budget.free_bytes(), 40 - 2 * 16, "there was memory for two");
+        assert_eq!(lead.take(u64::MAX), Some(claims[2].clone()), "the third is run here");
+        assert!(matches!(lead.part(false), SharedPart::Done(_)) && matches!(lead.part(false), SharedPart::Done(_)));
+        assert_eq!(lead.budget.free_bytes(), 40 - 16, "one is being added");
+        lead.part(false);
+        assert_eq!(lead.budget.free_bytes(), 40);
+        let claim = run(lead.lock().claim("a", "scene", 10_000));
+        give(&lead, claim);
+        lead.withdraw();
+        drop(others);
+        assert_eq!(lead.budget.free_bytes(), 100, "what is not wanted any more takes no memory");
     }
 }

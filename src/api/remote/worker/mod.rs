@@ -110,6 +110,8 @@ pub async fn work(
     shutdown.await;
     tracing::info!(running = worker.lock().len(), "draining");
     orders.abort();
+    // What it begins until it has ended is among what this worker tells of now: the rest is given to others at once.
+    let _ = orders.await;
     // First, so that what this worker lets go of is not given to it again.
     let leaving = Versioned::new(Beat { is_draining: true, ..worker.beat_now() });
     let _ = timeout(LAST_WORDS, worker.broker.ask::<Versioned<Gone>>(BEATS, &leaving)).await;

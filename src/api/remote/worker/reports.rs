@@ -10,7 +10,7 @@ use super::super::messages::{GATEWAY, Lease, Made, Report, Versioned, What};
 use super::task::Doing;
 use super::{LAST_WORDS, Worker};
 use crate::broker::{BrokerError, Lane as Stream};
-use crate::store::{JobFault, NewFile, StoreError, StoredFile};
+use crate::store::{JobFault, StoreError, StoredFile};
 
 /// Bytes that are read at once.
 const PIECE_BYTES: usize = 1 << 20;
@@ -28,7 +28,7 @@ pub(super) fn results(
 ) -> Option<(What, Vec<Arc<StoredFile>>)> {
     let written = (|| {
         let failed = |error| StoreError::of_io("writing a result", &error);
-        let mut file = NewFile::within(&worker.cache.work()).map_err(failed)?;
+        let mut file = worker.cache.new_file().map_err(failed)?;
         file.write_all(result).map_err(failed)?;
         file.finish()
     })();
@@ -88,15 +88,19 @@ pub(super) async fn send(
 /// Reports the end of an attempt until the gateway has dealt with it. A worker that ends waits a little.
 pub(super) async fn report(worker: &Worker, doing: &Doing, what: What, files: Vec<Arc<StoredFile>>, device_s: f64) {
     let mut number = 0;
+    let mut up = worker.broker.up();
     let mut telling = std::pin::pin!(async {
         loop {
-            worker.broker.wait_up().await;
+            // Its sender lives as long as the connection.
+            let _ = up.wait_for(|is_up| *is_up).await;
             number += 1;
             let id = format!("{}.{}.{number}", doing.lease().job, doing.lease().attempt);
             let all = timeout(LONGEST, send_all(worker, doing.lease(), &what, &files, device_s, &id)).await;
             match all.unwrap_or_else(|_| Err(BrokerError::silent())) {
-                // Heard from the gateway, this ends. Not heard of for so long, it may be lost.
-                Ok(()) => sleep((worker.lease / 3).max(REST)).await,
+                // Heard from the gateway, this ends. Not heard of for so long, or with its broker, it may be lost.
+                Ok(()) => {
+                    let _ = timeout((worker.lease / 3).max(REST), up.changed()).await;
+                }
                 Err(error) => {
                     tracing::debug!(%error, "a report is sent again");
                     sleep(REST).await;

@@ -68,7 +68,7 @@ impl Doing {
 
 /// Works on an order to its end, which is when the gateway has dealt with it or given the job to another.
 pub(super) async fn perform(worker: &Arc<Worker>, order: Order, doing: &Arc<Doing>) {
-    let lead = if order.is_small { None } else { Some(Arc::new(Lead::default())) };
+    let lead = if order.is_small { None } else { Some(Arc::new(Lead::new(worker.shared.budget.clone()))) };
     let desk = tokio::select! {
         desk = RemoteDesk::fetch(worker, order, doing) => Some(desk),
         () = doing.gone() => return,

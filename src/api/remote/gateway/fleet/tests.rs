@@ -1,0 +1,74 @@
+use std::time::SystemTime;
+
+use super::*;
+use crate::jobs::{JobEvent, Life, Priority};
+use crate::store::{Estimate, JobRecord};
+
+const WORKER: &str = "worker-1";
+
+/// A small job that was taken once.
+fn attempt(number: u128) -> Attempt {
+    let mut life = Life::new(SystemTime::UNIX_EPOCH);
+    life.step(JobEvent::Take, SystemTime::UNIX_EPOCH).expect("it waits");
+    let job = JobRecord {
+        id: Uuid::from_u128(number),
+        request_id: Uuid::nil(),
+        identity: String::new(),
+        nuclide: String::new(),
+        method: String::new(),
+        life,
+        priority: Priority::default(),
+        estimate: Estimate::default(),
+        is_small: true,
+        inputs: Vec::new(),
+        results: Vec::new(),
+        unproven: 0,
+        is_first: false,
+        checkpoint: 0,
+        device_s: 0.0,
+        error: None,
+        expires: None,
+        trace: None,
+    };
+    Attempt { tenant: "default".into(), job: job.into() }
+}
+
+fn beat(is_draining: bool, tasks: &[Lease]) -> Beat {
+    Beat {
+        worker: WORKER.into(),
+        lease_s: 30.0,
+        device: String::new(),
+        memory_bytes: 0,
+        is_draining,
+        holds: Vec::new(),
+        tasks: tasks.iter().map(|lease| (*lease, None)).collect(),
+        device_key: String::new(),
+        helps: None,
+    }
+}
+
+fn left(fleet: &Fleet, is_draining: bool, tasks: &[Lease]) -> Vec<Lease> {
+    let heard = fleet.hear(beat(is_draining, tasks), &|_, _| ());
+    heard.left.iter().map(|held| Lease::of(&held.attempt)).collect()
+}
+
+#[test]
+fn an_order_that_a_worker_leaves_without_is_known_at_once() {
+    let fleet = Fleet::new(Duration::from_secs(30));
+    let [taken, untaken, late] = [1, 2, 3].map(attempt);
+    let [taken_lease, untaken_lease, late_lease] = [&taken, &untaken, &late].map(Lease::of);
+    for attempt in [taken, untaken] {
+        fleet.hold(attempt.clone(), WORKER.into());
+        assert!(fleet.sent(Lease::of(&attempt)).is_none(), "its worker takes orders");
+    }
+    assert_eq!(left(&fleet, false, &[taken_lease]), [], "it may take the other yet");
+    fleet.hold(late, WORKER.into());
+    assert_eq!(left(&fleet, true, &[taken_lease]), [untaken_lease], "the third is on its way to the broker");
+    let found = fleet.sent(late_lease).expect("its worker ends, and takes no orders any more");
+    assert_eq!(Lease::of(&found.attempt), late_lease);
+    // It is dealt with once.
+    assert!(fleet.begin_end(untaken_lease) && !fleet.begin_end(untaken_lease));
+    assert_eq!(left(&fleet, true, &[taken_lease]), [late_lease]);
+    fleet.remove(late_lease);
+    assert_eq!(left(&fleet, true, &[taken_lease]), []);
+}
