@@ -29,7 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("engine", &["constants", "math", "domain", "physics", "plan", "prepare"]),
     ("method", &["constants", "digest", "domain", "physics", "plan", "prepare", "engine"]),
     ("compute", &["domain", "plan", "engine", "method"]),
-    ("jobs", &["faults", "metrics", "domain", "plan", "engine", "compute"]),
+    ("jobs", &["faults", "metrics", "math", "domain", "plan", "engine", "compute"]),
     ("store", &["audit", "digest", "faults", "domain", "jobs"]),
     ("broker", &["domain"]),
     ("gateway", &["audit", "digest", "domain", "physics", "formats", "pacs"]),

@@ -58,7 +58,7 @@ impl Shared {
         store: Option<Arc<Store>>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let budget = Budget::new(config.memory_bytes);
+        let budget = Budget::with_caches(config.memory_bytes);
         let (calls, attempts, abort) = (TaskTracker::new(), TaskTracker::new(), CancellationToken::new());
         let [kernels, resampling] = [(); 2].map(|()| Turns::new(config.queue_length));
         let (durable, draining, devices) = (store.map(Durable::new), CancellationToken::new(), OnceCell::new());

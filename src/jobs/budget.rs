@@ -7,18 +7,34 @@ use std::sync::{
 
 use super::retry_after;
 use crate::domain::DoseError;
+use crate::math::cache::Room;
 
 /// Host memory for all requests together. A request reserves what its plan needs before its first byte arrives.
 #[derive(Debug)]
 pub struct Budget {
     total_bytes: u64,
     free_bytes: AtomicU64,
+    /// What requests leave is left to caches.
+    caches: Option<Room>,
 }
 
 impl Budget {
     /// A budget that is all free.
     pub fn new(total_bytes: u64) -> Arc<Self> {
-        Arc::new(Self { total_bytes, free_bytes: AtomicU64::new(total_bytes) })
+        Arc::new(Self { total_bytes, free_bytes: AtomicU64::new(total_bytes), caches: None })
+    }
+
+    /// A budget that is all free, of which the caches of this process may take what no request has reserved. They give
+    /// it back as soon as a request needs it.
+    pub fn with_caches(total_bytes: u64) -> Arc<Self> {
+        let (free_bytes, caches) = (AtomicU64::new(total_bytes), Some(Room::new(total_bytes)));
+        Arc::new(Self { total_bytes, free_bytes, caches })
+    }
+
+    fn tell_caches(&self) {
+        if let Some(caches) = &self.caches {
+            caches.set(self.free_bytes());
+        }
     }
 
     /// How much is free now [bytes].
@@ -41,6 +57,7 @@ impl Budget {
         self.free_bytes
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(bytes))
             .map_err(|_| DoseError::Busy { what: "memory", retry_after: retry_after(0) })?;
+        self.tell_caches();
         Ok(Reservation { budget: self.clone(), bytes })
     }
 }
@@ -62,12 +79,14 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.free_bytes.fetch_add(self.bytes, Ordering::AcqRel);
+        self.budget.tell_caches();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::cache::Cache;
 
     #[test]
     fn what_is_taken_comes_back() {
@@ -78,6 +97,36 @@ mod tests {
         assert_eq!(budget.free_bytes(), 0);
         drop((first, second));
         assert_eq!(budget.free_bytes(), 100);
+    }
+
+    /// The one test of what is left to caches: rooms are of the whole process.
+    #[test]
+    fn caches_have_what_requests_leave() {
+        // Sizes that no other cache or budget of this process comes near to.
+        const LARGE: u64 = 1 << 50;
+        let budget = Budget::with_caches(4 * LARGE);
+        let mut cache = Cache::new("of a budget", u64::MAX, |size: &u64| *size);
+        let mut on_device = Cache::on_device("of a budget's device", u64::MAX, |size: &u64| *size);
+        on_device.insert('d', 9 * LARGE);
+        for key in ['a', 'b'] {
+            cache.insert(key, LARGE);
+        }
+        let request = budget.reserve(2 * LARGE).expect("a half");
+        assert_eq!(cache.bytes(), 2 * LARGE, "both fit");
+        cache.insert('c', LARGE);
+        assert_eq!((cache.get(&'a'), cache.bytes()), (None, 2 * LARGE), "the third has the room of the first");
+        let more = budget.reserve(LARGE).expect("caches never keep a request waiting");
+        assert_eq!((cache.get(&'b'), cache.get(&'c')), (None, Some(LARGE)));
+        drop((request, more));
+        cache.insert('e', 3 * LARGE);
+        assert_eq!(cache.bytes(), 4 * LARGE, "all is free again");
+        let other = Budget::with_caches(5 * LARGE);
+        let request = budget.reserve(4 * LARGE).expect("all");
+        assert_eq!(cache.bytes(), 4 * LARGE, "another budget leaves more");
+        drop(other);
+        drop(budget.reserve(0));
+        assert_eq!((cache.bytes(), on_device.get(&'d')), (0, Some(9 * LARGE)), "a device has its own memory");
+        drop(request);
     }
 
     #[test]

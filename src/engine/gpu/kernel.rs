@@ -59,7 +59,7 @@ pub(super) struct DeviceKernels(Cache<DeviceKernelKey, Arc<DeviceKernel>>);
 
 impl Default for DeviceKernels {
     fn default() -> Self {
-        Self(Cache::new("kernel spectra in device memory", KEPT_BYTES, |kernel| kernel.bytes))
+        Self(Cache::on_device("kernel spectra in device memory", KEPT_BYTES, |kernel| kernel.bytes))
     }
 }
 
