@@ -3,10 +3,21 @@
 //! A computation asks at every checkpoint whether to go on. What it does after its caller has gone is bounded by how
 //! often it still asks, and by how much lies between two asks.
 
-use dosegrid::domain::{Control, DoseError, Particle, Stage, Tally};
+use std::sync::Arc;
+
+use dosegrid::clinic::{
+    Frames, Moment, PointDraft, SeriesDraft, ValueRefersTo, VoxelOptions, integrate_voxels_watched,
+};
+use dosegrid::domain::{
+    ActivityUnit, Control, DensityMap, DoseError, DoseRequest, Extras, LocalOptions, Method, MonteCarloOptions, Organ,
+    Organs, Particle, RigidTransform, Stage, StopRule, Tally, TimeIntegratedActivity, Volume, VoxelGrid,
+};
 use dosegrid::engine::Device;
+use dosegrid::method::merged_dose;
 use dosegrid::physics::kernel::integrate;
-use dosegrid::plan::ConvolutionPlan;
+use dosegrid::physics::nuclide;
+use dosegrid::plan::{ConvolutionPlan, Limits};
+use dosegrid::resample::Resampler;
 use dosegrid::validate::phantom::{Phantom, line};
 
 use crate::support::sources::{self, AMPLE, kernel_spec};
@@ -85,3 +96,98 @@ fn transport_ends_within_some_histories(mut device: Device) {
     });
 }
 on_each_engine!(transport_ends_within_some_histories);
+
+/// A request without a voxel of which nothing is known, on a grid of some millions of them.
+fn simple(method: Method) -> DoseRequest {
+    let source = sources::random([256, 128, 96], [2.0; 3], 9);
+    let density = source.map(|decays| 0.9 + 1e-10 * decays);
+    let activity = TimeIntegratedActivity::new(source, ActivityUnit::BqS).expect("good");
+    let density = DensityMap::new(density).expect("good");
+    DoseRequest::new(activity, Some(density), nuclide::find("Lu-177").expect("known"), method).expect("good")
+}
+
+#[test]
+fn local_deposition_ends_within_a_million_voxels() {
+    let (request, mut device) = (simple(Method::Local(LocalOptions::default())), cpu());
+    // Three million voxels, which are passed twice: energy, and dose.
+    check(6, 0, |control| dosegrid::compute(&request, &mut device, &Limits::default(), control).map(drop));
+}
+
+#[test]
+fn resampling_of_each_kind_ends_within_a_row() {
+    let volume = sources::random([80, 60, 50], [2.0; 3], 9);
+    let target = Arc::new(VoxelGrid::new([60, 50, 40], [2.5; 3]).expect("a good grid"));
+    let (sin, cos) = 0.3f64.sin_cos();
+    let turn = [[cos, -sin, 0.0, 1.0], [sin, cos, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
+    let organ = Organ::whole(1, None, (0..240_000).collect()).expect("rising");
+    let organs = Organs::new(volume.grid().clone(), vec![organ]).expect("one organ");
+    let sum = |volume: &Volume<f32>| volume.as_slice().iter().map(|value| f64::from(*value)).sum::<f64>();
+    type Run<'a> = Box<dyn Fn(&Resampler) -> f64 + 'a>;
+    let kinds: [(&str, Run<'_>); 4] = [
+        ("average", Box::new(|resampler| sum(&resampler.average(&volume, 0.0).expect("its grid").volume))),
+        ("redistribute", Box::new(|resampler| sum(&resampler.redistribute(&volume).expect("its grid").volume))),
+        ("interpolate", Box::new(|resampler| sum(&resampler.interpolate(&volume).expect("its grid").volume))),
+        (
+            "organs",
+            Box::new(|resampler| {
+                let map = resampler.organs(&organs).expect("its grid").label_map();
+                map.labels().as_slice().iter().filter(|label| **label == 1).count() as f64
+            }),
+        ),
+    ];
+    for transform in [RigidTransform::IDENTITY, RigidTransform::new(turn).expect("a rotation")] {
+        for (kind, run) in &kinds {
+            let resampler = Resampler::new(volume.grid(), &target, &transform);
+            let whole = Control::detached();
+            let found = run(&resampler.clone().until(whole.clone()));
+            println!("{kind} asks {} times", whole.times_asked());
+            // No more than a row of the target lies between two asks.
+            assert!(found > 1000.0 && whole.times_asked() >= 50 * 40, "{kind}: {found}, {whole:?}");
+            // What is left to do is left out: a row of each thread, and the rest is nothing.
+            let gone = Control::gone_after(1);
+            let left = run(&resampler.until(gone));
+            assert!(left <= found / 100.0, "{kind}: {left} of {found} after the caller had left");
+        }
+    }
+}
+
+#[test]
+fn merged_tallies_end_within_some_voxels() {
+    let options = MonteCarloOptions {
+        stop: StopRule { histories: Some(4000), ..StopRule::default() },
+        extras: Extras { uncertainty: true, tally: true },
+        ..MonteCarloOptions::default()
+    };
+    let request = simple(Method::MonteCarlo(Box::new(options)));
+    let result = dosegrid::compute(&request, &mut cpu(), &Limits::default(), &Control::detached()).expect("a dose");
+    let record = *result.tally.expect("asked for");
+    check(100, ASKS_A_THREAD * THREADS, |control| {
+        let (record, extras) = (record.clone(), Extras { uncertainty: true, tally: false });
+        on_own_threads(|| merged_dose(record, None, extras, control).map(drop))
+    });
+}
+
+#[test]
+fn voxels_of_a_time_series_end_within_a_task() {
+    let maps: Vec<Vec<f32>> = (1u8..4).map(|day| vec![100.0 / f32::from(day); 40_000]).collect();
+    let slices: Vec<&[f32]> = maps.iter().map(Vec::as_slice).collect();
+    let point = |day: u32| PointDraft {
+        time: Moment::Hours(f64::from(24 * day)),
+        activity_mbq: 1.0,
+        sigma_mbq: None,
+        duration_h: None,
+    };
+    let draft = SeriesDraft {
+        points: (1..4).map(point).collect(),
+        injection: None,
+        physical_half_life_h: 160.0,
+        administered_activity_mbq: Some(7400.0),
+        infusion_h: 0.0,
+        refers_to: ValueRefersTo::AcquisitionMean,
+    };
+    let frames = Frames::new(&draft).expect("good times");
+    check(20, 2 * ASKS_A_THREAD * THREADS, |control| {
+        let watch = control.at_stage(Stage::Dose);
+        on_own_threads(|| integrate_voxels_watched(&frames, &slices, &VoxelOptions::default(), &watch).map(drop))
+    });
+}

@@ -181,7 +181,8 @@ fn nothing_in_gives_nothing_out() {
     let account = account(&result);
     assert_eq!((account.stopped_by, account.histories, account.relative_sigma), (StopReason::NoActivity, 0, None));
     assert_eq!(result.provenance.energy.emitted_mev, 0.0);
-    merged_dose(*result.tally.expect("asked for"), None, Extras::default()).expect("no dose, and no error");
+    let tally = *result.tally.expect("asked for");
+    merged_dose(tally, None, Extras::default(), &Control::detached()).expect("no dose, and no error");
 }
 
 #[test]

@@ -8,14 +8,14 @@ use tracing::Instrument;
 use super::aftermath::{Findings, Table, table};
 use super::call::encode_tally;
 use super::log::stages;
-use super::off_thread::off_thread;
+use super::off_thread::{Watched, off_thread, watched};
 use super::service::Shared;
 use super::stream::{self, Exchange, Responses, no_header, second_header};
 use super::tallies::Tallies;
 use super::turns::Place;
 use super::upload::Upload;
 use super::{chunks, pb, wire};
-use crate::domain::{DoseError, DoseResult, Extras, Organs, TallyRecord};
+use crate::domain::{Control, DoseError, DoseResult, Extras, Organs, TallyRecord};
 use crate::intake::{IntakeAccount, Merging};
 use crate::jobs::Reservation;
 use crate::method::merged_dose;
@@ -96,20 +96,25 @@ async fn take(call: &mut Call, admitted: Admitted) -> Result<Merged, Status> {
         }
     }
     let record = tallies.finish()?;
-    let work = move || {
+    let Watched { run, stop: _stop } = watched(move |control| {
         let organs = merging.organs(upload.finish())?;
-        let (result, findings) = dose(record, &merging, organs.as_ref())?;
+        let (result, findings) = dose(record, &merging, organs.as_ref(), control)?;
         Ok(Merged { result, findings, _memory: memory })
-    };
-    Ok(place.run(work).await?)
+    });
+    Ok(place.run(run).await?)
 }
 
 /// The dose of all histories, and the table of organs.
-fn dose(record: TallyRecord, merging: &Merging, organs: Option<&Organs>) -> Result<(DoseResult, Findings), DoseError> {
+fn dose(
+    record: TallyRecord,
+    merging: &Merging,
+    organs: Option<&Organs>,
+    control: &Control,
+) -> Result<(DoseResult, Findings), DoseError> {
     let (activity, density) = (record.activity.clone(), record.density.clone());
     let extras = Extras { uncertainty: merging.return_uncertainty || organs.is_some(), tally: merging.return_tally };
     let labels = organs.map(Organs::label_map);
-    let mut result = merged_dose(record, labels.as_ref(), extras)?;
+    let mut result = merged_dose(record, labels.as_ref(), extras, control)?;
     let inputs = |organs| Table {
         activity: &activity,
         density: Some(&density),

@@ -1,18 +1,17 @@
 //! One `Resample` call: a volume comes, and goes on another grid.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tonic::{Request, Status, Streaming};
 use tracing::Instrument;
 
-use super::off_thread::off_thread;
+use super::off_thread::{Watched, off_thread, watched};
 use super::service::Shared;
 use super::stream::{self, Exchange, Responses, no_header, second_header};
 use super::turns::Place;
 use super::upload::Upload;
 use super::{chunks, pb, wire};
-use crate::domain::DoseError;
+use crate::domain::{DoseError, Stage};
 use crate::intake::{Regrid, RegriddedValues};
 use crate::jobs::Reservation;
 
@@ -46,16 +45,6 @@ fn admit(shared: &Shared, header: pb::ResampleHeader) -> Result<Admitted, DoseEr
     Ok(Admitted { regrid, upload, place, memory })
 }
 
-/// Set once the call has ended.
-#[derive(Default)]
-struct Gone(Arc<AtomicBool>);
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 async fn run(mut call: Call) -> Result<(), Status> {
     let header = match receive(&mut call).await? {
         Some(pb::resample_request::Message::Header(header)) => header,
@@ -76,10 +65,13 @@ async fn answer(mut call: Call, admitted: Admitted) -> Result<(), Status> {
             pb::resample_request::Message::Header(_) => return Err(second_header().into()),
         }
     }
-    let gone = Gone::default();
-    let regrid = regrid.until(gone.0.clone());
     // The memory belongs to the work, which goes on for a moment if the caller leaves.
-    let (made, _memory) = place.run(move || Ok((regrid.run(upload.finish())?, memory))).await?;
+    let Watched { run, stop: _stop } = watched(move |control| {
+        let made = regrid.until(control.clone()).run(upload.finish())?;
+        control.checkpoint(Stage::Finish, 1.0)?;
+        Ok((made, memory))
+    });
+    let (made, _memory) = place.run(run).await?;
     drop(place);
     let result = pb::resample_response::Message::Result(wire::regrid::encode_result(&made));
     call.send(pb::ResampleResponse { message: Some(result) }).await?;

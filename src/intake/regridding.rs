@@ -1,14 +1,14 @@
 //! A volume put on another grid: what is done with its values. The command line and the service share it.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
 use super::regrid::{Regrid, RegridKind};
 use super::{AIR_HU, InputRole};
 use crate::domain::{
-    Checks, DoseError, Invalid, LabelMap, NanRule, Organ, Organs, RigidTransform, Volume, VoxelGrid, repair_density,
+    Checks, Control, DoseError, Invalid, LabelMap, NanRule, Organ, Organs, RigidTransform, Volume, VoxelGrid,
+    repair_density,
 };
 use crate::resample::{AIR_G_CM3, Resampler};
 
@@ -105,8 +105,8 @@ impl Regridding {
 
     /// The same, which gives up as [`Resampler::until`].
     #[must_use]
-    pub fn until(self, stop: Arc<AtomicBool>) -> Self {
-        Self { resampler: self.resampler.until(stop), ..self }
+    pub fn until(self, control: Control) -> Self {
+        Self { resampler: self.resampler.until(control), ..self }
     }
 
     /// The grid that is wanted.
@@ -204,8 +204,8 @@ impl Regrid {
 
     /// The same, which gives up as [`Resampler::until`].
     #[must_use]
-    pub fn until(mut self, stop: Arc<AtomicBool>) -> Self {
-        self.regridding = self.regridding.until(stop);
+    pub fn until(mut self, control: Control) -> Self {
+        self.regridding = self.regridding.until(control);
         self
     }
 

@@ -1,10 +1,10 @@
 //! From energy to dose: clamp, divide by mass, and check before a dose is returned.
 
-use super::Deposit;
 use super::mass::{DoseScale, check_dose, mass};
+use super::{Deposit, VOXELS_A_LOOK};
 use crate::domain::{
-    ActivityAccount, DensityCorrection, DeviceInfo, DoseError, DoseRequest, DoseResult, EnergyAccount, Method,
-    Provenance, SourceAccount,
+    ActivityAccount, Control, DensityCorrection, DeviceInfo, DoseError, DoseRequest, DoseResult, EnergyAccount, Method,
+    Provenance, SourceAccount, Stage,
 };
 
 /// Largest relative difference between the energy in a result and the energy expected. Rounding in single precision
@@ -14,14 +14,20 @@ const ENERGY_BALANCE_TOLERANCE: f64 = 1e-5;
 /// Energy that single precision cannot resolve in a voxel [MeV]: its smallest number.
 const SMALLEST_MEV: f64 = 1.5e-45;
 
-pub(super) fn finish(deposit: Deposit, request: &DoseRequest, device: DeviceInfo) -> Result<DoseResult, DoseError> {
+pub(super) fn finish(
+    deposit: Deposit,
+    request: &DoseRequest,
+    device: DeviceInfo,
+    control: &Control,
+) -> Result<DoseResult, DoseError> {
     let Deposit { energy: mut dose, expected_mev, kernel } = deposit;
+    control.checkpoint(Stage::Finish, 0.0)?;
     check_energy(dose.as_slice(), expected_mev)?;
     let clamped_mev = clamp(dose.as_mut_slice());
     let deposited_mev = sum(dose.as_slice());
     let grid = dose.grid().clone();
     let scale = DoseScale::new(&grid, mass(request));
-    let (without_dose_mev, voxels_without_dose) = divide_by_mass(dose.as_mut_slice(), &scale);
+    let (without_dose_mev, voxels_without_dose) = divide_by_mass(dose.as_mut_slice(), &scale, control)?;
     check_dose(dose.as_slice())?;
     let source = request.source();
     let emitted_mev = request.activity().total() * source.released_mev();
@@ -89,19 +95,27 @@ fn clamp(energy: &mut [f32]) -> f64 {
 
 /// Turns energy [MeV] into dose [Gy] in place. Returns the energy and the number of voxels whose density is too low for
 /// a dose.
-fn divide_by_mass(dose: &mut [f32], scale: &DoseScale) -> (f64, u64) {
+///
+/// # Errors
+/// [`DoseError::Cancelled`], within some milliseconds.
+fn divide_by_mass(dose: &mut [f32], scale: &DoseScale, control: &Control) -> Result<(f64, u64), DoseError> {
     let (mut energy, mut voxels) = (0.0, 0);
-    for (voxel, value) in dose.iter_mut().enumerate() {
-        #[expect(clippy::cast_possible_truncation, reason = "the stored precision; the result is checked to be finite")]
-        if let Some(gy) = scale.absorbed_dose(f64::from(*value), voxel) {
-            *value = gy as f32;
-        } else {
-            energy += f64::from(*value);
-            voxels += 1;
-            *value = 0.0;
+    let all = dose.len();
+    for (number, piece) in dose.chunks_mut(VOXELS_A_LOOK).enumerate() {
+        let first = number * VOXELS_A_LOOK;
+        control.checkpoint(Stage::Finish, first as f64 / all as f64)?;
+        for (offset, value) in piece.iter_mut().enumerate() {
+            #[expect(clippy::cast_possible_truncation, reason = "the stored precision; the result is checked")]
+            if let Some(gy) = scale.absorbed_dose(f64::from(*value), first + offset) {
+                *value = gy as f32;
+            } else {
+                energy += f64::from(*value);
+                voxels += 1;
+                *value = 0.0;
+            }
         }
     }
-    (energy, voxels)
+    Ok((energy, voxels))
 }
 
 #[cfg(test)]
@@ -131,7 +145,7 @@ mod tests {
     }
 
     fn finished(energy: &[f32], expected_mev: f64, request: &DoseRequest) -> Result<DoseResult, DoseError> {
-        finish(Deposit { energy: volume(energy), expected_mev, kernel: None }, request, cpu())
+        finish(Deposit { energy: volume(energy), expected_mev, kernel: None }, request, cpu(), &Control::detached())
     }
 
     fn cpu() -> DeviceInfo {
@@ -170,7 +184,7 @@ mod tests {
         let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
         let request = DoseRequest::new(activity, Some(density), nuclide, method).expect("a good request");
         let deposit = Deposit { energy: small(&[1e35; 2]), expected_mev: 2e35, kernel: None };
-        let error = finish(deposit, &request, cpu()).expect_err("an infinite dose");
+        let error = finish(deposit, &request, cpu(), &Control::detached()).expect_err("an infinite dose");
         assert!(matches!(error, DoseError::NotPhysical(_)), "{error}");
     }
 

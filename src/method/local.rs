@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::Deposit;
-use crate::domain::{Control, DoseError, DoseRequest, Stage, StageTime};
+use super::{Deposit, VOXELS_A_LOOK};
+use crate::domain::{Control, DoseError, DoseRequest, Stage, StageTime, Volume};
 
 pub(super) fn deposit(
     request: &DoseRequest,
@@ -13,8 +13,14 @@ pub(super) fn deposit(
     control.checkpoint(Stage::Dose, 0.0)?;
     let start = Instant::now();
     let per_decay = request.source().charged_mev();
-    #[expect(clippy::cast_possible_truncation, reason = "the stored precision; decays are bounded")]
-    let energy = request.activity().decays().map(|&decays| (f64::from(decays) * per_decay) as f32);
+    let decays = request.activity().decays();
+    let mut energy = Vec::with_capacity(decays.as_slice().len());
+    for piece in decays.as_slice().chunks(VOXELS_A_LOOK) {
+        control.checkpoint(Stage::Dose, energy.len() as f64 / decays.as_slice().len() as f64)?;
+        #[expect(clippy::cast_possible_truncation, reason = "the stored precision; decays are bounded")]
+        energy.extend(piece.iter().map(|&decays| (f64::from(decays) * per_decay) as f32));
+    }
+    let energy = Volume::from_vec(decays.grid().clone(), energy).expect("a value for each voxel of the same grid");
     wall_time.push(StageTime::new(Stage::Dose.name(), start.elapsed()));
     let expected_mev = request.activity().total() * per_decay;
     Ok(Deposit { energy, expected_mev, kernel: None })
@@ -26,7 +32,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        ActivityUnit, DensityMap, DeviceSelector, LocalOptions, Method, TimeIntegratedActivity, Volume, VoxelGrid,
+        ActivityUnit, DensityMap, DeviceSelector, LocalOptions, Method, TimeIntegratedActivity, VoxelGrid,
     };
     use crate::engine::Device;
     use crate::physics::nuclide;

@@ -16,6 +16,9 @@ use crate::plan::{DosePlan, Work};
 
 pub use monte_carlo::{add_checked, merge, merged_dose};
 
+/// Voxels of a simple pass over a map between two looks at whether to go on: some milliseconds.
+const VOXELS_A_LOOK: usize = 1 << 20;
+
 /// What a method hands over before the energy becomes a dose.
 struct Deposit {
     /// Energy absorbed in each voxel [MeV]; small negative values are rounding.
@@ -65,7 +68,7 @@ fn run_map(
     };
     control.checkpoint(Stage::Finish, 0.0)?;
     let start = Instant::now();
-    let mut result = finish::finish(deposit, request, device.info())?;
+    let mut result = finish::finish(deposit, request, device.info(), control)?;
     wall_time.push(StageTime::new(Stage::Finish.name(), start.elapsed()));
     result.provenance.wall_time = wall_time;
     Ok(result)

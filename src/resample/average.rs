@@ -44,7 +44,8 @@ impl Resampler {
             Alignment::Oblique(matrix) => self.sampled_means(values, matrix),
             Alignment::Aligned(axes) | Alignment::Reordered(axes) => {
                 let whole = axes.iter().map(|axis| axis.scale.abs()).product::<f64>();
-                let mut sums = overlap_sums(values, self.source.shape(), axes, self.target.shape());
+                let mut sums =
+                    overlap_sums(values, self.source.shape(), axes, self.target.shape(), &|| self.is_stopped());
                 sums.par_iter_mut().for_each(|sum| *sum /= whole);
                 (sums, self.coverage())
             }

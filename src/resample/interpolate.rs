@@ -33,6 +33,9 @@ impl Resampler {
         let (matrix, values) = (self.alignment.matrix(), volume.as_slice());
         let mut found = vec![f32::NAN; nx * ny * nz];
         found.par_chunks_mut(nx).enumerate().for_each(|(row, found)| {
+            if self.is_stopped() {
+                return;
+            }
             for (x, found) in found.iter_mut().enumerate() {
                 let point = apply(&matrix, [x as f64, (row % ny) as f64, (row / ny) as f64]);
                 if let Some(value) = linear(values, source, point) {

@@ -19,10 +19,9 @@ mod reorder;
 mod separable;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::domain::transform::{compose, inverse};
-use crate::domain::{RigidTransform, VoxelGrid};
+use crate::domain::{Control, RigidTransform, VoxelGrid};
 
 pub use average::Averaged;
 pub use dose_grid::{DoseGrid, dose_grid, with_spacing};
@@ -45,8 +44,8 @@ pub struct Resampler {
     source: Arc<VoxelGrid>,
     target: Arc<VoxelGrid>,
     alignment: Alignment,
-    /// Set by whoever needs the result no more.
-    stop: Option<Arc<AtomicBool>>,
+    /// Through which whoever needs the result no more says so.
+    control: Option<Control>,
 }
 
 impl Resampler {
@@ -57,19 +56,19 @@ impl Resampler {
         let to_source = inverse(source.affine()).expect("the affine of a grid can be inverted");
         let matrix = compose(&compose(&to_source, transform.matrix()), target.affine());
         let alignment = Alignment::of(matrix, source.shape(), target.shape());
-        Self { source: source.clone(), target: target.clone(), alignment, stop: None }
+        Self { source: source.clone(), target: target.clone(), alignment, control: None }
     }
 
-    /// The same, which gives up soon after `stop` is set where the work is long, that is, for oblique grids. What it
-    /// returns then is of no use.
+    /// The same, which gives up within a row of voxels of the target once nobody waits for the result. What it returns
+    /// then is of no use.
     #[must_use]
-    pub fn until(self, stop: Arc<AtomicBool>) -> Self {
-        Self { stop: Some(stop), ..self }
+    pub fn until(self, control: Control) -> Self {
+        Self { control: Some(control), ..self }
     }
 
     /// Whether the result is needed no more.
     fn is_stopped(&self) -> bool {
-        self.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+        self.control.as_ref().is_some_and(Control::is_cancelled)
     }
 
     /// Most memory that resampling a map takes at one time, beside the map and what comes of it [bytes].
@@ -117,11 +116,11 @@ mod tests {
             let mean = resampler.average(&ones, 0.0).expect("its grid").volume;
             (total(&mean), total(&resampler.redistribute(&ones).expect("its grid").volume), labelled)
         };
-        let stop = Arc::new(AtomicBool::new(false));
-        let resampler = Resampler::new(&source, &target, &turn).until(stop.clone());
+        let resampler = Resampler::new(&source, &target, &turn).until(Control::detached());
         let (mean, sum, labelled) = sums(&resampler);
         assert!(mean > 10.0 && sum > 10.0 && labelled > 10);
-        stop.store(true, Ordering::Relaxed);
-        assert_eq!(sums(&resampler), (0.0, 0.0, 0));
+        let gone = Control::gone_after(1);
+        assert!(gone.is_cancelled());
+        assert_eq!(sums(&resampler.until(gone)), (0.0, 0.0, 0));
     }
 }

@@ -13,6 +13,8 @@ use crate::domain::{Invalid, Organ, Organs};
 
 /// Smaller shares of a voxel are left out.
 const MIN_SHARE: f64 = 1e-6;
+/// Voxels of an organ between two looks at whether anybody waits for it.
+const VOXELS_A_LOOK: usize = 64;
 
 /// A box of voxels: first and one past the last along each axis.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +42,11 @@ impl Resampler {
             }
             (Alignment::Aligned(axes) | Alignment::Reordered(axes), None) => {
                 let scatter = Scatter::new(axes, self.source.shape(), self.target.shape());
-                organs.organs().par_iter().map(|organ| scatter.organ(organ)).collect::<Result<_, _>>()?
+                organs
+                    .organs()
+                    .par_iter()
+                    .map(|organ| scatter.organ(organ, &|| self.is_stopped()))
+                    .collect::<Result<_, _>>()?
             }
             (Alignment::Oblique(matrix), None) => {
                 organs.organs().par_iter().map(|organ| self.sampled(organ, matrix)).collect::<Result<_, _>>()?
@@ -93,7 +99,7 @@ impl Scatter {
         Self { source, target, axes: [0, 1, 2].map(back) }
     }
 
-    fn organ(&self, organ: &Organ) -> Result<Organ, Invalid> {
+    fn organ(&self, organ: &Organ, is_stopped: &(impl Fn() -> bool + Sync)) -> Result<Organ, Invalid> {
         let Some(own) = Block::around(organ, self.source) else {
             return from_shares(organ, Vec::new());
         };
@@ -102,7 +108,10 @@ impl Scatter {
         };
         let mut sums = vec![0f64; reach.voxels()];
         let shape = reach.shape();
-        for (voxel, share) in organ.shares() {
+        for (number, (voxel, share)) in organ.shares().enumerate() {
+            if number % VOXELS_A_LOOK == 0 && is_stopped() {
+                break;
+            }
             let at = indices(voxel, self.source);
             let [x, y, z] = [0, 1, 2].map(|axis: usize| &self.axes[axis].1[at[self.axes[axis].0]]);
             for (iz, wz) in z.lengths.iter().enumerate() {

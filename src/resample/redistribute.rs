@@ -58,7 +58,9 @@ impl Resampler {
         let volume = match (self.reordered(volume), &self.alignment) {
             (Some(volume), _) => volume,
             (None, Alignment::Aligned(axes) | Alignment::Reordered(axes)) => {
-                let sums = overlap_sums(volume.as_slice(), self.source.shape(), axes, self.target.shape());
+                let sums = overlap_sums(volume.as_slice(), self.source.shape(), axes, self.target.shape(), &|| {
+                    self.is_stopped()
+                });
                 self.on_target(sums)?
             }
             (None, Alignment::Oblique(matrix)) => self.on_target(self.scattered(volume.as_slice(), matrix))?,

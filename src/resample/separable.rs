@@ -51,11 +51,13 @@ fn overlap(axis: &Axis, source: usize, index: usize) -> Overlaps {
 /// the source's voxel.
 ///
 /// * `values` – of the source, x fastest
+/// * `is_stopped` – whether nobody waits for the sums any more: what is left to do is left out
 pub(super) fn overlap_sums<T: Copy + Into<f64> + Sync>(
     values: &[T],
     source: [usize; 3],
     axes: &[Axis; 3],
     target: [usize; 3],
+    is_stopped: &(impl Fn() -> bool + Sync),
 ) -> Vec<f64> {
     // By axes of the source: which axis of the target runs along it, and the overlaps.
     let along = [0, 1, 2].map(|s| axes.iter().position(|axis| axis.source == s).expect("each axis has one"));
@@ -65,10 +67,10 @@ pub(super) fn overlap_sums<T: Copy + Into<f64> + Sync>(
     let growth = |s: usize| parts[s].len() as f64 / source[s] as f64;
     order.sort_by(|&a, &b| growth(a).total_cmp(&growth(b)));
     let mut shape = source;
-    let mut sums = along_axis(values, shape, order[0], &parts[order[0]]);
+    let mut sums = along_axis(values, shape, order[0], &parts[order[0]], is_stopped);
     shape[order[0]] = parts[order[0]].len();
     for s in [order[1], order[2]] {
-        sums = along_axis(&sums, shape, s, &parts[s]);
+        sums = along_axis(&sums, shape, s, &parts[s], is_stopped);
         shape[s] = parts[s].len();
     }
     if along == [0, 1, 2] { sums } else { permuted(&sums, shape, axes, target) }
@@ -80,6 +82,7 @@ fn along_axis<T: Copy + Into<f64> + Sync>(
     shape: [usize; 3],
     axis: usize,
     parts: &[Overlaps],
+    is_stopped: &(impl Fn() -> bool + Sync),
 ) -> Vec<f64> {
     let run: usize = shape[..axis].iter().product();
     let outer: usize = shape[axis + 1..].iter().product();
@@ -95,10 +98,16 @@ fn along_axis<T: Copy + Into<f64> + Sync>(
         }
     };
     if run >= MIN_RUN {
-        sums.par_chunks_mut(run).enumerate().for_each(|(at, sums)| fill(sums, at / wanted, at % wanted));
+        sums.par_chunks_mut(run).enumerate().for_each(|(at, sums)| {
+            if !is_stopped() {
+                fill(sums, at / wanted, at % wanted);
+            }
+        });
     } else {
         sums.par_chunks_mut(run * wanted).with_min_len(MIN_RUN).enumerate().for_each(|(out, sums)| {
-            sums.chunks_mut(run).enumerate().for_each(|(index, sums)| fill(sums, out, index));
+            if !is_stopped() {
+                sums.chunks_mut(run).enumerate().for_each(|(index, sums)| fill(sums, out, index));
+            }
         });
     }
     sums

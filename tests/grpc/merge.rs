@@ -5,7 +5,7 @@ use std::io::Cursor;
 use bytes::Bytes;
 use dosegrid::api::ServerConfig;
 use dosegrid::api::pb::{self, merge_tallies_request::Message, merge_tallies_response::Message as Said};
-use dosegrid::domain::Extras;
+use dosegrid::domain::{Control, Extras};
 use dosegrid::formats::tally;
 use dosegrid::method::{merge, merged_dose};
 use tokio_stream::{Stream, StreamExt};
@@ -112,7 +112,8 @@ async fn the_sum_is_the_run_in_one_piece() {
     let record = |tally: &[u8]| tally::decode(Cursor::new(tally)).expect("a good tally");
     let mut sum = record(&first.tally);
     merge(&mut sum, record(&second.tally)).expect("other histories");
-    let expected = merged_dose(sum, None, Extras { uncertainty: true, tally: false }).expect("a dose");
+    let extras = Extras { uncertainty: true, tally: false };
+    let expected = merged_dose(sum, None, extras, &Control::detached()).expect("a dose");
     assert_eq!(bytes_of(expected.dose.as_slice()), found.dose);
 }
 

@@ -8,8 +8,9 @@ use std::io::Cursor;
 
 use dosegrid::api::{ServerConfig, pb};
 use dosegrid::domain::{
-    DoseError, DoseRequest, DoseResult, Emission, EmissionSpectrum, Extras, LabelMap, LabelMaps, MaterialTable, Medium,
-    Method, MonteCarloOptions, Particle, Progress, Region, Source, Stage, StopRule, TargetUncertainty,
+    Control, DoseError, DoseRequest, DoseResult, Emission, EmissionSpectrum, Extras, LabelMap, LabelMaps,
+    MaterialTable, Medium, Method, MonteCarloOptions, Particle, Progress, Region, Source, Stage, StopRule,
+    TargetUncertainty,
 };
 use dosegrid::domain::{Material, MaterialDefinition};
 use dosegrid::formats::tally;
@@ -130,7 +131,7 @@ async fn tallies_of_a_server_can_be_merged() {
     let mut sum = record(0);
     merge(&mut sum, record(1)).expect("other histories");
     assert!(sum == record(2), "the sum is not the run in one piece");
-    let dose = merged_dose(sum, None, Extras::default()).expect("a dose").dose;
+    let dose = merged_dose(sum, None, Extras::default(), &Control::detached()).expect("a dose").dose;
     assert_eq!(bytes_of(dose.as_slice()), answers[2].dose);
     assert!(answers[2].uncertainty.is_empty());
 }

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use dosegrid::domain::{DoseResult, Extras, Medium, StopReason, TallyRecord};
+use dosegrid::domain::{Control, DoseResult, Extras, Medium, StopReason, TallyRecord};
 use dosegrid::formats::tally;
 use dosegrid::method::{add_checked, merge, merged_dose};
 use dosegrid::physics::{material, nuclide};
@@ -34,7 +34,7 @@ fn ranges_that_are_merged_are_the_run_in_one_piece() {
     parts.into_iter().for_each(|part| merge(&mut sum, part).expect("other histories"));
     assert!(bytes(&sum) == bytes(whole_and_more.tally.as_ref().expect("asked for")), "the tallies differ");
     let extras = Extras { uncertainty: true, tally: false };
-    let merged = merged_dose(sum, case.labels.regions.as_ref(), extras).expect("a dose");
+    let merged = merged_dose(sum, case.labels.regions.as_ref(), extras, &Control::detached()).expect("a dose");
     assert_eq!(bits(&merged.dose), bits(&whole_and_more.dose));
     let sigma = |result: &DoseResult| bits(result.uncertainty.as_ref().expect("asked for"));
     assert_eq!(sigma(&merged), sigma(&whole_and_more));
@@ -68,7 +68,8 @@ fn rejection_loops_at_their_bound_are_added_and_reported() {
     // Through the bytes of a file, as a user merges.
     let next = tally::decode(Cursor::new(bytes(&next))).expect("a good file");
     merge(&mut sum, next).expect("other histories");
-    let merged = merged_dose(sum, None, Extras { uncertainty: false, tally: false }).expect("a dose");
+    let extras = Extras { uncertainty: false, tally: false };
+    let merged = merged_dose(sum, None, extras, &Control::detached()).expect("a dose");
     assert_eq!(account(&merged).exhausted_rejections, 12);
     assert_eq!(json(&merged)["exhausted_rejections"], 12);
 }

@@ -83,10 +83,17 @@ pub(super) fn run(
 /// The dose of merged runs.
 ///
 /// * `labels` – regions whose mean dose is requested
+/// * `control` – through which the caller may stop it
 ///
 /// # Errors
-/// [`DoseError::EnergyBalance`] or [`DoseError::NotPhysical`] for a tally that is not possible.
-pub fn merged_dose(record: TallyRecord, labels: Option<&LabelMap>, extras: Extras) -> Result<DoseResult, DoseError> {
+/// [`DoseError::EnergyBalance`] or [`DoseError::NotPhysical`] for a tally that is not possible;
+/// [`DoseError::Cancelled`].
+pub fn merged_dose(
+    record: TallyRecord,
+    labels: Option<&LabelMap>,
+    extras: Extras,
+    control: &Control,
+) -> Result<DoseResult, DoseError> {
     let ending = Ending {
         stopped_by: StopReason::Merged,
         region: Region::default(),
@@ -96,7 +103,7 @@ pub fn merged_dose(record: TallyRecord, labels: Option<&LabelMap>, extras: Extra
         extras,
         expected: Expected::new(&record.scene.emissions),
     };
-    let mut result = dose::dose(record, &ending, &Control::detached())?;
+    let mut result = dose::dose(record, &ending, control)?;
     result.warnings = Warning::of_merged(&result);
     Ok(result)
 }
