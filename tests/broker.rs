@@ -3,7 +3,6 @@
 mod faults;
 mod fixture;
 mod gateways;
-mod rolling;
 mod secured;
 
 use dosegrid::api::pb;

@@ -3,21 +3,17 @@
 //! A computation asks at every checkpoint whether to go on. What it does after its caller has gone is bounded by how
 //! often it still asks, and by how much lies between two asks.
 
-use std::sync::Arc;
-
 use dosegrid::clinic::{
     Frames, Moment, PointDraft, SeriesDraft, ValueRefersTo, VoxelOptions, integrate_voxels_watched,
 };
 use dosegrid::domain::{
-    ActivityUnit, Control, DensityMap, DoseError, DoseRequest, Extras, LocalOptions, Method, MonteCarloOptions, Organ,
-    Organs, Particle, RigidTransform, Stage, StopRule, Tally, TimeIntegratedActivity, Volume, VoxelGrid,
+    ActivityUnit, Control, DensityMap, DoseError, DoseRequest, LocalOptions, Method, Particle, Stage, Tally,
+    TimeIntegratedActivity,
 };
 use dosegrid::engine::Device;
-use dosegrid::method::merged_dose;
 use dosegrid::physics::kernel::integrate;
 use dosegrid::physics::nuclide;
 use dosegrid::plan::{ConvolutionPlan, Limits};
-use dosegrid::resample::Resampler;
 use dosegrid::validate::phantom::{Phantom, line};
 
 use crate::support::sources::{self, AMPLE, kernel_spec};
@@ -111,60 +107,6 @@ fn local_deposition_ends_within_a_million_voxels() {
     let (request, mut device) = (simple(Method::Local(LocalOptions::default())), cpu());
     // Three million voxels, which are passed twice: energy, and dose.
     check(6, 0, |control| dosegrid::compute(&request, &mut device, &Limits::default(), control).map(drop));
-}
-
-#[test]
-fn resampling_of_each_kind_ends_within_a_row() {
-    let volume = sources::random([80, 60, 50], [2.0; 3], 9);
-    let target = Arc::new(VoxelGrid::new([60, 50, 40], [2.5; 3]).expect("a good grid"));
-    let (sin, cos) = 0.3f64.sin_cos();
-    let turn = [[cos, -sin, 0.0, 1.0], [sin, cos, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
-    let organ = Organ::whole(1, None, (0..240_000).collect()).expect("rising");
-    let organs = Organs::new(volume.grid().clone(), vec![organ]).expect("one organ");
-    let sum = |volume: &Volume<f32>| volume.as_slice().iter().map(|value| f64::from(*value)).sum::<f64>();
-    type Run<'a> = Box<dyn Fn(&Resampler) -> f64 + 'a>;
-    let kinds: [(&str, Run<'_>); 4] = [
-        ("average", Box::new(|resampler| sum(&resampler.average(&volume, 0.0).expect("its grid").volume))),
-        ("redistribute", Box::new(|resampler| sum(&resampler.redistribute(&volume).expect("its grid").volume))),
-        ("interpolate", Box::new(|resampler| sum(&resampler.interpolate(&volume).expect("its grid").volume))),
-        (
-            "organs",
-            Box::new(|resampler| {
-                let map = resampler.organs(&organs).expect("its grid").label_map();
-                map.labels().as_slice().iter().filter(|label| **label == 1).count() as f64
-            }),
-        ),
-    ];
-    for transform in [RigidTransform::IDENTITY, RigidTransform::new(turn).expect("a rotation")] {
-        for (kind, run) in &kinds {
-            let resampler = Resampler::new(volume.grid(), &target, &transform);
-            let whole = Control::detached();
-            let found = run(&resampler.clone().until(whole.clone()));
-            println!("{kind} asks {} times", whole.times_asked());
-            // No more than a row of the target lies between two asks.
-            assert!(found > 1000.0 && whole.times_asked() >= 50 * 40, "{kind}: {found}, {whole:?}");
-            // What is left to do is left out: a row of each thread, and the rest is nothing.
-            let gone = Control::gone_after(1);
-            let left = run(&resampler.until(gone));
-            assert!(left <= found / 100.0, "{kind}: {left} of {found} after the caller had left");
-        }
-    }
-}
-
-#[test]
-fn merged_tallies_end_within_some_voxels() {
-    let options = MonteCarloOptions {
-        stop: StopRule { histories: Some(4000), ..StopRule::default() },
-        extras: Extras { uncertainty: true, tally: true },
-        ..MonteCarloOptions::default()
-    };
-    let request = simple(Method::MonteCarlo(Box::new(options)));
-    let result = dosegrid::compute(&request, &mut cpu(), &Limits::default(), &Control::detached()).expect("a dose");
-    let record = *result.tally.expect("asked for");
-    check(100, ASKS_A_THREAD * THREADS, |control| {
-        let (record, extras) = (record.clone(), Extras { uncertainty: true, tally: false });
-        on_own_threads(|| merged_dose(record, None, extras, control).map(drop))
-    });
 }
 
 #[test]

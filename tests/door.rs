@@ -5,9 +5,10 @@ mod connections;
 mod identities;
 mod keys;
 mod metrics;
-mod pki;
+pub(crate) mod pki;
 mod tls;
 mod traces;
+mod tries;
 
 use dosegrid::api::pb::{self, dose_service_client::DoseServiceClient};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};

@@ -118,12 +118,6 @@ impl Server {
         self.process.wait().expect("it is a child of this process").code()
     }
 
-    /// Its exit status, once it has ended, and the rest of its log.
-    pub(crate) fn ended_with_log(mut self) -> (Option<i32>, String) {
-        let status = self.process.wait().expect("it is a child of this process").code();
-        (status, self.log.iter().map(|line| line + "\n").collect())
-    }
-
     /// The next line of its log, which must come.
     pub(crate) fn next_line(&self) -> String {
         self.log.recv_timeout(PATIENCE).expect("a line is logged")

@@ -15,8 +15,8 @@ use crate::api::{deadline, status};
 use crate::domain::{DoseError, StageTime, VoxelGrid};
 use crate::metrics::Metrics;
 
-/// Longest path of a call that is logged as it is.
-const MAX_RPC_BYTES: usize = 100;
+/// Calls of services that are not this program's own.
+const OF_OTHERS: [&str; 4] = ["Check", "Watch", "List", "ServerReflectionInfo"];
 
 /// What the paths of this program's own services begin with.
 const OWN: &str = "dosegrid.v1.";
@@ -73,13 +73,20 @@ struct Line {
     has_ended: bool,
 }
 
+/// What the log calls a call: its path, unless that is of the caller's own making.
+fn rpc(path: &str, method: &'static str) -> String {
+    let path = path.trim_start_matches('/');
+    let of_other = path.strip_prefix(method).and_then(|rest| rest.strip_prefix('/'));
+    let is_known = path == method || of_other.is_some_and(|name| OF_OTHERS.contains(&name));
+    if is_known { path.to_owned() } else { method.to_owned() }
+}
+
 /// Begins the line of a call.
 pub(super) fn begin<B>(request: &Request<B>, metrics: Arc<Metrics>) -> Ending {
     let request_id = request_id::of(request.headers());
     let id = HeaderValue::from_str(&request_id).expect("letters, digits and a few signs");
-    let rpc = request.uri().path().trim_start_matches('/');
-    let rpc = if rpc.len() <= MAX_RPC_BYTES { rpc.to_owned() } else { "unknown".to_owned() };
     let method = name_of_call(request.uri().path());
+    let rpc = rpc(request.uri().path(), method);
     let mut span = TraceSpan::of_call(request.headers(), method);
     span.note("dosegrid.request_id", request_id.clone());
     let line = Line {

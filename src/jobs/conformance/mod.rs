@@ -1,6 +1,6 @@
-//! What job queues have to hold. [`every`] is what each of them has to, the durable and the brokered one too. The rest is
-//! written against the interface of queues within one process: an implementation says how to open a [`Subject`] and lists
-//! the checks in [`conformance`].
+//! What job queues have to hold. [`every`] is what each of them has to, the durable and the brokered one too. The rest
+//! is written against the interface of queues within one process: an implementation says how to open a [`Subject`] and
+//! lists the checks in [`conformance`].
 
 pub(crate) mod every;
 mod memory_every;
