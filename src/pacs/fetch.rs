@@ -109,6 +109,21 @@ impl Web {
         Ok(Some(bounded.inner))
     }
 
+    /// UIDs of the studies that a question means.
+    ///
+    /// * `question` – such as `PatientID=4711&StudyDate=20260105`, percent-encoded
+    ///
+    /// # Errors
+    /// If the server does not answer as the standard says.
+    pub fn studies(&self, question: &str) -> Result<Vec<String>, DoseError> {
+        let found = self.search(&format!("/studies?{question}"))?;
+        let uid = |study: &InMemDicomObject| {
+            let uid = text(study, tags::STUDY_INSTANCE_UID)?;
+            uid.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.').then_some(uid)
+        };
+        Ok(found.iter().filter_map(uid).collect())
+    }
+
     /// Path of a study, or of a series in its study.
     fn path_of(&self, uid: &str) -> Result<String, DoseError> {
         if !self.search(&format!("/studies?StudyInstanceUID={uid}"))?.is_empty() {

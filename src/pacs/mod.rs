@@ -3,17 +3,20 @@
 //! Files go out byte for byte as they lie on the disk. What comes in is written into a folder, within bounds, and read
 //! as any folder is. Neither errors nor accounts hold anything of a patient but UIDs.
 
+mod association;
 mod fetch;
 mod instance;
 mod multipart;
 mod scp;
 mod store;
+mod tls;
 mod web;
 
 pub use fetch::{Fetched, Limits};
 pub use instance::Instance;
 pub use scp::{Accepts, Arrival, Callers, serve_association};
 pub use store::{Peer, is_title, send};
+pub use tls::StoreTls;
 pub use web::Web;
 
 /// What became of an instance.

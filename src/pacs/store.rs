@@ -1,22 +1,16 @@
 //! C-STORE: instances to an application entity, one association for all.
 
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
 
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
-use dicom_ul::association::client::ClientAssociationOptions;
 use dicom_ul::pdu::{PDataValueType, Pdu};
-use dicom_ul::{ClientAssociation, association::Error as AssociationError};
 
-use super::{Instance, Sent, status_words};
+use super::association::Association;
+use super::{Instance, Sent, StoreTls, status_words};
 use crate::domain::{DoseError, Invalid};
 
-/// How long a connection may take, and each read and write of it.
-const CONNECT: Duration = Duration::from_secs(10);
-const ANSWER: Duration = Duration::from_secs(60);
 /// Presentation contexts of an association.
 const MAX_CONTEXTS: usize = 128;
 /// Longest title of an application entity.
@@ -32,8 +26,8 @@ const DATA_SET: u16 = 0x0001;
 /// An application entity: `AE@HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    title: String,
-    address: String,
+    pub(super) title: String,
+    pub(super) address: String,
 }
 
 impl Peer {
@@ -48,6 +42,11 @@ impl Peer {
         }
         Ok(Self { title: title.to_owned(), address: address.to_owned() })
     }
+
+    /// The host of its address.
+    pub(super) fn host(&self) -> &str {
+        self.address.rsplit_once(':').map_or(self.address.as_str(), |(host, _)| host)
+    }
 }
 
 /// Whether a text is the title of an application entity.
@@ -59,6 +58,7 @@ pub fn is_title(text: &str) -> bool {
 /// Sends instances. Before them, C-ECHO asks whether somebody is there.
 ///
 /// * `calling` – title of this application entity
+/// * `tls` – whom to trust, and who calls; none: in the clear
 /// * `each` – is told what became of each instance as soon as it is known
 ///
 /// # Errors
@@ -67,6 +67,7 @@ pub fn send(
     instances: &[Instance],
     peer: &Peer,
     calling: &str,
+    tls: Option<&StoreTls>,
     mut each: impl FnMut(&Instance, &Sent),
 ) -> Result<(), DoseError> {
     if !is_title(calling) {
@@ -81,7 +82,9 @@ pub fn send(
     contexts.dedup();
     // One is for the echo.
     for (number, part) in contexts.chunks(MAX_CONTEXTS - 1).enumerate() {
-        let mut association = Association::open(part, peer, calling)?;
+        let echo = (uids::VERIFICATION, uids::IMPLICIT_VR_LITTLE_ENDIAN);
+        let proposed: Vec<(&str, &str)> = std::iter::once(echo).chain(part.iter().copied()).collect();
+        let mut association = Messages { inner: Association::open(&proposed, peer, calling, tls)?, message: 1 };
         if number == 0 {
             association.echo()?;
         }
@@ -91,41 +94,22 @@ pub fn send(
             let sent = Sent { instance: instance.uid.clone(), status, words: status_words(status) };
             each(instance, &sent);
         }
-        association.close();
+        association.inner.close();
     }
     Ok(())
 }
 
-/// An open association.
-struct Association {
-    inner: ClientAssociation<TcpStream>,
-    /// Of the next message.
+/// Commands over an open association.
+struct Messages {
+    inner: Association,
+    /// Number of the next message.
     message: u16,
 }
 
-impl Association {
-    fn open(contexts: &[(&str, &str)], peer: &Peer, calling: &str) -> Result<Self, DoseError> {
-        let mut options = ClientAssociationOptions::new()
-            .calling_ae_title(calling.to_owned())
-            .called_ae_title(peer.title.clone())
-            .connection_timeout(CONNECT)
-            .read_timeout(ANSWER)
-            .write_timeout(ANSWER)
-            .with_presentation_context(uids::VERIFICATION, vec![uids::IMPLICIT_VR_LITTLE_ENDIAN]);
-        for (class, syntax) in contexts {
-            options = options.with_presentation_context((*class).to_owned(), vec![(*syntax).to_owned()]);
-        }
-        let unknown = |error: io::Error| DoseError::Io(format!("to: {} is no address: {error}", peer.address));
-        let addresses: Vec<_> = peer.address.to_socket_addrs().map_err(unknown)?.collect();
-        let inner = options
-            .establish(addresses.as_slice())
-            .map_err(|error| DoseError::Io(format!("to: no association with {}: {}", peer.address, words(&error))))?;
-        Ok(Self { inner, message: 1 })
-    }
-
+impl Messages {
     /// Asks whether somebody is there.
     fn echo(&mut self) -> Result<(), DoseError> {
-        let context = self.context(uids::VERIFICATION, None);
+        let context = self.inner.context(uids::VERIFICATION, None);
         let context = context.ok_or_else(|| DoseError::Io("to: the other side does not take C-ECHO".into()))?;
         let command = self.command(C_ECHO, uids::VERIFICATION, NO_DATA_SET, []);
         self.write(context, &command, None)?;
@@ -137,7 +121,7 @@ impl Association {
 
     /// Sends an instance; the status of the answer, or that its class or transfer syntax is not taken.
     fn store(&mut self, instance: &Instance) -> Result<u16, DoseError> {
-        let Some(context) = self.context(&instance.class, Some(&instance.syntax)) else { return Ok(0x0122) };
+        let Some(context) = self.inner.context(&instance.class, Some(&instance.syntax)) else { return Ok(0x0122) };
         let more = [
             (tags::PRIORITY, VR::US, PrimitiveValue::from(0u16)),
             (tags::AFFECTED_SOP_INSTANCE_UID, VR::UI, PrimitiveValue::from(instance.uid.as_str())),
@@ -145,15 +129,6 @@ impl Association {
         let command = self.command(C_STORE, &instance.class, DATA_SET, more);
         self.write(context, &command, Some(instance))?;
         self.answer()
-    }
-
-    /// The presentation context that was accepted for a class and a transfer syntax.
-    fn context(&self, class: &str, syntax: Option<&str>) -> Option<u8> {
-        let accepted = self.inner.presentation_contexts().iter();
-        let mut found = accepted.filter(|context| {
-            context.abstract_syntax == class && syntax.is_none_or(|syntax| context.transfer_syntax == syntax)
-        });
-        found.next().map(|context| context.id)
     }
 
     fn command<const N: usize>(
@@ -190,9 +165,7 @@ impl Association {
         if let Some(instance) = data {
             let failed = |error: io::Error| DoseError::Io(format!("to: sending failed: {error}"));
             let mut file = instance.data_set().map_err(failed)?;
-            let mut writer = self.inner.send_pdata(context);
-            io::copy(&mut file, &mut writer).map_err(failed)?;
-            writer.finish().map_err(failed)?;
+            self.inner.send_data(context, &mut file).map_err(failed)?;
         }
         Ok(())
     }
@@ -219,26 +192,10 @@ impl Association {
         }
         Err(unusable())
     }
-
-    /// Ends it. All that was sent has been answered: how the end goes changes nothing.
-    fn close(self) {
-        let _ = self.inner.release();
-    }
 }
 
-fn lost(error: AssociationError) -> DoseError {
-    DoseError::Io(format!("to: the association failed: {}", words(&error)))
-}
-
-/// An error and what is behind it.
-fn words(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut behind = error.source();
-    while let Some(cause) = behind {
-        text = format!("{text}: {cause}");
-        behind = cause.source();
-    }
-    text
+fn lost(error: io::Error) -> DoseError {
+    DoseError::Io(format!("to: the association failed: {error}"))
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use tokio_rustls::rustls::ServerConfig;
 
 use dosegrid::formats::dicom::write::{DicomObject, DoseKind, Plan, Reference, RtDose, ct_slices};
 
-use super::servers::{Answer, Asked, store_scp, web};
+use super::servers::{Answer, Asked, store_scp, tls_before, web};
 use crate::support::command::{dosegrid, stderr, succeed};
 
 /// Bytes before the data set of a file that this program writes are those of its file meta information.
@@ -61,6 +62,97 @@ fn each_instance_sent_by_c_store_has_its_status() {
         assert!(file.ends_with(data) && file.len() - data.len() > PREAMBLE_BYTES, "{name}");
         assert!(said.contains(uid), "{uid}");
     }
+}
+
+/// An authority, a certificate of a server of this name with its key, and what a server does with them.
+fn tls_server(name: &str, asks_for_clients: bool) -> (rcgen::CertifiedIssuer<'static, rcgen::KeyPair>, ServerConfig) {
+    use tokio_rustls::rustls::crypto::ring::default_provider;
+    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+    let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).expect("no names");
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let authority = rcgen::CertifiedIssuer::self_signed(params, key).expect("a certificate");
+    let (certificate, key) = issued(&authority, name);
+    let provider = std::sync::Arc::new(default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    let builder = builder.expect("both versions");
+    let mut roots = tokio_rustls::rustls::RootCertStore::empty();
+    roots.add(authority.der().clone()).expect("an authority");
+    let builder = if asks_for_clients {
+        let verifier =
+            tokio_rustls::rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+        builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
+    } else {
+        builder.with_no_client_auth()
+    };
+    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let config = builder.with_single_cert(vec![certificate.der().clone()], key).expect("they fit");
+    (authority, config)
+}
+
+/// A certificate of a name with its key.
+fn issued(
+    authority: &rcgen::CertifiedIssuer<'static, rcgen::KeyPair>,
+    name: &str,
+) -> (rcgen::Certificate, rcgen::KeyPair) {
+    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("a name");
+    params.extended_key_usages =
+        vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth, rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    let key = rcgen::KeyPair::generate().expect("a key");
+    (params.signed_by(&key, authority).expect("a certificate"), key)
+}
+
+#[test]
+fn c_store_goes_by_tls_to_who_it_must_be() {
+    let (folder, names) = folder();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let write = |name: &str, text: String| fs::write(folder.path().join(name), text).expect("a writable folder");
+    let (authority, config) = tls_server("store.example", true);
+    let (own, key) = issued(&authority, "caller.example");
+    write("ca.pem", authority.pem());
+    write("own.pem", own.pem());
+    write("own.key", key.serialize_pem());
+    let identity = ["--client-certificate=own.pem", "--client-key=own.key"];
+    let send = |address: std::net::SocketAddr, more: &[&str]| {
+        let peer = format!("--to=TEST-SCP@{address}");
+        let args = [&["send"][..], &names, &[peer.as_str(), "--tls"], more].concat();
+        dosegrid(folder.path(), args)
+    };
+    let (behind, scp) = store_scp(vec![0, 0, 0]);
+    let (address, bridge) = tls_before(behind, config);
+    let output = send(address, &[&["--ca=ca.pem", "--tls-name=store.example"], &identity[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let got = scp.join().expect("no panic");
+    assert!(bridge.join().expect("no panic") && got.len() == 3);
+    for ((_, data), name) in got.iter().zip(&names) {
+        assert!(fs::read(folder.path().join(name)).expect("a file").ends_with(data), "{name}");
+    }
+
+    // Another name, another authority, no certificate of its own: nothing is sent.
+    let (other, _) = tls_server("store.example", false);
+    write("other.pem", other.pem());
+    let cases: [(bool, &[&str]); 3] = [
+        (false, &["--ca=ca.pem", "--tls-name=elsewhere.example"]),
+        (false, &["--ca=other.pem", "--tls-name=store.example"]),
+        (true, &["--ca=ca.pem", "--tls-name=store.example"]),
+    ];
+    for (asks_for_clients, flags) in cases {
+        let (authority, config) = tls_server("store.example", asks_for_clients);
+        if flags[0] == "--ca=ca.pem" {
+            write("ca.pem", authority.pem());
+        }
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let (address, bridge) = tls_before(nobody.local_addr().expect("an address"), config);
+        let output = send(address, flags);
+        assert_eq!(output.status.code(), Some(1), "{flags:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains("to: no association with"), "{flags:?}: {}", stderr(&output));
+        bridge.join().expect("no panic");
+    }
+    let said = stderr(&send("127.0.0.1:9".parse().expect("an address"), &[]));
+    assert!(said.contains("error: ca: --ca is needed"), "{said}");
+    write("ca.pem", "no certificate".into());
+    let said = stderr(&send("127.0.0.1:9".parse().expect("an address"), &["--ca=ca.pem"]));
+    assert!(said.contains("error: ca: has no certificate in the form of PEM"), "{said}");
 }
 
 #[test]

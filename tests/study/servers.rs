@@ -12,9 +12,31 @@ use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
 use dicom_ul::association::server::ServerAssociationOptions;
 use dicom_ul::pdu::{PDataValue, PDataValueType, Pdu};
+use tokio_rustls::rustls::ServerConfig;
 
 /// SOP Instance UID and data set of what came.
 pub(crate) type Got = (String, Vec<u8>);
+
+/// Forwards one connection by TLS to an address; whether hands were shaken.
+pub(super) fn tls_before(address: SocketAddr, config: ServerConfig) -> (SocketAddr, JoinHandle<bool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let own = listener.local_addr().expect("an address");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let serve = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async move {
+            listener.set_nonblocking(true).expect("a socket");
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a socket");
+            let (caller, _) = listener.accept().await.expect("a caller");
+            let Ok(mut caller) = acceptor.accept(caller).await else { return false };
+            let mut behind = tokio::net::TcpStream::connect(address).await.expect("it listens");
+            // Who has seen enough closes.
+            let _ = tokio::io::copy_bidirectional(&mut caller, &mut behind).await;
+            true
+        })
+    };
+    (own, std::thread::spawn(serve))
+}
 
 /// Takes one association, and answers each C-STORE by the next of some statuses. What it was sent is returned.
 pub(crate) fn store_scp(statuses: Vec<u16>) -> (SocketAddr, JoinHandle<Vec<Got>>) {
