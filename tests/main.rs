@@ -5,6 +5,7 @@ mod cancel;
 mod cli;
 mod clinic_cases;
 mod clinic_commands;
+mod cohort;
 mod convolution;
 mod data;
 mod daughters;

@@ -3,7 +3,7 @@
 mod files;
 mod grids;
 mod inputs;
-mod interrupt;
+pub(super) mod interrupt;
 mod method;
 mod monte_carlo;
 mod outgoing;
@@ -21,6 +21,7 @@ use super::device;
 use super::flags::by_flag;
 use super::outputs::{self, OutputArgs, Ready, ResultInputs};
 use super::progress::ProgressReport;
+use super::remote::RemoteArgs;
 use super::report::ReportInputs;
 use super::stdout;
 use super::summary::{activity_lines, memory_line};
@@ -67,6 +68,11 @@ pub(super) struct Args {
 }
 
 impl Args {
+    /// Leaves the work to a server, if one is named.
+    pub(super) fn leave_to(&mut self, remote: RemoteArgs) {
+        self.place.leave_to(remote);
+    }
+
     /// Records flags that have no effect with the method that was chosen.
     fn check_method(&self, checks: &mut Checks) {
         if self.method.is_monte_carlo() {
@@ -135,7 +141,11 @@ fn run_here(args: &Args, before: Vec<Warning>, selector: DeviceSelector, mut che
     }
     let mut report = ProgressReport::new(args.outputs.quiet);
     let device = device::open_aloud(selector, args.outputs.quiet)?;
-    let enough = if args.monte_carlo.keep_partial { interrupt::first()? } else { CancellationToken::new() };
+    let enough = if args.monte_carlo.keep_partial {
+        interrupt::first(interrupt::WITH_HISTORIES)?
+    } else {
+        CancellationToken::new()
+    };
     let result = compute_here(device, &inputs.request, enough, &mut report);
     report.finish();
     let mut result = result.map_err(|error| told_by_flag(error, density))?;

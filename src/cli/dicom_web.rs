@@ -1,5 +1,6 @@
 //! Flags of a DICOMweb server, and inputs that are fetched from it.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -40,6 +41,19 @@ pub(super) struct FetchArgs {
 }
 
 impl DicomWebArgs {
+    /// The flags as words.
+    pub(super) fn words(&self) -> Vec<OsString> {
+        let url = self.dicom_web.as_ref().map(|url| OsString::from("--dicom-web=".to_owned() + url));
+        let files = [("--dicom-web-token-file", &self.dicom_web_token_file), ("--dicom-web-ca", &self.dicom_web_ca)];
+        let files = files.into_iter().filter_map(|(flag, path)| {
+            let mut word = OsString::from(flag);
+            word.push("=");
+            word.push(path.as_ref()?);
+            Some(word)
+        });
+        url.into_iter().chain(files).collect()
+    }
+
     /// The server that is named. Faults are recorded.
     pub(super) fn check(&self, checks: &mut Checks) -> Option<Web> {
         let url = self.dicom_web.as_deref()?;

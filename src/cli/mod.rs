@@ -5,6 +5,7 @@ mod bed;
 mod bench;
 mod budget;
 mod calibration;
+mod cohort;
 mod compute;
 mod convert;
 mod cycles;
@@ -124,6 +125,8 @@ enum Command {
     Study(Box<study::Args>),
     /// Stand between an archive and the engine: take studies, compute their doses by rules, send what is released
     Gateway(Box<gateway::Args>),
+    /// Many studies of a manifest, and one table and page of all
+    Cohort(Box<cohort::Args>),
     /// Check the physics on a device against theory and EGSnrc, and write a report
     Validate(validate::Args),
     /// Measure the speed of a device
@@ -160,6 +163,7 @@ impl Command {
             | Self::Doctor(_)
             | Self::Compute(_)
             | Self::Study(_)
+            | Self::Cohort(_)
             | Self::Devices(_)
             | Self::Validate(_)
             | Self::Bench(_) => true,
@@ -262,6 +266,7 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Integrate(args) => integrate::run(&args),
         Command::Study(args) => study::run(&args),
         Command::Gateway(args) => gateway::run(&args),
+        Command::Cohort(args) => cohort::run(&args),
         Command::Validate(args) => validate::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Convert(args) => convert::run(&args),

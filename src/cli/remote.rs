@@ -1,5 +1,6 @@
 //! Calls of a server, for the commands that can leave their work to one.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::api::client::{Access, Client};
@@ -41,6 +42,29 @@ pub(super) struct Remote {
 }
 
 impl RemoteArgs {
+    /// The flags as words, without the token.
+    pub(super) fn words(&self) -> Vec<OsString> {
+        let url = self.server.as_ref().map(|url| OsString::from("--server=".to_owned() + url));
+        let files = [
+            ("--ca", &self.ca),
+            ("--token-file", &self.token_file),
+            ("--client-certificate", &self.client_certificate),
+            ("--client-key", &self.client_key),
+        ];
+        let files = files.into_iter().filter_map(|(flag, path)| {
+            let mut word = OsString::from(flag);
+            word.push("=");
+            word.push(path.as_ref()?);
+            Some(word)
+        });
+        url.into_iter().chain(files).collect()
+    }
+
+    /// The token as a variable of the environment: others on this machine can read the command line.
+    pub(super) fn secret(&self) -> Option<(&'static str, &str)> {
+        Some(("DOSEGRID_TOKEN", self.token.as_deref()?))
+    }
+
     /// The server that is asked for; none if the work is for this process. Records every fault.
     pub(super) fn check(&self, checks: &mut Checks) -> Option<Remote> {
         let Some(url) = self.server.clone() else {

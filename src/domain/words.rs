@@ -10,6 +10,11 @@ pub fn voxels<N: Display + PartialEq + From<u8>>(count: N) -> String {
     if count == N::from(1) { "1 voxel".to_owned() } else { format!("{count} voxels") }
 }
 
+/// `1 study`, `2 studies`.
+pub fn of(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// The verb of so many.
 pub fn are(count: usize) -> &'static str {
     if count == 1 { "is" } else { "are" }
@@ -34,6 +39,7 @@ mod tests {
         let said = |count: usize| format!("{} {} below 0", voxels(count), are(count));
         assert_eq!([said(0), said(1), said(2)], ["0 voxels are below 0", "1 voxel is below 0", "2 voxels are below 0"]);
         assert_eq!([were(1), were(5)], ["was", "were"]);
+        assert_eq!([of(1, "study", "studies"), of(0, "study", "studies")], ["1 study", "0 studies"]);
     }
 
     #[test]

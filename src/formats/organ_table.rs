@@ -72,8 +72,20 @@ pub fn encode(output: &mut impl Write, organs: &[OrganDose]) -> io::Result<()> {
 /// What is read back of an organ; its other columns are left alone.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct OrganRow {
+    /// Its label.
+    pub label: Option<u16>,
     /// Its name.
     pub name: String,
+    /// [cm³].
+    pub volume_cm3: Option<f64>,
+    /// Dose that 98 % of the volume has at least [Gy].
+    pub d98_gy: Option<f64>,
+    /// Median [Gy].
+    pub d50_gy: Option<f64>,
+    /// Dose that 2 % of the volume has at least [Gy].
+    pub d2_gy: Option<f64>,
+    /// Time-integrated activity over the injected activity [h].
+    pub time_integrated_activity_coefficient_h: Option<f64>,
     /// Absorbed dose, energy over mass [Gy]; none if no voxel has one.
     pub mean_by_mass_gy: Option<f64>,
     /// Statistical 1σ of that [Gy].

@@ -3,12 +3,14 @@
 //! * [`Figure`]: axes, series and bands, as SVG or in a PNG. [`Sheet`] puts several under one title.
 //! * [`DosePicture`]: sections of a dose over a CT, with isodose lines and dose-volume histograms.
 //! * [`dose_report`]: the report of a dose, one HTML page to file.
+//! * [`cohort_page`]: spreads of many studies.
 //! * [`page`]: HTML pages that need no other file, from the templates in `templates/`.
 //!
 //! Sizes are in pixels of the finished picture. Pictures are drawn larger and averaged down (`canvas::OVERSAMPLING`).
 
 mod axis;
 mod canvas;
+pub mod cohort_page;
 pub mod dose_picture;
 pub mod dose_report;
 mod dose_volume;

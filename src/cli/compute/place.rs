@@ -25,6 +25,11 @@ pub(super) enum Place {
 }
 
 impl PlaceArgs {
+    /// Leaves the work to a server, if one is named.
+    pub(super) fn leave_to(&mut self, remote: RemoteArgs) {
+        self.remote = remote;
+    }
+
     /// Reads the flags and records every fault.
     pub(super) fn check(&self, checks: &mut Checks) -> Place {
         let device = self.device.as_deref().and_then(|name| checks.at("device", name.parse())).unwrap_or_default();

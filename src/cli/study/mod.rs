@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use super::dicom_web::FetchArgs;
 use super::integrate::options::CurveArgs;
+use super::remote::RemoteArgs;
 use super::stdout;
 use super::time_points::TimePointArgs;
 use crate::domain::{Checks, DoseError};
@@ -67,7 +68,9 @@ pub(super) struct Args {
     passed: PassedArgs,
     #[command(flatten)]
     fetch: FetchArgs,
-    /// End when standard input is closed: with the gateway that started this
+    #[command(flatten)]
+    remote: RemoteArgs,
+    /// End when standard input is closed: so that it ends with what started it
     #[arg(long, hide = true)]
     end_with_stdin: bool,
 }
@@ -84,6 +87,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let args = &Args { folder: input.path().to_owned(), ..args.clone() };
     let mut checks = Checks::new();
     check_output(args, &mut checks);
+    args.remote.check(&mut checks);
     let chosen = args.time_points.check(&mut checks);
     if args.curve.value_refers_to.is_some() {
         checks.fail("value-refers-to", "has no effect on DICOM files: they say it");

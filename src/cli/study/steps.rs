@@ -9,6 +9,8 @@ use super::plan::{Integrated, Plan};
 use super::stages::Stages;
 use super::{Args, word};
 use crate::cli::integrate::maps::{Maps, integrate_maps};
+use crate::cli::integrate::outputs::TIA_SIGMA;
+use crate::cli::remote::RemoteArgs;
 use crate::cli::report_again::{CURVES, DATA_FOLDER, REPORT, RTDOSE};
 use crate::cli::time_points::{read_on_one_grid, regions_on};
 use crate::cli::{Cli, Command, compute, convert, stdout};
@@ -30,6 +32,8 @@ const SIGMA: &str = "sigma.nii.gz";
 pub(super) fn files(plan: &Plan, args: &Args) -> Vec<(Option<&'static str>, &'static str)> {
     let has_curves = matches!(plan.integrated, Integrated::ByCurves(_));
     let (sigma, organs) = (args.passed.is_monte_carlo(), plan.labels.is_some());
+    // A report needs the maps, which stay on the server.
+    let here = args.remote.server.is_none();
     let all = [
         (true, None, ACTIVITY),
         (has_curves, None, CURVES),
@@ -41,8 +45,8 @@ pub(super) fn files(plan: &Plan, args: &Args) -> Vec<(Option<&'static str>, &'st
         (organs, Some("--organs-output"), "organs.csv"),
         (organs, Some("--dose-volume-output"), "dose_volume.csv"),
         (true, Some("--json"), "result.json"),
-        (true, Some("--report"), REPORT),
-        (true, Some("--report-data"), DATA_FOLDER),
+        (here, Some("--report"), REPORT),
+        (here, Some("--report-data"), DATA_FOLDER),
         (true, Some("--summary-output"), "summary.dcm"),
         (true, None, RTDOSE),
         (sigma, None, "sigma.dcm"),
@@ -67,7 +71,9 @@ pub(super) fn commands(args: &Args, plan: &Plan) -> Vec<Vec<String>> {
         }
         Integrated::ByCurves(_) => {
             compute.extend(words(&["--activity", &place(TIA), "--activity-unit", "bq-s"]));
-            compute.extend(words(&["--report-curves", &place(CURVES)]));
+            if args.remote.server.is_none() {
+                compute.extend(words(&["--report-curves", &place(CURVES)]));
+            }
         }
     }
     if let Some(mbq) = plan.line.administered_mbq {
@@ -81,6 +87,8 @@ pub(super) fn commands(args: &Args, plan: &Plan) -> Vec<Vec<String>> {
     }
     compute.extend(words(&["--reference", &ct]));
     compute.extend(args.passed.words());
+    // Who calls it stands in no record.
+    compute.extend(args.remote.server.iter().flat_map(|url| ["--server".to_owned(), url.clone()]));
     let outputs = files(plan, args).into_iter().filter_map(|(flag, name)| Some([flag?.to_owned(), place(name)]));
     compute.extend(outputs.flatten());
     let rtdose = |from: &str, to: &str, kind: &str| {
@@ -109,7 +117,7 @@ pub(super) fn run(args: &Args, plan: &Plan, output: &Path, stages: &mut Stages) 
         let regions = regions(args, plan, &maps[0], &mut told)?;
         let draft = plan.line.draft(args.curve.infusion);
         let maps = Maps { volumes: maps, origin: Origin::default(), draft, regions };
-        let report = integrate_maps(&args.curve, &plan.asked, by, maps)?;
+        let report = integrate_maps(&args.curve, &plan.asked, by, maps, None)?;
         report.write(output)?;
         told.extend(report.warnings.iter().map(|warning| warning.message.clone()));
         if !args.passed.quiet {
@@ -122,7 +130,7 @@ pub(super) fn run(args: &Args, plan: &Plan, output: &Path, stages: &mut Stages) 
         if number == 1 {
             stages.begin("DICOM objects");
         }
-        run_command(command, &told)?;
+        run_command(command, &told, &args.remote)?;
     }
     stages.end();
     let account = json!({
@@ -149,7 +157,9 @@ pub(super) fn run(args: &Args, plan: &Plan, output: &Path, stages: &mut Stages) 
     if args.passed.quiet {
         return Ok(());
     }
-    let names: Vec<&str> = files(plan, args).iter().map(|(_, name)| *name).collect();
+    // Not every curve has a standard deviation.
+    let sigma = output.join(TIA_SIGMA).exists().then_some(TIA_SIGMA);
+    let names: Vec<&str> = files(plan, args).iter().map(|(_, name)| *name).chain(sigma).collect();
     stdout::print(&format!("\nwritten    {}: {}\n{}", output.display(), names.join(", "), stages.line()))
 }
 
@@ -189,10 +199,12 @@ fn regions(args: &Args, plan: &Plan, map: &Volume<f32>, told: &mut Vec<String>) 
 /// Runs a command as if it had been typed.
 ///
 /// * `told` – what was assumed before it, for its report
-fn run_command(command: &[String], told: &[String]) -> Result<(), DoseError> {
+/// * `remote` – the server of the study, and who calls it
+fn run_command(command: &[String], told: &[String], remote: &RemoteArgs) -> Result<(), DoseError> {
     let words = std::iter::once("dosegrid".to_owned()).chain(command.iter().cloned());
     let parsed = Cli::try_parse_from(words).map_err(|error| DoseError::Internal(error.to_string()))?;
-    if let Command::Compute(args) = parsed.command {
+    if let Command::Compute(mut args) = parsed.command {
+        args.leave_to(remote.clone());
         let words = |words: &String| Warning::new(warning::INPUT_FILE, "study", words.as_str());
         compute::run_with(*args, told.iter().map(words).collect())
     } else if let Command::Convert(args) = parsed.command {

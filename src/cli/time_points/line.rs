@@ -90,9 +90,7 @@ impl TimeLine {
                          time between them would be missed";
             assumed.push(words.into());
         }
-        for entry in &found {
-            assumed.extend(entry.warnings.iter().map(|words| format!("{}: {words}", entry.series_uid)));
-        }
+        assumed.extend(warnings_once(&found));
         Some(Self { points, nuclide, injection, administered_mbq, assumed })
     }
 
@@ -118,6 +116,25 @@ impl TimeLine {
             refers_to: ValueRefersTo::AcquisitionMean,
         }
     }
+}
+
+/// Each warning once, after the series that it is of, in the order of the first of them.
+fn warnings_once(series: &[&SeriesEntry]) -> Vec<String> {
+    let mut all: Vec<(&str, Vec<&str>)> = Vec::new();
+    for entry in series {
+        for words in &entry.warnings {
+            match all.iter_mut().find(|(known, _)| known == words) {
+                Some((_, of)) => of.push(&entry.series_uid),
+                None => all.push((words, vec![&entry.series_uid])),
+            }
+        }
+    }
+    let all_of_them = |of: &Vec<&str>| of.len() > 1 && of.len() == series.len();
+    let said = |(words, of): (&str, Vec<&str>)| match all_of_them(&of) {
+        true => format!("all activities: {words}"),
+        false => format!("{}: {words}", of.join(", ")),
+    };
+    all.into_iter().map(said).collect()
 }
 
 /// Whether a clock time says its offset from UTC.

@@ -1,0 +1,279 @@
+//! The results of all studies as one table: a row for each organ of each study.
+
+use std::io;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::ledger::{Entry, Ledger};
+use super::manifest::Line;
+use super::one::{Task, digest_of};
+use super::tissues::{Kinetics, Tissues};
+use super::{Cohort, cannot_write, folder_of};
+use crate::clinic::Curve;
+use crate::domain::DoseError;
+use crate::formats::atomic::write_file;
+use crate::formats::organ_table::{self, OrganRow};
+use crate::formats::prior_curves;
+use crate::report::cohort_page::marked;
+
+/// An organ of a study. Columns have their units in their names; what does not exist is empty.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Row {
+    pub(super) patient: String,
+    pub(super) study: String,
+    pub(super) centre: String,
+    pub(super) cycle: String,
+    pub(super) nuclide: String,
+    pub(super) organ: String,
+    label: Option<u16>,
+    volume_cm3: Option<f64>,
+    counted_mass_g: Option<f64>,
+    pub(super) mean_by_mass_gy: Option<f64>,
+    mean_by_mass_sigma_gy: Option<f64>,
+    d98_gy: Option<f64>,
+    d50_gy: Option<f64>,
+    d2_gy: Option<f64>,
+    administered_mbq: Option<f64>,
+    pub(super) mean_by_mass_gy_per_injected_gbq: Option<f64>,
+    pub(super) time_integrated_activity_mbq_h: Option<f64>,
+    time_integrated_activity_sigma_mbq_h: Option<f64>,
+    pub(super) time_integrated_activity_coefficient_h: Option<f64>,
+    time_points: usize,
+    model: String,
+    effective_half_life_h: Option<f64>,
+    flags: String,
+    alpha_beta_gy: Option<f64>,
+    bed_of_mean_dose_gy: Option<f64>,
+    eqd2_of_mean_dose_gy: Option<f64>,
+    /// Whether the dose is marked among those of its organ and nuclide.
+    pub(super) outlier: bool,
+    method: String,
+    version: String,
+    commit: String,
+    nuclide_data_sha256: String,
+    inputs_sha256: String,
+    dose_sha256: String,
+}
+
+/// A study, and what became of it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct StudyRow {
+    pub(super) line: u64,
+    pub(super) patient: String,
+    pub(super) study: String,
+    pub(super) centre: String,
+    pub(super) cycle: String,
+    /// done, failed or left.
+    pub(super) state: &'static str,
+    pub(super) reason: String,
+    pub(super) seconds: Option<f64>,
+    organs: usize,
+    warnings: usize,
+}
+
+/// All of it.
+pub(super) struct Collected {
+    pub(super) rows: Vec<Row>,
+    pub(super) studies: Vec<StudyRow>,
+}
+
+/// Reads what the studies of the manifest have written.
+///
+/// # Errors
+/// If the results of a study that is done cannot be read.
+pub(super) fn of(cohort: &Cohort, ledger: &Ledger) -> Result<Collected, DoseError> {
+    let mut collected = Collected { rows: Vec::new(), studies: Vec::new() };
+    for line in &cohort.lines {
+        let task = Task::of(cohort, line);
+        let entry = ledger.last(&task.study).filter(|entry| entry.key == task.key);
+        let mut study = StudyRow {
+            line: line.number,
+            patient: cohort.salt.pseudonym('P', &line.patient),
+            study: task.study.clone(),
+            centre: line.centre.clone(),
+            cycle: line.cycle.clone(),
+            state: "left",
+            reason: String::new(),
+            seconds: entry.as_ref().map(|entry| entry.seconds),
+            organs: 0,
+            warnings: 0,
+        };
+        match &entry {
+            Some(Entry { reason: Some(reason), .. }) => (study.state, study.reason) = ("failed", reason.clone()),
+            Some(entry) => {
+                let folder = folder_of(&cohort.args.output, &task.study);
+                let (rows, warnings) = rows(&cohort.tissues, line, &study, entry, &folder)?;
+                (study.state, study.organs, study.warnings) = ("done", rows.len(), warnings);
+                collected.rows.extend(rows);
+            }
+            None => {}
+        }
+        collected.studies.push(study);
+    }
+    collected.mark();
+    Ok(collected)
+}
+
+fn json(folder: &Path, name: &str) -> Result<Value, DoseError> {
+    let failed = |error: &dyn std::fmt::Display| {
+        DoseError::Io(format!("{}/{name} cannot be read back: {error}", folder.display()))
+    };
+    let bytes = std::fs::read(folder.join(name)).map_err(|error| failed(&error))?;
+    serde_json::from_slice(&bytes).map_err(|error| failed(&error))
+}
+
+/// The rows of a study, and how many warnings it has.
+fn rows(
+    tissues: &Tissues,
+    line: &Line,
+    study: &StudyRow,
+    entry: &Entry,
+    folder: &Path,
+) -> Result<(Vec<Row>, usize), DoseError> {
+    let failed =
+        |error: &dyn std::fmt::Display| DoseError::Io(format!("{} cannot be read back: {error}", folder.display()));
+    let [about, result] = [json(folder, "study.json")?, json(folder, "result.json")?];
+    let table = folder.join("organs.csv");
+    let organs = if table.exists() { organ_table::read(&table).map_err(|error| failed(&error))? } else { Vec::new() };
+    let path = folder.join("curves.json");
+    let (curves, parameters) = if path.exists() {
+        // By voxel there are no curves of regions.
+        (json(folder, "curves.json")?, prior_curves::read(&path).unwrap_or_default())
+    } else {
+        (Value::Null, Vec::new())
+    };
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let common = Row {
+        patient: study.patient.clone(),
+        study: study.study.clone(),
+        centre: line.centre.clone(),
+        cycle: line.cycle.clone(),
+        nuclide: text(&about["nuclide"]),
+        administered_mbq: about["administered_activity_mbq"].as_f64(),
+        time_points: about["time_points"].as_array().map_or(0, Vec::len),
+        method: text(&result["method"]),
+        version: text(&result["version"]),
+        commit: text(&result["commit"]),
+        nuclide_data_sha256: text(&result["nuclide_data_sha256"]),
+        inputs_sha256: entry.inputs_sha256.clone().unwrap_or_default(),
+        dose_sha256: digest_of(&folder.join("dose.nii.gz")).map_err(|error| failed(&error))?,
+        ..Row::default()
+    };
+    let half_life_h = result["activity"]["half_life_s"].as_f64().map(|seconds| seconds / 3600.0);
+    let row = |organ: OrganRow| {
+        let curve = &curves["regions"][&organ.name];
+        let own = parameters.iter().find(|(name, _)| *name == organ.name).map(|(_, curve)| curve);
+        let row = of_organ(&common, &organ, curve);
+        let kinetics = own.map(Kinetics::Curve).or(half_life_h.map(Kinetics::HalfLife));
+        with_bed(row, tissues, kinetics.as_ref(), own)
+    };
+    let warnings = result["warnings"].as_array().map_or(0, Vec::len);
+    Ok((organs.into_iter().map(row).collect(), warnings))
+}
+
+fn of_organ(common: &Row, organ: &OrganRow, curve: &Value) -> Row {
+    let flags = curve["flags"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let administered_gbq = common.administered_mbq.map(|mbq| mbq / 1e3);
+    let by = |value: Option<f64>, given: Option<f64>, divisor: Option<f64>| {
+        given.or_else(|| value.zip(divisor).map(|(value, divisor)| value / divisor))
+    };
+    Row {
+        organ: organ.name.clone(),
+        label: organ.label,
+        volume_cm3: organ.volume_cm3,
+        counted_mass_g: organ.counted_mass_g,
+        mean_by_mass_gy: organ.mean_by_mass_gy,
+        mean_by_mass_sigma_gy: organ.mean_by_mass_sigma_gy,
+        d98_gy: organ.d98_gy,
+        d50_gy: organ.d50_gy,
+        d2_gy: organ.d2_gy,
+        mean_by_mass_gy_per_injected_gbq: by(
+            organ.mean_by_mass_gy,
+            organ.mean_by_mass_gy_per_injected_gbq,
+            administered_gbq,
+        ),
+        time_integrated_activity_mbq_h: organ.time_integrated_activity_mbq_h,
+        time_integrated_activity_sigma_mbq_h: curve["tia_sigma_mbq_h"].as_f64(),
+        time_integrated_activity_coefficient_h: by(
+            organ.time_integrated_activity_mbq_h,
+            organ.time_integrated_activity_coefficient_h,
+            common.administered_mbq,
+        ),
+        model: curve["model"].as_str().unwrap_or_default().to_owned(),
+        flags: flags.collect::<Vec<_>>().join(" "),
+        ..common.clone()
+    }
+}
+
+fn with_bed(row: Row, tissues: &Tissues, kinetics: Option<&Kinetics>, curve: Option<&Curve>) -> Row {
+    let effective_half_life_h = match (curve, kinetics) {
+        (Some(curve), _) => curve.half_lives_h().first().copied(),
+        (None, Some(Kinetics::HalfLife(hours))) => Some(*hours),
+        (None, _) => None,
+    };
+    let found = row
+        .mean_by_mass_gy
+        .zip(kinetics)
+        .and_then(|(dose_gy, kinetics)| tissues.bed(&row.nuclide, &row.organ, dose_gy, kinetics));
+    Row {
+        effective_half_life_h,
+        alpha_beta_gy: found.as_ref().map(|found| found.alpha_beta_gy),
+        bed_of_mean_dose_gy: found.as_ref().map(|found| found.bed_gy),
+        eqd2_of_mean_dose_gy: found.as_ref().map(|found| found.eqd2_gy),
+        ..row
+    }
+}
+
+impl Row {
+    /// What is compared between studies: dose for each GBq [Gy/GBq], or where the activity is not known the dose [Gy].
+    pub(super) fn compared(&self) -> Option<f64> {
+        self.mean_by_mass_gy_per_injected_gbq.or(self.mean_by_mass_gy)
+    }
+}
+
+impl Collected {
+    pub(super) fn done(&self) -> usize {
+        self.studies.iter().filter(|study| study.state == "done").count()
+    }
+
+    pub(super) fn failed(&self) -> usize {
+        self.studies.iter().filter(|study| study.state == "failed").count()
+    }
+
+    /// Marks outliers among the doses of each organ and nuclide.
+    fn mark(&mut self) {
+        let group =
+            |row: &Row| (row.organ.clone(), row.nuclide.clone(), row.mean_by_mass_gy_per_injected_gbq.is_some());
+        let mut groups: Vec<_> = self.rows.iter().map(group).collect();
+        groups.sort();
+        groups.dedup();
+        for one in groups {
+            let places: Vec<usize> = (0..self.rows.len())
+                .filter(|&at| group(&self.rows[at]) == one && self.rows[at].compared().is_some())
+                .collect();
+            let values: Vec<f64> = places.iter().filter_map(|&at| self.rows[at].compared()).collect();
+            for (at, is_marked) in places.into_iter().zip(marked(&values)) {
+                self.rows[at].outlier = is_marked;
+            }
+        }
+    }
+
+    /// Writes the two tables.
+    ///
+    /// # Errors
+    /// If one cannot be written.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), DoseError> {
+        table(&folder.join("cohort.csv"), &self.rows).map_err(|error| cannot_write("cohort.csv", &error))?;
+        table(&folder.join("studies.csv"), &self.studies).map_err(|error| cannot_write("studies.csv", &error))
+    }
+}
+
+fn table(path: &Path, rows: &[impl Serialize]) -> io::Result<()> {
+    write_file(path, |file| {
+        let mut table = csv::Writer::from_writer(file);
+        rows.iter().try_for_each(|row| table.serialize(row))?;
+        table.flush()
+    })
+}
