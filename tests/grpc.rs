@@ -2,6 +2,7 @@
 
 mod bad_headers;
 mod bad_streams;
+mod bed;
 mod caches;
 mod concurrency;
 mod daughters;

@@ -23,7 +23,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("pacs", &["digest", "domain"]),
     ("report", &["digest", "domain", "resample", "clinic", "dosimetry"]),
     ("request", &["domain", "physics"]),
-    ("intake", &["math", "clinic", "domain", "resample", "physics", "request"]),
+    ("intake", &["constants", "math", "clinic", "domain", "resample", "physics", "request"]),
     ("plan", &["constants", "math", "domain", "physics"]),
     ("prepare", &["constants", "math", "domain", "physics", "plan"]),
     ("engine", &["constants", "math", "domain", "physics", "plan", "prepare"]),

@@ -157,6 +157,14 @@ pub(super) fn of_uint16(role: pb::VolumeRole, volume: &Volume<u16>) -> impl Iter
     })
 }
 
+/// The chunks of a volume of bytes.
+pub(super) fn of_uint8(role: pb::VolumeRole, volume: &Volume<u8>) -> impl Iterator<Item = pb::VolumeChunk> {
+    volume.as_slice().chunks(CHUNK_BYTES).enumerate().map(move |(number, values)| {
+        let offset_bytes = (number * CHUNK_BYTES) as u64;
+        pb::VolumeChunk { volume: role.into(), offset_bytes, data: Bytes::copy_from_slice(values), index: 0 }
+    })
+}
+
 /// The chunks of a volume whose bytes are there, without copying them.
 pub(super) fn of_bytes(role: pb::VolumeRole, index: u32, bytes: Bytes) -> impl Iterator<Item = pb::VolumeChunk> {
     (0..bytes.len()).step_by(CHUNK_BYTES).map(move |start| {

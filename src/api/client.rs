@@ -2,7 +2,9 @@
 
 mod access;
 mod as_job;
+mod bed;
 mod incoming;
+mod integrate;
 mod lasting;
 mod merge;
 mod resample;

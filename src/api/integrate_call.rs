@@ -1,12 +1,11 @@
 //! One `Integrate` call: maps come, and their integrals go.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::watch;
 use tonic::{Request, Status, Streaming};
 use tracing::Instrument;
 
+use super::gone::{Gone, Watcher};
 use super::off_thread::off_thread;
 use super::service::Shared;
 use super::stream::{self, Exchange, Responses, no_header, second_header};
@@ -16,7 +15,6 @@ use super::{chunks, pb, wire};
 use crate::domain::DoseError;
 use crate::intake::MapIntegration;
 use crate::jobs::Reservation;
-use crate::math::watch::{Interrupted, Watch};
 
 type Call = Exchange<Streaming<pb::IntegrateRequest>, pb::IntegrateResponse>;
 type Message = pb::integrate_request::Message;
@@ -50,33 +48,6 @@ fn admit(shared: &Shared, header: pb::IntegrateHeader) -> Result<Admitted, DoseE
     Ok(Admitted { integration, upload, place, memory })
 }
 
-/// Tells the call how far the work is, and the work that the call has ended.
-struct Watcher {
-    fraction: watch::Sender<f64>,
-    is_gone: Arc<AtomicBool>,
-}
-
-impl Watch for Watcher {
-    fn check(&self) -> Result<(), Interrupted> {
-        if self.is_gone.load(Ordering::Relaxed) { Err(Interrupted) } else { Ok(()) }
-    }
-
-    fn report(&self, fraction: f64) -> Result<(), Interrupted> {
-        self.fraction.send_replace(fraction);
-        self.check()
-    }
-}
-
-/// Set once the call has ended.
-#[derive(Default)]
-struct Gone(Arc<AtomicBool>);
-
-impl Drop for Gone {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 async fn run(mut call: Call) -> Result<(), Status> {
     let header = match receive(&mut call).await? {
         Some(Message::Header(header)) => header,
@@ -101,8 +72,7 @@ async fn answer(mut call: Call, admitted: Admitted) -> Result<(), Status> {
         }
     }
     let gone = Gone::default();
-    let (fraction, mut seen) = watch::channel(0.0);
-    let watcher = Watcher { fraction, is_gone: gone.0.clone() };
+    let (watcher, mut seen) = Watcher::new(&gone);
     // The memory belongs to the work, which goes on for a moment if the caller leaves.
     let work = place.run(move || Ok((integration.run(upload.finish(), &watcher)?, memory)));
     tokio::pin!(work);
@@ -121,8 +91,11 @@ async fn answer(mut call: Call, admitted: Admitted) -> Result<(), Status> {
         call.send(pb::IntegrateResponse { message: Some(Said::Fraction(last)) }).await?;
     }
     let result = Said::Result(wire::integration::encode_result(&made));
-    let map = chunks::of_volume(pb::VolumeRole::TimeIntegratedActivity, 0, &made.tia_bq_s).map(Said::Chunk);
-    for message in std::iter::once(result).chain(map) {
+    let map = chunks::of_volume(pb::VolumeRole::TimeIntegratedActivity, 0, &made.tia_bq_s);
+    let sigma = made.sigma_bq_s.iter();
+    let sigma = sigma.flat_map(|map| chunks::of_volume(pb::VolumeRole::TimeIntegratedActivityUncertainty, 0, map));
+    let kinds = made.kinds.iter().flat_map(|map| chunks::of_uint8(pb::VolumeRole::VoxelKinds, map));
+    for message in std::iter::once(result).chain(map.chain(sigma).chain(kinds).map(Said::Chunk)) {
         call.send(pb::IntegrateResponse { message: Some(message) }).await?;
     }
     Ok(())

@@ -16,6 +16,7 @@
 
 mod aftermath;
 mod attempt;
+mod bed_call;
 mod call;
 mod capped;
 mod checkpoints;
@@ -28,6 +29,7 @@ mod door;
 mod durable;
 mod figures;
 mod gate;
+mod gone;
 pub mod identity;
 mod integrate_call;
 mod job_calls;

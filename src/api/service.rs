@@ -12,7 +12,7 @@ use super::gate::Gate;
 use super::off_thread::{for_header, off_thread};
 use super::stream::Responses;
 use super::turns::Turns;
-use super::{ServerConfig, integrate_call, kernel_calls, merge_call, pb, resample_call, wire};
+use super::{ServerConfig, bed_call, integrate_call, kernel_calls, merge_call, pb, resample_call, wire};
 use crate::domain::{DeviceInfo, DoseError, Invalid};
 use crate::engine::list_devices;
 use crate::faults::Faults;
@@ -30,7 +30,7 @@ pub(super) struct Shared {
     pub(super) budget: Arc<Budget>,
     /// `ComputeKernel`.
     pub(super) kernels: Turns,
-    /// `Resample`, `Integrate` and `MergeTallies`.
+    /// `Resample`, `Integrate`, `MergeTallies`, `ComputeBed` and `ComputeBudget`.
     pub(super) resampling: Turns,
     /// What is counted.
     pub(super) metrics: Arc<Metrics>,
@@ -142,6 +142,27 @@ impl pb::dose_service_server::DoseService for Service {
     ) -> Result<Response<Self::IntegrateStream>, Status> {
         self.0.check_open()?;
         Ok(Response::new(integrate_call::begin(&self.0, request)))
+    }
+
+    type ComputeBedStream = Responses<pb::ComputeBedResponse>;
+
+    async fn compute_bed(
+        &self,
+        request: Request<Streaming<pb::ComputeBedRequest>>,
+    ) -> Result<Response<Self::ComputeBedStream>, Status> {
+        self.0.check_open()?;
+        Ok(Response::new(bed_call::begin(&self.0, request)))
+    }
+
+    async fn compute_budget(
+        &self,
+        request: Request<pb::ComputeBudgetRequest>,
+    ) -> Result<Response<pb::ComputeBudgetResponse>, Status> {
+        self.0.check_open()?;
+        let request = request.into_inner();
+        let place = self.0.resampling.place()?;
+        let regions = place.run(move || wire::budget::budgets(request)).await?;
+        Ok(Response::new(wire::budget::encode_result(&regions)))
     }
 
     async fn compute_kernel(

@@ -23,6 +23,13 @@ pub const VOLUME_UNCERTAINTY_LARGE: &str = "volume_uncertainty_large";
 
 /// Name of the part that comes from the volume.
 const VOLUME: &str = "volume";
+/// Names of all parts.
+const PARTS: [&str; 7] = ["fit", "calibration", "recovery_fit", VOLUME, "dose_factor", "monte_carlo", "density"];
+
+/// The name of a part of a budget, if there is such a part.
+pub fn part_name(name: &str) -> Option<&'static str> {
+    PARTS.into_iter().find(|part| *part == name)
+}
 
 /// What a budget is made from. All σ are relative; what is not given makes the total a lower bound.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -241,14 +248,15 @@ fn parts(inputs: &BudgetInputs, recovery_of_fit: Option<f64>, volume: Option<&Vo
         systematic,
     };
     use PartSource::{Computed, Given};
+    let [fit, calibration, recovery, of_volume, dose_factor, monte_carlo, density] = PARTS;
     vec![
-        part("fit", inputs.fit, Computed, false),
-        part("calibration", inputs.calibration, Given, true),
-        part("recovery_fit", recovery_of_fit, Computed, true),
-        part(VOLUME, volume.map(|volume| volume.bracket.abs()), Computed, true),
-        part("dose_factor", inputs.dose_factor, Given, true),
-        part("monte_carlo", inputs.monte_carlo, Given, false),
-        part("density", inputs.density, Given, true),
+        part(fit, inputs.fit, Computed, false),
+        part(calibration, inputs.calibration, Given, true),
+        part(recovery, recovery_of_fit, Computed, true),
+        part(of_volume, volume.map(|volume| volume.bracket.abs()), Computed, true),
+        part(dose_factor, inputs.dose_factor, Given, true),
+        part(monte_carlo, inputs.monte_carlo, Given, false),
+        part(density, inputs.density, Given, true),
     ]
 }
 

@@ -2,7 +2,7 @@
 
 use super::weighting::relative_sigma;
 use super::{Point, PointDraft, Series, SeriesDraft};
-use crate::domain::{Checks, DoseError, words};
+use crate::domain::{Checks, DoseError, Warning, words};
 
 /// When the maps of a series were made, checked; the times of a map series are those of its regions and voxels.
 #[derive(Clone, Debug)]
@@ -61,6 +61,18 @@ impl Frames {
     /// * `activities_mbq` – of a region or a voxel
     pub fn points(&self, activities_mbq: &[f64]) -> Vec<Point> {
         self.series(activities_mbq, None).points().to_vec()
+    }
+
+    /// Start of the scan of each map [h], in the order of the maps.
+    pub fn starts_h(&self) -> Vec<f64> {
+        let mut starts = vec![0.0; self.count()];
+        self.order.iter().zip(self.times_h()).for_each(|(map, time_h)| starts[*map] = time_h);
+        starts
+    }
+
+    /// What to look at.
+    pub fn warnings(&self) -> &[Warning] {
+        self.template.warnings()
     }
 
     /// How long the infusion took [h].

@@ -35,6 +35,17 @@ pub enum Flag {
 }
 
 impl Flag {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::AicUncorrected,
+        Self::LargeTail,
+        Self::NoActivity,
+        Self::NotPositive,
+        Self::PoorFit,
+        Self::RateAtPhysicalLimit,
+        Self::Rising,
+    ];
+
     /// Name in results.
     pub fn name(self) -> &'static str {
         match self {

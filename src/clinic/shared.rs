@@ -106,6 +106,9 @@ pub struct SharedOut {
     pub regions: Vec<RegionIntegral>,
     /// Time-integrated activity by voxel [MBq·h]; 0 outside all regions.
     pub tia_mbq_h: Vec<f64>,
+    /// One standard deviation of that by the curve of the region alone, which is common to its voxels [MBq·h]; none if
+    /// a region with activity has none. The noise of a voxel in the scan that shares out is not in it.
+    pub tia_sigma_mbq_h: Option<Vec<f64>>,
 }
 
 impl SharedOut {
@@ -133,7 +136,7 @@ pub fn share_out(
     let voxels = maps.first().map_or(0, |map| map.len());
     frames.check(maps, voxels)?;
     check_regions(regions, voxels)?;
-    let mut shared = SharedOut { regions: Vec::new(), tia_mbq_h: vec![0.0; voxels] };
+    let mut shared = SharedOut { regions: Vec::new(), tia_mbq_h: vec![0.0; voxels], tia_sigma_mbq_h: None };
     let mut checks = Checks::new();
     for region in regions {
         match one(frames, maps, region, options, &mut shared.tia_mbq_h) {
@@ -143,7 +146,28 @@ pub fn share_out(
         }
     }
     checks.finish()?;
+    let relative = |found: &RegionIntegral| relative_sigma(&found.integration);
+    let relative: Option<Vec<f64>> = shared.regions.iter().map(relative).collect();
+    shared.tia_sigma_mbq_h = relative.map(|relative| spread_sigma(regions, &relative, &shared.tia_mbq_h));
     Ok(shared)
+}
+
+/// σ of an integral over the integral; 0 where there is no activity, none where it does not exist.
+fn relative_sigma(found: &Integration) -> Option<f64> {
+    let has_none = found.tia_mbq_h == 0.0;
+    if has_none { Some(0.0) } else { found.tia_sigma_mbq_h.map(|sigma| (sigma / found.tia_mbq_h).abs()) }
+}
+
+/// σ by voxel [MBq·h], of what is shared out.
+///
+/// * `relative` – of each region
+/// * `tia_mbq_h` – by voxel [MBq·h]
+pub(super) fn spread_sigma(regions: &[VoxelRegion], relative: &[f64], tia_mbq_h: &[f64]) -> Vec<f64> {
+    let mut sigma = vec![0.0; tia_mbq_h.len()];
+    for (region, relative) in regions.iter().zip(relative) {
+        region.voxels.iter().for_each(|&at| sigma[at as usize] = relative * tia_mbq_h[at as usize].abs());
+    }
+    sigma
 }
 
 fn one(
@@ -270,6 +294,13 @@ mod tests {
                 assert!(reference_time_h.is_none_or(|named| named == integral.reference_time_h));
             }
             assert!(found.tia_mbq_h.iter().all(|tia| *tia >= 0.0));
+            // Three points say how well a curve of two parameters fits: the voxels of a region have its relative σ.
+            let sigmas = found.tia_sigma_mbq_h.as_ref().expect("a degree of freedom");
+            for (region, integral) in regions.iter().zip(&found.regions) {
+                let sum: f64 = region.voxels.iter().map(|voxel| sigmas[*voxel as usize]).sum();
+                let right = integral.integration.tia_sigma_mbq_h.expect("as above");
+                assert!((sum / right - 1.0).abs() < 1e-12, "{integral:?}");
+            }
         }
     }
 

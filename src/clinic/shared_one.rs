@@ -1,5 +1,6 @@
 //! The integral of a region from one map, shared out to its voxels by their activity in it.
 
+use super::shared::spread_sigma;
 use super::single_time_point::{Kinetics, Measurement, SinglePointIntegral, integrate_one};
 use super::{Series, SeriesDraft, VoxelRegion};
 use crate::domain::{Checks, DoseError};
@@ -26,6 +27,9 @@ pub struct SharedOne {
     pub regions: Vec<OneMapRegion>,
     /// Time-integrated activity by voxel [MBq·h]; 0 outside all regions.
     pub tia_mbq_h: Vec<f64>,
+    /// One standard deviation of that by the method of the region alone [MBq·h]; none if a region with activity has
+    /// none.
+    pub tia_sigma_mbq_h: Option<Vec<f64>>,
 }
 
 /// Integrates each region by what is known of its curve, and shares the integral out to its voxels; those below 0 count
@@ -44,7 +48,7 @@ pub fn share_out_one(
     regions: &[VoxelRegion],
     kinetics: impl Fn(&str) -> Option<Kinetics>,
 ) -> Result<SharedOne, DoseError> {
-    let mut shared = SharedOne { regions: Vec::new(), tia_mbq_h: vec![0.0; map.len()] };
+    let mut shared = SharedOne { regions: Vec::new(), tia_mbq_h: vec![0.0; map.len()], tia_sigma_mbq_h: None };
     let mut checks = Checks::new();
     for region in regions {
         match one(draft, map, region, kinetics(&region.name), &mut shared.tia_mbq_h) {
@@ -54,6 +58,12 @@ pub fn share_out_one(
         }
     }
     checks.finish()?;
+    let relative = |OneMapRegion { found, .. }: &OneMapRegion| match found.tia_mbq_h {
+        0.0 => Some(0.0),
+        whole => found.tia_sigma_mbq_h.map(|sigma| (sigma / whole).abs()),
+    };
+    let relative: Option<Vec<f64>> = shared.regions.iter().map(relative).collect();
+    shared.tia_sigma_mbq_h = relative.map(|relative| spread_sigma(regions, &relative, &shared.tia_mbq_h));
     Ok(shared)
 }
 
@@ -131,6 +141,10 @@ mod tests {
         assert!((sum / expected - 1.0).abs() < 1e-12, "{sum} {expected}");
         assert!((shared.tia_mbq_h[0] / shared.tia_mbq_h[1] - 3.0).abs() < 1e-12 && shared.tia_mbq_h[2] == 0.0);
         assert_eq!(shared.regions[0].negative_voxels, 1);
+        let sigmas = shared.tia_sigma_mbq_h.as_ref().expect("the spread of the half-life is known");
+        let sum: f64 = sigmas[..3].iter().sum();
+        let right = shared.regions[0].found.tia_sigma_mbq_h.expect("as above");
+        assert!((sum / right - 1.0).abs() < 1e-12 && sigmas[2] == 0.0, "{sigmas:?} {right}");
     }
 
     #[test]

@@ -130,6 +130,32 @@ impl MonoGrid {
         sums.s / sums.q
     }
 
+    /// One standard deviation of the integral of an exponential, in units of the σ of an activity with weight 1.
+    ///
+    /// * `amplitude_and_rate` – that fit best [MBq, 1/h]
+    /// * `is_held` – whether the rate was held at that of physical decay: then it is that of the amplitude alone
+    /// * `weights` – of the points, by time
+    pub(super) fn integral_sigma(&self, amplitude_and_rate: [f64; 2], is_held: bool, weights: &[f64]) -> f64 {
+        let [amplitude, rate] = amplitude_and_rate;
+        let means = if is_held { self.physical.clone() } else { seen(&self.series, rate) };
+        // The normal matrix of amplitude and rate.
+        let (mut aa, mut ar, mut rr) = (0.0, 0.0, 0.0);
+        for ([value, slope], weight) in means.iter().zip(weights) {
+            aa += weight * value * value;
+            ar += weight * value * amplitude * slope;
+            rr += weight * (amplitude * slope).powi(2);
+        }
+        if is_held {
+            return 1.0 / (rate * aa.sqrt());
+        }
+        // Gradient of amplitude/rate.
+        let (by_amplitude, by_rate) = (1.0 / rate, -amplitude / (rate * rate));
+        let determinant = aa * rr - ar * ar;
+        let square = by_amplitude * by_amplitude * rr - 2.0 * by_amplitude * by_rate * ar + by_rate * by_rate * aa;
+        let variance = square / determinant;
+        if determinant > 0.0 && variance.is_finite() { variance.sqrt() } else { f64::NAN }
+    }
+
     /// The rate between two where the gain is largest: its slope is above 0 at the first and below at the second.
     fn refined(&self, [mut low, mut high]: [f64; 2], activities: &[f64], weights: &[f64]) -> f64 {
         let slope = |rate: f64| {

@@ -55,6 +55,8 @@ pub struct VoxelOptions {
     pub model: VoxelModel,
     /// Relative standard deviation of an activity.
     pub relative_sigma: f64,
+    /// Whether the standard deviation of each integral is wanted: that which the one of the activities gives.
+    pub with_sigma: bool,
     /// Least standard deviation of an activity, as a part of the largest of its voxel.
     pub sigma_floor_of_its_maximum: f64,
     /// Rules of the integral by pieces.
@@ -66,8 +68,23 @@ impl Default for VoxelOptions {
         Self {
             model: VoxelModel::Mono,
             relative_sigma: RELATIVE_SIGMA,
+            with_sigma: false,
             sigma_floor_of_its_maximum: FLOOR,
             pieces: PieceRules::default(),
+        }
+    }
+}
+
+impl VoxelOptions {
+    /// A model, and the relative σ of an activity where it is given.
+    pub fn of(model: VoxelModel, relative_sigma: Option<f64>) -> Self {
+        let standard = Self { model, ..Self::default() };
+        match relative_sigma {
+            None => standard,
+            Some(relative_sigma) => {
+                let sigma_floor_of_its_maximum = FLOOR / RELATIVE_SIGMA * relative_sigma;
+                Self { relative_sigma, sigma_floor_of_its_maximum, ..standard }
+            }
         }
     }
 }
@@ -126,6 +143,8 @@ pub struct KindCount {
 pub struct VoxelIntegrals {
     /// By voxel [MBq·h].
     pub tia_mbq_h: Vec<f64>,
+    /// One standard deviation of that, if it was wanted [MBq·h]: 0 without activity, NaN where it does not exist.
+    pub tia_sigma_mbq_h: Option<Vec<f64>>,
     /// By voxel.
     pub kinds: Vec<VoxelKind>,
 }
@@ -174,23 +193,41 @@ pub fn integrate_voxels_watched(
     frames.check(maps, voxels)?;
     let solver = Solver { frames, options, grid: MonoGrid::new(frames.template()) };
     let (mut tia_mbq_h, mut kinds) = (vec![0.0; voxels], vec![VoxelKind::NoActivity; voxels]);
+    // Without σ, of no length: chunks of it are empty then.
+    let mut sigmas = vec![0.0; if options.with_sigma { voxels } else { 0 }];
     let (tasks, done) = (voxels.div_ceil(TASK).max(1), AtomicUsize::new(0));
-    let task = |(task, (tia, kinds)): (usize, (&mut [f64], &mut [VoxelKind]))| {
+    let task = |(task, ((tia, kinds), sigmas)): (usize, Piece)| {
         watch.check()?;
         let (mut activities, mut weights) = (vec![0.0; frames.count()], vec![0.0; frames.count()]);
         for (number, (tia, kind)) in tia.iter_mut().zip(kinds).enumerate() {
             frames.voxel(maps, task * TASK + number, &mut activities);
-            (*tia, *kind) = solver.integrate(&activities, &mut weights);
+            let found = solver.integrate(&activities, &mut weights);
+            (*tia, *kind) = (found.tia_mbq_h, found.kind);
+            if let Some(sigma) = sigmas.get_mut(number) {
+                *sigma = found.sigma_mbq_h;
+            }
         }
         watch.report((1 + done.fetch_add(1, Ordering::Relaxed)) as f64 / tasks as f64)
     };
-    tia_mbq_h
-        .par_chunks_mut(TASK)
-        .zip(kinds.par_chunks_mut(TASK))
-        .enumerate()
-        .try_for_each(task)
-        .map_err(|Interrupted| DoseError::Cancelled)?;
-    Ok(VoxelIntegrals { tia_mbq_h, kinds })
+    let pieces = tia_mbq_h.par_chunks_mut(TASK).zip(kinds.par_chunks_mut(TASK));
+    let done = if options.with_sigma {
+        pieces.zip(sigmas.par_chunks_mut(TASK)).enumerate().try_for_each(task)
+    } else {
+        pieces.map(|piece| (piece, &mut [][..])).enumerate().try_for_each(task)
+    };
+    done.map_err(|Interrupted| DoseError::Cancelled)?;
+    Ok(VoxelIntegrals { tia_mbq_h, tia_sigma_mbq_h: options.with_sigma.then_some(sigmas), kinds })
+}
+
+/// Integrals, kinds and σ of the voxels of one task.
+type Piece<'a> = ((&'a mut [f64], &'a mut [VoxelKind]), &'a mut [f64]);
+
+/// The integral of a voxel.
+struct Found {
+    tia_mbq_h: f64,
+    /// NaN where it does not exist or was not wanted.
+    sigma_mbq_h: f64,
+    kind: VoxelKind,
 }
 
 fn check(options: &VoxelOptions) -> Result<(), DoseError> {
@@ -215,24 +252,32 @@ impl Solver<'_> {
     /// The integral of one voxel.
     ///
     /// * `weights` – a buffer
-    fn integrate(&self, activities: &[f64], weights: &mut [f64]) -> (f64, VoxelKind) {
+    fn integrate(&self, activities: &[f64], weights: &mut [f64]) -> Found {
         if activities.iter().all(|activity| *activity <= 0.0) {
-            return (0.0, VoxelKind::NoActivity);
+            return Found { tia_mbq_h: 0.0, sigma_mbq_h: 0.0, kind: VoxelKind::NoActivity };
         }
         if self.options.model == VoxelModel::Auto {
             return self.chosen(activities);
         }
-        let largest = activities.iter().map(|activity| activity.abs()).fold(0.0, f64::max);
-        let floor = self.options.sigma_floor_of_its_maximum * largest;
-        for (weight, activity) in weights.iter_mut().zip(activities) {
-            let sigma = (self.options.relative_sigma * activity.abs()).max(floor);
-            *weight = (largest / sigma).powi(2);
-        }
+        let largest = self.weigh(activities, weights);
+        let sigma = |[amplitude, rate]: [f64; 2], is_held: bool| match self.options.with_sigma {
+            true => largest * self.grid.integral_sigma([amplitude, rate], is_held, weights),
+            false => f64::NAN,
+        };
         match self.grid.fit(activities, weights) {
-            MonoFit::Falls([amplitude, rate]) => (amplitude / rate, VoxelKind::Fitted),
+            MonoFit::Falls([amplitude, rate]) => Found {
+                tia_mbq_h: amplitude / rate,
+                sigma_mbq_h: sigma([amplitude, rate], false),
+                kind: VoxelKind::Fitted,
+            },
             MonoFit::SlowerThanPhysical => match self.grid.held(activities, weights) {
                 amplitude if amplitude > 0.0 => {
-                    (amplitude / self.frames.template().physical_rate_per_h(), VoxelKind::HeldAtPhysical)
+                    let rate = self.frames.template().physical_rate_per_h();
+                    Found {
+                        tia_mbq_h: amplitude / rate,
+                        sigma_mbq_h: sigma([amplitude, rate], true),
+                        kind: VoxelKind::HeldAtPhysical,
+                    }
                 }
                 _ => self.pieces(activities, VoxelKind::Pieces),
             },
@@ -241,22 +286,36 @@ impl Solver<'_> {
         }
     }
 
+    /// Weights of the activities: their σ is the largest activity over the root of the weight. That activity [MBq].
+    fn weigh(&self, activities: &[f64], weights: &mut [f64]) -> f64 {
+        let largest = activities.iter().map(|activity| activity.abs()).fold(0.0, f64::max);
+        let floor = self.options.sigma_floor_of_its_maximum * largest;
+        for (weight, activity) in weights.iter_mut().zip(activities) {
+            let sigma = (self.options.relative_sigma * activity.abs()).max(floor);
+            *weight = (largest / sigma).powi(2);
+        }
+        largest
+    }
+
     /// By pieces; a map has no integral below 0.
-    fn pieces(&self, activities: &[f64], kind: VoxelKind) -> (f64, VoxelKind) {
+    fn pieces(&self, activities: &[f64], kind: VoxelKind) -> Found {
         let template = self.frames.template();
-        let knots = template.points().iter().zip(activities).map(|(point, activity)| Knot {
+        let mut weights = vec![0.0; activities.len()];
+        let largest = self.weigh(activities, &mut weights);
+        let knots = template.points().iter().zip(activities).zip(&weights).map(|((point, activity), weight)| Knot {
             time_h: point.time_h + 0.5 * point.duration_h,
             activity_mbq: *activity,
-            variance: None,
+            variance: self.options.with_sigma.then(|| largest * largest / weight),
         });
         let mut knots: Vec<Knot> = knots.collect();
         knots.sort_by(|a, b| a.time_h.total_cmp(&b.time_h));
         let found = of_knots(&merged(&knots), template.physical_rate_per_h(), self.options.pieces);
-        (found.tia_mbq_h.max(0.0), kind)
+        let sigma_mbq_h = found.tia_sigma_mbq_h.unwrap_or(f64::NAN);
+        Found { tia_mbq_h: found.tia_mbq_h.max(0.0), sigma_mbq_h, kind }
     }
 
     /// By the choice that a region gets.
-    fn chosen(&self, activities: &[f64]) -> (f64, VoxelKind) {
+    fn chosen(&self, activities: &[f64]) -> Found {
         let series = self.frames.series(activities, Some(self.options.relative_sigma));
         let options = CurveOptions { pieces: self.options.pieces, ..CurveOptions::default() };
         let Ok(found) = integrate(&series, &options) else {
@@ -271,112 +330,10 @@ impl Solver<'_> {
         } else {
             VoxelKind::Fitted
         };
-        (found.tia_mbq_h.max(0.0), kind)
+        let sigma_mbq_h = found.tia_sigma_mbq_h.unwrap_or(f64::NAN);
+        Found { tia_mbq_h: found.tia_mbq_h.max(0.0), sigma_mbq_h, kind }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clinic::{Moment, PointDraft, SeriesDraft, ValueRefersTo};
-
-    const TIMES_H: [f64; 4] = [24.0, 48.0, 96.0, 168.0];
-
-    fn frames(times_h: &[f64], duration_h: f64) -> Frames {
-        let point = |time_h: &f64| PointDraft {
-            time: Moment::Hours(*time_h),
-            activity_mbq: f64::NAN,
-            sigma_mbq: None,
-            duration_h: Some(duration_h),
-        };
-        Frames::new(&SeriesDraft {
-            points: times_h.iter().map(point).collect(),
-            injection: None,
-            physical_half_life_h: 159.5,
-            administered_activity_mbq: None,
-            infusion_h: 0.0,
-            refers_to: ValueRefersTo::AcquisitionMean,
-        })
-        .expect("times")
-    }
-
-    /// Voxels that fall, scatter, rise, or hold little: by place.
-    fn voxel(place: usize) -> [f32; 4] {
-        let rate = [0.003, 0.006, 0.012, 0.03, 0.09, -0.004][place % 6];
-        let scatter = |at: usize| 1.0 + 0.3 * (12.9 * place as f64 + 78.2 * at as f64).sin();
-        let value = |at: usize| {
-            let fallen =
-                (-rate * TIMES_H[at]).exp() * scatter(at) - 0.02 * f64::from(u8::from(place.is_multiple_of(7)));
-            #[expect(clippy::cast_possible_truncation, reason = "a map has single precision")]
-            {
-                fallen as f32
-            }
-        };
-        [0, 1, 2, 3].map(value)
-    }
-
-    fn maps(voxels: usize) -> Vec<Vec<f32>> {
-        (0..4).map(|at| (0..voxels).map(|place| voxel(place)[at]).collect()).collect()
-    }
-
-    fn integrals(frames: &Frames, maps: &[Vec<f32>]) -> VoxelIntegrals {
-        let maps: Vec<&[f32]> = maps.iter().map(Vec::as_slice).collect();
-        integrate_voxels(frames, &maps, &VoxelOptions::default()).expect("maps")
-    }
-
-    #[test]
-    fn a_voxel_gets_what_a_region_of_its_values_gets() {
-        let found = integrals(&frames(&TIMES_H, 0.5), &maps(600));
-        let mut kinds = std::collections::BTreeSet::new();
-        for (place, (tia, kind)) in found.tia_mbq_h.iter().zip(&found.kinds).enumerate() {
-            let activities = voxel(place).map(f64::from);
-            let series = frames(&TIMES_H, 0.5).series(&activities, None);
-            let options = CurveOptions {
-                model: crate::clinic::ModelChoice::Exponentials(crate::clinic::Shape::Mono),
-                ..CurveOptions::default()
-            };
-            let right = integrate(&series, &options).expect("an integral");
-            let off = (tia - right.tia_mbq_h).abs() / right.tia_mbq_h.abs();
-            assert!(off < 1e-6, "{place} {activities:?}: {tia} {kind:?}, {right:?}");
-            kinds.insert(kind.number());
-        }
-        assert!(kinds.contains(&0) && kinds.contains(&2) && kinds.contains(&3), "{kinds:?}");
-    }
-
-    #[test]
-    fn the_order_of_the_maps_changes_no_byte() {
-        let maps = maps(300);
-        let right = integrals(&frames(&TIMES_H, 0.0), &maps);
-        let order = [2, 0, 3, 1];
-        let shuffled: Vec<Vec<f32>> = order.iter().map(|place| maps[*place].clone()).collect();
-        let times_h = order.map(|place| TIMES_H[place]);
-        assert_eq!(integrals(&frames(&times_h, 0.0), &shuffled), right);
-    }
-
-    #[test]
-    fn what_is_known_is_kept() {
-        #[expect(clippy::cast_possible_truncation, reason = "a map has single precision")]
-        let decay = |rate: f64| TIMES_H.map(|time_h| (50.0 * (-rate * time_h).exp()) as f32);
-        let columns = [decay(0.0133), decay(0.2), [0.0; 4], [-1.0, 0.0, -2.0, 0.0]];
-        let maps: Vec<Vec<f32>> = (0..4).map(|at| columns.iter().map(|column| column[at]).collect()).collect();
-        let found = integrals(&frames(&TIMES_H, 0.0), &maps);
-        assert!((found.tia_mbq_h[0] * 0.0133 / 50.0 - 1.0).abs() < 1e-6, "{found:?}");
-        assert!((found.tia_mbq_h[1] * 0.2 / 50.0 - 1.0).abs() < 1e-4, "{found:?}");
-        assert_eq!(found.tia_mbq_h[2..], [0.0, 0.0]);
-        let counts = found.counts();
-        assert_eq!((counts[0].voxels, counts[1].voxels), (2, 2));
-        assert!((counts[0].fraction - 1.0).abs() < 1e-12);
-    }
-
-    #[test]
-    fn bad_maps_are_counted_and_named() {
-        let frames = frames(&TIMES_H, 0.0);
-        let mut bad = maps(9);
-        bad[1][3] = f32::NAN;
-        bad[2].pop();
-        let maps: Vec<&[f32]> = bad.iter().map(Vec::as_slice).collect();
-        let error = integrate_voxels(&frames, &maps, &VoxelOptions::default()).expect_err("bad").to_string();
-        assert!(error.contains("map_2: 1 voxel is not finite") && error.contains("map_3: has 8 voxels"), "{error}");
-        assert!(integrate_voxels(&frames, &maps[..3], &VoxelOptions::default()).is_err());
-    }
-}
+mod tests;

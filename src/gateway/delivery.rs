@@ -163,7 +163,7 @@ impl Sending<'_> {
                 intake::sync(place.parent().unwrap_or(folder)).map_err(cannot)?;
                 return stored();
             }
-            DestinationKind::Store { peer, calling, .. } => pacs::send(&[instance], peer, calling, each)?,
+            DestinationKind::Store { peer, calling, .. } => pacs::send(&[instance], peer, calling, None, each)?,
             DestinationKind::Web(web) => web.store(&[instance], each)?,
         }
         match said {

@@ -163,7 +163,9 @@ impl Intake {
                 single.extend(checks.at(&field, organ));
             }
             InputRole::OfRequest(VolumeRole::Materials) => maps.materials = checks.at(&field, volume),
-            InputRole::Source | InputRole::Scan(_) => checks.fail(&field, "is no volume of a dose"),
+            InputRole::Source | InputRole::Scan(_) | InputRole::Dose(_) => {
+                checks.fail(&field, "is no volume of a dose")
+            }
         }
     }
 

@@ -6,8 +6,9 @@ use super::InputRole;
 use crate::clinic::shared::RegionIntegral;
 use crate::clinic::voxels::KindCount;
 use crate::clinic::{
-    CurveOptions, Frames, ModelChoice, Moment, PointDraft, SeriesDraft, SharingOptions, ValueRefersTo, VoxelModel,
-    VoxelOptions, VoxelRegion, Weighting, by_name, integrate_voxels_watched, regions_of, share_out,
+    BeforeFirst, Between, CurveOptions, Frames, ModelChoice, Moment, PieceRules, PointDraft, SeriesDraft,
+    SharingOptions, ValueRefersTo, VoxelModel, VoxelOptions, VoxelRegion, Weighting, by_name, integrate_voxels_watched,
+    regions_of, share_out,
 };
 use crate::domain::{
     Checks, DoseError, Invalid, LabelMap, MomentUnit, Organs, Part, Volume, VolumeHeader, VolumeRole, VoxelGrid,
@@ -18,8 +19,8 @@ use crate::request::{MISSING, RawVolume};
 
 /// Most scans of a series.
 pub const MAX_SCANS: usize = 16;
-/// Bytes of a voxel while it is integrated: its integral, kind, region, and the map that leaves.
-const VOXEL_BYTES: u64 = 24;
+/// Bytes of a voxel while it is integrated: its integral, σ, kind, region, and the maps that leave.
+const VOXEL_BYTES: u64 = 37;
 /// Bytes of a voxel of a map.
 const VALUE_BYTES: u64 = 4;
 /// Bq in a MBq, and Bq·s in a MBq·h.
@@ -51,6 +52,23 @@ pub struct RawIntegration {
     pub reference_time_h: Option<f64>,
     /// Regions.
     pub labels: Part<RawVolume>,
+    /// Name of a [`BeforeFirst`].
+    pub before_first: Option<String>,
+    /// Name of a [`Between`].
+    pub between: Option<String>,
+    /// Of an activity.
+    pub activity_relative_sigma: Option<f64>,
+    /// Which maps are wanted beside the integrals.
+    pub volumes: IntegralVolumes,
+}
+
+/// Which maps are wanted beside the integrals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IntegralVolumes {
+    /// Their standard deviation.
+    pub sigma: bool,
+    /// How each voxel was integrated.
+    pub kinds: bool,
 }
 
 /// A map and its time.
@@ -68,7 +86,7 @@ pub struct RawScan {
 #[derive(Clone, Copy, Debug)]
 enum By {
     Region(SharingOptions),
-    Voxel(VoxelModel),
+    Voxel(VoxelOptions),
 }
 
 /// What will be done, and what volumes will come.
@@ -80,6 +98,8 @@ pub struct MapIntegration {
     nuclide: &'static str,
     frames: Frames,
     by: By,
+    volumes: IntegralVolumes,
+    raw: RawIntegration,
 }
 
 /// What was made of the maps.
@@ -87,6 +107,10 @@ pub struct MapIntegration {
 pub struct IntegratedMaps {
     /// Time-integrated activity [Bq·s a voxel].
     pub tia_bq_s: Volume<f32>,
+    /// One standard deviation of that [Bq·s a voxel], if it was wanted and exists.
+    pub sigma_bq_s: Option<Volume<f32>>,
+    /// Numbers of the [kinds](crate::clinic::VoxelKind) of voxels, if they were wanted.
+    pub kinds: Option<Volume<u8>>,
     /// The curve of each region, and its label; 0 where it has none.
     pub regions: Vec<(u16, RegionIntegral)>,
     /// How voxels were integrated.
@@ -99,6 +123,7 @@ impl RawIntegration {
     /// # Errors
     /// [`DoseError::Invalid`] with every fault, by its path on the wire.
     pub fn check(self) -> Result<MapIntegration, DoseError> {
+        let raw = Self { scans: self.scans.clone(), labels: Part::Absent, ..self.clone() };
         let mut checks = Checks::new();
         if !(2..=MAX_SCANS).contains(&self.scans.len()) {
             checks.fail("scans", format!("are {}; 2 to {MAX_SCANS} are integrated", self.scans.len()));
@@ -128,6 +153,18 @@ impl RawIntegration {
         if self.is_voxelwise && self.reference_time_h.is_some() {
             checks.fail("reference_time_h", "has no effect with voxelwise");
         }
+        if self.volumes.kinds && !self.is_voxelwise {
+            checks.fail("return_voxel_kinds", "has no effect without voxelwise");
+        }
+        let relative_sigma = self.activity_relative_sigma;
+        if let Some(sigma) = relative_sigma.filter(|sigma| !(*sigma > 0.0 && sigma.is_finite())) {
+            checks.fail("activity_relative_sigma", format!("must be above 0 and finite, got {sigma}"));
+        }
+        let before_first = named(self.before_first.as_deref(), &BeforeFirst::ALL, BeforeFirst::name);
+        let before_first = checks.at("before_first", before_first).flatten().unwrap_or_default();
+        let between = named(self.between.as_deref(), &Between::ALL, Between::name);
+        let between = checks.at("between", between).flatten().unwrap_or_default();
+        let pieces = PieceRules { before_first, between };
         let labels = self.labels.resolve("labels", &mut checks, RawVolume::resolve);
         arrivals.extend(labels.into_good().map(|volume| (VolumeRole::Labels.into(), volume)));
         let grid = arrivals.first().map(|(_, volume)| Arc::new(volume.grid.clone()));
@@ -158,11 +195,13 @@ impl RawIntegration {
         let weighting = named(self.weighting.as_deref(), &Weighting::ALL, Weighting::name);
         let weighting = checks.at("weighting", weighting).flatten();
         let by = if self.is_voxelwise {
-            checks.at("model", VoxelModel::of(model, is_named)).map(By::Voxel)
+            let with_sigma = self.volumes.sigma && relative_sigma.is_some();
+            let model = checks.at("model", VoxelModel::of(model, is_named));
+            model.map(|model| By::Voxel(VoxelOptions { with_sigma, pieces, ..VoxelOptions::of(model, relative_sigma) }))
         } else {
-            let curve = CurveOptions { model, weighting, ..CurveOptions::default() };
+            let curve = CurveOptions { model, weighting, pieces };
             let reference_time_h = self.reference_time_h;
-            Some(By::Region(SharingOptions { curve, relative_sigma: None, reference_time_h }))
+            Some(By::Region(SharingOptions { curve, relative_sigma, reference_time_h }))
         };
         let half_life_h = nuclide.map_or(1.0, |nuclide| nuclide.half_life_s / 3600.0);
         let frames = Frames::new(&SeriesDraft {
@@ -189,7 +228,8 @@ impl RawIntegration {
         let whole = grid.zip(unit).zip(nuclide).zip(frames).zip(by);
         let ((((grid, unit), nuclide), frames), by) =
             whole.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
-        Ok(MapIntegration { arrivals, grid, unit, nuclide: &nuclide.name, frames, by })
+        let volumes = self.volumes;
+        Ok(MapIntegration { arrivals, grid, unit, nuclide: &nuclide.name, frames, by, volumes, raw })
     }
 }
 
@@ -213,6 +253,11 @@ impl MapIntegration {
     /// The volumes that the caller will send, as it will.
     pub fn arrivals(&self) -> &[(InputRole, VolumeHeader)] {
         &self.arrivals
+    }
+
+    /// What was asked for, as it was written, without its labels.
+    pub fn raw(&self) -> &RawIntegration {
+        &self.raw
     }
 
     /// The grid of all maps.
@@ -252,7 +297,11 @@ impl MapIntegration {
             let volume = checks.at(role.field(), volume);
             match role {
                 InputRole::Scan(_) => maps.extend(volume.map(in_mbq)),
-                InputRole::OfRequest(_) | InputRole::Ct | InputRole::Organ(_) | InputRole::Source => {
+                InputRole::OfRequest(_)
+                | InputRole::Ct
+                | InputRole::Organ(_)
+                | InputRole::Source
+                | InputRole::Dose(_) => {
                     let organs = volume.map(|map| LabelMap::new(&map).and_then(|map| Organs::of_map(&map)));
                     labels = organs.and_then(|organs| checks.at(role.field(), organs));
                 }
@@ -261,10 +310,13 @@ impl MapIntegration {
         checks.finish()?;
         let slices: Vec<&[f32]> = maps.iter().map(Volume::as_slice).collect();
         match &self.by {
-            By::Voxel(model) => {
-                let options = VoxelOptions { model: *model, ..VoxelOptions::default() };
-                let found = integrate_voxels_watched(&self.frames, &slices, &options, watch)?;
-                self.made(&found.tia_mbq_h, Vec::new(), found.counts())
+            By::Voxel(options) => {
+                let found = integrate_voxels_watched(&self.frames, &slices, options, watch)?;
+                let kinds: Vec<u8> = found.kinds.iter().map(|kind| kind.number()).collect();
+                let kinds = self.volumes.kinds.then_some(kinds);
+                let kinds = kinds.map(|kinds| Volume::from_vec(self.grid.clone(), kinds)).transpose().map_err(lost)?;
+                let made = self.made(&found.tia_mbq_h, found.tia_sigma_mbq_h.as_deref())?;
+                Ok(IntegratedMaps { kinds, voxel_kinds: found.counts(), ..made })
             }
             By::Region(options) => {
                 let regions = self.regions(labels.as_ref())?;
@@ -274,7 +326,7 @@ impl MapIntegration {
                     own.into_iter().find(|label| name == format!("label_{label}")).unwrap_or(0)
                 };
                 let regions = found.regions.into_iter().map(|region| (label(&region.name), region)).collect();
-                self.made(&found.tia_mbq_h, regions, Vec::new())
+                Ok(IntegratedMaps { regions, ..self.made(&found.tia_mbq_h, found.tia_sigma_mbq_h.as_deref())? })
             }
         }
     }
@@ -286,16 +338,24 @@ impl MapIntegration {
         }
     }
 
-    fn made(
-        &self,
-        tia_mbq_h: &[f64],
-        regions: Vec<(u16, RegionIntegral)>,
-        voxel_kinds: Vec<KindCount>,
-    ) -> Result<IntegratedMaps, DoseError> {
+    /// * `tia_mbq_h`, `sigma_mbq_h` – by voxel [MBq·h]
+    fn made(&self, tia_mbq_h: &[f64], sigma_mbq_h: Option<&[f64]>) -> Result<IntegratedMaps, DoseError> {
         #[expect(clippy::cast_possible_truncation, reason = "maps have single precision")]
-        let values = tia_mbq_h.iter().map(|tia| (tia * BQ_S_PER_MBQ_H) as f32).collect();
-        let lost = |Invalid(reason): Invalid| DoseError::Internal(format!("a map lost its grid: {reason}"));
-        let tia_bq_s = Volume::from_vec(self.grid.clone(), values).map_err(lost)?;
-        Ok(IntegratedMaps { tia_bq_s, regions, voxel_kinds, tia_mbq_h: tia_mbq_h.iter().sum() })
+        let map = |mbq_h: &[f64]| {
+            let values = mbq_h.iter().map(|mbq_h| (mbq_h * BQ_S_PER_MBQ_H) as f32).collect();
+            Volume::from_vec(self.grid.clone(), values).map_err(lost)
+        };
+        Ok(IntegratedMaps {
+            tia_bq_s: map(tia_mbq_h)?,
+            sigma_bq_s: sigma_mbq_h.filter(|_| self.volumes.sigma).map(map).transpose()?,
+            kinds: None,
+            regions: Vec::new(),
+            voxel_kinds: Vec::new(),
+            tia_mbq_h: tia_mbq_h.iter().sum(),
+        })
     }
+}
+
+fn lost(Invalid(reason): Invalid) -> DoseError {
+    DoseError::Internal(format!("a map lost its grid: {reason}"))
 }

@@ -183,9 +183,11 @@ impl Merging {
                     let organ = Organ::of_shares(self.organ_labels[number], None, &map)?;
                     Organs::new(map.grid().clone(), vec![organ])
                 }
-                InputRole::OfRequest(_) | InputRole::Ct | InputRole::Source | InputRole::Scan(_) => {
-                    Organs::of_map(&LabelMap::new(&map)?)
-                }
+                InputRole::OfRequest(_)
+                | InputRole::Ct
+                | InputRole::Source
+                | InputRole::Scan(_)
+                | InputRole::Dose(_) => Organs::of_map(&LabelMap::new(&map)?),
             });
             let found = checks.at(role.field(), found.and_then(|organs| organs_in_order(&organs, &self.grid)));
             all.extend(found.iter().flat_map(|organs| organs.organs().to_vec()));

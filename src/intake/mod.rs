@@ -9,6 +9,8 @@
 //! makes the request of them. Who reads files has the voxels first, and begins with [`GridChoice::place`].
 
 mod assemble;
+pub mod bed;
+pub mod budget;
 mod check;
 mod density;
 mod integration;
@@ -24,7 +26,7 @@ mod role;
 pub use assemble::{Assembled, IntakeAccount};
 pub use check::{Intake, MAX_DOSE_VOLUME_POINTS, MAX_DOSE_VOLUME_VALUES, MAX_ORGAN_VOLUMES, MAX_ORGANS};
 pub use density::{AIR_HU, CtDensity, density_of_ct, without_nan};
-pub use integration::{IntegratedMaps, MAX_SCANS, MapIntegration, RawIntegration, RawScan};
+pub use integration::{IntegralVolumes, IntegratedMaps, MAX_SCANS, MapIntegration, RawIntegration, RawScan};
 pub use merging::{MAX_TALLIES, Merging, RawMerging, organs_in_order};
 pub use place::{GridChoice, Maps, Placed};
 pub use raw::{RawDoseGrid, RawIntake, RawOrganVolume, paths};

@@ -227,14 +227,22 @@ impl Regrid {
                     let organ = volume.and_then(|map| Organ::of_shares(self.organ_labels[number], None, &map));
                     organs.extend(checks.at(role.field(), organ));
                 }
-                InputRole::Source | InputRole::OfRequest(_) | InputRole::Ct | InputRole::Scan(_)
+                InputRole::Source
+                | InputRole::OfRequest(_)
+                | InputRole::Ct
+                | InputRole::Scan(_)
+                | InputRole::Dose(_)
                     if self.regridding.kind == RegridKind::Labels =>
                 {
                     let found = volume.and_then(|map| Organs::of_map(&LabelMap::new(&map)?));
                     let found = checks.at(role.field(), found);
                     organs.extend(found.iter().flat_map(|organs| organs.organs().to_vec()));
                 }
-                InputRole::Source | InputRole::OfRequest(_) | InputRole::Ct | InputRole::Scan(_) => {
+                InputRole::Source
+                | InputRole::OfRequest(_)
+                | InputRole::Ct
+                | InputRole::Scan(_)
+                | InputRole::Dose(_) => {
                     let kept = volume.and_then(|map| regrid_without_nan(self.regridding.kind, map, self.nan));
                     numbers = checks.at(role.field(), kept);
                 }

@@ -15,6 +15,8 @@ pub enum InputRole {
     Source,
     /// An activity map of a series, by its number from 0.
     Scan(usize),
+    /// The dose map of a cycle, by its number from 0.
+    Dose(usize),
 }
 
 impl From<VolumeRole> for InputRole {
@@ -30,6 +32,7 @@ impl InputRole {
             Self::OfRequest(role) => role.field(),
             Self::Ct => "ct".into(),
             Self::Source => "source".into(),
+            Self::Dose(number) => format!("doses[{number}]"),
             Self::Scan(number) => format!("scans[{number}].volume"),
             Self::Organ(number) => format!("organ_volumes[{number}].volume"),
         }

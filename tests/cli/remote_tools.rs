@@ -1,5 +1,7 @@
 //! `dosegrid resample --server` and `dosegrid merge --server`: the bytes of this process.
 
+mod clinic;
+
 use std::fs;
 
 use tempfile::TempDir;

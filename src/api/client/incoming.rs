@@ -56,6 +56,10 @@ impl Incoming {
             | pb::VolumeRole::Resampled
             | pb::VolumeRole::Scan
             | pb::VolumeRole::TimeIntegratedActivity
+            | pb::VolumeRole::TimeIntegratedActivityUncertainty
+            | pb::VolumeRole::VoxelKinds
+            | pb::VolumeRole::Bed
+            | pb::VolumeRole::Eqd2
             | pb::VolumeRole::Ct
             | pb::VolumeRole::Organ
             | pb::VolumeRole::DaughterActivity

@@ -45,7 +45,7 @@ fn put(message: &mut pb::ComputeHeader, role: InputRole, volume: &VolumeHeader, 
         InputRole::OfRequest(VolumeRole::DaughterActivity(number)) => message.daughter_maps[number].activity = volume,
         InputRole::Ct => message.ct = volume,
         // No dose has one.
-        InputRole::Source | InputRole::Scan(_) => {}
+        InputRole::Source | InputRole::Scan(_) | InputRole::Dose(_) => {}
         InputRole::Organ(number) => {
             message.organ_volumes.push(pb::OrganVolume { volume, label: organ_labels[number].into() });
         }
@@ -64,7 +64,7 @@ pub(in crate::api) fn volume_mut(header: &mut pb::ComputeHeader, role: InputRole
         }
         InputRole::Ct => header.ct.as_mut(),
         InputRole::Organ(number) => header.organ_volumes.get_mut(number)?.volume.as_mut(),
-        InputRole::Source | InputRole::Scan(_) => None,
+        InputRole::Source | InputRole::Scan(_) | InputRole::Dose(_) => None,
     }
 }
 

@@ -1,11 +1,14 @@
 //! Activity maps over time, and their integrals.
 
+mod curve;
+
 use super::{pb, volume};
+use crate::clinic::ValueRefersTo;
 use crate::clinic::shared::RegionIntegral;
-use crate::clinic::voxels::KindCount;
-use crate::clinic::{Curve, ValueRefersTo};
-use crate::domain::{MomentUnit, VolumeHeader, Warning};
-use crate::intake::{IntegratedMaps, RawIntegration, RawScan};
+use crate::clinic::voxels::{KindCount, VoxelKind};
+use crate::domain::{Checks, ElementType, MomentUnit, VolumeHeader, VolumeRole, Warning};
+use crate::intake::{InputRole, IntegralVolumes, IntegratedMaps, MapIntegration, RawIntegration, RawScan};
+use curve::{decode_region, encode_region};
 
 pub(in crate::api) fn decode(message: pb::IntegrateHeader) -> RawIntegration {
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
@@ -26,7 +29,64 @@ pub(in crate::api) fn decode(message: pb::IntegrateHeader) -> RawIntegration {
         is_voxelwise: message.voxelwise,
         reference_time_h: message.reference_time_h,
         labels: message.labels.map(volume::decode).into(),
+        before_first: given(message.before_first),
+        between: given(message.between),
+        activity_relative_sigma: message.activity_relative_sigma,
+        volumes: IntegralVolumes { sigma: message.return_uncertainty, kinds: message.return_voxel_kinds },
     }
+}
+
+/// The header of what was checked here.
+pub(in crate::api) fn encode(integration: &MapIntegration) -> pb::IntegrateHeader {
+    let raw = integration.raw();
+    let volume_of = |wanted: InputRole| {
+        let found = integration.arrivals().iter().find(|(role, _)| *role == wanted);
+        found.map(|(_, header)| volume::encode(header))
+    };
+    let scan = |(number, scan): (usize, &RawScan)| pb::Scan {
+        volume: volume_of(InputRole::Scan(number)),
+        time_h: scan.time_h,
+        duration_h: scan.duration_h,
+    };
+    let word = |word: &Option<String>| word.clone().unwrap_or_default();
+    pb::IntegrateHeader {
+        scans: raw.scans.iter().enumerate().map(scan).collect(),
+        unit: encode_unit(raw.unit.as_deref()).into(),
+        nuclide: word(&raw.nuclide),
+        value_refers_to: encode_refers_to(raw.value_refers_to.as_deref()).into(),
+        administered_activity_mbq: raw.administered_activity_mbq,
+        infusion_h: raw.infusion_h,
+        model: word(&raw.model),
+        weighting: word(&raw.weighting),
+        voxelwise: raw.is_voxelwise,
+        reference_time_h: raw.reference_time_h,
+        labels: volume_of(VolumeRole::Labels.into()),
+        before_first: word(&raw.before_first),
+        between: word(&raw.between),
+        activity_relative_sigma: raw.activity_relative_sigma,
+        return_uncertainty: raw.volumes.sigma,
+        return_voxel_kinds: raw.volumes.kinds,
+    }
+}
+
+fn encode_unit(name: Option<&str>) -> pb::MapUnit {
+    let units = [
+        (MomentUnit::Bq, pb::MapUnit::Bq),
+        (MomentUnit::BqPerMl, pb::MapUnit::BqPerMl),
+        (MomentUnit::Mbq, pb::MapUnit::Mbq),
+    ];
+    let found = units.into_iter().find(|(unit, _)| name == Some(unit.name()));
+    found.map_or(pb::MapUnit::Unspecified, |(_, unit)| unit)
+}
+
+fn encode_refers_to(name: Option<&str>) -> pb::ValueRefersTo {
+    let all = [
+        (ValueRefersTo::AcquisitionMean, pb::ValueRefersTo::AcquisitionMean),
+        (ValueRefersTo::AcquisitionStart, pb::ValueRefersTo::AcquisitionStart),
+        (ValueRefersTo::Injection, pb::ValueRefersTo::Injection),
+    ];
+    let found = all.into_iter().find(|(refers_to, _)| name == Some(refers_to.name()));
+    found.map_or(pb::ValueRefersTo::Unspecified, |(_, refers_to)| refers_to)
 }
 
 /// The name of a unit, or the number of one that is not known; none if it is not given.
@@ -64,39 +124,49 @@ pub(in crate::api) fn encode_result(made: &IntegratedMaps) -> pb::IntegrateResul
     let not_checked = "whether the maps lie on each other was not checked".to_owned();
     pb::IntegrateResult {
         volume: Some(volume::encode(&VolumeHeader::float32(made.tia_bq_s.grid()))),
-        regions: made.regions.iter().map(|(label, region)| encode_region(*label, region)).collect(),
+        regions: made.regions.iter().map(encode_region).collect(),
         voxel_kinds: made.voxel_kinds.iter().map(kind).collect(),
         tia_mbq_h: made.tia_mbq_h,
         warnings: std::iter::once(not_checked).chain(of_regions).collect(),
+        uncertainty: made.sigma_bq_s.as_ref().map(|map| volume::encode(&VolumeHeader::float32(map.grid()))),
+        kinds: made.kinds.as_ref().map(|map| {
+            volume::encode(&VolumeHeader { element: ElementType::Uint8, ..VolumeHeader::float32(map.grid()) })
+        }),
     }
 }
 
-fn encode_region(label: u16, region: &RegionIntegral) -> pb::RegionCurve {
-    let integration = &region.integration;
-    let curve = integration.curve.as_ref();
-    let amplitudes_mbq = curve.map(|curve| curve.terms().iter().map(|[amplitude, _]| *amplitude).collect());
-    let residuals = integration.quality.as_ref().map(|quality| quality.residuals.as_slice()).unwrap_or_default();
-    let point = |(time_h, activity_mbq): (&f64, &f64)| {
-        let residual = residuals.iter().find(|residual| residual.time_h == *time_h);
-        pb::CurvePoint {
-            time_h: *time_h,
-            activity_mbq: *activity_mbq,
-            fitted_mbq: residual.map(|residual| residual.fitted_mbq),
-        }
+/// What a result announces: all but the maps, and the maps that will come.
+pub(in crate::api) struct Announced {
+    pub(in crate::api) regions: Vec<(u16, RegionIntegral)>,
+    pub(in crate::api) voxel_kinds: Vec<KindCount>,
+    pub(in crate::api) tia_mbq_h: f64,
+    pub(in crate::api) volume: VolumeHeader,
+    pub(in crate::api) sigma: Option<VolumeHeader>,
+    pub(in crate::api) kinds: Option<VolumeHeader>,
+}
+
+/// None if a part is missing that every server sends, or makes no sense.
+pub(in crate::api) fn decode_result(message: pb::IntegrateResult) -> Option<Announced> {
+    let header = |volume: pb::VolumeDescriptor| volume::decode(volume).resolve("", &mut Checks::new());
+    let whole = message.tia_mbq_h;
+    let kind = |count: pb::VoxelKindCount| {
+        Some(KindCount {
+            kind: VoxelKind::ALL.into_iter().map(VoxelKind::name).find(|name| *name == count.kind)?,
+            voxels: usize::try_from(count.voxels).ok()?,
+            tia_mbq_h: count.tia_mbq_h,
+            fraction: if whole > 0.0 { count.tia_mbq_h / whole } else { 0.0 },
+        })
     };
-    pb::RegionCurve {
-        name: region.name.clone(),
-        label: label.into(),
-        voxels: region.voxels as u64,
-        model: integration.model.to_owned(),
-        half_lives_h: curve.map(Curve::half_lives_h).unwrap_or_default(),
-        amplitudes_mbq: amplitudes_mbq.unwrap_or_default(),
-        tia_mbq_h: integration.tia_mbq_h,
-        tia_sigma_mbq_h: integration.tia_sigma_mbq_h,
-        tia_coefficient_h: integration.tia_coefficient_h,
-        fraction_after_last_point: integration.fractions.map(|[_, after]| after),
-        reference_time_h: region.reference_time_h,
-        points: region.times_h.iter().zip(&region.activity_mbq).map(point).collect(),
-        flags: integration.flags.iter().map(|flag| flag.name().to_owned()).collect(),
-    }
+    let optional = |volume: Option<pb::VolumeDescriptor>| match volume {
+        None => Some(None),
+        Some(volume) => header(volume).map(Some),
+    };
+    Some(Announced {
+        regions: message.regions.into_iter().map(decode_region).collect::<Option<_>>()?,
+        voxel_kinds: message.voxel_kinds.into_iter().map(kind).collect::<Option<_>>()?,
+        tia_mbq_h: whole,
+        volume: header(message.volume?)?,
+        sigma: optional(message.uncertainty)?,
+        kinds: optional(message.kinds)?,
+    })
 }

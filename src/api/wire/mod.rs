@@ -5,6 +5,8 @@
 
 pub(super) mod activity_account;
 pub(super) mod activity_unit;
+pub(super) mod bed;
+pub(super) mod budget;
 pub(super) mod cache;
 pub(super) mod capabilities;
 pub(super) mod device;

@@ -54,6 +54,7 @@ pub(in crate::api) fn encode_role(role: InputRole) -> (pb::VolumeRole, u32) {
         InputRole::Organ(number) => (pb::VolumeRole::Organ, index(number)),
         InputRole::Source => (pb::VolumeRole::Source, 0),
         InputRole::Scan(number) => (pb::VolumeRole::Scan, index(number)),
+        InputRole::Dose(number) => (pb::VolumeRole::Dose, index(number)),
     }
 }
 
@@ -83,6 +84,7 @@ pub(in crate::api) fn name(role: InputRole) -> &'static str {
         InputRole::Organ(_) => "an organ",
         InputRole::Source => "source",
         InputRole::Scan(_) => "a scan",
+        InputRole::Dose(_) => "the dose of a cycle",
     }
 }
 
@@ -90,8 +92,10 @@ pub(in crate::api) fn name(role: InputRole) -> &'static str {
 /// [`DoseError::Invalid`] if the chunk is of no volume that a caller sends.
 pub(in crate::api) fn decode_role(chunk: &pb::VolumeChunk) -> Result<InputRole, DoseError> {
     let index = usize::try_from(chunk.index).unwrap_or(usize::MAX);
-    let has_index =
-        |role| matches!(role, pb::VolumeRole::DaughterActivity | pb::VolumeRole::Organ | pb::VolumeRole::Scan);
+    let has_index = |role| {
+        use pb::VolumeRole::{DaughterActivity, Dose, Organ, Scan};
+        matches!(role, DaughterActivity | Organ | Scan | Dose)
+    };
     let unknown = |reason: String| Err(DoseError::invalid("chunk.volume", reason));
     match pb::VolumeRole::try_from(chunk.volume) {
         Ok(role) if !has_index(role) && chunk.index != 0 => {
@@ -107,11 +111,17 @@ pub(in crate::api) fn decode_role(chunk: &pb::VolumeChunk) -> Result<InputRole, 
         Ok(pb::VolumeRole::Organ) => Ok(InputRole::Organ(index)),
         Ok(pb::VolumeRole::Source) => Ok(InputRole::Source),
         Ok(pb::VolumeRole::Scan) => Ok(InputRole::Scan(index)),
+        Ok(pb::VolumeRole::Dose) => Ok(InputRole::Dose(index)),
         Ok(pb::VolumeRole::TimeIntegratedActivity) => {
             unknown("is time-integrated activity, which only the server sends".into())
         }
         Ok(pb::VolumeRole::Resampled) => unknown("is resampled, which only the server sends".into()),
-        Ok(pb::VolumeRole::Dose) => unknown("is dose, which only the server sends".into()),
+        Ok(pb::VolumeRole::VoxelKinds) => unknown("is kinds of voxels, which only the server sends".into()),
+        Ok(pb::VolumeRole::Bed) => unknown("is BED, which only the server sends".into()),
+        Ok(pb::VolumeRole::Eqd2) => unknown("is EQD2, which only the server sends".into()),
+        Ok(pb::VolumeRole::TimeIntegratedActivityUncertainty) => {
+            unknown("is uncertainty of time-integrated activity, which only the server sends".into())
+        }
         Ok(pb::VolumeRole::Uncertainty) => unknown("is uncertainty, which only the server sends".into()),
         Ok(pb::VolumeRole::WeightedDose) => unknown("is weighted dose, which only the server sends".into()),
         Ok(pb::VolumeRole::DoseOnCt) => unknown("is dose on the CT, which only the server sends".into()),

@@ -1,24 +1,20 @@
 //! `dosegrid bed`: biologically effective dose of regions and voxels.
 
-mod plan;
-mod regions;
 mod voxels;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-pub(super) use plan::{RepairPlan, recorded, tissue};
-
+use super::remote::RemoteArgs;
 use super::stdout;
 use crate::domain::{Checks, DoseError};
+use crate::formats::atomic::write_file;
+use crate::formats::organ_table::OrganRow;
 use crate::formats::{json, organ_table, toml_file};
-use plan::Plan;
-use regions::RegionResult;
-
-/// What every answer says.
-const NOTE: &str = "Linear-quadratic model: above about 10 Gy at a high dose-rate it loses its meaning, which is not \
-                    corrected. Dose from other regions is given the kinetics of its target.";
+use crate::intake::bed::{BED_NOTE, BedAnswer, BedPlan, BedRegion, RawBed};
 
 // The parser takes every flag as optional, so that one run reports every fault.
 #[derive(Debug, clap::Args)]
@@ -38,12 +34,14 @@ pub(super) struct Args {
     /// One row for each region, CSV
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 /// The answer.
 #[derive(Serialize)]
 struct Answer<'a> {
-    regions: &'a [RegionResult],
+    regions: &'a [BedRegion],
     /// Voxels of the map that belong to no region, and hold 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     voxels_without_bed: Option<usize>,
@@ -52,26 +50,40 @@ struct Answer<'a> {
 
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
-    let plan: Option<Plan> = checks.at("plan", toml_file::read(&args.plan));
+    let remote = args.remote.check(&mut checks);
+    let plan: Option<BedPlan> = checks.at("plan", toml_file::read(&args.plan));
     let tables: Vec<_> = args.organs.iter().filter_map(|path| checks.at("organs", organ_table::read(path))).collect();
     let volumes = args.voxels.read(&mut checks);
     if !args.organs.is_empty() && args.voxels.is_used() {
         checks.fail("organs", "give doses by organ tables or by dose maps, not both");
     }
-    let Some(plan) = plan else { return checks.finish() };
-    let radiation = plan.radiation(&mut checks);
-    let regions = regions::checked(&plan, radiation, &tables, args.voxels.cycles(), &mut checks);
+    let Some(mut plan) = plan else { return checks.finish() };
+    if !tables.is_empty() && !args.voxels.is_used() {
+        let doses = |row: &OrganRow| Some((row.name.clone(), row.mean_by_mass_gy?));
+        let tables: Vec<BTreeMap<String, f64>> =
+            tables.iter().map(|rows| rows.iter().filter_map(doses).collect()).collect();
+        plan.take_doses(&tables, &mut checks);
+    }
+    let regions = plan.check(args.voxels.cycles(), &mut checks);
     checks.finish()?;
-    let unknown = || DoseError::Internal("a plan has a fault that was not recorded".into());
-    let (regions, radiation) = regions.zip(radiation).ok_or_else(unknown)?;
-    let (results, voxels_without_bed) = match volumes {
-        Some(volumes) => {
-            let (results, without) = volumes.beds(&regions, radiation, &args.voxels)?;
-            (results, Some(without))
+    let regions = regions.ok_or_else(|| DoseError::Internal("a plan has a fault that was not recorded".into()))?;
+    let made = match (&remote, &volumes) {
+        (None, None) => BedAnswer::Regions(regions.results()),
+        (None, Some(volumes)) => volumes.here(&regions, &args.voxels)?,
+        (Some(remote), None) => {
+            let work = RawBed { plan, ..RawBed::default() }.check()?;
+            remote.call(async |client| client.compute_bed(&work, []).await)?
         }
-        None => (regions.iter().map(|region| region.result(radiation)).collect(), None),
+        (Some(remote), Some(volumes)) => volumes.there(remote, plan, &args.voxels)?,
     };
-    let answer = Answer { regions: &results, voxels_without_bed, note: NOTE };
+    let (results, voxels_without_bed) = match &made {
+        BedAnswer::Regions(regions) => (regions, None),
+        BedAnswer::Maps(maps) => (&maps.regions, Some(maps.voxels_without_bed)),
+    };
+    if let (BedAnswer::Maps(maps), Some(volumes)) = (&made, &volumes) {
+        volumes.write(maps, &args.voxels)?;
+    }
+    let answer = Answer { regions: results, voxels_without_bed, note: BED_NOTE };
     write(&args, &answer)
 }
 
@@ -81,7 +93,49 @@ fn write(args: &Args, answer: &Answer) -> Result<(), DoseError> {
         json::write(path, answer).map_err(|error| failed("json", error))?;
     }
     if let Some(path) = &args.csv {
-        regions::write_csv(path, answer.regions).map_err(|error| failed("csv", error))?;
+        write_csv(path, answer.regions).map_err(|error| failed("csv", error))?;
     }
     if args.json.is_none() && args.csv.is_none() { stdout::print_json(answer) } else { Ok(()) }
+}
+
+/// Writes one row for each region.
+///
+/// # Errors
+/// If the file cannot be written.
+fn write_csv(path: &Path, regions: &[BedRegion]) -> io::Result<()> {
+    write_file(path, |file| {
+        let mut table = csv::Writer::from_writer(file);
+        table.write_record([
+            "region",
+            "alpha_beta_gy",
+            "dose_gy",
+            "bed_gy",
+            "eqd2_gy",
+            "bed_sum_of_cycles_gy",
+            "bed_with_overlap_gy",
+            "cycles_overlap",
+            "bed_of_mean_dose_gy",
+            "equivalent_uniform_bed_gy",
+            "equivalent_uniform_dose_gy",
+            "generalised_eud_gy",
+        ])?;
+        for region in regions {
+            let figures = region.voxels.as_ref();
+            table.serialize((
+                &region.region,
+                region.alpha_beta_gy,
+                region.dose_gy,
+                region.bed_gy,
+                region.eqd2_gy,
+                region.bed_sum_of_cycles_gy,
+                region.bed_with_overlap_gy,
+                region.cycles_overlap,
+                figures.map(|figures| figures.bed_of_mean_dose_gy),
+                figures.and_then(|figures| figures.equivalent_uniform_bed_gy),
+                figures.and_then(|figures| figures.equivalent_uniform_dose_gy),
+                figures.and_then(|figures| figures.generalised_eud_gy),
+            ))?;
+        }
+        table.flush()
+    })
 }

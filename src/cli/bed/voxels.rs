@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::regions::{Region, RegionResult, VoxelFigures};
-use crate::clinic::radiation::Radiation;
-use crate::clinic::uniform_dose::VoxelDoses;
-use crate::constants::WATER_DENSITY_G_CM3;
-use crate::domain::density::bears_dose;
-use crate::domain::{Checks, DensityMap, DoseError, Organ, Volume, VoxelGrid, words};
-use crate::formats::labels::{self, LabelFiles};
+use crate::cli::organ_volumes::{OrganVolumes, sent};
+use crate::cli::remote::Remote;
+use crate::domain::{Checks, DensityMap, DoseError, Invalid, Part, Volume, VolumeRole};
+use crate::formats::labels;
 use crate::formats::volume_file::{Origin, OutputFormat, read_volume, write_volume};
+use crate::intake::InputRole;
+use crate::intake::bed::{BedAnswer, BedMaps, BedOfMaps, BedPlan, BedRegions, BedVolumes, RawBed};
+use crate::math::watch::Unwatched;
+use crate::request::RawVolume;
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Voxel by voxel")]
@@ -30,13 +31,14 @@ pub(super) struct VoxelArgs {
     /// BED map in Gy: .nii, .nii.gz, .nrrd, .nhdr, .mha or .mhd; 0 outside all regions
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// EQD2 map in Gy, likewise
+    #[arg(long, value_name = "FILE")]
+    eqd2_output: Option<PathBuf>,
 }
 
 /// The maps, on one grid.
 pub(super) struct Volumes {
-    doses: Vec<Volume<f32>>,
-    labels: LabelFiles,
-    density: Option<DensityMap>,
+    maps: BedMaps,
     origin: Origin,
 }
 
@@ -58,6 +60,7 @@ impl VoxelArgs {
                 ("labels", !self.labels.is_empty()),
                 ("density", self.density.is_some()),
                 ("output", self.output.is_some()),
+                ("eqd2-output", self.eqd2_output.is_some()),
             ] {
                 if given {
                     checks.fail(flag, "has no effect without --dose");
@@ -68,14 +71,17 @@ impl VoxelArgs {
         if !(self.minimum_density >= 0.0 && self.minimum_density.is_finite()) {
             checks.fail("minimum-density", "must be 0 or more and finite");
         }
-        if let Some(path) = &self.output {
-            checks.at("output", OutputFormat::of_name(path));
+        for (flag, path) in self.outputs() {
+            checks.at(flag, OutputFormat::of_name(path));
         }
         let mut files: Vec<_> = self.dose.iter().filter_map(|path| checks.at("dose", read_volume(path))).collect();
         let origin = files.first()?.header.origin.clone();
         let grid = files.first()?.volume.grid().clone();
         let doses: Vec<Volume<f32>> = files.drain(..).map(|file| file.volume).collect();
-        doses.iter().for_each(|dose| check_dose(&grid, dose, checks));
+        for dose in &doses {
+            checks.at("dose", grid.check_same(dose.grid()));
+            checks.at("dose", BedMaps::check_dose(dose));
+        }
         if self.labels.is_empty() {
             checks.fail("labels", "is needed with --dose: every region has its own tissue and kinetics");
             return None;
@@ -91,144 +97,72 @@ impl VoxelArgs {
             None => None,
             Some(density) => Some(density?),
         };
-        Some(Volumes { doses, labels: labels?, density, origin })
+        Some(Volumes { maps: BedMaps::new(doses, labels?.organs, density, self.minimum_density), origin })
+    }
+
+    fn outputs(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let outputs = [("output", &self.output), ("eqd2-output", &self.eqd2_output)];
+        outputs.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
+    }
+
+    fn wanted(&self) -> BedVolumes {
+        BedVolumes { bed: self.output.is_some(), eqd2: self.eqd2_output.is_some() }
     }
 }
 
-/// Records a dose map that lies elsewhere, or holds what is no dose.
-fn check_dose(grid: &VoxelGrid, dose: &Volume<f32>, checks: &mut Checks) {
-    checks.at("dose", grid.check_same(dose.grid()));
-    let bad = dose.as_slice().iter().filter(|gy| !(**gy >= 0.0 && gy.is_finite())).count();
-    if bad > 0 {
-        checks.fail("dose", format!("{} {} below 0 or not finite", words::voxels(bad), words::are(bad)));
-    }
-}
-
-fn read_density(path: &Path) -> Result<DensityMap, crate::domain::Invalid> {
+fn read_density(path: &Path) -> Result<DensityMap, Invalid> {
     DensityMap::new(read_volume(path)?.volume)
 }
 
 impl Volumes {
-    /// What is said of each region, and the number of voxels that belong to none. Writes the map where one is wanted:
-    /// where regions overlap, a voxel has the BED of the smaller one.
-    pub(super) fn beds(
-        &self,
-        regions: &[Region],
-        radiation: Radiation,
-        args: &VoxelArgs,
-    ) -> Result<(Vec<RegionResult>, usize), DoseError> {
-        if matches!(radiation, Radiation::Mixed { .. }) {
-            let reason =
-                "a mixed field has a dose of electrons and photons, and one of alpha particles: give them by region";
-            return Err(DoseError::invalid("dose", reason));
-        }
+    /// Computes in this process.
+    pub(super) fn here(&self, regions: &BedRegions, args: &VoxelArgs) -> Result<BedAnswer, DoseError> {
+        let found = regions.of_maps(&self.maps, args.wanted(), &Unwatched)?;
+        Ok(BedAnswer::Maps(Box::new(found)))
+    }
+
+    /// Computes on a server, which knows regions by their labels.
+    pub(super) fn there(&self, remote: &Remote, plan: BedPlan, args: &VoxelArgs) -> Result<BedAnswer, DoseError> {
+        let maps = &self.maps;
+        let organs = OrganVolumes::of(maps.organs());
+        let mut plan = plan;
         let mut checks = Checks::new();
-        let organs: Vec<&Organ> = regions.iter().filter_map(|region| self.organ_of(region, &mut checks)).collect();
-        let minimum = args.minimum_density;
-        let figures = regions.iter().zip(&organs).filter_map(|(region, organ)| {
-            let figures = self.figures(region, organ, radiation, minimum);
-            super::recorded(&mut checks, &format!("region.{}", region.name), figures)
-        });
-        let figures: Vec<RegionResult> = figures.collect();
-        checks.finish()?;
-        let (map, without) = self.map(regions, &organs, radiation, minimum);
-        if let Some(path) = &args.output {
-            write_volume(path, &map, "dosegrid: biologically effective dose [Gy]", &self.origin)
-                .map_err(|error| DoseError::Io(format!("output: cannot be written: {error}")))?;
-        }
-        Ok((figures, without))
-    }
-
-    /// The organ of a region. A fault is recorded.
-    fn organ_of(&self, region: &Region, checks: &mut Checks) -> Option<&Organ> {
-        let organs = self.labels.organs.organs();
-        let found = match region.label {
-            Some(label) => organs.iter().find(|organ| organ.label == label),
-            None => organs.iter().find(|organ| organ.name.as_deref() == Some(region.name.as_str())),
-        };
-        if found.is_none() {
-            let reason = "no region of --labels has this label, or without a label this name";
-            checks.fail(format!("region.{}", region.name), reason);
-        }
-        found
-    }
-
-    fn density_g_cm3(&self, voxel: usize) -> f64 {
-        self.density.as_ref().map_or(WATER_DENSITY_G_CM3, |map| f64::from(map.g_cm3().as_slice()[voxel]))
-    }
-
-    /// Doses of a voxel, of each cycle [Gy].
-    fn doses_gy(&self, voxel: usize) -> Vec<f64> {
-        self.doses.iter().map(|dose| f64::from(dose.as_slice()[voxel])).collect()
-    }
-
-    fn figures(
-        &self,
-        region: &Region,
-        organ: &Organ,
-        radiation: Radiation,
-        minimum_g_cm3: f64,
-    ) -> Result<RegionResult, DoseError> {
-        let voxel_cm3 = self.doses[0].grid().voxel_volume_cm3();
-        let bears = |voxel: usize| bears_dose(self.density_g_cm3(voxel), minimum_g_cm3);
-        let (counted, excluded): (Vec<_>, Vec<_>) = organ.shares().partition(|&(voxel, _)| bears(voxel));
-        if counted.is_empty() {
-            return Err(DoseError::invalid("voxels", "no voxel has a dose"));
-        }
-        let mass = |&(voxel, share): &(usize, f64)| share * self.density_g_cm3(voxel) * voxel_cm3;
-        let masses: Vec<f64> = counted.iter().map(mass).collect();
-        let doses: Vec<Vec<f64>> = counted.iter().map(|&(voxel, _)| self.doses_gy(voxel)).collect();
-        let of_cycle = |at: usize| VoxelDoses::new(doses.iter().map(|doses| doses[at]).collect(), &masses);
-        let means: Vec<f64> =
-            (0..self.doses.len()).map(|at| Ok(of_cycle(at)?.mean_gy())).collect::<Result<_, DoseError>>()?;
-        let beds: Vec<f64> = doses.iter().map(|doses| region.voxel_bed_gy(radiation, doses)).collect();
-        let total = VoxelDoses::new(doses.iter().map(|doses| doses.iter().sum()).collect(), &masses)?;
-        let bed_gy = VoxelDoses::new(beds.clone(), &masses)?.mean_gy();
-        let uniform = region.alpha_per_gy.map(|alpha| total.equivalent_uniform_bed_gy(&beds, alpha)).transpose()?;
-        let one = (self.doses.len() == 1 && radiation == Radiation::LowLet).then(|| region.factors.own()[0]);
-        let of_means = region.with_doses(radiation, &means).result(radiation);
-        Ok(RegionResult {
-            bed_gy,
-            eqd2_gy: region.tissue.eqd2_gy(bed_gy),
-            voxels: Some(VoxelFigures {
-                mass_g: masses.iter().sum(),
-                excluded_volume_cm3: excluded.iter().map(|(_, share)| share).sum::<f64>() * voxel_cm3,
-                bed_of_mean_dose_gy: of_means.bed_gy,
-                equivalent_uniform_bed_gy: uniform,
-                equivalent_uniform_dose_gy: uniform
-                    .zip(one)
-                    .map(|(bed_gy, factor)| region.tissue.dose_with_bed_gy(bed_gy, factor)),
-                generalised_eud_gy: region.geud_exponent.map(|a| total.generalised_eud_gy(a)).transpose()?,
-            }),
-            ..of_means
-        })
-    }
-
-    /// The BED of every voxel of a region, 0 elsewhere; and how many voxels are elsewhere.
-    fn map(
-        &self,
-        regions: &[Region],
-        organs: &[&Organ],
-        radiation: Radiation,
-        minimum_g_cm3: f64,
-    ) -> (Volume<f32>, usize) {
-        let map = self.labels.organs.label_map();
-        let found = |label: u16| organs.iter().position(|organ| organ.label == label);
-        let mut without = 0;
-        let bed = |(voxel, &label): (usize, &u16)| {
-            let Some(at) = found(label) else {
-                without += 1;
-                return 0.0;
-            };
-            if !bears_dose(self.density_g_cm3(voxel), minimum_g_cm3) {
-                return 0.0;
+        for region in plan.region.iter_mut().filter(|region| region.label.is_none()) {
+            let named = maps.organs().organs().iter().find(|organ| organ.name.as_deref() == Some(&region.name));
+            region.label = named.map(|organ| organ.label);
+            if named.is_none() {
+                checks.fail(format!("region.{}", region.name), "no region of --labels has this name");
             }
-            #[expect(clippy::cast_possible_truncation, reason = "the stored precision")]
-            let bed_gy = regions[at].voxel_bed_gy(radiation, &self.doses_gy(voxel)) as f32;
-            bed_gy
+        }
+        checks.finish()?;
+        let float = || Part::Good(RawVolume::from(maps.grid()));
+        let raw = RawBed {
+            plan,
+            doses: maps.doses().iter().map(|_| float()).collect(),
+            labels: organs.labels(),
+            organ_volumes: organs.own(),
+            density: Part::from(maps.density().map(|_| RawVolume::from(maps.grid()))),
+            minimum_density_g_cm3: Some(args.minimum_density),
+            volumes: args.wanted(),
         };
-        let values: Vec<f32> = map.labels().as_slice().iter().enumerate().map(bed).collect();
-        let volume = Volume::from_vec(self.doses[0].grid().clone(), values).expect("a value for each voxel");
-        (volume, without)
+        let work = raw.check()?;
+        let doses = maps.doses().iter().enumerate().map(|(number, dose)| sent(InputRole::Dose(number), dose));
+        let density = maps.density().map(|density| sent(VolumeRole::Density, density.g_cm3()));
+        let volumes = doses.chain(density).chain(organs.sent(VolumeRole::Labels.into()));
+        remote.call(async |client| client.compute_bed(&work, volumes).await)
+    }
+
+    /// Writes the maps that are wanted.
+    pub(super) fn write(&self, made: &BedOfMaps, args: &VoxelArgs) -> Result<(), DoseError> {
+        let maps = [
+            (&args.output, &made.bed, "output", "dosegrid: biologically effective dose [Gy]"),
+            (&args.eqd2_output, &made.eqd2, "eqd2-output", "dosegrid: EQD2 [Gy]"),
+        ];
+        for (path, map, flag, text) in maps {
+            let (Some(path), Some(map)) = (path, map) else { continue };
+            write_volume(path, map, text, &self.origin)
+                .map_err(|error| DoseError::Io(format!("{flag}: cannot be written: {error}")))?;
+        }
+        Ok(())
     }
 }

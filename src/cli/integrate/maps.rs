@@ -2,6 +2,8 @@
 
 use super::options::{Asked, CurveArgs};
 use super::outputs::{MapOutput, Report, Row};
+use super::remote::there;
+use crate::cli::remote::Remote;
 use crate::clinic::{
     Frames, ModelChoice, SeriesDraft, SharingOptions, VoxelModel, VoxelOptions, VoxelRegion, integrate_voxels,
     share_out, share_out_one,
@@ -50,6 +52,7 @@ pub(in crate::cli) fn integrate_maps(
     asked: &Asked,
     by: By,
     maps: Maps,
+    remote: Option<&Remote>,
 ) -> Result<Report, DoseError> {
     let nuclide = asked.nuclide.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
     let mut report = Report::new(nuclide, curve);
@@ -58,31 +61,54 @@ pub(in crate::cli) fn integrate_maps(
         let words = "whether the maps lie on each other was not checked";
         report.warnings.push(Warning::new(REGISTRATION_NOT_CHECKED, "series", words));
     }
+    if let Some(remote) = remote {
+        there(remote, curve, asked, by, maps, &mut report)?;
+        report.look_for_corrected_values();
+        return Ok(report);
+    }
     match by {
         By::Region { .. } if is_one && curve.single_time_point.is_some() => of_one(asked, maps, &mut report)?,
-        By::Region { reference_time_h } => by_region(asked, reference_time_h, maps, &mut report)?,
-        By::Voxel(model) => by_voxel(asked, model, maps, &mut report)?,
+        By::Region { reference_time_h } => by_region(curve, asked, reference_time_h, maps, &mut report)?,
+        By::Voxel(model) => by_voxel(curve, asked, model, maps, &mut report)?,
     }
     report.look_for_corrected_values();
     Ok(report)
 }
 
-fn by_voxel(asked: &Asked, model: VoxelModel, maps: Maps, report: &mut Report) -> Result<(), DoseError> {
+fn by_voxel(
+    curve: &CurveArgs,
+    asked: &Asked,
+    model: VoxelModel,
+    maps: Maps,
+    report: &mut Report,
+) -> Result<(), DoseError> {
     let slices: Vec<&[f32]> = maps.volumes.iter().map(Volume::as_slice).collect();
-    let options = VoxelOptions { model, pieces: asked.curve.pieces, ..VoxelOptions::default() };
+    let options = VoxelOptions {
+        pieces: asked.curve.pieces,
+        with_sigma: curve.activity_sigma.is_some(),
+        ..VoxelOptions::of(model, curve.activity_sigma)
+    };
     let found = integrate_voxels(&Frames::new(&maps.draft)?, &slices, &options)?;
     report.voxels = found.counts();
     let kinds = found.kinds.iter().map(|kind| kind.number()).collect();
-    report.map = Some(MapOutput::new(&maps.volumes[0], maps.origin, &found.tia_mbq_h, Some(kinds))?);
+    let sigma = found.tia_sigma_mbq_h.as_deref();
+    report.map = Some(MapOutput::new(&maps.volumes[0], maps.origin, &found.tia_mbq_h, sigma, Some(kinds))?);
     Ok(())
 }
 
-fn by_region(asked: &Asked, reference_time_h: Option<f64>, maps: Maps, report: &mut Report) -> Result<(), DoseError> {
+fn by_region(
+    curve: &CurveArgs,
+    asked: &Asked,
+    reference_time_h: Option<f64>,
+    maps: Maps,
+    report: &mut Report,
+) -> Result<(), DoseError> {
     let frames = Frames::new(&maps.draft)?;
     let slices: Vec<&[f32]> = maps.volumes.iter().map(Volume::as_slice).collect();
-    let options = SharingOptions { curve: asked.curve, relative_sigma: None, reference_time_h };
+    let options = SharingOptions { curve: asked.curve, relative_sigma: curve.activity_sigma, reference_time_h };
     let found = share_out(&frames, &slices, &maps.regions, &options)?;
-    report.map = Some(MapOutput::new(&maps.volumes[0], maps.origin, &found.tia_mbq_h, None)?);
+    let sigma = found.tia_sigma_mbq_h.as_deref();
+    report.map = Some(MapOutput::new(&maps.volumes[0], maps.origin, &found.tia_mbq_h, sigma, None)?);
     report.rows = found.regions.into_iter().map(|region| Row::of_region(region, &frames)).collect();
     Ok(())
 }
@@ -91,7 +117,8 @@ fn of_one(asked: &Asked, maps: Maps, report: &mut Report) -> Result<(), DoseErro
     let map = &maps.volumes[0];
     let kinetics = |region: &str| asked.kinetics(region);
     let found = share_out_one(&maps.draft, map.as_slice(), &maps.regions, kinetics)?;
-    report.map = Some(MapOutput::new(map, maps.origin, &found.tia_mbq_h, None)?);
+    let sigma = found.tia_sigma_mbq_h.as_deref();
+    report.map = Some(MapOutput::new(map, maps.origin, &found.tia_mbq_h, sigma, None)?);
     report.rows = found.regions.iter().map(Row::of_one_map).collect();
     Ok(())
 }

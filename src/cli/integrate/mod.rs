@@ -3,11 +3,13 @@
 pub(super) mod maps;
 pub(super) mod options;
 pub(super) mod outputs;
+mod remote;
 mod series;
 mod table;
 
 use std::path::PathBuf;
 
+use super::remote::RemoteArgs;
 use super::stdout;
 use super::time_points::TimePointArgs;
 use crate::domain::{Checks, DoseError};
@@ -39,12 +41,15 @@ pub(super) struct Args {
     time_points: TimePointArgs,
     #[command(flatten)]
     curve: CurveArgs,
-    /// Folder for curves.json, curves.csv and curves.png, and for maps tia.nii.gz in Bq·s a voxel
+    /// Folder for curves.json, curves.csv and curves.png, and for maps tia.nii.gz in Bq·s a voxel and, where it exists,
+    /// its standard deviation tia_sigma.nii.gz
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
     /// Print all of it as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    remote: RemoteArgs,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), DoseError> {
@@ -56,9 +61,15 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         args.time_points.refuse("--series", &mut checks);
         checks.finish()?;
     }
+    let mut checks = Checks::new();
+    let remote = args.remote.check(&mut checks);
+    if remote.is_some() && args.series.is_none() {
+        checks.fail("server", "has no effect without --series: a table is integrated at once");
+    }
+    checks.finish()?;
     let report = match (&args.table, &args.series) {
         (Some(table), _) => table::integrate_table(args, table)?,
-        (None, Some(series)) => series::integrate_series(args, series)?,
+        (None, Some(series)) => series::integrate_series(args, series, remote.as_ref())?,
         (None, None) => return Err(DoseError::invalid("table", "--table or --series is needed")),
     };
     if let Some(folder) = &args.output {

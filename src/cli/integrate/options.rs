@@ -44,6 +44,10 @@ pub(in crate::cli) struct CurveArgs {
     /// By pieces, between scans: log_down or linear
     #[arg(long, value_name = "RULE", default_value = "log_down")]
     between: String,
+    /// Of maps: relative standard deviation of the activity of a region or voxel in a scan. Without it, that of a
+    /// region is estimated from the fit, and voxels have none
+    #[arg(long, value_name = "PART", allow_negative_numbers = true)]
+    pub(in crate::cli) activity_sigma: Option<f64>,
     /// For regions with one scan: physical, population_half_life, haenscheid or prior_curve. There is no default
     #[arg(long, value_name = "METHOD")]
     pub(in crate::cli) single_time_point: Option<String>,
@@ -109,6 +113,9 @@ impl CurveArgs {
         let refers_to = self.value_refers_to.as_deref().or(refers_of_file);
         let refers_to =
             refers_to.map(|text| checks.at("value-refers-to", by_name(text, &ValueRefersTo::ALL, ValueRefersTo::name)));
+        if let Some(sigma) = self.activity_sigma.filter(|sigma| !(*sigma > 0.0 && sigma.is_finite())) {
+            checks.fail("activity-sigma", format!("must be above 0 and finite, got {sigma}"));
+        }
         let pieces =
             PieceRules { before_first: before_first.unwrap_or_default(), between: between.unwrap_or_default() };
         Asked {

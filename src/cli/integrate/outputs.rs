@@ -14,10 +14,13 @@ use crate::clinic::{Flag, Frames, Integration, OneMapRegion, Point, Series};
 use crate::domain::{DoseError, Nuclide, Volume, VoxelGrid, Warning};
 use crate::formats::volume_file::{Origin, write_volume};
 use crate::formats::{atomic::write_bytes, curves_csv, json};
+use crate::intake::IntegratedMaps;
 use crate::report::{Figure, Sheet, time_activity};
 
 /// The reason of the warning that values may be decay-corrected.
 const VALUES_DECAY_CORRECTED: &str = "VALUES_DECAY_CORRECTED";
+/// The file of the standard deviation of integrals.
+pub(in crate::cli) const TIA_SIGMA: &str = "tia_sigma.nii.gz";
 /// Bq·s in a MBq·h.
 const BQ_S_PER_MBQ_H: f64 = 3.6e9;
 /// Width of the picture, and height of the curve of a region [pixels].
@@ -86,26 +89,38 @@ impl Row {
 /// A map of integrals.
 pub(super) struct MapOutput {
     tia_bq_s: Volume<f32>,
+    /// One standard deviation of it, where it exists.
+    sigma_bq_s: Option<Volume<f32>>,
     kinds: Option<Volume<u8>>,
     origin: Origin,
 }
 
 impl MapOutput {
     /// * `like` – a map with the same grid
-    /// * `tia_mbq_h` – time-integrated activity by voxel [MBq·h]
+    /// * `tia_mbq_h`, `sigma_mbq_h` – time-integrated activity by voxel and its standard deviation [MBq·h]
     pub(super) fn new(
         like: &Volume<f32>,
         origin: Origin,
         tia_mbq_h: &[f64],
+        sigma_mbq_h: Option<&[f64]>,
         kinds: Option<Vec<u8>>,
     ) -> Result<Self, DoseError> {
         let grid: &Arc<VoxelGrid> = like.grid();
-        #[expect(clippy::cast_possible_truncation, reason = "maps have single precision")]
-        let values = tia_mbq_h.iter().map(|tia| (tia * BQ_S_PER_MBQ_H) as f32).collect();
         let failed = |error| DoseError::Internal(format!("a map lost its grid: {error}"));
-        let tia_bq_s = Volume::from_vec(grid.clone(), values).map_err(failed)?;
+        #[expect(clippy::cast_possible_truncation, reason = "maps have single precision")]
+        let map = |mbq_h: &[f64]| {
+            let values = mbq_h.iter().map(|mbq_h| (mbq_h * BQ_S_PER_MBQ_H) as f32).collect();
+            Volume::from_vec(grid.clone(), values).map_err(failed)
+        };
+        let (tia_bq_s, sigma_bq_s) = (map(tia_mbq_h)?, sigma_mbq_h.map(map).transpose()?);
         let kinds = kinds.map(|kinds| Volume::from_vec(grid.clone(), kinds)).transpose().map_err(failed)?;
-        Ok(Self { tia_bq_s, kinds, origin })
+        Ok(Self { tia_bq_s, sigma_bq_s, kinds, origin })
+    }
+
+    /// As a server made it.
+    pub(super) fn of(made: IntegratedMaps, origin: Origin) -> Self {
+        let IntegratedMaps { tia_bq_s, sigma_bq_s, kinds, .. } = made;
+        Self { tia_bq_s, sigma_bq_s, kinds, origin }
     }
 }
 
@@ -215,9 +230,14 @@ impl Report {
         if let Some(picture) = self.picture()? {
             write_bytes(&folder.join("curves.png"), &picture).map_err(failed("curves.png"))?;
         }
-        if let Some(MapOutput { tia_bq_s, kinds, origin }) = &self.map {
+        if let Some(MapOutput { tia_bq_s, sigma_bq_s, kinds, origin }) = &self.map {
             let path = folder.join("tia.nii.gz");
             write_volume(&path, tia_bq_s, "dosegrid integrate: Bq s a voxel", origin).map_err(failed("tia.nii.gz"))?;
+            if let Some(sigma) = sigma_bq_s {
+                let path = folder.join(TIA_SIGMA);
+                let text = "dosegrid integrate: 1 sigma of the integral, Bq s a voxel";
+                write_volume(&path, sigma, text, origin).map_err(failed(TIA_SIGMA))?;
+            }
             if let Some(kinds) = kinds {
                 let path = folder.join("kinds.nii.gz");
                 write_volume(&path, kinds, "dosegrid integrate: kinds", origin).map_err(failed("kinds.nii.gz"))?;

@@ -6,6 +6,7 @@ use super::maps::{By, Maps, integrate_maps, voxel_model};
 use super::options::Asked;
 use super::outputs::Report;
 use super::{Args, finished};
+use crate::cli::remote::Remote;
 use crate::cli::time_points::{Said, TimeLine, read_on_one_grid, regions_on};
 use crate::clinic::{Moment, PointDraft, SeriesDraft, VoxelRegion, regions_of};
 use crate::domain::{Checks, DoseError, Invalid, MomentUnit, RigidTransform, Volume, Warning, warning};
@@ -23,9 +24,13 @@ const ALL: &str = "all";
 ///
 /// # Errors
 /// Every bad flag, file and map.
-pub(super) fn integrate_series(args: &Args, path: &Path) -> Result<Report, DoseError> {
+pub(super) fn integrate_series(args: &Args, path: &Path, remote: Option<&Remote>) -> Result<Report, DoseError> {
     let place = Place::of(path);
-    if place.series.is_none() && place.is_dicom(is_volume_name) { of_folder(args, path) } else { of_toml(args, path) }
+    if place.series.is_none() && place.is_dicom(is_volume_name) {
+        of_folder(args, path, remote)
+    } else {
+        of_toml(args, path, remote)
+    }
 }
 
 /// What `--by` says. A fault is recorded.
@@ -45,7 +50,7 @@ fn by(args: &Args, asked: &Asked, checks: &mut Checks) -> Option<By> {
     }
 }
 
-fn of_toml(args: &Args, path: &Path) -> Result<Report, DoseError> {
+fn of_toml(args: &Args, path: &Path, remote: Option<&Remote>) -> Result<Report, DoseError> {
     let mut checks = Checks::new();
     args.time_points.refuse("a folder of DICOM files as --series", &mut checks);
     let Some(series) = checks.at("series", map_series::read(path)) else {
@@ -83,8 +88,8 @@ fn of_toml(args: &Args, path: &Path) -> Result<Report, DoseError> {
         ..flags
     };
     let regions = regions(args, &maps.volumes[0])?;
-    let report =
-        integrate_maps(&args.curve, &asked, by, Maps { volumes: maps.volumes, origin: maps.origin, draft, regions })?;
+    let maps = Maps { volumes: maps.volumes, origin: maps.origin, draft, regions };
+    let report = integrate_maps(&args.curve, &asked, by, maps, remote)?;
     finished(Checks::new(), report)
 }
 
@@ -177,7 +182,7 @@ fn one(
 }
 
 /// The activities of a folder of DICOM files.
-fn of_folder(args: &Args, folder: &Path) -> Result<Report, DoseError> {
+fn of_folder(args: &Args, folder: &Path, remote: Option<&Remote>) -> Result<Report, DoseError> {
     let mut checks = Checks::new();
     let chosen = args.time_points.check(&mut checks);
     if args.curve.value_refers_to.is_some() {
@@ -213,7 +218,7 @@ fn of_folder(args: &Args, folder: &Path) -> Result<Report, DoseError> {
     };
     let draft = line.draft(args.curve.infusion);
     let maps = Maps { volumes, origin: Origin::default(), draft, regions };
-    let mut report = integrate_maps(&args.curve, &asked, by, maps)?;
+    let mut report = integrate_maps(&args.curve, &asked, by, maps, remote)?;
     let told = told.into_iter().map(|words| Warning::new(warning::INPUT_FILE, "series", words));
     report.warnings.extend(told);
     finished(Checks::new(), report)

@@ -18,6 +18,9 @@ use super::options::Asked;
 pub(super) fn integrate_table(args: &Args, path: &Path) -> Result<Report, DoseError> {
     let mut checks = Checks::new();
     let asked = args.curve.check([None, None], &mut checks);
+    if args.curve.activity_sigma.is_some() {
+        checks.fail("activity-sigma", "is for maps: a table has a column sigma");
+    }
     let regions = checks.at("table", curve_table::read(path));
     checks.finish()?;
     let (Some(nuclide), Some(regions)) = (asked.nuclide, regions) else {

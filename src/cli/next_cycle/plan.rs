@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use crate::cli::bed::{RepairPlan, recorded, tissue};
 use crate::clinic::course::DoseCourse;
 use crate::clinic::dose_rate::DoseRate;
 use crate::clinic::next_cycle::{Effect, LimitKind, OrganBefore};
 use crate::domain::{Checks, DoseError};
+use crate::intake::bed::{RepairPlan, recorded, tissue};
 
 /// A file of organs.
 #[derive(Debug, Deserialize)]

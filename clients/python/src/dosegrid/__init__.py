@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Optional
 from ._async import AsyncClient, AsyncJob
 from ._calls import Cancel
 from ._client import Client, Job
+from ._clinic import Bed, Integrals, Scan
 from ._errors import (
     Cancelled,
     DosegridError,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AsyncClient",
     "AsyncJob",
+    "Bed",
     "Cancel",
     "Cancelled",
     "Client",
@@ -55,6 +57,7 @@ __all__ = [
     "Histogram",
     "Image",
     "ImageLike",
+    "Integrals",
     "InvalidRequest",
     "Job",
     "JobInfo",
@@ -65,6 +68,7 @@ __all__ = [
     "Organs",
     "Progress",
     "Result",
+    "Scan",
     "ServerBusy",
     "Timeout",
     "TooLarge",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import functools
-from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence, TypeVar
 
-from . import _address, _core, _kernel, _result
+from . import _address, _clinic, _core, _kernel, _result
 from ._calls import Cancel
 from ._client import core
 from ._geometry import Grid
@@ -235,6 +235,22 @@ class AsyncClient:
         """As `Client.resample`."""
         grid = volume_of(onto).grid if onto is not None else None
         return await self._threads.run(self._core.resample, volume_of(image), kind, grid, spacing_mm, timeout)
+
+    async def bed(self, regions: Sequence[Mapping[str, Any]], nuclide: str, **options: Any) -> _clinic.Bed:
+        """As `Client.bed`; `progress` is called from another thread."""
+        return await self._threads.cancellable(_clinic.bed, self._core, regions, nuclide, **options)
+
+    async def budget(
+        self, regions: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None
+    ) -> list[dict[str, Any]]:
+        """As `Client.budget`."""
+        return await self._threads.run(_clinic.budget, self._core, regions, timeout)
+
+    async def integrate(
+        self, scans: Sequence[_clinic.Scan], nuclide: str, unit: str, **options: Any
+    ) -> _clinic.Integrals:
+        """As `Client.integrate`; `progress` is called from another thread."""
+        return await self._threads.cancellable(_clinic.integrate, self._core, scans, nuclide, unit, **options)
 
     async def kernel(
         self, nuclide: str, spacing_mm: Sequence[float], radius_voxels: int, *, timeout: Optional[float] = None

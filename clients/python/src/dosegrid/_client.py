@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence
 
-from . import _address, _core, _kernel, _result
+from . import _address, _clinic, _core, _kernel, _result
 from ._calls import Cancel
 from ._geometry import Grid
 from ._images import ImageLike, Volume, volume_of
@@ -228,6 +228,113 @@ class Client:
         """
         grid = volume_of(onto).grid if onto is not None else None
         return self._core.resample(volume_of(image), kind, grid, spacing_mm, timeout)
+
+    def bed(
+        self,
+        regions: Sequence[Mapping[str, Any]],
+        nuclide: str,
+        *,
+        rbe: Optional[float] = None,
+        mixed_field: bool = False,
+        doses: Sequence[ImageLike] = (),
+        labels: Optional[ImageLike] = None,
+        organs: Optional[Mapping[int, ImageLike]] = None,
+        density: Optional[ImageLike] = None,
+        minimum_density: Optional[float] = None,
+        maps: bool = True,
+        progress: Optional[Callable[[float], Any]] = None,
+        timeout: Optional[float] = None,
+        cancel: Optional[Cancel] = None,
+    ) -> _clinic.Bed:
+        """Biologically effective dose of regions, and of voxels where there are dose maps.
+
+        :param regions: of each `name`, `alpha_beta_gy` in Gy, `repair_half_time_h` in h (or `repair`), and `cycles`:
+            of each `dose_gy` in Gy, `effective_half_life_h` in h and what else `BedRegion` and `BedCycle` of the
+            protocol have. No parameter of a tissue has a default
+        :param rbe: relative biological effectiveness of alpha particles, needed where there are any
+        :param doses: dose map of each cycle in Gy, in order; then `label` of each region is needed, and no `dose_gy`
+        :param labels: regions of the maps, by whole numbers
+        :param organs: more regions, each in a mask of its own, by label
+        :param density: in g/cm³, for masses; none: that of water
+        :param minimum_density: voxels of a lower density in g/cm³ do not count
+        :param maps: whether maps of BED and EQD2 are wanted
+        :param progress: hears of the part of the voxels that is done, 0 to 1
+        :raises InvalidRequest: names every bad field
+        """
+        return _clinic.bed(
+            self._core,
+            regions,
+            nuclide,
+            rbe=rbe,
+            mixed_field=mixed_field,
+            doses=doses,
+            labels=labels,
+            organs=organs,
+            density=density,
+            minimum_density=minimum_density,
+            maps=maps,
+            progress=progress,
+            timeout=timeout,
+            cancel=cancel,
+        )
+
+    def budget(self, regions: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None) -> list[dict[str, Any]]:
+        """Uncertainty budget of the dose of each region: one line a part, with where it comes from.
+
+        :param regions: of each `name`, `volume_cm3` in cm³ and what else `BudgetRegion` of the protocol has; what is
+            not given makes the total a lower bound
+        """
+        return _clinic.budget(self._core, regions, timeout)
+
+    def integrate(
+        self,
+        scans: Sequence[_clinic.Scan],
+        nuclide: str,
+        unit: str,
+        *,
+        labels: Optional[ImageLike] = None,
+        voxelwise: bool = False,
+        value_refers_to: Optional[str] = None,
+        administered_activity_mbq: Optional[float] = None,
+        infusion_h: float = 0.0,
+        model: str = "",
+        weighting: str = "",
+        reference_time_h: Optional[float] = None,
+        progress: Optional[Callable[[float], Any]] = None,
+        timeout: Optional[float] = None,
+        cancel: Optional[Cancel] = None,
+    ) -> _clinic.Integrals:
+        """Integrates activity maps of one grid over time, by the curve of each region or of each voxel.
+
+        :param scans: 2 to 16, at two times or more
+        :param unit: of their values: bq, bq-per-ml or mbq
+        :param labels: regions by whole numbers; what is in none is one more, "rest"
+        :param voxelwise: a curve for every voxel
+        :param value_refers_to: acquisition_mean, acquisition_start or injection
+        :param administered_activity_mbq: in MBq, net of residue: gives coefficients in h
+        :param infusion_h: how long the infusion took in h
+        :param model, weighting: as of `dosegrid integrate`
+        :param reference_time_h: start in h of the scan whose activity shares the integrals out
+        :param progress: hears of the part of the voxels that is done, 0 to 1; with `voxelwise` only
+        :raises InvalidRequest: names every bad field
+        """
+        return _clinic.integrate(
+            self._core,
+            scans,
+            nuclide,
+            unit,
+            labels=labels,
+            voxelwise=voxelwise,
+            value_refers_to=value_refers_to,
+            administered_activity_mbq=administered_activity_mbq,
+            infusion_h=infusion_h,
+            model=model,
+            weighting=weighting,
+            reference_time_h=reference_time_h,
+            progress=progress,
+            timeout=timeout,
+            cancel=cancel,
+        )
 
     def kernel(
         self, nuclide: str, spacing_mm: Sequence[float], radius_voxels: int, *, timeout: Optional[float] = None

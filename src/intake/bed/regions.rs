@@ -1,21 +1,16 @@
 //! BED of regions, from the dose of each cycle.
 
-use std::io;
-use std::path::Path;
-
 use serde::Serialize;
 
-use super::plan::{CyclePlan, Plan, RegionPlan};
+use super::plan::{BedPlan, CyclePlan, MAX_CYCLES, MAX_REGIONS, RegionPlan};
 use crate::clinic::bed::Tissue;
 use crate::clinic::course::DoseCourse;
 use crate::clinic::cycle_factors::CycleFactors;
 use crate::clinic::radiation::Radiation;
 use crate::domain::Checks;
-use crate::formats::atomic::write_file;
-use crate::formats::organ_table::OrganRow;
 
 /// A region whose parameters are good.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Region {
     pub(super) name: String,
     pub(super) label: Option<u16>,
@@ -38,66 +33,82 @@ struct CycleDose {
 }
 
 /// What is said of a cycle.
-#[derive(Debug, Serialize)]
-pub(super) struct CycleResult {
-    start_h: f64,
-    dose_gy: f64,
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BedCycle {
+    /// When it starts [h].
+    pub start_h: f64,
+    /// Dose of electrons and photons [Gy].
+    pub dose_gy: f64,
+    /// Dose of alpha particles [Gy]; none where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    alpha_dose_gy: Option<f64>,
-    lea_catcheside_factor: f64,
-    bed_gy: f64,
-    eqd2_gy: f64,
+    pub alpha_dose_gy: Option<f64>,
+    /// Lea-Catcheside factor G, 0 to 1.
+    pub lea_catcheside_factor: f64,
+    /// BED of the cycle alone [Gy].
+    pub bed_gy: f64,
+    /// EQD2 of the cycle alone [Gy].
+    pub eqd2_gy: f64,
 }
 
 /// What is said of a region.
-#[derive(Debug, Serialize)]
-pub(super) struct RegionResult {
-    pub(super) region: String,
-    pub(super) alpha_beta_gy: f64,
-    pub(super) dose_gy: f64,
-    /// The figure to use: with overlap where cycles are near enough, and over voxels where there are some.
-    pub(super) bed_gy: f64,
-    pub(super) eqd2_gy: f64,
-    pub(super) bed_sum_of_cycles_gy: f64,
-    pub(super) bed_with_overlap_gy: f64,
-    pub(super) cycles_overlap: bool,
-    pub(super) cycles: Vec<CycleResult>,
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BedRegion {
+    /// Its name.
+    pub region: String,
+    /// α/β [Gy].
+    pub alpha_beta_gy: f64,
+    /// Absorbed dose of all cycles [Gy].
+    pub dose_gy: f64,
+    /// The figure to use [Gy]: with overlap where cycles are near enough, and over voxels where there are some.
+    pub bed_gy: f64,
+    /// The dose in fractions of 2 Gy with that BED [Gy].
+    pub eqd2_gy: f64,
+    /// The sum of the BED of each cycle [Gy].
+    pub bed_sum_of_cycles_gy: f64,
+    /// The same with the damage that was not repaired when the next cycle began [Gy].
+    pub bed_with_overlap_gy: f64,
+    /// Whether two cycles are nearer than ten of the longest half-lives.
+    pub cycles_overlap: bool,
+    /// Each cycle.
+    pub cycles: Vec<BedCycle>,
+    /// Of dose maps.
     #[serde(flatten)]
-    pub(super) voxels: Option<VoxelFigures>,
+    pub voxels: Option<BedVoxels>,
 }
 
 /// What is said besides of a region of voxels.
-#[derive(Debug, Serialize)]
-pub(super) struct VoxelFigures {
-    pub(super) mass_g: f64,
-    pub(super) excluded_volume_cm3: f64,
-    pub(super) bed_of_mean_dose_gy: f64,
-    pub(super) equivalent_uniform_bed_gy: Option<f64>,
-    /// Of one cycle only: with several, no uniform dose has one factor.
-    pub(super) equivalent_uniform_dose_gy: Option<f64>,
-    pub(super) generalised_eud_gy: Option<f64>,
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BedVoxels {
+    /// Mass of the voxels that have a dose [g].
+    pub mass_g: f64,
+    /// Volume of those that have none, because they are lighter than the least density [cm³].
+    pub excluded_volume_cm3: f64,
+    /// BED of the mean dose [Gy]: lower than the mean of the BED.
+    pub bed_of_mean_dose_gy: f64,
+    /// [Gy]; none without α.
+    pub equivalent_uniform_bed_gy: Option<f64>,
+    /// [Gy], of one cycle only: with several, no uniform dose has one factor.
+    pub equivalent_uniform_dose_gy: Option<f64>,
+    /// [Gy]; none without an exponent.
+    pub generalised_eud_gy: Option<f64>,
 }
 
 /// The regions of a plan. Every fault is recorded by field.
 ///
-/// * `tables` – organ tables, one for each cycle; none if the doses are in the plan
-/// * `maps` – number of dose maps; none if the doses are not in maps
+/// * `maps` – number of dose maps; none if the doses are in the plan
 pub(super) fn checked(
-    plan: &Plan,
+    plan: &BedPlan,
     radiation: Option<Radiation>,
-    tables: &[Vec<OrganRow>],
     maps: Option<usize>,
     checks: &mut Checks,
 ) -> Option<Vec<Region>> {
-    if plan.region.is_empty() {
-        checks.fail("region", "at least one is needed");
-    }
+    plan.check_regions(checks);
     let mut regions = Vec::new();
-    for region in &plan.region {
+    for region in plan.region.iter().take(MAX_REGIONS) {
         let kinetics = region.kinetics(checks);
         let doses = match maps {
             Some(maps) => without_doses(region, maps, checks),
-            None => doses(region, radiation, tables, checks),
+            None => doses(region, radiation, checks),
         };
         regions.extend(kinetics.zip(doses).map(|((tissue, cycles), doses)| region.with(tissue, &cycles, doses)));
     }
@@ -132,38 +143,20 @@ fn without_doses(region: &RegionPlan, maps: usize, checks: &mut Checks) -> Optio
     Some(vec![CycleDose::default(); region.cycle.len()])
 }
 
-/// The doses of a region, from the plan or else from tables. Faults are recorded.
-fn doses(
-    region: &RegionPlan,
-    radiation: Option<Radiation>,
-    tables: &[Vec<OrganRow>],
-    checks: &mut Checks,
-) -> Option<Vec<CycleDose>> {
+/// The doses of a region. Faults are recorded.
+fn doses(region: &RegionPlan, radiation: Option<Radiation>, checks: &mut Checks) -> Option<Vec<CycleDose>> {
     let radiation = radiation?;
-    if !tables.is_empty() && tables.len() != region.cycle.len() {
-        let reason = format!("has {} cycles, but there are {} organ tables", region.cycle.len(), tables.len());
-        checks.fail(format!("region.{}.cycle", region.name), reason);
-        return None;
-    }
     let of = |(at, cycle): (usize, &CyclePlan)| {
         let field = format!("region.{}.cycle[{at}]", region.name);
-        let row = tables.get(at).and_then(|rows| rows.iter().find(|row| row.name == region.name));
-        let found = cycle_dose(cycle, radiation, row.and_then(|row| row.mean_by_mass_gy));
-        found.map_err(|(name, reason)| checks.fail(format!("{field}.{name}"), reason)).ok()
+        cycle_dose(cycle, radiation).map_err(|(name, reason)| checks.fail(format!("{field}.{name}"), reason)).ok()
     };
-    let doses: Vec<Option<CycleDose>> = region.cycle.iter().enumerate().map(of).collect();
+    let doses: Vec<Option<CycleDose>> = region.cycle.iter().take(MAX_CYCLES).enumerate().map(of).collect();
     doses.into_iter().collect()
 }
 
-/// * `in_table` – the dose that an organ table has for the region [Gy]
-///
 /// # Errors
 /// A field and what is wrong with it.
-fn cycle_dose(
-    cycle: &CyclePlan,
-    radiation: Radiation,
-    in_table: Option<f64>,
-) -> Result<CycleDose, (&'static str, String)> {
+fn cycle_dose(cycle: &CyclePlan, radiation: Radiation) -> Result<CycleDose, (&'static str, String)> {
     let good = |name: &'static str, gy: Option<f64>| match gy {
         None => Err((name, "is needed: in the plan, or in an organ table by the name of the region".to_owned())),
         Some(gy) if gy >= 0.0 && gy.is_finite() => Ok(gy),
@@ -173,7 +166,7 @@ fn cycle_dose(
         Radiation::LowLet if cycle.alpha_dose_gy.is_some() => {
             Err(("alpha_dose_gy", "the nuclide emits no alpha particles".to_owned()))
         }
-        Radiation::LowLet => Ok(CycleDose { low_let_gy: good("dose_gy", cycle.dose_gy.or(in_table))?, alpha_gy: 0.0 }),
+        Radiation::LowLet => Ok(CycleDose { low_let_gy: good("dose_gy", cycle.dose_gy)?, alpha_gy: 0.0 }),
         Radiation::Alpha { .. } if cycle.dose_gy.is_some() => Err((
             "dose_gy",
             "is that of electrons and photons: ask for mixed_field by name, or leave it out".to_owned(),
@@ -190,14 +183,14 @@ fn cycle_dose(
 
 impl Region {
     /// What is said of it, from the dose of each cycle.
-    pub(super) fn result(&self, radiation: Radiation) -> RegionResult {
+    pub(super) fn result(&self, radiation: Radiation) -> BedRegion {
         let low_let: Vec<f64> = self.doses.iter().map(|dose| dose.low_let_gy).collect();
         let alpha_bed = |dose: &CycleDose| radiation.alpha_bed_gy(dose.alpha_gy).unwrap_or(0.0);
         let alphas: f64 = self.doses.iter().map(alpha_bed).sum();
         let cycle = |at: usize| {
             let (dose, factor) = (&self.doses[at], self.factors.own()[at]);
             let bed_gy = self.tissue.bed_gy(dose.low_let_gy, factor) + alpha_bed(dose);
-            CycleResult {
+            BedCycle {
                 start_h: self.starts_h[at],
                 dose_gy: dose.low_let_gy,
                 alpha_dose_gy: radiation.alpha_bed_gy(0.0).map(|_| dose.alpha_gy),
@@ -209,7 +202,7 @@ impl Region {
         let bed_sum_of_cycles_gy = self.factors.sum_gy(&self.tissue, &low_let) + alphas;
         let bed_with_overlap_gy = self.factors.with_overlap_gy(&self.tissue, &low_let) + alphas;
         let bed_gy = if self.overlap { bed_with_overlap_gy } else { bed_sum_of_cycles_gy };
-        RegionResult {
+        BedRegion {
             region: self.name.clone(),
             alpha_beta_gy: self.tissue.alpha_beta_gy(),
             dose_gy: self.doses.iter().map(|dose| dose.low_let_gy + dose.alpha_gy).sum(),
@@ -253,46 +246,4 @@ impl Region {
             false => self.factors.sum_gy(&self.tissue, doses_gy),
         }
     }
-}
-
-/// Writes one row for each region.
-///
-/// # Errors
-/// If the file cannot be written.
-pub(super) fn write_csv(path: &Path, regions: &[RegionResult]) -> io::Result<()> {
-    write_file(path, |file| {
-        let mut table = csv::Writer::from_writer(file);
-        table.write_record([
-            "region",
-            "alpha_beta_gy",
-            "dose_gy",
-            "bed_gy",
-            "eqd2_gy",
-            "bed_sum_of_cycles_gy",
-            "bed_with_overlap_gy",
-            "cycles_overlap",
-            "bed_of_mean_dose_gy",
-            "equivalent_uniform_bed_gy",
-            "equivalent_uniform_dose_gy",
-            "generalised_eud_gy",
-        ])?;
-        for region in regions {
-            let figures = region.voxels.as_ref();
-            table.serialize((
-                &region.region,
-                region.alpha_beta_gy,
-                region.dose_gy,
-                region.bed_gy,
-                region.eqd2_gy,
-                region.bed_sum_of_cycles_gy,
-                region.bed_with_overlap_gy,
-                region.cycles_overlap,
-                figures.map(|figures| figures.bed_of_mean_dose_gy),
-                figures.and_then(|figures| figures.equivalent_uniform_bed_gy),
-                figures.and_then(|figures| figures.equivalent_uniform_dose_gy),
-                figures.and_then(|figures| figures.generalised_eud_gy),
-            ))?;
-        }
-        table.flush()
-    })
 }

@@ -1,0 +1,92 @@
+//! `Integrate`.
+
+use super::{Client, Sent, broken, chunks_of, while_sending};
+use crate::api::chunks::Arriving;
+use crate::api::wire::integration::{self, Announced};
+use crate::api::{pb, status};
+use crate::domain::{DoseError, Volume};
+use crate::intake::{IntegratedMaps, MapIntegration};
+
+impl Client {
+    /// Integrates activity maps over time, on the server.
+    ///
+    /// * `volumes` – those that were announced, each asked for when those before it are sent
+    ///
+    /// # Errors
+    /// As [`Client::compute`].
+    pub async fn integrate(
+        &self,
+        asked: &MapIntegration,
+        volumes: impl IntoIterator<Item = Sent>,
+    ) -> Result<IntegratedMaps, DoseError> {
+        use pb::integrate_request::Message;
+        let header = Message::Header(integration::encode(asked));
+        let messages = std::iter::once(header).chain(chunks_of(volumes).map(Message::Chunk));
+        let messages = messages.map(|message| pb::IntegrateRequest { message: Some(message) });
+        let call = async |requests| {
+            let failed = |status: tonic::Status| status::to_error(&status);
+            let mut answer = self.service.clone().integrate(requests).await.map_err(failed)?.into_inner();
+            let mut incoming: Option<Incoming> = None;
+            while let Some(response) = answer.message().await.map_err(failed)? {
+                use pb::integrate_response::Message;
+                match (response.message, &mut incoming) {
+                    (Some(Message::Result(result)), None) => incoming = Some(Incoming::new(result)?),
+                    (Some(Message::Chunk(chunk)), Some(incoming)) => incoming.accept(&chunk)?,
+                    (Some(Message::Result(_)), Some(_)) => return Err(broken("a second result")),
+                    (Some(Message::Chunk(_)), None) => return Err(broken("a chunk before the result")),
+                    // How far it is; or a kind of message that this client does not know.
+                    (Some(Message::Fraction(_)) | None, _) => {}
+                }
+            }
+            incoming.ok_or_else(|| broken("no result"))?.finish()
+        };
+        while_sending(messages, call).await
+    }
+}
+
+/// A result while its maps arrive.
+struct Incoming {
+    announced: Announced,
+    tia: Arriving,
+    sigma: Option<Arriving>,
+    kinds: Option<Arriving>,
+}
+
+impl Incoming {
+    fn new(result: pb::IntegrateResult) -> Result<Self, DoseError> {
+        let announced = integration::decode_result(result);
+        let announced = announced.ok_or_else(|| broken("a part of a curve that is not known, or no map"))?;
+        let tia = Arriving::new(announced.volume.clone())?;
+        let sigma = announced.sigma.clone().map(Arriving::new).transpose()?;
+        let kinds = announced.kinds.clone().map(Arriving::new).transpose()?;
+        Ok(Self { announced, tia, sigma, kinds })
+    }
+
+    fn accept(&mut self, chunk: &pb::VolumeChunk) -> Result<(), DoseError> {
+        let role = chunk.volume();
+        let map = if role == pb::VolumeRole::TimeIntegratedActivity {
+            Some(&mut self.tia)
+        } else if role == pb::VolumeRole::TimeIntegratedActivityUncertainty {
+            self.sigma.as_mut()
+        } else {
+            self.kinds.as_mut().filter(|_| role == pb::VolumeRole::VoxelKinds)
+        };
+        let map = map.ok_or_else(|| broken("a chunk of a volume that was not announced"))?;
+        map.append(chunk.offset_bytes, &chunk.data).map_err(|error| broken(&error.to_string()))
+    }
+
+    fn finish(self) -> Result<IntegratedMaps, DoseError> {
+        let whole = |map: Arriving| map.finish().map_err(|fault| broken(&format!("a map {fault}")));
+        let Announced { regions, voxel_kinds, tia_mbq_h, .. } = self.announced;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the server sent a byte")]
+        let bytes = |map: Volume<f32>| map.map(|value| *value as u8);
+        Ok(IntegratedMaps {
+            tia_bq_s: whole(self.tia)?,
+            sigma_bq_s: self.sigma.map(whole).transpose()?,
+            kinds: self.kinds.map(whole).transpose()?.map(bytes),
+            regions,
+            voxel_kinds,
+            tia_mbq_h,
+        })
+    }
+}

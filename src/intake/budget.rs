@@ -1,0 +1,225 @@
+//! The uncertainty budget of regions: what a caller says, and what comes of it. The command line and the gRPC service
+//! share it.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::bed::{MAX_REGIONS, recorded};
+use crate::clinic::budget::{Budget, BudgetInputs, sum_of_cycles_sigma_gy};
+use crate::clinic::outline::Outline;
+use crate::clinic::recovery::{RecoveryCurve, Sphere};
+use crate::domain::{Checks, DoseError};
+
+/// Most spheres that a recovery curve is fitted to.
+pub const MAX_SPHERES: usize = 64;
+/// Most cycles of a region.
+pub const MAX_CYCLES: usize = 64;
+
+/// Regions, and what is known of them.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetPlan {
+    /// The regions.
+    pub region: Vec<BudgetRegionPlan>,
+}
+
+/// A region as it is written. All σ are relative.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetRegionPlan {
+    /// Its name.
+    pub name: String,
+    /// [cm³].
+    pub volume_cm3: f64,
+    /// How its outline was drawn.
+    pub outline: Option<OutlinePlan>,
+    /// Resolution of the activity image [mm].
+    pub activity_fwhm_mm: Option<f64>,
+    /// The recovery curve that the activity was corrected by.
+    pub recovery: Option<RecoveryPlan>,
+    /// Of the calibration.
+    pub calibration_relative_sigma: Option<f64>,
+    /// Of the time-integrated activity, by the random σ of its points.
+    pub fit_relative_sigma: Option<f64>,
+    /// c of a dose factor that falls as `volume^−c`.
+    pub dose_factor_exponent: Option<f64>,
+    /// Of the model behind the dose factor.
+    pub dose_factor_relative_sigma: Option<f64>,
+    /// Of the Monte Carlo mean.
+    pub monte_carlo_relative_sigma: Option<f64>,
+    /// Of the density.
+    pub density_relative_sigma: Option<f64>,
+    /// Of each cycle [Gy].
+    #[serde(default)]
+    pub doses_gy: Vec<f64>,
+    /// Whether one outline was used for all cycles.
+    pub one_outline: Option<bool>,
+}
+
+/// How an outline was drawn.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutlinePlan {
+    /// Edge of a voxel of the image that it was drawn on [mm].
+    pub voxel_width_mm: f64,
+    /// Resolution of that image [mm].
+    pub fwhm_mm: f64,
+    /// σ of an edge that was drawn by hand [mm].
+    pub operator_edge_sigma_mm: Option<f64>,
+}
+
+/// Parameters of a recovery curve, or spheres that they are fitted to.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecoveryPlan {
+    /// [cm³].
+    pub b1_cm3: Option<f64>,
+    /// Exponent.
+    pub b2: Option<f64>,
+    /// Of b1 [cm³] and b2.
+    pub covariance: Option<[[f64; 2]; 2]>,
+    /// Measured spheres.
+    pub spheres: Option<Vec<SpherePlan>>,
+}
+
+/// A measured sphere.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SpherePlan {
+    /// [cm³].
+    pub volume_cm3: f64,
+    /// Measured over true activity.
+    pub recovery_coefficient: f64,
+    /// σ of the coefficient.
+    pub sigma: Option<f64>,
+}
+
+/// The budget of a region.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RegionBudget {
+    /// Its name.
+    pub region: String,
+    /// Of a dose.
+    #[serde(flatten)]
+    pub budget: Budget,
+    /// Of all cycles, where their doses are given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sum: Option<CyclesSum>,
+}
+
+/// The sum over cycles.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct CyclesSum {
+    /// [Gy].
+    pub dose_gy: f64,
+    /// One standard deviation [Gy].
+    pub dose_sigma_gy: f64,
+    /// The same over the dose.
+    pub dose_relative_sigma: f64,
+}
+
+impl BudgetPlan {
+    /// The budget of each region.
+    ///
+    /// # Errors
+    /// [`DoseError::Invalid`] with every fault, by its field, such as `region.kidneys.volume_cm3`.
+    pub fn budgets(&self) -> Result<Vec<RegionBudget>, DoseError> {
+        let mut checks = Checks::new();
+        if self.region.is_empty() {
+            checks.fail("region", "at least one is needed");
+        }
+        if self.region.len() > MAX_REGIONS {
+            checks.fail("region", format!("are {}, at most {MAX_REGIONS} are taken", self.region.len()));
+        }
+        let mut seen = BTreeSet::new();
+        for name in self.region.iter().map(|region| region.name.as_str()) {
+            if name.is_empty() {
+                checks.fail("region", "one has no name");
+            } else if !seen.insert(name) {
+                checks.fail(format!("region.{name}"), "is there twice");
+            }
+        }
+        let of = |region: &BudgetRegionPlan| recorded(&mut checks, &format!("region.{}", region.name), region.budget());
+        let regions: Vec<RegionBudget> = self.region.iter().take(MAX_REGIONS).filter_map(of).collect();
+        checks.finish()?;
+        Ok(regions)
+    }
+}
+
+impl BudgetRegionPlan {
+    fn budget(&self) -> Result<RegionBudget, DoseError> {
+        let mut checks = Checks::new();
+        if self.outline.is_some() && self.dose_factor_exponent.is_none() {
+            let reason = "is needed with an outline: c of a dose factor that falls as volume^-c, 1 or slightly less";
+            checks.fail("dose_factor_exponent", reason);
+        }
+        if self.doses_gy.len() > 1 && self.one_outline.is_none() {
+            checks.fail("one_outline", "is needed with several cycles: true if one outline was used for all of them");
+        }
+        if self.doses_gy.len() > MAX_CYCLES {
+            checks.fail("doses_gy", format!("are {}, at most {MAX_CYCLES} are taken", self.doses_gy.len()));
+        }
+        if self.doses_gy.iter().any(|gy| !(*gy > 0.0 && gy.is_finite())) {
+            checks.fail("doses_gy", "must be above 0 and finite");
+        }
+        let recovery = self.recovery.as_ref().map(RecoveryPlan::curve);
+        let recovery = recovery.and_then(|curve| match curve {
+            Ok(curve) => Some(curve),
+            Err(error) => {
+                checks.extend("recovery", error.violations());
+                None
+            }
+        });
+        checks.finish()?;
+        let budget = Budget::new(&self.inputs(recovery))?;
+        let dose_gy: f64 = self.doses_gy.iter().sum();
+        let cycles: Vec<(f64, Budget)> = self.doses_gy.iter().map(|&gy| (gy, budget.clone())).collect();
+        let sigma = sum_of_cycles_sigma_gy(&cycles, self.one_outline.unwrap_or(true));
+        let sum = CyclesSum { dose_gy, dose_sigma_gy: sigma, dose_relative_sigma: sigma / dose_gy };
+        let sum = (!cycles.is_empty()).then_some(sum);
+        Ok(RegionBudget { region: self.name.clone(), budget, sum })
+    }
+}
+
+impl BudgetRegionPlan {
+    fn inputs(&self, recovery: Option<RecoveryCurve>) -> BudgetInputs {
+        BudgetInputs {
+            volume_cm3: self.volume_cm3,
+            outline: self.outline.as_ref().map(|outline| Outline {
+                voxel_width_mm: outline.voxel_width_mm,
+                fwhm_mm: outline.fwhm_mm,
+                operator_edge_sigma_mm: outline.operator_edge_sigma_mm,
+            }),
+            activity_fwhm_mm: self.activity_fwhm_mm,
+            recovery,
+            calibration: self.calibration_relative_sigma,
+            fit: self.fit_relative_sigma,
+            dose_factor_exponent: self.dose_factor_exponent.unwrap_or(0.0),
+            dose_factor: self.dose_factor_relative_sigma,
+            monte_carlo: self.monte_carlo_relative_sigma,
+            density: self.density_relative_sigma,
+        }
+    }
+}
+
+impl RecoveryPlan {
+    fn curve(&self) -> Result<RecoveryCurve, DoseError> {
+        match (self.b1_cm3.zip(self.b2), &self.spheres) {
+            (Some((b1_cm3, b2)), None) => RecoveryCurve::known(b1_cm3, b2, self.covariance),
+            (None, Some(spheres)) if spheres.len() > MAX_SPHERES => {
+                let reason = format!("are {}, at most {MAX_SPHERES} are taken", spheres.len());
+                Err(DoseError::invalid("spheres", reason))
+            }
+            (None, Some(spheres)) if self.covariance.is_none() => {
+                let sphere = |sphere: &SpherePlan| Sphere {
+                    volume_cm3: sphere.volume_cm3,
+                    recovery_coefficient: sphere.recovery_coefficient,
+                    sigma: sphere.sigma,
+                };
+                RecoveryCurve::fit(&spheres.iter().map(sphere).collect::<Vec<_>>())
+            }
+            _ => Err(DoseError::invalid("b1_cm3", "give b1_cm3, b2 and their covariance, or spheres")),
+        }
+    }
+}
