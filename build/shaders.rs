@@ -197,9 +197,10 @@ fn written_struct(name: &str, words: &[(&str, &str)]) -> String {
     let values = words.iter().map(bits).collect::<String>();
     format!(
         "/// `{name}` in `shaders/shared`\n#[derive(Clone, Copy, Debug, Default)]\npub(super) struct {name} {{ {} }}\n\
-         impl {name} {{\n    /// In the order of the WGSL struct.\n    \
+         impl {name} {{\n    {}    /// In the order of the WGSL struct.\n    \
          pub(super) fn words(&self) -> [u32; {}] {{ [{values}] }}\n}}\n",
         fields(words),
+        field_names(words),
         words.len()
     )
 }
@@ -209,10 +210,20 @@ fn read_struct(name: &str, words: &[(&str, &str)]) -> String {
     format!(
         "/// `{name}` in `shaders/shared`, without the array at its end.\n#[derive(Clone, Copy, Debug, Default)]\n\
          #[allow(dead_code, reason = \"some are for the device alone\")]\npub(super) struct {name} {{ {} }}\n\
-         impl {name} {{\n    /// Words before the array.\n    pub(super) const WORDS: usize = {};\n    \
+         impl {name} {{\n    /// Words before the array.\n    pub(super) const WORDS: usize = {};\n    {}    \
          /// From its words in WGSL's order.\n    \
          pub(super) fn read(words: &[u32]) -> Self {{ Self {{ {values} }} }}\n}}\n",
         fields(words),
-        words.len()
+        words.len(),
+        field_names(words)
+    )
+}
+
+fn field_names(words: &[(&str, &str)]) -> String {
+    let names: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+    format!(
+        "/// The names of its words, in order.\n    #[allow(dead_code, reason = \"recordings need those of some\")]\n    \
+         pub(super) const FIELDS: [&'static str; {}] = {names:?};\n",
+        names.len()
     )
 }

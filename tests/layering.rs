@@ -26,7 +26,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("intake", &["constants", "math", "clinic", "domain", "resample", "physics", "request"]),
     ("plan", &["constants", "math", "domain", "physics"]),
     ("prepare", &["constants", "math", "domain", "physics", "plan"]),
-    ("engine", &["constants", "math", "domain", "physics", "plan", "prepare"]),
+    ("engine", &["constants", "digest", "math", "domain", "physics", "plan", "prepare"]),
     ("method", &["constants", "digest", "domain", "physics", "plan", "prepare", "engine"]),
     ("compute", &["domain", "plan", "engine", "method"]),
     ("jobs", &["faults", "metrics", "math", "domain", "plan", "engine", "compute"]),

@@ -2,6 +2,7 @@
 
 mod broker;
 mod cancel;
+mod capture;
 mod cli;
 mod clinic_cases;
 mod clinic_commands;

@@ -71,21 +71,7 @@ pub fn convolution(
     copy_bytes_per_s: Option<f64>,
     control: &Control,
 ) -> Result<ConvolutionFigure, DoseError> {
-    let ConvolutionSize { edge, half_width, core } = size;
-    let grid = Arc::new(VoxelGrid::new([edge; 3], [4.0; 3]).map_err(|invalid| DoseError::invalid("edge", invalid.0))?);
-    let value = |n: usize| ((n.wrapping_mul(2_654_435_761) >> 8) & 0xFF_FFFF) as f32;
-    let source = Volume::from_vec(grid.clone(), (0..grid.voxels()).map(value).collect()).expect("one value a voxel");
-    let octant = Array3::from_shape_fn(([half_width + 1; 3]).f(), |(i, j, k)| {
-        let r2 = (i * i + j * j + k * k) as f64;
-        0.1 * (-r2 * 6.0).exp() + 1e-4 / (r2 + 0.1)
-    });
-    let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
-    let spec = KernelSpec::new(&nuclide.into(), KernelMedium::Water, grid.spacing_cm(), [half_width; 3])
-        .map_err(|invalid| DoseError::invalid("emissions", invalid.0))?;
-    let plan = ConvolutionPlan::new(&grid, &spec, WORKSPACE_BYTES)?;
-    let core_half_width = core.map_or(plan.core_half_width, |core| [core; 3]);
-    let plan = ConvolutionPlan { core_half_width, ..plan };
-    let kernel = VoxelKernel { spec, octant, captured_mev: 0.1 };
+    let Convolution { plan, kernel, source } = Convolution::new(size)?;
     let mut run = |times: u64| -> Result<f64, DoseError> {
         let start = Instant::now();
         for _ in 0..times {
@@ -111,15 +97,67 @@ pub fn convolution(
     };
     Ok(ConvolutionFigure {
         edge: plan.shape[0],
-        kernel_edge: 2 * half_width + 1,
-        core_edge: 2 * core_half_width[0] + 1,
+        kernel_edge: 2 * size.half_width + 1,
+        core_edge: 2 * plan.core_half_width[0] + 1,
         wall,
-        voxels_per_s: grid.voxels() as f64 / wall.median_s,
+        voxels_per_s: source.as_slice().len() as f64 / wall.median_s,
         bytes,
         share_of_copy: share(bytes, if on_device > 0.0 { on_device } else { wall.median_s }),
         stage_shares: stages.iter().filter_map(stage_share).collect(),
         stages: stages.into_iter().map(|(stage, seconds)| StageFigure { stage, seconds }).collect(),
     })
+}
+
+/// A volume in which no two voxels are alike, and a kernel like that of a beta emitter.
+pub(super) struct Convolution {
+    pub(super) plan: ConvolutionPlan,
+    pub(super) kernel: VoxelKernel,
+    pub(super) source: Volume<f32>,
+}
+
+impl Convolution {
+    /// # Errors
+    /// [`DoseError::Invalid`] or [`DoseError::TooLarge`] for a size that cannot be planned.
+    pub(super) fn new(size: ConvolutionSize) -> Result<Self, DoseError> {
+    let ConvolutionSize { edge, half_width, core } = size;
+    let grid = Arc::new(VoxelGrid::new([edge; 3], [4.0; 3]).map_err(|invalid| DoseError::invalid("edge", invalid.0))?);
+    let value = |n: usize| ((n.wrapping_mul(2_654_435_761) >> 8) & 0xFF_FFFF) as f32;
+    let source = Volume::from_vec(grid.clone(), (0..grid.voxels()).map(value).collect()).expect("one value a voxel");
+    let octant = Array3::from_shape_fn(([half_width + 1; 3]).f(), |(i, j, k)| {
+        let r2 = (i * i + j * j + k * k) as f64;
+        0.1 * (-r2 * 6.0).exp() + 1e-4 / (r2 + 0.1)
+    });
+    let nuclide = nuclide::find("Lu-177").expect("a known nuclide");
+    let spec = KernelSpec::new(&nuclide.into(), KernelMedium::Water, grid.spacing_cm(), [half_width; 3])
+        .map_err(|invalid| DoseError::invalid("emissions", invalid.0))?;
+    let plan = ConvolutionPlan::new(&grid, &spec, WORKSPACE_BYTES)?;
+    let core_half_width = core.map_or(plan.core_half_width, |core| [core; 3]);
+    let plan = ConvolutionPlan { core_half_width, ..plan };
+    let kernel = VoxelKernel { spec, octant, captured_mev: 0.1 };
+        Ok(Self { plan, kernel, source })
+    }
+}
+
+/// What a convolution is measured by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct ConvolutionDescription {
+    kernel_edge: usize,
+    core_edge: usize,
+    /// See [`ConvolutionFigure::bytes`].
+    bytes: u64,
+}
+
+impl ConvolutionDescription {
+    /// Of what [`Convolution::new`] makes for a size.
+    ///
+    /// # Errors
+    /// As [`Convolution::new`].
+    pub(super) fn new(size: ConvolutionSize) -> Result<Self, DoseError> {
+        let plan = Convolution::new(size)?.plan;
+        let bytes = traffic(&plan).iter().map(|(_, bytes)| bytes).sum();
+        let kernel_edge = 2 * size.half_width + 1;
+        Ok(Self { kernel_edge, core_edge: 2 * plan.core_half_width[0] + 1, bytes })
+    }
 }
 
 /// Bytes that each pass must move: it reads and writes every value once, zeros of the padding left out. The direct core

@@ -3,17 +3,21 @@
 //! Every figure comes from a run that compiled nothing and lasted long against the cost of starting it: batches grow
 //! until they do, and the first is thrown away.
 
+mod capture;
 mod compare;
 mod convolution;
 mod end_to_end;
 mod grow;
+mod page;
 mod report;
 mod scenes;
 mod transport;
 
+pub use capture::{CaptureCase, capture};
 pub use compare::{Comparison, compare};
 pub use convolution::{ConvolutionFigure, ConvolutionSize, convolution};
 pub use end_to_end::{EndToEndFigure, end_to_end};
+pub use page::page;
 pub use report::{DeviceReport, Figure, Host, Report, SCHEMA, SCHEMA_VERSION};
 pub use scenes::{BenchSource, scene_phantom};
 pub use transport::{TransportFigure, TransportSpeed, measured, transport};

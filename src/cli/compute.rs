@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use tokio_util::sync::CancellationToken;
 
+use super::capture;
 use super::device;
 use super::flags::by_flag;
 use super::outputs::{self, OutputArgs, Ready, ResultInputs};
@@ -62,6 +63,10 @@ pub(super) struct Args {
     weighting: WeightingArgs,
     #[command(flatten)]
     place: PlaceArgs,
+    /// Keep what the GPU is given and what it answers in this file, to be run again by any other WebGPU. It holds the
+    /// activity and the densities of every voxel, but no names
+    #[arg(long, value_name = "FILE.dgcap", help_heading = "Outputs")]
+    capture: Option<PathBuf>,
     /// Make warnings errors: nothing is computed where they are known before, and nothing is written
     #[arg(long)]
     strict: bool,
@@ -86,6 +91,19 @@ impl Args {
         for flag in self.monte_carlo.given().chain(outputs) {
             checks.fail(flag, format!("has no effect with --method {}", self.method.method));
         }
+    }
+
+    /// Opens the device that computes, and says which.
+    fn open(&self, selector: DeviceSelector) -> Result<Device, DoseError> {
+        if self.capture.is_none() {
+            return device::open_aloud(selector, self.outputs.quiet);
+        }
+        let mut device = capture::open(selector)?;
+        device.record();
+        if !self.outputs.quiet {
+            eprintln!("device {}", device::chosen(selector, &device.info()));
+        }
+        Ok(device)
     }
 
     /// Input files by their flags.
@@ -114,6 +132,14 @@ pub(super) fn run_with(args: Args, before: Vec<Warning>) -> Result<(), DoseError
     let mut checks = Checks::new();
     let place = args.place.check(&mut checks);
     args.check_method(&mut checks);
+    if let Some(path) = &args.capture {
+        capture::check_output(path, "capture", &mut checks);
+        match place {
+            Place::Server(_) => checks.fail("capture", "has no effect with --server"),
+            Place::Here(DeviceSelector::Cpu) => checks.fail("capture", "needs a GPU: --device gpu"),
+            Place::Here(_) => {}
+        }
+    }
     match place {
         Place::Here(selector) => run_here(&args, before, selector, checks),
         Place::Server(remote) => remote::run(&args, &remote, checks),
@@ -140,19 +166,22 @@ fn run_here(args: &Args, before: Vec<Warning>, selector: DeviceSelector, mut che
         stdout::print(&memory_line(planned.host_bytes))?;
     }
     let mut report = ProgressReport::new(args.outputs.quiet);
-    let device = device::open_aloud(selector, args.outputs.quiet)?;
+    let mut device = args.open(selector)?;
     let enough = if args.monte_carlo.keep_partial {
         interrupt::first(interrupt::WITH_HISTORIES)?
     } else {
         CancellationToken::new()
     };
-    let result = compute_here(device, &inputs.request, enough, &mut report);
+    let result = compute_here(&mut device, &inputs.request, enough, &mut report);
     report.finish();
     let mut result = result.map_err(|error| told_by_flag(error, density))?;
     result.warnings.retain(|warning| !known.contains(warning));
     print_warnings(&result.warnings, density);
     Warning::check(&result.warnings, args.strict).map_err(|error| told_by_flag(error, density))?;
     result.warnings.splice(0..0, before.into_iter().chain(known));
+    if let (Some(path), Some(recording)) = (&args.capture, device.take_recording()) {
+        capture::write(path, &recording, &args.method.method, &device.info())?;
+    }
     let (activity, density) = (inputs.request.activity(), inputs.request.density());
     let table = |organs| args.outputs.organ_tables(&result, activity, density, organs, &inputs.names);
     let organs = inputs.organs.as_ref().map(table);
@@ -204,7 +233,7 @@ fn limits() -> Limits {
 
 /// Runs the request on a separate thread and reports its progress.
 fn compute_here(
-    mut device: Device,
+    device: &mut Device,
     request: &DoseRequest,
     enough: CancellationToken,
     report: &mut ProgressReport,
@@ -213,7 +242,7 @@ fn compute_here(
     let control = control.with_enough(enough);
     std::thread::scope(|scope| {
         // The thread drops the control when it ends, which ends the wait for progress.
-        let run = scope.spawn(move || crate::compute(request, &mut device, &limits(), &control));
+        let run = scope.spawn(move || crate::compute(request, device, &limits(), &control));
         report.follow(progress);
         run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })

@@ -8,10 +8,13 @@ use crate::engine::Device;
 /// # Errors
 /// A fault of `device`, with the devices that exist, if the one that was named does not.
 pub(super) fn open(selector: DeviceSelector) -> Result<Device, DoseError> {
-    Device::open(selector).map_err(|error| {
-        let is_absent = matches!(error, DoseError::DeviceUnavailable(_));
-        if is_absent { DoseError::invalid("device", error.to_string()) } else { error }
-    })
+    Device::open(selector).map_err(by_flag)
+}
+
+/// The absence of a device as a fault of its flag.
+pub(super) fn by_flag(error: DoseError) -> DoseError {
+    let is_absent = matches!(error, DoseError::DeviceUnavailable(_));
+    if is_absent { DoseError::invalid("device", error.to_string()) } else { error }
 }
 
 /// Opens a device, and says on stderr which and why before the work begins.

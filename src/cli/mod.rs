@@ -5,6 +5,7 @@ mod bed;
 mod bench;
 mod budget;
 mod calibration;
+mod capture;
 mod cohort;
 mod compute;
 mod convert;
@@ -131,6 +132,8 @@ enum Command {
     Validate(validate::Args),
     /// Measure the speed of a device
     Bench(bench::Args),
+    /// Keep what a GPU is given and what it answers, to be run again by any other WebGPU
+    Capture(capture::Args),
     /// Print what a shell needs to complete commands, such as `dosegrid completions bash`
     Completions(manual::CompletionsArgs),
     /// Write the manual pages that packages install
@@ -166,7 +169,8 @@ impl Command {
             | Self::Cohort(_)
             | Self::Devices(_)
             | Self::Validate(_)
-            | Self::Bench(_) => true,
+            | Self::Bench(_)
+            | Self::Capture(_) => true,
             Self::Audit(_)
             | Self::Jobs(_)
             | Self::Store(_)
@@ -269,6 +273,7 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Cohort(args) => cohort::run(&args),
         Command::Validate(args) => validate::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Capture(args) => capture::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Completions(args) => manual::completions(&args, Cli::command()),
         Command::Man(args) => manual::man(&args, Cli::command()),

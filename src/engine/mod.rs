@@ -39,6 +39,37 @@ impl Device {
         }
     }
 
+    /// Opens a GPU within the limits that every device of WebGPU has: what it is given then, any other takes.
+    ///
+    /// # Errors
+    /// [`DoseError::DeviceUnavailable`] if there is no such GPU.
+    pub fn open_portable(selector: DeviceSelector) -> Result<Self, DoseError> {
+        let selector = match selector {
+            DeviceSelector::Auto => DeviceSelector::Gpu,
+            DeviceSelector::Cpu => {
+                return Err(DoseError::DeviceUnavailable("a capture needs a GPU, and the CPU is none".to_owned()));
+            }
+            DeviceSelector::Gpu | DeviceSelector::GpuNumber(_) => selector,
+        };
+        let gpu = gpu::GpuEngine::open_within(selector, gpu::DeviceLimits::WebGpuDefault)?;
+        Ok(Self::Gpu(Box::new(gpu)))
+    }
+
+    /// Keeps all that a GPU is given from now on, and what it answers. A CPU keeps nothing.
+    pub fn record(&mut self) {
+        if let Self::Gpu(gpu) = self {
+            gpu.record();
+        }
+    }
+
+    /// What a GPU was given since [`Self::record`]; none without it. Nothing more is kept.
+    pub fn take_recording(&mut self) -> Option<gpu::Recording> {
+        match self {
+            Self::Cpu(_) => None,
+            Self::Gpu(gpu) => gpu.take_recording(),
+        }
+    }
+
     /// Name and kind of the device.
     pub fn info(&self) -> DeviceInfo {
         match self {

@@ -3,13 +3,15 @@
 mod compare;
 mod rows;
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::{device, stdout};
+use super::{capture, device, stdout};
 use crate::bench::{self, BenchSource, ConvolutionSize, DeviceReport, Host, Report};
 use crate::domain::{Checks, Control, DeviceInfo, DeviceKind, DeviceSelector, DoseError};
 use crate::engine::Device;
+use crate::formats::atomic::write_file;
 use crate::formats::json::write;
 
 /// Nuclides whose transport is measured, and edges of the voxels [mm].
@@ -38,6 +40,10 @@ pub(super) struct Args {
     /// Write the results to this JSON file, for `bench compare` or to send in
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Measure nothing here, but write a page to this file that checks and measures the GPU of whoever opens it in a
+    /// browser; a GPU of this machine, be it software, computes what theirs is held against
+    #[arg(long, value_name = "FILE.html", conflicts_with_all = ["quick", "alone", "json"])]
+    page: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -54,6 +60,9 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let selector: Option<DeviceSelector> = checks.at("device", args.device.parse());
     let Some(selector) = selector else { return checks.finish() };
+    if let Some(path) = &args.page {
+        return write_page(path, selector);
+    }
     let mut measured = device::open(selector)?;
     let info = measured.info();
     stdout::print(&format!("{}\n", device::chosen(selector, &info)))?;
@@ -78,6 +87,16 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         devices,
     };
     write(&path, &report).map_err(|error| DoseError::Io(format!("cannot write {}: {error}", path.display())))
+}
+
+/// Writes the page for other machines.
+fn write_page(path: &Path, selector: DeviceSelector) -> Result<(), DoseError> {
+    let mut device = capture::open(selector)?;
+    stdout::print(&format!("{}\n", device::chosen(selector, &device.info())))?;
+    let page = bench::page(&mut device, &Control::detached(), |title| stdout::print(&format!("{title}\n")))?;
+    let failed = |error| DoseError::Io(format!("cannot write {}: {error}", path.display()));
+    write_file(path, |file| file.write_all(page.as_bytes())).map_err(failed)?;
+    stdout::print(&format!("{}: {:.1} MB\n", path.display(), page.len() as f64 / 1e6))
 }
 
 fn measure(device: &mut Device, quick: bool) -> Result<DeviceReport, DoseError> {

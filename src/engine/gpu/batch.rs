@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::context::{Context, Pipeline};
+use super::context::{Bound, Context, Pipeline};
 use super::shader::ConvolutionParams;
 use crate::domain::{Control, DoseError, Stage};
 
@@ -17,7 +17,7 @@ const MAX_DISPATCHES: usize = 64;
 #[derive(Debug)]
 pub(super) struct Pass {
     pub(super) pipeline: Arc<Pipeline>,
-    pub(super) bind_group: wgpu::BindGroup,
+    pub(super) bound: Bound,
     /// Complete except for the groups.
     pub(super) params: ConvolutionParams,
     pub(super) groups: u32,
@@ -106,7 +106,7 @@ impl Batches {
             let descriptor = wgpu::ComputePassDescriptor { label: Some(stage), timestamp_writes };
             let mut compute = encoder.begin_compute_pass(&descriptor);
             compute.set_pipeline(&pass.pipeline.compute);
-            compute.set_bind_group(0, &pass.bind_group, &[offset]);
+            compute.set_bind_group(0, &pass.bound.group, &[offset]);
             let groups = end_group - first_group;
             let x = groups.min(context.groups_per_axis());
             compute.dispatch_workgroups(x, groups.div_ceil(x), 1);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::fault::Faults;
 use super::fft::{MAX_STAGES, radices};
 use super::measure::Stopwatch;
+use super::record::Recorder;
 use super::shader::{BindingKind, ConvolutionParams, Shader};
 use super::tiling::Bounds;
 use crate::domain::DoseError;
@@ -59,7 +60,18 @@ pub(super) struct Pipeline {
     pub(super) shader: &'static Shader,
     /// The compiled pipeline.
     pub(super) compute: wgpu::ComputePipeline,
+    /// Values of the stage's constants.
+    pub(super) constants: Vec<(String, f64)>,
     layout: wgpu::BindGroupLayout,
+}
+
+/// Buffers that are bound to a stage.
+#[derive(Debug)]
+pub(super) struct Bound {
+    /// As the device takes them.
+    pub(super) group: wgpu::BindGroup,
+    /// By slot.
+    pub(super) buffers: Vec<(u32, wgpu::Buffer)>,
 }
 
 /// How a stage is specialised: points of a line and lines of a workgroup. Without lines for stages that transform
@@ -76,6 +88,8 @@ pub(super) struct Context {
     pub(super) offered: wgpu::Features,
     /// On a device with timestamps.
     pub(super) stopwatch: Option<Stopwatch>,
+    /// While all that the device is given is kept.
+    pub(super) recorder: Option<Recorder>,
     limits: wgpu::Limits,
     pipelines: HashMap<(&'static str, Lines), Arc<Pipeline>>,
 }
@@ -98,7 +112,7 @@ impl Context {
         faults.watch(&device);
         let limits = device.limits();
         let stopwatch = Stopwatch::new(&device, &queue);
-        Ok(Self { device, queue, faults, offered, stopwatch, limits, pipelines: HashMap::new() })
+        Ok(Self { device, queue, faults, offered, stopwatch, recorder: None, limits, pipelines: HashMap::new() })
     }
 
     /// The limits that decide how the work is divided.
@@ -140,8 +154,17 @@ impl Context {
     /// A storage buffer that holds `values`.
     pub(super) fn filled<T: bytemuck::NoUninit>(&self, label: &str, values: &[T]) -> wgpu::Buffer {
         let buffer = self.storage(label, size_of_val(values) / 4);
-        self.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(values));
+        self.write(&buffer, 0, bytemuck::cast_slice(values));
         buffer
+    }
+
+    /// Writes data of a request into a buffer. Parameters of a dispatch go to the queue directly: a recording keeps
+    /// them with the dispatch.
+    pub(super) fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) {
+        self.queue.write_buffer(buffer, offset, bytes);
+        if let Some(recorder) = &self.recorder {
+            recorder.write(buffer, offset, bytes);
+        }
     }
 
     /// Waits until the device has done all its work.
@@ -200,8 +223,9 @@ impl Pipeline {
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
         let entries: Vec<_> = shader.bindings.iter().map(layout_entry).collect();
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
-        let constants: Vec<_> = constants.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        let constants: Vec<_> = constants.into_iter().filter(|(name, _)| shader.overrides.contains(name)).collect();
+        let taken = constants.iter().filter(|(name, _)| shader.overrides.contains(&name.as_str()));
+        let constants: Vec<(String, f64)> = taken.cloned().collect();
+        let values: Vec<_> = constants.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         let compute = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label,
             layout: Some(&device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
@@ -212,19 +236,23 @@ impl Pipeline {
             module: &module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &constants,
+                constants: &values,
                 zero_initialize_workgroup_memory: false, // every stage writes what it reads
             },
             cache: None,
         });
-        Self { shader, compute, layout }
+        Self { shader, compute, constants, layout }
     }
 
     /// Binds buffers to the stage's variables by name; every variable must be given, in any order.
-    pub(super) fn bind(&self, device: &wgpu::Device, buffers: &[(&str, &wgpu::Buffer)]) -> wgpu::BindGroup {
-        let entries = self.shader.bindings.iter().map(|binding| {
+    pub(super) fn bind(&self, device: &wgpu::Device, buffers: &[(&str, &wgpu::Buffer)]) -> Bound {
+        let named = |binding: &super::shader::Binding| {
             let (_, buffer) =
                 buffers.iter().find(|(name, _)| *name == binding.name).expect("a stage gets all its buffers");
+            *buffer
+        };
+        let entries = self.shader.bindings.iter().map(|binding| {
+            let buffer = named(binding);
             let size = match binding.kind {
                 BindingKind::Uniform { bytes } => wgpu::BufferSize::new(bytes),
                 BindingKind::ReadOnly | BindingKind::ReadWrite => None,
@@ -234,7 +262,9 @@ impl Pipeline {
         });
         let entries: Vec<_> = entries.collect();
         let label = Some(self.shader.name);
-        device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout: &self.layout, entries: &entries })
+        let descriptor = wgpu::BindGroupDescriptor { label, layout: &self.layout, entries: &entries };
+        let bound = self.shader.bindings.iter().map(|binding| (binding.slot, named(binding).clone()));
+        Bound { group: device.create_bind_group(&descriptor), buffers: bound.collect() }
     }
 }
 

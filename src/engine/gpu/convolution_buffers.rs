@@ -170,8 +170,8 @@ impl Maker<'_> {
     ) -> Pass {
         let pipeline = self.context.pipeline(shader, lines);
         let named: Vec<_> = named.iter().copied().chain([("params", self.params)]).collect();
-        let bind_group = pipeline.bind(&self.context.device, &named);
-        Pass { pipeline: Arc::clone(&pipeline), bind_group, params, groups, group_cost }
+        let bound = pipeline.bind(&self.context.device, &named);
+        Pass { pipeline: Arc::clone(&pipeline), bound, params, groups, group_cost }
     }
 
     fn slab_params(&self, slab: usize) -> ConvolutionParams {

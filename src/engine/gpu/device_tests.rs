@@ -37,8 +37,8 @@ fn along_y(session: &mut Session, shader: &'static Shader, length: usize, values
     let buffers = [("params", params_buffer), ("twiddles", &twiddles), ("spectrum", &spectrum)];
     let [n, columns, tile] = [length, COLUMNS, tile].map(|n| u32::try_from(n).expect("a short line"));
     let params = ConvolutionParams { n_y: n, padded_y: n, n_kx: columns, row_stride: columns, ..Default::default() };
-    let bind_group = pipeline.bind(&context.device, &buffers);
-    let pass = Pass { pipeline, bind_group, params, groups: columns.div_ceil(tile), group_cost: 1.0 };
+    let bound = pipeline.bind(&context.device, &buffers);
+    let pass = Pass { pipeline, bound, params, groups: columns.div_ceil(tile), group_cost: 1.0 };
     session.batches.run(&session.context, &[pass], &Control::detached(), |done| done).expect("the device works");
     let mut found = vec![0.0; 2 * values.len()];
     session.read(&spectrum, 0, 1.0, &mut found).expect("the device works");

@@ -12,6 +12,7 @@ mod fault;
 mod fft;
 mod kernel;
 mod measure;
+mod record;
 mod session;
 mod shader;
 mod stages;
@@ -30,11 +31,13 @@ use crate::plan::ConvolutionPlan;
 use crate::prepare::kernel_spectrum::{PreparedKernels, power_of_two_below};
 use crate::prepare::transport::Scene;
 
+use record::Recorder;
 use session::{Block, Session};
 use tiling::Tiling;
 
 pub use adapter::{has_hardware, list};
 pub use context::DeviceLimits;
+pub use record::{PortableStage, Recording, probe_stages};
 pub use stages::{StageSource, stage_sources};
 
 /// A GPU as a device. Once lost, it stays lost and every call reports it; it must be opened again.
@@ -70,6 +73,17 @@ impl GpuEngine {
         move || device.destroy()
     }
 
+    /// Keeps all that the device is given from now on, and its results, until [`Self::recording`] is taken.
+    pub fn record(&mut self) {
+        self.session.release();
+        self.session.context.recorder = Some(Recorder::default());
+    }
+
+    /// What was kept since [`Self::record`]; none without it. Nothing more is kept.
+    pub fn take_recording(&mut self) -> Option<Recording> {
+        self.session.context.recorder.take().map(|recorder| recorder.recording())
+    }
+
     /// Name and driver of the device.
     pub fn info(&self) -> DeviceInfo {
         self.info.clone()
@@ -88,6 +102,8 @@ impl GpuEngine {
         control: &Control,
     ) -> Result<Volume<f32>, DoseError> {
         self.session.context.faults.check()?;
+        let spacing_mm = source.grid().spacing_mm();
+        self.session.context.recorder.iter().for_each(|recorder| recorder.grid(plan.shape, spacing_mm));
         let [nx, ny, _] = plan.shape;
         let bounds = self.session.context.bounds();
         let tile = |block| Tiling::new([nx, ny], plan.core_half_width[2], block, bounds);
@@ -112,6 +128,7 @@ impl GpuEngine {
         }
         Ok(Volume::from_vec(source.grid().clone(), energy).expect("one value for each voxel of the same grid"))
     }
+
     /// See [`crate::engine::Device::transport`].
     ///
     /// # Errors
@@ -125,6 +142,9 @@ impl GpuEngine {
         control: &Control,
     ) -> Result<(), DoseError> {
         self.session.context.faults.check()?;
+        let shape = scene.grid.shape.map(|n| n.unsigned_abs() as usize);
+        let spacing_mm = scene.grid.spacing_cm.map(|cm| 10.0 * f64::from(cm));
+        self.session.context.recorder.iter().for_each(|recorder| recorder.grid(shape, spacing_mm));
         self.session.transport(scene, histories, tally, control)
     }
 }

@@ -83,6 +83,9 @@ impl Session {
             self.context.pipeline(shader, lines);
         }
         let passes = buffers.passes(&mut self.context, &self.batches, &on_device);
+        if let Some(recorder) = &self.context.recorder {
+            recorder.passes(self.batches.params(), &passes);
+        }
         self.batches.run(&self.context, &passes, control, progress)?;
         self.download(&buffers, unit_decays * kernel.unit_mev, output)?;
         self.buffers = Some(buffers);
@@ -124,7 +127,7 @@ impl Session {
             for (piece, offset) in values.chunks(TRANSFER_VALUES).zip((0..).step_by(TRANSFER_VALUES * 4)) {
                 #[expect(clippy::cast_possible_truncation, reason = "the unit is a power of two: nothing is rounded")]
                 let scaled: Vec<f32> = piece.iter().map(|&value| (f64::from(value) / unit) as f32).collect();
-                self.context.queue.write_buffer(&buffers.source, offset, bytemuck::cast_slice(&scaled));
+                self.context.write(&buffers.source, offset, bytemuck::cast_slice(&scaled));
             }
         }
     }
@@ -138,8 +141,28 @@ impl Session {
             let values = &mut result[voxels_of(&output, nx * ny)];
             for (piece, offset) in values.chunks_mut(TRANSFER_VALUES).zip((0..).step_by(TRANSFER_VALUES * 4)) {
                 self.read(&buffers.result, offset, unit, piece)?;
+                let first_voxel = chunk.output.start * nx * ny + offset_voxels(offset);
+                self.record_values(&buffers.result, offset, first_voxel, piece.len())?;
             }
         }
+        Ok(())
+    }
+
+    /// Keeps values as the device left them, if what it is given is kept.
+    fn record_values(
+        &mut self,
+        buffer: &wgpu::Buffer,
+        offset: u64,
+        first_voxel: usize,
+        len: usize,
+    ) -> Result<(), DoseError> {
+        if self.context.recorder.is_none() {
+            return Ok(());
+        }
+        let mut values = vec![0.0; len];
+        self.read_as(buffer, offset, &mut values, f32::from_bits)?;
+        let recorder = self.context.recorder.iter();
+        recorder.for_each(|recorder| recorder.values(buffer, offset, first_voxel, &values));
         Ok(())
     }
 
@@ -195,6 +218,10 @@ impl Session {
         staging.unmap();
         Ok(())
     }
+}
+
+fn offset_voxels(offset: u64) -> usize {
+    usize::try_from(offset / 4).expect("within a volume in memory")
 }
 
 fn voxels_of(planes: &Range<usize>, plane_voxels: usize) -> Range<usize> {

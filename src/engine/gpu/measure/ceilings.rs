@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::domain::{Control, DoseError};
-use crate::engine::gpu::context::{Context, Pipeline};
+use crate::engine::gpu::context::{Bound, Context, Pipeline};
 use crate::engine::gpu::session::Session;
 use crate::engine::gpu::shader::{self, ProbeParams, Shader};
 use crate::engine::measures::{AtomicRate, Ceilings};
@@ -101,7 +101,7 @@ fn transfer_rates(
 struct Probe<'a> {
     context: &'a Context,
     pipeline: Pipeline,
-    bind_group: wgpu::BindGroup,
+    bound: Bound,
     groups: [u32; 2],
 }
 
@@ -119,10 +119,10 @@ impl<'a> Probe<'a> {
         context.queue.write_buffer(&uniform, 0, bytemuck::cast_slice(&words));
         let pipeline = Pipeline::compile(&context.device, shader, &[]);
         let named: Vec<_> = buffers.iter().copied().chain([("probe", &uniform)]).collect();
-        let bind_group = pipeline.bind(&context.device, &named);
+        let bound = pipeline.bind(&context.device, &named);
         let groups = lanes.div_ceil(shader.lanes);
         let x = groups.min(context.groups_per_axis());
-        Self { context, pipeline, bind_group, groups: [x, groups.div_ceil(x)] }
+        Self { context, pipeline, bound, groups: [x, groups.div_ceil(x)] }
     }
 
     /// Time of one dispatch within a submit that lasts about [`SUBMIT_SECONDS`] [s].
@@ -158,7 +158,7 @@ impl<'a> Probe<'a> {
         let mut encoder = self.context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label });
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label, timestamp_writes: None });
         pass.set_pipeline(&self.pipeline.compute);
-        pass.set_bind_group(0, &self.bind_group, &[0]);
+        pass.set_bind_group(0, &self.bound.group, &[0]);
         let [x, y] = self.groups;
         for _ in 0..dispatches {
             pass.dispatch_workgroups(x, y, 1);

@@ -4,7 +4,8 @@ use super::constants::MAX_LAUNCH_BITS;
 use super::device_scene::DeviceScene;
 use super::step_rate::Batch;
 use super::{QUEUE_BYTES, TransportStages};
-use crate::engine::gpu::context::{Context, Pipeline};
+use crate::engine::gpu::context::{Bound, Context, Pipeline};
+use crate::engine::gpu::record::LaunchBuffers;
 use crate::engine::gpu::shader::{TransportCounters, TransportParams};
 
 /// Words of the accounts of a group: emitted, deposited, escaped, scored, two each.
@@ -18,10 +19,11 @@ pub(super) struct TransportBuffers {
     params: wgpu::Buffer,
     pub(super) tally: wgpu::Buffer,
     pub(super) counters: wgpu::Buffer,
-    schedule: wgpu::BindGroup,
-    emission: wgpu::BindGroup,
-    charged: wgpu::BindGroup,
-    photon: wgpu::BindGroup,
+    queues: wgpu::Buffer,
+    schedule: Bound,
+    emission: Bound,
+    charged: Bound,
+    photon: Bound,
 }
 
 impl TransportBuffers {
@@ -50,8 +52,8 @@ impl TransportBuffers {
         let bind = |stage: &Pipeline| stage.bind(&context.device, &buffers);
         let stages_bound = [&stages.schedule, &stages.emission, &stages.charged, &stages.photon].map(bind);
         let [schedule, emission, charged, photon] = stages_bound;
-        stages.queues = Some(queues);
-        Self { schedule, emission, charged, photon, params, tally, counters }
+        stages.queues = Some(queues.clone());
+        Self { schedule, emission, charged, photon, params, tally, counters, queues }
     }
 
     /// Sets all sums to zero.
@@ -69,8 +71,27 @@ impl TransportBuffers {
         let mut encoder = context.device.create_command_encoder(&label);
         for (buffer, bytes) in parts {
             encoder.clear_buffer(buffer, 0, *bytes);
+            context.recorder.iter().for_each(|recorder| recorder.clear(buffer, *bytes));
         }
         context.queue.submit([encoder.finish()]);
+    }
+
+    /// The stages of a cycle, in order.
+    fn cycle<'a>(&'a self, stages: &'a TransportStages) -> [(&'a Pipeline, &'a Bound); 4] {
+        [
+            (&stages.schedule, &self.schedule),
+            (&stages.emission, &self.emission),
+            (&stages.charged, &self.charged),
+            (&stages.photon, &self.photon),
+        ]
+    }
+
+    /// Keeps a launch with its rule, if what the device is given is kept.
+    pub(super) fn record(&self, context: &Context, stages: &TransportStages, params: &TransportParams) {
+        let Some(recorder) = &context.recorder else { return };
+        let Self { params: uniform, counters, queues, .. } = self;
+        let buffers = LaunchBuffers { params: uniform, counters, queues, queue_bytes: QUEUE_BYTES };
+        recorder.launch(&buffers, params, self.cycle(stages));
     }
 
     /// Hands some cycles to the device.
@@ -79,15 +100,10 @@ impl TransportBuffers {
         context.queue.write_buffer(&self.params, 0, bytemuck::cast_slice(&params.words()));
         let label = wgpu::CommandEncoderDescriptor { label: Some("cycles") };
         let mut encoder = context.device.create_command_encoder(&label);
-        let cycle = [
-            (&stages.schedule, &self.schedule),
-            (&stages.emission, &self.emission),
-            (&stages.charged, &self.charged),
-            (&stages.photon, &self.photon),
-        ];
-        let dispatch = |pass: &mut wgpu::ComputePass<'_>, (stage, bind_group): (&Pipeline, &wgpu::BindGroup)| {
+        let cycle = self.cycle(stages);
+        let dispatch = |pass: &mut wgpu::ComputePass<'_>, (stage, bound): (&Pipeline, &Bound)| {
             pass.set_pipeline(&stage.compute);
-            pass.set_bind_group(0, bind_group, &[0]);
+            pass.set_bind_group(0, &bound.group, &[0]);
             let lanes = stage.shader.lanes;
             pass.dispatch_workgroups(if lanes == 1 { 1 } else { batch.lanes.div_ceil(lanes) }, 1, 1);
         };

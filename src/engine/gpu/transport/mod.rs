@@ -140,6 +140,7 @@ impl Session {
                 self.run_launch(stages, &buffers, params, control)?;
             }
             self.fetch(&buffers, scene, histories, block, tally, control)?;
+            self.record_sums(&buffers, scene, block)?;
         }
         Ok(())
     }
@@ -153,6 +154,7 @@ impl Session {
         control: &Control,
     ) -> Result<(), DoseError> {
         buffers.restart(&self.context);
+        buffers.record(&self.context, stages, &params);
         let mut before = TransportCounters::default();
         let mut batch = Batch { cycles: 1, lanes: 0 };
         loop {

@@ -2,8 +2,13 @@
 
 use std::ops::Range;
 
-use crate::domain::DoseError;
+use super::buffers::{ACCOUNT_WORDS, TransportBuffers};
+use super::launches::GroupBlock;
+use crate::domain::{DoseError, UNITS_PER_MEV};
+use crate::engine::gpu::record::FoundSums;
 use crate::engine::gpu::session::Session;
+use crate::prepare::transport::Scene;
+use crate::prepare::transport::scene::MATERIAL_MASK;
 
 /// Reads the low and the high words of sums, which lie group by group: first all low words, then all high ones.
 #[derive(Debug)]
@@ -47,5 +52,36 @@ impl<'a> SumsReader<'a> {
         }
         let from = usize::try_from(first - self.held.start).expect("within what is held");
         Ok((&self.low[from..from + len], &self.high[from..from + len]))
+    }
+}
+
+impl Session {
+    /// Keeps the sums of a block as the device left them, if what it is given is kept.
+    pub(super) fn record_sums(
+        &mut self,
+        buffers: &TransportBuffers,
+        scene: &Scene,
+        block: &GroupBlock,
+    ) -> Result<(), DoseError> {
+        if self.context.recorder.is_none() {
+            return Ok(());
+        }
+        let mut words = vec![0; (2 * scene.medium.len()) << block.bits];
+        let limit = self.transfer_limit();
+        for (piece, offset) in words.chunks_mut(limit).zip((0..).step_by(4 * limit)) {
+            self.read_as(&buffers.tally, offset, piece, |word| word)?;
+        }
+        let found = FoundSums {
+            tally: &buffers.tally,
+            counters: &buffers.counters,
+            account_words: ACCOUNT_WORDS,
+            groups: 1 << block.bits,
+            units_per_mev: UNITS_PER_MEV,
+            medium: &scene.medium,
+            material_mask: MATERIAL_MASK,
+            words: &words,
+        };
+        self.context.recorder.iter().for_each(|recorder| recorder.sums(&found));
+        Ok(())
     }
 }

@@ -147,11 +147,11 @@ fn on_device(session: &mut Session, scene: &Scene, cases: &[Case]) -> Vec<Outcom
         ("cases", &given),
         ("outcomes", &outcomes),
     ];
-    let bind_group = stage.bind(&context.device, &buffers);
+    let bound = stage.bind(&context.device, &buffers);
     let mut encoder = context.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
     pass.set_pipeline(&stage.compute);
-    pass.set_bind_group(0, &bind_group, &[0]);
+    pass.set_bind_group(0, &bound.group, &[0]);
     pass.dispatch_workgroups(u32::try_from(cases.len()).expect("few").div_ceil(stage.shader.lanes), 1, 1);
     drop(pass);
     context.queue.submit([encoder.finish()]);

@@ -1,0 +1,127 @@
+// Holds results against those of the capture. The rules are stated in docs/capture.md.
+
+// Largest difference of a convolution, relative to its highest value.
+export const VALUES_TOLERANCE = 1e-5;
+// Difference of the energy of a region in standard deviations of the run. The same histories are run on both devices:
+// those that do not part give the same energy.
+export const REGION_SIGMAS = 0.3;
+// Root mean square of the differences of voxels over that of their standard deviations.
+export const VOXEL_SIGMAS = 0.5;
+// Share of the emitted energy that rounding may lose.
+export const ROUNDING = 1e-5;
+
+// Holds values of a convolution against the capture's.
+export async function compareValues(capture, step, bytes) {
+  const [found, expected] = [new Float32Array(bytes.buffer), capture.numbers(step.blob, Float32Array)];
+  let [worst, highest, at, bad] = [0, 0, 0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    highest = Math.max(highest, Math.abs(expected[i]));
+    const difference = Math.abs(found[i] - expected[i]);
+    if (!Number.isFinite(found[i])) bad += 1;
+    else if (difference > worst) [worst, at] = [difference, i];
+  }
+  const relative = worst / highest;
+  const faults = [];
+  if (bad) faults.push(`${bad} values are not numbers`);
+  if (!(relative <= VALUES_TOLERANCE)) {
+    faults.push(`voxel ${place(capture, step.first_voxel + at)} is off by ${digits(relative)} of the highest value`);
+  }
+  const isSame = (await sha256(bytes)) === step.sha256;
+  const said = isSame ? 'the same bits' : `at most ${digits(relative)} of the highest value apart`;
+  return { kind: 'values', faults, said, isSame, relative, found, expected, first: step.first_voxel };
+}
+
+// Holds sums of transport against the capture's.
+export async function compareSums(capture, step, bytes, accounts) {
+  const words = new Uint32Array(bytes.buffer);
+  const [expected, sigma] = [capture.numbers(step.energy, Float64Array), capture.numbers(step.sigma, Float32Array)];
+  const medium = capture.numbers(step.medium, Uint32Array);
+  const [voxels, groups] = [medium.length, step.groups];
+  const units = (group, voxel) => {
+    const at = group * voxels + voxel;
+    return words[voxels * groups + at] * 2 ** 32 + words[at];
+  };
+  const faults = [];
+  const found = new Float64Array(voxels);
+  const regions = new Map();
+  const [square, variance, same] = [{ sum: 0 }, { sum: 0 }, { voxels: 0, active: 0 }];
+  for (let group = 0; group < groups; group++) {
+    let sum = 0;
+    for (let voxel = 0; voxel < voxels; voxel++) {
+      const energy = units(group, voxel);
+      found[voxel] += energy;
+      sum += energy;
+      const region = regionOf(regions, medium[voxel], step.material_mask, groups);
+      region.groups[group] += energy;
+    }
+    const { emitted, deposited, escaped, scored } = accounts[group];
+    if (sum !== scored) faults.push(`group ${group}: the voxels do not hold what was scored`);
+    if (!(Math.abs(emitted - deposited - escaped) <= ROUNDING * emitted)) {
+      faults.push(`group ${group}: what was emitted is neither deposited nor escaped`);
+    }
+    if (!(emitted > 0)) faults.push(`group ${group}: nothing was emitted`);
+  }
+  for (let voxel = 0; voxel < voxels; voxel++) {
+    const region = regionOf(regions, medium[voxel], step.material_mask, groups);
+    region.voxels += 1;
+    region.expected += expected[voxel];
+    region.density += densityOf(medium[voxel], step.material_mask);
+    square.sum += (found[voxel] - expected[voxel]) ** 2;
+    variance.sum += sigma[voxel] ** 2;
+    if (found[voxel] > 0 || expected[voxel] > 0) same.active += 1;
+    if (expected[voxel] > 0 && found[voxel] === expected[voxel]) same.voxels += 1;
+  }
+  const rows = [...regions.values()].filter((region) => region.expected > 0).map(regionRow);
+  for (const { name, sigmas } of rows) {
+    if (!(sigmas <= REGION_SIGMAS)) faults.push(`${name} is off by ${digits(sigmas)} standard deviations`);
+  }
+  const rms = Math.sqrt(square.sum / variance.sum);
+  if (!(rms <= VOXEL_SIGMAS)) faults.push(`voxels are off by ${digits(rms)} of their standard deviations`);
+  const isSame = (await sha256(bytes)) === step.sha256;
+  const share = same.active ? same.voxels / same.active : 0;
+  const worst = Math.max(0, ...rows.map(({ relative }) => relative));
+  const said = isSame
+    ? 'the same bits'
+    : `${(100 * share).toFixed(1)} % of voxels the same bits, regions within ${digits(worst)}, voxels within ` +
+      `${digits(rms)} of their standard deviations`;
+  return { kind: 'sums', faults, said, isSame, share, rms, rows, found, expected, first: 0 };
+}
+
+function regionOf(regions, word, mask, groups) {
+  const material = word & mask;
+  if (!regions.has(material)) {
+    regions.set(material, { material, voxels: 0, density: 0, expected: 0, groups: new Float64Array(groups) });
+  }
+  return regions.get(material);
+}
+
+function densityOf(word, mask) {
+  return new Float32Array(Uint32Array.of((word & ~mask) >>> 0).buffer)[0];
+}
+
+function regionRow({ material, voxels, density, expected, groups }) {
+  const total = groups.reduce((sum, energy) => sum + energy, 0);
+  const mean = total / groups.length;
+  const squares = groups.reduce((sum, energy) => sum + (energy - mean) ** 2, 0);
+  const sigma = Math.sqrt((squares * groups.length) / Math.max(1, groups.length - 1));
+  const difference = Math.abs(total - expected);
+  const name = `material ${material} (${voxels} voxels, ${(density / voxels).toFixed(2)} g/cm³)`;
+  return { name, relative: difference / expected, sigmas: sigma > 0 ? difference / sigma : difference > 0 ? Infinity : 0 };
+}
+
+// The index of a voxel along x, y and z.
+function place(capture, voxel) {
+  const [nx, ny] = capture.header.grid.shape;
+  return `${voxel % nx},${Math.floor(voxel / nx) % ny},${Math.floor(voxel / nx / ny)}`;
+}
+
+// A few significant digits.
+export function digits(value) {
+  if (value === 0) return '0';
+  return Math.abs(value) >= 0.01 && Math.abs(value) < 1e4 ? String(Number(value.toPrecision(3))) : value.toExponential(1);
+}
+
+async function sha256(bytes) {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return [...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}

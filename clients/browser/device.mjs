@@ -1,0 +1,129 @@
+// A device of WebGPU: what it is, its buffers, and how long its work takes.
+
+// Intended time of a submit [s]: short against a browser's patience, long against what a submit costs.
+export const SUBMIT_SECONDS = 0.04;
+// Bytes that are fetched at a time.
+const FETCH_BYTES = 16 << 20;
+
+export class Device {
+  constructor(adapter, device) {
+    this.adapter = adapter;
+    this.gpu = device;
+    this.limits = device.limits;
+    this.lost = null;
+    device.lost.then(({ reason, message }) => {
+      this.lost = message || reason;
+    });
+    const { vendor, architecture, device: model, description } = adapter.info;
+    this.name = [vendor, architecture, model, description].filter(Boolean).join(', ') || 'unnamed';
+    this.isSoftware = Boolean(adapter.info.isFallbackAdapter) || /swiftshader|llvmpipe|lavapipe|warp|basic render/i.test(this.name);
+  }
+
+  // Opens the best device, with the limits that its adapter has. Throws an Error that says what is missing.
+  static async open(gpu) {
+    if (!gpu) throw new Error('this browser has no WebGPU');
+    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    if (!adapter) throw new Error('WebGPU finds no GPU that it may use');
+    const requiredLimits = {};
+    for (const name of ['maxStorageBufferBindingSize', 'maxBufferSize', 'maxComputeWorkgroupStorageSize']) {
+      requiredLimits[name] = adapter.limits[name];
+    }
+    return new Device(adapter, await adapter.requestDevice({ requiredLimits }));
+  }
+
+  // Throws if the device is gone.
+  check() {
+    if (this.lost !== null) throw new Error(`the device was lost: ${this.lost}`);
+  }
+
+  buffer(bytes, usage) {
+    return this.gpu.createBuffer({ size: Math.ceil(Math.max(bytes, 4) / 4) * 4, usage });
+  }
+
+  storage(bytes) {
+    return this.buffer(bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC);
+  }
+
+  uniform(bytes) {
+    return this.buffer(bytes, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+  }
+
+  // Compiles a stage. Throws an Error with what the compiler said.
+  async pipeline({ name, source }, slots, constants) {
+    this.gpu.pushErrorScope('validation');
+    const module = this.gpu.createShaderModule({ label: name, code: source });
+    const entries = slots.map(({ slot, kind, bytes }) => ({
+      binding: slot,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer:
+        kind === 'uniform'
+          ? { type: 'uniform', hasDynamicOffset: true, minBindingSize: bytes }
+          : { type: kind === 'read' ? 'read-only-storage' : 'storage' },
+    }));
+    const layout = this.gpu.createBindGroupLayout({ label: name, entries });
+    const compute = { module, entryPoint: 'main', constants };
+    const pipelineLayout = this.gpu.createPipelineLayout({ bindGroupLayouts: [layout] });
+    let pipeline = null;
+    let failure = null;
+    try {
+      pipeline = await this.gpu.createComputePipelineAsync({ label: name, layout: pipelineLayout, compute });
+    } catch (error) {
+      failure = error;
+    }
+    const said = await this.gpu.popErrorScope();
+    this.check();
+    if (failure || said) {
+      const { messages } = await module.getCompilationInfo();
+      const lines = messages.map(({ lineNum, message }) => `line ${lineNum}: ${message}`);
+      throw new Error(`the stage ${name} does not compile: ${[(said || failure).message, ...lines].join('; ')}`);
+    }
+    return { pipeline, layout };
+  }
+
+  // Hands over what `encode` encodes and waits until it is done; gives the time [s].
+  async submit(encode) {
+    this.check();
+    const start = performance.now();
+    const encoder = this.gpu.createCommandEncoder();
+    encode(encoder);
+    this.gpu.queue.submit([encoder.finish()]);
+    await this.gpu.queue.onSubmittedWorkDone();
+    this.check();
+    return (performance.now() - start) / 1000;
+  }
+
+  // The bytes of a buffer from an offset on.
+  async read(buffer, offset, bytes) {
+    const found = new Uint8Array(bytes);
+    const size = Math.min(bytes, FETCH_BYTES);
+    const staging = this.buffer(size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+    for (let at = 0; at < bytes; at += size) {
+      const length = Math.min(size, bytes - at);
+      this.check();
+      const encoder = this.gpu.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer, offset + at, staging, 0, length);
+      this.gpu.queue.submit([encoder.finish()]);
+      try {
+        await staging.mapAsync(GPUMapMode.READ, 0, length);
+      } catch (error) {
+        this.check();
+        throw new Error(`a result cannot be read back: ${error.message}`);
+      }
+      found.set(new Uint8Array(staging.getMappedRange(0, length)), at);
+      staging.unmap();
+    }
+    staging.destroy();
+    return found;
+  }
+
+  // The two axes of a dispatch of so many workgroups.
+  groups(count) {
+    const x = Math.max(1, Math.min(count, this.limits.maxComputeWorkgroupsPerDimension));
+    return [x, Math.ceil(count / x)];
+  }
+}
+
+// An Error with this name ends a run that was stopped.
+export function stopIf(signal) {
+  if (signal?.aborted) throw Object.assign(new Error('stopped'), { name: 'AbortError' });
+}

@@ -1,0 +1,326 @@
+// The page that `dosegrid bench --page` writes: checks and measures the GPU of whoever opens it.
+
+import { readCapture } from './capture.mjs';
+import { compareSums, compareValues, digits } from './compare.mjs';
+import { Device } from './device.mjs';
+import { ceilings, convolution, transport } from './measure.mjs';
+import { Replay } from './replay.mjs';
+
+const contents = JSON.parse(element('contents').textContent);
+let running = null;
+let report = null;
+
+element('version').textContent = `${contents.version} (${contents.commit.slice(0, 12)})`;
+element('start').addEventListener('click', start);
+element('stop').addEventListener('click', () => running?.abort());
+element('save').addEventListener('click', save);
+element('copy').addEventListener('click', () => navigator.clipboard.writeText(json()));
+
+async function start() {
+  running = new AbortController();
+  setRunning(true);
+  for (const id of ['device', 'results', 'compile', 'speed', 'json']) element(id).hidden = true;
+  element('verdict').hidden = true;
+  element('results').querySelector('div').replaceChildren();
+  try {
+    const faults = await checkAndMeasure(running.signal);
+    if (faults.length) {
+      verdict('wrong', `Wrong: this device computes something else. ${faults.join(' ')}`);
+    } else {
+      verdict('right', 'Right: every result agrees.');
+    }
+    say('Done.', 1);
+  } catch (error) {
+    if (error.name === 'AbortError') say('Stopped.', 0);
+    else verdict('wrong', `${report ? 'Failed' : 'Not supported'}: ${error.message}. ${advice(error)}`);
+  } finally {
+    setRunning(false);
+  }
+}
+
+// Checks each capture, then measures. Gives what is wrong.
+async function checkAndMeasure(signal) {
+  report = null;
+  say('Looking for a GPU', 0);
+  const device = await Device.open(navigator.gpu);
+  const described = describe(device);
+  showDevice(device);
+  report = newReport(described);
+  const [measured] = report.devices;
+  const faults = [];
+  const replays = [];
+  for (const [number, item] of contents.captures.entries()) {
+    const part = (done) => (number + done) / (contents.captures.length + 1);
+    const capture = await readCapture(bytesOf(item.base64));
+    const replay = new Replay(device, capture);
+    const times = await replay.compile(signal, (stage) => say(`Compiling ${stage}`, part(0)));
+    for (const { stage, seconds } of times) {
+      const known = measured.compile.find((row) => row.stage === stage);
+      if (!known) measured.compile.push({ stage, cold_s: seconds, warm_s: seconds });
+      else known.warm_s = seconds;
+    }
+    const compared = [];
+    await replay.run({
+      signal,
+      onProgress: (done) => say(`Running ${capture.header.title}`, part(done)),
+      onResult: async (step, bytes, accounts) => {
+        const compare = step.do === 'values' ? compareValues : compareSums;
+        compared.push(await compare(capture, step, bytes, accounts));
+      },
+    });
+    showResult(capture, compared);
+    const wrong = compared.flatMap((result) => result.faults);
+    if (wrong.length) faults.push(`${capture.header.title}: ${wrong[0]}${wrong.length > 1 ? ' and more' : ''}.`);
+    measured.checks.push({
+      title: capture.header.title,
+      is_right: wrong.length === 0,
+      said: compared.map(({ said }) => said),
+      faults: wrong.slice(0, 20),
+    });
+    replays.push({ replay, item });
+    showCompile(measured.compile);
+    showJson();
+  }
+  const measuring = contents.captures.length / (contents.captures.length + 1);
+  say('Measuring what the device can do at most', measuring);
+  measured.ceilings = await ceilings(device, contents.probes, signal);
+  showSpeed(measured);
+  for (const { replay, item } of replays) {
+    say(`Measuring ${replay.capture.header.title}`, measuring);
+    if (item.convolution) {
+      const { copy_bytes_per_s: copyRate } = measured.ceilings;
+      measured.convolution.push(await convolution(replay, item.convolution, copyRate, signal));
+    } else {
+      measured.transport.push(await transport(replay, item.transport, signal));
+    }
+    replay.destroy();
+    showSpeed(measured);
+    showJson();
+  }
+  return faults;
+}
+
+function describe(device) {
+  const { vendor, architecture, device: model, description } = device.adapter.info;
+  const name = description || [vendor, architecture, model].filter(Boolean).join(' ') || 'unnamed';
+  return {
+    id: 'gpu',
+    kind: device.isSoftware ? 'software-gpu' : 'other-gpu',
+    name,
+    backend: 'webgpu',
+    driver: navigator.userAgent,
+  };
+}
+
+function newReport(device) {
+  const limits = {};
+  for (const name of contents.limits) limits[name] = Number(deviceLimit(name));
+  return {
+    schema: contents.schema,
+    schema_version: contents.schema_version,
+    version: contents.version,
+    commit: contents.commit,
+    date: new Date().toISOString().replace(/\.\d+Z$/, 'Z'),
+    quick: true,
+    host: { os: platform(), arch: 'browser', threads: navigator.hardwareConcurrency ?? 1 },
+    devices: [
+      {
+        device,
+        adapter: { vendor: 0, device: 0, pci_bus_id: '', limits, features: features(), features_used: [] },
+        compile: [],
+        ceilings: { atomics: [] },
+        convolution: [],
+        transport: [],
+        end_to_end: [],
+        checks: [],
+      },
+    ],
+  };
+}
+
+let opened = null;
+
+function deviceLimit(name) {
+  return opened.adapter.limits[name] ?? 0;
+}
+
+function features() {
+  return [...opened.adapter.features].sort();
+}
+
+function platform() {
+  return navigator.userAgentData?.platform ?? navigator.platform ?? 'unknown';
+}
+
+function advice({ message }) {
+  if (message.includes('no WebGPU')) {
+    return 'Use a current Chrome or Edge, Safari 26 or later, or Firefox 141 or later on Windows.';
+  }
+  if (message.includes('finds no GPU')) {
+    return 'Turn on hardware acceleration in the settings of the browser; on Linux, Chrome may need the flag ' +
+      '--enable-unsafe-webgpu or --enable-features=Vulkan.';
+  }
+  if (message.includes('lost')) return 'The driver ended it, or it fell asleep: load the page again.';
+  return '';
+}
+
+function showDevice(device) {
+  opened = device;
+  const { info, limits } = device.adapter;
+  const rows = [
+    ['Maker', info.vendor],
+    ['Architecture', info.architecture],
+    ['Model', info.device],
+    ['Description', info.description],
+    ['Kind', device.isSoftware ? 'software: the figures are those of this processor' : 'hardware'],
+    ['Browser', navigator.userAgent],
+    ...contents.limits.map((name) => [name, limits[name]]),
+    ['Features', features().join(', ')],
+  ];
+  table('device', null, rows.filter(([, value]) => value !== undefined && value !== ''));
+}
+
+function showCompile(stages) {
+  table('compile', ['stage', 's'], stages.map(({ stage, cold_s: seconds }) => [stage, seconds.toFixed(3)]));
+}
+
+function showSpeed({ ceilings: found, convolution: convolutions, transport: transports }) {
+  const giga = (value) => (value ? digits(value / 1e9) : '');
+  const rows = [
+    ['memory read [GB/s]', giga(found.read_bytes_per_s)],
+    ['memory written [GB/s]', giga(found.write_bytes_per_s)],
+    ['memory copied [GB/s]', giga(found.copy_bytes_per_s)],
+    ['multiply and add [GFLOP/s]', giga(found.flop_per_s)],
+    ['integers [10⁹/s]', giga(found.integer_per_s)],
+    ...convolutions.map(({ edge, kernel_edge: kernel, wall }) => [
+      `convolution ${edge}³ ∗ ${kernel}³ [ms]`,
+      `${digits(1e3 * wall.median_s)} (${digits(1e3 * wall.least_s)} to ${digits(1e3 * wall.most_s)})`,
+    ]),
+    ...transports.map(({ nuclide, source, spacing_mm: spacing, speed }) => [
+      `${nuclide}, ${source}, ${spacing} mm [10⁶ decays/s]`,
+      digits(speed.histories_per_s / 1e6),
+    ]),
+  ];
+  table('speed', null, rows.filter(([, value]) => value));
+}
+
+function showResult(capture, compared) {
+  const box = document.createElement('div');
+  const title = document.createElement('h3');
+  title.textContent = capture.header.title;
+  box.append(title);
+  for (const { faults, said, found, expected, rows } of compared) {
+    const line = document.createElement('p');
+    const word = document.createElement('span');
+    word.className = faults.length ? 'wrong' : 'right';
+    word.textContent = faults.length ? 'Wrong' : 'Right';
+    line.append(word, `: ${[said, ...faults.slice(0, 5)].join('; ')}`);
+    box.append(line);
+    for (const { name, relative, sigmas } of rows ?? []) {
+      const region = document.createElement('p');
+      region.className = 'muted';
+      region.textContent = `${name}: ${digits(relative)} apart, ${digits(sigmas)} standard deviations`;
+      box.append(region);
+    }
+    if (found.length === capture.header.grid.shape.reduce((product, n) => product * n)) {
+      box.append(picture(capture, found, 'computed here'), picture(capture, difference(found, expected), 'difference'));
+    }
+  }
+  const section = element('results');
+  section.hidden = false;
+  section.querySelector('div').append(box);
+}
+
+function difference(found, expected) {
+  return Float64Array.from(found, (value, at) => Math.abs(value - expected[at]));
+}
+
+// The plane with the highest value, from black over red and yellow to white.
+function picture(capture, values, caption) {
+  const [nx, ny] = capture.header.grid.shape;
+  let [highest, at] = [0, 0];
+  values.forEach((value, index) => {
+    if (value > highest) [highest, at] = [value, index];
+  });
+  const z = Math.floor(at / (nx * ny));
+  const canvas = Object.assign(document.createElement('canvas'), { width: nx, height: ny });
+  canvas.setAttribute('role', 'img');
+  canvas.setAttribute('aria-label', `${capture.header.title}: ${caption}, plane ${z}`);
+  const image = new ImageData(nx, ny);
+  for (let y = 0; y < ny; y++) {
+    for (let x = 0; x < nx; x++) {
+      const part = highest > 0 ? Math.sqrt(values[(z * ny + y) * nx + x] / highest) : 0;
+      const pixel = 4 * ((ny - 1 - y) * nx + x);
+      image.data.set([1, 2, 3].map((channel) => 255 * Math.min(1, Math.max(0, 3 * part - channel + 1))), pixel);
+      image.data[pixel + 3] = 255;
+    }
+  }
+  canvas.getContext('2d').putImageData(image, 0, 0);
+  const figure = document.createElement('figure');
+  const text = document.createElement('figcaption');
+  const { units_per_mev: units = 1 } = capture.steps('sums')[0] ?? {};
+  text.textContent = `${caption}, plane ${z}; white is ${digits(highest / units)}${units === 1 ? '' : ' MeV'}`;
+  figure.append(canvas, text);
+  return figure;
+}
+
+function table(id, head, rows) {
+  const section = element(id);
+  section.hidden = false;
+  const cell = (kind, text, at) => {
+    const made = document.createElement(kind);
+    made.textContent = String(text);
+    if (head && at > 0) made.className = 'number';
+    return made;
+  };
+  const row = (kind, values) => {
+    const made = document.createElement('tr');
+    made.append(...values.map((value, at) => cell(at === 0 && kind === 'td' ? 'th' : kind, value, at)));
+    return made;
+  };
+  section.querySelector('table').replaceChildren(...(head ? [row('th', head)] : []), ...rows.map((values) => row('td', values)));
+}
+
+function showJson() {
+  element('json').hidden = false;
+  element('json').querySelector('textarea').value = json();
+}
+
+function json() {
+  return `${JSON.stringify(report, null, 2)}\n`;
+}
+
+function save() {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([json()], { type: 'application/json' }));
+  link.download = 'dosegrid-bench.json';
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+function say(text, part) {
+  element('doing').textContent = text;
+  element('progress').value = part;
+}
+
+function verdict(kind, text) {
+  const box = element('verdict');
+  box.className = kind;
+  box.textContent = text;
+  box.hidden = false;
+  if (kind === 'wrong') say('Ended.', element('progress').value);
+}
+
+function setRunning(isRunning) {
+  element('start').disabled = isRunning;
+  element('stop').disabled = !isRunning;
+}
+
+function bytesOf(base64) {
+  const text = atob(base64);
+  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+}
+
+function element(id) {
+  return document.getElementById(id);
+}
