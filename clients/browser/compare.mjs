@@ -106,7 +106,8 @@ function regionRow({ material, voxels, density, expected, groups }) {
   const sigma = Math.sqrt((squares * groups.length) / Math.max(1, groups.length - 1));
   const difference = Math.abs(total - expected);
   const name = `material ${material} (${voxels} voxels, ${(density / voxels).toFixed(2)} g/cm³)`;
-  return { name, relative: difference / expected, sigmas: sigma > 0 ? difference / sigma : difference > 0 ? Infinity : 0 };
+  const withoutSpread = difference > 0 ? Infinity : 0;
+  return { name, relative: difference / expected, sigmas: sigma > 0 ? difference / sigma : withoutSpread };
 }
 
 // The index of a voxel along x, y and z.
@@ -118,7 +119,8 @@ function place(capture, voxel) {
 // A few significant digits.
 export function digits(value) {
   if (value === 0) return '0';
-  return Math.abs(value) >= 0.01 && Math.abs(value) < 1e4 ? String(Number(value.toPrecision(3))) : value.toExponential(1);
+  const isPlain = Math.abs(value) >= 0.01 && Math.abs(value) < 1e4;
+  return isPlain ? String(Number(value.toPrecision(3))) : value.toExponential(1);
 }
 
 async function sha256(bytes) {

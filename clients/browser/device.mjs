@@ -16,7 +16,8 @@ export class Device {
     });
     const { vendor, architecture, device: model, description } = adapter.info;
     this.name = [vendor, architecture, model, description].filter(Boolean).join(', ') || 'unnamed';
-    this.isSoftware = Boolean(adapter.info.isFallbackAdapter) || /swiftshader|llvmpipe|lavapipe|warp|basic render/i.test(this.name);
+    const isNamedSo = /swiftshader|llvmpipe|lavapipe|warp|basic render/i.test(this.name);
+    this.isSoftware = Boolean(adapter.info.isFallbackAdapter) || isNamedSo;
   }
 
   // Opens the best device, with the limits that its adapter has. Throws an Error that says what is missing.

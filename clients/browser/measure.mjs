@@ -219,7 +219,8 @@ export async function transport(replay, description, signal) {
 // Root mean square of σ over the dose in the voxels that emit, each as active as the others in these captures.
 async function relativeSigma(replay, launch, sums) {
   const { capture } = replay;
-  const write = capture.steps('write').find(({ buffer }) => buffer === capture.buffer(launch.cycle[1], 'source_voxels'));
+  const source = capture.buffer(launch.cycle[1], 'source_voxels');
+  const write = capture.steps('write').find(({ buffer }) => buffer === source);
   const active = capture.numbers(write.blob, Uint32Array);
   const voxels = capture.header.blobs[sums.medium].bytes / 4;
   const bytes = await replay.device.read(replay.buffer(sums.tally), 0, 8 * voxels * sums.groups);

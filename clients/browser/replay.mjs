@@ -156,14 +156,15 @@ export class Replay {
         throw new Error('the device did not do the cycles that it was given');
       }
       const done = (counters[c.work] - before[c.work]) >>> 0;
-      if (done === 0 && (waiting(counters, c) > 0 || counters[c.first_item] + counters[c.emitting] < words[p.n_items])) {
+      const emittedNow = counters[c.first_item] + counters[c.emitting];
+      if (done === 0 && (waiting(counters, c) > 0 || emittedNow < words[p.n_items])) {
         throw new Error('the queues of particles are full');
       }
       const measured = done / Math.max(elapsed, 1e-6);
       if (elapsed > 0.2 * SUBMIT_SECONDS || measured > this.stepsPerSecond) {
         this.stepsPerSecond = between(measured, this.stepsPerSecond / 4, this.stepsPerSecond * 4);
       }
-      onProgress((counters[c.first_item] + counters[c.emitting]) / words[p.n_items]);
+      onProgress(emittedNow / words[p.n_items]);
     }
   }
 
@@ -204,7 +205,8 @@ export class Replay {
         binding: slot,
         resource: { buffer: this.buffer(buffers[slot]), size: bytes },
       }));
-      this.bindGroups.set(number, this.device.gpu.createBindGroup({ layout: this.pipelines[pipeline].layout, entries }));
+      const { layout } = this.pipelines[pipeline];
+      this.bindGroups.set(number, this.device.gpu.createBindGroup({ layout, entries }));
     }
     compute.setPipeline(this.pipelines[pipeline].pipeline);
     compute.setBindGroup(0, this.bindGroups.get(number), [offset]);

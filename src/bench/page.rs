@@ -17,19 +17,20 @@ use crate::physics::nuclide;
 /// What each capture computes.
 const NUCLIDES: [&str; 2] = ["Lu-177", "Y-90"];
 const LAYERS_MM: f64 = 3.0;
-const HISTORIES: u64 = 200_000;
+const HISTORIES: u64 = 50_000;
 
 /// The page, with places for its contents and its script.
 const TEMPLATE: &str = include_str!("../../clients/browser/page.html");
 const CONTENTS: &str = "/*CONTENTS*/";
 const SCRIPT: &str = "/*SCRIPT*/";
 /// The modules of its script, each after those that it imports.
-const MODULES: [&str; 6] = [
+const MODULES: [&str; 7] = [
     include_str!("../../clients/browser/capture.mjs"),
     include_str!("../../clients/browser/device.mjs"),
     include_str!("../../clients/browser/compare.mjs"),
     include_str!("../../clients/browser/replay.mjs"),
     include_str!("../../clients/browser/measure.mjs"),
+    include_str!("../../clients/browser/show.mjs"),
     include_str!("../../clients/browser/page.mjs"),
 ];
 
@@ -70,7 +71,11 @@ struct TransportDescription {
 ///
 /// # Errors
 /// A failure of the device, [`DoseError::Cancelled`].
-pub fn page(device: &mut Device, control: &Control, mut told: impl FnMut(&str) -> Result<(), DoseError>) -> Result<String, DoseError> {
+pub fn page(
+    device: &mut Device,
+    control: &Control,
+    mut told: impl FnMut(&str) -> Result<(), DoseError>,
+) -> Result<String, DoseError> {
     let mut item = |case: CaptureCase, convolution, transport| {
         told(&case.title())?;
         let recording = capture(device, &case, control)?;
@@ -120,7 +125,8 @@ fn template() -> [&'static str; 3] {
 
 /// All modules as one.
 fn script() -> String {
-    let line = |line: &'static str| (!line.starts_with("import ")).then(|| line.strip_prefix("export ").unwrap_or(line));
+    let line =
+        |line: &'static str| (!line.starts_with("import ")).then(|| line.strip_prefix("export ").unwrap_or(line));
     let lines: Vec<&str> = MODULES.iter().flat_map(|module| module.lines().filter_map(line)).collect();
     lines.join("\n")
 }

@@ -30,8 +30,8 @@ pub(super) struct Args {
     /// Decays in layers or in the body
     #[arg(long, value_name = "N", default_value_t = 200_000, allow_negative_numbers = true)]
     histories: u64,
-    /// The GPU that computes
-    #[arg(long, value_name = "gpu|gpu:N", default_value = "gpu")]
+    /// The GPU that computes; auto takes software where there is no other
+    #[arg(long, value_name = "auto|gpu|gpu:N", default_value = "auto")]
     device: String,
     /// The capture to write
     #[arg(long, value_name = "FILE.dgcap")]

@@ -45,7 +45,9 @@ impl Device {
     /// [`DoseError::DeviceUnavailable`] if there is no such GPU.
     pub fn open_portable(selector: DeviceSelector) -> Result<Self, DoseError> {
         let selector = match selector {
-            DeviceSelector::Auto => DeviceSelector::Gpu,
+            DeviceSelector::Auto if gpu::has_hardware() => DeviceSelector::Gpu,
+            // Software will do.
+            DeviceSelector::Auto => DeviceSelector::GpuNumber(0),
             DeviceSelector::Cpu => {
                 return Err(DoseError::DeviceUnavailable("a capture needs a GPU, and the CPU is none".to_owned()));
             }

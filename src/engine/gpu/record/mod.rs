@@ -96,7 +96,12 @@ impl Recorder {
     /// A launch of transport.
     ///
     /// * `cycle` – its stages in order
-    pub(super) fn launch(&self, buffers: &LaunchBuffers<'_>, params: &TransportParams, cycle: [(&Pipeline, &Bound); 4]) {
+    pub(super) fn launch(
+        &self,
+        buffers: &LaunchBuffers<'_>,
+        params: &TransportParams,
+        cycle: [(&Pipeline, &Bound); 4],
+    ) {
         let mut state = self.state();
         let launch = RecordedLaunch {
             params: state.buffer(buffers.params),

@@ -271,7 +271,8 @@ mod tests {
         assert!(!recording.has_results());
         let blobs = [recording.blob(b"seven b"), recording.blob(&[9; 16]), recording.blob(b"seven b")];
         assert_eq!(blobs, [0, 1, 0], "the same bytes are kept once");
-        let values = Step::Values { buffer: 0, offset: 0, first_voxel: 0, blob: 1, sha256: crate::digest::sha256_hex([9; 16]) };
+        let values =
+            Step::Values { buffer: 0, offset: 0, first_voxel: 0, blob: 1, sha256: crate::digest::sha256_hex([9; 16]) };
         recording.steps.push(values);
         assert!(recording.has_results());
         let device = DeviceInfo {
@@ -291,9 +292,8 @@ mod tests {
         assert_eq!(header["steps"][0]["do"], "values");
         let data = &file[16 + header_bytes.next_multiple_of(ALIGNMENT)..];
         for (number, blob) in recording.blobs.iter().enumerate() {
-            let place = |key: &str| {
-                usize::try_from(header["blobs"][number][key].as_u64().expect("a number")).expect("small")
-            };
+            let place =
+                |key: &str| usize::try_from(header["blobs"][number][key].as_u64().expect("a number")).expect("small");
             assert_eq!(place("offset") % ALIGNMENT, 0);
             assert_eq!(&data[place("offset")..place("offset") + place("bytes")], blob);
         }
