@@ -7,11 +7,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export RELIABILITY_KILLS=${1:-3000} RELIABILITY_CUTS=${2:-200} RELIABILITY_FLIPS=${3:-200} RELIABILITY_CREATIONS=1000
-export RELIABILITY_TRIES=10000
+export RELIABILITY_TRIES=10000 RELIABILITY_JOBS=100000
 minutes=${4:-60}
 
 run() { cargo test --release --test main "$@" -- --nocapture --test-threads=1; }
 run durable::latency
+run durable::large
 run door::tries
 run durable::kills
 if [ -n "${RELIABILITY_POWERFS:-}" ]; then

@@ -3,6 +3,7 @@
 mod audit;
 mod jobs;
 mod kills;
+mod large;
 mod latency;
 mod power;
 pub(crate) mod restart;
