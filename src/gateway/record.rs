@@ -101,7 +101,7 @@ pub struct Object {
     pub series: String,
     /// Study Instance UID.
     pub study: String,
-    /// Digest of its data set.
+    /// Digest of all that it holds, however it is encoded.
     pub digest: String,
 }
 

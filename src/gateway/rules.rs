@@ -76,6 +76,7 @@ mod tests {
             nuclide_code: "C-1".into(),
             slices: None,
             is_made_here: false,
+            content: None,
         };
         SeriesOffer { uid: "1.2.3".into(), files: vec![0], outline, entry: None }
     }

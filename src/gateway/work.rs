@@ -11,7 +11,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use super::config::Limits;
 use super::ledger::Table;
 use super::record::{Delivery, DeliveryState, Item, Object};
-use super::{Gateway, Rule, State, delivery, intake};
+use super::{Gateway, Rule, State, intake};
 use crate::domain::DoseError;
 use crate::formats::dicom;
 
@@ -138,9 +138,10 @@ pub(super) fn objects(folder: &Path, rule: &Rule) -> Result<Vec<Object>, String>
         if let Some(missing) = dicom::missing_of(&path).map_err(|error| format!("{} {error}", kind.file()))?.first() {
             return Err(format!("{} lacks {missing}, which its IOD wants", kind.file()));
         }
+        let digest = outline.content.ok_or_else(|| format!("{} is not what this program makes", kind.file()))?;
         found.push(Object {
             file: kind.file().to_owned(),
-            digest: delivery::data_set_digest(&path).map_err(|error| error.to_string())?,
+            digest,
             class: outline.class,
             instance: outline.instance,
             series: outline.series,

@@ -73,10 +73,7 @@ impl Instance {
     }
 
     /// The data set, without file meta information.
-    ///
-    /// # Errors
-    /// If the file cannot be opened.
-    pub fn data_set(&self) -> std::io::Result<Take<File>> {
+    pub(super) fn data_set(&self) -> std::io::Result<Take<File>> {
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(self.data_set_at))?;
         Ok(file.take(self.bytes - self.data_set_at))

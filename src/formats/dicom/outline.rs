@@ -2,11 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use dicom_dictionary_std::tags;
+use dicom_core::header::Header as _;
+use dicom_dictionary_std::{tags, uids};
+use dicom_encoding::transfer_syntax::TransferSyntaxIndex as _;
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{Attributes, Object};
-use super::parse::{self, uid};
+use super::parse::{self, Parsed, uid};
+use super::pixels::Stored;
 use super::source;
 use super::taken::MADE;
 use crate::digest;
@@ -51,10 +55,12 @@ pub struct Outline {
     pub slices: Option<usize>,
     /// Whether this program made it of a study: a dose or a page of figures with its name as manufacturer.
     pub is_made_here: bool,
+    /// Digest of all that it holds, of what this program made: the same however an archive encodes it.
+    pub content: Option<String>,
 }
 
 impl Outline {
-    fn of(object: &Object) -> Result<Self, Invalid> {
+    fn of(Parsed { object, stored, .. }: &Parsed) -> Result<Self, Invalid> {
         let wanted = |tag, name: &str| uid(object, tag).ok_or_else(|| Invalid::new(format!("does not say its {name}")));
         let text = |tag| object.text(tag).unwrap_or_default().chars().take(MAX_TEXT).collect::<String>();
         let pharmaceutical = object.item(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE);
@@ -64,7 +70,10 @@ impl Outline {
         let is_made = MADE.iter().any(|(uid, _)| *uid == class);
         let id = object.text(tags::PATIENT_ID);
         let issuer = object.text(tags::ISSUER_OF_PATIENT_ID).unwrap_or_default();
+        let is_made_here = is_made && is_ours(tags::MANUFACTURER) && is_ours(tags::MANUFACTURER_MODEL_NAME);
         Ok(Self {
+            content: is_made_here.then(|| content(object, stored.as_ref())).flatten(),
+            is_made_here,
             instance: wanted(tags::SOP_INSTANCE_UID, "SOP Instance UID")?,
             series: wanted(tags::SERIES_INSTANCE_UID, "Series Instance UID")?,
             study: wanted(tags::STUDY_INSTANCE_UID, "Study Instance UID")?,
@@ -74,10 +83,25 @@ impl Outline {
             body_part: text(tags::BODY_PART_EXAMINED),
             nuclide_code: code.unwrap_or_default().chars().take(MAX_TEXT).collect(),
             slices: object.count(tags::NUMBER_OF_SLICES).filter(|_| class.starts_with("1.2.840.10008.5.1.4.1.1.128")),
-            is_made_here: is_made && is_ours(tags::MANUFACTURER) && is_ours(tags::MANUFACTURER_MODEL_NAME),
             class,
         })
     }
+}
+
+/// The digest of a data set, written anew: archives choose lengths of sequences, and add lengths of groups and padding
+/// at the end.
+fn content(object: &Object, stored: Option<&Stored>) -> Option<String> {
+    let mut plain = object.clone();
+    plain.retain(|element| element.tag().element() != 0 && element.tag() != tags::DATA_SET_TRAILING_PADDING);
+    let syntax = TransferSyntaxRegistry.get(uids::EXPLICIT_VR_LITTLE_ENDIAN)?;
+    let mut bytes = Vec::new();
+    plain.write_dataset_with_ts(&mut bytes, syntax).ok()?;
+    if let Some(Stored::Native { bytes: pixels, words_swapped: false }) = stored {
+        bytes.extend(pixels);
+    } else {
+        return None;
+    }
+    Some(digest::sha256_hex(bytes))
 }
 
 /// Every DICOM file under a path.
@@ -87,7 +111,7 @@ impl Outline {
 pub(super) fn of(path: &Path) -> Result<Vec<Outlined>, Invalid> {
     let outlined = |path: PathBuf| {
         let found = source::bytes(&path).and_then(|bytes| parse::parse(&bytes));
-        let found = found.and_then(|parsed| Outline::of(&parsed.object)).map_err(|Invalid(reason)| reason);
+        let found = found.and_then(|parsed| Outline::of(&parsed)).map_err(|Invalid(reason)| reason);
         Outlined { path, found }
     };
     Ok(source::files(path)?.dicom.into_iter().map(outlined).collect())
