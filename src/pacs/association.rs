@@ -107,34 +107,34 @@ impl Association {
         });
         let mut opening = Self { stream, contexts: Vec::new(), data_bytes: 0 };
         opening.send(&request).map_err(|error| failed(error.to_string()))?;
-        match opening.receive().map_err(|error| failed(error.to_string()))? {
-            Pdu::AssociationAC(accepted) => {
-                let of = |id: u8| proposed.iter().find(|context| context.id == id);
-                let taken = accepted.presentation_contexts.into_iter();
-                let taken = taken.filter(|one| one.reason == PresentationContextResultReason::Acceptance);
-                opening.contexts = taken
-                    .filter_map(|one| {
-                        let abstract_syntax = of(one.id)?.abstract_syntax.clone();
-                        let (id, reason, transfer_syntax) = (one.id, one.reason, one.transfer_syntax);
-                        Some(PresentationContextNegotiated { id, reason, transfer_syntax, abstract_syntax })
-                    })
-                    .collect();
-                let most = accepted.user_variables.iter().find_map(|item| match item {
-                    UserVariableItem::MaxLength(0) => Some(SENT_BYTES),
-                    UserVariableItem::MaxLength(most) => Some((*most).min(SENT_BYTES)),
-                    _ => None,
-                });
-                let data = most.unwrap_or(SENT_BYTES).saturating_sub(ITEM_BYTES);
-                // A length of data is even.
-                opening.data_bytes = usize::try_from(data & !1).unwrap_or(0);
-                if opening.data_bytes == 0 {
-                    return Err(failed("the other side takes no data".into()));
-                }
-                Ok(opening)
-            }
-            Pdu::AssociationRJ(refused) => Err(failed(format!("refused: {:?}", refused.source))),
-            _ => Err(failed("the answer cannot be understood".into())),
+        let answer = opening.receive().map_err(|error| failed(error.to_string()))?;
+        if let Pdu::AssociationRJ(refused) = &answer {
+            return Err(failed(format!("refused: {:?}", refused.source)));
         }
+        let Pdu::AssociationAC(accepted) = answer else {
+            return Err(failed("the answer cannot be understood".into()));
+        };
+        let of = |id: u8| proposed.iter().find(|context| context.id == id);
+        let taken = accepted.presentation_contexts.into_iter();
+        let taken = taken.filter(|one| one.reason == PresentationContextResultReason::Acceptance);
+        opening.contexts = taken
+            .filter_map(|one| {
+                let abstract_syntax = of(one.id)?.abstract_syntax.clone();
+                let (id, reason, transfer_syntax) = (one.id, one.reason, one.transfer_syntax);
+                Some(PresentationContextNegotiated { id, reason, transfer_syntax, abstract_syntax })
+            })
+            .collect();
+        let most = accepted.user_variables.iter().find_map(|item| {
+            let UserVariableItem::MaxLength(most) = item else { return None };
+            Some(if *most == 0 { SENT_BYTES } else { (*most).min(SENT_BYTES) })
+        });
+        let data = most.unwrap_or(SENT_BYTES).saturating_sub(ITEM_BYTES);
+        // A length of data is even.
+        opening.data_bytes = usize::try_from(data & !1).unwrap_or(0);
+        if opening.data_bytes == 0 {
+            return Err(failed("the other side takes no data".into()));
+        }
+        Ok(opening)
     }
 
     /// The presentation context that was accepted for a class and a transfer syntax.
