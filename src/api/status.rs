@@ -13,6 +13,8 @@ use crate::domain::{DoseError, Violation, Warning};
 /// Domain of every error reason.
 pub const ERROR_DOMAIN: &str = "dosegrid";
 
+/// When a caller should try again that met a server which is shut down: another may be there by then.
+const RETRY_AFTER_SHUTDOWN: Duration = Duration::from_secs(1);
 /// When a caller should try again after a device was lost or out of memory.
 const RETRY_AFTER_DEVICE_FAILURE: Duration = Duration::from_secs(2);
 
@@ -92,6 +94,7 @@ fn facts(error: &DoseError) -> HashMap<String, String> {
 fn retry_after(error: &DoseError) -> Option<Duration> {
     match error {
         DoseError::Busy { retry_after, .. } => Some(*retry_after),
+        DoseError::ShuttingDown => Some(RETRY_AFTER_SHUTDOWN),
         DoseError::DeviceLost(_) | DoseError::DeviceOutOfMemory(_) => Some(RETRY_AFTER_DEVICE_FAILURE),
         DoseError::Invalid(_)
         | DoseError::Implausible(_)
@@ -99,7 +102,6 @@ fn retry_after(error: &DoseError) -> Option<Duration> {
         | DoseError::Cancelled
         | DoseError::DeadlineExceeded
         | DoseError::Stalled { .. }
-        | DoseError::ShuttingDown
         | DoseError::UnknownNuclide(_)
         | DoseError::DeviceUnavailable(_)
         | DoseError::NotPhysical(_)

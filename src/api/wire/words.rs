@@ -25,19 +25,19 @@ pub(in crate::api) fn of_messages(reason: &str) -> String {
 
 /// What stands before a quotation that ends a reason.
 const BEFORE_QUOTE: &str = ", got `";
-/// What stands before the quotation of a name, after which the reason goes on.
-const BEFORE_NAME: &str = "is not a known nuclide: `";
+/// What stands before the quotation of a name, after which the reason may go on.
+const BEFORE_NAMES: [&str; 3] =
+    ["is not a known nuclide", "is not a known material", "is that of a known material, which differs"];
 
 /// A reason without what it quotes of the caller's text, which may be about a patient.
 fn without_quotes(reason: &str) -> String {
     let reason = reason.split_once(BEFORE_QUOTE).map_or(reason, |(before, _)| before);
-    match reason.split_once(BEFORE_NAME) {
-        Some((before, quoted)) => {
-            let (_, rest) = quoted.rsplit_once('`').unwrap_or_default();
-            format!("{before}{}{rest}", BEFORE_NAME.trim_end_matches(": `"))
-        }
-        None => reason.to_owned(),
-    }
+    let unquoted = |told: &'static str| {
+        let (before, quoted) = reason.split_once(&format!("{told}: `"))?;
+        let (_, rest) = quoted.rsplit_once('`').unwrap_or_default();
+        Some(format!("{before}{told}{rest}"))
+    };
+    BEFORE_NAMES.into_iter().find_map(unquoted).unwrap_or_else(|| reason.to_owned())
 }
 
 #[cfg(test)]
@@ -50,6 +50,10 @@ mod tests {
         assert_eq!(told, "is water or density-scaled");
         let told = of_messages("name is not a known nuclide: `Jane; Doe`; similar names: Lu-177");
         assert_eq!(told, "name is not a known nuclide; similar names: Lu-177");
+        let told = of_messages("is not a known material: `Jane `Doe``; known names: water, lung");
+        assert_eq!(told, "is not a known material; known names: water, lung");
+        let told = of_messages("is that of a known material, which differs: `Jane Doe`");
+        assert_eq!(told, "is that of a known material, which differs");
     }
 
     #[test]

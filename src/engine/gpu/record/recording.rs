@@ -165,7 +165,7 @@ pub(super) struct RecordedSums {
     pub(super) account_words: usize,
     pub(super) groups: usize,
     pub(super) units_per_mev: f64,
-    /// The words of the medium: the density in single precision with the number of the material in the bits of the mask.
+    /// The words of the medium: the density in single precision, the number of the material in the bits of the mask.
     pub(super) medium: usize,
     pub(super) material_mask: u32,
     /// The energy of each voxel over all groups [units], in double precision.
