@@ -178,6 +178,12 @@ impl DoseError {
         }
     }
 
+    /// The same error with each fault of its input in other words.
+    #[must_use]
+    pub fn with_faults(self, each: impl FnMut(Violation) -> Violation) -> Self {
+        if let Self::Invalid(faults) = self { Self::Invalid(faults.into_iter().map(each).collect()) } else { self }
+    }
+
     /// The fields at fault, and why; of a warning the reason that it has, then [`BEFORE_MESSAGE`], then its words.
     pub fn violations(&self) -> Vec<Violation> {
         let of_warning = |Warning { reason, message, field }: &Warning| Violation {

@@ -121,7 +121,14 @@ pub fn serve_association(
                 }
             }
             Pdu::ReleaseRQ => return scp.inner.send(&Pdu::ReleaseRP).map_err(failed),
-            _ => return Err(DoseError::Io("association: the other side ended it".into())),
+            Pdu::Unknown { .. }
+            | Pdu::AssociationRQ(_)
+            | Pdu::AssociationAC(_)
+            | Pdu::AssociationRJ(_)
+            | Pdu::ReleaseRP
+            | Pdu::AbortRQ { .. } => {
+                return Err(DoseError::Io("association: the other side ended it".into()));
+            }
         }
     }
 }

@@ -15,12 +15,7 @@ use crate::intake::budget::{
 pub(in crate::api) fn budgets(message: pb::ComputeBudgetRequest) -> Result<Vec<RegionBudget>, DoseError> {
     let plan = decode(message)?;
     let names = || plan.region.iter().map(|region| region.name.as_str());
-    plan.budgets().map_err(|error| match error {
-        DoseError::Invalid(faults) => {
-            DoseError::Invalid(faults.into_iter().map(|fault| on_the_wire(fault, names())).collect())
-        }
-        other => other,
-    })
+    plan.budgets().map_err(|error| error.with_faults(|fault| on_the_wire(fault, names())))
 }
 
 /// # Errors

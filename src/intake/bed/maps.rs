@@ -12,6 +12,9 @@ use crate::math::watch::Watch;
 /// Voxels between two looks whether to go on.
 const STRIDE: usize = 1 << 16;
 
+/// BED and EQD2 of each voxel, those that are wanted, and how many voxels belong to no region.
+type VoxelMaps = (Option<Volume<f32>>, Option<Volume<f32>>, usize);
+
 /// The maps, on one grid.
 #[derive(Clone, Debug)]
 pub struct BedMaps {
@@ -183,7 +186,7 @@ impl BedRegions {
         organs: &[&Organ],
         wanted: BedVolumes,
         watch: &dyn Watch,
-    ) -> Result<(Option<Volume<f32>>, Option<Volume<f32>>, usize), DoseError> {
+    ) -> Result<VoxelMaps, DoseError> {
         let labels = maps.organs.label_map();
         let mut region_of = vec![None; usize::from(u16::MAX) + 1];
         for (organ, region) in organs.iter().zip(&self.regions) {

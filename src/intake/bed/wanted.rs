@@ -232,12 +232,7 @@ impl BedWork {
         checks.finish()?;
         let organs = organs.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
         let maps = BedMaps::new(doses, organs, density, self.minimum_density_g_cm3);
-        let on_wire = |error: DoseError| match error {
-            DoseError::Invalid(faults) => {
-                DoseError::Invalid(faults.into_iter().map(|fault| on_the_wire(fault, self.plan.names())).collect())
-            }
-            other => other,
-        };
+        let on_wire = |error: DoseError| error.with_faults(|fault| on_the_wire(fault, self.plan.names()));
         let found = self.regions.of_maps(&maps, self.volumes, watch).map_err(on_wire)?;
         Ok(BedAnswer::Maps(Box::new(found)))
     }
