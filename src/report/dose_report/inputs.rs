@@ -60,11 +60,21 @@ pub(super) struct Part {
     pub(super) source: String,
 }
 
+/// What `dosegrid integrate --voxelwise` found, of which a report shows nothing.
+#[derive(Deserialize)]
+struct VoxelCurves {
+    #[serde(rename = "voxel_kinds")]
+    _kinds: Vec<serde::de::IgnoredAny>,
+}
+
 impl Curves {
     /// # Errors
     /// If the text is not what `dosegrid integrate` writes.
     pub fn from_json(text: &str) -> Result<Self, Invalid> {
-        read(text, "`curves.json` of `dosegrid integrate`")
+        let of_regions = read(text, "`curves.json` of `dosegrid integrate`");
+        // Fitted voxel by voxel, no region has a curve.
+        let of_voxels = || serde_json::from_str::<VoxelCurves>(text).map(|_| Self::default());
+        of_regions.or_else(|fault| of_voxels().map_err(|_| fault))
     }
 }
 
@@ -91,6 +101,9 @@ mod tests {
             "flags": ["large_tail"], "covariance": null}}, "warnings": []}"#;
         let curves = Curves::from_json(curves).expect("as it is written");
         assert_eq!(curves.regions["liver"].residuals.as_ref().expect("one")[0].fitted_mbq, 3.4);
+        let voxelwise =
+            r#"{"nuclide": "Lu-177", "map_tia_mbq_h": 1.5, "voxel_kinds": [{"kind": "mono", "voxels": 4}]}"#;
+        assert_eq!(Curves::from_json(voxelwise), Ok(Curves::default()));
         assert!(Budgets::from_json("{}").is_err_and(|Invalid(reason)| reason.contains("dosegrid budget")));
         assert!(Curves::from_json("[1]").is_err_and(|Invalid(reason)| reason.contains("dosegrid integrate")));
     }
