@@ -102,3 +102,26 @@ fn the_dose_is_the_same_at_every_density(mut device: Device) {
         }
     }
 }
+
+/// Rounding differences grow where densities alternate, so that the engines must not have any: a fifth of the
+/// uncertainty is the limit of the checks, a fiftieth that of histories that take the same way.
+#[test]
+#[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
+fn photons_take_the_same_way_on_both_engines_where_densities_alternate() {
+    let control = Control::detached();
+    let mut gpu = crate::support::gpu();
+    if gpu.info().kind != DeviceKind::SoftwareGpu {
+        println!("not compared: a compiler for hardware may contract operations");
+        return;
+    }
+    let case = Case { histories: 8000, ..CASES[3] };
+    let [found, expected] = [&mut gpu, &mut crate::support::cpu()].map(|device| {
+        let mut rig = Rig { device, effort: Effort::Standard, control: &control };
+        dose_by_density(&mut rig, &case).expect("histories can be run")
+    });
+    for ((found, expected), density) in found.into_iter().zip(expected).zip(DENSITIES) {
+        let difference = (found.mean - expected.mean).abs();
+        println!("{density} g/cm³: {:.6} and {:.6} ± {:.6}", found.mean, expected.mean, expected.sigma);
+        assert!(difference <= 0.02 * expected.sigma, "{density} g/cm³: {found:?} {expected:?}");
+    }
+}

@@ -1,6 +1,7 @@
 // Hard collisions, bremsstrahlung photons, annihilation in flight. Twin: src/engine/cpu/transport/collision.rs
 #import transport
 #import random
+#import elementary
 #import lookup
 #import sampling
 
@@ -68,10 +69,11 @@ fn binary(kinetic_mev: f32, loss_mev: f32) -> Emerging {
 // Source of the angles: Acosta, Llovet & Salvat, Appl. Phys. Lett. 80 (2002) 3228, without their fit.
 fn bremsstrahlung(kinetic_mev: f32, cut_mev: f32, spectra: u32, stream: ptr<function, Stream>) -> Emerging {
     let kappa_c = cut_mev / kinetic_mev;
+    let log_kappa_c = natural_log(kappa_c);
     var kappa = kappa_c;
     var is_accepted = false;
     for (var draw = 0u; draw < MAX_DRAWS && !is_accepted; draw++) {
-        kappa = clamp(pow(kappa_c, next_uniform(stream)), kappa_c, 1.0);
+        kappa = clamp(exponential(log_kappa_c * next_uniform(stream)), kappa_c, 1.0);
         is_accepted = next_uniform(stream) < acceptance(kinetic_mev, kappa, spectra);
     }
     end_rejection(is_accepted, stream);
@@ -124,11 +126,12 @@ fn annihilation(kinetic_mev: f32, stream: ptr<function, Stream>) -> Annihilation
     let zeta_min = 1.0 / (gamma + 1.0 + momentum);
     let linear = gamma * gamma + 4.0 * gamma + 1.0;
     let g_max = linear - 2.0 * (gamma + 1.0);
+    let log_range = natural_log((1.0 - zeta_min) / zeta_min);
     var zeta = zeta_min;
     var is_accepted = false;
     for (var draw = 0u; draw < MAX_DRAWS && !is_accepted; draw++) {
         // The density of ζ is 1/ζ from its smallest value to its largest.
-        zeta = zeta_min * pow((1.0 - zeta_min) / zeta_min, next_uniform(stream));
+        zeta = zeta_min * exponential(log_range * next_uniform(stream));
         let g = linear - (gamma + 1.0) * (gamma + 1.0) * zeta - 1.0 / zeta;
         is_accepted = next_uniform(stream) * g_max < g;
     }

@@ -1,13 +1,12 @@
 // Angles and paths that several interactions share, and the bound of every rejection loop.
 // Twin: src/engine/cpu/transport/sampling.rs
 #import random
+#import elementary
 #import geometry
 
 // Most draws of a rejection loop. The least efficient loop accepts one draw in fifty, so that the bound is reached with
 // a probability below 1e-80. The last draw is then taken, and the loop is counted.
 const MAX_DRAWS: u32 = 10000u;
-// -log(u) is never closer to 0 for a random number u, but a device's logarithm may be.
-const MIN_PATHS: f32 = 5.9e-8;
 
 // Ends a rejection loop: counts it if none of its draws was accepted. Device only: `accepted` is the loop in Rust.
 fn end_rejection(is_accepted: bool, stream: ptr<function, Stream>) {
@@ -38,7 +37,7 @@ fn isotropic(stream: ptr<function, Stream>) -> vec3<f32> {
     return turned(vec3(0.0, 0.0, 1.0), cosine, next_azimuth(stream));
 }
 
-// Mean free paths to the next interaction.
+// Mean free paths to the next interaction. They are above 0, since no random number is 1.
 fn next_paths(stream: ptr<function, Stream>) -> f32 {
-    return max(-log(next_uniform(stream)), MIN_PATHS);
+    return -natural_log(next_uniform(stream));
 }

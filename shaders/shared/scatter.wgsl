@@ -1,6 +1,7 @@
 // Interactions of photons: energies and angles. Twin: src/engine/cpu/transport/scatter.rs
 #import transport
 #import random
+#import elementary
 #import lookup
 #import sampling
 
@@ -17,14 +18,14 @@ struct Compton {
 fn compton(energy_mev: f32, material: u32, stream: ptr<function, Stream>) -> Compton {
     let k = energy_mev / ELECTRON_REST_MEV;
     let epsilon_0 = 1.0 / (1.0 + 2.0 * k);
-    let alpha_1 = -log(epsilon_0);
+    let alpha_1 = -natural_log(epsilon_0);
     let alpha_2 = 0.5 * (1.0 - epsilon_0 * epsilon_0);
     var epsilon = 1.0;
     var one_minus_cos_theta = 0.0;
     var is_accepted = false;
     for (var draw = 0u; draw < MAX_DRAWS && !is_accepted; draw++) {
         if next_uniform(stream) * (alpha_1 + alpha_2) < alpha_1 {
-            epsilon = exp(-alpha_1 * next_uniform(stream));
+            epsilon = exponential(-alpha_1 * next_uniform(stream));
         } else {
             epsilon = sqrt(epsilon_0 * epsilon_0 + (1.0 - epsilon_0 * epsilon_0) * next_uniform(stream));
         }

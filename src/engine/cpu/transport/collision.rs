@@ -1,6 +1,7 @@
 //! Hard collisions, bremsstrahlung photons, annihilation in flight: the energy of what leaves, and its direction.
 //! Twin: `shaders/shared/collision.wgsl`.
 
+use super::elementary::{exponential, natural_log};
 use super::lookup::{between, sparse_place};
 use super::random::Stream;
 use super::sampling::accepted;
@@ -77,8 +78,9 @@ fn binary(kinetic_mev: f32, loss_mev: f32) -> Emerging {
 /// Source of the angles: Acosta, Llovet & Salvat, Appl. Phys. Lett. 80 (2002) 3228, without their fit.
 pub(crate) fn bremsstrahlung(kinetic_mev: f32, cut_mev: f32, spectra: Spectra<'_>, stream: &mut Stream) -> Emerging {
     let kappa_c = cut_mev / kinetic_mev;
+    let log_kappa_c = natural_log(kappa_c);
     let kappa = accepted(stream, |stream| {
-        let kappa = kappa_c.powf(stream.next_uniform()).min(1.0);
+        let kappa = exponential(log_kappa_c * stream.next_uniform()).max(kappa_c).min(1.0);
         (kappa, stream.next_uniform() < acceptance(kinetic_mev, kappa, spectra))
     });
     let gamma = kinetic_mev / ELECTRON_REST_MEV + 1.0;
@@ -122,9 +124,10 @@ pub(crate) fn annihilation(kinetic_mev: f32, stream: &mut Stream) -> [(f32, f32)
     let zeta_min = 1.0 / (gamma + 1.0 + momentum);
     let linear = gamma * gamma + 4.0 * gamma + 1.0;
     let g_max = linear - 2.0 * (gamma + 1.0);
+    let log_range = natural_log((1.0 - zeta_min) / zeta_min);
     let zeta = accepted(stream, |stream| {
         // The density of ζ is 1/ζ from its smallest value to its largest.
-        let zeta = zeta_min * ((1.0 - zeta_min) / zeta_min).powf(stream.next_uniform());
+        let zeta = zeta_min * exponential(log_range * stream.next_uniform());
         let g = linear - (gamma + 1.0) * (gamma + 1.0) * zeta - 1.0 / zeta;
         (zeta, stream.next_uniform() * g_max < g)
     });

@@ -4,6 +4,7 @@ pub(crate) mod absorption;
 mod charged;
 pub(crate) mod collision;
 pub(crate) mod deflection;
+pub(crate) mod elementary;
 pub(crate) mod geometry;
 pub(crate) mod history;
 pub(crate) mod lookup;

@@ -1,6 +1,7 @@
 //! Angles and paths that several interactions share, and the bound of every rejection loop.
 //! Twin: `shaders/shared/sampling.wgsl`.
 
+use super::elementary::natural_log;
 use super::geometry::turned;
 use super::random::Stream;
 
@@ -48,11 +49,10 @@ pub(crate) fn isotropic(stream: &mut Stream) -> [f32; 3] {
     turned([0.0, 0.0, 1.0], cosine, next_azimuth(stream))
 }
 
-/// Mean free paths to the next interaction. On the host, the logarithm is never closer to 0 than the bound of the
-/// device.
+/// Mean free paths to the next interaction. They are above 0, since no random number is 1.
 #[inline]
 pub(crate) fn next_paths(stream: &mut Stream) -> f32 {
-    -stream.next_uniform().ln()
+    -natural_log(stream.next_uniform())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Interactions of photons: energies and angles. Twin: `shaders/shared/scatter.wgsl`.
 
+use super::elementary::{exponential, natural_log};
 use super::lookup::{between, sparse_place};
 use super::random::Stream;
 use super::sampling::accepted;
@@ -30,10 +31,10 @@ pub(crate) struct Compton {
 pub(crate) fn compton(energy_mev: f32, factors: FormFactors<'_>, stream: &mut Stream) -> Compton {
     let k = energy_mev / ELECTRON_REST_MEV;
     let epsilon_0 = 1.0 / (1.0 + 2.0 * k);
-    let (alpha_1, alpha_2) = (-epsilon_0.ln(), 0.5 * (1.0 - epsilon_0 * epsilon_0));
+    let (alpha_1, alpha_2) = (-natural_log(epsilon_0), 0.5 * (1.0 - epsilon_0 * epsilon_0));
     let (epsilon, one_minus_cos_theta) = accepted(stream, |stream| {
         let epsilon = if stream.next_uniform() * (alpha_1 + alpha_2) < alpha_1 {
-            (-alpha_1 * stream.next_uniform()).exp()
+            exponential(-alpha_1 * stream.next_uniform())
         } else {
             (epsilon_0 * epsilon_0 + (1.0 - epsilon_0 * epsilon_0) * stream.next_uniform()).sqrt()
         }
