@@ -33,7 +33,7 @@ const EDGES_MM: [f64; 5] = [0.1, 0.2, 1.0, 4.42, 10.0];
 /// Cuts of collisions, and of absorption where they are lower than that by default [keV].
 const CUTS_KEV: [f64; 4] = [1.0, 5.0, 15.0, 50.0];
 /// Steps of the reference.
-const FINE: StepLimits = StepLimits { loss: 0.02, deflection: 0.02 };
+const FINE: StepLimits = StepLimits { loss: 0.02, deflection: 0.02, short_path: 0.0 };
 /// Part of a dose by which cuts may change it.
 const FREE: f64 = 0.003;
 /// Most layers of voxels around the source.
@@ -101,7 +101,7 @@ fn compare(
     phantom.steps = FINE;
     let reference = layers(device, &phantom, half, histories)?;
     let total: f64 = reference.iter().map(|layer| layer.mean).sum();
-    phantom.steps = StepLimits::default();
+    phantom.steps = StepLimits::for_grid(&phantom.grid);
     for cut in std::iter::once(None).chain(CUTS_KEV.map(Some)) {
         let collision_mev = cut.map(|kev| 1e-3 * kev);
         let absorption_mev = collision_mev.map(|cut| cut.min(usual.absorption_mev));

@@ -55,7 +55,7 @@ fn emit_slot(history: vec2<u32>, group: u32, rank: u32, number: u32, walk: ptr<f
     let annihilation_mev = select(0.0, 2.0 * ELECTRON_REST_MEV, slot.kind == POSITRON);
     score_emission(&score, slot.weight * (energy_mev + annihilation_mev));
     var is_on_its_way = true;
-    if slot.kind != PHOTON && is_stopped(walk, &stream, &score, reach_here(walk)) { is_on_its_way = false; }
+    if slot.kind != PHOTON && is_stopped(walk, &stream, &score, outlook_here(walk)) { is_on_its_way = false; }
     if is_on_its_way { walk.track.at.direction = isotropic(&stream); }
     walk.track.drawn = stream.drawn;
     add_accounts(score, stream.exhausted);

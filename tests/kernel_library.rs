@@ -61,7 +61,7 @@ fn stored_kernels_are_what_transport_gives() {
         let [electron, positron, photon] = [1e-3 * 256.0, 1e-3 * 512.0, 1e-3 * 128.0];
         let kernel = &library.electrons.kernels()[node(Particle::Electron, electron)];
         let found =
-            over_seeds(|seed| mean_bin(&maker(medium, seed, 2880).charged(Particle::Electron, electron).charged));
+            over_seeds(|seed| mean_bin(&maker(medium, seed, 4800).charged(Particle::Electron, electron).charged));
         assert_stored(&format!("{} electrons", medium.name()), found, mean_bin(&kernel.charged), SEEN);
         let kernel = &library.positrons.kernels()[node(Particle::Positron, positron)];
         let anew: Vec<ChargedKernel> =

@@ -11,6 +11,7 @@
 #import score
 #import history
 #import step
+#import rest
 
 // How a flight ended: after its whole path, at the face of another material, or out of the grid.
 const DONE: u32 = 0u;
@@ -27,30 +28,24 @@ fn run_charged(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: 
     for (var n = 0u; n < params.charged_steps; n++) {
         let photons = select(1u, 3u, walk.track.kind == POSITRON);
         if walk.room_charged < 1u || walk.room_photons < photons { return true; }
-        let reach = reach_here(walk);
-        if is_stopped(walk, stream, score, reach) { return false; }
+        let outlook = outlook_here(walk);
+        if is_stopped(walk, stream, score, outlook) { return false; }
         if walk.track.to_next <= 0.0 { walk.track.to_next = next_paths(stream); }
-        if !take_step(walk, stream, score, reach) { return false; }
+        if !take_step(walk, stream, score, outlook) { return false; }
     }
     return true;
 }
 
 // One condensed step, and the hard interaction at its end if there is one. False: the particle has ended.
 fn take_step(
-    walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, reach: Reach,
+    walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, outlook: Outlook,
 ) -> bool {
-    let step = plan_step(walk.track.energy_mev, table_here(walk), reach, walk.track.to_next);
+    let step = plan_step(walk.track.energy_mev, table_here(walk), outlook.reach, walk.track.to_next);
     let variance = step.node.soft_variance * step.path;
-    let loss = min(soft_loss(step.loss_mev, variance, stream), walk.track.energy_mev);
-    let hinge = step.path * next_uniform(stream);
-    let after_hinge = step.path - hinge;
-    var flight = fly(walk, score, hinge, step.path, loss);
-    if flight.end == DONE {
-        deflect(walk, stream, step);
-        flight = fly(walk, score, after_hinge, step.path, loss);
-    } else {
-        flight.left = flight.left + after_hinge;
-    }
+    let pair = unit_pair(next_word(stream));
+    let loss = min(soft_loss(step.loss_mev, variance, pair.x), walk.track.energy_mev);
+    let hinge = step.path * pair.y;
+    let flight = walk_step(walk, stream, score, step, hinge, loss, outlook.to_surface);
     if flight.end == DONE {
         walk.track.energy_mev -= loss;
         walk.track.to_next -= step.interactions;
@@ -70,15 +65,38 @@ fn take_step(
     return true;
 }
 
+// Both parts of a step's path and the turn between them.
+fn walk_step(
+    walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, step: CondensedStep,
+    hinge: f32, loss_mev: f32, to_surface: f32,
+) -> Flight {
+    let after_hinge = step.path - hinge;
+    let loss_per_path = loss_mev / step.path;
+    if step.path < to_surface {
+        // It meets no face, whichever way it turns.
+        let cm_per_path = 1.0 / walk.medium.density_g_cm3;
+        walk.track.at = advance(walk.track.at, hinge * cm_per_path);
+        walk.track.pending_mev += loss_per_path * hinge;
+        deflect(walk, stream, step);
+        walk.track.at = advance(walk.track.at, after_hinge * cm_per_path);
+        walk.track.pending_mev += loss_per_path * after_hinge;
+        return Flight(DONE, 0.0);
+    }
+    var flight = fly(walk, score, hinge, loss_per_path);
+    if flight.end == DONE {
+        deflect(walk, stream, step);
+        return fly(walk, score, after_hinge, loss_per_path);
+    }
+    flight.left += after_hinge;
+    return flight;
+}
+
 // Stops a particle that is below the cut, or cannot leave its voxel.
 fn is_stopped(
-    walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, reach: Reach,
+    walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, outlook: Outlook,
 ) -> bool {
-    let to_surface = nearest_surface_cm(walk.track.at) * walk.medium.density_g_cm3;
-    // In a vacuum nothing stops.
-    let is_below_cut = walk.track.energy_mev < params.absorption_mev && walk.medium.density_g_cm3 > 0.0;
-    let stops = is_below_cut || reach.csda_range < to_surface;
-    if stops { stop(walk, stream, score, reach); }
+    let stops = ends_here(outlook, walk.track.energy_mev, walk.medium);
+    if stops { stop(walk, stream, score, outlook.reach); }
     return stops;
 }
 
@@ -87,20 +105,14 @@ fn table_here(walk: ptr<function, Walk>) -> u32 {
     return charge_table(walk.medium.material, walk.track.kind);
 }
 
-fn reach_here(walk: ptr<function, Walk>) -> Reach {
-    return reach_at(walk.track.energy_mev, table_here(walk));
+fn outlook_here(walk: ptr<function, Walk>) -> Outlook {
+    return outlook_of(walk.track.kind, walk.track.energy_mev, walk.track.at, walk.medium);
 }
 
 // Flies straight on along a part of a step's path, through all voxels of one material, and leaves energy evenly along
 // it.
-fn fly(walk: ptr<function, Walk>, score: ptr<function, Score>, path: f32, whole: f32, loss_mev: f32) -> Flight {
-    let loss_per_path = loss_mev / whole;
+fn fly(walk: ptr<function, Walk>, score: ptr<function, Score>, path: f32, loss_per_path: f32) -> Flight {
     var left = path;
-    if path < nearest_surface_cm(walk.track.at) * walk.medium.density_g_cm3 {
-        walk.track.at = advance(walk.track.at, path / walk.medium.density_g_cm3);
-        walk.track.pending_mev += loss_per_path * path;
-        return Flight(DONE, 0.0);
-    }
     while left >= 0.0 {
         let face = next_face(walk.track.at);
         let across = face.distance_cm * walk.medium.density_g_cm3;
@@ -133,8 +145,10 @@ fn score_pending(walk: ptr<function, Walk>, score: ptr<function, Score>) {
 fn deflect(walk: ptr<function, Walk>, stream: ptr<function, Stream>, step: CondensedStep) {
     let node = step.node;
     let over_lambda = vec3(node.first_transport, node.second_transport, node.third_transport) * step.path;
-    let cosine = 1.0 - 2.0 * angular_deflection(over_lambda, stream);
-    walk.track.at.direction = turned(walk.track.at.direction, cosine, next_azimuth(stream));
+    let choice = next_uniform(stream);
+    let word = next_word(stream);
+    let cosine = 1.0 - 2.0 * angular_deflection(over_lambda, choice, unit_pair(word).x);
+    walk.track.at.direction = turned(walk.track.at.direction, cosine, azimuth((word & 0xFFFF0000u) | 0x8000u));
 }
 
 // A hard interaction. False: the particle has ended.
@@ -166,33 +180,33 @@ fn interact_charged(
 
 // The new particle of an interaction, which takes its energy from this one.
 fn emerge(walk: ptr<function, Walk>, stream: ptr<function, Stream>, kind: u32, emerging: Emerging) {
-    let azimuth = next_azimuth(stream);
-    push(walk, stream, kind, emerging.energy_mev, turned(walk.track.at.direction, emerging.cosine, azimuth));
-    walk.track.at.direction = turned(walk.track.at.direction, emerging.deflection_cosine, -azimuth);
+    let around = next_azimuth(stream);
+    var is_absorbed = false;
+    if kind != PHOTON {
+        let absorbed = absorbed_mev(walk, stream, emerging.energy_mev);
+        is_absorbed = absorbed >= 0.0;
+        walk.track.pending_mev += max(absorbed, 0.0);
+    }
+    if !is_absorbed {
+        push(walk, stream, kind, emerging.energy_mev, turned(walk.track.at.direction, emerging.cosine, around));
+    }
+    walk.track.at.direction = turned(walk.track.at.direction, emerging.deflection_cosine, -around);
     walk.track.energy_mev -= emerging.energy_mev;
 }
 
 fn annihilate_in_flight(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>) {
     let photons = annihilation(walk.track.energy_mev, stream);
-    let azimuth = next_azimuth(stream);
-    let first = turned(walk.track.at.direction, photons.cosines.x, azimuth);
+    let around = next_azimuth(stream);
+    let first = turned(walk.track.at.direction, photons.cosines.x, around);
     push(walk, stream, PHOTON, photons.energies_mev.x, first);
-    let second = turned(walk.track.at.direction, photons.cosines.y, -azimuth);
+    let second = turned(walk.track.at.direction, photons.cosines.y, -around);
     push(walk, stream, PHOTON, photons.energies_mev.y, second);
     score_pending(walk, score);
 }
 
-// Absorbs a particle that cannot leave its voxel. Its energy stays there, except for a bremsstrahlung photon, which it
-// emits with a probability equal to the mean number of photons still to come.
+// Absorbs a particle that cannot leave its voxel. Its energy stays there, except for a bremsstrahlung photon.
 fn stop(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, reach: Reach) {
-    if reach.photons_to_rest > 0.0 && next_uniform(stream) < reach.photons_to_rest {
-        let emitter = emitter_mev(walk.track.energy_mev, table_here(walk), reach.photons_to_rest, stream);
-        if emitter > params.photon_mev {
-            let photon = bremsstrahlung(emitter, params.photon_mev, spectra_first(table_here(walk)), stream);
-            push(walk, stream, PHOTON, photon.energy_mev, isotropic(stream));
-            walk.track.energy_mev -= photon.energy_mev;
-        }
-    }
+    walk.track.energy_mev -= last_photon_mev(walk, stream, walk.track.kind, walk.track.energy_mev, reach);
     walk.track.pending_mev += walk.track.energy_mev;
     score_pending(walk, score);
     if walk.track.kind == POSITRON { annihilate_at_rest(walk, stream); }

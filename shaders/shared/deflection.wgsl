@@ -1,5 +1,4 @@
 // Multiple scattering and straggling of a condensed step. Twin: src/engine/cpu/transport/deflection.rs
-#import random
 
 // The two uniform parts of a distribution of μ: from 0 to `mu_0`, and from there to `mu_1`.
 struct Parts {
@@ -11,13 +10,12 @@ struct Parts {
 // μ = (1 − cos θ)/2 of a step's deflection: one uniform part near 0 and another one beyond it, which together have the
 // first three moments of the exact angular distribution.
 //
-// `path_over_lambda`: path over the first, second and third transport mean free path.
+// `path_over_lambda`: path over the first, second and third transport mean free path; `choice`, `xi`: uniform numbers,
+// which part and where in it.
 // Source of the moments: Goudsmit & Saunderson, Phys. Rev. 57 (1940) 24; of two uniform parts with two moments:
 // Fernández-Varea, Mayol, Baró & Salvat, Nucl. Instrum. Methods B 73 (1993) 447. The third moment is ours.
-fn angular_deflection(path_over_lambda: vec3<f32>, stream: ptr<function, Stream>) -> f32 {
+fn angular_deflection(path_over_lambda: vec3<f32>, choice: f32, xi: f32) -> f32 {
     let parts = deflection_parts(path_over_lambda);
-    let choice = next_uniform(stream);
-    let xi = next_uniform(stream);
     if choice < parts.beyond { return parts.mu_0 + xi * (parts.mu_1 - parts.mu_0); }
     return xi * parts.mu_0;
 }
@@ -53,10 +51,9 @@ fn decayed(unbounded: f32) -> f32 {
 }
 
 // Energy lost in a step by soft collisions [MeV]: uniform about its mean where that is large against its spread, else
-// either none or uniform from 0. It is never negative, and its mean and variance are exact.
+// either none or uniform from 0. It is never negative, and its mean and variance are exact. `xi`: a uniform number.
 // Source: as PENELOPE, Salvat, Fernández-Varea & Sempau (2011), section 4.2.3.
-fn soft_loss(mean_mev: f32, variance_mev2: f32, stream: ptr<function, Stream>) -> f32 {
-    let xi = next_uniform(stream);
+fn soft_loss(mean_mev: f32, variance_mev2: f32, xi: f32) -> f32 {
     let square = mean_mev * mean_mev;
     if 3.0 * variance_mev2 < square { return mean_mev + (2.0 * xi - 1.0) * sqrt(3.0 * variance_mev2); }
     let largest_mev = 1.5 * (variance_mev2 + square) / mean_mev;

@@ -9,6 +9,7 @@
 #import score
 #import history
 #import absorption
+#import rest
 
 // Follows a photon over some faces and interactions. Whether it is still on its way.
 fn run_photon(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>) -> bool {
@@ -113,9 +114,9 @@ fn photoelectric(
     let fluorescence = fluorescence_mev(walk.track.energy_mev, walk.medium.material, k_part, stream);
     if fluorescence > 0.0 { push(walk, stream, PHOTON, fluorescence, isotropic(stream)); }
     let kinetic_mev = walk.track.energy_mev - fluorescence;
-    var cosine = 1.0;
-    if !walk.by_track_length && kinetic_mev > 0.0 { cosine = photoelectron_cosine(kinetic_mev, stream); }
-    set_free(walk, stream, score, ELECTRON, kinetic_mev, cosine, next_azimuth(stream));
+    if absorbs_electron(walk, stream, score, kinetic_mev) { return; }
+    let cosine = photoelectron_cosine(kinetic_mev, stream);
+    set_free(walk, stream, ELECTRON, kinetic_mev, cosine, next_azimuth(stream));
 }
 
 // Compton scattering of the photon.
@@ -123,7 +124,9 @@ fn incoherent_scattering(walk: ptr<function, Walk>, stream: ptr<function, Stream
     let scattered = compton(walk.track.energy_mev, walk.medium.material, stream);
     let azimuth = next_azimuth(stream);
     let electron_mev = walk.track.energy_mev - scattered.photon_mev;
-    set_free(walk, stream, score, ELECTRON, electron_mev, scattered.electron_cosine, -azimuth);
+    if !absorbs_electron(walk, stream, score, electron_mev) {
+        set_free(walk, stream, ELECTRON, electron_mev, scattered.electron_cosine, -azimuth);
+    }
     walk.track.at.direction = turned(walk.track.at.direction, scattered.cosine, azimuth);
     walk.track.energy_mev = scattered.photon_mev;
 }
@@ -133,21 +136,38 @@ fn pair(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<fun
     let shared_mev = walk.track.energy_mev - 2.0 * ELECTRON_REST_MEV;
     let electron_mev = shared_mev * next_uniform(stream);
     let azimuth = next_azimuth(stream);
-    let electron_cosine = pair_cosine(electron_mev, stream);
-    set_free(walk, stream, score, ELECTRON, electron_mev, electron_cosine, azimuth);
-    let positron_cosine = pair_cosine(shared_mev - electron_mev, stream);
-    set_free(walk, stream, score, POSITRON, shared_mev - electron_mev, positron_cosine, -azimuth);
+    if !absorbs_electron(walk, stream, score, electron_mev) {
+        let electron_cosine = pair_cosine(electron_mev, stream);
+        set_free(walk, stream, ELECTRON, electron_mev, electron_cosine, azimuth);
+    }
+    let positron_mev = shared_mev - electron_mev;
+    if walk.by_track_length {
+        absorb(score, walk.track.weight * positron_mev);
+        annihilate_at_rest(walk, stream);
+        return;
+    }
+    let positron_cosine = pair_cosine(positron_mev, stream);
+    set_free(walk, stream, POSITRON, positron_mev, positron_cosine, -azimuth);
 }
 
-// Sets a charged particle free. Where the photon's track is scored, the particle stops at once.
-fn set_free(
-    walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>,
-    kind: u32, kinetic_mev: f32, cosine: f32, azimuth: vec2<f32>,
-) {
+// Absorbs an electron of this energy at once, if its photon's track is scored or if it goes no farther.
+fn absorbs_electron(
+    walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>, energy_mev: f32,
+) -> bool {
     if walk.by_track_length {
-        absorb(score, walk.track.weight * kinetic_mev);
-        if kind == POSITRON { annihilate_at_rest(walk, stream); }
-    } else {
-        push(walk, stream, kind, kinetic_mev, turned(walk.track.at.direction, cosine, azimuth));
+        absorb(score, walk.track.weight * energy_mev);
+        return true;
     }
+    let stays_mev = absorbed_mev(walk, stream, energy_mev);
+    if stays_mev < 0.0 { return false; }
+    deposit(score, walk.voxel, walk.track.weight * stays_mev);
+    return true;
+}
+
+// Sets a charged particle free.
+fn set_free(
+    walk: ptr<function, Walk>, stream: ptr<function, Stream>, kind: u32, kinetic_mev: f32, cosine: f32,
+    azimuth: vec2<f32>,
+) {
+    push(walk, stream, kind, kinetic_mev, turned(walk.track.at.direction, cosine, azimuth));
 }

@@ -82,3 +82,8 @@ fn next_uniform(stream: ptr<function, Stream>) -> f32 {
 fn unit_interval(word: u32) -> f32 {
     return (f32(word >> 9u) + 0.5) * (1.0 / 8388608.0);
 }
+
+// Two numbers above 0 and below 1 from the halves of one word, for what needs no more than 2^16 values.
+fn unit_pair(word: u32) -> vec2<f32> {
+    return (vec2(f32(word & 0xFFFFu), f32(word >> 16u)) + 0.5) * (1.0 / 65536.0);
+}

@@ -3,6 +3,7 @@
 #import transport
 #import random
 #import geometry
+#import sampling
 #import wide
 #import sequence
 
@@ -40,8 +41,14 @@ fn shift_of(group: u32) -> Shift {
     return Shift(words.xy, words.z, words.w);
 }
 
+// A voxel with activity, and which part of its own stretch of the cumulative activity lies before a place, from 0 to 1.
+struct SourcePlace {
+    voxel: u32,
+    part: f32,
+}
+
 // The voxel at a place on the cumulative activity.
-fn source_voxel(at: vec2<u32>) -> u32 {
+fn source_voxel(at: vec2<u32>) -> SourcePlace {
     let cell = at.y >> (32u - params.source_guide_bits);
     var low = source_guide[cell];
     var high = params.n_sources - 1u;
@@ -50,16 +57,21 @@ fn source_voxel(at: vec2<u32>) -> u32 {
         let middle = low + (high - low) / 2u;
         if is_below(at, source_ends[middle]) { high = middle; } else { low = middle + 1u; }
     }
-    return source_voxels[low];
+    var start = vec2(0u);
+    if low > 0u { start = source_ends[low - 1u]; }
+    var before = vec2(0u);
+    if is_below(start, at) { before = without(at, start); }
+    let part = single(before) / single(without(source_ends[low], start));
+    return SourcePlace(source_voxels[low], min(part, 1.0));
 }
 
 // Where the decay is: a voxel by systematic sampling, and a uniform place in it.
 fn decay(rank: u32, shift: Shift, stream: ptr<function, Stream>) -> Position {
-    let cell = cell_of(source_voxel(activity_place(rank, shift.place)));
-    let x = next_uniform(stream);
-    let y = next_uniform(stream);
-    let z = next_uniform(stream);
-    return Position(cell, spacing_cm() * vec3(x, y, z), vec3(0.0, 0.0, 1.0));
+    let source = source_voxel(activity_place(rank, shift.place));
+    let u = next_uniform(stream);
+    let v = next_uniform(stream);
+    let local_cm = spacing_cm() * place_in_voxel(source.part, vec2(u, v));
+    return Position(cell_of(source.voxel), local_cm, vec3(0.0, 0.0, 1.0));
 }
 
 // A slot by its number. Device only: an element of a vector in Rust.

@@ -95,8 +95,10 @@ fn twin_medium(c: Case, stream: ptr<function, Stream>) -> Outcome {
 }
 
 fn twin_deflection(c: Case, stream: ptr<function, Stream>) -> Outcome {
-    let mu = angular_deflection(vec3(c.given[0], c.given[1], c.given[2]), stream);
-    return values(vec4(mu, soft_loss(c.given[3], c.given[4], stream), 0.0, 0.0));
+    let choice = next_uniform(stream);
+    let pair = unit_pair(next_word(stream));
+    let mu = angular_deflection(vec3(c.given[0], c.given[1], c.given[2]), choice, pair.x);
+    return values(vec4(mu, soft_loss(c.given[3], c.given[4], pair.y), 0.0, 0.0));
 }
 
 fn twin_moller(c: Case, stream: ptr<function, Stream>) -> Outcome {
@@ -152,10 +154,10 @@ fn twin_source(c: Case, stream: ptr<function, Stream>) -> Outcome {
     let shift = Shift(c.key.xy, c.key.z, c.key.w);
     let slot = slot_at(c.material);
     let energy_mev = slot_energy_mev(slot, slot_place(slot, c.id, shift));
-    let index = source_voxel(activity_place(c.id, shift.place));
+    let source = source_voxel(activity_place(c.id, shift.place));
     let at = decay(c.id, shift, stream);
-    let words = vec4(index, voxel_index(at.cell), 0u, 0u);
-    return Outcome(words, vec4(energy_mev, slot.weight, 0.0, 0.0), vec4(at.local_cm, 0.0));
+    let words = vec4(source.voxel, voxel_index(at.cell), 0u, 0u);
+    return Outcome(words, vec4(energy_mev, slot.weight, source.part, 0.0), vec4(at.local_cm, 0.0));
 }
 
 fn twin_shift(c: Case, stream: ptr<function, Stream>) -> Outcome {

@@ -7,6 +7,7 @@ use crate::domain::{EmissionSpectrum, VoxelGrid};
 use crate::physics::material;
 use crate::physics::tissue::DensityCurve;
 use crate::plan::{ChosenCuts, HistoryCuts};
+use crate::prepare::transport::StepLimits;
 use crate::validate::layered;
 use crate::validate::phantom::Phantom;
 
@@ -51,7 +52,8 @@ pub fn scene_phantom(source: BenchSource, spacing_mm: f64, emissions: EmissionSp
             let phantom = layered::phantom(emissions);
             let shape = phantom.grid.shape().map(|n| n as u64);
             let grid = VoxelGrid::new(shape, [spacing_mm; 3]).expect("a grid that a bench chose");
-            Phantom { cuts: HistoryCuts::new(&grid, &ChosenCuts::default()), grid, ..phantom }
+            let cuts = HistoryCuts::new(&grid, &ChosenCuts::default());
+            Phantom { cuts, steps: StepLimits::for_grid(&grid), grid, ..phantom }
         }
         BenchSource::Body => body(emissions),
     }
@@ -78,6 +80,7 @@ fn body(emissions: EmissionSpectrum) -> Phantom {
         materials: material::all().to_vec(),
         material_of_voxel,
         cuts: HistoryCuts::new(&grid, &ChosenCuts::default()),
+        steps: StepLimits::for_grid(&grid),
         grid,
         ..Phantom::uniform([1; 3], [1.0; 3], "water", 1.0, emissions)
     }

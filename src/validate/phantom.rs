@@ -56,7 +56,7 @@ impl Phantom {
             material_of_voxel: vec![0; voxels],
             emissions,
             cuts: HistoryCuts::new(&grid, &ChosenCuts::default()),
-            steps: StepLimits::default(),
+            steps: StepLimits::for_grid(&grid),
             boundary: Boundary::Vacuum,
             seed: SEED,
             groups: GROUPS,

@@ -70,7 +70,7 @@ fn prepare_here(request: &DoseRequest, plan: &TransportPlan, options: &MonteCarl
             seed: options.seed,
             groups: plan.groups,
             cuts: plan.cuts,
-            steps: StepLimits::default(),
+            steps: StepLimits::for_grid(activity.decays().grid()),
             boundary: Boundary::Vacuum,
         })
     };

@@ -51,16 +51,26 @@ impl SourceSampler {
         self.voxels.is_empty()
     }
 
-    /// The voxel at a place on the cumulative activity.
+    /// The voxel at a place on the cumulative activity, and which part of the voxel's own stretch lies before it, from
+    /// 0 to 1.
     #[inline]
-    pub(crate) fn source_voxel(&self, place: u64) -> u32 {
+    pub(crate) fn source_voxel(&self, place: u64) -> (u32, f32) {
         let cell = place >> (u64::BITS - self.guide_bits);
         let mut number = self.guide[usize::try_from(cell).expect("a few bits")] as usize;
         while self.ends[number] <= place && number + 1 < self.ends.len() {
             number += 1;
         }
-        self.voxels[number]
+        let start = if number == 0 { 0 } else { self.ends[number - 1] };
+        let part = single(place.saturating_sub(start)) / single(self.ends[number] - start);
+        (self.voxels[number], part.min(1.0))
     }
+}
+
+/// A number of two words in single precision, from the two.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the two halves of a word")]
+fn single(wide: u64) -> f32 {
+    (wide >> 32) as u32 as f32 * 4_294_967_296.0 + wide as u32 as f32
 }
 
 /// A part of a whole in 2⁻⁶⁴.
@@ -81,7 +91,8 @@ mod tests {
         for first in [0u32, 12_345] {
             let mut counts = [0u32; 8];
             for rank in first..first + 100_000 {
-                counts[sampler.source_voxel(sequence::activity_place(rank, 0x1234_5678_9ABC_DEF0)) as usize] += 1;
+                let (voxel, _) = sampler.source_voxel(sequence::activity_place(rank, 0x1234_5678_9ABC_DEF0));
+                counts[voxel as usize] += 1;
             }
             for (count, decays) in counts.iter().zip(decays) {
                 let expected = f64::from(decays) / 9.001 * 1e5;
@@ -94,7 +105,9 @@ mod tests {
     #[test]
     fn one_voxel_and_none_are_sources_too() {
         let one = SourceSampler::new(&[0.0, 1e-30]);
-        assert!([0, 1 << 63, u64::MAX].iter().all(|&place| one.source_voxel(place) == 1));
+        for (place, part) in [(0, 0.0), (1 << 62, 0.25), (1 << 63, 0.5), (u64::MAX, 1.0)] {
+            assert_eq!(one.source_voxel(place), (1, part));
+        }
         assert!(SourceSampler::new(&[0.0; 3]).is_empty());
     }
 }

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use rayon::prelude::*;
 
 use super::nodes::{INTERVALS, node, nodes};
-use crate::domain::Material;
+use crate::domain::{Material, VoxelGrid};
 use crate::math::log_grid::LogTable;
 use crate::physics::electron::{Charge, ElectronTables, TransportCuts};
 use crate::physics::energy_grid::energies;
@@ -36,11 +36,35 @@ pub struct StepLimits {
     pub loss: f64,
     /// Longest path, in first transport mean free paths λ₁.
     pub deflection: f64,
+    /// A step up to this path [g/cm²] may be up to 2.5 times as long: it is short against a voxel.
+    pub short_path: f64,
+}
+
+/// How many times longer steps may be that are short against a voxel.
+const COARSER: f64 = 2.5;
+/// Path in water of a step that is short against a voxel, as a part of the smallest edge.
+const SHORT_PATH: f64 = 0.1;
+
+impl StepLimits {
+    /// Those of a grid that is scored by voxel.
+    pub fn for_grid(grid: &VoxelGrid) -> Self {
+        let edge_cm = grid.spacing_cm().into_iter().fold(f64::INFINITY, f64::min);
+        Self { short_path: SHORT_PATH * edge_cm, ..Self::default() }
+    }
+
+    /// Largest mean soft loss of a step [MeV].
+    ///
+    /// * `soft` – stopping power of soft collisions and photons [MeV·cm²/g]
+    /// * `first_transport` – first transport cross section 1/λ₁ [cm²/g]
+    fn loss_mev(&self, energy_mev: f64, soft: f64, first_transport: f64) -> f64 {
+        let fine = (self.loss * energy_mev).min(self.deflection * soft / first_transport);
+        fine.max((COARSER * fine).min(self.short_path * soft))
+    }
 }
 
 impl Default for StepLimits {
     fn default() -> Self {
-        Self { loss: 0.1, deflection: 0.07 }
+        Self { loss: 0.1, deflection: 0.07, short_path: 0.0 }
     }
 }
 
@@ -166,7 +190,7 @@ impl FlatTables {
             Reach {
                 csda_range: single(range),
                 photons_to_rest: single(photons.next().expect("one number a node")),
-                step_loss_mev: single((steps.loss * e).min(steps.deflection * soft / first)),
+                step_loss_mev: single(steps.loss_mev(e, soft, first)),
                 pad: 0.0,
             }
         }));

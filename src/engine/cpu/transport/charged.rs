@@ -8,18 +8,19 @@
 //! Source of the scheme: mixed transport with a random hinge, Fernández-Varea, Mayol, Baró & Salvat, Nucl. Instrum.
 //! Methods B 73 (1993) 447.
 
-mod rest;
+pub(crate) mod rest;
 
+use self::rest::Newborn;
 use super::collision::{Emerging, bhabha, bremsstrahlung, moller};
 use super::deflection::{angular_deflection, soft_loss};
 use super::geometry::{Position, medium_of, turned};
 use super::history::{History, Track};
-use super::random::Stream;
-use super::sampling::{isotropic, next_azimuth, next_paths};
+use super::random::{Stream, unit_pair};
+use super::sampling::{azimuth, isotropic, next_azimuth, next_paths};
 use super::score::Sink;
 use super::step::{CondensedStep, charge_table, plan_step, reach_at};
 use crate::domain::emission::Particle;
-use crate::prepare::transport::scene::VoxelMedium;
+use crate::prepare::transport::scene::{Scene, VoxelMedium};
 use crate::prepare::transport::tables::{Reach, Step};
 
 /// How a flight ended.
@@ -31,6 +32,15 @@ enum Flight {
     Interface(f32),
     /// Out of the grid, with this much of its path left [g/cm²].
     Escaped(f32),
+}
+
+/// What a charged particle can do where it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Outlook {
+    /// How far it goes.
+    reach: Reach,
+    /// The mass per area between it and the nearest point of its voxel's surface [g/cm²].
+    to_surface: f32,
 }
 
 /// An electron or positron on its way.
@@ -57,11 +67,29 @@ pub(crate) fn transport<S: Sink>(track: Track, history: &mut History<'_, S>) {
 /// Follows one that a decay emits. Its direction is drawn only if it moves at all.
 pub(crate) fn emit<S: Sink>(track: Track, history: &mut History<'_, S>) {
     let mut walk = Walk::new(track, history);
-    if walk.reach_or_stop().is_some() {
+    if walk.outlook_or_stop().is_some() {
         walk.at.direction = isotropic(&mut walk.stream);
         walk.run();
     }
     walk.end();
+}
+
+impl Outlook {
+    #[inline]
+    fn of(kind: Particle, energy_mev: f32, at: &Position, medium: VoxelMedium, scene: &Scene) -> Self {
+        Self {
+            reach: reach_at(energy_mev, scene.reach(medium.material, charge_table(kind))),
+            to_surface: at.nearest_surface_cm(&scene.grid) * medium.density_g_cm3,
+        }
+    }
+
+    /// Whether the particle is below the cut, or all its energy will stay in its voxel, however it goes on. In a vacuum
+    /// nothing ends: it goes on to the next matter.
+    #[inline]
+    fn ends_here<S: Sink>(&self, energy_mev: f32, medium: VoxelMedium, scene: &Scene) -> bool {
+        let is_below_cut = energy_mev < scene.cuts.absorption_mev && medium.density_g_cm3 > 0.0;
+        is_below_cut || S::BY_VOXEL && self.reach.csda_range < self.to_surface
+    }
 }
 
 impl<'h, 's, S: Sink> Walk<'h, 's, S> {
@@ -87,11 +115,11 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
 
     fn run(&mut self) {
         let mut to_next = 0.0;
-        while let Some(reach) = self.reach_or_stop() {
+        while let Some(outlook) = self.outlook_or_stop() {
             if to_next <= 0.0 {
                 to_next = next_paths(&mut self.stream);
             }
-            if !self.take_step(reach, &mut to_next) {
+            if !self.take_step(outlook, &mut to_next) {
                 return;
             }
         }
@@ -101,22 +129,14 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
     ///
     /// * `to_next` – mean free paths to the next hard interaction
     #[inline]
-    fn take_step(&mut self, reach: Reach, to_next: &mut f32) -> bool {
+    fn take_step(&mut self, outlook: Outlook, to_next: &mut f32) -> bool {
         let nodes = self.history.scene.step(self.medium.material, charge_table(self.kind));
-        let step = plan_step(self.energy_mev, nodes, reach, *to_next);
+        let step = plan_step(self.energy_mev, nodes, outlook.reach, *to_next);
         let variance = step.node.soft_variance * step.path;
-        let loss = soft_loss(step.loss_mev, variance, &mut self.stream).min(self.energy_mev);
-        let hinge = step.path * self.stream.next_uniform();
-        let after_hinge = step.path - hinge;
-        let flight = match self.fly(hinge, step.path, loss) {
-            Flight::Done => {
-                self.deflect(&step);
-                self.fly(after_hinge, step.path, loss)
-            }
-            Flight::Interface(left) => Flight::Interface(left + after_hinge),
-            Flight::Escaped(left) => Flight::Escaped(left + after_hinge),
-        };
-        match flight {
+        let [xi_loss, xi_hinge] = unit_pair(self.stream.next_word());
+        let loss = soft_loss(step.loss_mev, variance, xi_loss).min(self.energy_mev);
+        let hinge = step.path * xi_hinge;
+        match self.walk(&step, hinge, loss, outlook.to_surface) {
             Flight::Done => {
                 self.energy_mev -= loss;
                 *to_next -= step.interactions;
@@ -140,47 +160,58 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
         }
     }
 
-    /// How far the particle goes. None if it is below the cut or cannot leave its voxel: then it is stopped here. In a
-    /// vacuum nothing stops: it goes on to the next matter.
-    fn reach_or_stop(&mut self) -> Option<Reach> {
-        let reach = self.reach();
-        let is_below_cut = self.energy_mev < self.history.scene.cuts.absorption_mev && self.medium.density_g_cm3 > 0.0;
-        if is_below_cut || self.stays_in_voxel(reach) {
-            self.stop(reach);
+    /// What the particle can do. None if it is below the cut or cannot leave its voxel: then it is stopped here.
+    #[inline]
+    fn outlook_or_stop(&mut self) -> Option<Outlook> {
+        let outlook = Outlook::of(self.kind, self.energy_mev, &self.at, self.medium, self.history.scene);
+        if outlook.ends_here::<S>(self.energy_mev, self.medium, self.history.scene) {
+            self.stop(outlook.reach);
             return None;
         }
-        Some(reach)
+        Some(outlook)
     }
 
-    /// Whether all its energy will stay in the present voxel, however it goes on.
-    fn stays_in_voxel(&self, reach: Reach) -> bool {
-        let to_surface = self.at.nearest_surface_cm(&self.history.scene.grid) * self.medium.density_g_cm3;
-        S::BY_VOXEL && reach.csda_range < to_surface
-    }
-
-    fn reach(&self) -> Reach {
-        reach_at(self.energy_mev, self.history.scene.reach(self.medium.material, charge_table(self.kind)))
+    /// Both parts of a step's path and the turn between them.
+    ///
+    /// * `hinge` – path before the turn [g/cm²]
+    /// * `loss_mev` – energy that it leaves on the whole path
+    /// * `to_surface` – mass per area to the nearest point of the voxel's surface [g/cm²]
+    #[inline]
+    fn walk(&mut self, step: &CondensedStep, hinge: f32, loss_mev: f32, to_surface: f32) -> Flight {
+        let after_hinge = step.path - hinge;
+        let loss_per_path = loss_mev / step.path;
+        if step.path < to_surface {
+            // It meets no face, whichever way it turns.
+            let cm_per_path = 1.0 / self.medium.density_g_cm3;
+            self.advance(hinge * cm_per_path, loss_per_path * hinge);
+            self.deflect(step);
+            self.advance(after_hinge * cm_per_path, loss_per_path * after_hinge);
+            return Flight::Done;
+        }
+        match self.fly(hinge, loss_per_path) {
+            Flight::Done => {
+                self.deflect(step);
+                self.fly(after_hinge, loss_per_path)
+            }
+            Flight::Interface(left) => Flight::Interface(left + after_hinge),
+            Flight::Escaped(left) => Flight::Escaped(left + after_hinge),
+        }
     }
 
     /// Flies straight on along a part of a step's path, through all voxels of one material, and leaves energy evenly
     /// along it.
     ///
     /// * `path` – how far [g/cm²]
-    /// * `whole`, `loss_mev` – path and loss of the whole step
-    fn fly(&mut self, path: f32, whole: f32, loss_mev: f32) -> Flight {
+    /// * `loss_per_path` – energy that it leaves [MeV·cm²/g]
+    fn fly(&mut self, path: f32, loss_per_path: f32) -> Flight {
         let scene = self.history.scene;
-        let loss_per_path = loss_mev / whole;
         let mut left = path;
-        if path < self.at.nearest_surface_cm(&scene.grid) * self.medium.density_g_cm3 {
-            self.advance(path, loss_per_path * path);
-            return Flight::Done;
-        }
         loop {
             let face = self.at.next_face(&scene.grid);
             let across = face.distance_cm * self.medium.density_g_cm3;
             // Strictly greater: a voxel without mass is crossed even with no path left.
             if across > left {
-                self.advance(left, loss_per_path * left);
+                self.advance(left / self.medium.density_g_cm3, loss_per_path * left);
                 return Flight::Done;
             }
             self.leave_along(face.distance_cm, loss_per_path * across);
@@ -200,10 +231,8 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
     }
 
     /// Flies within the voxel and leaves energy on the way.
-    ///
-    /// * `path` – how far [g/cm²]
-    fn advance(&mut self, path: f32, loss_mev: f32) {
-        let distance_cm = path / self.medium.density_g_cm3;
+    #[inline]
+    fn advance(&mut self, distance_cm: f32, loss_mev: f32) {
         self.leave_along(distance_cm, loss_mev);
         self.at.advance(distance_cm, &self.history.scene.grid);
     }
@@ -223,8 +252,11 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
     fn deflect(&mut self, step: &CondensedStep) {
         let node = &step.node;
         let over_lambda = [node.first_transport, node.second_transport, node.third_transport].map(|x| x * step.path);
-        let cosine = 1.0 - 2.0 * angular_deflection(over_lambda, &mut self.stream);
-        self.at.direction = turned(self.at.direction, cosine, next_azimuth(&mut self.stream));
+        let choice = self.stream.next_uniform();
+        let word = self.stream.next_word();
+        let [xi, _] = unit_pair(word);
+        let cosine = 1.0 - 2.0 * angular_deflection(over_lambda, choice, xi);
+        self.at.direction = turned(self.at.direction, cosine, azimuth(word & 0xFFFF_0000 | 0x8000));
     }
 
     /// A hard interaction. False: the particle has ended.
@@ -260,10 +292,20 @@ impl<'h, 's, S: Sink> Walk<'h, 's, S> {
     /// The new particle of an interaction, which takes its energy from this one.
     fn emerge(&mut self, kind: Particle, emerging: Emerging) {
         let [x, y] = next_azimuth(&mut self.stream);
-        let direction = turned(self.at.direction, emerging.cosine, [x, y]);
-        self.push(kind, emerging.energy_mev, direction);
+        if kind == Particle::Photon || !self.absorbs_electron(emerging.energy_mev) {
+            let direction = turned(self.at.direction, emerging.cosine, [x, y]);
+            self.push(kind, emerging.energy_mev, direction);
+        }
         self.at.direction = turned(self.at.direction, emerging.deflection_cosine, [-x, -y]);
         self.energy_mev -= emerging.energy_mev;
+    }
+
+    /// Absorbs an electron of this energy where it is set free, if it goes no farther.
+    fn absorbs_electron(&mut self, energy_mev: f32) -> bool {
+        let born = Newborn { energy_mev, weight: self.weight, at: self.at, medium: self.medium };
+        let absorbed = self.history.absorbed_mev(born, &mut self.stream);
+        self.pending_mev += absorbed.unwrap_or(0.0);
+        absorbed.is_some()
     }
 
     /// A new particle from here.

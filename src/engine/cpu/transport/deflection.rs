@@ -1,11 +1,10 @@
 //! Multiple scattering and straggling of a condensed step. Twin: `shaders/shared/deflection.wgsl`.
 
-use super::random::Stream;
-
 /// μ = (1 − cos θ)/2 of a step's deflection: one uniform part near 0 and another one beyond it, which together have the
 /// first three moments of the exact angular distribution.
 ///
 /// * `path_over_lambda` – path over the first, second and third transport mean free path
+/// * `choice`, `xi` – uniform numbers: which part, and where in it
 ///
 /// Two moments alone, with the far part up to μ = 1, turn too many particles back, the more so the longer the step: the
 /// third moment is then 1.4 times too large in water, and doses depend on the steps and on what ends them.
@@ -13,9 +12,8 @@ use super::random::Stream;
 /// Source of the moments: Goudsmit & Saunderson, Phys. Rev. 57 (1940) 24; of two uniform parts with two moments:
 /// Fernández-Varea, Mayol, Baró & Salvat, Nucl. Instrum. Methods B 73 (1993) 447. The third moment is ours.
 #[inline]
-pub(crate) fn angular_deflection(path_over_lambda: [f32; 3], stream: &mut Stream) -> f32 {
+pub(crate) fn angular_deflection(path_over_lambda: [f32; 3], choice: f32, xi: f32) -> f32 {
     let Parts { mu_0, mu_1, beyond } = deflection_parts(path_over_lambda);
-    let (choice, xi) = (stream.next_uniform(), stream.next_uniform());
     if choice < beyond { mu_0 + xi * (mu_1 - mu_0) } else { xi * mu_0 }
 }
 
@@ -61,10 +59,11 @@ fn decayed(x: f32) -> f32 {
 /// Energy lost in a step by soft collisions [MeV]: uniform about its mean where that is large against its spread, else
 /// either none or uniform from 0. It is never negative, and its mean and variance are exact.
 ///
+/// * `xi` – a uniform number
+///
 /// Source: as PENELOPE, Salvat, Fernández-Varea & Sempau (2011), section 4.2.3.
 #[inline]
-pub(crate) fn soft_loss(mean_mev: f32, variance_mev2: f32, stream: &mut Stream) -> f32 {
-    let xi = stream.next_uniform();
+pub(crate) fn soft_loss(mean_mev: f32, variance_mev2: f32, xi: f32) -> f32 {
     let square = mean_mev * mean_mev;
     if 3.0 * variance_mev2 < square {
         return mean_mev + (2.0 * xi - 1.0) * (3.0 * variance_mev2).sqrt();
@@ -77,8 +76,16 @@ pub(crate) fn soft_loss(mean_mev: f32, variance_mev2: f32, stream: &mut Stream) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::cpu::transport::random::{Stream, unit_pair};
 
     const SAMPLES: u32 = 400_000;
+
+    /// As a step draws it.
+    fn drawn_deflection(path_over_lambda: [f32; 3], stream: &mut Stream) -> f32 {
+        let choice = stream.next_uniform();
+        let [xi, _] = unit_pair(stream.next_word());
+        angular_deflection(path_over_lambda, choice, xi)
+    }
 
     /// Means of x, x² and x³, with their standard errors.
     fn moments(mut draw: impl FnMut() -> f32) -> [(f64, f64); 3] {
@@ -95,7 +102,7 @@ mod tests {
         // Screened Rutherford scattering in water at 5, 1, 0.05 and 0.005 MeV. The last: as isotropic as a step can be.
         for over_lambda in [[1e-3f32, 2.75e-3, 5.17e-3], [0.02, 0.054, 0.1], [0.07, 0.18, 0.32], [0.3, 0.6, 0.85]] {
             let mut stream = Stream::new([1, 2, 3, 4], 1);
-            let found = moments(|| angular_deflection(over_lambda, &mut stream));
+            let found = moments(|| drawn_deflection(over_lambda, &mut stream));
             // ⟨P_l⟩ = exp(−s/λ_l), in μ = (1 − cos θ)/2: P₂ = 1 − 6μ + 6μ², P₃ = 1 − 12μ + 30μ² − 20μ³.
             let [lost_1, lost_2, lost_3] = over_lambda.map(|x| -(-f64::from(x)).exp_m1());
             let square = lost_1 / 2.0 - lost_2 / 6.0;
@@ -115,7 +122,7 @@ mod tests {
         let parts = deflection_parts(over_lambda);
         assert!(parts.mu_1 >= 1.0, "{}", parts.mu_1);
         let mut stream = Stream::new([1, 2, 3, 4], 4);
-        let [(mean, mean_error), (square, square_error), _] = moments(|| angular_deflection(over_lambda, &mut stream));
+        let [(mean, mean_error), (square, square_error), _] = moments(|| drawn_deflection(over_lambda, &mut stream));
         let [lost_1, lost_2, _] = over_lambda.map(|x| -(-f64::from(x)).exp_m1());
         assert!((mean - lost_1 / 2.0).abs() < 4.2 * mean_error, "{mean}");
         assert!((square - lost_1 / 2.0 + lost_2 / 6.0).abs() < 4.2 * square_error, "{square}");
@@ -128,7 +135,7 @@ mod tests {
             for second in [0.0f32, 0.5 * first, 2.0 * first, 2.7 * first, 3.0 * first] {
                 for third in [0.0f32, first, 5.0 * first, 6.0 * first] {
                     for _ in 0..100 {
-                        let half = angular_deflection([first, second, third], &mut stream);
+                        let half = drawn_deflection([first, second, third], &mut stream);
                         assert!((0.0..=1.0).contains(&half), "{first} {second} {third}: {half}");
                     }
                 }
@@ -141,7 +148,8 @@ mod tests {
         for (mean, variance) in [(5e-3f32, 1e-7f32), (5e-3, 8e-6), (1e-3, 1e-6), (1e-4, 1e-6)] {
             let mut stream = Stream::new([1, 2, 3, 4], 3);
             let [(found, error), (square, square_error), _] = moments(|| {
-                let loss = soft_loss(mean, variance, &mut stream);
+                let [xi, _] = unit_pair(stream.next_word());
+                let loss = soft_loss(mean, variance, xi);
                 assert!(loss >= 0.0, "{mean} {variance}: {loss}");
                 loss
             });

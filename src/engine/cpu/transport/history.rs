@@ -5,7 +5,7 @@ use super::charged;
 use super::geometry::{Position, cell_of};
 use super::photon;
 use super::random::{Stream, history_key, threefry};
-use super::sampling::isotropic;
+use super::sampling::{isotropic, place_in_voxel};
 use super::score::Sink;
 use crate::domain::emission::Particle;
 use crate::prepare::transport::emissions::EmissionSlot;
@@ -69,9 +69,10 @@ impl Shift {
 
 /// Where a decay is: a voxel by systematic sampling, and a uniform place in it.
 pub(crate) fn decay(scene: &Scene, rank: u32, shift: Shift, stream: &mut Stream) -> Position {
-    let place = sequence::activity_place(rank, shift.place);
-    let voxel = i32::try_from(scene.source.source_voxel(place)).expect("a grid that fits in memory");
-    let local_cm = scene.grid.spacing_cm.map(|edge| edge * stream.next_uniform());
+    let (voxel, part) = scene.source.source_voxel(sequence::activity_place(rank, shift.place));
+    let voxel = i32::try_from(voxel).expect("a grid that fits in memory");
+    let place = place_in_voxel(part, [stream.next_uniform(), stream.next_uniform()]);
+    let local_cm = [0, 1, 2].map(|axis| scene.grid.spacing_cm[axis] * place[axis]);
     Position { cell: cell_of(voxel, &scene.grid), local_cm, direction: [0.0, 0.0, 1.0] }
 }
 

@@ -7,6 +7,7 @@
 //! secondary electrons.
 
 use super::absorption::{attenuation, fluorescence_mev};
+use super::charged::rest::Newborn;
 use super::geometry::{Position, Ray, medium_of, turned};
 use super::history::{History, Track};
 use super::lookup::{between, place};
@@ -148,10 +149,11 @@ impl<'h, 's, S: Sink> PhotonWalk<'h, 's, S> {
             self.push(Particle::Photon, fluorescence_mev, direction);
         }
         let kinetic_mev = self.energy_mev - fluorescence_mev;
-        let cosine =
-            if self.frees_electron(kinetic_mev) { photoelectron_cosine(kinetic_mev, &mut self.stream) } else { 1.0 };
-        let azimuth = next_azimuth(&mut self.stream);
-        self.set_free(Particle::Electron, kinetic_mev, cosine, azimuth);
+        if !self.absorbs_electron(kinetic_mev) {
+            let cosine = photoelectron_cosine(kinetic_mev, &mut self.stream);
+            let azimuth = next_azimuth(&mut self.stream);
+            self.set_free(Particle::Electron, kinetic_mev, cosine, azimuth);
+        }
     }
 
     /// Compton scattering of the photon.
@@ -159,7 +161,10 @@ impl<'h, 's, S: Sink> PhotonWalk<'h, 's, S> {
         let factors = self.history.scene.form_factors(self.medium.material);
         let scattered = compton(self.energy_mev, factors, &mut self.stream);
         let [x, y] = next_azimuth(&mut self.stream);
-        self.set_free(Particle::Electron, self.energy_mev - scattered.photon_mev, scattered.electron_cosine, [-x, -y]);
+        let kinetic_mev = self.energy_mev - scattered.photon_mev;
+        if !self.absorbs_electron(kinetic_mev) {
+            self.set_free(Particle::Electron, kinetic_mev, scattered.electron_cosine, [-x, -y]);
+        }
         self.at.direction = turned(self.at.direction, scattered.cosine, [x, y]);
         self.energy_mev = scattered.photon_mev;
     }
@@ -169,10 +174,17 @@ impl<'h, 's, S: Sink> PhotonWalk<'h, 's, S> {
         let shared_mev = self.energy_mev - 2.0 * ELECTRON_REST_MEV;
         let electron_mev = shared_mev * self.stream.next_uniform();
         let [x, y] = next_azimuth(&mut self.stream);
-        let cosine = pair_cosine(electron_mev, &mut self.stream);
-        self.set_free(Particle::Electron, electron_mev, cosine, [x, y]);
-        let cosine = pair_cosine(shared_mev - electron_mev, &mut self.stream);
-        self.set_free(Particle::Positron, shared_mev - electron_mev, cosine, [-x, -y]);
+        if !self.absorbs_electron(electron_mev) {
+            let cosine = pair_cosine(electron_mev, &mut self.stream);
+            self.set_free(Particle::Electron, electron_mev, cosine, [x, y]);
+        }
+        let positron_mev = shared_mev - electron_mev;
+        if self.by_track_length {
+            self.history.score.absorb(self.weight * positron_mev);
+            return self.annihilate_at_rest();
+        }
+        let cosine = pair_cosine(positron_mev, &mut self.stream);
+        self.set_free(Particle::Positron, positron_mev, cosine, [-x, -y]);
     }
 
     /// A new particle from here.
@@ -190,21 +202,23 @@ impl<'h, 's, S: Sink> PhotonWalk<'h, 's, S> {
         }
     }
 
-    /// Whether an electron will be followed, which it is not where the track is scored.
-    fn frees_electron(&self, kinetic_mev: f32) -> bool {
-        !self.by_track_length && kinetic_mev > 0.0
+    /// Absorbs an electron of this energy at once, if its photon's track is scored or if it goes no farther.
+    fn absorbs_electron(&mut self, energy_mev: f32) -> bool {
+        if self.by_track_length {
+            self.history.score.absorb(self.weight * energy_mev);
+            return true;
+        }
+        let born = Newborn { energy_mev, weight: self.weight, at: self.at, medium: self.medium };
+        let absorbed = self.history.absorbed_mev(born, &mut self.stream);
+        if let Some(energy_mev) = absorbed {
+            self.history.score.deposit(self.voxel, self.weight * energy_mev);
+        }
+        absorbed.is_some()
     }
 
-    /// Sets a charged particle free. Where the photon's track is scored, the particle stops at once.
+    /// Sets a charged particle free.
     fn set_free(&mut self, kind: Particle, kinetic_mev: f32, cosine: f32, azimuth: [f32; 2]) {
-        if self.by_track_length {
-            self.history.score.absorb(self.weight * kinetic_mev);
-            if kind == Particle::Positron {
-                self.annihilate_at_rest();
-            }
-        } else {
-            let direction = turned(self.at.direction, cosine, azimuth);
-            self.push(kind, kinetic_mev, direction);
-        }
+        let direction = turned(self.at.direction, cosine, azimuth);
+        self.push(kind, kinetic_mev, direction);
     }
 }

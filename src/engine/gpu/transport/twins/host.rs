@@ -8,7 +8,7 @@ use crate::engine::cpu::transport::deflection::{angular_deflection, soft_loss};
 use crate::engine::cpu::transport::geometry::{Position, Ray, cell_of, medium_of, turned};
 use crate::engine::cpu::transport::history::{Shift, decay};
 use crate::engine::cpu::transport::lookup::{number, place};
-use crate::engine::cpu::transport::random::{Stream, threefry};
+use crate::engine::cpu::transport::random::{Stream, threefry, unit_pair};
 use crate::engine::cpu::transport::sampling::{isotropic, next_azimuth, next_paths};
 use crate::engine::cpu::transport::scatter::{coherent_cosine, compton, pair_cosine, photoelectron_cosine};
 use crate::engine::cpu::transport::step::{charge_table, emitter_mev, plan_step, reach_at};
@@ -142,8 +142,9 @@ fn medium(case: &Case, scene: &Scene) -> Outcome {
 
 fn deflection(case: &Case, stream: &mut Stream) -> Outcome {
     let [first, second, third, mean, variance, ..] = case.given;
-    let mu = angular_deflection([first, second, third], stream);
-    values(&[mu, soft_loss(mean, variance, stream)])
+    let choice = stream.next_uniform();
+    let [xi, other] = unit_pair(stream.next_word());
+    values(&[angular_deflection([first, second, third], choice, xi), soft_loss(mean, variance, other)])
 }
 
 fn emerging(of: Emerging) -> Outcome {
@@ -175,10 +176,10 @@ fn source(case: &Case, scene: &Scene, stream: &mut Stream) -> Outcome {
     let shift = Shift { place: u64::from(high) << 32 | u64::from(low), emission: [charged, photon] };
     let slot = &scene.emissions.slots[case.material as usize];
     let energy_mev = scene.emissions.slot_energy_mev(slot, shift.slot_place(slot, case.id)).unwrap_or(-1.0);
-    let voxel = scene.source.source_voxel(sequence::activity_place(case.id, shift.place));
+    let (voxel, part) = scene.source.source_voxel(sequence::activity_place(case.id, shift.place));
     let at = decay(scene, case.id, shift, stream);
     let [x, y, z] = at.local_cm;
-    words_and(voxel, word(at.voxel_index(&scene.grid)), &[energy_mev, slot.weight, 0.0, 0.0, x, y, z])
+    words_and(voxel, word(at.voxel_index(&scene.grid)), &[energy_mev, slot.weight, part, 0.0, x, y, z])
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the two halves of a word")]
