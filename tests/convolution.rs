@@ -100,7 +100,7 @@ fn slabs_of_a_kernel_as_wide_as_the_grid_do_not_change_the_result(mut device: De
     let whole = convolve(&mut device, &kernel, &source, AMPLE);
     let workspace_bytes = 300_000;
     let plan = ConvolutionPlan::new(source.grid(), &kernel.spec, workspace_bytes).expect("slabs fit");
-    assert!(plan.blocks.len() == 1 && plan.kx_slabs > 2, "{plan:?}");
+    assert!(plan.blocks.len() == 1 && plan.ky_slabs > 2, "{plan:?}");
     let cut = convolve(&mut device, &kernel, &source, workspace_bytes);
     let difference = largest_difference(&whole, &cut);
     assert!(difference < 1e-6, "{}: {difference:e}", device.info().name);

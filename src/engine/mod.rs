@@ -17,7 +17,7 @@ use measures::{Ceilings, CompileTime, Portrait, TransportWork};
 /// An open device. It is chosen once, at the start; a job never changes it.
 #[derive(Debug)]
 pub enum Device {
-    /// The native engine: rustfft and rayon.
+    /// The native engine: vectors and rayon.
     Cpu(Box<cpu::CpuEngine>),
     /// WGSL through wgpu.
     Gpu(Box<gpu::GpuEngine>),

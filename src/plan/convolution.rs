@@ -7,8 +7,11 @@ use crate::domain::{DoseError, VoxelGrid};
 use crate::math::smooth::next_smooth;
 use crate::physics::kernel::KernelSpec;
 
-/// Neighbours in kx that the CPU stores and transforms together: a cache line of single-precision complex numbers.
+/// Columns that the CPU stores and transforms side by side: a cache line of single-precision complex numbers.
 pub const LANES: usize = 8;
+
+/// Planes whose values the CPU stores side by side, so that whole pages are filled and read.
+pub const PLANES_TOGETHER: usize = 8;
 
 /// A convolution of a volume with a voxel kernel, in blocks that can be computed one after another.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,9 +25,9 @@ pub struct ConvolutionPlan {
     /// Slabs along z that together give the result; a single one unless memory is short. All have the same padded
     /// shape, so they share one spectrum of the kernel.
     pub blocks: Vec<Block>,
-    /// Slabs of kx in which the CPU does a block, one after another, each adding to the result: one, unless the kernel
+    /// Slabs of ky in which the CPU does a block, one after another, each adding to the result: one, unless the kernel
     /// is so wide that thin blocks need as much memory as the whole. A GPU cuts kx by itself.
-    pub kx_slabs: usize,
+    pub ky_slabs: usize,
 }
 
 /// One slab of the result, and the source planes that reach it.
@@ -34,7 +37,7 @@ pub struct Block {
     pub output_z: Range<usize>,
     /// Planes of the source that contribute to them.
     pub source_z: Range<usize>,
-    /// Shape of the Fourier transform; x is even.
+    /// Shape of the Fourier transform; x and y are even.
     pub padded_shape: [usize; 3],
 }
 
@@ -43,7 +46,7 @@ impl Block {
         let source_z = output_z.start.saturating_sub(half_width[2])..shape[2].min(output_z.end + half_width[2]);
         let reach_z = (output_z.end - source_z.start).max(source_z.end - output_z.start);
         let padded = |axis: usize, reach: usize, step| next_smooth(reach + half_width[axis].min(reach - 1), step);
-        let padded_shape = [padded(0, shape[0], 2), padded(1, shape[1], 1), padded(2, reach_z, 1)];
+        let padded_shape = [padded(0, shape[0], 2), padded(1, shape[1], 2), padded(2, reach_z, 1)];
         Self { output_z, source_z, padded_shape }
     }
 
@@ -53,13 +56,23 @@ impl Block {
         (x / 2 + 1) * y * z * 8
     }
 
-    /// Bytes that the CPU needs for the transform: the spectrum of the source's own rows, and one group of columns per
-    /// thread.
-    fn host_bytes(&self, source_rows: usize, threads: usize) -> u64 {
+    /// Planes of the source that the CPU stores side by side: [`PLANES_TOGETHER`], or a little less, so that the last
+    /// group is nearly full.
+    pub fn planes_together(&self) -> usize {
+        let planes = self.source_z.len();
+        planes.div_ceil(planes.div_ceil(PLANES_TOGETHER))
+    }
+
+    /// Bytes that the CPU needs for the transform: the spectrum along y of the source's own rows, and for each thread
+    /// one ky of it, padded along z, some rows of results, and a few columns.
+    fn host_bytes(&self, [nx, ny]: [usize; 2], threads: usize, ky_slabs: usize) -> u64 {
         let [x, y, z] = self.padded_shape;
-        let groups = (x / 2 + 1).div_ceil(LANES);
-        let lanes = self.source_z.len() * (groups * source_rows + threads.min(groups) * y) + threads * y.max(z);
-        (lanes * LANES * 8) as u64
+        let (groups_x, together) = (nx.div_ceil(LANES), self.planes_together());
+        let held = self.source_z.len().div_ceil(together) * together;
+        let spectrum = (y / 2 + 1).div_ceil(ky_slabs) * groups_x * held;
+        let kernel = (x / 2 + 1) * (z / 2 + 1).div_ceil(LANES) / 2 + LANES;
+        let thread = groups_x * (z + together * ny / 2) + together * y + x + LANES + kernel;
+        ((spectrum + threads * thread) * LANES * 8) as u64
     }
 }
 
@@ -71,15 +84,15 @@ impl ConvolutionPlan {
     pub fn new(grid: &VoxelGrid, kernel: &KernelSpec, workspace_bytes: u64) -> Result<Self, DoseError> {
         let (shape, half_width) = (grid.shape(), kernel.half_width);
         let fits = |planes: usize| largest_spectrum_bytes(&slabs(shape, half_width, planes)) <= workspace_bytes;
-        let (planes, kx_slabs) = match largest_that(shape[2], fits) {
+        let (planes, ky_slabs) = match largest_that(shape[2], fits) {
             Some(planes) => (planes, 1),
-            None => (shape[2], kx_slabs(&Block::new(shape, half_width, 0..shape[2]), workspace_bytes)?),
+            None => (shape[2], ky_slabs(&Block::new(shape, half_width, 0..shape[2]), workspace_bytes)?),
         };
         // The same number of slabs, of nearly equal size.
         let mut blocks = slabs(shape, half_width, shape[2].div_ceil(shape[2].div_ceil(planes)));
         let padded_z = blocks.iter().map(|block| block.padded_shape[2]).max().unwrap_or(1);
         blocks.iter_mut().for_each(|block| block.padded_shape[2] = padded_z);
-        Ok(Self { shape, half_width, core_half_width: core_half_width(kernel), blocks, kx_slabs })
+        Ok(Self { shape, half_width, core_half_width: core_half_width(kernel), blocks, ky_slabs })
     }
 
     /// Whether the core is all of the kernel, so that nothing is left to the Fourier transform.
@@ -97,7 +110,8 @@ impl ConvolutionPlan {
         let [x, y, z] = block.padded_shape.map(|n| n as u64 / 2 + 1);
         let planes = z.min(self.half_width[2] as u64 + 1);
         let spectrum = x * y * (z * size_of::<f32>() as u64 + planes * size_of::<f64>() as u64);
-        let workspace = block.host_bytes(self.shape[1], rayon::current_num_threads()) / self.kx_slabs as u64;
+        let [nx, ny, _] = self.shape;
+        let workspace = block.host_bytes([nx, ny], rayon::current_num_threads(), self.ky_slabs);
         (octant + sums) * size_of::<f64>() as u64 + spectrum + workspace
     }
 }
@@ -108,14 +122,14 @@ fn slabs(shape: [usize; 3], half_width: [usize; 3], planes: usize) -> Vec<Block>
     starts.map(|z| Block::new(shape, half_width, z..shape[2].min(z + planes))).collect()
 }
 
-/// Slabs of kx, each of whole groups of [`LANES`], of which each fits a workspace.
+/// Slabs of ky, of which each fits a workspace: at least [`LANES`] in each, since every slab transforms all rows.
 ///
 /// # Errors
 /// [`DoseError::TooLarge`] if not even one group fits.
-fn kx_slabs(block: &Block, workspace_bytes: u64) -> Result<usize, DoseError> {
+fn ky_slabs(block: &Block, workspace_bytes: u64) -> Result<usize, DoseError> {
     let [x, y, z] = block.padded_shape;
-    let groups = (x / 2 + 1).div_ceil(LANES) as u64;
-    let group_bytes = (LANES * y * z * 8) as u64;
+    let groups = (y / 2 + 1).div_ceil(LANES) as u64;
+    let group_bytes = (LANES * x * z * 8) as u64;
     let fitting = workspace_bytes / group_bytes;
     if fitting == 0 {
         let (what, limit_bytes) = ("the convolution", workspace_bytes);
@@ -163,7 +177,7 @@ mod tests {
         assert_eq!((block.padded_shape, block.source_z), ([288; 3], 0..256));
         let block = Block::new([256; 3], [31; 3], 64..128);
         assert_eq!((block.padded_shape[2], block.source_z), (126, 33..159));
-        assert_eq!(Block::new([1, 1, 1], [0; 3], 0..1).padded_shape, [2, 1, 1]);
+        assert_eq!(Block::new([1, 1, 1], [0; 3], 0..1).padded_shape, [2, 2, 1]);
     }
 
     #[test]
@@ -187,8 +201,8 @@ mod tests {
         assert!(whole.host_bytes() < 3 << 30, "{}", whole.host_bytes());
         let cut = plan([512; 3], [200; 3], 1 << 30).expect("1 GB is enough in blocks");
         assert!(cut.blocks.len() > 1 && cut.blocks.len() < 10, "{}", cut.blocks.len());
-        let narrow = plan([512; 3], [200; 3], 256 << 20).expect("256 MB are enough in slabs of kx");
-        assert_eq!((narrow.blocks.len(), narrow.kx_slabs), (1, 6));
+        let narrow = plan([512; 3], [200; 3], 256 << 20).expect("256 MB are enough in slabs of ky");
+        assert_eq!((narrow.blocks.len(), narrow.ky_slabs), (1, 6));
         assert!(matches!(plan([512; 3], [200; 3], 16 << 20), Err(DoseError::TooLarge { .. })));
         // A kernel that reaches from one end of the grid to the other.
         let full = plan([512; 3], [511; 3], 16 << 30).expect("16 GB are enough");

@@ -56,10 +56,10 @@ fn fill(folder: &Path, jobs: usize) -> String {
             });
         }
     });
-    let last = (0..UNFINISHED.min(jobs)).map(|_| store.create_job(new()).expect("room")).last();
+    let waiting: Vec<_> = (0..UNFINISHED.min(jobs)).map(|_| store.create_job(new()).expect("room")).collect();
     // One that runs is put back at the start.
     store.take(|_| true, |_| Some(("cpu".to_owned(), ()))).expect("sound").expect("one waits");
-    job_name(last.expect("some wait").id)
+    job_name(waiting.last().expect("some wait").id)
 }
 
 #[tokio::test(flavor = "multi_thread")]

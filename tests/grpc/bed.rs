@@ -85,7 +85,7 @@ async fn beds_of_regions_and_voxels_are_the_closed_form() {
     assert!((region.bed_gy / bed([5.2, 4.0]) - 1.0).abs() < CLOSED, "{region:?}");
     assert!((region.eqd2_gy * (1.0 + 2.0 / 2.6) / region.bed_gy - 1.0).abs() < CLOSED);
     assert!((region.cycles[1].lea_catcheside_factor - 2.8 / 42.8).abs() < CLOSED && !region.cycles_overlap);
-    assert_eq!((result.voxels_without_bed, region.voxels.clone(), maps), (None, None, [vec![], vec![]]));
+    assert_eq!((result.voxels_without_bed, region.voxels, maps), (None, None, [vec![], vec![]]));
 
     let (first, second) = ([1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], [2.0f32, 2.0, 1.0, 1.0, 7.0, 7.0]);
     let messages = vec![

@@ -28,6 +28,7 @@ impl<'a> DirectCore<'a> {
     /// The convolution in the row at `y` and `z`.
     ///
     /// * `pair` – scratch space
+    #[inline(always)]
     pub(super) fn row(&self, [y, z]: [usize; 2], pair: &mut Vec<f32>, sum: &mut [f32]) {
         sum.fill(0.0);
         for ([j, k], line) in &self.lines {
@@ -40,6 +41,7 @@ impl<'a> DirectCore<'a> {
 
     /// The sum of the two or four rows at the same distance, with `margin` zeros at each end. False if there is
     /// nothing.
+    #[inline(always)]
     fn mirrored_rows(&self, [y, z]: [usize; 2], [j, k]: [usize; 2], margin: usize, pair: &mut Vec<f32>) -> bool {
         let [nx, ny, nz] = self.shape;
         let sides = |at: usize, offset: usize, length: usize| {
@@ -66,6 +68,7 @@ impl<'a> DirectCore<'a> {
 }
 
 /// Sum of one to four rows.
+#[inline(always)]
 fn add_rows(rows: &[&[f32]], sum: &mut [f32]) {
     let n = sum.len();
     match rows {
@@ -88,6 +91,7 @@ fn add_rows(rows: &[&[f32]], sum: &mut [f32]) {
 
 /// `sum[x] += line[0]·row[x] + Σ line[i]·(row[x − i] + row[x + i])`, where `row` has a margin of `line.len() − 1` at
 /// each end.
+#[inline(always)]
 fn add_symmetric(line: &[f32], row: &[f32], sum: &mut [f32]) {
     let (margin, nx) = (line.len() - 1, sum.len());
     if let [centre, next] = *line {

@@ -1,9 +1,11 @@
-//! The native engine: rustfft and rayon on all cores.
+//! The native engine: vectors and rayon on all cores.
 
+mod block;
+mod buffers;
 mod ceilings;
 mod core;
 mod fft;
-mod lanes;
+mod planes;
 mod progress;
 pub(crate) mod transport;
 
@@ -17,9 +19,9 @@ use crate::prepare::kernel_spectrum::{PreparedKernel, PreparedKernels, power_of_
 use crate::prepare::transport::Scene;
 
 use self::core::DirectCore;
+use block::{BlockTransform, Planner};
+use buffers::SpectrumBuffers;
 pub use ceilings::measure as ceilings;
-use fft::{BlockTransform, Planner};
-use lanes::SpectrumBuffers;
 use progress::Tasks;
 use rayon::prelude::*;
 
@@ -65,14 +67,14 @@ impl CpuEngine {
                 return Ok(Volume::from_vec(source.grid().clone(), energy).expect("one energy for each voxel"));
             }
             let tasks =
-                Tasks::new(control, plan.blocks.iter().map(|block| BlockTransform::tasks(block, plan.kx_slabs)).sum());
+                Tasks::new(control, plan.blocks.iter().map(|block| BlockTransform::tasks(block, plan.ky_slabs)).sum());
             for block in &plan.blocks {
                 let prepared = self.kernels.get(kernel, plan.core_half_width, block.padded_shape, control)?;
                 let output = &mut energy[block.output_z.start * plane..block.output_z.end * plane];
                 let block = SourceBlock { shape: plan.shape, block, source: source.as_slice(), source_unit };
-                for slab in 0..plan.kx_slabs {
+                for slab in 0..plan.ky_slabs {
                     control.give_way()?;
-                    self.convolve_block(&block, [slab, plan.kx_slabs], &prepared, output, &tasks, control)?;
+                    self.convolve_block(&block, [slab, plan.ky_slabs], &prepared, output, &tasks, control)?;
                 }
             }
         }
@@ -94,7 +96,7 @@ impl CpuEngine {
         transport::transport(scene, histories, tally, control)
     }
 
-    /// * `slab` – number of the slab of kx, and how many there are; the first makes the result, the others add to it
+    /// * `slab` – number of the slab of ky, and how many there are; the first makes the result, the others add to it
     fn convolve_block(
         &mut self,
         block: &SourceBlock,
@@ -109,27 +111,34 @@ impl CpuEngine {
         let plane = nx * ny;
         let block_source = &block.source[block.block.source_z.start * plane..block.block.source_z.end * plane];
         let (spectrum, scratch) = self.buffers.room(transform.spectrum_lanes());
-        transform.forward_x(block_source, block.source_unit.recip(), spectrum, tasks)?;
+        let filled = transform.forward_y(block_source, block.source_unit.recip(), spectrum, scratch, tasks)?;
         control.give_way()?;
-        transform.columns(kernel, spectrum, scratch, tasks)?;
+        transform.middle(kernel, &filled, spectrum, scratch, tasks)?;
         control.give_way()?;
         let core = DirectCore::new(&kernel.core, block.source, block.shape);
         let (tail_unit, core_unit) = (block.source_unit * kernel.unit_mev, kernel.unit_mev);
         let first_z = block.block.output_z.start;
-        transform.inverse_x(spectrum, energy, tasks, |[y, z], pair, tail, energy| {
-            let core_unit = if slab[0] == 0 {
-                core.row([y, first_z + z], pair, energy);
-                core_unit
-            } else {
-                1.0
-            };
-            for (energy, &tail) in energy.iter_mut().zip(tail) {
-                #[expect(clippy::cast_possible_truncation, reason = "the stored precision; decays are bounded")]
-                {
-                    *energy = (f64::from(tail) * tail_unit + f64::from(*energy) * core_unit) as f32;
+        transform.inverse_y(
+            spectrum,
+            energy,
+            scratch,
+            tasks,
+            #[inline(always)]
+            |[y, z], pair, tail, energy| {
+                let core_unit = if slab[0] == 0 {
+                    core.row([y, first_z + z], pair, energy);
+                    core_unit
+                } else {
+                    1.0
+                };
+                for (energy, &tail) in energy.iter_mut().zip(tail) {
+                    #[expect(clippy::cast_possible_truncation, reason = "the stored precision; decays are bounded")]
+                    {
+                        *energy = (f64::from(tail) * tail_unit + f64::from(*energy) * core_unit) as f32;
+                    }
                 }
-            }
-        })
+            },
+        )
     }
 }
 
