@@ -134,14 +134,16 @@ mod tests {
         let regions = [region("kidney", &[0, 1, 2]), region("rest", &[3])];
         let half_life_h = 48.0;
         let known = |_: &str| Some(Kinetics::PopulationHalfLife { half_life_h, relative_sd: 0.1 });
-        let shared = share_out_one(&draft(), &map, &regions, known).expect("maps");
+        let mut measured = draft();
+        measured.points[0].sigma_mbq = Some(0.2);
+        let shared = share_out_one(&measured, &map, &regions, known).expect("maps");
         // A e^(λt)/λ with λt = 2 ln 2.
         let expected = 3.5 * 4.0 * half_life_h / std::f64::consts::LN_2;
         let sum: f64 = shared.tia_mbq_h[..3].iter().sum();
         assert!((sum / expected - 1.0).abs() < 1e-12, "{sum} {expected}");
         assert!((shared.tia_mbq_h[0] / shared.tia_mbq_h[1] - 3.0).abs() < 1e-12 && shared.tia_mbq_h[2] == 0.0);
         assert_eq!(shared.regions[0].negative_voxels, 1);
-        let sigmas = shared.tia_sigma_mbq_h.as_ref().expect("the spread of the half-life is known");
+        let sigmas = shared.tia_sigma_mbq_h.as_ref().expect("σ of activity and half-life is known");
         let sum: f64 = sigmas[..3].iter().sum();
         let right = shared.regions[0].found.tia_sigma_mbq_h.expect("as above");
         assert!((sum / right - 1.0).abs() < 1e-12 && sigmas[2] == 0.0, "{sigmas:?} {right}");

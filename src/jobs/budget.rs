@@ -102,9 +102,9 @@ mod tests {
     /// The one test of what is left to caches: rooms are of the whole process.
     #[test]
     fn caches_have_what_requests_leave() {
-        // Sizes that no other cache or budget of this process comes near to.
+        // A size that no other cache or budget of this process comes near to, and half of it for what those hold.
         const LARGE: u64 = 1 << 50;
-        let budget = Budget::with_caches(4 * LARGE);
+        let budget = Budget::with_caches(4 * LARGE + LARGE / 2);
         let mut cache = Cache::new("of a budget", u64::MAX, |size: &u64| *size);
         let mut on_device = Cache::on_device("of a budget's device", u64::MAX, |size: &u64| *size);
         on_device.insert('d', 9 * LARGE);

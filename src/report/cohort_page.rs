@@ -250,7 +250,7 @@ mod tests {
         let failed = vec![("S7".into(), "3".into(), "no CT".into())];
         let page = CohortPage { facts: vec![("studies", "6".into())], spreads: vec![spread], failed };
         let text = super::super::page::render(&page).expect("text");
-        for part in ["kidneys", "Lu-177", "S9", "no CT", "A&lt;b&gt;", "3.5", "<svg", "Iglewicz"] {
+        for part in ["kidneys", "Lu-177", "S9", "no CT", "A&#60;b&#62;", "3.5", "<svg", "Iglewicz"] {
             assert!(text.contains(part), "{part}");
         }
         assert!(!text.contains("<b>") && !text.contains("<script") && !text.contains("src="), "{text}");
