@@ -29,6 +29,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -49,6 +51,9 @@ pub use state::State;
 
 /// The file of the ledger, by which the folder of a gateway is known.
 pub const LEDGER: &str = "ledger.redb";
+/// How long a gateway waits for its folder while another process has it, and between two tries.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+const LOCK_REST: Duration = Duration::from_millis(20);
 /// Digits of the name of a study.
 const NAME_DIGITS: usize = 16;
 /// Keys of the table `Meta`.
@@ -97,10 +102,14 @@ impl Gateway {
         let cannot = |error: io::Error| OpenError::Other(format!("{}: {error}", root.display()));
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&root).map_err(cannot)?;
         let lock = File::create(root.join("lock")).map_err(cannot)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
-            Err(TryLockError::Error(error)) => return Err(cannot(error)),
+        // A question to the ledger has the folder for a moment.
+        let start = Instant::now();
+        while let Err(refused) = lock.try_lock() {
+            match refused {
+                TryLockError::WouldBlock if start.elapsed() < LOCK_PATIENCE => thread::sleep(LOCK_REST),
+                TryLockError::WouldBlock => return Err(OpenError::InUse),
+                TryLockError::Error(error) => return Err(cannot(error)),
+            }
         }
         for name in ["receiving", "spool", "studies", "work", "results"] {
             fs::create_dir_all(root.join(name)).map_err(cannot)?;

@@ -109,7 +109,7 @@ impl Association {
         opening.send(&request).map_err(|error| failed(error.to_string()))?;
         let answer = opening.receive().map_err(|error| failed(error.to_string()))?;
         if let Pdu::AssociationRJ(refused) = &answer {
-            return Err(failed(format!("refused: {:?}", refused.source)));
+            return Err(failed(format!("refused: {}", refused.source)));
         }
         let Pdu::AssociationAC(accepted) = answer else {
             return Err(failed("the answer cannot be understood".into()));

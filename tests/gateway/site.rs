@@ -75,11 +75,12 @@ impl Site {
         self.folder.path()
     }
 
-    /// Puts files of a study into the inbox, those whose path has a word of a list left out.
+    /// Puts files of a study into the inbox, those left out whose path begins with a word of a list, or whose file does.
     pub(super) fn put(&self, folder: &Path, without: &[&str]) {
         for path in files(folder) {
             let name = path.strip_prefix(folder).expect("inside").to_string_lossy().replace('/', "-");
-            if !without.iter().any(|word| name.contains(word)) {
+            let is_out = |word: &&str| name.starts_with(word) || name.contains(&format!("-{word}."));
+            if !without.iter().any(is_out) {
                 fs::copy(&path, self.path().join("in").join(name)).expect("a writable folder");
             }
         }

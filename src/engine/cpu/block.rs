@@ -106,8 +106,8 @@ impl BlockTransform {
             pool.with(|scratch| {
                 scratch.columns.resize(self.y_pairs, Lane::default());
                 let column = &mut scratch.columns[..self.y_pairs];
-                with_vectors!(simd => self.forward_planes(simd, planes, scale, column, lanes, filled));
-            });
+                with_vectors!(simd => self.forward_planes(simd, planes, scale, column, (lanes, filled), tasks))
+            })?;
             tasks.finish_one()
         })?;
         Ok(filled)
@@ -120,9 +120,9 @@ impl BlockTransform {
         planes: &[f32],
         scale: f64,
         column: &mut [Lane],
-        lanes: &mut [Lane],
-        filled: &mut [bool],
-    ) {
+        (lanes, filled): (&mut [Lane], &mut [bool]),
+        tasks: &Tasks,
+    ) -> Result<(), DoseError> {
         let [nx, ny, _] = self.source_shape;
         // The transform gives twice what is asked for. The factor may be beyond single precision, its root is not.
         let factors = roots_of_power_of_two(scale / 2.0);
@@ -130,6 +130,8 @@ impl BlockTransform {
         find_filled(planes, nx, filled);
         let columns = lanes.chunks_exact_mut(self.ky.len() * self.together);
         for ((pair, mut columns), filled) in pairs(columns).zip(filled.chunks(2)) {
+            // Sixteen columns of eight planes are less than a plane, unless planes are narrow.
+            tasks.go_on()?;
             for at in 0..self.together {
                 let plane = planes.get(at * nx * ny..(at + 1) * nx * ny);
                 for ((number, lanes), &filled) in columns.iter_mut().enumerate().zip(filled) {
@@ -151,6 +153,7 @@ impl BlockTransform {
                 }
             }
         }
+        Ok(())
     }
 
     /// Step two: one ky at a time along z and x, multiplied by the kernel's spectrum, and back.

@@ -25,4 +25,12 @@ impl<'a> Tasks<'a> {
         *done += 1;
         self.control.checkpoint(Stage::Dose, *done as f64 / self.total as f64)
     }
+
+    /// Checks for cancellation, in loops of a task that may take long.
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`].
+    pub(super) fn go_on(&self) -> Result<(), DoseError> {
+        if self.control.is_cancelled() { Err(DoseError::Cancelled) } else { Ok(()) }
+    }
 }
