@@ -75,7 +75,7 @@ impl Site {
         self.folder.path()
     }
 
-    /// Puts files of a study into the inbox, without those whose path begins with a word of a list, or whose stem is one.
+    /// Puts files of a study into the inbox, without those whose path begins with a word or whose stem is one.
     pub(super) fn put(&self, folder: &Path, without: &[&str]) {
         for path in files(folder) {
             let name = path.strip_prefix(folder).expect("inside").to_string_lossy().replace('/', "-");
