@@ -134,12 +134,14 @@ async fn a_broker_that_is_lost_costs_nothing() {
 #[cfg_attr(no_nats, ignore = "there is no nats-server")]
 async fn a_killed_gateway_takes_up_what_its_workers_do() {
     let site = Site::start(&[]);
-    let gateway = site.gateway(&[]);
+    let gateway = site.gateway(&["--checkpoint-s", "1"]);
     let _worker = site.worker(&[]);
     let mut client = Client::of(&gateway.url).await;
     let (name, spec) = running(&mut client, SECONDS).await;
+    // Its worker has it then; an order that was not sent would wait for its lease, and count.
+    until_checkpoint(&site.store()).await;
     drop(gateway);
-    let gateway = site.gateway(&[]);
+    let gateway = site.gateway(&["--checkpoint-s", "1"]);
     let mut client = Client::of(&gateway.url).await;
     assert_undisturbed(&mut client, &name, &spec).await;
     assert_eq!(client.job(&name).await.expect("it is there").attempts, 1);
