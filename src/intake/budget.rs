@@ -1,11 +1,9 @@
 //! The uncertainty budget of regions: what a caller says, and what comes of it. The command line and the gRPC service
 //! share it.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 
-use super::bed::{MAX_REGIONS, recorded};
+use super::bed::{MAX_REGIONS, check_regions, recorded};
 use crate::clinic::budget::{Budget, BudgetInputs, sum_of_cycles_sigma_gy};
 use crate::clinic::outline::Outline;
 use crate::clinic::recovery::{RecoveryCurve, Sphere};
@@ -126,20 +124,7 @@ impl BudgetPlan {
     /// [`DoseError::Invalid`] with every fault, by its field, such as `region.kidneys.volume_cm3`.
     pub fn budgets(&self) -> Result<Vec<RegionBudget>, DoseError> {
         let mut checks = Checks::new();
-        if self.region.is_empty() {
-            checks.fail("region", "at least one is needed");
-        }
-        if self.region.len() > MAX_REGIONS {
-            checks.fail("region", format!("are {}, at most {MAX_REGIONS} are taken", self.region.len()));
-        }
-        let mut seen = BTreeSet::new();
-        for name in self.region.iter().map(|region| region.name.as_str()) {
-            if name.is_empty() {
-                checks.fail("region", "one has no name");
-            } else if !seen.insert(name) {
-                checks.fail(format!("region.{name}"), "is there twice");
-            }
-        }
+        check_regions(self.region.iter().map(|region| region.name.as_str()), &mut checks);
         let of = |region: &BudgetRegionPlan| recorded(&mut checks, &format!("region.{}", region.name), region.budget());
         let regions: Vec<RegionBudget> = self.region.iter().take(MAX_REGIONS).filter_map(of).collect();
         checks.finish()?;

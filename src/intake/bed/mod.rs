@@ -9,7 +9,7 @@ mod wanted;
 pub use maps::{BedMaps, BedOfMaps, BedVolumes};
 pub use plan::{
     BedPlan, CyclePlan, MAX_CYCLES, MAX_PARTS, MAX_REGIONS, RegionPlan, RemovalPlan, RepairPlan, SessionPlan, TermPlan,
-    recorded, tissue,
+    check_regions, recorded, tissue,
 };
 pub use regions::{BedCycle, BedRegion, BedVoxels};
 pub use wanted::{BedAnswer, BedWork, RawBed, on_the_wire};

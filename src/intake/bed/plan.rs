@@ -124,29 +124,31 @@ pub struct RemovalPlan {
     pub fraction: f64,
 }
 
+/// Records what is wrong with a list of regions.
+///
+/// * `names` – of all of them
+pub fn check_regions<'a>(names: impl ExactSizeIterator<Item = &'a str>, checks: &mut Checks) {
+    if names.len() == 0 {
+        checks.fail("region", "at least one is needed");
+    }
+    if names.len() > MAX_REGIONS {
+        checks.fail("region", format!("are {}, at most {MAX_REGIONS} are taken", names.len()));
+    }
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if name.is_empty() {
+            checks.fail("region", "one has no name");
+        } else if !seen.insert(name) {
+            checks.fail(format!("region.{name}"), "is there twice");
+        }
+    }
+}
+
 impl BedPlan {
     /// What made the doses. A fault is recorded.
     pub(super) fn radiation(&self, checks: &mut Checks) -> Option<Radiation> {
         let nuclide = checks.at("nuclide", find(&self.nuclide))?;
         checks.at("rbe", Radiation::of(nuclide, self.rbe, self.mixed_field))
-    }
-
-    /// Records what is wrong with the list of regions.
-    pub(super) fn check_regions(&self, checks: &mut Checks) {
-        if self.region.is_empty() {
-            checks.fail("region", "at least one is needed");
-        }
-        if self.region.len() > MAX_REGIONS {
-            checks.fail("region", format!("are {}, at most {MAX_REGIONS} are taken", self.region.len()));
-        }
-        let mut seen = BTreeSet::new();
-        for name in self.region.iter().map(|region| region.name.as_str()) {
-            if name.is_empty() {
-                checks.fail("region", "one has no name");
-            } else if !seen.insert(name) {
-                checks.fail(format!("region.{name}"), "is there twice");
-            }
-        }
     }
 
     /// Names of the regions.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::plan::{BedPlan, CyclePlan, MAX_CYCLES, MAX_REGIONS, RegionPlan};
+use super::plan::{BedPlan, CyclePlan, MAX_CYCLES, MAX_REGIONS, RegionPlan, check_regions};
 use crate::clinic::bed::Tissue;
 use crate::clinic::course::DoseCourse;
 use crate::clinic::cycle_factors::CycleFactors;
@@ -102,7 +102,7 @@ pub(super) fn checked(
     maps: Option<usize>,
     checks: &mut Checks,
 ) -> Option<Vec<Region>> {
-    plan.check_regions(checks);
+    check_regions(plan.region.iter().map(|region| region.name.as_str()), checks);
     let mut regions = Vec::new();
     for region in plan.region.iter().take(MAX_REGIONS) {
         let kinetics = region.kinetics(checks);
