@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
+use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
@@ -38,7 +39,7 @@ const IGNORED: Duration = Duration::from_millis(300);
 struct Brokered {
     ledger: Ledger,
     broker: Broker,
-    /// What each worker says.
+    /// What each worker says; held while it is said, so that nothing older is said after something newer.
     workers: Arc<Mutex<BTreeMap<String, Beat>>>,
     /// Who took what.
     taken: BTreeMap<(String, u32), String>,
@@ -83,10 +84,9 @@ impl Brokered {
         let (beating, beats) = (broker.clone(), workers.clone());
         runtime.spawn(async move {
             loop {
-                let all: Vec<Beat> = beats.lock().expect("no panic").values().cloned().collect();
-                for beat in all {
+                for beat in beats.lock().await.values() {
                     // A gateway that is not there yet hears the next.
-                    let _ = beating.ask::<Versioned<Gone>>(BEATS, &Versioned::new(beat)).await;
+                    let _ = beating.ask::<Versioned<Gone>>(BEATS, &Versioned::new(beat.clone())).await;
                 }
                 sleep(PAUSE).await;
             }
@@ -96,8 +96,11 @@ impl Brokered {
 
     /// Says at once what a worker says from now on.
     fn say(&self, beat: Beat) {
-        self.workers.lock().expect("no panic").insert(beat.worker.clone(), beat.clone());
-        let _ = self.runtime.block_on(self.broker.ask::<Versioned<Gone>>(BEATS, &Versioned::new(beat)));
+        self.runtime.block_on(async {
+            let mut workers = self.workers.lock().await;
+            workers.insert(beat.worker.clone(), beat.clone());
+            let _ = self.broker.ask::<Versioned<Gone>>(BEATS, &Versioned::new(beat)).await;
+        });
     }
 
     fn is_current(&self, taken: &Taken) -> bool {
@@ -121,7 +124,7 @@ impl Brokered {
                 assert!(begun.elapsed() < PATIENCE, "a report is not dealt with");
                 std::thread::sleep(Duration::from_millis(5));
             }
-            self.workers.lock().expect("no panic").remove(&worker);
+            self.workers.blocking_lock().remove(&worker);
             return true;
         }
         std::thread::sleep(IGNORED);
