@@ -11,6 +11,8 @@ export class Device {
     this.gpu = device;
     this.limits = device.limits;
     this.lost = null;
+    // Of all submits that were waited for.
+    this.longest = { seconds: 0, what: '' };
     device.lost.then(({ reason, message }) => {
       this.lost = message || reason;
     });
@@ -81,8 +83,8 @@ export class Device {
     return { pipeline, layout };
   }
 
-  // Hands over what `encode` encodes and waits until it is done; gives the time [s].
-  async submit(encode) {
+  // Hands over what `encode` encodes, which is named by `what`, and waits until it is done; gives the time [s].
+  async submit(what, encode) {
     this.check();
     const start = performance.now();
     const encoder = this.gpu.createCommandEncoder();
@@ -90,7 +92,9 @@ export class Device {
     this.gpu.queue.submit([encoder.finish()]);
     await this.gpu.queue.onSubmittedWorkDone();
     this.check();
-    return (performance.now() - start) / 1000;
+    const seconds = (performance.now() - start) / 1000;
+    if (seconds > this.longest.seconds) this.longest = { seconds, what };
+    return seconds;
   }
 
   // The bytes of a buffer from an offset on.
@@ -122,6 +126,21 @@ export class Device {
     const x = Math.max(1, Math.min(count, this.limits.maxComputeWorkgroupsPerDimension));
     return [x, Math.ceil(count / x)];
   }
+}
+
+// What a promise gives, unless it is stopped before.
+export function unlessStopped(signal, promise) {
+  if (!signal) return promise;
+  const stopped = new Promise((_, reject) => {
+    signal.addEventListener('abort', () => {
+      try {
+        stopIf(signal);
+      } catch (error) {
+        reject(error);
+      }
+    });
+  });
+  return Promise.race([promise, stopped]);
 }
 
 // An Error with this name ends a run that was stopped.

@@ -8,6 +8,8 @@ const REPEATS = 5;
 const BATCH_SECONDS = 0.5;
 const MOST_PROBES = 4096;
 const ROUNDS = 64;
+const FEWEST_ROUNDS = 8;
+const MOST_ROUNDS = 512;
 const FLOP_PER_ROUND = 64;
 const INTEGER_PER_ROUND = 80;
 const ELEMENT_BYTES = 16;
@@ -23,11 +25,25 @@ export async function ceilings(device, probes, signal) {
   const buffers = { source, target_values: target, result, words: target };
   const elements = bytes / ELEMENT_BYTES;
   const rate = async (name, n, rounds, perRound) => {
-    const run = await probe(device, probes[name], buffers, n, rounds, lanes);
+    const { run } = await probe(device, probes[name], buffers, n, rounds, lanes);
+    return (rounds * perRound * lanes) / (await secondsOfDispatch(run, signal));
+  };
+  // Of arithmetic: as many rounds as make a dispatch last, from few on.
+  const ratePerRound = async (name, perRound) => {
+    const { run, set } = await probe(device, probes[name], buffers, lanes, 1, lanes);
+    await run(1);
+    let rounds = FEWEST_ROUNDS;
+    for (;;) {
+      stopIf(signal);
+      set(rounds);
+      const seconds = await run(1);
+      if (seconds >= SUBMIT_SECONDS / 4 || rounds >= MOST_ROUNDS) break;
+      rounds = Math.min(MOST_ROUNDS, rounds * 2);
+    }
     return (rounds * perRound * lanes) / (await secondsOfDispatch(run, signal));
   };
   const passes = Math.max(1, Math.floor(elements / lanes));
-  const empty = await probe(device, probes.probe_atomics, buffers, 1, 0, 1);
+  const { run: empty } = await probe(device, probes.probe_atomics, buffers, 1, 0, 1);
   const submit = await medianOf(() => empty(1), signal);
   const many = await medianOf(() => empty(200), signal);
   const atomics = [];
@@ -50,8 +66,8 @@ export async function ceilings(device, probes, signal) {
     read_bytes_per_s: await rate('probe_read', elements, passes, ELEMENT_BYTES),
     write_bytes_per_s: await rate('probe_write', elements, passes, ELEMENT_BYTES),
     copy_bytes_per_s: await rate('probe_copy', elements, passes, 2 * ELEMENT_BYTES),
-    flop_per_s: await rate('probe_fma', lanes, 8 * ROUNDS, FLOP_PER_ROUND),
-    integer_per_s: await rate('probe_integer', lanes, 8 * ROUNDS, INTEGER_PER_ROUND),
+    flop_per_s: await ratePerRound('probe_fma', FLOP_PER_ROUND),
+    integer_per_s: await ratePerRound('probe_integer', INTEGER_PER_ROUND),
     upload_bytes_per_s: data.length / upload,
     readback_bytes_per_s: data.length / readback,
     empty_submit_s: submit,
@@ -62,25 +78,27 @@ export async function ceilings(device, probes, signal) {
   return found;
 }
 
-// A probe as a function that runs it some times in one submit and gives the time [s].
+// A probe: `run` runs it some times in one submit and gives the time [s], `set` sets its rounds.
 async function probe(device, stage, buffers, n, rounds, lanes) {
   const { pipeline, layout } = await device.pipeline(stage, stage.bindings, {});
   const uniform = device.uniform(256);
-  device.gpu.queue.writeBuffer(uniform, 0, Uint32Array.of(n, rounds));
+  const set = (number) => device.gpu.queue.writeBuffer(uniform, 0, Uint32Array.of(n, number));
+  set(rounds);
   const entries = stage.bindings.map(({ slot, name, kind, bytes }) => ({
     binding: slot,
     resource: { buffer: kind === 'uniform' ? uniform : buffers[name], size: bytes },
   }));
   const group = device.gpu.createBindGroup({ layout, entries });
   const groups = device.groups(Math.ceil(lanes / stage.lanes));
-  return (dispatches) =>
-    device.submit((encoder) => {
+  const run = (dispatches) =>
+    device.submit(stage.name, (encoder) => {
       const pass = encoder.beginComputePass();
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, group, [0]);
       for (let number = 0; number < dispatches; number++) pass.dispatchWorkgroups(...groups);
       pass.end();
     });
+  return { run, set };
 }
 
 async function secondsOfDispatch(run, signal) {
@@ -158,7 +176,7 @@ export async function transport(replay, description, signal) {
   const inLaunch = 2 ** launch.words[p.launch_bits];
   const emissionLanes = capture.stage(launch.cycle[1]).lanes;
   const clear = () =>
-    device.submit((encoder) => {
+    device.submit('zeros', (encoder) => {
       encoder.clearBuffer(replay.buffer(launch.counters));
       encoder.clearBuffer(replay.buffer(sums.tally));
     });

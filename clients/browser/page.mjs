@@ -23,39 +23,40 @@ async function start() {
   for (const id of ['device', 'results', 'compile', 'speed', 'json']) element(id).hidden = true;
   element('verdict').hidden = true;
   element('results').querySelector('div').replaceChildren();
+  let device = null;
   try {
-    const faults = await checkAndMeasure(running.signal);
+    report = null;
+    say('Looking for a GPU', 0);
+    device = await Device.open(navigator.gpu);
+    showDevice(device);
+    report = newReport(describe(device));
+    const { replays, faults } = await check(device, running.signal);
     if (faults.length) {
       verdict('wrong', `Wrong: this device computes something else. ${faults.join(' ')}`);
     } else {
       verdict('right', 'Right: every result agrees.');
     }
+    await measure(device, replays, running.signal);
     say('Done.', 1);
   } catch (error) {
     if (error.name === 'AbortError') say('Stopped.', 0);
-    else verdict('wrong', `${report ? 'Failed' : 'Not supported'}: ${error.message}. ${advice(error)}`);
+    else fail(error);
   } finally {
+    device?.gpu.destroy();
     setRunning(false);
   }
 }
 
-// Checks each capture, then measures. Gives what is wrong.
-async function checkAndMeasure(signal) {
-  report = null;
-  say('Looking for a GPU', 0);
-  const device = await Device.open(navigator.gpu);
-  const described = describe(device);
-  showDevice(device);
-  report = newReport(described);
+// Holds what the device computes against each capture. Gives the captures as they stand on it, and what is wrong.
+async function check(device, signal) {
   const [measured] = report.devices;
-  const faults = [];
-  const replays = [];
+  const [faults, replays] = [[], []];
   for (const [number, item] of contents.captures.entries()) {
     const part = (done) => (number + done) / (contents.captures.length + 1);
     const capture = await readCapture(bytesOf(item.base64));
     const replay = new Replay(device, capture);
-    const times = await replay.compile(signal, (stage) => say(`Compiling ${stage}`, part(0)));
-    for (const { stage, seconds } of times) {
+    const onStage = (stage, done) => say(`Compiling ${stage}`, part(done / 2));
+    for (const { stage, seconds } of await replay.compile(signal, onStage)) {
       const known = measured.compile.find((row) => row.stage === stage);
       if (!known) measured.compile.push({ stage, cold_s: seconds, warm_s: seconds });
       else known.warm_s = seconds;
@@ -63,7 +64,7 @@ async function checkAndMeasure(signal) {
     const compared = [];
     await replay.run({
       signal,
-      onProgress: (done) => say(`Running ${capture.header.title}`, part(done)),
+      onProgress: (done) => say(`Running ${capture.header.title}`, part((1 + done) / 2)),
       onResult: async (step, bytes, accounts) => {
         const compare = step.do === 'values' ? compareValues : compareSums;
         compared.push(await compare(capture, step, bytes, accounts));
@@ -82,10 +83,16 @@ async function checkAndMeasure(signal) {
     showCompile(measured.compile);
     showJson();
   }
+  return { replays, faults };
+}
+
+// Measures what the device can do at most, and how fast it does what is in the captures.
+async function measure(device, replays, signal) {
+  const [measured] = report.devices;
   const measuring = contents.captures.length / (contents.captures.length + 1);
   say('Measuring what the device can do at most', measuring);
   measured.ceilings = await ceilings(device, contents.probes, signal);
-  showSpeed(measured);
+  showSpeed(device, measured);
   for (const { replay, item } of replays) {
     say(`Measuring ${replay.capture.header.title}`, measuring);
     if (item.convolution) {
@@ -95,10 +102,17 @@ async function checkAndMeasure(signal) {
       measured.transport.push(await transport(replay, item.transport, signal));
     }
     replay.destroy();
-    showSpeed(measured);
+    showSpeed(device, measured);
     showJson();
   }
-  return faults;
+}
+
+// What went wrong, in words. A verdict that was reached stands.
+function fail(error) {
+  const text = `${error.message.replace(/\.$/, '')}. ${advice(error)}`;
+  const isFirst = element('verdict').hidden;
+  if (isFirst) verdict('wrong', `${report ? 'Failed' : 'Not supported'}: ${text}`);
+  say(isFirst ? 'Ended.' : `Ended: ${text}`, element('progress').value);
 }
 
 function describe(device) {
@@ -161,7 +175,7 @@ function advice({ message }) {
     return 'Turn on hardware acceleration in the settings of the browser; on Linux, Chrome may need the flag ' +
       '--enable-unsafe-webgpu or --enable-features=Vulkan.';
   }
-  if (message.includes('lost')) return 'The driver ended it, or it fell asleep: load the page again.';
+  if (message.includes('lost')) return 'The driver ended it, or it fell asleep: try again, or load the page again.';
   return '';
 }
 
@@ -185,7 +199,7 @@ function showCompile(stages) {
   table('compile', ['stage', 's'], stages.map(({ stage, cold_s: seconds }) => [stage, seconds.toFixed(3)]));
 }
 
-function showSpeed({ ceilings: found, convolution: convolutions, transport: transports }) {
+function showSpeed(device, { ceilings: found, convolution: convolutions, transport: transports }) {
   const giga = (value) => (value ? digits(value / 1e9) : '');
   const rows = [
     ['memory read [GB/s]', giga(found.read_bytes_per_s)],
@@ -197,6 +211,7 @@ function showSpeed({ ceilings: found, convolution: convolutions, transport: tran
       `convolution ${edge}³ ∗ ${kernel}³ [ms]`,
       `${digits(1e3 * wall.median_s)} (${digits(1e3 * wall.least_s)} to ${digits(1e3 * wall.most_s)})`,
     ]),
+    ['longest submit [ms]', `${digits(1e3 * device.longest.seconds)} (${device.longest.what})`],
     ...transports.map(({ nuclide, source, spacing_mm: spacing, speed }) => [
       `${nuclide}, ${source}, ${spacing} mm [10⁶ decays/s]`,
       digits(speed.histories_per_s / 1e6),
@@ -259,7 +274,6 @@ function verdict(kind, text) {
   box.className = kind;
   box.textContent = text;
   box.hidden = false;
-  if (kind === 'wrong') say('Ended.', element('progress').value);
 }
 
 function setRunning(isRunning) {

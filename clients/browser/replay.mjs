@@ -1,6 +1,6 @@
 // Gives a device what another one was given, by the same rules.
 
-import { SUBMIT_SECONDS, stopIf } from './device.mjs';
+import { SUBMIT_SECONDS, stopIf, unlessStopped } from './device.mjs';
 
 // Dispatches of a submit of passes: each has parameters of its own.
 const MOST_DISPATCHES = 64;
@@ -29,15 +29,17 @@ export class Replay {
     this.capacity = device.isSoftware ? recorded : Math.max(recorded, Math.min(HARDWARE_CAPACITY, fitting));
   }
 
-  // Compiles every pipeline; gives the stages with their times [s].
+  // Compiles every pipeline; gives the stages with their times [s]. `onStage(name, part)` gets the stage that is next,
+  // and the part that is done.
   async compile(signal, onStage = () => {}) {
     const times = [];
-    for (const { stage, constants, bindings } of this.capture.header.pipelines) {
+    const { pipelines, stages } = this.capture.header;
+    for (const [number, { stage, constants, bindings }] of pipelines.entries()) {
       stopIf(signal);
-      const { name } = this.capture.header.stages[stage];
-      onStage(name);
+      const { name } = stages[stage];
+      onStage(name, number / pipelines.length);
       const start = performance.now();
-      this.pipelines.push(await this.device.pipeline(this.capture.header.stages[stage], bindings, constants));
+      this.pipelines.push(await unlessStopped(signal, this.device.pipeline(stages[stage], bindings, constants)));
       times.push({ stage: name, seconds: (performance.now() - start) / 1000 });
     }
     return times;
@@ -59,7 +61,7 @@ export class Replay {
     if (step.do === 'write') {
       device.gpu.queue.writeBuffer(this.buffer(step.buffer), step.offset, this.capture.blob(step.blob));
     } else if (step.do === 'clear') {
-      await device.submit((encoder) => encoder.clearBuffer(this.buffer(step.buffer), 0, step.bytes ?? undefined));
+      await device.submit('zeros', (encoder) => encoder.clearBuffer(this.buffer(step.buffer), 0, step.bytes ?? undefined));
     } else if (step.do === 'passes') {
       await this.passes(step, signal, onProgress);
     } else if (step.do === 'launch') {
@@ -100,7 +102,7 @@ export class Replay {
         [number, first] = end === pass.groups ? [number + 1, 0] : [number, end];
       }
       this.device.gpu.queue.writeBuffer(this.buffer(step.params), 0, words, 0, (pieces.length * stride) / 4);
-      const elapsed = await this.device.submit((encoder) => {
+      const elapsed = await this.device.submit('passes of a convolution', (encoder) => {
         for (const [at, { pass, groups }] of pieces.entries()) {
           const compute = encoder.beginComputePass();
           this.bind(compute, pass.bindings, at * stride);
@@ -138,7 +140,7 @@ export class Replay {
       cycles = between(Math.floor(work / (moving * perLane)), 1, Math.min(MOST_CYCLES, 2 * cycles));
       words[p.max_lanes] = lanes;
       device.gpu.queue.writeBuffer(this.buffer(step.params), 0, words);
-      const elapsed = await device.submit((encoder) => {
+      const elapsed = await device.submit('cycles of transport', (encoder) => {
         const compute = encoder.beginComputePass();
         for (let cycle = 0; cycle < cycles; cycle++) {
           for (const bindings of step.cycle) {
