@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""How time and memory of `dosegrid compute` grow: with voxels, with active voxels, with histories and with threads.
+"""How time and memory of a dose grow: with voxels, active voxels, histories, threads, and jobs at once on one server.
 
     python3 benches/growth.py [--binary target/release/dosegrid] [--quick] [--json FILE] [--plot FILE.svg]
 
 Each series changes one number of a small case and fits `fixed + slope x number` to what was measured, by least squares
 of relative errors. The figures are processor time, which other load disturbs less than wall time, and peak memory; for
-threads, the wall time. Of --repeat runs the least counts. The worst relative error of each fit is printed: a large one
-means that the growth is not linear. --plot needs matplotlib. For Linux and macOS.
+threads and for jobs at once, the wall time and, of these, the server's memory. Of --repeat runs the least counts. The
+worst relative error of each fit is printed: a large one means that the growth is not linear. --plot needs matplotlib.
+For Linux and macOS.
 """
 
 import argparse
 import json
 import os
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +22,7 @@ import time
 from memory import run, volumes, write_nifti
 
 MM = 4.0
+JOBS = "jobs at once"
 
 
 def fitted(numbers, values):
@@ -48,12 +52,16 @@ class Case:
                 write_nifti(path, rows, edge, MM, code)
         return paths
 
-    def measure(self, kind, edge, method, histories=None, threads=1):
-        """The least processor time [s], wall time [s] and peak memory [bytes]."""
+    def command(self, kind, edge, method, histories=None):
+        """What computes a phantom, without a device and an output."""
         density, decays = self.files(kind, edge)
         command = [self.binary, "compute", "--activity", decays, "--activity-unit", "bq-s", "--density", density]
-        command += ["--nuclide", "Lu-177", "--device", "cpu", "--quiet", "--method", method]
-        command += ["--histories", str(histories)] if histories else []
+        command += ["--nuclide", "Lu-177", "--quiet", "--method", method]
+        return command + (["--histories", str(histories)] if histories else [])
+
+    def measure(self, kind, edge, method, histories=None, threads=1):
+        """The least processor time [s], wall time [s] and peak memory [bytes]."""
+        command = self.command(kind, edge, method, histories) + ["--device", "cpu"]
         os.environ["RAYON_NUM_THREADS"] = str(threads)
         found = []
         for _ in range(self.repeat):
@@ -61,6 +69,40 @@ class Case:
             _, peak, seconds = run(command + ["--output", f"{self.folder}/dose.nii"])
             found.append((seconds, time.perf_counter() - start, peak))
         return [min(column) for column in zip(*found)]
+
+    def at_once(self, edge, method, histories, numbers):
+        """Of a server on two threads: for each number of callers at once, its processor time [s], the wall time until
+        the last has its dose [s], and the server's peak memory [bytes]."""
+        os.environ["RAYON_NUM_THREADS"] = str(min(2, os.cpu_count() or 1))
+        rows = []
+        for number in numbers:
+            ready = f"{self.folder}/ready{number}"
+            command = [self.binary, "serve", "--listen", "127.0.0.1:0", "--device", "cpu", "--ready-file", ready]
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            server = subprocess.Popen(command, **quiet)
+            while not os.path.isfile(ready):
+                if server.poll() is not None:
+                    sys.exit("the server did not begin")
+                time.sleep(0.01)
+            with open(ready) as file:
+                address = file.read().split()[0]
+            # The first request fills the caches.
+            call = self.command("patient", edge, method, histories) + ["--server", address]
+            subprocess.run(call + ["--output", f"{self.folder}/dose.nii"], check=True, **quiet)
+            walls = []
+            for _ in range(self.repeat):
+                start = time.perf_counter()
+                outputs = [["--output", f"{self.folder}/dose{caller}.nii"] for caller in range(number)]
+                callers = [subprocess.Popen(call + output, **quiet) for output in outputs]
+                if any(caller.wait() for caller in callers):
+                    sys.exit("a call failed")
+                walls.append(time.perf_counter() - start)
+            server.send_signal(signal.SIGTERM)
+            _, _, usage = os.wait4(server.pid, 0)
+            server.returncode = 0
+            unit = 1 if sys.platform == "darwin" else 1024
+            rows.append([usage.ru_utime + usage.ru_stime, min(walls), usage.ru_maxrss * unit])
+        return rows
 
 
 def series(case, quick):
@@ -78,6 +120,9 @@ def series(case, quick):
     threads = sorted({1, 2, 4, os.cpu_count() or 1} & set(range(1, (os.cpu_count() or 1) + 1)))
     rows = [case.measure("patient", edges[1], "monte-carlo", histories[-1], n) for n in threads]
     yield f"monte-carlo, {histories[-1]} histories", "threads", threads, rows
+    edge, numbers = edges[1], [1, 2, 4, 8]
+    for method, count in (("kernel", None), ("monte-carlo", few)):
+        yield f"{method}, {edge}³ voxels, one server", JOBS, numbers, case.at_once(edge, method, count, numbers)
 
 
 def plot(results, path):
@@ -111,7 +156,7 @@ def main():
         # The program starts itself anew without this variable.
         os.environ["XDG_RUNTIME_DIR"] = "/nonexistent"
         for name, what, numbers, rows in series(Case(args.binary, folder, args.repeat), args.quick):
-            seconds = [wall if what == "threads" else processor for processor, wall, _ in rows]
+            seconds = [wall if what in ("threads", JOBS) else processor for processor, wall, _ in rows]
             peaks = [peak for _, _, peak in rows]
             is_linear = what != "threads"
             fits = [fitted(numbers, values) if is_linear else None for values in (seconds, peaks)]

@@ -22,7 +22,7 @@ pub(crate) fn embed() {
         validated_alone(Path::new(&format!("shaders/shared/{name}.wgsl")));
     }
     let (mut stages, mut structs, mut faults) = (String::new(), Vec::new(), Vec::new());
-    for (folder, attribute) in [("shaders", ""), ("shaders/probes", ""), ("shaders/tests", "#[cfg(test)]\n")] {
+    for folder in ["shaders", "shaders/probes", "shaders/checks"] {
         for file in wgsl_files(folder) {
             let (_, stage_file) = parsed(&file);
             faults.extend(wgsl::import_faults(&stage_file, &shared));
@@ -37,7 +37,7 @@ pub(crate) fn embed() {
                 "{}: one entry point, `main`",
                 file.display()
             );
-            stages += &(attribute.to_owned() + &stage(&file, &source, &module));
+            stages += &stage(&file, &source, &module);
             structs.extend(host_structs(&module));
         }
     }
@@ -84,7 +84,7 @@ fn twin_list(stage: &wgsl::File, shared: &BTreeMap<String, wgsl::File>) -> Strin
     }
     let files: Vec<&wgsl::File> = shared.values().chain([stage]).collect();
     let untested = twins::untested(&bodies, &files);
-    assert!(untested.is_empty(), "without a test in shaders/tests/{}.wgsl: {}", stage.name, untested.join(", "));
+    assert!(untested.is_empty(), "without a test in shaders/checks/{}.wgsl: {}", stage.name, untested.join(", "));
     twins::list(&twins::tests(stage), &bodies)
 }
 

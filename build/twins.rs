@@ -2,7 +2,7 @@
 //!
 //! A file of `shaders/shared/` names its Rust files in a line `// Twin: PATH PATH`. Each of its functions then has a
 //! twin of the same name in one of them, or "Device only" in the comment above. Each twin is run by a test of
-//! `shaders/tests/twins.wgsl`, directly or through what it calls. Files whose line begins with `// Twin, by whole
+//! `shaders/checks/twins.wgsl`, directly or through what it calls. Files whose line begins with `// Twin, by whole
 //! histories:` are compared as a whole, by the runs in `src/engine/gpu/transport/device_tests.rs`.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use super::wgsl::{File, Function};
 
-/// How the test functions of `shaders/tests/twins.wgsl` begin.
+/// How the test functions of `shaders/checks/twins.wgsl` begin.
 const TEST: &str = "twin_";
 
 /// The bodies of a WGSL file: its functions that have a twin of the same name in Rust.
@@ -111,7 +111,7 @@ pub(crate) fn list(tests: &[String], bodies: &[String]) -> String {
     let all: String =
         variants.iter().zip(tests).map(|(variant, test)| format!("(Twin::{variant}, {test:?}), ")).collect();
     format!(
-        "/// The tests of `shaders/tests/twins.wgsl`: the number of each is that of its variant.\n\
+        "/// The tests of `shaders/checks/twins.wgsl`: the number of each is that of its variant.\n\
          #[derive(Clone, Copy, Debug, PartialEq, Eq)]\npub(super) enum Twin {{ {} }}\n\
          /// All tests, with their names.\npub(super) const TWINS: &[(Twin, &str)] = &[{all}];\n\
          /// The bodies that they compare.\npub(super) const BODIES: &[&str] = &{bodies:?};\n",

@@ -37,6 +37,7 @@ pub struct ConvolutionSize {
 
 /// One convolution.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ConvolutionFigure {
     /// Voxels along each edge of the volume.
     pub edge: usize,

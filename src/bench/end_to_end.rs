@@ -24,6 +24,7 @@ const SOFTWARE_HISTORIES: u64 = 20_000;
 
 /// One kind of request, twice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EndToEndFigure {
     /// `kernel` or `monte-carlo`.
     pub method: String,

@@ -12,6 +12,7 @@ mod page;
 mod report;
 mod scenes;
 mod transport;
+mod twins;
 
 pub use capture::{CaptureCase, capture};
 pub use compare::{Comparison, compare};
@@ -21,11 +22,13 @@ pub use page::page;
 pub use report::{DeviceReport, Figure, Host, Report, SCHEMA, SCHEMA_VERSION};
 pub use scenes::{BenchSource, scene_phantom};
 pub use transport::{TransportFigure, TransportSpeed, measured, transport};
+pub use twins::twins;
 
 use serde::{Deserialize, Serialize};
 
 /// The spread of repeated times.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Spread {
     /// The middle one [s].
     pub median_s: f64,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ConvolutionFigure, EndToEndFigure, TransportFigure};
 use crate::domain::DeviceInfo;
-use crate::engine::measures::{Ceilings, CompileTime, Portrait};
+use crate::engine::measures::{Ceilings, CompileTime, Portrait, TwinFigure};
 
 /// What the file is.
 pub const SCHEMA: &str = "dosegrid.bench";
@@ -13,6 +13,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// All that was measured in one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: String,
@@ -34,6 +35,7 @@ pub struct Report {
 
 /// The machine around the devices.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Host {
     /// Operating system, such as `linux`.
     pub os: String,
@@ -53,6 +55,7 @@ impl Host {
 
 /// All that was measured on one device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeviceReport {
     /// Its name, driver and kind.
     pub device: DeviceInfo,
@@ -60,6 +63,9 @@ pub struct DeviceReport {
     pub adapter: Option<Portrait>,
     /// How long the stages took to compile.
     pub compile: Vec<CompileTime>,
+    /// The bodies of its transport next to those of the CPU; none for the CPU itself.
+    #[serde(default)]
+    pub twins: Vec<TwinFigure>,
     /// What it can do at most.
     pub ceilings: Ceilings,
     /// Convolutions.
@@ -125,5 +131,19 @@ impl DeviceReport {
             all.push(time(format!("second request, {method}"), *second_s));
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `bench --json` and the page write, for those who read it with other programs.
+    const PUBLISHED: &str = include_str!("../../docs/bench.schema.json");
+
+    #[test]
+    fn the_published_schema_is_that_of_the_report() {
+        let schema = serde_json::to_string_pretty(&schemars::schema_for!(Report)).expect("a schema is JSON") + "\n";
+        assert!(schema == PUBLISHED, "docs/bench.schema.json must be:\n{schema}");
     }
 }

@@ -18,6 +18,7 @@ const BODY_SHAPE: [u64; 3] = [104, 104, 96];
 
 /// Where the decays are, and in what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum BenchSource {
     /// One voxel in the middle of 64³ of soft tissue: every deposit goes to a few addresses.

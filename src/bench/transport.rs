@@ -28,6 +28,7 @@ const ACTIVE: f32 = 0.1;
 
 /// Speed of the transport.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TransportSpeed {
     /// Histories run.
     pub histories: u64,
@@ -44,6 +45,7 @@ pub struct TransportSpeed {
 
 /// The transport of one nuclide in one phantom.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TransportFigure {
     /// Name of the nuclide.
     pub nuclide: String,
@@ -71,6 +73,7 @@ pub struct TransportFigure {
 
 /// Time of a stage on the device.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StageFigure {
     /// The stage.
     pub stage: String,

@@ -48,6 +48,7 @@ impl fmt::Display for DeviceSelector {
 
 /// The kind of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceKind {
     /// The native CPU engine.
@@ -66,6 +67,7 @@ pub enum DeviceKind {
 
 /// A device of this machine.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeviceInfo {
     /// The name that selects it: `cpu` or `gpu:N`.
     pub id: String,

@@ -141,6 +141,7 @@ pub struct KernelAccount {
 
 /// Wall time of one stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StageTime {
     /// The stage's name.
     pub stage: String,

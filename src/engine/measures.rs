@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// What an adapter is and offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Portrait {
     /// The maker's number: of PCI on most systems.
     pub vendor: u32,
@@ -23,6 +24,7 @@ pub struct Portrait {
 
 /// How long one stage took to compile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CompileTime {
     /// The stage.
     pub stage: String,
@@ -34,6 +36,7 @@ pub struct CompileTime {
 
 /// Additions to a number of addresses at once.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AtomicRate {
     /// Words that are added to, in a scattered order.
     pub addresses: u64,
@@ -43,6 +46,7 @@ pub struct AtomicRate {
 
 /// What a device can do at most: the bounds that its figures are to be compared with. None where it was not measured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Ceilings {
     /// Reading device memory [bytes/s].
     pub read_bytes_per_s: Option<f64>,
@@ -64,6 +68,24 @@ pub struct Ceilings {
     pub empty_dispatch_s: Option<f64>,
     /// Atomic additions, by how many addresses share them.
     pub atomics: Vec<AtomicRate>,
+}
+
+/// A body of the transport on a GPU next to its twin on the CPU: the same inputs and random words.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct TwinFigure {
+    /// Name of the test, which calls one body or several.
+    pub test: String,
+    /// Inputs.
+    pub cases: usize,
+    /// Those that drew another number of random words, since a value lies within rounding of the edge of a rejection.
+    pub straying: usize,
+    /// Largest difference of a value in the others, as a part of the CPU's, or of 0.001 if that is more.
+    pub worst: f32,
+    /// Those of the others that differ by more than rounding explains.
+    pub differing: usize,
+    /// Whether none differs, and few enough stray.
+    pub agrees: bool,
 }
 
 /// What the transport did on a device since it was last asked.

@@ -12,7 +12,7 @@ use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Volume};
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::ConvolutionPlan;
 use crate::prepare::transport::Scene;
-use measures::{Ceilings, CompileTime, Portrait, TransportWork};
+use measures::{Ceilings, CompileTime, Portrait, TransportWork, TwinFigure};
 
 /// An open device. It is chosen once, at the start; a job never changes it.
 #[derive(Debug)]
@@ -146,6 +146,19 @@ impl Device {
         match self {
             Self::Cpu(_) => cpu::ceilings(control),
             Self::Gpu(gpu) => gpu.ceilings(control),
+        }
+    }
+
+    /// Compares each body of the transport on a GPU with its twin on the CPU. The CPU has none beside it.
+    ///
+    /// * `scene` – has the tables that the bodies read
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`].
+    pub fn twins(&mut self, scene: &Scene, control: &Control) -> Result<Vec<TwinFigure>, DoseError> {
+        match self {
+            Self::Cpu(_) => Ok(Vec::new()),
+            Self::Gpu(gpu) => gpu.twins(scene, control),
         }
     }
 

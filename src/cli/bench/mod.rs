@@ -106,6 +106,8 @@ fn measure(device: &mut Device, quick: bool) -> Result<DeviceReport, DoseError> 
     adapter.iter().try_for_each(|portrait| stdout::print(&rows::portrait(portrait)))?;
     let compile = device.compile_times(&control)?;
     stdout::print(&rows::compile(&compile))?;
+    let twins = bench::twins(device, &control)?;
+    stdout::print(&rows::twins(&twins))?;
     let ceilings = device.ceilings(&control)?;
     stdout::print(&rows::ceilings(&ceilings))?;
 
@@ -129,7 +131,7 @@ fn measure(device: &mut Device, quick: bool) -> Result<DeviceReport, DoseError> 
 
     let end_to_end = bench::end_to_end(device, is_software, &control)?;
     stdout::print(&rows::end_to_end(&end_to_end))?;
-    Ok(DeviceReport { device: info, adapter, compile, ceilings, convolution, transport, end_to_end })
+    Ok(DeviceReport { device: info, adapter, compile, twins, ceilings, convolution, transport, end_to_end })
 }
 
 /// The convolutions to measure. Software gets small ones.

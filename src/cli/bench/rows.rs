@@ -1,7 +1,7 @@
 //! The figures of a bench as lines of a table.
 
 use crate::bench::{ConvolutionFigure, EndToEndFigure, TransportFigure};
-use crate::engine::measures::{Ceilings, CompileTime, Portrait};
+use crate::engine::measures::{Ceilings, CompileTime, Portrait, TwinFigure};
 use crate::report::numbers::significant;
 
 /// Significant digits of a measured figure.
@@ -43,6 +43,22 @@ pub(super) fn compile(times: &[CompileTime]) -> String {
         text += &format!("{stage:<24} {:>9}  {:>6}\n", figure(*cold_s), figure(*warm_s));
     }
     text + &format!("{:<24} {:>9}  {:>6}\n", "all", figure(sum(|t| t.cold_s)), figure(sum(|t| t.warm_s)))
+}
+
+/// The bodies of the transport next to those of the CPU; nothing for the CPU itself.
+pub(super) fn twins(found: &[TwinFigure]) -> String {
+    if found.is_empty() {
+        return String::new();
+    }
+    let mut text = "\nthe same on the CPU       cases  straying  worst difference\n".to_owned();
+    for TwinFigure { test, cases, straying, worst, agrees, .. } in found {
+        let word = if *agrees { "" } else { "  NOT THE SAME" };
+        text += &format!("{test:<24} {cases:>6} {straying:>9} {worst:>17.1e}{word}\n");
+    }
+    if found.iter().any(|figure| !figure.agrees) {
+        text += "this device computes something else than the CPU: do not trust its doses, and send this in\n";
+    }
+    text
 }
 
 /// What the device can do at most.

@@ -158,6 +158,11 @@ impl Scene {
         rows(&self.tables.attenuation, material, NODES)
     }
 
+    /// How many materials have tables.
+    pub(crate) fn materials(&self) -> usize {
+        self.tables.attenuation.len() / NODES
+    }
+
     pub(crate) fn form_factors(&self, material: usize) -> FormFactors<'_> {
         FormFactors {
             incoherent: rows(&self.tables.incoherent, material, TRANSFER_BINS + 1),

@@ -107,7 +107,6 @@ impl Stream {
     }
 
     /// Words drawn so far.
-    #[cfg(test)]
     pub(crate) fn drawn(&self) -> u32 {
         let left = u32::try_from(AT_A_TIME - self.next).expect("few");
         4 * self.next_block - left

@@ -8,8 +8,10 @@ mod stopwatch;
 pub(super) use stopwatch::Stopwatch;
 
 use super::GpuEngine;
+use super::transport::twins;
 use crate::domain::{Control, DoseError};
-use crate::engine::measures::{Ceilings, CompileTime, Portrait, TransportWork};
+use crate::engine::measures::{Ceilings, CompileTime, Portrait, TransportWork, TwinFigure};
+use crate::prepare::transport::Scene;
 
 impl GpuEngine {
     /// What the adapter is and offers.
@@ -32,6 +34,19 @@ impl GpuEngine {
     pub fn ceilings(&mut self, control: &Control) -> Result<Ceilings, DoseError> {
         self.session.release();
         ceilings::measure(&mut self.session, control)
+    }
+
+    /// Compares each body of the transport with its twin on the CPU.
+    ///
+    /// * `scene` – has the tables that the bodies read
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`].
+    pub fn twins(&mut self, scene: &Scene, control: &Control) -> Result<Vec<TwinFigure>, DoseError> {
+        if control.is_cancelled() {
+            return Err(DoseError::Cancelled);
+        }
+        twins::figures(&mut self.session, scene, twins::CASES)
     }
 
     /// Whether the time of each stage is taken from now on. It never is on a device without timestamps.

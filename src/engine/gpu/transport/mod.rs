@@ -10,13 +10,12 @@ mod device_scene;
 mod launches;
 mod step_rate;
 mod sums;
+pub(super) mod twins;
 
 #[cfg(test)]
 mod device_tests;
 #[cfg(test)]
 mod rejection_tests;
-#[cfg(test)]
-mod twins;
 
 use std::ops::Range;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! The tests of `shaders/tests/twins.wgsl` on the CPU.
+//! The tests of `shaders/checks/twins.wgsl` on the CPU.
 
 use super::{Case, Outcome, Twin};
 use crate::domain::emission::Particle;
