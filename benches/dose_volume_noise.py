@@ -44,7 +44,8 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for number, histories in enumerate(HISTORIES):
             command = [arguments.binary, "compute", "--activity", patient / "activity_bq.nii.gz"]
-            command += ["--activity-unit", "bq", "--density", patient / "density_g_cm3.nii.gz", "--nuclide", "Lu-177"]
+            command += ["--activity-unit", "bq", "--effective-half-life", "50h", "--nuclide", "Lu-177"]
+            command += ["--density", patient / "density_g_cm3.nii.gz"]
             command += ["--labels", patient / "labels.nii.gz", "--method", "monte-carlo", "--device", "cpu", "--quiet"]
             command += ["--histories", str(int(histories)), "--seed", str(number + 1)]
             command += ["--output", f"{folder}/dose.nii", "--uncertainty-output", f"{folder}/sigma.nii"]

@@ -75,6 +75,7 @@ mod tests {
             device,
             adapter: None,
             compile,
+            twins: Vec::new(),
             ceilings,
             convolution: Vec::new(),
             transport: Vec::new(),
