@@ -2,11 +2,11 @@
 """Energy absorbed in the cube that it comes from, by dosegrid and by PenRed (PENELOPE): particles of one energy at a time.
 
     pip install pyPenred      (AGPL: it is run, and nothing of it is copied)
-    python3 benches/peers/absorbed.py [--binary target/release/dosegrid] [--seconds 60] [photons|electrons ...]
+    python3 benches/peers/absorbed.py [--binary target/release/dosegrid] [--seconds 60] [photons|positrons|electrons ...]
 
 Particles begin evenly in a cube of water in the middle of a larger one. `photons`: a cube of 50 mm, which dosegrid has
-as voxels of 5 mm, as a source organ in a scan, and the photons of In-111 and I-124. `electrons`: one voxel of 6 mm, 0.1
-to 4.5 MeV. Cuts of PenRed: electrons 10 keV, photons 1 keV, C1 = C2 = 0.02. Default cuts of dosegrid. Both have the mean
+as voxels of 5 mm, as a source organ in a scan, and the photons of In-111 and I-124. `positrons`: the same cube, the mean
+energies of I-124's. `electrons`: one voxel of 6 mm, 0.1 to 4.5 MeV. Cuts of PenRed: electrons 10 keV, photons 1 keV, C1 = C2 = 0.02. Default cuts of dosegrid. Both have the mean
 excitation energy of PENELOPE's water. Prints the quotient of the energies, its uncertainty (1 sigma), and how long each
 took; fails if a quotient is off by more than 1 % and three sigma.
 """
@@ -33,6 +33,7 @@ ALLOWED = 0.01
 # Edge of the voxels [mm], voxels of the source along an edge, and of all, and energies [MeV].
 CASES = {
     "photons": (0, 5.0, 10, 58, [0.0231, 0.0275, 0.1713, 0.2454, 0.511, 0.6027, 1.691]),
+    "positrons": (1, 5.0, 10, 58, [0.687, 0.975]),
     "electrons": (-1, 6.0, 1, 21, [0.1, 0.5, 1.0, 2.0, 3.0, 4.5]),
 }
 
@@ -57,7 +58,7 @@ def penred(folder, charge, energy_mev, voxel_mm, source, edge, histories):
     """Share of the energy that stays in the source, and its uncertainty."""
     transport.EDGE, transport.MM = edge, voxel_mm
     middle_cm, half_cm = edge * voxel_mm / 20, source * voxel_mm / 20
-    text = transport.configuration("gamma" if charge == 0 else "electron", energy_mev, histories)
+    text = transport.configuration({-1: "electron", 0: "gamma", 1: "positron"}[charge], energy_mev, histories)
     for axis in "xyz":
         text = re.sub(rf"(dose/{axis}min) .*", rf"\1 {middle_cm - half_cm}", text)
         text = re.sub(rf"(dose/{axis}max) .*", rf"\1 {middle_cm + half_cm}", text)
@@ -122,6 +123,7 @@ def main():
     parser.add_argument("cases", nargs="*", default=list(CASES))
     parser.add_argument("--binary", default="target/release/dosegrid")
     parser.add_argument("--seconds", type=float, default=60.0, help="for each energy and program")
+    parser.add_argument("--energies", type=float, nargs="*", help="MeV, in place of those of the cases")
     arguments = parser.parse_args()
     try:
         import pyPenred  # noqa: F401
@@ -140,6 +142,7 @@ def main():
         Path(folder, "water.toml").write_text(text)
         for case in arguments.cases:
             charge, voxel_mm, source, edge, energies = CASES[case]
+            energies = arguments.energies or energies
             print(f"{case}: source of {source} voxels of {voxel_mm} mm along an edge")
             for energy_mev in energies:
                 at = (charge, energy_mev, voxel_mm, source, edge)
