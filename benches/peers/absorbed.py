@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Energy absorbed in the cube that it comes from, by dosegrid and by PenRed (PENELOPE): particles of one energy at a time.
+"""Energy absorbed in the cube that it comes from, by dosegrid and by PenRed (PENELOPE), one energy at a time.
 
     pip install pyPenred      (AGPL: it is run, and nothing of it is copied)
-    python3 benches/peers/absorbed.py [--binary target/release/dosegrid] [--seconds 60] [photons|positrons|electrons ...]
+    python3 benches/peers/absorbed.py [--seconds 60] [photons|positrons|electrons ...] [--energies MEV ...]
 
 Particles begin evenly in a cube of water in the middle of a larger one. `photons`: a cube of 50 mm, which dosegrid has
-as voxels of 5 mm, as a source organ in a scan, and the photons of In-111 and I-124. `positrons`: the same cube, the mean
-energies of I-124's. `electrons`: one voxel of 6 mm, 0.1 to 4.5 MeV. Cuts of PenRed: electrons 10 keV, photons 1 keV, C1 = C2 = 0.02. Default cuts of dosegrid. Both have the mean
-excitation energy of PENELOPE's water. Prints the quotient of the energies, its uncertainty (1 sigma), and how long each
-took; fails if a quotient is off by more than 1 % and three sigma.
+as voxels of 5 mm, as a source organ in a scan, and the photons of In-111 and I-124. `positrons`: the same cube, the
+mean energies of I-124's. `electrons`: one voxel of 6 mm, 0.1 to 4.5 MeV. Cuts of PenRed: electrons 10 keV, photons 1
+keV, C1 = C2 = 0.02. Default cuts of dosegrid. Both have the mean excitation energy of PENELOPE's water. Prints the
+quotient of the energies, its uncertainty (1 sigma), and how long each took; fails if a quotient is off by more than 1 %
+and three sigma.
 """
 
 import argparse
