@@ -15,9 +15,9 @@ pub const SCHEMA_VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Report {
-    /// [`SCHEMA`].
+    /// What the file is: `dosegrid.bench`.
     pub schema: String,
-    /// [`SCHEMA_VERSION`].
+    /// Its version.
     pub schema_version: u32,
     /// Version of dosegrid.
     pub version: String,
