@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 from dataclasses import dataclass
 from typing import Any, Iterator
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from . import _wire
 
 #: Bytes of a message that travel best.
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 2 << 20
 #: Most bytes that are put in order at a time.
 SLAB_BYTES = 16 << 20
 #: Planes, rows and columns of a tile that fits into a core's cache.
@@ -69,19 +70,35 @@ def pieces(values: NDArray[Any], dtype: Any) -> Iterator[memoryview]:
     if planes.dtype == dtype and planes.flags.c_contiguous:
         yield from _cut(planes)
         return
+    for slab in _ahead(_slabs(planes, dtype)):
+        yield from _cut(slab)
+
+
+def _slabs(planes: NDArray[Any], dtype: Any) -> Iterator[NDArray[Any]]:
+    """An array [z, y, x] in order, some planes at a time. A slab is good until the next but one is asked for."""
     count, rows, columns = planes.shape
     thick = max(1, min(count, TILE_PLANES, SLAB_BYTES // max(1, rows * columns * dtype.itemsize)))
-    slab = np.empty((thick, rows, columns), dtype)
+    both = [np.empty((thick, rows, columns), dtype) for _ in range(min(2, -(-count // thick)))]
     row_is_whole = abs(planes.strides[2]) == planes.itemsize
     tile = np.empty((min(columns, TILE_COLUMNS), TILE_ROWS * TILE_PLANES + TILE_GAP), dtype)
-    for first in range(0, count, thick):
+    for number, first in enumerate(range(0, count, thick)):
         part = planes[first : first + thick]
-        target = slab[: len(part)]
+        target = both[number % 2][: len(part)]
         if row_is_whole:
             target[...] = part
         else:
             _transpose(part, target, tile)
-        yield from _cut(target)
+        yield target
+
+
+def _ahead(slabs: Iterator[NDArray[Any]]) -> Iterator[NDArray[Any]]:
+    """Each slab while a thread makes the next one: numpy copies without holding the interpreter."""
+    slab = next(slabs, None)
+    with concurrent.futures.ThreadPoolExecutor(1, "dosegrid-upload") as thread:
+        while slab is not None:
+            following = thread.submit(next, slabs, None)
+            yield slab
+            slab = following.result()
 
 
 def _transpose(part: NDArray[Any], target: NDArray[Any], tile: NDArray[Any]) -> None:
