@@ -181,6 +181,10 @@ fn every_fault_of_a_manifest_is_named_by_its_line_before_any_work() {
     }
     assert_eq!(said.lines().count(), 13, "{said}");
     assert!(!Path::new(&place).exists());
+    // Line ends of other systems count as lines too.
+    fs::write(base.join("ends.csv"), "study,nuclide\r\nstudy-1,\r\nstudy-1,Xx-1\r\n").expect("a writable folder");
+    let said = stderr(&dosegrid(base, ["cohort", "ends.csv", "--output", &place]));
+    assert!(said.contains("error: line 3: nuclide: ") && said.lines().count() == 1, "{said}");
     fs::write(base.join("head.csv"), "folder,study,study\na,b,c\n").expect("a writable folder");
     let said = stderr(&dosegrid(base, ["cohort", "head.csv", "--output", &place]));
     assert!(said.contains("column \"folder\" is not known") && said.contains("has 2 columns study"), "{said}");

@@ -30,6 +30,7 @@ mod merge;
 mod next_cycle;
 mod nuclides;
 mod organ_volumes;
+mod orphan;
 mod outputs;
 mod progress;
 mod queue_flags;

@@ -47,10 +47,10 @@ impl Line {
 ///
 /// * `web` – the server that studies come from, if there is one
 pub(super) fn read(args: &Args, web: Option<&Web>, checks: &mut Checks) -> Option<Vec<Line>> {
-    let reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_path(&args.manifest);
-    let cannot = |error: csv::Error| Invalid::new(format!("cannot be read: {error}"));
-    let mut reader = checks.at("manifest", reader.map_err(cannot))?;
-    let head = checks.at("manifest", reader.headers().cloned().map_err(cannot))?;
+    let text = checks.at("manifest", text(&args.manifest))?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text.as_slice());
+    let head = reader.headers().cloned().map_err(|error| Invalid::new(format!("cannot be read: {error}")));
+    let head = checks.at("manifest", head)?;
     let named: Vec<&str> = head.iter().collect();
     for unknown in named.iter().filter(|name| !COLUMNS.contains(name)) {
         checks.fail("line 1", format!("column {unknown:?} is not known; known are {}", COLUMNS.join(", ")));
@@ -102,6 +102,13 @@ pub(super) fn read(args: &Args, web: Option<&Web>, checks: &mut Checks) -> Optio
         checks.fail("manifest", "has no line below its first");
     }
     Some(lines)
+}
+
+/// The bytes of the manifest, with plain line ends: the reader counts those of other systems one line late.
+fn text(path: &Path) -> Result<Vec<u8>, Invalid> {
+    let bytes = std::fs::read(path).map_err(|error| Invalid::new(format!("cannot be read: {error}")))?;
+    let is_kept = |at: usize| !bytes[at..].starts_with(b"\r\n");
+    Ok((0..bytes.len()).filter(|&at| is_kept(at)).map(|at| bytes[at]).collect())
 }
 
 /// A line; none with a fault, which is recorded.

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use super::dicom_web::DicomWebArgs;
 use super::remote::RemoteArgs;
-use super::stdout;
+use super::{orphan, stdout};
 use crate::domain::{Checks, DoseError, Invalid, words};
 use identity::Salt;
 use ledger::Ledger;
@@ -57,6 +57,9 @@ pub(super) struct Args {
     web: DicomWebArgs,
     #[command(flatten)]
     remote: RemoteArgs,
+    /// End when standard input is closed, and the studies with it: so that they end with what started it
+    #[arg(long, hide = true)]
+    end_with_stdin: bool,
 }
 
 /// What is known before any work.
@@ -69,6 +72,9 @@ struct Cohort<'a> {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), DoseError> {
+    if args.end_with_stdin {
+        orphan::end_with_stdin();
+    }
     let mut checks = Checks::new();
     let jobs = args.jobs.parse().ok().filter(|jobs| (1..=MAX_JOBS).contains(jobs));
     let jobs = checks.at("jobs", jobs.ok_or_else(|| Invalid::new(format!("is a whole number from 1 to {MAX_JOBS}"))));

@@ -16,15 +16,13 @@ use std::path::{Path, PathBuf};
 
 use super::dicom_web::FetchArgs;
 use super::integrate::options::CurveArgs;
+use super::orphan;
 use super::remote::RemoteArgs;
 use super::stdout;
 use super::time_points::TimePointArgs;
 use crate::domain::{Checks, DoseError};
 use passed::PassedArgs;
 use plan::Plan;
-
-/// Exit status of a process whose parent is gone.
-const EXIT_ORPHAN: i32 = 1;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
@@ -77,11 +75,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     if args.end_with_stdin {
-        // On a thread of its own, which nobody waits for: a read cannot be interrupted.
-        std::thread::spawn(|| {
-            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
-            std::process::exit(EXIT_ORPHAN);
-        });
+        orphan::end_with_stdin();
     }
     let input = args.fetch.input(&args.folder)?;
     let args = &Args { folder: input.path().to_owned(), ..args.clone() };
