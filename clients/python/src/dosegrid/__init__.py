@@ -19,6 +19,7 @@ from ._async import AsyncClient, AsyncJob
 from ._calls import Cancel
 from ._client import Client, Job
 from ._clinic import Bed, Integrals, Scan
+from ._cohort import Cohort, cohort
 from ._errors import (
     Cancelled,
     DosegridError,
@@ -50,6 +51,7 @@ __all__ = [
     "Cancel",
     "Cancelled",
     "Client",
+    "Cohort",
     "DosegridError",
     "EngineFailure",
     "FieldError",
@@ -76,6 +78,7 @@ __all__ = [
     "Volume",
     "Warning",
     "__version__",
+    "cohort",
     "compute",
 ]
 
