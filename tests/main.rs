@@ -1,5 +1,6 @@
 //! Tests of the whole crate from outside: one binary, one link.
 
+mod book;
 mod broker;
 mod cancel;
 mod capture;
