@@ -6,6 +6,7 @@ import csv
 import math
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -78,6 +79,19 @@ def test_the_table_as_parquet(study: pathlib.Path, tmp_path: pathlib.Path) -> No
     assert table.to_pylist() == found.organs and len(found.organs) > 5
     kinds = {field.name: str(field.type) for field in table.schema}
     assert (kinds["organ"], kinds["label"], kinds["outlier"], kinds["d98_gy"]) == ("string", "int64", "bool", "double")
+
+
+def test_the_example_of_the_page(study: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: Any) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    page = pathlib.Path(__file__).resolve().parents[3] / "docs" / "cohort.md"
+    source = page.read_text().partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(tmp_path)
+    for number in "4711", "4712":
+        shutil.copytree(study, tmp_path / "scans" / number)
+    exec(compile(source, page.name, "exec"), {})
+    found = parquet.read_table("trial.parquet").to_pylist()
+    assert {row["method"] for row in found} == {"kernel"} and len({row["patient"] for row in found}) == 2
+    assert [row["bed_of_mean_dose_gy"] is not None for row in found] == [row["organ"] == "left kidney" for row in found]
 
 
 def test_a_study_that_fails_is_a_row(study: pathlib.Path, tmp_path: pathlib.Path) -> None:
