@@ -53,8 +53,12 @@ pub(super) fn exist(block: &str) -> Result<(), String> {
 
 #[test]
 fn a_flag_that_does_not_exist_is_found() {
-    exist("pip install x\nA=b dosegrid serve --listen 127.0.0.1:0 \\\n  --device cpu & # --no-flag\n").expect("all exist");
+    exist("pip install x\nA=b dosegrid serve --listen 127.0.0.1:0 \\\n  --device cpu & # --no-flag\n")
+        .expect("all exist");
     exist("dosegrid gateway release ID --config gateway.toml\ndosegrid demo --method=local").expect("all exist");
-    assert_eq!(exist("x && dosegrid demo --metod local"), Err("`dosegrid demo --metod local` has no flag --metod".into()));
+    assert_eq!(
+        exist("x && dosegrid demo --metod local"),
+        Err("`dosegrid demo --metod local` has no flag --metod".into())
+    );
     assert_eq!(exist("dosegrid dance"), Err("there is no command `dosegrid dance`".into()));
 }

@@ -66,7 +66,8 @@ pub(super) fn blocks(text: &str) -> Result<Vec<Block>, String> {
             (Some(language), None) => {
                 let last = blocks.iter().rev().find(|block| !matches!(block.kind, Kind::File(_) | Kind::Shown { .. }));
                 let follows_output = last.is_some_and(|block| block.kind == Kind::Run);
-                let kind = kind(language, comment, follows_output).map_err(|fault| format!("{}: {fault}", number + 1))?;
+                let kind =
+                    kind(language, comment, follows_output).map_err(|fault| format!("{}: {fault}", number + 1))?;
                 open = Some(Block { line: number + 1, kind, text: String::new() });
             }
             (Some(_), Some(block)) => blocks.push(block),

@@ -58,11 +58,9 @@ pub(super) fn holds(shown: &str, printed: &str, within: f64) -> Result<(), Strin
 #[test]
 fn a_wrong_figure_or_word_is_found() {
     let printed = "head\nliver  2.10 Gy (1.2%)\nspleen,5.0,x\nwritten /a/b/c 17 s\n";
-    for (shown, within) in [
-        ("liver 2.10 Gy (1.2%)\n", 0.0),
-        ("head\n…\nspleen, 5.2, x", 0.05),
-        ("liver 2.0 Gy (1.2%)\nwritten …", 0.05),
-    ] {
+    for (shown, within) in
+        [("liver 2.10 Gy (1.2%)\n", 0.0), ("head\n…\nspleen, 5.2, x", 0.05), ("liver 2.0 Gy (1.2%)\nwritten …", 0.05)]
+    {
         holds(shown, printed, within).expect("it is there");
     }
     for (shown, within) in [
