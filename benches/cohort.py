@@ -19,6 +19,7 @@ import datetime
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,7 +29,6 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pydicom
-from memory import run
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian
@@ -211,6 +211,15 @@ def prepare(patient, args, folder):
             table.writerow([f"studies/{number:04}", person, place, number % CYCLES + 1, f"--method {args.method}"])
 
 
+def done(folder):
+    """The seconds that each study took that is done, by its pseudonym."""
+    path = folder / "results" / "studies.csv"
+    if not path.exists():
+        return {}
+    with open(path, newline="") as file:
+        return {row["study"]: float(row["seconds"]) for row in csv.DictReader(file) if row["state"] == "done"}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("patient", type=Path)
@@ -228,17 +237,22 @@ def main():
         print(f"{args.studies} studies written in {time.perf_counter() - began:.0f} s", flush=True)
         words = ["cohort", folder / "manifest.csv", "--output", folder / "results", "--jobs", args.jobs]
         words += ["--tissues", folder / "tissues.toml"]
+        before = done(folder)
         began = time.perf_counter()
-        output, peak, processor_s = run([args.binary, *map(str, words)])
+        child = subprocess.Popen([args.binary, *map(str, words)])
+        # An interrupt is for both: the cohort then writes its tables and ends.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _, status, usage = os.wait4(child.pid, 0)
         wall_s = time.perf_counter() - began
-        print(output, end="")
-        with open(folder / "results" / "studies.csv", newline="") as file:
-            seconds = [float(row["seconds"]) for row in csv.DictReader(file) if row["state"] == "done"]
+        seconds = [took for study, took in done(folder).items() if study not in before]
+        unit = 1 if sys.platform == "darwin" else 1024
         print(json.dumps({
-            "studies": args.studies, "jobs": args.jobs, "wall_s": round(wall_s, 1),
-            "processor_s": round(processor_s, 1), "peak_mb_of_a_process": round(peak / 1e6, 1),
+            "studies": args.studies, "done_before": len(before), "done_now": len(seconds), "jobs": args.jobs,
+            "wall_s": round(wall_s, 1), "processor_s": round(usage.ru_utime + usage.ru_stime, 1),
+            "peak_mb_of_a_process": round(usage.ru_maxrss * unit / 1e6, 1),
             "median_s_of_a_study": float(np.median(seconds)) if seconds else None,
         }))  # fmt: skip
+        return os.waitstatus_to_exitcode(status)
 
 
 if __name__ == "__main__":
