@@ -58,12 +58,13 @@ mod traces;
 mod turns;
 mod upload;
 mod volume_calls;
+mod warm_up;
 mod wire;
 
 pub use config::ServerConfig;
 pub use door::{CredentialFiles, Credentials, certificate_is_good};
-pub use off_thread::warm_up;
 pub use traces::Traces;
+pub use warm_up::WarmUp;
 
 /// Messages and stubs made from `proto/dosegrid/v1/`.
 #[expect(clippy::allow_attributes_without_reason, clippy::large_enum_variant, reason = "generated code")]

@@ -6,13 +6,11 @@ use std::thread::available_parallelism;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::domain::{Control, Daughters, DoseError, KernelMedium};
-use crate::physics::kernel::radial_parts;
-use crate::physics::{chain, nuclide};
+use crate::domain::{Control, DoseError};
 
 /// Threads for what a header asks for, such as the spectra of its nuclide. A dose that is computed has all threads of
 /// the common pool, and a caller would wait for its batch there. None: the system has no thread left.
-static HEADERS: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
+pub(super) static HEADERS: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     let threads = available_parallelism().map_or(1, usize::from);
     ThreadPoolBuilder::new().num_threads(threads).thread_name(|number| format!("header {number}")).build().ok()
 });
@@ -62,25 +60,6 @@ pub(super) async fn for_header<T: Send + 'static>(
 ) -> Result<T, DoseError> {
     let Watched { run, stop: _stop } = watched(work);
     if emissions > MANY_EMISSIONS { off_thread(run).await } else { off_thread(|| apart(run)).await }
-}
-
-/// Begins to compute what headers ask for most, on a thread of its own: the spectra of all nuclides, and their kernels
-/// in water. Who asks for one of them later need not wait.
-pub fn warm_up() {
-    let work = || {
-        let sources = nuclide::all().filter_map(|nuclide| chain::source(nuclide, Daughters::default(), &[]).ok());
-        for source in sources {
-            // An energy above those of the library is told to whoever asks for it.
-            let _ = radial_parts(source.emissions(), KernelMedium::Water);
-        }
-        tracing::debug!("spectra and kernels are there");
-    };
-    let begun = ThreadPoolBuilder::new().num_threads(1).thread_name(|_| "warm up".into()).build();
-    match begun {
-        // It is not waited for: it ends with its work.
-        Ok(pool) => pool.spawn(work),
-        Err(error) => tracing::warn!(%error, "no thread to compute spectra in advance"),
-    }
 }
 
 /// Runs work on the threads for headers, one piece at a time: a thread that waits within a piece, say for a part of a

@@ -6,13 +6,9 @@ use std::time::{Duration, Instant};
 
 use dosegrid::api::pb;
 
+use super::kills::times as asked;
 use super::{Client, local, monte_carlo, name, request_id};
 use crate::support::command::Server;
-
-/// How many jobs are created of each kind.
-fn creations() -> usize {
-    std::env::var("RELIABILITY_CREATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
-}
 
 fn serve(folder: &Path) -> Server {
     let folder = folder.to_str().expect("a path of text");
@@ -21,7 +17,7 @@ fn serve(folder: &Path) -> Server {
 }
 
 /// Median, 99th percentile and longest of some times.
-fn told(what: &str, mut times: Vec<Duration>) {
+pub(super) fn told(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let at = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
     println!("{what}: p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms, n {}", at(50), at(99), at(100), times.len());
@@ -31,7 +27,7 @@ fn told(what: &str, mut times: Vec<Duration>) {
 async fn create(client: &mut Client, spec: &pb::JobSpec, what: &str) -> Vec<String> {
     let nuclides = ["Lu-177", "Y-90", "I-131", "Ac-225", "In-111", "Tb-161", "Ho-166", "Sm-153"];
     let (mut created, mut times, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-    for number in 0..creations() {
+    for number in 0..asked("RELIABILITY_CREATIONS", 20) {
         let mut spec = spec.clone();
         spec.compute.as_mut().expect("a header").nuclide = nuclides[number % nuclides.len()].to_owned();
         let begun = Instant::now();
@@ -66,4 +62,33 @@ async fn jobs_are_created_while_the_device_is_idle_and_while_it_is_busy() {
     let short = client.upload_job(local(), [4, 3, 2]).await;
     let last = client.create(&short, &request_id()).await.expect("a good job");
     client.watch(&last.name).await.expect("it ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_jobs_after_a_start_are_created() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = serve(folder.path());
+    let mut client = Client::of(&server.url).await;
+    let kernel = pb::method::Method::Kernel(pb::KernelMethod::default());
+    let by_kernel = client.upload_job(kernel, [12, 12, 12]).await;
+    let mut by_transport = client.upload_job(monte_carlo(1000), [12, 12, 12]).await;
+    by_transport.compute.as_mut().expect("a header").nuclide = "Y-90".to_owned();
+    drop(server);
+    let (mut listens, mut times) = (Vec::new(), [Vec::new(), Vec::new(), Vec::new()]);
+    for _ in 0..asked("RELIABILITY_STARTS", 1) {
+        let begun = Instant::now();
+        let server = serve(folder.path());
+        listens.push(begun.elapsed());
+        let mut client = Client::of(&server.url).await;
+        for (spec, times) in [&by_kernel, &by_kernel, &by_transport].into_iter().zip(&mut times) {
+            let begun = Instant::now();
+            let job = client.create(spec, &request_id()).await.expect("a good job");
+            times.push(begun.elapsed());
+            client.jobs.cancel_job(pb::CancelJobRequest { name: job.name }).await.expect("it is there");
+        }
+    }
+    told("from the start to listening", listens);
+    for (what, times) in ["first job, kernel", "second", "third, Monte Carlo of Y-90"].into_iter().zip(times) {
+        told(what, times);
+    }
 }

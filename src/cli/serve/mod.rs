@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{device, stdout};
 use crate::api::remote::check_account;
 use crate::api::server::{Drained, Parts, serve_parts};
-use crate::api::{Credentials, ServerConfig, Traces, warm_up};
+use crate::api::{Credentials, ServerConfig, Traces, WarmUp};
 use crate::broker::{Broker, BrokerOptions};
 use crate::domain::{DeviceInfo, DoseError};
 use crate::jobs::LocalJobs;
@@ -105,6 +105,8 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     }
     log::start(args.log_json);
     priority::let_callers_go_first();
+    // While the store is read.
+    let warm_up = args.store.store.is_some().then(WarmUp::begin);
     let store = args.store.open(queue.is_some())?;
     let device = device::open(args.device)?;
     let DeviceInfo { id, name, backend, driver, kind } = device.info();
@@ -132,9 +134,6 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), env!("DOSEGRID_COMMIT")));
         let start = if store.is_some() { LocalJobs::start_lanes } else { LocalJobs::start };
         let jobs = Arc::new(start(device, config.plan_limits(), config.queue_length)?);
-        if store.is_some() {
-            warm_up();
-        }
         let queue = match &queue {
             Some(options) => {
                 let broker = Broker::connect(options).await?;
@@ -143,6 +142,9 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
             }
             None => None,
         };
+        if let Some(warm_up) = warm_up {
+            warm_up.tables().await;
+        }
         if let Err(error) = stdout::print(&said) {
             tracing::warn!(%error, "nobody hears where this listens");
         }

@@ -1,6 +1,6 @@
 //! Attenuation and absorption of photons in the media of kernels and in tissues.
 
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use rayon::prelude::*;
 
@@ -19,7 +19,6 @@ const COMPARED_MEV: [f64; 2] = [0.015, 2.0];
 /// Coefficients of one material against the photon energy [MeV], in cm²/g.
 #[derive(Debug)]
 pub(super) struct PhotonCoefficients {
-    name: String,
     /// Mass attenuation coefficient.
     pub(super) attenuation: LogTable,
     /// The part of it that is coherent scattering.
@@ -30,27 +29,22 @@ pub(super) struct PhotonCoefficients {
     pub(super) absorption: LogTable,
 }
 
-/// The coefficients of a known material. Tabulated when first asked for.
+/// The coefficients of a known material. Tabulated when first asked for; who asks meanwhile waits for that.
 pub(super) fn photon_coefficients(name: &str) -> Arc<PhotonCoefficients> {
-    static KNOWN: Mutex<Vec<Arc<PhotonCoefficients>>> = Mutex::new(Vec::new());
-    let known = || KNOWN.lock().expect("no thread panics while it holds the tables");
-    if let Some(found) = known().iter().find(|found| found.name == name) {
-        return Arc::clone(found);
-    }
-    // Without the lock, so that several materials can be tabulated at once.
-    let tables = photon_tables(material::find(name).expect("a known material"));
-    let found = Arc::new(PhotonCoefficients {
-        name: name.to_owned(),
-        attenuation: tables.total.clone(),
-        coherent: tables.coherent.clone(),
-        transfer: tables.energy_transfer.clone(),
-        absorption: tables.energy_absorption.clone(),
-    });
-    let mut known = known();
-    if known.iter().all(|found| found.name != name) {
-        known.push(Arc::clone(&found));
-    }
-    found
+    static KNOWN: LazyLock<Vec<OnceLock<Arc<PhotonCoefficients>>>> =
+        LazyLock::new(|| material::all().iter().map(|_| OnceLock::new()).collect());
+    let number = material::all().iter().position(|material| material.name() == name).expect("a known material");
+    // It waits for no other thread, so that those who wait for it may be of any pool.
+    let tabulate = || {
+        let tables = photon_tables(&material::all()[number]);
+        Arc::new(PhotonCoefficients {
+            attenuation: tables.total.clone(),
+            coherent: tables.coherent.clone(),
+            transfer: tables.energy_transfer.clone(),
+            absorption: tables.energy_absorption.clone(),
+        })
+    };
+    Arc::clone(KNOWN[number].get_or_init(tabulate))
 }
 
 /// Tabulates all known materials, several at once.

@@ -16,4 +16,4 @@ mod written;
 
 pub use beta_range::{BetaRange, beta_ranges};
 pub use names::find;
-pub use registry::{all, count, data_sha256, emissions, named, read_file};
+pub use registry::{all, count, data_sha256, emissions, named, one_by_one, read_file};

@@ -83,6 +83,11 @@ pub fn all() -> impl Iterator<Item = &'static Nuclide> {
     (0..FILES.len()).map(|index| &entry(index).nuclide)
 }
 
+/// As [`all`]; each is read when it is taken.
+pub fn one_by_one() -> impl Iterator<Item = &'static Nuclide> {
+    (0..FILES.len()).map(|index| &entry(index).nuclide)
+}
+
 /// The nuclide with exactly this name, in the form `Lu-177`.
 pub fn named(name: &str) -> Option<&'static Nuclide> {
     index(name).map(|index| &entry(index).nuclide)
