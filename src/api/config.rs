@@ -7,6 +7,10 @@ use super::door::CredentialFiles;
 use crate::plan::Limits;
 
 const MIB: u64 = 1 << 20;
+/// Memory for requests and windows, if nothing is said [bytes].
+const MEMORY: u64 = 8192 * MIB;
+/// The part of it that windows have.
+const WINDOWS_PART: u64 = 32;
 
 /// Limits and timeouts of a server.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,8 +19,10 @@ pub struct ServerConfig {
     pub max_message_bytes: usize,
     /// Largest volume, as sent [bytes].
     pub max_volume_bytes: u64,
-    /// Host memory for all requests together [bytes]. Each connection may use its window and a few chunks in addition.
+    /// Host memory for all requests together [bytes].
     pub memory_bytes: u64,
+    /// Host memory for the windows of all connections together, beside that of requests [bytes].
+    pub windows_bytes: u64,
     /// Workspace for one block of a convolution [bytes].
     pub workspace_bytes: u64,
     /// Requests that may wait for the device, besides the one that is running.
@@ -29,8 +35,8 @@ pub struct ServerConfig {
     pub checkpoint: Duration,
     /// Longest wait for running work when the server shuts down.
     pub drain_timeout: Duration,
-    /// HTTP/2 window of a stream, half that of a connection [bytes]. Over a network, the throughput is at most one
-    /// window per round trip.
+    /// HTTP/2 window of a stream, half that of a connection, as long as there are few connections [bytes]. Over a
+    /// network, the throughput is at most one window per round trip.
     pub window_bytes: u32,
     /// Interval between pings on an idle connection.
     pub keepalive: Duration,
@@ -60,6 +66,13 @@ impl ServerConfig {
         self.reflection.unwrap_or(!self.credentials.has_identities())
     }
 
+    /// The same with so much memory for requests and windows together [bytes].
+    #[must_use]
+    pub fn with_memory(self, bytes: u64) -> Self {
+        let windows_bytes = bytes / WINDOWS_PART;
+        Self { memory_bytes: bytes - windows_bytes, windows_bytes, ..self }
+    }
+
     /// What one request may use.
     pub fn plan_limits(&self) -> Limits {
         Limits { host_bytes: self.memory_bytes, workspace_bytes: self.workspace_bytes.min(self.memory_bytes) }
@@ -71,7 +84,8 @@ impl Default for ServerConfig {
         Self {
             max_message_bytes: 4 << 20,
             max_volume_bytes: 2048 * MIB,
-            memory_bytes: 8192 * MIB,
+            memory_bytes: MEMORY - MEMORY / WINDOWS_PART,
+            windows_bytes: MEMORY / WINDOWS_PART,
             workspace_bytes: 2048 * MIB,
             queue_length: 64,
             idle_timeout: Duration::from_secs(30),

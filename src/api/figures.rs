@@ -33,7 +33,7 @@ pub(super) fn watch(metrics: &Metrics, shared: &Arc<Shared>, gate: &Arc<Gate>, h
         worker_states: if has_workers { &WORKER_STATES } else { &WORKER_STATES[..2] },
     });
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-    metrics.memory_limit_bytes.set(bytes(shared.config.memory_bytes));
+    metrics.memory_limit_bytes.set(bytes(shared.config.memory_bytes.saturating_add(shared.config.windows_bytes)));
     if let Some(durable) = &shared.durable {
         (0..durable.store.lost_at_start()).for_each(|_| metrics.attempt_lost("process"));
         let metrics = shared.metrics.clone();

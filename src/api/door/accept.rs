@@ -21,6 +21,7 @@ use super::connection::{self, Refused};
 use super::credentials::Credentials;
 use super::io::{Passed, Peer};
 use super::refusals::{Note, Refusals};
+use super::windows::Windows;
 use crate::api::ServerConfig;
 use crate::metrics::Metrics;
 
@@ -58,6 +59,7 @@ pub(in crate::api) struct Gate {
     pub(in crate::api) credentials: Arc<Credentials>,
     pub(in crate::api) metrics: Arc<Metrics>,
     pub(super) passed: Arc<Passed>,
+    pub(super) windows: Arc<Windows>,
     refusals: Refusals,
     /// Refusals for the audit log.
     pub(super) refused_identities: Refusals,
@@ -82,11 +84,13 @@ impl Gate {
         metrics: Arc<Metrics>,
         on_refused: Hears,
     ) -> Arc<Self> {
+        let windows = Windows::new(config.windows_bytes, config.window_bytes, config.max_connections);
         Arc::new(Self {
             config,
             credentials,
             metrics,
             passed: Arc::default(),
+            windows,
             refusals: Refusals::default(),
             refused_identities: Refusals::default(),
             on_refused: OnRefused(on_refused),

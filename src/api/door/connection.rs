@@ -176,12 +176,13 @@ where
     S::Future: Send,
 {
     let config = &gate.config;
+    let window = gate.windows.take();
     let calls = Calls::new(gate.cut.child_token());
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .initial_stream_window_size(config.window_bytes)
-        .initial_connection_window_size(config.window_bytes.saturating_mul(2))
+        .initial_stream_window_size(window.of_stream())
+        .initial_connection_window_size(window.of_connection())
         .max_frame_size(MAX_FRAME_BYTES)
         .max_header_list_size(MAX_HEADER_BYTES)
         .max_concurrent_streams(config.max_streams)

@@ -17,6 +17,7 @@ mod limits;
 mod refusals;
 mod roles;
 mod tls;
+mod windows;
 
 pub(super) use accept::{Gate, Hears, REFUSALS};
 pub(super) use authority::Authority;

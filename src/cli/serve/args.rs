@@ -18,7 +18,8 @@ pub(in crate::cli) struct Args {
     /// Device to compute on: auto, cpu, gpu or gpu:N
     #[arg(long, default_value = "auto")]
     pub(in crate::cli) device: DeviceSelector,
-    /// Memory for all requests together [MiB]; by default less where the machine has less
+    /// Memory for all requests together, a 32nd of it for what connections have sent [MiB]; by default less where
+    /// the machine has less
     #[arg(long, default_value_t = 8192, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     pub(in crate::cli) memory_mib: u64,
@@ -38,7 +39,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, default_value_t = 64, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     queue_length: u16,
-    /// HTTP/2 window of a stream, half that of a connection [MiB]
+    /// HTTP/2 window of a stream, half that of a connection, while there are few connections [MiB]
     #[arg(long, default_value_t = 16, allow_negative_numbers = true)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=512))]
     window_mib: u32,
@@ -165,7 +166,6 @@ impl Args {
         ServerConfig {
             max_message_bytes: usize::try_from(self.max_message_mib).expect("at most 1024") << 20,
             max_volume_bytes: mib(self.max_volume_mib),
-            memory_bytes: mib(self.memory_mib),
             workspace_bytes: mib(self.workspace_mib),
             queue_length: self.queue_length.into(),
             idle_timeout: Duration::from_secs(self.idle_timeout_s),
@@ -183,6 +183,7 @@ impl Args {
             reflection: door.reflection.then_some(true),
             ..ServerConfig::default()
         }
+        .with_memory(mib(self.memory_mib))
     }
 }
 

@@ -66,7 +66,9 @@ impl Args {
         let mut note = |error: DoseError| faults.extend(error.violations());
         let mut config = self.limits();
         let memory = memory::limit_bytes(self.memory_mib, self.settings.is_given("memory_mib"));
-        config.memory_bytes = memory.map_err(&mut note).unwrap_or(config.memory_bytes);
+        if let Ok(bytes) = memory.map_err(&mut note) {
+            config = config.with_memory(bytes);
+        }
         let listen = addresses("listen", &self.listen).map_err(&mut note).unwrap_or_default();
         let is_beyond = listen.iter().any(|address| !address.ip().to_canonical().is_loopback());
         if is_beyond && !config.credentials.has_tls() && !self.door.allow_plaintext {
