@@ -21,7 +21,7 @@ use super::service::Shared;
 use super::status::compute_limit;
 use super::stored_volumes::{StoredVolume, read_all};
 use super::{pb, wire};
-use crate::domain::{Checkpoints, Checks, DoseError, DoseResult, Progress, Stage, Volume};
+use crate::domain::{Checkpoints, Checks, Control, DoseError, DoseResult, Progress, Stage, Volume};
 use crate::formats;
 use crate::intake::Assembled;
 use crate::jobs::{Reservation, Running};
@@ -140,18 +140,22 @@ impl Work<'_> {
             Ok(StoredVolume { role: *role, header: header.clone(), name })
         });
         let stored: Vec<StoredVolume> = stored.collect::<Result<_, DoseError>>()?;
+        let left = CancellationToken::new();
+        let (control, _progress) = Control::new(left.clone());
+        // The volumes of a job that is cancelled are put together for nobody.
+        let _left = left.drop_guard();
         let work = move |desk: &dyn Desk| -> Result<Result<(CheckedHeader, Assembled), DoseError>, StoreError> {
             let volumes = match read_all(desk, &stored)? {
                 Ok(volumes) => volumes,
                 Err(error) => return Ok(Err(error)),
             };
-            let assembled = checked.intake.assemble(volumes).and_then(|assembled| {
+            let assembled = checked.intake.assemble(volumes, &control).and_then(|assembled| {
                 assembled.check_if_strict()?;
                 Ok(assembled)
             });
             Ok(assembled.map(|assembled| (checked, assembled)))
         };
-        Ok(at(self.desk, work).await??)
+        Ok(self.wait(async { Ok(at(self.desk, work).await) }).await???)
     }
 
     /// Waits for the device.

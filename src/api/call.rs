@@ -19,7 +19,7 @@ use super::durable::blocking;
 use super::gate::Turn;
 use super::job_spec;
 use super::log::{CallLog, stages};
-use super::off_thread::{for_header, off_thread};
+use super::off_thread::{Watched, for_header, off_thread, watched};
 use super::service::Shared;
 use super::stored_volumes::{StoredVolume, Taken, read_all};
 use super::stream::{self, Exchange, Responses, no_header, second_header};
@@ -169,16 +169,16 @@ impl Call {
         }
         // Every value is checked.
         let mut volumes = self.read_stored(stored).await?;
-        let (intake, assembled, understood) = off_thread(move || {
+        let Watched { run, stop: _stop } = watched(move |control| {
             volumes.extend(upload.finish());
             let place = |role: &InputRole| intake.arrivals().iter().position(|(known, _)| known == role);
             volumes.sort_by_key(|(role, _)| place(role));
-            let assembled = intake.assemble(volumes)?;
+            let assembled = intake.assemble(volumes, control)?;
             let understood = Understood::of(&assembled);
             assembled.check_if_strict()?;
             Ok((intake, assembled, understood))
-        })
-        .await?;
+        });
+        let (intake, assembled, understood) = off_thread(run).await?;
         self.exchange.send(wire::understood::encode(understood)).await?;
         let running = self.submit(&assembled, &memory, is_small).await?;
         Ok((running, Aftermath::new(intake, assembled), memory))

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::merging::check_numbers;
-use super::{AIR_HU, InputRole, Intake, Maps, Placed, density_of_ct, without_nan};
+use super::{AIR_HU, InputRole, Intake, Maps, Placed, density_of_ct_watched, without_nan};
 use crate::domain::{
-    Checks, DensityMap, DoseError, DoseRequest, Invalid, LabelMap, LabelMaps, Organ, Organs, Repair, RequestVolumes,
-    TimeIntegratedActivity, Volume, VolumeRole, VoxelGrid, Warning, repair_activity, warning,
+    Checks, Control, DensityMap, DoseError, DoseRequest, Invalid, LabelMap, LabelMaps, Organ, Organs, Repair,
+    RequestVolumes, Stage, TimeIntegratedActivity, Volume, VolumeRole, VoxelGrid, Warning, repair_activity, warning,
 };
 use crate::resample::{PlacingAccount, Space};
 
@@ -81,15 +81,16 @@ impl Intake {
     /// * `volumes` – all that were announced, in the order of [`Intake::arrivals`]; or why one is not there
     ///
     /// # Errors
-    /// [`DoseError::Invalid`] with every volume that is not there or has bad values.
+    /// [`DoseError::Invalid`] with every volume that is not there or has bad values; [`DoseError::Cancelled`].
     pub fn assemble(
         &self,
         volumes: impl IntoIterator<Item = (InputRole, Result<Volume<f32>, Invalid>)>,
+        control: &Control,
     ) -> Result<Assembled, DoseError> {
         let mut work = Work::default();
         work.account.density = self.density_source().to_owned();
         for (role, volume) in volumes {
-            self.take(&mut work, role, volume);
+            self.take(&mut work, role, volume, control)?;
         }
         let Work { mut maps, mut account, mut checks, single } = work;
         maps.organs.extend(single);
@@ -97,7 +98,10 @@ impl Intake {
         // On grids of their own, maps need one another: a fault of one would be told as that of another.
         let can_place = checks.is_empty() || !self.choice.resamples();
         let amount = |map| self.unit(map).amount();
-        let placed = if can_place { self.choice.place(&mut maps, amount, density, &mut checks) } else { None };
+        let placed = can_place.then(|| self.choice.place_until(&mut maps, amount, density, &mut checks, control));
+        let placed = placed.flatten();
+        // What resampling gave up half-way is of no use.
+        going_on(control)?;
         if let Some(moved) = placed.as_ref().and_then(|placed| placed.account.clone()) {
             account.placed_decays = moved.decays(self.unit(0));
             account.placing = Some(moved);
@@ -121,7 +125,17 @@ impl Intake {
     }
 
     /// Checks a volume by what it is.
-    fn take(&self, work: &mut Work, role: InputRole, volume: Result<Volume<f32>, Invalid>) {
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`].
+    fn take(
+        &self,
+        work: &mut Work,
+        role: InputRole,
+        volume: Result<Volume<f32>, Invalid>,
+        control: &Control,
+    ) -> Result<(), DoseError> {
+        going_on(control)?;
         let field = role.field();
         let Work { maps, account, checks, single } = work;
         match role {
@@ -141,15 +155,15 @@ impl Intake {
             }
             InputRole::Ct => {
                 let filled = volume.and_then(|map| without_nan(map, self.nan, AIR_HU));
-                let made = filled.and_then(|(ct, count, warning)| {
+                if let Some((ct, count, warning)) = checks.at(&field, filled) {
                     account.density_nan_voxels = count;
                     account.tell_of("ct", warning);
-                    density_of_ct(&ct, self.curve.as_ref())
-                });
-                maps.density = checks.at(&field, made).map(|made| {
-                    account.warnings.extend(made.warnings);
-                    made.density
-                });
+                    let made = density_of_ct_watched(&ct, self.curve.as_ref(), &control.at_stage(Stage::Tables))?;
+                    maps.density = checks.at(&field, made).map(|made| {
+                        account.warnings.extend(made.warnings);
+                        made.density
+                    });
+                }
             }
             InputRole::OfRequest(VolumeRole::Labels) => {
                 let organs = volume.and_then(|map| Organs::of_map(&LabelMap::new(&map)?));
@@ -164,9 +178,10 @@ impl Intake {
             }
             InputRole::OfRequest(VolumeRole::Materials) => maps.materials = checks.at(&field, volume),
             InputRole::Source | InputRole::Scan(_) | InputRole::Dose(_) => {
-                checks.fail(&field, "is no volume of a dose")
+                checks.fail(&field, "is no volume of a dose");
             }
         }
+        Ok(())
     }
 
     /// An activity map with its values repaired as asked.
@@ -232,6 +247,12 @@ impl Intake {
             daughters,
         })
     }
+}
+
+/// # Errors
+/// [`DoseError::Cancelled`] if nobody waits any more.
+fn going_on(control: &Control) -> Result<(), DoseError> {
+    if control.is_cancelled() { Err(DoseError::Cancelled) } else { Ok(()) }
 }
 
 impl IntakeAccount {

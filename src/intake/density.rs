@@ -1,6 +1,7 @@
 //! The density, as it is or from a CT.
 
 use crate::domain::{DensityMap, Invalid, NanRule, Volume, Warning, repair_density, warning, words};
+use crate::math::watch::{Interrupted, Unwatched, Watch};
 use crate::physics::tissue::DensityCurve;
 
 /// CT number of air [HU].
@@ -41,8 +42,26 @@ pub fn without_nan(
 /// # Errors
 /// As [`DensityCurve::density_map`].
 pub fn density_of_ct(ct: &Volume<f32>, own_curve: Option<&DensityCurve>) -> Result<CtDensity, Invalid> {
+    density_of_ct_watched(ct, own_curve, &Unwatched).expect("nobody stops it")
+}
+
+/// As [`density_of_ct`]; `watch` is asked whether to go on.
+///
+/// # Errors
+/// [`Interrupted`].
+pub fn density_of_ct_watched(
+    ct: &Volume<f32>,
+    own_curve: Option<&DensityCurve>,
+    watch: &dyn Watch,
+) -> Result<Result<CtDensity, Invalid>, Interrupted> {
     let curve = own_curve.unwrap_or(DensityCurve::schneider_2000());
-    let density = curve.density_map(ct)?;
+    let density = curve.density_map_watched(ct, watch)?;
+    watch.check()?;
+    Ok(density.map(|density| CtDensity { density, warnings: warnings(ct, own_curve, curve) }))
+}
+
+/// What looks wrong in a CT or its calibration.
+fn warnings(ct: &Volume<f32>, own_curve: Option<&DensityCurve>, curve: &DensityCurve) -> Vec<Warning> {
     let lowest = ct.as_slice().iter().copied().fold(f32::INFINITY, f32::min);
     let mut warnings = Vec::new();
     if lowest > AIR_BELOW_HU {
@@ -61,7 +80,7 @@ pub fn density_of_ct(ct: &Volume<f32>, own_curve: Option<&DensityCurve>) -> Resu
     let at_ends = own_curve.map(|curve| at_ends(ct, curve)).unwrap_or_default();
     let beyond = |words| Warning::new(warning::CT_OUTSIDE_CALIBRATION, "ct_calibration", words);
     warnings.extend(at_ends.into_iter().map(beyond));
-    Ok(CtDensity { density, warnings })
+    warnings
 }
 
 /// Voxels above a CT number [HU].

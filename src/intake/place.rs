@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Amount, Checks, DensityMap, Organs, RigidTransform, Volume, VoxelGrid};
+use crate::domain::{Amount, Checks, Control, DensityMap, Organs, RigidTransform, Volume, VoxelGrid};
 use crate::resample::{
     DoseGrid, MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Resampler, Space, check_share_outside, dose_grid,
     has_same_voxels, reorder,
@@ -86,9 +86,21 @@ impl GridChoice {
         density: &str,
         checks: &mut Checks,
     ) -> Option<Placed> {
+        self.place_until(maps, amount, density, checks, &Control::detached())
+    }
+
+    /// As [`GridChoice::place`]; gives up as [`Resampler::until`].
+    pub fn place_until(
+        &self,
+        maps: &mut Maps,
+        amount: impl Fn(usize) -> Amount,
+        density: &str,
+        checks: &mut Checks,
+        control: &Control,
+    ) -> Option<Placed> {
         let ct = maps.density.as_ref().map(|map| map.g_cm3().grid().clone());
         let activity = maps.activity.as_ref()?.grid().clone();
-        let placing = self.placing(&activity, ct.as_deref(), checks)?;
+        let placing = self.placing(&activity, ct.as_deref(), checks)?.until(control.clone());
         if !self.resamples() {
             in_order(maps, &activity, density, checks);
             return Some(Placed { placing, account: None, on_ct: false, of_a_map: true, ct });

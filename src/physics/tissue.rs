@@ -4,6 +4,10 @@ use std::sync::LazyLock;
 
 use crate::domain::density::MAX_DENSITY_G_CM3;
 use crate::domain::{DensityMap, Invalid, Volume};
+use crate::math::watch::{Interrupted, Unwatched, Watch};
+
+/// Voxels between two looks at whether to go on: some milliseconds.
+const VOXELS_AT_ONCE: usize = 1 << 20;
 
 /// Largest relative fall of density from one point of a calibration to the next. Published curves fall by 4 %
 /// (Schneider 2000 at 100 HU); a misplaced decimal point falls by 90 %.
@@ -127,17 +131,38 @@ impl DensityCurve {
     /// If a CT number is NaN or infinite, or if the curve, extended without a limit, gives a density above that of any
     /// matter: such a number is not even that of metal.
     pub fn density_map(&self, ct: &Volume<f32>) -> Result<DensityMap, Invalid> {
+        self.density_map_watched(ct, &Unwatched).expect("nobody stops it")
+    }
+
+    /// As [`DensityCurve::density_map`]; `watch` is asked every few milliseconds whether to go on.
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    pub fn density_map_watched(
+        &self,
+        ct: &Volume<f32>,
+        watch: &dyn Watch,
+    ) -> Result<Result<DensityMap, Invalid>, Interrupted> {
         let values = ct.as_slice();
         if let Some(first) = values.iter().position(|hu| !hu.is_finite()) {
             let count = values.iter().filter(|hu| !hu.is_finite()).count();
-            return Err(Invalid::new(format!(
-                "a CT number must be finite: value {first} is {}, one of {count} such",
-                values[first]
-            )));
+            let value = values[first];
+            let reason = format!("a CT number must be finite: value {first} is {value}, one of {count} such");
+            return Ok(Err(Invalid::new(reason)));
         }
-        #[expect(clippy::cast_possible_truncation, reason = "the stored precision; the range is checked by the map")]
-        let map = |density: &dyn Fn(f64) -> f64| DensityMap::new(ct.map(|&hu| density(f64::from(hu)) as f32));
-        map(&|hu| self.extended_g_cm3(hu))?;
+        let map = |density: &dyn Fn(f64) -> f64| {
+            let mut densities = Vec::with_capacity(values.len());
+            for some in values.chunks(VOXELS_AT_ONCE) {
+                watch.check()?;
+                #[expect(clippy::cast_possible_truncation, reason = "stored so; the range is checked by the map")]
+                densities.extend(some.iter().map(|&hu| density(f64::from(hu)) as f32));
+            }
+            watch.check()?;
+            Ok(Volume::from_vec(ct.grid().clone(), densities).and_then(DensityMap::new))
+        };
+        if let Err(beyond) = map(&|hu| self.extended_g_cm3(hu))? {
+            return Ok(Err(beyond));
+        }
         map(&|hu| self.density_g_cm3(hu))
     }
 }
@@ -237,5 +262,21 @@ mod tests {
         }
         // A fall as in the published curve is a curve.
         assert!(DensityCurve::from_points(&[[100.0, 1.1199], [101.0, 1.0762]]).is_ok());
+    }
+
+    #[test]
+    fn nobody_waits_for_the_density_of_a_ct_that_nobody_wants() {
+        use crate::domain::{Control, Stage};
+        let grid = crate::domain::VoxelGrid::new([128, 128, 160], [1.0; 3]).expect("a good grid");
+        let ct = Volume::from_vec(std::sync::Arc::new(grid), vec![40.0_f32; 128 * 128 * 160]).expect("its voxels");
+        let curve = DensityCurve::schneider_2000();
+        let all = Control::detached();
+        let made = curve.density_map_watched(&ct, &all.at_stage(Stage::Tables)).expect("nobody stops it");
+        assert_eq!(made, curve.density_map(&ct));
+        // Twice three pieces, and the end of each.
+        assert_eq!(all.times_asked(), 8);
+        let gone = Control::gone_after(3);
+        assert_eq!(curve.density_map_watched(&ct, &gone.at_stage(Stage::Tables)), Err(Interrupted));
+        assert_eq!(gone.times_asked(), 3);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{AIR_G_CM3, Resampler, share_outside};
-use crate::domain::{ActivityUnit, Amount, Invalid, LabelMap, Organs, RigidTransform, Volume, VoxelGrid};
+use crate::domain::{ActivityUnit, Amount, Control, Invalid, LabelMap, Organs, RigidTransform, Volume, VoxelGrid};
 
 /// Part of the activity that may lie outside the CT before a computation is refused.
 pub const MAX_SHARE_OUTSIDE: f64 = 0.01;
@@ -26,6 +26,7 @@ pub struct Placing {
     space: Space,
     /// From points of the activity to those of the CT.
     transform: RigidTransform,
+    control: Option<Control>,
 }
 
 /// What resampling did to the maps of a computation.
@@ -55,7 +56,13 @@ impl Placing {
     /// * `space` – in whose coordinates it lies
     /// * `transform` – from points of the activity to those of the CT
     pub fn new(grid: Arc<VoxelGrid>, space: Space, transform: RigidTransform) -> Self {
-        Self { grid, space, transform }
+        Self { grid, space, transform, control: None }
+    }
+
+    /// The same, which gives up as [`Resampler::until`].
+    #[must_use]
+    pub fn until(self, control: Control) -> Self {
+        Self { control: Some(control), ..self }
     }
 
     /// The grid of the dose.
@@ -129,7 +136,11 @@ impl Placing {
     }
 
     fn resampler(&self, source: &Arc<VoxelGrid>, space: Space) -> Resampler {
-        Resampler::new(source, &self.grid, &self.between(self.space, space))
+        let resampler = Resampler::new(source, &self.grid, &self.between(self.space, space));
+        match &self.control {
+            Some(control) => resampler.until(control.clone()),
+            None => resampler,
+        }
     }
 
     /// From points of one space to those of another.
