@@ -1,6 +1,7 @@
 //! The door of the built server: TLS, tokens, roles, connections, keys, metrics, and its end.
 
 mod audit;
+mod canary;
 mod connections;
 mod identities;
 mod keys;

@@ -58,7 +58,7 @@ impl ModelChoice {
 pub fn by_name<T: Copy>(text: &str, all: &[T], name: impl Fn(T) -> &'static str) -> Result<T, Invalid> {
     let found = all.iter().copied().find(|item| name(*item) == text);
     let names = || all.iter().map(|item| name(*item)).collect::<Vec<_>>().join(", ");
-    found.ok_or_else(|| Invalid::new(format!("must be one of {}, got {text:?}", names())))
+    found.ok_or_else(|| Invalid::new(format!("must be one of {}", names())))
 }
 
 /// How a series is integrated.

@@ -7,7 +7,7 @@ use super::{channel, facts, look_up};
 use crate::support::command::Server;
 
 /// The answer to a GET: status line and body.
-fn get(address: &str, path: &str) -> (String, String) {
+pub(super) fn get(address: &str, path: &str) -> (String, String) {
     let mut socket = TcpStream::connect(address).expect("it listens");
     write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("it is open");
     let mut text = String::new();
@@ -24,7 +24,7 @@ fn server() -> (Server, String) {
 }
 
 /// Where the metrics of a server are, from its log.
-fn metrics_address(server: &Server) -> String {
+pub(super) fn metrics_address(server: &Server) -> String {
     loop {
         let line: serde_json::Value = serde_json::from_str(&server.next_line()).expect("JSON");
         if line["fields"]["message"] == "metrics" {

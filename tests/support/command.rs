@@ -118,6 +118,13 @@ impl Server {
         self.process.wait().expect("it is a child of this process").code()
     }
 
+    /// Asks it to end, and waits until it has: what it has logged since it was last asked.
+    pub(crate) fn rest_of_log(mut self) -> Vec<String> {
+        self.signal(Signal::TERM);
+        self.process.wait().expect("it is a child of this process");
+        self.log.iter().collect()
+    }
+
     /// The next line of its log, which must come.
     pub(crate) fn next_line(&self) -> String {
         self.log.recv_timeout(PATIENCE).expect("a line is logged")
