@@ -187,8 +187,9 @@ fn smirnov(mut a: Vec<f64>, mut b: Vec<f64>) -> (f64, f64) {
     (distance, (-(PROBABILITY / 2.0).ln() / 2.0 * (n + m) / (n * m)).sqrt())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_another_tenant_has_is_answered_as_what_nobody_has() {
+/// Tries all kinds in turn, and checks that both answers are the same bytes: the times of each kind [s], of what nobody
+/// has and of what another has.
+async fn tried() -> Vec<[Vec<f64>; 2]> {
     let folder = tempfile::tempdir().expect("a folder");
     let server = server(folder.path());
     let channel = channel(&server.url, None).await.expect("the server listens");
@@ -211,6 +212,22 @@ async fn what_another_tenant_has_is_answered_as_what_nobody_has() {
         assert_eq!(another, nobody, "{}", pair.call);
         assert!(!another.is_empty() || kind == 6, "{} succeeds", pair.call);
     }
+    // What was tried has changed nothing for its owner.
+    let get = pb::GetJobRequest { name: job }.encode_to_vec();
+    let (came, ended) = call(&channel, "dosegrid.v1.JobService/GetJob", get, &bearer(TOKENS[0].2)).await;
+    ended.expect("its own");
+    let job = pb::GetJobResponse::decode(&*came[0]).expect("an answer").job.expect("a job");
+    assert_ne!(job.state(), pb::JobState::Cancelled);
+    let check = pb::CheckVolumesRequest { digests: vec![volume] }.encode_to_vec();
+    let (came, _) = call(&channel, "dosegrid.v1.VolumeService/CheckVolumes", check, &bearer(TOKENS[0].2)).await;
+    let volumes = pb::CheckVolumesResponse::decode(&*came[0]).expect("an answer").volumes;
+    assert_eq!(volumes[0].committed_bytes, 32);
+    times
+}
+
+/// Prints how far the times of each kind are apart: those that are farther than chance alone would have them.
+fn told(times: Vec<[Vec<f64>; 2]>) -> Vec<String> {
+    let mut far = Vec::new();
     for (kind, [nobody, another]) in times.into_iter().enumerate() {
         let median = |times: &[f64]| {
             let mut sorted = times.to_vec();
@@ -224,18 +241,23 @@ async fn what_another_tenant_has_is_answered_as_what_nobody_has() {
             "kind {kind}, {count} of each: nobody's {:.3} ms, another's {:.3} ms, distance {distance:.3} of {bound:.3}",
             medians[0], medians[1]
         );
-        assert!(distance < bound, "kind {kind}: the times of the two differ by {distance}, above {bound}");
+        if distance >= bound {
+            far.push(format!("kind {kind}: {distance}, above {bound}"));
+        }
     }
-    // What was tried has changed nothing for its owner.
-    let get = pb::GetJobRequest { name: job }.encode_to_vec();
-    let (came, ended) = call(&channel, "dosegrid.v1.JobService/GetJob", get, &bearer(TOKENS[0].2)).await;
-    ended.expect("its own");
-    let job = pb::GetJobResponse::decode(&*came[0]).expect("an answer").job.expect("a job");
-    assert_ne!(job.state(), pb::JobState::Cancelled);
-    let check = pb::CheckVolumesRequest { digests: vec![volume] }.encode_to_vec();
-    let (came, _) = call(&channel, "dosegrid.v1.VolumeService/CheckVolumes", check, &bearer(TOKENS[0].2)).await;
-    let volumes = pb::CheckVolumesResponse::decode(&*came[0]).expect("an answer").volumes;
-    assert_eq!(volumes[0].committed_bytes, 32);
+    far
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_tenant_has_is_answered_as_what_nobody_has() {
+    told(tried().await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "compares times, so it needs a quiet machine: scripts/reliability.sh"]
+async fn what_another_tenant_has_takes_as_long_as_what_nobody_has() {
+    let far = told(tried().await);
+    assert!(far.is_empty(), "the times of the two differ: {far:?}");
 }
 
 #[test]

@@ -3,16 +3,21 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use dosegrid::api::pb::{self, JobState};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tokio::sync::Semaphore;
 
 use super::{Client, local, monte_carlo, name, pieces, request_id};
 use crate::support::command::{Server, dosegrid, stderr};
 
-pub(super) fn times(variable: &str, usual: usize) -> usize {
+/// After so long, callers are taken not to be answered.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub(crate) fn times(variable: &str, usual: usize) -> usize {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
@@ -34,8 +39,24 @@ pub(super) struct Answered {
     pub(super) volumes: Vec<(String, Vec<u8>)>,
 }
 
+/// Tells when callers are at work: each has had an answer.
+#[derive(Clone)]
+pub(super) struct AtWork(Arc<Semaphore>);
+
+impl AtWork {
+    pub(super) fn nobody() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+
+    /// Waits until so many are.
+    pub(super) async fn until(&self, callers: u32) {
+        let all = tokio::time::timeout(PATIENCE, self.0.acquire_many(callers)).await;
+        drop(all.expect("callers are answered").expect("it is not closed"));
+    }
+}
+
 /// Uploads volumes and creates jobs until the server is gone.
-pub(super) async fn load(mut client: Client, specs: [pb::JobSpec; 2], seed: u64) -> Answered {
+pub(super) async fn load(mut client: Client, specs: [pb::JobSpec; 2], seed: u64, at_work: AtWork) -> Answered {
     let (mut answered, mut random) = (Answered::default(), ChaCha8Rng::seed_from_u64(seed));
     loop {
         let bytes: Vec<u8> = (0..random.random_range(1..400_000)).map(|_| random.random()).collect();
@@ -45,6 +66,9 @@ pub(super) async fn load(mut client: Client, specs: [pb::JobSpec; 2], seed: u64)
             return answered;
         }
         answered.volumes.push((digest, bytes));
+        if answered.volumes.len() == 1 {
+            at_work.0.add_permits(1);
+        }
         let id = request_id();
         let Ok(job) = client.create(&specs[random.random_range(0..2)], &id).await else { return answered };
         answered.jobs.insert(id.clone(), (job.name.clone(), None));
@@ -57,7 +81,7 @@ pub(super) async fn load(mut client: Client, specs: [pb::JobSpec; 2], seed: u64)
     }
 }
 
-pub(super) async fn result(client: &mut Client, job: &str) -> Vec<Vec<u8>> {
+pub(crate) async fn result(client: &mut Client, job: &str) -> Vec<Vec<u8>> {
     let (_, job) = client.watch(job).await.expect("it ends");
     assert_eq!(job.state(), JobState::Succeeded, "{:?}", job.error);
     let result = job.result.expect("a result");
@@ -125,16 +149,18 @@ pub(super) fn check_files(store: &Path) {
 #[tokio::test(flavor = "multi_thread")]
 async fn kills_lose_nothing_that_was_answered() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let mut random = ChaCha8Rng::seed_from_u64(times("RELIABILITY_SEED", 7) as u64);
     let mut server = serve(folder.path());
     let mut client = Client::of(&server.url).await;
     let known = Known::new(&mut client).await;
     let (mut jobs, mut volumes, mut slowest) = (0, 0, Duration::ZERO);
     let kills = times("RELIABILITY_KILLS", 4);
     for round in 0..kills {
-        let seed = |caller| (2 * round + caller) as u64;
-        let callers = [0, 1].map(|caller| tokio::spawn(load(client.clone(), known.specs.clone(), seed(caller))));
-        tokio::time::sleep(Duration::from_millis(random.random_range(20..700))).await;
+        let at_work = AtWork::nobody();
+        let begin = |seed| tokio::spawn(load(client.clone(), known.specs.clone(), seed, at_work.clone()));
+        let callers = [random.random(), random.random()].map(begin);
+        at_work.until(2).await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..500))).await;
         // SIGKILL.
         drop(server);
         let begun = Instant::now();
@@ -148,6 +174,7 @@ async fn kills_lose_nothing_that_was_answered() {
             known.check(&mut client, &answered, &format!("round {round}")).await;
         }
     }
+    assert!(volumes >= 2 * kills, "each kill meets callers at work");
     println!("{kills} kills: {jobs} jobs and {volumes} volumes answered; listening again within {slowest:?}");
     drop(server);
     check_files(folder.path());

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Client;
-use super::kills::{Known, check_files, load, serve, times};
+use super::kills::{AtWork, Known, check_files, load, serve, times};
 
 /// How long a mount may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -74,8 +74,11 @@ async fn power_cuts_lose_nothing_that_was_answered() {
         let server = serve(&mount.join("store"));
         let client = Client::of(&server.url).await;
         let seed = |caller| (1000 + 2 * cut + caller) as u64;
-        let callers = [0, 1].map(|caller| tokio::spawn(load(client.clone(), known.specs.clone(), seed(caller))));
-        tokio::time::sleep(Duration::from_millis(random.random_range(50..2000))).await;
+        let at_work = AtWork::nobody();
+        let begin = |caller| tokio::spawn(load(client.clone(), known.specs.clone(), seed(caller), at_work.clone()));
+        let callers = [0, 1].map(begin);
+        at_work.until(2).await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..2000))).await;
         mounted.cut();
         drop(server);
         drop(mounted);

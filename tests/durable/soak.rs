@@ -7,7 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::Client;
-use super::kills::{Known, check_files, load, serve, serve_with, times};
+use super::kills::{AtWork, Known, check_files, load, serve, serve_with, times};
 
 /// Reasons for which a job may fail here: what was injected, by its name.
 const REASONS: [&str; 4] = ["DEVICE_OUT_OF_MEMORY", "STORE_FULL", "STORE_UNAVAILABLE", "DEVICE_LOST"];
@@ -31,7 +31,8 @@ async fn faults_lose_nothing_that_was_answered() {
         let last = tokio::time::Instant::now() + Duration::from_millis(random.random_range(500..4000));
         while tokio::time::Instant::now() < last {
             let client = Client::of(&server.url).await;
-            let callers = [0, 1].map(|_| tokio::spawn(load(client.clone(), known.specs.clone(), random.random())));
+            let begin = |seed| tokio::spawn(load(client.clone(), known.specs.clone(), seed, AtWork::nobody()));
+            let callers = [random.random(), random.random()].map(begin);
             let both = async {
                 for caller in callers {
                     answered.push(caller.await.expect("no panic"));
