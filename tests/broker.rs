@@ -3,6 +3,8 @@
 mod faults;
 mod fixture;
 mod gateways;
+mod kills;
+mod rolling;
 mod secured;
 
 use dosegrid::api::pb;

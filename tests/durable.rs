@@ -1,8 +1,10 @@
 //! Volumes and jobs that last, from outside: what was answered is there after the server was killed.
 
 mod audit;
+mod cancels;
+mod cut;
 mod jobs;
-mod kills;
+pub(crate) mod kills;
 mod large;
 mod latency;
 mod power;
@@ -85,18 +87,26 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) async fn of(url: &str) -> Self {
         let endpoint = tonic::transport::Endpoint::from_shared(url.to_owned()).expect("a URL");
-        let channel = endpoint.connect().await.expect("the server listens");
+        Self::on(endpoint.connect().await.expect("the server listens"))
+    }
+
+    pub(crate) fn on(channel: Channel) -> Self {
         Self { volumes: VolumeServiceClient::new(channel.clone()), jobs: JobServiceClient::new(channel) }
     }
 
     /// Uploads a volume in pieces; its name.
     pub(crate) async fn put(&mut self, bytes: &[u8]) -> String {
+        self.try_put(bytes).await.expect("room")
+    }
+
+    /// As [`Client::put`].
+    pub(crate) async fn try_put(&mut self, bytes: &[u8]) -> Result<String, Status> {
         let name = name(bytes);
         let pieces = pieces(&name, bytes, 0, 100_000);
-        let volume = self.volumes.put_volume(tokio_stream::iter(pieces)).await.expect("room").into_inner().volume;
+        let volume = self.volumes.put_volume(tokio_stream::iter(pieces)).await?.into_inner().volume;
         let volume = volume.expect("a volume");
         assert_eq!((&volume.digest, volume.committed_bytes), (&name, bytes.len() as u64));
-        name
+        Ok(name)
     }
 
     /// Downloads a volume.

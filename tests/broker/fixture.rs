@@ -59,6 +59,11 @@ impl Site {
         }
     }
 
+    /// Sends the broker a signal.
+    pub(super) fn signal_broker(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.broker.as_ref().expect("it runs")), signal).expect("it runs");
+    }
+
     fn broker_folder(&self) -> std::path::PathBuf {
         self.folder.path().join("nats")
     }
@@ -86,6 +91,14 @@ impl Site {
     pub(super) fn gateway_of(&self, store: &Path, flags: &[&str]) -> Server {
         let queue = self.url();
         crate::durable::restart::serve(store, &[&["--queue", &queue], flags].concat())
+    }
+
+    /// Starts the gateway at an address.
+    pub(super) fn gateway_at(&self, address: &str) -> Server {
+        let store = self.store();
+        let flags = ["--store", store.to_str().expect("a path of text"), "--store-reserve-mib", "0", "--queue"];
+        let flags = flags.map(String::from).into_iter().chain([self.url()]).collect::<Vec<_>>();
+        Server::with(address, &flags)
     }
 
     pub(super) fn worker(&self, flags: &[&str]) -> Worker {

@@ -1,0 +1,61 @@
+//! Jobs are cancelled at random points, tables included: the device is free for the next one, which is printed with its
+//! time, and a cancelled job stays so. `RELIABILITY_CANCELS` asks for more.
+
+use std::time::{Duration, Instant};
+
+use dosegrid::api::pb::{self, JobState};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::kills::{serve, times};
+use super::latency::told;
+use super::{Client, monte_carlo, request_id};
+
+/// Waits until a job runs; since when.
+async fn running(client: &mut Client, name: &str) -> Instant {
+    let running = async {
+        while client.job(name).await.expect("it is there").state() != JobState::Running {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), running).await.expect("the device is free for it");
+    Instant::now()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_job_makes_room_for_the_next() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = serve(folder.path());
+    let mut client = Client::of(&server.url).await;
+    let mut random = ChaCha8Rng::seed_from_u64(17);
+    // No two have the same tables: they are made anew.
+    let mut spec = client.upload_job(monte_carlo(1 << 36), [24, 24, 24]).await;
+    let mut next = async |client: &mut Client, number: usize| {
+        let method = spec.compute.as_mut().and_then(|header| header.method.as_mut()).expect("a method");
+        if let Some(pb::method::Method::MonteCarlo(options)) = &mut method.method {
+            let cuts = pb::TransportCuts { photon_mev: Some(0.005 + 1e-6 * number as f64), ..Default::default() };
+            options.cuts = Some(cuts);
+        }
+        client.create(&spec, &request_id()).await.expect("a good job").name
+    };
+    let (mut answered, mut free) = (Vec::new(), Vec::new());
+    let mut job = next(&mut client, 0).await;
+    running(&mut client, &job).await;
+    let mut cancelled = Vec::new();
+    for number in 0..times("RELIABILITY_CANCELS", 6) {
+        let waits = next(&mut client, 1 + number).await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
+        let begun = Instant::now();
+        let request = pb::CancelJobRequest { name: job.clone() };
+        let ended = client.jobs.cancel_job(request).await.expect("it is there").into_inner().job.expect("a job");
+        answered.push(begun.elapsed());
+        assert_eq!(ended.state(), JobState::Cancelled);
+        free.push(running(&mut client, &waits).await - begun);
+        cancelled.push(std::mem::replace(&mut job, waits));
+    }
+    told("CancelJob", answered);
+    told("from CancelJob to the next job on the device", free);
+    for name in cancelled {
+        assert_eq!(client.job(&name).await.expect("it is there").state(), JobState::Cancelled);
+    }
+}
