@@ -23,6 +23,8 @@ const SOCKET: &str = "control.sock";
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Most bytes of a question.
 const MAX_BYTES: u64 = 1 << 20;
+/// Longest name of somebody whom a question is asked for [bytes].
+const MAX_NAME_BYTES: usize = 128;
 /// How often it is looked whether the gateway ends.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -42,6 +44,13 @@ pub enum Asked {
     Release(Vec<String>),
 }
 
+/// A question, and for whom it is asked where that is not the user of this machine who asks.
+#[derive(Serialize, Deserialize)]
+struct Question {
+    asked: Asked,
+    asked_for: Option<String>,
+}
+
 type Answer = Result<Vec<Item>, String>;
 
 /// Asks a gateway, running or not.
@@ -52,7 +61,7 @@ pub fn ask(config: Config, program: PathBuf, asked: &Asked) -> Result<Vec<Item>,
     let refused = |reason: String| DoseError::invalid("gateway", reason);
     if let Ok(stream) = UnixStream::connect(config.folder.join(SOCKET)) {
         let failed = |error: io::Error| DoseError::Io(format!("gateway: no answer: {error}"));
-        return ask_running(stream, asked).map_err(failed)?.map_err(refused);
+        return ask_running(stream, asked, None).map_err(failed)?.map_err(refused);
     }
     if !config.folder.join(super::LEDGER).exists() {
         return Err(refused(format!("{} is not the folder of a gateway: none has run there", config.folder.display())));
@@ -61,13 +70,30 @@ pub fn ask(config: Config, program: PathBuf, asked: &Asked) -> Result<Vec<Item>,
         OpenError::InUse => DoseError::Io("gateway: it starts or ends; try again".into()),
         OpenError::Other(reason) => DoseError::Io(format!("gateway: {reason}")),
     })?;
-    gateway.answer(asked, getuid().as_raw()).map_err(refused)
+    gateway.answer(asked, &user_name(getuid().as_raw())).map_err(refused)
 }
 
-fn ask_running(mut stream: UnixStream, asked: &Asked) -> io::Result<Answer> {
+/// Asks a gateway that runs, for somebody who is known by a name. Its ledger and audit log have that name.
+///
+/// # Errors
+/// What it refuses; [`DoseError::Io`] if no gateway runs in the folder, or this user may not ask it.
+pub fn ask_for(folder: &Path, asked: &Asked, name: &str) -> Result<Vec<Item>, DoseError> {
+    let none = |error: io::Error| DoseError::Io(format!("gateway: it cannot be asked: {error}"));
+    let failed = |error: io::Error| DoseError::Io(format!("gateway: no answer: {error}"));
+    let stream = UnixStream::connect(folder.join(SOCKET)).map_err(none)?;
+    let answer = ask_running(stream, asked, Some(name.to_owned())).map_err(failed)?;
+    answer.map_err(|reason| DoseError::invalid("gateway", reason))
+}
+
+/// A user of this machine in ledger and audit log.
+fn user_name(user: u32) -> String {
+    format!("uid {user}")
+}
+
+fn ask_running(mut stream: UnixStream, asked: &Asked, asked_for: Option<String>) -> io::Result<Answer> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    stream.write_all(&serde_json::to_vec(asked)?)?;
+    stream.write_all(&serde_json::to_vec(&Question { asked: asked.clone(), asked_for })?)?;
     stream.shutdown(std::net::Shutdown::Write)?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
@@ -130,17 +156,26 @@ fn answer_one(mut stream: UnixStream, gateway: &Gateway, user: u32) -> io::Resul
     let mut bytes = Vec::new();
     (&stream).take(MAX_BYTES).read_to_end(&mut bytes)?;
     let answer: Answer = match serde_json::from_slice(&bytes) {
-        Ok(asked) => gateway.answer(&asked, user),
+        Ok(Question { asked, asked_for: None }) => gateway.answer(&asked, &user_name(user)),
+        Ok(Question { asked, asked_for: Some(name) }) if is_name(&name) => {
+            gateway.answer(&asked, &format!("{} for {name}", user_name(user)))
+        }
+        Ok(_) => Err("the name is too long, or has a control character".to_owned()),
         Err(_) => Err("the question is not understood: is it of another version?".to_owned()),
     };
     stream.write_all(&serde_json::to_vec(&answer)?)
 }
 
+/// Whether a text can stand for somebody in ledger and audit log.
+fn is_name(text: &str) -> bool {
+    (1..=MAX_NAME_BYTES).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
 impl Gateway {
     /// Answers a question. Several items are changed all or none.
     ///
-    /// * `user` – of this machine, who asks
-    fn answer(&self, asked: &Asked, user: u32) -> Answer {
+    /// * `user` – who asks, as ledger and audit log say it
+    fn answer(&self, asked: &Asked, user: &str) -> Answer {
         let words = |error: LedgerError| error.to_string();
         match asked {
             Asked::List => self.ledger.items().map_err(words),
@@ -151,7 +186,7 @@ impl Gateway {
         }
     }
 
-    fn each(&self, ids: &[String], user: u32, work: impl Fn(&Self, &str, u32) -> Answer) -> Answer {
+    fn each(&self, ids: &[String], user: &str, work: impl Fn(&Self, &str, &str) -> Answer) -> Answer {
         let mut done = Vec::new();
         for id in ids {
             done.extend(work(self, id, user)?);
@@ -159,16 +194,15 @@ impl Gateway {
         Ok(done)
     }
 
-    fn release(&self, id: &str, user: u32) -> Answer {
-        let by = format!("uid {user}");
-        let reason = format!("released by {by}");
+    fn release(&self, id: &str, user: &str) -> Answer {
+        let reason = format!("released by {user}");
         let done = self.audited(
             |change| {
                 let item = change.item(id)?;
                 if item.state != State::Held {
                     return Err(LedgerError::NoWay { id: id.to_owned(), from: item.state, to: State::Released });
                 }
-                change.advance(id, State::Released, &reason, |item| item.released_by = Some(by))
+                change.advance(id, State::Released, &reason, |item| item.released_by = Some(user.to_owned()))
             },
             |item| record_of(item, Some(user)),
         );
@@ -176,7 +210,7 @@ impl Gateway {
     }
 
     /// What was computed goes to its destinations again; anything else is looked at again.
-    fn retry(&self, id: &str, user: u32) -> Answer {
+    fn retry(&self, id: &str, user: &str) -> Answer {
         let done = self.audited(
             |change| {
                 let item = change.item(id)?;
@@ -189,7 +223,7 @@ impl Gateway {
                     study.conflicts.clear();
                     change.put(Table::Studies, &item.study, &study)?;
                 }
-                change.advance(id, to, &format!("tried again, asked by uid {user}"), |item| {
+                change.advance(id, to, &format!("tried again, asked by {user}"), |item| {
                     item.looked_ms = 0;
                     item.failures = 0;
                     for one in item.deliveries.iter_mut().filter(|one| one.state == DeliveryState::Failed) {
@@ -203,10 +237,10 @@ impl Gateway {
     }
 
     /// Ends an item, and forgets the files of its study: sent again, they are new.
-    fn drop_item(&self, id: &str, user: u32) -> Answer {
+    fn drop_item(&self, id: &str, user: &str) -> Answer {
         let done = self.audited(
             |change| {
-                let item = change.advance(id, State::Skipped, &format!("dropped by uid {user}"), |_| {})?;
+                let item = change.advance(id, State::Skipped, &format!("dropped by {user}"), |_| {})?;
                 for (key, _) in change.list::<serde_json::Value>(Table::Instances, &format!("{}/", item.study))? {
                     change.remove(Table::Instances, &key)?;
                 }

@@ -43,7 +43,7 @@ pub use config::{
     Config, Destination, DestinationKind, LabelsWanted, Limits, Login, Pattern, Rule, Selector, SentKind, Source,
     SourceKind, StoreSource,
 };
-pub use control::{Asked, ask};
+pub use control::{Asked, ask, ask_for};
 pub use dry_run::{DryRun, dry_run};
 pub use record::{Delivery, DeliveryState, Item, Object};
 pub use run::{Until, run};
@@ -189,10 +189,10 @@ impl Gateway {
 
 /// What the audit log says of an item that has come to its state.
 ///
-/// * `user` – the user of this machine who asked for it
-fn record_of(item: &Item, user: Option<u32>) -> Record {
+/// * `user` – who asked for it, such as `uid 1000`
+fn record_of(item: &Item, user: Option<&str>) -> Record {
     Record {
-        identity: user.map(|user| format!("uid {user}")),
+        identity: user.map(str::to_owned),
         job: Some(item.id.clone()),
         state: Some(item.state.name().to_owned()),
         results: item.objects.iter().map(|object| object.digest.clone()).collect(),
