@@ -30,6 +30,7 @@
 //! * [`pacs`]: DICOM over the network.
 //! * [`gateway`]: between an archive and the engine: studies in, doses out, by rules.
 //! * [`report`]: figures, pictures and pages for people.
+//! * [`page`]: pages over HTTP.
 //! * [`demo`]: a stylised patient, computed from end to end.
 //! * [`validate`]: checks the physics of a device against theory and against EGSnrc.
 //! * [`kernel_library`]: computes the library of point kernels that kernel doses are built from.
@@ -67,6 +68,7 @@ pub mod math;
 pub mod method;
 pub mod metrics;
 pub mod pacs;
+pub mod page;
 pub mod physics;
 pub mod plan;
 pub mod prepare;

@@ -57,6 +57,7 @@ impl Server {
         let parts = Parts {
             listener,
             metrics_listener: None,
+            page: None,
             credentials: Credentials::load(&config.credentials).expect("there are none"),
             metrics: Arc::new(Metrics::new("test", "test")),
             jobs: Arc::new(jobs),

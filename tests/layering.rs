@@ -33,10 +33,13 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("store", &["audit", "digest", "faults", "domain", "jobs"]),
     ("broker", &["domain"]),
     ("gateway", &["audit", "digest", "domain", "physics", "formats", "pacs"]),
+    ("page", &["domain", "dosimetry"]),
     (
         "api",
         &[
             "audit",
+            "gateway",
+            "page",
             "store",
             "broker",
             "digest",
@@ -91,6 +94,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "clinic",
             "formats",
             "pacs",
+            "page",
             "gateway",
             "report",
             "request",

@@ -32,6 +32,7 @@ mod kernels_published;
 mod layering;
 mod monte_carlo;
 mod nuclides;
+mod page;
 mod patient;
 mod photon_tables;
 mod project;

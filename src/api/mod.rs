@@ -12,6 +12,7 @@
 //! * `wire`: messages to and from the program's own nouns, one file a noun.
 //! * [`status`]: the mapping between errors and gRPC status.
 //! * `log`: one line for each call, and the id that the caller gets too.
+//! * `status_page`: jobs, devices and results for people, over HTTP.
 //! * `traces`: spans of calls and jobs for a collector.
 
 mod aftermath;
@@ -49,6 +50,7 @@ mod runner;
 pub mod server;
 mod service;
 pub mod status;
+mod status_page;
 mod store_status;
 mod stored_volumes;
 mod stream;
@@ -63,6 +65,7 @@ mod wire;
 
 pub use config::ServerConfig;
 pub use door::{CredentialFiles, Credentials, certificate_is_good};
+pub use status_page::StatusPage;
 pub use traces::Traces;
 pub use warm_up::WarmUp;
 

@@ -19,6 +19,7 @@ use super::pb::dose_service_server::{DoseServiceServer, SERVICE_NAME};
 use super::pb::job_service_server::{self, JobServiceServer};
 use super::pb::volume_service_server::{self, VolumeServiceServer};
 use super::service::{Service, Shared};
+use super::status_page::{self, StatusPage};
 use super::volume_calls::Volumes;
 use super::{ServerConfig, figures, metrics_page, pb, remote, runner};
 use crate::audit::{Event, Record};
@@ -58,6 +59,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Queue and device.
     pub jobs: Arc<LocalJobs>,
+    /// The status page.
+    pub page: Option<StatusPage>,
     /// Volumes and jobs that last.
     pub store: Option<Arc<Store>>,
     /// The way to workers that compute the jobs of the store, and how long a silent one keeps a job. None: they are
@@ -91,7 +94,8 @@ pub async fn serve_jobs(
 ) -> Result<Drained, DoseError> {
     let credentials = Credentials::load(&config.credentials)?;
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), env!("DOSEGRID_COMMIT")));
-    let parts = Parts { listener, metrics_listener: None, credentials, metrics, jobs, store: None, queue: None };
+    let parts =
+        Parts { listener, metrics_listener: None, page: None, credentials, metrics, jobs, store: None, queue: None };
     serve_parts(config, parts, shutdown).await
 }
 
@@ -104,7 +108,7 @@ pub async fn serve_parts(
     parts: Parts,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<Drained, DoseError> {
-    let Parts { listener, metrics_listener, credentials, metrics, jobs, store, queue } = parts;
+    let Parts { listener, metrics_listener, page, credentials, metrics, jobs, store, queue } = parts;
     let (health, health_service) = tonic_health::server::health_reporter();
     for name in READY.into_iter().chain([LIVE]) {
         health.set_service_status(name, ServingStatus::Serving).await;
@@ -150,7 +154,7 @@ pub async fn serve_parts(
     let complete = Complete::new(Authority::new(bounded, gate.clone()), most);
     let calls = LogLayer::new(metrics.clone()).layer(complete);
     let max_connections = connections_within(config.max_connections);
-    let accepting = tokio::spawn(gate.clone().accept(listener, max_connections, calls));
+    let accepting = tokio::spawn(gate.clone().accept(listener, max_connections, calls.clone()));
     let unready = gate.draining.child_token();
     if let Some(store) = &store {
         tokio::spawn(tell_of_failure(store.clone(), health.clone(), unready.clone()));
@@ -158,6 +162,15 @@ pub async fn serve_parts(
     let serve_metrics = async {
         match metrics_listener {
             Some(listener) => match metrics_page::serve(listener, metrics, unready).await {},
+            None => std::future::pending().await,
+        }
+    };
+    let serve_page = async {
+        match page {
+            Some(StatusPage { listener, gateway }) => {
+                let site = status_page::Site { calls, gate: gate.clone(), shared: shared.clone(), gateway };
+                match status_page::serve(listener, site).await {}
+            }
             None => std::future::pending().await,
         }
     };
@@ -176,6 +189,7 @@ pub async fn serve_parts(
     let drained = tokio::select! {
         drained = work => drained,
         () = serve_metrics => Drained::Complete,
+        () = serve_page => Drained::Complete,
     };
     gate.cut.cancel();
     let _ = accepting.await;

@@ -66,6 +66,9 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         Ok(checked) => {
             report.add("keys", Ok("all can be used".into()));
             report.add("listen", listen(checked.addresses(), &serve.listen));
+            if let Some((addresses, name)) = checked.page_addresses().zip(serve.door.page_listen.as_deref()) {
+                report.add("status page", listen(addresses, name));
+            }
         }
         Err(error) => {
             for Violation { field, reason } in error.violations() {

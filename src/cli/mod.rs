@@ -50,6 +50,7 @@ mod summary;
 mod summary_page;
 mod time_points;
 mod validate;
+mod view;
 mod worker;
 
 use std::ffi::OsString;
@@ -117,6 +118,8 @@ enum Command {
     Convert(Box<convert::Args>),
     /// Make the report of a dose again from the folder of its results, in another language or with names
     Report(Box<report_again::Args>),
+    /// Look at the dose of a finished result in a browser of this machine
+    View(view::Args),
     /// Send DICOM files to an archive, by C-STORE or STOW-RS
     Send(Box<send::Args>),
     /// Put a map on another grid: that of another file, or one of another spacing
@@ -188,6 +191,7 @@ impl Command {
             | Self::Send(_)
             | Self::Gateway(_)
             | Self::Report(_)
+            | Self::View(_)
             | Self::ReadDicom
             | Self::Completions(_)
             | Self::Man(_)
@@ -266,6 +270,7 @@ fn dispatch(command: Command) -> Result<(), DoseError> {
         Command::Devices(args) => devices::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Report(args) => report_again::run(&args),
+        Command::View(args) => view::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Resample(args) => resample::run(&args),
         Command::Integrate(args) => integrate::run(&args),

@@ -3,4 +3,4 @@
 mod conformance;
 mod network;
 mod road;
-mod site;
+pub(crate) mod site;

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 pub(super) const NAMES: [&str; 2] = ["PHANTOM", "DOSEGRID-DEMO"];
 
 /// The study of the demonstration, made once: a CT of 12 slices, three SPECT images, organs.
-pub(super) fn study() -> &'static Path {
+pub(crate) fn study() -> &'static Path {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -42,7 +42,7 @@ pub(super) fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Folders, and the file of a gateway.
-pub(super) struct Site {
+pub(crate) struct Site {
     folder: TempDir,
 }
 
@@ -51,7 +51,7 @@ impl Site {
     ///
     /// * `rule` – more keys of the rule
     /// * `compute` – more keys of its computation
-    pub(super) fn new(rule: &str, compute: &str) -> Self {
+    pub(crate) fn new(rule: &str, compute: &str) -> Self {
         let text = format!(
             "folder = 'state'\npoll = '1s'\n\
              [[source]]\nname = 'inbox'\nkind = 'folder'\npath = 'in'\nquiet = '1s'\nlimit = '1s'\n\
@@ -71,12 +71,12 @@ impl Site {
         Self { folder }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Puts files of a study into the inbox, without those whose path begins with a word or whose stem is one.
-    pub(super) fn put(&self, folder: &Path, without: &[&str]) {
+    pub(crate) fn put(&self, folder: &Path, without: &[&str]) {
         for path in files(folder) {
             let name = path.strip_prefix(folder).expect("inside").to_string_lossy().replace('/', "-");
             let is_out = |word: &&str| name.starts_with(word) || name.contains(&format!("-{word}."));
@@ -122,7 +122,7 @@ impl Site {
     }
 
     /// The only item.
-    pub(super) fn item(&self) -> Value {
+    pub(crate) fn item(&self) -> Value {
         let items = self.items();
         assert_eq!(items.len(), 1, "{items:#?}");
         items[0].clone()
@@ -134,7 +134,7 @@ impl Site {
     }
 
     /// Starts the gateway, to run until it is dropped.
-    pub(super) fn start(&self) -> Running {
+    pub(crate) fn start(&self) -> Running {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
         command.current_dir(self.path()).args(self.words(&[])).stdout(Stdio::null());
         let log = fs::File::options().create(true).append(true).open(self.path().join("log")).expect("a file");
@@ -142,7 +142,7 @@ impl Site {
     }
 
     /// Waits until something holds of the items.
-    pub(super) fn wait(&self, what: &str, holds: impl Fn(&[(String, String)]) -> bool) {
+    pub(crate) fn wait(&self, what: &str, holds: impl Fn(&[(String, String)]) -> bool) {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             let output = dosegrid(self.path(), self.words(&["list", "--json"]));
@@ -178,7 +178,7 @@ impl Site {
 }
 
 /// A gateway that runs.
-pub(super) struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Running {
     /// SIGKILL.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 use tower::Service;
@@ -16,7 +16,7 @@ use super::accept::Gate;
 use super::io::Peer;
 use super::refusals::{Note, Why};
 use super::roles::{Need, need};
-use crate::api::identity::Caller;
+use crate::api::identity::{Caller, Role};
 
 /// Puts the [`Caller`] beside each call, and ends those that may not be made.
 #[derive(Clone, Debug)]
@@ -75,6 +75,28 @@ impl From<Status> for Refusal {
 }
 
 impl Gate {
+    /// Who asks for something that is no call, and whether this caller may.
+    ///
+    /// * `role` – that is needed; none: an identity is enough
+    pub(in crate::api) async fn admit(
+        &self,
+        headers: &HeaderMap,
+        peer: &Peer,
+        role: Option<Role>,
+    ) -> Result<Caller, Status> {
+        let caller = match self.credentials.caller(headers, peer) {
+            Ok(caller) => caller,
+            Err(why) => {
+                if let Some(written) = self.note_refused_identity(why, peer) {
+                    written.await;
+                }
+                return Err(why.status());
+            }
+        };
+        role.map_or(Ok(()), |role| caller.require(role))?;
+        Ok(caller)
+    }
+
     /// Tells the audit log of a caller without an identity. None: it is counted alone.
     fn note_refused_identity(&self, why: Why, peer: &Peer) -> Option<Written> {
         let count = match self.refused_identities.count(Some(peer.address.ip()), Instant::now()) {

@@ -90,7 +90,7 @@ impl Credentials {
     }
 
     /// What to shake hands with; none if connections are not encrypted.
-    pub(super) fn tls(&self) -> Option<TlsAcceptor> {
+    pub(in crate::api) fn tls(&self) -> Option<TlsAcceptor> {
         self.loaded().tls.clone()
     }
 

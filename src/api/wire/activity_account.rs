@@ -19,7 +19,7 @@ pub(super) fn encode(account: ActivityAccount) -> pb::ActivityAccount {
     }
 }
 
-pub(super) fn decode(message: pb::ActivityAccount) -> ActivityAccount {
+pub(in crate::api) fn decode(message: pb::ActivityAccount) -> ActivityAccount {
     let kinds = [HalfLifeKind::Effective, HalfLifeKind::Physical];
     ActivityAccount {
         decays_bq_s: message.decays_bq_s,
@@ -40,7 +40,7 @@ pub(super) fn encode_warning(Warning { reason, message, field }: Warning) -> pb:
     pb::Warning { reason, message, field }
 }
 
-pub(super) fn decode_warning(pb::Warning { reason, message, field }: pb::Warning) -> Warning {
+pub(in crate::api) fn decode_warning(pb::Warning { reason, message, field }: pb::Warning) -> Warning {
     Warning { reason, message, field }
 }
 

@@ -214,7 +214,7 @@ fn decode_repair(message: pb::RepairAccount) -> Repair {
 }
 
 /// None if the label is none.
-pub(super) fn decode_organ(message: pb::OrganDose) -> Option<(OrganDose, Option<CumulativeHistogram>)> {
+pub(in crate::api) fn decode_organ(message: pb::OrganDose) -> Option<(OrganDose, Option<CumulativeHistogram>)> {
     let histogram = message.dose_volume.map(|pb::DoseVolumeHistogram { step_gy, volume_fraction }| {
         // The steps of the server, to the last bit.
         let last = volume_fraction.len().max(2) - 1;

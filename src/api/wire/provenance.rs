@@ -36,7 +36,7 @@ pub(super) fn encode(provenance: Provenance) -> pb::Provenance {
 }
 
 /// None if a part that every server sends is missing.
-pub(super) fn decode(message: pb::Provenance) -> Option<Provenance> {
+pub(in crate::api) fn decode(message: pb::Provenance) -> Option<Provenance> {
     let energy = message.energy?;
     let kernel = match message.kernel {
         Some(kernel) => Some(decode_kernel(&kernel)?),

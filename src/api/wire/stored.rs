@@ -45,7 +45,7 @@ fn estimate(estimate: &Estimate) -> pb::JobEstimate {
     pb::JobEstimate { memory_bytes, result_bytes, device_time_s, wait_time_s }
 }
 
-fn state(state: JobState) -> pb::JobState {
+pub(in crate::api) fn state(state: JobState) -> pb::JobState {
     match state {
         JobState::Queued => pb::JobState::Queued,
         JobState::Running => pb::JobState::Running,

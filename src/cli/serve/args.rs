@@ -142,6 +142,12 @@ pub(in crate::cli) struct DoorArgs {
     /// Address for metrics over HTTP, such as 127.0.0.1:9464
     #[arg(long, value_name = "HOST:PORT", allow_hyphen_values = true)]
     pub(super) metrics_listen: Option<String>,
+    /// Address for the status page over HTTP, such as 127.0.0.1:8050
+    #[arg(long, value_name = "HOST:PORT", allow_hyphen_values = true)]
+    pub(in crate::cli) page_listen: Option<String>,
+    /// Folder of a gateway that the status page shows, for administrators
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) page_gateway: Option<PathBuf>,
 }
 
 impl DoorArgs {

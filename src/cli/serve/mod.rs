@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{device, stdout};
 use crate::api::remote::check_account;
 use crate::api::server::{Drained, Parts, serve_parts};
-use crate::api::{Credentials, ServerConfig, Traces, WarmUp};
+use crate::api::{Credentials, ServerConfig, StatusPage, Traces, WarmUp};
 use crate::broker::{Broker, BrokerOptions};
 use crate::domain::{DeviceInfo, DoseError};
 use crate::jobs::LocalJobs;
@@ -44,6 +44,7 @@ pub(super) struct Checked {
     pub(super) config: ServerConfig,
     listen: Vec<SocketAddr>,
     metrics_listen: Option<Vec<SocketAddr>>,
+    page_listen: Option<Vec<SocketAddr>>,
     credentials: Arc<Credentials>,
     /// The way to workers.
     queue: Option<BrokerOptions>,
@@ -53,6 +54,11 @@ impl Checked {
     /// Where to listen.
     pub(super) fn addresses(&self) -> &[SocketAddr] {
         &self.listen
+    }
+
+    /// Where to serve the status page.
+    pub(super) fn page_addresses(&self) -> Option<&[SocketAddr]> {
+        self.page_listen.as_deref()
     }
 }
 
@@ -70,11 +76,18 @@ impl Args {
             config = config.with_memory(bytes);
         }
         let listen = addresses("listen", &self.listen).map_err(&mut note).unwrap_or_default();
-        let is_beyond = listen.iter().any(|address| !address.ip().to_canonical().is_loopback());
-        if is_beyond && !config.credentials.has_tls() && !self.door.allow_plaintext {
-            let reason = "is beyond this machine, and connections are not encrypted: give --tls-certificate and \
-                          --tls-key, or --allow-plaintext if something else encrypts them";
-            note(DoseError::invalid("listen", reason));
+        let page_listen = self.door.page_listen.as_deref();
+        let page_listen = page_listen.and_then(|listen| addresses("page-listen", listen).map_err(&mut note).ok());
+        for (key, addresses) in [("listen", Some(&listen)), ("page-listen", page_listen.as_ref())] {
+            let is_beyond = addresses.into_iter().flatten().any(|address| !address.ip().to_canonical().is_loopback());
+            if is_beyond && !config.credentials.has_tls() && !self.door.allow_plaintext {
+                let reason = "is beyond this machine, and connections are not encrypted: give --tls-certificate and \
+                              --tls-key, or --allow-plaintext if something else encrypts them";
+                note(DoseError::invalid(key, reason));
+            }
+        }
+        if self.door.page_gateway.is_some() && self.door.page_listen.is_none() {
+            note(DoseError::invalid("page-gateway", "has no effect without --page-listen"));
         }
         let metrics_listen = self.door.metrics_listen.as_deref();
         let metrics_listen =
@@ -92,7 +105,7 @@ impl Args {
         }
         match credentials {
             Some(credentials) if faults.is_empty() => {
-                Ok(Checked { config, listen, metrics_listen, credentials, queue })
+                Ok(Checked { config, listen, metrics_listen, page_listen, credentials, queue })
             }
             _ => Err(DoseError::Invalid(faults)),
         }
@@ -101,7 +114,7 @@ impl Args {
 
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let otlp_endpoint = args.door.otlp_endpoint.clone();
-    let Checked { config, listen, metrics_listen, credentials, queue } = args.check()?;
+    let Checked { config, listen, metrics_listen, page_listen, credentials, queue } = args.check()?;
     if args.print_config {
         return stdout::print(&args.settings.toml());
     }
@@ -119,20 +132,19 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         // The last spans leave when this ends.
         let _traces = otlp_endpoint.as_deref().map(Traces::start).transpose()?;
         let listener = TcpListener::bind(&*listen).await.map_err(io)?;
-        let metrics_listener = match &metrics_listen {
-            Some(addresses) => Some(
-                TcpListener::bind(&**addresses)
-                    .await
-                    .map_err(|error| DoseError::Io(format!("cannot serve metrics: {error}")))?,
-            ),
-            None => None,
-        };
+        let metrics_listener = bound(metrics_listen.as_deref(), "metrics").await?;
+        let page_listener = bound(page_listen.as_deref(), "the status page").await?;
         let signals = Signals::new().map_err(io)?;
         tokio::spawn(reload_at_hangup(signal(SignalKind::hangup()).map_err(io)?, credentials.clone()));
         let said = format!("listening on {} with {}\n", listener.local_addr().map_err(io)?, device.info().name);
         if let Some(address) = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok()) {
             tracing::info!(%address, "metrics");
         }
+        if let Some(address) = page_listener.as_ref().and_then(|listener| listener.local_addr().ok()) {
+            tracing::info!(%address, "status page");
+        }
+        let gateway = args.door.page_gateway.clone();
+        let page = page_listener.map(|listener| StatusPage { listener, gateway });
         let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), env!("DOSEGRID_COMMIT")));
         let start = if store.is_some() { LocalJobs::start_lanes } else { LocalJobs::start };
         let jobs = Arc::new(start(device, config.plan_limits(), config.queue_length)?);
@@ -154,7 +166,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
             parent::tell(path, listener.local_addr().map_err(io)?, config.credentials.has_tls())?;
         }
         let end = signals.first(args.parent.end_with_stdin);
-        let parts = Parts { listener, metrics_listener, credentials, metrics, jobs, store, queue };
+        let parts = Parts { listener, metrics_listener, page, credentials, metrics, jobs, store, queue };
         serve_parts(config, parts, end).await
     })?;
     // What still runs on other threads was cut.
@@ -163,6 +175,15 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         Drained::Complete => Ok(()),
         Drained::Cut => Err(DoseError::Io("calls were cut at the end of --drain-timeout-s".into())),
     }
+}
+
+/// Listens for readers, if that is wanted.
+///
+/// * `what` – they read
+async fn bound(addresses: Option<&[SocketAddr]>, what: &str) -> Result<Option<TcpListener>, DoseError> {
+    let Some(addresses) = addresses else { return Ok(None) };
+    let bound = TcpListener::bind(addresses).await;
+    bound.map(Some).map_err(|error| DoseError::Io(format!("cannot serve {what}: {error}")))
 }
 
 /// Reads certificates, keys and identities again at each SIGHUP.

@@ -23,6 +23,7 @@ use super::time_points::TimePointArgs;
 use crate::domain::{Checks, DoseError};
 use passed::PassedArgs;
 use plan::Plan;
+pub(super) use steps::{ACTIVITY, SIGMA};
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {

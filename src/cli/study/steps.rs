@@ -23,10 +23,10 @@ use crate::formats::{json, labels, transform};
 const BQ_PER_MBQ: f64 = 1e6;
 
 /// Names of the files that hold what.
-const ACTIVITY: &str = "activity.nii.gz";
+pub(in crate::cli) const ACTIVITY: &str = "activity.nii.gz";
 const TIA: &str = "tia.nii.gz";
 const DOSE: &str = "dose.nii.gz";
-const SIGMA: &str = "sigma.nii.gz";
+pub(in crate::cli) const SIGMA: &str = "sigma.nii.gz";
 
 /// What a study writes: a flag of `compute`, or none, and a file.
 pub(super) fn files(plan: &Plan, args: &Args) -> Vec<(Option<&'static str>, &'static str)> {
