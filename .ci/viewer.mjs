@@ -144,6 +144,10 @@ async function viewer() {
     await looked(page, `viewer-${size.width}`);
     await page.selectOption('#map', { index: 1 }).catch(() => faults.push('there is no other map'));
     await page.check('#smooth');
+    await page.emulateMedia({ media: 'print' });
+    const cut = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    check(cut <= 0 || size.width < 700, `a print is ${cut} pixels too wide`);
+    await page.emulateMedia({ media: 'screen' });
     await page.waitForTimeout(500);
     await page.screenshot({ path: join(folder, `viewer-${size.width}-other.png`) });
     if (size.width > 1000) await page.pdf({ path: join(folder, 'viewer.pdf'), format: 'A4' });
