@@ -48,9 +48,11 @@ impl Site {
             return Err(refused(Code::Unimplemented, "NO_GATEWAY", words, []));
         };
         let asked = off_thread(move || gateway::ask_for(&folder, &asked, &caller.name)).await;
-        asked.map_err(|error| match error {
-            DoseError::Io(words) => refused(Code::Unavailable, "GATEWAY_UNAVAILABLE", words, []),
-            other => other.into(),
+        asked.map_err(|error| {
+            if let DoseError::Io(words) = error {
+                return refused(Code::Unavailable, "GATEWAY_UNAVAILABLE", words, []);
+            }
+            error.into()
         })
     }
 }

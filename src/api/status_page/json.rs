@@ -39,7 +39,7 @@ pub(super) fn job(job: &pb::Job) -> Value {
             "device_time_s": estimate.device_time_s,
             "wait_time_s": estimate.wait_time_s,
         })),
-        "progress": job.progress.clone().map(progress),
+        "progress": job.progress.map(progress),
         "error": job.error.as_ref().map(|error| json!({ "reason": error.reason, "message": error.message })),
     })
 }
