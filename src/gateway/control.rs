@@ -59,18 +59,24 @@ type Answer = Result<Vec<Item>, String>;
 /// What it refuses, or that it cannot be asked.
 pub fn ask(config: Config, program: PathBuf, asked: &Asked) -> Result<Vec<Item>, DoseError> {
     let refused = |reason: String| DoseError::invalid("gateway", reason);
-    if let Ok(stream) = UnixStream::connect(config.folder.join(SOCKET)) {
-        let failed = |error: io::Error| DoseError::Io(format!("gateway: no answer: {error}"));
-        return ask_running(stream, asked, None).map_err(failed)?.map_err(refused);
+    let failed = |error: io::Error| DoseError::Io(format!("gateway: no answer: {error}"));
+    let running = |stream| ask_running(stream, asked, None).map_err(failed)?.map_err(refused);
+    let socket = config.folder.join(SOCKET);
+    if let Ok(stream) = UnixStream::connect(&socket) {
+        return running(stream);
     }
     if !config.folder.join(super::LEDGER).exists() {
         return Err(refused(format!("{} is not the folder of a gateway: none has run there", config.folder.display())));
     }
-    let gateway = Gateway::open(config, program).map_err(|error| match error {
-        OpenError::InUse => DoseError::Io("gateway: it starts or ends; try again".into()),
-        OpenError::Other(reason) => DoseError::Io(format!("gateway: {reason}")),
-    })?;
-    gateway.answer(asked, &user_name(getuid().as_raw())).map_err(refused)
+    match Gateway::open(config, program) {
+        Ok(gateway) => gateway.answer(asked, &user_name(getuid().as_raw())).map_err(refused),
+        // One may have begun since the socket was looked for.
+        Err(OpenError::InUse) => match UnixStream::connect(&socket) {
+            Ok(stream) => running(stream),
+            Err(_) => Err(DoseError::Io("gateway: it starts or ends; try again".into())),
+        },
+        Err(OpenError::Other(reason)) => Err(DoseError::Io(format!("gateway: {reason}"))),
+    }
 }
 
 /// Asks a gateway that runs, for somebody who is known by a name. Its ledger and audit log have that name.
