@@ -3,6 +3,7 @@
 // In: source (planes with a halo), core (octant). Out: result, overwritten.
 #import layout
 #import grid
+#import done
 
 @group(0) @binding(2) var<storage, read> source: array<f32>;
 @group(0) @binding(3) var<storage, read> core: array<f32>;
@@ -17,6 +18,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let x = i % params.n_x;
     let row = i / params.n_x;
     result[i] = direct_sum(x, row % params.n_y, row / params.n_y + params.first_volume_plane);
+    count_done(g, lane);
 }
 
 fn direct_sum(x: u32, y: u32, z: u32) -> f32 {

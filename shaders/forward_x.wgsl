@@ -5,6 +5,7 @@
 #import grid
 #import complex
 #import fft
+#import done
 
 // Where frequency k lies in digit-reversed order.
 @group(0) @binding(2) var<storage, read> positions: array<u32>;
@@ -49,4 +50,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
             if y + 1u < params.n_y { spectrum[first + params.row_stride] = times_minus_i(0.5 * (plus - minus)); }
         }
     }
+    count_done(g, lane);
 }

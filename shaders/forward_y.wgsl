@@ -2,6 +2,7 @@
 #import layout
 #import grid
 #import fft
+#import done
 
 @group(0) @binding(2) var<storage, read_write> spectrum: array<vec2<f32>>;
 
@@ -26,4 +27,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         let at = point_and_line(i, LENGTH);
         if kx + at.y < params.n_kx { spectrum[first + at.x * params.row_stride + at.y] = line[i]; }
     }
+    count_done(g, lane);
 }

@@ -5,6 +5,7 @@
 #import grid
 #import complex
 #import fft
+#import done
 
 // Where frequency k lies in digit-reversed order.
 @group(0) @binding(2) var<storage, read> positions: array<u32>;
@@ -55,4 +56,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
             if y + 1u < params.n_y { result[first + params.n_x] += line[i].x; }
         }
     }
+    count_done(g, lane);
 }

@@ -3,6 +3,7 @@
 #import grid
 #import complex
 #import fft
+#import done
 
 @group(0) @binding(2) var<storage, read_write> spectrum: array<vec2<f32>>;
 
@@ -29,4 +30,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
             spectrum[first + at.x * params.row_stride + at.y] = swap(line[i]);
         }
     }
+    count_done(g, lane);
 }

@@ -4,6 +4,7 @@
 #import grid
 #import complex
 #import fft
+#import done
 
 // The frequency at each digit-reversed position, or its mirror image if that is lower: the kernel is even along each
 // axis.
@@ -51,4 +52,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
             spectrum[first + (at.x - params.first_result_plane) * plane_stride + at.y] = swap(line[i]);
         }
     }
+    count_done(g, lane);
 }

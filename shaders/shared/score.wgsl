@@ -91,7 +91,7 @@ fn add_account(account: u32, energy: vec2<u32>) {
     if high != 0u { atomicAdd(&workgroup_accounts[2u * account + 1u], high); }
 }
 
-// All lanes, after all of them have added their accounts.
+// All lanes, after all of them have added their accounts and have nothing else left to do.
 fn close_accounts(lane: u32) {
     workgroupBarrier();
     for (var account = lane; account < (ACCOUNTS << params.launch_bits); account += WORKGROUP) {
@@ -102,4 +102,5 @@ fn close_accounts(lane: u32) {
         high += u32(before + low < before);
         if high != 0u { atomicAdd(&counters.accounts[2u * account + 1u], high); }
     }
+    if lane == 0u { atomicAdd(&counters.workgroups, 1u); }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::context::{Bound, Context, Pipeline};
+use super::context::Context;
+use super::pipeline::{Bound, Pipeline};
 use super::shader::ConvolutionParams;
 use crate::domain::{Control, DoseError, Stage};
 
@@ -12,6 +13,8 @@ use crate::domain::{Control, DoseError, Stage};
 const BATCH_SECONDS: f64 = 0.05;
 /// Most dispatches of one batch.
 const MAX_DISPATCHES: usize = 64;
+/// Words that count the workgroups that came to their end.
+const DONE_WORDS: usize = 1024;
 
 /// One stage over one slab or chunk.
 #[derive(Debug)]
@@ -36,6 +39,9 @@ struct Dispatch<'a> {
 #[derive(Debug)]
 pub(super) struct Batches {
     params: wgpu::Buffer,
+    done: wgpu::Buffer,
+    /// Workgroups that the last run gave; wraps.
+    given: u32,
     /// Cost done per second in earlier batches.
     rate: f64,
 }
@@ -45,12 +51,32 @@ impl Batches {
     pub(super) fn new(context: &Context, rate: f64) -> Self {
         let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
         let params = context.buffer("params", MAX_DISPATCHES * context.params_stride() / 4, usage);
-        Self { params, rate }
+        let done = context.storage("done", DONE_WORDS);
+        Self { params, done, given: 0, rate }
     }
 
     /// The buffer with the parameters of the stages.
     pub(super) fn params(&self) -> &wgpu::Buffer {
         &self.params
+    }
+
+    /// The buffer in which the stages count the workgroups that came to their end.
+    pub(super) fn done(&self) -> &wgpu::Buffer {
+        &self.done
+    }
+
+    /// Holds what the stages counted in the last run against what they were given.
+    ///
+    /// * `found` – the words of [`Self::done`]
+    ///
+    /// # Errors
+    /// [`DoseError::DeviceLost`] if a workgroup did not run, or ran twice.
+    pub(super) fn check_done(&self, found: &[u32]) -> Result<(), DoseError> {
+        let found = found.iter().fold(0u32, |sum, &word| sum.wrapping_add(word));
+        if found == self.given {
+            return Ok(());
+        }
+        Err(DoseError::DeviceLost(format!("the device did {found} workgroups of the {} that it was given", self.given)))
     }
 
     /// Runs all passes; `progress` maps the part that is done to a fraction of the stage.
@@ -67,6 +93,7 @@ impl Batches {
         let total: f64 = passes.iter().map(|pass| f64::from(pass.groups) * pass.group_cost).sum();
         let mut done = 0.0;
         let (mut pass, mut first_group) = (0, 0);
+        self.given = 0;
         while pass < passes.len() {
             control.checkpoint(Stage::Dose, progress(done / total))?;
             let budget = self.rate * BATCH_SECONDS;
@@ -76,10 +103,11 @@ impl Batches {
                 let end_group = current.end_within(first_group, budget - cost, context.groups_per_axis());
                 batch.push(Dispatch { pass: current, first_group, end_group });
                 cost += f64::from(end_group - first_group) * current.group_cost;
+                self.given = self.given.wrapping_add(end_group - first_group);
                 (pass, first_group) = if end_group == current.groups { (pass + 1, 0) } else { (pass, end_group) };
             }
             let start = Instant::now();
-            self.submit(context, &batch);
+            self.submit(context, &batch, done == 0.0);
             context.wait()?;
             context.collect_times()?;
             let measured = cost / start.elapsed().as_secs_f64().max(1e-6);
@@ -89,7 +117,8 @@ impl Batches {
         control.checkpoint(Stage::Dose, progress(1.0))
     }
 
-    fn submit(&self, context: &Context, batch: &[Dispatch<'_>]) {
+    /// * `is_first` – whether a run begins with this batch
+    fn submit(&self, context: &Context, batch: &[Dispatch<'_>], is_first: bool) {
         let stride = context.params_stride();
         let mut words = vec![0_u32; batch.len() * stride / 4];
         for (slot, dispatch) in words.chunks_exact_mut(stride / 4).zip(batch) {
@@ -100,16 +129,17 @@ impl Batches {
         context.queue.write_buffer(&self.params, 0, bytemuck::cast_slice(&words));
         let label = wgpu::CommandEncoderDescriptor { label: Some("batch") };
         let mut encoder = context.device.create_command_encoder(&label);
+        if is_first {
+            encoder.clear_buffer(&self.done, 0, None);
+        }
         for (offset, Dispatch { pass, first_group, end_group }) in (0..).step_by(stride).zip(batch) {
             let stage = pass.pipeline.shader.name;
             let timestamp_writes = context.stopwatch.as_ref().and_then(|stopwatch| stopwatch.next(stage));
             let descriptor = wgpu::ComputePassDescriptor { label: Some(stage), timestamp_writes };
             let mut compute = encoder.begin_compute_pass(&descriptor);
-            compute.set_pipeline(&pass.pipeline.compute);
-            compute.set_bind_group(0, &pass.bound.group, &[offset]);
             let groups = end_group - first_group;
             let x = groups.min(context.groups_per_axis());
-            compute.dispatch_workgroups(x, groups.div_ceil(x), 1);
+            context.dispatch(&mut compute, (&pass.pipeline, &pass.bound), offset, [x, groups.div_ceil(x)]);
         }
         context.finish(encoder);
     }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fault::Faults;
-use super::fft::{MAX_STAGES, radices};
 use super::measure::Stopwatch;
+use super::pipeline::{Bound, Lines, Pipeline, line_constants};
+use super::played::Played;
 use super::record::Recorder;
-use super::shader::{BindingKind, ConvolutionParams, Shader};
+use super::shader::{ConvolutionParams, Shader};
 use super::tiling::Bounds;
 use crate::domain::DoseError;
 
@@ -53,37 +54,14 @@ impl DeviceLimits {
     }
 }
 
-/// One stage, specialised to one length of lines, with the layout of its bindings.
-#[derive(Debug)]
-pub(super) struct Pipeline {
-    /// The stage.
-    pub(super) shader: &'static Shader,
-    /// The compiled pipeline.
-    pub(super) compute: wgpu::ComputePipeline,
-    /// Values of the stage's constants.
-    pub(super) constants: Vec<(String, f64)>,
-    layout: wgpu::BindGroupLayout,
-}
-
-/// Buffers that are bound to a stage.
-#[derive(Debug)]
-pub(super) struct Bound {
-    /// As the device takes them.
-    pub(super) group: wgpu::BindGroup,
-    /// By slot.
-    pub(super) buffers: Vec<(u32, wgpu::Buffer)>,
-}
-
-/// How a stage is specialised: points of a line and lines of a workgroup. Without lines for stages that transform
-/// nothing.
-pub(super) type Lines = Option<(usize, usize)>;
-
 /// An open device.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) faults: Faults,
+    /// What tests make go wrong.
+    pub(super) played: Played,
     /// What the adapter offers; the device has what is used of it.
     pub(super) offered: wgpu::Features,
     /// On a device with timestamps.
@@ -112,7 +90,8 @@ impl Context {
         faults.watch(&device);
         let limits = device.limits();
         let stopwatch = Stopwatch::new(&device, &queue);
-        Ok(Self { device, queue, faults, offered, stopwatch, recorder: None, limits, pipelines: HashMap::new() })
+        let (played, recorder, pipelines) = (Played::default(), None, HashMap::new());
+        Ok(Self { device, queue, faults, played, offered, stopwatch, recorder, limits, pipelines })
     }
 
     /// The limits that decide how the work is divided.
@@ -143,12 +122,27 @@ impl Context {
     /// A buffer for `len` values of 4 bytes.
     pub(super) fn buffer(&self, label: &str, len: usize, usage: wgpu::BufferUsages) -> wgpu::Buffer {
         let size = len.max(1) as u64 * 4;
-        self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some(label),
-            size,
-            usage,
-            mapped_at_creation: false,
-        })
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+        let buffer = self.device.create_buffer(&descriptor);
+        self.played.allocated(&buffer, &self.faults);
+        buffer
+    }
+
+    /// Adds a stage to a pass.
+    ///
+    /// * `offset` – of its parameters in their buffer [bytes]
+    pub(super) fn dispatch(
+        &self,
+        pass: &mut wgpu::ComputePass<'_>,
+        (pipeline, bound): (&Pipeline, &Bound),
+        offset: u32,
+        [x, y]: [u32; 2],
+    ) {
+        if self.played.dispatches(pipeline.shader.name, &self.device) {
+            pass.set_pipeline(&pipeline.compute);
+            pass.set_bind_group(0, &bound.group, &[offset]);
+            pass.dispatch_workgroups(x, y, 1);
+        }
     }
 
     /// A storage buffer that holds `values`.
@@ -213,89 +207,4 @@ impl Context {
         };
         self.pipelines.entry((shader.name, lines)).or_insert_with(compiled).clone()
     }
-}
-
-impl Pipeline {
-    /// * `constants` – at least those of the stage
-    pub(super) fn compile(device: &wgpu::Device, shader: &'static Shader, constants: &[(String, f64)]) -> Self {
-        let label = Some(shader.name);
-        let source = wgpu::ShaderSource::Wgsl(shader.source.into());
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
-        let entries: Vec<_> = shader.bindings.iter().map(layout_entry).collect();
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
-        let taken = constants.iter().filter(|(name, _)| shader.overrides.contains(&name.as_str()));
-        let constants: Vec<(String, f64)> = taken.cloned().collect();
-        let values: Vec<_> = constants.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-        let compute = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label,
-            layout: Some(&device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label,
-                bind_group_layouts: &[Some(&layout)],
-                immediate_size: 0,
-            })),
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &values,
-                zero_initialize_workgroup_memory: false, // every stage writes what it reads
-            },
-            cache: None,
-        });
-        Self { shader, compute, constants, layout }
-    }
-
-    /// Binds buffers to the stage's variables by name; every variable must be given, in any order.
-    pub(super) fn bind(&self, device: &wgpu::Device, buffers: &[(&str, &wgpu::Buffer)]) -> Bound {
-        let named = |binding: &super::shader::Binding| {
-            let (_, buffer) =
-                buffers.iter().find(|(name, _)| *name == binding.name).expect("a stage gets all its buffers");
-            *buffer
-        };
-        let entries = self.shader.bindings.iter().map(|binding| {
-            let buffer = named(binding);
-            let size = match binding.kind {
-                BindingKind::Uniform { bytes } => wgpu::BufferSize::new(bytes),
-                BindingKind::ReadOnly | BindingKind::ReadWrite => None,
-            };
-            let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size });
-            wgpu::BindGroupEntry { binding: binding.slot, resource }
-        });
-        let entries: Vec<_> = entries.collect();
-        let label = Some(self.shader.name);
-        let descriptor = wgpu::BindGroupDescriptor { label, layout: &self.layout, entries: &entries };
-        let bound = self.shader.bindings.iter().map(|binding| (binding.slot, named(binding).clone()));
-        Bound { group: device.create_bind_group(&descriptor), buffers: bound.collect() }
-    }
-}
-
-fn layout_entry(binding: &super::shader::Binding) -> wgpu::BindGroupLayoutEntry {
-    let ty = match binding.kind {
-        BindingKind::Uniform { .. } => wgpu::BufferBindingType::Uniform,
-        BindingKind::ReadOnly => wgpu::BufferBindingType::Storage { read_only: true },
-        BindingKind::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
-    };
-    let has_dynamic_offset = matches!(binding.kind, BindingKind::Uniform { .. });
-    wgpu::BindGroupLayoutEntry {
-        binding: binding.slot,
-        visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
-        count: None,
-    }
-}
-
-/// The override constants of `shaders/shared/fft.wgsl`.
-pub(super) fn line_constants(shader: &Shader, (length, tile): (usize, usize)) -> Vec<(String, f64)> {
-    let radices = radices(length).expect("a tiling has lengths with stages only");
-    // Along x, the points of a line lie side by side in memory, along the other axes the lines do.
-    let has_rows = shader.name.ends_with("_x");
-    let mut constants = vec![
-        ("ROWS".to_owned(), f64::from(u8::from(has_rows))),
-        ("LENGTH".to_owned(), length as f64),
-        ("TILE".to_owned(), tile as f64),
-        ("LINE_POINTS".to_owned(), (length * tile) as f64),
-    ];
-    for stage in 0..MAX_STAGES {
-        constants.push((format!("RADIX_{stage}"), radices.get(stage).copied().map_or(1.0, f64::from)));
-    }
-    constants
 }

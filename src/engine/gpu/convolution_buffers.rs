@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::batch::{Batches, Pass};
-use super::context::{Context, Lines};
+use super::context::Context;
 use super::fft::{folded, frequencies, positions, radices, twiddles};
 use super::kernel::DeviceKernel;
+use super::pipeline::Lines;
 use super::shader::{self, ConvolutionParams, Shader};
 use super::tiling::{Chunk, Tiling};
 
@@ -60,7 +61,7 @@ impl ConvolutionBuffers {
 
     /// All passes of a convolution, in order: the core, then slab by slab the transforms there and back.
     pub(super) fn passes(&self, context: &mut Context, batches: &Batches, kernel: &DeviceKernel) -> Vec<Pass> {
-        let mut maker = Maker { context, params: batches.params(), buffers: self, kernel };
+        let mut maker = Maker { context, batches, buffers: self, kernel };
         let mut passes: Vec<_> = self.outputs().map(|(chunk, buffers)| maker.core_direct(chunk, buffers)).collect();
         for slab in 0..self.tiling.slabs.len() {
             passes.extend(self.tiling.chunks.iter().zip(&self.chunks).map(|(c, b)| maker.forward_x(slab, c, b)));
@@ -81,7 +82,7 @@ impl ConvolutionBuffers {
 /// What every pass is made from.
 struct Maker<'a> {
     context: &'a mut Context,
-    params: &'a wgpu::Buffer,
+    batches: &'a Batches,
     buffers: &'a ConvolutionBuffers,
     kernel: &'a DeviceKernel,
 }
@@ -169,7 +170,8 @@ impl Maker<'_> {
         group_cost: f64,
     ) -> Pass {
         let pipeline = self.context.pipeline(shader, lines);
-        let named: Vec<_> = named.iter().copied().chain([("params", self.params)]).collect();
+        let of_batches = [("params", self.batches.params()), ("done", self.batches.done())];
+        let named: Vec<_> = named.iter().copied().chain(of_batches).collect();
         let bound = pipeline.bind(&self.context.device, &named);
         Pass { pipeline: Arc::clone(&pipeline), bound, params, groups, group_cost }
     }

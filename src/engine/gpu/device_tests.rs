@@ -33,8 +33,8 @@ fn along_y(session: &mut Session, shader: &'static Shader, length: usize, values
     let twiddles = context.filled("twiddles", &fft::twiddles(length));
     let tile = 1 << (2048 / length).min(8).ilog2();
     let pipeline = context.pipeline(shader, Some((length, tile)));
-    let params_buffer = session.batches.params();
-    let buffers = [("params", params_buffer), ("twiddles", &twiddles), ("spectrum", &spectrum)];
+    let (params_buffer, done) = (session.batches.params(), session.batches.done());
+    let buffers = [("params", params_buffer), ("done", done), ("twiddles", &twiddles), ("spectrum", &spectrum)];
     let [n, columns, tile] = [length, COLUMNS, tile].map(|n| u32::try_from(n).expect("a short line"));
     let params = ConvolutionParams { n_y: n, padded_y: n, n_kx: columns, row_stride: columns, ..Default::default() };
     let bound = pipeline.bind(&context.device, &buffers);

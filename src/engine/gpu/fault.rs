@@ -25,7 +25,8 @@ impl Faults {
         device.set_device_lost_callback(move |reason, message| faults.lost(format!("{reason:?}: {message}")));
     }
 
-    fn record(&self, error: &wgpu::Error) {
+    /// Keeps an error of the driver.
+    pub(super) fn record(&self, error: &wgpu::Error) {
         let reason = error.to_string();
         self.with(|state| match error {
             wgpu::Error::OutOfMemory { .. } => state.out_of_memory = Some(reason),

@@ -12,6 +12,8 @@ mod fault;
 mod fft;
 mod kernel;
 mod measure;
+mod pipeline;
+mod played;
 mod record;
 mod session;
 mod shader;
@@ -21,6 +23,8 @@ mod transport;
 
 #[cfg(test)]
 mod device_tests;
+#[cfg(test)]
+mod played_tests;
 
 use std::ops::Range;
 

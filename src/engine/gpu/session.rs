@@ -46,11 +46,12 @@ pub(super) struct Block<'a> {
 
 impl Session {
     /// # Errors
-    /// [`DoseError::DeviceUnavailable`] if the driver refuses.
+    /// [`DoseError::DeviceUnavailable`] if the driver refuses; [`DoseError::DeviceOutOfMemory`].
     pub(super) fn open(adapter: &wgpu::Adapter, info: &DeviceInfo, limits: DeviceLimits) -> Result<Self, DoseError> {
         let context = Context::open(adapter, limits)?;
         let is_software = info.kind == DeviceKind::SoftwareGpu;
         let batches = Batches::new(&context, if is_software { FIRST_RATE_SOFTWARE } else { FIRST_RATE_HARDWARE });
+        context.faults.check()?;
         Ok(Self {
             context,
             kernels: DeviceKernels::default(),
@@ -87,9 +88,18 @@ impl Session {
             recorder.passes(self.batches.params(), &passes);
         }
         self.batches.run(&self.context, &passes, control, progress)?;
+        self.check_done()?;
         self.download(&buffers, unit_decays * kernel.unit_mev, output)?;
         self.buffers = Some(buffers);
         Ok(())
+    }
+
+    /// Every workgroup that the device was given must have come to its end.
+    fn check_done(&mut self) -> Result<(), DoseError> {
+        let done = self.batches.done().clone();
+        let mut words = vec![0; words_of(&done)];
+        self.read_as(&done, 0, &mut words, |word| word)?;
+        self.batches.check_done(&words)
     }
 
     /// The buffers for a block: those of the block before if it has the same tiling.
@@ -197,11 +207,19 @@ impl Session {
         let Self { context, staging, .. } = self;
         let size = values.len() as u64 * 4;
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-        let staging = staging.get_or_insert_with(|| context.buffer("staging", limit, usage));
+        let staging = match staging.take() {
+            Some(kept) => staging.insert(kept),
+            None => {
+                let made = context.buffer("staging", limit, usage);
+                context.faults.check()?;
+                staging.insert(made)
+            }
+        };
         let label = wgpu::CommandEncoderDescriptor { label: Some("read back") };
         let mut encoder = context.device.create_command_encoder(&label);
         encoder.copy_buffer_to_buffer(buffer, offset, staging, 0, size);
         context.queue.submit([encoder.finish()]);
+        let played = context.played.reading(staging, values.len());
         let faults = context.faults.clone();
         staging.map_async(wgpu::MapMode::Read, 0..size, move |mapped| {
             if let Err(error) = mapped {
@@ -211,13 +229,18 @@ impl Session {
         context.wait()?;
         let lost = |error| DoseError::DeviceLost(format!("reading back: {error}"));
         let view = staging.get_mapped_range(0..size).map_err(lost)?;
-        for (value, bytes) in values.iter_mut().zip(view.chunks_exact(4)) {
-            *value = convert(u32::from_le_bytes(bytes.try_into().expect("four bytes")));
+        let words = view.chunks_exact(4).map(|bytes| u32::from_le_bytes(bytes.try_into().expect("four bytes")));
+        for ((number, value), word) in values.iter_mut().enumerate().zip(words) {
+            *value = convert(played.word(number, word));
         }
         drop(view);
         staging.unmap();
         Ok(())
     }
+}
+
+fn words_of(buffer: &wgpu::Buffer) -> usize {
+    usize::try_from(buffer.size() / 4).expect("a small buffer")
 }
 
 fn offset_voxels(offset: u64) -> usize {

@@ -1,6 +1,6 @@
 //! The stages with the constants that the engine gives them, for compilers other than the one in use.
 
-use super::context::line_constants;
+use super::pipeline::line_constants;
 use super::shader::{self, Shader};
 use super::transport::constants;
 

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use crate::domain::{Control, DoseError};
-use crate::engine::gpu::context::{Bound, Context, Pipeline};
+use crate::engine::gpu::context::Context;
+use crate::engine::gpu::pipeline::{Bound, Pipeline};
 use crate::engine::gpu::session::Session;
 use crate::engine::gpu::shader::{self, ProbeParams, Shader};
 use crate::engine::measures::{AtomicRate, Ceilings};

@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use crate::domain::{Control, DoseError};
-use crate::engine::gpu::context::{Context, Pipeline};
+use crate::engine::gpu::context::Context;
+use crate::engine::gpu::pipeline::Pipeline;
 use crate::engine::gpu::shader::Shader;
 use crate::engine::gpu::stages;
 use crate::engine::measures::CompileTime;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::batch::Pass;
-use super::context::{Bound, Pipeline};
+use super::pipeline::{Bound, Pipeline};
 use super::shader::{self, BindingKind, ConvolutionParams, Shader, TransportCounters, TransportParams};
 use crate::digest::sha256_hex;
 use recording::{

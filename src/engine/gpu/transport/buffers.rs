@@ -4,7 +4,8 @@ use super::constants::MAX_LAUNCH_BITS;
 use super::device_scene::DeviceScene;
 use super::step_rate::Batch;
 use super::{QUEUE_BYTES, TransportStages};
-use crate::engine::gpu::context::{Bound, Context, Pipeline};
+use crate::engine::gpu::context::Context;
+use crate::engine::gpu::pipeline::{Bound, Pipeline};
 use crate::engine::gpu::record::LaunchBuffers;
 use crate::engine::gpu::shader::{TransportCounters, TransportParams};
 
@@ -94,6 +95,13 @@ impl TransportBuffers {
         recorder.launch(&buffers, params, self.cycle(stages));
     }
 
+    /// The workgroups of a batch that count when they come to their end: those of all stages but the plan.
+    pub(super) fn counted(&self, stages: &TransportStages, batch: Batch) -> u32 {
+        let [_, counted @ ..] = self.cycle(stages);
+        let of_cycle: u32 = counted.iter().map(|(stage, _)| batch.workgroups(stage.shader)).sum();
+        batch.cycles.wrapping_mul(of_cycle)
+    }
+
     /// Hands some cycles to the device.
     pub(super) fn submit(&self, context: &Context, stages: &TransportStages, params: TransportParams, batch: Batch) {
         let params = TransportParams { max_lanes: batch.lanes, ..params };
@@ -102,10 +110,7 @@ impl TransportBuffers {
         let mut encoder = context.device.create_command_encoder(&label);
         let cycle = self.cycle(stages);
         let dispatch = |pass: &mut wgpu::ComputePass<'_>, (stage, bound): (&Pipeline, &Bound)| {
-            pass.set_pipeline(&stage.compute);
-            pass.set_bind_group(0, &bound.group, &[0]);
-            let lanes = stage.shader.lanes;
-            pass.dispatch_workgroups(if lanes == 1 { 1 } else { batch.lanes.div_ceil(lanes) }, 1, 1);
+            context.dispatch(pass, (stage, bound), 0, [batch.workgroups(stage.shader), 1]);
         };
         let steps = (0..batch.cycles).flat_map(|_| cycle);
         match context.stopwatch.as_ref().filter(|stopwatch| stopwatch.is_watching()) {

@@ -291,9 +291,9 @@ fn sums_that_read_back_as_zeros_are_noticed() {
         exhausted_rejections: 0,
         ..GroupTally::default()
     };
-    assert_eq!(super::check_complete(&group, 600, 600), Ok(()));
+    assert_eq!(super::fetch::check_complete(&group, 600, 600), Ok(()));
     let lost = GroupTally { deposited: 0, escaped: 0, ..group.clone() };
     for (group, found) in [(group, 0), (lost, 600)] {
-        assert!(matches!(super::check_complete(&group, found, 600), Err(DoseError::DeviceLost(_))));
+        assert!(matches!(super::fetch::check_complete(&group, found, 600), Err(DoseError::DeviceLost(_))));
     }
 }

@@ -7,6 +7,7 @@
 mod buffers;
 mod constants;
 mod device_scene;
+mod fetch;
 mod launches;
 mod step_rate;
 mod sums;
@@ -20,23 +21,22 @@ mod rejection_tests;
 use std::ops::Range;
 use std::time::Instant;
 
-use super::context::{Context, Pipeline};
+use super::context::Context;
+use super::pipeline::Pipeline;
 use super::session::Session;
 use super::shader::{
     Shader, TRANSPORT_CHARGED, TRANSPORT_EMISSION, TRANSPORT_PHOTON, TRANSPORT_SCHEDULE, TransportCounters,
     TransportParams,
 };
-use crate::domain::{Control, DoseError};
-use crate::domain::{EnergySums, GroupTally, Tally};
+use crate::domain::{Control, DoseError, Tally};
 use crate::engine::measures::TransportWork;
-use crate::prepare::transport::{Scene, ranks};
-use buffers::{ACCOUNT_WORDS, GROUP_WORDS, TransportBuffers};
+use crate::prepare::transport::Scene;
+use buffers::{GROUP_WORDS, TransportBuffers};
 pub(super) use constants::constants;
 use constants::{high, low};
 use device_scene::DeviceScene;
 use launches::{GroupBlock, group_blocks, rank_pieces};
 use step_rate::{Batch, Quota, StepRate};
-use sums::SumsReader;
 
 /// Bytes of a particle in four queues.
 const QUEUE_BYTES: u64 = 4 * 64;
@@ -134,27 +134,31 @@ impl Session {
         for block in blocks.iter().filter(|block| block.groups().end as usize > first_left) {
             buffers.clear(&self.context);
             let items_per_rank = u64::from(device_scene.params.n_slots) << block.bits;
+            let mut last = [0; TransportCounters::WORDS];
             for ranks in rank_pieces(histories, scene.groups, items_per_rank, stages.quota.items) {
+                self.read_counters(&buffers, &last, 0)?;
                 let params = launch_params(device_scene.params, block, &ranks, histories, &stages.quota);
-                self.run_launch(stages, &buffers, params, control)?;
+                last = self.run_launch(stages, &buffers, params, control)?;
             }
-            self.fetch(&buffers, scene, histories, block, tally, control)?;
+            let accounts = self.read_counters(&buffers, &last, GROUP_WORDS << block.bits)?;
+            self.fetch((&buffers, &accounts), scene, histories, block, tally, control)?;
             self.record_sums(&buffers, scene, block)?;
         }
         Ok(())
     }
 
-    /// Runs cycles until all decays are emitted and no particle is on its way.
+    /// Runs cycles until all decays are emitted and no particle is on its way. Gives the counters as they are then.
     fn run_launch(
         &mut self,
         stages: &mut TransportStages,
         buffers: &TransportBuffers,
         params: TransportParams,
         control: &Control,
-    ) -> Result<(), DoseError> {
+    ) -> Result<[u32; TransportCounters::WORDS], DoseError> {
         buffers.restart(&self.context);
         buffers.record(&self.context, stages, &params);
         let mut before = TransportCounters::default();
+        let mut words = [0; TransportCounters::WORDS];
         let mut batch = Batch { cycles: 1, lanes: 0 };
         loop {
             if control.is_cancelled() {
@@ -163,16 +167,16 @@ impl Session {
             let particles = waiting(&before);
             let is_emitting = emitted(&before) < params.n_items;
             if particles == 0 && !is_emitting {
-                return Ok(());
+                return Ok(words);
             }
             batch = stages.step_rate.next(batch, particles, is_emitting, &stages.quota);
             let start = Instant::now();
             buffers.submit(&self.context, stages, params, batch);
-            let mut words = [0; TransportCounters::WORDS];
             self.read_as(&buffers.counters, 0, &mut words, |word| word)?;
             let counters = TransportCounters::read(&words);
-            // A device that failed may read back as zeros.
-            if counters.cycles != before.cycles.wrapping_add(batch.cycles) {
+            // A device that failed may read back as zeros, and a stage that did not run leaves all as it was.
+            let counted = before.workgroups.wrapping_add(buffers.counted(stages, batch));
+            if counters.cycles != before.cycles.wrapping_add(batch.cycles) || counters.workgroups != counted {
                 return Err(DoseError::DeviceLost("the device did not do what it was given".to_owned()));
             }
             let work = counters.work.wrapping_sub(before.work);
@@ -186,71 +190,6 @@ impl Session {
             stages.done.lanes += 2 * u64::from(batch.lanes);
             before = counters;
         }
-    }
-
-    /// Fetches the sums of a block of groups, adds them to the tally, one group after another, and checks that they are
-    /// complete.
-    fn fetch(
-        &mut self,
-        buffers: &TransportBuffers,
-        scene: &Scene,
-        histories: &Range<u64>,
-        block: &GroupBlock,
-        tally: &mut Tally,
-        control: &Control,
-    ) -> Result<(), DoseError> {
-        let mut words = vec![0; GROUP_WORDS << block.bits];
-        let offset = 4 * TransportCounters::WORDS as u64;
-        let mut sums = SumsReader::new(&buffers.tally, (scene.medium.len() as u64) << block.bits);
-        self.read_as(&buffers.counters, offset, &mut words, |word| word)?;
-        let voxels = scene.medium.len();
-        let (accounts, exhausted) = words.split_at(ACCOUNT_WORDS << block.bits);
-        let firsts = (0u64..).step_by(voxels);
-        let groups = block.groups().zip(firsts).zip(accounts.chunks(ACCOUNT_WORDS).zip(exhausted));
-        let first_left = tally.first_without(histories);
-        for ((group, first), (accounts, &exhausted)) in groups.filter(|((group, _), _)| *group as usize >= first_left) {
-            if control.is_cancelled() {
-                return Err(DoseError::Cancelled);
-            }
-            let account = |number: usize| u64::from(accounts[2 * number + 1]) << 32 | u64::from(accounts[2 * number]);
-            let ranks = ranks(histories, scene.groups, group);
-            let book = GroupTally {
-                histories: u64::from(ranks.end - ranks.start),
-                emitted: account(0).into(),
-                deposited: account(1).into(),
-                escaped: account(2).into(),
-                exhausted_rejections: exhausted.into(),
-                energy: EnergySums::default(),
-            };
-            tally.add_group(histories, |tally| {
-                tally.add_book(&book);
-                let found = self.add_energy(&mut sums, first, &mut tally.energy)?;
-                check_complete(&book, found, account(3).into())
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Adds the sums of a group's voxels, the first of which is the block's `first`; gives the sum of all.
-    fn add_energy(
-        &mut self,
-        sums: &mut SumsReader<'_>,
-        first: u64,
-        energy: &mut EnergySums,
-    ) -> Result<u128, DoseError> {
-        let (voxels, mut found) = (energy.len(), 0);
-        for done in (0..voxels).step_by(self.transfer_limit()) {
-            let len = self.transfer_limit().min(voxels - done);
-            let (low, high) = sums.words(self, first + done as u64, len)?;
-            for (voxel, (&low, &high)) in low.iter().zip(high).enumerate() {
-                let units = u64::from(high) << 32 | u64::from(low);
-                if units != 0 {
-                    found += u128::from(units);
-                    energy.add_sum(done + voxel, units);
-                }
-            }
-        }
-        Ok(found)
     }
 }
 
@@ -292,18 +231,4 @@ fn waiting(counters: &TransportCounters) -> u32 {
 /// Emissions so far.
 fn emitted(counters: &TransportCounters) -> u32 {
     counters.first_item.wrapping_add(counters.emitting)
-}
-
-/// The voxels must hold what was scored, and the emitted energy must be deposited or have escaped.
-///
-/// * `book` – the account of a group
-/// * `found`, `scored` – energy in its voxels, and what the device added to them
-fn check_complete(book: &GroupTally, found: u128, scored: u128) -> Result<(), DoseError> {
-    /// Part of the emitted energy that rounding may lose: deposits are rounded, and energies are in single precision.
-    const ROUNDING: u128 = 100_000;
-    let difference = book.emitted.abs_diff(book.deposited + book.escaped);
-    if found == scored && difference <= book.emitted / ROUNDING + u128::from(book.histories) {
-        return Ok(());
-    }
-    Err(DoseError::DeviceLost("the sums read back are not what the device added".to_owned()))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::constants::EMISSION_WORK;
+use crate::engine::gpu::shader::Shader;
 
 /// Intended duration of a batch: short enough for cancellation and for a driver's watchdog [s].
 const BATCH_SECONDS: f64 = 0.04;
@@ -67,6 +68,14 @@ pub(super) struct Batch {
     pub(super) cycles: u32,
     /// Particles that one dispatch works on.
     pub(super) lanes: u32,
+}
+
+impl Batch {
+    /// Workgroups of one dispatch of a stage.
+    pub(super) fn workgroups(&self, stage: &Shader) -> u32 {
+        // A stage of one lane plans for all.
+        if stage.lanes == 1 { 1 } else { self.lanes.div_ceil(stage.lanes) }
+    }
 }
 
 impl StepRate {

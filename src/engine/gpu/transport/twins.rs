@@ -8,7 +8,7 @@ use super::constants::constants;
 use super::device_scene::DeviceScene;
 use crate::domain::DoseError;
 use crate::engine::cpu::transport::random::Stream;
-use crate::engine::gpu::context::Pipeline;
+use crate::engine::gpu::pipeline::Pipeline;
 use crate::engine::gpu::session::Session;
 use crate::engine::gpu::shader::TWINS as TWINS_STAGE;
 use crate::engine::measures::TwinFigure;
