@@ -80,6 +80,7 @@ mod tests {
             convolution: Vec::new(),
             transport: Vec::new(),
             end_to_end: Vec::new(),
+            checks: Vec::new(),
         };
         Report {
             schema: SCHEMA.into(),

@@ -74,6 +74,23 @@ pub struct DeviceReport {
     pub transport: Vec<TransportFigure>,
     /// Whole requests.
     pub end_to_end: Vec<EndToEndFigure>,
+    /// Results that were held against those of another device; none where that was not done.
+    #[serde(default)]
+    pub checks: Vec<CheckFigure>,
+}
+
+/// A result that was held against that of another device.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CheckFigure {
+    /// What was computed.
+    pub title: String,
+    /// Whether the result is right.
+    pub is_right: bool,
+    /// How far the two are apart.
+    pub said: Vec<String>,
+    /// What is wrong.
+    pub faults: Vec<String>,
 }
 
 /// One number of a report, with its name.

@@ -45,7 +45,11 @@ fn line(Comparison { name, unit, values: [a, b], speed_up }: &Comparison) -> Str
     format!("{name:<52} {:>11} {:>11} {unit:<7} {speed_up:.2}\n", significant(*a, DIGITS), significant(*b, DIGITS))
 }
 
-fn read(path: &Path) -> Result<Report, Invalid> {
+/// Reads a report.
+///
+/// # Errors
+/// If the file cannot be read, or is none.
+pub(super) fn read(path: &Path) -> Result<Report, Invalid> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Invalid::new(format!("cannot read {}: {error}", path.display())))?;
     let report: Report = serde_json::from_str(&text).map_err(|error| {

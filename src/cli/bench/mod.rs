@@ -2,6 +2,7 @@
 
 mod compare;
 mod rows;
+mod table;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -50,12 +51,16 @@ pub(super) struct Args {
 enum Command {
     /// Compare the JSON files of two machines or versions, row by row
     Compare(compare::Args),
+    /// Show what the JSON files of many machines say as a table in Markdown
+    Table(table::Args),
 }
 
 /// Measures, a row as soon as it is known.
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
-    if let Some(Command::Compare(args)) = args.command {
-        return compare::run(&args);
+    match args.command {
+        Some(Command::Compare(args)) => return compare::run(&args),
+        Some(Command::Table(args)) => return table::run(&args),
+        None => {}
     }
     let mut checks = Checks::new();
     let selector: Option<DeviceSelector> = checks.at("device", args.device.parse());
@@ -131,7 +136,8 @@ fn measure(device: &mut Device, quick: bool) -> Result<DeviceReport, DoseError> 
 
     let end_to_end = bench::end_to_end(device, is_software, &control)?;
     stdout::print(&rows::end_to_end(&end_to_end))?;
-    Ok(DeviceReport { device: info, adapter, compile, twins, ceilings, convolution, transport, end_to_end })
+    let checks = Vec::new();
+    Ok(DeviceReport { device: info, adapter, compile, twins, ceilings, convolution, transport, end_to_end, checks })
 }
 
 /// The convolutions to measure. Software gets small ones.
