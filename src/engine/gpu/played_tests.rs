@@ -49,11 +49,10 @@ impl Case {
         DoseRequest::new(activity, Some(density), nuclide, method).expect("a good request")
     }
 
-    /// A convolution that takes several slabs and chunks.
+    /// A convolution that takes several slabs and chunks. Most of its kernel is not in the core.
     fn convolution() -> Self {
         let density_correction = DensityCorrection::None;
-        let truncation_radius_mm = Some(15.0);
-        let options = KernelOptions { density_correction, truncation_radius_mm, ..KernelOptions::default() };
+        let options = KernelOptions { density_correction, ..KernelOptions::default() };
         let request = Self::request([26, 21, 19], [3.0, 4.0, 5.0], Method::Kernel(options));
         Self::new(DeviceLimits::Binding(20_000), request)
     }
