@@ -114,7 +114,7 @@ pub(crate) fn list(tests: &[String], bodies: &[String]) -> String {
         "/// The tests of `shaders/checks/twins.wgsl`: the number of each is that of its variant.\n\
          #[derive(Clone, Copy, Debug, PartialEq, Eq)]\npub(super) enum Twin {{ {} }}\n\
          /// All tests, with their names.\npub(super) const TWINS: &[(Twin, &str)] = &[{all}];\n\
-         /// The bodies that they compare.\npub(super) const BODIES: &[&str] = &{bodies:?};\n",
+         /// The bodies that they compare.\n#[cfg(test)]\npub(super) const BODIES: &[&str] = &{bodies:?};\n",
         variants.join(", ")
     )
 }

@@ -67,7 +67,6 @@ fn case(twin: Twin, scene: &Scene, random: &mut Stream) -> Case {
 }
 
 /// A whole number below another, which is at most 2³² − 1.
-#[expect(clippy::cast_possible_truncation, reason = "it is below a number of 32 bits")]
 fn below(end: usize, random: &mut Stream) -> u32 {
     ((u64::from(random.next_word()) * end as u64) >> 32) as u32
 }
