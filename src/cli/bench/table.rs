@@ -103,11 +103,13 @@ fn driver(measured: &DeviceReport) -> String {
 
 /// Whether the device computed what it must, as far as that was checked.
 fn results(measured: &DeviceReport) -> String {
-    let checks = &measured.checks;
-    match checks.iter().find(|check| !check.is_right) {
-        Some(wrong) => format!("WRONG: {}", wrong.title),
-        None if checks.is_empty() => "not checked".to_owned(),
-        None => format!("right ({})", checks.len()),
+    let checks = measured.checks.iter().map(|check| (check.title.as_str(), check.is_right));
+    let twins = measured.twins.iter().map(|twin| (twin.test.as_str(), twin.agrees));
+    let all: Vec<(&str, bool)> = checks.chain(twins).collect();
+    match all.iter().find(|(_, is_right)| !is_right) {
+        Some((wrong, _)) => format!("WRONG: {wrong}"),
+        None if all.is_empty() => "not checked".to_owned(),
+        None => format!("right ({})", all.len()),
     }
 }
 
