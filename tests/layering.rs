@@ -1,5 +1,5 @@
-//! The tree is the data flow: a room of `src/` imports only from rooms below it. Code after `#[cfg(test)]` may look
-//! anywhere.
+//! The tree is the data flow: a room of `src/` imports only from rooms below it. Code after `#[cfg(test)]` and files
+//! `…_tests.rs`, which are read for tests alone, may look anywhere.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -136,6 +136,9 @@ const CRATES: &[(&str, &[&str])] = &[
 /// Names of lower rooms that a room does without all the same: physics hears of its caller through `math::watch`.
 const NOT_NAMED: &[(&str, &[&str])] = &[("physics", &["Control", "DoseError"])];
 
+/// How the names of files end that are read for tests alone.
+const TESTS: &str = "_tests.rs";
+
 /// The lowest room with asynchronous code.
 const ASYNCHRONOUS_FROM: &str = "jobs";
 
@@ -147,7 +150,7 @@ fn is_synchronous(room: &str) -> bool {
 /// Every fault of a source file, by its path below `src/`.
 fn faults(path: &str, text: &str) -> Vec<String> {
     let room = path.split(['/', '.']).next().unwrap_or_default();
-    if matches!(room, "main" | "lib") {
+    if matches!(room, "main" | "lib") || path.ends_with(TESTS) {
         return Vec::new();
     }
     let Some((_, below)) = ROOMS.iter().find(|(name, _)| *name == room) else {
@@ -237,6 +240,21 @@ fn no_arrow_runs_back_up() {
         })
         .collect();
     assert!(found.is_empty(), "{} faults:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn files_of_tests_are_read_for_tests_alone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let all = source_files(&root);
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let of_tests: Vec<&PathBuf> = all.iter().filter(|path| name(path).ends_with(TESTS)).collect();
+    assert!(!of_tests.is_empty());
+    for path in of_tests {
+        let parent = path.parent().expect("below the root");
+        let text = fs::read_to_string(parent.join("mod.rs")).expect("the module that it belongs to");
+        let module = format!("#[cfg(test)]\nmod {};", name(path).trim_end_matches(".rs"));
+        assert!(text.contains(&module), "{}: not after `#[cfg(test)]`", path.display());
+    }
 }
 
 #[test]
