@@ -117,11 +117,14 @@ async fn a_broker_that_is_lost_costs_nothing() {
     let _worker = site.worker(&[]);
     let mut client = Client::of(&gateway.url).await;
     let (name, spec) = running(&mut client, SECONDS).await;
+    // Its worker has it then.
+    until_checkpoint(&site.store()).await;
     site.stop_broker();
     site.start_broker();
     assert_undisturbed(&mut client, &name, &spec).await;
     // And with all that it had.
     let (name, spec) = running(&mut client, SECONDS).await;
+    until_checkpoint(&site.store()).await;
     site.stop_broker();
     site.lose_broker_data();
     site.start_broker();
