@@ -135,6 +135,35 @@ async fn a_broker_that_is_lost_costs_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(no_nats, ignore = "there is no nats-server")]
+async fn what_an_order_came_with_is_put_again_if_the_broker_loses_it() {
+    let site = Site::start(&[]);
+    let gateway = site.gateway(&["--checkpoint-s", "1"]);
+    let worker = site.worker(&[]);
+    let mut client = Client::of(&gateway.url).await;
+    let options = BrokerOptions { url: site.url(), ..BrokerOptions::default() };
+    let broker = Broker::connect(&options).await.expect("a good address");
+    broker.wait_up().await;
+    // The gateway knows its worker then.
+    let (first, _) = running(&mut client, 1000).await;
+    results(&mut client, &first).await;
+    // The worker cannot fetch it before it is lost.
+    worker.signal(Signal::STOP);
+    let (name, spec) = running(&mut client, SECONDS).await;
+    let of_order = format!("spec/{}", name.rsplit('/').next().unwrap_or_default());
+    let there = async {
+        while !broker.names().await.expect("it is there").contains(&of_order) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(15), there).await.expect("it is put before the order is sent");
+    broker.remove(&of_order).await.expect("it is there");
+    worker.signal(Signal::CONT);
+    assert_undisturbed(&mut client, &name, &spec).await;
+    assert_eq!(client.job(&name).await.expect("it is there").attempts, 1, "the worker kept its job");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_nats, ignore = "there is no nats-server")]
 async fn a_killed_gateway_takes_up_what_its_workers_do() {
     let site = Site::start(&[]);
     let gateway = site.gateway(&["--checkpoint-s", "1"]);

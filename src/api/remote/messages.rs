@@ -152,11 +152,12 @@ pub(super) struct Gone {
     pub(super) leases: Vec<Lease>,
 }
 
-/// That a worker needs a volume that the broker does not have.
+/// That a worker needs what the broker does not have.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Need {
     pub(super) lease: Lease,
-    pub(super) volume: VolumeDigest,
+    /// A volume; none for the request and the checkpoint of the attempt itself.
+    pub(super) volume: Option<VolumeDigest>,
 }
 
 /// Where a worker hears that a lease is gone.

@@ -116,6 +116,14 @@ impl Case {
         assert!(struck > 0, "no occasion for {fault:?}");
     }
 
+    /// Plays what is not a matter of a stage.
+    fn play_memory_and_readbacks(&mut self) {
+        self.play_each(Fault::NoMemory, ALL);
+        self.play_each(Fault::NoMap, 2);
+        self.play_each(Fault::Zeros { for_good: false }, ALL);
+        self.play_each(Fault::Zeros { for_good: true }, ALL);
+    }
+
     /// No fault gave a wrong dose.
     fn finish(self) {
         println!("{}", self.outcomes.join("\n"));
@@ -137,10 +145,7 @@ fn no_fault_of_a_driver_in_a_convolution_gives_a_wrong_dose() {
         case.play_each(Fault::Idle(stage), ALL);
         assert!(case.play(Fault::LostAt(stage), 0), "{stage} runs");
     }
-    case.play_each(Fault::NoMemory, ALL);
-    case.play_each(Fault::NoMap, 2);
-    case.play_each(Fault::Zeros { for_good: false }, ALL);
-    case.play_each(Fault::Zeros { for_good: true }, ALL);
+    case.play_memory_and_readbacks();
     case.finish();
 }
 
@@ -154,10 +159,7 @@ fn no_fault_of_a_driver_in_transport_gives_a_wrong_dose() {
         }
         assert!(case.play(Fault::LostAt(stage), 1), "{stage} runs");
     }
-    case.play_each(Fault::NoMemory, ALL);
-    case.play_each(Fault::NoMap, 2);
-    case.play_each(Fault::Zeros { for_good: false }, ALL);
-    case.play_each(Fault::Zeros { for_good: true }, ALL);
+    case.play_memory_and_readbacks();
     case.finish();
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::super::messages::{Beat, Lease};
 use super::choice::Candidate;
 use crate::domain::Progress;
-use crate::store::{Attempt, Lane, VolumeDigest};
+use crate::store::{Attempt, Lane};
 
 /// Shortest and longest time that a worker may ask to be silent [s].
 const LEASES: [f64; 2] = [1.0, 3600.0];
@@ -82,8 +82,8 @@ pub(super) struct Heard {
 struct Inner {
     workers: BTreeMap<String, Known>,
     held: HashMap<Uuid, Held>,
-    /// Volumes that are on their way to the broker.
-    supplied: HashSet<VolumeDigest>,
+    /// Objects that are on their way to the broker.
+    supplied: HashSet<String>,
 }
 
 pub(super) struct Fleet {
@@ -295,13 +295,13 @@ impl Fleet {
         self.lock().held.values().cloned().collect()
     }
 
-    /// Begins to send a volume to the broker. False if it is on its way.
-    pub(super) fn begin_supply(&self, volume: VolumeDigest) -> bool {
-        self.lock().supplied.insert(volume)
+    /// Begins to send an object to the broker. False if it is on its way.
+    pub(super) fn begin_supply(&self, object: &str) -> bool {
+        self.lock().supplied.insert(object.to_owned())
     }
 
-    pub(super) fn end_supply(&self, volume: &VolumeDigest) {
-        self.lock().supplied.remove(volume);
+    pub(super) fn end_supply(&self, object: &str) {
+        self.lock().supplied.remove(object);
     }
 }
 

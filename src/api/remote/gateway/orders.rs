@@ -45,32 +45,43 @@ impl Gateway {
     }
 
     async fn order(&self, held: &Held) -> Result<(), Refused> {
-        let (lease, job) = (Lease::of(&held.attempt), &held.attempt.job);
-        if self.broker.size_of(&lease.spec_object()).await?.is_none() {
-            let Attempt { tenant, job } = held.attempt.clone();
-            self.put(&lease.spec_object(), move |store, take| take(store.spec(&tenant, job.id)?)).await?;
-        }
-        if job.checkpoint > 0 {
-            let attempt = held.attempt.clone();
-            let read = move |store: &Store, take: &mut Take<'_>| {
-                let failed = |error: io::Error| StoreError::of_io("reading a checkpoint", &error);
-                let Some(mut file) = store.checkpoint(&attempt)? else { return Ok(()) };
-                loop {
-                    let mut piece = vec![0; PIECE_BYTES];
-                    let length = file.read(&mut piece).map_err(failed)?;
-                    if length == 0 {
-                        return Ok(());
-                    }
-                    piece.truncate(length);
-                    take(piece)?;
-                }
-            };
-            self.put(&lease.checkpoint_object(), read).await?;
+        self.put_spec(held).await?;
+        if held.attempt.job.checkpoint > 0 {
+            self.put_checkpoint(held).await?;
         }
         let order = self.order_of(held);
         // A job that was released has the same attempt again.
         let id = uuid::Uuid::new_v4().to_string();
         Ok(self.broker.send(Stream::Work, &held.worker, &id, &Versioned::new(order)).await?)
+    }
+
+    /// Puts the request of a job, if it is not there.
+    async fn put_spec(&self, held: &Held) -> Result<(), Refused> {
+        let name = Lease::of(&held.attempt).spec_object();
+        if self.broker.size_of(&name).await?.is_some() {
+            return Ok(());
+        }
+        let Attempt { tenant, job } = held.attempt.clone();
+        self.put(&name, move |store, take| take(store.spec(&tenant, job.id)?)).await
+    }
+
+    /// Puts the checkpoint that an attempt begins with.
+    async fn put_checkpoint(&self, held: &Held) -> Result<(), Refused> {
+        let attempt = held.attempt.clone();
+        let read = move |store: &Store, take: &mut Take<'_>| {
+            let failed = |error: io::Error| StoreError::of_io("reading a checkpoint", &error);
+            let Some(mut file) = store.checkpoint(&attempt)? else { return Ok(()) };
+            loop {
+                let mut piece = vec![0; PIECE_BYTES];
+                let length = file.read(&mut piece).map_err(failed)?;
+                if length == 0 {
+                    return Ok(());
+                }
+                piece.truncate(length);
+                take(piece)?;
+            }
+        };
+        self.put(&Lease::of(&held.attempt).checkpoint_object(), read).await
     }
 
     /// Tells workers that have nothing to do whose jobs they may help with. One that does not hear it is told again.
@@ -94,22 +105,37 @@ impl Gateway {
         }
     }
 
-    /// Sends a volume of a job to the broker, if it is not there.
+    /// Sends a volume of a job, or its request and checkpoint, to the broker, if it is not there.
     pub(super) async fn supply(self: Arc<Self>, need: Need) {
         let Need { lease, volume } = need;
-        let Some(held) = self.fleet.get(lease).filter(|held| held.attempt.job.inputs.contains(&volume)) else {
+        let is_of_job = |held: &Held| volume.is_none_or(|volume| held.attempt.job.inputs.contains(&volume));
+        let Some(held) = self.fleet.get(lease).filter(is_of_job) else {
             return;
         };
-        if !self.fleet.begin_supply(volume) {
+        let name = volume.map_or_else(|| lease.spec_object(), |volume| volume_object(&volume));
+        if !self.fleet.begin_supply(&name) {
             return;
         }
-        let outcome = self.supply_of(&held, volume).await;
-        self.fleet.end_supply(&volume);
+        let outcome = match volume {
+            Some(volume) => self.supply_of(&held, volume).await,
+            None => self.supply_order(&held).await,
+        };
+        self.fleet.end_supply(&name);
         match outcome {
             Ok(()) => {}
-            Err(Refused::Broker(error)) => tracing::warn!(%error, job = %lease.job, "a volume cannot be sent"),
+            Err(Refused::Broker(error)) => tracing::warn!(%error, job = %lease.job, "what it needs cannot be sent"),
             Err(Refused::Store(error)) => self.end(&held, "none", Outcome::Failed(error.into()), 0.0).await,
         }
+    }
+
+    /// Puts again what an order came with, where the broker has lost it.
+    async fn supply_order(&self, held: &Held) -> Result<(), Refused> {
+        self.put_spec(held).await?;
+        let name = Lease::of(&held.attempt).checkpoint_object();
+        if held.attempt.job.checkpoint > 0 && self.broker.size_of(&name).await?.is_none() {
+            self.put_checkpoint(held).await?;
+        }
+        Ok(())
     }
 
     async fn supply_of(&self, held: &Held, volume: VolumeDigest) -> Result<(), Refused> {

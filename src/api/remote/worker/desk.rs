@@ -54,9 +54,9 @@ impl RemoteDesk {
             compute_limit: seconds(order.compute_limit_s),
             checkpoint: seconds(order.checkpoint_s),
         };
-        let spec = object(worker, &order.lease.spec_object()).await;
+        let spec = object(worker, &order.lease, &order.lease.spec_object()).await;
         let checkpoint = match order.has_checkpoint {
-            true => Some(Arc::new(object(worker, &order.lease.checkpoint_object()).await)),
+            true => Some(Arc::new(object(worker, &order.lease, &order.lease.checkpoint_object()).await)),
             false => None,
         };
         let mut volumes = HashMap::new();
@@ -79,15 +79,27 @@ impl RemoteDesk {
     }
 }
 
-/// Fetches an object that the gateway put before it sent the order.
-async fn object(worker: &Worker, name: &str) -> StoredFile {
+/// Fetches an object that the gateway put before it sent the order, and has it put again if the broker has lost it.
+async fn object(worker: &Worker, lease: &Lease, name: &str) -> StoredFile {
+    let mut looks = 0;
     loop {
         worker.broker.wait_up().await;
-        match download(worker, name).await {
-            Some(file) => return file,
-            None => sleep(PAUSE).await,
+        if let Some(file) = download(worker, name).await {
+            return file;
         }
+        ask_for(worker, lease, None, &mut looks).await;
     }
+}
+
+/// Has the gateway send what is not there, now and then; rests until the next look.
+async fn ask_for(worker: &Worker, lease: &Lease, volume: Option<VolumeDigest>, looks: &mut u32) {
+    if looks.is_multiple_of(LOOKS) {
+        let need = Versioned::new(Need { lease: *lease, volume });
+        // Nobody may be there to hear it: it is asked again.
+        let _ = worker.broker.ask::<Versioned<()>>(NEEDS, &need).await;
+    }
+    *looks += 1;
+    sleep(PAUSE).await;
 }
 
 /// Takes a volume from the cache, or has the gateway send it.
@@ -107,13 +119,7 @@ async fn volume(worker: &Arc<Worker>, lease: &Lease, name: VolumeDigest) -> Held
                 return held;
             }
         }
-        if looks % LOOKS == 0 {
-            let need = Versioned::new(Need { lease: *lease, volume: name });
-            // Nobody may be there to hear it: it is asked again.
-            let _ = worker.broker.ask::<Versioned<()>>(NEEDS, &need).await;
-        }
-        looks += 1;
-        sleep(PAUSE).await;
+        ask_for(worker, lease, Some(name), &mut looks).await;
     }
 }
 
