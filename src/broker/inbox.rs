@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Broker, BrokerError};
 
-/// How long one question for messages lasts.
+/// How long one question for messages lasts, if nothing else is said.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Rest after a failure of the broker.
 const REST: Duration = Duration::from_millis(200);
@@ -52,6 +52,8 @@ pub struct Inbox {
     /// How long a message may be worked on before it is handed out again.
     again_after: Duration,
     most_deliveries: i64,
+    /// How long one question for messages lasts.
+    patience: Duration,
     consumer: Option<PullConsumer>,
 }
 
@@ -66,7 +68,7 @@ impl Broker {
     /// * `most_deliveries` – how often one comes that nobody acknowledges; it stays in the stream then
     pub fn inbox(&self, lane: Lane, reader: &str, again_after: Duration, most_deliveries: i64) -> Inbox {
         let (broker, reader) = (self.clone(), reader.to_owned());
-        Inbox { broker, lane, reader, again_after, most_deliveries, consumer: None }
+        Inbox { broker, lane, reader, again_after, most_deliveries, patience: PATIENCE, consumer: None }
     }
 
     /// Removes the messages for a reader who is gone, and its place.
@@ -97,6 +99,11 @@ impl Broker {
 }
 
 impl Inbox {
+    /// The same, with questions for messages that last so long, in place of five seconds.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
     async fn consumer(&mut self) -> Result<PullConsumer, BrokerError> {
         if let Some(consumer) = &self.consumer {
             return Ok(consumer.clone());
@@ -142,9 +149,10 @@ impl Inbox {
 
     async fn look(&mut self) -> Result<Option<Message>, BrokerError> {
         let consumer = self.consumer().await?;
-        let asked = consumer.batch().max_messages(1).expires(PATIENCE).messages().await.map_err(BrokerError::of)?;
+        let asked =
+            consumer.batch().max_messages(1).expires(self.patience).messages().await.map_err(BrokerError::of)?;
         let mut messages = std::pin::pin!(asked);
-        let next = tokio::time::timeout(PATIENCE * 2, tokio_stream::StreamExt::next(&mut messages)).await;
+        let next = tokio::time::timeout(self.patience * 2, tokio_stream::StreamExt::next(&mut messages)).await;
         match next {
             Ok(Some(message)) => message.map(Some).map_err(|error| BrokerError(error.to_string())),
             Ok(None) => Ok(None),

@@ -6,20 +6,12 @@ use dosegrid::api::pb::{self, JobState};
 use dosegrid::broker::{Broker, BrokerOptions, Lane};
 use rustix::process::Signal;
 
+use super::ENDLESS;
 use super::fixture::Site;
-use super::{ENDLESS, SECONDS};
-use crate::durable::restart::{results, until_checkpoint, until_running};
+use crate::durable::restart::{checkpointed, results, until_checkpoint, until_running};
 use crate::durable::{Client, monte_carlo, request_id};
 
 const SHAPE: [u32; 3] = [8, 8, 8];
-
-/// A job that runs, and the specification of it.
-async fn running(client: &mut Client, histories: u64) -> (String, pb::JobSpec) {
-    let spec = client.upload_job(monte_carlo(histories), SHAPE).await;
-    let job = client.create(&spec, &request_id()).await.expect("a good job");
-    until_running(client, &job.name).await;
-    (job.name, spec)
-}
 
 /// The bytes of the same job where nothing happens, and what was disturbed has them.
 async fn assert_undisturbed(client: &mut Client, name: &str, spec: &pb::JobSpec) {
@@ -35,14 +27,14 @@ async fn a_job_of_a_killed_worker_goes_on_elsewhere() {
     let gateway = site.gateway(&["--checkpoint-s", "1"]);
     let first = site.worker(&["--lease-s", "1"]);
     let mut client = Client::of(&gateway.url).await;
-    let (name, spec) = running(&mut client, SECONDS).await;
-    until_checkpoint(&site.store()).await;
+    let (name, spec) = checkpointed(&mut client, &site.store(), SHAPE).await;
     drop(first);
     let second = site.worker(&["--lease-s", "1"]);
     assert_undisturbed(&mut client, &name, &spec).await;
     assert_eq!(client.job(&name).await.expect("it is there").attempts, 2);
     // One that is asked to end lets go of its job at once, which does not count.
-    let (name, _) = running(&mut client, ENDLESS).await;
+    let endless = client.upload_job(monte_carlo(ENDLESS), SHAPE).await;
+    let name = client.create(&endless, &request_id()).await.expect("a good job").name;
     until_checkpoint(&site.store()).await;
     assert_eq!(second.terminate(), Some(0));
     assert_released(&mut client, &name).await;
@@ -52,7 +44,7 @@ async fn a_job_of_a_killed_worker_goes_on_elsewhere() {
 async fn assert_released(client: &mut Client, name: &str) {
     // The gateway hears of it through NATS.
     let mut released = client.job(name).await.expect("it is there");
-    for _ in 0..200 {
+    for _ in 0..400 {
         if released.state() == JobState::Queued {
             break;
         }
@@ -92,7 +84,8 @@ async fn what_waits_is_asked_for_as_soon_as_the_broker_is_back() {
     let broker = Broker::connect(&options).await.expect("a good address");
     broker.wait_up().await;
     broker.prepare().await.expect("it is there");
-    let mut inbox = broker.inbox(Lane::Work, "reader", Duration::from_secs(30), 3);
+    let mut inbox =
+        broker.inbox(Lane::Work, "reader", Duration::from_secs(30), 3).with_patience(Duration::from_secs(3600));
     let reading = tokio::spawn(async move { inbox.next().await.words::<u32>() });
     // It has asked, and waits for an answer.
     while !broker.readers(Lane::Work).await.expect("it is there").contains(&"reader".to_owned()) {
@@ -104,8 +97,8 @@ async fn what_waits_is_asked_for_as_soon_as_the_broker_is_back() {
     site.start_broker();
     broker.wait_up().await;
     broker.send(Lane::Work, "reader", "first", &7).await.expect("it is back");
-    // A question that waits for the broker that is gone would wait for ten seconds.
-    let read = tokio::time::timeout(Duration::from_secs(4), reading).await.expect("it is asked for at once");
+    // A question that waits for the broker that is gone would wait for hours.
+    let read = tokio::time::timeout(Duration::from_secs(60), reading).await.expect("it is asked for at once");
     assert_eq!(read.expect("no panic"), Some(7));
 }
 
@@ -116,15 +109,13 @@ async fn a_broker_that_is_lost_costs_nothing() {
     let gateway = site.gateway(&["--checkpoint-s", "1"]);
     let _worker = site.worker(&[]);
     let mut client = Client::of(&gateway.url).await;
-    let (name, spec) = running(&mut client, SECONDS).await;
     // Its worker has it then.
-    until_checkpoint(&site.store()).await;
+    let (name, spec) = checkpointed(&mut client, &site.store(), SHAPE).await;
     site.stop_broker();
     site.start_broker();
     assert_undisturbed(&mut client, &name, &spec).await;
     // And with all that it had.
-    let (name, spec) = running(&mut client, SECONDS).await;
-    until_checkpoint(&site.store()).await;
+    let (name, spec) = checkpointed(&mut client, &site.store(), SHAPE).await;
     site.stop_broker();
     site.lose_broker_data();
     site.start_broker();
@@ -144,18 +135,21 @@ async fn what_an_order_came_with_is_put_again_if_the_broker_loses_it() {
     let broker = Broker::connect(&options).await.expect("a good address");
     broker.wait_up().await;
     // The gateway knows its worker then.
-    let (first, _) = running(&mut client, 1000).await;
-    results(&mut client, &first).await;
+    let spec = client.upload_job(monte_carlo(1000), SHAPE).await;
+    let first = client.create(&spec, &request_id()).await.expect("a good job");
+    results(&mut client, &first.name).await;
     // The worker cannot fetch it before it is lost.
     worker.signal(Signal::STOP);
-    let (name, spec) = running(&mut client, SECONDS).await;
+    let spec = client.upload_job(monte_carlo(40_000), SHAPE).await;
+    let name = client.create(&spec, &request_id()).await.expect("a good job").name;
+    until_running(&mut client, &name).await;
     let of_order = format!("spec/{}", name.rsplit('/').next().unwrap_or_default());
     let there = async {
         while !broker.names().await.expect("it is there").contains(&of_order) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(15), there).await.expect("it is put before the order is sent");
+    tokio::time::timeout(Duration::from_secs(60), there).await.expect("it is put before the order is sent");
     broker.remove(&of_order).await.expect("it is there");
     worker.signal(Signal::CONT);
     assert_undisturbed(&mut client, &name, &spec).await;
@@ -169,9 +163,8 @@ async fn a_killed_gateway_takes_up_what_its_workers_do() {
     let gateway = site.gateway(&["--checkpoint-s", "1"]);
     let _worker = site.worker(&[]);
     let mut client = Client::of(&gateway.url).await;
-    let (name, spec) = running(&mut client, SECONDS).await;
     // Its worker has it then; an order that was not sent would wait for its lease, and count.
-    until_checkpoint(&site.store()).await;
+    let (name, spec) = checkpointed(&mut client, &site.store(), SHAPE).await;
     drop(gateway);
     let gateway = site.gateway(&["--checkpoint-s", "1"]);
     let mut client = Client::of(&gateway.url).await;

@@ -9,6 +9,9 @@ use dosegrid::api::pb::{self, JobState};
 use super::{Client, monte_carlo, request_id};
 use crate::support::command::{Server, dosegrid, stderr};
 
+/// After so long, nothing is taken to come any more.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(crate) fn serve(folder: &Path, more: &[&str]) -> Server {
     let folder = folder.to_str().expect("a path of text");
     let flags = [&["--store", folder, "--store-reserve-mib", "0"], more].concat();
@@ -28,23 +31,79 @@ pub(crate) async fn results(client: &mut Client, name: &str) -> Vec<Vec<u8>> {
     bytes
 }
 
+/// Waits until a job that is long enough to be seen runs.
 pub(crate) async fn until_running(client: &mut Client, name: &str) {
-    let running = async {
-        while client.job(name).await.expect("it is there").state() != JobState::Running {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+    let begun = async {
+        loop {
+            match client.job(name).await.expect("it is there").state() {
+                JobState::Queued => tokio::time::sleep(Duration::from_millis(5)).await,
+                other => return other,
+            }
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), running).await.expect("it begins");
+    let state = tokio::time::timeout(PATIENCE, begun).await.expect("it begins");
+    assert_eq!(state, JobState::Running);
 }
 
-/// Waits for a checkpoint of a job: a file in the store's folder of them.
+fn checkpoints(folder: &Path) -> usize {
+    std::fs::read_dir(folder.join("checkpoints")).expect("a folder").count()
+}
+
+/// Waits for a checkpoint of a job that does not end: a file in the store's folder of them.
 pub(crate) async fn until_checkpoint(folder: &Path) {
     let there = async {
-        while std::fs::read_dir(folder.join("checkpoints")).expect("a folder").count() == 0 {
+        while checkpoints(folder) == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), there).await.expect("a checkpoint comes");
+    tokio::time::timeout(PATIENCE, there).await.expect("a checkpoint comes");
+}
+
+/// The part of a job that was done when its first checkpoint was there: 1 if it ended before.
+async fn part_at_checkpoint(client: &mut Client, folder: &Path, name: &str) -> f64 {
+    let seen = async {
+        loop {
+            let is_there = checkpoints(folder) > 0;
+            let job = client.job(name).await.expect("it is there");
+            match job.state() {
+                JobState::Queued => {}
+                JobState::Running if is_there => {
+                    return job.progress.map_or(0.0, |progress| progress.overall_fraction);
+                }
+                JobState::Running => {}
+                ended => {
+                    assert_eq!(ended, JobState::Succeeded, "{:?}", job.error);
+                    return 1.0;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(2 * PATIENCE, seen).await.expect("it ends, or has a checkpoint")
+}
+
+/// A Monte Carlo job that has a checkpoint and three quarters of its work before it, and what was asked. How many
+/// histories that takes is found by trying: machines differ, and so does what else they do.
+pub(crate) async fn checkpointed(client: &mut Client, folder: &Path, shape: [u32; 3]) -> (String, pb::JobSpec) {
+    let mut histories: u64 = 3_000_000;
+    loop {
+        let spec = client.upload_job(monte_carlo(histories), shape).await;
+        let job = client.create(&spec, &request_id()).await.expect("a good job");
+        let part = part_at_checkpoint(client, folder, &job.name).await;
+        if part < 0.25 {
+            return (job.name, spec);
+        }
+        // It may have ended since.
+        let _ = client.jobs.cancel_job(pb::CancelJobRequest { name: job.name.clone() }).await;
+        client.watch(&job.name).await.expect("it ends");
+        let gone = async {
+            while checkpoints(folder) > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, gone).await.expect("a job that ended needs no checkpoint");
+        histories = (histories as f64 * part / 0.125) as u64;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,24 +111,21 @@ async fn a_job_that_was_killed_gives_the_same_bytes() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = serve(folder.path(), &["--checkpoint-s", "1"]);
     let mut client = Client::of(&server.url).await;
-    // A few seconds: two batches or more.
-    let spec = client.upload_job(monte_carlo(3_000_000), [8, 8, 8]).await;
+    let (name, spec) = checkpointed(&mut client, folder.path(), [8, 8, 8]).await;
+    let before = client.job(&name).await.expect("it is there");
     let id = request_id();
-    let job = client.create(&spec, &id).await.expect("a good job");
-    until_running(&mut client, &job.name).await;
-    until_checkpoint(folder.path()).await;
+    let undisturbed = client.create(&spec, &id).await.expect("a good job");
     drop(server);
     let server = serve(folder.path(), &["--checkpoint-s", "1"]);
     let mut client = Client::of(&server.url).await;
-    let again = client.job(&job.name).await.expect("what was answered is there");
-    assert!(again.attempts <= 2 && again.create_time == job.create_time);
-    assert_eq!(client.create(&spec, &id).await.expect("the same").name, job.name);
-    let killed = results(&mut client, &job.name).await;
-    let ended = client.job(&job.name).await.expect("it is there");
+    let again = client.job(&name).await.expect("what was answered is there");
+    assert!(again.attempts <= 2 && again.create_time == before.create_time);
+    assert_eq!(client.create(&spec, &id).await.expect("the same").name, undisturbed.name);
+    let killed = results(&mut client, &name).await;
+    let ended = client.job(&name).await.expect("it is there");
     assert_eq!(ended.attempts, 2, "it began twice");
-    let undisturbed = client.create(&spec, &request_id()).await.expect("a good job");
     assert_eq!(results(&mut client, &undisturbed.name).await, killed);
-    assert_eq!(std::fs::read_dir(folder.path().join("checkpoints")).expect("a folder").count(), 0);
+    assert_eq!(checkpoints(folder.path()), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -141,19 +141,23 @@ impl Site {
         Running(command.stderr(log).spawn().expect("the binary is built"))
     }
 
-    /// Waits until something holds of the items.
+    /// Waits until something holds of the states and reasons of the items.
     pub(crate) fn wait(&self, what: &str, holds: impl Fn(&[(String, String)]) -> bool) {
+        self.wait_for(what, |items| {
+            let text = |item: &Value, key: &str| item[key].as_str().expect("text").to_owned();
+            let states: Vec<_> = items.iter().map(|item| (text(item, "state"), text(item, "reason"))).collect();
+            holds(&states)
+        });
+    }
+
+    /// Waits until something holds of the items.
+    pub(super) fn wait_for(&self, what: &str, holds: impl Fn(&[Value]) -> bool) {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             let output = dosegrid(self.path(), self.words(&["list", "--json"]));
             // It may just begin, or end.
-            if output.status.success() {
-                let items: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
-                let text = |item: &Value, key: &str| item[key].as_str().expect("text").to_owned();
-                let states: Vec<_> = items.iter().map(|item| (text(item, "state"), text(item, "reason"))).collect();
-                if holds(&states) {
-                    return;
-                }
+            if output.status.success() && holds(&serde_json::from_slice::<Vec<Value>>(&output.stdout).expect("JSON")) {
+                return;
             }
             std::thread::sleep(Duration::from_millis(100));
         }
