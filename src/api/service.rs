@@ -30,7 +30,7 @@ pub(super) struct Shared {
     pub(super) budget: Arc<Budget>,
     /// `ComputeKernel`.
     pub(super) kernels: Turns,
-    /// `Resample`, `Integrate`, `MergeTallies`, `ComputeBed` and `ComputeBudget`.
+    /// `Resample`, `Integrate`, `IntegrateCurves`, `MergeTallies`, `ComputeBed` and `ComputeBudget`.
     pub(super) resampling: Turns,
     /// What is counted.
     pub(super) metrics: Arc<Metrics>,
@@ -152,6 +152,17 @@ impl pb::dose_service_server::DoseService for Service {
     ) -> Result<Response<Self::ComputeBedStream>, Status> {
         self.0.check_open()?;
         Ok(Response::new(bed_call::begin(&self.0, request)))
+    }
+
+    async fn integrate_curves(
+        &self,
+        request: Request<pb::IntegrateCurvesRequest>,
+    ) -> Result<Response<pb::IntegrateCurvesResponse>, Status> {
+        self.0.check_open()?;
+        let request = request.into_inner();
+        let place = self.0.resampling.place()?;
+        let answer = place.run(move || wire::curves::integrate(request)).await?;
+        Ok(Response::new(answer))
     }
 
     async fn compute_budget(

@@ -39,6 +39,9 @@ pub enum Kinetics {
 }
 
 impl Kinetics {
+    /// The names of all of them.
+    pub const NAMES: [&'static str; 4] = ["physical", "population_half_life", "haenscheid", "prior_curve"];
+
     /// Name on the command line and in results.
     pub fn name(&self) -> &'static str {
         match self {

@@ -234,7 +234,11 @@ impl RawIntegration {
 }
 
 /// What has a name, where one is given.
-fn named<T: Copy>(text: Option<&str>, all: &[T], name: impl Fn(T) -> &'static str) -> Result<Option<T>, Invalid> {
+pub(super) fn named<T: Copy>(
+    text: Option<&str>,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> Result<Option<T>, Invalid> {
     text.filter(|text| !text.is_empty()).map(|text| by_name(text, all, name)).transpose()
 }
 

@@ -202,3 +202,103 @@ async fn maps_that_are_bad_or_not_there_are_named() {
     let status = integrate(&server, requests(messages)).await.expect_err("a scan too many");
     assert_eq!(reason_and_fields(&status).1, ["chunk.volume"]);
 }
+
+/// Regions of a known exponential: four measurements of one, one of the other.
+fn curves() -> pb::IntegrateCurvesRequest {
+    let point = |hours: f64| pb::MeasuredPoint {
+        time: Some(pb::measured_point::Time::Hours(hours)),
+        activity_mbq: 100.0 * (-RATE_PER_H * hours).exp(),
+        ..Default::default()
+    };
+    let kidneys = pb::MeasuredRegion {
+        name: "kidneys".into(),
+        points: [96.0, 4.0, 24.0].map(point).to_vec(),
+        ..Default::default()
+    };
+    let known = pb::OnePointMethod {
+        method: "population_half_life".into(),
+        half_life_h: Some(std::f64::consts::LN_2 / RATE_PER_H),
+        half_life_relative_sd: Some(0.1),
+        ..Default::default()
+    };
+    let spleen = pb::MeasuredRegion { name: "spleen".into(), points: vec![point(72.0)], one_point: Some(known) };
+    pb::IntegrateCurvesRequest {
+        regions: vec![kidneys, spleen],
+        nuclide: "Lu-177".into(),
+        administered_activity_mbq: Some(7400.0),
+        ..Default::default()
+    }
+}
+
+/// Of the curves above [1/h].
+const RATE_PER_H: f64 = 0.0133;
+/// A fit of points without noise.
+const NOISELESS: f64 = 1e-6;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn curves_of_regions_are_integrated_and_faults_have_their_paths() {
+    use pb::integrated_region::Found;
+    let server = Server::start(small()).await;
+    let answer = server.raw().await.integrate_curves(curves()).await.expect("integrals").into_inner();
+    let [Some(Found::Curve(kidneys)), Some(Found::OnePoint(spleen))] =
+        [answer.regions[0].found.clone(), answer.regions[1].found.clone()]
+    else {
+        panic!("a curve and one measurement, not {answer:?}")
+    };
+    let expected = 100.0 / RATE_PER_H;
+    for (name, found) in [("kidneys", kidneys.tia_mbq_h), ("spleen", spleen.tia_mbq_h)] {
+        assert!((found / expected - 1.0).abs() < NOISELESS, "{name}: {found}, expected {expected}");
+    }
+    assert_eq!((kidneys.name.as_str(), kidneys.model.as_str(), kidneys.voxels), ("kidneys", "mono", 0));
+    assert_eq!(kidneys.points.iter().map(|point| point.time_h).collect::<Vec<_>>(), [4.0, 24.0, 96.0]);
+    assert_eq!(spleen.tia_coefficient_h, Some(spleen.tia_mbq_h / 7400.0));
+    assert_eq!((spleen.name.as_str(), spleen.method.as_str()), ("spleen", "population_half_life"));
+
+    type EditCurves = fn(&mut pb::IntegrateCurvesRequest);
+    let cases: Vec<(&str, EditCurves, &[&str])> = vec![
+        ("nothing", |r| *r = pb::IntegrateCurvesRequest::default(), &["nuclide", "regions"]),
+        (
+            "words",
+            |r| {
+                (r.model, r.weighting, r.between) = ("cubic".into(), "heavy".into(), "over".into());
+                (r.before_first, r.value_refers_to) = ("never".into(), 9);
+            },
+            &["before_first", "between", "model", "value_refers_to", "weighting"],
+        ),
+        (
+            "what is not there",
+            |r| {
+                r.regions[0].points[1].time = None;
+                r.regions[1].points.clear();
+                r.regions[1].one_point = Some(pb::OnePointMethod { method: "guess".into(), ..Default::default() });
+            },
+            &["regions[0].points[1].time", "regions[1].one_point.method", "regions[1].points"],
+        ),
+        (
+            "measurements, and what all have",
+            |r| {
+                r.infusion_h = -1.0;
+                r.regions[0].points[2].activity_mbq = f64::NAN;
+                r.regions[1].points[0].sigma_mbq = Some(0.0);
+            },
+            &["infusion_h", "regions[0].points[2].activity_mbq", "regions[1].points[0].sigma_mbq"],
+        ),
+        (
+            "what cannot be done",
+            |r| {
+                (r.model, r.weighting) = ("bi_washout".into(), "sigma".into());
+                r.regions[1].one_point = None;
+            },
+            &["regions[0]", "regions[0].points", "regions[1]", "regions[1].points"],
+        ),
+    ];
+    for (name, edit, fields) in cases {
+        let mut request = curves();
+        edit(&mut request);
+        let status = server.raw().await.integrate_curves(request).await.expect_err(name);
+        assert_eq!(status.code(), Code::InvalidArgument, "{name}: {status}");
+        let (_, mut found) = reason_and_fields(&status);
+        found.sort();
+        assert_eq!(found, fields, "{name}");
+    }
+}

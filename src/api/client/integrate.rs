@@ -1,10 +1,12 @@
-//! `Integrate`.
+//! `Integrate` and `IntegrateCurves`.
 
 use super::{Client, Sent, broken, chunks_of, while_sending};
 use crate::api::chunks::Arriving;
+use crate::api::wire::curves;
 use crate::api::wire::integration::{self, Announced};
 use crate::api::{pb, status};
 use crate::domain::{DoseError, Volume};
+use crate::intake::curves::{CurvesPlan, RegionFound};
 use crate::intake::{IntegratedMaps, MapIntegration};
 
 impl Client {
@@ -41,6 +43,17 @@ impl Client {
             incoming.ok_or_else(|| broken("no result"))?.finish()
         };
         while_sending(messages, call).await
+    }
+
+    /// Integrates measured activities of regions over time, on the server.
+    ///
+    /// # Errors
+    /// As [`Client::compute`].
+    pub async fn integrate_curves(&self, plan: &CurvesPlan) -> Result<Vec<RegionFound>, DoseError> {
+        let series = plan.series()?;
+        let answer = self.service.clone().integrate_curves(curves::encode(plan)).await;
+        let answer = answer.map_err(|status| status::to_error(&status))?.into_inner();
+        curves::decode_result(answer, &series).ok_or_else(|| broken("a part of a curve that is not known"))
     }
 }
 

@@ -34,6 +34,7 @@ const CALLS: &[(&str, Need, Kind)] = &[
     ("dosegrid.v1.DoseService/MergeTallies", Need::Role(Role::Submit), Stream),
     ("dosegrid.v1.DoseService/Resample", Need::Role(Role::Submit), Stream),
     ("dosegrid.v1.DoseService/Integrate", Need::Role(Role::Submit), Stream),
+    ("dosegrid.v1.DoseService/IntegrateCurves", Need::Role(Role::Submit), Unary),
     ("dosegrid.v1.DoseService/ComputeBed", Need::Role(Role::Submit), Stream),
     ("dosegrid.v1.DoseService/ComputeBudget", Need::Role(Role::Submit), Unary),
     ("dosegrid.v1.DoseService/ListNuclides", Need::Identity, Unary),

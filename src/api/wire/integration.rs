@@ -1,6 +1,6 @@
 //! Activity maps over time, and their integrals.
 
-mod curve;
+pub(super) mod curve;
 
 use super::{pb, volume};
 use crate::clinic::ValueRefersTo;
@@ -79,7 +79,7 @@ fn encode_unit(name: Option<&str>) -> pb::MapUnit {
     found.map_or(pb::MapUnit::Unspecified, |(_, unit)| unit)
 }
 
-fn encode_refers_to(name: Option<&str>) -> pb::ValueRefersTo {
+pub(super) fn encode_refers_to(name: Option<&str>) -> pb::ValueRefersTo {
     let all = [
         (ValueRefersTo::AcquisitionMean, pb::ValueRefersTo::AcquisitionMean),
         (ValueRefersTo::AcquisitionStart, pb::ValueRefersTo::AcquisitionStart),
@@ -101,7 +101,7 @@ fn decode_unit(number: i32) -> Option<String> {
     Some(unit.name().to_owned())
 }
 
-fn decode_refers_to(number: i32) -> Option<String> {
+pub(super) fn decode_refers_to(number: i32) -> Option<String> {
     let refers_to = match pb::ValueRefersTo::try_from(number) {
         Ok(pb::ValueRefersTo::Unspecified) => return None,
         Ok(pb::ValueRefersTo::AcquisitionMean) => ValueRefersTo::AcquisitionMean,

@@ -9,6 +9,7 @@ pub(super) mod bed;
 pub(super) mod budget;
 pub(super) mod cache;
 pub(super) mod capabilities;
+pub(super) mod curves;
 pub(super) mod device;
 pub(super) mod grid;
 pub(super) mod header;

@@ -30,7 +30,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", requires = "series")]
     labels: Vec<PathBuf>,
     /// Of maps: region (the curve of each region, shared out to its voxels) or voxel (a curve for every voxel; the
-    /// model is mono, or auto if it is named)
+    /// model is mono, or trapezoid_tail or auto if it is named)
     #[arg(long, value_name = "region|voxel", requires = "series", default_value = "region")]
     by: String,
     /// Start of the scan in h whose activity shares the integral of a region out; without it, the one nearest to the
@@ -41,8 +41,8 @@ pub(super) struct Args {
     time_points: TimePointArgs,
     #[command(flatten)]
     curve: CurveArgs,
-    /// Folder for curves.json, curves.csv and curves.png, and for maps tia.nii.gz in Bq·s a voxel and, where it exists,
-    /// its standard deviation tia_sigma.nii.gz
+    /// Folder for curves.json, curves.csv and curves.png, and for maps tia.nii.gz in Bq·s a voxel (of dose-rates
+    /// dose.nii.gz in Gy) and, where it exists, its standard deviation tia_sigma.nii.gz (dose_sigma.nii.gz)
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
     /// Print all of it as JSON
@@ -63,12 +63,9 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     }
     let mut checks = Checks::new();
     let remote = args.remote.check(&mut checks);
-    if remote.is_some() && args.series.is_none() {
-        checks.fail("server", "has no effect without --series: a table is integrated at once");
-    }
     checks.finish()?;
     let report = match (&args.table, &args.series) {
-        (Some(table), _) => table::integrate_table(args, table)?,
+        (Some(table), _) => table::integrate_table(args, table, remote.as_ref())?,
         (None, Some(series)) => series::integrate_series(args, series, remote.as_ref())?,
         (None, None) => return Err(DoseError::invalid("table", "--table or --series is needed")),
     };

@@ -10,9 +10,6 @@ use crate::domain::{Checks, Nuclide};
 use crate::formats::prior_curves;
 use crate::physics::nuclide;
 
-/// Methods for one scan that need no file.
-const METHODS: [&str; 4] = ["physical", "population_half_life", "haenscheid", "prior_curve"];
-
 /// The administration, and how curves are integrated.
 #[derive(Clone, Debug, clap::Args)]
 pub(in crate::cli) struct CurveArgs {
@@ -154,7 +151,8 @@ impl CurveArgs {
                 checks.at("prior", prior_curves::read(path)).map(Single::Prior)
             }
             other => {
-                checks.fail("single-time-point", format!("must be one of {}, got {other:?}", METHODS.join(", ")));
+                checks
+                    .fail("single-time-point", format!("must be one of {}, got {other:?}", Kinetics::NAMES.join(", ")));
                 None
             }
         }

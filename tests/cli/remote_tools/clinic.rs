@@ -131,6 +131,52 @@ fn a_server_integrates_maps_as_this_process_does() {
     }
     // Voxels have no σ of their own accord.
     same(&folder, &[&common[..], &["--by=voxel"]].concat(), &at_server, &["out/tia.nii.gz", "out/kinds.nii.gz"]);
-    let output = dosegrid(folder.path(), ["integrate", "--table=x.csv", "--nuclide=Lu-177", &at_server]);
-    assert!(stderr(&output).contains("error: server: has no effect without --series"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_server_integrates_a_table_as_this_process_does() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start();
+    let at_server = format!("--server={}", server.url);
+    let with_sigma = "region,time,activity,sigma,duration\nkidney,168,12.9,0.65,0.5\nkidney,24,106.1,5,0.5\n\
+                      kidney,72,53,2.5,0.5\nkidney,120,25,1.3,0.5\nkidney,0.5,140,7,0.5\nuptake,2,20,1,0.4\n\
+                      uptake,24,61,3,0.4\nuptake,72,48,2.4,0.4\nuptake,96,40,2,0.4\nuptake,168,25,1.2,0.4\n\
+                      slow,24,40,2,0.5\nslow,96,38,2,0.5\nslow,168,37,2,0.5\nrising,4,31,1.6,\nrising,26,44,2.2,\n\
+                      \"spleen, left\",96,20,1,0.5\nempty,24,-1,1,0\nempty,96,0,1,0\n";
+    let by_clock = "region,time,activity\nkidney,2026-03-28T10:05:24,106\nkidney,2026-03-30T09:00:00,53\n\
+                    kidney,2026-03-30T09:00:00,52\nkidney,2026-04-01T09:00:00,20\nspleen,2026-03-30T09:00:00,20\n";
+    put(&folder, "sigma.csv", with_sigma);
+    put(&folder, "clock.csv", by_clock);
+    let written = ["out/curves.json", "out/curves.csv", "out/curves.png"];
+    let common = ["integrate", "--nuclide=Lu-177", "--output=out", "--administered-activity=7400"];
+    let population = ["--single-time-point=population_half_life", "--half-life=60", "--half-life-sd=0.2"];
+    let clock = ["--table=clock.csv", "--injection=2026-03-27T09:30:00"];
+    for args in [
+        &[&["--table=sigma.csv", "--json"][..], &population].concat(),
+        &[&["--table=sigma.csv", "--model=trapezoid_tail", "--between=linear"][..], &population].concat(),
+        &[&["--table=sigma.csv", "--model=physical", "--weighting=none"][..], &population].concat(),
+        &[&["--table=sigma.csv", "--infusion=0.25", "--value-refers-to=injection"][..], &population].concat(),
+        &[&clock[..], &["--json", "--single-time-point=haenscheid"]].concat(),
+        &[&clock[..], &["--single-time-point=physical", "--weighting=poisson"]].concat(),
+        &[&clock[..], &["--single-time-point=prior_curve", "--prior=prior.json"]].concat(),
+    ] {
+        let prior = r#"{"regions": {"spleen": {"model": "bi_uptake",
+            "parameters": {"amplitude_1_mbq": 9.0, "rate_1_per_h": 0.01, "rate_2_per_h": 0.2}}}}"#;
+        put(&folder, "prior.json", prior);
+        same(&folder, &[&common[..], args].concat(), &at_server, &written);
+    }
+    // What is wrong is told in the words of the table, whoever finds it.
+    put(&folder, "bad.csv", "region,time,activity,sigma\nkidney,-2,10,1\nkidney,24,8,0\nliver,4,9,1\n");
+    for args in [
+        &["--table=bad.csv", "--infusion=-1"][..],
+        &["--table=sigma.csv"],
+        &["--table=clock.csv", "--injection=2026-03-27T09:30:00", "--model=bi_washout", "--weighting=sigma"],
+    ] {
+        let args = [&common[..], args].concat();
+        let here = dosegrid(folder.path(), &args);
+        let there = dosegrid(folder.path(), [&args[..], &[&at_server]].concat());
+        assert_eq!((here.status.code(), there.status.code()), (Some(2), Some(2)), "{args:?}");
+        assert_eq!(stderr(&there), stderr(&here), "{args:?}");
+        assert!(stderr(&here).contains("error: table: "), "{}", stderr(&here));
+    }
 }

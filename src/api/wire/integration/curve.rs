@@ -10,7 +10,33 @@ use crate::domain::Warning;
 const NO_MODEL: &str = "none";
 
 pub(super) fn encode_region((label, region): &(u16, RegionIntegral)) -> pb::RegionCurve {
-    let integration = &region.integration;
+    let measured = Measured {
+        times_h: &region.times_h,
+        activity_mbq: &region.activity_mbq,
+        sigma_mbq: region.sigma_mbq.as_deref(),
+    };
+    pb::RegionCurve {
+        label: (*label).into(),
+        voxels: region.voxels as u64,
+        reference_time_h: region.reference_time_h,
+        negative_voxels: region.negative_voxels as u64,
+        ..encode_curve(&region.name, &measured, &region.integration)
+    }
+}
+
+/// What a curve goes through, by time.
+pub(in crate::api::wire) struct Measured<'a> {
+    pub(in crate::api::wire) times_h: &'a [f64],
+    pub(in crate::api::wire) activity_mbq: &'a [f64],
+    pub(in crate::api::wire) sigma_mbq: Option<&'a [f64]>,
+}
+
+/// The curve of a region without voxels.
+pub(in crate::api::wire) fn encode_curve(
+    name: &str,
+    measured: &Measured,
+    integration: &Integration,
+) -> pb::RegionCurve {
     let curve = integration.curve.as_ref();
     let quality = integration.quality.as_ref();
     let residuals = quality.map(|quality| quality.residuals.as_slice()).unwrap_or_default();
@@ -21,14 +47,14 @@ pub(super) fn encode_region((label, region): &(u16, RegionIntegral)) -> pb::Regi
             activity_mbq: *activity_mbq,
             fitted_mbq: residual.map(|residual| residual.fitted_mbq),
             in_sigma: residual.map(|residual| residual.in_sigma),
-            sigma_mbq: region.sigma_mbq.as_ref().and_then(|sigmas| sigmas.get(number).copied()),
+            sigma_mbq: measured.sigma_mbq.and_then(|sigmas| sigmas.get(number).copied()),
         }
     };
     let covariance = quality.and_then(|quality| quality.covariance.as_ref());
     pb::RegionCurve {
-        name: region.name.clone(),
-        label: (*label).into(),
-        voxels: region.voxels as u64,
+        name: name.to_owned(),
+        label: 0,
+        voxels: 0,
         model: integration.model.to_owned(),
         half_lives_h: curve.map(Curve::half_lives_h).unwrap_or_default(),
         amplitudes_mbq: curve.iter().flat_map(|curve| curve.terms()).map(|[amplitude, _]| amplitude).collect(),
@@ -36,8 +62,8 @@ pub(super) fn encode_region((label, region): &(u16, RegionIntegral)) -> pb::Regi
         tia_sigma_mbq_h: integration.tia_sigma_mbq_h,
         tia_coefficient_h: integration.tia_coefficient_h,
         fraction_after_last_point: integration.fractions.map(|[_, after]| after),
-        reference_time_h: region.reference_time_h,
-        points: region.times_h.iter().zip(&region.activity_mbq).enumerate().map(point).collect(),
+        reference_time_h: 0.0,
+        points: measured.times_h.iter().zip(measured.activity_mbq).enumerate().map(point).collect(),
         flags: integration.flags.iter().map(|flag| flag.name().to_owned()).collect(),
         parameters: curve.map(|curve| curve.parameters().to_vec()).unwrap_or_default(),
         covariance: covariance.iter().flat_map(|rows| rows.iter().flatten().copied()).collect(),
@@ -47,7 +73,7 @@ pub(super) fn encode_region((label, region): &(u16, RegionIntegral)) -> pb::Regi
         fraction_before_first_point: integration.fractions.map(|[before, _]| before),
         candidates: integration.candidates.iter().map(encode_candidate).collect(),
         warnings: integration.warnings.iter().map(encode_warning).collect(),
-        negative_voxels: region.negative_voxels as u64,
+        negative_voxels: 0,
     }
 }
 
@@ -62,7 +88,7 @@ fn encode_candidate(candidate: &Candidate) -> pb::CurveCandidate {
     }
 }
 
-fn encode_warning(Warning { reason, message, field }: &Warning) -> pb::CurveWarning {
+pub(in crate::api::wire) fn encode_warning(Warning { reason, message, field }: &Warning) -> pb::CurveWarning {
     pb::CurveWarning { reason: reason.clone(), message: message.clone(), field: field.clone() }
 }
 
@@ -86,7 +112,8 @@ pub(super) fn decode_region(message: pb::RegionCurve) -> Option<(u16, RegionInte
     Some((label, region))
 }
 
-fn decode_integration(message: pb::RegionCurve) -> Option<Integration> {
+/// None if it names what is not known.
+pub(in crate::api::wire) fn decode_integration(message: pb::RegionCurve) -> Option<Integration> {
     let model = ModelChoice::ALL.into_iter().map(ModelChoice::name).chain([NO_MODEL]);
     let model = model.into_iter().find(|name| *name == message.model)?;
     // With the rate of physical decay a curve is still one exponential.
@@ -149,6 +176,6 @@ fn decode_candidate(message: &pb::CurveCandidate) -> Option<Candidate> {
     })
 }
 
-fn decode_warning(pb::CurveWarning { reason, message, field }: pb::CurveWarning) -> Warning {
+pub(in crate::api::wire) fn decode_warning(pb::CurveWarning { reason, message, field }: pb::CurveWarning) -> Warning {
     Warning { reason, message, field }
 }
