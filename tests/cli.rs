@@ -1,6 +1,7 @@
 //! The command line as a user meets it: the built binary, files, exit status.
 
 mod daughters;
+mod dose_rates;
 mod grids;
 mod implausible;
 mod integrate;

@@ -26,6 +26,8 @@ pub enum VoxelModel {
     Mono,
     /// The choice that a region gets: slow.
     Auto,
+    /// From point to point, with a physical tail.
+    Pieces,
 }
 
 impl VoxelModel {
@@ -39,10 +41,10 @@ impl VoxelModel {
         match model {
             ModelChoice::Auto if is_named => Ok(Self::Auto),
             ModelChoice::Auto | ModelChoice::Exponentials(Shape::Mono) => Ok(Self::Mono),
+            ModelChoice::TrapezoidTail => Ok(Self::Pieces),
             ModelChoice::Exponentials(Shape::BiUptake | Shape::BiWashout | Shape::TriUptake)
-            | ModelChoice::Physical
-            | ModelChoice::TrapezoidTail => {
-                Err(Invalid::new(format!("a voxel gets mono or auto, not {}", model.name())))
+            | ModelChoice::Physical => {
+                Err(Invalid::new(format!("a voxel gets mono, trapezoid_tail or auto, not {}", model.name())))
             }
         }
     }
@@ -100,7 +102,7 @@ pub enum VoxelKind {
     HeldAtPhysical,
     /// The activity does not fall: by pieces with a physical tail.
     Rising,
-    /// No exponential with a finite amplitude fits: by pieces, and 0 where they are below 0.
+    /// By pieces, and 0 where they are below 0: no exponential with a finite amplitude fits, or they were asked for.
     Pieces,
 }
 
@@ -120,7 +122,7 @@ impl VoxelKind {
             Self::NoActivity => "no activity",
             Self::HeldAtPhysical => "held at physical decay",
             Self::Rising => "rising: pieces and physical tail",
-            Self::Pieces => "no exponential fits: pieces and physical tail",
+            Self::Pieces => "pieces and physical tail",
         }
     }
 }
@@ -256,8 +258,10 @@ impl Solver<'_> {
         if activities.iter().all(|activity| *activity <= 0.0) {
             return Found { tia_mbq_h: 0.0, sigma_mbq_h: 0.0, kind: VoxelKind::NoActivity };
         }
-        if self.options.model == VoxelModel::Auto {
-            return self.chosen(activities);
+        match self.options.model {
+            VoxelModel::Auto => return self.chosen(activities),
+            VoxelModel::Pieces => return self.pieces(activities, VoxelKind::Pieces),
+            VoxelModel::Mono => {}
         }
         let largest = self.weigh(activities, weights);
         let sigma = |[amplitude, rate]: [f64; 2], is_held: bool| match self.options.with_sigma {

@@ -28,11 +28,34 @@ struct Scan {
     duration_h: Option<f64>,
 }
 
+/// What maps hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapUnit {
+    /// Activity.
+    Activity(MomentUnit),
+    /// Absorbed dose-rate [Gy/h].
+    GyPerH,
+}
+
+impl MapUnit {
+    /// Name in a series.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Activity(unit) => unit.name(),
+            Self::GyPerH => "gy-per-h",
+        }
+    }
+
+    fn all() -> impl Iterator<Item = Self> {
+        MomentUnit::ALL.into_iter().map(Self::Activity).chain([Self::GyPerH])
+    }
+}
+
 /// A series of maps.
 #[derive(Clone, Debug)]
 pub struct MapSeries {
     /// Unit of the maps; none: their files say it.
-    pub unit: Option<MomentUnit>,
+    pub unit: Option<MapUnit>,
     /// The nuclide, as it is written.
     pub nuclide: Option<String>,
     /// Start of the administration, ISO 8601.
@@ -77,9 +100,9 @@ pub fn parse(text: &str, folder: &Path) -> Result<MapSeries, Invalid> {
         let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
         Invalid::new(format!("line {line}: {}", error.message()))
     })?;
-    let units = || MomentUnit::ALL.map(MomentUnit::name).join(", ");
+    let units = || MapUnit::all().map(MapUnit::name).collect::<Vec<_>>().join(", ");
     let known = |name: &String| {
-        let unit = MomentUnit::ALL.into_iter().find(|unit| unit.name() == name);
+        let unit = MapUnit::all().find(|unit| unit.name() == name);
         unit.ok_or_else(|| Invalid::new(format!("unit must be one of {}, got {name:?}", units())))
     };
     let unit = file.unit.as_ref().map(known).transpose()?;
@@ -125,7 +148,7 @@ mod tests {
         let text = "unit = 'bq-per-ml'\nnuclide = 'Lu-177'\n[[scan]]\nfile = 'a.nii'\ntime = 24\n\
                     [[scan]]\nfile = '/b.nii'\ntime = 2026-03-28T10:00:00+01:00\nduration_h = 0.5\n";
         let found = parse(text, Path::new("there")).expect("a series");
-        assert_eq!(found.unit, Some(MomentUnit::BqPerMl));
+        assert_eq!(found.unit, Some(MapUnit::Activity(MomentUnit::BqPerMl)));
         assert_eq!(found.scans[0].file, Path::new("there/a.nii"));
         assert_eq!(found.scans[1].file, Path::new("/b.nii"));
         assert_eq!(found.scans[0].time, Some(Moment::Hours(24.0)));

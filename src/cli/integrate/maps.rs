@@ -1,5 +1,6 @@
 //! Integrals of maps over time, on one grid.
 
+use super::held::Held;
 use super::options::{Asked, CurveArgs};
 use super::outputs::{MapOutput, Report, Row};
 use super::remote::there;
@@ -28,7 +29,9 @@ pub(in crate::cli) enum By {
 
 /// Activity maps of one grid.
 pub(in crate::cli) struct Maps {
-    /// Activity [MBq a voxel], in the order of the points.
+    /// What they hold.
+    pub(in crate::cli) held: Held,
+    /// Activity [MBq a voxel] or absorbed dose-rate [Gy/h], in the order of the points.
     pub(in crate::cli) volumes: Vec<Volume<f32>>,
     /// How the first says where it lies.
     pub(in crate::cli) origin: Origin,
@@ -92,7 +95,7 @@ fn by_voxel(
     report.voxels = found.counts();
     let kinds = found.kinds.iter().map(|kind| kind.number()).collect();
     let sigma = found.tia_sigma_mbq_h.as_deref();
-    report.map = Some(MapOutput::new(&maps.volumes[0], maps.origin, &found.tia_mbq_h, sigma, Some(kinds))?);
+    report.map = Some(MapOutput::new(&maps, &found.tia_mbq_h, sigma, Some(kinds))?);
     Ok(())
 }
 
@@ -108,7 +111,7 @@ fn by_region(
     let options = SharingOptions { curve: asked.curve, relative_sigma: curve.activity_sigma, reference_time_h };
     let found = share_out(&frames, &slices, &maps.regions, &options)?;
     let sigma = found.tia_sigma_mbq_h.as_deref();
-    report.map = Some(MapOutput::new(&maps.volumes[0], maps.origin, &found.tia_mbq_h, sigma, None)?);
+    report.map = Some(MapOutput::new(&maps, &found.tia_mbq_h, sigma, None)?);
     report.rows = found.regions.into_iter().map(|region| Row::of_region(region, &frames)).collect();
     Ok(())
 }
@@ -118,7 +121,7 @@ fn of_one(asked: &Asked, maps: Maps, report: &mut Report) -> Result<(), DoseErro
     let kinetics = |region: &str| asked.kinetics(region);
     let found = share_out_one(&maps.draft, map.as_slice(), &maps.regions, kinetics)?;
     let sigma = found.tia_sigma_mbq_h.as_deref();
-    report.map = Some(MapOutput::new(map, maps.origin, &found.tia_mbq_h, sigma, None)?);
+    report.map = Some(MapOutput::new(&maps, &found.tia_mbq_h, sigma, None)?);
     report.rows = found.regions.iter().map(Row::of_one_map).collect();
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `dosegrid integrate`: time-integrated activity from tables and from series of maps.
 
+pub(super) mod held;
 pub(super) mod maps;
 pub(super) mod options;
 pub(super) mod outputs;

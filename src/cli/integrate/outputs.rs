@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::held::Held;
+use super::maps::Maps;
 use super::options::CurveArgs;
 use crate::clinic::shared::RegionIntegral;
 use crate::clinic::single_time_point::SinglePointIntegral;
@@ -19,10 +21,6 @@ use crate::report::{Figure, Sheet, time_activity};
 
 /// The reason of the warning that values may be decay-corrected.
 const VALUES_DECAY_CORRECTED: &str = "VALUES_DECAY_CORRECTED";
-/// The file of the standard deviation of integrals.
-pub(in crate::cli) const TIA_SIGMA: &str = "tia_sigma.nii.gz";
-/// Bq·s in a MBq·h.
-const BQ_S_PER_MBQ_H: f64 = 3.6e9;
 /// Width of the picture, and height of the curve of a region [pixels].
 const PICTURE_SIZE: [u32; 2] = [900, 320];
 /// Least width of the names of regions in a printed table.
@@ -88,39 +86,41 @@ impl Row {
 
 /// A map of integrals.
 pub(super) struct MapOutput {
-    tia_bq_s: Volume<f32>,
+    held: Held,
+    /// Time-integrated activity [Bq·s a voxel], or absorbed dose [Gy].
+    integral: Volume<f32>,
     /// One standard deviation of it, where it exists.
-    sigma_bq_s: Option<Volume<f32>>,
+    sigma: Option<Volume<f32>>,
     kinds: Option<Volume<u8>>,
     origin: Origin,
 }
 
 impl MapOutput {
-    /// * `like` – a map with the same grid
-    /// * `tia_mbq_h`, `sigma_mbq_h` – time-integrated activity by voxel and its standard deviation [MBq·h]
+    /// * `maps` – what was integrated
+    /// * `whole`, `sigma` – integral by voxel and its standard deviation [MBq·h, or Gy]
     pub(super) fn new(
-        like: &Volume<f32>,
-        origin: Origin,
-        tia_mbq_h: &[f64],
-        sigma_mbq_h: Option<&[f64]>,
+        maps: &Maps,
+        whole: &[f64],
+        sigma: Option<&[f64]>,
         kinds: Option<Vec<u8>>,
     ) -> Result<Self, DoseError> {
-        let grid: &Arc<VoxelGrid> = like.grid();
+        let (held, origin) = (maps.held, maps.origin.clone());
+        let grid: &Arc<VoxelGrid> = maps.volumes[0].grid();
         let failed = |error| DoseError::Internal(format!("a map lost its grid: {error}"));
         #[expect(clippy::cast_possible_truncation, reason = "maps have single precision")]
-        let map = |mbq_h: &[f64]| {
-            let values = mbq_h.iter().map(|mbq_h| (mbq_h * BQ_S_PER_MBQ_H) as f32).collect();
+        let map = |integrals: &[f64]| {
+            let values = integrals.iter().map(|integral| (integral * held.in_a_map()) as f32).collect();
             Volume::from_vec(grid.clone(), values).map_err(failed)
         };
-        let (tia_bq_s, sigma_bq_s) = (map(tia_mbq_h)?, sigma_mbq_h.map(map).transpose()?);
+        let (integral, sigma) = (map(whole)?, sigma.map(map).transpose()?);
         let kinds = kinds.map(|kinds| Volume::from_vec(grid.clone(), kinds)).transpose().map_err(failed)?;
-        Ok(Self { tia_bq_s, sigma_bq_s, kinds, origin })
+        Ok(Self { held, integral, sigma, kinds, origin })
     }
 
     /// As a server made it.
     pub(super) fn of(made: IntegratedMaps, origin: Origin) -> Self {
-        let IntegratedMaps { tia_bq_s, sigma_bq_s, kinds, .. } = made;
-        Self { tia_bq_s, sigma_bq_s, kinds, origin }
+        let IntegratedMaps { tia_bq_s: integral, sigma_bq_s: sigma, kinds, .. } = made;
+        Self { held: Held::Activity, integral, sigma, kinds, origin }
     }
 }
 
@@ -164,12 +164,12 @@ impl Report {
             let regions = self.rows.iter().map(|row| (row.name.clone(), row.said.clone()));
             all.insert("regions".into(), Value::Object(regions.collect()));
         }
-        if let Some(map) = &self.map {
-            let sum: f64 = map.tia_bq_s.as_slice().iter().copied().map(f64::from).sum();
-            all.insert("map_tia_mbq_h".into(), json!(sum / BQ_S_PER_MBQ_H));
+        if let Some((name, sum)) = self.map.as_ref().and_then(|map| map.held.total(map.integral.as_slice())) {
+            all.insert(name.into(), json!(sum));
         }
         if !self.voxels.is_empty() {
-            all.insert("voxel_kinds".into(), json!(self.voxels));
+            let counts = self.voxels.iter().map(|count| self.held().count(count)).collect();
+            all.insert("voxel_kinds".into(), Value::Array(counts));
         }
         all.insert("warnings".into(), json!(self.warnings));
         Value::Object(all)
@@ -199,9 +199,7 @@ impl Report {
                 .expect("a string takes all text");
         }
         for kind in &self.voxels {
-            let KindCount { kind, voxels, tia_mbq_h, fraction } = kind;
-            writeln!(text, "{kind:<48}{voxels:>12} voxels{tia_mbq_h:>16.5} MBq·h{:>8.2} %", 100.0 * fraction)
-                .expect("a string takes all text");
+            writeln!(text, "{}", self.held().count_in_words(kind)).expect("a string takes all text");
         }
         let of_rows = self.rows.iter().flat_map(|row| row.warnings.iter().map(|warning| (row.name.as_str(), warning)));
         for (name, warning) in of_rows.chain(self.warnings.iter().map(|warning| ("", warning))) {
@@ -210,6 +208,11 @@ impl Report {
                 .expect("a string takes all text");
         }
         text
+    }
+
+    /// What the maps held.
+    fn held(&self) -> Held {
+        self.map.as_ref().map(|map| map.held).unwrap_or_default()
     }
 
     /// Writes all files into a folder, which is made if it is not there.
@@ -230,13 +233,10 @@ impl Report {
         if let Some(picture) = self.picture()? {
             write_bytes(&folder.join("curves.png"), &picture).map_err(failed("curves.png"))?;
         }
-        if let Some(MapOutput { tia_bq_s, sigma_bq_s, kinds, origin }) = &self.map {
-            let path = folder.join("tia.nii.gz");
-            write_volume(&path, tia_bq_s, "dosegrid integrate: Bq s a voxel", origin).map_err(failed("tia.nii.gz"))?;
-            if let Some(sigma) = sigma_bq_s {
-                let path = folder.join(TIA_SIGMA);
-                let text = "dosegrid integrate: 1 sigma of the integral, Bq s a voxel";
-                write_volume(&path, sigma, text, origin).map_err(failed(TIA_SIGMA))?;
+        if let Some(MapOutput { held, integral, sigma, kinds, origin }) = &self.map {
+            for (map, (name, text)) in [Some(integral), sigma.as_ref()].into_iter().zip(held.files()) {
+                let Some(map) = map else { continue };
+                write_volume(&folder.join(name), map, text, origin).map_err(failed(name))?;
             }
             if let Some(kinds) = kinds {
                 let path = folder.join("kinds.nii.gz");

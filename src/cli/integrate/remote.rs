@@ -88,6 +88,7 @@ fn raw(curve: &CurveArgs, asked: &Asked, by: By, maps: &Maps, frames: &Frames, h
     let model = match by {
         By::Voxel(VoxelModel::Mono) => "mono",
         By::Voxel(VoxelModel::Auto) => "auto",
+        By::Voxel(VoxelModel::Pieces) => "trapezoid_tail",
         By::Region { .. } => asked.curve.model.name(),
     };
     RawIntegration {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::held::Held;
 use super::maps::{By, Maps, integrate_maps, voxel_model};
 use super::options::Asked;
 use super::outputs::Report;
@@ -12,7 +13,7 @@ use crate::clinic::{Moment, PointDraft, SeriesDraft, VoxelRegion, regions_of};
 use crate::domain::{Checks, DoseError, Invalid, MomentUnit, RigidTransform, Volume, Warning, warning};
 use crate::formats::dicom::{self, ActivityAccount, Place, Quantity};
 use crate::formats::labels::{self, LabelFiles};
-use crate::formats::map_series::{self, MapScan, MapSeries};
+use crate::formats::map_series::{self, MapScan, MapSeries, MapUnit};
 use crate::formats::volume_file::{Origin, VolumeFile, is_volume_name, read_volume_of};
 
 /// Bq in a MBq.
@@ -56,6 +57,14 @@ fn of_toml(args: &Args, path: &Path, remote: Option<&Remote>) -> Result<Report, 
     let Some(series) = checks.at("series", map_series::read(path)) else {
         return Err(checks.finish().expect_err("a fault was recorded"));
     };
+    let held = if series.unit == Some(MapUnit::GyPerH) { Held::DoseRate } else { Held::Activity };
+    if held == Held::DoseRate && args.by != "voxel" {
+        checks
+            .fail("by", "must be voxel for maps of dose-rate: a dose belongs to a voxel and no sum of it to a region");
+    }
+    if held == Held::DoseRate && remote.is_some() {
+        checks.fail("server", "integrates activity: leave it out for maps of dose-rate");
+    }
     // Where no file needs to be read for the nuclide, flags are checked before any map is.
     let refers_to = series.value_refers_to.as_deref();
     let check = |named: Option<&str>, checks: &mut Checks| {
@@ -88,7 +97,7 @@ fn of_toml(args: &Args, path: &Path, remote: Option<&Remote>) -> Result<Report, 
         ..flags
     };
     let regions = regions(args, &maps.volumes[0])?;
-    let maps = Maps { volumes: maps.volumes, origin: maps.origin, draft, regions };
+    let maps = Maps { held, volumes: maps.volumes, origin: maps.origin, draft, regions };
     let report = integrate_maps(&args.curve, &asked, by, maps, remote)?;
     finished(Checks::new(), report)
 }
@@ -153,11 +162,16 @@ fn one(
 ) -> Option<(Volume<f32>, PointDraft)> {
     let voxel_ml = file.volume.grid().voxel_volume_cm3();
     let to_bq = match (series.unit, account) {
-        (Some(unit), None) => Some(unit.to_bq(voxel_ml)),
-        (None, Some(_)) => Some(voxel_ml),
-        (Some(MomentUnit::BqPerMl), Some(_)) => Some(voxel_ml),
-        (Some(_), Some(_)) => {
+        (Some(MapUnit::Activity(unit)), None) => Some(unit.to_bq(voxel_ml)),
+        (Some(MapUnit::GyPerH), None) => Some(BQ_PER_MBQ),
+        (None | Some(MapUnit::Activity(MomentUnit::BqPerMl)), Some(_)) => Some(voxel_ml),
+        (Some(MapUnit::Activity(_)), Some(_)) => {
             checks.fail("series", "unit: DICOM files say theirs, bq-per-ml; leave it out");
+            None
+        }
+        (Some(MapUnit::GyPerH), Some(_)) => {
+            let reason = "holds activity: maps of dose-rate are made of it by dosegrid compute, docs/curves.md";
+            checks.fail(format!("{field}.file"), reason);
             None
         }
         (None, None) => {
@@ -217,7 +231,7 @@ fn of_folder(args: &Args, folder: &Path, remote: Option<&Remote>) -> Result<Repo
         Some(files) => regions_on(&files.organs, &grid, &RigidTransform::IDENTITY, &mut told)?,
     };
     let draft = line.draft(args.curve.infusion);
-    let maps = Maps { volumes, origin: Origin::default(), draft, regions };
+    let maps = Maps { held: Held::Activity, volumes, origin: Origin::default(), draft, regions };
     let mut report = integrate_maps(&args.curve, &asked, by, maps, remote)?;
     let told = told.into_iter().map(|words| Warning::new(warning::INPUT_FILE, "series", words));
     report.warnings.extend(told);

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::plan::{Integrated, Plan};
 use super::stages::Stages;
 use super::{Args, word};
+use crate::cli::integrate::held::{Held, TIA_SIGMA};
 use crate::cli::integrate::maps::{Maps, integrate_maps};
-use crate::cli::integrate::outputs::TIA_SIGMA;
 use crate::cli::remote::RemoteArgs;
 use crate::cli::report_again::{CURVES, DATA_FOLDER, REPORT, RTDOSE};
 use crate::cli::time_points::{read_on_one_grid, regions_on};
@@ -116,7 +116,7 @@ pub(super) fn run(args: &Args, plan: &Plan, output: &Path, stages: &mut Stages) 
         stages.begin("curves and integrals");
         let regions = regions(args, plan, &maps[0], &mut told)?;
         let draft = plan.line.draft(args.curve.infusion);
-        let maps = Maps { volumes: maps, origin: Origin::default(), draft, regions };
+        let maps = Maps { held: Held::Activity, volumes: maps, origin: Origin::default(), draft, regions };
         let report = integrate_maps(&args.curve, &plan.asked, by, maps, None)?;
         report.write(output)?;
         told.extend(report.warnings.iter().map(|warning| warning.message.clone()));
