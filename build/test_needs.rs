@@ -1,8 +1,8 @@
 //! Says which tests cannot be made here, so that they are shown as ignored and never as passed.
 //!
-//! Names for `cfg_attr(…, ignore = "…")`: `no_gpu_driver`, `no_nats`, `no_reference`, `no_clinic_cases` and
-//! `no_dicom_cases`. What is found when the crate is built decides; a test that is not ignored fails if it then lacks
-//! what it needs.
+//! Names for `cfg_attr(…, ignore = "…")`: `no_gpu_driver`, `no_nats`, `no_orthanc`, `no_dcmtk`, `no_reference`,
+//! `no_clinic_cases` and `no_dicom_cases`. What is found when the crate is built decides; a test that is not ignored
+//! fails if it then lacks what it needs.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 const REFERENCE_FILE: &str = "patient/activity_bq.nii.gz";
 /// Variables that name driver files of Vulkan, in place of the folders that are searched.
 const DRIVER_FILES: [&str; 2] = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"];
+/// The plugin of Orthanc for DICOMweb, as Debian installs it.
+const ORTHANC_PLUGIN: &str = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so";
 
 /// Beside the folder of the reference data: one file of the cases of time integration stands for all.
 const CLINIC_FILE: &str = "../cases-clinic/curves.json";
@@ -20,7 +22,9 @@ const DICOM_FILE: &str = "../cases-dicom/README.md";
 /// Emits the names.
 pub(crate) fn emit() {
     flag("no_gpu_driver", "REQUIRE_GPU", gpu_driver);
-    flag("no_nats", "REQUIRE_NATS", nats_server);
+    flag("no_nats", "REQUIRE_NATS", || program("nats-server"));
+    flag("no_orthanc", "REQUIRE_ORTHANC", || program("Orthanc") && Path::new(ORTHANC_PLUGIN).exists());
+    flag("no_dcmtk", "REQUIRE_DCMTK", || ["storescp", "echoscu", "findscu", "getscu"].into_iter().all(program));
     flag("no_reference", "REQUIRE_REFERENCE", || reference(REFERENCE_FILE));
     flag("no_clinic_cases", "REQUIRE_REFERENCE", || reference(CLINIC_FILE));
     flag("no_dicom_cases", "REQUIRE_REFERENCE", || reference(DICOM_FILE));
@@ -55,12 +59,12 @@ fn gpu_driver() -> bool {
     }
 }
 
-/// Whether the program `nats-server` is where programs are. Debian puts it where only root looks.
-fn nats_server() -> bool {
+/// Whether a program is where programs are. Debian puts some where only root looks.
+fn program(name: &str) -> bool {
     println!("cargo::rerun-if-env-changed=PATH");
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from));
-    folders.map(|folder| folder.join("nats-server")).any(|program| program.exists())
+    folders.map(|folder| folder.join(name)).any(|program| program.exists())
 }
 
 /// Where the Vulkan loader looks for drivers.

@@ -1,5 +1,6 @@
 //! `dosegrid study`, `send` and DICOMweb, run as a user runs them.
 
+mod archives;
 mod network;
 mod road;
 pub(crate) mod servers;

@@ -18,7 +18,7 @@ const SHAPE: [u64; 3] = [32, 32, 24];
 const QUANTISATION: f64 = 5e-4;
 
 /// What `demo --dicom` leaves behind, made once.
-fn demo() -> &'static Path {
+pub(super) fn demo() -> &'static Path {
     static FOLDER: OnceLock<TempDir> = OnceLock::new();
     let folder = FOLDER.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a temporary folder");
