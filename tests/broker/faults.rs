@@ -40,6 +40,20 @@ async fn a_job_of_a_killed_worker_goes_on_elsewhere() {
     assert_released(&mut client, &name).await;
 }
 
+/// Waits until a worker has told of histories of a job: an order that it has not begun has a longer lease.
+async fn until_computing(client: &mut Client, name: &str) {
+    let told = async {
+        loop {
+            let progress = client.job(name).await.expect("it is there").progress;
+            if progress.and_then(|progress| progress.transport).is_some_and(|transport| transport.histories > 0) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), told).await.expect("it computes");
+}
+
 /// A job waits again, as if it had not begun, long before a lease of 30 s would end.
 async fn assert_released(client: &mut Client, name: &str) {
     // The gateway hears of it through NATS.
@@ -182,14 +196,14 @@ async fn a_job_that_takes_its_workers_with_it_is_given_up() {
     let poison = client.create(&spec, &request_id()).await.expect("a good job");
     for _ in 0..2 {
         let worker = site.worker(&["--lease-s", "1"]);
-        until_running(&mut client, &poison.name).await;
+        until_computing(&mut client, &poison.name).await;
         drop(worker);
         let put_back = async {
             while client.job(&poison.name).await.expect("it is there").state() == JobState::Running {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), put_back).await.expect("its lease ends");
+        tokio::time::timeout(Duration::from_secs(120), put_back).await.expect("its lease ends");
     }
     let (_, ended) = client.watch(&poison.name).await.expect("it has ended");
     let error = ended.error.expect("it failed");
