@@ -50,11 +50,18 @@ async function wide() {
     `the progress goes back: ${progress}`);
   expect(new Set(progress).size > 10, `the progress is told ${new Set(progress).size} times`);
   const stages = await tab.$$eval('#compile td', (cells) => cells.map((cell) => Number(cell.textContent)));
-  expect(stages.length === 10 && stages.every((seconds) => seconds > 0), `times to compile: ${stages}`);
+  expect(stages.length === 11 && stages.every((seconds) => seconds > 0), `times to compile: ${stages}`);
   const speed = await tab.$$eval('#speed tr', (rows) => rows.map((row) => row.textContent));
   expect(speed.length > 8, `figures: ${speed}`);
   console.log(speed.filter((row) => row.startsWith('longest')).join());
-  checkFigures(JSON.parse(await figures(tab)), 3, true);
+  const report = JSON.parse(await figures(tab));
+  checkFigures(report, 4, true);
+  const { twins, transport, adapter } = report.devices[0];
+  expect(twins.length > 15 && twins.every(({ agrees, cases }) => agrees && cases > 1000), JSON.stringify(twins));
+  const isTimed = adapter.features_used.includes('timestamp-query');
+  const shares = transport.map((row) => row.device_share);
+  console.log(isTimed ? `shares of the device: ${shares}` : 'NOT CHECKED: timestamps, which there are none of');
+  expect(shares.length === 2 && shares.every((share) => share > 0 === isTimed), `shares of the device: ${shares}`);
   await close(tab, 'wide');
 }
 
@@ -66,7 +73,7 @@ async function narrow() {
   await tab.click('#stop');
   await idle(tab);
   expect(/^Wrong: .* voxel 0,0,0 is off/.test(await said(tab)), `it says "${await said(tab)}" of a changed result`);
-  checkFigures(JSON.parse(await figures(tab)), 3, false);
+  checkFigures(JSON.parse(await figures(tab)), 4, false);
   await close(tab, 'narrow');
 }
 

@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { readCapture } from '../clients/browser/capture.mjs';
-import { compareSums, compareValues } from '../clients/browser/compare.mjs';
+import { compareResult } from '../clients/browser/compare.mjs';
 import { Device } from '../clients/browser/device.mjs';
 import { Replay } from '../clients/browser/replay.mjs';
 
@@ -100,8 +100,7 @@ async function outcome(of, change = () => {}) {
     await replay.run({
       onResult: async (step, found, accounts) => {
         hash.update(found);
-        const compare = step.do === 'values' ? compareValues : compareSums;
-        faults.push(...(await compare(capture, step, found, accounts)).faults);
+        faults.push(...(await compareResult(capture, step, found, accounts)).faults);
       },
     });
   } catch (error) {

@@ -94,6 +94,25 @@ fn a_capture_of_a_convolution_holds_its_passes_and_its_result() {
 }
 
 #[test]
+#[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
+fn a_capture_of_bodies_holds_what_the_cpu_makes_of_every_case() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    succeed(folder.path(), ["capture", "--case", "twins", "--output", "twins.dgcap"]);
+    let capture = Capture::read(&folder.path().join("twins.dgcap"));
+    let [twins] = capture.steps("twins")[..] else { panic!("one dispatch does all") };
+    let (tests, cases) = (twins["tests"].as_array().expect("names").len(), index(&twins["cases"]));
+    assert!(tests > 15 && cases > 1000, "{tests} tests of {cases}");
+    let expected = capture.blob(&twins["expected"]);
+    assert_eq!(expected.len(), 48 * tests * cases);
+    // Each body returns more than zeros, and another outcome for other inputs.
+    for of_test in expected.chunks_exact(48 * cases) {
+        let outcomes: std::collections::HashSet<&[u8]> = of_test.chunks_exact(48).collect();
+        assert!(outcomes.len() > 10, "{} outcomes", outcomes.len());
+    }
+    assert!(index(&twins["groups"]) * index(&capture.header["stages"][0]["lanes"]) >= tests * cases);
+}
+
+#[test]
 fn what_cannot_be_captured_is_named_at_once() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let bad = ["capture", "--case", "sphere", "--nuclide", "Lu-999", "--histories", "0", "--output", "x.bin"];

@@ -10,6 +10,61 @@ export const VOXEL_SIGMAS = 0.5;
 // Share of the emitted energy that rounding may lose.
 export const ROUNDING = 1e-5;
 
+// Largest relative difference of two values of a body of the transport, and of two cosines or their squares.
+const TWIN_TOLERANCE = 1e-5;
+const COSINE_TOLERANCE = 3e-5;
+// Part of the cases of a body that may draw another number of random words.
+const STRAYING = 1 / 500;
+// Nothing smaller is divided by, when differences of bodies are stated.
+const LEAST = 1e-3;
+// Words of an outcome: four whole numbers, of which the last is how many random words were drawn, then values.
+const OUTCOME_WORDS = 12;
+const WHOLE_WORDS = 4;
+
+// Holds what a device left against the capture, whatever it is.
+export function compareResult(capture, step, bytes, accounts) {
+  if (step.do === 'values') return compareValues(capture, step, bytes);
+  if (step.do === 'twins') return compareTwins(capture, step, bytes);
+  return compareSums(capture, step, bytes, accounts);
+}
+
+// Holds each body of the transport against what the CPU makes of the same cases.
+export function compareTwins(capture, step, bytes) {
+  const expected = capture.numbers(step.expected, Uint32Array);
+  const found = new Uint32Array(bytes.buffer);
+  const values = (words, at) => new Float32Array(words.buffer, words.byteOffset + 4 * (at + WHOLE_WORDS), 8);
+  const rows = step.tests.map((test, number) => {
+    const row = { test, cases: step.cases, straying: 0, worst: 0, differing: 0, agrees: false };
+    for (let one = 0; one < step.cases; one++) {
+      const at = (number * step.cases + one) * OUTCOME_WORDS;
+      const drawn = at + WHOLE_WORDS - 1;
+      if (found[drawn] !== expected[drawn]) {
+        row.straying += 1;
+        continue;
+      }
+      const [a, b] = [values(found, at), values(expected, at)];
+      let isSame = found.subarray(at, drawn).every((word, i) => word === expected[at + i]);
+      for (let i = 0; i < a.length; i++) {
+        const difference = Math.abs(a[i] - b[i]);
+        const isClose = difference <= TWIN_TOLERANCE * Math.max(Math.abs(a[i]), Math.abs(b[i]));
+        const asCosine = Math.min(difference, Math.abs(a[i] ** 2 - b[i] ** 2)) <= COSINE_TOLERANCE;
+        isSame &&= isClose || asCosine;
+        row.worst = Math.max(row.worst, difference / Math.max(Math.abs(b[i]), LEAST) || 0);
+      }
+      if (!isSame) row.differing += 1;
+    }
+    row.agrees = row.differing === 0 && row.straying <= STRAYING * row.cases;
+    return row;
+  });
+  const wrong = rows.filter(({ agrees }) => !agrees);
+  const faults = wrong.map(({ test, straying, differing, cases }) =>
+    `${test}: ${differing} of ${cases} differ, ${straying} stray`);
+  const worst = Math.max(...rows.map((row) => row.worst));
+  const straying = rows.reduce((sum, row) => sum + row.straying, 0);
+  const said = `${rows.length} bodies within ${digits(worst)}, ${straying} of ${rows.length * step.cases} cases stray`;
+  return { kind: 'twins', faults, said, twins: rows, isSame: false };
+}
+
 // Holds values of a convolution against the capture's.
 export async function compareValues(capture, step, bytes) {
   const [found, expected] = [new Float32Array(bytes.buffer), capture.numbers(step.blob, Float32Array)];

@@ -13,6 +13,8 @@ export class Device {
     this.lost = null;
     // Of all submits that were waited for.
     this.longest = { seconds: 0, what: '' };
+    // Of passes that are timed, on a device that has timestamps.
+    this.stopwatch = device.features.has('timestamp-query') ? new Stopwatch(this) : null;
     device.lost.then(({ reason, message }) => {
       this.lost = message || reason;
     });
@@ -31,7 +33,8 @@ export class Device {
     for (const name of ['maxStorageBufferBindingSize', 'maxBufferSize', 'maxComputeWorkgroupStorageSize']) {
       requiredLimits[name] = adapter.limits[name];
     }
-    return new Device(adapter, await adapter.requestDevice({ requiredLimits }));
+    const requiredFeatures = ['timestamp-query'].filter((feature) => adapter.features.has(feature));
+    return new Device(adapter, await adapter.requestDevice({ requiredLimits, requiredFeatures }));
   }
 
   // Throws if the device is gone.
@@ -89,10 +92,12 @@ export class Device {
     const start = performance.now();
     const encoder = this.gpu.createCommandEncoder();
     encode(encoder);
+    this.stopwatch?.resolve(encoder);
     this.gpu.queue.submit([encoder.finish()]);
     await this.gpu.queue.onSubmittedWorkDone();
     this.check();
     const seconds = (performance.now() - start) / 1000;
+    await this.stopwatch?.add();
     if (seconds > this.longest.seconds) this.longest = { seconds, what };
     return seconds;
   }
@@ -125,6 +130,48 @@ export class Device {
   groups(count) {
     const x = Math.max(1, Math.min(count, this.limits.maxComputeWorkgroupsPerDimension));
     return [x, Math.ceil(count / x)];
+  }
+}
+
+// The time that passes take on the device itself, from its timestamps: one pass a submit.
+class Stopwatch {
+  constructor(device) {
+    this.device = device;
+    this.times = device.gpu.createQuerySet({ type: 'timestamp', count: 2 });
+    this.resolved = device.buffer(16, GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC);
+    this.isRunning = false;
+    this.isWritten = false;
+    this.seconds = 0;
+  }
+
+  start() {
+    [this.isRunning, this.seconds] = [true, 0];
+  }
+
+  // Gives the time since it was started [s].
+  stop() {
+    this.isRunning = false;
+    return this.seconds;
+  }
+
+  // What a pass that is timed begins with.
+  descriptor() {
+    if (!this.isRunning) return {};
+    this.isWritten = true;
+    return {
+      timestampWrites: { querySet: this.times, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
+    };
+  }
+
+  resolve(encoder) {
+    if (this.isWritten) encoder.resolveQuerySet(this.times, 0, 2, this.resolved, 0);
+  }
+
+  async add() {
+    if (!this.isWritten) return;
+    this.isWritten = false;
+    const [start, end] = new BigUint64Array((await this.device.read(this.resolved, 0, 16)).buffer);
+    if (end > start) this.seconds += Number(end - start) / 1e9;
   }
 }
 

@@ -212,6 +212,10 @@ export async function transport(replay, description, signal) {
   for (let number = 0; number < 3; number++) times.push(await run(ranks));
   const wall = spread(times);
   const histories = ranks * inLaunch;
+  // Once more with the device's own clock, which costs a readback a submit.
+  device.stopwatch?.start();
+  if (device.stopwatch) await run(ranks);
+  const onDevice = device.stopwatch?.stop() || null;
   const sigma = await relativeSigma(replay, launch, sums);
   return {
     nuclide: description.nuclide,
@@ -226,8 +230,8 @@ export async function transport(replay, description, signal) {
       relative_sigma: sigma,
       efficiency_per_s: 1 / (sigma ** 2 * wall.median_s),
     },
-    device_share: null,
-    histories_per_device_s: null,
+    device_share: onDevice && onDevice / wall.median_s,
+    histories_per_device_s: onDevice && histories / onDevice,
     stages: [],
     planned_steps_per_history: null,
     lanes_moving: null,

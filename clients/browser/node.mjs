@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { readCapture } from './capture.mjs';
-import { compareSums, compareValues } from './compare.mjs';
+import { compareResult } from './compare.mjs';
 import { Device } from './device.mjs';
 import { Replay } from './replay.mjs';
 
@@ -43,8 +43,7 @@ async function replayed(device, file) {
   let wrong = 0;
   await replay.run({
     onResult: async (step, bytes, accounts) => {
-      const compare = step.do === 'values' ? compareValues : compareSums;
-      const { faults, said } = await compare(capture, step, bytes, accounts);
+      const { faults, said } = await compareResult(capture, step, bytes, accounts);
       console.log(`  ${faults.length ? 'WRONG' : 'right'}: ${said}`);
       faults.slice(0, 10).forEach((fault) => console.log(`    ${fault}`));
       wrong += faults.length > 0;

@@ -1,7 +1,7 @@
 // The page that `dosegrid bench --page` writes: checks and measures the GPU of whoever opens it.
 
 import { readCapture } from './capture.mjs';
-import { compareSums, compareValues, digits } from './compare.mjs';
+import { compareResult, digits } from './compare.mjs';
 import { Device } from './device.mjs';
 import { ceilings, convolution, transport } from './measure.mjs';
 import { Replay } from './replay.mjs';
@@ -66,8 +66,9 @@ async function check(device, signal) {
       signal,
       onProgress: (done) => say(`Running ${capture.header.title}`, part((1 + done) / 2)),
       onResult: async (step, bytes, accounts) => {
-        const compare = step.do === 'values' ? compareValues : compareSums;
-        compared.push(await compare(capture, step, bytes, accounts));
+        const result = await compareResult(capture, step, bytes, accounts);
+        measured.twins.push(...(result.twins ?? []));
+        compared.push(result);
       },
     });
     showResult(capture, compared);
@@ -98,7 +99,7 @@ async function measure(device, replays, signal) {
     if (item.convolution) {
       const { copy_bytes_per_s: copyRate } = measured.ceilings;
       measured.convolution.push(await convolution(replay, item.convolution, copyRate, signal));
-    } else {
+    } else if (item.transport) {
       measured.transport.push(await transport(replay, item.transport, signal));
     }
     replay.destroy();
@@ -141,12 +142,13 @@ function newReport(device) {
     devices: [
       {
         device,
-        adapter: { vendor: 0, device: 0, pci_bus_id: '', limits, features: features(), features_used: [] },
+        adapter: { vendor: 0, device: 0, pci_bus_id: '', limits, features: features(), features_used: usedFeatures() },
         compile: [],
         ceilings: { atomics: [] },
         convolution: [],
         transport: [],
         end_to_end: [],
+        twins: [],
         checks: [],
       },
     ],
@@ -161,6 +163,10 @@ function deviceLimit(name) {
 
 function features() {
   return [...opened.adapter.features].sort();
+}
+
+function usedFeatures() {
+  return opened.stopwatch ? ['timestamp-query'] : [];
 }
 
 function platform() {
@@ -238,7 +244,7 @@ function showResult(capture, compared) {
       region.textContent = `${name}: ${digits(relative)} apart, ${digits(sigmas)} standard deviations`;
       box.append(region);
     }
-    if (found.length === capture.header.grid.shape.reduce((product, n) => product * n)) {
+    if (found?.length === capture.header.grid.shape.reduce((product, n) => product * n)) {
       box.append(picture(capture, found, 'computed here'), picture(capture, difference(found, expected), 'difference'));
     }
   }

@@ -73,9 +73,24 @@ export class Replay {
       const voxels = this.capture.header.blobs[step.medium].bytes / 4;
       const bytes = await device.read(this.buffer(step.tally), 0, 8 * voxels * step.groups);
       await onResult(step, bytes, await this.accounts(step));
+    } else if (step.do === 'twins') {
+      await this.twins(step);
+      const bytes = this.capture.header.blobs[step.expected].bytes;
+      await onResult(step, await device.read(this.buffer(step.outcomes), 0, bytes));
     } else {
       throw new Error(`the capture has a step that this program does not know: ${step.do}`);
     }
+  }
+
+  // The bodies of the transport, each for its cases.
+  async twins(step) {
+    this.device.gpu.queue.writeBuffer(this.buffer(step.params), 0, Uint32Array.from(step.words));
+    await this.device.submit('bodies of the transport', (encoder) => {
+      const compute = encoder.beginComputePass();
+      this.bind(compute, step.bindings, 0);
+      compute.dispatchWorkgroups(step.groups);
+      compute.end();
+    });
   }
 
   // Passes in order, each in as many pieces as the time of a submit asks for. Gives their time [s].
@@ -141,7 +156,7 @@ export class Replay {
       words[p.max_lanes] = lanes;
       device.gpu.queue.writeBuffer(this.buffer(step.params), 0, words);
       const elapsed = await device.submit('cycles of transport', (encoder) => {
-        const compute = encoder.beginComputePass();
+        const compute = encoder.beginComputePass(device.stopwatch?.descriptor());
         for (let cycle = 0; cycle < cycles; cycle++) {
           for (const bindings of step.cycle) {
             this.bind(compute, bindings, 0);

@@ -2,6 +2,7 @@
 
 use super::convolution::{Convolution, ConvolutionSize};
 use super::scenes::{BenchSource, scene_phantom};
+use super::twins::twins_of;
 use crate::domain::{Control, DoseError, Nuclide, Source, Tally};
 use crate::engine::Device;
 use crate::engine::gpu::Recording;
@@ -9,11 +10,16 @@ use crate::engine::gpu::Recording;
 /// What is convolved: small enough that a page can hold it.
 pub(super) const CONVOLUTION: ConvolutionSize = ConvolutionSize { edge: 48, half_width: 12, core: None };
 
+/// Inputs of each body of the transport: so few that a page can hold them.
+const TWIN_CASES: usize = 1024;
+
 /// What is computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum CaptureCase {
     /// A volume in which no two voxels are alike, with a kernel like that of a beta emitter.
     Convolution,
+    /// The bodies of the transport, one by one.
+    Twins,
     /// Monte Carlo transport of decays.
     Transport {
         /// What decays.
@@ -35,6 +41,7 @@ impl CaptureCase {
                 let ConvolutionSize { edge, half_width, .. } = CONVOLUTION;
                 format!("convolution {edge}³ ∗ {}³", 2 * half_width + 1)
             }
+            Self::Twins => format!("each body of the transport, {TWIN_CASES} cases"),
             Self::Transport { nuclide, source, spacing_mm, histories } => {
                 let name = source.name();
                 format!("transport of {histories} decays of {}, {name}, {spacing_mm} mm", nuclide.name)
@@ -55,6 +62,9 @@ pub fn capture(device: &mut Device, case: &CaptureCase, control: &Control) -> Re
         CaptureCase::Convolution => {
             let Convolution { plan, kernel, source } = Convolution::new(CONVOLUTION)?;
             device.convolve(&plan, &kernel, &source, control)?;
+        }
+        CaptureCase::Twins => {
+            twins_of(device, TWIN_CASES, control)?;
         }
         CaptureCase::Transport { nuclide, source, spacing_mm, histories } => {
             let emissions = Source::from(nuclide);

@@ -84,6 +84,7 @@ pub fn page(
         Ok::<_, DoseError>(Item { base64: STANDARD.encode(file), convolution, transport })
     };
     let mut captures = vec![item(CaptureCase::Convolution, Some(ConvolutionDescription::new(CONVOLUTION)?), None)?];
+    captures.push(item(CaptureCase::Twins, None, None)?);
     for name in NUCLIDES {
         let (source, spacing_mm) = (BenchSource::Layers, LAYERS_MM);
         let nuclide = nuclide::find(name).expect("a nuclide that a bench chose");

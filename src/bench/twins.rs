@@ -5,6 +5,8 @@ use crate::domain::{Control, DoseError, Emission, EmissionSpectrum, Particle};
 use crate::engine::Device;
 use crate::engine::measures::TwinFigure;
 
+/// Random inputs of each body.
+const CASES: usize = 4096;
 /// Edge of a voxel [mm].
 const SPACING_MM: f64 = 3.0;
 /// Particle, energies [MeV] and yield: all kinds, so that every table is there.
@@ -26,6 +28,11 @@ pub fn twins(device: &mut Device, control: &Control) -> Result<Vec<TwinFigure>, 
     if matches!(device, Device::Cpu(_)) {
         return Ok(Vec::new());
     }
+    twins_of(device, CASES, control)
+}
+
+/// The same with so many random inputs of each body.
+pub(super) fn twins_of(device: &mut Device, cases: usize, control: &Control) -> Result<Vec<TwinFigure>, DoseError> {
     let emissions = EMISSIONS.map(|(particle, low_mev, high_mev, yield_per_decay)| Emission {
         particle,
         low_mev,
@@ -33,5 +40,5 @@ pub fn twins(device: &mut Device, control: &Control) -> Result<Vec<TwinFigure>, 
         yield_per_decay,
     });
     let spectrum = EmissionSpectrum::new(emissions.to_vec()).expect("a good spectrum");
-    device.twins(&scene_phantom(BenchSource::Layers, SPACING_MM, spectrum).scene(), control)
+    device.twins(&scene_phantom(BenchSource::Layers, SPACING_MM, spectrum).scene(), cases, control)
 }

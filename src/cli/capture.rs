@@ -20,9 +20,9 @@ const BODY_MM: f64 = 4.8;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// What is computed: a convolution, or Monte Carlo transport in layers of soft tissue, lung and bone or in a
-    /// stylised adult. `compute --capture` keeps a request of your own
-    #[arg(long, value_name = "convolution|layers|body", default_value = "layers")]
+    /// What is computed: a convolution, each body of the transport by itself (twins), or Monte Carlo transport in
+    /// layers of soft tissue, lung and bone or in a stylised adult. `compute --capture` keeps a request of your own
+    #[arg(long, value_name = "convolution|twins|layers|body", default_value = "layers")]
     case: String,
     /// What decays in layers or in the body
     #[arg(long, value_name = "NAME", default_value = "Lu-177")]
@@ -61,10 +61,11 @@ impl Args {
         }
         let (source, spacing_mm) = match self.case.as_str() {
             "convolution" => return Some(CaptureCase::Convolution),
+            "twins" => return Some(CaptureCase::Twins),
             "layers" => (BenchSource::Layers, LAYERS_MM),
             "body" => (BenchSource::Body, BODY_MM),
             other => {
-                checks.fail("case", format!("is convolution, layers or body, got `{other}`"));
+                checks.fail("case", format!("is convolution, twins, layers or body, got `{other}`"));
                 return None;
             }
         };

@@ -152,13 +152,14 @@ impl Device {
     /// Compares each body of the transport on a GPU with its twin on the CPU. The CPU has none beside it.
     ///
     /// * `scene` – has the tables that the bodies read
+    /// * `cases` – random inputs of each body
     ///
     /// # Errors
     /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`].
-    pub fn twins(&mut self, scene: &Scene, control: &Control) -> Result<Vec<TwinFigure>, DoseError> {
+    pub fn twins(&mut self, scene: &Scene, cases: usize, control: &Control) -> Result<Vec<TwinFigure>, DoseError> {
         match self {
             Self::Cpu(_) => Ok(Vec::new()),
-            Self::Gpu(gpu) => gpu.twins(scene, control),
+            Self::Gpu(gpu) => gpu.twins(scene, cases, control),
         }
     }
 

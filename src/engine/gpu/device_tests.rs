@@ -7,6 +7,7 @@ use rustfft::num_complex::Complex;
 
 use super::batch::Pass;
 use super::context::DeviceLimits;
+use super::loose::{Looseness, loosened};
 use super::session::Session;
 use super::shader::{ConvolutionParams, FORWARD_Y, INVERSE_Y, Shader};
 use super::{adapter, fft};
@@ -53,7 +54,8 @@ fn rms_error(found: impl Iterator<Item = Complex<f64>>, expected: &[Complex<f64>
     (differences / expected.iter().map(Complex::norm_sqr).sum::<f64>()).sqrt()
 }
 
-fn check_length(session: &mut Session, length: usize) {
+/// * `stages` – forward and inverse, along y
+fn check_length(session: &mut Session, stages: [&'static Shader; 2], length: usize) {
     let mut rng = ChaCha8Rng::seed_from_u64(length as u64);
     let mut random = || rng.random::<f32>() - 0.5;
     let given: Vec<_> = (0..length * COLUMNS).map(|_| Complex::new(random(), random())).collect();
@@ -62,7 +64,7 @@ fn check_length(session: &mut Session, length: usize) {
         |values: &[Complex<f32>], x: usize| -> Vec<_> { (0..length).map(|y| wide(values[y * COLUMNS + x])).collect() };
 
     let mut values = given.clone();
-    along_y(session, &FORWARD_Y, length, &mut values);
+    along_y(session, stages[0], length, &mut values);
     let frequencies = fft::frequencies(length, &fft::radices(length).expect("a smooth length"));
     let positions = fft::positions(&frequencies);
     let plan = FftPlanner::new().plan_fft_forward(length);
@@ -74,7 +76,7 @@ fn check_length(session: &mut Session, length: usize) {
         assert!(error < FFT_RMS, "forward, length {length}, column {x}: {error:.1e}");
     }
 
-    along_y(session, &INVERSE_Y, length, &mut values);
+    along_y(session, stages[1], length, &mut values);
     for x in 0..COLUMNS {
         let found = column(&values, x).into_iter().map(|value| value / length as f64);
         let error = rms_error(found, &column(&given, x));
@@ -92,7 +94,23 @@ const LENGTHS: [usize; 17] = [1, 2, 3, 4, 5, 7, 8, 12, 35, 42, 75, 98, 160, 250,
 fn lines_are_transformed_there_and_back() {
     let mut session = open(DeviceLimits::WebGpuDefault);
     for length in LENGTHS {
-        check_length(&mut session, length);
+        check_length(&mut session, [&FORWARD_Y, &INVERSE_Y], length);
+    }
+}
+
+#[test]
+#[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
+fn lines_are_as_exact_where_products_are_joined_with_sums() {
+    for looseness in [Looseness::Joined, Looseness::SomeJoined(1)] {
+        let stages = [&FORWARD_Y, &INVERSE_Y].map(|shader| {
+            let (shader, places) = loosened(shader, looseness);
+            assert!(places > 10, "{looseness:?}: {places}");
+            shader
+        });
+        let mut session = open(DeviceLimits::WebGpuDefault);
+        for length in [42, 160, 288] {
+            check_length(&mut session, stages, length);
+        }
     }
 }
 

@@ -24,6 +24,8 @@ mod transport;
 #[cfg(test)]
 mod device_tests;
 #[cfg(test)]
+mod loose;
+#[cfg(test)]
 mod played_tests;
 
 use std::ops::Range;

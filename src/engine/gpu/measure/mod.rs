@@ -39,14 +39,15 @@ impl GpuEngine {
     /// Compares each body of the transport with its twin on the CPU.
     ///
     /// * `scene` – has the tables that the bodies read
+    /// * `cases` – random inputs of each body
     ///
     /// # Errors
     /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`].
-    pub fn twins(&mut self, scene: &Scene, control: &Control) -> Result<Vec<TwinFigure>, DoseError> {
+    pub fn twins(&mut self, scene: &Scene, cases: usize, control: &Control) -> Result<Vec<TwinFigure>, DoseError> {
         if control.is_cancelled() {
             return Err(DoseError::Cancelled);
         }
-        twins::figures(&mut self.session, scene, twins::CASES)
+        twins::figures(&mut self.session, scene, cases)
     }
 
     /// Whether the time of each stage is taken from now on. It never is on a device without timestamps.

@@ -14,7 +14,7 @@ use super::shader::{self, BindingKind, ConvolutionParams, Shader, TransportCount
 use crate::digest::sha256_hex;
 use recording::{
     RecordedBindings, RecordedBuffer, RecordedGrid, RecordedLaunch, RecordedPass, RecordedPipeline, RecordedSlot,
-    RecordedStage, RecordedSums, Step,
+    RecordedStage, RecordedSums, RecordedTwins, Step,
 };
 
 /// Keeps what a device is given. It holds every buffer that occurs.
@@ -50,6 +50,18 @@ pub(super) struct FoundSums<'a> {
     pub(super) material_mask: u32,
     /// Low words of all sums, then high words, group by group.
     pub(super) words: &'a [u32],
+}
+
+/// Cases of the bodies of the transport.
+pub(super) struct GivenTwins<'a> {
+    pub(super) params: (&'a wgpu::Buffer, &'a [u32]),
+    pub(super) stage: (&'a Pipeline, &'a Bound),
+    pub(super) groups: u32,
+    pub(super) outcomes: &'a wgpu::Buffer,
+    pub(super) tests: Vec<String>,
+    pub(super) cases: usize,
+    /// What the CPU makes of them.
+    pub(super) expected: &'a [u8],
 }
 
 impl Recorder {
@@ -144,6 +156,23 @@ impl Recorder {
             sha256: sha256_hex(bytemuck::cast_slice::<u32, u8>(found.words)),
         };
         state.recording.steps.push(Step::Sums(sums));
+    }
+
+    /// Bodies of the transport, one by one.
+    pub(super) fn twins(&self, given: GivenTwins<'_>) {
+        let mut state = self.state();
+        let (params, words) = given.params;
+        let twins = RecordedTwins {
+            params: state.buffer(params),
+            words: words.to_vec(),
+            bindings: state.bindings(given.stage.0, given.stage.1),
+            groups: given.groups,
+            outcomes: state.buffer(given.outcomes),
+            tests: given.tests,
+            cases: given.cases,
+            expected: state.recording.blob(given.expected),
+        };
+        state.recording.steps.push(Step::Twins(twins));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

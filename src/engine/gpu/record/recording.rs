@@ -125,6 +125,8 @@ pub(super) enum Step {
     },
     /// Sums of Monte Carlo transport by group and voxel, in fixed point.
     Sums(RecordedSums),
+    /// Bodies of the transport, one by one.
+    Twins(RecordedTwins),
 }
 
 /// One stage over a slab or chunk.
@@ -176,6 +178,23 @@ pub(super) struct RecordedSums {
     pub(super) sha256: String,
 }
 
+/// Cases of the bodies of the transport, and what the CPU makes of each.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct RecordedTwins {
+    pub(super) params: usize,
+    pub(super) words: Vec<u32>,
+    pub(super) bindings: usize,
+    pub(super) groups: u32,
+    /// The buffer of the outcomes.
+    pub(super) outcomes: usize,
+    /// The tests in the order of the cases.
+    pub(super) tests: Vec<String>,
+    /// Cases of each test.
+    pub(super) cases: usize,
+    /// The outcomes on the CPU: see `docs/capture.md`.
+    pub(super) expected: usize,
+}
+
 /// The header of the file.
 #[derive(Serialize)]
 struct Header<'a> {
@@ -204,7 +223,7 @@ struct BlobPlace {
 impl Recording {
     /// Whether the device was given anything that gives a result.
     pub fn has_results(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::Values { .. } | Step::Sums(_)))
+        self.steps.iter().any(|step| matches!(step, Step::Values { .. } | Step::Sums(_) | Step::Twins(_)))
     }
 
     /// The file: a header as JSON, then the blobs, compressed by gzip.

@@ -16,6 +16,8 @@ pub(super) mod twins;
 #[cfg(test)]
 mod device_tests;
 #[cfg(test)]
+mod loose_tests;
+#[cfg(test)]
 mod rejection_tests;
 
 use std::ops::Range;

@@ -9,6 +9,7 @@ use super::device_scene::DeviceScene;
 use crate::domain::DoseError;
 use crate::engine::cpu::transport::random::Stream;
 use crate::engine::gpu::pipeline::Pipeline;
+use crate::engine::gpu::record::GivenTwins;
 use crate::engine::gpu::session::Session;
 use crate::engine::gpu::shader::TWINS as TWINS_STAGE;
 use crate::engine::measures::TwinFigure;
@@ -16,8 +17,6 @@ use crate::prepare::transport::Scene;
 
 include!(concat!(env!("OUT_DIR"), "/twins.rs"));
 
-/// Cases of each test.
-pub(in crate::engine::gpu) const CASES: usize = 4096;
 /// Largest relative difference of two values. It is some units of single precision, since a device's logarithms, powers
 /// and roots are off by a few.
 const TOLERANCE: f32 = 1e-5;
@@ -44,7 +43,8 @@ struct Case {
 }
 
 /// What a body returned. The last two words are the rejection loops that reached their bound and the words drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 struct Outcome {
     words: [u32; 4],
     values: [f32; 8],
@@ -135,7 +135,7 @@ impl Outcome {
     }
 }
 
-/// Runs all cases on the device.
+/// Runs all cases on the device. A recording keeps them, with what the CPU makes of them.
 fn on_device(session: &mut Session, scene: &Scene, cases: &[Case]) -> Result<Vec<Outcome>, DoseError> {
     let context = &session.context;
     let device_scene = DeviceScene::new(context, scene);
@@ -160,9 +160,24 @@ fn on_device(session: &mut Session, scene: &Scene, cases: &[Case]) -> Result<Vec
     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
     pass.set_pipeline(&stage.compute);
     pass.set_bind_group(0, &bound.group, &[0]);
-    pass.dispatch_workgroups(u32::try_from(cases.len()).expect("few").div_ceil(stage.shader.lanes), 1, 1);
+    let groups = u32::try_from(cases.len()).expect("few").div_ceil(stage.shader.lanes);
+    pass.dispatch_workgroups(groups, 1, 1);
     drop(pass);
     context.queue.submit([encoder.finish()]);
+    if let Some(recorder) = &context.recorder {
+        let twin = |case: &Case| TWINS.iter().find(|(twin, _)| *twin as u32 == case.body).expect("a test").0;
+        let expected: Vec<Outcome> = cases.iter().map(|case| host::outcome(twin(case), case, scene)).collect();
+        let tests = TWINS.iter().map(|(_, name)| (*name).to_owned()).collect();
+        recorder.twins(GivenTwins {
+            params: (&params, &words),
+            stage: (&stage, &bound),
+            groups,
+            outcomes: &outcomes,
+            tests,
+            cases: cases.len() / TWINS.len(),
+            expected: bytemuck::cast_slice(&expected),
+        });
+    }
     let mut words = vec![0; 12 * cases.len()];
     session.read_as(&outcomes, 0, &mut words, |word| word)?;
     Ok(words.chunks(12).map(Outcome::from_words).collect())
@@ -170,7 +185,7 @@ fn on_device(session: &mut Session, scene: &Scene, cases: &[Case]) -> Result<Vec
 
 /// Each body with its twin on the CPU.
 ///
-/// * `cases` – random inputs of each, at most [`CASES`]
+/// * `cases` – random inputs of each
 ///
 /// # Errors
 /// [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`].

@@ -3,6 +3,8 @@
 use super::*;
 use crate::engine::gpu::transport::device_tests::{everything, layers, shared_session};
 
+const CASES: usize = 4096;
+
 #[test]
 #[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
 fn every_body_is_that_of_the_cpu() {
