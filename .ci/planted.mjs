@@ -1,9 +1,9 @@
 // Two questions to captures, in Dawn under Node. Does a result depend on the order of workgroups and of lanes? It must
 // have the same bits with both reversed. And would a wrong stage be noticed? Each fault that is planted here must be.
 //
-//     node planted.mjs MODULE CONVOLUTION LAYERS
+//     node planted.mjs MODULE CONVOLUTION LAYERS TWINS
 //
-// MODULE: index.js of the npm package `webgpu`; the others are captures of a convolution and of transport.
+// MODULE: index.js of the npm package `webgpu`; the others are captures of a convolution, of transport and of bodies.
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -58,6 +58,13 @@ const PLANTED = [
     from: 'let energy = units(energy_mev);',
     to: 'let energy = units(0.9999 * energy_mev);',
   },
+  {
+    what: 'a twin is changed on the device: an angle of Compton scattering is a thousandth off',
+    of: 'twins',
+    stage: 'twins',
+    from: 'let forward =',
+    to: 'let forward = 1.001 *',
+  },
 ];
 
 const [module, ...files] = process.argv.slice(2);
@@ -68,7 +75,8 @@ const device = await Device.open(gpu);
 // Dawn ends with these: keep them from being collected.
 globalThis.kept = [gpu, device];
 console.log(`Dawn on ${device.name}`);
-const bytes = { convolution: readFileSync(files[0]), layers: readFileSync(files[1]) };
+const [convolution, layers, twins] = files.map((file) => readFileSync(file));
+const bytes = { convolution, layers, twins };
 
 let missed = 0;
 for (const of of Object.keys(bytes)) {
