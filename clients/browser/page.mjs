@@ -244,7 +244,7 @@ function showResult(capture, compared) {
       region.textContent = `${name}: ${digits(relative)} apart, ${digits(sigmas)} standard deviations`;
       box.append(region);
     }
-    if (found?.length === capture.header.grid.shape.reduce((product, n) => product * n)) {
+    if (found && found.length === capture.header.grid.shape.reduce((product, n) => product * n)) {
       box.append(picture(capture, found, 'computed here'), picture(capture, difference(found, expected), 'difference'));
     }
   }
