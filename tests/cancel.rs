@@ -7,8 +7,8 @@ use dosegrid::clinic::{
     Frames, Moment, PointDraft, SeriesDraft, ValueRefersTo, VoxelOptions, integrate_voxels_watched,
 };
 use dosegrid::domain::{
-    ActivityUnit, Control, DensityMap, DoseError, DoseRequest, LocalOptions, Method, Particle, Stage, Tally,
-    TimeIntegratedActivity,
+    ActivityUnit, ChosenCuts, Control, DensityMap, DoseError, DoseRequest, LocalOptions, Method, MonteCarloOptions,
+    Particle, Stage, StopRule, Tally, TimeIntegratedActivity,
 };
 use dosegrid::engine::Device;
 use dosegrid::physics::kernel::integrate;
@@ -100,6 +100,47 @@ fn simple(method: Method) -> DoseRequest {
     let activity = TimeIntegratedActivity::new(source, ActivityUnit::BqS).expect("good");
     let density = DensityMap::new(density).expect("good");
     DoseRequest::new(activity, Some(density), nuclide::find("Lu-177").expect("known"), method).expect("good")
+}
+
+/// Monte Carlo of a few histories, with tables that no other run has.
+fn few_histories(number: u32) -> Method {
+    let cuts = ChosenCuts { photon_mev: Some(0.005 + 1e-7 * f64::from(number)), ..ChosenCuts::default() };
+    let stop = StopRule { histories: Some(100), ..StopRule::default() };
+    Method::MonteCarlo(Box::new(MonteCarloOptions { cuts, stop, ..MonteCarloOptions::default() }))
+}
+
+/// A request for a few histories in adipose and soft tissue.
+fn few_decays(shape: [u64; 3], method: Method) -> DoseRequest {
+    let source = sources::random(shape, [3.0; 3], 9);
+    let density = source.map(|decays| 0.95 + 1e-10 * decays);
+    let activity = TimeIntegratedActivity::new(source, ActivityUnit::BqS).expect("good");
+    let density = DensityMap::new(density).expect("good");
+    DoseRequest::new(activity, Some(density), nuclide::find("Lu-177").expect("known"), method).expect("good")
+}
+
+/// Energies at which a quantity of a material is tabulated.
+const ENERGIES: u64 = 1025;
+
+#[test]
+fn tables_of_transport_end_within_an_energy() {
+    let (mut device, mut number) = (cpu(), 0);
+    // A thread that is in the tables of electrons also refuses those of photons, and the next material.
+    check(2 * 10 * ENERGIES, 3 * THREADS, |control| {
+        number += 1;
+        let request = few_decays([4, 4, 4], few_histories(number));
+        on_own_threads(|| dosegrid::compute(&request, &mut device, &Limits::default(), control).map(drop))
+    });
+}
+
+#[test]
+fn the_voxels_of_a_scene_end_within_some_of_them() {
+    let (request, mut device) = (few_decays([128, 128, 96], few_histories(0)), cpu());
+    let limits = Limits::default();
+    // Materials, medium and source are passed in pieces of 2¹⁸ voxels, of which there are six, the maps for the digest
+    // in pieces of 2¹⁶. What leaves in the middle of the histories refuses the groups that are left.
+    check(5 * 6 + 2 * 24, 64, |control| {
+        on_own_threads(|| dosegrid::compute(&request, &mut device, &limits, control).map(drop))
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tables on log-uniform grids: looked up without a search, in `f64` here and in `f32` by the engines.
 
 use super::quadrature::integrate_log;
+use super::watch::{Interrupted, Watch};
 
 /// Nodes in geometric progression: bin `i` lies between node `i` and node `i + 1`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,6 +58,14 @@ impl LogGrid {
         (0..=self.bins).map(|i| self.node(i))
     }
 
+    /// What `f` gives at each node; `watch` is asked at each whether to go on.
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    pub fn map_watched<T>(&self, watch: &dyn Watch, mut f: impl FnMut(f64) -> T) -> Result<Vec<T>, Interrupted> {
+        self.nodes().map(|x| watch.check().map(|()| f(x))).collect()
+    }
+
     /// Bin of `x` and the fraction of it, in ln x, that lies below `x`. Outside the grid: its nearest end.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the bins")]
     pub fn locate(&self, x: f64) -> (usize, f64) {
@@ -87,11 +96,27 @@ impl LogTable {
         Self { grid, bins: nodes.windows(2).map(|pair| [pair[0], pair[1]]).collect() }
     }
 
+    /// As [`LogTable::tabulate`]; `watch` is asked at each node whether to go on.
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    pub fn tabulate_watched(grid: LogGrid, watch: &dyn Watch, f: impl FnMut(f64) -> f64) -> Result<Self, Interrupted> {
+        let nodes = grid.map_watched(watch, f)?;
+        Ok(Self { grid, bins: nodes.windows(2).map(|pair| [pair[0], pair[1]]).collect() })
+    }
+
     /// A function that may jump at the nodes: `f(bin, x)` is its value in `bin`, and is called for both ends of each
-    /// bin.
-    pub fn tabulate_bins(grid: LogGrid, mut f: impl FnMut(usize, f64) -> f64) -> Self {
-        let bins = (0..grid.bins()).map(|bin| [f(bin, grid.node(bin)), f(bin, grid.node(bin + 1))]).collect();
-        Self { grid, bins }
+    /// bin. `watch` is asked at each bin whether to go on.
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    pub fn tabulate_bins(
+        grid: LogGrid,
+        watch: &dyn Watch,
+        mut f: impl FnMut(usize, f64) -> f64,
+    ) -> Result<Self, Interrupted> {
+        let both = |bin| watch.check().map(|()| [f(bin, grid.node(bin)), f(bin, grid.node(bin + 1))]);
+        Ok(Self { grid, bins: (0..grid.bins()).map(both).collect::<Result<_, _>>()? })
     }
 
     /// The integral of a function from the first node to each node, on top of `start`.
@@ -147,6 +172,7 @@ impl LogTable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::watch::Unwatched;
 
     #[test]
     fn values_at_nodes_and_beyond_the_ends_are_exact() {
@@ -171,7 +197,7 @@ mod tests {
     #[test]
     fn a_jump_stays_at_its_node() {
         let grid = LogGrid::new(1.0, 100.0, 2).expect("a good grid");
-        let table = LogTable::tabulate_bins(grid, |bin, _| bin as f64);
+        let table = LogTable::tabulate_bins(grid, &Unwatched, |bin, _| bin as f64).expect("nobody interrupts");
         assert_eq!((table.value(9.99), table.value(10.01)), (0.0, 1.0));
     }
 

@@ -1,22 +1,26 @@
 //! The output of a run besides its dose: the digest of its scene, and a tally to which other runs can be added.
 
-use super::voxel_materials::VoxelMaterials;
+use super::voxel_materials::{VOXELS_AT_ONCE, VoxelMaterials};
 use crate::digest::Digest;
 use crate::domain::Tally;
 use crate::domain::{
-    DoseRequest, EmissionAccount, HistoryRun, Invalid, MonteCarloOptions, Particle, SceneAccount, Source,
-    SourceAccount, TallyRecord, Volume,
+    Control, DoseError, DoseRequest, EmissionAccount, HistoryRun, Invalid, MonteCarloOptions, Particle, SceneAccount,
+    Source, SourceAccount, Stage, TallyRecord, Volume,
 };
 use crate::plan::TransportPlan;
 
 /// Everything that determines the dose except the histories. The version counts, since other versions may have other
 /// physics.
+///
+/// # Errors
+/// [`DoseError::Cancelled`].
 pub(super) fn scene_account(
     request: &DoseRequest,
     options: &MonteCarloOptions,
     plan: &TransportPlan,
     voxel_materials: &VoxelMaterials,
-) -> SceneAccount {
+    control: &Control,
+) -> Result<SceneAccount, DoseError> {
     let source = request.source();
     let emissions = emission_account(source);
     let mut account = SceneAccount {
@@ -31,12 +35,12 @@ pub(super) fn scene_account(
         emissions,
         medium: options.medium.name().to_owned(),
         materials: voxel_materials.account(),
-        voxel_materials_sha256: materials_digest(voxel_materials),
+        voxel_materials_sha256: materials_digest(voxel_materials, control)?,
         minimum_density_g_cm3: options.minimum_density_g_cm3,
     };
     let density = request.density().expect("a request for transport has a density").g_cm3();
-    account.sha256 = digest(env!("CARGO_PKG_VERSION"), &account, [request.activity().decays(), density]);
-    account
+    account.sha256 = digest(env!("CARGO_PKG_VERSION"), &account, [request.activity().decays(), density], control)?;
+    Ok(account)
 }
 
 /// Whether a tally from a file is of the scene that it says. A file that was changed can have a digest that fits its
@@ -47,7 +51,8 @@ pub(super) fn scene_account(
 fn check_scene(record: &TallyRecord) -> Result<(), Invalid> {
     let version = record.runs.first().map_or(env!("CARGO_PKG_VERSION"), |run| &run.version);
     let account = SceneAccount { sha256: String::new(), ..record.scene.clone() };
-    let found = digest(version, &account, [record.activity.decays(), record.density.g_cm3()]);
+    let maps = [record.activity.decays(), record.density.g_cm3()];
+    let found = digest(version, &account, maps, &Control::detached()).expect("nobody cancels");
     if found == record.scene.sha256 {
         return Ok(());
     }
@@ -79,15 +84,25 @@ impl Parts {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);
     }
+
+    /// As [`Parts::add`], of so many bytes that the caller may go meanwhile.
+    fn add_long(&mut self, bytes: &[u8], control: &Control) -> Result<(), DoseError> {
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        for some in bytes.chunks(VOXELS_AT_ONCE) {
+            control.checkpoint(Stage::Tables, 0.0)?;
+            self.0.update(some);
+        }
+        Ok(())
+    }
 }
 
-fn materials_digest(voxel_materials: &VoxelMaterials) -> String {
+fn materials_digest(voxel_materials: &VoxelMaterials, control: &Control) -> Result<String, DoseError> {
     let mut parts = Parts::default();
     for material in &voxel_materials.materials {
         parts.add(&serde_json::to_vec(material.definition()).expect("a definition is plain data"));
     }
-    parts.add(&voxel_materials.of_voxel);
-    parts.0.hex()
+    parts.add_long(&voxel_materials.of_voxel, control)?;
+    Ok(parts.0.hex())
 }
 
 /// Digest of the account and of the maps that it summarises.
@@ -95,7 +110,12 @@ fn materials_digest(voxel_materials: &VoxelMaterials) -> String {
 /// * `version` – of the program that the histories are from
 /// * `account` – without its digest
 /// * `maps` – decays and density
-fn digest(version: &str, account: &SceneAccount, maps: [&Volume<f32>; 2]) -> String {
+fn digest(
+    version: &str,
+    account: &SceneAccount,
+    maps: [&Volume<f32>; 2],
+    control: &Control,
+) -> Result<String, DoseError> {
     let mut parts = Parts::default();
     parts.add(version.as_bytes());
     parts.add(&serde_json::to_vec(account).expect("an account is plain data"));
@@ -103,9 +123,12 @@ fn digest(version: &str, account: &SceneAccount, maps: [&Volume<f32>; 2]) -> Str
     grid.shape().iter().for_each(|&n| parts.add(&(n as u64).to_le_bytes()));
     grid.spacing_mm().iter().chain(grid.affine().as_flattened()).for_each(|value| parts.add(&value.to_le_bytes()));
     for map in maps {
-        map.as_slice().chunks(1 << 16).for_each(|chunk| parts.add(bytemuck::cast_slice(&to_little_endian(chunk))));
+        for some in map.as_slice().chunks(1 << 16) {
+            control.checkpoint(Stage::Tables, 0.0)?;
+            parts.add(bytemuck::cast_slice(&to_little_endian(some)));
+        }
     }
-    parts.0.hex()
+    Ok(parts.0.hex())
 }
 
 fn to_little_endian(values: &[f32]) -> Vec<[u8; 4]> {

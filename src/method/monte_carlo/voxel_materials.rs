@@ -1,7 +1,10 @@
 //! The material of each voxel.
 
-use crate::domain::{DoseRequest, Material, MaterialAccount, Medium};
+use crate::domain::{Control, DoseError, DoseRequest, Material, MaterialAccount, Medium, Stage};
 use crate::physics::material;
+
+/// Voxels between two looks at whether to go on: some milliseconds.
+pub(super) const VOXELS_AT_ONCE: usize = 1 << 18;
 
 /// The materials that occur, and the index of the material of each voxel.
 pub(super) struct VoxelMaterials {
@@ -11,9 +14,19 @@ pub(super) struct VoxelMaterials {
 
 impl VoxelMaterials {
     /// * `density_g_cm3` – density of each voxel of the request
-    pub(super) fn new(request: &DoseRequest, medium: &Medium, density_g_cm3: &[f32]) -> Self {
-        match medium {
-            Medium::ByDensity => Self { materials: material::all().to_vec(), of_voxel: by_density(density_g_cm3) },
+    ///
+    /// # Errors
+    /// [`DoseError::Cancelled`].
+    pub(super) fn new(
+        request: &DoseRequest,
+        medium: &Medium,
+        density_g_cm3: &[f32],
+        control: &Control,
+    ) -> Result<Self, DoseError> {
+        let all = match medium {
+            Medium::ByDensity => {
+                Self { materials: material::all().to_vec(), of_voxel: by_density(density_g_cm3, control)? }
+            }
             Medium::Uniform(material) => {
                 Self { materials: vec![material.clone()], of_voxel: vec![0; density_g_cm3.len()] }
             }
@@ -22,8 +35,9 @@ impl VoxelMaterials {
                 let of_voxel = table.indices(map).expect("the labels of a request are in its table");
                 Self { materials: table.materials().to_vec(), of_voxel }
             }
-        }
-        .compact()
+        };
+        control.checkpoint(Stage::Tables, 0.0)?;
+        Ok(all.compact())
     }
 
     /// Removes materials that do not occur.
@@ -57,13 +71,18 @@ impl VoxelMaterials {
 }
 
 /// Index, among all known materials, of the tissue of each density.
-fn by_density(density_g_cm3: &[f32]) -> Vec<u8> {
+fn by_density(density_g_cm3: &[f32], control: &Control) -> Result<Vec<u8>, DoseError> {
     let index = |&density: &f32| {
         let tissue = material::of_density(f64::from(density)).expect("a density map holds densities");
         let index = material::all().iter().position(|known| std::ptr::eq(known, tissue));
         u8::try_from(index.expect("a tissue is a known material")).expect("there are few materials")
     };
-    density_g_cm3.iter().map(index).collect()
+    let mut of_voxel = Vec::with_capacity(density_g_cm3.len());
+    for some in density_g_cm3.chunks(VOXELS_AT_ONCE) {
+        control.checkpoint(Stage::Tables, 0.0)?;
+        of_voxel.extend(some.iter().map(index));
+    }
+    Ok(of_voxel)
 }
 
 #[cfg(test)]
@@ -73,8 +92,8 @@ mod tests {
     #[test]
     fn only_materials_that_occur_are_kept() {
         let densities = [1.2, 0.0, 0.3, 1.9, 0.0012, 1.45];
-        let voxel_materials =
-            VoxelMaterials { materials: material::all().to_vec(), of_voxel: by_density(&densities) }.compact();
+        let of_voxel = by_density(&densities, &Control::detached()).expect("nobody cancels");
+        let voxel_materials = VoxelMaterials { materials: material::all().to_vec(), of_voxel }.compact();
         let names: Vec<&str> = voxel_materials.materials.iter().map(Material::name).collect();
         assert_eq!(names, ["air", "lung", "compact_bone", "cortical_bone"]);
         assert_eq!(voxel_materials.of_voxel, [2, 0, 1, 3, 0, 3]);

@@ -4,6 +4,7 @@ use super::Charge;
 use super::bremsstrahlung::BremsstrahlungSpectrum;
 use crate::domain::Material;
 use crate::math::log_grid::LogGrid;
+use crate::math::watch::{Interrupted, Unwatched, Watch};
 use crate::physics::energy_grid::{MAX_ENERGY_MEV, MIN_ENERGY_MEV};
 
 /// Steps in √(1 − κ), in which the spectrum is smooth up to its tip.
@@ -26,6 +27,14 @@ pub struct PhotonSpectrum {
 impl PhotonSpectrum {
     /// Tabulates the spectrum in a material.
     pub fn of(material: &Material, charge: Charge) -> Self {
+        Self::of_watched(material, charge, &Unwatched).expect("nobody stops it")
+    }
+
+    /// As [`PhotonSpectrum::of`]; `watch` is asked at each energy whether to go on.
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    pub fn of_watched(material: &Material, charge: Charge, watch: &dyn Watch) -> Result<Self, Interrupted> {
         let energies = LogGrid::new(MIN_ENERGY_MEV, MAX_ENERGY_MEV, ENERGY_BINS).expect("the ends ascend");
         let row = |energy: f64| {
             let spectrum = BremsstrahlungSpectrum::of(material, charge, energy);
@@ -34,7 +43,7 @@ impl PhotonSpectrum {
             let largest = row.iter().copied().fold(0.0, f64::max);
             row.map(|value| value / largest)
         };
-        Self { energies, rows: energies.nodes().map(row).collect() }
+        Ok(Self { energies, rows: energies.map_watched(watch, row)? })
     }
 
     /// Kinetic energies of the rows [MeV].

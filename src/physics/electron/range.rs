@@ -6,6 +6,7 @@ use super::bremsstrahlung::BremsstrahlungSpectrum;
 use super::collision::CollisionStopping;
 use crate::domain::Material;
 use crate::math::log_grid::{LogGrid, LogTable};
+use crate::math::watch::{Interrupted, Unwatched, Watch};
 
 /// Stopping of a particle slowing down continuously, from 10 MeV to 1 keV.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,15 +26,28 @@ pub struct SlowingDown {
 impl SlowingDown {
     /// Integrates the stopping powers of a material.
     pub fn of(material: &Material, charge: Charge, grid: LogGrid) -> Self {
+        Self::of_watched(material, charge, grid, &Unwatched).expect("nobody stops it")
+    }
+
+    /// As [`SlowingDown::of`]; `watch` is asked at each energy whether to go on.
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    pub fn of_watched(
+        material: &Material,
+        charge: Charge,
+        grid: LogGrid,
+        watch: &dyn Watch,
+    ) -> Result<Self, Interrupted> {
         let stopping = CollisionStopping::of(material);
-        let collision = LogTable::tabulate(grid, |energy| stopping.total(charge, energy));
-        let radiative =
-            LogTable::tabulate(grid, |energy| BremsstrahlungSpectrum::of(material, charge, energy).stopping());
+        let collision = LogTable::tabulate_watched(grid, watch, |energy| stopping.total(charge, energy))?;
+        let radiated = |energy| BremsstrahlungSpectrum::of(material, charge, energy).stopping();
+        let radiative = LogTable::tabulate_watched(grid, watch, radiated)?;
         let total = |energy: f64| collision.value(energy) + radiative.value(energy);
         let csda_range = range(grid, total);
         let radiation_yield = mean_while_slowing_down(grid, |energy| radiative.value(energy) / total(energy));
         let annihilation_yield = annihilated(grid, charge, material.electrons_per_g(), total);
-        Self { csda_range, radiation_yield, annihilation_yield, collision, radiative }
+        Ok(Self { csda_range, radiation_yield, annihilation_yield, collision, radiative })
     }
 }
 

@@ -7,6 +7,7 @@ use super::range::{SlowingDown, range};
 use super::{Charge, annihilation, elastic, hard_collision, soft_collision};
 use crate::domain::{Invalid, Material};
 use crate::math::log_grid::{LogGrid, LogTable};
+use crate::math::watch::{Interrupted, Unwatched, Watch};
 use crate::physics::energy_grid::{MAX_ENERGY_MEV, MIN_ENERGY_MEV};
 
 /// Energy losses above which a collision or a photon is simulated.
@@ -88,53 +89,67 @@ pub struct ElectronTables {
 impl ElectronTables {
     /// Tabulates a material.
     pub fn new(material: &Material, charge: Charge, cuts: TransportCuts, grid: LogGrid) -> Self {
+        Self::new_watched(material, charge, cuts, grid, &Unwatched).expect("nobody stops it")
+    }
+
+    /// As [`ElectronTables::new`]; `watch` is asked at each energy of each quantity whether to go on.
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    pub fn new_watched(
+        material: &Material,
+        charge: Charge,
+        cuts: TransportCuts,
+        grid: LogGrid,
+        watch: &dyn Watch,
+    ) -> Result<Self, Interrupted> {
         let stopping = CollisionStopping::of(material);
         let electrons = material.electrons_per_g();
-        let spectra: Vec<BremsstrahlungSpectrum> =
-            grid.nodes().map(|energy| BremsstrahlungSpectrum::of(material, charge, energy)).collect();
-        let of_spectrum = |f: &dyn Fn(&BremsstrahlungSpectrum) -> f64| of_nodes(grid, &spectra, f);
+        let spectra = grid.map_watched(watch, |e| BremsstrahlungSpectrum::of(material, charge, e))?;
+        let of_spectrum = |f: &dyn Fn(&BremsstrahlungSpectrum) -> f64| of_nodes(grid, &spectra, watch, f);
         let collisions = soft_collision::SoftCollisions::new(&stopping, cuts.collision_mev);
-        let soft: Vec<_> = grid.nodes().map(|e| collisions.moments(charge, e)).collect();
-        let of_soft = |f: &dyn Fn(&soft_collision::SoftMoments) -> f64| of_nodes(grid, &soft, f);
-        let soft_photons = of_spectrum(&|s| s.stopping_below(cuts.photon_mev));
-        let soft_stopping =
-            LogTable::tabulate(grid, |e| stopping.restricted(charge, e, cuts.collision_mev) + soft_photons.value(e));
-        let photon_variance = of_spectrum(&|s| s.variance_below(cuts.photon_mev));
-        let collision_variance = of_soft(&|m| m.loss_variance);
-        let scattered: Vec<_> = grid.nodes().map(|e| elastic::moments(material, charge, e)).collect();
-        let of_elastic = |f: &dyn Fn(&elastic::ElasticMoments) -> f64| of_nodes(grid, &scattered, f);
-        Self {
+        let soft = grid.map_watched(watch, |e| collisions.moments(charge, e))?;
+        let of_soft = |f: &dyn Fn(&soft_collision::SoftMoments) -> f64| of_nodes(grid, &soft, watch, f);
+        let soft_photons = of_spectrum(&|s| s.stopping_below(cuts.photon_mev))?;
+        let soft_stopping = LogTable::tabulate_watched(grid, watch, |e| {
+            stopping.restricted(charge, e, cuts.collision_mev) + soft_photons.value(e)
+        })?;
+        let photon_variance = of_spectrum(&|s| s.variance_below(cuts.photon_mev))?;
+        let collision_variance = of_soft(&|m| m.loss_variance)?;
+        let scattered = grid.map_watched(watch, |e| elastic::moments(material, charge, e))?;
+        let of_elastic = |f: &dyn Fn(&elastic::ElasticMoments) -> f64| of_nodes(grid, &scattered, watch, f);
+        Ok(Self {
             charge,
             cuts,
-            slowing_down: SlowingDown::of(material, charge, grid),
+            slowing_down: SlowingDown::of_watched(material, charge, grid, watch)?,
             soft_range: range(grid, |e| soft_stopping.value(e)),
             soft_stopping,
             soft_variance: LogTable::tabulate(grid, |e| collision_variance.value(e) + photon_variance.value(e)),
-            soft_third_moment: of_soft(&|m| m.loss_third_moment),
-            soft_first_transport: of_soft(&|m| m.first_transport),
-            soft_second_transport: of_soft(&|m| m.second_transport),
-            soft_third_transport: of_soft(&|m| m.third_transport),
-            elastic: of_elastic(&|m| m.total),
-            elastic_first_transport: of_elastic(&|m| m.first_transport),
-            elastic_second_transport: of_elastic(&|m| m.second_transport),
-            elastic_third_transport: of_elastic(&|m| m.third_transport),
+            soft_third_moment: of_soft(&|m| m.loss_third_moment)?,
+            soft_first_transport: of_soft(&|m| m.first_transport)?,
+            soft_second_transport: of_soft(&|m| m.second_transport)?,
+            soft_third_transport: of_soft(&|m| m.third_transport)?,
+            elastic: of_elastic(&|m| m.total)?,
+            elastic_first_transport: of_elastic(&|m| m.first_transport)?,
+            elastic_second_transport: of_elastic(&|m| m.second_transport)?,
+            elastic_third_transport: of_elastic(&|m| m.third_transport)?,
             hard_collision: LogTable::tabulate(grid, |e| {
                 electrons * hard_collision::cross_section(charge, e, cuts.collision_mev)
             }),
-            bremsstrahlung: of_spectrum(&|s| s.cross_section_above(cuts.photon_mev)),
+            bremsstrahlung: of_spectrum(&|s| s.cross_section_above(cuts.photon_mev))?,
             annihilation: LogTable::tabulate(grid, |e| match charge {
                 Charge::Electron => 0.0,
                 Charge::Positron => electrons * annihilation::cross_section(e),
             }),
-            photon_spectrum: PhotonSpectrum::of(material, charge),
-        }
+            photon_spectrum: PhotonSpectrum::of_watched(material, charge, watch)?,
+        })
     }
 }
 
 /// A table of one quantity, from what was computed at each node.
-fn of_nodes<T>(grid: LogGrid, nodes: &[T], f: impl Fn(&T) -> f64) -> LogTable {
+fn of_nodes<T>(grid: LogGrid, nodes: &[T], watch: &dyn Watch, f: impl Fn(&T) -> f64) -> Result<LogTable, Interrupted> {
     let mut values = nodes.iter().map(f);
-    LogTable::tabulate(grid, |_| values.next().expect("one value for each node"))
+    LogTable::tabulate_watched(grid, watch, |_| values.next().expect("one value for each node"))
 }
 
 #[cfg(test)]

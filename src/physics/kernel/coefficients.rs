@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::domain::KernelMedium;
 use crate::math::log_grid::LogTable;
+use crate::math::watch::Unwatched;
 use crate::physics::energy_grid::energies;
 use crate::physics::material;
 use crate::physics::photon::photon_tables;
@@ -36,7 +37,7 @@ pub(super) fn photon_coefficients(name: &str) -> Arc<PhotonCoefficients> {
     let number = material::all().iter().position(|material| material.name() == name).expect("a known material");
     // It waits for no other thread, so that those who wait for it may be of any pool.
     let tabulate = || {
-        let tables = photon_tables(&material::all()[number]);
+        let tables = photon_tables(&material::all()[number], &Unwatched).expect("nobody stops it");
         Arc::new(PhotonCoefficients {
             attenuation: tables.total.clone(),
             coherent: tables.coherent.clone(),

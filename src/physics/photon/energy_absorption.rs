@@ -10,6 +10,7 @@ use super::scattering::{MaterialScattering, momentum_transfer};
 use crate::domain::{Component, Material};
 use crate::math::log_grid::{LogGrid, LogTable};
 use crate::math::quadrature::{integrate, log_nodes};
+use crate::math::watch::{Interrupted, Watch};
 use crate::physics::electron::Charge;
 use crate::physics::electron::range::SlowingDown;
 
@@ -32,9 +33,11 @@ pub(super) struct CollisionParts {
 }
 
 impl CollisionParts {
-    pub(super) fn of(material: &Material, grid: LogGrid) -> Self {
-        let of = |charge| SlowingDown::of(material, charge, grid);
-        Self { electron: of(Charge::Electron), positron: of(Charge::Positron) }
+    /// # Errors
+    /// [`Interrupted`].
+    pub(super) fn of(material: &Material, grid: LogGrid, watch: &dyn Watch) -> Result<Self, Interrupted> {
+        let of = |charge| SlowingDown::of_watched(material, charge, grid, watch);
+        Ok(Self { electron: of(Charge::Electron)?, positron: of(Charge::Positron)? })
     }
 
     fn electron(&self, kinetic_mev: f64) -> f64 {
@@ -95,12 +98,13 @@ fn scaled_down(table: &LogTable, kinetic_mev: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::watch::Unwatched;
     use crate::physics::energy_grid::energies;
     use crate::physics::material;
 
     fn water() -> (&'static Material, CollisionParts) {
         let water = material::find("water").expect("water");
-        (water, CollisionParts::of(water, energies()))
+        (water, CollisionParts::of(water, energies(), &Unwatched).expect("nobody stops it"))
     }
 
     /// Mean energy of Compton electrons relative to the photon energy, free electrons: Attix (1986), table 7.2 and

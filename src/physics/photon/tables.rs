@@ -9,6 +9,7 @@ use super::scattering::MaterialScattering;
 use crate::domain::{Component, Material};
 use crate::math::cache::{Cache, SharedCache};
 use crate::math::log_grid::{LogGrid, LogTable};
+use crate::math::watch::{Interrupted, Unwatched, Watch};
 use crate::physics::energy_grid::energies;
 
 /// Tables of one material against the photon energy [MeV], per gram: a voxel of density ρ multiplies cross sections by
@@ -56,14 +57,17 @@ static KEPT: SharedCache<Material, Arc<PhotonTables>> =
     LazyLock::new(|| Mutex::new(Cache::new("photon tables", KEPT_BYTES, |tables| tables.bytes())));
 
 /// The tables of a material on [`energies`]: from an earlier request, or computed now.
-pub fn photon_tables(material: &Material) -> Arc<PhotonTables> {
+///
+/// # Errors
+/// [`Interrupted`]; nothing is kept then.
+pub fn photon_tables(material: &Material, watch: &dyn Watch) -> Result<Arc<PhotonTables>, Interrupted> {
     let kept = || KEPT.lock().expect("no thread panics while it holds the tables");
     if let Some(tables) = kept().get(material) {
-        return tables;
+        return Ok(tables);
     }
-    let tables = Arc::new(PhotonTables::new(material, energies()));
+    let tables = Arc::new(PhotonTables::new_watched(material, energies(), watch)?);
     kept().insert(material.clone(), Arc::clone(&tables));
-    tables
+    Ok(tables)
 }
 
 impl PhotonTables {
@@ -77,36 +81,46 @@ impl PhotonTables {
 
     /// Tabulates a material.
     pub fn new(material: &Material, grid: LogGrid) -> Self {
+        Self::new_watched(material, grid, &Unwatched).expect("nobody stops it")
+    }
+
+    /// As [`PhotonTables::new`]; `watch` is asked at each energy of each quantity whether to go on.
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    pub fn new_watched(material: &Material, grid: LogGrid, watch: &dyn Watch) -> Result<Self, Interrupted> {
         let sum = |f: &dyn Fn(&ElementAttenuation) -> f64| -> f64 {
             material.components().iter().map(|c| c.atoms_per_g() * f(ElementAttenuation::of(c.element))).sum()
         };
-        let smooth = |f: fn(&ElementAttenuation, f64) -> f64| LogTable::tabulate(grid, |e| sum(&|table| f(table, e)));
-        let coherent = smooth(ElementAttenuation::coherent);
-        let incoherent = smooth(ElementAttenuation::incoherent);
-        let pair = smooth(ElementAttenuation::pair);
-        let triplet = smooth(ElementAttenuation::triplet);
-        let photoelectric = weighted_photoelectric(material, grid, |_, _, _| 1.0);
+        let smooth = |f: fn(&ElementAttenuation, f64) -> f64| {
+            LogTable::tabulate_watched(grid, watch, |e| sum(&|table| f(table, e)))
+        };
+        let coherent = smooth(ElementAttenuation::coherent)?;
+        let incoherent = smooth(ElementAttenuation::incoherent)?;
+        let pair = smooth(ElementAttenuation::pair)?;
+        let triplet = smooth(ElementAttenuation::triplet)?;
+        let photoelectric = weighted_photoelectric(material, grid, watch, |_, _, _| 1.0)?;
         let rest = [&coherent, &incoherent, &pair, &triplet];
-        let total = LogTable::tabulate_bins(grid, |bin, e| {
+        let total = LogTable::tabulate_bins(grid, watch, |bin, e| {
             value_in_bin(&photoelectric, bin, e) + rest.iter().map(|table| table.value(e)).sum::<f64>()
-        });
-        let parts = CollisionParts::of(material, grid);
+        })?;
+        let parts = CollisionParts::of(material, grid, watch)?;
         let scattering = MaterialScattering::of(material);
-        let compton: Vec<EnergyParts> = grid.nodes().map(|e| parts.incoherent(&scattering, e)).collect();
+        let compton = grid.map_watched(watch, |e| parts.incoherent(&scattering, e))?;
         let left_by = |part: fn(EnergyParts) -> f64| {
-            let absorbed = weighted_photoelectric(material, grid, |c, k_shell_is_open, e| {
+            let absorbed = weighted_photoelectric(material, grid, watch, |c, k_shell_is_open, e| {
                 part(parts.photoelectric(c, k_shell_is_open, e))
-            });
-            LogTable::tabulate_bins(grid, |bin, e| {
+            })?;
+            LogTable::tabulate_bins(grid, watch, |bin, e| {
                 value_in_bin(&absorbed, bin, e)
                     + incoherent.value(e) * part(compton[grid.nearest_node(e)])
                     + (pair.value(e) + triplet.value(e)) * part(parts.pair(e))
             })
         };
-        Self {
-            energy_transfer: left_by(|parts| parts.transferred),
-            energy_absorption: left_by(|parts| parts.absorbed),
-            k_shells: k_shells(material, grid, &photoelectric),
+        Ok(Self {
+            energy_transfer: left_by(|parts| parts.transferred)?,
+            energy_absorption: left_by(|parts| parts.absorbed)?,
+            k_shells: k_shells(material, grid, &photoelectric, watch)?,
             scattering,
             coherent,
             incoherent,
@@ -114,7 +128,7 @@ impl PhotonTables {
             pair,
             triplet,
             total,
-        }
+        })
     }
 }
 
@@ -123,9 +137,10 @@ impl PhotonTables {
 fn weighted_photoelectric(
     material: &Material,
     grid: LogGrid,
+    watch: &dyn Watch,
     weight: impl Fn(&Component, bool, f64) -> f64,
-) -> LogTable {
-    LogTable::tabulate_bins(grid, |bin, energy| {
+) -> Result<LogTable, Interrupted> {
+    LogTable::tabulate_bins(grid, watch, |bin, energy| {
         let one = |component: &Component| {
             let attenuation = ElementAttenuation::of(component.element);
             let edges = attenuation.edges().count();
@@ -154,18 +169,23 @@ fn value_in_bin(table: &LogTable, bin: usize, energy_mev: f64) -> f64 {
 }
 
 /// The K shells of a material that can be ionised, and the probability of each.
-fn k_shells(material: &Material, grid: LogGrid, photoelectric: &LogTable) -> Vec<KShellTable> {
+fn k_shells(
+    material: &Material,
+    grid: LogGrid,
+    photoelectric: &LogTable,
+    watch: &dyn Watch,
+) -> Result<Vec<KShellTable>, Interrupted> {
     let table = |component: &Component| {
         let shell = KShell::of(component.element)?;
         let attenuation = ElementAttenuation::of(component.element);
         let (edge, part) = (grid.nearest_node(attenuation.edges().last()?), k_shell_part(attenuation));
-        let probability = LogTable::tabulate_bins(grid, |bin, energy| {
+        let probability = LogTable::tabulate_bins(grid, watch, |bin, energy| {
             if bin < edge {
                 return 0.0;
             }
             part * photoelectric_in_bin(component, grid, bin, energy) / value_in_bin(photoelectric, bin, energy)
         });
-        Some(KShellTable { shell, probability })
+        Some(probability.map(|probability| KShellTable { shell, probability }))
     };
     material.components().iter().filter_map(table).collect()
 }

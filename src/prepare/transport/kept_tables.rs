@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::tables::{FlatTables, StepLimits, single, transfers};
 use crate::domain::Material;
 use crate::math::cache::{Cache, SharedCache};
+use crate::math::watch::{Interrupted, Watch};
 use crate::plan::HistoryCuts;
 
 /// Most bytes of tables of single materials that the process keeps, of which each takes 0.3 MB.
@@ -23,18 +24,28 @@ impl FlatTables {
     /// Tabulates materials, in parallel. Those of earlier requests are kept.
     ///
     /// * `with_positrons` – whether positrons can occur; their tables are those of electrons otherwise
-    pub fn new(materials: &[Material], cuts: &HistoryCuts, steps: StepLimits, with_positrons: bool) -> Self {
+    /// * `watch` – asked at each energy of each table whether to go on
+    ///
+    /// # Errors
+    /// [`Interrupted`]; what is finished by then is kept.
+    pub fn new(
+        materials: &[Material],
+        cuts: &HistoryCuts,
+        steps: StepLimits,
+        with_positrons: bool,
+        watch: &dyn Watch,
+    ) -> Result<Self, Interrupted> {
         let kept = || KEPT.lock().expect("no thread panics while it holds the tables");
-        let of_one = |material: &Material| -> Arc<Self> {
+        let of_one = |material: &Material| -> Result<Arc<Self>, Interrupted> {
             let key = (material.clone(), [cuts.collision_mev, cuts.photon_mev], steps, with_positrons);
             if let Some(tables) = kept().get(&key) {
-                return tables;
+                return Ok(tables);
             }
-            let tables = Arc::new(Self::of_one(material, cuts, steps, with_positrons));
+            let tables = Arc::new(Self::of_one(material, cuts, steps, with_positrons, watch)?);
             kept().insert(key, Arc::clone(&tables));
-            tables
+            Ok(tables)
         };
-        let tables: Vec<Arc<Self>> = materials.par_iter().map(of_one).collect();
+        let tables = materials.par_iter().map(of_one).collect::<Result<Vec<Arc<Self>>, Interrupted>>()?;
         let mut all = Self { transfer: transfers().map(single).collect(), ..Self::default() };
         for tables in tables {
             all.reach.extend_from_slice(&tables.reach);
@@ -45,7 +56,7 @@ impl FlatTables {
             all.coherent.extend_from_slice(&tables.coherent);
             all.k_shells.extend_from_slice(&tables.k_shells);
         }
-        all
+        Ok(all)
     }
 
     fn bytes(&self) -> u64 {
@@ -64,12 +75,15 @@ impl FlatTables {
 mod tests {
     use super::*;
     use crate::math::cache::caches;
+    use crate::math::watch::Unwatched;
     use crate::physics::material;
 
     #[test]
     fn tables_of_one_material_after_another_are_those_of_all() {
         let cuts = HistoryCuts { absorption_mev: 0.02, collision_mev: 0.02, photon_mev: 0.01, track_length_mev: 0.0 };
-        let of = |materials: &[Material]| FlatTables::new(materials, &cuts, StepLimits::default(), false);
+        let of = |materials: &[Material]| {
+            FlatTables::new(materials, &cuts, StepLimits::default(), false, &Unwatched).expect("nobody stops it")
+        };
         let [water, lung] = ["water", "lung"].map(|name| material::find(name).expect("a known material").clone());
         let both = of(&[water.clone(), lung.clone()]);
         let [first, second] = [water, lung].map(|material| of(&[material]));

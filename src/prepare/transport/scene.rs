@@ -12,11 +12,15 @@ use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::Material;
 use crate::domain::VoxelGrid;
 use crate::domain::emission::{EmissionSpectrum, Particle};
+use crate::math::watch::{Interrupted, Unwatched, Watch};
 use crate::plan::HistoryCuts;
 
 /// Electron rest energy [MeV] in single precision.
 #[expect(clippy::cast_possible_truncation, reason = "the engines compute in single precision")]
 pub const ELECTRON_REST_MEV: f32 = ELECTRON_REST_ENERGY_MEV as f32;
+
+/// Voxels that are passed between two looks at whether to go on: some milliseconds.
+pub(super) const VOXELS_AT_ONCE: usize = 1 << 18;
 
 /// The bits of a word of the medium that hold the number of the material. The others hold the density.
 pub(crate) const MATERIAL_MASK: u32 = 15;
@@ -105,8 +109,17 @@ impl Scene {
     ///
     /// # Panics
     /// If the volumes are not of one size, or there are no or too many materials, which the caller has checked.
-    #[expect(clippy::cast_possible_truncation, reason = "the engines compute in single precision")]
     pub fn new(input: SceneInput<'_>) -> Self {
+        Self::new_watched(input, &Unwatched).expect("nobody stops it")
+    }
+
+    /// As [`Scene::new`]; `watch` is asked at each energy of each table, and every few milliseconds on the way through
+    /// the voxels, whether to go on.
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    #[expect(clippy::cast_possible_truncation, reason = "the engines compute in single precision")]
+    pub fn new_watched(input: SceneInput<'_>, watch: &dyn Watch) -> Result<Self, Interrupted> {
         let voxels = input.grid.voxels();
         let sizes = [input.decays.len(), input.density_g_cm3.len(), input.material_of_voxel.len()];
         assert_eq!(sizes, [voxels; 3], "the volumes of a scene have one value a voxel");
@@ -117,15 +130,15 @@ impl Scene {
         let makes_pairs = energies(Particle::Photon).any(|e| e.high_mev > 2.0 * ELECTRON_REST_ENERGY_MEV)
             || energies(Particle::Electron).any(|e| e.high_mev > 2.0 * ELECTRON_REST_ENERGY_MEV);
         let with_positrons = makes_pairs || energies(Particle::Positron).next().is_some();
-        Self {
+        Ok(Self {
             grid: GridShape {
                 shape,
                 spacing_cm: input.grid.spacing_cm().map(|cm| cm as f32),
                 is_periodic: input.boundary == Boundary::Periodic,
             },
-            medium: input.density_g_cm3.iter().zip(input.material_of_voxel).map(word).collect(),
-            tables: FlatTables::new(input.materials, &input.cuts, input.steps, with_positrons),
-            source: SourceSampler::new(input.decays),
+            medium: medium(&input, watch)?,
+            tables: FlatTables::new(input.materials, &input.cuts, input.steps, with_positrons, watch)?,
+            source: SourceSampler::new(input.decays, watch)?,
             emissions: EmissionSlots::new(input.emissions, input.cuts.track_length_mev),
             seed: input.seed,
             groups: input.groups,
@@ -135,7 +148,7 @@ impl Scene {
                 photon_mev: input.cuts.photon_mev as f32,
                 track_length_mev: input.cuts.track_length_mev as f32,
             },
-        }
+        })
     }
 
     /// Tables of one material and charge, 0 for electrons and 1 for positrons.
@@ -176,8 +189,16 @@ impl Scene {
     }
 }
 
-fn word((density, &material): (&f32, &u8)) -> u32 {
-    (density.to_bits() & !MATERIAL_MASK) | u32::from(material)
+/// The words of the medium.
+fn medium(input: &SceneInput<'_>, watch: &dyn Watch) -> Result<Vec<u32>, Interrupted> {
+    let word = |(density, &material): (&f32, &u8)| (density.to_bits() & !MATERIAL_MASK) | u32::from(material);
+    let mut words = Vec::with_capacity(input.density_g_cm3.len());
+    let pieces = input.density_g_cm3.chunks(VOXELS_AT_ONCE).zip(input.material_of_voxel.chunks(VOXELS_AT_ONCE));
+    for (densities, materials) in pieces {
+        watch.check()?;
+        words.extend(densities.iter().zip(materials).map(word));
+    }
+    Ok(words)
 }
 
 #[inline]

@@ -4,10 +4,15 @@
 //! emissions: the two dimensions of Sobol's sequence (`super::sequence`). So over any range of ranks every voxel gets
 //! its part of the decays, and its decays get all parts of the spectrum.
 
+use super::scene::VOXELS_AT_ONCE;
+use crate::math::watch::{Interrupted, Watch};
+
 /// Active voxels for each cell of the guide, at least: the ends of these are side by side in memory.
 const VOXELS_PER_CELL: usize = 4;
 /// Cells of the guide that a small source has anyway.
 const MIN_CELLS: usize = 1 << 14;
+/// Cells of the guide that are made between two looks at whether to go on: each takes a search.
+const CELLS_AT_ONCE: u64 = 1 << 14;
 /// Most bits of a place that the guide reads.
 const MAX_GUIDE_BITS: u32 = 24;
 
@@ -26,10 +31,24 @@ pub struct SourceSampler {
 
 impl SourceSampler {
     /// * `decays` – per voxel, nowhere negative
-    pub fn new(decays: &[f32]) -> Self {
-        let total: f64 = decays.iter().map(|&d| f64::from(d)).sum();
+    /// * `watch` – asked every few milliseconds whether to go on
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    pub fn new(decays: &[f32], watch: &dyn Watch) -> Result<Self, Interrupted> {
+        let mut total = 0.0;
+        for some in decays.chunks(VOXELS_AT_ONCE) {
+            watch.check()?;
+            some.iter().for_each(|&decays| total += f64::from(decays));
+        }
         let (mut voxels, mut ends, mut sum) = (Vec::new(), Vec::new(), 0.0);
-        for (voxel, &decays) in decays.iter().enumerate().filter(|(_, decays)| **decays > 0.0) {
+        for (voxel, &decays) in decays.iter().enumerate() {
+            if voxel % VOXELS_AT_ONCE == 0 {
+                watch.check()?;
+            }
+            if decays <= 0.0 {
+                continue;
+            }
             sum += f64::from(decays);
             voxels.push(u32::try_from(voxel).expect("a grid that fits in memory"));
             ends.push(fixed(sum / total));
@@ -40,10 +59,13 @@ impl SourceSampler {
         let cells = (voxels.len().min(MIN_CELLS).max(voxels.len() / VOXELS_PER_CELL)).next_power_of_two();
         let guide_bits = cells.trailing_zeros().clamp(1, MAX_GUIDE_BITS);
         let guide = (0..1u64 << guide_bits).map(|cell| {
+            if cell % CELLS_AT_ONCE == 0 {
+                watch.check()?;
+            }
             let start = cell << (u64::BITS - guide_bits);
-            u32::try_from(ends.partition_point(|&end| end <= start)).expect("as many as voxels")
+            Ok(u32::try_from(ends.partition_point(|&end| end <= start)).expect("as many as voxels"))
         });
-        Self { guide: guide.collect(), voxels, ends, guide_bits }
+        Ok(Self { guide: guide.collect::<Result<_, _>>()?, voxels, ends, guide_bits })
     }
 
     /// Whether there is no activity at all.
@@ -82,12 +104,13 @@ fn fixed(part: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::watch::Unwatched;
     use crate::prepare::transport::sequence;
 
     #[test]
     fn voxels_get_their_parts_of_any_range_of_ranks() {
         let decays = [0.0, 3.0, 0.0, 1e-3, 5.0, 0.0, 1.0, 0.0];
-        let sampler = SourceSampler::new(&decays);
+        let sampler = SourceSampler::new(&decays, &Unwatched).expect("nobody stops it");
         for first in [0u32, 12_345] {
             let mut counts = [0u32; 8];
             for rank in first..first + 100_000 {
@@ -104,10 +127,10 @@ mod tests {
 
     #[test]
     fn one_voxel_and_none_are_sources_too() {
-        let one = SourceSampler::new(&[0.0, 1e-30]);
+        let one = SourceSampler::new(&[0.0, 1e-30], &Unwatched).expect("nobody stops it");
         for (place, part) in [(0, 0.0), (1 << 62, 0.25), (1 << 63, 0.5), (u64::MAX, 1.0)] {
             assert_eq!(one.source_voxel(place), (1, part));
         }
-        assert!(SourceSampler::new(&[0.0; 3]).is_empty());
+        assert!(SourceSampler::new(&[0.0; 3], &Unwatched).expect("nobody stops it").is_empty());
     }
 }

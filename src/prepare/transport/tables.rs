@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::nodes::{INTERVALS, node, nodes};
 use crate::domain::{Material, VoxelGrid};
 use crate::math::log_grid::LogTable;
+use crate::math::watch::{Interrupted, Watch};
 use crate::physics::electron::{Charge, ElectronTables, TransportCuts};
 use crate::physics::energy_grid::energies;
 use crate::physics::photon::{PhotonTables, photon_tables};
@@ -161,21 +162,33 @@ pub struct FlatTables {
 
 impl FlatTables {
     /// Those of one material, without what is the same for all.
-    pub(super) fn of_one(material: &Material, cuts: &HistoryCuts, steps: StepLimits, with_positrons: bool) -> Self {
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    pub(super) fn of_one(
+        material: &Material,
+        cuts: &HistoryCuts,
+        steps: StepLimits,
+        with_positrons: bool,
+        watch: &dyn Watch,
+    ) -> Result<Self, Interrupted> {
         let transport_cuts =
             TransportCuts::new(cuts.collision_mev, cuts.photon_mev).expect("cuts are checked by the plan");
         let charges: &[Charge] = if with_positrons { &Charge::ALL } else { &[Charge::Electron] };
-        let of_charge = |&charge: &Charge| ElectronTables::new(material, charge, transport_cuts, energies());
+        let of_charge =
+            |&charge: &Charge| ElectronTables::new_watched(material, charge, transport_cuts, energies(), watch);
         let (charged, photon) = rayon::join(
-            || charges.par_iter().map(of_charge).collect::<Vec<ElectronTables>>(),
-            || photon_tables(material),
+            || charges.par_iter().map(of_charge).collect::<Result<Vec<ElectronTables>, Interrupted>>(),
+            || photon_tables(material, watch),
         );
+        let (charged, photon) = (charged?, photon?);
+        watch.check()?;
         let mut flat = Self::default();
         for charge in 0..2 {
             flat.push_charged(charged.get(charge).unwrap_or(&charged[0]), steps);
         }
         flat.push_photon(&photon);
-        flat
+        Ok(flat)
     }
 
     fn push_charged(&mut self, tables: &ElectronTables, steps: StepLimits) {

@@ -105,6 +105,7 @@ mod tests {
     use super::*;
     use crate::engine::cpu::transport::collision::{annihilation, bhabha, bremsstrahlung, moller};
     use crate::engine::cpu::transport::scatter::{coherent_cosine, compton, photoelectron_cosine};
+    use crate::math::watch::Unwatched;
     use crate::physics::material;
     use crate::plan::HistoryCuts;
     use crate::prepare::transport::scene::{FormFactors, Spectra};
@@ -125,7 +126,9 @@ mod tests {
         let mut worst = [0.0f64; 7];
         for name in ["water", "lung", "cortical_bone"] {
             let material = material::find(name).expect("known");
-            let tables = FlatTables::new(std::slice::from_ref(material), &cuts, StepLimits::default(), false);
+            let materials = std::slice::from_ref(material);
+            let tables = FlatTables::new(materials, &cuts, StepLimits::default(), false, &Unwatched);
+            let tables = tables.expect("nobody stops it");
             let spectra = Spectra(&tables.spectra);
             let (incoherent, coherent, transfer) = (&tables.incoherent, &tables.coherent, &tables.transfer);
             let factors = FormFactors { incoherent, coherent, transfer };

@@ -144,6 +144,7 @@ mod tests {
     use super::*;
     use crate::domain::Material;
     use crate::math::quadrature::integrate_log;
+    use crate::math::watch::Unwatched;
     use crate::physics::material::{self};
     use crate::physics::photon::klein_nishina;
     use crate::physics::photon::scattering::{self, momentum_transfer};
@@ -159,7 +160,9 @@ mod tests {
     fn tables(name: &str) -> (&'static Material, FlatTables) {
         let material = material::find(name).expect("known");
         let cuts = HistoryCuts { absorption_mev: 0.01, collision_mev: 0.01, photon_mev: 0.005, track_length_mev: 0.0 };
-        (material, FlatTables::new(std::slice::from_ref(material), &cuts, StepLimits::default(), false))
+        let materials = std::slice::from_ref(material);
+        let tables = FlatTables::new(materials, &cuts, StepLimits::default(), false, &Unwatched);
+        (material, tables.expect("nobody stops it"))
     }
 
     fn factors(tables: &FlatTables) -> FormFactors<'_> {
