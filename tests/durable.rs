@@ -1,6 +1,7 @@
 //! Volumes and jobs that last, from outside: what was answered is there after the server was killed.
 
 mod audit;
+mod callers;
 mod cancels;
 mod cut;
 mod jobs;

@@ -2,7 +2,7 @@
 //! program of `RELIABILITY_POWERFS`, which is called with the folder to mount, the tree to begin with, the tree to
 //! leave behind, a mode and a seed; `RELIABILITY_CUTS` says how often.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Mounted {
     process: Child,
+    mount: PathBuf,
 }
 
 impl Mounted {
@@ -33,7 +34,7 @@ impl Mounted {
             }
         };
         tokio::time::timeout(PATIENCE, mounted).await.expect("it is mounted");
-        Self { process }
+        Self { process, mount: mount.to_owned() }
     }
 
     /// Cuts the power, and waits until what the disk then holds is written.
@@ -45,9 +46,10 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended by itself, and leaves its mount behind.
         let _ = self.process.kill();
         let _ = self.process.wait();
+        let _ = Command::new("fusermount3").args(["-u", "-z"]).arg(&self.mount).status();
     }
 }
 
