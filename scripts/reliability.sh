@@ -8,6 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export RELIABILITY_KILLS=${1:-3000} RELIABILITY_CUTS=${2:-200} RELIABILITY_FLIPS=${3:-200} RELIABILITY_CREATIONS=1000
 export RELIABILITY_TRIES=10000 RELIABILITY_JOBS=100000 RELIABILITY_STARTS=20 RELIABILITY_CANCELS=1000
+export RELIABILITY_CALLERS=256
 export RELIABILITY_UPLOAD_MIB=1024 RELIABILITY_UPLOAD_CUTS=100 RELIABILITY_WORKER_KILLS=1500 RELIABILITY_RESTARTS=20
 minutes=${4:-60}
 
@@ -21,6 +22,7 @@ run durable::large
 run door::tries --include-ignored
 run durable::cancels
 run durable::cut
+run durable::callers
 run durable::kills
 run broker::kills
 run broker::rolling
