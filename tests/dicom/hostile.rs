@@ -60,6 +60,25 @@ fn mutants_give_an_answer_or_a_reason() {
     assert!(answers > 100 && reasons > 100, "{answers} answers, {reasons} reasons");
 }
 
+#[test]
+fn seeds_of_the_fuzz_target_give_an_answer_or_a_reason() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/dicom");
+    let (mut answers, mut reasons) = (0, 0);
+    for entry in fs::read_dir(seeds).expect("the seeds are kept") {
+        let path = entry.expect("an entry").path();
+        for wanted in wanted() {
+            match read(&Request::new(Place::of(&path), wanted)) {
+                Ok(_) => answers += 1,
+                Err(reason) => {
+                    assert!(reason.0.len() > 10, "{}", path.display());
+                    reasons += 1;
+                }
+            }
+        }
+    }
+    assert!(answers > 20 && reasons > 20, "{answers} answers, {reasons} reasons");
+}
+
 /// Puts the canary into every text that is not needed to read the file.
 fn with_canaries(made: Made) -> Made {
     fn fill(object: &mut InMemDicomObject) {
