@@ -71,6 +71,7 @@ async fn answer(mut call: Call, admitted: Admitted) -> Result<(), Status> {
             Message::Header(_) => return Err(second_header().into()),
         }
     }
+    let administered_mbq = integration.raw().administered_activity_mbq;
     let gone = Gone::default();
     let (watcher, mut seen) = Watcher::new(&gone);
     // The memory belongs to the work, which goes on for a moment if the caller leaves.
@@ -90,7 +91,7 @@ async fn answer(mut call: Call, admitted: Admitted) -> Result<(), Status> {
     if last > 0.0 {
         call.send(pb::IntegrateResponse { message: Some(Said::Fraction(last)) }).await?;
     }
-    let result = Said::Result(wire::integration::encode_result(&made));
+    let result = Said::Result(wire::integration::encode_result(&made, administered_mbq));
     let map = chunks::of_volume(pb::VolumeRole::TimeIntegratedActivity, 0, &made.tia_bq_s);
     let sigma = made.sigma_bq_s.iter();
     let sigma = sigma.flat_map(|map| chunks::of_volume(pb::VolumeRole::TimeIntegratedActivityUncertainty, 0, map));

@@ -67,6 +67,25 @@ pub fn share_out_one(
     Ok(shared)
 }
 
+/// Why a region of one scan without a method is refused.
+pub const NO_KINETICS: &str = "one time needs a method by name, and there is none for it";
+
+/// The activity of a region of one map, as a series of one point.
+///
+/// * `draft` – one point; its activity is not looked at
+/// * `map` – activity [MBq]
+///
+/// # Errors
+/// If there is not one point, or its time is none.
+pub fn one_map_series(draft: &SeriesDraft, map: &[f32], region: &VoxelRegion) -> Result<Series, DoseError> {
+    let mut points = draft.points.clone();
+    let [point] = points.as_mut_slice() else {
+        return Err(DoseError::invalid("points", format!("are {}, one is needed", draft.points.len())));
+    };
+    point.activity_mbq = region.voxels.iter().map(|voxel| f64::from(map[*voxel as usize])).sum();
+    Series::new(&SeriesDraft { points, ..draft.clone() })
+}
+
 fn one(
     draft: &SeriesDraft,
     map: &[f32],
@@ -75,15 +94,9 @@ fn one(
     into: &mut [f64],
 ) -> Result<OneMapRegion, DoseError> {
     let value = |voxel: &u32| f64::from(map[*voxel as usize]);
-    let mut points = draft.points.clone();
-    let [point] = points.as_mut_slice() else {
-        return Err(DoseError::invalid("points", format!("are {}, one is needed", draft.points.len())));
-    };
-    point.activity_mbq = region.voxels.iter().map(value).sum();
-    let series = Series::new(&SeriesDraft { points, ..draft.clone() })?;
+    let series = one_map_series(draft, map, region)?;
     let measured = series.points()[0];
-    let kinetics = kinetics
-        .ok_or_else(|| DoseError::invalid("points", "one time needs a method by name, and there is none for it"))?;
+    let kinetics = kinetics.ok_or_else(|| DoseError::invalid("points", NO_KINETICS))?;
     let measurement = Measurement {
         time_h: measured.time_h,
         activity_mbq: measured.activity_mbq,

@@ -235,7 +235,26 @@ impl RawMeasuredRegion {
 }
 
 impl RawKinetics {
-    fn check(self, field: &str, half_life_h: f64, checks: &mut Checks) -> Option<Kinetics> {
+    /// As it would be written.
+    pub fn of(known: &Kinetics) -> Self {
+        let named = Self { method: known.name().to_owned(), ..Self::default() };
+        match known {
+            Kinetics::Physical { .. } | Kinetics::Haenscheid => named,
+            Kinetics::PopulationHalfLife { half_life_h, relative_sd } => {
+                Self { half_life_h: Some(*half_life_h), half_life_relative_sd: Some(*relative_sd), ..named }
+            }
+            Kinetics::PriorCurve(curve) => Self {
+                curve_model: Some(curve.shape().name().to_owned()),
+                curve_parameters: curve.parameters().to_vec(),
+                ..named
+            },
+        }
+    }
+
+    /// What is known; a fault is recorded.
+    ///
+    /// * `half_life_h` – of the nuclide [h]
+    pub(super) fn check(self, field: &str, half_life_h: f64, checks: &mut Checks) -> Option<Kinetics> {
         match self.method.as_str() {
             "physical" => Some(Kinetics::Physical { half_life_h }),
             "haenscheid" => Some(Kinetics::Haenscheid),

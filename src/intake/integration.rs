@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::InputRole;
+use super::curves::RawKinetics;
 use crate::clinic::shared::RegionIntegral;
+use crate::clinic::single_time_point::{Kinetics, SinglePointIntegral};
 use crate::clinic::voxels::KindCount;
 use crate::clinic::{
-    BeforeFirst, Between, CurveOptions, Frames, ModelChoice, Moment, PieceRules, PointDraft, SeriesDraft,
-    SharingOptions, ValueRefersTo, VoxelModel, VoxelOptions, VoxelRegion, Weighting, by_name, integrate_voxels_watched,
-    regions_of, share_out,
+    BeforeFirst, Between, CurveOptions, Frames, ModelChoice, Moment, OneMapRegion, PieceRules, PointDraft, Series,
+    SeriesDraft, SharingOptions, ValueRefersTo, VoxelModel, VoxelOptions, VoxelRegion, Weighting, by_name,
+    integrate_voxels_watched, regions_of, share_out, share_out_one,
 };
 use crate::domain::{
     Checks, DoseError, Invalid, LabelMap, MomentUnit, Organs, Part, Volume, VolumeHeader, VolumeRole, VoxelGrid,
@@ -60,6 +62,8 @@ pub struct RawIntegration {
     pub activity_relative_sigma: Option<f64>,
     /// Which maps are wanted beside the integrals.
     pub volumes: IntegralVolumes,
+    /// What is known of the curve of each label; of one scan.
+    pub one_scan: Vec<(u32, RawKinetics)>,
 }
 
 /// Which maps are wanted beside the integrals.
@@ -83,10 +87,37 @@ pub struct RawScan {
 }
 
 /// How the maps are integrated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum By {
     Region(SharingOptions),
     Voxel(VoxelOptions),
+    /// One scan, and what is known of the curve of each label.
+    One(Vec<(u32, Kinetics)>),
+}
+
+/// The integral of a region from one scan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OneScanRegion {
+    /// Its name.
+    pub name: String,
+    /// How many voxels it has.
+    pub voxels: usize,
+    /// Voxels below 0, which count as 0.
+    pub negative_voxels: usize,
+    /// Start of the scan [h].
+    pub time_h: f64,
+    /// Mean activity over the scan [MBq].
+    pub activity_mbq: f64,
+    /// Its integral.
+    pub found: SinglePointIntegral,
+}
+
+impl From<OneMapRegion> for OneScanRegion {
+    fn from(OneMapRegion { name, voxels, series, mut found, negative_voxels }: OneMapRegion) -> Self {
+        let point = series.points()[0];
+        found.warnings.splice(0..0, series.warnings().iter().cloned());
+        Self { name, voxels, negative_voxels, time_h: point.time_h, activity_mbq: point.activity_mbq, found }
+    }
 }
 
 /// What will be done, and what volumes will come.
@@ -96,7 +127,9 @@ pub struct MapIntegration {
     grid: Arc<VoxelGrid>,
     unit: MomentUnit,
     nuclide: &'static str,
-    frames: Frames,
+    /// The times of several scans.
+    frames: Option<Frames>,
+    draft: SeriesDraft,
     by: By,
     volumes: IntegralVolumes,
     raw: RawIntegration,
@@ -113,6 +146,8 @@ pub struct IntegratedMaps {
     pub kinds: Option<Volume<u8>>,
     /// The curve of each region, and its label; 0 where it has none.
     pub regions: Vec<(u16, RegionIntegral)>,
+    /// The integral of each region of one scan, and its label.
+    pub regions_of_one_scan: Vec<(u16, OneScanRegion)>,
     /// How voxels were integrated.
     pub voxel_kinds: Vec<KindCount>,
     /// Sum over the map [MBq·h].
@@ -125,8 +160,18 @@ impl RawIntegration {
     pub fn check(self) -> Result<MapIntegration, DoseError> {
         let raw = Self { scans: self.scans.clone(), labels: Part::Absent, ..self.clone() };
         let mut checks = Checks::new();
-        if !(2..=MAX_SCANS).contains(&self.scans.len()) {
-            checks.fail("scans", format!("are {}; 2 to {MAX_SCANS} are integrated", self.scans.len()));
+        let is_one = !self.one_scan.is_empty();
+        if is_one && self.scans.len() != 1 {
+            checks.fail("one_scan", format!("is for one scan, and there are {}", self.scans.len()));
+        } else if !is_one && !(2..=MAX_SCANS).contains(&self.scans.len()) {
+            let reason = format!("are {}; 2 to {MAX_SCANS} are integrated, and one with one_scan", self.scans.len());
+            checks.fail("scans", reason);
+        }
+        if is_one && self.is_voxelwise {
+            checks.fail("one_scan", "has no effect with voxelwise");
+        }
+        if is_one && self.reference_time_h.is_some() {
+            checks.fail("reference_time_h", "has no effect with one_scan");
         }
         let mut arrivals = Vec::new();
         let mut points = Vec::new();
@@ -194,7 +239,14 @@ impl RawIntegration {
         let model = checks.at("model", model).flatten().unwrap_or_default();
         let weighting = named(self.weighting.as_deref(), &Weighting::ALL, Weighting::name);
         let weighting = checks.at("weighting", weighting).flatten();
-        let by = if self.is_voxelwise {
+        let half_life_h = nuclide.map_or(1.0, |nuclide| nuclide.half_life_s / 3600.0);
+        let by = if is_one {
+            let known = self.one_scan.into_iter().enumerate();
+            let known = known.filter_map(|(at, (label, raw))| {
+                raw.check(&format!("one_scan[{at}].method"), half_life_h, &mut checks).map(|known| (label, known))
+            });
+            Some(By::One(known.collect()))
+        } else if self.is_voxelwise {
             let with_sigma = self.volumes.sigma && relative_sigma.is_some();
             let model = checks.at("model", VoxelModel::of(model, is_named));
             model.map(|model| By::Voxel(VoxelOptions { with_sigma, pieces, ..VoxelOptions::of(model, relative_sigma) }))
@@ -203,15 +255,15 @@ impl RawIntegration {
             let reference_time_h = self.reference_time_h;
             Some(By::Region(SharingOptions { curve, relative_sigma, reference_time_h }))
         };
-        let half_life_h = nuclide.map_or(1.0, |nuclide| nuclide.half_life_s / 3600.0);
-        let frames = Frames::new(&SeriesDraft {
+        let draft = SeriesDraft {
             points,
             injection: None,
             physical_half_life_h: half_life_h,
             administered_activity_mbq: self.administered_activity_mbq,
             infusion_h: self.infusion_h,
             refers_to,
-        });
+        };
+        let frames = if is_one { Series::new(&draft).map(|_| None) } else { Frames::new(&draft).map(Some) };
         // Faults of points are those of the scans; without scans theirs are known.
         let frames = match frames {
             Ok(frames) => Some(frames),
@@ -229,7 +281,7 @@ impl RawIntegration {
         let ((((grid, unit), nuclide), frames), by) =
             whole.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
         let volumes = self.volumes;
-        Ok(MapIntegration { arrivals, grid, unit, nuclide: &nuclide.name, frames, by, volumes, raw })
+        Ok(MapIntegration { arrivals, grid, unit, nuclide: &nuclide.name, frames, draft, by, volumes, raw })
     }
 }
 
@@ -315,7 +367,7 @@ impl MapIntegration {
         let slices: Vec<&[f32]> = maps.iter().map(Volume::as_slice).collect();
         match &self.by {
             By::Voxel(options) => {
-                let found = integrate_voxels_watched(&self.frames, &slices, options, watch)?;
+                let found = integrate_voxels_watched(self.frames()?, &slices, options, watch)?;
                 let kinds: Vec<u8> = found.kinds.iter().map(|kind| kind.number()).collect();
                 let kinds = self.volumes.kinds.then_some(kinds);
                 let kinds = kinds.map(|kinds| Volume::from_vec(self.grid.clone(), kinds)).transpose().map_err(lost)?;
@@ -324,15 +376,27 @@ impl MapIntegration {
             }
             By::Region(options) => {
                 let regions = self.regions(labels.as_ref())?;
-                let found = share_out(&self.frames, &slices, &regions, options)?;
-                let label = |name: &str| {
-                    let own = labels.iter().flat_map(Organs::organs).map(|organ| organ.label);
-                    own.into_iter().find(|label| name == format!("label_{label}")).unwrap_or(0)
-                };
+                let found = share_out(self.frames()?, &slices, &regions, options)?;
+                let label = |name: &str| label_of(name, labels.as_ref());
                 let regions = found.regions.into_iter().map(|region| (label(&region.name), region)).collect();
                 Ok(IntegratedMaps { regions, ..self.made(&found.tia_mbq_h, found.tia_sigma_mbq_h.as_deref())? })
             }
+            By::One(known) => {
+                let regions = self.regions(labels.as_ref())?;
+                let map = *slices.first().ok_or_else(|| DoseError::Internal("a scan was not missed".into()))?;
+                let label = |name: &str| label_of(name, labels.as_ref());
+                let of_label = |wanted: u32| known.iter().find(|(label, _)| *label == wanted).map(|(_, known)| known);
+                let kinetics = |name: &str| of_label(label(name).into()).or_else(|| of_label(0)).cloned();
+                let found = share_out_one(&self.draft, map, &regions, kinetics)?;
+                let regions = found.regions.into_iter().map(|region| (label(&region.name), region.into())).collect();
+                let made = self.made(&found.tia_mbq_h, found.tia_sigma_mbq_h.as_deref())?;
+                Ok(IntegratedMaps { regions_of_one_scan: regions, ..made })
+            }
         }
+    }
+
+    fn frames(&self) -> Result<&Frames, DoseError> {
+        self.frames.as_ref().ok_or_else(|| DoseError::Internal("several scans have no times".into()))
     }
 
     fn regions(&self, labels: Option<&Organs>) -> Result<Vec<VoxelRegion>, DoseError> {
@@ -354,10 +418,17 @@ impl MapIntegration {
             sigma_bq_s: sigma_mbq_h.filter(|_| self.volumes.sigma).map(map).transpose()?,
             kinds: None,
             regions: Vec::new(),
+            regions_of_one_scan: Vec::new(),
             voxel_kinds: Vec::new(),
             tia_mbq_h: tia_mbq_h.iter().sum(),
         })
     }
+}
+
+/// The label of a region; 0 of what has none.
+fn label_of(name: &str, labels: Option<&Organs>) -> u16 {
+    let mut own = labels.into_iter().flat_map(Organs::organs).map(|organ| organ.label);
+    own.find(|label| name == format!("label_{label}")).unwrap_or(0)
 }
 
 fn lost(Invalid(reason): Invalid) -> DoseError {

@@ -27,7 +27,9 @@ mod role;
 pub use assemble::{Assembled, IntakeAccount};
 pub use check::{Intake, MAX_DOSE_VOLUME_POINTS, MAX_DOSE_VOLUME_VALUES, MAX_ORGAN_VOLUMES, MAX_ORGANS};
 pub use density::{AIR_HU, CtDensity, density_of_ct, density_of_ct_watched, without_nan};
-pub use integration::{IntegralVolumes, IntegratedMaps, MAX_SCANS, MapIntegration, RawIntegration, RawScan};
+pub use integration::{
+    IntegralVolumes, IntegratedMaps, MAX_SCANS, MapIntegration, OneScanRegion, RawIntegration, RawScan,
+};
 pub use merging::{MAX_TALLIES, Merging, RawMerging, organs_in_order};
 pub use place::{GridChoice, Maps, Placed};
 pub use raw::{RawDoseGrid, RawIntake, RawOrganVolume, paths};

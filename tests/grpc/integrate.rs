@@ -163,6 +163,14 @@ async fn bad_headers_are_refused_at_once_with_every_fault() {
         ),
         ("one scan", |h| h.scans.truncate(1), &["scans"]),
         (
+            "several scans, and what is known of one",
+            |h| {
+                h.one_scan = vec![pb::RegionMethod { label: 0, method: None }];
+                h.reference_time_h = Some(24.0);
+            },
+            &["one_scan", "one_scan[0].method.method", "reference_time_h"],
+        ),
+        (
             "another grid",
             |h| h.scans[2].volume = Some(volume([4, 3, 3], pb::ElementType::Float32)),
             &["scans[2].volume.grid"],

@@ -90,7 +90,7 @@ impl Incoming {
 
     fn finish(self) -> Result<IntegratedMaps, DoseError> {
         let whole = |map: Arriving| map.finish().map_err(|fault| broken(&format!("a map {fault}")));
-        let Announced { regions, voxel_kinds, tia_mbq_h, .. } = self.announced;
+        let Announced { regions, regions_of_one_scan, voxel_kinds, tia_mbq_h, .. } = self.announced;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the server sent a byte")]
         let bytes = |map: Volume<f32>| map.map(|value| *value as u8);
         Ok(IntegratedMaps {
@@ -98,6 +98,7 @@ impl Incoming {
             sigma_bq_s: self.sigma.map(whole).transpose()?,
             kinds: self.kinds.map(whole).transpose()?.map(bytes),
             regions,
+            regions_of_one_scan,
             voxel_kinds,
             tia_mbq_h,
         })

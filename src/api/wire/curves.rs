@@ -48,17 +48,30 @@ fn decode_region(message: pb::MeasuredRegion) -> RawMeasuredRegion {
         let pb::MeasuredPoint { activity_mbq, sigma_mbq, duration_h, .. } = point;
         Some(PointDraft { time, activity_mbq, sigma_mbq, duration_h })
     };
-    let of_one = |one: pb::OnePointMethod| RawKinetics {
+    RawMeasuredRegion {
+        name: message.name,
+        points: message.points.into_iter().map(point).collect(),
+        of_one: message.one_point.map(decode_kinetics),
+    }
+}
+
+pub(super) fn decode_kinetics(one: pb::OnePointMethod) -> RawKinetics {
+    RawKinetics {
         method: one.method,
         half_life_h: one.half_life_h,
         half_life_relative_sd: one.half_life_relative_sd,
         curve_model: given(one.curve_model),
         curve_parameters: one.curve_parameters,
-    };
-    RawMeasuredRegion {
-        name: message.name,
-        points: message.points.into_iter().map(point).collect(),
-        of_one: message.one_point.map(of_one),
+    }
+}
+
+pub(super) fn encode_kinetics(raw: &RawKinetics) -> pb::OnePointMethod {
+    pb::OnePointMethod {
+        method: raw.method.clone(),
+        half_life_h: raw.half_life_h,
+        half_life_relative_sd: raw.half_life_relative_sd,
+        curve_model: raw.curve_model.clone().unwrap_or_default(),
+        curve_parameters: raw.curve_parameters.clone(),
     }
 }
 
@@ -92,22 +105,7 @@ fn encode_region(region: &MeasuredRegion) -> pb::MeasuredRegion {
     pb::MeasuredRegion {
         name: region.name.clone(),
         points: region.points.iter().map(point).collect(),
-        one_point: region.of_one.as_ref().map(encode_kinetics),
-    }
-}
-
-fn encode_kinetics(known: &Kinetics) -> pb::OnePointMethod {
-    let named = pb::OnePointMethod { method: known.name().to_owned(), ..Default::default() };
-    match known {
-        Kinetics::Physical { .. } | Kinetics::Haenscheid => named,
-        Kinetics::PopulationHalfLife { half_life_h, relative_sd } => {
-            pb::OnePointMethod { half_life_h: Some(*half_life_h), half_life_relative_sd: Some(*relative_sd), ..named }
-        }
-        Kinetics::PriorCurve(curve) => pb::OnePointMethod {
-            curve_model: curve.shape().name().to_owned(),
-            curve_parameters: curve.parameters().to_vec(),
-            ..named
-        },
+        one_point: region.of_one.as_ref().map(|known| encode_kinetics(&RawKinetics::of(known))),
     }
 }
 
@@ -122,20 +120,33 @@ fn encode_found(name: &str, series: &Series, found: &RegionFound) -> pb::Integra
             let measured = Measured { times_h: &times_h, activity_mbq: &activity_mbq, sigma_mbq: sigma_mbq.as_deref() };
             Found::Curve(encode_curve(name, &measured, integration))
         }
-        RegionFound::OnePoint(found) => Found::OnePoint(pb::OnePointIntegral {
-            name: name.to_owned(),
-            method: found.method.to_owned(),
-            tia_mbq_h: found.tia_mbq_h,
-            tia_sigma_mbq_h: found.tia_sigma_mbq_h,
-            tia_sigma_first_order_mbq_h: found.tia_sigma_first_order_mbq_h,
-            tia_coefficient_h: series.administered_activity_mbq().map(|administered| found.tia_mbq_h / administered),
-            valid_for_half_lives_h: found.valid_for_half_lives_h.map(Vec::from).unwrap_or_default(),
-            best_time_h: found.best_time_h,
-            fraction_after_last_point: found.fraction_after_last_point,
-            warnings: series.warnings().iter().chain(&found.warnings).map(encode_warning).collect(),
-        }),
+        RegionFound::OnePoint(found) => {
+            let one = encode_one(name, found, series.administered_activity_mbq());
+            let warnings = series.warnings().iter().chain(&found.warnings).map(encode_warning).collect();
+            Found::OnePoint(pb::OnePointIntegral { warnings, ..one })
+        }
     };
     pb::IntegratedRegion { found: Some(found) }
+}
+
+/// * `administered_mbq` – administered activity [MBq], if it is known
+pub(super) fn encode_one(
+    name: &str,
+    found: &SinglePointIntegral,
+    administered_mbq: Option<f64>,
+) -> pb::OnePointIntegral {
+    pb::OnePointIntegral {
+        name: name.to_owned(),
+        method: found.method.to_owned(),
+        tia_mbq_h: found.tia_mbq_h,
+        tia_sigma_mbq_h: found.tia_sigma_mbq_h,
+        tia_sigma_first_order_mbq_h: found.tia_sigma_first_order_mbq_h,
+        tia_coefficient_h: administered_mbq.map(|administered| found.tia_mbq_h / administered),
+        valid_for_half_lives_h: found.valid_for_half_lives_h.map(Vec::from).unwrap_or_default(),
+        best_time_h: found.best_time_h,
+        fraction_after_last_point: found.fraction_after_last_point,
+        warnings: found.warnings.iter().map(encode_warning).collect(),
+    }
 }
 
 /// None if a part is missing that every server sends, or is not known.
@@ -155,14 +166,17 @@ fn decode_found(message: pb::IntegratedRegion, series: &Series) -> Option<Region
         pb::integrated_region::Found::Curve(curve) => {
             decode_integration(curve).map(|found| RegionFound::Curve(Box::new(found)))
         }
-        pb::integrated_region::Found::OnePoint(one) => decode_one(one, series).map(RegionFound::OnePoint),
+        pb::integrated_region::Found::OnePoint(one) => {
+            let mut found = decode_one(one)?;
+            // Those of the series are known here.
+            found.warnings.retain(|warning| !series.warnings().contains(warning));
+            Some(RegionFound::OnePoint(found))
+        }
     }
 }
 
-fn decode_one(message: pb::OnePointIntegral, series: &Series) -> Option<SinglePointIntegral> {
-    // The warnings of the series are known here.
-    let warnings = message.warnings.into_iter().map(decode_warning);
-    let warnings = warnings.filter(|warning| !series.warnings().contains(warning)).collect();
+/// None if it names what is not known.
+pub(super) fn decode_one(message: pb::OnePointIntegral) -> Option<SinglePointIntegral> {
     let valid_for_half_lives_h = match *message.valid_for_half_lives_h {
         [] => None,
         [shortest, longest] => Some([shortest, longest]),
@@ -176,6 +190,6 @@ fn decode_one(message: pb::OnePointIntegral, series: &Series) -> Option<SinglePo
         valid_for_half_lives_h,
         best_time_h: message.best_time_h,
         fraction_after_last_point: message.fraction_after_last_point,
-        warnings,
+        warnings: message.warnings.into_iter().map(decode_warning).collect(),
     })
 }

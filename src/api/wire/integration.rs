@@ -2,16 +2,21 @@
 
 pub(super) mod curve;
 
+use super::curves::{decode_kinetics, decode_one, encode_kinetics, encode_one};
 use super::{pb, volume};
 use crate::clinic::ValueRefersTo;
 use crate::clinic::shared::RegionIntegral;
 use crate::clinic::voxels::{KindCount, VoxelKind};
 use crate::domain::{Checks, ElementType, MomentUnit, VolumeHeader, VolumeRole, Warning};
-use crate::intake::{InputRole, IntegralVolumes, IntegratedMaps, MapIntegration, RawIntegration, RawScan};
+use crate::intake::curves::RawKinetics;
+use crate::intake::{
+    InputRole, IntegralVolumes, IntegratedMaps, MapIntegration, OneScanRegion, RawIntegration, RawScan,
+};
 use curve::{decode_region, encode_region};
 
 pub(in crate::api) fn decode(message: pb::IntegrateHeader) -> RawIntegration {
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    let known = |method: Option<pb::OnePointMethod>| method.map(decode_kinetics).unwrap_or_default();
     let scan = |pb::Scan { volume, time_h, duration_h }| RawScan {
         volume: volume.map(volume::decode).into(),
         time_h,
@@ -33,6 +38,7 @@ pub(in crate::api) fn decode(message: pb::IntegrateHeader) -> RawIntegration {
         between: given(message.between),
         activity_relative_sigma: message.activity_relative_sigma,
         volumes: IntegralVolumes { sigma: message.return_uncertainty, kinds: message.return_voxel_kinds },
+        one_scan: message.one_scan.into_iter().map(|one| (one.label, known(one.method))).collect(),
     }
 }
 
@@ -49,6 +55,8 @@ pub(in crate::api) fn encode(integration: &MapIntegration) -> pb::IntegrateHeade
         duration_h: scan.duration_h,
     };
     let word = |word: &Option<String>| word.clone().unwrap_or_default();
+    let of_label =
+        |(label, known): &(u32, RawKinetics)| pb::RegionMethod { label: *label, method: Some(encode_kinetics(known)) };
     pb::IntegrateHeader {
         scans: raw.scans.iter().enumerate().map(scan).collect(),
         unit: encode_unit(raw.unit.as_deref()).into(),
@@ -66,6 +74,7 @@ pub(in crate::api) fn encode(integration: &MapIntegration) -> pb::IntegrateHeade
         activity_relative_sigma: raw.activity_relative_sigma,
         return_uncertainty: raw.volumes.sigma,
         return_voxel_kinds: raw.volumes.kinds,
+        one_scan: raw.one_scan.iter().map(of_label).collect(),
     }
 }
 
@@ -112,7 +121,8 @@ pub(super) fn decode_refers_to(number: i32) -> Option<String> {
     Some(refers_to.name().to_owned())
 }
 
-pub(in crate::api) fn encode_result(made: &IntegratedMaps) -> pb::IntegrateResult {
+/// * `administered_mbq` – administered activity [MBq], if it is known
+pub(in crate::api) fn encode_result(made: &IntegratedMaps, administered_mbq: Option<f64>) -> pb::IntegrateResult {
     let kind = |count: &KindCount| pb::VoxelKindCount {
         kind: count.kind.to_owned(),
         voxels: count.voxels as u64,
@@ -122,12 +132,22 @@ pub(in crate::api) fn encode_result(made: &IntegratedMaps) -> pb::IntegrateResul
         region.integration.warnings.iter().map(|Warning { message, .. }| format!("{}: {message}", region.name))
     });
     let not_checked = "whether the maps lie on each other was not checked".to_owned();
+    let not_checked = made.regions_of_one_scan.is_empty().then_some(not_checked);
+    let of_one_scan = |(label, region): &(u16, OneScanRegion)| pb::OneScanRegion {
+        label: (*label).into(),
+        voxels: region.voxels as u64,
+        negative_voxels: region.negative_voxels as u64,
+        time_h: region.time_h,
+        activity_mbq: region.activity_mbq,
+        integral: Some(encode_one(&region.name, &region.found, administered_mbq)),
+    };
     pb::IntegrateResult {
         volume: Some(volume::encode(&VolumeHeader::float32(made.tia_bq_s.grid()))),
         regions: made.regions.iter().map(encode_region).collect(),
         voxel_kinds: made.voxel_kinds.iter().map(kind).collect(),
         tia_mbq_h: made.tia_mbq_h,
-        warnings: std::iter::once(not_checked).chain(of_regions).collect(),
+        warnings: not_checked.into_iter().chain(of_regions).collect(),
+        regions_of_one_scan: made.regions_of_one_scan.iter().map(of_one_scan).collect(),
         uncertainty: made.sigma_bq_s.as_ref().map(|map| volume::encode(&VolumeHeader::float32(map.grid()))),
         kinds: made.kinds.as_ref().map(|map| {
             volume::encode(&VolumeHeader { element: ElementType::Uint8, ..VolumeHeader::float32(map.grid()) })
@@ -138,6 +158,7 @@ pub(in crate::api) fn encode_result(made: &IntegratedMaps) -> pb::IntegrateResul
 /// What a result announces: all but the maps, and the maps that will come.
 pub(in crate::api) struct Announced {
     pub(in crate::api) regions: Vec<(u16, RegionIntegral)>,
+    pub(in crate::api) regions_of_one_scan: Vec<(u16, OneScanRegion)>,
     pub(in crate::api) voxel_kinds: Vec<KindCount>,
     pub(in crate::api) tia_mbq_h: f64,
     pub(in crate::api) volume: VolumeHeader,
@@ -157,12 +178,25 @@ pub(in crate::api) fn decode_result(message: pb::IntegrateResult) -> Option<Anno
             fraction: if whole > 0.0 { count.tia_mbq_h / whole } else { 0.0 },
         })
     };
+    let of_one_scan = |region: pb::OneScanRegion| {
+        let integral = region.integral?;
+        let found = OneScanRegion {
+            name: integral.name.clone(),
+            voxels: usize::try_from(region.voxels).ok()?,
+            negative_voxels: usize::try_from(region.negative_voxels).ok()?,
+            time_h: region.time_h,
+            activity_mbq: region.activity_mbq,
+            found: decode_one(integral)?,
+        };
+        Some((u16::try_from(region.label).ok()?, found))
+    };
     let optional = |volume: Option<pb::VolumeDescriptor>| match volume {
         None => Some(None),
         Some(volume) => header(volume).map(Some),
     };
     Some(Announced {
         regions: message.regions.into_iter().map(decode_region).collect::<Option<_>>()?,
+        regions_of_one_scan: message.regions_of_one_scan.into_iter().map(of_one_scan).collect::<Option<_>>()?,
         voxel_kinds: message.voxel_kinds.into_iter().map(kind).collect::<Option<_>>()?,
         tia_mbq_h: whole,
         volume: header(message.volume?)?,

@@ -64,7 +64,9 @@ pub(in crate::cli) fn integrate_maps(
         let words = "whether the maps lie on each other was not checked";
         report.warnings.push(Warning::new(REGISTRATION_NOT_CHECKED, "series", words));
     }
-    if let Some(remote) = remote {
+    // One scan without a method is refused in the same words wherever it would be integrated.
+    let is_refused = is_one && (curve.single_time_point.is_none() || matches!(by, By::Voxel(_)));
+    if let Some(remote) = remote.filter(|_| !is_refused) {
         there(remote, curve, asked, by, maps, &mut report)?;
         report.look_for_corrected_values();
         return Ok(report);

@@ -134,6 +134,49 @@ fn a_server_integrates_maps_as_this_process_does() {
 }
 
 #[test]
+fn a_server_integrates_one_map_as_this_process_does() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start();
+    let at_server = format!("--server={}", server.url);
+    write(&folder, "scan.nii", &cube(4.0, FLOAT32, |[x, y, _]| if x < -20.0 { -0.1 } else { 1.0 + y / 50.0 }));
+    let labels = |[_, y, z]: [f64; 3]| if y > 10.0 { 7.0 } else { f64::from(u8::from(z > 0.0)) * 3.0 };
+    write(&folder, "labels.nii", &cube(4.0, UINT8, labels));
+    let series = "nuclide = 'Lu-177'\nunit = 'mbq'\ninjection = '2026-03-02T09:00:00'\n\
+                  administered_activity_mbq = 7400\n[[scan]]\nfile = 'scan.nii'\ntime = '2026-03-02T09:30:00'\n";
+    put(&folder, "series.toml", series);
+    let curve = |half_life_h: f64| {
+        let rate = std::f64::consts::LN_2 / half_life_h;
+        serde_json::json!({ "model": "mono", "parameters": { "amplitude_1_mbq": 9.0, "rate_1_per_h": rate } })
+    };
+    let prior =
+        serde_json::json!({ "regions": { "label_3": curve(40.0), "label_7": curve(60.0), "rest": curve(30.0) } });
+    put(&folder, "prior.json", &prior.to_string());
+    put(&folder, "part.json", &serde_json::json!({ "regions": { "label_3": curve(40.0) } }).to_string());
+    let common = ["integrate", "--series=series.toml", "--output=out", "--json"];
+    for more in [
+        &["--labels=labels.nii", "--single-time-point=haenscheid"][..],
+        &["--single-time-point=population_half_life", "--half-life=60", "--half-life-sd=0.2"],
+        &["--labels=labels.nii", "--single-time-point=prior_curve", "--prior=prior.json"],
+        &["--labels=labels.nii", "--single-time-point=physical", "--value-refers-to=injection"],
+    ] {
+        let written = ["out/curves.json", "out/curves.csv", "out/tia.nii.gz"];
+        same(&folder, &[&common[..], more].concat(), &at_server, &written);
+    }
+    // What nothing is known of is refused in the same words.
+    for more in [
+        &["--labels=labels.nii", "--single-time-point=prior_curve", "--prior=part.json"][..],
+        &["--labels=labels.nii"],
+        &["--by=voxel"],
+    ] {
+        let args = [&common[..], more].concat();
+        let here = dosegrid(folder.path(), &args);
+        let there = dosegrid(folder.path(), [&args[..], &[&at_server]].concat());
+        assert_eq!((here.status.code(), there.status.code()), (Some(2), Some(2)), "{args:?}");
+        assert_eq!(stderr(&there), stderr(&here), "{args:?}");
+    }
+}
+
+#[test]
 fn a_server_integrates_a_table_as_this_process_does() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let server = Server::start();
