@@ -32,8 +32,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("jobs", &["faults", "metrics", "math", "domain", "plan", "engine", "compute"]),
     ("store", &["audit", "digest", "faults", "domain", "jobs"]),
     ("broker", &["domain"]),
-    ("gateway", &["audit", "digest", "domain", "physics", "formats", "pacs"]),
     ("page", &["domain", "dosimetry"]),
+    ("gateway", &["audit", "digest", "metrics", "domain", "physics", "formats", "pacs", "page"]),
     (
         "api",
         &[

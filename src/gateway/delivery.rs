@@ -97,10 +97,14 @@ impl Gateway {
         // What was to be done and is still to be done has failed; so has what was said to be stored, and is not there.
         let has_failed = state == due.state || state == DeliveryState::Waiting;
         if has_failed {
+            self.metrics.delivery_failed(&due.to);
             next.attempts += 1;
             next.next_ms = wait(destination, next.attempts);
         } else {
             next.next_ms = 0;
+            if state == DeliveryState::Stored {
+                self.metrics.stored(&due.to);
+            }
         }
         next.state = if has_failed && next.attempts >= destination.attempts { DeliveryState::Failed } else { state };
         next.said = said;
@@ -148,7 +152,9 @@ impl Sending<'_> {
                 intake::sync(place.parent().unwrap_or(folder)).map_err(cannot)?;
                 return stored();
             }
-            DestinationKind::Store { peer, calling, .. } => pacs::send(&[instance], peer, calling, None, each)?,
+            DestinationKind::Store { peer, calling, tls, .. } => {
+                pacs::send(&[instance], peer, calling, tls.as_ref(), each)?;
+            }
             DestinationKind::Web(web) => web.store(&[instance], each)?,
         }
         match said {

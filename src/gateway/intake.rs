@@ -9,7 +9,7 @@ use super::record::{Item, Kept, StudyRecord};
 use super::{Gateway, State, now_ms};
 use crate::digest::{Digest, sha256_hex};
 use crate::domain::{DoseError, Invalid};
-use crate::formats::dicom::{self, CLASSES, Outline};
+use crate::formats::dicom::{self, CLASSES, Outline, Outlined};
 
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -84,16 +84,12 @@ impl Gateway {
         if paths.is_empty() {
             return Ok(0);
         }
-        // Where a file makes the reading of all fail, each is read alone.
-        let all = dicom::read_outlines(&spool).unwrap_or_default();
+        let outlines = Outlines::of(&spool);
         for path in &paths {
             if self.is_stopping() {
                 break;
             }
-            let found = match all.iter().find(|one| one.path == *path) {
-                Some(one) => one.found.clone(),
-                None => alone(path),
-            };
+            let found = outlines.of_file(path);
             let origin = Origin::of(path);
             let origin = origin.unwrap_or_else(|| Origin { source: String::new(), calling: String::new() });
             match found {
@@ -157,10 +153,24 @@ impl Gateway {
     }
 }
 
-/// What a file says that makes the reading of others fail.
-fn alone(path: &Path) -> Result<Outline, String> {
-    let found = dicom::read_outlines(path).map_err(|Invalid(reason)| reason)?;
-    found.into_iter().next().map_or_else(|| Err("is not a DICOM file".to_owned()), |one| one.found)
+/// What the files of a folder say they are.
+pub(super) struct Outlines(Vec<Outlined>);
+
+impl Outlines {
+    pub(super) fn of(folder: &Path) -> Self {
+        Self(dicom::read_outlines(folder).unwrap_or_default())
+    }
+
+    /// A file of the folder. Where one makes the reading of all fail, each is read alone.
+    pub(super) fn of_file(&self, path: &Path) -> Result<Outline, String> {
+        match self.0.iter().find(|one| one.path == path) {
+            Some(one) => one.found.clone(),
+            None => {
+                let found = dicom::read_outlines(path).map_err(|Invalid(reason)| reason)?;
+                found.into_iter().next().map_or_else(|| Err("is not a DICOM file".to_owned()), |one| one.found)
+            }
+        }
+    }
 }
 
 /// Tells the ledger of a file that is new, or came again with other bytes.

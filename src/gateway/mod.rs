@@ -11,6 +11,7 @@ mod config;
 mod control;
 mod delivery;
 mod dry_run;
+mod figures;
 mod intake;
 mod ledger;
 mod notify;
@@ -37,11 +38,12 @@ use jiff::Timestamp;
 use crate::audit::{self, Chain, Event, Head, Record, Sealed};
 use crate::digest::Digest;
 use crate::domain::DoseError;
+use crate::metrics::GatewayMetrics;
 use ledger::{Change, Ledger, LedgerError, Table};
 
 pub use config::{
     Config, Destination, DestinationKind, LabelsWanted, Limits, Login, Pattern, Rule, Selector, SentKind, Source,
-    SourceKind, StoreSource,
+    SourceKind, StoreSource, Token, WebSource,
 };
 pub use control::{Asked, ask, ask_for};
 pub use dry_run::{DryRun, dry_run};
@@ -72,6 +74,7 @@ pub(crate) struct Gateway {
     ledger: Ledger,
     salt: String,
     chain: Mutex<Chain>,
+    metrics: GatewayMetrics,
     /// This program, which is started again for what is computed.
     program: PathBuf,
     /// Whether it is to end.
@@ -122,7 +125,11 @@ impl Gateway {
         let lines: Vec<Sealed> = lines.into_iter().map(|(seq, line)| Sealed { seq, line }).collect();
         let chain = Chain::open(&root.join(audit::FOLDER), &head, &lines)
             .map_err(|error| OpenError::Other(format!("audit log: {error}")))?;
-        Ok(Self { config, ledger, salt, chain: Mutex::new(chain), program, stops: AtomicBool::new(false), _lock: lock })
+        let sources = config.sources.iter().map(|source| source.name.as_str());
+        let destinations = config.destinations.iter().map(|destination| destination.name.as_str());
+        let metrics = GatewayMetrics::new(env!("CARGO_PKG_VERSION"), sources, destinations);
+        let (chain, stops) = (Mutex::new(chain), AtomicBool::new(false));
+        Ok(Self { config, ledger, salt, chain, metrics, program, stops, _lock: lock })
     }
 
     /// A folder or file of the gateway.

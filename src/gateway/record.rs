@@ -137,3 +137,19 @@ pub enum DeliveryState {
     /// Not to be tried again.
     Failed,
 }
+
+impl DeliveryState {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Waiting, Self::Stored, Self::Verified, Self::Unverified, Self::Failed];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Stored => "stored",
+            Self::Verified => "verified",
+            Self::Unverified => "unverified",
+            Self::Failed => "failed",
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The gateway at work: one thread takes and looks, one computes, one sends, and each source that is called listens.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::config::{Config, SourceKind};
 use super::offer::Offer;
 use super::record::{Item, StudyRecord};
+use super::sources::listen;
 use super::whole::{Verdict, verdict};
 use super::{Gateway, OpenError, State, control, now_ms};
 use crate::domain::{DoseError, Invalid};
@@ -40,20 +42,33 @@ pub fn run(config: Config, program: PathBuf, until: Until, is_told: impl Fn() ->
         OpenError::InUse => DoseError::invalid("config", format!("{} is in use by another gateway", folder.display())),
         OpenError::Other(reason) => DoseError::Io(format!("gateway: {reason}")),
     })?;
+    let gateway = Arc::new(gateway);
     gateway.clear_receiving().map_err(|error| DoseError::Io(format!("gateway: {error}")))?;
-    let listeners = gateway.config.sources.iter().filter_map(|source| match &source.kind {
-        SourceKind::Store(store) => Some(Gateway::listen(store).map(|listener| (source, store, listener))),
+    let called = gateway.config.sources.iter().filter_map(|source| match &source.kind {
+        SourceKind::Store(store) => Some(listen(store.listen).map(|listener| (source, listener))),
+        SourceKind::Web(web) => Some(listen(web.listen).map(|listener| (source, listener))),
         SourceKind::Folder { .. } | SourceKind::Orthanc { .. } => None,
     });
-    let listeners = listeners.collect::<Result<Vec<_>, DoseError>>()?;
+    let called = called.collect::<Result<Vec<_>, DoseError>>()?;
+    let figures = gateway.config.metrics.map(listen).transpose()?;
     let socket = control::Door::open(&gateway.config.folder)?;
     tracing::info!(folder = %folder.display(), rules = gateway.config.rules.len(), "the gateway runs");
     let open = AtomicUsize::new(0);
-    let gateway = &gateway;
+    let (gateway, open) = (&gateway, &open);
     thread::scope(|scope| {
-        for (source, store, listener) in &listeners {
-            let open = &open;
-            scope.spawn(move || gateway.serve_store(scope, &source.name, store, listener, open));
+        for (source, listener) in called {
+            match &source.kind {
+                SourceKind::Store(store) => {
+                    scope.spawn(move || gateway.serve_store(scope, &source.name, store, &listener, open));
+                }
+                SourceKind::Web(web) => {
+                    scope.spawn(move || gateway.serve_web(&source.name, web, listener));
+                }
+                SourceKind::Folder { .. } | SourceKind::Orthanc { .. } => {}
+            }
+        }
+        if let Some(listener) = figures {
+            scope.spawn(move || gateway.serve_figures(listener));
         }
         scope.spawn(move || socket.serve(gateway));
         let computing = scope.spawn(|| gateway.repeat(Gateway::compute_next));

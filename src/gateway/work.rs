@@ -14,6 +14,7 @@ use super::record::{Delivery, DeliveryState, Item, Object};
 use super::{Gateway, Rule, State, intake};
 use crate::domain::DoseError;
 use crate::formats::dicom;
+use crate::metrics::Computed;
 
 /// Most bytes that are kept of what a process says.
 const MAX_SAID_BYTES: u64 = 1 << 16;
@@ -173,7 +174,14 @@ impl Gateway {
         }
         let places = (input.as_path(), output.as_path());
         let done = compute(&self.program, places, &item.words, self.config.limits, || self.is_stopping());
-        match done.and_then(|()| objects(&output, rule).map_err(|reason| Some((reason, true)))) {
+        let done = done.and_then(|()| objects(&output, rule).map_err(|reason| Some((reason, true))));
+        match &done {
+            Err(None) => {}
+            Err(Some((_, true))) => self.metrics.computed(Computed::Refused),
+            Err(Some((_, false))) => self.metrics.computed(Computed::Failed),
+            Ok(_) => self.metrics.computed(Computed::Done),
+        }
+        match done {
             Err(None) => {}
             Err(Some((reason, is_final))) if is_final || item.failures + 1 >= MAX_FAILURES => {
                 self.settle(&item.id, State::Aside, &reason, |item| item.failures += 1)?;

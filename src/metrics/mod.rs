@@ -1,5 +1,6 @@
 //! Figures of a running service for Prometheus. No label holds a tenant, a name or a digest.
 
+mod gateway;
 mod known;
 mod process;
 
@@ -14,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+pub use gateway::{Computed, GatewayMetrics};
 pub use known::Known;
 
 /// Names and values of labels.

@@ -3,12 +3,14 @@
 //! Files go out byte for byte as they lie on the disk. What comes in is written into a folder, within bounds, and read
 //! as any folder is. Neither errors nor accounts hold anything of a patient but UIDs.
 
+mod arriving;
 mod association;
 mod fetch;
 mod instance;
 mod multipart;
 mod scp;
 mod store;
+mod stow;
 mod tls;
 mod web;
 
@@ -16,7 +18,8 @@ pub use fetch::{Fetched, Limits};
 pub use instance::Instance;
 pub use scp::{Accepts, Arrival, Callers, serve_association};
 pub use store::{Peer, is_title, send};
-pub use tls::StoreTls;
+pub use stow::{StowError, receive_parts, stow_answer};
+pub use tls::{ServeTls, StoreTls};
 pub use web::Web;
 
 /// What became of an instance.
@@ -31,6 +34,13 @@ pub struct Sent {
 }
 
 impl Sent {
+    /// What an instance is answered with.
+    ///
+    /// * `status` – as in the standard
+    pub fn new(instance: String, status: u16) -> Self {
+        Self { instance, status, words: status_words(status) }
+    }
+
     /// Whether the other side has it; a warning does not mean otherwise.
     pub fn is_stored(&self) -> bool {
         self.status == 0 || self.status & 0xf000 == 0xb000

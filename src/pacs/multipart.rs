@@ -43,7 +43,7 @@ impl<R: BufRead> Parts<R> {
                 return Ok(parts);
             }
             if line.is_empty() && parts.body.fill_buf()?.is_empty() {
-                return Err(bad("the answer has no part"));
+                return Err(bad("it has no part"));
             }
         }
     }
@@ -54,7 +54,7 @@ impl<R: BufRead> Parts<R> {
         let mut limited = io::Read::take(&mut self.body, MAX_HEADER_BYTES as u64);
         limited.read_until(b'\n', line)?;
         if line.len() >= MAX_HEADER_BYTES {
-            return Err(bad("the answer has a line that is too long"));
+            return Err(bad("it has a line that is too long"));
         }
         while line.last().is_some_and(|end| matches!(end, b'\r' | b'\n')) {
             line.pop();
@@ -86,7 +86,7 @@ impl<R: BufRead> Parts<R> {
         loop {
             let buffer = self.body.fill_buf()?;
             if buffer.is_empty() {
-                return Err(bad("the answer ends within a part"));
+                return Err(bad("it ends within a part"));
             }
             let (mut used, mut plain) = (0, 0);
             while used < buffer.len() {

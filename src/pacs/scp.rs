@@ -1,23 +1,24 @@
 //! The other side of C-STORE and C-ECHO: an association that others open, and what they send in it.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
+use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
 use dicom_ul::ServerAssociation;
-use dicom_ul::association::Association as _;
 use dicom_ul::association::server::{AccessControl, ServerAssociationOptions};
+use dicom_ul::association::{Association as _, CloseSocket};
 use dicom_ul::pdu::{
     AssociationRJServiceUserReason, PDataValue, PDataValueType, Pdu, PresentationContextResultReason, UserIdentity,
 };
 use tempfile::NamedTempFile;
 
+use super::ServeTls;
+use super::arriving::Arriving;
 use crate::domain::DoseError;
 
 /// How long the other side may be silent.
@@ -30,11 +31,10 @@ const C_ECHO: u16 = 0x0030;
 const IS_ANSWER: u16 = 0x8000;
 const NO_DATA_SET: u16 = 0x0101;
 /// Statuses. Source: DICOM PS3.4, table B.2-1; PS3.7, annex C.
-const SUCCESS: u16 = 0x0000;
-const OUT_OF_RESOURCES: u16 = 0xa700;
+pub(super) const SUCCESS: u16 = 0x0000;
+pub(super) const OUT_OF_RESOURCES: u16 = 0xa700;
 const NOT_UNDERSTOOD: u16 = 0xc000;
 const NO_SUCH_OPERATION: u16 = 0x0211;
-const PREAMBLE_BYTES: usize = 128;
 
 /// Who may call, and by which titles.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +43,8 @@ pub struct Callers<'a> {
     pub called: &'a [String],
     /// Titles that may call; empty: all.
     pub calling: &'a [String],
+    /// How they have to call; none: in the clear.
+    pub tls: Option<&'a ServeTls>,
 }
 
 impl AccessControl for Callers<'_> {
@@ -95,9 +97,8 @@ pub fn serve_association(
     callers: Callers<'_>,
     accepts: Accepts<'_>,
     folder: &Path,
-    mut keep: impl FnMut(Arrival<'_>) -> io::Result<()>,
+    keep: impl FnMut(Arrival<'_>) -> io::Result<()>,
 ) -> Result<(), DoseError> {
-    let failed = |error: dicom_ul::association::Error| DoseError::Io(format!("association: {error}"));
     let mut options = ServerAssociationOptions::new()
         .ae_access_control(callers)
         .ae_title(callers.called.first().map_or("DOSEGRID", String::as_str))
@@ -110,9 +111,32 @@ pub fn serve_association(
     for (syntax, _) in accepts.syntaxes {
         options = options.with_transfer_syntax(*syntax);
     }
-    let mut inner = options.establish(stream).map_err(failed)?;
+    match callers.tls {
+        None => serve(&mut options.establish(stream).map_err(failed)?, accepts, folder, keep),
+        Some(tls) => {
+            let mut inner = options.tls_config(tls.config()).establish_tls(stream).map_err(failed)?;
+            serve(&mut inner, accepts, folder, keep)?;
+            let stream = inner.inner_stream();
+            stream.conn.send_close_notify();
+            // All has been answered: how the end goes changes nothing.
+            let _ = stream.flush();
+            Ok(())
+        }
+    }
+}
+
+fn failed(error: dicom_ul::association::Error) -> DoseError {
+    DoseError::Io(format!("association: {error}"))
+}
+
+fn serve<S: Read + Write + CloseSocket>(
+    inner: &mut ServerAssociation<S>,
+    accepts: Accepts<'_>,
+    folder: &Path,
+    mut keep: impl FnMut(Arrival<'_>) -> io::Result<()>,
+) -> Result<(), DoseError> {
     let calling = inner.peer_ae_title().trim().to_owned();
-    let mut scp = Scp { inner: &mut inner, command: Vec::new(), asked: None, arriving: None };
+    let mut scp = Scp { inner, command: Vec::new(), asked: None, arriving: None };
     loop {
         match scp.inner.receive().map_err(failed)? {
             Pdu::PData { data } => {
@@ -133,16 +157,8 @@ pub fn serve_association(
     }
 }
 
-/// A data set that arrives.
-struct Arriving {
-    file: BufWriter<NamedTempFile>,
-    left: u64,
-    /// Why it cannot be stored.
-    status: u16,
-}
-
-struct Scp<'a> {
-    inner: &'a mut ServerAssociation<TcpStream>,
+struct Scp<'a, S> {
+    inner: &'a mut ServerAssociation<S>,
     command: Vec<u8>,
     /// A command that waits for its data set.
     asked: Option<InMemDicomObject>,
@@ -153,7 +169,7 @@ fn broken(words: &str) -> DoseError {
     DoseError::Io(format!("association: {words}"))
 }
 
-impl Scp<'_> {
+impl<S: Read + Write + CloseSocket> Scp<'_, S> {
     fn take(
         &mut self,
         value: PDataValue,
@@ -245,44 +261,7 @@ impl Scp<'_> {
             .map_err(|error| DoseError::Internal(format!("an answer cannot be encoded: {error}")))?;
         let value_type = PDataValueType::Command;
         let value = PDataValue { presentation_context_id: context, value_type, is_last: true, data };
-        let sent = self.inner.send(&Pdu::PData { data: vec![value] });
-        sent.map_err(|error| DoseError::Io(format!("association: {error}")))
-    }
-}
-
-impl Arriving {
-    /// Begins a file: preamble and file meta information.
-    fn new(folder: &Path, [class, instance, syntax]: [&str; 3], most_bytes: u64) -> io::Result<Self> {
-        let file = tempfile::Builder::new().prefix("c-store-").suffix(".part").tempfile_in(folder)?;
-        let mut file = BufWriter::with_capacity(1 << 16, file);
-        let uid = if is_uid(instance) { instance } else { "0.0" };
-        let meta = FileMetaTableBuilder::new()
-            .media_storage_sop_class_uid(class)
-            .media_storage_sop_instance_uid(uid)
-            .transfer_syntax(syntax)
-            .build()
-            .map_err(io::Error::other)?;
-        file.write_all(&[0; PREAMBLE_BYTES])?;
-        file.write_all(b"DICM")?;
-        meta.write(&mut file).map_err(io::Error::other)?;
-        Ok(Self { file, left: most_bytes, status: SUCCESS })
-    }
-
-    /// Takes bytes. What is too much, or cannot be written, is dropped to the end of the data set.
-    fn write(&mut self, bytes: &[u8]) {
-        if self.status != SUCCESS {
-            return;
-        }
-        match self.left.checked_sub(bytes.len() as u64) {
-            Some(left) if self.file.write_all(bytes).is_ok() => self.left = left,
-            _ => self.status = OUT_OF_RESOURCES,
-        }
-    }
-
-    fn finish(self) -> io::Result<NamedTempFile> {
-        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        File::sync_all(file.as_file())?;
-        Ok(file)
+        self.inner.send(&Pdu::PData { data: vec![value] }).map_err(failed)
     }
 }
 
@@ -298,6 +277,6 @@ fn text(object: &InMemDicomObject, tag: Tag) -> Option<String> {
     Some(trimmed(&object.get(tag)?.to_str().ok()?))
 }
 
-fn is_uid(text: &str) -> bool {
+pub(super) fn is_uid(text: &str) -> bool {
     !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }

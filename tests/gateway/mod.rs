@@ -1,6 +1,9 @@
 //! `dosegrid gateway`, run as a site runs it.
 
 mod conformance;
+mod figures;
 mod network;
 mod road;
 pub(crate) mod site;
+mod stow;
+mod tls;

@@ -12,12 +12,12 @@ use crate::study::servers::{Answer, Asked, store_scp, web};
 use crate::support::command::{dosegrid, stderr};
 
 /// A port that nobody has at this moment.
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
 }
 
-fn text(source: &str, destination: &str) -> String {
+pub(super) fn text(source: &str, destination: &str) -> String {
     format!(
         "folder = 'state'\npoll = '1s'\n\
          [[source]]\nname = 'in'\nquiet = '2s'\nlimit = '2s'\n{source}\n\
@@ -27,14 +27,14 @@ fn text(source: &str, destination: &str) -> String {
 }
 
 /// Sends the study, by the command that a user has for it.
-fn send(folder: &Path, peer: &str, more: &[&str]) -> std::process::Output {
+pub(super) fn send(folder: &Path, peer: &str, more: &[&str]) -> std::process::Output {
     let paths: Vec<String> = files(study()).iter().map(|path| path.display().to_string()).collect();
     let words = ["send"].into_iter().chain(paths.iter().map(String::as_str)).chain(["--to", peer]);
     dosegrid(folder, words.chain(more.iter().copied()))
 }
 
 /// Waits until somebody listens.
-fn listens(port: u16) {
+pub(super) fn listens(port: u16) {
     let start = Instant::now();
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(start.elapsed() < Duration::from_secs(60), "nobody listens");
@@ -105,6 +105,17 @@ enum Habit {
     HasOther,
 }
 
+/// The instance of a request by STOW-RS: its UID and the file.
+pub(super) fn posted(asked: &Asked) -> (String, &[u8]) {
+    let start = asked.body.windows(4).position(|four| four == b"\r\n\r\n").expect("a part") + 4;
+    let end = asked.body.windows(4).rposition(|four| four == b"\r\n--").expect("an end");
+    let file = &asked.body[start..end];
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("came.dcm");
+    fs::write(&path, file).expect("a writable folder");
+    (dosegrid::pacs::Instance::read(&path).expect("an instance").uid, file)
+}
+
 /// A DICOMweb archive; what it has is a file by its UID.
 fn archive(habit: Habit) -> impl Fn(&Asked) -> Answer + Send + 'static {
     let kept: Arc<Mutex<Option<Vec<u8>>>> = Arc::default();
@@ -115,13 +126,7 @@ fn archive(habit: Habit) -> impl Fn(&Asked) -> Answer + Send + 'static {
             (200, "multipart/related; type=\"application/dicom\"; boundary=b".to_owned(), body)
         };
         if asked.line.starts_with("POST") {
-            let start = asked.body.windows(4).position(|four| four == b"\r\n\r\n").expect("a part") + 4;
-            let end = asked.body.windows(4).rposition(|four| four == b"\r\n--").expect("an end");
-            let file = &asked.body[start..end];
-            let folder = tempfile::tempdir().expect("a temporary folder");
-            let path = folder.path().join("came.dcm");
-            fs::write(&path, file).expect("a writable folder");
-            let uid = dosegrid::pacs::Instance::read(&path).expect("an instance").uid;
+            let (uid, file) = posted(asked);
             let item = format!(r#"{{"00081155":{{"vr":"UI","Value":["{uid}"]}}"#);
             if habit == Habit::Refuses {
                 let failed = format!(

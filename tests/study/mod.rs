@@ -1,6 +1,7 @@
 //! `dosegrid study`, `send` and DICOMweb, run as a user runs them.
 
 mod archives;
+pub(crate) mod certificates;
 mod network;
 mod road;
 pub(crate) mod servers;

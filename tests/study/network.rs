@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use tokio_rustls::rustls::ServerConfig;
 
 use dosegrid::formats::dicom::write::{DicomObject, DoseKind, Plan, Reference, RtDose, ct_slices};
 
+use super::certificates::{issued, tls_server};
 use super::servers::{Answer, Asked, store_scp, tls_before, web};
 use crate::support::command::{dosegrid, stderr, succeed};
 
@@ -62,44 +62,6 @@ fn each_instance_sent_by_c_store_has_its_status() {
         assert!(file.ends_with(data) && file.len() - data.len() > PREAMBLE_BYTES, "{name}");
         assert!(said.contains(uid), "{uid}");
     }
-}
-
-/// An authority, a certificate of a server of this name with its key, and what a server does with them.
-fn tls_server(name: &str, asks_for_clients: bool) -> (rcgen::CertifiedIssuer<'static, rcgen::KeyPair>, ServerConfig) {
-    use tokio_rustls::rustls::crypto::ring::default_provider;
-    use tokio_rustls::rustls::pki_types::PrivateKeyDer;
-    let mut params = rcgen::CertificateParams::new(Vec::<String>::new()).expect("no names");
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let key = rcgen::KeyPair::generate().expect("a key");
-    let authority = rcgen::CertifiedIssuer::self_signed(params, key).expect("a certificate");
-    let (certificate, key) = issued(&authority, name);
-    let provider = std::sync::Arc::new(default_provider());
-    let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
-    let builder = builder.expect("both versions");
-    let mut roots = tokio_rustls::rustls::RootCertStore::empty();
-    roots.add(authority.der().clone()).expect("an authority");
-    let builder = if asks_for_clients {
-        let verifier =
-            tokio_rustls::rustls::server::WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
-        builder.with_client_cert_verifier(verifier.build().expect("a verifier"))
-    } else {
-        builder.with_no_client_auth()
-    };
-    let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
-    let config = builder.with_single_cert(vec![certificate.der().clone()], key).expect("they fit");
-    (authority, config)
-}
-
-/// A certificate of a name with its key.
-fn issued(
-    authority: &rcgen::CertifiedIssuer<'static, rcgen::KeyPair>,
-    name: &str,
-) -> (rcgen::Certificate, rcgen::KeyPair) {
-    let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("a name");
-    params.extended_key_usages =
-        vec![rcgen::ExtendedKeyUsagePurpose::ServerAuth, rcgen::ExtendedKeyUsagePurpose::ClientAuth];
-    let key = rcgen::KeyPair::generate().expect("a key");
-    (params.signed_by(&key, authority).expect("a certificate"), key)
 }
 
 #[test]

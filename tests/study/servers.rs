@@ -18,7 +18,7 @@ use tokio_rustls::rustls::ServerConfig;
 pub(crate) type Got = (String, Vec<u8>);
 
 /// Forwards one connection by TLS to an address; whether hands were shaken.
-pub(super) fn tls_before(address: SocketAddr, config: ServerConfig) -> (SocketAddr, JoinHandle<bool>) {
+pub(crate) fn tls_before(address: SocketAddr, config: ServerConfig) -> (SocketAddr, JoinHandle<bool>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let own = listener.local_addr().expect("an address");
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
@@ -126,7 +126,7 @@ pub(crate) struct Asked {
     pub(crate) body: Vec<u8>,
 }
 
-/// What is answered: status, content type, body.
+/// What is answered: status, content type, body. Status 0: the connection ends without an answer.
 pub(crate) type Answer = (u16, String, Vec<u8>);
 
 /// A web server, until the test ends; what it was asked is kept.
@@ -141,6 +141,9 @@ pub(crate) fn web(answer: impl Fn(&Asked) -> Answer + Send + 'static) -> (String
             let Some(asked) = read(&mut reader) else { continue };
             let (status, kind, body) = answer(&asked);
             kept.lock().expect("no panic").push(asked);
+            if status == 0 {
+                continue;
+            }
             let head = format!(
                 "HTTP/1.1 {status} so\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
                 body.len()

@@ -5,9 +5,10 @@ mod pattern;
 mod places;
 mod rule;
 mod section;
+mod source;
+mod tls;
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,10 +16,11 @@ use toml::de::DeTable;
 
 use crate::domain::{DoseError, Invalid};
 use crate::formats::toml_file;
-use crate::pacs::{Peer, Web};
+use crate::pacs::{Peer, StoreTls, Web};
 use section::{Faults, Section};
 
 pub use pattern::Pattern;
+pub use source::{Login, Source, SourceKind, StoreSource, Token, WebSource};
 
 /// All that a gateway is told.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub struct Config {
     pub limits: Limits,
     /// Told of what is done and what is put aside.
     pub webhook: Option<String>,
+    /// Where metrics are served; none: nowhere.
+    pub metrics: Option<SocketAddr>,
     /// Where studies come from.
     pub sources: Vec<Source>,
     /// Where doses go.
@@ -46,68 +50,6 @@ pub struct Limits {
     pub memory_mib: u64,
     /// Time by the clock.
     pub time: Duration,
-}
-
-/// Where studies come from.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// Its name.
-    pub name: String,
-    /// What it is.
-    pub kind: SourceKind,
-    /// A study is looked at after nothing of it came for so long.
-    pub quiet: Duration,
-    /// A study that is not whole is put aside after nothing of it came for so long.
-    pub limit: Duration,
-}
-
-/// Kinds of sources.
-#[derive(Clone, Debug)]
-pub enum SourceKind {
-    /// A folder that others write into.
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Whether files are deleted once they were taken.
-        deletes: bool,
-    },
-    /// An application entity that is sent to by C-STORE.
-    Store(StoreSource),
-    /// An Orthanc whose changes are followed.
-    Orthanc {
-        /// URL of its REST interface.
-        url: String,
-        /// User and password.
-        login: Option<Login>,
-    },
-}
-
-/// User and password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    /// The user.
-    pub user: String,
-    /// The password.
-    pub password: String,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
-    }
-}
-
-/// Who may send by C-STORE.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreSource {
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// Titles that it is called by.
-    pub called: Vec<String>,
-    /// Titles that may call; empty: all.
-    pub calling: Vec<String>,
-    /// Addresses that may call; empty: those of this machine.
-    pub addresses: Vec<IpAddr>,
 }
 
 /// Where doses go.
@@ -134,6 +76,8 @@ pub enum DestinationKind {
         peer: Peer,
         /// Title that the gateway calls itself by.
         calling: String,
+        /// How it is called; none: in the clear.
+        tls: Option<StoreTls>,
         /// Reads back.
         read_back: Option<Web>,
     },
@@ -246,6 +190,7 @@ impl Config {
         let folder = file.needed("folder", &mut faults).map(|folder| base.join(folder));
         let poll = file.time("poll", Duration::from_secs(5), &mut faults);
         let webhook = places::webhook(&mut file, &mut faults);
+        let metrics = places::metrics(&mut file, &mut faults);
         let limits = compute::limits(file.table("compute", &mut faults), &mut faults);
         let sources = places::sources(&mut file, base, &mut faults);
         let destinations = places::destinations(&mut file, base, &mut faults);
@@ -254,7 +199,7 @@ impl Config {
         file.finish(&mut faults);
         faults.finish()?;
         let folder = folder.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
-        Ok(Self { folder, poll, limits, webhook, sources, destinations, rules })
+        Ok(Self { folder, poll, limits, webhook, metrics, sources, destinations, rules })
     }
 
     /// A source by its name.

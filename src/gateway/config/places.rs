@@ -8,7 +8,8 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::section::{Faults, Section};
-use super::{Destination, DestinationKind, Login, Source, SourceKind, StoreSource};
+use super::tls;
+use super::{Destination, DestinationKind, Login, Source, SourceKind, StoreSource, Token, WebSource};
 use crate::domain::Invalid;
 use crate::pacs::{Peer, Web, is_title};
 
@@ -33,6 +34,12 @@ pub(super) fn webhook(file: &mut Section<'_, '_>, faults: &mut Faults<'_>) -> Op
     Some(url)
 }
 
+/// Where metrics are served.
+pub(super) fn metrics(file: &mut Section<'_, '_>, faults: &mut Faults<'_>) -> Option<SocketAddr> {
+    let text = file.text("metrics", faults)?;
+    address(file, "metrics", &text, faults)
+}
+
 pub(super) fn sources(file: &mut Section<'_, '_>, base: &Path, faults: &mut Faults<'_>) -> Vec<Source> {
     let sections = file.tables("source", faults);
     if sections.is_empty() {
@@ -48,10 +55,11 @@ pub(super) fn sources(file: &mut Section<'_, '_>, base: &Path, faults: &mut Faul
         }
         let kind = match section.needed("kind", faults).as_deref() {
             Some("folder") => folder(&mut section, base, faults),
-            Some("c-store") => store(&mut section, faults),
+            Some("c-store") => store(&mut section, base, faults),
+            Some("stow-rs") => stow(&mut section, base, faults),
             Some("orthanc") => orthanc(&mut section, base, faults),
             Some(other) => {
-                let reason = format!("is one of folder, c-store, orthanc; got `{other}`");
+                let reason = format!("is one of folder, c-store, stow-rs, orthanc; got `{other}`");
                 section.fault("kind", &reason, faults);
                 continue;
             }
@@ -97,15 +105,8 @@ fn folder(section: &mut Section<'_, '_>, base: &Path, faults: &mut Faults<'_>) -
     Some(SourceKind::Folder { path, deletes })
 }
 
-fn store(section: &mut Section<'_, '_>, faults: &mut Faults<'_>) -> Option<SourceKind> {
-    let listen = section.needed("listen", faults);
-    let listen = listen.and_then(|text| {
-        let address = text.parse::<SocketAddr>().ok();
-        if address.is_none() {
-            section.fault("listen", &format!("is an address and a port, such as 0.0.0.0:11112; got `{text}`"), faults);
-        }
-        address
-    });
+fn store(section: &mut Section<'_, '_>, base: &Path, faults: &mut Faults<'_>) -> Option<SourceKind> {
+    let listen = listen(section, faults);
     let called = section.texts("called", faults);
     if called.is_empty() {
         section.fault("called", "is needed: the titles that this application entity is called by", faults);
@@ -117,6 +118,38 @@ fn store(section: &mut Section<'_, '_>, faults: &mut Faults<'_>) -> Option<Sourc
             section.fault(key, &reason, faults);
         }
     }
+    let addresses = addresses(section, faults);
+    let tls = tls::serving(section, base, faults);
+    Some(SourceKind::Store(StoreSource { listen: listen?, called, calling, addresses, tls }))
+}
+
+fn stow(section: &mut Section<'_, '_>, base: &Path, faults: &mut Faults<'_>) -> Option<SourceKind> {
+    let listen = listen(section, faults);
+    let token = secret(section, "token_file", base, faults).map(Token);
+    let addresses = addresses(section, faults);
+    let tls = tls::serving(section, base, faults);
+    if token.is_some() && !section.has("certificate") && listen.is_some_and(|listen| !listen.ip().is_loopback()) {
+        section.fault("token_file", "goes over the network in the clear: give certificate and key", faults);
+    }
+    Some(SourceKind::Web(WebSource { listen: listen?, token, addresses, tls }))
+}
+
+/// Where a source listens.
+fn listen(section: &mut Section<'_, '_>, faults: &mut Faults<'_>) -> Option<SocketAddr> {
+    let text = section.needed("listen", faults)?;
+    address(section, "listen", &text, faults)
+}
+
+fn address(section: &Section<'_, '_>, key: &str, text: &str, faults: &mut Faults<'_>) -> Option<SocketAddr> {
+    let address = text.parse::<SocketAddr>().ok();
+    if address.is_none() {
+        section.fault(key, &format!("is an address and a port, such as 0.0.0.0:11112; got `{text}`"), faults);
+    }
+    address
+}
+
+/// Addresses that may call.
+fn addresses(section: &mut Section<'_, '_>, faults: &mut Faults<'_>) -> Vec<IpAddr> {
     let mut addresses = Vec::new();
     for text in section.texts("addresses", faults) {
         match text.parse::<IpAddr>() {
@@ -124,7 +157,7 @@ fn store(section: &mut Section<'_, '_>, faults: &mut Faults<'_>) -> Option<Sourc
             Err(_) => section.fault("addresses", &format!("has no IP address: `{text}`"), faults),
         }
     }
-    Some(SourceKind::Store(StoreSource { listen: listen?, called, calling, addresses }))
+    addresses
 }
 
 fn orthanc(section: &mut Section<'_, '_>, base: &Path, faults: &mut Faults<'_>) -> Option<SourceKind> {
@@ -155,7 +188,7 @@ fn secret(section: &mut Section<'_, '_>, key: &'static str, base: &Path, faults:
     read.map_err(|Invalid(reason)| section.fault(key, &reason, faults)).ok()
 }
 
-fn bytes(path: &Path) -> Result<Vec<u8>, Invalid> {
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Invalid> {
     let cannot = |error: std::io::Error| Invalid::new(format!("{} cannot be read: {error}", path.display()));
     if fs::metadata(path).map_err(cannot)?.len() > MAX_FILE_BYTES {
         return Err(Invalid::new("is too large"));
@@ -208,8 +241,9 @@ fn peer(section: &mut Section<'_, '_>, base: &Path, faults: &mut Faults<'_>) -> 
     if !is_title(&calling) {
         section.fault("calling", "is the title of an application entity: at most 16 plain characters", faults);
     }
+    let tls = tls::calling(section, base, faults);
     let read_back = web(section, "read_back", base, faults);
-    Some(DestinationKind::Store { peer: peer?, calling, read_back })
+    Some(DestinationKind::Store { peer: peer?, calling, tls, read_back })
 }
 
 /// A DICOMweb server; none where the key is not there and need not be.

@@ -63,6 +63,11 @@ impl<'t, 'i> Section<'t, 'i> {
         self.table.get(key).map_or(self.start, |value| value.span().start)
     }
 
+    /// Whether a key is there.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// Records a fault of a key.
     pub(super) fn fault(&self, key: &str, reason: &str, faults: &mut Faults<'_>) {
         faults.at(self.place(key), format!("{}{key} {reason}", self.name));

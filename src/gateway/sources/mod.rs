@@ -3,9 +3,13 @@
 mod folder;
 mod orthanc;
 mod store;
+mod web;
 
+use std::convert::Infallible;
 use std::fs;
 use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
@@ -16,6 +20,41 @@ use crate::domain::DoseError;
 
 /// Most bytes of a file that is taken.
 const MAX_BYTES: u64 = 4 << 30;
+/// How often it is looked whether the gateway ends.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Listens; what cannot be listened on is known before anything else begins.
+pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, DoseError> {
+    let cannot = |error: io::Error| DoseError::invalid("config", format!("cannot listen on {address}: {error}"));
+    let listener = TcpListener::bind(address).map_err(cannot)?;
+    listener.set_nonblocking(true).map_err(cannot)?;
+    Ok(listener)
+}
+
+/// Does something that has no end, until the gateway ends.
+pub(super) fn until_stopped(gateway: &Gateway, work: impl Future<Output = io::Result<Infallible>>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let stopped = async {
+        while !gateway.is_stopping() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    runtime.block_on(async {
+        tokio::select! {
+            ended = work => ended.map(|never| match never {}),
+            () = stopped => Ok(()),
+        }
+    })
+}
+
+/// Whether an address may call; where none is named, this machine may.
+fn admits(addresses: &[IpAddr], address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    if addresses.is_empty() {
+        return address.is_loopback();
+    }
+    addresses.iter().any(|known| known.to_canonical() == address)
+}
 
 impl Gateway {
     /// Asks the sources that do not call by themselves. How many files came.
@@ -25,12 +64,15 @@ impl Gateway {
             let asked = match &source.kind {
                 SourceKind::Folder { path, deletes } => self.scan_folder(source, path, *deletes),
                 SourceKind::Orthanc { url, login } => self.follow_orthanc(source, url, login.as_ref()),
-                SourceKind::Store(_) => Ok(0),
+                SourceKind::Store(_) | SourceKind::Web(_) => Ok(0),
             };
             match asked {
                 Ok(count) => came += count,
                 // It is asked again.
-                Err(error) => tracing::warn!(source = source.name, %error, "a source does not answer"),
+                Err(error) => {
+                    self.metrics.source_failed(&source.name);
+                    tracing::warn!(source = source.name, %error, "a source does not answer");
+                }
             }
         }
         came
@@ -41,7 +83,9 @@ impl Gateway {
         file.as_file().sync_all()?;
         let spool = self.at("spool");
         file.persist(spool.join(origin.file_name()))?;
-        sync(&spool)
+        sync(&spool)?;
+        self.metrics.received(&origin.source);
+        Ok(())
     }
 
     /// A file that is being received.
@@ -52,7 +96,12 @@ impl Gateway {
     /// Drops what was being received when the process was lost: nobody was told that it came.
     pub(super) fn clear_receiving(&self) -> io::Result<()> {
         for entry in fs::read_dir(self.at("receiving"))? {
-            fs::remove_file(entry?.path())?;
+            let path = entry?.path();
+            if path.is_dir() {
+                fs::remove_dir_all(path)?;
+            } else {
+                fs::remove_file(path)?;
+            }
         }
         Ok(())
     }
@@ -64,4 +113,19 @@ fn failed(what: &str, error: &impl std::fmt::Display) -> DoseError {
 
 fn origin(source: &Source) -> Origin {
     Origin { source: source.name.clone(), calling: String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_may_call_where_nothing_is_said() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        assert!(admits(&[], address("127.0.0.1")) && admits(&[], address("::1")));
+        assert!(!admits(&[], address("10.0.0.1")));
+        let one = [address("10.0.0.1")];
+        assert!(admits(&one, address("10.0.0.1")) && admits(&one, address("::ffff:10.0.0.1")));
+        assert!(!admits(&one, address("127.0.0.1")));
+    }
 }
