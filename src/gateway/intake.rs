@@ -10,6 +10,7 @@ use super::{Gateway, State, now_ms};
 use crate::digest::{Digest, sha256_hex};
 use crate::domain::{DoseError, Invalid};
 use crate::formats::dicom::{self, CLASSES, Outline, Outlined};
+use crate::pacs::Instance;
 
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -63,6 +64,12 @@ pub(super) fn digest_of(path: &Path) -> io::Result<String> {
     }
 }
 
+/// The digest of what a file holds: the same by whatever way it comes.
+fn content_of(path: &Path) -> io::Result<String> {
+    // Without file meta information, it is the whole.
+    Instance::read(path).map_or_else(|_| digest_of(path), |instance| instance.digest())
+}
+
 /// The name of an instance's file in the folder of its study.
 pub(super) fn kept_name(instance: &str) -> String {
     sha256_hex(instance)[..32].to_owned() + END
@@ -110,7 +117,7 @@ impl Gateway {
             tracing::debug!(study, why, "a file is not taken");
             return fs::remove_file(path).map_err(failed);
         }
-        let digest = digest_of(path).map_err(failed)?;
+        let digest = content_of(path).map_err(failed)?;
         let key = format!("{study}/{}", outline.instance);
         let known: Option<Kept> = self.ledger.get(Table::Instances, &key)?;
         if known.as_ref().is_none_or(|known| known.digest != digest) {

@@ -24,7 +24,7 @@ pub(super) struct StudyRecord {
 /// A file of a study.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Kept {
-    /// Digest of the file.
+    /// Digest of its data set.
     pub(super) digest: String,
     /// When it came [ms since 1970].
     pub(super) came_ms: i64,

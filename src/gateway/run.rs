@@ -43,7 +43,7 @@ pub fn run(config: Config, program: PathBuf, until: Until, is_told: impl Fn() ->
         OpenError::Other(reason) => DoseError::Io(format!("gateway: {reason}")),
     })?;
     let gateway = Arc::new(gateway);
-    gateway.clear_receiving().map_err(|error| DoseError::Io(format!("gateway: {error}")))?;
+    gateway.clear_unfinished().map_err(|error| DoseError::Io(format!("gateway: {error}")))?;
     let called = gateway.config.sources.iter().filter_map(|source| match &source.kind {
         SourceKind::Store(store) => Some(listen(store.listen).map(|listener| (source, listener))),
         SourceKind::Web(web) => Some(listen(web.listen).map(|listener| (source, listener))),

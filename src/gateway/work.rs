@@ -161,14 +161,13 @@ impl Gateway {
             self.settle(&item.id, State::Received, "its rule is no longer there", |item| item.looked_ms = 0)?;
             return Ok(true);
         };
-        let work = self.at("work").join(&item.id);
+        // No process of a lost gateway has the same.
+        let work = self.at("work").join(format!("{}-{}", item.id, uuid::Uuid::now_v7().simple()));
         let failed = |error: io::Error| DoseError::Io(format!("gateway: the folder of the computation: {error}"));
-        if work.exists() {
-            fs::remove_dir_all(&work).map_err(failed)?;
-        }
         let (input, output) = (work.join("input"), work.join("output"));
         fs::create_dir_all(&input).map_err(failed)?;
         if let Err(reason) = self.link_inputs(&item, &input) {
+            let _ = fs::remove_dir_all(&work);
             self.settle(&item.id, State::Aside, &reason, |_| {})?;
             return Ok(true);
         }

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use dicom_object::FileMetaTable;
 
+use crate::digest::Digest;
 use crate::domain::Invalid;
 
+/// Bytes that are read at once.
+const BUFFER_BYTES: usize = 1 << 16;
 /// Bytes before the four letters `DICM`, and those.
 const PREAMBLE_BYTES: u64 = 132;
 /// Bytes of the element that says how long the group of file meta information is.
@@ -65,6 +68,24 @@ impl Instance {
             bytes: metadata.len(),
             data_set_at,
         })
+    }
+
+    /// Digest of the data set and its transfer syntax: the same whatever file meta information a sender has written.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn digest(&self) -> std::io::Result<String> {
+        let mut digest = Digest::new();
+        digest.update(&self.syntax);
+        digest.update([0]);
+        let mut data_set = self.data_set()?;
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            match data_set.read(&mut buffer)? {
+                0 => return Ok(digest.hex()),
+                count => digest.update(&buffer[..count]),
+            }
+        }
     }
 
     /// The whole file.

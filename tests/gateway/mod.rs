@@ -3,7 +3,9 @@
 mod conformance;
 mod figures;
 mod network;
+mod patients;
 mod road;
 pub(crate) mod site;
 mod stow;
 mod tls;
+mod trial;

@@ -46,7 +46,8 @@ fn reasons(answer: &Value, tag: &str) -> Vec<u64> {
 fn each_instance_of_a_request_has_its_answer() {
     let port = free_port();
     let source = format!("kind = 'stow-rs'\nlisten = '127.0.0.1:{port}'\ntoken_file = 'token'");
-    let site = Site::with(&text(&source, "kind = 'folder'\npath = 'out'"));
+    let inbox = "\n[[source]]\nname = 'inbox'\nkind = 'folder'\npath = 'in'\nquiet = '1s'\nlimit = '1s'";
+    let site = Site::with(&text(&format!("{source}{inbox}"), "kind = 'folder'\npath = 'out'"));
     fs::write(site.path().join("token"), "secret-token\n").expect("a writable folder");
     let made = Site::new("release = 'auto'", "");
     made.put(study(), &[]);
@@ -82,7 +83,12 @@ fn each_instance_of_a_request_has_its_answer() {
     assert_eq!((status, uids(&answer, "00081199").len()), (200, all.len() - 1), "{answer}");
     let is_whole = |item: &Value| item["inputs"].as_array().is_some_and(|inputs| inputs.len() == all.len());
     site.wait_for("it is verified", |items| items.iter().any(|item| item["state"] == "verified" && is_whole(item)));
+    // The same again by another way, where its files have other file meta information.
+    let before = site.items();
+    site.put(study(), &[]);
     drop(running);
+    site.run();
+    assert_eq!(site.items(), before);
     let received: Vec<PathBuf> = files(&site.path().join("state/receiving"));
     assert!(received.is_empty(), "{received:?}");
     let log = fs::read_to_string(site.path().join("log")).expect("a log");

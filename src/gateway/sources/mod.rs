@@ -9,7 +9,9 @@ use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::time::Duration;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 
@@ -22,6 +24,9 @@ use crate::domain::DoseError;
 const MAX_BYTES: u64 = 4 << 30;
 /// How often it is looked whether the gateway ends.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long processes of a lost gateway are waited for, and between two tries.
+const LEFT_PATIENCE: Duration = Duration::from_secs(3);
+const LEFT_REST: Duration = Duration::from_millis(20);
 
 /// Listens; what cannot be listened on is known before anything else begins.
 pub(super) fn listen(address: SocketAddr) -> Result<TcpListener, DoseError> {
@@ -93,17 +98,31 @@ impl Gateway {
         tempfile::Builder::new().prefix("new-").suffix(".part").tempfile_in(self.at("receiving"))
     }
 
-    /// Drops what was being received when the process was lost: nobody was told that it came.
-    pub(super) fn clear_receiving(&self) -> io::Result<()> {
-        for entry in fs::read_dir(self.at("receiving"))? {
-            let path = entry?.path();
-            if path.is_dir() {
-                fs::remove_dir_all(path)?;
-            } else {
-                fs::remove_file(path)?;
+    /// Drops what was being received, computed or read back when the process was lost: nobody was told that it came,
+    /// and nothing of a study stays that was dropped.
+    pub(super) fn clear_unfinished(&self) -> io::Result<()> {
+        for name in ["receiving", "work"] {
+            for entry in fs::read_dir(self.at(name))? {
+                let path = entry?.path();
+                if let Err(error) = remove(&path) {
+                    tracing::warn!(path = %path.display(), %error, "what is left of a lost process cannot be deleted");
+                }
             }
         }
         Ok(())
+    }
+}
+
+/// Deletes a file or folder. A process of a lost gateway, which ends by itself, may still write into it.
+fn remove(path: &Path) -> io::Result<()> {
+    let start = Instant::now();
+    loop {
+        let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+        match removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(_) if start.elapsed() < LEFT_PATIENCE => thread::sleep(LEFT_REST),
+            done => return done,
+        }
     }
 }
 
