@@ -60,6 +60,10 @@ impl Known {
         Duration::from_secs_f64(self.beat.lease_s.clamp(least, most))
     }
 
+    fn is_silent(&self, now: Instant) -> bool {
+        self.seen + self.lease() <= now
+    }
+
     /// Whether new work is given to it. It says every third of its lease that it lives: one that has not for two may
     /// be gone.
     fn takes_work(&self, now: Instant) -> bool {
@@ -171,11 +175,13 @@ impl Fleet {
         left
     }
 
-    /// Attempts whose workers are silent. They stay held until they are removed.
+    /// Attempts whose workers are silent: for their own lease, where they are known, whether they took the order or
+    /// not. They stay held until they are removed.
     pub(super) fn expired(&self) -> Vec<Held> {
         let now = Instant::now();
         let inner = self.lock();
-        let is_over = |held: &&Held| held.is_sent && !held.is_ending && held.until <= now;
+        let is_silent = |name: &String| inner.workers.get(name).is_some_and(|worker| worker.is_silent(now));
+        let is_over = |held: &&Held| held.is_sent && !held.is_ending && (held.until <= now || is_silent(&held.worker));
         inner.held.values().filter(is_over).cloned().collect()
     }
 
@@ -276,7 +282,7 @@ impl Fleet {
         let mut counts = [("idle", 0), ("busy", 0), ("draining", 0), ("silent", 0)];
         for (name, worker) in workers.iter() {
             let state = match worker {
-                silent if silent.seen + silent.lease() <= now => 3,
+                silent if silent.is_silent(now) => 3,
                 draining if draining.beat.is_draining => 2,
                 other => usize::from(other.beat.helps.is_some() || held.values().any(|held| held.worker == *name)),
             };

@@ -72,3 +72,21 @@ fn an_order_that_a_worker_leaves_without_is_known_at_once() {
     fleet.remove(late_lease);
     assert_eq!(left(&fleet, true, &[taken_lease]), []);
 }
+
+#[test]
+fn an_order_of_a_worker_that_is_gone_waits_for_the_lease_of_the_worker() {
+    let fleet = Fleet::new(Duration::from_secs(3600));
+    let attempt = attempt(1);
+    left(&fleet, false, &[]);
+    fleet.hold(attempt.clone(), WORKER.into());
+    assert!(fleet.sent(Lease::of(&attempt)).is_none(), "its worker takes orders");
+    assert!(fleet.expired().is_empty(), "its worker was heard just now");
+    // Its lease is 30 s; that of the gateway, for workers that it does not know, is longer.
+    let long_ago = Instant::now().checked_sub(Duration::from_secs(31)).expect("the machine has run for long enough");
+    fleet.lock().workers.get_mut(WORKER).expect("it was heard").seen = long_ago;
+    let expired: Vec<Lease> = fleet.expired().iter().map(|held| Lease::of(&held.attempt)).collect();
+    assert_eq!(expired, [Lease::of(&attempt)]);
+    // The broker was away, and the worker could not be heard.
+    fleet.renew_all();
+    assert!(fleet.expired().is_empty());
+}
