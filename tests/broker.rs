@@ -4,6 +4,7 @@ mod faults;
 mod fixture;
 mod gateways;
 mod kills;
+mod objects;
 mod rolling;
 mod secured;
 

@@ -131,15 +131,23 @@ impl Broker {
         Ok(())
     }
 
-    /// The names of all objects.
+    /// The names of all objects. What is removed while they come may keep the broker from saying that all have come:
+    /// those that came until it was silent are then taken for all.
     ///
     /// # Errors
-    /// [`BrokerError`].
+    /// [`BrokerError`]; also if the broker is gone before all have come.
     pub async fn names(&self) -> Result<Vec<String>, BrokerError> {
         let mut list = self.objects().await?.list().await.map_err(BrokerError::of)?;
         let mut names = Vec::new();
-        while let Some(info) = tokio_stream::StreamExt::next(&mut list).await {
-            let info = info.map_err(BrokerError::of)?;
+        loop {
+            let info = match tokio::time::timeout(super::ANSWER, tokio_stream::StreamExt::next(&mut list)).await {
+                Ok(Some(info)) => info.map_err(BrokerError::of)?,
+                Ok(None) => break,
+                Err(_) => {
+                    self.check_up()?;
+                    break;
+                }
+            };
             if !info.deleted {
                 names.push(info.name);
             }

@@ -11,10 +11,10 @@ use super::fixture::Site;
 use crate::durable::restart::{checkpointed, results, until_checkpoint, until_running};
 use crate::durable::{Client, monte_carlo, request_id};
 
-const SHAPE: [u32; 3] = [8, 8, 8];
+pub(super) const SHAPE: [u32; 3] = [8, 8, 8];
 
 /// The bytes of the same job where nothing happens, and what was disturbed has them.
-async fn assert_undisturbed(client: &mut Client, name: &str, spec: &pb::JobSpec) {
+pub(super) async fn assert_undisturbed(client: &mut Client, name: &str, spec: &pb::JobSpec) {
     let disturbed = results(client, name).await;
     let again = client.create(spec, &request_id()).await.expect("a good job");
     assert_eq!(results(client, &again.name).await, disturbed);
@@ -136,38 +136,6 @@ async fn a_broker_that_is_lost_costs_nothing() {
     assert_undisturbed(&mut client, &name, &spec).await;
     let job = client.job(&name).await.expect("it is there");
     assert_eq!(job.attempts, 1, "the worker kept its job");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[cfg_attr(no_nats, ignore = "there is no nats-server")]
-async fn what_an_order_came_with_is_put_again_if_the_broker_loses_it() {
-    let site = Site::start(&[]);
-    let gateway = site.gateway(&["--checkpoint-s", "1"]);
-    let worker = site.worker(&[]);
-    let mut client = Client::of(&gateway.url).await;
-    let options = BrokerOptions { url: site.url(), ..BrokerOptions::default() };
-    let broker = Broker::connect(&options).await.expect("a good address");
-    broker.wait_up().await;
-    // The gateway knows its worker then.
-    let spec = client.upload_job(monte_carlo(1000), SHAPE).await;
-    let first = client.create(&spec, &request_id()).await.expect("a good job");
-    results(&mut client, &first.name).await;
-    // The worker cannot fetch it before it is lost.
-    worker.signal(Signal::STOP);
-    let spec = client.upload_job(monte_carlo(40_000), SHAPE).await;
-    let name = client.create(&spec, &request_id()).await.expect("a good job").name;
-    until_running(&mut client, &name).await;
-    let of_order = format!("spec/{}", name.rsplit('/').next().unwrap_or_default());
-    let there = async {
-        while !broker.names().await.expect("it is there").contains(&of_order) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(60), there).await.expect("it is put before the order is sent");
-    broker.remove(&of_order).await.expect("it is there");
-    worker.signal(Signal::CONT);
-    assert_undisturbed(&mut client, &name, &spec).await;
-    assert_eq!(client.job(&name).await.expect("it is there").attempts, 1, "the worker kept its job");
 }
 
 #[tokio::test(flavor = "multi_thread")]

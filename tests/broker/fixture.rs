@@ -82,6 +82,11 @@ impl Site {
         format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
+    /// What lies under the streams and objects of the broker.
+    pub(super) async fn jetstream(&self) -> async_nats::jetstream::Context {
+        async_nats::jetstream::new(async_nats::connect(self.url()).await.expect("it runs"))
+    }
+
     /// Starts the gateway.
     pub(super) fn gateway(&self, flags: &[&str]) -> Server {
         self.gateway_of(&self.store(), flags)

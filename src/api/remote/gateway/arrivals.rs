@@ -93,6 +93,8 @@ impl Gateway {
                 Err(Unusable::Store(status)) => Outcome::Failed(crate::api::runner::fault(&status)),
                 Err(Unusable::Lost) => {
                     tracing::warn!(job = %report.lease.job, "a result did not come whole; its worker sends it again");
+                    // The broker may name an object of which it has lost bytes: its worker puts what is not there.
+                    self.remove(&objects).await;
                     return self.fleet.cancel_end(report.lease);
                 }
             },

@@ -17,6 +17,7 @@ use super::lead::Lead;
 use super::reports;
 use super::task::Doing;
 use crate::api::desk::{Desk, Pieces, Readable, Task, VolumeSource};
+use crate::broker::BrokerError;
 use crate::domain::{Helpers, Helping, Progress};
 use crate::store::{NewFile, StoreError, StoredFile, VolumeDigest};
 
@@ -24,6 +25,8 @@ use crate::store::{NewFile, StoreError, StoredFile, VolumeDigest};
 const PAUSE: Duration = Duration::from_millis(100);
 /// Looks for a volume between two questions for it.
 const LOOKS: u32 = 50;
+/// How often in a row an object may not come whole before it is taken for one of which the broker lost the bytes.
+const MOST_BROKEN: u32 = 2;
 
 /// What an order needs, fetched.
 #[derive(Debug)]
@@ -81,13 +84,27 @@ impl RemoteDesk {
 
 /// Fetches an object that the gateway put before it sent the order, and has it put again if the broker has lost it.
 async fn object(worker: &Worker, lease: &Lease, name: &str) -> StoredFile {
-    let mut looks = 0;
+    let (mut looks, mut broken) = (0, 0);
     loop {
         worker.broker.wait_up().await;
-        if let Some(file) = download(worker, name).await {
-            return file;
+        match look(worker, name).await {
+            Found::Whole(file) => return file,
+            Found::Nothing => broken = 0,
+            Found::Broken => remove_broken(worker, name, &mut broken, &mut looks).await,
         }
         ask_for(worker, lease, None, &mut looks).await;
+    }
+}
+
+/// Removes an object that has not come whole again and again. The broker names it still, and has lost bytes of it: as
+/// long as it is there, nobody puts it again.
+async fn remove_broken(worker: &Worker, name: &str, broken: &mut u32, looks: &mut u32) {
+    *broken += 1;
+    if *broken >= MOST_BROKEN {
+        tracing::warn!(object = name, "the broker has lost bytes of an object; it is put again");
+        let _ = worker.broker.remove(name).await;
+        // It is asked for at once.
+        (*broken, *looks) = (0, 0);
     }
 }
 
@@ -104,35 +121,72 @@ async fn ask_for(worker: &Worker, lease: &Lease, volume: Option<VolumeDigest>, l
 
 /// Takes a volume from the cache, or has the gateway send it.
 async fn volume(worker: &Arc<Worker>, lease: &Lease, name: VolumeDigest) -> HeldVolume {
-    let mut looks = 0;
+    let (mut looks, mut broken, object) = (0, 0, volume_object(&name));
     loop {
         let (there, of) = (worker.clone(), name);
         if let Ok(Some(held)) = tokio::task::spawn_blocking(move || there.cache.get(of)).await {
             return held;
         }
         worker.broker.wait_up().await;
-        if let Some(file) = download(worker, &volume_object(&name)).await {
-            if file.digest() != name {
+        match look(worker, &object).await {
+            Found::Whole(file) if file.digest() != name => {
                 tracing::warn!("a volume came damaged from the broker");
-                let _ = worker.broker.remove(&volume_object(&name)).await;
-            } else if let Ok(held) = worker.cache.add(name, &file) {
-                return held;
+                let _ = worker.broker.remove(&object).await;
             }
+            Found::Whole(file) => {
+                if let Ok(held) = worker.cache.add(name, &file) {
+                    return held;
+                }
+            }
+            Found::Nothing => broken = 0,
+            Found::Broken => remove_broken(worker, &object, &mut broken, &mut looks).await,
         }
         ask_for(worker, lease, Some(name), &mut looks).await;
     }
 }
 
+/// What the broker has of an object.
+enum Found {
+    Whole(StoredFile),
+    /// Not all bytes came.
+    Broken,
+    /// It is not there, or cannot be asked for or written.
+    Nothing,
+}
+
 /// An object as a file; none if it is not there, or does not come whole.
 pub(super) async fn download(worker: &Worker, name: &str) -> Option<StoredFile> {
+    match look(worker, name).await {
+        Found::Whole(file) => Some(file),
+        Found::Broken | Found::Nothing => None,
+    }
+}
+
+async fn look(worker: &Worker, name: &str) -> Found {
+    match fetch(worker, name).await {
+        Some(Ok(file)) => Found::Whole(file),
+        // While the broker is gone, nothing comes.
+        Some(Err(_)) if worker.broker.is_up() => Found::Broken,
+        Some(Err(_)) | None => Found::Nothing,
+    }
+}
+
+/// None if it is not there, or cannot be written.
+async fn fetch(worker: &Worker, name: &str) -> Option<Result<StoredFile, BrokerError>> {
     let mut incoming = worker.broker.get(name).await.ok()??;
     let size_bytes = incoming.size_bytes();
     let mut file = worker.cache.new_file().ok()?;
-    while let Some(piece) = incoming.next().await.ok()? {
-        file = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file)).await.ok()?.ok()?;
+    loop {
+        match incoming.next().await {
+            Ok(Some(piece)) => {
+                file = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file)).await.ok()?.ok()?;
+            }
+            Ok(None) => break,
+            Err(error) => return Some(Err(error)),
+        }
     }
     let file = tokio::task::spawn_blocking(move || file.finish()).await.ok()?.ok()?;
-    (file.size_bytes() == size_bytes).then_some(file)
+    Some(if file.size_bytes() == size_bytes { Ok(file) } else { Err(BrokerError::short()) })
 }
 
 impl VolumeSource for RemoteDesk {
