@@ -131,7 +131,9 @@ def test_a_users_own_stubs_work_beside_it(server: str, tmp_path: Any) -> None:
 
 def test_an_interrupt_ends_the_work_of_the_server(server: str, client: Any, placed: Any) -> None:
     script = (
-        "import sys, numpy as np, dosegrid\n"
+        "import signal, sys, numpy as np, dosegrid\n"
+        # What runs in the background of a shell ignores it.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "water = np.ones((9, 9, 9))\n"
         "tell = lambda progress: print(progress.stage, flush=True)\n"
         "dosegrid.Client(sys.argv[1]).compute(water, density=water, spacing_mm=(4, 4, 4), axes='xyz',\n"
