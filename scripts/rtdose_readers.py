@@ -1,8 +1,8 @@
 """Every kind of RTDOSE that `dosegrid convert` writes, read by others.
 
-    python scripts/rtdose_readers.py DOSEGRID CT_FOLDER          needs numpy, pydicom, nibabel, SimpleITK
+    python scripts/rtdose_readers.py DOSEGRID CT_FOLDER [AE@HOST:PORT]     needs numpy, pydicom, nibabel, SimpleITK
 
-plastimatch, dcmtk (dcmdump) and dicom3tools (dciodvfy) are asked where they are installed. CT_FOLDER is a CT that the
+An archive, Orthanc for one, is sent each by C-STORE if it is named. plastimatch, dcmtk (dcmdump) and dicom3tools (dciodvfy) are asked where they are installed. CT_FOLDER is a CT that the
 doses belong to. Doses are smooth, on upright, sagittal and oblique grids, of one frame and of many, from 1e-6 to 4e4 Gy
 and all zero, in each of the three kinds. A row for each: the largest difference from the dose in quanta (at most 0.5),
 how far the centres of voxels are off [mm], and what the programs say. dciodvfy aborts on 32 bits and is given a twin of
@@ -110,10 +110,10 @@ def dciodvfy(dose, folder):
     return [line for line in done.stderr.splitlines() if line.startswith("Error")]
 
 
-def main(dosegrid, ct):
+def main(dosegrid, ct, archive=None):
     has = {name: shutil.which(name) is not None for name in ("plastimatch", "dcmdump", "dciodvfy")}
     print("absent: " + (", ".join(name for name, is_there in has.items() if not is_there) or "none"))
-    print("| dose | pydicom: quanta, mm | SimpleITK | plastimatch: part of the peak, mm | dcmdump | dciodvfy |\n|---|---|---|---|---|---|")
+    print("| dose | pydicom: quanta, mm | SimpleITK | plastimatch: part of the peak, mm | dcmdump | archive | dciodvfy |\n|---|---|---|---|---|---|---|")
     faults = 0
     for (name, shape, affine), kind, peak in itertools.product(grids(centre_of(ct)), KINDS, [*PEAKS_GY, 0.0]):
         index = np.indices(shape).reshape(3, -1).T
@@ -148,6 +148,12 @@ def main(dosegrid, ct):
                 done = subprocess.run(["dcmdump", path], capture_output=True, text=True, check=False)
                 said.append("reads" if done.returncode == 0 and not done.stderr else done.stderr.strip())
                 faults += done.returncode != 0
+            if archive:
+                done = subprocess.run([dosegrid, "send", path, "--to", archive], capture_output=True, text=True, check=False)
+                said.append("stored" if done.returncode == 0 else done.stderr.strip() or done.stdout.strip())
+                faults += done.returncode != 0
+            else:
+                said.append("not asked")
             if has["dciodvfy"]:
                 errors = dciodvfy(dose, folder)
                 said.append("; ".join(errors) or "no error")
