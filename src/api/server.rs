@@ -131,7 +131,7 @@ pub async fn serve_parts(
     noted(&store, of_server(Event::ServerStarted)).await;
     match (shared.durable.clone(), queue) {
         (Some(durable), Some((broker, lease))) => {
-            drop(tokio::spawn(remote::run(shared.clone(), durable, broker, lease)));
+            drop(shared.attempts.spawn(remote::run(shared.clone(), durable, broker, lease)));
         }
         (Some(durable), None) => drop(tokio::spawn(runner::run(shared.clone(), durable))),
         (None, _) => {}

@@ -201,7 +201,7 @@ impl Fleet {
     /// * `note` – takes the progress of each job
     pub(super) fn hear(&self, beat: Beat, note: &dyn Fn(Uuid, Option<Progress>)) -> Heard {
         let now = Instant::now();
-        let known = Known { beat, seen: now };
+        let mut known = Known { beat, seen: now };
         let until = now + known.lease();
         let mut inner = self.lock();
         let mut gone = Vec::new();
@@ -217,8 +217,10 @@ impl Fleet {
                 None => gone.push(*lease),
             }
         }
-        let has_room = !known.beat.is_draining && known.beat.tasks.len() < Lane::ALL.len();
         let left = inner.held.values().filter(|held| held.is_left_by(&known.beat)).cloned().collect();
+        // One that ends does not begin again: what it said of its work meanwhile may have come later.
+        known.beat.is_draining |= inner.workers.get(&known.beat.worker).is_some_and(|before| before.beat.is_draining);
+        let has_room = !known.beat.is_draining && known.beat.tasks.len() < Lane::ALL.len();
         inner.workers.insert(known.beat.worker.clone(), known);
         Heard { gone, has_room, left }
     }

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
 
 use self::claim::Account;
 use self::fleet::{Fleet, Heard, Held};
@@ -28,6 +29,9 @@ pub use claim::check_account;
 const TICK: Duration = Duration::from_millis(500);
 /// Rest after a failure of store or broker.
 const REST: Duration = Duration::from_secs(1);
+
+/// Longest time in which the last job that was taken from the ledger goes to its worker, once no more are.
+const LAST_ORDER: Duration = Duration::from_secs(5);
 
 /// What all parts of the gateway share.
 pub(super) struct Gateway {
@@ -58,12 +62,18 @@ pub(in crate::api) async fn run(shared: Arc<Shared>, durable: Durable, broker: B
             tokio::spawn(gateway.clone().hear_needs()),
             tokio::spawn(gateway.clone().take_reports()),
             tokio::spawn(gateway.clone().clean()),
-            tokio::spawn(gateway.clone().hand_out()),
         ];
+        let enough = draining.child_token();
+        let mut handing_out = tokio::spawn(gateway.clone().hand_out(enough.clone()));
         let has_ended = tokio::select! {
             () = account.until_another(&mut words) => false,
             () = draining.cancelled() => true,
         };
+        // A job that is taken from the ledger and whose order is not sent would wait for its lease, and count.
+        enough.cancel();
+        if timeout(LAST_ORDER, &mut handing_out).await.is_err() {
+            handing_out.abort();
+        }
         parts.iter().for_each(tokio::task::JoinHandle::abort);
         if has_ended {
             return;
@@ -73,8 +83,9 @@ pub(in crate::api) async fn run(shared: Arc<Shared>, durable: Durable, broker: B
 }
 
 impl Gateway {
-    /// Gives waiting jobs to workers that have room, and takes them from those that are silent.
-    async fn hand_out(self: Arc<Self>) {
+    /// Gives waiting jobs to workers that have room, and takes them from those that are silent, until it is enough.
+    /// Orders that are on their way then are the server's to wait for.
+    async fn hand_out(self: Arc<Self>, enough: CancellationToken) {
         let (mut changes, mut up) = (self.durable.store.changes(), self.broker.up());
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -82,9 +93,9 @@ impl Gateway {
             changes.borrow_and_update();
             let is_up = *up.borrow_and_update();
             self.stop_those_that_left().await;
-            while is_up && self.durable.store.has_waiting() {
+            while is_up && !enough.is_cancelled() && self.durable.store.has_waiting() {
                 match self.take().await {
-                    Ok(Some(held)) => drop(tokio::spawn(self.clone().send(held))),
+                    Ok(Some(held)) => drop(self.shared.attempts.spawn(self.clone().send(held))),
                     Ok(None) => break,
                     Err(_) => tokio::time::sleep(REST).await,
                 }
@@ -94,6 +105,7 @@ impl Gateway {
                 changed = changes.changed() => if changed.is_err() { return },
                 changed = up.changed() => if changed.is_err() { return } else { self.greet().await },
                 () = self.room.notified() => {}
+                () = enough.cancelled() => return,
                 _ = ticks.tick() => {
                     self.expire(is_up).await;
                     if is_up && !self.durable.store.has_waiting() {

@@ -90,3 +90,17 @@ fn an_order_of_a_worker_that_is_gone_waits_for_the_lease_of_the_worker() {
     fleet.renew_all();
     assert!(fleet.expired().is_empty());
 }
+
+#[test]
+fn a_worker_that_ends_gets_nothing_more_whatever_comes_late() {
+    let fleet = Fleet::new(Duration::from_secs(30));
+    left(&fleet, false, &[]);
+    assert_eq!(fleet.candidates().len(), 1);
+    left(&fleet, true, &[]);
+    // It told of its work before the gateway had answered that it ends.
+    assert_eq!(left(&fleet, false, &[]), []);
+    assert!(fleet.candidates().is_empty());
+    let attempt = attempt(1);
+    fleet.hold(attempt.clone(), WORKER.into());
+    assert!(fleet.sent(Lease::of(&attempt)).is_some(), "an order for it is taken back at once");
+}
