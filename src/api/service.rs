@@ -102,6 +102,20 @@ impl Shared {
 #[derive(Clone, Debug)]
 pub(super) struct Service(pub(super) Arc<Shared>);
 
+impl Service {
+    /// Answers a call whose work is short and needs no device, in its turn among those of maps.
+    async fn in_turn<Q: Send + 'static, A: Send + 'static>(
+        &self,
+        request: Request<Q>,
+        work: impl FnOnce(Q) -> Result<A, DoseError> + Send + 'static,
+    ) -> Result<Response<A>, Status> {
+        self.0.check_open()?;
+        let request = request.into_inner();
+        let place = self.0.resampling.place()?;
+        Ok(Response::new(place.run(move || work(request)).await?))
+    }
+}
+
 #[tonic::async_trait]
 impl pb::dose_service_server::DoseService for Service {
     type ComputeStream = Responses<pb::ComputeResponse>;
@@ -158,22 +172,14 @@ impl pb::dose_service_server::DoseService for Service {
         &self,
         request: Request<pb::IntegrateCurvesRequest>,
     ) -> Result<Response<pb::IntegrateCurvesResponse>, Status> {
-        self.0.check_open()?;
-        let request = request.into_inner();
-        let place = self.0.resampling.place()?;
-        let answer = place.run(move || wire::curves::integrate(request)).await?;
-        Ok(Response::new(answer))
+        self.in_turn(request, wire::curves::integrate).await
     }
 
     async fn compute_budget(
         &self,
         request: Request<pb::ComputeBudgetRequest>,
     ) -> Result<Response<pb::ComputeBudgetResponse>, Status> {
-        self.0.check_open()?;
-        let request = request.into_inner();
-        let place = self.0.resampling.place()?;
-        let regions = place.run(move || wire::budget::budgets(request)).await?;
-        Ok(Response::new(wire::budget::encode_result(&regions)))
+        self.in_turn(request, |request| Ok(wire::budget::encode_result(&wire::budget::budgets(request)?))).await
     }
 
     async fn compute_kernel(

@@ -1,6 +1,6 @@
 //! Measured activities of regions over time: what a caller says of them, checked, and their integrals.
 
-use super::integration::named;
+use super::choice::{named, point_of};
 use crate::clinic::single_time_point::{Kinetics, Measurement, SinglePointIntegral, integrate_one};
 use crate::clinic::{
     BeforeFirst, Between, Curve, CurveOptions, Integration, ModelChoice, PieceRules, PointDraft, Series, SeriesDraft,
@@ -103,8 +103,7 @@ impl CurvesPlan {
 
 /// A fault of a region by its path on the wire, such as `regions[0].points[2].sigma_mbq`.
 fn on_the_wire(number: usize, Violation { field, reason }: Violation) -> Violation {
-    let point = field.strip_prefix("point_").and_then(|rest| rest.split_once('.'));
-    if let Some((point, name)) = point.and_then(|(at, name)| Some((at.parse::<usize>().ok()?.checked_sub(1)?, name))) {
+    if let Some((point, name)) = point_of(&field) {
         return Violation { field: format!("regions[{number}].points[{point}].{name}"), reason };
     }
     match field.as_str() {

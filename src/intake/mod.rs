@@ -12,6 +12,7 @@ mod assemble;
 pub mod bed;
 pub mod budget;
 mod check;
+mod choice;
 pub mod curves;
 mod density;
 mod integration;

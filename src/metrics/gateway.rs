@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::{Labels, label, process, whole};
+use super::{Labels, label, text_of, whole};
 
 /// How a computation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,14 +112,10 @@ impl GatewayMetrics {
 
     /// All figures, as Prometheus reads them (text format 0.0.4).
     pub fn text(&self) -> String {
-        let mut registry = Registry::default();
-        let all = registry.sub_registry_with_prefix("dosegrid");
-        all.register("build_info", "Version of the program", self.build_info.clone());
-        self.register(all.sub_registry_with_prefix("gateway"));
-        process::register(registry.sub_registry_with_prefix("process"));
-        let mut text = String::new();
-        prometheus_text::encode(&mut text, &registry).expect("a string takes all");
-        text
+        text_of(|all| {
+            all.register("build_info", "Version of the program", self.build_info.clone());
+            self.register(all.sub_registry_with_prefix("gateway"));
+        })
     }
 
     fn register(&self, to: &mut Registry) {

@@ -32,6 +32,16 @@ type Refresh = Box<dyn Fn(&Metrics) + Send + Sync>;
 /// Voxels that a size of [`Metrics::job_ran`] holds at most.
 const SIZES: [(u64, &str); 4] = [(1 << 18, "64"), (1 << 21, "128"), (1 << 24, "256"), (1 << 27, "512")];
 
+/// Figures of the program and of its process, as Prometheus reads them (text format 0.0.4).
+fn text_of(register: impl FnOnce(&mut Registry)) -> String {
+    let mut registry = Registry::default();
+    register(registry.sub_registry_with_prefix("dosegrid"));
+    process::register(registry.sub_registry_with_prefix("process"));
+    let mut text = String::new();
+    prometheus_text::encode(&mut text, &registry).expect("a string takes all");
+    text
+}
+
 /// What the figures of a service are.
 #[derive(Default)]
 pub struct Metrics {
@@ -214,12 +224,7 @@ impl Metrics {
         for refresh in self.refresh.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             refresh(self);
         }
-        let mut registry = Registry::default();
-        self.register(registry.sub_registry_with_prefix("dosegrid"));
-        process::register(registry.sub_registry_with_prefix("process"));
-        let mut text = String::new();
-        prometheus_text::encode(&mut text, &registry).expect("a string takes all");
-        text
+        text_of(|all| self.register(all))
     }
 
     fn register(&self, to: &mut Registry) {

@@ -18,7 +18,7 @@ const SHAPE: [u64; 3] = [16, 16, 12];
 /// Times of the images, by the order of the days.
 const DAYS: [[&str; 2]; 2] = [["20260106", "090000"], ["20260108", "090000"]];
 /// What stands where the name will be, in ASCII.
-const PLACEHOLDER: &str = "@";
+const FILLER: &str = "@";
 
 /// What is particular about a study.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -169,8 +169,8 @@ fn uid(object: &InMemDicomObject, tag: dicom_core::Tag) -> String {
 /// Gives a file the name of a patient, as bytes in a character set of its own, and a time of writing that is long ago.
 fn rename(mut object: DefaultDicomObject, path: &Path, number: usize) {
     let (set, name) = name(number);
-    let placeholder = PLACEHOLDER.repeat(name.len());
-    object.put(DataElement::new(tags::PATIENT_NAME, VR::PN, PrimitiveValue::from(placeholder.as_str())));
+    let filler = FILLER.repeat(name.len());
+    object.put(DataElement::new(tags::PATIENT_NAME, VR::PN, PrimitiveValue::from(filler.as_str())));
     object.put(DataElement::new(
         tags::SPECIFIC_CHARACTER_SET,
         VR::CS,
@@ -178,7 +178,7 @@ fn rename(mut object: DefaultDicomObject, path: &Path, number: usize) {
     ));
     object.write_to_file(path).expect("a writable folder");
     let mut bytes = fs::read(path).expect("a file");
-    let at = bytes.windows(name.len()).position(|part| part == placeholder.as_bytes()).expect("the placeholder");
+    let at = bytes.windows(name.len()).position(|part| part == filler.as_bytes()).expect("the filler");
     bytes[at..at + name.len()].copy_from_slice(&name);
     fs::write(path, bytes).expect("a writable folder");
     let long_ago = SystemTime::now() - Duration::from_secs(3600);

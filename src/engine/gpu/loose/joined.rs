@@ -79,7 +79,7 @@ pub(super) fn joined(source: &str, looseness: Looseness) -> (String, usize) {
             .places(&source, sum)
             .iter()
             .filter(|place| looseness.joins(place.text))
-            .filter_map(|place| Some((place.start, place.text.len(), as_fma(place.text, place.found)?)))
+            .filter_map(|place| Some((place.start, place.text.len(), as_joined(place.text, place.found)?)))
             .collect();
         // Of sums within sums, the outer one comes first, and the inner one the next time.
         found.sort_by_key(|&(start, length, _)| (start, std::cmp::Reverse(length)));
@@ -102,7 +102,7 @@ pub(super) fn joined(source: &str, looseness: Looseness) -> (String, usize) {
 }
 
 /// `a * b + c`, `a * b - c`, `c + a * b` or `c - a * b` joined; none if neither side is written as a product.
-fn as_fma(text: &str, sum: Sum) -> Option<String> {
+fn as_joined(text: &str, sum: Sum) -> Option<String> {
     let (at, sign) = operator(text, &['+', '-'])?;
     let (left, right) = (text[..at].trim(), text[at + 1..].trim());
     let is_difference = sign == '-';

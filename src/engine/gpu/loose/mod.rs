@@ -13,7 +13,7 @@ use naga::{BinaryOperator, Expression, Function, Handle, MathFunction, Module, T
 use super::shader::Shader;
 use joined::{JOINED, joined};
 
-/// What becomes of a quotient, a root whose argument is multiplied, or a sum at a place of the source.
+/// Which of what is loose is off, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Looseness {
     /// All quotients and roots are too large.
