@@ -2,7 +2,7 @@
 
 use naga::{BinaryOperator, Expression, Handle, TypeInner};
 
-use super::{Looseness, Parsed, Types, operator, step};
+use super::{Looseness, Types, operator, replaced, step};
 
 /// How the functions of a joined product and sum begin; the places of a vector follow.
 pub(super) const JOINED: &str = "joined_";
@@ -60,45 +60,20 @@ impl Types<'_> {
 
 /// Products that go into sums joined with them, over and over until none is left.
 pub(super) fn joined(source: &str, looseness: Looseness) -> (String, usize) {
-    let mut source = source.to_owned() + &[1, 2, 3, 4].map(joined_of).concat();
-    let mut joined = 0;
-    loop {
-        let sum = |expression: &Expression, types: &Types<'_>| {
-            let Expression::Binary { op, left, right } = *expression else { return None };
-            let is_sum = matches!(op, BinaryOperator::Add | BinaryOperator::Subtract);
-            let sides = [left, right];
-            let places = if let TypeInner::Vector { size, .. } = *types.of(left) { size as u8 } else { 1 };
-            let sum = Sum {
-                places,
-                sides: sides.map(|side| types.spread(left, side)),
-                factors: sides.map(|s| types.factors(s)),
-            };
-            (is_sum && sum.factors.iter().any(Option::is_some)).then_some(sum)
-        };
-        let mut found: Vec<(usize, usize, String)> = Parsed::new(&source)
-            .places(&source, sum)
-            .iter()
-            .filter(|place| looseness.joins(place.text))
-            .filter_map(|place| Some((place.start, place.text.len(), as_joined(place.text, place.found)?)))
-            .collect();
-        // Of sums within sums, the outer one comes first, and the inner one the next time.
-        found.sort_by_key(|&(start, length, _)| (start, std::cmp::Reverse(length)));
-        let mut end = 0;
-        found.retain(|&(start, length, _)| {
-            let is_outer = start >= end;
-            if is_outer {
-                end = start + length;
-            }
-            is_outer
-        });
-        if found.is_empty() {
-            return (source, joined);
-        }
-        joined += found.len();
-        for (start, length, text) in found.into_iter().rev() {
-            source.replace_range(start..start + length, &text);
-        }
-    }
+    let sum = |expression: &Expression, types: &Types<'_>| {
+        let Expression::Binary { op, left, right } = *expression else { return None };
+        let is_sum = matches!(op, BinaryOperator::Add | BinaryOperator::Subtract);
+        let sides = [left, right];
+        let places = if let TypeInner::Vector { size, .. } = *types.of(left) { size as u8 } else { 1 };
+        let sum =
+            Sum { places, sides: sides.map(|side| types.spread(left, side)), factors: sides.map(|s| types.factors(s)) };
+        (is_sum && sum.factors.iter().any(Option::is_some)).then_some(sum)
+    };
+    replaced(source.to_owned() + &[1, 2, 3, 4].map(joined_of).concat(), |source, parsed| {
+        let places = parsed.places(source, sum);
+        let drawn = places.iter().filter(|place| looseness.takes(place.text));
+        drawn.filter_map(|place| Some((place.range(), as_joined(place.text, place.found)?))).collect()
+    })
 }
 
 /// `a * b + c`, `a * b - c`, `c + a * b` or `c - a * b` joined; none if neither side is written as a product.

@@ -2,16 +2,21 @@
 //!
 //! WGSL leaves open how exact a quotient, a root and a product that is added are (WGSL, W3C, §15.7.4, "Accuracy of
 //! expressions"; §15.7.3, "Differences from IEEE 754"): a quotient may be off by 2.5 units in the last place, a root by
-//! the 4.5 of a quotient by `inverseSqrt`, and a product that is added may be rounded with the sum, as by `fma`. The
-//! stages use nothing else that is loose. Each way is written into their source here.
+//! the 4.5 of a quotient by `inverseSqrt`, a product that is added may be rounded with the sum, as by `fma`, and sums
+//! of several terms may be grouped otherwise (§15.7.5, "Reassociation and fusion"). The stages use nothing else that is
+//! loose. Each way is written into their source here.
 
 mod joined;
+mod regrouped;
+
+use std::ops::Range;
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use naga::{BinaryOperator, Expression, Function, Handle, MathFunction, Module, TypeInner};
 
 use super::shader::Shader;
 use joined::{JOINED, joined};
+use regrouped::regrouped;
 
 /// Which of what is loose is off, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +31,10 @@ pub(super) enum Looseness {
     Joined,
     /// Some are.
     SomeJoined(u64),
+    /// Sums of three terms and more begin with the last two.
+    Regrouped,
+    /// Some do.
+    SomeRegrouped(u64),
 }
 
 /// 1 and three units in the last place, 1 less two and a half: single precision has no nearer ones outside.
@@ -39,15 +48,15 @@ impl Looseness {
         match self {
             Self::Below => true,
             Self::Either(seed) => is_drawn(place, seed),
-            Self::Above | Self::Joined | Self::SomeJoined(_) => false,
+            Self::Above | Self::Joined | Self::SomeJoined(_) | Self::Regrouped | Self::SomeRegrouped(_) => false,
         }
     }
 
-    fn joins(self, place: &str) -> bool {
+    /// Whether a place is written anew, where some are and some are not.
+    fn takes(self, place: &str) -> bool {
         match self {
-            Self::Joined => true,
-            Self::SomeJoined(seed) => is_drawn(place, seed),
-            Self::Above | Self::Below | Self::Either(_) => false,
+            Self::SomeJoined(seed) | Self::SomeRegrouped(seed) => is_drawn(place, seed),
+            Self::Above | Self::Below | Self::Either(_) | Self::Joined | Self::Regrouped => true,
         }
     }
 }
@@ -72,6 +81,7 @@ fn rewritten(source: &str, looseness: Looseness) -> (String, usize) {
     match looseness {
         Looseness::Above | Looseness::Below | Looseness::Either(_) => off(source, looseness),
         Looseness::Joined | Looseness::SomeJoined(_) => joined(source, looseness),
+        Looseness::Regrouped | Looseness::SomeRegrouped(_) => regrouped(source, looseness),
     }
 }
 
@@ -86,6 +96,12 @@ struct Place<'a, T> {
     start: usize,
     text: &'a str,
     found: T,
+}
+
+impl<T> Place<'_, T> {
+    fn range(&self) -> Range<usize> {
+        self.start..self.start + self.text.len()
+    }
 }
 
 /// What is loose of an expression.
@@ -171,7 +187,7 @@ fn off(source: &str, looseness: Looseness) -> (String, usize) {
 }
 
 /// Where the argument of a call stands.
-fn argument(source: &str, call: usize) -> std::ops::Range<usize> {
+fn argument(source: &str, call: usize) -> Range<usize> {
     let start = call + source[call..].find('(').expect("a call has an argument") + 1;
     let mut depth = 1;
     let is_end = |character| {
@@ -214,6 +230,31 @@ fn operator(text: &str, of: &[char]) -> Option<(usize, char)> {
     last
 }
 
+/// Text put in place of what is found, over and over until nothing is, and how often. Of what stands within other finds
+/// the outer one comes first, and the inner one the next time.
+fn replaced(mut source: String, find: impl Fn(&str, &Parsed) -> Vec<(Range<usize>, String)>) -> (String, usize) {
+    let mut count = 0;
+    loop {
+        let mut found = find(&source, &Parsed::new(&source));
+        found.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
+        let mut end = 0;
+        found.retain(|(range, _)| {
+            let is_outer = range.start >= end;
+            if is_outer {
+                end = range.end;
+            }
+            is_outer
+        });
+        if found.is_empty() {
+            return (source, count);
+        }
+        count += found.len();
+        for (range, text) in found.into_iter().rev() {
+            source.replace_range(range, &text);
+        }
+    }
+}
+
 fn inserted(source: &str, mut insertions: Vec<(usize, String)>) -> String {
     insertions.sort_by_key(|(at, _)| *at);
     let mut text = source.to_owned();
@@ -252,6 +293,20 @@ mod tests {
         assert!(source.contains("let y = joined_3(-(v), vec3<f32>((a + 1.0)), vec3<f32>(a)) - v;"), "{source}");
         assert!(source.contains("let z = joined_3(v, vec3<f32>(a), v);"), "{source}");
         assert_eq!(places, 5);
+    }
+
+    #[test]
+    fn sums_of_three_terms_begin_with_the_last_two() {
+        let source = "fn f(a: f32, v: vec2<f32>, n: u32) -> f32 {
+    let x = a - (a + 2.0 - a * a) + sqrt(a) - 1.0;
+    let y = v + a - v;
+    return x + y.x + f32(n + n + 1u);
+}";
+        let (source, places) = rewritten(source, Looseness::Regrouped);
+        assert!(source.contains("let x = a + (-((a + (2.0 + (-(a * a))))) + (sqrt(a) + (-(1.0))));"), "{source}");
+        assert!(source.contains("let y = v + (a + (-(v)));"), "{source}");
+        assert!(source.contains("return x + (y.x + (f32(n + n + 1u)));"), "{source}");
+        assert_eq!(places, 4);
     }
 
     #[test]

@@ -62,6 +62,8 @@ fn no_dose_moves_with_what_wgsl_leaves_open() {
         (Looseness::Either(1), 60),
         (Looseness::Joined, 60),
         (Looseness::SomeJoined(2), 30),
+        (Looseness::Regrouped, 20),
+        (Looseness::SomeRegrouped(3), 10),
     ] {
         let places = loosen(&mut session, looseness);
         let found = run(&mut session, &scene, 0..HISTORIES);
