@@ -35,6 +35,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const PREFIX: &str = "dosegrid";
 /// The store of objects.
 const OBJECTS: &str = "dosegrid-bytes";
+/// The stream below it.
+const OBJECTS_STREAM: &str = "OBJ_dosegrid-bytes";
 
 /// Why the broker does not do what it was asked for, in words without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -187,16 +189,14 @@ impl Broker {
 
     /// Puts a message into a stream. It is the broker's when this returns.
     ///
-    /// * `to` – who takes it there
-    /// * `id` – the same for a message that is sent again: within two minutes the broker keeps one of them
+    /// * `to` – who takes it there. What is sent twice comes twice
     ///
     /// # Errors
     /// [`BrokerError`].
-    pub async fn send(&self, lane: Lane, to: &str, id: &str, words: &impl Serialize) -> Result<(), BrokerError> {
+    pub async fn send(&self, lane: Lane, to: &str, words: &impl Serialize) -> Result<(), BrokerError> {
         self.check_up()?;
         self.stream(lane).await?;
-        let message = jetstream::message::PublishMessage::build().payload(encoded(words)).message_id(id);
-        let sent = self.jetstream.send_publish(format!("{}.{to}", lane.subject()), message).await;
+        let sent = self.jetstream.publish(format!("{}.{to}", lane.subject()), encoded(words)).await;
         sent.map_err(BrokerError::of)?.await.map(drop).map_err(BrokerError::of)
     }
 

@@ -4,13 +4,18 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use async_nats::jetstream::object_store::{InfoErrorKind, Object};
+use async_nats::jetstream::object_store::{InfoErrorKind, Object, ObjectInfo};
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::sync::mpsc;
 
-use super::{Broker, BrokerError};
+use super::{Broker, BrokerError, OBJECTS_STREAM};
 
+/// What the subjects begin with at which the broker keeps what objects are.
+const DESCRIBED: &str = "$O.dosegrid-bytes.M.";
 /// Bytes that are read at once.
 const PIECE_BYTES: usize = 256 << 10;
 /// Pieces that may wait to be sent.
@@ -120,38 +125,78 @@ impl Broker {
         }
     }
 
-    /// Removes an object, if it is there.
+    /// Removes an object, if it is there, and what the broker keeps of one that was removed.
     ///
     /// # Errors
     /// [`BrokerError`].
     pub async fn remove(&self, name: &str) -> Result<(), BrokerError> {
-        if self.size_of(name).await?.is_some() {
-            self.objects().await?.delete(name).await.map_err(BrokerError::of)?;
+        self.check_up()?;
+        let store = self.objects().await?;
+        match store.info(name).await {
+            Ok(info) if info.deleted => {}
+            Ok(_) => store.delete(name).await.map_err(BrokerError::of)?,
+            Err(error) if error.kind() == InfoErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(BrokerError::of(error)),
+        }
+        self.forget(name).await
+    }
+
+    /// Removes what says that an object was removed. One that was put meanwhile has taken its place, and stays.
+    async fn forget(&self, name: &str) -> Result<(), BrokerError> {
+        let stream = self.jetstream.get_stream_no_info(OBJECTS_STREAM).await.map_err(BrokerError::of)?;
+        let last = match stream.get_last_raw_message_by_subject(&described_at(name)).await {
+            Ok(last) => last,
+            Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => return Ok(()),
+            Err(error) => return Err(BrokerError::of(error)),
+        };
+        let info: ObjectInfo = serde_json::from_slice(&last.payload).map_err(BrokerError::of)?;
+        if info.deleted {
+            // Another may have done it just now. What stays is among the names.
+            let _ = stream.delete_message(last.sequence).await;
         }
         Ok(())
     }
 
-    /// The names of all objects. What is removed while they come may keep the broker from saying that all have come:
-    /// those that came until it was silent are then taken for all.
+    /// The names of all objects, and of those that were removed and that the broker has not forgotten.
     ///
     /// # Errors
-    /// [`BrokerError`]; also if the broker is gone before all have come.
+    /// [`BrokerError`].
     pub async fn names(&self) -> Result<Vec<String>, BrokerError> {
-        let mut list = self.objects().await?.list().await.map_err(BrokerError::of)?;
+        self.check_up()?;
+        self.objects().await?;
+        let stream = self.jetstream.get_stream_no_info(OBJECTS_STREAM).await.map_err(BrokerError::of)?;
+        let mut subjects = stream.info_with_subjects(format!("{DESCRIBED}>")).await.map_err(BrokerError::of)?;
         let mut names = Vec::new();
-        loop {
-            let info = match tokio::time::timeout(super::ANSWER, tokio_stream::StreamExt::next(&mut list)).await {
-                Ok(Some(info)) => info.map_err(BrokerError::of)?,
-                Ok(None) => break,
-                Err(_) => {
-                    self.check_up()?;
-                    break;
-                }
-            };
-            if !info.deleted {
-                names.push(info.name);
-            }
+        while let Some(subject) = tokio_stream::StreamExt::next(&mut subjects).await {
+            let (subject, _) = subject.map_err(BrokerError::of)?;
+            names.extend(named_at(&subject));
         }
         Ok(names)
+    }
+}
+
+/// The subject at which the broker keeps what an object is: its name in Base64.
+fn described_at(name: &str) -> String {
+    format!("{DESCRIBED}{}", URL_SAFE.encode(name))
+}
+
+/// The object of a subject; none if another program has put it there.
+fn named_at(subject: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE.decode(subject.strip_prefix(DESCRIBED)?).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_told_by_their_subjects() {
+        for name in ["volume/00ff", "made/7.1/checkpoint-3", "ü?>"] {
+            assert_eq!(named_at(&described_at(name)).as_deref(), Some(name));
+        }
+        assert_eq!(described_at("??>"), "$O.dosegrid-bytes.M.Pz8-");
+        for other in ["$O.dosegrid-bytes.C.Pz8-", "$O.dosegrid-bytes.M.?"] {
+            assert_eq!(named_at(other), None, "{other}");
+        }
     }
 }

@@ -92,6 +92,23 @@ async fn an_order_that_comes_while_its_worker_ends_waits_again_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(no_nats, ignore = "there is no nats-server")]
+async fn each_worker_that_lets_go_of_an_attempt_is_heard() {
+    let site = Site::start(&[]);
+    let gateway = site.gateway(&[]);
+    let mut client = Client::of(&gateway.url).await;
+    let spec = client.upload_job(monte_carlo(ENDLESS), SHAPE).await;
+    let name = client.create(&spec, &request_id()).await.expect("a good job").name;
+    // Both have the first attempt, and tell nothing of it but that they end.
+    for _ in 0..2 {
+        let worker = site.worker(&[]);
+        until_computing(&mut client, &name).await;
+        assert_eq!(worker.terminate(), Some(0));
+        assert_released(&mut client, &name).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_nats, ignore = "there is no nats-server")]
 async fn what_waits_is_asked_for_as_soon_as_the_broker_is_back() {
     let mut site = Site::start(&[]);
     let options = BrokerOptions { url: site.url(), ..BrokerOptions::default() };
@@ -110,7 +127,7 @@ async fn what_waits_is_asked_for_as_soon_as_the_broker_is_back() {
     broker.up().wait_for(|is_up| !is_up).await.expect("it is connected");
     site.start_broker();
     broker.wait_up().await;
-    broker.send(Lane::Work, "reader", "first", &7).await.expect("it is back");
+    broker.send(Lane::Work, "reader", &7).await.expect("it is back");
     // A question that waits for the broker that is gone would wait for hours.
     let read = tokio::time::timeout(Duration::from_secs(60), reading).await.expect("it is asked for at once");
     assert_eq!(read.expect("no panic"), Some(7));

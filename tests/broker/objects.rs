@@ -1,4 +1,4 @@
-//! Objects that the broker loses, whole or in part.
+//! Objects that the broker loses, whole or in part, and what is left of those that are removed.
 
 use std::time::Duration;
 
@@ -22,8 +22,7 @@ async fn broker_of(site: &Site) -> Broker {
 async fn until_put(broker: &Broker, job: &str) -> String {
     let of_order = format!("spec/{}", job.rsplit('/').next().unwrap_or_default());
     let there = async {
-        // A list that does not come to its end is asked for again.
-        while !broker.names().await.is_ok_and(|names| names.contains(&of_order)) {
+        while !broker.names().await.expect("it is there").contains(&of_order) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
@@ -78,4 +77,61 @@ async fn an_object_whose_bytes_the_broker_has_lost_is_put_again() {
     worker.signal(Signal::CONT);
     assert_undisturbed(&mut client, &name, &spec).await;
     assert_eq!(client.job(&name).await.expect("it is there").attempts, 1, "the worker kept its job");
+}
+
+/// Messages of which the objects at the broker consist.
+async fn messages(site: &Site) -> u64 {
+    let stream = site.jetstream().await.get_stream("OBJ_dosegrid-bytes").await.expect("it is made");
+    stream.cached_info().state.messages
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_nats, ignore = "there is no nats-server")]
+async fn what_is_removed_leaves_nothing_at_the_broker() {
+    let site = Site::start(&[]);
+    let broker = broker_of(&site).await;
+    let names = ["spec/1", "made/2", "made/3"];
+    for name in names {
+        broker.put(name, |take| take(vec![7; 300_000])).await.expect("there is room");
+    }
+    let mut found = broker.names().await.expect("it is there");
+    found.sort();
+    assert_eq!(found, ["made/2", "made/3", "spec/1"]);
+    broker.remove("made/2").await.expect("it is there");
+    broker.remove("made/2").await.expect("nothing is to be done");
+    // One of which somebody else has left a mark is among the names until it is removed.
+    let store = site.jetstream().await.get_object_store("dosegrid-bytes").await.expect("it is made");
+    store.delete("made/3").await.expect("it is there");
+    assert!(broker.get("made/3").await.expect("it is there").is_none());
+    let mut found = broker.names().await.expect("it is there");
+    found.sort();
+    assert_eq!(found, ["made/3", "spec/1"]);
+    // Put anew, it is whole.
+    broker.remove("made/3").await.expect("a mark is there");
+    broker.put("made/3", |take| take(vec![8; 10])).await.expect("there is room");
+    assert_eq!(broker.size_of("made/3").await.expect("it is there"), Some(10));
+    for name in names {
+        broker.remove(name).await.expect("it is there");
+    }
+    assert_eq!(messages(&site).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_nats, ignore = "there is no nats-server")]
+async fn the_gateway_removes_what_nobody_needs() {
+    let site = Site::start(&[]);
+    let broker = broker_of(&site).await;
+    let of_job = format!("spec/{}", request_id());
+    for name in [&of_job, "made/nobody's", "gone"] {
+        broker.put(name, |take| take(vec![7; 10])).await.expect("there is room");
+    }
+    let store = site.jetstream().await.get_object_store("dosegrid-bytes").await.expect("it is made");
+    store.delete("gone").await.expect("it is there");
+    let _gateway = site.gateway(&[]);
+    let removed = async {
+        while messages(&site).await > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(120), removed).await.expect("all are removed");
 }

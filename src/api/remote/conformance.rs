@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 use tokio::time::{sleep, timeout};
-use uuid::Uuid;
 
 use super::messages::{BEATS, Beat, GATEWAY, Gone, Lease, Made, Order, Report, Versioned, What, read};
 use crate::api::ServerConfig;
@@ -115,8 +114,7 @@ impl Brokered {
         let (before, is_current) = (self.ledger.see("a", &taken.job), self.is_current(taken));
         let report =
             Versioned::new(Report { worker: worker.clone(), device: "test".into(), lease, device_s: 0.0, what });
-        let id = Uuid::new_v4().to_string();
-        let sent = self.runtime.block_on(self.broker.send(Stream::Done, GATEWAY, &id, &report));
+        let sent = self.runtime.block_on(self.broker.send(Stream::Done, GATEWAY, &report));
         sent.expect("the broker is there");
         let begun = Instant::now();
         if is_current {

@@ -50,9 +50,7 @@ impl Gateway {
             self.put_checkpoint(held).await?;
         }
         let order = self.order_of(held);
-        // A job that was released has the same attempt again.
-        let id = uuid::Uuid::new_v4().to_string();
-        Ok(self.broker.send(Stream::Work, &held.worker, &id, &Versioned::new(order)).await?)
+        Ok(self.broker.send(Stream::Work, &held.worker, &Versioned::new(order)).await?)
     }
 
     /// Puts the request of a job, if it is not there.

@@ -237,10 +237,9 @@ impl Desk for RemoteDesk {
         let number = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
         let (lease, file) = (self.doing.lease(), Arc::new(file));
         let made = reports::made(lease.made_object(format_args!("checkpoint-{number}")), &file);
-        let id = format!("{}.{}.checkpoint-{number}", lease.job, lease.attempt);
         let sending = async {
             reports::put(&self.worker, &made, &file).await?;
-            reports::send(&self.worker, lease, &What::Checkpoint(made.clone()), device_s, &id).await
+            reports::send(&self.worker, lease, &What::Checkpoint(made.clone()), device_s).await
         };
         match self.worker.runtime.block_on(sending) {
             Ok(()) => Ok(self.is_current()),

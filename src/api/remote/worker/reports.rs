@@ -71,31 +71,20 @@ pub(super) async fn put(worker: &Worker, made: &Made, file: &Arc<StoredFile>) ->
 }
 
 /// Reports once.
-///
-/// * `id` – the same for what is sent again at once
-pub(super) async fn send(
-    worker: &Worker,
-    lease: Lease,
-    what: &What,
-    device_s: f64,
-    id: &str,
-) -> Result<(), BrokerError> {
+pub(super) async fn send(worker: &Worker, lease: Lease, what: &What, device_s: f64) -> Result<(), BrokerError> {
     let (name, device) = (worker.id.clone(), worker.device.clone());
     let report = Report { worker: name, device, lease, device_s, what: what.clone() };
-    worker.broker.send(Stream::Done, GATEWAY, id, &Versioned::new(report)).await
+    worker.broker.send(Stream::Done, GATEWAY, &Versioned::new(report)).await
 }
 
 /// Reports the end of an attempt until the gateway has dealt with it. A worker that ends waits a little.
 pub(super) async fn report(worker: &Worker, doing: &Doing, what: What, files: Vec<Arc<StoredFile>>, device_s: f64) {
-    let mut number = 0;
     let mut up = worker.broker.up();
     let mut telling = std::pin::pin!(async {
         loop {
             // Its sender lives as long as the connection.
             let _ = up.wait_for(|is_up| *is_up).await;
-            number += 1;
-            let id = format!("{}.{}.{number}", doing.lease().job, doing.lease().attempt);
-            let all = timeout(LONGEST, send_all(worker, doing.lease(), &what, &files, device_s, &id)).await;
+            let all = timeout(LONGEST, send_all(worker, doing.lease(), &what, &files, device_s)).await;
             match all.unwrap_or_else(|_| Err(BrokerError::silent())) {
                 // Heard from the gateway, this ends. Not heard of for so long, or with its broker, it may be lost.
                 Ok(()) => {
@@ -125,12 +114,11 @@ async fn send_all(
     what: &What,
     files: &[Arc<StoredFile>],
     device_s: f64,
-    id: &str,
 ) -> Result<(), BrokerError> {
     if let What::Succeeded { result, volumes } = what {
         for (made, file) in volumes.iter().chain([result]).zip(files) {
             put(worker, made, file).await?;
         }
     }
-    send(worker, lease, what, device_s, id).await
+    send(worker, lease, what, device_s).await
 }
