@@ -7,6 +7,7 @@ mod kills;
 mod objects;
 mod rolling;
 mod secured;
+mod way;
 
 use dosegrid::api::pb;
 use pb::JobState;

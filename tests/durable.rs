@@ -8,8 +8,11 @@ mod jobs;
 pub(crate) mod kills;
 mod large;
 mod latency;
+pub(crate) mod load;
+mod memory;
 mod power;
 pub(crate) mod restart;
+pub(crate) mod rounds;
 mod soak;
 mod tenants;
 mod volumes;
@@ -157,6 +160,20 @@ impl Client {
             last = Some(job);
         }
         Ok((states, last.expect("the state comes first")))
+    }
+
+    /// All jobs, page by page, the newest first.
+    pub(crate) async fn all(&mut self) -> Vec<pb::Job> {
+        let (mut jobs, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let list = pb::ListJobsRequest { page_size: 1000, page_token, ..Default::default() };
+            let page = self.jobs.list_jobs(list).await.expect("an answer").into_inner();
+            jobs.extend(page.jobs);
+            if page.next_page_token.is_empty() {
+                return jobs;
+            }
+            page_token = page.next_page_token;
+        }
     }
 
     /// A job of two volumes that this uploads.

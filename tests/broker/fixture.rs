@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::way::Way;
 use crate::support::command::Server;
 
 /// Where Debian puts it, for those who are not root.
@@ -107,7 +108,17 @@ impl Site {
     }
 
     pub(super) fn worker(&self, flags: &[&str]) -> Worker {
-        Worker::start(self.folder.path(), &self.url(), flags)
+        self.worker_by(&self.url(), flags)
+    }
+
+    /// Starts a worker that reaches the broker by another way.
+    pub(super) fn worker_by(&self, url: &str, flags: &[&str]) -> Worker {
+        Worker::start(self.folder.path(), url, flags)
+    }
+
+    /// A way to the broker that can be cut.
+    pub(super) async fn way(&self) -> Way {
+        Way::to(self.port).await
     }
 }
 

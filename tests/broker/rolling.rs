@@ -14,7 +14,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::fixture::{Site, Worker};
-use crate::durable::kills::times;
+use crate::durable::rounds::Rounds;
 use crate::durable::{Client, local, monte_carlo, request_id};
 
 const CALLERS: usize = 3;
@@ -136,9 +136,9 @@ async fn no_call_fails_after_one_retry_while_gateway_and_worker_are_replaced() {
         let (specs, stop, runtime) = (specs.clone(), stop.clone(), Handle::current());
         callers.push(tokio::task::spawn_blocking(move || runtime.block_on(caller.rounds(specs, stop))));
     }
-    let restarts = times("RELIABILITY_RESTARTS", 2);
+    let restarts = Rounds::of("gateway and worker replaced under load", "RELIABILITY_RESTARTS", 2);
     let mut longest = Duration::ZERO;
-    for _ in 0..restarts {
+    while restarts.next().is_some() {
         until_more(&rounds, 1).await;
         let begun = Instant::now();
         gateway.signal(Signal::TERM);
@@ -157,7 +157,9 @@ async fn no_call_fails_after_one_retry_while_gateway_and_worker_are_replaced() {
         calls += of_caller;
         again += tried_again;
     }
-    println!("{restarts} of each replaced: {calls} calls, {again} tried again; a gateway was away for {longest:?}");
+    let away = longest.as_secs_f64();
+    restarts
+        .tell(&format!("{calls} calls, {again} tried again, none failed; a gateway was away for {away:.1} s at most"));
     assert!(again > 0, "no call met a gateway that was away");
     // A worker that was asked to end counts for nothing.
     let list = pb::ListJobsRequest { page_size: 1000, ..Default::default() };

@@ -8,9 +8,9 @@ use dosegrid::api::pb::{self, JobState};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::kills::times as asked;
 use super::latency::told;
 use super::restart::until_running;
+use super::rounds::{row, times as asked};
 use super::{Client, local, reason, request_id};
 use crate::support::command::Server;
 
@@ -134,7 +134,7 @@ async fn small_jobs_of_many_callers_end_while_large_ones_hold_the_device() {
     let met = all(&server.url, with_small, &specs[0]).await;
     print(&format!("{with_small} callers and {with_large} large jobs"), met);
     if let Some(peak) = peak_kib(server.id()) {
-        println!("most memory of the server: {peak}");
+        row("most memory of the server of many callers", callers, &peak);
     }
     // The small ones took the device from a large one, and cost it nothing.
     let (first, name) = &mut jobs[0];

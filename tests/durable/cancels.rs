@@ -7,8 +7,9 @@ use dosegrid::api::pb::{self, JobState};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::kills::{serve, times};
+use super::kills::serve;
 use super::latency::told;
+use super::rounds::Rounds;
 use super::{Client, monte_carlo, request_id};
 
 /// Waits until a job runs; since when.
@@ -42,7 +43,8 @@ async fn a_cancelled_job_makes_room_for_the_next() {
     let mut job = next(&mut client, 0).await;
     running(&mut client, &job).await;
     let mut cancelled = Vec::new();
-    for number in 0..times("RELIABILITY_CANCELS", 6) {
+    let rounds = Rounds::of("a job is cancelled", "RELIABILITY_CANCELS", 6);
+    while let Some(number) = rounds.next() {
         let waits = next(&mut client, 1 + number).await;
         tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
         let begun = Instant::now();

@@ -9,7 +9,8 @@ use rand_chacha::ChaCha8Rng;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::kills::{serve, times};
+use super::kills::serve;
+use super::rounds::{row, times};
 use super::{Client, name, pieces};
 
 /// Bytes of a message.
@@ -81,9 +82,7 @@ async fn an_upload_that_is_cut_goes_on_from_what_has_arrived() {
     let volume = Client::of(&url).await.volumes.put_volume(tokio_stream::iter(rest)).await.expect("room").into_inner();
     assert_eq!(volume.volume.expect("a volume").committed_bytes, size as u64);
     let sent = passed.load(Ordering::Acquire);
-    println!(
-        "{size} bytes, cut {cuts} times: {sent} bytes passed, {:.2} messages again each time",
-        (sent - size as u64) as f64 / PIECE as f64 / cuts as f64
-    );
+    let again = (sent - size as u64) as f64 / PIECE as f64 / cuts as f64;
+    row(&format!("an upload of {} MiB cut", size >> 20), cuts, &format!("{again:.2} messages again each time"));
     assert!(client.get(&digest).await.expect("it is there") == bytes);
 }

@@ -1,7 +1,6 @@
-//! The server is killed at random points, again and again: what was answered is there, and results are the same bytes.
+//! Servers are killed at random points, again and again: what was answered is there, and results are the same bytes.
 //! `RELIABILITY_KILLS` and `RELIABILITY_FLIPS` ask for more of it.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,16 +8,23 @@ use std::time::{Duration, Instant};
 use dosegrid::api::pb::{self, JobState};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tokio::sync::Semaphore;
+use tokio::task::block_in_place;
 
-use super::{Client, local, monte_carlo, name, pieces, request_id};
+use super::load::{AtWork, Due, Known, load};
+use super::rounds::{Rounds, row, times};
+use super::{Client, monte_carlo, request_id};
 use crate::support::command::{Server, dosegrid, stderr};
 
-/// After so long, callers are taken not to be answered.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Servers side by side, each with a store: while one waits for its disk, the other computes.
+const SIDES: usize = 2;
+/// Kills where nobody asks for more.
+const FEW: usize = 4;
+/// Histories of a job that meets several kills, and where there are few.
+const LONG: [u64; 2] = [1_500_000, 20_000];
 
-pub(crate) fn times(variable: &str, usual: usize) -> usize {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+fn flags(folder: &Path) -> [String; 7] {
+    let folder = folder.to_str().expect("a path of text");
+    ["--store", folder, "--store-reserve-mib", "0", "--checkpoint-s", "1", "--max-attempts=1000"].map(String::from)
 }
 
 pub(super) fn serve(folder: &Path) -> Server {
@@ -26,59 +32,7 @@ pub(super) fn serve(folder: &Path) -> Server {
 }
 
 pub(super) fn serve_with(folder: &Path, variables: &[(&str, &str)]) -> Server {
-    let folder = folder.to_str().expect("a path of text");
-    let flags = ["--store", folder, "--store-reserve-mib", "0", "--checkpoint-s", "1", "--max-attempts", "1000"];
-    Server::with_variables("127.0.0.1:0", &flags.map(String::from), variables)
-}
-
-/// What was answered before the server was killed.
-#[derive(Default)]
-pub(super) struct Answered {
-    /// Names of jobs by their request ids, and their states where they are final.
-    pub(super) jobs: BTreeMap<String, (String, Option<JobState>)>,
-    pub(super) volumes: Vec<(String, Vec<u8>)>,
-}
-
-/// Tells when callers are at work: each has had an answer.
-#[derive(Clone)]
-pub(super) struct AtWork(Arc<Semaphore>);
-
-impl AtWork {
-    pub(super) fn nobody() -> Self {
-        Self(Arc::new(Semaphore::new(0)))
-    }
-
-    /// Waits until so many are.
-    pub(super) async fn until(&self, callers: u32) {
-        let all = tokio::time::timeout(PATIENCE, self.0.acquire_many(callers)).await;
-        drop(all.expect("callers are answered").expect("it is not closed"));
-    }
-}
-
-/// Uploads volumes and creates jobs until the server is gone.
-pub(super) async fn load(mut client: Client, specs: [pb::JobSpec; 2], seed: u64, at_work: AtWork) -> Answered {
-    let (mut answered, mut random) = (Answered::default(), ChaCha8Rng::seed_from_u64(seed));
-    loop {
-        let bytes: Vec<u8> = (0..random.random_range(1..400_000)).map(|_| random.random()).collect();
-        let digest = name(&bytes);
-        let messages = tokio_stream::iter(pieces(&digest, &bytes, 0, 64 << 10));
-        if client.volumes.put_volume(messages).await.is_err() {
-            return answered;
-        }
-        answered.volumes.push((digest, bytes));
-        if answered.volumes.len() == 1 {
-            at_work.0.add_permits(1);
-        }
-        let id = request_id();
-        let Ok(job) = client.create(&specs[random.random_range(0..2)], &id).await else { return answered };
-        answered.jobs.insert(id.clone(), (job.name.clone(), None));
-        if random.random_bool(0.3) {
-            match client.watch(&job.name).await {
-                Ok((_, ended)) => _ = answered.jobs.insert(id, (job.name, Some(ended.state()))),
-                Err(_) => return answered,
-            }
-        }
-    }
+    Server::with_variables("127.0.0.1:0", &flags(folder), variables)
 }
 
 pub(crate) async fn result(client: &mut Client, job: &str) -> Vec<Vec<u8>> {
@@ -93,91 +47,101 @@ pub(crate) async fn result(client: &mut Client, job: &str) -> Vec<Vec<u8>> {
     all
 }
 
-/// Two jobs, and the bytes of their results when nothing disturbs them.
-pub(super) struct Known {
-    pub(super) specs: [pb::JobSpec; 2],
-    undisturbed: Vec<Vec<Vec<u8>>>,
+/// What one server met.
+#[derive(Default)]
+struct Met {
+    jobs: usize,
+    volumes: usize,
+    at_start: usize,
+    /// The longest time until it listened again.
+    away: Duration,
 }
 
-impl Known {
-    /// Uploads the volumes of both jobs, and computes both.
-    pub(super) async fn new(client: &mut Client) -> Self {
-        let transport = client.upload_job(monte_carlo(40_000), [6, 6, 6]).await;
-        let specs = [client.upload_job(local(), [4, 4, 4]).await, transport];
-        let mut undisturbed = Vec::new();
-        for spec in &specs {
-            let job = client.create(spec, &request_id()).await.expect("a good job");
-            undisturbed.push(result(client, &job.name).await);
-        }
-        Self { specs, undisturbed }
-    }
-
-    /// Checks that all that was answered is there, and that each job ends once and with the same bytes, or for one of
-    /// these reasons.
-    pub(super) async fn check_but(&self, client: &mut Client, answered: &Answered, round: &str, reasons: &[&str]) {
-        for (digest, bytes) in &answered.volumes {
-            assert!(client.get(digest).await.expect("it was answered") == *bytes, "{round}");
-        }
-        for (name, ended) in answered.jobs.values() {
-            let job = client.job(name).await.expect("it was answered");
-            assert!(ended.is_none_or(|state| job.state() == state), "{round}: a final state has changed");
-            let (_, ended) = client.watch(name).await.expect("it ends");
-            if ended.error.is_some_and(|error| reasons.contains(&&*error.reason)) {
-                continue;
-            }
-            let is_transport = job.spec.as_ref().and_then(|spec| spec.compute.clone()) == self.specs[1].compute;
-            let found = result(client, name).await;
-            assert!(found == self.undisturbed[usize::from(is_transport)], "{round}: other bytes");
-        }
-    }
-
-    /// As [`Known::check_but`], for no reason at all.
-    pub(super) async fn check(&self, client: &mut Client, answered: &Answered, round: &str) {
-        self.check_but(client, answered, round, &[]).await;
-    }
-}
-
-/// Checks a store that no server has, and its audit log.
-pub(super) fn check_files(store: &Path) {
-    let flag = format!("--store={}", store.display());
-    for words in [["store", "check"], ["audit", "verify"]] {
-        let output = dosegrid(store, words.into_iter().chain([&*flag]));
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn kills_lose_nothing_that_was_answered() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut random = ChaCha8Rng::seed_from_u64(times("RELIABILITY_SEED", 7) as u64);
-    let mut server = serve(folder.path());
+/// Kills one server after another on the same store, as long as there are rounds.
+///
+/// * `others` – jobs that the store has already
+async fn kill_again_and_again(
+    folder: PathBuf,
+    known: Arc<Known>,
+    rounds: Arc<Rounds>,
+    seed: u64,
+    others: usize,
+) -> Met {
+    let (mut random, mut due, mut met) = (ChaCha8Rng::seed_from_u64(seed), Due::default(), Met::default());
+    let start = || block_in_place(|| serve(&folder));
+    let mut server = start();
     let mut client = Client::of(&server.url).await;
-    let known = Known::new(&mut client).await;
-    let (mut jobs, mut volumes, mut slowest) = (0, 0, Duration::ZERO);
-    let kills = times("RELIABILITY_KILLS", 4);
-    for round in 0..kills {
+    while let Some(round) = rounds.next() {
         let at_work = AtWork::nobody();
         let begin = |seed| tokio::spawn(load(client.clone(), known.specs.clone(), seed, at_work.clone()));
         let callers = [random.random(), random.random()].map(begin);
         at_work.until(2).await;
-        tokio::time::sleep(Duration::from_millis(random.random_range(0..500))).await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..250))).await;
         // SIGKILL.
         drop(server);
+        // While what is left is read, too.
+        while random.random_ratio(1, 4) && rounds.next().is_some() {
+            let after = Duration::from_millis(random.random_range(0..400));
+            block_in_place(|| Server::kill_at_start(&flags(&folder), after));
+            met.at_start += 1;
+        }
         let begun = Instant::now();
-        server = serve(folder.path());
-        slowest = slowest.max(begun.elapsed());
+        server = start();
+        met.away = met.away.max(begun.elapsed());
         client = Client::of(&server.url).await;
+        let round = format!("round {round}");
         for caller in callers {
-            let answered = caller.await.expect("no panic");
-            volumes += answered.volumes.len();
-            jobs += answered.jobs.len();
-            known.check(&mut client, &answered, &format!("round {round}")).await;
+            due.add(&mut client, caller.await.expect("no panic"), &round).await;
+        }
+        due.check(&known, &mut client, &round).await;
+    }
+    due.finish(&known, &mut client, others).await;
+    drop(server);
+    due.check_files(&folder);
+    [met.jobs, met.volumes] = due.counts();
+    met
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_lose_nothing_that_was_answered() {
+    let rounds = Arc::new(Rounds::of("SIGKILL under load", "RELIABILITY_KILLS", FEW));
+    let long = LONG[usize::from(!rounds.are_more_than(FEW))];
+    let folders: [_; SIDES] = std::array::from_fn(|_| tempfile::tempdir().expect("a folder"));
+    let (mut known, mut others) = (None, [0; SIDES]);
+    for (folder, others) in folders.iter().zip(&mut others) {
+        let server = serve(folder.path());
+        let mut client = Client::of(&server.url).await;
+        match &known {
+            None => {
+                let new = Known::new(&mut client, long).await;
+                *others = new.specs.len();
+                known = Some(Arc::new(new));
+            }
+            Some(known) => assert!(Known::upload(&mut client, long).await == known.specs, "the same volumes"),
         }
     }
-    assert!(volumes >= 2 * kills, "each kill meets callers at work");
-    println!("{kills} kills: {jobs} jobs and {volumes} volumes answered; listening again within {slowest:?}");
-    drop(server);
-    check_files(folder.path());
+    let known = known.expect("there are servers");
+    let seed = times("RELIABILITY_SEED", 7);
+    let sides = folders.iter().zip(others).enumerate().map(|(side, (folder, others))| {
+        let (folder, known, rounds) = (folder.path().to_owned(), known.clone(), rounds.clone());
+        tokio::spawn(kill_again_and_again(folder, known, rounds, (SIDES * seed + side) as u64, others))
+    });
+    let (mut sum, sides) = (Met::default(), sides.collect::<Vec<_>>());
+    for side in sides {
+        let met = side.await.expect("no panic");
+        sum.jobs += met.jobs;
+        sum.volumes += met.volumes;
+        sum.at_start += met.at_start;
+        sum.away = sum.away.max(met.away);
+    }
+    assert!(sum.volumes >= 2 * (rounds.count() - sum.at_start), "each kill under load meets callers at work");
+    rounds.tell(&format!(
+        "{} jobs, {} volumes answered, none lost; {} while it started; listening within {:.1} s",
+        sum.jobs,
+        sum.volumes,
+        sum.at_start,
+        sum.away.as_secs_f64()
+    ));
 }
 
 /// Every file below a folder.
@@ -206,7 +170,8 @@ async fn a_flipped_bit_of_any_file_is_named_or_harmless_and_never_served() {
     drop(server);
     let mut random = ChaCha8Rng::seed_from_u64(11);
     let kinds = ["volumes", "ledger", "audit"];
-    for number in 0..times("RELIABILITY_FLIPS", 9) {
+    let flips = times("RELIABILITY_FLIPS", 9);
+    for number in 0..flips {
         let kind = kinds[number % kinds.len()];
         let spoilt = folder.path().join(format!("spoilt-{number}"));
         copy(&whole, &spoilt);
@@ -228,4 +193,5 @@ async fn a_flipped_bit_of_any_file_is_named_or_harmless_and_never_served() {
         }
         std::fs::remove_dir_all(&spoilt).expect("own");
     }
+    row("a bit flipped in a volume, the ledger or the audit log", flips, "none was served");
 }

@@ -12,7 +12,8 @@ use dosegrid::store::{Actor, Estimate, JobFault, NewJob, Outcome, Store, StoreOp
 use prost::Message;
 use uuid::Uuid;
 
-use super::kills::{serve, times};
+use super::kills::serve;
+use super::rounds::{row, times};
 use super::{Client, local, request_id};
 
 /// Callers at a time: many acts share a commit.
@@ -102,7 +103,8 @@ async fn a_server_that_was_killed_has_all_of_many_jobs_in_their_order() {
         let mut client = Client::of(&server.url).await;
         let oldest = &known.last().expect("there are some").0;
         assert_eq!(client.job(oldest).await.expect("it was answered").name, *oldest);
-        println!("round {round}: listens and answers after {:.2} s", begun.elapsed().as_secs_f64());
+        let found = format!("round {round}: listens and answers after {:.2} s", begun.elapsed().as_secs_f64());
+        row("jobs in the ledger", known.len(), &found);
         // What waits is computed meanwhile: it has no volumes, and fails.
         let spec = client.upload_job(local(), [4, 3, 2]).await;
         let (created, found) = pages(&mut client, &spec).await;

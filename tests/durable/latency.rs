@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use dosegrid::api::pb;
 
-use super::kills::times as asked;
+use super::rounds::{row, times as asked};
 use super::{Client, local, monte_carlo, name, request_id};
 use crate::support::command::Server;
 
@@ -16,11 +16,12 @@ fn serve(folder: &Path) -> Server {
     Server::with("127.0.0.1:0", &flags.map(String::from))
 }
 
-/// Median, 99th percentile and longest of some times.
+/// Prints median, 99th percentile and longest of some times.
 pub(super) fn told(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let at = |part: usize| times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
-    println!("{what}: p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms, n {}", at(50), at(99), at(100), times.len());
+    let found = format!("p50 {:.1} ms, p99 {:.1} ms, longest {:.1} ms", at(50), at(99), at(100));
+    row(what, times.len(), &found);
 }
 
 /// Creates jobs one after another, each of another nuclide, and asks for as many that are refused.

@@ -11,10 +11,14 @@ use rand_chacha::ChaCha8Rng;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Client;
-use super::kills::{AtWork, Known, check_files, load, serve, times};
+use super::kills::serve;
+use super::load::{AtWork, Due, Known, check_files, load};
+use super::rounds::{Rounds, times};
 
 /// How long a mount may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// After one cut of so many, all files are checked.
+const CHECKED: usize = 10;
 
 struct Mounted {
     process: Child,
@@ -58,43 +62,55 @@ impl Drop for Mounted {
 async fn power_cuts_lose_nothing_that_was_answered() {
     let program = std::env::var("RELIABILITY_POWERFS").expect("RELIABILITY_POWERFS names the program");
     let folder = tempfile::tempdir().expect("a folder");
-    let at = |name: &str| folder.path().join(name);
-    std::fs::create_dir(at("tree-0")).expect("a writable folder");
-    let server = serve(&at("tree-0").join("store"));
+    let at = |name: &str, cut: usize| folder.path().join(format!("{name}-{cut}"));
+    let tree = |cut| at("tree", cut);
+    std::fs::create_dir(tree(0)).expect("a writable folder");
+    let server = serve(&tree(0).join("store"));
     let mut client = Client::of(&server.url).await;
-    let known = Known::new(&mut client).await;
+    let known = Known::new(&mut client, 400_000).await;
     drop(server);
-    let mut random = ChaCha8Rng::seed_from_u64(3);
-    let (mut jobs, mut volumes) = (0, 0);
-    let cuts = times("RELIABILITY_CUTS", 3);
-    for cut in 0..cuts {
+    let seed = times("RELIABILITY_SEED", 3);
+    let (mut random, mut due) = (ChaCha8Rng::seed_from_u64(seed as u64), Due::default());
+    let rounds = Rounds::of("power cuts, the three modes in turn", "RELIABILITY_CUTS", 3);
+    let mut answered = Vec::new();
+    while let Some(cut) = rounds.next() {
         let mode = ["drop", "journal", "random"][cut % 3];
-        let (from, to, mount) =
-            (at(&format!("tree-{cut}")), at(&format!("tree-{}", cut + 1)), at(&format!("mount-{cut}")));
+        let (from, to, mount) = (tree(cut), tree(cut + 1), at("mount", cut));
         std::fs::create_dir(&mount).expect("a writable folder");
-        let mut mounted = Mounted::new(&program, &mount, &from, &to, mode, cut).await;
+        let mut mounted = Mounted::new(&program, &mount, &from, &to, mode, seed + cut).await;
         let server = serve(&mount.join("store"));
-        let client = Client::of(&server.url).await;
-        let seed = |caller| (1000 + 2 * cut + caller) as u64;
+        let mut client = Client::of(&server.url).await;
+        // What was answered before the cut before. It is checked while others call.
+        let round = format!("cut {cut}");
+        for answered in std::mem::take(&mut answered) {
+            due.add(&mut client, answered, &round).await;
+        }
         let at_work = AtWork::nobody();
-        let begin = |caller| tokio::spawn(load(client.clone(), known.specs.clone(), seed(caller), at_work.clone()));
-        let callers = [0, 1].map(begin);
+        let begin = |seed| tokio::spawn(load(client.clone(), known.specs.clone(), seed, at_work.clone()));
+        let callers = [random.random(), random.random()].map(begin);
         at_work.until(2).await;
-        tokio::time::sleep(Duration::from_millis(random.random_range(0..2000))).await;
+        due.check(&known, &mut client, &round).await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..500))).await;
         mounted.cut();
         drop(server);
         drop(mounted);
-        let server = serve(&to.join("store"));
-        let mut client = Client::of(&server.url).await;
         for caller in callers {
-            let answered = caller.await.expect("no panic");
-            volumes += answered.volumes.len();
-            jobs += answered.jobs.len();
-            known.check(&mut client, &answered, &format!("cut {cut}, {mode}")).await;
+            answered.push(caller.await.expect("no panic"));
         }
-        drop(server);
-        check_files(&to.join("store"));
+        if cut.is_multiple_of(CHECKED) {
+            check_files(&to.join("store"));
+        }
         std::fs::remove_dir_all(&from).expect("own");
     }
-    println!("{cuts} power cuts: {jobs} jobs and {volumes} volumes answered");
+    let last = tree(rounds.count()).join("store");
+    let server = serve(&last);
+    let mut client = Client::of(&server.url).await;
+    for answered in answered {
+        due.add(&mut client, answered, "the last cut").await;
+    }
+    due.finish(&known, &mut client, known.specs.len()).await;
+    drop(server);
+    due.check_files(&last);
+    let [jobs, volumes] = due.counts();
+    rounds.tell(&format!("{jobs} jobs, {volumes} volumes answered, none lost"));
 }

@@ -85,10 +85,8 @@ impl Server {
 
     /// As [`Server::with`], with variables of the environment.
     pub(crate) fn with_variables(address: &str, flags: &[String], variables: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
+        let mut command = Self::command(address, flags);
         command.envs(variables.iter().copied());
-        command.args(["serve", "--listen", address, "--device", "cpu", "--log-json"]).args(flags);
-        command.env_remove("RUST_LOG");
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary is built");
         let stderr = BufReader::new(process.stderr.take().expect("stderr is piped"));
         let (line, log) = mpsc::channel();
@@ -100,6 +98,23 @@ impl Server {
         let scheme = if flags.iter().any(|flag| flag.starts_with("--tls-certificate")) { "https" } else { "http" };
         let url = format!("{scheme}://{}", address.expect("the server says where it listens"));
         Self { process, _stdout: stdout, log, url }
+    }
+
+    fn command(address: &str, flags: &[String]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
+        command.args(["serve", "--listen", address, "--device", "cpu", "--log-json"]).args(flags);
+        command.env_remove("RUST_LOG");
+        command
+    }
+
+    /// Starts a server and kills it after a while, whether it listens by then or not.
+    pub(crate) fn kill_at_start(flags: &[String], after: Duration) {
+        let mut command = Self::command("127.0.0.1:0", flags);
+        let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut process = process.expect("the binary is built");
+        std::thread::sleep(after);
+        process.kill().expect("it has not been waited for");
+        process.wait().expect("a killed process ends");
     }
 
     /// The id of its process.
