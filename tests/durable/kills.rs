@@ -91,7 +91,7 @@ async fn kill_again_and_again(
         client = Client::of(&server.url).await;
         let round = format!("round {round}");
         for caller in callers {
-            due.add(&mut client, caller.await.expect("no panic"), &round).await;
+            due.add(&known, &mut client, caller.await.expect("no panic"), &round).await;
         }
         due.check(&known, &mut client, &round).await;
     }

@@ -38,16 +38,24 @@ impl AtWork {
     }
 }
 
+/// A job that was answered.
+struct Asked {
+    /// The number of its kind.
+    kind: usize,
+    /// Its state, if that is final.
+    ended: Option<JobState>,
+}
+
 /// What one caller was answered, and what was cut.
 #[derive(Default)]
 pub(super) struct Answered {
-    /// Names of jobs, and their states where they are final.
-    pub(super) jobs: BTreeMap<String, Option<JobState>>,
-    pub(super) volumes: Vec<String>,
+    /// Jobs by their names.
+    jobs: BTreeMap<String, Asked>,
+    volumes: Vec<String>,
     /// A volume of which not all was answered.
     upload: Option<(String, Vec<u8>)>,
-    /// A job that may have been made: what it is, and its request id.
-    job: Option<(pb::JobSpec, String)>,
+    /// A job that may have been made: its kind and its request id.
+    job: Option<(usize, String)>,
 }
 
 /// Uploads volumes and creates jobs until a call fails.
@@ -71,13 +79,13 @@ pub(super) async fn load(mut client: Client, specs: [pb::JobSpec; KINDS], seed: 
         let kind = if random.random_ratio(1, ONE_LONG_OF) { KINDS - 1 } else { random.random_range(0..KINDS - 1) };
         let id = request_id();
         let Ok(job) = client.create(&specs[kind], &id).await else {
-            answered.job = Some((specs[kind].clone(), id));
+            answered.job = Some((kind, id));
             return answered;
         };
-        answered.jobs.insert(job.name.clone(), None);
+        answered.jobs.insert(job.name.clone(), Asked { kind, ended: None });
         if random.random_ratio(3, 10) {
             match client.watch(&job.name).await {
-                Ok((_, ended)) => _ = answered.jobs.insert(job.name, Some(ended.state())),
+                Ok((_, ended)) => _ = answered.jobs.insert(job.name, Asked { kind, ended: Some(ended.state()) }),
                 Err(_) => return answered,
             }
         }
@@ -116,13 +124,6 @@ impl Known {
         let (small, shape) = (client.upload_job(local(), [4, 4, 4]).await, [6, 6, 6]);
         [small, client.upload_job(monte_carlo(10_000), shape).await, client.upload_job(monte_carlo(long), shape).await]
     }
-
-    /// The names of the results of a job.
-    fn of(&self, job: &pb::Job) -> &[String] {
-        let header = job.spec.as_ref().and_then(|spec| spec.compute.as_ref());
-        let kind = self.specs.iter().position(|spec| spec.compute.as_ref() == header);
-        &self.undisturbed[kind.expect("one that was asked for")]
-    }
 }
 
 /// All that callers of one store were answered.
@@ -131,8 +132,8 @@ pub(super) struct Due {
     /// Reasons for which a job may fail.
     reasons: Vec<&'static str>,
     volumes: Vec<String>,
-    /// Jobs that have not been seen to end, and their states where those are final.
-    unfinished: BTreeMap<String, Option<JobState>>,
+    /// Jobs whose end was not looked at yet.
+    unfinished: BTreeMap<String, Asked>,
     ended: BTreeSet<String>,
     /// Results of those.
     results: BTreeSet<String>,
@@ -152,16 +153,16 @@ impl Due {
     }
 
     /// Checks that what one caller was answered is there. What was cut is sent again, and then answered too.
-    pub(super) async fn add(&mut self, client: &mut Client, mut answered: Answered, round: &str) {
+    pub(super) async fn add(&mut self, known: &Known, client: &mut Client, mut answered: Answered, round: &str) {
         if let Some((digest, bytes)) = answered.upload.take() {
             let committed = client.check(&digest).await.committed_bytes;
             let rest = pieces(&digest, &bytes, usize::try_from(committed).expect("no more than was sent"), 64 << 10);
             client.volumes.put_volume(tokio_stream::iter(rest)).await.expect("it goes on from what is there");
             answered.volumes.push(digest);
         }
-        if let Some((spec, id)) = answered.job.take() {
-            let job = client.create(&spec, &id).await.expect("the same again");
-            answered.jobs.insert(job.name, None);
+        if let Some((kind, id)) = answered.job.take() {
+            let job = client.create(&known.specs[kind], &id).await.expect("the same again");
+            answered.jobs.insert(job.name, Asked { kind, ended: None });
         }
         for digest in answered.volumes {
             assert!(name(&client.get(&digest).await.expect("it was answered")) == digest, "{round}");
@@ -177,12 +178,12 @@ impl Due {
 
     async fn check_all_but(&mut self, left: usize, known: &Known, client: &mut Client, round: &str) {
         // The oldest first.
-        for (name, seen) in std::mem::take(&mut self.unfinished) {
+        for (name, asked) in std::mem::take(&mut self.unfinished) {
             let mut job = client.job(&name).await.expect("it was answered");
-            assert!(seen.is_none_or(|state| job.state() == state), "{round}: a final state has changed");
+            assert!(asked.ended.is_none_or(|state| job.state() == state), "{round}: a final state has changed");
             let is_open = [JobState::Queued, JobState::Running].contains(&job.state());
             if is_open && self.unfinished.len() < left {
-                self.unfinished.insert(name, None);
+                self.unfinished.insert(name, asked);
                 continue;
             }
             if is_open {
@@ -193,7 +194,7 @@ impl Due {
                 None => {
                     assert_eq!(job.state(), JobState::Succeeded, "{round}");
                     let found = volumes_of(job.result.take().expect("a result"));
-                    assert!(found == known.of(&job), "{round}: other bytes");
+                    assert!(found == known.undisturbed[asked.kind], "{round}: other bytes");
                     self.results.extend(found);
                 }
             }

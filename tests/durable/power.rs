@@ -83,7 +83,7 @@ async fn power_cuts_lose_nothing_that_was_answered() {
         // What was answered before the cut before. It is checked while others call.
         let round = format!("cut {cut}");
         for answered in std::mem::take(&mut answered) {
-            due.add(&mut client, answered, &round).await;
+            due.add(&known, &mut client, answered, &round).await;
         }
         let at_work = AtWork::nobody();
         let begin = |seed| tokio::spawn(load(client.clone(), known.specs.clone(), seed, at_work.clone()));
@@ -106,7 +106,7 @@ async fn power_cuts_lose_nothing_that_was_answered() {
     let server = serve(&last);
     let mut client = Client::of(&server.url).await;
     for answered in answered {
-        due.add(&mut client, answered, "the last cut").await;
+        due.add(&known, &mut client, answered, "the last cut").await;
     }
     due.finish(&known, &mut client, known.specs.len()).await;
     drop(server);

@@ -55,7 +55,7 @@ async fn faults_lose_nothing_that_was_answered() {
         client = Client::of(&server.url).await;
         let round = format!("round {round}");
         for answered in answered {
-            due.add(&mut client, answered, &round).await;
+            due.add(&known, &mut client, answered, &round).await;
         }
         due.check(&known, &mut client, &round).await;
     }
