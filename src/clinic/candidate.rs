@@ -40,21 +40,21 @@ impl Candidate {
         given_sigma: bool,
         physical_rate_per_h: f64,
     ) -> Self {
-        let (n, p) = (points.len() as f64, shape.parameters().len() as f64);
+        let n = points.len() as f64;
         let largest_cv_of_rates = fit.and_then(Fit::largest_cv_of_rates);
         let is_physical = |fit: &Fit| fit.curve.rates().iter().all(|rate| *rate >= physical_rate_per_h);
         let is_determined = shape == Shape::Mono || largest_cv_of_rates.is_some_and(|cv| cv <= LARGEST_CV);
         let is_sound = |fit: &Fit| fit.is_bounded && is_physical(fit) && fit.curve.integral() > 0.0;
         let admitted = fit.is_some_and(is_sound) && is_determined;
         let chi_square = fit.map(|fit| fit.chi_square);
-        let (x, k) = if given_sigma {
-            (chi_square, p)
+        let x = if given_sigma {
+            chi_square
         } else {
-            (chi_square.map(|chi_square| n * (chi_square.max(rounding(points)) / n).ln()), p + 1.0)
+            chi_square.map(|chi_square| n * (chi_square.max(rounding(points)) / n).ln())
         };
+        let k = counted(shape, given_sigma);
         let aic = x.map(|x| x + 2.0 * k);
-        let left = n - k - 1.0;
-        let aicc = aic.filter(|_| left > 0.0).map(|aic| aic + 2.0 * k * (k + 1.0) / left);
+        let aicc = aic.zip(small_sample_term(n, k)).map(|(aic, term)| aic + term);
         Self { shape, chi_square, aicc, aic, largest_cv_of_rates, admitted }
     }
 
@@ -68,6 +68,18 @@ impl Candidate {
             "admitted": self.admitted,
         })
     }
+}
+
+/// Parameters that the criterion counts: without σ of the caller, its size is one more.
+fn counted(shape: Shape, given_sigma: bool) -> f64 {
+    let parameters = shape.parameters().len() as f64;
+    if given_sigma { parameters } else { parameters + 1.0 }
+}
+
+/// The term of the criterion for `n` points and `k` parameters, where there is one.
+fn small_sample_term(n: f64, k: f64) -> Option<f64> {
+    let left = n - k - 1.0;
+    (left > 0.0).then(|| 2.0 * k * (k + 1.0) / left)
 }
 
 /// χ² below which a fit is no better for it.
@@ -109,8 +121,9 @@ pub(super) fn choose(
         Candidate::of(*shape, fit.as_ref(), points, given_sigma, physical_rate_per_h)
     };
     let candidates: Vec<Candidate> = shapes.iter().zip(&fits).map(candidate).collect();
-    let lacks_aicc = |found: &Candidate| found.shape == Shape::BiUptake && found.aic.is_some() && found.aicc.is_none();
-    let is_uncorrected = candidates.iter().any(lacks_aicc);
+    // By the number of points, whether or not its fit came to an end: a series of four scans is judged by one rule.
+    let of_uptake = small_sample_term(n as f64, counted(Shape::BiUptake, given_sigma));
+    let is_uncorrected = n >= LEAST_POINTS && of_uptake.is_none();
     let score = |found: &Candidate| -> Option<f64> {
         let score = match (is_uncorrected, found.shape) {
             (true, Shape::Mono | Shape::BiUptake) => found.aic,

@@ -183,6 +183,20 @@ mod tests {
     }
 
     #[test]
+    fn four_points_are_judged_without_the_small_sample_term_whatever_becomes_of_the_uptake() {
+        // Falling from the first point on, there is no uptake to fit: the rate of one would grow without end.
+        let falling = [[4.0, 150.0], [24.0, 112.0], [72.0, 41.0], [160.0, 15.6]];
+        let two_times = [[24.0, 50.0], [24.0, 54.0], [96.0, 20.0], [96.0, 21.0]];
+        for points in [SERIES[0], SERIES[1], &falling, &two_times] {
+            assert!(auto(&draft(points)).flags.contains(&Flag::AicUncorrected), "{points:?}");
+        }
+        let fifth = [falling.as_slice(), &[[200.0, 9.0]]].concat();
+        for points in [fifth.as_slice(), &falling[..3], SERIES[2]] {
+            assert!(!auto(&draft(points)).flags.contains(&Flag::AicUncorrected), "{points:?}");
+        }
+    }
+
+    #[test]
     fn values_corrected_in_three_ways_are_one_series() {
         let points = SERIES[4];
         let rate = 2.0_f64.ln() / 159.5;

@@ -7,6 +7,9 @@ use serde::Serialize;
 use super::window::phi_1;
 use crate::domain::{Checks, DoseError};
 
+/// Times this near to each other are one: an end is a sum, and its last digit is rounding [h].
+const SAME_H: f64 = 1e-9;
+
 /// A session of extra clearance, such as dialysis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Session {
@@ -75,7 +78,7 @@ impl RemovedActivity {
             self.sessions.iter().flat_map(|session| [session.start_h, session.start_h + session.duration_h]);
         let mut times_h: Vec<f64> = of_sessions.chain(self.removals.iter().map(|removal| removal.time_h)).collect();
         times_h.sort_by(f64::total_cmp);
-        times_h.dedup();
+        times_h.dedup_by(|later, kept| *later - *kept <= SAME_H);
         let (mut sum, mut from_h, mut activity) = (0.0, 0.0, self.activity_at_zero_mbq);
         let mut activities = Vec::new();
         for time_h in times_h {
@@ -86,7 +89,7 @@ impl RemovedActivity {
                 self.sessions.iter().find(is_inside).map_or(0.0, |session| LN_2 / session.clearance_half_time_h);
             let (length_h, rate) = (time_h - from_h, rate_per_h + clearance);
             sum += activity * length_h * phi_1(rate * length_h)[0];
-            let removed = self.removals.iter().filter(|removal| removal.time_h == time_h);
+            let removed = self.removals.iter().filter(|removal| (0.0..=SAME_H).contains(&(removal.time_h - time_h)));
             activity *= (-rate * length_h).exp() * removed.map(|removal| 1.0 - removal.fraction).product::<f64>();
             activities.push(ActivityAfter { time_h, activity_after_mbq: activity });
             from_h = time_h;
@@ -125,7 +128,7 @@ impl RemovedActivity {
         }
         let mut ends: Vec<[f64; 2]> = self.sessions.iter().map(|s| [s.start_h, s.start_h + s.duration_h]).collect();
         ends.sort_by(|a, b| a[0].total_cmp(&b[0]));
-        for pair in ends.windows(2).filter(|pair| pair[1][0] < pair[0][1]) {
+        for pair in ends.windows(2).filter(|pair| pair[1][0] < pair[0][1] - SAME_H) {
             checks.fail("sessions", format!("one starts at {} h, before another ends at {} h", pair[1][0], pair[0][1]));
         }
         checks.finish()
@@ -238,6 +241,22 @@ mod tests {
     fn nothing_taken_away_changes_nothing() {
         let found = RemovedActivity { sessions: vec![], removals: vec![], ..patient() }.integral().expect("a patient");
         assert_eq!(found.tia_mbq_h, found.tia_without_removal_mbq_h);
+    }
+
+    #[test]
+    fn sessions_that_touch_do_not_overlap() {
+        // 2.84 + 5.78 is 8.620000000000001.
+        let session = |start_h, duration_h| Session { start_h, duration_h, clearance_half_time_h: 3.2 };
+        let of = |sessions: Vec<Session>| RemovedActivity {
+            sessions,
+            removals: vec![Removal { time_h: 8.62, fraction: 0.5 }],
+            ..patient()
+        };
+        let two = of(vec![session(2.84, 5.78), session(8.62, 4.0)]).integral().expect("no overlap");
+        let one = of(vec![session(2.84, 9.78)]).integral().expect("one session");
+        assert_eq!((two.activities.len(), one.activities.len()), (3, 3), "{two:?}");
+        assert!((two.tia_mbq_h / one.tia_mbq_h - 1.0).abs() < 1e-12, "{two:?} {one:?}");
+        assert!(of(vec![session(2.84, 5.79), session(8.62, 4.0)]).integral().is_err());
     }
 
     #[test]

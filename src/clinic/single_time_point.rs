@@ -180,8 +180,8 @@ fn check(measured: &Measurement, kinetics: &Kinetics) -> Result<(), DoseError> {
     if !(activity_mbq.is_finite() && activity_mbq >= 0.0) {
         checks.fail("activity_mbq", format!("must be finite and 0 or more, got {activity_mbq} MBq"));
     }
-    if activity_relative_sigma.is_some_and(|sigma| !(sigma.is_finite() && sigma > 0.0)) {
-        checks.fail("activity_relative_sigma", "must be finite and above 0");
+    if activity_relative_sigma.is_some_and(|sigma| !(sigma.is_finite() && sigma >= 0.0)) {
+        checks.fail("activity_relative_sigma", "must be finite and 0 or more");
     }
     match kinetics {
         Kinetics::Physical { half_life_h } | Kinetics::PopulationHalfLife { half_life_h, .. }
