@@ -49,6 +49,12 @@ fn nuclear_images_that_are_no_volume_are_refused_by_name() {
 }
 
 #[test]
+fn a_reconstructed_transmission_is_no_activity() {
+    let made = nm_in_bq().text(tags::IMAGE_TYPE, VR::CS, "ORIGINAL\\PRIMARY\\RECON TOMO\\TRANSMISSION");
+    assert!(refused(&made).contains("transmission"));
+}
+
+#[test]
 fn slices_are_numbered_by_their_vector() {
     let turned = nm_in_bq().shorts(tags::SLICE_VECTOR, &[2, 1]);
     assert_eq!(values(&turned), [50.0, 60.0, 70.0, 80.0, 10.0, 20.0, 30.0, 40.0]);
@@ -88,6 +94,16 @@ fn maps_hold_within_their_range() {
     assert!(refused(&nm().items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, two)).contains("disagree"));
     let beside_suv = vec![map("g/ml", 1.0, [0, 9]), map("Bq/ml", 10.0, [0, 9])];
     assert_eq!(values(&nm().items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, beside_suv))[7], 80.0);
+}
+
+#[test]
+fn a_unit_of_activity_needs_a_slope_to_it() {
+    let units = nm().text(tags::UNITS, VR::CS, "BQML");
+    assert!(refused(&units).contains("Rescale Slope"));
+    let scaled = units.clone().numbers(tags::RESCALE_SLOPE, &[10.0]);
+    assert_eq!(values(&scaled)[0], 10.0);
+    let mapped = units.items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, vec![map("Bq/ml", 10.0, [0, 65_535])]);
+    assert_eq!(values(&mapped)[0], 10.0);
 }
 
 #[test]
@@ -190,6 +206,65 @@ fn slices_of_two_frames_of_reference_do_not_mix() {
     ct(5.0, 0.0).text(tags::FRAME_OF_REFERENCE_UID, VR::UI, "1.2.3.99").save(&folder.path().join("b"));
     let Invalid(reason) = read_image(Place::of(folder.path()), Wanted::Ct).map(|image| image.volume).expect_err("two");
     assert!(reason.contains("frames of reference"), "{reason}");
+}
+
+/// Why a folder of these slices, 5 mm apart, is refused; none if it is not.
+fn refused_stack(slices: impl IntoIterator<Item = Made>, wanted: Wanted) -> Option<String> {
+    let folder = folder();
+    for (at, slice) in slices.into_iter().enumerate() {
+        slice.save(&folder.path().join(at.to_string()));
+    }
+    read_image(Place::of(folder.path()), wanted).err().map(|Invalid(reason)| reason)
+}
+
+#[test]
+fn slices_of_two_patients_do_not_mix() {
+    let slice = |at: u8| ct(5.0 * f64::from(at), 0.0).text(tags::PATIENT_ID, VR::LO, if at < 2 { "A" } else { "B" });
+    assert_eq!(refused_stack((0..2).map(slice), Wanted::Ct), None);
+    let reason = refused_stack((0..3).map(slice), Wanted::Ct).expect("two patients");
+    assert!(reason.contains("several patients") && reason.contains("1 of 3"), "{reason}");
+}
+
+#[test]
+fn unsigned_values_of_a_ct_need_an_intercept() {
+    let bare = |signed| {
+        let slice = ct(0.0, 0.0).without(tags::RESCALE_SLOPE).without(tags::RESCALE_INTERCEPT);
+        refused_stack(
+            [slice.text(tags::SLICE_THICKNESS, VR::DS, "5").short(tags::PIXEL_REPRESENTATION, signed)],
+            Wanted::Ct,
+        )
+    };
+    assert!(bare(0).expect("no air").contains("Rescale Slope"));
+    assert_eq!(bare(1), None);
+}
+
+/// A PET slice without decay correction.
+///
+/// * `after_s` – how long after the first bed it was scanned [s], below an hour
+fn uncorrected(at: u8, after_s: u32, factor: &str) -> Made {
+    let drug = Made::item().numbers(tags::RADIONUCLIDE_HALF_LIFE, &[4062.6]);
+    ct(5.0 * f64::from(at), 0.0)
+        .text(tags::SOP_CLASS_UID, VR::UI, "1.2.840.10008.5.1.4.1.1.128")
+        .text(tags::MODALITY, VR::CS, "PT")
+        .text(tags::UNITS, VR::CS, "BQML")
+        .text(tags::DECAY_CORRECTION, VR::CS, "NONE")
+        .text(tags::DECAY_FACTOR, VR::DS, factor)
+        .text(tags::ACTUAL_FRAME_DURATION, VR::IS, "300000")
+        .text(tags::ACQUISITION_DATE, VR::DA, "20260302")
+        .text(tags::ACQUISITION_TIME, VR::TM, &format!("10{:02}{:02}", after_s / 60, after_s % 60))
+        .items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![drug])
+}
+
+#[test]
+fn beds_without_decay_correction_belong_to_one_moment_or_are_refused() {
+    let beds = |apart_s: u32, factor: &str| {
+        let slices: Vec<Made> = (0..4).map(|at| uncorrected(at, apart_s * u32::from(at / 2), factor)).collect();
+        refused_stack(slices, Wanted::Activity { calibration: None })
+    };
+    assert_eq!(beds(0, "1"), None);
+    assert_eq!(beds(50, "1"), None, "half a percent has decayed");
+    assert!(beds(300, "1").expect("two beds").contains("up to 300 s apart"));
+    assert!(beds(0, "1.8").expect("a contradiction").contains("Decay Factors"));
 }
 
 #[test]

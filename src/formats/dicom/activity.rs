@@ -147,6 +147,9 @@ fn account(
     let series = picture.series;
     let object = series.first();
     let scan = times::acquisition(object).or_else(|| times::series(object));
+    if let Some(scan) = scan.filter(|_| times::acquisition_day_is_assumed(object)) {
+        warnings.push(format!("the acquisition has a time and no date; it is taken to have begun at {}", scan.text()));
+    }
     let drug = Radiopharmaceutical::of(object, series.kind, scan);
     warnings.extend(drug.warnings.iter().cloned());
     let reference = reference::of_series(series, &drug, warnings)?;

@@ -63,6 +63,7 @@ pub(super) fn read_series(
     calibration: Option<Calibration>,
 ) -> Result<DicomImage, Invalid> {
     let mut warnings = Vec::new();
+    chosen.check_one_patient()?;
     let maps = Maps::of(study);
     let picture = Picture::of(chosen, &mut warnings)?;
     let frame_of_reference = picture.frame_of_reference()?;
@@ -206,7 +207,10 @@ impl<'a> Picture<'a> {
             [one] => Ok(one.clone()),
             several => {
                 let count = several.len();
-                Err(Invalid::new(format!("mixes slices of {count} frames of reference, which are not at one place")))
+                Err(Invalid::new(format!(
+                    "mixes slices of {count} frames of reference, which are not at one place; a volume has one frame of \
+                     reference"
+                )))
             }
         }
     }

@@ -108,6 +108,9 @@ pub(super) fn check_reconstructed(instance: &Instance) -> Result<(), Invalid> {
             if word.is_empty() { String::new() } else { format!(" ({word})") }
         )));
     }
+    if words.get(3).is_some_and(|word| word == "TRANSMISSION") {
+        return Err(Invalid::new("is a transmission image (Image Type TRANSMISSION), not the activity in the patient"));
+    }
     let object = &instance.object;
     let several = |what: &str, count: usize| {
         Invalid::new(format!("holds {count} {what}: a tomography of one is needed; export them one by one"))

@@ -40,7 +40,7 @@ pub(super) fn of_series(
         match object.text(tags::DECAY_CORRECTION).map(|word| word.to_uppercase()).as_deref() {
             Some("START") => at_start(series, drug, warnings)?,
             Some("ADMIN") => Some(at_injection(series, drug)?),
-            Some("NONE") => averaged(series, drug, warnings),
+            Some("NONE") => averaged(series, drug, warnings)?,
             Some(_) => return Err(Invalid::new("has a Decay Correction that is none of START, ADMIN and NONE")),
             None if series.kind == Kind::Nm => start_of_acquisition(series),
             None => {
@@ -49,7 +49,7 @@ pub(super) fn of_series(
                     "the file does not say to which moment its decay was corrected; {} is assumed",
                     if corrected { "the start of the series" } else { "that it was not corrected" }
                 ));
-                if corrected { at_start(series, drug, warnings)? } else { averaged(series, drug, warnings) }
+                if corrected { at_start(series, drug, warnings)? } else { averaged(series, drug, warnings)? }
             }
         }
     };
@@ -149,25 +149,46 @@ fn at_injection(series: &Series, drug: &Radiopharmaceutical) -> Result<Reference
 }
 
 /// Not corrected: each frame is the average over its time.
-fn averaged(series: &Series, drug: &Radiopharmaceutical, warnings: &mut Vec<String>) -> Option<Reference> {
+///
+/// # Errors
+/// If beds were scanned so far apart that their activities do not belong to one moment.
+fn averaged(
+    series: &Series,
+    drug: &Radiopharmaceutical,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Reference>, Invalid> {
     let starts = series.instances.iter().filter_map(|one| Some((times::acquisition(&one.object)?, duration(one))));
-    let (start, duration) = starts.min_by(|a, b| a.0.seconds_since(&b.0).total_cmp(&0.0))?;
-    let Some(duration) = duration else {
-        warnings.push("the file does not say how long its frame is; its start is taken for its average".into());
-        return Some(Reference { moment: start, event: "acquisition start" });
-    };
-    if rate(drug).is_none() {
-        warnings.push("the file does not say its half-life; the middle of the frame is taken for its average".into());
+    if series.instances.iter().filter_map(|one| factor(&one.object)).any(|factor| factor.ln().abs() > FACTOR_TOLERANCE)
+    {
+        return Err(Invalid::new(
+            "says that its decay was not corrected, and its Decay Factors disagree: they are not 1",
+        ));
     }
+    let Some((start, duration)) = starts.min_by(|a, b| a.0.seconds_since(&b.0).total_cmp(&0.0)) else {
+        return Ok(None);
+    };
     let last = series.instances.iter().filter_map(|one| times::acquisition(&one.object));
     let spread = last.map(|moment| moment.seconds_since(&start)).fold(0.0, f64::max);
+    if rate(drug).is_some_and(|rate| rate * spread > FACTOR_TOLERANCE) {
+        return Err(Invalid::new(format!(
+            "has slices that were scanned up to {spread:.0} s apart without decay correction (Decay Correction NONE): \
+             its beds do not belong to one moment; export it corrected to the START"
+        )));
+    }
     if spread > SAME_S {
         warnings.push(format!(
             "the beds were scanned {spread:.0} s apart without decay correction; the time is that of the first"
         ));
     }
-    let moment = start.later(average_time(rate(drug), duration))?;
-    Some(Reference { moment, event: "frame average" })
+    let Some(duration) = duration else {
+        warnings.push("the file does not say how long its frame is; its start is taken for its average".into());
+        return Ok(Some(Reference { moment: start, event: "acquisition start" }));
+    };
+    if rate(drug).is_none() {
+        warnings.push("the file does not say its half-life; the middle of the frame is taken for its average".into());
+    }
+    let moment = start.later(average_time(rate(drug), duration));
+    Ok(moment.map(|moment| Reference { moment, event: "frame average" }))
 }
 
 /// Enhanced PET: the moment is written, or decay was not corrected.

@@ -158,7 +158,12 @@ pub(super) fn meaning(object: &Object, number: usize, layout: &Layout, maps: &[&
     let mapped = map_in(&items, layout, bq_per_ml)?;
     claims.extend(mapped.map(|scale| ActivityScale { scale, source: "Real World Value Map" }));
     let by_units = units.as_deref().and_then(bq_per_ml);
-    if let Some(factor) = by_units {
+    if by_units.is_some() && rescaled.is_none() && claims.is_empty() {
+        return Err(Invalid::new(
+            "has Units of activity, and no Rescale Slope that leads from its stored values to them",
+        ));
+    }
+    if let Some(factor) = by_units.filter(|_| rescaled.is_some()) {
         check_rescale_type(frame, factor)?;
         let scale = Scale::Lines(vec![line.times(factor)]);
         claims.push(ActivityScale { scale, source: "Units and Rescale Slope" });

@@ -134,9 +134,23 @@ impl Series {
 
     /// A value for a patient, by which two are told apart; it does not say who it is.
     pub(super) fn patient(&self) -> Option<String> {
-        let id = self.first().text(tags::PATIENT_ID)?;
-        let issuer = self.first().text(tags::ISSUER_OF_PATIENT_ID).unwrap_or_default();
-        Some(digest::sha256_hex(format!("{id}\n{issuer}")))
+        patient(self.first())
+    }
+
+    /// Whether all files are of one patient.
+    ///
+    /// # Errors
+    /// If they are not.
+    pub(super) fn check_one_patient(&self) -> Result<(), Invalid> {
+        let own = self.patient();
+        let is_another = |one: &&Instance| patient(&one.object) != own;
+        match self.instances.iter().filter(is_another).count() {
+            0 => Ok(()),
+            count => Err(Invalid::new(format!(
+                "mixes slices of several patients: {count} of {} files have another Patient ID than the first",
+                self.instances.len()
+            ))),
+        }
     }
 
     fn common(&self, tag: dicom_core::Tag, what: &str) -> Result<Option<String>, Invalid> {
@@ -155,6 +169,13 @@ impl Series {
         let known = MODALITIES.iter().find(|known| **known == modality);
         known.map_or_else(|| "other".to_owned(), |known| (*known).to_owned())
     }
+}
+
+/// A value for the patient of a file.
+fn patient(object: &Object) -> Option<String> {
+    let id = object.text(tags::PATIENT_ID)?;
+    let issuer = object.text(tags::ISSUER_OF_PATIENT_ID).unwrap_or_default();
+    Some(digest::sha256_hex(format!("{id}\n{issuer}")))
 }
 
 /// All series under a path.

@@ -6,6 +6,9 @@ use jiff::{SignedDuration, ToSpan};
 
 use super::attributes::{Attributes, Object};
 
+/// Two times of one day that are this far apart lie beside one midnight [s].
+const ACROSS_MIDNIGHT_S: f64 = 18.0 * 3600.0;
+
 /// A moment: clock time, and how far the clock is ahead of UTC where the file says so.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Moment {
@@ -132,12 +135,31 @@ pub(super) fn day_and_time(object: &Object, day: dicom_core::Tag, hour: dicom_co
     Some(Moment { clock, offset: clock_offset(object) })
 }
 
-/// When an acquisition began: as a date and time in one, or as two attributes; the day of the series or study where
-/// that of the acquisition is missing.
+/// When an acquisition began: as a date and time in one, or as two attributes; where the date of the acquisition is
+/// missing, on the day of the series or study, or the one beside it if midnight was between them.
 pub(super) fn acquisition(object: &Object) -> Option<Moment> {
-    let days = [tags::ACQUISITION_DATE, tags::SERIES_DATE, tags::STUDY_DATE];
-    let by_day = || days.into_iter().find_map(|day| day_and_time(object, day, tags::ACQUISITION_TIME));
-    moment(object, object, tags::ACQUISITION_DATE_TIME).or_else(by_day)
+    let written = || day_and_time(object, tags::ACQUISITION_DATE, tags::ACQUISITION_TIME);
+    let near =
+        |(day, hour)| Some(across_midnight(day_and_time(object, day, tags::ACQUISITION_TIME)?, object, day, hour));
+    let others = [(tags::SERIES_DATE, tags::SERIES_TIME), (tags::STUDY_DATE, tags::STUDY_TIME)];
+    moment(object, object, tags::ACQUISITION_DATE_TIME).or_else(written).or_else(|| others.into_iter().find_map(near))
+}
+
+/// Whether the day of an acquisition is not written, but taken from the series or study.
+pub(super) fn acquisition_day_is_assumed(object: &Object) -> bool {
+    let has = |tag| object.text(tag).is_some();
+    has(tags::ACQUISITION_TIME) && !has(tags::ACQUISITION_DATE) && !has(tags::ACQUISITION_DATE_TIME)
+}
+
+/// A time on the day of the series or study, on the day before or after if it is within hours of it there.
+fn across_midnight(at: Moment, object: &Object, day: dicom_core::Tag, hour: dicom_core::Tag) -> Moment {
+    let Some(begun) = day_and_time(object, day, hour) else { return at };
+    let days: i64 = match begun.seconds_since(&at) {
+        early_s if early_s > ACROSS_MIDNIGHT_S => 1,
+        early_s if early_s < -ACROSS_MIDNIGHT_S => -1,
+        _ => 0,
+    };
+    Moment { clock: at.clock.checked_add(days.days()).unwrap_or(at.clock), ..at }
 }
 
 /// When a series began.
@@ -148,6 +170,8 @@ pub(super) fn series(object: &Object) -> Option<Moment> {
 
 #[cfg(test)]
 mod tests {
+    use dicom_core::{DataElement, PrimitiveValue, VR};
+
     use super::*;
 
     #[test]
@@ -169,6 +193,28 @@ mod tests {
         assert_eq!(at("20261103101500+0100").seconds_since(&at("20261103091500+0000")), 0.0);
         assert_eq!(at("20261104003000").seconds_since(&at("20261103233000+0100")), 3600.0);
         assert_eq!(at("20261103091500+0000").on_clock_of(Some(60)).text(), "2026-11-03T10:15:00+01:00");
+    }
+
+    #[test]
+    fn an_acquisition_without_a_date_may_lie_across_midnight() {
+        let object = |times: [&str; 2]| {
+            let elements = [
+                (tags::SERIES_DATE, VR::DA, "20261103"),
+                (tags::SERIES_TIME, VR::TM, times[0]),
+                (tags::ACQUISITION_TIME, VR::TM, times[1]),
+            ];
+            Object::from_element_iter(
+                elements.map(|(tag, vr, text)| DataElement::new(tag, vr, PrimitiveValue::from(text))),
+            )
+        };
+        for (times, expected) in [
+            (["235000", "000500"], "2026-11-04T00:05:00"),
+            (["001000", "235000"], "2026-11-02T23:50:00"),
+            (["233000", "101500"], "2026-11-03T10:15:00"),
+            (["101500", "104500"], "2026-11-03T10:45:00"),
+        ] {
+            assert_eq!(acquisition(&object(times)).map(|moment| moment.text()).as_deref(), Some(expected), "{times:?}");
+        }
     }
 
     #[test]

@@ -21,6 +21,11 @@ pub(super) fn ct_scale<'a>(object: &'a Object, frame: usize, layout: &'a Layout)
         return Err(Invalid::new(format!("is a CT whose Rescale Type is not HU{shown}")));
     }
     let line = rescale(groups);
+    if line.is_none() && !layout.signed {
+        return Err(Invalid::new(
+            "is a CT without Rescale Slope and Intercept, and its unsigned values cannot be CT numbers: air is below 0",
+        ));
+    }
     let (slope, intercept) = line.map_or((1.0, 0.0), |line| (line.slope, line.intercept));
     if slope == 0.0 {
         return Err(Invalid::new("has a Rescale Slope of 0"));
