@@ -1,9 +1,8 @@
-"""Integrals, biologically effective doses and budgets by a server."""
+"""Biologically effective doses and budgets by a server."""
 
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import Any
 
 import numpy as np
@@ -63,14 +62,19 @@ def test_bed_of_voxels(client: dosegrid.Client) -> None:
     assert found.voxels_without_bed == 60
 
 
-def test_faults_have_their_paths(client: dosegrid.Client) -> None:
+def test_every_fault_is_named_by_its_path(client: dosegrid.Client) -> None:
     with pytest.raises(dosegrid.InvalidRequest) as error:
         client.bed([{**REGION, "alpha_beta_gy": None}], "Lu-177")
     assert [field.field for field in error.value.fields] == ["regions[0].alpha_beta_gy"]
-    with pytest.raises(dosegrid.InvalidRequest, match="regions\\[0\\].alpha_beta: is not known"):
-        client.bed([{**REGION, "alpha_beta": 3}], "Lu-177")
-    with pytest.raises(dosegrid.InvalidRequest, match="unit"):
-        client.integrate([], "Lu-177", "becquerel")
+    cycles = [{"dose_gy": 5.2, "half_life_h": 50.0}, {"dose_gy": "five"}]
+    with pytest.raises(dosegrid.InvalidRequest) as error:
+        client.bed([{**REGION, "alpha_beta": 3, "cycles": cycles}], "Lu-177", doses=[np.ones((2, 2, 2))])
+    assert {field.field for field in error.value.fields} == {
+        "regions[0].alpha_beta",
+        "regions[0].cycles[0].half_life_h",
+        "regions[0].cycles[1].dose_gy",
+        "doses[0]",
+    }
 
 
 def test_budget(client: dosegrid.Client) -> None:
@@ -79,20 +83,3 @@ def test_budget(client: dosegrid.Client) -> None:
     assert found["dose_relative_sigma"] == pytest.approx(0.05) and found["is_lower_bound"]
     sources = {part["name"]: part["source"] for part in found["parts"]}
     assert (sources["calibration"], sources["monte_carlo"]) == ("given", "not_given")
-
-
-@pytest.mark.parametrize("voxelwise", [False, True])
-def test_integrals(client: dosegrid.Client, voxelwise: bool) -> None:
-    amplitude = np.random.default_rng(4).uniform(1, 2, (4, 5, 6))
-    rate = math.log(2) / 60
-    scans = [dosegrid.Scan(placed(amplitude * math.exp(-rate * hours)), hours) for hours in (24.0, 96.0, 168.0)]
-    found = client.integrate(scans, "Lu-177", "mbq", voxelwise=voxelwise, administered_activity_mbq=7400.0)
-    assert found.tia_mbq_h == pytest.approx(float(amplitude.sum()) / rate, rel=1e-5)
-    np.testing.assert_allclose(found.tia.numbers(), amplitude / rate * 3.6e9, rtol=1e-4)
-    if voxelwise:
-        assert found.voxel_kinds[0]["voxels"] == 120
-    else:
-        assert found.regions[0]["half_lives_h"] == pytest.approx([60.0], rel=1e-5)
-    # A dose takes it as it is.
-    dose = client.compute(found.tia, density=placed(np.ones((4, 5, 6))), nuclide="Lu-177", unit="bq-s", method="local")
-    assert dose.dose.gy.shape == (4, 5, 6)

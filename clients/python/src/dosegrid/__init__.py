@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Optional
 from ._async import AsyncClient, AsyncJob
 from ._calls import Cancel
 from ._client import Client, Job
-from ._clinic import Bed, Integrals, Scan
+from ._clinic import Bed, BedOptions
 from ._cohort import Cohort, cohort
 from ._errors import (
     Cancelled,
@@ -34,6 +34,7 @@ from ._errors import (
 )
 from ._geometry import Grid
 from ._images import ImageLike, Volume
+from ._integrals import CurveOptions, Integrals, IntegrateOptions, Scan
 from ._jobs import JobInfo
 from ._kernel import Kernel
 from ._options import Options
@@ -48,10 +49,12 @@ __all__ = [
     "AsyncClient",
     "AsyncJob",
     "Bed",
+    "BedOptions",
     "Cancel",
     "Cancelled",
     "Client",
     "Cohort",
+    "CurveOptions",
     "DosegridError",
     "EngineFailure",
     "FieldError",
@@ -60,6 +63,7 @@ __all__ = [
     "Image",
     "ImageLike",
     "Integrals",
+    "IntegrateOptions",
     "InvalidRequest",
     "Job",
     "JobInfo",

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import datetime
 import functools
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence, TypeVar, Union
 
-from . import _address, _clinic, _core, _kernel, _result
+from . import _address, _clinic, _core, _integrals, _kernel, _result, _stored
 from ._calls import Cancel
 from ._client import core
 from ._geometry import Grid
 from ._images import ImageLike, Volume, volume_of
 from ._jobs import JobInfo
-from ._progress import OnProgress, Progress
+from ._messages import OnFraction
+from ._progress import OnProgress
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -29,15 +31,15 @@ _CALLS = 64
 class _Listener:
     """Hears of progress on a thread, and tells it on the loop. What raises there ends the call."""
 
-    def __init__(self, tell: Callable[[Progress], Any], cancel: Cancel) -> None:
+    def __init__(self, tell: Callable[[Any], Any], cancel: Cancel) -> None:
         self._tell, self._cancel = tell, cancel
         self._loop = asyncio.get_running_loop()
         self.error: Optional[BaseException] = None
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: Any) -> None:
         self._loop.call_soon_threadsafe(self._on_loop, progress)
 
-    def _on_loop(self, progress: Progress) -> None:
+    def _on_loop(self, progress: Any) -> None:
         if self.error is not None:
             return
         try:
@@ -59,7 +61,7 @@ class _Threads:
         )
 
     async def cancellable(
-        self, call: Callable[..., _T], *arguments: Any, progress: OnProgress = None, **named: Any
+        self, call: Callable[..., _T], *arguments: Any, progress: Union[OnProgress, OnFraction] = None, **named: Any
     ) -> _T:
         """As `run`, for a call that takes `cancel`, and `on_progress` where there is any."""
         cancel = Cancel()
@@ -209,6 +211,10 @@ class AsyncClient:
         found = await self._threads.run(self._core.jobs, states, timeout)
         return [AsyncJob(self._core, self._threads, info) for info in found]
 
+    async def delete_volume(self, volume: Union[str, ImageLike], timeout: Optional[float] = None) -> None:
+        """As `Client.delete_volume`."""
+        await self._threads.run(_stored.delete, self._core, volume, timeout)
+
     async def merge(
         self,
         tallies: Sequence[bytes],
@@ -236,9 +242,19 @@ class AsyncClient:
         grid = volume_of(onto).grid if onto is not None else None
         return await self._threads.run(self._core.resample, volume_of(image), kind, grid, spacing_mm, timeout)
 
-    async def bed(self, regions: Sequence[Mapping[str, Any]], nuclide: str, **options: Any) -> _clinic.Bed:
-        """As `Client.bed`; `progress` is called from another thread."""
-        return await self._threads.cancellable(_clinic.bed, self._core, regions, nuclide, **options)
+    async def bed(
+        self,
+        regions: Sequence[Mapping[str, Any]],
+        nuclide: str,
+        *,
+        progress: OnFraction = None,
+        timeout: Optional[float] = None,
+        **options: "Unpack[_clinic.BedOptions]",
+    ) -> _clinic.Bed:
+        """As `Client.bed`."""
+        return await self._threads.cancellable(
+            _clinic.bed, self._core, regions, nuclide, progress=progress, timeout=timeout, **options
+        )
 
     async def budget(
         self, regions: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None
@@ -247,10 +263,33 @@ class AsyncClient:
         return await self._threads.run(_clinic.budget, self._core, regions, timeout)
 
     async def integrate(
-        self, scans: Sequence[_clinic.Scan], nuclide: str, unit: str, **options: Any
-    ) -> _clinic.Integrals:
-        """As `Client.integrate`; `progress` is called from another thread."""
-        return await self._threads.cancellable(_clinic.integrate, self._core, scans, nuclide, unit, **options)
+        self,
+        scans: Sequence[_integrals.Scan],
+        nuclide: str,
+        unit: _integrals.MapUnit,
+        *,
+        progress: OnFraction = None,
+        timeout: Optional[float] = None,
+        **options: "Unpack[_integrals.IntegrateOptions]",
+    ) -> _integrals.Integrals:
+        """As `Client.integrate`."""
+        return await self._threads.cancellable(
+            _integrals.integrate, self._core, scans, nuclide, unit, progress=progress, timeout=timeout, **options
+        )
+
+    async def integrate_curves(
+        self,
+        regions: Sequence[Mapping[str, Any]],
+        nuclide: str,
+        *,
+        injection: Union[str, datetime.datetime, None] = None,
+        timeout: Optional[float] = None,
+        **options: "Unpack[_integrals.CurveOptions]",
+    ) -> list[dict[str, Any]]:
+        """As `Client.integrate_curves`."""
+        return await self._threads.run(
+            _integrals.integrate_curves, self._core, regions, nuclide, injection=injection, timeout=timeout, **options
+        )
 
     async def kernel(
         self, nuclide: str, spacing_mm: Sequence[float], radius_voxels: int, *, timeout: Optional[float] = None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import os
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Union
 
-from . import _address, _clinic, _core, _kernel, _result
+from . import _address, _clinic, _core, _integrals, _kernel, _result, _stored
 from ._calls import Cancel
 from ._geometry import Grid
 from ._images import ImageLike, Volume, volume_of
 from ._jobs import JobInfo
+from ._messages import OnFraction
 from ._progress import OnProgress
 
 if TYPE_CHECKING:
@@ -196,6 +198,15 @@ class Client:
         """Jobs, the newest first; all of them, or those in one of these states."""
         return [Job(self._core, info) for info in self._core.jobs(states, timeout)]
 
+    def delete_volume(self, volume: Union[str, ImageLike], timeout: Optional[float] = None) -> None:
+        """Deletes a volume that the server stores for jobs, before it expires.
+
+        :param volume: its digest, `sha256:…`, or the image that was sent
+        :raises NotFound: if the server has none
+        :raises InvalidRequest: while an unfinished job needs it
+        """
+        _stored.delete(self._core, volume, timeout)
+
     def merge(
         self,
         tallies: Sequence[bytes],
@@ -234,48 +245,22 @@ class Client:
         regions: Sequence[Mapping[str, Any]],
         nuclide: str,
         *,
-        rbe: Optional[float] = None,
-        mixed_field: bool = False,
-        doses: Sequence[ImageLike] = (),
-        labels: Optional[ImageLike] = None,
-        organs: Optional[Mapping[int, ImageLike]] = None,
-        density: Optional[ImageLike] = None,
-        minimum_density: Optional[float] = None,
-        maps: bool = True,
-        progress: Optional[Callable[[float], Any]] = None,
+        progress: OnFraction = None,
         timeout: Optional[float] = None,
         cancel: Optional[Cancel] = None,
+        **options: "Unpack[_clinic.BedOptions]",
     ) -> _clinic.Bed:
         """Biologically effective dose of regions, and of voxels where there are dose maps.
 
         :param regions: of each `name`, `alpha_beta_gy` in Gy, `repair_half_time_h` in h (or `repair`), and `cycles`:
             of each `dose_gy` in Gy, `effective_half_life_h` in h and what else `BedRegion` and `BedCycle` of the
             protocol have. No parameter of a tissue has a default
-        :param rbe: relative biological effectiveness of alpha particles, needed where there are any
-        :param doses: dose map of each cycle in Gy, in order; then `label` of each region is needed, and no `dose_gy`
-        :param labels: regions of the maps, by whole numbers
-        :param organs: more regions, each in a mask of its own, by label
-        :param density: in g/cm³, for masses; none: that of water
-        :param minimum_density: voxels of a lower density in g/cm³ do not count
-        :param maps: whether maps of BED and EQD2 are wanted
         :param progress: hears of the part of the voxels that is done, 0 to 1
+        :param options: see `BedOptions`
         :raises InvalidRequest: names every bad field
         """
         return _clinic.bed(
-            self._core,
-            regions,
-            nuclide,
-            rbe=rbe,
-            mixed_field=mixed_field,
-            doses=doses,
-            labels=labels,
-            organs=organs,
-            density=density,
-            minimum_density=minimum_density,
-            maps=maps,
-            progress=progress,
-            timeout=timeout,
-            cancel=cancel,
+            self._core, regions, nuclide, on_progress=progress, timeout=timeout, cancel=cancel, **options
         )
 
     def budget(self, regions: Sequence[Mapping[str, Any]], *, timeout: Optional[float] = None) -> list[dict[str, Any]]:
@@ -288,52 +273,50 @@ class Client:
 
     def integrate(
         self,
-        scans: Sequence[_clinic.Scan],
+        scans: Sequence[_integrals.Scan],
         nuclide: str,
-        unit: str,
+        unit: _integrals.MapUnit,
         *,
-        labels: Optional[ImageLike] = None,
-        voxelwise: bool = False,
-        value_refers_to: Optional[str] = None,
-        administered_activity_mbq: Optional[float] = None,
-        infusion_h: float = 0.0,
-        model: str = "",
-        weighting: str = "",
-        reference_time_h: Optional[float] = None,
-        progress: Optional[Callable[[float], Any]] = None,
+        progress: OnFraction = None,
         timeout: Optional[float] = None,
         cancel: Optional[Cancel] = None,
-    ) -> _clinic.Integrals:
+        **options: "Unpack[_integrals.IntegrateOptions]",
+    ) -> _integrals.Integrals:
         """Integrates activity maps of one grid over time, by the curve of each region or of each voxel.
 
-        :param scans: 2 to 16, at two times or more
+        :param scans: 2 to 16, at two times or more; or one, with `one_scan`
         :param unit: of their values: bq, bq-per-ml or mbq
-        :param labels: regions by whole numbers; what is in none is one more, "rest"
-        :param voxelwise: a curve for every voxel
-        :param value_refers_to: acquisition_mean, acquisition_start or injection
-        :param administered_activity_mbq: in MBq, net of residue: gives coefficients in h
-        :param infusion_h: how long the infusion took in h
-        :param model, weighting: as of `dosegrid integrate`
-        :param reference_time_h: start in h of the scan whose activity shares the integrals out
         :param progress: hears of the part of the voxels that is done, 0 to 1; with `voxelwise` only
+        :param options: see `IntegrateOptions`
         :raises InvalidRequest: names every bad field
         """
-        return _clinic.integrate(
-            self._core,
-            scans,
-            nuclide,
-            unit,
-            labels=labels,
-            voxelwise=voxelwise,
-            value_refers_to=value_refers_to,
-            administered_activity_mbq=administered_activity_mbq,
-            infusion_h=infusion_h,
-            model=model,
-            weighting=weighting,
-            reference_time_h=reference_time_h,
-            progress=progress,
-            timeout=timeout,
-            cancel=cancel,
+        return _integrals.integrate(
+            self._core, scans, nuclide, unit, on_progress=progress, timeout=timeout, cancel=cancel, **options
+        )
+
+    def integrate_curves(
+        self,
+        regions: Sequence[Mapping[str, Any]],
+        nuclide: str,
+        *,
+        injection: Union[str, datetime.datetime, None] = None,
+        timeout: Optional[float] = None,
+        **options: "Unpack[_integrals.CurveOptions]",
+    ) -> list[dict[str, Any]]:
+        """Integrates measured activities of regions over time. Of each region, in the order given: `name`,
+        `tia_mbq_h` and its σ, `tia_coefficient_h`; by a curve `model`, `half_lives_h`, `flags`, `points` and what else
+        there is, from one measurement `method`.
+
+        :param regions: of each `name` and `points`: of each point `hours` since the start of the administration, or
+            `clock` (ISO 8601, or a `datetime`), `activity_mbq` in MBq, and where they are known `sigma_mbq` and
+            `duration_h`. With one point `one_point`: `method` (physical, population_half_life, haenscheid or
+            prior_curve), `half_life_h` and `half_life_relative_sd`, or `curve_model` and `curve_parameters`
+        :param injection: start of the administration, where times are those of a clock
+        :param options: see `CurveOptions`
+        :raises InvalidRequest: names every bad field
+        """
+        return _integrals.integrate_curves(
+            self._core, regions, nuclide, injection=injection, timeout=timeout, **options
         )
 
     def kernel(

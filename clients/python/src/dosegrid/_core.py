@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import uuid
 import warnings
@@ -9,7 +10,7 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
-from . import _errors, _kernel, _progress, _request, _result, _upload, _wire
+from . import _errors, _kernel, _progress, _request, _result, _stored, _upload, _wire
 from ._address import Access
 from ._calls import Cancel, Connection, Deadline, Source, is_idle, only
 from ._geometry import Grid
@@ -20,11 +21,8 @@ from ._server import LocalServer
 from ._version import __version__
 
 Listener = Callable[[_progress.Progress], Any]
-_PUT = _wire.Envelope(None, "PutVolumeRequest")
 _RESAMPLE = _wire.Envelope(("ResampleRequest", "chunk"), "VolumeChunk")
 _TALLY = _wire.Envelope(("MergeTalliesRequest", "tally_chunk"), "TallyChunk")
-#: Volumes of one question to the store.
-_MOST_DIGESTS = 1000
 #: Longest wait for the end of a server that does not answer any more, in s.
 _LOST_S = 1.0
 
@@ -239,8 +237,7 @@ class Core:
         for upload in prepared.uploads:
             upload.descriptor.digest = upload.digest()
             upload.descriptor.size_bytes = upload.size_bytes
-        for upload in self._missing(prepared.uploads, deadline, cancel):
-            self._put(upload, deadline, cancel)
+        _stored.put_missing(self, prepared.uploads, deadline, cancel)
         spec = {"compute": prepared.header, "priority": _wire.number("JobPriority", f"JOB_PRIORITY_{priority.upper()}")}
         name = request_id or str(uuid.uuid4())
         connection = self.connection(deadline)
@@ -248,39 +245,6 @@ class Core:
             "JobService", "CreateJob", deadline=deadline, cancel=cancel, spec=spec, request_id=name
         )
         return info_of(answer.job), prepared
-
-    def _missing(
-        self, uploads: list[_request.Upload], deadline: Deadline, cancel: Optional[Cancel]
-    ) -> list[_request.Upload]:
-        by_digest = {upload.descriptor.digest: upload for upload in uploads}
-        digests, missing = list(by_digest), []
-        for start in range(0, len(digests), _MOST_DIGESTS):
-            asked = digests[start : start + _MOST_DIGESTS]
-            connection = self.connection(deadline)
-            answer = connection.unary("VolumeService", "CheckVolumes", deadline=deadline, cancel=cancel, digests=asked)
-            for digest, volume in zip(asked, answer.volumes):
-                if not volume.size_bytes or volume.committed_bytes < volume.size_bytes:
-                    missing.append(by_digest[digest])
-        return missing
-
-    def _put(self, upload: _request.Upload, deadline: Deadline, cancel: Optional[Cancel]) -> None:
-        """Stores a volume, going on after a cut where it was cut."""
-        method = _wire.method("VolumeService", "PutVolume")
-        digest, size = upload.descriptor.digest, upload.size_bytes
-
-        def attempt() -> None:
-            connection = self.connection(deadline)
-            held = connection.unary(
-                "VolumeService", "CheckVolumes", deadline=deadline, cancel=cancel, digests=[digest]
-            ).volumes[0]
-            answers: list[Any] = []
-            source = Source(_rest(upload, held.committed_bytes))
-            connection.exchange(method, source, answers.append, deadline=deadline, cancel=cancel)
-            stored = only(answers, connection.access.target).volume
-            if stored.committed_bytes < size:
-                raise _errors.Unavailable("an upload was cut", code="UNAVAILABLE")
-
-        self.connection(deadline).again(attempt, is_idle, deadline, cancel)
 
     def job(self, name: str, timeout: Optional[float]) -> JobInfo:
         """A job as it is now."""
@@ -354,28 +318,11 @@ class Core:
         incoming = _result.Incoming(job.result, axes, axes)
         for volume in incoming.arrays:
             digest = getattr(job.result, volume).digest
-            self._get(digest, lambda offset, data: incoming.take(volume, offset, data), deadline, cancel)  # noqa: B023
+            take = functools.partial(incoming.take, volume)
+            _stored.get(self, digest, take, deadline, cancel)
         if job.result.tally_digest:
-            self._get(job.result.tally_digest, lambda _, data: incoming.tally.extend(data), deadline, cancel)
+            _stored.get(self, job.result.tally_digest, lambda _, data: incoming.tally.extend(data), deadline, cancel)
         return incoming.finish(prepared.background if prepared else None, None)
-
-    def _get(
-        self, digest: str, take: Callable[[int, bytes], Any], deadline: Deadline, cancel: Optional[Cancel]
-    ) -> None:
-        """Reads a stored volume; a read that is cut goes on."""
-        method = _wire.method("VolumeService", "GetVolume")
-        done = 0
-
-        def piece(response: Any) -> None:
-            nonlocal done
-            take(response.offset_bytes, response.data)
-            done = response.offset_bytes + len(response.data)
-
-        def attempt() -> None:
-            request = method.request(digest=digest, offset_bytes=done).SerializeToString()
-            self.connection(deadline).exchange(method, Source([request]), piece, deadline=deadline, cancel=cancel)
-
-        self.connection(deadline).again(attempt, is_idle, deadline, cancel)
 
     # ---- look-ups
 
@@ -393,17 +340,6 @@ class Core:
     def url(self) -> str:
         """The address of the server."""
         return self.connection(Deadline(None)).access.url
-
-
-def _rest(upload: _request.Upload, committed: int) -> Iterator[bytes]:
-    """The messages of an upload from the piece on in which it was cut."""
-    offset, first = 0, True
-    for piece in _upload.pieces(upload.volume.values, upload.element.dtype):
-        if offset + len(piece) > committed or (first and offset + len(piece) >= upload.size_bytes):
-            names = {"digest": upload.descriptor.digest, "size_bytes": upload.size_bytes} if first else {}
-            yield _PUT.pack(piece, offset_bytes=offset, **names)
-            first = False
-        offset += len(piece)
 
 
 class _Gather:
