@@ -12,6 +12,8 @@ pub const MAX_SPACING_MM: f64 = 1000.0;
 pub const MAX_AXIS: u64 = 65_535;
 /// Relative difference of two spacings that still counts as the same: files round to a few digits.
 const SAME_GRID_TOLERANCE: f64 = 1e-3;
+/// Cosine of the angle between two axes, past which a grid is sheared: 0.3°, more than rounded directions make.
+const RIGHT_ANGLE_TOLERANCE: f64 = 5e-3;
 /// Distance between corresponding corners of two grids that still counts as the same place, as a fraction of the
 /// smallest voxel edge.
 const SAME_PLACE_TOLERANCE: f64 = 0.05;
@@ -200,17 +202,23 @@ fn check_affine(affine: &Affine, spacing_mm: [f64; 3]) -> Result<(), Invalid> {
     if determinant.abs() < 1e-6 * volume {
         return Err(Invalid::new("cannot be inverted"));
     }
-    for (axis, column) in [x, y, z].into_iter().enumerate() {
-        let length = dot(column, column).sqrt();
-        if (length - spacing_mm[axis]).abs() > SAME_GRID_TOLERANCE * spacing_mm[axis] {
+    let lengths_mm = [x, y, z].map(|column| dot(column, column).sqrt());
+    for (names, a, b) in [("x and y", 0, 1), ("x and z", 0, 2), ("y and z", 1, 2)] {
+        let cosine = dot([x, y, z][a], [x, y, z][b]) / (lengths_mm[a] * lengths_mm[b]);
+        if cosine.abs() > RIGHT_ANGLE_TOLERANCE {
+            let degrees = cosine.acos().to_degrees();
             return Err(Invalid::new(format!(
-                "has a column of {length} mm where the spacing is {} mm",
-                spacing_mm[axis]
+                "is sheared: its axes {names} are at {degrees:.1}° to one another, and voxels must be cuboids"
             )));
         }
     }
-    if (determinant.abs() - volume).abs() > SAME_GRID_TOLERANCE * volume {
-        return Err(Invalid::new("is sheared: voxels must be cuboids"));
+    // Three small differences of one sign are a large one in the volume of a voxel, and so in every dose.
+    let differs = |found: f64, said: f64| (found - said).abs() > SAME_GRID_TOLERANCE * said;
+    let is_other = (0..3).any(|axis| differs(lengths_mm[axis], spacing_mm[axis]));
+    if is_other || differs(lengths_mm.iter().product(), volume) {
+        return Err(Invalid::new(format!(
+            "has columns of {lengths_mm:.4?} mm where the spacing is {spacing_mm:.4?} mm"
+        )));
     }
     Ok(())
 }
@@ -249,9 +257,30 @@ mod tests {
         let singular = [[1.0, 0.0, 0.0, 0.0], [0.0, 2.0, 3.0, 0.0], [0.0, 0.0, 0.0, 0.0]];
         assert!(with(singular).contains("inverted"));
         let long = [[1.5, 0.0, 0.0, 0.0], [0.0, 2.0, 0.0, 0.0], [0.0, 0.0, 3.0, 0.0]];
-        assert!(with(long).contains("1.5 mm"));
+        assert!(with(long).contains("columns of [1.5000, 2.0000, 3.0000] mm where the spacing is [1.0000, 2.0000"));
         let sheared = [[1.0, 1.0, 0.0, 0.0], [0.0, 3f64.sqrt(), 0.0, 0.0], [0.0, 0.0, 3.0, 0.0]];
-        assert!(with(sheared).contains("sheared"));
+        assert!(with(sheared).contains("sheared: its axes x and y are at 60.0°"));
+        // A gantry that is tilted by half a degree.
+        let tilted = [[1.0, 0.0, 0.0, 0.0], [0.0, 2.0, 0.026, 0.0], [0.0, 0.0, 3.0, 0.0]];
+        assert!(with(tilted).contains("sheared: its axes y and z are at 89.5°"));
+    }
+
+    #[test]
+    fn a_rounded_spacing_is_a_wrong_spacing_and_no_shear() {
+        let placed = |d: f64| {
+            let affine = [[d, 0.0, 0.0, 0.0], [0.0, d, 0.0, 0.0], [0.0, 0.0, 4.0, 0.0]];
+            VoxelGrid::new([4, 5, 6], [3.9063, 3.9063, 4.0]).and_then(|grid| grid.with_affine(affine))
+        };
+        let reason = placed(3.91).expect_err("a voxel of 0.2 % more volume").0;
+        assert!(reason.contains("columns of [3.9100, 3.9100, 4.0000] mm") && !reason.contains("sheared"), "{reason}");
+        placed(3.90625).expect("rounded to four digits");
+    }
+
+    #[test]
+    fn directions_may_be_rounded() {
+        // 30° about z, to three digits.
+        let affine = [[0.866, -0.5, 0.0, 0.0], [0.5, 0.866, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]];
+        VoxelGrid::new([4, 5, 6], [1.0; 3]).and_then(|grid| grid.with_affine(affine)).expect("a rotation");
     }
 
     #[test]
