@@ -12,6 +12,10 @@ const MEMORY: u64 = 8192 * MIB;
 /// The part of it that windows have.
 const WINDOWS_PART: u64 = 32;
 
+/// What stands around the data of a chunk in its message, at most [bytes]: tags, lengths, offset, and the name of a
+/// volume.
+const AROUND_CHUNK: usize = 256;
+
 /// Limits and timeouts of a server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServerConfig {
@@ -71,6 +75,11 @@ impl ServerConfig {
     pub fn with_memory(self, bytes: u64) -> Self {
         let windows_bytes = bytes / WINDOWS_PART;
         Self { memory_bytes: bytes - windows_bytes, windows_bytes, ..self }
+    }
+
+    /// Largest data of a chunk [bytes].
+    pub fn max_chunk_bytes(&self) -> usize {
+        self.max_message_bytes.saturating_sub(AROUND_CHUNK)
     }
 
     /// What one request may use.

@@ -242,6 +242,7 @@ impl pb::dose_service_server::DoseService for Service {
             caches: caches().into_iter().map(wire::cache::encode).collect(),
             limits: Some(pb::ServerLimits {
                 max_message_bytes: config.max_message_bytes as u64,
+                max_chunk_bytes: config.max_chunk_bytes() as u64,
                 max_volume_bytes: config.max_volume_bytes,
                 memory_bytes: config.memory_bytes,
                 queue_length: u32::try_from(config.queue_length).unwrap_or(u32::MAX),

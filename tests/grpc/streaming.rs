@@ -10,13 +10,14 @@ use dosegrid::domain::{
 use dosegrid::math::watch::Unwatched;
 use dosegrid::physics::kernel::integrate;
 use dosegrid::{api::ServerConfig, physics::nuclide};
+use tonic::Code;
 
 use crate::support::cpu;
 use crate::support::sources::kernel_spec;
 
 use super::{
-    Message, Server, bytes_of, chunk, compute, good_activity, good_density, good_header, messages, small, stream_of,
-    volume,
+    Message, Server, bytes_of, chunk, compute, good_activity, good_density, good_header, messages, reason_and_fields,
+    small, stream_of, volume,
 };
 
 /// A request of several chunks per volume, odd in every axis.
@@ -96,6 +97,32 @@ async fn kernel_dose_is_that_of_the_same_process_to_the_last_bit() {
         assert_eq!(kernel.truncation_radius_mm, options.truncation_radius_mm);
         assert_same(result, in_process(&request));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_chunk_is_as_large_as_the_server_says() {
+    let max_message_bytes = 2 << 20;
+    let server = Server::start(ServerConfig { max_message_bytes, ..small() }).await;
+    let mut client = server.raw().await;
+    let info = client.get_server_info(pb::GetServerInfoRequest {}).await.expect("an answer").into_inner();
+    let most = usize::try_from(info.limits.expect("limits").max_chunk_bytes).expect("it fits");
+    assert!(most < max_message_bytes && most.is_multiple_of(8), "{most}");
+    let map = bytes_of(&vec![1.0; 1 << 20]);
+    let header = || {
+        let volume = volume([1 << 10, 1 << 10, 1], pb::ElementType::Float32);
+        pb::ComputeHeader { activity: Some(volume.clone()), density: Some(volume), ..good_header() }
+    };
+    let call = |chunk_bytes: usize| {
+        let mut given = vec![Message::Header(header())];
+        for role in [pb::VolumeRole::Activity, pb::VolumeRole::Density] {
+            let pieces = map.chunks(chunk_bytes).enumerate();
+            given.extend(pieces.map(|(at, piece)| chunk(role, (at * chunk_bytes) as u64, piece.to_vec())));
+        }
+        compute(client.clone(), stream_of(given))
+    };
+    assert_eq!(call(most).await.expect("a dose").dose.len(), map.len());
+    let status = call(max_message_bytes).await.expect_err("a message that is too large");
+    assert_eq!((status.code(), reason_and_fields(&status).0.as_str()), (Code::OutOfRange, "MESSAGE_TOO_LARGE"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import dosegrid
 from dosegrid import _upload, _wire
+from dosegrid._server import LocalServer
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (5, 3, 2), (300, 33, 70), (17, 40, 130), (600, 700, 3), (2, 2, 400_000)])
@@ -26,6 +28,19 @@ def test_an_envelope_is_the_message(length: int) -> None:
     alone = _wire.Envelope(None, "PutVolumeRequest").pack(data, digest="d", size_bytes=7)
     put = _wire.message("PutVolumeRequest").FromString(alone)
     assert (put.data, put.digest, put.size_bytes) == (data, "d", 7)
+
+
+def test_volumes_fit_into_the_least_message_limit(program: str) -> None:
+    running = LocalServer("cpu", ["--max-message-mib", "2"])
+    try:
+        with dosegrid.Client(running.address) as client:
+            assert client.info()["limits"]["max_chunk_bytes"] >= _upload.PIECE_BYTES
+            values = np.ones((128, 128, 64), np.float32)
+            volume = dosegrid.Volume.of_array(values, (4.0, 4.0, 4.0), "xyz")
+            found = client.compute(volume, density=volume, nuclide="Lu-177", unit="mbq-h", method="local")
+            assert found.dose.gy.shape == values.shape and found.dose.gy.min() > 0
+    finally:
+        assert running.stop() == 0
 
 
 def test_long_integers_travel_as_the_shortest_that_holds_them() -> None:

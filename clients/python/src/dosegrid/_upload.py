@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from . import _wire
 
-#: Bytes of a message that travel best.
-PIECE_BYTES = 2 << 20
+#: Bytes of a piece: the least message limit of a server, 2 MiB, less what stands around a piece.
+PIECE_BYTES = (2 << 20) - 4096
 #: Most bytes that are put in order at a time.
 SLAB_BYTES = 16 << 20
 #: Planes, rows and columns of a tile that fits into a core's cache.
