@@ -38,6 +38,7 @@ pub struct SharedOne {
 /// * `draft` – one point; its activity is not looked at
 /// * `map` – activity [MBq]
 /// * `regions` – without a voxel in common
+/// * `relative_sigma` – relative standard deviation of the activity of a region, if it is known
 /// * `kinetics` – what is known of the curve of a region, by its name
 ///
 /// # Errors
@@ -46,12 +47,13 @@ pub fn share_out_one(
     draft: &SeriesDraft,
     map: &[f32],
     regions: &[VoxelRegion],
+    relative_sigma: Option<f64>,
     kinetics: impl Fn(&str) -> Option<Kinetics>,
 ) -> Result<SharedOne, DoseError> {
     let mut shared = SharedOne { regions: Vec::new(), tia_mbq_h: vec![0.0; map.len()], tia_sigma_mbq_h: None };
     let mut checks = Checks::new();
     for region in regions {
-        match one(draft, map, region, kinetics(&region.name), &mut shared.tia_mbq_h) {
+        match one(draft, map, region, (relative_sigma, kinetics(&region.name)), &mut shared.tia_mbq_h) {
             Ok(found) => shared.regions.push(found),
             Err(DoseError::Invalid(faults)) => checks.extend(&region.name, faults),
             Err(other) => return Err(other),
@@ -90,18 +92,15 @@ fn one(
     draft: &SeriesDraft,
     map: &[f32],
     region: &VoxelRegion,
-    kinetics: Option<Kinetics>,
+    (activity_relative_sigma, kinetics): (Option<f64>, Option<Kinetics>),
     into: &mut [f64],
 ) -> Result<OneMapRegion, DoseError> {
     let value = |voxel: &u32| f64::from(map[*voxel as usize]);
     let series = one_map_series(draft, map, region)?;
     let measured = series.points()[0];
     let kinetics = kinetics.ok_or_else(|| DoseError::invalid("points", NO_KINETICS))?;
-    let measurement = Measurement {
-        time_h: measured.time_h,
-        activity_mbq: measured.activity_mbq,
-        activity_relative_sigma: measured.sigma_mbq.map(|sigma| sigma / measured.activity_mbq),
-    };
+    let measurement =
+        Measurement { time_h: measured.time_h, activity_mbq: measured.activity_mbq, activity_relative_sigma };
     let found = integrate_one(&measurement, &kinetics)?;
     let positive: f64 = region.voxels.iter().map(|voxel| value(voxel).max(0.0)).sum();
     if positive <= 0.0 && found.tia_mbq_h != 0.0 {
@@ -147,9 +146,7 @@ mod tests {
         let regions = [region("kidney", &[0, 1, 2]), region("rest", &[3])];
         let half_life_h = 48.0;
         let known = |_: &str| Some(Kinetics::PopulationHalfLife { half_life_h, relative_sd: 0.1 });
-        let mut measured = draft();
-        measured.points[0].sigma_mbq = Some(0.2);
-        let shared = share_out_one(&measured, &map, &regions, known).expect("maps");
+        let shared = share_out_one(&draft(), &map, &regions, Some(0.06), known).expect("maps");
         // A e^(λt)/λ with λt = 2 ln 2.
         let expected = 3.5 * 4.0 * half_life_h / std::f64::consts::LN_2;
         let sum: f64 = shared.tia_mbq_h[..3].iter().sum();
@@ -159,13 +156,17 @@ mod tests {
         let sigmas = shared.tia_sigma_mbq_h.as_ref().expect("σ of activity and half-life is known");
         let sum: f64 = sigmas[..3].iter().sum();
         let right = shared.regions[0].found.tia_sigma_mbq_h.expect("as above");
+        // u² = u_A² + (1 − x)² s² + ½ x² s⁴ with x = λt = 2 ln 2 and s = 0.1.
+        let x = 2.0 * std::f64::consts::LN_2;
+        let relative = (0.06f64.powi(2) + ((1.0 - x) * 0.1).powi(2) + 0.5 * x * x * 1e-4).sqrt();
+        assert!((right / expected / relative - 1.0).abs() < 1e-12, "{right}");
         assert!((sum / right - 1.0).abs() < 1e-12 && sigmas[2] == 0.0, "{sigmas:?} {right}");
     }
 
     #[test]
     fn a_region_without_a_method_is_named() {
         let regions = [VoxelRegion { name: "liver".into(), voxels: vec![0] }];
-        let error = share_out_one(&draft(), &[1.0], &regions, |_| None).expect_err("no method").to_string();
+        let error = share_out_one(&draft(), &[1.0], &regions, None, |_| None).expect_err("no method").to_string();
         assert!(error.contains("liver.points: one time needs a method"), "{error}");
     }
 }

@@ -234,7 +234,7 @@ impl MapIntegration {
                 let label = |name: &str| label_of(name, labels.as_ref());
                 let of_label = |wanted: u32| known.iter().find(|(label, _)| *label == wanted).map(|(_, known)| known);
                 let kinetics = |name: &str| of_label(label(name).into()).or_else(|| of_label(0)).cloned();
-                let found = share_out_one(&self.draft, map, &regions, kinetics)?;
+                let found = share_out_one(&self.draft, map, &regions, self.raw.activity_relative_sigma, kinetics)?;
                 let regions = found.regions.into_iter().map(|region| (label(&region.name), region.into())).collect();
                 let made = self.made(&found.tia_mbq_h, found.tia_sigma_mbq_h.as_deref())?;
                 Ok(IntegratedMaps { regions_of_one_scan: regions, ..made })

@@ -74,13 +74,24 @@ def test_one_scan(client: dosegrid.Client, amplitude: Any) -> None:
     population = {"method": "population_half_life", "half_life_h": HALF_LIFE_H, "half_life_relative_sd": 0.2}
     scan = dosegrid.Scan(placed(activity(amplitude, 96.0)), 96.0)
     known: dict[int, Any] = {3: population, 0: {"method": "haenscheid"}}
-    found = client.integrate([scan], "Lu-177", "mbq", labels=placed(labels), one_scan=known)
+    found = client.integrate(
+        [scan], "Lu-177", "mbq", labels=placed(labels), one_scan=known, activity_relative_sigma=0.05, uncertainty=True
+    )
     assert [region["name"] for region in found.regions] == ["label_3", "rest"]
     assert [region["method"] for region in found.regions] == ["population_half_life", "haenscheid"]
     kidneys, rest = found.regions
     assert kidneys["label"] == 3 and kidneys["voxels"] == 60
     assert kidneys["tia_mbq_h"] == pytest.approx(float(amplitude[:2].sum()) / RATE, rel=1e-5)
-    assert kidneys["tia_sigma_mbq_h"] > 0
+    # Gustafsson and Taprogge (2022), with the activity's own.
+    x, s = RATE * 96.0, 0.2
+    relative = math.sqrt(0.05**2 + (1 - x) ** 2 * s**2 + 0.5 * x**2 * s**4)
+    assert kidneys["tia_sigma_mbq_h"] == pytest.approx(relative * kidneys["tia_mbq_h"], rel=1e-5)
+    # That rule has no sigma, and so the map of both has none.
+    assert "tia_sigma_mbq_h" not in rest and found.uncertainty is None
+    of_both = {"one_scan": {0: population}, "activity_relative_sigma": 0.05, "uncertainty": True}
+    both = client.integrate([scan], "Lu-177", "mbq", labels=placed(labels), **of_both)  # type: ignore[arg-type]
+    assert both.uncertainty is not None
+    np.testing.assert_allclose(both.uncertainty.numbers() / both.tia.numbers(), relative, rtol=1e-5)
     expected = 2 * 96.0 / math.log(2) * float(activity(amplitude[2:], 96.0).sum())
     assert rest["tia_mbq_h"] == pytest.approx(expected, rel=1e-5)
     assert found.tia_mbq_h == pytest.approx(kidneys["tia_mbq_h"] + rest["tia_mbq_h"], rel=1e-5)

@@ -72,7 +72,7 @@ pub(in crate::cli) fn integrate_maps(
         return Ok(report);
     }
     match by {
-        By::Region { .. } if is_one && curve.single_time_point.is_some() => of_one(asked, maps, &mut report)?,
+        By::Region { .. } if is_one && curve.single_time_point.is_some() => of_one(curve, asked, maps, &mut report)?,
         By::Region { reference_time_h } => by_region(curve, asked, reference_time_h, maps, &mut report)?,
         By::Voxel(model) => by_voxel(curve, asked, model, maps, &mut report)?,
     }
@@ -118,10 +118,10 @@ fn by_region(
     Ok(())
 }
 
-fn of_one(asked: &Asked, maps: Maps, report: &mut Report) -> Result<(), DoseError> {
+fn of_one(curve: &CurveArgs, asked: &Asked, maps: Maps, report: &mut Report) -> Result<(), DoseError> {
     let map = &maps.volumes[0];
     let kinetics = |region: &str| asked.kinetics(region);
-    let found = share_out_one(&maps.draft, map.as_slice(), &maps.regions, kinetics)?;
+    let found = share_out_one(&maps.draft, map.as_slice(), &maps.regions, curve.activity_sigma, kinetics)?;
     let sigma = found.tia_sigma_mbq_h.as_deref();
     report.map = Some(MapOutput::new(&maps, &found.tia_mbq_h, sigma, None)?);
     report.rows = found.regions.iter().map(Row::of_one_map).collect();
