@@ -13,7 +13,7 @@ use dosegrid::formats::nifti;
 use crate::support::command::{dosegrid, stderr, succeed};
 
 /// Coarse voxels: quick, and every organ still has some.
-const SHAPE: [u64; 3] = [32, 32, 24];
+pub(super) const SHAPE: [u64; 3] = [32, 32, 24];
 /// Doses by the two roads: half a quantum of 16 bits in the activity, and of 0.1 HU in the CT.
 const QUANTISATION: f64 = 5e-4;
 

@@ -1,6 +1,7 @@
 //! What others make of what is written and sent: Orthanc and dcmtk, as Debian has them.
 
 mod network;
+mod segments;
 
 use std::fs;
 use std::path::{Path, PathBuf};
