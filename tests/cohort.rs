@@ -89,8 +89,11 @@ fn every_study_has_its_rows_and_what_was_cut_goes_on() {
     let distinct = |column: &str| kidneys.iter().map(|row| row[column].clone()).collect::<BTreeSet<_>>().len();
     assert_eq!((distinct("patient"), distinct("study"), distinct("inputs_sha256")), (3, 6, 6));
     assert!(rows.iter().any(|row| row["organ"] != "left kidney" && row["alpha_beta_gy"].is_empty()));
-    for name in ["cohort.csv", "studies.csv", "cohort.html", "ledger.jsonl"] {
-        let text = fs::read_to_string(output.path().join(name)).expect("written");
+    let typed = fs::read(output.path().join("cohort.parquet")).expect("written");
+    assert!(typed.starts_with(b"PAR1") && typed.ends_with(b"PAR1"));
+    for name in ["cohort.csv", "cohort.parquet", "studies.csv", "cohort.html", "ledger.jsonl"] {
+        let bytes = fs::read(output.path().join(name)).expect("written");
+        let text = String::from_utf8_lossy(&bytes);
         assert!(!text.contains("Zzyzx") && !text.contains("Quirina"), "{name} has a name");
         assert!(!text.contains("study-3"), "{name} says where a study lies");
     }

@@ -17,6 +17,7 @@ mod metaimage;
 pub mod nifti;
 mod nrrd;
 pub mod organ_table;
+pub mod parquet_table;
 pub mod prior_curves;
 mod rows;
 pub mod s_values;

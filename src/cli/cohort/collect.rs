@@ -1,5 +1,7 @@
 //! The results of all studies as one table: a row for each organ of each study.
 
+mod typed;
+
 use std::io;
 use std::path::Path;
 
@@ -15,7 +17,7 @@ use crate::clinic::Curve;
 use crate::domain::DoseError;
 use crate::formats::atomic::write_file;
 use crate::formats::organ_table::{self, OrganRow};
-use crate::formats::prior_curves;
+use crate::formats::{parquet_table, prior_curves};
 use crate::report::cohort_page::marked;
 
 /// An organ of a study. Columns have their units in their names; what does not exist is empty.
@@ -260,12 +262,14 @@ impl Collected {
         }
     }
 
-    /// Writes the two tables.
+    /// Writes the two tables, that of organs with types as well.
     ///
     /// # Errors
     /// If one cannot be written.
     pub(super) fn write(&self, folder: &Path) -> Result<(), DoseError> {
         table(&folder.join("cohort.csv"), &self.rows).map_err(|error| cannot_write("cohort.csv", &error))?;
+        parquet_table::write(&folder.join("cohort.parquet"), &typed::columns(&self.rows))
+            .map_err(|error| cannot_write("cohort.parquet", &error))?;
         table(&folder.join("studies.csv"), &self.studies).map_err(|error| cannot_write("studies.csv", &error))
     }
 }

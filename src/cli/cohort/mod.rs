@@ -1,7 +1,8 @@
 //! `dosegrid cohort`: many studies of a manifest, each through `dosegrid study`, and one table of all.
 //!
 //! ```text
-//! manifest ─check→ Line ─study, a process each→ OUT/studies/S… ─collect→ cohort.csv, studies.csv, cohort.html
+//! manifest ─check→ Line ─study, a process each→ OUT/studies/S… ─collect→ cohort.csv, cohort.parquet, studies.csv,
+//!                                                                         cohort.html
 //! ```
 
 mod collect;
@@ -117,7 +118,7 @@ fn all(cohort: &Cohort) -> Result<(), DoseError> {
     let (done, failed) = (collected.done(), collected.failed());
     let left = cohort.lines.len() - done - failed;
     stdout::print(&format!(
-        "{} done, {failed} failed, {left} left: {} has cohort.csv, studies.csv and cohort.html\n",
+        "{} done, {failed} failed, {left} left: {} has cohort.csv, cohort.parquet, studies.csv and cohort.html\n",
         words::of(done, "study", "studies"),
         output.display()
     ))?;
