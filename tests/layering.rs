@@ -20,7 +20,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("clinic", &["constants", "math", "domain", "physics"]),
     ("dosimetry", &["constants", "domain"]),
     ("formats", &["digest", "domain", "resample", "physics", "clinic", "dosimetry"]),
-    ("pacs", &["digest", "domain"]),
+    ("pacs", &["digest", "domain", "formats"]),
     ("report", &["digest", "domain", "resample", "clinic", "dosimetry"]),
     ("request", &["domain", "physics"]),
     ("intake", &["constants", "math", "clinic", "domain", "resample", "physics", "request"]),

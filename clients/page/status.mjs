@@ -44,6 +44,10 @@ const short = (id) => id.slice(-12);
 
 const seconds = (from, to) => (from ? (new Date(to ?? Date.now()) - new Date(from)) / 1000 : NaN);
 
+// What storage commitment proves is less than what is read back.
+const delivered = ({ object, to, state: at }) => `${object ?? '?'} to ${to}: ${at}`
+  + (at === 'committed' ? ', not compared' : '');
+
 const stateClass = { succeeded: 'good', verified: 'good', failed: 'bad', aside: 'bad' };
 
 function queueRow(job) {
@@ -108,7 +112,7 @@ function itemRow({ id }) {
     say(since, moment(item.since_ms), 'time');
     say(rule, item.rule ?? '');
     say(reason, item.reason);
-    say(deliveries, item.deliveries.map((one) => `${one.object ?? '?'} to ${one.to}: ${one.state}`).join('; '));
+    say(deliveries, item.deliveries.map(delivered).join('; '));
     buttons.forEach((button, at) => { button.hidden = !ACTIONS[at].of.includes(item.state); });
   };
   return { element, update };

@@ -234,6 +234,7 @@ impl Gateway {
                     item.failures = 0;
                     for one in item.deliveries.iter_mut().filter(|one| one.state == DeliveryState::Failed) {
                         (one.state, one.attempts, one.next_ms) = (DeliveryState::Waiting, 0, 0);
+                        one.transaction = None;
                     }
                 })
             },

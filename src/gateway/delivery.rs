@@ -29,7 +29,8 @@ enum Found {
 
 /// Whether a destination has said that it has an object.
 pub(super) fn has_arrived(delivery: &Delivery) -> bool {
-    matches!(delivery.state, DeliveryState::Stored | DeliveryState::Verified | DeliveryState::Unverified)
+    use DeliveryState::{Committed, Stored, Unverified, Verified};
+    matches!(delivery.state, Stored | Verified | Committed | Unverified)
 }
 
 impl Gateway {
@@ -46,6 +47,9 @@ impl Gateway {
                     let wanted = if state == State::Released { DeliveryState::Waiting } else { DeliveryState::Stored };
                     if due.state == wanted && due.next_ms <= now_ms() {
                         was_due = true;
+                        if state == State::Sent && self.commit(&item, number)? {
+                            continue;
+                        }
                         let next = self.attempt(&item, due);
                         self.note(&item.id, state, |item| item.deliveries[number] = next)?;
                     }
@@ -75,7 +79,12 @@ impl Gateway {
         } else if is_sent && waiting > 0 {
             self.settle(id, State::Released, &said(DeliveryState::Waiting), |_| {})
         } else if is_sent && stored == 0 && count(DeliveryState::Unverified) == 0 {
-            self.settle(id, State::Verified, "read back from every destination, and equal", |_| {})
+            let reason = match said(DeliveryState::Committed) {
+                committed if committed.is_empty() => "read back from every destination, and equal".to_owned(),
+                committed if count(DeliveryState::Verified) == 0 => committed,
+                committed => format!("read back and equal where it can be; {committed}"),
+            };
+            self.settle(id, State::Verified, &reason, |_| {})
         } else {
             Ok(())
         }
@@ -97,19 +106,28 @@ impl Gateway {
         // What was to be done and is still to be done has failed; so has what was said to be stored, and is not there.
         let has_failed = state == due.state || state == DeliveryState::Waiting;
         if has_failed {
-            self.metrics.delivery_failed(&due.to);
-            next.attempts += 1;
-            next.next_ms = wait(destination, next.attempts);
+            self.fail(&mut next, state, said);
         } else {
-            next.next_ms = 0;
+            (next.state, next.next_ms, next.said) = (state, 0, said);
             if state == DeliveryState::Stored {
                 self.metrics.stored(&due.to);
             }
         }
-        next.state = if has_failed && next.attempts >= destination.attempts { DeliveryState::Failed } else { state };
-        next.said = said;
         tracing::info!(item = item.id, to = next.to, failures = next.attempts, said = next.said, "delivery");
         next
+    }
+
+    /// Notes an attempt that failed: it is made again, unless it was the last.
+    ///
+    /// * `again` – what is then to be done
+    pub(super) fn fail(&self, one: &mut Delivery, again: DeliveryState, said: String) {
+        self.metrics.delivery_failed(&one.to);
+        one.attempts += 1;
+        let destination = self.config.destination(&one.to);
+        let is_last = destination.is_none_or(|destination| one.attempts >= destination.attempts);
+        one.next_ms = destination.map_or(0, |destination| wait(destination, one.attempts));
+        one.state = if is_last { DeliveryState::Failed } else { again };
+        (one.said, one.transaction) = (said, None);
     }
 }
 

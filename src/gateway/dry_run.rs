@@ -99,8 +99,9 @@ fn ready(
     for name in &rule.destinations {
         let how = config.destination(name).map_or("", |destination| match &destination.kind {
             DestinationKind::Folder(_) => "a folder, read back",
-            DestinationKind::Store { read_back: None, .. } => "C-STORE, not read back",
             DestinationKind::Store { read_back: Some(_), .. } => "C-STORE, read back by WADO-RS",
+            DestinationKind::Store { commitment: Some(_), .. } => "C-STORE, not read back; storage commitment",
+            DestinationKind::Store { .. } => "C-STORE, not read back",
             DestinationKind::Web(_) => "STOW-RS, read back by WADO-RS",
         });
         text.line("sends", &format!("{} to {name} ({how})", files.join(", ")));

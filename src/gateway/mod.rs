@@ -7,6 +7,7 @@
 //! Everything that is known stands in the ledger, so that the process may end at any moment. Names in logs, reasons
 //! and notifications are salted digests: nothing there tells of a patient.
 
+mod commitment;
 mod config;
 mod control;
 mod delivery;
@@ -42,8 +43,8 @@ use crate::metrics::GatewayMetrics;
 use ledger::{Change, Ledger, LedgerError, Table};
 
 pub use config::{
-    Config, Destination, DestinationKind, LabelsWanted, Limits, Login, Pattern, Rule, Selector, SentKind, Source,
-    SourceKind, StoreSource, Token, WebSource,
+    Commitment, CommitmentWay, Config, Destination, DestinationKind, LabelsWanted, Limits, Login, Pattern, Rule,
+    Selector, SentKind, Source, SourceKind, StoreSource, Token, WebSource,
 };
 pub use control::{Asked, ask, ask_for};
 pub use dry_run::{DryRun, dry_run};

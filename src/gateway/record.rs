@@ -120,6 +120,9 @@ pub struct Delivery {
     pub next_ms: i64,
     /// What the last attempt said.
     pub said: String,
+    /// Transaction UID of the last request for storage commitment; none where there is none.
+    #[serde(default)]
+    pub transaction: Option<String>,
 }
 
 /// How far an object is at a destination.
@@ -132,6 +135,8 @@ pub enum DeliveryState {
     Stored,
     /// It was read back, and is what was sent.
     Verified,
+    /// The destination said by storage commitment that it keeps the UID; what lies under it was not compared.
+    Committed,
     /// Stored, and the destination cannot be read from.
     Unverified,
     /// Not to be tried again.
@@ -140,7 +145,8 @@ pub enum DeliveryState {
 
 impl DeliveryState {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Waiting, Self::Stored, Self::Verified, Self::Unverified, Self::Failed];
+    pub const ALL: [Self; 6] =
+        [Self::Waiting, Self::Stored, Self::Verified, Self::Committed, Self::Unverified, Self::Failed];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -148,6 +154,7 @@ impl DeliveryState {
             Self::Waiting => "waiting",
             Self::Stored => "stored",
             Self::Verified => "verified",
+            Self::Committed => "committed",
             Self::Unverified => "unverified",
             Self::Failed => "failed",
         }

@@ -18,7 +18,7 @@ pub enum State {
     Released,
     /// Every destination said that it has stored it.
     Sent,
-    /// Every destination gave it back as it was sent.
+    /// Every destination gave it back as it was sent, or said by storage commitment that it keeps it.
     Verified,
     /// Nothing is to be done with it.
     Skipped,

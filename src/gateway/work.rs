@@ -225,6 +225,7 @@ impl Gateway {
             attempts: 0,
             next_ms: 0,
             said: String::new(),
+            transaction: None,
         };
         let pairs = (0..objects.len()).flat_map(|object| rule.destinations.iter().map(move |to| (object, to)));
         let deliveries: Vec<Delivery> = pairs.map(delivery).collect();

@@ -7,7 +7,8 @@ use std::path::Path;
 use dicom_object::FileMetaTableBuilder;
 use tempfile::NamedTempFile;
 
-use super::scp::{OUT_OF_RESOURCES, SUCCESS, is_uid};
+use super::dimse::is_uid;
+use super::scp::{OUT_OF_RESOURCES, SUCCESS};
 
 const PREAMBLE_BYTES: usize = 128;
 

@@ -183,6 +183,14 @@ impl Association {
         pdu.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
 
+    /// How long each read may take from now on.
+    pub(super) fn set_patience(&mut self, time: Duration) -> io::Result<()> {
+        match &self.stream {
+            Stream::Plain(stream) => stream.set_read_timeout(Some(time)),
+            Stream::Tls(stream) => stream.sock.set_read_timeout(Some(time)),
+        }
+    }
+
     /// Ends it. All that was sent has been answered: how the end goes changes nothing.
     pub(super) fn close(mut self) {
         let _ = self.send(&Pdu::ReleaseRQ).and_then(|()| self.receive());

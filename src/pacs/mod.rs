@@ -5,8 +5,11 @@
 
 mod arriving;
 mod association;
+mod commitment;
+mod dimse;
 mod fetch;
 mod instance;
+mod messages;
 mod multipart;
 mod scp;
 mod store;
@@ -14,9 +17,10 @@ mod stow;
 mod tls;
 mod web;
 
+pub use commitment::{CLASS_CONFLICT, NO_SUCH_INSTANCE, Report, Wanted, ask_commitment, failure_words};
 pub use fetch::{Fetched, Limits};
 pub use instance::Instance;
-pub use scp::{Accepts, Arrival, Callers, serve_association};
+pub use scp::{Accepts, Arrival, Callers, Takes, serve_association};
 pub use store::{Peer, is_title, send};
 pub use stow::{StowError, receive_parts, stow_answer};
 pub use tls::{ServeTls, StoreTls};

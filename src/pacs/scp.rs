@@ -1,35 +1,35 @@
-//! The other side of C-STORE and C-ECHO: an association that others open, and what they send in it.
+//! The other side of C-STORE, C-ECHO and reports of storage commitment: an association that others open, and what they
+//! send in it.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::time::Duration;
 
-use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::InMemDicomObject;
-use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
 use dicom_ul::ServerAssociation;
-use dicom_ul::association::server::{AccessControl, ServerAssociationOptions};
+use dicom_ul::association::server::{AccessControl, Negotiation, ServerAssociationOptions};
 use dicom_ul::association::{Association as _, CloseSocket};
 use dicom_ul::pdu::{
-    AssociationRJServiceUserReason, PDataValue, PDataValueType, Pdu, PresentationContextResultReason, UserIdentity,
+    AssociationRJServiceUserReason, PDataValue, PDataValueType, Pdu, PresentationContextResultReason, RequestorRoles,
+    UserIdentity,
 };
 use tempfile::NamedTempFile;
 
 use super::ServeTls;
 use super::arriving::Arriving;
-use crate::domain::DoseError;
+use super::commitment::{self, Report};
+use super::dimse::{
+    C_ECHO, C_STORE, MAX_COMMAND_BYTES, N_EVENT_REPORT, answer_to, command_bytes, has_data_set, is_uid, number,
+    read_command, text, trimmed,
+};
+use crate::domain::{DoseError, Invalid};
 
 /// How long the other side may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
-/// Most bytes of a command.
-const MAX_COMMAND_BYTES: usize = 1 << 16;
-/// Command Fields, and the Command Data Set Type of a command without a data set. Source: DICOM PS3.7, annex E.
-const C_STORE: u16 = 0x0001;
-const C_ECHO: u16 = 0x0030;
-const IS_ANSWER: u16 = 0x8000;
-const NO_DATA_SET: u16 = 0x0101;
+/// Most bytes of a report.
+const MAX_REPORT_BYTES: usize = 1 << 20;
 /// Statuses. Source: DICOM PS3.4, table B.2-1; PS3.7, annex C.
 pub(super) const SUCCESS: u16 = 0x0000;
 pub(super) const OUT_OF_RESOURCES: u16 = 0xa700;
@@ -74,6 +74,19 @@ pub struct Accepts<'a> {
     pub syntaxes: &'a [(&'a str, &'a str)],
     /// Most bytes of an instance.
     pub most_bytes: u64,
+    /// Whether archives report here whether they keep what they were sent.
+    pub reports: bool,
+}
+
+/// Lets an archive be the provider of storage commitment in an association that it opens, and nothing else.
+/// Source: DICOM PS3.4, J.3.3.
+struct Roles;
+
+impl Negotiation for Roles {
+    fn negotiate_roles(&self, class: &str, scu: bool, scp: bool) -> Option<RequestorRoles> {
+        let is_commitment = trimmed(class) == commitment::CLASS;
+        Some(if is_commitment { RequestorRoles { scu: false, scp } } else { RequestorRoles { scu, scp: false } })
+    }
 }
 
 /// An instance that came: a file of DICOM part 10, written and synced.
@@ -85,10 +98,24 @@ pub struct Arrival<'a> {
     pub calling: &'a str,
 }
 
+/// What is done with what comes.
+pub trait Takes {
+    /// Takes an instance; only then it is answered as stored.
+    ///
+    /// # Errors
+    /// If it cannot be kept.
+    fn keep(&mut self, arrival: Arrival<'_>) -> io::Result<()>;
+
+    /// Takes a report of storage commitment; whether it was asked for.
+    ///
+    /// # Errors
+    /// If it cannot be kept.
+    fn report(&mut self, report: &Report) -> io::Result<bool>;
+}
+
 /// Serves an association to its end.
 ///
 /// * `folder` – where files are written
-/// * `keep` – takes an instance; only then it is answered as stored
 ///
 /// # Errors
 /// If the association is refused, or does not go as the standard says. What was kept before stays.
@@ -97,25 +124,30 @@ pub fn serve_association(
     callers: Callers<'_>,
     accepts: Accepts<'_>,
     folder: &Path,
-    keep: impl FnMut(Arrival<'_>) -> io::Result<()>,
+    takes: &mut impl Takes,
 ) -> Result<(), DoseError> {
     let mut options = ServerAssociationOptions::new()
         .ae_access_control(callers)
         .ae_title(callers.called.first().map_or("DOSEGRID", String::as_str))
         .read_timeout(SILENCE)
         .write_timeout(SILENCE)
+        .with_negotiation(Roles)
         .with_abstract_syntax(uids::VERIFICATION);
     for (class, _) in accepts.classes {
         options = options.with_abstract_syntax(*class);
     }
+    if accepts.reports {
+        options = options.with_abstract_syntax(commitment::CLASS);
+    }
     for (syntax, _) in accepts.syntaxes {
         options = options.with_transfer_syntax(*syntax);
     }
+    let most_bytes = accepts.most_bytes;
     match callers.tls {
-        None => serve(&mut options.establish(stream).map_err(failed)?, accepts, folder, keep),
+        None => serve(&mut options.establish(stream).map_err(failed)?, most_bytes, folder, takes),
         Some(tls) => {
             let mut inner = options.tls_config(tls.config()).establish_tls(stream).map_err(failed)?;
-            serve(&mut inner, accepts, folder, keep)?;
+            serve(&mut inner, most_bytes, folder, takes)?;
             let stream = inner.inner_stream();
             stream.conn.send_close_notify();
             // All has been answered: how the end goes changes nothing.
@@ -129,19 +161,19 @@ fn failed(error: dicom_ul::association::Error) -> DoseError {
     DoseError::Io(format!("association: {error}"))
 }
 
-fn serve<S: Read + Write + CloseSocket>(
+fn serve<S: Read + Write + CloseSocket, T: Takes>(
     inner: &mut ServerAssociation<S>,
-    accepts: Accepts<'_>,
+    most_bytes: u64,
     folder: &Path,
-    mut keep: impl FnMut(Arrival<'_>) -> io::Result<()>,
+    takes: &mut T,
 ) -> Result<(), DoseError> {
     let calling = inner.peer_ae_title().trim().to_owned();
-    let mut scp = Scp { inner, command: Vec::new(), asked: None, arriving: None };
+    let mut scp = Scp { inner, calling, most_bytes, folder, takes, command: Vec::new(), asked: None };
     loop {
         match scp.inner.receive().map_err(failed)? {
             Pdu::PData { data } => {
                 for value in data {
-                    scp.take(value, accepts.most_bytes, folder, |file| keep(Arrival { file, calling: &calling }))?;
+                    scp.take(value)?;
                 }
             }
             Pdu::ReleaseRQ => return scp.inner.send(&Pdu::ReleaseRP).map_err(failed),
@@ -157,71 +189,103 @@ fn serve<S: Read + Write + CloseSocket>(
     }
 }
 
-struct Scp<'a, S> {
+/// A data set that arrives after its command.
+enum Coming {
+    Instance(Arriving),
+    /// A report, with its transfer syntax.
+    Report(Vec<u8>, String),
+}
+
+struct Scp<'a, S, T> {
     inner: &'a mut ServerAssociation<S>,
+    calling: String,
+    most_bytes: u64,
+    folder: &'a Path,
+    takes: &'a mut T,
     command: Vec<u8>,
     /// A command that waits for its data set.
-    asked: Option<InMemDicomObject>,
-    arriving: Option<Arriving>,
+    asked: Option<(InMemDicomObject, Coming)>,
 }
 
 fn broken(words: &str) -> DoseError {
     DoseError::Io(format!("association: {words}"))
 }
 
-impl<S: Read + Write + CloseSocket> Scp<'_, S> {
-    fn take(
-        &mut self,
-        value: PDataValue,
-        most_bytes: u64,
-        folder: &Path,
-        keep: impl FnOnce(NamedTempFile) -> io::Result<()>,
-    ) -> Result<(), DoseError> {
+impl<S: Read + Write + CloseSocket, T: Takes> Scp<'_, S, T> {
+    fn take(&mut self, value: PDataValue) -> Result<(), DoseError> {
         let context = value.presentation_context_id;
         if value.value_type == PDataValueType::Command {
             self.command.extend(value.data);
             if self.command.len() > MAX_COMMAND_BYTES {
                 return Err(broken("a command is too long"));
             }
-            return if value.is_last { self.command(context, most_bytes, folder) } else { Ok(()) };
+            return if value.is_last { self.command(context) } else { Ok(()) };
         }
-        let arriving = self.arriving.as_mut().ok_or_else(|| broken("a data set came without a command"))?;
-        arriving.write(&value.data);
+        let (_, coming) = self.asked.as_mut().ok_or_else(|| broken("a data set came without a command"))?;
+        match coming {
+            Coming::Instance(arriving) => arriving.write(&value.data),
+            Coming::Report(bytes, _) if bytes.len() + value.data.len() > MAX_REPORT_BYTES => {
+                return Err(broken("a report is too long"));
+            }
+            Coming::Report(bytes, _) => bytes.extend(value.data),
+        }
         if !value.is_last {
             return Ok(());
         }
-        let (Some(arriving), Some(asked)) = (self.arriving.take(), self.asked.take()) else {
+        let Some((command, coming)) = self.asked.take() else {
             return Err(broken("a data set came without a command"));
         };
-        let status = match arriving.status {
-            SUCCESS => arriving.finish().and_then(keep).map_or(OUT_OF_RESOURCES, |()| SUCCESS),
-            other => other,
+        let status = match coming {
+            Coming::Instance(arriving) if arriving.status == SUCCESS => {
+                let kept = arriving.finish().and_then(|file| self.takes.keep(Arrival { file, calling: &self.calling }));
+                kept.map_or(OUT_OF_RESOURCES, |()| SUCCESS)
+            }
+            Coming::Instance(arriving) => arriving.status,
+            Coming::Report(bytes, syntax) => self.report(&bytes, &syntax),
         };
-        self.answer(context, &asked, status)
+        self.answer(context, &command, status)
+    }
+
+    /// The status that a report is answered with.
+    fn report(&mut self, bytes: &[u8], syntax: &str) -> u16 {
+        match Report::read(bytes, syntax) {
+            Err(Invalid(_)) => commitment::FAILED,
+            Ok(report) => match self.takes.report(&report) {
+                Ok(true) => commitment::DONE,
+                Ok(false) => commitment::NOT_ASKED,
+                Err(_) => commitment::FAILED,
+            },
+        }
     }
 
     /// Answers a command, or makes room for the data set that follows it.
-    fn command(&mut self, context: u8, most_bytes: u64, folder: &Path) -> Result<(), DoseError> {
+    fn command(&mut self, context: u8) -> Result<(), DoseError> {
         let bytes = std::mem::take(&mut self.command);
-        let syntax = IMPLICIT_VR_LITTLE_ENDIAN.erased();
-        let command = InMemDicomObject::read_dataset_with_ts(bytes.as_slice(), &syntax)
-            .map_err(|_| broken("a command cannot be understood"))?;
+        let command = read_command(&bytes).map_err(|_| broken("a command cannot be understood"))?;
         let field = number(&command, tags::COMMAND_FIELD).ok_or_else(|| broken("a command has no field"))?;
-        let has_data = number(&command, tags::COMMAND_DATA_SET_TYPE) != Some(NO_DATA_SET);
+        let has_data = has_data_set(&command);
+        let not_agreed = || broken("a context was not agreed");
         match field {
             C_ECHO => self.answer(context, &command, SUCCESS),
             C_STORE if has_data => {
-                let (class, syntax) = self.negotiated(context).ok_or_else(|| broken("a context was not agreed"))?;
+                let (class, syntax) = self.negotiated(context).ok_or_else(not_agreed)?;
                 let of = |tag| text(&command, tag).unwrap_or_default();
                 let (named, instance) = (of(tags::AFFECTED_SOP_CLASS_UID), of(tags::AFFECTED_SOP_INSTANCE_UID));
-                let is_good = named == class && is_uid(&instance);
-                let begun = Arriving::new(folder, [&class, &instance, &syntax], most_bytes);
+                let is_good = named == class && is_uid(&instance) && class != commitment::CLASS;
+                let begun = Arriving::new(self.folder, [&class, &instance, &syntax], self.most_bytes);
                 let mut arriving = begun.map_err(|error| broken(&format!("no room for a file: {error}")))?;
                 if !is_good {
                     arriving.status = NOT_UNDERSTOOD;
                 }
-                self.arriving = Some(arriving);
-                self.asked = Some(command);
+                self.asked = Some((command, Coming::Instance(arriving)));
+                Ok(())
+            }
+            N_EVENT_REPORT if has_data => {
+                let (class, syntax) = self.negotiated(context).ok_or_else(not_agreed)?;
+                if class != commitment::CLASS {
+                    return Err(broken("an operation that is not served"));
+                }
+                self.asked = Some((command, Coming::Report(Vec::new(), syntax)));
                 Ok(())
             }
             _ if has_data => Err(broken("an operation that is not served")),
@@ -239,44 +303,8 @@ impl<S: Read + Write + CloseSocket> Scp<'_, S> {
     }
 
     fn answer(&mut self, context: u8, command: &InMemDicomObject, status: u16) -> Result<(), DoseError> {
-        let field = number(command, tags::COMMAND_FIELD).unwrap_or_default() | IS_ANSWER;
-        let mut elements = vec![
-            (tags::COMMAND_FIELD, VR::US, PrimitiveValue::from(field)),
-            (
-                tags::MESSAGE_ID_BEING_RESPONDED_TO,
-                VR::US,
-                PrimitiveValue::from(number(command, tags::MESSAGE_ID).unwrap_or_default()),
-            ),
-            (tags::COMMAND_DATA_SET_TYPE, VR::US, PrimitiveValue::from(NO_DATA_SET)),
-            (tags::STATUS, VR::US, PrimitiveValue::from(status)),
-        ];
-        for tag in [tags::AFFECTED_SOP_CLASS_UID, tags::AFFECTED_SOP_INSTANCE_UID] {
-            elements.extend(text(command, tag).map(|uid| (tag, VR::UI, PrimitiveValue::from(uid))));
-        }
-        let elements = elements.into_iter().map(|(tag, vr, value)| DataElement::new(tag, vr, value));
-        let answer = InMemDicomObject::command_from_element_iter(elements);
-        let mut data = Vec::new();
-        answer
-            .write_dataset_with_ts(&mut data, &IMPLICIT_VR_LITTLE_ENDIAN.erased())
-            .map_err(|error| DoseError::Internal(format!("an answer cannot be encoded: {error}")))?;
-        let value_type = PDataValueType::Command;
+        let (value_type, data) = (PDataValueType::Command, command_bytes(answer_to(command, status))?);
         let value = PDataValue { presentation_context_id: context, value_type, is_last: true, data };
         self.inner.send(&Pdu::PData { data: vec![value] }).map_err(failed)
     }
-}
-
-fn number(object: &InMemDicomObject, tag: Tag) -> Option<u16> {
-    object.get(tag)?.to_int().ok()
-}
-
-fn trimmed(uid: &str) -> String {
-    uid.trim_matches([' ', '\0']).to_owned()
-}
-
-fn text(object: &InMemDicomObject, tag: Tag) -> Option<String> {
-    Some(trimmed(&object.get(tag)?.to_str().ok()?))
-}
-
-pub(super) fn is_uid(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
 }

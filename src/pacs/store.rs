@@ -2,12 +2,11 @@
 
 use std::io;
 
-use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::InMemDicomObject;
-use dicom_ul::pdu::{PDataValueType, Pdu};
 
-use super::association::Association;
+use super::dimse::C_STORE;
+use super::messages::Messages;
 use super::{Instance, Sent, StoreTls, status_words};
 use crate::domain::{DoseError, Invalid};
 
@@ -15,13 +14,6 @@ use crate::domain::{DoseError, Invalid};
 const MAX_CONTEXTS: usize = 128;
 /// Longest title of an application entity.
 const MAX_TITLE: usize = 16;
-/// Most PDUs of one answer.
-const MAX_ANSWER_PDUS: usize = 64;
-/// Command Fields, and the Command Data Set Type of a command without a data set. Source: DICOM PS3.7, annex E.
-const C_STORE: u16 = 0x0001;
-const C_ECHO: u16 = 0x0030;
-const NO_DATA_SET: u16 = 0x0101;
-const DATA_SET: u16 = 0x0001;
 
 /// An application entity: `AE@HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +33,11 @@ impl Peer {
             return Err(wrong());
         }
         Ok(Self { title: title.to_owned(), address: address.to_owned() })
+    }
+
+    /// Its title.
+    pub fn title(&self) -> &str {
+        &self.title
     }
 
     /// The host of its address.
@@ -84,118 +81,33 @@ pub fn send(
     for (number, part) in contexts.chunks(MAX_CONTEXTS - 1).enumerate() {
         let echo = (uids::VERIFICATION, uids::IMPLICIT_VR_LITTLE_ENDIAN);
         let proposed: Vec<(&str, &str)> = std::iter::once(echo).chain(part.iter().copied()).collect();
-        let mut association = Messages { inner: Association::open(&proposed, peer, calling, tls)?, message: 1 };
+        let mut messages = Messages::open(&proposed, peer, calling, tls)?;
         if number == 0 {
-            association.echo()?;
+            messages.echo()?;
         }
         let is_here = |one: &&Instance| part.contains(&(one.class.as_str(), one.syntax.as_str()));
         for instance in instances.iter().filter(is_here) {
-            let status = association.store(instance)?;
+            let status = store(&mut messages, instance)?;
             let sent = Sent { instance: instance.uid.clone(), status, words: status_words(status) };
             each(instance, &sent);
         }
-        association.inner.close();
+        messages.close();
     }
     Ok(())
 }
 
-/// Commands over an open association.
-struct Messages {
-    inner: Association,
-    /// Number of the next message.
-    message: u16,
-}
-
-impl Messages {
-    /// Asks whether somebody is there.
-    fn echo(&mut self) -> Result<(), DoseError> {
-        let context = self.inner.context(uids::VERIFICATION, None);
-        let context = context.ok_or_else(|| DoseError::Io("to: the other side does not take C-ECHO".into()))?;
-        let command = self.command(C_ECHO, uids::VERIFICATION, NO_DATA_SET, []);
-        self.write(context, &command, None)?;
-        match self.answer()? {
-            0 => Ok(()),
-            status => Err(DoseError::Io(format!("to: C-ECHO was answered by status {status:04X}H"))),
-        }
-    }
-
-    /// Sends an instance; the status of the answer, or that its class or transfer syntax is not taken.
-    fn store(&mut self, instance: &Instance) -> Result<u16, DoseError> {
-        let Some(context) = self.inner.context(&instance.class, Some(&instance.syntax)) else { return Ok(0x0122) };
-        let more = [
-            (tags::PRIORITY, VR::US, PrimitiveValue::from(0u16)),
-            (tags::AFFECTED_SOP_INSTANCE_UID, VR::UI, PrimitiveValue::from(instance.uid.as_str())),
-        ];
-        let command = self.command(C_STORE, &instance.class, DATA_SET, more);
-        self.write(context, &command, Some(instance))?;
-        self.answer()
-    }
-
-    fn command<const N: usize>(
-        &mut self,
-        field: u16,
-        class: &str,
-        data_set: u16,
-        more: [(dicom_core::Tag, VR, PrimitiveValue); N],
-    ) -> InMemDicomObject {
-        let own = [
-            (tags::AFFECTED_SOP_CLASS_UID, VR::UI, PrimitiveValue::from(class)),
-            (tags::COMMAND_FIELD, VR::US, PrimitiveValue::from(field)),
-            (tags::MESSAGE_ID, VR::US, PrimitiveValue::from(self.message)),
-            (tags::COMMAND_DATA_SET_TYPE, VR::US, PrimitiveValue::from(data_set)),
-        ];
-        self.message = self.message.checked_add(1).unwrap_or(1);
-        let elements = own.into_iter().chain(more).map(|(tag, vr, value)| DataElement::new(tag, vr, value));
-        InMemDicomObject::command_from_element_iter(elements)
-    }
-
-    fn write(&mut self, context: u8, command: &InMemDicomObject, data: Option<&Instance>) -> Result<(), DoseError> {
-        use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
-        let mut bytes = Vec::new();
-        command
-            .write_dataset_with_ts(&mut bytes, &IMPLICIT_VR_LITTLE_ENDIAN.erased())
-            .map_err(|error| DoseError::Internal(format!("a command cannot be encoded: {error}")))?;
-        let value = dicom_ul::pdu::PDataValue {
-            presentation_context_id: context,
-            value_type: PDataValueType::Command,
-            is_last: true,
-            data: bytes,
-        };
-        self.inner.send(&Pdu::PData { data: vec![value] }).map_err(lost)?;
-        if let Some(instance) = data {
-            let failed = |error: io::Error| DoseError::Io(format!("to: sending failed: {error}"));
-            let mut file = instance.data_set().map_err(failed)?;
-            self.inner.send_data(context, &mut file).map_err(failed)?;
-        }
-        Ok(())
-    }
-
-    /// The status of an answer.
-    fn answer(&mut self) -> Result<u16, DoseError> {
-        use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
-        let unusable = || DoseError::Io("to: the answer cannot be understood".into());
-        let mut command = Vec::new();
-        for _ in 0..MAX_ANSWER_PDUS {
-            let Pdu::PData { data } = self.inner.receive().map_err(lost)? else {
-                return Err(DoseError::Io("to: the other side ended the association".into()));
-            };
-            for value in data.into_iter().filter(|value| value.value_type == PDataValueType::Command) {
-                command.extend(value.data);
-                if value.is_last {
-                    let syntax = IMPLICIT_VR_LITTLE_ENDIAN.erased();
-                    let object = InMemDicomObject::read_dataset_with_ts(command.as_slice(), &syntax);
-                    let object = object.map_err(|_| unusable())?;
-                    let status = object.get(tags::STATUS).and_then(|status| status.to_int::<u16>().ok());
-                    return status.ok_or_else(unusable);
-                }
-            }
-        }
-        Err(unusable())
-    }
-}
-
-fn lost(error: io::Error) -> DoseError {
-    DoseError::Io(format!("to: the association failed: {error}"))
+/// Sends an instance; the status of the answer, or that its class or transfer syntax is not taken.
+fn store(messages: &mut Messages, instance: &Instance) -> Result<u16, DoseError> {
+    let Some(context) = messages.context(&instance.class, Some(&instance.syntax)) else { return Ok(0x0122) };
+    let command = [
+        (tags::AFFECTED_SOP_CLASS_UID, VR::UI, PrimitiveValue::from(instance.class.as_str())),
+        (tags::PRIORITY, VR::US, PrimitiveValue::from(0u16)),
+        (tags::AFFECTED_SOP_INSTANCE_UID, VR::UI, PrimitiveValue::from(instance.uid.as_str())),
+    ];
+    let failed = |error: io::Error| DoseError::Io(format!("to: sending failed: {error}"));
+    let mut file = instance.data_set().map_err(failed)?;
+    messages.request(context, C_STORE, command, Some(&mut file))?;
+    messages.answer()
 }
 
 #[cfg(test)]

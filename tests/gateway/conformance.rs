@@ -30,6 +30,8 @@ fn the_statement_has_the_classes_and_syntaxes_of_the_code() {
     assert_eq!(table("SOP class"), classes);
     assert_eq!(table("transfer syntax"), of(SYNTAXES));
     assert_eq!(table("SOP class made"), of(MADE));
+    let commitment = dicom_dictionary_std::uids::STORAGE_COMMITMENT_PUSH_MODEL;
+    assert_eq!(table("SOP class asked"), of([(commitment, "Storage Commitment Push Model")]));
 }
 
 #[test]

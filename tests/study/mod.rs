@@ -1,6 +1,6 @@
 //! `dosegrid study`, `send` and DICOMweb, run as a user runs them.
 
-mod archives;
+pub(crate) mod archives;
 pub(crate) mod certificates;
 mod network;
 mod road;

@@ -50,6 +50,7 @@ pub(super) fn show(item: &Item) -> String {
             DeliveryState::Waiting => "waiting",
             DeliveryState::Stored => "stored",
             DeliveryState::Verified => "verified",
+            DeliveryState::Committed => "committed, not compared",
             DeliveryState::Unverified => "stored, unverified",
             DeliveryState::Failed => "failed",
         };

@@ -51,6 +51,16 @@ pub use taken::{CLASSES, MADE, SYNTAXES};
 
 use series::Study;
 
+/// Checks that every element of a data set in little endian ends within it, before anything is reserved for it.
+///
+/// * `is_explicit` – whether elements name their value representations
+///
+/// # Errors
+/// If one does not.
+pub fn check_lengths(bytes: &[u8], is_explicit: bool) -> Result<(), Invalid> {
+    lengths::check(bytes, lengths::Encoding { explicit: is_explicit, big_endian: false })
+}
+
 /// Answers a question about files, in a process of its own where there is a program for it ([`read_apart_with`]).
 ///
 /// # Errors

@@ -80,9 +80,29 @@ pub enum DestinationKind {
         tls: Option<StoreTls>,
         /// Reads back.
         read_back: Option<Web>,
+        /// How it is asked whether it keeps what it was sent; none: it is not.
+        commitment: Option<Commitment>,
     },
     /// A DICOMweb server.
     Web(Web),
+}
+
+/// How an archive is asked for storage commitment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commitment {
+    /// Where its report comes.
+    pub way: CommitmentWay,
+    /// How long a report is waited for.
+    pub limit: Duration,
+}
+
+/// Where reports of storage commitment come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitmentWay {
+    /// On the association of the request.
+    SameAssociation,
+    /// On one that the archive opens to a source of kind `c-store`.
+    NewAssociation,
 }
 
 /// Which studies, what of them, and where to.
@@ -195,6 +215,10 @@ impl Config {
         let sources = places::sources(&mut file, base, &mut faults);
         let destinations = places::destinations(&mut file, base, &mut faults);
         let names = ["source", "destination"].map(|key| places::declared(table.get_ref(), key));
+        // Of a source with a fault, nothing is known.
+        if sources.len() == names[0].len() {
+            places::heard(&file, &sources, &destinations, &mut faults);
+        }
         let rules = rule::rules(&mut file, base, &names, &mut faults);
         file.finish(&mut faults);
         faults.finish()?;

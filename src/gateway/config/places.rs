@@ -9,7 +9,9 @@ use toml::de::DeTable;
 
 use super::section::{Faults, Section};
 use super::tls;
-use super::{Destination, DestinationKind, Login, Source, SourceKind, StoreSource, Token, WebSource};
+use super::{
+    Commitment, CommitmentWay, Destination, DestinationKind, Login, Source, SourceKind, StoreSource, Token, WebSource,
+};
 use crate::domain::Invalid;
 use crate::pacs::{Peer, Web, is_title};
 
@@ -20,6 +22,8 @@ const LIMIT: Duration = Duration::from_secs(24 * 3600);
 /// How often an object is tried, and how long the first wait is: with doubled waits, over eight hours.
 const ATTEMPTS: u32 = 10;
 const BACKOFF: Duration = Duration::from_secs(60);
+/// How long a report of storage commitment is waited for.
+const COMMITMENT: Duration = Duration::from_secs(3600);
 /// Title that the gateway calls itself by.
 const CALLING: &str = "DOSEGRID";
 /// Most bytes of a file with a token, a password or certificates.
@@ -243,7 +247,44 @@ fn peer(section: &mut Section<'_, '_>, base: &Path, faults: &mut Faults<'_>) -> 
     }
     let tls = tls::calling(section, base, faults);
     let read_back = web(section, "read_back", base, faults);
-    Some(DestinationKind::Store { peer: peer?, calling, tls, read_back })
+    let commitment = commitment(section, faults);
+    Some(DestinationKind::Store { peer: peer?, calling, tls, read_back, commitment })
+}
+
+/// How an archive is asked whether it keeps what it was sent.
+fn commitment(section: &mut Section<'_, '_>, faults: &mut Faults<'_>) -> Option<Commitment> {
+    use CommitmentWay::{NewAssociation, SameAssociation};
+    let ways = [("no", None), ("same-association", Some(SameAssociation)), ("new-association", Some(NewAssociation))];
+    let way = section.one_of("commitment", &ways, faults);
+    let limit = section.time("commitment_limit", COMMITMENT, faults);
+    if way.is_none() && section.has("commitment_limit") {
+        section.fault("commitment_limit", "has no effect without `commitment`", faults);
+    }
+    if way.is_some() && section.has("read_back") {
+        section.fault("commitment", "has no effect with `read_back`, which proves more", faults);
+    }
+    Some(Commitment { way: way?, limit })
+}
+
+/// Checks that archives which report on associations of their own find a source that takes them.
+pub(super) fn heard(file: &Section<'_, '_>, sources: &[Source], destinations: &[Destination], faults: &mut Faults<'_>) {
+    for Destination { name, kind, .. } in destinations {
+        let DestinationKind::Store { peer, calling, commitment: Some(commitment), .. } = kind else { continue };
+        let hears = |source: &Source| {
+            let SourceKind::Store(store) = &source.kind else { return false };
+            let is_called = store.called.iter().any(|title| title.trim() == calling.trim());
+            is_called
+                && (store.calling.is_empty() || store.calling.iter().any(|title| title.trim() == peer.title().trim()))
+        };
+        if commitment.way == CommitmentWay::NewAssociation && !sources.iter().any(hears) {
+            let reason = format!(
+                "`{name}` reports on associations of its own: it needs a [[source]] of kind c-store that is called \
+                 `{calling}` and lets `{}` call, and the address of the archive in it",
+                peer.title()
+            );
+            file.fault("destination", &reason, faults);
+        }
+    }
 }
 
 /// A DICOMweb server; none where the key is not there and need not be.

@@ -1,5 +1,6 @@
 //! C-STORE: associations that others open.
 
+use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, Scope};
@@ -9,14 +10,31 @@ use super::{MAX_BYTES, admits};
 use crate::domain::DoseError;
 use crate::formats::dicom::{CLASSES, SYNTAXES};
 use crate::gateway::Gateway;
-use crate::gateway::config::StoreSource;
+use crate::gateway::config::{DestinationKind, StoreSource};
 use crate::gateway::intake::Origin;
-use crate::pacs::{Accepts, Callers, serve_association};
+use crate::pacs::{Accepts, Arrival, Callers, Report, Takes, serve_association};
 
 /// Associations at one time.
 const MAX_ASSOCIATIONS: usize = 16;
 /// How often it is looked whether somebody calls.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// A source, to which instances and reports come.
+struct Door<'a> {
+    gateway: &'a Gateway,
+    name: &'a str,
+}
+
+impl Takes for Door<'_> {
+    fn keep(&mut self, arrival: Arrival<'_>) -> io::Result<()> {
+        let origin = Origin { source: self.name.to_owned(), calling: arrival.calling.to_owned() };
+        self.gateway.spool(arrival.file, &origin)
+    }
+
+    fn report(&mut self, report: &Report) -> io::Result<bool> {
+        self.gateway.take_report(report).map_err(io::Error::other)
+    }
+}
 
 impl Gateway {
     /// Serves those who call, until the gateway ends.
@@ -55,10 +73,9 @@ impl Gateway {
     fn serve_one(&self, stream: TcpStream, name: &str, source: &StoreSource) -> Result<(), DoseError> {
         stream.set_nonblocking(false).map_err(|error| DoseError::Io(error.to_string()))?;
         let callers = Callers { called: &source.called, calling: &source.calling, tls: source.tls.as_ref() };
-        let accepts = Accepts { classes: &CLASSES, syntaxes: &SYNTAXES, most_bytes: MAX_BYTES };
-        serve_association(stream, callers, accepts, &self.at("receiving"), |arrival| {
-            let origin = Origin { source: name.to_owned(), calling: arrival.calling.to_owned() };
-            self.spool(arrival.file, &origin)
-        })
+        let is_asked = |kind: &DestinationKind| matches!(kind, DestinationKind::Store { commitment: Some(_), .. });
+        let reports = self.config.destinations.iter().any(|destination| is_asked(&destination.kind));
+        let accepts = Accepts { classes: &CLASSES, syntaxes: &SYNTAXES, most_bytes: MAX_BYTES, reports };
+        serve_association(stream, callers, accepts, &self.at("receiving"), &mut Door { gateway: self, name })
     }
 }

@@ -17,14 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const TRIES: usize = 5;
 
 /// Loopback for programs of a test.
-pub(super) struct Network {
+pub(crate) struct Network {
     /// Holds the namespace; none where there is none, and loopback is that of the machine.
     holder: Option<Child>,
 }
 
 impl Network {
     /// A namespace of its own; without the right to make one, or the programs for it, the loopback of the machine.
-    pub(super) fn own() -> Self {
+    pub(crate) fn own() -> Self {
         // It ends with this process, which holds its standard input.
         let mut command = with_path("unshare");
         command.args(["--net", "sh", "-c", "ip link set lo up && echo up && exec cat"]);
@@ -41,7 +41,7 @@ impl Network {
     }
 
     /// A program in this network.
-    pub(super) fn command(&self, program: impl AsRef<OsStr>) -> Command {
+    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let Some(holder) = &self.holder else { return with_path(program) };
         let mut command = with_path("nsenter");
         command.args(["--target", &holder.id().to_string(), "--net", "--"]).arg(program);
@@ -49,7 +49,7 @@ impl Network {
     }
 
     /// Runs `dosegrid` in this network.
-    pub(super) fn dosegrid(&self, folder: &Path, args: &[&str]) -> Output {
+    pub(crate) fn dosegrid(&self, folder: &Path, args: &[&str]) -> Output {
         let mut command = self.command(env!("CARGO_BIN_EXE_dosegrid"));
         command.current_dir(folder).args(args).output().expect("the binary is built with the tests")
     }
@@ -67,7 +67,7 @@ impl Network {
     ///
     /// * `command` – the program, for these ports
     /// * `answers` – whether it does, on these ports
-    pub(super) fn start<const N: usize>(
+    pub(crate) fn start<const N: usize>(
         &self,
         ports: [u16; N],
         mut command: impl FnMut([u16; N]) -> Command,
@@ -95,16 +95,19 @@ impl Network {
     /// Orthanc with DICOMweb, on a port for C-STORE, C-FIND and C-GET, and one for HTTP.
     ///
     /// * `folder` – what is its own
-    pub(super) fn orthanc(&self, folder: &Path) -> Orthanc {
+    pub(crate) fn orthanc(&self, folder: &Path) -> Orthanc {
         let config = folder.join("orthanc.json");
         // Of no other Orthanc, should one have taken the port meanwhile.
         let root = folder.file_name().expect("a temporary folder").to_string_lossy().trim_start_matches('.').to_owned();
-        let command = |[dicom, http]: [u16; 2]| {
+        let command = |[dicom, http, gateway]: [u16; 3]| {
             let store = folder.join("store");
             let said = serde_json::json!({
                 "Name": "of a test", "StorageDirectory": store, "IndexDirectory": store, "DicomAet": "ORTHANC",
                 "DicomPort": dicom, "HttpPort": http, "RemoteAccessAllowed": false, "AuthenticationEnabled": false,
                 "DicomCheckCalledAet": true,
+                "DicomModalities": { "gateway": {
+                    "AET": "DOSEGRID", "Host": "127.0.0.1", "Port": gateway, "AllowStorageCommitment": true,
+                } },
                 "DicomAlwaysAllowFind": true, "DicomAlwaysAllowGet": true, "Plugins": [PLUGIN],
                 "DicomWeb": { "Enable": true, "Root": format!("/{root}/") },
             });
@@ -114,12 +117,12 @@ impl Network {
             command
         };
         let web = |http: u16| format!("http://127.0.0.1:{http}/{root}");
-        let program = self.start([4242, 8042], command, |[_, http]| {
+        let program = self.start([4242, 8042, 11113], command, |[_, http, _]| {
             let output = self.dosegrid(folder, &["inspect", "1.2.3", "--dicom-web", &web(http)]);
             String::from_utf8_lossy(&output.stderr).contains("has no study and no series 1.2.3")
         });
-        let [dicom, http] = program.ports;
-        Orthanc { _program: program, dicom, web: web(http) }
+        let [dicom, http, gateway] = program.ports;
+        Orthanc { _program: program, dicom, web: web(http), gateway }
     }
 }
 
@@ -132,9 +135,9 @@ impl Drop for Network {
 }
 
 /// A program that serves, until dropped.
-pub(super) struct Program<const N: usize> {
+pub(crate) struct Program<const N: usize> {
     process: Child,
-    pub(super) ports: [u16; N],
+    pub(crate) ports: [u16; N],
 }
 
 impl<const N: usize> Program<N> {
@@ -150,12 +153,14 @@ impl<const N: usize> Drop for Program<N> {
 }
 
 /// Orthanc, until dropped.
-pub(super) struct Orthanc {
-    _program: Program<2>,
+pub(crate) struct Orthanc {
+    _program: Program<3>,
     /// Its port for C-STORE, C-FIND and C-GET.
-    pub(super) dicom: u16,
+    pub(crate) dicom: u16,
     /// Its address of DICOMweb.
-    pub(super) web: String,
+    pub(crate) web: String,
+    /// The port to which it reports on storage commitment.
+    pub(crate) gateway: u16,
 }
 
 fn end(process: &mut Child) {
