@@ -124,6 +124,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("wgpu", &["engine/gpu/"]),
     ("async_nats", &["broker/"]),
     ("plotters", &["report/"]),
+    ("lettre", &["gateway/"]),
     ("dicom_core", &["formats/dicom/", "pacs/"]),
     ("dicom_dictionary_std", &["formats/dicom/", "pacs/"]),
     ("dicom_encoding", &["formats/dicom/"]),

@@ -152,9 +152,9 @@ impl Gateway {
         if self.ledger.get::<Item>(Table::Items, &id)?.is_none() {
             let words = format!("a file from {} {reason}; it was dropped: send it again", origin.source);
             let item = Item { id: id.clone(), reason: words, state: State::Aside, ..Item::new("", 1, now_ms()) };
-            self.audited(|change| change.put(Table::Items, &id, &item), |()| super::record_of(&item, None))?;
+            let put = |change: &Change<'_>| change.put(Table::Items, &id, &item).and_then(|()| change.tell(&item));
+            self.audited(put, |()| super::record_of(&item, None))?;
             tracing::warn!(item = id, reason = item.reason, "item");
-            self.notify(&item);
         }
         fs::remove_file(path).map_err(failed)
     }

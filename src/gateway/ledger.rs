@@ -30,10 +30,13 @@ pub(super) enum Table {
     Own,
     /// Files of watched folders that were taken, and places in feeds of changes, by source.
     Places,
+    /// What others are to be told, by time.
+    Notices,
 }
 
 impl Table {
-    const ALL: [Self; 6] = [Self::Meta, Self::Studies, Self::Instances, Self::Items, Self::Own, Self::Places];
+    const ALL: [Self; 7] =
+        [Self::Meta, Self::Studies, Self::Instances, Self::Items, Self::Own, Self::Places, Self::Notices];
 
     fn definition(self) -> TableDefinition<'static, &'static str, &'static [u8]> {
         TableDefinition::new(match self {
@@ -43,6 +46,7 @@ impl Table {
             Self::Items => "items",
             Self::Own => "own",
             Self::Places => "places",
+            Self::Notices => "notices",
         })
     }
 }
@@ -213,6 +217,7 @@ impl Change<'_> {
         reason.clone_into(&mut item.reason);
         item.since_ms = now_ms();
         self.put(Table::Items, id, &item)?;
+        self.tell(&item)?;
         Ok(item)
     }
 

@@ -15,6 +15,7 @@ mod dry_run;
 mod figures;
 mod intake;
 mod ledger;
+mod mail;
 mod notify;
 mod offer;
 mod record;
@@ -48,6 +49,7 @@ pub use config::{
 };
 pub use control::{Asked, ask, ask_for};
 pub use dry_run::{DryRun, dry_run};
+pub use mail::{Mail, MailTls};
 pub use record::{Delivery, DeliveryState, Item, Object};
 pub use run::{Until, run};
 pub use state::State;
@@ -190,7 +192,6 @@ impl Gateway {
     fn advance(&self, id: &str, to: State, reason: &str, more: impl FnOnce(&mut Item)) -> Result<Item, LedgerError> {
         let item = self.audited(|change| change.advance(id, to, reason, more), |item| record_of(item, None))?;
         tracing::info!(item = id, state = to.name(), reason, "item");
-        self.notify(&item);
         Ok(item)
     }
 }

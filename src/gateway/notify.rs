@@ -1,35 +1,162 @@
-//! Word to others, by a webhook: what is done, and what somebody has to look at.
+//! Word to others, by a webhook and by mail: what waits for somebody, what is done, and what somebody has to look at.
+//! What is to be told stands in the ledger until it was told: neither a loss nor a server that is away drops it.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use ureq::Agent;
 
-use super::{Gateway, Item, State};
+use super::ledger::{Change, LedgerError, Table};
+use super::{Gateway, Item, State, now_ms};
+use crate::domain::DoseError;
 
-/// How long it may take. Whoever is told may be away: nothing waits for it.
+/// How long a webhook may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is tried to tell somebody, and how long the first wait is; it doubles: over an hour.
+const ATTEMPTS: u32 = 12;
+const WAIT_MS: i64 = 2000;
+
+/// What is to be told of an item. Nothing in it tells of a patient: the reason is not there either.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Notice {
+    item: String,
+    state: State,
+    rule: Option<String>,
+    /// When it came to this state [ms since 1970].
+    since_ms: i64,
+    /// Ways by which it was told.
+    told: Vec<Way>,
+    /// How often it was tried.
+    attempts: u32,
+    /// When it is tried again [ms since 1970].
+    next_ms: i64,
+}
+
+/// By what somebody is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Way {
+    Webhook,
+    Mail,
+}
+
+impl State {
+    /// Whether others may be told of it.
+    pub(super) fn is_told(self) -> bool {
+        matches!(self, Self::Held | Self::Sent | Self::Verified | Self::Aside)
+    }
+
+    /// What it means to somebody who is told.
+    fn told(self) -> &'static str {
+        match self {
+            Self::Held => "waits for a release",
+            Self::Sent => "was sent, and is not verified",
+            Self::Verified => "is done: sent and verified",
+            Self::Aside => "was put aside: somebody has to look at it",
+            Self::Received | Self::Ready | Self::Computed | Self::Released | Self::Skipped => self.name(),
+        }
+    }
+}
+
+impl Change<'_> {
+    /// Has others told of an item, once the change is made.
+    pub(super) fn tell(&self, item: &Item) -> Result<(), LedgerError> {
+        if !item.state.is_told() {
+            return Ok(());
+        }
+        let notice = Notice {
+            item: item.id.clone(),
+            state: item.state,
+            rule: item.rule.clone(),
+            since_ms: item.since_ms,
+            told: Vec::new(),
+            attempts: 0,
+            next_ms: 0,
+        };
+        // By time, so that they are told in order.
+        self.put(Table::Notices, &format!("{:016}-{}", item.since_ms, item.id), &notice)
+    }
+}
 
 impl Gateway {
-    /// Tells of an item that is held, done or put aside. Nothing in it tells of a patient: not the reason either.
-    pub(super) fn notify(&self, item: &Item) {
-        let Some(url) = self.config.webhook.clone() else { return };
-        if !matches!(item.state, State::Held | State::Sent | State::Verified | State::Aside) {
-            return;
-        }
-        let body = json!({
-            "item": item.id,
-            "state": item.state.name(),
-            "rule": item.rule,
-            "since": item.since_ms,
-        });
-        let id = item.id.clone();
-        std::thread::spawn(move || {
-            let agent: Agent = Agent::config_builder().timeout_global(Some(PATIENCE)).max_redirects(0).build().into();
-            let told = agent.post(&url).header("content-type", "application/json").send(body.to_string());
-            if let Err(error) = told {
-                tracing::warn!(item = id, %error, "the webhook was not told");
+    /// Tells what is due. Whether anything was.
+    pub(super) fn tell_due(&self) -> Result<bool, DoseError> {
+        let mut was_due = false;
+        for (key, notice) in self.ledger.list::<Notice>(Table::Notices, "")? {
+            if self.is_stopping() {
+                break;
             }
-        });
+            if notice.next_ms <= now_ms() {
+                was_due = true;
+                let next = self.tell(notice);
+                self.ledger.change(|change| match &next {
+                    Some(next) => change.put(Table::Notices, &key, next),
+                    None => change.remove(Table::Notices, &key),
+                })?;
+            }
+        }
+        Ok(was_due)
+    }
+
+    /// Whether something is to be told that was not tried yet.
+    pub(super) fn has_news(&self) -> Result<bool, DoseError> {
+        Ok(self.ledger.list::<Notice>(Table::Notices, "")?.iter().any(|(_, notice)| notice.attempts == 0))
+    }
+
+    /// Tells it by each way that is left; none if nothing is left to be tried.
+    fn tell(&self, mut notice: Notice) -> Option<Notice> {
+        let mut is_told = true;
+        for way in [Way::Webhook, Way::Mail] {
+            if notice.told.contains(&way) {
+                continue;
+            }
+            match self.tell_by(way, &notice) {
+                Ok(()) => notice.told.push(way),
+                Err(error) => {
+                    is_told = false;
+                    tracing::warn!(item = notice.item, ?way, error, "nobody was told");
+                }
+            }
+        }
+        notice.attempts += 1;
+        if is_told {
+            return None;
+        }
+        if notice.attempts >= ATTEMPTS {
+            tracing::error!(item = notice.item, state = notice.state.name(), "nobody could be told: given up");
+            return None;
+        }
+        notice.next_ms = now_ms() + (WAIT_MS << (notice.attempts - 1));
+        Some(notice)
+    }
+
+    /// # Errors
+    /// Why it was not told.
+    fn tell_by(&self, way: Way, notice: &Notice) -> Result<(), String> {
+        let Notice { item, state, rule, since_ms, .. } = notice;
+        match way {
+            Way::Webhook => {
+                let Some(url) = &self.config.webhook else { return Ok(()) };
+                let agent: Agent =
+                    Agent::config_builder().timeout_global(Some(PATIENCE)).max_redirects(0).build().into();
+                let body = json!({ "item": item, "state": state.name(), "rule": rule, "since": since_ms }).to_string();
+                let told = agent.post(url).header("content-type", "application/json").send(body);
+                told.map(drop).map_err(|error| error.to_string())
+            }
+            Way::Mail => {
+                let Some(mail) = self.config.mail.as_ref().filter(|mail| mail.tells_of(*state)) else { return Ok(()) };
+                let since = Timestamp::from_millisecond(*since_ms).map_err(|error| error.to_string())?;
+                let text = format!(
+                    "Item {item} {}.\n\nrule   {}\nsince  {}\n\n\
+                     `dosegrid gateway show {item} --config FILE` says why, and what was made of it.\n",
+                    state.told(),
+                    rule.as_deref().unwrap_or("none"),
+                    since.strftime("%Y-%m-%d %H:%M:%SZ"),
+                );
+                mail.send(&format!("{since_ms}.{item}"), &format!("dosegrid: {item} {}", state.name()), text)
+            }
+        }
     }
 }

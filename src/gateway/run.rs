@@ -1,4 +1,5 @@
-//! The gateway at work: one thread takes and looks, one computes, one sends, and each source that is called listens.
+//! The gateway at work: one thread takes and looks, one computes, one sends, one tells others, and each source that is
+//! called listens.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -73,12 +74,13 @@ pub fn run(config: Config, program: PathBuf, until: Until, is_told: impl Fn() ->
         scope.spawn(move || socket.serve(gateway));
         let computing = scope.spawn(|| gateway.repeat(Gateway::compute_next));
         let sending = scope.spawn(|| gateway.repeat(Gateway::deliver_due));
+        let telling = scope.spawn(|| gateway.repeat(Gateway::tell_due));
         let looked = gateway.take_and_look(until, &is_told);
         gateway.stops.store(true, Ordering::SeqCst);
         let ended = |thread: thread::ScopedJoinHandle<'_, Result<(), DoseError>>| {
             thread.join().unwrap_or_else(|_| Err(DoseError::Internal("a thread of the gateway failed".into())))
         };
-        looked.and(ended(computing)).and(ended(sending))
+        looked.and(ended(computing)).and(ended(sending)).and(ended(telling))
     })
 }
 
@@ -136,7 +138,7 @@ impl Gateway {
                 return Ok(true);
             }
         }
-        Ok(false)
+        self.has_news()
     }
 
     /// Looks at studies that have been quiet, and puts those aside that wait for too long.

@@ -1,6 +1,7 @@
 //! What a gateway is told: where studies come from, which rules they meet, and where doses go.
 
 mod compute;
+mod mail;
 mod pattern;
 mod places;
 mod rule;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::mail::Mail;
 use crate::domain::{DoseError, Invalid};
 use crate::formats::toml_file;
 use crate::pacs::{Peer, StoreTls, Web};
@@ -31,8 +33,10 @@ pub struct Config {
     pub poll: Duration,
     /// Limits of the process that computes.
     pub limits: Limits,
-    /// Told of what is done and what is put aside.
+    /// Told of what waits for a release, what is done and what is put aside.
     pub webhook: Option<String>,
+    /// Who is written to.
+    pub mail: Option<Mail>,
     /// Where metrics are served; none: nowhere.
     pub metrics: Option<SocketAddr>,
     /// Where studies come from.
@@ -211,6 +215,7 @@ impl Config {
         let poll = file.time("poll", Duration::from_secs(5), &mut faults);
         let webhook = places::webhook(&mut file, &mut faults);
         let metrics = places::metrics(&mut file, &mut faults);
+        let mail = mail::mail(file.table("mail", &mut faults), base, &mut faults);
         let limits = compute::limits(file.table("compute", &mut faults), &mut faults);
         let sources = places::sources(&mut file, base, &mut faults);
         let destinations = places::destinations(&mut file, base, &mut faults);
@@ -223,7 +228,7 @@ impl Config {
         file.finish(&mut faults);
         faults.finish()?;
         let folder = folder.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
-        Ok(Self { folder, poll, limits, webhook, metrics, sources, destinations, rules })
+        Ok(Self { folder, poll, limits, webhook, mail, metrics, sources, destinations, rules })
     }
 
     /// A source by its name.

@@ -166,20 +166,25 @@ fn addresses(section: &mut Section<'_, '_>, faults: &mut Faults<'_>) -> Vec<IpAd
 
 fn orthanc(section: &mut Section<'_, '_>, base: &Path, faults: &mut Faults<'_>) -> Option<SourceKind> {
     let url = section.needed("url", faults);
-    let user = section.text("user", faults);
-    let password = secret(section, "password_file", base, faults);
-    if user.is_some() != password.is_some() {
-        section.fault("user", "and password_file go together", faults);
-    }
+    let login = login(section, base, faults);
     let url = url?.trim_end_matches('/').to_owned();
     let is_here = ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|start| url.starts_with(start));
     if !url.starts_with("https://") && !url.starts_with("http://") {
         section.fault("url", "is a URL such as https://orthanc.example", faults);
-    } else if user.is_some() && !url.starts_with("https://") && !is_here {
+    } else if section.has("user") && !url.starts_with("https://") && !is_here {
         section.fault("url", "is plain http: the password would go over the network in the clear", faults);
     }
-    let login = user.zip(password).map(|(user, password)| Login { user, password });
     Some(SourceKind::Orthanc { url, login })
+}
+
+/// User and password.
+pub(super) fn login(section: &mut Section<'_, '_>, base: &Path, faults: &mut Faults<'_>) -> Option<Login> {
+    let user = section.text("user", faults);
+    let password = secret(section, "password_file", base, faults);
+    if user.is_some() != section.has("password_file") {
+        section.fault("user", "and password_file go together", faults);
+    }
+    user.zip(password).map(|(user, password)| Login { user, password })
 }
 
 /// What a file holds, without white space at its ends.
