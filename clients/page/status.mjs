@@ -112,7 +112,8 @@ function itemRow({ id }) {
     say(since, moment(item.since_ms), 'time');
     say(rule, item.rule ?? '');
     say(reason, item.reason);
-    say(deliveries, item.deliveries.map(delivered).join('; '));
+    const work = item.workitem && `workitem of ${item.workitem.worklist}: ${item.workitem.state}`;
+    say(deliveries, [...item.deliveries.map(delivered), work].filter(Boolean).join('; '));
     buttons.forEach((button, at) => { button.hidden = !ACTIONS[at].of.includes(item.state); });
   };
   return { element, update };

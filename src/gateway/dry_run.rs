@@ -106,6 +106,9 @@ fn ready(
         });
         text.line("sends", &format!("{} to {name} ({how})", files.join(", ")));
     }
+    if let Some(name) = &rule.worklist {
+        text.line("worklist", &format!("waits for a workitem of {name}"));
+    }
     text.line("release", if rule.waits { "waits for `dosegrid gateway release`" } else { "goes out on its own" });
     let study = offer.files.first().map_or("", |file| file.outline.study.as_str());
     text.line("study UID", study);

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::ledger::{Change, LedgerError, Table};
-use super::record::{Item, Kept, StudyRecord};
+use super::record::{Claim, Item, Kept, StudyRecord};
 use super::{Gateway, State, now_ms};
 use crate::digest::{Digest, sha256_hex};
 use crate::domain::{DoseError, Invalid};
@@ -213,14 +213,18 @@ fn arrived(
         }
         other => {
             record.versions += 1;
-            let next = Item::new(study, record.versions, kept.came_ms);
+            let mut next = Item::new(study, record.versions, kept.came_ms);
             let has_gone = |item: &Item| item.deliveries.iter().any(super::delivery::has_arrived);
             if let Some((item, state)) = other
                 && state.followers().contains(&State::Skipped)
                 && !has_gone(item)
             {
                 let reason = format!("{} takes its place: more of the study came", next.id);
-                change.advance(&item.id, State::Skipped, &reason, |_| {})?;
+                // The work is that of the study: it goes on with the version that takes its place.
+                let is_open = |claim: &mut Claim| claim.state.is_open();
+                change.advance(&item.id, State::Skipped, &reason, |item| {
+                    next.workitem = item.workitem.take_if(is_open);
+                })?;
             }
             change.put(Table::Items, &next.id, &next)?;
         }

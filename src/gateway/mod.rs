@@ -25,13 +25,14 @@ mod sources;
 mod state;
 mod whole;
 mod work;
+mod worklist;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -50,7 +51,7 @@ pub use config::{
 pub use control::{Asked, ask, ask_for};
 pub use dry_run::{DryRun, dry_run};
 pub use mail::{Mail, MailTls};
-pub use record::{Delivery, DeliveryState, Item, Object};
+pub use record::{Claim, ClaimState, Delivery, DeliveryState, Item, Object};
 pub use run::{Until, run};
 pub use state::State;
 
@@ -80,6 +81,8 @@ pub(crate) struct Gateway {
     metrics: GatewayMetrics,
     /// This program, which is started again for what is computed.
     program: PathBuf,
+    /// When worklists were last asked for work [ms since 1970].
+    asked_worklists_ms: AtomicI64,
     /// Whether it is to end.
     stops: AtomicBool,
     _lock: File,
@@ -132,7 +135,8 @@ impl Gateway {
         let destinations = config.destinations.iter().map(|destination| destination.name.as_str());
         let metrics = GatewayMetrics::new(env!("CARGO_PKG_VERSION"), sources, destinations);
         let (chain, stops) = (Mutex::new(chain), AtomicBool::new(false));
-        Ok(Self { config, ledger, salt, chain, metrics, program, stops, _lock: lock })
+        let asked_worklists_ms = AtomicI64::new(0);
+        Ok(Self { config, ledger, salt, chain, metrics, program, asked_worklists_ms, stops, _lock: lock })
     }
 
     /// A folder or file of the gateway.

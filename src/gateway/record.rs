@@ -63,6 +63,9 @@ pub struct Item {
     pub deliveries: Vec<Delivery>,
     /// Who released it.
     pub released_by: Option<String>,
+    /// The workitem that it is computed for; none where its rule has no worklist, or none was found yet.
+    #[serde(default)]
+    pub workitem: Option<Claim>,
 }
 
 impl Item {
@@ -84,7 +87,65 @@ impl Item {
             objects: Vec::new(),
             deliveries: Vec::new(),
             released_by: None,
+            workitem: None,
         }
+    }
+}
+
+/// A workitem of a worklist, and how far its worklist knows of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Name of the worklist.
+    pub worklist: String,
+    /// SOP Instance UID of the workitem.
+    pub workitem: String,
+    /// Transaction UID that claims it.
+    pub transaction: String,
+    /// How far it is.
+    pub state: ClaimState,
+    /// When it was chosen [ms since 1970].
+    pub begun_ms: i64,
+    /// What the worklist was told last.
+    pub told: Option<State>,
+    /// How many attempts in a row failed.
+    pub attempts: u32,
+    /// When it is tried again [ms since 1970].
+    pub next_ms: i64,
+    /// What the last attempt said.
+    pub said: String,
+}
+
+/// How far a workitem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClaimState {
+    /// It is being claimed.
+    Claiming,
+    /// It is this gateway's.
+    InProgress,
+    /// It ended with what was made.
+    Completed,
+    /// It was given up, with the reason.
+    Canceled,
+    /// The worklist took it away, or could not be told any more.
+    Lost,
+}
+
+impl ClaimState {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Claiming => "claiming",
+            Self::InProgress => "in progress",
+            Self::Completed => "completed",
+            Self::Canceled => "canceled",
+            Self::Lost => "lost",
+        }
+    }
+
+    /// Whether the worklist has still to be told something.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Claiming | Self::InProgress)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Which rule meets which series.
 
-use super::config::{Rule, Selector};
+use super::config::{Pattern, Rule, Selector, WorkitemSelector};
 use super::offer::{Offer, SeriesOffer};
+use crate::pacs::Workitem;
 
 impl Selector {
     /// Whether a series is meant.
@@ -29,6 +30,18 @@ impl Selector {
             }
         }
         Ok(())
+    }
+}
+
+impl WorkitemSelector {
+    /// Whether a workitem is meant.
+    pub(super) fn meets(&self, workitem: &Workitem) -> bool {
+        let is_like = |list: &[Pattern], text: &str| list.is_empty() || list.iter().any(|one| one.is_like(text));
+        let has = |list: &[String], codes: &[String]| list.is_empty() || codes.iter().any(|code| list.contains(code));
+        is_like(&self.label, &workitem.label())
+            && is_like(&self.worklist_label, &workitem.worklist_label())
+            && has(&self.code, &workitem.codes())
+            && has(&self.station, &workitem.stations())
     }
 }
 

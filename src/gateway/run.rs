@@ -1,5 +1,5 @@
-//! The gateway at work: one thread takes and looks, one computes, one sends, one tells others, and each source that is
-//! called listens.
+//! The gateway at work: one thread takes and looks, one computes, one sends, one tells others, one asks worklists, and
+//! each source that is called listens.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -75,12 +75,13 @@ pub fn run(config: Config, program: PathBuf, until: Until, is_told: impl Fn() ->
         let computing = scope.spawn(|| gateway.repeat(Gateway::compute_next));
         let sending = scope.spawn(|| gateway.repeat(Gateway::deliver_due));
         let telling = scope.spawn(|| gateway.repeat(Gateway::tell_due));
+        let working = scope.spawn(|| gateway.repeat(Gateway::follow_worklists));
         let looked = gateway.take_and_look(until, &is_told);
         gateway.stops.store(true, Ordering::SeqCst);
         let ended = |thread: thread::ScopedJoinHandle<'_, Result<(), DoseError>>| {
             thread.join().unwrap_or_else(|_| Err(DoseError::Internal("a thread of the gateway failed".into())))
         };
-        looked.and(ended(computing)).and(ended(sending)).and(ended(telling))
+        looked.and(ended(computing)).and(ended(sending)).and(ended(telling)).and(ended(working))
     })
 }
 
@@ -125,13 +126,17 @@ impl Gateway {
     fn has_work(&self) -> Result<bool, DoseError> {
         use super::record::DeliveryState::Stored;
         for item in self.ledger.items()? {
+            if self.has_to_tell_worklist(&item) {
+                return Ok(true);
+            }
             let waits = match item.state {
                 State::Received => {
                     let study: Option<StudyRecord> = self.ledger.get(Table::Studies, &item.study)?;
                     study.is_some_and(|study| study.last_ms == item.looked_ms)
                 }
                 State::Sent => item.deliveries.iter().all(|one| one.state != Stored),
-                State::Ready | State::Computed | State::Released => false,
+                State::Ready => self.waits_for_workitem(&item),
+                State::Computed | State::Released => false,
                 State::Held | State::Verified | State::Skipped | State::Aside => true,
             };
             if !waits {

@@ -153,10 +153,11 @@ pub(super) fn objects(folder: &Path, rule: &Rule) -> Result<Vec<Object>, String>
 }
 
 impl Gateway {
-    /// Computes the study that is ready longest. Whether there was one.
+    /// Computes the study that is ready longest, of those that wait for no workitem. Whether there was one.
     pub(super) fn compute_next(&self) -> Result<bool, DoseError> {
-        let Some(item) = self.ledger.items_in(State::Ready)?.into_iter().next() else { return Ok(false) };
-        let rule = self.config.rules.iter().find(|rule| Some(&rule.name) == item.rule.as_ref());
+        let mut ready = self.ledger.items_in(State::Ready)?.into_iter();
+        let Some(item) = ready.find(|item| !self.waits_for_workitem(item)) else { return Ok(false) };
+        let rule = item.rule.as_deref().and_then(|name| self.config.rule(name));
         let Some(rule) = rule else {
             self.settle(&item.id, State::Received, "its rule is no longer there", |item| item.looked_ms = 0)?;
             return Ok(true);

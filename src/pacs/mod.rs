@@ -16,6 +16,7 @@ mod store;
 mod stow;
 mod tls;
 mod web;
+mod worklist;
 
 pub use commitment::{CLASS_CONFLICT, NO_SUCH_INSTANCE, Report, Wanted, ask_commitment, failure_words};
 pub use fetch::{Fetched, Limits};
@@ -25,6 +26,7 @@ pub use store::{Peer, is_title, send};
 pub use stow::{StowError, receive_parts, stow_answer};
 pub use tls::{ServeTls, StoreTls};
 pub use web::Web;
+pub use worklist::{Changed, Output, Step, Workitem, discontinued, progress};
 
 /// What became of an instance.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use crate::domain::{DoseError, Invalid};
 const CONNECT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(300);
 /// Most bytes of an answer in JSON.
-const MAX_JSON_BYTES: u64 = 64 << 20;
+pub(super) const MAX_JSON_BYTES: u64 = 64 << 20;
 /// Statuses of HTTP that an answer to STOW-RS in JSON has: all, some or none stored.
 const STOW_ANSWERS: [u16; 3] = [200, 202, 409];
 
@@ -102,6 +102,22 @@ impl Web {
             status => return Err(refused(status, "the question")),
         }
         objects(&mut answer)
+    }
+
+    /// Sends DICOM JSON below the base; the status of the answer.
+    ///
+    /// * `path` – begins with `/`
+    pub(super) fn send_json(&self, method: &str, path: &str, body: &serde_json::Value) -> Result<u16, DoseError> {
+        let url = format!("{}{path}", self.base);
+        let request = if method == "PUT" { self.agent.put(url) } else { self.agent.post(url) };
+        let mut request = request.header("content-type", "application/dicom+json");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        // An array of one data set. Source: DICOM PS3.18, F.2.1.
+        let body = serde_json::Value::Array(vec![body.clone()]).to_string();
+        let answer = request.send(body).map_err(|error| Self::failed(&error))?;
+        Ok(answer.status().as_u16())
     }
 
     /// Stores instances by STOW-RS, one request for each, so that each has an answer.

@@ -12,3 +12,5 @@ pub(crate) mod site;
 mod stow;
 mod tls;
 mod trial;
+mod ups;
+mod worklist;

@@ -95,7 +95,7 @@ fn what_is_no_input_is_not_taken_by_c_store() {
 
 /// How an archive behaves.
 #[derive(Clone, Copy, PartialEq)]
-enum Habit {
+pub(super) enum Habit {
     Good,
     /// 409 with a reason.
     Refuses,
@@ -117,7 +117,7 @@ pub(super) fn posted(asked: &Asked) -> (String, &[u8]) {
 }
 
 /// A DICOMweb archive; what it has is a file by its UID.
-fn archive(habit: Habit) -> impl Fn(&Asked) -> Answer + Send + 'static {
+pub(super) fn archive(habit: Habit) -> impl Fn(&Asked) -> Answer + Send + 'static {
     let kept: Arc<Mutex<Option<Vec<u8>>>> = Arc::default();
     move |asked| {
         let json = |status: u16, text: String| (status, "application/dicom+json".to_owned(), text.into_bytes());

@@ -73,5 +73,8 @@ fn shown(item: &Item) -> Value {
         "failures": item.failures,
         "deliveries": item.deliveries.iter().map(delivery).collect::<Vec<_>>(),
         "released_by": item.released_by,
+        "workitem": item.workitem.as_ref().map(|claim| {
+            json!({ "worklist": claim.worklist, "state": claim.state.name(), "said": claim.said })
+        }),
     })
 }

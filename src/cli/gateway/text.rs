@@ -42,6 +42,10 @@ pub(super) fn show(item: &Item) -> String {
     if let Some(by) = &item.released_by {
         line("released", &format!("by {by}"));
     }
+    if let Some(claim) = &item.workitem {
+        let words = format!("{} of {}: {}; {}", claim.workitem, claim.worklist, claim.state.name(), claim.said);
+        line("workitem", &words);
+    }
     for object in &item.objects {
         line("object", &format!("{} {} sha256 {}", object.file, object.instance, object.digest));
     }

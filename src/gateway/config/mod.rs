@@ -8,6 +8,7 @@ mod rule;
 mod section;
 mod source;
 mod tls;
+mod worklist;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -43,8 +44,32 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// Where doses go.
     pub destinations: Vec<Destination>,
+    /// Where work is scheduled.
+    pub worklists: Vec<Worklist>,
     /// What is computed of what; the first that a study meets counts.
     pub rules: Vec<Rule>,
+}
+
+/// Where work is scheduled.
+#[derive(Clone, Debug)]
+pub struct Worklist {
+    /// Its name.
+    pub name: String,
+    /// Its server.
+    pub web: Web,
+}
+
+/// Which workitems are meant. Every list that is not empty has to match.
+#[derive(Clone, Debug, Default)]
+pub struct WorkitemSelector {
+    /// Procedure Step Label.
+    pub label: Vec<Pattern>,
+    /// Worklist Label.
+    pub worklist_label: Vec<Pattern>,
+    /// Code Values of the scheduled workitem.
+    pub code: Vec<String>,
+    /// Code Values of the stations that it is scheduled for.
+    pub station: Vec<String>,
 }
 
 /// Limits of the process that computes.
@@ -138,6 +163,10 @@ pub struct Rule {
     pub destinations: Vec<String>,
     /// Whether results wait for a release.
     pub waits: bool,
+    /// Name of the worklist that has to have a workitem for the study; none: it needs none.
+    pub worklist: Option<String>,
+    /// Which of its workitems are meant.
+    pub workitem: WorkitemSelector,
 }
 
 /// Which series are meant. Every list that is not empty has to match.
@@ -219,21 +248,32 @@ impl Config {
         let limits = compute::limits(file.table("compute", &mut faults), &mut faults);
         let sources = places::sources(&mut file, base, &mut faults);
         let destinations = places::destinations(&mut file, base, &mut faults);
-        let names = ["source", "destination"].map(|key| places::declared(table.get_ref(), key));
+        let names = ["source", "destination", "worklist"].map(|key| places::declared(table.get_ref(), key));
         // Of a source with a fault, nothing is known.
         if sources.len() == names[0].len() {
             places::heard(&file, &sources, &destinations, &mut faults);
         }
+        let worklists = worklist::worklists(&mut file, base, &mut faults);
         let rules = rule::rules(&mut file, base, &names, &mut faults);
         file.finish(&mut faults);
         faults.finish()?;
         let folder = folder.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
-        Ok(Self { folder, poll, limits, webhook, mail, metrics, sources, destinations, rules })
+        Ok(Self { folder, poll, limits, webhook, mail, metrics, sources, destinations, worklists, rules })
     }
 
     /// A source by its name.
     pub fn source(&self, name: &str) -> Option<&Source> {
         self.sources.iter().find(|source| source.name == name)
+    }
+
+    /// A worklist by its name.
+    pub fn worklist(&self, name: &str) -> Option<&Worklist> {
+        self.worklists.iter().find(|worklist| worklist.name == name)
+    }
+
+    /// A rule by its name.
+    pub fn rule(&self, name: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.name == name)
     }
 
     /// A destination by its name.

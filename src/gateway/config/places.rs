@@ -87,7 +87,7 @@ pub(super) fn declared(file: &DeTable<'_>, key: &str) -> Vec<String> {
     named.collect()
 }
 
-fn name<'a>(
+pub(super) fn name<'a>(
     section: &mut Section<'_, '_>,
     mut others: impl Iterator<Item = &'a str>,
     faults: &mut Faults<'_>,
@@ -293,7 +293,12 @@ pub(super) fn heard(file: &Section<'_, '_>, sources: &[Source], destinations: &[
 }
 
 /// A DICOMweb server; none where the key is not there and need not be.
-fn web(section: &mut Section<'_, '_>, key: &'static str, base: &Path, faults: &mut Faults<'_>) -> Option<Web> {
+pub(super) fn web(
+    section: &mut Section<'_, '_>,
+    key: &'static str,
+    base: &Path,
+    faults: &mut Faults<'_>,
+) -> Option<Web> {
     let url = if key == "url" { section.needed(key, faults) } else { section.text(key, faults) };
     let token = secret(section, "token_file", base, faults);
     let ca = section

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::compute::options;
 use super::section::{Faults, Section};
-use super::{LabelsWanted, Pattern, Rule, Selector, SentKind};
+use super::{LabelsWanted, Pattern, Rule, Selector, SentKind, WorkitemSelector};
 use crate::domain::Invalid;
 use crate::formats::dicom::CLASSES;
 
@@ -17,7 +17,7 @@ const LABELS: [&str; 2] = ["SEG", "RTSTRUCT"];
 pub(super) fn rules(
     file: &mut Section<'_, '_>,
     base: &Path,
-    [sources, destinations]: &[Vec<String>; 2],
+    [sources, destinations, worklists]: &[Vec<String>; 3],
     faults: &mut Faults<'_>,
 ) -> Vec<Rule> {
     let sections = file.tables("rule", faults);
@@ -48,7 +48,16 @@ pub(super) fn rules(
             send: sent(&mut section, faults),
             destinations: named(&mut section, "to", destinations, faults),
             waits: section.one_of("release", &[("wait", true), ("auto", false)], faults),
+            worklist: section.text("worklist", faults),
+            workitem: workitem(section.table("workitem", faults), faults),
         };
+        match &rule.worklist {
+            Some(name) if !worklists.contains(name) => {
+                section.fault("worklist", &format!("names `{name}`, which is not there"), faults);
+            }
+            None if section.has("workitem") => section.fault("workitem", "has no effect without `worklist`", faults),
+            Some(_) | None => {}
+        }
         if rule.destinations.is_empty() {
             section.fault("to", "is needed: the names of destinations", faults);
         }
@@ -110,6 +119,19 @@ fn patterns(
         }
     }
     found
+}
+
+/// Which workitems are meant; all where the table is not there.
+fn workitem(section: Option<Section<'_, '_>>, faults: &mut Faults<'_>) -> WorkitemSelector {
+    let Some(mut section) = section else { return WorkitemSelector::default() };
+    let selector = WorkitemSelector {
+        label: patterns(&mut section, "label", Pattern::glob, faults),
+        worklist_label: patterns(&mut section, "worklist_label", Pattern::glob, faults),
+        code: section.texts("code", faults),
+        station: section.texts("station", faults),
+    };
+    section.finish(faults);
+    selector
 }
 
 /// Which series are meant; none where the table is not there.

@@ -1,0 +1,267 @@
+//! Worklists, as their client: a study whose rule has a worklist is computed for a workitem that is claimed, which ends
+//! with what was made, or with the reason. What is about to be asked stands in the ledger before it is: a question that
+//! was asked twice changes nothing.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::config::{Rule, Worklist};
+use super::ledger::Table;
+use super::record::{Claim, ClaimState, DeliveryState, Item, StudyRecord};
+use super::{Gateway, State, now_ms};
+use crate::domain::DoseError;
+use crate::pacs::{self, Changed, Output, Step};
+
+/// How often a worklist is tried in a row, the first wait and the longest.
+const ATTEMPTS: u32 = 20;
+const WAIT: Duration = Duration::from_secs(2);
+const MAX_WAIT: Duration = Duration::from_secs(3600);
+/// Characters of a reason that a worklist is told. Source: DICOM PS3.5, table 6.2-1, LT.
+const MAX_REASON: usize = 1024;
+
+/// What a worklist is to be told of an item.
+enum News {
+    Nothing,
+    /// How far it is [%], in words.
+    Progress(u8, &'static str),
+    Completed,
+    Canceled,
+}
+
+/// What an attempt found.
+enum Told {
+    /// It is as far as this.
+    At(ClaimState),
+    /// Another has it, or it is gone.
+    Lost(&'static str),
+}
+
+/// What is to be told of an item that is claimed.
+fn news(item: &Item, claim: &Claim) -> News {
+    let is_read_back = item.deliveries.iter().all(|one| one.state != DeliveryState::Stored);
+    match item.state {
+        State::Verified => News::Completed,
+        State::Sent if is_read_back => News::Completed,
+        State::Aside | State::Skipped => News::Canceled,
+        state if claim.told == Some(state) => News::Nothing,
+        State::Received => News::Progress(0, "waits until the study is whole"),
+        State::Ready => News::Progress(10, "is being computed"),
+        State::Computed => News::Progress(50, "computed"),
+        State::Held => News::Progress(50, "computed; waits for a release"),
+        State::Released => News::Progress(75, "released; is being sent"),
+        State::Sent => News::Progress(90, "sent; is being read back"),
+    }
+}
+
+impl Gateway {
+    /// The rule and the worklist of an item, if its rule has one.
+    fn worklist_of(&self, item: &Item) -> Option<(&Rule, &Worklist)> {
+        let rule = self.config.rule(item.rule.as_deref()?)?;
+        Some((rule, self.config.worklist(rule.worklist.as_deref()?)?))
+    }
+
+    /// Whether an item that is ready is not computed until a workitem is claimed for it.
+    pub(super) fn waits_for_workitem(&self, item: &Item) -> bool {
+        let is_claimed = item.workitem.as_ref().is_some_and(|claim| claim.state == ClaimState::InProgress);
+        self.worklist_of(item).is_some() && !is_claimed
+    }
+
+    /// Whether a worklist is still to be asked for an item, or told of it.
+    pub(super) fn has_to_tell_worklist(&self, item: &Item) -> bool {
+        match &item.workitem {
+            Some(claim) if claim.state == ClaimState::Claiming => true,
+            Some(claim) if claim.state == ClaimState::InProgress => !matches!(news(item, claim), News::Nothing),
+            _ => self.needs_workitem(item) && self.asked_worklists_ms.load(Ordering::SeqCst) <= item.since_ms,
+        }
+    }
+
+    fn needs_workitem(&self, item: &Item) -> bool {
+        let has_open = item.workitem.as_ref().is_some_and(|claim| claim.state.is_open());
+        item.state == State::Ready && !has_open && self.worklist_of(item).is_some()
+    }
+
+    /// Claims workitems for what is ready, and tells worklists what is new. Whether anything was due.
+    pub(super) fn follow_worklists(&self) -> Result<bool, DoseError> {
+        if self.config.worklists.is_empty() {
+            return Ok(false);
+        }
+        let mut was_due = false;
+        let now = now_ms();
+        let poll = i64::try_from(self.config.poll.as_millis()).unwrap_or(i64::MAX);
+        let last = self.asked_worklists_ms.load(Ordering::SeqCst);
+        let looks = now.saturating_sub(last) >= poll;
+        for item in self.ledger.items()? {
+            if self.is_stopping() {
+                return Ok(was_due);
+            }
+            match &item.workitem {
+                Some(claim) if claim.state.is_open() => {
+                    let is_new = claim.state == ClaimState::Claiming || !matches!(news(&item, claim), News::Nothing);
+                    if is_new && claim.next_ms <= now {
+                        was_due = true;
+                        self.tell_worklist(&item, claim)?;
+                    }
+                }
+                _ if looks && self.needs_workitem(&item) => was_due |= self.find_workitem(&item)?,
+                _ => {}
+            }
+        }
+        if looks {
+            self.asked_worklists_ms.store(now, Ordering::SeqCst);
+        }
+        Ok(was_due)
+    }
+
+    /// Chooses a workitem for an item; whether there is one. It is claimed once it stands in the ledger.
+    fn find_workitem(&self, item: &Item) -> Result<bool, DoseError> {
+        let Some((rule, worklist)) = self.worklist_of(item) else { return Ok(false) };
+        let Some(study) = self.ledger.get::<StudyRecord>(Table::Studies, &item.study)? else { return Ok(false) };
+        let found = match worklist.web.scheduled(&study.uid) {
+            Ok(found) => found,
+            // It is asked again.
+            Err(error) => {
+                tracing::warn!(worklist = worklist.name, %error, "a worklist does not answer");
+                return Ok(false);
+            }
+        };
+        let Some(workitem) = found.into_iter().find(|one| rule.workitem.meets(one)) else {
+            let reason = format!("waits for a workitem of {}", worklist.name);
+            if item.reason != reason {
+                self.note(&item.id, State::Ready, |item| item.reason = reason)?;
+            }
+            return Ok(false);
+        };
+        let claim = Claim {
+            worklist: worklist.name.clone(),
+            workitem: workitem.uid,
+            transaction: format!("2.25.{}", uuid::Uuid::new_v4().as_u128()),
+            state: ClaimState::Claiming,
+            begun_ms: now_ms(),
+            told: None,
+            attempts: 0,
+            next_ms: 0,
+            said: String::new(),
+        };
+        self.note(&item.id, State::Ready, |item| item.workitem = Some(claim))?;
+        Ok(true)
+    }
+
+    /// Claims a workitem, or tells of it. What came of it is noted, wherever the item stands by then.
+    fn tell_worklist(&self, item: &Item, claim: &Claim) -> Result<(), DoseError> {
+        let told = match self.config.worklist(&claim.worklist) {
+            None => Ok(Told::Lost("there is no such worklist any more")),
+            Some(worklist) if claim.state == ClaimState::Claiming => take(worklist, claim),
+            Some(worklist) => end_or_update(worklist, item, claim),
+        };
+        self.ledger.change(|change| {
+            // It may have gone over to a later version of the study.
+            let mut items = change.list::<Item>(Table::Items, &format!("{}-", item.study))?.into_iter();
+            let is_it = |now: &Item| now.workitem.as_ref().is_some_and(|now| now.transaction == claim.transaction);
+            let Some((key, mut now)) = items.find(|(_, now)| is_it(now)) else { return Ok(()) };
+            if let Some(now) = &mut now.workitem {
+                note(now, item.state, &told);
+                tracing::info!(item = key, workitem = now.state.name(), said = now.said, "worklist");
+            }
+            // One that another was quicker to claim was never this gateway's.
+            now.workitem.take_if(|now| claim.state == ClaimState::Claiming && now.state == ClaimState::Lost);
+            change.put(Table::Items, &key, &now)
+        })?;
+        Ok(())
+    }
+}
+
+/// Notes what came of an attempt.
+///
+/// * `state` – of which it was told
+fn note(claim: &mut Claim, state: State, told: &Result<Told, DoseError>) {
+    match told {
+        Ok(Told::At(at)) => {
+            claim.told = if claim.state == ClaimState::Claiming { None } else { Some(state) };
+            (claim.state, claim.attempts, claim.next_ms) = (*at, 0, 0);
+            claim.said = at.name().to_owned();
+        }
+        Ok(Told::Lost(words)) => (claim.state, claim.said) = (ClaimState::Lost, (*words).to_owned()),
+        Err(error) => {
+            claim.attempts += 1;
+            claim.said = error.to_string();
+            let wait = WAIT.saturating_mul(1 << (claim.attempts - 1).min(16)).min(MAX_WAIT);
+            claim.next_ms = now_ms() + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 4);
+            if claim.attempts >= ATTEMPTS {
+                claim.state = ClaimState::Lost;
+            }
+        }
+    }
+}
+
+/// Claims a workitem. One that is in progress is this gateway's if it may be changed with its Transaction UID: the
+/// answer to an earlier attempt was then lost.
+fn take(worklist: &Worklist, claim: &Claim) -> Result<Told, DoseError> {
+    let Claim { workitem, transaction, .. } = claim;
+    match worklist.web.change_state(workitem, transaction, Step::InProgress)? {
+        Changed::Done => Ok(Told::At(ClaimState::InProgress)),
+        Changed::Gone => Ok(Told::Lost("the workitem is gone")),
+        Changed::Conflict => match worklist.web.update(workitem, transaction, pacs::progress(0, "claimed"))? {
+            Changed::Done => Ok(Told::At(ClaimState::InProgress)),
+            Changed::Conflict | Changed::Gone => Ok(Told::Lost("another has claimed the workitem")),
+        },
+    }
+}
+
+/// Tells how far an item is, or ends its workitem.
+fn end_or_update(worklist: &Worklist, item: &Item, claim: &Claim) -> Result<Told, DoseError> {
+    let Claim { workitem, transaction, .. } = claim;
+    let update = |with| worklist.web.update(workitem, transaction, with);
+    let (step, state) = match news(item, claim) {
+        News::Nothing => return Ok(Told::At(ClaimState::InProgress)),
+        News::Progress(percent, words) => {
+            return match update(pacs::progress(percent, words))? {
+                Changed::Done => Ok(Told::At(ClaimState::InProgress)),
+                Changed::Conflict | Changed::Gone => Ok(Told::Lost("the worklist takes no change any more")),
+            };
+        }
+        News::Completed => (Step::Completed, ClaimState::Completed),
+        News::Canceled => (Step::Canceled, ClaimState::Canceled),
+    };
+    let Some(known) = worklist.web.workitem(workitem)? else { return Ok(Told::Lost("the workitem is gone")) };
+    // The answer to an earlier attempt may have been lost.
+    if known.state() == step.word() {
+        return Ok(Told::At(state));
+    }
+    let ended = date_time(item.since_ms)?;
+    if step == Step::Completed {
+        let output: Vec<Output<'_>> = item
+            .objects
+            .iter()
+            .map(|one| Output { class: &one.class, instance: &one.instance, series: &one.series, study: &one.study })
+            .collect();
+        update(known.performed(&date_time(claim.begun_ms)?, &ended, &output))?;
+        update(pacs::progress(100, "done"))?;
+    } else {
+        let reason: String = item.reason.chars().take(MAX_REASON).collect();
+        update(pacs::discontinued(&reason, &ended))?;
+    }
+    match worklist.web.change_state(workitem, transaction, step)? {
+        Changed::Done => Ok(Told::At(state)),
+        Changed::Gone => Ok(Told::Lost("the workitem is gone")),
+        Changed::Conflict => Ok(Told::Lost("the worklist does not let it end: its state or its claimer changed")),
+    }
+}
+
+/// A moment as DICOM writes it, in UTC. Source: DICOM PS3.5, table 6.2-1, DT.
+fn date_time(ms: i64) -> Result<String, DoseError> {
+    let at = Timestamp::from_millisecond(ms).map_err(|error| DoseError::Internal(error.to_string()))?;
+    Ok(at.strftime("%Y%m%d%H%M%S.%3f+0000").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_those_of_dicom() {
+        assert_eq!(date_time(0).expect("a moment"), "19700101000000.000+0000");
+        assert_eq!(date_time(1_767_225_601_250).expect("a moment"), "20260101000001.250+0000");
+    }
+}
