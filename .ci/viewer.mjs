@@ -6,21 +6,16 @@
 // PLAYWRIGHT: index.mjs of the npm package `playwright-core`; AXE: axe.js of `axe-core`; DOSEGRID: the program; RESULTS:
 // a folder that `dosegrid study` wrote. FOLDER gets pictures, a print and the state of the server.
 
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { SIZES, freePort, launch, started } from './browser.mjs';
 
 const [module, axe, program, results, folder] = process.argv.slice(2);
-const { chromium } = await import(pathToFileURL(resolve(module)).href);
-const SIZES = [{ width: 1280, height: 900 }, { width: 390, height: 844 }];
 const TOKEN = 'a token for this trial';
-const faults = [];
-const check = (is, words) => is || faults.push(words);
-mkdirSync(folder, { recursive: true });
+const { check, end, faults, looked, tab } = await launch(module, axe, folder);
 
 // A NIfTI file in single precision: shape, sform and values.
 function nifti(path) {
@@ -34,53 +29,6 @@ function nifti(path) {
 }
 
 const digits = (value) => (value === 0 ? '0' : String(Number(value.toPrecision(4))));
-
-// The first line of a program that goes on.
-function started(words, mark) {
-  const child = spawn(program, words);
-  return new Promise((done, failed) => {
-    let text = '';
-    const hear = (data) => {
-      text += data;
-      const found = text.match(mark);
-      if (found) done({ child, found: found[1] });
-    };
-    child.stdout.on('data', hear);
-    child.stderr.on('data', hear);
-    child.on('exit', () => failed(new Error(text)));
-  });
-}
-
-const browser = await chromium.launch({
-  executablePath: '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync',
-    '--disable-component-update'],
-});
-
-// A tab that notes what goes wrong, and where it asks.
-async function tab(size, origin) {
-  const page = await browser.newPage({ viewport: size });
-  page.on('request', (request) => check(request.url().startsWith(origin), `it asked ${request.url()}`));
-  page.on('pageerror', (error) => faults.push(error.message));
-  page.on('console', (message) => check(message.type() !== 'error' || / 401 /.test(message.text()), message.text()));
-  page.on('dialog', (dialog) => dialog.accept());
-  return page;
-}
-
-async function looked(page, name) {
-  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
-  const wide = await page.evaluate(() => {
-    const { scrollWidth, clientWidth } = document.documentElement;
-    return scrollWidth - clientWidth;
-  });
-  check(wide <= 0, `${name}: ${wide} pixels too wide`);
-  await page.evaluate(readFileSync(axe, 'utf8'));
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  violations.filter(({ impact }) => ['serious', 'critical'].includes(impact)).forEach(({ id, nodes }) => {
-    faults.push(`${name}: axe: ${id}: ${nodes.map((node) => node.target).join(', ')}`);
-  });
-  console.log(`${name}: axe: ${violations.length} findings: ${violations.map(({ id, impact }) => `${id} ${impact}`)}`);
-}
 
 // Compares what stands in a readout with the files.
 function compared(said, files, where) {
@@ -102,7 +50,7 @@ function compared(said, files, where) {
 }
 
 async function viewer() {
-  const { child, found: url } = await started(['view', results], /(http:\S+)/);
+  const { child, found: url } = await started(program, ['view', results], /(http:\S+)/);
   const file = (name) => (existsSync(join(results, name)) ? nifti(join(results, name)) : null);
   const files = { dose: file('dose.nii.gz'), sigma: file('sigma.nii.gz') };
   for (const size of SIZES) {
@@ -156,14 +104,6 @@ async function viewer() {
   child.kill();
 }
 
-// A port that nobody has.
-const freePort = () => new Promise((done) => {
-  const server = createServer().listen(0, '127.0.0.1', () => {
-    const { port } = server.address();
-    server.close(() => done(port));
-  });
-});
-
 async function statusPage() {
   const state = join(folder, 'state');
   rmSync(state, { recursive: true, force: true });
@@ -172,7 +112,7 @@ async function statusPage() {
   writeFileSync(join(state, 'identities.toml'),
     `[[identity]]\nname='ann'\ntenant='a'\nroles=['admin']\ntoken_sha256='${digest}'\n`);
   const [port, pagePort] = [await freePort(), await freePort()];
-  const { child } = await started(['serve', '--listen', `127.0.0.1:${port}`, '--device', 'cpu', '--store',
+  const { child } = await started(program, ['serve', '--listen', `127.0.0.1:${port}`, '--device', 'cpu', '--store',
     join(state, 'store'), '--identities', join(state, 'identities.toml'), '--page-listen', `127.0.0.1:${pagePort}`],
   /listening on (\S+)/);
   const compute = (words) => execFileSync(program, ['compute', '--activity', join(results, 'activity.nii.gz'),
@@ -210,6 +150,4 @@ async function statusPage() {
 
 await viewer();
 await statusPage();
-await browser.close();
-faults.forEach((fault) => console.error(fault));
-process.exit(faults.length ? 1 : 0);
+process.exit(await end());
