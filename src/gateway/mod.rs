@@ -46,7 +46,7 @@ use ledger::{Change, Ledger, LedgerError, Table};
 
 pub use config::{
     Commitment, CommitmentWay, Config, Destination, DestinationKind, LabelsWanted, Limits, Login, Pattern, Rule,
-    Selector, SentKind, Source, SourceKind, StoreSource, Token, WebSource,
+    Selector, SentKind, Source, SourceKind, StoreSource, Token, WebSource, WorkitemSelector, Worklist,
 };
 pub use control::{Asked, ask, ask_for};
 pub use dry_run::{DryRun, dry_run};

@@ -111,6 +111,6 @@ mod tests {
         let mut promising = bytes.clone();
         promising.extend([0, 0, 0, 0x10, 0xf0, 0xff, 0xff, 0x7f, 1]);
         assert!(read_command(&promising).is_err());
-        assert!(read_object(&bytes, uids::EXPLICIT_VR_BIG_ENDIAN).is_err());
+        assert!(read_object(&bytes, uids::RLE_LOSSLESS).is_err());
     }
 }

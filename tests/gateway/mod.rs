@@ -1,5 +1,6 @@
 //! `dosegrid gateway`, run as a site runs it.
 
+mod archives;
 mod commitment;
 mod conformance;
 mod figures;

@@ -135,7 +135,11 @@ impl Site {
 
     /// Starts the gateway, to run until it is dropped.
     pub(crate) fn start(&self) -> Running {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dosegrid"));
+        self.start_by(Command::new(env!("CARGO_BIN_EXE_dosegrid")))
+    }
+
+    /// Starts it by a command of its own.
+    pub(super) fn start_by(&self, mut command: Command) -> Running {
         command.current_dir(self.path()).args(self.words(&[])).stdout(Stdio::null());
         let log = fs::File::options().create(true).append(true).open(self.path().join("log")).expect("a file");
         Running(command.stderr(log).spawn().expect("the binary is built"))

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(1200);
 /// Longest time that a gateway has before it is killed [ms].
 const LONGEST_MS: u64 = 4000;
 
-fn of_environment(variable: &str, usual: usize) -> usize {
+pub(super) fn of_environment(variable: &str, usual: usize) -> usize {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 

@@ -152,7 +152,8 @@ impl Worklist {
                 let has = |key: &str| performed.is_some_and(|one| one.get(key).is_some());
                 let needed = ["00404050", "00404051", "00404019", "00404028", "00404033"];
                 let reason = item.get(PROGRESS).map(|element| &element["Value"][0]["0074100E"]["Value"][0]);
-                if to == "COMPLETED" && !needed.into_iter().all(has) || to == "CANCELED" && reason.is_none() {
+                let has_reason = reason.is_some_and(|code| code["00080100"].is_object());
+                if to == "COMPLETED" && !needed.into_iter().all(has) || to == "CANCELED" && !has_reason {
                     self.faults.push(format!("{uid} lacks what {to} needs"));
                     return empty(409);
                 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::road::demo;
 use crate::support::command::{stderr, succeed};
-pub(crate) use network::Network;
+pub(crate) use network::{Network, Orthanc, Program};
 
 /// Bytes before the data set of a file that is not its preamble or file meta information, at least.
 const PREAMBLE_BYTES: usize = 132;
