@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, interval, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::Layer;
 
-use super::door::{Authority, Bounds, Complete, Credentials, Gate, Hears, connections_within};
+use super::door::{Authority, Bounds, Complete, Credentials, Gate, Hears, WINDOW, connections_within};
 use super::job_calls::Jobs;
 use super::log::LogLayer;
 use super::pb::dose_service_server::{DoseServiceServer, SERVICE_NAME};
@@ -159,6 +159,7 @@ pub async fn serve_parts(
     if let Some(store) = &store {
         tokio::spawn(tell_of_failure(store.clone(), health.clone(), unready.clone()));
     }
+    tokio::spawn(tell_of_refusals(gate.clone()));
     let serve_metrics = async {
         match metrics_listener {
             Some(listener) => match metrics_page::serve(listener, metrics, unready).await {},
@@ -193,6 +194,7 @@ pub async fn serve_parts(
     };
     gate.cut.cancel();
     let _ = accepting.await;
+    gate.tell_counted(Duration::ZERO).await;
     noted(&store, of_server(Event::ServerStopped)).await;
     Ok(drained)
 }
@@ -211,6 +213,17 @@ async fn tell_of_failure(store: Arc<Store>, health: HealthReporter, unready: Can
     unready.cancel();
     for name in READY {
         health.set_service_status(name, ServingStatus::NotServing).await;
+    }
+}
+
+/// Tells minute by minute of refusals that were only counted, until the connections are cut.
+async fn tell_of_refusals(gate: Arc<Gate>) {
+    let mut minutes = interval(WINDOW);
+    loop {
+        tokio::select! {
+            _ = minutes.tick() => gate.tell_counted(WINDOW).await,
+            () = gate.cut.cancelled() => return,
+        }
     }
 }
 

@@ -152,11 +152,16 @@ pub(super) fn compute_limit(limit: Duration) -> Status {
 ///
 /// * `max_message_bytes` – the limit that a message may have exceeded
 pub(super) fn of_transport(status: Status, max_message_bytes: usize) -> Status {
-    let (code, reason, message) = match status.code() {
-        Code::OutOfRange => (Code::OutOfRange, "MESSAGE_TOO_LARGE", "a message is longer than the limit"),
-        Code::Internal => (Code::InvalidArgument, "MALFORMED_MESSAGE", "the bytes are no message of this call"),
-        Code::Cancelled | Code::Unknown => (Code::Cancelled, "CANCELLED", "cancelled"),
-        Code::Unimplemented => (Code::Unimplemented, "UNKNOWN_METHOD", "this server has no such call"),
+    let limit = || [("max_message_bytes", max_message_bytes.to_string())];
+    match status.code() {
+        Code::OutOfRange => {
+            refused(Code::OutOfRange, "MESSAGE_TOO_LARGE", "a message is longer than the limit", limit())
+        }
+        Code::Internal => {
+            refused(Code::InvalidArgument, "MALFORMED_MESSAGE", "the bytes are no message of this call", limit())
+        }
+        Code::Cancelled | Code::Unknown => refused(Code::Cancelled, "CANCELLED", "cancelled", []),
+        Code::Unimplemented => refused(Code::Unimplemented, "UNKNOWN_METHOD", "this server has no such call", []),
         other @ (Code::Ok
         | Code::InvalidArgument
         | Code::DeadlineExceeded
@@ -168,9 +173,8 @@ pub(super) fn of_transport(status: Status, max_message_bytes: usize) -> Status {
         | Code::Aborted
         | Code::Unavailable
         | Code::DataLoss
-        | Code::Unauthenticated) => (other, "TRANSPORT", "the transport of the call failed"),
-    };
-    refused(code, reason, message, [("max_message_bytes", max_message_bytes.to_string())])
+        | Code::Unauthenticated) => refused(other, "TRANSPORT", "the transport of the call failed", []),
+    }
 }
 
 /// A reason that a server gave, with the flags of the command line in place of the fields of messages.

@@ -271,6 +271,7 @@ fn record(state: &State, new: &NewJob, is_small: bool, now: SystemTime) -> Arc<J
         is_first: false,
         checkpoint: 0,
         device_s: 0.0,
+        device: None,
         error: None,
         expires: None,
         trace: new.trace.clone(),

@@ -131,6 +131,7 @@ mod tests {
             is_first: false,
             checkpoint: 0,
             device_s: 0.0,
+            device: None,
             error: None,
             expires: None,
             trace: None,

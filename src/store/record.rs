@@ -42,6 +42,9 @@ pub struct JobRecord {
     pub checkpoint: u64,
     /// Time on the device in earlier attempts [s].
     pub device_s: f64,
+    /// The device of its newest attempt, for the audit log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// Why it failed, if it did.
     pub error: Option<JobFault>,
     /// When it is deleted. Given once it is finished.

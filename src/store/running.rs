@@ -16,7 +16,7 @@ use super::sealed::Opened;
 use super::state::State;
 use super::told::{by_itself, finished};
 use super::{Store, StoreError, VolumeDigest};
-use crate::audit::{Event, Record};
+use crate::audit::Event;
 use crate::jobs::{JobEvent, JobState};
 
 /// A job in the hands of what computes it. The number of its attempts tells this lease from others of the same job.
@@ -102,9 +102,10 @@ impl Store {
             let mut job = (*job).clone();
             job.life.step(JobEvent::Take, SystemTime::now()).map_err(|_| StoreError::Unavailable)?;
             job.unproven += 1;
+            job.device = Some(device);
             let job = Arc::new(job);
             let changes = vec![Change::new(&tenant, What::Job(job.clone()))];
-            let events = vec![Record { device: Some(device), ..by_itself(Event::JobStarted, &tenant, &job) }];
+            let events = vec![by_itself(Event::JobStarted, &tenant, &job)];
             Ok(Done { value: Some((Attempt { tenant, job }, chosen)), changes, events })
         })
     }

@@ -9,7 +9,6 @@ pub(super) fn of_job(event: Event, actor: &Actor, job: &JobRecord) -> Record {
     Record {
         identity: Some(actor.name.clone()),
         peer: Some(actor.peer.clone()).filter(|peer| !peer.is_empty()),
-        state: None,
         ..by_itself(event, &actor.tenant, job)
     }
 }
@@ -25,6 +24,8 @@ pub(super) fn by_itself(event: Event, tenant: &str, job: &JobRecord) -> Record {
         inputs: job.inputs.iter().map(ToString::to_string).collect(),
         results: job.results.iter().map(ToString::to_string).collect(),
         attempts: Some(job.life.attempts()),
+        device: job.device.clone(),
+        state: Some(job.state()).filter(|state| state.is_final()).map(|state| state.name().to_owned()),
         version: Some(env!("CARGO_PKG_VERSION").to_owned()),
         ..Record::now(event)
     }
@@ -33,7 +34,6 @@ pub(super) fn by_itself(event: Event, tenant: &str, job: &JobRecord) -> Record {
 /// What the audit log says of a job's end.
 pub(super) fn finished(tenant: &str, job: &JobRecord) -> Record {
     Record {
-        state: Some(job.state().name().to_owned()),
         reason: job.error.as_ref().map(|error| error.reason.clone()),
         ..by_itself(Event::JobFinished, tenant, job)
     }

@@ -66,6 +66,7 @@ async fn good_tokens_are_taken_and_bad_ones_refused_with_the_reason() {
         bearer(&signer.token("EdDSA", &claims())),
         bearer(&signer.token("ES256", &claims())),
         bearer(&signer.token("RS256", &claims())),
+        bearer(&signer.token_by("ed", "EdDSA", &claims())),
         bearer(&signer.token("EdDSA", &but("aud", json!(["x", "dosegrid"])))),
         // Within the leeway.
         bearer(&signer.token("EdDSA", &but("exp", json!(now_s() - 5)))),
@@ -80,11 +81,15 @@ async fn good_tokens_are_taken_and_bad_ones_refused_with_the_reason() {
         (None, "missing"),
         (Some("Basic cmVhZHM6".to_owned()), "malformed"),
         (Some("Bearer".to_owned()), "malformed"),
+        (Some(bearer("two words")), "malformed"),
+        (Some(bearer("of.three.parts")), "malformed"),
         (Some(bearer("Reads")), "unknown"),
         (Some(signed(but("exp", json!(now_s() - 60)))), "expired"),
         (Some(signed(but("nbf", json!(now_s() + 60)))), "not_yet_valid"),
         (Some(bearer(&other.token("EdDSA", &claims()))), "signature"),
         (Some(bearer(&other.token("ES256", &claims()))), "signature"),
+        // A key of another kind has the name that the token says.
+        (Some(bearer(&signer.token_by("rsa", "ES256", &claims()))), "signature"),
         (Some(bearer(&signer.token("none", &claims()))), "algorithm"),
         (Some(bearer(&signer.token("HS256", &claims()))), "algorithm"),
         (Some(signed(but("aud", json!("others")))), "audience"),

@@ -100,11 +100,16 @@ impl Signer {
         ]})
     }
 
-    /// A token with these claims.
+    /// A token with these claims, by a key of no name that is known.
     ///
     /// * `alg` – what its header says, and how it is signed; with something else it has no signature
     pub(super) fn token(&self, alg: &str, claims: &Value) -> String {
-        let header = json!({"alg": alg, "typ": "JWT", "kid": "whatever"});
+        self.token_by("whatever", alg, claims)
+    }
+
+    /// As [`Signer::token`], with the name of a key.
+    pub(super) fn token_by(&self, key: &str, alg: &str, claims: &Value) -> String {
+        let header = json!({"alg": alg, "typ": "JWT", "kid": key});
         let signed = format!("{}.{}", base64(header.to_string()), base64(claims.to_string()));
         let random = SystemRandom::new();
         let signature = match alg {

@@ -48,11 +48,27 @@ impl Site {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_an_identity() {
     let site = Site::new(2100);
+    // Without an authority of clients none has to have one. Who has one is known by it, whoever signed it.
+    let foreign = Authority::new("other").issue("client.example", 2100);
+    let old = site.authority.issue("client.example", 2021);
+    let entry = |name: &str, issued: &Issued| {
+        let digest = &issued.sha256;
+        format!("[[identity]]\nname='{name}'\ntenant='t'\nroles=['submit']\ncertificate_sha256='{digest}'\n")
+    };
+    let identities = entry("c", &site.client) + &entry("f", &foreign) + &entry("o", &old);
+    fs::write(site.folder.path().join("identities.toml"), identities).expect("a writable folder");
     let server = site.serve(&[]);
-    let known = channel(&server.url, Some(site.trusting().identity(site.client.identity()))).await;
-    // Without an authority of clients none is asked for its certificate.
-    let status = look_up(&known.expect("a connection"), None).await.expect_err("nobody asked");
-    assert_eq!(facts(&status, "why").2.as_deref(), Some("missing"));
+    for (with, why) in [
+        (site.trusting(), Some("missing")),
+        (site.trusting().identity(site.client.identity()), None),
+        (site.trusting().identity(foreign.identity()), None),
+        (site.trusting().identity(site.authority.issue("stranger", 2100).identity()), Some("unknown")),
+    ] {
+        let channel = channel(&server.url, Some(with)).await.expect("a connection");
+        let refused = look_up(&channel, None).await.err();
+        assert_eq!(refused.and_then(|status| facts(&status, "why").2).as_deref(), why);
+    }
+    assert!(!is_served(&server.url, site.trusting().identity(old.identity())).await, "its time is over");
     let server = site.serve(&[("tls-client-ca", "ca.pem")]);
     let known = channel(&server.url, Some(site.trusting().identity(site.client.identity()))).await.expect("trusted");
     look_up(&known, None).await.expect("it is known");

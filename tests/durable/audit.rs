@@ -1,10 +1,10 @@
-//! What the audit log of a store tells of `Compute`, which stores nothing.
+//! What the audit log of a store tells of computations: of jobs, and of `Compute`, which stores nothing.
 
 use dosegrid::api::pb::{self, dose_service_client::DoseServiceClient};
 use dosegrid::digest::sha256_hex;
 use serde_json::Value;
 
-use super::{Server, local};
+use super::{Server, local, monte_carlo, request_id};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_computation_is_recorded_with_the_digests_of_what_came_and_what_went() {
@@ -43,4 +43,36 @@ async fn a_computation_is_recorded_with_the_digests_of_what_came_and_what_went()
     assert_eq!(record["results"], Value::from(vec![format!("sha256:{}", sha256_hex(&dose))]));
     assert_eq!((record["state"].as_str(), record["nuclide"].as_str()), (Some("succeeded"), Some("Lu-177")));
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_job_is_recorded_with_its_state_and_device() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path()).await;
+    let mut client = server.client().await;
+    let spec = client.upload_job(local(), [4, 3, 2]).await;
+    let done = client.create(&spec, &request_id()).await.expect("a good job").name;
+    client.watch(&done).await.expect("it ends");
+    client.jobs.delete_job(pb::DeleteJobRequest { name: done.clone() }).await.expect("it is finished");
+    let spec = client.upload_job(monte_carlo(1 << 36), [4, 3, 2]).await;
+    let endless = client.create(&spec, &request_id()).await.expect("a good job").name;
+    while client.job(&endless).await.expect("it is there").state() != pb::JobState::Running {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    client.jobs.cancel_job(pb::CancelJobRequest { name: endless.clone() }).await.expect("it runs");
+    server.stop().await;
+    let log = std::fs::read_to_string(folder.path().join("audit/000001.log")).expect("a log");
+    let records: Vec<Value> = log.lines().map(|line| serde_json::from_str(&line[65..]).expect("JSON")).collect();
+    for (event, job, device, state) in [
+        ("job.created", &done, None, None),
+        ("job.started", &done, Some("cpu"), None),
+        ("job.finished", &done, Some("cpu"), Some("succeeded")),
+        ("job.deleted", &done, Some("cpu"), Some("succeeded")),
+        ("job.created", &endless, None, None),
+        ("job.cancelled", &endless, Some("cpu"), Some("cancelled")),
+    ] {
+        let found = records.iter().find(|record| record["event"] == event && record["job"] == job.as_str());
+        let record = found.unwrap_or_else(|| panic!("{event} of {job}"));
+        assert_eq!((record["device"].as_str(), record["state"].as_str()), (device, state), "{event}");
+    }
 }

@@ -42,7 +42,7 @@ pub(in crate::api) const REFUSALS: [&str; 6] = {
 pub(in crate::api) type Hears =
     Box<dyn Fn(&'static str, SocketAddr, Option<u64>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// Hears why callers have no identity, from where they call, and how many more did so in the minute before. The caller
+/// Hears why callers have no identity, from where they call, and how many more did so in a minute that is over. A caller
 /// is answered when that is written.
 pub(super) struct OnRefused(pub(super) Hears);
 
@@ -60,7 +60,7 @@ pub(in crate::api) struct Gate {
     pub(in crate::api) metrics: Arc<Metrics>,
     pub(super) passed: Arc<Passed>,
     pub(super) windows: Arc<Windows>,
-    refusals: Refusals,
+    pub(super) refusals: Refusals,
     /// Refusals for the audit log.
     pub(super) refused_identities: Refusals,
     pub(super) on_refused: OnRefused,
@@ -174,7 +174,7 @@ impl Gate {
     fn note(&self, refused: Refused, peer: SocketAddr) {
         let reason = refused.name();
         self.metrics.connection_refused(reason);
-        match self.refusals.count(Some(peer.ip()), Instant::now()) {
+        match self.refusals.count(peer, reason, Instant::now()) {
             Note::One => tracing::warn!(%peer, reason, "connection refused"),
             Note::After(before) => tracing::warn!(%peer, reason, before, "connection refused"),
             Note::Counted => {}

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Request, Response};
 use tonic::Status;
@@ -99,12 +99,23 @@ impl Gate {
 
     /// Tells the audit log of a caller without an identity. None: it is counted alone.
     fn note_refused_identity(&self, why: Why, peer: &Peer) -> Option<Written> {
-        let count = match self.refused_identities.count(Some(peer.address.ip()), Instant::now()) {
+        let count = match self.refused_identities.count(peer.address, why.name(), Instant::now()) {
             Note::One => None,
             Note::After(before) => Some(before),
             Note::Counted => return None,
         };
         Some((self.on_refused.0)(why.name(), peer.address, count))
+    }
+
+    /// Tells of refusals that were only counted, in minutes that began at least so long ago.
+    pub(in crate::api) async fn tell_counted(&self, age: Duration) {
+        let now = Instant::now();
+        for (peer, reason, count) in self.refusals.end_windows(age, now) {
+            tracing::warn!(%peer, reason, count, "connections refused");
+        }
+        for (peer, why, count) in self.refused_identities.end_windows(age, now) {
+            (self.on_refused.0)(why, peer, Some(count)).await;
+        }
     }
 }
 

@@ -111,13 +111,17 @@ mod tests {
 
     #[test]
     fn a_status_without_a_reason_gets_one_and_no_text_of_the_caller() {
-        for (given, code, reason) in [
-            (Status::unimplemented(""), Code::Unimplemented, "UNKNOWN_METHOD"),
-            (Status::internal("failed to decode: secret"), Code::InvalidArgument, "MALFORMED_MESSAGE"),
-            (Status::out_of_range("9 bytes"), Code::OutOfRange, "MESSAGE_TOO_LARGE"),
+        for (given, code, reason, limit) in [
+            (Status::unimplemented(""), Code::Unimplemented, "UNKNOWN_METHOD", None),
+            (Status::internal("failed to decode: secret"), Code::InvalidArgument, "MALFORMED_MESSAGE", Some("7")),
+            (Status::out_of_range("9 bytes"), Code::OutOfRange, "MESSAGE_TOO_LARGE", Some("7")),
         ] {
             let found = completed(given);
-            assert_eq!((found.code(), found.get_details_error_info().expect("a reason").reason), (code, reason.into()));
+            let info = found.get_details_error_info().expect("a reason");
+            assert_eq!((found.code(), info.reason.as_str()), (code, reason));
+            // Nothing but a message has a limit.
+            let facts: Vec<_> = info.metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            assert_eq!(facts, limit.map(|limit| ("max_message_bytes", limit)).into_iter().collect::<Vec<_>>());
             assert!(!found.message().is_empty() && !found.message().contains("secret"), "{}", found.message());
         }
     }

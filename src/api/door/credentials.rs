@@ -10,9 +10,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::identities::Identities;
 use super::io::Peer;
-use super::jwt::Issuers;
+use super::jwt::{self, Issuers};
 use super::refusals::Why;
-use super::tls;
+use super::tls::{self, Asked};
 use crate::api::identity::Caller;
 use crate::domain::{Checks, DoseError, Invalid};
 
@@ -120,7 +120,8 @@ impl Credentials {
                 (Some(caller), _) => Ok(caller.clone()),
                 (None, Some(issuers)) => issuers.caller(token).map_err(|why| {
                     // A token of another form can only have been meant for the file of identities.
-                    if why == Why::Malformed && loaded.identities.is_some() { Why::Unknown } else { why }
+                    let is_other = loaded.identities.is_some() && !jwt::has_form(token);
+                    if why == Why::Malformed && is_other { Why::Unknown } else { why }
                 }),
                 (None, None) => Err(Why::Unknown),
             };
@@ -144,8 +145,8 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Why> {
     }
     let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Why::Malformed)?;
     let token = token.trim();
-    let is_good = scheme.eq_ignore_ascii_case("bearer") && (1..=MAX_TOKEN_BYTES).contains(&token.len());
-    if is_good { Ok(Some(token)) } else { Err(Why::Malformed) }
+    let is_token = (1..=MAX_TOKEN_BYTES).contains(&token.len()) && !token.contains(char::is_whitespace);
+    if scheme.eq_ignore_ascii_case("bearer") && is_token { Ok(Some(token)) } else { Err(Why::Malformed) }
 }
 
 impl Loaded {
@@ -165,11 +166,16 @@ impl Loaded {
         needs(&mut checks, "jwt-keys", jwt_keys.is_some(), "jwt-audience", jwt_audience.is_some());
         needs(&mut checks, "jwt-audience", jwt_audience.is_some(), "jwt-keys", jwt_keys.is_some());
         needs(&mut checks, "jwt-issuer", jwt_issuer.is_some(), "jwt-keys", jwt_keys.is_some());
+        let identities = identities.as_deref().and_then(|path| checks.at("identities", Identities::read(path)));
+        let asked = match tls_client_ca {
+            Some(authorities) => Asked::Signed(authorities),
+            None if identities.as_ref().is_some_and(Identities::has_certificates) => Asked::Any,
+            None => Asked::None,
+        };
         let tls = match (tls_certificate, tls_key) {
-            (Some(certificate), Some(key)) => tls::acceptor(certificate, key, tls_client_ca.as_deref(), &mut checks),
+            (Some(certificate), Some(key)) => tls::acceptor(certificate, key, asked, &mut checks),
             _ => None,
         };
-        let identities = identities.as_deref().and_then(|path| checks.at("identities", Identities::read(path)));
         let issuers = match (jwt_keys, jwt_audience) {
             (Some(path), Some(audience)) => checks.at("jwt-keys", Issuers::read(path, audience, jwt_issuer.as_deref())),
             _ => None,

@@ -113,6 +113,11 @@ impl Identities {
         self.by_token.get(&crate::digest::sha256_hex(token))
     }
 
+    /// Whether somebody is known by a certificate.
+    pub(super) fn has_certificates(&self) -> bool {
+        !self.by_certificate.is_empty()
+    }
+
     /// Who has a certificate.
     ///
     /// * `sha256` – of its DER, 64 hexadecimal digits

@@ -85,12 +85,11 @@ impl Issuers {
             return Err(Why::Malformed);
         }
         let validation = self.validation(algorithm);
-        let usable = || self.keys.iter().filter(|key| key.algorithm == algorithm);
-        let named = usable().filter(|key| key.id.is_some() && key.id == head.kid);
-        // The name of a key is a hint: without it, or with an unknown one, each key is tried.
-        let candidates: Vec<&Key> = if named.clone().next().is_some() { named.collect() } else { usable().collect() };
+        let is_named = |key: &&Key| key.id.is_some() && key.id == head.kid;
+        // Without the name of a key, or with one that no key has, each key of the kind is tried.
+        let is_any = !self.keys.iter().any(|key| is_named(&key));
         let mut why = Why::Signature;
-        for key in candidates {
+        for key in self.keys.iter().filter(|key| key.algorithm == algorithm && (is_any || is_named(key))) {
             match jsonwebtoken::decode::<Claims>(token, &key.key, &validation) {
                 Ok(token) => return caller(token.claims),
                 Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => {}
@@ -115,6 +114,11 @@ impl Issuers {
         }
         validation
     }
+}
+
+/// Whether a token can only have been meant as one that an issuer has signed: three parts with dots between them.
+pub(super) fn has_form(token: &str) -> bool {
+    token.split('.').count() == 3
 }
 
 /// The header of a token that has the form of one.

@@ -26,5 +26,6 @@ pub(super) use complete::Complete;
 pub use credentials::{CredentialFiles, Credentials};
 pub(super) use io::Peer;
 pub(super) use limits::connections_within;
+pub(super) use refusals::WINDOW;
 pub(super) use roles::{name as name_of_call, names as names_of_calls};
 pub use tls::certificate_is_good;

@@ -1,7 +1,7 @@
 //! Why callers are refused, and how often that is told.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -72,7 +72,7 @@ impl Why {
 /// How many refusals of one peer are recorded one by one in [`WINDOW`].
 const ONE_BY_ONE: u64 = 10;
 /// The time that refusals of a peer are counted over.
-const WINDOW: Duration = Duration::from_secs(60);
+pub(in crate::api) const WINDOW: Duration = Duration::from_secs(60);
 /// Peers that are counted apart. More share one count.
 const MAX_PEERS: usize = 10_000;
 
@@ -87,26 +87,51 @@ pub(super) enum Note {
     After(u64),
 }
 
+/// Refusals of one peer that are counted together.
+#[derive(Debug)]
+struct Window {
+    since: Instant,
+    count: u64,
+    last: (SocketAddr, &'static str),
+}
+
 /// Counts refusals by peer.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<HashMap<Option<IpAddr>, (Instant, u64)>>);
+pub(super) struct Refusals(Mutex<HashMap<Option<IpAddr>, Window>>);
+
+impl Window {
+    /// How many were not told one by one.
+    fn left_out(&self) -> u64 {
+        self.count.saturating_sub(ONE_BY_ONE)
+    }
+}
 
 impl Refusals {
-    /// Counts one more refusal of a peer.
-    pub(super) fn count(&self, peer: Option<IpAddr>, now: Instant) -> Note {
+    /// Counts one more refusal of a peer, for a reason.
+    pub(super) fn count(&self, address: SocketAddr, reason: &'static str, now: Instant) -> Note {
+        let peer = Some(address.ip());
         let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if peers.len() >= MAX_PEERS && !peers.contains_key(&peer) {
-            peers.retain(|_, (since, count)| now.duration_since(*since) < WINDOW || *count > ONE_BY_ONE);
+            peers.retain(|_, window| now.duration_since(window.since) < WINDOW || window.count > ONE_BY_ONE);
         }
         let peer = if peers.len() >= MAX_PEERS && !peers.contains_key(&peer) { None } else { peer };
-        let (since, count) = peers.entry(peer).or_insert((now, 0));
-        if now.duration_since(*since) >= WINDOW {
-            let left_out = count.saturating_sub(ONE_BY_ONE);
-            (*since, *count) = (now, 1);
+        let last = (address, reason);
+        let window = peers.entry(peer).or_insert(Window { since: now, count: 0, last });
+        if now.duration_since(window.since) >= WINDOW {
+            let left_out = window.left_out();
+            *window = Window { since: now, count: 1, last };
             return if left_out > 0 { Note::After(left_out) } else { Note::One };
         }
-        *count += 1;
-        if *count <= ONE_BY_ONE { Note::One } else { Note::Counted }
+        (window.count, window.last) = (window.count + 1, last);
+        if window.count <= ONE_BY_ONE { Note::One } else { Note::Counted }
+    }
+
+    /// Ends the windows of an age: the last peer and reason of each in which some were only counted, and how many.
+    pub(super) fn end_windows(&self, age: Duration, now: Instant) -> Vec<(SocketAddr, &'static str, u64)> {
+        let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = peers.extract_if(|_, window| now.duration_since(window.since) >= age);
+        let told = ended.map(|(_, window)| (window.last.0, window.last.1, window.left_out()));
+        told.filter(|(_, _, left_out)| *left_out > 0).collect()
     }
 }
 
@@ -117,15 +142,30 @@ mod tests {
     #[test]
     fn ten_a_minute_are_told_one_by_one_and_the_rest_is_counted() {
         let (refusals, begin) = (Refusals::default(), Instant::now());
-        let [a, b] = [1, 2].map(|last| Some(IpAddr::from([10, 0, 0, last])));
+        let [a, b] = [1, 2].map(|last| SocketAddr::from(([10, 0, 0, last], 4000)));
+        let count = |peer, now| refusals.count(peer, "missing", now);
         for _ in 0..10 {
-            assert_eq!(refusals.count(a, begin), Note::One);
+            assert_eq!(count(a, begin), Note::One);
         }
         for _ in 0..7 {
-            assert_eq!(refusals.count(a, begin), Note::Counted);
+            assert_eq!(count(a, begin), Note::Counted);
         }
-        assert_eq!(refusals.count(b, begin), Note::One);
-        assert_eq!(refusals.count(a, begin + WINDOW), Note::After(7));
-        assert_eq!(refusals.count(a, begin + 2 * WINDOW), Note::One);
+        assert_eq!(count(b, begin), Note::One);
+        assert_eq!(count(a, begin + WINDOW), Note::After(7));
+        assert_eq!(count(a, begin + 2 * WINDOW), Note::One);
+    }
+
+    #[test]
+    fn what_was_only_counted_is_told_once_its_minute_is_over() {
+        let (refusals, begin) = (Refusals::default(), Instant::now());
+        let [a, b] = [1, 2].map(|last| SocketAddr::from(([10, 0, 0, last], 4000)));
+        (0..12).for_each(|_| _ = refusals.count(a, "missing", begin));
+        let last = SocketAddr::new(a.ip(), 4001);
+        assert_eq!(refusals.count(last, "unknown", begin), Note::Counted);
+        assert_eq!(refusals.count(b, "missing", begin), Note::One);
+        assert!(refusals.end_windows(WINDOW, begin + WINDOW / 2).is_empty());
+        assert_eq!(refusals.end_windows(WINDOW, begin + WINDOW), [(last, "unknown", 3)]);
+        assert_eq!(refusals.count(a, "missing", begin + WINDOW), Note::One, "it was told before");
+        assert!(refusals.end_windows(Duration::ZERO, begin + WINDOW).is_empty());
     }
 }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
 use tokio_rustls::rustls::client::verify_server_cert_signed_by_trust_anchor;
 use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
-use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use tokio_rustls::rustls::server::{ParsedCertificate, WebPkiClientVerifier};
-use tokio_rustls::rustls::{CertificateError, Error, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error};
+use tokio_rustls::rustls::{RootCertStore, ServerConfig, SignatureScheme};
 
 use super::credentials::read;
 use crate::domain::{Checks, Invalid};
@@ -18,19 +21,28 @@ use crate::domain::{Checks, Invalid};
 /// Longest file of certificates or keys [bytes].
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
+/// Which certificates clients are asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asked<'a> {
+    /// None.
+    None,
+    /// One of any authority, from those that have one: its digest says whose it is.
+    Any,
+    /// One that an authority of this file has signed, from every client.
+    Signed(&'a Path),
+}
+
 /// What shakes hands with clients; none after a fault, which is recorded under its key.
 ///
 /// * `certificate` – those of the server, its own first
-/// * `client_ca` – authorities, one of which must have signed the certificate of each client
-pub(super) fn acceptor(
-    certificate: &Path,
-    key: &Path,
-    client_ca: Option<&Path>,
-    checks: &mut Checks,
-) -> Option<TlsAcceptor> {
+pub(super) fn acceptor(certificate: &Path, key: &Path, asked: Asked<'_>, checks: &mut Checks) -> Option<TlsAcceptor> {
     let chain = checks.at("tls-certificate", certificates(certificate));
     let key = checks.at("tls-key", private_key(key));
-    let verifier = client_ca.map(|path| checks.at("tls-client-ca", client_verifier(path)));
+    let verifier = match asked {
+        Asked::None => None,
+        Asked::Any => Some(Some(Arc::new(AnyAuthority(default_provider().signature_verification_algorithms)) as _)),
+        Asked::Signed(path) => Some(checks.at("tls-client-ca", client_verifier(path))),
+    };
     let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider has the suites of both versions");
@@ -77,28 +89,83 @@ fn client_verifier(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, Invalid> 
 /// If the file has none, or that one is not valid then.
 pub fn certificate_is_good(path: &Path, at: SystemTime) -> Result<(), Invalid> {
     let chain = certificates(path)?;
-    let [own, others @ ..] = &chain[..] else { return Err(Invalid::new("has no certificate")) };
-    let parsed = ParsedCertificate::try_from(own).map_err(|_| Invalid::new("is not a certificate"))?;
-    let mut roots = RootCertStore::empty();
-    let last = others.last().unwrap_or(own).clone();
-    roots.add(last).map_err(|_| Invalid::new("is not a certificate"))?;
+    let own = chain.first().ok_or_else(|| Invalid::new("has no certificate"))?;
     let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let algorithms = default_provider().signature_verification_algorithms.all;
-    let checked = verify_server_cert_signed_by_trust_anchor(
-        &parsed,
-        &roots,
-        others,
-        UnixTime::since_unix_epoch(since),
-        algorithms,
-    );
-    match checked {
-        Err(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {
+    match in_its_time(own, UnixTime::since_unix_epoch(since)) {
+        Ok(()) => Ok(()),
+        Err(Error::InvalidCertificate(CertificateError::ExpiredContext { .. } | CertificateError::Expired)) => {
             Err(Invalid::new("has expired"))
         }
-        Err(Error::InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. })) => {
+        Err(Error::InvalidCertificate(CertificateError::NotValidYetContext { .. } | CertificateError::NotValidYet)) => {
             Err(Invalid::new("is not yet valid"))
         }
-        // Times are looked at first; who trusts it is for the clients to say.
+        Err(_) => Err(Invalid::new("is not a certificate")),
+    }
+}
+
+/// Whether a certificate is one, and valid at a time. Who trusts it is for others to say.
+///
+/// # Errors
+/// That it has expired, is not yet valid, or is no certificate.
+fn in_its_time(own: &CertificateDer<'_>, at: UnixTime) -> Result<(), Error> {
+    let parsed = ParsedCertificate::try_from(own)?;
+    let mut roots = RootCertStore::empty();
+    roots.add(own.clone().into_owned())?;
+    let algorithms = default_provider().signature_verification_algorithms.all;
+    // Times are looked at first.
+    match verify_server_cert_signed_by_trust_anchor(&parsed, &roots, &[], at, algorithms) {
+        Err(Error::InvalidCertificate(
+            fault @ (CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. }),
+        )) => Err(Error::InvalidCertificate(fault)),
         Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Takes certificates of any authority in their time, and clients without one. The handshake proves that a client has
+/// the key of its certificate; whose it is, its digest says.
+#[derive(Debug)]
+struct AnyAuthority(WebPkiSupportedAlgorithms);
+
+impl ClientCertVerifier for AnyAuthority {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        own: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        in_its_time(own, now).map(|()| ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        own: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, own, signed, &self.0)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        own: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, own, signed, &self.0)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_schemes()
     }
 }
