@@ -201,7 +201,7 @@ fn levels(is_there: impl Iterator<Item = bool>) -> io::Result<Vec<u8>> {
 fn bits(values: impl Iterator<Item = bool>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (at, value) in values.enumerate() {
-        if at % 8 == 0 {
+        if at.is_multiple_of(8) {
             bytes.push(0);
         }
         *bytes.last_mut().expect("pushed above") |= u8::from(value) << (at % 8);
@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn every_value_comes_back() {
         let text = |number: usize| format!("foie gauche é {}", "x".repeat(number));
-        let real = |number: usize| (number % 3 > 0).then(|| (number as f64 - 7.0) / 3.0);
+        let real = |number: usize| (!number.is_multiple_of(3)).then(|| (number as f64 - 7.0) / 3.0);
         let whole = |number: i64| (number % 4 > 0).then(|| number * (i64::MAX / 40));
         for rows in [0, 1, 8, 37] {
             let columns = [
