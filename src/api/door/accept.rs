@@ -156,7 +156,7 @@ impl Gate {
     {
         let Some(open) = Open::new(self.clone(), address.ip()) else {
             self.metrics.connection_refused(NOT_ACCEPTED[2]);
-            if self.refusals.count(Some(address.ip()), Instant::now()) == Note::One {
+            if self.refusals.count(address, NOT_ACCEPTED[2], Instant::now()) == Note::One {
                 tracing::warn!(peer = %address, reason = NOT_ACCEPTED[2], "connection refused: too many from its address");
             }
             return;

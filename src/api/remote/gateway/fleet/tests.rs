@@ -28,6 +28,7 @@ fn attempt(number: u128) -> Attempt {
         device_s: 0.0,
         error: None,
         expires: None,
+        device: None,
         trace: None,
     };
     Attempt { tenant: "default".into(), job: job.into() }
