@@ -14,7 +14,7 @@ import { gunzipSync } from 'node:zlib';
 import { SIZES, freePort, launch, started } from './browser.mjs';
 
 const [module, axe, program, results, folder] = process.argv.slice(2);
-const TOKEN = 'a token for this trial';
+const TOKEN = 'a-token-for-this-trial';
 const { check, end, faults, looked, tab } = await launch(module, axe, folder);
 
 // A NIfTI file in single precision: shape, sform and values.

@@ -42,8 +42,8 @@ pub(in crate::api) const REFUSALS: [&str; 6] = {
 pub(in crate::api) type Hears =
     Box<dyn Fn(&'static str, SocketAddr, Option<u64>) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-/// Hears why callers have no identity, from where they call, and how many more did so in a minute that is over. A caller
-/// is answered when that is written.
+/// Hears why callers have no identity, from where they call, and how many more did so in a minute that is over. A
+/// caller is answered when that is written.
 pub(super) struct OnRefused(pub(super) Hears);
 
 impl std::fmt::Debug for OnRefused {
