@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 
 export const SIZES = [{ width: 1280, height: 900 }, { width: 390, height: 844 }];
 
-// Starts Chromium by the npm package `playwright-core`.
+// Starts Chromium by the npm package `playwright-core`; ends with 3 if that does not start.
 //
 //     module   index.mjs of that package
 //     axe      axe.js of `axe-core`
@@ -21,7 +21,10 @@ export async function launch(module, axe, folder) {
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync',
-      '--disable-component-update'],
+      '--disable-component-update', '--disable-dev-shm-usage'],
+  }).catch((reason) => {
+    console.log(`cannot be had: Chromium, which does not start: ${reason.message}`);
+    process.exit(3);
   });
 
   // A tab that notes what goes wrong, and where it asks. Refusals by these statuses are meant.

@@ -15,7 +15,7 @@ import { join, resolve } from 'node:path';
 import { SIZES, freePort, launch, started } from './browser.mjs';
 
 const [module, axe, program, study, folder] = process.argv.slice(2);
-const TOKENS = { admin: 'a token for this trial', read: 'another token for this trial' };
+const TOKENS = { admin: 'a-token-for-this-trial', read: 'another-token-for-this-trial' };
 const MINUTE = 60_000;
 const { check, end, faults, looked, tab } = await launch(module, axe, folder);
 const state = resolve(folder, 'gateway-state');
