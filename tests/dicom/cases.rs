@@ -362,6 +362,55 @@ fn every_read_of_every_case_is_right() {
     assert!(faults.is_empty(), "{} faults in {reads} reads:\n{}", faults.len(), faults.join("\n"));
 }
 
+/// What a series of this modality becomes; none where it becomes nothing by itself.
+fn wanted_of(modality: &str) -> Option<Wanted> {
+    match modality {
+        "CT" => Some(Wanted::Ct),
+        "NM" | "PT" => Some(Wanted::Activity { calibration: None }),
+        "RTDOSE" => Some(Wanted::Dose),
+        "SEG" | "RTSTRUCT" => Some(Wanted::Labels { grid: None, threshold: None }),
+        _ => None,
+    }
+}
+
+/// Every file and folder that a case reads, once.
+fn places() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(cases()).expect("a folder") {
+        let folder = entry.expect("one").path();
+        let Ok(text) = fs::read_to_string(folder.join("expected.json")) else { continue };
+        let expected: Value = serde_json::from_str(&text).expect("JSON");
+        let reads = expected["reads"].as_array().expect("reads").iter().filter(|read| read["result"] != "rtdose");
+        found.extend(reads.map(|read| folder.join(read["path"].as_str().expect("a path"))));
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+#[test]
+#[cfg_attr(no_dicom_cases, ignore = "the DICOM cases were not found when this was built")]
+fn what_is_listed_as_good_is_read_and_what_is_refused_is_listed_so() {
+    let (mut faults, mut good, mut bad) = (Vec::new(), 0, 0);
+    for path in places() {
+        let place = Place { path: path.clone(), series: None };
+        let listed = dicom::read_inventory(place.clone(), None).expect("DICOM files");
+        for series in &listed.series {
+            let Some(wanted) = wanted_of(&series.modality) else { continue };
+            let one = Place { series: Some(series.series_uid.clone()), ..place.clone() };
+            let is_wrong = series.refused.is_some() || !listed.problems.is_empty();
+            match dicom::read(&Request::new(one, wanted)) {
+                Ok(_) if is_wrong => faults.push(format!("{}: {:?}", path.display(), series.refused)),
+                Ok(_) => good += 1,
+                Err(reason) if !is_wrong => faults.push(format!("{} is not listed as {reason}", path.display())),
+                Err(_) => bad += 1,
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{good} good, {bad} bad, {} faults:\n{}", faults.len(), faults.join("\n"));
+    assert!(good >= 40 && bad >= 12, "{good} good, {bad} bad");
+}
+
 #[test]
 #[cfg_attr(no_dicom_cases, ignore = "the DICOM cases were not found when this was built")]
 fn what_passes_between_processes_is_what_was_read() {

@@ -1,7 +1,7 @@
 //! Damaged files: an answer or a reason, never a panic; and no text of a patient in any message.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use dicom_core::value::{PrimitiveValue, Value};
 use dicom_core::{DataElement, VR};
@@ -60,12 +60,32 @@ fn mutants_give_an_answer_or_a_reason() {
     assert!(answers > 100 && reasons > 100, "{answers} answers, {reasons} reasons");
 }
 
+/// A seed as the fuzz target reads it: a file, or a folder of several.
+fn placed(seed: &Path, folder: &Path) -> PathBuf {
+    const BETWEEN: &[u8] = b"<next file>";
+    let bytes = fs::read(seed).expect("readable");
+    let mut starts: Vec<usize> = vec![0];
+    let next = |at: &usize| bytes[*at..].starts_with(BETWEEN);
+    starts.extend((0..bytes.len()).filter(next).map(|at| at + BETWEEN.len()));
+    if starts.len() == 1 {
+        return seed.to_owned();
+    }
+    let inside = folder.join(seed.file_name().expect("a name"));
+    fs::create_dir(&inside).expect("a writable folder");
+    for (number, start) in starts.iter().enumerate() {
+        let end = starts.get(number + 1).map_or(bytes.len(), |next| next - BETWEEN.len());
+        fs::write(inside.join(number.to_string()), &bytes[*start..end]).expect("a writable folder");
+    }
+    inside
+}
+
 #[test]
 fn seeds_of_the_fuzz_target_give_an_answer_or_a_reason() {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/dicom");
     let (mut answers, mut reasons) = (0, 0);
+    let folder = tempfile::tempdir().expect("a temporary folder");
     for entry in fs::read_dir(seeds).expect("the seeds are kept") {
-        let path = entry.expect("an entry").path();
+        let path = placed(&entry.expect("an entry").path(), folder.path());
         for wanted in wanted() {
             match read(&Request::new(Place::of(&path), wanted)) {
                 Ok(_) => answers += 1,

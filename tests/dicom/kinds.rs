@@ -97,6 +97,34 @@ fn maps_hold_within_their_range() {
 }
 
 #[test]
+fn a_range_of_signed_pixels_may_be_written_unsigned() {
+    let made = |range, pixels: &[u16]| {
+        nm().pixels([2, 2, 2], pixels)
+            .short(tags::PIXEL_REPRESENTATION, 1)
+            .items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, vec![map("Bq/ml", 10.0, range)])
+    };
+    let from_0_on = [0, 1, 2, 3, 4, 5, 6, 32_767];
+    assert_eq!(values(&made([0, 65_535], &from_0_on))[6..], [60.0, 327_670.0]);
+    assert_eq!(values(&made([0, 40_000], &from_0_on))[7], 327_670.0);
+    // −5: whether the sign of the pixels is wrong or the range, nothing says.
+    let below_0 = [0, 1, 2, 3, 4, 5, 6, 65_531];
+    assert!(refused(&made([0, 65_535], &below_0)).contains("-5, which is in no range"));
+    // −1000 to 1000, and the whole range of signed values.
+    assert_eq!(values(&made([64_536, 1000], &below_0))[7], -50.0);
+    assert_eq!(values(&made([32_768, 32_767], &below_0))[7], -50.0);
+    assert!(refused(&made([64_536, 1000], &from_0_on)).contains("32767, which is in no range"));
+    assert!(refused(&made([1000, 10], &from_0_on)).contains("ends before it begins"));
+}
+
+#[test]
+fn stored_values_that_lead_on_by_a_table_are_refused() {
+    let table = |made: Made| made.items(tags::MODALITY_LUT_SEQUENCE, vec![Made::item()]);
+    assert!(refused(&table(nm_in_bq())).contains("Modality LUT"));
+    let slice = table(ct(0.0, 0.0)).text(tags::SLICE_THICKNESS, VR::DS, "5");
+    assert!(refused_stack([slice], Wanted::Ct).expect("a table").contains("Modality LUT"));
+}
+
+#[test]
 fn a_unit_of_activity_needs_a_slope_to_it() {
     let units = nm().text(tags::UNITS, VR::CS, "BQML");
     assert!(refused(&units).contains("Rescale Slope"));
@@ -238,6 +266,55 @@ fn unsigned_values_of_a_ct_need_an_intercept() {
     assert_eq!(bare(1), None);
 }
 
+/// A CT of two slices of these values [HU], of this Rescale Type.
+fn typed(rescale_type: &str, values: [i32; 16]) -> [Made; 2] {
+    let stored = values.map(|value| u16::try_from(value + 4096).expect("a CT number"));
+    [0.0, 5.0].map(|z| {
+        ct(z, 0.0)
+            .numbers(tags::RESCALE_INTERCEPT, &[-4096.0])
+            .text(tags::RESCALE_TYPE, VR::LO, rescale_type)
+            .pixels([4, 4, 1], &stored)
+    })
+}
+
+#[test]
+fn only_hounsfield_units_are_a_ct() {
+    let body = [-1000, -1000, -980, -850, -100, 0, 20, 30, 40, 50, 60, 100, 200, 300, 900, 1500];
+    for unit in ["OD", "HU_MOD", "MGML", "Z_EFF", "ED", "EDW", "PCT"] {
+        let reason = refused_stack(typed(unit, body), Wanted::Ct).expect("another unit");
+        assert!(reason.contains(&format!("not HU but {unit}")), "{unit}: {reason}");
+    }
+    assert_eq!(refused_stack(typed("HU", [40; 16]), Wanted::Ct), None);
+    assert!(refused_stack(typed("mm", body), Wanted::Ct).expect("another unit").contains("not HU"));
+}
+
+#[test]
+fn values_without_a_unit_are_a_ct_where_they_look_like_one() {
+    let body = [-1000, -1000, -980, -850, -100, 0, 20, 30, 40, 50, 60, 100, 200, 300, 900, 1500];
+    let folder = folder();
+    for (at, slice) in typed("US", body).into_iter().enumerate() {
+        slice.save(&folder.path().join(at.to_string()));
+    }
+    let image = read_image(Place::of(folder.path()), Wanted::Ct).expect("a CT");
+    assert!(image.warnings.iter().any(|warning| warning.contains("US (unspecified)")), "{:?}", image.warnings);
+    assert_eq!(image.volume.as_slice()[..2], [-1000.0, -1000.0]);
+    let listed = read_inventory(Place::of(folder.path()), None).expect("a folder");
+    assert_eq!((&listed.series[0].refused, &listed.series[0].warnings), (&None, &image.warnings));
+    // No air, as of a density in mg/mL or an effective atomic number; and values far below that of air.
+    let mut low = body;
+    low[0] = -2000;
+    for values in [[40; 16], body.map(|value| value + 1024), low] {
+        let reason = refused_stack(typed("US", values), Wanted::Ct).expect("no CT numbers");
+        assert!(reason.contains("do not look like CT numbers"), "{reason}");
+    }
+    // Padding is none of the values: it may be as low as it likes, and is no air.
+    let padded = |values| typed("US", values).map(|slice| slice.short(tags::PIXEL_PADDING_VALUE, 4096 - 2000));
+    assert_eq!(refused_stack(padded(low), Wanted::Ct), None);
+    let mut no_air = [40; 16];
+    no_air[0] = -2000;
+    assert!(refused_stack(padded(no_air), Wanted::Ct).is_some());
+}
+
 /// A PET slice without decay correction.
 ///
 /// * `after_s` – how long after the first bed it was scanned [s], below an hour
@@ -265,6 +342,46 @@ fn beds_without_decay_correction_belong_to_one_moment_or_are_refused() {
     assert_eq!(beds(50, "1"), None, "half a percent has decayed");
     assert!(beds(300, "1").expect("two beds").contains("up to 300 s apart"));
     assert!(beds(0, "1.8").expect("a contradiction").contains("Decay Factors"));
+}
+
+/// Why a PET of two slices is refused that was scanned an hour after the injection, of Ga-68; none if it is not.
+///
+/// * `series_time` – when the series began; the scan begins at 10:00
+fn corrected_to(event: &str, series_time: &str, factor: &str) -> Option<String> {
+    let slice = |at: u8| {
+        let drug = Made::item().numbers(tags::RADIONUCLIDE_HALF_LIFE, &[4062.6]).text(
+            tags::RADIOPHARMACEUTICAL_START_DATE_TIME,
+            VR::DT,
+            "20260302090000",
+        );
+        uncorrected(at, 0, factor)
+            .text(tags::DECAY_CORRECTION, VR::CS, event)
+            .text(tags::SERIES_DATE, VR::DA, "20260302")
+            .text(tags::SERIES_TIME, VR::TM, series_time)
+            .items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![drug])
+    };
+    refused_stack((0..2).map(slice), Wanted::Activity { calibration: None })
+}
+
+#[test]
+fn a_decay_factor_that_belongs_to_another_moment_is_refused() {
+    // An hour is a factor of 1.848, and 1.896 with the decay within a frame of 300 s.
+    for good in ["1.848", "1.86", "1.896"] {
+        assert_eq!(corrected_to("ADMIN", "100000", good), None, "{good}");
+    }
+    for bad in ["1", "1.0000", "1.02588", "1.80", "1.95", "0.541"] {
+        let reason = corrected_to("ADMIN", "100000", bad).expect("two claims");
+        assert!(reason.contains("Decay Factors disagree"), "{bad}: {reason}");
+    }
+    // An acquisition half an hour after its series began: 1.359 belongs to the series. What somebody has set may
+    // belong to the acquisition; 1 may be what a factor is left at.
+    assert_eq!(corrected_to("START", "100000", "1"), None);
+    assert_eq!(corrected_to("START", "093000", "1.359"), None);
+    assert_eq!(corrected_to("START", "093000", "1.02588"), None);
+    for bad in ["1", "1.2"] {
+        let reason = corrected_to("START", "093000", bad).expect("two claims");
+        assert!(reason.contains("Decay Factors") && reason.contains("disagree"), "{bad}: {reason}");
+    }
 }
 
 #[test]

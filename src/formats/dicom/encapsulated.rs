@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use dicom_encoding::adapters::{PixelDataObject, RawPixelData};
+use dicom_encoding::adapters::{DynPixelDataReader, PixelDataObject, RawPixelData};
 use dicom_encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
@@ -68,6 +68,21 @@ impl PixelDataObject for OneFrame<'_> {
     }
 }
 
+/// What unpacks the frames of a transfer syntax.
+///
+/// # Errors
+/// If it is not read.
+pub(super) fn decoder(layout: &Layout) -> Result<&'static DynPixelDataReader, Invalid> {
+    let syntax = TransferSyntaxRegistry.get(&layout.syntax);
+    match syntax.map(|syntax| syntax.codec()) {
+        Some(Codec::EncapsulatedPixelData(Some(reader), _)) => Ok(reader),
+        _ => Err(Invalid::new(format!(
+            "is in the transfer syntax {}, which is not read; convert it to an uncompressed one (dcmdjpls, gdcmconv)",
+            syntax_in_words(&layout.syntax)
+        ))),
+    }
+}
+
 /// The bytes of a frame, unpacked, least significant first.
 ///
 /// * `frame` – from 0
@@ -75,16 +90,10 @@ impl PixelDataObject for OneFrame<'_> {
 /// # Errors
 /// If the transfer syntax is not read, or the frame is damaged.
 pub(super) fn frame(layout: &Layout, fragments: &[Vec<u8>], offsets: &[u32], frame: usize) -> Result<Vec<u8>, Invalid> {
-    let words = || syntax_in_words(&layout.syntax);
-    let syntax = TransferSyntaxRegistry.get(&layout.syntax);
-    let Some(Codec::EncapsulatedPixelData(Some(reader), _)) = syntax.map(|syntax| syntax.codec()) else {
-        return Err(Invalid::new(format!(
-            "is in the transfer syntax {}, which is not read; convert it to an uncompressed one (dcmdjpls, gdcmconv)",
-            words()
-        )));
-    };
+    let reader = decoder(layout)?;
     let one = OneFrame { layout, fragments: fragments_of(fragments, offsets, layout.frames, frame)? };
-    let damaged = || Invalid::new(format!("frame {} cannot be unpacked ({})", frame + 1, words()));
+    let words = syntax_in_words(&layout.syntax);
+    let damaged = || Invalid::new(format!("frame {} cannot be unpacked ({words})", frame + 1));
     let mut bytes = Vec::new();
     // A damaged frame makes some decoders panic.
     let decoded = catch_unwind(AssertUnwindSafe(|| reader.decode_frame(&one, 0, &mut bytes)));

@@ -14,7 +14,7 @@ use super::planes::{check_reconstructed, planes_of};
 use super::scale::rescale;
 use super::series::{Kind, Series, Study};
 use super::stack::{Plane, Stack, stack};
-use super::values::{ct_scale, dose_scale};
+use super::values::{Unspecified, ct_scale, dose_scale};
 use crate::domain::{Invalid, Volume, VoxelGrid};
 use crate::formats::volume_file::MAX_VOXELS;
 
@@ -69,7 +69,10 @@ pub(super) fn read_series(
     let frame_of_reference = picture.frame_of_reference()?;
     let (values, account) = match quantity {
         Quantity::Hu => {
-            let filled = picture.fill(ct_scale, &mut warnings)?;
+            let unspecified = Unspecified::default();
+            let scale = |object, frame, layout| ct_scale(object, frame, layout, &unspecified);
+            let filled = picture.fill(scale, &mut warnings)?;
+            warnings.extend(unspecified.judge()?);
             (filled, None)
         }
         Quantity::Gy => (picture.fill(|instance, _, _| dose_scale(instance), &mut warnings)?, None),
@@ -213,6 +216,22 @@ impl<'a> Picture<'a> {
                 )))
             }
         }
+    }
+
+    /// Checks the headers of a CT as its reader does; whether only its pixels tell if it can be read.
+    ///
+    /// # Errors
+    /// If it would be refused whatever its pixels hold.
+    pub(super) fn check_ct(&self) -> Result<bool, Invalid> {
+        let unspecified = Unspecified::default();
+        for at in &self.order {
+            let plane = &self.planes[*at];
+            let instance = &self.series.instances[plane.instance];
+            let layout = instance.layout()?;
+            layout.check_unpacked()?;
+            ct_scale(&instance.object, plane.frame, layout, &unspecified)?;
+        }
+        Ok(unspecified.is_met())
     }
 
     /// The values, x fastest.

@@ -1,11 +1,13 @@
 //! What is under a path: series, how they pair, and what is wrong with them.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::account::{ActivityAccount, Calibration, Quantity};
 use super::attributes::Attributes;
 use super::image::{self, Picture, is_beside};
-use super::labels::referenced_series;
+use super::labels::{self, referenced_series};
 use super::radiopharmaceutical::Injection;
 use super::series::{Kind, Series, Study};
 use crate::domain::Invalid;
@@ -69,9 +71,10 @@ pub struct SeriesEntry {
 
 /// Looks at every series.
 ///
+/// * `path` – where the study was read
 /// * `calibration` – what makes activity of counts
-pub(super) fn of(study: &Study, calibration: Option<Calibration>) -> Inventory {
-    let mut series: Vec<SeriesEntry> = study.series.iter().map(|one| entry(study, one, calibration)).collect();
+pub(super) fn of(study: &Study, path: &Path, calibration: Option<Calibration>) -> Inventory {
+    let mut series: Vec<SeriesEntry> = study.series.iter().map(|one| entry(study, path, one, calibration)).collect();
     let mut problems: Vec<String> = study.damaged.iter().map(|Invalid(reason)| format!("a file {reason}")).collect();
     for (at, one) in study.series.iter().enumerate() {
         match partner(study, one, &series) {
@@ -92,7 +95,7 @@ pub(super) fn of(study: &Study, calibration: Option<Calibration>) -> Inventory {
     Inventory { time_points, injection, patients: patients.len(), other_files: study.others, problems, series }
 }
 
-fn entry(study: &Study, series: &Series, calibration: Option<Calibration>) -> SeriesEntry {
+fn entry(study: &Study, path: &Path, series: &Series, calibration: Option<Calibration>) -> SeriesEntry {
     let mut entry = SeriesEntry {
         modality: series.modality(),
         series_uid: series.uid.clone(),
@@ -113,20 +116,31 @@ fn entry(study: &Study, series: &Series, calibration: Option<Calibration>) -> Se
         warnings: Vec::new(),
     };
     let read = match series.kind {
-        Kind::Ct => Picture::of(series, &mut entry.warnings).and_then(|picture| {
-            entry.frame_of_reference = picture.frame_of_reference()?;
-            entry.shape = Some(picture.grid.shape());
-            entry.quantity = Some(Quantity::Hu);
-            Ok(())
-        }),
-        Kind::Nm | Kind::Pet => volume(study, series, calibration, &mut entry),
-        Kind::Dose => volume(study, series, None, &mut entry),
-        Kind::Segmentation | Kind::Structures | Kind::RealWorldMap => Ok(()),
+        Kind::Ct => ct(study, series, &mut entry),
+        Kind::Nm | Kind::Pet => volume(study, series, Quantity::BqPerMl, calibration, &mut entry),
+        Kind::Dose => volume(study, series, Quantity::Gy, None, &mut entry),
+        Kind::Segmentation | Kind::Structures => labels::check(study, path, series, &mut entry.warnings),
+        Kind::RealWorldMap => Ok(()),
         Kind::Other => Err(Invalid::new("is of a kind that is not read")),
     };
     entry.slices = entry.shape.map(|shape| shape[2]);
     entry.refused = read.err().map(|Invalid(reason)| reason);
     entry
+}
+
+/// Checks the headers of a CT; its pixels, which may be many, are read only where they alone tell.
+fn ct(study: &Study, series: &Series, entry: &mut SeriesEntry) -> Result<(), Invalid> {
+    series.check_one_patient()?;
+    let mut warnings = Vec::new();
+    let picture = Picture::of(series, &mut warnings)?;
+    if picture.check_ct()? {
+        return volume(study, series, Quantity::Hu, None, entry);
+    }
+    entry.warnings.append(&mut warnings);
+    entry.frame_of_reference = picture.frame_of_reference()?;
+    entry.shape = Some(picture.grid.shape());
+    entry.quantity = Some(Quantity::Hu);
+    Ok(())
 }
 
 /// Reads a volume, for its total.
@@ -135,10 +149,10 @@ fn entry(study: &Study, series: &Series, calibration: Option<Calibration>) -> Se
 fn volume(
     study: &Study,
     series: &Series,
+    quantity: Quantity,
     calibration: Option<Calibration>,
     entry: &mut SeriesEntry,
 ) -> Result<(), Invalid> {
-    let quantity = if series.kind == Kind::Dose { Quantity::Gy } else { Quantity::BqPerMl };
     let read = image::read_series(study, series, quantity, None);
     let read = match (read, calibration) {
         (Err(_), Some(calibration)) => image::read_series(study, series, quantity, Some(calibration))?,

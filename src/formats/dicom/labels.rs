@@ -52,19 +52,73 @@ pub(super) fn read(
     let is_labels = |series: &Series| matches!(series.kind, Kind::Segmentation | Kind::Structures);
     let chosen = study.choose(series, is_labels, "segmentation or structure set")?;
     let mut warnings = Vec::new();
+    let Target { grid: target_grid, grid_of, frame_of_reference } = target(study, path, chosen, grid, &mut warnings)?;
+    let patient = chosen.patient();
+    let found = match (chosen.kind, &target_grid) {
+        (Kind::Structures, Some(grid)) => structures::read(chosen, grid, frame_of_reference.as_deref())?,
+        (Kind::Structures, None) => return Err(without_images()),
+        _ => segmentation::read(chosen, threshold)?,
+    };
+    warnings.extend(found.warnings);
+    let left_out = found.left_out;
+    warnings.extend(left_out.iter().map(left_out_in_words));
+    let organs = match target_grid {
+        Some(grid) if !Arc::ptr_eq(&grid, found.organs.grid()) => onto(&found.organs, &grid, &mut warnings)?,
+        Some(_) | None => found.organs,
+    };
+    Ok(DicomLabels { organs, left_out, grid_of, frame_of_reference, patient, warnings })
+}
+
+/// Checks labels as [`read`] does without a grid and a threshold, as far as it can be told without pixels.
+///
+/// # Errors
+/// Why they would be refused.
+pub(super) fn check(study: &Study, path: &Path, chosen: &Series, warnings: &mut Vec<String>) -> Result<(), Invalid> {
+    let Target { grid, frame_of_reference, .. } = target(study, path, chosen, None, warnings)?;
+    match (chosen.kind, &grid) {
+        (Kind::Structures, Some(grid)) => {
+            let found = structures::read(chosen, grid, frame_of_reference.as_deref())?;
+            warnings.extend(found.warnings);
+            warnings.extend(found.left_out.iter().map(left_out_in_words));
+            Ok(())
+        }
+        (Kind::Structures, None) => Err(without_images()),
+        _ => segmentation::check(chosen, warnings),
+    }
+}
+
+/// What labels are put on, and where they lie.
+struct Target {
+    /// None: a segmentation keeps its own planes.
+    grid: Option<Arc<VoxelGrid>>,
+    /// In words.
+    grid_of: String,
+    frame_of_reference: Option<String>,
+}
+
+/// * `grid` – where the labels are wanted
+///
+/// # Errors
+/// If the labels belong to another patient or frame of reference.
+fn target(
+    study: &Study,
+    path: &Path,
+    chosen: &Series,
+    grid: Option<LabelGrid>,
+    warnings: &mut Vec<String>,
+) -> Result<Target, Invalid> {
     let (target, grid_of) = match grid {
         Some(grid) => (Some(grid), "the grid that was given".to_owned()),
-        None => match of_images(study, path, chosen, &mut warnings) {
+        None => match of_images(study, path, chosen, warnings) {
             Some((grid, uid)) => (Some(grid), format!("the images that it was drawn on, series {uid}")),
             None => (None, "its own planes".to_owned()),
         },
     };
     let frame_of_reference = frame_of_reference(chosen)?;
-    let patient = chosen.patient();
     if let Some(target) = &target {
         check_pair(
             "the labels",
-            (&frame_of_reference, &patient),
+            (&frame_of_reference, &chosen.patient()),
             "the grid",
             (&target.frame_of_reference, &target.patient),
         )?;
@@ -72,25 +126,18 @@ pub(super) fn read(
             warnings.push("whether labels and grid share a frame of reference is not known".into());
         }
     }
-    let target_grid = target.map(|target| Arc::new(target.grid));
-    let found = match (chosen.kind, &target_grid) {
-        (Kind::Structures, Some(grid)) => structures::read(chosen, grid, frame_of_reference.as_deref())?,
-        (Kind::Structures, None) => {
-            return Err(Invalid::new(
-                "is a structure set, whose contours need the grid of the images that they were drawn on, and these are \
-                 not beside it; give --grid",
-            ));
-        }
-        _ => segmentation::read(chosen, threshold)?,
-    };
-    warnings.extend(found.warnings);
-    let left_out = found.left_out;
-    warnings.extend(left_out.iter().map(|(name, why)| format!("`{name}` is left out: {why}")));
-    let organs = match target_grid {
-        Some(grid) if !Arc::ptr_eq(&grid, found.organs.grid()) => onto(&found.organs, &grid, &mut warnings)?,
-        Some(_) | None => found.organs,
-    };
-    Ok(DicomLabels { organs, left_out, grid_of, frame_of_reference, patient, warnings })
+    Ok(Target { grid: target.map(|target| Arc::new(target.grid)), grid_of, frame_of_reference })
+}
+
+fn without_images() -> Invalid {
+    Invalid::new(
+        "is a structure set, whose contours need the grid of the images that they were drawn on, and these are not \
+         beside it; give --grid",
+    )
+}
+
+fn left_out_in_words((name, why): &(String, String)) -> String {
+    format!("`{name}` is left out: {why}")
 }
 
 /// Whether two belong to one patient and lie in the same coordinates, as far as both say.

@@ -19,6 +19,7 @@ mod parse;
 mod pixels;
 mod planes;
 mod radiopharmaceutical;
+mod real_world;
 mod reference;
 mod scale;
 mod segmentation;
@@ -147,7 +148,7 @@ fn read_here(Request { path, series, wanted }: &Request) -> Result<Answer, Inval
             let labels = labels::read(&study, path, series, grid.clone(), *threshold)?;
             Ok(Answer::Labels(Box::new(labels)))
         }
-        Wanted::Inventory { calibration } => Ok(Answer::Inventory(Box::new(inventory::of(&study, *calibration)))),
+        Wanted::Inventory { calibration } => Ok(Answer::Inventory(Box::new(inventory::of(&study, path, *calibration)))),
         Wanted::Outlines => outline::of(path).map(Answer::Outlines),
         Wanted::Reference => Ok(Answer::Reference(Box::new(write::reference_headers(&study, series)?))),
     }

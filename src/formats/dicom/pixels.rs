@@ -60,6 +60,8 @@ pub(super) struct Layout {
     pub(super) signed: bool,
     /// UID of the transfer syntax.
     pub(super) syntax: String,
+    /// Whether each frame is packed by itself.
+    is_packed: bool,
     pub(super) photometric: String,
 }
 
@@ -113,6 +115,7 @@ impl Layout {
             high_bit,
             signed,
             syntax: syntax.to_owned(),
+            is_packed: matches!(stored, Stored::Encapsulated { .. }),
             photometric,
         };
         layout.compare(stored)?;
@@ -122,6 +125,14 @@ impl Layout {
     /// Pixels of a frame.
     pub(super) fn frame_pixels(&self) -> usize {
         self.rows * self.columns
+    }
+
+    /// Whether packed frames are in a transfer syntax that is read.
+    ///
+    /// # Errors
+    /// If they are not.
+    pub(super) fn check_unpacked(&self) -> Result<(), Invalid> {
+        if self.is_packed { encapsulated::decoder(self).map(drop) } else { Ok(()) }
     }
 
     /// Whether there are as many bytes as the header promises.
@@ -235,6 +246,7 @@ mod tests {
             high_bit: bits_stored - 1,
             signed,
             syntax: String::new(),
+            is_packed: false,
             photometric: String::new(),
         }
     }

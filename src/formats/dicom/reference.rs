@@ -103,7 +103,16 @@ fn at_start(
             None => return Ok(None),
         }));
     };
-    if agrees(series, drug, start) {
+    // A factor of 1 may be one that nobody has set, and supports no other moment.
+    if agrees(series, drug, start, factor) && !agrees(series, drug, start, any_factor) {
+        return Err(Invalid::new(format!(
+            "says that decay was corrected to the START, and its Decay Factors of 1 disagree: its acquisition, {}, did \
+             not begin with the series, {}",
+            first.text(),
+            start.text()
+        )));
+    }
+    if agrees(series, drug, start, factor) {
         // Nothing in the file supports a series that is later than what it was made from.
         let is_later = start.seconds_since(&first) > SAME_S;
         if !is_later || has_factor(series, drug) {
@@ -117,7 +126,7 @@ fn at_start(
         ));
         return Ok(reference(first));
     }
-    if agrees(series, drug, first) {
+    if agrees(series, drug, first, factor) {
         warnings.push(format!(
             "decay was corrected to the start of the acquisition, {}, as the decay factors say, and not to that of the \
              series, {}",
@@ -139,7 +148,7 @@ fn at_injection(series: &Series, drug: &Radiopharmaceutical) -> Result<Reference
     let moment = drug.injected_at.ok_or_else(|| {
         Invalid::new("says that decay was corrected to the injection (ADMIN), and does not say when that was")
     })?;
-    if !agrees(series, drug, moment) {
+    if !agrees(series, drug, moment, any_factor) {
         return Err(Invalid::new(format!(
             "says that decay was corrected to the injection (ADMIN), {}, and its Decay Factors disagree with that time",
             moment.text()
@@ -220,14 +229,21 @@ fn has_factor(series: &Series, drug: &Radiopharmaceutical) -> bool {
         && series.instances.iter().any(|one| factor(&one.object).is_some() && times::acquisition(&one.object).is_some())
 }
 
-/// A decay factor; 1 says nothing where a factor is left at its default.
+/// A decay factor that somebody has set: 1 may be what a factor is left at.
 fn factor(object: &Object) -> Option<f64> {
-    object.number(tags::DECAY_FACTOR).filter(|factor| *factor > 0.0 && *factor != 1.0)
+    any_factor(object).filter(|factor| *factor != 1.0)
+}
+
+/// A decay factor, 1 too.
+fn any_factor(object: &Object) -> Option<f64> {
+    object.number(tags::DECAY_FACTOR).filter(|factor| *factor > 0.0)
 }
 
 /// Whether the decay factors of all files belong to a correction to this moment. A factor may count the decay within
 /// the frame or not.
-fn agrees(series: &Series, drug: &Radiopharmaceutical, moment: Moment) -> bool {
+///
+/// * `factor` – the factor of a file, if it counts
+fn agrees(series: &Series, drug: &Radiopharmaceutical, moment: Moment, factor: fn(&Object) -> Option<f64>) -> bool {
     let Some(rate) = rate(drug) else { return true };
     series.instances.iter().all(|instance| {
         let Some((factor, start)) = factor(&instance.object).zip(times::acquisition(&instance.object)) else {

@@ -1,13 +1,13 @@
 //! From stored values to activity: what a file says of its unit, and whether its claims agree.
 //!
-//! Source: DICOM PS3.3, C.7.6.16.2.11 (Real World Value Mapping), C.8.9.1 (PET series, Units), C.11.1 (Modality LUT).
+//! Source: DICOM PS3.3, C.8.9.1 (PET series, Units), C.11.1 (Modality LUT).
 
-use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use super::attributes::{Attributes, Frame, Object, unit_code};
 use super::pixels::Layout;
 use super::radiopharmaceutical::philips_factor;
+use super::real_world::map_in;
 use super::units::{bq_per_ml, in_words, shown};
 use crate::domain::Invalid;
 
@@ -19,8 +19,9 @@ const SAME_SCALE: f64 = 1e-4;
 pub(super) struct Line {
     pub(super) slope: f64,
     pub(super) intercept: f64,
-    first: f64,
-    last: f64,
+    /// The first and the last stored value that it holds for.
+    pub(super) first: f64,
+    pub(super) last: f64,
 }
 
 impl Line {
@@ -61,7 +62,7 @@ impl Scale {
         }
     }
 
-    fn times(&self, factor: f64) -> Self {
+    pub(super) fn times(&self, factor: f64) -> Self {
         match self {
             Self::Lines(lines) => Self::Lines(lines.iter().map(|line| line.times(factor)).collect()),
             Self::Table { first, values } => {
@@ -71,7 +72,7 @@ impl Scale {
     }
 
     /// Whether two give the same values where both give any.
-    fn agrees(&self, other: &Self, (low, high): (i64, i64)) -> bool {
+    pub(super) fn agrees(&self, other: &Self, (low, high): (i64, i64)) -> bool {
         let mut points = vec![low, high, 0, 1, 1000, (low + high) / 2];
         for scale in [self, other] {
             match scale {
@@ -131,6 +132,17 @@ pub(super) enum Meaning {
     Not(NotActivity),
 }
 
+/// Whether stored values lead to others by a line, or as they are.
+///
+/// # Errors
+/// If they do so by a table.
+pub(super) fn check_no_table(object: &Object) -> Result<(), Invalid> {
+    if object.items(tags::MODALITY_LUT_SEQUENCE).is_empty() {
+        return Ok(());
+    }
+    Err(Invalid::new("has a Modality LUT, a table from stored values to others, which is not read"))
+}
+
 /// Slope and intercept of a frame.
 pub(super) fn rescale(frame: Frame<'_>) -> Option<Line> {
     let group = tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE;
@@ -146,6 +158,7 @@ pub(super) fn rescale(frame: Frame<'_>) -> Option<Line> {
 /// If its claims disagree or make no sense.
 pub(super) fn meaning(object: &Object, number: usize, layout: &Layout, maps: &[&Object]) -> Result<Meaning, Invalid> {
     let frame = Frame::new(object, number);
+    check_no_table(object)?;
     let own = frame.group_items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE);
     let items: Vec<&Object> = own.iter().chain(maps.iter().copied()).collect();
     let rescaled = rescale(frame);
@@ -200,58 +213,6 @@ fn check_rescale_type(frame: Frame<'_>, factor: f64) -> Result<(), Invalid> {
         }
         Some(_) | None => Ok(()),
     }
-}
-
-/// The maps to a unit, put together; none where there is none.
-///
-/// * `factor` – of the unit, if it is wanted
-fn map_in(items: &[&Object], layout: &Layout, factor: impl Fn(&str) -> Option<f64>) -> Result<Option<Scale>, Invalid> {
-    let mut found: Vec<Scale> = Vec::new();
-    for item in items {
-        let Some(factor) = unit_code(item).as_deref().and_then(&factor) else { continue };
-        found.push(map_of(item, layout)?.times(factor));
-    }
-    let mut lines = Vec::new();
-    for scale in &found {
-        for other in &found {
-            if !scale.agrees(other, layout.range()) {
-                return Err(Invalid::new("has two Real World Value Maps of one unit that disagree"));
-            }
-        }
-        match scale {
-            Scale::Lines(own) => lines.extend(own.iter().copied()),
-            Scale::Table { .. } => return Ok(Some(scale.clone())),
-        }
-    }
-    Ok((!lines.is_empty()).then_some(Scale::Lines(lines)))
-}
-
-/// A map as it is written.
-fn map_of(item: &Object, layout: &Layout) -> Result<Scale, Invalid> {
-    let bad = |what: &str| Invalid::new(format!("has a Real World Value Map {what}"));
-    let range = |stored: Tag, double: Tag| {
-        let whole = item.number(stored);
-        // Written signed where values are unsigned, or the other way round.
-        #[expect(clippy::cast_possible_truncation, reason = "16 bits")]
-        let whole = whole.map(|value| layout.reinterpret(value as i64) as f64);
-        item.number(double).or(whole)
-    };
-    let first =
-        range(tags::REAL_WORLD_VALUE_FIRST_VALUE_MAPPED, tags::DOUBLE_FLOAT_REAL_WORLD_VALUE_FIRST_VALUE_MAPPED);
-    let last = range(tags::REAL_WORLD_VALUE_LAST_VALUE_MAPPED, tags::DOUBLE_FLOAT_REAL_WORLD_VALUE_LAST_VALUE_MAPPED);
-    if let Some(values) = item.numbers(tags::REAL_WORLD_VALUE_LUT_DATA) {
-        #[expect(clippy::cast_possible_truncation, reason = "16 bits")]
-        let first = first.ok_or_else(|| bad("with a table that does not say where it begins"))? as i64;
-        return Ok(Scale::Table { first, values });
-    }
-    let slope = item.number(tags::REAL_WORLD_VALUE_SLOPE).filter(|slope| *slope != 0.0);
-    let slope = slope.ok_or_else(|| bad("without a slope"))?;
-    let intercept = item.number(tags::REAL_WORLD_VALUE_INTERCEPT).unwrap_or(0.0);
-    let (first, last) = (first.unwrap_or(f64::NEG_INFINITY), last.unwrap_or(f64::INFINITY));
-    if first > last {
-        return Err(bad("whose range ends before it begins"));
-    }
-    Ok(Scale::Lines(vec![Line { slope, intercept, first, last }]))
 }
 
 /// What values are that are not activity.

@@ -2,7 +2,7 @@
 //!
 //! Source: DICOM PS3.3, C.8.20 (Segmentation).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dicom_dictionary_std::tags;
@@ -36,10 +36,7 @@ type Shares = BTreeMap<u16, BTreeMap<u32, f32>>;
 /// # Errors
 /// If pixels or places cannot be read, or probabilities are given without a threshold.
 pub(super) fn read(series: &Series, threshold: Option<f64>) -> Result<Found, Invalid> {
-    let mut planes = Vec::new();
-    for (number, instance) in series.instances.iter().enumerate() {
-        planes.extend(planes_of(Kind::Segmentation, instance, number)?);
-    }
+    let planes = planes(series)?;
     let grid = Arc::new(sparse(&planes)?.grid);
     let (mut organs, mut left_out, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     let is_alone = series.instances.len() == 1;
@@ -63,6 +60,32 @@ pub(super) fn read(series: &Series, threshold: Option<f64>) -> Result<Found, Inv
         }
     }
     Ok(Found { organs: Organs::new(grid, organs)?, left_out, warnings })
+}
+
+/// Checks what [`read`] checks but for the pixels, without a threshold.
+///
+/// # Errors
+/// As there.
+pub(super) fn check(series: &Series, warnings: &mut Vec<String>) -> Result<(), Invalid> {
+    let planes = planes(series)?;
+    let grid = sparse(&planes)?.grid;
+    for (number, instance) in series.instances.iter().enumerate() {
+        let own: Vec<&Plane> = planes.iter().filter(|plane| plane.instance == number).collect();
+        let form = form(&instance.object, None, warnings)?;
+        instance.layout()?.check_unpacked()?;
+        names(&instance.object)?;
+        places(instance, &own, form, &grid, planes[0].normal())?;
+    }
+    Ok(())
+}
+
+/// The planes of all files.
+fn planes(series: &Series) -> Result<Vec<Plane>, Invalid> {
+    let mut planes = Vec::new();
+    for (number, instance) in series.instances.iter().enumerate() {
+        planes.extend(planes_of(Kind::Segmentation, instance, number)?);
+    }
+    Ok(planes)
 }
 
 fn form(object: &Object, threshold: Option<f64>, warnings: &mut Vec<String>) -> Result<Form, Invalid> {
@@ -103,20 +126,20 @@ fn names(object: &Object) -> Result<BTreeMap<u16, String>, Invalid> {
     Ok(names)
 }
 
-fn shares(
+/// The segment and the slice of every plane; segment 0 where pixels name theirs.
+fn places(
     instance: &Instance,
     planes: &[&Plane],
     form: Form,
     grid: &VoxelGrid,
     normal: Vector,
-) -> Result<Shares, Invalid> {
-    let (layout, stored) = (instance.layout()?, instance.stored()?);
+) -> Result<Vec<(u16, usize)>, Invalid> {
     let affine = grid.affine();
     // Back to DICOM's axes.
     let origin = [-affine[0][3], -affine[1][3], affine[2][3]];
-    let (gap, pixels) = (grid.spacing_mm()[2], layout.frame_pixels());
-    let mut found = Shares::new();
-    let mut seen = std::collections::BTreeSet::new();
+    let gap = grid.spacing_mm()[2];
+    let mut found = Vec::new();
+    let mut seen = BTreeSet::new();
     for plane in planes {
         let from_origin = [0, 1, 2].map(|axis| plane.position[axis] - origin[axis]);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a plane of the grid")]
@@ -128,6 +151,23 @@ fn shares(
         if !seen.insert((segment, slice)) {
             return Err(Invalid::new(format!("has two frames of segment {segment} at one place")));
         }
+        found.push((segment, slice));
+    }
+    Ok(found)
+}
+
+fn shares(
+    instance: &Instance,
+    planes: &[&Plane],
+    form: Form,
+    grid: &VoxelGrid,
+    normal: Vector,
+) -> Result<Shares, Invalid> {
+    let places = places(instance, planes, form, grid, normal)?;
+    let (layout, stored) = (instance.layout()?, instance.stored()?);
+    let pixels = layout.frame_pixels();
+    let mut found = Shares::new();
+    for (plane, (segment, slice)) in planes.iter().zip(places) {
         for (pixel, raw) in layout.frame(&stored, plane.frame)?.into_iter().enumerate() {
             let value = layout.value(raw) as f64;
             let (segment, share) = match form {
