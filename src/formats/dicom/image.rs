@@ -229,7 +229,7 @@ impl<'a> Picture<'a> {
             let instance = &self.series.instances[plane.instance];
             let layout = instance.layout()?;
             layout.check_unpacked()?;
-            ct_scale(&instance.object, plane.frame, layout, &unspecified)?;
+            drop(ct_scale(&instance.object, plane.frame, layout, &unspecified)?);
         }
         Ok(unspecified.is_met())
     }
