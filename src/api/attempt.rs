@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prost::Message;
-use tokio::time::sleep;
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status};
 
@@ -210,19 +210,21 @@ impl Work<'_> {
         };
         let outcome = {
             let mut follow = std::pin::pin!(running.follow(note));
+            let mut looks = interval(PAUSE);
+            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
+                // Before it waits, too: a job that was cancelled before changes were heard of is told of by none.
+                if !desk.is_current() {
+                    break Err(Ending::Left);
+                }
                 tokio::select! {
                     biased;
                     result = &mut follow => break result.map_err(Ending::from),
                     () = self.shared.abort.cancelled() => break Err(Ending::Released),
                     // Checkpoints are kept at the next batch; what has none gets the time of the drain.
                     () = self.shared.draining.cancelled(), if !stop.is_cancelled() => stop.cancel(),
-                    changed = changes.changed() => {
-                        if changed.is_err() || !desk.is_current() {
-                            break Err(Ending::Left);
-                        }
-                    }
-                    () = sleep(PAUSE) => if before + spent() >= limit { break Err(Ending::Limit(limit)) },
+                    changed = changes.changed() => if changed.is_err() { break Err(Ending::Left) },
+                    _ = looks.tick() => if before + spent() >= limit { break Err(Ending::Limit(limit)) },
                 }
             }
         };

@@ -51,14 +51,14 @@ struct Place {
 }
 
 impl Place {
-    /// Opens the store; a folder without one is not made into one.
+    /// Opens the store, and leaves its jobs as they are; a folder without one is not made into one.
     fn open(&self) -> Result<Store, DoseError> {
         if !self.store.join("format").is_file() {
             let reason = format!("`{}` holds no store", self.store.display());
             return Err(DoseError::invalid("store", reason));
         }
-        let options =
-            StoreOptions { keys: keys("store-key-file", self.store_key_file.as_deref())?, ..StoreOptions::default() };
+        let keys = keys("store-key-file", self.store_key_file.as_deref())?;
+        let options = StoreOptions { keys, leaves_running: true, ..StoreOptions::default() };
         Store::open(&self.store, options).map_err(refused)
     }
 }

@@ -74,7 +74,7 @@ impl StoreArgs {
             small_job: Duration::from_secs(self.small_job_s),
             keys: keys("store-key-file", self.store_key_file.as_deref())?,
             faults: Faults::of_environment(),
-            runs_elsewhere: false,
+            leaves_running: false,
         })
     }
 
@@ -86,7 +86,7 @@ impl StoreArgs {
     /// [`DoseError::Invalid`] if another process has it or a newer version wrote it; [`DoseError::Io`].
     pub(super) fn open(&self, runs_elsewhere: bool) -> Result<Option<Arc<Store>>, DoseError> {
         let Some(folder) = &self.store else { return Ok(None) };
-        let options = StoreOptions { runs_elsewhere, ..self.options()? };
+        let options = StoreOptions { leaves_running: runs_elsewhere, ..self.options()? };
         let store = Arc::new(Store::open(folder, options).map_err(refused)?);
         store.start_sweep().map_err(|error| DoseError::Io(format!("no thread for the store: {error}")))?;
         Ok(Some(store))

@@ -7,6 +7,17 @@ use super::divided::{divided_difference, mean_decay};
 use super::dose_rate::{DoseRate, Term, above_0};
 use super::repair::Repair;
 use crate::domain::{Checks, DoseError};
+use crate::math::gauss::GaussRule;
+
+/// Terms whose doses are more than so many times that of their sum cancel each other, and lose the square of it in a sum
+/// over pairs.
+const CANCELLING: f64 = 100.0;
+/// Points of a panel of a quadrature. Each panel is twice as long as the one before.
+const PANEL_POINTS: usize = 16;
+/// End of the first panel, beside the shortest time in which anything changes.
+const FIRST_PANEL: f64 = 1e-2;
+/// Where a quadrature without an end ends, beside the longest time in which anything changes.
+const LAST_PANEL: f64 = 60.0;
 
 /// Dose-rate over all time.
 #[derive(Clone, Debug, PartialEq)]
@@ -207,6 +218,9 @@ impl DoseCourse {
     /// * `repair_per_h` – rate of repair; none if it is instant
     fn square_gy2(&self, repair_per_h: Option<f64>) -> f64 {
         let Some(repair) = repair_per_h else { return 0.0 };
+        if self.sum_of_sizes_gy() > CANCELLING * self.dose_gy() {
+            return self.square_by_quadrature_gy2(repair);
+        }
         let (mut sum, mut unrepaired_gy) = (0.0, 0.0);
         for (piece, length_h) in self.lengths() {
             for one in &piece.terms {
@@ -221,6 +235,42 @@ impl DoseCourse {
             }
         }
         sum
+    }
+
+    /// The same by quadrature: dose-rate and un-repaired dose are nowhere below 0, so that terms that cancel each other
+    /// lose digits once in each of them, and not once more in a sum of products.
+    fn square_by_quadrature_gy2(&self, repair: f64) -> f64 {
+        let rule = GaussRule::legendre(PANEL_POINTS);
+        let (mut sum, mut unrepaired_gy) = (0.0, 0.0);
+        for (piece, length_h) in self.lengths() {
+            let unrepaired_at = |time_h: f64| {
+                let made = piece.terms.iter().map(|term| left_of(*term, repair, time_h));
+                unrepaired_gy * (-repair * time_h).exp() + made.sum::<f64>()
+            };
+            let rate_at = |time_h: f64| piece.terms.iter().map(|term| term.at(time_h)).sum::<f64>();
+            let rates = || piece.terms.iter().map(|term| term.rate_per_h).filter(|rate| *rate > 0.0);
+            let fastest = rates().chain([repair]).fold(0.0, f64::max);
+            let end_h = length_h.unwrap_or_else(|| LAST_PANEL / rates().fold(f64::INFINITY, f64::min));
+            let (mut low, mut high) = (0.0, (FIRST_PANEL / fastest).min(end_h));
+            while low < end_h {
+                rule.for_each_point([low, high], high - low, |time_h, weight| {
+                    sum += 2.0 * weight * rate_at(time_h) * unrepaired_at(time_h);
+                });
+                (low, high) = (high, (2.0 * high).min(end_h));
+            }
+            if let Some(length_h) = length_h {
+                unrepaired_gy = unrepaired_at(length_h);
+            }
+        }
+        sum
+    }
+
+    /// The sum of the sizes of the doses of all terms [Gy].
+    fn sum_of_sizes_gy(&self) -> f64 {
+        let sizes = |(piece, length_h): (&Piece, Option<f64>)| -> f64 {
+            piece.terms.iter().map(|term| dose_of(*term, length_h).abs()).sum()
+        };
+        self.lengths().map(sizes).sum()
     }
 
     /// The pieces, and how long each lasts [h]; the last one never ends.
@@ -270,4 +320,54 @@ fn left_of(term: Term, repair_per_h: f64, length_h: f64) -> f64 {
     let slower = term.rate_per_h.min(repair_per_h);
     let between = (term.rate_per_h - repair_per_h).abs();
     term.amplitude_gy_per_h * (-slower * length_h).exp() * length_h * mean_decay(between * length_h)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE_PER_H: f64 = 0.0139;
+    const REPAIR_PER_H: f64 = std::f64::consts::LN_2 / 2.8;
+
+    /// Uptake and washout of nearly the same rate.
+    fn close(apart: f64) -> DoseRate {
+        let term = |amplitude_gy_per_h: f64, rate_per_h: f64| Term { amplitude_gy_per_h, rate_per_h };
+        DoseRate::new(vec![term(1.0, RATE_PER_H), term(-1.0, RATE_PER_H * (1.0 + apart))]).expect("good")
+    }
+
+    #[test]
+    fn quadrature_and_sum_over_pairs_agree_where_both_hold() {
+        let session = Session { start_h: 20.0, duration_h: 4.0, clearance_half_time_h: 3.0 };
+        for apart in [0.03, 0.5, 30.0, 1e4] {
+            let one = DoseCourse::of(&close(apart));
+            let infused = DoseCourse::infused(&close(apart), 3.0).expect("good");
+            let cleared = one.with_sessions(&[session]).expect("good").with_removal(60.0, 0.4).expect("good");
+            let twice = infused.plus(&one.later_by(24.0));
+            for (name, course) in [("one", one), ("infused", infused), ("cleared", cleared), ("twice", twice)] {
+                assert!(course.sum_of_sizes_gy() < CANCELLING * course.dose_gy(), "{name} {apart}");
+                for repair in [0.0, RATE_PER_H, REPAIR_PER_H, 40.0] {
+                    let (pairs, points) = (course.square_gy2(Some(repair)), course.square_by_quadrature_gy2(repair));
+                    assert!((points / pairs - 1.0).abs() < 2e-11, "{name} {apart} {repair}: {points} {pairs}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn terms_that_nearly_cancel_keep_their_digits() {
+        // Of t e^(−λt), to the square of how far the rates are apart.
+        for apart in [1e-3, 1e-4, 1e-5, 1e-6, 1e-7] {
+            let rate_per_h = RATE_PER_H * (1.0 + apart / 2.0);
+            let part = rate_per_h / (rate_per_h + REPAIR_PER_H);
+            let right = 0.5 * (part + part * part);
+            let course = DoseCourse::of(&close(apart));
+            let found = course.square_gy2(Some(REPAIR_PER_H)) / course.dose_gy().powi(2);
+            let allowed = 3e-16 / apart * 10.0 + apart * apart;
+            assert!((found / right - 1.0).abs() < allowed, "{apart}: {found} {right}");
+            // An infusion of a minute changes little.
+            let infused = DoseCourse::infused(&close(apart), 1.0 / 60.0).expect("good");
+            let found = infused.square_gy2(Some(REPAIR_PER_H)) / infused.dose_gy().powi(2);
+            assert!((found / right - 1.0).abs() < allowed + 1e-4, "{apart}, infused: {found} {right}");
+        }
+    }
 }

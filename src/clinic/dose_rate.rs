@@ -6,6 +6,8 @@ use crate::domain::{Checks, DoseError, Invalid};
 const SLOPE_POINTS: i32 = 4000;
 /// Halvings that find a time of no slope, to the last bits.
 const HALVINGS: u32 = 200;
+/// Terms that leave less than this part of their doses cancel each other: rounding would show in a factor of nine digits.
+const CANCELLED: f64 = 1e-7;
 /// A dose-rate below 0 by less than this part of its largest amplitude comes from amplitudes written with few digits.
 const ROUNDING: f64 = 1e-6;
 
@@ -24,7 +26,12 @@ impl Term {
         Self { amplitude_gy_per_h: self.at(hours), ..self }
     }
 
-    fn at(self, hours: f64) -> f64 {
+    /// Its dose over all time [Gy].
+    fn dose_gy(self) -> f64 {
+        self.amplitude_gy_per_h / self.rate_per_h
+    }
+
+    pub(super) fn at(self, hours: f64) -> f64 {
         self.amplitude_gy_per_h * (-self.rate_per_h * hours).exp()
     }
 }
@@ -76,6 +83,12 @@ impl DoseRate {
                 "they give no dose: the sum of amplitude / rate is not above 0",
             ));
         }
+        if rate.dose_gy() < CANCELLED * rate.terms.iter().map(|term| term.dose_gy().abs()).sum::<f64>() {
+            return Err(DoseError::invalid(
+                "dose_rate_terms",
+                format!("they cancel each other to less than {CANCELLED:.0e} of their doses: give rates further apart"),
+            ));
+        }
         Ok(rate)
     }
 
@@ -102,7 +115,7 @@ impl DoseRate {
 
     /// The dose over all time: `Σ a / λ` [Gy].
     pub fn dose_gy(&self) -> f64 {
-        self.terms.iter().map(|term| term.amplitude_gy_per_h / term.rate_per_h).sum()
+        self.terms.iter().map(|term| term.dose_gy()).sum()
     }
 
     /// The same shape with another dose over all time.
@@ -223,6 +236,8 @@ mod tests {
         {
             assert!(DoseRate::new(below_0.clone()).is_err(), "{below_0:?}");
         }
+        let cancelled = DoseRate::new(vec![term(1.0, 0.01), term(-1.0, 0.01 * (1.0 + 1e-9))]);
+        assert!(cancelled.expect_err("rounding").to_string().contains("cancel"));
         assert!(DoseRate::mono(-1.0, 0.0).expect_err("two faults").violations().len() == 2);
         assert!(DoseRate::new(Vec::new()).is_err());
     }

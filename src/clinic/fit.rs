@@ -14,6 +14,9 @@ const AMPLITUDE_BOUNDS: [f64; 2] = [1e-9, 1e9];
 const ROUNDING: f64 = 1e-26;
 /// A parameter this near to its bound, in its logarithm, is at it.
 const AT_BOUND: f64 = 1e-6;
+/// A change of a parameter by its own size that no point sees may change an integral by this part of it.
+const UNSEEN: f64 = 0.1;
+
 /// A curve through some points.
 #[derive(Clone, Debug)]
 pub(super) struct Fit {
@@ -30,6 +33,22 @@ pub(super) struct Fit {
 }
 
 impl Fit {
+    /// Whether the points see how fast the activity falls. They do not where the fit is the better the faster it falls:
+    /// with one activity that is not 0, say, at whatever rate the search for the best one stops.
+    ///
+    /// Changes of the parameters that no point sees may leave the integral as it is, as where two rates are equal.
+    fn is_determined(&self, points: &[Observation]) -> bool {
+        let Some(unseen) = Triangle::of(jacobian(&self.curve, points), vec![0.0; points.len()]).unseen() else {
+            return true;
+        };
+        // Of the logarithms of the parameters, the largest change 1.
+        let changes: Vec<f64> = unseen.iter().zip(self.curve.parameters()).map(|(by, value)| by / value).collect();
+        let largest = changes.iter().fold(0.0_f64, |largest, change| largest.max(change.abs()));
+        let (integral, slopes) = self.curve.apply(|rate| [rate.recip(), -rate.powi(-2)]);
+        let change: f64 = unseen.iter().zip(&slopes).map(|(by, slope)| by * slope).sum();
+        self.curve.shape() != Shape::Mono && change.abs() <= UNSEEN * largest * integral.abs()
+    }
+
     /// Whether the slowest rate went to 0: the activity does not fall.
     pub(super) fn does_not_fall(&self) -> bool {
         self.curve.rates()[0].ln() - RATE_BOUNDS_PER_H[0].ln() < AT_BOUND
@@ -55,7 +74,7 @@ impl Fit {
     }
 }
 
-/// The best curve of a shape; none if no start came to an end.
+/// The best curve of a shape; none if no start came to an end, or the points do not determine it.
 ///
 /// * `given_sigma` – whether the standard deviations are those of the caller; else the covariance is scaled by χ²/(n−p)
 pub(super) fn fit(shape: Shape, points: &[Observation], given_sigma: bool) -> Option<Fit> {
@@ -86,7 +105,8 @@ pub(super) fn fit(shape: Shape, points: &[Observation], given_sigma: bool) -> Op
     let is_bounded = curve.terms().iter().all(|[amplitude, _]| amplitude.abs() < amplitude_high);
     let covariance = covariance(&curve, points, chi_square, given_sigma);
     let degrees = points.len() - parameters;
-    Some(Fit { curve, rate_is_held: false, is_bounded, chi_square, degrees, covariance })
+    let fit = Fit { curve, rate_is_held: false, is_bounded, chi_square, degrees, covariance };
+    (!is_bounded || fit.is_determined(points)).then_some(fit)
 }
 
 /// The best amplitude of one exponential with a given rate [1/h].
@@ -144,14 +164,18 @@ fn sorted(shape: Shape, logarithms: &[f64]) -> Option<Curve> {
 
 /// (JᵀWJ)⁻¹ in the parameters themselves.
 fn covariance(curve: &Curve, points: &[Observation], chi_square: f64, given_sigma: bool) -> Option<Vec<Vec<f64>>> {
+    let degrees = points.len() - curve.parameters().len();
+    let inverse = Triangle::of(jacobian(curve, points), vec![0.0; points.len()]).inverse_of_normal()?;
+    scaled(inverse, chi_square, degrees, given_sigma)
+}
+
+/// Derivatives of the points by the parameters, in standard deviations: a row for each point.
+fn jacobian(curve: &Curve, points: &[Observation]) -> Vec<Vec<f64>> {
     let row = |point: &Observation| {
         let (_, slopes) = curve.apply(|rate| point.window.mean(rate));
-        slopes.into_iter().map(|slope| slope / point.sigma).collect::<Vec<f64>>()
+        slopes.into_iter().map(|slope| slope / point.sigma).collect()
     };
-    let rows: Vec<Vec<f64>> = points.iter().map(row).collect();
-    let degrees = points.len() - curve.parameters().len();
-    let inverse = Triangle::of(rows, vec![0.0; points.len()]).inverse_of_normal()?;
-    scaled(inverse, chi_square, degrees, given_sigma)
+    points.iter().map(row).collect()
 }
 
 /// With σ of the caller as it is, else times χ²/(n−p): then none without a degree of freedom.
@@ -244,6 +268,34 @@ mod tests {
                 })
                 .sum();
             assert!((sigma / variance.sqrt() - 1.0).abs() < 1e-3, "{curve:?}: {sigma} {}", variance.sqrt());
+        }
+    }
+
+    #[test]
+    fn one_activity_beside_zeros_determines_no_rate() {
+        let seen = |points: &[[f64; 2]], sigma_mbq: f64| -> Vec<Observation> {
+            let window = |start_h: f64| Window { start_h, duration_h: 0.0, infusion_h: 0.0 };
+            let see = |[time_h, activity_mbq]: &[f64; 2]| Observation {
+                window: window(*time_h),
+                activity_mbq: *activity_mbq,
+                sigma: sigma_mbq + 0.05 * activity_mbq.abs(),
+            };
+            points.iter().map(see).collect()
+        };
+        for sigma_mbq in [1e-3, 0.1] {
+            for points in [
+                &[[20.0, 2.0], [90.0, 0.0]][..],
+                &[[0.0, 2.0], [90.0, 0.0]],
+                &[[2.0, 2.0], [90.0, 0.0]],
+                &[[1.0, 2.0], [90.0, 1e-30]],
+                &[[0.0, 2.0], [24.0, 0.0], [90.0, 0.0]],
+            ] {
+                let found = fit(Shape::Mono, &seen(points, sigma_mbq), true).filter(|fit| fit.is_bounded);
+                assert!(found.is_none(), "{points:?}: {found:?}");
+            }
+            // Two that fall by far do.
+            let found = fit(Shape::Mono, &seen(&[[20.0, 2.0], [90.0, 1e-6]], sigma_mbq), true).expect("a fit");
+            assert!((found.curve.rates()[0] / ((2e6_f64).ln() / 70.0) - 1.0).abs() < 1e-6, "{found:?}");
         }
     }
 

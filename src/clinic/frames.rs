@@ -1,6 +1,5 @@
 //! A series of maps of one grid, and when they were made.
 
-use super::weighting::relative_sigma;
 use super::{Point, PointDraft, Series, SeriesDraft};
 use crate::domain::{Checks, DoseError, Warning, words};
 
@@ -82,12 +81,12 @@ impl Frames {
 
     /// A series with other activities, by time.
     ///
-    /// * `sigma_of` – relative standard deviation of each, if it is given
-    pub(super) fn series(&self, activities_mbq: &[f64], relative: Option<f64>) -> Series {
-        let points = self.template.points().iter().zip(activities_mbq);
-        let point = |(point, activity): (&Point, &f64)| Point {
+    /// * `sigmas_mbq` – standard deviation of each, if they are given
+    pub(super) fn series(&self, activities_mbq: &[f64], sigmas_mbq: Option<&[f64]>) -> Series {
+        let points = self.template.points().iter().zip(activities_mbq).enumerate();
+        let point = |(place, (point, activity)): (usize, (&Point, &f64))| Point {
             activity_mbq: *activity,
-            sigma_mbq: relative.map(|part| relative_sigma(*activity, activities_mbq, part)),
+            sigma_mbq: sigmas_mbq.map(|sigmas| sigmas[place]),
             ..*point
         };
         self.template.with_points(points.map(point).collect())

@@ -231,6 +231,38 @@ mod tests {
     }
 
     #[test]
+    fn spheres_that_scatter_have_the_curve_of_the_least_sum_of_squares() {
+        let sphere = |[volume_cm3, recovery_coefficient, sigma]: [f64; 3]| Sphere {
+            volume_cm3,
+            recovery_coefficient,
+            sigma: Some(sigma),
+        };
+        // The last is far below the others: residuals of up to 1.3 standard deviations.
+        let spheres = [
+            [0.52, 0.61396, 0.10678],
+            [1.15, 0.80826, 0.11533],
+            [2.57, 1.00354, 0.10116],
+            [5.57, 1.12857, 0.06819],
+            [11.5, 0.96952, 0.05374],
+            [26.5, 0.93804, 0.17865],
+        ]
+        .map(sphere);
+        let found = RecoveryCurve::fit(&spheres).expect("a good fit");
+        let square = |b1_cm3: f64, b2: f64| -> f64 {
+            let curve = RecoveryCurve::known(b1_cm3, b2, None).expect("good");
+            let part = |s: &Sphere| (s.recovery_coefficient - curve.coefficient(s.volume_cm3)) / s.sigma.expect("given");
+            spheres.iter().map(|sphere| part(sphere).powi(2)).sum()
+        };
+        let least = found.chi_square.expect("a fit");
+        assert!((least / square(found.b1_cm3, found.b2) - 1.0).abs() < 1e-12);
+        for [by_1, by_2] in [[1e-3, 0.0], [-1e-3, 0.0], [0.0, 1e-3], [0.0, -1e-3], [1e-3, 1e-3], [-1e-3, 1e-3]] {
+            assert!(square(found.b1_cm3 * (1.0 + by_1), found.b2 * (1.0 + by_2)) > least, "{found:?}");
+        }
+        // A general minimiser of another library gave these.
+        assert!((found.b1_cm3 / 0.42784 - 1.0).abs() < 1e-4 && (found.b2 / 2.02027 - 1.0).abs() < 1e-4, "{found:?}");
+    }
+
+    #[test]
     fn sigma_is_that_of_many_noisy_fits() {
         use rand_chacha::ChaCha8Rng;
         use rand_chacha::rand_core::SeedableRng;

@@ -5,12 +5,13 @@ use crate::domain::Invalid;
 
 /// Steps of the fit; it takes about ten.
 const STEPS: u32 = 500;
-/// The fit has converged when no parameter moves by more than this part of itself.
-const CONVERGED: f64 = 1e-13;
+/// The fit has converged when no parameter moves by more than this part of itself: the next step would be its square.
+const CONVERGED: f64 = 1e-9;
 /// Steeper or flatter curves do not describe recovery: the coefficients do not rise with volume as they should.
 const STEEPNESS: std::ops::Range<f64> = 0.02..50.0;
 
-/// Fits by Levenberg and Marquardt, in the logarithms of both parameters.
+/// Fits in the logarithms of both parameters by damped steps: Newton's where the sum of squares is convex, else those of
+/// Gauss and Newton, which alone come to no end where the residuals are large.
 ///
 /// # Errors
 /// If it does not converge, or to a curve that does not rise.
@@ -19,8 +20,10 @@ pub(super) fn fit_curve(spheres: &[Sphere]) -> Result<RecoveryCurve, Invalid> {
     let (mut at, mut damping) = (start(spheres), 1e-3);
     let mut square = square_of(spheres, at);
     for _ in 0..STEPS {
-        let ([[a, b], [_, d]], [g1, g2]) = normal(spheres, at);
-        let (a, d) = (a * (1.0 + damping), d * (1.0 + damping));
+        let (flat, [g1, g2]) = normal(spheres, at);
+        let curved = hessian(spheres, at, flat);
+        let [[a, b], [_, d]] = if is_convex(curved) { curved } else { flat };
+        let (a, d) = (a + damping * flat[0][0], d + damping * flat[1][1]);
         let determinant = a * d - b * b;
         if determinant.is_nan() || determinant <= 0.0 {
             return Err(does_not_rise());
@@ -30,7 +33,7 @@ pub(super) fn fit_curve(spheres: &[Sphere]) -> Result<RecoveryCurve, Invalid> {
         let after = square_of(spheres, next);
         let has_converged = step.iter().all(|step| step.abs() < CONVERGED);
         if after <= square {
-            (at, square, damping) = (next, after, (damping / 10.0).max(1e-12));
+            (at, square, damping) = (next, after, damping / 10.0);
         } else {
             damping *= 10.0;
         }
@@ -39,7 +42,14 @@ pub(super) fn fit_curve(spheres: &[Sphere]) -> Result<RecoveryCurve, Invalid> {
             return if STEEPNESS.contains(&b2) { Ok(curve(spheres, at, square)) } else { Err(does_not_rise()) };
         }
     }
-    Err(does_not_rise())
+    if !STEEPNESS.contains(&at[1].exp()) {
+        return Err(does_not_rise());
+    }
+    Err(Invalid::new("the fit of a curve to them comes to no end: look for a sphere that does not fit the others"))
+}
+
+fn is_convex([[a, b], [_, d]]: [[f64; 2]; 2]) -> bool {
+    a > 0.0 && a * d - b * b > 0.0
 }
 
 /// Logarithms of the parameters of a straight line through the logits.
@@ -82,6 +92,25 @@ fn normal(spheres: &[Sphere], at: [f64; 2]) -> ([[f64; 2]; 2], [f64; 2]) {
         }
     }
     (matrix, vector)
+}
+
+/// Half the second derivatives of the sum of squares by the logarithms of the parameters: `JᵀWJ` less the residuals
+/// times the second derivatives of `R = 1/(1 + e^x)`, `x = b2 (ln b1 − ln v)`.
+fn hessian(spheres: &[Sphere], at: [f64; 2], mut matrix: [[f64; 2]; 2]) -> [[f64; 2]; 2] {
+    let curve = of(at);
+    for sphere in spheres {
+        let recovery = curve.coefficient(sphere.volume_cm3);
+        let [slope_1, slope_2] = [curve.b2, curve.b2 * (at[0] - sphere.volume_cm3.ln())];
+        let first = -recovery * (1.0 - recovery);
+        let second = -first * (1.0 - 2.0 * recovery);
+        let by_residual = weight(sphere) * (sphere.recovery_coefficient - recovery);
+        let mixed = by_residual * (second * slope_1 * slope_2 + first * slope_1);
+        matrix[0][0] -= by_residual * second * slope_1 * slope_1;
+        matrix[0][1] -= mixed;
+        matrix[1][0] -= mixed;
+        matrix[1][1] -= by_residual * (second * slope_2 * slope_2 + first * slope_2);
+    }
+    matrix
 }
 
 /// The curve with its covariance in the natural parameters.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::weighting::relative_sigmas;
 use super::{CurveOptions, Frames, Integration, integrate};
 use crate::domain::{Checks, DoseError, Organs, words};
 
@@ -178,7 +179,8 @@ fn one(
     into: &mut [f64],
 ) -> Result<RegionIntegral, DoseError> {
     let activity_mbq = frames.sums(maps, &region.voxels);
-    let series = frames.series(&activity_mbq, options.relative_sigma);
+    let sigmas_mbq = options.relative_sigma.map(|part| relative_sigmas(&activity_mbq, part));
+    let series = frames.series(&activity_mbq, sigmas_mbq.as_deref());
     let integration = integrate(&series, &options.curve)?;
     let times_h = frames.times_h();
     let at = reference(&times_h, &integration, series.physical_rate_per_h(), options.reference_time_h)?;

@@ -259,7 +259,7 @@ impl Solver<'_> {
             return Found { tia_mbq_h: 0.0, sigma_mbq_h: 0.0, kind: VoxelKind::NoActivity };
         }
         match self.options.model {
-            VoxelModel::Auto => return self.chosen(activities),
+            VoxelModel::Auto => return self.chosen(activities, weights),
             VoxelModel::Pieces => return self.pieces(activities, VoxelKind::Pieces),
             VoxelModel::Mono => {}
         }
@@ -319,8 +319,12 @@ impl Solver<'_> {
     }
 
     /// By the choice that a region gets.
-    fn chosen(&self, activities: &[f64]) -> Found {
-        let series = self.frames.series(activities, Some(self.options.relative_sigma));
+    ///
+    /// * `weights` – a buffer
+    fn chosen(&self, activities: &[f64], weights: &mut [f64]) -> Found {
+        let largest = self.weigh(activities, weights);
+        let sigmas: Vec<f64> = weights.iter().map(|weight| largest / weight.sqrt()).collect();
+        let series = self.frames.series(activities, Some(&sigmas));
         let options = CurveOptions { pieces: self.options.pieces, ..CurveOptions::default() };
         let Ok(found) = integrate(&series, &options) else {
             return self.pieces(activities, VoxelKind::Pieces);

@@ -47,15 +47,15 @@ impl Weighting {
     }
 }
 
-/// Standard deviation of an activity [MBq] that is a part of it, or of the floor below it.
+/// Standard deviations of activities [MBq] that are a part of them, or of the floor below them.
 ///
-/// * `all_mbq` – the activities of the series
 /// * `part` – relative standard deviation
-pub(super) fn relative_sigma(activity_mbq: f64, all_mbq: &[f64], part: f64) -> f64 {
-    let largest_mbq = all_mbq.iter().map(|activity| activity.abs()).fold(0.0, f64::max);
-    let size_mbq = Weighting::Relative.sigma(activity_mbq, None, largest_mbq);
+pub(super) fn relative_sigmas(activities_mbq: &[f64], part: f64) -> Vec<f64> {
+    let largest_mbq = activities_mbq.iter().map(|activity| activity.abs()).fold(0.0, f64::max);
+    let size_mbq = |activity_mbq: &f64| Weighting::Relative.sigma(*activity_mbq, None, largest_mbq);
     // All activities 0: any σ above 0 will do, the integral is 0.
-    part * if size_mbq > 0.0 { size_mbq } else { 1.0 }
+    let sizes = activities_mbq.iter().map(size_mbq);
+    sizes.map(|size_mbq| part * if size_mbq > 0.0 { size_mbq } else { 1.0 }).collect()
 }
 
 /// A point as a fit sees it.

@@ -70,6 +70,25 @@ impl Triangle {
         })
     }
 
+    /// A change of `x` that leaves all rows as they are, the largest one it has found; none if no column depends on
+    /// those before it.
+    pub(crate) fn unseen(&self) -> Option<Vec<f64>> {
+        let n = self.lengths.len();
+        let left = |j: usize| self.upper.get(j).map_or(0.0, |row| row[j].abs());
+        let place = (0..n).find(|j| !(self.lengths[*j] > 0.0 && left(*j) > DEPENDENT_BELOW))?;
+        // The column is made of those before it: R x = −(its part above the diagonal).
+        let mut change = vec![0.0; n];
+        change[place] = 1.0;
+        if self.lengths[place] > 0.0 {
+            for j in (0..place).rev() {
+                let known: f64 = (j + 1..=place).map(|k| self.upper[j][k] * change[k]).sum();
+                change[j] = -known / self.upper[j][j];
+            }
+            (0..=place).for_each(|j| change[j] /= self.lengths[j]);
+        }
+        Some(change)
+    }
+
     /// Solves R x = b.
     fn back(&self, mut b: Vec<f64>) -> Vec<f64> {
         for j in (0..b.len()).rev() {
@@ -134,6 +153,21 @@ mod tests {
                 assert!((product - expected).abs() < 1e-11 * scale.max(1.0), "{i} {j}: {product}");
             }
         }
+    }
+
+    #[test]
+    fn a_change_that_no_row_sees_is_found() {
+        assert_eq!(Triangle::of(rows(), vec![0.0; 6]).unseen(), None);
+        // The third column is the first less twice the second.
+        let rows: Vec<Vec<f64>> =
+            (0..5).map(f64::from).map(|x| vec![1e3, x * x, 1e3 - 2.0 * x * x, (0.5 * x).exp()]).collect();
+        let change = Triangle::of(rows.clone(), vec![0.0; 5]).unseen().expect("one column depends on others");
+        for row in &rows {
+            let moved: f64 = row.iter().zip(&change).map(|(value, by)| value * by).sum();
+            let size: f64 = row.iter().zip(&change).map(|(value, by)| (value * by).abs()).sum();
+            assert!(moved.abs() < 1e-10 * size, "{change:?}: {moved} of {size}");
+        }
+        assert_eq!(Triangle::of(vec![vec![1.0, 0.0]; 3], vec![0.0; 3]).unseen(), Some(vec![0.0, 1.0]));
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Store {
         let lost_at_start = 0;
         let mut store =
             Self { options, folders, ledger, published, writer, uploads, shares, lost_at_start, _lock: lock };
-        if !store.options.runs_elsewhere {
+        if !store.options.leaves_running {
             store.lost_at_start = store.recover().map_err(|error| faults.damaged(error))?;
         }
         if store.lost_at_start > 0 {

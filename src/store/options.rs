@@ -32,8 +32,9 @@ pub struct StoreOptions {
     pub keys: StoreKeys,
     /// Faults that are injected into its files.
     pub faults: Faults,
-    /// Whether jobs that ran when the store was left may still run, on workers of their own.
-    pub runs_elsewhere: bool,
+    /// Whether jobs that ran when the store was left stay as they are: they may still run, on workers of their own, or
+    /// the store is only looked after, and how often a job may be lost is for its service to say.
+    pub leaves_running: bool,
 }
 
 impl Default for StoreOptions {
@@ -50,7 +51,7 @@ impl Default for StoreOptions {
             small_job: Duration::from_secs(10),
             keys: StoreKeys::default(),
             faults: Faults::default(),
-            runs_elsewhere: false,
+            leaves_running: false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Jobs are cancelled at random points, tables included: the device is free for the next one, which is printed with its
 //! time, and a cancelled job stays so. `RELIABILITY_CANCELS` asks for more.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use dosegrid::api::pb::{self, JobState};
@@ -11,6 +12,9 @@ use super::kills::serve;
 use super::latency::told;
 use super::rounds::Rounds;
 use super::{Client, monte_carlo, request_id};
+
+/// Cancels where nobody asks for more.
+const FEW: usize = 12;
 
 /// Waits until a job runs; since when.
 async fn running(client: &mut Client, name: &str) -> Instant {
@@ -41,19 +45,28 @@ async fn a_cancelled_job_makes_room_for_the_next() {
     };
     let (mut answered, mut free) = (Vec::new(), Vec::new());
     let mut job = next(&mut client, 0).await;
+    let mut waiting = VecDeque::from([next(&mut client, 1).await]);
     running(&mut client, &job).await;
     let mut cancelled = Vec::new();
-    let rounds = Rounds::of("a job is cancelled", "RELIABILITY_CANCELS", 6);
+    let rounds = Rounds::of("a job is cancelled", "RELIABILITY_CANCELS", FEW);
     while let Some(number) = rounds.next() {
-        let waits = next(&mut client, 1 + number).await;
-        tokio::time::sleep(Duration::from_millis(random.random_range(0..300))).await;
+        // Some as soon as they have begun: what comes after them waits already.
+        let most_us = if random.random_ratio(1, 2) { 300_000 } else { 3_000 };
+        tokio::time::sleep(Duration::from_micros(random.random_range(0..most_us))).await;
         let begun = Instant::now();
         let request = pb::CancelJobRequest { name: job.clone() };
         let ended = client.jobs.cancel_job(request).await.expect("it is there").into_inner().job.expect("a job");
         answered.push(begun.elapsed());
         assert_eq!(ended.state(), JobState::Cancelled);
-        free.push(running(&mut client, &waits).await - begun);
-        cancelled.push(std::mem::replace(&mut job, waits));
+        let next_one = waiting.pop_front().expect("one waits");
+        free.push(running(&mut client, &next_one).await - begun);
+        cancelled.push(std::mem::replace(&mut job, next_one));
+        // One ahead, or two where the next cancel comes at once.
+        if waiting.is_empty() {
+            for ahead in 0..random.random_range(1..4) {
+                waiting.push_back(next(&mut client, 2 + 4 * number + ahead).await);
+            }
+        }
     }
     told("CancelJob", answered);
     told("from CancelJob to the next job on the device", free);

@@ -23,7 +23,7 @@ const UNFINISHED: usize = 900;
 /// Jobs of a page.
 const PAGE: i32 = 1000;
 
-fn new() -> NewJob {
+pub(super) fn new() -> NewJob {
     let compute = pb::ComputeHeader { nuclide: "Lu-177".into(), ..Default::default() };
     let spec = pb::JobSpec { compute: Some(compute), priority: pb::JobPriority::Normal.into() };
     NewJob {

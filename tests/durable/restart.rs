@@ -5,7 +5,9 @@ use std::process::Output;
 use std::time::Duration;
 
 use dosegrid::api::pb::{self, JobState};
+use dosegrid::store::{Store, StoreOptions};
 
+use super::large::new;
 use super::{Client, monte_carlo, request_id};
 use crate::support::command::{Server, dosegrid, stderr};
 
@@ -164,4 +166,30 @@ fn a_store_has_one_process_and_no_newer_format() {
     assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
     assert!(stderr(&refused).contains("99"), "{}", stderr(&refused));
     assert_eq!(std::fs::read(folder.path().join("ledger")).expect("a ledger"), before, "untouched");
+}
+
+#[test]
+fn looking_after_a_store_counts_no_job_as_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = folder.path().join("store");
+    // A service that gives a job more attempts than is usual.
+    let open = || {
+        let options = StoreOptions { reserve_bytes: 0, max_attempts: 1000, ..StoreOptions::default() };
+        Store::open(&store, options).expect("a store")
+    };
+    open().create_job(new()).expect("room");
+    let (flag, exported) = (format!("--store={}", store.display()), folder.path().join("exported"));
+    let output = format!("--output={}", exported.display());
+    for _ in 0..2 * StoreOptions::default().max_attempts {
+        // It runs, and the process is lost.
+        let taken = open().take(|_| true, |_| Some(("cpu".to_owned(), ()))).expect("sound");
+        assert!(taken.is_some(), "it waits");
+        for words in [&["store", "check", &flag][..], &["store", "gc", &flag], &["store", "export", &flag, &output]] {
+            let said = dosegrid(folder.path(), words);
+            assert_eq!(said.status.code(), Some(0), "{}", stderr(&said));
+        }
+        std::fs::remove_dir_all(&exported).expect("it was written");
+    }
+    let jobs = open().jobs("default", None, &[], usize::MAX);
+    assert_eq!(jobs.iter().map(|job| job.state()).collect::<Vec<_>>(), [dosegrid::jobs::JobState::Queued]);
 }

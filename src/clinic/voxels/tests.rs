@@ -1,4 +1,5 @@
 use super::*;
+use crate::clinic::weighting::relative_sigmas;
 use crate::clinic::{Moment, PointDraft, SeriesDraft, ValueRefersTo};
 
 const TIMES_H: [f64; 4] = [24.0, 48.0, 96.0, 168.0];
@@ -61,6 +62,26 @@ fn a_voxel_gets_what_a_region_of_its_values_gets() {
         kinds.insert(kind.number());
     }
     assert!(kinds.contains(&0) && kinds.contains(&2) && kinds.contains(&3), "{kinds:?}");
+}
+
+#[test]
+fn the_choice_weighs_by_the_floor_that_the_fit_of_one_exponential_has() {
+    // Two exponentials have five parameters and more: with three scans, both ways fit one.
+    let frames = frames(&TIMES_H[..3], 0.0);
+    let maps: Vec<Vec<f32>> = (0..3).map(|at| vec![[20.0, 6.0, -0.05][at], [9.0, 5.0, 1.5][at]]).collect();
+    let maps: Vec<&[f32]> = maps.iter().map(Vec::as_slice).collect();
+    let integral = |model, sigma_floor_of_its_maximum| {
+        let options = VoxelOptions { model, sigma_floor_of_its_maximum, ..VoxelOptions::default() };
+        integrate_voxels(&frames, &maps, &options).expect("maps").tia_mbq_h
+    };
+    for floor in [FLOOR, 10.0 * FLOOR] {
+        let [mono, auto] = [VoxelModel::Mono, VoxelModel::Auto].map(|model| integral(model, floor));
+        for (mono, auto) in mono.iter().zip(&auto) {
+            assert!((mono / auto - 1.0).abs() < 1e-6, "{floor}: {mono} {auto}");
+        }
+    }
+    let [low, high] = [FLOOR, 10.0 * FLOOR].map(|floor| integral(VoxelModel::Auto, floor)[0]);
+    assert!((low / high - 1.0).abs() > 1e-3, "a floor that matters: {low} {high}");
 }
 
 #[test]
@@ -134,7 +155,8 @@ fn sigma_is_that_of_a_region_with_the_same_values() {
     let sigmas = found.tia_sigma_mbq_h.as_ref().expect("they were wanted");
     let mut seen = std::collections::BTreeSet::new();
     for (place, sigma) in sigmas.iter().enumerate() {
-        let series = frames.series(&voxel(place).map(f64::from), Some(options.relative_sigma));
+        let activities = voxel(place).map(f64::from);
+        let series = frames.series(&activities, Some(&relative_sigmas(&activities, options.relative_sigma)));
         let mono = CurveOptions {
             model: crate::clinic::ModelChoice::Exponentials(crate::clinic::Shape::Mono),
             ..CurveOptions::default()
