@@ -7,20 +7,24 @@
 #import charged
 
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    open_queue(lane);
+    let cycle = open_queue(lane);
+    let n_running = cycle.charged_running;
+    let standing = cycle.charged_standing;
+    let first = workgroup.x * WORKGROUP;
+    if first >= max(n_running, standing) {
+        count_workgroup(lane);
+        return;
+    }
     open_accounts(lane);
-    let n_running = atomicLoad(&counters.charged_running);
-    let standing = atomicLoad(&counters.charged) - n_running;
-    pass_standing(false, standing, id.x, groups.x * WORKGROUP);
+    let place = first + lane;
+    pass_standing(false, standing, place, groups.x * WORKGROUP);
     var is_alive = false;
     var walk: Walk;
-    if id.x < n_running {
-        let room_charged = atomicLoad(&counters.charged_room_charged);
-        let room_photons = atomicLoad(&counters.charged_room_photons);
-        let track = take(queue_start(false, atomicLoad(&counters.turn)), standing + id.x);
-        walk = follow(track, room_charged, room_photons);
+    if place < n_running {
+        let track = take(queue_start(false, cycle.turn), standing + place);
+        walk = follow(track, cycle.charged_room_charged, cycle.charged_room_photons);
         var stream = stream_of(track);
         var score = score_of(track.history);
         is_alive = run_charged(&walk, &stream, &score);

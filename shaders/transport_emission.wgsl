@@ -12,13 +12,18 @@
 #import source
 
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    open_queue(lane);
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    let cycle = open_queue(lane);
+    let first = workgroup.x * WORKGROUP;
+    if first >= cycle.emitting {
+        count_workgroup(lane);
+        return;
+    }
     open_accounts(lane);
     var is_on_its_way = false;
     var walk: Walk;
-    if id.x < atomicLoad(&counters.emitting) {
-        is_on_its_way = emit_item(atomicLoad(&counters.first_item) + id.x, &walk);
+    if first + lane < cycle.emitting {
+        is_on_its_way = emit_item(cycle.first_item + first + lane, &walk);
     }
     hand_on(lane, is_on_its_way, walk.track);
     close_accounts(lane);

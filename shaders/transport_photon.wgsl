@@ -7,20 +7,24 @@
 #import photon
 
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    open_queue(lane);
+    let cycle = open_queue(lane);
+    let n_running = cycle.photons_running;
+    let standing = cycle.photons_standing;
+    let first = workgroup.x * WORKGROUP;
+    if first >= max(n_running, standing) {
+        count_workgroup(lane);
+        return;
+    }
     open_accounts(lane);
-    let n_running = atomicLoad(&counters.photons_running);
-    let standing = atomicLoad(&counters.photons) - n_running;
-    pass_standing(true, standing, id.x, groups.x * WORKGROUP);
+    let place = first + lane;
+    pass_standing(true, standing, place, groups.x * WORKGROUP);
     var is_alive = false;
     var walk: Walk;
-    if id.x < n_running {
-        let room_charged = atomicLoad(&counters.photons_room_charged);
-        let room_photons = atomicLoad(&counters.photons_room_photons);
-        let track = take(queue_start(true, atomicLoad(&counters.turn)), standing + id.x);
-        walk = follow(track, room_charged, room_photons);
+    if place < n_running {
+        let track = take(queue_start(true, cycle.turn), standing + place);
+        walk = follow(track, cycle.photons_room_charged, cycle.photons_room_photons);
         var stream = stream_of(track);
         var score = score_of(track.history);
         is_alive = run_photon(&walk, &stream, &score);

@@ -40,7 +40,9 @@ fn main() {
     atomicStore(&counters.cycles, atomicLoad(&counters.cycles) + 1u);
     let steps = charged_running * params.charged_steps + photons_running * params.photon_steps;
     let work = emitting * EMISSION_WORK + steps;
-    atomicStore(&counters.work, atomicLoad(&counters.work) + work);
+    let work_before = atomicLoad(&counters.work_low);
+    atomicStore(&counters.work_low, work_before + work);
+    if work_before + work < work_before { atomicStore(&counters.work_high, atomicLoad(&counters.work_high) + 1u); }
     atomicStore(&counters.first_item, first_item);
     atomicStore(&counters.emitting, emitting);
     atomicStore(&counters.charged, charged);

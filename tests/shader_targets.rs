@@ -2,6 +2,7 @@
 //! compiler that wgpu has. SPIR-V is checked by `spirv-val` where it is found.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use dosegrid::engine::gpu::{StageSource, stage_sources};
@@ -56,7 +57,7 @@ fn msl(stage: &StageSource) -> String {
 #[test]
 fn every_stage_is_written_for_directx_and_metal() {
     let stages = stage_sources();
-    assert_eq!(stages.len(), 10);
+    assert_eq!(stages.len(), 12);
     for stage in &stages {
         let (hlsl, msl) = (hlsl(stage), msl(stage));
         assert!(hlsl.contains("[numthreads("), "{}", stage.name);
@@ -66,7 +67,10 @@ fn every_stage_is_written_for_directx_and_metal() {
 
 #[test]
 fn every_stage_is_valid_spirv() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let temporary = tempfile::tempdir().expect("a folder");
+    // `benches/stages.py` wants to have them.
+    let kept = std::env::var_os("SPIRV_FOLDER").map(PathBuf::from);
+    let folder = kept.as_deref().unwrap_or_else(|| temporary.path());
     let found = Command::new("spirv-val").arg("--version").output().is_ok();
     if !found {
         println!("spirv-val is absent (Debian: spirv-tools): the words are written and not checked");
@@ -74,9 +78,9 @@ fn every_stage_is_valid_spirv() {
     for stage in stage_sources() {
         let bytes = spirv(&stage);
         assert_eq!(bytes[..4], 0x0723_0203u32.to_le_bytes(), "{}", stage.name);
+        let file = folder.join(stage.name).with_extension("spv");
+        fs::write(&file, &bytes).expect("a file");
         if found {
-            let file = folder.path().join(stage.name);
-            fs::write(&file, &bytes).expect("a file");
             let output = Command::new("spirv-val").args(["--target-env", "vulkan1.1"]).arg(&file).output();
             let output = output.expect("spirv-val runs");
             let said = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);

@@ -153,7 +153,8 @@ export class Replay {
       const lanes = between(Math.floor(work / perLane), LEAST_LANES, Math.max(LEAST_LANES, this.capacity / 4));
       const moving = isEmitting ? lanes : between(2 * particles, 1, lanes);
       cycles = between(Math.floor(work / (moving * perLane)), 1, Math.min(MOST_CYCLES, 2 * cycles));
-      words[p.max_lanes] = lanes;
+      const given = Math.max(LEAST_LANES, moving);
+      words[p.max_lanes] = given;
       device.gpu.queue.writeBuffer(this.buffer(step.params), 0, words);
       const elapsed = await device.submit('cycles of transport', (encoder) => {
         const compute = encoder.beginComputePass(device.stopwatch?.descriptor());
@@ -161,7 +162,7 @@ export class Replay {
           for (const bindings of step.cycle) {
             this.bind(compute, bindings, 0);
             const width = this.capture.stage(bindings).lanes;
-            compute.dispatchWorkgroups(width === 1 ? 1 : Math.ceil(lanes / width));
+            compute.dispatchWorkgroups(width === 1 ? 1 : Math.ceil(given / width));
           }
         }
         compute.end();
@@ -172,7 +173,7 @@ export class Replay {
       if (counters[c.cycles] !== (before[c.cycles] + cycles) >>> 0) {
         throw new Error('the device did not do the cycles that it was given');
       }
-      const done = (counters[c.work] - before[c.work]) >>> 0;
+      const done = worked(counters, c) - worked(before, c);
       const emittedNow = counters[c.first_item] + counters[c.emitting];
       if (done === 0 && (waiting(counters, c) > 0 || emittedNow < words[p.n_items])) {
         throw new Error('the queues of particles are full');
@@ -241,6 +242,11 @@ function waiting(counters, c) {
   const charged = (counters[c.charged] - counters[c.charged_running] + counters[c.charged_appended]) >>> 0;
   const photons = (counters[c.photons] - counters[c.photons_running] + counters[c.photons_appended]) >>> 0;
   return Math.min(charged + photons, 2 ** 32 - 1);
+}
+
+// Steps and emissions planned so far.
+function worked(counters, c) {
+  return counters[c.work_high] * 2 ** 32 + counters[c.work_low];
 }
 
 function between(value, least, most) {

@@ -2,7 +2,8 @@
 struct TransportCounters {
     turn: atomic<u32>,                 // which queue of each kind is read in this cycle; the other is written
     cycles: atomic<u32>,               // cycles planned so far
-    work: atomic<u32>,                 // most emissions and steps planned so far; wraps
+    work_low: atomic<u32>,             // most emissions and steps planned so far
+    work_high: atomic<u32>,
     workgroups: atomic<u32>,           // workgroups of emission, charged and photon that came to their end; wraps
     first_item: atomic<u32>,           // emissions of this cycle
     emitting: atomic<u32>,

@@ -11,6 +11,10 @@
 #import absorption
 #import rest
 
+// What is left to fly at least [mean free paths]: a device that reassociates sums must not make it 0 or less, which
+// mean that nothing is drawn or that the photon has arrived.
+const LEAST_PATHS: f32 = 1e-30;
+
 // Follows a photon over some faces and interactions. Whether it is still on its way.
 fn run_photon(walk: ptr<function, Walk>, stream: ptr<function, Stream>, score: ptr<function, Score>) -> bool {
     var left = params.photon_steps;
@@ -69,7 +73,7 @@ fn fly_photon(walk: ptr<function, Walk>, score: ptr<function, Score>, faces: u32
             walk.track.to_next = -1.0;
             return PhotonFlight(true, left);
         }
-        walk.track.to_next -= across;
+        walk.track.to_next = max(walk.track.to_next - across, LEAST_PATHS);
         ray = ray_beyond(ray, face);
         let crossing = enter_next(walk.track.at, face.axis);
         if !crossing.is_inside { return PhotonFlight(false, left); }

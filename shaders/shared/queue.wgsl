@@ -24,6 +24,24 @@ struct Track {
 // Four planes a queue: lanes side by side read side by side.
 @group(0) @binding(4) var<storage, read_write> queues: array<vec4<u32>>;
 
+// The plan of a cycle, as one workgroup needs it.
+struct Plan {
+    turn: u32,                 // which queue of each kind is read
+    first_item: u32,           // emissions
+    emitting: u32,
+    charged_standing: u32,     // charged particles that do not move in this cycle: the first of the queue
+    charged_running: u32,
+    charged_room_charged: u32, // particles that one of them may set free
+    charged_room_photons: u32,
+    photons_standing: u32,     // photons likewise
+    photons_running: u32,
+    photons_room_charged: u32,
+    photons_room_photons: u32,
+}
+
+// Read from memory once a workgroup.
+var<workgroup> plan: Plan;
+
 // How many particles a workgroup hands on, and where they go: charged particles, then photons.
 var<workgroup> handed_on: array<atomic<u32>, 2>;
 var<workgroup> handed_on_first: array<u32, 2>;
@@ -61,25 +79,20 @@ fn put(start: u32, index: u32, track: Track) {
 
 // Makes room for `n` particles in the queue that is written; returns the first place.
 fn reserve(is_photon: bool, n: u32) -> u32 {
-    if is_photon {
-        let standing = atomicLoad(&counters.photons) - atomicLoad(&counters.photons_running);
-        return standing + atomicAdd(&counters.photons_appended, n);
-    }
-    let standing = atomicLoad(&counters.charged) - atomicLoad(&counters.charged_running);
-    return standing + atomicAdd(&counters.charged_appended, n);
+    if is_photon { return plan.photons_standing + atomicAdd(&counters.photons_appended, n); }
+    return plan.charged_standing + atomicAdd(&counters.charged_appended, n);
 }
 
 // Puts a new particle into the queue that is written.
 fn append(track: Track) {
     let is_photon = track.kind == PHOTON;
-    put(queue_start(is_photon, 1u - atomicLoad(&counters.turn)), reserve(is_photon, 1u), track);
+    put(queue_start(is_photon, 1u - plan.turn), reserve(is_photon, 1u), track);
 }
 
 // Copies the particles that do not move in this cycle to the queue that is written.
 fn pass_standing(is_photon: bool, standing: u32, first: u32, lanes: u32) {
-    let turn = atomicLoad(&counters.turn);
-    let source = queue_start(is_photon, turn);
-    let target_start = queue_start(is_photon, 1u - turn);
+    let source = queue_start(is_photon, plan.turn);
+    let target_start = queue_start(is_photon, 1u - plan.turn);
     for (var i = first; i < standing; i += lanes) {
         for (var plane = 0u; plane < 4u; plane++) {
             queues[target_start + plane * params.capacity + i] = queues[source + plane * params.capacity + i];
@@ -87,9 +100,27 @@ fn pass_standing(is_photon: bool, standing: u32, first: u32, lanes: u32) {
     }
 }
 
-// All lanes; a barrier must follow.
-fn open_queue(lane: u32) {
+// All lanes, first of all: the plan, the same for all.
+fn open_queue(lane: u32) -> Plan {
     if lane < 2u { atomicStore(&handed_on[lane], 0u); }
+    if lane == 0u {
+        let n_charged = atomicLoad(&counters.charged_running);
+        let n_photons = atomicLoad(&counters.photons_running);
+        plan = Plan(
+            atomicLoad(&counters.turn),
+            atomicLoad(&counters.first_item),
+            atomicLoad(&counters.emitting),
+            atomicLoad(&counters.charged) - n_charged,
+            n_charged,
+            atomicLoad(&counters.charged_room_charged),
+            atomicLoad(&counters.charged_room_photons),
+            atomicLoad(&counters.photons) - n_photons,
+            n_photons,
+            atomicLoad(&counters.photons_room_charged),
+            atomicLoad(&counters.photons_room_photons),
+        );
+    }
+    return workgroupUniformLoad(&plan);
 }
 
 // All lanes, after `open_queue`: hands on the particles that are still on their way, with one reservation a workgroup.
@@ -104,7 +135,7 @@ fn hand_on(lane: u32, is_on_its_way: bool, track: Track) {
     }
     workgroupBarrier();
     if is_on_its_way {
-        let start = queue_start(is_photon, 1u - atomicLoad(&counters.turn));
+        let start = queue_start(is_photon, 1u - plan.turn);
         put(start, handed_on_first[u32(is_photon)] + place_in_workgroup, track);
     }
 }

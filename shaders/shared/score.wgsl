@@ -102,5 +102,10 @@ fn close_accounts(lane: u32) {
         high += u32(before + low < before);
         if high != 0u { atomicAdd(&counters.accounts[2u * account + 1u], high); }
     }
+    count_workgroup(lane);
+}
+
+// All lanes of a workgroup that has nothing left to do.
+fn count_workgroup(lane: u32) {
     if lane == 0u { atomicAdd(&counters.workgroups, 1u); }
 }

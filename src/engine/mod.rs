@@ -7,12 +7,21 @@ pub mod measures;
 
 use std::ops::Range;
 
-use crate::domain::Tally;
-use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Volume};
+use crate::domain::{Control, DeviceInfo, DeviceKind, DeviceSelector, DoseError, Volume};
+use crate::domain::{GroupTally, Regions, Summed, Tally};
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::ConvolutionPlan;
 use crate::prepare::transport::Scene;
 use measures::{Ceilings, CompileTime, Portrait, TransportWork, TwinFigure};
+
+/// Which device it is, so that the same one can be opened again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceIdentity {
+    /// What is told of it.
+    pub info: DeviceInfo,
+    /// Where it is plugged in, as `0000:01:00.0`; empty for the CPU, and where a driver does not say it.
+    pub pci_bus_id: String,
+}
 
 /// An open device. It is chosen once, at the start; a job never changes it.
 #[derive(Debug)]
@@ -119,6 +128,63 @@ impl Device {
         }
     }
 
+    /// Whether the energy of histories of a scene can stay on the device from one call to the next ([`Self::hold`]).
+    pub fn can_hold(&self, scene: &Scene) -> bool {
+        match self {
+            Self::Cpu(_) => false,
+            Self::Gpu(gpu) => gpu.can_hold(scene),
+        }
+    }
+
+    /// Makes the device hold the energy of these histories: those of them that it holds already stay, if they are the
+    /// first ones, and it runs the others. Gives what each group has without the energy of its voxels. It holds
+    /// histories of one scene, until it is asked for something else; then they are run again when they are asked for.
+    ///
+    /// * `histories` – their numbers, with those of calls before
+    ///
+    /// # Errors
+    /// [`DoseError::DeviceLost`]: nothing is held any more; [`DoseError::Cancelled`], [`DoseError::DeviceOutOfMemory`];
+    /// [`DoseError::Internal`] of a device that cannot hold any.
+    pub fn hold(
+        &mut self,
+        scene: &Scene,
+        histories: &Range<u64>,
+        control: &Control,
+    ) -> Result<Vec<GroupTally>, DoseError> {
+        self.holding()?.hold(scene, histories, control)
+    }
+
+    /// What the groups of held histories say together, to the last bit what follows from their tally.
+    ///
+    /// * `regions` – whose energy is wanted by group
+    ///
+    /// # Errors
+    /// As [`Self::hold`].
+    pub fn summed(
+        &mut self,
+        scene: &Scene,
+        histories: &Range<u64>,
+        regions: &Regions,
+        control: &Control,
+    ) -> Result<Summed, DoseError> {
+        self.holding()?.summed(scene, histories, regions, control)
+    }
+
+    /// The whole tally of held histories. The device keeps them.
+    ///
+    /// # Errors
+    /// As [`Self::hold`].
+    pub fn collect(&mut self, scene: &Scene, histories: &Range<u64>, control: &Control) -> Result<Tally, DoseError> {
+        self.holding()?.collect(scene, histories, control)
+    }
+
+    fn holding(&mut self) -> Result<&mut gpu::GpuEngine, DoseError> {
+        match self {
+            Self::Cpu(_) => Err(DoseError::Internal("a CPU holds no histories".to_owned())),
+            Self::Gpu(gpu) => Ok(gpu),
+        }
+    }
+
     /// What a GPU's adapter is and offers; none for the CPU.
     pub fn portrait(&self) -> Option<Portrait> {
         match self {
@@ -193,19 +259,29 @@ impl Device {
     /// [`DoseError::DeviceUnavailable`] if it does not come back, or if another device now has its name: jobs never
     /// change the device.
     pub fn reopen(&mut self) -> Result<(), DoseError> {
-        *self = Self::open_same(&self.info())?;
+        *self = Self::open_same(&self.identity())?;
         Ok(())
+    }
+
+    /// Which device it is.
+    pub fn identity(&self) -> DeviceIdentity {
+        match self {
+            Self::Cpu(cpu) => DeviceIdentity { info: cpu.info(), pci_bus_id: String::new() },
+            Self::Gpu(gpu) => gpu.identity(),
+        }
     }
 
     /// Opens a device that was open before.
     ///
     /// # Errors
     /// As [`Device::reopen`].
-    pub fn open_same(info: &DeviceInfo) -> Result<Self, DoseError> {
-        let unavailable = || DoseError::DeviceUnavailable(info.id.clone());
-        let selector: DeviceSelector = info.id.parse().map_err(|_| unavailable())?;
-        let device = Self::open(selector)?;
-        if device.info() == *info { Ok(device) } else { Err(unavailable()) }
+    pub fn open_same(identity: &DeviceIdentity) -> Result<Self, DoseError> {
+        if identity.info.kind != DeviceKind::Cpu {
+            return Ok(Self::Gpu(Box::new(gpu::GpuEngine::open_same(identity)?)));
+        }
+        let cpu = Self::open(DeviceSelector::Cpu)?;
+        let is_same = cpu.identity() == *identity;
+        is_same.then_some(cpu).ok_or_else(|| DoseError::DeviceUnavailable(identity.info.id.clone()))
     }
 }
 
@@ -220,11 +296,13 @@ mod tests {
 
     #[test]
     fn only_the_same_device_is_opened_again() {
-        let cpu = Device::open(DeviceSelector::Cpu).expect("the CPU is always there").info();
-        assert_eq!(Device::open_same(&cpu).expect("the same").info(), cpu);
-        let other = DeviceInfo { name: "another".into(), ..cpu.clone() };
+        let cpu = Device::open(DeviceSelector::Cpu).expect("the CPU is always there").identity();
+        assert_eq!(Device::open_same(&cpu).expect("the same").identity(), cpu);
+        let named = |info: DeviceInfo| DeviceIdentity { info, ..cpu.clone() };
+        let other = named(DeviceInfo { name: "another".into(), ..cpu.info.clone() });
         assert!(matches!(Device::open_same(&other), Err(DoseError::DeviceUnavailable(_))));
-        let gone = DeviceInfo { id: "gpu:4096".into(), ..cpu };
+        let id = "gpu:4096".into();
+        let gone = named(DeviceInfo { id, kind: DeviceKind::DiscreteGpu, ..cpu.info.clone() });
         assert!(matches!(Device::open_same(&gone), Err(DoseError::DeviceUnavailable(_))));
     }
 }

@@ -57,7 +57,7 @@ impl LocalJobs {
     /// # Errors
     /// As [`LocalJobs::start`]; [`DoseError::DeviceUnavailable`] if the device cannot be opened twice.
     pub fn start_lanes(device: Device, limits: Limits, length: usize) -> Result<Self, DoseError> {
-        let again = DeviceExecutor::new(Device::open_same(&device.info())?, limits);
+        let again = DeviceExecutor::new(Device::open_same(&device.identity())?, limits);
         let mut jobs = Self::start(device, limits, length)?;
         let small = Arc::new(MemoryQueue::new(length, jobs.volumes.clone()));
         let is_up = Arc::new(AtomicBool::new(true));

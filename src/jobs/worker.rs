@@ -10,7 +10,7 @@ use std::{
 use super::{Job, Lease, VolumeStore, WorkQueue, volumes};
 use crate::compute::compute;
 use crate::domain::{Control, DeviceInfo, DoseError, DoseRequest, DoseResult};
-use crate::engine::Device;
+use crate::engine::{Device, DeviceIdentity};
 use crate::faults::{Fault, Faults};
 use crate::plan::Limits;
 
@@ -37,7 +37,7 @@ pub trait Executor: Send {
 /// A device, and what a job on it may use.
 #[derive(Debug)]
 pub struct DeviceExecutor {
-    info: DeviceInfo,
+    identity: DeviceIdentity,
     /// None while it cannot be opened.
     device: Option<Device>,
     limits: Limits,
@@ -47,17 +47,17 @@ pub struct DeviceExecutor {
 impl DeviceExecutor {
     /// Takes over an open device.
     pub fn new(device: Device, limits: Limits) -> Self {
-        Self { info: device.info(), device: Some(device), limits, faults: Faults::of_environment() }
+        Self { identity: device.identity(), device: Some(device), limits, faults: Faults::of_environment() }
     }
 }
 
 impl Executor for DeviceExecutor {
     fn device(&self) -> DeviceInfo {
-        self.info.clone()
+        self.identity.info.clone()
     }
 
     fn execute(&mut self, _job: &Job, request: &DoseRequest, control: &Control) -> Result<DoseResult, DoseError> {
-        let unavailable = || DoseError::DeviceUnavailable(self.info.id.clone());
+        let unavailable = || DoseError::DeviceUnavailable(self.identity.info.id.clone());
         let device = self.device.as_mut().ok_or_else(unavailable)?;
         let result = compute(request, device, &self.limits, control)?;
         let injected = || "an injected fault".to_owned();
@@ -73,7 +73,7 @@ impl Executor for DeviceExecutor {
     fn reopen(&mut self) -> Result<(), DoseError> {
         // Closed first: two of the same may not fit.
         self.device = None;
-        self.device = Some(Device::open_same(&self.info)?);
+        self.device = Some(Device::open_same(&self.identity)?);
         Ok(())
     }
 }

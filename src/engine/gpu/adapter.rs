@@ -1,6 +1,8 @@
 //! Which GPUs there are, and which one a caller means.
 
+use super::missing;
 use crate::domain::{DeviceInfo, DeviceKind, DeviceSelector, DoseError};
+use crate::engine::DeviceIdentity;
 
 /// All adapters that can compute, the best kind first. The place of an adapter in this list is its number. OpenGL is
 /// used only where there is nothing better, or where the environment (`WGPU_BACKEND`) selects it: it would list the
@@ -24,8 +26,9 @@ fn adapters_of(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
     adapters
 }
 
-/// Discrete before integrated, native interfaces before OpenGL, software last.
-fn rank(info: &wgpu::AdapterInfo) -> (u8, bool) {
+/// Discrete before integrated, software last. Of the interfaces to one GPU Vulkan and Metal come first, then DirectX
+/// 12, whose compilers take longer. OpenGL is last.
+fn rank(info: &wgpu::AdapterInfo) -> (u8, u8) {
     let by_kind = match kind(info.device_type) {
         DeviceKind::DiscreteGpu => 0,
         DeviceKind::IntegratedGpu => 1,
@@ -33,7 +36,12 @@ fn rank(info: &wgpu::AdapterInfo) -> (u8, bool) {
         DeviceKind::OtherGpu => 3,
         DeviceKind::SoftwareGpu | DeviceKind::Cpu => 4,
     };
-    (by_kind, info.backend == wgpu::Backend::Gl)
+    let by_interface = match info.backend {
+        wgpu::Backend::Vulkan | wgpu::Backend::Metal | wgpu::Backend::BrowserWebGpu => 0,
+        wgpu::Backend::Dx12 => 1,
+        wgpu::Backend::Gl | wgpu::Backend::Noop => 2,
+    };
+    (by_kind, by_interface)
 }
 
 fn kind(device_type: wgpu::DeviceType) -> DeviceKind {
@@ -85,25 +93,64 @@ fn select(selector: DeviceSelector, infos: &[DeviceInfo]) -> Option<usize> {
 ///
 /// # Errors
 /// [`DoseError::DeviceUnavailable`] with a list of the devices that exist.
-pub(super) fn find(selector: DeviceSelector) -> Result<(wgpu::Adapter, DeviceInfo), DoseError> {
+pub(super) fn find(selector: DeviceSelector) -> Result<(wgpu::Adapter, DeviceIdentity), DoseError> {
     let mut adapters = adapters();
     let mut infos: Vec<_> = adapters.iter().enumerate().map(|(number, adapter)| describe(number, adapter)).collect();
     match select(selector, &infos) {
-        Some(number) => Ok((adapters.swap_remove(number), infos.swap_remove(number))),
-        None => Err(DoseError::DeviceUnavailable(format!("`{selector}`; {}", choices(selector, &infos)))),
+        Some(number) => {
+            let adapter = adapters.swap_remove(number);
+            let pci_bus_id = adapter.get_info().device_pci_bus_id;
+            Ok((adapter, DeviceIdentity { info: infos.swap_remove(number), pci_bus_id }))
+        }
+        None => {
+            let choices = choices(selector, &infos, missing::advice());
+            Err(DoseError::DeviceUnavailable(format!("`{selector}`; {choices}")))
+        }
     }
 }
 
+/// The adapter of a GPU that was open before.
+///
+/// # Errors
+/// [`DoseError::DeviceUnavailable`] if it is not there any more.
+pub(super) fn find_again(identity: &DeviceIdentity) -> Result<(wgpu::Adapter, DeviceIdentity), DoseError> {
+    let mut adapters = adapters();
+    let identities = adapters.iter().enumerate().map(|(number, adapter)| DeviceIdentity {
+        info: describe(number, adapter),
+        pci_bus_id: adapter.get_info().device_pci_bus_id,
+    });
+    match place_of(identity, identities) {
+        Some(number) => Ok((adapters.swap_remove(number), identity.clone())),
+        None => Err(DoseError::DeviceUnavailable(identity.info.id.clone())),
+    }
+}
+
+/// Where a device is in a list. Where a driver says how GPUs are plugged in, the number does not count: two of one name
+/// may have changed places. Without, it must be the same.
+fn place_of(wanted: &DeviceIdentity, mut listed: impl Iterator<Item = DeviceIdentity>) -> Option<usize> {
+    listed.position(|found| {
+        let is_in_place = found.info.id == wanted.info.id || !wanted.pci_bus_id.is_empty();
+        let info = DeviceInfo { id: wanted.info.id.clone(), ..found.info };
+        is_in_place && DeviceIdentity { info, ..found } == *wanted
+    })
+}
+
 /// What a caller can select where a selector means none of these GPUs.
-fn choices(selector: DeviceSelector, infos: &[DeviceInfo]) -> String {
+///
+/// * `advice` – what to do so that a driver offers a GPU, if something is known
+fn choices(selector: DeviceSelector, infos: &[DeviceInfo], advice: Option<String>) -> String {
+    let advice = advice.filter(|_| first_hardware(infos).is_none()).map(|advice| format!("; {advice}"));
+    let advice = advice.unwrap_or_default();
     if infos.is_empty() {
-        return "this machine has no GPU that a driver offers; there is `cpu`".to_owned();
+        return format!("this machine has no GPU that a driver offers; there is `cpu`{advice}");
     }
     let software = |info: &DeviceInfo| if info.kind == DeviceKind::SoftwareGpu { ", software" } else { "" };
     let named = infos.iter().map(|info| format!("`{}` ({}{})", info.id, info.name, software(info)));
     let named = named.collect::<Vec<_>>().join(", ");
     if selector == DeviceSelector::Gpu {
-        return format!("this machine has only software GPUs, which are selected by number: {named}; or use `cpu`");
+        return format!(
+            "this machine has only software GPUs, which are selected by number: {named}; or use `cpu`{advice}"
+        );
     }
     format!("there are `cpu`, {named}")
 }
@@ -132,21 +179,46 @@ mod tests {
         let mut adapters = [
             AdapterInfo::new(DeviceType::Cpu, Backend::Vulkan),
             AdapterInfo::new(DeviceType::DiscreteGpu, Backend::Gl),
+            AdapterInfo::new(DeviceType::DiscreteGpu, Backend::Dx12),
             AdapterInfo::new(DeviceType::IntegratedGpu, Backend::Metal),
             AdapterInfo::new(DeviceType::DiscreteGpu, Backend::Vulkan),
         ];
         adapters.sort_by_key(rank);
         let order = adapters.map(|info| (info.device_type, info.backend));
         assert_eq!(order[0], (DeviceType::DiscreteGpu, Backend::Vulkan));
-        assert_eq!(order[1], (DeviceType::DiscreteGpu, Backend::Gl));
-        assert_eq!((order[2].0, order[3].0), (DeviceType::IntegratedGpu, DeviceType::Cpu));
+        assert_eq!(order[1], (DeviceType::DiscreteGpu, Backend::Dx12));
+        assert_eq!(order[2], (DeviceType::DiscreteGpu, Backend::Gl));
+        assert_eq!((order[3].0, order[4].0), (DeviceType::IntegratedGpu, DeviceType::Cpu));
     }
 
     #[test]
     fn software_is_offered_by_its_number() {
-        let offered = choices(DeviceSelector::Gpu, &[gpu(0, DeviceKind::SoftwareGpu)]);
+        let advice = || Some("do this".to_owned());
+        let offered = choices(DeviceSelector::Gpu, &[gpu(0, DeviceKind::SoftwareGpu)], advice());
         assert!(offered.contains("only software") && offered.contains("`gpu:0` (x, software)"), "{offered}");
-        assert!(choices(DeviceSelector::Gpu, &[]).contains("no GPU"));
+        assert!(offered.ends_with("; do this"), "{offered}");
+        let none = choices(DeviceSelector::Gpu, &[], None);
+        assert!(none.contains("no GPU") && none.ends_with("`cpu`"), "{none}");
+        let other = choices(DeviceSelector::GpuNumber(7), &[gpu(0, DeviceKind::DiscreteGpu)], advice());
+        assert!(!other.contains("do this"), "a driver offers one: {other}");
+    }
+
+    #[test]
+    fn a_gpu_is_known_by_where_it_is_plugged_in() {
+        let at = |number: usize, bus: &str| DeviceIdentity {
+            info: gpu(number, DeviceKind::DiscreteGpu),
+            pci_bus_id: bus.to_owned(),
+        };
+        let place = |wanted: &DeviceIdentity, listed: &[DeviceIdentity]| place_of(wanted, listed.iter().cloned());
+        let [first, second] = [at(0, "0000:01:00.0"), at(1, "0000:41:00.0")];
+        assert_eq!(place(&second, &[first.clone(), second.clone()]), Some(1));
+        // The first one has gone, or they have changed places.
+        assert_eq!(place(&second, &[at(0, "0000:41:00.0")]), Some(0));
+        assert_eq!(place(&first, &[at(0, "0000:41:00.0"), at(1, "0000:01:00.0")]), Some(1));
+        assert_eq!(place(&first, &[at(0, "0000:41:00.0")]), None);
+        // Where a driver does not say it, number and name must be the same.
+        assert_eq!(place(&at(0, ""), &[at(0, "")]), Some(0));
+        assert_eq!(place(&at(1, ""), &[at(0, "")]), None);
     }
 
     #[test]

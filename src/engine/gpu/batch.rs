@@ -126,7 +126,7 @@ impl Batches {
             let params = ConvolutionParams { first_group, end_group, ..pass.params }.words();
             slot[..params.len()].copy_from_slice(&params);
         }
-        context.queue.write_buffer(&self.params, 0, bytemuck::cast_slice(&words));
+        context.send(&self.params, 0, bytemuck::cast_slice(&words));
         let label = wgpu::CommandEncoderDescriptor { label: Some("batch") };
         let mut encoder = context.device.create_command_encoder(&label);
         if is_first {
@@ -137,9 +137,8 @@ impl Batches {
             let timestamp_writes = context.stopwatch.as_ref().and_then(|stopwatch| stopwatch.next(stage));
             let descriptor = wgpu::ComputePassDescriptor { label: Some(stage), timestamp_writes };
             let mut compute = encoder.begin_compute_pass(&descriptor);
-            let groups = end_group - first_group;
-            let x = groups.min(context.groups_per_axis());
-            context.dispatch(&mut compute, (&pass.pipeline, &pass.bound), offset, [x, groups.div_ceil(x)]);
+            let axes = context.axes(end_group - first_group);
+            context.dispatch(&mut compute, (&pass.pipeline, &pass.bound), offset, axes);
         }
         context.finish(encoder);
     }

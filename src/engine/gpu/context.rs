@@ -12,6 +12,7 @@ use super::played::Played;
 use super::record::Recorder;
 use super::shader::{ConvolutionParams, Shader};
 use super::tiling::Bounds;
+use super::traffic::TrafficCounter;
 use crate::domain::DoseError;
 
 /// Pipelines that are kept between requests; a request needs six.
@@ -66,6 +67,8 @@ pub(super) struct Context {
     pub(super) offered: wgpu::Features,
     /// On a device with timestamps.
     pub(super) stopwatch: Option<Stopwatch>,
+    /// What is sent and fetched.
+    pub(super) traffic: TrafficCounter,
     /// While all that the device is given is kept.
     pub(super) recorder: Option<Recorder>,
     limits: wgpu::Limits,
@@ -91,7 +94,8 @@ impl Context {
         let limits = device.limits();
         let stopwatch = Stopwatch::new(&device, &queue);
         let (played, recorder, pipelines) = (Played::default(), None, HashMap::new());
-        Ok(Self { device, queue, faults, played, offered, stopwatch, recorder, limits, pipelines })
+        let traffic = TrafficCounter::default();
+        Ok(Self { device, queue, faults, played, offered, stopwatch, traffic, recorder, limits, pipelines })
     }
 
     /// The limits that decide how the work is divided.
@@ -105,6 +109,12 @@ impl Context {
     /// Workgroups along one axis of a dispatch.
     pub(super) fn groups_per_axis(&self) -> u32 {
         self.limits.max_compute_workgroups_per_dimension
+    }
+
+    /// So many workgroups along two axes of a dispatch; there may be some more than that.
+    pub(super) fn axes(&self, workgroups: u32) -> [u32; 2] {
+        let x = workgroups.min(self.groups_per_axis()).max(1);
+        [x, workgroups.div_ceil(x)]
     }
 
     /// Bytes from one set of parameters to the next in a uniform buffer.
@@ -152,13 +162,19 @@ impl Context {
         buffer
     }
 
-    /// Writes data of a request into a buffer. Parameters of a dispatch go to the queue directly: a recording keeps
-    /// them with the dispatch.
+    /// Writes data of a request into a buffer. A recording keeps it; parameters of a dispatch are
+    /// kept with the dispatch ([`Self::send`]).
     pub(super) fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) {
-        self.queue.write_buffer(buffer, offset, bytes);
+        self.send(buffer, offset, bytes);
         if let Some(recorder) = &self.recorder {
             recorder.write(buffer, offset, bytes);
         }
+    }
+
+    /// Writes parameters of a dispatch into a buffer.
+    pub(super) fn send(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) {
+        self.traffic.sends(bytes.len());
+        self.queue.write_buffer(buffer, offset, bytes);
     }
 
     /// Waits until the device has done all its work.
@@ -166,6 +182,7 @@ impl Context {
     /// # Errors
     /// As [`Faults::check`].
     pub(super) fn wait(&self) -> Result<(), DoseError> {
+        self.traffic.waits();
         let all = wgpu::PollType::Wait { submission_index: None, timeout: Some(ANSWER_TIMEOUT) };
         // wgpu panics if the driver reports the loss of the device to the waiting thread itself.
         match catch_unwind(AssertUnwindSafe(|| self.device.poll(all))) {

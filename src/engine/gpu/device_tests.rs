@@ -21,9 +21,9 @@ const COLUMNS: usize = 5;
 
 /// The first device. A test that needs it is ignored where `build/test_needs.rs` finds no driver.
 pub(super) fn open(limits: DeviceLimits) -> Session {
-    let (adapter, info) =
+    let (adapter, identity) =
         adapter::find(DeviceSelector::GpuNumber(0)).expect("a driver was found, and so has an adapter");
-    Session::open(&adapter, &info, limits).expect("every device has these limits")
+    Session::open(&adapter, &identity.info, limits).expect("every device has these limits")
 }
 
 /// Runs one stage along y over one plane of `COLUMNS` columns, in place.

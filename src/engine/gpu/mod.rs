@@ -12,6 +12,7 @@ mod fault;
 mod fft;
 mod kernel;
 mod measure;
+mod missing;
 mod pipeline;
 mod played;
 mod record;
@@ -19,6 +20,7 @@ mod session;
 mod shader;
 mod stages;
 mod tiling;
+mod traffic;
 mod transport;
 
 #[cfg(test)]
@@ -30,8 +32,9 @@ mod played_tests;
 
 use std::ops::Range;
 
-use crate::domain::Tally;
 use crate::domain::{Control, DeviceInfo, DeviceSelector, DoseError, Stage, Volume};
+use crate::domain::{GroupTally, Regions, Summed, Tally};
+use crate::engine::DeviceIdentity;
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::ConvolutionPlan;
 use crate::prepare::kernel_spectrum::{PreparedKernels, power_of_two_below};
@@ -49,7 +52,7 @@ pub use stages::{StageSource, stage_sources};
 /// A GPU as a device. Once lost, it stays lost and every call reports it; it must be opened again.
 #[derive(Debug)]
 pub struct GpuEngine {
-    info: DeviceInfo,
+    identity: DeviceIdentity,
     prepared: PreparedKernels,
     session: Session,
 }
@@ -68,9 +71,24 @@ impl GpuEngine {
     /// # Errors
     /// [`DoseError::DeviceUnavailable`] with a list of the devices that exist.
     pub fn open_within(selector: DeviceSelector, limits: DeviceLimits) -> Result<Self, DoseError> {
-        let (adapter, info) = adapter::find(selector)?;
-        let session = Session::open(&adapter, &info, limits)?;
-        Ok(Self { info, prepared: PreparedKernels::default(), session })
+        Self::open_found(&adapter::find(selector)?, limits)
+    }
+
+    /// Opens a GPU that was open before, by where it is plugged in; its number may be another now. It keeps the name
+    /// that it had.
+    ///
+    /// # Errors
+    /// [`DoseError::DeviceUnavailable`] if it is not there any more.
+    pub fn open_same(identity: &DeviceIdentity) -> Result<Self, DoseError> {
+        Self::open_found(&adapter::find_again(identity)?, DeviceLimits::Adapter)
+    }
+
+    fn open_found(
+        (adapter, identity): &(wgpu::Adapter, DeviceIdentity),
+        limits: DeviceLimits,
+    ) -> Result<Self, DoseError> {
+        let session = Session::open(adapter, &identity.info, limits)?;
+        Ok(Self { identity: identity.clone(), prepared: PreparedKernels::default(), session })
     }
 
     /// A switch that makes the device fail as hardware or a driver may, to test what happens then.
@@ -92,7 +110,12 @@ impl GpuEngine {
 
     /// Name and driver of the device.
     pub fn info(&self) -> DeviceInfo {
-        self.info.clone()
+        self.identity.info.clone()
+    }
+
+    /// Which device it is.
+    pub fn identity(&self) -> DeviceIdentity {
+        self.identity.clone()
     }
 
     /// See [`crate::engine::Device::convolve`].
@@ -152,5 +175,48 @@ impl GpuEngine {
         let spacing_mm = scene.grid.spacing_cm.map(|cm| 10.0 * f64::from(cm));
         self.session.context.recorder.iter().for_each(|recorder| recorder.grid(shape, spacing_mm));
         self.session.transport(scene, histories, tally, control)
+    }
+
+    /// See [`crate::engine::Device::can_hold`].
+    pub fn can_hold(&self, scene: &Scene) -> bool {
+        self.session.can_hold(scene)
+    }
+
+    /// See [`crate::engine::Device::hold`].
+    ///
+    /// # Errors
+    /// As [`Self::transport`].
+    pub fn hold(
+        &mut self,
+        scene: &Scene,
+        histories: &Range<u64>,
+        control: &Control,
+    ) -> Result<Vec<GroupTally>, DoseError> {
+        self.session.context.faults.check()?;
+        self.session.hold(scene, histories, control)
+    }
+
+    /// See [`crate::engine::Device::summed`].
+    ///
+    /// # Errors
+    /// As [`Self::transport`].
+    pub fn summed(
+        &mut self,
+        scene: &Scene,
+        histories: &Range<u64>,
+        regions: &Regions,
+        control: &Control,
+    ) -> Result<Summed, DoseError> {
+        self.session.context.faults.check()?;
+        self.session.summed(scene, histories, regions, control)
+    }
+
+    /// See [`crate::engine::Device::collect`].
+    ///
+    /// # Errors
+    /// As [`Self::transport`].
+    pub fn collect(&mut self, scene: &Scene, histories: &Range<u64>, control: &Control) -> Result<Tally, DoseError> {
+        self.session.context.faults.check()?;
+        self.session.collect(scene, histories, control)
     }
 }

@@ -109,7 +109,7 @@ impl Session {
             // The old buffers are dropped first: there may not be room for both.
             old => {
                 drop(old);
-                self.transport.iter_mut().for_each(|stages| stages.queues = None);
+                self.transport.iter_mut().for_each(TransportStages::free);
                 let buffers = ConvolutionBuffers::new(&self.context, tiling);
                 self.context.faults.check().map(|()| buffers)
             }
@@ -124,7 +124,7 @@ impl Session {
     /// Frees all memory of the device that another request could need.
     pub(super) fn release(&mut self) {
         self.buffers = None;
-        self.transport.iter_mut().for_each(|stages| stages.queues = None);
+        self.transport.iter_mut().for_each(TransportStages::free);
         self.staging = None;
         self.kernels = DeviceKernels::default();
     }
@@ -219,6 +219,7 @@ impl Session {
         let mut encoder = context.device.create_command_encoder(&label);
         encoder.copy_buffer_to_buffer(buffer, offset, staging, 0, size);
         context.queue.submit([encoder.finish()]);
+        context.traffic.fetches(size);
         let played = context.played.reading(staging, values.len());
         let faults = context.faults.clone();
         staging.map_async(wgpu::MapMode::Read, 0..size, move |mapped| {

@@ -38,5 +38,6 @@ pub(super) fn all() -> Vec<(&'static Shader, Vec<(String, f64)>)> {
     ];
     let convolution = lines.into_iter().map(|shader| (shader, line_constants(shader, LINES)));
     let transport = transport.into_iter().map(|shader| (shader, constants()));
-    [(&shader::CORE_DIRECT, Vec::new())].into_iter().chain(convolution).chain(transport).collect()
+    let plain = [&shader::CORE_DIRECT, &shader::SUMMARY_VOXELS, &shader::SUMMARY_REGIONS];
+    plain.map(|shader| (shader, Vec::new())).into_iter().chain(convolution).chain(transport).collect()
 }

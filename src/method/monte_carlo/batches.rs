@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::balance::{Expected, check_book};
-use super::dosimetry::{Decays, Dosimetry};
+use super::dosimetry::Decays;
 use super::schedule::{Throughput, first_look, next_look};
-use super::statistics::Statistics;
+use super::scored::{Scored, again_if_lost};
 use crate::domain::{
-    Checkpoints, Control, DeviceKind, DoseError, LabelMap, Progress, RunPoint, Stage, StopReason, StopRule, Tally,
-    TransportProgress,
+    Checkpoints, Control, DeviceKind, DoseError, LabelMap, Progress, RunPoint, Stage, StopReason, StopRule, Summed,
+    Tally, TransportProgress,
 };
 use crate::engine::Device;
 use crate::method::mass::DoseScale;
@@ -21,8 +21,6 @@ use crate::prepare::transport::Scene;
 const LOOK_PAUSE: Duration = Duration::from_secs(5);
 /// Most time of a batch on a CPU that others wait for; a GPU's batches have costs of their own.
 const SHARED_BATCH_TIME: Duration = Duration::from_millis(200);
-/// How often a device may be lost in one run before the run fails.
-const MAX_LOSSES: u32 = 3;
 
 /// A scene, and the rules that end its histories.
 pub(super) struct HistoryBatches<'a> {
@@ -38,12 +36,16 @@ pub(super) struct HistoryBatches<'a> {
     pub(super) scene_sha256: &'a str,
     /// When the computation began.
     pub(super) began: Instant,
+    /// Whether its whole tally is wanted at the end.
+    pub(super) keeps_tally: bool,
 }
 
 /// The outcome of all batches.
 #[derive(Debug)]
 pub(super) struct Done {
+    /// Without the energy of the voxels if that was summed up.
     pub(super) tally: Tally,
+    pub(super) summed: Option<Summed>,
     pub(super) histories: u64,
     pub(super) stopped_by: StopReason,
     /// Time on the device.
@@ -56,7 +58,7 @@ pub(super) struct RunState {
     pub(super) done: u64,
     pub(super) throughput: Throughput,
     pub(super) took: Duration,
-    losses: u32,
+    pub(super) losses: u32,
     relative_sigma: Option<f64>,
     /// Number of histories when that was computed.
     seen_at: u64,
@@ -69,31 +71,36 @@ impl HistoryBatches<'_> {
         if let Some(helping) = self.control.checkpoints().and_then(Checkpoints::helping) {
             return Err(self.help(device, helping, voxels));
         }
-        let (mut state, mut look, mut tally) = match self.checkpoint(voxels, &device.info().key()) {
+        let (mut state, mut look, mut scored) = match self.checkpoint(voxels, &device.info().key()) {
             Some((point, tally)) => {
                 let spent = Duration::try_from_secs_f64(point.spent_s).unwrap_or_default();
                 self.began = self.began.checked_sub(spent).unwrap_or(self.began);
                 let RunPoint { histories, relative_sigma, seen_at, .. } = point;
                 let state = RunState { done: histories, relative_sigma, seen_at, ..RunState::default() };
-                (state, point.next_look, tally)
+                (state, point.next_look, Scored::Here(tally))
             }
             None => {
                 let look = self.stop.target.map(|_| first_look(voxels, self.plan.groups));
-                (RunState::default(), look, Tally::new(self.plan.groups, voxels))
+                (RunState::default(), look, Scored::nothing(&self, device, voxels))
             }
         };
         let mut last_look = Instant::now();
         let stopped_by = loop {
             let goal = look.map_or(self.plan.histories, |look| look.min(self.plan.histories));
             match self.stretch(&state, goal) {
-                Some(end) => self.run_with_helpers(device, end, &mut tally, &mut state)?,
+                Some(end) => {
+                    // What others run comes as tallies.
+                    let mut tally = self.take_tally(device, &mut state, scored)?;
+                    self.run_with_helpers(device, end, &mut tally, &mut state)?;
+                    scored = Scored::Here(tally);
+                }
                 None => {
                     let length = state.throughput.next_batch(self.batch_time(device)).min(goal - state.done);
-                    self.run_batch(device, length, &mut tally, &mut state)?;
+                    self.run_batch(device, length, &mut scored, &mut state)?;
                 }
             }
             if look == Some(state.done) || look.is_none() && last_look.elapsed() > LOOK_PAUSE {
-                state.relative_sigma = self.relative_sigma(&tally)?;
+                state.relative_sigma = self.look(device, &mut state, &scored)?;
                 (state.seen_at, last_look) = (state.done, Instant::now());
             }
             if let (Some(target), true) = (self.stop.target, look == Some(state.done)) {
@@ -113,12 +120,13 @@ impl HistoryBatches<'_> {
             if self.control.is_enough() {
                 break StopReason::Interrupted;
             }
-            self.keep_checkpoint(device, &state, look, &tally)?;
+            self.keep_checkpoint(device, &mut state, look, &scored)?;
             // What others had is no time of this run.
             self.began += self.control.checkpoints().map_or(Duration::ZERO, Checkpoints::let_others_in);
             self.control.report(self.progress(&state))?;
         };
-        Ok(Done { tally, histories: state.done, stopped_by, took: state.took })
+        let (tally, summed) = self.outcome(device, &mut state, scored)?;
+        Ok(Done { tally, summed, histories: state.done, stopped_by, took: state.took })
     }
 
     /// The newest checkpoint, if it is one of this run.
@@ -140,10 +148,10 @@ impl HistoryBatches<'_> {
     /// [`DoseError::Cancelled`] if the run has to end here, to go on later.
     fn keep_checkpoint(
         &self,
-        device: &Device,
-        state: &RunState,
+        device: &mut Device,
+        state: &mut RunState,
         look: Option<u64>,
-        tally: &Tally,
+        scored: &Scored,
     ) -> Result<(), DoseError> {
         let Some(checkpoints) = self.control.checkpoints() else { return Ok(()) };
         let must_stop = checkpoints.must_stop();
@@ -158,7 +166,7 @@ impl HistoryBatches<'_> {
                 seen_at: state.seen_at,
                 spent_s: self.began.elapsed().as_secs_f64(),
             };
-            checkpoints.keep(&point, tally);
+            checkpoints.keep(&point, self.tally(device, state, scored, &mut None)?);
         }
         if must_stop { Err(DoseError::Cancelled) } else { Ok(()) }
     }
@@ -168,15 +176,29 @@ impl HistoryBatches<'_> {
         &self,
         device: &mut Device,
         length: u64,
-        tally: &mut Tally,
+        scored: &mut Scored,
         state: &mut RunState,
     ) -> Result<(), DoseError> {
         let first = self.plan.first_history + state.done;
-        let took = self.transport(device, first..first + length, tally, state)?;
-        state.took += took;
-        state.done += length;
         let done = self.plan.first_history..first + length;
-        check_book(tally, std::slice::from_ref(&done), &self.expected)
+        let check = |tally: &Tally| check_book(tally, std::slice::from_ref(&done), &self.expected);
+        match scored {
+            Scored::Here(tally) => {
+                let took = self.transport(device, first..first + length, tally, state)?;
+                state.took += took;
+                state.done += length;
+                check(tally)
+            }
+            Scored::OnDevice(_) => {
+                let begun = Instant::now();
+                let ask = |device: &mut Device, (): &mut ()| device.hold(self.scene, &done, self.control);
+                let books = again_if_lost(device, state, &mut (), ask, |()| true)?;
+                state.throughput.record(length, begun.elapsed());
+                state.took += begun.elapsed();
+                state.done += length;
+                check(&Tally::of(books))
+            }
+        }
     }
 
     /// Runs some histories. The time that they took.
@@ -188,17 +210,10 @@ impl HistoryBatches<'_> {
         state: &mut RunState,
     ) -> Result<Duration, DoseError> {
         let begun = Instant::now();
-        loop {
-            match device.transport(self.scene, histories.clone(), tally, self.control) {
-                Ok(()) => break,
-                Err(DoseError::DeviceLost(detail)) if state.losses < MAX_LOSSES && tally.is_intact() => {
-                    state.losses += 1;
-                    tracing::warn!(losses = state.losses, "the device was lost ({detail}); it is opened again");
-                    device.reopen()?;
-                }
-                Err(other) => return Err(other),
-            }
-        }
+        let ask = |device: &mut Device, tally: &mut Tally| {
+            device.transport(self.scene, histories.clone(), tally, self.control)
+        };
+        again_if_lost(device, state, tally, ask, |tally| tally.is_intact())?;
         let took = begun.elapsed();
         state.throughput.record(histories.end - histories.start, took);
         Ok(took)
@@ -214,12 +229,6 @@ impl HistoryBatches<'_> {
     pub(super) fn time_left(&self) -> Option<Duration> {
         let limit = Duration::try_from_secs_f64(self.stop.time_limit_s?).unwrap_or(Duration::MAX);
         Some(limit.saturating_sub(self.began.elapsed()))
-    }
-
-    fn relative_sigma(&self, tally: &Tally) -> Result<Option<f64>, DoseError> {
-        let dosimetry = Dosimetry { statistics: Statistics::new(tally), scale: self.scale, decays: self.decays };
-        let reached = dosimetry.relative_sigma(self.stop.region(), self.labels, self.control)?;
-        Ok(reached.map(|sigma| sigma.relative))
     }
 
     /// Progress towards the rule that will stop first, extrapolated from the run so far.

@@ -3,11 +3,10 @@
 use super::balance::{Expected, check_book, check_scored};
 use super::dosimetry::{Decays, Dosimetry};
 use super::statistics::Statistics;
-use crate::domain::GroupTally;
 use crate::domain::tally::to_mev;
 use crate::domain::{
     ActivityAccount, Control, DoseError, DoseResult, EnergyAccount, Extras, LabelMap, MonteCarloAccount, Provenance,
-    Region, StopReason, TallyRecord, TargetAccount, Volume,
+    Region, StopReason, Summed, TallyRecord, TargetAccount, Volume,
 };
 use crate::method::mass::{DoseScale, Mass, check_dose};
 use crate::physics::nuclide;
@@ -38,16 +37,24 @@ pub(super) fn decays(record: &TallyRecord) -> Decays<'_> {
     Decays::new(&record.activity, &record.scene.emissions)
 }
 
+/// * `summed` – what a device has summed up, where the tally is without the energy of the voxels
+///
 /// # Errors
 /// [`DoseError::EnergyBalance`] or [`DoseError::NotPhysical`] for a tally that is not possible;
 /// [`DoseError::Cancelled`].
-pub(super) fn dose(record: TallyRecord, ending: &Ending, control: &Control) -> Result<DoseResult, DoseError> {
+pub(super) fn dose(
+    record: TallyRecord,
+    summed: Option<&Summed>,
+    ending: &Ending,
+    control: &Control,
+) -> Result<DoseResult, DoseError> {
     let ranges: Vec<_> = record.runs.iter().map(|run| run.first_history..run.end()).collect();
     check_book(&record.tally, &ranges, &ending.expected)?;
-    check_scored(&record.tally, &ending.expected)?;
+    let statistics = summed.map_or_else(|| Statistics::new(&record.tally), Statistics::of_summed);
+    check_scored(&record.tally, &statistics.scored(), &ending.expected)?;
     let grid = record.activity.decays().grid().clone();
     let decays = decays(&record);
-    let dosimetry = Dosimetry { statistics: Statistics::new(&record.tally), scale: scale(&record), decays };
+    let dosimetry = Dosimetry { statistics, scale: scale(&record), decays };
     let (dose, sigma) = dosimetry.maps(grid.voxels(), control)?;
     check_dose(&dose)?;
     check_dose(&sigma)?;
@@ -71,7 +78,7 @@ pub(super) fn dose(record: TallyRecord, ending: &Ending, control: &Control) -> R
         nuclide_data_sha256: record.scene.nuclide_data_sha256.clone(),
         source: record.scene.source.clone(),
         decays: decays.total,
-        energy: energy(&record, &account, &dosimetry),
+        energy: energy(&account, &dosimetry),
         kernel: None,
         monte_carlo: Some(account),
         biological_weighting: None,
@@ -122,7 +129,7 @@ fn account(
         emitted_mev: tally.sum_mev(|group| group.emitted),
         deposited_mev: tally.sum_mev(|group| group.deposited),
         escaped_mev: tally.sum_mev(|group| group.escaped),
-        scored_mev: tally.sum_mev(GroupTally::scored),
+        scored_mev: to_mev(dosimetry.statistics.scored().iter().sum()),
         exhausted_rejections: tally.exhausted_rejections(),
         histories_per_s: ending.histories_per_s,
         regions,
@@ -131,13 +138,13 @@ fn account(
 
 /// The energy account of the histories, scaled to all decays of the map, plus the energy deposited at the points of
 /// decay.
-fn energy(record: &TallyRecord, account: &MonteCarloAccount, dosimetry: &Dosimetry) -> EnergyAccount {
+fn energy(account: &MonteCarloAccount, dosimetry: &Dosimetry) -> EnergyAccount {
     let decays = &dosimetry.decays;
     let by_history = if account.histories > 0 { decays.total / account.histories as f64 } else { 0.0 };
     let (mut units, mut local_without_dose_mev, mut voxels_without_dose) = (0u128, 0.0, 0);
-    for voxel in (0..record.tally.voxels()).filter(|&voxel| !dosimetry.scale.has_dose(voxel)) {
+    for voxel in (0..dosimetry.statistics.voxels()).filter(|&voxel| !dosimetry.scale.has_dose(voxel)) {
         local_without_dose_mev += decays.local_mev(voxel);
-        units += record.tally.groups.iter().map(|group| u128::from(group.energy.get(voxel))).sum::<u128>();
+        units += dosimetry.statistics.units(voxel);
         voxels_without_dose += 1;
     }
     let local_mev = decays.total * decays.local_mev;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::dosimetry::Dosimetry;
 use super::statistics::MeanSigma;
 use crate::domain::stop::{LOW_DOSE_FRACTION, OWN_DOSE_FRACTION, UPTAKE_FRACTION};
-use crate::domain::{Control, DoseError, HeldTo, LabelMap, UNITS_PER_MEV};
+use crate::domain::tally::to_mev;
+use crate::domain::{Control, DoseError, HeldTo, LabelMap};
 
 /// The uncertainty of a region.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,15 +49,6 @@ impl Sums {
     }
 }
 
-/// What the spread of the groups says of a region.
-#[derive(Clone, Debug, Default)]
-struct Spread {
-    /// Sum over its voxels of each one's relative 1σ.
-    relative: f64,
-    /// Energy scored by each group [MeV].
-    groups_mev: Vec<f64>,
-}
-
 impl Dosimetry<'_> {
     /// Uncertainty of each region with voxels that have a dose, by label; none at all if no region received any.
     ///
@@ -78,26 +70,24 @@ impl Dosimetry<'_> {
         }
         let least_gy = LOW_DOSE_FRACTION * largest_gy;
         let largest_concentration = sums.values().map(Sums::concentration).fold(0.0, f64::max);
-        let spread = |spread: &mut Spread, label: u16, voxel: usize| {
+        let spread = |spread: &mut f64, label: u16, voxel: usize| {
             let mean_gy = sums[&label].mean_gy();
-            spread.relative += match self.voxel(voxel) {
+            *spread += match self.voxel(voxel) {
                 Some(MeanSigma { mean, sigma }) if mean > 0.0 => sigma / mean.max(least_gy),
                 _ => mean_gy / mean_gy.max(least_gy),
             };
-            let groups = &self.statistics.tally.groups;
-            spread.groups_mev.resize(groups.len(), 0.0);
-            let energies = groups.iter().map(|group| group.energy.get(voxel) as f64 / UNITS_PER_MEV);
-            spread.groups_mev.iter_mut().zip(energies).for_each(|(sum, mev)| *sum += mev);
         };
-        let spreads = self.by_label(map, spread, add_spreads, control)?;
-        let of_label = |(label, spread): (u16, Spread)| {
+        let spreads = self.by_label(map, spread, |sum, other| *sum += other, control)?;
+        let groups = self.region_groups(map);
+        let of_label = |(label, spread): (u16, f64)| {
             let sums = &sums[&label];
             let by_mass = |mev: f64| self.scale.dose_by_mass(mev, sums.density_g_cm3);
-            let sigma_mev = self.statistics.estimate(|group| spread.groups_mev[group]).sigma * self.decays.total;
+            let units = |group: usize| to_mev(groups[&label].energy[group]);
+            let sigma_mev = self.statistics.estimate(units).sigma * self.decays.total;
             let own = sums.decays * self.decays.charged_mev >= OWN_DOSE_FRACTION * sums.mev;
             let much = sums.decays > 0.0 && sums.concentration() >= UPTAKE_FRACTION * largest_concentration;
             let sigma = LabelSigma {
-                voxels: spread.relative / sums.voxels as f64,
+                voxels: spread / sums.voxels as f64,
                 mean: by_mass(sigma_mev) / by_mass(sums.mev).max(least_gy),
                 held_to: if own || much { HeldTo::Voxels } else { HeldTo::Mean },
             };
@@ -147,17 +137,13 @@ fn add_sums(sums: &mut Sums, other: Sums) {
     sums.gy += other.gy;
 }
 
-fn add_spreads(spread: &mut Spread, other: Spread) {
-    spread.relative += other.relative;
-    spread.groups_mev.resize(other.groups_mev.len(), 0.0);
-    spread.groups_mev.iter_mut().zip(other.groups_mev).for_each(|(sum, mev)| *sum += mev);
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::dosimetry::tests::{dosimetry, labels, tally};
+    use super::super::regions::numbered;
+    use super::super::statistics::Statistics;
     use super::*;
-    use crate::domain::{GroupTally, Tally};
+    use crate::domain::{GroupTally, Summed, Tally};
 
     /// Sets the energy of voxel 1.
     fn set(group: &mut GroupTally, units: u64) {
@@ -202,6 +188,20 @@ mod tests {
         assert_eq!(held([10.0, 0.201], 0.0), [HeldTo::Voxels, HeldTo::Voxels]);
         assert_eq!(held([10.0, 0.199], 0.0), [HeldTo::Voxels, HeldTo::Mean]);
         assert_eq!(held([0.0, 0.0], 0.0), [HeldTo::Mean, HeldTo::Mean]);
+    }
+
+    #[test]
+    fn what_a_device_sums_up_gives_the_same_uncertainties() {
+        let (tally, density) = (tally(), [1.0, 0.01]);
+        for map in [labels([1.0, 1.0]), labels([7.0, 2.0]), labels([0.0, 2.0])] {
+            for density in [[1.0, 1.0], density] {
+                let here = dosimetry(&tally, &density);
+                let summed = Summed::of(&tally, &numbered(Some(&map), &here.scale, 2));
+                let there = Dosimetry { statistics: Statistics::of_summed(&summed), ..dosimetry(&tally, &density) };
+                let sigmas = |of: &Dosimetry| of.label_sigmas(&map, &Control::detached()).expect("nobody cancels");
+                assert_eq!(sigmas(&here), sigmas(&there));
+            }
+        }
     }
 
     #[test]

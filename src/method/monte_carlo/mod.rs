@@ -10,6 +10,7 @@ mod prepare;
 mod record;
 mod regions;
 mod schedule;
+mod scored;
 mod statistics;
 mod uncertainty;
 mod voxel_materials;
@@ -51,8 +52,20 @@ pub(super) fn run(
     let done = match &scene {
         Some(scene) => {
             let scene_sha256 = &record.scene.sha256;
-            let batches =
-                HistoryBatches { plan, scene, expected, stop, scale, decays, labels, control, scene_sha256, began };
+            let keeps_tally = options.extras.tally;
+            let batches = HistoryBatches {
+                plan,
+                scene,
+                expected,
+                stop,
+                scale,
+                decays,
+                labels,
+                control,
+                scene_sha256,
+                began,
+                keeps_tally,
+            };
             batches.run(device, voxels)?
         }
         None => Done::nothing(plan.groups, voxels, record.activity.total()),
@@ -74,7 +87,7 @@ pub(super) fn run(
         extras: options.extras,
         expected,
     };
-    let mut result = dose::dose(record, &ending, control)?;
+    let mut result = dose::dose(record, done.summed.as_ref(), &ending, control)?;
     let finish = StageTime::new(Stage::Finish.name(), finishing.elapsed());
     result.provenance.wall_time = vec![tables, transport, finish];
     Ok(result)
@@ -103,7 +116,7 @@ pub fn merged_dose(
         extras,
         expected: Expected::new(&record.scene.emissions),
     };
-    let mut result = dose::dose(record, &ending, control)?;
+    let mut result = dose::dose(record, None, &ending, control)?;
     result.warnings = Warning::of_merged(&result);
     Ok(result)
 }
@@ -113,7 +126,7 @@ impl Done {
     fn nothing(groups: u32, voxels: usize, decays: f64) -> Self {
         let tally = Tally::new(groups, voxels);
         let stopped_by = if decays > 0.0 { StopReason::NothingToFollow } else { StopReason::NoActivity };
-        Self { tally, histories: 0, stopped_by, took: Duration::ZERO }
+        Self { tally, summed: None, histories: 0, stopped_by, took: Duration::ZERO }
     }
 
     fn histories_per_s(&self) -> Option<f64> {

@@ -43,9 +43,11 @@ pub(super) fn prepare(request: &DoseRequest, plan: &TransportPlan, control: &Con
     let is_followed = activity.total() > 0.0 && source.followed_mev() > 0.0;
     let watch = control.at_stage(Stage::Tables);
     let scene = is_followed.then(|| Scene::new_watched(input, &watch)).transpose()?;
+    let account = scene_account(request, options, plan, &voxel_materials, control)?;
+    let sha256 = Some(account.sha256.clone());
     Ok(Prepared {
-        account: scene_account(request, options, plan, &voxel_materials, control)?,
-        scene,
+        account,
+        scene: scene.map(|scene| Scene { sha256, ..scene }),
         activity: activity.clone(),
         density: density.clone(),
     })

@@ -1,12 +1,14 @@
 //! Mean doses of regions, from a tally.
 
-use std::collections::BTreeMap;
-
-use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::dosimetry::Dosimetry;
 use super::label_sigmas::LabelSigma;
-use crate::domain::{GroupTally, LabelMap, RegionDose, UNITS_PER_MEV};
+use super::statistics::Scores;
+use crate::domain::summed::{FULL_WEIGHT, RegionSums};
+use crate::domain::tally::to_mev;
+use crate::domain::{LabelMap, RegionDose, Regions};
+use crate::method::mass::DoseScale;
 
 /// The voxels of a region that have a dose.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,8 +32,8 @@ impl Dosimetry<'_> {
     /// correlated, so the 1σ is taken from the means of the groups.
     ///
     /// * `sigmas` – how uncertain each region is
-    pub(super) fn regions(&self, labels: &LabelMap, sigmas: &BTreeMap<u16, LabelSigma>) -> Vec<RegionDose> {
-        let labels = labels.labels().as_slice();
+    pub(super) fn regions(&self, map: &LabelMap, sigmas: &BTreeMap<u16, LabelSigma>) -> Vec<RegionDose> {
+        let labels = map.labels().as_slice();
         let last = labels.iter().copied().max().map_or(0, usize::from);
         let mut sizes = vec![RegionSize::default(); last + 1];
         for (voxel, &label) in labels.iter().enumerate() {
@@ -40,28 +42,36 @@ impl Dosimetry<'_> {
                 sizes[usize::from(label)].density_g_cm3 += density;
             }
         }
-        let of_group = |group: &GroupTally| {
-            self.region_sums(labels, last, |voxel| group.energy.get(voxel) as f64 / UNITS_PER_MEV * self.decays.total)
-        };
-        let groups: Vec<Vec<RegionSum>> = self.statistics.tally.groups.par_iter().map(of_group).collect();
-        let local = self.region_sums(labels, last, |voxel| self.decays.local_mev(voxel));
+        let groups = self.region_groups(map);
+        let least_g_cm3 = least_density(&self.scale, labels);
+        let mean = self.region_sums(labels, last, |voxel| {
+            self.statistics.voxel_mean(voxel) * self.decays.total + self.decays.local_mev(voxel)
+        });
         let region = |label: usize| {
-            let volume = self.statistics.estimate(|group| groups[group][label].gy);
-            let mass = self.statistics.estimate(|group| groups[group][label].mev);
-            let RegionSize { voxels, density_g_cm3 } = sizes[label];
             let number = u16::try_from(label).expect("a label has 16 bits");
-            let by_mass = |mev: f64| self.scale.dose_by_mass(mev, density_g_cm3);
+            let RegionSize { voxels, density_g_cm3 } = sizes[label];
+            let sigma =
+                |units: &[u128]| self.statistics.estimate(|group| to_mev(units[group])).sigma * self.decays.total;
+            let weighted_mev = sigma(&groups[&number].weighted) / f64::from(FULL_WEIGHT);
             RegionDose {
                 label: number,
-                mean_gy: (volume.mean + local[label].gy) / voxels as f64,
-                sigma_gy: volume.sigma / voxels as f64,
-                mean_by_mass_gy: by_mass(mass.mean + local[label].mev),
-                sigma_by_mass_gy: by_mass(mass.sigma),
+                mean_gy: mean[label].gy / voxels as f64,
+                sigma_gy: self.scale.dose_by_mass(weighted_mev, least_g_cm3) / voxels as f64,
+                mean_by_mass_gy: self.scale.dose_by_mass(mean[label].mev, density_g_cm3),
+                sigma_by_mass_gy: self.scale.dose_by_mass(sigma(&groups[&number].energy), density_g_cm3),
                 voxel_relative_sigma: sigmas.get(&number).map(|sigma| sigma.voxels),
                 held_to: sigmas.get(&number).map(|sigma| sigma.held_to),
             }
         };
         (1..=last).filter(|&label| sizes[label].voxels > 0).map(region).collect()
+    }
+
+    /// What each group scored in each region, by label.
+    pub(super) fn region_groups(&self, map: &LabelMap) -> BTreeMap<u16, RegionSums> {
+        match self.statistics.scores {
+            Scores::Tally(tally) => numbered(Some(map), &self.scale, tally.voxels()).of(tally),
+            Scores::Summed(summed) => summed.regions.clone(),
+        }
     }
 
     /// Sums over each region, by its label, of the voxels that have a dose.
@@ -80,10 +90,40 @@ impl Dosimetry<'_> {
     }
 }
 
+/// The regions of a map by number, of the voxels that have a dose. Their weights are in proportion to the dose of a
+/// voxel for an energy: the reciprocals of their densities, in whole numbers.
+pub(super) fn numbered(map: Option<&LabelMap>, scale: &DoseScale<'_>, voxels: usize) -> Regions {
+    let Some(map) = map else {
+        return Regions { labels: Vec::new(), of_voxel: vec![0; voxels], weights: vec![0; voxels] };
+    };
+    let labels = map.labels().as_slice();
+    let least_g_cm3 = least_density(scale, labels);
+    let with_dose = || labels.iter().enumerate().map(|(voxel, &label)| (label, scale.density(voxel)));
+    let all: BTreeSet<u16> = with_dose().filter(|(label, has)| *label != 0 && has.is_some()).map(|(l, _)| l).collect();
+    let numbers: BTreeMap<u16, u32> = all.iter().copied().zip(1..).collect();
+    let number = |(label, density): (u16, Option<f64>)| density.and_then(|_| numbers.get(&label)).copied().unwrap_or(0);
+    let weight = |(label, density): (u16, Option<f64>)| {
+        let part = density.filter(|_| label != 0).map_or(0.0, |density| least_g_cm3 / density);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 2^31; rounded down")]
+        let weight = (part * f64::from(FULL_WEIGHT)) as u32;
+        weight
+    };
+    Regions {
+        of_voxel: with_dose().map(number).collect(),
+        weights: with_dose().map(weight).collect(),
+        labels: all.into_iter().collect(),
+    }
+}
+
+/// The lowest density of a voxel in a region that has a dose [g/cm³]; infinite without any.
+fn least_density(scale: &DoseScale<'_>, labels: &[u16]) -> f64 {
+    let within = labels.iter().enumerate().filter(|(_, label)| **label != 0);
+    within.filter_map(|(voxel, _)| scale.density(voxel)).fold(f64::INFINITY, f64::min)
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
+    use super::*;
     use crate::method::monte_carlo::dosimetry::tests::{GY_PER_MEV_IN_1_G, dosimetry, labels, tally};
 
     #[test]
@@ -97,6 +137,18 @@ mod tests {
         let apart = dosimetry(&tally, &density).regions(&labels([1.0, 2.0]), &BTreeMap::new());
         assert!((apart[0].sigma_gy / apart[0].mean_gy - 0.5f64.sqrt() / 1.5).abs() < 1e-12);
         assert!(dosimetry(&tally, &[0.0, 0.0]).regions(&labels([1.0, 0.0]), &BTreeMap::new()).is_empty());
+    }
+
+    #[test]
+    fn regions_are_numbered_and_weighted_by_their_voxels_with_a_dose() {
+        let tally = tally();
+        let numbers = |density: &[f32], map: Option<&LabelMap>| numbered(map, &dosimetry(&tally, density).scale, 2);
+        let none = Regions { labels: Vec::new(), of_voxel: vec![0, 0], weights: vec![0, 0] };
+        assert_eq!(numbers(&[1.0, 1.0], None), none);
+        let both = Regions { labels: vec![2, 7], of_voxel: vec![2, 1], weights: vec![FULL_WEIGHT / 4, FULL_WEIGHT] };
+        assert_eq!(numbers(&[2.0, 0.5], Some(&labels([7.0, 2.0]))), both);
+        let one = Regions { labels: vec![7], of_voxel: vec![1, 0], weights: vec![FULL_WEIGHT, 0] };
+        assert_eq!(numbers(&[2.0, 0.01], Some(&labels([7.0, 2.0]))), one, "a voxel without a dose is in none");
     }
 
     #[test]

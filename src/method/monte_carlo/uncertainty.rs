@@ -97,7 +97,7 @@ impl Dosimetry<'_> {
         control: &Control,
         of: impl Fn(Range<usize>) -> T + Sync,
     ) -> Result<Vec<T>, DoseError> {
-        let voxels = self.statistics.tally.voxels();
+        let voxels = self.statistics.voxels();
         let chunk = |number: usize| {
             if control.is_cancelled() {
                 return Err(DoseError::Cancelled);

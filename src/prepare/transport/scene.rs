@@ -102,6 +102,8 @@ pub struct Scene {
     pub groups: u32,
     /// Cuts.
     pub cuts: SceneCuts,
+    /// Digest of all that it was made from, where somebody has computed it: a device then keeps it for another run.
+    pub sha256: Option<String>,
 }
 
 impl Scene {
@@ -148,6 +150,7 @@ impl Scene {
                 photon_mev: input.cuts.photon_mev as f32,
                 track_length_mev: input.cuts.track_length_mev as f32,
             },
+            sha256: None,
         })
     }
 

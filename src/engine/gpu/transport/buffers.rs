@@ -4,6 +4,7 @@ use super::constants::MAX_LAUNCH_BITS;
 use super::device_scene::DeviceScene;
 use super::step_rate::Batch;
 use super::{QUEUE_BYTES, TransportStages};
+use crate::domain::DoseError;
 use crate::engine::gpu::context::Context;
 use crate::engine::gpu::pipeline::{Bound, Pipeline};
 use crate::engine::gpu::record::LaunchBuffers;
@@ -14,9 +15,31 @@ pub(super) const ACCOUNT_WORDS: usize = 8;
 /// Words of a group in all: its accounts, and its rejection loops that reached their bound.
 pub(super) const GROUP_WORDS: usize = ACCOUNT_WORDS + 1;
 
+/// Fewest particles of a queue for which it is worth looking for memory.
+const LEAST_CAPACITY: u32 = 1 << 12;
+
+/// Buffers that serve every scene, kept from one call to the next.
+#[derive(Debug, Default)]
+pub(super) struct KeptBuffers {
+    queues: Option<wgpu::Buffer>,
+    tally: Option<wgpu::Buffer>,
+}
+
+impl KeptBuffers {
+    /// The buffer that is kept if it has so many bytes, or another one.
+    fn take(kept: &mut Option<wgpu::Buffer>, context: &Context, label: &str, bytes: u64) -> wgpu::Buffer {
+        kept.take().filter(|buffer| buffer.size() == bytes).unwrap_or_else(|| {
+            let words = usize::try_from(bytes / 4).expect("what one binding holds");
+            context.storage(label, words)
+        })
+    }
+}
+
 /// The buffers of a call, bound to the stages.
 #[derive(Debug)]
 pub(super) struct TransportBuffers {
+    /// Particles of a queue.
+    pub(super) capacity: u32,
     params: wgpu::Buffer,
     pub(super) tally: wgpu::Buffer,
     pub(super) counters: wgpu::Buffer,
@@ -28,17 +51,52 @@ pub(super) struct TransportBuffers {
 }
 
 impl TransportBuffers {
+    /// Buffers with queues as long as there is memory for: shorter ones take longer, and give the same bytes.
+    ///
     /// * `launch_bits` – groups of a launch, as a power of two
-    pub(super) fn new(context: &Context, stages: &mut TransportStages, scene: &DeviceScene, launch_bits: u32) -> Self {
+    ///
+    /// # Errors
+    /// [`DoseError::DeviceOutOfMemory`] if there is not even room for short ones; [`DoseError::DeviceLost`].
+    pub(super) fn fitting(
+        context: &Context,
+        stages: &mut TransportStages,
+        scene: &DeviceScene,
+        launch_bits: u32,
+    ) -> Result<Self, DoseError> {
+        let mut capacity = stages.quota.capacity;
+        loop {
+            let buffers = Self::new(context, stages, scene, launch_bits, capacity);
+            match context.faults.check() {
+                Ok(()) => {
+                    let KeptBuffers { queues, tally } = &mut stages.kept;
+                    (*queues, *tally) = (Some(buffers.queues.clone()), Some(buffers.tally.clone()));
+                    return Ok(buffers);
+                }
+                Err(DoseError::DeviceOutOfMemory(reason)) if capacity > LEAST_CAPACITY => {
+                    stages.scenes.clear();
+                    capacity = (capacity / 4).max(LEAST_CAPACITY);
+                    tracing::warn!(capacity, "no room for the queues of particles ({reason}): shorter ones are tried");
+                }
+                Err(other) => return Err(other),
+            }
+        }
+    }
+
+    fn new(
+        context: &Context,
+        stages: &mut TransportStages,
+        scene: &DeviceScene,
+        launch_bits: u32,
+        capacity: u32,
+    ) -> Self {
         let words = scene.params.words().len();
         let params = context.buffer("params", words, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST);
-        let tally = context.storage("tally", (scene.params.n_voxels as usize * 2) << launch_bits);
+        let kept = &mut stages.kept;
+        let tally_bytes = (u64::from(scene.params.n_voxels) * 8) << launch_bits;
+        let tally = KeptBuffers::take(&mut kept.tally, context, "tally", tally_bytes);
         let counters = context.storage("counters", TransportCounters::WORDS + (GROUP_WORDS << MAX_LAUNCH_BITS));
-        let queue_bytes = QUEUE_BYTES * u64::from(stages.quota.capacity);
-        let queues = stages.queues.take().filter(|queues| queues.size() == queue_bytes).unwrap_or_else(|| {
-            let words = usize::try_from(queue_bytes / 4).expect("what one binding holds");
-            context.storage("queues", words)
-        });
+        let queue_bytes = QUEUE_BYTES * u64::from(capacity);
+        let queues = KeptBuffers::take(&mut kept.queues, context, "queues", queue_bytes);
         let buffers = [
             ("params", &params),
             ("medium", &scene.medium),
@@ -53,8 +111,7 @@ impl TransportBuffers {
         let bind = |stage: &Pipeline| stage.bind(&context.device, &buffers);
         let stages_bound = [&stages.schedule, &stages.emission, &stages.charged, &stages.photon].map(bind);
         let [schedule, emission, charged, photon] = stages_bound;
-        stages.queues = Some(queues.clone());
-        Self { schedule, emission, charged, photon, params, tally, counters, queues }
+        Self { capacity, schedule, emission, charged, photon, params, tally, counters, queues }
     }
 
     /// Sets all sums to zero.
@@ -105,7 +162,7 @@ impl TransportBuffers {
     /// Hands some cycles to the device.
     pub(super) fn submit(&self, context: &Context, stages: &TransportStages, params: TransportParams, batch: Batch) {
         let params = TransportParams { max_lanes: batch.lanes, ..params };
-        context.queue.write_buffer(&self.params, 0, bytemuck::cast_slice(&params.words()));
+        context.send(&self.params, 0, bytemuck::cast_slice(&params.words()));
         let label = wgpu::CommandEncoderDescriptor { label: Some("cycles") };
         let mut encoder = context.device.create_command_encoder(&label);
         let cycle = self.cycle(stages);

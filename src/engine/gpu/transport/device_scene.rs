@@ -1,11 +1,53 @@
-//! A scene in the memory of the device.
+//! Scenes in the memory of the device, kept from one call to the next.
+
+use std::sync::Arc;
 
 use super::constants::{high, kind_word, low};
+use crate::domain::DoseError;
 use crate::domain::emission::Particle;
 use crate::engine::gpu::context::Context;
 use crate::engine::gpu::shader::TransportParams;
+use crate::math::cache::Cache;
 use crate::prepare::transport::Scene;
 use crate::prepare::transport::scene::ELECTRON_REST_MEV;
+
+/// Device memory that scenes may take between calls [bytes].
+const KEPT_BYTES: u64 = 512 << 20;
+
+/// Scenes of recent calls, by the digest of what they were made from.
+#[derive(Debug)]
+pub(super) struct DeviceScenes(Cache<String, Arc<DeviceScene>>);
+
+impl Default for DeviceScenes {
+    fn default() -> Self {
+        Self(Cache::on_device("scenes of transport in device memory", KEPT_BYTES, |scene| scene.bytes()))
+    }
+}
+
+impl DeviceScenes {
+    /// The scene in device memory: from an earlier call, or sent now. One without a digest is sent at every call.
+    ///
+    /// # Errors
+    /// [`DoseError::DeviceOutOfMemory`], [`DoseError::DeviceLost`].
+    pub(super) fn get(&mut self, context: &Context, scene: &Scene) -> Result<Arc<DeviceScene>, DoseError> {
+        // A recording keeps what is sent.
+        let key = scene.sha256.as_ref().filter(|_| context.recorder.is_none());
+        if let Some(known) = key.and_then(|key| self.0.get(key)) {
+            return Ok(known);
+        }
+        let sent = Arc::new(DeviceScene::new(context, scene));
+        context.faults.check()?;
+        if let Some(key) = key {
+            self.0.insert(key.clone(), Arc::clone(&sent));
+        }
+        Ok(sent)
+    }
+
+    /// Keeps none.
+    pub(super) fn clear(&mut self) {
+        self.0.retain(|_| false);
+    }
+}
 
 /// The buffers of a scene, and the parameters that follow from it.
 #[derive(Debug)]
@@ -31,6 +73,12 @@ impl DeviceScene {
             source_voxels: context.filled("source voxels", &scene.source.voxels),
             params: of_scene(scene, params),
         }
+    }
+
+    /// What it takes in device memory [bytes].
+    fn bytes(&self) -> u64 {
+        let buffers = [&self.medium, &self.tables, &self.source_guide, &self.source_ends, &self.source_voxels];
+        buffers.into_iter().map(wgpu::Buffer::size).sum()
     }
 
     /// Bytes of the largest buffer that [`Self::new`] makes.

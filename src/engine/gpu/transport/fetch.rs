@@ -34,7 +34,7 @@ impl Session {
     /// complete.
     pub(super) fn fetch(
         &mut self,
-        (buffers, accounts): (&TransportBuffers, &[u32]),
+        (buffers, accounts): (&TransportBuffers, &Accounts),
         scene: &Scene,
         histories: &Range<u64>,
         block: &GroupBlock,
@@ -43,28 +43,19 @@ impl Session {
     ) -> Result<(), DoseError> {
         let mut sums = SumsReader::new(&buffers.tally, (scene.medium.len() as u64) << block.bits);
         let voxels = scene.medium.len();
-        let (accounts, exhausted) = accounts.split_at(ACCOUNT_WORDS << block.bits);
         let firsts = (0u64..).step_by(voxels);
-        let groups = block.groups().zip(firsts).zip(accounts.chunks(ACCOUNT_WORDS).zip(exhausted));
+        let groups = block.groups().zip(firsts).enumerate();
         let first_left = tally.first_without(histories);
-        for ((group, first), (accounts, &exhausted)) in groups.filter(|((group, _), _)| *group as usize >= first_left) {
+        for (place, (group, first)) in groups.filter(|(_, (group, _))| *group as usize >= first_left) {
             if control.is_cancelled() {
                 return Err(DoseError::Cancelled);
             }
-            let account = |number: usize| u64::from(accounts[2 * number + 1]) << 32 | u64::from(accounts[2 * number]);
             let ranks = ranks(histories, scene.groups, group);
-            let book = GroupTally {
-                histories: u64::from(ranks.end - ranks.start),
-                emitted: account(0).into(),
-                deposited: account(1).into(),
-                escaped: account(2).into(),
-                exhausted_rejections: exhausted.into(),
-                energy: EnergySums::default(),
-            };
+            let book = accounts.book(place, u64::from(ranks.end - ranks.start));
             tally.add_group(histories, |tally| {
                 tally.add_book(&book);
                 let found = self.add_energy(&mut sums, first, &mut tally.energy)?;
-                check_complete(&book, found, account(3).into())
+                check_complete(&book, found, accounts.scored(place))
             })?;
         }
         Ok(())
@@ -93,16 +84,66 @@ impl Session {
     }
 }
 
+/// What the device counted for the groups of a block.
+#[derive(Debug)]
+pub(super) struct Accounts {
+    /// Emitted, deposited, escaped and scored energy of each group, two words each.
+    energies: Vec<u32>,
+    /// Rejection loops of each that reached their bound.
+    exhausted: Vec<u32>,
+}
+
+impl Accounts {
+    /// * `words` – as they lie behind the counters
+    /// * `bits` – groups, as a power of two
+    pub(super) fn new(words: &[u32], bits: u32) -> Self {
+        let (energies, exhausted) = words.split_at(ACCOUNT_WORDS << bits);
+        Self { energies: energies.to_vec(), exhausted: exhausted.to_vec() }
+    }
+
+    /// Energy that a group added to voxels [units].
+    pub(super) fn scored(&self, group: usize) -> u128 {
+        self.energy(group, 3)
+    }
+
+    /// What a group has, without the energy of its voxels.
+    pub(super) fn book(&self, group: usize, histories: u64) -> GroupTally {
+        GroupTally {
+            histories,
+            emitted: self.energy(group, 0),
+            deposited: self.energy(group, 1),
+            escaped: self.energy(group, 2),
+            exhausted_rejections: self.exhausted[group].into(),
+            energy: EnergySums::default(),
+        }
+    }
+
+    fn energy(&self, group: usize, number: usize) -> u128 {
+        let low = ACCOUNT_WORDS * group + 2 * number;
+        u128::from(self.energies[low + 1]) << 32 | u128::from(self.energies[low])
+    }
+}
+
 /// The voxels must hold what was scored, and the emitted energy must be deposited or have escaped.
 ///
 /// * `book` – the account of a group
 /// * `found`, `scored` – energy in its voxels, and what the device added to them
 pub(super) fn check_complete(book: &GroupTally, found: u128, scored: u128) -> Result<(), DoseError> {
+    if found == scored { check_balance(book) } else { Err(incomplete()) }
+}
+
+/// The emitted energy must be deposited or have escaped.
+///
+/// * `book` – the account of a group
+pub(super) fn check_balance(book: &GroupTally) -> Result<(), DoseError> {
     /// Part of the emitted energy that rounding may lose: deposits are rounded, and energies are in single precision.
     const ROUNDING: u128 = 100_000;
     let difference = book.emitted.abs_diff(book.deposited + book.escaped);
-    if found == scored && difference <= book.emitted / ROUNDING + u128::from(book.histories) {
-        return Ok(());
-    }
-    Err(DoseError::DeviceLost("the sums read back are not what the device added".to_owned()))
+    let is_balanced = difference <= book.emitted / ROUNDING + u128::from(book.histories);
+    if is_balanced { Ok(()) } else { Err(incomplete()) }
+}
+
+/// What was read back cannot be what the device added.
+pub(super) fn incomplete() -> DoseError {
+    DoseError::DeviceLost("the sums read back are not what the device added".to_owned())
 }

@@ -8,13 +8,17 @@ mod buffers;
 mod constants;
 mod device_scene;
 mod fetch;
+mod held;
 mod launches;
 mod step_rate;
+mod summary;
 mod sums;
 pub(super) mod twins;
 
 #[cfg(test)]
 mod device_tests;
+#[cfg(test)]
+mod held_tests;
 #[cfg(test)]
 mod loose_tests;
 #[cfg(test)]
@@ -33,12 +37,15 @@ use super::shader::{
 use crate::domain::{Control, DoseError, Tally};
 use crate::engine::measures::TransportWork;
 use crate::prepare::transport::Scene;
-use buffers::{GROUP_WORDS, TransportBuffers};
+use buffers::{GROUP_WORDS, KeptBuffers, TransportBuffers};
 pub(super) use constants::constants;
 use constants::{high, low};
-use device_scene::DeviceScene;
+use device_scene::{DeviceScene, DeviceScenes};
+use fetch::Accounts;
+use held::Held;
 use launches::{GroupBlock, group_blocks, rank_pieces};
 use step_rate::{Batch, Quota, StepRate};
+use summary::SummaryStages;
 
 /// Bytes of a particle in four queues.
 const QUEUE_BYTES: u64 = 4 * 64;
@@ -52,8 +59,14 @@ pub(super) struct TransportStages {
     photon: Pipeline,
     step_rate: StepRate,
     quota: Quota,
-    /// The queues of particles, kept from one call to the next: they serve every scene.
-    pub(super) queues: Option<wgpu::Buffer>,
+    /// Buffers of the last call.
+    kept: KeptBuffers,
+    /// Scenes of recent calls.
+    scenes: DeviceScenes,
+    /// Histories whose energy is on the device.
+    held: Option<Held>,
+    /// The stages that sum them up.
+    summary: Option<SummaryStages>,
     /// What was done since it was last asked for.
     pub(super) done: TransportWork,
 }
@@ -75,9 +88,19 @@ impl TransportStages {
             photon: compiled(&TRANSPORT_PHOTON)?,
             step_rate: StepRate::new(is_software),
             quota,
-            queues: None,
+            kept: KeptBuffers::default(),
+            scenes: DeviceScenes::default(),
+            held: None,
+            summary: None,
             done: TransportWork::default(),
         })
+    }
+
+    /// Frees the memory of the device that is kept from one call to the next.
+    pub(super) fn free(&mut self) {
+        self.held = None;
+        self.kept = KeptBuffers::default();
+        self.scenes.clear();
     }
 }
 
@@ -99,22 +122,30 @@ impl Session {
             let what = "the grid in a binding of the device";
             return Err(DoseError::TooLarge { what, needed_bytes, limit_bytes });
         }
-        let voxels = scene.medium.len();
-        let quota = match &self.transport {
-            Some(stages) => stages.quota,
-            None => Quota::of_device(self.is_software, limit_bytes),
-        };
-        let blocks = group_blocks(scene.groups, voxels, quota.tally_bytes)?;
-        let mut stages = match self.transport.take() {
-            Some(stages) => stages,
-            None => TransportStages::compile(&self.context, self.is_software, quota, control)?,
-        };
+        let blocks = group_blocks(scene.groups, scene.medium.len(), self.quota().tally_bytes)?;
+        let mut stages = self.take_stages(control)?;
+        // It has the same buffers.
+        stages.held = None;
         let outcome = self.run_blocks(&mut stages, scene, &histories, &blocks, tally, control);
         if outcome.is_err() {
-            stages.queues = None;
+            stages.free();
         }
         self.transport = Some(stages);
         outcome
+    }
+
+    /// What a launch may take.
+    fn quota(&self) -> Quota {
+        let of_device = || Quota::of_device(self.is_software, self.context.bounds().binding_bytes);
+        self.transport.as_ref().map_or_else(of_device, |stages| stages.quota)
+    }
+
+    /// The stages, compiled if they were not before. They must be put back.
+    fn take_stages(&mut self, control: &Control) -> Result<TransportStages, DoseError> {
+        match self.transport.take() {
+            Some(stages) => Ok(stages),
+            None => TransportStages::compile(&self.context, self.is_software, self.quota(), control),
+        }
     }
 
     fn run_blocks(
@@ -128,21 +159,22 @@ impl Session {
     ) -> Result<(), DoseError> {
         // There may not be room for these buffers and for those of a convolution.
         self.buffers = None;
-        let device_scene = DeviceScene::new(&self.context, scene);
-        let buffers = TransportBuffers::new(&self.context, stages, &device_scene, blocks[0].bits);
-        self.context.faults.check()?;
+        let device_scene = stages.scenes.get(&self.context, scene)?;
+        let buffers = TransportBuffers::fitting(&self.context, stages, &device_scene, blocks[0].bits)?;
+        let quota = Quota { capacity: buffers.capacity, ..stages.quota };
         // A device can fail at any time. What it has done before that is kept, group by group.
         let first_left = tally.first_without(histories);
         for block in blocks.iter().filter(|block| block.groups().end as usize > first_left) {
             buffers.clear(&self.context);
             let items_per_rank = u64::from(device_scene.params.n_slots) << block.bits;
             let mut last = [0; TransportCounters::WORDS];
-            for ranks in rank_pieces(histories, scene.groups, items_per_rank, stages.quota.items) {
+            for ranks in rank_pieces(histories, scene.groups, items_per_rank, quota.items) {
                 self.read_counters(&buffers, &last, 0)?;
-                let params = launch_params(device_scene.params, block, &ranks, histories, &stages.quota);
-                last = self.run_launch(stages, &buffers, params, control)?;
+                let params = launch_params(device_scene.params, block, &ranks, histories, &quota);
+                last = self.run_launch(stages, &buffers, (&quota, params), control)?;
             }
-            let accounts = self.read_counters(&buffers, &last, GROUP_WORDS << block.bits)?;
+            let words = self.read_counters(&buffers, &last, GROUP_WORDS << block.bits)?;
+            let accounts = Accounts::new(&words, block.bits);
             self.fetch((&buffers, &accounts), scene, histories, block, tally, control)?;
             self.record_sums(&buffers, scene, block)?;
         }
@@ -154,7 +186,7 @@ impl Session {
         &mut self,
         stages: &mut TransportStages,
         buffers: &TransportBuffers,
-        params: TransportParams,
+        (quota, params): (&Quota, TransportParams),
         control: &Control,
     ) -> Result<[u32; TransportCounters::WORDS], DoseError> {
         buffers.restart(&self.context);
@@ -171,7 +203,7 @@ impl Session {
             if particles == 0 && !is_emitting {
                 return Ok(words);
             }
-            batch = stages.step_rate.next(batch, particles, is_emitting, &stages.quota);
+            batch = stages.step_rate.next(batch, particles, is_emitting, quota);
             let start = Instant::now();
             buffers.submit(&self.context, stages, params, batch);
             self.read_as(&buffers.counters, 0, &mut words, |word| word)?;
@@ -181,13 +213,13 @@ impl Session {
             if counters.cycles != before.cycles.wrapping_add(batch.cycles) || counters.workgroups != counted {
                 return Err(DoseError::DeviceLost("the device did not do what it was given".to_owned()));
             }
-            let work = counters.work.wrapping_sub(before.work);
+            let work = worked(&counters).wrapping_sub(worked(&before));
             if work == 0 && (waiting(&counters) > 0 || emitted(&counters) < params.n_items) {
                 return Err(DoseError::DeviceOutOfMemory("the queues of particles are full".to_owned()));
             }
             stages.step_rate.learn(work, start.elapsed());
             self.context.collect_times()?;
-            stages.done.planned_steps += u64::from(work);
+            stages.done.planned_steps += work;
             stages.done.moving += u64::from(counters.charged_running) + u64::from(counters.photons_running);
             stages.done.lanes += 2 * u64::from(batch.lanes);
             before = counters;
@@ -228,6 +260,11 @@ fn waiting(counters: &TransportCounters) -> u32 {
     let charged = counters.charged.wrapping_sub(counters.charged_running).wrapping_add(counters.charged_appended);
     let photons = counters.photons.wrapping_sub(counters.photons_running).wrapping_add(counters.photons_appended);
     charged.saturating_add(photons)
+}
+
+/// Emissions and steps planned so far.
+fn worked(counters: &TransportCounters) -> u64 {
+    u64::from(counters.work_high) << 32 | u64::from(counters.work_low)
 }
 
 /// Emissions so far.

@@ -96,16 +96,16 @@ impl StepRate {
         // The particles that they set free are added to them.
         let moving = if is_emitting { lanes } else { particles.saturating_mul(2).clamp(1, lanes) };
         let cycles = (work / (f64::from(moving) * per_lane)) as u32;
-        // Cycles with little to do take time too, which the rate does not show.
-        Batch { cycles: cycles.clamp(1, MAX_CYCLES.min(2 * last.cycles)), lanes }
+        // Lanes for which there is no particle take time too, and cycles with little to do: the rate does not show it.
+        Batch { cycles: cycles.clamp(1, MAX_CYCLES.min(2 * last.cycles)), lanes: moving.max(MIN_LANES) }
     }
 
     /// Learns from a batch. A batch with little work says nothing.
     ///
     /// * `work` – steps that it did
-    pub(super) fn learn(&mut self, work: u32, elapsed: Duration) {
+    pub(super) fn learn(&mut self, work: u64, elapsed: Duration) {
         let seconds = elapsed.as_secs_f64().max(1e-6);
-        let measured = f64::from(work) / seconds;
+        let measured = work as f64 / seconds;
         if seconds > 0.2 * BATCH_SECONDS || measured > self.steps_per_s {
             self.steps_per_s = measured.clamp(self.steps_per_s / 4.0, self.steps_per_s * 4.0);
         }
@@ -125,7 +125,7 @@ mod tests {
             for _ in 0..20 {
                 batch = step_rate.next(batch, 0, true, &quota);
                 let work = batch.cycles * batch.lanes * quota.work_per_lane();
-                step_rate.learn(work, Duration::from_secs_f64(f64::from(work) / steps_per_second));
+                step_rate.learn(work.into(), Duration::from_secs_f64(f64::from(work) / steps_per_second));
             }
             let seconds = f64::from(batch.cycles * batch.lanes * quota.work_per_lane()) / steps_per_second;
             assert!(
@@ -135,6 +135,17 @@ mod tests {
             );
         }
         assert_eq!(batch, Batch { cycles: MAX_CYCLES, lanes: 1 << 19 });
+    }
+
+    #[test]
+    fn the_last_particles_get_few_lanes() {
+        let quota = Quota::of_device(false, 1 << 31);
+        let step_rate = StepRate { steps_per_s: 1e12 };
+        let lanes = |particles, is_emitting| {
+            step_rate.next(Batch { cycles: 64, lanes: 0 }, particles, is_emitting, &quota).lanes
+        };
+        assert_eq!([0, 5, 1000, u32::MAX].map(|particles| lanes(particles, true)), [1 << 19; 4]);
+        assert_eq!([5, 1000, u32::MAX].map(|particles| lanes(particles, false)), [MIN_LANES, 2000, 1 << 19]);
     }
 
     #[test]
