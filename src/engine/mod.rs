@@ -253,13 +253,16 @@ impl Device {
         }
     }
 
-    /// Opens the same device again, after it was lost.
+    /// Opens the same device again, after it was lost, within the limits that it had.
     ///
     /// # Errors
     /// [`DoseError::DeviceUnavailable`] if it does not come back, or if another device now has its name: jobs never
     /// change the device.
     pub fn reopen(&mut self) -> Result<(), DoseError> {
-        *self = Self::open_same(&self.identity())?;
+        *self = match self {
+            Self::Cpu(_) => Self::open_same(&self.identity())?,
+            Self::Gpu(gpu) => Self::Gpu(Box::new(gpu.open_again()?)),
+        };
         Ok(())
     }
 

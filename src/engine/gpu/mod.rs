@@ -53,6 +53,7 @@ pub use stages::{StageSource, stage_sources};
 #[derive(Debug)]
 pub struct GpuEngine {
     identity: DeviceIdentity,
+    limits: DeviceLimits,
     prepared: PreparedKernels,
     session: Session,
 }
@@ -83,12 +84,20 @@ impl GpuEngine {
         Self::open_found(&adapter::find_again(identity)?, DeviceLimits::Adapter)
     }
 
+    /// Opens the same GPU once more, within the same limits.
+    ///
+    /// # Errors
+    /// As [`Self::open_same`].
+    pub fn open_again(&self) -> Result<Self, DoseError> {
+        Self::open_found(&adapter::find_again(&self.identity)?, self.limits)
+    }
+
     fn open_found(
         (adapter, identity): &(wgpu::Adapter, DeviceIdentity),
         limits: DeviceLimits,
     ) -> Result<Self, DoseError> {
         let session = Session::open(adapter, &identity.info, limits)?;
-        Ok(Self { identity: identity.clone(), prepared: PreparedKernels::default(), session })
+        Ok(Self { identity: identity.clone(), limits, prepared: PreparedKernels::default(), session })
     }
 
     /// A switch that makes the device fail as hardware or a driver may, to test what happens then.
