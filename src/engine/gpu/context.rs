@@ -134,7 +134,7 @@ impl Context {
         let size = len.max(1) as u64 * 4;
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         let buffer = self.device.create_buffer(&descriptor);
-        self.played.allocated(&buffer, &self.faults);
+        self.played.allocated(label, &buffer, &self.faults);
         buffer
     }
 

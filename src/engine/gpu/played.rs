@@ -2,7 +2,7 @@
 //! tests ask for any.
 
 #[cfg(test)]
-pub(super) use testing::{Fault, Played};
+pub(super) use testing::{Fault, Occasion, Played};
 
 /// No fault.
 #[cfg(not(test))]
@@ -16,7 +16,7 @@ pub(super) struct Reading;
 #[cfg(not(test))]
 impl Played {
     /// After an allocation.
-    pub(super) fn allocated(&self, _buffer: &wgpu::Buffer, _faults: &super::fault::Faults) {}
+    pub(super) fn allocated(&self, _label: &str, _buffer: &wgpu::Buffer, _faults: &super::fault::Faults) {}
 
     /// Whether a stage runs.
     pub(super) fn dispatches(&self, _stage: &str, _device: &wgpu::Device) -> bool {
@@ -24,7 +24,7 @@ impl Played {
     }
 
     /// Before results are mapped.
-    pub(super) fn reading(&self, _staging: &wgpu::Buffer, _words: usize) -> Reading {
+    pub(super) fn reading(&self, _staging: &wgpu::Buffer, _offset: u64, _words: usize) -> Reading {
         Reading
     }
 }
@@ -60,18 +60,39 @@ mod testing {
         Flipped { word: usize, bit: u32 },
     }
 
+    /// Where a fault can occur. Those that are equal are of one kind: the same is done there.
+    #[derive(Clone, Debug, PartialEq)]
+    pub(in crate::engine::gpu) enum Occasion {
+        /// Of the buffer with this label.
+        Allocation(String),
+        /// Of a stage.
+        Dispatch(&'static str),
+        /// Of so many words, from so many bytes on.
+        Readback { offset: u64, words: usize },
+    }
+
     /// A fault that is to come.
     #[derive(Debug)]
     struct Plan {
         fault: Fault,
+        /// The only kind of occasion that counts; without, all do.
+        at: Option<Occasion>,
         /// How many occasions pass before.
         passes: usize,
         has_struck: bool,
     }
 
+    /// What a test asked for.
+    #[derive(Debug, Default)]
+    struct Asked {
+        plan: Option<Plan>,
+        /// The occasions that there were, if they are listed.
+        listed: Option<Vec<Occasion>>,
+    }
+
     /// The fault that a test asked for. Copies share it.
     #[derive(Clone, Debug, Default)]
-    pub(in crate::engine::gpu) struct Played(Arc<Mutex<Option<Plan>>>);
+    pub(in crate::engine::gpu) struct Played(Arc<Mutex<Asked>>);
 
     /// What becomes of words that are read back.
     #[derive(Clone, Copy, Debug)]
@@ -81,64 +102,97 @@ mod testing {
         Flipped { word: usize, bit: u32 },
     }
 
+    impl Fault {
+        pub(in crate::engine::gpu) fn can_occur_at(self, occasion: &Occasion) -> bool {
+            match occasion {
+                Occasion::Allocation(_) => self == Self::NoMemory,
+                Occasion::Dispatch(stage) => self == Self::LostAt(stage) || self == Self::Idle(stage),
+                Occasion::Readback { .. } => {
+                    matches!(self, Self::NoMap | Self::Zeros { .. } | Self::Flipped { .. })
+                }
+            }
+        }
+    }
+
     impl Played {
         /// Asks for a fault after `passes` occasions for it.
         pub(in crate::engine::gpu) fn ask(&self, fault: Fault, passes: usize) {
-            *self.plan() = Some(Plan { fault, passes, has_struck: false });
+            self.asked().plan = Some(Plan { fault, at: None, passes, has_struck: false });
+        }
+
+        /// Asks for a fault after `passes` occasions of one kind.
+        pub(in crate::engine::gpu) fn ask_at(&self, fault: Fault, at: &Occasion, passes: usize) {
+            self.asked().plan = Some(Plan { fault, at: Some(at.clone()), passes, has_struck: false });
         }
 
         /// Ends what was asked for; whether it has struck.
         pub(in crate::engine::gpu) fn end(&self) -> bool {
-            self.plan().take().is_some_and(|plan| plan.has_struck)
+            self.asked().plan.take().is_some_and(|plan| plan.has_struck)
         }
 
-        pub(in crate::engine::gpu) fn allocated(&self, buffer: &wgpu::Buffer, faults: &Faults) {
-            if self.strikes(|fault| fault == Fault::NoMemory) {
+        /// Lists all occasions from now on.
+        pub(in crate::engine::gpu) fn list(&self) {
+            self.asked().listed = Some(Vec::new());
+        }
+
+        /// The kinds of occasions since they are listed, and how many there were of each. Ends the list.
+        pub(in crate::engine::gpu) fn listed(&self) -> Vec<(Occasion, usize)> {
+            let mut kinds = Vec::<(Occasion, usize)>::new();
+            for occasion in self.asked().listed.take().into_iter().flatten() {
+                match kinds.iter_mut().find(|(kind, _)| *kind == occasion) {
+                    Some((_, times)) => *times += 1,
+                    None => kinds.push((occasion, 1)),
+                }
+            }
+            kinds
+        }
+
+        pub(in crate::engine::gpu) fn allocated(&self, label: &str, buffer: &wgpu::Buffer, faults: &Faults) {
+            if self.strikes(Occasion::Allocation(label.to_owned())).is_some() {
                 buffer.destroy();
                 faults.record(&wgpu::Error::OutOfMemory { source: Box::new(std::io::Error::other("it is played")) });
             }
         }
 
         pub(in crate::engine::gpu) fn dispatches(&self, stage: &'static str, device: &wgpu::Device) -> bool {
-            if self.strikes(|fault| fault == Fault::LostAt(stage)) {
+            let fault = self.strikes(Occasion::Dispatch(stage));
+            if fault == Some(Fault::LostAt(stage)) {
                 device.destroy();
             }
-            !self.strikes(|fault| fault == Fault::Idle(stage))
+            fault != Some(Fault::Idle(stage))
         }
 
-        pub(in crate::engine::gpu) fn reading(&self, staging: &wgpu::Buffer, words: usize) -> Reading {
-            let mut reading = Reading::Right;
-            let strikes = self.strikes(|fault| {
-                match fault {
-                    Fault::NoMap => {}
-                    Fault::Zeros { .. } => reading = Reading::Zeros,
-                    Fault::Flipped { word, bit } => reading = Reading::Flipped { word: word % words.max(1), bit },
-                    Fault::NoMemory | Fault::LostAt(_) | Fault::Idle(_) => return false,
+        pub(in crate::engine::gpu) fn reading(&self, staging: &wgpu::Buffer, offset: u64, words: usize) -> Reading {
+            match self.strikes(Occasion::Readback { offset, words }) {
+                Some(Fault::NoMap) => {
+                    staging.destroy();
+                    Reading::Right
                 }
-                true
-            });
-            if !strikes {
-                return Reading::Right;
+                Some(Fault::Zeros { .. }) => Reading::Zeros,
+                Some(Fault::Flipped { word, bit }) => Reading::Flipped { word: word % words.max(1), bit },
+                None | Some(Fault::NoMemory | Fault::LostAt(_) | Fault::Idle(_)) => Reading::Right,
             }
-            if matches!(reading, Reading::Right) {
-                staging.destroy();
-            }
-            reading
         }
 
-        /// Whether the fault that was asked for strikes now, if this is an occasion for it.
-        fn strikes(&self, is_occasion: impl FnOnce(Fault) -> bool) -> bool {
-            let mut plan = self.plan();
-            let Some(plan) = plan.as_mut().filter(|plan| is_occasion(plan.fault)) else { return false };
+        /// The fault that was asked for, if it strikes now.
+        fn strikes(&self, occasion: Occasion) -> Option<Fault> {
+            let mut asked = self.asked();
+            if let Some(listed) = &mut asked.listed {
+                listed.push(occasion.clone());
+            }
+            let plan = asked.plan.as_mut().filter(|plan| plan.fault.can_occur_at(&occasion))?;
             if plan.has_struck {
-                return plan.fault == Fault::Zeros { for_good: true };
+                return Some(plan.fault).filter(|fault| *fault == Fault::Zeros { for_good: true });
+            }
+            if plan.at.as_ref().is_some_and(|at| *at != occasion) {
+                return None;
             }
             plan.has_struck = plan.passes == 0;
             plan.passes = plan.passes.saturating_sub(1);
-            plan.has_struck
+            plan.has_struck.then_some(plan.fault)
         }
 
-        fn plan(&self) -> MutexGuard<'_, Option<Plan>> {
+        fn asked(&self) -> MutexGuard<'_, Asked> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
     }

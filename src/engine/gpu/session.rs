@@ -220,7 +220,7 @@ impl Session {
         encoder.copy_buffer_to_buffer(buffer, offset, staging, 0, size);
         context.queue.submit([encoder.finish()]);
         context.traffic.fetches(size);
-        let played = context.played.reading(staging, values.len());
+        let played = context.played.reading(staging, offset, values.len());
         let faults = context.faults.clone();
         staging.map_async(wgpu::MapMode::Read, 0..size, move |mapped| {
             if let Err(error) = mapped {

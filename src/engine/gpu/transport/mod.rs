@@ -96,6 +96,12 @@ impl TransportStages {
         })
     }
 
+    /// Lets the tally have at most so many bytes on the device.
+    #[cfg(test)]
+    pub(super) fn limit_tally(&mut self, bytes: u64) {
+        self.quota.tally_bytes = bytes;
+    }
+
     /// Frees the memory of the device that is kept from one call to the next.
     pub(super) fn free(&mut self) {
         self.held = None;
