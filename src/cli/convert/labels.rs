@@ -93,8 +93,10 @@ fn file_name(organ: &Organ, taken: &mut BTreeSet<String>) -> String {
     let plain: String =
         name.chars().take(80).map(|c| if c.is_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' }).collect();
     let plain = if plain.trim_matches('_').is_empty() { format!("label_{}", organ.label) } else { plain };
-    let is_free = taken.insert(plain.to_lowercase());
-    if is_free { format!("{plain}.nii.gz") } else { format!("{plain}_{}.nii.gz", organ.label) }
+    let numbered = (u32::from(organ.label)..).map(|number| format!("{plain}_{number}"));
+    // Names that differ in case alone are one file on some disks.
+    let free = std::iter::once(plain.clone()).chain(numbered).find(|name| taken.insert(name.to_lowercase()));
+    format!("{}.nii.gz", free.expect("there are more numbers than organs"))
 }
 
 fn account<'a>(args: &Args, labels: &'a DicomLabels, files: &[String]) -> Account<'a> {

@@ -76,6 +76,9 @@ pub(super) fn read(
     )?;
     let sum: f64 = values.iter().map(|value| f64::from(*value)).sum();
     let total_mbq = sum * picture.grid.voxel_volume_cm3() / BQ_PER_MBQ;
+    if total_mbq < 0.0 {
+        return Err(Invalid::new(format!("holds a total activity below 0, {total_mbq:.3} MBq")));
+    }
     let account = account(picture, scale, total_mbq, calibration, warnings)?;
     Ok((values, account))
 }
@@ -149,6 +152,14 @@ fn account(
     let scan = times::acquisition(object).or_else(|| times::series(object));
     if let Some(scan) = scan.filter(|_| times::acquisition_day_is_assumed(object)) {
         warnings.push(format!("the acquisition has a time and no date; it is taken to have begun at {}", scan.text()));
+    }
+    let twice = series.instances.iter().find_map(|one| times::two_acquisitions(&one.object));
+    if let Some([whole, parts]) = twice {
+        return Err(Invalid::new(format!(
+            "says twice when its acquisition began, and the two disagree: {} and {}",
+            whole.text(),
+            parts.text()
+        )));
     }
     let drug = Radiopharmaceutical::of(object, series.kind, scan);
     warnings.extend(drug.warnings.iter().cloned());

@@ -104,7 +104,12 @@ impl Layout {
                 "has Bits Stored {bits_stored} and High Bit {high_bit} in Bits Allocated {bits_allocated}"
             )));
         }
-        let signed = object.count(tags::PIXEL_REPRESENTATION).unwrap_or(0) == 1;
+        let signed = match object.count(tags::PIXEL_REPRESENTATION) {
+            Some(sign @ (0 | 1)) => sign == 1,
+            // A bit has no sign.
+            None if bits_allocated == 1 => false,
+            _ => return Err(Invalid::new("has no Pixel Representation of 0 or 1: whether its values have a sign")),
+        };
         let photometric = object.text(tags::PHOTOMETRIC_INTERPRETATION).unwrap_or_else(|| "MONOCHROME2".into());
         let layout = Self {
             rows,

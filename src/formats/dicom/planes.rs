@@ -29,6 +29,45 @@ pub(super) fn planes_of(kind: Kind, instance: &Instance, number: usize) -> Resul
     }
 }
 
+/// What the fourth word of the type of an enhanced frame says of values that are no longer those of a slice.
+const NOT_SLICES: [&str; 10] = [
+    "MAX_IP",
+    "MIN_IP",
+    "MAXIMUM",
+    "MINIMUM",
+    "STD_DEVIATION",
+    "MASKED",
+    "SUBTRACTION",
+    "DIVISION",
+    "MULTIPLICATION",
+    "ADDITION",
+];
+
+/// Whether a frame of an enhanced CT or PET is a slice of one moment. Source: DICOM PS3.3, C.8.16.1 (Image Type and
+/// Frame Type), C.8.22.1.
+fn check_frame_type(object: &Object, frame: usize) -> Result<(), Invalid> {
+    const ENHANCED: [&str; 2] = ["1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.130"];
+    if !object.text(tags::SOP_CLASS_UID).is_some_and(|class| ENHANCED.contains(&class.as_str())) {
+        return Ok(());
+    }
+    let groups = [tags::CT_IMAGE_FRAME_TYPE_SEQUENCE, tags::PET_FRAME_TYPE_SEQUENCE];
+    let of_frame = groups.into_iter().find_map(|group| Frame::new(object, frame).group(group));
+    let lists = [of_frame.map(|item| item.words(tags::FRAME_TYPE)), Some(object.words(tags::IMAGE_TYPE))];
+    for words in lists.into_iter().flatten() {
+        match words.get(2).map(String::as_str) {
+            Some(word) if word.contains("GATED") => {
+                return Err(Invalid::new("is gated (Image Type): it is not one moment"));
+            }
+            Some("DYNAMIC") => return Err(Invalid::new("is a dynamic series (Image Type); export one of its times")),
+            Some(_) | None => {}
+        }
+        if let Some(word) = words.get(3).filter(|word| NOT_SLICES.contains(&word.as_str())) {
+            return Err(Invalid::new(format!("holds frames that are projections or derived, {word} (Image Type)")));
+        }
+    }
+    Ok(())
+}
+
 /// A frame whose place is in its functional groups, or of a file of one frame.
 fn by_groups(
     object: &Object,
@@ -37,6 +76,7 @@ fn by_groups(
     number: usize,
     instance: &Instance,
 ) -> Result<Plane, Invalid> {
+    check_frame_type(object, frame)?;
     let groups = Frame::new(object, frame);
     if frames > 1 && groups.group(tags::PLANE_POSITION_SEQUENCE).is_none() {
         return Err(Invalid::new("has several frames, and does not say where each of them lies"));
@@ -143,7 +183,16 @@ fn nuclear(instance: &Instance, number: usize) -> Result<Vec<Plane>, Invalid> {
     let step = object.number(tags::SPACING_BETWEEN_SLICES).or_else(|| object.number(tags::SLICE_THICKNESS));
     let step = step.filter(|step| *step != 0.0).ok_or_else(|| missing("Spacing Between Slices"))?;
     let slices = match object.numbers(tags::SLICE_VECTOR) {
-        Some(numbers) if numbers.len() == layout.frames => numbers,
+        Some(numbers) if numbers.len() == layout.frames => {
+            let is_slice = |number: &f64| number.fract() == 0.0 && (1.0..=layout.frames as f64).contains(number);
+            if let Some(other) = numbers.iter().find(|number| !is_slice(number)) {
+                let last = layout.frames;
+                return Err(Invalid::new(format!(
+                    "has the number {other} in its Slice Vector, which counts 1 to {last}"
+                )));
+            }
+            numbers
+        }
         Some(numbers) => {
             return Err(Invalid::new(format!(
                 "has {} numbers in its Slice Vector for {} frames",

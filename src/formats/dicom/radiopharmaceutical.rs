@@ -18,6 +18,9 @@ const POSSIBLE_BQ: std::ops::RangeInclusive<f64> = 1e3..=1e12;
 /// Relative difference of two half-lives that is no matter of digits.
 const HALF_LIFE_TOLERANCE: f64 = 0.02;
 
+/// How far two times may be apart and mean the same [s].
+const SAME_S: f64 = 60.0;
+
 /// An injection, as the file says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Injection {
@@ -77,7 +80,12 @@ impl Radiopharmaceutical {
     fn injection_time(&mut self, object: &Object, item: &Object, scan: Option<Moment>) {
         let whole = times::moment(object, item, tags::RADIOPHARMACEUTICAL_START_DATE_TIME);
         if let Some(moment) = whole {
-            if scan.is_some_and(|scan| moment.seconds_since(&scan) > 0.0) {
+            let hour = item.text(tags::RADIOPHARMACEUTICAL_START_TIME).and_then(|text| times::time(&text));
+            if hour.is_some_and(|hour| times::apart_on_clock_s(hour, moment.clock.time()) > SAME_S) {
+                self.warnings.push(
+                    "the injection has two times that disagree (Start DateTime and Start Time); neither is used".into(),
+                );
+            } else if scan.is_some_and(|scan| moment.seconds_since(&scan) > 0.0) {
                 self.warnings.push("the injection is dated after the scan; its time is not used".into());
             } else {
                 self.injected_at = Some(moment);
@@ -131,11 +139,14 @@ impl Radiopharmaceutical {
     }
 }
 
-/// Philips' factor from counts to Bq/mL, found by its private creator.
+/// Philips' factor from counts to Bq/mL, found by its private creator; none where several differ.
 pub(super) fn philips_factor(object: &Object) -> Option<f64> {
     const CREATOR: &str = "philips pet private group";
     const GROUP: u16 = 0x7053;
     let is_creator = |block: &u16| object.text(Tag(GROUP, *block)).is_some_and(|text| text.to_lowercase() == CREATOR);
-    let block = (0x10..=0xFF).find(is_creator)?;
-    object.number(Tag(GROUP, block << 8 | 0x09)).filter(|factor| *factor > 0.0)
+    let blocks = (0x10..=0xFF).filter(is_creator);
+    let factors: Vec<f64> =
+        blocks.flat_map(|block| object.numbers(Tag(GROUP, block << 8 | 0x09)).unwrap_or_default()).collect();
+    let first = *factors.first()?;
+    (first > 0.0 && factors.iter().all(|factor| *factor == first)).then_some(first)
 }

@@ -41,19 +41,34 @@ pub(super) fn map_in(
 fn map_of(item: &Object, layout: &Layout) -> Result<Scale, Invalid> {
     let bad = |what: &str| Invalid::new(format!("has a Real World Value Map {what}"));
     let (first, last) = range_of(item, layout.signed);
-    if let Some(values) = item.numbers(tags::REAL_WORLD_VALUE_LUT_DATA) {
-        #[expect(clippy::cast_possible_truncation, reason = "16 bits")]
-        let first = first.ok_or_else(|| bad("with a table that does not say where it begins"))? as i64;
-        return Ok(Scale::Table { first, values });
-    }
-    let slope = item.number(tags::REAL_WORLD_VALUE_SLOPE).filter(|slope| *slope != 0.0);
-    let slope = slope.ok_or_else(|| bad("without a slope"))?;
-    let intercept = item.number(tags::REAL_WORLD_VALUE_INTERCEPT).unwrap_or(0.0);
-    let (first, last) = (first.unwrap_or(f64::NEG_INFINITY), last.unwrap_or(f64::INFINITY));
-    if first > last {
+    if first.zip(last).is_some_and(|(first, last)| first > last) {
         return Err(bad("whose range ends before it begins"));
     }
-    Ok(Scale::Lines(vec![Line { slope, intercept, first, last }]))
+    let slope = match item.numbers(tags::REAL_WORLD_VALUE_SLOPE).as_deref() {
+        Some([slope]) if *slope < 0.0 => return Err(bad("whose slope is below 0")),
+        Some([slope]) => Some(*slope).filter(|slope| *slope != 0.0),
+        Some(_) => return Err(bad("with several slopes")),
+        None => None,
+    };
+    let line = slope.map(|slope| Line {
+        slope,
+        intercept: item.number(tags::REAL_WORLD_VALUE_INTERCEPT).unwrap_or(0.0),
+        first: first.unwrap_or(f64::NEG_INFINITY),
+        last: last.unwrap_or(f64::INFINITY),
+    });
+    let Some(values) = item.numbers(tags::REAL_WORLD_VALUE_LUT_DATA) else {
+        return Ok(Scale::Lines(vec![line.ok_or_else(|| bad("without a slope"))?]));
+    };
+    let first = first.ok_or_else(|| bad("with a table that does not say where it begins"))?;
+    if last.is_some_and(|last| last - first + 1.0 != values.len() as f64) {
+        return Err(bad("with a table of more or fewer values than its range"));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a stored value")]
+    let table = Scale::Table { first: first as i64, values };
+    if line.is_some_and(|line| !table.agrees(&Scale::Lines(vec![line]), layout.range())) {
+        return Err(bad("with a table and a slope that disagree"));
+    }
+    Ok(table)
 }
 
 /// The first and the last stored value of a map, where it says them.

@@ -33,6 +33,10 @@ pub(super) fn of_series(
     warnings: &mut Vec<String>,
 ) -> Result<Option<Reference>, Invalid> {
     let object = series.first();
+    let is_no_factor = |one: &Instance| one.object.number(tags::DECAY_FACTOR).is_some_and(|factor| factor <= 0.0);
+    if series.instances.iter().any(is_no_factor) {
+        return Err(Invalid::new("has a Decay Factor that is not above 0"));
+    }
     let found = if object.get(tags::DECAY_CORRECTED).is_some() || object.get(tags::DECAY_CORRECTION_DATE_TIME).is_some()
     {
         enhanced(object, drug, warnings)
@@ -42,7 +46,7 @@ pub(super) fn of_series(
             Some("ADMIN") => Some(at_injection(series, drug)?),
             Some("NONE") => averaged(series, drug, warnings)?,
             Some(_) => return Err(Invalid::new("has a Decay Correction that is none of START, ADMIN and NONE")),
-            None if series.kind == Kind::Nm => start_of_acquisition(series),
+            None if series.kind == Kind::Nm => start_of_acquisition(series, warnings)?,
             None => {
                 let corrected = object.words(tags::CORRECTED_IMAGE).iter().any(|word| word == "DECY");
                 warnings.push(format!(
@@ -65,9 +69,29 @@ fn first_acquisition(series: &Series) -> Option<Moment> {
     starts.min_by(|a, b| a.seconds_since(b).total_cmp(&0.0))
 }
 
-fn start_of_acquisition(series: &Series) -> Option<Reference> {
-    let moment = first_acquisition(series).or_else(|| times::series(series.first()))?;
-    Some(Reference { moment, event: "acquisition start" })
+/// NM: the start of the acquisition, of one position.
+///
+/// # Errors
+/// If its files are of several acquisitions.
+fn start_of_acquisition(series: &Series, warnings: &mut Vec<String>) -> Result<Option<Reference>, Invalid> {
+    let Some(moment) = first_acquisition(series) else {
+        let Some(moment) = times::series(series.first()) else { return Ok(None) };
+        warnings.push(format!(
+            "the file does not say when its acquisition began; that of the series, {}, is taken, which may be when it \
+             was reconstructed",
+            moment.text()
+        ));
+        return Ok(Some(Reference { moment, event: "series start" }));
+    };
+    let starts = series.instances.iter().filter_map(|one| times::acquisition(&one.object));
+    let apart_s = starts.map(|start| start.seconds_since(&moment)).fold(0.0, f64::max);
+    if apart_s > SAME_S {
+        return Err(Invalid::new(format!(
+            "has files whose acquisitions began up to {apart_s:.0} s apart: positions that were scanned one after another \
+             are not one moment; export one of them"
+        )));
+    }
+    Ok(Some(Reference { moment, event: "acquisition start" }))
 }
 
 /// Decay rate [1/s].
@@ -146,7 +170,9 @@ fn at_start(
 /// Corrected to the injection.
 fn at_injection(series: &Series, drug: &Radiopharmaceutical) -> Result<Reference, Invalid> {
     let moment = drug.injected_at.ok_or_else(|| {
-        Invalid::new("says that decay was corrected to the injection (ADMIN), and does not say when that was")
+        Invalid::new(
+            "says that decay was corrected to the injection (ADMIN), and does not say when that was, or says two times",
+        )
     })?;
     if !agrees(series, drug, moment, any_factor) {
         return Err(Invalid::new(format!(

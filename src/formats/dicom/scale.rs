@@ -82,7 +82,7 @@ impl Scale {
                         points.extend([line.first.max(low as f64) as i64, line.last.min(high as f64) as i64]);
                     });
                 }
-                Self::Table { first, values } => points.extend([*first, first + values.len() as i64 - 1]),
+                Self::Table { first, values } => points.extend((*first..).take(values.len())),
             }
         }
         let pairs = points.iter().filter_map(|point| self.value(*point).zip(other.value(*point)));
@@ -143,11 +143,27 @@ pub(super) fn check_no_table(object: &Object) -> Result<(), Invalid> {
     Err(Invalid::new("has a Modality LUT, a table from stored values to others, which is not read"))
 }
 
-/// Slope and intercept of a frame.
-pub(super) fn rescale(frame: Frame<'_>) -> Option<Line> {
+/// Slope and intercept of a frame; none where it has neither.
+///
+/// # Errors
+/// If the slope is not one number above 0, or is missing beside an intercept.
+pub(super) fn rescale(frame: Frame<'_>) -> Result<Option<Line>, Invalid> {
     let group = tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE;
-    let slope = frame.number(group, tags::RESCALE_SLOPE)?;
-    Some(Line::everywhere(slope, frame.number(group, tags::RESCALE_INTERCEPT).unwrap_or(0.0)))
+    let number = |tag, name: &str| match frame.numbers(group, tag).as_deref() {
+        None => Ok(None),
+        Some([one]) => Ok(Some(*one)),
+        Some(several) => Err(Invalid::new(format!("has {} values of {name}, which is one", several.len()))),
+    };
+    let intercept = number(tags::RESCALE_INTERCEPT, "Rescale Intercept")?;
+    match number(tags::RESCALE_SLOPE, "Rescale Slope")? {
+        Some(0.0) => Err(Invalid::new("has a Rescale Slope of 0")),
+        Some(slope) if slope < 0.0 => Err(Invalid::new("has a Rescale Slope below 0")),
+        Some(slope) => Ok(Some(Line::everywhere(slope, intercept.unwrap_or(0.0)))),
+        None if intercept.is_some_and(|intercept| intercept != 0.0) => {
+            Err(Invalid::new("has a Rescale Intercept and no Rescale Slope"))
+        }
+        None => Ok(None),
+    }
 }
 
 /// What the values of a frame mean.
@@ -161,10 +177,7 @@ pub(super) fn meaning(object: &Object, number: usize, layout: &Layout, maps: &[&
     check_no_table(object)?;
     let own = frame.group_items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE);
     let items: Vec<&Object> = own.iter().chain(maps.iter().copied()).collect();
-    let rescaled = rescale(frame);
-    if rescaled.is_some_and(|line| line.slope == 0.0) {
-        return Err(Invalid::new("has a Rescale Slope of 0"));
-    }
+    let rescaled = rescale(frame)?;
     let line = rescaled.unwrap_or_else(|| Line::everywhere(1.0, 0.0));
     let units = object.text(tags::UNITS).map(|units| units.to_uppercase());
     let mut claims: Vec<ActivityScale> = Vec::new();

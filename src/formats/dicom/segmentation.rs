@@ -44,7 +44,7 @@ pub(super) fn read(series: &Series, threshold: Option<f64>) -> Result<Found, Inv
         let own: Vec<&Plane> = planes.iter().filter(|plane| plane.instance == number).collect();
         let form = form(&instance.object, threshold, &mut warnings)?;
         let shares = shares(instance, &own, form, &grid, planes[0].normal())?;
-        let mut names = names(&instance.object)?;
+        let mut names = names(&instance.object, form)?;
         for segment in shares.keys() {
             names.entry(*segment).or_insert_with(|| format!("segment {segment}"));
         }
@@ -73,7 +73,7 @@ pub(super) fn check(series: &Series, warnings: &mut Vec<String>) -> Result<(), I
         let own: Vec<&Plane> = planes.iter().filter(|plane| plane.instance == number).collect();
         let form = form(&instance.object, None, warnings)?;
         instance.layout()?.check_unpacked()?;
-        names(&instance.object)?;
+        names(&instance.object, form)?;
         places(instance, &own, form, &grid, planes[0].normal())?;
     }
     Ok(())
@@ -112,9 +112,13 @@ fn form(object: &Object, threshold: Option<f64>, warnings: &mut Vec<String>) -> 
 }
 
 /// The label of every segment.
-fn names(object: &Object) -> Result<BTreeMap<u16, String>, Invalid> {
+fn names(object: &Object, form: Form) -> Result<BTreeMap<u16, String>, Invalid> {
     let mut names = BTreeMap::new();
     for item in object.items(tags::SEGMENT_SEQUENCE) {
+        // The background of a label map may be listed.
+        if matches!(form, Form::LabelMap) && item.count(tags::SEGMENT_NUMBER) == Some(0) {
+            continue;
+        }
         let number = item.count(tags::SEGMENT_NUMBER).and_then(|number| u16::try_from(number).ok());
         let number = number.filter(|number| *number > 0);
         let number = number.ok_or_else(|| Invalid::new("has a segment without a number from 1 to 65535"))?;

@@ -66,8 +66,19 @@ fn starts_as_dicom(path: &Path) -> bool {
 pub(super) struct Files {
     /// Files that start as DICOM files do, by name.
     pub(super) dicom: Vec<PathBuf>,
+    /// Files that ought to be DICOM files and do not start so: by their name, or with nothing in them.
+    pub(super) broken: usize,
     /// Other files.
     pub(super) others: usize,
+}
+
+/// Whether a file that does not start as DICOM files do looks like what is left of one. Files of a system, whose names
+/// begin with a dot, do not.
+fn looks_broken(path: &Path) -> bool {
+    const ENDS: [&str; 3] = ["dcm", "dicom", "ima"];
+    let is_named = path.extension().is_some_and(|end| ENDS.iter().any(|known| end.eq_ignore_ascii_case(known)));
+    let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !is_hidden && (is_named || fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0))
 }
 
 /// The DICOM files under a path, in those folders too.
@@ -78,12 +89,12 @@ pub(super) fn files(path: &Path) -> Result<Files, Invalid> {
     let unreadable = |error: std::io::Error| Invalid::new(format!("cannot be opened: {error}"));
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         return if starts_as_dicom(path) {
-            Ok(Files { dicom: vec![path.to_owned()], others: 0 })
+            Ok(Files { dicom: vec![path.to_owned()], broken: 0, others: 0 })
         } else {
             Err(Invalid::new("is not a DICOM file"))
         };
     }
-    let mut found = Files { dicom: Vec::new(), others: 0 };
+    let mut found = Files { dicom: Vec::new(), broken: 0, others: 0 };
     let mut count = 0;
     let walked = walk(path, MAX_DEPTH, &mut |path| {
         count += 1;
@@ -91,6 +102,8 @@ pub(super) fn files(path: &Path) -> Result<Files, Invalid> {
         let is_index = path.file_name().is_some_and(|name| name.eq_ignore_ascii_case("DICOMDIR"));
         if !is_index && starts_as_dicom(path) {
             found.dicom.push(path.to_owned());
+        } else if !is_index && looks_broken(path) {
+            found.broken += 1;
         } else {
             found.others += 1;
         }

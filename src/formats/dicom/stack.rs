@@ -203,6 +203,12 @@ fn without_duplicates(
         };
         if along - before > (ONE_PLACE * usual).max(1e-3) {
             kept.push((along, at));
+        } else if aside(&planes[other], &planes[at]) > SHEAR * planes[at].spacing[0].min(planes[at].spacing[1]) {
+            return Err(Invalid::new(format!(
+                "has two slices at one height that lie beside one another, at {} and {}",
+                place(planes[other].position),
+                place(planes[at].position)
+            )));
         } else if same(&planes[other], &planes[at])? {
             dropped += 1;
         } else {
@@ -217,6 +223,14 @@ fn without_duplicates(
         warnings.push(format!("{dropped} duplicate slices with equal values, there twice, were read once"));
     }
     Ok(kept)
+}
+
+/// How far two planes lie beside one another, across their normal [mm].
+fn aside(a: &Plane, b: &Plane) -> f64 {
+    let (normal, apart) = (a.normal(), [0, 1, 2].map(|axis| b.position[axis] - a.position[axis]));
+    let along = dot(apart, normal);
+    let across = [0, 1, 2].map(|axis| apart[axis] - along * normal[axis]);
+    dot(across, across).sqrt()
 }
 
 /// Whether positions follow the normal.

@@ -9,6 +9,9 @@ use super::attributes::{Attributes, Object};
 /// Two times of one day that are this far apart lie beside one midnight [s].
 const ACROSS_MIDNIGHT_S: f64 = 18.0 * 3600.0;
 
+/// How far two moments may be apart and mean the same [s].
+const SAME_S: f64 = 60.0;
+
 /// A moment: clock time, and how far the clock is ahead of UTC where the file says so.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Moment {
@@ -95,6 +98,13 @@ pub(super) fn time(text: &str) -> Option<Time> {
     Time::new(part(0)?, part(2)?, part(4)?.min(59), nanoseconds).ok()
 }
 
+/// How far two times of day are apart, across midnight where that is nearer [s].
+pub(super) fn apart_on_clock_s(a: Time, b: Time) -> f64 {
+    const DAY_S: f64 = 86_400.0;
+    let apart = a.duration_since(b).as_secs_f64().abs();
+    apart.min(DAY_S - apart)
+}
+
 /// `±HHMM` [min].
 fn offset(text: &str) -> Option<i32> {
     let (sign, digits) = match text.split_at_checked(1)? {
@@ -143,6 +153,13 @@ pub(super) fn acquisition(object: &Object) -> Option<Moment> {
         |(day, hour)| Some(across_midnight(day_and_time(object, day, tags::ACQUISITION_TIME)?, object, day, hour));
     let others = [(tags::SERIES_DATE, tags::SERIES_TIME), (tags::STUDY_DATE, tags::STUDY_TIME)];
     moment(object, object, tags::ACQUISITION_DATE_TIME).or_else(written).or_else(|| others.into_iter().find_map(near))
+}
+
+/// The two moments at which an acquisition began, where a file says it twice and the two disagree.
+pub(super) fn two_acquisitions(object: &Object) -> Option<[Moment; 2]> {
+    let whole = moment(object, object, tags::ACQUISITION_DATE_TIME)?;
+    let parts = day_and_time(object, tags::ACQUISITION_DATE, tags::ACQUISITION_TIME)?;
+    (whole.seconds_since(&parts).abs() > SAME_S).then_some([whole, parts])
 }
 
 /// Whether the day of an acquisition is not written, but taken from the series or study.

@@ -85,16 +85,14 @@ pub(super) fn ct_scale<'a>(
         let shown = known.map_or_else(String::new, |known| format!(" but {known}"));
         return Err(Invalid::new(format!("is a CT whose Rescale Type is not HU{shown}")));
     }
-    let line = rescale(groups);
-    if line.is_none() && !layout.signed {
+    let line = rescale(groups)?;
+    let has_intercept = groups.number(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tags::RESCALE_INTERCEPT).is_some();
+    if !has_intercept && !layout.signed {
         return Err(Invalid::new(
             "is a CT without Rescale Slope and Intercept, and its unsigned values cannot be CT numbers: air is below 0",
         ));
     }
     let (slope, intercept) = line.map_or((1.0, 0.0), |line| (line.slope, line.intercept));
-    if slope == 0.0 {
-        return Err(Invalid::new("has a Rescale Slope of 0"));
-    }
     #[expect(clippy::cast_possible_truncation, reason = "at most 32 bits")]
     let number = |tag| object.number(tag).map(|number| layout.reinterpret(number as i64));
     let padding = number(tags::PIXEL_PADDING_VALUE);
