@@ -10,21 +10,21 @@ use tempfile::TempDir;
 
 use super::objects::{Made, ct, map, nm, nm_in_bq, squares, structures};
 
-fn folder() -> TempDir {
+pub(super) fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-fn activity_of(made: &Made, calibration: Option<Calibration>) -> Result<DicomImage, String> {
+pub(super) fn activity_of(made: &Made, calibration: Option<Calibration>) -> Result<DicomImage, String> {
     let folder = folder();
     made.save(&folder.path().join("a"));
     read_image(Place::of(&folder.path().join("a")), Wanted::Activity { calibration }).map_err(|Invalid(reason)| reason)
 }
 
-fn values(made: &Made) -> Vec<f32> {
+pub(super) fn values(made: &Made) -> Vec<f32> {
     activity_of(made, None).expect("a good image").volume.into_vec()
 }
 
-fn refused(made: &Made) -> String {
+pub(super) fn refused(made: &Made) -> String {
     activity_of(made, None).map(|image| image.volume).expect_err("it should be refused")
 }
 
@@ -182,7 +182,7 @@ fn times_keep_their_offset() {
 }
 
 /// A CT of slices 5 mm apart, and a file beside it.
-fn beside_a_ct(slices: u8, labels: &Made) -> TempDir {
+pub(super) fn beside_a_ct(slices: u8, labels: &Made) -> TempDir {
     let folder = folder();
     for slice in 0..slices {
         let z = 5.0 * f64::from(slice);
@@ -237,7 +237,7 @@ fn slices_of_two_frames_of_reference_do_not_mix() {
 }
 
 /// Why a folder of these slices, 5 mm apart, is refused; none if it is not.
-fn refused_stack(slices: impl IntoIterator<Item = Made>, wanted: Wanted) -> Option<String> {
+pub(super) fn refused_stack(slices: impl IntoIterator<Item = Made>, wanted: Wanted) -> Option<String> {
     let folder = folder();
     for (at, slice) in slices.into_iter().enumerate() {
         slice.save(&folder.path().join(at.to_string()));
@@ -318,7 +318,7 @@ fn values_without_a_unit_are_a_ct_where_they_look_like_one() {
 /// A PET slice without decay correction.
 ///
 /// * `after_s` – how long after the first bed it was scanned [s], below an hour
-fn uncorrected(at: u8, after_s: u32, factor: &str) -> Made {
+pub(super) fn uncorrected(at: u8, after_s: u32, factor: &str) -> Made {
     let drug = Made::item().numbers(tags::RADIONUCLIDE_HALF_LIFE, &[4062.6]);
     ct(5.0 * f64::from(at), 0.0)
         .text(tags::SOP_CLASS_UID, VR::UI, "1.2.840.10008.5.1.4.1.1.128")

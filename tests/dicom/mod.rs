@@ -1,7 +1,9 @@
 //! DICOM files read: the shared cases, kinds of files that are not among them, and damaged ones.
 
 mod cases;
+mod claims;
 mod command;
+mod contours;
 mod hostile;
 mod kinds;
 mod objects;

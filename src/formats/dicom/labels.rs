@@ -60,6 +60,7 @@ pub(super) fn read(
         _ => segmentation::read(chosen, threshold)?,
     };
     warnings.extend(found.warnings);
+    check_any(&found)?;
     let left_out = found.left_out;
     warnings.extend(left_out.iter().map(left_out_in_words));
     let organs = match target_grid {
@@ -78,6 +79,7 @@ pub(super) fn check(study: &Study, path: &Path, chosen: &Series, warnings: &mut 
     match (chosen.kind, &grid) {
         (Kind::Structures, Some(grid)) => {
             let found = structures::read(chosen, grid, frame_of_reference.as_deref())?;
+            check_any(&found)?;
             warnings.extend(found.warnings);
             warnings.extend(found.left_out.iter().map(left_out_in_words));
             Ok(())
@@ -107,6 +109,7 @@ fn target(
     grid: Option<LabelGrid>,
     warnings: &mut Vec<String>,
 ) -> Result<Target, Invalid> {
+    chosen.check_one_patient()?;
     let (target, grid_of) = match grid {
         Some(grid) => (Some(grid), "the grid that was given".to_owned()),
         None => match of_images(study, path, chosen, warnings) {
@@ -134,6 +137,15 @@ fn without_images() -> Invalid {
         "is a structure set, whose contours need the grid of the images that they were drawn on, and these are not \
          beside it; give --grid",
     )
+}
+
+/// Whether anything is left of labels.
+fn check_any(found: &Found) -> Result<(), Invalid> {
+    if !found.organs.organs().is_empty() {
+        return Ok(());
+    }
+    let words: Vec<String> = found.left_out.iter().map(left_out_in_words).collect();
+    Err(Invalid::new(format!("holds no segment or region with a voxel: {}", words.join("; "))))
 }
 
 fn left_out_in_words((name, why): &(String, String)) -> String {

@@ -170,6 +170,8 @@ fn shares(
     let places = places(instance, planes, form, grid, normal)?;
     let (layout, stored) = (instance.layout()?, instance.stored()?);
     let pixels = layout.frame_pixels();
+    // Of a label map, the number of what is no segment. Source: DICOM PS3.3, C.8.20.2.3.
+    let background = instance.object.number(tags::PIXEL_PADDING_VALUE);
     let mut found = Shares::new();
     for (plane, (segment, slice)) in planes.iter().zip(places) {
         for (pixel, raw) in layout.frame(&stored, plane.frame)?.into_iter().enumerate() {
@@ -178,6 +180,7 @@ fn shares(
                 Form::Binary => (segment, if value > 0.0 { 1.0 } else { 0.0 }),
                 Form::Occupancy { maximum } => (segment, value / maximum),
                 Form::From { maximum, threshold } => (segment, if value / maximum >= threshold { 1.0 } else { 0.0 }),
+                Form::LabelMap if Some(value) == background => continue,
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "16 bits")]
                 Form::LabelMap if (1.0..=65_535.0).contains(&value) => (value as u16, 1.0),
                 Form::LabelMap => continue,

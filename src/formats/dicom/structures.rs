@@ -2,7 +2,7 @@
 //!
 //! Source: DICOM PS3.3, C.8.8.5 (Structure Set), C.8.8.6 (ROI Contour).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use dicom_dictionary_std::tags;
@@ -19,6 +19,9 @@ use crate::domain::{Invalid, Organ, Organs, VoxelGrid};
 const FLAT: f64 = 0.1;
 /// Distance under which two planes are one, in slices.
 const ONE_PLANE: f64 = 0.02;
+
+/// How far contour planes may be apart and stand for the slices between them, in slices.
+const MOST_SLICES: f64 = 2.1;
 
 /// A closed contour in indices of the grid.
 struct Contour {
@@ -39,11 +42,7 @@ pub(super) fn read(series: &Series, grid: &Arc<VoxelGrid>, frame_of_reference: O
     };
     let object = &object.object;
     let (mut organs, mut left_out, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
-    let contours: BTreeMap<usize, &Object> = object
-        .items(tags::ROI_CONTOUR_SEQUENCE)
-        .iter()
-        .filter_map(|item| Some((item.count(tags::REFERENCED_ROI_NUMBER)?, item)))
-        .collect();
+    let contours = contours_by_region(object)?;
     let regions = object.items(tags::STRUCTURE_SET_ROI_SEQUENCE);
     let numbers: Vec<Option<u16>> = regions
         .iter()
@@ -67,9 +66,15 @@ pub(super) fn read(series: &Series, grid: &Arc<VoxelGrid>, frame_of_reference: O
                 continue;
             }
         };
-        let (voxels, outside) = fill(&closed.contours, grid)?;
+        let Filled { voxels, outside, is_sparse } = fill(&closed.contours, grid)
+            .map_err(|Invalid(reason)| Invalid::new(format!("has a region `{name}` that {reason}")))?;
         if !closed.others.is_empty() {
             warnings.push(format!("`{name}` has {} beside its closed contours; they are left out", closed.others));
+        }
+        warnings.extend(closed.warnings.iter().map(|words| format!("`{name}` {words}")));
+        if is_sparse {
+            warnings
+                .push(format!("`{name}` has contour planes more than two slices apart; none between them is filled"));
         }
         if voxels.is_empty() {
             left_out.push((name, "its contours hold no voxel centre of the grid".into()));
@@ -88,9 +93,33 @@ pub(super) fn read(series: &Series, grid: &Arc<VoxelGrid>, frame_of_reference: O
     Ok(Found { organs: Organs::new(grid.clone(), organs)?, left_out, warnings })
 }
 
+/// The contours of every region, by its number.
+///
+/// # Errors
+/// If a number is that of two regions, or of two sets of contours.
+fn contours_by_region(object: &Object) -> Result<BTreeMap<usize, &Object>, Invalid> {
+    let mut numbers = BTreeSet::new();
+    for number in object.items(tags::STRUCTURE_SET_ROI_SEQUENCE).iter().filter_map(|item| item.count(tags::ROI_NUMBER))
+    {
+        if !numbers.insert(number) {
+            return Err(Invalid::new(format!("has two regions of number {number}")));
+        }
+    }
+    let mut found = BTreeMap::new();
+    for item in object.items(tags::ROI_CONTOUR_SEQUENCE) {
+        let Some(number) = item.count(tags::REFERENCED_ROI_NUMBER) else { continue };
+        if found.insert(number, item).is_some() {
+            return Err(Invalid::new(format!("has two sets of contours for the region of number {number}")));
+        }
+    }
+    Ok(found)
+}
+
 /// What a region is made of.
 struct Closed {
     contours: Vec<Contour>,
+    /// What looks wrong but may be meant.
+    warnings: Vec<String>,
     /// What else there is, in words.
     others: String,
 }
@@ -102,7 +131,10 @@ fn closed_contours(item: Option<&Object>, grid: &VoxelGrid) -> Result<Result<Clo
         return Ok(Err("it has no contours".into()));
     }
     let to_index = inverse(grid.affine()).expect("the affine of a grid can be inverted");
-    let mut closed = Vec::new();
+    let [nx, ny, _] = grid.shape().map(|n| n as f64 - 0.5);
+    let mut closed: Vec<Contour> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let (mut twice, mut beyond) = (0, 0);
     let mut others: BTreeMap<&str, usize> = BTreeMap::new();
     for contour in contours {
         let kind = contour.text(tags::CONTOUR_GEOMETRIC_TYPE).unwrap_or_default();
@@ -134,33 +166,73 @@ fn closed_contours(item: Option<&Object>, grid: &VoxelGrid) -> Result<Result<Clo
                  on, and resample these labels",
             ));
         }
-        closed.push(Contour { height, points: points.iter().map(|point| [point[0], point[1]]).collect() });
+        let points: Vec<[f64; 2]> = points.iter().map(|point| [point[0], point[1]]).collect();
+        // By the even-odd rule one that is there twice would be none.
+        let mut corners: Vec<[u64; 2]> = points.iter().map(|point| point.map(f64::to_bits)).collect();
+        corners.sort_unstable();
+        if kind == "CLOSED_PLANAR" && !seen.insert((height.to_bits(), corners)) {
+            twice += 1;
+            continue;
+        }
+        let is_inside = |[x, y]: &[f64; 2]| (-0.5..=nx).contains(x) && (-0.5..=ny).contains(y);
+        beyond += usize::from(!points.iter().all(is_inside));
+        closed.push(Contour { height, points });
+    }
+    let mut warnings = Vec::new();
+    if twice > 0 {
+        warnings.push(format!("has {twice} contours that are there twice; they are read once"));
+    }
+    if beyond > 0 {
+        warnings.push(format!("has {beyond} contours that reach beyond the grid sideways, where they are cut off"));
     }
     let others: Vec<String> = others.into_iter().map(|(what, count)| format!("{count} × {what}")).collect();
     let others = others.join(", ");
-    Ok(if closed.is_empty() { Err(format!("it has {others}")) } else { Ok(Closed { contours: closed, others }) })
+    Ok(if closed.is_empty() {
+        Err(format!("it has {others}"))
+    } else {
+        Ok(Closed { contours: closed, warnings, others })
+    })
 }
 
-/// The voxels whose centre is inside, rising, and the number of contour planes that belong to no slice.
-fn fill(contours: &[Contour], grid: &VoxelGrid) -> Result<(Vec<u32>, usize), Invalid> {
+/// The voxels of a region.
+struct Filled {
+    /// Those whose centre is inside, rising.
+    voxels: Vec<u32>,
+    /// Contour planes that belong to no slice.
+    outside: usize,
+    /// Whether contour planes that follow one another regularly are too far apart to stand for what is between them.
+    is_sparse: bool,
+}
+
+fn fill(contours: &[Contour], grid: &VoxelGrid) -> Result<Filled, Invalid> {
     let [nx, ny, nz] = grid.shape();
     let heights = heights(contours);
-    let half = 0.5 * spacing(&heights).max(1.0);
+    let spacing = spacing(&heights);
+    let is_sparse = spacing > MOST_SLICES;
+    let half = if is_sparse { 0.5 } else { 0.5 * spacing.max(1.0) };
+    let is_dense = is_dense(&heights);
     let mut voxels = Vec::new();
     let mut used = vec![false; heights.len()];
     let mut crossings = Vec::new();
     for slice in 0..nz {
         // A plane in the middle of two slices belongs to the lower one.
         let distance = |height: &f64| height - slice as f64;
-        let near = heights.iter().enumerate().filter(|(_, height)| {
-            let distance = distance(height);
-            distance > -half + 1e-6 && distance <= half + 1e-6
-        });
+        let is_within = |height: &f64, half: f64| (-half + 1e-6..=half + 1e-6).contains(&distance(height));
+        let near = heights.iter().enumerate().filter(|(_, height)| is_within(height, half));
         let nearest = near.min_by(|a, b| distance(a.1).abs().total_cmp(&distance(b.1).abs()));
         let Some((plane, height)) = nearest else { continue };
         used[plane] = true;
-        let on_plane: Vec<&Contour> =
+        let mut on_plane: Vec<&Contour> =
             contours.iter().filter(|contour| (contour.height - height).abs() <= ONE_PLANE).collect();
+        if !is_dense {
+            // Parts that were drawn at their own heights within the slice.
+            let others = contours.iter().filter(|contour| is_within(&contour.height, 0.5));
+            let others: Vec<&Contour> = others.filter(|contour| (contour.height - height).abs() > ONE_PLANE).collect();
+            check_apart(&on_plane, &others, grid)?;
+            let is_other = |height: &f64| others.iter().any(|other| (other.height - height).abs() <= ONE_PLANE);
+            heights.iter().zip(&mut used).filter(|(height, _)| is_other(height)).for_each(|(_, used)| *used = true);
+            on_plane.extend(others);
+        }
         for row in 0..ny {
             crossings.clear();
             on_plane.iter().for_each(|contour| cross_row(contour, row as f64, &mut crossings));
@@ -177,7 +249,33 @@ fn fill(contours: &[Contour], grid: &VoxelGrid) -> Result<(Vec<u32>, usize), Inv
             }
         }
     }
-    Ok((voxels, used.iter().filter(|used| !**used).count()))
+    Ok(Filled { voxels, outside: used.iter().filter(|used| !**used).count(), is_sparse })
+}
+
+/// Whether contours at several heights within a slice lie beside one another, so that they are parts of one region.
+///
+/// # Errors
+/// If two do not: they may be a rim and its hole, or one outline that was drawn twice.
+fn check_apart(first: &[&Contour], others: &[&Contour], grid: &VoxelGrid) -> Result<(), Invalid> {
+    let bounds = |contour: &Contour| {
+        [0, 1].map(|axis| {
+            let along = contour.points.iter().map(|point| point[axis]);
+            along.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
+        })
+    };
+    let meet = |a: &Contour, b: &Contour| bounds(a).iter().zip(bounds(b)).all(|(a, b)| a.0 < b.1 && b.0 < a.1);
+    for (at, other) in others.iter().enumerate() {
+        let before = first.iter().chain(&others[..at]);
+        let is_met = |one: &&&Contour| (one.height - other.height).abs() > ONE_PLANE && meet(one, other);
+        if let Some(one) = before.into_iter().find(is_met) {
+            let apart_mm = (one.height - other.height).abs() * grid.spacing_mm()[2];
+            return Err(Invalid::new(format!(
+                "has contours over one another in a slice, {apart_mm:.2} mm apart: a rim and its hole, or an outline that \
+                 was drawn twice; nothing says which"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Where a contour crosses the line through the centres of a row.
@@ -198,6 +296,14 @@ fn heights(contours: &[Contour]) -> Vec<f64> {
     heights.sort_by(f64::total_cmp);
     heights.dedup_by(|a, b| (*a - *b).abs() <= ONE_PLANE);
     heights
+}
+
+/// Whether contour planes follow one another regularly, nearer than slices: of those in a slice one stands for it.
+fn is_dense(heights: &[f64]) -> bool {
+    let gaps: Vec<f64> = heights.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let smallest = gaps.iter().copied().fold(f64::INFINITY, f64::min);
+    let regular = gaps.iter().filter(|gap| (*gap - smallest).abs() <= 0.02 * smallest).count();
+    gaps.len() >= 2 && 5 * regular >= 4 * gaps.len() && smallest < 1.0 - ONE_PLANE
 }
 
 /// The distance of contour planes that follow one another regularly, in slices; 0 where they do not.

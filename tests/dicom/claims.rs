@@ -1,0 +1,214 @@
+//! Claims of a file that disagree, or that slices make together: refused, or read with a warning.
+
+use std::fs;
+
+use dicom_core::VR;
+use dicom_core::value::PrimitiveValue;
+use dicom_dictionary_std::tags;
+use dosegrid::domain::Invalid;
+use dosegrid::formats::dicom::{Place, Wanted, read_image, read_inventory, read_labels};
+
+use super::kinds::{activity_of, folder, refused, refused_stack, uncorrected, values};
+use super::objects::{Made, ct, map, nm, nm_in_bq};
+
+const ACTIVITY: Wanted = Wanted::Activity { calibration: None };
+
+/// Why a CT of two such slices is refused; none if it is not.
+fn refused_ct(change: impl Fn(Made) -> Made) -> Option<String> {
+    refused_stack([0.0, 5.0].map(|z| change(ct(z, 0.0))), Wanted::Ct)
+}
+
+/// A PET slice in Bq/mL of a static series.
+fn pet(at: u8) -> Made {
+    uncorrected(at, 0, "1")
+}
+
+#[test]
+fn slopes_and_intercepts_are_one_number_each() {
+    let slope = |values: &'static [f64]| refused_ct(move |slice| slice.numbers(tags::RESCALE_SLOPE, values));
+    assert!(slope(&[-1.0]).expect("negative").contains("below 0"));
+    assert!(slope(&[1.0, 2.0]).expect("two").contains("2 values"));
+    let unsigned = refused_ct(|slice| slice.without(tags::RESCALE_INTERCEPT)).expect("no air");
+    assert!(unsigned.contains("Intercept"), "{unsigned}");
+    let signed = |slice: Made| slice.without(tags::RESCALE_SLOPE).short(tags::PIXEL_REPRESENTATION, 1);
+    assert!(refused_ct(signed).expect("half a claim").contains("no Rescale Slope"));
+    let mapped = nm().items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, vec![map("Bq/ml", -10.0, [0, 9])]);
+    assert!(refused(&mapped).contains("below 0"));
+}
+
+#[test]
+fn pixels_say_whether_they_have_a_sign() {
+    assert!(refused_ct(|slice| slice.without(tags::PIXEL_REPRESENTATION)).expect("no sign").contains("sign"));
+    assert!(refused_ct(|slice| slice.short(tags::PIXEL_REPRESENTATION, 2)).expect("no sign").contains("sign"));
+}
+
+#[test]
+fn a_table_has_as_many_values_as_its_range_and_agrees_with_a_slope() {
+    let table = |values: [f64; 8], slope: Option<f64>, last: u16| {
+        let mut item = map("Bq/ml", slope.unwrap_or(1.0), [1, last]);
+        if slope.is_none() {
+            item = item.without(tags::REAL_WORLD_VALUE_SLOPE);
+        }
+        let values = PrimitiveValue::F64(values.into_iter().collect());
+        item.0.put(dicom_core::DataElement::new(tags::REAL_WORLD_VALUE_LUT_DATA, VR::FD, values));
+        nm().items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, vec![item])
+    };
+    let straight = [10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0];
+    assert_eq!(values(&table(straight, None, 8))[7], 80.0);
+    assert_eq!(values(&table(straight, Some(10.0), 8))[7], 80.0);
+    assert!(refused(&table(straight, None, 7)).contains("more or fewer"));
+    let mut bent = straight;
+    bent[3] = 45.0;
+    assert!(refused(&table(bent, Some(10.0), 8)).contains("disagree"));
+}
+
+#[test]
+fn decay_factors_are_above_0() {
+    for factor in ["0", "-1.03"] {
+        let slices = (0..2).map(|at| pet(at).text(tags::DECAY_FACTOR, VR::DS, factor));
+        assert!(refused_stack(slices, ACTIVITY).expect("no factor").contains("not above 0"));
+    }
+}
+
+#[test]
+fn an_empty_file_may_be_a_slice() {
+    for (name, bytes, is_slice) in
+        [("a.dcm", &b"<html>"[..], true), ("a", b"", true), ("._a.dcm", b"x", false), ("a.txt", b"x", false)]
+    {
+        let folder = folder();
+        for z in [0.0, 5.0] {
+            ct(z, 0.0).save(&folder.path().join(format!("{z}")));
+        }
+        fs::write(folder.path().join(name), bytes).expect("a writable folder");
+        let read = read_image(Place::of(folder.path()), Wanted::Ct);
+        let listed = read_inventory(Place::of(folder.path()), None).expect("DICOM files");
+        assert_eq!((read.is_err(), listed.problems.is_empty()), (is_slice, !is_slice), "{name}");
+    }
+}
+
+#[test]
+fn slices_that_the_files_speak_of_are_there() {
+    let pet = |slices: u16| refused_stack((0..3).map(|at| pet(at).short(tags::NUMBER_OF_SLICES, slices)), ACTIVITY);
+    assert_eq!(pet(3), None);
+    assert!(pet(4).expect("one is missing").contains("3 of 4"));
+    let part = |slice: Made| slice.short(tags::IN_CONCATENATION_TOTAL_NUMBER, 3);
+    assert!(refused_ct(part).expect("one is missing").contains("2 of 3 files of a concatenation"));
+}
+
+#[test]
+fn nuclear_images_are_of_one_acquisition() {
+    let beds = |second: &str| {
+        let detector = Made::item()
+            .numbers(tags::IMAGE_POSITION_PATIENT, &[-5.0, -5.0, 120.0])
+            .numbers(tags::IMAGE_ORIENTATION_PATIENT, &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+        let second = nm_in_bq()
+            .text(tags::ACQUISITION_TIME, VR::TM, second)
+            .items(tags::DETECTOR_INFORMATION_SEQUENCE, vec![detector]);
+        refused_stack([nm_in_bq(), second], ACTIVITY)
+    };
+    assert_eq!(beds("120000"), None);
+    assert!(beds("122000").expect("two beds").contains("up to 1200 s apart"));
+}
+
+#[test]
+fn the_time_of_a_series_is_no_acquisition() {
+    let made = nm_in_bq().text(tags::SERIES_DATE, VR::DA, "20260302").text(tags::SERIES_TIME, VR::TM, "150000").text(
+        tags::ACQUISITION_TIME,
+        VR::TM,
+        "251500",
+    );
+    let image = activity_of(&made, None).expect("an activity");
+    assert!(image.warnings.iter().any(|warning| warning.contains("reconstructed")), "{:?}", image.warnings);
+    assert_eq!(image.account.activity.expect("an activity").reference_event.as_deref(), Some("series start"));
+    let twice = nm_in_bq().text(tags::ACQUISITION_DATE_TIME, VR::DT, "20260305120000");
+    assert!(refused(&twice).contains("twice when its acquisition began"));
+    let same = nm_in_bq().text(tags::ACQUISITION_DATE_TIME, VR::DT, "20260302120000");
+    assert!(activity_of(&same, None).is_ok());
+}
+
+#[test]
+fn two_times_of_an_injection_are_not_used() {
+    let made = |hour: &str| {
+        let drug = Made::item().text(tags::RADIOPHARMACEUTICAL_START_DATE_TIME, VR::DT, "20260302081500").text(
+            tags::RADIOPHARMACEUTICAL_START_TIME,
+            VR::TM,
+            hour,
+        );
+        let made = nm_in_bq().items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![drug]);
+        let image = activity_of(&made, None).expect("an activity");
+        let injection = image.account.activity.and_then(|activity| activity.injection);
+        (injection.and_then(|injection| injection.time), image.warnings.join("; "))
+    };
+    assert_eq!(made("081500").0.as_deref(), Some("2026-03-02T08:15:00"));
+    let (time, warnings) = made("093000");
+    assert!(time.is_none() && warnings.contains("two times that disagree"), "{time:?} {warnings}");
+}
+
+#[test]
+fn slices_are_numbered_from_1() {
+    for numbers in [[0, 1], [2, 3]] {
+        let reason = refused(&nm_in_bq().shorts(tags::SLICE_VECTOR, &numbers));
+        assert!(reason.contains("which counts 1 to 2"), "{reason}");
+    }
+}
+
+#[test]
+fn enhanced_frames_are_slices_of_one_moment() {
+    let typed = |words: &str| {
+        let slice = |at| {
+            pet(at).text(tags::SOP_CLASS_UID, VR::UI, "1.2.840.10008.5.1.4.1.1.130").text(
+                tags::IMAGE_TYPE,
+                VR::CS,
+                &format!("ORIGINAL\\PRIMARY\\{words}"),
+            )
+        };
+        refused_stack((0..2).map(slice), ACTIVITY)
+    };
+    assert_eq!(typed("VOLUME\\NONE"), None);
+    for (words, reason) in
+        [("RESP_GATED\\NONE", "gated"), ("DYNAMIC\\NONE", "dynamic"), ("VOLUME\\MAX_IP", "projections")]
+    {
+        assert!(typed(words).expect("no slices").contains(reason), "{words}");
+    }
+}
+
+#[test]
+fn ct_numbers_that_nothing_has_are_named() {
+    let folder = folder();
+    for z in [0.0, 5.0] {
+        ct(z, 0.0).pixels([4, 4, 1], &[63_536; 16]).save(&folder.path().join(format!("{z}")));
+    }
+    let image = read_image(Place::of(folder.path()), Wanted::Ct).expect("a CT");
+    assert!(image.warnings.iter().any(|warning| warning.contains("62512 HU")), "{:?}", image.warnings);
+}
+
+#[test]
+fn the_background_of_a_label_map_is_no_organ() {
+    let segment = |number: u16| {
+        let label = format!("ORGAN {number}");
+        Made::item().short(tags::SEGMENT_NUMBER, number).text(tags::SEGMENT_LABEL, VR::LO, &label)
+    };
+    let made = Made::of_class("66.7", "SEG")
+        .text(tags::SEGMENTATION_TYPE, VR::CS, "LABELMAP")
+        .text(tags::SLICE_THICKNESS, VR::DS, "5")
+        .numbers(tags::IMAGE_POSITION_PATIENT, &[-10.0, -10.0, 0.0])
+        .numbers(tags::IMAGE_ORIENTATION_PATIENT, &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
+        .numbers(tags::PIXEL_SPACING, &[5.0, 5.0])
+        .items(tags::SEGMENT_SEQUENCE, vec![segment(0), segment(1), segment(2)])
+        .short(tags::PIXEL_PADDING_VALUE, 5)
+        .pixels([2, 2, 1], &[5, 0, 1, 2]);
+    let folder = folder();
+    made.save(&folder.path().join("seg"));
+    let labels = read_labels(Place::of(&folder.path().join("seg")), None, None).expect("labels");
+    let names: Vec<_> = labels.organs.organs().iter().map(|organ| organ.name.as_deref().unwrap_or_default()).collect();
+    assert_eq!(names, ["ORGAN 1", "ORGAN 2"]);
+}
+
+#[test]
+fn a_total_below_0_is_no_activity() {
+    let below = nm_in_bq().pixels([2, 2, 2], &[65_535; 8]).short(tags::PIXEL_REPRESENTATION, 1);
+    let wide = below.items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, vec![map("Bq/ml", 10.0, [32_768, 32_767])]);
+    assert!(refused(&wide).contains("total activity below 0"));
+    let Invalid(reason) = Invalid::new(refused(&nm()));
+    assert!(reason.contains("not quantitative"));
+}

@@ -1,0 +1,93 @@
+//! Contours of structure sets that say things twice, or lie in awkward places.
+
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
+use dosegrid::domain::Invalid;
+use dosegrid::formats::dicom::{DicomLabels, Place, read_inventory, read_labels};
+
+use super::kinds::beside_a_ct;
+use super::objects::{Made, squares, structures};
+
+/// A structure set on a CT of six slices of 4 × 4 pixels, 5 mm apart.
+fn labels_of(made: &Made) -> Result<DicomLabels, String> {
+    let folder = beside_a_ct(6, made);
+    let listed = read_inventory(Place::of(folder.path()), None).expect("DICOM files");
+    let read = read_labels(Place::of(&folder.path().join("labels.dcm")), None, None);
+    let refused = listed.series.into_iter().find(|series| series.modality == "RTSTRUCT").and_then(|one| one.refused);
+    assert_eq!(refused, read.as_ref().err().map(|Invalid(reason)| reason.clone()), "listed and read");
+    read.map_err(|Invalid(reason)| reason)
+}
+
+/// Voxels of the only region, and all warnings.
+fn voxels_of(contours: Vec<Made>) -> Result<(usize, String), String> {
+    let [region, set] = squares(1, "A", &[]);
+    let labels = labels_of(&structures(vec![[region, set.items(tags::CONTOUR_SEQUENCE, contours)]]))?;
+    Ok((labels.organs.organs()[0].voxels().len(), labels.warnings.join("; ")))
+}
+
+/// A rectangle around pixels, from the first to the last along x and y, at a height.
+fn rectangle([x, y]: [[i16; 2]; 2], z: f64) -> Made {
+    let edges = |[first, last]: [i16; 2]| [5.0 * f64::from(first) - 12.5, 5.0 * f64::from(last) - 7.5];
+    let ([left, right], [front, back]) = (edges(x), edges(y));
+    let points = [left, front, z, right, front, z, right, back, z, left, back, z];
+    Made::item()
+        .text(tags::CONTOUR_GEOMETRIC_TYPE, VR::CS, "CLOSED_PLANAR")
+        .text(tags::NUMBER_OF_CONTOUR_POINTS, VR::IS, "4")
+        .numbers(tags::CONTOUR_DATA, &points)
+}
+
+#[test]
+fn a_number_is_that_of_one_region_and_one_set_of_contours() {
+    let two_regions = structures(vec![squares(1, "A", &[0.0]), squares(1, "B", &[5.0])]);
+    assert!(labels_of(&two_regions).expect_err("two").contains("two regions of number 1"));
+    let [region, set] = squares(1, "A", &[0.0]);
+    let mut two_sets = structures(vec![[region, set.clone()]]);
+    two_sets = two_sets.items(tags::ROI_CONTOUR_SEQUENCE, vec![set.clone(), set]);
+    assert!(labels_of(&two_sets).expect_err("two").contains("two sets of contours"));
+}
+
+#[test]
+fn a_contour_that_is_there_twice_counts_once() {
+    let one = rectangle([[0, 1], [0, 1]], 5.0);
+    let (voxels, warnings) = voxels_of(vec![one.clone(), one]).expect("a region");
+    assert!(voxels == 4 && warnings.contains("1 contours that are there twice"), "{voxels} {warnings}");
+}
+
+#[test]
+fn what_reaches_beyond_the_grid_is_told() {
+    let (voxels, warnings) = voxels_of(vec![rectangle([[2, 7], [0, 1]], 5.0)]).expect("a region");
+    assert!(voxels == 4 && warnings.contains("reach beyond the grid"), "{voxels} {warnings}");
+}
+
+#[test]
+fn labels_of_which_nothing_is_left_are_refused() {
+    let nothing = structures(vec![squares(1, "FAR", &[500.0]), squares(2, "EMPTY", &[])]);
+    let reason = labels_of(&nothing).expect_err("nothing");
+    assert!(reason.contains("FAR") && reason.contains("EMPTY"), "{reason}");
+}
+
+#[test]
+fn parts_of_a_slice_may_have_heights_of_their_own() {
+    let (left, right) = ([[0, 0], [0, 1]], [[2, 3], [0, 1]]);
+    let islands = |heights: &[f64]| {
+        voxels_of(heights.iter().flat_map(|z| [rectangle(left, *z), rectangle(right, z + 0.5)]).collect())
+    };
+    for heights in [&[5.0][..], &[5.0, 10.0, 15.0]] {
+        let (voxels, warnings) = islands(heights).expect("a region");
+        assert!(voxels == 6 * heights.len() && !warnings.contains("outside"), "{voxels} {warnings}");
+    }
+    // A hole at another height than its rim, or the same outline again.
+    let rim = |z: f64| rectangle([[0, 2], [0, 2]], z);
+    for inner in [rectangle([[1, 1], [1, 1]], 5.4), rim(5.4)] {
+        let reason = voxels_of(vec![rim(5.0), inner]).expect_err("not clear");
+        assert!(reason.contains("0.40 mm apart"), "{reason}");
+    }
+}
+
+#[test]
+fn planes_far_apart_do_not_stand_for_what_is_between_them() {
+    let lesions = [0.0, 15.0].map(|z| rectangle([[0, 1], [0, 1]], z));
+    let three = vec![lesions[0].clone(), lesions[1].clone(), rectangle([[0, 1], [0, 1]], 30.0)];
+    let (voxels, warnings) = voxels_of(three).expect("a region");
+    assert!(voxels == 8 && warnings.contains("more than two slices apart"), "{voxels} {warnings}");
+}
