@@ -212,3 +212,45 @@ fn a_total_below_0_is_no_activity() {
     let Invalid(reason) = Invalid::new(refused(&nm()));
     assert!(reason.contains("not quantitative"));
 }
+
+#[test]
+fn what_is_there_and_no_number_is_not_left_out() {
+    let text = |tag, words: &'static str| refused_ct(move |slice| slice.text(tag, VR::DS, words));
+    assert!(text(tags::RESCALE_INTERCEPT, "-10x4").expect("no number").contains("no number"));
+    assert!(text(tags::RESCALE_SLOPE, "one").expect("no number").contains("no number"));
+    let thick = nm_in_bq().text(tags::SPACING_BETWEEN_SLICES, VR::DS, "inf").text(tags::SLICE_THICKNESS, VR::DS, "10");
+    assert!(refused(&thick).contains("Spacing Between Slices that is no number"));
+    let factor = (0..2).map(|at| pet(at).text(tags::DECAY_FACTOR, VR::DS, "1,02"));
+    assert!(refused_stack(factor, ACTIVITY).is_some());
+}
+
+#[test]
+fn a_nuclide_is_known_by_its_code_too() {
+    let named = |code: &str, meaning: &str| {
+        let code = Made::item().text(tags::CODE_VALUE, VR::SH, code).text(tags::CODE_MEANING, VR::LO, meaning);
+        let drug = Made::item().items(tags::RADIONUCLIDE_CODE_SEQUENCE, vec![code]);
+        let image = activity_of(&nm_in_bq().items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![drug]), None)?;
+        Ok::<_, String>(image.account.activity.and_then(|activity| activity.nuclide))
+    };
+    assert_eq!(named("447553000", ""), Ok(Some("Lu-177".to_owned())));
+    assert_eq!(named("447553000", "^177^Lutetium"), Ok(Some("Lu-177".to_owned())));
+    assert!(named("C-111A1", "^177^Lutetium").expect_err("two nuclides").contains("two nuclides"));
+}
+
+#[test]
+fn one_acquisition_may_be_told_in_two_zones() {
+    let folder = folder();
+    let dated = |moment: &str| {
+        nm_in_bq().without(tags::ACQUISITION_DATE).without(tags::ACQUISITION_TIME).text(
+            tags::ACQUISITION_DATE_TIME,
+            VR::DT,
+            moment,
+        )
+    };
+    for (at, moment) in ["20260302101500+0100", "20260302091500.4+0000", "20260302101500+0000"].iter().enumerate() {
+        let made = dated(moment).text(tags::SERIES_INSTANCE_UID, VR::UI, &format!("1.2.3.3{at}"));
+        made.text(tags::SOP_INSTANCE_UID, VR::UI, &format!("1.2.3.1{at}")).save(&folder.path().join(at.to_string()));
+    }
+    let found = read_inventory(Place::of(folder.path()), None).expect("a folder");
+    assert_eq!((found.series.len(), found.time_points), (3, 2));
+}

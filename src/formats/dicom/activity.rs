@@ -162,6 +162,9 @@ fn account(
         )));
     }
     let drug = Radiopharmaceutical::of(object, series.kind, scan);
+    if let Some(contradiction) = &drug.contradiction {
+        return Err(Invalid::new(contradiction.as_str()));
+    }
     warnings.extend(drug.warnings.iter().cloned());
     let reference = reference::of_series(series, &drug, warnings)?;
     if drug.injected_bq.is_some_and(|bq| total_mbq * BQ_PER_MBQ > bq) {

@@ -140,6 +140,11 @@ impl<'a> Frame<'a> {
         self.numbers(group, tag)?.first().copied()
     }
 
+    /// Whether an attribute in a functional group, or of the whole, holds anything.
+    pub(super) fn is_there(&self, group: Tag, tag: Tag) -> bool {
+        self.group(group).is_some_and(|item| item.text(tag).is_some()) || self.object.text(tag).is_some()
+    }
+
     /// As many of [`Frame::numbers`] as are asked for.
     pub(super) fn vector<const N: usize>(&self, group: Tag, tag: Tag) -> Option<[f64; N]> {
         self.numbers(group, tag)?.try_into().ok()

@@ -10,6 +10,7 @@ use super::image::{self, Picture, is_beside};
 use super::labels::{self, referenced_series};
 use super::radiopharmaceutical::Injection;
 use super::series::{Kind, Series, Study};
+use super::times::{self, Moment};
 use crate::domain::Invalid;
 use dicom_dictionary_std::tags;
 
@@ -82,7 +83,7 @@ pub(super) fn of(study: &Study, path: &Path, calibration: Option<Calibration>) -
             Err(problem) => problems.push(problem),
         }
     }
-    mark_reconstructions(&mut series);
+    mark_reconstructions(study, &mut series);
     let mut patients: Vec<Option<String>> = study.series.iter().map(Series::patient).collect();
     patients.sort();
     patients.dedup();
@@ -216,16 +217,25 @@ fn partner(study: &Study, series: &Series, entries: &[SeriesEntry]) -> Result<Op
     }
 }
 
+/// How far the times of one acquisition may be apart in two files [s].
+const SAME_ACQUISITION_S: f64 = 5.0;
+
 /// Marks what is another reconstruction of the acquisition of a series before it.
-fn mark_reconstructions(series: &mut [SeriesEntry]) {
+fn mark_reconstructions(study: &Study, series: &mut [SeriesEntry]) {
+    let moments: Vec<Option<Moment>> = study
+        .series
+        .iter()
+        .map(|one| times::acquisition(one.first()).or_else(|| times::series(one.first())))
+        .zip(series.iter())
+        .map(|(moment, entry)| moment.filter(|_| entry.activity.is_some()))
+        .collect();
     for at in 0..series.len() {
-        let acquired = |entry: &SeriesEntry| {
-            let activity = entry.activity.as_ref()?;
-            Some((activity.acquisition_time.clone()?, entry.frame_of_reference.clone()))
+        let Some(own) = moments[at] else { continue };
+        let is_same = |other: &usize| {
+            series[*other].frame_of_reference == series[at].frame_of_reference
+                && moments[*other].is_some_and(|other| other.seconds_since(&own).abs() <= SAME_ACQUISITION_S)
         };
-        let own = acquired(&series[at]);
-        let first = series[..at].iter().find(|other| own.is_some() && acquired(other) == own);
-        series[at].same_acquisition_as = first.map(|other| other.series_uid.clone());
+        series[at].same_acquisition_as = (0..at).find(is_same).map(|other| series[other].series_uid.clone());
     }
 }
 

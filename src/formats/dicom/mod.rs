@@ -14,6 +14,7 @@ mod inventory;
 mod iod;
 mod labels;
 mod lengths;
+mod nuclide_codes;
 mod outline;
 mod parse;
 mod pixels;

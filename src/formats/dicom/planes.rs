@@ -180,6 +180,9 @@ fn nuclear(instance: &Instance, number: usize) -> Result<Vec<Plane>, Invalid> {
     let orientation: [f64; 6] = of_detectors(object, tags::IMAGE_ORIENTATION_PATIENT, "Image Orientation (Patient)")?;
     let missing = |what: &str| Invalid::new(format!("does not say where it lies: there is no {what}"));
     let spacing = object.vector(tags::PIXEL_SPACING).ok_or_else(|| missing("Pixel Spacing"))?;
+    if object.text(tags::SPACING_BETWEEN_SLICES).is_some() && object.number(tags::SPACING_BETWEEN_SLICES).is_none() {
+        return Err(Invalid::new("has a Spacing Between Slices that is no number"));
+    }
     let step = object.number(tags::SPACING_BETWEEN_SLICES).or_else(|| object.number(tags::SLICE_THICKNESS));
     let step = step.filter(|step| *step != 0.0).ok_or_else(|| missing("Spacing Between Slices"))?;
     let slices = match object.numbers(tags::SLICE_VECTOR) {

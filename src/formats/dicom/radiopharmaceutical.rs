@@ -5,6 +5,7 @@ use dicom_dictionary_std::tags;
 use serde::{Deserialize, Serialize};
 
 use super::attributes::{Attributes, Object};
+use super::nuclide_codes::nuclide_of;
 use super::series::Kind;
 use super::times::{self, Moment};
 use crate::physics::nuclide;
@@ -40,6 +41,8 @@ pub(super) struct Radiopharmaceutical {
     pub(super) injected_at: Option<Moment>,
     pub(super) injected_bq: Option<f64>,
     pub(super) warnings: Vec<String>,
+    /// What it says twice, for which the file is refused.
+    pub(super) contradiction: Option<String>,
 }
 
 impl Radiopharmaceutical {
@@ -61,7 +64,17 @@ impl Radiopharmaceutical {
     fn decay(&mut self, item: &Object) {
         let code = item.item(tags::RADIONUCLIDE_CODE_SEQUENCE);
         let meaning = code.and_then(|code| code.text(tags::CODE_MEANING));
-        let known = meaning.and_then(|meaning| nuclide::find(&meaning).ok());
+        let by_meaning = meaning.and_then(|meaning| nuclide::find(&meaning).ok());
+        let by_code = code.and_then(|code| nuclide::find(nuclide_of(&code.text(tags::CODE_VALUE)?)?).ok());
+        if let (Some(meaning), Some(code)) = (by_meaning, by_code)
+            && meaning.name != code.name
+        {
+            self.contradiction = Some(format!(
+                "names two nuclides: {} by the meaning of its code, {} by the code",
+                meaning.name, code.name
+            ));
+        }
+        let known = by_meaning.or(by_code);
         self.nuclide = known.map(|nuclide| nuclide.name.as_str());
         let own = known.map(|nuclide| nuclide.half_life_s);
         let written = item.number(tags::RADIONUCLIDE_HALF_LIFE).filter(|seconds| *seconds > 0.0);

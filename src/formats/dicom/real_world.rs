@@ -44,6 +44,11 @@ fn map_of(item: &Object, layout: &Layout) -> Result<Scale, Invalid> {
     if first.zip(last).is_some_and(|(first, last)| first > last) {
         return Err(bad("whose range ends before it begins"));
     }
+    for tag in [tags::REAL_WORLD_VALUE_SLOPE, tags::REAL_WORLD_VALUE_INTERCEPT] {
+        if item.text(tag).is_some() && item.number(tag).is_none() {
+            return Err(bad("whose slope or intercept is no number"));
+        }
+    }
     let slope = match item.numbers(tags::REAL_WORLD_VALUE_SLOPE).as_deref() {
         Some([slope]) if *slope < 0.0 => return Err(bad("whose slope is below 0")),
         Some([slope]) => Some(*slope).filter(|slope| *slope != 0.0),

@@ -33,7 +33,10 @@ pub(super) fn of_series(
     warnings: &mut Vec<String>,
 ) -> Result<Option<Reference>, Invalid> {
     let object = series.first();
-    let is_no_factor = |one: &Instance| one.object.number(tags::DECAY_FACTOR).is_some_and(|factor| factor <= 0.0);
+    let is_no_factor = |one: &Instance| {
+        one.object.text(tags::DECAY_FACTOR).is_some()
+            && one.object.number(tags::DECAY_FACTOR).is_none_or(|factor| factor <= 0.0)
+    };
     if series.instances.iter().any(is_no_factor) {
         return Err(Invalid::new("has a Decay Factor that is not above 0"));
     }

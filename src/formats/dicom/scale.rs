@@ -150,6 +150,7 @@ pub(super) fn check_no_table(object: &Object) -> Result<(), Invalid> {
 pub(super) fn rescale(frame: Frame<'_>) -> Result<Option<Line>, Invalid> {
     let group = tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE;
     let number = |tag, name: &str| match frame.numbers(group, tag).as_deref() {
+        None if frame.is_there(group, tag) => Err(Invalid::new(format!("has a {name} that is no number"))),
         None => Ok(None),
         Some([one]) => Ok(Some(*one)),
         Some(several) => Err(Invalid::new(format!("has {} values of {name}, which is one", several.len()))),
