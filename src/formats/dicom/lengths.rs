@@ -1,5 +1,5 @@
-//! Whether every element of a data set ends within the file: the parser reserves what a length promises, 4 GB for a
-//! file of 3 kB.
+//! Whether every element of a data set ends within the file, and holds whole values: the parser reserves what a length
+//! promises, 4 GB for a file of 3 kB, and goes on in the middle of an element whose last value is cut short.
 
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::{Tag, VR};
@@ -29,7 +29,9 @@ pub(super) struct Encoding {
 /// If an element is longer than what holds it.
 pub(super) fn check(bytes: &[u8], encoding: Encoding) -> Result<(), Invalid> {
     Walk { bytes, encoding }.data_set(0, bytes.len(), MAX_DEPTH).map(drop).ok_or_else(|| {
-        Invalid::new("is a damaged DICOM file: it is cut short, or an element says that it is longer than the file")
+        Invalid::new(
+            "is a damaged DICOM file: it is cut short, or an element is longer than the file or ends within a value",
+        )
     })
 }
 
@@ -45,6 +47,22 @@ struct Head {
     start: usize,
     length: u32,
     is_sequence: bool,
+    /// Bytes of a value.
+    value_bytes: u32,
+}
+
+/// Bytes of a value of a representation.
+fn value_bytes(vr: VR) -> u32 {
+    use VR::{AT, FD, FL, OD, OF, OL, OV, OW, SL, SS, SV, UL, US, UV};
+    if matches!(vr, FD | OD | OV | SV | UV) {
+        8
+    } else if matches!(vr, AT | FL | OF | OL | SL | UL) {
+        4
+    } else if matches!(vr, OW | SS | US) {
+        2
+    } else {
+        1
+    }
 }
 
 impl Walk<'_> {
@@ -66,6 +84,10 @@ impl Walk<'_> {
             return self.items(head.start, end, head.is_sequence, depth);
         }
         let stop = head.start.checked_add(head.length as usize).filter(|stop| *stop <= end)?;
+        // Of what is last, pixels mostly, nothing follows that could be read wrongly.
+        if !head.length.is_multiple_of(head.value_bytes) && stop != self.bytes.len() {
+            return None;
+        }
         if head.is_sequence {
             self.items(head.start, stop, true, depth)?;
         }
@@ -97,13 +119,10 @@ impl Walk<'_> {
         let tag = Tag(self.short(part.get(..2)?), self.short(part.get(2..4)?));
         if !self.encoding.explicit || tag.group() == ITEM.group() {
             let length = self.long(part.get(4..8)?);
-            let by_dictionary = || {
-                let entry = StandardDataDictionary.by_tag(tag);
-                entry.is_some_and(|entry| entry.vr().relaxed() == VR::SQ)
-            };
+            let vr = StandardDataDictionary.by_tag(tag).map_or(VR::UN, |entry| entry.vr().relaxed());
             // Of a sequence that is not known, only its delimiter tells the end.
-            let is_sequence = length == UNDEFINED || by_dictionary();
-            return Some(Head { tag, start: at + 8, length, is_sequence });
+            let is_sequence = length == UNDEFINED || vr == VR::SQ;
+            return Some(Head { tag, start: at + 8, length, is_sequence, value_bytes: value_bytes(vr) });
         }
         let representation = part.get(4..6)?;
         let vr = VR::from_binary([representation[0], representation[1]]);
@@ -113,10 +132,12 @@ impl Walk<'_> {
         });
         if !is_long {
             let length = self.short(part.get(6..8)?);
-            return Some(Head { tag, start: at + 8, length: length.into(), is_sequence: false });
+            let value_bytes = vr.map_or(1, value_bytes);
+            return Some(Head { tag, start: at + 8, length: length.into(), is_sequence: false, value_bytes });
         }
         let length = self.long(part.get(8..12)?);
-        Some(Head { tag, start: at + 12, length, is_sequence: vr == Some(VR::SQ) })
+        let value_bytes = vr.map_or(1, value_bytes);
+        Some(Head { tag, start: at + 12, length, is_sequence: vr == Some(VR::SQ), value_bytes })
     }
 
     fn short(&self, bytes: &[u8]) -> u16 {
@@ -146,6 +167,22 @@ mod tests {
         assert!(check(&[8, 0, 5, 0, b'O', b'B', 0, 0, 0xFE, 0xFF, 0xFF, 0xFF, 1], EXPLICIT).is_err());
         assert!(check(&[8, 0, 5, 0, 2, 0, 0, 0, b'A', b' '], IMPLICIT).is_ok());
         assert!(check(&[8, 0, 5, 0, 3, 0, 0, 0, b'A', b' '], IMPLICIT).is_err());
+    }
+
+    #[test]
+    fn values_are_whole_but_for_the_last_element() {
+        // Rows of one byte, and of two, before Columns; pixels of three bytes at the end.
+        let rows = |bytes: &[u8]| {
+            [&[0x28, 0, 0x10, 0, b'U', b'S', u8::try_from(bytes.len()).expect("short"), 0][..], bytes].concat()
+        };
+        let next = [0x28, 0, 0x11, 0, b'U', b'S', 2, 0, 4, 0];
+        let pixels = [0xE0, 0x7F, 0x10, 0, b'O', b'W', 0, 0, 3, 0, 0, 0, 1, 2, 3];
+        assert!(check(&[&rows(&[4, 0])[..], &next].concat(), EXPLICIT).is_ok());
+        assert!(check(&[&rows(&[4])[..], &next].concat(), EXPLICIT).is_err());
+        assert!(check(&[&next[..], &pixels].concat(), EXPLICIT).is_ok());
+        assert!(check(&[&pixels[..], &next].concat(), EXPLICIT).is_err());
+        let implicit = [0x28, 0, 0x10, 0, 3, 0, 0, 0, 4, 0, 0, 0x28, 0, 0x11, 0, 2, 0, 0, 0, 4, 0];
+        assert!(check(&implicit, IMPLICIT).is_err());
     }
 
     #[test]
