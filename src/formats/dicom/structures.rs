@@ -66,8 +66,13 @@ pub(super) fn read(series: &Series, grid: &Arc<VoxelGrid>, frame_of_reference: O
                 continue;
             }
         };
-        let Filled { voxels, outside, is_sparse } = fill(&closed.contours, grid)
-            .map_err(|Invalid(reason)| Invalid::new(format!("has a region `{name}` that {reason}")))?;
+        let Filled { voxels, outside, is_sparse } = match fill(&closed.contours, grid) {
+            Ok(filled) => filled,
+            Err(Invalid(reason)) => {
+                left_out.push((name, format!("it {reason}")));
+                continue;
+            }
+        };
         if !closed.others.is_empty() {
             warnings.push(format!("`{name}` has {} beside its closed contours; they are left out", closed.others));
         }
@@ -212,16 +217,13 @@ fn fill(contours: &[Contour], grid: &VoxelGrid) -> Result<Filled, Invalid> {
     let half = if is_sparse { 0.5 } else { 0.5 * spacing.max(1.0) };
     let is_dense = is_dense(&heights);
     let mut voxels = Vec::new();
-    let mut used = vec![false; heights.len()];
     let mut crossings = Vec::new();
     for slice in 0..nz {
         // A plane in the middle of two slices belongs to the lower one.
         let distance = |height: &f64| height - slice as f64;
         let is_within = |height: &f64, half: f64| (-half + 1e-6..=half + 1e-6).contains(&distance(height));
-        let near = heights.iter().enumerate().filter(|(_, height)| is_within(height, half));
-        let nearest = near.min_by(|a, b| distance(a.1).abs().total_cmp(&distance(b.1).abs()));
-        let Some((plane, height)) = nearest else { continue };
-        used[plane] = true;
+        let near = heights.iter().filter(|height| is_within(height, half));
+        let Some(height) = near.min_by(|a, b| distance(a).abs().total_cmp(&distance(b).abs())) else { continue };
         let mut on_plane: Vec<&Contour> =
             contours.iter().filter(|contour| (contour.height - height).abs() <= ONE_PLANE).collect();
         if !is_dense {
@@ -229,8 +231,6 @@ fn fill(contours: &[Contour], grid: &VoxelGrid) -> Result<Filled, Invalid> {
             let others = contours.iter().filter(|contour| is_within(&contour.height, 0.5));
             let others: Vec<&Contour> = others.filter(|contour| (contour.height - height).abs() > ONE_PLANE).collect();
             check_apart(&on_plane, &others, grid)?;
-            let is_other = |height: &f64| others.iter().any(|other| (other.height - height).abs() <= ONE_PLANE);
-            heights.iter().zip(&mut used).filter(|(height, _)| is_other(height)).for_each(|(_, used)| *used = true);
             on_plane.extend(others);
         }
         for row in 0..ny {
@@ -249,7 +249,8 @@ fn fill(contours: &[Contour], grid: &VoxelGrid) -> Result<Filled, Invalid> {
             }
         }
     }
-    Ok(Filled { voxels, outside: used.iter().filter(|used| !**used).count(), is_sparse })
+    let beside = heights.iter().filter(|height| !(-half..=nz as f64 - 1.0 + half).contains(*height));
+    Ok(Filled { voxels, outside: beside.count(), is_sparse })
 }
 
 /// Whether contours at several heights within a slice lie beside one another, so that they are parts of one region.
@@ -271,7 +272,7 @@ fn check_apart(first: &[&Contour], others: &[&Contour], grid: &VoxelGrid) -> Res
             let apart_mm = (one.height - other.height).abs() * grid.spacing_mm()[2];
             return Err(Invalid::new(format!(
                 "has contours over one another in a slice, {apart_mm:.2} mm apart: a rim and its hole, or an outline that \
-                 was drawn twice; nothing says which"
+                 was drawn twice"
             )));
         }
     }
