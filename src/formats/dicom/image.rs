@@ -3,19 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 use super::account::{Calibration, DicomImage, ImageAccount, Quantity};
 use super::activity;
-use super::attributes::{Attributes, Frame, Object};
+use super::attributes::{Attributes, Object};
 use super::parse::uid;
-use super::pixels::{Layout, Stored};
+use super::pixels::Layout;
 use super::planes::{check_reconstructed, planes_of};
-use super::radiopharmaceutical::philips_factor;
 use super::series::{Kind, Series, Study};
+use super::slices::{check_all_there, same_values};
 use super::stack::{Plane, Stack, stack};
-use super::times;
 use super::values::{Unspecified, ct_scale, dose_scale};
 use crate::domain::{Invalid, Volume, VoxelGrid};
 use crate::formats::volume_file::MAX_VOXELS;
@@ -292,54 +290,4 @@ impl<'a> Picture<'a> {
         }
         Ok(values)
     }
-}
-
-/// Whether all slices are there that the files speak of.
-fn check_all_there(series: &Series, slices: usize) -> Result<(), Invalid> {
-    let highest = |tag| series.instances.iter().filter_map(|one| one.object.count(tag)).max().unwrap_or(0);
-    let parts = highest(tags::IN_CONCATENATION_TOTAL_NUMBER);
-    if parts > series.instances.len() {
-        return Err(Invalid::new(format!(
-            "is a part of an image: {} of {parts} files of a concatenation are there; fetch the others",
-            series.instances.len()
-        )));
-    }
-    let expected = if matches!(series.kind, Kind::Nm | Kind::Pet) { highest(tags::NUMBER_OF_SLICES) } else { 0 };
-    if expected > slices {
-        return Err(Invalid::new(format!(
-            "lacks slices: {slices} of {expected} are there (Number of Slices); fetch the others"
-        )));
-    }
-    Ok(())
-}
-
-/// What decides, beside the stored values of a plane, what it says.
-fn meaning_of<'a>(series: &'a Series, plane: &Plane) -> impl PartialEq + use<'a> {
-    const NUMBERS: [Tag; 4] =
-        [tags::PIXEL_PADDING_VALUE, tags::PIXEL_PADDING_RANGE_LIMIT, tags::DECAY_FACTOR, tags::ACTUAL_FRAME_DURATION];
-    const WORDS: [Tag; 3] = [tags::UNITS, tags::RESCALE_TYPE, tags::DECAY_CORRECTION];
-    let object = &series.instances[plane.instance].object;
-    let frame = Frame::new(object, plane.frame);
-    let group = tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE;
-    (
-        [tags::RESCALE_SLOPE, tags::RESCALE_INTERCEPT].map(|tag| frame.number(group, tag)),
-        NUMBERS.map(|tag| object.number(tag)),
-        WORDS.map(|tag| object.text(tag)),
-        frame.group_items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE),
-        philips_factor(object),
-        times::acquisition(object),
-    )
-}
-
-/// Whether two planes at one place hold the same values.
-fn same_values(series: &Series, a: &Plane, b: &Plane) -> Result<bool, Invalid> {
-    let (first, second) = (&series.instances[a.instance], &series.instances[b.instance]);
-    if first.layout()? != second.layout()? || meaning_of(series, a) != meaning_of(series, b) {
-        return Ok(false);
-    }
-    let frame = |instance: &super::series::Instance, frame| -> Result<Vec<u32>, Invalid> {
-        let stored: Stored = instance.stored()?;
-        instance.layout()?.frame(&stored, frame)
-    };
-    Ok(frame(first, a.frame)? == frame(second, b.frame)?)
 }

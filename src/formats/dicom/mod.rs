@@ -25,6 +25,7 @@ mod reference;
 mod scale;
 mod segmentation;
 mod series;
+mod slices;
 mod source;
 mod stack;
 mod structures;
