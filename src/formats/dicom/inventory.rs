@@ -243,9 +243,36 @@ fn mark_reconstructions(study: &Study, series: &mut [SeriesEntry]) {
 fn injection(series: &[SeriesEntry], problems: &mut Vec<String>) -> Option<Injection> {
     let all: Vec<&Injection> = series.iter().filter_map(|entry| entry.activity.as_ref()?.injection.as_ref()).collect();
     let first = (*all.first()?).clone();
-    if all.iter().any(|other| **other != first) {
+    if all.iter().any(|other| !is_same_injection(other, &first)) {
         problems.push("the activities name different injections; several cycles may lie together".into());
         return None;
     }
     Some(first)
+}
+
+/// Whether two files name one injection, on clocks that may have other offsets.
+fn is_same_injection(a: &Injection, b: &Injection) -> bool {
+    const SAME_ACTIVITY: f64 = 1e-3;
+    let instant = |one: &Injection| one.time.as_ref()?.parse::<jiff::Timestamp>().ok();
+    let is_same_time = a.time == b.time || instant(a).is_some_and(|moment| Some(moment) == instant(b));
+    let is_same_activity = match (a.mbq, b.mbq) {
+        (Some(a), Some(b)) => (a / b - 1.0).abs() <= SAME_ACTIVITY,
+        (a, b) => a == b,
+    };
+    is_same_time && is_same_activity
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_injection_is_one_on_the_clocks_of_two_zones() {
+        let at = |time: &str, mbq| Injection { time: Some(time.into()), mbq: Some(mbq) };
+        let first = at("2026-03-01T14:00:00+01:00", 7400.0);
+        assert!(is_same_injection(&first, &at("2026-03-01T15:00:00+02:00", 7400.4)));
+        assert!(!is_same_injection(&first, &at("2026-03-01T15:00:00+01:00", 7400.0)));
+        assert!(!is_same_injection(&first, &at("2026-03-01T14:00:00+01:00", 7300.0)));
+        assert!(!is_same_injection(&first, &at("2026-03-01T14:00:00", 7400.0)));
+    }
 }

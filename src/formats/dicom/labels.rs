@@ -59,8 +59,8 @@ pub(super) fn read(
         (Kind::Structures, None) => return Err(without_images()),
         _ => segmentation::read(chosen, threshold)?,
     };
-    warnings.extend(found.warnings);
     check_any(&found)?;
+    warnings.extend(found.warnings);
     let left_out = found.left_out;
     warnings.extend(left_out.iter().map(left_out_in_words));
     let organs = match target_grid {
