@@ -34,19 +34,34 @@ pub(super) fn choose_labels(
     if args.no_labels {
         return None;
     }
+    let entry = meant(args, &all, assumed, checks)?;
+    if let Some(reason) = &entry.refused {
+        checks.fail("labels-series", format!("{} {reason}; or --no-labels", entry.series_uid));
+        return None;
+    }
+    Some(planned(args, inventory, entry))
+}
+
+/// The series that is meant; none where there is none, or with a fault, which is recorded.
+fn meant<'a>(
+    args: &Args,
+    all: &[&'a SeriesEntry],
+    assumed: &mut Vec<String>,
+    checks: &mut Checks,
+) -> Option<&'a SeriesEntry> {
     if let Some(uid) = &args.labels_series {
-        let found = all.iter().find(|entry| entry.series_uid == *uid);
+        let found = all.iter().copied().find(|entry| entry.series_uid == *uid);
         if found.is_none() {
             checks.fail("labels-series", format!("the folder holds no segmentation or structure set {uid}"));
         }
-        return found.map(|entry| planned(args, inventory, entry));
+        return found;
     }
-    match all.as_slice() {
+    match all {
         [] => {
             assumed.push("no organs: the folder holds no segmentation and no structure set".into());
             None
         }
-        [one] => Some(planned(args, inventory, one)),
+        [one] => Some(one),
         several => match same_organs(several) {
             Some(entry) => {
                 let others: Vec<&str> = several
@@ -59,7 +74,7 @@ pub(super) fn choose_labels(
                     entry.series_uid,
                     others.join(", ")
                 ));
-                Some(planned(args, inventory, entry))
+                Some(entry)
             }
             None => {
                 let list: Vec<String> = several.iter().map(|entry| listed(entry)).collect();
