@@ -61,7 +61,7 @@ fn meant<'a>(
             assumed.push("no organs: the folder holds no segmentation and no structure set".into());
             None
         }
-        [one] => Some(one),
+        [one] => Some(*one),
         several => match same_organs(several) {
             Some(entry) => {
                 let others: Vec<&str> = several
