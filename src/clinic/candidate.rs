@@ -12,6 +12,8 @@ const AS_GOOD: f64 = 2.0;
 const LARGEST_CV: f64 = 0.5;
 /// No activity is measured better than to this part: closer fits are rounding, and no better ones.
 const BEST_MEASURED: f64 = 1e-6;
+/// Rounding of χ² of a fit that found one exponential again.
+const NESTED: f64 = 1e-6;
 /// From this number of points on there is a choice.
 const LEAST_POINTS: usize = 4;
 
@@ -120,7 +122,12 @@ pub(super) fn choose(
     let candidate = |(shape, fit): (&Shape, &Option<Fit>)| {
         Candidate::of(*shape, fit.as_ref(), points, given_sigma, physical_rate_per_h)
     };
-    let candidates: Vec<Candidate> = shapes.iter().zip(&fits).map(candidate).collect();
+    let mut candidates: Vec<Candidate> = shapes.iter().zip(&fits).map(candidate).collect();
+    // One exponential is nested in all others: a fit that is worse than its has not found its minimum.
+    if let Some(of_mono) = fits[0].as_ref().map(|fit| fit.chi_square) {
+        let is_worse = |found: &&mut Candidate| found.chi_square.is_some_and(|found| found > of_mono * (1.0 + NESTED));
+        candidates.iter_mut().filter(is_worse).for_each(|found| found.admitted = false);
+    }
     // By the number of points, whether or not its fit came to an end: a series of four scans is judged by one rule.
     let of_uptake = small_sample_term(n as f64, counted(Shape::BiUptake, given_sigma));
     let is_uncorrected = n >= LEAST_POINTS && of_uptake.is_none();

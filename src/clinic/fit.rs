@@ -10,8 +10,6 @@ use crate::math::levenberg_marquardt::{Residuals, minimise};
 pub(super) const RATE_BOUNDS_PER_H: [f64; 2] = [1e-9, 2.5e6];
 /// Bounds of an amplitude, beside the largest activity.
 const AMPLITUDE_BOUNDS: [f64; 2] = [1e-9, 1e9];
-/// Sums of squares below this part of Σ(A/σ)² are rounding.
-const ROUNDING: f64 = 1e-26;
 /// A parameter this near to its bound, in its logarithm, is at it.
 const AT_BOUND: f64 = 1e-6;
 /// A change of a parameter by its own size that no point sees may change an integral by this part of it.
@@ -23,7 +21,7 @@ pub(super) struct Fit {
     pub(super) curve: Curve,
     /// Whether the rate was held at that of physical decay.
     pub(super) rate_is_held: bool,
-    /// Whether no amplitude grew without bound, as where terms cancel each other.
+    /// Whether no amplitude grew without bound, as where terms cancel each other, and no rate.
     pub(super) is_bounded: bool,
     pub(super) chi_square: f64,
     /// Number of points less that of parameters.
@@ -90,11 +88,11 @@ pub(super) fn fit(shape: Shape, points: &[Observation], given_sigma: bool) -> Op
             [low.ln(), high.ln()]
         })
         .collect();
-    let nothing = ROUNDING * points.iter().map(|point| (point.activity_mbq / point.sigma).powi(2)).sum::<f64>();
+    let of_values = points.iter().map(|point| (point.activity_mbq / point.sigma).powi(2)).sum::<f64>();
     let at = |logarithms: &[f64]| residuals(shape, logarithms, points);
     let mut best: Option<(f64, Curve)> = None;
     for start in starts(shape, points, scale) {
-        let Some(found) = minimise(&start, &bounds, nothing, at) else { continue };
+        let Some(found) = minimise(&start, &bounds, of_values, at) else { continue };
         let Some(curve) = sorted(shape, &found.parameters) else { continue };
         if best.as_ref().is_none_or(|(least, _)| found.sum_of_squares < *least) {
             best = Some((found.sum_of_squares, curve));
@@ -102,7 +100,9 @@ pub(super) fn fit(shape: Shape, points: &[Observation], given_sigma: bool) -> Op
     }
     let (chi_square, curve) = best?;
     let amplitude_high = AMPLITUDE_BOUNDS[1] * scale * (-AT_BOUND).exp();
-    let is_bounded = curve.terms().iter().all(|[amplitude, _]| amplitude.abs() < amplitude_high);
+    let rate_high = RATE_BOUNDS_PER_H[1] * (-AT_BOUND).exp();
+    let is_bounded = curve.terms().iter().all(|[amplitude, _]| amplitude.abs() < amplitude_high)
+        && curve.rates().iter().all(|rate| *rate < rate_high);
     let covariance = covariance(&curve, points, chi_square, given_sigma);
     let degrees = points.len() - parameters;
     let fit = Fit { curve, rate_is_held: false, is_bounded, chi_square, degrees, covariance };
@@ -268,6 +268,26 @@ mod tests {
                 })
                 .sum();
             assert!((sigma / variance.sqrt() - 1.0).abs() < 1e-3, "{curve:?}: {sigma} {}", variance.sqrt());
+        }
+    }
+
+    #[test]
+    fn values_of_any_number_of_digits_are_fitted() {
+        // What is left of the residuals then is rounding of the values: of all sizes from a percent to nothing.
+        for (curve, times_h) in curves() {
+            let exact = seen(&curve, &times_h, 0.2, 0.0);
+            for digits in 5..=17 {
+                for given_sigma in [true, false] {
+                    let rounded = exact.iter().enumerate().map(|(place, point)| {
+                        let factor = 1.0 + 0.3 * 10f64.powi(-digits) * (7.7 * place as f64).sin();
+                        Observation { activity_mbq: point.activity_mbq * factor, ..*point }
+                    });
+                    let points: Vec<Observation> = rounded.collect();
+                    let found = fit(curve.shape(), &points, given_sigma).expect("it comes to an end");
+                    let off = (found.curve.integral() / curve.integral() - 1.0).abs();
+                    assert!(off < 3e3 * 10f64.powi(-digits) + 1e-9, "{curve:?}, {digits} digits: {off}");
+                }
+            }
         }
     }
 

@@ -24,7 +24,9 @@ pub fn integrate(series: &Series, options: &CurveOptions) -> Result<Integration,
         Asked { series, options, given_sigma: weighting == Weighting::Sigma, points: observations(series, weighting) };
     match options.model {
         ModelChoice::TrapezoidTail => Ok(asked.pieces(vec![])),
-        ModelChoice::Physical => Ok(asked.physical("physical", vec![])),
+        ModelChoice::Physical => asked.physical("physical", vec![]).ok_or_else(|| {
+            DoseError::invalid("model", "physical: its best amplitude is not above 0; name another, or auto")
+        }),
         ModelChoice::Auto => Ok(asked.auto()),
         ModelChoice::Exponentials(Shape::Mono) => Ok(asked.mono(fit(Shape::Mono, &asked.points, asked.given_sigma))),
         ModelChoice::Exponentials(shape) => asked.named(shape),
@@ -48,10 +50,10 @@ impl Asked<'_> {
         Integration::by_fit(self.series, model, fit, &self.points, self.given_sigma, flags)
     }
 
-    /// One exponential with the rate of physical decay; pieces if its amplitude is not above 0.
-    fn physical(&self, model: &'static str, flags: Vec<Flag>) -> Integration {
+    /// One exponential with the rate of physical decay; none if its amplitude is not above 0.
+    fn physical(&self, model: &'static str, flags: Vec<Flag>) -> Option<Integration> {
         let fit = fit_held(self.series.physical_rate_per_h(), &self.points, self.given_sigma);
-        if fit.curve.parameters()[0] > 0.0 { self.fitted(model, fit, flags) } else { self.pieces(vec![]) }
+        (fit.curve.parameters()[0] > 0.0).then(|| self.fitted(model, fit, flags))
     }
 
     /// One exponential, within the bounds of physics.
@@ -61,7 +63,8 @@ impl Asked<'_> {
             Some(fit) if !fit.is_bounded => self.pieces(vec![]),
             Some(fit) if fit.does_not_fall() => self.pieces(vec![Flag::Rising]),
             Some(fit) if fit.curve.rates()[0] < self.series.physical_rate_per_h() => {
-                self.physical(Shape::Mono.name(), vec![Flag::RateAtPhysicalLimit])
+                let held = self.physical(Shape::Mono.name(), vec![Flag::RateAtPhysicalLimit]);
+                held.unwrap_or_else(|| self.pieces(vec![]))
             }
             Some(fit) => self.fitted(Shape::Mono.name(), fit, vec![]),
         }

@@ -42,9 +42,9 @@ impl ModelChoice {
     /// Fewest different times that it needs.
     pub(super) fn least_times(self) -> usize {
         match self {
-            Self::Auto => 2,
+            Self::Auto | Self::TrapezoidTail => 2,
             Self::Exponentials(shape) => shape.parameters().len(),
-            Self::Physical | Self::TrapezoidTail => 1,
+            Self::Physical => 1,
         }
     }
 }

@@ -250,7 +250,8 @@ mod tests {
         let found = RecoveryCurve::fit(&spheres).expect("a good fit");
         let square = |b1_cm3: f64, b2: f64| -> f64 {
             let curve = RecoveryCurve::known(b1_cm3, b2, None).expect("good");
-            let part = |s: &Sphere| (s.recovery_coefficient - curve.coefficient(s.volume_cm3)) / s.sigma.expect("given");
+            let part =
+                |s: &Sphere| (s.recovery_coefficient - curve.coefficient(s.volume_cm3)) / s.sigma.expect("given");
             spheres.iter().map(|sphere| part(sphere).powi(2)).sum()
         };
         let least = found.chi_square.expect("a fit");

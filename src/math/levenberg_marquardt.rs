@@ -6,8 +6,12 @@ use super::least_squares::Triangle;
 const MOST_STEPS: usize = 500;
 /// A fit is done when the best linear step would take away less than this part of the sum of squares.
 const DONE: f64 = 1e-18;
-/// The same where rounding keeps a smaller step from being seen.
-const DONE_BY_ROUNDING: f64 = 1e-12;
+/// The same where no step is seen to make it smaller.
+const DONE_UNSEEN: f64 = 1e-12;
+/// A sum of squares below this part of that of what the residuals are differences of is rounding.
+const ROUNDING: f64 = 1e-26;
+/// Rounding of residuals, and of their squares, beside what they are differences of.
+const ROUNDING_OF_RESIDUALS: f64 = 1e-15;
 /// Longest step along one parameter.
 const LONGEST: f64 = 3.0;
 /// Damping at the start, its least and its most.
@@ -37,14 +41,14 @@ pub(crate) struct Minimum {
 
 /// A minimum within bounds, from one start; none if it was not reached.
 ///
-/// * `nothing` – a sum of squares that is nothing beside rounding
+/// * `of_values` – sum of squares of what the residuals are differences of: it says what is rounding
 /// * `at` – residuals at some parameters
 ///
 /// Source: Marquardt 1963; damping after Nielsen 1999 (IMM-REP-1999-05), scaling after Moré 1978.
 pub(crate) fn minimise(
     start: &[f64],
     bounds: &[[f64; 2]],
-    nothing: f64,
+    of_values: f64,
     at: impl Fn(&[f64]) -> Residuals,
 ) -> Option<Minimum> {
     let mut parameters: Vec<f64> =
@@ -58,7 +62,7 @@ pub(crate) fn minimise(
             return None;
         }
         let step = Step::at(&here, &parameters, bounds, &mut scales);
-        if square <= nothing || step.free.is_empty() || step.gain <= DONE * square {
+        if square <= ROUNDING * of_values || step.free.is_empty() || step.gain <= DONE * square {
             return Some(Minimum { parameters, sum_of_squares: square });
         }
         let (moved, predicted) = step.damped(&parameters, bounds, damping, &scales)?;
@@ -70,7 +74,10 @@ pub(crate) fn minimise(
             raise = 2.0;
             (parameters, here, square) = (moved, there, after);
         } else {
-            if step.gain <= DONE_BY_ROUNDING * square {
+            // Closer than rounding lets it be seen: of a residual ε once, of its square 2ε beside both.
+            let rounding =
+                ROUNDING_OF_RESIDUALS * (square * of_values).sqrt() + ROUNDING_OF_RESIDUALS.powi(2) * of_values;
+            if step.gain <= (DONE_UNSEEN * square).max(rounding) {
                 return Some(Minimum { parameters, sum_of_squares: square });
             }
             (damping, raise) = (damping * raise, 2.0 * raise);
@@ -146,14 +153,14 @@ mod tests {
 
     #[test]
     fn a_curved_valley_is_followed_to_its_end() {
-        let found = minimise(&[-1.2, 1.0], &[[-9.0, 9.0]; 2], 1e-28, valley).expect("a minimum");
+        let found = minimise(&[-1.2, 1.0], &[[-9.0, 9.0]; 2], 1e-2, valley).expect("a minimum");
         assert!(found.parameters.iter().all(|value| (value - 1.0).abs() < 1e-9), "{found:?}");
     }
 
     #[test]
     fn a_bound_holds() {
         // With x at most 0.5 the best y is its square.
-        let found = minimise(&[-1.2, 1.0], &[[-9.0, 0.5], [-9.0, 9.0]], 1e-28, valley).expect("a minimum");
+        let found = minimise(&[-1.2, 1.0], &[[-9.0, 0.5], [-9.0, 9.0]], 1e-2, valley).expect("a minimum");
         assert_eq!(found.parameters[0], 0.5);
         assert!((found.parameters[1] - 0.25).abs() < 1e-9 && (found.sum_of_squares - 0.25).abs() < 1e-9, "{found:?}");
     }
