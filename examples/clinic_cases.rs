@@ -9,7 +9,8 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dosegrid::domain::DoseError;
+use dosegrid::domain::{DoseError, Invalid};
+use dosegrid::physics::nuclide;
 use serde_json::{Value, json};
 
 #[path = "clinic_cases/bed.rs"]
@@ -100,6 +101,14 @@ fn optional(value: &Value, name: &str) -> Result<Option<f64>, DoseError> {
             Err(DoseError::invalid(name, format!("must be a number, got {other}")))
         }
     }
+}
+
+/// Physical half-life of a case [h]: as it is given, or of the nuclide that it names; none without either.
+fn physical_half_life_h(case: &Value) -> Result<Option<f64>, DoseError> {
+    let of = |name: &str| nuclide::find(name).map_err(|Invalid(reason)| DoseError::invalid("nuclide", reason));
+    let given = optional(case, "physical_half_life_h")?;
+    let named = case["nuclide"].as_str().filter(|_| given.is_none()).map(of).transpose()?;
+    Ok(given.or(named.map(|nuclide| nuclide.half_life_s / 3600.0)))
 }
 
 /// A list of numbers of a case.

@@ -10,7 +10,7 @@ use dosegrid::clinic::{
 use dosegrid::domain::{DoseError, Invalid};
 use serde_json::Value;
 
-use super::{Answers, each, number, optional, written};
+use super::{Answers, each, number, optional, physical_half_life_h, written};
 
 /// Physical half-life of Lu-177 [h], where a case of a refusal names no nuclide.
 const LU_177_HALF_LIFE_H: f64 = 159.4632;
@@ -44,7 +44,7 @@ fn draft(case: &Value) -> Result<SeriesDraft, DoseError> {
     Ok(SeriesDraft {
         points: points.collect::<Result<_, _>>()?,
         injection: case["injection_iso"].as_str().map(str::to_owned),
-        physical_half_life_h: optional(case, "physical_half_life_h")?.unwrap_or(LU_177_HALF_LIFE_H),
+        physical_half_life_h: physical_half_life_h(case)?.unwrap_or(LU_177_HALF_LIFE_H),
         administered_activity_mbq: optional(case, "administered_activity_mbq")?,
         infusion_h: optional(&case["options"], "infusion_h")?.unwrap_or(0.0),
         refers_to: named(&case["options"]["value_refers_to"], &ValueRefersTo::ALL, ValueRefersTo::name)?

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use super::{Answers, each, number, numbers};
 
 pub(super) fn answers(file: &Value, folder: &Path) -> Answers {
-    let folder = folder.to_owned();
-    each(file, "cases", move |case| answer(&case["given"], &folder)).collect()
+    let answer = |case: &Value| answer(&case["given"], folder);
+    each(file, "cases", answer).chain(each(file, "refusals", answer)).collect()
 }
 
 fn answer(given: &Value, folder: &Path) -> Result<Value, DoseError> {

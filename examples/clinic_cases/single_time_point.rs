@@ -7,10 +7,10 @@ use dosegrid::clinic::single_time_point::{Kinetics, Measurement, integrate_one};
 use dosegrid::domain::DoseError;
 use serde_json::Value;
 
-use super::{Answers, each, number, optional, written};
+use super::{Answers, each, number, optional, physical_half_life_h, written};
 
 pub(super) fn answers(file: &Value, _folder: &Path) -> Answers {
-    each(file, "cases", answer).collect()
+    each(file, "cases", answer).chain(each(file, "refusals", answer)).collect()
 }
 
 fn answer(case: &Value) -> Result<Value, DoseError> {
@@ -25,7 +25,9 @@ fn answer(case: &Value) -> Result<Value, DoseError> {
 
 fn kinetics(method: &Value, given: &Value) -> Result<Kinetics, DoseError> {
     Ok(match method.as_str() {
-        Some("physical") => Kinetics::Physical { half_life_h: physical_half_life_h(given)? },
+        Some("physical") => Kinetics::Physical {
+            half_life_h: physical_half_life_h(given)?.map_or_else(|| number(given, "half_life_h"), Ok)?,
+        },
         Some("population_half_life") => Kinetics::PopulationHalfLife {
             half_life_h: number(given, "half_life_h")?,
             relative_sd: number(given, "half_life_relative_sd")?,
@@ -34,10 +36,6 @@ fn kinetics(method: &Value, given: &Value) -> Result<Kinetics, DoseError> {
         Some("prior_curve") => Kinetics::PriorCurve(curve(&given["curve"])?),
         _ => return Err(DoseError::invalid("method", format!("is not known: {method}"))),
     })
-}
-
-fn physical_half_life_h(given: &Value) -> Result<f64, DoseError> {
-    number(given, "physical_half_life_h").or_else(|_| number(given, "half_life_h"))
 }
 
 /// A curve of a case: its model and its parameters by name.

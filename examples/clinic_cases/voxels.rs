@@ -26,7 +26,7 @@ pub(super) fn answers(file: &Value, folder: &Path) -> Answers {
         Ok(given) => answer(given, case),
         Err(error) => Err(error.clone()),
     };
-    each(file, "cases", answer).collect()
+    each(file, "cases", answer).chain(each(file, "refusals", answer)).collect()
 }
 
 fn read<'a>(file: &'a Value, folder: &'a Path) -> Result<Given<'a>, DoseError> {
@@ -78,7 +78,7 @@ fn by_region(given: &Given, maps: &[&[f32]], asked: &Value) -> Result<Value, Dos
 }
 
 fn by_voxel(given: &Given, maps: &[&[f32]], asked: &Value, relative_sigma: f64) -> Result<Value, DoseError> {
-    let model = if model(asked)? == ModelChoice::Auto { VoxelModel::Auto } else { VoxelModel::Mono };
+    let model = VoxelModel::of(model(asked)?, true).map_err(|Invalid(reason)| DoseError::invalid("model", reason))?;
     let standard = VoxelOptions::default();
     let floor = optional(asked, "voxel_sigma_floor_of_its_maximum")?;
     let options = VoxelOptions {

@@ -12,6 +12,8 @@ pub(super) const RATE_BOUNDS_PER_H: [f64; 2] = [1e-9, 2.5e6];
 const AMPLITUDE_BOUNDS: [f64; 2] = [1e-9, 1e9];
 /// A parameter this near to its bound, in its logarithm, is at it.
 const AT_BOUND: f64 = 1e-6;
+/// A parameter moves no point if its logarithm moves them by less than this part of what another does.
+const UNSEEN_BELOW: f64 = 1e-11;
 /// A change of a parameter by its own size that no point sees may change an integral by this part of it.
 const UNSEEN: f64 = 0.1;
 
@@ -36,14 +38,20 @@ impl Fit {
     ///
     /// Changes of the parameters that no point sees may leave the integral as it is, as where two rates are equal.
     fn is_determined(&self, points: &[Observation]) -> bool {
-        let Some(unseen) = Triangle::of(jacobian(&self.curve, points), vec![0.0; points.len()]).unseen() else {
-            return true;
-        };
-        // Of the logarithms of the parameters, the largest change 1.
-        let changes: Vec<f64> = unseen.iter().zip(self.curve.parameters()).map(|(by, value)| by / value).collect();
-        let largest = changes.iter().fold(0.0_f64, |largest, change| largest.max(change.abs()));
+        // By the logarithms of the parameters.
+        let parameters = self.curve.parameters();
+        let mut rows = jacobian(&self.curve, points);
+        rows.iter_mut().for_each(|row| row.iter_mut().zip(parameters).for_each(|(slope, value)| *slope *= value));
+        let length = |rows: &[Vec<f64>], j: usize| rows.iter().map(|row| row[j].powi(2)).sum::<f64>().sqrt();
+        let longest = (0..parameters.len()).map(|j| length(&rows, j)).fold(0.0, f64::max);
+        for j in (0..parameters.len()).filter(|j| length(&rows, *j) < UNSEEN_BELOW * longest).collect::<Vec<_>>() {
+            rows.iter_mut().for_each(|row| row[j] = 0.0);
+        }
+        let Some(unseen) = Triangle::of(rows, vec![0.0; points.len()]).unseen() else { return true };
+        let largest = unseen.iter().fold(0.0_f64, |largest, change| largest.max(change.abs()));
         let (integral, slopes) = self.curve.apply(|rate| [rate.recip(), -rate.powi(-2)]);
-        let change: f64 = unseen.iter().zip(&slopes).map(|(by, slope)| by * slope).sum();
+        let change: f64 =
+            unseen.iter().zip(&slopes).zip(parameters).map(|((by, slope), value)| by * slope * value).sum();
         self.curve.shape() != Shape::Mono && change.abs() <= UNSEEN * largest * integral.abs()
     }
 

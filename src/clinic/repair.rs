@@ -8,7 +8,7 @@ const SUM_TOLERANCE: f64 = 1e-6;
 /// Damage that is repaired at one rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RepairComponent {
-    /// The part of all damage, above 0.
+    /// The part of all damage, 0 or more.
     pub fraction: f64,
     /// Half-time of its repair [h]: 0 is at once, none is never.
     pub half_time_h: Option<f64>,
@@ -34,13 +34,13 @@ impl Repair {
     /// * `components` – their fractions sum to 1
     ///
     /// # Errors
-    /// [`DoseError::Invalid`] with every fault: a half-time below 0, a fraction that is not above 0, a sum that is
-    /// not 1.
+    /// [`DoseError::Invalid`] with every fault: a half-time below 0, a fraction below 0, a sum that is not 1.
     pub fn new(components: Vec<RepairComponent>) -> Result<Self, DoseError> {
         let mut checks = Checks::new();
         for (at, part) in components.iter().enumerate() {
-            if !(part.fraction > 0.0 && part.fraction.is_finite()) {
-                checks.fail(format!("repair[{at}].fraction"), format!("must be above 0, got {}", part.fraction));
+            if !(part.fraction >= 0.0 && part.fraction.is_finite()) {
+                let reason = format!("must be finite and 0 or more, got {}", part.fraction);
+                checks.fail(format!("repair[{at}].fraction"), reason);
             }
             if part.half_time_h.is_some_and(|hours| !(hours >= 0.0 && hours.is_finite())) {
                 checks.fail(

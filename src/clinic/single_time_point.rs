@@ -170,9 +170,9 @@ fn check(measured: &Measurement, kinetics: &Kinetics) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let Measurement { time_h, activity_mbq, activity_relative_sigma } = *measured;
     let is_late_enough = match kinetics {
-        // Without a time the rule gives nothing, and a curve with uptake has no value.
-        Kinetics::Haenscheid | Kinetics::PriorCurve(_) => time_h > 0.0,
-        Kinetics::Physical { .. } | Kinetics::PopulationHalfLife { .. } => time_h >= 0.0,
+        // Without a time the rule gives nothing.
+        Kinetics::Haenscheid => time_h > 0.0,
+        Kinetics::Physical { .. } | Kinetics::PopulationHalfLife { .. } | Kinetics::PriorCurve(_) => time_h >= 0.0,
     };
     if !(time_h.is_finite() && is_late_enough) {
         checks.fail("time_h", format!("must be a finite time after the start of the administration, got {time_h} h"));

@@ -103,7 +103,7 @@ fn peak_kib(process: u32) -> Option<String> {
 
 /// Monte Carlo that does not end by itself, with nothing but dose and uncertainty as its result.
 fn endless() -> pb::method::Method {
-    let options = pb::MonteCarloMethod { histories: Some(1 << 36), return_uncertainty: true, ..Default::default() };
+    let options = pb::MonteCarloMethod { histories: Some(1 << 35), return_uncertainty: true, ..Default::default() };
     pb::method::Method::MonteCarlo(options)
 }
 
