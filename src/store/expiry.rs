@@ -6,15 +6,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::change::{Change, Done, What};
 use super::jobs::gone;
+use super::record::VolumeRecord;
 use super::told::by_itself;
 use super::{Store, StoreError};
 use crate::audit::{Event, Record};
-use crate::faults::Fault;
 
 /// Time between two sweeps.
 const PAUSE: Duration = Duration::from_secs(60);
-/// How far the wall clock may run from the monotonic one before it is not trusted any more.
-const MAX_JUMP: Duration = Duration::from_secs(3600);
 /// Most things that one transaction removes.
 const MOST_TOGETHER: usize = 1000;
 
@@ -58,14 +56,16 @@ fn expired(state: &super::state::State, now: SystemTime) -> (Vec<Change>, Vec<Re
                 break;
             }
             // Jobs may share results: each sees what the ones before let go of.
-            let made = gone(&work, name, job, now);
+            let made = gone(&work, name, job, now, now);
             made.iter().for_each(|change| work.apply(change));
             changes.extend(made);
             events.push(by_itself(Event::JobExpired, name, job));
         }
     }
+    // Results go with the last of their jobs.
+    let is_gone = |volume: &VolumeRecord| !volume.is_referenced() && volume.is_expired(now);
     for (name, tenant) in &work.tenants {
-        for (digest, _) in tenant.volumes.iter().filter(|(_, volume)| volume.is_expired(now)) {
+        for (digest, _) in tenant.volumes.iter().filter(|(_, volume)| is_gone(volume)) {
             if changes.len() >= MOST_TOGETHER {
                 break;
             }
@@ -86,8 +86,7 @@ fn expired(state: &super::state::State, now: SystemTime) -> (Vec<Change>, Vec<Re
 }
 
 fn sweep(store: &Weak<Store>) {
-    let (wall, steady) = (SystemTime::now(), Instant::now());
-    let mut next = steady + PAUSE;
+    let mut next = Instant::now() + PAUSE;
     loop {
         // Short naps, so that a store that is dropped is not held.
         thread::sleep(Duration::from_millis(500));
@@ -96,15 +95,10 @@ fn sweep(store: &Weak<Store>) {
             continue;
         }
         next = Instant::now() + PAUSE;
-        let jumped = if store.options.faults.strikes(Fault::ClockJump) { 2 * MAX_JUMP } else { Duration::ZERO };
-        let now = SystemTime::now() + jumped;
-        let expected = wall + steady.elapsed();
-        let jump = now.duration_since(expected).or_else(|_| expected.duration_since(now)).unwrap_or(Duration::MAX);
-        if jump > MAX_JUMP {
-            tracing::error!("the wall clock was set by more than an hour: nothing expires until a restart");
+        if !store.clock.is_right(&store.options.faults) {
             return;
         }
-        match store.remove_expired(now) {
+        match store.remove_expired(store.clock.due()) {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "things past their time were removed"),
             Err(error) => tracing::error!(%error, "what is past its time cannot be removed"),

@@ -75,19 +75,19 @@ impl Store {
     /// [`StoreError::Busy`], [`StoreError::OverQuota`], [`StoreError::Full`], [`StoreError::Unavailable`].
     pub fn create_job(&self, new: NewJob) -> Result<Arc<JobRecord>, StoreError> {
         let options = self.options.clone();
-        let folders = self.folders.clone();
+        let (folders, due) = (self.folders.clone(), self.clock.due());
         self.writer.write(move |state| {
             let now = SystemTime::now();
             let name = state.shared_name(&new.actor.tenant);
             let nothing = Tenant::default();
             let tenant = state.tenant(&name).unwrap_or(&nothing);
             if let Some(known) = new.request_id.and_then(|id| tenant.requests.get(&id)) {
-                return match tenant.job(known.job, now) {
+                return match tenant.job(known.job, due) {
                     Some(job) if known.spec_sha256 == new.spec_sha256 => Ok(Done::unchanged(job.clone())),
                     _ => Err(StoreError::RequestIdUsed { job: known.job }),
                 };
             }
-            check_volumes(tenant, &new, now)?;
+            check_volumes(tenant, &new, due)?;
             if state.queued >= options.queue_length {
                 return Err(StoreError::Busy { retry_after: backlog(state.unfinished().map(|(_, job)| job)) });
             }
@@ -97,7 +97,7 @@ impl Store {
                 let (what, limit) = (Quota::Jobs, options.tenant_jobs);
                 return Err(StoreError::OverQuota { what, used, limit, needed: 1, retry_after });
             }
-            super::volumes::check_room(state, tenant, new.estimate.result_bytes, &options, &folders)?;
+            super::volumes::check_room(state, tenant, new.estimate.result_bytes, due, &options, &folders)?;
             let is_small = new.estimate.device_time_s <= options.small_job.as_secs_f64();
             let job = record(state, &new, is_small, now);
             let Some(request_id) = new.request_id else { return Ok(Done::unchanged(job)) };
@@ -119,14 +119,15 @@ impl Store {
 
     /// A tenant's job as it is now.
     pub fn job(&self, tenant: &str, id: Uuid) -> Option<Arc<JobRecord>> {
-        self.published.read(|state| state.job(tenant, id, SystemTime::now()).cloned())
+        let due = self.clock.due();
+        self.published.read(|state| state.job(tenant, id, due).cloned())
     }
 
     /// A job of any tenant, with its tenant.
     pub fn job_of_any(&self, id: Uuid) -> Option<(Arc<str>, Arc<JobRecord>)> {
-        let now = SystemTime::now();
+        let due = self.clock.due();
         self.published.read(|state| {
-            let found = |(name, tenant): (&Arc<str>, &Tenant)| Some((name.clone(), tenant.job(id, now)?.clone()));
+            let found = |(name, tenant): (&Arc<str>, &Tenant)| Some((name.clone(), tenant.job(id, due)?.clone()));
             state.tenants.iter().find_map(found)
         })
     }
@@ -137,13 +138,13 @@ impl Store {
     /// * `states` – only those in one of these; empty: all
     /// * `most` – how many
     pub fn jobs(&self, tenant: &str, before: Option<Uuid>, states: &[JobState], most: usize) -> Vec<Arc<JobRecord>> {
-        let now = SystemTime::now();
+        let due = self.clock.due();
         self.published.read(|state| {
             let Some(tenant) = state.tenant(tenant) else { return Vec::new() };
             let end = before.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
             let newest_first = tenant.jobs.range((std::ops::Bound::Unbounded, end)).rev().map(|(_, job)| job);
             newest_first
-                .filter(|job| !job.is_expired(now) && (states.is_empty() || states.contains(&job.state())))
+                .filter(|job| !job.is_expired(due) && (states.is_empty() || states.contains(&job.state())))
                 .take(most)
                 .cloned()
                 .collect()
@@ -179,10 +180,10 @@ impl Store {
     /// [`StoreError::JobNotFound`], [`StoreError::Unavailable`].
     pub fn cancel_job(&self, tenant: &str, id: Uuid, actor: &Actor) -> Result<Arc<JobRecord>, StoreError> {
         let (name, actor) = (tenant.to_owned(), actor.clone());
-        let (job_ttl, volume_ttl) = (self.options.job_ttl, self.options.volume_ttl);
+        let (job_ttl, volume_ttl, due) = (self.options.job_ttl, self.options.volume_ttl, self.clock.due());
         self.writer.write(move |state| {
             let now = SystemTime::now();
-            let job = state.job(&name, id, now).ok_or(StoreError::JobNotFound)?;
+            let job = state.job(&name, id, due).ok_or(StoreError::JobNotFound)?;
             let mut next = (**job).clone();
             if next.life.step(JobEvent::Cancel, now).is_err() {
                 return Ok(Done::unchanged(job.clone()));
@@ -200,14 +201,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::JobNotFound`], [`StoreError::JobNotFinished`], [`StoreError::Unavailable`].
     pub fn delete_job(&self, tenant: &str, id: Uuid, actor: &Actor) -> Result<(), StoreError> {
-        let (name, actor) = (tenant.to_owned(), actor.clone());
+        let (name, actor, due) = (tenant.to_owned(), actor.clone(), self.clock.due());
         self.writer.write(move |state| {
             let now = SystemTime::now();
-            let job = state.job(&name, id, now).ok_or(StoreError::JobNotFound)?;
+            let job = state.job(&name, id, due).ok_or(StoreError::JobNotFound)?;
             if !job.state().is_final() {
                 return Err(StoreError::JobNotFinished);
             }
-            let changes = gone(state, &state.shared_name(&name), job, now);
+            let changes = gone(state, &state.shared_name(&name), job, now, due);
             let events = vec![Record { tenant: Some(name), ..of_job(Event::JobDeleted, &actor, job) }];
             Ok(Done { value: (), changes, events })
         })
@@ -216,10 +217,10 @@ impl Store {
 
 /// # Errors
 /// If a volume is not there, or not as long as the header says.
-fn check_volumes(tenant: &Tenant, new: &NewJob, now: SystemTime) -> Result<(), StoreError> {
+fn check_volumes(tenant: &Tenant, new: &NewJob, due: SystemTime) -> Result<(), StoreError> {
     let (mut missing, mut faults) = (Vec::new(), Vec::new());
     for Needed { field, digest, size_bytes } in &new.inputs {
-        match tenant.volume(digest, now).filter(|volume| volume.is_complete()) {
+        match tenant.volume(digest, due).filter(|volume| volume.is_complete()) {
             None if new.request_id.is_none() || missing.contains(digest) => {}
             None => missing.push(*digest),
             Some(volume) if volume.size_bytes != *size_bytes => faults.push(SizeFault {
@@ -299,7 +300,9 @@ pub(super) fn ended(
 }
 
 /// A job that is gone now, with the results that nothing else keeps.
-pub(super) fn gone(state: &State, name: &Arc<str>, job: &JobRecord, now: SystemTime) -> Vec<Change> {
+///
+/// * `due` – what has expired by then is not kept
+pub(super) fn gone(state: &State, name: &Arc<str>, job: &JobRecord, now: SystemTime, due: SystemTime) -> Vec<Change> {
     let mut changes = vec![Change::new(name, What::NoJob(job.id))];
     let Some(tenant) = state.tenant(name) else { return changes };
     if let Some(request) = tenant.requests.get(&job.request_id) {
@@ -309,7 +312,7 @@ pub(super) fn gone(state: &State, name: &Arc<str>, job: &JobRecord, now: SystemT
     for digest in &job.results {
         if let Some(mut volume) = tenant.volumes.get(digest).cloned() {
             volume.results = volume.results.saturating_sub(1);
-            let is_gone = volume.is_expired(now);
+            let is_gone = volume.is_expired(due);
             let what = if is_gone { What::NoVolume(*digest) } else { What::Volume(*digest, volume) };
             changes.push(Change::new(name, what));
         }

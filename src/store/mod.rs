@@ -10,6 +10,7 @@
 //! one tenant is found by another.
 
 mod change;
+mod clock;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod digest_name;
@@ -82,9 +83,10 @@ pub struct Store {
     published: Arc<writer::Published>,
     writer: writer::Writer,
     uploads: uploads::Uploads,
+    clock: clock::Clock,
     shares: Arc<Mutex<order::Shares>>,
-    /// Jobs that ran when the store was left.
-    lost_at_start: usize,
+    /// Jobs that ran when the store was left, as they went on.
+    lost_at_start: Vec<Arc<JobRecord>>,
     _lock: File,
 }
 
@@ -109,9 +111,9 @@ impl Store {
         let _ = self.published.observer.set(writer::Observer(Box::new(hear)));
     }
 
-    /// How many jobs ran when the store was left without an end.
-    pub fn lost_at_start(&self) -> usize {
-        self.lost_at_start
+    /// Jobs that ran when the store was left without an end, as they went on: they wait, or have failed.
+    pub fn lost_at_start(&self) -> &[Arc<JobRecord>] {
+        &self.lost_at_start
     }
 
     /// Whether it still writes.

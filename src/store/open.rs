@@ -9,6 +9,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::change::{Change, What};
+use super::clock::Clock;
 use super::files::Folders;
 use super::ledger::{Ledger, LedgerError, Table};
 use super::record::{JobRecord, RequestRecord, VolumeRecord};
@@ -80,15 +81,15 @@ impl Store {
             faults: options.faults.clone(),
         };
         let writer = Writer::start(books).map_err(|error| faults.io(&error))?;
-        let (uploads, shares) = (Uploads::default(), Arc::default());
-        let lost_at_start = 0;
+        let (uploads, shares, clock) = (Uploads::default(), Arc::default(), Clock::new());
+        let lost_at_start = Vec::new();
         let mut store =
-            Self { options, folders, ledger, published, writer, uploads, shares, lost_at_start, _lock: lock };
+            Self { options, folders, ledger, published, writer, uploads, clock, shares, lost_at_start, _lock: lock };
         if !store.options.leaves_running {
             store.lost_at_start = store.recover().map_err(|error| faults.damaged(error))?;
         }
-        if store.lost_at_start > 0 {
-            tracing::warn!(jobs = store.lost_at_start, "jobs were running when the store was left");
+        if !store.lost_at_start.is_empty() {
+            tracing::warn!(jobs = store.lost_at_start.len(), "jobs were running when the store was left");
         }
         Ok(store)
     }

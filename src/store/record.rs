@@ -111,6 +111,9 @@ pub struct VolumeRecord {
     pub results: u32,
     /// Until when it is kept although no job refers to it; none: not at all.
     pub kept_until: Option<SystemTime>,
+    /// When the last of the jobs that made it expires; none if none did, or if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results_until: Option<SystemTime>,
     /// The key that its file is encrypted with; none: its file holds its bytes as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeyId>,
@@ -158,7 +161,12 @@ impl VolumeRecord {
     }
 
     pub(super) fn is_expired(&self, now: SystemTime) -> bool {
-        self.expires().is_some_and(|at| at <= now)
+        if self.inputs > 0 {
+            return false;
+        }
+        // Jobs that have expired stand in the ledger until the next sweep, and keep nothing meanwhile.
+        let is_kept_by_jobs = self.results > 0 && self.results_until.is_none_or(|at| at > now);
+        !is_kept_by_jobs && self.kept_until.is_none_or(|at| at <= now)
     }
 
     /// What it counts in its tenant's quota.

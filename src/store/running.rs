@@ -233,38 +233,44 @@ fn add_results(state: &State, name: &Arc<str>, job: &JobRecord, files: &[StoredF
             size_bytes,
             phase: Phase::Complete,
             results: known.results + 1,
+            results_until: match known.results {
+                0 => job.expires,
+                // One that is not known stays so.
+                _ => known.results_until.and_then(|until| job.expires.map(|expires| until.max(expires))),
+            },
             // An unfinished upload of the same bytes was the caller's, who will not find it unfinished any more.
             kept_until: known.kept_until,
             key,
             ..known
         };
-        let new = VolumeRecord { size_bytes, phase: Phase::Complete, inputs: 0, results: 1, kept_until: None, key };
+        let (phase, results_until) = (Phase::Complete, job.expires);
+        let new = VolumeRecord { size_bytes, phase, inputs: 0, results: 1, kept_until: None, results_until, key };
         changes.push(Change::new(name, What::Volume(*digest, known.map_or(new, complete))));
     }
 }
 
 impl Store {
-    /// Puts the jobs back that ran when the process was lost.
+    /// Puts the jobs back that ran when the process was lost; those jobs, as they are then.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub(super) fn recover(&self) -> Result<usize, StoreError> {
+    pub(super) fn recover(&self) -> Result<Vec<Arc<JobRecord>>, StoreError> {
         let options = self.options.clone();
         self.writer.write(move |state| {
             let now = SystemTime::now();
             let (max_attempts, job_ttl, volume_ttl) = (options.max_attempts, options.job_ttl, options.volume_ttl);
             let loss = Loss { cause: "process", max_attempts, job_ttl, volume_ttl };
             let mut work = state.clone();
-            let (mut changes, mut events, mut count) = (Vec::new(), Vec::new(), 0);
+            let (mut changes, mut events, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
             let running = |(_, job): &(&Arc<str>, &Arc<JobRecord>)| job.state() == JobState::Running;
             for (tenant, job) in state.unfinished().filter(running) {
-                let (_, made, told) = put_back(&work, tenant, job, loss, now);
+                let (next, made, told) = put_back(&work, tenant, job, loss, now);
                 made.iter().for_each(|change| work.apply(change));
                 changes.extend(made);
                 events.extend(told);
-                count += 1;
+                jobs.push(next);
             }
-            Ok(Done { value: count, changes, events })
+            Ok(Done { value: jobs, changes, events })
         })
     }
 }

@@ -45,6 +45,12 @@ impl Tenant {
     pub(super) fn volume(&self, digest: &VolumeDigest, now: SystemTime) -> Option<&VolumeRecord> {
         self.volumes.get(digest).filter(|volume| !volume.is_expired(now))
     }
+
+    /// What volumes count in the quota that have expired, and wait for the sweep. It looks at every volume.
+    pub(super) fn expired_bytes(&self, now: SystemTime) -> u64 {
+        let expired = self.volumes.values().filter(|volume| volume.is_expired(now));
+        expired.map(VolumeRecord::charged_bytes).sum()
+    }
 }
 
 impl State {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -40,6 +41,8 @@ struct Progress {
     users: usize,
     written_bytes: u64,
     committed_bytes: u64,
+    /// When that was last noted.
+    noted: Instant,
     digest: Digest,
     /// Set when it is complete, discarded, or failed: nothing is added any more.
     ended: Option<Result<VolumeRecord, StoreError>>,
@@ -80,7 +83,7 @@ impl Store {
         size_bytes: u64,
         offset: u64,
     ) -> Result<Beginning, StoreError> {
-        let open = match self.begin_upload(&actor.tenant, digest, size_bytes)? {
+        let open = match self.begin_upload(&actor.tenant, digest, size_bytes, offset)? {
             Begun::Complete(volume) => return Ok(Beginning::Complete(volume)),
             Begun::Open(open) => open,
         };
@@ -168,10 +171,18 @@ impl Store {
         if working.written_bytes == upload.size_bytes {
             return self.complete(upload, &mut working).map(Some);
         }
-        if working.written_bytes - working.committed_bytes >= SYNC_BYTES {
+        let is_new = working.written_bytes > working.committed_bytes;
+        if working.written_bytes - working.committed_bytes >= SYNC_BYTES
+            || is_new && working.noted.elapsed() >= self.pause()
+        {
             self.sync(upload, &mut working)?;
         }
         Ok(None)
+    }
+
+    /// How long bytes may arrive before they are noted, so that an upload that goes on does not expire.
+    fn pause(&self) -> Duration {
+        self.options.upload_ttl / 4
     }
 
     fn append(&self, upload: &Upload, working: &mut Progress, new: &[u8]) -> Result<(), StoreError> {
@@ -198,7 +209,7 @@ impl Store {
         }
         let bytes = working.written_bytes;
         match self.note_committed(&upload.actor.tenant, upload.digest, working.upload, bytes)? {
-            Some(_) => working.committed_bytes = bytes,
+            Some(_) => (working.committed_bytes, working.noted) = (bytes, Instant::now()),
             None => {
                 self.end(upload, working, Err(StoreError::VolumeNotFound));
                 return Err(StoreError::VolumeNotFound);
@@ -279,7 +290,8 @@ impl Store {
 impl Progress {
     fn new(upload: Uuid, committed_bytes: u64) -> Self {
         let digest = Digest::new();
-        Self { upload, file: None, users: 0, written_bytes: 0, committed_bytes, digest, ended: None }
+        let noted = Instant::now();
+        Self { upload, file: None, users: 0, written_bytes: 0, committed_bytes, noted, digest, ended: None }
     }
 }
 

@@ -49,12 +49,13 @@ impl Store {
         for digest in digests {
             self.sync_upload(tenant, digest)?;
         }
-        let (name, digests, ttl) = (tenant.to_owned(), digests.to_vec(), self.options.volume_ttl);
+        let (name, digests) = (tenant.to_owned(), digests.to_vec());
+        let (ttl, due) = (self.options.volume_ttl, self.clock.due());
         self.writer.write(move |state| {
             let (now, name) = (SystemTime::now(), state.shared_name(&name));
             let mut changes = Vec::new();
             let mut look = |digest: &VolumeDigest| {
-                let mut volume = state.volume(&name, digest, now)?.clone();
+                let mut volume = state.volume(&name, digest, due)?.clone();
                 if volume.phase == Phase::Damaged {
                     return None;
                 }
@@ -71,22 +72,27 @@ impl Store {
 
     /// A tenant's volume, complete or not; none if it is not there.
     pub fn volume(&self, tenant: &str, digest: &VolumeDigest) -> Option<VolumeRecord> {
-        self.published.read(|state| state.volume(tenant, digest, SystemTime::now()).cloned())
+        let due = self.clock.due();
+        self.published.read(|state| state.volume(tenant, digest, due).cloned())
     }
 
-    /// Reserves room for an upload, or finds what is there of it.
+    /// Reserves room for an upload, or finds what is there of it. A call that is refused reserves nothing.
+    ///
+    /// * `offset` – where the call's first byte stands
     pub(super) fn begin_upload(
         &self,
         tenant: &str,
         digest: VolumeDigest,
         size_bytes: u64,
+        offset: u64,
     ) -> Result<Begun, StoreError> {
         let (name, options, folders) = (tenant.to_owned(), self.options.clone(), self.folders.clone());
+        let due = self.clock.due();
         self.writer.write(move |state| {
             let (now, name) = (SystemTime::now(), state.shared_name(&name));
             let nothing = Tenant::default();
             let tenant = state.tenant(&name).unwrap_or(&nothing);
-            let known = tenant.volume(&digest, now).filter(|volume| volume.phase != Phase::Damaged);
+            let known = tenant.volume(&digest, due).filter(|volume| volume.phase != Phase::Damaged);
             if let Some(other) = known.filter(|volume| volume.size_bytes != size_bytes) {
                 return Err(StoreError::OtherSize { size_bytes: other.size_bytes });
             }
@@ -101,16 +107,18 @@ impl Store {
                     let changes = vec![Change::new(&name, What::Volume(digest, volume.clone()))];
                     Ok(Done { value: Begun::Complete(volume), changes, events: Vec::new() })
                 }
+                None if offset > 0 => Err(StoreError::WrongOffset { committed_bytes: 0 }),
                 None => {
-                    check_room(state, tenant, size_bytes, &options, &folders)?;
+                    check_room(state, tenant, size_bytes, due, &options, &folders)?;
                     let upload = Uuid::new_v4();
                     // Jobs that refer to a damaged volume have it back when it is complete.
-                    let (inputs, results) =
-                        tenant.volume(&digest, now).map_or((0, 0), |volume| (volume.inputs, volume.results));
+                    let (inputs, results, results_until) = tenant
+                        .volume(&digest, due)
+                        .map_or((0, 0, None), |volume| (volume.inputs, volume.results, volume.results_until));
                     let phase = Phase::Uploading { upload, committed_bytes: 0 };
                     let kept_until = Some(now + options.upload_ttl);
                     let key = options.keys.current().map(StoreKey::id);
-                    let record = VolumeRecord { size_bytes, phase, inputs, results, kept_until, key };
+                    let record = VolumeRecord { size_bytes, phase, inputs, results, kept_until, results_until, key };
                     let changes = vec![Change::new(&name, What::Volume(digest, record))];
                     let value = Begun::Open(Open { upload, is_new: true, committed_bytes: 0, key });
                     Ok(Done { value, changes, events: Vec::new() })
@@ -201,10 +209,10 @@ impl Store {
     /// # Errors
     /// [`StoreError::VolumeNotFound`], [`StoreError::VolumeInUse`], [`StoreError::Unavailable`].
     pub fn delete_volume(&self, actor: &Actor, digest: VolumeDigest) -> Result<(), StoreError> {
-        let actor = actor.clone();
+        let (actor, due) = (actor.clone(), self.clock.due());
         self.writer.write(move |state| {
             let name: Arc<str> = state.shared_name(&actor.tenant);
-            let volume = state.volume(&name, &digest, SystemTime::now()).ok_or(StoreError::VolumeNotFound)?;
+            let volume = state.volume(&name, &digest, due).ok_or(StoreError::VolumeNotFound)?;
             if volume.inputs > 0 {
                 return Err(StoreError::VolumeInUse);
             }
@@ -243,16 +251,22 @@ impl Store {
 }
 
 /// Checks a tenant's quota, and the disk.
+///
+/// * `due` – what has expired until then does not count
 pub(super) fn check_room(
     state: &State,
     tenant: &Tenant,
     needed: u64,
+    due: SystemTime,
     options: &StoreOptions,
     folders: &Folders,
 ) -> Result<(), StoreError> {
     if tenant.bytes.saturating_add(needed) > options.tenant_bytes {
-        let (what, used, limit) = (Quota::Bytes, tenant.bytes, options.tenant_bytes);
-        return Err(StoreError::OverQuota { what, used, limit, needed, retry_after: None });
+        let used = tenant.bytes.saturating_sub(tenant.expired_bytes(due));
+        if used.saturating_add(needed) > options.tenant_bytes {
+            let (what, limit) = (Quota::Bytes, options.tenant_bytes);
+            return Err(StoreError::OverQuota { what, used, limit, needed, retry_after: None });
+        }
     }
     let free = folders.free_bytes().map_err(|error| StoreError::of_io("asking for the room on the disk", &error))?;
     let taken = state.reserved_bytes.saturating_add(options.reserve_bytes);

@@ -207,3 +207,88 @@ async fn what_is_past_its_time_goes() {
     assert_eq!(left, 0, "files go with their names");
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_refused_reserves_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = StoreOptions { reserve_bytes: 0, tenant_bytes: 1000, ..StoreOptions::default() };
+    let server = Server::with(folder.path(), options).await;
+    let mut client = server.client().await;
+    let bytes = noise(1000);
+    let digest = name(&bytes);
+    let gap = tokio_stream::iter(pieces(&digest, &bytes, 1, 100));
+    let gap = client.volumes.put_volume(gap).await.expect_err("nothing is there yet");
+    assert_eq!((reason(&gap).as_str(), fact(&gap, "committed_bytes").as_str()), ("WRONG_OFFSET", "0"));
+    assert_eq!(client.check(&digest).await.size_bytes, 0, "nothing is known of it");
+    // The whole quota is free, and another size may be right.
+    client.put(&noise(999)).await;
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_expired_is_gone_and_counts_no_more_before_the_sweep() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let ttl = std::time::Duration::from_millis(1500);
+    let (volume_ttl, upload_ttl, job_ttl) = (ttl, ttl, ttl);
+    let limits = StoreOptions { reserve_bytes: 0, tenant_bytes: 2000, ..StoreOptions::default() };
+    let options = StoreOptions { volume_ttl, upload_ttl, job_ttl, ..limits };
+    let server = Server::with(folder.path(), options).await;
+    let mut client = server.client().await;
+    let spec = client.upload_job(super::local(), [2, 1, 1]).await;
+    let job = client.create(&spec, &super::request_id()).await.expect("a good job");
+    let (_, job) = client.watch(&job.name).await.expect("it ends");
+    let dose = job.result.and_then(|result| result.dose).expect("it succeeded").digest;
+    assert_eq!(client.get(&dose).await.expect("its job is there").len(), 8);
+    let (bytes, half) = (noise(900), noise(1001));
+    let digest = client.put(&bytes).await;
+    let part = tokio_stream::iter(pieces(&name(&half), &half, 0, 500)).take(1);
+    client.volumes.put_volume(part).await.expect("room");
+    let full = client.try_put(&noise(1000)).await.expect_err("no room");
+    assert_eq!((reason(&full).as_str(), fact(&full, "used").as_str()), ("QUOTA_EXCEEDED", "1925"));
+    tokio::time::sleep(ttl + std::time::Duration::from_millis(100)).await;
+    assert_eq!(reason(&client.job(&job.name).await.expect_err("it has expired")), "JOB_NOT_FOUND");
+    for digest in [&dose, &digest, &name(&half)] {
+        assert_eq!(reason(&client.get(digest).await.expect_err("it has expired")), "VOLUME_NOT_FOUND");
+        assert_eq!(client.check(digest).await.size_bytes, 0);
+    }
+    // All of the quota is free for the same volume and for others.
+    client.put(&bytes).await;
+    client.put(&noise(1100)).await;
+    assert_eq!(client.get(&digest).await.expect("it is there again"), bytes);
+    let store = server.store.clone();
+    let now = std::time::SystemTime::now();
+    let swept = tokio::task::spawn_blocking(move || store.remove_expired(now).expect("a sound store"));
+    swept.await.expect("no panic");
+    assert_eq!(client.get(&digest).await.expect("the sweep takes what has expired alone"), bytes);
+    let left = std::fs::read_dir(folder.path().join("volumes/default")).expect("a folder").count();
+    assert_eq!(left, 2, "files go with their names");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_goes_on_does_not_expire() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let upload_ttl = std::time::Duration::from_secs(2);
+    let options = StoreOptions { reserve_bytes: 0, upload_ttl, ..StoreOptions::default() };
+    let server = Server::with(folder.path(), options).await;
+    let mut client = server.client().await;
+    let bytes = noise(1_000_000);
+    let digest = name(&bytes);
+    let slowly = tokio_stream::iter(pieces(&digest, &bytes, 0, 100_000)).then(|piece| async {
+        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        piece
+    });
+    let store = server.store.clone();
+    let sweep = tokio::spawn(async move {
+        for _ in 0..7 {
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            let (store, now) = (store.clone(), std::time::SystemTime::now());
+            let swept = tokio::task::spawn_blocking(move || store.remove_expired(now).expect("a sound store"));
+            assert_eq!(swept.await.expect("no panic"), 0);
+        }
+    });
+    let volume = client.volumes.put_volume(slowly).await.expect("it goes on").into_inner().volume.expect("a volume");
+    assert_eq!(volume.committed_bytes, 1_000_000);
+    sweep.await.expect("no panic");
+    server.stop().await;
+}
