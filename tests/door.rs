@@ -5,7 +5,7 @@ mod canary;
 mod connections;
 mod identities;
 mod keys;
-mod metrics;
+pub(crate) mod metrics;
 pub(crate) mod pki;
 mod tls;
 mod traces;

@@ -1,7 +1,7 @@
 //! What the metrics of a server say that is asked for, and not counted.
 
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use super::door::{Gate, REFUSALS, names_of_calls};
 use super::reasons;
@@ -9,7 +9,7 @@ use super::service::Shared;
 use crate::domain::Method;
 use crate::jobs::JobState;
 use crate::metrics::{Known, Metrics};
-use crate::store::{Figures, Lane, StoreEvent};
+use crate::store::{Figures, JobRecord, Lane, StoreEvent};
 
 /// States of workers that a gateway hears of.
 const WORKER_STATES: [&str; 4] = ["idle", "busy", "draining", "silent"];
@@ -35,20 +35,29 @@ pub(super) fn watch(metrics: &Metrics, shared: &Arc<Shared>, gate: &Arc<Gate>, h
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     metrics.memory_limit_bytes.set(bytes(shared.config.memory_bytes.saturating_add(shared.config.windows_bytes)));
     if let Some(durable) = &shared.durable {
-        (0..durable.store.lost_at_start()).for_each(|_| metrics.attempt_lost("process"));
+        for job in durable.store.lost_at_start() {
+            metrics.attempt_lost("process");
+            // One that was lost too often ended before anybody heard of it.
+            if job.state().is_final() {
+                ended(metrics, job);
+            }
+        }
         let metrics = shared.metrics.clone();
         durable.store.observe(move |event| match event {
             StoreEvent::Committed(time) => metrics.committed(time),
-            StoreEvent::Ended(job) => {
-                metrics.job_finished(job.state().name());
-                job.error.iter().for_each(|fault| metrics.job_failed(&fault.reason));
-            }
+            StoreEvent::Ended(job) => ended(&metrics, job),
         });
     }
     let (shared, gate) = (Arc::downgrade(shared), Arc::downgrade(gate));
+    let told = Mutex::new(Duration::ZERO);
     metrics.refresh_by(move |metrics| {
         if let (Some(shared), Some(gate)) = (shared.upgrade(), gate.upgrade()) {
             metrics.set_device_up(&shared.jobs.device().id, shared.jobs.is_device_up());
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            let worked = shared.jobs.time_worked();
+            metrics.device_worked(&shared.jobs.device().id, worked.saturating_sub(*told));
+            *told = worked;
+            drop(told);
             if !has_workers {
                 let is_busy = shared.jobs.is_busy();
                 metrics.set_workers("idle", u64::from(!is_busy));
@@ -63,6 +72,11 @@ pub(super) fn watch(metrics: &Metrics, shared: &Arc<Shared>, gate: &Arc<Gate>, h
             }
         }
     });
+}
+
+fn ended(metrics: &Metrics, job: &JobRecord) {
+    metrics.job_finished(job.state().name());
+    job.error.iter().for_each(|fault| metrics.job_failed(&fault.reason));
 }
 
 fn set_store(metrics: &Metrics, figures: &Figures) {

@@ -67,7 +67,7 @@ fn begin(shared: &Arc<Shared>, durable: &Durable, attempt: Attempt, busy: &Busy)
         let (outcome, device_s) = attempt::perform(&shared, &desk).await;
         end_span(&mut span, &outcome, device_s);
         let id = attempt.job.id;
-        count(&shared, &attempt, &shared.jobs.device().id, &outcome, device_s);
+        count(&shared, &attempt, &outcome, device_s);
         tracing::info!(job = %id, seconds = begun.elapsed().as_secs_f64(), outcome = name(&outcome), "attempt ended");
         end(&durable, attempt.clone(), device_s, outcome).await;
         durable.note_progress(id, None);
@@ -113,15 +113,12 @@ pub(super) async fn end(durable: &Durable, attempt: Attempt, device_s: f64, outc
 }
 
 /// Tells the metrics of an attempt that has ended.
-///
-/// * `device` – which computed it
-pub(super) fn count(shared: &Shared, attempt: &Attempt, device: &str, outcome: &Option<Outcome>, device_s: f64) {
+pub(super) fn count(shared: &Shared, attempt: &Attempt, outcome: &Option<Outcome>, device_s: f64) {
     let (metrics, job) = (&shared.metrics, &attempt.job);
     if let (Some(started), 1) = (job.life.started(), job.life.attempts()) {
         let waited = started.duration_since(job.life.created()).unwrap_or_default();
         metrics.job_waited(Lane::of(job).name(), waited);
     }
-    metrics.device_worked(device, Duration::from_secs_f64(device_s.max(0.0)));
     match outcome {
         Some(Outcome::Succeeded { .. }) => {
             metrics.job_ran(

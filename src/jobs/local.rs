@@ -1,11 +1,12 @@
 //! Jobs within this process: a queue and volumes in memory, and the thread that owns the device.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::{
-    DeviceExecutor, Executor, JobQueue, JobSpec, MemoryQueue, MemoryVolumes, NewJob, Priority, Reservation, Running,
-    WorkQueue, worker,
+    DeviceExecutor, DeviceState, Executor, JobQueue, JobSpec, MemoryQueue, MemoryVolumes, NewJob, Priority,
+    Reservation, Running, WorkQueue, worker,
 };
 use crate::domain::{Checkpoints, DeviceInfo, DoseError, DoseRequest};
 use crate::engine::Device;
@@ -22,8 +23,8 @@ pub struct LocalJobs {
     small: Option<Arc<MemoryQueue>>,
     volumes: Arc<MemoryVolumes>,
     device: DeviceInfo,
-    /// Whether each thread has the device, as far as is known.
-    is_up: Vec<Arc<AtomicBool>>,
+    /// What each thread says of the device; they share the time for which it has worked.
+    states: Vec<DeviceState>,
 }
 
 impl LocalJobs {
@@ -46,9 +47,10 @@ impl LocalJobs {
         let device = executor.device();
         let volumes = MemoryVolumes::new();
         let queue = Arc::new(MemoryQueue::new(length, volumes.clone()));
-        let is_up = Arc::new(AtomicBool::new(true));
-        worker::start_worker(queue.clone(), volumes.clone(), executor, ATTEMPTS, is_up.clone())?;
-        Ok(Self { queue, small: None, volumes, device, is_up: vec![is_up] })
+        let state = DeviceState::default();
+        state.is_up.store(true, Ordering::Release);
+        worker::start_worker(queue.clone(), volumes.clone(), executor, ATTEMPTS, state.clone())?;
+        Ok(Self { queue, small: None, volumes, device, states: vec![state] })
     }
 
     /// As [`LocalJobs::start`], with a lane of small jobs beside that of all others. Who submits jobs to both sees to
@@ -60,9 +62,11 @@ impl LocalJobs {
         let again = DeviceExecutor::new(Device::open_same(&device.identity())?, limits);
         let mut jobs = Self::start(device, limits, length)?;
         let small = Arc::new(MemoryQueue::new(length, jobs.volumes.clone()));
-        let is_up = Arc::new(AtomicBool::new(true));
-        worker::start_worker(small.clone(), jobs.volumes.clone(), Box::new(again), ATTEMPTS, is_up.clone())?;
-        jobs.is_up.push(is_up);
+        let mut state = DeviceState::default();
+        state.is_up.store(true, Ordering::Release);
+        state.worked = jobs.states[0].worked.clone();
+        worker::start_worker(small.clone(), jobs.volumes.clone(), Box::new(again), ATTEMPTS, state.clone())?;
+        jobs.states.push(state);
         jobs.small = Some(small);
         Ok(jobs)
     }
@@ -74,7 +78,12 @@ impl LocalJobs {
 
     /// Whether the device is there, as far as is known: one that was lost is looked for when the next job comes.
     pub fn is_device_up(&self) -> bool {
-        self.is_up.iter().all(|is_up| is_up.load(Ordering::Acquire))
+        self.states.iter().all(|state| state.is_up.load(Ordering::Acquire))
+    }
+
+    /// How long the device has worked, on what it works on now as well.
+    pub fn time_worked(&self) -> Duration {
+        self.states[0].worked.time()
     }
 
     /// Whether a job has the device now.

@@ -20,6 +20,7 @@ mod queue;
 mod running;
 mod volume_name;
 mod volumes;
+mod worked;
 mod worker;
 
 pub use budget::{Budget, Reservation};
@@ -32,7 +33,7 @@ pub use queue::{JobQueue, JobWatch, Lease, WorkQueue};
 pub use running::Running;
 pub use volume_name::VolumeName;
 pub use volumes::{Hold, InputVolume, JobVolume, VolumeStore};
-pub use worker::{DeviceExecutor, Executor, start_worker};
+pub use worker::{DeviceExecutor, DeviceState, Executor, start_worker};
 
 /// When a caller that found the queue or the memory taken should try again: the later, the more wait already, from 1 to
 /// 60 s.

@@ -7,6 +7,7 @@ use std::{
     thread,
 };
 
+use super::worked::Worked;
 use super::{Job, Lease, VolumeStore, WorkQueue, volumes};
 use crate::compute::compute;
 use crate::domain::{Control, DeviceInfo, DoseError, DoseRequest, DoseResult};
@@ -78,10 +79,19 @@ impl Executor for DeviceExecutor {
     }
 }
 
+/// What others see of a device while a thread has it.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceState {
+    /// False while the device is lost and has not come back.
+    pub(super) is_up: Arc<AtomicBool>,
+    /// How long it has worked.
+    pub(super) worked: Worked,
+}
+
 /// Starts the thread that owns an executor from now on. It ends when the queue is closed and empty.
 ///
 /// * `attempts` – how often a job may begin: one that loses its device goes back to the queue until it has used them up
-/// * `is_up` – false while the device is lost and has not come back
+/// * `state` – where it says how the device is
 ///
 /// # Errors
 /// [`DoseError::Io`] if the system has no thread left.
@@ -90,9 +100,9 @@ pub fn start_worker(
     volumes: Arc<dyn VolumeStore>,
     executor: Box<dyn Executor>,
     attempts: u32,
-    is_up: Arc<AtomicBool>,
+    state: DeviceState,
 ) -> Result<(), DoseError> {
-    let mut worker = Worker { queue, volumes, executor, attempts, is_suspect: false, is_up };
+    let mut worker = Worker { queue, volumes, executor, attempts, is_suspect: false, state };
     thread::Builder::new()
         .name(format!("compute {}", worker.executor.device().id))
         .spawn(move || worker.run())
@@ -107,8 +117,7 @@ struct Worker {
     attempts: u32,
     /// Whether the device has to be opened again before the next job.
     is_suspect: bool,
-    /// Whether it is there, as far as is known.
-    is_up: Arc<AtomicBool>,
+    state: DeviceState,
 }
 
 impl Worker {
@@ -133,7 +142,7 @@ impl Worker {
             let device = self.executor.device().id;
             let failed = |_: &DoseError| tracing::error!(device, "the device cannot be opened again");
             let reopened = self.executor.reopen().inspect_err(failed);
-            self.is_up.store(reopened.is_ok(), Ordering::Release);
+            self.state.is_up.store(reopened.is_ok(), Ordering::Release);
             reopened?;
             self.is_suspect = false;
         }
@@ -149,6 +158,7 @@ impl Worker {
         let _hold = self.volumes.hold(&job.spec.volumes)?;
         let request = volumes::request(&job.spec.header, &job.spec.volumes, &*self.volumes)?;
         let execute = AssertUnwindSafe(|| self.executor.execute(job, &request, control));
+        let _at_work = self.state.worked.begin();
         let outcome = catch_unwind(execute).unwrap_or_else(|_| {
             tracing::error!("a computation panicked; the device is opened again");
             self.is_suspect = true;
@@ -157,7 +167,7 @@ impl Worker {
         if let Err(DoseError::DeviceLost(_) | DoseError::NotPhysical(_) | DoseError::EnergyBalance { .. }) = &outcome {
             tracing::warn!("the device is opened again: it was lost, or its result was not physical");
             self.is_suspect = true;
-            self.is_up.store(!matches!(outcome, Err(DoseError::DeviceLost(_))), Ordering::Release);
+            self.state.is_up.store(!matches!(outcome, Err(DoseError::DeviceLost(_))), Ordering::Release);
         }
         outcome
     }

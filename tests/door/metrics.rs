@@ -2,12 +2,18 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
+
+use dosegrid::api::pb;
 
 use super::{channel, facts, look_up};
 use crate::support::command::Server;
 
+/// After so long, what a test waits for is taken not to come: a safety net, and no measure of speed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The answer to a GET: status line and body.
-pub(super) fn get(address: &str, path: &str) -> (String, String) {
+pub(crate) fn get(address: &str, path: &str) -> (String, String) {
     let mut socket = TcpStream::connect(address).expect("it listens");
     write!(socket, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("it is open");
     let mut text = String::new();
@@ -24,7 +30,7 @@ fn server() -> (Server, String) {
 }
 
 /// Where the metrics of a server are, from its log.
-pub(super) fn metrics_address(server: &Server) -> String {
+pub(crate) fn metrics_address(server: &Server) -> String {
     loop {
         let line: serde_json::Value = serde_json::from_str(&server.next_line()).expect("JSON");
         if line["fields"]["message"] == "metrics" {
@@ -117,4 +123,47 @@ async fn calls_are_counted() {
     assert_eq!(get(&address, "/live").0, "HTTP/1.1 200 OK");
     assert_eq!(get(&address, "/ready"), ("HTTP/1.1 200 OK".to_owned(), "ready\n".to_owned()));
     assert_eq!(get(&address, "/else").0, "HTTP/1.1 404 Not Found");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_is_busy_while_it_works_for_a_job_and_for_a_call() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = format!("--store={}", folder.path().display());
+    let flags = ["--metrics-listen=127.0.0.1:0", &store, "--store-reserve-mib=0"].map(str::to_owned);
+    let server = Server::with("127.0.0.1:0", &flags);
+    let address = metrics_address(&server);
+    let busy = || {
+        let (_, text) = get(&address, "/metrics");
+        let name = "dosegrid_device_busy_seconds_total{device=\"cpu\"}";
+        let sample = text.lines().find_map(|line| line.strip_prefix(name));
+        sample.and_then(|value| value.trim().parse::<f64>().ok()).expect("a figure")
+    };
+    let rises_above = async |before: f64| {
+        let rising = async {
+            while busy() < before + 0.2 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, rising).await.expect("it rises while the work goes on");
+    };
+    let mut client = crate::durable::Client::of(&server.url).await;
+    let spec = client.upload_job(crate::durable::monte_carlo(60_000_000_000), [8; 3]).await;
+    let job = client.create(&spec, &crate::durable::request_id()).await.expect("a good job");
+    rises_above(0.0).await;
+    client.jobs.cancel_job(pb::CancelJobRequest { name: job.name }).await.expect("it runs");
+    let resting = async {
+        loop {
+            let before = busy();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            if busy() == before {
+                return before;
+            }
+        }
+    };
+    let before = tokio::time::timeout(PATIENCE, resting).await.expect("it rests after a cancel");
+    let message = Some(pb::compute_request::Message::Header(spec.compute.expect("a header")));
+    let channel = channel(&server.url, None).await.expect("it listens");
+    let mut calls = pb::dose_service_client::DoseServiceClient::new(channel);
+    let _answer = calls.compute(tokio_stream::iter([pb::ComputeRequest { message }])).await.expect("it begins");
+    rises_above(before).await;
 }

@@ -1,17 +1,17 @@
 //! A queue with a worker behind it.
 
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 
 use super::Subject;
 use super::script::{Script, scripted};
 use super::subject::dose;
 use crate::domain::{DoseError, Stage};
-use crate::jobs::{Job, JobState, Priority, Running, start_worker};
+use crate::jobs::{DeviceState, Job, JobState, Priority, Running, start_worker};
 
 /// A worker whose device does as told.
 fn work(subject: &Subject, attempts: u32, comes_back: bool) -> mpsc::Sender<Script> {
     let (scripts, executor) = scripted(comes_back);
-    start_worker(subject.workers.clone(), subject.volumes.clone(), executor, attempts, Arc::default())
+    start_worker(subject.workers.clone(), subject.volumes.clone(), executor, attempts, DeviceState::default())
         .expect("a thread");
     scripts
 }
