@@ -67,6 +67,7 @@ impl Server {
             jobs: Arc::new(jobs),
             store: Some(store.clone()),
             queue: None,
+            at_once: CancellationToken::new(),
         };
         let served = serve_parts(config, parts, ended);
         Self { url, store, shutdown, served: tokio::spawn(served) }

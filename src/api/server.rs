@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, interval, timeout, timeout_at};
+use tokio::time::{Instant, interval, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -32,6 +32,10 @@ use crate::store::{Store, StoreError};
 
 /// How long the last bytes may take to leave once all calls are done and nothing moves any more.
 const LAST_BYTES: Duration = Duration::from_secs(2);
+/// How long calls that are cut at once may take to make safe what arrived of them.
+const AT_ONCE: Duration = Duration::from_millis(400);
+/// How long their answers may take to leave.
+const LAST_ANSWERS: Duration = Duration::from_millis(100);
 /// Names that health is asked by, of what says whether new work is taken.
 const READY: [&str; 4] = ["", SERVICE_NAME, volume_service_server::SERVICE_NAME, job_service_server::SERVICE_NAME];
 /// The name that health is asked by to hear whether the process answers.
@@ -44,6 +48,8 @@ pub enum Drained {
     Complete,
     /// Calls were cut when the drain timeout had passed.
     Cut,
+    /// It was told not to wait.
+    AtOnce,
 }
 
 /// What a server needs beside its configuration.
@@ -66,6 +72,8 @@ pub struct Parts {
     /// The way to workers that compute the jobs of the store, and how long a silent one keeps a job. None: they are
     /// computed here.
     pub queue: Option<(Broker, Duration)>,
+    /// Cancelled while the server drains: what runs is cut, and what arrived of it is safe before the server ends.
+    pub at_once: CancellationToken,
 }
 
 /// Serves until `shutdown` ends and all calls are done, or the drain timeout has passed.
@@ -94,8 +102,17 @@ pub async fn serve_jobs(
 ) -> Result<Drained, DoseError> {
     let credentials = Credentials::load(&config.credentials)?;
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), env!("DOSEGRID_COMMIT")));
-    let parts =
-        Parts { listener, metrics_listener: None, page: None, credentials, metrics, jobs, store: None, queue: None };
+    let parts = Parts {
+        listener,
+        metrics_listener: None,
+        page: None,
+        credentials,
+        metrics,
+        jobs,
+        store: None,
+        queue: None,
+        at_once: CancellationToken::new(),
+    };
     serve_parts(config, parts, shutdown).await
 }
 
@@ -108,7 +125,7 @@ pub async fn serve_parts(
     parts: Parts,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<Drained, DoseError> {
-    let Parts { listener, metrics_listener, page, credentials, metrics, jobs, store, queue } = parts;
+    let Parts { listener, metrics_listener, page, credentials, metrics, jobs, store, queue, at_once } = parts;
     let (health, health_service) = tonic_health::server::health_reporter();
     for name in READY.into_iter().chain([LIVE]) {
         health.set_service_status(name, ServingStatus::Serving).await;
@@ -179,13 +196,20 @@ pub async fn serve_parts(
         shutdown.await;
         let end = Instant::now() + config.drain_timeout;
         gate.draining.cancel();
-        let drained = drain(&shared, health, end).await;
+        let drained = drain(&shared, health, end, &at_once).await;
         gate.ended.cancel();
         gate.connections.close();
         // Connections whose bytes still leave get the rest of the time.
         let latest = end.max(Instant::now() + LAST_BYTES);
-        let _ = timeout_at(latest, gate.connections.wait()).await;
-        drained
+        let hurry = async {
+            at_once.cancelled().await;
+            sleep_until(Instant::now() + LAST_ANSWERS).await;
+        };
+        tokio::select! {
+            _ = timeout_at(latest, gate.connections.wait()) => {}
+            () = hurry => {}
+        }
+        if at_once.is_cancelled() { Drained::AtOnce } else { drained }
     };
     let drained = tokio::select! {
         drained = work => drained,
@@ -253,7 +277,7 @@ fn add_reflection(routes: Routes) -> Result<Routes, DoseError> {
 }
 
 /// Refuses new calls, waits for those that run, and ends the calls that watch the health.
-async fn drain(shared: &Shared, mut health: HealthReporter, end: Instant) -> Drained {
+async fn drain(shared: &Shared, mut health: HealthReporter, end: Instant, at_once: &CancellationToken) -> Drained {
     tracing::info!(running = shared.calls.len(), "draining");
     shared.calls.close();
     shared.draining.cancel();
@@ -263,16 +287,22 @@ async fn drain(shared: &Shared, mut health: HealthReporter, end: Instant) -> Dra
     shared.attempts.close();
     let all = async { tokio::join!(shared.calls.wait(), shared.attempts.wait()) };
     let mut drained = Drained::Complete;
-    if timeout_at(end, all).await.is_err() {
+    let why = tokio::select! {
+        biased;
+        _ = all => None,
+        () = at_once.cancelled() => Some(("told to end at once", AT_ONCE)),
+        () = sleep_until(end) => Some(("the drain timeout has passed", LAST_BYTES)),
+    };
+    if let Some((why, long)) = why {
         let calls = shared.calls.len();
-        tracing::warn!(running = calls, "the drain timeout has passed; what runs is stopped");
+        tracing::warn!(running = calls, why, "what runs is stopped");
         if calls > 0 {
             drained = Drained::Cut;
         }
         shared.abort.cancel();
         // What a job has reached is in its checkpoint: it goes back to the queue.
         let all = async { tokio::join!(shared.calls.wait(), shared.attempts.wait()) };
-        let _ = timeout(LAST_BYTES, all).await;
+        let _ = timeout(long, all).await;
     }
     for name in READY.into_iter().chain([LIVE]) {
         health.clear_service_status(name).await;

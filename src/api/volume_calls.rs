@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use prost::Message;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::durable::{Durable, blocking};
 use super::identity::Role;
+use super::pace::Pace;
 use super::pb;
 use super::service::Shared;
 use super::stream::{self, Exchange, Responses};
@@ -58,7 +60,8 @@ impl pb::volume_service_server::VolumeService for Volumes {
         let (durable, actor) = self.0.durable(&request, Role::Submit)?;
         let expired = Box::pin(deadline::expired(deadline::timeout(request.metadata().as_ref())));
         let (answer, answered) = oneshot::channel();
-        let mut incoming = Incoming { shared: self.0.clone(), expired, messages: request.into_inner() };
+        let (messages, pace) = (request.into_inner(), Pace::default());
+        let mut incoming = Incoming { shared: self.0.clone(), expired, messages, pace, fault: None };
         // A task of its own: what arrived is kept although the caller has left.
         self.0.calls.spawn(async move {
             let outcome = put(&durable, &actor, &mut incoming).await;
@@ -107,18 +110,28 @@ struct Incoming {
     /// Ends at the caller's deadline.
     expired: Pin<Box<dyn Future<Output = ()> + Send>>,
     messages: Streaming<pb::PutVolumeRequest>,
+    pace: Pace,
+    /// Why nothing more is taken: what came before that is stored.
+    fault: Option<DoseError>,
 }
 
 impl Incoming {
     /// The next message; none at the end.
     async fn next(&mut self) -> Result<Option<pb::PutVolumeRequest>, Status> {
         let idle = self.shared.config.idle_timeout;
+        if let Some(fault) = self.fault.take() {
+            return Err(fault.into());
+        }
+        let began = Instant::now();
         // Only the wait is cut short: what arrived is always stored.
         let message = tokio::select! {
             message = timeout(idle, self.messages.message()) => message.map_err(|_| DoseError::Stalled { idle })?,
             () = &mut self.expired => return Err(DoseError::DeadlineExceeded.into()),
             () = self.shared.abort.cancelled() => return Err(DoseError::ShuttingDown.into()),
         };
+        if let Ok(Some(message)) = &message {
+            self.fault = self.pace.note(began.elapsed(), message.encoded_len(), idle).err();
+        }
         message.map_err(|error| status::of_transport(error, self.shared.config.max_message_bytes))
     }
 

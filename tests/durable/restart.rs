@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use dosegrid::api::pb::{self, JobState};
 use dosegrid::store::{Store, StoreOptions};
+use tokio_stream::StreamExt;
 
 use super::large::new;
 use super::{Client, monte_carlo, request_id};
+use crate::door::metrics;
 use crate::support::command::{Server, dosegrid, stderr};
 
 /// After so long, nothing is taken to come any more.
@@ -131,7 +133,8 @@ async fn a_job_that_was_killed_gives_the_same_bytes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_takes_the_process_with_it_is_given_up() {
     let folder = tempfile::tempdir().expect("a folder");
-    let start = || serve(folder.path(), &["--max-attempts", "1", "--checkpoint-s", "3600"]);
+    let flags = ["--max-attempts=1", "--checkpoint-s=3600", "--metrics-listen=127.0.0.1:0"];
+    let start = || serve(folder.path(), &flags);
     let server = start();
     let mut client = Client::of(&server.url).await;
     let spec = client.upload_job(monte_carlo(1 << 36), [6, 5, 4]).await;
@@ -140,6 +143,14 @@ async fn a_job_that_takes_the_process_with_it_is_given_up() {
     until_running(&mut client, &first.name).await;
     drop(server);
     let server = start();
+    let (_, told) = metrics::get(&metrics::metrics_address(&server), "/metrics");
+    for sample in [
+        "jobs_finished_total{state=\"failed\"}",
+        "job_errors_total{reason=\"JOB_POISONOUS\"}",
+        "job_attempts_lost_total{cause=\"process\"}",
+    ] {
+        assert!(told.contains(&format!("dosegrid_{sample} 1\n")), "{sample} in\n{told}");
+    }
     let mut client = Client::of(&server.url).await;
     let (_, ended) = client.watch(&first.name).await.expect("it has ended");
     let error = ended.error.expect("it failed");
@@ -192,4 +203,53 @@ fn looking_after_a_store_counts_no_job_as_lost() {
     }
     let jobs = open().jobs("default", None, &[], usize::MAX);
     assert_eq!(jobs.iter().map(|job| job.state()).collect::<Vec<_>>(), [dosegrid::jobs::JobState::Queued]);
+}
+
+/// An upload of which half has come, and no more comes.
+async fn half_an_upload(server: &Server, bytes: &[u8]) {
+    let digest = super::name(bytes);
+    let half = super::pieces(&digest, bytes, 0, bytes.len() / 4).into_iter().take(2);
+    let half = tokio_stream::iter(half.collect::<Vec<_>>()).chain(tokio_stream::pending());
+    let mut caller = Client::of(&server.url).await;
+    tokio::spawn(async move { caller.volumes.put_volume(half).await.map(drop) });
+    // It shows in the metrics of nothing, so there is a pause. CheckVolumes would make it safe.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_arrived_is_safe_after_a_second_signal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = serve(folder.path(), &["--drain-timeout-s=3600"]);
+    let bytes: Vec<u8> = (0..100_000u32).map(|i| (i % 251).to_le_bytes()[0]).collect();
+    half_an_upload(&server, &bytes).await;
+    server.signal(rustix::process::Signal::TERM);
+    while !server.next_line().contains("draining") {}
+    let began = std::time::Instant::now();
+    server.signal(rustix::process::Signal::INT);
+    assert_eq!(server.ended(), Some(1));
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    let log = std::fs::read_to_string(folder.path().join("audit/000001.log")).expect("a log");
+    assert!(log.lines().last().is_some_and(|line| line.contains("server.stopped")), "{log}");
+    let server = serve(folder.path(), &[]);
+    let mut client = Client::of(&server.url).await;
+    let volume = client.check(&super::name(&bytes)).await;
+    assert_eq!((volume.size_bytes, volume.committed_bytes), (100_000, 50_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_uploads_too_slowly_is_stopped_and_what_came_is_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = serve(folder.path(), &["--idle-timeout-s=1"]);
+    let mut client = Client::of(&server.url).await;
+    let bytes = vec![7; 100_000];
+    let digest = super::name(&bytes);
+    let crawling = tokio_stream::iter(super::pieces(&digest, &bytes, 0, 100)).then(|piece| async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        piece
+    });
+    let stopped = client.volumes.put_volume(crawling).await.expect_err("2 kB a second are too few");
+    assert_eq!((stopped.code(), super::reason(&stopped).as_str()), (tonic::Code::DeadlineExceeded, "STREAM_STALLED"));
+    let committed = client.check(&digest).await.committed_bytes;
+    assert!(committed > 0 && committed % 100 == 0 && committed < 100_000, "whole messages count: {committed}");
+    assert_eq!(client.put(&bytes).await, digest, "and it goes on");
 }

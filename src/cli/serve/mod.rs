@@ -8,9 +8,11 @@ mod priority;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use super::{device, stdout};
 use crate::api::remote::check_account;
@@ -21,6 +23,9 @@ use crate::domain::{DeviceInfo, DoseError};
 use crate::jobs::LocalJobs;
 use crate::metrics::Metrics;
 pub(super) use args::Args;
+
+/// How long what arrived may take to become safe after a second signal.
+const AT_ONCE: Duration = Duration::from_millis(800);
 
 /// The addresses of a host and a port.
 ///
@@ -165,8 +170,9 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         if let Some(path) = &args.parent.ready_file {
             parent::tell(path, listener.local_addr().map_err(io)?, config.credentials.has_tls())?;
         }
-        let end = signals.first(args.parent.end_with_stdin);
-        let parts = Parts { listener, metrics_listener, page, credentials, metrics, jobs, store, queue };
+        let at_once = CancellationToken::new();
+        let end = signals.first_then(args.parent.end_with_stdin, end_within(at_once.clone()));
+        let parts = Parts { listener, metrics_listener, page, credentials, metrics, jobs, store, queue, at_once };
         serve_parts(config, parts, end).await
     })?;
     // What still runs on other threads was cut.
@@ -174,6 +180,19 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     match drained {
         Drained::Complete => Ok(()),
         Drained::Cut => Err(DoseError::Io("calls were cut at the end of --drain-timeout-s".into())),
+        Drained::AtOnce => Err(DoseError::Io("calls were cut by a second signal".into())),
+    }
+}
+
+/// Tells a server to end at once, and ends the process if it does not.
+fn end_within(at_once: CancellationToken) -> impl FnOnce() + Send + 'static {
+    move || {
+        tracing::warn!("a second signal: ending at once");
+        at_once.cancel();
+        std::thread::spawn(|| {
+            std::thread::sleep(AT_ONCE);
+            std::process::exit(1);
+        });
     }
 }
 
@@ -217,15 +236,26 @@ impl Signals {
     /// Ends at the first signal. The second one ends the process.
     ///
     /// * `with_stdin` – whether the end of standard input counts as the first
-    pub(super) async fn first(mut self, with_stdin: bool) {
+    pub(super) async fn first(self, with_stdin: bool) {
+        let end = || {
+            tracing::warn!("a second signal: ending at once");
+            std::process::exit(1);
+        };
+        self.first_then(with_stdin, end).await;
+    }
+
+    /// Ends at the first signal.
+    ///
+    /// * `with_stdin` – whether the end of standard input counts as the first
+    /// * `second` – called at the second one
+    async fn first_then(mut self, with_stdin: bool, second: impl FnOnce() + Send + 'static) {
         tokio::select! {
             () = self.next() => {}
             () = parent::stdin_closed(), if with_stdin => {}
         }
         tokio::spawn(async move {
             self.next().await;
-            tracing::warn!("a second signal: ending at once");
-            std::process::exit(1);
+            second();
         });
     }
 }
