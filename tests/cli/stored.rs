@@ -96,6 +96,37 @@ fn a_job_that_is_left_alone_is_followed_and_fetched() {
     assert!(output.status.code() == Some(1) && stderr(&output).contains("JOB_NOT_FOUND"), "{}", stderr(&output));
 }
 
+#[test]
+fn a_server_that_is_lost_and_comes_back_costs_its_caller_a_wait() {
+    let folder = inputs();
+    let store = folder.path().join("store");
+    // As long on every machine.
+    let long = ["--method=monte-carlo", "--histories=60000000000", "--time-limit=4s"];
+    let first = serve(&store, &[]);
+    let address = first.url.strip_prefix("http://").expect("no TLS").to_owned();
+    let at_server = format!("--server={}", first.url);
+    let command = flags(&["method"], &[&long[..], &[at_server.as_str()]].concat());
+    let (done, dose) = (folder.path().to_owned(), folder.path().join("dose.nii.gz"));
+    let caller = std::thread::spawn(move || dosegrid(&done, command));
+    // Killed while the job runs and its caller watches.
+    let until = |event: &str| {
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while told(&store, event) == 0 {
+            assert!(std::time::Instant::now() < end, "{event} does not come");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    };
+    until("job.started");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    drop(first);
+    assert_eq!(told(&store, "job.finished"), 0, "it was killed before the end");
+    let own = [format!("--store={}", store.display()), "--store-reserve-mib=0".to_owned()];
+    let _second = Server::with(&address, &own);
+    let output = caller.join().expect("no panic");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(dose.exists() && told(&store, "job.finished") == 1 && told(&store, "job.created") == 1);
+}
+
 /// A file with a key.
 fn key(folder: &Path, name: &str, digit: &str) -> PathBuf {
     let path = folder.join(name);

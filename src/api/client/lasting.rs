@@ -19,8 +19,8 @@ use crate::intake::Intake;
 
 /// Bytes of a message of an upload.
 const PIECE_BYTES: usize = 1 << 20;
-/// How often a call is tried that may be tried again.
-const TRIES: u32 = 5;
+/// How often a call is tried that may be tried again: for longer than a server takes to listen again.
+const TRIES: u32 = 6;
 /// Pause before it is tried again, doubled each time.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -70,15 +70,37 @@ impl JobInfo {
 
 /// Calls again what may be called again, after a pause.
 pub(super) async fn patiently<T>(mut call: impl AsyncFnMut() -> Result<T, Status>) -> Result<T, Status> {
-    let mut pause = PAUSE;
-    for _ in 1..TRIES {
+    let mut patience = Patience::new();
+    loop {
         match call().await {
-            Err(status) if status.code() == Code::Unavailable => tokio::time::sleep(pause).await,
-            other => return other,
+            Ok(done) => return Ok(done),
+            Err(status) => patience.wait(status).await?,
         }
-        pause *= 2;
     }
-    call().await
+}
+
+/// How long a caller goes on trying.
+struct Patience {
+    left: u32,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self { left: TRIES - 1, pause: PAUSE }
+    }
+
+    /// Waits before the next try; gives back what cannot be tried again, or was often enough.
+    async fn wait(&mut self, status: Status) -> Result<(), Status> {
+        // A status with a cause is none of a server's: the connection broke.
+        let is_cut = std::error::Error::source(&status).is_some() && status.get_details_error_info().is_none();
+        if self.left == 0 || !(is_cut || status.code() == Code::Unavailable) {
+            return Err(status);
+        }
+        tokio::time::sleep(self.pause).await;
+        (self.left, self.pause) = (self.left - 1, self.pause * 2);
+        Ok(())
+    }
 }
 
 /// Why a job failed, as a call would have said it.
@@ -199,19 +221,28 @@ impl Client {
     /// As [`Client::compute`].
     pub async fn watch_job(&self, name: &str, mut on_job: impl FnMut(&JobInfo)) -> Result<JobInfo, DoseError> {
         let request = pb::WatchJobRequest { name: name.to_owned() };
-        let watch = async || {
-            let mut messages = self.jobs().watch_job(request.clone()).await?.into_inner();
-            let mut last = None;
-            while let Some(message) = messages.message().await? {
-                let info = message.job.map(JobInfo::of);
-                if let Some(info) = &info {
-                    on_job(info);
+        let mut patience = Patience::new();
+        loop {
+            let watch = async {
+                let mut messages = self.jobs().watch_job(request.clone()).await?.into_inner();
+                let mut last = None;
+                while let Some(message) = messages.message().await? {
+                    // Who answers is there: a long job may outlive many of its servers.
+                    patience = Patience::new();
+                    let info = message.job.map(JobInfo::of);
+                    if let Some(info) = &info {
+                        on_job(info);
+                    }
+                    last = info.or(last);
                 }
-                last = info.or(last);
+                Ok(last.filter(|info| info.is_final))
+            };
+            let watched: Result<Option<JobInfo>, Status> = watch.await;
+            match watched {
+                Ok(last) => return last.ok_or_else(|| broken("a watch that ended before its job")),
+                Err(status) => patience.wait(status).await?,
             }
-            Ok(last.filter(|info| info.is_final))
-        };
-        patiently(watch).await?.ok_or_else(|| broken("a watch that ended before its job"))
+        }
     }
 
     /// Cancels a job that is not finished; the job as it is then.
