@@ -53,7 +53,7 @@ fn who(text: &str) -> Who {
 
 /// One address, without what stands before its host, and that.
 fn parts(address: &str) -> Result<(String, &str), Invalid> {
-    let (scheme, rest) = address.split_once("://").unwrap_or(("nats", address));
+    let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
     if !["nats", "tls"].contains(&scheme) {
         return Err(Invalid::new("begins with nats:// or tls://, such as nats://127.0.0.1:4222"));
     }
@@ -172,6 +172,8 @@ mod tests {
         assert_eq!(fields, ["queue", "queue-credentials"]);
         for (bad, field) in [
             (options("nats://"), "queue"),
+            (options("a:4222"), "queue"),
+            (options("nats://a:4222,me:s3cret@b:4222"), "queue"),
             (BrokerOptions { ca: Some(folder.path().join("none")), ..options("nats://a") }, "queue-ca"),
             (BrokerOptions { secret: Some(folder.path().join("none")), ..options("nats://a") }, "queue-secret"),
             (

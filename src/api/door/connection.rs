@@ -36,7 +36,8 @@ const MAX_RESETS: u32 = 1000;
 const RESET_WINDOW: Duration = Duration::from_secs(10);
 /// How long a connection that was asked to end may move nothing.
 const LAST_BYTES: Duration = Duration::from_secs(2);
-/// How long a connection without a call stays while the server drains, so that new calls are told why.
+/// How long a connection without a call stays while the server drains, so that new calls are told why, and one that was
+/// idle for long may move nothing once it was asked to end.
 const LEAVE: Duration = Duration::from_secs(1);
 
 /// Why a connection was closed before its first call.
@@ -191,28 +192,30 @@ where
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), each));
     let leave = async {
         tokio::select! {
-            () = calls.silence(config.connection_idle) => {}
-            () = gate.ended.cancelled() => {}
-            () = async { gate.draining.cancelled().await; calls.silence(LEAVE).await } => {}
+            // Nothing has moved for long: what is left is the other side's own end.
+            () = calls.silence(config.connection_idle) => LEAVE,
+            () = gate.ended.cancelled() => LAST_BYTES,
+            () = async { gate.draining.cancelled().await; calls.silence(LEAVE).await } => LAST_BYTES,
         }
     };
-    tokio::select! {
+    let last = tokio::select! {
         _ = connection.as_mut() => return,
         () = calls.close.cancelled() => return,
-        () = leave => connection.as_mut().graceful_shutdown(),
-    }
+        last = leave => last,
+    };
+    connection.as_mut().graceful_shutdown();
     tokio::select! {
         _ = connection => {}
         () = calls.close.cancelled() => {}
-        () = standstill(&calls, &passed) => {}
+        () = standstill(&calls, &passed, last) => {}
     }
 }
 
-/// Ends when a connection that was asked to end has no call, and has moved nothing for [`LAST_BYTES`].
-async fn standstill(calls: &Calls, passed: &Passed) {
+/// Ends when a connection that was asked to end has no call, and has moved nothing for a time.
+async fn standstill(calls: &Calls, passed: &Passed, long: Duration) {
     loop {
         let before = passed.sent.load(Ordering::Relaxed);
-        calls.silence(LAST_BYTES).await;
+        calls.silence(long).await;
         if passed.sent.load(Ordering::Relaxed) == before {
             return;
         }

@@ -11,7 +11,7 @@ use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject};
 use tokio_rustls::rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use tokio_rustls::rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use tokio_rustls::rustls::server::{NoServerSessionStorage, ParsedCertificate, WebPkiClientVerifier};
 use tokio_rustls::rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, SignatureScheme};
 
@@ -53,6 +53,11 @@ pub(super) fn acceptor(certificate: &Path, key: &Path, asked: Asked<'_>, checks:
     let config = builder.with_single_cert(chain?, key?);
     let mut config = checks.at("tls-key", config.map_err(|error| Invalid::new(format!("does not fit: {error}"))))?;
     config.alpn_protocols = vec![b"h2".to_vec()];
+    if !matches!(asked, Asked::None) {
+        // A session that is resumed would bring the certificate of then, which nobody looks at again.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     Some(TlsAcceptor::from(Arc::new(config)))
 }
 
@@ -167,5 +172,28 @@ impl ClientCertVerifier for AnyAuthority {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_is_asked_for_a_certificate_shows_it_at_every_handshake() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let [certificate, key] = ["server.pem", "server.key"].map(|name| folder.path().join(name));
+        std::fs::write(&certificate, made.cert.pem()).expect("a writable folder");
+        std::fs::write(&key, made.signing_key.serialize_pem()).expect("a writable folder");
+        for (asked, resumes) in [(Asked::None, true), (Asked::Any, false), (Asked::Signed(&certificate), false)] {
+            let mut checks = Checks::new();
+            let acceptor = acceptor(&certificate, &key, asked, &mut checks);
+            checks.finish().expect("both files are good");
+            let acceptor = acceptor.expect("both files are good");
+            let config = acceptor.config();
+            assert_eq!(config.session_storage.can_cache(), resumes, "{asked:?}");
+            assert_eq!(config.send_tls13_tickets > 0 || config.ticketer.enabled(), resumes, "{asked:?}");
+        }
     }
 }
