@@ -227,7 +227,8 @@ async fn what_arrived_is_safe_after_a_second_signal() {
     let began = std::time::Instant::now();
     server.signal(rustix::process::Signal::INT);
     assert_eq!(server.ended(), Some(1));
-    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    // Within one, where the machine does nothing else.
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     let log = std::fs::read_to_string(folder.path().join("audit/000001.log")).expect("a log");
     assert!(log.lines().last().is_some_and(|line| line.contains("server.stopped")), "{log}");
     let server = serve(folder.path(), &[]);
