@@ -132,6 +132,7 @@ impl Case {
     /// Plays a fault after so many occasions for it, of one kind if there is one. Gives whether there were as many.
     fn play_at(&mut self, fault: Fault, kind: Option<&Occasion>, passes: usize) -> bool {
         self.forget();
+        let bounds = self.engine().session.context.bounds();
         // A run of histories opens a lost device again, and goes on.
         let played = self.engine().session.context.played.clone();
         match kind {
@@ -140,6 +141,7 @@ impl Case {
         }
         let outcome = self.dose();
         let has_struck = played.end();
+        assert_eq!(self.engine().session.context.bounds(), bounds, "a device that is opened again has its limits");
         let is_right = outcome.as_ref().is_ok_and(|dose| *dose == self.right);
         let said = match &outcome {
             Ok(_) if is_right => "the right dose".to_owned(),
