@@ -1,8 +1,8 @@
 //! DICOM files, from their data sets to a volume, labels or an inventory, in this process.
 //!
-//! An input is a file, or several of one folder with [`BETWEEN`] between them: slices, and labels beside the images that
-//! they were drawn on. Decoders of packed frames panic on damage, and the panic is caught; libFuzzer would end there all
-//! the same. Such files are left to the process under limits.
+//! An input is a file, or several of one folder with [`BETWEEN`] between them: slices, and labels beside the images
+//! that they were drawn on. Decoders of packed frames panic on damage, and the panic is caught; libFuzzer would end
+//! there all the same. Such files are left to the process under limits.
 
 #![no_main]
 

@@ -9,8 +9,8 @@ use super::repair::Repair;
 use crate::domain::{Checks, DoseError};
 use crate::math::gauss::GaussRule;
 
-/// Terms whose doses are more than so many times that of their sum cancel each other, and lose the square of it in a sum
-/// over pairs.
+/// Terms whose doses are more than so many times that of their sum cancel each other, and lose the square of it in a
+/// sum over pairs.
 const CANCELLING: f64 = 100.0;
 /// Points of a panel of a quadrature. Each panel is twice as long as the one before.
 const PANEL_POINTS: usize = 16;

@@ -6,7 +6,7 @@ use crate::domain::{Checks, DoseError, Invalid};
 const SLOPE_POINTS: i32 = 4000;
 /// Halvings that find a time of no slope, to the last bits.
 const HALVINGS: u32 = 200;
-/// Terms that leave less than this part of their doses cancel each other: rounding would show in a factor of nine digits.
+/// Terms that leave less than this part of their doses cancel each other: rounding would show in nine digits.
 const CANCELLED: f64 = 1e-7;
 /// A dose-rate below 0 by less than this part of its largest amplitude comes from amplitudes written with few digits.
 const ROUNDING: f64 = 1e-6;

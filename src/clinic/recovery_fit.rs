@@ -10,8 +10,8 @@ const CONVERGED: f64 = 1e-9;
 /// Steeper or flatter curves do not describe recovery: the coefficients do not rise with volume as they should.
 const STEEPNESS: std::ops::Range<f64> = 0.02..50.0;
 
-/// Fits in the logarithms of both parameters by damped steps: Newton's where the sum of squares is convex, else those of
-/// Gauss and Newton, which alone come to no end where the residuals are large.
+/// Fits in the logarithms of both parameters by damped steps: Newton's where the sum of squares is convex, else those
+/// of Gauss and Newton, which alone come to no end where the residuals are large.
 ///
 /// # Errors
 /// If it does not converge, or to a curve that does not rise.
