@@ -2,6 +2,8 @@
 
 // Intended time of a submit [s]: short against a browser's patience, long against what a submit costs.
 export const SUBMIT_SECONDS = 0.04;
+// Bytes that are cleared in a submit.
+const CLEAR_BYTES = 32 << 20;
 // Bytes that are fetched at a time.
 const FETCH_BYTES = 16 << 20;
 
@@ -100,6 +102,14 @@ export class Device {
     await this.stopwatch?.add();
     if (seconds > this.longest.seconds) this.longest = { seconds, what };
     return seconds;
+  }
+
+  // Zeros in a buffer, or in its first bytes.
+  async clear(buffer, bytes = buffer.size) {
+    for (let at = 0; at < bytes; at += CLEAR_BYTES) {
+      const length = Math.min(CLEAR_BYTES, bytes - at);
+      await this.submit('zeros', (encoder) => encoder.clearBuffer(buffer, at, length));
+    }
   }
 
   // The bytes of a buffer from an offset on.

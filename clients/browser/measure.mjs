@@ -24,21 +24,17 @@ export async function ceilings(device, probes, signal) {
   const [source, target, result] = [device.storage(bytes), device.storage(bytes), device.storage(4 * lanes)];
   const buffers = { source, target_values: target, result, words: target };
   const elements = bytes / ELEMENT_BYTES;
-  const rate = async (name, n, rounds, perRound) => {
-    const { run } = await probe(device, probes[name], buffers, n, rounds, lanes);
-    return (rounds * perRound * lanes) / (await secondsOfDispatch(run, signal));
-  };
-  // Of arithmetic: as many rounds as make a dispatch last, from few on.
-  const ratePerRound = async (name, perRound) => {
-    const { run, set } = await probe(device, probes[name], buffers, lanes, 1, lanes);
+  // As many rounds as make a dispatch last, from few on, since the device may be slow.
+  const rate = async (name, n, mostRounds, perRound) => {
+    let rounds = Math.min(FEWEST_ROUNDS, mostRounds);
+    const { run, set } = await probe(device, probes[name], buffers, n, rounds, lanes);
     await run(1);
-    let rounds = FEWEST_ROUNDS;
     for (;;) {
       stopIf(signal);
       set(rounds);
       const seconds = await run(1);
-      if (seconds >= SUBMIT_SECONDS / 4 || rounds >= MOST_ROUNDS) break;
-      rounds = Math.min(MOST_ROUNDS, rounds * 2);
+      if (seconds >= SUBMIT_SECONDS / 3 || rounds >= mostRounds) break;
+      rounds = Math.min(mostRounds, rounds * 2);
     }
     return (rounds * perRound * lanes) / (await secondsOfDispatch(run, signal));
   };
@@ -66,8 +62,8 @@ export async function ceilings(device, probes, signal) {
     read_bytes_per_s: await rate('probe_read', elements, passes, ELEMENT_BYTES),
     write_bytes_per_s: await rate('probe_write', elements, passes, ELEMENT_BYTES),
     copy_bytes_per_s: await rate('probe_copy', elements, passes, 2 * ELEMENT_BYTES),
-    flop_per_s: await ratePerRound('probe_fma', FLOP_PER_ROUND),
-    integer_per_s: await ratePerRound('probe_integer', INTEGER_PER_ROUND),
+    flop_per_s: await rate('probe_fma', lanes, MOST_ROUNDS, FLOP_PER_ROUND),
+    integer_per_s: await rate('probe_integer', lanes, MOST_ROUNDS, INTEGER_PER_ROUND),
     upload_bytes_per_s: data.length / upload,
     readback_bytes_per_s: data.length / readback,
     empty_submit_s: submit,
@@ -175,11 +171,9 @@ export async function transport(replay, description, signal) {
   const groups = 2 ** launch.words[p.group_bits];
   const inLaunch = 2 ** launch.words[p.launch_bits];
   const emissionLanes = capture.stage(launch.cycle[1]).lanes;
-  const clear = () =>
-    device.submit('zeros', (encoder) => {
-      encoder.clearBuffer(replay.buffer(launch.counters));
-      encoder.clearBuffer(replay.buffer(sums.tally));
-    });
+  const clear = async () => {
+    for (const number of [launch.counters, sums.tally]) await device.clear(replay.buffer(number));
+  };
   const run = async (ranks) => {
     const words = [...launch.words];
     const padded = Math.ceil(ranks / emissionLanes) * emissionLanes;

@@ -61,7 +61,7 @@ export class Replay {
     if (step.do === 'write') {
       device.gpu.queue.writeBuffer(this.buffer(step.buffer), step.offset, this.capture.blob(step.blob));
     } else if (step.do === 'clear') {
-      await device.submit('zeros', (encoder) => encoder.clearBuffer(this.buffer(step.buffer), 0, step.bytes ?? undefined));
+      await device.clear(this.buffer(step.buffer), step.bytes ?? undefined);
     } else if (step.do === 'passes') {
       await this.passes(step, signal, onProgress);
     } else if (step.do === 'launch') {
@@ -143,6 +143,8 @@ export class Replay {
     const start = performance.now();
     let counters = new Uint32Array(Object.keys(c).length);
     let [cycles, particles] = [1, 0];
+    // Lanes of all cycles of a submit, by the time that those of the last one took however few of them moved.
+    let most = Infinity;
     for (;;) {
       stopIf(signal);
       const emitted = counters[c.first_item] + counters[c.emitting];
@@ -152,8 +154,8 @@ export class Replay {
       const work = this.stepsPerSecond * SUBMIT_SECONDS;
       const lanes = between(Math.floor(work / perLane), LEAST_LANES, Math.max(LEAST_LANES, this.capacity / 4));
       const moving = isEmitting ? lanes : between(2 * particles, 1, lanes);
-      cycles = between(Math.floor(work / (moving * perLane)), 1, Math.min(MOST_CYCLES, 2 * cycles));
       const given = Math.max(LEAST_LANES, moving);
+      cycles = Math.floor(between(work / (moving * perLane), 1, Math.min(MOST_CYCLES, 2 * cycles, most / given)));
       words[p.max_lanes] = given;
       device.gpu.queue.writeBuffer(this.buffer(step.params), 0, words);
       const elapsed = await device.submit('cycles of transport', (encoder) => {
@@ -178,6 +180,7 @@ export class Replay {
       if (done === 0 && (waiting(counters, c) > 0 || emittedNow < words[p.n_items])) {
         throw new Error('the queues of particles are full');
       }
+      most = cycles * given * (SUBMIT_SECONDS / Math.max(elapsed, 1e-6));
       const measured = done / Math.max(elapsed, 1e-6);
       if (elapsed > 0.2 * SUBMIT_SECONDS || measured > this.stepsPerSecond) {
         this.stepsPerSecond = between(measured, this.stepsPerSecond / 4, this.stepsPerSecond * 4);
