@@ -54,6 +54,13 @@ fn a_contour_that_is_there_twice_counts_once() {
 }
 
 #[test]
+fn names_hold_no_control_characters() {
+    let made = structures(vec![squares(1, "\u{1b}$B;3ED\u{1b}(B\u{7}", &[0.0])]);
+    let labels = labels_of(&made).expect("a region");
+    assert_eq!(labels.organs.organs()[0].name.as_deref(), Some("$B;3ED(B"));
+}
+
+#[test]
 fn what_reaches_beyond_the_grid_is_told() {
     let (voxels, warnings) = voxels_of(vec![rectangle([[2, 7], [0, 1]], 5.0)]).expect("a region");
     assert!(voxels == 4 && warnings.contains("reach beyond the grid"), "{voxels} {warnings}");

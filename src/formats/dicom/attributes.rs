@@ -9,7 +9,7 @@ pub(super) type Object = InMemDicomObject;
 
 /// Access to the attributes of a data set.
 pub(super) trait Attributes {
-    /// The whole text of an attribute, without the spaces and zero bytes around it.
+    /// The whole text of an attribute, without the spaces around it and control characters.
     fn text(&self, tag: Tag) -> Option<String>;
     /// The values of a text attribute.
     fn words(&self, tag: Tag) -> Vec<String>;
@@ -50,7 +50,9 @@ impl Attributes for Object {
         } else {
             primitive.to_str().into_owned()
         };
-        let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0').to_owned();
+        // Escapes of character sets that are not decoded would go to terminals and names of files.
+        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        let text = text.trim().to_owned();
         (!text.is_empty()).then_some(text)
     }
 
