@@ -7,3 +7,5 @@ mod contours;
 mod hostile;
 mod kinds;
 mod objects;
+mod packed;
+mod together;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use dicom_core::value::{DataSetSequence, PrimitiveValue, Value};
+use dicom_core::value::{DataSetSequence, PixelFragmentSequence, PrimitiveValue, Value};
 use dicom_core::{DataElement, Length, Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
@@ -93,6 +93,16 @@ impl Made {
         let mut bytes = Vec::new();
         self.0.write_dataset_with_ts(&mut bytes, &EXPLICIT_VR_LITTLE_ENDIAN.erased()).expect("a good object");
         bytes
+    }
+
+    /// The bytes of a file whose pixels are packed.
+    ///
+    /// * `syntax` – UID of its transfer syntax, of an even number of characters
+    /// * `fragments` – what the pixels are packed into
+    pub(super) fn packed(mut self, syntax: &str, fragments: Vec<Vec<u8>>) -> Vec<u8> {
+        self.0.put(DataElement::new(tags::PIXEL_DATA, VR::OB, PixelFragmentSequence::new_fragments(fragments)));
+        let length = u8::try_from(syntax.len()).expect("a UID");
+        [&[2, 0, 0x10, 0, b'U', b'I', length, 0][..], syntax.as_bytes(), &self.bytes()].concat()
     }
 
     pub(super) fn save(&self, path: &Path) {

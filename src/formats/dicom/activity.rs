@@ -3,7 +3,8 @@
 use dicom_dictionary_std::tags;
 
 use super::account::{ActivityAccount, Calibration};
-use super::attributes::Attributes;
+use super::agreement;
+use super::attributes::{Attributes, Object};
 use super::image::{Maps, Picture, ValueOf};
 use super::radiopharmaceutical::Radiopharmaceutical;
 use super::reference;
@@ -85,7 +86,10 @@ pub(super) fn read(
 
 /// Whether it is an emission image of one moment.
 fn check_counts_of_patient(picture: &Picture<'_>) -> Result<(), Invalid> {
-    let object = picture.series.first();
+    picture.series.instances.iter().try_for_each(|instance| check_counts_of_file(&instance.object))
+}
+
+fn check_counts_of_file(object: &Object) -> Result<(), Invalid> {
     if object.text(tags::COUNTS_SOURCE).as_deref() == Some("TRANSMISSION") {
         return Err(Invalid::new("is a transmission image (Counts Source), not activity"));
     }
@@ -166,6 +170,7 @@ fn account(
         return Err(Invalid::new(contradiction.as_str()));
     }
     warnings.extend(drug.warnings.iter().cloned());
+    agreement::check_activity(series, scan)?;
     let reference = reference::of_series(series, &drug, warnings)?;
     if drug.injected_bq.is_some_and(|bq| total_mbq * BQ_PER_MBQ > bq) {
         warnings.push(format!(

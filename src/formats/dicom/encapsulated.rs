@@ -7,6 +7,7 @@ use dicom_encoding::adapters::{DynPixelDataReader, PixelDataObject, RawPixelData
 use dicom_encoding::transfer_syntax::{Codec, TransferSyntaxIndex};
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 
+use super::code_stream::{Family, Said, check_rle};
 use super::parse::syntax_in_words;
 use super::pixels::Layout;
 use crate::domain::Invalid;
@@ -83,6 +84,55 @@ pub(super) fn decoder(layout: &Layout) -> Result<&'static DynPixelDataReader, In
     }
 }
 
+/// Whether the code stream of every frame has the size that the header gives it. What is not read is not looked at.
+///
+/// # Errors
+/// Which frame has not, and what it has.
+pub(super) fn check(layout: &Layout, fragments: &[Vec<u8>], offsets: &[u32]) -> Result<(), Invalid> {
+    let Some(family) = Family::of(&layout.syntax).filter(|_| decoder(layout).is_ok() && layout.bits_allocated >= 8)
+    else {
+        return Ok(());
+    };
+    for frame in 0..layout.frames {
+        let own = fragments_of(fragments, offsets, layout.frames, frame)?;
+        check_frame(layout, family, &own)
+            .map_err(|Invalid(reason)| Invalid::new(format!("frame {} {reason}", frame + 1)))?;
+    }
+    Ok(())
+}
+
+fn check_frame(layout: &Layout, family: Family, fragments: &[&[u8]]) -> Result<(), Invalid> {
+    if family == Family::Rle {
+        let [stream] = fragments else { return Err(Invalid::new("is in several fragments, which RLE is not")) };
+        let bytes = layout.bits_allocated as usize / 8;
+        return check_rle(stream, layout.frame_pixels(), layout.columns, bytes);
+    }
+    let name = family.name();
+    let said = said(family, fragments)
+        .ok_or_else(|| Invalid::new(format!("cannot be unpacked: it is no {name} code stream that tells its size")))?;
+    if said.columns != layout.columns || (said.rows != layout.rows && said.rows != 0) {
+        return Err(Invalid::new(format!(
+            "has {} columns and {} rows by its {name} code stream, and {} and {} by Columns and Rows",
+            said.columns, said.rows, layout.columns, layout.rows
+        )));
+    }
+    if said.components != 1 || !(1..=layout.bits_allocated).contains(&said.bits) {
+        return Err(Invalid::new(format!(
+            "has {} components of {} bits by its {name} code stream, and one of {} Bits Allocated by the header",
+            said.components, said.bits, layout.bits_allocated
+        )));
+    }
+    Ok(())
+}
+
+/// What the code stream of a frame says of itself.
+fn said(family: Family, fragments: &[&[u8]]) -> Option<Said> {
+    match fragments {
+        [one] => Said::of(family, one),
+        several => Said::of(family, &several.concat()),
+    }
+}
+
 /// The bytes of a frame, unpacked, least significant first.
 ///
 /// * `frame` – from 0
@@ -98,7 +148,13 @@ pub(super) fn frame(layout: &Layout, fragments: &[Vec<u8>], offsets: &[u32], fra
     // A damaged frame makes some decoders panic.
     let decoded = catch_unwind(AssertUnwindSafe(|| reader.decode_frame(&one, 0, &mut bytes)));
     match decoded {
-        Ok(Ok(())) => Ok(bytes),
+        Ok(Ok(())) => {
+            if let Some(said) = Family::of(&layout.syntax).and_then(|family| said(family, &one.fragments)) {
+                said.check_sign((layout.bits_stored, layout.signed), layout.bits_allocated, &bytes)
+                    .map_err(|Invalid(reason)| Invalid::new(format!("frame {} {reason}", frame + 1)))?;
+            }
+            Ok(bytes)
+        }
         Ok(Err(_)) | Err(_) => Err(damaged()),
     }
 }

@@ -7,6 +7,7 @@ use dicom_dictionary_std::tags;
 
 use super::account::{Calibration, DicomImage, ImageAccount, Quantity};
 use super::activity;
+use super::agreement;
 use super::attributes::{Attributes, Object};
 use super::parse::uid;
 use super::pixels::Layout;
@@ -84,7 +85,10 @@ pub(super) fn read_series(
             }
             (filled, None)
         }
-        Quantity::Gy => (picture.fill(|instance, _, _| dose_scale(instance), &mut warnings)?, None),
+        Quantity::Gy => {
+            agreement::check_dose(chosen)?;
+            (picture.fill(|instance, _, _| dose_scale(instance), &mut warnings)?, None)
+        }
         Quantity::BqPerMl => {
             let (values, account) = activity::read(&picture, &maps, calibration, &mut warnings)?;
             (values, Some(account))

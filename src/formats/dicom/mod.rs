@@ -6,8 +6,10 @@
 
 mod account;
 mod activity;
+mod agreement;
 mod apart;
 mod attributes;
+mod code_stream;
 mod encapsulated;
 mod image;
 mod inventory;
@@ -62,6 +64,16 @@ use series::Study;
 /// If one does not.
 pub fn check_lengths(bytes: &[u8], is_explicit: bool) -> Result<(), Invalid> {
     lengths::check(bytes, lengths::Encoding { explicit: is_explicit, big_endian: false })
+}
+
+/// Checks that a data set, as it is in a file, ends where its bytes do.
+///
+/// * `syntax` – UID of its transfer syntax
+///
+/// # Errors
+/// If it does not.
+pub fn check_data_set(bytes: &[u8], syntax: &str) -> Result<(), Invalid> {
+    parse::check_data_set(bytes, syntax)
 }
 
 /// Answers a question about files, in a process of its own where there is a program for it ([`read_apart_with`]).

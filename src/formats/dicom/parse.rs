@@ -90,15 +90,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Invalid> {
     let known = TransferSyntaxRegistry.get(&syntax).ok_or_else(|| {
         Invalid::new(format!("is in the transfer syntax {}, which is not known", uid_in_words(&syntax)))
     })?;
-    let encoding = Encoding { explicit: syntax != uids::IMPLICIT_VR_LITTLE_ENDIAN, big_endian: syntax == BIG_ENDIAN };
     let broken = |_| Invalid::new("is a damaged DICOM file: its data set cannot be read to the end");
     let mut object = if syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
         let plain = TransferSyntaxRegistry.get(uids::EXPLICIT_VR_LITTLE_ENDIAN).expect("every registry has it");
         let inflated = inflate(rest)?;
-        lengths::check(&inflated, encoding)?;
+        lengths::check(&inflated, encoding_of(&syntax))?;
         InMemDicomObject::read_dataset_with_ts(inflated.as_slice(), plain).map_err(broken)?
     } else {
-        lengths::check(rest, encoding)?;
+        lengths::check(rest, encoding_of(&syntax))?;
         InMemDicomObject::read_dataset_with_ts(rest, known).map_err(broken)?
     };
     let pixels = object.take(tags::PIXEL_DATA).map(|element| element.into_value());
@@ -111,6 +110,21 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Invalid> {
         Some(Value::Sequence(_)) | None => None,
     };
     Ok(Parsed { object, syntax, stored })
+}
+
+fn encoding_of(syntax: &str) -> Encoding {
+    Encoding { explicit: syntax != uids::IMPLICIT_VR_LITTLE_ENDIAN, big_endian: syntax == BIG_ENDIAN }
+}
+
+/// Checks that a data set, as it is in a file, ends where its bytes do.
+///
+/// # Errors
+/// If it does not.
+pub(super) fn check_data_set(bytes: &[u8], syntax: &str) -> Result<(), Invalid> {
+    if syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
+        return lengths::check(&inflate(bytes)?, encoding_of(syntax));
+    }
+    lengths::check(bytes, encoding_of(syntax))
 }
 
 /// The transfer syntax of file meta information, and what follows it.

@@ -55,7 +55,7 @@ pub(super) struct Layout {
     pub(super) frames: usize,
     /// 1, 8, 16 or 32.
     pub(super) bits_allocated: u32,
-    bits_stored: u32,
+    pub(super) bits_stored: u32,
     high_bit: u32,
     pub(super) signed: bool,
     /// UID of the transfer syntax.
@@ -161,7 +161,7 @@ impl Layout {
                     )));
                 }
             }
-            Stored::Encapsulated { fragments, .. } => {
+            Stored::Encapsulated { fragments, offsets } => {
                 if fragments.len() < self.frames || stored.bytes() == 0 {
                     return Err(Invalid::new(format!(
                         "is cut short: {} frames in {} fragments",
@@ -169,6 +169,7 @@ impl Layout {
                         fragments.len()
                     )));
                 }
+                encapsulated::check(self, fragments, offsets)?;
             }
         }
         Ok(())

@@ -42,7 +42,7 @@ pub(super) fn of_series(
     }
     let found = if object.get(tags::DECAY_CORRECTED).is_some() || object.get(tags::DECAY_CORRECTION_DATE_TIME).is_some()
     {
-        enhanced(object, drug, warnings)
+        enhanced(series, drug, warnings)?
     } else {
         match object.text(tags::DECAY_CORRECTION).map(|word| word.to_uppercase()).as_deref() {
             Some("START") => at_start(series, drug, warnings)?,
@@ -123,6 +123,13 @@ fn at_start(
     warnings: &mut Vec<String>,
 ) -> Result<Option<Reference>, Invalid> {
     let (written, acquired) = (times::series(series.first()), first_acquisition(series));
+    let starts = series.instances.iter().filter_map(|one| times::series(&one.object));
+    let apart = starts.filter_map(|start| Some(start.seconds_since(&written?).abs())).fold(0.0, f64::max);
+    if apart > SAME_S && !has_factor(series, drug) {
+        return Err(Invalid::new(format!(
+            "says that decay was corrected to the START, and has slices of series that began up to {apart:.0} s apart"
+        )));
+    }
     let reference = |moment| Some(Reference { moment, event: "START" });
     let (Some(start), Some(first)) = (written, acquired) else {
         return Ok(reference(match written.or(acquired) {
@@ -186,70 +193,110 @@ fn at_injection(series: &Series, drug: &Radiopharmaceutical) -> Result<Reference
     Ok(Reference { moment, event: "ADMIN" })
 }
 
+/// A moment that stands for a frame.
+#[derive(Clone, Copy)]
+struct Average {
+    moment: Moment,
+    /// What it is made of.
+    from: Source,
+}
+
+/// What the moment of a frame is made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// It is written.
+    Written,
+    /// Start, duration and half-life.
+    Frame,
+    /// The start alone: the file does not say how long it took.
+    Start,
+}
+
+/// When the frames of a file have their averages, as far as it says when they were.
+fn averages(instance: &Instance, rate: Option<f64>) -> impl Iterator<Item = Average> {
+    let object = &instance.object;
+    let frames = instance.layout.as_ref().map_or(1, |layout| layout.frames);
+    (0..frames).filter_map(move |frame| {
+        let content = Frame::new(object, frame).group(tags::FRAME_CONTENT_SEQUENCE);
+        let moment = |tag| content.and_then(|item| times::moment(object, item, tag));
+        if let Some(moment) = moment(tags::FRAME_REFERENCE_DATE_TIME) {
+            return Some(Average { moment, from: Source::Written });
+        }
+        let start = moment(tags::FRAME_ACQUISITION_DATE_TIME).or_else(|| times::acquisition(object))?;
+        let milliseconds = content.and_then(|item| item.number(tags::FRAME_ACQUISITION_DURATION));
+        let milliseconds = milliseconds.or_else(|| object.number(tags::ACTUAL_FRAME_DURATION));
+        Some(match milliseconds.map(|ms| ms / 1000.0).filter(|seconds| *seconds > 0.0) {
+            None => Average { moment: start, from: Source::Start },
+            Some(seconds) => Average { moment: start.later(average_time(rate, seconds))?, from: Source::Frame },
+        })
+    })
+}
+
 /// Not corrected: each frame is the average over its time.
 ///
 /// # Errors
-/// If beds were scanned so far apart that their activities do not belong to one moment.
+/// If the files say elsewhere that they were corrected, or frames have their averages so far apart that their
+/// activities do not belong to one moment.
 fn averaged(
     series: &Series,
     drug: &Radiopharmaceutical,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Reference>, Invalid> {
-    let starts = series.instances.iter().filter_map(|one| Some((times::acquisition(&one.object)?, duration(one))));
     if series.instances.iter().filter_map(|one| factor(&one.object)).any(|factor| factor.ln().abs() > FACTOR_TOLERANCE)
     {
         return Err(Invalid::new(
             "says that its decay was not corrected, and its Decay Factors disagree: they are not 1",
         ));
     }
-    let Some((start, duration)) = starts.min_by(|a, b| a.0.seconds_since(&b.0).total_cmp(&0.0)) else {
+    if series.instances.iter().any(|one| one.object.words(tags::CORRECTED_IMAGE).iter().any(|word| word == "DECY")) {
+        return Err(Invalid::new(
+            "says that its decay was not corrected, and its Corrected Image disagrees: it lists DECY",
+        ));
+    }
+    let all: Vec<Average> = series.instances.iter().flat_map(|one| averages(one, rate(drug))).collect();
+    let Some(first) = all.iter().min_by(|a, b| a.moment.seconds_since(&b.moment).total_cmp(&0.0)) else {
         return Ok(None);
     };
-    let last = series.instances.iter().filter_map(|one| times::acquisition(&one.object));
-    let spread = last.map(|moment| moment.seconds_since(&start)).fold(0.0, f64::max);
+    let spread = all.iter().map(|one| one.moment.seconds_since(&first.moment)).fold(0.0, f64::max);
     if rate(drug).is_some_and(|rate| rate * spread > FACTOR_TOLERANCE) {
         return Err(Invalid::new(format!(
-            "has slices that were scanned up to {spread:.0} s apart without decay correction (Decay Correction NONE): \
-             its beds do not belong to one moment; export it corrected to the START"
+            "has slices whose averages lie up to {spread:.0} s apart without decay correction: its beds or frames do \
+             not belong to one moment; export it corrected to the START"
         )));
     }
     if spread > SAME_S {
         warnings.push(format!(
-            "the beds were scanned {spread:.0} s apart without decay correction; the time is that of the first"
+            "the slices have their averages up to {spread:.0} s apart, as beds do, without decay correction; the time \
+             is that of the first"
         ));
     }
-    let Some(duration) = duration else {
-        warnings.push("the file does not say how long its frame is; its start is taken for its average".into());
-        return Ok(Some(Reference { moment: start, event: "acquisition start" }));
-    };
-    if rate(drug).is_none() {
-        warnings.push("the file does not say its half-life; the middle of the frame is taken for its average".into());
+    match first.from {
+        Source::Start => {
+            warnings.push("the file does not say how long its frame is; its start is taken for its average".into());
+        }
+        Source::Frame if rate(drug).is_none() => warnings
+            .push("the file does not say its half-life; the middle of the frame is taken for its average".into()),
+        Source::Written | Source::Frame => {}
     }
-    let moment = start.later(average_time(rate(drug), duration));
-    Ok(moment.map(|moment| Reference { moment, event: "frame average" }))
+    let event = if first.from == Source::Start { "acquisition start" } else { "frame average" };
+    Ok(Some(Reference { moment: first.moment, event }))
 }
 
 /// Enhanced PET: the moment is written, or decay was not corrected.
-fn enhanced(object: &Object, drug: &Radiopharmaceutical, warnings: &mut Vec<String>) -> Option<Reference> {
-    let is_corrected = object.text(tags::DECAY_CORRECTED).is_none_or(|word| word.eq_ignore_ascii_case("YES"));
-    if is_corrected {
-        let moment = times::moment(object, object, tags::DECAY_CORRECTION_DATE_TIME)?;
-        return Some(Reference { moment, event: "decay correction" });
+fn enhanced(
+    series: &Series,
+    drug: &Radiopharmaceutical,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Reference>, Invalid> {
+    let object = series.first();
+    match object.text(tags::DECAY_CORRECTED).map(|word| word.to_uppercase()).as_deref() {
+        None | Some("YES") => {
+            let moment = times::moment(object, object, tags::DECAY_CORRECTION_DATE_TIME);
+            Ok(moment.map(|moment| Reference { moment, event: "decay correction" }))
+        }
+        Some("NO") => averaged(series, drug, warnings),
+        Some(_) => Err(Invalid::new("has a Decay Corrected that is neither YES nor NO")),
     }
-    let content = Frame::new(object, 0).group(tags::FRAME_CONTENT_SEQUENCE);
-    let average = content.and_then(|item| times::moment(object, item, tags::FRAME_REFERENCE_DATE_TIME));
-    if let Some(moment) = average {
-        return Some(Reference { moment, event: "frame average" });
-    }
-    let start = content.and_then(|item| times::moment(object, item, tags::FRAME_ACQUISITION_DATE_TIME));
-    let start = start.or_else(|| times::acquisition(object))?;
-    let milliseconds = content.and_then(|item| item.number(tags::FRAME_ACQUISITION_DURATION));
-    let Some(milliseconds) = milliseconds.or_else(|| object.number(tags::ACTUAL_FRAME_DURATION)) else {
-        warnings.push("the file does not say how long its frames are; their start is taken for their average".into());
-        return Some(Reference { moment: start, event: "acquisition start" });
-    };
-    let moment = start.later(average_time(rate(drug), milliseconds / 1000.0))?;
-    Some(Reference { moment, event: "frame average" })
 }
 
 /// Whether any file has what a decay factor is compared by.
