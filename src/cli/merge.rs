@@ -46,7 +46,7 @@ struct Merged {
 pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let mut warnings = Vec::new();
-    let (labels, names) = args.outputs.read_labels(&mut checks, &mut warnings);
+    let (labels, names) = args.outputs.read_labels(None, &mut checks, &mut warnings);
     // A tally does not keep how its inputs say where they lie; labels on its grid say it the same way.
     let origin = labels.as_ref().map_or_else(Origin::default, |files| files.origin.on_another_grid());
     let ready = args.outputs.check(args.tallies.iter().map(|path| Some(path.as_path())), &[], None, &mut checks);

@@ -17,6 +17,7 @@ use crate::domain::{
 };
 use crate::dosimetry::organs::{OrganInputs, whole_regions};
 use crate::dosimetry::{CumulativeHistogram, DoseDistribution, OrganDose, organ_doses, organ_histograms};
+use crate::formats::dicom::LabelGrid;
 use crate::formats::dicom::write::DoseKind;
 use crate::formats::labels::LabelFiles;
 use crate::formats::volume_file::{Origin, OutputFormat, write_volume};
@@ -162,13 +163,16 @@ impl OutputArgs {
     }
 
     /// The organs as stored in their files, and the names of labels. Faults are recorded.
+    ///
+    /// * `images` – what contours lie on whose own images are not beside them
     pub(super) fn read_labels(
         &self,
+        images: Option<&LabelGrid>,
         checks: &mut Checks,
         warnings: &mut Vec<Warning>,
     ) -> (Option<LabelFiles>, BTreeMap<u16, String>) {
         let given = (!self.labels.is_empty()).then_some(&self.labels);
-        let files = given.and_then(|paths| checks.at("labels", labels::read(paths)));
+        let files = given.and_then(|paths| checks.at("labels", labels::read_beside(paths, images)));
         let words = files.iter().flat_map(|files| &files.warnings);
         warnings.extend(words.map(|words| Warning::new(warning::INPUT_FILE, "labels", words)));
         let names = self.label_names.as_deref().and_then(|path| checks.at("label-names", label_names::read(path)));

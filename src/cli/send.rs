@@ -94,7 +94,8 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let mut instances = Vec::new();
     for path in &args.files {
         let named = |Invalid(reason): Invalid| Invalid::new(format!("{}: {reason}", path.display()));
-        instances.extend(checks.at("file", Instance::read(path).map_err(named)));
+        let read = Instance::read(path).and_then(|instance| instance.check_whole().map(|()| instance));
+        instances.extend(checks.at("file", read.map_err(named)));
     }
     let peer = args.to.as_deref().and_then(|text| checks.at("to", Peer::parse(text)));
     let tls = args.tls.check(&mut checks);

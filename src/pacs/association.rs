@@ -63,6 +63,8 @@ impl Write for Stream {
 pub(super) struct Association {
     stream: Stream,
     contexts: Vec<PresentationContextNegotiated>,
+    /// Classes that the other side takes, and not in a transfer syntax that was asked for.
+    other_syntaxes: Vec<String>,
     /// Most bytes of data in a PDU that the other side takes.
     data_bytes: usize,
 }
@@ -105,7 +107,7 @@ impl Association {
                 UserVariableItem::ImplementationVersionName(IMPLEMENTATION_VERSION_NAME.to_owned()),
             ],
         });
-        let mut opening = Self { stream, contexts: Vec::new(), data_bytes: 0 };
+        let mut opening = Self { stream, contexts: Vec::new(), other_syntaxes: Vec::new(), data_bytes: 0 };
         opening.send(&request).map_err(|error| failed(error.to_string()))?;
         let answer = opening.receive().map_err(|error| failed(error.to_string()))?;
         if let Pdu::AssociationRJ(refused) = &answer {
@@ -115,6 +117,11 @@ impl Association {
             return Err(failed("the answer cannot be understood".into()));
         };
         let of = |id: u8| proposed.iter().find(|context| context.id == id);
+        let answers = accepted.presentation_contexts.iter();
+        opening.other_syntaxes = answers
+            .filter(|one| one.reason == PresentationContextResultReason::TransferSyntaxesNotSupported)
+            .filter_map(|one| Some(of(one.id)?.abstract_syntax.clone()))
+            .collect();
         let taken = accepted.presentation_contexts.into_iter();
         let taken = taken.filter(|one| one.reason == PresentationContextResultReason::Acceptance);
         opening.contexts = taken
@@ -143,6 +150,11 @@ impl Association {
             context.abstract_syntax == class && syntax.is_none_or(|syntax| is_same(&context.transfer_syntax, syntax))
         });
         found.next().map(|context| context.id)
+    }
+
+    /// Whether a class is taken, in whatever transfer syntax.
+    pub(super) fn takes(&self, class: &str) -> bool {
+        self.context(class, None).is_some() || self.other_syntaxes.iter().any(|other| other == class)
     }
 
     /// Sends a PDU.

@@ -8,6 +8,7 @@ use dicom_object::FileMetaTable;
 
 use crate::digest::Digest;
 use crate::domain::Invalid;
+use crate::formats::dicom::check_data_set;
 
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 1 << 16;
@@ -68,6 +69,17 @@ impl Instance {
             bytes: metadata.len(),
             data_set_at,
         })
+    }
+
+    /// Whether the data set ends where the file does: an archive keeps what is cut short under its UID.
+    ///
+    /// # Errors
+    /// If it does not, or the file cannot be read.
+    pub fn check_whole(&self) -> Result<(), Invalid> {
+        let mut bytes = Vec::new();
+        let read = self.data_set().and_then(|mut data| data.read_to_end(&mut bytes));
+        read.map_err(|error| Invalid::new(format!("cannot be read: {error}")))?;
+        check_data_set(&bytes, &self.syntax)
     }
 
     /// Digest of the data set and its transfer syntax: the same whatever file meta information a sender has written.

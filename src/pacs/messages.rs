@@ -57,6 +57,11 @@ impl Messages {
         self.inner.context(class, syntax)
     }
 
+    /// Whether a class is taken, in whatever transfer syntax.
+    pub(super) fn takes(&self, class: &str) -> bool {
+        self.inner.takes(class)
+    }
+
     /// Asks whether somebody is there.
     pub(super) fn echo(&mut self) -> Result<(), DoseError> {
         let context = self.context(uids::VERIFICATION, None);

@@ -98,7 +98,9 @@ pub fn send(
 
 /// Sends an instance; the status of the answer, or that its class or transfer syntax is not taken.
 fn store(messages: &mut Messages, instance: &Instance) -> Result<u16, DoseError> {
-    let Some(context) = messages.context(&instance.class, Some(&instance.syntax)) else { return Ok(0x0122) };
+    let Some(context) = messages.context(&instance.class, Some(&instance.syntax)) else {
+        return Ok(if messages.takes(&instance.class) { 0xc122 } else { 0x0122 });
+    };
     let command = [
         (tags::AFFECTED_SOP_CLASS_UID, VR::UI, PrimitiveValue::from(instance.class.as_str())),
         (tags::PRIORITY, VR::US, PrimitiveValue::from(0u16)),

@@ -98,6 +98,49 @@ fn what_belongs_to_another_patient_or_frame_of_reference_is_refused() {
 }
 
 #[test]
+fn contours_in_a_folder_of_their_own_are_drawn_on_the_ct() {
+    let folder = session();
+    fs::create_dir(folder.path().join("set")).expect("a writable folder");
+    let with = |set: Made| {
+        set.save(&folder.path().join("set/set"));
+        compute(folder.path(), "nm", "ct", "dose.nii", &["--labels", "set", "--organs-output", "organs.csv"])
+    };
+    let set = structures(vec![squares(1, "KIDNEY", &[100.0, 110.0])]);
+    let said = with(set.clone().text(tags::FRAME_OF_REFERENCE_UID, VR::UI, "1.2.3.77"));
+    assert!(said.contains("error: labels:") && said.contains("two frames of reference"), "{said}");
+    let said = with(set.clone().text(tags::PATIENT_ID, VR::LO, "SOMEBODY ELSE"));
+    assert!(said.contains("error: labels:") && said.contains("two patients"), "{said}");
+    assert!(!folder.path().join("organs.csv").exists());
+    let said = with(set);
+    assert!(!said.contains("error"), "{said}");
+    let table = fs::read_to_string(folder.path().join("organs.csv")).expect("a table");
+    assert!(table.contains("KIDNEY"), "{table}");
+}
+
+#[test]
+fn a_ct_that_does_not_say_where_it_lies_needs_a_registration() {
+    let folder = session();
+    for (name, z) in [("b", 100.0), ("a", 110.0)] {
+        let slice = ct(z, 40.0)
+            .numbers(tags::IMAGE_POSITION_PATIENT, &[-5.0, -5.0, z])
+            .numbers(tags::PIXEL_SPACING, &[10.0, 10.0])
+            .without(tags::FRAME_OF_REFERENCE_UID)
+            .pixels([2, 2, 1], &[1064; 4]);
+        slice.save(&folder.path().join("ct").join(name));
+    }
+    let said = compute(folder.path(), "nm", "ct", "dose.nii", &[]);
+    assert!(said.contains("error: ct: nothing says") && said.contains("--transform"), "{said}");
+    let same = "#Insight Transform File V1.0\n#Transform 0\nTransform: TranslationTransform_double_3_3\n";
+    fs::write(folder.path().join("same.tfm"), format!("{same}Parameters: 0 0 0\nFixedParameters: \n"))
+        .expect("a writable folder");
+    let said = compute(folder.path(), "nm", "ct", "dose.nii", &["--transform", "same.tfm"]);
+    assert!(!said.contains("error"), "{said}");
+    // A volume file says nothing of that kind, and never did.
+    let said = compute(folder.path(), "nm", "nifti/ct.nii", "dose.nii", &[]);
+    assert!(!said.contains("error"), "{said}");
+}
+
+#[test]
 fn a_folder_is_inspected_series_by_series() {
     let folder = session();
     let text = succeed(folder.path(), ["inspect", "."]);

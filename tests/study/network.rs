@@ -144,6 +144,42 @@ fn a_class_that_is_not_taken_is_told_and_nobody_is_an_error() {
     }
 }
 
+#[test]
+fn a_file_that_is_cut_short_is_not_sent() {
+    let (folder, _) = folder();
+    let whole = fs::read(folder.path().join("a.dcm")).expect("a file");
+    for (name, bytes) in [("cut.dcm", whole.len() - 1), ("half.dcm", whole.len() / 2)] {
+        fs::write(folder.path().join(name), &whole[..bytes]).expect("a writable folder");
+    }
+    // Nobody listens there: it is not asked.
+    let output = dosegrid(folder.path(), ["send", "a.dcm", "cut.dcm", "half.dcm", "--to", "TEST-SCP@127.0.0.1:9"]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    for name in ["cut.dcm", "half.dcm"] {
+        let words = format!("file: {name}: is a damaged DICOM file: it is cut short");
+        assert!(stderr(&output).contains(&words), "{}", stderr(&output));
+    }
+    assert!(!stderr(&output).contains("file: a.dcm"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_transfer_syntax_that_is_not_taken_is_told_from_a_class() {
+    let (folder, _) = folder();
+    let mut bytes = fs::read(folder.path().join("b.dcm")).expect("a file");
+    let explicit = b"1.2.840.10008.1.2.1\0";
+    let at = bytes.windows(explicit.len()).position(|part| part == explicit).expect("a transfer syntax");
+    // One that nobody has.
+    bytes[at..at + explicit.len()].copy_from_slice(b"1.2.840.10008.1.2.9\0");
+    fs::write(folder.path().join("b.dcm"), bytes).expect("a writable folder");
+    let (address, scp) = store_scp(vec![0]);
+    let output = dosegrid(folder.path(), ["send", "a.dcm", "b.dcm", "--to", &format!("TEST-SCP@{address}")]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let said = String::from_utf8(output.stdout).expect("text");
+    for words in ["a.dcm: 0000H stored", "b.dcm: C122H its transfer syntax is not supported"] {
+        assert!(said.contains(words), "{said}");
+    }
+    assert_eq!(scp.join().expect("no panic").len(), 1);
+}
+
 /// An archive that has what lies in a folder: a study that may be found, and a series in it.
 fn archive(folder: PathBuf) -> impl Fn(&Asked) -> Answer + Send + 'static {
     move |asked| {

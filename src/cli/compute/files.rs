@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::Args;
 use super::volumes::read_volume;
 use crate::domain::{Checks, Extras, Organs, Part, Volume, Warning};
-use crate::formats::dicom::{ImageAccount, check_pair};
+use crate::formats::dicom::{ImageAccount, LabelGrid, check_pair};
 use crate::formats::volume_file::Origin;
 use crate::request::{RawDaughterMap, RawHeader, RawMedium, RawMethod, RawUnit, RawVolume};
 use crate::resample::DoseGrid;
@@ -48,11 +48,6 @@ pub(super) fn described<T>(map: &Part<Volume<T>>) -> Part<RawVolume> {
 impl Files {
     pub(super) fn read(args: &Args, checks: &mut Checks) -> Self {
         let mut warnings = Vec::new();
-        let (organs, names) = args.outputs.read_labels(checks, &mut warnings);
-        let labels = organs.as_ref().and_then(|files| files.dicom.as_ref());
-        let labels = labels.map(|labels| (labels.frame_of_reference.clone(), labels.patient.clone()));
-        let organs =
-            if args.outputs.labels.is_empty() { Part::Absent } else { Part::given(organs.map(|files| files.organs)) };
         let mut daughters = Vec::new();
         for daughter in args.source.daughter_files(checks) {
             let name = daughter.as_ref().map(|daughter| daughter.nuclide.to_owned());
@@ -75,6 +70,13 @@ impl Files {
                 file.volume
             })
         });
+        // A CT of DICOM says where it lies: contours of the same frame of reference may be drawn on it.
+        let images = ct.good().zip(of_ct.as_deref()).map(|(ct, account)| LabelGrid::of(ct.grid(), Some(account)));
+        let (organs, names) = args.outputs.read_labels(images.as_ref(), checks, &mut warnings);
+        let labels = organs.as_ref().and_then(|files| files.dicom.as_ref());
+        let labels = labels.map(|labels| (labels.frame_of_reference.clone(), labels.patient.clone()));
+        let organs =
+            if args.outputs.labels.is_empty() { Part::Absent } else { Part::given(organs.map(|files| files.organs)) };
         let belongs = |account: &Option<Box<ImageAccount>>| {
             account.as_ref().map(|account| (account.frame_of_reference.clone(), account.patient.clone()))
         };
@@ -83,6 +85,14 @@ impl Files {
             let (Some(a), Some(b)) = (belonging, belongs(&account)) else { continue };
             // A registration says how two frames of reference lie to one another.
             let frame = |frame: Option<String>| frame.filter(|_| !args.grids.has_transform());
+            let is_told = a.0.is_some() && b.0.is_some();
+            if flag == "ct" && !is_told && !args.grids.has_transform() {
+                checks.fail(
+                    flag,
+                    "nothing says that it lies in the coordinates of the activity: one of the two names no frame of \
+                     reference; give --transform, an identity if they do lie in the same",
+                );
+            }
             let (a, b) = ((frame(a.0), a.1), (frame(b.0), b.1));
             checks.at(flag, check_pair(what, (&a.0, &a.1), "the activity", (&b.0, &b.1)));
         }

@@ -135,7 +135,7 @@ fn target(
 fn without_images() -> Invalid {
     Invalid::new(
         "is a structure set, whose contours need the grid of the images that they were drawn on, and these are not \
-         beside it; give --grid",
+         beside it; give them, as --grid of `convert` or as a --ct of DICOM of `compute`",
     )
 }
 

@@ -34,15 +34,26 @@ pub struct LabelFiles {
 /// The labels of maps are kept if no two files have the same one. Otherwise each file is one organ, is numbered from 1
 /// in the order that they are given (in a folder by name), and has the name of its file.
 ///
-/// # Errors If a file cannot be read, holds no labels, or lies on another grid than the first; every such fault, with
-/// the name of the file.
+/// # Errors
+/// If a file cannot be read, holds no labels, or lies on another grid than the first; every such fault, with the name
+/// of the file.
 pub fn read(paths: &[PathBuf]) -> Result<LabelFiles, Invalid> {
+    read_beside(paths, None)
+}
+
+/// Reads organs as [`read`] does.
+///
+/// * `images` – what contours lie on whose own images are not beside them
+///
+/// # Errors
+/// As [`read`].
+pub fn read_beside(paths: &[PathBuf], images: Option<&LabelGrid>) -> Result<LabelFiles, Invalid> {
     let files = all_files(paths)?;
     let (mut faults, mut warnings) = (Vec::new(), Vec::new());
     let mut found: Vec<Found> = Vec::new();
     let mut first: Option<(Arc<VoxelGrid>, Origin)> = None;
     for path in &files {
-        match read_one(path, first.as_ref().map(|(grid, _)| grid)) {
+        match read_one(path, first.as_ref().map(|(grid, _)| grid), images) {
             Ok(one) => {
                 first.get_or_insert_with(|| (one.organs.grid().clone(), one.origin.clone()));
                 warnings.extend(one.warnings.iter().map(|warning| format!("`{}`: {warning}", name_of(path))));
@@ -82,9 +93,10 @@ fn all_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Invalid> {
 }
 
 /// * `grid` – that of the first file; what lies on it in another order is put in its order
-fn read_one(path: &Path, grid: Option<&Arc<VoxelGrid>>) -> Result<Found, Invalid> {
+/// * `images` – what contours lie on whose own images are not beside them
+fn read_one(path: &Path, grid: Option<&Arc<VoxelGrid>>, images: Option<&LabelGrid>) -> Result<Found, Invalid> {
     let place = Place::of(path);
-    let found = if place.is_dicom(is_volume_name) { of_dicom(place)? } else { organs_of(read_frames(path)?)? };
+    let found = if place.is_dicom(is_volume_name) { of_dicom(place, images)? } else { organs_of(read_frames(path)?)? };
     let Some(grid) = grid else {
         return Ok(found);
     };
@@ -98,8 +110,13 @@ fn read_one(path: &Path, grid: Option<&Arc<VoxelGrid>>) -> Result<Found, Invalid
 }
 
 /// Organs of a segmentation or structure set, on the images that they were drawn on.
-fn of_dicom(place: Place) -> Result<Found, Invalid> {
-    let labels = dicom::read_labels(place, None, None)?;
+fn of_dicom(place: Place, images: Option<&LabelGrid>) -> Result<Found, Invalid> {
+    let own = dicom::read_labels(place.clone(), None, None);
+    let labels = match (own, images) {
+        // Whatever else is wrong is found again.
+        (Err(_), Some(images)) => dicom::read_labels(place, Some(images.clone()), None)?,
+        (own, _) => own?,
+    };
     let dicom = LabelGrid {
         grid: VoxelGrid::clone(labels.organs.grid()),
         frame_of_reference: labels.frame_of_reference,
