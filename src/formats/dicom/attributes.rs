@@ -4,6 +4,8 @@ use dicom_core::{Tag, value::PrimitiveValue, value::Value};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
 
+use super::escapes;
+
 /// A data set.
 pub(super) type Object = InMemDicomObject;
 
@@ -50,8 +52,8 @@ impl Attributes for Object {
         } else {
             primitive.to_str().into_owned()
         };
-        // Escapes of character sets that are not decoded would go to terminals and names of files.
-        let text: String = text.chars().filter(|c| !c.is_control()).collect();
+        // What is left of control characters would go to terminals and names of files.
+        let text: String = escapes::decoded(&text).chars().filter(|c| !c.is_control()).collect();
         let text = text.trim().to_owned();
         (!text.is_empty()).then_some(text)
     }

@@ -11,6 +11,7 @@ mod apart;
 mod attributes;
 mod code_stream;
 mod encapsulated;
+mod escapes;
 mod image;
 mod inventory;
 mod iod;
