@@ -26,7 +26,10 @@ fn answer(case: &Value) -> Result<Value, DoseError> {
 fn kinetics(method: &Value, given: &Value) -> Result<Kinetics, DoseError> {
     Ok(match method.as_str() {
         Some("physical") => Kinetics::Physical {
-            half_life_h: physical_half_life_h(given)?.map_or_else(|| number(given, "half_life_h"), Ok)?,
+            half_life_h: match optional(given, "half_life_h")? {
+                Some(half_life_h) if given["physical_half_life_h"].is_null() => half_life_h,
+                _ => physical_half_life_h(given)?.ok_or_else(|| DoseError::invalid("half_life_h", "is missing"))?,
+            },
         },
         Some("population_half_life") => Kinetics::PopulationHalfLife {
             half_life_h: number(given, "half_life_h")?,

@@ -114,7 +114,8 @@ pub(super) fn fit(shape: Shape, points: &[Observation], given_sigma: bool) -> Op
     let covariance = covariance(&curve, points, chi_square, given_sigma);
     let degrees = points.len() - parameters;
     let fit = Fit { curve, rate_is_held: false, is_bounded, chi_square, degrees, covariance };
-    (!is_bounded || fit.is_determined(points)).then_some(fit)
+    // One that does not fall has an end: at the bound.
+    (!is_bounded || fit.does_not_fall() || fit.is_determined(points)).then_some(fit)
 }
 
 /// The best amplitude of one exponential with a given rate [1/h].

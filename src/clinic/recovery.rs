@@ -259,6 +259,10 @@ mod tests {
         for [by_1, by_2] in [[1e-3, 0.0], [-1e-3, 0.0], [0.0, 1e-3], [0.0, -1e-3], [1e-3, 1e-3], [-1e-3, 1e-3]] {
             assert!(square(found.b1_cm3 * (1.0 + by_1), found.b2 * (1.0 + by_2)) > least, "{found:?}");
         }
+        // Two spheres, whose curve is exact, with coefficients near 1: the first steps are long.
+        let two = [[1.15, 0.96294, 0.019786], [11.5, 0.999392, 0.015924]].map(sphere);
+        let exact = RecoveryCurve::fit(&two).expect("a good fit");
+        assert!((exact.b1_cm3 / 0.188497 - 1.0).abs() < 1e-4 && (exact.b2 / 1.801257 - 1.0).abs() < 1e-4, "{exact:?}");
         // A general minimiser of another library gave these.
         assert!((found.b1_cm3 / 0.42784 - 1.0).abs() < 1e-4 && (found.b2 / 2.02027 - 1.0).abs() < 1e-4, "{found:?}");
     }

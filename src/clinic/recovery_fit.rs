@@ -5,47 +5,70 @@ use crate::domain::Invalid;
 
 /// Steps of the fit; it takes about ten.
 const STEPS: u32 = 500;
-/// The fit has converged when no parameter moves by more than this part of itself: the next step would be its square.
-const CONVERGED: f64 = 1e-9;
+/// The fit has converged when no parameter moves by more than this part of itself.
+const CONVERGED: f64 = 1e-13;
+/// The same of steps that are the square of those before.
+const CONVERGED_BY_NEWTON: f64 = 1e-9;
+const LEAST_DAMPING: f64 = 1e-12;
 /// Steeper or flatter curves do not describe recovery: the coefficients do not rise with volume as they should.
 const STEEPNESS: std::ops::Range<f64> = 0.02..50.0;
 
-/// Fits in the logarithms of both parameters by damped steps: Newton's where the sum of squares is convex, else those
-/// of Gauss and Newton, which alone come to no end where the residuals are large.
+/// Fits in the logarithms of both parameters: by Levenberg and Marquardt, and from where that comes to no end, as where
+/// residuals are large, by Newton's steps.
 ///
 /// # Errors
 /// If it does not converge, or to a curve that does not rise.
 pub(super) fn fit_curve(spheres: &[Sphere]) -> Result<RecoveryCurve, Invalid> {
     let does_not_rise = || Invalid::new("the coefficients do not rise with volume as those of spheres do");
-    let (mut at, mut damping) = (start(spheres), 1e-3);
-    let mut square = square_of(spheres, at);
+    let first = descend(spheres, start(spheres), false).ok_or_else(does_not_rise)?;
+    let found = if first.has_converged { first } else { descend(spheres, first.at, true).ok_or_else(does_not_rise)? };
+    if !STEEPNESS.contains(&found.at[1].exp()) {
+        return Err(does_not_rise());
+    }
+    if !found.has_converged {
+        let reason = "the fit of a curve to them comes to no end: look for a sphere that does not fit the others";
+        return Err(Invalid::new(reason));
+    }
+    Ok(curve(spheres, found.at, found.square))
+}
+
+/// Where damped steps end.
+struct Descent {
+    at: [f64; 2],
+    square: f64,
+    has_converged: bool,
+}
+
+/// Damped steps from a place; none where no parameter has an effect any more.
+///
+/// * `by_newton` – with the second derivatives where the sum of squares is convex, in steps of at most 1
+fn descend(spheres: &[Sphere], mut at: [f64; 2], by_newton: bool) -> Option<Descent> {
+    let converged = if by_newton { CONVERGED_BY_NEWTON } else { CONVERGED };
+    let (mut damping, mut square) = (1e-3, square_of(spheres, at));
     for _ in 0..STEPS {
         let (flat, [g1, g2]) = normal(spheres, at);
-        let curved = hessian(spheres, at, flat);
+        let curved = if by_newton { hessian(spheres, at, flat) } else { flat };
         let [[a, b], [_, d]] = if is_convex(curved) { curved } else { flat };
         let (a, d) = (a + damping * flat[0][0], d + damping * flat[1][1]);
         let determinant = a * d - b * b;
         if determinant.is_nan() || determinant <= 0.0 {
-            return Err(does_not_rise());
+            return None;
         }
         let step = [(d * g1 - b * g2) / determinant, (a * g2 - b * g1) / determinant];
-        let next = [at[0] + step[0], at[1] + step[1]];
+        let longest = step[0].abs().max(step[1].abs());
+        let part = if by_newton && longest > 1.0 { longest.recip() } else { 1.0 };
+        let next = [0, 1].map(|axis| at[axis] + part * step[axis]);
         let after = square_of(spheres, next);
-        let has_converged = step.iter().all(|step| step.abs() < CONVERGED);
         if after <= square {
-            (at, square, damping) = (next, after, damping / 10.0);
+            (at, square, damping) = (next, after, (damping / 10.0).max(LEAST_DAMPING));
         } else {
             damping *= 10.0;
         }
-        if has_converged {
-            let b2 = at[1].exp();
-            return if STEEPNESS.contains(&b2) { Ok(curve(spheres, at, square)) } else { Err(does_not_rise()) };
+        if longest < converged {
+            return Some(Descent { at, square, has_converged: true });
         }
     }
-    if !STEEPNESS.contains(&at[1].exp()) {
-        return Err(does_not_rise());
-    }
-    Err(Invalid::new("the fit of a curve to them comes to no end: look for a sphere that does not fit the others"))
+    Some(Descent { at, square, has_converged: false })
 }
 
 fn is_convex([[a, b], [_, d]]: [[f64; 2]; 2]) -> bool {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::weighting::relative_sigmas;
-use super::{CurveOptions, Frames, Integration, integrate};
+use super::{CurveOptions, Frames, Integration, ModelChoice, integrate};
 use crate::domain::{Checks, DoseError, Organs, words};
 
 /// A region of a map series.
@@ -181,7 +181,13 @@ fn one(
     let activity_mbq = frames.sums(maps, &region.voxels);
     let sigmas_mbq = options.relative_sigma.map(|part| relative_sigmas(&activity_mbq, part));
     let series = frames.series(&activity_mbq, sigmas_mbq.as_deref());
-    let integration = integrate(&series, &options.curve)?;
+    let integration = match integrate(&series, &options.curve) {
+        // What is left over may be noise about 0, of which no model is a curve; the regions that were drawn are sound.
+        Err(_) if region.name == REST && options.curve.model == ModelChoice::Physical => {
+            integrate(&series, &CurveOptions { model: ModelChoice::TrapezoidTail, ..options.curve })?
+        }
+        found => found?,
+    };
     let times_h = frames.times_h();
     let at = reference(&times_h, &integration, series.physical_rate_per_h(), options.reference_time_h)?;
     let map = frames.map(maps, at);

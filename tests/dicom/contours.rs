@@ -83,18 +83,23 @@ fn parts_of_a_slice_may_have_heights_of_their_own() {
         let (voxels, warnings) = islands(heights).expect("a region");
         assert!(voxels == 6 * heights.len() && !warnings.contains("outside"), "{voxels} {warnings}");
     }
-    // A hole at another height than its rim, or the same outline again.
     let rim = |z: f64| rectangle([[0, 2], [0, 2]], z);
-    for inner in [rectangle([[1, 1], [1, 1]], 5.4), rim(5.4)] {
-        let reason = voxels_of(vec![rim(5.0), inner]).expect_err("not clear");
+    // A hole at another height than its rim; parts that share a corner of the rectangles around them.
+    for other in [rectangle([[1, 1], [1, 1]], 5.4), rectangle([[2, 3], [2, 3]], 5.4)] {
+        let reason = voxels_of(vec![rim(5.0), other]).expect_err("not clear");
         assert!(reason.contains("0.40 mm apart"), "{reason}");
+    }
+    // The same outline again, or one that moves on: drawn more densely than slices.
+    for again in [rim(5.4), rectangle([[0, 3], [0, 2]], 6.0)] {
+        let (voxels, warnings) = voxels_of(vec![rim(5.0), again]).expect("a region");
+        assert!(voxels == 9 && !warnings.contains("outside"), "{voxels} {warnings}");
     }
 }
 
 #[test]
-fn planes_far_apart_do_not_stand_for_what_is_between_them() {
+fn planes_far_apart_stand_for_what_is_between_them_and_are_told() {
     let lesions = [0.0, 15.0].map(|z| rectangle([[0, 1], [0, 1]], z));
     let three = vec![lesions[0].clone(), lesions[1].clone(), rectangle([[0, 1], [0, 1]], 30.0)];
     let (voxels, warnings) = voxels_of(three).expect("a region");
-    assert!(voxels == 8 && warnings.contains("more than two slices apart"), "{voxels} {warnings}");
+    assert!(voxels == 4 * 6 && warnings.contains("more than two slices apart"), "{voxels} {warnings}");
 }

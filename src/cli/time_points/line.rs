@@ -227,7 +227,9 @@ fn injection_of(
 ) -> Option<String> {
     let times: BTreeSet<&str> =
         accounts.iter().filter_map(|account| account.injection.as_ref()?.time.as_deref()).collect();
-    let times: Vec<&str> = times.into_iter().collect();
+    let mut times: Vec<&str> = times.into_iter().collect();
+    // One injection on the clocks of several zones is one.
+    times.dedup_by_key(|time| time.parse::<jiff::Timestamp>().map_or_else(|_| time.to_string(), |at| at.to_string()));
     match (said, times.as_slice()) {
         (Some(said), times) => {
             if times.iter().any(|time| *time != said) {

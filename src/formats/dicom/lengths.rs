@@ -28,7 +28,20 @@ pub(super) struct Encoding {
 /// # Errors
 /// If an element is longer than what holds it.
 pub(super) fn check(bytes: &[u8], encoding: Encoding) -> Result<(), Invalid> {
-    Walk { bytes, encoding }.data_set(0, bytes.len(), MAX_DEPTH).map(drop).ok_or_else(|| {
+    walk(Walk { bytes, encoding, is_sent: false })
+}
+
+/// As [`check`], of a data set that is passed on and not read: of what stands behind it zeros may be there, and of what
+/// no parser is needed for, sequences without a representation.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn check_sent(bytes: &[u8], encoding: Encoding) -> Result<(), Invalid> {
+    walk(Walk { bytes, encoding, is_sent: true })
+}
+
+fn walk(walk: Walk) -> Result<(), Invalid> {
+    walk.data_set(0, walk.bytes.len(), MAX_DEPTH).map(drop).ok_or_else(|| {
         Invalid::new(
             "is a damaged DICOM file: it is cut short, or an element is longer than the file or ends within a value",
         )
@@ -38,6 +51,8 @@ pub(super) fn check(bytes: &[u8], encoding: Encoding) -> Result<(), Invalid> {
 struct Walk<'a> {
     bytes: &'a [u8],
     encoding: Encoding,
+    /// Whether it is passed on and not read.
+    is_sent: bool,
 }
 
 /// The start of an element.
@@ -47,6 +62,8 @@ struct Head {
     start: usize,
     length: u32,
     is_sequence: bool,
+    /// Whether its representation is UN.
+    is_unknown: bool,
     /// Bytes of a value.
     value_bytes: u32,
 }
@@ -69,6 +86,9 @@ impl Walk<'_> {
     /// Where a data set ends: with its delimiter, or at `end`. None if a length goes beyond.
     fn data_set(&self, mut at: usize, end: usize, depth: usize) -> Option<usize> {
         while at < end {
+            if self.is_sent && depth == MAX_DEPTH && self.bytes[at..end].iter().all(|byte| *byte == 0) {
+                return Some(end);
+            }
             let head = self.head(at, end)?;
             if head.tag == ITEM_END || head.tag == SEQUENCE_END {
                 return Some(head.start);
@@ -80,6 +100,11 @@ impl Walk<'_> {
 
     /// Where a value ends.
     fn value(&self, head: &Head, end: usize, depth: usize) -> Option<usize> {
+        if head.length == UNDEFINED && head.is_unknown && self.is_sent {
+            // Its inside is in implicit VR little endian (PS3.5, 6.2.2).
+            let encoding = Encoding { explicit: false, big_endian: false };
+            return Walk { encoding, ..*self }.items(head.start, end, true, depth);
+        }
         if head.length == UNDEFINED {
             return self.items(head.start, end, head.is_sequence, depth);
         }
@@ -122,7 +147,8 @@ impl Walk<'_> {
             let vr = StandardDataDictionary.by_tag(tag).map_or(VR::UN, |entry| entry.vr().relaxed());
             // Of a sequence that is not known, only its delimiter tells the end.
             let is_sequence = length == UNDEFINED || vr == VR::SQ;
-            return Some(Head { tag, start: at + 8, length, is_sequence, value_bytes: value_bytes(vr) });
+            let value_bytes = value_bytes(vr);
+            return Some(Head { tag, start: at + 8, length, is_sequence, is_unknown: false, value_bytes });
         }
         let representation = part.get(4..6)?;
         let vr = VR::from_binary([representation[0], representation[1]]);
@@ -133,11 +159,13 @@ impl Walk<'_> {
         if !is_long {
             let length = self.short(part.get(6..8)?);
             let value_bytes = vr.map_or(1, value_bytes);
-            return Some(Head { tag, start: at + 8, length: length.into(), is_sequence: false, value_bytes });
+            let length = length.into();
+            return Some(Head { tag, start: at + 8, length, is_sequence: false, is_unknown: false, value_bytes });
         }
         let length = self.long(part.get(8..12)?);
         let value_bytes = vr.map_or(1, value_bytes);
-        Some(Head { tag, start: at + 12, length, is_sequence: vr == Some(VR::SQ), value_bytes })
+        let (is_sequence, is_unknown) = (vr == Some(VR::SQ), vr == Some(VR::UN));
+        Some(Head { tag, start: at + 12, length, is_sequence, is_unknown, value_bytes })
     }
 
     fn short(&self, bytes: &[u8]) -> u16 {

@@ -122,9 +122,13 @@ fn encoding_of(syntax: &str) -> Encoding {
 /// If it does not.
 pub(super) fn check_data_set(bytes: &[u8], syntax: &str) -> Result<(), Invalid> {
     if syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
-        return lengths::check(&inflate(bytes)?, encoding_of(syntax));
+        return lengths::check_sent(&inflate(bytes)?, encoding_of(syntax));
     }
-    lengths::check(bytes, encoding_of(syntax))
+    // How others encode is not known.
+    if !syntax.starts_with(uids::IMPLICIT_VR_LITTLE_ENDIAN) {
+        return Ok(());
+    }
+    lengths::check_sent(bytes, encoding_of(syntax))
 }
 
 /// The transfer syntax of file meta information, and what follows it.

@@ -93,8 +93,16 @@ impl Radiopharmaceutical {
     fn injection_time(&mut self, object: &Object, item: &Object, scan: Option<Moment>) {
         let whole = times::moment(object, item, tags::RADIOPHARMACEUTICAL_START_DATE_TIME);
         if let Some(moment) = whole {
-            let hour = item.text(tags::RADIOPHARMACEUTICAL_START_TIME).and_then(|text| times::time(&text));
-            if hour.is_some_and(|hour| times::apart_on_clock_s(hour, moment.clock.time()) > SAME_S) {
+            // On the clock of the file or that of the DateTime; an hour alone says too little.
+            let written = item.text(tags::RADIOPHARMACEUTICAL_START_DATE_TIME);
+            let written = written.and_then(|text| times::time(text.get(8..14)?));
+            let hour = item.text(tags::RADIOPHARMACEUTICAL_START_TIME).filter(|text| text.len() >= 4);
+            let hour = hour.and_then(|text| times::time(&text));
+            let is_other = |hour| {
+                let clocks = [Some(moment.clock.time()), written].into_iter().flatten();
+                clocks.into_iter().all(|clock| times::apart_on_clock_s(hour, clock) > SAME_S)
+            };
+            if hour.is_some_and(is_other) {
                 self.warnings.push(
                     "the injection has two times that disagree (Start DateTime and Start Time); neither is used".into(),
                 );

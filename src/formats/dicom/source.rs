@@ -78,7 +78,11 @@ fn looks_broken(path: &Path) -> bool {
     const ENDS: [&str; 3] = ["dcm", "dicom", "ima"];
     let is_named = path.extension().is_some_and(|end| ENDS.iter().any(|known| end.eq_ignore_ascii_case(known)));
     let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    !is_hidden && (is_named || fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0))
+    // Without an extension, or with that of a UID, and numbered: as slices are named.
+    let is_numbered = path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().any(u8::is_ascii_digit));
+    let is_bare = path.extension().is_none_or(|end| end.as_encoded_bytes().iter().all(u8::is_ascii_digit));
+    let is_empty = || fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0);
+    !is_hidden && (is_named || is_numbered && is_bare && is_empty())
 }
 
 /// The DICOM files under a path, in those folders too.

@@ -20,8 +20,11 @@ const FLAT: f64 = 0.1;
 /// Distance under which two planes are one, in slices.
 const ONE_PLANE: f64 = 0.02;
 
-/// How far contour planes may be apart and stand for the slices between them, in slices.
+/// How far contour planes may be apart and stand for the slices between them without a word, in slices.
 const MOST_SLICES: f64 = 2.1;
+
+/// Of two outlines that are one, the rectangles around them share this part at least.
+const SAME_OUTLINE: f64 = 0.5;
 
 /// A closed contour in indices of the grid.
 struct Contour {
@@ -78,8 +81,9 @@ pub(super) fn read(series: &Series, grid: &Arc<VoxelGrid>, frame_of_reference: O
         }
         warnings.extend(closed.warnings.iter().map(|words| format!("`{name}` {words}")));
         if is_sparse {
-            warnings
-                .push(format!("`{name}` has contour planes more than two slices apart; none between them is filled"));
+            warnings.push(format!(
+                "`{name}` has contour planes more than two slices apart; each stands for the slices up to the middle"
+            ));
         }
         if voxels.is_empty() {
             left_out.push((name, "its contours hold no voxel centre of the grid".into()));
@@ -205,7 +209,7 @@ struct Filled {
     voxels: Vec<u32>,
     /// Contour planes that belong to no slice.
     outside: usize,
-    /// Whether contour planes that follow one another regularly are too far apart to stand for what is between them.
+    /// Whether contour planes that follow one another regularly are so far apart that it is to be told.
     is_sparse: bool,
 }
 
@@ -214,7 +218,7 @@ fn fill(contours: &[Contour], grid: &VoxelGrid) -> Result<Filled, Invalid> {
     let heights = heights(contours);
     let spacing = spacing(&heights);
     let is_sparse = spacing > MOST_SLICES;
-    let half = if is_sparse { 0.5 } else { 0.5 * spacing.max(1.0) };
+    let half = 0.5 * spacing.max(1.0);
     let is_dense = is_dense(&heights);
     let mut voxels = Vec::new();
     let mut crossings = Vec::new();
@@ -230,8 +234,8 @@ fn fill(contours: &[Contour], grid: &VoxelGrid) -> Result<Filled, Invalid> {
             // Parts that were drawn at their own heights within the slice.
             let others = contours.iter().filter(|contour| is_within(&contour.height, 0.5));
             let others: Vec<&Contour> = others.filter(|contour| (contour.height - height).abs() > ONE_PLANE).collect();
-            check_apart(&on_plane, &others, grid)?;
-            on_plane.extend(others);
+            let parts = parts_beside(&on_plane, &others, grid)?;
+            on_plane.extend(parts);
         }
         for row in 0..ny {
             crossings.clear();
@@ -253,30 +257,48 @@ fn fill(contours: &[Contour], grid: &VoxelGrid) -> Result<Filled, Invalid> {
     Ok(Filled { voxels, outside: beside.count(), is_sparse })
 }
 
-/// Whether contours at several heights within a slice lie beside one another, so that they are parts of one region.
+/// Of contours at other heights within a slice those that lie beside the ones of its plane, so that they are parts of
+/// one region. Others may be the same outline, drawn more densely than slices: the one that is nearest stands for it.
 ///
 /// # Errors
-/// If two do not: they may be a rim and its hole, or one outline that was drawn twice.
-fn check_apart(first: &[&Contour], others: &[&Contour], grid: &VoxelGrid) -> Result<(), Invalid> {
+/// If two are neither: they may be a rim and its hole.
+fn parts_beside<'a>(
+    first: &[&'a Contour],
+    others: &[&'a Contour],
+    grid: &VoxelGrid,
+) -> Result<Vec<&'a Contour>, Invalid> {
+    type Bounds = [(f64, f64); 2];
     let bounds = |contour: &Contour| {
         [0, 1].map(|axis| {
             let along = contour.points.iter().map(|point| point[axis]);
             along.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)))
         })
     };
-    let meet = |a: &Contour, b: &Contour| bounds(a).iter().zip(bounds(b)).all(|(a, b)| a.0 < b.1 && b.0 < a.1);
-    for (at, other) in others.iter().enumerate() {
-        let before = first.iter().chain(&others[..at]);
-        let is_met = |one: &&&Contour| (one.height - other.height).abs() > ONE_PLANE && meet(one, other);
-        if let Some(one) = before.into_iter().find(is_met) {
-            let apart_mm = (one.height - other.height).abs() * grid.spacing_mm()[2];
-            return Err(Invalid::new(format!(
-                "has contours over one another in a slice, {apart_mm:.2} mm apart: a rim and its hole, or an outline that \
-                 was drawn twice"
-            )));
+    let meet = |a: &Bounds, b: &Bounds| a.iter().zip(b).all(|(a, b)| a.0 < b.1 && b.0 < a.1);
+    let is_within = |a: &Bounds, b: &Bounds| a.iter().zip(b).all(|(a, b)| a.0 > b.0 && a.1 < b.1);
+    let area = |of: &Bounds| of.iter().map(|(low, high)| (high - low).max(0.0)).product::<f64>();
+    let is_same = |a: &Bounds, b: &Bounds| {
+        let common = [0, 1].map(|axis| (a[axis].0.max(b[axis].0), a[axis].1.min(b[axis].1)));
+        let common = area(&common);
+        !is_within(a, b) && !is_within(b, a) && common >= SAME_OUTLINE * (area(a) + area(b) - common)
+    };
+    let mut parts: Vec<&Contour> = Vec::new();
+    for other in others {
+        let own = bounds(other);
+        let is_met = |one: &&&Contour| (one.height - other.height).abs() > ONE_PLANE && meet(&bounds(one), &own);
+        let met: Vec<&&Contour> = first.iter().chain(&parts).filter(is_met).collect();
+        match met.iter().find(|one| !is_same(&bounds(one), &own)) {
+            Some(one) => {
+                let apart_mm = (one.height - other.height).abs() * grid.spacing_mm()[2];
+                return Err(Invalid::new(format!(
+                    "has contours over one another in a slice, {apart_mm:.2} mm apart, which may be a rim and its hole"
+                )));
+            }
+            None if met.is_empty() => parts.push(other),
+            None => {}
         }
     }
-    Ok(())
+    Ok(parts)
 }
 
 /// Where a contour crosses the line through the centres of a row.

@@ -157,6 +157,14 @@ pub(super) fn acquisition(object: &Object) -> Option<Moment> {
 
 /// The two moments at which an acquisition began, where a file says it twice and the two disagree.
 pub(super) fn two_acquisitions(object: &Object) -> Option<[Moment; 2]> {
+    // What leaves out minutes says too little.
+    let has_minutes = |tag, digits: usize| {
+        let text = object.text(tag).unwrap_or_default();
+        text.bytes().take_while(u8::is_ascii_digit).count() >= digits || text.contains(':')
+    };
+    if !has_minutes(tags::ACQUISITION_DATE_TIME, 12) || !has_minutes(tags::ACQUISITION_TIME, 4) {
+        return None;
+    }
     let whole = moment(object, object, tags::ACQUISITION_DATE_TIME)?;
     let parts = day_and_time(object, tags::ACQUISITION_DATE, tags::ACQUISITION_TIME)?;
     (whole.seconds_since(&parts).abs() > SAME_S).then_some([whole, parts])
