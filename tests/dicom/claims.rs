@@ -72,9 +72,15 @@ fn decay_factors_are_above_0() {
 
 #[test]
 fn an_empty_file_may_be_a_slice() {
-    for (name, bytes, is_slice) in
-        [("a.dcm", &b"<html>"[..], true), ("a", b"", true), ("._a.dcm", b"x", false), ("a.txt", b"x", false)]
-    {
+    for (name, bytes, is_slice) in [
+        ("a.dcm", &b"<html>"[..], true),
+        ("IM0003", b"", true),
+        ("1.2.3.4", b"", true),
+        ("VERSION", b"", false),
+        ("complete.lock", b"", false),
+        ("._a.dcm", b"x", false),
+        ("a.txt", b"x", false),
+    ] {
         let folder = folder();
         for z in [0.0, 5.0] {
             ct(z, 0.0).save(&folder.path().join(format!("{z}")));

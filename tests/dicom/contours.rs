@@ -57,7 +57,7 @@ fn a_contour_that_is_there_twice_counts_once() {
 fn names_hold_no_control_characters() {
     let made = structures(vec![squares(1, "\u{1b}$B;3ED\u{1b}(B\u{7}", &[0.0])]);
     let labels = labels_of(&made).expect("a region");
-    assert_eq!(labels.organs.organs()[0].name.as_deref(), Some("$B;3ED(B"));
+    assert_eq!(labels.organs.organs()[0].name.as_deref(), Some("山田"));
 }
 
 #[test]
