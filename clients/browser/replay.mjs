@@ -21,7 +21,8 @@ export class Replay {
     this.buffers = new Map();
     this.bindGroups = new Map();
     this.pipelines = [];
-    this.rate = FIRST_RATE;
+    // Cost per second of each pipeline that has run: their groups differ.
+    this.rates = new Map();
     this.stepsPerSecond = FIRST_STEPS_PER_S;
     const { queue_bytes: queueBytes, words, params_words: params } = capture.steps('launch')[0] ?? { words: [] };
     const recorded = params ? words[params.capacity] : 0;
@@ -102,11 +103,18 @@ export class Replay {
       stopIf(signal);
       const words = new Uint32Array((MOST_DISPATCHES * stride) / 4);
       const pieces = [];
-      let cost = 0;
-      const budget = this.rate * SUBMIT_SECONDS;
-      while (number < step.passes.length && pieces.length < MOST_DISPATCHES && (cost < budget || !pieces.length)) {
+      let [cost, predicted] = [0, 0];
+      const stages = new Set();
+      const hasRoom = () => pieces.length < MOST_DISPATCHES && (predicted < SUBMIT_SECONDS || !pieces.length);
+      while (number < step.passes.length && hasRoom()) {
         const pass = step.passes[number];
-        const fitting = Math.max(1, Math.floor((budget - cost) / pass.cost));
+        const { pipeline } = this.capture.header.bindings[pass.bindings];
+        // One that has not run yet has a submit of its own.
+        const isKnown = [...stages, pipeline].every((stage) => this.rates.has(stage));
+        if (pieces.length && !isKnown && !stages.has(pipeline)) break;
+        stages.add(pipeline);
+        const rate = this.rates.get(pipeline) ?? FIRST_RATE;
+        const fitting = Math.max(1, Math.floor(((SUBMIT_SECONDS - predicted) * rate) / pass.cost));
         const end = Math.min(pass.groups, first + fitting);
         const at = (pieces.length * stride) / 4;
         words.set(pass.words, at);
@@ -114,6 +122,7 @@ export class Replay {
         words[at + step.end_word] = end;
         pieces.push({ pass, groups: end - first });
         cost += (end - first) * pass.cost;
+        predicted += ((end - first) * pass.cost) / rate;
         [number, first] = end === pass.groups ? [number + 1, 0] : [number, end];
       }
       this.device.gpu.queue.writeBuffer(this.buffer(step.params), 0, words, 0, (pieces.length * stride) / 4);
@@ -125,7 +134,8 @@ export class Replay {
           compute.end();
         }
       });
-      this.rate = between(cost / Math.max(elapsed, 1e-6), this.rate / 4, this.rate * 4);
+      const factor = between(predicted / Math.max(elapsed, 1e-6), 0.25, 4);
+      for (const stage of stages) this.rates.set(stage, factor * (this.rates.get(stage) ?? FIRST_RATE));
       done += cost;
       seconds += elapsed;
       onProgress(done / total);
