@@ -156,8 +156,13 @@ impl Site {
 
     /// Waits until something holds of the items.
     pub(super) fn wait_for(&self, what: &str, holds: impl Fn(&[Value]) -> bool) {
+        self.wait_longer(Duration::ZERO, what, holds);
+    }
+
+    /// As [`Self::wait_for`], for so much longer.
+    pub(super) fn wait_longer(&self, more: Duration, what: &str, holds: impl Fn(&[Value]) -> bool) {
         let start = Instant::now();
-        while start.elapsed() < PATIENCE {
+        while start.elapsed() < PATIENCE + more {
             let output = dosegrid(self.path(), self.words(&["list", "--json"]));
             // It may just begin, or end.
             if output.status.success() && holds(&serde_json::from_slice::<Vec<Value>>(&output.stdout).expect("JSON")) {

@@ -239,6 +239,55 @@ def test_what_does_not_answer_is_given_up() -> None:
             client.info(timeout=0.5)
 
 
+def test_a_wait_for_the_connection_ends_with_its_call(placed: Any) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        client = dosegrid.Client(f"127.0.0.1:{deaf.getsockname()[1]}", connect_timeout=PATIENCE_S)
+        cancel, found = dosegrid.Cancel(), {}
+
+        def call(name: str, **more: Any) -> None:
+            try:
+                client.compute(**placed, **QUICK, **more)
+            except dosegrid.DosegridError as error:
+                found[name] = type(error)
+
+        # The first connects, the others wait for it.
+        threads = [
+            threading.Thread(target=call, args=("first",), kwargs={"cancel": cancel}),
+            threading.Thread(target=call, args=("second",), kwargs={"cancel": cancel}),
+            threading.Thread(target=call, args=("third",), kwargs={"timeout": 0.3}),
+        ]
+        began = time.monotonic()
+        for thread in threads:
+            thread.start()
+            time.sleep(0.1)
+        threads[2].join(PATIENCE_S)
+        assert found == {"third": dosegrid.Timeout}
+        cancel.cancel()
+        for thread in threads:
+            thread.join(PATIENCE_S)
+        assert found["first"] is found["second"] is dosegrid.Cancelled
+        assert time.monotonic() - began < PATIENCE_S / 2
+
+
+@pytest.mark.parametrize("timeout", [1e12, float("inf")])
+def test_a_timeout_without_end_is_none(client: Any, placed: Any, timeout: float) -> None:
+    assert client.compute(**placed, **QUICK, timeout=timeout).dose.gy.max() > 0
+
+
+def test_a_dose_of_which_a_part_is_missing_is_none(client: Any, placed: Any, monkeypatch: Any) -> None:
+    take = _result.Incoming.take
+    for change in (
+        lambda incoming, name, offset, data: take(incoming, name, offset, data[:-4]),
+        lambda incoming, name, offset, data: take(incoming, name, offset + 4, data[:-4]),
+        lambda incoming, name, offset, data: take(incoming, name, offset, data + data),
+    ):
+        monkeypatch.setattr(_result.Incoming, "take", change)
+        with pytest.raises(dosegrid.EngineFailure, match="bytes"):
+            client.compute(**placed, **QUICK)
+
+
 def test_unknown_names_are_not_found(client: Any) -> None:
     with pytest.raises(dosegrid.NotFound, match="Lu-177") as caught:
         client.nuclide("Lu-178")

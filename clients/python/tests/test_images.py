@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+import math
+import sys
+from typing import Any, Iterator
 
 import nibabel
 import numpy as np
@@ -12,7 +14,9 @@ import SimpleITK
 from conftest import QUICK, SHAPE, SPACING_MM
 
 import dosegrid
+from dosegrid import _images
 from dosegrid._geometry import LPS_RAS
+from dosegrid._images import BadImage, volume_of
 
 #: From indices to the patient (RAS), turned by 90° and shifted.
 AFFINE = np.array([[0.0, -3.0, 0.0, 20.0], [4.0, 0.0, 0.0, -10.0], [0.0, 0.0, 2.0, 5.0], [0.0, 0.0, 0.0, 1.0]])
@@ -109,6 +113,84 @@ def test_a_dose_goes_back_to_its_place(client: Any, activity: Any, tmp_path: Any
         assert np.allclose(read.GetOrigin(), image.GetOrigin(), atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["a.nrrd", "a.mha"])
+def test_what_simpleitk_reads_stays_as_it_was(activity: Any, tmp_path: Any, name: str) -> None:
+    SimpleITK.WriteImage(to_sitk(activity, AFFINE), str(tmp_path / name))
+    # Nobody else holds what was read.
+    volumes = [volume_of(tmp_path / name) for _ in range(4)]
+    image = to_sitk(activity, AFFINE)
+    volumes.append(volume_of(image))
+    image *= 0
+    del image
+    others = [SimpleITK.Image(SHAPE, SimpleITK.sitkFloat32) - 1 for _ in range(200)]
+    assert all(np.array_equal(volume.values, activity) for volume in volumes) and others
+
+
+def test_a_label_map_without_voxels_is_refused(client: Any, activity: Any) -> None:
+    labels = SimpleITK.LabelImageToLabelMap(to_sitk((activity > 50).astype(np.uint8), AFFINE))
+    with pytest.raises(dosegrid.InvalidRequest, match="LabelMapToLabel"):
+        client.compute(to_sitk(activity, AFFINE), density=to_sitk(activity, AFFINE), labels=labels, **QUICK)
+
+
+def nifti(values: Any, sform: Any, qform: Any, name: Any) -> Any:
+    """A file with one, both or none of the two forms."""
+    image: Any = nibabel.Nifti1Image(values, None)
+    image.header.set_zooms(SPACING_MM)
+    image.header.set_xyzt_units("mm")
+    for put, form in (image.set_sform, sform), (image.set_qform, qform):
+        if form is not None:
+            put(form, 1)
+    nibabel.save(image, name)
+    return name
+
+
+@pytest.mark.parametrize("reader", ["nibabel", "SimpleITK"])
+def test_forms_of_nifti_are_read_as_by_the_program(
+    client: Any, activity: Any, tmp_path: Any, monkeypatch: Any, reader: str
+) -> None:
+    other = np.diag([*SPACING_MM, 1.0])
+    files = {
+        name: nifti(activity, sform, qform, tmp_path / f"{name}.nii.gz")
+        for name, sform, qform in (
+            ("sform", AFFINE, None),
+            ("qform", None, AFFINE),
+            ("same", AFFINE, AFFINE),
+            ("unlike", AFFINE, other),
+            ("none", None, None),
+        )
+    }
+    if reader == "SimpleITK":
+        monkeypatch.setitem(sys.modules, "nibabel", None)
+    for name in "sform", "qform", "same":
+        assert np.allclose(volume_of(files[name]).grid.matrix, AFFINE, atol=1e-5), name
+    # An affine that is in neither is made up by nibabel and by ITK, each its own.
+    nowhere = volume_of(files["none"]).grid
+    assert nowhere.affine_mm is None and np.allclose(nowhere.spacing_mm, SPACING_MM)
+    with pytest.raises(dosegrid.InvalidRequest, match="where it lies"):
+        client.compute(files["none"], density=files["sform"], **QUICK)
+    if reader == "nibabel":
+        with pytest.warns(UserWarning, match="place it differently"):
+            assert np.allclose(volume_of(files["unlike"]).grid.matrix, AFFINE, atol=1e-5)
+    else:
+        # Which of them ITK takes depends on its release.
+        image = SimpleITK.ReadImage(str(files["unlike"]))
+        right, wrong = (dosegrid.Grid.of_affine(SHAPE, affine) for affine in (AFFINE, other))
+        assert _images._grid_by_itk(image, right) is right
+        with pytest.raises(BadImage, match="install nibabel"):
+            _images._grid_by_itk(image, wrong)
+
+
+def test_a_header_that_contradicts_its_affine_is_refused(client: Any, placed: Any) -> None:
+    image = nibabel.Nifti1Image(placed["activity"], AFFINE)
+    image.header.set_zooms((4.0, 3.0, 2.5))
+    with pytest.raises(dosegrid.InvalidRequest, match="by its header") as caught:
+        client.compute(image, density=nibabel.Nifti1Image(placed["density"], AFFINE), **QUICK)
+    assert [one.field for one in caught.value.fields] == ["activity"]
+    analyze = nibabel.AnalyzeImage(placed["activity"], np.diag([*SPACING_MM, 1.0]))
+    with pytest.raises(dosegrid.InvalidRequest, match="which side is left"):
+        client.compute(analyze, density=analyze, **QUICK)
+
+
 def test_scaled_files_keep_their_scale(client: Any, activity: Any, tmp_path: Any) -> None:
     stored = nibabel.Nifti1Image(activity.astype(np.int16), AFFINE)
     stored.header.set_slope_inter(0.5, 0.0)
@@ -121,6 +203,20 @@ def test_scaled_files_keep_their_scale(client: Any, activity: Any, tmp_path: Any
     assert np.allclose(found.dose.gy, whole.dose.gy, rtol=1e-6)
 
 
+def all_48(shape: tuple[int, ...]) -> Iterator[tuple[Any, Any]]:
+    """All orders and flips of the axes: the matrix from indices of the turned array to those of the array itself, and
+    what turns an array."""
+    for order in itertools.permutations(range(3)):
+        for flips in itertools.product((1, -1), repeat=3):
+            turn = np.zeros((4, 4))
+            turn[3, 3] = 1
+            for new, old in enumerate(order):
+                turn[old, new] = flips[new]
+                turn[old, 3] = shape[old] - 1 if flips[new] < 0 else 0
+            cut = tuple(slice(None, None, flip) for flip in flips)
+            yield turn, lambda values, order=order, cut=cut: np.ascontiguousarray(values.transpose(order)[cut])
+
+
 def test_all_48_orders_and_flips_of_axes_give_the_same_dose(client: Any, activity: Any) -> None:
     density = 0.9 + 0.2 * np.random.default_rng(6).random(SHAPE).astype(np.float32)
     reference = client.compute(
@@ -128,23 +224,83 @@ def test_all_48_orders_and_flips_of_axes_give_the_same_dose(client: Any, activit
     )
     plain = reference.dose.gy
     seen = 0
-    for order in itertools.permutations(range(3)):
-        for flips in itertools.product((1, -1), repeat=3):
-            # Index of the reference = turn · index of the image + shift.
-            turn = np.zeros((4, 4))
-            turn[3, 3] = 1
-            for new, old in enumerate(order):
-                turn[old, new] = flips[new]
-                turn[old, 3] = SHAPE[old] - 1 if flips[new] < 0 else 0
-            cut = tuple(slice(None, None, flip) for flip in flips)
-            turned = lambda values, order=order, cut=cut: values.transpose(order)[cut]  # noqa: E731
-            images = [
-                nibabel.Nifti1Image(np.ascontiguousarray(turned(one)), AFFINE @ turn) for one in (activity, density)
-            ]
-            dose = client.compute(images[0], density=images[1], **QUICK).dose
-            assert np.allclose(dose.gy, turned(plain), rtol=1e-5, atol=1e-5 * plain.max()), (order, flips)
-            seen += 1
+    for turn, turned in all_48(SHAPE):
+        images = [nibabel.Nifti1Image(turned(one), AFFINE @ turn) for one in (activity, density)]
+        dose = client.compute(images[0], density=images[1], **QUICK).dose
+        assert np.allclose(dose.gy, turned(plain), rtol=1e-5, atol=1e-5 * plain.max()), turn
+        seen += 1
     assert seen == 48
+
+
+#: Groups of histories from which σ is estimated: pulls follow Student's t with one degree of freedom less.
+GROUPS = 32
+#: What chance exceeds once in two million tries, in σ of a normal distribution.
+CHANCE = 5.0
+
+
+def faults_of(pulls: Any, totals: Any) -> list[str]:
+    """What of many runs is not chance.
+
+    :param pulls: differences from the reference in σ, one row a run, one column a voxel
+    :param totals: the same of the mean dose of all voxels of each run
+    """
+    freedom = GROUPS - 1
+    square = freedom / (freedom - 2)
+    spread = math.sqrt(3 * freedom**2 / ((freedom - 2) * (freedom - 4)) - square**2)
+    found = []
+    for what, chi, number in (
+        *(("a run", (run**2).mean(), run.size) for run in pulls),
+        ("all runs", (pulls**2).mean(), pulls.size),
+        ("totals", (totals**2).mean(), totals.size),
+    ):
+        if abs(chi - square) > CHANCE * spread / math.sqrt(number):
+            found.append(f"χ² of {what}: {chi:.3f} for {square:.3f}")
+    if abs(pulls.mean()) > CHANCE / math.sqrt(pulls.size):
+        found.append(f"mean pull {pulls.mean():.3f}")
+    if abs(totals).max() > CHANCE * math.sqrt(square):
+        found.append(f"a total is off by {abs(totals).max():.1f} σ")
+    return found
+
+
+def test_all_48_orders_and_flips_of_axes_give_the_same_monte_carlo_dose(client: Any) -> None:
+    shape = (6, 5, 4)
+    random = np.random.default_rng(8)
+    activity = random.integers(1, 100, shape).astype(np.float32)
+    activity[0, 0, 0] = 1000
+    density = (0.9 + 0.2 * random.random(shape)).astype(np.float32)
+
+    def run(turn: Any, turned: Any, histories: float, seed: int) -> tuple[Any, Any, float, float]:
+        maps = activity, density, np.ones(shape, np.uint8)
+        images = [nibabel.Nifti1Image(turned(one), AFFINE @ turn) for one in maps]
+        result = client.compute(
+            images[0],
+            density=images[1],
+            labels=images[2],
+            nuclide="Lu-177",
+            unit="mbq-h",
+            histories=histories,
+            seed=seed,
+        )
+        whole = result.organs[1]
+        dose, sigma = result.dose.gy.astype(float), result.uncertainty.gy.astype(float)
+        return dose, sigma, whole.mean_by_mass_gy, whole.mean_by_mass_sigma_gy
+
+    reference = run(np.eye(4), np.asarray, 5e6, 0)
+    runs = [(turned, run(turn, turned, 1e5, 1 + number)) for number, (turn, turned) in enumerate(all_48(shape))]
+
+    def faults(change: Any) -> list[str]:
+        """Of all runs, one of which is changed before."""
+        pulls, totals = [], []
+        for number, (turned, (dose, sigma, mean, mean_sigma)) in enumerate(runs):
+            if number == len(runs) // 2:
+                dose, mean = change(dose, mean)
+            pulls.append(((dose - turned(reference[0])) / np.hypot(sigma, turned(reference[1]))).ravel())
+            totals.append((mean - reference[2]) / math.hypot(mean_sigma, reference[3]))
+        return faults_of(np.array(pulls), np.array(totals))
+
+    assert len(runs) == 48 and faults(lambda dose, mean: (dose, mean)) == []
+    assert faults(lambda dose, mean: (1.01 * dose, 1.01 * mean))
+    assert faults(lambda dose, mean: (dose[::-1], mean))
 
 
 def test_axes_by_name_give_the_same_dose(client: Any, placed: Any, expected: bytes) -> None:
@@ -200,6 +356,24 @@ BAD = [
     ({"rbe_alpha": 5}, "rbe_alpha", "weighted"),
     ({"nuclide": "Xx-1"}, "nuclide", "known"),
     ({"transform": np.eye(2)}, "transform", "4×4"),
+    ({"transform": [[1, 2], [3]]}, "transform", "4×4"),
+    ({"activity": np.ma.masked_less(np.arange(960.0).reshape(SHAPE), 5)}, "activity", "masked"),
+    ({"activity": [[1, 2], [3]]}, "activity", "no array"),
+    ({"spacing_mm": 4.0}, "activity", "three numbers"),
+    ({"spacing_mm": (4.0, 3.0)}, "density", "three numbers"),
+    ({"spacing_mm": "432"}, "activity", "three numbers"),
+    ({"spacing_mm": {"x": 4.0, "y": 3.0}}, "activity", "three numbers"),
+    ({"histories": float("inf"), "method": "monte-carlo"}, "histories", "inf"),
+    ({"label_names": {"liver": 1}}, "label_names['liver']", "whole number"),
+    ({"label_names": ["liver"]}, "label_names", "mapping"),
+    ({"organs": {2.5: np.ones(SHAPE)}}, "organs[2.5]", "whole number"),
+    ({"organs": {70000: np.ones(SHAPE)}}, "organs[70000]", "whole number"),
+    ({"emissions": [(1, 2)]}, "emissions[0]", "charge"),
+    ({"emissions": 5}, "emissions[0]", "charge"),
+    ({"ct_calibration": [(0, 1), ("a", 1)]}, "ct_calibration[1]", "density"),
+    ({"unit": "MBq-h"}, "unit", "did you mean 'mbq-h'"),
+    ({"timeout": "5"}, "timeout", "seconds"),
+    ({"timeout": float("nan")}, "timeout", "seconds"),
 ]
 
 
@@ -226,6 +400,13 @@ def test_a_place_in_the_patient_is_not_guessed(client: Any, placed: Any) -> None
     with pytest.raises(dosegrid.InvalidRequest, match="where it lies") as caught:
         client.compute(**placed, **QUICK)
     assert [one.field for one in caught.value.fields] == ["density"]
+
+
+def test_a_geometry_that_counts_for_nothing_is_refused(client: Any, placed: Any) -> None:
+    images = {name: nibabel.Nifti1Image(placed[name], AFFINE) for name in ("activity", "density")}
+    with pytest.raises(dosegrid.InvalidRequest, match="no effect") as caught:
+        client.compute(**images, spacing_mm=(9, 9, 9), axes="zyx", **QUICK)
+    assert [one.field for one in caught.value.fields] == ["spacing_mm", "axes"]
 
 
 def test_a_file_that_is_not_there_is_pythons_error(client: Any, placed: Any) -> None:

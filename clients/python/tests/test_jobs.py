@@ -71,6 +71,22 @@ def test_tallies_add_up(client: Any, placed: Any) -> None:
     assert merged.uncertainty.gy.tobytes() == whole.uncertainty.gy.tobytes()
 
 
+def test_bad_arguments_are_named(client: Any, placed: Any) -> None:
+    array = placed["activity"]
+    volume = dosegrid.Volume.of_array(array, placed["spacing_mm"], "xyz")
+    for field, call in (
+        ("image", lambda: client.resample(array, "density", spacing_mm=2.0)),
+        ("onto", lambda: client.resample(volume, "density", onto=array)),
+        ("kind", lambda: client.resample(volume, "densities", spacing_mm=2.0)),
+        ("volume", lambda: client.delete_volume(array)),
+        ("priority", lambda: client.submit(**placed, **RUN, priority="urgent")),
+        ("states", lambda: client.jobs(["done"])),
+    ):
+        with pytest.raises(dosegrid.InvalidRequest) as caught:
+            call()
+        assert [one.field for one in caught.value.fields] == [field]
+
+
 def test_look_ups(client: Any) -> None:
     kernel = client.kernel("Lu-177", (4, 4, 4), 2)
     full = kernel.full()
@@ -116,6 +132,10 @@ def test_a_task_that_is_cancelled_frees_the_device(server: str, placed: Any) -> 
 
             with pytest.raises(Own):
                 await client.compute(**placed, **ENDLESS, progress=raising)
+            with pytest.raises(Own):
+                await client.compute(
+                    **placed, **QUICK, progress=lambda progress: raising(progress) if progress.fraction == 1 else None
+                )
             with pytest.raises(dosegrid.Timeout):
                 await client.compute(**placed, **ENDLESS, timeout=0.2)
             assert (await client.compute(**placed, **QUICK)).dose.gy.max() > 0

@@ -9,6 +9,7 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import QUICK
 
@@ -49,6 +50,43 @@ def test_it_ends_with_its_parent(how: Any) -> None:
     while is_running(pid) and time.monotonic() < end:
         time.sleep(0.02)
     assert not is_running(pid)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_process_that_was_forked_does_not_keep_it() -> None:
+    script = SCRIPT.replace("print(", "forked = os.fork() or (time.sleep(60), os._exit(0))\nprint(forked, ")
+    parent = subprocess.Popen(
+        [sys.executable, "-c", "import os, time\n" + script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    forked, pid = (int(word) for word in parent.stdout.readline().split())
+    assert is_running(pid) and is_running(forked)
+    parent.kill()
+    parent.wait(PATIENCE_S)
+    end = time.monotonic() + PATIENCE_S
+    while is_running(pid) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert not is_running(pid) and is_running(forked)
+    os.kill(forked, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("own", [True, False])
+def test_a_process_that_was_forked_may_call(client: Any, placed: Any, own: bool) -> None:
+    expected = client.compute(**placed, **QUICK).dose.gy
+    with dosegrid.Client(None if own else client.url, device="cpu") as other:
+        assert np.array_equal(other.compute(**placed, **QUICK).dose.gy, expected)
+        forked = os.fork()
+        if not forked:
+            # Nothing of the test runner may run here.
+            try:
+                is_same = np.array_equal(other.compute(**placed, **QUICK, timeout=PATIENCE_S).dose.gy, expected)
+                other.close()
+                os._exit(0 if is_same else 1)
+            finally:
+                os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]) == 0
+        assert np.array_equal(other.compute(**placed, **QUICK).dose.gy, expected)
 
 
 def test_closing_the_client_ends_it() -> None:

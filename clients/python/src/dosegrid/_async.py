@@ -12,7 +12,7 @@ from . import _address, _clinic, _core, _integrals, _kernel, _result, _stored
 from ._calls import Cancel
 from ._client import core
 from ._geometry import Grid
-from ._images import ImageLike, Volume, volume_of
+from ._images import ImageLike, Volume
 from ._jobs import JobInfo
 from ._messages import OnFraction
 from ._progress import OnProgress
@@ -70,7 +70,7 @@ class _Threads:
             named["on_progress"] = listener or progress
         thread = asyncio.ensure_future(self.run(call, *arguments, cancel=cancel, **named))
         try:
-            return await asyncio.shield(thread)
+            found = await asyncio.shield(thread)
         except asyncio.CancelledError:
             cancel.cancel()
             # The thread ends at once, and its own error is of no interest.
@@ -82,6 +82,9 @@ class _Threads:
             if listener is not None and listener.error is not None:
                 raise listener.error from None
             raise
+        if listener is not None and listener.error is not None:
+            raise listener.error
+        return found
 
     def close(self) -> None:
         self._pool.shutdown(wait=False)
@@ -239,8 +242,7 @@ class AsyncClient:
         timeout: Optional[float] = None,
     ) -> Volume:
         """As `Client.resample`."""
-        grid = volume_of(onto).grid if onto is not None else None
-        return await self._threads.run(self._core.resample, volume_of(image), kind, grid, spacing_mm, timeout)
+        return await self._threads.run(self._core.resample, image, kind, onto, spacing_mm, timeout)
 
     async def bed(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import random
 import threading
 import time
@@ -16,6 +17,8 @@ from ._address import Access
 _T = TypeVar("_T")
 #: Pauses between two tries: the first, and the longest, in s.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
+#: A longer time than this is for ever, in s: gRPC takes what it cannot count for a deadline that has passed.
+_LONGEST_S = 1e8
 #: A call that ends as cancelled this close to its deadline was ended by it, in s.
 _NEAR_DEADLINE_S = 1.0
 
@@ -64,10 +67,24 @@ class Deadline:
     """When a call has to be done; it covers all tries.
 
     :param timeout: seconds from now; none: never
+    :raises InvalidRequest: if it is no number
     """
 
     def __init__(self, timeout: Optional[float]) -> None:
-        self._at = None if timeout is None else time.monotonic() + timeout
+        if timeout is not None and not (isinstance(timeout, numbers.Real) and timeout == timeout):
+            raise _errors.of_fields([_errors.FieldError("timeout", f"is a number of seconds, got {timeout!r}")])
+        self._at = None if timeout is None or timeout > _LONGEST_S else time.monotonic() + timeout
+
+    def check(self, cancel: Optional[Cancel]) -> None:
+        """Ends a wait that has no use any more.
+
+        :raises Cancelled: if the caller has cancelled
+        :raises Timeout: if it has passed
+        """
+        if cancel is not None:
+            cancel._pause(0)
+        if self.left_s() == 0.0:
+            raise _errors.Timeout("the deadline that the caller set has passed", code="DEADLINE_EXCEEDED")
 
     def left_s(self) -> Optional[float]:
         """Seconds until then, 0 at least."""

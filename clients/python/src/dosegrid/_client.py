@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Union
 from . import _address, _clinic, _core, _integrals, _kernel, _result, _stored
 from ._calls import Cancel
 from ._geometry import Grid
-from ._images import ImageLike, Volume, volume_of
+from ._images import ImageLike, Volume
 from ._jobs import JobInfo
 from ._messages import OnFraction
 from ._progress import OnProgress
@@ -237,8 +237,7 @@ class Client:
         :param kind: what is kept: density, ct, concentration, activity, labels or dose
         :param onto: an image on that grid; else `spacing_mm`, the edge of cubes
         """
-        grid = volume_of(onto).grid if onto is not None else None
-        return self._core.resample(volume_of(image), kind, grid, spacing_mm, timeout)
+        return self._core.resample(image, kind, onto, spacing_mm, timeout)
 
     def bed(
         self,

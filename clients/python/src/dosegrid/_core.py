@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
-from . import _errors, _kernel, _progress, _request, _result, _stored, _upload, _wire
+from . import _errors, _kernel, _progress, _request, _result, _stored, _upload, _wire, _words
 from ._address import Access
 from ._calls import Cancel, Connection, Deadline, Source, is_idle, only
 from ._geometry import Grid
@@ -23,6 +23,8 @@ from ._version import __version__
 Listener = Callable[[_progress.Progress], Any]
 _RESAMPLE = _wire.Envelope(("ResampleRequest", "chunk"), "VolumeChunk")
 _TALLY = _wire.Envelope(("MergeTalliesRequest", "tally_chunk"), "TallyChunk")
+#: How often a call that waits for the connection looks whether it still has to, in s.
+_TURN_S = 0.05
 #: Longest wait for the end of a server that does not answer any more, in s.
 _LOST_S = 1.0
 
@@ -47,26 +49,31 @@ class Core:
 
     # ---- the connection
 
-    def connection(self, deadline: Deadline) -> Connection:
+    def connection(self, deadline: Deadline, cancel: Optional[Cancel] = None) -> Connection:
         """The connection to a server that has answered.
 
         :raises Unavailable: if there is none
         """
-        with self._lock:
+        # Another call may be connecting, with more time than this one has.
+        while not self._lock.acquire(timeout=_TURN_S):
+            deadline.check(cancel)
+        try:
             if self._is_closed:
                 raise _errors.Unavailable("the client is closed")
             if self.server is not None and not self.server.is_running:
                 self._disconnect()
             if self._connection is None:
-                self._connection = self._connect(deadline)
+                self._connection = self._connect(deadline, cancel)
             return self._connection
+        finally:
+            self._lock.release()
 
-    def _connect(self, deadline: Deadline) -> Connection:
+    def _connect(self, deadline: Deadline, cancel: Optional[Cancel]) -> Connection:
         access = self._access
         if access is None:
             from ._address import access as read
 
-            self.server = LocalServer(self._device)
+            self.server = LocalServer(self._device, look=functools.partial(deadline.check, cancel))
             access = read(self.server.address, tls=False)
         connection = Connection(access, self._retries, self._lost)
         left = deadline.left_s()
@@ -75,7 +82,7 @@ class Core:
             method = _wire.method("DoseService", "GetServerInfo")
             answers: list[Any] = []
             source = Source([method.request().SerializeToString()])
-            connection.exchange(method, source, answers.append, deadline=Deadline(wait))
+            connection.exchange(method, source, answers.append, deadline=Deadline(wait), cancel=cancel)
             self._compare(only(answers, access.target).version, access)
         except _errors.Timeout as error:
             connection.close()
@@ -145,7 +152,7 @@ class Core:
                 nonlocal source
                 source = Source(prepared.messages())
                 gather = _Gather(prepared, listen, self._roles)
-                request_id = self.connection(deadline).exchange(
+                request_id = self.connection(deadline, cancel).exchange(
                     method, source, gather.take, deadline=deadline, cancel=cancel
                 )
                 return gather.finish(request_id)
@@ -155,7 +162,7 @@ class Core:
                 is_refused = isinstance(error, _errors.ServerBusy) or error.reason == "SHUTTING_DOWN"
                 return is_idle(error) and (is_refused or not source.is_done) and self._access is not None
 
-            return self.connection(deadline).again(attempt, may_repeat, deadline, cancel)
+            return self.connection(deadline, cancel).again(attempt, may_repeat, deadline, cancel)
 
     def merge(
         self, tallies: Sequence[bytes], grid: Grid, *, uncertainty: bool, tally: bool, timeout: Optional[float]
@@ -181,18 +188,23 @@ class Core:
         return gather.finish(request_id)
 
     def resample(
-        self, image: Volume, kind: str, onto: Optional[Grid], spacing_mm: Optional[float], timeout: Optional[float]
+        self,
+        given: ImageLike,
+        kind: str,
+        onto: Optional[ImageLike],
+        spacing_mm: Optional[float],
+        timeout: Optional[float],
     ) -> Volume:
         """A volume on another grid."""
         deadline = Deadline(timeout)
         method = _wire.method("DoseService", "Resample")
-        element = _upload.element_of(image.values)
-        header = _wire.message("ResampleHeader")(kind=_wire.number("ResampleKind", f"RESAMPLE_KIND_{kind.upper()}"))
+        image, element = _upload.sendable("image", given)
+        header = _wire.message("ResampleHeader")(kind=_number("kind", "ResampleKind", "RESAMPLE_KIND", kind))
         header.source.grid.CopyFrom(image.grid.message())
         header.source.element_type = element.number
         header.source.slope, header.source.intercept = image.slope, image.intercept
         if onto is not None:
-            header.grid.CopyFrom(onto.message())
+            header.grid.CopyFrom(_upload.sendable("onto", onto)[0].grid.message())
         elif spacing_mm is not None:
             header.spacing_mm = spacing_mm
         role = _wire.number("VolumeRole", "VOLUME_ROLE_SOURCE")
@@ -233,14 +245,15 @@ class Core:
     ) -> tuple[JobInfo, _request.Prepared]:
         """A job that lasts, whose volumes are stored first: only those that the server lacks."""
         deadline = Deadline(timeout)
+        spec = {"priority": _number("priority", "JobPriority", "JOB_PRIORITY", priority)}
         prepared = _request.prepare(activity, options)
         for upload in prepared.uploads:
             upload.descriptor.digest = upload.digest()
             upload.descriptor.size_bytes = upload.size_bytes
         _stored.put_missing(self, prepared.uploads, deadline, cancel)
-        spec = {"compute": prepared.header, "priority": _wire.number("JobPriority", f"JOB_PRIORITY_{priority.upper()}")}
+        spec["compute"] = prepared.header
         name = request_id or str(uuid.uuid4())
-        connection = self.connection(deadline)
+        connection = self.connection(deadline, cancel)
         answer = connection.unary(
             "JobService", "CreateJob", deadline=deadline, cancel=cancel, spec=spec, request_id=name
         )
@@ -252,7 +265,7 @@ class Core:
 
     def jobs(self, states: Sequence[str], timeout: Optional[float]) -> list[JobInfo]:
         """All jobs, the newest first."""
-        numbers = [_wire.number("JobState", f"JOB_STATE_{state.upper()}") for state in states]
+        numbers = [_number("states", "JobState", "JOB_STATE", state) for state in states]
         found: list[JobInfo] = []
         token = ""
         while True:
@@ -287,7 +300,7 @@ class Core:
                     listen(progress)
 
             while True:
-                connection = self.connection(deadline)
+                connection = self.connection(deadline, cancel)
 
                 def attempt(on: Connection = connection) -> str:
                     return on.exchange(method, Source([request]), take, deadline=deadline, cancel=cancel)
@@ -304,7 +317,7 @@ class Core:
         :raises DosegridError: the job's own error if it failed, InvalidRequest if it is not finished
         """
         deadline = Deadline(timeout)
-        connection = self.connection(deadline)
+        connection = self.connection(deadline, cancel)
         job = connection.unary("JobService", "GetJob", deadline=deadline, cancel=cancel, name=name).job
         info = info_of(job)
         if info.error is not None:
@@ -340,6 +353,17 @@ class Core:
     def url(self) -> str:
         """The address of the server."""
         return self.connection(Deadline(None)).access.url
+
+
+def _number(field: str, enum: str, prefix: str, word: str) -> int:
+    """The number of a word that is a value of an enumeration.
+
+    :param field: of which it is told if it is not known
+    """
+    try:
+        return _words.enum_number(enum, prefix, word, _wire.names(enum))
+    except _words.BadWord as fault:
+        raise _errors.of_fields([_errors.FieldError(field, str(fault))]) from None
 
 
 class _Gather:

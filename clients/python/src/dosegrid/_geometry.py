@@ -41,7 +41,8 @@ class Grid:
     def of_spacing(shape: Sequence[int], spacing_mm: Spacing) -> Grid:
         """A grid of which only the voxel size is known."""
         if isinstance(spacing_mm, Mapping):
-            spacing_mm = [spacing_mm[axis] for axis in "xyz"]
+            x, y, z = (spacing_mm[axis] for axis in "xyz" if len(spacing_mm) == 3)
+            spacing_mm = [x, y, z]
         return Grid(_three(shape), _edges(spacing_mm))
 
     @property

@@ -182,6 +182,6 @@ def exchange(
         yield method.request(header=draft.message).SerializeToString()
         yield from volumes.messages()
 
-    connection = core.connection(deadline)
+    connection = core.connection(deadline, cancel)
     connection.exchange(method, Source(messages()), answer.take, deadline=deadline, cancel=cancel)
     return answer

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator, Mapping, Optional, TypeVar
-
-import numpy as np
+from typing import Any, Callable, Iterable, Iterator, Mapping, Optional, TypeVar
 
 from . import _upload, _wire, _words
 from ._errors import FieldError, of_fields
-from ._images import BadImage, ImageLike, Volume, volume_of
+from ._images import BadImage, ImageLike, Volume, is_plain_array, matrix_of, volume_of
 from ._options import check_names
 
 _T = TypeVar("_T")
 _TIME_INTEGRATED = ("bq-s", "bq-h", "kbq-s", "mbq-s", "mbq-h")
 _AT_MOMENT = ("bq", "kbq", "mbq", "bq-per-ml", "kbq-per-ml", "mbq-per-ml")
+#: Highest label; 0 is none.
+_MOST_LABEL = 65535
 _MEDIA = ("water", "soft_tissue", "lung", "compact_bone", "cortical_bone")
 #: Options of one method alone.
 _OF_METHOD = {
@@ -86,6 +86,8 @@ class _Builder:
         self.header = _wire.message("ComputeHeader")()
         self.uploads: list[Upload] = []
         self.given = activity
+        #: Whether a volume is a plain array.
+        self.needs_geometry = False
 
     # ---- faults
 
@@ -100,15 +102,52 @@ class _Builder:
             return read(self.options[name])
         except _words.BadWord as fault:
             self.fail(name, str(fault))
-        except (TypeError, ValueError):
+        except (ArithmeticError, TypeError, ValueError):
             self.fail(name, f"cannot be {self.options[name]!r}")
         return None
+
+    def by_label(self, name: str) -> Iterator[tuple[int, Any]]:
+        """The entries of an option that has something for each label."""
+        for key, value in self.entries(name):
+            try:
+                label = _whole(int(key) if isinstance(key, str) else key)
+                if not 0 <= label <= _MOST_LABEL:
+                    raise ValueError
+                yield label, value
+            except (ArithmeticError, TypeError, ValueError):
+                self.fail(f"{name}[{key!r}]", f"is no label: a whole number from 0 to {_MOST_LABEL}")
+
+    def entries(self, name: str) -> Iterable[tuple[Any, Any]]:
+        """The entries of an option that is a mapping."""
+        given = self.options.get(name, {})
+        try:
+            return list(dict(given).items())
+        except (TypeError, ValueError):
+            self.fail(name, f"is a mapping, got {type(given).__name__}")
+            return []
+
+    def rows(self, name: str, fields: tuple[str, ...], target: Any) -> None:
+        """Adds the rows of an option to a repeated field of a message."""
+        rows = self.options.get(name, ())
+        try:
+            rows = list(rows)
+        except TypeError:
+            rows = [rows]
+        for index, row in enumerate(rows):
+            try:
+                values = [getattr(value, "item", lambda value=value: value)() for value in row]
+                if len(values) != len(fields):
+                    raise ValueError
+                target.add(**dict(zip(fields, values)))
+            except (TypeError, ValueError):
+                self.fail(f"{name}[{index}]", f"has {len(fields)} numbers: {', '.join(fields)}; got {row!r}")
 
     # ---- volumes
 
     def volume(self, name: str, image: ImageLike, role: str, target: Any, index: int = 0) -> Optional[Volume]:
         """Describes a volume and lines it up to be sent."""
         try:
+            self.needs_geometry |= is_plain_array(image)
             volume = volume_of(image, self.options.get("spacing_mm"), self.options.get("axes"))
             element = _upload.element_of(volume.values)
         except (BadImage, _upload.NotSendable) as fault:
@@ -130,14 +169,17 @@ class _Builder:
             if name in self.options:
                 found = self.volume(name, self.options[name], role, getattr(self.header, name))
                 background = found if name != "labels" else background
-        for index, (label, mask) in enumerate(dict(self.options.get("organs", {})).items()):
-            organ = self.header.organ_volumes.add(label=int(label))
+        for index, (label, mask) in enumerate(self.by_label("organs")):
+            organ = self.header.organ_volumes.add(label=label)
             self.volume(f"organs[{label}]", mask, "ORGAN", organ.volume, index)
-        for index, (nuclide, image) in enumerate(dict(self.options.get("daughter_activity", {})).items()):
-            daughter = self.header.daughter_maps.add(nuclide=nuclide)
+        for index, (nuclide, image) in enumerate(self.entries("daughter_activity")):
+            daughter = self.header.daughter_maps.add(nuclide=str(nuclide))
             self.volume(f"daughter_activity[{nuclide}]", image, "DAUGHTER_ACTIVITY", daughter.activity, index)
             self.unit(daughter.activity_unit, ())
         self.same_place()
+        for name in "spacing_mm", "axes":
+            if name in self.options and not self.needs_geometry:
+                self.fail(name, "has no effect: it is for plain arrays, and every volume says by itself how it lies")
         return activity, background
 
     def same_place(self) -> None:
@@ -193,8 +235,7 @@ class _Builder:
         header = self.header
         self.set(header, "nuclide", "nuclide", str)
         self.set(header, "injected_activity_bq", "injected_activity", _words.activity_bq)
-        for charge, low, high, number in self.options.get("emissions", ()):
-            header.emissions.add(charge=charge, low_mev=low, high_mev=high, yield_per_decay=number)
+        self.rows("emissions", ("charge", "low_mev", "high_mev", "yield_per_decay"), header.emissions)
         known = ("parent-only", "equilibrium", "equilibrium-with-gases", "in-growth")
         which = self.read("daughters", lambda word: _words.one_of(word, known))
         if which is not None:
@@ -258,10 +299,10 @@ class _Builder:
         elif grid is not None:
             self.set(header.dose_grid, "spacing_mm", "dose_grid", float)
         if "transform" in options:
-            matrix = np.asarray(options["transform"], np.float64)
-            if matrix.shape not in ((4, 4), (3, 4)):
-                self.fail("transform", f"is a matrix of 4×4 numbers, got the shape {matrix.shape}")
-            header.activity_to_ct_mm.extend(matrix.reshape(-1).tolist())
+            try:
+                header.activity_to_ct_mm.extend(matrix_of(options["transform"]).reshape(-1).tolist())
+            except BadImage as fault:
+                self.fail("transform", str(fault))
         self.set(header, "max_activity_outside", "max_activity_outside", float)
         rules = ["refuse", "zero"]
         nan = self.read("nan", lambda word: _words.enum_number("NanRule", "NAN_RULE", word, rules))
@@ -274,10 +315,9 @@ class _Builder:
 
     def rest(self) -> None:
         header, options = self.header, self.options
-        for hu, density in options.get("ct_calibration", ()):
-            header.ct_calibration.add(hu=hu, density_g_cm3=density)
-        for label, name in dict(options.get("label_names", {})).items():
-            header.label_names[int(label)] = str(name)
+        self.rows("ct_calibration", ("hu", "density_g_cm3"), header.ct_calibration)
+        for label, name in self.by_label("label_names"):
+            header.label_names[label] = str(name)
         self.set(header, "dose_volume_points", "dose_volume_points", _whole)
         header.return_dose_on_ct = bool(options.get("dose_on_ct", False))
         header.strict = bool(options.get("strict", False))

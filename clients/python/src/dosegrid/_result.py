@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _html, _images
+from ._errors import EngineFailure
 from ._geometry import Grid
 from ._images import Axes, Volume
 from ._plain import plain
@@ -221,6 +222,7 @@ class Incoming:
                 shape = tuple(int(number) for number in getattr(result, name).grid.shape)
                 self.arrays[name] = np.empty(shape, "<f4", order="F")
         self._bytes = {name: self._flat(array) for name, array in self.arrays.items()}
+        self._come = dict.fromkeys(self.arrays, 0)
 
     @staticmethod
     def _flat(array: NDArray[np.float32]) -> memoryview:
@@ -228,8 +230,15 @@ class Incoming:
         return memoryview(flat).cast("B")
 
     def take(self, name: str, offset: int, data: bytes) -> None:
-        """A piece of a volume."""
-        self._bytes[name][offset : offset + len(data)] = data
+        """A piece of a volume. One that was sent before may come again.
+
+        :raises EngineFailure: if one before it is missing, or it is past the end
+        """
+        end = offset + len(data)
+        if offset > self._come[name] or end > len(self._bytes[name]):
+            raise EngineFailure(f"bytes {offset} to {end} of the {name} came after {self._come[name]}")
+        self._bytes[name][offset:end] = data
+        self._come[name] = max(self._come[name], end)
 
     def take_chunk(self, role: str, chunk: Any) -> None:
         """A piece of a volume of a call."""
@@ -248,8 +257,14 @@ class Incoming:
         return Image(Volume(self.arrays[name], grid, self._axes.get(name, self._usual_axes)))
 
     def finish(self, background: Optional[Volume], request_id: Optional[str]) -> Result:
-        """The result, once all has come."""
+        """The result, once all has come.
+
+        :raises EngineFailure: if a part of a volume did not
+        """
         message = self.message
+        for name, whole in self._bytes.items():
+            if self._come[name] < len(whole):
+                raise EngineFailure(f"{self._come[name]} of {len(whole)} bytes of the {name} came")
         return Result(
             dose=self._image("dose", True),
             uncertainty=self._image("uncertainty"),

@@ -10,7 +10,8 @@ import subprocess
 import sysconfig
 import tempfile
 import time
-from typing import Optional, Sequence
+import weakref
+from typing import Callable, Optional, Sequence
 
 from ._errors import Unavailable
 
@@ -46,10 +47,13 @@ class LocalServer:
     """A server that was started for one client.
 
     :param flags: more flags of `dosegrid serve`
+    :param look: called now and then until it listens; what raises there gives it up
     :raises Unavailable: if it does not listen within 10 s
     """
 
-    def __init__(self, device: str = "auto", flags: Sequence[str] = ()) -> None:
+    def __init__(
+        self, device: str = "auto", flags: Sequence[str] = (), look: Callable[[], object] = lambda: None
+    ) -> None:
         command = [program(), "serve", "--listen", "127.0.0.1:0", "--device", device, "--end-with-stdin"]
         # Variables are for clients here, and keys of its own to a server.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("DOSEGRID_")}
@@ -66,15 +70,17 @@ class LocalServer:
                     # Ctrl-C in a terminal is for this process, which then ends the call.
                     start_new_session=True,
                 )
-            self.address = self._listens(ready, log_path)
+            _started.add(self)
+            self.address = self._listens(ready, log_path, look)
 
-    def _listens(self, ready: pathlib.Path, log: pathlib.Path) -> str:
+    def _listens(self, ready: pathlib.Path, log: pathlib.Path, look: Callable[[], object]) -> str:
         end = time.monotonic() + START_S
         try:
             while time.monotonic() < end:
                 if ready.exists():
                     address: str = json.loads(ready.read_text())["address"]
                     return address
+                look()
                 if self._process.poll() is not None:
                     said = log.read_text(errors="replace").strip().splitlines()[-_LINES:]
                     raise Unavailable("the server does not start: " + "\n".join(said))
@@ -101,12 +107,29 @@ class LocalServer:
         except subprocess.TimeoutExpired:
             pass
 
-    def stop(self) -> Optional[int]:
-        """Ends it, and waits until it has. Its exit status."""
+    def let_go(self) -> None:
+        """Closes its standard input: it ends when nobody else has that open."""
         if self._process.stdin is not None:
             self._process.stdin.close()
+
+    def stop(self) -> Optional[int]:
+        """Ends it, and waits until it has. Its exit status."""
+        self.let_go()
         try:
             return self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
+
+
+#: The servers of this process. One that is forked from it must not keep them alive.
+_started: "weakref.WeakSet[LocalServer]" = weakref.WeakSet()
+
+
+def _let_go_of_all() -> None:
+    for server in list(_started):
+        server.let_go()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_of_all)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable, Iterator, Optional, Union
 
 from . import _errors, _request, _upload, _wire
 from ._calls import Cancel, Deadline, Source, is_idle, only
-from ._images import ImageLike, volume_of
+from ._images import ImageLike
 
 if TYPE_CHECKING:
     from ._core import Core
@@ -29,7 +29,7 @@ def put_missing(core: Core, uploads: list[_request.Upload], deadline: Deadline, 
 
 def _check(core: Core, digests: list[str], deadline: Deadline, cancel: Optional[Cancel]) -> Any:
     """How much of each volume the server has."""
-    connection = core.connection(deadline)
+    connection = core.connection(deadline, cancel)
     asked = connection.unary("VolumeService", "CheckVolumes", deadline=deadline, cancel=cancel, digests=digests)
     return asked.volumes
 
@@ -39,7 +39,7 @@ def _put(core: Core, upload: _request.Upload, deadline: Deadline, cancel: Option
     method = _wire.method("VolumeService", "PutVolume")
 
     def attempt() -> None:
-        connection = core.connection(deadline)
+        connection = core.connection(deadline, cancel)
         held = _check(core, [upload.descriptor.digest], deadline, cancel)[0]
         answers: list[Any] = []
         source = Source(_rest(upload, held.committed_bytes))
@@ -48,7 +48,7 @@ def _put(core: Core, upload: _request.Upload, deadline: Deadline, cancel: Option
         if stored.committed_bytes < upload.size_bytes:
             raise _errors.Unavailable("an upload was cut", code="UNAVAILABLE")
 
-    core.connection(deadline).again(attempt, is_idle, deadline, cancel)
+    core.connection(deadline, cancel).again(attempt, is_idle, deadline, cancel)
 
 
 def _rest(upload: _request.Upload, committed: int) -> Iterator[bytes]:
@@ -76,9 +76,9 @@ def get(
 
     def attempt() -> None:
         request = method.request(digest=digest, offset_bytes=done).SerializeToString()
-        core.connection(deadline).exchange(method, Source([request]), piece, deadline=deadline, cancel=cancel)
+        core.connection(deadline, cancel).exchange(method, Source([request]), piece, deadline=deadline, cancel=cancel)
 
-    core.connection(deadline).again(attempt, is_idle, deadline, cancel)
+    core.connection(deadline, cancel).again(attempt, is_idle, deadline, cancel)
 
 
 def delete(core: Core, volume: Union[str, ImageLike], timeout: Optional[float]) -> None:
@@ -86,6 +86,6 @@ def delete(core: Core, volume: Union[str, ImageLike], timeout: Optional[float]) 
     if isinstance(volume, str) and volume.startswith("sha256:"):
         digest = volume
     else:
-        found = volume_of(volume)
-        digest = _upload.digest_of(found.values, _upload.element_of(found.values).dtype)
+        found, element = _upload.sendable("volume", volume)
+        digest = _upload.digest_of(found.values, element.dtype)
     core.ask("VolumeService", "DeleteVolume", timeout, digest=digest)

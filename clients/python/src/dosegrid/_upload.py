@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _wire
+from ._errors import FieldError, of_fields
+from ._images import BadImage, ImageLike, Volume, volume_of
 
 #: Bytes of a piece: the least message limit of a server, 2 MiB, less what stands around a piece.
 PIECE_BYTES = (2 << 20) - 4096
@@ -60,6 +62,20 @@ def element_of(values: NDArray[Any]) -> Element:
         raise NotSendable(f"has values of type {values.dtype}: numbers or bool are wanted")
     number = _wire.number("ElementType", f"ELEMENT_TYPE_{_AS_THEY_ARE[name]}")
     return Element(np.dtype("<" + name), number)
+
+
+def sendable(name: str, image: ImageLike) -> tuple[Volume, Element]:
+    """A volume, and how it travels.
+
+    :param name: of the argument
+    :raises InvalidRequest: if it cannot be used
+    :raises OSError: if its file cannot be read
+    """
+    try:
+        volume = volume_of(image)
+        return volume, element_of(volume.values)
+    except (BadImage, NotSendable) as fault:
+        raise of_fields([FieldError(name, str(fault))]) from None
 
 
 def pieces(values: NDArray[Any], dtype: Any) -> Iterator[memoryview]:

@@ -57,6 +57,11 @@ def name_of(enum: str, value: int) -> str:
     return plain.lower()
 
 
+def names(enum: str) -> list[str]:
+    """The names of the values of an enumeration, as `name_of` tells them, without the unspecified one."""
+    return [name_of(enum, value) for value in _POOL.FindEnumTypeByName(f"{PACKAGE}.{enum}").values_by_number if value]
+
+
 def field_number(message_name: str, field: str) -> int:
     """The number of a field."""
     found: int = message(message_name).DESCRIPTOR.fields_by_name[field].number

@@ -60,7 +60,7 @@ def one_of(value: Any, known: Iterable[str]) -> str:
     words = list(known)
     if value in words:
         return str(value)
-    near = difflib.get_close_matches(str(value), words, 1)
+    near = difflib.get_close_matches(str(value).lower().replace("_", "-"), words, 1)
     meant = f"; did you mean {near[0]!r}?" if near else ""
     raise BadWord(f"is one of {', '.join(words)}, got {value!r}{meant}")
 
