@@ -1,9 +1,12 @@
-//! Compiles the protocol, assembles and validates the shaders, lists the nuclides and materials, and notes the commit.
+//! Compiles the protocol, assembles and validates the shaders, lists the nuclides and materials, and notes the commit
+//! and what the tables are made from.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+#[path = "build/data_digest.rs"]
+mod data_digest;
 #[path = "build/shaders.rs"]
 mod shaders;
 #[path = "build/test_needs.rs"]
@@ -23,6 +26,7 @@ fn main() {
     println!("cargo::rerun-if-changed=data");
     list_nuclides();
     list_materials();
+    data_digest::emit(&data());
     test_needs::emit();
 }
 

@@ -5,8 +5,9 @@
     python3 benches/instructions.py --record                               record what is found
 
 The count does not depend on the machine or its load, so a regression shows anywhere; it does depend on the compiler,
-which is recorded too. Only the histories are counted, not the tables. Exit status 1: a case takes more than --allowed
-more instructions than recorded. Needs valgrind and a release binary with its symbols.
+which is recorded too. Counted are the histories, without the tables, and what a process makes once, for its first dose:
+the nuclide, the transport tables, and a whole kernel dose with all that comes before it. Exit status 1: a case takes
+more than --allowed more instructions than recorded. Needs valgrind and a release binary with its symbols.
 """
 
 import argparse
@@ -21,26 +22,34 @@ from pathlib import Path
 from memory import volumes, write_nifti
 
 RECORD = Path(__file__).with_name("instructions.json")
-# What runs the histories of one statistical group.
-FUNCTION = "dosegrid::engine::cpu::transport::run_group*"
 EDGE, MM, HISTORIES = 48, 4.0, 3200
 NUCLIDES = ["Lu-177", "Y-90", "I-131"]
+MONTE_CARLO = ["--histories", str(HISTORIES)]
+# What runs the histories of one statistical group.
+HISTORIES_OF_A_GROUP = "dosegrid::engine::cpu::transport::run_group*"
+KERNEL = ["--method", "kernel"]
+# For the first dose of Lu-177: name, options, function; without one, the whole program.
+FIRST = [
+    ("nuclide", KERNEL, "dosegrid::physics::nuclide::registry::read"),
+    ("transport tables", MONTE_CARLO, "dosegrid::prepare::transport::tables::FlatTables::of_one"),
+    ("kernel dose", KERNEL, None),
+]
 
 
-def count(binary, nuclide, files, scratch):
-    """Instructions a history."""
+def count(binary, nuclide, files, scratch, options, function):
+    """Instructions in a function and all that it calls."""
     decays, density = files
-    command = ["valgrind", "--tool=callgrind", f"--toggle-collect={FUNCTION}"]
+    command = ["valgrind", "--tool=callgrind"] + ([f"--toggle-collect={function}"] if function else [])
     command += [f"--callgrind-out-file={scratch}/callgrind.{nuclide}", binary, "compute", "--activity", decays]
     command += ["--activity-unit", "bq-s", "--density", density, "--nuclide", nuclide, "--device", "cpu", "--quiet"]
-    command += ["--histories", str(HISTORIES), "--output", f"{scratch}/dose.nii"]
+    command += options + ["--output", f"{scratch}/dose.nii"]
     # The program starts itself anew without this variable, and valgrind would lose sight of it.
     environment = {**os.environ, "RAYON_NUM_THREADS": "1", "XDG_RUNTIME_DIR": "/nonexistent"}
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     found = re.search(r"refs: +([0-9,]+)", run.stderr)
     if run.returncode != 0 or not found:
         sys.exit(f"{' '.join(command)} failed:\n{run.stderr}")
-    return round(int(found[1].replace(",", "")) / HISTORIES)
+    return int(found[1].replace(",", ""))
 
 
 def main():
@@ -56,19 +65,30 @@ def main():
         for name, (code, rows) in zip(["density", "decays"], volumes("patient", EDGE)):
             files.append(f"{scratch}/{name}.nii")
             write_nifti(files[-1], rows, EDGE, MM, code)
-        found = {nuclide: count(args.binary, nuclide, files[::-1], scratch) for nuclide in NUCLIDES}
+        binary, files = args.binary, files[::-1]
+        histories = {
+            nuclide: round(count(binary, nuclide, files, scratch, MONTE_CARLO, HISTORIES_OF_A_GROUP) / HISTORIES)
+            for nuclide in NUCLIDES
+        }
+        first = {
+            name: round(count(binary, NUCLIDES[0], files, scratch, options, function), -5)
+            for name, options, function in FIRST
+        }
     compiler = subprocess.run(["rustc", "--version"], capture_output=True, text=True).stdout.strip()
-    known = json.loads(RECORD.read_text()) if RECORD.is_file() else {"compiler": "none", "instructions_a_history": {}}
+    found = {"instructions_a_history": histories, "instructions_of_the_first": first}
+    known = json.loads(RECORD.read_text()) if RECORD.is_file() else {"compiler": "none"}
     slower = []
     print(f"recorded with {known['compiler']}, here {compiler}")
-    for nuclide, instructions in found.items():
-        before = known["instructions_a_history"].get(nuclide)
-        change = f"{instructions / before - 1.0:+.1%}" if before else "not recorded"
-        print(f"{nuclide:8}{instructions:8} instructions a history   {change}")
-        if before and instructions > before * (1.0 + args.allowed):
-            slower.append(nuclide)
+    for what, counts in found.items():
+        print(what.replace("_", " "))
+        for name, instructions in counts.items():
+            before = known.get(what, {}).get(name)
+            change = f"{instructions / before - 1.0:+.1%}" if before else "not recorded"
+            print(f"  {name:18}{instructions:12}   {change}")
+            if before and instructions > before * (1.0 + args.allowed):
+                slower.append(name)
     if args.record:
-        record = {"compiler": compiler, "instructions_a_history": found}
+        record = {"compiler": compiler} | found
         RECORD.write_text(json.dumps(record, indent=2) + "\n")
     elif slower:
         sys.exit(f"slower: {', '.join(slower)}")

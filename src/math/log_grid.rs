@@ -119,6 +119,12 @@ impl LogTable {
         Ok(Self { grid, bins: (0..grid.bins()).map(both).collect::<Result<_, _>>()? })
     }
 
+    /// * `bins` – values at the lower and upper end of each bin
+    pub(crate) fn from_bins(grid: LogGrid, bins: Vec<[f64; 2]>) -> Self {
+        assert_eq!(bins.len(), grid.bins(), "one pair for each bin");
+        Self { grid, bins }
+    }
+
     /// The integral of a function from the first node to each node, on top of `start`.
     pub(crate) fn integral(grid: LogGrid, start: f64, f: impl Fn(f64) -> f64) -> Self {
         let (mut sum, mut last) = (start, grid.node(0));

@@ -6,6 +6,7 @@ pub mod chain;
 pub mod electron;
 pub mod energy_grid;
 pub mod kernel;
+pub mod known;
 pub mod material;
 pub mod nuclide;
 pub mod photon;

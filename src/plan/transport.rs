@@ -11,8 +11,8 @@ pub use crate::domain::{ChosenCuts, HistoryCuts};
 use crate::domain::{DoseError, Medium, MonteCarloOptions, Source, VoxelGrid};
 use crate::math::log_grid::LogTable;
 use crate::physics::electron::Charge;
-use crate::physics::electron::range::SlowingDown;
-use crate::physics::energy_grid::{MAX_ENERGY_MEV, MIN_ENERGY_MEV, energies};
+use crate::physics::energy_grid::{MAX_ENERGY_MEV, MIN_ENERGY_MEV};
+use crate::physics::known::{PHOTON_CUT_MEV, csda_range};
 use crate::physics::material;
 
 /// Range of an electron at the absorption energy in lung, as a fraction of the smallest voxel edge.
@@ -24,7 +24,7 @@ const MAX_ABSORPTION_MEV: f64 = 0.05;
 /// Highest default energy of secondary electrons that are not followed [MeV].
 const MAX_COLLISION_MEV: f64 = 0.02;
 /// Highest default energy at which photons are absorbed [MeV]: at 5 keV they travel 0.2 mm in water.
-const MAX_PHOTON_MEV: f64 = 0.005;
+const MAX_PHOTON_MEV: f64 = PHOTON_CUT_MEV;
 /// Range in water of the secondary electrons that are not followed in track-length scoring of photons, as a fraction of
 /// the smallest voxel edge. The energy that they would carry out of the first voxel is not replaced there: at 0.03 the
 /// photon dose of that voxel is 2 % too high, at 0.12 it is 7 %.
@@ -173,7 +173,7 @@ impl HistoryCuts {
 /// CSDA range of electrons in water [g/cm²].
 static WATER_RANGE: LazyLock<LogTable> = LazyLock::new(|| {
     let water = material::find("water").expect("water is among the materials");
-    SlowingDown::of(water, Charge::Electron, energies()).csda_range
+    csda_range(water, Charge::Electron)
 });
 
 /// Energy of the photon whose Compton edge is at `edge_mev` [MeV].

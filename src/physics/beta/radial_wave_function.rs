@@ -20,14 +20,14 @@ const LEAST_PHASE: f64 = 12.0;
 /// The functions u = rg and v = rf, with r^k divided out.
 type Components = [f64; 2];
 
-/// A radial wave function of given energy and angular momentum.
-struct RadialWaveFunction<'a> {
+/// The radial wave functions of given energy and angular momentum, of both signs of κ. They feel the same potential at
+/// the same radii, and so are integrated together.
+struct RadialWaveFunctions<'a> {
     potential: &'a Potential,
     /// Total energy W.
     w: f64,
     /// The angular momentum is j = k − 1/2.
     k: u32,
-    kappa: Kappa,
 }
 
 /// Sign of the quantum number κ = ±k.
@@ -40,6 +40,8 @@ enum Kappa {
 }
 
 impl Kappa {
+    const BOTH: [Self; 2] = [Self::Minus, Self::Plus];
+
     /// −κ/k.
     fn minus_sign(self) -> f64 {
         match self {
@@ -55,85 +57,91 @@ impl Kappa {
 /// * `w` – total energy W, above 1
 /// * `k` – angular momentum j + 1/2, from 1
 pub(super) fn fermi_function(potential: &Potential, w: f64, k: u32) -> f64 {
-    let part = |kappa: Kappa| {
-        (w + kappa.minus_sign()) / (2.0 * w) / RadialWaveFunction { potential, w, k, kappa }.squared_amplitude()
-    };
-    part(Kappa::Minus) + part(Kappa::Plus)
+    let amplitudes = RadialWaveFunctions { potential, w, k }.squared_amplitudes();
+    let part = |(kappa, amplitude): (Kappa, f64)| (w + kappa.minus_sign()) / (2.0 * w) / amplitude;
+    Kappa::BOTH.into_iter().zip(amplitudes).map(part).sum()
 }
 
-impl RadialWaveFunction<'_> {
-    /// Square of the amplitude far away, if the function at the nucleus is that of a free particle of amplitude 1.
-    fn squared_amplitude(&self) -> f64 {
-        let (mut r, mut components) = self.start();
-        while !self.is_free(r) {
-            let step = self.step(r);
-            components = runge_kutta::step(r, step, components, |r, components| self.derivatives(r, components));
+impl RadialWaveFunctions<'_> {
+    /// Squares of the amplitudes far away, if the functions at the nucleus are those of a free particle of amplitude 1.
+    fn squared_amplitudes(&self) -> [f64; 2] {
+        let mut r = START * self.potential.nucleus();
+        let mut here = self.potential.at(r);
+        let [minus, plus] = Kappa::BOTH.map(|kappa| self.start(kappa, r, here));
+        let mut both = [minus[0], minus[1], plus[0], plus[1]];
+        while !self.is_free(r, here) {
+            let step = self.step(r, here);
+            both = runge_kutta::step(r, step, both, |r, both| self.derivatives(r, both));
             r += step;
+            here = self.potential.at(r);
         }
-        let (w, w_here) = (self.w, self.w - self.potential.at(r));
+        let (w, w_here) = (self.w, self.w - here);
         let (p, p_here) = ((w * w - 1.0).sqrt(), (w_here * w_here - 1.0).sqrt());
-        // While the potential changes slowly, the current A²p/W is conserved.
-        self.free_squared_amplitude(r, components) * p_here / w_here * w / p
+        let [u_minus, v_minus, u_plus, v_plus] = both;
+        [(Kappa::Minus, [u_minus, v_minus]), (Kappa::Plus, [u_plus, v_plus])].map(|(kappa, components)| {
+            // While the potential changes slowly, the current A²p/W is conserved.
+            self.free_squared_amplitude(kappa, r, w_here, components) * p_here / w_here * w / p
+        })
     }
 
-    /// First radius, and the components there: x^k/(2k − 1)!! of a free wave of amplitude 1, and the first term of the
+    /// The components at the first radius: x^k/(2k − 1)!! of a free wave of amplitude 1, and the first term of the
     /// other component.
-    fn start(&self) -> (f64, Components) {
+    fn start(&self, kappa: Kappa, r: f64, potential: f64) -> Components {
         let (w, k) = (self.w, f64::from(self.k));
-        let r = START * self.potential.nucleus();
         let p = (w * w - 1.0).sqrt();
         let double_factorial: f64 = (1..=self.k).map(|n| f64::from(2 * n - 1)).product();
-        let sign = self.kappa.minus_sign();
+        let sign = kappa.minus_sign();
         let main = ((w + sign) / (2.0 * w)).sqrt() * p.powi(self.k.cast_signed()) / double_factorial;
-        let other = (w - self.potential.at(r) - sign) * r / (2.0 * k + 1.0) * main;
-        match self.kappa {
-            Kappa::Minus => (r, [main, -other]),
-            Kappa::Plus => (r, [other, main]),
+        let other = (w - potential - sign) * r / (2.0 * k + 1.0) * main;
+        match kappa {
+            Kappa::Minus => [main, -other],
+            Kappa::Plus => [other, main],
         }
     }
 
-    /// Square of the local momentum at `r`.
-    fn squared_momentum(&self, r: f64) -> f64 {
-        (self.w - self.potential.at(r)).powi(2) - 1.0
+    /// Square of the local momentum.
+    fn squared_momentum(&self, potential: f64) -> f64 {
+        (self.w - potential).powi(2) - 1.0
     }
 
-    fn step(&self, r: f64) -> f64 {
+    fn step(&self, r: f64, potential: f64) -> f64 {
         let of_radius = STEP_OF_RADIUS / f64::from(self.k) * r;
-        of_radius.min(STEP_OF_PHASE / self.squared_momentum(r).abs().sqrt())
+        of_radius.min(STEP_OF_PHASE / self.squared_momentum(potential).abs().sqrt())
     }
 
     /// Whether the wave from `r` on is that of a free particle whose momentum changes slowly.
-    fn is_free(&self, r: f64) -> bool {
-        let p2 = self.squared_momentum(r);
-        if self.w - self.potential.at(r) < 1.0 || p2 * r * r < LEAST_PHASE.powi(2) {
+    fn is_free(&self, r: f64, potential: f64) -> bool {
+        let p2 = self.squared_momentum(potential);
+        if self.w - potential < 1.0 || p2 * r * r < LEAST_PHASE.powi(2) {
             return false;
         }
         if self.potential.ends_at(r) {
             return true;
         }
         let nearby = 1.01 * r;
-        let change = (self.potential.at(nearby) - self.potential.at(r)).abs() / (nearby - r);
+        let change = (self.potential.at(nearby) - potential).abs() / (nearby - r);
         change * self.w / (p2 * p2.sqrt()) < ADIABATIC
     }
 
-    /// Derivatives of the components with r^k divided out: u' = −κu/r + (W − V + 1)v, v' = κv/r − (W − V − 1)u.
-    fn derivatives(&self, r: f64, [u, v]: Components) -> Components {
+    /// Derivatives of the components with r^k divided out, of κ = −k, then k: u' = −κu/r + (W − V + 1)v,
+    /// v' = κv/r − (W − V − 1)u.
+    fn derivatives(&self, r: f64, [u_minus, v_minus, u_plus, v_plus]: [f64; 4]) -> [f64; 4] {
         let kinetic = self.w - self.potential.at(r);
         let decline = 2.0 * f64::from(self.k) / r;
-        let (of_u, of_v) = match self.kappa {
-            Kappa::Minus => (0.0, decline),
-            Kappa::Plus => (decline, 0.0),
-        };
-        [(kinetic + 1.0) * v - of_u * u, -(kinetic - 1.0) * u - of_v * v]
+        [
+            (kinetic + 1.0) * v_minus,
+            -(kinetic - 1.0) * u_minus - decline * v_minus,
+            (kinetic + 1.0) * v_plus - decline * u_plus,
+            -(kinetic - 1.0) * u_plus,
+        ]
     }
 
-    /// Square of the amplitude of the free wave, of the local momentum, that continues this one.
-    fn free_squared_amplitude(&self, r: f64, [u, v]: Components) -> f64 {
-        let w = self.w - self.potential.at(r);
+    /// Square of the amplitude of the free wave, of the local energy W and momentum, that continues this one.
+    fn free_squared_amplitude(&self, kappa: Kappa, r: f64, w: f64, [u, v]: Components) -> f64 {
         let x = (w * w - 1.0).sqrt() * r;
         let scale = r.powi(self.k.cast_signed());
         let (u, v) = (scale * u / ((w + 1.0) / (2.0 * w)).sqrt(), scale * v / ((w - 1.0) / (2.0 * w)).sqrt());
-        let (main, other) = match self.kappa {
+        let (main, other) = match kappa {
             Kappa::Minus => (u, -v),
             Kappa::Plus => (v, u),
         };

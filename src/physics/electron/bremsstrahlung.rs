@@ -6,7 +6,7 @@ use super::{Charge, speed_squared, tau};
 use crate::domain::Material;
 use crate::embedded::csv_rows;
 use crate::math::chebyshev;
-use crate::math::quadrature::{integrate, integrate_log};
+use crate::math::quadrature::{integrate, integrate_log, nodes};
 use crate::physics::energy_grid::scaled_log_energy;
 
 /// Square centimetres in one millibarn.
@@ -56,7 +56,7 @@ impl BremsstrahlungSpectrum {
 
     /// Energy radiated in photons of at most `cut_mev` [MeV·cm²/g].
     pub fn stopping_below(&self, cut_mev: f64) -> f64 {
-        self.moment_below(cut_mev, |_| 1.0) * self.kinetic_mev
+        self.losses_below(cut_mev)[0]
     }
 
     /// Energy radiated [MeV·cm²/g].
@@ -64,9 +64,19 @@ impl BremsstrahlungSpectrum {
         self.stopping_below(self.kinetic_mev)
     }
 
-    /// Variance of the energy radiated in photons of at most `cut_mev` [MeV²·cm²/g].
-    pub fn variance_below(&self, cut_mev: f64) -> f64 {
-        self.moment_below(cut_mev, |kappa| kappa) * self.kinetic_mev.powi(2)
+    /// Energy radiated in photons of at most `cut_mev` [MeV·cm²/g], and its variance [MeV²·cm²/g].
+    ///
+    /// Integrals over κ of k·dσ/dk and κ times it, in √(1 − κ), in which the spectrum is smooth.
+    pub fn losses_below(&self, cut_mev: f64) -> [f64; 2] {
+        let cut = (cut_mev / self.kinetic_mev).min(1.0);
+        let [mut first, mut second] = [0.0; 2];
+        for (u, weight) in nodes((1.0 - cut).sqrt(), 1.0) {
+            let kappa = 1.0 - u * u;
+            let term = 2.0 * u * self.scaled(kappa);
+            first += weight * term;
+            second += weight * (term * kappa);
+        }
+        [first * self.kinetic_mev, second * self.kinetic_mev.powi(2)]
     }
 
     /// Cross section for photons above `cut_mev` [cm²/g].
@@ -78,13 +88,6 @@ impl BremsstrahlungSpectrum {
         let middle = cut.max(0.5);
         let near_tip = integrate(0.0, (1.0 - middle).sqrt(), |u| 2.0 * u * self.scaled(1.0 - u * u) / (1.0 - u * u));
         integrate_log(cut, middle, |kappa| self.scaled(kappa) / kappa) + near_tip
-    }
-
-    /// Integral of `weight(κ)·k·dσ/dk` over κ up to the cut, in √(1 − κ), in which the spectrum is smooth.
-    fn moment_below(&self, cut_mev: f64, weight: impl Fn(f64) -> f64) -> f64 {
-        let cut = (cut_mev / self.kinetic_mev).min(1.0);
-        let term = |u: f64| 2.0 * u * self.scaled(1.0 - u * u) * weight(1.0 - u * u);
-        integrate((1.0 - cut).sqrt(), 1.0, term)
     }
 }
 
@@ -191,7 +194,7 @@ mod tests {
     #[test]
     fn the_variance_is_between_those_of_the_mean_and_the_largest_photon() {
         let spectrum = water(Charge::Electron, 1.0);
-        let (mean, variance) = (spectrum.stopping_below(0.01), spectrum.variance_below(0.01));
+        let [mean, variance] = spectrum.losses_below(0.01);
         assert!(variance < 0.01 * mean && variance > 0.004 * mean);
     }
 }

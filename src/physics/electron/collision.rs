@@ -36,6 +36,14 @@ impl CollisionStopping {
     ///
     /// Source: ICRU 37 (1984), eqs. 2.8 to 2.15 (Bethe; Rohrlich & Carlson 1954; Berger & Seltzer 1964).
     pub fn restricted(&self, charge: Charge, kinetic_mev: f64, cut_mev: f64) -> f64 {
+        let delta = self.oscillators.density_effect(speed_squared(kinetic_mev));
+        self.restricted_at(charge, kinetic_mev, cut_mev, delta)
+    }
+
+    /// As [`CollisionStopping::restricted`].
+    ///
+    /// * `delta` – density effect
+    pub(super) fn restricted_at(&self, charge: Charge, kinetic_mev: f64, cut_mev: f64, delta: f64) -> f64 {
         let largest = largest_loss(charge, kinetic_mev);
         let eta = cut_mev.min(largest) / kinetic_mev;
         let t = tau(kinetic_mev);
@@ -45,7 +53,6 @@ impl CollisionStopping {
             Charge::Positron => f_plus(t, beta2, eta),
         };
         let excitation = 2.0 * (kinetic_mev / self.mean_excitation_mev).ln() + (0.5 * t).ln_1p();
-        let delta = self.oscillators.density_effect(beta2);
         // Bethe's formula fails where the energy approaches that of the K shells; the result must not be negative
         // there.
         (self.electrons_per_g * collision_strength(kinetic_mev) * (excitation + term - delta)).max(0.0)

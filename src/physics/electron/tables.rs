@@ -4,11 +4,13 @@ use super::bremsstrahlung::BremsstrahlungSpectrum;
 use super::collision::CollisionStopping;
 use super::photon_spectrum::PhotonSpectrum;
 use super::range::{SlowingDown, range};
+use super::soft_collision::SoftMoments;
 use super::{Charge, annihilation, elastic, hard_collision, soft_collision};
 use crate::domain::{Invalid, Material};
 use crate::math::log_grid::{LogGrid, LogTable};
 use crate::math::watch::{Interrupted, Unwatched, Watch};
 use crate::physics::energy_grid::{MAX_ENERGY_MEV, MIN_ENERGY_MEV};
+use crate::physics::known;
 
 /// Energy losses above which a collision or a photon is simulated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -105,26 +107,31 @@ impl ElectronTables {
     ) -> Result<Self, Interrupted> {
         let stopping = CollisionStopping::of(material);
         let electrons = material.electrons_per_g();
-        let spectra = grid.map_watched(watch, |e| BremsstrahlungSpectrum::of(material, charge, e))?;
-        let of_spectrum = |f: &dyn Fn(&BremsstrahlungSpectrum) -> f64| of_nodes(grid, &spectra, watch, f);
+        let radiation = match known::radiation(material, charge, cuts, grid) {
+            Some(radiation) => radiation.clone(),
+            None => Radiation::of(material, charge, cuts.photon_mev, grid, watch)?,
+        };
+        let slowing_down = match known::slowing_down(material, charge, grid) {
+            Some(slowing_down) => slowing_down.clone(),
+            None => SlowingDown::of_watched(material, charge, grid, watch)?,
+        };
         let collisions = soft_collision::SoftCollisions::new(&stopping, cuts.collision_mev);
-        let soft = grid.map_watched(watch, |e| collisions.moments(charge, e))?;
-        let of_soft = |f: &dyn Fn(&soft_collision::SoftMoments) -> f64| of_nodes(grid, &soft, watch, f);
-        let soft_photons = of_spectrum(&|s| s.stopping_below(cuts.photon_mev))?;
-        let soft_stopping = LogTable::tabulate_watched(grid, watch, |e| {
-            stopping.restricted(charge, e, cuts.collision_mev) + soft_photons.value(e)
-        })?;
-        let photon_variance = of_spectrum(&|s| s.variance_below(cuts.photon_mev))?;
+        let soft = grid.map_watched(watch, |e| collisions.stopping_and_moments(charge, e))?;
+        let of_soft = |f: &dyn Fn(&SoftMoments) -> f64| of_nodes(grid, &soft, watch, |(_, moments)| f(moments));
+        let mut by_collisions = soft.iter().map(|(stopping, _)| *stopping);
+        let soft_stopping = LogTable::tabulate(grid, |e| {
+            by_collisions.next().expect("one value for each node") + radiation.soft_stopping.value(e)
+        });
         let collision_variance = of_soft(&|m| m.loss_variance)?;
         let scattered = grid.map_watched(watch, |e| elastic::moments(material, charge, e))?;
         let of_elastic = |f: &dyn Fn(&elastic::ElasticMoments) -> f64| of_nodes(grid, &scattered, watch, f);
         Ok(Self {
             charge,
             cuts,
-            slowing_down: SlowingDown::of_watched(material, charge, grid, watch)?,
+            slowing_down,
             soft_range: range(grid, |e| soft_stopping.value(e)),
             soft_stopping,
-            soft_variance: LogTable::tabulate(grid, |e| collision_variance.value(e) + photon_variance.value(e)),
+            soft_variance: LogTable::tabulate(grid, |e| collision_variance.value(e) + radiation.soft_variance.value(e)),
             soft_third_moment: of_soft(&|m| m.loss_third_moment)?,
             soft_first_transport: of_soft(&|m| m.first_transport)?,
             soft_second_transport: of_soft(&|m| m.second_transport)?,
@@ -136,12 +143,47 @@ impl ElectronTables {
             hard_collision: LogTable::tabulate(grid, |e| {
                 electrons * hard_collision::cross_section(charge, e, cuts.collision_mev)
             }),
-            bremsstrahlung: of_spectrum(&|s| s.cross_section_above(cuts.photon_mev))?,
+            bremsstrahlung: radiation.photons,
             annihilation: LogTable::tabulate(grid, |e| match charge {
                 Charge::Electron => 0.0,
                 Charge::Positron => electrons * annihilation::cross_section(e),
             }),
             photon_spectrum: PhotonSpectrum::of_watched(material, charge, watch)?,
+        })
+    }
+}
+
+/// Bremsstrahlung apart by a cut of the photon energy, against the kinetic energy [MeV].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Radiation {
+    /// Stopping power by photons below the cut [MeV·cm²/g].
+    pub soft_stopping: LogTable,
+    /// Variance of the energy of these photons [MeV²·cm²/g].
+    pub soft_variance: LogTable,
+    /// Cross section for photons above the cut [cm²/g].
+    pub photons: LogTable,
+}
+
+impl Radiation {
+    /// Tabulates a material.
+    ///
+    /// # Errors
+    /// [`Interrupted`].
+    pub fn of(
+        material: &Material,
+        charge: Charge,
+        cut_mev: f64,
+        grid: LogGrid,
+        watch: &dyn Watch,
+    ) -> Result<Self, Interrupted> {
+        let nodes = grid.map_watched(watch, |e| {
+            let spectrum = BremsstrahlungSpectrum::of(material, charge, e);
+            (spectrum.losses_below(cut_mev), spectrum.cross_section_above(cut_mev))
+        })?;
+        Ok(Self {
+            soft_stopping: of_nodes(grid, &nodes, watch, |([stopping, _], _)| *stopping)?,
+            soft_variance: of_nodes(grid, &nodes, watch, |([_, variance], _)| *variance)?,
+            photons: of_nodes(grid, &nodes, watch, |(_, above)| *above)?,
         })
     }
 }

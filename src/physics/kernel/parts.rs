@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, LazyLock, Mutex};
 
+use rayon::prelude::*;
+
 use super::coefficients::{photon_coefficients, tabulate_all};
 use super::library::BONE;
 use super::media::{density_g_cm3, library};
 use super::radial::RadialKernel;
 use super::scatter::{PhotonGroup, ScatterGroup, photon_groups, scatter_groups};
-use super::spectrum::{KernelFault, Sum, check_energies, ended, radii, sum};
+use super::spectrum::{KernelFault, RADII_AT_ONCE, Sum, check_energies, ended, radii, sum};
 use crate::domain::emission::EmissionSpectrum;
 use crate::domain::{Invalid, KernelMedium};
 use crate::math::cache::{Cache, SharedCache};
@@ -113,20 +115,26 @@ fn first_collisions(
     watch: &dyn Watch,
 ) -> Result<[Vec<f64>; 3], Interrupted> {
     let [own, bone] = [medium.name(), BONE].map(photon_coefficients);
-    let mut within = [0; 3].map(|_| vec![0.0; radii.len()]);
-    for &(number, energy_mev) in photons {
-        watch.check()?;
+    let of_photon = |&(number, energy_mev): &(f64, f64)| {
         let attenuation = own.attenuation.value(energy_mev);
-        let per_collision = number * energy_mev / attenuation;
         let left = [
             own.absorption.value(energy_mev),
             bone.absorption.value(energy_mev),
             attenuation - own.transfer.value(energy_mev),
         ];
-        for (i, radius) in radii.iter().enumerate() {
+        (attenuation, left.map(|left| number * energy_mev / attenuation * left))
+    };
+    let photons: Vec<(f64, [f64; 3])> = photons.iter().map(of_photon).collect();
+    let within_radius = |radius: &f64| -> Result<[f64; 3], Interrupted> {
+        watch.check()?;
+        let mut within = [0.0; 3];
+        for (attenuation, left) in &photons {
             let collided = -(-attenuation * radius).exp_m1();
-            within.iter_mut().zip(left).for_each(|(within, left)| within[i] += per_collision * left * collided);
+            within.iter_mut().zip(left).for_each(|(within, left)| *within += left * collided);
         }
-    }
-    Ok(within)
+        Ok(within)
+    };
+    let within = radii.par_iter().with_min_len(RADII_AT_ONCE).map(within_radius);
+    let within = within.collect::<Result<Vec<[f64; 3]>, Interrupted>>()?;
+    Ok([0, 1, 2].map(|part| within.iter().map(|within| within[part]).collect()))
 }

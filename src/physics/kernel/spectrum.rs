@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, LazyLock, Mutex};
 
+use rayon::prelude::*;
+
 use super::library::{KernelLibrary, Within};
 use super::media::{density_g_cm3, library};
 use super::radial::RadialKernel;
@@ -19,6 +21,8 @@ const RADII: [(f64, u32); 3] = [(1e-3, 30), (5.0, 100), (MAX_RADIUS, 40)];
 const MIN_RADIUS: f64 = 1e-5;
 /// Largest radius [g/cm²].
 const MAX_RADIUS: f64 = 200.0;
+/// Radii that one thread sums.
+pub(super) const RADII_AT_ONCE: usize = 64;
 /// A kernel ends where at most this fraction of its energy is left.
 const NEGLIGIBLE: f64 = 1e-6;
 /// Widest interval of a continuum that two energies represent, in ln E.
@@ -105,9 +109,28 @@ pub(super) struct Sum {
     pub(super) photons: Vec<(f64, f64)>,
 }
 
+/// What emissions leave within radii, some radii at once.
+///
 /// # Errors
 /// [`Interrupted`].
 pub(super) fn sum(
+    spectrum: &EmissionSpectrum,
+    library: &KernelLibrary,
+    radii: &[f64],
+    watch: &dyn Watch,
+) -> Result<Sum, Interrupted> {
+    let parts = radii.par_chunks(RADII_AT_ONCE).map(|radii| sum_within(spectrum, library, radii, watch));
+    let mut parts = parts.collect::<Result<Vec<Sum>, Interrupted>>()?.into_iter();
+    let mut whole = parts.next().expect("there are radii");
+    for Sum { within, .. } in parts {
+        whole.within.charged.extend(within.charged);
+        whole.within.photons.extend(within.photons);
+        whole.within.in_bone.extend(within.in_bone);
+    }
+    Ok(whole)
+}
+
+fn sum_within(
     spectrum: &EmissionSpectrum,
     library: &KernelLibrary,
     radii: &[f64],

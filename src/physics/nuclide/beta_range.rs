@@ -6,8 +6,7 @@ use crate::domain::Nuclide;
 use crate::domain::nuclide::BetaSign;
 use crate::math::log_grid::LogTable;
 use crate::physics::electron::Charge;
-use crate::physics::electron::range::SlowingDown;
-use crate::physics::energy_grid::energies;
+use crate::physics::known::csda_range;
 use crate::physics::material;
 
 /// Ranges of beta particles in water, in the continuous-slowing-down approximation.
@@ -29,8 +28,7 @@ pub struct BetaRange {
 pub fn beta_ranges(nuclide: &Nuclide) -> Vec<BetaRange> {
     static RANGES: LazyLock<[LogTable; 2]> = LazyLock::new(|| {
         let water = material::find("water").expect("water is a known material");
-        let range = |charge| SlowingDown::of(water, charge, energies()).csda_range;
-        [range(Charge::Electron), range(Charge::Positron)]
+        [Charge::Electron, Charge::Positron].map(|charge| csda_range(water, charge))
     });
     let range = |(sign, range): (BetaSign, &LogTable)| {
         let betas = || nuclide.betas.iter().filter(move |beta| beta.sign == sign);

@@ -84,16 +84,22 @@ pub struct MaterialScattering {
 impl MaterialScattering {
     /// Tabulates a material.
     pub fn of(material: &Material) -> Self {
-        let [low, high] = X_RANGE;
-        let grid = LogGrid::new(low, high, X_BINS).expect("the ends ascend");
+        let [grid, squares] = Self::grids();
+        let low = grid.min();
         let electrons = material.electrons_per_g();
         let incoherent = LogTable::tabulate(grid, |x| incoherent(material, x) / electrons);
-        let squares = LogGrid::new(low * low, high * high, X_BINS).expect("the ends ascend");
         let squared = |x2: f64| form_factor_squared(material, x2.sqrt());
         // Below the grid the form factor is constant.
         let below = low * low * squared(low * low);
         let coherent_cumulative = LogTable::integral(squares, below, squared).normalised();
         Self { incoherent, coherent_cumulative }
+    }
+
+    /// Grids of the two tables.
+    pub(crate) fn grids() -> [LogGrid; 2] {
+        let [low, high] = X_RANGE;
+        [(low, high), (low * low, high * high)]
+            .map(|(low, high)| LogGrid::new(low, high, X_BINS).expect("the ends ascend"))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::math::cache::{Cache, SharedCache};
 use crate::math::log_grid::{LogGrid, LogTable};
 use crate::math::watch::{Interrupted, Unwatched, Watch};
 use crate::physics::energy_grid::energies;
+use crate::physics::known;
 
 /// Tables of one material against the photon energy [MeV], per gram: a voxel of density ρ multiplies cross sections by
 /// ρ.
@@ -61,6 +62,9 @@ static KEPT: SharedCache<Material, Arc<PhotonTables>> =
 /// # Errors
 /// [`Interrupted`]; nothing is kept then.
 pub fn photon_tables(material: &Material, watch: &dyn Watch) -> Result<Arc<PhotonTables>, Interrupted> {
+    if let Some(tables) = known::photon_tables(material) {
+        return Ok(tables);
+    }
     let kept = || KEPT.lock().expect("no thread panics while it holds the tables");
     if let Some(tables) = kept().get(material) {
         return Ok(tables);
@@ -72,11 +76,19 @@ pub fn photon_tables(material: &Material, watch: &dyn Watch) -> Result<Arc<Photo
 
 impl PhotonTables {
     fn bytes(&self) -> u64 {
-        let whole = [&self.coherent, &self.incoherent, &self.photoelectric, &self.pair, &self.triplet, &self.total];
-        let others = [&self.energy_transfer, &self.energy_absorption, &self.scattering.incoherent];
-        let tables = whole.into_iter().chain(others).chain([&self.scattering.coherent_cumulative]);
-        let all = tables.chain(self.k_shells.iter().map(|shell| &shell.probability));
-        (size_of::<Self>() + all.map(|table| size_of_val(table.bins())).sum::<usize>()) as u64
+        (size_of::<Self>() + self.tables().iter().map(|table| size_of_val(table.bins())).sum::<usize>()) as u64
+    }
+
+    /// All tables, in the order of their fields.
+    pub(crate) fn tables(&self) -> Vec<&LogTable> {
+        let Self {
+            coherent, incoherent, photoelectric, pair, triplet, total, energy_transfer, energy_absorption, ..
+        } = self;
+        [coherent, incoherent, photoelectric, pair, triplet, total, energy_transfer, energy_absorption]
+            .into_iter()
+            .chain(self.k_shells.iter().map(|shell| &shell.probability))
+            .chain([&self.scattering.incoherent, &self.scattering.coherent_cumulative])
+            .collect()
     }
 
     /// Tabulates a material.
