@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
-const SCRIPTS = ['capture', 'device', 'compare', 'replay'];
+const SCRIPTS = ['capture', 'pace', 'device', 'compare', 'replay'];
 const [modules, ...captures] = process.argv.slice(2);
 const require = createRequire(pathToFileURL(resolve(modules, 'x.mjs')));
 const { chromium } = require('playwright-core');

@@ -56,7 +56,8 @@ async function wide() {
   console.log(speed.filter((row) => row.startsWith('longest')).join());
   const report = JSON.parse(await figures(tab));
   checkFigures(report, 4, true);
-  const { twins, transport, adapter } = report.devices[0];
+  const { twins, transport, adapter, submits } = report.devices[0];
+  expect(submits.count > 100 && submits.too_slow.length === 0, JSON.stringify(submits));
   expect(twins.length > 15 && twins.every(({ agrees, cases }) => agrees && cases > 1000), JSON.stringify(twins));
   const isTimed = adapter.features_used.includes('timestamp-query');
   const shares = transport.map((row) => row.device_share);

@@ -98,7 +98,8 @@ export async function compareSums(capture, step, bytes, accounts) {
   };
   const faults = [];
   const found = new Float64Array(voxels);
-  const regions = new Map();
+  const { regions, numbers } = regionsOf(medium, step.material_mask, groups);
+  const densities = new Float32Array(medium.map((word) => word & ~step.material_mask).buffer);
   const [square, variance, same] = [{ sum: 0 }, { sum: 0 }, { voxels: 0, active: 0 }];
   for (let group = 0; group < groups; group++) {
     let sum = 0;
@@ -106,8 +107,7 @@ export async function compareSums(capture, step, bytes, accounts) {
       const energy = units(group, voxel);
       found[voxel] += energy;
       sum += energy;
-      const region = regionOf(regions, medium[voxel], step.material_mask, groups);
-      region.groups[group] += energy;
+      regions[numbers[voxel]].groups[group] += energy;
     }
     const { emitted, deposited, escaped, scored } = accounts[group];
     if (sum !== scored) faults.push(`group ${group}: the voxels do not hold what was scored`);
@@ -117,16 +117,16 @@ export async function compareSums(capture, step, bytes, accounts) {
     if (!(emitted > 0)) faults.push(`group ${group}: nothing was emitted`);
   }
   for (let voxel = 0; voxel < voxels; voxel++) {
-    const region = regionOf(regions, medium[voxel], step.material_mask, groups);
+    const region = regions[numbers[voxel]];
     region.voxels += 1;
     region.expected += expected[voxel];
-    region.density += densityOf(medium[voxel], step.material_mask);
+    region.density += densities[voxel];
     square.sum += (found[voxel] - expected[voxel]) ** 2;
     variance.sum += sigma[voxel] ** 2;
     if (found[voxel] > 0 || expected[voxel] > 0) same.active += 1;
     if (expected[voxel] > 0 && found[voxel] === expected[voxel]) same.voxels += 1;
   }
-  const rows = [...regions.values()].filter((region) => region.expected > 0).map(regionRow);
+  const rows = regions.filter((region) => region.expected > 0).map(regionRow);
   for (const { name, sigmas } of rows) {
     if (!(sigmas <= REGION_SIGMAS)) faults.push(`${name} is off by ${digits(sigmas)} standard deviations`);
   }
@@ -142,16 +142,18 @@ export async function compareSums(capture, step, bytes, accounts) {
   return { kind: 'sums', faults, said, isSame, share, rms, rows, found, expected, first: 0 };
 }
 
-function regionOf(regions, word, mask, groups) {
-  const material = word & mask;
-  if (!regions.has(material)) {
-    regions.set(material, { material, voxels: 0, density: 0, expected: 0, groups: new Float64Array(groups) });
-  }
-  return regions.get(material);
-}
-
-function densityOf(word, mask) {
-  return new Float32Array(Uint32Array.of((word & ~mask) >>> 0).buffer)[0];
+// The materials that occur, and the number of that of each voxel.
+function regionsOf(medium, mask, groups) {
+  const [regions, known] = [[], new Map()];
+  const numberOf = (word) => {
+    const material = word & mask;
+    if (!known.has(material)) {
+      known.set(material, regions.length);
+      regions.push({ material, voxels: 0, density: 0, expected: 0, groups: new Float64Array(groups) });
+    }
+    return known.get(material);
+  };
+  return { numbers: medium.map(numberOf), regions };
 }
 
 function regionRow({ material, voxels, density, expected, groups }) {

@@ -1,11 +1,10 @@
 // A device of WebGPU: what it is, its buffers, and how long its work takes.
 
-// Intended time of a submit [s]: short against a browser's patience, long against what a submit costs.
-export const SUBMIT_SECONDS = 0.04;
-// Bytes that are cleared in a submit.
-const CLEAR_BYTES = 32 << 20;
-// Bytes that are fetched at a time.
-const FETCH_BYTES = 16 << 20;
+import { Pace, Submits, ownSeconds } from './pace.mjs';
+
+// Bytes that are cleared, written or fetched at first, and at most.
+const LEAST_MOVED = 1 << 20;
+const MOST_MOVED = 16 << 20;
 
 export class Device {
   constructor(adapter, device) {
@@ -13,9 +12,8 @@ export class Device {
     this.gpu = device;
     this.limits = device.limits;
     this.lost = null;
-    // Of all submits that were waited for.
-    this.longest = { seconds: 0, what: '' };
-    // Of passes that are timed, on a device that has timestamps.
+    this.submits = new Submits();
+    this.paces = new Map();
     this.stopwatch = device.features.has('timestamp-query') ? new Stopwatch(this) : null;
     device.lost.then(({ reason, message }) => {
       this.lost = message || reason;
@@ -88,50 +86,82 @@ export class Device {
     return { pipeline, layout };
   }
 
-  // Hands over what `encode` encodes, which is named by `what`, and waits until it is done; gives the time [s].
-  async submit(what, encode) {
+  // Does a compute pass, which `encode` fills and `what` names, and waits until it is done. Gives its time, and what the
+  // next is sized by [s]. `isLeast`: whether it could not have been smaller.
+  submit(what, encode, isLeast = false) {
+    const all = (encoder) => {
+      const compute = encoder.beginComputePass(this.stopwatch?.descriptor());
+      encode(compute);
+      compute.end();
+      this.stopwatch?.resolve(encoder);
+    };
+    return this.timed(what, all, isLeast, () => this.stopwatch?.elapsed());
+  }
+
+  // Does what `encode` encodes. `read` reads a buffer that it fills, and gives its time by the clock of the device.
+  async timed(what, encode, isLeast, read = () => null) {
     this.check();
     const start = performance.now();
     const encoder = this.gpu.createCommandEncoder();
     encode(encoder);
-    this.stopwatch?.resolve(encoder);
     this.gpu.queue.submit([encoder.finish()]);
-    await this.gpu.queue.onSubmittedWorkDone();
+    let onDevice = null;
+    try {
+      [onDevice = null] = await Promise.all([read(), this.gpu.queue.onSubmittedWorkDone()]);
+    } catch (error) {
+      // The loss of a device is told a little later.
+      await Promise.race([this.gpu.lost, new Promise((resume) => setTimeout(resume, 100))]);
+      this.check();
+      throw new Error(`a result cannot be read back: ${error.message}`);
+    }
     this.check();
     const seconds = (performance.now() - start) / 1000;
-    await this.stopwatch?.add();
-    if (seconds > this.longest.seconds) this.longest = { seconds, what };
-    return seconds;
+    this.submits.add(what, seconds, onDevice, isLeast);
+    return { seconds, own: ownSeconds(seconds, onDevice) };
+  }
+
+  // Bytes that are moved in the time of a submit.
+  fitting(what) {
+    return this.paces.get(what)?.amount ?? LEAST_MOVED;
+  }
+
+  // Moves bytes in pieces, whose size is measured: `encode(encoder, at, length)` moves one, `read(at, length)` has it.
+  async inPieces(what, bytes, encode, read = () => null) {
+    if (!this.paces.has(what)) this.paces.set(what, new Pace(LEAST_MOVED));
+    const pace = this.paces.get(what);
+    let at = 0;
+    while (at < bytes) {
+      const length = Math.min(4 * Math.floor(pace.amount / 4), MOST_MOVED, bytes - at);
+      const [from, isLeast] = [at, length <= LEAST_MOVED];
+      const move = (encoder) => encode(encoder, from, length);
+      const { own } = await this.timed(what, move, isLeast, () => read(from, length));
+      pace.learn(length, own);
+      at += length;
+    }
   }
 
   // Zeros in a buffer, or in its first bytes.
-  async clear(buffer, bytes = buffer.size) {
-    for (let at = 0; at < bytes; at += CLEAR_BYTES) {
-      const length = Math.min(CLEAR_BYTES, bytes - at);
-      await this.submit('zeros', (encoder) => encoder.clearBuffer(buffer, at, length));
-    }
+  clear(buffer, bytes = buffer.size) {
+    return this.inPieces('zeros', bytes, (encoder, at, length) => encoder.clearBuffer(buffer, at, length));
+  }
+
+  // Bytes into a buffer. Few are written without waiting, before what is submitted next.
+  async write(buffer, offset, bytes) {
+    const write = (_, at, length) => this.gpu.queue.writeBuffer(buffer, offset + at, bytes, at, length);
+    if (bytes.length <= LEAST_MOVED) write(null, 0, bytes.length);
+    else await this.inPieces('writing', bytes.length, write);
   }
 
   // The bytes of a buffer from an offset on.
   async read(buffer, offset, bytes) {
     const found = new Uint8Array(bytes);
-    const size = Math.min(bytes, FETCH_BYTES);
-    const staging = this.buffer(size, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
-    for (let at = 0; at < bytes; at += size) {
-      const length = Math.min(size, bytes - at);
-      this.check();
-      const encoder = this.gpu.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffer, offset + at, staging, 0, length);
-      this.gpu.queue.submit([encoder.finish()]);
-      try {
-        await staging.mapAsync(GPUMapMode.READ, 0, length);
-      } catch (error) {
-        this.check();
-        throw new Error(`a result cannot be read back: ${error.message}`);
-      }
+    const staging = this.buffer(Math.min(bytes, MOST_MOVED), GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+    const copy = (encoder, at, length) => encoder.copyBufferToBuffer(buffer, offset + at, staging, 0, length);
+    await this.inPieces('reading back', bytes, copy, async (at, length) => {
+      await staging.mapAsync(GPUMapMode.READ, 0, length);
       found.set(new Uint8Array(staging.getMappedRange(0, length)), at);
       staging.unmap();
-    }
+    });
     staging.destroy();
     return found;
   }
@@ -143,45 +173,32 @@ export class Device {
   }
 }
 
-// The time that passes take on the device itself, from its timestamps: one pass a submit.
+// The time that a submit takes on the device itself, from its timestamps.
 class Stopwatch {
   constructor(device) {
-    this.device = device;
     this.times = device.gpu.createQuerySet({ type: 'timestamp', count: 2 });
     this.resolved = device.buffer(16, GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC);
-    this.isRunning = false;
-    this.isWritten = false;
-    this.seconds = 0;
-  }
-
-  start() {
-    [this.isRunning, this.seconds] = [true, 0];
-  }
-
-  // Gives the time since it was started [s].
-  stop() {
-    this.isRunning = false;
-    return this.seconds;
+    this.staging = device.buffer(16, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
   }
 
   // What a pass that is timed begins with.
   descriptor() {
-    if (!this.isRunning) return {};
-    this.isWritten = true;
     return {
       timestampWrites: { querySet: this.times, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
     };
   }
 
   resolve(encoder) {
-    if (this.isWritten) encoder.resolveQuerySet(this.times, 0, 2, this.resolved, 0);
+    encoder.resolveQuerySet(this.times, 0, 2, this.resolved, 0);
+    encoder.copyBufferToBuffer(this.resolved, 0, this.staging, 0, 16);
   }
 
-  async add() {
-    if (!this.isWritten) return;
-    this.isWritten = false;
-    const [start, end] = new BigUint64Array((await this.device.read(this.resolved, 0, 16)).buffer);
-    if (end > start) this.seconds += Number(end - start) / 1e9;
+  // The time of what was submitted last [s]; null where the device has none.
+  async elapsed() {
+    await this.staging.mapAsync(GPUMapMode.READ);
+    const [start, end] = new BigUint64Array(this.staging.getMappedRange().slice(0));
+    this.staging.unmap();
+    return end > 0n && end >= start ? Number(end - start) / 1e9 : null;
   }
 }
 

@@ -1,47 +1,54 @@
 // Measures a device as `dosegrid bench` does, in the terms of its JSON (docs/gpu.md). Whatever compiles or
 // is run for the first time is not counted.
 
-import { SUBMIT_SECONDS, stopIf } from './device.mjs';
+import { stopIf } from './device.mjs';
+import { AIM_SECONDS } from './pace.mjs';
 
 // The same as in src/engine/gpu/measure/ceilings.rs and src/bench, so that figures can be compared.
 const REPEATS = 5;
 const BATCH_SECONDS = 0.5;
 const MOST_PROBES = 4096;
 const ROUNDS = 64;
-const FEWEST_ROUNDS = 8;
 const MOST_ROUNDS = 512;
+const MOST_EMPTY = 100;
 const FLOP_PER_ROUND = 64;
 const INTEGER_PER_ROUND = 80;
 const ELEMENT_BYTES = 16;
+const LEAST_PROBED = 16 << 20;
 const ADDRESSES = [1, 32, 1024, 8388608];
 const MOST_ITEMS = 2 ** 31;
 
 // What the device can do at most. `probes`: small stages by name, with their lanes and bindings.
 export async function ceilings(device, probes, signal) {
   const wanted = device.isSoftware ? 64 << 20 : 256 << 20;
-  const bytes = 2 ** Math.floor(Math.log2(Math.min(wanted, device.limits.maxStorageBufferBindingSize)));
+  // A device fills a new buffer with zeros at once, and new memory takes longer than that which was used before.
+  const fitting = Math.max(LEAST_PROBED, device.fitting('zeros') / 4);
+  const bytes = 2 ** Math.floor(Math.log2(Math.min(wanted, fitting, device.limits.maxStorageBufferBindingSize)));
   const lanes = device.isSoftware ? 1 << 14 : 1 << 20;
   const [source, target, result] = [device.storage(bytes), device.storage(bytes), device.storage(4 * lanes)];
   const buffers = { source, target_values: target, result, words: target };
   const elements = bytes / ELEMENT_BYTES;
-  // As many rounds as make a dispatch last, from few on, since the device may be slow.
+  // As many rounds as make a dispatch last, from one on, since the device may be slow.
   const rate = async (name, n, mostRounds, perRound) => {
-    let rounds = Math.min(FEWEST_ROUNDS, mostRounds);
-    const { run, set } = await probe(device, probes[name], buffers, n, rounds, lanes);
+    const { run, set } = await probe(device, probes[name], buffers, n, lanes);
+    let rounds = 1;
     await run(1);
-    for (;;) {
+    while (rounds < mostRounds && (await run(1)) < AIM_SECONDS / 3) {
       stopIf(signal);
+      rounds = Math.min(mostRounds, 2 * rounds);
       set(rounds);
-      const seconds = await run(1);
-      if (seconds >= SUBMIT_SECONDS / 3 || rounds >= mostRounds) break;
-      rounds = Math.min(mostRounds, rounds * 2);
     }
     return (rounds * perRound * lanes) / (await secondsOfDispatch(run, signal));
   };
   const passes = Math.max(1, Math.floor(elements / lanes));
-  const { run: empty } = await probe(device, probes.probe_atomics, buffers, 1, 0, 1);
+  // The device makes the buffers now, and not as a part of what is measured.
+  for (const buffer of [source, target, result]) await device.clear(buffer);
+  const { run: empty, set: setEmpty } = await probe(device, probes.probe_atomics, buffers, 1, 1);
+  setEmpty(0);
   const submit = await medianOf(() => empty(1), signal);
-  const many = await medianOf(() => empty(200), signal);
+  let dispatches = 10;
+  while (2 * dispatches <= MOST_EMPTY && (await empty(dispatches)) < AIM_SECONDS / 3) dispatches *= 2;
+  const many = await medianOf(() => empty(dispatches), signal);
   const atomics = [];
   for (const addresses of ADDRESSES.filter((count) => 4 * count <= bytes)) {
     atomics.push({ addresses, adds_per_s: await rate('probe_atomics', addresses, ROUNDS, 1) });
@@ -49,8 +56,7 @@ export async function ceilings(device, probes, signal) {
   const data = new Uint8Array(Math.min(bytes, 16 << 20)).fill(1);
   const upload = await medianOf(async () => {
     const start = performance.now();
-    device.gpu.queue.writeBuffer(source, 0, data);
-    await device.gpu.queue.onSubmittedWorkDone();
+    await device.write(source, 0, data);
     return (performance.now() - start) / 1000;
   }, signal);
   const readback = await medianOf(async () => {
@@ -67,44 +73,43 @@ export async function ceilings(device, probes, signal) {
     upload_bytes_per_s: data.length / upload,
     readback_bytes_per_s: data.length / readback,
     empty_submit_s: submit,
-    empty_dispatch_s: Math.max(0, many - submit) / 199,
+    empty_dispatch_s: Math.max(0, many - submit) / (dispatches - 1),
     atomics,
   };
   [source, target, result].forEach((buffer) => buffer.destroy());
   return found;
 }
 
-// A probe: `run` runs it some times in one submit and gives the time [s], `set` sets its rounds.
-async function probe(device, stage, buffers, n, rounds, lanes) {
+// A probe of one round: `run` runs it some times in one submit and gives the time [s], `set` sets its rounds.
+async function probe(device, stage, buffers, n, lanes) {
   const { pipeline, layout } = await device.pipeline(stage, stage.bindings, {});
   const uniform = device.uniform(256);
-  const set = (number) => device.gpu.queue.writeBuffer(uniform, 0, Uint32Array.of(n, number));
-  set(rounds);
+  const set = (rounds) => device.gpu.queue.writeBuffer(uniform, 0, Uint32Array.of(n, rounds));
+  set(1);
   const entries = stage.bindings.map(({ slot, name, kind, bytes }) => ({
     binding: slot,
     resource: { buffer: kind === 'uniform' ? uniform : buffers[name], size: bytes },
   }));
   const group = device.gpu.createBindGroup({ layout, entries });
   const groups = device.groups(Math.ceil(lanes / stage.lanes));
-  const run = (dispatches) =>
-    device.submit(stage.name, (encoder) => {
-      const pass = encoder.beginComputePass();
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, group, [0]);
-      for (let number = 0; number < dispatches; number++) pass.dispatchWorkgroups(...groups);
-      pass.end();
-    });
+  const run = async (dispatches) => {
+    const encode = (compute) => {
+      compute.setPipeline(pipeline);
+      compute.setBindGroup(0, group, [0]);
+      for (let number = 0; number < dispatches; number++) compute.dispatchWorkgroups(...groups);
+    };
+    return (await device.submit(stage.name, encode)).seconds;
+  };
   return { run, set };
 }
 
 async function secondsOfDispatch(run, signal) {
-  await run(1);
   let dispatches = 1;
   for (;;) {
     stopIf(signal);
     const seconds = await run(dispatches);
-    if (seconds >= SUBMIT_SECONDS / 2 || dispatches >= MOST_PROBES) break;
-    const factor = Math.min(16, Math.max(2, SUBMIT_SECONDS / Math.max(seconds, 1e-6)));
+    if (seconds >= AIM_SECONDS / 2 || dispatches >= MOST_PROBES) break;
+    const factor = Math.min(4, AIM_SECONDS / Math.max(seconds, 1e-6));
     dispatches = Math.min(MOST_PROBES, Math.floor(dispatches * factor));
   }
   return (await medianOf(() => run(dispatches), signal)) / dispatches;
@@ -203,13 +208,13 @@ export async function transport(replay, description, signal) {
     ranks = Math.min(most, Math.ceil((ranks * factor) / emissionLanes) * emissionLanes);
   }
   const times = [];
+  const before = device.submits.onDevice;
   for (let number = 0; number < 3; number++) times.push(await run(ranks));
   const wall = spread(times);
   const histories = ranks * inLaunch;
-  // Once more with the device's own clock, which costs a readback a submit.
-  device.stopwatch?.start();
-  if (device.stopwatch) await run(ranks);
-  const onDevice = device.stopwatch?.stop() || null;
+  // By the device's own clock, if it has one.
+  const onDevice = device.submits.onDevice - before || null;
+  const total = times.reduce((sum, seconds) => sum + seconds, 0);
   const sigma = await relativeSigma(replay, launch, sums);
   return {
     nuclide: description.nuclide,
@@ -224,8 +229,8 @@ export async function transport(replay, description, signal) {
       relative_sigma: sigma,
       efficiency_per_s: 1 / (sigma ** 2 * wall.median_s),
     },
-    device_share: onDevice && onDevice / wall.median_s,
-    histories_per_device_s: onDevice && histories / onDevice,
+    device_share: onDevice && onDevice / total,
+    histories_per_device_s: onDevice && (times.length * histories) / onDevice,
     stages: [],
     planned_steps_per_history: null,
     lanes_moving: null,

@@ -4,6 +4,7 @@ import { readCapture } from './capture.mjs';
 import { compareResult, digits } from './compare.mjs';
 import { Device } from './device.mjs';
 import { ceilings, convolution, transport } from './measure.mjs';
+import { MOST_SECONDS } from './pace.mjs';
 import { Replay } from './replay.mjs';
 import { difference, element, picture, table } from './show.mjs';
 
@@ -37,7 +38,7 @@ async function start() {
       verdict('right', 'Right: every result agrees.');
     }
     await measure(device, replays, running.signal);
-    say('Done.', 1);
+    say(slowness(device) || 'Done.', 1);
   } catch (error) {
     if (error.name === 'AbortError') say('Stopped.', 0);
     else fail(error);
@@ -82,6 +83,7 @@ async function check(device, signal) {
     });
     replays.push({ replay, item });
     showCompile(measured.compile);
+    measured.submits = device.submits.figures();
     showJson();
   }
   return { replays, faults };
@@ -104,8 +106,19 @@ async function measure(device, replays, signal) {
     }
     replay.destroy();
     showSpeed(device, measured);
+    measured.submits = device.submits.figures();
     showJson();
   }
+}
+
+// What is given to the device in pieces that cannot be small enough, in words.
+function slowness({ submits }) {
+  const slow = submits.tooSlow().map(([what, seconds]) => `${what} (${digits(1e3 * seconds)} ms)`);
+  const limit = digits(1e3 * MOST_SECONDS);
+  return slow.length
+    ? `Done. This device is slow: the smallest pieces last longer than ${limit} ms, and what is beside them waits: ` +
+        `${slow.join(', ')}.`
+    : '';
 }
 
 // What went wrong, in words. A verdict that was reached stands.
@@ -217,13 +230,19 @@ function showSpeed(device, { ceilings: found, convolution: convolutions, transpo
       `convolution ${edge}³ ∗ ${kernel}³ [ms]`,
       `${digits(1e3 * wall.median_s)} (${digits(1e3 * wall.least_s)} to ${digits(1e3 * wall.most_s)})`,
     ]),
-    ['longest submit [ms]', `${digits(1e3 * device.longest.seconds)} (${device.longest.what})`],
+    ['longest submit [ms]', longest(device)],
     ...transports.map(({ nuclide, source, spacing_mm: spacing, speed }) => [
       `${nuclide}, ${source}, ${spacing} mm [10⁶ decays/s]`,
       digits(speed.histories_per_s / 1e6),
     ]),
   ];
   table('speed', null, rows.filter(([, value]) => value));
+}
+
+// The longest submit, and how many were too long.
+function longest({ submits: { count, over, longest: { seconds, onDevice, what } } }) {
+  const own = onDevice === null ? '' : `, ${digits(1e3 * onDevice)} of them on the device`;
+  return `${digits(1e3 * seconds)} (${what}${own}); ${over} of ${count} above ${digits(1e3 * MOST_SECONDS)}`;
 }
 
 function showResult(capture, compared) {

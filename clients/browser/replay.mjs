@@ -1,18 +1,15 @@
 // Gives a device what another one was given, by the same rules.
 
-import { SUBMIT_SECONDS, stopIf, unlessStopped } from './device.mjs';
+import { stopIf, unlessStopped } from './device.mjs';
+import { AIM_SECONDS, Pace, between } from './pace.mjs';
 
 // Dispatches of a submit of passes: each has parameters of its own.
 const MOST_DISPATCHES = 64;
 const MOST_CYCLES = 256;
+// Lanes of the smallest submit of transport: a few workgroups.
 const LEAST_LANES = 128;
-// The work of an emission, in steps of a charged particle.
-const EMISSION_WORK = 4;
 // Particles of a queue on hardware; software keeps the number of the capture.
 const HARDWARE_CAPACITY = 1 << 19;
-// Cost and steps per second before the first submit: rather too low than too high.
-const FIRST_RATE = 2e7;
-const FIRST_STEPS_PER_S = 1e6;
 
 export class Replay {
   constructor(device, capture) {
@@ -21,9 +18,10 @@ export class Replay {
     this.buffers = new Map();
     this.bindGroups = new Map();
     this.pipelines = [];
-    // Cost per second of each pipeline that has run: their groups differ.
-    this.rates = new Map();
-    this.stepsPerSecond = FIRST_STEPS_PER_S;
+    // Of the workgroups of each pipeline that has run, by their cost.
+    this.paces = new Map();
+    // Of the lanes of all cycles of a submit while decays are emitted.
+    this.emission = new Pace(LEAST_LANES);
     const { queue_bytes: queueBytes, words, params_words: params } = capture.steps('launch')[0] ?? { words: [] };
     const recorded = params ? words[params.capacity] : 0;
     const fitting = Math.floor(device.limits.maxStorageBufferBindingSize / (queueBytes || 1));
@@ -50,6 +48,7 @@ export class Replay {
   // result; `onProgress` gets the part that is done.
   async run({ signal, onResult, onProgress = () => {} }) {
     const { steps } = this.capture.header;
+    await this.touch();
     for (const [number, step] of steps.entries()) {
       stopIf(signal);
       await this.step(step, { signal, onResult, onProgress: (part) => onProgress((number + part) / steps.length) });
@@ -60,7 +59,7 @@ export class Replay {
   async step(step, { signal, onResult = () => {}, onProgress = () => {} }) {
     const { device } = this;
     if (step.do === 'write') {
-      device.gpu.queue.writeBuffer(this.buffer(step.buffer), step.offset, this.capture.blob(step.blob));
+      await device.write(this.buffer(step.buffer), step.offset, this.capture.blob(step.blob));
     } else if (step.do === 'clear') {
       await device.clear(this.buffer(step.buffer), step.bytes ?? undefined);
     } else if (step.do === 'passes') {
@@ -83,61 +82,80 @@ export class Replay {
     }
   }
 
-  // The bodies of the transport, each for its cases.
+  // The bodies of the transport, each for its cases, some workgroups at a time.
   async twins(step) {
-    this.device.gpu.queue.writeBuffer(this.buffer(step.params), 0, Uint32Array.from(step.words));
-    await this.device.submit('bodies of the transport', (encoder) => {
-      const compute = encoder.beginComputePass();
-      this.bind(compute, step.bindings, 0);
-      compute.dispatchWorkgroups(step.groups);
-      compute.end();
-    });
+    const { device, capture } = this;
+    const { pipeline, buffers } = capture.header.bindings[step.bindings];
+    device.gpu.queue.writeBuffer(this.buffer(step.params), 0, Uint32Array.from(step.words));
+    const pace = this.pace(pipeline, 1);
+    const lanes = capture.stage(step.bindings).lanes;
+    const cases = step.cases * step.tests.length;
+    for (let first = 0; first < step.groups;) {
+      const groups = Math.min(Math.floor(pace.amount), step.groups - first);
+      // The part of a buffer that holds these cases.
+      const part = (number) => {
+        const bytes = capture.header.buffers[number].bytes / cases;
+        const [start, end] = [first * lanes, Math.min(cases, (first + groups) * lanes)];
+        return { offset: start * bytes, size: (end - start) * bytes };
+      };
+      const given = capture.buffer(step.bindings, 'cases');
+      const parts = new Map([given, step.outcomes].map((number) => [number, part(number)]));
+      const group = this.bindGroup(pipeline, buffers, parts);
+      const { own } = await device.submit('bodies of the transport', (compute) => {
+        compute.setPipeline(this.pipelines[pipeline].pipeline);
+        compute.setBindGroup(0, group, [0]);
+        compute.dispatchWorkgroups(groups);
+      }, groups === 1);
+      pace.learn(groups, own);
+      first += groups;
+    }
   }
 
   // Passes in order, each in as many pieces as the time of a submit asks for. Gives their time [s].
   async passes(step, signal, onProgress = () => {}) {
-    const stride = Math.max(256, this.device.limits.minUniformBufferOffsetAlignment);
+    const stride = this.stride();
     const total = step.passes.reduce((sum, { groups, cost }) => sum + groups * cost, 0);
     let [number, first, done, seconds] = [0, 0, 0, 0];
     while (number < step.passes.length) {
       stopIf(signal);
       const words = new Uint32Array((MOST_DISPATCHES * stride) / 4);
       const pieces = [];
-      let [cost, predicted] = [0, 0];
-      const stages = new Set();
-      const hasRoom = () => pieces.length < MOST_DISPATCHES && (predicted < SUBMIT_SECONDS || !pieces.length);
-      while (number < step.passes.length && hasRoom()) {
+      // Costs by pipeline, and the parts of a submit that they are thought to fill.
+      const costs = new Map();
+      let parts = 0;
+      while (number < step.passes.length && pieces.length < MOST_DISPATCHES) {
         const pass = step.passes[number];
         const { pipeline } = this.capture.header.bindings[pass.bindings];
-        // One that has not run yet has a submit of its own.
-        const isKnown = [...stages, pipeline].every((stage) => this.rates.has(stage));
-        if (pieces.length && !isKnown && !stages.has(pipeline)) break;
-        stages.add(pipeline);
-        const rate = this.rates.get(pipeline) ?? FIRST_RATE;
-        const fitting = Math.max(1, Math.floor(((SUBMIT_SECONDS - predicted) * rate) / pass.cost));
-        const end = Math.min(pass.groups, first + fitting);
+        const pace = this.pace(pipeline, pass.cost);
+        const fitting = Math.floor(((1 - parts) * pace.amount) / pass.cost);
+        if (pieces.length && fitting < 1) break;
+        const end = Math.min(pass.groups, first + Math.max(1, fitting));
         const at = (pieces.length * stride) / 4;
         words.set(pass.words, at);
         words[at + step.first_word] = first;
         words[at + step.end_word] = end;
         pieces.push({ pass, groups: end - first });
-        cost += (end - first) * pass.cost;
-        predicted += ((end - first) * pass.cost) / rate;
+        const cost = (end - first) * pass.cost;
+        costs.set(pipeline, (costs.get(pipeline) ?? 0) + cost);
+        parts += cost / pace.amount;
         [number, first] = end === pass.groups ? [number + 1, 0] : [number, end];
       }
       this.device.gpu.queue.writeBuffer(this.buffer(step.params), 0, words, 0, (pieces.length * stride) / 4);
-      const elapsed = await this.device.submit('passes of a convolution', (encoder) => {
+      const encode = (compute) => {
         for (const [at, { pass, groups }] of pieces.entries()) {
-          const compute = encoder.beginComputePass();
           this.bind(compute, pass.bindings, at * stride);
           compute.dispatchWorkgroups(...this.device.groups(groups));
-          compute.end();
         }
-      });
-      const factor = between(predicted / Math.max(elapsed, 1e-6), 0.25, 4);
-      for (const stage of stages) this.rates.set(stage, factor * (this.rates.get(stage) ?? FIRST_RATE));
-      done += cost;
-      seconds += elapsed;
+      };
+      const isLeast = pieces.length === 1 && pieces[0].groups === 1;
+      const elapsed = await this.device.submit('passes of a convolution', encode, isLeast);
+      for (const [pipeline, cost] of costs) {
+        const pace = this.paces.get(pipeline);
+        // Of several, each lasted no longer than all of them; if that is too long, any of them may be why.
+        pace.learn(elapsed.own > AIM_SECONDS ? parts * pace.amount : cost, elapsed.own);
+      }
+      done += [...costs.values()].reduce((sum, cost) => sum + cost, 0);
+      seconds += elapsed.seconds;
       onProgress(done / total);
     }
     return seconds;
@@ -149,52 +167,44 @@ export class Replay {
     const [p, c] = [step.params_words, step.counters_words];
     const words = Uint32Array.from(recorded);
     words[p.capacity] = this.capacity;
-    const perLane = EMISSION_WORK + words[p.charged_steps] + words[p.photon_steps];
     const start = performance.now();
     let counters = new Uint32Array(Object.keys(c).length);
-    let [cycles, particles] = [1, 0];
-    // Lanes of all cycles of a submit, by the time that those of the last one took however few of them moved.
-    let most = Infinity;
+    let [pace, cycles] = [this.emission, 1];
     for (;;) {
       stopIf(signal);
       const emitted = counters[c.first_item] + counters[c.emitting];
-      const isEmitting = emitted < words[p.n_items];
-      particles = waiting(counters, c);
-      if (particles === 0 && !isEmitting) return (performance.now() - start) / 1000;
-      const work = this.stepsPerSecond * SUBMIT_SECONDS;
-      const lanes = between(Math.floor(work / perLane), LEAST_LANES, Math.max(LEAST_LANES, this.capacity / 4));
-      const moving = isEmitting ? lanes : between(2 * particles, 1, lanes);
-      const given = Math.max(LEAST_LANES, moving);
-      cycles = Math.floor(between(work / (moving * perLane), 1, Math.min(MOST_CYCLES, 2 * cycles, most / given)));
-      words[p.max_lanes] = given;
+      const particles = waiting(counters, c);
+      if (emitted >= words[p.n_items]) {
+        if (particles === 0) return (performance.now() - start) / 1000;
+        // Lanes without a particle may take less: what they teach is not kept.
+        if (pace === this.emission) pace = this.emission.copy();
+      }
+      const most = Math.min(Math.floor(pace.amount), Math.max(LEAST_LANES, this.capacity / 4));
+      const lanes = pace === this.emission ? most : between(2 * particles, LEAST_LANES, most);
+      cycles = Math.floor(between(pace.amount / lanes, 1, Math.min(MOST_CYCLES, 2 * cycles)));
+      words[p.max_lanes] = lanes;
       device.gpu.queue.writeBuffer(this.buffer(step.params), 0, words);
-      const elapsed = await device.submit('cycles of transport', (encoder) => {
-        const compute = encoder.beginComputePass(device.stopwatch?.descriptor());
+      const encode = (compute) => {
         for (let cycle = 0; cycle < cycles; cycle++) {
           for (const bindings of step.cycle) {
             this.bind(compute, bindings, 0);
             const width = this.capture.stage(bindings).lanes;
-            compute.dispatchWorkgroups(width === 1 ? 1 : Math.ceil(given / width));
+            compute.dispatchWorkgroups(width === 1 ? 1 : Math.ceil(lanes / width));
           }
         }
-        compute.end();
-      });
+      };
+      const isLeast = cycles === 1 && lanes === LEAST_LANES;
+      const { own } = await device.submit('cycles of transport', encode, isLeast);
       const before = counters;
       const bytes = await device.read(this.buffer(step.counters), 0, 4 * counters.length);
       counters = new Uint32Array(bytes.buffer);
       if (counters[c.cycles] !== (before[c.cycles] + cycles) >>> 0) {
         throw new Error('the device did not do the cycles that it was given');
       }
-      const done = worked(counters, c) - worked(before, c);
       const emittedNow = counters[c.first_item] + counters[c.emitting];
-      if (done === 0 && (waiting(counters, c) > 0 || emittedNow < words[p.n_items])) {
-        throw new Error('the queues of particles are full');
-      }
-      most = cycles * given * (SUBMIT_SECONDS / Math.max(elapsed, 1e-6));
-      const measured = done / Math.max(elapsed, 1e-6);
-      if (elapsed > 0.2 * SUBMIT_SECONDS || measured > this.stepsPerSecond) {
-        this.stepsPerSecond = between(measured, this.stepsPerSecond / 4, this.stepsPerSecond * 4);
-      }
+      const isDone = emittedNow >= words[p.n_items] && waiting(counters, c) === 0;
+      if (worked(counters, c) === worked(before, c) && !isDone) throw new Error('the queues of particles are full');
+      pace.learn(cycles * lanes, own, pace !== this.emission || particles >= lanes / 4);
       onProgress(emittedNow / words[p.n_items]);
     }
   }
@@ -214,33 +224,54 @@ export class Replay {
     });
   }
 
+  // Has the device make every buffer: it writes zeros before the first use, which would be part of another submit.
+  async touch() {
+    for (const [number, { is_uniform: isUniform }] of this.capture.header.buffers.entries()) {
+      if (!isUniform) await this.device.clear(this.buffer(number));
+    }
+  }
+
+  // How much of a pipeline fits in a submit. `cost`: of one workgroup.
+  pace(pipeline, cost) {
+    if (!this.paces.has(pipeline)) this.paces.set(pipeline, new Pace(cost));
+    return this.paces.get(pipeline);
+  }
+
   buffer(number) {
     if (!this.buffers.has(number)) {
       const { bytes, is_uniform: isUniform } = this.capture.header.buffers[number];
-      const stride = Math.max(256, this.device.limits.minUniformBufferOffsetAlignment);
       const isQueues = this.capture.steps('launch').some((step) => step.queues === number);
       const size = isQueues ? this.capacity * this.capture.steps('launch')[0].queue_bytes : bytes;
       this.buffers.set(
         number,
-        isUniform ? this.device.uniform(Math.max(bytes, MOST_DISPATCHES * stride)) : this.device.storage(size),
+        isUniform
+          ? this.device.uniform(Math.max(bytes, MOST_DISPATCHES * this.stride()))
+          : this.device.storage(size),
       );
     }
     return this.buffers.get(number);
   }
 
+  // Bytes between the parameters of two dispatches of a submit.
+  stride() {
+    return Math.max(256, this.device.limits.minUniformBufferOffsetAlignment);
+  }
+
   bind(compute, number, offset) {
     const { pipeline, buffers } = this.capture.header.bindings[number];
-    if (!this.bindGroups.has(number)) {
-      const slots = this.capture.header.pipelines[pipeline].bindings;
-      const entries = slots.map(({ slot, bytes }) => ({
-        binding: slot,
-        resource: { buffer: this.buffer(buffers[slot]), size: bytes },
-      }));
-      const { layout } = this.pipelines[pipeline];
-      this.bindGroups.set(number, this.device.gpu.createBindGroup({ layout, entries }));
-    }
+    if (!this.bindGroups.has(number)) this.bindGroups.set(number, this.bindGroup(pipeline, buffers));
     compute.setPipeline(this.pipelines[pipeline].pipeline);
     compute.setBindGroup(0, this.bindGroups.get(number), [offset]);
+  }
+
+  // Buffers by slot, bound to a pipeline: whole, or the `parts` of some by number.
+  bindGroup(pipeline, buffers, parts = new Map()) {
+    const slots = this.capture.header.pipelines[pipeline].bindings;
+    const entries = slots.map(({ slot, bytes }) => ({
+      binding: slot,
+      resource: { buffer: this.buffer(buffers[slot]), size: bytes, ...parts.get(buffers[slot]) },
+    }));
+    return this.device.gpu.createBindGroup({ layout: this.pipelines[pipeline].layout, entries });
   }
 
   destroy() {
@@ -260,8 +291,4 @@ function waiting(counters, c) {
 // Steps and emissions planned so far.
 function worked(counters, c) {
   return counters[c.work_high] * 2 ** 32 + counters[c.work_low];
-}
-
-function between(value, least, most) {
-  return Math.max(least, Math.min(value, most));
 }

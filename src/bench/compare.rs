@@ -81,6 +81,7 @@ mod tests {
             transport: Vec::new(),
             end_to_end: Vec::new(),
             checks: Vec::new(),
+            submits: None,
         };
         Report {
             schema: SCHEMA.into(),

@@ -19,7 +19,7 @@ pub use compare::{Comparison, compare};
 pub use convolution::{ConvolutionFigure, ConvolutionSize, convolution};
 pub use end_to_end::{EndToEndFigure, end_to_end};
 pub use page::page;
-pub use report::{CheckFigure, DeviceReport, Figure, Host, Report, SCHEMA, SCHEMA_VERSION};
+pub use report::{CheckFigure, DeviceReport, Figure, Host, Report, SCHEMA, SCHEMA_VERSION, SubmitFigures};
 pub use scenes::{BenchSource, scene_phantom};
 pub use transport::{TransportFigure, TransportSpeed, measured, transport};
 pub use twins::twins;

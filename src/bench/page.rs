@@ -24,8 +24,9 @@ const TEMPLATE: &str = include_str!("../../clients/browser/page.html");
 const CONTENTS: &str = "/*CONTENTS*/";
 const SCRIPT: &str = "/*SCRIPT*/";
 /// The modules of its script, each after those that it imports.
-const MODULES: [&str; 7] = [
+const MODULES: [&str; 8] = [
     include_str!("../../clients/browser/capture.mjs"),
+    include_str!("../../clients/browser/pace.mjs"),
     include_str!("../../clients/browser/device.mjs"),
     include_str!("../../clients/browser/compare.mjs"),
     include_str!("../../clients/browser/replay.mjs"),

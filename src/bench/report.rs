@@ -77,6 +77,9 @@ pub struct DeviceReport {
     /// Results that were held against those of another device; none where that was not done.
     #[serde(default)]
     pub checks: Vec<CheckFigure>,
+    /// How long a browser waited for the device; none where that was not measured.
+    #[serde(default)]
+    pub submits: Option<SubmitFigures>,
 }
 
 /// A result that was held against that of another device.
@@ -91,6 +94,26 @@ pub struct CheckFigure {
     pub said: Vec<String>,
     /// What is wrong.
     pub faults: Vec<String>,
+}
+
+/// The submits of a page, which draws nothing as long as one lasts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SubmitFigures {
+    /// Those that were waited for.
+    pub count: u64,
+    /// How long none should last [s].
+    pub limit_s: f64,
+    /// Those that lasted longer.
+    pub over: u64,
+    /// The longest, until it was done [s].
+    pub longest_s: f64,
+    /// The same by the clock of the device, without the wait for a busy machine [s]; none if the device has no clock.
+    pub longest_on_device_s: Option<f64>,
+    /// What it did.
+    pub longest_of: String,
+    /// What lasts longer than the limit even in its smallest pieces.
+    pub too_slow: Vec<String>,
 }
 
 /// One number of a report, with its name.

@@ -136,8 +136,9 @@ fn measure(device: &mut Device, quick: bool) -> Result<DeviceReport, DoseError> 
 
     let end_to_end = bench::end_to_end(device, is_software, &control)?;
     stdout::print(&rows::end_to_end(&end_to_end))?;
-    let checks = Vec::new();
-    Ok(DeviceReport { device: info, adapter, compile, twins, ceilings, convolution, transport, end_to_end, checks })
+    let (checks, submits) = (Vec::new(), None);
+    let device = info;
+    Ok(DeviceReport { device, adapter, compile, twins, ceilings, convolution, transport, end_to_end, checks, submits })
 }
 
 /// The convolutions to measure. Software gets small ones.
