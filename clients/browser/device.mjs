@@ -86,8 +86,8 @@ export class Device {
     return { pipeline, layout };
   }
 
-  // Does a compute pass, which `encode` fills and `what` names, and waits until it is done. Gives its time, and what the
-  // next is sized by [s]. `isLeast`: whether it could not have been smaller.
+  // Does a compute pass, which `encode` fills and `what` names, and waits until it is done. Gives its time, and that by
+  // which the next is sized [s]. `isLeast`: whether it could not have been smaller.
   submit(what, encode, isLeast = false) {
     const all = (encoder) => {
       const compute = encoder.beginComputePass(this.stopwatch?.descriptor());

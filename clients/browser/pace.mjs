@@ -9,8 +9,9 @@ export const AIM_SECONDS = 0.015;
 const SHORT_SECONDS = AIM_SECONDS / 4;
 const GROWTH_IF_SHORT = 2;
 const GROWTH = 1.25;
-// And at least this part: it may have lasted long only because the machine was busy.
-const SHRINKAGE = 0.5;
+// And at least such a part: what lasted longer than was meant may have done so because the machine was busy.
+const SHRINKAGE = 1 / GROWTH;
+const SHRINKAGE_IF_TOO_LONG = 0.5;
 
 // Pieces of one kind of work. They begin with the smallest, grow by a small factor from what was measured, and shrink
 // at once.
@@ -31,7 +32,7 @@ export class Pace {
   learn(amount, seconds, isFull = true) {
     const fitting = amount * (AIM_SECONDS / Math.max(seconds, 1e-6));
     const growth = seconds < SHORT_SECONDS ? GROWTH_IF_SHORT : GROWTH;
-    if (seconds > MOST_SECONDS) this.amount *= SHRINKAGE;
+    if (seconds > MOST_SECONDS) this.amount *= SHRINKAGE_IF_TOO_LONG;
     else if (seconds > AIM_SECONDS) this.amount = between(fitting, SHRINKAGE * this.amount, this.amount);
     else if (isFull) this.amount = between(fitting, this.amount, growth * this.amount);
     this.amount = Math.max(this.least, this.amount);

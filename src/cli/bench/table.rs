@@ -147,13 +147,16 @@ mod tests {
         wrong.devices[0].checks[1].is_right = false;
         let mut unchecked = page.clone();
         unchecked.devices[0].checks.clear();
+        unchecked.devices[0].twins.clear();
         unchecked.devices[0].device.kind = DeviceKind::DiscreteGpu;
+        let right = format!("right ({})", page.devices[0].checks.len() + page.devices[0].twins.len());
+        let at_fault = format!("WRONG: {}", wrong.devices[0].checks[1].title);
         let named = [("a", page), ("b", wrong), ("c", unchecked)];
         let reports = named.map(|(name, report)| (name.to_owned(), report));
         let made = tables(&reports);
         let rows: Vec<&str> = made.lines().skip(8).collect();
         assert!(rows[0].contains("not checked"), "hardware comes first: {made}");
-        assert!(rows[1].contains("right (3)") && rows[2].contains("WRONG: transport"), "{made}");
+        assert!(rows[1].contains(&right) && rows[2].contains(&at_fault), "{made}");
     }
 
     #[test]
