@@ -76,7 +76,7 @@ class Case:
         os.environ["RAYON_NUM_THREADS"] = str(min(2, os.cpu_count() or 1))
         rows = []
         for number in numbers:
-            ready = f"{self.folder}/ready{number}"
+            ready = f"{self.folder}/ready_{method}{number}"
             command = [self.binary, "serve", "--listen", "127.0.0.1:0", "--device", "cpu", "--ready-file", ready]
             quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
             server = subprocess.Popen(command, **quiet)
@@ -85,7 +85,7 @@ class Case:
                     sys.exit("the server did not begin")
                 time.sleep(0.01)
             with open(ready) as file:
-                address = file.read().split()[0]
+                address = "http://" + json.load(file)["address"]
             # The first request fills the caches.
             call = self.command("patient", edge, method, histories) + ["--server", address]
             subprocess.run(call + ["--output", f"{self.folder}/dose.nii"], check=True, **quiet)
