@@ -111,11 +111,24 @@ fn physical_half_life_h(case: &Value) -> Result<Option<f64>, DoseError> {
     Ok(given.or(named.map(|nuclide| nuclide.half_life_s / 3600.0)))
 }
 
+/// The members of a list of a case that it may have.
+fn members<'a>(value: &'a Value, name: &str) -> Result<&'a [Value], DoseError> {
+    match &value[name] {
+        Value::Null => Ok(&[]),
+        Value::Array(members) => Ok(members),
+        other @ (Value::Number(_) | Value::String(_) | Value::Bool(_) | Value::Object(_)) => {
+            Err(DoseError::invalid(name, format!("must be a list, got {other}")))
+        }
+    }
+}
+
 /// A list of numbers of a case.
 fn numbers(value: &Value, name: &str) -> Result<Vec<f64>, DoseError> {
-    let members = value[name].as_array().ok_or_else(|| DoseError::invalid(name, "must be a list"))?;
     let number = |member: &Value| member.as_f64().ok_or_else(|| DoseError::invalid(name, "must be a list of numbers"));
-    members.iter().map(number).collect()
+    if value[name].is_null() {
+        return Err(DoseError::invalid(name, "is missing"));
+    }
+    members(value, name)?.iter().map(number).collect()
 }
 
 /// A value of the library as JSON.

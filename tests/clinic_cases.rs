@@ -119,6 +119,57 @@ fn every_case_has_its_right_values() {
 }
 
 #[test]
+fn cases_that_are_not_well_formed_are_refused() {
+    let bed = serde_json::json!({
+        "doses_gy": [1.0, 2.0, 3.0], "effective_half_lives_h": [50.0, 40.0], "interval_h": 1000.0,
+        "alpha_beta_gy": 2.6, "repair_half_time_h": 2.8,
+    });
+    let session = serde_json::json!({ "start_h": 1.0, "duration_h": 4.0, "clearance_half_time_h": 3.0 });
+    let removed = |sessions: Value| {
+        serde_json::json!({
+            "activity_at_zero_mbq": 100.0, "physical_half_life_h": 159.0, "sessions": sessions,
+        })
+    };
+    let region = |more: Value| {
+        let mut given = serde_json::json!({ "recovery_coefficient": 0.5, "measured_activity_mbq": 1.0 });
+        given.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        given
+    };
+    let files = [
+        ("clinic-bed-1", "cycles", vec![bed]),
+        ("clinic-removal-1", "refusals", vec![removed(session.clone()), removed(serde_json::json!("none"))]),
+        (
+            "clinic-partial-volume-1",
+            "refusals",
+            vec![
+                region(serde_json::json!({ "background_mbq_per_cm3": 0.1 })),
+                region(serde_json::json!({ "volume_cm3": -2.0 })),
+                region(serde_json::json!({ "already_corrected": "yes" })),
+            ],
+        ),
+    ];
+    let (folder, out) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    for (format, list, cases) in &files {
+        let cases: Vec<Value> = cases
+            .iter()
+            .zip(0..)
+            .map(|(given, id)| serde_json::json!({ "id": id.to_string(), "given": given }))
+            .collect();
+        let file = serde_json::json!({ "format": format, (*list): cases });
+        fs::write(folder.path().join(format!("{format}.json")), file.to_string()).expect("a writable folder");
+    }
+    let run = Command::new(built_example("clinic_cases")).arg(folder.path()).arg(out.path()).output().expect("it runs");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    for (format, _, cases) in files {
+        for (id, given) in cases.iter().enumerate() {
+            let answer = fs::read_to_string(out.path().join(format).join(format!("{id}.json"))).expect("an answer");
+            let answer: Value = serde_json::from_str(&answer).expect("JSON");
+            assert!(answer["error"].is_string(), "{format}, {given}: {answer}");
+        }
+    }
+}
+
+#[test]
 fn a_difference_is_found() {
     let case = serde_json::json!({
         "expected": { "tia_mbq_h": 10.0, "flags": ["a"], "model": null, "covariance": [[1.0, 2.0]] },

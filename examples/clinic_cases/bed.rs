@@ -10,7 +10,7 @@ use dosegrid::clinic::uniform_dose::VoxelDoses;
 use dosegrid::domain::DoseError;
 use serde_json::{Value, json};
 
-use super::{Answers, each, number, numbers, optional};
+use super::{Answers, each, members, number, numbers, optional};
 
 pub(super) fn answers(file: &Value, _folder: &Path) -> Answers {
     let one = |case: &Value| course(&case["given"]);
@@ -51,6 +51,11 @@ fn cycles(given: &Value) -> Result<Value, DoseError> {
     let tissue = tissue(given)?;
     let (doses, half_lives) = (numbers(given, "doses_gy")?, numbers(given, "effective_half_lives_h")?);
     let starts = starts(given, doses.len())?;
+    for (name, list) in [("effective_half_lives_h", &half_lives), ("starts_h", &starts)] {
+        if list.len() != doses.len() {
+            return Err(DoseError::invalid(name, format!("are {}, there are {} doses", list.len(), doses.len())));
+        }
+    }
     let course =
         |(start_h, (&dose, &hours)): (f64, (&f64, &f64))| Ok((start_h, DoseCourse::of(&DoseRate::mono(dose, hours)?)));
     let courses: Result<Vec<_>, DoseError> =
@@ -90,7 +95,7 @@ fn voxels(given: &Value) -> Result<Value, DoseError> {
 
 /// When cycles start, by their interval or their times.
 fn starts(given: &Value, cycles: usize) -> Result<Vec<f64>, DoseError> {
-    if given["starts_h"].is_array() {
+    if !given["starts_h"].is_null() {
         return numbers(given, "starts_h");
     }
     let interval_h = number(given, "interval_h")?;
@@ -98,7 +103,7 @@ fn starts(given: &Value, cycles: usize) -> Result<Vec<f64>, DoseError> {
 }
 
 fn terms(given: &Value) -> Result<Vec<Term>, DoseError> {
-    let terms = given["dose_rate_terms"].as_array().into_iter().flatten();
+    let terms = members(given, "dose_rate_terms")?.iter();
     let term = |term: &Value| {
         Ok(Term { amplitude_gy_per_h: number(term, "amplitude_gy_per_h")?, rate_per_h: number(term, "rate_per_h")? })
     };

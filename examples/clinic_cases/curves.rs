@@ -10,7 +10,7 @@ use dosegrid::clinic::{
 use dosegrid::domain::{DoseError, Invalid};
 use serde_json::Value;
 
-use super::{Answers, each, number, optional, physical_half_life_h, written};
+use super::{Answers, each, members, number, optional, physical_half_life_h, written};
 
 /// Physical half-life of Lu-177 [h], where a case of a refusal names no nuclide.
 const LU_177_HALF_LIFE_H: f64 = 159.4632;
@@ -26,7 +26,7 @@ fn integrated(case: &Value) -> Result<Integration, DoseError> {
 }
 
 fn sum(case: &Value) -> Result<Value, DoseError> {
-    let cycles = case["cycles"].as_array().into_iter().flatten().map(|cycle| {
+    let cycles = members(case, "cycles")?.iter().map(|cycle| {
         Ok(CycleIntegral {
             integration: integrated(cycle)?,
             administered_activity_mbq: optional(cycle, "administered_activity_mbq")?,
@@ -40,7 +40,7 @@ fn sum(case: &Value) -> Result<Value, DoseError> {
 }
 
 fn draft(case: &Value) -> Result<SeriesDraft, DoseError> {
-    let points = case["points"].as_array().into_iter().flatten().map(point);
+    let points = members(case, "points")?.iter().map(point);
     Ok(SeriesDraft {
         points: points.collect::<Result<_, _>>()?,
         injection: case["injection_iso"].as_str().map(str::to_owned),
@@ -76,6 +76,9 @@ fn options(given: &Value) -> Result<CurveOptions, DoseError> {
 
 /// What a case names; none if it names nothing.
 fn named<T: Copy>(value: &Value, all: &[T], name: fn(T) -> &'static str) -> Result<Option<T>, DoseError> {
+    if !value.is_null() && !value.is_string() {
+        return Err(DoseError::invalid("options", format!("must be a name, got {value}")));
+    }
     let found = value.as_str().map(|text| by_name(text, all, name)).transpose();
     found.map_err(|Invalid(reason)| DoseError::invalid("options", reason))
 }

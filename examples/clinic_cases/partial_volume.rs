@@ -6,7 +6,7 @@ use dosegrid::clinic::recovery::{Correction, RecoveryCurve, RegionActivity, Sphe
 use dosegrid::domain::DoseError;
 use serde_json::{Value, json};
 
-use super::{Answers, each, number, optional};
+use super::{Answers, each, members, number, optional};
 
 pub(super) fn answers(file: &Value, _folder: &Path) -> Answers {
     let curve = &file["curve"];
@@ -16,7 +16,7 @@ pub(super) fn answers(file: &Value, _folder: &Path) -> Answers {
     answers.extend(each(file, "corrections", |case| corrected(&case["given"], &fitted)));
     answers.extend(each(file, "refusals", |case| {
         let given = &case["given"];
-        if given["spheres"].is_array() { described(&fit(given)?, case) } else { corrected(given, &fitted) }
+        if !given["spheres"].is_null() { described(&fit(given)?, case) } else { corrected(given, &fitted) }
     }));
     answers
 }
@@ -30,8 +30,7 @@ fn fit(given: &Value) -> Result<RecoveryCurve, DoseError> {
             sigma: optional(sphere, "sigma")?,
         })
     };
-    let spheres: Result<Vec<Sphere>, DoseError> =
-        given["spheres"].as_array().into_iter().flatten().map(sphere).collect();
+    let spheres: Result<Vec<Sphere>, DoseError> = members(given, "spheres")?.iter().map(sphere).collect();
     RecoveryCurve::fit(&spheres?)
 }
 
@@ -60,15 +59,31 @@ fn described(curve: &RecoveryCurve, case: &Value) -> Result<Value, DoseError> {
 /// An activity corrected by the coefficient of the case, or else by that of its volume.
 fn corrected(given: &Value, curve: &Result<RecoveryCurve, DoseError>) -> Result<Value, DoseError> {
     let volume_cm3 = optional(given, "volume_cm3")?;
-    let coefficient = match (optional(given, "recovery_coefficient")?, volume_cm3) {
-        (Some(coefficient), _) => coefficient,
-        (None, Some(volume_cm3)) => curve.clone()?.coefficient(volume_cm3),
+    let (coefficient, extrapolated) = match (optional(given, "recovery_coefficient")?, volume_cm3) {
+        (Some(coefficient), _) => (coefficient, None),
+        (None, Some(volume_cm3)) => {
+            let curve = curve.clone()?;
+            (curve.coefficient(volume_cm3), Some(curve.is_extrapolated(volume_cm3)))
+        }
         (None, None) => return Err(DoseError::invalid("volume_cm3", "is missing")),
     };
     let background = optional(given, "background_mbq_per_cm3")?;
+    if background.is_some() && volume_cm3.is_none() {
+        return Err(DoseError::invalid("volume_cm3", "is missing beside a background"));
+    }
+    if let Some(volume_cm3) = volume_cm3.filter(|volume_cm3| !(*volume_cm3 > 0.0 && volume_cm3.is_finite())) {
+        return Err(DoseError::invalid("volume_cm3", format!("must be above 0 and finite, got {volume_cm3}")));
+    }
+    let correction = match &given["already_corrected"] {
+        Value::Null | Value::Bool(false) => Correction::None,
+        Value::Bool(true) => Correction::Done,
+        other @ (Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
+            return Err(DoseError::invalid("already_corrected", format!("must be true or false, got {other}")));
+        }
+    };
     let region = RegionActivity {
         measured_mbq: number(given, "measured_activity_mbq")?,
-        correction: if given["already_corrected"] == true { Correction::Done } else { Correction::None },
+        correction,
         background: background.zip(volume_cm3).map(<[f64; 2]>::from),
     };
     let found = region.corrected(coefficient)?;
@@ -76,5 +91,6 @@ fn corrected(given: &Value, curve: &Result<RecoveryCurve, DoseError>) -> Result<
         "activity_mbq": found.activity_mbq,
         "factor": found.factor,
         "activity_mbq_if_background_ignored": found.if_background_ignored_mbq,
+        "extrapolated": extrapolated,
     }))
 }

@@ -6,7 +6,7 @@ use dosegrid::clinic::removal::{Bladder, Excretion, Removal, RemovedActivity, Se
 use dosegrid::domain::DoseError;
 use serde_json::{Value, json};
 
-use super::{Answers, each, number, optional, written};
+use super::{Answers, each, members, number, optional, written};
 
 pub(super) fn answers(file: &Value, _folder: &Path) -> Answers {
     each(file, "cases", answer).chain(each(file, "refusals", answer)).collect()
@@ -14,7 +14,10 @@ pub(super) fn answers(file: &Value, _folder: &Path) -> Answers {
 
 fn answer(case: &Value) -> Result<Value, DoseError> {
     let given = &case["given"];
-    if given["excretion"].is_array() {
+    if !given["excretion"].is_null() {
+        if !(members(given, "sessions")?.is_empty() && members(given, "removals")?.is_empty()) {
+            return Err(DoseError::invalid("excretion", "a bladder has no sessions and no removals of its own"));
+        }
         return Ok(json!({ "tia_mbq_h": bladder(given)?.integral()? }));
     }
     let activity = RemovedActivity {
@@ -28,7 +31,7 @@ fn answer(case: &Value) -> Result<Value, DoseError> {
 }
 
 fn list<T>(given: &Value, name: &str, read: fn(&Value) -> Result<T, DoseError>) -> Result<Vec<T>, DoseError> {
-    given[name].as_array().into_iter().flatten().map(read).collect()
+    members(given, name)?.iter().map(read).collect()
 }
 
 fn session(given: &Value) -> Result<Session, DoseError> {

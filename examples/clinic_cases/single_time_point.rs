@@ -4,6 +4,7 @@ use std::path::Path;
 
 use dosegrid::clinic::curve::{Curve, Shape};
 use dosegrid::clinic::single_time_point::{Kinetics, Measurement, integrate_one};
+use dosegrid::clinic::{Flag, Window};
 use dosegrid::domain::DoseError;
 use serde_json::Value;
 
@@ -16,11 +17,18 @@ pub(super) fn answers(file: &Value, _folder: &Path) -> Answers {
 fn answer(case: &Value) -> Result<Value, DoseError> {
     let given = &case["given"];
     let measured = Measurement {
-        time_h: number(given, "time_h")?,
+        window: Window {
+            start_h: number(given, "time_h")?,
+            duration_h: optional(given, "duration_h")?.unwrap_or(0.0),
+            infusion_h: optional(given, "infusion_h")?.unwrap_or(0.0),
+        },
         activity_mbq: number(given, "activity_mbq")?,
         activity_relative_sigma: optional(given, "activity_relative_sigma")?,
     };
-    written(integrate_one(&measured, &kinetics(&case["method"], given)?)?)
+    let found = integrate_one(&measured, &kinetics(&case["method"], given)?)?;
+    let mut answer = written(&found)?;
+    answer["flags"] = found.flags().into_iter().map(Flag::name).collect();
+    Ok(answer)
 }
 
 fn kinetics(method: &Value, given: &Value) -> Result<Kinetics, DoseError> {
@@ -44,8 +52,8 @@ fn kinetics(method: &Value, given: &Value) -> Result<Kinetics, DoseError> {
 /// A curve of a case: its model and its parameters by name.
 pub(super) fn curve(given: &Value) -> Result<Curve, DoseError> {
     let model = given["model"].as_str().unwrap_or_default();
-    let shape = Shape::ALL.into_iter().find(|shape| shape.name() == model);
-    let shape = shape.ok_or_else(|| DoseError::invalid("curve.model", format!("is not known: {model}")))?;
+    let shape =
+        Shape::of_model(model).ok_or_else(|| DoseError::invalid("curve.model", format!("is not known: {model}")))?;
     let named = given["parameters"].as_object().into_iter().flatten();
     let named: Vec<(String, f64)> =
         named.map(|(name, value)| (name.clone(), value.as_f64().unwrap_or(f64::NAN))).collect();

@@ -12,7 +12,7 @@ use dosegrid::domain::{DoseError, Invalid};
 use dosegrid::physics::nuclide::find;
 use serde_json::{Map, Value, json};
 
-use super::{Answers, each, number, optional};
+use super::{Answers, each, members, number, optional};
 
 /// Seconds in an hour.
 const S_PER_H: f64 = 3600.0;
@@ -28,7 +28,14 @@ fn answer(given: &Value) -> Result<Value, DoseError> {
     let fit = integration.tia_sigma_mbq_h.map(|sigma| sigma / tia_mbq_h);
     let budget = Budget::new(&inputs(given, fit)?)?;
     let volume = budget.volume.ok_or_else(|| DoseError::invalid("outline_voxel_width_mm", "is missing"))?;
-    let dose_gy = tia_mbq_h * number(given, "dose_factor_gy_per_mbq_h")?;
+    let factor = number(given, "dose_factor_gy_per_mbq_h")?;
+    if !(factor >= 0.0 && factor.is_finite()) {
+        return Err(DoseError::invalid(
+            "dose_factor_gy_per_mbq_h",
+            format!("must be 0 or more and finite, got {factor}"),
+        ));
+    }
+    let dose_gy = tia_mbq_h * factor;
     let parts: Map<String, Value> =
         budget.parts.iter().map(|part| (part.name.to_owned(), part.relative_sigma.into())).collect();
     Ok(json!({
@@ -66,8 +73,7 @@ fn integrated(given: &Value) -> Result<Integration, DoseError> {
             duration_h: None,
         })
     };
-    let points: Result<Vec<PointDraft>, DoseError> =
-        given["points"].as_array().into_iter().flatten().map(point).collect();
+    let points: Result<Vec<PointDraft>, DoseError> = members(given, "points")?.iter().map(point).collect();
     let nuclide = find(given["nuclide"].as_str().unwrap_or_default());
     let nuclide = nuclide.map_err(|Invalid(reason)| DoseError::invalid("nuclide", reason))?;
     let series = Series::new(&SeriesDraft {
@@ -87,11 +93,11 @@ fn inputs(given: &Value, fit: Option<f64>) -> Result<BudgetInputs, DoseError> {
         serde_json::from_value(recovery["covariance"].clone())
             .map_err(|error| DoseError::invalid("recovery.covariance", error.to_string()))
     };
-    let recovery = if recovery.is_object() {
+    let recovery = if recovery.is_null() {
+        None
+    } else {
         let covariance = covariance(recovery)?;
         Some(RecoveryCurve::known(number(recovery, "b1_cm3")?, number(recovery, "b2")?, covariance)?)
-    } else {
-        None
     };
     Ok(BudgetInputs {
         volume_cm3: number(given, "volume_cm3")?,

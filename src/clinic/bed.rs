@@ -130,7 +130,6 @@ impl Tissue {
     /// BED of a course.
     pub fn of_course(&self, course: &DoseCourse) -> Bed {
         let (dose_gy, lea_catcheside_factor) = (course.dose_gy(), course.lea_catcheside_factor(&self.repair));
-        let lea_catcheside_factor = if dose_gy > 0.0 { lea_catcheside_factor } else { 0.0 };
         let bed_gy = self.bed_gy(dose_gy, lea_catcheside_factor);
         Bed { dose_gy, lea_catcheside_factor, bed_gy, eqd2_gy: self.eqd2_gy(bed_gy) }
     }
@@ -260,6 +259,34 @@ mod tests {
         let short = DoseCourse::infused(&rate, 1e-6).expect("good");
         assert!((short.protracted_square_gy2(&repair) / b - 1.0).abs() < 1e-6);
         assert!((DoseCourse::infused(&rate, 6.0).expect("good").dose_gy() / whole.dose_gy() - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_cycle_of_no_dose_has_a_factor_and_no_effect() {
+        let tissue = tissue(Some(2.8));
+        let course = |gy: f64| DoseCourse::of(&DoseRate::mono(gy, 50.0).expect("good"));
+        let none = tissue.of_course(&course(0.0));
+        assert_eq!((none.dose_gy, none.bed_gy, none.eqd2_gy), (0.0, 0.0, 0.0));
+        assert!((none.lea_catcheside_factor / (2.8 / 52.8) - 1.0).abs() < 1e-14);
+        // Of any shape, and of any course of it.
+        let scaled = three_terms().scaled_to(0.0).expect("good");
+        let session = Session { start_h: 20.0, duration_h: 4.0, clearance_half_time_h: 3.0 };
+        let of = |rate: &DoseRate| {
+            let course = DoseCourse::infused(rate, 4.0).expect("good").with_sessions(&[session]).expect("good");
+            tissue.of_course(&course.with_removal(60.0, 0.4).expect("good"))
+        };
+        let (empty, full) = (of(&scaled), of(&three_terms()));
+        assert!((empty.lea_catcheside_factor / full.lea_catcheside_factor - 1.0).abs() < 1e-14, "{empty:?} {full:?}");
+        assert_eq!((empty.dose_gy, empty.bed_gy, scaled.peak().gy_per_h), (0.0, 0.0, 0.0));
+        assert_eq!(scaled.peak().time_h, three_terms().peak().time_h);
+        let cycles = tissue.of_cycles(&[(0.0, course(3.0)), (24.0, course(0.0)), (48.0, course(2.0))]).expect("good");
+        let without = tissue.of_cycles(&[(0.0, course(3.0)), (48.0, course(2.0))]).expect("good");
+        assert!((cycles.bed_with_overlap_gy / without.bed_with_overlap_gy - 1.0).abs() < 1e-13, "{cycles:?}");
+        assert_eq!(cycles.each[1].bed_gy, 0.0);
+        // Where all was taken away there is no shape left.
+        let taken = course(3.0).with_removal(0.0, 1.0).expect("good");
+        assert_eq!(tissue.of_course(&taken).lea_catcheside_factor, 0.0);
+        assert!(DoseRate::mono(-1.0, 50.0).is_err() && DoseRate::mono(f64::INFINITY, 50.0).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Shape;
-use super::fit::{Fit, fit};
+use super::fit::{Fit, fit_beside};
 use super::weighting::Observation;
 
 /// Models within this of the lowest score are as good; the one with the fewest parameters wins.
@@ -12,7 +12,7 @@ const AS_GOOD: f64 = 2.0;
 const LARGEST_CV: f64 = 0.5;
 /// No activity is measured better than to this part: closer fits are rounding, and no better ones.
 const BEST_MEASURED: f64 = 1e-6;
-/// Rounding of χ² of a fit that found one exponential again.
+/// Rounding of χ² of a fit that found the curve of a shape nested in it again.
 const NESTED: f64 = 1e-6;
 /// From this number of points on there is a choice.
 const LEAST_POINTS: usize = 4;
@@ -118,15 +118,24 @@ pub(super) fn choose(
         *shape == Shape::Mono || (n >= LEAST_POINTS && n > parameters && distinct_times >= parameters)
     };
     let shapes: Vec<Shape> = Shape::ALL.into_iter().filter(is_tried).collect();
-    let fits: Vec<Option<Fit>> = shapes.iter().map(|shape| fit(*shape, points, given_sigma)).collect();
+    let mut fits: Vec<Option<Fit>> = Vec::new();
+    for shape in &shapes {
+        let is_nested = |(other, _): &(&Shape, &Option<Fit>)| shape.nested().contains(other);
+        let nested = shapes.iter().zip(&fits).filter(is_nested).filter_map(|(_, fit)| fit.as_ref());
+        let found = fit_beside(*shape, points, given_sigma, &nested.map(|fit| &fit.curve).collect::<Vec<_>>());
+        fits.push(found);
+    }
     let candidate = |(shape, fit): (&Shape, &Option<Fit>)| {
         Candidate::of(*shape, fit.as_ref(), points, given_sigma, physical_rate_per_h)
     };
     let mut candidates: Vec<Candidate> = shapes.iter().zip(&fits).map(candidate).collect();
-    // One exponential is nested in all others: a fit that is worse than its has not found its minimum.
-    if let Some(of_mono) = fits[0].as_ref().map(|fit| fit.chi_square) {
-        let is_worse = |found: &&mut Candidate| found.chi_square.is_some_and(|found| found > of_mono * (1.0 + NESTED));
-        candidates.iter_mut().filter(is_worse).for_each(|found| found.admitted = false);
+    // A fit that is worse than that of a shape nested in it has not found its minimum.
+    let chi_squares: Vec<(Shape, Option<f64>)> = candidates.iter().map(|one| (one.shape, one.chi_square)).collect();
+    for found in &mut candidates {
+        let is_within = |of: Shape| of == Shape::Mono || found.shape.nested().contains(&of);
+        let nested = chi_squares.iter().filter(|(of, _)| *of != found.shape && is_within(*of));
+        let is_worse = |least: f64| found.chi_square.is_some_and(|own| own > least * (1.0 + NESTED));
+        found.admitted &= !nested.filter_map(|(_, least)| *least).any(is_worse);
     }
     // By the number of points, whether or not its fit came to an end: a series of four scans is judged by one rule.
     let of_uptake = small_sample_term(n as f64, counted(Shape::BiUptake, given_sigma));

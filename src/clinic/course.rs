@@ -5,6 +5,7 @@
 
 use super::divided::{divided_difference, mean_decay};
 use super::dose_rate::{DoseRate, Term, above_0};
+use super::removal::SAME_H;
 use super::repair::Repair;
 use crate::domain::{Checks, DoseError};
 use crate::math::gauss::GaussRule;
@@ -24,6 +25,8 @@ const LAST_PANEL: f64 = 60.0;
 pub struct DoseCourse {
     /// By start; the last one never ends.
     pieces: Vec<Piece>,
+    /// What their dose-rates are times: 0 of a dose of 0, which keeps its shape.
+    factor: f64,
 }
 
 /// Dose-rate from one time to the start of the next piece.
@@ -48,7 +51,8 @@ pub struct Session {
 impl DoseCourse {
     /// The course after one short administration.
     pub fn of(rate: &DoseRate) -> Self {
-        Self { pieces: vec![Piece { start_h: 0.0, terms: rate.terms().to_vec() }] }
+        let (terms, factor) = rate.shape();
+        Self { pieces: vec![Piece { start_h: 0.0, terms: terms.to_vec() }], factor }
     }
 
     /// The course of an infusion of constant rate: the average of the courses after each of its moments. It has the
@@ -63,10 +67,11 @@ impl DoseCourse {
             return Ok(Self::of(rate));
         }
         let duration_h = above_0(duration_h).map_err(|invalid| DoseError::invalid("infusion_h", invalid.0))?;
+        let (terms, factor) = rate.shape();
         let level = |term: &Term| term.amplitude_gy_per_h / (term.rate_per_h * duration_h);
-        let constant = Term { amplitude_gy_per_h: rate.terms().iter().map(level).sum(), rate_per_h: 0.0 };
-        let rising = rate.terms().iter().map(|term| Term { amplitude_gy_per_h: -level(term), ..*term });
-        let afterwards = rate.terms().iter().map(|term| {
+        let constant = Term { amplitude_gy_per_h: terms.iter().map(level).sum(), rate_per_h: 0.0 };
+        let rising = terms.iter().map(|term| Term { amplitude_gy_per_h: -level(term), ..*term });
+        let afterwards = terms.iter().map(|term| {
             let reached = -(-term.rate_per_h * duration_h).exp_m1();
             Term { amplitude_gy_per_h: level(term) * reached, ..*term }
         });
@@ -75,6 +80,7 @@ impl DoseCourse {
                 Piece { start_h: 0.0, terms: std::iter::once(constant).chain(rising).collect() },
                 Piece { start_h: duration_h, terms: afterwards.collect() },
             ],
+            factor,
         })
     }
 
@@ -82,7 +88,7 @@ impl DoseCourse {
     ///
     /// # Errors
     /// [`DoseError::Invalid`] with every bad session: a start below 0 or before the infusion is over, a duration or a
-    /// half-time that is not above 0.
+    /// half-time that is not above 0; and sessions that overlap.
     pub fn with_sessions(&self, sessions: &[Session]) -> Result<Self, DoseError> {
         let mut checks = Checks::new();
         for (at, session) in sessions.iter().enumerate() {
@@ -95,6 +101,11 @@ impl DoseCourse {
             if !(session.start_h.is_finite() && session.start_h >= self.last_start_of_supply_h()) {
                 checks.fail(format!("{field}.start_h"), "must be 0 or later, and not before the infusion is over");
             }
+        }
+        let mut ends: Vec<[f64; 2]> = sessions.iter().map(|s| [s.start_h, s.start_h + s.duration_h]).collect();
+        ends.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        for pair in ends.windows(2).filter(|pair| pair[1][0] < pair[0][1] - SAME_H) {
+            checks.fail("sessions", format!("one starts at {} h, before another ends at {} h", pair[1][0], pair[0][1]));
         }
         checks.finish()?;
         Ok(sessions.iter().fold(self.clone(), |course, session| course.with_session(session)))
@@ -114,7 +125,7 @@ impl DoseCourse {
             });
             Piece { start_h: piece.start_h, terms: terms.collect() }
         });
-        Self { pieces: pieces.collect() }
+        Self { pieces: pieces.collect(), factor: self.factor }
     }
 
     /// The course if a fraction of the activity is taken away at one moment.
@@ -146,7 +157,7 @@ impl DoseCourse {
     pub fn later_by(&self, hours: f64) -> Self {
         let moved =
             self.pieces.iter().map(|piece| Piece { start_h: piece.start_h + hours, terms: piece.terms.clone() });
-        Self { pieces: moved.collect() }
+        Self { pieces: moved.collect(), factor: self.factor }
     }
 
     /// Both courses together.
@@ -155,27 +166,22 @@ impl DoseCourse {
         starts.sort_by(f64::total_cmp);
         starts.dedup();
         let of = |start_h: f64| Piece { start_h, terms: [self.terms_at(start_h), other.terms_at(start_h)].concat() };
-        Self { pieces: starts.into_iter().map(of).collect() }
+        Self { pieces: starts.into_iter().map(of).collect(), factor: 1.0 }
     }
 
     /// The same course with another dose.
     ///
     /// * `dose_gy` – 0 or more [Gy]
     pub fn scaled_to(&self, dose_gy: f64) -> Self {
-        let factor = dose_gy / self.dose_gy();
-        let scaled = |piece: &Piece| Piece {
-            start_h: piece.start_h,
-            terms: piece
-                .terms
-                .iter()
-                .map(|term| Term { amplitude_gy_per_h: factor * term.amplitude_gy_per_h, ..*term })
-                .collect(),
-        };
-        Self { pieces: self.pieces.iter().map(scaled).collect() }
+        Self { pieces: self.pieces.clone(), factor: dose_gy / self.dose_of_pieces_gy() }
     }
 
     /// The dose over all time [Gy].
     pub fn dose_gy(&self) -> f64 {
+        self.factor * self.dose_of_pieces_gy()
+    }
+
+    fn dose_of_pieces_gy(&self) -> f64 {
         self.lengths()
             .map(|(piece, length_h)| piece.terms.iter().map(|term| dose_of(*term, length_h)).sum::<f64>())
             .sum()
@@ -203,22 +209,28 @@ impl DoseCourse {
     ///
     /// Source: Dale, Br. J. Radiol. 58 (1985) 515; Gustafsson et al., Phys. Med. Biol. 58 (2013) 1507.
     pub fn protracted_square_gy2(&self, repair: &Repair) -> f64 {
-        repair.components().iter().map(|part| part.fraction * self.square_gy2(part.rate_per_h())).sum()
+        let square = |rate_per_h: Option<f64>| self.factor.powi(2) * self.square_of_pieces_gy2(rate_per_h);
+        repair.components().iter().map(|part| part.fraction * square(part.rate_per_h())).sum()
     }
 
-    /// `G`, the Lea-Catcheside factor: 0 with instant repair, 1 without any.
+    /// `G`, the Lea-Catcheside factor: 0 with instant repair, 1 without any. It belongs to the shape of the course, so
+    /// that a dose of 0 has one; where all of the activity was taken away before it gave any dose, it is 0.
     pub fn lea_catcheside_factor(&self, repair: &Repair) -> f64 {
+        let dose_gy = self.dose_of_pieces_gy();
+        if dose_gy <= 0.0 {
+            return 0.0;
+        }
         let of_part = |rate_per_h: Option<f64>| match rate_per_h {
             Some(0.0) => 1.0,
-            rate_per_h => self.square_gy2(rate_per_h) / self.dose_gy().powi(2),
+            rate_per_h => self.square_of_pieces_gy2(rate_per_h) / dose_gy.powi(2),
         };
         repair.components().iter().map(|part| part.fraction * of_part(part.rate_per_h())).sum()
     }
 
     /// * `repair_per_h` – rate of repair; none if it is instant
-    fn square_gy2(&self, repair_per_h: Option<f64>) -> f64 {
+    fn square_of_pieces_gy2(&self, repair_per_h: Option<f64>) -> f64 {
         let Some(repair) = repair_per_h else { return 0.0 };
-        if self.sum_of_sizes_gy() > CANCELLING * self.dose_gy() {
+        if self.sum_of_sizes_gy() > CANCELLING * self.dose_of_pieces_gy() {
             return self.square_by_quadrature_gy2(repair);
         }
         let (mut sum, mut unrepaired_gy) = (0.0, 0.0);
@@ -281,11 +293,18 @@ impl DoseCourse {
 
     fn terms_at(&self, time_h: f64) -> Vec<Term> {
         let piece = self.pieces.iter().rev().find(|piece| piece.start_h <= time_h);
-        piece.map_or_else(Vec::new, |piece| piece.terms.iter().map(|term| term.after(time_h - piece.start_h)).collect())
+        let at = |piece: &Piece, term: &Term| {
+            let term = term.after(time_h - piece.start_h);
+            Term { amplitude_gy_per_h: self.factor * term.amplitude_gy_per_h, ..term }
+        };
+        piece.map_or_else(Vec::new, |piece| piece.terms.iter().map(|term| at(piece, term)).collect())
     }
 
+    /// The same course, with a piece that starts at a time.
     fn split_at(&self, time_h: f64) -> Self {
-        self.plus(&Self { pieces: vec![Piece { start_h: time_h, terms: Vec::new() }] })
+        let of_one = Self { pieces: self.pieces.clone(), factor: 1.0 };
+        let split = of_one.plus(&Self { pieces: vec![Piece { start_h: time_h, terms: Vec::new() }], factor: 1.0 });
+        Self { factor: self.factor, ..split }
     }
 
     /// When the last supply ends: nothing is taken away before [h].
@@ -344,9 +363,10 @@ mod tests {
             let cleared = one.with_sessions(&[session]).expect("good").with_removal(60.0, 0.4).expect("good");
             let twice = infused.plus(&one.later_by(24.0));
             for (name, course) in [("one", one), ("infused", infused), ("cleared", cleared), ("twice", twice)] {
-                assert!(course.sum_of_sizes_gy() < CANCELLING * course.dose_gy(), "{name} {apart}");
+                assert!(course.sum_of_sizes_gy() < CANCELLING * course.dose_of_pieces_gy(), "{name} {apart}");
                 for repair in [0.0, RATE_PER_H, REPAIR_PER_H, 40.0] {
-                    let (pairs, points) = (course.square_gy2(Some(repair)), course.square_by_quadrature_gy2(repair));
+                    let (pairs, points) =
+                        (course.square_of_pieces_gy2(Some(repair)), course.square_by_quadrature_gy2(repair));
                     assert!((points / pairs - 1.0).abs() < 2e-11, "{name} {apart} {repair}: {points} {pairs}");
                 }
             }
@@ -361,12 +381,12 @@ mod tests {
             let part = rate_per_h / (rate_per_h + REPAIR_PER_H);
             let right = 0.5 * (part + part * part);
             let course = DoseCourse::of(&close(apart));
-            let found = course.square_gy2(Some(REPAIR_PER_H)) / course.dose_gy().powi(2);
+            let found = course.square_of_pieces_gy2(Some(REPAIR_PER_H)) / course.dose_gy().powi(2);
             let allowed = 3e-16 / apart * 10.0 + apart * apart;
             assert!((found / right - 1.0).abs() < allowed, "{apart}: {found} {right}");
             // An infusion of a minute changes little.
             let infused = DoseCourse::infused(&close(apart), 1.0 / 60.0).expect("good");
-            let found = infused.square_gy2(Some(REPAIR_PER_H)) / infused.dose_gy().powi(2);
+            let found = infused.square_of_pieces_gy2(Some(REPAIR_PER_H)) / infused.dose_gy().powi(2);
             assert!((found / right - 1.0).abs() < allowed + 1e-4, "{apart}, infused: {found} {right}");
         }
     }

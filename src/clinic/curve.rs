@@ -47,6 +47,12 @@ impl Shape {
         }
     }
 
+    /// The shape of the curve of a model; none where it has none. With the rate of physical decay a curve is still one
+    /// exponential.
+    pub fn of_model(name: &str) -> Option<Self> {
+        if name == "physical" { Some(Self::Mono) } else { Self::ALL.into_iter().find(|shape| shape.name() == name) }
+    }
+
     /// Its parameters, in their order.
     pub fn parameters(self) -> &'static [Parameter] {
         match self {
@@ -54,6 +60,15 @@ impl Shape {
             Self::BiUptake => &[Amplitude(1), Rate(1), Rate(2)],
             Self::BiWashout => &[Amplitude(1), Rate(1), Amplitude(2), Rate(2)],
             Self::TriUptake => &[Amplitude(1), Rate(1), Amplitude(2), Rate(2), Rate(3)],
+        }
+    }
+
+    /// Those that it becomes where one of its terms vanishes or is at once, but for those that are nested in them.
+    pub(super) fn nested(self) -> &'static [Self] {
+        match self {
+            Self::Mono => &[],
+            Self::BiUptake | Self::BiWashout => &[Self::Mono],
+            Self::TriUptake => &[Self::BiUptake, Self::BiWashout],
         }
     }
 

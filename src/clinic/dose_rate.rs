@@ -48,7 +48,10 @@ pub struct Peak {
 /// Dose-rate after one short administration: a sum of exponentials.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DoseRate {
+    /// Of some dose above 0.
     terms: Vec<Term>,
+    /// What they are times: 0 of a dose of 0, which keeps its shape.
+    factor: f64,
 }
 
 impl DoseRate {
@@ -73,7 +76,7 @@ impl DoseRate {
             checks.fail("dose_rate_terms", "at least one is needed");
         }
         checks.finish()?;
-        let rate = Self { terms };
+        let rate = Self { terms, factor: 1.0 };
         if rate.lowest() < -ROUNDING * rate.largest_amplitude() {
             return Err(DoseError::invalid("dose_rate_terms", "the dose-rate they give is below 0 at some time"));
         }
@@ -94,27 +97,32 @@ impl DoseRate {
 
     /// A dose that comes at one exponentially falling rate.
     ///
+    /// * `dose_gy` – 0 or more [Gy]
     /// * `half_life_h` – effective, not physical [h]
     ///
     /// # Errors
-    /// [`DoseError::Invalid`] if the dose or the half-life is not above 0 and finite.
+    /// [`DoseError::Invalid`] if the dose is below 0 or not finite, or the half-life is not above 0 and finite.
     pub fn mono(dose_gy: f64, half_life_h: f64) -> Result<Self, DoseError> {
         let mut checks = Checks::new();
-        for (field, value) in [("absorbed_dose_gy", dose_gy), ("effective_half_life_h", half_life_h)] {
-            checks.at(field, above_0(value));
-        }
+        checks.at("absorbed_dose_gy", dose_of(dose_gy));
+        checks.at("effective_half_life_h", above_0(half_life_h));
         checks.finish()?;
         let rate_per_h = std::f64::consts::LN_2 / half_life_h;
-        Self::new(vec![Term { amplitude_gy_per_h: dose_gy * rate_per_h, rate_per_h }])
+        let of_one_gray = Self::new(vec![Term { amplitude_gy_per_h: rate_per_h, rate_per_h }])?;
+        Ok(Self { factor: dose_gy, ..of_one_gray })
     }
 
-    /// Its exponentials.
-    pub fn terms(&self) -> &[Term] {
-        &self.terms
+    /// Its exponentials, of some dose above 0, and what they are times.
+    pub(super) fn shape(&self) -> (&[Term], f64) {
+        (&self.terms, self.factor)
     }
 
     /// The dose over all time: `Σ a / λ` [Gy].
     pub fn dose_gy(&self) -> f64 {
+        self.factor * self.dose_of_terms_gy()
+    }
+
+    fn dose_of_terms_gy(&self) -> f64 {
         self.terms.iter().map(|term| term.dose_gy()).sum()
     }
 
@@ -125,26 +133,27 @@ impl DoseRate {
     /// # Errors
     /// If the dose is below 0 or not finite.
     pub fn scaled_to(&self, dose_gy: f64) -> Result<Self, DoseError> {
-        if !(dose_gy >= 0.0 && dose_gy.is_finite()) {
-            return Err(DoseError::invalid("absorbed_dose_gy", format!("must be 0 or more and finite, got {dose_gy}")));
-        }
-        let factor = dose_gy / self.dose_gy();
-        let scaled = |term: &Term| Term { amplitude_gy_per_h: factor * term.amplitude_gy_per_h, ..*term };
-        Ok(Self { terms: self.terms.iter().map(scaled).collect() })
+        dose_of(dose_gy).map_err(|Invalid(reason)| DoseError::invalid("absorbed_dose_gy", reason))?;
+        Ok(Self { terms: self.terms.clone(), factor: dose_gy / self.dose_of_terms_gy() })
     }
 
     /// Dose-rate at a time [Gy/h].
     ///
     /// * `time_h` – since the start [h]
     pub fn at_gy_per_h(&self, time_h: f64) -> f64 {
+        self.factor * self.terms_at(time_h)
+    }
+
+    fn terms_at(&self, time_h: f64) -> f64 {
         self.terms.iter().map(|term| term.at(time_h)).sum()
     }
 
     /// The highest dose-rate. With uptake from zero, `a (e^(−λ1 t) − e^(−λ2 t))`, it is at `ln(λ2/λ1)/(λ2 − λ1)`.
     pub fn peak(&self) -> Peak {
-        let peak = |time_h: f64| Peak { time_h, gy_per_h: self.at_gy_per_h(time_h) };
+        let peak = |time_h: f64| Peak { time_h, gy_per_h: self.terms_at(time_h) };
         let candidates = std::iter::once(0.0).chain(self.turns()).map(peak);
-        candidates.max_by(|a, b| a.gy_per_h.total_cmp(&b.gy_per_h)).expect("the start is one")
+        let highest = candidates.max_by(|a, b| a.gy_per_h.total_cmp(&b.gy_per_h)).expect("the start is one");
+        Peak { gy_per_h: self.factor * highest.gy_per_h, ..highest }
     }
 
     fn largest_amplitude(&self) -> f64 {
@@ -157,7 +166,7 @@ impl DoseRate {
         let slowest = self.terms.iter().min_by(|a, b| a.rate_per_h.total_cmp(&b.rate_per_h)).expect("there is one");
         let equal = self.terms.iter().filter(|term| term.rate_per_h == slowest.rate_per_h);
         let last: f64 = equal.map(|term| term.amplitude_gy_per_h).sum();
-        self.turns().into_iter().chain([0.0]).map(|time_h| self.at_gy_per_h(time_h)).fold(last.min(0.0), f64::min)
+        self.turns().into_iter().chain([0.0]).map(|time_h| self.terms_at(time_h)).fold(last.min(0.0), f64::min)
     }
 
     /// Times without a slope [h].
@@ -180,6 +189,13 @@ fn no_slope(slope: impl Fn(f64) -> f64, [mut low, mut high]: [f64; 2]) -> f64 {
         if (slope(middle) > 0.0) == rises { low = middle } else { high = middle }
     }
     f64::midpoint(low, high)
+}
+
+/// # Errors
+/// If a dose is below 0 or not finite.
+fn dose_of(dose_gy: f64) -> Result<f64, Invalid> {
+    let is_good = dose_gy >= 0.0 && dose_gy.is_finite();
+    is_good.then_some(dose_gy).ok_or_else(|| Invalid::new(format!("must be 0 or more and finite, got {dose_gy}")))
 }
 
 /// # Errors

@@ -1,6 +1,6 @@
 //! Fits of curves to a series by weighted least squares.
 
-use super::starts::starts;
+use super::starts::{START_HALF_LIVES_H, starts, starts_from};
 use super::weighting::Observation;
 use super::{Curve, Shape};
 use crate::math::least_squares::Triangle;
@@ -16,6 +16,9 @@ const AT_BOUND: f64 = 1e-6;
 const UNSEEN_BELOW: f64 = 1e-11;
 /// A change of a parameter by its own size that no point sees may change an integral by this part of it.
 const UNSEEN: f64 = 0.1;
+
+/// χ² that differ by less than this part, or residuals by less than this part of the activities, are alike.
+const AS_GOOD: f64 = 1e-6;
 
 /// A curve through some points.
 #[derive(Clone, Debug)]
@@ -80,33 +83,33 @@ impl Fit {
     }
 }
 
-/// The best curve of a shape; none if no start came to an end, or the points do not determine it.
+/// The best curve of a shape; none if no start came to an end, or the points do not determine it. It is looked for from
+/// the best curves of the shapes that are nested in it too, so that it fits no worse than they do.
 ///
 /// * `given_sigma` – whether the standard deviations are those of the caller; else the covariance is scaled by χ²/(n−p)
 pub(super) fn fit(shape: Shape, points: &[Observation], given_sigma: bool) -> Option<Fit> {
+    let of_nested = |nested: &Shape| fit(*nested, points, given_sigma);
+    let nested: Vec<Fit> = shape.nested().iter().filter_map(of_nested).collect();
+    fit_beside(shape, points, given_sigma, &nested.iter().map(|fit| &fit.curve).collect::<Vec<_>>())
+}
+
+/// As [`fit`].
+///
+/// * `nested` – the best curves of shapes that are nested in this one
+pub(super) fn fit_beside(shape: Shape, points: &[Observation], given_sigma: bool, nested: &[&Curve]) -> Option<Fit> {
     let parameters = shape.parameters().len();
     if points.len() < parameters {
         return None;
     }
     let scale = largest(points);
-    let bounds: Vec<[f64; 2]> = (0..parameters)
-        .map(|place| {
-            let of_rate = shape.rates().contains(&place);
-            let [low, high] = if of_rate { RATE_BOUNDS_PER_H } else { AMPLITUDE_BOUNDS.map(|part| part * scale) };
-            [low.ln(), high.ln()]
-        })
-        .collect();
-    let of_values = points.iter().map(|point| (point.activity_mbq / point.sigma).powi(2)).sum::<f64>();
-    let at = |logarithms: &[f64]| residuals(shape, logarithms, points);
-    let mut best: Option<(f64, Curve)> = None;
-    for start in starts(shape, points, scale) {
-        let Some(found) = minimise(&start, &bounds, of_values, at) else { continue };
-        let Some(curve) = sorted(shape, &found.parameters) else { continue };
-        if best.as_ref().is_none_or(|(least, _)| found.sum_of_squares < *least) {
-            best = Some((found.sum_of_squares, curve));
-        }
-    }
-    let (chi_square, curve) = best?;
+    let from_half_lives = starts(shape, points, scale, &START_HALF_LIVES_H).into_iter();
+    let from_nested = nested.iter().flat_map(|curve| starts_from(shape, curve, points, scale));
+    let found = [best_from(shape, points, scale, from_half_lives), best_from(shape, points, scale, from_nested)];
+    let (chi_square, curve) = match found {
+        // Of curves that fit alike the one of the nested starts is hardly other than nested: its terms may be unseen.
+        [Some(wide), Some(near)] if wide.0 <= near.0 * (1.0 + AS_GOOD) + AS_GOOD * AS_GOOD * of_values(points) => wide,
+        [wide, near] => near.or(wide)?,
+    };
     let amplitude_high = AMPLITUDE_BOUNDS[1] * scale * (-AT_BOUND).exp();
     let rate_high = RATE_BOUNDS_PER_H[1] * (-AT_BOUND).exp();
     let is_bounded = curve.terms().iter().all(|[amplitude, _]| amplitude.abs() < amplitude_high)
@@ -116,6 +119,32 @@ pub(super) fn fit(shape: Shape, points: &[Observation], given_sigma: bool) -> Op
     let fit = Fit { curve, rate_is_held: false, is_bounded, chi_square, degrees, covariance };
     // One that does not fall has an end: at the bound.
     (!is_bounded || fit.does_not_fall() || fit.is_determined(points)).then_some(fit)
+}
+
+/// The curve with the least χ² that a fit comes to from one of some starts, and that.
+fn best_from(
+    shape: Shape,
+    points: &[Observation],
+    scale: f64,
+    starts: impl Iterator<Item = Vec<f64>>,
+) -> Option<(f64, Curve)> {
+    let bounds: Vec<[f64; 2]> = (0..shape.parameters().len())
+        .map(|place| {
+            let of_rate = shape.rates().contains(&place);
+            let [low, high] = if of_rate { RATE_BOUNDS_PER_H } else { AMPLITUDE_BOUNDS.map(|part| part * scale) };
+            [low.ln(), high.ln()]
+        })
+        .collect();
+    let at = |logarithms: &[f64]| residuals(shape, logarithms, points);
+    let mut best: Option<(f64, Curve)> = None;
+    for start in starts {
+        let Some(found) = minimise(&start, &bounds, of_values(points), at) else { continue };
+        let Some(curve) = sorted(shape, &found.parameters) else { continue };
+        if best.as_ref().is_none_or(|(least, _)| found.sum_of_squares < *least) {
+            best = Some((found.sum_of_squares, curve));
+        }
+    }
+    best
 }
 
 /// The best amplitude of one exponential with a given rate [1/h].
@@ -130,6 +159,11 @@ pub(super) fn fit_held(rate_per_h: f64, points: &[Observation], given_sigma: boo
     let covariance = (square > 0.0).then(|| vec![vec![1.0 / square]]);
     let covariance = covariance.and_then(|covariance| scaled(covariance, chi_square, degrees, given_sigma));
     Fit { curve, rate_is_held: true, is_bounded: true, chi_square, degrees, covariance }
+}
+
+/// Sum of squares of the activities in standard deviations.
+fn of_values(points: &[Observation]) -> f64 {
+    points.iter().map(|point| (point.activity_mbq / point.sigma).powi(2)).sum()
 }
 
 /// Largest size of an activity.
@@ -203,6 +237,10 @@ mod tests {
     use super::*;
     use crate::clinic::Window;
 
+    /// Half-lives that a wide search starts from, and series that it is tried on of each kind.
+    const MANY_STARTS: i32 = 9;
+    const NOISY_SERIES: u32 = 3;
+
     /// Curves that a series of a clinic shows, and times that see them.
     fn curves() -> Vec<(Curve, Vec<f64>)> {
         let curve = |shape, parameters: &[f64]| Curve::new(shape, parameters.to_vec()).expect("a curve");
@@ -238,6 +276,43 @@ mod tests {
                 assert!(off < 1e-6, "{curve:?}, {duration_h} h, {infusion_h} h: {:?}", found.curve);
             }
         }
+    }
+
+    #[test]
+    fn no_better_curve_is_found_from_many_more_starts() {
+        use rand_chacha::ChaCha8Rng;
+        use rand_chacha::rand_core::SeedableRng;
+        use rand_distr::{Distribution, Normal};
+        let mut random = ChaCha8Rng::seed_from_u64(14);
+        let noise = Normal::new(0.0, 1.0).expect("a width");
+        let many: Vec<f64> = (0..MANY_STARTS).map(|n| 800.0 * 0.3_f64.powi(n)).collect();
+        let (mut compared, mut worse) = (0, Vec::new());
+        for (curve, times_h) in curves() {
+            for part in [0.03, 0.2] {
+                for shape in [Shape::BiUptake, Shape::BiWashout] {
+                    for turn in 0..NOISY_SERIES {
+                        let mut points = seen(&curve, &times_h, 0.0, 0.0);
+                        for point in &mut points {
+                            point.sigma = part * point.activity_mbq;
+                            point.activity_mbq += point.sigma * noise.sample(&mut random);
+                        }
+                        let scale = largest(&points);
+                        let wide = starts(shape, &points, scale, &many).into_iter();
+                        let Some((least, best)) = best_from(shape, &points, scale, wide) else { continue };
+                        let Some(found) = fit(shape, &points, true) else { continue };
+                        compared += 1;
+                        if found.chi_square > least * (1.0 + 1e-6) + 1e-12 {
+                            worse.push(format!(
+                                "{shape:?} {part} {turn}: {} {least} {best:?} {found:?}",
+                                found.chi_square
+                            ));
+                        }
+                    }
+                }
+            }
+        }
+        assert!(compared > 5 * NOISY_SERIES, "{compared}");
+        assert!(worse.is_empty(), "{} of {compared}:\n{}", worse.len(), worse.join("\n"));
     }
 
     #[test]

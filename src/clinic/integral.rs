@@ -24,6 +24,8 @@ pub enum Flag {
     LargeTail,
     /// No value is above 0: the integral is 0.
     NoActivity,
+    /// No curve can be fitted to the points: an integral by pieces.
+    NoFit,
     /// The integral by pieces is not above 0: values below 0 outweigh the others.
     NotPositive,
     /// σ is given, and χ² is improbably large.
@@ -32,18 +34,23 @@ pub enum Flag {
     RateAtPhysicalLimit,
     /// The activity does not fall: an integral by pieces with a physical tail.
     Rising,
+    /// σ of an integral by pieces is that of first order, and does not hold for changes of the size of σ: a value is as
+    /// small as its own.
+    SigmaNotLinear,
 }
 
 impl Flag {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::AicUncorrected,
         Self::LargeTail,
         Self::NoActivity,
+        Self::NoFit,
         Self::NotPositive,
         Self::PoorFit,
         Self::RateAtPhysicalLimit,
         Self::Rising,
+        Self::SigmaNotLinear,
     ];
 
     /// Name in results.
@@ -52,10 +59,12 @@ impl Flag {
             Self::AicUncorrected => "aic_uncorrected",
             Self::LargeTail => "large_tail",
             Self::NoActivity => "no_activity",
+            Self::NoFit => "no_fit",
             Self::NotPositive => "not_positive",
             Self::PoorFit => "poor_fit",
             Self::RateAtPhysicalLimit => "rate_at_physical_limit",
             Self::Rising => "rising",
+            Self::SigmaNotLinear => "sigma_not_linear",
         }
     }
 }
@@ -126,6 +135,9 @@ impl Integration {
         let fractions = (whole > 0.0).then(|| [pieces.before_mbq_h, pieces.after_mbq_h].map(|part| part / whole));
         if whole <= 0.0 {
             flags.push(Flag::NotPositive);
+        }
+        if !pieces.is_linear {
+            flags.push(Flag::SigmaNotLinear);
         }
         let found = Self::new(series, "trapezoid_tail", whole, flags);
         Self { tia_sigma_mbq_h: pieces.tia_sigma_mbq_h, ..found }.with_parts(fractions)

@@ -59,12 +59,12 @@ impl Asked<'_> {
     /// One exponential, within the bounds of physics.
     fn mono(&self, fit: Option<Fit>) -> Integration {
         match fit {
-            None => self.pieces(vec![]),
-            Some(fit) if !fit.is_bounded => self.pieces(vec![]),
+            None => self.pieces(vec![Flag::NoFit]),
+            Some(fit) if !fit.is_bounded => self.pieces(vec![Flag::NoFit]),
             Some(fit) if fit.does_not_fall() => self.pieces(vec![Flag::Rising]),
             Some(fit) if fit.curve.rates()[0] < self.series.physical_rate_per_h() => {
                 let held = self.physical(Shape::Mono.name(), vec![Flag::RateAtPhysicalLimit]);
-                held.unwrap_or_else(|| self.pieces(vec![]))
+                held.unwrap_or_else(|| self.pieces(vec![Flag::NoFit]))
             }
             Some(fit) => self.fitted(Shape::Mono.name(), fit, vec![]),
         }
@@ -256,5 +256,9 @@ mod tests {
         let found = auto(&draft(&[[24.0, 10.0], [48.0, -1.0], [72.0, -2.0]]));
         assert_eq!(found.model, "trapezoid_tail");
         assert!(found.tia_mbq_h.abs() < 500.0, "{found:?}");
+        assert_eq!(found.flags, [Flag::NoFit]);
+        let by_name = CurveOptions { model: ModelChoice::TrapezoidTail, ..CurveOptions::default() };
+        let series = Series::new(&draft(&[[24.0, 10.0], [48.0, -1.0], [72.0, -2.0]])).expect("a series");
+        assert!(integrate(&series, &by_name).expect("pieces").flags.is_empty());
     }
 }

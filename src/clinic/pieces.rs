@@ -68,6 +68,8 @@ pub(super) struct Pieces {
     pub(super) tia_mbq_h: f64,
     /// One standard deviation of it, from those of the points [MBq·h].
     pub(super) tia_sigma_mbq_h: Option<f64>,
+    /// Whether that holds for changes of the size of σ.
+    pub(super) is_linear: bool,
     /// The part before the first point [MBq·h].
     pub(super) before_mbq_h: f64,
     /// The part after the last point [MBq·h].
@@ -84,6 +86,9 @@ pub(super) struct Knot {
     /// Variance of it [MBq²].
     pub(super) variance: Option<f64>,
 }
+
+/// First-order σ that is so many times what changes by one σ make, or so much less, does not hold.
+const NOT_LINEAR: f64 = 1.5;
 
 /// The integral of a series by pieces. A value stands at the middle of its scan.
 pub(super) fn integrate(series: &Series, rules: PieceRules) -> Pieces {
@@ -123,7 +128,8 @@ pub(super) fn of_knots(knots: &[Knot], physical_rate_per_h: f64, rules: PieceRul
     let before_mbq_h = slopes[0] * first.activity_mbq;
     let mut sum = before_mbq_h;
     for (number, pair) in knots.windows(2).enumerate() {
-        let [value, by_first, by_second] = piece(pair[0], pair[1], rules.between);
+        let kind = is_exponential(pair[0], pair[1], rules.between);
+        let [value, by_first, by_second] = piece(pair[0], pair[1], kind);
         sum += value;
         slopes[number] += by_first;
         slopes[number + 1] += by_second;
@@ -132,19 +138,51 @@ pub(super) fn of_knots(knots: &[Knot], physical_rate_per_h: f64, rules: PieceRul
     slopes[knots.len() - 1] += 1.0 / physical_rate_per_h;
     let variances = knots.iter().zip(&slopes).map(|(knot, slope)| knot.variance.map(|v| v * slope * slope));
     let tia_sigma_mbq_h = variances.sum::<Option<f64>>().map(f64::sqrt);
-    Pieces { tia_mbq_h: sum + after_mbq_h, tia_sigma_mbq_h, before_mbq_h, after_mbq_h }
+    let is_linear = tia_sigma_mbq_h.is_none_or(|sigma| {
+        let changed = by_changes(knots, &slopes, rules.between);
+        (changed / NOT_LINEAR..=changed * NOT_LINEAR).contains(&sigma)
+    });
+    Pieces { tia_mbq_h: sum + after_mbq_h, tia_sigma_mbq_h, is_linear, before_mbq_h, after_mbq_h }
+}
+
+/// σ of the integral if each value is higher by its own σ, in place of first order.
+///
+/// * `slopes` – derivatives of the integral by the activities of the knots
+fn by_changes(knots: &[Knot], slopes: &[f64], between: Between) -> f64 {
+    let change = |(number, slope): (usize, &f64)| -> f64 {
+        let here = knots[number];
+        let sigma = here.variance.map_or(0.0, f64::sqrt);
+        let moved = Knot { activity_mbq: here.activity_mbq + sigma, ..here };
+        // What a piece has beyond first order, of the kind that it is.
+        let beyond = |from: Knot, to: Knot, moved: [Knot; 2], by: usize| {
+            let kind = is_exponential(from, to, between);
+            let of = piece(from, to, kind);
+            piece(moved[0], moved[1], kind)[0] - of[0] - sigma * of[by]
+        };
+        let before = number.checked_sub(1).map(|at| knots[at]);
+        let before = before.map_or(0.0, |before| beyond(before, here, [before, moved], 2));
+        let after = knots.get(number + 1).map_or(0.0, |after| beyond(here, *after, [moved, *after], 1));
+        sigma * slope + before + after
+    };
+    slopes.iter().enumerate().map(change).map(|change| change * change).sum::<f64>().sqrt()
+}
+
+/// Whether the activity between two knots is taken as an exponential.
+fn is_exponential(from: Knot, to: Knot, between: Between) -> bool {
+    between == Between::LogDown && from.activity_mbq > to.activity_mbq && to.activity_mbq > 0.0
 }
 
 /// The integral between two knots, and its derivatives by both activities.
-fn piece(from: Knot, to: Knot, between: Between) -> [f64; 3] {
-    let duration_h = to.time_h - from.time_h;
+fn piece(from: Knot, to: Knot, is_exponential: bool) -> [f64; 3] {
     let [a, b] = [from.activity_mbq, to.activity_mbq];
-    if between == Between::LogDown && a > b && b > 0.0 {
+    let parts = if is_exponential {
         // Δt (a−b)/ln(a/b) = Δt a φ(ln(a/b)).
         let [value, slope] = phi_1((a / b).ln());
-        return [a * value, value + slope, -a / b * slope].map(|part| duration_h * part);
-    }
-    [0.5 * (a + b), 0.5, 0.5].map(|part| duration_h * part)
+        [a * value, value + slope, -a / b * slope]
+    } else {
+        [0.5 * (a + b), 0.5, 0.5]
+    };
+    parts.map(|part| (to.time_h - from.time_h) * part)
 }
 
 #[cfg(test)]
@@ -201,6 +239,19 @@ mod tests {
         assert_eq!(found.after_mbq_h, 0.0);
         assert_eq!(found.tia_mbq_h, 4.0 * 10.0 + 20.0 * 4.5);
         assert!(found.tia_sigma_mbq_h.expect("one") > 1.0 / RATE);
+    }
+
+    #[test]
+    fn a_value_as_small_as_its_sigma_has_none_of_first_order() {
+        let with = |last_mbq: f64, between: Between| {
+            let rules = PieceRules { between, ..PieceRules::default() };
+            of_knots(&knots(&[[4.0, 40.0], [24.0, 20.0], [100.0, last_mbq], [168.0, -0.5]]), RATE, rules)
+        };
+        // The derivative by the third value grows beyond all bounds as that goes to 0; the integral does not.
+        let [faint, fair] = [1e-9, 2.0].map(|last_mbq| with(last_mbq, Between::LogDown));
+        assert!(!faint.is_linear && faint.tia_sigma_mbq_h.expect("one") > 1e6, "{faint:?}");
+        assert!(fair.is_linear, "{fair:?}");
+        assert!(with(1e-9, Between::Linear).is_linear);
     }
 
     #[test]

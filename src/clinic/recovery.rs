@@ -153,7 +153,8 @@ pub struct Corrected {
     pub activity_mbq: f64,
     /// What it would be without background [MBq].
     pub if_background_ignored_mbq: f64,
-    /// Corrected over measured activity; none if nothing was measured.
+    /// Corrected over measured activity: 1/R without background, of no activity too; none if nothing was measured in a
+    /// background.
     pub factor: Option<f64>,
 }
 
@@ -190,7 +191,11 @@ impl RegionActivity {
         Ok(Corrected {
             activity_mbq,
             if_background_ignored_mbq: self.measured_mbq / recovery_coefficient,
-            factor: (self.measured_mbq != 0.0).then(|| activity_mbq / self.measured_mbq),
+            factor: if spilled_in == 0.0 {
+                Some(recovery_coefficient.recip())
+            } else {
+                (self.measured_mbq != 0.0).then(|| activity_mbq / self.measured_mbq)
+            },
         })
     }
 }
@@ -296,7 +301,16 @@ mod tests {
         let found = region.corrected(recovery).expect("good");
         assert!((found.activity_mbq - 12.0).abs() < 1e-12 && found.if_background_ignored_mbq > 12.0);
         let alone = RegionActivity { background: None, ..region }.corrected(recovery).expect("good");
-        assert!((alone.factor.expect("something was measured") * recovery - 1.0).abs() < 1e-14);
+        assert!((alone.factor.expect("without background") * recovery - 1.0).abs() < 1e-14);
+        let of_nothing = |background| {
+            let region = RegionActivity { measured_mbq: 0.0, background, ..region };
+            region.corrected(recovery).expect("good")
+        };
+        for background in [None, Some([0.0, volume_cm3])] {
+            let found = of_nothing(background);
+            assert_eq!((found.activity_mbq, found.factor), (0.0, Some(1.0 / recovery)));
+        }
+        assert_eq!(of_nothing(Some([0.2, volume_cm3])).factor, None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::window::phi_1;
 use crate::domain::{Checks, DoseError};
 
 /// Times this near to each other are one: an end is a sum, and its last digit is rounding [h].
-const SAME_H: f64 = 1e-9;
+pub(super) const SAME_H: f64 = 1e-9;
 
 /// A session of extra clearance, such as dialysis.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -192,6 +192,9 @@ impl Bladder {
             want(format!("excretion_{}.fraction", number + 1), part.fraction, 0.0);
             want(format!("excretion_{}.biological_half_life_h", number + 1), part.biological_half_life_h, above_0);
         }
+        if self.excretion.is_empty() {
+            checks.fail("excretion", "there is none: nothing comes into the bladder");
+        }
         let whole: f64 = self.excretion.iter().map(|part| part.fraction).sum();
         if whole > 1.0 + 1e-9 {
             checks
@@ -282,6 +285,7 @@ mod tests {
         }
         let found = bladder.integral().expect("a bladder");
         assert!((found / sum - 1.0).abs() < 1e-9, "{found} {sum}");
+        assert!(Bladder { excretion: vec![], ..bladder }.integral().is_err());
     }
 
     #[test]

@@ -100,7 +100,7 @@ fn one(
     let measured = series.points()[0];
     let kinetics = kinetics.ok_or_else(|| DoseError::invalid("points", NO_KINETICS))?;
     let measurement =
-        Measurement { time_h: measured.time_h, activity_mbq: measured.activity_mbq, activity_relative_sigma };
+        Measurement { window: series.window(&measured), activity_mbq: measured.activity_mbq, activity_relative_sigma };
     let found = integrate_one(&measurement, &kinetics)?;
     let positive: f64 = region.voxels.iter().map(|voxel| value(voxel).max(0.0)).sum();
     if positive <= 0.0 && found.tia_mbq_h != 0.0 {

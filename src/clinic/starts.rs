@@ -5,24 +5,42 @@ use super::{Curve, Shape};
 use crate::math::least_squares::Triangle;
 
 /// Half-lives that a fit starts from [h], the longest first.
-const START_HALF_LIVES_H: [f64; 7] = [150.0, 39.5, 10.4, 2.74, 0.72, 0.19, 0.05];
+pub(super) const START_HALF_LIVES_H: [f64; 7] = [150.0, 39.5, 10.4, 2.74, 0.72, 0.19, 0.05];
 /// An amplitude at the start that a linear fit finds to be below 0, beside the largest activity.
 const FAINT_START: f64 = 1e-3;
 
 /// Logarithms of the parameters that a fit starts from: every choice of half-lives, with the best amplitudes.
-pub(super) fn starts(shape: Shape, points: &[Observation], scale: f64) -> Vec<Vec<f64>> {
+///
+/// * `half_lives_h` – the longest first
+pub(super) fn starts(shape: Shape, points: &[Observation], scale: f64, half_lives_h: &[f64]) -> Vec<Vec<f64>> {
     let terms = shape.rates().len();
-    choices(START_HALF_LIVES_H.len(), terms)
+    choices(half_lives_h.len(), terms)
         .into_iter()
         .map(|chosen| {
             let mut parameters = vec![0.0; shape.parameters().len()];
             for (place, which) in shape.rates().iter().zip(chosen) {
-                parameters[*place] = std::f64::consts::LN_2 / START_HALF_LIVES_H[which];
+                parameters[*place] = std::f64::consts::LN_2 / half_lives_h[which];
             }
             set_amplitudes(shape, &mut parameters, points, scale);
             parameters.into_iter().map(f64::ln).collect()
         })
         .collect()
+}
+
+/// The same from a curve that is nested in the shape: its rates, and one more between and beside them.
+pub(super) fn starts_from(shape: Shape, nested: &Curve, points: &[Observation], scale: f64) -> Vec<Vec<f64>> {
+    let known = nested.rates();
+    let ratios = [0.2, 0.9, 1.1, 5.0, 30.0, 1e3];
+    let more = known.iter().flat_map(|rate| ratios.map(|ratio| rate * ratio));
+    let start = |rate: f64| {
+        let mut rates = [known.as_slice(), &[rate]].concat();
+        rates.sort_by(f64::total_cmp);
+        let mut parameters = vec![0.0; shape.parameters().len()];
+        shape.rates().iter().zip(rates).for_each(|(place, rate)| parameters[*place] = rate);
+        set_amplitudes(shape, &mut parameters, points, scale);
+        parameters.into_iter().map(f64::ln).collect()
+    };
+    more.map(start).collect()
 }
 
 /// Sets the amplitudes that fit best with the rates.

@@ -34,10 +34,7 @@ pub fn parse(text: &str) -> Result<Vec<(String, Curve)>, Invalid> {
 
 fn curve(name: &str, region: &Value) -> Result<Curve, Invalid> {
     let model = region["model"].as_str().unwrap_or_default();
-    // With the rate of physical decay a curve is still one exponential.
-    let shape =
-        if model == "physical" { Some(Shape::Mono) } else { Shape::ALL.into_iter().find(|s| s.name() == model) };
-    let shape = shape.ok_or_else(|| Invalid::new(format!("{name}: its model is not known")))?;
+    let shape = Shape::of_model(model).ok_or_else(|| Invalid::new(format!("{name}: its model is not known")))?;
     let named = region["parameters"].as_object().into_iter().flatten();
     let named: Vec<(String, f64)> =
         named.map(|(name, value)| (name.clone(), value.as_f64().unwrap_or(f64::NAN))).collect();
@@ -56,6 +53,8 @@ mod tests {
         let found = parse(&text.to_string()).expect("curves");
         assert_eq!(found.len(), 1);
         assert_eq!((&*found[0].0, found[0].1.parameters()), ("kidney", &[9.0, 0.01][..]));
+        let text = text.to_string().replace("\"mono\"", "\"physical\"");
+        assert_eq!(parse(&text).expect("curves"), found);
         for bad in ["", "{}", "{\"regions\": {}}", "{\"regions\": {\"a\": {\"model\": \"x\", \"parameters\": {}}}}"] {
             assert!(parse(bad).is_err(), "{bad}");
         }

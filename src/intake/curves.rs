@@ -69,9 +69,13 @@ impl CurvesPlan {
             match (series.points(), &region.of_one) {
                 ([point], Some(known)) => {
                     let measured = Measurement {
-                        time_h: point.time_h,
+                        window: series.window(point),
                         activity_mbq: point.activity_mbq,
-                        activity_relative_sigma: point.sigma_mbq.map(|sigma| sigma / point.activity_mbq),
+                        // Without activity there is no relative one.
+                        activity_relative_sigma: point
+                            .sigma_mbq
+                            .filter(|_| point.activity_mbq > 0.0)
+                            .map(|sigma| sigma / point.activity_mbq),
                     };
                     integrate_one(&measured, known).map(RegionFound::OnePoint)
                 }
@@ -266,8 +270,11 @@ impl RawKinetics {
                 Some(Kinetics::PopulationHalfLife { half_life_h: half_life_h?, relative_sd: relative_sd? })
             }
             "prior_curve" => {
-                let shape = named(self.curve_model.as_deref(), &Shape::ALL, Shape::name);
-                let shape = shape.and_then(|shape| shape.ok_or_else(|| Invalid::new(MISSING)));
+                let model = self.curve_model.as_deref();
+                let shape = match model.and_then(Shape::of_model) {
+                    Some(shape) => Ok(shape),
+                    None => named(model, &Shape::ALL, Shape::name).and_then(|_| Err(Invalid::new(MISSING))),
+                };
                 let shape = checks.at(format!("{field}.curve_model"), shape)?;
                 match Curve::new(shape, self.curve_parameters) {
                     Ok(curve) => Some(Kinetics::PriorCurve(curve)),

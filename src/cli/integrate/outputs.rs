@@ -67,6 +67,7 @@ impl Row {
         let mut said = json!(found);
         said["model"] = json!(found.method);
         said["tia_coefficient_h"] = json!(administered.map(|administered| found.tia_mbq_h / administered));
+        said["flags"] = json!(found.flags().into_iter().map(Flag::name).collect::<Vec<_>>());
         said["warnings"] = json!(found.warnings);
         let warnings = series.warnings().iter().chain(&found.warnings).cloned().collect();
         Self { name: name.to_owned(), said, figure: None, is_at_physical_limit: false, warnings }
