@@ -79,7 +79,7 @@ impl Instance {
         let mut bytes = Vec::new();
         let read = self.data_set().and_then(|mut data| data.read_to_end(&mut bytes));
         read.map_err(|error| Invalid::new(format!("cannot be read: {error}")))?;
-        check_data_set(&bytes, &self.syntax)
+        check_data_set(&bytes, &self.class, &self.syntax)
     }
 
     /// Digest of the data set and its transfer syntax: the same whatever file meta information a sender has written.

@@ -103,17 +103,74 @@ fn slices_that_the_files_speak_of_are_there() {
 
 #[test]
 fn nuclear_images_are_of_one_acquisition() {
-    let beds = |second: &str| {
+    let beds = |second: &str, numbers: [&str; 2]| {
         let detector = Made::item()
             .numbers(tags::IMAGE_POSITION_PATIENT, &[-5.0, -5.0, 120.0])
             .numbers(tags::IMAGE_ORIENTATION_PATIENT, &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
         let second = nm_in_bq()
             .text(tags::ACQUISITION_TIME, VR::TM, second)
             .items(tags::DETECTOR_INFORMATION_SEQUENCE, vec![detector]);
-        refused_stack([nm_in_bq(), second], ACTIVITY)
+        let folder = folder();
+        for (at, (made, number)) in [nm_in_bq(), second].into_iter().zip(numbers).enumerate() {
+            made.text(tags::ACQUISITION_NUMBER, VR::IS, number).save(&folder.path().join(at.to_string()));
+        }
+        let image = read_image(Place::of(folder.path()), ACTIVITY).map_err(|Invalid(reason)| reason)?;
+        Ok::<_, String>(image.warnings.join("; "))
     };
-    assert_eq!(beds("120000"), None);
-    assert!(beds("122000").expect("two beds").contains("up to 1200 s apart"));
+    assert_eq!(beds("120000", ["1", "1"]), Ok(String::new()));
+    // One time, and nothing that says they are of one acquisition.
+    for numbers in [["", ""], ["1", "2"], ["1", ""]] {
+        let warnings = beds("120000", numbers).expect("an activity");
+        assert!(warnings.contains("scanned one after another"), "{numbers:?}: {warnings}");
+    }
+    assert!(beds("122000", ["1", "1"]).expect_err("two beds").contains("up to 1200 s apart"));
+}
+
+#[test]
+fn what_is_no_date_is_told() {
+    let warnings = |tag, vr, text: &str| {
+        let made = nm_in_bq().text(tags::SERIES_DATE, VR::DA, "20260305").text(tags::SERIES_TIME, VR::TM, "121000");
+        let image = activity_of(&made.text(tag, vr, text), None).expect("an activity");
+        let found = image.warnings.into_iter().filter(|warning| warning.contains("is no such thing"));
+        found.collect::<Vec<_>>().join("; ")
+    };
+    for (tag, vr, text, name) in [
+        (tags::ACQUISITION_DATE, VR::DA, "20261302", "Acquisition Date"),
+        (tags::ACQUISITION_DATE, VR::DA, "00000000", "Acquisition Date"),
+        (tags::ACQUISITION_TIME, VR::TM, "251500", "Acquisition Time"),
+        (tags::ACQUISITION_DATE_TIME, VR::DT, "2026-03-02", "Acquisition DateTime"),
+        (tags::SERIES_DATE, VR::DA, "march", "Series Date"),
+    ] {
+        assert!(warnings(tag, vr, text).starts_with(&format!("the {name} is no")), "{name} {text}");
+    }
+    for (tag, vr, text) in [
+        (tags::ACQUISITION_DATE, VR::DA, "20260302"),
+        (tags::ACQUISITION_DATE, VR::DA, "2026.03.02"),
+        (tags::ACQUISITION_DATE, VR::DA, ""),
+        (tags::ACQUISITION_DATE_TIME, VR::DT, "20260302"),
+    ] {
+        assert_eq!(warnings(tag, vr, text), "", "{text}");
+    }
+}
+
+#[test]
+fn last_digits_of_an_injection_are_no_other_one() {
+    let second = |half_life_s: f64, bq: f64| {
+        let drug = |half_life_s: f64, bq: f64| {
+            Made::item()
+                .numbers(tags::RADIONUCLIDE_HALF_LIFE, &[half_life_s])
+                .numbers(tags::RADIONUCLIDE_TOTAL_DOSE, &[bq])
+        };
+        let slices = [drug(4062.6, 3.7e8), drug(half_life_s, bq)];
+        let with = |(at, drug): (usize, Made)| {
+            pet(u8::try_from(at).expect("few")).items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![drug])
+        };
+        refused_stack(slices.into_iter().enumerate().map(with), ACTIVITY)
+    };
+    assert_eq!(second(4062.6, 3.7e8), None);
+    assert_eq!(second(4062.5999, 370_000_010.0), None);
+    assert!(second(4070.0, 3.7e8).expect("another").contains("the half-life"));
+    assert!(second(4062.6, 3.71e8).expect("another").contains("the injected activity"));
 }
 
 #[test]

@@ -101,5 +101,17 @@ fn planes_far_apart_stand_for_what_is_between_them_and_are_told() {
     let lesions = [0.0, 15.0].map(|z| rectangle([[0, 1], [0, 1]], z));
     let three = vec![lesions[0].clone(), lesions[1].clone(), rectangle([[0, 1], [0, 1]], 30.0)];
     let (voxels, warnings) = voxels_of(three).expect("a region");
-    assert!(voxels == 4 * 6 && warnings.contains("more than two slices apart"), "{voxels} {warnings}");
+    assert!(voxels == 4 * 6 && warnings.contains("3.0 slices apart"), "{voxels} {warnings}");
+    // On every second slice, and on every slice.
+    let apart = |mm: f64| voxels_of([0.0, 1.0, 2.0].map(|at| rectangle([[0, 1], [0, 1]], mm * at)).to_vec());
+    let (voxels, warnings) = apart(10.0).expect("a region");
+    assert!(voxels == 4 * 5 && warnings.contains("`A` has contour planes 2.0 slices apart"), "{voxels} {warnings}");
+    assert_eq!(apart(5.0).expect("a region"), (4 * 3, String::new()));
+}
+
+#[test]
+fn slices_that_were_left_out_are_told() {
+    let planes = [0.0, 5.0, 10.0, 20.0].map(|z| rectangle([[0, 1], [0, 1]], z));
+    let (voxels, warnings) = voxels_of(planes.to_vec()).expect("a region");
+    assert!(voxels == 4 * 4 && warnings.contains("`A` has 1 slices without a contour between"), "{voxels} {warnings}");
 }

@@ -97,6 +97,30 @@ fn maps_hold_within_their_range() {
 }
 
 #[test]
+fn what_a_program_did_not_know_is_read_by_its_tag() {
+    let tag = tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE;
+    let made = nm().unknown_items(tag, vec![map("Bq/ml", 10.0, [0, 65_535])]);
+    assert_eq!(values(&made)[7], 80.0);
+    // Without a length, as it should be.
+    let mut bytes = made.bytes();
+    let head = [0x40, 0, 0x96, 0x90, b'U', b'N', 0, 0];
+    let at = bytes.windows(8).position(|window| window == head).expect("the sequence") + 8;
+    bytes[at..at + 4].fill(0xFF);
+    let folder = folder();
+    let path = folder.path().join("a");
+    std::fs::write(&path, &bytes).expect("a writable folder");
+    let read = || read_image(Place::of(&path), Wanted::Activity { calibration: None });
+    assert_eq!(read().expect("an activity").volume.as_slice()[7], 80.0);
+    // A second map would be another one: no element is there twice.
+    let end = bytes.len() - 28;
+    assert_eq!(bytes[end..end + 4], [0xE0, 0x7F, 0x10, 0]);
+    bytes.extend_from_within(end..);
+    std::fs::write(&path, &bytes).expect("a writable folder");
+    let Invalid(reason) = read().map(|image| image.volume).expect_err("twice");
+    assert!(reason.contains("(7FE0,0010) is there twice"), "{reason}");
+}
+
+#[test]
 fn a_range_of_signed_pixels_may_be_written_unsigned() {
     let made = |range, pixels: &[u16]| {
         nm().pixels([2, 2, 2], pixels)

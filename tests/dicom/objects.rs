@@ -7,7 +7,7 @@ use dicom_core::value::{DataSetSequence, PixelFragmentSequence, PrimitiveValue, 
 use dicom_core::{DataElement, Length, Tag, VR};
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
-use dicom_transfer_syntax_registry::entries::EXPLICIT_VR_LITTLE_ENDIAN;
+use dicom_transfer_syntax_registry::entries::{EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN};
 
 /// An object being made.
 #[derive(Clone)]
@@ -62,6 +62,20 @@ impl Made {
         let items: Vec<InMemDicomObject> = items.into_iter().map(|item| item.0).collect();
         let sequence = DataSetSequence::new(items, Length::UNDEFINED);
         self.0.put(DataElement::new(tag, VR::SQ, Value::Sequence(sequence)));
+        self
+    }
+
+    /// The same sequence of unknown representation, as a program passes it on that does not know it: its items are in
+    /// implicit VR little endian, and a delimiter ends them.
+    pub(super) fn unknown_items(mut self, tag: Tag, items: Vec<Self>) -> Self {
+        let mut bytes = Vec::new();
+        for item in items {
+            bytes.extend([0xFE, 0xFF, 0, 0xE0, 0xFF, 0xFF, 0xFF, 0xFF]);
+            item.0.write_dataset_with_ts(&mut bytes, &IMPLICIT_VR_LITTLE_ENDIAN.erased()).expect("a good object");
+            bytes.extend([0xFE, 0xFF, 0x0D, 0xE0, 0, 0, 0, 0]);
+        }
+        bytes.extend([0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0]);
+        self.0.put(DataElement::new(tag, VR::UN, PrimitiveValue::U8(bytes.into())));
         self
     }
 

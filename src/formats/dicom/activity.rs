@@ -153,6 +153,11 @@ fn account(
 ) -> Result<ActivityAccount, Invalid> {
     let series = picture.series;
     let object = series.first();
+    if let Some(name) = series.instances.iter().find_map(|one| times::no_moment(&one.object)) {
+        warnings.push(format!(
+            "the {name} is no such thing; what other dates and times say stands in its place: look at the reference time"
+        ));
+    }
     let scan = times::acquisition(object).or_else(|| times::series(object));
     if let Some(scan) = scan.filter(|_| times::acquisition_day_is_assumed(object)) {
         warnings.push(format!("the acquisition has a time and no date; it is taken to have begun at {}", scan.text()));

@@ -8,6 +8,9 @@ use super::series::Series;
 use super::times::{self, Moment};
 use crate::domain::Invalid;
 
+/// Relative difference of two numbers that is one of their last digits, which writers round as they like.
+const SAME_NUMBER: f64 = 1e-4;
+
 /// Whether the files of an activity tell one story of its decay and its radiopharmaceutical.
 ///
 /// * `scan` – when the scan began, for injections without a date
@@ -30,8 +33,9 @@ pub(super) fn check_activity(series: &Series, scan: Option<Moment>) -> Result<()
     alike(series, "Series Type", |object| Some(object.words(tags::SERIES_TYPE)).filter(|words| !words.is_empty()))?;
     alike(series, "the radionuclide", nuclide)?;
     let drug = |object: &Object| Radiopharmaceutical::of(object, series.kind, scan);
-    alike(series, "the half-life", |object| drug(object).half_life_s)?;
-    alike(series, "the injected activity", |object| drug(object).injected_bq)?;
+    let is_same = |a: &f64, b: &f64| (a - b).abs() <= SAME_NUMBER * a.abs().max(b.abs());
+    alike_by(series, "the half-life", |object| drug(object).half_life_s, is_same)?;
+    alike_by(series, "the injected activity", |object| drug(object).injected_bq, is_same)?;
     alike(series, "the time of injection", |object| drug(object).injected_at)
 }
 
@@ -56,9 +60,19 @@ fn nuclide(object: &Object) -> Option<[Option<String>; 2]> {
 /// * `what` – its name
 /// * `said` – what a file says; none where it says nothing
 fn alike<T: PartialEq>(series: &Series, what: &str, said: impl Fn(&Object) -> Option<T>) -> Result<(), Invalid> {
+    alike_by(series, what, said, |a, b| a == b)
+}
+
+/// * `is_same` – of what two files say
+fn alike_by<T>(
+    series: &Series,
+    what: &str,
+    said: impl Fn(&Object) -> Option<T>,
+    is_same: impl Fn(&T, &T) -> bool,
+) -> Result<(), Invalid> {
     let mut told = series.instances.iter().filter_map(|one| said(&one.object));
     let Some(first) = told.next() else { return Ok(()) };
-    match told.filter(|other| *other != first).count() {
+    match told.filter(|other| !is_same(other, &first)).count() {
         0 => Ok(()),
         others => Err(Invalid::new(format!(
             "mixes files that disagree about {what}: {others} of {} say something else than the first",

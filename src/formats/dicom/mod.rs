@@ -35,8 +35,10 @@ mod structures;
 mod taken;
 mod times;
 mod units;
+mod unknown;
 mod values;
 mod vector;
+mod whole;
 pub mod write;
 
 use crate::domain::Invalid;
@@ -64,17 +66,19 @@ use series::Study;
 /// # Errors
 /// If one does not.
 pub fn check_lengths(bytes: &[u8], is_explicit: bool) -> Result<(), Invalid> {
-    lengths::check(bytes, lengths::Encoding { explicit: is_explicit, big_endian: false })
+    lengths::check(bytes, lengths::Encoding { explicit: is_explicit, big_endian: false }).map(drop)
 }
 
-/// Checks that a data set, as it is in a file, ends where its bytes do.
+/// Checks that a data set, as it is in a file, ends where its bytes do, and has what the last part of its kind holds:
+/// cut between two elements, it would else look whole.
 ///
+/// * `class` – UID of its SOP class
 /// * `syntax` – UID of its transfer syntax
 ///
 /// # Errors
 /// If it does not.
-pub fn check_data_set(bytes: &[u8], syntax: &str) -> Result<(), Invalid> {
-    parse::check_data_set(bytes, syntax)
+pub fn check_data_set(bytes: &[u8], class: &str, syntax: &str) -> Result<(), Invalid> {
+    whole::check_data_set(bytes, class, syntax)
 }
 
 /// Answers a question about files, in a process of its own where there is a program for it ([`read_apart_with`]).

@@ -1,5 +1,6 @@
 //! From the bytes of a file to its data set: with or without preamble, deflated or not.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use dicom_core::value::Value;
@@ -10,8 +11,9 @@ use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
 use flate2::read::DeflateDecoder;
 
 use super::attributes::{Attributes, Object};
-use super::lengths::{self, Encoding};
+use super::lengths::Encoding;
 use super::pixels::Stored;
+use super::{escapes, unknown};
 use crate::domain::Invalid;
 
 /// Explicit VR Big Endian, retired and still met.
@@ -91,15 +93,16 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Invalid> {
         Invalid::new(format!("is in the transfer syntax {}, which is not known", uid_in_words(&syntax)))
     })?;
     let broken = |_| Invalid::new("is a damaged DICOM file: its data set cannot be read to the end");
-    let mut object = if syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
+    let (plain, known) = if syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
         let plain = TransferSyntaxRegistry.get(uids::EXPLICIT_VR_LITTLE_ENDIAN).expect("every registry has it");
-        let inflated = inflate(rest)?;
-        lengths::check(&inflated, encoding_of(&syntax))?;
-        InMemDicomObject::read_dataset_with_ts(inflated.as_slice(), plain).map_err(broken)?
+        (Cow::Owned(inflate(rest)?), plain)
     } else {
-        lengths::check(rest, encoding_of(&syntax))?;
-        InMemDicomObject::read_dataset_with_ts(rest, known).map_err(broken)?
+        (Cow::Borrowed(rest), known)
     };
+    let plain = unknown::named(plain, encoding_of(&syntax))?;
+    let mut object = InMemDicomObject::read_dataset_with_ts(&*plain, known).map_err(broken)?;
+    drop(plain);
+    escapes::repair(&mut object);
     let pixels = object.take(tags::PIXEL_DATA).map(|element| element.into_value());
     let stored = match pixels {
         Some(Value::Primitive(values)) => Some(Stored::native(values, syntax == BIG_ENDIAN)?),
@@ -112,23 +115,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Invalid> {
     Ok(Parsed { object, syntax, stored })
 }
 
-fn encoding_of(syntax: &str) -> Encoding {
+pub(super) fn encoding_of(syntax: &str) -> Encoding {
     Encoding { explicit: syntax != uids::IMPLICIT_VR_LITTLE_ENDIAN, big_endian: syntax == BIG_ENDIAN }
-}
-
-/// Checks that a data set, as it is in a file, ends where its bytes do.
-///
-/// # Errors
-/// If it does not.
-pub(super) fn check_data_set(bytes: &[u8], syntax: &str) -> Result<(), Invalid> {
-    if syntax == uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN {
-        return lengths::check_sent(&inflate(bytes)?, encoding_of(syntax));
-    }
-    // How others encode is not known.
-    if !syntax.starts_with(uids::IMPLICIT_VR_LITTLE_ENDIAN) {
-        return Ok(());
-    }
-    lengths::check_sent(bytes, encoding_of(syntax))
 }
 
 /// The transfer syntax of file meta information, and what follows it.
@@ -159,7 +147,7 @@ fn split_meta(bytes: &[u8]) -> Result<(String, &[u8]), Invalid> {
     Ok((syntax, &bytes[at..]))
 }
 
-fn inflate(bytes: &[u8]) -> Result<Vec<u8>, Invalid> {
+pub(super) fn inflate(bytes: &[u8]) -> Result<Vec<u8>, Invalid> {
     let most = MAX_INFLATED_BYTES.min((bytes.len() as u64).saturating_mul(MAX_INFLATION).max(ALWAYS_INFLATED_BYTES));
     let mut inflated = Vec::new();
     DeflateDecoder::new(bytes)

@@ -94,7 +94,23 @@ fn start_of_acquisition(series: &Series, warnings: &mut Vec<String>) -> Result<O
              are not one moment; export one of them"
         )));
     }
+    if says_nothing_of_one_acquisition(series) {
+        warnings.push(format!(
+            "its {} files have several slices each and one start of acquisition, and no Acquisition Number says that they              are of one: they are read as one moment; if they are positions that were scanned one after another, export              one of them",
+            series.instances.len()
+        ));
+    }
     Ok(Some(Reference { moment, event: "acquisition start" }))
+}
+
+/// Whether files that may be positions of a bed are joined by the time of their acquisition alone.
+fn says_nothing_of_one_acquisition(series: &Series) -> bool {
+    let has_slices = |one: &Instance| one.layout.as_ref().is_ok_and(|layout| layout.frames > 1);
+    let number = |one: &Instance| one.object.text(tags::ACQUISITION_NUMBER);
+    let first = number(&series.instances[0]);
+    series.instances.len() > 1
+        && series.instances.iter().any(has_slices)
+        && (first.is_none() || series.instances.iter().any(|one| number(one) != first))
 }
 
 /// Decay rate [1/s].

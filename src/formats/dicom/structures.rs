@@ -20,8 +20,8 @@ const FLAT: f64 = 0.1;
 /// Distance under which two planes are one, in slices.
 const ONE_PLANE: f64 = 0.02;
 
-/// How far contour planes may be apart and stand for the slices between them without a word, in slices.
-const MOST_SLICES: f64 = 2.1;
+/// How far contour planes may be apart and stand for a slice each without a word, in slices.
+const MOST_SLICES: f64 = 1.1;
 
 /// Of two outlines that are one, the rectangles around them share this part at least.
 const SAME_OUTLINE: f64 = 0.5;
@@ -69,7 +69,7 @@ pub(super) fn read(series: &Series, grid: &Arc<VoxelGrid>, frame_of_reference: O
                 continue;
             }
         };
-        let Filled { voxels, outside, is_sparse } = match fill(&closed.contours, grid) {
+        let Filled { voxels, outside, apart, between } = match fill(&closed.contours, grid) {
             Ok(filled) => filled,
             Err(Invalid(reason)) => {
                 left_out.push((name, format!("it {reason}")));
@@ -80,10 +80,15 @@ pub(super) fn read(series: &Series, grid: &Arc<VoxelGrid>, frame_of_reference: O
             warnings.push(format!("`{name}` has {} beside its closed contours; they are left out", closed.others));
         }
         warnings.extend(closed.warnings.iter().map(|words| format!("`{name}` {words}")));
-        if is_sparse {
+        if apart > MOST_SLICES {
             warnings.push(format!(
-                "`{name}` has contour planes more than two slices apart; each stands for the slices up to the middle"
+                "`{name}` has contour planes {apart:.1} slices apart; each stands for the slices up to the middle between \
+                 two, which nobody drew"
             ));
+        }
+        if between > 0 {
+            warnings
+                .push(format!("`{name}` has {between} slices without a contour between others; they are left empty"));
         }
         if voxels.is_empty() {
             left_out.push((name, "its contours hold no voxel centre of the grid".into()));
@@ -209,25 +214,30 @@ struct Filled {
     voxels: Vec<u32>,
     /// Contour planes that belong to no slice.
     outside: usize,
-    /// Whether contour planes that follow one another regularly are so far apart that it is to be told.
-    is_sparse: bool,
+    /// Distance of contour planes that follow one another regularly, in slices; 0 where they do not.
+    apart: f64,
+    /// Slices between the first and the last plane that no plane stands for.
+    between: usize,
 }
 
 fn fill(contours: &[Contour], grid: &VoxelGrid) -> Result<Filled, Invalid> {
     let [nx, ny, nz] = grid.shape();
     let heights = heights(contours);
-    let spacing = spacing(&heights);
-    let is_sparse = spacing > MOST_SLICES;
-    let half = 0.5 * spacing.max(1.0);
+    let apart = spacing(&heights);
+    let half = 0.5 * apart.max(1.0);
     let is_dense = is_dense(&heights);
-    let mut voxels = Vec::new();
+    let (mut voxels, mut between) = (Vec::new(), 0);
     let mut crossings = Vec::new();
     for slice in 0..nz {
         // A plane in the middle of two slices belongs to the lower one.
         let distance = |height: &f64| height - slice as f64;
         let is_within = |height: &f64, half: f64| (-half + 1e-6..=half + 1e-6).contains(&distance(height));
         let near = heights.iter().filter(|height| is_within(height, half));
-        let Some(height) = near.min_by(|a, b| distance(a).abs().total_cmp(&distance(b).abs())) else { continue };
+        let Some(height) = near.min_by(|a, b| distance(a).abs().total_cmp(&distance(b).abs())) else {
+            let reach = heights.first().zip(heights.last());
+            between += usize::from(reach.is_some_and(|(low, high)| (*low..=*high).contains(&(slice as f64))));
+            continue;
+        };
         let mut on_plane: Vec<&Contour> =
             contours.iter().filter(|contour| (contour.height - height).abs() <= ONE_PLANE).collect();
         if !is_dense {
@@ -254,7 +264,7 @@ fn fill(contours: &[Contour], grid: &VoxelGrid) -> Result<Filled, Invalid> {
         }
     }
     let beside = heights.iter().filter(|height| !(-half..=nz as f64 - 1.0 + half).contains(*height));
-    Ok(Filled { voxels, outside: beside.count(), is_sparse })
+    Ok(Filled { voxels, outside: beside.count(), apart, between })
 }
 
 /// Of contours at other heights within a slice those that lie beside the ones of its plane, so that they are parts of

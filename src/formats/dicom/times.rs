@@ -129,6 +129,14 @@ fn date_time(text: &str) -> Option<Moment> {
     Some(Moment { clock: day.to_datetime(time), offset })
 }
 
+/// Whether a DT is a day, a month or a year alone, which it may be.
+fn is_day(text: &str) -> bool {
+    let (digits, zone) = text.split_at(text.find(['+', '-']).unwrap_or(text.len()));
+    (zone.is_empty() || offset(zone).is_some())
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (matches!(digits.len(), 4 | 6) || date(digits).is_some())
+}
+
 /// How far the clock of a file is ahead of UTC [min], where it says so.
 pub(super) fn clock_offset(object: &Object) -> Option<i32> {
     offset(&object.text(tags::TIMEZONE_OFFSET_FROM_UTC)?)
@@ -153,6 +161,23 @@ pub(super) fn acquisition(object: &Object) -> Option<Moment> {
         |(day, hour)| Some(across_midnight(day_and_time(object, day, tags::ACQUISITION_TIME)?, object, day, hour));
     let others = [(tags::SERIES_DATE, tags::SERIES_TIME), (tags::STUDY_DATE, tags::STUDY_TIME)];
     moment(object, object, tags::ACQUISITION_DATE_TIME).or_else(written).or_else(|| others.into_iter().find_map(near))
+}
+
+/// The name of an attribute that says when an acquisition or its series was, and holds no date or time; none: all are
+/// good, or not there. Another clock in its place may be hours away.
+pub(super) fn no_moment(object: &Object) -> Option<&'static str> {
+    type IsGood = fn(&str) -> bool;
+    let (day, hour): (IsGood, IsGood) = (|text| date(text).is_some(), |text| time(text).is_some());
+    let both: IsGood = |text| date_time(text).is_some() || is_day(text);
+    let all = [
+        (tags::ACQUISITION_DATE_TIME, both, "Acquisition DateTime"),
+        (tags::ACQUISITION_DATE, day, "Acquisition Date"),
+        (tags::ACQUISITION_TIME, hour, "Acquisition Time"),
+        (tags::SERIES_DATE, day, "Series Date"),
+        (tags::SERIES_TIME, hour, "Series Time"),
+    ];
+    let found = all.into_iter().find(|(tag, is_good, _)| object.text(*tag).is_some_and(|text| !is_good(&text)));
+    found.map(|(_, _, name)| name)
 }
 
 /// The two moments at which an acquisition began, where a file says it twice and the two disagree.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use dicom_core::Tag;
+use dicom_core::value::{PrimitiveValue, Value};
 use dicom_dictionary_std::{tags, uids};
 use dicom_encoding::text::SpecificCharacterSet;
 use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
@@ -13,7 +14,7 @@ use super::object::{DataSet, cannot_encode};
 use super::uid::derived;
 use crate::domain::{Invalid, VoxelGrid, grid::apply};
 use crate::formats::dicom::series::Study;
-use crate::formats::dicom::{Answer, Place, ReferenceHeaders, Request, Wanted, read};
+use crate::formats::dicom::{Answer, Place, ReferenceHeaders, Request, Wanted, escapes, read};
 
 /// Attributes that go along where they are there, as they are, in their own character set.
 const CARRIED: [Tag; 17] = [
@@ -136,6 +137,9 @@ impl Reference {
             let is_ascii = WANTED.iter().filter_map(|tag| text(found[0], *tag)).all(|text| text.is_ascii());
             attributes.text(tags::SPECIFIC_CHARACTER_SET, if is_ascii { "ISO_IR 192" } else { "ISO_IR 100" });
         }
+        if escapes::is_turkish(found[0]) {
+            in_unicode_of_turkish(&mut attributes);
+        }
         Ok(Self { attributes, extent_mm: extent(found) })
     }
 
@@ -223,6 +227,20 @@ pub(in crate::formats::dicom) fn reference_headers(
     let mut bytes = Vec::new();
     attributes.0.write_dataset_with_ts(&mut bytes, syntax).map_err(cannot_encode)?;
     Ok(ReferenceHeaders { attributes: bytes, extent_mm })
+}
+
+/// Texts that were in the Turkish set, in which the library cannot write them, in Unicode.
+fn in_unicode_of_turkish(attributes: &mut DataSet) {
+    for tag in attributes.0.tags().collect::<Vec<Tag>>() {
+        attributes.0.update_value(tag, |value| {
+            if let Value::Primitive(PrimitiveValue::Strs(texts)) = value {
+                texts.iter_mut().for_each(|text| *text = escapes::decoded(text));
+            } else if let Value::Primitive(PrimitiveValue::Str(text)) = value {
+                *text = escapes::decoded(text);
+            }
+        });
+    }
+    attributes.text(tags::SPECIFIC_CHARACTER_SET, "ISO_IR 192");
 }
 
 /// A value as text; none if there is none.
