@@ -120,7 +120,8 @@ impl Gateway {
         let digest = content_of(path).map_err(failed)?;
         let key = format!("{study}/{}", outline.instance);
         let known: Option<Kept> = self.ledger.get(Table::Instances, &key)?;
-        if known.as_ref().is_none_or(|known| known.digest != digest) {
+        let is_new = known.as_ref().is_none_or(|known| known.digest != digest && !self.is_kept(&study, outline));
+        if is_new {
             if known.is_none() {
                 self.keep(path, &study, &outline.instance).map_err(failed)?;
             }
@@ -128,6 +129,13 @@ impl Gateway {
             self.ledger.change(|change| arrived(change, (&study, &key), outline, origin, &kept))?;
         }
         fs::remove_file(path).map_err(failed)
+    }
+
+    /// Whether the file that is kept of an instance holds the same in another transfer syntax.
+    fn is_kept(&self, study: &str, outline: &Outline) -> bool {
+        let path = self.study_folder(study).join(kept_name(&outline.instance));
+        let kept = dicom::read_outlines(&path).ok().and_then(|found| found.into_iter().next()?.found.ok());
+        outline.plain.is_some() && kept.is_some_and(|kept| kept.plain == outline.plain)
     }
 
     /// Gives a file its place in the folder of its study. A loss before the ledger knows of it leaves the file in the

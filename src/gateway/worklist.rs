@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::config::{Rule, Worklist};
 use super::ledger::Table;
@@ -202,7 +203,7 @@ fn take(worklist: &Worklist, claim: &Claim) -> Result<Told, DoseError> {
     match worklist.web.change_state(workitem, transaction, Step::InProgress)? {
         Changed::Done => Ok(Told::At(ClaimState::InProgress)),
         Changed::Gone => Ok(Told::Lost("the workitem is gone")),
-        Changed::Conflict => match worklist.web.update(workitem, transaction, pacs::progress(0, "claimed"))? {
+        Changed::Conflict => match worklist.web.update(workitem, transaction, &pacs::progress(0, "claimed"))? {
             Changed::Done => Ok(Told::At(ClaimState::InProgress)),
             Changed::Conflict | Changed::Gone => Ok(Told::Lost("another has claimed the workitem")),
         },
@@ -212,7 +213,7 @@ fn take(worklist: &Worklist, claim: &Claim) -> Result<Told, DoseError> {
 /// Tells how far an item is, or ends its workitem.
 fn end_or_update(worklist: &Worklist, item: &Item, claim: &Claim) -> Result<Told, DoseError> {
     let Claim { workitem, transaction, .. } = claim;
-    let update = |with| worklist.web.update(workitem, transaction, with);
+    let update = |with: Value| worklist.web.update(workitem, transaction, &with);
     let (step, state) = match news(item, claim) {
         News::Nothing => return Ok(Told::At(ClaimState::InProgress)),
         News::Progress(percent, words) => {

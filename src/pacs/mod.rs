@@ -1,13 +1,15 @@
 //! DICOM over the network: instances sent by C-STORE and STOW-RS, studies found and fetched by QIDO-RS and WADO-RS.
 //!
-//! Files go out byte for byte as they lie on the disk. What comes in is written into a folder, within bounds, and read
-//! as any folder is. Neither errors nor accounts hold anything of a patient but UIDs.
+//! Files go out byte for byte as they lie on the disk, or by implicit VR where nothing else is taken. What comes in is
+//! written into a folder, within bounds, and read as any folder is. Neither errors nor accounts hold anything of a
+//! patient but UIDs.
 
 mod arriving;
 mod association;
 mod commitment;
 mod dimse;
 mod fetch;
+mod implicit;
 mod instance;
 mod messages;
 mod multipart;

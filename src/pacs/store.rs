@@ -1,11 +1,12 @@
 //! C-STORE: instances to an application entity, one association for all.
 
-use std::io;
+use std::io::{self, Read};
 
 use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 
 use super::dimse::C_STORE;
+use super::implicit::implicit;
 use super::messages::Messages;
 use super::{Instance, Sent, StoreTls, status_words};
 use crate::domain::{DoseError, Invalid};
@@ -77,10 +78,13 @@ pub fn send(
         instances.iter().map(|one| (one.class.as_str(), one.syntax.as_str())).collect();
     contexts.sort_unstable();
     contexts.dedup();
-    // One is for the echo.
-    for (number, part) in contexts.chunks(MAX_CONTEXTS - 1).enumerate() {
+    // One is for the echo, and each class may have one for implicit VR, which is proposed of all that is not
+    // compressed. Source: DICOM PS3.5, 10.1.
+    for (number, part) in contexts.chunks((MAX_CONTEXTS - 1) / 2).enumerate() {
         let echo = (uids::VERIFICATION, uids::IMPLICIT_VR_LITTLE_ENDIAN);
-        let proposed: Vec<(&str, &str)> = std::iter::once(echo).chain(part.iter().copied()).collect();
+        let explicit = part.iter().filter(|(_, syntax)| *syntax == uids::EXPLICIT_VR_LITTLE_ENDIAN);
+        let plain = explicit.map(|(class, _)| (*class, uids::IMPLICIT_VR_LITTLE_ENDIAN));
+        let proposed: Vec<(&str, &str)> = std::iter::once(echo).chain(part.iter().copied()).chain(plain).collect();
         let mut messages = Messages::open(&proposed, peer, calling, tls)?;
         if number == 0 {
             messages.echo()?;
@@ -98,7 +102,12 @@ pub fn send(
 
 /// Sends an instance; the status of the answer, or that its class or transfer syntax is not taken.
 fn store(messages: &mut Messages, instance: &Instance) -> Result<u16, DoseError> {
-    let Some(context) = messages.context(&instance.class, Some(&instance.syntax)) else {
+    let failed = |error: io::Error| DoseError::Io(format!("to: sending failed: {error}"));
+    let (context, mut data) = if let Some(context) = messages.context(&instance.class, Some(&instance.syntax)) {
+        (context, Box::new(instance.data_set().map_err(failed)?) as Box<dyn Read>)
+    } else if let Some((context, bytes)) = plain(messages, instance).map_err(failed)? {
+        (context, Box::new(io::Cursor::new(bytes)) as Box<dyn Read>)
+    } else {
         return Ok(if messages.takes(&instance.class) { 0xc122 } else { 0x0122 });
     };
     let command = [
@@ -106,10 +115,17 @@ fn store(messages: &mut Messages, instance: &Instance) -> Result<u16, DoseError>
         (tags::PRIORITY, VR::US, PrimitiveValue::from(0u16)),
         (tags::AFFECTED_SOP_INSTANCE_UID, VR::UI, PrimitiveValue::from(instance.uid.as_str())),
     ];
-    let failed = |error: io::Error| DoseError::Io(format!("to: sending failed: {error}"));
-    let mut file = instance.data_set().map_err(failed)?;
-    messages.request(context, C_STORE, command, Some(&mut file))?;
+    messages.request(context, C_STORE, command, Some(&mut data))?;
     messages.answer()
+}
+
+/// The presentation context of an instance by implicit VR and its data set, where explicit VRs are not taken.
+fn plain(messages: &Messages, instance: &Instance) -> io::Result<Option<(u8, Vec<u8>)>> {
+    let context = messages.context(&instance.class, Some(uids::IMPLICIT_VR_LITTLE_ENDIAN));
+    let Some(context) = context.filter(|_| instance.syntax == uids::EXPLICIT_VR_LITTLE_ENDIAN) else { return Ok(None) };
+    let mut bytes = Vec::new();
+    instance.data_set()?.read_to_end(&mut bytes)?;
+    Ok(implicit(&bytes).map(|bytes| (context, bytes)))
 }
 
 #[cfg(test)]

@@ -110,7 +110,8 @@ impl Web {
     pub(super) fn send_json(&self, method: &str, path: &str, body: &serde_json::Value) -> Result<u16, DoseError> {
         let url = format!("{}{path}", self.base);
         let request = if method == "PUT" { self.agent.put(url) } else { self.agent.post(url) };
-        let mut request = request.header("content-type", "application/dicom+json");
+        let json = "application/dicom+json";
+        let mut request = request.header("content-type", json).header("accept", json);
         if let Some(token) = &self.token {
             request = request.header("authorization", format!("Bearer {token}"));
         }

@@ -1,6 +1,7 @@
 //! UPS-RS: workitems of a worklist, found, claimed, told of and ended.
 //! Source: DICOM PS3.18, chapter 11; PS3.4, annex CC.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 
 use dicom_core::Tag;
@@ -14,6 +15,12 @@ use crate::domain::DoseError;
 
 /// What bodies are written in.
 const DICOM_JSON: &str = "application/dicom+json";
+/// Workitems that are asked for at a time, and most that are looked at.
+const PAGE: usize = 100;
+const MAX_WORKITEMS: usize = 10_000;
+/// The answer to a change that does not go with the state or the Transaction UID of a workitem, as 409 is. Source:
+/// DICOM PS3.18, tables 11.6.3-1 and 11.7.3-1.
+const BAD_REQUEST: u16 = 400;
 
 /// States of a workitem that a performer asks for. Source: DICOM PS3.4, table CC.1.1-2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,11 +198,20 @@ impl Web {
     pub fn scheduled(&self, study: &str) -> Result<Vec<Workitem>, DoseError> {
         let (state, input) = (key(tags::PROCEDURE_STEP_STATE), key(tags::INPUT_INFORMATION_SEQUENCE));
         let study_key = key(tags::STUDY_INSTANCE_UID);
-        let path = format!("/workitems?{state}=SCHEDULED&{input}.{study_key}={study}&includefield=all");
-        let found = self.workitems(&path)?;
-        // Not every worklist looks into sequences.
-        let is_meant = |one: &Workitem| one.state() == "SCHEDULED" && one.is_of(study);
-        let mut found: Vec<Workitem> = found.into_iter().filter(is_meant).collect();
+        let path = format!("/workitems?{state}=SCHEDULED&{input}.{study_key}={study}&includefield=all&limit={PAGE}");
+        let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
+        let mut offset = 0;
+        while offset < MAX_WORKITEMS {
+            let page = self.workitems(&format!("{path}&offset={offset}"))?;
+            offset += page.list.len();
+            let new: Vec<Workitem> = page.list.into_iter().filter(|one| seen.insert(one.uid.clone())).collect();
+            let is_last = new.is_empty() || !page.is_cut;
+            // Not every worklist looks into sequences.
+            found.extend(new.into_iter().filter(|one| one.state() == "SCHEDULED" && one.is_of(study)));
+            if is_last {
+                break;
+            }
+        }
         found.sort_by_key(Workitem::order);
         Ok(found)
     }
@@ -205,23 +221,25 @@ impl Web {
     /// # Errors
     /// If the worklist does not answer, or not as the standard says.
     pub fn workitem(&self, uid: &str) -> Result<Option<Workitem>, DoseError> {
-        Ok(self.workitems(&format!("/workitems/{uid}"))?.into_iter().find(|one| one.uid == uid))
+        Ok(self.workitems(&format!("/workitems/{uid}"))?.list.into_iter().find(|one| one.uid == uid))
     }
 
-    fn workitems(&self, path: &str) -> Result<Vec<Workitem>, DoseError> {
+    fn workitems(&self, path: &str) -> Result<Page, DoseError> {
         let mut answer = self.get(path, DICOM_JSON)?;
         match answer.status().as_u16() {
-            200 => {}
-            204 | 404 | 410 => return Ok(Vec::new()),
+            200 | 206 => {}
+            204 | 404 | 410 => return Ok(Page { list: Vec::new(), is_cut: false }),
             status => return Err(refused(status)),
         }
+        let is_said_cut = answer.status() == 206 || answer.headers().contains_key("warning");
         let unusable = || DoseError::Io("worklist: the answer is no DICOM JSON".into());
         let mut text = Vec::new();
         let reader = answer.body_mut().with_config().limit(MAX_JSON_BYTES).reader();
         reader.take(MAX_JSON_BYTES).read_to_end(&mut text).map_err(|_| unusable())?;
         let whole: Value = serde_json::from_slice(&text).map_err(|_| unusable())?;
         let list = if let Value::Array(list) = whole { list } else { vec![whole] };
-        Ok(list.into_iter().filter_map(Workitem::of).collect())
+        let is_cut = is_said_cut || list.len() >= PAGE;
+        Ok(Page { list: list.into_iter().filter_map(Workitem::of).collect(), is_cut })
     }
 
     /// Asks for another state of a workitem.
@@ -241,19 +259,38 @@ impl Web {
     ///
     /// # Errors
     /// If the worklist does not answer, or refuses.
-    pub fn update(&self, uid: &str, transaction: &str, mut with: Value) -> Result<Changed, DoseError> {
-        // In the path by PS3.18, in the data set by PS3.4, CC.2.6.2.
-        if let Value::Object(object) = &mut with {
+    pub fn update(&self, uid: &str, transaction: &str, with: &Value) -> Result<Changed, DoseError> {
+        // In the path by PS3.18, 11.6.1, in the data set by PS3.4, CC.2.6.2.
+        let mut whole = with.clone();
+        if let Value::Object(object) = &mut whole {
             object.insert(key(tags::TRANSACTION_UID), element("UI", transaction));
         }
-        changed(self.send_json("POST", &format!("/workitems/{uid}?{transaction}"), &with)?)
+        let first = changed(self.send_json("POST", &format!("/workitems/{uid}?{transaction}"), &whole)?)?;
+        if first != Changed::Conflict {
+            return Ok(first);
+        }
+        // There are worklists that want it in the path alone, or by a name, and say the one or the other of the rest.
+        for query in [transaction.to_owned(), format!("transaction-uid={transaction}")] {
+            let next = changed(self.send_json("POST", &format!("/workitems/{uid}?{query}"), with)?)?;
+            if next != Changed::Conflict {
+                return Ok(next);
+            }
+        }
+        Ok(Changed::Conflict)
     }
+}
+
+/// Workitems of one answer.
+struct Page {
+    list: Vec<Workitem>,
+    /// Whether there may be more of them.
+    is_cut: bool,
 }
 
 fn changed(status: u16) -> Result<Changed, DoseError> {
     match status {
         200..=299 => Ok(Changed::Done),
-        409 => Ok(Changed::Conflict),
+        BAD_REQUEST | 409 => Ok(Changed::Conflict),
         404 | 410 => Ok(Changed::Gone),
         status => Err(refused(status)),
     }

@@ -1,6 +1,7 @@
 //! Over the network: C-STORE in and out, and archives that refuse, or say that they have what they have not.
 
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -42,6 +43,19 @@ pub(super) fn listens(port: u16) {
     }
 }
 
+/// Calls as those do who look whether a port is open, more often than a source has associations.
+pub(super) fn knock(port: u16) {
+    for says in [&b""[..], b"GET / HTTP/1.1\r\n\r\n", &[0x16, 3, 1]] {
+        for _ in 0..20 {
+            let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("somebody listens");
+            // It may have been refused by then.
+            let _ = stream.write_all(says);
+        }
+    }
+    // The last ones are waited for.
+    thread::sleep(Duration::from_secs(7));
+}
+
 #[test]
 fn a_study_comes_by_c_store_and_its_dose_goes_by_c_store() {
     let port = free_port();
@@ -50,6 +64,7 @@ fn a_study_comes_by_c_store_and_its_dose_goes_by_c_store() {
     let site = Site::with(&text(&source, &format!("kind = 'c-store'\nto = 'TEST-SCP@{archive}'")));
     let running = site.start();
     listens(port);
+    knock(port);
     // Titles that are not on the list.
     let output = send(site.path(), &format!("OTHER@127.0.0.1:{port}"), &["--calling", "SPECT-1"]);
     assert!(stderr(&output).contains("called AE title not recognized"), "{}", stderr(&output));

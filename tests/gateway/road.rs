@@ -6,6 +6,8 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
+use dicom_object::open_file;
+use dicom_transfer_syntax_registry::entries::IMPLICIT_VR_LITTLE_ENDIAN;
 use dosegrid::demo::StylisedPhantom;
 use dosegrid::formats::dicom::write::{Administration, Reference, ct_slices, nm_tomography};
 
@@ -42,6 +44,12 @@ fn a_study_goes_from_folder_to_folder_once() {
     }
     for (number, (path, _)) in first.iter().enumerate() {
         fs::copy(path, site.path().join(format!("in/own-{number}.dcm"))).expect("a writable folder");
+    }
+    // By a sender who writes no VRs.
+    for (number, path) in files(study()).iter().enumerate() {
+        let mut object = open_file(path).expect("a file");
+        object.update_meta(|meta| meta.set_transfer_syntax(&IMPLICIT_VR_LITTLE_ENDIAN.erased()));
+        object.write_to_file(site.path().join(format!("in/implicit-{number}.dcm"))).expect("a writable folder");
     }
     site.run();
     assert_eq!(site.item(), item);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::network::{free_port, listens, send, text};
+use super::network::{free_port, knock, listens, send, text};
 use super::site::Site;
 use crate::study::certificates::{authority, issued, tls_server};
 use crate::study::servers::{store_scp, tls_before};
@@ -34,6 +34,7 @@ fn a_study_comes_and_its_dose_goes_by_tls_alone() {
     write("archives.pem", archives.pem());
     let running = site.start();
     listens(port);
+    knock(port);
     let peer = format!("DOSEGRID@127.0.0.1:{port}");
     let tls = ["--tls", "--ca=ca.pem", "--tls-name=gateway.example"];
     let identity = ["--client-certificate=camera.pem", "--client-key=camera.key"];

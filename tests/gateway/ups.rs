@@ -26,6 +26,11 @@ pub(super) struct Worklist {
     pub(super) told: Vec<(String, String)>,
     /// What went against the rules.
     pub(super) faults: Vec<String>,
+    /// Whether it looks into no sequences, answers 400 where the standard lets it choose, and wants the Transaction UID
+    /// of an update by name, in the path alone.
+    pub(super) is_plain: bool,
+    /// Whether another performer claims the next workitem in the moment in which it is to be claimed.
+    pub(super) locks_at_claim: bool,
     /// Every how many changes the answer is lost; 0: none.
     pub(super) loses: usize,
     changes: usize,
@@ -115,7 +120,8 @@ impl Worklist {
         let mut found: Vec<&Map<String, Value>> = self.items.values().collect();
         for (key, value) in query.split('&').filter_map(|part| part.split_once('=')) {
             match key.split('.').collect::<Vec<_>>().as_slice() {
-                ["includefield"] => {}
+                ["includefield" | "limit" | "offset"] => {}
+                [INPUT, STUDY] if self.is_plain => {}
                 [INPUT, STUDY] => found.retain(|one| {
                     let study = &one[INPUT]["Value"][0][STUDY]["Value"][0];
                     study.as_str() == Some(value)
@@ -124,7 +130,12 @@ impl Worklist {
                 _ => self.faults.push(format!("it was asked for {key}")),
             }
         }
-        if found.is_empty() { empty(204) } else { dicom(200, &json!(found)) }
+        let number = |name: &str| {
+            let part = query.split('&').find_map(|part| part.strip_prefix(name)).expect("it is asked for");
+            part.parse::<usize>().expect("a number")
+        };
+        let page: Vec<_> = found.into_iter().skip(number("offset=")).take(number("limit=")).collect();
+        if page.is_empty() { empty(204) } else { dicom(200, &json!(page)) }
     }
 
     fn body(bytes: &[u8]) -> Map<String, Value> {
@@ -136,6 +147,9 @@ impl Worklist {
     fn change(&mut self, uid: &str, body: &[u8]) -> Answer {
         let body = Self::body(body);
         let (to, transaction) = (text(&body, STATE), text(&body, TRANSACTION));
+        if std::mem::take(&mut self.locks_at_claim) {
+            self.claim(uid);
+        }
         let Some(item) = self.items.get_mut(uid) else { return empty(404) };
         let now = text(item, STATE).to_owned();
         if transaction.is_empty() {
@@ -158,7 +172,7 @@ impl Worklist {
                     return empty(409);
                 }
             }
-            _ => return empty(409),
+            _ => return empty(if self.is_plain { 400 } else { 409 }),
         }
         item.insert(STATE.to_owned(), json!({ "vr": "CS", "Value": [to] }));
         self.told.push((uid.to_owned(), to.to_owned()));
@@ -169,7 +183,17 @@ impl Worklist {
     fn update(&mut self, uid: &str, query: &str, body: &[u8]) -> Answer {
         let mut body = Self::body(body);
         let Some(item) = self.items.get_mut(uid) else { return empty(404) };
-        let is_owner = self.locks.get(uid).is_some_and(|owner| owner == query && owner == text(&body, TRANSACTION));
+        let told = text(&body, TRANSACTION);
+        let is_owner = self.locks.get(uid).is_some_and(|owner| {
+            if self.is_plain {
+                told.is_empty() && query.strip_prefix("transaction-uid=") == Some(owner)
+            } else {
+                owner == query && owner == told
+            }
+        });
+        if self.is_plain && !is_owner {
+            return empty(if told.is_empty() { 409 } else { 400 });
+        }
         if text(item, STATE) != "IN PROGRESS" || !is_owner {
             return empty(409);
         }

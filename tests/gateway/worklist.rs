@@ -130,6 +130,41 @@ fn a_workitem_that_another_has_is_left_to_it() {
 }
 
 #[test]
+fn a_worklist_that_asks_for_less_and_says_less_is_served() {
+    let (site, shared) = site("release = 'auto'");
+    {
+        let mut worklist = shared.lock().expect("no panic");
+        worklist.is_plain = true;
+        // What it cannot choose comes before, more than a page of it.
+        for number in 0..120 {
+            worklist.schedule(&format!("2.25.1.{number}"), "1.2.3", "dosimetry", "HIGH");
+        }
+        worklist.schedule(MEANT, &study_uid(), "dosimetry", "LOW");
+    }
+    site.put(study(), &[]);
+    site.run();
+    completed(&site, &shared, MEANT);
+    assert_eq!(shared.lock().expect("no panic").progress(MEANT)["00741004"]["Value"][0], 100);
+}
+
+#[test]
+fn a_claim_that_is_refused_by_400_is_lost() {
+    let (site, shared) = site("release = 'auto'");
+    {
+        let mut worklist = shared.lock().expect("no panic");
+        worklist.is_plain = true;
+        worklist.schedule(MEANT, &study_uid(), "dosimetry", "HIGH");
+        // Another is quicker, between the answer to the question and the claim.
+        worklist.locks_at_claim = true;
+        worklist.schedule(OTHER, &study_uid(), "dosimetry", "LOW");
+    }
+    site.put(study(), &[]);
+    site.run();
+    completed(&site, &shared, OTHER);
+    assert_eq!(shared.lock().expect("no panic").state(MEANT), "IN PROGRESS");
+}
+
+#[test]
 fn a_workitem_is_claimed_and_ended_once_whatever_is_lost() {
     let (site, shared) = site("release = 'auto'");
     {

@@ -57,6 +57,9 @@ pub struct Outline {
     pub is_made_here: bool,
     /// Digest of all that it holds, of what this program made: the same however an archive encodes it.
     pub content: Option<String>,
+    /// Digest of all that it holds, unless its pixels are compressed or big-endian: the same with implicit and explicit
+    /// VRs.
+    pub plain: Option<String>,
 }
 
 impl Outline {
@@ -72,7 +75,8 @@ impl Outline {
         let issuer = object.text(tags::ISSUER_OF_PATIENT_ID).unwrap_or_default();
         let is_made_here = is_made && is_ours(tags::MANUFACTURER) && is_ours(tags::MANUFACTURER_MODEL_NAME);
         Ok(Self {
-            content: is_made_here.then(|| content(object, stored.as_ref())).flatten(),
+            content: is_made_here.then(|| content(object, stored.as_ref(), uids::EXPLICIT_VR_LITTLE_ENDIAN)).flatten(),
+            plain: content(object, stored.as_ref(), uids::IMPLICIT_VR_LITTLE_ENDIAN),
             is_made_here,
             instance: wanted(tags::SOP_INSTANCE_UID, "SOP Instance UID")?,
             series: wanted(tags::SERIES_INSTANCE_UID, "Series Instance UID")?,
@@ -88,12 +92,12 @@ impl Outline {
     }
 }
 
-/// The digest of a data set, written anew: archives choose lengths of sequences, and add lengths of groups and padding
-/// at the end.
-fn content(object: &Object, stored: Option<&Stored>) -> Option<String> {
+/// The digest of a data set, written anew in a transfer syntax: archives choose lengths of sequences, and add lengths
+/// of groups and padding at the end.
+fn content(object: &Object, stored: Option<&Stored>, syntax: &str) -> Option<String> {
     let mut plain = object.clone();
     plain.retain(|element| element.tag().element() != 0 && element.tag() != tags::DATA_SET_TRAILING_PADDING);
-    let syntax = TransferSyntaxRegistry.get(uids::EXPLICIT_VR_LITTLE_ENDIAN)?;
+    let syntax = TransferSyntaxRegistry.get(syntax)?;
     let mut bytes = Vec::new();
     plain.write_dataset_with_ts(&mut bytes, syntax).ok()?;
     if let Some(Stored::Native { bytes: pixels, words_swapped: false }) = stored {
