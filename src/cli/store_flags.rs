@@ -83,7 +83,8 @@ impl StoreArgs {
     /// * `runs_elsewhere` – whether jobs that ran when it was left may still run on workers
     ///
     /// # Errors
-    /// [`DoseError::Invalid`] if another process has it or a newer version wrote it; [`DoseError::Io`].
+    /// [`DoseError::Invalid`] if another process has it, a newer version wrote it, or there cannot be one in its
+    /// folder; [`DoseError::Io`].
     pub(super) fn open(&self, runs_elsewhere: bool) -> Result<Option<Arc<Store>>, DoseError> {
         let Some(folder) = &self.store else { return Ok(None) };
         let options = StoreOptions { leaves_running: runs_elsewhere, ..self.options()? };
@@ -108,7 +109,9 @@ pub(super) fn keys(flag: &str, path: Option<&Path>) -> Result<StoreKeys, DoseErr
 /// Why a store is not opened, by its flag where the caller can name another.
 pub(super) fn refused(error: OpenError) -> DoseError {
     match error {
-        OpenError::InUse(_) | OpenError::Newer { .. } => DoseError::invalid("store", error.to_string()),
+        OpenError::InUse(_) | OpenError::Newer { .. } | OpenError::Unusable { .. } => {
+            DoseError::invalid("store", error.to_string())
+        }
         OpenError::NoKey { .. } => DoseError::invalid("store-key-file", error.to_string()),
         OpenError::Damaged { .. } | OpenError::Io { .. } => DoseError::Io(error.to_string()),
     }

@@ -41,6 +41,14 @@ pub enum OpenError {
         /// What is wrong, and where.
         what: String,
     },
+    /// There cannot be a store in this folder: it is a file, or out of bounds for this user.
+    #[error("the folder `{folder}` cannot hold a store: {reason}")]
+    Unusable {
+        /// The folder.
+        folder: String,
+        /// What the system says.
+        reason: String,
+    },
     /// The system does not let it be opened.
     #[error("the store `{folder}` cannot be opened: {reason}")]
     Io {

@@ -22,6 +22,16 @@ use crate::audit::{self, Chain, Head};
 /// The newest format that is known.
 const FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "format";
+/// What the system says of folders in which no store can be.
+const OF_THE_FOLDER: [io::ErrorKind; 7] = [
+    io::ErrorKind::NotFound,
+    io::ErrorKind::AlreadyExists,
+    io::ErrorKind::NotADirectory,
+    io::ErrorKind::PermissionDenied,
+    io::ErrorKind::ReadOnlyFilesystem,
+    io::ErrorKind::InvalidFilename,
+    io::ErrorKind::InvalidInput,
+];
 const FORMAT_START: &str = "dosegrid store ";
 
 /// What says why a store cannot be opened, with its folder.
@@ -30,6 +40,15 @@ struct Faults(String);
 impl Faults {
     fn io(&self, error: &io::Error) -> OpenError {
         OpenError::Io { folder: self.0.clone(), reason: error.to_string() }
+    }
+
+    /// As [`Faults::io`], at the first touch of the folder.
+    fn at_first(&self, error: &io::Error) -> OpenError {
+        if OF_THE_FOLDER.contains(&error.kind()) {
+            OpenError::Unusable { folder: self.0.clone(), reason: error.to_string() }
+        } else {
+            self.io(error)
+        }
     }
 
     fn damaged(&self, what: impl std::fmt::Display) -> OpenError {
@@ -45,7 +64,7 @@ impl Store {
     /// [`OpenError`]; nothing was changed.
     pub fn open(root: &Path, options: StoreOptions) -> Result<Self, OpenError> {
         let faults = Faults(root.display().to_string());
-        let folders = Folders::root(root).map_err(|error| faults.io(&error))?;
+        let folders = Folders::root(root).map_err(|error| faults.at_first(&error))?;
         let lock = lock(&folders, &faults)?;
         check_format(&folders, &faults)?;
         folders.make_all().map_err(|error| faults.io(&error))?;
@@ -101,7 +120,7 @@ impl Store {
 /// [`OpenError`].
 pub fn audit_head(root: &Path) -> Result<Head, OpenError> {
     let faults = Faults(root.display().to_string());
-    let folders = Folders::root(root).map_err(|error| faults.io(&error))?;
+    let folders = Folders::root(root).map_err(|error| faults.at_first(&error))?;
     if !folders.at(FORMAT_FILE).exists() {
         return Err(faults.damaged("its file `format` is not there"));
     }
@@ -115,7 +134,7 @@ pub fn audit_head(root: &Path) -> Result<Head, OpenError> {
 
 /// Takes the store for this process alone.
 fn lock(folders: &Folders, faults: &Faults) -> Result<File, OpenError> {
-    let file = File::create(folders.at("lock")).map_err(|error| faults.io(&error))?;
+    let file = File::create(folders.at("lock")).map_err(|error| faults.at_first(&error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(faults.0.clone())),

@@ -177,6 +177,10 @@ fn a_store_has_one_process_and_no_newer_format() {
     assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
     assert!(stderr(&refused).contains("99"), "{}", stderr(&refused));
     assert_eq!(std::fs::read(folder.path().join("ledger")).expect("a ledger"), before, "untouched");
+    // Where there can be none, another folder can be named.
+    let refused = dosegrid(folder.path(), ["serve", "--listen", "127.0.0.1:0", "--store", "format"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", stderr(&refused));
+    assert!(stderr(&refused).contains("store: the folder `format`"), "{}", stderr(&refused));
 }
 
 #[test]
