@@ -31,7 +31,7 @@ enum Action {
     },
     /// Show one job
     Get(Named),
-    /// Follow a job to its end
+    /// Follow a job to its end; exit status 1 if it fails or is cancelled
     Watch(Named),
     /// Cancel a job
     Cancel(Named),
@@ -98,9 +98,11 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
             report.finish();
             let job = job?;
             stdout::print(&line(&job))?;
+            // Whoever waits for a dose hears by the status that there is none.
             match job.error {
                 Some((reason, message)) => Err(DoseError::Remote(format!("the job failed ({reason}): {message}"))),
-                None => Ok(()),
+                None if job.state == "succeeded" => Ok(()),
+                None => Err(DoseError::Remote(format!("the job has no result: it is {}", job.state))),
             }
         }
         Action::Cancel(Named { name, remote }) => {

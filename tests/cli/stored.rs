@@ -67,6 +67,14 @@ fn without_room_in_the_store_the_server_computes_all_the_same() {
     succeed(folder.path(), flags(&[], &[&at_server]));
     assert_eq!([told(&store, "job.created"), told(&store, "compute.finished")], [1, 1]);
     succeed(folder.path(), ["jobs", "cancel", name.trim(), &at_server]);
+    // Who waits for a dose that does not come hears it by the status.
+    let watched = dosegrid(folder.path(), ["jobs", "watch", name.trim(), &at_server]);
+    assert!(watched.status.code() == Some(1) && stderr(&watched).contains("cancelled"), "{}", stderr(&watched));
+    fs::write(folder.path().join("nan.nii"), volume(FLOAT32, |_| f64::NAN).bytes()).expect("a writable folder");
+    let bad = ["--activity=nan.nii", "--detach", &at_server];
+    let name = succeed(folder.path(), flags(&["activity", "organs-output", "json", "labels"], &bad));
+    let watched = dosegrid(folder.path(), ["jobs", "watch", name.trim(), &at_server]);
+    assert!(watched.status.code() == Some(1) && stderr(&watched).contains("failed"), "{}", stderr(&watched));
 }
 
 #[test]
