@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -40,10 +41,19 @@ impl Authority {
     ///
     /// * `last_year` – the last year of its time
     pub(crate) fn issue(&self, name: &str, last_year: i32) -> Issued {
+        self.issue_with(name, |params| params.not_after = rcgen::date_time_ymd(last_year, 1, 1))
+    }
+
+    /// A certificate whose time ends so long after 1970.
+    pub(crate) fn issue_until(&self, name: &str, since_epoch: Duration) -> Issued {
+        self.issue_with(name, |params| params.not_after = rcgen::date_time_ymd(1970, 1, 1) + since_epoch)
+    }
+
+    fn issue_with(&self, name: &str, set: impl FnOnce(&mut CertificateParams)) -> Issued {
         let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
         params.distinguished_name.push(DnType::CommonName, name);
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-        params.not_after = rcgen::date_time_ymd(last_year, 1, 1);
+        set(&mut params);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate().expect("a key");
         let certificate: Certificate = params.signed_by(&key, &self.issuer).expect("a certificate");

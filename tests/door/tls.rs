@@ -1,6 +1,7 @@
 //! TLS: who is trusted on either side.
 
 use std::fs;
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 use tonic::Code;
@@ -79,6 +80,27 @@ async fn a_certificate_is_an_identity() {
     let stranger = channel(&server.url, Some(site.trusting().identity(stranger.identity()))).await.expect("trusted");
     let status = look_up(&stranger, None).await.expect_err("nobody knows it");
     assert_eq!(facts(&status, "why").2.as_deref(), Some("unknown"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_ends_with_the_time_of_its_certificate() {
+    let site = Site::new(2100);
+    // Long enough for a handshake on a busy machine.
+    let end = SystemTime::UNIX_EPOCH.elapsed().expect("after 1970") + Duration::from_secs(5);
+    let brief = site.authority.issue_until("client.example", end);
+    let identities =
+        format!("[[identity]]\nname='c'\ntenant='t'\nroles=['submit']\ncertificate_sha256='{}'\n", brief.sha256);
+    fs::write(site.folder.path().join("identities.toml"), identities).expect("a writable folder");
+    let server = site.serve(&[("tls-client-ca", "ca.pem")]);
+    let channel = channel(&server.url, Some(site.trusting().identity(brief.identity()))).await.expect("in its time");
+    let patience = Instant::now() + Duration::from_secs(60);
+    let mut served = 0;
+    while look_up(&channel, None).await.is_ok() {
+        served += 1;
+        assert!(Instant::now() < patience, "a call on the same connection is still answered");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(served > 0, "it was served in its time");
 }
 
 /// Whether a call comes through. With TLS 1.3 a client learns only then that it is not trusted.

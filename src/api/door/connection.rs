@@ -1,12 +1,12 @@
 //! One connection, from its handshake to its end.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -25,6 +25,7 @@ use tower::Service;
 
 use super::accept::Gate;
 use super::io::{Counted, Passed, Peer};
+use super::tls::end_of;
 use crate::digest::sha256_hex;
 
 /// Largest HTTP/2 frame taken: one system call for many of the default 16 KiB.
@@ -39,6 +40,8 @@ const LAST_BYTES: Duration = Duration::from_secs(2);
 /// How long a connection without a call stays while the server drains, so that new calls are told why, and one that was
 /// idle for long may move nothing once it was asked to end.
 const LEAVE: Duration = Duration::from_secs(1);
+/// Longest time between two looks at the clock.
+const LONGEST_LOOK: Duration = Duration::from_secs(60);
 
 /// Why a connection was closed before its first call.
 #[derive(Clone, Copy, Debug)]
@@ -152,26 +155,36 @@ where
     match gate.credentials.tls() {
         None => {
             let stream = timeout(limit, Counted::after_preface(socket, passed)).await;
-            run(gate, stream.map_err(|_| Refused::Slow)?.map_err(|_| Refused::Protocol)?, own, peer, service).await;
+            let stream = stream.map_err(|_| Refused::Slow)?.map_err(|_| Refused::Protocol)?;
+            run(gate, stream, own, (peer, None), service).await;
         }
         Some(tls) => {
+            let mut until = None;
             let shake = async {
                 let stream = tls.accept(socket).await.map_err(|_| Refused::Tls)?;
                 let certificates = stream.get_ref().1.peer_certificates();
                 let certificate = certificates.and_then(|chain| chain.first());
                 peer.certificate_sha256 = certificate.map(|der| sha256_hex(der).into());
+                until = certificate.and_then(end_of);
                 Counted::after_preface(stream, passed).await.map_err(|_| Refused::Protocol)
             };
             let stream = timeout(limit, shake).await.map_err(|_| Refused::Slow)??;
-            run(gate, stream, own, peer, service).await;
+            run(gate, stream, own, (peer, until), service).await;
         }
     }
     Ok(())
 }
 
 /// Serves calls until one side ends the connection.
-async fn run<T, S>(gate: &Gate, stream: Counted<T>, passed: Arc<Passed>, peer: Peer, service: S)
-where
+///
+/// * `peer` – who calls, and when the time of its certificate is over: no new call after that
+async fn run<T, S>(
+    gate: &Gate,
+    stream: Counted<T>,
+    passed: Arc<Passed>,
+    (peer, until): (Peer, Option<SystemTime>),
+    service: S,
+) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send,
@@ -195,6 +208,7 @@ where
             // Nothing has moved for long: what is left is the other side's own end.
             () = calls.silence(config.connection_idle) => LEAVE,
             () = gate.ended.cancelled() => LAST_BYTES,
+            () = passing(until) => LAST_BYTES,
             () = async { gate.draining.cancelled().await; calls.silence(LEAVE).await } => LAST_BYTES,
         }
     };
@@ -208,6 +222,15 @@ where
         _ = connection => {}
         () = calls.close.cancelled() => {}
         () = standstill(&calls, &passed, last) => {}
+    }
+}
+
+/// Ends at a time of the clock on the wall, or never.
+async fn passing(until: Option<SystemTime>) {
+    let Some(until) = until else { return pending().await };
+    // The clock may be set: it is looked at now and then.
+    while let Ok(left) = until.duration_since(SystemTime::now()) {
+        sleep(left.min(LONGEST_LOOK) + Duration::from_millis(1)).await;
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Source: RFC 7515, 7517, 7518, 7519, 8037.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
@@ -19,6 +20,8 @@ use crate::domain::Invalid;
 
 /// How far the clocks of issuer and server may be apart [s].
 const LEEWAY_S: u64 = 30;
+/// Sizes of RSA keys that are taken [bits].
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
 /// Longest file of keys [bytes].
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
@@ -55,12 +58,21 @@ impl Issuers {
     /// Reads a JWKS file. Keys of other kinds than RS256, ES256 and EdDSA are left out.
     ///
     /// # Errors
-    /// If the file cannot be read, is not a set of keys, or has no key that can be used.
+    /// If the file cannot be read, is not a set of keys, has an RSA key of another size than is taken, or no key that
+    /// can be used.
     pub(super) fn read(path: &Path, audience: &str, issuer: Option<&str>) -> Result<Self, Invalid> {
         let text = super::credentials::read(path, MAX_FILE_BYTES)?;
         let set: JwkSet = serde_json::from_slice(&text)
             .map_err(|error| Invalid::new(format!("is not a set of keys (JWKS): line {}", error.line())))?;
         let keys: Vec<Key> = set.keys.iter().filter_map(Key::of).collect();
+        for (number, jwk) in set.keys.iter().enumerate() {
+            if let Some(bits) = rsa_bits(jwk).filter(|bits| !RSA_BITS.contains(bits) && Key::of(jwk).is_some()) {
+                let name = jwk.common.key_id.as_ref().map_or_else(String::new, |id| format!(", {id:?}"));
+                let (number, least, most) = (number + 1, RSA_BITS.start(), RSA_BITS.end());
+                let reason = format!("has an RSA key of {bits} bits (key {number}{name}); {least} to {most} are taken");
+                return Err(Invalid::new(reason));
+            }
+        }
         if keys.is_empty() {
             return Err(Invalid::new("has no key for RS256, ES256 or EdDSA"));
         }
@@ -165,6 +177,14 @@ fn why_of(error: &ErrorKind) -> Why {
     whole.into_iter().find(|(is_it, _)| *is_it).map_or(Why::Malformed, |(_, why)| why)
 }
 
+/// The size of an RSA key [bits]; none of another key.
+fn rsa_bits(jwk: &Jwk) -> Option<usize> {
+    let AlgorithmParameters::RSA(key) = &jwk.algorithm else { return None };
+    let bytes = base64url(&key.n)?;
+    let first = bytes.iter().position(|byte| *byte > 0)?;
+    Some((bytes.len() - first) * 8 - bytes[first].leading_zeros() as usize)
+}
+
 impl Key {
     /// A key of a set; none if it is for something else.
     fn of(jwk: &Jwk) -> Option<Self> {
@@ -227,5 +247,37 @@ impl checked::Verifier<Vec<u8>> for Verifier {
 impl JwtVerifier for Verifier {
     fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+
+    use super::*;
+
+    fn read(bits: usize, more: &str) -> Result<Issuers, Invalid> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("keys.json");
+        let mut modulus = vec![0xff; bits.div_ceil(8)];
+        modulus[0] = u8::MAX >> (modulus.len() * 8 - bits);
+        let n = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(modulus);
+        let key = format!(r#"{{"keys": [{{"kty": "RSA", "n": "{n}", "e": "AQAB", "kid": "old"{more}}}]}}"#);
+        std::fs::write(&path, key).expect("a writable folder");
+        Issuers::read(&path, "dosegrid", None)
+    }
+
+    #[test]
+    fn rsa_keys_of_other_sizes_are_refused_by_name() {
+        for bits in [2048, 3072, 8192] {
+            assert_eq!(read(bits, "").expect("a good size").keys.len(), 1);
+        }
+        for bits in [512, 1024, 2047, 8193] {
+            let reason = read(bits, "").err().expect("another size").0;
+            assert!(reason.contains(&format!("{bits} bits (key 1, \"old\")")), "{reason}");
+        }
+        // One for something else is left out, as ever.
+        let reason = read(1024, r#", "use": "enc""#).err().expect("no other key").0;
+        assert!(reason.contains("has no key"), "{reason}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::client::danger::HandshakeSignatureValid;
@@ -126,6 +126,17 @@ fn in_its_time(own: &CertificateDer<'_>, at: UnixTime) -> Result<(), Error> {
             | CertificateError::NotValidYetContext { .. }),
         )) => Err(Error::InvalidCertificate(fault)),
         Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// When the time of a certificate is over; none if it is not a certificate.
+pub(super) fn end_of(own: &CertificateDer<'_>) -> Option<SystemTime> {
+    // What is wrong with it after the time of all.
+    match in_its_time(own, UnixTime::since_unix_epoch(Duration::from_secs(1 << 40))) {
+        Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
+            Some(SystemTime::UNIX_EPOCH + Duration::from_secs(not_after.as_secs()))
+        }
+        Ok(()) | Err(_) => None,
     }
 }
 
