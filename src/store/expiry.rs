@@ -1,12 +1,14 @@
 //! The sweep: once a minute, what is past its time goes.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::change::{Change, Done, What};
 use super::jobs::gone;
-use super::record::VolumeRecord;
+use super::record::{RequestRecord, VolumeRecord};
+use super::state::State;
 use super::told::by_itself;
 use super::{Store, StoreError};
 use crate::audit::{Event, Record};
@@ -32,7 +34,8 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub fn remove_expired(&self, now: SystemTime) -> Result<usize, StoreError> {
         let mut all = 0;
-        loop {
+        // Those who write do not wait for a look that finds nothing.
+        while self.published.read(|state| has_expired(state, now)) {
             let removed = self.writer.write(move |state| {
                 let (changes, events) = expired(state, now);
                 Ok(Done { value: changes.len(), changes, events })
@@ -47,35 +50,56 @@ impl Store {
     }
 }
 
+/// Whether a request id may be used again.
+fn is_over(request: &RequestRecord, now: SystemTime) -> bool {
+    request.kept_until.is_some_and(|at| at <= now)
+}
+
+/// Whether a volume goes by itself. Results go with the last of their jobs.
+fn is_gone(volume: &VolumeRecord, now: SystemTime) -> bool {
+    !volume.is_referenced() && volume.is_expired(now)
+}
+
+fn has_expired(state: &State, now: SystemTime) -> bool {
+    state.tenants.values().any(|tenant| {
+        tenant.jobs.values().any(|job| job.is_expired(now))
+            || tenant.volumes.values().any(|volume| is_gone(volume, now))
+            || tenant.requests.values().any(|request| is_over(request, now))
+    })
+}
+
 /// What is past its time: jobs with their results, then volumes and uploads, then request ids.
-fn expired(state: &super::state::State, now: SystemTime) -> (Vec<Change>, Vec<Record>) {
-    let (mut work, mut changes, mut events) = (state.clone(), Vec::new(), Vec::new());
+fn expired(state: &State, now: SystemTime) -> (Vec<Change>, Vec<Record>) {
+    let (mut changes, mut events) = (Vec::new(), Vec::new());
     for (name, tenant) in &state.tenants {
+        // Jobs may share results: each sees what the ones before let go of. Of all else nothing is copied.
+        let (mut work, mut seen) = (State::default(), BTreeSet::new());
         for job in tenant.jobs.values().filter(|job| job.is_expired(now)) {
             if changes.len() >= MOST_TOGETHER {
                 break;
             }
-            // Jobs may share results: each sees what the ones before let go of.
+            let request = tenant.requests.get(&job.request_id);
+            let request = request.map(|request| What::Request(job.request_id, request.clone()));
+            let results = job.results.iter().filter(|digest| seen.insert(**digest));
+            let results = results.filter_map(|digest| Some(What::Volume(*digest, tenant.volumes.get(digest)?.clone())));
+            request.into_iter().chain(results).for_each(|what| work.apply(&Change::new(name, what)));
             let made = gone(&work, name, job, now, now);
             made.iter().for_each(|change| work.apply(change));
             changes.extend(made);
             events.push(by_itself(Event::JobExpired, name, job));
         }
-    }
-    // Results go with the last of their jobs.
-    let is_gone = |volume: &VolumeRecord| !volume.is_referenced() && volume.is_expired(now);
-    for (name, tenant) in &work.tenants {
-        for (digest, _) in tenant.volumes.iter().filter(|(_, volume)| is_gone(volume)) {
+        for (digest, volume) in &tenant.volumes {
             if changes.len() >= MOST_TOGETHER {
                 break;
             }
-            changes.push(Change::new(name, What::NoVolume(*digest)));
-            let results = vec![digest.to_string()];
-            let tenant = Some(name.to_string());
-            events.push(Record { tenant, results, ..Record::now(Event::VolumeExpired) });
+            if is_gone(volume, now) {
+                changes.push(Change::new(name, What::NoVolume(*digest)));
+                let results = vec![digest.to_string()];
+                let tenant = Some(name.to_string());
+                events.push(Record { tenant, results, ..Record::now(Event::VolumeExpired) });
+            }
         }
-        let is_over = |kept_until: Option<SystemTime>| kept_until.is_some_and(|at| at <= now);
-        for (id, _) in tenant.requests.iter().filter(|(_, request)| is_over(request.kept_until)) {
+        for (id, _) in tenant.requests.iter().filter(|(_, request)| is_over(request, now)) {
             if changes.len() >= MOST_TOGETHER {
                 break;
             }
