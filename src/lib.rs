@@ -72,6 +72,7 @@ pub mod page;
 pub mod physics;
 pub mod plan;
 pub mod prepare;
+pub(crate) mod priority;
 pub mod report;
 pub mod request;
 pub mod resample;

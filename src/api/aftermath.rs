@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::off_thread::off_thread;
+use super::off_thread::standing_back;
 use crate::domain::{DensityMap, DoseError, DoseResult, Invalid, Organs, RegionDose, TimeIntegratedActivity, Volume};
 use crate::dosimetry::organs::{OrganInputs, whole_regions};
 use crate::dosimetry::{CumulativeHistogram, OrganDose, organ_doses, organ_histograms};
@@ -35,7 +35,7 @@ impl Aftermath {
     /// # Errors
     /// [`DoseError::Internal`] if the dose is not on the grid of the request.
     pub(super) async fn findings(self, mut result: DoseResult) -> Result<(Findings, DoseResult), DoseError> {
-        off_thread(move || {
+        standing_back(move || {
             let organs = self.organs(&result);
             if !self.intake.return_uncertainty() {
                 result.uncertainty = None;

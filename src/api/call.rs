@@ -19,7 +19,7 @@ use super::durable::blocking;
 use super::gate::Turn;
 use super::job_spec;
 use super::log::{CallLog, stages};
-use super::off_thread::{Watched, for_header, off_thread, watched};
+use super::off_thread::{Watched, for_header, standing_back, watched};
 use super::service::Shared;
 use super::stored_volumes::{StoredVolume, Taken, read_all};
 use super::stream::{self, Exchange, Responses, no_header, second_header};
@@ -63,6 +63,16 @@ struct InTurn {
     _turn: Option<Turn>,
 }
 
+/// Refuses a request for which there is no place, before its plan is made.
+fn check_places(shared: &Shared) -> Result<(), DoseError> {
+    shared.jobs.queue().check_room()?;
+    let waiting = shared.gate.waiting();
+    if shared.durable.is_some() && waiting >= shared.config.queue_length {
+        return Err(DoseError::Busy { what: "the queue", retry_after: retry_after(waiting) });
+    }
+    Ok(())
+}
+
 /// Admits or refuses a request by its header alone. This takes a while for a nuclide that was not asked for before: its
 /// beta spectra are computed, and its kernel is summed.
 fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader, control: &Control) -> Result<Admitted, DoseError> {
@@ -79,11 +89,8 @@ fn admit(shared: &Shared, log: &CallLog, header: pb::ComputeHeader, control: &Co
         facts.set_shape(header.grid());
         facts.device = Some(shared.jobs.device().id.clone());
     });
+    check_places(shared)?;
     let plan = plan_watched(header, &shared.config.plan_limits(), &control.at_stage(Stage::Kernel))?;
-    shared.jobs.queue().check_room()?;
-    if shared.durable.is_some() && shared.gate.waiting() >= shared.config.queue_length {
-        return Err(DoseError::Busy { what: "the queue", retry_after: retry_after(shared.gate.waiting()) });
-    }
     let device_time_s = job_spec::estimate(&intake, &plan, shared.jobs.device().kind).device_time_s;
     let small = shared.durable.as_ref().map(|durable| durable.store.options().small_job);
     let is_small = small.is_some_and(|longest| device_time_s <= longest.as_secs_f64());
@@ -178,7 +185,7 @@ impl Call {
             assembled.check_if_strict()?;
             Ok((intake, assembled, understood))
         });
-        let (intake, assembled, understood) = off_thread(run).await?;
+        let (intake, assembled, understood) = standing_back(run).await?;
         self.exchange.send(wire::understood::encode(understood)).await?;
         let running = self.submit(&assembled, &memory, is_small).await?;
         Ok((running, Aftermath::new(intake, assembled), memory))
@@ -275,7 +282,7 @@ impl Call {
         if self.exchange.shared.durable.is_none() {
             return Ok(Finished { findings, result, tally, names: Vec::new() });
         }
-        off_thread(move || {
+        standing_back(move || {
             let volumes = chunks::names_of_result(&result, findings.dose_on_ct.as_ref());
             let tallies = tally.iter().map(|bytes| VolumeDigest::of_bytes(bytes));
             let names = volumes.into_iter().chain(tallies).map(|name| name.to_string()).collect();
@@ -326,5 +333,5 @@ pub(super) async fn encode_tally(record: Box<TallyRecord>) -> Result<Bytes, Dose
         formats::tally::encode(&mut bytes, &record).map(|()| Bytes::from(bytes))
     };
     let failed = |error: std::io::Error| DoseError::Internal(format!("the tally cannot be sent: {error}"));
-    off_thread(move || encode().map_err(failed)).await
+    standing_back(move || encode().map_err(failed)).await
 }

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use tonic::Status;
 use uuid::Uuid;
 
-use super::durable::{Durable, storing};
+use super::durable::Durable;
+use super::off_thread::apart_from_answers;
 use crate::domain::{Helpers, Helping, Progress};
 use crate::store::{Attempt, NewFile, Reading, Store, StoreError, StoredFile, VolumeDigest};
 
@@ -105,16 +106,16 @@ pub(super) trait Desk: VolumeSource + Send + Sync + fmt::Debug {
     }
 }
 
-/// Works at a desk on a thread that serves no connection.
+/// Works at a desk on a thread that stands back behind those that answer callers.
 ///
 /// # Errors
-/// As [`storing`].
+/// Those of the work; INTERNAL if it panicked.
 pub(super) async fn at<T: Send + 'static>(
     desk: &Arc<dyn Desk>,
     work: impl FnOnce(&dyn Desk) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Status> {
     let desk = desk.clone();
-    storing(move || work(&*desk)).await
+    Ok(apart_from_answers(move || work(&*desk)).await??)
 }
 
 /// The volumes of a tenant in the store.

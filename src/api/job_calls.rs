@@ -15,6 +15,7 @@ use super::stream::{self, Responses};
 use super::wire::stored;
 use super::{job_spec, job_watch, page, pb};
 use crate::domain::{Checks, DoseError};
+use crate::jobs::JobState;
 use crate::store::{Actor, JobRecord, NewJob, StoreError, job_id};
 
 /// Jobs of a page, if the caller says nothing.
@@ -36,6 +37,8 @@ impl pb::job_service_server::JobService for Jobs {
         let trace = CallLog::of(&request).traceparent();
         let (shared, request) = (self.0.clone(), request.into_inner());
         let validate_only = request.validate_only;
+        let request_id = if validate_only { None } else { request.request_id.parse().ok() };
+        let place = durable.store.place(&actor.tenant, request_id)?;
         let compute = request.spec.as_ref().and_then(|spec| spec.compute.as_ref());
         let emissions = compute.map_or(0, |header| header.emissions.len());
         let decoded =
@@ -43,10 +46,13 @@ impl pb::job_service_server::JobService for Jobs {
         let new = NewJob { trace, ..decoded? };
         let (tenant, spec) = (new.actor.tenant.clone(), new.spec.clone());
         let job = blocking(&durable, move |store| store.create_job(new)).await?;
+        drop(place);
         let mut message = if validate_only {
             pb::Job { name: String::new(), ..stored::job(&job, None) }
-        } else {
+        } else if job.state() == JobState::Succeeded {
             whole(&durable, &tenant, &job).await?
+        } else {
+            stored::job(&job, durable.progress(job.id))
         };
         message.spec = pb::JobSpec::decode(&*spec).ok();
         Ok(Response::new(pb::CreateJobResponse { job: Some(message) }))

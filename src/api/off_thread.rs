@@ -1,12 +1,14 @@
 //! Slow work, on a thread that serves no connection.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
-use std::thread::available_parallelism;
+use std::sync::LazyLock;
+use std::thread::{self, available_parallelism};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::domain::{Control, DoseError};
+use crate::priority::stand_back;
 
 /// Threads for what a header asks for, such as the spectra of its nuclide. A dose that is computed has all threads of
 /// the common pool, and a caller would wait for its batch there. None: the system has no thread left.
@@ -14,6 +16,11 @@ pub(super) static HEADERS: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     let threads = available_parallelism().map_or(1, usize::from);
     ThreadPoolBuilder::new().num_threads(threads).thread_name(|number| format!("header {number}")).build().ok()
 });
+
+/// The threads for headers have one piece of work at a time: a thread that waits within a piece, say for a part of a
+/// spectrum that all may use later, must not begin another piece that waits for the same spectrum. Who waits for the
+/// turn takes no thread.
+static TURN: Semaphore = Semaphore::const_new(1);
 
 /// Emissions of a caller's own whose kernels are summed in some tens of milliseconds. No nuclide has more.
 const MANY_EMISSIONS: usize = 2000;
@@ -27,7 +34,39 @@ pub(super) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, DoseError> + Send + 'static,
 ) -> Result<T, DoseError> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| DoseError::Internal("a part of the request ended without a result".into()))?
+    done.map_err(|_| without_a_result())?
+}
+
+fn without_a_result() -> DoseError {
+    DoseError::Internal("a part of the request ended without a result".into())
+}
+
+/// As [`off_thread`], for work of which there may be much: it stands back behind what answers callers.
+///
+/// # Errors
+/// As [`off_thread`]; [`DoseError::Internal`] if the system has no thread left.
+pub(super) async fn standing_back<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, DoseError> + Send + 'static,
+) -> Result<T, DoseError> {
+    apart_from_answers(work).await?
+}
+
+/// Runs work on a thread of its own that stands back behind those that answer callers.
+///
+/// # Errors
+/// [`DoseError::Internal`] if it panicked, or the system has no thread left.
+pub(super) async fn apart_from_answers<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, DoseError> {
+    let (done, doing) = oneshot::channel();
+    let work = move || {
+        stand_back();
+        // The caller may have gone.
+        let _ = done.send(work());
+    };
+    let no_thread = |error| DoseError::Internal(format!("no thread for a part of the request: {error}"));
+    thread::Builder::new().name("work".into()).spawn(work).map_err(no_thread)?;
+    doing.await.map_err(|_| without_a_result())
 }
 
 /// Work, and what stops it when it is dropped.
@@ -59,18 +98,19 @@ pub(super) async fn for_header<T: Send + 'static>(
     work: impl FnOnce(&Control) -> Result<T, DoseError> + Send + 'static,
 ) -> Result<T, DoseError> {
     let Watched { run, stop: _stop } = watched(work);
-    if emissions > MANY_EMISSIONS { off_thread(run).await } else { off_thread(|| apart(run)).await }
-}
-
-/// Runs work on the threads for headers, one piece at a time: a thread that waits within a piece, say for a part of a
-/// spectrum that all may use later, must not begin another piece that waits for the same spectrum.
-fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    match &*HEADERS {
-        Some(pool) => pool.install(work),
-        None => work(),
+    if emissions > MANY_EMISSIONS {
+        return off_thread(run).await;
     }
+    let turn = TURN.acquire().await.map_err(|_| DoseError::ShuttingDown)?;
+    off_thread(move || {
+        // Kept to the end of the work, even if the caller goes away.
+        let _turn = turn;
+        match &*HEADERS {
+            Some(pool) => pool.install(run),
+            None => run(),
+        }
+    })
+    .await
 }
 
 #[cfg(test)]
@@ -80,6 +120,19 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test(flavor = "multi_thread")]
+    async fn work_stands_back_behind_headers() {
+        use crate::priority::of_this_thread;
+
+        let own = of_this_thread();
+        let header = for_header(0, |_| Ok(of_this_thread())).await;
+        let work = standing_back(|| Ok(of_this_thread())).await;
+        assert_eq!(header, Ok(own), "a caller waits for it");
+        // The last place of all is 19.
+        assert!(work.is_ok_and(|nice| nice > own || own == 19), "{own}");
+    }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_header_does_not_wait_for_a_dose() {

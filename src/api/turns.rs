@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::off_thread::off_thread;
+use super::off_thread::standing_back;
 use crate::domain::DoseError;
 use crate::jobs::retry_after;
 
@@ -53,7 +53,7 @@ impl Place {
         work: impl FnOnce() -> Result<T, DoseError> + Send + 'static,
     ) -> Result<T, DoseError> {
         let turn = self.turn.clone().acquire_owned().await.map_err(|_| DoseError::ShuttingDown)?;
-        off_thread(move || {
+        standing_back(move || {
             let _turn = turn;
             work()
         })

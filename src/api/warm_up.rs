@@ -13,6 +13,7 @@ use crate::domain::{Daughters, KernelMedium, Nuclide, VoxelGrid};
 use crate::physics::kernel::radial_parts;
 use crate::physics::{chain, nuclide};
 use crate::plan::{ChosenCuts, HistoryCuts};
+use crate::priority::stand_back;
 
 /// Nuclides that are asked for most, in therapy and in its imaging. They come first.
 const COMMON: [&str; 12] = [
@@ -33,7 +34,10 @@ impl WarmUp {
     /// others. Who asks for one of them later need not wait.
     pub fn begin() -> Self {
         let (done, tables) = oneshot::channel();
+        // Not by the thread below: theirs would stand back with it.
+        LazyLock::force(&HEADERS);
         let work = move || {
+            stand_back();
             // With pools of their own: in that of all, doses would wait for them.
             let all_threads = available_parallelism().map_or(1, usize::from);
             on_threads(all_threads, || {
@@ -72,7 +76,6 @@ fn on_threads(threads: usize, work: impl FnOnce() + Send) {
 
 /// What the header of any nuclide asks for.
 fn header_tables() {
-    LazyLock::force(&HEADERS);
     let grid = VoxelGrid::new([1; 3], [1.0; 3]).expect("a voxel of 1 mm");
     // Ranges of electrons.
     let _ = HistoryCuts::new(&grid, &ChosenCuts::default());

@@ -14,6 +14,7 @@ use crate::domain::{Control, DeviceInfo, DoseError, DoseRequest, DoseResult};
 use crate::engine::{Device, DeviceIdentity};
 use crate::faults::{Fault, Faults};
 use crate::plan::Limits;
+use crate::priority::stand_back;
 
 /// What a worker computes with. Tests put their own in place of a device.
 pub trait Executor: Send {
@@ -105,7 +106,10 @@ pub fn start_worker(
     let mut worker = Worker { queue, volumes, executor, attempts, is_suspect: false, state };
     thread::Builder::new()
         .name(format!("compute {}", worker.executor.device().id))
-        .spawn(move || worker.run())
+        .spawn(move || {
+            stand_back();
+            worker.run();
+        })
         .map(drop)
         .map_err(|error| DoseError::Io(format!("no thread for the device: {error}")))
 }

@@ -6,11 +6,14 @@ use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
 use super::change::{Change, Done, What};
+use super::files::Folders;
 use super::ledger::Table;
+use super::places::Coming;
 use super::record::{Estimate, JobFault, JobRecord, RequestRecord};
 use super::state::{State, Tenant};
 use super::told::{finished, of_job};
-use super::{Actor, Quota, SizeFault, Store, StoreError, VolumeDigest};
+use super::volumes::check_room;
+use super::{Actor, Quota, SizeFault, Store, StoreError, StoreOptions, VolumeDigest};
 use crate::audit::{Event, Record};
 use crate::jobs::{JobEvent, JobState, Life, Priority};
 
@@ -74,46 +77,22 @@ impl Store {
     /// [`StoreError::RequestIdUsed`], [`StoreError::VolumesMissing`], [`StoreError::WrongSizes`],
     /// [`StoreError::Busy`], [`StoreError::OverQuota`], [`StoreError::Full`], [`StoreError::Unavailable`].
     pub fn create_job(&self, new: NewJob) -> Result<Arc<JobRecord>, StoreError> {
-        let options = self.options.clone();
-        let (folders, due) = (self.folders.clone(), self.clock.due());
+        let (options, folders, due) = (self.options.clone(), self.folders.clone(), self.clock.due());
+        if !self.is_sound() {
+            return Err(StoreError::Unavailable);
+        }
+        // Who is refused, or asked before, does not wait for the disk.
+        if let Some(job) = self.published.read(|state| met(state, &new, due, &options, &folders))? {
+            return Ok(job);
+        }
+        if new.request_id.is_none() {
+            return Ok(self.published.read(|state| record(state, &new, &options, SystemTime::now())));
+        }
         self.writer.write(move |state| {
-            let now = SystemTime::now();
-            let name = state.shared_name(&new.actor.tenant);
-            let nothing = Tenant::default();
-            let tenant = state.tenant(&name).unwrap_or(&nothing);
-            if let Some(known) = new.request_id.and_then(|id| tenant.requests.get(&id)) {
-                return match tenant.job(known.job, due) {
-                    Some(job) if known.spec_sha256 == new.spec_sha256 => Ok(Done::unchanged(job.clone())),
-                    _ => Err(StoreError::RequestIdUsed { job: known.job }),
-                };
+            if let Some(job) = met(state, &new, due, &options, &folders)? {
+                return Ok(Done::unchanged(job));
             }
-            check_volumes(tenant, &new, due)?;
-            if state.queued >= options.queue_length {
-                return Err(StoreError::Busy { retry_after: backlog(state.unfinished().map(|(_, job)| job)) });
-            }
-            let used = tenant.unfinished.len() as u64;
-            if used >= options.tenant_jobs {
-                let retry_after = Some(backlog(tenant.unfinished.iter().map(|id| &tenant.jobs[id])));
-                let (what, limit) = (Quota::Jobs, options.tenant_jobs);
-                return Err(StoreError::OverQuota { what, used, limit, needed: 1, retry_after });
-            }
-            super::volumes::check_room(state, tenant, new.estimate.result_bytes, due, &options, &folders)?;
-            let is_small = new.estimate.device_time_s <= options.small_job.as_secs_f64();
-            let job = record(state, &new, is_small, now);
-            let Some(request_id) = new.request_id else { return Ok(Done::unchanged(job)) };
-            let request = RequestRecord { spec_sha256: new.spec_sha256.clone(), job: job.id, kept_until: None };
-            let mut changes = vec![
-                Change::new(&name, What::Job(job.clone())),
-                Change::new(&name, What::Spec(job.id, new.spec.clone())),
-                Change::new(&name, What::Request(request_id, request)),
-            ];
-            for digest in &job.inputs {
-                let mut volume = tenant.volumes[digest].clone();
-                volume.inputs += 1;
-                changes.push(Change::new(&name, What::Volume(*digest, volume)));
-            }
-            let events = vec![of_job(Event::JobCreated, &new.actor, &job)];
-            Ok(Done { value: job, changes, events })
+            Ok(accepted(state, &new, &options))
         })
     }
 
@@ -215,6 +194,72 @@ impl Store {
     }
 }
 
+/// The job that the same request made before; none if there is room for a new one.
+///
+/// # Errors
+/// As [`Store::create_job`].
+fn met(
+    state: &State,
+    new: &NewJob,
+    due: SystemTime,
+    options: &StoreOptions,
+    folders: &Folders,
+) -> Result<Option<Arc<JobRecord>>, StoreError> {
+    let nothing = Tenant::default();
+    let tenant = state.tenant(&new.actor.tenant).unwrap_or(&nothing);
+    if let Some(known) = new.request_id.and_then(|id| tenant.requests.get(&id)) {
+        return match tenant.job(known.job, due) {
+            Some(job) if known.spec_sha256 == new.spec_sha256 => Ok(Some(job.clone())),
+            _ => Err(StoreError::RequestIdUsed { job: known.job }),
+        };
+    }
+    check_volumes(tenant, new, due)?;
+    check_places(state, tenant, options, Coming::default())?;
+    check_room(state, tenant, new.estimate.result_bytes, due, options, folders)?;
+    Ok(None)
+}
+
+/// # Errors
+/// If too many jobs wait, or the tenant has too many, with those that are on their way.
+pub(super) fn check_places(
+    state: &State,
+    tenant: &Tenant,
+    options: &StoreOptions,
+    coming: Coming,
+) -> Result<(), StoreError> {
+    if state.queued.saturating_add(coming.all) >= options.queue_length {
+        return Err(StoreError::Busy { retry_after: backlog(state.unfinished().map(|(_, job)| job)) });
+    }
+    let used = (tenant.unfinished.len() as u64).saturating_add(coming.own);
+    if used >= options.tenant_jobs {
+        let retry_after = Some(backlog(tenant.unfinished.iter().map(|id| &tenant.jobs[id])));
+        let (what, limit) = (Quota::Jobs, options.tenant_jobs);
+        return Err(StoreError::OverQuota { what, used, limit, needed: 1, retry_after });
+    }
+    Ok(())
+}
+
+/// A new job, for which there is room: it holds its volumes, and its request is known from now on.
+fn accepted(state: &State, new: &NewJob, options: &StoreOptions) -> Done<Arc<JobRecord>> {
+    let name = state.shared_name(&new.actor.tenant);
+    let job = record(state, new, options, SystemTime::now());
+    let request = RequestRecord { spec_sha256: new.spec_sha256.clone(), job: job.id, kept_until: None };
+    let mut changes = vec![
+        Change::new(&name, What::Job(job.clone())),
+        Change::new(&name, What::Spec(job.id, new.spec.clone())),
+        Change::new(&name, What::Request(job.request_id, request)),
+    ];
+    let volumes = state.tenant(&name).map(|tenant| &tenant.volumes);
+    for digest in &job.inputs {
+        if let Some(mut volume) = volumes.and_then(|volumes| volumes.get(digest)).cloned() {
+            volume.inputs += 1;
+            changes.push(Change::new(&name, What::Volume(*digest, volume)));
+        }
+    }
+    let events = vec![of_job(Event::JobCreated, &new.actor, &job)];
+    Done { value: job, changes, events }
+}
+
 /// # Errors
 /// If a volume is not there, or not as long as the header says.
 fn check_volumes(tenant: &Tenant, new: &NewJob, due: SystemTime) -> Result<(), StoreError> {
@@ -244,7 +289,8 @@ fn backlog<'a>(jobs: impl Iterator<Item = &'a Arc<JobRecord>>) -> Duration {
 }
 
 /// A new job, which waits.
-fn record(state: &State, new: &NewJob, is_small: bool, now: SystemTime) -> Arc<JobRecord> {
+fn record(state: &State, new: &NewJob, options: &StoreOptions, now: SystemTime) -> Arc<JobRecord> {
+    let is_small = new.estimate.device_time_s <= options.small_job.as_secs_f64();
     let candidate = Uuid::now_v7();
     // Jobs are listed by their ids, so a clock that was set back must not make an older one.
     let id = match state.newest {

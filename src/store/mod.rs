@@ -9,6 +9,8 @@
 //! committed. Files that no transaction names are dropped at the next start. Everything has a tenant, and nothing of
 //! one tenant is found by another.
 
+#[cfg(test)]
+mod at_once_tests;
 mod change;
 mod clock;
 #[cfg(test)]
@@ -28,6 +30,7 @@ mod new_file;
 mod open;
 mod options;
 mod order;
+mod places;
 mod reading;
 mod record;
 mod running;
@@ -55,6 +58,7 @@ pub use new_file::{NewFile, StoredFile};
 pub use open::audit_head;
 pub use options::StoreOptions;
 pub use order::Lane;
+pub use places::Place;
 pub use reading::Reading;
 pub use record::{Estimate, JobFault, JobRecord, Phase, RequestRecord, VolumeRecord};
 pub use running::{Attempt, Outcome, job_id, job_name};
@@ -85,6 +89,7 @@ pub struct Store {
     uploads: uploads::Uploads,
     clock: clock::Clock,
     shares: Arc<Mutex<order::Shares>>,
+    places: places::Places,
     /// Jobs that ran when the store was left, as they went on.
     lost_at_start: Vec<Arc<JobRecord>>,
     _lock: File,

@@ -12,6 +12,7 @@ use super::change::{Change, What};
 use super::clock::Clock;
 use super::files::Folders;
 use super::ledger::{Ledger, LedgerError, Table};
+use super::places::Places;
 use super::record::{JobRecord, RequestRecord, VolumeRecord};
 use super::state::State;
 use super::uploads::Uploads;
@@ -100,10 +101,21 @@ impl Store {
             faults: options.faults.clone(),
         };
         let writer = Writer::start(books).map_err(|error| faults.io(&error))?;
-        let (uploads, shares, clock) = (Uploads::default(), Arc::default(), Clock::new());
+        let (uploads, shares, places, clock) = (Uploads::default(), Arc::default(), Places::default(), Clock::new());
         let lost_at_start = Vec::new();
-        let mut store =
-            Self { options, folders, ledger, published, writer, uploads, clock, shares, lost_at_start, _lock: lock };
+        let mut store = Self {
+            options,
+            folders,
+            ledger,
+            published,
+            writer,
+            uploads,
+            clock,
+            shares,
+            places,
+            lost_at_start,
+            _lock: lock,
+        };
         if !store.options.leaves_running {
             store.lost_at_start = store.recover().map_err(|error| faults.damaged(error))?;
         }

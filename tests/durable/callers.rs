@@ -88,11 +88,24 @@ async fn all(url: &str, callers: usize, spec: &pb::JobSpec) -> Met {
     sum
 }
 
-fn print(what: &str, met: Met) {
+/// Prints what callers met, and how long the server took for each refusal by its own clock: callers of one process
+/// wait for each other.
+fn print(what: &str, met: Met, server: &Server) {
     told(&format!("wait of a small job, {what}"), met.waits);
-    if !met.refusals.is_empty() {
-        told(&format!("refused, {what}"), met.refusals);
+    let by_server: Vec<Duration> = server.log_so_far().iter().filter_map(|line| refusal(line)).collect();
+    for (clock, times) in [("callers", met.refusals), ("server", by_server)] {
+        if !times.is_empty() {
+            told(&format!("refused, {what}, by the {clock}"), times);
+        }
     }
+}
+
+/// How long a call took that a line of the log says was refused for want of room.
+fn refusal(line: &str) -> Option<Duration> {
+    let line: serde_json::Value = serde_json::from_str(line).ok()?;
+    let fields = &line["fields"];
+    let is_refusal = fields["rpc"] == "dosegrid.v1.JobService/CreateJob" && fields["reason"] == "SERVER_BUSY";
+    is_refusal.then(|| fields["duration_s"].as_f64().map(Duration::from_secs_f64)).flatten()
 }
 
 /// The most memory that a process ever had [KiB], as Linux says.
@@ -121,7 +134,8 @@ async fn small_jobs_of_many_callers_end_while_large_ones_hold_the_device() {
     let specs = [client.upload_job(local(), [small; 3]).await, client.upload_job(endless(), [large; 3]).await];
     let with_large = callers / WITH_LARGE;
     let with_small = callers - with_large;
-    print(&format!("{with_small} callers and no large job"), all(&server.url, with_small, &specs[0]).await);
+    let met = all(&server.url, with_small, &specs[0]).await;
+    print(&format!("{with_small} callers and no large job"), met, &server);
     let mut jobs = Vec::new();
     for _ in 0..with_large {
         // Each has a connection of its own.
@@ -132,7 +146,7 @@ async fn small_jobs_of_many_callers_end_while_large_ones_hold_the_device() {
     let (first, name) = &mut jobs[0];
     until_running(first, name).await;
     let met = all(&server.url, with_small, &specs[0]).await;
-    print(&format!("{with_small} callers and {with_large} large jobs"), met);
+    print(&format!("{with_small} callers and {with_large} large jobs"), met, &server);
     if let Some(peak) = peak_kib(server.id()) {
         row("most memory of the server of many callers", callers, &peak);
     }

@@ -140,6 +140,11 @@ impl Server {
         self.log.iter().collect()
     }
 
+    /// What it has logged since it was last asked, as far as that has come.
+    pub(crate) fn log_so_far(&self) -> Vec<String> {
+        self.log.try_iter().collect()
+    }
+
     /// The next line of its log, which must come.
     pub(crate) fn next_line(&self) -> String {
         self.log.recv_timeout(PATIENCE).expect("a line is logged")
