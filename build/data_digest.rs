@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 /// What tables are computed from, in `data/`: files, and folders of files.
 const INPUTS: [&str; 5] = ["elements.csv", "subshells.csv", "electron", "photon", "materials"];
 
-/// Emits `DOSEGRID_DATA_DIGEST`.
+/// Emits `TABLES_DATA_DIGEST`. Not `DOSEGRID_…`: cargo sets it for what it runs, and a server names such a variable as
+/// misspelt.
 pub(crate) fn emit(data: &Path) {
     let mut digest = Fnv::new();
     for path in INPUTS.iter().flat_map(|input| files(&data.join(input))) {
@@ -18,7 +19,7 @@ pub(crate) fn emit(data: &Path) {
             digest.update(part.as_bytes());
         }
     }
-    println!("cargo::rustc-env=DOSEGRID_DATA_DIGEST={:016x}", digest.0);
+    println!("cargo::rustc-env=TABLES_DATA_DIGEST={:016x}", digest.0);
 }
 
 /// The files of a folder, sorted; a file itself.

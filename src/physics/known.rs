@@ -24,7 +24,7 @@ use crate::physics::material;
 pub const PHOTON_CUT_MEV: f64 = 0.005;
 
 /// Digest of the data that tables are computed from (`build/data_digest.rs`).
-const DATA_DIGEST: &str = env!("DOSEGRID_DATA_DIGEST");
+const DATA_DIGEST: &str = env!("TABLES_DATA_DIGEST");
 /// Begins the file, followed by the digest and the end of the line; then little-endian words of 64 bits.
 const BEGINNING: &str = "tables of dosegrid, made from data with the digest ";
 const FILE: &[u8] = include_bytes!("../../data/known_tables.bin");
