@@ -268,3 +268,68 @@ fn maps_of_cycles_add_on_the_grid_of_the_first() {
         assert!(few.contains(fault), "{fault}: {few}");
     }
 }
+
+#[test]
+fn results_never_replace_what_they_are_made_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let organs = "name,mean_by_mass_gy\nkidneys,5.2\n";
+    put(folder.path(), "plan.toml", KIDNEYS);
+    put(folder.path(), "next.toml", NEXT);
+    put(folder.path(), "budget.toml", "[[region]]\nname = 'kidneys'\nvolume_cm3 = 160\n");
+    put(folder.path(), "a.csv", organs);
+    for args in [
+        ["cycles", "a.csv", "--csv=a.csv", "--json=sum.json"],
+        ["bed", "plan.toml", "--json=plan.toml", "--csv=bed.csv"],
+        ["budget", "budget.toml", "--json=budget.toml", "--csv=budget.csv"],
+        ["next-cycle", "next.toml", "--csv=next.toml", "--json=next.json"],
+        ["bed", "plan.toml", "--json=bed.json", "--csv=./bed.json"],
+    ] {
+        let said = refusal(folder.path(), &args);
+        assert!(said.contains("is also the path of another file of this run"), "{args:?}: {said}");
+    }
+    let dose = NiftiBytes::new([2, 1, 1], [4.0; 3], FLOAT32, &[1.0, 2.0]);
+    fs::write(folder.path().join("dose.nii"), dose.bytes()).expect("a writable folder");
+    let said =
+        refusal(folder.path(), &["bed", "plan.toml", "--dose=dose.nii", "--labels=dose.nii", "--output=dose.nii"]);
+    assert!(said.contains("output: is also the path of another file"), "{said}");
+    let kept = |name: &str| fs::read_to_string(folder.path().join(name)).expect("it is there");
+    assert_eq!((kept("a.csv"), kept("plan.toml")), (organs.to_owned(), KIDNEYS.to_owned()));
+}
+
+#[test]
+fn what_is_implausible_of_cycles_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let warned = |args: &[&str]| {
+        let output = dosegrid(folder.path(), args);
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+        stderr(&output)
+    };
+    put(folder.path(), "plan.toml", KIDNEYS);
+    assert_eq!(warned(&["bed", "plan.toml"]), "");
+    // Half-lives in minutes make a BED that is nearly the dose.
+    put(folder.path(), "plan.toml", &KIDNEYS.replace("half_life_h = 50", "half_life_h = 3000"));
+    let said = warned(&["bed", "plan.toml", "--json=bed.json"]);
+    assert!(said.starts_with("warning: region.kidneys.cycle[0]: 3000.00 h is longer than the physical"), "{said}");
+    assert_eq!(json(folder.path(), "bed.json")["warnings"][0]["reason"], "HALF_LIFE_ABOVE_PHYSICAL");
+    put(folder.path(), "next.toml", NEXT);
+    assert_eq!(warned(&["next-cycle", "next.toml"]), "");
+    // MBq in place of GBq would let a thousand times the activity through.
+    put(folder.path(), "next.toml", &NEXT.replace("[7.4, 7.0]", "[7400, 7000]"));
+    let said = warned(&["next-cycle", "next.toml"]);
+    assert!(said.starts_with("warning: administered_gbq: 7.4") && said.contains("(ACTIVITY_HIGH)"), "{said}");
+    put(folder.path(), "a.csv", "name,mean_by_mass_gy\nkidneys,5.2\n");
+    put(folder.path(), "b.csv", "name,mean_by_mass_gy\nkidneys,5.2\n");
+    let said = warned(&["cycles", "a.csv", "b.csv"]);
+    assert_eq!(said, "warning: b.csv: holds the same as a.csv; is it one cycle twice?\n");
+}
+
+#[test]
+fn an_organ_is_listed_once_and_has_no_dose_below_0() {
+    let folder = tempfile::tempdir().expect("a folder");
+    put(folder.path(), "next.toml", &NEXT.replace("marrow", "kidneys"));
+    let said = refusal(folder.path(), &["next-cycle", "next.toml"]);
+    assert!(said.contains("organ.kidneys: is there twice"), "{said}");
+    put(folder.path(), "a.csv", "name,mean_by_mass_gy\nkidneys,-5.2\n");
+    let said = refusal(folder.path(), &["cycles", "a.csv"]);
+    assert!(said.contains("kidneys: mean_by_mass_gy is below 0 or not finite"), "{said}");
+}

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::places::check_places;
 use super::remote::RemoteArgs;
 use super::stdout;
 use crate::clinic::budget::PartSource;
@@ -31,6 +32,8 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let remote = args.remote.check(&mut checks);
     let plan: Option<BudgetPlan> = checks.at("plan", toml_file::read(&args.plan));
+    let outputs = [("json", args.json.as_deref()), ("csv", args.csv.as_deref())];
+    check_places([args.plan.as_path()], outputs, &mut checks);
     checks.finish()?;
     let plan = plan.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
     // Checked here too: so its faults have the names of the file.

@@ -10,11 +10,11 @@ use super::organ_volumes::{OrganVolumes, names_of};
 use super::outputs::{self, InputAccount, OrganTables, OutputArgs, ResultInputs};
 use super::remote::{Remote, RemoteArgs, in_words};
 use super::report::ReportInputs;
-use super::stdout;
 use super::summary::activity_lines;
+use super::{print_warnings, stdout};
 use crate::domain::{
     Checks, Control, DensityMap, DoseError, DoseResult, Extras, Invalid, Organs, Part, TallyRecord, VolumeRole,
-    VoxelGrid, Warning,
+    VoxelGrid,
 };
 use crate::formats::labels::LabelFiles;
 use crate::formats::tally;
@@ -65,9 +65,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         Some(remote) => there(args, remote, labels, &names, checks)?,
     };
     result.warnings.splice(0..0, warnings);
-    for Warning { reason, message, field } in &result.warnings {
-        eprintln!("warning: {field}: {message} ({reason})");
-    }
+    print_warnings(&result.warnings);
     if !args.outputs.quiet {
         stdout::print(&activity_lines(&result.activity))?;
     }

@@ -32,6 +32,7 @@ mod nuclides;
 mod organ_volumes;
 mod orphan;
 mod outputs;
+mod places;
 mod progress;
 mod queue_flags;
 mod remote;
@@ -49,6 +50,7 @@ mod study;
 mod summary;
 mod summary_page;
 mod time_points;
+mod twins;
 mod validate;
 mod view;
 mod worker;
@@ -198,6 +200,13 @@ impl Command {
             | Self::Resample(_)
             | Self::Integrate(_) => false,
         }
+    }
+}
+
+/// Prints warnings to stderr.
+fn print_warnings(warnings: &[Warning]) {
+    for Warning { reason, message, field } in warnings {
+        eprintln!("warning: {field}: {message} ({reason})");
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::dicom::{DicomArgs, DicomOutput, is_dicom_name};
+use super::places::check_place;
 use super::report::{ReportArgs, ReportInputs, ReportReady};
 use super::stdout;
 use super::summary::summary;
@@ -196,24 +197,6 @@ fn absent_names(organs: &Organs, names: &BTreeMap<u16, String>) -> Option<Warnin
         let words = format!("no voxel of --labels has the label {}{more}; is this the right file?", first.join(", "));
         Warning::new(warning::NAME_WITHOUT_LABEL, "label-names", words)
     })
-}
-
-fn check_place(flag: &str, path: &Path, taken: &mut Vec<PathBuf>, checks: &mut Checks) {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let Some((folder, name)) = folder.canonicalize().ok().filter(|folder| folder.is_dir()).zip(path.file_name()) else {
-        checks.fail(flag, "is not a file name in a folder that exists");
-        return;
-    };
-    let place = path.canonicalize().unwrap_or_else(|_| folder.join(name));
-    if place.is_dir() {
-        checks.fail(flag, "is a folder");
-    } else if taken.contains(&place) {
-        checks.fail(flag, "is also the path of another file of this run");
-    }
-    taken.push(place);
 }
 
 /// Doses of organs, by rising label, and their histograms where those are wanted.

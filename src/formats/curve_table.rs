@@ -88,6 +88,7 @@ impl Columns {
         let all = [REGION, TIME, ACTIVITY, SIGMA, DURATION];
         let is_named = |names: &[&str], column: &str| names.iter().any(|name| name.eq_ignore_ascii_case(column));
         let place = |names: &[&str]| header.iter().position(|column| is_named(names, column));
+        let is_twice = |names: &&&[&str]| header.iter().filter(|column| is_named(names, column)).count() > 1;
         let faults: Vec<String> = all[..3]
             .iter()
             .filter(|names| place(names).is_none())
@@ -96,6 +97,7 @@ impl Columns {
                 let known: Vec<&str> = all.iter().map(|names| names[0]).collect();
                 format!("has a column that is none of {}", known.join(", "))
             }))
+            .chain(all.iter().filter(is_twice).map(|names| format!("has more than one column {:?}", names[0])))
             .collect();
         let (Some(region), Some(time), Some(activity), true) =
             (place(REGION), place(TIME), place(ACTIVITY), faults.is_empty())
@@ -155,6 +157,12 @@ mod tests {
         let error = parse("region,activity,patient\na,1,x\n").expect_err("bad").0;
         assert!(error.contains("no column \"time\"") && error.contains("none of region, time"), "{error}");
         assert!(!error.contains("patient"), "{error}");
+        for twice in
+            ["region,name,time,activity", "region,time,Time_h,activity", "region,time,activity,sigma,sigma_mbq"]
+        {
+            let error = parse(&format!("{twice}\na,1,2,3,4\n")).expect_err("which of the two is meant?").0;
+            assert!(error.contains("has more than one column"), "{twice}: {error}");
+        }
         assert!(parse("region,time,activity\n").is_err() && parse("").is_err());
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use csv::{ReaderBuilder, Trim};
 use serde::Deserialize;
 
 use super::atomic::write_file;
@@ -98,18 +99,42 @@ pub struct OrganRow {
     pub mean_by_mass_gy_per_injected_gbq: Option<f64>,
 }
 
+impl OrganRow {
+    /// The column of a figure that is below 0 or not finite.
+    fn bad_figure(&self) -> Option<&'static str> {
+        let figures = [
+            ("volume_cm3", self.volume_cm3),
+            ("d98_gy", self.d98_gy),
+            ("d50_gy", self.d50_gy),
+            ("d2_gy", self.d2_gy),
+            ("time_integrated_activity_coefficient_h", self.time_integrated_activity_coefficient_h),
+            ("mean_by_mass_gy", self.mean_by_mass_gy),
+            ("mean_by_mass_sigma_gy", self.mean_by_mass_sigma_gy),
+            ("counted_mass_g", self.counted_mass_g),
+            ("time_integrated_activity_mbq_h", self.time_integrated_activity_mbq_h),
+            ("mean_by_mass_gy_per_injected_gbq", self.mean_by_mass_gy_per_injected_gbq),
+        ];
+        let is_bad = |value: Option<f64>| value.is_some_and(|value| !(value >= 0.0 && value.is_finite()));
+        figures.into_iter().find(|(_, value)| is_bad(*value)).map(|(column, _)| column)
+    }
+}
+
 /// Reads a table that [`write`] wrote, by the names of its columns.
 ///
 /// # Errors
-/// If the file cannot be read, a needed column is missing, a field is no number, or two organs have one name.
+/// If the file cannot be read, a needed column is missing, a field is no number, a figure is below 0 or not finite, or
+/// two organs have one name.
 pub fn read(path: &Path) -> Result<Vec<OrganRow>, Invalid> {
     let text = text(path)?;
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());
     let rows: Result<Vec<OrganRow>, csv::Error> = reader.deserialize().collect();
     let rows = rows.map_err(|error| {
         let line = error.position().map_or(1, csv::Position::line);
         Invalid::new(format!("line {line} is no row of an organ table with the columns name and mean_by_mass_gy"))
     })?;
+    if let Some((row, column)) = rows.iter().find_map(|row| Some((row, row.bad_figure()?))) {
+        return Err(Invalid::new(format!("{}: {column} is below 0 or not finite", row.name)));
+    }
     let mut names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -173,6 +198,14 @@ mod tests {
             std::fs::write(&path, bad).expect("written");
             assert_eq!(read(&path).is_err(), bad != "name,dose\na,x\n", "{bad}");
         }
+        for bad in ["-5", "NaN", "inf", "1e400"] {
+            std::fs::write(&path, format!("name,mean_by_mass_gy\na,{bad}\n")).expect("written");
+            let error = read(&path).expect_err("no dose").0;
+            assert_eq!(error, "a: mean_by_mass_gy is below 0 or not finite", "{bad}");
+        }
+        std::fs::write(&path, "name,mean_by_mass_gy\n liver , 3.5\n").expect("written");
+        let rows = read(&path).expect("blanks say nothing");
+        assert_eq!((rows[0].name.as_str(), rows[0].mean_by_mass_gy), ("liver", Some(3.5)));
     }
 
     #[test]

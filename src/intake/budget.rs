@@ -124,7 +124,7 @@ impl BudgetPlan {
     /// [`DoseError::Invalid`] with every fault, by its field, such as `region.kidneys.volume_cm3`.
     pub fn budgets(&self) -> Result<Vec<RegionBudget>, DoseError> {
         let mut checks = Checks::new();
-        check_regions(self.region.iter().map(|region| region.name.as_str()), &mut checks);
+        check_regions("region", self.region.iter().map(|region| region.name.as_str()), &mut checks);
         let of = |region: &BudgetRegionPlan| recorded(&mut checks, &format!("region.{}", region.name), region.budget());
         let regions: Vec<RegionBudget> = self.region.iter().take(MAX_REGIONS).filter_map(of).collect();
         checks.finish()?;

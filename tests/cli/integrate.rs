@@ -82,7 +82,8 @@ fn a_table_is_integrated_and_written() {
     // The next cycle: one scan, and the curve of this one.
     fs::write(folder.path().join("next.csv"), "region,time,activity\nkidney,72,26.5\n").expect("a writable folder");
     let next = ["--table", "next.csv", "--nuclide", "Lu-177", "--single-time-point", "prior_curve"];
-    let next = report(folder.path(), &[&next[..], &["--prior", "out/curves.json"]].concat());
+    fs::rename(folder.path().join("out/curves.json"), folder.path().join("prior.json")).expect("a writable folder");
+    let next = report(folder.path(), &[&next[..], &["--prior", "prior.json"]].concat());
     let half = number(&next["regions"]["kidney"]["tia_mbq_h"]) / tia;
     assert!((half - 0.5).abs() < 0.02, "{half}");
 }
@@ -132,4 +133,38 @@ fn bad_maps_are_refused() {
     assert!(error.contains("scan_2.file: is not on the grid of the first map"), "{error}");
     let error = refusal(folder.path(), &["--series", "series.toml", "--by", "organ", "--reference-time", "3"]);
     assert!(error.contains("error: by: must be region or voxel"), "{error}");
+}
+
+#[test]
+fn more_decays_than_there_were_nuclei_are_told() {
+    let folder = table(TABLE);
+    let args = ["--table=curves.csv", "--nuclide=Lu-177", "--single-time-point=physical"];
+    let warnings = |activity: &str| {
+        let report = report(folder.path(), &[&args[..], &["--administered-activity", activity]].concat());
+        report["warnings"].as_array().expect("a list").clone()
+    };
+    assert!(warnings("7400").is_empty());
+    // GBq in place of MBq.
+    let told = warnings("7.4");
+    assert_eq!(told[0]["reason"], "RESIDENCE_TIME_HIGH");
+    assert!(told[0]["message"].as_str().is_some_and(|text| text.starts_with("kidney: ")), "{told:?}");
+    // Minutes in place of hours.
+    let args = ["--table=curves.csv", "--nuclide=Lu-177", "--single-time-point=population_half_life"];
+    let found = report(folder.path(), &[&args[..], &["--half-life=3000", "--half-life-sd=0.2"]].concat());
+    assert_eq!(found["warnings"][0]["reason"], "HALF_LIFE_ABOVE_PHYSICAL");
+}
+
+#[test]
+fn inputs_stay_and_none_counts_twice() {
+    let folder = table(TABLE);
+    let args = ["--table=curves.csv", "--nuclide=Lu-177", "--single-time-point=physical", "--output=."];
+    let said = refusal(folder.path(), &args);
+    assert!(said.contains("output: would replace curves.csv, which is read"), "{said}");
+    assert_eq!(fs::read_to_string(folder.path().join("curves.csv")).expect("it is there"), TABLE);
+    let folder = maps();
+    let series = folder.path().join("series.toml");
+    let text = fs::read_to_string(&series).expect("it is there");
+    fs::write(&series, text.replace("'48.nii'", "'./24.nii'")).expect("a writable folder");
+    let said = refusal(folder.path(), &["--series=series.toml"]);
+    assert!(said.contains("scan_4.file: is that of scan_2 too"), "{said}");
 }

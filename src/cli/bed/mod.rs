@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::places::check_places;
 use super::remote::RemoteArgs;
-use super::stdout;
-use crate::domain::{Checks, DoseError};
+use super::twins::warn_of_twins;
+use super::{print_warnings, stdout};
+use crate::domain::{Checks, DoseError, Warning};
 use crate::formats::atomic::write_file;
 use crate::formats::organ_table::OrganRow;
 use crate::formats::{json, organ_table, toml_file};
@@ -45,6 +47,7 @@ struct Answer<'a> {
     /// Voxels of the map that belong to no region, and hold 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     voxels_without_bed: Option<usize>,
+    warnings: Vec<Warning>,
     note: &'static str,
 }
 
@@ -54,16 +57,24 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let plan: Option<BedPlan> = checks.at("plan", toml_file::read(&args.plan));
     let tables: Vec<_> = args.organs.iter().filter_map(|path| checks.at("organs", organ_table::read(path))).collect();
     let volumes = args.voxels.read(&mut checks);
+    let outputs = [("json", args.json.as_deref()), ("csv", args.csv.as_deref())];
+    let inputs = args.organs.iter().map(PathBuf::as_path).chain([args.plan.as_path()]).chain(args.voxels.inputs());
+    check_places(
+        inputs,
+        outputs.into_iter().chain(args.voxels.outputs().map(|(flag, path)| (flag, Some(path)))),
+        &mut checks,
+    );
     if !args.organs.is_empty() && args.voxels.is_used() {
         checks.fail("organs", "give doses by organ tables or by dose maps, not both");
     }
     let Some(mut plan) = plan else { return checks.finish() };
     if !tables.is_empty() && !args.voxels.is_used() {
         let doses = |row: &OrganRow| Some((row.name.clone(), row.mean_by_mass_gy?));
-        let tables: Vec<BTreeMap<String, f64>> =
+        let doses_gy: Vec<BTreeMap<String, f64>> =
             tables.iter().map(|rows| rows.iter().filter_map(doses).collect()).collect();
-        plan.take_doses(&tables, &mut checks);
+        plan.take_doses(&doses_gy, &mut checks);
     }
+    let warnings = plan.warnings();
     let regions = plan.check(args.voxels.cycles(), &mut checks);
     checks.finish()?;
     let regions = regions.ok_or_else(|| DoseError::Internal("a plan has a fault that was not recorded".into()))?;
@@ -83,7 +94,9 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     if let (BedAnswer::Maps(maps), Some(volumes)) = (&made, &volumes) {
         volumes.write(maps, &args.voxels)?;
     }
-    let answer = Answer { regions: results, voxels_without_bed, note: BED_NOTE };
+    warn_of_twins(&args.organs, &tables);
+    print_warnings(&warnings);
+    let answer = Answer { regions: results, voxels_without_bed, warnings, note: BED_NOTE };
     write(&args, &answer)
 }
 

@@ -100,7 +100,12 @@ impl VoxelArgs {
         Some(Volumes { maps: BedMaps::new(doses, labels?.organs, density, self.minimum_density), origin })
     }
 
-    fn outputs(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+    /// The maps that are read.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = &Path> {
+        self.dose.iter().chain(&self.labels).chain(&self.density).map(PathBuf::as_path)
+    }
+
+    pub(super) fn outputs(&self) -> impl Iterator<Item = (&'static str, &Path)> {
         let outputs = [("output", &self.output), ("eqd2-output", &self.eqd2_output)];
         outputs.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
     }

@@ -7,7 +7,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use self::maps::MapArgs;
+use super::places::check_places;
 use super::stdout;
+use super::twins::warn_of_twins;
 use crate::clinic::organ_cycles::{CycleOrgan, OrganSum, sum_of_cycles};
 use crate::domain::{Checks, DoseError};
 use crate::formats::atomic::write_file;
@@ -42,11 +44,14 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     }
     let read = |path: &PathBuf| checks.at(path.display().to_string(), organ_table::read(path));
     let tables: Vec<Vec<OrganRow>> = args.tables.iter().filter_map(read).collect();
+    let outputs = [("json", args.json.as_deref()), ("csv", args.csv.as_deref())];
+    check_places(args.tables.iter().map(PathBuf::as_path), outputs, &mut checks);
     if args.maps.is_given() {
         args.maps.run(checks)?;
     } else {
         checks.finish()?;
     }
+    warn_of_twins(&args.tables, &tables);
     let organ = |row: &OrganRow| CycleOrgan {
         name: row.name.clone(),
         dose_gy: row.mean_by_mass_gy,

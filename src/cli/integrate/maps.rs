@@ -68,7 +68,7 @@ pub(in crate::cli) fn integrate_maps(
     let is_refused = is_one && (curve.single_time_point.is_none() || matches!(by, By::Voxel(_)));
     if let Some(remote) = remote.filter(|_| !is_refused) {
         there(remote, curve, asked, by, maps, &mut report)?;
-        report.look_for_corrected_values();
+        report.look_over(nuclide);
         return Ok(report);
     }
     match by {
@@ -76,7 +76,7 @@ pub(in crate::cli) fn integrate_maps(
         By::Region { reference_time_h } => by_region(curve, asked, reference_time_h, maps, &mut report)?,
         By::Voxel(model) => by_voxel(curve, asked, model, maps, &mut report)?,
     }
-    report.look_for_corrected_values();
+    report.look_over(nuclide);
     Ok(report)
 }
 

@@ -8,14 +8,14 @@ mod remote;
 mod series;
 mod table;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::remote::RemoteArgs;
 use super::stdout;
 use super::time_points::TimePointArgs;
 use crate::domain::{Checks, DoseError};
 use options::CurveArgs;
-use outputs::Report;
+use outputs::{FILES, Report};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -63,6 +63,8 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         checks.finish()?;
     }
     let mut checks = Checks::new();
+    let inputs = args.table.iter().chain(&args.series).chain(&args.labels).chain(&args.curve.prior);
+    args.check_output(inputs.map(PathBuf::as_path), &mut checks);
     let remote = args.remote.check(&mut checks);
     checks.finish()?;
     let report = match (&args.table, &args.series) {
@@ -74,6 +76,18 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         report.write(folder)?;
     }
     if args.json { stdout::print_json(&report.json()) } else { stdout::print(&report.text()) }
+}
+
+impl Args {
+    /// Records inputs that an output would replace.
+    fn check_output<'a>(&self, inputs: impl IntoIterator<Item = &'a Path>, checks: &mut Checks) {
+        let Some(folder) = self.output.as_ref().and_then(|folder| folder.canonicalize().ok()) else { return };
+        for input in inputs {
+            if input.canonicalize().is_ok_and(|place| FILES.iter().any(|name| folder.join(name) == place)) {
+                checks.fail("output", format!("would replace {}, which is read", input.display()));
+            }
+        }
+    }
 }
 
 /// Ends with what was recorded.

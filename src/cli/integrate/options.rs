@@ -50,13 +50,13 @@ pub(in crate::cli) struct CurveArgs {
     pub(in crate::cli) single_time_point: Option<String>,
     /// Effective half-life of a population, in h
     #[arg(long, value_name = "HOURS", allow_negative_numbers = true)]
-    half_life: Option<f64>,
+    pub(super) half_life: Option<f64>,
     /// Relative standard deviation of that half-life over the population
     #[arg(long, value_name = "PART", allow_negative_numbers = true)]
     half_life_sd: Option<f64>,
     /// curves.json of an earlier cycle, for prior_curve: its regions have the same names
     #[arg(long, value_name = "FILE")]
-    prior: Option<PathBuf>,
+    pub(super) prior: Option<PathBuf>,
 }
 
 /// What the flags say, checked.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::held::Held;
+use super::held::{Held, TIA_SIGMA};
 use super::maps::Maps;
 use super::options::CurveArgs;
 use crate::clinic::shared::RegionIntegral;
@@ -19,6 +19,17 @@ use crate::formats::{atomic::write_bytes, curves_csv, json};
 use crate::intake::IntegratedMaps;
 use crate::report::{Figure, Sheet, time_activity};
 
+/// Every file that may be written.
+pub(super) const FILES: [&str; 8] = [
+    "curves.json",
+    "curves.csv",
+    "curves.png",
+    "tia.nii.gz",
+    TIA_SIGMA,
+    "dose.nii.gz",
+    "dose_sigma.nii.gz",
+    "kinds.nii.gz",
+];
 /// The reason of the warning that values may be decay-corrected.
 const VALUES_DECAY_CORRECTED: &str = "VALUES_DECAY_CORRECTED";
 /// Width of the picture, and height of the curve of a region [pixels].
@@ -143,11 +154,20 @@ impl Report {
             "weighting_asked_for": curve.weighting,
         });
         let Value::Object(about) = about else { unreachable!("the line above makes an object") };
-        Self { about, rows: Vec::new(), voxels: Vec::new(), map: None, warnings: Vec::new() }
+        let (name, physical_s) = (&nuclide.name, nuclide.half_life_s);
+        let half_life_s = curve.half_life.map(|hours| 3600.0 * hours);
+        let slow = half_life_s.and_then(|s| Warning::of_effective_half_life(s, name, physical_s, "half-life"));
+        Self { about, rows: Vec::new(), voxels: Vec::new(), map: None, warnings: Vec::from_iter(slow) }
+    }
+
+    /// Warns of what is implausible.
+    pub(super) fn look_over(&mut self, nuclide: &Nuclide) {
+        self.look_for_corrected_values();
+        self.look_for_excess(nuclide);
     }
 
     /// Warns if most regions fall slower than physics.
-    pub(super) fn look_for_corrected_values(&mut self) {
+    fn look_for_corrected_values(&mut self) {
         let limited = self.rows.iter().filter(|row| row.is_at_physical_limit).count();
         if 2 * limited > self.rows.len() {
             let message = format!(
@@ -157,6 +177,16 @@ impl Report {
             );
             self.warnings.push(Warning::new(VALUES_DECAY_CORRECTED, "value-refers-to", message));
         }
+    }
+
+    /// Warns of regions with more decays than there were nuclei: an activity or a time in another unit than it should.
+    fn look_for_excess(&mut self, nuclide: &Nuclide) {
+        let of_row = |row: &Row| {
+            let hours = row.said["tia_coefficient_h"].as_f64()?;
+            let warning = Warning::of_coefficient(hours, &nuclide.name, nuclide.half_life_s, "administered-activity")?;
+            Some(Warning { message: format!("{}: {}", row.name, warning.message), ..warning })
+        };
+        self.warnings.extend(self.rows.iter().filter_map(of_row));
     }
 
     pub(in crate::cli) fn json(&self) -> Value {

@@ -1,5 +1,6 @@
 //! A series of maps: what a TOML file names, or the activities of a DICOM folder.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::held::Held;
@@ -9,7 +10,7 @@ use super::outputs::Report;
 use super::{Args, finished};
 use crate::cli::remote::Remote;
 use crate::cli::time_points::{Said, TimeLine, read_on_one_grid, regions_on};
-use crate::clinic::{Moment, PointDraft, SeriesDraft, VoxelRegion, regions_of};
+use crate::clinic::{Moment, PointDraft, SeriesDraft, VoxelRegion, hours_between, regions_of};
 use crate::domain::{Checks, DoseError, Invalid, MomentUnit, RigidTransform, Volume, Warning, warning};
 use crate::formats::dicom::{self, ActivityAccount, Place, Quantity};
 use crate::formats::labels::{self, LabelFiles};
@@ -57,6 +58,7 @@ fn of_toml(args: &Args, path: &Path, remote: Option<&Remote>) -> Result<Report, 
     let Some(series) = checks.at("series", map_series::read(path)) else {
         return Err(checks.finish().expect_err("a fault was recorded"));
     };
+    args.check_output(series.scans.iter().map(|scan| scan.file.as_path()), &mut checks);
     let held = if series.unit == Some(MapUnit::GyPerH) { Held::DoseRate } else { Held::Activity };
     if held == Held::DoseRate && args.by != "voxel" {
         checks
@@ -81,6 +83,7 @@ fn of_toml(args: &Args, path: &Path, remote: Option<&Remote>) -> Result<Report, 
         let from_files = maps.of_first(|account| account.nuclide.clone());
         check(from_files.as_deref(), &mut checks)
     });
+    maps.check_one_cycle(&asked, args.curve.injection.as_ref().or(series.injection.as_ref()), &mut checks);
     checks.finish()?;
     let (nuclide, by) = asked.nuclide.zip(by).ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
     let flags = args.curve.draft(nuclide.half_life_s, asked.refers_to);
@@ -116,6 +119,26 @@ impl ReadMaps {
     fn of_first<T>(&self, of: impl Fn(&ActivityAccount) -> Option<T>) -> Option<T> {
         self.accounts.iter().find_map(of)
     }
+
+    /// Records DICOM files of another nuclide, or of several injections.
+    ///
+    /// * `injection` – what a caller says of it
+    fn check_one_cycle(&self, asked: &Asked, injection: Option<&String>, checks: &mut Checks) {
+        let nuclides: BTreeSet<&str> = self.accounts.iter().filter_map(|account| account.nuclide.as_deref()).collect();
+        if asked.nuclide.is_some_and(|nuclide| nuclides.iter().any(|name| *name != nuclide.name)) {
+            let names = nuclides.into_iter().collect::<Vec<_>>().join(", ");
+            checks.fail("nuclide", format!("the DICOM files say {names}"));
+        }
+        let of_file = |account: &ActivityAccount| account.injection.as_ref()?.time.clone();
+        let times: BTreeSet<String> = self.accounts.iter().filter_map(of_file).collect();
+        let hours = |first: &String, other: &String| hours_between(first, other).unwrap_or(f64::NAN);
+        if let (None, Some(first)) = (injection, times.first())
+            && times.iter().any(|other| hours(first, other) != 0.0)
+        {
+            let times = times.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            checks.fail("injection", format!("the DICOM files name several, {times}: give the one that is meant"));
+        }
+    }
 }
 
 /// Reads the maps. All are on the grid of the first.
@@ -125,6 +148,10 @@ fn read(series: &MapSeries) -> Result<ReadMaps, DoseError> {
         ReadMaps { volumes: Vec::new(), points: Vec::new(), origin: Origin::default(), accounts: Vec::new() };
     for (number, scan) in series.scans.iter().enumerate() {
         let field = format!("scan_{}", number + 1);
+        let place = |scan: &MapScan| scan.file.canonicalize().unwrap_or_else(|_| scan.file.clone());
+        if let Some(first) = series.scans[..number].iter().position(|other| place(other) == place(scan)) {
+            checks.fail(format!("{field}.file"), format!("is that of scan_{} too", first + 1));
+        }
         let named = |Invalid(reason): Invalid| Invalid::new(format!("{}: {reason}", scan.file.display()));
         let read = read_volume_of(&scan.file, Quantity::BqPerMl).map_err(named);
         let Some(file) = checks.at(format!("{field}.file"), read) else { continue };

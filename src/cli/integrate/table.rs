@@ -46,7 +46,7 @@ pub(super) fn integrate_table(args: &Args, path: &Path, remote: Option<&Remote>)
             RegionFound::OnePoint(found) => Row::of_one(&region.name, &series, &found),
         });
     }
-    report.look_for_corrected_values();
+    report.look_over(nuclide);
     finished(Checks::new(), report)
 }
 

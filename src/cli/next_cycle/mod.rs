@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::stdout;
+use super::places::check_places;
+use super::twins::warn_of_twins;
+use super::{print_warnings, stdout};
 use crate::clinic::next_cycle::{Bound, NextCycle, Outlook, next_cycle};
-use crate::domain::{Checks, DoseError};
+use crate::domain::{Checks, DoseError, Warning};
 use crate::formats::atomic::write_file;
 use crate::formats::organ_table::OrganRow;
 use crate::formats::{json, organ_table, toml_file};
@@ -45,6 +47,7 @@ struct Answer {
     /// What the planned activity would do, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     at_planned_activity: Option<Planned>,
+    warnings: Vec<Warning>,
 }
 
 #[derive(Serialize)]
@@ -59,6 +62,8 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let plan: Option<Plan> = checks.at("plan", toml_file::read(&args.plan));
     let tables: Vec<Vec<OrganRow>> =
         args.organs.iter().filter_map(|path| checks.at("organs", organ_table::read(path))).collect();
+    let outputs = [("json", args.json.as_deref()), ("csv", args.csv.as_deref())];
+    check_places(args.organs.iter().map(PathBuf::as_path).chain([args.plan.as_path()]), outputs, &mut checks);
     let Some(plan) = plan else { return checks.finish() };
     if !tables.is_empty() && tables.len() != plan.administered_gbq.len() {
         checks.fail("organs", "one table is needed for each cycle of administered_gbq");
@@ -74,7 +79,10 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         within_limits: activity_gbq <= next.activity_gbq,
         organs: organs.iter().map(|organ| organ.outlook(activity_gbq)).collect(),
     });
-    let answer = Answer { next, at_planned_activity };
+    let warnings = plan.warnings();
+    warn_of_twins(&args.organs, &tables);
+    print_warnings(&warnings);
+    let answer = Answer { next, at_planned_activity, warnings };
     let failed = |flag: &str, error: io::Error| DoseError::Io(format!("{flag}: cannot be written: {error}"));
     if let Some(path) = &args.json {
         json::write(path, &answer).map_err(|error| failed("json", error))?;
@@ -94,12 +102,13 @@ fn words(answer: &Answer) -> String {
     let interval = |ends: Option<[Option<f64>; 2]>| match ends {
         None => "not known: no budget was given".to_owned(),
         Some([low, high]) => {
-            format!("{} to {}", gbq(low.unwrap_or(0.0)), high.map_or_else(|| "any".to_owned(), gbq))
+            format!("{} to {} GBq", gbq(low.unwrap_or(0.0)), high.map_or_else(|| "any".to_owned(), gbq))
         }
     };
-    let bound = if first.interval_is_lower_bound { ", at least: a part of the budget is not given" } else { "" };
+    let is_partly_known = first.interval_68_gbq.is_some() && first.interval_is_lower_bound;
+    let bound = if is_partly_known { ", at least: a part of the budget is not given" } else { "" };
     let decides = format!("{} decides, by {} of {} Gy", first.organ, first.limit.name(), first.limit_gy);
-    writeln!(text, "{decides}; 68 %: {} GBq{bound}", interval(first.interval_68_gbq)).expect("a string takes all text");
+    writeln!(text, "{decides}; 68 %: {}{bound}", interval(first.interval_68_gbq)).expect("a string takes all text");
     if !next.may_also_decide.is_empty() {
         writeln!(text, "Within that interval these may decide too: {}", next.may_also_decide.join(", "))
             .expect("as above");

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use crate::clinic::course::DoseCourse;
 use crate::clinic::dose_rate::DoseRate;
 use crate::clinic::next_cycle::{Effect, LimitKind, OrganBefore};
-use crate::domain::{Checks, DoseError};
-use crate::intake::bed::{RepairPlan, recorded, tissue};
+use crate::domain::{Checks, DoseError, Warning};
+use crate::intake::bed::{RepairPlan, check_regions, recorded, tissue};
 
 /// A file of organs.
 #[derive(Debug, Deserialize)]
@@ -70,7 +70,17 @@ impl LimitsPlan {
     }
 }
 
+/// Bq in a GBq.
+const BQ_PER_GBQ: f64 = 1e9;
+
 impl Plan {
+    /// What is implausible: activities above those of any treatment.
+    pub(super) fn warnings(&self) -> Vec<Warning> {
+        let so_far = self.administered_gbq.iter().map(|gbq| ("administered_gbq", *gbq));
+        let all = so_far.chain(self.planned_gbq.map(|gbq| ("planned_gbq", gbq)));
+        all.filter_map(|(field, gbq)| Warning::of_high_activity(gbq * BQ_PER_GBQ, field)).collect()
+    }
+
     /// The organs before the next cycle. Every fault is recorded by field.
     ///
     /// * `dose` – the dose that a cycle gave an organ, from a table [Gy]
@@ -82,6 +92,7 @@ impl Plan {
         if self.planned_gbq.is_some_and(|gbq| !(gbq > 0.0 && gbq.is_finite())) {
             checks.fail("planned_gbq", "must be above 0 and finite");
         }
+        check_regions("organ", self.organ.iter().map(|organ| organ.name.as_str()), checks);
         let mut organs = Vec::new();
         for organ in &self.organ {
             let of_tables = || (0..self.administered_gbq.len()).map(|cycle| dose(cycle, &organ.name)).collect();

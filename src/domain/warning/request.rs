@@ -81,10 +81,7 @@ fn of_total(account: &ActivityAccount) -> Option<Warning> {
 }
 
 fn of_half_life(account: &ActivityAccount, name: &str, physical_s: f64) -> Option<Warning> {
-    let seconds = account.half_life_s.filter(|seconds| *seconds > physical_s * HALF_LIFE_TOLERANCE)?;
-    let (effective_h, physical_h) = (seconds / 3600.0, physical_s / 3600.0);
-    let message = format!("{effective_h:.2} h is longer than the physical half-life of {name}, {physical_h:.2} h");
-    Some(Warning::new(HALF_LIFE_ABOVE_PHYSICAL, format!("{UNIT}.half_life"), message))
+    Warning::of_effective_half_life(account.half_life_s?, name, physical_s, format!("{UNIT}.half_life"))
 }
 
 fn of_injected(account: &ActivityAccount) -> Option<Warning> {
@@ -101,12 +98,43 @@ fn of_injected(account: &ActivityAccount) -> Option<Warning> {
 }
 
 fn of_residence(account: &ActivityAccount, name: &str, physical_s: f64) -> Option<Warning> {
-    let (hours, mean_life_h) = (account.time_integrated_activity_coefficient_h?, physical_s / LN_2 / 3600.0);
-    (hours > mean_life_h * HALF_LIFE_TOLERANCE).then(|| {
-        let message = format!(
-            "{hours:.4} h for each Bq injected is more than the mean life of {name}, {mean_life_h:.4} h: more decays \
-             than there were nuclei"
-        );
-        Warning::new(RESIDENCE_TIME_HIGH, INJECTED, message)
-    })
+    Warning::of_coefficient(account.time_integrated_activity_coefficient_h?, name, physical_s, INJECTED)
+}
+
+impl Warning {
+    /// More decays for each Bq injected than there were nuclei.
+    ///
+    /// * `hours` – time-integrated activity coefficient [h]
+    /// * `name`, `physical_s` – the nuclide and its physical half-life [s]
+    pub fn of_coefficient(hours: f64, name: &str, physical_s: f64, field: &str) -> Option<Self> {
+        let mean_life_h = physical_s / LN_2 / 3600.0;
+        (hours > mean_life_h * HALF_LIFE_TOLERANCE).then(|| {
+            let message = format!(
+                "{hours:.4} h for each Bq injected is more than the mean life of {name}, {mean_life_h:.4} h: more \
+                 decays than there were nuclei"
+            );
+            Self::new(RESIDENCE_TIME_HIGH, field, message)
+        })
+    }
+
+    /// An effective half-life that is longer than the physical one.
+    ///
+    /// * `seconds` – effective half-life [s]
+    /// * `name`, `physical_s` – the nuclide and its physical half-life [s]
+    pub fn of_effective_half_life(seconds: f64, name: &str, physical_s: f64, field: impl Into<String>) -> Option<Self> {
+        (seconds > physical_s * HALF_LIFE_TOLERANCE).then(|| {
+            let (effective_h, physical_h) = (seconds / 3600.0, physical_s / 3600.0);
+            let message =
+                format!("{effective_h:.2} h is longer than the physical half-life of {name}, {physical_h:.2} h");
+            Self::new(HALF_LIFE_ABOVE_PHYSICAL, field, message)
+        })
+    }
+
+    /// An activity above that of any treatment.
+    pub fn of_high_activity(bq: f64, field: impl Into<String>) -> Option<Self> {
+        (bq > MOST_BQ).then(|| {
+            let message = format!("{} is more than 1 TBq; is the unit right?", activity_words(bq));
+            Self::new(ACTIVITY_HIGH, field, message)
+        })
+    }
 }

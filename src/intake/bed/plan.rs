@@ -1,6 +1,7 @@
 //! What a BED is made from, as a caller writes it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::f64::consts::LN_2;
 
 use serde::Deserialize;
 
@@ -9,7 +10,7 @@ use crate::clinic::course::{DoseCourse, Session};
 use crate::clinic::dose_rate::{DoseRate, Term};
 use crate::clinic::radiation::Radiation;
 use crate::clinic::repair::{Repair, RepairComponent};
-use crate::domain::{Checks, DoseError};
+use crate::domain::{Checks, DoseError, Warning};
 use crate::physics::nuclide::find;
 
 /// Most regions of a plan.
@@ -126,20 +127,21 @@ pub struct RemovalPlan {
 
 /// Records what is wrong with a list of regions.
 ///
+/// * `what` – the field that lists them
 /// * `names` – of all of them
-pub fn check_regions<'a>(names: impl ExactSizeIterator<Item = &'a str>, checks: &mut Checks) {
+pub fn check_regions<'a>(what: &str, names: impl ExactSizeIterator<Item = &'a str>, checks: &mut Checks) {
     if names.len() == 0 {
-        checks.fail("region", "at least one is needed");
+        checks.fail(what, "at least one is needed");
     }
     if names.len() > MAX_REGIONS {
-        checks.fail("region", format!("are {}, at most {MAX_REGIONS} are taken", names.len()));
+        checks.fail(what, format!("are {}, at most {MAX_REGIONS} are taken", names.len()));
     }
     let mut seen = BTreeSet::new();
     for name in names {
         if name.is_empty() {
-            checks.fail("region", "one has no name");
+            checks.fail(what, "one has no name");
         } else if !seen.insert(name) {
-            checks.fail(format!("region.{name}"), "is there twice");
+            checks.fail(format!("{what}.{name}"), "is there twice");
         }
     }
 }
@@ -154,6 +156,22 @@ impl BedPlan {
     /// Names of the regions.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.region.iter().map(|region| region.name.as_str())
+    }
+
+    /// What is implausible: dose-rates that fall slower than the nuclide decays.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let Ok(nuclide) = find(&self.nuclide) else { return Vec::new() };
+        let mut all = Vec::new();
+        for region in &self.region {
+            for (at, cycle) in region.cycle.iter().enumerate() {
+                let rates = cycle.dose_rate_terms.iter().flatten().map(|term| LN_2 / term.rate_per_h);
+                let slowest_h = cycle.effective_half_life_h.into_iter().chain(rates).fold(0.0, f64::max);
+                let field = format!("region.{}.cycle[{at}]", region.name);
+                let (name, physical_s) = (&nuclide.name, nuclide.half_life_s);
+                all.extend(Warning::of_effective_half_life(3600.0 * slowest_h, name, physical_s, field));
+            }
+        }
+        all
     }
 
     /// Puts doses of organ tables into the cycles that have none. Faults are recorded.

@@ -102,7 +102,7 @@ pub(super) fn checked(
     maps: Option<usize>,
     checks: &mut Checks,
 ) -> Option<Vec<Region>> {
-    check_regions(plan.region.iter().map(|region| region.name.as_str()), checks);
+    check_regions("region", plan.region.iter().map(|region| region.name.as_str()), checks);
     let mut regions = Vec::new();
     for region in plan.region.iter().take(MAX_REGIONS) {
         let kinetics = region.kinetics(checks);
