@@ -50,6 +50,17 @@ pub fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::
     Ok(())
 }
 
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// If it cannot be removed.
+pub fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A file without a name in the folder of `path`: nothing is left of it where the program is ended. None where the
 /// system has no such files.
 fn nameless(path: &Path) -> io::Result<Option<File>> {

@@ -155,6 +155,19 @@ fn more_decays_than_there_were_nuclei_are_told() {
 }
 
 #[test]
+fn what_an_earlier_series_left_is_not_a_part_of_this_one() {
+    let folder = maps();
+    let is_there = |name: &str| folder.path().join("out").join(name).exists();
+    report(folder.path(), &["--series=series.toml", "--by=voxel", "--activity-sigma=0.05"]);
+    assert!(is_there("tia_sigma.nii.gz") && is_there("kinds.nii.gz"));
+    let text = fs::read_to_string(folder.path().join("series.toml")).expect("it is there");
+    let two: Vec<&str> = text.split("[[scan]]").take(3).collect();
+    fs::write(folder.path().join("series.toml"), two.join("[[scan]]")).expect("a writable folder");
+    report(folder.path(), &["--series=series.toml", "--labels=labels.nii"]);
+    assert!(is_there("tia.nii.gz") && !is_there("tia_sigma.nii.gz") && !is_there("kinds.nii.gz"));
+}
+
+#[test]
 fn inputs_stay_and_none_counts_twice() {
     let folder = table(TABLE);
     let args = ["--table=curves.csv", "--nuclide=Lu-177", "--single-time-point=physical", "--output=."];

@@ -193,6 +193,9 @@ fn one_time_point_takes_a_half_life_or_a_method() {
     }
     let curves = json(&demo().join("method/curves.json"));
     assert_eq!(curves["regions"]["liver"]["model"], "population_half_life");
+    // The same folder, without curves now: none are left in it.
+    assert_eq!(run("method", &["--effective-half-life", "60h"]), by_half_life);
+    assert!(!demo().join("method/curves.json").exists() && !demo().join("method/tia.nii.gz").exists());
 }
 
 #[test]

@@ -6,6 +6,8 @@ use crate::clinic::voxels::KindCount;
 
 /// The file of the standard deviation of time-integrated activity.
 pub(in crate::cli) const TIA_SIGMA: &str = "tia_sigma.nii.gz";
+/// The file of what became of each voxel.
+pub(in crate::cli) const KINDS: &str = "kinds.nii.gz";
 /// Bq·s in a MBq·h.
 const BQ_S_PER_MBQ_H: f64 = 3.6e9;
 

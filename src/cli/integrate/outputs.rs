@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::held::{Held, TIA_SIGMA};
+use super::held::{Held, KINDS, TIA_SIGMA};
 use super::maps::Maps;
 use super::options::CurveArgs;
 use crate::clinic::shared::RegionIntegral;
@@ -14,22 +14,15 @@ use crate::clinic::single_time_point::SinglePointIntegral;
 use crate::clinic::voxels::KindCount;
 use crate::clinic::{Flag, Frames, Integration, OneMapRegion, Point, Series};
 use crate::domain::{DoseError, Nuclide, Volume, VoxelGrid, Warning};
+use crate::formats::atomic::{remove_if_there, write_bytes};
 use crate::formats::volume_file::{Origin, write_volume};
-use crate::formats::{atomic::write_bytes, curves_csv, json};
+use crate::formats::{curves_csv, json};
 use crate::intake::IntegratedMaps;
 use crate::report::{Figure, Sheet, time_activity};
 
 /// Every file that may be written.
-pub(super) const FILES: [&str; 8] = [
-    "curves.json",
-    "curves.csv",
-    "curves.png",
-    "tia.nii.gz",
-    TIA_SIGMA,
-    "dose.nii.gz",
-    "dose_sigma.nii.gz",
-    "kinds.nii.gz",
-];
+pub(super) const FILES: [&str; 8] =
+    ["curves.json", "curves.csv", "curves.png", "tia.nii.gz", TIA_SIGMA, "dose.nii.gz", "dose_sigma.nii.gz", KINDS];
 /// The reason of the warning that values may be decay-corrected.
 const VALUES_DECAY_CORRECTED: &str = "VALUES_DECAY_CORRECTED";
 /// Width of the picture, and height of the curve of a region [pixels].
@@ -265,14 +258,21 @@ impl Report {
             write_bytes(&folder.join("curves.png"), &picture).map_err(failed("curves.png"))?;
         }
         if let Some(MapOutput { held, integral, sigma, kinds, origin }) = &self.map {
+            // What an earlier series left would look like a part of this one.
             for (map, (name, text)) in [Some(integral), sigma.as_ref()].into_iter().zip(held.files()) {
-                let Some(map) = map else { continue };
-                write_volume(&folder.join(name), map, text, origin).map_err(failed(name))?;
+                let path = folder.join(name);
+                let written = match map {
+                    Some(map) => write_volume(&path, map, text, origin),
+                    None => remove_if_there(&path),
+                };
+                written.map_err(failed(name))?;
             }
-            if let Some(kinds) = kinds {
-                let path = folder.join("kinds.nii.gz");
-                write_volume(&path, kinds, "dosegrid integrate: kinds", origin).map_err(failed("kinds.nii.gz"))?;
-            }
+            let path = folder.join(KINDS);
+            let written = match kinds {
+                Some(kinds) => write_volume(&path, kinds, "dosegrid integrate: kinds", origin),
+                None => remove_if_there(&path),
+            };
+            written.map_err(failed(KINDS))?;
         }
         Ok(())
     }

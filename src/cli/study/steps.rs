@@ -8,7 +8,7 @@ use serde_json::json;
 use super::plan::{Integrated, Plan};
 use super::stages::Stages;
 use super::{Args, word};
-use crate::cli::integrate::held::{Held, TIA_SIGMA};
+use crate::cli::integrate::held::{Held, KINDS, TIA_SIGMA};
 use crate::cli::integrate::maps::{Maps, integrate_maps};
 use crate::cli::remote::RemoteArgs;
 use crate::cli::report_again::{CURVES, DATA_FOLDER, REPORT, RTDOSE};
@@ -16,6 +16,7 @@ use crate::cli::time_points::{read_on_one_grid, regions_on};
 use crate::cli::{Cli, Command, compute, convert, stdout};
 use crate::clinic::VoxelRegion;
 use crate::domain::{Checks, DoseError, Invalid, RigidTransform, Volume, Warning, warning};
+use crate::formats::atomic::remove_if_there;
 use crate::formats::volume_file::{Origin, write_volume};
 use crate::formats::{json, labels, transform};
 
@@ -30,11 +31,17 @@ pub(in crate::cli) const SIGMA: &str = "sigma.nii.gz";
 
 /// What a study writes: a flag of `compute`, or none, and a file.
 pub(super) fn files(plan: &Plan, args: &Args) -> Vec<(Option<&'static str>, &'static str)> {
+    let all = all_files(plan, args).into_iter();
+    all.filter(|(is_written, _, _)| *is_written).map(|(_, flag, name)| (flag, name)).collect()
+}
+
+/// What a study may write: whether this one does, a flag of `compute`, or none, and a file.
+fn all_files(plan: &Plan, args: &Args) -> [(bool, Option<&'static str>, &'static str); 16] {
     let has_curves = matches!(plan.integrated, Integrated::ByCurves(_));
     let (sigma, organs) = (args.passed.is_monte_carlo(), plan.labels.is_some());
     // A report needs the maps, which stay on the server.
     let here = args.remote.server.is_none();
-    let all = [
+    [
         (true, None, ACTIVITY),
         (has_curves, None, CURVES),
         (has_curves, None, "curves.csv"),
@@ -51,8 +58,16 @@ pub(super) fn files(plan: &Plan, args: &Args) -> Vec<(Option<&'static str>, &'st
         (true, None, RTDOSE),
         (sigma, None, "sigma.dcm"),
         (true, None, "study.json"),
-    ];
-    all.into_iter().filter(|(is_written, _, _)| *is_written).map(|(_, flag, name)| (flag, name)).collect()
+    ]
+}
+
+/// Removes what an earlier study left in the folder: files of two studies would look like those of one.
+fn clear(output: &Path, plan: &Plan, args: &Args) -> Result<(), DoseError> {
+    let names = all_files(plan, args).map(|(_, _, name)| name).into_iter().filter(|name| *name != DATA_FOLDER);
+    for name in names.chain([TIA_SIGMA, KINDS]) {
+        remove_if_there(&output.join(name)).map_err(|error| DoseError::Io(format!("output: {name}: {error}")))?;
+    }
+    Ok(())
 }
 
 /// The commands that compute and convert, as a user would type them.
@@ -105,6 +120,7 @@ pub(super) fn commands(args: &Args, plan: &Plan) -> Vec<Vec<String>> {
 /// Does what the plan says.
 pub(super) fn run(args: &Args, plan: &Plan, output: &Path, stages: &mut Stages) -> Result<(), DoseError> {
     std::fs::create_dir_all(output).map_err(|error| cannot_write("", &error))?;
+    clear(output, plan, args)?;
     stages.begin("reading and placing activities");
     let mut told = plan.line.assumed.clone();
     let mut checks = Checks::new();
