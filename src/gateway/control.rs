@@ -181,7 +181,7 @@ impl Gateway {
     /// Answers a question. Several items are changed all or none.
     ///
     /// * `user` – who asks, as ledger and audit log say it
-    fn answer(&self, asked: &Asked, user: &str) -> Answer {
+    pub(super) fn answer(&self, asked: &Asked, user: &str) -> Answer {
         let words = |error: LedgerError| error.to_string();
         match asked {
             Asked::List => self.ledger.items().map_err(words),
@@ -245,6 +245,7 @@ impl Gateway {
 
     /// Ends an item, and forgets the files of its study: sent again, they are new.
     fn drop_item(&self, id: &str, user: &str) -> Answer {
+        let _studies = self.studies.lock();
         let done = self.audited(
             |change| {
                 let item = change.advance(id, State::Skipped, &format!("dropped by {user}"), |_| {})?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::config::{Destination, DestinationKind};
+use super::ledger::Table;
 use super::record::{Delivery, DeliveryState, Item, Object};
 use super::{Gateway, State, intake, now_ms};
 use crate::domain::{DoseError, Invalid};
@@ -51,13 +52,34 @@ impl Gateway {
                             continue;
                         }
                         let next = self.attempt(&item, due);
-                        self.note(&item.id, state, |item| item.deliveries[number] = next)?;
+                        self.attempted(&item, number, next)?;
                     }
                 }
                 self.conclude(&item.id)?;
             }
         }
         Ok(was_due)
+    }
+
+    /// Notes an attempt. What arrived while its item was skipped is there all the same, and the item says so.
+    pub(super) fn attempted(&self, found: &Item, number: usize, next: Delivery) -> Result<(), DoseError> {
+        let done = self.ledger.change(|change| {
+            let mut item = change.item(&found.id)?;
+            if item.state != found.state {
+                let is_same = item.deliveries.get(number) == Some(&found.deliveries[number]);
+                if !is_same || !has_arrived(&next) {
+                    return Ok(None);
+                }
+                item.reason = format!("{}; {} had it by then", item.reason, next.to);
+            }
+            item.deliveries[number] = next;
+            change.put(Table::Items, &item.id, &item)?;
+            Ok(Some(item).filter(|item| item.state != found.state))
+        })?;
+        if let Some(item) = done {
+            tracing::warn!(item = item.id, reason = item.reason, "item");
+        }
+        Ok(())
     }
 
     /// Takes an item on whose deliveries say so.

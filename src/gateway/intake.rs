@@ -4,9 +4,11 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::ledger::{Change, LedgerError, Table};
 use super::record::{Claim, Item, Kept, StudyRecord};
-use super::{Gateway, State, now_ms};
+use super::{Gateway, State, now_ms, offer};
 use crate::digest::{Digest, sha256_hex};
 use crate::domain::{DoseError, Invalid};
 use crate::formats::dicom::{self, CLASSES, Outline, Outlined};
@@ -18,7 +20,7 @@ const BUFFER_BYTES: usize = 1 << 16;
 pub(super) const END: &str = ".dcm";
 
 /// Where a file came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Origin {
     /// Name of the source.
     pub(super) source: String,
@@ -118,6 +120,7 @@ impl Gateway {
             return fs::remove_file(path).map_err(failed);
         }
         let digest = content_of(path).map_err(failed)?;
+        let _studies = self.studies.lock();
         let key = format!("{study}/{}", outline.instance);
         let known: Option<Kept> = self.ledger.get(Table::Instances, &key)?;
         let is_new = known.as_ref().is_none_or(|known| known.digest != digest && !self.is_kept(&study, outline));
@@ -209,6 +212,9 @@ fn arrived(
     record.uid.clone_from(&outline.study);
     record.source.clone_from(&origin.source);
     record.calling.clone_from(&origin.calling);
+    if offer::is_activity(outline) {
+        record.activity = Some(origin.clone());
+    }
     record.last_ms = kept.came_ms;
     let last = change.versions(study)?.pop();
     let waits = "waits until nothing more comes";

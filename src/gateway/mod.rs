@@ -23,6 +23,8 @@ mod rules;
 mod run;
 mod sources;
 mod state;
+#[cfg(test)]
+mod tests;
 mod whole;
 mod work;
 mod worklist;
@@ -78,6 +80,8 @@ pub(crate) struct Gateway {
     ledger: Ledger,
     salt: String,
     chain: Mutex<Chain>,
+    /// Held while a file gets its place, or a study is forgotten, so that no file is known that is not there.
+    studies: Mutex<()>,
     metrics: GatewayMetrics,
     /// This program, which is started again for what is computed.
     program: PathBuf,
@@ -134,9 +138,9 @@ impl Gateway {
         let sources = config.sources.iter().map(|source| source.name.as_str());
         let destinations = config.destinations.iter().map(|destination| destination.name.as_str());
         let metrics = GatewayMetrics::new(env!("CARGO_PKG_VERSION"), sources, destinations);
-        let (chain, stops) = (Mutex::new(chain), AtomicBool::new(false));
+        let (chain, studies, stops) = (Mutex::new(chain), Mutex::new(()), AtomicBool::new(false));
         let asked_worklists_ms = AtomicI64::new(0);
-        Ok(Self { config, ledger, salt, chain, metrics, program, asked_worklists_ms, stops, _lock: lock })
+        Ok(Self { config, ledger, salt, chain, studies, metrics, program, asked_worklists_ms, stops, _lock: lock })
     }
 
     /// A folder or file of the gateway.

@@ -9,6 +9,11 @@ use crate::formats::dicom::{self, CLASSES, Calibration, Inventory, Outline, Plac
 /// The class of real world value maps, which may belong to any image. Source: DICOM PS3.4, table B.5-1.
 const REAL_WORLD_MAP: &str = "1.2.840.10008.5.1.4.1.1.67";
 
+/// Whether a file may hold an activity.
+pub(super) fn is_activity(outline: &Outline) -> bool {
+    matches!(outline.modality.as_str(), "NM" | "PT") && outline.class != REAL_WORLD_MAP
+}
+
 /// A file of a study.
 #[derive(Clone, Debug)]
 pub(super) struct OfferFile {
@@ -30,7 +35,7 @@ pub(super) struct SeriesOffer {
 
 impl SeriesOffer {
     pub(super) fn is_activity(&self) -> bool {
-        matches!(self.outline.modality.as_str(), "NM" | "PT") && self.outline.class != REAL_WORLD_MAP
+        is_activity(&self.outline)
     }
 
     pub(super) fn is_labels(&self) -> bool {
@@ -68,7 +73,7 @@ pub(super) struct Offer {
 impl Offer {
     /// Looks at the files of a folder.
     ///
-    /// * `source`, `calling` – the way that they came
+    /// * `source`, `calling` – the way that its activities came
     ///
     /// # Errors
     /// If there is nothing to look at, or reading fails.

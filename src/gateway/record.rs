@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::State;
+use super::intake::Origin;
 
 /// A study: what is known of it beside its files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,12 +14,23 @@ pub(super) struct StudyRecord {
     pub(super) source: String,
     /// Title that sent it; empty where it did not come by C-STORE.
     pub(super) calling: String,
+    /// Where the last activity came from, by which rules choose; none before one came.
+    #[serde(default)]
+    pub(super) activity: Option<Origin>,
     /// When the last file came [ms since 1970].
     pub(super) last_ms: i64,
     /// Versions so far.
     pub(super) versions: u32,
     /// Instances that came again with other bytes.
     pub(super) conflicts: Vec<String>,
+}
+
+impl StudyRecord {
+    /// Where a study came from, for rules: whatever else it has may come by other ways, and later.
+    pub(super) fn way(&self) -> Origin {
+        let last = || Origin { source: self.source.clone(), calling: self.calling.clone() };
+        self.activity.clone().unwrap_or_else(last)
+    }
 }
 
 /// A file of a study.
@@ -89,6 +101,12 @@ impl Item {
             released_by: None,
             workitem: None,
         }
+    }
+
+    /// Whether it waits for the same computation as when it was found. More of its study may have come since, so that
+    /// it is ready again for another.
+    pub(super) fn still_waits(&self, found: &Self) -> bool {
+        self.state == State::Ready && self.key == found.key
     }
 }
 

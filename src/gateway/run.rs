@@ -45,6 +45,7 @@ pub fn run(config: Config, program: PathBuf, until: Until, is_told: impl Fn() ->
     })?;
     let gateway = Arc::new(gateway);
     gateway.clear_unfinished().map_err(|error| DoseError::Io(format!("gateway: {error}")))?;
+    gateway.look_anew()?;
     let called = gateway.config.sources.iter().filter_map(|source| match &source.kind {
         SourceKind::Store(store) => Some(listen(store.listen).map(|listener| (source, listener))),
         SourceKind::Web(web) => Some(listen(web.listen).map(|listener| (source, listener))),
@@ -97,6 +98,17 @@ impl Gateway {
                     return Err(error);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Has all studies looked at that are not computed: rules and program may be others than the last time.
+    pub(super) fn look_anew(&self) -> Result<(), DoseError> {
+        for item in self.ledger.items_in(State::Ready)? {
+            self.settle(&item.id, State::Received, "is looked at by the rules of this start", |_| {})?;
+        }
+        for item in self.ledger.items_in(State::Received)? {
+            self.note(&item.id, State::Received, |item| item.looked_ms = 0)?;
         }
         Ok(())
     }
@@ -178,7 +190,8 @@ impl Gateway {
             return self.settle(&item.id, State::Aside, &reason, |_| {});
         }
         let folder = self.study_folder(&item.study);
-        let verdict = match Offer::read(&folder, Some(study.source.clone()), &study.calling) {
+        let way = study.way();
+        let verdict = match Offer::read(&folder, Some(way.source), &way.calling) {
             Err(Invalid(reason)) => Verdict::Aside(format!("its folder {reason}")),
             Ok(mut offer) => verdict(&mut offer, &self.config.rules, &self.program),
         };

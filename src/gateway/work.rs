@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::config::Limits;
-use super::ledger::Table;
+use super::ledger::{LedgerError, Table};
 use super::record::{Delivery, DeliveryState, Item, Object};
 use super::{Gateway, Rule, State, intake};
 use crate::domain::DoseError;
@@ -173,7 +173,9 @@ impl Gateway {
             return Ok(true);
         }
         let places = (input.as_path(), output.as_path());
-        let done = compute(&self.program, places, &item.words, self.config.limits, || self.is_stopping());
+        // What nobody waits for any more is not computed to its end.
+        let is_idle = || self.is_stopping() || !self.still_waits(&item);
+        let done = compute(&self.program, places, &item.words, self.config.limits, is_idle);
         let done = done.and_then(|()| objects(&output, rule).map_err(|reason| Some((reason, true))));
         match &done {
             Err(None) => {}
@@ -183,6 +185,7 @@ impl Gateway {
         }
         match done {
             Err(None) => {}
+            Ok(_) | Err(Some(_)) if !self.still_waits(&item) => {}
             Err(Some((reason, is_final))) if is_final || item.failures + 1 >= MAX_FAILURES => {
                 self.settle(&item.id, State::Aside, &reason, |item| item.failures += 1)?;
             }
@@ -194,6 +197,12 @@ impl Gateway {
         }
         let _ = fs::remove_dir_all(&work);
         Ok(true)
+    }
+
+    /// Whether an item waits for the same computation as when it was found. A ledger that fails says so elsewhere.
+    fn still_waits(&self, item: &Item) -> bool {
+        let now = self.ledger.get::<Item>(Table::Items, &item.id);
+        now.map_or(true, |now| now.is_some_and(|now| now.still_waits(item)))
     }
 
     /// The files that an item is computed from, as they were when it became ready.
@@ -211,7 +220,10 @@ impl Gateway {
     }
 
     /// Keeps results, and lets them wait or go.
-    fn computed(&self, item: &Item, rule: &Rule, output: &Path, objects: Vec<Object>) -> io::Result<()> {
+    pub(super) fn computed(&self, item: &Item, rule: &Rule, output: &Path, objects: Vec<Object>) -> io::Result<()> {
+        if !self.still_waits(item) {
+            return Ok(());
+        }
         let place = self.results(&item.id);
         if place.exists() {
             fs::remove_dir_all(&place)?;
@@ -237,6 +249,10 @@ impl Gateway {
         };
         let done = self.audited(
             |change| {
+                let now = change.item(&item.id)?;
+                if !now.still_waits(item) {
+                    return Err(LedgerError::NoWay { id: now.id, from: now.state, to: State::Computed });
+                }
                 change.advance(&item.id, State::Computed, "", |item| {
                     item.objects = objects;
                     item.deliveries = deliveries;
@@ -254,7 +270,7 @@ impl Gateway {
                 tracing::info!(item = item.id, state = item.state.name(), "computed");
                 Ok(())
             }
-            Err(super::LedgerError::NoWay { .. }) => {
+            Err(LedgerError::NoWay { .. }) => {
                 tracing::info!(item = item.id, "more of the study came while it was computed");
                 Ok(())
             }
@@ -271,7 +287,7 @@ impl Gateway {
         more: impl FnOnce(&mut Item),
     ) -> Result<(), DoseError> {
         match self.advance(id, to, reason, more) {
-            Ok(_) | Err(super::LedgerError::NoWay { .. }) => Ok(()),
+            Ok(_) | Err(LedgerError::NoWay { .. }) => Ok(()),
             Err(other) => Err(other.into()),
         }
     }

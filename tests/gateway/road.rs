@@ -159,6 +159,27 @@ fn what_is_not_whole_waits_and_what_comes_late_is_a_new_version() {
 }
 
 #[test]
+fn a_rule_asks_where_the_activity_came_from_whatever_comes_last() {
+    let source = |name: &str| {
+        format!("[[source]]\nname = '{name}'\nkind = 'folder'\npath = '{name}'\nquiet = '1s'\nlimit = '1s'\n")
+    };
+    let rest = "[[destination]]\nname = 'out'\nkind = 'folder'\npath = 'out'\n\
+        [[rule]]\nname = 'lu'\nsources = 'in'\nto = 'out'\nrelease = 'auto'\n[rule.compute]\nmethod = 'local'\n";
+    // Sources are asked in this order.
+    for sources in [["in", "archive"], ["archive", "in"]] {
+        let sources = sources.map(source).concat();
+        let site = Site::with(&format!("folder = 'state'\npoll = '1s'\n{sources}{rest}"));
+        site.put(study(), &["ct-"]);
+        fs::create_dir(site.path().join("archive")).expect("a writable folder");
+        for path in files(&study().join("ct")) {
+            fs::copy(&path, site.path().join("archive").join(path.file_name().expect("a name"))).expect("room");
+        }
+        site.run();
+        assert_eq!(verified(&site.states()), 1, "{:?}", site.states());
+    }
+}
+
+#[test]
 fn ct_and_activity_have_to_be_of_one_place() {
     let site = Site::new(AUTO, "");
     site.put(study(), &["ct-", "organs"]);

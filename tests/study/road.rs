@@ -4,12 +4,16 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_dictionary_std::tags;
+use dicom_object::open_file;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use dosegrid::demo::{DicomStudy, StylisedPhantom};
 use dosegrid::formats::nifti;
 
+use crate::gateway::site::files;
 use crate::support::command::{dosegrid, stderr, succeed};
 
 /// Coarse voxels: quick, and every organ still has some.
@@ -218,4 +222,35 @@ fn a_folder_of_three_sessions_needs_registrations_or_a_word() {
     let coefficient = found["regions"]["all"]["tia_coefficient_h"].as_f64().expect("a number");
     let whole = found["regions"]["all"]["tia_mbq_h"].as_f64().expect("a number");
     assert!((whole / coefficient / 7400.0 - 1.0).abs() < 1e-9, "{found}");
+}
+
+#[test]
+fn a_time_point_that_sees_less_than_the_reference_is_told() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for path in files(&demo().join("out/dicom")) {
+        fs::copy(&path, folder.path().join(path.file_name().expect("a name"))).expect("a writable folder");
+    }
+    let told = |output: &str| {
+        succeed(folder.path(), ["study", ".", "--method", "local", "--quiet", "--output", output]);
+        let warnings = json(&folder.path().join(output).join("result.json"))["warnings"].clone();
+        let warnings = warnings.as_array().expect("warnings").clone();
+        let words = warnings.iter().map(|one| one["message"].as_str().expect("words").to_owned());
+        words.filter(|words| words.contains("outside the field of view of")).collect::<Vec<_>>()
+    };
+    assert_eq!(told("whole"), [""; 0]);
+    // A bed position less on the second day.
+    let path = folder.path().join("spect-2.dcm");
+    let mut object = open_file(&path).expect("a file");
+    let frames = SHAPE[2] - 6;
+    let bytes = object.element(tags::PIXEL_DATA).expect("pixels").to_bytes().expect("bytes").into_owned();
+    let kept = bytes.len() / 4 * 3;
+    object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::from(bytes[..kept].to_vec())));
+    object.put(DataElement::new(tags::NUMBER_OF_FRAMES, VR::IS, PrimitiveValue::from(frames.to_string())));
+    let count = PrimitiveValue::from(u16::try_from(frames).expect("few"));
+    object.put(DataElement::new(tags::NUMBER_OF_SLICES, VR::US, count));
+    let vector: Vec<u16> = (1..=18).collect();
+    object.put(DataElement::new(tags::SLICE_VECTOR, VR::US, PrimitiveValue::U16(vector.into())));
+    object.write_to_file(&path).expect("a writable folder");
+    let told = told("short");
+    assert!(told.len() == 1 && told[0].contains(&activities()[1]) && told[0].contains("counts as 0"), "{told:?}");
 }

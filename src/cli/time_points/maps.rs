@@ -1,13 +1,12 @@
 //! The activity maps of all time points, on the grid of one of them.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::{Chosen, TimeLine, TimePoint};
-use crate::domain::{Checks, Invalid, RigidTransform, Volume, VoxelGrid};
+use crate::domain::{Checks, Invalid, RigidTransform, Volume};
 use crate::formats::dicom::{DicomImage, Place, Wanted, read_image};
 use crate::report::numbers::significant;
-use crate::resample::{MAX_SHARE_OUTSIDE, Resampler};
+use crate::resample::{MAX_SHARE_OUTSIDE, Resampler, share_outside};
 
 /// Bq in a MBq.
 const BQ_PER_MBQ: f64 = 1e6;
@@ -46,8 +45,8 @@ impl TimeLine {
     }
 }
 
-/// Reads the maps and puts them on the grid of the reference, their totals kept [MBq a voxel]. What lies outside it is
-/// told.
+/// Reads the maps and puts them on the grid of the reference, their totals kept [MBq a voxel]. What lies outside one
+/// of them is told.
 ///
 /// # Errors
 /// Every series that cannot be read or put there.
@@ -60,14 +59,13 @@ pub(in crate::cli) fn read_on_one_grid(
     checks: &mut Checks,
 ) -> Option<Vec<Volume<f32>>> {
     let fixed = checks.at("folder", read(folder, &line.points[reference]))?;
-    let grid = fixed.grid().clone();
     let mut maps = Vec::new();
     for (number, point) in line.points.iter().enumerate() {
         if number == reference {
             maps.push(Some(fixed.clone()));
             continue;
         }
-        let moved = read(folder, point).and_then(|map| placed(&map, &grid, point, chosen, told));
+        let moved = read(folder, point).and_then(|map| placed(&map, &fixed, point, chosen, told));
         maps.push(checks.at("folder", moved));
     }
     maps.into_iter().collect()
@@ -85,11 +83,12 @@ fn read(folder: &Path, point: &TimePoint) -> Result<Volume<f32>, Invalid> {
 
 fn placed(
     map: &Volume<f32>,
-    grid: &Arc<VoxelGrid>,
+    fixed: &Volume<f32>,
     point: &TimePoint,
     chosen: &Chosen,
     told: &mut Vec<String>,
 ) -> Result<Volume<f32>, Invalid> {
+    let grid = fixed.grid();
     let transform = match chosen.registrations.get(&point.series) {
         Some((_, file)) => file.between(map.grid(), grid)?,
         None => RigidTransform::IDENTITY,
@@ -99,6 +98,16 @@ fn placed(
     if outside > MAX_SHARE_OUTSIDE {
         let percent = significant(100.0 * outside, DIGITS);
         told.push(format!("{percent} % of the activity of {} lies outside the grid of the maps", point.series));
+    }
+    // There the curves fall by what the camera did not see.
+    let unseen = share_outside(fixed, map.grid(), &transform);
+    if unseen > MAX_SHARE_OUTSIDE {
+        let percent = significant(100.0 * unseen, DIGITS);
+        told.push(format!(
+            "{percent} % of the activity of the reference lies outside the field of view of {}, which counts as 0 \
+             there: doses are wrong there",
+            point.series
+        ));
     }
     Ok(moved.volume)
 }

@@ -233,7 +233,7 @@ impl Config {
         Self::parse(&text, &base)
     }
 
-    fn parse(text: &str, base: &Path) -> Result<Self, DoseError> {
+    pub(super) fn parse(text: &str, base: &Path) -> Result<Self, DoseError> {
         let mut faults = Faults::of(text);
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in &errors {

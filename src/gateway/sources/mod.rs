@@ -18,6 +18,7 @@ use tempfile::NamedTempFile;
 use super::Gateway;
 use super::config::{Source, SourceKind};
 use super::intake::{Origin, sync};
+use super::ledger::Table;
 use crate::domain::DoseError;
 
 /// Most bytes of a file that is taken.
@@ -107,6 +108,20 @@ impl Gateway {
                 if let Err(error) = remove(&path) {
                     tracing::warn!(path = %path.display(), %error, "what is left of a lost process cannot be deleted");
                 }
+            }
+        }
+        self.clear_forgotten()
+    }
+
+    /// Deletes what is left of studies that were being forgotten when the process was lost. A file that has its place,
+    /// and is not known yet, lies in the spool too.
+    fn clear_forgotten(&self) -> io::Result<()> {
+        for entry in fs::read_dir(self.at("studies"))? {
+            let entry = entry?;
+            let start = format!("{}/", entry.file_name().to_string_lossy());
+            let known = self.ledger.list::<serde_json::Value>(Table::Instances, &start).map_err(io::Error::other)?;
+            if known.is_empty() {
+                remove(&entry.path())?;
             }
         }
         Ok(())
