@@ -227,11 +227,13 @@ fn a_folder_of_three_sessions_needs_registrations_or_a_word() {
 #[test]
 fn a_time_point_that_sees_less_than_the_reference_is_told() {
     let folder = tempfile::tempdir().expect("a temporary folder");
+    let study = folder.path().join("study");
+    fs::create_dir(&study).expect("a writable folder");
     for path in files(&demo().join("out/dicom")) {
-        fs::copy(&path, folder.path().join(path.file_name().expect("a name"))).expect("a writable folder");
+        fs::copy(&path, study.join(path.file_name().expect("a name"))).expect("a writable folder");
     }
     let told = |output: &str| {
-        succeed(folder.path(), ["study", ".", "--method", "local", "--quiet", "--output", output]);
+        succeed(folder.path(), ["study", "study", "--method", "local", "--quiet", "--output", output]);
         let warnings = json(&folder.path().join(output).join("result.json"))["warnings"].clone();
         let warnings = warnings.as_array().expect("warnings").clone();
         let words = warnings.iter().map(|one| one["message"].as_str().expect("words").to_owned());
@@ -239,7 +241,7 @@ fn a_time_point_that_sees_less_than_the_reference_is_told() {
     };
     assert_eq!(told("whole"), [""; 0]);
     // A bed position less on the second day.
-    let path = folder.path().join("spect-2.dcm");
+    let path = study.join("spect-2.dcm");
     let mut object = open_file(&path).expect("a file");
     let frames = SHAPE[2] - 6;
     let bytes = object.element(tags::PIXEL_DATA).expect("pixels").to_bytes().expect("bytes").into_owned();
