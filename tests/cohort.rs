@@ -188,6 +188,10 @@ fn every_fault_of_a_manifest_is_named_by_its_line_before_any_work() {
     fs::write(base.join("ends.csv"), "study,nuclide\r\nstudy-1,\r\nstudy-1,Xx-1\r\n").expect("a writable folder");
     let said = stderr(&dosegrid(base, ["cohort", "ends.csv", "--output", &place]));
     assert!(said.contains("error: line 3: nuclide: ") && said.lines().count() == 1, "{said}");
+    // One folder is of one patient, however it is written.
+    fs::write(base.join("twice.csv"), "study,patient\nstudy-1,4711\n./study-1/,4712\n").expect("a writable folder");
+    let said = stderr(&dosegrid(base, ["cohort", "twice.csv", "--output", &place]));
+    assert_eq!(said, "error: line 3: is the study of line 2, and of another patient\n");
     fs::write(base.join("head.csv"), "folder,study,study\na,b,c\n").expect("a writable folder");
     let said = stderr(&dosegrid(base, ["cohort", "head.csv", "--output", &place]));
     assert!(said.contains("column \"folder\" is not known") && said.contains("has 2 columns study"), "{said}");

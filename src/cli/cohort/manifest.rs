@@ -1,7 +1,7 @@
 //! The manifest: one line for each study, checked before any work.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
@@ -67,6 +67,7 @@ pub(super) fn read(args: &Args, web: Option<&Web>, checks: &mut Checks) -> Optio
     }
     let mut lines = Vec::new();
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    let mut patients: BTreeMap<PathBuf, (u64, String)> = BTreeMap::new();
     let mut count = 0;
     for record in reader.records() {
         count += 1;
@@ -95,6 +96,12 @@ pub(super) fn read(args: &Args, web: Option<&Web>, checks: &mut Checks) -> Optio
         let Some(line) = line(args, web, number, cell, checks) else { continue };
         if let Some(first) = seen.insert(line.identity(), number) {
             checks.fail(format!("line {number}"), format!("is the same study with the same options as line {first}"));
+        }
+        let place = Path::new(&line.input).canonicalize().unwrap_or_else(|_| PathBuf::from(&line.input));
+        let (first, patient) = patients.entry(place).or_insert_with(|| (number, line.patient.clone()));
+        // Lines without a patient are each of the one that the folder stands for.
+        if cell("patient").is_some() && *patient != line.patient {
+            checks.fail(format!("line {number}"), format!("is the study of line {first}, and of another patient"));
         }
         lines.push(line);
     }
