@@ -3,7 +3,7 @@
 use super::pb;
 use crate::clinic::budget::{Budget, Part, PartSource, VOLUME_UNCERTAINTY_LARGE, VolumePart, part_name};
 use crate::domain::{Checks, DoseError};
-use crate::intake::bed::on_the_wire;
+use crate::intake::bed::{MAX_REGIONS, on_the_wire};
 use crate::intake::budget::{
     BudgetPlan, BudgetRegionPlan, CyclesSum, OutlinePlan, RecoveryPlan, RegionBudget, SpherePlan,
 };
@@ -14,7 +14,7 @@ use crate::intake::budget::{
 /// [`DoseError::Invalid`] with every fault, by its path on the wire.
 pub(in crate::api) fn budgets(message: pb::ComputeBudgetRequest) -> Result<Vec<RegionBudget>, DoseError> {
     let plan = decode(message)?;
-    let names = || plan.region.iter().map(|region| region.name.as_str());
+    let names = || plan.region.iter().take(MAX_REGIONS).map(|region| region.name.as_str());
     plan.budgets().map_err(|error| error.with_faults(|fault| on_the_wire(fault, names())))
 }
 
@@ -207,4 +207,19 @@ fn decode_budget(message: pb::RegionBudget) -> Option<RegionBudget> {
             dose_relative_sigma: sum.dose_relative_sigma,
         }),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_more_regions_than_are_taken_the_rest_is_not_looked_at() {
+        let regions = vec![pb::BudgetRegion::default(); 50 * MAX_REGIONS];
+        let Err(DoseError::Invalid(violations)) = budgets(pb::ComputeBudgetRequest { regions }) else {
+            panic!("they are refused");
+        };
+        assert!(violations.iter().any(|fault| fault.reason.contains("at most")), "{:?}", violations.first());
+        assert!(violations.len() < 10 * MAX_REGIONS, "{}", violations.len());
+    }
 }

@@ -137,7 +137,7 @@ pub fn check_regions<'a>(what: &str, names: impl ExactSizeIterator<Item = &'a st
         checks.fail(what, format!("are {}, at most {MAX_REGIONS} are taken", names.len()));
     }
     let mut seen = BTreeSet::new();
-    for name in names {
+    for name in names.take(MAX_REGIONS) {
         if name.is_empty() {
             checks.fail(what, "one has no name");
         } else if !seen.insert(name) {
@@ -153,9 +153,9 @@ impl BedPlan {
         checks.at("rbe", Radiation::of(nuclide, self.rbe, self.mixed_field))
     }
 
-    /// Names of the regions.
+    /// Names of the regions, of as many as are taken.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.region.iter().map(|region| region.name.as_str())
+        self.region.iter().take(MAX_REGIONS).map(|region| region.name.as_str())
     }
 
     /// What is implausible: dose-rates that fall slower than the nuclide decays.

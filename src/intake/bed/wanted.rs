@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{BedMaps, BedOfMaps, BedPlan, BedRegion, BedRegions, BedVolumes};
+use super::{BedMaps, BedOfMaps, BedPlan, BedRegion, BedRegions, BedVolumes, MAX_REGIONS};
 use crate::domain::method::DEFAULT_MINIMUM_DENSITY_G_CM3;
 use crate::domain::{
     Checks, DensityMap, DoseError, Invalid, LabelMap, Organ, Organs, Part, Violation, Volume, VolumeHeader, VolumeRole,
@@ -90,7 +90,8 @@ impl RawBed {
             checks.fail(field, reason);
         }
         if has_maps {
-            for (at, _) in self.plan.region.iter().enumerate().filter(|(_, region)| region.label.is_none()) {
+            let regions = self.plan.region.iter().take(MAX_REGIONS).enumerate();
+            for (at, _) in regions.filter(|(_, region)| region.label.is_none()) {
                 checks.fail(format!("regions[{at}].label"), MISSING);
             }
         }
@@ -144,14 +145,14 @@ fn arrivals(
 pub fn on_the_wire<'a>(fault: Violation, names: impl Iterator<Item = &'a str>) -> Violation {
     let Violation { field, reason } = fault;
     let Some(rest) = field.strip_prefix("region") else { return Violation { field, reason } };
-    let of = |(at, name): (usize, &str)| {
+    let of = |(at, name): (usize, &'a str)| {
         let own = rest.strip_prefix('.')?.strip_prefix(name)?;
-        let own = own.replacen(".cycle", ".cycles", 1);
-        (own.is_empty() || own.starts_with('.')).then(|| (name.len(), format!("regions[{at}]{own}")))
+        (own.is_empty() || own.starts_with('.')).then_some((name.len(), at, own))
     };
     // Of two names of which one begins the other, the longer is meant.
-    let found = names.enumerate().filter_map(of).max_by_key(|(length, _)| *length);
-    Violation { field: found.map_or_else(|| format!("regions{rest}"), |(_, field)| field), reason }
+    let found = names.enumerate().filter_map(of).max_by_key(|(length, ..)| *length);
+    let field = |(_, at, own): (usize, usize, &str)| format!("regions[{at}]{}", own.replacen(".cycle", ".cycles", 1));
+    Violation { field: found.map_or_else(|| format!("regions{rest}"), field), reason }
 }
 
 impl BedWork {
