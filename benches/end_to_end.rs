@@ -1,11 +1,12 @@
-//! A whole dose through the service on loopback: `end_to_end/<method>/<size>`, in voxels/s, warm, on the CPU.
+//! A whole dose through the service on loopback: `end_to_end/<method>/<size>`, in voxels/s, warm, on the CPU. `kernel` is
+//! with the default correction for density, `kernel-water` without: one convolution.
 
 use std::{sync::Arc, time::Duration};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dosegrid::api::{ServerConfig, client::Client, server::serve};
 use dosegrid::domain::{
-    ActivityUnit, DensityMap, DeviceSelector, DoseRequest, KernelOptions, LocalOptions, Method, TimeIntegratedActivity,
+    ActivityUnit, DensityCorrection, DensityMap, DeviceSelector, DoseRequest, KernelOptions, LocalOptions, Method, TimeIntegratedActivity,
     Volume, VoxelGrid,
 };
 use dosegrid::{engine::Device, physics::nuclide};
@@ -16,7 +17,7 @@ const SIDE: u64 = 128;
 const SEED: u64 = 7;
 
 fn request(method: Method) -> DoseRequest {
-    let grid = Arc::new(VoxelGrid::new([SIDE; 3], [3.0; 3]).expect("a good grid"));
+    let grid = Arc::new(VoxelGrid::new([SIDE; 3], [4.0; 3]).expect("a good grid"));
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(SEED);
     let activity = (0..grid.voxels()).map(|_| random.random_range(0.0..1e9)).collect();
     let activity = Volume::from_vec(grid.clone(), activity).expect("a value for each voxel");
@@ -41,9 +42,14 @@ fn end_to_end(criterion: &mut Criterion) {
     });
     let mut group = criterion.benchmark_group("end_to_end");
     group.sample_size(10).measurement_time(Duration::from_secs(15)).throughput(Throughput::Elements(SIDE.pow(3)));
-    for method in [Method::Local(LocalOptions::default()), Method::Kernel(KernelOptions::default())] {
+    let water = KernelOptions { density_correction: DensityCorrection::Water, ..KernelOptions::default() };
+    for (name, method) in [
+        ("local", Method::Local(LocalOptions::default())),
+        ("kernel", Method::Kernel(KernelOptions::default())),
+        ("kernel-water", Method::Kernel(water)),
+    ] {
         let request = request(method);
-        group.bench_function(format!("{}/{SIDE}", request.method().name()), |bencher| {
+        group.bench_function(format!("{name}/{SIDE}"), |bencher| {
             bencher.iter(|| runtime.block_on(client.compute(&request, |_| {})).expect("a dose"));
         });
     }

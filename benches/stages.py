@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the stages of the GPU engine become: bytes of SPIR-V; by Mesa's compiler for AMD, registers and instructions.
 
-    SPIRV_FOLDER=DIR cargo test --release every_stage_is_valid_spirv
+    SHADER_FOLDER=DIR cargo test --release every_stage_is_valid_spirv
     python benches/stages.py DIR [DIR_BEFORE]
 
 The compiler needs no hardware: RADV_FORCE_FAMILY makes a device that only compiles (Debian: mesa-vulkan-drivers;

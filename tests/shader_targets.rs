@@ -1,5 +1,7 @@
 //! Every stage becomes what other systems take: SPIR-V for Vulkan, HLSL for DirectX 12, MSL for Metal, through the
 //! compiler that wgpu has. SPIR-V is checked by `spirv-val` where it is found.
+//!
+//! SHADER_FOLDER: where to keep what is written, for other compilers (`.ci/gpus`, `benches/stages.py`).
 
 use std::fs;
 use std::path::PathBuf;
@@ -54,12 +56,21 @@ fn msl(stage: &StageSource) -> String {
     written.unwrap_or_else(|error| panic!("{}: {error}", stage.name)).0
 }
 
+fn kept_folder() -> Option<PathBuf> {
+    std::env::var_os("SHADER_FOLDER").map(PathBuf::from)
+}
+
 #[test]
 fn every_stage_is_written_for_directx_and_metal() {
     let stages = stage_sources();
     assert_eq!(stages.len(), 12);
     for stage in &stages {
         let (hlsl, msl) = (hlsl(stage), msl(stage));
+        if let Some(folder) = kept_folder() {
+            let file = folder.join(stage.name);
+            fs::write(file.with_extension("hlsl"), &hlsl).expect("a file");
+            fs::write(file.with_extension("metal"), &msl).expect("a file");
+        }
         assert!(hlsl.contains("[numthreads("), "{}", stage.name);
         assert!(msl.contains("kernel void"), "{}", stage.name);
     }
@@ -68,8 +79,7 @@ fn every_stage_is_written_for_directx_and_metal() {
 #[test]
 fn every_stage_is_valid_spirv() {
     let temporary = tempfile::tempdir().expect("a folder");
-    // `benches/stages.py` wants to have them.
-    let kept = std::env::var_os("SPIRV_FOLDER").map(PathBuf::from);
+    let kept = kept_folder();
     let folder = kept.as_deref().unwrap_or_else(|| temporary.path());
     let found = Command::new("spirv-val").arg("--version").output().is_ok();
     if !found {
