@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dosegrid::api::{ServerConfig, client::Client, server::serve};
 use dosegrid::domain::{
-    ActivityUnit, DensityCorrection, DensityMap, DeviceSelector, DoseRequest, KernelOptions, LocalOptions, Method, TimeIntegratedActivity,
-    Volume, VoxelGrid,
+    ActivityUnit, DensityCorrection, DensityMap, DeviceSelector, DoseRequest, KernelOptions, LocalOptions, Method,
+    TimeIntegratedActivity, Volume, VoxelGrid,
 };
 use dosegrid::{engine::Device, physics::nuclide};
 use rand::{RngExt, SeedableRng};
