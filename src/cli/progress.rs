@@ -1,7 +1,6 @@
 //! Progress on stderr: a bar on a terminal, else plain lines.
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
@@ -12,8 +11,6 @@ use crate::domain::{Progress, Stage, TransportProgress};
 const STEPS: u64 = 1000;
 /// Fraction of a stage between two plain lines.
 const LINE_STEP: f64 = 0.25;
-/// How often the latest progress is shown.
-const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Shows progress.
 pub(super) struct ProgressReport(Display);
@@ -42,15 +39,12 @@ impl ProgressReport {
         Self(Display::Bar(ProgressBar::new(STEPS).with_style(style)))
     }
 
-    /// Shows progress until the computation ends.
+    /// Shows progress until the computation ends, and returns at once when it does.
     pub(super) fn follow(&mut self, mut progress: watch::Receiver<Progress>) {
-        loop {
+        progress.mark_changed();
+        while pollster::block_on(progress.changed()).is_ok() {
             let latest = *progress.borrow_and_update();
             self.update(latest);
-            if progress.has_changed().is_err() {
-                return;
-            }
-            std::thread::sleep(INTERVAL);
         }
     }
 
