@@ -1,5 +1,5 @@
-//! A whole dose through the service on loopback: `end_to_end/<method>/<size>`, in voxels/s, warm, on the CPU. `kernel` is
-//! with the default correction for density, `kernel-water` without: one convolution.
+//! A whole dose through the service on loopback: `end_to_end/<method>/<size>`, in voxels/s, warm, on the CPU. `kernel`
+//! is with the default correction for density, `kernel-water` without: one convolution.
 
 use std::{sync::Arc, time::Duration};
 
