@@ -7,6 +7,8 @@ use std::{env, fs};
 
 #[path = "build/data_digest.rs"]
 mod data_digest;
+#[path = "src/engine/gpu/lines.rs"]
+mod lines;
 #[path = "build/shaders.rs"]
 mod shaders;
 #[path = "build/test_needs.rs"]

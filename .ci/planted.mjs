@@ -16,32 +16,32 @@ import { Replay } from '../clients/browser/replay.mjs';
 
 const PLANTED = [
   {
-    what: 'a barrier is missing before a transform along y',
+    what: 'a barrier is missing in a transform along y',
     of: 'convolution',
     stage: 'forward_y',
-    from: '    workgroupBarrier();\n    fft_forward(lane);',
-    to: '    fft_forward(lane);',
+    from: '    workgroupBarrier();\n    stage_1(',
+    to: '    stage_1(',
   },
   {
     what: 'a barrier is missing between the parts of a transform along z',
     of: 'convolution',
     stage: 'multiply_z',
-    from: '    workgroupBarrier();\n}\n\nfn take(',
-    to: '}\n\nfn take(',
+    from: '    workgroupBarrier();\n    stage_2(',
+    to: '    stage_2(',
   },
   {
     what: 'an index is out of bounds',
     of: 'convolution',
     stage: 'inverse_x',
-    from: 'result[first] +=',
-    to: 'result[first + 0x10000000u] +=',
+    from: 'result[first] = sum.x',
+    to: 'result[first + 0x10000000u] = sum.x',
   },
   {
     what: 'a stage uses subgroups and does not ask for them',
     of: 'convolution',
-    stage: 'core_direct',
+    stage: 'inverse_x',
     from: 'return sum;',
-    to: 'return subgroupAdd(sum);',
+    to: 'return Strip(subgroupAdd(sum.upper), sum.lower);',
     before: 'enable subgroups;\n',
   },
   {

@@ -8,15 +8,21 @@ use std::{env, fs};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, Module, Scalar, StorageAccess, TypeInner};
 
-use super::{twins, wgsl};
+use super::{lines, twins, wgsl};
 
 /// The line of the stage of twin tests that the calls of the tests replace.
 const TWINS: &str = "\n#twins\n";
+/// What the transforms of lines are written with. A stage has it where the engine puts the text for the lengths of a
+/// request.
+const TRANSFORMS: &str = "fft";
+/// Lines that stages are checked with.
+const LINES: lines::Lines = lines::Lines { length: 288, tile: 4, max_lanes: 256 };
 
 /// Writes `shaders.rs`: every stage with what the engine must know of it, and every struct that the host fills in.
 /// Writes `twins.rs`: the bodies of transport that both engines have, and their tests.
 pub(crate) fn embed() {
     println!("cargo::rerun-if-changed=shaders");
+    println!("cargo::rerun-if-changed=src/engine/gpu/lines.rs");
     let shared: BTreeMap<String, wgsl::File> = wgsl_files("shaders/shared").iter().map(|path| parsed(path)).collect();
     for name in shared.keys() {
         validated_alone(Path::new(&format!("shaders/shared/{name}.wgsl")));
@@ -31,7 +37,8 @@ pub(crate) fn embed() {
                 source = source.replace(TWINS, &twins::dispatch(&twins::tests(&stage_file)));
                 write("twins.rs", &twin_list(&stage_file, &shared));
             }
-            let module = validated(&file, &source);
+            let specialised = lines::specialised(&source, LINES).map(|(source, _)| source);
+            let module = validated(&file, specialised.as_ref().unwrap_or(&source));
             assert!(
                 matches!(&module.entry_points[..], [entry] if entry.name == "main"),
                 "{}: one entry point, `main`",
@@ -98,13 +105,14 @@ fn assembled(file: &Path) -> String {
 /// Appends a file, each `#import name` replaced by `shaders/shared/name.wgsl` where it comes first.
 fn assemble(file: &Path, source: &mut String, imported: &mut Vec<String>) {
     for line in read(file).lines() {
-        match line.strip_prefix("#import ").map(str::trim) {
-            Some(name) if imported.iter().any(|known| known == name) => {}
-            Some(name) => {
-                imported.push(name.to_owned());
-                assemble(Path::new(&format!("shaders/shared/{name}.wgsl")), source, imported);
-            }
-            None => *source += &format!("{line}\n"),
+        let has_lines = line.starts_with(lines::MARKER);
+        let import = line.strip_prefix("#import ").map(str::trim).or_else(|| has_lines.then_some(TRANSFORMS));
+        if let Some(name) = import.filter(|name| !imported.iter().any(|known| known == name)) {
+            imported.push(name.to_owned());
+            assemble(Path::new(&format!("shaders/shared/{name}.wgsl")), source, imported);
+        }
+        if import.is_none() || has_lines {
+            *source += &format!("{line}\n");
         }
     }
 }

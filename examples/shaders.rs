@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&folder)?;
     let mut constants = BTreeMap::new();
     for stage in stage_sources() {
-        fs::write(folder.join(stage.name).with_extension("wgsl"), stage.source)?;
+        fs::write(folder.join(stage.name).with_extension("wgsl"), &*stage.source)?;
         constants.insert(stage.name, BTreeMap::from_iter(stage.constants));
     }
     fs::write(folder.join("stages.json"), serde_json::to_string_pretty(&constants)?)?;

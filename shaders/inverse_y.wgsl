@@ -2,33 +2,36 @@
 #import layout
 #import grid
 #import complex
-#import fft
 #import done
+#lines columns inverse
 
 @group(0) @binding(2) var<storage, read_write> spectrum: array<vec2<f32>>;
 
-@compute @workgroup_size(WORKGROUP)
+// Columns that lie side by side.
+struct Tile {
+    first: u32, // value of the spectrum
+    n_columns: u32,
+}
+
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
     let g = linear_group(group, groups);
     if g >= params.end_group { return; }
     let n_tiles = (params.n_kx + TILE - 1u) / TILE;
     let kx = g % n_tiles * TILE;
-    let first = g / n_tiles * params.padded_y * params.row_stride + kx;
-
-    for (var i = lane; i < LINE_POINTS; i += WORKGROUP) {
-        let at = point_and_line(i, LENGTH);
-        line[i] = vec2(0.0);
-        if kx + at.y < params.n_kx { line[i] = swap(spectrum[first + at.x * params.row_stride + at.y]); }
-    }
-    workgroupBarrier();
-    fft_inverse(lane);
-
-    for (var i = lane; i < LINE_POINTS; i += WORKGROUP) {
-        let at = point_and_line(i, LENGTH);
-        if at.x < params.n_y && kx + at.y < params.n_kx {
-            spectrum[first + at.x * params.row_stride + at.y] = swap(line[i]);
-        }
-    }
+    transform_lines(lane, Tile(g / n_tiles * params.padded_y * params.row_stride + kx, params.n_kx - kx));
     count_done(g, lane);
+}
+
+fn has_line(tile: Tile, column: u32) -> bool {
+    return column < tile.n_columns;
+}
+
+fn load(tile: Tile, ky: u32, column: u32) -> vec2<f32> {
+    return swap(spectrum[tile.first + ky * params.row_stride + column]);
+}
+
+fn store(tile: Tile, y: u32, column: u32, value: vec2<f32>) {
+    if y < params.n_y { spectrum[tile.first + y * params.row_stride + column] = swap(value); }
 }

@@ -3,18 +3,21 @@
 #import layout
 #import grid
 #import complex
-#import fft
 #import done
+#lines columns both
 
-// The frequency at each digit-reversed position, or its mirror image if that is lower: the kernel is even along each
-// axis.
-@group(0) @binding(2) var<storage, read> folded_y: array<u32>;
-@group(0) @binding(3) var<storage, read> folded_z: array<u32>;
-// One octant, real: kz fastest, then ky, then kx of the slab.
-@group(0) @binding(4) var<storage, read> kernel: array<f32>;
-@group(0) @binding(5) var<storage, read_write> spectrum: array<vec2<f32>>;
+// One octant, real: kx of the slab fastest, then kz, then ky. The kernel is even along each axis.
+@group(0) @binding(2) var<storage, read> kernel: array<f32>;
+@group(0) @binding(3) var<storage, read_write> spectrum: array<vec2<f32>>;
 
-@compute @workgroup_size(WORKGROUP)
+// Columns that lie side by side.
+struct Tile {
+    first: u32, // value of the spectrum
+    n_columns: u32,
+    kernel: u32, // value of the kernel at kz = 0
+}
+
+@compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
     let g = linear_group(group, groups);
@@ -22,35 +25,30 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let n_tiles = (params.n_kx + TILE - 1u) / TILE;
     let kx = g % n_tiles * TILE;
     let y = g / n_tiles;
-    let first = y * params.row_stride + kx;
-    let plane_stride = params.padded_y * params.row_stride;
+    let ky = min(y, params.padded_y - y);
     let n_kz = LENGTH / 2u + 1u;
-    let n_ky = params.padded_y / 2u + 1u;
-
-    for (var i = lane; i < LINE_POINTS; i += WORKGROUP) {
-        let at = point_and_line(i, LENGTH);
-        line[i] = vec2(0.0);
-        if at.x < params.n_source_planes && kx + at.y < params.n_kx {
-            line[i] = spectrum[first + at.x * plane_stride + at.y];
-        }
-    }
-    workgroupBarrier();
-    fft_forward(lane);
-
-    for (var i = lane; i < LINE_POINTS; i += WORKGROUP) {
-        let at = point_and_line(i, LENGTH);
-        let column = min(kx + at.y, params.n_kx - 1u); // a tile may overhang the slab
-        line[i] = swap(line[i] * kernel[(column * n_ky + folded_y[y]) * n_kz + folded_z[at.x]]);
-    }
-    workgroupBarrier();
-    fft_inverse(lane);
-
-    for (var i = lane; i < LINE_POINTS; i += WORKGROUP) {
-        let at = point_and_line(i, LENGTH);
-        let kept = at.x >= params.first_result_plane && at.x - params.first_result_plane < params.n_result_planes;
-        if kept && kx + at.y < params.n_kx {
-            spectrum[first + (at.x - params.first_result_plane) * plane_stride + at.y] = swap(line[i]);
-        }
-    }
+    transform_lines(lane, Tile(y * params.row_stride + kx, params.n_kx - kx, ky * n_kz * params.n_kx + kx));
     count_done(g, lane);
+}
+
+fn has_line(tile: Tile, column: u32) -> bool {
+    return column < tile.n_columns;
+}
+
+// Zero outside. No value waits for a branch.
+fn load(tile: Tile, z: u32, column: u32) -> vec2<f32> {
+    let row = tile.first + min(z, params.n_source_planes - 1u) * params.padded_y * params.row_stride;
+    return select(vec2(0.0), spectrum[row + column], z < params.n_source_planes);
+}
+
+fn multiplied(tile: Tile, k: u32, column: u32, value: vec2<f32>) -> vec2<f32> {
+    let row = tile.kernel + min(k, LENGTH - k) * params.n_kx;
+    return swap(value * kernel[row + column]);
+}
+
+fn store(tile: Tile, z: u32, column: u32, value: vec2<f32>) {
+    let plane = z - params.first_result_plane; // wraps below 0
+    if plane < params.n_result_planes {
+        spectrum[tile.first + plane * params.padded_y * params.row_stride + column] = swap(value);
+    }
 }

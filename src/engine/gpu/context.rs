@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fault::Faults;
+use super::lines::Lines;
 use super::measure::Stopwatch;
-use super::pipeline::{Bound, Lines, Pipeline, line_constants};
+use super::pipeline::{Bound, Pipeline, Source};
 use super::played::Played;
 use super::record::Recorder;
 use super::shader::{ConvolutionParams, Shader};
@@ -15,7 +16,7 @@ use super::tiling::Bounds;
 use super::traffic::TrafficCounter;
 use crate::domain::DoseError;
 
-/// Pipelines that are kept between requests; a request needs six.
+/// Pipelines that are kept between requests; a request needs five.
 const KEPT_PIPELINES: usize = 64;
 /// A device that does not answer for this long counts as lost. A batch is meant to last 50 ms.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -72,7 +73,7 @@ pub(super) struct Context {
     /// While all that the device is given is kept.
     pub(super) recorder: Option<Recorder>,
     limits: wgpu::Limits,
-    pipelines: HashMap<(&'static str, Lines), Arc<Pipeline>>,
+    pipelines: HashMap<(&'static str, Option<Lines>), Arc<Pipeline>>,
 }
 
 impl Context {
@@ -102,6 +103,7 @@ impl Context {
     pub(super) fn bounds(&self) -> Bounds {
         Bounds {
             workgroup_bytes: u64::from(self.limits.max_compute_workgroup_storage_size),
+            lanes: self.limits.max_compute_invocations_per_workgroup.min(self.limits.max_compute_workgroup_size_x),
             binding_bytes: self.limits.max_storage_buffer_binding_size.min(self.limits.max_buffer_size),
         }
     }
@@ -210,18 +212,12 @@ impl Context {
     }
 
     /// A stage for lines of one length, compiled once. Without lines for a stage that transforms nothing.
-    pub(super) fn pipeline(&mut self, shader: &'static Shader, lines: Lines) -> Arc<Pipeline> {
+    pub(super) fn pipeline(&mut self, shader: &'static Shader, lines: Option<Lines>) -> Arc<Pipeline> {
         if self.pipelines.len() >= KEPT_PIPELINES {
             self.pipelines.clear();
         }
         let device = &self.device;
-        let compiled = || {
-            Arc::new(Pipeline::compile(
-                device,
-                shader,
-                &lines.map_or_else(Vec::new, |lines| line_constants(shader, lines)),
-            ))
-        };
+        let compiled = || Arc::new(Pipeline::of_source(device, shader, Source::new(shader, lines), &[]));
         self.pipelines.entry((shader.name, lines)).or_insert_with(compiled).clone()
     }
 }

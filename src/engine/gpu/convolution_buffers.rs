@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::batch::{Batches, Pass};
 use super::context::Context;
-use super::fft::{folded, frequencies, positions, radices, twiddles};
+use super::fft::twiddles;
 use super::kernel::DeviceKernel;
-use super::pipeline::Lines;
+use super::lines::Lines;
 use super::shader::{self, ConvolutionParams, Shader};
 use super::tiling::{Chunk, Tiling};
 
@@ -17,8 +17,6 @@ pub(super) struct ConvolutionBuffers {
     pub(super) chunks: Vec<ChunkBuffers>,
     spectrum: wgpu::Buffer,
     twiddles: [wgpu::Buffer; 3],
-    positions_x: wgpu::Buffer,
-    folded: [wgpu::Buffer; 2],
 }
 
 /// Voxels of one chunk.
@@ -35,34 +33,35 @@ impl ConvolutionBuffers {
             source: context.storage("source", plane_x * plane_y * chunk.held.len()),
             result: context.storage("result", plane_x * plane_y * chunk.output.len()),
         });
-        let order = tiling.padded.map(|n| frequencies(n, &radices(n).expect("a tiling has lengths with stages only")));
         Self {
             chunks: chunks.collect(),
             spectrum: context.storage("spectrum", 2 * tiling.spectrum_len()),
             twiddles: tiling.padded.map(|n| context.filled("twiddles", &twiddles(n))),
-            positions_x: context.filled("positions", &positions(&order[0])),
-            folded: [&order[1], &order[2]].map(|order| context.filled("folded", &folded(order))),
             tiling,
         }
     }
 
     /// The stages that the passes need, each for its lines.
-    pub(super) fn stages(&self) -> [(&'static Shader, Lines); 6] {
-        let lines = |axis: usize| Some((self.tiling.padded[axis], self.tiling.tiles[axis]));
+    pub(super) fn stages(&self) -> [(&'static Shader, Lines); 5] {
         [
-            (&shader::CORE_DIRECT, None),
-            (&shader::FORWARD_X, lines(0)),
-            (&shader::FORWARD_Y, lines(1)),
-            (&shader::MULTIPLY_Z, lines(2)),
-            (&shader::INVERSE_Y, lines(1)),
-            (&shader::INVERSE_X, lines(0)),
+            (&shader::FORWARD_X, self.lines(0)),
+            (&shader::FORWARD_Y, self.lines(1)),
+            (&shader::MULTIPLY_Z, self.lines(2)),
+            (&shader::INVERSE_Y, self.lines(1)),
+            (&shader::INVERSE_X, self.lines(0)),
         ]
     }
 
-    /// All passes of a convolution, in order: the core, then slab by slab the transforms there and back.
+    /// The lines of a workgroup along an axis.
+    fn lines(&self, axis: usize) -> Lines {
+        let Tiling { padded, tiles, max_lanes, .. } = self.tiling;
+        Lines { length: padded[axis], tile: tiles[axis], max_lanes }
+    }
+
+    /// All passes of a convolution, in order: slab by slab the transforms there and back.
     pub(super) fn passes(&self, context: &mut Context, batches: &Batches, kernel: &DeviceKernel) -> Vec<Pass> {
         let mut maker = Maker { context, batches, buffers: self, kernel };
-        let mut passes: Vec<_> = self.outputs().map(|(chunk, buffers)| maker.core_direct(chunk, buffers)).collect();
+        let mut passes = Vec::new();
         for slab in 0..self.tiling.slabs.len() {
             passes.extend(self.tiling.chunks.iter().zip(&self.chunks).map(|(c, b)| maker.forward_x(slab, c, b)));
             passes.push(maker.along_y(&shader::FORWARD_Y, slab, self.tiling.source_z.len()));
@@ -88,88 +87,72 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn core_direct(&mut self, chunk: &Chunk, buffers: &ChunkBuffers) -> Pass {
-        let mut params = self.block_params();
-        params.n_planes = word(chunk.output.len());
-        params.first_volume_plane = word(chunk.output.start - chunk.held.start);
-        params.volume_planes = word(chunk.held.len());
-        let voxels = self.buffers.tiling.plane_shape.iter().product::<usize>() * chunk.output.len();
-        let lanes = shader::CORE_DIRECT.lanes;
-        let core_values: u32 = self.kernel.core_half_width.iter().map(|&h| 2 * word(h) + 1).product();
-        let named = [("source", &buffers.source), ("core", &self.kernel.core), ("result", &buffers.result)];
-        let cost = f64::from(lanes) * f64::from(core_values);
-        self.pass(&shader::CORE_DIRECT, None, &named, params, word(voxels.div_ceil(lanes as usize)), cost)
-    }
-
     fn forward_x(&mut self, slab: usize, chunk: &Chunk, buffers: &ChunkBuffers) -> Pass {
         let mut params = self.slab_params(slab);
         params.n_planes = word(chunk.own.len());
         params.first_volume_plane = word(chunk.own.start - chunk.held.start);
         params.first_spectrum_plane = word(chunk.own.start - self.buffers.tiling.source_z.start);
-        self.along_x(&shader::FORWARD_X, &buffers.source, "source", params)
+        self.along_x(&shader::FORWARD_X, &[("source", &buffers.source)], params, 0.0)
     }
 
+    /// With the first slab, the core.
     fn inverse_x(&mut self, slab: usize, chunk: &Chunk, buffers: &ChunkBuffers) -> Pass {
         let mut params = self.slab_params(slab);
         params.n_planes = word(chunk.output.len());
+        params.first_volume_plane = word(chunk.output.start - chunk.held.start);
+        params.volume_planes = word(chunk.held.len());
         params.first_spectrum_plane = word(chunk.output.start - self.buffers.tiling.output_z.start);
-        self.along_x(&shader::INVERSE_X, &buffers.result, "result", params)
+        let core_values: u32 = self.kernel.core_half_width.iter().map(|&h| 2 * word(h) + 1).product();
+        let core_values = if slab == 0 { f64::from(core_values) } else { 0.0 };
+        let named = [("source", &buffers.source), ("core", &self.kernel.core), ("result", &buffers.result)];
+        self.along_x(&shader::INVERSE_X, &named, params, core_values)
     }
 
     /// Rows two by two.
+    ///
+    /// * `voxel_cost` – what is done for each voxel besides the transform
     fn along_x(
         &mut self,
         shader: &'static Shader,
-        volume: &wgpu::Buffer,
-        name: &str,
+        volumes: &[(&str, &wgpu::Buffer)],
         params: ConvolutionParams,
+        voxel_cost: f64,
     ) -> Pass {
         let buffers = self.buffers;
-        let named = [
-            ("twiddles", &buffers.twiddles[0]),
-            ("positions", &buffers.positions_x),
-            (name, volume),
-            ("spectrum", &buffers.spectrum),
-        ];
-        let (length, tile) = (buffers.tiling.padded[0], buffers.tiling.tiles[0]);
-        let pairs = params.n_y.div_ceil(2) * params.n_planes;
-        self.pass(shader, Some((length, tile)), &named, params, pairs.div_ceil(word(tile)), line_cost(length, tile))
+        let lines = buffers.lines(0);
+        let of_lines = [("twiddles", &buffers.twiddles[0]), ("spectrum", &buffers.spectrum)];
+        let named: Vec<_> = volumes.iter().copied().chain(of_lines).collect();
+        let groups = params.n_y.div_ceil(2 * word(lines.tile)) * params.n_planes;
+        let cost = line_cost(lines) + voxel_cost * f64::from(params.n_x) * (2 * lines.tile) as f64;
+        self.pass((shader, lines), &named, params, groups, cost)
     }
 
     fn along_y(&mut self, shader: &'static Shader, slab: usize, planes: usize) -> Pass {
-        let buffers = self.buffers;
-        let params = self.slab_params(slab);
+        let (buffers, params) = (self.buffers, self.slab_params(slab));
+        let lines = buffers.lines(1);
         let named = [("twiddles", &buffers.twiddles[1]), ("spectrum", &buffers.spectrum)];
-        let (length, tile) = (buffers.tiling.padded[1], buffers.tiling.tiles[1]);
-        let groups = params.n_kx.div_ceil(word(tile)) * word(planes);
-        self.pass(shader, Some((length, tile)), &named, params, groups, line_cost(length, tile))
+        let groups = params.n_kx.div_ceil(word(lines.tile)) * word(planes);
+        self.pass((shader, lines), &named, params, groups, line_cost(lines))
     }
 
     fn multiply_z(&mut self, slab: usize) -> Pass {
-        let buffers = self.buffers;
-        let params = self.slab_params(slab);
-        let named = [
-            ("twiddles", &buffers.twiddles[2]),
-            ("folded_y", &buffers.folded[0]),
-            ("folded_z", &buffers.folded[1]),
-            ("kernel", &self.kernel.slabs[slab]),
-            ("spectrum", &buffers.spectrum),
-        ];
-        let (length, tile) = (buffers.tiling.padded[2], buffers.tiling.tiles[2]);
-        let groups = params.n_kx.div_ceil(word(tile)) * params.padded_y;
-        self.pass(&shader::MULTIPLY_Z, Some((length, tile)), &named, params, groups, 2.0 * line_cost(length, tile))
+        let (buffers, params) = (self.buffers, self.slab_params(slab));
+        let lines = buffers.lines(2);
+        let named =
+            [("twiddles", &buffers.twiddles[2]), ("kernel", &self.kernel.slabs[slab]), ("spectrum", &buffers.spectrum)];
+        let groups = params.n_kx.div_ceil(word(lines.tile)) * params.padded_y;
+        self.pass((&shader::MULTIPLY_Z, lines), &named, params, groups, 2.0 * line_cost(lines))
     }
 
     fn pass(
         &mut self,
-        shader: &'static Shader,
-        lines: Lines,
+        (shader, lines): (&'static Shader, Lines),
         named: &[(&str, &wgpu::Buffer)],
         params: ConvolutionParams,
         groups: u32,
         group_cost: f64,
     ) -> Pass {
-        let pipeline = self.context.pipeline(shader, lines);
+        let pipeline = self.context.pipeline(shader, Some(lines));
         let of_batches = [("params", self.batches.params()), ("done", self.batches.done())];
         let named: Vec<_> = named.iter().copied().chain(of_batches).collect();
         let bound = pipeline.bind(&self.context.device, &named);
@@ -204,7 +187,7 @@ fn word(n: usize) -> u32 {
     u32::try_from(n).expect("what one binding holds is counted in 32 bits")
 }
 
-/// Cost of one group that transforms `tile` lines, in points times stages of radix 2.
-fn line_cost(length: usize, tile: usize) -> f64 {
+/// Cost of one group, in points times stages of radix 2.
+fn line_cost(Lines { length, tile, .. }: Lines) -> f64 {
     (length * tile) as f64 * f64::from(length.ilog2() + 1)
 }

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 
+use ndarray::ArrayView2;
+
 use super::context::Context;
 use crate::math::cache::Cache;
 use crate::prepare::kernel_spectrum::PreparedKernel;
@@ -17,7 +19,7 @@ pub(super) struct DeviceKernel {
     pub(super) core: wgpu::Buffer,
     /// Offsets of the core on each side.
     pub(super) core_half_width: [usize; 3],
-    /// The spectrum's octant, one buffer a slab.
+    /// The spectrum's octant, one buffer a slab: kx fastest, then kz, then ky.
     pub(super) slabs: Vec<wgpu::Buffer>,
     bytes: u64,
 }
@@ -26,7 +28,10 @@ impl DeviceKernel {
     fn upload(context: &Context, prepared: &Arc<PreparedKernel>, slab_ranges: &[Range<usize>]) -> Self {
         let [_, ny, nz] = prepared.bins;
         let slab = |kx: &Range<usize>| {
-            context.filled("kernel spectrum", &prepared.spectrum[kx.start * ny * nz..kx.end * ny * nz])
+            let columns = &prepared.spectrum[kx.start * ny * nz..kx.end * ny * nz];
+            let columns = ArrayView2::from_shape((kx.len(), ny * nz), columns).expect("one value a bin");
+            let rows = columns.t().as_standard_layout().into_owned();
+            context.filled("kernel spectrum", rows.as_slice().expect("standard layout is contiguous"))
         };
         let core = prepared.core.as_slice_memory_order().expect("a core is contiguous");
         let (cx, cy, cz) = prepared.core.dim();

@@ -1,8 +1,8 @@
 //! Any GPU, through WGSL and wgpu. Only this module uses wgpu.
 //!
 //! A convolution is five passes over memory (`shaders/`): transforms along x and y; along z, times the kernel, and
-//! back; back along y and x. Padding is neither stored along z nor read along x and y. Before them, the core of the
-//! kernel is convolved directly.
+//! back; back along y and x. Padding is neither stored along z nor read along x and y. The last pass adds the core of
+//! the kernel, which is convolved directly.
 
 mod adapter;
 mod batch;
@@ -11,6 +11,7 @@ mod convolution_buffers;
 mod fault;
 mod fft;
 mod kernel;
+mod lines;
 mod measure;
 mod missing;
 mod pipeline;
@@ -25,6 +26,8 @@ mod transport;
 
 #[cfg(test)]
 mod device_tests;
+#[cfg(test)]
+mod lines_tests;
 #[cfg(test)]
 mod loose;
 #[cfg(test)]

@@ -1,13 +1,17 @@
 //! A stage as a device runs it: compiled, with its buffers bound.
 
-use super::fft::{MAX_STAGES, radices};
+use std::borrow::Cow;
+
+use super::lines::{self, Lines};
 use super::shader::{Binding, BindingKind, Shader};
 
-/// One stage, specialised to one length of lines, with the layout of its bindings.
+/// One stage, for lines of one length if it transforms any, with the layout of its bindings.
 #[derive(Debug)]
 pub(super) struct Pipeline {
     /// The stage.
     pub(super) shader: &'static Shader,
+    /// What it was compiled from.
+    pub(super) source: Source,
     /// The compiled pipeline.
     pub(super) compute: wgpu::ComputePipeline,
     /// Values of the stage's constants.
@@ -24,16 +28,46 @@ pub(super) struct Bound {
     pub(super) buffers: Vec<(u32, wgpu::Buffer)>,
 }
 
-/// How a stage is specialised: points of a line and lines of a workgroup. Without lines for stages that transform
-/// nothing.
-pub(super) type Lines = Option<(usize, usize)>;
+/// The source of a stage, for lines of one length if it transforms any.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    /// WGSL.
+    pub(super) text: Cow<'static, str>,
+    /// Lanes of a workgroup.
+    pub(super) lanes: u32,
+}
+
+impl Source {
+    /// * `lines` – of a stage that transforms lines
+    pub(super) fn new(shader: &Shader, lines: Option<Lines>) -> Self {
+        match lines.and_then(|lines| lines::specialised(shader.source, lines)) {
+            Some((text, lanes)) => {
+                let lanes = u32::try_from(lanes).expect("a workgroup has few lanes");
+                Self { text: Cow::Owned(text), lanes }
+            }
+            None => Self { text: Cow::Borrowed(shader.source), lanes: shader.lanes },
+        }
+    }
+}
 
 impl Pipeline {
+    /// A stage that transforms no lines.
+    ///
     /// * `constants` – at least those of the stage
     pub(super) fn compile(device: &wgpu::Device, shader: &'static Shader, constants: &[(String, f64)]) -> Self {
+        Self::of_source(device, shader, Source::new(shader, None), constants)
+    }
+
+    /// * `constants` – at least those of the stage
+    pub(super) fn of_source(
+        device: &wgpu::Device,
+        shader: &'static Shader,
+        source: Source,
+        constants: &[(String, f64)],
+    ) -> Self {
         let label = Some(shader.name);
-        let source = wgpu::ShaderSource::Wgsl(shader.source.into());
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
+        let wgsl = wgpu::ShaderSource::Wgsl(Cow::Borrowed(&source.text));
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source: wgsl });
         let entries: Vec<_> = shader.bindings.iter().map(layout_entry).collect();
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
         let taken = constants.iter().filter(|(name, _)| shader.overrides.contains(&name.as_str()));
@@ -54,7 +88,7 @@ impl Pipeline {
             },
             cache: None,
         });
-        Self { shader, compute, constants, layout }
+        Self { shader, source, compute, constants, layout }
     }
 
     /// Binds buffers to the stage's variables by name; every variable must be given, in any order.
@@ -94,21 +128,4 @@ fn layout_entry(binding: &Binding) -> wgpu::BindGroupLayoutEntry {
         ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
         count: None,
     }
-}
-
-/// The override constants of `shaders/shared/fft.wgsl`.
-pub(super) fn line_constants(shader: &Shader, (length, tile): (usize, usize)) -> Vec<(String, f64)> {
-    let radices = radices(length).expect("a tiling has lengths with stages only");
-    // Along x, the points of a line lie side by side in memory, along the other axes the lines do.
-    let has_rows = shader.name.ends_with("_x");
-    let mut constants = vec![
-        ("ROWS".to_owned(), f64::from(u8::from(has_rows))),
-        ("LENGTH".to_owned(), length as f64),
-        ("TILE".to_owned(), tile as f64),
-        ("LINE_POINTS".to_owned(), (length * tile) as f64),
-    ];
-    for stage in 0..MAX_STAGES {
-        constants.push((format!("RADIX_{stage}"), radices.get(stage).copied().map_or(1.0, f64::from)));
-    }
-    constants
 }

@@ -15,7 +15,7 @@ use crate::physics::nuclide;
 use crate::plan::Limits;
 
 /// The stages of a convolution, of transport, and those that sum up what it left.
-const CONVOLUTION: [&str; 6] = ["core_direct", "forward_x", "forward_y", "multiply_z", "inverse_y", "inverse_x"];
+const CONVOLUTION: [&str; 5] = ["forward_x", "forward_y", "multiply_z", "inverse_y", "inverse_x"];
 const TRANSPORT: [&str; 4] = ["transport_schedule", "transport_emission", "transport_charged", "transport_photon"];
 const SUMMARY: [&str; 2] = ["summary_voxels", "summary_regions"];
 /// No convolution here has so many occasions for a fault.

@@ -81,7 +81,7 @@ impl Session {
         self.context.faults.check()?;
         for (shader, lines) in buffers.stages() {
             control.checkpoint(Stage::Dose, progress(0.0))?; // a driver may take long to compile
-            self.context.pipeline(shader, lines);
+            self.context.pipeline(shader, Some(lines));
         }
         let passes = buffers.passes(&mut self.context, &self.batches, &on_device);
         if let Some(recorder) = &self.context.recorder {

@@ -6,9 +6,9 @@
 pub(super) struct Shader {
     /// The file's stem.
     pub(super) name: &'static str,
-    /// WGSL, imports resolved.
+    /// WGSL, imports resolved. Of a stage that transforms lines, their text is not in it yet (`lines.rs`).
     pub(super) source: &'static str,
-    /// Lanes of a workgroup.
+    /// Lanes of a workgroup, unless lines are transformed.
     pub(super) lanes: u32,
     /// What it reads and writes.
     pub(super) bindings: &'static [Binding],

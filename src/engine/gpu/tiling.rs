@@ -5,23 +5,27 @@
 
 use std::ops::Range;
 
-use super::fft::radices;
+use super::lines::{busy_lanes, radices, row_slots};
 use crate::domain::DoseError;
 use crate::plan::Block;
 
 /// Bytes of a complex value.
 const COMPLEX_BYTES: u64 = 8;
-/// Columns that share a memory transaction (64 bytes).
-const COALESCED_COLUMNS: u64 = 8;
+/// Columns that share a memory transaction (128 bytes).
+const COALESCED_COLUMNS: u64 = 16;
 /// Most complex values that one workgroup holds, unless a single line is longer: more would leave too few groups on a
-/// processor.
-const GROUP_POINTS: u64 = 4096;
+/// processor. As many columns as share a transaction, of the longest line that two factors make.
+const GROUP_POINTS: u64 = COALESCED_COLUMNS * 18 * 18;
+/// Pairs of rows that the core of the kernel takes at a time.
+const STRIP_PAIRS: usize = 4;
 
 /// The limits of a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
     /// Memory of a workgroup [bytes].
     pub(super) workgroup_bytes: u64,
+    /// Lanes of a workgroup.
+    pub(super) lanes: u32,
     /// The largest binding [bytes].
     pub(super) binding_bytes: u64,
 }
@@ -45,6 +49,8 @@ pub(super) struct Tiling {
     pub(super) chunks: Vec<Chunk>,
     /// Lines that one workgroup transforms, by axis.
     pub(super) tiles: [usize; 3],
+    /// Most lanes of a workgroup.
+    pub(super) max_lanes: usize,
 }
 
 /// Planes that are held in one buffer, by their number in the volume.
@@ -75,12 +81,13 @@ impl Tiling {
         let chunks = chunks(plane_shape, core_z, &source_z, &output_z, bounds.binding_bytes)?;
         let group_points = bounds.workgroup_bytes / COMPLEX_BYTES;
         let columns = slabs[0].len();
+        let max_lanes = bounds.lanes as usize;
         let tiles = [
-            rows_per_group(padded[0], group_points)?,
-            columns_per_group(padded[1], columns, group_points)?,
-            columns_per_group(padded[2], columns, group_points)?,
+            rows_per_group(padded[0], plane_shape[1], group_points)?,
+            columns_per_group(padded[1], columns, group_points, max_lanes)?,
+            columns_per_group(padded[2], columns, group_points, max_lanes)?,
         ];
-        Ok(Self { padded, plane_shape, source_z, output_z, slabs, row_stride, chunks, tiles })
+        Ok(Self { padded, plane_shape, source_z, output_z, slabs, row_stride, chunks, tiles, max_lanes })
     }
 
     /// Values of the spectrum buffer.
@@ -140,8 +147,9 @@ fn chunks(
     Ok(source_z.clone().step_by(planes).map(chunk).collect())
 }
 
-fn lines_per_group(length: usize, group_points: u64) -> Result<usize, DoseError> {
-    let length_points = length as u64;
+/// * `slots` – values of workgroup memory that a line takes
+fn lines_per_group(length: usize, slots: usize, group_points: u64) -> Result<usize, DoseError> {
+    let length_points = slots as u64;
     if radices(length).is_none() || length_points > group_points {
         let (needed, limit) = (length_points * COMPLEX_BYTES, group_points * COMPLEX_BYTES);
         return Err(too_large("one padded axis in the workgroup memory of this device", needed, limit));
@@ -150,15 +158,20 @@ fn lines_per_group(length: usize, group_points: u64) -> Result<usize, DoseError>
     Ok(usize::try_from(lines).expect("no more than the points of a group"))
 }
 
-/// Enough rows to keep the lanes of a workgroup busy.
-fn rows_per_group(length: usize, group_points: u64) -> Result<usize, DoseError> {
-    Ok(lines_per_group(length, group_points)?.min((2048 / length).max(1)))
+/// Enough pairs of rows to keep the lanes of a workgroup busy, the same for all groups of a plane.
+fn rows_per_group(length: usize, rows: usize, group_points: u64) -> Result<usize, DoseError> {
+    let wanted = (2048 / length).max(2 * STRIP_PAIRS);
+    let pairs = rows.div_ceil(2);
+    let most = lines_per_group(length, row_slots(length), group_points)?.min(wanted);
+    let even = pairs.div_ceil(pairs.div_ceil(most));
+    Ok(if even.next_multiple_of(STRIP_PAIRS) <= most { even.next_multiple_of(STRIP_PAIRS) } else { even })
 }
 
 /// Neighbouring columns: a power of two, enough to share memory transactions and to keep the lanes of a workgroup busy.
-fn columns_per_group(length: usize, columns: usize, group_points: u64) -> Result<usize, DoseError> {
-    let wanted = (2048 / length).max(8).min(columns.next_power_of_two());
-    let lines = lines_per_group(length, group_points)?.min(wanted);
+fn columns_per_group(length: usize, columns: usize, group_points: u64, max_lanes: usize) -> Result<usize, DoseError> {
+    let wanted = (2048 / length).max(16).min(columns.next_power_of_two());
+    let fitting = (max_lanes / busy_lanes(length)).max(1); // each lane takes the points of one factor, not more
+    let lines = lines_per_group(length, length, group_points)?.min(wanted).min(fitting);
     Ok(1 << lines.ilog2())
 }
 
@@ -166,7 +179,7 @@ fn columns_per_group(length: usize, columns: usize, group_points: u64) -> Result
 mod tests {
     use super::*;
 
-    const WEBGPU_DEFAULT: Bounds = Bounds { workgroup_bytes: 16 << 10, binding_bytes: 128 << 20 };
+    const WEBGPU_DEFAULT: Bounds = Bounds { workgroup_bytes: 16 << 10, lanes: 256, binding_bytes: 128 << 20 };
 
     /// A volume of `n`³ in one block, under a kernel that reaches `half_width`.
     fn cube(n: usize, half_width: usize) -> Block {
@@ -202,7 +215,10 @@ mod tests {
         let tiling = Tiling::new([256, 256], 1, &cube(256, 31), WEBGPU_DEFAULT).expect("fits");
         check(&tiling, 1, WEBGPU_DEFAULT);
         assert_eq!((tiling.padded, tiling.slabs.len(), tiling.chunks.len()), ([288; 3], 1, 1));
-        assert_eq!((tiling.row_stride, tiling.tiles), (152, [7, 4, 4]));
+        assert_eq!((tiling.row_stride, tiling.tiles), (160, [6, 4, 4]));
+        let ample = Bounds { workgroup_bytes: 48 << 10, lanes: 1024, ..WEBGPU_DEFAULT };
+        let tiling = Tiling::new([256, 256], 1, &cube(256, 31), ample).expect("fits");
+        assert_eq!(tiling.tiles, [8, 16, 16]);
     }
 
     #[test]
@@ -221,7 +237,7 @@ mod tests {
                 [(0..30, 0..30, 1), (10..20, 4..26, 3), (0..1, 0..6, 0), (29..30, 29..30, 0)]
             {
                 let block = Block { output_z, source_z, padded_shape: [50, 45, 48] };
-                let bounds = Bounds { workgroup_bytes: 1 << 10, binding_bytes };
+                let bounds = Bounds { workgroup_bytes: 1 << 10, lanes: 256, binding_bytes };
                 let tiling = Tiling::new([30, 29], core_z, &block, bounds).expect("fits");
                 check(&tiling, core_z, bounds);
             }
@@ -230,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_can_never_fit_is_refused() {
-        let bounds = |workgroup_bytes, binding_bytes| Bounds { workgroup_bytes, binding_bytes };
+        let bounds = |workgroup_bytes, binding_bytes| Bounds { workgroup_bytes, lanes: 256, binding_bytes };
         let refused = |n, half_width, bounds| match Tiling::new([n, n], 1, &cube(n, half_width), bounds) {
             Err(DoseError::TooLarge { what, .. }) => what,
             other => panic!("{other:?}"),

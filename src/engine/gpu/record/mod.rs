@@ -5,11 +5,12 @@ mod recording;
 
 pub use recording::{PortableStage, Recording};
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::batch::Pass;
-use super::pipeline::{Bound, Pipeline};
+use super::pipeline::{Bound, Pipeline, Source};
 use super::shader::{self, BindingKind, ConvolutionParams, Shader, TransportCounters, TransportParams};
 use crate::digest::sha256_hex;
 use recording::{
@@ -24,7 +25,8 @@ pub(super) struct Recorder(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     recording: Recording,
-    stages: HashMap<&'static str, usize>,
+    /// By name and source.
+    stages: HashMap<(&'static str, Cow<'static, str>), usize>,
     pipelines: HashMap<wgpu::ComputePipeline, usize>,
     buffers: HashMap<wgpu::Buffer, usize>,
     bindings: HashMap<wgpu::BindGroup, usize>,
@@ -190,10 +192,10 @@ impl State {
         })
     }
 
-    fn stage(&mut self, shader: &'static Shader) -> usize {
+    fn stage(&mut self, pipeline: &Pipeline) -> usize {
         let next = self.recording.stages.len();
-        *self.stages.entry(shader.name).or_insert_with(|| {
-            self.recording.stages.push(stage_of(shader));
+        *self.stages.entry((pipeline.shader.name, pipeline.source.text.clone())).or_insert_with(|| {
+            self.recording.stages.push(stage_of(pipeline.shader, pipeline.source.clone()));
             next
         })
     }
@@ -203,7 +205,7 @@ impl State {
             return known;
         }
         let recorded = RecordedPipeline {
-            stage: self.stage(pipeline.shader),
+            stage: self.stage(pipeline),
             constants: pipeline.constants.iter().cloned().collect(),
             bindings: slots_of(pipeline.shader),
         };
@@ -236,12 +238,13 @@ pub fn probe_stages() -> Vec<PortableStage> {
         &shader::PROBE_READ,
         &shader::PROBE_WRITE,
     ];
-    probes.map(|shader| PortableStage { stage: stage_of(shader), bindings: slots_of(shader) }).to_vec()
+    probes
+        .map(|shader| PortableStage { stage: stage_of(shader, Source::new(shader, None)), bindings: slots_of(shader) })
+        .to_vec()
 }
 
-fn stage_of(shader: &'static Shader) -> RecordedStage {
-    let Shader { name, source, lanes, .. } = *shader;
-    RecordedStage { name, source, lanes }
+fn stage_of(shader: &'static Shader, source: Source) -> RecordedStage {
+    RecordedStage { name: shader.name, source: source.text, lanes: source.lanes }
 }
 
 fn slots_of(shader: &'static Shader) -> Vec<RecordedSlot> {

@@ -1,5 +1,6 @@
 //! A recording as plain data, and as a file: see `docs/capture.md`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -33,7 +34,7 @@ pub struct Recording {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct RecordedStage {
     pub(super) name: &'static str,
-    pub(super) source: &'static str,
+    pub(super) source: Cow<'static, str>,
     /// Lanes of a workgroup.
     pub(super) lanes: u32,
 }
