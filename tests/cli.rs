@@ -8,6 +8,8 @@ mod integrate;
 mod interrupt;
 mod monte_carlo;
 mod nuclides;
+mod pipes;
+mod places;
 mod remote;
 mod remote_tools;
 mod resample;

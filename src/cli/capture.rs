@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::device;
+use super::places::check_places;
 use super::stdout;
 use crate::bench::{self, BenchSource, CaptureCase};
 use crate::domain::{Checks, Control, DeviceInfo, DeviceSelector, DoseError};
@@ -44,6 +45,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let selector: Option<DeviceSelector> = checks.at("device", args.device.parse());
     let case = args.case(&mut checks);
     check_output(&args.output, "output", &mut checks);
+    check_places([], [("output", Some(args.output.as_path()))], &mut checks);
     checks.finish()?;
     let (selector, case) = (selector.expect("it was checked"), case.expect("it was checked"));
     let mut device = open(selector)?;

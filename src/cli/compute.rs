@@ -32,6 +32,7 @@ use crate::domain::{
     Violation, Warning,
 };
 use crate::engine::Device;
+use crate::formats::volume_file::OutputFormat;
 use crate::plan::{self, Limits};
 use grids::GridArgs;
 use inputs::Inputs;
@@ -101,7 +102,7 @@ impl Args {
         let mut device = capture::open(selector)?;
         device.record();
         if !self.outputs.quiet {
-            eprintln!("device {}", device::chosen(selector, &device.info()));
+            tell!("device {}", device::chosen(selector, &device.info()));
         }
         Ok(device)
     }
@@ -118,8 +119,25 @@ impl Args {
     fn check_outputs(&self, checks: &mut Checks) -> Ready {
         let files = self.volumes.files().chain(self.source.files()).chain(self.monte_carlo.files());
         let files = files.chain(self.grids.files());
-        let more = [("dose-on-ct", self.grids.dose_on_ct.as_deref())];
+        let dose_on_ct = self.grids.dose_on_ct.as_deref();
+        dose_on_ct.and_then(|path| checks.at("dose-on-ct", OutputFormat::of_name(path)));
+        let more = [("dose-on-ct", dose_on_ct), ("capture", self.capture.as_deref())];
         self.outputs.check(files.map(Some), &more, self.volumes.ct_path(), checks)
+    }
+}
+
+/// Records faults of flags, as far as they are found before any file is read.
+///
+/// * `flags` – those that are looked at
+pub(super) fn check_flags(args: &Args, flags: &[&str], checks: &mut Checks) {
+    let mut found = Checks::new();
+    args.place.check(&mut found);
+    args.check_method(&mut found);
+    outgoing::check_flags(args, &mut found);
+    args.outputs.report.read(&mut found);
+    let faults = found.finish().err().map(|error| error.violations()).unwrap_or_default();
+    for Violation { field, reason } in faults.into_iter().filter(|fault| flags.contains(&fault.field.as_str())) {
+        checks.fail(field, reason);
     }
 }
 
@@ -221,7 +239,7 @@ fn warning_by_flag(Warning { reason, message, field }: Warning, density: &str) -
 fn print_warnings(warnings: &[Warning], density: &str) {
     for warning in warnings {
         let Warning { reason, message, field } = warning_by_flag(warning.clone(), density);
-        eprintln!("warning: {field}: {message} ({reason})");
+        tell!("warning: {field}: {message} ({reason})");
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn by_flag(error: DoseError) -> DoseError {
 pub(super) fn open_aloud(selector: DeviceSelector, quiet: bool) -> Result<Device, DoseError> {
     let device = open(selector)?;
     if !quiet {
-        eprintln!("device {}", chosen(selector, &device.info()));
+        tell!("device {}", chosen(selector, &device.info()));
     }
     Ok(device)
 }

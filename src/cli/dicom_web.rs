@@ -78,6 +78,11 @@ impl Input {
 }
 
 impl FetchArgs {
+    /// Whether the input is on a server.
+    pub(super) fn is_used(&self) -> bool {
+        self.server.dicom_web.is_some()
+    }
+
     /// The input. With a server it is the UID of a study or series, which is fetched into a temporary folder.
     ///
     /// # Errors
@@ -108,7 +113,7 @@ impl FetchArgs {
         let folder = tempfile::Builder::new().prefix("dosegrid-").tempdir().map_err(cannot)?;
         let limits = Limits { bytes: limit.saturating_mul(1 << 20), files: MAX_FILES };
         let fetched = web.fetch(uid, folder.path(), limits)?;
-        eprintln!("dicom-web: {} instances, {} MiB", fetched.files, fetched.bytes >> 20);
+        tell!("dicom-web: {} instances, {} MiB", fetched.files, fetched.bytes >> 20);
         Ok(Input { path: folder.path().to_owned(), _fetched: Some(folder) })
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use jiff::Timestamp;
 
+use super::places::check_places;
 use super::progress::ProgressReport;
 use super::remote::{Remote, RemoteArgs};
 use super::stdout;
@@ -138,6 +139,14 @@ impl Download {
                 checks.at(flag, OutputFormat::of_name(path));
             }
         }
+        let outputs = [
+            ("output", Some(output.as_path())),
+            ("uncertainty-output", uncertainty_output.as_deref()),
+            ("weighted-output", weighted_output.as_deref()),
+            ("tally-output", tally_output.as_deref()),
+            ("dose-on-ct", dose_on_ct.as_deref()),
+        ];
+        check_places([], outputs, &mut checks);
         let answer = server(&remote, checks)?.call(async |client| client.result_of(&name).await)?;
         let Answer { result, dose_on_ct: on_ct, .. } = answer;
         write("output", Some(&output), Some(&result.dose), "dosegrid: absorbed dose [Gy]")?;

@@ -1,15 +1,16 @@
 //! `dosegrid kernel`.
 
-use std::io::{self, BufWriter};
+use std::io;
 use std::path::PathBuf;
 
 use super::compute::source::read_emissions;
 use super::daughters::WhichDaughters;
 use super::flags::recorded;
+use super::places::check_places;
 use super::stdout;
 use crate::domain::grid::check_spacing;
 use crate::domain::{Checks, DoseError, Invalid, KernelMedium, Source};
-use crate::formats::{atomic::check_place, s_values};
+use crate::formats::s_values;
 use crate::math::watch::Unwatched;
 use crate::physics::kernel::{KernelSpec, VoxelKernel, density_g_cm3, voxel_kernel};
 use crate::request::RawSource;
@@ -49,29 +50,26 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let medium = checks.at("kernel-medium", KernelMedium::of_name(&args.kernel_medium));
     let spacing_mm = checks.at("spacing", parse_spacing(&args.spacing));
     let radius = checks.at("radius-voxels", parse_radius(&args.radius_voxels));
+    check_places(args.emissions.as_deref(), [("output", Some(args.output.as_path()))], &mut checks);
     let (Some(source), Some(medium), Some(spacing_mm), Some(radius)) = (source, medium, spacing_mm, radius) else {
         return checks.finish();
     };
+    checks.finish()?;
     let to_stdout = args.output.as_os_str() == "-";
     let write_error = |error: io::Error| DoseError::Io(format!("cannot write {}: {error}", args.output.display()));
-    if !to_stdout {
-        check_place(&args.output).map_err(write_error)?;
-    }
     let spec = KernelSpec::new(&source, medium, spacing_mm.map(|mm| mm / 10.0), [radius; 3])
         .map_err(|invalid| DoseError::invalid("emissions", invalid.0))?;
     let kernel = voxel_kernel(&spec, &Unwatched)?;
     let s_gy = kernel.s_values_gy();
     let summary = summary(&kernel, &source, medium, spacing_mm);
-    let written = if to_stdout {
-        s_values::encode(&mut BufWriter::new(io::stdout()), &s_gy)
-    } else {
-        s_values::write(&args.output, &s_gy)
-    };
-    written.map_err(write_error)?;
     if to_stdout {
-        eprint!("{summary}");
+        let mut text = Vec::new();
+        s_values::encode(&mut text, &s_gy).map_err(write_error)?;
+        stdout::print_bytes(&text)?;
+        tell!("{}", summary.trim_end());
         Ok(())
     } else {
+        s_values::write(&args.output, &s_gy).map_err(write_error)?;
         stdout::print(&summary)
     }
 }

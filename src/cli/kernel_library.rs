@@ -36,7 +36,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     check_place(&args.output).map_err(failed)?;
     let start = Instant::now();
     let plan = LibraryPlan { medium, seed: args.seed, histories };
-    let library = compute(&plan, &mut |done, of| eprintln!("{done} of {of} kernels, {:.1?}", start.elapsed()));
+    let library = compute(&plan, &mut |done, of| tell!("{done} of {of} kernels, {:.1?}", start.elapsed()));
     let bytes = library.map_err(|error| DoseError::invalid("histories", error.to_string()))?.to_bytes();
     write_bytes(&args.output, &bytes).map_err(failed)
 }

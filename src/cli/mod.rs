@@ -1,5 +1,11 @@
 //! The command line: one file per subcommand.
 
+// Both panic where the reader has closed the pipe; `stdout` and `tell!` do not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod stderr;
+
 mod audit;
 mod bed;
 mod bench;
@@ -206,7 +212,7 @@ impl Command {
 /// Prints warnings to stderr.
 fn print_warnings(warnings: &[Warning]) {
     for Warning { reason, message, field } in warnings {
-        eprintln!("warning: {field}: {message} ({reason})");
+        tell!("warning: {field}: {message} ({reason})");
     }
 }
 
@@ -231,18 +237,18 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(DoseError::Invalid(violations)) => {
             for violation in violations {
-                eprintln!("error: {}: {}", violation.field, violation.reason);
+                tell!("error: {}: {}", violation.field, violation.reason);
             }
             ExitCode::from(EXIT_BAD_INPUT)
         }
         Err(DoseError::Implausible(warnings)) => {
             for Warning { reason, message, field } in warnings {
-                eprintln!("error: {field}: {message} ({reason}; --strict makes warnings errors)");
+                tell!("error: {field}: {message} ({reason}; --strict makes warnings errors)");
             }
             ExitCode::from(EXIT_BAD_INPUT)
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            tell!("error: {error}");
             ExitCode::from(EXIT_FAILURE)
         }
     }

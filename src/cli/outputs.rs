@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::dicom::{DicomArgs, DicomOutput, is_dicom_name};
-use super::places::check_place;
+use super::places::check_places;
 use super::report::{ReportArgs, ReportInputs, ReportReady};
 use super::stdout;
 use super::summary::summary;
@@ -89,7 +89,7 @@ impl OutputArgs {
     /// inputs nor one another.
     ///
     /// * `inputs` – the other input files of this run
-    /// * `more` – volumes that are written besides, by their flags
+    /// * `more` – files that are written besides, by their flags
     /// * `ct` – the CT of the computation: if it is DICOM, outputs in DICOM belong to it where no other is named
     ///
     /// What DICOM and the report are written with is returned, as far as it has no fault.
@@ -102,8 +102,6 @@ impl OutputArgs {
     ) -> Ready {
         self.check_use(checks);
         let own = self.labels.iter().chain(&self.label_names).map(PathBuf::as_path);
-        let inputs = inputs.into_iter().flatten().chain(own);
-        let mut taken: Vec<PathBuf> = inputs.filter_map(|path| path.canonicalize().ok()).collect();
         let volumes = [
             ("output", self.output.as_deref()),
             ("uncertainty-output", self.uncertainty_output.as_deref()),
@@ -118,24 +116,16 @@ impl OutputArgs {
             ("plan-output", self.dicom.plan_output.as_deref()),
             ("report", self.report.report.as_deref()),
         ];
-        let (objects, volumes): (Vec<_>, Vec<_>) = volumes
-            .into_iter()
-            .filter_map(|(flag, path)| Some((flag, path?)))
-            .partition(|(_, path)| is_dicom_name(path));
-        let more = more.iter().filter_map(|(flag, path)| Some((*flag, (*path)?)));
-        let volumes = volumes.into_iter().map(|(flag, path)| (flag, path, "; or in .dcm, as an RTDOSE"));
-        for (flag, path, else_too) in volumes.chain(more.map(|(flag, path)| (flag, path, ""))) {
-            // A header and its values are two files.
-            let format = OutputFormat::of_name(path).map_err(|Invalid(reason)| Invalid(reason + else_too));
-            let files = checks.at(flag, format).map(|format| format.files(path));
-            for file in files.unwrap_or_else(|| vec![path.to_owned()]) {
-                check_place(flag, &file, &mut taken, checks);
-            }
+        let given = volumes.into_iter().filter_map(|(flag, path)| Some((flag, path?)));
+        let (objects, maps): (Vec<_>, Vec<_>) = given.partition(|(_, path)| is_dicom_name(path));
+        for (flag, path) in maps {
+            let or_dicom = |Invalid(reason)| Invalid(reason + "; or in .dcm, as an RTDOSE");
+            checks.at(flag, OutputFormat::of_name(path).map_err(or_dicom));
         }
-        let others = others.into_iter().filter_map(|(flag, path)| Some((flag, path?)));
-        for (flag, path) in objects.iter().copied().chain(others) {
-            check_place(flag, path, &mut taken, checks);
-        }
+        let inputs = inputs.into_iter().flatten().chain(own).chain(self.report.inputs());
+        let all = volumes.into_iter().chain(more.iter().copied()).chain(others);
+        check_places(inputs, all.clone(), checks);
+        self.report.check_data(all.filter_map(|(flag, path)| Some((flag, path?))), checks);
         if self.output.is_none() {
             checks.fail("output", "--output is needed");
         }

@@ -1,41 +1,63 @@
-//! Where files go: results replace neither their inputs nor one another.
+//! Where files go: results replace neither their inputs nor one another. Every command asks here before it works.
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::Checks;
+use crate::domain::{Checks, Invalid};
+use crate::formats::atomic::{self, behind_links};
+use crate::formats::dicom;
+use crate::formats::volume_file::OutputFormat;
 
-/// Records outputs that cannot be written, or would replace an input or one another.
+/// Stands for stdout.
+const STDOUT: &str = "-";
+
+/// Records outputs that cannot be written, or would replace an input or one another, by whatever name.
 ///
 /// * `inputs` – files that are read
 /// * `outputs` – files that are written, by their flags
-pub(super) fn check_places<'a>(
+pub(super) fn check_places<'a, 'f>(
     inputs: impl IntoIterator<Item = &'a Path>,
-    outputs: impl IntoIterator<Item = (&'a str, Option<&'a Path>)>,
+    outputs: impl IntoIterator<Item = (&'f str, Option<&'a Path>)>,
     checks: &mut Checks,
 ) {
-    let mut taken: Vec<PathBuf> = inputs.into_iter().filter_map(|path| path.canonicalize().ok()).collect();
+    let inputs = inputs.into_iter().flat_map(|path| files_of(&dicom::Place::of(path).path));
+    let mut taken: Vec<PathBuf> = inputs.filter_map(|path| path.canonicalize().ok()).collect();
     for (flag, path) in outputs.into_iter().filter_map(|(flag, path)| Some((flag, path?))) {
-        check_place(flag, path, &mut taken, checks);
+        let before = taken.clone();
+        for file in files_of(path) {
+            let Some(place) = place(flag, &file, checks) else { continue };
+            if before.contains(&place) {
+                checks.fail(flag, "is also the path of another file of this run");
+            }
+            taken.push(place);
+        }
     }
 }
 
-/// Records an output that cannot be written, or is the path of another file.
-///
-/// * `taken` – the other files, to which this one is added
-pub(super) fn check_place(flag: &str, path: &Path, taken: &mut Vec<PathBuf>, checks: &mut Checks) {
+/// All files that have this name: a header and its values are two.
+fn files_of(path: &Path) -> Vec<PathBuf> {
+    OutputFormat::of_name(path).map_or_else(|_| vec![path.to_owned()], |format| format.files(path))
+}
+
+/// The file that is written where this is the name of an output; none, which is recorded, if there can be none.
+fn place(flag: &str, path: &Path, checks: &mut Checks) -> Option<PathBuf> {
+    if path == Path::new(STDOUT) {
+        return Some(path.to_owned());
+    }
+    let path = behind_links(path);
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     let Some((folder, name)) = folder.canonicalize().ok().filter(|folder| folder.is_dir()).zip(path.file_name()) else {
-        checks.fail(flag, "is not a file name in a folder that exists");
-        return;
+        checks.fail(flag, "cannot be written: it is no file name in a folder that exists");
+        return None;
     };
     let place = path.canonicalize().unwrap_or_else(|_| folder.join(name));
     if place.is_dir() {
         checks.fail(flag, "is a folder");
-    } else if taken.contains(&place) {
-        checks.fail(flag, "is also the path of another file of this run");
+        return None;
     }
-    taken.push(place);
+    let cannot = |error| Invalid::new(format!("cannot be written: {error}"));
+    checks.at(flag, atomic::check_place(&place).map_err(cannot))?;
+    Some(place)
 }

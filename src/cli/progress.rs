@@ -63,7 +63,7 @@ impl ProgressReport {
             Display::Lines(last) => {
                 let shown = last.is_some_and(|(s, f)| s == stage && fraction < f + LINE_STEP);
                 if !shown && stage != Stage::Queued {
-                    eprintln!(
+                    tell!(
                         "{} {:.0} %{}{transport}",
                         stage.name(),
                         fraction * 100.0,

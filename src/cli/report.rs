@@ -57,6 +57,21 @@ pub(super) struct ReportInputs<'a> {
 }
 
 impl ReportArgs {
+    /// Files that the report is made from besides.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = &Path> {
+        self.report_curves.iter().chain(&self.report_budget).map(PathBuf::as_path)
+    }
+
+    /// Records outputs that the data of the report would replace.
+    ///
+    /// * `outputs` – files that are written, by their flags
+    pub(super) fn check_data<'a>(&self, outputs: impl Iterator<Item = (&'a str, &'a Path)>, checks: &mut Checks) {
+        let Some(folder) = self.report_data.as_deref() else { return };
+        for (flag, path) in outputs.filter(|(_, path)| report_data::would_replace(folder, path)) {
+            checks.fail("report-data", format!("would replace {}, of --{flag}: name another folder", path.display()));
+        }
+    }
+
     /// Reads what the report shows besides, and records every fault; none without a report.
     pub(super) fn read(&self, checks: &mut Checks) -> Option<ReportReady> {
         let more = [

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::places::check_places;
 use super::report::{ReportArgs, identification};
 use super::report_data::ReportData;
 use crate::domain::{Checks, DoseError};
@@ -40,6 +41,8 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     flags.report.get_or_insert_with(|| args.folder.join(REPORT));
     flags.report_curves = flags.report_curves.or_else(|| beside(CURVES));
     flags.report_data = None;
+    let inputs = flags.inputs().chain(args.reference.as_deref());
+    check_places(inputs, [("report", flags.report.as_deref())], &mut checks);
     let ready = flags.read(&mut checks);
     let who = if args.report.report_identified {
         let reference = args.reference.clone().or_else(|| beside(RTDOSE));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{ActivityAccount, DoseError, DoseResult, Invalid, Organ, Organs, Provenance, Volume, Warning};
 use crate::dosimetry::{CumulativeHistogram, OrganDose};
+use crate::formats::atomic::behind_links;
 use crate::formats::json;
 use crate::formats::labels::write_mask;
 use crate::formats::volume_file::{Origin, read_volume, write_volume};
@@ -20,6 +21,8 @@ const VERSION: u32 = 1;
 /// The maps.
 const DOSE: &str = "dose.nii.gz";
 const DENSITY: &str = "density.nii.gz";
+/// How the name of the mask of an organ begins, before its label.
+const MASK: &str = "organ_";
 
 /// Words and figures.
 #[derive(Serialize, Deserialize)]
@@ -91,9 +94,21 @@ impl Written<'_> {
     }
 }
 
+/// Whether a file has the place of one that [`Written::write`] may write.
+pub(super) fn would_replace(folder: &Path, path: &Path) -> bool {
+    let path = behind_links(path);
+    let above = path.parent().map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
+    let is_inside = above.is_some_and(|above| {
+        folder.canonicalize().is_ok_and(|folder| above.canonicalize().is_ok_and(|above| above == folder))
+    });
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_mask = name.strip_prefix(MASK).and_then(|rest| rest.strip_suffix(".nii.gz")).is_some();
+    is_inside && (is_mask || [FILE, DOSE, DENSITY].contains(&&*name))
+}
+
 /// The file of an organ.
 fn mask(folder: &Path, label: u16) -> PathBuf {
-    folder.join(format!("organ_{label}.nii.gz"))
+    folder.join(format!("{MASK}{label}.nii.gz"))
 }
 
 impl ReportData {

@@ -9,8 +9,16 @@ use crate::domain::DoseError;
 /// # Errors
 /// If stdout cannot be written for another reason.
 pub(super) fn print(text: &str) -> Result<(), DoseError> {
+    print_bytes(text.as_bytes())
+}
+
+/// Prints bytes, as [`print`] does text.
+///
+/// # Errors
+/// As [`print`].
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), DoseError> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(DoseError::Io(format!("stdout: {error}"))),
         _ => Ok(()),
     }

@@ -14,7 +14,7 @@ pub(super) fn warn_of_twins(paths: &[PathBuf], tables: &[Vec<OrganRow>]) {
     for (at, table) in tables.iter().enumerate() {
         if let Some(first) = tables[..at].iter().position(|other| other == table) {
             let [first, second] = [first, at].map(|at| paths[at].display());
-            eprintln!("warning: {second}: holds the same as {first}; is it one cycle twice?");
+            tell!("warning: {second}: holds the same as {first}; is it one cycle twice?");
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 
+use super::places::check_places;
 use super::{device, stdout};
 use crate::domain::{Checks, Control, DeviceSelector, DoseError, Invalid};
 use crate::formats::{atomic::write_bytes, json};
@@ -45,9 +46,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let selector: Option<DeviceSelector> = checks.at("device", args.device.parse());
     let chosen = checks.at("check", chosen(&args.check));
     let output = checks.at("output", report_path(&args.output));
-    if let Some(path) = &args.json {
-        checks.at("json", folder_exists(path));
-    }
+    check_places([], [("output", output.as_deref()), ("json", args.json.as_deref())], &mut checks);
     let (Some(selector), Some(chosen), Some(output)) = (selector, chosen, output) else { return checks.finish() };
     checks.finish()?;
 
@@ -120,7 +119,7 @@ fn run_checks(chosen: &[&'static Check], rig: &mut Rig, quiet: bool) -> Vec<Outc
         let word = if outcome.passes() { "pass" } else { "FAIL" };
         let line = format!("{word}  {:6.1} s  {}", outcome.took.as_secs_f64(), check.title);
         if plain {
-            eprintln!("{line}");
+            tell!("{line}");
         } else {
             bar.println(line);
         }

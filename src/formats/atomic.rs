@@ -4,7 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
 
@@ -27,7 +27,11 @@ const MAX_LINKS: usize = 40;
 /// If the file cannot be written, or `write` fails. The temporary file is removed.
 pub fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
     if path == Path::new(STDOUT) {
-        return write_file(Path::new("/dev/stdout"), write);
+        // It is no failure if the reader has seen enough.
+        return match write_file(Path::new("/dev/stdout"), write) {
+            Err(error) if is_closed_pipe(&error) => Ok(()),
+            done => done,
+        };
     }
     if !is_replaceable(path) {
         return fill(&File::create(path)?, write);
@@ -48,6 +52,25 @@ pub fn write_file(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::
         None => name(file, &path)?,
     }
     Ok(())
+}
+
+/// Whether the reader of a pipe has closed it.
+fn is_closed_pipe(error: &io::Error) -> bool {
+    let of_table = error.get_ref().and_then(|inner| inner.downcast_ref::<csv::Error>());
+    let inner =
+        of_table.and_then(|error| if let csv::ErrorKind::Io(error) = error.kind() { Some(error) } else { None });
+    inner.unwrap_or(error).kind() == io::ErrorKind::BrokenPipe
+}
+
+/// The file that a name leads to over symbolic links, which need not be there yet. `write_file` replaces it where it is
+/// there, and else the link; both are one place.
+pub fn behind_links(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = parent(&path).join(target);
+    }
+    path
 }
 
 /// Removes a file, if it is there.

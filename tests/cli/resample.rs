@@ -116,5 +116,5 @@ fn faults_are_named_together() {
     let found = report(&folder, &[&args[1..], &["--nan", "zero"]].concat());
     assert_eq!(number(&found["nan_voxels"]), 1.0);
     let same = ["resample", "nan.nii", "--spacing", "1", "--kind", "dose", "--output", "nan.nii"];
-    assert!(stderr(&dosegrid(folder.path(), same)).contains("also the name of the input"));
+    assert!(stderr(&dosegrid(folder.path(), same)).contains("output: is also the path of another file"));
 }

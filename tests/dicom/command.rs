@@ -1,6 +1,7 @@
 //! The command line on DICOM files.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use dicom_core::VR;
@@ -153,6 +154,23 @@ fn a_folder_is_inspected_series_by_series() {
 }
 
 #[test]
+fn what_is_converted_and_what_is_said_of_it_are_two_files() {
+    let folder = session();
+    symlink("x.nii", folder.path().join("link")).expect("a writable folder");
+    let convert = ["convert", "nm", "--as=activity", "--output=x.nii", "--json"];
+    for json in ["x.nii", "./x.nii", "nifti/../x.nii", "link"] {
+        let output = dosegrid(folder.path(), convert.iter().copied().chain([json]));
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{json}: {said}");
+        assert!(said.contains("json: is also the path of another file of this run"), "{json}: {said}");
+        assert!(!folder.path().join("x.nii").exists(), "{json}");
+    }
+    let rtdose = ["convert", "nifti/ct.nii", "--as=rtdose", "--reference=ct", "--output=d.dcm", "--plan-output=d.dcm"];
+    assert!(stderr(&dosegrid(folder.path(), rtdose)).contains("plan-output: is also the path of another file"));
+    succeed(folder.path(), convert.into_iter().chain(["x.json"]));
+}
+
+#[test]
 fn masks_go_into_a_folder() {
     let folder = session();
     let set = structures(vec![squares(1, "LEFT KIDNEY", &[0.0, 5.0]), squares(2, "left_kidney", &[0.0])]);
@@ -169,6 +187,11 @@ fn masks_go_into_a_folder() {
     for name in ["LEFT_KIDNEY.nii.gz", "left_kidney_2.nii.gz"] {
         assert!(folder.path().join("masks").join(name).is_file(), "{name}");
     }
+    let args = ["convert", "images/set", "--as=labels", "--output=new", "--json=new/left_kidney_2.nii.gz"];
+    fs::create_dir(folder.path().join("new")).expect("a writable folder");
+    let said = stderr(&dosegrid(folder.path(), args));
+    assert!(said.contains("json: is also the path of another file of this run"), "{said}");
+    assert_eq!(fs::read_dir(folder.path().join("new")).expect("a folder").count(), 0);
     let said =
         stderr(&dosegrid(folder.path(), ["convert", "nm", "--as", "ct", "--output", "x.nii", "--threshold", "2"]));
     assert!(said.contains("threshold: has no effect"), "{said}");

@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::places::check_places;
 use super::{capture, device, stdout};
 use crate::bench::{self, BenchSource, ConvolutionSize, DeviceReport, Host, Report};
 use crate::domain::{Checks, Control, DeviceInfo, DeviceKind, DeviceSelector, DoseError};
@@ -64,7 +65,9 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     }
     let mut checks = Checks::new();
     let selector: Option<DeviceSelector> = checks.at("device", args.device.parse());
+    check_places([], [("json", args.json.as_deref()), ("page", args.page.as_deref())], &mut checks);
     let Some(selector) = selector else { return checks.finish() };
+    checks.finish()?;
     if let Some(path) = &args.page {
         return write_page(path, selector);
     }

@@ -99,7 +99,7 @@ impl<'a> Progress<'a> {
     fn new(cohort: &'a Cohort<'a>, left: usize) -> Self {
         if !cohort.args.quiet {
             let done = cohort.lines.len() - left;
-            eprintln!("cohort: {}, {done} done before", words::of(cohort.lines.len(), "study", "studies"));
+            tell!("cohort: {}, {done} done before", words::of(cohort.lines.len(), "study", "studies"));
         }
         Self { cohort, left, began: Instant::now(), counts: Mutex::default() }
     }
@@ -115,7 +115,7 @@ impl<'a> Progress<'a> {
         let each = self.began.elapsed() / u32::try_from(ended).unwrap_or(u32::MAX);
         let rest = each * u32::try_from(self.left - ended).unwrap_or(u32::MAX);
         let became = reason.map_or_else(|| "done".to_owned(), |reason| format!("failed: {reason}"));
-        eprintln!(
+        tell!(
             "{ended} of {} ({failed} failed, {} left): line {}, {study}, {seconds:.1} s, {became}",
             self.left,
             about(rest),

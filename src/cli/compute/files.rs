@@ -121,7 +121,7 @@ impl Files {
         args.source = args.source.completed(account.nuclide.as_deref(), checks);
         if !args.outputs.quiet {
             let nuclide = args.source.nuclide().map_or_else(String::new, |name| format!(" --nuclide {name}"));
-            eprintln!("from the files: {}{nuclide}", args.volumes.unit_words());
+            tell!("from the files: {}{nuclide}", args.volumes.unit_words());
         }
         args
     }

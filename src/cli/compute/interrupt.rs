@@ -29,7 +29,7 @@ pub(in crate::cli) fn first(words: &'static str) -> Result<CancellationToken, Do
     let token = first.clone();
     let wait = async move {
         if interrupts.recv().await.is_some() {
-            eprintln!("{words}");
+            tell!("{words}");
             token.cancel();
         }
         if interrupts.recv().await.is_some() {

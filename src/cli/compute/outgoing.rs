@@ -89,6 +89,27 @@ impl Outgoing {
     }
 }
 
+/// Records faults of flags that are found without any volume; among others, of what is not there.
+pub(super) fn check_flags(args: &Args, checks: &mut Checks) {
+    let described = Described {
+        activity: Part::Absent,
+        density: Part::Absent,
+        labels: Part::Absent,
+        materials: Part::Absent,
+        daughters: Vec::new(),
+    };
+    let choice = args.grids.choice(None, None, checks).unwrap_or_default();
+    let (nan, negative) = args.grids.rule_words();
+    let raw = RawIntake {
+        header: raw_header(args, described, args.outputs.uncertainty_output.is_some(), checks),
+        ct_calibration: args.volumes.calibration(checks).into_good().unwrap_or_default(),
+        nan: Some(nan),
+        negative: Some(negative),
+        ..of_choice(&choice)
+    };
+    recorded(raw.check(), args.volumes.density_flag(), checks);
+}
+
 fn of_choice(choice: &GridChoice) -> RawIntake {
     let dose_grid = choice.dose_grid.map(|grid| match grid {
         DoseGrid::Activity => RawDoseGrid::Activity,

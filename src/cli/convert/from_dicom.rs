@@ -1,6 +1,6 @@
 //! Flags of reading DICOM.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -9,7 +9,7 @@ use crate::cli::calibration::CalibrationArgs;
 use crate::cli::stdout;
 use crate::domain::{Checks, DoseError, Invalid};
 use crate::formats::dicom::Place;
-use crate::formats::{atomic, json};
+use crate::formats::json;
 
 /// Where JSON goes that is asked for without a file.
 const STDOUT: &str = "-";
@@ -55,10 +55,11 @@ impl FromDicomArgs {
                 checks.fail(flag, "has no effect on what becomes DICOM");
             }
         }
-        if let Some(path) = self.json.as_ref().filter(|path| path.as_os_str() != STDOUT) {
-            let place = atomic::check_place(path).map_err(|error| Invalid::new(format!("cannot be written: {error}")));
-            checks.at("json", place);
-        }
+    }
+
+    /// Where JSON goes, if it goes to a file.
+    pub(super) fn json_file(&self) -> Option<&Path> {
+        self.json.as_deref().filter(|path| path.as_os_str() != STDOUT)
     }
 
     /// The place that is read.
@@ -84,7 +85,7 @@ impl FromDicomArgs {
 
     /// Tells what was read: as JSON where that is asked for, else in words.
     pub(super) fn tell(&self, account: &impl Serialize, words: &str, warnings: &[String]) -> Result<(), DoseError> {
-        warnings.iter().for_each(|warning| eprintln!("warning: input: {warning}"));
+        warnings.iter().for_each(|warning| tell!("warning: input: {warning}"));
         match &self.json {
             Some(path) if path.as_os_str() == STDOUT => stdout::print_json(account),
             Some(path) => {

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::Args;
 use super::volume::whole;
+use crate::cli::places::check_places;
 use crate::domain::{Checks, DoseError, Invalid, Organ, Organs};
 use crate::formats::dicom::{self, DicomLabels, LabelGrid};
 use crate::formats::labels::write_mask;
@@ -62,7 +63,9 @@ pub(super) fn run(args: &Args, mut checks: Checks) -> Result<(), DoseError> {
     let labels = checks.at("input", dicom::read_labels(place, grid.flatten(), threshold));
     checks.finish()?;
     let labels = labels.expect("labels without a fault are there");
-    let files = write(&labels.organs, &args.output)?;
+    let files = file_names(&labels.organs);
+    check_masks(args, &files)?;
+    write(&labels.organs, &args.output, &files)?;
     let told = account(args, &labels, &files);
     flags.tell(&told, &words(&told), &labels.warnings)
 }
@@ -73,18 +76,33 @@ fn grid_of(path: &Path) -> Result<LabelGrid, Invalid> {
     Ok(LabelGrid::of(&file.header.grid, file.header.dicom.as_deref()))
 }
 
-/// Writes a mask for each organ, of bytes or of shares; the names of the files.
-fn write(organs: &Organs, folder: &Path) -> Result<Vec<String>, DoseError> {
-    let failed = |error: std::io::Error| DoseError::Io(format!("output `{}`: {error}", folder.display()));
-    fs::create_dir_all(folder).map_err(failed)?;
+/// The names of the masks, in the order of the organs.
+fn file_names(organs: &Organs) -> Vec<String> {
     let mut taken = BTreeSet::new();
-    let mut files = Vec::new();
-    for organ in organs.organs() {
-        let name = file_name(organ, &mut taken);
-        write_mask(&folder.join(&name), organs.grid(), organ, "dosegrid convert: mask").map_err(failed)?;
-        files.push(name);
-    }
-    Ok(files)
+    organs.organs().iter().map(|organ| file_name(organ, &mut taken)).collect()
+}
+
+fn failed(folder: &Path, error: &std::io::Error) -> DoseError {
+    DoseError::Io(format!("output `{}`: {error}", folder.display()))
+}
+
+/// Makes the folder of the masks. One that would replace an input, or what `--json` names, is a fault.
+fn check_masks(args: &Args, files: &[String]) -> Result<(), DoseError> {
+    let folder = &args.output;
+    fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
+    let masks: Vec<PathBuf> = files.iter().map(|name| folder.join(name)).collect();
+    let mut checks = Checks::new();
+    let masks = masks.iter().map(|path| ("output", Some(path.as_path())));
+    check_places(args.inputs(), masks.chain([("json", args.from_dicom.json_file())]), &mut checks);
+    checks.finish()
+}
+
+/// Writes a mask for each organ, of bytes or of shares.
+fn write(organs: &Organs, folder: &Path, files: &[String]) -> Result<(), DoseError> {
+    let mask = |(organ, name): (&Organ, &String)| {
+        write_mask(&folder.join(name), organs.grid(), organ, "dosegrid convert: mask")
+    };
+    organs.organs().iter().zip(files).try_for_each(mask).map_err(|error| failed(folder, &error))
 }
 
 /// The name of an organ as that of a file that is not there yet.

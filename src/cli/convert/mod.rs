@@ -6,10 +6,11 @@ mod rtdose;
 mod seg;
 mod volume;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::dicom::DicomArgs;
 use super::dicom_web::FetchArgs;
+use super::places::check_places;
 use crate::domain::{Checks, DoseError};
 
 #[derive(Clone, Debug, clap::Args)]
@@ -54,13 +55,33 @@ impl Target {
     }
 }
 
+impl Args {
+    /// Records outputs that cannot be written, or would replace an input or one another.
+    fn check_places(&self, checks: &mut Checks) {
+        let outputs = [
+            ("output", (self.target != Target::Labels).then_some(self.output.as_path())),
+            ("json", self.from_dicom.json_file()),
+            ("plan-output", self.dicom.plan_output.as_deref()),
+        ];
+        check_places(self.inputs(), outputs, checks);
+    }
+
+    /// Files that are read.
+    fn inputs(&self) -> impl Iterator<Item = &Path> {
+        let beside = [&self.from_dicom.grid, &self.dicom.reference, &self.seg.label_names].into_iter().flatten();
+        std::iter::once(&self.input).chain(beside).map(PathBuf::as_path)
+    }
+}
+
 pub(super) fn run(args: &Args) -> Result<(), DoseError> {
+    let mut checks = Checks::new();
+    args.check_places(&mut checks);
+    if args.fetch.is_used() {
+        checks.finish()?;
+        checks = Checks::new();
+    }
     let input = args.fetch.input(&args.input)?;
     let args = &Args { input: input.path().to_owned(), ..args.clone() };
-    let mut checks = Checks::new();
-    if args.output.canonicalize().is_ok_and(|output| args.input.canonicalize().is_ok_and(|input| input == output)) {
-        checks.fail("output", "is also the name of the input");
-    }
     if args.target != Target::Rtdose {
         args.rtdose.refuse(&mut checks);
     }

@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args, mut checks: Checks) -> Result<(), DoseError> {
     checks.finish()?;
     let (file, dicom) = file.zip(dicom).expect("without a fault both are there");
     for warning in &file.warnings {
-        eprintln!("warning: input: {warning}");
+        tell!("warning: input: {warning}");
     }
     dicom.write_dose("output", &args.output, (kind, &file.volume), "")
 }

@@ -12,7 +12,7 @@ use crate::formats::{label_names, labels};
 pub(super) struct SegArgs {
     /// Names of the organs: CSV of label,name, or as ITK-SNAP and 3D Slicer write them
     #[arg(long, value_name = "FILE")]
-    label_names: Option<PathBuf>,
+    pub(super) label_names: Option<PathBuf>,
 }
 
 impl SegArgs {
@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, mut checks: Checks) -> Result<(), DoseError> {
     checks.finish()?;
     let (files, dicom) = files.zip(dicom).expect("without a fault both are there");
     for warning in &files.warnings {
-        eprintln!("warning: input: {warning}");
+        tell!("warning: input: {warning}");
     }
     let names = names.unwrap_or_default();
     let named = |organ: &Organ| organ.renamed(organ.label, names.get(&organ.label).cloned().or(organ.name.clone()));

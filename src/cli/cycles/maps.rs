@@ -50,6 +50,17 @@ impl MapArgs {
         outputs.into_iter().filter_map(|(flag, path)| Some((flag, path.as_deref()?)))
     }
 
+    /// Files that are read.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = &Path> {
+        self.dose.iter().chain(&self.uncertainty).chain(&self.dicom.reference).map(PathBuf::as_path)
+    }
+
+    /// All files that are written, by their flags.
+    pub(super) fn all_outputs(&self) -> impl Iterator<Item = (&'static str, Option<&Path>)> {
+        let plan = ("plan-output", self.dicom.plan_output.as_deref());
+        self.outputs().map(|(flag, path)| (flag, Some(path))).chain([plan])
+    }
+
     /// Adds the maps and writes their sums.
     pub(super) fn run(&self, mut checks: Checks) -> Result<(), DoseError> {
         self.check(&mut checks);
@@ -105,12 +116,6 @@ impl MapArgs {
         for (flag, path) in self.outputs() {
             if !is_dicom_name(path) {
                 checks.at(flag, OutputFormat::of_name(path));
-            }
-            let is_input = |input: &&PathBuf| {
-                input.canonicalize().is_ok_and(|input| path.canonicalize().is_ok_and(|output| input == output))
-            };
-            if self.dose.iter().chain(&self.uncertainty).any(|input| is_input(&input)) {
-                checks.fail(flag, "is also the name of an input");
             }
         }
     }

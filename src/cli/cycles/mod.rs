@@ -34,6 +34,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
+    let inputs = args.tables.iter().map(PathBuf::as_path).chain(args.maps.inputs());
+    let outputs = [("json", args.json.as_deref()), ("csv", args.csv.as_deref())];
+    check_places(inputs, outputs.into_iter().chain(args.maps.all_outputs()), &mut checks);
     if args.tables.is_empty() {
         for (flag, is_given) in [("json", args.json.is_some()), ("csv", args.csv.is_some())] {
             if is_given {
@@ -44,8 +47,6 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     }
     let read = |path: &PathBuf| checks.at(path.display().to_string(), organ_table::read(path));
     let tables: Vec<Vec<OrganRow>> = args.tables.iter().filter_map(read).collect();
-    let outputs = [("json", args.json.as_deref()), ("csv", args.csv.as_deref())];
-    check_places(args.tables.iter().map(PathBuf::as_path), outputs, &mut checks);
     if args.maps.is_given() {
         args.maps.run(checks)?;
     } else {
@@ -61,7 +62,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let cycles: Vec<Vec<CycleOrgan>> = tables.iter().map(|rows| rows.iter().map(organ).collect()).collect();
     let sums = sum_of_cycles(&cycles);
     for sum in sums.iter().filter(|sum| !sum.complete) {
-        eprintln!("warning: {}: not every cycle has a dose of it; the sum is of those that do", sum.name);
+        tell!("warning: {}: not every cycle has a dose of it; the sum is of those that do", sum.name);
     }
     let failed = |flag: &str, error: io::Error| DoseError::Io(format!("{flag}: cannot be written: {error}"));
     if let Some(path) = &args.json {

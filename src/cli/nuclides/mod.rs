@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::places::check_places;
 use super::stdout;
 use crate::domain::{Checks, DoseError, Nuclide, nuclide::MeanEnergy};
 use crate::physics::nuclide;
@@ -60,6 +61,7 @@ impl Entry {
 pub(super) fn run(args: Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     let format = args.plot.as_deref().and_then(|path| checks.at("plot", Format::of(path)));
+    check_places([], [("plot", args.plot.as_deref())], &mut checks);
     if args.plot.is_some() && args.name.is_none() {
         checks.fail("plot", "needs the name of a nuclide");
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::organ_volumes::{OrganVolumes, sent};
+use super::places::check_places;
 use super::remote::{Remote, RemoteArgs, in_words};
 use super::stdout;
 use crate::domain::{Checks, DoseError, Invalid, NanRule, Organs, Part, RigidTransform, Volume, VoxelGrid};
@@ -93,9 +94,8 @@ impl Input {
 pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let mut checks = Checks::new();
     checks.at("output", OutputFormat::of_name(&args.output));
-    if args.output.canonicalize().is_ok_and(|output| args.input.canonicalize().is_ok_and(|input| input == output)) {
-        checks.fail("output", "is also the name of the input");
-    }
+    let inputs = std::iter::once(&args.input).chain(&args.like).chain(&args.transform).map(PathBuf::as_path);
+    check_places(inputs, [("output", Some(args.output.as_path()))], &mut checks);
     let kind = RegridKind::from(args.kind);
     let mut report = Report::new(kind.name());
     let remote = args.remote.check(&mut checks);

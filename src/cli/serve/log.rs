@@ -13,6 +13,8 @@ pub(in crate::cli) fn start(as_json: bool) {
     let log = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
         .with_writer(std::io::stderr)
+        // It would say on stderr that stderr is closed, and panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     let usual = || Targets::new().with_default(LevelFilter::INFO);
     let filter = targets.as_ref().ok().cloned().flatten().unwrap_or_else(usual);

@@ -28,7 +28,7 @@ impl Stages {
     pub(super) fn begin(&mut self, name: &'static str) {
         self.end();
         if !self.is_quiet {
-            eprintln!("study: {name}");
+            tell!("study: {name}");
         }
         self.running = Some((name, Instant::now()));
     }
