@@ -317,6 +317,14 @@ fn what_is_implausible_of_cycles_is_told() {
     put(folder.path(), "next.toml", &NEXT.replace("[7.4, 7.0]", "[7400, 7000]"));
     let said = warned(&["next-cycle", "next.toml"]);
     assert!(said.starts_with("warning: administered_gbq: 7.4") && said.contains("(ACTIVITY_HIGH)"), "{said}");
+    // Percentages in place of parts.
+    put(folder.path(), "budget.toml", "[[region]]\nname = 'kidneys'\nvolume_cm3 = 160\nfit_relative_sigma = 5\n");
+    let said = warned(&["budget", "budget.toml", "--json=budget.json"]);
+    assert!(
+        said.starts_with("warning: region.kidneys.fit_relative_sigma: ") && said.contains("is 500 % of it"),
+        "{said}"
+    );
+    assert_eq!(json(folder.path(), "budget.json")["warnings"][0]["reason"], "SIGMA_HIGH");
     put(folder.path(), "a.csv", "name,mean_by_mass_gy\nkidneys,5.2\n");
     put(folder.path(), "b.csv", "name,mean_by_mass_gy\nkidneys,5.2\n");
     let said = warned(&["cycles", "a.csv", "b.csv"]);
@@ -329,6 +337,9 @@ fn an_organ_is_listed_once_and_has_no_dose_below_0() {
     put(folder.path(), "next.toml", &NEXT.replace("marrow", "kidneys"));
     let said = refusal(folder.path(), &["next-cycle", "next.toml"]);
     assert!(said.contains("organ.kidneys: is there twice"), "{said}");
+    put(folder.path(), "next.toml", &NEXT.replace("marrow", " Kidneys"));
+    let said = refusal(folder.path(), &["next-cycle", "next.toml"]);
+    assert!(said.contains("organ. Kidneys: is there twice; case and blanks make no other name"), "{said}");
     put(folder.path(), "a.csv", "name,mean_by_mass_gy\nkidneys,-5.2\n");
     let said = refusal(folder.path(), &["cycles", "a.csv"]);
     assert!(said.contains("kidneys: mean_by_mass_gy is below 0 or not finite"), "{said}");

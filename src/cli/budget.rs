@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::places::check_places;
 use super::remote::RemoteArgs;
-use super::stdout;
+use super::{print_warnings, stdout};
 use crate::clinic::budget::PartSource;
 use crate::domain::{Checks, DoseError};
 use crate::formats::atomic::write_file;
@@ -42,9 +42,12 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         None => here,
         Some(remote) => remote.call(async |client| client.compute_budget(&plan).await)?,
     };
+    let warnings = plan.warnings();
+    print_warnings(&warnings);
     let failed = |flag: &str, error: io::Error| DoseError::Io(format!("{flag}: cannot be written: {error}"));
     if let Some(path) = &args.json {
-        json::write(path, &serde_json::json!({ "regions": regions })).map_err(|error| failed("json", error))?;
+        json::write(path, &serde_json::json!({ "regions": regions, "warnings": warnings }))
+            .map_err(|error| failed("json", error))?;
     }
     if let Some(path) = &args.csv {
         write_csv(path, &regions).map_err(|error| failed("csv", error))?;

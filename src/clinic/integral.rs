@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::candidate::Candidate;
 use super::fit::Fit;
 use super::pieces::Pieces;
+use super::plausible::of_sigmas;
 use super::weighting::Observation;
 use super::{Curve, Series, Window};
 use crate::domain::Warning;
@@ -193,7 +194,7 @@ impl Integration {
             tia_coefficient_h: series.administered_activity_mbq().map(|administered| tia_mbq_h / administered),
             candidates: Vec::new(),
             flags,
-            warnings: series.warnings().to_vec(),
+            warnings: series.warnings().iter().cloned().chain(of_sigmas(series.points())).collect(),
         }
     }
 

@@ -7,6 +7,7 @@
 //! * `weighting`, `starts`, `fit`, `candidate`, `pieces`: how a series is integrated. [`integral`]: what comes of it.
 //! * [`frames`]: maps over time. [`shared`]: a curve for each region, shared out to its voxels. [`voxels`]: a curve for
 //!   each voxel.
+//! * [`plausible`]: numbers that look like those of another unit.
 //! * [`cycles`]: the cycles of a therapy together.
 //! * [`removal`]: dialysis, drainage, voiding.
 //! * [`single_time_point`]: the integral from one measurement and what is known of the curve.
@@ -38,6 +39,7 @@ mod options;
 pub mod organ_cycles;
 pub mod outline;
 mod pieces;
+pub mod plausible;
 pub mod radiation;
 pub mod recovery;
 mod recovery_fit;

@@ -3,6 +3,7 @@
 use std::f64::consts::LN_2;
 
 use super::clock::ClockTime;
+use super::plausible::of_durations;
 use super::window::phi_1;
 use super::{Moment, Window};
 use crate::domain::{Checks, DoseError, Warning};
@@ -135,6 +136,7 @@ impl Series {
         });
         let mut warnings: Vec<Warning> = clock_warning.into_iter().collect();
         warnings.extend(infusion_unknown(&points, draft.infusion_h));
+        warnings.extend(of_durations(&points));
         Ok(Self {
             points,
             physical_rate_per_h: LN_2 / draft.physical_half_life_h,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::weighting::relative_sigmas;
 use super::{CurveOptions, Frames, Integration, ModelChoice, integrate};
-use crate::domain::{Checks, DoseError, Organs, words};
+use crate::domain::{Checks, DoseError, Organ, Organs, words};
 
 /// A region of a map series.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +32,7 @@ pub fn regions_of(organs: &Organs) -> Result<Vec<VoxelRegion>, DoseError> {
     let mut is_free = vec![true; organs.grid().voxels()];
     let mut regions = Vec::new();
     for organ in organs.organs() {
-        let name = organ.name.clone().unwrap_or_else(|| format!("label_{}", organ.label));
+        let name = region_name(organ, organs);
         if !organ.is_whole() {
             checks.fail("labels", format!("{name} has parts of voxels: give a mask of whole ones"));
         }
@@ -47,6 +47,14 @@ pub fn regions_of(organs: &Organs) -> Result<Vec<VoxelRegion>, DoseError> {
         regions.push(VoxelRegion { name: REST.to_owned(), voxels: rest });
     }
     Ok(regions)
+}
+
+/// The name of the region of an organ. Results are told by it, so it says which where several organs have one name, or
+/// one has that of the rest.
+fn region_name(organ: &Organ, organs: &Organs) -> String {
+    let Some(name) = &organ.name else { return format!("label_{}", organ.label) };
+    let is_shared = organs.organs().iter().filter(|other| other.name.as_ref() == Some(name)).count() > 1;
+    if is_shared || name == REST { format!("{name} (label {})", organ.label) } else { name.clone() }
 }
 
 /// How the integral of a region is found and shared out.
@@ -260,6 +268,7 @@ fn check_regions(regions: &[VoxelRegion], voxels: usize) -> Result<(), DoseError
 mod tests {
     use super::*;
     use crate::clinic::{Moment, PointDraft, SeriesDraft, ValueRefersTo};
+    use crate::domain::VoxelGrid;
 
     fn frames() -> Frames {
         let point = |time_h: f64| PointDraft {
@@ -310,6 +319,17 @@ mod tests {
                 assert!((sum / right - 1.0).abs() < 1e-12, "{integral:?}");
             }
         }
+    }
+
+    #[test]
+    fn organs_of_one_name_are_regions_of_their_own() {
+        let grid = std::sync::Arc::new(VoxelGrid::new([6, 1, 1], [4.0; 3]).expect("a grid"));
+        let organ =
+            |label: u16, name: &str| Organ::whole(label, Some(name.into()), vec![u32::from(label)]).expect("a voxel");
+        let organs = vec![organ(1, "lesion"), organ(2, "lesion"), organ(3, "liver"), organ(4, REST)];
+        let regions = regions_of(&Organs::new(grid, organs).expect("organs")).expect("regions");
+        let names: Vec<&str> = regions.iter().map(|region| region.name.as_str()).collect();
+        assert_eq!(names, ["lesion (label 1)", "lesion (label 2)", "liver", "rest (label 4)", REST]);
     }
 
     #[test]

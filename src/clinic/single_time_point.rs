@@ -5,6 +5,7 @@ use std::f64::consts::LN_2;
 
 use serde::Serialize;
 
+use super::plausible::of_relative_sigma;
 use super::{Curve, Flag, Window};
 use crate::domain::{Checks, DoseError, Warning};
 
@@ -139,7 +140,8 @@ pub fn integrate_one(measured: &Measurement, kinetics: &Kinetics) -> Result<Sing
         let [mean, slope] = window.mean(rate);
         (-rate * slope / mean, activity_mbq / (rate * mean), rate * window.integral_after(rate)[0])
     };
-    Ok(match kinetics {
+    let implausible = implausible(activity_relative_sigma, kinetics);
+    let found = match kinetics {
         Kinetics::Physical { half_life_h } => {
             let (_, tia_mbq_h, after) = exponential(*half_life_h);
             let found = SinglePointIntegral::of(kinetics, tia_mbq_h, activity_relative_sigma);
@@ -168,7 +170,21 @@ pub fn integrate_one(measured: &Measurement, kinetics: &Kinetics) -> Result<Sing
             let found = SinglePointIntegral::of(kinetics, tia_mbq_h, None);
             SinglePointIntegral { fraction_after_last_point: Some(after), ..found }
         }
-    })
+    };
+    let warnings = found.warnings.iter().cloned().chain(implausible).collect();
+    Ok(SinglePointIntegral { warnings, ..found })
+}
+
+/// Warnings of σ that are larger than what they are of.
+fn implausible(activity_relative_sigma: Option<f64>, kinetics: &Kinetics) -> Vec<Warning> {
+    let of_half_life = match kinetics {
+        Kinetics::PopulationHalfLife { relative_sd, .. } => {
+            of_relative_sigma("half_life_relative_sd", "the half-life", *relative_sd)
+        }
+        Kinetics::Physical { .. } | Kinetics::Haenscheid | Kinetics::PriorCurve(_) => None,
+    };
+    let of_activity = activity_relative_sigma.and_then(|sigma| of_relative_sigma("sigma", "the activity", sigma));
+    of_activity.into_iter().chain(of_half_life).collect()
 }
 
 /// The warning of a scan too early for the rule of Hänscheid.

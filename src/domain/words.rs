@@ -15,6 +15,12 @@ pub fn of(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// A name as it is told from others: neither case nor blanks at its ends make another of it, and blanks between its
+/// words count once.
+pub fn same_name(name: &str) -> String {
+    name.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+}
+
 /// The verb of so many.
 pub fn are(count: usize) -> &'static str {
     if count == 1 { "is" } else { "are" }
@@ -40,6 +46,12 @@ mod tests {
         assert_eq!([said(0), said(1), said(2)], ["0 voxels are below 0", "1 voxel is below 0", "2 voxels are below 0"]);
         assert_eq!([were(1), were(5)], ["was", "were"]);
         assert_eq!([of(1, "study", "studies"), of(0, "study", "studies")], ["1 study", "0 studies"]);
+    }
+
+    #[test]
+    fn case_and_blanks_make_no_other_name() {
+        assert_eq!(same_name(" Left  KIDNEY\u{a0}"), same_name("left kidney"));
+        assert_ne!(same_name("left kidney"), same_name("left_kidney"));
     }
 
     #[test]

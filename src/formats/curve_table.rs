@@ -6,7 +6,7 @@ use csv::{ReaderBuilder, StringRecord, Trim};
 
 use super::rows::read_text;
 use crate::clinic::{Moment, PointDraft};
-use crate::domain::Invalid;
+use crate::domain::{Invalid, words};
 
 /// Names of the columns; the first of each is the one to write.
 const REGION: &[&str] = &["region", "organ", "name"];
@@ -62,6 +62,12 @@ pub fn parse(text: &str) -> Result<Vec<RegionPoints>, Invalid> {
             Err(Invalid(reason)) => faults.push(format!("line {line}: {reason}")),
         }
     }
+    faults.extend(regions.iter().enumerate().filter_map(|(place, region)| {
+        let is_same = |other: &&RegionPoints| words::same_name(&other.name) == words::same_name(&region.name);
+        let other = regions[..place].iter().find(is_same)?;
+        let lines = [other.lines[0], region.lines[0]];
+        Some(format!("lines {} and {}: their regions differ by case or blanks alone", lines[0], lines[1]))
+    }));
     if faults.is_empty() && regions.is_empty() {
         return Err(Invalid::new("has no line below its header"));
     }
@@ -162,6 +168,12 @@ mod tests {
         {
             let error = parse(&format!("{twice}\na,1,2,3,4\n")).expect_err("which of the two is meant?").0;
             assert!(error.contains("has more than one column"), "{twice}: {error}");
+        }
+        let error = parse("region,time,activity\nKidney,4,9\nleft  lung,4,9\nkidney,24,5\nleft lung,24,5\n")
+            .expect_err("one organ")
+            .0;
+        for part in ["lines 2 and 4: their regions differ by case", "lines 3 and 5: their"] {
+            assert!(error.contains(part), "{error}");
         }
         assert!(parse("region,time,activity\n").is_err() && parse("").is_err());
     }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::bed::{MAX_REGIONS, check_regions, recorded};
 use crate::clinic::budget::{Budget, BudgetInputs, sum_of_cycles_sigma_gy};
 use crate::clinic::outline::Outline;
+use crate::clinic::plausible::of_relative_sigma;
 use crate::clinic::recovery::{RecoveryCurve, Sphere};
-use crate::domain::{Checks, DoseError};
+use crate::domain::{Checks, DoseError, Warning};
 
 /// Most spheres that a recovery curve is fitted to.
 pub const MAX_SPHERES: usize = 64;
@@ -132,7 +133,27 @@ impl BudgetPlan {
     }
 }
 
+impl BudgetPlan {
+    /// What is implausible: σ that are larger than what they are of.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.region.iter().take(MAX_REGIONS).flat_map(BudgetRegionPlan::warnings).collect()
+    }
+}
+
 impl BudgetRegionPlan {
+    fn warnings(&self) -> impl Iterator<Item = Warning> {
+        let sigmas = [
+            ("calibration_relative_sigma", "the calibration", self.calibration_relative_sigma),
+            ("fit_relative_sigma", "the time-integrated activity", self.fit_relative_sigma),
+            ("dose_factor_relative_sigma", "the dose factor", self.dose_factor_relative_sigma),
+            ("monte_carlo_relative_sigma", "the Monte Carlo mean", self.monte_carlo_relative_sigma),
+            ("density_relative_sigma", "the density", self.density_relative_sigma),
+        ];
+        let given = sigmas.into_iter().filter_map(|(field, what, sigma)| Some((field, what, sigma?)));
+        given
+            .filter_map(|(field, what, sigma)| of_relative_sigma(&format!("region.{}.{field}", self.name), what, sigma))
+    }
+
     fn budget(&self) -> Result<RegionBudget, DoseError> {
         let mut checks = Checks::new();
         if self.outline.is_some() && self.dose_factor_exponent.is_none() {

@@ -155,6 +155,31 @@ fn more_decays_than_there_were_nuclei_are_told() {
 }
 
 #[test]
+fn percentages_and_minutes_are_told() {
+    let reasons = |folder: &TempDir, args: &[&str], region: Option<&str>| -> Vec<String> {
+        let found = report(folder.path(), args);
+        let list = region.map_or(&found["warnings"], |name| &found["regions"][name]["warnings"]);
+        let list = list.as_array().expect("a list").clone();
+        list.iter().map(|warning| warning["reason"].as_str().expect("text").to_owned()).collect()
+    };
+    let of_table = |text: &str| reasons(&table(text), &["--table=curves.csv", "--nuclide=Lu-177"], Some("kidney"));
+    let good = "region,time,activity,sigma,duration\nkidney,24,2,0.1,0.5\nkidney,72,1,0.05,0.5\nkidney,120,0.5,1,0.5\n";
+    assert!(of_table(good).is_empty());
+    assert_eq!(of_table(&good.replace(",0.1,", ",5,").replace(",0.05,", ",5,")), ["SIGMA_HIGH"]);
+    assert_eq!(of_table(&good.replace(",0.5\n", ",30\n")), ["SCAN_LONG"]);
+    let folder = maps();
+    let series = ["--series=series.toml", "--labels=labels.nii"];
+    let of_maps = |more: &[&str], region| reasons(&folder, &[&series[..1], more].concat(), region);
+    assert!(of_maps(&["--labels=labels.nii", "--activity-sigma=0.05"], Some("label_5")).is_empty());
+    assert_eq!(of_maps(&["--labels=labels.nii", "--activity-sigma=5"], Some("label_5")), ["SIGMA_HIGH"]);
+    assert!(of_maps(&["--by=voxel", "--activity-sigma=5"], None).contains(&"SIGMA_HIGH".to_owned()));
+    let single =
+        ["--table=curves.csv", "--nuclide=Lu-177", "--single-time-point=population_half_life", "--half-life=60"];
+    let one = table("region,time,activity\nkidney,24,2\n");
+    assert_eq!(reasons(&one, &[&single[..], &["--half-life-sd=20"]].concat(), Some("kidney")), ["SIGMA_HIGH"]);
+}
+
+#[test]
 fn what_an_earlier_series_left_is_not_a_part_of_this_one() {
     let folder = maps();
     let is_there = |name: &str| folder.path().join("out").join(name).exists();

@@ -5,6 +5,7 @@ use super::options::{Asked, CurveArgs};
 use super::outputs::{MapOutput, Report, Row};
 use super::remote::there;
 use crate::cli::remote::Remote;
+use crate::clinic::plausible::of_relative_sigma;
 use crate::clinic::{
     Frames, ModelChoice, SeriesDraft, SharingOptions, VoxelModel, VoxelOptions, VoxelRegion, integrate_voxels,
     share_out, share_out_one,
@@ -63,6 +64,10 @@ pub(in crate::cli) fn integrate_maps(
     if !is_one {
         let words = "whether the maps lie on each other was not checked";
         report.warnings.push(Warning::new(REGISTRATION_NOT_CHECKED, "series", words));
+    }
+    if let (By::Voxel(_), Some(sigma)) = (by, curve.activity_sigma) {
+        // Of regions, each has the warning itself.
+        report.warnings.extend(of_relative_sigma("activity-sigma", "an activity", sigma));
     }
     // One scan without a method is refused in the same words wherever it would be integrated.
     let is_refused = is_one && (curve.single_time_point.is_none() || matches!(by, By::Voxel(_)));

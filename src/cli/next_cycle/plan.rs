@@ -5,6 +5,7 @@ use serde::Deserialize;
 use crate::clinic::course::DoseCourse;
 use crate::clinic::dose_rate::DoseRate;
 use crate::clinic::next_cycle::{Effect, LimitKind, OrganBefore};
+use crate::clinic::plausible::of_relative_sigma;
 use crate::domain::{Checks, DoseError, Warning};
 use crate::intake::bed::{RepairPlan, check_regions, recorded, tissue};
 
@@ -78,7 +79,8 @@ impl Plan {
     pub(super) fn warnings(&self) -> Vec<Warning> {
         let so_far = self.administered_gbq.iter().map(|gbq| ("administered_gbq", *gbq));
         let all = so_far.chain(self.planned_gbq.map(|gbq| ("planned_gbq", gbq)));
-        all.filter_map(|(field, gbq)| Warning::of_high_activity(gbq * BQ_PER_GBQ, field)).collect()
+        let high = all.filter_map(|(field, gbq)| Warning::of_high_activity(gbq * BQ_PER_GBQ, field));
+        high.chain(self.organ.iter().flat_map(OrganPlan::warnings)).collect()
     }
 
     /// The organs before the next cycle. Every fault is recorded by field.
@@ -120,6 +122,16 @@ impl Plan {
 }
 
 impl OrganPlan {
+    /// σ that are larger than the dose.
+    fn warnings(&self) -> impl Iterator<Item = Warning> {
+        let sigmas = [
+            ("random_relative_sigma", self.random_relative_sigma),
+            ("systematic_relative_sigma", self.systematic_relative_sigma),
+        ];
+        let given = sigmas.into_iter().filter_map(|(field, sigma)| Some((field, sigma?)));
+        given.filter_map(|(field, sigma)| of_relative_sigma(&format!("organ.{}.{field}", self.name), "the dose", sigma))
+    }
+
     /// # Errors
     /// [`DoseError::Invalid`] with every fault.
     fn before(&self, plan: &Plan, doses_gy: &[f64]) -> Result<OrganBefore, DoseError> {

@@ -10,7 +10,7 @@ use crate::clinic::course::{DoseCourse, Session};
 use crate::clinic::dose_rate::{DoseRate, Term};
 use crate::clinic::radiation::Radiation;
 use crate::clinic::repair::{Repair, RepairComponent};
-use crate::domain::{Checks, DoseError, Warning};
+use crate::domain::{Checks, DoseError, Warning, words};
 use crate::physics::nuclide::find;
 
 /// Most regions of a plan.
@@ -138,10 +138,11 @@ pub fn check_regions<'a>(what: &str, names: impl ExactSizeIterator<Item = &'a st
     }
     let mut seen = BTreeSet::new();
     for name in names.take(MAX_REGIONS) {
-        if name.is_empty() {
+        let known = words::same_name(name);
+        if known.is_empty() {
             checks.fail(what, "one has no name");
-        } else if !seen.insert(name) {
-            checks.fail(format!("{what}.{name}"), "is there twice");
+        } else if !seen.insert(known) {
+            checks.fail(format!("{what}.{name}"), "is there twice; case and blanks make no other name");
         }
     }
 }
