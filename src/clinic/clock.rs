@@ -45,7 +45,10 @@ impl ClockTime {
         if let Ok(instant) = text.parse::<Timestamp>() {
             return Ok(Self { instant, has_offset: true });
         }
-        let wrong = || Invalid::new(format!("is not a date and time such as 2026-03-27T13:42:00+01:00: {text:?}"));
+        let wrong = || {
+            let words = "is not a date and time with its offset from UTC, such as 2026-03-27T13:42:00+01:00";
+            Invalid::new(format!("{words}: {text:?}"))
+        };
         // A date alone would be taken for midnight, and a time in a named place for that of another.
         if !text.contains(['T', 't', ' ']) || text.contains('[') {
             return Err(wrong());

@@ -1,7 +1,7 @@
 //! Names of labels: CSV of `label,name`, label descriptions of ITK-SNAP, colour tables of 3D Slicer and FreeSurfer.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use super::atomic::write_file;
@@ -49,10 +49,14 @@ fn pair(fields: &[&str]) -> Result<(u16, String), Invalid> {
     }
 }
 
-/// What stands between the fields: the first `,`, `;` or tab of the first line.
+/// What stands between the fields: the first `,`, `;` or tab of the first line that is not within quotation marks.
 fn delimiter<'a>(mut lines: impl Iterator<Item = &'a str>) -> u8 {
-    let first = lines.next().unwrap_or_default();
-    first.bytes().find(|byte| matches!(byte, b',' | b';' | b'\t')).unwrap_or(b',')
+    let mut is_quoted = false;
+    let mut outside = lines.next().unwrap_or_default().bytes().filter(|byte| {
+        is_quoted ^= *byte == b'"';
+        !is_quoted
+    });
+    outside.find(|byte| matches!(byte, b',' | b';' | b'\t')).unwrap_or(b',')
 }
 
 /// `IDX R G B A VIS MESH "NAME"`.
@@ -71,10 +75,13 @@ fn colour_table(line: &str) -> Option<(u16, String)> {
         return None;
     };
     let colour = [r, g, b, a].iter().all(|word| word.parse::<f64>().is_ok());
-    if !colour || name.is_empty() || line.contains([',', ';']) {
+    // What stands between the fields of a table may stand alone.
+    if !colour || name.first()?.starts_with([',', ';']) {
         return None;
     }
-    named(label.parse().ok()?, &name.join(" "))
+    let name = name.join(" ");
+    let unquoted = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    named(label.parse().ok()?, unquoted.unwrap_or(&name))
 }
 
 fn named(label: f64, name: &str) -> Option<(u16, String)> {
@@ -95,7 +102,9 @@ fn numbered(text: &str, parse: impl Fn(&str) -> Option<(u16, String)>) -> Vec<Ro
 /// If the file cannot be written.
 pub fn write<'a>(path: &Path, names: impl IntoIterator<Item = (u16, &'a str)>) -> io::Result<()> {
     write_file(path, |file| {
-        writeln!(file, "label,name")?;
-        names.into_iter().try_for_each(|(label, name)| writeln!(file, "{label},{name}"))
+        let mut table = csv::Writer::from_writer(file);
+        table.write_record(["label", "name"])?;
+        names.into_iter().try_for_each(|(label, name)| table.serialize((label, name)))?;
+        table.flush()
     })
 }

@@ -7,13 +7,16 @@ use serde::Deserialize;
 use super::rows::read_text;
 use crate::domain::{Invalid, MomentUnit};
 
+/// What a moment must be that is not in hours.
+const DATE_AND_TIME: &str = "a date and time with its offset from UTC, such as 2026-03-27T09:30:00+01:00";
+
 /// What the file says.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     unit: Option<String>,
     nuclide: Option<String>,
-    injection: Option<String>,
+    injection: Option<toml::Value>,
     administered_activity_mbq: Option<f64>,
     infusion_h: Option<f64>,
     value_refers_to: Option<String>,
@@ -110,15 +113,18 @@ pub fn parse(text: &str, folder: &Path) -> Result<MapSeries, Invalid> {
         return Err(Invalid::new("names no map: add a [[scan]] for each"));
     }
     let scan = |(number, scan): (usize, Scan)| {
-        let wrong =
-            || Invalid::new(format!("scan {}: time must be hours, or a date and time with its offset", number + 1));
+        let wrong = || Invalid::new(format!("scan {}: time must be hours, or {DATE_AND_TIME}", number + 1));
         let time = scan.time.as_ref().map(|time| moment(time).ok_or_else(wrong)).transpose()?;
         Ok(MapScan { file: folder.join(scan.file), time, duration_h: scan.duration_h })
     };
+    let injection = file.injection.as_ref().map(|time| match moment(time) {
+        Some(crate::clinic::Moment::Clock(text)) => Ok(text),
+        Some(crate::clinic::Moment::Hours(_)) | None => Err(Invalid::new(format!("injection must be {DATE_AND_TIME}"))),
+    });
     Ok(MapSeries {
         unit,
         nuclide: file.nuclide,
-        injection: file.injection,
+        injection: injection.transpose()?,
         administered_activity_mbq: file.administered_activity_mbq,
         infusion_h: file.infusion_h,
         value_refers_to: file.value_refers_to,
@@ -133,7 +139,10 @@ fn moment(value: &toml::Value) -> Option<crate::clinic::Moment> {
         toml::Value::Float(hours) => Some(Moment::Hours(*hours)),
         toml::Value::Integer(hours) => hours.to_string().parse().ok().map(Moment::Hours),
         toml::Value::String(text) => Some(Moment::Clock(text.clone())),
-        toml::Value::Datetime(time) => Some(Moment::Clock(time.to_string())),
+        // A date alone, or a time of a day that is not said, is no moment.
+        toml::Value::Datetime(time) => {
+            (time.date.is_some() && time.time.is_some()).then(|| Moment::Clock(time.to_string()))
+        }
         toml::Value::Boolean(_) | toml::Value::Array(_) | toml::Value::Table(_) => None,
     }
 }
@@ -145,10 +154,11 @@ mod tests {
 
     #[test]
     fn a_series_is_read_beside_its_file() {
-        let text = "unit = 'bq-per-ml'\nnuclide = 'Lu-177'\n[[scan]]\nfile = 'a.nii'\ntime = 24\n\
+        let text = "unit = 'bq-per-ml'\nnuclide = 'Lu-177'\ninjection = 2026-03-27T09:30:00+01:00\n[[scan]]\nfile = 'a.nii'\ntime = 24\n\
                     [[scan]]\nfile = '/b.nii'\ntime = 2026-03-28T10:00:00+01:00\nduration_h = 0.5\n";
         let found = parse(text, Path::new("there")).expect("a series");
         assert_eq!(found.unit, Some(MapUnit::Activity(MomentUnit::BqPerMl)));
+        assert_eq!(found.injection.as_deref(), Some("2026-03-27T09:30:00+01:00"));
         assert_eq!(found.scans[0].file, Path::new("there/a.nii"));
         assert_eq!(found.scans[1].file, Path::new("/b.nii"));
         assert_eq!(found.scans[0].time, Some(Moment::Hours(24.0)));
@@ -162,6 +172,10 @@ mod tests {
             ("unit = 'bq'\nscan = []\n", "names no map"),
             ("unit = 'bq'\n[[scan]]\nfile = 'a'\ntime = true\n", "scan 1: time must be hours"),
             ("unit = 'bq'\n[[scan]]\nfile = 'a'\nhour = 3\n", "line 4"),
+            ("[[scan]]\nfile = 'a'\ntime = 2026-03-28\n", "scan 1: time must be hours, or a date and time with its"),
+            ("[[scan]]\nfile = 'a'\ntime = 09:30:00\n", "scan 1: time must be hours, or a date and time with its"),
+            ("injection = 2026-03-28\n[[scan]]\nfile = 'a'\n", "injection must be a date and time with its offset"),
+            ("injection = 24\n[[scan]]\nfile = 'a'\n", "such as 2026-03-27T09:30:00+01:00"),
         ];
         for (text, part) in bad {
             let error = parse(text, Path::new("")).expect_err(part).0;

@@ -8,4 +8,5 @@ mod hostile;
 mod kinds;
 mod objects;
 mod packed;
+mod series;
 mod together;

@@ -55,3 +55,23 @@ fn label_names_are_read_and_their_bad_lines_named() {
         assert!(reason.contains(word), "{text:?}: {reason}");
     }
 }
+
+#[test]
+fn names_may_hold_what_stands_between_fields() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for text in [
+        "\"label; number\",name\n1,\"liver; left\"\n2,\"a, b\"\n",
+        "label\tname\n1\t\"liver; left\"\n2\ta, b\n",
+        "1;\"liver; left\"\n2;a, b\n",
+        "1 \"liver; left\" 255 0 0 255\n2 a, b 0 255 0 255\n",
+        "1 255 0 0 1 1 1 \"liver; left\"\n2 0 255 0 1 1 1 \"a, b\"\n",
+    ] {
+        let names = label_names::read(&write_text(&folder, text)).expect(text);
+        assert_eq!((names[&1].as_str(), names[&2].as_str()), ("liver; left", "a, b"), "{text:?}");
+    }
+    let written = folder.path().join("written.csv");
+    let names = [(1, "liver; left"), (2, "a, b"), (3, "the \"other\" one")];
+    label_names::write(&written, names).expect("a writable folder");
+    let read = label_names::read(&written).expect("what was written");
+    assert!(names.iter().all(|(label, name)| read[label] == *name), "{read:?}");
+}

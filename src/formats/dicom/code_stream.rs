@@ -7,6 +7,8 @@ use dicom_dictionary_std::uids;
 
 use crate::domain::Invalid;
 
+/// Bytes of the longest run of RLE.
+const LONGEST_RUN: usize = 128;
 /// Bytes of the table that an RLE frame begins with.
 const RLE_HEAD_BYTES: usize = 64;
 
@@ -169,21 +171,43 @@ pub(super) fn check_rle(stream: &[u8], pixels: usize, columns: usize, bytes: usi
     if segments != bytes {
         return Err(Invalid::new(format!("has {segments} RLE segments, where pixels of {bytes} bytes have {bytes}")));
     }
+    let rows = pixels / columns.max(1);
+    let (mut crosses_columns, mut crosses_rows, mut is_full) = (false, false, true);
     for segment in 0..segments {
         let start = number(segment + 1)?;
         let end = if segment + 1 < segments { number(segment + 2)? } else { stream.len() };
         let part = stream.get(start..end).filter(|_| start >= RLE_HEAD_BYTES).ok_or_else(bad)?;
-        let (length, beyond_is_zero) = unpacked(part, pixels);
+        let Unpacked { length, beyond_is_zero, ends } = unpacked(part, pixels);
         if length < pixels || length - pixels >= columns || !beyond_is_zero {
             return Err(Invalid::new(format!("holds {length} pixels by its RLE, and Rows × Columns are {pixels}")));
         }
+        let crosses = |width: usize| (width..pixels).step_by(width.max(1)).any(|end| ends.binary_search(&end).is_err());
+        crosses_columns |= crosses(columns);
+        crosses_rows |= crosses(rows);
+        is_full &= ends.iter().all(|end| end % LONGEST_RUN == 0);
+    }
+    // No run goes beyond its row (PS3.5, G.3.1). Some writers let them, anywhere and not at the ends of other rows; a
+    // frame of one value has the longest runs alone, and says nothing.
+    if crosses_columns && !crosses_rows && !is_full {
+        return Err(Invalid::new(format!(
+            "has rows of {rows} pixels by its RLE, and Columns is {columns}: Rows and Columns are exchanged"
+        )));
     }
     Ok(())
 }
 
-/// How many bytes a segment becomes, and whether those beyond the pixels are 0.
-fn unpacked(segment: &[u8], pixels: usize) -> (usize, bool) {
-    let (mut at, mut length, mut is_zero) = (0, 0usize, true);
+/// What a segment becomes.
+struct Unpacked {
+    /// Its bytes.
+    length: usize,
+    /// Whether those beyond the pixels are 0.
+    beyond_is_zero: bool,
+    /// Where its runs end within the pixels, rising.
+    ends: Vec<usize>,
+}
+
+fn unpacked(segment: &[u8], pixels: usize) -> Unpacked {
+    let (mut at, mut length, mut is_zero, mut ends) = (0, 0usize, true, Vec::new());
     while let Some(head) = segment.get(at) {
         let rest = &segment[at + 1..];
         let (read, written) = match usize::from(*head) {
@@ -198,8 +222,11 @@ fn unpacked(segment: &[u8], pixels: usize) -> (usize, bool) {
         is_zero &= rest[read - beyond..read].iter().all(|byte| *byte == 0);
         length += written;
         at += 1 + read;
+        if length < pixels {
+            ends.push(length);
+        }
     }
-    (length, is_zero)
+    Unpacked { length, beyond_is_zero: is_zero, ends }
 }
 
 #[cfg(test)]
@@ -256,6 +283,10 @@ mod tests {
             assert!(frame(bad).is_err(), "{bad:?}");
         }
         assert!(frame(&[253, 7, 1, 8, 9, 255, 0, 255, 0]).is_err(), "a row of zeros more");
+        assert_eq!(frame(&[254, 7, 254, 8]), Ok(()), "a run a row");
+        let exchanged = frame(&[255, 7, 255, 8, 255, 9]).expect_err("three rows of two").to_string();
+        assert!(exchanged.contains("has rows of 2 pixels by its RLE, and Columns is 3"), "{exchanged}");
+        assert_eq!(frame(&[252, 7, 0, 8]), Ok(()), "a run beyond its row says nothing of rows");
         assert!(check_rle(&[2, 0, 0, 0], 6, 3, 1).is_err());
         assert!(check_rle(&[1, 0, 0, 0, 200, 0, 0, 0], 6, 3, 1).is_err());
     }
