@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Chosen;
 use crate::clinic::{Moment, PointDraft, SeriesDraft, ValueRefersTo, hours_between};
 use crate::domain::{Checks, Invalid, Nuclide};
-use crate::formats::dicom::{ActivityAccount, Calibration, Inventory, NOT_QUANTITATIVE, SeriesEntry};
+use crate::formats::dicom::{ActivityAccount, Calibration, Inventory, NOT_QUANTITATIVE, PATIENT_TOLD_BY, SeriesEntry};
 use crate::physics::nuclide;
 
 /// Relative difference of two administered activities that is rounding.
@@ -70,7 +70,8 @@ impl TimeLine {
         checks: &mut Checks,
     ) -> Option<Self> {
         if inventory.patients > 1 {
-            checks.fail("folder", format!("holds files of {} patients (Patient ID)", inventory.patients));
+            let words = format!("holds files of {} patients ({PATIENT_TOLD_BY})", inventory.patients);
+            checks.fail("folder", words);
         }
         let mut assumed = Vec::new();
         let found = activities(inventory, chosen, &mut assumed, checks);

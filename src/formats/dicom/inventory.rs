@@ -8,6 +8,7 @@ use super::account::{ActivityAccount, Calibration, Quantity};
 use super::attributes::Attributes;
 use super::image::{self, Picture, is_beside};
 use super::labels::{self, referenced_series};
+use super::patient::{self, PATIENT_TOLD_BY};
 use super::radiopharmaceutical::Injection;
 use super::series::{Kind, Series, Study};
 use super::times::{self, Moment};
@@ -84,16 +85,14 @@ pub(super) fn of(study: &Study, path: &Path, calibration: Option<Calibration>) -
         }
     }
     mark_reconstructions(study, &mut series);
-    let mut patients: Vec<Option<String>> = study.series.iter().map(Series::patient).collect();
-    patients.sort();
-    patients.dedup();
-    if patients.len() > 1 {
-        problems.push(format!("files of {} patients (Patient ID) lie together", patients.len()));
+    let patients = patient::count(study.series.iter().map(Series::patient));
+    if patients > 1 {
+        problems.push(format!("files of {patients} patients ({PATIENT_TOLD_BY}) lie together"));
     }
     let injection = injection(&series, &mut problems);
     let is_time = |entry: &&SeriesEntry| entry.total_mbq.is_some() && entry.same_acquisition_as.is_none();
     let time_points = series.iter().filter(is_time).count();
-    Inventory { time_points, injection, patients: patients.len(), other_files: study.others, problems, series }
+    Inventory { time_points, injection, patients, other_files: study.others, problems, series }
 }
 
 fn entry(study: &Study, path: &Path, series: &Series, calibration: Option<Calibration>) -> SeriesEntry {
@@ -204,7 +203,7 @@ fn partner(study: &Study, series: &Series, entries: &[SeriesEntry]) -> Result<Op
         other.kind == Kind::Ct
             && !is_beside(other)
             && frame(other).as_ref() == Some(&own)
-            && other.patient() == series.patient()
+            && patient::may_be_one(other.patient().as_deref(), series.patient().as_deref())
     };
     let found: Vec<&Series> = study.series.iter().filter(is_match).collect();
     match found.as_slice() {

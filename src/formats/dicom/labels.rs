@@ -9,6 +9,7 @@ use super::account::{DicomLabels, LabelGrid};
 use super::attributes::{Attributes, Object};
 use super::image::Picture;
 use super::parse::uid;
+use super::patient::{self, PATIENT_TOLD_BY};
 use super::segmentation;
 use super::series::{Kind, Series, Study};
 use super::structures;
@@ -162,10 +163,8 @@ pub fn check_pair(
     b: &str,
     of_b: (&Option<String>, &Option<String>),
 ) -> Result<(), Invalid> {
-    if let (Some(first), Some(second)) = (of_a.1, of_b.1)
-        && first != second
-    {
-        return Err(Invalid::new(format!("{a} and {b} belong to two patients (Patient ID)")));
+    if of_a.1.is_some() && of_b.1.is_some() && !patient::may_be_one(of_a.1.as_deref(), of_b.1.as_deref()) {
+        return Err(Invalid::new(format!("{a} and {b} belong to two patients ({PATIENT_TOLD_BY})")));
     }
     if let (Some(first), Some(second)) = (of_a.0, of_b.0)
         && first != second

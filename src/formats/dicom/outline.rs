@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attributes::{Attributes, Object};
 use super::parse::{self, Parsed, uid};
+use super::patient;
 use super::pixels::Stored;
 use super::source;
 use super::taken::MADE;
@@ -71,8 +72,6 @@ impl Outline {
         let class = wanted(tags::SOP_CLASS_UID, "SOP Class UID")?;
         let is_ours = |tag| object.text(tag).as_deref() == Some(PRODUCT);
         let is_made = MADE.iter().any(|(uid, _)| *uid == class);
-        let id = object.text(tags::PATIENT_ID);
-        let issuer = object.text(tags::ISSUER_OF_PATIENT_ID).unwrap_or_default();
         let is_made_here = is_made && is_ours(tags::MANUFACTURER) && is_ours(tags::MANUFACTURER_MODEL_NAME);
         Ok(Self {
             content: is_made_here.then(|| content(object, stored.as_ref(), uids::EXPLICIT_VR_LITTLE_ENDIAN)).flatten(),
@@ -81,7 +80,7 @@ impl Outline {
             instance: wanted(tags::SOP_INSTANCE_UID, "SOP Instance UID")?,
             series: wanted(tags::SERIES_INSTANCE_UID, "Series Instance UID")?,
             study: wanted(tags::STUDY_INSTANCE_UID, "Study Instance UID")?,
-            patient: id.map(|id| digest::sha256_hex(format!("{id}\n{issuer}"))),
+            patient: patient::of(object),
             modality: text(tags::MODALITY),
             description: text(tags::SERIES_DESCRIPTION),
             body_part: text(tags::BODY_PART_EXAMINED),

@@ -6,9 +6,9 @@ use dicom_dictionary_std::tags;
 
 use super::attributes::{Attributes, Object};
 use super::parse::{self, Parsed, uid};
+use super::patient;
 use super::pixels::{Layout, Stored};
 use super::source;
-use crate::digest;
 use crate::domain::Invalid;
 
 /// Modalities that are named; a file may hold anything there.
@@ -134,7 +134,7 @@ impl Series {
 
     /// A value for a patient, by which two are told apart; it does not say who it is.
     pub(super) fn patient(&self) -> Option<String> {
-        patient(self.first())
+        patient::of(self.first())
     }
 
     /// Whether all files are of one patient.
@@ -142,15 +142,17 @@ impl Series {
     /// # Errors
     /// If they are not.
     pub(super) fn check_one_patient(&self) -> Result<(), Invalid> {
-        let own = self.patient();
-        let is_another = |one: &&Instance| patient(&one.object) != own;
-        match self.instances.iter().filter(is_another).count() {
-            0 => Ok(()),
-            count => Err(Invalid::new(format!(
-                "mixes slices of several patients: {count} of {} files have another Patient ID than the first",
-                self.instances.len()
-            ))),
+        let all = || self.instances.iter().map(|one| patient::of(&one.object));
+        if patient::count(all()) <= 1 {
+            return Ok(());
         }
+        let own = self.patient();
+        let others = all().filter(|other| !patient::may_be_one(other.as_deref(), own.as_deref())).count();
+        Err(Invalid::new(format!(
+            "mixes slices of several patients: {others} of {} files have another Patient ID, issuer or date of birth than \
+             the first",
+            self.instances.len()
+        )))
     }
 
     fn common(&self, tag: dicom_core::Tag, what: &str) -> Result<Option<String>, Invalid> {
@@ -169,13 +171,6 @@ impl Series {
         let known = MODALITIES.iter().find(|known| **known == modality);
         known.map_or_else(|| "other".to_owned(), |known| (*known).to_owned())
     }
-}
-
-/// A value for the patient of a file.
-fn patient(object: &Object) -> Option<String> {
-    let id = object.text(tags::PATIENT_ID)?;
-    let issuer = object.text(tags::ISSUER_OF_PATIENT_ID).unwrap_or_default();
-    Some(digest::sha256_hex(format!("{id}\n{issuer}")))
 }
 
 /// All series under a path.

@@ -14,7 +14,7 @@ use super::object::{DataSet, cannot_encode};
 use super::uid::derived;
 use crate::domain::{Invalid, VoxelGrid, grid::apply};
 use crate::formats::dicom::series::Study;
-use crate::formats::dicom::{Answer, Place, ReferenceHeaders, Request, Wanted, escapes, read};
+use crate::formats::dicom::{Answer, Place, ReferenceHeaders, Request, Wanted, escapes, patient, read};
 
 /// Attributes that go along where they are there, as they are, in their own character set.
 const CARRIED: [Tag; 17] = [
@@ -106,22 +106,22 @@ impl Reference {
     }
 
     fn of(found: &[&InMemDicomObject]) -> Result<Self, Invalid> {
-        for (tag, what) in [
-            (tags::STUDY_INSTANCE_UID, "studies"),
-            (tags::FRAME_OF_REFERENCE_UID, "frames of reference"),
-            (tags::PATIENT_ID, "patients"),
-        ] {
+        let one_of = |count: usize, what: &str| match count {
+            0 | 1 => Ok(()),
+            _ => Err(Invalid::new(format!(
+                "holds images of {count} {what}; give the one CT that the dose belongs to, its folder or \
+                 FOLDER#SERIES_UID"
+            ))),
+        };
+        one_of(patient::count(found.iter().map(|object| patient::of(object))), "patients")?;
+        for (tag, what) in
+            [(tags::STUDY_INSTANCE_UID, "studies"), (tags::FRAME_OF_REFERENCE_UID, "frames of reference")]
+        {
             let mut values: Vec<Option<String>> = found.iter().map(|object| text(object, tag)).collect();
             values.sort_unstable();
             values.dedup();
-            if values.len() > 1 {
-                let count = values.len();
-                return Err(Invalid::new(format!(
-                    "holds images of {count} {what}; give the one CT that the dose belongs to, its \
-                     folder or FOLDER#SERIES_UID"
-                )));
-            }
-            if tag != tags::PATIENT_ID && values[0].is_none() {
+            one_of(values.len(), what)?;
+            if values[0].is_none() {
                 return Err(Invalid::new(format!("does not say its {what}, which an object of DICOM needs")));
             }
         }
