@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::config::{Commitment, CommitmentWay, Destination, DestinationKind};
 use super::ledger::{LedgerError, Table};
 use super::record::{Delivery, DeliveryState, Item};
-use super::{Gateway, State, now_ms};
+use super::{Gateway, State, later_ms};
 use crate::domain::DoseError;
 use crate::pacs::{self, NO_SUCH_INSTANCE, Report, Wanted};
 
@@ -43,7 +43,7 @@ impl Gateway {
         }
         let transaction = format!("2.25.{}", uuid::Uuid::new_v4().as_u128());
         let object = &item.objects[due.object];
-        let until = now_ms().saturating_add(i64::try_from(limit.as_millis()).unwrap_or(i64::MAX));
+        let until = later_ms(limit);
         // In the ledger before it is asked: a report may come before the answer, and after a loss.
         self.note(&item.id, State::Sent, |item| {
             let one = &mut item.deliveries[number];

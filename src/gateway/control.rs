@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use super::config::Config;
+use super::delivery::has_arrived;
 use super::ledger::{LedgerError, Table};
 use super::record::{DeliveryState, Item, StudyRecord};
 use super::{Gateway, OpenError, State, record_of};
@@ -225,13 +226,21 @@ impl Gateway {
                 if item.study.is_empty() || !matches!(item.state, State::Aside | State::Skipped) {
                     return Err(LedgerError::NoWay { id: id.to_owned(), from: item.state, to });
                 }
+                let sent = |other: &&Item| other.version > item.version && other.deliveries.iter().any(has_arrived);
+                if let Some(later) = change.versions(&item.study)?.iter().find(sent) {
+                    return Err(LedgerError::Older { id: id.to_owned(), later: later.id.clone() });
+                }
+                let has_files = change.has_any(Table::Instances, &format!("{}/", item.study))?;
+                if to == State::Received && !has_files {
+                    return Err(LedgerError::Forgotten(id.to_owned()));
+                }
                 if let Some(mut study) = change.get::<StudyRecord>(Table::Studies, &item.study)? {
                     study.conflicts.clear();
                     change.put(Table::Studies, &item.study, &study)?;
                 }
                 change.advance(id, to, &format!("tried again, asked by {user}"), |item| {
                     item.looked_ms = 0;
-                    item.failures = 0;
+                    (item.failures, item.next_ms) = (0, 0);
                     for one in item.deliveries.iter_mut().filter(|one| one.state == DeliveryState::Failed) {
                         (one.state, one.attempts, one.next_ms) = (DeliveryState::Waiting, 0, 0);
                         one.transaction = None;

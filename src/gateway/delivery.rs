@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::config::{Destination, DestinationKind};
 use super::ledger::Table;
 use super::record::{Delivery, DeliveryState, Item, Object};
-use super::{Gateway, State, intake, now_ms};
+use super::{Gateway, State, doubled, has_come, intake, later_ms};
 use crate::domain::{DoseError, Invalid};
 use crate::formats::{atomic, dicom};
 use crate::pacs::{self, Instance, Web};
@@ -46,8 +46,11 @@ impl Gateway {
                     }
                     let due = &item.deliveries[number];
                     let wanted = if state == State::Released { DeliveryState::Waiting } else { DeliveryState::Stored };
-                    if due.state == wanted && due.next_ms <= now_ms() {
+                    if due.state == wanted && self.is_due(due) {
                         was_due = true;
+                        if state == State::Released && self.leave_to_later(&item, &due.to)? {
+                            break;
+                        }
                         if state == State::Sent && self.commit(&item, number)? {
                             continue;
                         }
@@ -59,6 +62,32 @@ impl Gateway {
             }
         }
         Ok(was_due)
+    }
+
+    /// Whether the next attempt is due.
+    fn is_due(&self, one: &Delivery) -> bool {
+        let longest = self.config.destination(&one.to).map_or(Duration::ZERO, |destination| match destination.kind {
+            // A report is waited for.
+            DestinationKind::Store { commitment: Some(asked), .. } if one.transaction.is_some() => asked.limit,
+            DestinationKind::Store { .. } | DestinationKind::Folder(_) | DestinationKind::Web(_) => {
+                wait(destination, one.attempts)
+            }
+        });
+        has_come(one.next_ms, longest)
+    }
+
+    /// Sends an item no more if a later version of its study has come to the same destination: the older dose would be
+    /// the last that came. Whether there is such a version.
+    fn leave_to_later(&self, item: &Item, to: &str) -> Result<bool, DoseError> {
+        let versions: Vec<(String, Item)> = self.ledger.list(Table::Items, &format!("{}-", item.study))?;
+        let has_come = |one: &Delivery| one.to == to && has_arrived(one);
+        let is_later = |other: &&Item| other.version > item.version && other.deliveries.iter().any(has_come);
+        let Some(later) = versions.iter().map(|(_, other)| other).filter(is_later).max_by_key(|one| one.version) else {
+            return Ok(false);
+        };
+        let reason = format!("{}, a later version, was sent to {to}: this one is not sent any more", later.id);
+        self.settle(&item.id, State::Skipped, &reason, |_| {})?;
+        Ok(true)
     }
 
     /// Notes an attempt. What arrived while its item was skipped is there all the same, and the item says so.
@@ -147,16 +176,15 @@ impl Gateway {
         one.attempts += 1;
         let destination = self.config.destination(&one.to);
         let is_last = destination.is_none_or(|destination| one.attempts >= destination.attempts);
-        one.next_ms = destination.map_or(0, |destination| wait(destination, one.attempts));
+        one.next_ms = destination.map_or(0, |destination| later_ms(wait(destination, one.attempts)));
         one.state = if is_last { DeliveryState::Failed } else { again };
         (one.said, one.transaction) = (said, None);
     }
 }
 
-/// When the next attempt is made: waits double.
-fn wait(destination: &Destination, attempts: u32) -> i64 {
-    let wait = destination.backoff.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(MAX_WAIT);
-    now_ms() + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 4)
+/// How long after so many attempts that failed the next one is made.
+fn wait(destination: &Destination, attempts: u32) -> Duration {
+    doubled(destination.backoff, attempts, MAX_WAIT)
 }
 
 /// An object and where it goes.

@@ -1,10 +1,12 @@
 //! What a gateway would do with a study: by the code that does it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::config::{Config, DestinationKind, Rule};
+use super::intake::link_kept;
 use super::offer::Offer;
-use super::whole::{Order, Verdict, verdict};
+use super::whole::{Order, Verdict, conflict, verdict};
 use super::work;
 use crate::domain::{DoseError, Invalid};
 
@@ -30,7 +32,16 @@ pub fn dry_run(config: &Config, program: &Path, asked: &DryRun) -> Result<String
         return Err(DoseError::invalid("source", format!("the file has no source `{name}`")));
     }
     let invalid = |Invalid(reason): Invalid| DoseError::invalid("dry-run", reason);
-    let mut offer = Offer::read(&asked.folder, asked.source.clone(), &asked.calling).map_err(invalid)?;
+    let cannot = |error: io::Error| DoseError::Io(format!("no temporary folder: {error}"));
+    let found = Offer::read(&asked.folder, asked.source.clone(), &asked.calling).map_err(invalid)?;
+    // What would be kept is looked at, and nothing that lies beside it.
+    let kept = tempfile::Builder::new().prefix("dosegrid-").tempdir().map_err(cannot)?;
+    let files = found.files.iter().map(|file| (file.path.as_path(), &file.outline));
+    let conflicts = link_kept(kept.path(), files).map_err(cannot)?;
+    let mut offer = match found.files.is_empty() {
+        true => found.clone(),
+        false => Offer::read(kept.path(), asked.source.clone(), &asked.calling).map_err(invalid)?,
+    };
     let mut text = Lines::default();
     let mut studies: Vec<&str> = offer.files.iter().map(|file| file.outline.study.as_str()).collect();
     studies.sort_unstable();
@@ -38,7 +49,7 @@ pub fn dry_run(config: &Config, program: &Path, asked: &DryRun) -> Result<String
     if studies.len() > 1 {
         return Err(DoseError::invalid("dry-run", format!("the folder holds {} studies; give one", studies.len())));
     }
-    for (path, reason) in &offer.left {
+    for (path, reason) in &found.left {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         text.line("not taken", &format!("{name} {reason}"));
     }
@@ -50,7 +61,11 @@ pub fn dry_run(config: &Config, program: &Path, asked: &DryRun) -> Result<String
             text.line("", &met(&offer, rule, one));
         }
     }
-    match verdict(&mut offer, &config.rules, program) {
+    let verdict = match conflicts.as_slice() {
+        [] => verdict(&mut offer, &config.rules, program),
+        several => Verdict::Aside(conflict(several)),
+    };
+    match verdict {
         Verdict::Waits(reason, state) => {
             text.line("waits", &reason);
             text.line("", &format!("at the limit it would be {}", state.name()));
@@ -117,7 +132,7 @@ fn ready(
         text.line("UIDs", words);
         return Ok(());
     }
-    let cannot = |error: std::io::Error| DoseError::Io(format!("no temporary folder: {error}"));
+    let cannot = |error: io::Error| DoseError::Io(format!("no temporary folder: {error}"));
     let folder = tempfile::Builder::new().prefix("dosegrid-").tempdir().map_err(cannot)?;
     let (input, output) = (folder.path().join("input"), folder.path().join("output"));
     std::fs::create_dir(&input).map_err(cannot)?;
@@ -127,8 +142,15 @@ fn ready(
         std::fs::copy(&file.path, input.join(super::intake::kept_name(instance))).map_err(cannot)?;
     }
     let done = work::compute(program, (&input, &output), &order.words, config.limits, || false);
-    done.map_err(|why| DoseError::Io(why.map_or_else(|| "stopped".to_owned(), |(reason, _)| reason)))?;
-    for object in work::objects(&output, rule).map_err(DoseError::Io)? {
+    let done = done.map_err(|why| why.map_or_else(|| "stopped".to_owned(), |undone| undone.reason));
+    let objects = match done.and_then(|()| work::objects(&output, rule)) {
+        Ok(objects) => objects,
+        Err(reason) => {
+            text.line("aside", &reason);
+            return Ok(());
+        }
+    };
+    for object in objects {
         text.line("object", &format!("{}: series {}, instance {}", object.file, object.series, object.instance));
     }
     Ok(())

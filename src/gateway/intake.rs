@@ -72,6 +72,41 @@ fn content_of(path: &Path) -> io::Result<String> {
     Instance::read(path).map_or_else(|_| digest_of(path), |instance| instance.digest())
 }
 
+/// Why a file is not taken, whatever came before; none if it is.
+pub(super) fn not_taken(outline: &Outline) -> Option<&'static str> {
+    if outline.is_made_here {
+        return Some("was made by this program: never an input");
+    }
+    (!CLASSES.iter().any(|(uid, _)| *uid == outline.class)).then_some("is of a class that is not used")
+}
+
+/// Whether the kept file of an instance holds the same in another transfer syntax.
+fn holds_the_same(kept: &Path, outline: &Outline) -> bool {
+    let kept = dicom::read_outlines(kept).ok().and_then(|found| found.into_iter().next()?.found.ok());
+    outline.plain.is_some() && kept.is_some_and(|kept| kept.plain == outline.plain)
+}
+
+/// Puts links to files into an empty folder as a gateway would keep them: one for each instance. The instances that are
+/// there again with other bytes.
+///
+/// # Errors
+/// If a file cannot be read, or no link be made.
+pub(super) fn link_kept<'a>(
+    folder: &Path,
+    files: impl IntoIterator<Item = (&'a Path, &'a Outline)>,
+) -> io::Result<Vec<String>> {
+    let mut conflicts = Vec::new();
+    for (path, outline) in files {
+        let place = folder.join(kept_name(&outline.instance));
+        if !place.exists() {
+            std::os::unix::fs::symlink(path.canonicalize()?, &place)?;
+        } else if content_of(path)? != content_of(&place)? && !holds_the_same(&place, outline) {
+            conflicts.push(outline.instance.clone());
+        }
+    }
+    Ok(conflicts)
+}
+
 /// The name of an instance's file in the folder of its study.
 pub(super) fn kept_name(instance: &str) -> String {
     sha256_hex(instance)[..32].to_owned() + END
@@ -113,9 +148,8 @@ impl Gateway {
     fn take(&self, path: &Path, outline: &Outline, origin: &Origin) -> Result<(), DoseError> {
         let failed = |error: io::Error| DoseError::Io(format!("gateway: a file cannot be kept: {error}"));
         let study = self.salted(&outline.study);
-        let is_ours = outline.is_made_here || self.ledger.get::<String>(Table::Own, &outline.instance)?.is_some();
-        if is_ours || !CLASSES.iter().any(|(uid, _)| *uid == outline.class) {
-            let why = if is_ours { "made here" } else { "of a class that is not used" };
+        let is_ours = self.ledger.get::<String>(Table::Own, &outline.instance)?.is_some();
+        if let Some(why) = not_taken(outline).or(is_ours.then_some("was made by this program: never an input")) {
             tracing::debug!(study, why, "a file is not taken");
             return fs::remove_file(path).map_err(failed);
         }
@@ -136,9 +170,7 @@ impl Gateway {
 
     /// Whether the file that is kept of an instance holds the same in another transfer syntax.
     fn is_kept(&self, study: &str, outline: &Outline) -> bool {
-        let path = self.study_folder(study).join(kept_name(&outline.instance));
-        let kept = dicom::read_outlines(&path).ok().and_then(|found| found.into_iter().next()?.found.ok());
-        outline.plain.is_some() && kept.is_some_and(|kept| kept.plain == outline.plain)
+        holds_the_same(&self.study_folder(study).join(kept_name(&outline.instance)), outline)
     }
 
     /// Gives a file its place in the folder of its study. A loss before the ledger knows of it leaves the file in the

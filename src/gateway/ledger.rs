@@ -67,6 +67,17 @@ pub(super) enum LedgerError {
         /// Where it was to go.
         to: State,
     },
+    /// A version that is not the last that was sent.
+    #[error("{id} is older than {later}, which was sent: an older dose does not follow a newer one")]
+    Older {
+        /// The item.
+        id: String,
+        /// The later one.
+        later: String,
+    },
+    /// An item whose files were dropped.
+    #[error("{0} was dropped, and the files of its study with it: send the study again, which makes a new item")]
+    Forgotten(String),
     /// No such item.
     #[error("there is no item `{0}`")]
     Unknown(String),
@@ -172,6 +183,13 @@ impl Change<'_> {
 
     pub(super) fn list<T: DeserializeOwned>(&self, table: Table, start: &str) -> Result<Vec<(String, T)>, LedgerError> {
         collect(&self.0.open_table(table.definition()).map_err(broken)?, start)
+    }
+
+    /// Whether a table has a key that begins so.
+    pub(super) fn has_any(&self, table: Table, start: &str) -> Result<bool, LedgerError> {
+        let open = self.0.open_table(table.definition()).map_err(broken)?;
+        let first = open.range(start..).map_err(broken)?.next().transpose().map_err(broken)?;
+        Ok(first.is_some_and(|(key, _)| key.value().starts_with(start)))
     }
 
     pub(super) fn put(&self, table: Table, key: &str, record: &impl Serialize) -> Result<(), LedgerError> {

@@ -29,12 +29,13 @@ mod whole;
 mod work;
 mod worklist;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,7 @@ use crate::metrics::GatewayMetrics;
 use ledger::{Change, Ledger, LedgerError, Table};
 
 pub use config::{
-    Commitment, CommitmentWay, Config, Destination, DestinationKind, LabelsWanted, Limits, Login, Pattern, Rule,
+    Commitment, CommitmentWay, Config, Destination, DestinationKind, Judge, LabelsWanted, Limits, Login, Pattern, Rule,
     Selector, SentKind, Source, SourceKind, StoreSource, Token, WebSource, WorkitemSelector, Worklist,
 };
 pub use control::{Asked, ask, ask_for};
@@ -73,6 +74,27 @@ fn now_ms() -> i64 {
     Timestamp::now().as_millisecond()
 }
 
+/// Whether a moment that was set a time ahead has come. One that is farther ahead than that was set before the clock was
+/// set back, and has come too: nothing waits for a clock to be where it was.
+///
+/// * `longest` – how far ahead it was set
+fn has_come(moment_ms: i64, longest: Duration) -> bool {
+    let left_ms = moment_ms.saturating_sub(now_ms());
+    left_ms <= 0 || left_ms > i64::try_from(longest.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The moment that lies so far ahead.
+fn later_ms(wait: Duration) -> i64 {
+    now_ms().saturating_add(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 4))
+}
+
+/// How long after an attempt that failed the next one is made: each wait is twice the one before.
+///
+/// * `failed` – attempts so far
+fn doubled(first: Duration, failed: u32, longest: Duration) -> Duration {
+    first.saturating_mul(1 << failed.saturating_sub(1).min(16)).min(longest)
+}
+
 /// An open gateway: its folder belongs to this process.
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -85,8 +107,10 @@ pub(crate) struct Gateway {
     metrics: GatewayMetrics,
     /// This program, which is started again for what is computed.
     program: PathBuf,
-    /// When worklists were last asked for work [ms since 1970].
-    asked_worklists_ms: AtomicI64,
+    /// When worklists were last asked for work, by the clock too [ms since 1970].
+    asked_worklists: Mutex<Option<(Instant, i64)>>,
+    /// Files of watched folders that are newer than the clock, by name: how they were, and when that was seen first.
+    newer_than_clock: Mutex<BTreeMap<String, (String, Instant)>>,
     /// Whether it is to end.
     stops: AtomicBool,
     _lock: File,
@@ -103,7 +127,10 @@ impl From<LedgerError> for DoseError {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::Broken(_) => Self::Io(format!("gateway: {error}")),
-            LedgerError::NoWay { .. } | LedgerError::Unknown(_) => Self::invalid("id", error.to_string()),
+            LedgerError::NoWay { .. }
+            | LedgerError::Unknown(_)
+            | LedgerError::Older { .. }
+            | LedgerError::Forgotten(_) => Self::invalid("id", error.to_string()),
         }
     }
 }
@@ -139,8 +166,20 @@ impl Gateway {
         let destinations = config.destinations.iter().map(|destination| destination.name.as_str());
         let metrics = GatewayMetrics::new(env!("CARGO_PKG_VERSION"), sources, destinations);
         let (chain, studies, stops) = (Mutex::new(chain), Mutex::new(()), AtomicBool::new(false));
-        let asked_worklists_ms = AtomicI64::new(0);
-        Ok(Self { config, ledger, salt, chain, studies, metrics, program, asked_worklists_ms, stops, _lock: lock })
+        let (asked_worklists, newer_than_clock) = (Mutex::default(), Mutex::default());
+        Ok(Self {
+            config,
+            ledger,
+            salt,
+            chain,
+            studies,
+            metrics,
+            program,
+            asked_worklists,
+            newer_than_clock,
+            stops,
+            _lock: lock,
+        })
     }
 
     /// A folder or file of the gateway.

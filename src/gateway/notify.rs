@@ -9,14 +9,14 @@ use serde_json::json;
 use ureq::Agent;
 
 use super::ledger::{Change, LedgerError, Table};
-use super::{Gateway, Item, State, now_ms};
+use super::{Gateway, Item, State, doubled, has_come, later_ms};
 use crate::domain::DoseError;
 
 /// How long a webhook may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is tried to tell somebody, and how long the first wait is; it doubles: over an hour.
 const ATTEMPTS: u32 = 12;
-const WAIT_MS: i64 = 2000;
+const WAIT: Duration = Duration::from_secs(2);
 
 /// What is to be told of an item. Nothing in it tells of a patient: the reason is not there either.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -80,6 +80,11 @@ impl Change<'_> {
     }
 }
 
+/// How long after so many attempts that failed the next one is made.
+fn wait(attempts: u32) -> Duration {
+    doubled(WAIT, attempts, Duration::MAX)
+}
+
 impl Gateway {
     /// Tells what is due. Whether anything was.
     pub(super) fn tell_due(&self) -> Result<bool, DoseError> {
@@ -88,7 +93,7 @@ impl Gateway {
             if self.is_stopping() {
                 break;
             }
-            if notice.next_ms <= now_ms() {
+            if has_come(notice.next_ms, wait(notice.attempts)) {
                 was_due = true;
                 let next = self.tell(notice);
                 self.ledger.change(|change| match &next {
@@ -128,7 +133,7 @@ impl Gateway {
             tracing::error!(item = notice.item, state = notice.state.name(), "nobody could be told: given up");
             return None;
         }
-        notice.next_ms = now_ms() + (WAIT_MS << (notice.attempts - 1));
+        notice.next_ms = later_ms(wait(notice.attempts));
         Some(notice)
     }
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::intake;
 use crate::domain::Invalid;
-use crate::formats::dicom::{self, CLASSES, Calibration, Inventory, Outline, Place, SeriesEntry};
+use crate::formats::dicom::{self, Calibration, Inventory, Outline, PATIENT_TOLD_BY, Place, SeriesEntry};
 
 /// The class of real world value maps, which may belong to any image. Source: DICOM PS3.4, table B.5-1.
 const REAL_WORLD_MAP: &str = "1.2.840.10008.5.1.4.1.1.67";
@@ -90,13 +91,10 @@ impl Offer {
         for one in dicom::read_outlines(folder)? {
             match one.found {
                 Err(reason) => offer.left.push((one.path, reason)),
-                Ok(outline) if outline.is_made_here => {
-                    offer.left.push((one.path, "was made by this program: never an input".to_owned()));
-                }
-                Ok(outline) if !CLASSES.iter().any(|(uid, _)| *uid == outline.class) => {
-                    offer.left.push((one.path, "is of a class that is not used".to_owned()));
-                }
-                Ok(outline) => offer.files.push(OfferFile { path: one.path, outline }),
+                Ok(outline) => match intake::not_taken(&outline) {
+                    Some(why) => offer.left.push((one.path, why.to_owned())),
+                    None => offer.files.push(OfferFile { path: one.path, outline }),
+                },
             }
         }
         let mut series: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -129,7 +127,7 @@ impl Offer {
         }
         // Whatever else is wrong with the whole is told by the computation, for the series that are meant.
         if patients > 1 {
-            self.problems.push(format!("it holds files of {patients} patients (Patient ID)"));
+            self.problems.push(format!("it holds files of {patients} patients ({PATIENT_TOLD_BY})"));
         }
         Ok(())
     }

@@ -69,6 +69,9 @@ pub struct Item {
     pub words: Vec<String>,
     /// How often the computation failed.
     pub failures: u32,
+    /// When it is tried again [ms since 1970].
+    #[serde(default)]
+    pub next_ms: i64,
     /// What was made.
     pub objects: Vec<Object>,
     /// Each object at each destination.
@@ -96,6 +99,7 @@ impl Item {
             inputs: Vec::new(),
             words: Vec::new(),
             failures: 0,
+            next_ms: 0,
             objects: Vec::new(),
             deliveries: Vec::new(),
             released_by: None,

@@ -11,7 +11,7 @@ use super::config::{Config, SourceKind};
 use super::offer::Offer;
 use super::record::{Item, StudyRecord};
 use super::sources::listen;
-use super::whole::{Verdict, verdict};
+use super::whole::{Verdict, conflict, verdict};
 use super::{Gateway, OpenError, State, control, now_ms};
 use crate::domain::{DoseError, Invalid};
 
@@ -159,12 +159,16 @@ impl Gateway {
     }
 
     /// Looks at studies that have been quiet, and puts those aside that wait for too long.
-    fn look_at_studies(&self) -> Result<(), DoseError> {
+    pub(super) fn look_at_studies(&self) -> Result<(), DoseError> {
         for item in self.ledger.items_in(State::Received)? {
             if self.is_stopping() {
                 return Ok(());
             }
             let Some(study) = self.ledger.get::<StudyRecord>(Table::Studies, &item.study)? else { continue };
+            if study.last_ms > now_ms() {
+                self.quiet_from_now(&item.study)?;
+                continue;
+            }
             let source = self.config.source(&study.source);
             let (quiet, limit) = source.map_or((Duration::ZERO, Duration::ZERO), |one| (one.quiet, one.limit));
             let silent = Duration::from_millis(u64::try_from(now_ms() - study.last_ms).unwrap_or(0));
@@ -180,14 +184,25 @@ impl Gateway {
         Ok(())
     }
 
+    /// Has a study be quiet from now on: its last file came at a time that is yet to be, so the clock was set back.
+    fn quiet_from_now(&self, study: &str) -> Result<(), DoseError> {
+        self.ledger.change(|change| {
+            let Some(mut record) = change.get::<StudyRecord>(Table::Studies, study)? else { return Ok(()) };
+            let (before, now) = (record.last_ms, now_ms());
+            record.last_ms = now;
+            // What was looked at with all its files needs no other look.
+            for item in change.versions(study)?.into_iter().filter(|item| item.looked_ms == before) {
+                change.put(Table::Items, &item.id, &Item { looked_ms: now, ..item.clone() })?;
+            }
+            change.put(Table::Studies, study, &record)
+        })?;
+        tracing::warn!(study, "the clock was set back: what is quiet is measured anew");
+        Ok(())
+    }
+
     fn look(&self, item: &Item, study: &StudyRecord, is_over: bool) -> Result<(), DoseError> {
         if !study.conflicts.is_empty() {
-            let reason = format!(
-                "{} came again with other bytes under the same UID, and the first are kept; drop it and send the study \
-                 again, or retry to go on with the first",
-                study.conflicts.join(", ")
-            );
-            return self.settle(&item.id, State::Aside, &reason, |_| {});
+            return self.settle(&item.id, State::Aside, &conflict(&study.conflicts), |_| {});
         }
         let folder = self.study_folder(&item.study);
         let way = study.way();
@@ -229,6 +244,8 @@ impl Gateway {
         }
         self.settle(&item.id, State::Ready, "waits for its turn", |item| {
             item.looked_ms = study.last_ms;
+            // Of other files, it may be computed at once.
+            item.next_ms = if item.key.as_ref() == Some(&order.key) { item.next_ms } else { 0 };
             item.rule = Some(order.rule);
             item.key = Some(order.key);
             item.inputs = order.inputs;

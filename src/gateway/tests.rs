@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::control::Asked;
+use super::record::StudyRecord;
+use super::work::Undone;
 use super::*;
 
 /// A gateway from a folder to a folder.
@@ -12,7 +14,7 @@ fn gateway(folder: &Path) -> Gateway {
         [[source]]\nname = 'inbox'\nkind = 'folder'\npath = '.'\n\
         [[destination]]\nname = 'out'\nkind = 'folder'\npath = '.'\n\
         [[rule]]\nname = 'lu'\nto = 'out'\n[rule.compute]\nmethod = 'local'\n";
-    let config = Config::parse(text, folder).expect("a good file");
+    let config = Config::parse(text, folder, &|_| Vec::new()).expect("a good file");
     Gateway::open(config, "dosegrid".into()).unwrap_or_else(|_| panic!("a new folder"))
 }
 
@@ -96,4 +98,119 @@ fn a_study_is_forgotten_whole() {
     gateway.ledger.change(|change| change.put(Table::Instances, "study/1.2", &"known")).expect("room");
     gateway.clear_unfinished().expect("no failure");
     assert!(kept.exists());
+}
+
+/// The version of a study with a delivery.
+fn version(gateway: &Gateway, number: u32, state: State, one: Delivery) -> Item {
+    let object = |digest: &str| Object {
+        file: "dose.dcm".into(),
+        class: "1.2".into(),
+        instance: format!("1.2.{number}"),
+        series: "1.2.3".into(),
+        study: "1.2".into(),
+        digest: digest.into(),
+    };
+    let item = Item { state, objects: vec![object("0")], deliveries: vec![one], ..Item::new("study", number, 5) };
+    gateway.ledger.change(|change| change.put(Table::Items, &item.id, &item)).expect("room");
+    item
+}
+
+fn asked(gateway: &Gateway, asked: &Asked) -> String {
+    gateway.answer(asked, "uid 0").expect_err("refused")
+}
+
+#[test]
+fn a_destination_that_takes_nothing_is_tried_with_longer_waits_and_an_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = gateway(folder.path());
+    version(&gateway, 1, State::Released, delivery(DeliveryState::Waiting));
+    let mut waits = Vec::new();
+    for attempts in 1..=10 {
+        let before = now_ms();
+        assert!(gateway.deliver_due().expect("no failure"), "attempt {attempts}");
+        let one = now(&gateway).deliveries[0].clone();
+        assert_eq!(one.attempts, attempts);
+        waits.push((one.next_ms - before + 500) / 60_000);
+        // Not again at once.
+        assert!(!gateway.deliver_due().expect("no failure"));
+        gateway.note("study-1", State::Released, |item| item.deliveries[0].next_ms = 0).expect("no failure");
+    }
+    assert_eq!(waits[..9], [1, 2, 4, 8, 16, 32, 64, 128, 256]);
+    assert_eq!((now(&gateway).state, now(&gateway).deliveries[0].state), (State::Aside, DeliveryState::Failed));
+}
+
+#[test]
+fn a_computation_that_fails_is_tried_with_longer_waits_and_an_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = gateway(folder.path());
+    item(&gateway, State::Ready, |_| {});
+    let undone = Undone { reason: "no space is left".into(), tries: 6 };
+    for minutes in [1, 2, 4, 8, 16] {
+        let before = now_ms();
+        gateway.not_computed(&now(&gateway), &undone).expect("no failure");
+        assert_eq!((now(&gateway).next_ms - before + 500) / 60_000, minutes);
+        assert!(!gateway.compute_next().expect("no failure"), "not again at once");
+    }
+    gateway.not_computed(&now(&gateway), &undone).expect("no failure");
+    assert_eq!((now(&gateway).state, now(&gateway).failures), (State::Aside, 6));
+    assert_eq!(now(&gateway).reason, "no space is left");
+}
+
+#[test]
+fn a_clock_that_is_set_back_holds_nothing_up() {
+    assert!(has_come(0, Duration::ZERO) && has_come(now_ms(), Duration::from_secs(60)));
+    assert!(!has_come(now_ms() + 50_000, Duration::from_secs(60)));
+    assert!(has_come(now_ms() + 70_000, Duration::from_secs(60)), "it was set before the clock was set back");
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = gateway(folder.path());
+    let year_ms = 365 * 86_400_000;
+    // An attempt is made, and the next one by the clock as it is now.
+    let late = Delivery { attempts: 1, next_ms: now_ms() + year_ms, ..delivery(DeliveryState::Waiting) };
+    version(&gateway, 1, State::Released, late);
+    assert!(gateway.deliver_due().expect("no failure") && !gateway.deliver_due().expect("no failure"));
+    let one = now(&gateway).deliveries[0].clone();
+    assert!(one.attempts == 2 && one.next_ms < now_ms() + 121_000, "{one:?}");
+    // A study is quiet from now on.
+    let record = StudyRecord { source: "inbox".into(), last_ms: now_ms() + year_ms, ..StudyRecord::default() };
+    gateway.ledger.change(|change| change.put(Table::Studies, "study", &record)).expect("room");
+    item(&gateway, State::Received, |item| item.looked_ms = record.last_ms);
+    gateway.look_at_studies().expect("no failure");
+    let known: StudyRecord = gateway.ledger.get(Table::Studies, "study").expect("readable").expect("it");
+    assert!(known.last_ms <= now_ms() && known.last_ms > now_ms() - 60_000);
+    assert_eq!((now(&gateway).state, now(&gateway).looked_ms), (State::Received, known.last_ms));
+}
+
+#[test]
+fn an_older_version_does_not_follow_a_newer_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = gateway(folder.path());
+    version(&gateway, 1, State::Released, delivery(DeliveryState::Waiting));
+    version(&gateway, 2, State::Verified, delivery(DeliveryState::Verified));
+    gateway.deliver_due().expect("no failure");
+    let Item { state, reason, deliveries, .. } = now(&gateway);
+    assert_eq!((state, deliveries[0].attempts), (State::Skipped, 0));
+    assert_eq!(reason, "study-2, a later version, was sent to out: this one is not sent any more");
+    let said = asked(&gateway, &Asked::Retry(vec!["study-1".into()]));
+    assert_eq!(said, "study-1 is older than study-2, which was sent: an older dose does not follow a newer one");
+    version(&gateway, 1, State::Aside, delivery(DeliveryState::Failed));
+    assert_eq!(asked(&gateway, &Asked::Retry(vec!["study-1".into()])), said);
+    // What was not sent is no reason.
+    version(&gateway, 2, State::Aside, delivery(DeliveryState::Failed));
+    gateway.answer(&Asked::Retry(vec!["study-1".into()]), "uid 0").expect("it is tried again");
+    assert_eq!(now(&gateway).state, State::Released);
+}
+
+#[test]
+fn what_was_dropped_is_not_tried_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = gateway(folder.path());
+    item(&gateway, State::Aside, |_| {});
+    gateway.ledger.change(|change| change.put(Table::Instances, "study/1.2", &"known")).expect("room");
+    gateway.answer(&Asked::Drop(vec!["study-1".into()]), "uid 0").expect("it follows");
+    let said = asked(&gateway, &Asked::Retry(vec!["study-1".into()]));
+    assert!(
+        said.starts_with("study-1 was dropped, and the files of its study with it: send the study again"),
+        "{said}"
+    );
+    assert_eq!((now(&gateway).state, now(&gateway).reason.as_str()), (State::Skipped, "dropped by uid 0"));
 }

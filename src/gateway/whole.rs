@@ -52,6 +52,15 @@ pub(super) fn verdict(offer: &mut Offer, rules: &[Rule], program: &Path) -> Verd
     }
 }
 
+/// Why a study is put aside of which instances came again with other bytes.
+pub(super) fn conflict(instances: &[String]) -> String {
+    format!(
+        "{} came again with other bytes under the same UID, and the first are kept; drop it and send the study again, or \
+         retry to go on with the first",
+        instances.join(", ")
+    )
+}
+
 /// The series that are used, and the words that name them.
 struct Wanted {
     series: BTreeSet<String>,

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use super::config::Limits;
 use super::ledger::{LedgerError, Table};
 use super::record::{Delivery, DeliveryState, Item, Object};
-use super::{Gateway, Rule, State, intake};
+use super::{Gateway, Rule, State, doubled, has_come, intake, later_ms};
 use crate::domain::DoseError;
 use crate::formats::dicom;
 use crate::metrics::Computed;
@@ -22,8 +22,11 @@ const MAX_SAID_BYTES: u64 = 1 << 16;
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the question whether something can be computed may take.
 const QUESTION: Limits = Limits { memory_mib: 16_384, time: Duration::from_secs(900) };
-/// How often a computation may fail for another reason than its input.
-const MAX_FAILURES: u32 = 2;
+/// How often a computation is tried that fails for another reason than its input, such as a full disk; and one that
+/// takes too long. The first wait doubles: over half an hour.
+const TRIES: u32 = 6;
+const TRIES_IF_SLOW: u32 = 2;
+const WAIT: Duration = Duration::from_secs(60);
 /// Exit status of bad input.
 const EXIT_BAD_INPUT: i32 = 2;
 
@@ -33,8 +36,29 @@ enum Ended {
     /// What it said of its input.
     Refused(Vec<String>),
     Failed(String),
+    TookTooLong(String),
     /// The gateway is to end.
     Stopped,
+}
+
+/// Why something was not computed.
+#[derive(Clone, Debug)]
+pub(super) struct Undone {
+    pub(super) reason: String,
+    /// How often it is tried in all.
+    pub(super) tries: u32,
+}
+
+impl Undone {
+    /// What its input, or what was made, is the reason of.
+    fn for_good(reason: String) -> Self {
+        Self { reason, tries: 1 }
+    }
+}
+
+/// How long after so many failures a computation is tried again.
+fn wait(failures: u32) -> Duration {
+    doubled(WAIT, failures, Duration::MAX)
 }
 
 /// Runs this program. It ends with this process: its standard input is then closed.
@@ -55,7 +79,7 @@ fn run_limited(program: &Path, words: &[String], limits: Limits, is_stopping: im
             Ok(Some(status)) => break Ok(status),
             Ok(None) if is_stopping() => break Err(Ended::Stopped),
             Ok(None) if start.elapsed() > limits.time => {
-                break Err(Ended::Failed(format!("it takes longer than {} s", limits.time.as_secs())));
+                break Err(Ended::TookTooLong(format!("it takes longer than {} s", limits.time.as_secs())));
             }
             Ok(None) => std::thread::sleep(LOOK),
             Err(error) => break Err(Ended::Failed(format!("the process cannot be waited for: {error}"))),
@@ -98,7 +122,7 @@ pub(super) fn study_faults(program: &Path, folder: &Path, words: &[String]) -> R
         Ended::Done => Ok(Vec::new()),
         Ended::Refused(faults) if faults.is_empty() => Ok(vec!["the words of the rule are not understood".to_owned()]),
         Ended::Refused(faults) => Ok(faults),
-        Ended::Failed(reason) => Err(reason),
+        Ended::Failed(reason) | Ended::TookTooLong(reason) => Err(reason),
         Ended::Stopped => Err("the gateway ends".to_owned()),
     }
 }
@@ -106,21 +130,22 @@ pub(super) fn study_faults(program: &Path, folder: &Path, words: &[String]) -> R
 /// Computes a study into a folder.
 ///
 /// # Errors
-/// Why it was not done, in words; none if it was stopped.
+/// Why it was not done; none if it was stopped.
 pub(super) fn compute(
     program: &Path,
     (input, output): (&Path, &Path),
     words: &[String],
     limits: Limits,
     is_stopping: impl Fn() -> bool,
-) -> Result<(), Option<(String, bool)>> {
+) -> Result<(), Option<Undone>> {
     let path = |path: &Path| path.display().to_string();
     let mut all = vec!["study".to_owned(), path(input), "--output".to_owned(), path(output), "--quiet".to_owned()];
     all.extend_from_slice(words);
     match run_limited(program, &all, limits, is_stopping) {
         Ended::Done => Ok(()),
-        Ended::Refused(faults) => Err(Some((faults.join("; "), true))),
-        Ended::Failed(reason) => Err(Some((reason, false))),
+        Ended::Refused(faults) => Err(Some(Undone::for_good(faults.join("; ")))),
+        Ended::Failed(reason) => Err(Some(Undone { reason, tries: TRIES })),
+        Ended::TookTooLong(reason) => Err(Some(Undone { reason, tries: TRIES_IF_SLOW })),
         Ended::Stopped => Err(None),
     }
 }
@@ -156,7 +181,8 @@ impl Gateway {
     /// Computes the study that is ready longest, of those that wait for no workitem. Whether there was one.
     pub(super) fn compute_next(&self) -> Result<bool, DoseError> {
         let mut ready = self.ledger.items_in(State::Ready)?.into_iter();
-        let Some(item) = ready.find(|item| !self.waits_for_workitem(item)) else { return Ok(false) };
+        let is_due = |item: &Item| has_come(item.next_ms, wait(item.failures)) && !self.waits_for_workitem(item);
+        let Some(item) = ready.find(is_due) else { return Ok(false) };
         let rule = item.rule.as_deref().and_then(|name| self.config.rule(name));
         let Some(rule) = rule else {
             self.settle(&item.id, State::Received, "its rule is no longer there", |item| item.looked_ms = 0)?;
@@ -176,27 +202,36 @@ impl Gateway {
         // What nobody waits for any more is not computed to its end.
         let is_idle = || self.is_stopping() || !self.still_waits(&item);
         let done = compute(&self.program, places, &item.words, self.config.limits, is_idle);
-        let done = done.and_then(|()| objects(&output, rule).map_err(|reason| Some((reason, true))));
+        let done = done.and_then(|()| objects(&output, rule).map_err(|reason| Some(Undone::for_good(reason))));
         match &done {
             Err(None) => {}
-            Err(Some((_, true))) => self.metrics.computed(Computed::Refused),
-            Err(Some((_, false))) => self.metrics.computed(Computed::Failed),
+            Err(Some(Undone { tries: 1, .. })) => self.metrics.computed(Computed::Refused),
+            Err(Some(_)) => self.metrics.computed(Computed::Failed),
             Ok(_) => self.metrics.computed(Computed::Done),
         }
         match done {
             Err(None) => {}
             Ok(_) | Err(Some(_)) if !self.still_waits(&item) => {}
-            Err(Some((reason, is_final))) if is_final || item.failures + 1 >= MAX_FAILURES => {
-                self.settle(&item.id, State::Aside, &reason, |item| item.failures += 1)?;
-            }
-            Err(Some((reason, _))) => {
-                tracing::warn!(item = item.id, reason, "a computation failed, and is tried again");
-                self.note(&item.id, State::Ready, |item| item.failures += 1)?;
-            }
+            Err(Some(undone)) => self.not_computed(&item, &undone)?,
             Ok(objects) => self.computed(&item, rule, &output, objects).map_err(failed)?,
         }
         let _ = fs::remove_dir_all(&work);
         Ok(true)
+    }
+
+    /// Has a computation that failed tried again later, unless this was the last try.
+    pub(super) fn not_computed(&self, item: &Item, undone: &Undone) -> Result<(), DoseError> {
+        let Undone { reason, tries } = undone;
+        let failures = item.failures + 1;
+        if failures >= *tries {
+            return self.settle(&item.id, State::Aside, reason, |item| item.failures = failures);
+        }
+        let next_ms = later_ms(wait(failures));
+        tracing::warn!(item = item.id, reason, failures, "a computation failed, and is tried again");
+        self.note(&item.id, State::Ready, |item| {
+            (item.failures, item.next_ms) = (failures, next_ms);
+            item.reason = format!("waits to be tried again: {reason}");
+        })
     }
 
     /// Whether an item waits for the same computation as when it was found. A ledger that fails says so elsewhere.

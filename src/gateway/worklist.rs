@@ -2,8 +2,8 @@
 //! with what was made, or with the reason. What is about to be asked stands in the ledger before it is: a question that
 //! was asked twice changes nothing.
 
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::config::{Rule, Worklist};
 use super::ledger::Table;
 use super::record::{Claim, ClaimState, DeliveryState, Item, StudyRecord};
-use super::{Gateway, State, now_ms};
+use super::{Gateway, State, doubled, has_come, later_ms, now_ms};
 use crate::domain::DoseError;
 use crate::pacs::{self, Changed, Output, Step};
 
@@ -74,7 +74,11 @@ impl Gateway {
         match &item.workitem {
             Some(claim) if claim.state == ClaimState::Claiming => true,
             Some(claim) if claim.state == ClaimState::InProgress => !matches!(news(item, claim), News::Nothing),
-            _ => self.needs_workitem(item) && self.asked_worklists_ms.load(Ordering::SeqCst) <= item.since_ms,
+            _ => {
+                // What is ready since a time to come was so before the clock was set back.
+                let is_asked = |(_, at_ms)| at_ms > item.since_ms || item.since_ms > now_ms();
+                self.needs_workitem(item) && !self.last_asked().is_some_and(is_asked)
+            }
         }
     }
 
@@ -83,16 +87,19 @@ impl Gateway {
         item.state == State::Ready && !has_open && self.worklist_of(item).is_some()
     }
 
+    /// When worklists were last asked for work, by the clock too [ms since 1970].
+    fn last_asked(&self) -> Option<(Instant, i64)> {
+        *self.asked_worklists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Claims workitems for what is ready, and tells worklists what is new. Whether anything was due.
     pub(super) fn follow_worklists(&self) -> Result<bool, DoseError> {
         if self.config.worklists.is_empty() {
             return Ok(false);
         }
         let mut was_due = false;
-        let now = now_ms();
-        let poll = i64::try_from(self.config.poll.as_millis()).unwrap_or(i64::MAX);
-        let last = self.asked_worklists_ms.load(Ordering::SeqCst);
-        let looks = now.saturating_sub(last) >= poll;
+        let looks = self.last_asked().is_none_or(|(last, _)| last.elapsed() >= self.config.poll);
+        let now = (Instant::now(), now_ms());
         for item in self.ledger.items()? {
             if self.is_stopping() {
                 return Ok(was_due);
@@ -100,7 +107,7 @@ impl Gateway {
             match &item.workitem {
                 Some(claim) if claim.state.is_open() => {
                     let is_new = claim.state == ClaimState::Claiming || !matches!(news(&item, claim), News::Nothing);
-                    if is_new && claim.next_ms <= now {
+                    if is_new && has_come(claim.next_ms, wait(claim.attempts)) {
                         was_due = true;
                         self.tell_worklist(&item, claim)?;
                     }
@@ -110,7 +117,7 @@ impl Gateway {
             }
         }
         if looks {
-            self.asked_worklists_ms.store(now, Ordering::SeqCst);
+            *self.asked_worklists.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
         }
         Ok(was_due)
     }
@@ -173,6 +180,11 @@ impl Gateway {
     }
 }
 
+/// How long after so many attempts that failed the next one is made.
+fn wait(attempts: u32) -> Duration {
+    doubled(WAIT, attempts, MAX_WAIT)
+}
+
 /// Notes what came of an attempt.
 ///
 /// * `state` – of which it was told
@@ -187,8 +199,7 @@ fn note(claim: &mut Claim, state: State, told: &Result<Told, DoseError>) {
         Err(error) => {
             claim.attempts += 1;
             claim.said = error.to_string();
-            let wait = WAIT.saturating_mul(1 << (claim.attempts - 1).min(16)).min(MAX_WAIT);
-            claim.next_ms = now_ms() + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX / 4);
+            claim.next_ms = later_ms(wait(claim.attempts));
             if claim.attempts >= ATTEMPTS {
                 claim.state = ClaimState::Lost;
             }

@@ -4,6 +4,7 @@ mod archives;
 mod commitment;
 mod conformance;
 mod figures;
+mod foretold;
 mod network;
 mod notices;
 mod patients;

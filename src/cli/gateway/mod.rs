@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::serve::{Signals, log};
-use super::stdout;
+use super::{stdout, study};
 use crate::domain::DoseError;
 use crate::gateway::{self, Asked, Config, DryRun, Item, State, Until};
 
@@ -130,7 +130,7 @@ fn program() -> Result<PathBuf, DoseError> {
 }
 
 fn ask(folder: &Folder, asked: &Asked) -> Result<Vec<Item>, DoseError> {
-    gateway::ask(Config::read(&folder.config)?, program()?, asked)
+    gateway::ask(Config::read(&folder.config, &|words| study::faults_of(words))?, program()?, asked)
 }
 
 fn changed(ids: &IdsArgs, asked: Asked) -> Result<(), DoseError> {
@@ -139,7 +139,7 @@ fn changed(ids: &IdsArgs, asked: Asked) -> Result<(), DoseError> {
 
 fn serve(args: &RunArgs) -> Result<(), DoseError> {
     let path = args.config.as_ref().ok_or_else(|| DoseError::invalid("config", "--config is needed"))?;
-    let config = Config::read(path)?;
+    let config = Config::read(path, &|words| study::faults_of(words))?;
     if let Some(folder) = &args.dry_run {
         let asked = DryRun {
             folder: folder.clone(),

@@ -14,13 +14,17 @@ mod text;
 
 use std::path::{Path, PathBuf};
 
+use clap::Parser;
+
 use super::dicom_web::FetchArgs;
+use super::integrate::maps::voxel_model;
 use super::integrate::options::CurveArgs;
 use super::orphan;
 use super::remote::RemoteArgs;
 use super::stdout;
 use super::time_points::TimePointArgs;
-use crate::domain::{Checks, DoseError};
+use super::{Cli, Command};
+use crate::domain::{Checks, DoseError, Violation};
 use passed::PassedArgs;
 use plan::Plan;
 pub(super) use steps::{ACTIVITY, SIGMA};
@@ -84,9 +88,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     check_output(args, &mut checks);
     args.remote.check(&mut checks);
     let chosen = args.time_points.check(&mut checks);
-    if args.curve.value_refers_to.is_some() {
-        checks.fail("value-refers-to", "has no effect on DICOM files: they say it");
-    }
+    check_words(args, &mut checks);
     checks.finish()?;
     let mut stages = stages::Stages::new(args.passed.quiet);
     stages.begin("inventory");
@@ -99,6 +101,40 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         stdout::print(&text::plan(args, &plan))?;
     }
     steps::run(args, &plan, output, &mut stages)
+}
+
+/// Records faults of flags that are found before any file is read.
+fn check_words(args: &Args, checks: &mut Checks) {
+    if args.curve.value_refers_to.is_some() {
+        checks.fail("value-refers-to", "has no effect on DICOM files: they say it");
+    }
+    args.passed.check(args.effective_half_life.as_deref(), checks);
+}
+
+/// What `study` would refuse of some of its words whatever the files are, by flag.
+///
+/// * `words` – without folders
+pub(in crate::cli) fn faults_of(words: &[String]) -> Vec<Violation> {
+    let line = ["dosegrid", "study", "STUDY", "--output", "OUT"].map(str::to_owned);
+    let parsed = Cli::try_parse_from(line.into_iter().chain(words.iter().cloned()));
+    let args = match parsed.map(|parsed| parsed.command) {
+        Ok(Command::Study(args)) => args,
+        Ok(_) => return vec![Violation { field: "study".into(), reason: "is another command".into() }],
+        Err(error) => {
+            let text = error.to_string();
+            let reason = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            return vec![Violation { field: "study".into(), reason }];
+        }
+    };
+    let mut checks = Checks::new();
+    args.time_points.check(&mut checks);
+    check_words(&args, &mut checks);
+    // Any nuclide will do: the files may say it.
+    let asked = args.curve.check([Some("Lu-177"), None], &mut checks);
+    if args.voxelwise {
+        voxel_model(asked.curve.model, &args.curve, &mut checks);
+    }
+    checks.finish().err().map(|error| error.violations()).unwrap_or_default()
 }
 
 /// Results in the folder of the study would be found as a part of it the next time.

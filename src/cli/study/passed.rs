@@ -1,5 +1,25 @@
 //! Flags that go on to `dosegrid compute` as they are.
 
+use clap::Parser;
+
+use crate::cli::{Cli, Command, compute};
+use crate::domain::Checks;
+
+/// Flags that are checked before any work.
+const FLAGS: [&str; 11] = [
+    "method",
+    "dose-grid",
+    "hu-curve",
+    "max-activity-outside",
+    "negative",
+    "histories",
+    "target-uncertainty",
+    "time-limit",
+    "device",
+    "report-language",
+    "effective-half-life",
+];
+
 // Strings, so that `compute` names every fault by the same flag.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "As for compute")]
@@ -49,6 +69,24 @@ impl PassedArgs {
     /// Whether the method is Monte Carlo transport, which has an uncertainty.
     pub(super) fn is_monte_carlo(&self) -> bool {
         self.method.as_deref().is_none_or(|method| method == "monte-carlo")
+    }
+
+    /// Records faults of these flags, which `compute` would find after the curves are made.
+    ///
+    /// * `half_life` – of one time point
+    pub(super) fn check(&self, half_life: Option<&str>, checks: &mut Checks) {
+        let mut words: Vec<String> =
+            ["dosegrid", "compute", "--nuclide=Lu-177", "--report=r"].map(str::to_owned).into();
+        words.extend(match half_life {
+            Some(half_life) => ["--activity-unit=bq".to_owned(), format!("--effective-half-life={half_life}")].to_vec(),
+            None => vec!["--activity-unit=bq-s".to_owned()],
+        });
+        words.extend(self.words());
+        match Cli::try_parse_from(words).map(|parsed| parsed.command) {
+            Ok(Command::Compute(args)) => compute::check_flags(&args, &FLAGS, checks),
+            // Its words are those of `compute`.
+            _ => checks.fail("study", "has flags that compute does not take"),
+        }
     }
 
     /// Words of the command.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Limits;
 use super::section::{Faults, Section, time_of};
-use crate::domain::Invalid;
+use crate::domain::{Invalid, Violation};
 use crate::physics::nuclide;
 
 /// Limits where nothing is said.
@@ -66,6 +66,7 @@ pub(super) struct Options {
 pub(super) fn options(section: Option<Section<'_, '_>>, base: &Path, faults: &mut Faults<'_>) -> Options {
     let mut options = Options::default();
     let Some(mut section) = section else { return options };
+    let before = faults.count();
     if let Some(name) = section.text("nuclide", faults) {
         match nuclide::find(&name) {
             Ok(nuclide) => options.words.push(("--nuclide", nuclide.name.clone())),
@@ -116,9 +117,28 @@ pub(super) fn options(section: Option<Section<'_, '_>>, base: &Path, faults: &mu
     if has("--acquisition-seconds") && !has("--calibration") {
         section.fault("acquisition_seconds", "has no effect without `calibration`", faults);
     }
+    if faults.count() == before {
+        judge(&section, &options.words, faults);
+    }
     options.calibration = numbers.0.map(|cps| (cps, numbers.1));
     section.finish(faults);
     options
+}
+
+/// Records what `study` would refuse when it runs, at the keys of its flags.
+fn judge(section: &Section<'_, '_>, words: &[(&'static str, String)], faults: &mut Faults<'_>) {
+    let mut line = Vec::new();
+    for (flag, value) in words {
+        line.push((*flag).to_owned());
+        line.extend((!value.is_empty()).then(|| value.clone()));
+    }
+    for Violation { field, reason } in faults.judged(&line) {
+        let key = KEYS.iter().find(|(_, flag, _)| flag.trim_start_matches('-') == field).map(|(key, ..)| *key);
+        match key.or((field == "nuclide").then_some("nuclide")) {
+            Some(key) => section.fault(key, &reason, faults),
+            None => faults.at(section.place(""), format!("rule.compute: {field}: {reason}")),
+        }
+    }
 }
 
 pub(super) fn limits(section: Option<Section<'_, '_>>, faults: &mut Faults<'_>) -> Limits {

@@ -23,6 +23,7 @@ use crate::pacs::{Peer, StoreTls, Web};
 use section::{Faults, Section};
 
 pub use pattern::Pattern;
+pub use section::Judge;
 pub use source::{Login, Source, SourceKind, StoreSource, Token, WebSource};
 
 /// All that a gateway is told.
@@ -223,18 +224,20 @@ impl SentKind {
 impl Config {
     /// Reads a file. Paths in it are relative to its folder.
     ///
+    /// * `judge` – says what is wrong with the computation of a rule
+    ///
     /// # Errors
     /// Every fault, each with its line.
-    pub fn read(path: &Path) -> Result<Self, DoseError> {
+    pub fn read(path: &Path, judge: Judge<'_>) -> Result<Self, DoseError> {
         let text = toml_file::text(path)
             .map_err(|Invalid(reason)| DoseError::invalid("config", format!("{}: {reason}", path.display())))?;
         let base = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let base = std::path::absolute(base).map_err(|error| DoseError::invalid("config", error.to_string()))?;
-        Self::parse(&text, &base)
+        Self::parse(&text, &base, judge)
     }
 
-    pub(super) fn parse(text: &str, base: &Path) -> Result<Self, DoseError> {
-        let mut faults = Faults::of(text);
+    pub(super) fn parse(text: &str, base: &Path, judge: Judge<'_>) -> Result<Self, DoseError> {
+        let mut faults = Faults::of(text, judge);
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             faults.at(error.span().map_or(0, |span| span.start), error.message());

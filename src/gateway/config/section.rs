@@ -6,21 +6,34 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::domain::{Checks, DoseError};
+use crate::domain::{Checks, DoseError, Violation};
 
 /// Similarity from which another key may have been meant.
 const SIMILAR: f64 = 0.75;
 
+/// What `dosegrid study` would refuse of some of its words whatever the files are, by flag.
+pub type Judge<'a> = &'a dyn Fn(&[String]) -> Vec<Violation>;
+
 /// Faults of a file, by line.
-#[derive(Debug)]
 pub(super) struct Faults<'a> {
     text: &'a str,
+    judge: Judge<'a>,
     found: Vec<(usize, String)>,
 }
 
 impl<'a> Faults<'a> {
-    pub(super) fn of(text: &'a str) -> Self {
-        Self { text, found: Vec::new() }
+    pub(super) fn of(text: &'a str, judge: Judge<'a>) -> Self {
+        Self { text, judge, found: Vec::new() }
+    }
+
+    /// How many were found so far.
+    pub(super) fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// What `study` would refuse of some of its words.
+    pub(super) fn judged(&self, words: &[String]) -> Vec<Violation> {
+        (self.judge)(words)
     }
 
     /// Records a fault at a place in the text.

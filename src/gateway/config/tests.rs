@@ -1,6 +1,7 @@
 //! A file of a gateway, right and wrong.
 
 use super::*;
+use crate::domain::Violation;
 
 /// A file without a fault, over folders that are there.
 fn good() -> String {
@@ -51,7 +52,7 @@ strict = true
 }
 
 fn faults(text: &str) -> Vec<String> {
-    match Config::parse(text, Path::new("/")) {
+    match Config::parse(text, Path::new("/"), &|_| Vec::new()) {
         Err(DoseError::Invalid(found)) => found.into_iter().map(|fault| fault.reason).collect(),
         other => panic!("not refused: {other:?}"),
     }
@@ -59,7 +60,7 @@ fn faults(text: &str) -> Vec<String> {
 
 #[test]
 fn a_good_file_is_read_in_whole() {
-    let config = Config::parse(&good(), Path::new("/tmp")).expect("no fault");
+    let config = Config::parse(&good(), Path::new("/tmp"), &|_| Vec::new()).expect("no fault");
     assert_eq!((config.folder.as_path(), config.poll), (Path::new("/tmp/state"), Duration::from_secs(2)));
     assert_eq!(config.limits, Limits { memory_mib: 4096, time: Duration::from_secs(3600) });
     assert_eq!(config.source("inbox").expect("it").quiet, Duration::from_secs(60));
@@ -70,7 +71,7 @@ fn a_good_file_is_read_in_whole() {
     assert_eq!(rule.send, [SentKind::Dose, SentKind::Sigma]);
     // Where nothing is said, a dose waits.
     let silent = good().replace("release = \"auto\"\n", "");
-    assert!(Config::parse(&silent, Path::new("/tmp")).expect("no fault").rules[0].waits);
+    assert!(Config::parse(&silent, Path::new("/tmp"), &|_| Vec::new()).expect("no fault").rules[0].waits);
 }
 
 #[test]
@@ -119,4 +120,19 @@ fn what_is_missing_or_written_twice_is_a_fault() {
     assert!(faults(&both).iter().any(|fault| fault.contains("two ways")));
     let sigma = good() + "method = \"local\"\n";
     assert!(faults(&sigma).iter().any(|fault| fault.contains("only the method monte-carlo")));
+}
+
+#[test]
+fn what_study_would_refuse_has_the_line_of_its_key() {
+    let judge = |words: &[String]| {
+        assert_eq!(words, ["--nuclide", "Lu-177", "--histories", "1.5", "--strict"]);
+        let fault = |field: &str, reason: &str| Violation { field: field.into(), reason: reason.into() };
+        vec![fault("histories", "is a whole number"), fault("study", "is told by no key")]
+    };
+    let text = good().replace("1_000_000", "1.5");
+    let Err(DoseError::Invalid(found)) = Config::parse(&text, Path::new("/"), &judge) else { panic!("not refused") };
+    let found: Vec<String> = found.into_iter().map(|fault| fault.reason).collect();
+    let expected =
+        ["line 39: rule.compute: study: is told by no key", "line 41: rule.compute.histories is a whole number"];
+    assert_eq!(found, expected);
 }

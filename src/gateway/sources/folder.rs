@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::sync::PoisonError;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::{MAX_BYTES, Source, failed, origin};
 use crate::domain::DoseError;
@@ -33,8 +34,9 @@ impl Gateway {
             let Ok(metadata) = fs::metadata(&path) else { continue };
             let key = start.clone() + &self.salted(&path.display().to_string());
             let mark = mark_of(&metadata);
-            let is_settled = metadata.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
-            let is_settled = is_settled.is_some_and(|age| age >= SETTLE.min(source.quiet));
+            let rest = SETTLE.min(source.quiet);
+            let age = metadata.modified().ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+            let is_settled = age.map_or_else(|| self.has_rested(&key, &mark, rest), |age| age >= rest);
             if known.get(&key) == Some(&mark) || self.is_stopping() {
                 continue;
             }
@@ -56,6 +58,22 @@ impl Gateway {
             }
         }
         Ok(came)
+    }
+
+    /// Whether a file that is newer than the clock has stayed as it is for so long since it was first seen: the clock of
+    /// this machine, or of who wrote it, was set.
+    fn has_rested(&self, key: &str, mark: &str, rest: Duration) -> bool {
+        let mut seen = self.newer_than_clock.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let since = seen.entry(key.to_owned()).or_insert_with(|| (mark.to_owned(), now));
+        if since.0 != mark {
+            *since = (mark.to_owned(), now);
+        }
+        let has_rested = since.1.elapsed() >= rest;
+        if has_rested {
+            seen.remove(key);
+        }
+        has_rested
     }
 
     fn copy_in(&self, path: &Path, source: &Source) -> io::Result<()> {
