@@ -74,8 +74,8 @@ fn now_ms() -> i64 {
     Timestamp::now().as_millisecond()
 }
 
-/// Whether a moment that was set a time ahead has come. One that is farther ahead than that was set before the clock was
-/// set back, and has come too: nothing waits for a clock to be where it was.
+/// Whether a moment that was set a time ahead has come. One that is farther ahead was set before the clock was set
+/// back, and has come too: nothing waits for a clock to be where it was.
 ///
 /// * `longest` – how far ahead it was set
 fn has_come(moment_ms: i64, longest: Duration) -> bool {

@@ -60,8 +60,8 @@ impl Gateway {
         Ok(came)
     }
 
-    /// Whether a file that is newer than the clock has stayed as it is for so long since it was first seen: the clock of
-    /// this machine, or of who wrote it, was set.
+    /// Whether a file that is newer than the clock has stayed as it is for so long since it was first seen: the clock
+    /// of this machine, or of who wrote it, was set.
     fn has_rested(&self, key: &str, mark: &str, rest: Duration) -> bool {
         let mut seen = self.newer_than_clock.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
