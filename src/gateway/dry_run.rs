@@ -38,9 +38,10 @@ pub fn dry_run(config: &Config, program: &Path, asked: &DryRun) -> Result<String
     let kept = tempfile::Builder::new().prefix("dosegrid-").tempdir().map_err(cannot)?;
     let files = found.files.iter().map(|file| (file.path.as_path(), &file.outline));
     let conflicts = link_kept(kept.path(), files).map_err(cannot)?;
-    let mut offer = match found.files.is_empty() {
-        true => found.clone(),
-        false => Offer::read(kept.path(), asked.source.clone(), &asked.calling).map_err(invalid)?,
+    let mut offer = if found.files.is_empty() {
+        found.clone()
+    } else {
+        Offer::read(kept.path(), asked.source.clone(), &asked.calling).map_err(invalid)?
     };
     let mut text = Lines::default();
     let mut studies: Vec<&str> = offer.files.iter().map(|file| file.outline.study.as_str()).collect();
