@@ -11,7 +11,7 @@ use super::conformance::actor;
 use super::{Estimate, NewJob, Store, StoreError, StoreOptions};
 use crate::jobs::Priority;
 
-fn new(request_id: Option<Uuid>, spec: &str) -> NewJob {
+pub(super) fn new(request_id: Option<Uuid>, spec: &str) -> NewJob {
     NewJob {
         actor: actor("a"),
         request_id,

@@ -157,7 +157,7 @@ impl Store {
             }
             let mut volumes = BTreeSet::new();
             for (name, job) in &jobs {
-                volumes.extend(job.inputs.iter().chain(&job.results).map(|digest| (name.clone(), *digest)));
+                volumes.extend(job.inputs.iter().chain(job.all_results()).map(|digest| (name.clone(), *digest)));
             }
             if only.is_none() {
                 for (name, tenant) in &state.tenants {
@@ -184,7 +184,7 @@ impl Store {
             nuclide: job.nuclide.clone(),
             method: job.method.clone(),
             inputs: job.inputs.clone(),
-            results: job.results.clone(),
+            results: job.all_results().copied().collect(),
             error: job.error.as_ref().map(|fault| fault.reason.clone()),
             spec_file: write("spec", Some(self.spec(tenant, job.id)?))?,
             result_file: write("result", self.result(tenant, job.id)?)?,

@@ -314,6 +314,7 @@ fn record(state: &State, new: &NewJob, options: &StoreOptions, now: SystemTime) 
         is_small,
         inputs,
         results: Vec::new(),
+        deleted_results: Vec::new(),
         unproven: 0,
         is_first: false,
         checkpoint: 0,
@@ -358,7 +359,7 @@ pub(super) fn gone(state: &State, name: &Arc<str>, job: &JobRecord, now: SystemT
     for digest in &job.results {
         if let Some(mut volume) = tenant.volumes.get(digest).cloned() {
             volume.results = volume.results.saturating_sub(1);
-            let is_gone = volume.is_expired(due);
+            let is_gone = volume.results == 0 && volume.is_expired(due);
             let what = if is_gone { What::NoVolume(*digest) } else { What::Volume(*digest, volume) };
             changes.push(Change::new(name, what));
         }

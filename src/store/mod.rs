@@ -33,6 +33,8 @@ mod order;
 mod places;
 mod reading;
 mod record;
+#[cfg(test)]
+mod result_tests;
 mod running;
 mod sealed;
 mod state;

@@ -127,6 +127,7 @@ mod tests {
             is_small,
             inputs: Vec::new(),
             results: Vec::new(),
+            deleted_results: Vec::new(),
             unproven: 0,
             is_first: false,
             checkpoint: 0,

@@ -32,8 +32,11 @@ pub struct JobRecord {
     pub is_small: bool,
     /// The volumes that it needs, each once.
     pub inputs: Vec<VolumeDigest>,
-    /// The volumes that it made, each once.
+    /// The volumes that it made and keeps, each once.
     pub results: Vec<VolumeDigest>,
+    /// Those of its results that a caller deleted before it, which it does not keep any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deleted_results: Vec<VolumeDigest>,
     /// Attempts in a row that ended without a new checkpoint, this one included.
     pub unproven: u32,
     /// Whether it was put back, and goes before all others of its lane.
@@ -58,6 +61,11 @@ impl JobRecord {
     /// Where it is in its life.
     pub fn state(&self) -> JobState {
         self.life.state()
+    }
+
+    /// All volumes that it made, deleted or not.
+    pub(super) fn all_results(&self) -> impl Iterator<Item = &VolumeDigest> {
+        self.results.iter().chain(&self.deleted_results)
     }
 
     /// Bytes that are reserved for its results.

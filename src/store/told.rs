@@ -22,7 +22,7 @@ pub(super) fn by_itself(event: Event, tenant: &str, job: &JobRecord) -> Record {
         nuclide: Some(job.nuclide.clone()).filter(|name| !name.is_empty()),
         method: Some(job.method.clone()),
         inputs: job.inputs.iter().map(ToString::to_string).collect(),
-        results: job.results.iter().map(ToString::to_string).collect(),
+        results: job.all_results().map(ToString::to_string).collect(),
         attempts: Some(job.life.attempts()),
         device: job.device.clone(),
         state: Some(job.state()).filter(|state| state.is_final()).map(|state| state.name().to_owned()),

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::change::{Change, Done, What};
 use super::files::Folders;
 use super::key::StoreKey;
-use super::record::{Phase, VolumeRecord};
+use super::record::{JobRecord, Phase, VolumeRecord};
 use super::state::{State, Tenant};
 use super::told::of_volume;
 use super::{Actor, KeyId, Quota, Store, StoreError, StoreOptions, VolumeDigest};
@@ -111,9 +111,11 @@ impl Store {
                 None => {
                     check_room(state, tenant, size_bytes, due, &options, &folders)?;
                     let upload = Uuid::new_v4();
-                    // Jobs that refer to a damaged volume have it back when it is complete.
+                    // Jobs that refer to a damaged volume have it back when it is complete. Those that have expired
+                    // let go of it when they are swept, and of nothing else.
                     let (inputs, results, results_until) = tenant
-                        .volume(&digest, due)
+                        .volumes
+                        .get(&digest)
                         .map_or((0, 0, None), |volume| (volume.inputs, volume.results, volume.results_until));
                     let phase = Phase::Uploading { upload, committed_bytes: 0 };
                     let kept_until = Some(now + options.upload_ttl);
@@ -216,7 +218,10 @@ impl Store {
             if volume.inputs > 0 {
                 return Err(StoreError::VolumeInUse);
             }
-            let changes = vec![Change::new(&name, What::NoVolume(digest))];
+            let mut changes = vec![Change::new(&name, What::NoVolume(digest))];
+            if volume.results > 0 {
+                changes.extend(let_go(state, &name, digest));
+            }
             Ok(Done { value: (), changes, events: vec![of_volume(Event::VolumeDeleted, &actor, &digest)] })
         })
     }
@@ -248,6 +253,19 @@ impl Store {
             tracing::error!(%error, "the damaged volume stays where it is");
         }
     }
+}
+
+/// The jobs that made a volume, which do not keep it any more: of another job that makes it again they take nothing.
+fn let_go(state: &State, name: &Arc<str>, digest: VolumeDigest) -> Vec<Change> {
+    let jobs = state.tenant(name).into_iter().flat_map(|tenant| tenant.jobs.values());
+    let made_it = jobs.filter(|job| job.results.contains(&digest));
+    let without = made_it.map(|job| {
+        let mut next = JobRecord::clone(job);
+        next.results.retain(|result| *result != digest);
+        next.deleted_results.push(digest);
+        Change::new(name, What::Job(Arc::new(next)))
+    });
+    without.collect()
 }
 
 /// Checks a tenant's quota, and the disk.

@@ -22,6 +22,7 @@ fn attempt(number: u128) -> Attempt {
         is_small: true,
         inputs: Vec::new(),
         results: Vec::new(),
+        deleted_results: Vec::new(),
         unproven: 0,
         is_first: false,
         checkpoint: 0,
