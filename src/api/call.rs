@@ -199,11 +199,28 @@ impl Call {
             return Ok(InTurn { running: jobs.submit(request, tenant, memory)?, _turn: None });
         }
         if is_small {
-            let turn = gate.enter().await?;
+            let turn = self.in_turn(gate.enter()).await?;
             return Ok(InTurn { running: jobs.submit_small(request, tenant, memory, None)?, _turn: Some(turn) });
         }
-        let device = Arc::new(gate.enter_large().await?);
+        let device = Arc::new(self.in_turn(gate.enter_large()).await?);
         Ok(InTurn { running: jobs.submit_with(request, tenant, memory, Some(device))?, _turn: None })
+    }
+
+    /// Waits for the device. The caller hears that it does.
+    async fn in_turn<T>(&self, turn: impl Future<Output = Result<T, DoseError>>) -> Result<T, DoseError> {
+        tokio::select! {
+            biased;
+            turn = turn => turn,
+            never = self.tell_queued() => match never {},
+        }
+    }
+
+    async fn tell_queued(&self) -> Infallible {
+        let mut ticks = interval(QUEUED_PAUSE);
+        loop {
+            ticks.tick().await;
+            self.exchange.send_if_taken(|| wire::progress::encode(Progress::new(Stage::Queued, 0.0), None));
+        }
     }
 
     /// Sends progress, result and dose. Progress that the reader does not take in time is left out.

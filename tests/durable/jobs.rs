@@ -1,13 +1,16 @@
 //! Jobs: created once, watched to their end, listed, cancelled, deleted.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use dosegrid::api::pb::dose_service_client::DoseServiceClient;
 use dosegrid::api::{ServerConfig, pb};
 use dosegrid::store::StoreOptions;
 use pb::JobState;
 use tonic::Code;
 use tonic_types::StatusExt;
 
+use super::restart::until_running;
 use super::{Client, Server, fact, local, monte_carlo, name, reason, request_id};
 
 /// Results of a job, by name.
@@ -66,6 +69,35 @@ async fn a_job_runs_to_its_end_and_its_results_are_volumes() {
     client.jobs.delete_job(delete(&again.name)).await.expect("it is finished");
     let dose = again.result.expect("a result").dose.expect("a dose").digest;
     assert_eq!(reason(&client.get(&dose).await.expect_err("results go with their job")), "VOLUME_NOT_FOUND");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_waits_for_a_job_hears_that_it_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path()).await;
+    let mut client = server.client().await;
+    let spec = client.upload_job(monte_carlo(1 << 36), [6, 5, 4]).await;
+    let job = client.create(&spec, &request_id()).await.expect("a good job").name;
+    until_running(&mut client, &job).await;
+    let mut service = DoseServiceClient::connect(server.url.clone()).await.expect("the server listens");
+    let header = pb::compute_request::Message::Header(spec.compute.expect("a header"));
+    let request = tokio_stream::once(pb::ComputeRequest { message: Some(header) });
+    let mut answers = service.compute(request).await.expect("it begins").into_inner();
+    let mut queued = 0;
+    while queued < 2 {
+        let answer = tokio::time::timeout(Duration::from_secs(60), answers.message()).await.expect("it is told");
+        let message = answer.expect("no error").expect("it goes on").message.expect("something");
+        if let pb::compute_response::Message::Progress(progress) = &message {
+            assert_eq!(progress.stage(), pb::Stage::Queued);
+            queued += 1;
+        } else {
+            let is_first = queued == 0 && matches!(message, pb::compute_response::Message::Understood(_));
+            assert!(is_first, "the device is taken: {message:?}");
+        }
+    }
+    drop(answers);
+    client.jobs.cancel_job(pb::CancelJobRequest { name: job }).await.expect("it runs");
     server.stop().await;
 }
 
