@@ -14,17 +14,12 @@
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let cycle = open_queue(lane);
-    let first = workgroup.x * WORKGROUP;
-    if first >= cycle.emitting {
-        count_workgroup(lane);
-        return;
-    }
+    if workgroup.x >= workgroups_for(cycle.emitting) { return; }
     open_accounts(lane);
+    let item = workgroup.x * WORKGROUP + lane;
     var is_on_its_way = false;
     var walk: Walk;
-    if first + lane < cycle.emitting {
-        is_on_its_way = emit_item(cycle.first_item + first + lane, &walk);
-    }
+    if item < cycle.emitting { is_on_its_way = emit_item(cycle.first_item + item, &walk); }
     hand_on(lane, is_on_its_way, walk.track);
     close_accounts(lane);
 }

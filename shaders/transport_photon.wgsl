@@ -7,19 +7,15 @@
 #import photon
 
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-        @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let cycle = open_queue(lane);
     let n_running = cycle.photons_running;
     let standing = cycle.photons_standing;
-    let first = workgroup.x * WORKGROUP;
-    if first >= max(n_running, standing) {
-        count_workgroup(lane);
-        return;
-    }
+    let planned = workgroups_of_queue(n_running, standing);
+    if workgroup.x >= planned { return; }
     open_accounts(lane);
-    let place = first + lane;
-    pass_standing(true, standing, place, groups.x * WORKGROUP);
+    let place = workgroup.x * WORKGROUP + lane;
+    pass_standing(true, standing, place, planned * WORKGROUP);
     var is_alive = false;
     var walk: Walk;
     if place < n_running {

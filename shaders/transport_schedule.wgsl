@@ -1,6 +1,6 @@
-// Plans a cycle of transport: how many decays emit, how many particles move, and how many each may set free so that
-// there is room for all.
-// One lane. In and out: the counters.
+// Plans a cycle of transport: how many decays emit, how many particles move, how many each may set free so that there
+// is room for all, and how many workgroups that takes.
+// One lane. In and out: the counters. Out: the workgroups.
 #import transport
 #import counters
 
@@ -15,6 +15,9 @@ const FREED_BY_PHOTON: u32 = 2u;
 // The work of an emission, in steps of a particle.
 override EMISSION_WORK: u32;
 
+// Workgroups of emission, charged and photon in this cycle, along x, y and z. The device reads them when it dispatches.
+@group(0) @binding(9) var<storage, read_write> dispatches: array<array<u32, 3>, 3>;
+
 @compute @workgroup_size(1)
 fn main() {
     let charged = queued(
@@ -25,7 +28,7 @@ fn main() {
     );
     let first_item = atomicLoad(&counters.first_item) + atomicLoad(&counters.emitting);
 
-    let limit = min(params.capacity / FILLED, params.max_lanes);
+    let limit = min(params.capacity / FILLED, most_lanes());
     let most_charged = limit - min(limit, charged);
     let most_photons = (limit - min(limit, photons)) / params.photons_per_charged;
     let emitting = min(min(most_charged, most_photons), params.n_items - first_item);
@@ -36,6 +39,15 @@ fn main() {
     let charged_running = running(charged, min(room_charged, room_photons / params.photons_per_charged));
     let photons_running = running(photons, min(room_charged, room_photons) / FREED_BY_PHOTON);
 
+    let given = vec3(
+        workgroups_for(emitting),
+        workgroups_of_queue(charged_running, charged - charged_running),
+        workgroups_of_queue(photons_running, photons - photons_running),
+    );
+    dispatches[0] = array(given.x, 1u, 1u);
+    dispatches[1] = array(given.y, 1u, 1u);
+    dispatches[2] = array(given.z, 1u, 1u);
+    atomicStore(&counters.given, atomicLoad(&counters.given) + given.x + given.y + given.z);
     atomicStore(&counters.turn, 1u - atomicLoad(&counters.turn));
     atomicStore(&counters.cycles, atomicLoad(&counters.cycles) + 1u);
     let steps = charged_running * params.charged_steps + photons_running * params.photon_steps;
@@ -65,5 +77,5 @@ fn queued(n: u32, n_running: u32, n_appended: u32) -> u32 {
 // How many of `n` particles move, where there is room for what `affordable` of them may set free.
 fn running(n: u32, affordable: u32) -> u32 {
     let all_or_few = select(max(affordable / THROTTLE, min(affordable, 1u)), n, n <= affordable);
-    return min(min(n, all_or_few), params.max_lanes);
+    return min(min(n, all_or_few), most_lanes());
 }

@@ -56,6 +56,9 @@ fn a_capture_of_transport_holds_what_the_cpu_computes_from_the_same_histories() 
     let capture = Capture::read(&folder.path().join("layers.dgcap"));
     let [launch] = capture.steps("launch")[..] else { panic!("one launch does all of these histories") };
     assert_eq!(launch["cycle"].as_array().map(Vec::len), Some(4));
+    let dispatches = &capture.header["buffers"][index(&launch["dispatches"])];
+    assert_eq!((&capture.header["version"], &dispatches["is_indirect"]), (&2.into(), &true.into()));
+    assert_eq!(dispatches["bytes"], 36, "workgroups along x, y and z of three stages");
     let word = |name: &str| launch["words"][index(&launch["params_words"][name])].as_u64();
     assert_eq!((word("n_x"), word("end_history_low")), (Some(40), Some(HISTORIES)));
 

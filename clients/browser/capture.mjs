@@ -2,7 +2,7 @@
 
 const MAGIC = 'dgcap 1\n';
 const FORMAT = 'dosegrid.capture';
-const VERSION = 1;
+const VERSION = 2;
 const ALIGNMENT = 8;
 // Most bytes of a capture once it is unpacked.
 const MOST_BYTES = 2 ** 31;

@@ -50,6 +50,11 @@ export class Device {
     return this.buffer(bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC);
   }
 
+  // One that dispatches read their workgroups from.
+  indirect(bytes) {
+    return this.buffer(bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.INDIRECT | GPUBufferUsage.COPY_DST);
+  }
+
   uniform(bytes) {
     return this.buffer(bytes, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
   }

@@ -6,6 +6,8 @@ import { AIM_SECONDS, Pace, between } from './pace.mjs';
 // Dispatches of a submit of passes: each has parameters of its own.
 const MOST_DISPATCHES = 64;
 const MOST_CYCLES = 256;
+// Bytes of the workgroups of a dispatch: three words.
+const DISPATCH_BYTES = 12;
 // Lanes of the smallest submit of transport: a few workgroups.
 const LEAST_LANES = 128;
 // Particles of a queue on hardware; software keeps the number of the capture.
@@ -186,10 +188,11 @@ export class Replay {
       device.gpu.queue.writeBuffer(this.buffer(step.params), 0, words);
       const encode = (compute) => {
         for (let cycle = 0; cycle < cycles; cycle++) {
-          for (const bindings of step.cycle) {
+          // The first plans how many workgroups the others have.
+          for (const [place, bindings] of step.cycle.entries()) {
             this.bind(compute, bindings, 0);
-            const width = this.capture.stage(bindings).lanes;
-            compute.dispatchWorkgroups(width === 1 ? 1 : Math.ceil(lanes / width));
+            if (place === 0) compute.dispatchWorkgroups(1);
+            else compute.dispatchWorkgroupsIndirect(this.buffer(step.dispatches), (place - 1) * DISPATCH_BYTES);
           }
         }
       };
@@ -198,7 +201,8 @@ export class Replay {
       const before = counters;
       const bytes = await device.read(this.buffer(step.counters), 0, 4 * counters.length);
       counters = new Uint32Array(bytes.buffer);
-      if (counters[c.cycles] !== (before[c.cycles] + cycles) >>> 0) {
+      const isPlanned = counters[c.cycles] === (before[c.cycles] + cycles) >>> 0;
+      if (!isPlanned || counters[c.workgroups] !== counters[c.given]) {
         throw new Error('the device did not do the cycles that it was given');
       }
       const emittedNow = counters[c.first_item] + counters[c.emitting];
@@ -239,15 +243,13 @@ export class Replay {
 
   buffer(number) {
     if (!this.buffers.has(number)) {
-      const { bytes, is_uniform: isUniform } = this.capture.header.buffers[number];
+      const { bytes, is_uniform: isUniform, is_indirect: isIndirect } = this.capture.header.buffers[number];
       const isQueues = this.capture.steps('launch').some((step) => step.queues === number);
       const size = isQueues ? this.capacity * this.capture.steps('launch')[0].queue_bytes : bytes;
-      this.buffers.set(
-        number,
-        isUniform
-          ? this.device.uniform(Math.max(bytes, MOST_DISPATCHES * this.stride()))
-          : this.device.storage(size),
-      );
+      const { device } = this;
+      const uniform = () => device.uniform(Math.max(bytes, MOST_DISPATCHES * this.stride()));
+      const other = () => (isIndirect ? device.indirect(size) : device.storage(size));
+      this.buffers.set(number, isUniform ? uniform() : other());
     }
     return this.buffers.get(number);
   }

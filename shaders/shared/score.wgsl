@@ -7,7 +7,6 @@
 #import wide
 #import counters
 
-const WORKGROUP: u32 = 64u;
 const ACCOUNTS: u32 = 4u;
 // Most groups of a launch.
 override MAX_LAUNCH_GROUPS: u32;

@@ -93,8 +93,12 @@ pub struct TwinFigure {
 pub struct TransportWork {
     /// Most steps that the lanes were given.
     pub planned_steps: u64,
-    /// Particles that moved in the cycles that were looked at (the last of each batch), and lanes that these cycles
-    /// had.
+    /// Cycles of a plan, emission, steps of charged particles and steps of photons.
+    pub cycles: u64,
+    /// Workgroups of these stages but the plan.
+    pub workgroups: u64,
+    /// Particles that moved in the cycles that were looked at (the last of each batch), and lanes of the workgroups
+    /// that these took.
     pub moving: u64,
     /// See [`TransportWork::moving`].
     pub lanes: u64,

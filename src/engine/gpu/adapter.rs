@@ -16,12 +16,17 @@ fn adapters() -> Vec<wgpu::Adapter> {
     adapters
 }
 
+/// The device is given the workgroups of transport as its plan leaves them, without a stage of wgpu before each
+/// dispatch that looks at them and copies them: they are within what every device takes (`MOST_WORKGROUPS` in
+/// `shaders/shared/counters.wgsl`), and no stage that is dispatched so asks how many there are. The environment
+/// (`WGPU_VALIDATION_INDIRECT_CALL=1`) has them looked at.
 fn adapters_of(backends: wgpu::Backends) -> Vec<wgpu::Adapter> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle_from_env();
     descriptor.backends = backends.with_env();
+    descriptor.flags = (descriptor.flags & !wgpu::InstanceFlags::VALIDATION_INDIRECT_CALL).with_env();
     let instance = wgpu::Instance::new(descriptor);
     let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-    let computes = wgpu::DownlevelFlags::COMPUTE_SHADERS;
+    let computes = wgpu::DownlevelFlags::COMPUTE_SHADERS | wgpu::DownlevelFlags::INDIRECT_EXECUTION;
     adapters.retain(|adapter| adapter.get_downlevel_capabilities().flags.contains(computes));
     adapters
 }

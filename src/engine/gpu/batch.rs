@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::context::Context;
+use super::context::{Context, Workgroups};
 use super::pipeline::{Bound, Pipeline};
 use super::shader::ConvolutionParams;
 use crate::domain::{Control, DoseError, Stage};
@@ -137,8 +137,8 @@ impl Batches {
             let timestamp_writes = context.stopwatch.as_ref().and_then(|stopwatch| stopwatch.next(stage));
             let descriptor = wgpu::ComputePassDescriptor { label: Some(stage), timestamp_writes };
             let mut compute = encoder.begin_compute_pass(&descriptor);
-            let axes = context.axes(end_group - first_group);
-            context.dispatch(&mut compute, (&pass.pipeline, &pass.bound), offset, axes);
+            let workgroups = Workgroups::Given(context.axes(end_group - first_group));
+            context.dispatch(&mut compute, (&pass.pipeline, &pass.bound), offset, workgroups);
         }
         context.finish(encoder);
     }

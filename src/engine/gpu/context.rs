@@ -35,6 +35,17 @@ pub enum DeviceLimits {
 /// The features that are used where an adapter has them.
 const USED: wgpu::Features = wgpu::Features::TIMESTAMP_QUERY;
 
+/// Limits without buffers whose bytes a compiler cannot count in 32 bits.
+fn addressable(limits: wgpu::Limits) -> wgpu::Limits {
+    /// A multiple of every alignment.
+    const MOST_BYTES: u64 = (1 << 32) - 256;
+    wgpu::Limits {
+        max_buffer_size: limits.max_buffer_size.min(MOST_BYTES),
+        max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size.min(MOST_BYTES),
+        ..limits
+    }
+}
+
 impl DeviceLimits {
     fn features(self) -> wgpu::Features {
         match self {
@@ -45,7 +56,7 @@ impl DeviceLimits {
 
     fn of(self, adapter: &wgpu::Adapter) -> wgpu::Limits {
         match self {
-            Self::Adapter => adapter.limits(),
+            Self::Adapter => addressable(adapter.limits()),
             Self::WebGpuDefault => wgpu::Limits::default(),
             Self::Binding(bytes) => wgpu::Limits {
                 max_storage_buffer_binding_size: bytes,
@@ -54,6 +65,15 @@ impl DeviceLimits {
             },
         }
     }
+}
+
+/// The workgroups of a dispatch.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Workgroups<'a> {
+    /// So many along x and y.
+    Given([u32; 2]),
+    /// As many as a stage before left in a buffer, in the words from so many bytes on: along x, y and z.
+    Planned(&'a wgpu::Buffer, u64),
 }
 
 /// An open device.
@@ -148,12 +168,15 @@ impl Context {
         pass: &mut wgpu::ComputePass<'_>,
         (pipeline, bound): (&Pipeline, &Bound),
         offset: u32,
-        [x, y]: [u32; 2],
+        workgroups: Workgroups<'_>,
     ) {
         if self.played.dispatches(pipeline.shader.name, &self.device) {
             pass.set_pipeline(&pipeline.compute);
             pass.set_bind_group(0, &bound.group, &[offset]);
-            pass.dispatch_workgroups(x, y, 1);
+            match workgroups {
+                Workgroups::Given([x, y]) => pass.dispatch_workgroups(x, y, 1),
+                Workgroups::Planned(buffer, first_byte) => pass.dispatch_workgroups_indirect(buffer, first_byte),
+            }
         }
     }
 

@@ -37,6 +37,7 @@ pub(super) struct LaunchBuffers<'a> {
     pub(super) params: &'a wgpu::Buffer,
     pub(super) counters: &'a wgpu::Buffer,
     pub(super) queues: &'a wgpu::Buffer,
+    pub(super) dispatches: &'a wgpu::Buffer,
     /// Bytes of the queues for each particle of their capacity.
     pub(super) queue_bytes: u64,
 }
@@ -121,6 +122,7 @@ impl Recorder {
             params: state.buffer(buffers.params),
             counters: state.buffer(buffers.counters),
             queues: state.buffer(buffers.queues),
+            dispatches: state.buffer(buffers.dispatches),
             words: params.words().to_vec(),
             params_words: places(&TransportParams::FIELDS),
             counters_words: places(&TransportCounters::FIELDS),
@@ -185,9 +187,10 @@ impl Recorder {
 impl State {
     fn buffer(&mut self, buffer: &wgpu::Buffer) -> usize {
         let next = self.recording.buffers.len();
-        let is_uniform = buffer.usage().contains(wgpu::BufferUsages::UNIFORM);
+        let is = |usage| buffer.usage().contains(usage);
+        let (is_uniform, is_indirect) = (is(wgpu::BufferUsages::UNIFORM), is(wgpu::BufferUsages::INDIRECT));
         *self.buffers.entry(buffer.clone()).or_insert_with(|| {
-            self.recording.buffers.push(RecordedBuffer { bytes: buffer.size(), is_uniform });
+            self.recording.buffers.push(RecordedBuffer { bytes: buffer.size(), is_uniform, is_indirect });
             next
         })
     }

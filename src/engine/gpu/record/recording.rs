@@ -14,7 +14,7 @@ use crate::domain::DeviceInfo;
 const MAGIC: &[u8; 8] = b"dgcap 1\n";
 /// What the header calls the format, and its version. A change that old readers would misread needs a new one.
 const FORMAT: &str = "dosegrid.capture";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Blobs start at multiples of this, so that they can be read in place as numbers of 8 bytes.
 const ALIGNMENT: usize = 8;
 
@@ -80,6 +80,8 @@ pub(super) struct RecordedSlot {
 pub(super) struct RecordedBuffer {
     pub(super) bytes: u64,
     pub(super) is_uniform: bool,
+    /// Whether dispatches read their workgroups from it.
+    pub(super) is_indirect: bool,
 }
 
 /// Buffers bound to a pipeline, by slot.
@@ -146,6 +148,8 @@ pub(super) struct RecordedLaunch {
     pub(super) params: usize,
     pub(super) counters: usize,
     pub(super) queues: usize,
+    /// Where the first stage of a cycle leaves the workgroups of the others.
+    pub(super) dispatches: usize,
     /// The parameters; those of a batch (`max_lanes`) are still to be set.
     pub(super) words: Vec<u32>,
     /// Words of the parameters and of the counters, by name.

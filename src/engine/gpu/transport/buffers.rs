@@ -5,7 +5,7 @@ use super::device_scene::DeviceScene;
 use super::step_rate::Batch;
 use super::{QUEUE_BYTES, TransportStages};
 use crate::domain::DoseError;
-use crate::engine::gpu::context::Context;
+use crate::engine::gpu::context::{Context, Workgroups};
 use crate::engine::gpu::pipeline::{Bound, Pipeline};
 use crate::engine::gpu::record::LaunchBuffers;
 use crate::engine::gpu::shader::{TransportCounters, TransportParams};
@@ -14,6 +14,11 @@ use crate::engine::gpu::shader::{TransportCounters, TransportParams};
 pub(super) const ACCOUNT_WORDS: usize = 8;
 /// Words of a group in all: its accounts, and its rejection loops that reached their bound.
 pub(super) const GROUP_WORDS: usize = ACCOUNT_WORDS + 1;
+
+/// Stages of a cycle whose workgroups the first one plans.
+const PLANNED_STAGES: usize = 3;
+/// Words of the workgroups of a dispatch: along x, y and z.
+const DISPATCH_WORDS: usize = 3;
 
 /// Fewest particles of a queue for which it is worth looking for memory.
 const LEAST_CAPACITY: u32 = 1 << 12;
@@ -44,6 +49,8 @@ pub(super) struct TransportBuffers {
     pub(super) tally: wgpu::Buffer,
     pub(super) counters: wgpu::Buffer,
     queues: wgpu::Buffer,
+    /// Workgroups of the stages after the plan.
+    dispatches: wgpu::Buffer,
     schedule: Bound,
     emission: Bound,
     charged: Bound,
@@ -97,6 +104,8 @@ impl TransportBuffers {
         let counters = context.storage("counters", TransportCounters::WORDS + (GROUP_WORDS << MAX_LAUNCH_BITS));
         let queue_bytes = QUEUE_BYTES * u64::from(capacity);
         let queues = KeptBuffers::take(&mut kept.queues, context, "queues", queue_bytes);
+        let indirect = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::INDIRECT;
+        let dispatches = context.buffer("dispatches", PLANNED_STAGES * DISPATCH_WORDS, indirect);
         let buffers = [
             ("params", &params),
             ("medium", &scene.medium),
@@ -104,6 +113,7 @@ impl TransportBuffers {
             ("tally", &tally),
             ("queues", &queues),
             ("counters", &counters),
+            ("dispatches", &dispatches),
             ("source_guide", &scene.source_guide),
             ("source_ends", &scene.source_ends),
             ("source_voxels", &scene.source_voxels),
@@ -111,7 +121,7 @@ impl TransportBuffers {
         let bind = |stage: &Pipeline| stage.bind(&context.device, &buffers);
         let stages_bound = [&stages.schedule, &stages.emission, &stages.charged, &stages.photon].map(bind);
         let [schedule, emission, charged, photon] = stages_bound;
-        Self { capacity, schedule, emission, charged, photon, params, tally, counters, queues }
+        Self { capacity, schedule, emission, charged, photon, params, tally, counters, queues, dispatches }
     }
 
     /// Sets all sums to zero.
@@ -134,7 +144,7 @@ impl TransportBuffers {
         context.queue.submit([encoder.finish()]);
     }
 
-    /// The stages of a cycle, in order.
+    /// The stages of a cycle, in order: the plan, and those whose workgroups it plans.
     fn cycle<'a>(&'a self, stages: &'a TransportStages) -> [(&'a Pipeline, &'a Bound); 4] {
         [
             (&stages.schedule, &self.schedule),
@@ -144,19 +154,20 @@ impl TransportBuffers {
         ]
     }
 
+    /// The workgroups of a stage, by its place in a cycle.
+    fn workgroups(&self, place: usize) -> Workgroups<'_> {
+        match place.checked_sub(1) {
+            Some(planned) => Workgroups::Planned(&self.dispatches, (planned * DISPATCH_WORDS * 4) as u64),
+            None => Workgroups::Given([1, 1]),
+        }
+    }
+
     /// Keeps a launch with its rule, if what the device is given is kept.
     pub(super) fn record(&self, context: &Context, stages: &TransportStages, params: &TransportParams) {
         let Some(recorder) = &context.recorder else { return };
-        let Self { params: uniform, counters, queues, .. } = self;
-        let buffers = LaunchBuffers { params: uniform, counters, queues, queue_bytes: QUEUE_BYTES };
+        let Self { params: uniform, counters, queues, dispatches, .. } = self;
+        let buffers = LaunchBuffers { params: uniform, counters, queues, dispatches, queue_bytes: QUEUE_BYTES };
         recorder.launch(&buffers, params, self.cycle(stages));
-    }
-
-    /// The workgroups of a batch that count when they come to their end: those of all stages but the plan.
-    pub(super) fn counted(&self, stages: &TransportStages, batch: Batch) -> u32 {
-        let [_, counted @ ..] = self.cycle(stages);
-        let of_cycle: u32 = counted.iter().map(|(stage, _)| batch.workgroups(stage.shader)).sum();
-        batch.cycles.wrapping_mul(of_cycle)
     }
 
     /// Hands some cycles to the device.
@@ -166,14 +177,14 @@ impl TransportBuffers {
         let label = wgpu::CommandEncoderDescriptor { label: Some("cycles") };
         let mut encoder = context.device.create_command_encoder(&label);
         let cycle = self.cycle(stages);
-        let dispatch = |pass: &mut wgpu::ComputePass<'_>, (stage, bound): (&Pipeline, &Bound)| {
-            context.dispatch(pass, (stage, bound), 0, [batch.workgroups(stage.shader), 1]);
+        let dispatch = |pass: &mut wgpu::ComputePass<'_>, (place, stage): (usize, (&Pipeline, &Bound))| {
+            context.dispatch(pass, stage, 0, self.workgroups(place));
         };
-        let steps = (0..batch.cycles).flat_map(|_| cycle);
+        let steps = (0..batch.cycles).flat_map(|_| cycle.into_iter().enumerate());
         match context.stopwatch.as_ref().filter(|stopwatch| stopwatch.is_watching()) {
             // Each stage in a pass of its own, whose ends are timed.
             Some(stopwatch) => steps.for_each(|step| {
-                let timestamp_writes = stopwatch.next(step.0.shader.name);
+                let timestamp_writes = stopwatch.next(step.1.0.shader.name);
                 let descriptor = wgpu::ComputePassDescriptor { label: Some("cycle"), timestamp_writes };
                 dispatch(&mut encoder.begin_compute_pass(&descriptor), step);
             }),

@@ -13,7 +13,9 @@ use crate::domain::{GroupTally, Tally};
 use crate::engine::cpu::CpuEngine;
 use crate::engine::gpu::context::DeviceLimits;
 use crate::engine::gpu::device_tests::open;
+use crate::engine::gpu::played::Fault;
 use crate::engine::gpu::session::Session;
+use crate::engine::measures::TransportWork;
 use crate::physics::material::{self};
 use crate::plan::HistoryCuts;
 use crate::plan::transport::ChosenCuts;
@@ -198,6 +200,50 @@ fn bytes_do_not_depend_on_queues_batches_and_ranges() {
         parts.add(&run(&mut session, &scene, histories));
     }
     assert_eq!(parts, expected);
+}
+
+#[test]
+#[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
+fn lanes_without_a_particle_are_not_dispatched() {
+    let mut session = shared_session();
+    let scene = layers(everything(), 1);
+    run(&mut session, &scene, 0..1);
+    let stages = session.transport.as_mut().expect("compiled");
+    // There is room for thousands of lanes in each dispatch.
+    stages.step_rate = StepRate::new(false);
+    stages.done = TransportWork::default();
+    run(&mut session, &scene, 7..8);
+    let done = session.transport.as_ref().expect("kept").done;
+    // The decays of a slot are padded to a workgroup. One history never has as many particles as a workgroup has lanes.
+    let most = scene.emissions.slots.len() as u64 + 2 * done.cycles;
+    assert!(done.cycles > 0 && (1..=most).contains(&done.workgroups), "{done:?}");
+    assert!(done.moving <= done.lanes && done.lanes <= 2 * 64 * done.cycles, "{done:?}");
+}
+
+#[test]
+#[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
+fn a_stage_that_does_nothing_is_noticed_where_it_has_something_to_do() {
+    let mut session = shared_session();
+    let scene = layers(everything(), 8);
+    let expected = run(&mut session, &scene, 0..100);
+    for stage in ["transport_schedule", "transport_emission", "transport_charged", "transport_photon"] {
+        let mut noticed = 0;
+        for passes in [0, 1, 2, 4] {
+            session.context.played.ask(Fault::Idle(stage), passes);
+            let mut tally = Tally::new(scene.groups, scene.medium.len());
+            let outcome = session.transport(&scene, 0..100, &mut tally, &Control::detached());
+            assert!(session.context.played.end(), "{stage} is dispatched more often than {passes} times");
+            match outcome {
+                Ok(()) => assert_eq!(tally, expected, "{stage} after {passes}"),
+                Err(error) => {
+                    assert!(matches!(error, DoseError::DeviceLost(_)), "{stage} after {passes}: {error}");
+                    noticed += 1;
+                }
+            }
+        }
+        assert!(noticed > 0, "{stage}");
+    }
+    assert_eq!(run(&mut session, &scene, 0..100), expected);
 }
 
 #[test]

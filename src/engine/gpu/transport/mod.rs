@@ -215,19 +215,17 @@ impl Session {
             self.read_as(&buffers.counters, 0, &mut words, |word| word)?;
             let counters = TransportCounters::read(&words);
             // A device that failed may read back as zeros, and a stage that did not run leaves all as it was.
-            let counted = before.workgroups.wrapping_add(buffers.counted(stages, batch));
-            if counters.cycles != before.cycles.wrapping_add(batch.cycles) || counters.workgroups != counted {
+            let is_planned = counters.cycles == before.cycles.wrapping_add(batch.cycles);
+            if !is_planned || counters.workgroups != counters.given {
                 return Err(DoseError::DeviceLost("the device did not do what it was given".to_owned()));
             }
             let work = worked(&counters).wrapping_sub(worked(&before));
             if work == 0 && (waiting(&counters) > 0 || emitted(&counters) < params.n_items) {
                 return Err(DoseError::DeviceOutOfMemory("the queues of particles are full".to_owned()));
             }
-            stages.step_rate.learn(work, start.elapsed());
+            stages.step_rate.learn(batch, work, start.elapsed());
             self.context.collect_times()?;
-            stages.done.planned_steps += work;
-            stages.done.moving += u64::from(counters.charged_running) + u64::from(counters.photons_running);
-            stages.done.lanes += 2 * u64::from(batch.lanes);
+            add_work(&mut stages.done, batch, work, [&before, &counters]);
             before = counters;
         }
     }
@@ -257,6 +255,19 @@ fn launch_params(
         charged_steps: quota.charged_steps,
         photon_steps: quota.photon_steps,
         ..of_scene
+    }
+}
+
+/// Adds a batch to what was done, by the counters before and after it.
+fn add_work(done: &mut TransportWork, batch: Batch, steps: u64, [before, after]: [&TransportCounters; 2]) {
+    done.planned_steps += steps;
+    done.cycles += u64::from(batch.cycles);
+    done.workgroups += u64::from(after.given.wrapping_sub(before.given));
+    for (moving, lanes) in
+        [(after.charged_running, TRANSPORT_CHARGED.lanes), (after.photons_running, TRANSPORT_PHOTON.lanes)]
+    {
+        done.moving += u64::from(moving);
+        done.lanes += u64::from(moving).next_multiple_of(u64::from(lanes));
     }
 }
 

@@ -8,7 +8,7 @@ use super::fetch::incomplete;
 use super::held::Held;
 use crate::domain::summed::RegionSums;
 use crate::domain::{Control, DoseError, Regions, Summed};
-use crate::engine::gpu::context::Context;
+use crate::engine::gpu::context::{Context, Workgroups};
 use crate::engine::gpu::pipeline::{Bound, Pipeline};
 use crate::engine::gpu::session::Session;
 use crate::engine::gpu::shader::{SUMMARY_REGIONS, SUMMARY_VOXELS, SummaryParams};
@@ -173,7 +173,7 @@ impl SummaryBuffers {
         let descriptor = wgpu::ComputePassDescriptor { label: Some("summary"), timestamp_writes: None };
         let mut pass = encoder.begin_compute_pass(&descriptor);
         for (pipeline, (bound, workgroups)) in [&stages.voxels, &stages.regions].into_iter().zip(&self.stages) {
-            context.dispatch(&mut pass, (pipeline, bound), 0, context.axes(*workgroups));
+            context.dispatch(&mut pass, (pipeline, bound), 0, Workgroups::Given(context.axes(*workgroups)));
         }
         drop(pass);
         context.queue.submit([encoder.finish()]);
