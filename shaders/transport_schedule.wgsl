@@ -6,8 +6,11 @@
 
 // Decays fill a queue up to this part of its capacity (one in FILLED). The rest is for what particles set free.
 const FILLED: u32 = 4u;
-// Where there is not room for all particles to move, those that do may take no more than this part of it (one in
-// THROTTLE). That leaves enough for their descendants, whose energies fall from one generation to the next.
+// Where there is not room for all particles to move, as many do as there is room for, as long as each queue is empty by
+// this part or more (one in ROOMY). The others stand.
+const ROOMY: u32 = 2u;
+// Where less is empty, those that move may take no more than this part of it (one in THROTTLE). That leaves enough for
+// their descendants, whose energies fall from one generation to the next.
 const THROTTLE: u32 = 64u;
 // Particles of either kind that an interaction of a photon may set free.
 const FREED_BY_PHOTON: u32 = 2u;
@@ -28,16 +31,22 @@ fn main() {
     );
     let first_item = atomicLoad(&counters.first_item) + atomicLoad(&counters.emitting);
 
-    let limit = min(params.capacity / FILLED, most_lanes());
-    let most_charged = limit - min(limit, charged);
-    let most_photons = (limit - min(limit, photons)) / params.photons_per_charged;
+    // All charged particles can move if they are no more than one in (2 photons_per_charged) of the capacity, and
+    // decays leave some of that for those that are set free.
+    let filled_charged = max(FILLED, 2u * params.photons_per_charged + 2u);
+    let limit_charged = min(params.capacity / filled_charged, most_lanes());
+    let limit_photons = min(params.capacity / FILLED, most_lanes());
+    let most_charged = limit_charged - min(limit_charged, charged);
+    let most_photons = (limit_photons - min(limit_photons, photons)) / params.photons_per_charged;
     let emitting = min(min(most_charged, most_photons), params.n_items - first_item);
 
     // Half of the room is for what charged particles set free, half for what photons do.
     let room_charged = (params.capacity - charged - emitting) / 2u;
     let room_photons = (params.capacity - photons - params.photons_per_charged * emitting) / 2u;
-    let charged_running = running(charged, min(room_charged, room_photons / params.photons_per_charged));
-    let photons_running = running(photons, min(room_charged, room_photons) / FREED_BY_PHOTON);
+    let is_roomy = min(room_charged, room_photons) >= params.capacity / (2u * ROOMY);
+    let for_charged = min(room_charged, room_photons / params.photons_per_charged);
+    let charged_running = running(charged, for_charged, is_roomy);
+    let photons_running = running(photons, min(room_charged, room_photons) / FREED_BY_PHOTON, is_roomy);
 
     let given = vec3(
         workgroups_for(emitting),
@@ -75,7 +84,7 @@ fn queued(n: u32, n_running: u32, n_appended: u32) -> u32 {
 }
 
 // How many of `n` particles move, where there is room for what `affordable` of them may set free.
-fn running(n: u32, affordable: u32) -> u32 {
-    let all_or_few = select(max(affordable / THROTTLE, min(affordable, 1u)), n, n <= affordable);
-    return min(min(n, all_or_few), most_lanes());
+fn running(n: u32, affordable: u32, is_roomy: bool) -> u32 {
+    let few = max(affordable / THROTTLE, min(affordable, 1u));
+    return min(min(n, select(few, affordable, n <= affordable || is_roomy)), most_lanes());
 }

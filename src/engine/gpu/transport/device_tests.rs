@@ -222,6 +222,29 @@ fn lanes_without_a_particle_are_not_dispatched() {
 
 #[test]
 #[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
+fn full_queues_do_not_hold_up_the_particles_in_them() {
+    /// Far more than the decays below take, and far fewer than they took where few particles of a full queue moved.
+    const MOST_CYCLES: u64 = 400;
+    let mut session = shared_session();
+    let beta = Emission { particle: Particle::Electron, low_mev: 2.0, high_mev: 2.2, yield_per_decay: 1.0 };
+    let rare = Emission { particle: Particle::Positron, low_mev: 0.1, high_mev: 1.5, yield_per_decay: 1e-3 };
+    let scene = layers(vec![beta, rare], 8);
+    let expected = run(&mut session, &scene, 0..4000);
+    let stages = session.transport.as_mut().expect("compiled");
+    let own = std::mem::replace(&mut stages.quota.capacity, 2048);
+    // Nothing but the queue bounds the lanes.
+    stages.step_rate = StepRate::new(false);
+    stages.done = TransportWork::default();
+    let found = run(&mut session, &scene, 0..4000);
+    let stages = session.transport.as_mut().expect("kept");
+    stages.quota.capacity = own;
+    println!("{:?}", stages.done);
+    assert!(stages.done.cycles < MOST_CYCLES, "{:?}", stages.done);
+    assert_eq!(found, expected);
+}
+
+#[test]
+#[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
 fn a_stage_that_does_nothing_is_noticed_where_it_has_something_to_do() {
     let mut session = shared_session();
     let scene = layers(everything(), 8);
