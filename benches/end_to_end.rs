@@ -42,7 +42,7 @@ fn end_to_end(criterion: &mut Criterion) {
     });
     let mut group = criterion.benchmark_group("end_to_end");
     group.sample_size(10).measurement_time(Duration::from_secs(15)).throughput(Throughput::Elements(SIDE.pow(3)));
-    let water = KernelOptions { density_correction: DensityCorrection::Water, ..KernelOptions::default() };
+    let water = KernelOptions { density_correction: DensityCorrection::None, ..KernelOptions::default() };
     for (name, method) in [
         ("local", Method::Local(LocalOptions::default())),
         ("kernel", Method::Kernel(KernelOptions::default())),
