@@ -1,5 +1,6 @@
 //! Fits of curves to a series by weighted least squares.
 
+use super::covariance::{covariance, jacobian, scaled};
 use super::starts::{START_HALF_LIVES_H, starts, starts_from};
 use super::weighting::Observation;
 use super::{Curve, Shape};
@@ -203,33 +204,6 @@ fn sorted(shape: Shape, logarithms: &[f64]) -> Option<Curve> {
         }
     }
     Some(Curve::unchecked(shape, parameters))
-}
-
-/// (JᵀWJ)⁻¹ in the parameters themselves.
-fn covariance(curve: &Curve, points: &[Observation], chi_square: f64, given_sigma: bool) -> Option<Vec<Vec<f64>>> {
-    let degrees = points.len() - curve.parameters().len();
-    let inverse = Triangle::of(jacobian(curve, points), vec![0.0; points.len()]).inverse_of_normal()?;
-    scaled(inverse, chi_square, degrees, given_sigma)
-}
-
-/// Derivatives of the points by the parameters, in standard deviations: a row for each point.
-fn jacobian(curve: &Curve, points: &[Observation]) -> Vec<Vec<f64>> {
-    let row = |point: &Observation| {
-        let (_, slopes) = curve.apply(|rate| point.window.mean(rate));
-        slopes.into_iter().map(|slope| slope / point.sigma).collect()
-    };
-    points.iter().map(row).collect()
-}
-
-/// With σ of the caller as it is, else times χ²/(n−p): then none without a degree of freedom.
-///
-/// Source: Gear 2018 (EJNMMI 45:2456).
-fn scaled(covariance: Vec<Vec<f64>>, chi_square: f64, degrees: usize, given_sigma: bool) -> Option<Vec<Vec<f64>>> {
-    if given_sigma {
-        return Some(covariance);
-    }
-    let factor = (degrees > 0).then(|| chi_square / degrees as f64)?;
-    Some(covariance.into_iter().map(|row| row.into_iter().map(|value| value * factor).collect()).collect())
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ pub mod budget;
 mod candidate;
 mod clock;
 pub mod course;
+mod covariance;
 pub mod curve;
 pub mod cycle_factors;
 pub mod cycles;

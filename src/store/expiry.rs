@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::change::{Change, Done, What};
-use super::jobs::gone;
+use super::endings::gone;
 use super::record::{RequestRecord, VolumeRecord};
 use super::state::State;
 use super::told::by_itself;

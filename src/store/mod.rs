@@ -16,6 +16,7 @@ mod clock;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod digest_name;
+mod endings;
 mod error;
 mod expiry;
 mod export;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::at_once_tests::new;
 use super::change::{Change, What};
 use super::conformance::actor;
-use super::jobs::gone;
+use super::endings::gone;
 use super::record::VolumeRecord;
 use super::state::State;
 use super::{Beginning, JobRecord, Outcome, Phase, Store, StoreOptions, VolumeDigest};

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::change::{Change, Done, What};
-use super::jobs::{Loss, ended, put_back};
+use super::endings::{Loss, ended, put_back};
 use super::new_file::{NewFile, StoredFile};
 use super::order::Lane;
 use super::record::{JobFault, JobRecord, Phase, VolumeRecord};

@@ -1,0 +1,42 @@
+//! What the points of a series say of the parameters of a curve: their slopes and the covariance.
+
+use super::Curve;
+use super::weighting::Observation;
+use crate::math::least_squares::Triangle;
+
+/// (JᵀWJ)⁻¹ in the parameters themselves.
+pub(super) fn covariance(
+    curve: &Curve,
+    points: &[Observation],
+    chi_square: f64,
+    given_sigma: bool,
+) -> Option<Vec<Vec<f64>>> {
+    let degrees = points.len() - curve.parameters().len();
+    let inverse = Triangle::of(jacobian(curve, points), vec![0.0; points.len()]).inverse_of_normal()?;
+    scaled(inverse, chi_square, degrees, given_sigma)
+}
+
+/// Derivatives of the points by the parameters, in standard deviations: a row for each point.
+pub(super) fn jacobian(curve: &Curve, points: &[Observation]) -> Vec<Vec<f64>> {
+    let row = |point: &Observation| {
+        let (_, slopes) = curve.apply(|rate| point.window.mean(rate));
+        slopes.into_iter().map(|slope| slope / point.sigma).collect()
+    };
+    points.iter().map(row).collect()
+}
+
+/// With σ of the caller as it is, else times χ²/(n−p): then none without a degree of freedom.
+///
+/// Source: Gear 2018 (EJNMMI 45:2456).
+pub(super) fn scaled(
+    covariance: Vec<Vec<f64>>,
+    chi_square: f64,
+    degrees: usize,
+    given_sigma: bool,
+) -> Option<Vec<Vec<f64>>> {
+    if given_sigma {
+        return Some(covariance);
+    }
+    let factor = (degrees > 0).then(|| chi_square / degrees as f64)?;
+    Some(covariance.into_iter().map(|row| row.into_iter().map(|value| value * factor).collect()).collect())
+}
