@@ -34,6 +34,35 @@ pub(super) fn has_arrived(delivery: &Delivery) -> bool {
     matches!(delivery.state, Stored | Verified | Committed | Unverified)
 }
 
+/// Where the deliveries of an item take it, and why; none where it stays.
+pub(super) fn conclusion(item: &Item) -> Option<(State, String)> {
+    let count = |state: DeliveryState| item.deliveries.iter().filter(|one| one.state == state).count();
+    let said = |state: DeliveryState| {
+        let found = item.deliveries.iter().filter(|one| one.state == state);
+        let words: Vec<String> = found.map(|one| format!("{}: {}", one.to, one.said)).collect();
+        words.join("; ")
+    };
+    let (waiting, failed, stored) =
+        (count(DeliveryState::Waiting), count(DeliveryState::Failed), count(DeliveryState::Stored));
+    let (is_released, is_sent) = (item.state == State::Released, item.state == State::Sent);
+    if is_released && waiting == 0 && failed > 0 || is_sent && stored == 0 && failed > 0 {
+        Some((State::Aside, said(DeliveryState::Failed)))
+    } else if is_released && waiting == 0 {
+        Some((State::Sent, "stored by every destination".to_owned()))
+    } else if is_sent && waiting > 0 {
+        Some((State::Released, said(DeliveryState::Waiting)))
+    } else if is_sent && stored == 0 && count(DeliveryState::Unverified) == 0 {
+        let reason = match said(DeliveryState::Committed) {
+            committed if committed.is_empty() => "read back from every destination, and equal".to_owned(),
+            committed if count(DeliveryState::Verified) == 0 => committed,
+            committed => format!("read back and equal where it can be; {committed}"),
+        };
+        Some((State::Verified, reason))
+    } else {
+        None
+    }
+}
+
 impl Gateway {
     /// Sends what is due, and reads back what was sent. Whether anything was due.
     pub(super) fn deliver_due(&self) -> Result<bool, DoseError> {
@@ -114,30 +143,9 @@ impl Gateway {
     /// Takes an item on whose deliveries say so.
     fn conclude(&self, id: &str) -> Result<(), DoseError> {
         let item = self.ledger.change(|change| change.item(id))?;
-        let count = |state: DeliveryState| item.deliveries.iter().filter(|one| one.state == state).count();
-        let said = |state: DeliveryState| {
-            let found = item.deliveries.iter().filter(|one| one.state == state);
-            let words: Vec<String> = found.map(|one| format!("{}: {}", one.to, one.said)).collect();
-            words.join("; ")
-        };
-        let (waiting, failed, stored) =
-            (count(DeliveryState::Waiting), count(DeliveryState::Failed), count(DeliveryState::Stored));
-        let (is_released, is_sent) = (item.state == State::Released, item.state == State::Sent);
-        if is_released && waiting == 0 && failed > 0 || is_sent && stored == 0 && failed > 0 {
-            self.settle(id, State::Aside, &said(DeliveryState::Failed), |_| {})
-        } else if is_released && waiting == 0 {
-            self.settle(id, State::Sent, "stored by every destination", |_| {})
-        } else if is_sent && waiting > 0 {
-            self.settle(id, State::Released, &said(DeliveryState::Waiting), |_| {})
-        } else if is_sent && stored == 0 && count(DeliveryState::Unverified) == 0 {
-            let reason = match said(DeliveryState::Committed) {
-                committed if committed.is_empty() => "read back from every destination, and equal".to_owned(),
-                committed if count(DeliveryState::Verified) == 0 => committed,
-                committed => format!("read back and equal where it can be; {committed}"),
-            };
-            self.settle(id, State::Verified, &reason, |_| {})
-        } else {
-            Ok(())
+        match conclusion(&item) {
+            Some((state, reason)) => self.settle(id, state, &reason, |_| {}),
+            None => Ok(()),
         }
     }
 

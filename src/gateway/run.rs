@@ -12,7 +12,7 @@ use super::offer::Offer;
 use super::record::{Item, StudyRecord};
 use super::sources::listen;
 use super::whole::{Verdict, conflict, verdict};
-use super::{Gateway, OpenError, State, control, now_ms};
+use super::{Gateway, OpenError, State, control, delivery, now_ms};
 use crate::domain::{DoseError, Invalid};
 
 use super::ledger::Table;
@@ -135,7 +135,7 @@ impl Gateway {
     }
 
     /// Whether something is left to do that waits neither for somebody nor for more of a study.
-    fn has_work(&self) -> Result<bool, DoseError> {
+    pub(super) fn has_work(&self) -> Result<bool, DoseError> {
         use super::record::DeliveryState::Stored;
         for item in self.ledger.items()? {
             if self.has_to_tell_worklist(&item) {
@@ -146,7 +146,10 @@ impl Gateway {
                     let study: Option<StudyRecord> = self.ledger.get(Table::Studies, &item.study)?;
                     study.is_some_and(|study| study.last_ms == item.looked_ms)
                 }
-                State::Sent => item.deliveries.iter().all(|one| one.state != Stored),
+                // A report may have come that its item has not followed yet.
+                State::Sent => {
+                    item.deliveries.iter().all(|one| one.state != Stored) && delivery::conclusion(&item).is_none()
+                }
                 State::Ready => self.waits_for_workitem(&item),
                 State::Computed | State::Released => false,
                 State::Held | State::Verified | State::Skipped | State::Aside => true,

@@ -64,6 +64,21 @@ fn what_arrives_while_its_item_is_skipped_is_noted() {
 }
 
 #[test]
+fn a_gateway_that_ends_when_all_is_done_follows_the_last_report() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = gateway(folder.path());
+    for (states, has_work) in [
+        (&[DeliveryState::Committed][..], true),
+        (&[DeliveryState::Verified, DeliveryState::Stored], true),
+        (&[DeliveryState::Unverified, DeliveryState::Failed], true),
+        (&[DeliveryState::Verified, DeliveryState::Unverified], false),
+    ] {
+        item(&gateway, State::Sent, |item| item.deliveries = states.iter().copied().map(delivery).collect());
+        assert_eq!(gateway.has_work().expect("readable"), has_work, "{states:?}");
+    }
+}
+
+#[test]
 fn what_waited_for_its_turn_is_looked_at_by_the_rules_of_a_new_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let gateway = gateway(folder.path());
