@@ -6,11 +6,13 @@ import asyncio
 import concurrent.futures
 import datetime
 import functools
+import inspect
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence, TypeVar, Union
 
 from . import _address, _clinic, _core, _integrals, _kernel, _result, _stored
 from ._calls import Cancel
-from ._client import core
+from ._client import core, goes_nowhere
+from ._errors import FieldError, Unavailable, of_fields
 from ._geometry import Grid
 from ._images import ImageLike, Volume
 from ._jobs import JobInfo
@@ -54,8 +56,11 @@ class _Threads:
 
     def __init__(self) -> None:
         self._pool = concurrent.futures.ThreadPoolExecutor(_CALLS, "dosegrid")
+        self.is_closed = False
 
     async def run(self, call: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
+        if self.is_closed:
+            raise Unavailable(_core.CLOSED)
         return await asyncio.get_running_loop().run_in_executor(
             self._pool, functools.partial(call, *arguments, **named)
         )
@@ -64,6 +69,9 @@ class _Threads:
         self, call: Callable[..., _T], *arguments: Any, progress: Union[OnProgress, OnFraction] = None, **named: Any
     ) -> _T:
         """As `run`, for a call that takes `cancel`, and `on_progress` where there is any."""
+        if inspect.iscoroutinefunction(progress):
+            reason = "is a plain function, called on the loop: one of `async def` would never run"
+            raise of_fields([FieldError("progress", reason)])
         cancel = Cancel()
         listener = _Listener(progress, cancel) if callable(progress) else None
         if progress is not None:
@@ -87,6 +95,7 @@ class _Threads:
         return found
 
     def close(self) -> None:
+        self.is_closed = True
         self._pool.shutdown(wait=False)
 
 
@@ -169,12 +178,17 @@ class AsyncClient:
     async def __aenter__(self) -> AsyncClient:
         return self
 
+    def __reduce__(self) -> Any:
+        raise TypeError(goes_nowhere("AsyncClient"))
+
     async def __aexit__(self, *_: Any) -> None:
         await self.close()
 
     async def close(self) -> None:
         """Ends all calls, and the server that was started for this client."""
-        await self._threads.run(self._core.close)
+        # Twice is as good as once.
+        if not self._threads.is_closed:
+            await self._threads.run(self._core.close)
         self._threads.close()
 
     async def compute(

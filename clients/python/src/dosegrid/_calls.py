@@ -207,7 +207,7 @@ class Connection:
         :raises DosegridError: if it fails
         """
         method = _wire.method(service, rpc)
-        request = method.request(**fields).SerializeToString()
+        request = _filled(method.request, fields).SerializeToString()
 
         def attempt() -> Any:
             answers: list[Any] = []
@@ -241,6 +241,33 @@ class Connection:
                 if deadline.is_near(pause):
                     raise
                 (cancel or Cancel())._pause(pause)
+
+
+def check_cancel(cancel: Any) -> None:
+    """Refuses what cannot be asked whether the caller has cancelled.
+
+    :raises InvalidRequest: if it is no `Cancel`
+    """
+    if cancel is not None and not isinstance(cancel, Cancel):
+        reason = f"is a dosegrid.Cancel(), whose cancel() is called from another thread; got {type(cancel).__name__}"
+        raise _errors.of_fields([_errors.FieldError("cancel", reason)])
+
+
+def _filled(request: Any, fields: dict[str, Any]) -> Any:
+    """A message with these fields.
+
+    :raises InvalidRequest: names those that cannot be what they are
+    """
+    try:
+        return request(**fields)
+    except (TypeError, ValueError, OverflowError):
+        faults = []
+        for name, value in fields.items():
+            try:
+                request(**{name: value})
+            except (TypeError, ValueError, OverflowError):
+                faults.append(_errors.FieldError(name, f"cannot be {value!r}"))
+        raise _errors.of_fields(faults) from None
 
 
 def only(answers: list[Any], address: str) -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import numbers
 import os
 from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Union
 
 from . import _address, _clinic, _core, _integrals, _kernel, _result, _stored
 from ._calls import Cancel
+from ._errors import FieldError, of_fields
 from ._geometry import Grid
 from ._images import ImageLike, Volume
 from ._jobs import JobInfo
@@ -35,6 +37,7 @@ def core(
     retries: int,
 ) -> _core.Core:
     """What both clients are made of."""
+    _check(server, token, device, connect_timeout, retries)
     address = server or os.environ.get("DOSEGRID_SERVER") or None
     access = None
     if address is not None:
@@ -42,6 +45,31 @@ def core(
             address, tls=tls, ca=ca, certificate=certificate, key=key, token=token, server_name=server_name
         )
     return _core.Core(access, device=device, connect_timeout=connect_timeout, retries=retries)
+
+
+def _check(server: Any, token: Any, device: Any, connect_timeout: Any, retries: Any) -> None:
+    """Refuses what a client cannot be made of.
+
+    :raises InvalidRequest: names every fault
+    """
+    faults = []
+    if server is not None and not isinstance(server, str):
+        faults.append(FieldError("server", f"is a text such as 127.0.0.1:50051, got {server!r}"))
+    if token is not None and not isinstance(token, str):
+        faults.append(FieldError("token", f"is a text, got {type(token).__name__}"))
+    if not isinstance(device, str):
+        faults.append(FieldError("device", f"is auto, cpu, gpu or gpu:N, got {device!r}"))
+    if not (isinstance(connect_timeout, numbers.Real) and float(connect_timeout) > 0):
+        faults.append(FieldError("connect_timeout", f"is a number of seconds above 0, got {connect_timeout!r}"))
+    if not (isinstance(retries, numbers.Integral) and int(retries) >= 0):
+        faults.append(FieldError("retries", f"is a whole number, 0 or more, got {retries!r}"))
+    if faults:
+        raise of_fields(faults)
+
+
+def goes_nowhere(kind: str) -> str:
+    """What is said where a client is to be pickled."""
+    return f"a client has connections, and goes to no other process: make one in each, dosegrid.{kind}(…)"
 
 
 class Job:
@@ -135,6 +163,9 @@ class Client:
 
     def __enter__(self) -> Client:
         return self
+
+    def __reduce__(self) -> Any:
+        raise TypeError(goes_nowhere("Client"))
 
     def __exit__(self, *_: Any) -> None:
         self.close()

@@ -82,7 +82,7 @@ def bed(
     for name, image in ("labels", labels), ("density", density):
         volumes.add(name, image, name.upper(), getattr(header, name))
     for index, (label, mask) in enumerate((organs or {}).items()):
-        organ = header.organ_volumes.add(label=int(label))
+        organ = header.organ_volumes.add(label=draft.label("organs", label))
         volumes.add(f"organs[{label}]", mask, "ORGAN", organ.volume, index)
     answer = exchange(core, "ComputeBed", draft, volumes, on_progress, timeout, cancel)
     result = only(answer.results, "the server")

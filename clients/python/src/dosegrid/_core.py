@@ -12,7 +12,7 @@ import numpy as np
 
 from . import _errors, _kernel, _progress, _request, _result, _stored, _upload, _wire, _words
 from ._address import Access
-from ._calls import Cancel, Connection, Deadline, Source, is_idle, only
+from ._calls import Cancel, Connection, Deadline, Source, check_cancel, is_idle, only
 from ._geometry import Grid
 from ._images import ImageLike, Volume
 from ._jobs import JobInfo, info_of
@@ -23,6 +23,8 @@ from ._version import __version__
 Listener = Callable[[_progress.Progress], Any]
 _RESAMPLE = _wire.Envelope(("ResampleRequest", "chunk"), "VolumeChunk")
 _TALLY = _wire.Envelope(("MergeTalliesRequest", "tally_chunk"), "TallyChunk")
+#: What is said of a client that was closed.
+CLOSED = "the client is closed: make another one, or keep this one open until its last call has ended"
 #: How often a call that waits for the connection looks whether it still has to, in s.
 _TURN_S = 0.05
 #: Longest wait for the end of a server that does not answer any more, in s.
@@ -54,12 +56,13 @@ class Core:
 
         :raises Unavailable: if there is none
         """
+        check_cancel(cancel)
         # Another call may be connecting, with more time than this one has.
         while not self._lock.acquire(timeout=_TURN_S):
             deadline.check(cancel)
         try:
             if self._is_closed:
-                raise _errors.Unavailable("the client is closed")
+                raise _errors.Unavailable(CLOSED)
             if self.server is not None and not self.server.is_running:
                 self._disconnect()
             if self._connection is None:
@@ -169,6 +172,7 @@ class Core:
     ) -> _result.Result:
         """The dose of several runs together."""
         deadline = Deadline(timeout)
+        _check_tallies(tallies, grid)
         method = _wire.method("DoseService", "MergeTallies")
         header = _wire.message("MergeTalliesHeader")(return_uncertainty=uncertainty, return_tally=tally)
         header.grid.CopyFrom(grid.message())
@@ -199,14 +203,21 @@ class Core:
         deadline = Deadline(timeout)
         method = _wire.method("DoseService", "Resample")
         image, element = _upload.sendable("image", given)
+        if (onto is None) == (spacing_mm is None):
+            reason = "or `onto` says the grid: one of the two, and not both"
+            raise _errors.of_fields([_errors.FieldError("spacing_mm", reason)])
         header = _wire.message("ResampleHeader")(kind=_number("kind", "ResampleKind", "RESAMPLE_KIND", kind))
         header.source.grid.CopyFrom(image.grid.message())
         header.source.element_type = element.number
         header.source.slope, header.source.intercept = image.slope, image.intercept
         if onto is not None:
             header.grid.CopyFrom(_upload.sendable("onto", onto)[0].grid.message())
-        elif spacing_mm is not None:
-            header.spacing_mm = spacing_mm
+        else:
+            try:
+                header.spacing_mm = spacing_mm
+            except (TypeError, ValueError):
+                reason = f"is one number, the edge of cubes in mm; got {spacing_mm!r}"
+                raise _errors.of_fields([_errors.FieldError("spacing_mm", reason)]) from None
         role = _wire.number("VolumeRole", "VOLUME_ROLE_SOURCE")
 
         def messages() -> Iterator[bytes]:
@@ -265,7 +276,8 @@ class Core:
 
     def jobs(self, states: Sequence[str], timeout: Optional[float]) -> list[JobInfo]:
         """All jobs, the newest first."""
-        numbers = [_number("states", "JobState", "JOB_STATE", state) for state in states]
+        words = [states] if isinstance(states, str) else states
+        numbers = [_number("states", "JobState", "JOB_STATE", state) for state in words]
         found: list[JobInfo] = []
         token = ""
         while True:
@@ -347,12 +359,36 @@ class Core:
         self, nuclide: str, spacing_mm: Sequence[float], radius_voxels: int, timeout: Optional[float]
     ) -> _kernel.Kernel:
         """Voxel S values."""
-        fields: dict[str, Any] = {"nuclide": nuclide, "spacing_mm": list(spacing_mm), "radius_voxels": radius_voxels}
+        try:
+            edges = [float(edge) for edge in spacing_mm]
+        except (TypeError, ValueError):
+            reason = f"is three numbers, along x, y and z in mm; got {spacing_mm!r}"
+            raise _errors.of_fields([_errors.FieldError("spacing_mm", reason)]) from None
+        fields: dict[str, Any] = {"nuclide": nuclide, "spacing_mm": edges, "radius_voxels": radius_voxels}
         return _kernel.of_answer(self.ask("DoseService", "ComputeKernel", timeout, **fields))
 
     def url(self) -> str:
         """The address of the server."""
         return self.connection(Deadline(None)).access.url
+
+
+def _check_tallies(tallies: Any, grid: Any) -> None:
+    """Refuses what is no tally, and no grid.
+
+    :raises InvalidRequest: names every fault
+    """
+    faults = []
+    if isinstance(tallies, (bytes, bytearray, memoryview)):
+        faults.append(_errors.FieldError("tallies", "are several: a list with `result.tally` of each"))
+    else:
+        for index, one in enumerate(tallies):
+            if not isinstance(one, (bytes, bytearray, memoryview)):
+                got = "None: compute with tally=True" if one is None else type(one).__name__
+                faults.append(_errors.FieldError(f"tallies[{index}]", f"is `result.tally`, which is bytes; got {got}"))
+    if not isinstance(grid, Grid):
+        faults.append(_errors.FieldError("grid", f"is `result.dose.grid` of any, got {type(grid).__name__}"))
+    if faults:
+        raise _errors.of_fields(faults)
 
 
 def _number(field: str, enum: str, prefix: str, word: str) -> int:

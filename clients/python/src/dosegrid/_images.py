@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pathlib
 import warnings
@@ -109,9 +110,15 @@ def _array(given: Any) -> NDArray[Any]:
     """An array of what the caller has. Masks are not sent: what lies below one is no value."""
     if np.ma.is_masked(given):
         raise BadImage("has masked voxels: say what they hold, such as array.filled(0)")
+    if hasattr(given, "GetImageData") and hasattr(given, "GetName"):
+        raise BadImage(
+            'is a node of 3D Slicer: give slicer.util.arrayFromVolume(node) with axes="zyx" and '
+            "spacing_mm=node.GetSpacing(), or the SimpleITK image of sitkUtils.PullVolumeFromSlicer(node)"
+        )
     try:
         return np.asarray(given)
-    except ValueError as error:
+    # A tensor on a GPU or with a gradient, and arrays of uneven rows, each say by themselves what to do.
+    except (RuntimeError, TypeError, ValueError) as error:
         raise BadImage(f"is no array of numbers: {error}") from None
 
 
@@ -296,10 +303,20 @@ def _grid_by_itk(image: Any, grid: Grid) -> Grid:
     return grid
 
 
+def needed(package: str, what: str) -> Any:
+    """A package that this one does without, until it is asked for what needs it.
+
+    :raises ImportError: says how to get it
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise ImportError(f"{what} needs the package {package}: pip install {package}") from error
+
+
 def to_sitk(values: NDArray[Any], grid: Grid) -> Any:
     """A SimpleITK image of an array indexed [x, y, z]."""
-    import SimpleITK
-
+    SimpleITK = needed("SimpleITK", "a SimpleITK image")
     image: Any = SimpleITK.GetImageFromArray(np.ascontiguousarray(values.transpose(2, 1, 0)))
     affine = LPS_RAS @ grid.matrix
     image.SetSpacing(grid.spacing_mm)
@@ -310,10 +327,7 @@ def to_sitk(values: NDArray[Any], grid: Grid) -> Any:
 
 def to_nibabel(values: NDArray[Any], grid: Grid) -> Any:
     """A NIfTI image of an array indexed [x, y, z]."""
-    import nibabel
-
-    library: Any = nibabel
-    image = library.Nifti1Image(values, grid.matrix)
+    image = needed("nibabel", "an image of nibabel").Nifti1Image(values, grid.matrix)
     image.header.set_xyzt_units("mm")
     return image
 
@@ -329,6 +343,7 @@ def save(values: NDArray[Any], grid: Grid, path: Union[str, "os.PathLike[str]"])
         else:
             nibabel.save(to_nibabel(values, grid), name)
             return
-    import SimpleITK
-
-    SimpleITK.WriteImage(to_sitk(values, grid), name)
+    what = f"a file such as {name}"
+    needed("SimpleITK", what if not name.lower().endswith((".nii", ".nii.gz")) else f"{what} (or nibabel)").WriteImage(
+        to_sitk(values, grid), name
+    )

@@ -131,12 +131,17 @@ def integrate(
     draft.word("unit", "MapUnit", "MAP_UNIT", unit)
     volumes = Volumes(draft, "IntegrateRequest")
     for index, scan in enumerate(scans):
+        if not isinstance(scan, Scan):
+            draft.fault(
+                f"scans[{index}]", f"is a dosegrid.Scan(activity, time_h, duration_h), got {type(scan).__name__}"
+            )
+            continue
         target, path = header.scans.add(), f"scans[{index}]"
         draft.fill({"time_h": scan.time_h, "duration_h": scan.duration_h}, target, path)
         volumes.add(f"{path}.volume", scan.activity, "SCAN", target.volume, index)
     volumes.add("labels", labels, "LABELS", header.labels)
     for label, method in (one_scan or {}).items():
-        target = header.one_scan.add(label=int(label))
+        target = header.one_scan.add(label=draft.label("one_scan", label))
         draft.fill(method, target.method, f"one_scan[{label}]")
     answer = exchange(core, "Integrate", draft, volumes, on_progress, timeout, cancel)
     result = only(answer.results, "the server")

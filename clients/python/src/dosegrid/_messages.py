@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -44,6 +44,9 @@ class Draft:
         :param path: of the target, for faults
         """
         target = self.message if target is None else target
+        if not isinstance(values, Mapping):
+            self.fault(path or "options", f"is a mapping of names to values, got {type(values).__name__}")
+            return
         known = target.DESCRIPTOR.fields_by_name
         for name, value in values.items():
             where = f"{path}.{name}" if path else name
@@ -78,6 +81,9 @@ class Draft:
 
     def add(self, repeated: Any, values: Sequence[Mapping[str, Any]], path: str) -> None:
         """Adds a message to a repeated field for each mapping."""
+        if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+            self.fault(path, f"is a list of mappings, got {type(values).__name__}")
+            return
         for at, value in enumerate(values):
             self.fill(value, repeated.add(), f"{path}[{at}]")
 
@@ -86,9 +92,19 @@ class Draft:
         if word is None:
             return
         try:
-            setattr(self.message, name, _wire.number(enum, f"{prefix}_{word.upper().replace('-', '_')}"))
+            setattr(self.message, name, _wire.number(enum, f"{prefix}_{str(word).upper().replace('-', '_')}"))
         except KeyError:
-            self.fault(name, f"is not known: {word!r}")
+            self.fault(name, f"is one of {', '.join(_wire.names(enum))}; got {word!r}")
+
+    def label(self, name: str, label: Any) -> int:
+        """A label that something is given for; 0, with its fault recorded, if it is none."""
+        try:
+            if int(label) == float(label) >= 0:
+                return int(label)
+        except (ArithmeticError, TypeError, ValueError):
+            pass
+        self.fault(f"{name}[{label!r}]", "is no label: a whole number, 0 or more")
+        return 0
 
 
 class Volumes:

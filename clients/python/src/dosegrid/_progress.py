@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Optional, Union
 
 from . import _wire
+from ._errors import FieldError, of_fields
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,11 @@ def listener(on_progress: OnProgress) -> Iterator[Callable[[Progress], Any]]:
     elif on_progress is True:
         with _bar() as show:
             yield show
-    else:
+    elif callable(on_progress):
         yield on_progress
+    else:
+        reason = f"is a function that hears of progress, True for a bar, or None; got {on_progress!r}"
+        raise of_fields([FieldError("progress", reason)])
 
 
 @contextlib.contextmanager
