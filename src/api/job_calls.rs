@@ -14,6 +14,7 @@ use super::service::Shared;
 use super::stream::{self, Responses};
 use super::wire::stored;
 use super::{job_spec, job_watch, page, pb};
+use crate::digest::sha256_hex;
 use crate::domain::{Checks, DoseError};
 use crate::jobs::JobState;
 use crate::store::{Actor, JobRecord, NewJob, StoreError, job_id};
@@ -37,16 +38,24 @@ impl pb::job_service_server::JobService for Jobs {
         let trace = CallLog::of(&request).traceparent();
         let (shared, request) = (self.0.clone(), request.into_inner());
         let validate_only = request.validate_only;
-        let request_id = if validate_only { None } else { request.request_id.parse().ok() };
-        let place = durable.store.place(&actor.tenant, request_id)?;
-        let compute = request.spec.as_ref().and_then(|spec| spec.compute.as_ref());
-        let emissions = compute.map_or(0, |header| header.emissions.len());
-        let decoded =
-            for_header(emissions, move |control| Ok(job_spec::decode(&shared, request, actor, control))).await?;
-        let new = NewJob { trace, ..decoded? };
-        let (tenant, spec) = (new.actor.tenant.clone(), new.spec.clone());
-        let job = blocking(&durable, move |store| store.create_job(new)).await?;
-        drop(place);
+        let request_id = if validate_only { None } else { job_spec::request_uuid(&request.request_id) };
+        let tenant = actor.tenant.clone();
+        let spec = request.spec.as_ref().map(Message::encode_to_vec).unwrap_or_default();
+        // It was checked then; what is allowed now does not matter.
+        let before = request_id.and_then(|id| durable.store.made_before(&tenant, id, &sha256_hex(&spec)));
+        let job = match before {
+            Some(job) => job,
+            None => {
+                let _place = durable.store.place(&tenant, request_id)?;
+                let compute = request.spec.as_ref().and_then(|spec| spec.compute.as_ref());
+                let emissions = compute.map_or(0, |header| header.emissions.len());
+                let decoded =
+                    for_header(emissions, move |control| Ok(job_spec::decode(&shared, request, actor, control)))
+                        .await?;
+                let new = NewJob { trace, ..decoded? };
+                blocking(&durable, move |store| store.create_job(new)).await?
+            }
+        };
         let mut message = if validate_only {
             pb::Job { name: String::new(), ..stored::job(&job, None) }
         } else if job.state() == JobState::Succeeded {

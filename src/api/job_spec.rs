@@ -92,6 +92,11 @@ fn descriptors(header: &pb::ComputeHeader) -> impl Iterator<Item = (String, &pb:
     all.filter_map(|(role, volume)| Some((role.field().to_string(), volume.as_ref()?)))
 }
 
+/// The value of a `request_id`. Neither braces nor the beginning of a URN may stand around it.
+pub(super) fn request_uuid(text: &str) -> Option<Uuid> {
+    [32, 36].contains(&text.len()).then(|| text.parse().ok())?
+}
+
 /// A job to accept, from what a caller sent.
 ///
 /// # Errors
@@ -111,9 +116,9 @@ pub(super) fn decode(
             None
         }
         false => {
-            let parsed: Option<Uuid> = request_id.parse().ok();
+            let parsed = request_uuid(&request_id);
             if parsed.is_none() {
-                checks.fail("request_id", "is not a UUID");
+                checks.fail("request_id", "is not a UUID: 32 hexadecimal digits, with or without hyphens");
             }
             parsed
         }
@@ -164,6 +169,7 @@ pub(super) fn estimate(intake: &Intake, plan: &DosePlan, device: DeviceKind) -> 
         result_bytes: result_bytes(intake, plan),
         device_time_s: plan.works.iter().map(|work| work_s(work, intake, device)).sum(),
         wait_time_s: 0.0,
+        voxels: intake.header().grid().voxels() as u64,
     }
 }
 

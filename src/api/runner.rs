@@ -14,8 +14,6 @@ use super::service::Shared;
 use super::traces::TraceSpan;
 use crate::store::{Attempt, JobFault, Lane, Outcome, StoreError, job_name};
 
-/// A dose and its uncertainty, about which the results of a job are [bytes a voxel].
-const BYTES_PER_VOXEL: u64 = 8;
 /// How long it rests after the store failed.
 const REST: Duration = Duration::from_secs(1);
 /// Most bytes of a fault's violations: a status that holds them fits into 4,000 bytes.
@@ -115,17 +113,15 @@ pub(super) async fn end(durable: &Durable, attempt: Attempt, device_s: f64, outc
 /// Tells the metrics of an attempt that has ended.
 pub(super) fn count(shared: &Shared, attempt: &Attempt, outcome: &Option<Outcome>, device_s: f64) {
     let (metrics, job) = (&shared.metrics, &attempt.job);
-    if let (Some(started), 1) = (job.life.started(), job.life.attempts()) {
+    // One that was released has not begun: it is told of when it does.
+    let is_first = job.life.attempts() == 1 && !matches!(outcome, Some(Outcome::Released));
+    if let (Some(started), true) = (job.life.started(), is_first) {
         let waited = started.duration_since(job.life.created()).unwrap_or_default();
         metrics.job_waited(Lane::of(job).name(), waited);
     }
     match outcome {
         Some(Outcome::Succeeded { .. }) => {
-            metrics.job_ran(
-                &job.method,
-                job.estimate.result_bytes / BYTES_PER_VOXEL,
-                Duration::from_secs_f64(device_s),
-            );
+            metrics.job_ran(&job.method, job.estimate.voxels, Duration::from_secs_f64(device_s));
         }
         Some(Outcome::Lost { cause }) => metrics.attempt_lost(cause),
         Some(Outcome::Failed(_) | Outcome::Released) | None => {}

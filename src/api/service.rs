@@ -248,7 +248,7 @@ impl pb::dose_service_server::DoseService for Service {
                 queue_length: u32::try_from(config.queue_length).unwrap_or(u32::MAX),
                 idle_timeout_s: config.idle_timeout.as_secs_f64(),
                 compute_limit_s: config.compute_limit.as_secs_f64(),
-                volume_ttl_s: times.map_or(0.0, |times| times.volume_ttl.as_secs_f64()),
+                volume_ttl_s: times.as_ref().map_or(0.0, |times| times.volume_ttl.as_secs_f64()),
                 job_ttl_s: times.map_or(0.0, |times| times.job_ttl.as_secs_f64()),
             }),
         }))

@@ -166,7 +166,22 @@ async fn put(durable: &Durable, actor: &Actor, incoming: &mut Incoming) -> Resul
     let outcome = part.take_all(incoming, first).await;
     // However it ended, what arrived is safe before the answer.
     let left = part.leave().await;
-    Ok(stored::volume(&name, Some(&outcome?.map_or(left, Ok)?)))
+    let volume = match outcome? {
+        Taken::Complete(volume) => volume,
+        Taken::All => left?,
+        Taken::Gap => return Err(StoreError::WrongOffset { committed_bytes: left?.committed_bytes() }.into()),
+    };
+    Ok(stored::volume(&name, Some(&volume)))
+}
+
+/// What came of the messages of a call.
+enum Taken {
+    /// The volume is complete.
+    Complete(VolumeRecord),
+    /// They were all, and some bytes are still to come.
+    All,
+    /// One does not go on where the one before ended.
+    Gap,
 }
 
 /// A call's part in an upload.
@@ -177,24 +192,19 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Adds all that comes; the volume once it is complete.
-    async fn take_all(
-        &mut self,
-        incoming: &mut Incoming,
-        first: pb::PutVolumeRequest,
-    ) -> Result<Option<VolumeRecord>, Status> {
+    /// Adds all that comes, until the volume is complete.
+    async fn take_all(&mut self, incoming: &mut Incoming, first: pb::PutVolumeRequest) -> Result<Taken, Status> {
         let mut message = first;
         loop {
             if message.offset_bytes != self.next {
-                let committed_bytes = self.next;
-                return Err(StoreError::WrongOffset { committed_bytes }.into());
+                return Ok(Taken::Gap);
             }
             self.next = self.next.saturating_add(message.data.len() as u64);
             if let Some(volume) = self.add(message.data).await? {
-                return Ok(Some(volume));
+                return Ok(Taken::Complete(volume));
             }
             match incoming.next().await? {
-                None => return Ok(None),
+                None => return Ok(Taken::All),
                 Some(next) => message = next,
             }
             let mut checks = Checks::new();

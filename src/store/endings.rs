@@ -11,7 +11,7 @@ use crate::audit::Record;
 use crate::jobs::JobEvent;
 
 /// How long a request id is kept once its job is gone.
-const REQUEST_TTL: Duration = Duration::from_secs(86_400);
+pub(super) const REQUEST_TTL: Duration = Duration::from_secs(86_400);
 /// ABORTED of gRPC.
 const ABORTED: i32 = 10;
 /// Reason of a job that took down what computed it, too often.
@@ -47,14 +47,16 @@ pub(super) fn ended(
     changes
 }
 
-/// A job that is gone now, with the results that nothing else keeps.
+/// A job that is gone, with the results that nothing else keeps.
 ///
+/// * `since` – when it was deleted, or expired
 /// * `due` – what has expired by then is not kept
-pub(super) fn gone(state: &State, name: &Arc<str>, job: &JobRecord, now: SystemTime, due: SystemTime) -> Vec<Change> {
+pub(super) fn gone(state: &State, name: &Arc<str>, job: &JobRecord, since: SystemTime, due: SystemTime) -> Vec<Change> {
     let mut changes = vec![Change::new(name, What::NoJob(job.id))];
     let Some(tenant) = state.tenant(name) else { return changes };
-    if let Some(request) = tenant.requests.get(&job.request_id) {
-        let request = RequestRecord { kept_until: Some(now + REQUEST_TTL), ..request.clone() };
+    // The id of a job that expired long ago may be that of another job by now.
+    if let Some(request) = tenant.requests.get(&job.request_id).filter(|request| request.job == job.id) {
+        let request = RequestRecord { kept_until: Some(since + REQUEST_TTL), ..request.clone() };
         changes.push(Change::new(name, What::Request(job.request_id, request)));
     }
     for digest in &job.results {

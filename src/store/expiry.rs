@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::change::{Change, Done, What};
 use super::endings::gone;
-use super::record::{RequestRecord, VolumeRecord};
+use super::record::VolumeRecord;
 use super::state::State;
 use super::told::by_itself;
 use super::{Store, StoreError};
@@ -50,11 +50,6 @@ impl Store {
     }
 }
 
-/// Whether a request id may be used again.
-fn is_over(request: &RequestRecord, now: SystemTime) -> bool {
-    request.kept_until.is_some_and(|at| at <= now)
-}
-
 /// Whether a volume goes by itself. Results go with the last of their jobs.
 fn is_gone(volume: &VolumeRecord, now: SystemTime) -> bool {
     !volume.is_referenced() && volume.is_expired(now)
@@ -64,7 +59,7 @@ fn has_expired(state: &State, now: SystemTime) -> bool {
     state.tenants.values().any(|tenant| {
         tenant.jobs.values().any(|job| job.is_expired(now))
             || tenant.volumes.values().any(|volume| is_gone(volume, now))
-            || tenant.requests.values().any(|request| is_over(request, now))
+            || tenant.requests.values().any(|request| request.is_over(now))
     })
 }
 
@@ -83,7 +78,7 @@ fn expired(state: &State, now: SystemTime) -> (Vec<Change>, Vec<Record>) {
             let results = job.results.iter().filter(|digest| seen.insert(**digest));
             let results = results.filter_map(|digest| Some(What::Volume(*digest, tenant.volumes.get(digest)?.clone())));
             request.into_iter().chain(results).for_each(|what| work.apply(&Change::new(name, what)));
-            let made = gone(&work, name, job, now, now);
+            let made = gone(&work, name, job, job.expires.unwrap_or(now), now);
             made.iter().for_each(|change| work.apply(change));
             changes.extend(made);
             events.push(by_itself(Event::JobExpired, name, job));
@@ -99,7 +94,7 @@ fn expired(state: &State, now: SystemTime) -> (Vec<Change>, Vec<Record>) {
                 events.push(Record { tenant, results, ..Record::now(Event::VolumeExpired) });
             }
         }
-        for (id, _) in tenant.requests.iter().filter(|(_, request)| is_over(request, now)) {
+        for (id, _) in tenant.requests.iter().filter(|(_, request)| request.is_over(now)) {
             if changes.len() >= MOST_TOGETHER {
                 break;
             }
@@ -119,7 +114,7 @@ fn sweep(store: &Weak<Store>) {
             continue;
         }
         next = Instant::now() + PAUSE;
-        if !store.clock.is_right(&store.options.faults) {
+        if !store.clock.is_right(&store.options().faults) {
             return;
         }
         match store.remove_expired(store.clock.due()) {

@@ -78,11 +78,18 @@ impl Folders {
         Ok((path, file))
     }
 
-    /// A new, empty file for a volume, in place of what may be there.
+    /// A new, empty file for a volume, in place of what may be there. Its name is durable after
+    /// [`Folders::sync_volumes`].
     pub(super) fn begin_volume(&self, tenant: &str, digest: &VolumeDigest) -> io::Result<File> {
         let (from, file) = self.incoming()?;
-        self.place_volume(&from, tenant, digest)?;
+        make_folder(&self.at(VOLUMES).join(tenant))?;
+        fs::rename(from, self.volume(tenant, digest))?;
         Ok(file)
+    }
+
+    /// Makes the names of a tenant's volumes durable.
+    pub(super) fn sync_volumes(&self, tenant: &str) -> io::Result<()> {
+        [self.at(VOLUMES).join(tenant), self.at(INCOMING)].iter().try_for_each(|folder| sync_folder(folder))
     }
 
     /// Puts a complete, synced file in its place.

@@ -61,7 +61,7 @@ impl Store {
     /// [`StoreError::RequestIdUsed`], [`StoreError::VolumesMissing`], [`StoreError::WrongSizes`],
     /// [`StoreError::Busy`], [`StoreError::OverQuota`], [`StoreError::Full`], [`StoreError::Unavailable`].
     pub fn create_job(&self, new: NewJob) -> Result<Arc<JobRecord>, StoreError> {
-        let (options, folders, due) = (self.options.clone(), self.folders.clone(), self.clock.due());
+        let (options, folders, due) = (self.options(), self.folders.clone(), self.clock.due());
         if !self.is_sound() {
             return Err(StoreError::Unavailable);
         }
@@ -77,6 +77,18 @@ impl Store {
                 return Ok(Done::unchanged(job));
             }
             Ok(accepted(state, &new, &options))
+        })
+    }
+
+    /// The job that the same request made before, if it is there.
+    ///
+    /// * `spec_sha256` – as in [`NewJob`]
+    pub fn made_before(&self, tenant: &str, request_id: Uuid, spec_sha256: &str) -> Option<Arc<JobRecord>> {
+        let due = self.clock.due();
+        self.published.read(|state| {
+            let tenant = state.tenant(tenant)?;
+            let known = tenant.request(&request_id, due).filter(|known| known.spec_sha256 == spec_sha256)?;
+            tenant.job(known.job, due).cloned()
         })
     }
 
@@ -143,7 +155,8 @@ impl Store {
     /// [`StoreError::JobNotFound`], [`StoreError::Unavailable`].
     pub fn cancel_job(&self, tenant: &str, id: Uuid, actor: &Actor) -> Result<Arc<JobRecord>, StoreError> {
         let (name, actor) = (tenant.to_owned(), actor.clone());
-        let (job_ttl, volume_ttl, due) = (self.options.job_ttl, self.options.volume_ttl, self.clock.due());
+        let (options, due) = (self.options(), self.clock.due());
+        let (job_ttl, volume_ttl) = (options.job_ttl, options.volume_ttl);
         self.writer.write(move |state| {
             let now = SystemTime::now();
             let job = state.job(&name, id, due).ok_or(StoreError::JobNotFound)?;
@@ -191,7 +204,7 @@ fn met(
 ) -> Result<Option<Arc<JobRecord>>, StoreError> {
     let nothing = Tenant::default();
     let tenant = state.tenant(&new.actor.tenant).unwrap_or(&nothing);
-    if let Some(known) = new.request_id.and_then(|id| tenant.requests.get(&id)) {
+    if let Some(known) = new.request_id.and_then(|id| tenant.request(&id, due)) {
         return match tenant.job(known.job, due) {
             Some(job) if known.spec_sha256 == new.spec_sha256 => Ok(Some(job.clone())),
             _ => Err(StoreError::RequestIdUsed { job: known.job }),

@@ -40,6 +40,8 @@ mod running;
 mod sealed;
 mod state;
 mod told;
+#[cfg(test)]
+mod upload_tests;
 mod uploads;
 mod verify;
 mod volumes;
@@ -47,7 +49,7 @@ mod writer;
 
 use std::fs::File;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
@@ -84,7 +86,7 @@ pub struct Actor {
 /// The store in a folder, which this process alone has.
 #[derive(Debug)]
 pub struct Store {
-    options: StoreOptions,
+    options: RwLock<Arc<StoreOptions>>,
     folders: files::Folders,
     ledger: Arc<ledger::Ledger>,
     published: Arc<writer::Published>,
@@ -99,9 +101,16 @@ pub struct Store {
 }
 
 impl Store {
-    /// Its limits and times.
-    pub fn options(&self) -> &StoreOptions {
-        &self.options
+    /// Its limits and times, as they are now.
+    pub fn options(&self) -> Arc<StoreOptions> {
+        self.options.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes other limits and times from now on. Its keys stay, and what was said before of when something expires.
+    pub fn set_limits(&self, limits: StoreOptions) {
+        let mut options = self.options.write().unwrap_or_else(PoisonError::into_inner);
+        let StoreOptions { keys, faults, leaves_running, .. } = (**options).clone();
+        *options = Arc::new(StoreOptions { keys, faults, leaves_running, ..limits });
     }
 
     /// Rises with every transaction.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use uuid::Uuid;
 
@@ -103,8 +103,9 @@ impl Store {
         let writer = Writer::start(books).map_err(|error| faults.io(&error))?;
         let (uploads, shares, places, clock) = (Uploads::default(), Arc::default(), Places::default(), Clock::new());
         let lost_at_start = Vec::new();
+        let leaves_running = options.leaves_running;
         let mut store = Self {
-            options,
+            options: RwLock::new(Arc::new(options)),
             folders,
             ledger,
             published,
@@ -116,7 +117,7 @@ impl Store {
             lost_at_start,
             _lock: lock,
         };
-        if !store.options.leaves_running {
+        if !leaves_running {
             store.lost_at_start = store.recover().map_err(|error| faults.damaged(error))?;
         }
         if !store.lost_at_start.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use uuid::Uuid;
 
@@ -45,8 +46,8 @@ pub(super) struct Coming {
 }
 
 impl Coming {
-    fn of(places: &BTreeSet<Key>, state: &State, tenant: &str) -> Self {
-        let is_coming = |(owner, id): &&Key| state.tenant(owner).is_none_or(|owner| !owner.requests.contains_key(id));
+    fn of(places: &BTreeSet<Key>, state: &State, tenant: &str, due: SystemTime) -> Self {
+        let is_coming = |(owner, id): &&Key| state.tenant(owner).is_none_or(|owner| owner.request(id, due).is_none());
         let mut coming = Self::default();
         for (owner, _) in places.iter().filter(is_coming) {
             coming.all += 1;
@@ -68,13 +69,14 @@ impl Store {
         if key.as_ref().is_some_and(|key| places.contains(key)) {
             return Ok(None);
         }
+        let (options, due) = (self.options(), self.clock.due());
         let is_known = self.published.read(|state| {
             let nothing = Tenant::default();
             let own = state.tenant(tenant).unwrap_or(&nothing);
-            if request_id.is_some_and(|id| own.requests.contains_key(&id)) {
+            if request_id.is_some_and(|id| own.request(&id, due).is_some()) {
                 return Ok(true);
             }
-            check_places(state, own, &self.options, Coming::of(&places, state, tenant)).map(|()| false)
+            check_places(state, own, &options, Coming::of(&places, state, tenant, due)).map(|()| false)
         })?;
         let Some(key) = key.filter(|_| !is_known) else { return Ok(None) };
         places.insert(key.clone());

@@ -34,7 +34,8 @@ impl Store {
             Phase::Damaged => return Err(StoreError::VolumeDamaged(name)),
             Phase::Complete => {}
         }
-        let keys = volume.key.map(|_| &self.options.keys);
+        let options = self.options();
+        let keys = volume.key.map(|_| &options.keys);
         let opened = File::open(self.folders.volume(tenant, &name)).and_then(|file| Opened::new(file, keys));
         let file = match opened {
             Ok(file) => file,

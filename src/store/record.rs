@@ -89,6 +89,9 @@ pub struct Estimate {
     pub device_time_s: f64,
     /// Time until it begins: a guess [s].
     pub wait_time_s: f64,
+    /// Voxels of the grid of its dose; 0 if it is not known, as of jobs of earlier versions.
+    #[serde(default)]
+    pub voxels: u64,
 }
 
 /// Why a job failed, as a status would say it.
@@ -197,4 +200,11 @@ pub struct RequestRecord {
     pub job: Uuid,
     /// Until when it is kept, once the job is gone.
     pub kept_until: Option<SystemTime>,
+}
+
+impl RequestRecord {
+    /// Whether it may be used again.
+    pub(super) fn is_over(&self, now: SystemTime) -> bool {
+        self.kept_until.is_some_and(|at| at <= now)
+    }
 }

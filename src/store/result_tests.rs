@@ -10,7 +10,7 @@ use super::at_once_tests::new;
 use super::change::{Change, What};
 use super::conformance::actor;
 use super::endings::gone;
-use super::record::VolumeRecord;
+use super::record::{RequestRecord, VolumeRecord};
 use super::state::State;
 use super::{Beginning, JobRecord, Outcome, Phase, Store, StoreOptions, VolumeDigest};
 
@@ -107,4 +107,51 @@ fn a_result_is_counted_until_the_last_of_its_expired_jobs_is_swept() {
         assert_eq!(volume.map(|volume| volume.results), left);
         assert!(volume.is_none_or(|volume| volume.is_expired(until)), "nobody sees it");
     }
+}
+
+#[test]
+fn a_request_id_is_kept_for_a_day_from_the_end_of_its_job() {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), StoreOptions::default());
+    let kept = |id: Uuid| store.published.read(|state| state.tenants["a"].requests.get(&id).cloned());
+    // Deleted: from then on.
+    let deleted = made(&store);
+    let before = SystemTime::now();
+    store.delete_job("a", deleted.id, &actor("a")).expect("it is finished");
+    let until = kept(deleted.request_id).and_then(|request| request.kept_until).expect("it is kept");
+    assert!((before + DAY..=SystemTime::now() + DAY).contains(&until));
+    // Expired: from its time on, however late the sweep comes.
+    let expired = made(&store);
+    let expires = expired.expires.expect("it is finished");
+    store.remove_expired(expires + DAY / 2).expect("it can be written");
+    let until = kept(expired.request_id).and_then(|request| request.kept_until);
+    assert_eq!(until, Some(expires + DAY));
+    let later = made(&store);
+    let expires = later.expires.expect("it is finished");
+    store.remove_expired(expires + 2 * DAY).expect("it can be written");
+    store.remove_expired(expires + 2 * DAY).expect("it can be written");
+    assert_eq!(kept(later.request_id), None);
+}
+
+#[test]
+fn a_request_id_is_free_before_the_sweep_and_its_next_job_keeps_it() {
+    let ended = SystemTime::now();
+    let (id, digest) = (Uuid::new_v4(), VolumeDigest::of_bytes(BYTES));
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), StoreOptions::default());
+    let old = JobRecord { request_id: id, expires: Some(ended), results: vec![digest], ..(*made(&store)).clone() };
+    let request = |job: Uuid| RequestRecord { spec_sha256: String::new(), job, kept_until: None };
+    let (mut state, name) = (State::default(), Arc::from("a"));
+    state.apply(&Change::new(&name, What::Job(Arc::new(old.clone()))));
+    state.apply(&Change::new(&name, What::Request(id, request(old.id))));
+    let is_known =
+        |state: &State, after: u64| state.tenants["a"].request(&id, ended + Duration::from_secs(after)).is_some();
+    assert!(is_known(&state, 86_399) && !is_known(&state, 86_400));
+    let next = Uuid::new_v4();
+    state.apply(&Change::new(&name, What::Request(id, request(next))));
+    let changes = gone(&state, &name, &old, ended, ended);
+    changes.iter().for_each(|change| state.apply(change));
+    let kept = state.tenants["a"].requests.get(&id).map(|request| (request.job, request.kept_until));
+    assert_eq!(kept, Some((next, None)), "the old job leaves it to the next");
 }

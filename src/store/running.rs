@@ -78,7 +78,8 @@ impl Store {
     pub fn new_file(&self) -> Result<NewFile, StoreError> {
         let failed = |error| StoreError::of_io("creating a file for a result", &error);
         let (path, file) = self.folders.incoming().map_err(failed)?;
-        NewFile::begin(path, file, &self.options.keys, &self.options.faults).map_err(failed)
+        let options = self.options();
+        NewFile::begin(path, file, &options.keys, &options.faults).map_err(failed)
     }
 
     /// Takes the job that goes next. That it begins is safe on disk when this returns; none if none waits.
@@ -153,7 +154,7 @@ impl Store {
             return Ok(None);
         }
         let opened = File::open(self.folders.checkpoint(id, checkpoint));
-        let opened = opened.and_then(|file| Opened::known_by_its_start(file, &self.options.keys));
+        let opened = opened.and_then(|file| Opened::known_by_its_start(file, &self.options().keys));
         opened.map(Some).map_err(|error| StoreError::of_io("reading a checkpoint", &error))
     }
 
@@ -164,7 +165,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Unavailable`].
     pub fn end_attempt(&self, attempt: &Attempt, device_s: f64, outcome: Outcome) -> Result<bool, StoreError> {
-        let (attempt, folders, options) = (attempt.clone(), self.folders.clone(), self.options.clone());
+        let (attempt, folders, options) = (attempt.clone(), self.folders.clone(), self.options());
         self.writer.write(move |state| {
             let Some(job) = attempt.current(state) else { return Ok(Done::unchanged(false)) };
             let (now, name) = (SystemTime::now(), &attempt.tenant);
@@ -255,7 +256,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub(super) fn recover(&self) -> Result<Vec<Arc<JobRecord>>, StoreError> {
-        let options = self.options.clone();
+        let options = self.options();
         self.writer.write(move |state| {
             let now = SystemTime::now();
             let (max_attempts, job_ttl, volume_ttl) = (options.max_attempts, options.job_ttl, options.volume_ttl);

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::VolumeDigest;
 use super::change::{Change, What};
+use super::endings::REQUEST_TTL;
 use super::record::{JobRecord, RequestRecord, VolumeRecord};
 use crate::jobs::JobState;
 
@@ -44,6 +45,14 @@ impl Tenant {
     /// A volume that has not expired.
     pub(super) fn volume(&self, digest: &VolumeDigest, now: SystemTime) -> Option<&VolumeRecord> {
         self.volumes.get(digest).filter(|volume| !volume.is_expired(now))
+    }
+
+    /// A request id that may not be used again yet.
+    pub(super) fn request(&self, id: &Uuid, now: SystemTime) -> Option<&RequestRecord> {
+        let known = self.requests.get(id).filter(|request| !request.is_over(now))?;
+        // Its job may have expired long ago, and wait for the sweep.
+        let expired = self.jobs.get(&known.job).and_then(|job| job.expires);
+        expired.is_none_or(|at| at + REQUEST_TTL > now).then_some(known)
     }
 
     /// What volumes count in the quota that have expired, and wait for the sweep. It looks at every volume.

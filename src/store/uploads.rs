@@ -1,7 +1,7 @@
 //! Uploads: bytes on their way into a volume. Whoever extends one does; nobody waits for another.
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::record::VolumeRecord;
 use super::sealed::{Growing, See};
-use super::volumes::{Begun, Open};
+use super::volumes::{Begun, FileOf, Open};
 use super::{Actor, Store, StoreError, VolumeDigest};
 use crate::digest::Digest;
 
@@ -83,10 +83,21 @@ impl Store {
         size_bytes: u64,
         offset: u64,
     ) -> Result<Beginning, StoreError> {
-        let open = match self.begin_upload(&actor.tenant, digest, size_bytes, offset)? {
-            Begun::Complete(volume) => return Ok(Beginning::Complete(volume)),
-            Begun::Open(open) => open,
-        };
+        match self.begin_upload(&actor.tenant, digest, size_bytes, offset)? {
+            Begun::Complete(volume) => Ok(Beginning::Complete(volume)),
+            Begun::Open(open) => self.join_upload(actor, digest, size_bytes, offset, open),
+        }
+    }
+
+    /// Takes part in an upload that the ledger knows. It may have ended since the ledger was asked.
+    pub(super) fn join_upload(
+        &self,
+        actor: &Actor,
+        digest: VolumeDigest,
+        size_bytes: u64,
+        offset: u64,
+        open: Open,
+    ) -> Result<Beginning, StoreError> {
         let upload = open.upload;
         let key = (actor.tenant.clone(), digest);
         let progress = {
@@ -99,9 +110,15 @@ impl Store {
             known.1.clone()
         };
         let mut working = lock(&progress);
-        if working.file.is_none() && working.ended.is_none() {
-            let opened = self.open_upload(&actor.tenant, &digest, open, &mut working);
-            opened.map_err(|error| StoreError::of_io("opening an upload", &error))?;
+        if working.file.is_none()
+            && working.ended.is_none()
+            && let Some(volume) = self.open_upload(&actor.tenant, &digest, open, &mut working)?
+        {
+            working.ended = Some(Ok(volume));
+            self.forget_upload(&actor.tenant, digest, upload);
+        }
+        if let Some(ended) = &working.ended {
+            return ended.clone().map(Beginning::Complete);
         }
         if offset > working.written_bytes {
             let committed_bytes = working.committed_bytes;
@@ -113,38 +130,56 @@ impl Store {
         Ok(Beginning::Open(Upload { actor: actor.clone(), digest, size_bytes, progress, next: offset }))
     }
 
-    /// Opens the file of an upload at the end of what is safe, and hashes that if it is not known.
-    fn open_upload(&self, tenant: &str, digest: &VolumeDigest, open: Open, working: &mut Progress) -> io::Result<()> {
-        let keys = open.key.map(|_| &self.options.keys);
-        let known = match OpenOptions::new().read(true).write(true).open(self.folders.volume(tenant, digest)) {
-            _ if open.is_new => None,
-            // The ledger knows of the upload before its file is there.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error),
-            Ok(file) => {
-                let is_hashed = working.written_bytes > 0 && working.written_bytes == working.committed_bytes;
-                let mut found = Digest::new();
-                let mut see = |bytes: &[u8]| found.update(bytes);
-                let see: Option<&mut See<'_>> = if is_hashed { None } else { Some(&mut see) };
-                let resumed = Growing::resume(file, keys, working.committed_bytes, see, &self.options.faults)?;
-                if !is_hashed {
-                    working.digest = found;
-                }
-                resumed
-            }
+    /// Opens the file of an upload at the end of what is safe, and hashes that if it is not known. The volume, if
+    /// somebody else completed it meanwhile.
+    fn open_upload(
+        &self,
+        tenant: &str,
+        digest: &VolumeDigest,
+        open: Open,
+        working: &mut Progress,
+    ) -> Result<Option<VolumeRecord>, StoreError> {
+        let failed = |error: io::Error| StoreError::of_io("opening an upload", &error);
+        let known = match self.file_of_upload(tenant, *digest, open.upload, open.is_new)? {
+            FileOf::Complete(volume) => return Ok(Some(volume)),
+            FileOf::Open { file, is_new: false } => self.resume(file, open, working).map_err(failed)?,
+            FileOf::Open { file, is_new: true } => Some(self.begin_file(file, tenant, open, working).map_err(failed)?),
         };
         let file = match known {
             Some(file) => file,
-            None => {
-                // New, or lost between the ledger's word and the file's first bytes.
-                (working.committed_bytes, working.digest) = (0, Digest::new());
-                let key = open.key.and_then(|id| self.options.keys.of(id));
-                Growing::begin(self.folders.begin_volume(tenant, digest)?, key, &self.options.faults)?
-            }
+            // Lost between the ledger's word and the file's first bytes.
+            None => match self.file_of_upload(tenant, *digest, open.upload, true)? {
+                FileOf::Complete(volume) => return Ok(Some(volume)),
+                FileOf::Open { file, .. } => self.begin_file(file, tenant, open, working).map_err(failed)?,
+            },
         };
         working.written_bytes = working.committed_bytes;
         working.file = Some(file);
-        Ok(())
+        Ok(None)
+    }
+
+    /// Goes on with a file. None if what was safe of it is not there.
+    fn resume(&self, file: File, open: Open, working: &mut Progress) -> io::Result<Option<Growing>> {
+        let options = self.options();
+        let keys = open.key.map(|_| &options.keys);
+        let is_hashed = working.written_bytes > 0 && working.written_bytes == working.committed_bytes;
+        let mut found = Digest::new();
+        let mut see = |bytes: &[u8]| found.update(bytes);
+        let see: Option<&mut See<'_>> = if is_hashed { None } else { Some(&mut see) };
+        let resumed = Growing::resume(file, keys, working.committed_bytes, see, &options.faults)?;
+        if !is_hashed {
+            working.digest = found;
+        }
+        Ok(resumed)
+    }
+
+    /// Begins a new file.
+    fn begin_file(&self, file: File, tenant: &str, open: Open, working: &mut Progress) -> io::Result<Growing> {
+        (working.committed_bytes, working.digest) = (0, Digest::new());
+        let options = self.options();
+        let key = open.key.and_then(|id| options.keys.of(id));
+        self.folders.sync_volumes(tenant)?;
+        Growing::begin(file, key, &options.faults)
     }
 
     /// Adds bytes that follow those that the call sent before. Some when the volume is complete.
@@ -182,7 +217,7 @@ impl Store {
 
     /// How long bytes may arrive before they are noted, so that an upload that goes on does not expire.
     fn pause(&self) -> Duration {
-        self.options.upload_ttl / 4
+        self.options().upload_ttl / 4
     }
 
     fn append(&self, upload: &Upload, working: &mut Progress, new: &[u8]) -> Result<(), StoreError> {
@@ -239,7 +274,15 @@ impl Store {
         working.ended = Some(outcome);
         working.file = None;
         // Those who work on it see how it ended; who comes next begins anew.
-        self.uploads.lock().remove(&(upload.actor.tenant.clone(), upload.digest));
+        self.forget_upload(&upload.actor.tenant, upload.digest, working.upload);
+    }
+
+    /// Forgets an upload that has ended. Another of the same name may have begun.
+    fn forget_upload(&self, tenant: &str, digest: VolumeDigest, upload: Uuid) {
+        let (key, mut all) = ((tenant.to_owned(), digest), self.uploads.lock());
+        if all.get(&key).is_some_and(|known| known.0 == upload) {
+            all.remove(&key);
+        }
     }
 
     /// Ends a call's part, however it ended: what was written is safe when this returns. The volume as it is then.
@@ -273,12 +316,16 @@ impl Store {
         let known = self.uploads.lock().get(&(tenant.to_owned(), *digest)).cloned();
         let Some((_, progress)) = known else { return Ok(()) };
         let mut working = lock(&progress);
-        if working.ended.is_some() || working.written_bytes == working.committed_bytes {
+        if working.ended.is_some() || working.written_bytes <= working.committed_bytes {
             return Ok(());
         }
         let actor = Actor { tenant: tenant.to_owned(), name: String::new(), peer: String::new() };
         let upload = Upload { actor, digest: *digest, size_bytes: 0, progress: progress.clone(), next: 0 };
-        self.sync(&upload, &mut working)
+        match self.sync(&upload, &mut working) {
+            // It was deleted: there is nothing to tell of.
+            Err(StoreError::VolumeNotFound) => Ok(()),
+            synced => synced,
+        }
     }
 
     /// Forgets the hashes of uploads that are gone.

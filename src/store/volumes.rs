@@ -1,5 +1,7 @@
 //! Volumes in the ledger: what is there, kept, deleted, or set aside.
 
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -36,6 +38,19 @@ pub(super) struct Open {
     pub(super) key: Option<KeyId>,
 }
 
+/// The file of an upload.
+#[derive(Debug)]
+pub(super) enum FileOf {
+    /// There is nothing to upload any more.
+    Complete(VolumeRecord),
+    /// It may be written to.
+    Open {
+        file: File,
+        /// Whether it was begun now.
+        is_new: bool,
+    },
+}
+
 impl Store {
     /// What is there of volumes; none of one that is not known. Complete ones are kept for the full time from now on.
     ///
@@ -50,7 +65,7 @@ impl Store {
             self.sync_upload(tenant, digest)?;
         }
         let (name, digests) = (tenant.to_owned(), digests.to_vec());
-        let (ttl, due) = (self.options.volume_ttl, self.clock.due());
+        let (ttl, due) = (self.options().volume_ttl, self.clock.due());
         self.writer.write(move |state| {
             let (now, name) = (SystemTime::now(), state.shared_name(&name));
             let mut changes = Vec::new();
@@ -86,7 +101,7 @@ impl Store {
         size_bytes: u64,
         offset: u64,
     ) -> Result<Begun, StoreError> {
-        let (name, options, folders) = (tenant.to_owned(), self.options.clone(), self.folders.clone());
+        let (name, options, folders) = (tenant.to_owned(), self.options(), self.folders.clone());
         let due = self.clock.due();
         self.writer.write(move |state| {
             let (now, name) = (SystemTime::now(), state.shared_name(&name));
@@ -129,6 +144,41 @@ impl Store {
         })
     }
 
+    /// Opens the file of an upload. It is looked up where volumes become complete, so that it is never that of a
+    /// volume which is: others may send the same bytes, and a job may make them.
+    ///
+    /// * `is_new` – whether to begin a new one, in place of what may be there
+    ///
+    /// # Errors
+    /// [`StoreError::VolumeNotFound`] if the upload is gone, [`StoreError::Full`], [`StoreError::Unavailable`].
+    pub(super) fn file_of_upload(
+        &self,
+        tenant: &str,
+        digest: VolumeDigest,
+        upload: Uuid,
+        is_new: bool,
+    ) -> Result<FileOf, StoreError> {
+        let (name, folders) = (tenant.to_owned(), self.folders.clone());
+        self.writer.write(move |state| {
+            let known = state.tenant(&name).and_then(|tenant| tenant.volumes.get(&digest));
+            let volume = known.ok_or(StoreError::VolumeNotFound)?;
+            match volume.phase {
+                Phase::Complete => return Ok(Done::unchanged(FileOf::Complete(volume.clone()))),
+                Phase::Uploading { upload: own, .. } if own == upload => {}
+                Phase::Uploading { .. } | Phase::Damaged => return Err(StoreError::VolumeNotFound),
+            }
+            let failed = |error: io::Error| StoreError::of_io("opening an upload", &error);
+            match OpenOptions::new().read(true).write(true).open(folders.volume(&name, &digest)) {
+                Ok(file) if !is_new => return Ok(Done::unchanged(FileOf::Open { file, is_new: false })),
+                // The ledger knows of the upload before its file is there.
+                Err(error) if !is_new && error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                Ok(_) | Err(_) => {}
+            }
+            let file = folders.begin_volume(&name, &digest).map_err(failed)?;
+            Ok(Done::unchanged(FileOf::Open { file, is_new: true }))
+        })
+    }
+
     /// Notes how many bytes of an upload are safe. None if the upload is gone.
     pub(super) fn note_committed(
         &self,
@@ -137,7 +187,7 @@ impl Store {
         upload: Uuid,
         bytes: u64,
     ) -> Result<Option<VolumeRecord>, StoreError> {
-        let ttl = self.options.upload_ttl;
+        let ttl = self.options().upload_ttl;
         self.change_upload(tenant, digest, upload, move |volume, now| {
             volume.phase = Phase::Uploading { upload, committed_bytes: bytes };
             volume.kept_until = Some(now + ttl);
@@ -152,7 +202,7 @@ impl Store {
         digest: VolumeDigest,
         upload: Uuid,
     ) -> Result<Option<VolumeRecord>, StoreError> {
-        let ttl = self.options.volume_ttl;
+        let ttl = self.options().volume_ttl;
         let told = of_volume(Event::VolumeStored, actor, &digest);
         self.change_upload(&actor.tenant, digest, upload, move |volume, now| {
             volume.phase = Phase::Complete;

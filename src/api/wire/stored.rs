@@ -41,7 +41,7 @@ pub(in crate::api) fn job(job: &JobRecord, running: Option<Progress>) -> pb::Job
 }
 
 fn estimate(estimate: &Estimate) -> pb::JobEstimate {
-    let Estimate { memory_bytes, result_bytes, device_time_s, wait_time_s } = *estimate;
+    let Estimate { memory_bytes, result_bytes, device_time_s, wait_time_s, voxels: _ } = *estimate;
     pb::JobEstimate { memory_bytes, result_bytes, device_time_s, wait_time_s }
 }
 
