@@ -216,13 +216,35 @@ fn print_warnings(warnings: &[Warning]) {
     }
 }
 
-/// Parses and runs the command line. A failure is reported on stderr, with one line for each fault of the input.
-pub fn run() -> ExitCode {
+/// The command of this process, with what its keys hold now, or what clap says instead.
+///
+/// # Errors
+/// Every key that is at fault.
+fn command_of_this_process() -> Result<Result<Command, clap::Error>, DoseError> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
     let layered = settings::layered(&Cli::command(), std::env::args_os().collect(), &environment);
-    let done = layered.and_then(|(words, settings)| {
-        let command = Cli::parse_from(words).command.with(settings);
+    let (words, settings) = layered.map_err(with_faults_of_the_rest)?;
+    Ok(Cli::try_parse_from(words).map(|cli| cli.command.with(settings)))
+}
+
+/// What is at fault in flags, environment and file, with what is in the meaning of the rest.
+fn with_faults_of_the_rest(refused: settings::Refused) -> DoseError {
+    let command = Cli::try_parse_from(&refused.words).ok().map(|cli| cli.command.with(refused.settings.clone()));
+    let checked = if let Some(Command::Serve(args)) = &command {
+        args.check().map(drop)
+    } else if let Some(Command::Worker(args)) = &command {
+        args.check().map(drop)
+    } else {
+        Ok(())
+    };
+    refused.with(checked.err().map_or_else(Vec::new, |error| error.violations()))
+}
+
+/// Parses and runs the command line. A failure is reported on stderr, with one line for each fault of the input.
+pub fn run() -> ExitCode {
+    let done = command_of_this_process().and_then(|parsed| {
+        let command = parsed.unwrap_or_else(|instead| instead.exit());
         if command.may_look_for_gpus() {
             driver_noise::silence();
         }

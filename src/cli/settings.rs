@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::domain::{Checks, DoseError};
+use crate::domain::{Checks, DoseError, Violation};
 use crate::formats::toml_file;
 
 /// Commands whose flags are keys.
@@ -100,11 +100,40 @@ fn without_password(value: &str) -> String {
     }
 }
 
-/// The words of a command line with those of environment and file behind them, and what holds then. Faults of the
-/// command line itself are for the caller to find: it parses the words.
+/// What is at fault, and what is left without it.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// Every flag, variable or key that is not taken.
+    pub(super) faults: Vec<Violation>,
+    /// The words without them.
+    pub(super) words: Vec<OsString>,
+    /// What the rest holds.
+    pub(super) settings: Settings,
+}
+
+impl Refused {
+    /// All faults, with those that show only in the meaning of the rest. One that may come of what was left out is not
+    /// told: it names that.
+    pub(super) fn with(mut self, of_the_rest: Vec<Violation>) -> DoseError {
+        let dropped: Vec<String> = self.faults.iter().map(|fault| flag_of(&fault.field)).collect();
+        let is_own = |fault: &Violation| !dropped.iter().any(|flag| fault.reason.contains(flag.as_str()));
+        self.faults.extend(of_the_rest.into_iter().filter(is_own));
+        DoseError::Invalid(self.faults)
+    }
+}
+
+/// The flag of the key that a fault is named by: a flag, a variable, or a key of a file behind its path.
+fn flag_of(field: &str) -> String {
+    let key = field.rsplit(' ').next().unwrap_or(field);
+    let key = key.strip_prefix(PREFIX).map_or_else(|| key.to_owned(), str::to_lowercase);
+    format!("--{}", key.trim_start_matches('-').replace('_', "-"))
+}
+
+/// The words of a command line with those of environment and file behind them, and what holds then. Of commands without
+/// keys, faults are for the caller to find: it parses the words.
 ///
 /// # Errors
-/// Every value of environment or file that is not taken, and every unknown key of either.
+/// Every value of a flag, the environment or the file that is not taken, and every unknown key of each.
 ///
 /// * `words` – the name of the program first
 /// * `environment` – all variables
@@ -112,8 +141,19 @@ pub(super) fn layered(
     command: &Command,
     words: Vec<OsString>,
     environment: &BTreeMap<String, String>,
-) -> Result<(Vec<OsString>, Settings), DoseError> {
-    let Ok(matches) = command.clone().try_get_matches_from(&words) else { return Ok((words, Settings::default())) };
+) -> Result<(Vec<OsString>, Settings), Refused> {
+    let mut checks = Checks::new();
+    let parsed = command.clone().try_get_matches_from(&words);
+    let (words, matches) = match parsed {
+        Ok(matches) => (words, matches),
+        Err(_) => {
+            let good = good_words(command, &words, &mut checks).unwrap_or_default();
+            match command.clone().try_get_matches_from(&good) {
+                Ok(matches) if !checks.is_empty() => (good, matches),
+                _ => return Ok((words, Settings::default())),
+            }
+        }
+    };
     let Some((name, matches)) = matches.subcommand().filter(|(name, _)| LAYERED.contains(name)) else {
         return Ok((words, Settings::default()));
     };
@@ -122,7 +162,7 @@ pub(super) fn layered(
     let command = built.find_subcommand(name).expect("it was found in the words").clone();
     let config = environment.get("DOSEGRID_CONFIG").filter(|path| !path.is_empty());
     let path = matches.get_one::<PathBuf>("config").cloned().or_else(|| config.map(PathBuf::from));
-    let mut layers = Layers { command: &command, matches, environment, file: None, checks: Checks::new() };
+    let mut layers = Layers { command: &command, matches, environment, file: None, checks };
     layers.check_variables(&built);
     layers.read_file(path);
     let mut words = words;
@@ -136,8 +176,60 @@ pub(super) fn layered(
             settings.push(setting);
         }
     }
-    layers.checks.finish()?;
-    Ok((words, Settings(settings)))
+    let faults = layers.checks.into_violations();
+    let settings = Settings(settings);
+    if faults.is_empty() { Ok((words, settings)) } else { Err(Refused { faults, words, settings }) }
+}
+
+/// The words of a command with keys that are flags with good values. None where its help is asked for, or if it has no
+/// keys.
+fn good_words(command: &Command, words: &[OsString], checks: &mut Checks) -> Option<Vec<OsString>> {
+    let (program, name) = (words.first()?, words.get(1)?);
+    let mut built = command.clone();
+    built.build();
+    let command = name.to_str().filter(|name| LAYERED.contains(name)).and_then(|name| built.find_subcommand(name))?;
+    let mut good = vec![program.clone(), name.clone()];
+    let mut seen = BTreeSet::new();
+    let mut rest = words[2..].iter().map(|word| word.to_string_lossy()).peekable();
+    while let Some(word) = rest.next() {
+        if ["-h", "--help"].contains(&&*word) {
+            return None;
+        }
+        let Some(flag) = word.strip_prefix("--") else {
+            checks.fail("command", format!("takes flags alone; got `{word}`"));
+            continue;
+        };
+        let (long, own) = flag.split_once('=').map_or((flag, None), |(long, value)| (long, Some(value.to_owned())));
+        let Some(argument) = command.get_arguments().find(|argument| argument.get_long() == Some(long)) else {
+            let known: Vec<String> = command.get_arguments().filter_map(Arg::get_long).map(str::to_owned).collect();
+            let hint = nearest(&known, long).map_or(String::new(), |near| format!("; there is --{near}"));
+            checks.fail(format!("--{long}"), format!("is not a flag{hint}"));
+            // Its value, if it has one.
+            _ = rest.next_if(|next| !next.starts_with("--"));
+            continue;
+        };
+        let takes = !is_switch(argument);
+        let value =
+            own.or_else(|| if takes { rest.next_if(|next| !next.starts_with("--")).map(Into::into) } else { None });
+        let word = value.as_ref().map_or_else(|| format!("--{long}"), |value| format!("--{long}={value}"));
+        if !seen.insert(long.to_owned()) {
+            checks.fail(format!("--{long}"), "is given more than once");
+        } else if let Err(reason) = alone(command, &word) {
+            checks.fail(format!("--{long}"), reason);
+        } else {
+            good.push(word.into());
+        }
+    }
+    Some(good)
+}
+
+/// Has a command look at one flag.
+fn alone(command: &Command, word: &str) -> Result<(), String> {
+    let parsed = command.clone().no_binary_name(true).try_get_matches_from([word]);
+    parsed.map(drop).map_err(|error| {
+        let text = error.to_string();
+        text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+    })
 }
 
 /// The word of a command line for a value; none for a switch that is off.
@@ -229,11 +321,8 @@ impl Layers<'_> {
             }
             return;
         }
-        let alone = self.command.clone().no_binary_name(true);
-        if let Err(error) = alone.try_get_matches_from([format!("--{long}={value}")]) {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            self.checks.fail(field, first.trim_start_matches("error: ").to_owned());
+        if let Err(reason) = alone(self.command, &format!("--{long}={value}")) {
+            self.checks.fail(field, reason);
         }
     }
 }
@@ -273,7 +362,7 @@ mod tests {
     use super::*;
     use crate::cli::Cli;
 
-    fn held(flags: &[&str], environment: &[(&str, &str)], file: &str) -> Result<Settings, DoseError> {
+    fn held(flags: &[&str], environment: &[(&str, &str)], file: &str) -> Result<Settings, Refused> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("dosegrid.toml");
         std::fs::write(&path, file).expect("a writable folder");
@@ -310,7 +399,7 @@ mod tests {
     fn every_fault_is_named_by_its_place() {
         let file = "queue_lenght = 1\nidle_timeout_s = -1\nlog_json = 1\nlisten = [1]\n";
         let environment = [("DOSEGRID_MAX_VOLUME_MIB", "many"), ("DOSEGRID_LOG_JSON", "")];
-        let DoseError::Invalid(faults) = held(&[], &environment, file).expect_err("five faults") else { panic!() };
+        let Refused { faults, .. } = held(&[], &environment, file).expect_err("five faults");
         let fields: Vec<&str> = faults.iter().map(|fault| fault.field.rsplit(' ').next().unwrap_or_default()).collect();
         let mut found = fields.clone();
         found.sort_unstable();
@@ -319,11 +408,46 @@ mod tests {
     }
 
     #[test]
+    fn every_bad_flag_is_named_with_those_of_environment_and_file() {
+        let flags = [
+            "--queue-length=0",
+            "--memory-mib",
+            "much",
+            "--listn",
+            "127.0.0.1:0",
+            "--log-json=7",
+            "--max-streams=5",
+            "--max-streams=6",
+            "--drain-timeout-s=5",
+            "--identities",
+        ];
+        let refused = held(&flags, &[("DOSEGRID_MAX_ATTEMPTS", "0")], "lease_s = 0\n").expect_err("eight faults");
+        let mut found: Vec<&str> =
+            refused.faults.iter().map(|fault| fault.field.rsplit(' ').next().unwrap_or_default()).collect();
+        found.sort_unstable();
+        let flags = ["--identities", "--listn", "--log-json", "--max-streams", "--memory-mib", "--queue-length"];
+        assert_eq!(found, [&flags[..], &["DOSEGRID_MAX_ATTEMPTS", "lease_s"]].concat());
+        assert!(refused.faults.iter().any(|fault| fault.reason.contains("--listen")), "{:?}", refused.faults);
+        assert_eq!(line(&refused.settings, "drain_timeout_s"), "drain_timeout_s = 5 # flag", "the rest holds");
+    }
+
+    #[test]
+    fn a_fault_that_comes_of_what_was_left_out_is_not_told() {
+        let refused = held(&["--tls-certificate", "--queue-length=0"], &[], "").expect_err("two faults");
+        let fault = |field: &str, reason: &str| Violation { field: field.into(), reason: reason.into() };
+        let rest = vec![fault("tls-key", "needs --tls-certificate as well"), fault("listen", "is no address")];
+        let fields: Vec<String> = refused.with(rest).violations().into_iter().map(|fault| fault.field).collect();
+        assert_eq!(fields, ["--tls-certificate", "--queue-length", "listen"]);
+        assert_eq!(flag_of("/etc/dosegrid.toml: tls_key"), "--tls-key");
+        assert_eq!(flag_of("DOSEGRID_TLS_KEY"), "--tls-key");
+    }
+
+    #[test]
     fn a_variable_that_nothing_reads_is_a_fault() {
         let others = [("DOSEGRID_TOKEN", "t"), ("DOSEGRID_REFERENCE", "/r"), ("PATH", "/"), ("DOSEGRID_CONFIG", "")];
         held(&[], &others, "").expect("these are for others");
         let misspelt = [("DOSEGRID_MAX_ATEMPTS", "5"), ("DOSEGRID_LISTEN", "127.0.0.1:0"), ("DOSEGRID_X", "")];
-        let DoseError::Invalid(faults) = held(&[], &misspelt, "").expect_err("two faults") else { panic!() };
+        let Refused { faults, .. } = held(&[], &misspelt, "").expect_err("two faults");
         let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
         assert_eq!(fields, ["DOSEGRID_MAX_ATEMPTS", "DOSEGRID_X"]);
         assert!(faults[0].reason.contains("DOSEGRID_MAX_ATTEMPTS"), "{faults:?}");

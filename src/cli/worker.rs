@@ -68,7 +68,7 @@ fn cache(text: &str, key_file: Option<&Path>) -> Result<CacheOptions, DoseError>
 
 /// All that is known before anything begins.
 #[derive(Debug)]
-struct Checked {
+pub(super) struct Checked {
     config: ServerConfig,
     broker: BrokerOptions,
     cache: CacheOptions,
@@ -79,7 +79,7 @@ impl Args {
     ///
     /// # Errors
     /// Every key that is at fault.
-    fn check(&self) -> Result<Checked, DoseError> {
+    pub(super) fn check(&self) -> Result<Checked, DoseError> {
         let mut faults = Vec::new();
         let mut note = |error: DoseError| faults.extend(error.violations());
         let given = self.settings.is_given("memory_mib");

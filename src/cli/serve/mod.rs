@@ -22,6 +22,7 @@ use crate::broker::{Broker, BrokerOptions};
 use crate::domain::{DeviceInfo, DoseError};
 use crate::jobs::LocalJobs;
 use crate::metrics::Metrics;
+use crate::store::Store;
 pub(super) use args::Args;
 
 /// How long what arrived may take to become safe after a second signal.
@@ -140,7 +141,8 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
         let metrics_listener = bound(metrics_listen.as_deref(), "metrics").await?;
         let page_listener = bound(page_listen.as_deref(), "the status page").await?;
         let signals = Signals::new().map_err(io)?;
-        tokio::spawn(reload_at_hangup(signal(SignalKind::hangup()).map_err(io)?, credentials.clone()));
+        let hangup = signal(SignalKind::hangup()).map_err(io)?;
+        tokio::spawn(reload_at_hangup(hangup, credentials.clone(), store.clone()));
         let said = format!("listening on {} with {}\n", listener.local_addr().map_err(io)?, device.info().name);
         if let Some(address) = metrics_listener.as_ref().and_then(|listener| listener.local_addr().ok()) {
             tracing::info!(%address, "metrics");
@@ -205,13 +207,30 @@ async fn bound(addresses: Option<&[SocketAddr]>, what: &str) -> Result<Option<Tc
     bound.map(Some).map_err(|error| DoseError::Io(format!("cannot serve {what}: {error}")))
 }
 
-/// Reads certificates, keys and identities again at each SIGHUP.
-async fn reload_at_hangup(mut hangup: Signal, credentials: Arc<Credentials>) {
+/// Reads certificates, keys and identities again at each SIGHUP, and the limits and times of the store.
+async fn reload_at_hangup(mut hangup: Signal, credentials: Arc<Credentials>, store: Option<Arc<Store>>) {
     while hangup.recv().await.is_some() {
         match credentials.reload() {
             Ok(()) => tracing::info!("certificates, keys and identities were read again"),
             Err(error) => tracing::error!(%error, "certificates, keys and identities stay as they were"),
         }
+        let Some(store) = &store else { continue };
+        match again().and_then(|args| args.store.options()) {
+            Ok(limits) => {
+                store.set_limits(limits);
+                tracing::info!("limits and times of the store were read again");
+            }
+            Err(error) => tracing::error!(%error, "limits and times of the store stay as they were"),
+        }
+    }
+}
+
+/// The flags of this service with what the environment and the file of keys say now.
+fn again() -> Result<Args, DoseError> {
+    if let Ok(super::Command::Serve(args)) = super::command_of_this_process()? {
+        Ok(*args)
+    } else {
+        Err(DoseError::Internal("the keys of this service cannot be read again".into()))
     }
 }
 
