@@ -21,7 +21,7 @@ use super::service::Shared;
 use super::status::compute_limit;
 use super::stored_volumes::{StoredVolume, read_all};
 use super::{pb, wire};
-use crate::domain::{Checkpoints, Checks, Control, DoseError, DoseResult, Progress, Stage, Volume};
+use crate::domain::{Checkpoints, Checks, Control, DoseError, DoseResult, Progress, Stage, TallyRecord, Volume};
 use crate::formats;
 use crate::intake::Assembled;
 use crate::jobs::{Reservation, Running};
@@ -29,6 +29,9 @@ use crate::store::{NewFile, Outcome, StoreError, StoredFile};
 
 /// How long it waits for memory or a place in the queue between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long results wait for room on the disk between two tries.
+const FULL_PAUSE: Duration = Duration::from_secs(1);
+const STORE_FULL: &str = "STORE_FULL";
 
 /// Why an attempt ends without a result.
 enum Ending {
@@ -107,7 +110,12 @@ impl Work<'_> {
         let result = self.compute(on_device).await?;
         let after = Aftermath::new(checked.intake, assembled);
         let (findings, result) = after.findings(result).await?;
-        let (result, volumes) = store(self.desk, findings, result).await?;
+        let made = Arc::new(Made::new(findings, result));
+        let write = || {
+            let made = made.clone();
+            at(self.desk, move |desk| made.store(desk))
+        };
+        let (result, volumes) = when_there_is_room(FULL_PAUSE, || self.check(), write).await?;
         drop(memory);
         Ok(Outcome::Succeeded { result: Arc::from(result.encode_to_vec()), volumes })
     }
@@ -239,14 +247,43 @@ impl Work<'_> {
     }
 }
 
-/// Stores all volumes of a result, and names them in it.
-async fn store(
-    desk: &Arc<dyn Desk>,
+/// Stores something, again and again while the disk is full: a job does not fail for want of it.
+///
+/// * `pause` – between two tries
+/// * `check` – whether to go on
+async fn when_there_is_room<T, F: Future<Output = Result<T, Status>>>(
+    pause: Duration,
+    check: impl Fn() -> Result<(), Ending>,
+    mut write: impl FnMut() -> F,
+) -> Result<T, Ending> {
+    loop {
+        match write().await {
+            Err(status) if fault(&status).reason == STORE_FULL => {
+                tracing::warn!("the results of a job wait for room on the disk of the store");
+                sleep(pause).await;
+                check()?;
+            }
+            done => return Ok(done?),
+        }
+    }
+}
+
+/// What a computation made.
+struct Made {
     findings: Findings,
-    mut result: DoseResult,
-) -> Result<(pb::ComputeResult, Vec<StoredFile>), Ending> {
-    let tally = result.tally.take();
-    let work = move |desk: &dyn Desk| {
+    result: DoseResult,
+    tally: Option<Box<TallyRecord>>,
+}
+
+impl Made {
+    fn new(findings: Findings, mut result: DoseResult) -> Self {
+        let tally = result.tally.take();
+        Self { findings, result, tally }
+    }
+
+    /// Stores all volumes, and names them in the result.
+    fn store(&self, desk: &dyn Desk) -> Result<(pb::ComputeResult, Vec<StoredFile>), StoreError> {
+        let Self { findings, result, tally } = self;
         let mut files = Vec::new();
         let mut add = |write: &dyn Fn(&mut NewFile) -> std::io::Result<()>| -> Result<(String, u64), StoreError> {
             let mut file = desk.new_file()?;
@@ -263,8 +300,8 @@ async fn store(
         let uncertainty = add_volume(result.uncertainty.as_ref())?;
         let weighted = add_volume(result.weighted.as_ref())?;
         let on_ct = add_volume(findings.dose_on_ct.as_ref())?;
-        let tally = tally.map(|record| add(&|file| formats::tally::encode(file, &record))).transpose()?;
-        let mut message = wire::result::encode(&result, &findings, tally.as_ref().map(|(_, size)| *size));
+        let tally = tally.as_ref().map(|record| add(&|file| formats::tally::encode(file, record))).transpose()?;
+        let mut message = wire::result::encode(result, findings, tally.as_ref().map(|(_, size)| *size));
         message.tally_digest = tally.map(|(name, _)| name).unwrap_or_default();
         let named = [
             (&mut message.dose, dose),
@@ -278,10 +315,32 @@ async fn store(
             }
         }
         Ok((message, files))
-    };
-    Ok(at(desk, work).await?)
+    }
 }
 
 fn write_volume(file: &mut NewFile, volume: &Volume<f32>) -> std::io::Result<()> {
     of_volume(pb::VolumeRole::Dose, 0, volume).try_for_each(|chunk| file.write_all(&chunk.data))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn results_wait_for_room_as_long_as_the_job_is_wanted() {
+        let tries = Cell::new(0);
+        let full = || async {
+            tries.set(tries.get() + 1);
+            if tries.get() < 4 { Err(Status::from(StoreError::Full)) } else { Ok(tries.get()) }
+        };
+        assert!(matches!(when_there_is_room(Duration::ZERO, || Ok(()), full).await, Ok(4)));
+        tries.set(0);
+        let left = || if tries.get() < 2 { Ok(()) } else { Err(Ending::Left) };
+        assert!(matches!(when_there_is_room(Duration::ZERO, left, full).await, Err(Ending::Left)));
+        let broken = || async { Err::<(), _>(Status::from(StoreError::Unavailable)) };
+        let ended = when_there_is_room(Duration::ZERO, || Ok(()), broken).await;
+        assert!(matches!(ended, Err(Ending::Failed(_))));
+    }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::{interval, sleep};
 use tonic::{Request, Status, Streaming};
+use tonic_types::StatusExt;
 use tracing::Instrument;
 
 use super::aftermath::{Aftermath, Findings};
@@ -30,7 +31,7 @@ use crate::audit::{Event, Record};
 use crate::domain::{Control, DoseError, DoseResult, Progress, Stage, TallyRecord};
 use crate::formats;
 use crate::intake::{Assembled, InputRole, Intake};
-use crate::jobs::{Reservation, Running, retry_after};
+use crate::jobs::{Reservation, Running};
 use crate::plan::plan_watched;
 use crate::store::{Store, VolumeDigest};
 
@@ -66,11 +67,15 @@ struct InTurn {
 /// Refuses a request for which there is no place, before its plan is made.
 fn check_places(shared: &Shared) -> Result<(), DoseError> {
     shared.jobs.queue().check_room()?;
-    let waiting = shared.gate.waiting();
-    if shared.durable.is_some() && waiting >= shared.config.queue_length {
-        return Err(DoseError::Busy { what: "the queue", retry_after: retry_after(waiting) });
+    if shared.durable.is_some() {
+        drop(shared.gate.place(shared.config.queue_length)?);
     }
     Ok(())
+}
+
+/// The reason of a failure.
+fn reason_of(status: &Status) -> String {
+    status.get_details_error_info().map_or_else(|| "INTERNAL".to_owned(), |info| info.reason)
 }
 
 /// Admits or refuses a request by its header alone. This takes a while for a nuclide that was not asked for before: its
@@ -132,15 +137,20 @@ impl Call {
         let admitted = for_header(header.emissions.len(), move |control| admit(&shared, &log, header, control)).await?;
         let span = self.exchange.log.span();
         async {
-            let (running, after, memory) = self.upload(admitted).await?;
+            let came = self.upload(admitted).await?;
+            let begun = self.begin(came).await;
+            if let Err(status) = &begun {
+                self.note(Some(&reason_of(status)), Vec::new()).await?;
+            }
+            let (running, after, memory) = begun?;
             self.answer(running, after, memory).await
         }
         .instrument(span)
         .await
     }
 
-    /// Tells the audit log of a dose that was computed or failed, before its caller hears of it.
-    async fn note(&self, reason: Option<&'static str>, results: Vec<String>) -> Result<(), Status> {
+    /// Tells the audit log of a call whose volumes all came, before its caller hears of its dose or of its failure.
+    async fn note(&self, reason: Option<&str>, results: Vec<String>) -> Result<(), Status> {
         let Some(durable) = &self.exchange.shared.durable else { return Ok(()) };
         let (caller, facts) = (self.exchange.caller.clone(), self.exchange.log.facts());
         let record = Record {
@@ -160,10 +170,10 @@ impl Call {
         blocking(durable, move |store| store.note(record)).await
     }
 
-    /// Takes all chunks, says how the request was understood, and puts it into the queue.
-    async fn upload(&mut self, admitted: Admitted) -> Result<(InTurn, Aftermath, Arc<Reservation>), Status> {
-        let Admitted { intake, stored, mut upload, memory, is_small } = admitted;
-        self.check_stored(&stored).await?;
+    /// Takes all chunks.
+    async fn upload(&mut self, mut admitted: Admitted) -> Result<Admitted, Status> {
+        let Admitted { stored, upload, .. } = &mut admitted;
+        self.check_stored(stored).await?;
         while let Some(message) = self.receive().await? {
             match message {
                 pb::compute_request::Message::Chunk(chunk) => upload.accept(&chunk)?,
@@ -174,7 +184,12 @@ impl Call {
             let named = stored.iter().map(|volume| volume.name);
             self.inputs = named.chain(upload.names()).map(|name| name.to_string()).collect();
         }
-        // Every value is checked.
+        Ok(admitted)
+    }
+
+    /// Checks every value, says how the request was understood, and puts it into the queue.
+    async fn begin(&self, admitted: Admitted) -> Result<(InTurn, Aftermath, Arc<Reservation>), Status> {
+        let Admitted { intake, stored, upload, memory, is_small } = admitted;
         let mut volumes = self.read_stored(stored).await?;
         let Watched { run, stop: _stop } = watched(move |control| {
             volumes.extend(upload.finish());
@@ -198,6 +213,7 @@ impl Call {
         if durable.is_none() {
             return Ok(InTurn { running: jobs.submit(request, tenant, memory)?, _turn: None });
         }
+        let _place = gate.place(self.exchange.shared.config.queue_length)?;
         if is_small {
             let turn = self.in_turn(gate.enter()).await?;
             return Ok(InTurn { running: jobs.submit_small(request, tenant, memory, None)?, _turn: Some(turn) });

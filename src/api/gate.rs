@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::{Checkpoints, DoseError, RunPoint, Tally};
+use crate::jobs::retry_after;
 
 /// Of the device's time while small jobs wait, large ones get one part for so many of theirs.
 const PARTS_OF_SMALL: u32 = 3;
@@ -17,8 +18,9 @@ pub(super) struct Gate {
     device: Arc<Semaphore>,
     /// Of the one large job that may be begun.
     large: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    /// Of those, for the device itself.
+    /// How many calls wait.
+    calls: AtomicUsize,
+    /// How many wait for the device itself.
     device_waiting: AtomicUsize,
     /// Whether small jobs have a thread of their own, so that a large one may wait for them.
     has_lanes: bool,
@@ -54,17 +56,26 @@ impl Gate {
     /// * `has_lanes` – whether small jobs have a thread of their own
     pub(super) fn new(has_lanes: bool) -> Arc<Self> {
         let [device, large] = [(); 2].map(|()| Arc::new(Semaphore::new(1)));
-        let [waiting, device_waiting] = [(); 2].map(|()| AtomicUsize::new(0));
-        Arc::new(Self { device, large, waiting, device_waiting, has_lanes })
+        let [calls, device_waiting] = [(); 2].map(|()| AtomicUsize::new(0));
+        Arc::new(Self { device, large, calls, device_waiting, has_lanes })
     }
 
     fn device_waiting(&self) -> usize {
         self.device_waiting.load(Ordering::Acquire)
     }
 
-    /// How many wait.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Acquire)
+    /// A place for a call that will wait, until it has the device.
+    ///
+    /// * `most` – how many may wait, beside the one that has the device next if nothing has it
+    ///
+    /// # Errors
+    /// [`DoseError::Busy`] at once if there is none.
+    pub(super) fn place(&self, most: usize) -> Result<Counted<'_>, DoseError> {
+        let most = most.saturating_add(self.device.available_permits());
+        let one_more = |waiting: usize| (waiting < most).then_some(waiting + 1);
+        let taken = self.calls.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
+        taken.map_err(|waiting| DoseError::Busy { what: "the queue", retry_after: retry_after(waiting) })?;
+        Ok(Counted(&self.calls))
     }
 
     /// Waits for the device, and lets others in now and then from then on. One large job is begun at a time.
@@ -72,10 +83,7 @@ impl Gate {
     /// # Errors
     /// As [`Gate::enter`].
     pub(super) async fn enter_large(self: &Arc<Self>) -> Result<Shared, DoseError> {
-        let large = {
-            let _counted = Counted::new(&self.waiting);
-            self.large.clone().acquire_owned().await.map_err(|_| DoseError::ShuttingDown)?
-        };
+        let large = self.large.clone().acquire_owned().await.map_err(|_| DoseError::ShuttingDown)?;
         let turn = Some(self.enter().await?);
         let held = Held { turn, since: Instant::now(), last_away: Duration::ZERO };
         Ok(Shared { gate: self.clone(), held: Mutex::new(held), away: Mutex::default(), _large: large })
@@ -86,14 +94,15 @@ impl Gate {
     /// # Errors
     /// [`DoseError::ShuttingDown`] never comes while the gate is there.
     pub(super) async fn enter(&self) -> Result<Turn, DoseError> {
-        let _counted = [&self.waiting, &self.device_waiting].map(Counted::new);
+        let _counted = Counted::new(&self.device_waiting);
         let device = self.device.clone().acquire_owned().await.map_err(|_| DoseError::ShuttingDown)?;
         Ok(Turn { _device: device })
     }
 }
 
 /// Counts one who waits, until it is dropped.
-struct Counted<'a>(&'a AtomicUsize);
+#[derive(Debug)]
+pub(super) struct Counted<'a>(&'a AtomicUsize);
 
 impl<'a> Counted<'a> {
     fn new(count: &'a AtomicUsize) -> Self {
@@ -172,6 +181,20 @@ impl Shared {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn no_more_calls_wait_than_may() {
+        let gate = Gate::new(true);
+        let next = gate.place(2).expect("it has the device next");
+        let turn = gate.enter().await.expect("it is free");
+        drop(next);
+        let waiting = [gate.place(2), gate.place(2)].map(|place| place.expect("room"));
+        assert!(matches!(gate.place(2), Err(DoseError::Busy { what: "the queue", .. })));
+        drop(turn);
+        assert!(gate.place(2).is_ok() && gate.place(3).is_ok());
+        drop(waiting);
+        assert_eq!(gate.calls.load(Ordering::Acquire), 0);
+    }
+
     #[tokio::test(flavor = "multi_thread")]
     async fn a_large_job_lets_small_ones_in_and_gets_its_part() {
         let gate = Gate::new(true);
@@ -185,7 +208,7 @@ mod tests {
             })
         };
         let first = small(gate.clone());
-        while gate.waiting() == 0 {
+        while gate.device_waiting() == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let computing = large.clone();
@@ -193,7 +216,7 @@ mod tests {
         first.await.expect("it had the device");
         assert!(away >= Duration::from_millis(60) && large.away() == away);
         let second = small(gate.clone());
-        while gate.waiting() == 0 {
+        while gate.device_waiting() == 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         let computing = large.clone();

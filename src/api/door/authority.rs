@@ -17,6 +17,12 @@ use super::io::Peer;
 use super::refusals::{Note, Why};
 use super::roles::{Need, need};
 use crate::api::identity::{Caller, Role};
+use crate::domain::DoseError;
+
+/// Longest list of headers of a call [bytes].
+const MAX_HEADER_BYTES: usize = 16 << 10;
+/// What each header counts beside its name and value [bytes].
+const AROUND_HEADER: usize = 32;
 
 /// Puts the [`Caller`] beside each call, and ends those that may not be made.
 #[derive(Clone, Debug)]
@@ -44,6 +50,31 @@ impl<S> Authority<S> {
         }
         Ok(Some(caller))
     }
+}
+
+/// Refuses long lists of headers.
+fn check_headers<B>(request: &Request<B>) -> Result<(), Refusal> {
+    if header_bytes(request) <= MAX_HEADER_BYTES {
+        return Ok(());
+    }
+    let reason = format!("of a call have at most {MAX_HEADER_BYTES} bytes, 32 more for each counted");
+    Err(Status::from(DoseError::invalid("headers", reason)).into())
+}
+
+/// The size of a list of headers, those of HTTP/2 itself included [bytes].
+///
+/// Source: RFC 9113, section 6.5.2.
+fn header_bytes<B>(request: &Request<B>) -> usize {
+    let (uri, method) = (request.uri(), request.method());
+    let own = [
+        (":method", method.as_str()),
+        (":scheme", uri.scheme_str().unwrap_or_default()),
+        (":authority", uri.authority().map_or("", |authority| authority.as_str())),
+        (":path", uri.path_and_query().map_or("", |path| path.as_str())),
+    ];
+    let own = own.iter().map(|(name, value)| name.len() + value.len());
+    let others = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len());
+    own.chain(others).map(|bytes| bytes + AROUND_HEADER).sum()
 }
 
 /// What has to be written before an answer.
@@ -133,7 +164,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        match self.caller(&request) {
+        match check_headers(&request).and_then(|()| self.caller(&request)) {
             Ok(caller) => {
                 if let Some(caller) = caller {
                     request.extensions_mut().insert(caller);
