@@ -171,7 +171,9 @@ pub(super) fn layered(
         if let Some(long) = argument.get_long().filter(|long| !NO_KEYS.contains(long)) {
             let setting = layers.setting(argument, long);
             if let (Origin::Environment(_) | Origin::File(_), Some(value)) = (&setting.origin, &setting.value) {
-                words.extend(word(argument, long, value));
+                // What is at fault is named, and left out.
+                let good = |word: &OsString| alone(&command, &word.to_string_lossy()).is_ok();
+                words.extend(word(argument, long, value).filter(good));
             }
             settings.push(setting);
         }
@@ -429,6 +431,8 @@ mod tests {
         assert_eq!(found, [&flags[..], &["DOSEGRID_MAX_ATTEMPTS", "lease_s"]].concat());
         assert!(refused.faults.iter().any(|fault| fault.reason.contains("--listen")), "{:?}", refused.faults);
         assert_eq!(line(&refused.settings, "drain_timeout_s"), "drain_timeout_s = 5 # flag", "the rest holds");
+        let is_left = |key: &str| refused.words.iter().any(|word| word.to_string_lossy().contains(key));
+        assert!(is_left("drain-timeout") && !is_left("attempts") && !is_left("lease"), "{:?}", refused.words);
     }
 
     #[test]
