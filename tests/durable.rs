@@ -51,8 +51,11 @@ impl Server {
     }
 
     async fn with(folder: &Path, options: StoreOptions) -> Self {
+        Self::configured(folder, options, ServerConfig::default()).await
+    }
+
+    async fn configured(folder: &Path, options: StoreOptions, config: ServerConfig) -> Self {
         let store = Arc::new(Store::open(folder, options).expect("a store"));
-        let config = ServerConfig::default();
         let jobs = LocalJobs::start_lanes(crate::support::cpu(), config.plan_limits(), 8).expect("a thread");
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("a bound socket"));

@@ -8,6 +8,7 @@ use dosegrid::api::pb::dose_service_client::DoseServiceClient;
 use dosegrid::api::pb::{self, compute_request::Message};
 use rustix::process::Signal;
 use tokio_stream::StreamExt;
+use tonic_types::StatusExt;
 
 use super::{channel, look_up};
 use crate::support::command::Server;
@@ -99,4 +100,24 @@ async fn calls_that_are_cut_and_a_second_signal_make_it_end_with_1() {
     while !twice.next_line().contains("draining") {}
     twice.signal(Signal::INT);
     assert_eq!(twice.ended(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_headers_are_refused_by_name() {
+    let server = server(&[]);
+    let channel = channel(&server.url, None).await.expect("it listens");
+    for (bytes, is_taken) in [(15_000, true), (17_000, false), (60_000, false)] {
+        let mut request = tonic::Request::new(pb::GetServerInfoRequest {});
+        request.metadata_mut().insert("x-long", "x".repeat(bytes).parse().expect("printable"));
+        let answer = DoseServiceClient::new(channel.clone()).get_server_info(request).await;
+        let Err(refused) = answer else {
+            assert!(is_taken, "{bytes}");
+            continue;
+        };
+        assert!(!is_taken, "{bytes}: {refused:?}");
+        let details = refused.get_error_details();
+        assert_eq!(details.error_info().map(|info| info.reason.as_str()), Some("INVALID_REQUEST"));
+        let fields = details.bad_request().map(|bad| bad.field_violations[0].field.as_str());
+        assert_eq!(fields, Some("headers"), "{bytes}");
+    }
 }

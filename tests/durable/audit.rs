@@ -46,6 +46,43 @@ async fn a_computation_is_recorded_with_the_digests_of_what_came_and_what_went()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_whose_values_are_bad_is_recorded_before_its_answer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Server::start(folder.path()).await;
+    let mut client = server.client().await;
+    let spec = client.upload_job(local(), [4, 3, 2]).await;
+    let mut header = spec.compute.expect("a header");
+    let nan = f32::NAN.to_le_bytes().repeat(24);
+    let named = header.density.as_ref().expect("given").digest.clone();
+    header.activity.as_mut().expect("given").digest.clear();
+    let chunk = pb::VolumeChunk {
+        volume: pb::VolumeRole::Activity.into(),
+        offset_bytes: 0,
+        data: nan.clone().into(),
+        index: 0,
+    };
+    let messages = [pb::compute_request::Message::Header(header), pb::compute_request::Message::Chunk(chunk)];
+    let messages = messages.map(|message| pb::ComputeRequest { message: Some(message) });
+    let mut service = DoseServiceClient::connect(server.url.clone()).await.expect("the server listens");
+    let mut answers = service.compute(tokio_stream::iter(messages)).await.expect("it begins").into_inner();
+    let refused = loop {
+        match answers.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("there is no dose of it"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(super::reason(&refused), "INVALID_REQUEST");
+    let log = std::fs::read_to_string(folder.path().join("audit/000001.log")).expect("a log");
+    let line = log.lines().find(|line| line.contains("compute.finished")).expect("it is recorded");
+    let record: Value = serde_json::from_str(&line[65..]).expect("JSON");
+    assert_eq!(record["inputs"], Value::from(vec![named, format!("sha256:{}", sha256_hex(&nan))]));
+    assert_eq!((record["state"].as_str(), record["reason"].as_str()), (Some("failed"), Some("INVALID_REQUEST")));
+    assert_eq!((record["nuclide"].as_str(), record["results"].as_array()), (Some("Lu-177"), None));
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_end_of_a_job_is_recorded_with_its_state_and_device() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path()).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use dosegrid::api::pb::{self, JobState};
 use dosegrid::store::{Store, StoreOptions};
+use rustix::process::Signal;
 use tokio_stream::StreamExt;
 
 use super::large::new;
@@ -257,4 +258,28 @@ async fn who_uploads_too_slowly_is_stopped_and_what_came_is_kept() {
     let committed = client.check(&digest).await.committed_bytes;
     assert!(committed > 0 && committed % 100 == 0 && committed < 100_000, "whole messages count: {committed}");
     assert_eq!(client.put(&bytes).await, digest, "and it goes on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_of_a_store_are_read_again_at_a_signal() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let keys = folder.path().join("keys.toml");
+    let write = |mib: &str| std::fs::write(&keys, format!("tenant_store_mib = {mib}\n")).expect("a writable folder");
+    write("1");
+    let config = format!("--config={}", keys.display());
+    let server = serve(&folder.path().join("store"), &[&config]);
+    let mut client = Client::of(&server.url).await;
+    let bytes = vec![7; 3 << 19];
+    let over = client.try_put(&bytes).await.expect_err("1 MiB is allowed");
+    assert_eq!(super::reason(&over), "QUOTA_EXCEEDED");
+    write("2");
+    server.signal(Signal::HUP);
+    while !server.next_line().contains("limits and times of the store were read again") {}
+    client.put(&bytes).await;
+    // A fault changes nothing.
+    write("none");
+    server.signal(Signal::HUP);
+    while !server.next_line().contains("limits and times of the store stay as they were") {}
+    let over = client.try_put(&vec![8; 1 << 20]).await.expect_err("2 MiB are allowed");
+    assert_eq!((super::reason(&over).as_str(), super::fact(&over, "limit").as_str()), ("QUOTA_EXCEEDED", "2097152"));
 }

@@ -30,7 +30,7 @@ use crate::digest::sha256_hex;
 
 /// Largest HTTP/2 frame taken: one system call for many of the default 16 KiB.
 const MAX_FRAME_BYTES: u32 = 1 << 20;
-/// Longest list of headers that the transport takes [bytes]: above what a call may have, so that its caller can be told.
+/// Longest list of headers that the transport takes [bytes]: more than a call may have, so that its caller is told.
 const MAX_HEADER_BYTES: u32 = 64 << 10;
 /// How many calls of a connection may be left by their caller in [`RESET_WINDOW`] before it is closed.
 const MAX_RESETS: u32 = 1000;
