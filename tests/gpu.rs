@@ -84,6 +84,18 @@ fn small_limits_change_the_cut_and_not_the_dose() {
     }
 }
 
+#[test]
+#[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
+fn a_dose_needs_no_feature_that_a_device_may_lack() {
+    // Convolution and transport run without any in the tests within the limits of every WebGPU device.
+    let used = |limits| open(limits).portrait().features_used;
+    assert_eq!(used(DeviceLimits::WebGpuDefault), [""; 0]);
+    assert_eq!(used(DeviceLimits::Binding(20_000)), [""; 0]);
+    // Where there are more, stages are timed.
+    let more = used(DeviceLimits::Adapter);
+    assert!(more.iter().all(|feature| feature == "TIMESTAMP_QUERY"), "{more:?}");
+}
+
 /// The kernel, no wider than `reach` on each side: only then do blocks need less than the whole.
 fn cropped(kernel: &VoxelKernel, reach: usize) -> VoxelKernel {
     let half_width = kernel.spec.half_width.map(|h| h.min(reach));

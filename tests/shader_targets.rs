@@ -24,6 +24,36 @@ fn compiled(stage: &StageSource) -> (Module, ModuleInfo) {
     (module.into_owned(), info.into_owned())
 }
 
+/// What a device may have beyond what every WebGPU device has, as a stage would use it.
+const FEATURES: [(&str, &str); 6] = [
+    ("subgroups", "fn uses() -> u32 { return subgroupAdd(1u); }"),
+    ("64-bit integers", "fn uses() -> u64 { return 1lu; }"),
+    ("64-bit atomics", "var<workgroup> wide: atomic<u64>; fn uses() -> u64 { return atomicAdd(&wide, 1lu); }"),
+    ("push constants", "var<immediate> pushed: u32; fn uses() -> u32 { return pushed; }"),
+    ("64-bit floats", "fn uses() -> f64 { return 1.0lf; }"),
+    ("16-bit floats", "fn uses() -> f16 { return 1.0h; }"),
+];
+
+/// Whether a device with these capabilities takes a stage.
+fn is_taken(source: &str, capabilities: Capabilities) -> bool {
+    let module = naga::front::wgsl::parse_str(source);
+    module.is_ok_and(|module| Validator::new(ValidationFlags::all(), capabilities).validate(&module).is_ok())
+}
+
+#[test]
+fn no_stage_uses_a_feature_that_a_device_may_lack() {
+    for stage in stage_sources() {
+        assert!(is_taken(&stage.source, Capabilities::empty()), "{}", stage.name);
+        for (feature, line) in FEATURES {
+            let first = if feature == "16-bit floats" { "enable f16;\n" } else { "" };
+            let source = format!("{first}{}\n{line}\n", stage.source);
+            // That it is taken where the feature is there shows what it is refused for.
+            assert!(is_taken(&source, Capabilities::all()), "{} with {feature}", stage.name);
+            assert!(!is_taken(&source, Capabilities::empty()), "{} with {feature}", stage.name);
+        }
+    }
+}
+
 /// Bytes of SPIR-V 1.3, which Vulkan 1.1 takes.
 fn spirv(stage: &StageSource) -> Vec<u8> {
     let (module, info) = compiled(stage);
