@@ -129,13 +129,17 @@ pub(super) fn of_volume(
 ) -> impl Iterator<Item = pb::VolumeChunk> {
     let chunk_values = CHUNK_BYTES / size_of::<f32>();
     volume.as_slice().chunks(chunk_values).enumerate().map(move |(number, values)| {
-        let mut data = vec![0; size_of_val(values)];
-        for (bytes, value) in data.as_chunks_mut().0.iter_mut().zip(values) {
-            *bytes = value.to_le_bytes();
-        }
         let offset_bytes = (number * CHUNK_BYTES) as u64;
-        pb::VolumeChunk { volume: role.into(), offset_bytes, data: Bytes::from(data), index }
+        pb::VolumeChunk { volume: role.into(), offset_bytes, data: little_endian(values), index }
     })
+}
+
+/// Values as they are sent. Where they lie so in memory, they are copied as they are.
+fn little_endian(values: &[f32]) -> Bytes {
+    if cfg!(target_endian = "little") {
+        return Bytes::copy_from_slice(bytemuck::cast_slice(values));
+    }
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// The chunks of a map of labels, as numbers in single precision, which holds them exactly.

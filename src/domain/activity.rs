@@ -1,5 +1,6 @@
 //! The source term: time-integrated activity.
 
+use super::passes::{BLOCK, is_amount, largest, sum, sum_of_block};
 use super::{ActivityUnit, Invalid, Volume};
 
 /// Most decays in one voxel [Bq·s]: ten million times those in a whole patient. Above it, single precision may
@@ -20,20 +21,26 @@ impl TimeIntegratedActivity {
     /// If a value is NaN, infinite, negative, or above [`MAX_DECAYS_PER_VOXEL`].
     pub fn new(mut map: Volume<f32>, unit: ActivityUnit) -> Result<Self, Invalid> {
         let scale = unit.to_bq_s(map.grid().voxel_volume_cm3())?;
-        check_values(map.as_slice(), "an activity")?;
-        for (index, value) in map.as_mut_slice().iter_mut().enumerate() {
-            let decays = f64::from(*value) * scale;
-            if decays > MAX_DECAYS_PER_VOXEL {
-                return Err(Invalid::new(format!(
-                    "value {index} is {decays:e} Bq·s, more than {MAX_DECAYS_PER_VOXEL:e}; is the unit right?"
-                )));
-            }
-            #[expect(clippy::cast_possible_truncation, reason = "the stored precision; the range is checked above")]
-            {
-                *value = decays as f32;
-            }
+        let largest = check_values(map.as_slice(), "an activity")?;
+        let decays = |value: f32| f64::from(value) * scale;
+        let is_too_large = |value: f32| decays(value) > MAX_DECAYS_PER_VOXEL;
+        if is_too_large(largest) {
+            let index = map.as_slice().iter().position(|&value| is_too_large(value)).expect("the largest is");
+            return Err(Invalid::new(format!(
+                "value {index} is {:e} Bq·s, more than {MAX_DECAYS_PER_VOXEL:e}; is the unit right?",
+                decays(map.as_slice()[index])
+            )));
         }
-        let total = map.as_slice().iter().map(|&v| f64::from(v)).sum();
+        if scale == 1.0 {
+            let total = sum(map.as_slice());
+            return Ok(Self { decays: map, total });
+        }
+        let scaled = |block: &mut [f32]| {
+            #[expect(clippy::cast_possible_truncation, reason = "the stored precision; the range is checked above")]
+            block.iter_mut().for_each(|value| *value = decays(*value) as f32);
+            sum_of_block(block)
+        };
+        let total = map.as_mut_slice().chunks_mut(BLOCK).map(scaled).sum();
         Ok(Self { decays: map, total })
     }
 
@@ -48,18 +55,19 @@ impl TimeIntegratedActivity {
     }
 }
 
+/// The largest value.
+///
 /// # Errors
 /// If a value is NaN, infinite or negative: the first such index, its value, and how many there are.
-pub(super) fn check_values(values: &[f32], what: &str) -> Result<(), Invalid> {
-    let bad = |v: &f32| !(v.is_finite() && *v >= 0.0);
-    match values.iter().position(bad) {
-        None => Ok(()),
-        Some(first) => Err(Invalid::new(format!(
-            "{what} must be finite and not negative: value {first} is {}, one of {} such",
-            values[first],
-            values.iter().filter(|v| bad(v)).count()
-        ))),
-    }
+pub(super) fn check_values(values: &[f32], what: &str) -> Result<f32, Invalid> {
+    let refused = || {
+        let mut bad = values.iter().enumerate().filter(|(_, value)| !is_amount(**value));
+        let (first, value) = bad.next().expect("a value that is no amount");
+        let count = 1 + bad.count();
+        let words = "must be finite and not negative";
+        Invalid::new(format!("{what} {words}: value {first} is {value}, one of {count} such"))
+    };
+    largest(values).ok_or_else(refused)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Where the body is: the largest connected piece of matter in a density map, with all that it encloses.
 
 use super::Volume;
+use super::passes::sum_of_block;
 
 /// Voxels below this density hold air, as materials by density have it [g/cm³].
 pub(super) const AIR_BELOW_G_CM3: f32 = 0.05;
@@ -30,12 +31,47 @@ struct Runs {
 /// Which runs hang together.
 struct Pieces(Vec<usize>);
 
-/// The part of `values` that lies outside the body; none if there is no body to see. Voxels that share a face hang
-/// together; outside is what is neither the body nor enclosed by it.
-///
-/// * `values` – one a voxel of the density map, not negative, with a sum above 0
-pub(super) fn share_outside(values: &[f32], density: &Volume<f32>) -> Option<f64> {
-    let runs = Runs::new(density)?;
+/// A body in a density map.
+pub(super) struct Body {
+    runs: Runs,
+    /// Whether a run lies outside. Voxels that share a face hang together; outside is what is neither the body nor
+    /// enclosed by it.
+    is_outside: Vec<bool>,
+}
+
+/// Parts of the sum of a map.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Shares {
+    /// In voxels of air.
+    pub(super) in_air: f64,
+    /// Outside the body.
+    pub(super) outside: f64,
+}
+
+impl Body {
+    /// None if there is no body to see.
+    pub(super) fn of(density: &Volume<f32>) -> Option<Self> {
+        let runs = Runs::new(density)?;
+        let is_outside = outside(&runs)?;
+        Some(Self { runs, is_outside })
+    }
+
+    /// * `values` – one a voxel of the density map, not negative, with a sum above 0
+    pub(super) fn shares(&self, values: &[f32]) -> Shares {
+        let (mut all, mut in_air, mut outside) = (0.0, 0.0, 0.0);
+        for (run, is_outside) in self.runs.runs.iter().zip(&self.is_outside) {
+            let row = run.row * self.runs.shape[0];
+            let sum = sum_of_block(&values[row + run.start..row + run.end]);
+            all += sum;
+            in_air += if run.is_matter { 0.0 } else { sum };
+            outside += if *is_outside { sum } else { 0.0 };
+        }
+        Shares { in_air: in_air / all, outside: outside / all }
+    }
+}
+
+/// Whether each run lies outside the largest piece of matter and all that it encloses.
+fn outside(runs: &Runs) -> Option<Vec<bool>> {
     let mut matter = Pieces::new(runs.runs.len());
     runs.join(&mut matter, |run| runs.runs[run].is_matter);
     let mut voxels = vec![0; runs.runs.len()];
@@ -47,20 +83,11 @@ pub(super) fn share_outside(values: &[f32], density: &Volume<f32>) -> Option<f64
         (0..runs.runs.len()).map(|at| runs.runs[at].is_matter && matter.root(at) == body).collect();
     let mut others = Pieces::new(runs.runs.len());
     runs.join(&mut others, |run| !is_body[run]);
-    let mut is_outside = vec![false; runs.runs.len()];
+    let mut has_way_out = vec![false; runs.runs.len()];
     for (at, run) in runs.runs.iter().enumerate().filter(|(at, _)| !is_body[*at]) {
-        is_outside[others.root(at)] |= runs.is_at_edge(run);
+        has_way_out[others.root(at)] |= runs.is_at_edge(run);
     }
-    let (mut all, mut outside) = (0.0, 0.0);
-    for (at, run) in runs.runs.iter().enumerate() {
-        let row = run.row * runs.shape[0];
-        let sum: f64 = values[row + run.start..row + run.end].iter().map(|&value| f64::from(value)).sum();
-        all += sum;
-        if !is_body[at] && is_outside[others.root(at)] {
-            outside += sum;
-        }
-    }
-    Some(outside / all)
+    Some((0..runs.runs.len()).map(|at| !is_body[at] && has_way_out[others.root(at)]).collect())
 }
 
 impl Runs {
@@ -70,11 +97,18 @@ impl Runs {
         let most = values.len() / VOXELS_A_RUN + RUNS_A_ROW * shape[1] * shape[2];
         let (mut runs, mut first) = (Vec::new(), vec![0]);
         for (row, values) in values.chunks(shape[0]).enumerate() {
-            let mut start = 0;
-            for piece in values.chunk_by(|a, b| (*a < AIR_BELOW_G_CM3) == (*b < AIR_BELOW_G_CM3)) {
-                let end = start + piece.len();
-                runs.push(Run { row, start, end, is_matter: piece[0] >= AIR_BELOW_G_CM3 });
-                start = end;
+            let is_air = |g_cm3: f32| g_cm3 < AIR_BELOW_G_CM3;
+            // Most rows are of one kind, which is seen by counting, in vector code.
+            let air = values.iter().fold(0u32, |count, g_cm3| count + u32::from(is_air(*g_cm3))) as usize;
+            if air == 0 || air == values.len() {
+                runs.push(Run { row, start: 0, end: values.len(), is_matter: air == 0 });
+            } else {
+                let mut start = 0;
+                for piece in values.chunk_by(|a, b| is_air(*a) == is_air(*b)) {
+                    let end = start + piece.len();
+                    runs.push(Run { row, start, end, is_matter: !is_air(piece[0]) });
+                    start = end;
+                }
             }
             first.push(runs.len());
             if runs.len() > most {
@@ -146,12 +180,23 @@ mod tests {
 
     /// A density map of slices of rows: `#` matter, `.` air, and where the activity is: `O` in matter, `o` in air.
     fn share(slices: &[&[&str]]) -> Option<f64> {
+        shares(slices).map(|shares| shares.outside)
+    }
+
+    fn shares(slices: &[&[&str]]) -> Option<Shares> {
         let shape = [slices[0][0].len(), slices[0].len(), slices.len()].map(|n| n as u64);
         let text: String = slices.iter().flat_map(|rows| rows.iter().copied()).collect();
         let grid = Arc::new(VoxelGrid::new(shape, [1.0; 3]).expect("a good grid"));
         let density = text.chars().map(|c| if "#O".contains(c) { 1.0 } else { 0.001 }).collect();
         let values: Vec<f32> = text.chars().map(|c| if "Oo".contains(c) { 1.0 } else { 0.0 }).collect();
-        share_outside(&values, &Volume::from_vec(grid, density).expect("a value for each voxel"))
+        let density = Volume::from_vec(grid, density).expect("a value for each voxel");
+        Body::of(&density).map(|body| body.shares(&values))
+    }
+
+    #[test]
+    fn air_is_counted_within_and_without() {
+        let rows = ["o......", ".####..", ".#o.#..", ".#O##..", "......."];
+        assert_eq!(shares(&[&rows]), Some(Shares { in_air: 2.0 / 3.0, outside: 1.0 / 3.0 }));
     }
 
     #[test]

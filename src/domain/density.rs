@@ -15,7 +15,10 @@ pub fn bears_dose(density_g_cm3: f64, minimum_g_cm3: f64) -> bool {
 
 /// Mass density per voxel [g/cm³]: finite, nowhere negative, nowhere above [`MAX_DENSITY_G_CM3`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct DensityMap(Volume<f32>);
+pub struct DensityMap {
+    map: Volume<f32>,
+    highest_g_cm3: f32,
+}
 
 impl DensityMap {
     /// * `map` – one density a voxel [g/cm³]
@@ -23,18 +26,24 @@ impl DensityMap {
     /// # Errors
     /// If a value is NaN, infinite, negative, or above [`MAX_DENSITY_G_CM3`] (as a map in kg/m³ is).
     pub fn new(map: Volume<f32>) -> Result<Self, Invalid> {
-        check_values(map.as_slice(), "a density")?;
-        match map.as_slice().iter().position(|&v| v > MAX_DENSITY_G_CM3) {
-            None => Ok(Self(map)),
-            Some(first) => Err(Invalid::new(format!(
+        let highest_g_cm3 = check_values(map.as_slice(), "a density")?;
+        if highest_g_cm3 > MAX_DENSITY_G_CM3 {
+            let first = map.as_slice().iter().position(|&v| v > MAX_DENSITY_G_CM3).expect("the highest is");
+            return Err(Invalid::new(format!(
                 "a density is at most {MAX_DENSITY_G_CM3} g/cm³: value {first} is {}; is the map in kg/m³ or HU?",
                 map.as_slice()[first]
-            ))),
+            )));
         }
+        Ok(Self { map, highest_g_cm3 })
+    }
+
+    /// The highest density [g/cm³].
+    pub fn highest_g_cm3(&self) -> f32 {
+        self.highest_g_cm3
     }
 
     /// Density of each voxel [g/cm³].
     pub fn g_cm3(&self) -> &Volume<f32> {
-        &self.0
+        &self.map
     }
 }

@@ -25,6 +25,7 @@ pub mod method;
 pub mod monte_carlo;
 pub mod nuclide;
 pub mod organs;
+pub mod passes;
 pub mod range;
 pub mod repair;
 pub mod request;

@@ -1,6 +1,7 @@
 //! What may be done, on request, with values of an activity map that are no activity: NaN outside the field of view,
 //! and small negative values from reconstruction, subtraction or interpolation.
 
+use super::passes::{BLOCK, has_no_amount, sum, sum_of_block};
 use super::words::{are, voxels, were};
 use super::{Invalid, Volume};
 
@@ -166,7 +167,7 @@ pub fn repair_activity(
     for value in map.as_mut_slice() {
         *value = if *value > 0.0 { scaled(*value, factor) } else { 0.0 };
     }
-    let total_after = map.as_slice().iter().map(|&v| f64::from(v)).sum();
+    let total_after = sum(map.as_slice());
     Ok((map, Repair { total_after, ..repair }))
 }
 
@@ -177,7 +178,8 @@ pub fn repair_activity(
 /// # Errors
 /// If there is NaN and it is to be refused.
 pub fn repair_density(mut map: Volume<f32>, nan: NanRule, fill: f32) -> Result<(Volume<f32>, usize), Invalid> {
-    let count = map.as_slice().iter().filter(|v| v.is_nan()).count();
+    let in_block = |block: &[f32]| block.iter().fold(0u32, |count, value| count + u32::from(value.is_nan()));
+    let count: usize = map.as_slice().chunks(BLOCK).map(|block| in_block(block) as usize).sum();
     match nan {
         _ if count == 0 => {}
         NanRule::Refuse => {
@@ -193,15 +195,20 @@ pub fn repair_density(mut map: Volume<f32>, nan: NanRule, fill: f32) -> Result<(
 }
 
 fn examine(values: &[f32]) -> Repair {
-    let numbers = || values.iter().filter(|v| !v.is_nan()).map(|&v| f64::from(v));
-    let total = numbers().sum();
-    Repair {
-        nan_voxels: values.iter().filter(|v| v.is_nan()).count(),
-        negative_voxels: values.iter().filter(|v| **v < 0.0).count(),
-        negative_sum: numbers().filter(|v| *v < 0.0).sum(),
-        total_before: total,
-        total_after: total,
+    let (mut nan_voxels, mut negative_voxels, mut negative_sum, mut total) = (0, 0, 0.0, 0.0);
+    for block in values.chunks(BLOCK) {
+        if !has_no_amount(block) {
+            total += sum_of_block(block);
+            continue;
+        }
+        let numbers = || block.iter().filter(|v| !v.is_nan()).map(|&v| f64::from(v));
+        let negative = || numbers().filter(|v| *v < 0.0);
+        nan_voxels += block.len() - numbers().count();
+        negative_voxels += negative().count();
+        negative_sum += negative().sum::<f64>();
+        total += numbers().sum::<f64>();
     }
+    Repair { nan_voxels, negative_voxels, negative_sum, total_before: total, total_after: total }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a value times a factor up to 1")]

@@ -1,7 +1,10 @@
 //! From energy to dose: clamp, divide by mass, and check before a dose is returned.
 
-use super::mass::{DoseScale, check_dose, mass};
+use rayon::prelude::*;
+
+use super::mass::{DoseScale, check_bad, count_bad, mass};
 use super::{Deposit, VOXELS_A_LOOK};
+use crate::domain::passes::{BLOCK, sum_by_all, sum_of_block};
 use crate::domain::{
     ActivityAccount, Control, DensityCorrection, DeviceInfo, DoseError, DoseRequest, DoseResult, EnergyAccount, Method,
     Provenance, SourceAccount, Stage,
@@ -22,13 +25,12 @@ pub(super) fn finish(
 ) -> Result<DoseResult, DoseError> {
     let Deposit { energy: mut dose, expected_mev, kernel } = deposit;
     control.checkpoint(Stage::Finish, 0.0)?;
-    check_energy(dose.as_slice(), expected_mev)?;
-    let clamped_mev = clamp(dose.as_mut_slice());
-    let deposited_mev = sum(dose.as_slice());
     let grid = dose.grid().clone();
     let scale = DoseScale::new(&grid, mass(request));
-    let (without_dose_mev, voxels_without_dose) = divide_by_mass(dose.as_mut_slice(), &scale, control)?;
-    check_dose(dose.as_slice())?;
+    let found = divide_by_mass(dose.as_mut_slice(), &scale, control)?;
+    check_sum(found.all_mev, grid.voxels(), expected_mev)?;
+    check_bad(found.bad, grid.voxels())?;
+    let Found { clamped_mev, deposited_mev, without_dose_mev, voxels_without_dose, .. } = found;
     let source = request.source();
     let emitted_mev = request.activity().total() * source.released_mev();
     let provenance = Provenance {
@@ -67,15 +69,15 @@ fn density_correction(request: &DoseRequest) -> Option<DensityCorrection> {
     }
 }
 
-fn sum(values: &[f32]) -> f64 {
-    values.iter().map(|&v| f64::from(v)).sum()
-}
-
 /// # Errors
 /// [`DoseError::EnergyBalance`] if the energy differs from the expected one or is not a number.
 pub(super) fn check_energy(energy: &[f32], expected_mev: f64) -> Result<(), DoseError> {
-    let found_mev = sum(energy);
-    let tolerance_mev = ENERGY_BALANCE_TOLERANCE * expected_mev + SMALLEST_MEV * energy.len() as f64;
+    check_sum(sum_by_all(energy), energy.len(), expected_mev)
+}
+
+/// As [`check_energy`], for the sum over so many voxels.
+fn check_sum(found_mev: f64, voxels: usize, expected_mev: f64) -> Result<(), DoseError> {
+    let tolerance_mev = ENERGY_BALANCE_TOLERANCE * expected_mev + SMALLEST_MEV * voxels as f64;
     if (found_mev - expected_mev).abs() <= tolerance_mev {
         Ok(())
     } else {
@@ -83,39 +85,66 @@ pub(super) fn check_energy(energy: &[f32], expected_mev: f64) -> Result<(), Dose
     }
 }
 
-/// Sets negative energies to 0 and returns their sum.
-fn clamp(energy: &mut [f32]) -> f64 {
-    let mut clamped = 0.0;
-    for value in energy.iter_mut().filter(|v| **v < 0.0) {
-        clamped += f64::from(*value);
-        *value = 0.0;
-    }
-    clamped
+/// What is found of energies while they are turned into doses.
+#[derive(Clone, Copy, Default)]
+struct Found {
+    /// All energy as it was [MeV].
+    all_mev: f64,
+    /// What was below 0 and is set to 0 [MeV].
+    clamped_mev: f64,
+    /// What is left [MeV].
+    deposited_mev: f64,
+    /// Of that, what is in voxels whose density is too low for a dose [MeV].
+    without_dose_mev: f64,
+    /// The number of these voxels.
+    voxels_without_dose: u64,
+    /// Voxels whose dose is not finite.
+    bad: usize,
 }
 
-/// Turns energy [MeV] into dose [Gy] in place. Returns the energy and the number of voxels whose density is too low for
-/// a dose.
+impl Found {
+    fn add(&mut self, other: &Self) {
+        self.all_mev += other.all_mev;
+        self.clamped_mev += other.clamped_mev;
+        self.deposited_mev += other.deposited_mev;
+        self.without_dose_mev += other.without_dose_mev;
+        self.voxels_without_dose += other.voxels_without_dose;
+        self.bad += other.bad;
+    }
+}
+
+/// Turns energy [MeV] into dose [Gy] in place; what is below 0 becomes 0. All threads take blocks, whose sums are added
+/// in order.
 ///
 /// # Errors
 /// [`DoseError::Cancelled`], within some milliseconds.
-fn divide_by_mass(dose: &mut [f32], scale: &DoseScale, control: &Control) -> Result<(f64, u64), DoseError> {
-    let (mut energy, mut voxels) = (0.0, 0);
+fn divide_by_mass(dose: &mut [f32], scale: &DoseScale, control: &Control) -> Result<Found, DoseError> {
+    let mut found = Found::default();
     let all = dose.len();
     for (number, piece) in dose.chunks_mut(VOXELS_A_LOOK).enumerate() {
         let first = number * VOXELS_A_LOOK;
         control.checkpoint(Stage::Finish, first as f64 / all as f64)?;
-        for (offset, value) in piece.iter_mut().enumerate() {
-            #[expect(clippy::cast_possible_truncation, reason = "the stored precision; the result is checked")]
-            if let Some(gy) = scale.absorbed_dose(f64::from(*value), first + offset) {
-                *value = gy as f32;
-            } else {
-                energy += f64::from(*value);
-                voxels += 1;
-                *value = 0.0;
-            }
+        let blocks = piece.par_chunks_mut(BLOCK).enumerate();
+        let blocks: Vec<Found> =
+            blocks.map(|(number, block)| divide_block(block, first + number * BLOCK, scale)).collect();
+        blocks.iter().for_each(|block| found.add(block));
+    }
+    Ok(found)
+}
+
+/// * `first` – number of the block's first voxel
+fn divide_block(block: &mut [f32], first: usize, scale: &DoseScale) -> Found {
+    let all_mev = sum_of_block(block);
+    let mut clamped_mev = 0.0;
+    if block.iter().fold(0, |any, mev| any | u32::from(*mev < 0.0)) != 0 {
+        for mev in block.iter_mut().filter(|mev| **mev < 0.0) {
+            clamped_mev += f64::from(*mev);
+            *mev = 0.0;
         }
     }
-    Ok((energy, voxels))
+    let deposited_mev = if clamped_mev < 0.0 { sum_of_block(block) } else { all_mev };
+    let (without_dose_mev, voxels_without_dose) = scale.divide(block, first);
+    Found { all_mev, clamped_mev, deposited_mev, without_dose_mev, voxels_without_dose, bad: count_bad(block) }
 }
 
 #[cfg(test)]
@@ -210,6 +239,29 @@ mod tests {
         let gray = 1e8 * 1.602_176_634e-10 / 2.0;
         assert!((f64::from(result.dose.as_slice()[0]) / gray - 1.0).abs() < 1e-6);
         assert!((energy.emitted_mev - energy.deposited_mev - energy.escaped_mev).abs() <= 1e-9 * energy.emitted_mev);
+    }
+
+    #[test]
+    fn every_block_of_a_large_map_is_counted_once() {
+        // Whole numbers, whose sums are exact.
+        let voxels = VOXELS_A_LOOK + 2 * BLOCK + 37;
+        let energy: Vec<f32> = (0..voxels).map(|n| if n % 1000 == 3 { -2.0 } else { (n % 89) as f32 }).collect();
+        let density: Vec<f32> = (0..voxels).map(|n| if n % 77 == 5 { 0.01 } else { 0.5 }).collect();
+        let sum = |of: &dyn Fn(usize, f32) -> f32| -> f64 {
+            energy.iter().enumerate().map(|(n, &mev)| f64::from(of(n, mev))).sum()
+        };
+        let is_thin = |n: usize| n % 77 == 5;
+        let request = request(&vec![1e9; voxels], Some(&density), Method::Local(LocalOptions::default()));
+        let result = finished(&energy, sum(&|_, mev| mev), &request).expect("a dose");
+        let found = result.provenance.energy;
+        assert_eq!(found.clamped_mev, sum(&|_, mev| mev.min(0.0)));
+        assert_eq!(found.deposited_mev, sum(&|_, mev| mev.max(0.0)));
+        assert_eq!(found.without_dose_mev, sum(&|n, mev| if is_thin(n) { mev.max(0.0) } else { 0.0 }));
+        assert_eq!(found.voxels_without_dose, (0..voxels).filter(|n| is_thin(*n)).count() as u64);
+        for (n, (&gray, &mev)) in result.dose.as_slice().iter().zip(&energy).enumerate() {
+            let expected = if is_thin(n) { 0.0 } else { f64::from(mev.max(0.0)) * 1.602_176_634e-10 / 0.5 };
+            assert!((f64::from(gray) - expected).abs() <= 1e-6 * expected, "{n}: {gray} {expected}");
+        }
     }
 
     #[test]

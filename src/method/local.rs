@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
+use rayon::prelude::*;
+
 use super::{Deposit, VOXELS_A_LOOK};
+use crate::domain::passes::BLOCK;
 use crate::domain::{Control, DoseError, DoseRequest, Stage, StageTime, Volume};
 
 pub(super) fn deposit(
@@ -14,11 +17,16 @@ pub(super) fn deposit(
     let start = Instant::now();
     let per_decay = request.source().charged_mev();
     let decays = request.activity().decays();
-    let mut energy = Vec::with_capacity(decays.as_slice().len());
-    for piece in decays.as_slice().chunks(VOXELS_A_LOOK) {
-        control.checkpoint(Stage::Dose, energy.len() as f64 / decays.as_slice().len() as f64)?;
-        #[expect(clippy::cast_possible_truncation, reason = "the stored precision; decays are bounded")]
-        energy.extend(piece.iter().map(|&decays| (f64::from(decays) * per_decay) as f32));
+    let all = decays.as_slice().len();
+    let mut energy = vec![0.0; all];
+    for (number, (energy, decays)) in
+        energy.chunks_mut(VOXELS_A_LOOK).zip(decays.as_slice().chunks(VOXELS_A_LOOK)).enumerate()
+    {
+        control.checkpoint(Stage::Dose, (number * VOXELS_A_LOOK) as f64 / all as f64)?;
+        energy.par_chunks_mut(BLOCK).zip(decays.par_chunks(BLOCK)).for_each(|(energy, decays)| {
+            #[expect(clippy::cast_possible_truncation, reason = "the stored precision; decays are bounded")]
+            energy.iter_mut().zip(decays).for_each(|(mev, &decays)| *mev = (f64::from(decays) * per_decay) as f32);
+        });
     }
     let energy = Volume::from_vec(decays.grid().clone(), energy).expect("a value for each voxel of the same grid");
     wall_time.push(StageTime::new(Stage::Dose.name(), start.elapsed()));

@@ -2,8 +2,12 @@
 
 use crate::constants::GY_PER_MEV_PER_G;
 use crate::domain::density::bears_dose;
+use crate::domain::passes::{is_amount, largest, sum_of_block};
 use crate::domain::{DensityCorrection, DoseError, DoseRequest, Method, VoxelGrid, words};
 use crate::physics::kernel::density_g_cm3;
+
+/// Neighbouring voxels that mostly all have a dose, or none: those of which all have one are done in vector code.
+const TOGETHER: usize = 64;
 
 /// The mass of voxels in a method.
 #[derive(Clone, Copy)]
@@ -41,6 +45,49 @@ impl<'a> DoseScale<'a> {
     /// * `density_g_cm3` – the sum of their densities
     pub(super) fn dose_by_mass(&self, mev: f64, density_g_cm3: f64) -> f64 {
         mev * self.gy_per_mev_at_unit_density / density_g_cm3
+    }
+
+    /// Turns energies absorbed in voxels [MeV] into doses [Gy]. Voxels whose density is too low get 0; gives their
+    /// energy and their number.
+    ///
+    /// * `first` – number of the first voxel
+    pub(super) fn divide(&self, block: &mut [f32], first: usize) -> (f64, u64) {
+        #[expect(clippy::cast_possible_truncation, reason = "the stored precision; the result is checked")]
+        let dose = |mev: f32, density_g_cm3: f64| self.dose_by_mass(f64::from(mev), density_g_cm3) as f32;
+        match self.mass {
+            Mass::Uniform(density_g_cm3) => {
+                block.iter_mut().for_each(|value| *value = dose(*value, density_g_cm3));
+                (0.0, 0)
+            }
+            Mass::Own { density_g_cm3, minimum_g_cm3 } => {
+                let (mut without_mev, mut voxels) = (0.0, 0);
+                let has_dose = |density: f32| bears_dose(f64::from(density), minimum_g_cm3);
+                let densities = density_g_cm3[first..][..block.len()].chunks(TOGETHER);
+                for (values, densities) in block.chunks_mut(TOGETHER).zip(densities) {
+                    let without = densities.iter().fold(0u32, |count, density| count + u32::from(!has_dose(*density)));
+                    voxels += u64::from(without);
+                    if without == 0 {
+                        let pairs = values.iter_mut().zip(densities);
+                        pairs.for_each(|(value, density)| *value = dose(*value, f64::from(*density)));
+                        continue;
+                    }
+                    if without as usize == densities.len() {
+                        without_mev += sum_of_block(values);
+                        values.fill(0.0);
+                        continue;
+                    }
+                    for (value, density) in values.iter_mut().zip(densities) {
+                        if has_dose(*density) {
+                            *value = dose(*value, f64::from(*density));
+                        } else {
+                            without_mev += f64::from(*value);
+                            *value = 0.0;
+                        }
+                    }
+                }
+                (without_mev, voxels)
+            }
+        }
     }
 
     /// Whether a voxel has a dose.
@@ -84,14 +131,23 @@ pub(super) fn mass(request: &DoseRequest) -> Mass<'_> {
 /// # Errors
 /// [`DoseError::NotPhysical`] if a dose is not finite or is negative.
 pub(super) fn check_dose(dose: &[f32]) -> Result<(), DoseError> {
-    let bad = dose.iter().filter(|v| !(v.is_finite() && **v >= 0.0)).count();
-    if bad == 0 {
-        Ok(())
-    } else {
-        Err(DoseError::NotPhysical(format!(
-            "{bad} of {} {} not finite or negative",
-            words::voxels(dose.len()),
-            words::are(bad)
-        )))
+    check_bad(count_bad(dose), dose.len())
+}
+
+/// How many doses are not finite or are negative.
+pub(super) fn count_bad(dose: &[f32]) -> usize {
+    match largest(dose) {
+        Some(_) => 0,
+        None => dose.iter().filter(|gray| !is_amount(**gray)).count(),
     }
+}
+
+/// # Errors
+/// [`DoseError::NotPhysical`] if so many of the doses of all voxels are bad, and it is not none.
+pub(super) fn check_bad(bad: usize, voxels: usize) -> Result<(), DoseError> {
+    if bad == 0 {
+        return Ok(());
+    }
+    let (voxels, are) = (words::voxels(voxels), words::are(bad));
+    Err(DoseError::NotPhysical(format!("{bad} of {voxels} {are} not finite or negative")))
 }

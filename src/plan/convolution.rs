@@ -100,11 +100,12 @@ impl ConvolutionPlan {
         self.core_half_width == self.half_width
     }
 
-    /// Upper bound of the host memory besides the volumes: the kernel's octant and its sums over boxes in `f64`, the
-    /// preparation of its spectrum, and the workspace of the CPU. A GPU needs less.
+    /// Upper bound of the host memory besides the volumes: the kernel's octant and a quarter of its sums over
+    /// boxes in `f64`, the preparation of its spectrum, and the workspace of the CPU. A GPU needs less.
     pub fn host_bytes(&self) -> u64 {
         let octant: u64 = self.half_width.iter().map(|&h| h as u64 + 1).product();
-        let sums: u64 = self.half_width.iter().map(|&h| h as u64 + 2).product();
+        let [quarter_x, quarter_y] = [0, 1].map(|axis| self.shape[axis].div_ceil(2) as u64);
+        let sums = quarter_x * quarter_y * (self.half_width[2] as u64 + 1);
         let block = self.blocks.iter().max_by_key(|block| block.source_z.len());
         let block = block.expect("a plan has at least one block");
         let [x, y, z] = block.padded_shape.map(|n| n as u64 / 2 + 1);

@@ -1,6 +1,7 @@
 //! Of a dose: its maximum, the energy that is not in it, and an uncertainty that was not reached.
 
 use super::{DOSE_HIGH, ENERGY_OUTSIDE_GRID, TARGET_NOT_REACHED, Warning, percent};
+use crate::domain::passes::largest;
 use crate::domain::{DoseRequest, DoseResult, Method, Provenance, Volume};
 
 /// Largest dose that nobody is warned of [Gy].
@@ -14,7 +15,7 @@ const PHOTON_SHARE_LEAVING: f64 = 2.0 / 3.0;
 const MOST_SHARE: f64 = 0.03;
 
 pub(super) fn of_maximum(dose: &Volume<f32>) -> Option<Warning> {
-    let max_gy = dose.as_slice().iter().copied().fold(0.0, f32::max);
+    let max_gy = largest(dose.as_slice())?;
     (max_gy > MOST_GY).then(|| {
         let message = format!("the largest dose is {max_gy:.4e} Gy, more than 10 kGy; is the unit of activity right?");
         Warning::new(DOSE_HIGH, "activity_unit", message)

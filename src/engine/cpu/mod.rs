@@ -12,6 +12,7 @@ pub(crate) mod transport;
 use std::ops::Range;
 
 use crate::domain::Tally;
+use crate::domain::passes::{BLOCK, largest};
 use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError, Stage, Volume};
 use crate::physics::kernel::VoxelKernel;
 use crate::plan::{Block, ConvolutionPlan};
@@ -22,6 +23,7 @@ use self::core::DirectCore;
 use block::{BlockTransform, Planner};
 use buffers::SpectrumBuffers;
 pub use ceilings::measure as ceilings;
+pub(crate) use fft::with_vectors;
 use progress::Tasks;
 use rayon::prelude::*;
 
@@ -57,7 +59,8 @@ impl CpuEngine {
         control: &Control,
     ) -> Result<Volume<f32>, DoseError> {
         let mut energy = vec![0.0; source.grid().voxels()];
-        let most_decays = source.as_slice().par_iter().copied().reduce(|| 0.0, f32::max);
+        let most_in = |block: &[f32]| largest(block).unwrap_or_else(|| block.iter().copied().fold(0.0, f32::max));
+        let most_decays = source.as_slice().par_chunks(BLOCK).map(most_in).reduce(|| 0.0, f32::max);
         if most_decays > 0.0 {
             let source_unit = power_of_two_below(f64::from(most_decays));
             let plane = plan.shape[0] * plan.shape[1];

@@ -11,16 +11,18 @@ mod interpolate;
 mod photons;
 mod rays;
 mod scatter;
+mod within;
 
 use std::time::Instant;
 
-use ndarray::{Array3, Axis, ShapeBuilder};
 use rayon::prelude::*;
 
 use self::cones::Cones;
 use self::photons::PhotonCorrection;
+use self::within::energy_within_grid;
 use super::Deposit;
 use super::finish::check_energy;
+use crate::domain::passes::sum_by_all;
 use crate::domain::{Control, DoseError, DoseRequest, KernelAccount, Stage, StageTime, Volume};
 use crate::engine::Device;
 use crate::physics::kernel::{KernelSpec, VoxelKernel, density_g_cm3, library_sha256, voxel_kernel};
@@ -106,7 +108,7 @@ fn corrected(
         let local_mev = f64::from(*decays) * split.local_mev;
         *energy = (f64::from(*energy) + f64::from(*charged) + local_mev) as f32;
     });
-    let expected_mev = energy.as_slice().iter().map(|&mev| f64::from(mev)).sum();
+    let expected_mev = sum_by_all(energy.as_slice());
     check_corrected(expected_mev, request.activity().total() * request.source().released_mev())?;
     wall_time.push(StageTime::new(Stage::Dose.name(), start.elapsed()));
     let captured_mev = charged.captured_mev + photons.captured_mev + split.local_mev;
@@ -158,109 +160,5 @@ fn account(convolution: &Convolution, captured_mev: f64, request: &DoseRequest) 
         padded_shape: plan.blocks.first().expect("a plan has at least one block").padded_shape,
         captured_fraction: captured_mev / request.source().released_mev(),
         truncation_radius_mm: kernel.truncation_radius_cm.map(|cm| cm * 10.0),
-    }
-}
-
-/// Energy that a source deposits within its own grid [MeV], from sums of the kernel over boxes. It needs no
-/// convolution, so it can check one.
-///
-/// # Errors
-/// [`DoseError::Cancelled`].
-fn energy_within_grid(kernel: &VoxelKernel, source: &Volume<f32>, control: &Control) -> Result<f64, DoseError> {
-    let sums = box_sums(&kernel.octant, control)?;
-    let shape = source.grid().shape();
-    // Sum of the kernel over the offsets that stay within the grid along an axis, as signed pieces of the sums over the
-    // octant.
-    let pieces = |axis: usize, index: usize| {
-        let half = kernel.spec.half_width[axis];
-        let (before, after) = (index.min(half), (shape[axis] - 1 - index).min(half));
-        [(before + 1, 1.0), (after + 1, 1.0), (1, -1.0)]
-    };
-    let row_energy = |(row, decays): (usize, &[f32])| -> Result<f64, DoseError> {
-        if control.is_cancelled() {
-            return Err(DoseError::Cancelled);
-        }
-        if decays.iter().all(|&d| d == 0.0) {
-            return Ok(0.0);
-        }
-        let (ys, zs) = (pieces(1, row % shape[1]), pieces(2, row / shape[1]));
-        let mut along_x = vec![0.0; sums.dim().0];
-        for (k, c) in zs {
-            for (j, b) in ys {
-                let row = sums.index_axis(Axis(2), k).index_axis_move(Axis(1), j);
-                along_x.iter_mut().zip(row).for_each(|(sum, held)| *sum += b * c * held);
-            }
-        }
-        let held = |x: usize| -> f64 { pieces(0, x).iter().map(|(i, a)| a * along_x[*i]).sum() };
-        Ok(decays.iter().enumerate().map(|(x, &d)| f64::from(d) * held(x)).sum())
-    };
-    // Collected row by row so that the sum does not depend on the threads.
-    let rows: Result<Vec<f64>, DoseError> =
-        source.as_slice().par_chunks_exact(shape[0]).enumerate().map(row_energy).collect();
-    Ok(rows?.iter().sum())
-}
-
-/// `sums[[i, j, k]]` is the sum of the octant over all indices below `(i, j, k)`.
-///
-/// # Errors
-/// [`DoseError::Cancelled`].
-fn box_sums(octant: &Array3<f64>, control: &Control) -> Result<Array3<f64>, DoseError> {
-    let (nx, ny, nz) = octant.dim();
-    let (row, plane) = (nx + 1, (nx + 1) * (ny + 1));
-    let mut sums = vec![0.0; plane * (nz + 1)];
-    sums.par_chunks_exact_mut(plane).enumerate().skip(1).try_for_each(|(k, sums)| {
-        if control.is_cancelled() {
-            return Err(DoseError::Cancelled);
-        }
-        let values = octant.index_axis(Axis(2), k - 1);
-        for j in 1..=ny {
-            let (before, after) = sums.split_at_mut(j * row);
-            let mut along_x = 0.0;
-            let sums = after[1..row].iter_mut().zip(&before[(j - 1) * row + 1..]);
-            for ((sum, below), value) in sums.zip(values.index_axis(Axis(1), j - 1)) {
-                along_x += value;
-                *sum = along_x + below;
-            }
-        }
-        Ok(())
-    })?;
-    for k in 1..=nz {
-        let (before, after) = sums.split_at_mut(k * plane);
-        after[..plane].iter_mut().zip(&before[(k - 1) * plane..]).for_each(|(sum, below)| *sum += below);
-    }
-    Ok(Array3::from_shape_vec((nx + 1, ny + 1, nz + 1).f(), sums).expect("a sum for each index"))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::domain::{KernelMedium, VoxelGrid};
-    use crate::physics::nuclide;
-
-    #[test]
-    fn energy_within_a_grid_is_the_sum_over_all_pairs_of_voxels() {
-        for (shape, half_width) in [([5, 4, 3], [4, 3, 2]), ([5, 1, 7], [2, 0, 3]), ([1, 1, 1], [0, 0, 0])] {
-            let grid = Arc::new(VoxelGrid::new(shape, [2.0; 3]).expect("a good grid"));
-            let values = (0..grid.voxels()).map(|n| (n * 7 % 5) as f32).collect();
-            let source = Volume::from_vec(grid.clone(), values).expect("one value a voxel");
-            let [hx, hy, hz] = half_width;
-            let octant =
-                Array3::from_shape_fn((hx + 1, hy + 1, hz + 1).f(), |(i, j, k)| 1.0 / (1 + i + 2 * j + 3 * k) as f64);
-            let decaying = nuclide::find("Lu-177").expect("a known nuclide").into();
-            let spec = KernelSpec::new(&decaying, KernelMedium::Water, grid.spacing_cm(), half_width);
-            let spec = spec.expect("energies that kernels have");
-            let kernel = VoxelKernel { spec, octant, captured_mev: 1.0 };
-            let mut expected = 0.0;
-            for ((x, y, z), &decays) in source.data().indexed_iter() {
-                for (to, _) in source.data().indexed_iter() {
-                    let offset = [x.abs_diff(to.0), y.abs_diff(to.1), z.abs_diff(to.2)];
-                    expected += f64::from(decays) * kernel.octant.get(offset).copied().unwrap_or(0.0);
-                }
-            }
-            let found = energy_within_grid(&kernel, &source, &Control::detached()).expect("nobody cancels");
-            assert!((found - expected).abs() <= 1e-12 * expected, "{shape:?}: {found} {expected}");
-        }
     }
 }

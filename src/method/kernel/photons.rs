@@ -15,10 +15,11 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::convolve_checked;
 use super::interpolate::{block_sums, interpolation, line};
 use super::rays::{Arriving, Scene};
 use super::scatter::Scatterers;
-use super::{convolve_checked, energy_within_grid};
+use super::within::energy_within_grid;
 use crate::domain::{Control, DoseError, KernelMedium, Stage, Volume};
 use crate::engine::Device;
 use crate::physics::kernel::{AbsorbsAs, VoxelKernel, absorbs_as, density_g_cm3, voxel_kernel};
@@ -158,7 +159,8 @@ impl Body {
             [density, water * density, bone * density]
         };
         let [all, as_medium, as_bone] = block_sums(mean, shape, plan.factor, 1.0 / per_block);
-        let [decays] = block_sums(|voxel| [f64::from(source.as_slice()[voxel])], shape, plan.factor, 1.0);
+        let fine = source.as_slice();
+        let [decays] = block_sums(|voxel| [f64::from(fine[voxel])], shape, plan.factor, 1.0);
         let decays = Volume::from_vec(Arc::clone(&plan.grid), decays).expect("one value for each coarse voxel");
         Self { decays, all, as_medium, as_bone }
     }

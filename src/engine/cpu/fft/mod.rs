@@ -36,4 +36,4 @@ macro_rules! with_vectors {
         fearless_simd::dispatch!(level, $simd => $work)
     }};
 }
-pub(super) use with_vectors;
+pub(crate) use with_vectors;
