@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::cones::exponential;
 use super::interpolate::{Between, interpolation, line};
+use crate::engine::cpu::with_vectors;
 use crate::physics::kernel::PhotonGroup;
 
 /// Most blocks that the source is put together into.
@@ -47,10 +48,13 @@ impl Scene<'_> {
         let blocks = self.blocks(decays);
         let stride = if decays.len() <= MOST_PLACES { 1 } else { 2 };
         let places = self.shape.map(|n| n.div_ceil(stride));
+        let [medium, bone] = self.densities;
+        let pairs: Vec<[f32; 2]> = medium.iter().zip(bone).map(|(medium, bone)| [*medium, *bone]).collect();
         let of_place = |index: usize| {
             let [i, j, k] = [index % places[0], index / places[0] % places[1], index / places[0] / places[1]];
             let centre = |n: usize| (n * stride) as f64 + 0.5 * (stride - 1) as f64;
-            self.ratios([centre(i), centre(j), centre(k)], &blocks, groups)
+            let place = [centre(i), centre(j), centre(k)];
+            with_vectors!(_simd => self.ratios(place, &blocks, &pairs, groups))
         };
         let ratios: Vec<Vec<f32>> = (0..places.iter().product()).into_par_iter().map(of_place).collect();
         let of = |which: usize| {
@@ -85,40 +89,50 @@ impl Scene<'_> {
     }
 
     /// Of what first collisions leave, what arrives over what would: to electrons in the medium and in bone, and to
-    /// photons by group, each over all that would.
-    fn ratios(&self, place: [f64; 3], blocks: &[Block], groups: &[PhotonGroup]) -> Vec<f32> {
-        let mut passing = Passing::new(groups);
+    /// photons by group, each over all that would. In vector code.
+    ///
+    /// * `pairs` – both densities of each voxel
+    #[inline(always)]
+    fn ratios(&self, place: [f64; 3], blocks: &[Block], pairs: &[[f32; 2]], groups: &[PhotonGroup]) -> Vec<f32> {
+        let (mut passing, mut way) = (Passing::new(groups), Vec::new());
         let nearest_cm = 0.5 * self.spacing_cm.into_iter().fold(f64::INFINITY, f64::min);
         for block in blocks {
-            let (distance_cm, densities) = self.path(block.centre, place);
+            let distance_cm = self.way(block.centre, place, &mut way);
+            let mut sums = [0.0f32; 2];
+            for &voxel in &way {
+                sums.iter_mut().zip(pairs[voxel as usize]).for_each(|(sum, density)| *sum += density);
+            }
+            let densities = sums.map(|sum| f64::from(sum) / way.len() as f64);
             let weight = block.decays / distance_cm.max(nearest_cm).powi(2);
             passing.add(weight, self.medium_g_cm3 * distance_cm, densities);
         }
         ratios(&passing.own, &passing.uniform, groups)
     }
 
-    /// Length of the way from one place to another [cm], and the mean relative densities on it.
-    fn path(&self, from: [f64; 3], to: [f64; 3]) -> (f64, [f64; 2]) {
+    /// Length of the way from one place to another [cm].
+    ///
+    /// * `voxels` – becomes those on the way, at equal steps
+    #[inline(always)]
+    fn way(&self, from: [f64; 3], to: [f64; 3], voxels: &mut Vec<u32>) -> f64 {
         let across = [0, 1, 2].map(|axis| to[axis] - from[axis]);
         let length_cm = (0..3).map(|axis| (across[axis] * self.spacing_cm[axis]).powi(2)).sum::<f64>().sqrt();
         let most = across.iter().fold(0.0, |most: f64, n| most.max(n.abs()));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no more than voxels of an axis")]
         let steps = most.ceil().max(1.0) as usize;
-        let [nx, ny, nz] = self.shape;
-        let mut sums = [0.0f32; 2];
-        for step in 0..steps {
-            let part = (step as f64 + 0.5) / steps as f64;
+        let [nx, ny, nz] = self.shape.map(|n| u32::try_from(n).expect("a coarse grid has few voxels"));
+        voxels.resize(steps, 0);
+        for (voxel, step) in voxels.iter_mut().zip(0i32..) {
+            let part = (f64::from(step) + 0.5) / steps as f64;
             let [x, y, z] = [0, 1, 2].map(|axis| floor(from[axis] + part * across[axis] + 0.5));
-            let voxel = (z.min(nz - 1) * ny + y.min(ny - 1)) * nx + x.min(nx - 1);
-            sums.iter_mut().zip(self.densities).for_each(|(sum, density)| *sum += density[voxel]);
+            *voxel = (z.min(nz - 1) * ny + y.min(ny - 1)) * nx + x.min(nx - 1);
         }
-        (length_cm, sums.map(|sum| f64::from(sum) / steps as f64))
+        length_cm
     }
 }
 
 /// The whole part of a number of voxels, 0 for what is less; without the checks of a cast.
-#[inline]
-fn floor(x: f64) -> usize {
+#[inline(always)]
+fn floor(x: f64) -> u32 {
     /// Adding it rounds to a whole number, which the last bits then hold.
     const ROUNDING: f64 = (1u64 << 52) as f64;
     let x = if x > 0.0 { x } else { 0.0 };
@@ -126,7 +140,7 @@ fn floor(x: f64) -> usize {
     let up = rounded - ROUNDING > x;
     #[expect(clippy::cast_possible_truncation, reason = "below the number of voxels of an axis")]
     let rounded = rounded.to_bits() as u32;
-    (rounded - u32::from(up)) as usize
+    rounded - u32::from(up)
 }
 
 /// What arrives at a place by group, through the densities and through the medium.
@@ -156,6 +170,7 @@ impl Passing {
     ///
     /// * `mass_g_cm2` – of the medium on the way
     /// * `densities` – on the way, relative to that of the medium
+    #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "the precision of a ratio")]
     fn add(&mut self, weight: f64, mass_g_cm2: f64, [medium, bone]: [f64; 2]) {
         let (own, uniform) = self.exponents.split_at_mut(self.own.len());

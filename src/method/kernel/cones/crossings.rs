@@ -5,9 +5,12 @@ use rayon::prelude::*;
 use super::Cones;
 use super::lines::Line;
 use super::row::{Crossing, past};
+use crate::engine::cpu::with_vectors;
 
 /// Classes of lines: see [`Line::class`].
 pub(super) const CLASSES: usize = 8;
+/// Those of lines that stay in a plane of z come first.
+pub(super) const CLASSES_WITHIN_PLANE: usize = 4;
 
 /// What voxels do to the lines through them. Rows hold, for each term, what goes on and what goes out.
 pub(in crate::method::kernel) enum Crossings<'a> {
@@ -27,8 +30,12 @@ pub(super) struct Computed {
 }
 
 impl Computed {
-    /// * `places` – number of rows that there is room for
-    pub(super) fn new(places: usize, row_len: usize) -> Self {
+    /// * `places` – number of rows that there is room for; there is none where none is to be computed
+    pub(super) fn new(crossings: &Crossings, places: usize, row_len: usize) -> Self {
+        let places = match crossings {
+            Crossings::Open(_) => places,
+            Crossings::Uniform(_) | Crossings::Kept(_) => 0,
+        };
         Self { rows: vec![0.0; places * row_len], done: vec![false; places], row_len }
     }
 
@@ -37,6 +44,7 @@ impl Computed {
         self.done.fill(false);
     }
 
+    #[inline(always)]
     fn row(&mut self, place: usize, fill: impl FnOnce(&mut [f32])) -> &[f32] {
         let row = &mut self.rows[place * self.row_len..(place + 1) * self.row_len];
         if !std::mem::replace(&mut self.done[place], true) {
@@ -50,6 +58,7 @@ impl Crossings<'_> {
     /// The row at `y` and `z` for a line.
     ///
     /// * `place` – of the row in what is computed on the way
+    #[inline(always)]
     pub(super) fn row<'r>(
         &'r self,
         cones: &Cones,
@@ -88,7 +97,8 @@ impl Cones {
         let density = vec![self.medium_g_cm3 as f32; shape[0]];
         let mut rows = vec![0.0; CLASSES * row_len];
         for line in &self.lines {
-            self.cross(line, &density, &mut rows[line.class() * row_len..][..row_len]);
+            let row = &mut rows[line.class() * row_len..][..row_len];
+            with_vectors!(_simd => self.cross(line, &density, row));
         }
         Crossings::Uniform(rows)
     }
@@ -102,12 +112,13 @@ impl Cones {
         classes.for_each(|(class, rows)| {
             let Some(line) = one_of(class) else { return };
             let rows = rows.chunks_exact_mut(row_len).zip(density.chunks_exact(shape[0]));
-            rows.for_each(|(row, density)| self.cross(line, density, row));
+            rows.for_each(|(row, density)| with_vectors!(_simd => self.cross(line, density, row)));
         });
         Crossings::Kept(rows)
     }
 
     /// What the voxels of a row do to a line through them.
+    #[inline(always)]
     fn cross(&self, line: &Line, density: &[f32], row: &mut [f32]) {
         let nx = density.len();
         for (term, (_, multiple)) in self.terms.iter().enumerate() {

@@ -22,7 +22,9 @@ pub(super) use self::crossings::Crossings;
 use self::lines::{Line, OF_CHARGED, OF_PHOTONS, Terms, left_and_caught, lines};
 pub(super) use self::row::exponential;
 use self::sweep::{LEAST_WORK, Plane, Sweep};
+use crate::domain::passes::{BLOCK, largest};
 use crate::domain::{Control, DoseError, Volume};
+use crate::engine::cpu::with_vectors;
 use crate::physics::kernel::VoxelKernel;
 
 /// Part of the energy that may leave the source voxel before it is worth following.
@@ -115,7 +117,7 @@ impl Cones {
         let shape = source.grid().shape();
         #[expect(clippy::cast_possible_truncation, reason = "decays are bounded")]
         let energies: Vec<f32> =
-            source.as_slice().iter().map(|&decays| (f64::from(decays) * self.energy_mev) as f32).collect();
+            source.as_slice().par_iter().map(|&decays| (f64::from(decays) * self.energy_mev) as f32).collect();
         let own = self.absorbed(&energies, shape, &Crossings::Open(density_g_cm3), control)?;
         let uniform = self.absorbed(&energies, shape, &self.in_medium(shape), control)?;
         #[expect(clippy::cast_possible_truncation, reason = "the stored precision")]
@@ -147,15 +149,19 @@ impl Cones {
             cones: self,
             shape,
             source,
-            has_source: source.chunks_exact(shape[0]).map(|row| row.iter().any(|&energy| energy > 0.0)).collect(),
+            has_source: source.par_chunks_exact(shape[0]).map(|row| row.iter().any(|&energy| energy > 0.0)).collect(),
             crossings,
-            faint: FAINT * source.iter().copied().fold(0.0, f32::max),
+            faint: FAINT * largest(source).unwrap_or_else(|| source.iter().copied().fold(0.0, f32::max)),
         };
         let directions = rayon::join(|| self.one_way(&sweep, true, control), || self.one_way(&sweep, false, control));
         let (mut absorbed, downwards) = (directions.0?, directions.1?);
-        absorbed.iter_mut().zip(downwards).for_each(|(absorbed, other)| *absorbed += other);
+        let pairs = absorbed.par_chunks_mut(BLOCK).zip(downwards.par_chunks(BLOCK));
+        pairs.for_each(|(absorbed, others)| absorbed.iter_mut().zip(others).for_each(|(sum, other)| *sum += other));
         let planes = absorbed.par_chunks_exact_mut(plane).enumerate().with_min_len(LEAST_WORK.div_ceil(plane));
-        planes.for_each(|(z, absorbed)| sweep.within_plane(z, absorbed));
+        planes.for_each_init(
+            || sweep.room_within_plane(),
+            |computed, (z, absorbed)| with_vectors!(_simd => sweep.within_plane(z, computed, absorbed)),
+        );
         Ok(absorbed)
     }
 

@@ -11,7 +11,7 @@ pub(super) struct Crossing<'a> {
 }
 
 /// Part of what comes in that passes a path t, and part of what starts evenly along it that comes out.
-#[inline]
+#[inline(always)]
 pub(super) fn past(t: f32) -> (f32, f32) {
     /// Below, the difference of 1 and the exponential would lose digits.
     const SHORT: f32 = 0.01;
@@ -22,7 +22,7 @@ pub(super) fn past(t: f32) -> (f32, f32) {
 }
 
 /// `exp(x)` for x of 0 or below, to 2e-7 of its value; in a form that compilers turn into vector code.
-#[inline]
+#[inline(always)]
 pub(in crate::method::kernel) fn exponential(x: f32) -> f32 {
     /// Adding it rounds to a whole number, which the last bits then hold.
     const ROUNDING: f32 = 12_582_912.0;
@@ -39,6 +39,7 @@ pub(in crate::method::kernel) fn exponential(x: f32) -> f32 {
 /// Takes energy through the voxels of a row. Whether more than a faint energy goes out of any.
 ///
 /// * `comes_in` – to each voxel; `goes_out` – of each
+#[inline(always)]
 pub(super) fn pass(
     [share, factor, faint]: [f32; 3],
     source: &[f32],
@@ -61,16 +62,32 @@ pub(super) fn pass(
     live != 0
 }
 
-/// As [`pass`], along the row itself.
-pub(super) fn along(line: &Line, factor: f32, source: &[f32], crossing: Crossing, absorbed: &mut [f32]) {
-    let mut carried = 0.0;
+/// As [`pass`], along the row itself, for several terms side by side: each waits for its own voxel before.
+///
+/// * `factors` – of the terms; `crossings` – for each
+#[inline(always)]
+pub(super) fn along<const TERMS: usize>(
+    line: &Line,
+    factors: [f32; TERMS],
+    source: &[f32],
+    crossings: [Crossing; TERMS],
+    absorbed: &mut [f32],
+) {
+    let n = source.len();
+    let crossings = crossings.map(|Crossing { on, out }| Crossing { on: &on[..n], out: &out[..n] });
+    let absorbed = &mut absorbed[..n];
+    let mut carried = [0.0; TERMS];
     let mut voxel = |x: usize| {
         let own = line.share * source[x];
-        let goes_out = carried * crossing.on[x] + own * crossing.out[x];
-        absorbed[x] += factor * (carried + own - goes_out);
-        carried = goes_out;
+        let mut sum = absorbed[x];
+        for ((carried, factor), crossing) in carried.iter_mut().zip(factors).zip(crossings) {
+            let goes_out = *carried * crossing.on[x] + own * crossing.out[x];
+            sum += factor * (*carried + own - goes_out);
+            *carried = goes_out;
+        }
+        absorbed[x] = sum;
     };
-    if line.step[0] > 0 { (0..source.len()).for_each(&mut voxel) } else { (0..source.len()).rev().for_each(voxel) }
+    if line.step[0] > 0 { (0..n).for_each(&mut voxel) } else { (0..n).rev().for_each(voxel) }
 }
 
 #[cfg(test)]
