@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
 
-use flate2::{Compression, write::ZlibEncoder};
+use flate2::write::ZlibEncoder;
 
 use crate::domain::Volume;
 use crate::formats::atomic::write_file;
 use crate::formats::volume_file::{Origin, Stored, VoxelType};
 use crate::formats::voxels::text::FROM_LPS;
-use crate::formats::voxels::write::{write_pair, write_values};
+use crate::formats::voxels::write::{compression, write_pair, write_values};
 
 /// Writes header and values in one file, the values compressed.
 ///
@@ -23,7 +23,7 @@ pub(in crate::formats) fn write_file_of<T: Stored>(
     origin: &Origin,
 ) -> io::Result<()> {
     // The header says how many bytes follow.
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    let mut encoder = ZlibEncoder::new(Vec::new(), compression::<T>());
     write_values(&mut encoder, volume)?;
     let values = encoder.finish()?;
     let header = header(volume, description, origin, Some(values.len()), "LOCAL");

@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use flate2::{Compression, GzBuilder};
+use flate2::GzBuilder;
 
 use super::placement::qform_of;
 use crate::domain::{Volume, VoxelGrid};
 use crate::formats::atomic::write_file;
 use crate::formats::volume_file::{LengthUnit, Origin, Stored, VoxelType};
-use crate::formats::voxels::write::write_values;
+use crate::formats::voxels::write::{compression, write_values};
 
 /// Offset of the first voxel in a file without extensions: the header and four bytes that say so.
 const FIRST_VOXEL_OFFSET: usize = 352;
@@ -32,7 +32,7 @@ pub(in crate::formats) fn write_file_of<T: Stored>(
             return write_values(file, volume);
         }
         // No time and no name go into the gzip header: the same volume gives the same bytes.
-        let mut encoder = GzBuilder::new().mtime(0).write(file, Compression::default());
+        let mut encoder = GzBuilder::new().mtime(0).write(file, compression::<T>());
         encoder.write_all(&header)?;
         write_values(&mut encoder, volume)?;
         encoder.finish().map(drop)

@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use flate2::{Compression, GzBuilder};
+use flate2::GzBuilder;
 
 use crate::domain::Volume;
 use crate::formats::atomic::write_file;
 use crate::formats::volume_file::{Origin, Stored, VoxelType};
 use crate::formats::voxels::text::FROM_LPS;
-use crate::formats::voxels::write::{write_pair, write_values};
+use crate::formats::voxels::write::{compression, write_pair, write_values};
 
 /// Writes header and values in one file, the values compressed.
 ///
@@ -24,7 +24,7 @@ pub(in crate::formats) fn write_file_of<T: Stored>(
     let header = header(volume, description, origin, "gzip", None);
     write_file(path, |file| {
         file.write_all(header.as_bytes())?;
-        let mut encoder = GzBuilder::new().mtime(0).write(file, Compression::default());
+        let mut encoder = GzBuilder::new().mtime(0).write(file, compression::<T>());
         write_values(&mut encoder, volume)?;
         encoder.finish().map(drop)
     })

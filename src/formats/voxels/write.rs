@@ -3,10 +3,28 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use flate2::Compression;
+
 use super::VoxelType;
 use crate::domain::Volume;
 use crate::formats::atomic::write_file;
 use crate::formats::volume_file::name_of;
+
+/// How hard values are compressed. Fractions hardly are: the least that compressors do makes files as small as all
+/// that they can, in a fifth of the time. Labels and CT numbers do become smaller.
+pub(in crate::formats) fn compression<T: Stored>() -> Compression {
+    match T::ELEMENT {
+        VoxelType::Float32 | VoxelType::Float64 => Compression::fast(),
+        VoxelType::Int8
+        | VoxelType::Uint8
+        | VoxelType::Int16
+        | VoxelType::Uint16
+        | VoxelType::Int32
+        | VoxelType::Uint32
+        | VoxelType::Int64
+        | VoxelType::Uint64 => Compression::default(),
+    }
+}
 
 /// Values encoded at once.
 const CHUNK_VALUES: usize = 1 << 16;
