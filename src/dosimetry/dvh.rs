@@ -4,6 +4,8 @@
 //! There are no bins and nothing is interpolated, so that the dose to a volume and the volume at a dose are each
 //! other's inverse, for one voxel, for doses alike and for parts of voxels too. Source: ICRU report 83 (2010).
 
+use super::rising::rising;
+
 /// The part of the volume that D98 is of: the minimum without outliers.
 pub const D98: f64 = 0.98;
 /// The part of the volume that D95 is of.
@@ -41,8 +43,8 @@ impl DoseDistribution {
     /// The distribution of some doses; none if there are no voxels.
     ///
     /// * `doses_gy` – one dose for each voxel, in any order, none of them NaN [Gy]
-    pub fn new(mut doses_gy: Vec<f32>) -> Option<Self> {
-        doses_gy.sort_unstable_by(f32::total_cmp);
+    pub fn new(doses_gy: Vec<f32>) -> Option<Self> {
+        let doses_gy = rising(doses_gy);
         (!doses_gy.is_empty()).then_some(Self { doses_gy, shares: None })
     }
 

@@ -4,6 +4,7 @@ pub mod dvh;
 pub mod noise;
 pub mod organ_dose;
 pub mod organs;
+mod rising;
 
 pub use crate::domain::LabelMap;
 pub use dvh::{CumulativeHistogram, DoseDistribution};
