@@ -72,7 +72,13 @@ impl Crossings<'_> {
             Self::Uniform(rows) => &rows[line.class() * row_len..][..row_len],
             Self::Kept(rows) => &rows[((line.class() * nz + z) * ny + y) * row_len..][..row_len],
             Self::Open(density) => {
-                computed.row(place, |row| cones.cross(line, &density[(z * ny + y) * nx..][..nx], row))
+                let density = &density[(z * ny + y) * nx..][..nx];
+                computed.row(
+                    place,
+                    // Else it would not become vector code as wide as that around it.
+                    #[inline(always)]
+                    |row| cones.cross(line, density, row),
+                )
             }
         }
     }

@@ -77,7 +77,8 @@ pub(super) fn along<const TERMS: usize>(
     let crossings = crossings.map(|Crossing { on, out }| Crossing { on: &on[..n], out: &out[..n] });
     let absorbed = &mut absorbed[..n];
     let mut carried = [0.0; TERMS];
-    let mut voxel = |x: usize| {
+    for step in 0..n {
+        let x = if line.step[0] > 0 { step } else { n - 1 - step };
         let own = line.share * source[x];
         let mut sum = absorbed[x];
         for ((carried, factor), crossing) in carried.iter_mut().zip(factors).zip(crossings) {
@@ -86,8 +87,7 @@ pub(super) fn along<const TERMS: usize>(
             *carried = goes_out;
         }
         absorbed[x] = sum;
-    };
-    if line.step[0] > 0 { (0..n).for_each(&mut voxel) } else { (0..n).rev().for_each(voxel) }
+    }
 }
 
 #[cfg(test)]
