@@ -97,6 +97,30 @@ fn doses_may_come_from_organ_tables() {
 }
 
 #[test]
+fn names_of_organs_are_told_by_neither_case_nor_blanks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    put(folder.path(), "a.csv", "name,mean_by_mass_gy\nKidneys,5.2\n");
+    put(folder.path(), "b.csv", "name,mean_by_mass_gy\nliver,1\nkidneys ,4.0\n");
+    put(folder.path(), "plan.toml", &KIDNEYS.replace("dose_gy = 5.2", "").replace("dose_gy = 4.0", ""));
+    let printed = succeed(folder.path(), ["bed", "plan.toml", "--organs=a.csv", "--organs=b.csv"]);
+    let answer: Value = serde_json::from_str(&printed).expect("JSON");
+    assert!(near(&answer["regions"][0]["dose_gy"], 9.2, CLOSED), "{printed}");
+    succeed(folder.path(), ["cycles", "a.csv", "b.csv", "--json=sum.json"]);
+    let sums = json(folder.path(), "sum.json");
+    assert!(sums["organs"][0]["name"] == "Kidneys" && near(&sums["organs"][0]["dose_gy"], 9.2, CLOSED), "{sums}");
+    let of_tables = NEXT.replace("doses_gy = [5.2, 4.2]", "");
+    put(folder.path(), "next.toml", &of_tables);
+    succeed(folder.path(), ["next-cycle", "next.toml", "--organs=a.csv", "--organs=b.csv", "--json=next.json"]);
+    let used = json(folder.path(), "next.json")["bounds"].clone();
+    let bounds = used.as_array().into_iter().flatten();
+    let kidneys: Vec<&Value> = bounds.filter(|bound| bound["limit"] == "cumulative_gy").collect();
+    assert!(matches!(kidneys.as_slice(), [one] if near(&one["used_gy"], 9.2, CLOSED)), "{used}");
+    put(folder.path(), "a.csv", "name,mean_by_mass_gy\nKidneys,5.2\nkidneys,5.0\n");
+    let said = refusal(folder.path(), &["cycles", "a.csv", "b.csv"]);
+    assert!(said.contains("a.csv: two organs, Kidneys and kidneys, have names that"), "{said}");
+}
+
+#[test]
 fn nothing_of_a_bed_is_guessed() {
     let folder = tempfile::tempdir().expect("a folder");
     let bare = KIDNEYS.replace("alpha_beta_gy = 2.6", "").replace("repair_half_time_h = 2.8", "");

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::domain::words;
+
 /// What one cycle gave an organ.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct CycleOrgan {
@@ -36,20 +38,23 @@ pub struct OrganSum {
     pub time_integrated_activity_mbq_h: Option<f64>,
 }
 
-/// Adds cycles by the names of organs, in alphabetical order.
+/// Adds cycles by the names of organs, in alphabetical order. Neither case nor blanks make another name; an organ has
+/// the name that the first cycle gives it.
 ///
 /// * `cycles` – the organs of each, with unlike names
 pub fn sum_of_cycles(cycles: &[Vec<CycleOrgan>]) -> Vec<OrganSum> {
-    let mut found: BTreeMap<&str, Vec<Option<&CycleOrgan>>> = BTreeMap::new();
+    let mut found: BTreeMap<String, Vec<Option<&CycleOrgan>>> = BTreeMap::new();
     for (at, organs) in cycles.iter().enumerate() {
         for organ in organs {
-            found.entry(&organ.name).or_insert_with(|| vec![None; cycles.len()])[at] = Some(organ);
+            let known = found.entry(words::same_name(&organ.name));
+            known.or_insert_with(|| vec![None; cycles.len()])[at] = Some(organ);
         }
     }
-    found.into_iter().map(|(name, organs)| sum_of_organ(name, &organs)).collect()
+    found.values().map(|organs| sum_of_organ(organs)).collect()
 }
 
-fn sum_of_organ(name: &str, organs: &[Option<&CycleOrgan>]) -> OrganSum {
+fn sum_of_organ(organs: &[Option<&CycleOrgan>]) -> OrganSum {
+    let name = organs.iter().flatten().map(|organ| organ.name.as_str()).next().unwrap_or_default();
     let doses_gy: Vec<Option<f64>> = organs.iter().map(|organ| organ.and_then(|organ| organ.dose_gy)).collect();
     let dosed = || organs.iter().flatten().filter(|organ| organ.dose_gy.is_some());
     let squares: Option<f64> = dosed().map(|organ| organ.sigma_gy.map(|sigma| sigma * sigma)).sum();
@@ -72,6 +77,16 @@ mod tests {
 
     fn organ(name: &str, dose_gy: Option<f64>, sigma_gy: Option<f64>) -> CycleOrgan {
         CycleOrgan { name: name.into(), dose_gy, sigma_gy, time_integrated_activity_mbq_h: Some(10.0) }
+    }
+
+    #[test]
+    fn neither_case_nor_blanks_make_another_organ() {
+        let sums = sum_of_cycles(&[
+            vec![organ("Left kidney", Some(3.0), None), organ("liver", Some(1.0), None)],
+            vec![organ("left  Kidney", Some(4.0), None)],
+        ]);
+        let found: Vec<_> = sums.iter().map(|sum| (sum.name.as_str(), sum.dose_gy, sum.complete)).collect();
+        assert_eq!(found, [("Left kidney", Some(7.0), true), ("liver", Some(1.0), false)]);
     }
 
     #[test]

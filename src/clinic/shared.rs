@@ -53,8 +53,10 @@ pub fn regions_of(organs: &Organs) -> Result<Vec<VoxelRegion>, DoseError> {
 /// one has that of the rest.
 fn region_name(organ: &Organ, organs: &Organs) -> String {
     let Some(name) = &organ.name else { return format!("label_{}", organ.label) };
-    let is_shared = organs.organs().iter().filter(|other| other.name.as_ref() == Some(name)).count() > 1;
-    if is_shared || name == REST { format!("{name} (label {})", organ.label) } else { name.clone() }
+    let known = words::same_name(name);
+    let is_it = |other: &&Organ| other.name.as_deref().is_some_and(|other| words::same_name(other) == known);
+    let is_shared = organs.organs().iter().filter(is_it).count() > 1;
+    if is_shared || known == REST { format!("{name} (label {})", organ.label) } else { name.clone() }
 }
 
 /// How the integral of a region is found and shared out.
@@ -326,10 +328,12 @@ mod tests {
         let grid = std::sync::Arc::new(VoxelGrid::new([6, 1, 1], [4.0; 3]).expect("a grid"));
         let organ =
             |label: u16, name: &str| Organ::whole(label, Some(name.into()), vec![u32::from(label)]).expect("a voxel");
-        let organs = vec![organ(1, "lesion"), organ(2, "lesion"), organ(3, "liver"), organ(4, REST)];
+        let organs =
+            vec![organ(1, "lesion"), organ(2, "lesion"), organ(3, "liver"), organ(4, REST), organ(5, "Lesion")];
         let regions = regions_of(&Organs::new(grid, organs).expect("organs")).expect("regions");
         let names: Vec<&str> = regions.iter().map(|region| region.name.as_str()).collect();
-        assert_eq!(names, ["lesion (label 1)", "lesion (label 2)", "liver", "rest (label 4)", REST]);
+        let right = ["lesion (label 1)", "lesion (label 2)", "liver", "rest (label 4)", "Lesion (label 5)", REST];
+        assert_eq!(names, right);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Invalid, LabelMap, Volume, VoxelGrid};
+use super::{Invalid, LabelMap, Volume, VoxelGrid, words};
 
 /// How far above 1 a share of a voxel may lie.
 const SHARE_TOLERANCE: f32 = 1e-4;
@@ -163,6 +163,25 @@ impl Organs {
     /// The organs by rising label.
     pub fn organs(&self) -> &[Organ] {
         &self.organs
+    }
+
+    /// The organ of a name; case and blanks make no other name.
+    ///
+    /// # Errors
+    /// If there is none, or there are several.
+    pub fn named(&self, name: &str) -> Result<&Organ, Invalid> {
+        let known = words::same_name(name);
+        let is_it = |organ: &&Organ| organ.name.as_deref().is_some_and(|own| words::same_name(own) == known);
+        let found: Vec<&Organ> = self.organs.iter().filter(is_it).collect();
+        match found.as_slice() {
+            [one] => Ok(one),
+            [] => Err(Invalid::new("no organ of the labels has this name")),
+            several => {
+                let labels: Vec<String> = several.iter().map(|organ| organ.label.to_string()).collect();
+                let labels = labels.join(", ");
+                Err(Invalid::new(format!("several organs have this name, with the labels {labels}: give the label")))
+            }
+        }
     }
 
     /// Voxels that belong to more than one organ, or to organs by more than the whole.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::atomic::write_file;
 use super::toml_file::text;
-use crate::domain::Invalid;
+use crate::domain::{Invalid, words};
 use crate::dosimetry::OrganDose;
 
 /// The header of a table without rows.
@@ -123,7 +123,7 @@ impl OrganRow {
 ///
 /// # Errors
 /// If the file cannot be read, a needed column is missing, a field is no number, a figure is below 0 or not finite, or
-/// two organs have one name.
+/// two organs have one name, of which case and blanks make no other.
 pub fn read(path: &Path) -> Result<Vec<OrganRow>, Invalid> {
     let text = text(path)?;
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());
@@ -135,10 +135,14 @@ pub fn read(path: &Path) -> Result<Vec<OrganRow>, Invalid> {
     if let Some((row, column)) = rows.iter().find_map(|row| Some((row, row.bad_figure()?))) {
         return Err(Invalid::new(format!("{}: {column} is below 0 or not finite", row.name)));
     }
-    let mut names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+    let mut names: Vec<(String, &str)> =
+        rows.iter().map(|row| (words::same_name(&row.name), row.name.as_str())).collect();
     names.sort_unstable();
-    match names.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(Invalid::new(format!("two organs have the name {}", pair[0]))),
+    match names.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        Some([(_, first), (_, second)]) if first != second => Err(Invalid::new(format!(
+            "two organs, {first} and {second}, have names that case or blanks alone tell apart"
+        ))),
+        Some(pair) => Err(Invalid::new(format!("two organs have the name {}", pair[0].1))),
         None => Ok(rows),
     }
 }
@@ -198,6 +202,9 @@ mod tests {
             std::fs::write(&path, bad).expect("written");
             assert_eq!(read(&path).is_err(), bad != "name,dose\na,x\n", "{bad}");
         }
+        std::fs::write(&path, "name,mean_by_mass_gy\nLiver,1\nliver ,2\n").expect("written");
+        let error = read(&path).expect_err("one organ twice").0;
+        assert_eq!(error, "two organs, Liver and liver, have names that case or blanks alone tell apart");
         for bad in ["-5", "NaN", "inf", "1e400"] {
             std::fs::write(&path, format!("name,mean_by_mass_gy\na,{bad}\n")).expect("written");
             let error = read(&path).expect_err("no dose").0;

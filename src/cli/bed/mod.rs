@@ -12,7 +12,7 @@ use super::places::check_places;
 use super::remote::RemoteArgs;
 use super::twins::warn_of_twins;
 use super::{print_warnings, stdout};
-use crate::domain::{Checks, DoseError, Warning};
+use crate::domain::{Checks, DoseError, Warning, words};
 use crate::formats::atomic::write_file;
 use crate::formats::organ_table::OrganRow;
 use crate::formats::{json, organ_table, toml_file};
@@ -69,7 +69,7 @@ pub(super) fn run(args: Args) -> Result<(), DoseError> {
     }
     let Some(mut plan) = plan else { return checks.finish() };
     if !tables.is_empty() && !args.voxels.is_used() {
-        let doses = |row: &OrganRow| Some((row.name.clone(), row.mean_by_mass_gy?));
+        let doses = |row: &OrganRow| Some((words::same_name(&row.name), row.mean_by_mass_gy?));
         let doses_gy: Vec<BTreeMap<String, f64>> =
             tables.iter().map(|rows| rows.iter().filter_map(doses).collect()).collect();
         plan.take_doses(&doses_gy, &mut checks);

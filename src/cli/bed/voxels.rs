@@ -133,11 +133,8 @@ impl Volumes {
         let mut plan = plan;
         let mut checks = Checks::new();
         for region in plan.region.iter_mut().filter(|region| region.label.is_none()) {
-            let named = maps.organs().organs().iter().find(|organ| organ.name.as_deref() == Some(&region.name));
+            let named = checks.at(format!("region.{}", region.name), maps.organs().named(&region.name));
             region.label = named.map(|organ| organ.label);
-            if named.is_none() {
-                checks.fail(format!("region.{}", region.name), "no region of --labels has this name");
-            }
         }
         checks.finish()?;
         let float = || Part::Good(RawVolume::from(maps.grid()));

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::clinic::Curve;
-use crate::domain::Checks;
+use crate::domain::{Checks, words};
 use crate::formats::toml_file;
 use crate::intake::bed::{BedPlan, CyclePlan, RegionPlan, RepairPlan, TermPlan, recorded, tissue};
 
@@ -27,7 +27,7 @@ struct TissuePlan {
     repair: Option<Vec<RepairPlan>>,
 }
 
-/// Tissues by the name of their organ.
+/// Tissues by the name of their organ, of which case and blanks make no other.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tissues(BTreeMap<String, TissuePlan>);
 
@@ -53,7 +53,7 @@ pub(super) fn read(path: &Path, checks: &mut Checks) -> Option<Tissues> {
     for plan in file.tissue {
         let field = format!("tissues: {}", plan.organ);
         recorded(checks, &field, tissue(plan.alpha_beta_gy, plan.repair_half_time_h, plan.repair.as_deref()));
-        if all.insert(plan.organ.clone(), plan).is_some() {
+        if all.insert(words::same_name(&plan.organ), plan).is_some() {
             checks.fail(field, "is there twice");
         }
     }
@@ -66,7 +66,7 @@ impl Tissues {
     ///
     /// * `dose_gy` – [Gy]
     pub(super) fn bed(&self, nuclide: &str, organ: &str, dose_gy: f64, kinetics: &Kinetics) -> Option<Found> {
-        let tissue = self.0.get(organ)?;
+        let tissue = self.0.get(&words::same_name(organ))?;
         let term = |[amplitude, rate_per_h]: [f64; 2]| TermPlan { amplitude_gy_per_h: amplitude, rate_per_h };
         let cycle = CyclePlan { dose_gy: Some(dose_gy), ..CyclePlan::default() };
         let cycle = match kinetics {
@@ -108,6 +108,7 @@ mod tests {
             let found = tissues.bed("Lu-177", "kidneys", 5.0, &kinetics).expect("a BED");
             assert!((found.bed_gy / right - 1.0).abs() < 1e-12, "{}", found.bed_gy);
         }
+        assert!(tissues.bed("Lu-177", " Kidneys", 5.0, &Kinetics::HalfLife(50.0)).is_some());
         assert!(tissues.bed("Lu-177", "liver", 5.0, &Kinetics::HalfLife(50.0)).is_none());
         assert!(tissues.bed("Ac-225", "kidneys", 5.0, &Kinetics::HalfLife(50.0)).is_none());
         std::fs::write(&path, format!("{text}{text}[[tissue]]\norgan = 'x'\n")).expect("written");

@@ -6,7 +6,7 @@ use crate::clinic::single_time_point::Kinetics;
 use crate::clinic::{
     BeforeFirst, Between, Curve, CurveOptions, ModelChoice, PieceRules, SeriesDraft, ValueRefersTo, Weighting, by_name,
 };
-use crate::domain::{Checks, Nuclide};
+use crate::domain::{Checks, Nuclide, words};
 use crate::formats::prior_curves;
 use crate::physics::nuclide;
 
@@ -81,7 +81,8 @@ impl Asked {
         match self.single.as_ref()? {
             Single::Same(kinetics) => Some(kinetics.clone()),
             Single::Prior(curves) => {
-                let curve = curves.iter().find(|(name, _)| name == region).map(|(_, curve)| curve);
+                let curve = curves.iter().find(|(name, _)| words::same_name(name) == words::same_name(region));
+                let curve = curve.map(|(_, curve)| curve);
                 curve.cloned().map(Kinetics::PriorCurve)
             }
         }

@@ -12,7 +12,7 @@ use super::places::check_places;
 use super::twins::warn_of_twins;
 use super::{print_warnings, stdout};
 use crate::clinic::next_cycle::{Bound, NextCycle, Outlook, next_cycle};
-use crate::domain::{Checks, DoseError, Warning};
+use crate::domain::{Checks, DoseError, Warning, words};
 use crate::formats::atomic::write_file;
 use crate::formats::organ_table::OrganRow;
 use crate::formats::{json, organ_table, toml_file};
@@ -69,7 +69,8 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         checks.fail("organs", "one table is needed for each cycle of administered_gbq");
     }
     let dose = |cycle: usize, name: &str| {
-        tables.get(cycle)?.iter().find(|row| row.name == name).and_then(|row| row.mean_by_mass_gy)
+        let is_it = |row: &&OrganRow| words::same_name(&row.name) == words::same_name(name);
+        tables.get(cycle)?.iter().find(is_it).and_then(|row| row.mean_by_mass_gy)
     };
     let organs = plan.organs(dose, &mut checks);
     checks.finish()?;
@@ -90,11 +91,11 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     if let Some(path) = &args.csv {
         write_csv(path, &answer.next.bounds).map_err(|error| failed("csv", error))?;
     }
-    if args.json.is_none() && args.csv.is_none() { stdout::print(&words(&answer)) } else { Ok(()) }
+    if args.json.is_none() && args.csv.is_none() { stdout::print(&in_words(&answer)) } else { Ok(()) }
 }
 
 /// The answer for people.
-fn words(answer: &Answer) -> String {
+fn in_words(answer: &Answer) -> String {
     let next = &answer.next;
     let first = &next.bounds[0];
     let gbq = |value: f64| significant(value, DIGITS);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::Args;
 use crate::cli::time_points::series_path;
-use crate::domain::Checks;
+use crate::domain::{Checks, words};
 use crate::formats::dicom::{Inventory, SeriesEntry};
 
 /// Most names that are listed.
@@ -88,7 +88,9 @@ fn meant<'a>(
 
 /// The segmentation among series that all name the same organs on the same images; none if they do not.
 fn same_organs<'a>(several: &[&'a SeriesEntry]) -> Option<&'a SeriesEntry> {
-    let of = |entry: &SeriesEntry| (entry.goes_with.clone(), entry.names.iter().cloned().collect::<BTreeSet<String>>());
+    let of = |entry: &SeriesEntry| {
+        (entry.goes_with.clone(), entry.names.iter().map(|name| words::same_name(name)).collect::<BTreeSet<String>>())
+    };
     let first = of(several.first()?);
     let mut segmentations = several.iter().filter(|entry| entry.modality == "SEG");
     let segmentation = segmentations.next().filter(|_| segmentations.next().is_none())?;

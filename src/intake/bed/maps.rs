@@ -94,14 +94,13 @@ impl BedMaps {
     fn organ_of(&self, region: &Region, checks: &mut Checks) -> Option<&Organ> {
         let organs = self.organs.organs();
         let found = match region.label {
-            Some(label) => organs.iter().find(|organ| organ.label == label),
-            None => organs.iter().find(|organ| organ.name.as_deref() == Some(region.name.as_str())),
+            Some(label) => organs
+                .iter()
+                .find(|organ| organ.label == label)
+                .ok_or_else(|| Invalid::new(format!("no organ of the labels has the label {label}"))),
+            None => self.organs.named(&region.name),
         };
-        if found.is_none() {
-            let reason = "no region of the labels has this label, or without a label this name";
-            checks.fail(format!("region.{}", region.name), reason);
-        }
-        found
+        checks.at(format!("region.{}", region.name), found)
     }
 
     fn density_g_cm3(&self, voxel: usize) -> f64 {

@@ -155,7 +155,7 @@ impl BedPlan {
     }
 
     /// Names of the regions, of as many as are taken.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.region.iter().take(MAX_REGIONS).map(|region| region.name.as_str())
     }
 
@@ -177,7 +177,7 @@ impl BedPlan {
 
     /// Puts doses of organ tables into the cycles that have none. Faults are recorded.
     ///
-    /// * `tables` – of each cycle, mean doses of regions by name [Gy]
+    /// * `tables` – of each cycle, mean doses of regions [Gy], by their names as [`words::same_name`] has them
     pub fn take_doses(&mut self, tables: &[BTreeMap<String, f64>], checks: &mut Checks) {
         let is_low_let = matches!(self.radiation(&mut Checks::new()), Some(Radiation::LowLet));
         for region in &mut self.region {
@@ -188,7 +188,7 @@ impl BedPlan {
             }
             // A table has the dose of all that is emitted, and says nothing of what alpha particles give.
             for (cycle, table) in region.cycle.iter_mut().zip(tables).filter(|_| is_low_let) {
-                cycle.dose_gy = cycle.dose_gy.or_else(|| table.get(&region.name).copied());
+                cycle.dose_gy = cycle.dose_gy.or_else(|| table.get(&words::same_name(&region.name)).copied());
             }
         }
     }
