@@ -75,6 +75,7 @@ async fn answer(mut call: Call, admitted: Admitted) -> Result<(), Status> {
     }
     let gone = Gone::default();
     let (watcher, mut seen) = Watcher::new(&gone);
+    let warnings = work.warnings();
     // The memory belongs to the work, which goes on for a moment if the caller leaves.
     let work = place.run(move || Ok((work.run(upload.finish(), &watcher)?, memory)));
     tokio::pin!(work);
@@ -92,7 +93,7 @@ async fn answer(mut call: Call, admitted: Admitted) -> Result<(), Status> {
         BedAnswer::Maps(maps) => [(pb::VolumeRole::Bed, maps.bed.as_ref()), (pb::VolumeRole::Eqd2, maps.eqd2.as_ref())]
             .map(|(role, map)| map.map(|map| (role, map))),
     };
-    let result = Said::Result(wire::bed::encode_result(&made));
+    let result = Said::Result(wire::bed::encode_result(&made, &warnings));
     let chunks = maps.iter().flatten().flat_map(|(role, map)| chunks::of_volume(*role, 0, map)).map(Said::Chunk);
     for message in std::iter::once(result).chain(chunks) {
         call.send(pb::ComputeBedResponse { message: Some(message) }).await?;

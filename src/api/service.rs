@@ -179,7 +179,7 @@ impl pb::dose_service_server::DoseService for Service {
         &self,
         request: Request<pb::ComputeBudgetRequest>,
     ) -> Result<Response<pb::ComputeBudgetResponse>, Status> {
-        self.in_turn(request, |request| Ok(wire::budget::encode_result(&wire::budget::budgets(request)?))).await
+        self.in_turn(request, wire::budget::budgets).await
     }
 
     async fn compute_kernel(

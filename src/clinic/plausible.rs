@@ -1,12 +1,16 @@
 //! What is possible of measurements but implausible, such as a number in another unit than it should have.
 
-use super::Point;
-use crate::domain::Warning;
+use super::{Frames, Point};
+use crate::domain::{Nuclide, Warning};
 
 /// The reason of the warning of a σ that is larger than what it is of.
 pub const SIGMA_HIGH: &str = "SIGMA_HIGH";
 /// The reason of the warning of a scan that lasts longer than scans do.
 pub const SCAN_LONG: &str = "SCAN_LONG";
+/// The reason of the warning that values may be decay-corrected.
+pub const VALUES_DECAY_CORRECTED: &str = "VALUES_DECAY_CORRECTED";
+/// The reason of the warning that nobody looked whether the maps lie on each other.
+pub const REGISTRATION_NOT_CHECKED: &str = "REGISTRATION_NOT_CHECKED";
 /// Scans do not last longer [h].
 const LONGEST_USUAL_SCAN_H: f64 = 4.0;
 
@@ -19,6 +23,57 @@ pub fn of_relative_sigma(field: &str, what: &str, sigma: f64) -> Option<Warning>
         let message = format!("the σ of {what} is {percent:.0} % of it; if {sigma} is a percentage, divide it by 100");
         Warning::new(SIGMA_HIGH, field, message)
     })
+}
+
+/// Warns that nobody looked whether the maps of a series lie on each other.
+///
+/// * `field` – that lists them
+pub fn registration_not_checked(field: &str) -> Warning {
+    Warning::new(REGISTRATION_NOT_CHECKED, field, "whether the maps lie on each other was not checked")
+}
+
+/// Warns of what is implausible of maps that are integrated voxel by voxel: their times, and a relative σ above 1.
+///
+/// * `relative_sigma` – of an activity, if it is given
+/// * `field` – that gives it
+pub fn of_voxels(frames: &Frames, relative_sigma: Option<f64>, field: &str) -> Vec<Warning> {
+    let of_sigma = relative_sigma.and_then(|sigma| of_relative_sigma(field, "an activity", sigma));
+    frames.warnings().iter().cloned().chain(of_sigma).collect()
+}
+
+/// The integral of a region, for what is said of all of them.
+#[derive(Clone, Debug)]
+pub struct OfRegion {
+    /// Its name.
+    pub name: String,
+    /// Time-integrated activity over the administered one [h].
+    pub coefficient_h: Option<f64>,
+    /// Whether its rate was held at that of physical decay.
+    pub is_at_physical_limit: bool,
+}
+
+/// Warns if most regions fall slower than physics, and of each with more decays than there were nuclei: an activity or
+/// a time in another unit than it should.
+///
+/// * `refers_to`, `administered` – how a caller says what values refer to, and how much was administered: flags, or
+///   fields
+pub fn of_regions(regions: &[OfRegion], nuclide: &Nuclide, [refers_to, administered]: [&str; 2]) -> Vec<Warning> {
+    let field = |said_by: &str| said_by.trim_start_matches('-').to_owned();
+    let limited = regions.iter().filter(|region| region.is_at_physical_limit).count();
+    let corrected = (2 * limited > regions.len()).then(|| {
+        let message = format!(
+            "{limited} of {} regions fall slower than by physical decay: are the values decay-corrected? Say so with \
+             {refers_to}",
+            regions.len()
+        );
+        Warning::new(VALUES_DECAY_CORRECTED, field(refers_to), message)
+    });
+    let excess = |region: &OfRegion| {
+        let (name, physical_s) = (&nuclide.name, nuclide.half_life_s);
+        let warning = Warning::of_coefficient(region.coefficient_h?, name, physical_s, &field(administered))?;
+        Some(Warning { message: format!("{}: {}", region.name, warning.message), ..warning })
+    };
+    corrected.into_iter().chain(regions.iter().filter_map(excess)).collect()
 }
 
 /// Warns of a σ that is larger than the activity wherever there is activity.

@@ -1,12 +1,13 @@
 //! Measured activities of regions over time: what a caller says of them, checked, and their integrals.
 
 use super::choice::{named, point_of};
+use crate::clinic::plausible::{OfRegion, of_regions};
 use crate::clinic::single_time_point::{Kinetics, Measurement, SinglePointIntegral, integrate_one};
 use crate::clinic::{
-    BeforeFirst, Between, Curve, CurveOptions, Integration, ModelChoice, PieceRules, PointDraft, Series, SeriesDraft,
-    Shape, ValueRefersTo, Weighting, integrate,
+    BeforeFirst, Between, Curve, CurveOptions, Flag, Integration, ModelChoice, PieceRules, PointDraft, Series,
+    SeriesDraft, Shape, ValueRefersTo, Weighting, integrate,
 };
-use crate::domain::{Checks, DoseError, Invalid, Nuclide, Violation};
+use crate::domain::{Checks, DoseError, Invalid, Nuclide, Violation, Warning};
 use crate::physics::nuclide;
 use crate::request::MISSING;
 
@@ -82,6 +83,22 @@ impl CurvesPlan {
                 _ => integrate(&series, &self.options).map(|found| RegionFound::Curve(Box::new(found))),
             }
         })
+    }
+
+    /// What is implausible of all regions; what is of one stands there.
+    ///
+    /// * `found` – the integral of each
+    pub fn warnings(&self, found: &[RegionFound]) -> Vec<Warning> {
+        let of_region = |(region, found): (&MeasuredRegion, &RegionFound)| {
+            let (tia_mbq_h, is_at_physical_limit) = match found {
+                RegionFound::Curve(found) => (found.tia_mbq_h, found.flags.contains(&Flag::RateAtPhysicalLimit)),
+                RegionFound::OnePoint(found) => (found.tia_mbq_h, false),
+            };
+            let coefficient_h = self.draft.administered_activity_mbq.map(|mbq| tia_mbq_h / mbq);
+            OfRegion { name: region.name.clone(), coefficient_h, is_at_physical_limit }
+        };
+        let all: Vec<OfRegion> = self.regions.iter().zip(found).map(of_region).collect();
+        of_regions(&all, self.nuclide, super::integration::OF_ALL)
     }
 
     /// Does the same with every region, and gathers the faults of all.

@@ -6,17 +6,25 @@ use std::sync::Arc;
 
 use super::InputRole;
 use super::curves::RawKinetics;
+use crate::clinic::plausible::{OfRegion, of_regions, of_voxels};
 use crate::clinic::shared::RegionIntegral;
 use crate::clinic::single_time_point::{Kinetics, SinglePointIntegral};
 use crate::clinic::voxels::KindCount;
 use crate::clinic::{
-    Frames, OneMapRegion, SeriesDraft, SharingOptions, VoxelOptions, VoxelRegion, integrate_voxels_watched, regions_of,
-    share_out, share_out_one,
+    Flag, Frames, OneMapRegion, SeriesDraft, SharingOptions, VoxelOptions, VoxelRegion, integrate_voxels_watched,
+    regions_of, share_out, share_out_one,
 };
-use crate::domain::{Checks, DoseError, Invalid, LabelMap, MomentUnit, Organs, Part, Volume, VolumeHeader, VoxelGrid};
+use crate::domain::{
+    Checks, DoseError, Invalid, LabelMap, MomentUnit, Organs, Part, Volume, VolumeHeader, VoxelGrid, Warning,
+};
 use crate::math::watch::Watch;
+use crate::physics::nuclide;
 use crate::request::RawVolume;
 
+/// Field of the relative σ of an activity.
+const ACTIVITY_SIGMA: &str = "activity_relative_sigma";
+/// Fields of what values refer to, and of the administered activity.
+pub(super) const OF_ALL: [&str; 2] = ["value_refers_to", "administered_activity_mbq"];
 /// Most scans of a series.
 pub const MAX_SCANS: usize = 16;
 /// Bytes of a voxel while it is integrated: its integral, σ, kind, region, and the maps that leave.
@@ -150,6 +158,9 @@ pub struct IntegratedMaps {
     pub voxel_kinds: Vec<KindCount>,
     /// Sum over the map [MBq·h].
     pub tia_mbq_h: f64,
+    /// What is implausible of all regions, or of all voxels; what is of one region stands there. A server says here
+    /// what it says of a region, too.
+    pub warnings: Vec<Warning>,
 }
 
 impl MapIntegration {
@@ -219,14 +230,24 @@ impl MapIntegration {
                 let kinds = self.volumes.kinds.then_some(kinds);
                 let kinds = kinds.map(|kinds| Volume::from_vec(self.grid.clone(), kinds)).transpose().map_err(lost)?;
                 let made = self.made(&found.tia_mbq_h, found.tia_sigma_mbq_h.as_deref())?;
-                Ok(IntegratedMaps { kinds, voxel_kinds: found.counts(), ..made })
+                let warnings = of_voxels(self.frames()?, self.raw.activity_relative_sigma, ACTIVITY_SIGMA);
+                Ok(IntegratedMaps { kinds, voxel_kinds: found.counts(), warnings, ..made })
             }
             By::Region(options) => {
                 let regions = self.regions(labels.as_ref())?;
                 let found = share_out(self.frames()?, &slices, &regions, options)?;
                 let label = |name: &str| label_of(name, labels.as_ref());
+                let of_region = |region: &RegionIntegral| {
+                    let is_at_physical_limit = region.integration.flags.contains(&Flag::RateAtPhysicalLimit);
+                    self.of_region(&region.name, region.integration.tia_mbq_h, is_at_physical_limit)
+                };
+                let warnings = self.of_regions(found.regions.iter().map(of_region))?;
                 let regions = found.regions.into_iter().map(|region| (label(&region.name), region)).collect();
-                Ok(IntegratedMaps { regions, ..self.made(&found.tia_mbq_h, found.tia_sigma_mbq_h.as_deref())? })
+                Ok(IntegratedMaps {
+                    regions,
+                    warnings,
+                    ..self.made(&found.tia_mbq_h, found.tia_sigma_mbq_h.as_deref())?
+                })
             }
             By::One(known) => {
                 let regions = self.regions(labels.as_ref())?;
@@ -235,9 +256,11 @@ impl MapIntegration {
                 let of_label = |wanted: u32| known.iter().find(|(label, _)| *label == wanted).map(|(_, known)| known);
                 let kinetics = |name: &str| of_label(label(name).into()).or_else(|| of_label(0)).cloned();
                 let found = share_out_one(&self.draft, map, &regions, self.raw.activity_relative_sigma, kinetics)?;
+                let of_region = |region: &OneMapRegion| self.of_region(&region.name, region.found.tia_mbq_h, false);
+                let warnings = self.of_regions(found.regions.iter().map(of_region))?;
                 let regions = found.regions.into_iter().map(|region| (label(&region.name), region.into())).collect();
                 let made = self.made(&found.tia_mbq_h, found.tia_sigma_mbq_h.as_deref())?;
-                Ok(IntegratedMaps { regions_of_one_scan: regions, ..made })
+                Ok(IntegratedMaps { regions_of_one_scan: regions, warnings, ..made })
             }
         }
     }
@@ -268,7 +291,20 @@ impl MapIntegration {
             regions_of_one_scan: Vec::new(),
             voxel_kinds: Vec::new(),
             tia_mbq_h: tia_mbq_h.iter().sum(),
+            warnings: Vec::new(),
         })
+    }
+
+    /// * `tia_mbq_h` – its integral [MBq·h]
+    fn of_region(&self, name: &str, tia_mbq_h: f64, is_at_physical_limit: bool) -> OfRegion {
+        let coefficient_h = self.raw.administered_activity_mbq.map(|mbq| tia_mbq_h / mbq);
+        OfRegion { name: name.to_owned(), coefficient_h, is_at_physical_limit }
+    }
+
+    /// What is implausible of all regions.
+    fn of_regions(&self, regions: impl Iterator<Item = OfRegion>) -> Result<Vec<Warning>, DoseError> {
+        let nuclide = nuclide::find(self.nuclide).map_err(|Invalid(reason)| DoseError::Internal(reason))?;
+        Ok(of_regions(&regions.collect::<Vec<_>>(), nuclide, OF_ALL))
     }
 }
 

@@ -214,6 +214,15 @@ async fn budgets_have_a_line_for_each_part_and_faults_their_paths() {
     let sum = (4.0 * 0.03f64).hypot(2.0 * f64::sqrt(2.0) * 0.04);
     assert!(found.sum.is_some_and(|found| (found.dose_sigma_gy - sum).abs() < CLOSED), "{found:?}");
 
+    assert_eq!(answer.warnings, []);
+
+    // A percentage in place of a part.
+    let percent = pb::BudgetRegion { fit_relative_sigma: Some(4.0), ..region.clone() };
+    let request = pb::ComputeBudgetRequest { regions: vec![percent] };
+    let answer = server.raw().await.compute_budget(request).await.expect("a budget").into_inner();
+    let told: Vec<_> = answer.warnings.iter().map(|told| (told.reason.as_str(), told.field.as_str())).collect();
+    assert_eq!(told, [("SIGMA_HIGH", "regions[0].fit_relative_sigma")]);
+
     let mut bad = region;
     (bad.volume_cm3, bad.one_outline, bad.name) = (0.0, None, "spleen".into());
     bad.recovery = Some(pb::RecoveryCurve { b1_cm3: Some(1.0), ..Default::default() });

@@ -146,6 +146,24 @@ async fn integrals_of_voxels_are_those_of_this_process_with_progress() {
     assert!((result.tia_mbq_h / own.sum_mbq_h() - 1.0).abs() < 1e-12);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_implausible_of_voxels_is_told_by_its_field() {
+    let server = Server::start(small()).await;
+    let mut told = Vec::new();
+    for sigma in [0.05, 5.0] {
+        let header = pb::IntegrateHeader { voxelwise: true, activity_relative_sigma: Some(sigma), ..header() };
+        let mut messages = vec![Message::Header(header)];
+        messages.extend(pieces());
+        let (result, ..) = integrate(&server, requests(messages)).await.expect("integrals");
+        let reasons = result.warning_details.iter().map(|told| told.reason.clone());
+        assert_eq!(result.warnings.len(), result.warning_details.len());
+        told.push((reasons.collect::<Vec<_>>(), result.warning_details.last().map(|told| told.field.clone())));
+    }
+    assert!(!told[0].0.contains(&"SIGMA_HIGH".to_owned()), "{told:?}");
+    assert_eq!(told[1].0.last().map(String::as_str), Some("SIGMA_HIGH"), "{told:?}");
+    assert_eq!(told[1].1.as_deref(), Some("activity_relative_sigma"));
+}
+
 type Edit = fn(&mut pb::IntegrateHeader);
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,7 +90,7 @@ impl Incoming {
 
     fn finish(self) -> Result<IntegratedMaps, DoseError> {
         let whole = |map: Arriving| map.finish().map_err(|fault| broken(&format!("a map {fault}")));
-        let Announced { regions, regions_of_one_scan, voxel_kinds, tia_mbq_h, .. } = self.announced;
+        let Announced { regions, regions_of_one_scan, voxel_kinds, tia_mbq_h, warnings, .. } = self.announced;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the server sent a byte")]
         let bytes = |map: Volume<f32>| map.map(|value| *value as u8);
         Ok(IntegratedMaps {
@@ -101,6 +101,7 @@ impl Incoming {
             regions_of_one_scan,
             voxel_kinds,
             tia_mbq_h,
+            warnings,
         })
     }
 }

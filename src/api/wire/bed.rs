@@ -1,7 +1,8 @@
 //! Regions, their tissue and cycles, and their biologically effective dose.
 
+use super::integration::curve::encode_warning;
 use super::{pb, volume};
-use crate::domain::{Checks, VolumeHeader};
+use crate::domain::{Checks, VolumeHeader, Warning};
 use crate::intake::RawOrganVolume;
 use crate::intake::bed::{
     BED_NOTE, BedAnswer, BedCycle, BedPlan, BedRegion, BedVolumes, BedVoxels, BedWork, CyclePlan, RawBed, RegionPlan,
@@ -130,7 +131,8 @@ fn encode_cycle(cycle: &CyclePlan) -> pb::BedCycle {
     }
 }
 
-pub(in crate::api) fn encode_result(answer: &BedAnswer) -> pb::BedResult {
+/// * `warnings` – of what was asked for
+pub(in crate::api) fn encode_result(answer: &BedAnswer, warnings: &[Warning]) -> pb::BedResult {
     let (regions, maps) = match answer {
         BedAnswer::Regions(regions) => (regions, None),
         BedAnswer::Maps(maps) => (&maps.regions, Some(maps)),
@@ -143,6 +145,7 @@ pub(in crate::api) fn encode_result(answer: &BedAnswer) -> pb::BedResult {
         bed: volume(maps.and_then(|maps| maps.bed.as_ref())),
         eqd2: volume(maps.and_then(|maps| maps.eqd2.as_ref())),
         note: BED_NOTE.to_owned(),
+        warnings: warnings.iter().map(encode_warning).collect(),
     }
 }
 

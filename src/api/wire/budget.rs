@@ -1,9 +1,10 @@
 //! Regions, what is known of them, and their uncertainty budgets.
 
+use super::integration::curve::encode_warning;
 use super::pb;
 use crate::clinic::budget::{Budget, Part, PartSource, VOLUME_UNCERTAINTY_LARGE, VolumePart, part_name};
 use crate::domain::{Checks, DoseError};
-use crate::intake::bed::{MAX_REGIONS, on_the_wire};
+use crate::intake::bed::{MAX_REGIONS, on_the_wire, warnings_on_the_wire};
 use crate::intake::budget::{
     BudgetPlan, BudgetRegionPlan, CyclesSum, OutlinePlan, RecoveryPlan, RegionBudget, SpherePlan,
 };
@@ -12,10 +13,15 @@ use crate::intake::budget::{
 ///
 /// # Errors
 /// [`DoseError::Invalid`] with every fault, by its path on the wire.
-pub(in crate::api) fn budgets(message: pb::ComputeBudgetRequest) -> Result<Vec<RegionBudget>, DoseError> {
+pub(in crate::api) fn budgets(message: pb::ComputeBudgetRequest) -> Result<pb::ComputeBudgetResponse, DoseError> {
     let plan = decode(message)?;
     let names = || plan.region.iter().take(MAX_REGIONS).map(|region| region.name.as_str());
-    plan.budgets().map_err(|error| error.with_faults(|fault| on_the_wire(fault, names())))
+    let regions = plan.budgets().map_err(|error| error.with_faults(|fault| on_the_wire(fault, names())))?;
+    let warnings = warnings_on_the_wire(plan.warnings(), names());
+    Ok(pb::ComputeBudgetResponse {
+        regions: regions.iter().map(encode_budget).collect(),
+        warnings: warnings.iter().map(encode_warning).collect(),
+    })
 }
 
 /// # Errors
@@ -107,10 +113,6 @@ pub(in crate::api) fn encode(plan: &BudgetPlan) -> pb::ComputeBudgetRequest {
         one_outline: region.one_outline,
     };
     pb::ComputeBudgetRequest { regions: plan.region.iter().map(region).collect() }
-}
-
-pub(in crate::api) fn encode_result(regions: &[RegionBudget]) -> pb::ComputeBudgetResponse {
-    pb::ComputeBudgetResponse { regions: regions.iter().map(encode_budget).collect() }
 }
 
 fn encode_budget(RegionBudget { region, budget, sum }: &RegionBudget) -> pb::RegionBudget {

@@ -15,9 +15,10 @@ use crate::intake::curves::{CurvesPlan, MeasuredRegion, RawCurves, RawKinetics, 
 pub(in crate::api) fn integrate(message: pb::IntegrateCurvesRequest) -> Result<pb::IntegrateCurvesResponse, DoseError> {
     let plan = decode(message).check()?;
     let (series, found) = (plan.series()?, plan.integrate()?);
+    let warnings = plan.warnings(&found).iter().map(encode_warning).collect();
     let regions = plan.regions.iter().zip(&series).zip(&found);
     let regions = regions.map(|((region, series), found)| encode_found(&region.name, series, found));
-    Ok(pb::IntegrateCurvesResponse { regions: regions.collect() })
+    Ok(pb::IntegrateCurvesResponse { regions: regions.collect(), warnings })
 }
 
 fn decode(message: pb::IntegrateCurvesRequest) -> RawCurves {

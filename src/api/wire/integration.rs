@@ -5,6 +5,7 @@ pub(super) mod curve;
 use super::curves::{decode_kinetics, decode_one, encode_kinetics, encode_one};
 use super::{pb, volume};
 use crate::clinic::ValueRefersTo;
+use crate::clinic::plausible::registration_not_checked;
 use crate::clinic::shared::RegionIntegral;
 use crate::clinic::voxels::{KindCount, VoxelKind};
 use crate::domain::{Checks, ElementType, MomentUnit, VolumeHeader, VolumeRole, Warning};
@@ -12,7 +13,7 @@ use crate::intake::curves::RawKinetics;
 use crate::intake::{
     InputRole, IntegralVolumes, IntegratedMaps, MapIntegration, OneScanRegion, RawIntegration, RawScan,
 };
-use curve::{decode_region, encode_region};
+use curve::{decode_region, decode_warning, encode_region, encode_warning};
 
 pub(in crate::api) fn decode(message: pb::IntegrateHeader) -> RawIntegration {
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
@@ -129,10 +130,15 @@ pub(in crate::api) fn encode_result(made: &IntegratedMaps, administered_mbq: Opt
         tia_mbq_h: count.tia_mbq_h,
     };
     let of_regions = made.regions.iter().flat_map(|(_, region)| {
-        region.integration.warnings.iter().map(|Warning { message, .. }| format!("{}: {message}", region.name))
+        region
+            .integration
+            .warnings
+            .iter()
+            .map(|warning| Warning { message: format!("{}: {}", region.name, warning.message), ..warning.clone() })
     });
-    let not_checked = "whether the maps lie on each other was not checked".to_owned();
-    let not_checked = made.regions_of_one_scan.is_empty().then_some(not_checked);
+    let not_checked = made.regions_of_one_scan.is_empty().then(|| registration_not_checked("scans"));
+    let warnings: Vec<Warning> =
+        not_checked.into_iter().chain(of_regions).chain(made.warnings.iter().cloned()).collect();
     let of_one_scan = |(label, region): &(u16, OneScanRegion)| pb::OneScanRegion {
         label: (*label).into(),
         voxels: region.voxels as u64,
@@ -146,7 +152,8 @@ pub(in crate::api) fn encode_result(made: &IntegratedMaps, administered_mbq: Opt
         regions: made.regions.iter().map(encode_region).collect(),
         voxel_kinds: made.voxel_kinds.iter().map(kind).collect(),
         tia_mbq_h: made.tia_mbq_h,
-        warnings: not_checked.into_iter().chain(of_regions).collect(),
+        warnings: warnings.iter().map(|warning| warning.message.clone()).collect(),
+        warning_details: warnings.iter().map(encode_warning).collect(),
         regions_of_one_scan: made.regions_of_one_scan.iter().map(of_one_scan).collect(),
         uncertainty: made.sigma_bq_s.as_ref().map(|map| volume::encode(&VolumeHeader::float32(map.grid()))),
         kinds: made.kinds.as_ref().map(|map| {
@@ -164,6 +171,7 @@ pub(in crate::api) struct Announced {
     pub(in crate::api) volume: VolumeHeader,
     pub(in crate::api) sigma: Option<VolumeHeader>,
     pub(in crate::api) kinds: Option<VolumeHeader>,
+    pub(in crate::api) warnings: Vec<Warning>,
 }
 
 /// None if a part is missing that every server sends, or makes no sense.
@@ -202,5 +210,6 @@ pub(in crate::api) fn decode_result(message: pb::IntegrateResult) -> Option<Anno
         volume: header(message.volume?)?,
         sigma: optional(message.uncertainty)?,
         kinds: optional(message.kinds)?,
+        warnings: message.warning_details.into_iter().map(decode_warning).collect(),
     })
 }

@@ -5,16 +5,13 @@ use super::options::{Asked, CurveArgs};
 use super::outputs::{MapOutput, Report, Row};
 use super::remote::there;
 use crate::cli::remote::Remote;
-use crate::clinic::plausible::of_relative_sigma;
+use crate::clinic::plausible::{of_voxels, registration_not_checked};
 use crate::clinic::{
     Frames, ModelChoice, SeriesDraft, SharingOptions, VoxelModel, VoxelOptions, VoxelRegion, integrate_voxels,
     share_out, share_out_one,
 };
-use crate::domain::{Checks, DoseError, Volume, Warning};
+use crate::domain::{Checks, DoseError, Volume};
 use crate::formats::volume_file::Origin;
-
-/// The reason of the warning that nobody looked whether the maps lie on each other.
-const REGISTRATION_NOT_CHECKED: &str = "REGISTRATION_NOT_CHECKED";
 
 /// How maps are integrated.
 #[derive(Clone, Copy, Debug)]
@@ -62,12 +59,13 @@ pub(in crate::cli) fn integrate_maps(
     let mut report = Report::new(nuclide, curve);
     let is_one = maps.volumes.len() == 1;
     if !is_one {
-        let words = "whether the maps lie on each other was not checked";
-        report.warnings.push(Warning::new(REGISTRATION_NOT_CHECKED, "series", words));
+        report.warnings.push(registration_not_checked("series"));
     }
-    if let (By::Voxel(_), Some(sigma)) = (by, curve.activity_sigma) {
-        // Of regions, each has the warning itself.
-        report.warnings.extend(of_relative_sigma("activity-sigma", "an activity", sigma));
+    if let By::Voxel(_) = by
+        && !is_one
+    {
+        // Of regions, each has the warnings itself.
+        report.warnings.extend(of_voxels(&Frames::new(&maps.draft)?, curve.activity_sigma, "activity-sigma"));
     }
     // One scan without a method is refused in the same words wherever it would be integrated.
     let is_refused = is_one && (curve.single_time_point.is_none() || matches!(by, By::Voxel(_)));

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::held::{Held, KINDS, TIA_SIGMA};
 use super::maps::Maps;
 use super::options::CurveArgs;
+use crate::clinic::plausible::{OfRegion, of_regions};
 use crate::clinic::shared::RegionIntegral;
 use crate::clinic::single_time_point::SinglePointIntegral;
 use crate::clinic::voxels::KindCount;
@@ -23,8 +24,6 @@ use crate::report::{Figure, Sheet, time_activity};
 /// Every file that may be written.
 pub(super) const FILES: [&str; 8] =
     ["curves.json", "curves.csv", "curves.png", "tia.nii.gz", TIA_SIGMA, "dose.nii.gz", "dose_sigma.nii.gz", KINDS];
-/// The reason of the warning that values may be decay-corrected.
-const VALUES_DECAY_CORRECTED: &str = "VALUES_DECAY_CORRECTED";
 /// Width of the picture, and height of the curve of a region [pixels].
 const PICTURE_SIZE: [u32; 2] = [900, 320];
 /// Least width of the names of regions in a printed table.
@@ -155,31 +154,13 @@ impl Report {
 
     /// Warns of what is implausible.
     pub(super) fn look_over(&mut self, nuclide: &Nuclide) {
-        self.look_for_corrected_values();
-        self.look_for_excess(nuclide);
-    }
-
-    /// Warns if most regions fall slower than physics.
-    fn look_for_corrected_values(&mut self) {
-        let limited = self.rows.iter().filter(|row| row.is_at_physical_limit).count();
-        if 2 * limited > self.rows.len() {
-            let message = format!(
-                "{limited} of {} regions fall slower than by physical decay: are the values decay-corrected? Say so \
-                 with --value-refers-to",
-                self.rows.len()
-            );
-            self.warnings.push(Warning::new(VALUES_DECAY_CORRECTED, "value-refers-to", message));
-        }
-    }
-
-    /// Warns of regions with more decays than there were nuclei: an activity or a time in another unit than it should.
-    fn look_for_excess(&mut self, nuclide: &Nuclide) {
-        let of_row = |row: &Row| {
-            let hours = row.said["tia_coefficient_h"].as_f64()?;
-            let warning = Warning::of_coefficient(hours, &nuclide.name, nuclide.half_life_s, "administered-activity")?;
-            Some(Warning { message: format!("{}: {}", row.name, warning.message), ..warning })
+        let of_row = |row: &Row| OfRegion {
+            name: row.name.clone(),
+            coefficient_h: row.said["tia_coefficient_h"].as_f64(),
+            is_at_physical_limit: row.is_at_physical_limit,
         };
-        self.warnings.extend(self.rows.iter().filter_map(of_row));
+        let regions: Vec<OfRegion> = self.rows.iter().map(of_row).collect();
+        self.warnings.extend(of_regions(&regions, nuclide, ["--value-refers-to", "--administered-activity"]));
     }
 
     pub(in crate::cli) fn json(&self) -> Value {

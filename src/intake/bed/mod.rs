@@ -12,7 +12,7 @@ pub use plan::{
     check_regions, recorded, tissue,
 };
 pub use regions::{BedCycle, BedRegion, BedVoxels};
-pub use wanted::{BedAnswer, BedWork, RawBed, on_the_wire};
+pub use wanted::{BedAnswer, BedWork, RawBed, on_the_wire, warnings_on_the_wire};
 
 use crate::clinic::radiation::Radiation;
 use crate::domain::Checks;

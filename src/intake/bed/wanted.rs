@@ -6,7 +6,7 @@ use super::{BedMaps, BedOfMaps, BedPlan, BedRegion, BedRegions, BedVolumes, MAX_
 use crate::domain::method::DEFAULT_MINIMUM_DENSITY_G_CM3;
 use crate::domain::{
     Checks, DensityMap, DoseError, Invalid, LabelMap, Organ, Organs, Part, Violation, Volume, VolumeHeader, VolumeRole,
-    VoxelGrid,
+    VoxelGrid, Warning,
 };
 use crate::intake::options::resolve_organs;
 use crate::intake::{InputRole, RawOrganVolume};
@@ -144,7 +144,12 @@ fn arrivals(
 /// * `names` – of the regions
 pub fn on_the_wire<'a>(fault: Violation, names: impl Iterator<Item = &'a str>) -> Violation {
     let Violation { field, reason } = fault;
-    let Some(rest) = field.strip_prefix("region") else { return Violation { field, reason } };
+    Violation { field: path_on_the_wire(field, names), reason }
+}
+
+/// The path on the wire of a field of a plan.
+fn path_on_the_wire<'a>(field: String, names: impl Iterator<Item = &'a str>) -> String {
+    let Some(rest) = field.strip_prefix("region") else { return field };
     let of = |(at, name): (usize, &'a str)| {
         let own = rest.strip_prefix('.')?.strip_prefix(name)?;
         (own.is_empty() || own.starts_with('.')).then_some((name.len(), at, own))
@@ -152,13 +157,26 @@ pub fn on_the_wire<'a>(fault: Violation, names: impl Iterator<Item = &'a str>) -
     // Of two names of which one begins the other, the longer is meant.
     let found = names.enumerate().filter_map(of).max_by_key(|(length, ..)| *length);
     let field = |(_, at, own): (usize, usize, &str)| format!("regions[{at}]{}", own.replacen(".cycle", ".cycles", 1));
-    Violation { field: found.map_or_else(|| format!("regions{rest}"), field), reason }
+    found.map_or_else(|| format!("regions{rest}"), field)
+}
+
+/// Warnings of a plan with the paths of their fields on the wire.
+///
+/// * `names` – of the regions, in order
+pub fn warnings_on_the_wire<'a>(warnings: Vec<Warning>, names: impl Iterator<Item = &'a str> + Clone) -> Vec<Warning> {
+    let of = |warning: Warning| Warning { field: path_on_the_wire(warning.field, names.clone()), ..warning };
+    warnings.into_iter().map(of).collect()
 }
 
 impl BedWork {
     /// The volumes that the caller will send, as it will.
     pub fn arrivals(&self) -> &[(InputRole, VolumeHeader)] {
         &self.arrivals
+    }
+
+    /// What is implausible of what was asked for, by the paths of its fields on the wire.
+    pub fn warnings(&self) -> Vec<Warning> {
+        warnings_on_the_wire(self.plan.warnings(), self.plan.names())
     }
 
     /// What was asked for, as it was written.
