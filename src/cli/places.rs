@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use crate::domain::{Checks, Invalid};
 use crate::formats::atomic::{self, behind_links};
 use crate::formats::dicom;
-use crate::formats::volume_file::OutputFormat;
+use crate::formats::volume_file::{OutputFormat, is_volume_name};
 
 /// Stands for stdout.
 const STDOUT: &str = "-";
 
 /// Records outputs that cannot be written, or would replace an input or one another, by whatever name.
 ///
-/// * `inputs` – files that are read
+/// * `inputs` – files that are read, and folders of files that are
 /// * `outputs` – files that are written, by their flags
 pub(super) fn check_places<'a, 'f>(
     inputs: impl IntoIterator<Item = &'a Path>,
@@ -21,12 +21,15 @@ pub(super) fn check_places<'a, 'f>(
 ) {
     let inputs = inputs.into_iter().flat_map(|path| files_of(&dicom::Place::of(path).path));
     let mut taken: Vec<PathBuf> = inputs.filter_map(|path| path.canonicalize().ok()).collect();
+    let folders: Vec<PathBuf> = taken.iter().filter(|path| path.is_dir()).cloned().collect();
     for (flag, path) in outputs.into_iter().filter_map(|(flag, path)| Some((flag, path?))) {
         let before = taken.clone();
         for file in files_of(path) {
             let Some(place) = place(flag, &file, checks) else { continue };
             if before.contains(&place) {
                 checks.fail(flag, "is also the path of another file of this run");
+            } else if folders.iter().any(|folder| dicom::is_read_with(folder, &place, is_volume_name)) {
+                checks.fail(flag, "is a file of a folder that is read in this run; write it elsewhere");
             }
             taken.push(place);
         }

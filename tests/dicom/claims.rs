@@ -76,6 +76,12 @@ fn an_empty_file_may_be_a_slice() {
         ("a.dcm", &b"<html>"[..], true),
         ("IM0003", b"", true),
         ("1.2.3.4", b"", true),
+        // Cut within the preamble, or the data set that one was left out of; zeros of a copy that failed.
+        ("IM0004", &[0; 100], true),
+        ("1.2.3.5", &[8, 0, 5, 0], true),
+        ("slice", &[0; 4000], true),
+        ("IM0005", b"a list", false),
+        ("slice.bin", &[0; 4000], false),
         ("VERSION", b"", false),
         ("complete.lock", b"", false),
         ("._a.dcm", b"x", false),

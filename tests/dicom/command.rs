@@ -171,6 +171,29 @@ fn what_is_converted_and_what_is_said_of_it_are_two_files() {
 }
 
 #[test]
+fn no_file_of_a_folder_that_is_read_is_replaced() {
+    let folder = session();
+    let slice = folder.path().join("ct/a");
+    let before = fs::read(&slice).expect("a slice");
+    symlink("ct/a", folder.path().join("link")).expect("a writable folder");
+    for json in ["ct/a", "./ct/../ct/a", "link"] {
+        let output = dosegrid(folder.path(), ["convert", "ct", "--as=ct", "--output=x.nii", "--json", json]);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{json}: {said}");
+        assert!(said.contains("json: is a file of a folder that is read in this run"), "{json}: {said}");
+        let said = compute(folder.path(), "nm", "ct", "dose.nii", &["--json", json]);
+        assert!(said.contains("json: is a file of a folder that is read in this run"), "{json}: {said}");
+    }
+    // The series of a folder is read from all of it.
+    let series = "ct#1.2.3.5";
+    let said = stderr(&dosegrid(folder.path(), ["convert", series, "--as=ct", "--output=x.nii", "--json=ct/b"]));
+    assert!(said.contains("json: is a file of a folder that is read in this run"), "{said}");
+    assert!(fs::read(&slice).expect("a slice") == before && !folder.path().join("x.nii").exists());
+    // A new file is none of them.
+    succeed(folder.path(), ["convert", "ct", "--as=ct", "--output=x.nii", "--json=ct/x.json"]);
+}
+
+#[test]
 fn masks_go_into_a_folder() {
     let folder = session();
     let set = structures(vec![squares(1, "LEFT KIDNEY", &[0.0, 5.0]), squares(2, "left_kidney", &[0.0])]);

@@ -47,6 +47,30 @@ fn a_number_is_that_of_one_region_and_one_set_of_contours() {
 }
 
 #[test]
+fn what_is_cut_behind_the_contours_is_told() {
+    let two = || structures(vec![squares(1, "A", &[0.0, 5.0]), squares(2, "B", &[0.0])]);
+    assert_eq!(labels_of(&two()).expect("two regions").warnings, Vec::<String>::new());
+    let labels = labels_of(&two().items(tags::RTROI_OBSERVATIONS_SEQUENCE, vec![])).expect("two regions");
+    let warnings = labels.warnings.join("; ");
+    assert!(labels.organs.organs().len() == 2 && warnings.contains("no RT ROI Observations"), "{warnings}");
+    assert!(warnings.contains("contours of the last region, `B`, or whole regions are lost"), "{warnings}");
+}
+
+#[test]
+fn contours_are_of_a_region_that_is_listed() {
+    let [region, set] = squares(1, "A", &[0.0]);
+    let [_, other] = squares(7, "B", &[0.0]);
+    let labels =
+        labels_of(&structures(vec![[region.clone(), set.clone()]]).items(tags::ROI_CONTOUR_SEQUENCE, vec![set, other]));
+    let labels = labels.expect("a region");
+    let warnings = labels.warnings.join("; ");
+    assert!(labels.organs.organs().len() == 1 && warnings.contains("`region of number 7` is left out"), "{warnings}");
+    let [_, unnamed] = squares(1, "A", &[0.0]);
+    let nameless = structures(vec![[region, unnamed.without(tags::REFERENCED_ROI_NUMBER)]]);
+    assert!(labels_of(&nameless).expect_err("of nothing").contains("do not say of which region they are"));
+}
+
+#[test]
 fn a_contour_that_is_there_twice_counts_once() {
     let one = rectangle([[0, 1], [0, 1]], 5.0);
     let (voxels, warnings) = voxels_of(vec![one.clone(), one]).expect("a region");

@@ -191,9 +191,15 @@ pub(super) fn squares(number: u16, name: &str, heights: &[f64]) -> [Made; 2] {
 
 /// A structure set.
 pub(super) fn structures(regions: Vec<[Made; 2]>) -> Made {
+    let observations = (1..=regions.len()).map(|number| {
+        let number = number.to_string();
+        Made::item().text(tags::OBSERVATION_NUMBER, VR::IS, &number).text(tags::REFERENCED_ROI_NUMBER, VR::IS, &number)
+    });
+    let observations = observations.collect();
     let (regions, contours) = regions.into_iter().map(|[region, contours]| (region, contours)).unzip();
     Made::of_class("481.3", "RTSTRUCT")
         .text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.7")
         .items(tags::STRUCTURE_SET_ROI_SEQUENCE, regions)
         .items(tags::ROI_CONTOUR_SEQUENCE, contours)
+        .items(tags::RTROI_OBSERVATIONS_SEQUENCE, observations)
 }

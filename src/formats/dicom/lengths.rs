@@ -94,6 +94,8 @@ pub(super) struct Head {
     pub(super) start: usize,
     pub(super) length: u32,
     pub(super) is_sequence: bool,
+    /// Its representation, as it is written or as the dictionary knows it; none if it is no known one.
+    pub(super) vr: Option<VR>,
     /// Whether its representation is UN.
     pub(super) is_unknown: bool,
     /// Bytes of a value.
@@ -211,7 +213,8 @@ impl Walk<'_> {
             // Of a sequence that is not known, only its delimiter tells the end.
             let is_sequence = length == UNDEFINED || vr == VR::SQ;
             let value_bytes = value_bytes(vr);
-            return Some(Head { tag, start: at + 8, length, is_sequence, is_unknown: false, value_bytes });
+            let vr = Some(vr);
+            return Some(Head { tag, start: at + 8, length, is_sequence, vr, is_unknown: false, value_bytes });
         }
         let representation = part.get(4..6)?;
         let vr = VR::from_binary([representation[0], representation[1]]);
@@ -223,12 +226,12 @@ impl Walk<'_> {
             let length = self.short(part.get(6..8)?);
             let value_bytes = vr.map_or(1, value_bytes);
             let length = length.into();
-            return Some(Head { tag, start: at + 8, length, is_sequence: false, is_unknown: false, value_bytes });
+            return Some(Head { tag, start: at + 8, length, is_sequence: false, vr, is_unknown: false, value_bytes });
         }
         let length = self.long(part.get(8..12)?);
         let value_bytes = vr.map_or(1, value_bytes);
         let (is_sequence, is_unknown) = (vr == Some(VR::SQ), vr == Some(VR::UN));
-        Some(Head { tag, start: at + 12, length, is_sequence, is_unknown, value_bytes })
+        Some(Head { tag, start: at + 12, length, is_sequence, vr, is_unknown, value_bytes })
     }
 
     fn short(&self, bytes: &[u8]) -> u16 {

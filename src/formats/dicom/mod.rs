@@ -56,7 +56,7 @@ pub use labels::check_pair;
 pub use outline::{Outline, Outlined};
 pub use patient::PATIENT_TOLD_BY;
 pub use radiopharmaceutical::Injection;
-pub use source::Place;
+pub use source::{Place, is_read_with};
 pub use taken::{CLASSES, MADE, SYNTAXES};
 
 use series::Study;

@@ -1,14 +1,13 @@
 //! From the bytes of a file to its data set: with or without preamble, deflated or not.
 
 use std::borrow::Cow;
-use std::io::Read;
 
 use dicom_core::value::Value;
 use dicom_dictionary_std::{tags, uids};
 use dicom_encoding::transfer_syntax::TransferSyntaxIndex;
 use dicom_object::InMemDicomObject;
 use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
-use flate2::read::DeflateDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
 
 use super::attributes::{Attributes, Object};
 use super::lengths::Encoding;
@@ -19,13 +18,15 @@ use crate::domain::Invalid;
 /// Explicit VR Big Endian, retired and still met.
 const BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 /// Bytes before the four letters `DICM`.
-const PREAMBLE_BYTES: usize = 128;
+pub(super) const PREAMBLE_BYTES: usize = 128;
 /// Most bytes that a deflated data set may become.
 const MAX_INFLATED_BYTES: u64 = 1 << 30;
 /// How much larger than its file a deflated data set may be: images deflate to a tenth or so. Up to 64 MiB it may be
 /// more: masks are nearly empty.
 const MAX_INFLATION: u64 = 200;
 const ALWAYS_INFLATED_BYTES: u64 = 64 << 20;
+/// Bytes that it becomes at a time, at least.
+const INFLATED_AT_ONCE: usize = 64 << 10;
 /// Most bytes of a file.
 pub(super) const MAX_FILE_BYTES: u64 = 4 << 30;
 
@@ -99,7 +100,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Invalid> {
     } else {
         (Cow::Borrowed(rest), known)
     };
-    let plain = unknown::named(plain, encoding_of(&syntax))?;
+    let (plain, written) = unknown::named(plain, encoding_of(&syntax))?;
+    let known = if syntax == BIG_ENDIAN && !written.big_endian {
+        TransferSyntaxRegistry.get(uids::EXPLICIT_VR_LITTLE_ENDIAN).expect("every registry has it")
+    } else {
+        known
+    };
     let mut object = InMemDicomObject::read_dataset_with_ts(&*plain, known).map_err(broken)?;
     drop(plain);
     escapes::repair(&mut object);
@@ -149,15 +155,24 @@ fn split_meta(bytes: &[u8]) -> Result<(String, &[u8]), Invalid> {
 
 pub(super) fn inflate(bytes: &[u8]) -> Result<Vec<u8>, Invalid> {
     let most = MAX_INFLATED_BYTES.min((bytes.len() as u64).saturating_mul(MAX_INFLATION).max(ALWAYS_INFLATED_BYTES));
-    let mut inflated = Vec::new();
-    DeflateDecoder::new(bytes)
-        .take(most + 1)
-        .read_to_end(&mut inflated)
-        .map_err(|_| Invalid::new("is a damaged DICOM file: its deflated data set cannot be unpacked"))?;
-    if inflated.len() as u64 > most {
-        return Err(Invalid::new(format!("is a deflated DICOM file that unpacks to more than {most} bytes")));
+    let damaged = |why| Invalid::new(format!("is a damaged DICOM file: its deflated data set {why}"));
+    let (mut inflated, mut state) = (Vec::new(), Decompress::new(false));
+    loop {
+        let before = (state.total_in(), state.total_out());
+        inflated.reserve(inflated.len().clamp(INFLATED_AT_ONCE, 64 * INFLATED_AT_ONCE));
+        let rest = usize::try_from(before.0).ok().and_then(|start| bytes.get(start..)).unwrap_or_default();
+        let status = state.decompress_vec(rest, &mut inflated, FlushDecompress::None);
+        if inflated.len() as u64 > most {
+            return Err(Invalid::new(format!("is a deflated DICOM file that unpacks to more than {most} bytes")));
+        }
+        match status.map_err(|_| damaged("cannot be unpacked"))? {
+            Status::StreamEnd => return Ok(inflated),
+            Status::Ok | Status::BufError if before == (state.total_in(), state.total_out()) => {
+                return Err(damaged("is cut short: its end is missing"));
+            }
+            Status::Ok | Status::BufError => {}
+        }
     }
-    Ok(inflated)
 }
 
 /// A transfer syntax for a reader, by its name where it has one.

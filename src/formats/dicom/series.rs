@@ -200,7 +200,7 @@ impl Study {
                 Err(fault) => study.damaged.push(fault),
             }
         }
-        let cut = || Invalid::new("is empty, or is named as a DICOM file and does not begin as one");
+        let cut = || Invalid::new("is empty or cut short, or is named as a DICOM file, and does not begin as one");
         study.damaged.extend(std::iter::repeat_with(cut).take(found.broken));
         study.series.sort_by(|a, b| (a.kind, &a.uid).cmp(&(b.kind, &b.uid)));
         Ok(study)

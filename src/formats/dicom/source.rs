@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::parse::{MAX_FILE_BYTES, is_dicom, is_uid};
+use super::parse::{MAX_FILE_BYTES, PREAMBLE_BYTES, is_dicom, is_uid};
 use crate::domain::Invalid;
 
 /// Bytes by which a DICOM file is known.
@@ -53,6 +53,15 @@ impl Place {
     }
 }
 
+/// Whether there is a file that is read where a folder is given: a DICOM file below it, or a volume in it.
+///
+/// * `folder`, `file` – without links
+/// * `is_volume` – whether a name is that of a volume of another format
+pub fn is_read_with(folder: &Path, file: &Path, is_volume: impl Fn(&Path) -> bool) -> bool {
+    file.starts_with(folder)
+        && (starts_as_dicom(file) || file.is_file() && file.parent() == Some(folder) && is_volume(file))
+}
+
 /// Whether a regular file starts as DICOM files do.
 fn starts_as_dicom(path: &Path) -> bool {
     let is_regular = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
@@ -66,7 +75,8 @@ fn starts_as_dicom(path: &Path) -> bool {
 pub(super) struct Files {
     /// Files that start as DICOM files do, by name.
     pub(super) dicom: Vec<PathBuf>,
-    /// Files that ought to be DICOM files and do not start so: by their name, or with nothing in them.
+    /// Files that ought to be DICOM files and do not start so: by their name, with nothing in them, or as what is left
+    /// of one.
     pub(super) broken: usize,
     /// Other files.
     pub(super) others: usize,
@@ -81,8 +91,20 @@ fn looks_broken(path: &Path) -> bool {
     // Without an extension, or with that of a UID, and numbered: as slices are named.
     let is_numbered = path.file_name().is_some_and(|name| name.as_encoded_bytes().iter().any(u8::is_ascii_digit));
     let is_bare = path.extension().is_none_or(|end| end.as_encoded_bytes().iter().all(u8::is_ascii_digit));
-    let is_empty = || fs::metadata(path).is_ok_and(|metadata| metadata.len() == 0);
-    !is_hidden && (is_named || is_numbered && is_bare && is_empty())
+    !is_hidden && (is_named || is_bare && is_remainder(path, is_numbered))
+}
+
+/// Whether a file holds what is left of a DICOM file: nothing, or less than a preamble and its four letters, where its
+/// name is numbered; or the zeros of a preamble, whatever its name, as where a copy failed.
+fn is_remainder(path: &Path, is_numbered: bool) -> bool {
+    let mut head = Vec::new();
+    let is_regular = fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    if !is_regular || File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head)).is_err() {
+        return false;
+    }
+    let is_zero = !head.is_empty() && head.iter().take(PREAMBLE_BYTES).all(|byte| *byte == 0);
+    let is_short = (head.len() as u64) < HEAD_BYTES && (head.is_empty() || head.contains(&0));
+    is_zero || is_numbered && is_short
 }
 
 /// The DICOM files under a path, in those folders too.

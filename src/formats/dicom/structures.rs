@@ -47,6 +47,7 @@ pub(super) fn read(series: &Series, grid: &Arc<VoxelGrid>, frame_of_reference: O
     let (mut organs, mut left_out, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
     let contours = contours_by_region(object)?;
     let regions = object.items(tags::STRUCTURE_SET_ROI_SEQUENCE);
+    warnings.extend(end_missing(object));
     let numbers: Vec<Option<u16>> = regions
         .iter()
         .map(|region| region.count(tags::ROI_NUMBER).and_then(|number| u16::try_from(number).ok()))
@@ -104,13 +105,36 @@ pub(super) fn read(series: &Series, grid: &Arc<VoxelGrid>, frame_of_reference: O
     if organs.is_empty() && left_out.is_empty() {
         return Err(Invalid::new("is a structure set without regions"));
     }
+    let known: BTreeSet<usize> = regions.iter().filter_map(|region| region.count(tags::ROI_NUMBER)).collect();
+    let unnamed = contours.keys().filter(|number| !known.contains(number));
+    left_out.extend(unnamed.map(|number| {
+        (format!("region of number {number}"), "it has contours, and the structure set does not list it".into())
+    }));
     Ok(Found { organs: Organs::new(grid.clone(), organs)?, left_out, warnings })
+}
+
+/// What to warn of in a structure set that lacks what stands behind its contours and every one has: it may have been
+/// cut short there, and been closed by a program that passed it on. Source: DICOM PS3.3, A.19.3, C.8.8.8.
+fn end_missing(object: &Object) -> Option<String> {
+    let last = object
+        .items(tags::ROI_CONTOUR_SEQUENCE)
+        .last()
+        .filter(|_| object.items(tags::RTROI_OBSERVATIONS_SEQUENCE).is_empty())?;
+    let number = last.count(tags::REFERENCED_ROI_NUMBER);
+    let regions = object.items(tags::STRUCTURE_SET_ROI_SEQUENCE).iter();
+    let mut of_last = regions.filter(|region| number.is_some() && region.count(tags::ROI_NUMBER) == number);
+    let name = of_last.next().and_then(|region| region.text(tags::ROI_NAME));
+    let last = name.map_or_else(|| "the last region".to_owned(), |name| format!("the last region, `{name}`,"));
+    Some(format!(
+        "the structure set has no RT ROI Observations, which stand behind the contours: if it was cut short, contours \
+         of {last} or whole regions are lost"
+    ))
 }
 
 /// The contours of every region, by its number.
 ///
 /// # Errors
-/// If a number is that of two regions, or of two sets of contours.
+/// If a number is that of two regions, or of two sets of contours, or contours have none.
 fn contours_by_region(object: &Object) -> Result<BTreeMap<usize, &Object>, Invalid> {
     let mut numbers = BTreeSet::new();
     for number in object.items(tags::STRUCTURE_SET_ROI_SEQUENCE).iter().filter_map(|item| item.count(tags::ROI_NUMBER))
@@ -121,7 +145,8 @@ fn contours_by_region(object: &Object) -> Result<BTreeMap<usize, &Object>, Inval
     }
     let mut found = BTreeMap::new();
     for item in object.items(tags::ROI_CONTOUR_SEQUENCE) {
-        let Some(number) = item.count(tags::REFERENCED_ROI_NUMBER) else { continue };
+        let number = item.count(tags::REFERENCED_ROI_NUMBER);
+        let number = number.ok_or_else(|| Invalid::new("has contours that do not say of which region they are"))?;
         if found.insert(number, item).is_some() {
             return Err(Invalid::new(format!("has two sets of contours for the region of number {number}")));
         }
