@@ -229,11 +229,16 @@ fn check_point(point: &PointDraft, half_life_h: f64, field: &impl Fn(&str) -> St
     if let Some(duration_h) = point.duration_h {
         if !(duration_h.is_finite() && duration_h >= 0.0) {
             checks.fail(field("duration_h"), format!("must be finite and 0 or more, got {duration_h} h"));
-        } else if duration_h > LONGEST_SCAN * half_life_h {
-            let reason = format!("is more than {LONGEST_SCAN} physical half-lives of {half_life_h} h: {duration_h} h");
+        } else if let Some(reason) = scan_too_long(duration_h, half_life_h) {
             checks.fail(field("duration_h"), reason);
         }
     }
+}
+
+/// Why a scan is refused that lasts too long beside the physical half-life; none if it does not.
+pub(super) fn scan_too_long(duration_h: f64, half_life_h: f64) -> Option<String> {
+    (duration_h > LONGEST_SCAN * half_life_h)
+        .then(|| format!("is more than {LONGEST_SCAN} physical half-lives of {half_life_h} h: {duration_h} h"))
 }
 
 /// Hours since the start of the administration, and whether the clock is one without offset.

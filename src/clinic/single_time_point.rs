@@ -6,6 +6,7 @@ use std::f64::consts::LN_2;
 use serde::Serialize;
 
 use super::plausible::of_relative_sigma;
+use super::series::scan_too_long;
 use super::{Curve, Flag, Window};
 use crate::domain::{Checks, DoseError, Warning};
 
@@ -224,6 +225,11 @@ fn check(measured: &Measurement, kinetics: &Kinetics) -> Result<(), DoseError> {
     if activity_relative_sigma.is_some_and(|sigma| !(sigma.is_finite() && sigma >= 0.0)) {
         checks.fail("activity_relative_sigma", "must be finite and 0 or more");
     }
+    if let Kinetics::Physical { half_life_h } = kinetics
+        && let Some(reason) = scan_too_long(window.duration_h, *half_life_h)
+    {
+        checks.fail("duration_h", reason);
+    }
     match kinetics {
         Kinetics::Physical { half_life_h } | Kinetics::PopulationHalfLife { half_life_h, .. }
             if !(half_life_h.is_finite() && *half_life_h > 0.0) =>
@@ -304,6 +310,11 @@ mod tests {
             let found = integral(&population(half_life_h)).tia_sigma_first_order_mbq_h.expect("σ is known");
             assert!((found / right - 1.0).abs() < 1e-6, "{window:?}: {found} {right}");
         }
+        // A scan over more than five half-lives is none.
+        let window = Window { duration_h: 5.1 * half_life_h, ..Window::at(1.0) };
+        let measured = Measurement { window, activity_mbq: 3.0, activity_relative_sigma: None };
+        let refused = integrate_one(&measured, &Kinetics::Physical { half_life_h }).expect_err("too long");
+        assert_eq!(refused.violations()[0].field, "duration_h");
         // At the start of an infusion nothing has come, and after 2,000 half-lives nothing is left.
         for window in [Window { infusion_h: 0.3, ..Window::at(0.0) }, Window::at(2000.0 * half_life_h)] {
             let measured = Measurement { window, activity_mbq: 3.0, activity_relative_sigma: None };
