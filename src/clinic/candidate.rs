@@ -42,22 +42,24 @@ impl Candidate {
         given_sigma: bool,
         physical_rate_per_h: f64,
     ) -> Self {
-        let n = points.len() as f64;
         let largest_cv_of_rates = fit.and_then(Fit::largest_cv_of_rates);
         let is_physical = |fit: &Fit| fit.curve.rates().iter().all(|rate| *rate >= physical_rate_per_h);
         let is_determined = shape == Shape::Mono || largest_cv_of_rates.is_some_and(|cv| cv <= LARGEST_CV);
         let is_sound = |fit: &Fit| fit.is_bounded && is_physical(fit) && fit.curve.integral() > 0.0;
         let admitted = fit.is_some_and(is_sound) && is_determined;
         let chi_square = fit.map(|fit| fit.chi_square);
-        let x = if given_sigma {
-            chi_square
-        } else {
-            chi_square.map(|chi_square| n * (chi_square.max(rounding(points)) / n).ln())
-        };
-        let k = counted(shape, given_sigma);
-        let aic = x.map(|x| x + 2.0 * k);
-        let aicc = aic.zip(small_sample_term(n, k)).map(|(aic, term)| aic + term);
+        let [aic, aicc] =
+            chi_square.map_or([None; 2], |chi_square| Self::scores(shape, chi_square, points, given_sigma));
         Self { shape, chi_square, aicc, aic, largest_cv_of_rates, admitted }
+    }
+
+    /// Akaike's criterion without and with the term for small samples, as far as it exists.
+    fn scores(shape: Shape, chi_square: f64, points: &[Observation], given_sigma: bool) -> [Option<f64>; 2] {
+        let n = points.len() as f64;
+        let x = if given_sigma { chi_square } else { n * (chi_square.max(rounding(points)) / n).ln() };
+        let k = counted(shape, given_sigma);
+        let aic = x + 2.0 * k;
+        [Some(aic), small_sample_term(n, k).map(|term| aic + term)]
     }
 
     pub(super) fn to_json(&self) -> Value {
@@ -90,6 +92,19 @@ fn rounding(points: &[Observation]) -> f64 {
     squares.sum::<f64>().max(f64::MIN_POSITIVE)
 }
 
+/// What a shape is compared by: Akaike's criterion, without the term for small samples or with it.
+///
+/// * `is_uncorrected` – whether the uptake has no such term
+fn score_of(shape: Shape, is_uncorrected: bool, [aic, aicc]: [Option<f64>; 2]) -> Option<f64> {
+    match (is_uncorrected, shape) {
+        (true, Shape::Mono | Shape::BiUptake) => aic,
+        (true, Shape::BiWashout | Shape::TriUptake) => None,
+        // Three points or two have no choice, and no criterion.
+        (false, Shape::Mono) => aicc.or(aic),
+        (false, Shape::BiUptake | Shape::BiWashout | Shape::TriUptake) => aicc,
+    }
+}
+
 /// What was tried, and what of it was chosen.
 pub(super) struct Choice {
     pub(super) candidates: Vec<Candidate>,
@@ -101,7 +116,61 @@ pub(super) struct Choice {
     pub(super) mono: Option<Fit>,
 }
 
-/// Tries the models that the number of points allows.
+/// Which models are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tries {
+    /// All that the number of points allows.
+    All,
+    /// As many as there must be until no other can be chosen.
+    UntilDecided,
+}
+
+/// How models are compared.
+struct Comparison<'a> {
+    points: &'a [Observation],
+    given_sigma: bool,
+    physical_rate_per_h: f64,
+    /// Whether the small-sample term is left out: by the number of points, whether or not the fit of the uptake came to
+    /// an end. A series of four scans is judged by one rule.
+    is_uncorrected: bool,
+}
+
+impl Comparison<'_> {
+    /// A model that was fitted.
+    ///
+    /// * `before` – those that were tried before it
+    fn candidate(&self, shape: Shape, fit: Option<&Fit>, before: &[Candidate]) -> Candidate {
+        let mut found = Candidate::of(shape, fit, self.points, self.given_sigma, self.physical_rate_per_h);
+        // A fit that is worse than that of a shape nested in it has not found its minimum.
+        let is_within = |of: Shape| of == Shape::Mono || shape.nested().contains(&of);
+        let least = before.iter().filter(|one| is_within(one.shape)).filter_map(|one| one.chi_square);
+        let is_worse = |least: f64| found.chi_square.is_some_and(|own| own > least * (1.0 + NESTED));
+        found.admitted &= !least.into_iter().any(is_worse);
+        found
+    }
+
+    fn score(&self, found: &Candidate) -> Option<f64> {
+        score_of(found.shape, self.is_uncorrected, [found.aic, found.aicc]).filter(|_| found.admitted)
+    }
+
+    /// The place of what is chosen of some models, in the order of the number of their parameters.
+    fn chosen(&self, candidates: &[Candidate]) -> Option<usize> {
+        let lowest = candidates.iter().filter_map(|found| self.score(found)).fold(f64::INFINITY, f64::min);
+        candidates.iter().position(|found| self.score(found).is_some_and(|score| score <= lowest + AS_GOOD))
+    }
+
+    /// Whether none of the models that are left can be chosen, however well they fit.
+    fn is_decided(&self, candidates: &[Candidate], left: &[Shape]) -> bool {
+        let best = |shape: &Shape| {
+            score_of(*shape, self.is_uncorrected, Candidate::scores(*shape, 0.0, self.points, self.given_sigma))
+        };
+        let best = left.iter().filter_map(best).fold(f64::INFINITY, f64::min);
+        let chosen = self.chosen(candidates).and_then(|place| self.score(&candidates[place]));
+        chosen.is_some_and(|score| score <= best + AS_GOOD)
+    }
+}
+
+/// Tries models in the order of the number of their parameters.
 ///
 /// * `distinct_times` – how many times differ
 ///
@@ -111,6 +180,7 @@ pub(super) fn choose(
     distinct_times: usize,
     given_sigma: bool,
     physical_rate_per_h: f64,
+    tries: Tries,
 ) -> Choice {
     let n = points.len();
     let is_tried = |shape: &Shape| {
@@ -118,41 +188,22 @@ pub(super) fn choose(
         *shape == Shape::Mono || (n >= LEAST_POINTS && n > parameters && distinct_times >= parameters)
     };
     let shapes: Vec<Shape> = Shape::ALL.into_iter().filter(is_tried).collect();
-    let mut fits: Vec<Option<Fit>> = Vec::new();
-    for shape in &shapes {
-        let is_nested = |(other, _): &(&Shape, &Option<Fit>)| shape.nested().contains(other);
-        let nested = shapes.iter().zip(&fits).filter(is_nested).filter_map(|(_, fit)| fit.as_ref());
-        let found = fit_beside(*shape, points, given_sigma, &nested.map(|fit| &fit.curve).collect::<Vec<_>>());
-        fits.push(found);
-    }
-    let candidate = |(shape, fit): (&Shape, &Option<Fit>)| {
-        Candidate::of(*shape, fit.as_ref(), points, given_sigma, physical_rate_per_h)
-    };
-    let mut candidates: Vec<Candidate> = shapes.iter().zip(&fits).map(candidate).collect();
-    // A fit that is worse than that of a shape nested in it has not found its minimum.
-    let chi_squares: Vec<(Shape, Option<f64>)> = candidates.iter().map(|one| (one.shape, one.chi_square)).collect();
-    for found in &mut candidates {
-        let is_within = |of: Shape| of == Shape::Mono || found.shape.nested().contains(&of);
-        let nested = chi_squares.iter().filter(|(of, _)| *of != found.shape && is_within(*of));
-        let is_worse = |least: f64| found.chi_square.is_some_and(|own| own > least * (1.0 + NESTED));
-        found.admitted &= !nested.filter_map(|(_, least)| *least).any(is_worse);
-    }
-    // By the number of points, whether or not its fit came to an end: a series of four scans is judged by one rule.
     let of_uptake = small_sample_term(n as f64, counted(Shape::BiUptake, given_sigma));
     let is_uncorrected = n >= LEAST_POINTS && of_uptake.is_none();
-    let score = |found: &Candidate| -> Option<f64> {
-        let score = match (is_uncorrected, found.shape) {
-            (true, Shape::Mono | Shape::BiUptake) => found.aic,
-            (true, Shape::BiWashout | Shape::TriUptake) => None,
-            // Three points or two have no choice, and no criterion.
-            (false, Shape::Mono) => found.aicc.or(found.aic),
-            (false, Shape::BiUptake | Shape::BiWashout | Shape::TriUptake) => found.aicc,
-        };
-        score.filter(|_| found.admitted)
-    };
-    let lowest = candidates.iter().filter_map(score).fold(f64::INFINITY, f64::min);
-    let is_as_good = |found: &Candidate| score(found).is_some_and(|score| score <= lowest + AS_GOOD);
-    let chosen = candidates.iter().position(is_as_good).and_then(|place| fits[place].clone());
+    let comparison = Comparison { points, given_sigma, physical_rate_per_h, is_uncorrected };
+    let mut fits: Vec<Option<Fit>> = Vec::new();
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for (at, shape) in shapes.iter().enumerate() {
+        let is_nested = |(other, _): &(&Shape, &Option<Fit>)| shape.nested().contains(other);
+        let nested = shapes.iter().zip(&fits).filter(is_nested).filter_map(|(_, fit)| fit.as_ref());
+        let fit = fit_beside(*shape, points, given_sigma, &nested.map(|fit| &fit.curve).collect::<Vec<_>>());
+        candidates.push(comparison.candidate(*shape, fit.as_ref(), &candidates));
+        fits.push(fit);
+        if tries == Tries::UntilDecided && comparison.is_decided(&candidates, &shapes[at + 1..]) {
+            break;
+        }
+    }
+    let chosen = comparison.chosen(&candidates).and_then(|place| fits[place].clone());
     let is_uncorrected = is_uncorrected && chosen.is_some();
     Choice { candidates, chosen, is_uncorrected, mono: fits.into_iter().next().flatten() }
 }

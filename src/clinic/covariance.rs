@@ -16,13 +16,14 @@ pub(super) fn covariance(
     scaled(inverse, chi_square, degrees, given_sigma)
 }
 
-/// Derivatives of the points by the parameters, in standard deviations: a row for each point.
-pub(super) fn jacobian(curve: &Curve, points: &[Observation]) -> Vec<Vec<f64>> {
-    let row = |point: &Observation| {
+/// Derivatives of the points by the parameters, in standard deviations: a column for each parameter, one after another.
+pub(super) fn jacobian(curve: &Curve, points: &[Observation]) -> Vec<f64> {
+    let mut columns = vec![0.0; points.len() * curve.parameters().len()];
+    for (place, point) in points.iter().enumerate() {
         let (_, slopes) = curve.apply(|rate| point.window.mean(rate));
-        slopes.into_iter().map(|slope| slope / point.sigma).collect()
-    };
-    points.iter().map(row).collect()
+        slopes.iter().enumerate().for_each(|(j, slope)| columns[j * points.len() + place] = slope / point.sigma);
+    }
+    columns
 }
 
 /// With σ of the caller as it is, else times χ²/(n−p): then none without a degree of freedom.

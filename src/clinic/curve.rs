@@ -7,6 +7,10 @@ use serde_json::{Map, Value, json};
 use super::Window;
 use crate::domain::{Checks, DoseError};
 
+/// Most terms and most parameters of a curve.
+const MOST_TERMS: usize = 3;
+pub(super) const MOST_PARAMETERS: usize = 5;
+
 /// Which exponentials a curve is made of. `rate_1` is the slowest.
 ///
 /// Source: Glatting 2007 (Med. Phys. 34:4285) and Kletting 2013 (NUKFIT, Med. Phys. 40:102504) use the same family.
@@ -83,13 +87,40 @@ impl Shape {
     }
 
     /// How often each amplitude is in the amplitude of each term: place of the amplitude, then a weight for each term.
-    fn amplitudes(self) -> &'static [(usize, [f64; 3])] {
+    fn amplitudes(self) -> &'static [(usize, [f64; MOST_TERMS])] {
         match self {
             Self::Mono => &[(0, [1.0, 0.0, 0.0])],
             Self::BiUptake => &[(0, [1.0, -1.0, 0.0])],
             Self::BiWashout => &[(0, [1.0, 0.0, 0.0]), (2, [0.0, 1.0, 0.0])],
             Self::TriUptake => &[(0, [1.0, 0.0, -1.0]), (2, [0.0, 1.0, -1.0])],
         }
+    }
+}
+
+impl Shape {
+    /// Amplitude of a term; of an uptake it is below 0.
+    fn amplitude(self, parameters: &[f64], term: usize) -> f64 {
+        self.amplitudes().iter().map(|(place, weights)| parameters[*place] * weights[term]).sum()
+    }
+
+    /// A linear functional of a curve. Its derivatives by the parameters go into `slopes`.
+    ///
+    /// * `of` – the functional of e^(−λt), and its derivative by λ
+    pub(super) fn apply(self, parameters: &[f64], of: impl Fn(f64) -> [f64; 2], slopes: &mut [f64]) -> f64 {
+        let rates = self.rates();
+        let (mut amplitudes, mut found) = ([0.0; MOST_TERMS], [[0.0; 2]; MOST_TERMS]);
+        for (term, place) in rates.iter().enumerate() {
+            amplitudes[term] = self.amplitude(parameters, term);
+            found[term] = of(parameters[*place]);
+        }
+        let (amplitudes, found) = (&amplitudes[..rates.len()], &found[..rates.len()]);
+        for (place, weights) in self.amplitudes() {
+            slopes[*place] = weights.iter().zip(found).map(|(weight, [value, _])| weight * value).sum();
+        }
+        for ((place, amplitude), [_, slope]) in rates.iter().zip(amplitudes).zip(found) {
+            slopes[*place] = amplitude * slope;
+        }
+        amplitudes.iter().zip(found).map(|(amplitude, [value, _])| amplitude * value).sum()
     }
 }
 
@@ -187,9 +218,7 @@ impl Curve {
 
     /// Amplitude [MBq] and rate [1/h] of each exponential; amplitudes of an uptake are below 0.
     pub fn terms(&self) -> Vec<[f64; 2]> {
-        let amplitude = |term: usize| -> f64 {
-            self.shape.amplitudes().iter().map(|(place, weights)| self.parameters[*place] * weights[term]).sum()
-        };
+        let amplitude = |term| self.shape.amplitude(&self.parameters, term);
         self.rates().into_iter().enumerate().map(|(term, rate)| [amplitude(term), rate]).collect()
     }
 
@@ -197,16 +226,8 @@ impl Curve {
     ///
     /// * `of` – the functional of e^(−λt), and its derivative by λ
     pub(super) fn apply(&self, of: impl Fn(f64) -> [f64; 2]) -> (f64, Vec<f64>) {
-        let terms = self.terms();
-        let found: Vec<[f64; 2]> = terms.iter().map(|[_, rate]| of(*rate)).collect();
-        let value = terms.iter().zip(&found).map(|([amplitude, _], [value, _])| amplitude * value).sum();
         let mut slopes = vec![0.0; self.parameters.len()];
-        for (place, weights) in self.shape.amplitudes() {
-            slopes[*place] = weights.iter().zip(&found).map(|(weight, [value, _])| weight * value).sum();
-        }
-        for ((place, [amplitude, _]), [_, slope]) in self.shape.rates().iter().zip(&terms).zip(&found) {
-            slopes[*place] = amplitude * slope;
-        }
+        let value = self.shape.apply(&self.parameters, of, &mut slopes);
         (value, slopes)
     }
 

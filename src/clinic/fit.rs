@@ -1,6 +1,7 @@
 //! Fits of curves to a series by weighted least squares.
 
 use super::covariance::{covariance, jacobian, scaled};
+use super::curve::MOST_PARAMETERS;
 use super::starts::{START_HALF_LIVES_H, starts, starts_from};
 use super::weighting::Observation;
 use super::{Curve, Shape};
@@ -44,14 +45,18 @@ impl Fit {
     fn is_determined(&self, points: &[Observation]) -> bool {
         // By the logarithms of the parameters.
         let parameters = self.curve.parameters();
-        let mut rows = jacobian(&self.curve, points);
-        rows.iter_mut().for_each(|row| row.iter_mut().zip(parameters).for_each(|(slope, value)| *slope *= value));
-        let length = |rows: &[Vec<f64>], j: usize| rows.iter().map(|row| row[j].powi(2)).sum::<f64>().sqrt();
-        let longest = (0..parameters.len()).map(|j| length(&rows, j)).fold(0.0, f64::max);
-        for j in (0..parameters.len()).filter(|j| length(&rows, *j) < UNSEEN_BELOW * longest).collect::<Vec<_>>() {
-            rows.iter_mut().for_each(|row| row[j] = 0.0);
+        let mut columns = jacobian(&self.curve, points);
+        for (column, value) in columns.chunks_exact_mut(points.len()).zip(parameters) {
+            column.iter_mut().for_each(|slope| *slope *= value);
         }
-        let Some(unseen) = Triangle::of(rows, vec![0.0; points.len()]).unseen() else { return true };
+        let length = |column: &[f64]| column.iter().map(|slope| slope.powi(2)).sum::<f64>().sqrt();
+        let longest = columns.chunks_exact(points.len()).map(length).fold(0.0, f64::max);
+        for column in columns.chunks_exact_mut(points.len()) {
+            if length(column) < UNSEEN_BELOW * longest {
+                column.fill(0.0);
+            }
+        }
+        let Some(unseen) = Triangle::of(columns, vec![0.0; points.len()]).unseen() else { return true };
         let largest = unseen.iter().fold(0.0_f64, |largest, change| largest.max(change.abs()));
         let (integral, slopes) = self.curve.apply(|rate| [rate.recip(), -rate.powi(-2)]);
         let change: f64 =
@@ -136,10 +141,11 @@ fn best_from(
             [low.ln(), high.ln()]
         })
         .collect();
-    let at = |logarithms: &[f64]| residuals(shape, logarithms, points);
+    let at = |logarithms: &[f64], into: &mut Residuals| residuals(shape, logarithms, points, into);
+    let of_values = of_values(points);
     let mut best: Option<(f64, Curve)> = None;
     for start in starts {
-        let Some(found) = minimise(&start, &bounds, of_values(points), at) else { continue };
+        let Some(found) = minimise(&start, &bounds, of_values, at) else { continue };
         let Some(curve) = sorted(shape, &found.parameters) else { continue };
         if best.as_ref().is_none_or(|(least, _)| found.sum_of_squares < *least) {
             best = Some((found.sum_of_squares, curve));
@@ -172,18 +178,19 @@ fn largest(points: &[Observation]) -> f64 {
     points.iter().map(|point| point.activity_mbq.abs()).fold(0.0, f64::max)
 }
 
-/// Residuals in standard deviations, by the logarithms of the parameters.
-fn residuals(shape: Shape, logarithms: &[f64], points: &[Observation]) -> Residuals {
-    let parameters: Vec<f64> = logarithms.iter().map(|value| value.exp()).collect();
-    let curve = Curve::unchecked(shape, parameters);
-    let (mut values, mut slopes) = (Vec::with_capacity(points.len()), Vec::with_capacity(points.len()));
-    for point in points {
-        let (value, mut row) = curve.apply(|rate| point.window.mean(rate));
-        values.push((value - point.activity_mbq) / point.sigma);
-        row.iter_mut().zip(curve.parameters()).for_each(|(slope, parameter)| *slope *= parameter / point.sigma);
-        slopes.push(row);
+/// Appends residuals in standard deviations, by the logarithms of the parameters.
+fn residuals(shape: Shape, logarithms: &[f64], points: &[Observation], into: &mut Residuals) {
+    let (mut parameters, mut row) = ([0.0; MOST_PARAMETERS], [0.0; MOST_PARAMETERS]);
+    let (parameters, row) = (&mut parameters[..logarithms.len()], &mut row[..logarithms.len()]);
+    parameters.iter_mut().zip(logarithms).for_each(|(parameter, value)| *parameter = value.exp());
+    into.slopes.resize(parameters.len() * points.len(), 0.0);
+    for (place, point) in points.iter().enumerate() {
+        let value = shape.apply(parameters, |rate| point.window.mean(rate), row);
+        into.values.push((value - point.activity_mbq) / point.sigma);
+        for (j, (slope, parameter)) in row.iter().zip(&*parameters).enumerate() {
+            into.slopes[j * points.len() + place] = slope * (parameter / point.sigma);
+        }
     }
-    Residuals { values, slopes }
 }
 
 /// A curve with its slowest washout first; none if the rate of the uptake is not the fastest of those that matter.

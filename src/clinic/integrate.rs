@@ -1,6 +1,6 @@
 //! From a series to its integral.
 
-use super::candidate::choose;
+use super::candidate::{Tries, choose};
 use super::fit::{Fit, fit, fit_held};
 use super::weighting::{Observation, observations};
 use super::{CurveOptions, Flag, Integration, ModelChoice, Series, Shape, Weighting, pieces};
@@ -14,6 +14,15 @@ use crate::domain::{Checks, DoseError, Invalid};
 /// If the series has fewer different times than the model needs, weights are asked for that it has no σ for, or a model
 /// that was named cannot be fitted.
 pub fn integrate(series: &Series, options: &CurveOptions) -> Result<Integration, DoseError> {
+    integrate_with(series, options, Tries::All)
+}
+
+/// As [`integrate`], without models that cannot be chosen: the candidates are those that were tried.
+pub(super) fn integrate_decided(series: &Series, options: &CurveOptions) -> Result<Integration, DoseError> {
+    integrate_with(series, options, Tries::UntilDecided)
+}
+
+fn integrate_with(series: &Series, options: &CurveOptions, tries: Tries) -> Result<Integration, DoseError> {
     let weighting =
         options.weighting.unwrap_or(if series.has_sigma() { Weighting::Sigma } else { Weighting::Relative });
     check(series, options.model, weighting)?;
@@ -27,7 +36,7 @@ pub fn integrate(series: &Series, options: &CurveOptions) -> Result<Integration,
         ModelChoice::Physical => asked.physical("physical", vec![]).ok_or_else(|| {
             DoseError::invalid("model", "physical: its best amplitude is not above 0; name another, or auto")
         }),
-        ModelChoice::Auto => Ok(asked.auto()),
+        ModelChoice::Auto => Ok(asked.auto(tries)),
         ModelChoice::Exponentials(Shape::Mono) => Ok(asked.mono(fit(Shape::Mono, &asked.points, asked.given_sigma))),
         ModelChoice::Exponentials(shape) => asked.named(shape),
     }
@@ -70,9 +79,9 @@ impl Asked<'_> {
         }
     }
 
-    fn auto(&self) -> Integration {
+    fn auto(&self, tries: Tries) -> Integration {
         let rate_per_h = self.series.physical_rate_per_h();
-        let choice = choose(&self.points, self.series.distinct_times(), self.given_sigma, rate_per_h);
+        let choice = choose(&self.points, self.series.distinct_times(), self.given_sigma, rate_per_h, tries);
         let found = match choice.chosen {
             Some(fit) => {
                 let flags = if choice.is_uncorrected { vec![Flag::AicUncorrected] } else { vec![] };

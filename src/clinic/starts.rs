@@ -47,12 +47,14 @@ pub(super) fn starts_from(shape: Shape, nested: &Curve, points: &[Observation], 
 fn set_amplitudes(shape: Shape, parameters: &mut [f64], points: &[Observation], scale: f64) {
     let places: Vec<usize> = (0..parameters.len()).filter(|place| !shape.rates().contains(place)).collect();
     let curve = Curve::unchecked(shape, parameters.to_vec());
-    let row = |point: &Observation| {
+    let mut columns = vec![0.0; points.len() * places.len()];
+    for (row, point) in points.iter().enumerate() {
         let (_, slopes) = curve.apply(|rate| point.window.mean(rate));
-        places.iter().map(|place| slopes[*place] / point.sigma).collect::<Vec<f64>>()
-    };
+        let of_amplitudes = places.iter().map(|place| slopes[*place] / point.sigma);
+        of_amplitudes.enumerate().for_each(|(j, slope)| columns[j * points.len() + row] = slope);
+    }
     let right = points.iter().map(|point| point.activity_mbq / point.sigma).collect();
-    let best = Triangle::of(points.iter().map(row).collect(), right).solve();
+    let best = Triangle::of(columns, right).solve();
     for (number, place) in places.iter().enumerate() {
         let amplitude = best.as_ref().map_or(0.0, |best| best[number]);
         parameters[*place] = if amplitude > FAINT_START * scale { amplitude } else { FAINT_START * scale };

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::integrate::integrate_decided;
 use super::pieces::{Knot, merged, of_knots};
 use super::voxel_mono::{MonoFit, MonoGrid};
-use super::{CurveOptions, Flag, Frames, ModelChoice, PieceRules, Shape, integrate};
+use super::{CurveOptions, Flag, Frames, ModelChoice, PieceRules, Shape};
 use crate::domain::{Checks, DoseError, Invalid};
 use crate::math::watch::{Interrupted, Unwatched, Watch};
 
@@ -326,7 +327,7 @@ impl Solver<'_> {
         let sigmas: Vec<f64> = weights.iter().map(|weight| largest / weight.sqrt()).collect();
         let series = self.frames.series(activities, Some(&sigmas));
         let options = CurveOptions { pieces: self.options.pieces, ..CurveOptions::default() };
-        let Ok(found) = integrate(&series, &options) else {
+        let Ok(found) = integrate_decided(&series, &options) else {
             return self.pieces(activities, VoxelKind::Pieces);
         };
         let kind = if found.flags.contains(&Flag::Rising) {

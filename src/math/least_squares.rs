@@ -4,34 +4,60 @@
 const DEPENDENT_BELOW: f64 = 1e-11;
 
 /// The triangle R and the first part of Qᵀb of a system `rows · x ≈ right`, with columns scaled to length 1.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Triangle {
-    /// R of the scaled columns, row by row.
-    upper: Vec<Vec<f64>>,
+    rows: usize,
+    /// Column after column; R of the scaled columns on and above the diagonal.
+    values: Vec<f64>,
     /// The first values of Qᵀb.
     right: Vec<f64>,
     /// Lengths of the columns.
     lengths: Vec<f64>,
+    /// A buffer.
+    mirror: Vec<f64>,
 }
 
 impl Triangle {
     /// Reduces a system with at least as many rows as columns.
-    pub(crate) fn of(mut rows: Vec<Vec<f64>>, mut right: Vec<f64>) -> Self {
-        let columns = rows.first().map_or(0, Vec::len);
-        let lengths: Vec<f64> = (0..columns).map(|j| norm(rows.iter().map(|row| row[j]))).collect();
-        for row in &mut rows {
-            row.iter_mut().zip(&lengths).for_each(|(value, length)| {
-                if *length > 0.0 {
-                    *value /= length;
-                }
-            });
+    ///
+    /// * `values` – column after column
+    pub(crate) fn of(values: Vec<f64>, right: Vec<f64>) -> Self {
+        let mut triangle = Self { values, right, ..Self::default() };
+        triangle.reduce();
+        triangle
+    }
+
+    /// Reduces another system in the same memory.
+    ///
+    /// * `fill` – appends the columns, one after another, and the right side to what is empty
+    pub(crate) fn refill(&mut self, fill: impl FnOnce(&mut Vec<f64>, &mut Vec<f64>)) {
+        self.values.clear();
+        self.right.clear();
+        fill(&mut self.values, &mut self.right);
+        self.reduce();
+    }
+
+    fn reduce(&mut self) {
+        let rows = self.right.len();
+        self.rows = rows;
+        self.lengths.clear();
+        for column in self.values.chunks_exact_mut(rows.max(1)) {
+            let length = norm(column);
+            if length > 0.0 {
+                column.iter_mut().for_each(|value| *value /= length);
+            }
+            self.lengths.push(length);
         }
-        for j in 0..columns.min(rows.len()) {
-            reflect(&mut rows, &mut right, j);
+        let columns = self.lengths.len();
+        for j in 0..columns.min(rows) {
+            reflect(&mut self.values[j * rows..], rows, &mut self.right, j, &mut self.mirror);
         }
-        rows.truncate(columns);
-        right.truncate(columns);
-        Self { upper: rows, right, lengths }
+        self.right.truncate(columns);
+    }
+
+    /// An element of R.
+    fn upper(&self, row: usize, column: usize) -> f64 {
+        self.values[column * self.rows + row]
     }
 
     /// Sum of squares that the best `x` takes away from that of the right side.
@@ -41,17 +67,18 @@ impl Triangle {
 
     /// Whether no column depends on those before it.
     pub(crate) fn is_regular(&self) -> bool {
-        let is_independent = |(j, row): (usize, &Vec<f64>)| row[j].abs() > DEPENDENT_BELOW;
-        self.upper.len() == self.lengths.len()
-            && self.upper.iter().enumerate().all(is_independent)
+        let n = self.lengths.len();
+        self.rows >= n
+            && (0..n).all(|j| self.upper(j, j).abs() > DEPENDENT_BELOW)
             && self.lengths.iter().all(|length| length.is_finite() && *length > 0.0)
     }
 
     /// The best `x`; none if columns depend on each other.
     pub(crate) fn solve(&self) -> Option<Vec<f64>> {
         self.is_regular().then(|| {
-            let scaled = self.back(self.right.clone());
-            scaled.iter().zip(&self.lengths).map(|(value, length)| value / length).collect()
+            let mut found = self.back(self.right.clone());
+            found.iter_mut().zip(&self.lengths).for_each(|(value, length)| *value /= length);
+            found
         })
     }
 
@@ -74,15 +101,15 @@ impl Triangle {
     /// those before it.
     pub(crate) fn unseen(&self) -> Option<Vec<f64>> {
         let n = self.lengths.len();
-        let left = |j: usize| self.upper.get(j).map_or(0.0, |row| row[j].abs());
+        let left = |j: usize| if j < self.rows { self.upper(j, j).abs() } else { 0.0 };
         let place = (0..n).find(|j| !(self.lengths[*j] > 0.0 && left(*j) > DEPENDENT_BELOW))?;
         // The column is made of those before it: R x = −(its part above the diagonal).
         let mut change = vec![0.0; n];
         change[place] = 1.0;
         if self.lengths[place] > 0.0 {
             for j in (0..place).rev() {
-                let known: f64 = (j + 1..=place).map(|k| self.upper[j][k] * change[k]).sum();
-                change[j] = -known / self.upper[j][j];
+                let known: f64 = (j + 1..=place).map(|k| self.upper(j, k) * change[k]).sum();
+                change[j] = -known / self.upper(j, j);
             }
             (0..=place).for_each(|j| change[j] /= self.lengths[j]);
         }
@@ -92,34 +119,36 @@ impl Triangle {
     /// Solves R x = b.
     fn back(&self, mut b: Vec<f64>) -> Vec<f64> {
         for j in (0..b.len()).rev() {
-            let known: f64 = (j + 1..b.len()).map(|k| self.upper[j][k] * b[k]).sum();
-            b[j] = (b[j] - known) / self.upper[j][j];
+            let known: f64 = (j + 1..b.len()).map(|k| self.upper(j, k) * b[k]).sum();
+            b[j] = (b[j] - known) / self.upper(j, j);
         }
         b
     }
 }
 
 /// Makes column `j` zero below the diagonal.
-fn reflect(rows: &mut [Vec<f64>], right: &mut [f64], j: usize) {
-    let length = norm(rows[j..].iter().map(|row| row[j]));
+///
+/// * `values` – from that column on
+/// * `mirror` – a buffer
+fn reflect(values: &mut [f64], rows: usize, right: &mut [f64], j: usize, mirror: &mut Vec<f64>) {
+    mirror.clear();
+    mirror.extend_from_slice(&values[j..rows]);
+    let length = norm(mirror);
     if length == 0.0 {
         return;
     }
-    let diagonal = if rows[j][j] > 0.0 { -length } else { length };
-    let mut mirror: Vec<f64> = rows[j..].iter().map(|row| row[j]).collect();
+    let diagonal = if mirror[0] > 0.0 { -length } else { length };
     mirror[0] -= diagonal;
     let square: f64 = mirror.iter().map(|value| value * value).sum();
-    let columns = rows[j].len();
-    for k in j..columns {
-        let factor = 2.0 * mirror.iter().zip(&rows[j..]).map(|(m, row)| m * row[k]).sum::<f64>() / square;
-        mirror.iter().zip(&mut rows[j..]).for_each(|(m, row)| row[k] -= factor * m);
+    for column in values.chunks_exact_mut(rows).chain([right]) {
+        let column = &mut column[j..];
+        let factor = 2.0 * mirror.iter().zip(&*column).map(|(m, value)| m * value).sum::<f64>() / square;
+        mirror.iter().zip(column).for_each(|(m, value)| *value -= factor * m);
     }
-    let factor = 2.0 * mirror.iter().zip(&right[j..]).map(|(m, value)| m * value).sum::<f64>() / square;
-    mirror.iter().zip(&mut right[j..]).for_each(|(m, value)| *value -= factor * m);
 }
 
-fn norm(values: impl Iterator<Item = f64>) -> f64 {
-    values.map(|value| value * value).sum::<f64>().sqrt()
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum::<f64>().sqrt()
 }
 
 #[cfg(test)]
@@ -130,11 +159,16 @@ mod tests {
         (0..6).map(f64::from).map(|x| vec![1e-6, x, 1e4 * (0.3 * x).exp()]).collect()
     }
 
+    fn triangle(rows: Vec<Vec<f64>>, right: Vec<f64>) -> Triangle {
+        let columns = (0..rows[0].len()).flat_map(|j| rows.iter().map(move |row| row[j]));
+        Triangle::of(columns.collect(), right)
+    }
+
     #[test]
     fn what_the_columns_make_is_found() {
         let expected = [3e5, -2.0, 7e-4];
         let right = rows().iter().map(|row| row.iter().zip(expected).map(|(a, b)| a * b).sum()).collect();
-        let found = Triangle::of(rows(), right).solve().expect("independent columns");
+        let found = triangle(rows(), right).solve().expect("independent columns");
         for (value, expected) in found.iter().zip(expected) {
             assert!((value / expected - 1.0).abs() < 1e-11, "{found:?}");
         }
@@ -142,7 +176,7 @@ mod tests {
 
     #[test]
     fn the_inverse_times_the_matrix_is_one() {
-        let inverse = Triangle::of(rows(), vec![0.0; 6]).inverse_of_normal().expect("independent columns");
+        let inverse = triangle(rows(), vec![0.0; 6]).inverse_of_normal().expect("independent columns");
         let rows = rows();
         for (i, inverse) in inverse.iter().enumerate() {
             for j in 0..3 {
@@ -157,24 +191,24 @@ mod tests {
 
     #[test]
     fn a_change_that_no_row_sees_is_found() {
-        assert_eq!(Triangle::of(rows(), vec![0.0; 6]).unseen(), None);
+        assert_eq!(triangle(rows(), vec![0.0; 6]).unseen(), None);
         // The third column is the first less twice the second.
         let rows: Vec<Vec<f64>> =
             (0..5).map(f64::from).map(|x| vec![1e3, x * x, 1e3 - 2.0 * x * x, (0.5 * x).exp()]).collect();
-        let change = Triangle::of(rows.clone(), vec![0.0; 5]).unseen().expect("one column depends on others");
+        let change = triangle(rows.clone(), vec![0.0; 5]).unseen().expect("one column depends on others");
         for row in &rows {
             let moved: f64 = row.iter().zip(&change).map(|(value, by)| value * by).sum();
             let size: f64 = row.iter().zip(&change).map(|(value, by)| (value * by).abs()).sum();
             assert!(moved.abs() < 1e-10 * size, "{change:?}: {moved} of {size}");
         }
-        assert_eq!(Triangle::of(vec![vec![1.0, 0.0]; 3], vec![0.0; 3]).unseen(), Some(vec![0.0, 1.0]));
+        assert_eq!(triangle(vec![vec![1.0, 0.0]; 3], vec![0.0; 3]).unseen(), Some(vec![0.0, 1.0]));
     }
 
     #[test]
     fn columns_that_depend_on_each_other_have_no_answer() {
         let rows: Vec<Vec<f64>> = (0..4).map(f64::from).map(|x| vec![x, 2.0 * x]).collect();
-        let triangle = Triangle::of(rows, vec![1.0; 4]);
-        assert!(triangle.solve().is_none() && triangle.inverse_of_normal().is_none());
-        assert!(Triangle::of(vec![vec![0.0]; 3], vec![1.0; 3]).solve().is_none());
+        let found = triangle(rows, vec![1.0; 4]);
+        assert!(found.solve().is_none() && found.inverse_of_normal().is_none());
+        assert!(triangle(vec![vec![0.0]; 3], vec![1.0; 3]).solve().is_none());
     }
 }

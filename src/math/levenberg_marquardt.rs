@@ -19,16 +19,21 @@ const DAMPING: f64 = 1e-3;
 const LEAST_DAMPING: f64 = 1e-15;
 const MOST_DAMPING: f64 = 1e12;
 
-/// Residuals and their derivatives: one row for each, one column for each parameter.
-#[derive(Clone, Debug)]
+/// Residuals and their derivatives.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Residuals {
     pub(crate) values: Vec<f64>,
-    pub(crate) slopes: Vec<Vec<f64>>,
+    /// A column for each parameter, one after another.
+    pub(crate) slopes: Vec<f64>,
 }
 
 impl Residuals {
     fn square(&self) -> f64 {
         self.values.iter().map(|value| value * value).sum()
+    }
+
+    fn column(&self, parameter: usize) -> &[f64] {
+        &self.slopes[parameter * self.values.len()..][..self.values.len()]
     }
 }
 
@@ -42,42 +47,50 @@ pub(crate) struct Minimum {
 /// A minimum within bounds, from one start; none if it was not reached.
 ///
 /// * `of_values` – sum of squares of what the residuals are differences of: it says what is rounding
-/// * `at` – residuals at some parameters
+/// * `at` – appends residuals at some parameters to what is empty
 ///
 /// Source: Marquardt 1963; damping after Nielsen 1999 (IMM-REP-1999-05), scaling after Moré 1978.
 pub(crate) fn minimise(
     start: &[f64],
     bounds: &[[f64; 2]],
     of_values: f64,
-    at: impl Fn(&[f64]) -> Residuals,
+    at: impl Fn(&[f64], &mut Residuals),
 ) -> Option<Minimum> {
+    let put = |parameters: &[f64], residuals: &mut Residuals| {
+        residuals.values.clear();
+        residuals.slopes.clear();
+        at(parameters, residuals);
+    };
     let mut parameters: Vec<f64> =
         start.iter().zip(bounds).map(|(value, [low, high])| value.clamp(*low, *high)).collect();
-    let mut here = at(&parameters);
+    let (mut here, mut there) = (Residuals::default(), Residuals::default());
+    put(&parameters, &mut here);
     let mut square = here.square();
-    let mut scales = vec![0.0_f64; start.len()];
+    let (mut step, mut moved) = (Step::new(bounds), vec![0.0; start.len()]);
     let (mut damping, mut raise) = (DAMPING, 2.0);
     for _ in 0..MOST_STEPS {
         if !square.is_finite() {
             return None;
         }
-        let step = Step::at(&here, &parameters, bounds, &mut scales);
-        if square <= ROUNDING * of_values || step.free.is_empty() || step.gain <= DONE * square {
+        let gain = step.set(&here, &parameters);
+        if square <= ROUNDING * of_values || step.free.is_empty() || gain <= DONE * square {
             return Some(Minimum { parameters, sum_of_squares: square });
         }
-        let (moved, predicted) = step.damped(&parameters, bounds, damping, &scales)?;
-        let there = at(&moved);
+        let predicted = step.damped(&here, &parameters, damping, &mut moved)?;
+        put(&moved, &mut there);
         let after = there.square();
         if after < square {
             let ratio = (square - after) / predicted.max(f64::MIN_POSITIVE);
             damping = (damping * (1.0 - (2.0 * ratio - 1.0).powi(3)).max(1.0 / 3.0)).max(LEAST_DAMPING);
             raise = 2.0;
-            (parameters, here, square) = (moved, there, after);
+            std::mem::swap(&mut parameters, &mut moved);
+            std::mem::swap(&mut here, &mut there);
+            square = after;
         } else {
             // Closer than rounding lets it be seen: of a residual ε once, of its square 2ε beside both.
             let rounding =
                 ROUNDING_OF_RESIDUALS * (square * of_values).sqrt() + ROUNDING_OF_RESIDUALS.powi(2) * of_values;
-            if step.gain <= (DONE_UNSEEN * square).max(rounding) {
+            if gain <= (DONE_UNSEEN * square).max(rounding) {
                 return Some(Minimum { parameters, sum_of_squares: square });
             }
             (damping, raise) = (damping * raise, 2.0 * raise);
@@ -89,55 +102,68 @@ pub(crate) fn minimise(
     None
 }
 
-/// The linear problem at one place.
+/// The linear problem at one place, in memory that all steps of a fit share.
 struct Step<'a> {
-    here: &'a Residuals,
+    bounds: &'a [[f64; 2]],
     /// Parameters that may move: not those at a bound that want to go beyond.
     free: Vec<usize>,
-    /// What the best linear step takes away from the sum of squares.
-    gain: f64,
+    /// The largest length of each column so far.
+    scales: Vec<f64>,
+    triangle: Triangle,
 }
 
 impl<'a> Step<'a> {
-    fn at(here: &'a Residuals, parameters: &[f64], bounds: &[[f64; 2]], scales: &mut [f64]) -> Self {
-        let slope = |j: usize| here.slopes.iter().zip(&here.values).map(|(row, value)| row[j] * value).sum::<f64>();
-        let is_free = |j: &usize| {
-            let [low, high] = bounds[*j];
-            !(parameters[*j] <= low && slope(*j) >= 0.0 || parameters[*j] >= high && slope(*j) <= 0.0)
-        };
-        let free: Vec<usize> = (0..parameters.len()).filter(is_free).collect();
-        for (j, scale) in scales.iter_mut().enumerate() {
-            let length = here.slopes.iter().map(|row| row[j] * row[j]).sum::<f64>().sqrt();
-            *scale = scale.max(length).max(f64::MIN_POSITIVE);
-        }
-        let rows = here.slopes.iter().map(|row| free.iter().map(|j| row[*j]).collect()).collect();
-        let gain = Triangle::of(rows, here.values.clone()).explained();
-        Self { here, free, gain }
+    fn new(bounds: &'a [[f64; 2]]) -> Self {
+        Self { bounds, free: Vec::new(), scales: vec![0.0; bounds.len()], triangle: Triangle::default() }
     }
 
-    /// The place after a damped step, and what that step should take away; none if there is no step.
-    fn damped(&self, from: &[f64], bounds: &[[f64; 2]], damping: f64, scales: &[f64]) -> Option<(Vec<f64>, f64)> {
-        let mut rows: Vec<Vec<f64>> =
-            self.here.slopes.iter().map(|row| self.free.iter().map(|j| row[*j]).collect()).collect();
-        let mut right: Vec<f64> = self.here.values.iter().map(|value| -value).collect();
-        for (place, j) in self.free.iter().enumerate() {
-            let mut row = vec![0.0; self.free.len()];
-            row[place] = damping.sqrt() * scales[*j];
-            rows.push(row);
-            right.push(0.0);
+    /// Goes to a place. What the best linear step there takes away from the sum of squares.
+    fn set(&mut self, here: &Residuals, parameters: &[f64]) -> f64 {
+        let n = self.bounds.len();
+        let slope = |j: usize| here.column(j).iter().zip(&here.values).map(|(slope, value)| slope * value).sum::<f64>();
+        let is_free = |j: &usize| {
+            let [low, high] = self.bounds[*j];
+            !(parameters[*j] <= low && slope(*j) >= 0.0 || parameters[*j] >= high && slope(*j) <= 0.0)
+        };
+        self.free.clear();
+        self.free.extend((0..n).filter(is_free));
+        for (j, scale) in self.scales.iter_mut().enumerate() {
+            let length = here.column(j).iter().map(|slope| slope * slope).sum::<f64>().sqrt();
+            *scale = scale.max(length).max(f64::MIN_POSITIVE);
         }
-        let step = Triangle::of(rows, right).solve()?;
+        let free = &self.free;
+        self.triangle.refill(|columns, right| {
+            free.iter().for_each(|j| columns.extend_from_slice(here.column(*j)));
+            right.extend_from_slice(&here.values);
+        });
+        self.triangle.explained()
+    }
+
+    /// Makes a damped step; what it should take away, none if there is no step.
+    ///
+    /// * `moved` – is given the place after it
+    fn damped(&mut self, here: &Residuals, from: &[f64], damping: f64, moved: &mut [f64]) -> Option<f64> {
+        let (free, scales) = (&self.free, &self.scales);
+        self.triangle.refill(|columns, right| {
+            for (place, j) in free.iter().enumerate() {
+                columns.extend_from_slice(here.column(*j));
+                columns.extend((0..free.len()).map(|row| if row == place { damping.sqrt() * scales[*j] } else { 0.0 }));
+            }
+            right.extend(here.values.iter().map(|value| -value));
+            right.resize(here.values.len() + free.len(), 0.0);
+        });
+        let step = self.triangle.solve()?;
         let longest = step.iter().fold(0.0_f64, |longest, value| longest.max(value.abs()));
         let part = if longest > LONGEST { LONGEST / longest } else { 1.0 };
-        let mut moved = from.to_vec();
-        for (j, by) in self.free.iter().zip(&step) {
-            moved[*j] = (moved[*j] + part * by).clamp(bounds[*j][0], bounds[*j][1]);
+        moved.copy_from_slice(from);
+        for (j, by) in free.iter().zip(&step) {
+            moved[*j] = (moved[*j] + part * by).clamp(self.bounds[*j][0], self.bounds[*j][1]);
         }
-        let linear = |(row, value): (&Vec<f64>, &f64)| {
-            value + self.free.iter().map(|j| row[*j] * (moved[*j] - from[*j])).sum::<f64>()
+        let linear = |(row, value): (usize, &f64)| {
+            value + free.iter().map(|j| here.column(*j)[row] * (moved[*j] - from[*j])).sum::<f64>()
         };
-        let after: f64 = self.here.slopes.iter().zip(&self.here.values).map(linear).map(|value| value * value).sum();
-        Some((moved.clone(), self.here.square() - after))
+        let after: f64 = here.values.iter().enumerate().map(linear).map(|value| value * value).sum();
+        Some(here.square() - after)
     }
 }
 
@@ -146,9 +172,10 @@ mod tests {
     use super::*;
 
     /// Rosenbrock's valley.
-    fn valley(at: &[f64]) -> Residuals {
+    fn valley(at: &[f64], into: &mut Residuals) {
         let [x, y] = [at[0], at[1]];
-        Residuals { values: vec![10.0 * (y - x * x), 1.0 - x], slopes: vec![vec![-20.0 * x, 10.0], vec![-1.0, 0.0]] }
+        into.values.extend([10.0 * (y - x * x), 1.0 - x]);
+        into.slopes.extend([-20.0 * x, -1.0, 10.0, 0.0]);
     }
 
     #[test]
@@ -167,8 +194,10 @@ mod tests {
 
     #[test]
     fn what_has_no_minimum_has_no_answer() {
-        let steep =
-            |at: &[f64]| Residuals { values: vec![if at[0] > 0.0 { f64::NAN } else { 1.0 }], slopes: vec![vec![1.0]] };
+        let steep = |at: &[f64], into: &mut Residuals| {
+            into.values.push(if at[0] > 0.0 { f64::NAN } else { 1.0 });
+            into.slopes.push(1.0);
+        };
         assert!(minimise(&[1.0], &[[-9.0, 9.0]], 0.0, steep).is_none());
     }
 }

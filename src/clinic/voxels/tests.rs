@@ -1,7 +1,9 @@
 use super::*;
 use crate::clinic::weighting::relative_sigmas;
-use crate::clinic::{Moment, PointDraft, SeriesDraft, ValueRefersTo};
+use crate::clinic::{Integration, Moment, PointDraft, SeriesDraft, ValueRefersTo, integrate};
 
+/// What is the same but for the rounding of weights.
+const SAME: f64 = 1e-8;
 const TIMES_H: [f64; 4] = [24.0, 48.0, 96.0, 168.0];
 
 fn frames(times_h: &[f64], duration_h: f64) -> Frames {
@@ -82,6 +84,64 @@ fn the_choice_weighs_by_the_floor_that_the_fit_of_one_exponential_has() {
     }
     let [low, high] = [FLOOR, 10.0 * FLOOR].map(|floor| integral(VoxelModel::Auto, floor)[0]);
     assert!((low / high - 1.0).abs() > 1e-3, "a floor that matters: {low} {high}");
+}
+
+#[test]
+fn the_choice_is_that_of_all_models_though_not_all_are_tried() {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+    use rand_distr::{Distribution, Normal};
+    let mut random = ChaCha8Rng::seed_from_u64(5);
+    let noise = Normal::new(0.0, 1.0).expect("a width");
+    let (times, mut tried, mut models) =
+        ([2.0, 8.0, 24.0, 48.0, 96.0, 168.0], [0, 0], std::collections::BTreeSet::new());
+    for turn in 0..30 {
+        // With four scans mono and uptake are compared, with five and six the others too.
+        let times_h = &times[..4 + turn % 3];
+        let frames = frames(times_h, 0.5);
+        let curve = |t: f64| match turn % 5 {
+            0 | 1 => 9.0 * (-0.014 * t).exp(),
+            2 => 9.0 * ((-0.012 * t).exp() - (-0.2 * t).exp()),
+            3 => 4.0 * (-0.012 * t).exp() + 9.0 * (-0.3 * t).exp(),
+            _ => 0.4 * (-0.003 * t).exp(),
+        };
+        let values = times_h.iter().map(|t| curve(t + 0.25) * (1.0 + 0.05 * noise.sample(&mut random)));
+        let values: Vec<f64> = values.collect();
+        let sigmas = relative_sigmas(&values, 0.05);
+        let series = frames.series(&values, Some(&sigmas));
+        let all = integrate(&series, &CurveOptions::default()).expect("an integral");
+        let decided = integrate_decided(&series, &CurveOptions::default()).expect("an integral");
+        tried = [tried[0] + all.candidates.len(), tried[1] + decided.candidates.len()];
+        models.insert(all.model);
+        assert_eq!(Integration { candidates: vec![], ..decided }, Integration { candidates: vec![], ..all }, "{turn}");
+    }
+    assert!(models.len() >= 3, "{models:?}");
+    assert!(3 * tried[1] < 2 * tried[0], "{tried:?}");
+}
+
+#[test]
+fn a_voxel_by_choice_gets_what_a_region_of_its_values_gets_by_choice() {
+    let frames = frames(&TIMES_H, 0.5);
+    let maps = maps(40);
+    let slices: Vec<&[f32]> = maps.iter().map(Vec::as_slice).collect();
+    let options = VoxelOptions { with_sigma: true, ..VoxelOptions::of(VoxelModel::Auto, Some(0.05)) };
+    let found = integrate_voxels(&frames, &slices, &options).expect("maps");
+    let sigmas = found.tia_sigma_mbq_h.as_ref().expect("it was wanted");
+    let mut models = std::collections::BTreeSet::new();
+    for (place, (tia, sigma)) in found.tia_mbq_h.iter().zip(sigmas).enumerate() {
+        let activities = voxel(place).map(f64::from);
+        let series = frames.series(&activities, Some(&relative_sigmas(&activities, 0.05)));
+        let right = integrate(&series, &CurveOptions::default()).expect("an integral");
+        models.insert(right.model);
+        assert!((tia - right.tia_mbq_h.max(0.0)).abs() <= SAME * right.tia_mbq_h.abs(), "{place}: {tia} {right:?}");
+        match right.tia_sigma_mbq_h {
+            Some(right_sigma) => {
+                assert!((sigma - right_sigma).abs() <= SAME * right_sigma, "{place}: {sigma} {right:?}")
+            }
+            None => assert!(sigma.is_nan() || *sigma == 0.0, "{place}: {sigma} {right:?}"),
+        }
+    }
+    assert!(models.len() >= 3, "{models:?}");
 }
 
 #[test]
