@@ -1,7 +1,7 @@
 //! The energy that a source deposits within its own grid, from sums of the kernel over boxes. It needs no convolution,
 //! so it can check one.
 //!
-//! What a voxel's decays leave in the grid is the sum of the kernel over the box of offsets from it to all others of the
+//! What a voxel's decays leave in the grid is the sum of the kernel over a box of offsets from it to the others of the
 //! grid. Voxels that mirror one another in the middle of the grid have boxes of the same size, so that a source is
 //! folded onto an eighth of its grid first.
 
