@@ -3,6 +3,7 @@
 mod access;
 mod as_job;
 mod bed;
+mod gather;
 mod incoming;
 mod integrate;
 mod lasting;
@@ -27,7 +28,8 @@ use crate::dosimetry::{CumulativeHistogram, OrganDose};
 use crate::intake::{InputRole, Intake, IntakeAccount};
 pub use access::Access;
 use access::Bearer;
-use incoming::{Incoming, broken};
+use gather::{Said, gather};
+use incoming::{Incoming, Piece, broken};
 pub use lasting::JobInfo;
 
 /// How long a server may take to answer a connection.
@@ -245,31 +247,27 @@ async fn send<M>(messages: impl Iterator<Item = M>, outgoing: mpsc::Sender<M>) -
 
 /// Reads the answer to its end.
 async fn collect(
-    mut answer: Streaming<pb::ComputeResponse>,
+    answer: Streaming<pb::ComputeResponse>,
     mut on_told: impl FnMut(Told),
     grid: Option<&VoxelGrid>,
 ) -> Result<Incoming, DoseError> {
     use pb::compute_response::Message;
-    let mut result = None;
-    while let Some(response) = answer.message().await.map_err(|status| status::to_error(&status))? {
-        match (response.message, &mut result) {
-            (Some(Message::Progress(progress)), _) => {
+    let said = |response: pb::ComputeResponse| {
+        match response.message {
+            Some(Message::Result(result)) => return Said::Result(result),
+            Some(Message::Chunk(chunk)) => return Said::Chunk(Piece::Volume(chunk)),
+            Some(Message::TallyChunk(chunk)) => return Said::Chunk(Piece::Tally(chunk)),
+            Some(Message::Progress(progress)) => {
                 if let Some(progress) = wire::progress::decode(progress) {
                     on_told(Told::Progress(progress));
                 }
             }
-            (Some(Message::Understood(message)), _) => {
+            Some(Message::Understood(message)) => {
                 on_told(Told::Understood(Box::new(wire::understood::decode(message))));
             }
-            (Some(Message::Result(message)), None) => result = Some(Incoming::new(message, grid)?),
-            (Some(Message::Chunk(chunk)), Some(incoming)) => incoming.accept(chunk)?,
-            (Some(Message::TallyChunk(chunk)), Some(incoming)) => incoming.accept_tally(&chunk)?,
-            (Some(Message::Result(_)), Some(_)) => return Err(broken("a second result")),
-            (Some(Message::Chunk(_) | Message::TallyChunk(_)), None) => {
-                return Err(broken("a chunk before the result"));
-            }
-            (None, _) => {} // a kind of message that this client does not know
+            None => {}
         }
-    }
-    result.ok_or_else(|| broken("no result"))
+        Said::Aside
+    };
+    gather(answer, said, |result| Incoming::new(result, grid), Incoming::accept).await
 }

@@ -1,96 +1,64 @@
-//! One `Resample` call: a volume comes, and goes on another grid.
+//! `Resample`: a volume comes, and goes on another grid.
 
-use std::sync::Arc;
-
-use tonic::{Request, Status, Streaming};
-use tracing::Instrument;
-
-use super::off_thread::{Watched, off_thread, watched};
-use super::service::Shared;
-use super::stream::{self, Exchange, Responses, no_header, second_header};
-use super::turns::Place;
-use super::upload::Upload;
+use super::log::Facts;
+use super::map_call::{MapWork, Maps, Part};
 use super::{chunks, pb, wire};
-use crate::domain::{DoseError, Stage};
-use crate::intake::{Regrid, RegriddedValues};
-use crate::jobs::Reservation;
+use crate::domain::{Control, DoseError, Stage, VolumeHeader};
+use crate::intake::{InputRole, Regrid, Regridded, RegriddedValues};
 
-type Call = Exchange<Streaming<pb::ResampleRequest>, pb::ResampleResponse>;
+type Said = pb::resample_response::Message;
 
-/// Begins a call.
-pub(super) fn begin(
-    shared: &Arc<Shared>,
-    request: Request<Streaming<pb::ResampleRequest>>,
-) -> Responses<pb::ResampleResponse> {
-    stream::begin(shared, request, run)
-}
+impl MapWork for Regrid {
+    type Request = pb::ResampleRequest;
+    type Header = pb::ResampleHeader;
+    type Response = pb::ResampleResponse;
+    type Made = Regridded;
 
-/// What was admitted: its memory is reserved, and its chunks may come.
-struct Admitted {
-    regrid: Regrid,
-    upload: Upload,
-    place: Place,
-    memory: Reservation,
-}
-
-/// Admits or refuses a call by its header alone.
-fn admit(shared: &Shared, header: pb::ResampleHeader) -> Result<Admitted, DoseError> {
-    let regrid = wire::regrid::decode(header).check()?;
-    for (_, volume) in regrid.arrivals() {
-        shared.check_size("a volume", volume.size_bytes())?;
+    fn part(request: Self::Request) -> Option<Part<Self::Header>> {
+        Some(match request.message? {
+            pb::resample_request::Message::Header(header) => Part::Header(header),
+            pb::resample_request::Message::Chunk(chunk) => Part::Chunk(chunk),
+        })
     }
-    let place = shared.resampling.place()?;
-    let memory = shared.budget.reserve(regrid.host_bytes())?;
-    let upload = Upload::new(regrid.arrivals(), false)?;
-    Ok(Admitted { regrid, upload, place, memory })
-}
 
-async fn run(mut call: Call) -> Result<(), Status> {
-    let header = match receive(&mut call).await? {
-        Some(pb::resample_request::Message::Header(header)) => header,
-        other => return Err(no_header(other.is_none()).into()),
-    };
-    let shared = call.shared.clone();
-    let admitted = off_thread(move || admit(&shared, header)).await?;
-    call.log.note(|facts| facts.set_shape(admitted.regrid.regridding().target()));
-    let span = call.log.span();
-    answer(call, admitted).instrument(span).await
-}
-
-async fn answer(mut call: Call, admitted: Admitted) -> Result<(), Status> {
-    let Admitted { regrid, mut upload, place, memory } = admitted;
-    while let Some(message) = receive(&mut call).await? {
-        match message {
-            pb::resample_request::Message::Chunk(chunk) => upload.accept(&chunk)?,
-            pb::resample_request::Message::Header(_) => return Err(second_header().into()),
-        }
+    fn check(header: Self::Header) -> Result<Self, DoseError> {
+        wire::regrid::decode(header).check()
     }
-    // The memory belongs to the work, which goes on for a moment if the caller leaves.
-    let Watched { run, stop: _stop } = watched(move |control| {
-        let made = regrid.until(control.clone()).run(upload.finish())?;
+
+    fn announced(&self) -> &[(InputRole, VolumeHeader)] {
+        self.arrivals()
+    }
+
+    fn memory_bytes(&self) -> u64 {
+        self.host_bytes()
+    }
+
+    fn note(&self, facts: &mut Facts) {
+        facts.set_shape(self.regridding().target());
+    }
+
+    fn make(self, maps: Maps, control: &Control) -> Result<Regridded, DoseError> {
+        let made = self.until(control.clone()).run(maps)?;
         control.checkpoint(Stage::Finish, 1.0)?;
-        Ok((made, memory))
-    });
-    let (made, _memory) = place.run(run).await?;
-    drop(place);
-    let result = pb::resample_response::Message::Result(wire::regrid::encode_result(&made));
-    call.send(pb::ResampleResponse { message: Some(result) }).await?;
-    let chunks: Box<dyn Iterator<Item = pb::VolumeChunk> + Send> = match &made.values {
-        RegriddedValues::Numbers(volume) => Box::new(chunks::of_volume(pb::VolumeRole::Resampled, 0, volume)),
-        RegriddedValues::Labels(map) => Box::new(chunks::of_uint16(pb::VolumeRole::Resampled, map.labels())),
-    };
-    for chunk in chunks {
-        call.send(pb::ResampleResponse { message: Some(pb::resample_response::Message::Chunk(chunk)) }).await?;
+        Ok(made)
     }
-    Ok(())
+
+    fn fraction(_: f64) -> Option<Self::Response> {
+        None
+    }
+
+    fn answer(made: &Regridded) -> impl Iterator<Item = Self::Response> + Send {
+        let (numbers, labels) = match &made.values {
+            RegriddedValues::Numbers(volume) => (Some(volume), None),
+            RegriddedValues::Labels(map) => (None, Some(map.labels())),
+        };
+        let numbers = numbers.into_iter().flat_map(|map| chunks::of_volume(pb::VolumeRole::Resampled, 0, map));
+        let labels = labels.into_iter().flat_map(|map| chunks::of_uint16(pb::VolumeRole::Resampled, map));
+        let result = Said::Result(wire::regrid::encode_result(made));
+        std::iter::once(result).chain(numbers.chain(labels).map(Said::Chunk)).map(said)
+    }
 }
 
-async fn receive(call: &mut Call) -> Result<Option<pb::resample_request::Message>, Status> {
-    match call.receive().await? {
-        Some(pb::ResampleRequest { message: Some(message) }) => Ok(Some(message)),
-        Some(pb::ResampleRequest { message: None }) => {
-            Err(DoseError::invalid("message", "is neither a header nor a chunk").into())
-        }
-        None => Ok(None),
-    }
+fn said(message: Said) -> pb::ResampleResponse {
+    pb::ResampleResponse { message: Some(message) }
 }

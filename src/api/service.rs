@@ -12,10 +12,12 @@ use super::gate::Gate;
 use super::off_thread::{for_header, off_thread};
 use super::stream::Responses;
 use super::turns::Turns;
-use super::{ServerConfig, bed_call, integrate_call, kernel_calls, merge_call, pb, resample_call, wire};
+use super::{ServerConfig, kernel_calls, map_call, merge_call, pb, wire};
 use crate::domain::{DeviceInfo, DoseError, Invalid};
 use crate::engine::list_devices;
 use crate::faults::Faults;
+use crate::intake::bed::BedWork;
+use crate::intake::{MapIntegration, Regrid};
 use crate::jobs::{Budget, LocalJobs};
 use crate::math::cache::caches;
 use crate::metrics::Metrics;
@@ -145,7 +147,7 @@ impl pb::dose_service_server::DoseService for Service {
         request: Request<Streaming<pb::ResampleRequest>>,
     ) -> Result<Response<Self::ResampleStream>, Status> {
         self.0.check_open()?;
-        Ok(Response::new(resample_call::begin(&self.0, request)))
+        Ok(Response::new(map_call::begin::<Regrid>(&self.0, request)))
     }
 
     type IntegrateStream = Responses<pb::IntegrateResponse>;
@@ -155,7 +157,7 @@ impl pb::dose_service_server::DoseService for Service {
         request: Request<Streaming<pb::IntegrateRequest>>,
     ) -> Result<Response<Self::IntegrateStream>, Status> {
         self.0.check_open()?;
-        Ok(Response::new(integrate_call::begin(&self.0, request)))
+        Ok(Response::new(map_call::begin::<MapIntegration>(&self.0, request)))
     }
 
     type ComputeBedStream = Responses<pb::ComputeBedResponse>;
@@ -165,7 +167,7 @@ impl pb::dose_service_server::DoseService for Service {
         request: Request<Streaming<pb::ComputeBedRequest>>,
     ) -> Result<Response<Self::ComputeBedStream>, Status> {
         self.0.check_open()?;
-        Ok(Response::new(bed_call::begin(&self.0, request)))
+        Ok(Response::new(map_call::begin::<BedWork>(&self.0, request)))
     }
 
     async fn integrate_curves(

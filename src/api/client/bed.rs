@@ -1,5 +1,6 @@
 //! `ComputeBed` and `ComputeBudget`.
 
+use super::gather::{Said, gather};
 use super::{Client, Sent, broken, chunks_of, while_sending};
 use crate::api::chunks::Arriving;
 use crate::api::wire::bed::{self, Announced};
@@ -26,21 +27,17 @@ impl Client {
         let messages = std::iter::once(header).chain(chunks_of(volumes).map(Message::Chunk));
         let messages = messages.map(|message| pb::ComputeBedRequest { message: Some(message) });
         let call = async |requests| {
-            let failed = |status: tonic::Status| status::to_error(&status);
-            let mut answer = self.service.clone().compute_bed(requests).await.map_err(failed)?.into_inner();
-            let mut incoming: Option<Incoming> = None;
-            while let Some(response) = answer.message().await.map_err(failed)? {
+            let answer =
+                self.service.clone().compute_bed(requests).await.map_err(|status| status::to_error(&status))?;
+            let said = |response: pb::ComputeBedResponse| {
                 use pb::compute_bed_response::Message;
-                match (response.message, &mut incoming) {
-                    (Some(Message::Result(result)), None) => incoming = Some(Incoming::new(result)?),
-                    (Some(Message::Chunk(chunk)), Some(incoming)) => incoming.accept(&chunk)?,
-                    (Some(Message::Result(_)), Some(_)) => return Err(broken("a second result")),
-                    (Some(Message::Chunk(_)), None) => return Err(broken("a chunk before the result")),
-                    // How far it is; or a kind of message that this client does not know.
-                    (Some(Message::Fraction(_)) | None, _) => {}
+                match response.message {
+                    Some(Message::Result(result)) => Said::Result(result),
+                    Some(Message::Chunk(chunk)) => Said::Chunk(chunk),
+                    Some(Message::Fraction(_)) | None => Said::Aside,
                 }
-            }
-            incoming.ok_or_else(|| broken("no result"))?.finish()
+            };
+            gather(answer.into_inner(), said, Incoming::new, Incoming::accept).await?.finish()
         };
         while_sending(messages, call).await
     }
@@ -70,7 +67,7 @@ impl Incoming {
         Ok(Self { bed: arriving(&announced.bed)?, eqd2: arriving(&announced.eqd2)?, announced })
     }
 
-    fn accept(&mut self, chunk: &pb::VolumeChunk) -> Result<(), DoseError> {
+    fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
         let map = if chunk.volume() == pb::VolumeRole::Bed { &mut self.bed } else { &mut self.eqd2 };
         let map = map.as_mut().ok_or_else(|| broken("a chunk of a volume that was not announced"))?;
         map.append(chunk.offset_bytes, &chunk.data).map_err(|error| broken(&error.to_string()))

@@ -11,6 +11,14 @@ use crate::dosimetry::{CumulativeHistogram, OrganDose};
 use crate::formats;
 use crate::intake::IntakeAccount;
 
+/// A piece of what a result announced.
+pub(super) enum Piece {
+    /// Of a volume.
+    Volume(pb::VolumeChunk),
+    /// Of the tally.
+    Tally(pb::TallyChunk),
+}
+
 /// The volumes that a result announced, while they arrive.
 pub(super) struct Incoming {
     provenance: Provenance,
@@ -45,7 +53,14 @@ impl Incoming {
         Ok(Self { provenance, account, organs, activity, warnings, dose, uncertainty, weighted, on_ct, tally })
     }
 
-    pub(super) fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
+    pub(super) fn accept(&mut self, piece: Piece) -> Result<(), DoseError> {
+        match piece {
+            Piece::Volume(chunk) => self.accept_volume(chunk),
+            Piece::Tally(chunk) => self.accept_tally(&chunk),
+        }
+    }
+
+    pub(super) fn accept_volume(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
         let volume = match chunk.volume() {
             pb::VolumeRole::Dose => Some(&mut self.dose),
             pb::VolumeRole::Uncertainty => self.uncertainty.as_mut(),

@@ -1,5 +1,6 @@
 //! `Integrate` and `IntegrateCurves`.
 
+use super::gather::{Said, gather};
 use super::{Client, Sent, broken, chunks_of, while_sending};
 use crate::api::chunks::Arriving;
 use crate::api::wire::curves;
@@ -26,21 +27,16 @@ impl Client {
         let messages = std::iter::once(header).chain(chunks_of(volumes).map(Message::Chunk));
         let messages = messages.map(|message| pb::IntegrateRequest { message: Some(message) });
         let call = async |requests| {
-            let failed = |status: tonic::Status| status::to_error(&status);
-            let mut answer = self.service.clone().integrate(requests).await.map_err(failed)?.into_inner();
-            let mut incoming: Option<Incoming> = None;
-            while let Some(response) = answer.message().await.map_err(failed)? {
+            let answer = self.service.clone().integrate(requests).await.map_err(|status| status::to_error(&status))?;
+            let said = |response: pb::IntegrateResponse| {
                 use pb::integrate_response::Message;
-                match (response.message, &mut incoming) {
-                    (Some(Message::Result(result)), None) => incoming = Some(Incoming::new(result)?),
-                    (Some(Message::Chunk(chunk)), Some(incoming)) => incoming.accept(&chunk)?,
-                    (Some(Message::Result(_)), Some(_)) => return Err(broken("a second result")),
-                    (Some(Message::Chunk(_)), None) => return Err(broken("a chunk before the result")),
-                    // How far it is; or a kind of message that this client does not know.
-                    (Some(Message::Fraction(_)) | None, _) => {}
+                match response.message {
+                    Some(Message::Result(result)) => Said::Result(result),
+                    Some(Message::Chunk(chunk)) => Said::Chunk(chunk),
+                    Some(Message::Fraction(_)) | None => Said::Aside,
                 }
-            }
-            incoming.ok_or_else(|| broken("no result"))?.finish()
+            };
+            gather(answer.into_inner(), said, Incoming::new, Incoming::accept).await?.finish()
         };
         while_sending(messages, call).await
     }
@@ -75,7 +71,7 @@ impl Incoming {
         Ok(Self { announced, tia, sigma, kinds })
     }
 
-    fn accept(&mut self, chunk: &pb::VolumeChunk) -> Result<(), DoseError> {
+    fn accept(&mut self, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
         let role = chunk.volume();
         let map = if role == pb::VolumeRole::TimeIntegratedActivity {
             Some(&mut self.tia)

@@ -286,7 +286,7 @@ impl Client {
         let mut incoming = Incoming::new(message, None)?;
         for (role, digest) in named {
             self.get_volume(&digest, |offset_bytes, data| {
-                incoming.accept(pb::VolumeChunk { volume: role.into(), offset_bytes, data, index: 0 })
+                incoming.accept_volume(pb::VolumeChunk { volume: role.into(), offset_bytes, data, index: 0 })
             })
             .await?;
         }

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{Answer, Client, Incoming, Sent, broken, chunks_of, while_sending};
+use super::gather::{Said, gather};
+use super::incoming::Piece;
+use super::{Answer, Client, Incoming, Sent, chunks_of, while_sending};
 use crate::api::{chunks, pb, status, wire};
 use crate::domain::DoseError;
 use crate::intake::Merging;
@@ -30,23 +32,19 @@ impl Client {
         let messages = header.chain(chunks_of(volumes).map(Message::Chunk)).chain(tallies.map(Message::TallyChunk));
         let messages = messages.map(|message| pb::MergeTalliesRequest { message: Some(message) });
         let call = async |requests| {
-            let failed = |status: tonic::Status| status::to_error(&status);
-            let mut answer = self.service.clone().merge_tallies(requests).await.map_err(failed)?.into_inner();
-            let mut incoming: Option<Incoming> = None;
-            while let Some(response) = answer.message().await.map_err(failed)? {
+            let answer = self.service.clone().merge_tallies(requests).await;
+            let answer = answer.map_err(|status| status::to_error(&status))?.into_inner();
+            let said = |response: pb::MergeTalliesResponse| {
                 use pb::merge_tallies_response::Message;
-                match (response.message, &mut incoming) {
-                    (Some(Message::Result(result)), None) => {
-                        incoming = Some(Incoming::new(result, Some(&**merging.grid()))?);
-                    }
-                    (Some(Message::Chunk(chunk)), Some(incoming)) => incoming.accept(chunk)?,
-                    (Some(Message::TallyChunk(chunk)), Some(incoming)) => incoming.accept_tally(&chunk)?,
-                    (Some(Message::Result(_)), Some(_)) => return Err(broken("a second result")),
-                    (Some(_), None) => return Err(broken("a chunk before the result")),
-                    (None, _) => {} // a kind of message that this client does not know
+                match response.message {
+                    Some(Message::Result(result)) => Said::Result(result),
+                    Some(Message::Chunk(chunk)) => Said::Chunk(Piece::Volume(chunk)),
+                    Some(Message::TallyChunk(chunk)) => Said::Chunk(Piece::Tally(chunk)),
+                    None => Said::Aside,
                 }
-            }
-            incoming.ok_or_else(|| broken("no result"))?.finish()
+            };
+            let begin = |result| Incoming::new(result, Some(&**merging.grid()));
+            gather(answer, said, begin, Incoming::accept).await?.finish()
         };
         while_sending(messages, call).await
     }

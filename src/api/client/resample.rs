@@ -1,5 +1,6 @@
 //! `Resample`.
 
+use super::gather::{Said, gather};
 use super::{Client, Sent, broken, chunks_of, while_sending};
 use crate::api::chunks::Arriving;
 use crate::api::wire::regrid::{self, Announced};
@@ -24,37 +25,32 @@ impl Client {
         let messages = std::iter::once(header).chain(chunks_of(volumes).map(Message::Chunk));
         let messages = messages.map(|message| pb::ResampleRequest { message: Some(message) });
         let call = async |requests| {
-            let failed = |status: tonic::Status| status::to_error(&status);
-            let mut answer = self.service.clone().resample(requests).await.map_err(failed)?.into_inner();
-            let mut incoming = None;
-            while let Some(response) = answer.message().await.map_err(failed)? {
-                incoming = accept(incoming, response)?;
-            }
-            let (announced, volume) = incoming.ok_or_else(|| broken("no result"))?;
+            let answer = self.service.clone().resample(requests).await.map_err(|status| status::to_error(&status))?;
+            let said = |response: pb::ResampleResponse| {
+                use pb::resample_response::Message;
+                match response.message {
+                    Some(Message::Result(result)) => Said::Result(result),
+                    Some(Message::Chunk(chunk)) => Said::Chunk(chunk),
+                    None => Said::Aside,
+                }
+            };
+            let (announced, volume) = gather(answer.into_inner(), said, begin, accept).await?;
             finish(announced, volume)
         };
         while_sending(messages, call).await
     }
 }
 
-type Incoming = Option<(Announced, Arriving)>;
+type Incoming = (Announced, Arriving);
 
-fn accept(incoming: Incoming, response: pb::ResampleResponse) -> Result<Incoming, DoseError> {
-    use pb::resample_response::Message;
-    match (response.message, incoming) {
-        (Some(Message::Result(result)), None) => {
-            let announced = regrid::decode_result(result).ok_or_else(|| broken("no volume"))?;
-            let volume = Arriving::new(announced.volume.clone())?;
-            Ok(Some((announced, volume)))
-        }
-        (Some(Message::Result(_)), Some(_)) => Err(broken("a second result")),
-        (Some(Message::Chunk(_)), None) => Err(broken("a chunk before the result")),
-        (Some(Message::Chunk(chunk)), Some((announced, mut volume))) => {
-            volume.append(chunk.offset_bytes, &chunk.data).map_err(|error| broken(&error.to_string()))?;
-            Ok(Some((announced, volume)))
-        }
-        (None, incoming) => Ok(incoming), // a kind of message that this client does not know
-    }
+fn begin(result: pb::ResampleResult) -> Result<Incoming, DoseError> {
+    let announced = regrid::decode_result(result).ok_or_else(|| broken("no volume"))?;
+    let volume = Arriving::new(announced.volume.clone())?;
+    Ok((announced, volume))
+}
+
+fn accept((_, volume): &mut Incoming, chunk: pb::VolumeChunk) -> Result<(), DoseError> {
+    volume.append(chunk.offset_bytes, &chunk.data).map_err(|error| broken(&error.to_string()))
 }
 
 fn finish(announced: Announced, volume: Arriving) -> Result<Regridded, DoseError> {

@@ -23,7 +23,7 @@ use super::deadline;
 use crate::domain::DoseError;
 use crate::metrics::Metrics;
 use body::LoggedBody;
-pub(super) use line::{CallLog, stages};
+pub(super) use line::{CallLog, Facts, stages};
 
 /// Puts [`Logged`] around the services of a server.
 #[derive(Clone, Debug)]
