@@ -203,10 +203,12 @@ impl OrganTables {
 }
 
 impl OutputArgs {
-    /// Points of a histogram for each organ, where histograms are wanted: in a table or in the report.
+    /// Points of a histogram for each organ, where there are organs and histograms are wanted: in a table or in the
+    /// report.
     pub(super) fn dose_volume_points(&self) -> Option<usize> {
         let shown = [&self.dose_volume_output, &self.report.report, &self.summary_output];
-        shown.into_iter().any(Option::is_some).then_some(DOSE_VOLUME_POINTS)
+        let is_wanted = shown.into_iter().any(Option::is_some) && !self.labels.is_empty();
+        is_wanted.then_some(DOSE_VOLUME_POINTS)
     }
 
     /// The doses of all organs.

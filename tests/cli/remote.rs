@@ -113,6 +113,8 @@ fn a_server_gives_the_bytes_that_this_process_gives() {
         ],
         &["--activity=activity.nii", "--density=moved.nii", "--transform=shift.tfm", "--labels=stack.nii", on_ct[2]],
         &["--activity=noisy.nii", "--nan=zero", "--negative=zero-keep-total", on_ct[0], "--dose-grid=activity"],
+        // A picture of the dose, and no organs for its histograms.
+        &["--activity=activity.nii", "--density=density.nii", "--summary-output=summary.png"],
     ];
     for case in cases {
         same(folder.path(), &[&local[..], case].concat(), &at_server);

@@ -153,6 +153,20 @@ fn a_dry_run_writes_nothing_and_says_what_would_be_done() {
     assert!(!demo().join("OUT").exists());
 }
 
+#[test]
+fn a_site_has_its_own_calibration_of_the_ct() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let curve = folder.path().join("curve.csv");
+    let given = curve.to_str().expect("text").to_owned();
+    let args = ["out/dicom", "--dry-run", "--method", "local", "--hu-curve", &given];
+    fs::write(&curve, "-1000,0.001\n0,1\n3000,2.8\n").expect("a writable folder");
+    let text = succeed(demo(), ["study"].iter().chain(&args));
+    assert!(text.contains("--hu-curve"), "{text}");
+    fs::write(&curve, "-1000,0.001\n-1000,1\n").expect("a writable folder");
+    let said = refusal(&args);
+    assert!(said.contains("error: hu-curve: ") && said.contains("line 2"), "{said}");
+}
+
 /// What `study` says as it refuses.
 fn refusal(args: &[&str]) -> String {
     let output = dosegrid(demo(), ["study"].iter().chain(args));

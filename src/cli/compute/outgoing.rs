@@ -100,9 +100,10 @@ pub(super) fn check_flags(args: &Args, checks: &mut Checks) {
     };
     let choice = args.grids.choice(None, None, checks).unwrap_or_default();
     let (nan, negative) = args.grids.rule_words();
+    // Read for its faults alone: a curve has no effect without a CT, and that is among what is not there.
+    let _ = args.volumes.calibration(checks);
     let raw = RawIntake {
         header: raw_header(args, described, args.outputs.uncertainty_output.is_some(), checks),
-        ct_calibration: args.volumes.calibration(checks).into_good().unwrap_or_default(),
         nan: Some(nan),
         negative: Some(negative),
         ..of_choice(&choice)
