@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::support::command::{dosegrid, stderr, succeed};
 use crate::support::cpu;
+use crate::support::nifti::{FLOAT32, NiftiBytes};
 
 /// A capture, unpacked.
 struct Capture {
@@ -113,6 +114,29 @@ fn a_capture_of_bodies_holds_what_the_cpu_makes_of_every_case() {
         assert!(outcomes.len() > 10, "{} outcomes", outcomes.len());
     }
     assert!(index(&twins["groups"]) * index(&capture.header["stages"][0]["lanes"]) >= tests * cases);
+}
+
+#[test]
+#[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
+fn a_request_that_fails_leaves_its_capture() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // The correction for density fails in iron, after the device has convolved.
+    for (name, value) in [("activity.nii", 1e9), ("density.nii", 7.8)] {
+        let file = NiftiBytes::new([12; 3], [4.0; 3], FLOAT32, &[value; 1728]);
+        fs::write(folder.path().join(name), file.bytes()).expect("a writable folder");
+    }
+    let files = ["compute", "--activity=activity.nii", "--density=density.nii", "--activity-unit=bq-s"];
+    let gpu = ["--nuclide=I-125", "--device=gpu", "--output=dose.nii", "--capture=failed.dgcap"];
+    let run = |method: &str| dosegrid(folder.path(), files.iter().chain(&gpu).chain(&[method]));
+    let output = run("--method=kernel");
+    let said = stderr(&output);
+    assert!(output.status.code() == Some(2) && said.contains("until then is in failed.dgcap"), "{said}");
+    let capture = Capture::read(&folder.path().join("failed.dgcap"));
+    assert!(!capture.steps("passes").is_empty() && !capture.steps("values").is_empty());
+    assert!(!folder.path().join("dose.nii").exists());
+    // What the host computes gives the device nothing to be kept.
+    let said = stderr(&run("--method=local"));
+    assert!(said.contains("error: capture: has no effect with --method local"), "{said}");
 }
 
 #[test]

@@ -32,6 +32,7 @@ use crate::domain::{
     Violation, Warning,
 };
 use crate::engine::Device;
+use crate::engine::gpu::Recording;
 use crate::formats::volume_file::OutputFormat;
 use crate::plan::{self, Limits};
 use grids::GridArgs;
@@ -107,6 +108,14 @@ impl Args {
         Ok(device)
     }
 
+    /// Writes what the device was given, if that is wanted; whether it was given anything that has a result.
+    fn keep_capture(&self, device: &mut Device) -> Result<bool, DoseError> {
+        let Some(path) = &self.capture else { return Ok(false) };
+        let Some(recording) = device.take_recording().filter(Recording::has_results) else { return Ok(false) };
+        capture::write(path, &recording, &self.method.method, &device.info())?;
+        Ok(true)
+    }
+
     /// Input files by their flags.
     fn named_files(&self) -> Vec<(&'static str, PathBuf)> {
         let labels = self.outputs.labels.iter().map(|path| ("labels", path.as_path()));
@@ -155,6 +164,9 @@ pub(super) fn run_with(args: Args, before: Vec<Warning>) -> Result<(), DoseError
         match place {
             Place::Server(_) => checks.fail("capture", "has no effect with --server"),
             Place::Here(DeviceSelector::Cpu) => checks.fail("capture", "needs a GPU: --device gpu"),
+            Place::Here(_) if args.method.method == "local" => {
+                checks.fail("capture", "has no effect with --method local, which gives a GPU nothing to do");
+            }
             Place::Here(_) => {}
         }
     }
@@ -192,14 +204,19 @@ fn run_here(args: &Args, before: Vec<Warning>, selector: DeviceSelector, mut che
     };
     let result = compute_here(&mut device, &inputs.request, enough, &mut report);
     report.finish();
+    // Before all else: it is wanted above all of what fails.
+    let is_kept = args.keep_capture(&mut device)?;
+    if let (Err(_), Some(path), true) = (&result, &args.capture, is_kept) {
+        tell!("what the device was given until then is in {}", path.display());
+    }
     let mut result = result.map_err(|error| told_by_flag(error, density))?;
+    if args.capture.is_some() && !is_kept {
+        return Err(DoseError::Internal("the device was given nothing that a capture could keep".to_owned()));
+    }
     result.warnings.retain(|warning| !known.contains(warning));
     print_warnings(&result.warnings, density);
     Warning::check(&result.warnings, args.strict).map_err(|error| told_by_flag(error, density))?;
     result.warnings.splice(0..0, before.into_iter().chain(known));
-    if let (Some(path), Some(recording)) = (&args.capture, device.take_recording()) {
-        capture::write(path, &recording, &args.method.method, &device.info())?;
-    }
     let (activity, density) = (inputs.request.activity(), inputs.request.density());
     let table = |organs| args.outputs.organ_tables(&result, activity, density, organs, &inputs.names);
     let organs = inputs.organs.as_ref().map(table);

@@ -73,6 +73,14 @@ impl Device {
         }
     }
 
+    /// Whether all that a GPU is given is kept.
+    pub fn is_recording(&self) -> bool {
+        match self {
+            Self::Cpu(_) => false,
+            Self::Gpu(gpu) => gpu.is_recording(),
+        }
+    }
+
     /// What a GPU was given since [`Self::record`]; none without it. Nothing more is kept.
     pub fn take_recording(&mut self) -> Option<gpu::Recording> {
         match self {

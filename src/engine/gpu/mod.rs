@@ -115,6 +115,11 @@ impl GpuEngine {
         self.session.context.recorder = Some(Recorder::default());
     }
 
+    /// Whether all that the device is given is kept.
+    pub fn is_recording(&self) -> bool {
+        self.session.context.recorder.is_some()
+    }
+
     /// What was kept since [`Self::record`]; none without it. Nothing more is kept.
     pub fn take_recording(&mut self) -> Option<Recording> {
         self.session.context.recorder.take().map(|recorder| recorder.recording())

@@ -145,7 +145,10 @@ pub(super) fn again_if_lost<C, T>(
 ) -> Result<T, DoseError> {
     loop {
         match ask(device, context) {
-            Err(DoseError::DeviceLost(detail)) if state.losses < MAX_LOSSES && is_intact(context) => {
+            // A capture is to show how the device was lost.
+            Err(DoseError::DeviceLost(detail))
+                if state.losses < MAX_LOSSES && is_intact(context) && !device.is_recording() =>
+            {
                 state.losses += 1;
                 tracing::warn!(losses = state.losses, "the device was lost ({detail}); it is opened again");
                 device.reopen()?;
