@@ -12,11 +12,16 @@ export class Device {
     this.gpu = device;
     this.limits = device.limits;
     this.lost = null;
+    this.failed = null;
     this.submits = new Submits();
     this.paces = new Map();
     this.stopwatch = device.features.has('timestamp-query') ? new Stopwatch(this) : null;
     device.lost.then(({ reason, message }) => {
       this.lost = message || reason;
+    });
+    // Memory that it does not have, or what it refuses: nothing that comes after is a result.
+    device.addEventListener('uncapturederror', ({ error }) => {
+      this.failed ??= error.message;
     });
     const { vendor, architecture, device: model, description } = adapter.info;
     this.name = [vendor, architecture, model, description].filter(Boolean).join(', ') || 'unnamed';
@@ -26,6 +31,9 @@ export class Device {
 
   // Opens the best device, with the limits that its adapter has. Throws an Error that says what is missing.
   static async open(gpu) {
+    if (!gpu && globalThis.isSecureContext === false) {
+      throw new Error('a browser gives WebGPU to no page that came by plain http: open it from a file or by https');
+    }
     if (!gpu) throw new Error('this browser has no WebGPU');
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
     if (!adapter) throw new Error('WebGPU finds no GPU that it may use');
@@ -37,9 +45,10 @@ export class Device {
     return new Device(adapter, await adapter.requestDevice({ requiredLimits, requiredFeatures }));
   }
 
-  // Throws if the device is gone.
+  // Throws if the device is gone, or has failed at something that was asked of it.
   check() {
     if (this.lost !== null) throw new Error(`the device was lost: ${this.lost}`);
+    if (this.failed !== null) throw new Error(`the device failed: ${this.failed}`);
   }
 
   buffer(bytes, usage) {
@@ -203,7 +212,8 @@ class Stopwatch {
     await this.staging.mapAsync(GPUMapMode.READ);
     const [start, end] = new BigUint64Array(this.staging.getMappedRange().slice(0));
     this.staging.unmap();
-    return end > 0n && end >= start ? Number(end - start) / 1e9 : null;
+    // Not all drivers write both.
+    return start > 0n && end >= start ? Number(end - start) / 1e9 : null;
   }
 }
 

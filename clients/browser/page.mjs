@@ -190,6 +190,7 @@ function advice({ message }) {
   if (message.includes('no WebGPU')) {
     return 'Use a current Chrome or Edge, Safari 26 or later, or Firefox 141 or later on Windows.';
   }
+  if (message.includes('the device failed')) return 'It may be short of memory: close other programs, and try again.';
   if (message.includes('finds no GPU')) {
     return 'Turn on hardware acceleration in the settings of the browser; on Linux, Chrome may need the flag ' +
       '--enable-unsafe-webgpu or --enable-features=Vulkan.';
