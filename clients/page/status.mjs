@@ -7,7 +7,7 @@ import { bytes, digits, duration, element, keyedRows, made, moment, plainRows, s
 const OFTEN = 3000;
 const SELDOM = 10000;
 
-const state = { server: null, older: [], next: '', items: [] };
+const state = { server: null, pages: 1, next: '', items: [] };
 
 const may = (role) => {
   const ranks = ['read', 'submit', 'admin'];
@@ -135,17 +135,21 @@ const jobsQuery = (token) => {
 };
 
 async function lookAtJobs() {
-  const { jobs, next_page_token: next } = await ask(jobsQuery(''));
-  if (!state.older.length) state.next = next;
-  const known = new Set(jobs.map((job) => job.id));
-  keyedRows(body('jobs'), [...jobs, ...state.older.filter((job) => !known.has(job.id))], (job) => job.id, jobRow);
+  // All pages that are shown: what is new moves the others on.
+  const found = new Map();
+  let next = '';
+  for (let page = 0; page < state.pages && (page === 0 || next); page += 1) {
+    const { jobs, next_page_token: token } = await ask(jobsQuery(next));
+    for (const job of jobs) found.set(job.id, job);
+    next = token;
+  }
+  state.next = next;
+  keyedRows(body('jobs'), [...found.values()], (job) => job.id, jobRow);
   element('jobs-more').hidden = !state.next;
 }
 
 async function olderJobs() {
-  const { jobs, next_page_token: next } = await ask(jobsQuery(state.next));
-  state.older.push(...jobs);
-  state.next = next;
+  state.pages += 1;
   await lookAtJobs();
 }
 
@@ -218,7 +222,7 @@ function often(pause, id, work) {
 }
 
 element('jobs-state').addEventListener('change', () => {
-  [state.older, state.next] = [[], ''];
+  state.pages = 1;
   lookAtJobs().catch(failed);
 });
 element('jobs-more').addEventListener('click', () => olderJobs().catch(failed));
