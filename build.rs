@@ -41,6 +41,14 @@ fn note_commit() {
         }
     }
     let commit = git(&["describe", "--always", "--dirty", "--abbrev=12"]).unwrap_or_else(|| "unknown".to_owned());
+    if commit != "unknown" {
+        // A change of any of these that is not committed is one that the commit does not have.
+        for part in ["src", "build", "build.rs", "Cargo.toml", "Cargo.lock", "templates", "clients"] {
+            if Path::new(part).exists() {
+                println!("cargo::rerun-if-changed={part}");
+            }
+        }
+    }
     println!("cargo::rustc-env=DOSEGRID_COMMIT={commit}");
 }
 

@@ -91,7 +91,8 @@ pub fn convolution(
     let traffic = traffic(&plan);
     let bytes = traffic.iter().map(|(_, bytes)| bytes).sum();
     let on_device: f64 = stages.iter().map(|(_, seconds)| seconds).sum();
-    let share = |bytes: u64, seconds: f64| Some(bytes as f64 / seconds / copy_bytes_per_s?);
+    // A device whose clock says nothing has no share.
+    let share = |bytes: u64, seconds: f64| Some(bytes as f64 / seconds / copy_bytes_per_s?).filter(|_| seconds > 0.0);
     let stage_share = |(stage, seconds): &(String, f64)| {
         let (_, bytes) = traffic.iter().find(|(name, _)| name == stage)?;
         Some((stage.clone(), share(*bytes, *seconds)?))

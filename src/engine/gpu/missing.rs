@@ -2,6 +2,8 @@
 //! of the driver.
 
 use std::env;
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Where NVIDIA's driver says that it is there.
@@ -35,6 +37,8 @@ struct Traces {
     has_nvidia: bool,
     /// A GPU of another maker, likewise.
     has_render_node: bool,
+    /// This user may not open that one.
+    is_refused: bool,
     /// What the container toolkit was told to bring in; none outside of its containers.
     capabilities: Option<String>,
     has_icd_file: bool,
@@ -55,6 +59,11 @@ impl Traces {
         Self {
             has_nvidia: NVIDIA_NODES.iter().any(exists),
             has_render_node: exists(&RENDER_NODE),
+            is_refused: OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(RENDER_NODE)
+                .is_err_and(|error| error.kind() == ErrorKind::PermissionDenied),
             capabilities: env::var(CAPABILITIES).ok(),
             has_icd_file: ICD_FILES.iter().any(exists) || ICD_VARIABLES.iter().any(|name| env::var_os(name).is_some()),
             has_loader: library("libvulkan.so.1"),
@@ -66,6 +75,8 @@ impl Traces {
     fn advice(&self) -> Option<String> {
         let missing = if self.has_nvidia {
             self.missing_of_nvidia()
+        } else if self.is_refused {
+            vec![format!("this user may not open {RENDER_NODE}: add the user to the group `render` and log in anew")]
         } else if self.has_render_node {
             vec!["install the package `mesa-vulkan-drivers`".to_owned()]
         } else {
@@ -103,6 +114,7 @@ mod tests {
         Traces {
             has_nvidia: has,
             has_render_node: has,
+            is_refused: false,
             capabilities,
             has_icd_file: has,
             has_loader: has,
@@ -127,6 +139,8 @@ mod tests {
         }
         assert!(said(whole()).contains("vulkaninfo"));
         assert!(said(Traces { has_nvidia: false, ..whole() }).contains("mesa-vulkan-drivers"));
+        let said = said(Traces { has_nvidia: false, is_refused: true, ..whole() });
+        assert!(said.contains("the group `render`") && !said.contains("mesa-vulkan-drivers"), "{said}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crate::domain::DoseError;
 use crate::engine::gpu::context::Context;
@@ -27,6 +28,8 @@ struct State {
     is_watched: bool,
     /// The stages of the passes of the submit that is being made.
     passes: Vec<&'static str>,
+    /// When the first of them was begun.
+    began: Option<Instant>,
     seconds: BTreeMap<&'static str, f64>,
 }
 
@@ -70,6 +73,7 @@ impl Stopwatch {
         if !state.is_watched {
             return None;
         }
+        state.began.get_or_insert_with(Instant::now);
         state.passes.push(stage);
         Some(wgpu::ComputePassTimestampWrites {
             query_set: &self.queries,
@@ -92,7 +96,10 @@ impl Stopwatch {
     /// # Errors
     /// [`DoseError::DeviceLost`].
     pub(in crate::engine::gpu) fn collect(&self, context: &Context) -> Result<(), DoseError> {
-        let passes = std::mem::take(&mut self.state().passes);
+        let (passes, began) = {
+            let mut state = self.state();
+            (std::mem::take(&mut state.passes), state.began.take())
+        };
         if passes.is_empty() {
             return Ok(());
         }
@@ -107,15 +114,18 @@ impl Stopwatch {
         let lost = |error| DoseError::DeviceLost(format!("reading times: {error}"));
         let view = self.staging.get_mapped_range(0..bytes).map_err(lost)?;
         let time = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-        let mut state = self.state();
-        for (stage, times) in passes.into_iter().zip(view.chunks_exact(2 * TIME_BYTES)) {
-            let (start, end) = times.split_at(TIME_BYTES);
-            // A driver may set its clock back.
-            let ticks = time(end).saturating_sub(time(start));
-            *state.seconds.entry(stage).or_default() += ticks as f64 * self.tick_s;
-        }
+        let times: Vec<[u64; 2]> = view
+            .chunks_exact(2 * TIME_BYTES)
+            .map(|times| times.split_at(TIME_BYTES))
+            .map(|(start, end)| [time(start), time(end)])
+            .collect();
         drop(view);
         self.staging.unmap();
+        let wall_s = began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+        let mut state = self.state();
+        for (stage, seconds) in passes.into_iter().zip(seconds(&times, self.tick_s, wall_s).into_iter().flatten()) {
+            *state.seconds.entry(stage).or_default() += seconds;
+        }
         Ok(())
     }
 
@@ -130,7 +140,34 @@ impl Stopwatch {
     }
 }
 
+/// Seconds of each pass of a submit, from its first and last tick; none if a driver did not write them all, as Metal's
+/// now and then does not (zeros, or its value for an error), or set its clock back.
+///
+/// * `wall_s` – from the beginning of the first pass until all times were there
+fn seconds(times: &[[u64; 2]], tick_s: f64, wall_s: f64) -> Option<Vec<f64>> {
+    let of_one = |&[start, end]: &[u64; 2]| {
+        let is_written = start > 0 && end < u64::MAX;
+        let ticks = end.checked_sub(start).filter(|_| is_written)?;
+        Some(ticks as f64 * tick_s).filter(|seconds| *seconds <= wall_s)
+    };
+    times.iter().map(of_one).collect()
+}
+
 /// Bytes of so many times.
 fn bytes_of(times: u32) -> u64 {
     u64::from(times) * TIME_BYTES as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_were_not_all_written_are_none() {
+        let good = [[1_000, 1_500], [1_500, 4_000]];
+        assert_eq!(seconds(&good, 1e-3, 5.0), Some(vec![0.5, 2.5]));
+        for bad in [[0, 0], [0, 1_500], [1_500, 0], [1_500, 1_000], [1_000, u64::MAX], [1_000, 9_000]] {
+            assert_eq!(seconds(&[good[0], bad], 1e-3, 5.0), None, "{bad:?}");
+        }
+    }
 }
