@@ -95,7 +95,8 @@ fn by_groups(
         spacing: spacing.ok_or_else(|| missing("Pixel Spacing"))?,
         rows: layout.rows,
         columns: layout.columns,
-        thickness: distance(tags::SPACING_BETWEEN_SLICES).or_else(|| distance(tags::SLICE_THICKNESS)),
+        distance: distance(tags::SPACING_BETWEEN_SLICES),
+        thickness: distance(tags::SLICE_THICKNESS),
     })
 }
 
@@ -213,7 +214,8 @@ fn nuclear(instance: &Instance, number: usize) -> Result<Vec<Plane>, Invalid> {
         spacing,
         rows: layout.rows,
         columns: layout.columns,
-        thickness: Some(step.abs()),
+        distance: Some(step.abs()),
+        thickness: None,
     };
     let normal = base.normal();
     let plane = |(frame, slice): (usize, &f64)| {
@@ -271,6 +273,7 @@ fn dose(instance: &Instance, number: usize) -> Result<Vec<Plane>, Invalid> {
         spacing,
         rows: layout.rows,
         columns: layout.columns,
+        distance: None,
         thickness: object.number(tags::SLICE_THICKNESS),
     };
     let normal = base.normal();

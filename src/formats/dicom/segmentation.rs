@@ -11,7 +11,7 @@ use super::attributes::{Attributes, Frame, Object};
 use super::labels::Found;
 use super::planes::planes_of;
 use super::series::{Instance, Kind, Series};
-use super::stack::{Plane, sparse};
+use super::stack::{Plane, Stack, sparse};
 use super::vector::{Vector, dot};
 use crate::domain::{Invalid, Organ, Organs, VoxelGrid};
 
@@ -37,8 +37,9 @@ type Shares = BTreeMap<u16, BTreeMap<u32, f32>>;
 /// If pixels or places cannot be read, or probabilities are given without a threshold.
 pub(super) fn read(series: &Series, threshold: Option<f64>) -> Result<Found, Invalid> {
     let planes = planes(series)?;
-    let grid = Arc::new(sparse(&planes)?.grid);
-    let (mut organs, mut left_out, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
+    let Stack { grid, mut warnings, .. } = sparse(&planes)?;
+    let grid = Arc::new(grid);
+    let (mut organs, mut left_out) = (Vec::new(), Vec::new());
     let is_alone = series.instances.len() == 1;
     for (number, instance) in series.instances.iter().enumerate() {
         let own: Vec<&Plane> = planes.iter().filter(|plane| plane.instance == number).collect();
@@ -68,7 +69,8 @@ pub(super) fn read(series: &Series, threshold: Option<f64>) -> Result<Found, Inv
 /// As there.
 pub(super) fn check(series: &Series, warnings: &mut Vec<String>) -> Result<(), Invalid> {
     let planes = planes(series)?;
-    let grid = sparse(&planes)?.grid;
+    let Stack { grid, warnings: own, .. } = sparse(&planes)?;
+    warnings.extend(own);
     for (number, instance) in series.instances.iter().enumerate() {
         let own: Vec<&Plane> = planes.iter().filter(|plane| plane.instance == number).collect();
         let form = form(&instance.object, None, warnings)?;

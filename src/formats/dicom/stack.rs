@@ -29,7 +29,9 @@ pub(super) struct Plane {
     pub(super) spacing: [f64; 2],
     pub(super) rows: usize,
     pub(super) columns: usize,
-    /// Distance of the planes, or else their thickness [mm], as the file says.
+    /// Distance of the planes [mm], as the file says.
+    pub(super) distance: Option<f64>,
+    /// Their thickness [mm], as the file says; planes may leave gaps between them, or overlap.
     pub(super) thickness: Option<f64>,
 }
 
@@ -104,9 +106,9 @@ pub(super) fn sparse(planes: &[Plane]) -> Result<Stack, Invalid> {
             (number - number.round()).abs() <= ONE_PLACE
         })
     };
-    // The thickness that is written need not be the distance.
-    let written = first.thickness.filter(|gap| *gap > 0.0);
-    let gap = [written, smallest].into_iter().flatten().find(is_regular).ok_or_else(|| {
+    // The thickness that is written need not be the distance, nor the distance that of these planes.
+    let [distance, thickness] = [first.distance, first.thickness].map(|gap| gap.filter(|gap| *gap > 0.0));
+    let gap = [distance, smallest, thickness].into_iter().flatten().find(is_regular).ok_or_else(|| {
         Invalid::new(match smallest {
             Some(gap) => format!("has uneven spacing: its planes are not whole numbers of {} mm apart", figure(gap)),
             None => "does not say how far its planes are apart".to_owned(),
@@ -126,7 +128,18 @@ pub(super) fn sparse(planes: &[Plane]) -> Result<Stack, Invalid> {
         order[number].get_or_insert(*at);
     }
     let grid = grid_of(&planes[sorted[0].1], gap, order.len())?;
-    Ok(Stack { grid, order, warnings: Vec::new() })
+    let mut warnings = Vec::new();
+    if let (None, Some(thickness)) = (distance, thickness)
+        && (thickness / gap - 1.0).abs() > UNEVEN.0
+    {
+        warnings.push(format!(
+            "its planes are {} mm apart and {} mm thick, and nothing says that there are others between them; each is taken \
+             to reach half way to the next",
+            figure(gap),
+            figure(thickness)
+        ));
+    }
+    Ok(Stack { grid, order, warnings })
 }
 
 /// The grid of planes that follow one another along the normal.
@@ -265,7 +278,8 @@ fn spacing_of(planes: &[Plane], kept: &[(f64, usize)], warnings: &mut Vec<String
         // A missing slice moves the mean, and is found where the gaps are compared.
         return Ok(if (mean - usual).abs() < UNEVEN.1 { mean } else { usual });
     }
-    let thickness = planes[first.1].thickness.map(f64::abs).filter(|thickness| *thickness > 0.0);
+    let only = &planes[first.1];
+    let thickness = only.distance.or(only.thickness).map(f64::abs).filter(|thickness| *thickness > 0.0);
     let thickness = thickness.ok_or_else(|| Invalid::new("is a single slice that does not say how thick it is"))?;
     warnings.push(format!("a single slice, taken to be as thick as its header says, {thickness} mm"));
     Ok(thickness)
@@ -300,4 +314,42 @@ fn check_even(planes: &[Plane], kept: &[(f64, usize)], gap: f64) -> Result<(), I
         figure(gap),
         faults.join("; ")
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Planes at these heights that say so much of their distance and thickness.
+    fn planes(heights: &[f64], distance: Option<f64>, thickness: Option<f64>) -> Vec<Plane> {
+        let plane = |z: &f64| Plane {
+            instance: 0,
+            frame: 0,
+            position: [0.0, 0.0, *z],
+            orientation: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0],
+            spacing: [2.0, 2.0],
+            rows: 4,
+            columns: 4,
+            distance,
+            thickness,
+        };
+        heights.iter().map(plane).collect()
+    }
+
+    #[test]
+    fn planes_without_a_distance_are_as_far_apart_as_the_nearest_and_not_as_they_are_thick() {
+        let slices = |heights: &[f64], distance, thickness| {
+            let stack = sparse(&planes(heights, distance, thickness)).expect("a grid");
+            (stack.order.len(), stack.grid.spacing_mm()[2], stack.warnings.len())
+        };
+        let gapped = [0.0, 6.0, 12.0];
+        assert_eq!(slices(&gapped, None, Some(3.0)), (3, 6.0, 1));
+        assert_eq!(slices(&gapped, None, Some(2.0)), (3, 6.0, 1));
+        assert_eq!(slices(&gapped, None, Some(6.0)), (3, 6.0, 0));
+        // A distance that is written says that there are planes without a voxel between them.
+        assert_eq!(slices(&gapped, Some(3.0), Some(3.0)), (5, 3.0, 0));
+        assert_eq!(slices(&[0.0, 3.0, 12.0], None, Some(1.5)), (5, 3.0, 1));
+        assert_eq!(slices(&[0.0, 6.0, 15.0], None, Some(3.0)), (6, 3.0, 0));
+        assert_eq!(slices(&[0.0], None, Some(3.0)), (1, 3.0, 0));
+    }
 }

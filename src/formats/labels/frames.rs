@@ -1,6 +1,8 @@
 //! Organs from the volumes of one file.
 
-use crate::domain::{Invalid, LabelMap, Organ, Organs, Volume};
+use std::sync::Arc;
+
+use crate::domain::{Invalid, LabelMap, Organ, Organs, Volume, VoxelGrid};
 use crate::formats::dicom::LabelGrid;
 use crate::formats::volume_file::{FrameFile, Origin, Segment};
 
@@ -27,23 +29,57 @@ pub(super) fn organs_of(file: FrameFile<f64>) -> Result<Found, Invalid> {
     Ok(Found { organs, origin: header.origin, dicom: None, warnings })
 }
 
-/// A stack of masks, numbered from 1; or of maps with labels that are all unlike.
+/// A stack of masks, numbered from 1; or where a volume has several labels, of maps with labels that are all unlike.
 fn of_stack(stack: &[Volume<f64>]) -> Result<Organs, Invalid> {
     let grid = stack[0].grid().clone();
     let mut organs = Vec::new();
-    for (at, frame) in stack.iter().enumerate() {
-        let number = u16::try_from(at + 1).map_err(|_| Invalid::new("holds more than 65535 masks"))?;
-        let in_frame = |Invalid(reason): Invalid| Invalid(format!("volume {number} of the stack: {reason}"));
-        if frame.as_slice().iter().all(|v| (0.0..=1.0).contains(v)) {
-            organs.push(Organ::of_shares(number, None, frame)?);
-        } else {
-            let map = LabelMap::new(frame).map_err(in_frame)?;
-            let inside = Organs::of_map(&map)?;
-            // A mask of 255, or of its own number, is still a mask.
-            match inside.organs() {
-                [one] => organs.push(one.renamed(number, None)?),
-                several => organs.extend(several.iter().cloned()),
+    let is_mask = |frame: &Volume<f64>| frame.as_slice().iter().all(|v| (0.0..=1.0).contains(v));
+    let maps: Vec<Option<Organs>> = stack
+        .iter()
+        .enumerate()
+        .map(|(at, frame)| {
+            let in_frame = |Invalid(reason): Invalid| Invalid(format!("volume {} of the stack: {reason}", at + 1));
+            if is_mask(frame) {
+                return Ok(None);
             }
+            LabelMap::new(frame).and_then(|map| Organs::of_map(&map)).map(Some).map_err(in_frame)
+        })
+        .collect::<Result<_, _>>()?;
+    if maps.iter().flatten().any(|map| map.organs().len() > 1) {
+        return of_maps(grid, stack, &maps);
+    }
+    for (at, (frame, map)) in stack.iter().zip(maps).enumerate() {
+        let number = u16::try_from(at + 1).map_err(|_| Invalid::new("holds more than 65535 masks"))?;
+        match map.as_ref().map(Organs::organs) {
+            None => organs.push(Organ::of_shares(number, None, frame)?),
+            // A mask of 255, or of its own number, is still a mask.
+            Some([one]) => organs.push(one.renamed(number, None)?),
+            Some(several) => organs.extend(several.iter().cloned()),
+        }
+    }
+    Organs::new(grid, organs)
+}
+
+/// A stack of maps: a label is what it says, in whichever volume it stands, since names are given by it.
+///
+/// * `maps` – none: of 0 and 1, or of parts
+fn of_maps(grid: Arc<VoxelGrid>, stack: &[Volume<f64>], maps: &[Option<Organs>]) -> Result<Organs, Invalid> {
+    let mut organs: Vec<Organ> = Vec::new();
+    for (at, (frame, map)) in stack.iter().zip(maps).enumerate() {
+        let in_frame = |Invalid(reason): Invalid| Invalid(format!("volume {} of the stack: {reason}", at + 1));
+        let own = match map {
+            Some(map) => map.clone(),
+            None => LabelMap::new(frame).and_then(|map| Organs::of_map(&map)).map_err(in_frame)?,
+        };
+        for organ in own.organs() {
+            if organs.iter().any(|known| known.label == organ.label) {
+                return Err(in_frame(Invalid::new(format!(
+                    "has the label {}, which another volume has too, and a volume has several labels: give each organ its \
+                     own number, or a volume of its own",
+                    organ.label
+                ))));
+            }
+            organs.push(organ.clone());
         }
     }
     Organs::new(grid, organs)
@@ -67,4 +103,28 @@ fn of_segments(frames: &[Volume<f64>], segments: &[Segment]) -> Result<Organs, I
         }
     }
     Organs::new(frames[0].grid().clone(), organs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Labels of the organs of a stack of lines of three voxels.
+    fn labels(stack: &[[f64; 3]]) -> Result<Vec<u16>, String> {
+        let grid = Arc::new(VoxelGrid::new([3, 1, 1], [1.0; 3]).expect("a good grid"));
+        let volume = |values: &[f64; 3]| Volume::from_vec(grid.clone(), values.to_vec()).expect("a value a voxel");
+        let stack: Vec<Volume<f64>> = stack.iter().map(volume).collect();
+        let organs = of_stack(&stack).map_err(|fault| fault.0)?;
+        Ok(organs.organs().iter().map(|organ| organ.label).collect())
+    }
+
+    #[test]
+    fn a_label_keeps_its_number_beside_maps_of_several() {
+        assert_eq!(labels(&[[1.0, 0.0, 3.0], [0.0, 4.0, 0.0]]), Ok(vec![1, 3, 4]));
+        assert_eq!(labels(&[[4.0, 0.0, 3.0], [0.0, 1.0, 0.0]]), Ok(vec![1, 3, 4]));
+        let twice = labels(&[[1.0, 0.0, 3.0], [0.0, 1.0, 0.0]]).expect_err("two organs of one number");
+        assert!(twice.contains("volume 2") && twice.contains("label 1"), "{twice}");
+        // Masks are numbered as they come, whatever they are filled with.
+        assert_eq!(labels(&[[0.0, 255.0, 255.0], [0.5, 0.0, 0.0], [3.0, 0.0, 0.0]]), Ok(vec![1, 2, 3]));
+    }
 }
