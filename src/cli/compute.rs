@@ -1,5 +1,6 @@
 //! `dosegrid compute`: from files to files, in this process or on a server.
 
+mod belongings;
 mod files;
 mod grids;
 mod inputs;

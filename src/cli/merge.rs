@@ -50,6 +50,9 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     // A tally does not keep how its inputs say where they lie; labels on its grid say it the same way.
     let origin = labels.as_ref().map_or_else(Origin::default, |files| files.origin.on_another_grid());
     let ready = args.outputs.check(args.tallies.iter().map(|path| Some(path.as_path())), &[], None, &mut checks);
+    if let (Some(dicom), Some(labels)) = (&ready.dicom, labels.as_ref().and_then(|files| files.dicom.as_ref())) {
+        checks.at("reference", dicom.check_belonging("the labels", &labels.belonging()));
+    }
     if args.outputs.weighted_output.is_some() {
         checks.fail(
             "weighted-output",

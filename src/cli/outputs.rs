@@ -122,7 +122,7 @@ impl OutputArgs {
             let or_dicom = |Invalid(reason)| Invalid(reason + "; or in .dcm, as an RTDOSE");
             checks.at(flag, OutputFormat::of_name(path).map_err(or_dicom));
         }
-        let inputs = inputs.into_iter().flatten().chain(own).chain(self.report.inputs());
+        let inputs = inputs.into_iter().flatten().chain(own).chain(self.dicom.inputs()).chain(self.report.inputs());
         let all = volumes.into_iter().chain(more.iter().copied()).chain(others);
         check_places(inputs, all.clone(), checks);
         self.report.check_data(all.filter_map(|(flag, path)| Some((flag, path?))), checks);

@@ -1,7 +1,7 @@
 //! Rigid motions between the coordinates of two scans.
 
 use super::Invalid;
-use super::grid::{Affine, apply};
+use super::grid::{Affine, VoxelGrid, apply};
 
 /// How far a rotation may lie from one: files round its numbers.
 const RIGID_TOLERANCE: f64 = 1e-3;
@@ -41,6 +41,19 @@ impl RigidTransform {
     #[must_use]
     pub fn inverse(&self) -> Self {
         Self(inverse(&self.0).expect("a rotation can be inverted"))
+    }
+
+    /// Where the voxels of a grid go: the same ones, in the coordinates that the motion leads to.
+    ///
+    /// # Errors
+    /// If rounding takes the grid over the edge of what one may be.
+    pub fn grid(&self, grid: &VoxelGrid) -> Result<VoxelGrid, Invalid> {
+        let affine = compose(&self.0, grid.affine());
+        // As far as a rotation of a file is rounded, lengths are too.
+        let spacing_mm = [0, 1, 2].map(|axis| affine.iter().map(|row| row[axis] * row[axis]).sum::<f64>().sqrt());
+        let exact = |moved: f64, own: f64| if (moved / own - 1.0).abs() < 1e-12 { own } else { moved };
+        let spacing_mm = [0, 1, 2].map(|axis| exact(spacing_mm[axis], grid.spacing_mm()[axis]));
+        VoxelGrid::new(grid.shape().map(|n| n as u64), spacing_mm)?.with_affine(affine)
     }
 
     /// Where a point goes [mm].

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::{Amount, Checks, Control, DensityMap, Organs, RigidTransform, Volume, VoxelGrid};
 use crate::resample::{
     DoseGrid, MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Resampler, Space, check_share_outside, dose_grid,
-    has_same_voxels, reorder,
+    has_same_voxels, leading, reorder,
 };
 
 /// What a caller chose of grids.
@@ -62,6 +62,19 @@ impl GridChoice {
         self.dose_grid.is_some() || self.transform.is_some()
     }
 
+    /// In whose coordinates the dose lies.
+    pub fn space(&self) -> Space {
+        match self.dose_grid {
+            Some(DoseGrid::Ct) => Space::Ct,
+            None | Some(DoseGrid::Activity | DoseGrid::Spacing(_)) => Space::Activity,
+        }
+    }
+
+    /// From points of the dose to those of a space.
+    pub fn dose_to(&self, space: Space) -> RigidTransform {
+        leading(self.transform.as_ref().unwrap_or(&RigidTransform::IDENTITY), self.space(), space)
+    }
+
     /// The grid of the dose and its place, from those of the maps alone; none if a fault was recorded.
     pub fn placing(&self, activity: &Arc<VoxelGrid>, ct: Option<&VoxelGrid>, checks: &mut Checks) -> Option<Placing> {
         let transform = self.transform.clone().unwrap_or(RigidTransform::IDENTITY);
@@ -69,8 +82,7 @@ impl GridChoice {
             None | Some(DoseGrid::Activity) => Some(Placing::new(activity.clone(), Space::Activity, transform)),
             Some(choice @ (DoseGrid::Ct | DoseGrid::Spacing(_))) => {
                 let grid = checks.at("dose_grid", dose_grid(choice, activity, ct))?;
-                let space = if choice == DoseGrid::Ct { Space::Ct } else { Space::Activity };
-                Some(Placing::new(Arc::new(grid), space, transform))
+                Some(Placing::new(Arc::new(grid), self.space(), transform))
             }
         }
     }

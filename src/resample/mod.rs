@@ -26,7 +26,7 @@ use crate::domain::{Control, RigidTransform, VoxelGrid};
 pub use average::Averaged;
 pub use dose_grid::{DoseGrid, dose_grid, with_spacing};
 pub use interpolate::Interpolated;
-pub use placing::{MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Space, check_share_outside};
+pub use placing::{MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Space, check_share_outside, leading};
 pub use redistribute::{Redistributed, share_outside};
 pub use reorder::{has_same_voxels, reorder, upright};
 

@@ -145,11 +145,18 @@ impl Placing {
 
     /// From points of one space to those of another.
     fn between(&self, from: Space, to: Space) -> RigidTransform {
-        match (from, to) {
-            (Space::Activity, Space::Ct) => self.transform.clone(),
-            (Space::Ct, Space::Activity) => self.transform.inverse(),
-            (Space::Activity, Space::Activity) | (Space::Ct, Space::Ct) => RigidTransform::IDENTITY,
-        }
+        leading(&self.transform, from, to)
+    }
+}
+
+/// From points of one space to those of another.
+///
+/// * `transform` – from points of the activity to those of the CT
+pub fn leading(transform: &RigidTransform, from: Space, to: Space) -> RigidTransform {
+    match (from, to) {
+        (Space::Activity, Space::Ct) => transform.clone(),
+        (Space::Ct, Space::Activity) => transform.inverse(),
+        (Space::Activity, Space::Activity) | (Space::Ct, Space::Ct) => RigidTransform::IDENTITY,
     }
 }
 

@@ -73,7 +73,7 @@ impl Case<'_> {
         };
         match self.read["as"].as_str().expect("what is wanted") {
             "ct" => image(Wanted::Ct),
-            "dose" => image(Wanted::Dose),
+            "dose" => image(Wanted::Dose { kind: None }),
             "activity" => {
                 let calibration = self.option("calibration_cps_per_mbq").map(|cps| Calibration {
                     cps_per_mbq: number(cps),
@@ -95,9 +95,7 @@ impl Case<'_> {
                 let activity = read_image(self.place("activity_series_uid"), Wanted::Activity { calibration: None });
                 let ct = read_image(self.place("ct_series_uid"), Wanted::Ct);
                 let (activity, ct) = (activity.expect("the activity"), ct.expect("the CT"));
-                let of = |image: &DicomImage| (image.account.frame_of_reference.clone(), image.account.patient.clone());
-                let (a, b) = (of(&activity), of(&ct));
-                match check_pair("the CT", (&b.0, &b.1), "the activity", (&a.0, &a.1)) {
+                match check_pair("the CT", &ct.account.belonging(), "the activity", &activity.account.belonging()) {
                     Ok(()) => Read::Image(Box::new(activity)),
                     Err(error) => refused(error),
                 }
@@ -367,7 +365,7 @@ fn wanted_of(modality: &str) -> Option<Wanted> {
     match modality {
         "CT" => Some(Wanted::Ct),
         "NM" | "PT" => Some(Wanted::Activity { calibration: None }),
-        "RTDOSE" => Some(Wanted::Dose),
+        "RTDOSE" => Some(Wanted::Dose { kind: None }),
         "SEG" | "RTSTRUCT" => Some(Wanted::Labels { grid: None, threshold: None }),
         _ => None,
     }

@@ -8,5 +8,6 @@ mod hostile;
 mod kinds;
 mod objects;
 mod packed;
+mod places;
 mod series;
 mod together;

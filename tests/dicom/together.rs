@@ -149,7 +149,7 @@ fn doses_of_a_series_are_of_one_kind() {
             .numbers(tags::DOSE_GRID_SCALING, &[0.001])
             .pixels([4, 4, 1], &[at; 16])
     };
-    let of = |second: &str| refused_stack([dose(0, "PHYSICAL"), dose(1, second)], Wanted::Dose);
+    let of = |second: &str| refused_stack([dose(0, "PHYSICAL"), dose(1, second)], Wanted::Dose { kind: None });
     assert_eq!(of("PHYSICAL"), None);
     assert!(of("EFFECTIVE").expect("two kinds").contains("Dose Type"));
 }

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::cli::organ_volumes::{OrganVolumes, sent};
 use crate::cli::remote::Remote;
 use crate::domain::{Checks, DensityMap, DoseError, Invalid, Part, Volume, VolumeRole};
+use crate::formats::dicom::{Belonging, LabelGrid, Quantity, check_pair};
 use crate::formats::labels;
-use crate::formats::volume_file::{Origin, OutputFormat, read_volume, write_volume};
+use crate::formats::volume_file::{Origin, OutputFormat, read_volume_beside_dicom, read_volume_of, write_volume};
 use crate::intake::InputRole;
 use crate::intake::bed::{BedAnswer, BedMaps, BedOfMaps, BedPlan, BedRegions, BedVolumes, RawBed};
 use crate::math::watch::Unwatched;
@@ -74,9 +75,12 @@ impl VoxelArgs {
         for (flag, path) in self.outputs() {
             checks.at(flag, OutputFormat::of_name(path));
         }
-        let mut files: Vec<_> = self.dose.iter().filter_map(|path| checks.at("dose", read_volume(path))).collect();
+        let mut files: Vec<_> =
+            self.dose.iter().filter_map(|path| checks.at("dose", read_volume_of(path, Quantity::Gy))).collect();
         let origin = files.first()?.header.origin.clone();
         let grid = files.first()?.volume.grid().clone();
+        let of_doses: Vec<Option<Belonging>> =
+            files.iter().map(|file| file.header.dicom.as_ref().map(|account| account.belonging())).collect();
         let doses: Vec<Volume<f32>> = files.drain(..).map(|file| file.volume).collect();
         for dose in &doses {
             checks.at("dose", grid.check_same(dose.grid()));
@@ -87,6 +91,8 @@ impl VoxelArgs {
             return None;
         }
         let labels = checks.at("labels", labels::read(&self.labels));
+        let of_labels = labels.as_ref().and_then(|files| files.dicom.as_ref()).map(LabelGrid::belonging);
+        check_belonging(&of_doses, of_labels.as_ref(), checks);
         let density = self.density.as_deref().map(|path| checks.at("density", read_density(path)));
         let grids = labels.iter().map(|files| ("labels", files.organs.grid()));
         let of_density = density.iter().flatten().map(|density| ("density", density.g_cm3().grid()));
@@ -115,8 +121,20 @@ impl VoxelArgs {
     }
 }
 
+/// Records maps of several patients or frames of reference.
+fn check_belonging(doses: &[Option<Belonging>], labels: Option<&Belonging>, checks: &mut Checks) {
+    let mut known = doses.iter().flatten();
+    let Some(first) = known.next() else { return };
+    for other in known {
+        checks.at("dose", check_pair("a dose map", other, "the first", first));
+    }
+    if let Some(labels) = labels {
+        checks.at("labels", check_pair("the labels", labels, "the dose map", first));
+    }
+}
+
 fn read_density(path: &Path) -> Result<DensityMap, Invalid> {
-    DensityMap::new(read_volume(path)?.volume)
+    DensityMap::new(read_volume_beside_dicom(path)?.volume)
 }
 
 impl Volumes {

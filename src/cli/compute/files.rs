@@ -2,12 +2,15 @@
 //! run names every fault.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Args;
+use super::belongings::Belongings;
 use super::volumes::read_volume;
-use crate::domain::{Checks, Extras, Organs, Part, Volume, Warning};
-use crate::formats::dicom::{ImageAccount, LabelGrid, check_pair};
+use crate::domain::{Checks, Extras, Organs, Part, Volume, VoxelGrid, Warning};
+use crate::formats::dicom::{ImageAccount, LabelGrid};
 use crate::formats::volume_file::Origin;
+use crate::intake::GridChoice;
 use crate::request::{RawDaughterMap, RawHeader, RawMedium, RawMethod, RawUnit, RawVolume};
 use crate::resample::DoseGrid;
 
@@ -28,6 +31,8 @@ pub(super) struct Files {
     pub(super) ct_origin: Origin,
     /// What DICOM files say of the activity.
     account: Option<Box<ImageAccount>>,
+    /// Whose the DICOM files are, and where they lie.
+    pub(super) belongings: Belongings,
 }
 
 /// Where the volumes of a header are.
@@ -73,29 +78,14 @@ impl Files {
         // A CT of DICOM says where it lies: contours of the same frame of reference may be drawn on it.
         let images = ct.good().zip(of_ct.as_deref()).map(|(ct, account)| LabelGrid::of(ct.grid(), Some(account)));
         let (organs, names) = args.outputs.read_labels(images.as_ref(), checks, &mut warnings);
-        let labels = organs.as_ref().and_then(|files| files.dicom.as_ref());
-        let labels = labels.map(|labels| (labels.frame_of_reference.clone(), labels.patient.clone()));
+        let belongings = Belongings {
+            activity: account.as_ref().map(|account| account.belonging()),
+            ct: of_ct.as_ref().map(|account| account.belonging()),
+            labels: organs.as_ref().and_then(|files| files.dicom.as_ref()).map(LabelGrid::belonging),
+        };
+        belongings.check(args.grids.has_transform(), checks);
         let organs =
             if args.outputs.labels.is_empty() { Part::Absent } else { Part::given(organs.map(|files| files.organs)) };
-        let belongs = |account: &Option<Box<ImageAccount>>| {
-            account.as_ref().map(|account| (account.frame_of_reference.clone(), account.patient.clone()))
-        };
-        let pairs = [("ct", "the CT", belongs(&of_ct)), ("labels", "the labels", labels)];
-        for (flag, what, belonging) in pairs {
-            let (Some(a), Some(b)) = (belonging, belongs(&account)) else { continue };
-            // A registration says how two frames of reference lie to one another.
-            let frame = |frame: Option<String>| frame.filter(|_| !args.grids.has_transform());
-            let is_told = a.0.is_some() && b.0.is_some();
-            if flag == "ct" && !is_told && !args.grids.has_transform() {
-                checks.fail(
-                    flag,
-                    "nothing says that it lies in the coordinates of the activity: one of the two names no frame of \
-                     reference; give --transform, an identity if they do lie in the same",
-                );
-            }
-            let (a, b) = ((frame(a.0), a.1), (frame(b.0), b.1));
-            checks.at(flag, check_pair(what, (&a.0, &a.1), "the activity", (&b.0, &b.1)));
-        }
         let materials = args.monte_carlo.material_map.as_deref();
         let materials = read_volume(materials, "material-map", None, checks, &mut warnings).map(|file| file.volume);
         Self {
@@ -110,7 +100,27 @@ impl Files {
             activity_origin,
             ct_origin,
             account,
+            belongings,
         }
+    }
+
+    /// The grid of the activity, and that of the CT or density.
+    pub(super) fn grids(&self) -> [Option<Arc<VoxelGrid>>; 2] {
+        let of = |map: &Part<Volume<f32>>| map.good().map(|map| map.grid().clone());
+        [of(&self.activity), of(&self.density).or_else(|| of(&self.ct))]
+    }
+
+    /// Puts labels where their frame of reference says that they lie, if there is a registration.
+    ///
+    /// * `choice` – of grids; none: it has a fault
+    pub(super) fn place_labels(&mut self, choice: Option<&GridChoice>, checks: &mut Checks) {
+        let transform = choice.and_then(|choice| choice.transform.as_ref());
+        let (Some(transform), [Some(activity), _]) = (transform, self.grids()) else { return };
+        let belongings = &self.belongings;
+        let placed = |organs, flag: &str, checks: &mut Checks| {
+            checks.at(flag, belongings.placed_labels(organs, transform, &activity))
+        };
+        self.organs = std::mem::take(&mut self.organs).resolve("labels", checks, placed);
     }
 
     /// The same flags, with what the files say where they say nothing. Claims that disagree are recorded as faults.

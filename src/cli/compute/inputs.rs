@@ -39,6 +39,11 @@ impl Inputs {
         let density = args.volumes.density_flag();
         let mut files = Files::read(args, checks);
         let args = &files.complete(args, checks);
+        // Its faults are recorded where maps are placed.
+        let [activity, ct] = files.grids();
+        let choice = args.grids.choice(activity.as_deref(), ct.as_deref(), &mut Checks::new());
+        files.place_labels(choice.as_ref(), checks);
+        let belongings = std::mem::take(&mut files.belongings);
         let mut warnings = std::mem::take(&mut files.warnings);
         let (ct_origin, names) = (files.ct_origin.clone(), std::mem::take(&mut files.names));
         let origin = files.origin(args.grids.dose_grid());
@@ -51,9 +56,12 @@ impl Inputs {
         let header = recorded(draft.finish(faults), density, checks);
         warnings.extend(prepared.repair_warnings(unit));
         let values = prepared.check(unit, args, checks);
-        let ready = args.check_outputs(checks);
-        if let (Some(dicom), Some(header)) = (&ready.dicom, &header) {
-            dicom.check_place(header.grid(), checks);
+        let mut ready = args.check_outputs(checks);
+        if let (Some(dicom), Some(choice)) = (&mut ready.dicom, &choice) {
+            belongings.check_reference(dicom, choice, checks);
+            if let (Some(header), true) = (&header, checks.is_empty()) {
+                dicom.check_place(header.grid(), checks);
+            }
         }
         if !checks.is_empty() {
             return None;

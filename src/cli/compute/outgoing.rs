@@ -34,11 +34,11 @@ impl Outgoing {
     pub(super) fn read(args: &Args, checks: &mut Checks) -> Option<Self> {
         let mut files = Files::read(args, checks);
         let args = &files.complete(args, checks);
+        let [activity, ct] = files.grids();
+        let choice = args.grids.choice(activity.as_deref(), ct.as_deref(), checks);
+        files.place_labels(choice.as_ref(), checks);
         let names = files.organs.good().map(|organs| names_of(organs, &files.names)).unwrap_or_default();
         let organs = std::mem::take(&mut files.organs).map(|organs| OrganVolumes::of(&organs));
-        let grid_of = |map: &Part<Volume<f32>>| map.good().map(|map| map.grid().clone());
-        let (activity, ct) = (grid_of(&files.activity), grid_of(&files.density).or_else(|| grid_of(&files.ct)));
-        let choice = args.grids.choice(activity.as_deref(), ct.as_deref(), checks);
         // Where the choice is at fault, no grid is at fault for not being another.
         let any_grid = || GridChoice { dose_grid: Some(DoseGrid::Activity), ..GridChoice::default() };
         let choice = choice.unwrap_or_else(any_grid);
@@ -67,7 +67,10 @@ impl Outgoing {
             ..of_choice(&choice)
         };
         let intake = recorded(raw.check(), args.volumes.density_flag(), checks);
-        let ready = args.check_outputs(checks);
+        let mut ready = args.check_outputs(checks);
+        if let Some(dicom) = &mut ready.dicom {
+            files.belongings.check_reference(dicom, &choice, checks);
+        }
         args.outputs.report.refuse_on_server(checks);
         let (origin, ct_origin) = (files.origin(args.grids.dose_grid()), files.ct_origin.clone());
         let warnings = std::mem::take(&mut files.warnings);

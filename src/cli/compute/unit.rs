@@ -69,6 +69,11 @@ impl UnitArgs {
         let hours = if at_injection { account.scan_hours_after_injection } else { account.hours_after_injection };
         let seconds = hours.map(|hours| hours * SECONDS_PER_HOUR).filter(|seconds| *seconds >= 0.0);
         match (seconds, self.imaged_after.as_deref().map(parse_time_s)) {
+            (None, None) if account.injection_day_unknown => checks.fail(
+                "imaged-after",
+                "is needed: the file says at what time of day was injected and not on which day; the time from the \
+                 injection to the image, or 0s to count decays from the image on",
+            ),
             (Some(seconds), None) => completed.imaged_after = Some(format!("{seconds}s")),
             (Some(seconds), Some(Ok(own))) if (own - seconds).abs() > SAME_TIME_S.max(SAME_TIME * seconds) => {
                 let hours = seconds / SECONDS_PER_HOUR;

@@ -7,7 +7,7 @@ use super::unit::UnitArgs;
 use crate::domain::{Amount, Checks, DensityMap, NanRule, Part, Volume, Warning, warning};
 use crate::formats::dicom::{ActivityAccount, Quantity};
 use crate::formats::hu_curve;
-use crate::formats::volume_file::{VolumeFile, read_volume as read_file, read_volume_of};
+use crate::formats::volume_file::{VolumeFile, read_volume_beside_dicom, read_volume_of};
 use crate::intake::{AIR_HU, density_of_ct, without_nan};
 use crate::physics::tissue::DensityCurve;
 use crate::request::RawUnit;
@@ -151,7 +151,7 @@ impl VolumeArgs {
 
 /// A volume as it is in its file, if there is one.
 ///
-/// * `quantity` – what is wanted, where the format says what values are; none: none that has such a format
+/// * `quantity` – what is wanted, where the format says what values are; none: a quantity that DICOM files do not hold
 pub(super) fn read_volume(
     path: Option<&Path>,
     flag: &str,
@@ -162,7 +162,7 @@ pub(super) fn read_volume(
     let Some(path) = path else { return Part::Absent };
     let read = match quantity {
         Some(quantity) => read_volume_of(path, quantity),
-        None => read_file(path),
+        None => read_volume_beside_dicom(path),
     };
     let file = checks.at(flag, read);
     let words = file.iter().flat_map(|file| &file.warnings);

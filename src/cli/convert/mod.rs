@@ -68,8 +68,8 @@ impl Args {
 
     /// Files that are read.
     fn inputs(&self) -> impl Iterator<Item = &Path> {
-        let beside = [&self.from_dicom.grid, &self.dicom.reference, &self.seg.label_names].into_iter().flatten();
-        std::iter::once(&self.input).chain(beside).map(PathBuf::as_path)
+        let beside = [&self.from_dicom.grid, &self.seg.label_names].into_iter().flatten();
+        std::iter::once(&self.input).chain(beside).map(PathBuf::as_path).chain(self.dicom.inputs())
     }
 }
 
@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     }
     let input = args.fetch.input(&args.input)?;
     let args = &Args { input: input.path().to_owned(), ..args.clone() };
-    if args.target != Target::Rtdose {
+    if !matches!(args.target, Target::Rtdose | Target::Dose) {
         args.rtdose.refuse(&mut checks);
     }
     if args.target != Target::Seg {

@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::rtdose::with_kind;
 use super::{Args, Target};
 use crate::domain::{Checks, DoseError, grid::Affine};
+use crate::formats::dicom::write::DoseKind;
 use crate::formats::dicom::{self, ActivityAccount, DicomImage, Quantity, Wanted};
 use crate::formats::volume_file::{Origin, OutputFormat, write_volume};
 use crate::report::numbers::significant;
@@ -41,11 +43,21 @@ pub(super) fn run(args: &Args, mut checks: Checks) -> Result<(), DoseError> {
     checks.finish()?;
     let (wanted, text) = match args.target {
         Target::Activity => (Wanted::Activity { calibration }, "activity concentration [Bq/mL]"),
-        Target::Dose => (Wanted::Dose, "absorbed dose [Gy]"),
+        Target::Dose => {
+            let kind = args.rtdose.kind();
+            let text = match kind {
+                DoseKind::Physical => "absorbed dose [Gy]",
+                DoseKind::Effective => "dose weighted by its effect [Gy]",
+                DoseKind::Uncertainty => "uncertainty of the dose, 1 sigma [Gy]",
+            };
+            (Wanted::Dose { kind: Some(kind) }, text)
+        }
         Target::Ct | Target::Labels | Target::Rtdose | Target::Seg => (Wanted::Ct, "CT number [HU]"),
     };
     let mut checks = Checks::new();
-    let image = checks.at("input", dicom::read_image(place, wanted));
+    let is_dose = args.target == Target::Dose;
+    let read = dicom::read_image(place, wanted).map_err(|fault| if is_dose { with_kind(fault) } else { fault });
+    let image = checks.at("input", read);
     checks.finish()?;
     let DicomImage { volume, account, warnings } = image.expect("an image without a fault is there");
     write_volume(&args.output, &volume, &format!("dosegrid convert: {text}"), &Origin::default())

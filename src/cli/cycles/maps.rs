@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::cli::dicom::{DicomArgs, is_dicom_name};
 use crate::domain::{Checks, DoseError, Invalid, RigidTransform, Volume, VoxelGrid, words};
 use crate::formats::dicom::write::DoseKind;
-use crate::formats::volume_file::{Origin, OutputFormat, read_volume, write_volume};
+use crate::formats::dicom::{Belonging, check_pair};
+use crate::formats::volume_file::{Origin, OutputFormat, read_dose, write_volume};
 use crate::intake::{RegridKind, Regridded, RegriddedValues, Regridding};
 use crate::resample::reorder;
 
@@ -37,6 +38,10 @@ struct Maps {
     grid: Arc<VoxelGrid>,
     origin: Origin,
     values: Vec<Volume<f32>>,
+    /// Whose they are, and where they lie, as far as they are DICOM.
+    belonging: Belonging,
+    /// What looks wrong but may be meant, each with the name of its file.
+    warnings: Vec<String>,
 }
 
 impl MapArgs {
@@ -52,7 +57,7 @@ impl MapArgs {
 
     /// Files that are read.
     pub(super) fn inputs(&self) -> impl Iterator<Item = &Path> {
-        self.dose.iter().chain(&self.uncertainty).chain(&self.dicom.reference).map(PathBuf::as_path)
+        self.dose.iter().chain(&self.uncertainty).map(PathBuf::as_path).chain(self.dicom.inputs())
     }
 
     /// All files that are written, by their flags.
@@ -65,14 +70,19 @@ impl MapArgs {
     pub(super) fn run(&self, mut checks: Checks) -> Result<(), DoseError> {
         self.check(&mut checks);
         let doses = self.read("dose", &self.dose, None, &mut checks);
-        let grid = doses.as_ref().map(|doses| doses.grid.clone());
-        let sigmas = self.read("uncertainty", &self.uncertainty, grid, &mut checks);
+        let sigmas = self.read("uncertainty", &self.uncertainty, doses.as_ref(), &mut checks);
         let wanted = self.outputs().find(|(_, path)| is_dicom_name(path)).map(|(flag, _)| flag);
         let dicom = self.dicom.read(wanted, None, &mut checks);
         if let (Some(dicom), Some(doses)) = (&dicom, &doses) {
-            dicom.check_place(&doses.grid, &mut checks);
+            let is_of_it = checks.at("reference", dicom.check_belonging("the dose maps", &doses.belonging)).is_some();
+            if is_of_it {
+                dicom.check_place(&doses.grid, &mut checks);
+            }
         }
         checks.finish()?;
+        for maps in doses.iter().chain(&sigmas) {
+            maps.warnings.iter().for_each(|words| tell!("warning: {words}"));
+        }
         let sums = [
             ("dose-output", &self.dose_output, doses.map(|maps| maps.sum(|gy| gy, |sum| sum)), DoseKind::Physical),
             (
@@ -122,18 +132,26 @@ impl MapArgs {
 
     /// Reads a map of each cycle and puts it on one grid. Every bad file is recorded by name.
     ///
-    /// * `grid` – none: that of the first
-    fn read(&self, flag: &str, paths: &[PathBuf], grid: Option<Arc<VoxelGrid>>, checks: &mut Checks) -> Option<Maps> {
+    /// * `first` – whose grid they are put on, and whose patient they are of; none: those of the first map
+    fn read(&self, flag: &str, paths: &[PathBuf], first: Option<&Maps>, checks: &mut Checks) -> Option<Maps> {
+        let kind = if flag == "dose" { DoseKind::Physical } else { DoseKind::Uncertainty };
         let mut maps: Option<Maps> = None;
         for path in paths {
             let name = format!("{flag} {}", path.display());
-            let Some(file) = checks.at(&name, read_volume(path)) else { continue };
-            let (_, origin) = (file.warnings, file.header.origin);
+            let Some(file) = checks.at(&name, read_dose(path, Some(kind))) else { continue };
+            let origin = file.header.origin;
+            let own = file.header.dicom.map(|account| account.belonging());
             let maps = maps.get_or_insert_with(|| Maps {
-                grid: grid.clone().unwrap_or_else(|| file.volume.grid().clone()),
+                grid: first.map_or_else(|| file.volume.grid().clone(), |first| first.grid.clone()),
                 origin,
                 values: Vec::new(),
+                belonging: first.map(|first| first.belonging.clone()).unwrap_or_default(),
+                warnings: Vec::new(),
             });
+            maps.warnings.extend(file.warnings.into_iter().map(|words| format!("{name}: {words}")));
+            if let Some(own) = own {
+                checks.at(&name, maps.take_belonging(&own));
+            }
             maps.values.extend(checks.at(&name, on_grid(file.volume, &maps.grid, self.resample)));
         }
         maps.filter(|maps| maps.values.len() == paths.len())
@@ -141,6 +159,21 @@ impl MapArgs {
 }
 
 impl Maps {
+    /// Keeps whose a map is and where it lies, as far as nothing is known yet.
+    ///
+    /// # Errors
+    /// If it is of another patient, or lies in another frame of reference, than those before.
+    fn take_belonging(&mut self, own: &Belonging) -> Result<(), Invalid> {
+        let hint =
+            |Invalid(reason)| Invalid(reason + "; dosegrid resample --transform puts one on the grid of another");
+        check_pair("it", &own.of_patient(), "the maps before it", &self.belonging)?;
+        check_pair("it", own, "the maps before it", &self.belonging).map_err(hint)?;
+        let known = &mut self.belonging;
+        known.patient = known.patient.take().or_else(|| own.patient.clone());
+        known.frame_of_reference = known.frame_of_reference.take().or_else(|| own.frame_of_reference.clone());
+        Ok(())
+    }
+
     /// The sum over cycles.
     ///
     /// * `of` – what of a value is added

@@ -10,15 +10,17 @@ use super::outputs::Report;
 use super::{Args, finished};
 use crate::cli::remote::Remote;
 use crate::cli::time_points::{Said, TimeLine, read_on_one_grid, regions_on};
-use crate::clinic::{Moment, PointDraft, SeriesDraft, VoxelRegion, hours_between, regions_of};
+use crate::clinic::{Moment, PointDraft, SeriesDraft, ValueRefersTo, VoxelRegion, hours_between, regions_of};
 use crate::domain::{Checks, DoseError, Invalid, MomentUnit, RigidTransform, Volume, Warning, warning};
-use crate::formats::dicom::{self, ActivityAccount, Place, Quantity};
+use crate::formats::dicom::{self, ActivityAccount, Belonging, LabelGrid, Place, Quantity, check_pair};
 use crate::formats::labels::{self, LabelFiles};
 use crate::formats::map_series::{self, MapScan, MapSeries, MapUnit};
 use crate::formats::volume_file::{Origin, VolumeFile, is_volume_name, read_volume_of};
 
 /// Bq in a MBq.
 const BQ_PER_MBQ: f64 = 1e6;
+/// Difference of two times of a scan that is rounding [h].
+const SAME_TIME_H: f64 = 1.0 / 60.0;
 /// The name of the only region where there are no labels.
 const ALL: &str = "all";
 
@@ -55,9 +57,11 @@ fn by(args: &Args, asked: &Asked, checks: &mut Checks) -> Option<By> {
 fn of_toml(args: &Args, path: &Path, remote: Option<&Remote>) -> Result<Report, DoseError> {
     let mut checks = Checks::new();
     args.time_points.refuse("a folder of DICOM files as --series", &mut checks);
-    let Some(series) = checks.at("series", map_series::read(path)) else {
+    let Some(mut series) = checks.at("series", map_series::read(path)) else {
         return Err(checks.finish().expect_err("a fault was recorded"));
     };
+    // Flags take precedence.
+    series.value_refers_to = args.curve.value_refers_to.clone().or(series.value_refers_to);
     args.check_output(series.scans.iter().map(|scan| scan.file.as_path()), &mut checks);
     let held = if series.unit == Some(MapUnit::GyPerH) { Held::DoseRate } else { Held::Activity };
     if held == Held::DoseRate && args.by != "voxel" {
@@ -99,7 +103,7 @@ fn of_toml(args: &Args, path: &Path, remote: Option<&Remote>) -> Result<Report, 
         infusion_h: args.curve.infusion.or(series.infusion_h).unwrap_or(0.0),
         ..flags
     };
-    let regions = regions(args, &maps.volumes[0])?;
+    let regions = regions(args, &maps.volumes[0], maps.belonging.as_ref())?;
     let maps = Maps { held, volumes: maps.volumes, origin: maps.origin, draft, regions };
     let report = integrate_maps(&args.curve, &asked, by, maps, remote)?;
     finished(Checks::new(), report)
@@ -112,6 +116,8 @@ struct ReadMaps {
     origin: Origin,
     /// What DICOM files say.
     accounts: Vec<ActivityAccount>,
+    /// Whose the first DICOM file is, and where it lies.
+    belonging: Option<Belonging>,
 }
 
 impl ReadMaps {
@@ -132,6 +138,13 @@ impl ReadMaps {
         let of_file = |account: &ActivityAccount| account.injection.as_ref()?.time.clone();
         let times: BTreeSet<String> = self.accounts.iter().filter_map(of_file).collect();
         let hours = |first: &String, other: &String| hours_between(first, other).unwrap_or(f64::NAN);
+        let of_corrected = self.accounts.iter().filter(|account| account.reference_event.as_deref() == Some("ADMIN"));
+        if let (Some(said), Some(own)) = (injection, of_corrected.filter_map(of_file).next())
+            && hours(said, &own).abs() > SAME_TIME_H
+        {
+            let words = format!("{said} is not that of a DICOM file, {own}, to which its decay was corrected");
+            checks.fail("injection", words);
+        }
         if let (None, Some(first)) = (injection, times.first())
             && times.iter().any(|other| hours(first, other) != 0.0)
         {
@@ -144,8 +157,13 @@ impl ReadMaps {
 /// Reads the maps. All are on the grid of the first.
 fn read(series: &MapSeries) -> Result<ReadMaps, DoseError> {
     let mut checks = Checks::new();
-    let mut maps =
-        ReadMaps { volumes: Vec::new(), points: Vec::new(), origin: Origin::default(), accounts: Vec::new() };
+    let mut maps = ReadMaps {
+        volumes: Vec::new(),
+        points: Vec::new(),
+        origin: Origin::default(),
+        accounts: Vec::new(),
+        belonging: None,
+    };
     for (number, scan) in series.scans.iter().enumerate() {
         let field = format!("scan_{}", number + 1);
         let place = |scan: &MapScan| scan.file.canonicalize().unwrap_or_else(|_| scan.file.clone());
@@ -167,6 +185,10 @@ fn read(series: &MapSeries) -> Result<ReadMaps, DoseError> {
         if maps.volumes.is_empty() {
             maps.origin = file.header.origin.clone();
         }
+        if let Some(own) = file.header.dicom.as_ref().map(|dicom| dicom.belonging()) {
+            let first = maps.belonging.get_or_insert_with(|| own.clone());
+            checks.at(format!("{field}.file"), check_scans(&own, first));
+        }
         let account = file.header.dicom.as_ref().and_then(|dicom| dicom.activity.clone());
         if let Some((volume, point)) = one(series, scan, account.as_ref(), &file, &field, &mut checks) {
             maps.volumes.push(volume);
@@ -176,6 +198,14 @@ fn read(series: &MapSeries) -> Result<ReadMaps, DoseError> {
     }
     checks.finish()?;
     Ok(maps)
+}
+
+/// # Errors
+/// If two scans are of two patients, or lie in two frames of reference.
+fn check_scans(own: &Belonging, first: &Belonging) -> Result<(), Invalid> {
+    check_pair("it", &own.of_patient(), "the first DICOM scan", first)?;
+    let hint = "; give a folder of DICOM files as --series with --registration, or --aligned";
+    check_pair("it", own, "the first DICOM scan", first).map_err(|Invalid(reason)| Invalid(reason + hint))
 }
 
 /// A map and its time; a fault is recorded.
@@ -207,8 +237,22 @@ fn one(
         }
     };
     let is_corrected_to_injection = account.is_some_and(|account| account.reference_event.as_deref() == Some("ADMIN"));
-    if is_corrected_to_injection && scan.time.is_none() {
-        let reason = "was decay-corrected to the injection: give its folder as --series, which undoes that";
+    let refers_to_injection = series.value_refers_to.as_deref() == Some(ValueRefersTo::Injection.name());
+    let is_event_known = account.is_some_and(|account| account.reference_event.is_some());
+    if refers_to_injection && is_event_known && !is_corrected_to_injection {
+        let reason = "was not decay-corrected to the injection, as value_refers_to says: leave that out";
+        checks.fail(format!("{field}.file"), reason);
+    }
+    if let (true, Some(Moment::Hours(said)), Some(own)) =
+        (is_corrected_to_injection, &scan.time, account.and_then(|account| account.scan_hours_after_injection))
+        && (said - own).abs() > SAME_TIME_H
+    {
+        let reason = format!("is {said} h, and the file was decay-corrected over {own:.3} h; leave it out");
+        checks.fail(format!("{field}.time"), reason);
+    }
+    if is_corrected_to_injection && !(scan.time.is_some() && refers_to_injection) {
+        let reason = "was decay-corrected to the injection: give its folder as --series, which undoes that, or its time \
+                      and value_refers_to = \"injection\"";
         checks.fail(format!("{field}.file"), reason);
     }
     let of_file = || Some(Moment::Clock(account?.reference_time.clone()?));
@@ -251,7 +295,12 @@ fn of_folder(args: &Args, folder: &Path, remote: Option<&Remote>) -> Result<Repo
     let mut checks = Checks::new();
     let volumes = read_on_one_grid(folder, &line, reference, &chosen, &mut told, &mut checks);
     checks.finish()?;
-    let volumes = volumes.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
+    let (volumes, own) = volumes.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
+    // Frames of reference are compared where the reference is chosen.
+    if let Some(labels) = labels.as_ref().and_then(|labels| labels.dicom.as_ref()) {
+        let pair = check_pair("they", &labels.belonging().of_patient(), "the activities", &own);
+        pair.map_err(|Invalid(reason)| DoseError::invalid("labels", reason))?;
+    }
     let grid = volumes[0].grid().clone();
     let regions = match &labels {
         None => vec![whole(&volumes[0])],
@@ -281,7 +330,9 @@ fn whole(first: &Volume<f32>) -> VoxelRegion {
 }
 
 /// The regions of the labels; without them, all as one.
-fn regions(args: &Args, first: &Volume<f32>) -> Result<Vec<VoxelRegion>, DoseError> {
+///
+/// * `own` – whose the maps are, and where they lie, where they are DICOM
+fn regions(args: &Args, first: &Volume<f32>, own: Option<&Belonging>) -> Result<Vec<VoxelRegion>, DoseError> {
     if args.labels.is_empty() {
         return Ok(vec![whole(first)]);
     }
@@ -290,6 +341,10 @@ fn regions(args: &Args, first: &Volume<f32>) -> Result<Vec<VoxelRegion>, DoseErr
     if let Some(Err(Invalid(reason))) = files.as_ref().map(|files| files.organs.grid().check_same(first.grid())) {
         let reason = format!("are not on the grid of the maps ({reason}): resample them with dosegrid resample");
         checks.fail("labels", reason);
+    }
+    let of_labels = files.as_ref().and_then(|files| files.dicom.as_ref()).map(LabelGrid::belonging);
+    if let (Some(labels), Some(maps)) = (of_labels, own) {
+        checks.at("labels", check_pair("they", &labels, "the DICOM scans", maps));
     }
     checks.finish()?;
     regions_of(&files.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?.organs)

@@ -10,7 +10,11 @@ use super::places::check_places;
 use super::remote::{Remote, RemoteArgs, in_words};
 use super::stdout;
 use crate::domain::{Checks, DoseError, Invalid, NanRule, Organs, Part, RigidTransform, Volume, VoxelGrid};
-use crate::formats::volume_file::{Origin, OutputFormat, read_frames, read_volume, write_volume};
+use crate::formats::dicom::{Belonging, LabelGrid, Place as DicomPlace, Quantity, check_pair};
+use crate::formats::volume_file::{
+    Origin, OutputFormat, VolumeFile, is_volume_name, read_dose, read_frames, read_volume_beside_dicom, read_volume_of,
+    write_volume,
+};
 use crate::formats::{labels, transform};
 use crate::intake::{
     InputRole, RawRegrid, RawTarget, RegridKind, Regridded, RegriddedValues, Regridding, regrid_without_nan,
@@ -101,10 +105,22 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
     let remote = args.remote.check(&mut checks);
     let input = read_input(args, &mut report, &mut checks);
     let like = args.like.as_ref().map(|path| read_like(path, &mut report, &mut checks));
+    let (mut own, mut of_like) = (Belonging::default(), Belonging::default());
+    let input = input.map(|(input, origin, belonging)| {
+        own = belonging;
+        (input, origin)
+    });
+    let like = like.map(|like| {
+        like.map(|(grid, origin, belonging)| {
+            of_like = belonging;
+            (grid, origin)
+        })
+    });
     let target = input.as_ref().and_then(|(input, origin)| match like {
         Some(like) => like.inspect(|(_, of_like)| warn_of_place(origin, of_like, &mut report)),
         None => with_edge(args, input.grid(), origin, &mut checks),
     });
+    check_belonging(args, &own, &of_like, &mut checks);
     let transform = read_transform(args, input.as_ref().map(|(input, _)| input), target.as_ref(), &mut checks);
     checks.finish()?;
     let both = input.zip(target).zip(transform);
@@ -175,25 +191,53 @@ fn there(
     Ok(made)
 }
 
-fn read_input(args: &Args, report: &mut Report, checks: &mut Checks) -> Option<(Input, Origin)> {
+/// Records an input and a grid of two patients or, without a transform, of two frames of reference.
+fn check_belonging(args: &Args, input: &Belonging, like: &Belonging, checks: &mut Checks) {
+    let pair = check_pair("it", &like.of_patient(), "the input", input);
+    let pair = pair.and_then(|()| match args.transform {
+        Some(_) => Ok(()),
+        None => check_pair("it", like, "the input", input)
+            .map_err(|Invalid(reason)| Invalid(reason + "; --transform gives it")),
+    });
+    checks.at("like", pair);
+}
+
+/// A map of the quantity that is named.
+fn read_map(args: &Args) -> Result<VolumeFile, Invalid> {
+    let path = args.input.as_path();
+    match args.kind {
+        Kind::Ct => read_volume_of(path, Quantity::Hu),
+        Kind::Concentration => read_volume_of(path, Quantity::BqPerMl),
+        Kind::Dose => read_dose(path, None),
+        Kind::Activity if DicomPlace::of(path).is_dicom(is_volume_name) => {
+            Err(Invalid::new("is DICOM, which holds Bq/mL and no activity per voxel: --kind concentration"))
+        }
+        Kind::Density | Kind::Labels | Kind::Activity => read_volume_beside_dicom(path),
+    }
+}
+
+fn read_input(args: &Args, report: &mut Report, checks: &mut Checks) -> Option<(Input, Origin, Belonging)> {
     if args.kind == Kind::Labels {
         let files = checks.at("input", labels::read(std::slice::from_ref(&args.input)))?;
         report.warnings.extend(files.warnings);
-        return Some((Input::Organs(files.organs), files.origin));
+        let belonging = files.dicom.as_ref().map(LabelGrid::belonging).unwrap_or_default();
+        return Some((Input::Organs(files.organs), files.origin, belonging));
     }
     let nan = checks.at("nan", NanRule::parse(&args.nan));
-    let file = checks.at("input", read_volume(&args.input))?;
+    let file = checks.at("input", read_map(args))?;
     report.warnings.extend(file.warnings);
+    let belonging = file.header.dicom.as_ref().map(|account| account.belonging()).unwrap_or_default();
     let (volume, zeroed) = checks.at("input", regrid_without_nan(args.kind.into(), file.volume, nan?))?;
     report.nan_voxels(zeroed);
-    Some((Input::Volume(volume), file.header.origin))
+    Some((Input::Volume(volume), file.header.origin, belonging))
 }
 
-/// The grid of a file, and how the file says where it lies.
-fn read_like(path: &Path, report: &mut Report, checks: &mut Checks) -> Option<(Arc<VoxelGrid>, Origin)> {
+/// The grid of a file, how the file says where it lies, and whose it is.
+fn read_like(path: &Path, report: &mut Report, checks: &mut Checks) -> Option<(Arc<VoxelGrid>, Origin, Belonging)> {
     let like = checks.at("like", read_frames::<f32>(path))?;
     report.warnings.extend(like.warnings.into_iter().map(|warning| format!("like: {warning}")));
-    Some((like.header.grid, like.header.origin))
+    let belonging = like.header.dicom.as_ref().map(|account| account.belonging()).unwrap_or_default();
+    Some((like.header.grid, like.header.origin, belonging))
 }
 
 /// A grid of cubes over the input.

@@ -13,6 +13,8 @@ pub(super) struct PlannedCt {
     pub(super) series: String,
     /// As every command takes it.
     pub(super) path: PathBuf,
+    /// UID of its coordinates.
+    pub(super) frame: Option<String>,
 }
 
 /// The CT of the time point that counts; a fault is recorded.
@@ -26,7 +28,10 @@ pub(super) fn choose_ct(
 ) -> Option<PlannedCt> {
     let cts: Vec<(&str, &str)> =
         inventory.series.iter().filter_map(|entry| Some((entry.series_uid.as_str(), ct_frame(entry)?))).collect();
-    let planned = |series: &str| Some(PlannedCt { series: series.into(), path: series_path(&args.folder, series) });
+    let planned = |series: &str| {
+        let frame = cts.iter().find(|(uid, _)| *uid == series).map(|(_, frame)| (*frame).to_owned());
+        Some(PlannedCt { series: series.into(), path: series_path(&args.folder, series), frame })
+    };
     let list = |cts: &[(&str, &str)]| cts.iter().map(|(uid, _)| *uid).collect::<Vec<_>>().join(", ");
     if let Some(uid) = &args.ct_series {
         let Some((_, frame)) = cts.iter().find(|(series, _)| series == uid) else {

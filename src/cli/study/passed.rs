@@ -71,6 +71,11 @@ impl PassedArgs {
         self.method.as_deref().is_none_or(|method| method == "monte-carlo")
     }
 
+    /// Whether the dose lies on the grid of the CT.
+    pub(super) fn is_on_ct(&self) -> bool {
+        self.dose_grid.as_deref() == Some("ct")
+    }
+
     /// Records faults of these flags, which `compute` would find after the curves are made.
     ///
     /// * `half_life` – of one time point

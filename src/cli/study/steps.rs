@@ -15,10 +15,13 @@ use crate::cli::report_again::{CURVES, DATA_FOLDER, REPORT, RTDOSE};
 use crate::cli::time_points::{read_on_one_grid, regions_on};
 use crate::cli::{Cli, Command, compute, convert, stdout};
 use crate::clinic::VoxelRegion;
-use crate::domain::{Checks, DoseError, Invalid, RigidTransform, Volume, Warning, warning};
+use crate::domain::{Checks, DoseError, Invalid, RigidTransform, Volume, VoxelGrid, Warning, warning};
 use crate::formats::atomic::remove_if_there;
-use crate::formats::volume_file::{Origin, write_volume};
-use crate::formats::{json, labels, transform};
+use crate::formats::dicom::{Quantity, check_no_third, space_of_frame};
+use crate::formats::transform::{self, TransformFile};
+use crate::formats::volume_file::{Origin, read_volume_of, write_volume};
+use crate::formats::{json, labels};
+use crate::resample::Space;
 
 /// Bq in a MBq.
 const BQ_PER_MBQ: f64 = 1e6;
@@ -28,6 +31,13 @@ pub(in crate::cli) const ACTIVITY: &str = "activity.nii.gz";
 const TIA: &str = "tia.nii.gz";
 const DOSE: &str = "dose.nii.gz";
 pub(in crate::cli) const SIGMA: &str = "sigma.nii.gz";
+/// From points of the activity to those of the CT, as ITK has it.
+const REGISTRATION: &str = "activity_to_ct.tfm";
+
+/// Whether doses lie in other coordinates than the CT, to whose frame of reference their DICOM objects belong.
+fn leads_to_ct(args: &Args) -> bool {
+    args.transform.is_some() && !args.passed.is_on_ct()
+}
 
 /// What a study writes: a flag of `compute`, or none, and a file.
 pub(super) fn files(plan: &Plan, args: &Args) -> Vec<(Option<&'static str>, &'static str)> {
@@ -36,13 +46,14 @@ pub(super) fn files(plan: &Plan, args: &Args) -> Vec<(Option<&'static str>, &'st
 }
 
 /// What a study may write: whether this one does, a flag of `compute`, or none, and a file.
-fn all_files(plan: &Plan, args: &Args) -> [(bool, Option<&'static str>, &'static str); 16] {
+fn all_files(plan: &Plan, args: &Args) -> [(bool, Option<&'static str>, &'static str); 17] {
     let has_curves = matches!(plan.integrated, Integrated::ByCurves(_));
     let (sigma, organs) = (args.passed.is_monte_carlo(), plan.labels.is_some());
     // A report needs the maps, which stay on the server.
     let here = args.remote.server.is_none();
     [
         (true, None, ACTIVITY),
+        (leads_to_ct(args), None, REGISTRATION),
         (has_curves, None, CURVES),
         (has_curves, None, "curves.csv"),
         (has_curves, None, "curves.png"),
@@ -108,7 +119,12 @@ pub(super) fn commands(args: &Args, plan: &Plan) -> Vec<Vec<String>> {
     compute.extend(outputs.flatten());
     let rtdose = |from: &str, to: &str, kind: &str| {
         let (from, to) = (place(from), place(to));
-        words(&["convert", &from, "--as", "rtdose", "--kind", kind, "--reference", &ct, "--output", &to])
+        let mut convert = words(&["convert", &from, "--as", "rtdose", "--kind", kind, "--reference", &ct]);
+        if leads_to_ct(args) {
+            convert.extend(words(&["--reference-transform", &place(REGISTRATION)]));
+        }
+        convert.extend(words(&["--output", &to]));
+        convert
     };
     let mut all = vec![compute, rtdose(DOSE, RTDOSE, "physical")];
     if args.passed.is_monte_carlo() {
@@ -126,11 +142,16 @@ pub(super) fn run(args: &Args, plan: &Plan, output: &Path, stages: &mut Stages) 
     let mut checks = Checks::new();
     let maps = read_on_one_grid(&plan.folder, &plan.line, plan.reference, &plan.chosen, &mut told, &mut checks);
     checks.finish()?;
-    let maps = maps.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
-    write_activity(output, &maps[plan.reference])?;
+    let (maps, _) = maps.ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
+    let fixed = &maps[plan.reference];
+    write_activity(output, fixed)?;
+    let transform = registration(args, plan, fixed.grid())?;
+    if let Some(transform) = transform.as_ref().filter(|_| leads_to_ct(args)) {
+        transform::write(&output.join(REGISTRATION), transform).map_err(|error| cannot_write(REGISTRATION, &error))?;
+    }
     if let Integrated::ByCurves(by) = plan.integrated {
         stages.begin("curves and integrals");
-        let regions = regions(args, plan, &maps[0], &mut told)?;
+        let regions = regions(plan, &maps[0], transform.as_ref(), &mut told)?;
         let draft = plan.line.draft(args.curve.infusion);
         let maps = Maps { held: Held::Activity, volumes: maps, origin: Origin::default(), draft, regions };
         let report = integrate_maps(&args.curve, &plan.asked, by, maps, None)?;
@@ -194,7 +215,14 @@ fn write_activity(output: &Path, map: &Volume<f32>) -> Result<(), DoseError> {
 }
 
 /// The regions of the curves; without organs, all as one.
-fn regions(args: &Args, plan: &Plan, map: &Volume<f32>, told: &mut Vec<String>) -> Result<Vec<VoxelRegion>, DoseError> {
+///
+/// * `transform` – from points of the activity to those of the CT, where a caller gave it
+fn regions(
+    plan: &Plan,
+    map: &Volume<f32>,
+    transform: Option<&RigidTransform>,
+    told: &mut Vec<String>,
+) -> Result<Vec<VoxelRegion>, DoseError> {
     let Some(planned) = &plan.labels else {
         let voxels = (0_u32..).take(map.grid().voxels()).collect();
         return Ok(vec![VoxelRegion { name: "all".into(), voxels }]);
@@ -202,14 +230,32 @@ fn regions(args: &Args, plan: &Plan, map: &Volume<f32>, told: &mut Vec<String>) 
     let invalid = |field: &'static str| move |Invalid(reason): Invalid| DoseError::invalid(field, reason);
     let files = labels::read(std::slice::from_ref(&planned.path)).map_err(invalid("labels-series"))?;
     told.extend(files.warnings.iter().cloned());
-    // Labels lie where the CT does.
-    let transform = match &args.transform {
-        Some(path) => transform::read(path)
-            .and_then(|file| file.between(files.organs.grid(), map.grid()))
-            .map_err(invalid("transform"))?,
-        None => RigidTransform::IDENTITY,
+    let own = files.dicom.as_ref().and_then(|labels| labels.frame_of_reference.as_deref());
+    let activity = plan.line.points[plan.reference].frame.as_deref();
+    let ct = plan.ct.frame.as_deref();
+    // As `compute` places them.
+    let is_with_ct = match space_of_frame(own, activity, ct) {
+        Some(space) => space == Space::Ct,
+        None => map.grid().check_same(files.organs.grid()).is_err(),
     };
-    regions_on(&files.organs, map.grid(), &transform, told)
+    if transform.is_some() {
+        check_no_third(own, activity, ct).map_err(invalid("labels-series"))?;
+    }
+    let transform = transform.filter(|_| is_with_ct).unwrap_or(&RigidTransform::IDENTITY);
+    regions_on(&files.organs, map.grid(), transform, told)
+}
+
+/// From points of the activity to those of the CT, where a caller gave it.
+fn registration(args: &Args, plan: &Plan, activity: &VoxelGrid) -> Result<Option<RigidTransform>, DoseError> {
+    let Some(path) = &args.transform else { return Ok(None) };
+    let read = || match transform::read(path)? {
+        TransformFile::Itk(transform) => Ok(transform),
+        file @ TransformFile::Fsl(_) => {
+            let ct = read_volume_of(&plan.ct.path, Quantity::Hu)?;
+            file.between(ct.volume.grid(), activity)
+        }
+    };
+    read().map(Some).map_err(|Invalid(reason)| DoseError::invalid("transform", reason))
 }
 
 /// Runs a command as if it had been typed.

@@ -293,7 +293,15 @@ fn point(entry: &SeriesEntry, nuclide: &Nuclide, injection: &str, checks: &mut C
         return None;
     }
     let half_life_h = account.half_life_s.unwrap_or(nuclide.half_life_s) / 3600.0;
-    let factor = if is_corrected_to_injection { (-LN_2 / half_life_h * hours).exp() } else { 1.0 };
+    // The file was corrected to its own injection, whatever a caller says of it.
+    let corrected_h = if is_corrected_to_injection { account.scan_hours_after_injection } else { Some(0.0) };
+    let Some(corrected_h) = corrected_h else {
+        let words =
+            format!("{uid} was decay-corrected to the injection, and does not say how long before the scan it was");
+        checks.fail("activity-series", words);
+        return None;
+    };
+    let factor = (-LN_2 / half_life_h * corrected_h).exp();
     Some(TimePoint {
         series: uid.clone(),
         frame: entry.frame_of_reference.clone(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Chosen, TimeLine, TimePoint};
 use crate::domain::{Checks, Invalid, RigidTransform, Volume};
-use crate::formats::dicom::{DicomImage, Place, Wanted, read_image};
+use crate::formats::dicom::{Belonging, DicomImage, Place, Wanted, read_image};
 use crate::report::numbers::significant;
 use crate::resample::{MAX_SHARE_OUTSIDE, Resampler, share_outside};
 
@@ -45,8 +45,8 @@ impl TimeLine {
     }
 }
 
-/// Reads the maps and puts them on the grid of the reference, their totals kept [MBq a voxel]. What lies outside one
-/// of them is told.
+/// Reads the maps and puts them on the grid of the reference, their totals kept [MBq a voxel]; with whose the
+/// reference is. What lies outside one of them is told.
 ///
 /// # Errors
 /// Every series that cannot be read or put there.
@@ -57,28 +57,28 @@ pub(in crate::cli) fn read_on_one_grid(
     chosen: &Chosen,
     told: &mut Vec<String>,
     checks: &mut Checks,
-) -> Option<Vec<Volume<f32>>> {
-    let fixed = checks.at("folder", read(folder, &line.points[reference]))?;
+) -> Option<(Vec<Volume<f32>>, Belonging)> {
+    let (fixed, belonging) = checks.at("folder", read(folder, &line.points[reference]))?;
     let mut maps = Vec::new();
     for (number, point) in line.points.iter().enumerate() {
         if number == reference {
             maps.push(Some(fixed.clone()));
             continue;
         }
-        let moved = read(folder, point).and_then(|map| placed(&map, &fixed, point, chosen, told));
+        let moved = read(folder, point).and_then(|(map, _)| placed(&map, &fixed, point, chosen, told));
         maps.push(checks.at("folder", moved));
     }
-    maps.into_iter().collect()
+    Some((maps.into_iter().collect::<Option<_>>()?, belonging))
 }
 
-/// Activity at the moment of a time point [MBq a voxel].
-fn read(folder: &Path, point: &TimePoint) -> Result<Volume<f32>, Invalid> {
+/// Activity at the moment of a time point [MBq a voxel], and whose it is.
+fn read(folder: &Path, point: &TimePoint) -> Result<(Volume<f32>, Belonging), Invalid> {
     let place = Place { path: folder.to_owned(), series: Some(point.series.clone()) };
-    let DicomImage { volume, .. } = read_image(place, Wanted::Activity { calibration: point.calibration })
+    let DicomImage { volume, account, .. } = read_image(place, Wanted::Activity { calibration: point.calibration })
         .map_err(|Invalid(reason)| Invalid::new(format!("{}: {reason}", point.series)))?;
     let factor = volume.grid().voxel_volume_cm3() / BQ_PER_MBQ * point.factor;
     #[expect(clippy::cast_possible_truncation, reason = "maps have single precision")]
-    Ok(volume.map(|value| (f64::from(*value) * factor) as f32))
+    Ok((volume.map(|value| (f64::from(*value) * factor) as f32), account.belonging()))
 }
 
 fn placed(

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::belonging::Belonging;
 use super::inventory::Inventory;
 use super::outline::Outlined;
 use super::radiopharmaceutical::Injection;
 use super::source::Place;
+use super::write::DoseKind;
 use crate::domain::{Organs, Volume, VoxelGrid};
 
 /// What the values of a volume are.
@@ -77,7 +79,10 @@ pub enum Wanted {
         calibration: Option<Calibration>,
     },
     /// A dose [Gy].
-    Dose,
+    Dose {
+        /// Of this kind; none: an absorbed or a weighted one.
+        kind: Option<DoseKind>,
+    },
     /// Organs and tumours.
     Labels {
         /// Where they are wanted; else on the grid of the images that they were drawn on, if these are found.
@@ -133,6 +138,13 @@ pub struct ImageAccount {
     pub activity: Option<ActivityAccount>,
 }
 
+impl ImageAccount {
+    /// Whose it is, and where it lies.
+    pub fn belonging(&self) -> Belonging {
+        Belonging { frame_of_reference: self.frame_of_reference.clone(), patient: self.patient.clone() }
+    }
+}
+
 /// What the files say of an activity.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActivityAccount {
@@ -158,6 +170,9 @@ pub struct ActivityAccount {
     pub scan_hours_after_injection: Option<f64>,
     /// How counts became activity.
     pub calibration: Option<Calibration>,
+    /// Whether the injection has a time of day, and nothing says on which day it was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub injection_day_unknown: bool,
 }
 
 /// A volume.
@@ -195,6 +210,8 @@ pub struct ReferenceHeaders {
     pub(super) attributes: Vec<u8>,
     /// Least and greatest coordinate of the images' pixels by axis, as in NIfTI [mm]; none where the files do not say.
     pub(super) extent_mm: Option<[[f64; 2]; 3]>,
+    /// Tells two patients apart; it does not say who they are.
+    pub(super) patient: Option<String>,
 }
 
 /// An answer to a [`Request`].
@@ -220,5 +237,10 @@ impl LabelGrid {
             frame_of_reference: account.and_then(|account| account.frame_of_reference.clone()),
             patient: account.and_then(|account| account.patient.clone()),
         }
+    }
+
+    /// Whose it is, and where it lies.
+    pub fn belonging(&self) -> Belonging {
+        Belonging { frame_of_reference: self.frame_of_reference.clone(), patient: self.patient.clone() }
     }
 }

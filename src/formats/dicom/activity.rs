@@ -206,5 +206,6 @@ fn account(
         hours_after_injection: since(reference.map(|reference| reference.moment)),
         scan_hours_after_injection: since(scan),
         calibration,
+        injection_day_unknown: drug.is_day_unknown,
     })
 }

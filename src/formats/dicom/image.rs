@@ -16,6 +16,7 @@ use super::series::{Kind, Series, Study};
 use super::slices::{check_all_there, same_values};
 use super::stack::{Plane, Stack, stack};
 use super::values::{Unspecified, ct_scale, dose_scale};
+use super::write::DoseKind;
 use crate::domain::{Invalid, Volume, VoxelGrid};
 use crate::formats::volume_file::MAX_VOXELS;
 
@@ -32,6 +33,15 @@ fn kinds(quantity: Option<Quantity>) -> &'static [Kind] {
     }
 }
 
+/// What a caller says of a volume.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked {
+    /// What makes activity of counts.
+    pub(super) calibration: Option<Calibration>,
+    /// What a dose has to be; none: an absorbed or a weighted one.
+    pub(super) dose: Option<DoseKind>,
+}
+
 /// The volume of a study that holds a quantity, or the only one that there is.
 ///
 /// # Errors
@@ -40,7 +50,7 @@ pub(super) fn read(
     study: &Study,
     series: Option<&str>,
     quantity: Option<Quantity>,
-    calibration: Option<Calibration>,
+    asked: Asked,
 ) -> Result<DicomImage, Invalid> {
     study.check_whole()?;
     let what = quantity.map_or("volume", Quantity::words);
@@ -51,7 +61,7 @@ pub(super) fn read(
         Kind::Dose => Quantity::Gy,
         Kind::Ct | Kind::Segmentation | Kind::Structures | Kind::RealWorldMap | Kind::Other => Quantity::Hu,
     };
-    let mut read = read_series(study, chosen, quantity, calibration)?;
+    let mut read = read_series(study, chosen, quantity, asked)?;
     warnings.append(&mut read.warnings);
     Ok(DicomImage { warnings, ..read })
 }
@@ -64,7 +74,7 @@ pub(super) fn read_series(
     study: &Study,
     chosen: &Series,
     quantity: Quantity,
-    calibration: Option<Calibration>,
+    asked: Asked,
 ) -> Result<DicomImage, Invalid> {
     let mut warnings = Vec::new();
     chosen.check_one_patient()?;
@@ -87,10 +97,10 @@ pub(super) fn read_series(
         }
         Quantity::Gy => {
             agreement::check_dose(chosen)?;
-            (picture.fill(|instance, _, _| dose_scale(instance), &mut warnings)?, None)
+            (picture.fill(|instance, _, _| dose_scale(instance, asked.dose), &mut warnings)?, None)
         }
         Quantity::BqPerMl => {
-            let (values, account) = activity::read(&picture, &maps, calibration, &mut warnings)?;
+            let (values, account) = activity::read(&picture, &maps, asked.calibration, &mut warnings)?;
             (values, Some(account))
         }
     };

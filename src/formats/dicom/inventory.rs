@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::{ActivityAccount, Calibration, Quantity};
 use super::attributes::Attributes;
-use super::image::{self, Picture, is_beside};
+use super::image::{self, Asked, Picture, is_beside};
 use super::labels::{self, referenced_series};
 use super::patient::{self, PATIENT_TOLD_BY};
 use super::radiopharmaceutical::Injection;
@@ -153,9 +153,12 @@ fn volume(
     calibration: Option<Calibration>,
     entry: &mut SeriesEntry,
 ) -> Result<(), Invalid> {
-    let read = image::read_series(study, series, quantity, None);
+    let read = image::read_series(study, series, quantity, Asked::default());
     let read = match (read, calibration) {
-        (Err(_), Some(calibration)) => image::read_series(study, series, quantity, Some(calibration))?,
+        (Err(_), Some(calibration)) => {
+            let asked = Asked { calibration: Some(calibration), ..Asked::default() };
+            image::read_series(study, series, quantity, asked)?
+        }
         (read, _) => read?,
     };
     entry.warnings.extend(read.warnings);

@@ -7,9 +7,9 @@ use dicom_dictionary_std::tags;
 
 use super::account::{DicomLabels, LabelGrid};
 use super::attributes::{Attributes, Object};
+use super::belonging::{Belonging, check_pair};
 use super::image::Picture;
 use super::parse::uid;
-use super::patient::{self, PATIENT_TOLD_BY};
 use super::segmentation;
 use super::series::{Kind, Series, Study};
 use super::structures;
@@ -120,12 +120,8 @@ fn target(
     };
     let frame_of_reference = frame_of_reference(chosen)?;
     if let Some(target) = &target {
-        check_pair(
-            "the labels",
-            (&frame_of_reference, &chosen.patient()),
-            "the grid",
-            (&target.frame_of_reference, &target.patient),
-        )?;
+        let own = Belonging { frame_of_reference: frame_of_reference.clone(), patient: chosen.patient() };
+        check_pair("the labels", &own, "the grid", &target.belonging())?;
         if target.frame_of_reference.is_none() || frame_of_reference.is_none() {
             warnings.push("whether labels and grid share a frame of reference is not known".into());
         }
@@ -151,30 +147,6 @@ fn check_any(found: &Found) -> Result<(), Invalid> {
 
 fn left_out_in_words((name, why): &(String, String)) -> String {
     format!("`{name}` is left out: {why}")
-}
-
-/// Whether two belong to one patient and lie in the same coordinates, as far as both say.
-///
-/// # Errors
-/// If they do not.
-pub fn check_pair(
-    a: &str,
-    of_a: (&Option<String>, &Option<String>),
-    b: &str,
-    of_b: (&Option<String>, &Option<String>),
-) -> Result<(), Invalid> {
-    if of_a.1.is_some() && of_b.1.is_some() && !patient::may_be_one(of_a.1.as_deref(), of_b.1.as_deref()) {
-        return Err(Invalid::new(format!("{a} and {b} belong to two patients ({PATIENT_TOLD_BY})")));
-    }
-    if let (Some(first), Some(second)) = (of_a.0, of_b.0)
-        && first != second
-    {
-        return Err(Invalid::new(format!(
-            "{a} and {b} lie in two frames of reference, {first} and {second}: they need a registration; each frame of \
-             reference has coordinates of its own"
-        )));
-    }
-    Ok(())
 }
 
 /// The frame of reference of a series of labels: that of its header, or the one that it names.
@@ -237,7 +209,10 @@ fn onto(organs: &Organs, grid: &Arc<VoxelGrid>, warnings: &mut Vec<String>) -> R
     let to_target = inverse(grid.affine()).expect("the affine of a grid can be inverted");
     let matrix = compose(&to_target, organs.grid().affine());
     let is_whole = |v: f64| (v - v.round()).abs() <= SAME_CENTRE;
-    let turns = matrix.iter().all(|row| row[..3].iter().all(|v| is_whole(*v)) && is_whole(row[3]));
+    // A step of two voxels would leave every second one empty: each axis becomes one axis, voxel by voxel.
+    let is_one = |line: [f64; 3]| line.iter().map(|v| v.round().abs()).sum::<f64>() == 1.0;
+    let keeps_axes = (0..3).all(|i| is_one([0, 1, 2].map(|k| matrix[i][k])) && is_one([0, 1, 2].map(|k| matrix[k][i])));
+    let turns = keeps_axes && matrix.iter().all(|row| row.iter().all(|v| is_whole(*v)));
     let corners = organs.grid().shape().map(|n| (n - 1) as f64);
     let drift = (0..3).map(|axis| (0..3).map(|i| (matrix[axis][i] - matrix[axis][i].round()).abs() * corners[i]).sum());
     let stays = drift.fold(0.0, |a: f64, b: f64| a.max(b)) <= 5.0 * SAME_CENTRE;
@@ -275,4 +250,40 @@ fn onto(organs: &Organs, grid: &Arc<VoxelGrid>, warnings: &mut Vec<String>) -> R
         warnings.push(format!("{} of labels outside the grid: left out", words::voxels(outside)));
     }
     Organs::new(grid.clone(), moved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Voxels of 5 mm on a side but for the spacings given, the first at the origin.
+    fn grid(shape: [u64; 3], spacing_mm: [f64; 3]) -> Arc<VoxelGrid> {
+        let [dx, dy, dz] = spacing_mm;
+        let affine = [[dx, 0.0, 0.0, 0.0], [0.0, dy, 0.0, 0.0], [0.0, 0.0, dz, 0.0]];
+        Arc::new(VoxelGrid::new(shape, spacing_mm).and_then(|grid| grid.with_affine(affine)).expect("a good grid"))
+    }
+
+    /// Volume of all organs [mL], and the warnings, once they are on another grid.
+    fn moved(target: &Arc<VoxelGrid>) -> (f64, Vec<String>) {
+        let voxels = (4..8).flat_map(|z| (4..8).flat_map(move |y| (4..8).map(move |x| x + 12 * (y + 12 * z))));
+        let cube = Organ::whole(1, None, voxels.collect()).expect("an organ");
+        let organs = Organs::new(grid([12; 3], [5.0; 3]), vec![cube]).expect("organs");
+        let mut warnings = Vec::new();
+        let organs = onto(&organs, target, &mut warnings).expect("they can be put there");
+        let shares = organs.organs()[0].shares().map(|(_, share)| share).sum::<f64>();
+        (shares * target.voxel_volume_cm3(), warnings)
+    }
+
+    #[test]
+    fn labels_keep_their_volume_on_a_finer_grid_that_begins_at_the_same_voxel() {
+        for (shape, spacing_mm) in
+            [([12, 12, 24], [5.0, 5.0, 2.5]), ([24; 3], [2.5; 3]), ([12, 36, 12], [5.0, 5.0 / 3.0, 5.0])]
+        {
+            let (ml, warnings) = moved(&grid(shape, spacing_mm));
+            assert!((ml - 8.0).abs() < 1e-3, "{spacing_mm:?}: {ml} mL");
+            assert!(warnings.iter().any(|words| words.contains("another grid")), "{warnings:?}");
+        }
+        let (ml, warnings) = moved(&grid([12; 3], [5.0; 3]));
+        assert!((ml - 8.0).abs() < 1e-12 && warnings.is_empty(), "{ml} {warnings:?}");
+    }
 }

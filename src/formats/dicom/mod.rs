@@ -9,6 +9,7 @@ mod activity;
 mod agreement;
 mod apart;
 mod attributes;
+mod belonging;
 mod code_stream;
 mod encapsulated;
 mod escapes;
@@ -50,15 +51,16 @@ pub use account::{
 };
 pub use activity::NOT_QUANTITATIVE;
 pub use apart::{read_apart_with, serve};
+pub use belonging::{Belonging, check_no_third, check_pair, space_of_frame};
 pub use inventory::{Inventory, SeriesEntry};
 pub use iod::missing_of;
-pub use labels::check_pair;
 pub use outline::{Outline, Outlined};
 pub use patient::PATIENT_TOLD_BY;
 pub use radiopharmaceutical::Injection;
 pub use source::{Place, is_read_with};
 pub use taken::{CLASSES, MADE, SYNTAXES};
 
+use image::Asked;
 use series::Study;
 
 /// Checks that every element of a data set in little endian ends within it, before anything is reserved for it.
@@ -156,15 +158,17 @@ fn read_here(Request { path, series, wanted }: &Request) -> Result<Answer, Inval
     }
     let study = Study::read(path)?;
     let series = series.as_deref();
-    let volume = |quantity, calibration| {
-        let image = image::read(&study, series, quantity, calibration)?;
+    let volume = |quantity, asked: Asked| {
+        let image = image::read(&study, series, quantity, asked)?;
         Ok(Answer::Image(Box::new(image)))
     };
     match wanted {
-        Wanted::AnyVolume => volume(None, None),
-        Wanted::Ct => volume(Some(Quantity::Hu), None),
-        Wanted::Dose => volume(Some(Quantity::Gy), None),
-        Wanted::Activity { calibration } => volume(Some(Quantity::BqPerMl), *calibration),
+        Wanted::AnyVolume => volume(None, Asked::default()),
+        Wanted::Ct => volume(Some(Quantity::Hu), Asked::default()),
+        Wanted::Dose { kind } => volume(Some(Quantity::Gy), Asked { dose: *kind, ..Asked::default() }),
+        Wanted::Activity { calibration } => {
+            volume(Some(Quantity::BqPerMl), Asked { calibration: *calibration, ..Asked::default() })
+        }
         Wanted::Labels { grid, threshold } => {
             let labels = labels::read(&study, path, series, grid.clone(), *threshold)?;
             Ok(Answer::Labels(Box::new(labels)))

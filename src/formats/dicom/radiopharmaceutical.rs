@@ -19,6 +19,9 @@ const POSSIBLE_BQ: std::ops::RangeInclusive<f64> = 1e3..=1e12;
 /// Relative difference of two half-lives that is no matter of digits.
 const HALF_LIFE_TOLERANCE: f64 = 0.02;
 
+/// The longest half-life with which a scan is surely of the day of the injection, or of the night after it [s].
+const SAME_DAY_S: f64 = 12.0 * 3600.0;
+
 /// How far two times may be apart and mean the same [s].
 const SAME_S: f64 = 60.0;
 
@@ -39,6 +42,8 @@ pub(super) struct Radiopharmaceutical {
     /// [s], of the file, else of the nuclide.
     pub(super) half_life_s: Option<f64>,
     pub(super) injected_at: Option<Moment>,
+    /// Whether the injection has a time of day, and nothing says on which day it was.
+    pub(super) is_day_unknown: bool,
     pub(super) injected_bq: Option<f64>,
     pub(super) warnings: Vec<String>,
     /// What it says twice, for which the file is refused.
@@ -115,6 +120,15 @@ impl Radiopharmaceutical {
         }
         let hour = item.text(tags::RADIOPHARMACEUTICAL_START_TIME).and_then(|text| times::time(&text));
         let (Some(hour), Some(scan)) = (hour, scan) else { return };
+        if self.half_life_s.is_none_or(|half_life| half_life > SAME_DAY_S) {
+            self.warnings.push(
+                "the injection has a time and no date, and with this half-life it may have been days before the scan; the \
+                 time is not used"
+                    .into(),
+            );
+            self.is_day_unknown = true;
+            return;
+        }
         let same_day = Moment { clock: scan.clock.date().to_datetime(hour), ..scan };
         if same_day.seconds_since(&scan) <= 0.0 {
             self.warnings

@@ -8,6 +8,7 @@ use super::attributes::{Attributes, Frame, Object};
 use super::image::ValueOf;
 use super::pixels::Layout;
 use super::scale::{check_no_table, rescale};
+use super::write::DoseKind;
 use crate::domain::Invalid;
 
 /// CT number of air, for what lies outside the field of view [HU].
@@ -113,15 +114,36 @@ pub(super) fn ct_scale<'a>(
     }))
 }
 
+/// Whether a dose is what it has to be, by its Dose Type; one without is absorbed dose.
+fn check_dose_type(object: &Object, kind: Option<DoseKind>) -> Result<(), Invalid> {
+    let written = object.text(tags::DOSE_TYPE);
+    let written = written.as_deref().unwrap_or(DoseKind::Physical.dose_type());
+    let Some(own) = DoseKind::ALL.into_iter().find(|kind| kind.dose_type() == written) else {
+        return Err(Invalid::new("is a dose whose Dose Type is none of PHYSICAL, EFFECTIVE and ERROR"));
+    };
+    let words = match own {
+        DoseKind::Physical => "is an absorbed dose (Dose Type PHYSICAL)",
+        DoseKind::Effective => "is a dose weighted by its effect (Dose Type EFFECTIVE), such as BED or EQD2",
+        DoseKind::Uncertainty => "is the uncertainty of a dose (Dose Type ERROR), not a dose",
+    };
+    match kind {
+        None if own == DoseKind::Uncertainty => Err(Invalid::new(words)),
+        Some(kind) if kind != own => {
+            Err(Invalid::new(format!("{words}; one of the kind {} ({}) is needed", kind.name(), kind.dose_type())))
+        }
+        None | Some(_) => Ok(()),
+    }
+}
+
 /// Dose. Source: DICOM PS3.3, C.8.8.3.
-pub(super) fn dose_scale(object: &Object) -> Result<ValueOf<'_>, Invalid> {
+///
+/// * `kind` – what it has to be; none: an absorbed or a weighted one
+pub(super) fn dose_scale(object: &Object, kind: Option<DoseKind>) -> Result<ValueOf<'_>, Invalid> {
     let units = object.text(tags::DOSE_UNITS).unwrap_or_default();
     if units != "GY" {
         return Err(Invalid::new("is a dose that is not in Gy (Dose Units)"));
     }
-    if object.text(tags::DOSE_TYPE).as_deref() == Some("ERROR") {
-        return Err(Invalid::new("is the uncertainty of a dose (Dose Type ERROR), not a dose"));
-    }
+    check_dose_type(object, kind)?;
     let scaling = object.number(tags::DOSE_GRID_SCALING).filter(|scaling| *scaling > 0.0);
     let scaling = scaling.ok_or_else(|| Invalid::new("has no Dose Grid Scaling above 0"))?;
     Ok(Box::new(move |stored, _| Some(stored as f64 * scaling)))

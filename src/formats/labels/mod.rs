@@ -12,7 +12,7 @@ pub use self::write::write_mask;
 
 use self::frames::{Found, organs_of};
 use crate::domain::{Invalid, Organs, RigidTransform, VoxelGrid};
-use crate::formats::dicom::{self, LabelGrid, Place};
+use crate::formats::dicom::{self, LabelGrid, Place, check_pair};
 use crate::formats::volume_file::{Origin, is_volume_name, name_of, read_frames};
 use crate::resample::Resampler;
 
@@ -23,7 +23,7 @@ pub struct LabelFiles {
     pub organs: Organs,
     /// How the first file says where it lies.
     pub origin: Origin,
-    /// Where the first file lies and to whom it belongs, where it is DICOM.
+    /// Where the first DICOM file lies and to whom it belongs, where there is one.
     pub dicom: Option<LabelGrid>,
     /// What looks wrong but may be meant, each with the name of its file.
     pub warnings: Vec<String>,
@@ -67,9 +67,27 @@ pub fn read_beside(paths: &[PathBuf], images: Option<&LabelGrid>) -> Result<Labe
         return Err(Invalid::new(faults.join("; ")));
     }
     let (grid, origin) = first.expect("there is a file, or a fault");
-    let dicom = found[0].dicom.take();
+    let dicom = belonging(&files, &mut found)?;
     let organs = joined(&files, found, grid, &mut warnings)?;
     Ok(LabelFiles { organs, origin, dicom, warnings })
+}
+
+/// Where the first DICOM file lies and whose it is.
+///
+/// # Errors
+/// If another is of another patient, or lies in another frame of reference.
+fn belonging(files: &[PathBuf], found: &mut [Found]) -> Result<Option<LabelGrid>, Invalid> {
+    let mut first: Option<(&Path, LabelGrid)> = None;
+    for (path, one) in files.iter().zip(found) {
+        let Some(own) = one.dicom.take() else { continue };
+        if let Some((other, known)) = &first {
+            let names = [path, *other].map(|path| format!("`{}`", name_of(path)));
+            check_pair(&names[0], &own.belonging(), &names[1], &known.belonging())?;
+        } else {
+            first = Some((path, own));
+        }
+    }
+    Ok(first.map(|(_, own)| own))
 }
 
 /// Files as given, folders by the volumes in them.

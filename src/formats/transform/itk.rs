@@ -54,6 +54,21 @@ pub(super) fn of_variables(variables: &[(String, Vec<f64>)]) -> Result<RigidTran
     of_stored(&stored)
 }
 
+/// The text of a transform.
+pub(super) fn text_of(transform: &RigidTransform) -> String {
+    let lps = |row: usize, column: usize| {
+        let sign = SIGNS[row] * if column < 3 { SIGNS[column] } else { 1.0 };
+        (sign * transform.matrix()[row][column] + 0.0).to_string()
+    };
+    let rotation = (0..9).map(|at| lps(at / 3, at % 3));
+    let parameters: Vec<String> = rotation.chain((0..3).map(|row| lps(row, 3))).collect();
+    format!(
+        "#Insight Transform File V1.0\n#Transform 0\nTransform: AffineTransform_double_3_3\nParameters: {}\n\
+         FixedParameters: 0 0 0\n",
+        parameters.join(" ")
+    )
+}
+
 fn of_stored(stored: &[Stored]) -> Result<RigidTransform, Invalid> {
     let single: Vec<&Stored> = stored.iter().filter(|one| !one.kind.starts_with("CompositeTransform")).collect();
     if single.is_empty() {
@@ -130,4 +145,20 @@ fn versor([x, y, z]: [f64; 3]) -> Result<[[f64; 3]; 3], Invalid> {
 
 fn product(a: &[[f64; 3]; 3], b: &[[f64; 3]; 3]) -> [[f64; 3]; 3] {
     [0, 1, 2].map(|row| [0, 1, 2].map(|column| (0..3).map(|k| a[row][k] * b[k][column]).sum()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transform_that_is_written_is_read_as_it_was() {
+        let (sin, cos) = 0.3f64.sin_cos();
+        let matrix = [[cos, -sin, 0.0, 30.5], [sin, cos, 0.0, -7.25], [0.0, 0.0, 1.0, 1e-7]];
+        let transform = RigidTransform::new(matrix).expect("a rotation");
+        let text = text_of(&transform);
+        assert_eq!(of_text(&text), Ok(transform));
+        // ITK's x and y run the other way.
+        assert!(text.contains(" -30.5 7.25 "), "{text}");
+    }
 }

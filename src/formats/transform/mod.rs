@@ -5,15 +5,24 @@ mod fsl;
 mod itk;
 mod matlab;
 
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::domain::grid::Affine;
 use crate::domain::{Invalid, RigidTransform, VoxelGrid};
+use crate::formats::atomic::write_file;
 use crate::formats::voxels::stream::{failed, open_file};
 
 /// Most bytes of such a file; a displacement field ends here.
 const MAX_BYTES: u64 = 1 << 20;
+
+/// Writes a transform as ITK has it, in text.
+///
+/// # Errors
+/// What the file system says.
+pub fn write(path: &Path, transform: &RigidTransform) -> io::Result<()> {
+    write_file(path, |file| file.write_all(itk::text_of(transform).as_bytes()))
+}
 
 /// A transform as its file has it.
 #[derive(Clone, Debug, PartialEq)]

@@ -23,7 +23,7 @@ pub use super::voxels::write::Stored;
 pub use super::voxels::{ByteOrder, MAX_VOXELS, Real, Scaling, VoxelType};
 pub use format::{OUTPUT_NAMES, OutputFormat, is_volume_name};
 pub(super) use read::name_of;
-pub use read::{read_frames, read_volume, read_volume_as, read_volume_of};
+pub use read::{read_dose, read_frames, read_volume, read_volume_as, read_volume_beside_dicom, read_volume_of};
 pub use write::write_volume;
 
 /// A volume as read, slope and intercept applied.

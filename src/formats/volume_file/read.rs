@@ -8,6 +8,7 @@ use super::{
     ByteOrder, FileHeader, Found, FrameFile, Origin, Placement, Real, Values, VolumeFile, VoxelType, is_volume_name,
 };
 use crate::domain::Invalid;
+use crate::formats::dicom::write::DoseKind;
 use crate::formats::dicom::{self, DicomImage, Place, Quantity, Wanted};
 use crate::formats::voxels::read::read_frames as read_values;
 use crate::formats::voxels::stream::{Stream, ended};
@@ -35,7 +36,36 @@ pub fn read_volume(path: &Path) -> Result<VolumeFile, Invalid> {
 /// # Errors
 /// As [`read_volume`], or if the file holds another quantity.
 pub fn read_volume_of(path: &Path, quantity: Quantity) -> Result<VolumeFile, Invalid> {
-    one_of(read_checked(path, Some(quantity), is_one)?)
+    let wanted = match quantity {
+        Quantity::Hu => Wanted::Ct,
+        Quantity::BqPerMl => Wanted::Activity { calibration: None },
+        Quantity::Gy => return read_dose(path, Some(DoseKind::Physical)),
+    };
+    one_of(read_checked(path, wanted, is_one)?)
+}
+
+/// Reads a dose in single precision, of a kind where the format says which it is: DICOM alone does.
+///
+/// * `kind` – none: an absorbed or a weighted dose
+///
+/// # Errors
+/// As [`read_volume`], or if the file holds something else.
+pub fn read_dose(path: &Path, kind: Option<DoseKind>) -> Result<VolumeFile, Invalid> {
+    one_of(read_checked(path, Wanted::Dose { kind }, is_one)?)
+}
+
+/// Reads a volume of a quantity that DICOM files do not hold, such as a density.
+///
+/// # Errors
+/// As [`read_volume`], or if the file is DICOM: what it holds is something else.
+pub fn read_volume_beside_dicom(path: &Path) -> Result<VolumeFile, Invalid> {
+    if Place::of(path).is_dicom(is_volume_name) {
+        return Err(Invalid::new(
+            "is DICOM, which holds a CT, an activity in Bq/mL or a dose and not what is wanted here; give a NIfTI, NRRD \
+             or MetaImage file",
+        ));
+    }
+    read_volume(path)
 }
 
 /// Reads a volume in single or double precision. Integers up to 2⁵³ are exact in double precision.
@@ -43,7 +73,7 @@ pub fn read_volume_of(path: &Path, quantity: Quantity) -> Result<VolumeFile, Inv
 /// # Errors
 /// As [`read_volume`].
 pub fn read_volume_as<T: Real>(path: &Path) -> Result<VolumeFile<T>, Invalid> {
-    one_of(read_checked(path, None, is_one)?)
+    one_of(read_checked(path, Wanted::AnyVolume, is_one)?)
 }
 
 fn is_one(frames: usize) -> Result<(), Invalid> {
@@ -64,19 +94,19 @@ fn one_of<T: Real>(file: FrameFile<T>) -> Result<VolumeFile<T>, Invalid> {
 /// # Errors
 /// As [`read_volume`], but for the number of volumes.
 pub fn read_frames<T: Real>(path: &Path) -> Result<FrameFile<T>, Invalid> {
-    read_checked(path, None, |_| Ok(()))
+    read_checked(path, Wanted::AnyVolume, |_| Ok(()))
 }
 
-/// * `quantity` – what is wanted, where the format says what values are
+/// * `wanted` – of DICOM files, which say what values are
 /// * `check` – whether this many volumes are wanted; asked before any value is read
 fn read_checked<T: Real>(
     path: &Path,
-    quantity: Option<Quantity>,
+    wanted: Wanted,
     check: impl Fn(usize) -> Result<(), Invalid>,
 ) -> Result<FrameFile<T>, Invalid> {
     let place = Place::of(path);
     if place.is_dicom(is_volume_name) {
-        return read_dicom(place, quantity);
+        return read_dicom(place, wanted);
     }
     if path.is_dir() {
         return Err(folder(path));
@@ -104,13 +134,7 @@ fn read_checked<T: Real>(
     Ok(FrameFile { frames, header, warnings, segments })
 }
 
-fn read_dicom<T: Real>(place: Place, quantity: Option<Quantity>) -> Result<FrameFile<T>, Invalid> {
-    let wanted = match quantity {
-        None => Wanted::AnyVolume,
-        Some(Quantity::Hu) => Wanted::Ct,
-        Some(Quantity::BqPerMl) => Wanted::Activity { calibration: None },
-        Some(Quantity::Gy) => Wanted::Dose,
-    };
+fn read_dicom<T: Real>(place: Place, wanted: Wanted) -> Result<FrameFile<T>, Invalid> {
     let DicomImage { volume, account, warnings } = dicom::read_image(place, wanted)?;
     let header = FileHeader {
         format: "DICOM",

@@ -14,7 +14,7 @@ use super::object::{DataSet, cannot_encode};
 use super::uid::derived;
 use crate::domain::{Invalid, VoxelGrid, grid::apply};
 use crate::formats::dicom::series::Study;
-use crate::formats::dicom::{Answer, Place, ReferenceHeaders, Request, Wanted, escapes, patient, read};
+use crate::formats::dicom::{Answer, Belonging, Place, ReferenceHeaders, Request, Wanted, escapes, patient, read};
 
 /// Attributes that go along where they are there, as they are, in their own character set.
 const CARRIED: [Tag; 17] = [
@@ -58,6 +58,8 @@ pub struct Reference {
     attributes: DataSet,
     /// Least and greatest coordinate of the images' pixels by axis, as in NIfTI [mm]; none where the files do not say.
     extent_mm: Option<[[f64; 2]; 3]>,
+    /// Tells two patients apart; it does not say who they are.
+    patient: Option<String>,
 }
 
 impl Reference {
@@ -72,11 +74,11 @@ impl Reference {
         let Answer::Reference(headers) = read(&Request::new(Place::of(path), Wanted::Reference))? else {
             return Err(Invalid::new("was not answered as it was asked"));
         };
-        let ReferenceHeaders { attributes, extent_mm } = *headers;
+        let ReferenceHeaders { attributes, extent_mm, patient } = *headers;
         let syntax = TransferSyntaxRegistry.get(uids::EXPLICIT_VR_LITTLE_ENDIAN).expect("every reader has it");
         let attributes = InMemDicomObject::read_dataset_with_ts(attributes.as_slice(), syntax)
             .map_err(|_| Invalid::new("has headers that cannot be read"))?;
-        Ok(Self { attributes: DataSet(attributes), extent_mm })
+        Ok(Self { attributes: DataSet(attributes), extent_mm, patient })
     }
 
     /// What nobody is: a study that is made up, such as that of a phantom.
@@ -102,7 +104,7 @@ impl Reference {
                 tags::REFERRING_PHYSICIAN_NAME,
                 tags::POSITION_REFERENCE_INDICATOR,
             ]);
-        Self { attributes, extent_mm: None }
+        Self { attributes, extent_mm: None, patient: None }
     }
 
     fn of(found: &[&InMemDicomObject]) -> Result<Self, Invalid> {
@@ -140,7 +142,7 @@ impl Reference {
         if escapes::is_turkish(found[0]) {
             in_unicode_of_turkish(&mut attributes);
         }
-        Ok(Self { attributes, extent_mm: extent(found) })
+        Ok(Self { attributes, extent_mm: extent(found), patient: patient::of(found[0]) })
     }
 
     /// A data set of this patient and study, in this frame of reference.
@@ -166,6 +168,11 @@ impl Reference {
     /// Frame of Reference UID.
     pub fn frame_of_reference(&self) -> String {
         text(&self.attributes.0, tags::FRAME_OF_REFERENCE_UID).expect("checked as it was read")
+    }
+
+    /// Whose it is, and in which coordinates it lies.
+    pub fn belonging(&self) -> Belonging {
+        Belonging { frame_of_reference: Some(self.frame_of_reference()), patient: self.patient.clone() }
     }
 
     /// The same data set with its texts in Unicode; none if the character set of the files is not understood in whole.
@@ -222,11 +229,11 @@ pub(in crate::formats::dicom) fn reference_headers(
     if found.iter().any(is_ct) {
         found.retain(is_ct);
     }
-    let Reference { attributes, extent_mm } = Reference::of(&found)?;
+    let Reference { attributes, extent_mm, patient } = Reference::of(&found)?;
     let syntax = TransferSyntaxRegistry.get(uids::EXPLICIT_VR_LITTLE_ENDIAN).expect("every reader has it");
     let mut bytes = Vec::new();
     attributes.0.write_dataset_with_ts(&mut bytes, syntax).map_err(cannot_encode)?;
-    Ok(ReferenceHeaders { attributes: bytes, extent_mm })
+    Ok(ReferenceHeaders { attributes: bytes, extent_mm, patient })
 }
 
 /// Texts that were in the Turkish set, in which the library cannot write them, in Unicode.

@@ -2,6 +2,7 @@
 
 use dicom_core::{PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
+use serde::{Deserialize, Serialize};
 
 use super::object::DicomObject;
 use super::placement::Frames;
@@ -16,7 +17,8 @@ const BITS: u16 = 32;
 const MAX_LONG_STRING: usize = 64;
 
 /// What a map holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DoseKind {
     /// Absorbed dose: `PHYSICAL`.
     Physical,
@@ -40,7 +42,7 @@ impl DoseKind {
     }
 
     /// Dose Type.
-    fn dose_type(self) -> &'static str {
+    pub fn dose_type(self) -> &'static str {
         match self {
             Self::Physical => "PHYSICAL",
             Self::Effective => "EFFECTIVE",
