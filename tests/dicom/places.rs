@@ -10,7 +10,7 @@ use dosegrid::formats::volume_file::read_volume;
 use tempfile::TempDir;
 
 use super::kinds::{activity_of, uncorrected};
-use super::objects::{Made, ct, nm_in_bq};
+use super::objects::{Made, ct, map, nm_in_bq};
 use crate::support::command::{dosegrid, stderr, succeed};
 
 /// The frame of reference of the activity.
@@ -140,6 +140,7 @@ fn a_study_with_a_registration_keeps_organs_on_the_activity_and_moves_its_doses(
         .text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.30")
         .text(tags::SOP_INSTANCE_UID, VR::UI, "1.2.3.31")
         .text(tags::ACQUISITION_DATE, VR::DA, "20260304")
+        .items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, vec![map("Bq/ml", 7.0, [0, 65_535])])
         .save(&study.join("second"));
     write_ct(&study.join("ct"), "TEST", OTHER_DAY, SHIFT_MM);
     fs::copy(folder.path().join("seg"), study.join("seg")).expect("it was written");
@@ -150,11 +151,9 @@ fn a_study_with_a_registration_keeps_organs_on_the_activity_and_moves_its_doses(
     let curves: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let organ = &curves["regions"]["label_1"];
     let measured = organ["activity_mbq"].as_array().expect("activities of the organ");
-    // A voxel of 1 mL with 80 Bq.
-    for mbq in measured {
-        assert!((mbq.as_f64().expect("a number") / 80e-6 - 1.0).abs() < 1e-3, "{organ}");
-    }
-    assert_eq!(measured.len(), 2);
+    let measured: Vec<f64> = measured.iter().map(|mbq| mbq.as_f64().expect("a number")).collect();
+    // A voxel of 1 mL with the stored value 8.
+    assert!((measured[0] / 80e-6 - 1.0).abs() < 1e-3 && (measured[1] / 56e-6 - 1.0).abs() < 1e-3, "{organ}");
 }
 
 #[test]
@@ -265,6 +264,7 @@ fn corrected_to_injection() -> TempDir {
                 .text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.40")
                 .text(tags::SOP_INSTANCE_UID, VR::UI, &format!("1.2.3.41.{at}"))
                 .text(tags::DECAY_CORRECTION, VR::CS, "ADMIN")
+                .pixels([4, 4, 1], &[2024; 16])
                 .items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![drug.clone()]);
             let made = if is_pet { pet } else { ct(5.0 * f64::from(at), 40.0) };
             made.save(&folder.path().join("all").join(name).join(at.to_string()));

@@ -69,8 +69,8 @@ impl Belongings {
         }
     }
 
-    /// Says to outputs in DICOM where their reference lies, and records one that is of something else.
-    pub(super) fn check_reference(&self, dicom: &mut DicomOutput, choice: &GridChoice, checks: &mut Checks) {
+    /// Says to outputs in DICOM where their reference lies; whether it is of the inputs. One that is not is recorded.
+    pub(super) fn check_reference(&self, dicom: &mut DicomOutput, choice: &GridChoice, checks: &mut Checks) -> bool {
         let reference = dicom.reference.belonging();
         let own = reference.frame_of_reference.as_deref();
         let space = space_of_frame(own, frame(&self.activity), frame(&self.ct));
@@ -88,9 +88,8 @@ impl Belongings {
             dicom.check_belonging(what, &of).err()
         };
         // One reference, one fault.
-        if let Some(Invalid(reason)) = all.into_iter().find_map(is_other) {
-            checks.fail("reference", reason);
-        }
+        let found = all.into_iter().find_map(is_other).map_or(Ok(()), Err);
+        checks.at("reference", found).is_some()
     }
 }
 

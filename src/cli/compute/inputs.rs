@@ -58,8 +58,8 @@ impl Inputs {
         let values = prepared.check(unit, args, checks);
         let mut ready = args.check_outputs(checks);
         if let (Some(dicom), Some(choice)) = (&mut ready.dicom, &choice) {
-            belongings.check_reference(dicom, choice, checks);
-            if let (Some(header), true) = (&header, checks.is_empty()) {
+            let is_of_it = belongings.check_reference(dicom, choice, checks);
+            if let (Some(header), true) = (&header, is_of_it) {
                 dicom.check_place(header.grid(), checks);
             }
         }
