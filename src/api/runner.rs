@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use tonic::Status;
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::attempt;
@@ -12,7 +12,7 @@ use super::desk::{Desk, StoreDesk};
 use super::durable::{Durable, blocking};
 use super::service::Shared;
 use super::traces::TraceSpan;
-use crate::store::{Attempt, JobFault, Lane, Outcome, StoreError, job_name};
+use crate::store::{Attempt, JobFault, Lane, Outcome, Store, StoreError, job_name};
 
 /// How long it rests after the store failed.
 const REST: Duration = Duration::from_secs(1);
@@ -24,7 +24,8 @@ pub(super) async fn run(shared: Arc<Shared>, durable: Durable) {
     let (mut changes, busy) = (durable.store.changes(), Arc::new(Mutex::new([false; 2])));
     loop {
         changes.borrow_and_update();
-        while durable.store.has_waiting() && !shared.draining.is_cancelled() {
+        // Without a device, jobs wait: each would only come back.
+        while shared.jobs.is_device_up() && durable.store.has_waiting() && !shared.draining.is_cancelled() {
             match take(&shared, &durable, &busy).await {
                 Ok(Some(attempt)) => begin(&shared, &durable, attempt, &busy),
                 Ok(None) => break,
@@ -34,6 +35,7 @@ pub(super) async fn run(shared: Arc<Shared>, durable: Durable) {
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return },
             () = shared.draining.cancelled() => return,
+            () = tokio::time::sleep(REST), if !shared.jobs.is_device_up() => {}
         }
     }
 }
@@ -47,7 +49,7 @@ fn set(busy: &Busy, lane: Lane, is_busy: bool) {
 async fn take(shared: &Shared, durable: &Durable, busy: &Busy) -> Result<Option<Attempt>, Status> {
     let taken = *busy.lock().unwrap_or_else(PoisonError::into_inner);
     let device = shared.jobs.device().id.clone();
-    blocking(durable, move |store| store.take(move |lane| !taken[lane as usize], |_| Some((device, ()))))
+    blocking(durable, move |store| store.take(move |job| !taken[Lane::of(job) as usize], |_| Some((device, ()))))
         .await
         .map(|taken| taken.map(|(attempt, ())| attempt))
 }
@@ -98,14 +100,27 @@ pub(super) fn end_span(span: &mut TraceSpan, outcome: &Option<Outcome>, device_s
     span.end();
 }
 
-/// Ends an attempt in the ledger. What cannot be stored is told as the job's failure; if that cannot be stored either,
-/// the job runs again after a restart.
+/// Ends an attempt in the ledger. While the disk is full, it waits: the outcome, or, if that is lost, the job. What
+/// cannot be stored otherwise is told as the job's failure; if that cannot be stored either, the job runs again after a
+/// restart.
 pub(super) async fn end(durable: &Durable, attempt: Attempt, device_s: f64, outcome: Option<Outcome>) {
     let Some(outcome) = outcome else { return };
     let (again, id) = (attempt.clone(), attempt.job.id);
+    while !durable.store.has_ledger_room() {
+        tokio::time::sleep(REST).await;
+    }
     let ended = blocking(durable, move |store| store.end_attempt(&attempt, device_s, outcome)).await;
-    let Err(status) = ended else { return };
+    let Err(mut status) = ended else { return };
     tracing::error!(job = %id, code = ?status.code(), "the end of a job cannot be stored");
+    while status.code() == Code::ResourceExhausted {
+        tokio::time::sleep(REST).await;
+        let again = again.clone();
+        let released = move |store: &Store| store.end_attempt(&again, device_s, Outcome::Released);
+        match blocking(durable, released).await {
+            Ok(_) => return,
+            Err(other) => status = other,
+        }
+    }
     let fault = Outcome::Failed(fault(&status));
     let _ = blocking(durable, move |store| store.end_attempt(&again, device_s, fault)).await;
 }

@@ -70,6 +70,7 @@ impl StoreArgs {
             tenant_jobs: self.tenant_jobs.into(),
             queue_length: usize::try_from(self.job_queue_length).unwrap_or(usize::MAX),
             reserve_bytes: self.store_reserve_mib << 20,
+            ledger_bytes: StoreOptions::default().ledger_bytes,
             max_attempts: self.max_attempts,
             small_job: Duration::from_secs(self.small_job_s),
             keys: keys("store-key-file", self.store_key_file.as_deref())?,

@@ -43,27 +43,26 @@ impl Change {
     }
 
     /// What the ledger writes.
-    pub(super) fn writes(&self) -> Vec<Write> {
+    ///
+    /// # Errors
+    /// If a record could not be read again.
+    pub(super) fn writes(&self) -> serde_json::Result<Vec<Write>> {
         let key = |id: &dyn std::fmt::Display| format!("{}/{id}", self.tenant);
         let put = |table, id: &dyn std::fmt::Display, value: Vec<u8>| vec![Write::put(table, key(id), value)];
-        match &self.what {
-            What::Job(job) => put(Table::Jobs, &job.id, json(&**job)),
+        Ok(match &self.what {
+            What::Job(job) => put(Table::Jobs, &job.id, serde_json::to_vec(&**job)?),
             What::NoJob(id) => [Table::Jobs, Table::Specs, Table::Results]
                 .into_iter()
                 .map(|table| Write::remove(table, key(id)))
                 .collect(),
             What::Spec(id, bytes) => put(Table::Specs, id, bytes.to_vec()),
             What::Result(id, bytes) => put(Table::Results, id, bytes.to_vec()),
-            What::Volume(digest, record) => put(Table::Volumes, &digest.hex(), json(record)),
+            What::Volume(digest, record) => put(Table::Volumes, &digest.hex(), serde_json::to_vec(record)?),
             What::NoVolume(digest) => vec![Write::remove(Table::Volumes, key(&digest.hex()))],
-            What::Request(id, record) => put(Table::Requests, id, json(record)),
+            What::Request(id, record) => put(Table::Requests, id, serde_json::to_vec(record)?),
             What::NoRequest(id) => vec![Write::remove(Table::Requests, key(id))],
-        }
+        })
     }
-}
-
-fn json(value: &impl serde::Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("records have string keys and finite numbers")
 }
 
 /// What an act on the store gives: its answer, what it changes, and what the audit log says of it.

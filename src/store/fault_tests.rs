@@ -1,9 +1,14 @@
 //! A store whose disk fails: what was answered is there after a restart, and a failed sync is never tried again.
 
+use std::io::Write;
 use std::path::Path;
 
+use uuid::Uuid;
+
+use super::at_once_tests::new;
 use super::{Actor, Beginning, Store, StoreError, StoreKeys, StoreOptions, VolumeDigest};
 use crate::faults::Faults;
+use crate::jobs::JobState;
 
 fn actor() -> Actor {
     Actor { tenant: "a".into(), name: "test".into(), peer: String::new() }
@@ -99,4 +104,56 @@ fn half_a_write_is_none() {
             assert!(whole(&store, name) == bytes(0));
         }
     }
+}
+
+#[test]
+fn a_file_that_is_left_in_its_middle_is_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), "disk-full=2", true);
+    let count = || std::fs::read_dir(folder.path().join("incoming")).expect("it is there").count();
+    let mut file = store.new_file().expect("room");
+    file.write_all(&bytes(1)).expect("room");
+    assert_eq!(count(), 1);
+    file.write_all(&bytes(2)).expect_err("the disk is full");
+    drop(file);
+    assert_eq!(count(), 0);
+    let file = store.new_file().expect("room").finish().expect("room");
+    assert_eq!(count(), 1);
+    drop(file);
+    assert_eq!(count(), 0);
+}
+
+#[test]
+fn a_checkpoint_takes_nothing_of_what_is_kept_free() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = StoreOptions { reserve_bytes: u64::MAX, ..StoreOptions::default() };
+    let job = {
+        let store = open(folder.path(), "", false);
+        store.create_job(new(Some(Uuid::new_v4()), "one")).expect("room").id
+    };
+    let store = Store::open(folder.path(), options).expect("a store");
+    let (attempt, ()) = store.take(|_| true, |_| Some((String::new(), ()))).expect("sound").expect("it waits");
+    let file = store.new_file().expect("room").finish().expect("room");
+    assert_eq!(store.keep_checkpoint(&attempt, file, 1.0), Err(StoreError::Full));
+    assert!(store.job("a", job).is_some_and(|job| attempt.is_current(&job) && job.checkpoint == 0));
+    assert_eq!(std::fs::read_dir(folder.path().join("incoming")).expect("it is there").count(), 0);
+}
+
+#[test]
+fn without_room_for_the_ledger_all_is_refused_and_the_store_stays_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let job = {
+        let store = open(folder.path(), "", false);
+        store.create_job(new(Some(Uuid::new_v4()), "one")).expect("room").id
+    };
+    let options = StoreOptions { ledger_bytes: u64::MAX, ..StoreOptions::default() };
+    let store = Store::open(folder.path(), options).expect("it is read");
+    assert_eq!(store.cancel_job("a", job, &actor()).map(drop), Err(StoreError::Full));
+    assert_eq!(store.take(|_| true, |_| Some((String::new(), ()))).map(drop), Err(StoreError::Full));
+    assert!(store.is_sound() && !store.has_ledger_room() && store.job("a", job).is_some());
+    drop(store);
+    let store = open(folder.path(), "", false);
+    assert!(store.has_ledger_room());
+    let cancelled = store.cancel_job("a", job, &actor()).expect("there is room");
+    assert_eq!(cancelled.state(), JobState::Cancelled);
 }

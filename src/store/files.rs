@@ -2,12 +2,13 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
 use super::VolumeDigest;
+use super::new_file::Unnamed;
 
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
@@ -30,6 +31,34 @@ fn rename(from: &Path, to: &Path) -> io::Result<()> {
         sync_folder(path.parent().expect("a file of the store is in a folder"))?;
     }
     Ok(())
+}
+
+/// Which file it is, whatever its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    pub(super) fn of(file: &File) -> io::Result<Self> {
+        file.metadata().map(|known| Self::from(&known))
+    }
+
+    /// That of the file with this name; none if there is none.
+    pub(super) fn at(path: &Path) -> io::Result<Option<Self>> {
+        match fs::metadata(path) {
+            Ok(known) => Ok(Some(Self::from(&known))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl From<&fs::Metadata> for FileId {
+    fn from(known: &fs::Metadata) -> Self {
+        Self { device: known.dev(), inode: known.ino() }
+    }
 }
 
 /// The places in a store.
@@ -71,11 +100,11 @@ impl Folders {
         self.at(CHECKPOINTS).join(format!("{job}.{number}"))
     }
 
-    /// A new file that no transaction names. It is dropped at the next start.
-    pub(super) fn incoming(&self) -> io::Result<(PathBuf, File)> {
+    /// A new file that no transaction names. It is dropped with its path, or at the next start.
+    pub(super) fn incoming(&self) -> io::Result<(Unnamed, File)> {
         let path = self.at(INCOMING).join(Uuid::new_v4().to_string());
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-        Ok((path, file))
+        Ok((Unnamed(path), file))
     }
 
     /// A new, empty file for a volume, in place of what may be there. Its name is durable after
@@ -83,7 +112,7 @@ impl Folders {
     pub(super) fn begin_volume(&self, tenant: &str, digest: &VolumeDigest) -> io::Result<File> {
         let (from, file) = self.incoming()?;
         make_folder(&self.at(VOLUMES).join(tenant))?;
-        fs::rename(from, self.volume(tenant, digest))?;
+        fs::rename(&from.0, self.volume(tenant, digest))?;
         Ok(file)
     }
 

@@ -287,7 +287,8 @@ fn backlog<'a>(jobs: impl Iterator<Item = &'a Arc<JobRecord>>) -> Duration {
 
 /// A new job, which waits.
 fn record(state: &State, new: &NewJob, options: &StoreOptions, now: SystemTime) -> Arc<JobRecord> {
-    let is_small = new.estimate.device_time_s <= options.small_job.as_secs_f64();
+    let estimate = new.estimate.bounded();
+    let is_small = estimate.device_time_s <= options.small_job.as_secs_f64();
     let candidate = Uuid::now_v7();
     // Jobs are listed by their ids, so a clock that was set back must not make an older one.
     let id = match state.newest {
@@ -307,7 +308,7 @@ fn record(state: &State, new: &NewJob, options: &StoreOptions, now: SystemTime) 
         method: new.method.clone(),
         life: Life::new(now),
         priority: new.priority,
-        estimate: Estimate { wait_time_s, ..new.estimate },
+        estimate: Estimate { wait_time_s, ..estimate }.bounded(),
         is_small,
         inputs,
         results: Vec::new(),

@@ -12,6 +12,9 @@ const SUM_BYTES: usize = 8;
 /// Memory for pages of the ledger [bytes].
 const CACHE_BYTES: usize = 64 << 20;
 
+/// Pages of the tree that a record's change writes anew [bytes].
+const PAGES_BYTES: u64 = 16 << 10;
+
 /// A table. Keys are `TENANT/ID`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
@@ -58,6 +61,12 @@ impl Write {
 
     pub(super) fn remove(table: Table, key: String) -> Self {
         Self { table, key, value: None }
+    }
+
+    /// A bound of what it takes of the disk before old pages are free again.
+    pub(super) fn most_bytes(&self) -> u64 {
+        let own = self.key.len() + self.value.as_ref().map_or(0, Vec::len);
+        PAGES_BYTES + 2 * own as u64
     }
 }
 

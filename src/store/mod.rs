@@ -11,6 +11,8 @@
 
 #[cfg(test)]
 mod at_once_tests;
+#[cfg(test)]
+mod attempt_tests;
 mod change;
 mod clock;
 #[cfg(test)]
@@ -18,6 +20,8 @@ pub(crate) mod conformance;
 mod digest_name;
 mod endings;
 mod error;
+#[cfg(test)]
+mod estimate_tests;
 mod expiry;
 mod export;
 #[cfg(test)]
@@ -33,6 +37,8 @@ mod options;
 mod order;
 mod places;
 mod reading;
+#[cfg(test)]
+mod reading_tests;
 mod record;
 #[cfg(test)]
 mod result_tests;

@@ -14,10 +14,21 @@ use super::{KeyId, StoreError, StoreKeys, VolumeDigest};
 use crate::digest::Digest;
 use crate::faults::Faults;
 
+/// The path of a file that no transaction names yet. The file is removed with it; one that found its place is not there
+/// any more.
+#[derive(Debug)]
+pub(super) struct Unnamed(pub(super) PathBuf);
+
+impl Drop for Unnamed {
+    fn drop(&mut self) {
+        remove(&self.0);
+    }
+}
+
 /// A file that no transaction names yet. It is removed when it is dropped before one does.
 #[derive(Debug)]
 pub struct StoredFile {
-    pub(super) path: PathBuf,
+    pub(super) path: Unnamed,
     pub(super) digest: VolumeDigest,
     pub(super) size_bytes: u64,
     pub(super) key: Option<KeyId>,
@@ -40,7 +51,7 @@ impl StoredFile {
     /// # Errors
     /// If it cannot be opened.
     pub fn open(&self) -> io::Result<Opened> {
-        Opened::new(File::open(&self.path)?, self.key.map(|_| &self.keys))
+        Opened::new(File::open(&self.path.0)?, self.key.map(|_| &self.keys))
     }
 
     /// Moves it out of where it was written, on the same disk.
@@ -48,21 +59,14 @@ impl StoredFile {
     /// # Errors
     /// If it cannot be moved.
     pub fn move_to(&self, path: &Path) -> io::Result<()> {
-        std::fs::rename(&self.path, path)
+        std::fs::rename(&self.path.0, path)
     }
 }
 
-impl Drop for StoredFile {
-    fn drop(&mut self) {
-        // One that found its place is not there any more.
-        remove(&self.path);
-    }
-}
-
-/// A file while it is written.
+/// A file while it is written. It is removed when it is dropped before it is finished.
 #[derive(Debug)]
 pub struct NewFile {
-    path: PathBuf,
+    path: Unnamed,
     file: Growing,
     digest: Digest,
     size_bytes: u64,
@@ -93,10 +97,10 @@ impl NewFile {
     pub fn within(folder: &Path, keys: &StoreKeys) -> io::Result<Self> {
         let path = folder.join(Uuid::new_v4().to_string());
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-        Self::begin(path, file, keys, &Faults::default())
+        Self::begin(Unnamed(path), file, keys, &Faults::default())
     }
 
-    pub(super) fn begin(path: PathBuf, file: File, keys: &StoreKeys, faults: &Faults) -> io::Result<Self> {
+    pub(super) fn begin(path: Unnamed, file: File, keys: &StoreKeys, faults: &Faults) -> io::Result<Self> {
         let file = Growing::begin(file, keys.current(), faults)?;
         let key = keys.current().map(StoreKey::id);
         Ok(Self { path, file, digest: Digest::new(), size_bytes: 0, key, keys: keys.clone() })

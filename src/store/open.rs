@@ -17,7 +17,7 @@ use super::record::{JobRecord, RequestRecord, VolumeRecord};
 use super::state::State;
 use super::uploads::Uploads;
 use super::writer::{AUDIT_HEAD, Books, Published, Writer, read_audit_record};
-use super::{KeyId, OpenError, Store, StoreOptions, VolumeDigest};
+use super::{KeyId, OpenError, Store, StoreError, StoreOptions, VolumeDigest};
 use crate::audit::{self, Chain, Head};
 
 /// The newest format that is known.
@@ -50,6 +50,10 @@ impl Faults {
         } else {
             self.io(error)
         }
+    }
+
+    fn unwritable(&self, error: StoreError) -> OpenError {
+        OpenError::Io { folder: self.0.clone(), reason: error.to_string() }
     }
 
     fn damaged(&self, what: impl std::fmt::Display) -> OpenError {
@@ -99,6 +103,7 @@ impl Store {
             chain,
             head,
             faults: options.faults.clone(),
+            ledger_bytes: options.ledger_bytes,
         };
         let writer = Writer::start(books).map_err(|error| faults.io(&error))?;
         let (uploads, shares, places, clock) = (Uploads::default(), Arc::default(), Places::default(), Clock::new());
@@ -118,7 +123,7 @@ impl Store {
             _lock: lock,
         };
         if !leaves_running {
-            store.lost_at_start = store.recover().map_err(|error| faults.damaged(error))?;
+            store.lost_at_start = store.recover().map_err(|error| faults.unwritable(error))?;
         }
         if !store.lost_at_start.is_empty() {
             tracing::warn!(jobs = store.lost_at_start.len(), "jobs were running when the store was left");

@@ -63,10 +63,14 @@ impl Shares {
 
     /// The job that goes next, with its tenant.
     ///
-    /// * `is_free` – whether a lane may begin a job
-    pub(super) fn next(&mut self, state: &State, is_free: impl Fn(Lane) -> bool) -> Option<(Arc<str>, Arc<JobRecord>)> {
+    /// * `can_begin` – whether a job may begin: its lane is free, and what computes has room for it
+    pub(super) fn next(
+        &mut self,
+        state: &State,
+        can_begin: impl Fn(&JobRecord) -> bool,
+    ) -> Option<(Arc<str>, Arc<JobRecord>)> {
         self.let_in(state);
-        let [small, large] = Lane::ALL.map(|lane| if is_free(lane) { self.first(state, lane) } else { None });
+        let [small, large] = Lane::ALL.map(|lane| self.first(state, lane, &can_begin));
         let all: f64 = self.lanes.iter().sum();
         let large_lacks = self.lanes[Lane::Large as usize] < LARGE_SHARE * all;
         match (small, large) {
@@ -89,9 +93,16 @@ impl Shares {
         self.active = now;
     }
 
-    /// The first job that waits in a lane.
-    fn first(&self, state: &State, lane: Lane) -> Option<(Arc<str>, Arc<JobRecord>)> {
-        let waits = |(_, job): &(&Arc<str>, &Arc<JobRecord>)| job.state() == JobState::Queued && Lane::of(job) == lane;
+    /// The first job that waits in a lane and can begin.
+    fn first(
+        &self,
+        state: &State,
+        lane: Lane,
+        can_begin: &impl Fn(&JobRecord) -> bool,
+    ) -> Option<(Arc<str>, Arc<JobRecord>)> {
+        let waits = |(_, job): &(&Arc<str>, &Arc<JobRecord>)| {
+            job.state() == JobState::Queued && Lane::of(job) == lane && can_begin(job)
+        };
         let served = |tenant: &Arc<str>| self.served.get(&(lane, tenant.clone())).copied().unwrap_or(0.0);
         let rank = |job: &JobRecord| (Reverse(job.is_first), Reverse(job.priority), job.id);
         let first = state.unfinished().filter(waits).min_by(|(tenant, job), (other, than)| {
@@ -195,6 +206,24 @@ mod tests {
         let large = taken.iter().take(16).filter(|number| *number % 2 == 1).count();
         assert!((3..=5).contains(&large), "{large} of the first 16 were large: {taken:?}");
         put(&mut state, "a", job(200, Priority::Normal, true));
-        assert!(shares.next(&state, |lane| lane == Lane::Large).is_none());
+        assert!(shares.next(&state, |job| Lane::of(job) == Lane::Large).is_none());
+    }
+
+    #[test]
+    fn one_that_nothing_has_room_for_keeps_no_others_waiting() {
+        let (mut state, mut shares) = (State::default(), Shares::default());
+        for (number, is_small) in [(1, true), (2, true), (3, false), (4, false)] {
+            let memory_bytes = if number % 2 == 1 { 1000 } else { 10 };
+            let estimate = Estimate { memory_bytes, ..Estimate::default() };
+            put(&mut state, "a", JobRecord { estimate, ..job(number, Priority::Normal, is_small) });
+        }
+        let mut taken = Vec::new();
+        while let Some((tenant, next)) = shares.next(&state, |job| job.estimate.memory_bytes <= 100) {
+            let mut ended = (*next).clone();
+            ended.life.step(JobEvent::Cancel, SystemTime::UNIX_EPOCH).expect("it waits");
+            taken.push(next.id.as_u128());
+            put(&mut state, &tenant, ended);
+        }
+        assert_eq!(taken, [2, 4]);
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use super::files::FileId;
 use super::record::Phase;
 use super::sealed::Opened;
 use super::{Actor, Store, StoreError, VolumeDigest};
@@ -16,6 +17,7 @@ const PIECE_BYTES: usize = 1 << 20;
 pub struct Reading {
     tenant: String,
     name: VolumeDigest,
+    id: FileId,
     file: Opened,
     size_bytes: u64,
     read_bytes: u64,
@@ -28,31 +30,42 @@ impl Store {
     /// # Errors
     /// [`StoreError::VolumeNotFound`], [`StoreError::VolumeDamaged`], [`StoreError::Unavailable`].
     pub fn read_volume(&self, tenant: &str, name: VolumeDigest) -> Result<Reading, StoreError> {
-        let volume = self.volume(tenant, &name).ok_or(StoreError::VolumeNotFound)?;
-        match volume.phase {
-            Phase::Uploading { .. } => return Err(StoreError::VolumeNotFound),
-            Phase::Damaged => return Err(StoreError::VolumeDamaged(name)),
-            Phase::Complete => {}
+        loop {
+            let volume = self.volume(tenant, &name).ok_or(StoreError::VolumeNotFound)?;
+            match volume.phase {
+                Phase::Uploading { .. } => return Err(StoreError::VolumeNotFound),
+                Phase::Damaged => return Err(StoreError::VolumeDamaged(name)),
+                Phase::Complete => {}
+            }
+            let options = self.options();
+            let failed = |error: io::Error| StoreError::of_io("opening a volume", &error);
+            let file = match File::open(self.folders.volume(tenant, &name)) {
+                Ok(file) => file,
+                // It may have been deleted between the two looks, or even stored again.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    if self.set_aside(tenant, name, None)? {
+                        return Err(StoreError::VolumeDamaged(name));
+                    }
+                    continue;
+                }
+                Err(error) => return Err(failed(error)),
+            };
+            // Held while it is set aside: the next file may not be taken for it.
+            let held = file.try_clone().map_err(failed)?;
+            let id = FileId::of(&held).map_err(failed)?;
+            let file = match Opened::new(file, volume.key.map(|_| &options.keys)) {
+                Ok(file) => file,
+                Err(error) if is_damage(&error) => {
+                    if self.set_aside(tenant, name, Some(id))? {
+                        return Err(StoreError::VolumeDamaged(name));
+                    }
+                    continue;
+                }
+                Err(error) => return Err(failed(error)),
+            };
+            let (tenant, size_bytes) = (tenant.to_owned(), volume.size_bytes);
+            return Ok(Reading { tenant, name, id, file, size_bytes, read_bytes: 0, digest: Digest::new() });
         }
-        let options = self.options();
-        let keys = volume.key.map(|_| &options.keys);
-        let opened = File::open(self.folders.volume(tenant, &name)).and_then(|file| Opened::new(file, keys));
-        let file = match opened {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // It may have been deleted between the two looks.
-                self.volume(tenant, &name).ok_or(StoreError::VolumeNotFound)?;
-                self.set_aside(tenant, name);
-                return Err(StoreError::VolumeDamaged(name));
-            }
-            Err(error) if is_damage(&error) => {
-                self.set_aside(tenant, name);
-                return Err(StoreError::VolumeDamaged(name));
-            }
-            Err(error) => return Err(StoreError::of_io("opening a volume", &error)),
-        };
-        let (tenant, size_bytes) = (tenant.to_owned(), volume.size_bytes);
-        Ok(Reading { tenant, name, file, size_bytes, read_bytes: 0, digest: Digest::new() })
     }
 
     /// As [`Store::read_volume`], for a caller who takes it away: the audit log says so first.
@@ -104,7 +117,11 @@ impl Reading {
     }
 
     fn damaged(&self, store: &Store) -> StoreError {
-        store.set_aside(&self.tenant, self.name);
+        match store.set_aside(&self.tenant, self.name, Some(self.id)) {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!("a damaged file was read that has been replaced since"),
+            Err(error) => tracing::error!(%error, "the damaged volume stays where it is"),
+        }
         StoreError::VolumeDamaged(self.name)
     }
 }

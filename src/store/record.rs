@@ -9,6 +9,9 @@ use uuid::Uuid;
 use super::{KeyId, VolumeDigest};
 use crate::jobs::{JobState, Life, Priority};
 
+/// Longest time that is foretold [s]: 30 years.
+const MOST_ESTIMATE_S: f64 = 1e9;
+
 /// A job, without its specification and result, which are bytes to the store.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct JobRecord {
@@ -44,6 +47,7 @@ pub struct JobRecord {
     /// Number of its newest checkpoint; 0: none.
     pub checkpoint: u64,
     /// Time on the device in earlier attempts [s].
+    #[serde(with = "seconds")]
     pub device_s: f64,
     /// The device of its newest attempt, for the audit log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,12 +90,37 @@ pub struct Estimate {
     /// Its results: a bound [bytes].
     pub result_bytes: u64,
     /// Time on the device: a guess [s].
+    #[serde(with = "seconds")]
     pub device_time_s: f64,
     /// Time until it begins: a guess [s].
+    #[serde(with = "seconds")]
     pub wait_time_s: f64,
     /// Voxels of the grid of its dose; 0 if it is not known, as of jobs of earlier versions.
     #[serde(default)]
     pub voxels: u64,
+}
+
+impl Estimate {
+    /// The same, with times that are finite.
+    pub(super) fn bounded(self) -> Self {
+        let [device_time_s, wait_time_s] = [self.device_time_s, self.wait_time_s].map(|s| s.min(MOST_ESTIMATE_S));
+        Self { device_time_s, wait_time_s, ..self }
+    }
+}
+
+/// Times as JSON, which has finite numbers only.
+mod seconds {
+    use serde::de::{Deserialize, Deserializer};
+    use serde::ser::{Error, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(s: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        if s.is_finite() { serializer.serialize_f64(*s) } else { Err(S::Error::custom("a time is not finite")) }
+    }
+
+    /// Earlier versions wrote `null` for a time beyond all numbers: it counts as none.
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+    }
 }
 
 /// Why a job failed, as a status would say it.

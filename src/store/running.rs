@@ -19,7 +19,8 @@ use super::{Store, StoreError, VolumeDigest};
 use crate::audit::Event;
 use crate::jobs::{JobEvent, JobState};
 
-/// A job in the hands of what computes it. The number of its attempts tells this lease from others of the same job.
+/// A job in the hands of what computes it. The revision of the job when it was taken tells this attempt from others: a
+/// number of attempts comes again after a release.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// Whose it is.
@@ -29,9 +30,14 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// What no other attempt at its job has.
+    pub fn revision(&self) -> u64 {
+        self.job.life.revision()
+    }
+
     /// Whether a job still is this attempt.
     pub fn is_current(&self, job: &JobRecord) -> bool {
-        job.state() == JobState::Running && job.life.attempts() == self.job.life.attempts()
+        job.state() == JobState::Running && job.life.revision() == self.revision()
     }
 
     /// The job as it is now, unless it went on without this attempt.
@@ -84,7 +90,7 @@ impl Store {
 
     /// Takes the job that goes next. That it begins is safe on disk when this returns; none if none waits.
     ///
-    /// * `is_free` – whether a lane may begin a job
+    /// * `can_begin` – whether a job that waits may begin; those that may not keep no others waiting
     /// * `choose` – what will compute the job: its device for the audit log, and what the caller calls it; none if it
     ///   has to wait
     ///
@@ -92,12 +98,12 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub fn take<T: Send + 'static>(
         &self,
-        is_free: impl Fn(Lane) -> bool + Send + 'static,
+        can_begin: impl Fn(&JobRecord) -> bool + Send + 'static,
         choose: impl FnOnce(&JobRecord) -> Option<(String, T)> + Send + 'static,
     ) -> Result<Option<(Attempt, T)>, StoreError> {
         let shares = self.shares.clone();
         self.writer.write(move |state| {
-            let next = shares.lock().unwrap_or_else(PoisonError::into_inner).next(state, is_free);
+            let next = shares.lock().unwrap_or_else(PoisonError::into_inner).next(state, can_begin);
             let Some((tenant, job)) = next else { return Ok(Done::unchanged(None)) };
             let Some((device, chosen)) = choose(&job) else { return Ok(Done::unchanged(None)) };
             let mut job = (*job).clone();
@@ -124,6 +130,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Unavailable`].
     pub fn keep_checkpoint(&self, attempt: &Attempt, file: StoredFile, device_s: f64) -> Result<bool, StoreError> {
+        // The job can do without; what is reserved for others is theirs.
+        self.check_disk(0)?;
         let (attempt, folders) = (attempt.clone(), self.folders.clone());
         let kept = self.writer.write(move |state| {
             let Some(job) = attempt.current(state) else { return Ok(Done::unchanged(None)) };
@@ -133,7 +141,7 @@ impl Store {
             next.unproven = 0;
             next.device_s = attempt.job.device_s + device_s;
             folders
-                .place_checkpoint(&file.path, next.id, next.checkpoint)
+                .place_checkpoint(&file.path.0, next.id, next.checkpoint)
                 .map_err(|error| StoreError::of_io("storing a checkpoint", &error))?;
             let changes = vec![Change::new(&attempt.tenant, What::Job(Arc::new(next)))];
             Ok(Done { value: Some((attempt.job.id, before)), changes, events: Vec::new() })
@@ -160,7 +168,7 @@ impl Store {
 
     /// Ends an attempt. False, and the outcome is dropped, if the job went on without it.
     ///
-    /// * `device_s` – time on the device in this attempt [s]
+    /// * `device_s` – time on the device in this attempt, as far as it is known [s]
     ///
     /// # Errors
     /// [`StoreError::Full`], [`StoreError::Unavailable`].
@@ -170,7 +178,8 @@ impl Store {
             let Some(job) = attempt.current(state) else { return Ok(Done::unchanged(false)) };
             let (now, name) = (SystemTime::now(), &attempt.tenant);
             let mut next = (**job).clone();
-            next.device_s = attempt.job.device_s + device_s;
+            // A worker that is lost cannot say how long it had the device: what its checkpoints said holds.
+            next.device_s = next.device_s.max(attempt.job.device_s + device_s);
             let refused = |_| StoreError::Unavailable;
             match outcome {
                 Outcome::Lost { cause } => {
@@ -200,9 +209,15 @@ impl Store {
                     next.expires = Some(now + options.job_ttl);
                     let names: BTreeSet<VolumeDigest> = volumes.iter().map(StoredFile::digest).collect();
                     next.results = names.into_iter().collect();
-                    for file in &volumes {
+                    // A file under another key stays with its record: the two change in no single step.
+                    let known = state.tenant(name).map(|tenant| &tenant.volumes);
+                    let stays = |file: &&StoredFile| {
+                        let volume = known.and_then(|known| known.get(&file.digest));
+                        volume.is_some_and(|volume| volume.is_complete() && volume.key != file.key)
+                    };
+                    for file in volumes.iter().filter(|file| !stays(file)) {
                         folders
-                            .place_volume(&file.path, name, &file.digest)
+                            .place_volume(&file.path.0, name, &file.digest)
                             .map_err(|error| StoreError::of_io("storing a result", &error))?;
                     }
                     let next = Arc::new(next);
@@ -233,6 +248,7 @@ fn add_results(state: &State, name: &Arc<str>, job: &JobRecord, files: &[StoredF
         let complete = |known: VolumeRecord| VolumeRecord {
             size_bytes,
             phase: Phase::Complete,
+            key: if known.is_complete() { known.key } else { key },
             results: known.results + 1,
             results_until: match known.results {
                 0 => job.expires,
@@ -241,7 +257,6 @@ fn add_results(state: &State, name: &Arc<str>, job: &JobRecord, files: &[StoredF
             },
             // An unfinished upload of the same bytes was the caller's, who will not find it unfinished any more.
             kept_until: known.kept_until,
-            key,
             ..known
         };
         let (phase, results_until) = (Phase::Complete, job.expires);
@@ -257,6 +272,9 @@ impl Store {
     /// [`StoreError::Unavailable`].
     pub(super) fn recover(&self) -> Result<Vec<Arc<JobRecord>>, StoreError> {
         let options = self.options();
+        if self.running().is_empty() {
+            return Ok(Vec::new());
+        }
         self.writer.write(move |state| {
             let now = SystemTime::now();
             let (max_attempts, job_ttl, volume_ttl) = (options.max_attempts, options.job_ttl, options.volume_ttl);

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use uuid::Uuid;
 
 use super::change::{Change, Done, What};
-use super::files::Folders;
+use super::files::{FileId, Folders};
 use super::key::StoreKey;
 use super::record::{JobRecord, Phase, VolumeRecord};
 use super::state::{State, Tenant};
@@ -52,6 +52,20 @@ pub(super) enum FileOf {
 }
 
 impl Store {
+    /// Whether the disk has room for the ledger, as far as the system tells.
+    pub fn has_ledger_room(&self) -> bool {
+        self.folders.free_bytes().map_or(true, |free| free >= self.options().ledger_bytes)
+    }
+
+    /// Checks that the disk has room for what is not reserved.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`], [`StoreError::Unavailable`].
+    pub fn check_disk(&self, needed: u64) -> Result<(), StoreError> {
+        let reserved = self.published.read(|state| state.reserved_bytes);
+        check_disk(reserved, needed, &self.options(), &self.folders)
+    }
+
     /// What is there of volumes; none of one that is not known. Complete ones are kept for the full time from now on.
     ///
     /// # Errors
@@ -284,24 +298,33 @@ impl Store {
         self.note(of_volume(Event::VolumeRead, actor, &digest))
     }
 
-    /// Sets a file aside that is not what was stored.
-    pub(super) fn set_aside(&self, tenant: &str, digest: VolumeDigest) {
-        tracing::error!("a stored volume is damaged; its file is set aside");
+    /// Sets a file aside that is not what was stored. False if another has taken its place, which stays.
+    ///
+    /// * `found` – the file; none if there was none
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`], [`StoreError::Full`].
+    pub(super) fn set_aside(
+        &self,
+        tenant: &str,
+        digest: VolumeDigest,
+        found: Option<FileId>,
+    ) -> Result<bool, StoreError> {
         let (name, folders) = (tenant.to_owned(), self.folders.clone());
-        let outcome = self.writer.write(move |state| {
+        self.writer.write(move |state| {
             let name = state.shared_name(&name);
             let known = state.tenant(&name).and_then(|tenant| tenant.volumes.get(&digest));
-            let Some(volume) = known.filter(|volume| volume.is_complete()) else { return Ok(Done::unchanged(())) };
-            folders
-                .set_aside(&name, &digest)
-                .map_err(|error| StoreError::of_io("setting a damaged volume aside", &error))?;
+            let Some(volume) = known.filter(|volume| volume.is_complete()) else { return Ok(Done::unchanged(false)) };
+            let failed = |error| StoreError::of_io("setting a damaged volume aside", &error);
+            if FileId::at(&folders.volume(&name, &digest)).map_err(failed)? != found {
+                return Ok(Done::unchanged(false));
+            }
+            tracing::error!("a stored volume is damaged; its file is set aside");
+            folders.set_aside(&name, &digest).map_err(failed)?;
             let damaged = VolumeRecord { phase: Phase::Damaged, ..volume.clone() };
             let changes = vec![Change::new(&name, What::Volume(digest, damaged))];
-            Ok(Done { value: (), changes, events: Vec::new() })
-        });
-        if let Err(error) = outcome {
-            tracing::error!(%error, "the damaged volume stays where it is");
-        }
+            Ok(Done { value: true, changes, events: Vec::new() })
+        })
     }
 }
 
@@ -336,10 +359,12 @@ pub(super) fn check_room(
             return Err(StoreError::OverQuota { what, used, limit, needed, retry_after: None });
         }
     }
+    check_disk(state.reserved_bytes, needed, options, folders)
+}
+
+/// Checks the disk alone: what is reserved, and kept free, is left.
+fn check_disk(reserved: u64, needed: u64, options: &StoreOptions, folders: &Folders) -> Result<(), StoreError> {
     let free = folders.free_bytes().map_err(|error| StoreError::of_io("asking for the room on the disk", &error))?;
-    let taken = state.reserved_bytes.saturating_add(options.reserve_bytes);
-    if free.saturating_sub(taken) < needed {
-        return Err(StoreError::Full);
-    }
-    Ok(())
+    let taken = reserved.saturating_add(options.reserve_bytes).saturating_add(needed);
+    if free < taken { Err(StoreError::Full) } else { Ok(()) }
 }

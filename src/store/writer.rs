@@ -23,8 +23,8 @@ const MOST_TOGETHER: usize = 256;
 /// The ledger's record of where the audit log ends, and of its last lines.
 pub(super) const AUDIT_HEAD: &str = "head";
 
-/// An act on the state, and how its caller learns of its end.
-type Act = Box<dyn FnOnce(&State) -> (Vec<Change>, Vec<Record>, Reply) + Send>;
+/// An act on the state, unless that cannot be written now, and how its caller learns of its end.
+type Act = Box<dyn FnOnce(Result<&State, StoreError>) -> (Vec<Change>, Vec<Record>, Reply) + Send>;
 type Reply = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// What readers see: only what is safe on disk.
@@ -94,6 +94,7 @@ pub(super) struct Books {
     pub(super) chain: Chain,
     pub(super) head: Head,
     pub(super) faults: Faults,
+    pub(super) ledger_bytes: u64,
 }
 
 impl Writer {
@@ -104,13 +105,14 @@ impl Writer {
         Ok(Self { acts: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Acts on the state, and waits until what it changed is safe on disk. An act that refuses changes nothing.
+    /// Acts on the state, and waits until what it changed is safe on disk. An act that refuses changes nothing. Where
+    /// the disk has too little room for the ledger, all are refused, and nothing is touched.
     pub(super) fn write<T: Send + 'static>(
         &self,
         act: impl FnOnce(&State) -> Result<Done<T>, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (reply, answer) = sync_channel(1);
-        let act: Act = Box::new(move |state| match act(state) {
+        let act: Act = Box::new(move |state| match state.and_then(act) {
             Ok(Done { value, changes, events }) => (changes, events, told(reply, value)),
             Err(error) => {
                 // The caller may have gone.
@@ -149,18 +151,35 @@ impl Books {
     }
 
     fn perform(&mut self, acts: Vec<Act>) {
-        let (mut changes, mut events, mut replies) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut changes, mut writes, mut events, mut replies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        // Where the system does not tell, the ledger does.
+        let mut room = self.folders.free_bytes().ok();
         for act in acts {
             if self.published.is_broken.load(Ordering::Acquire) {
                 break;
             }
-            let (changed, told, reply) = act(&self.work);
+            // What was written in part would close the store.
+            let has_room = room.is_none_or(|room| room >= self.ledger_bytes);
+            let (changed, told, reply) = act(if has_room { Ok(&self.work) } else { Err(StoreError::Full) });
+            let written: serde_json::Result<Vec<Vec<Write>>> = changed.iter().map(Change::writes).collect();
+            match written {
+                Ok(written) => {
+                    let new: u64 = written.iter().flatten().map(Write::most_bytes).sum();
+                    room = room.map(|room| room.saturating_sub(new));
+                    writes.extend(written.into_iter().flatten());
+                }
+                Err(error) => {
+                    tracing::error!(%error, "an act is refused: the ledger could not be read after it");
+                    reply(Err(StoreError::Unavailable));
+                    continue;
+                }
+            }
             changed.iter().for_each(|change| self.work.apply(change));
             changes.extend(changed);
             events.extend(told);
             replies.push(reply);
         }
-        let outcome = self.commit(&changes, &events);
+        let outcome = self.commit(writes, &events);
         if outcome.is_err() {
             // The memory is ahead of the disk from now on, and what the disk holds is unknown.
             self.published.is_broken.store(true, Ordering::Release);
@@ -187,12 +206,11 @@ impl Books {
     }
 
     /// Records and audit records in one transaction, then the audit log.
-    fn commit(&mut self, changes: &[Change], events: &[Record]) -> Result<(), StoreError> {
-        if changes.is_empty() && events.is_empty() {
+    fn commit(&mut self, mut writes: Vec<Write>, events: &[Record]) -> Result<(), StoreError> {
+        if writes.is_empty() && events.is_empty() {
             return Ok(());
         }
         let begun = Instant::now();
-        let mut writes: Vec<Write> = changes.iter().flat_map(Change::writes).collect();
         let sealed: Vec<Sealed> = events.iter().map(|event| self.head.seal(event)).collect();
         if !sealed.is_empty() {
             writes.push(Write::put(Table::Audit, AUDIT_HEAD.to_owned(), audit_record(&self.head, &sealed)));

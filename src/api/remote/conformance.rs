@@ -20,8 +20,8 @@ use crate::domain::DeviceSelector;
 use crate::engine::Device;
 use crate::jobs::conformance::every::{End, Queue, Seen, Taken, every_queue};
 use crate::jobs::{JobState, LocalJobs, Priority};
+use crate::store::VolumeDigest;
 use crate::store::conformance::{Ledger, fault};
-use crate::store::{VolumeDigest, job_id};
 
 /// Where Debian puts `nats-server`, for those who are not root.
 const PROGRAMS: &str = "/usr/sbin:/usr/local/sbin";
@@ -41,7 +41,7 @@ struct Brokered {
     /// What each worker says; held while it is said, so that nothing older is said after something newer.
     workers: Arc<Mutex<BTreeMap<String, Beat>>>,
     /// Who took what.
-    taken: BTreeMap<(String, u32), String>,
+    taken: BTreeMap<(String, u32), (String, Lease)>,
     shared: Arc<Shared>,
     runtime: Runtime,
     nats: Child,
@@ -109,8 +109,7 @@ impl Brokered {
 
     /// Reports. False if that changes nothing.
     fn report(&mut self, taken: &Taken, what: What) -> bool {
-        let worker = self.taken[&(taken.job.clone(), taken.attempt)].clone();
-        let lease = Lease { job: job_id(&taken.job).expect("a name"), attempt: taken.attempt };
+        let (worker, lease) = self.taken[&(taken.job.clone(), taken.attempt)].clone();
         let (before, is_current) = (self.ledger.see("a", &taken.job), self.is_current(taken));
         let report =
             Versioned::new(Report { worker: worker.clone(), device: "test".into(), lease, device_s: 0.0, what });
@@ -180,8 +179,9 @@ impl Queue for Brokered {
             order
         });
         self.say(Beat { is_draining: true, tasks: vec![(order.lease, None)], ..beat });
-        let taken = Taken { job: crate::store::job_name(order.lease.job), attempt: order.lease.attempt };
-        self.taken.insert((taken.job.clone(), taken.attempt), worker);
+        let (_, job) = self.ledger.store.job_of_any(order.lease.job).expect("it was taken");
+        let taken = Taken { job: crate::store::job_name(job.id), attempt: job.life.attempts() };
+        self.taken.insert((taken.job.clone(), taken.attempt), (worker, order.lease));
         Some(taken)
     }
 
@@ -189,7 +189,7 @@ impl Queue for Brokered {
         let what = match end {
             End::Fail => What::Failed(fault()),
             End::Succeed => {
-                let lease = Lease { job: job_id(&taken.job).expect("a name"), attempt: taken.attempt };
+                let (_, lease) = self.taken[&(taken.job.clone(), taken.attempt)];
                 let volumes = vec![self.put(lease.made_object(0), taken.job.clone().into_bytes())];
                 What::Succeeded { result: self.put(lease.made_object("result"), b"a result".to_vec()), volumes }
             }

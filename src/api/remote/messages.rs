@@ -46,16 +46,17 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(delivery: &Delivery) -> Optio
     delivery.words::<Versioned<T>>()?.known()
 }
 
-/// An attempt at a job.
+/// An attempt at a job. Workers only repeat it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Lease {
     pub(super) job: Uuid,
-    pub(super) attempt: u32,
+    /// The revision of the job when it was taken, which no other attempt has.
+    pub(super) attempt: u64,
 }
 
 impl Lease {
     pub(super) fn of(attempt: &Attempt) -> Self {
-        Self { job: attempt.job.id, attempt: attempt.job.life.attempts() }
+        Self { job: attempt.job.id, attempt: attempt.revision() }
     }
 
     /// The object of the job's specification.

@@ -73,6 +73,9 @@ impl Gateway {
     }
 
     async fn keep(&self, held: &Held, made: &Made, device_s: f64) {
+        if let Err(error) = self.durable.store.check_disk(made.size_bytes) {
+            return tracing::warn!(%error, job = %held.attempt.job.id, "the job goes on without a new checkpoint");
+        }
         let file = match self.fetch(made).await {
             Ok(file) => file,
             Err(_) => return tracing::warn!(job = %held.attempt.job.id, "a checkpoint did not come whole"),

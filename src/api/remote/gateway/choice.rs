@@ -16,19 +16,19 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    pub(super) fn is_free(&self, lane: Lane) -> bool {
-        self.free[lane as usize]
+    /// Whether it has a free place for a job, and the memory.
+    pub(super) fn can(&self, job: &JobRecord) -> bool {
+        self.free[Lane::of(job) as usize] && self.memory_bytes >= job.estimate.memory_bytes
     }
 }
 
 /// The worker for a job: one with room and memory; among these one that holds most of its volumes, then one that has
 /// nothing else to do. Its device, and its name.
 pub(super) fn choose(candidates: &[Candidate], job: &JobRecord) -> Option<(String, String)> {
-    let can = |worker: &&Candidate| worker.is_free(Lane::of(job)) && worker.memory_bytes >= job.estimate.memory_bytes;
     let rank = |worker: &&Candidate| {
         let held = job.inputs.iter().filter(|volume| worker.holds.contains(*volume)).count();
         (held, worker.free.iter().filter(|is_free| **is_free).count(), Reverse(worker.worker.clone()))
     };
-    let best = candidates.iter().filter(can).max_by_key(rank)?;
+    let best = candidates.iter().filter(|worker| worker.can(job)).max_by_key(rank)?;
     Some((best.device.clone(), best.worker.clone()))
 }

@@ -14,6 +14,9 @@ use crate::store::{Attempt, Lane};
 /// Shortest and longest time that a worker may ask to be silent [s].
 const LEASES: [f64; 2] = [1.0, 3600.0];
 
+/// Time without a look at leases after which workers may have spoken and not been heard.
+const STANDSTILL: Duration = Duration::from_secs(2);
+
 /// The method of jobs that several workers may share.
 const SHARED_METHOD: &str = "monte-carlo";
 
@@ -183,6 +186,19 @@ impl Fleet {
         let is_silent = |name: &String| inner.workers.get(name).is_some_and(|worker| worker.is_silent(now));
         let is_over = |held: &&Held| held.is_sent && !held.is_ending && (held.until <= now || is_silent(&held.worker));
         inner.held.values().filter(is_over).cloned().collect()
+    }
+
+    /// As [`Fleet::expired`]. If it was not asked for long, this process stood still, and what workers said meanwhile
+    /// is yet to be heard: all leases begin anew.
+    ///
+    /// * `since` – time since it was asked last
+    pub(super) fn expired_after(&self, since: Duration) -> Vec<Held> {
+        if since > STANDSTILL {
+            tracing::warn!(seconds = since.as_secs_f64(), "this gateway stood still; all leases begin anew");
+            self.renew_all();
+            return Vec::new();
+        }
+        self.expired()
     }
 
     /// Begins all leases anew.

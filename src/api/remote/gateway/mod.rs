@@ -8,7 +8,7 @@ mod janitor;
 mod orders;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -21,11 +21,11 @@ use crate::api::durable::{Durable, blocking};
 use crate::api::runner;
 use crate::api::service::Shared;
 use crate::broker::Broker;
-use crate::store::{Lane, Outcome};
+use crate::store::{JobRecord, Outcome};
 
 pub use claim::check_account;
 
-/// How often leases are looked at.
+/// How often leases are looked at, and help is sought.
 const TICK: Duration = Duration::from_millis(500);
 /// Rest after a failure of store or broker.
 const REST: Duration = Duration::from_secs(1);
@@ -61,6 +61,7 @@ pub(in crate::api) async fn run(shared: Arc<Shared>, durable: Durable, broker: B
             tokio::spawn(gateway.clone().hear_beats()),
             tokio::spawn(gateway.clone().hear_needs()),
             tokio::spawn(gateway.clone().take_reports()),
+            tokio::spawn(gateway.clone().watch_leases()),
             tokio::spawn(gateway.clone().clean()),
         ];
         let enough = draining.child_token();
@@ -107,7 +108,6 @@ impl Gateway {
                 () = self.room.notified() => {}
                 () = enough.cancelled() => return,
                 _ = ticks.tick() => {
-                    self.expire(is_up).await;
                     if is_up && !self.durable.store.has_waiting() {
                         self.find_help().await;
                     }
@@ -128,13 +128,15 @@ impl Gateway {
     /// Takes the job that goes next, if a worker has room for it.
     async fn take(&self) -> Result<Option<Held>, tonic::Status> {
         let candidates = self.fleet.candidates();
-        let free = Lane::ALL.map(|lane| candidates.iter().any(|worker| worker.is_free(lane)));
-        if free == [false; 2] {
+        if candidates.is_empty() {
             return Ok(None);
         }
-        let is_free = move |lane: Lane| free[lane as usize];
-        let choose = move |job: &crate::store::JobRecord| choice::choose(&candidates, job);
-        let taken = blocking(&self.durable, move |store| store.take(is_free, choose)).await?;
+        let can_begin = {
+            let candidates = candidates.clone();
+            move |job: &JobRecord| candidates.iter().any(|worker| worker.can(job))
+        };
+        let choose = move |job: &JobRecord| choice::choose(&candidates, job);
+        let taken = blocking(&self.durable, move |store| store.take(can_begin, choose)).await?;
         Ok(taken.map(|(attempt, worker)| self.fleet.hold(attempt, worker)))
     }
 
@@ -166,13 +168,29 @@ impl Gateway {
         let _ = self.broker.tell(&stops_of(worker), &Versioned::new(lease)).await;
     }
 
-    /// Puts jobs back whose workers are silent. While the broker is gone nobody can be heard, and no lease ends.
-    async fn expire(&self, is_up: bool) {
-        if !is_up {
-            self.fleet.renew_all();
-            return;
+    /// Puts jobs back whose workers are silent. While the broker is gone, or this process stands still, nobody can be
+    /// heard, and no lease ends.
+    async fn watch_leases(self: Arc<Self>) {
+        let up = self.broker.up();
+        let mut last = Instant::now();
+        loop {
+            // Nothing else is waited for here: longer than this took, the process stood still.
+            tokio::time::sleep(TICK).await;
+            let since = last.elapsed();
+            last = Instant::now();
+            if !*up.borrow() {
+                self.fleet.renew_all();
+                continue;
+            }
+            for held in self.fleet.expired_after(since) {
+                drop(tokio::spawn(self.clone().take_back(held)));
+            }
         }
-        for held in self.fleet.expired() {
+    }
+
+    /// Puts a job back whose worker is silent.
+    async fn take_back(self: Arc<Self>, held: Held) {
+        if self.fleet.begin_end(Lease::of(&held.attempt)) {
             tracing::warn!(job = %held.attempt.job.id, "its worker is silent: the job waits again");
             self.end(&held, "unknown", Outcome::Lost { cause: "worker" }, 0.0).await;
         }

@@ -88,7 +88,11 @@ fn an_order_of_a_worker_that_is_gone_waits_for_the_lease_of_the_worker() {
     fleet.lock().workers.get_mut(WORKER).expect("it was heard").seen = long_ago;
     let expired: Vec<Lease> = fleet.expired().iter().map(|held| Lease::of(&held.attempt)).collect();
     assert_eq!(expired, [Lease::of(&attempt)]);
-    // The broker was away, and the worker could not be heard.
+    assert_eq!(fleet.expired_after(Duration::from_secs(1)).len(), 1);
+    // This process stood still, or the broker was away, and the worker could not be heard.
+    assert!(fleet.expired_after(Duration::from_secs(20)).is_empty());
+    assert!(fleet.expired_after(Duration::from_secs(1)).is_empty(), "its lease began anew");
+    fleet.lock().workers.get_mut(WORKER).expect("it was heard").seen = long_ago;
     fleet.renew_all();
     assert!(fleet.expired().is_empty());
 }
@@ -105,4 +109,38 @@ fn a_worker_that_ends_gets_nothing_more_whatever_comes_late() {
     let attempt = attempt(1);
     fleet.hold(attempt.clone(), WORKER.into());
     assert!(fleet.sent(Lease::of(&attempt)).is_some(), "an order for it is taken back at once");
+}
+
+#[test]
+fn what_is_said_of_an_attempt_after_its_release_is_not_of_the_next() {
+    let fleet = Fleet::new(Duration::from_secs(30));
+    let first = attempt(1);
+    let mut job = JobRecord::clone(&first.job);
+    for step in [JobEvent::Release, JobEvent::Take] {
+        job.life.step(step, SystemTime::UNIX_EPOCH).expect("it runs, then waits");
+    }
+    let second = Attempt { job: job.into(), ..first.clone() };
+    assert_eq!(first.job.life.attempts(), second.job.life.attempts(), "a release does not count");
+    fleet.hold(first.clone(), WORKER.into());
+    // The next is taken before the first is forgotten.
+    fleet.hold(second.clone(), "worker-2".into());
+    fleet.remove(Lease::of(&first));
+    assert!(fleet.get(Lease::of(&second)).is_some() && fleet.get(Lease::of(&first)).is_none());
+    // After a restart it is not known whose the second is; the first's worker tells again.
+    let restarted = Fleet::new(Duration::from_secs(30));
+    restarted.adopt(vec![second]);
+    assert!(restarted.of_worker(Lease::of(&first), WORKER).is_none());
+}
+
+#[test]
+fn a_worker_can_what_it_has_a_place_and_memory_for() {
+    let fleet = Fleet::new(Duration::from_secs(30));
+    fleet.hear(Beat { memory_bytes: 1000, ..beat(false, &[]) }, &|_, _| ());
+    let candidates = fleet.candidates();
+    let [worker] = &candidates[..] else { panic!("one lives") };
+    for (memory_bytes, can) in [(1000, true), (1001, false)] {
+        let mut job = JobRecord::clone(&attempt(1).job);
+        job.estimate.memory_bytes = memory_bytes;
+        assert_eq!(worker.can(&job), can, "{memory_bytes}");
+    }
 }

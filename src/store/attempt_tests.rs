@@ -1,0 +1,78 @@
+//! Attempts at one job: which is which, and what one leaves to the next.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::at_once_tests::new;
+use super::{Attempt, Outcome, Store, StoreKeys, StoreOptions, VolumeDigest};
+
+const BYTES: &[u8] = b"a dose";
+
+fn open(folder: &Path, keys: StoreKeys) -> Store {
+    Store::open(folder, StoreOptions { reserve_bytes: 0, keys, ..StoreOptions::default() }).expect("a store")
+}
+
+fn take(store: &Store) -> Attempt {
+    store.take(|_| true, |_| Some((String::new(), ()))).expect("it can be written").expect("one waits").0
+}
+
+#[test]
+fn an_attempt_that_was_released_is_not_the_next_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), StoreKeys::default());
+    store.create_job(new(Some(Uuid::new_v4()), "one")).expect("room");
+    let first = take(&store);
+    assert_eq!(store.end_attempt(&first, 0.0, Outcome::Released), Ok(true));
+    let second = take(&store);
+    assert_eq!(second.job.life.attempts(), 1, "a release does not count");
+    assert!(first.revision() != second.revision() && !first.is_current(&second.job));
+    assert_eq!(store.end_attempt(&first, 0.0, Outcome::Released), Ok(false), "it was heard before");
+    assert!(store.job("a", second.job.id).is_some_and(|job| second.is_current(&job)));
+}
+
+#[test]
+fn time_that_checkpoints_told_of_counts_when_the_worker_is_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = open(folder.path(), StoreKeys::default());
+    let job = store.create_job(new(Some(Uuid::new_v4()), "one")).expect("room");
+    let mut spent = 0.0;
+    for lost_after_s in [30.0, 12.0] {
+        let attempt = take(&store);
+        let mut file = store.new_file().expect("room");
+        file.write_all(BYTES).expect("room");
+        assert_eq!(store.keep_checkpoint(&attempt, file.finish().expect("room"), lost_after_s), Ok(true));
+        assert_eq!(store.end_attempt(&attempt, 0.0, Outcome::Lost { cause: "worker" }), Ok(true));
+        spent += lost_after_s;
+        assert_eq!(store.job("a", job.id).map(|job| job.device_s), Some(spent));
+    }
+}
+
+#[test]
+fn a_result_of_before_the_first_key_stays_plain_when_it_is_made_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let name = VolumeDigest::of_bytes(BYTES);
+    let make = |store: &Store| {
+        store.create_job(new(Some(Uuid::new_v4()), "one")).expect("room");
+        let attempt = take(store);
+        let mut file = store.new_file().expect("room");
+        file.write_all(BYTES).expect("room");
+        let volumes = vec![file.finish().expect("room")];
+        let outcome = Outcome::Succeeded { result: Arc::from(&b"a result"[..]), volumes };
+        assert_eq!(store.end_attempt(&attempt, 0.0, outcome), Ok(true));
+    };
+    let store = open(folder.path(), StoreKeys::default());
+    make(&store);
+    drop(store);
+    let store = open(folder.path(), StoreKeys::parse(&"0c".repeat(32)).expect("a key"));
+    let mut before = store.read_volume("a", name).expect("it is there");
+    make(&store);
+    let volume = store.volume("a", &name).expect("it is there");
+    assert_eq!((volume.results, volume.key), (2, None));
+    assert_eq!(std::fs::read(store.folders.volume("a", &name)).expect("it is there"), BYTES);
+    for reading in [&mut before, &mut store.read_volume("a", name).expect("it is there")] {
+        assert_eq!(reading.next(&store), Ok(Some((0, BYTES.to_vec()))));
+    }
+}
