@@ -37,7 +37,7 @@ const STORE_FULL: &str = "STORE_FULL";
 enum Ending {
     /// The job went on without it: cancelled, or deleted.
     Left,
-    /// The server drains.
+    /// The server drains, or the device is not there: the job has not begun, and waits again.
     Released,
     /// It took too long.
     Limit(Duration),
@@ -51,7 +51,7 @@ impl From<DoseError> for Ending {
     fn from(error: DoseError) -> Self {
         if matches!(error, DoseError::DeviceLost(_)) {
             Self::DeviceLost
-        } else if error == DoseError::ShuttingDown {
+        } else if matches!(error, DoseError::ShuttingDown | DoseError::DeviceUnavailable(_)) {
             Self::Released
         } else {
             Self::Failed(error.into())
@@ -115,7 +115,11 @@ impl Work<'_> {
             let made = made.clone();
             at(self.desk, move |desk| made.store(desk))
         };
-        let (result, volumes) = when_there_is_room(FULL_PAUSE, || self.check(), write).await?;
+        let check = || match self.desk.waits_for_room() {
+            true => self.check(),
+            false => Err(Ending::Failed(StoreError::Full.into())),
+        };
+        let (result, volumes) = when_there_is_room(FULL_PAUSE, check, write).await?;
         drop(memory);
         Ok(Outcome::Succeeded { result: Arc::from(result.encode_to_vec()), volumes })
     }
@@ -342,5 +346,12 @@ mod tests {
         let broken = || async { Err::<(), _>(Status::from(StoreError::Unavailable)) };
         let ended = when_there_is_room(Duration::ZERO, || Ok(()), broken).await;
         assert!(matches!(ended, Err(Ending::Failed(_))));
+    }
+
+    #[test]
+    fn a_job_whose_device_is_not_there_waits_again() {
+        assert!(matches!(Ending::from(DoseError::DeviceUnavailable("gpu:0".into())), Ending::Released));
+        assert!(matches!(Ending::from(DoseError::DeviceLost("mid-job".into())), Ending::DeviceLost));
+        assert!(matches!(Ending::from(DoseError::Internal("a fault".into())), Ending::Failed(_)));
     }
 }

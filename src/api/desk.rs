@@ -81,6 +81,11 @@ pub(super) trait Desk: VolumeSource + Send + Sync + fmt::Debug {
     /// [`StoreError::Full`], [`StoreError::Unavailable`].
     fn new_file(&self) -> Result<NewFile, StoreError>;
 
+    /// Whether what is full is waited for: not where another could do the job.
+    fn waits_for_room(&self) -> bool {
+        true
+    }
+
     /// The newest checkpoint, open for reading; none if there is none.
     ///
     /// # Errors

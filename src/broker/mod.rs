@@ -49,11 +49,6 @@ impl BrokerError {
         Self("it does not answer".into())
     }
 
-    /// An object has fewer bytes than the broker says.
-    pub(crate) fn short() -> Self {
-        Self("an object has too few bytes".into())
-    }
-
     fn of(error: impl std::fmt::Display) -> Self {
         Self(error.to_string())
     }

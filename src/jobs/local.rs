@@ -76,7 +76,7 @@ impl LocalJobs {
         self.small.is_some()
     }
 
-    /// Whether the device is there, as far as is known: one that was lost is looked for when the next job comes.
+    /// Whether the device is there, as far as is known: one that was lost is looked for until it is back.
     pub fn is_device_up(&self) -> bool {
         self.states.iter().all(|state| state.is_up.load(Ordering::Acquire))
     }

@@ -4,15 +4,15 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Hold, Job, JobError, JobEvent, JobFilter, JobId, JobQueue, JobState, JobWatch, Lease, Life, NewJob, Priority,
-    Refused, VolumeStore, WorkQueue, retry_after,
+    Hold, Job, JobError, JobEvent, JobFilter, JobId, JobQueue, JobState, JobWatch, Lease, Life, NewJob, NoJob,
+    Priority, Refused, VolumeStore, WorkQueue, retry_after,
 };
 use crate::domain::{Checkpoints, Control, DoseError, DoseResult, Progress};
 
@@ -62,6 +62,27 @@ impl MemoryQueue {
     /// Whether a worker has a job.
     pub fn is_busy(&self) -> bool {
         self.lock().entries.values().any(|entry| entry.job.borrow().state() == JobState::Running)
+    }
+
+    /// Waits for the next job; for ever without a time.
+    fn take_until(&self, until: Option<Instant>) -> Result<Lease, NoJob> {
+        let mut jobs = self.lock();
+        loop {
+            if let Some((_, number)) = jobs.waiting.pop_first() {
+                let entry = jobs.entries.get(&number).expect("a job that waits is there");
+                entry.step(JobEvent::Take, None).expect("a job that waits can be taken");
+                let job = entry.job.borrow().clone();
+                return Ok(Lease { job, control: entry.control.clone(), span: entry.span.clone() });
+            }
+            if jobs.closed {
+                return Err(NoJob::Closed);
+            }
+            jobs = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+                None => self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => return Err(NoJob::Yet),
+                Some(left) => self.changed.wait_timeout(jobs, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
+        }
     }
 
     fn room(&self, jobs: &Jobs) -> Result<(), DoseError> {
@@ -157,7 +178,7 @@ impl Jobs {
         let entry = self.entries.get_mut(&number)?;
         let is_current = {
             let life = &entry.job.borrow().life;
-            (life.state(), life.attempts()) == (lease.job.state(), lease.job.life.attempts())
+            (life.state(), life.revision()) == (lease.job.state(), lease.job.life.revision())
         };
         is_current.then_some((number, entry))
     }
@@ -228,19 +249,11 @@ impl JobQueue for MemoryQueue {
 
 impl WorkQueue for MemoryQueue {
     fn take(&self) -> Option<Lease> {
-        let mut jobs = self.lock();
-        loop {
-            if let Some((_, number)) = jobs.waiting.pop_first() {
-                let entry = jobs.entries.get(&number).expect("a job that waits is there");
-                entry.step(JobEvent::Take, None).expect("a job that waits can be taken");
-                let job = entry.job.borrow().clone();
-                return Some(Lease { job, control: entry.control.clone(), span: entry.span.clone() });
-            }
-            if jobs.closed {
-                return None;
-            }
-            jobs = self.changed.wait(jobs).unwrap_or_else(PoisonError::into_inner);
-        }
+        self.take_until(None).ok()
+    }
+
+    fn take_within(&self, most: Duration) -> Result<Lease, NoJob> {
+        self.take_until(Some(Instant::now() + most))
     }
 
     fn put_back(&self, lease: &Lease) -> bool {

@@ -29,7 +29,7 @@ pub use life::{JobEvent, JobState, Life, Refused};
 pub use local::LocalJobs;
 pub use memory::MemoryQueue;
 pub use memory_volumes::MemoryVolumes;
-pub use queue::{JobQueue, JobWatch, Lease, WorkQueue};
+pub use queue::{JobQueue, JobWatch, Lease, NoJob, WorkQueue};
 pub use running::Running;
 pub use volume_name::VolumeName;
 pub use volumes::{Hold, InputVolume, JobVolume, VolumeStore};

@@ -1,6 +1,7 @@
 //! The interface of a job queue. `jobs/conformance.rs` checks what every implementation has to hold.
 
 use std::fmt;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -54,6 +55,12 @@ pub trait WorkQueue: Send + Sync + fmt::Debug {
     /// Waits for the next job: the most urgent, among these the oldest. None once the queue is closed and empty.
     fn take(&self) -> Option<Lease>;
 
+    /// The same, for so long.
+    ///
+    /// # Errors
+    /// Why there is no job.
+    fn take_within(&self, most: Duration) -> Result<Lease, NoJob>;
+
     /// Lets a job wait again, before all jobs of its priority that were submitted later. False if the lease is gone.
     fn put_back(&self, lease: &Lease) -> bool;
 
@@ -65,10 +72,19 @@ pub trait WorkQueue: Send + Sync + fmt::Debug {
     fn close(&self);
 }
 
+/// Why a worker gets no job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoJob {
+    /// None came in time.
+    Yet,
+    /// The queue is closed and empty.
+    Closed,
+}
+
 /// A job in the hands of a worker.
 #[derive(Debug)]
 pub struct Lease {
-    /// The job. The number of its attempts tells this lease from others of the same job.
+    /// The job. Its revision tells this lease from others of the same job.
     pub job: Job,
     /// Through which the worker reports progress, and learns that the job was cancelled or given to another.
     pub control: Control,

@@ -5,16 +5,20 @@ use std::{
     sync::Arc,
     sync::atomic::{AtomicBool, Ordering},
     thread,
+    time::Duration,
 };
 
 use super::worked::Worked;
-use super::{Job, Lease, VolumeStore, WorkQueue, volumes};
+use super::{Job, Lease, NoJob, VolumeStore, WorkQueue, volumes};
 use crate::compute::compute;
 use crate::domain::{Control, DeviceInfo, DoseError, DoseRequest, DoseResult};
 use crate::engine::{Device, DeviceIdentity};
 use crate::faults::{Fault, Faults};
 use crate::plan::Limits;
 use crate::priority::stand_back;
+
+/// How often a device that is gone is looked for.
+const REOPEN_PAUSE: Duration = Duration::from_secs(2);
 
 /// What a worker computes with. Tests put their own in place of a device.
 pub trait Executor: Send {
@@ -103,7 +107,7 @@ pub fn start_worker(
     attempts: u32,
     state: DeviceState,
 ) -> Result<(), DoseError> {
-    let mut worker = Worker { queue, volumes, executor, attempts, is_suspect: false, state };
+    let mut worker = Worker { queue, volumes, executor, attempts, is_suspect: false, is_told: false, state };
     thread::Builder::new()
         .name(format!("compute {}", worker.executor.device().id))
         .spawn(move || {
@@ -121,12 +125,24 @@ struct Worker {
     attempts: u32,
     /// Whether the device has to be opened again before the next job.
     is_suspect: bool,
+    /// Whether the log says that it cannot be.
+    is_told: bool,
     state: DeviceState,
 }
 
 impl Worker {
     fn run(&mut self) {
-        while let Some(lease) = self.queue.take() {
+        loop {
+            // A device that is gone is looked for even while no job asks for it.
+            let taken = match self.reopen_if_suspect() {
+                Ok(()) => self.queue.take().ok_or(NoJob::Closed),
+                Err(_) => self.queue.take_within(REOPEN_PAUSE),
+            };
+            let lease = match taken {
+                Ok(lease) => lease,
+                Err(NoJob::Yet) => continue,
+                Err(NoJob::Closed) => return,
+            };
             let span = lease.span.clone();
             let _entered = span.enter();
             let outcome = self.reopen_if_suspect().and_then(|()| self.perform(&lease));
@@ -144,8 +160,11 @@ impl Worker {
     fn reopen_if_suspect(&mut self) -> Result<(), DoseError> {
         if self.is_suspect {
             let device = self.executor.device().id;
-            let failed = |_: &DoseError| tracing::error!(device, "the device cannot be opened again");
-            let reopened = self.executor.reopen().inspect_err(failed);
+            let reopened = self.executor.reopen();
+            if reopened.is_err() && !self.is_told {
+                tracing::error!(device, "the device cannot be opened again; it is looked for now and then");
+            }
+            self.is_told = reopened.is_err();
             self.state.is_up.store(reopened.is_ok(), Ordering::Release);
             reopened?;
             self.is_suspect = false;

@@ -92,6 +92,26 @@ async fn an_order_that_comes_while_its_worker_ends_waits_again_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(no_nats, ignore = "there is no nats-server")]
+async fn a_worker_that_cannot_write_ends_and_its_job_goes_elsewhere() {
+    let site = Site::start(&[]);
+    let gateway = site.gateway(&[]);
+    let cache = tempfile::tempdir().expect("a folder");
+    let worker = site.worker(&["--cache", cache.path().to_str().expect("a path of text")]);
+    let mut client = Client::of(&gateway.url).await;
+    let spec = client.upload_job(monte_carlo(20_000), SHAPE).await;
+    let before = client.create(&spec, &request_id()).await.expect("a good job");
+    let before = results(&mut client, &before.name).await;
+    // As if its disk were gone.
+    std::fs::remove_dir_all(cache.path().join("work")).expect("it has worked there");
+    let job = client.create(&spec, &request_id()).await.expect("a good job");
+    assert_eq!(worker.ended(), Some(1));
+    let _other = site.worker(&[]);
+    assert_eq!(results(&mut client, &job.name).await, before);
+    assert_eq!(client.job(&job.name).await.expect("it is there").attempts, 1, "the other alone began it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(no_nats, ignore = "there is no nats-server")]
 async fn each_worker_that_lets_go_of_an_attempt_is_heard() {
     let site = Site::start(&[]);
     let gateway = site.gateway(&[]);

@@ -38,7 +38,8 @@ mod memory {
             a_job_put_back_goes_first_and_its_old_lease_is_void, jobs_are_listed_newest_first,
             unknown_jobs_are_not_there, only_allowed_transitions_are_seen, jobs_are_data;
         worker: a_panic_does_not_lose_the_queue, a_lost_device_fails_the_job_or_puts_it_back,
-            a_device_that_does_not_come_back_fails_each_job, a_caller_who_leaves_cancels, a_job_without_volumes_fails;
+            a_device_that_does_not_come_back_fails_each_job, a_device_is_looked_for_until_it_is_back,
+            a_caller_who_leaves_cancels, a_job_without_volumes_fails;
     }
 }
 

@@ -1,6 +1,7 @@
 //! An executor that does what a test says in place of a computation.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
 use super::subject::dose;
 use crate::domain::{Control, DeviceInfo, DeviceKind, DoseError, DoseRequest, DoseResult};
@@ -13,11 +14,11 @@ pub(super) type Script = Box<dyn FnOnce(&Control) -> Result<(), DoseError> + Sen
 pub(super) struct Scripted {
     scripts: mpsc::Receiver<Script>,
     /// Whether the device comes back after it was lost.
-    comes_back: bool,
+    comes_back: Arc<AtomicBool>,
 }
 
 /// An executor, and the way to its scripts.
-pub(super) fn scripted(comes_back: bool) -> (mpsc::Sender<Script>, Box<Scripted>) {
+pub(super) fn scripted(comes_back: Arc<AtomicBool>) -> (mpsc::Sender<Script>, Box<Scripted>) {
     let (send, scripts) = mpsc::channel();
     (send, Box::new(Scripted { scripts, comes_back }))
 }
@@ -34,6 +35,10 @@ impl Executor for Scripted {
     }
 
     fn reopen(&mut self) -> Result<(), DoseError> {
-        if self.comes_back { Ok(()) } else { Err(DoseError::DeviceUnavailable("script".into())) }
+        if self.comes_back.load(Ordering::Acquire) {
+            Ok(())
+        } else {
+            Err(DoseError::DeviceUnavailable("script".into()))
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A queue with a worker behind it.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
 use super::Subject;
 use super::script::{Script, scripted};
@@ -10,7 +11,7 @@ use crate::jobs::{DeviceState, Job, JobState, Priority, Running, start_worker};
 
 /// A worker whose device does as told.
 fn work(subject: &Subject, attempts: u32, comes_back: bool) -> mpsc::Sender<Script> {
-    let (scripts, executor) = scripted(comes_back);
+    let (scripts, executor) = scripted(Arc::new(AtomicBool::new(comes_back)));
     start_worker(subject.workers.clone(), subject.volumes.clone(), executor, attempts, DeviceState::default())
         .expect("a thread");
     scripts
@@ -65,6 +66,24 @@ pub(super) fn a_device_that_does_not_come_back_fails_each_job(open: fn(usize) ->
         let outcome = finished(run(&subject, &scripts, Box::new(|_| Ok(()))).1);
         assert!(matches!(outcome, Err(DoseError::DeviceUnavailable(_))), "{outcome:?}");
     }
+}
+
+pub(super) fn a_device_is_looked_for_until_it_is_back(open: fn(usize) -> Subject) {
+    let subject = open(4);
+    let (comes_back, state) = (Arc::new(AtomicBool::new(false)), DeviceState::default());
+    let (scripts, executor) = scripted(comes_back.clone());
+    state.is_up.store(true, Ordering::Release);
+    start_worker(subject.workers.clone(), subject.volumes.clone(), executor, 1, state.clone()).expect("a thread");
+    let lost = DoseError::DeviceLost("on purpose".into());
+    let loses = lost.clone();
+    assert_eq!(finished(run(&subject, &scripts, Box::new(move |_| Err(loses))).1), Err(lost));
+    assert!(!state.is_up.load(Ordering::Acquire), "it is lost");
+    comes_back.store(true, Ordering::Release);
+    // No job asks for it.
+    while !state.is_up.load(Ordering::Acquire) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert_eq!(finished(run(&subject, &scripts, Box::new(|_| Ok(()))).1), Ok(()));
 }
 
 pub(super) fn a_caller_who_leaves_cancels(open: fn(usize) -> Subject) {

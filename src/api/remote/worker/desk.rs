@@ -1,7 +1,7 @@
 //! The desk of an order: what it needs is fetched before it begins, and what it makes goes to the gateway.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,7 +17,6 @@ use super::lead::Lead;
 use super::reports;
 use super::task::Doing;
 use crate::api::desk::{Desk, Pieces, Readable, Task, VolumeSource};
-use crate::broker::BrokerError;
 use crate::domain::{Helpers, Helping, Progress};
 use crate::store::{NewFile, StoreError, StoredFile, VolumeDigest};
 
@@ -47,7 +46,10 @@ pub(super) struct RemoteDesk {
 
 impl RemoteDesk {
     /// Fetches all that an order needs, however long it takes.
-    pub(super) async fn fetch(worker: &Arc<Worker>, order: Order, doing: &Arc<Doing>) -> Self {
+    ///
+    /// # Errors
+    /// Those of the cache, which cannot be written.
+    pub(super) async fn fetch(worker: &Arc<Worker>, order: Order, doing: &Arc<Doing>) -> Result<Self, StoreError> {
         let seconds = |s: f64| Duration::try_from_secs_f64(s).unwrap_or(Duration::MAX);
         let task = Task {
             id: order.lease.job,
@@ -57,18 +59,18 @@ impl RemoteDesk {
             compute_limit: seconds(order.compute_limit_s),
             checkpoint: seconds(order.checkpoint_s),
         };
-        let spec = object(worker, &order.lease, &order.lease.spec_object()).await;
+        let spec = object(worker, &order.lease, &order.lease.spec_object()).await?;
         let checkpoint = match order.has_checkpoint {
-            true => Some(Arc::new(object(worker, &order.lease, &order.lease.checkpoint_object()).await)),
+            true => Some(Arc::new(object(worker, &order.lease, &order.lease.checkpoint_object()).await?)),
             false => None,
         };
         let mut volumes = HashMap::new();
         for name in order.inputs {
-            volumes.insert(name, volume(worker, &order.lease, name).await);
+            volumes.insert(name, volume(worker, &order.lease, name).await?);
         }
         let (worker, doing, checkpoint, sent) =
             (worker.clone(), doing.clone(), Mutex::new(checkpoint), AtomicU64::new(0));
-        Self { worker, doing, task, spec, checkpoint, volumes, sent, lead: None, help: None }
+        Ok(Self { worker, doing, task, spec, checkpoint, volumes, sent, lead: None, help: None })
     }
 
     /// The same, for histories of which others may run a part.
@@ -83,12 +85,12 @@ impl RemoteDesk {
 }
 
 /// Fetches an object that the gateway put before it sent the order, and has it put again if the broker has lost it.
-async fn object(worker: &Worker, lease: &Lease, name: &str) -> StoredFile {
+async fn object(worker: &Worker, lease: &Lease, name: &str) -> Result<StoredFile, StoreError> {
     let (mut looks, mut broken) = (0, 0);
     loop {
         worker.broker.wait_up().await;
-        match look(worker, name).await {
-            Found::Whole(file) => return file,
+        match look(worker, name).await? {
+            Found::Whole(file) => return Ok(file),
             Found::Nothing => broken = 0,
             Found::Broken => remove_broken(worker, name, &mut broken, &mut looks).await,
         }
@@ -120,23 +122,22 @@ async fn ask_for(worker: &Worker, lease: &Lease, volume: Option<VolumeDigest>, l
 }
 
 /// Takes a volume from the cache, or has the gateway send it.
-async fn volume(worker: &Arc<Worker>, lease: &Lease, name: VolumeDigest) -> HeldVolume {
+async fn volume(worker: &Arc<Worker>, lease: &Lease, name: VolumeDigest) -> Result<HeldVolume, StoreError> {
     let (mut looks, mut broken, object) = (0, 0, volume_object(&name));
     loop {
         let (there, of) = (worker.clone(), name);
         if let Ok(Some(held)) = tokio::task::spawn_blocking(move || there.cache.get(of)).await {
-            return held;
+            return Ok(held);
         }
         worker.broker.wait_up().await;
-        match look(worker, &object).await {
+        match look(worker, &object).await? {
             Found::Whole(file) if file.digest() != name => {
                 tracing::warn!("a volume came damaged from the broker");
                 let _ = worker.broker.remove(&object).await;
             }
             Found::Whole(file) => {
-                if let Ok(held) = worker.cache.add(name, &file) {
-                    return held;
-                }
+                let failed = |error| StoreError::of_io("keeping a volume in the cache", &error);
+                return worker.cache.add(name, &file).map_err(failed);
             }
             Found::Nothing => broken = 0,
             Found::Broken => remove_broken(worker, &object, &mut broken, &mut looks).await,
@@ -150,43 +151,41 @@ enum Found {
     Whole(StoredFile),
     /// Not all bytes came.
     Broken,
-    /// It is not there, or cannot be asked for or written.
+    /// It is not there, or cannot be asked for.
     Nothing,
 }
 
 /// An object as a file; none if it is not there, or does not come whole.
 pub(super) async fn download(worker: &Worker, name: &str) -> Option<StoredFile> {
     match look(worker, name).await {
-        Found::Whole(file) => Some(file),
-        Found::Broken | Found::Nothing => None,
+        Ok(Found::Whole(file)) => Some(file),
+        Ok(Found::Broken | Found::Nothing) | Err(_) => None,
     }
 }
 
-async fn look(worker: &Worker, name: &str) -> Found {
-    match fetch(worker, name).await {
-        Some(Ok(file)) => Found::Whole(file),
-        // While the broker is gone, nothing comes.
-        Some(Err(_)) if worker.broker.is_up() => Found::Broken,
-        Some(Err(_)) | None => Found::Nothing,
-    }
-}
-
-/// None if it is not there, or cannot be written.
-async fn fetch(worker: &Worker, name: &str) -> Option<Result<StoredFile, BrokerError>> {
-    let mut incoming = worker.broker.get(name).await.ok()??;
-    let size_bytes = incoming.size_bytes();
-    let mut file = worker.cache.new_file().ok()?;
+/// # Errors
+/// If the cache cannot be written: to look again does not help.
+async fn look(worker: &Worker, name: &str) -> Result<Found, StoreError> {
+    let Ok(Some(mut incoming)) = worker.broker.get(name).await else { return Ok(Found::Nothing) };
+    let failed = |error: io::Error| StoreError::of_io("writing what an order needs", &error);
+    // While the broker is gone, nothing comes.
+    let broken = || if worker.broker.is_up() { Found::Broken } else { Found::Nothing };
+    let mut file = worker.cache.new_file().map_err(failed)?;
     loop {
         match incoming.next().await {
-            Ok(Some(piece)) => {
-                file = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file)).await.ok()?.ok()?;
-            }
+            Ok(Some(piece)) => file = on_disk(move || file.write_all(&piece).map(|()| file).map_err(failed)).await?,
             Ok(None) => break,
-            Err(error) => return Some(Err(error)),
+            Err(_) => return Ok(broken()),
         }
     }
-    let file = tokio::task::spawn_blocking(move || file.finish()).await.ok()?.ok()?;
-    Some(if file.size_bytes() == size_bytes { Ok(file) } else { Err(BrokerError::short()) })
+    let file = on_disk(move || file.finish()).await?;
+    Ok(if file.size_bytes() == incoming.size_bytes() { Found::Whole(file) } else { broken() })
+}
+
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(work).await.unwrap_or(Err(StoreError::Unavailable))
 }
 
 impl VolumeSource for RemoteDesk {
@@ -224,6 +223,10 @@ impl Desk for RemoteDesk {
 
     fn new_file(&self) -> Result<NewFile, StoreError> {
         self.worker.cache.new_file().map_err(|error| StoreError::of_io("creating a file", &error))
+    }
+
+    fn waits_for_room(&self) -> bool {
+        false
     }
 
     fn checkpoint(&self) -> Result<Option<Box<dyn Readable>>, StoreError> {

@@ -9,13 +9,13 @@ use tokio::time::sleep;
 
 use super::super::messages::{Asked, Told, Versioned, lead_of};
 use super::desk::RemoteDesk;
-use super::task::Doing;
+use super::task::{Doing, cache_fault};
 use super::{Worker, reports};
 use crate::api::attempt;
 use crate::api::desk::Desk;
 use crate::domain::{Helping, RunPoint, Tally};
 use crate::formats::tally::encode_checkpoint;
-use crate::store::StoreError;
+use crate::store::{Outcome, StoreError};
 
 /// Rest between two questions for histories.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -123,13 +123,20 @@ impl Helping for Help {
 
 /// Helps until the lead needs no more, or this worker has something of its own to do.
 pub(super) async fn help(worker: &Arc<Worker>, order: super::super::messages::Order, doing: &Arc<Doing>) {
-    let desk = tokio::select! {
-        desk = RemoteDesk::fetch(worker, order, doing) => desk,
+    let fetched = tokio::select! {
+        fetched = RemoteDesk::fetch(worker, order, doing) => fetched,
         () = doing.gone() => return,
         () = worker.shared.draining.cancelled() => return,
     };
+    let desk = match fetched {
+        Ok(desk) => desk,
+        Err(error) => return worker.fail(cache_fault(&error.to_string())),
+    };
     let desk: Arc<dyn Desk> = Arc::new(desk.helping(Help::new(worker, doing)));
-    // There is no outcome but that it ends.
-    let (_, seconds) = attempt::perform(&worker.shared, &desk).await;
+    // There is no outcome but that it ends, unless the device is gone.
+    let (outcome, seconds) = attempt::perform(&worker.shared, &desk).await;
+    if matches!(outcome, Some(Outcome::Released)) {
+        worker.check_device();
+    }
     tracing::info!(job = %doing.lease().job, seconds, "helped with a job");
 }

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
@@ -68,13 +68,16 @@ pub(super) struct Worker {
     helps: Mutex<Option<Arc<Doing>>>,
     /// There is something to tell.
     news: Notify,
+    /// Why it cannot work any more.
+    fault: watch::Sender<Option<DoseError>>,
 }
 
 /// Works until `shutdown` ends, then lets go of what it does: at the next checkpoint, or when it is done, within the
-/// drain timeout.
+/// drain timeout. So it does if it cannot work any more: what it was given waits for others, and does not count.
 ///
 /// # Errors
-/// [`DoseError`] if the cache cannot be used.
+/// [`DoseError::Io`] if the cache cannot be used, or not any more; [`DoseError::DeviceUnavailable`] if the device does
+/// not come back.
 pub async fn work(
     config: ServerConfig,
     parts: WorkerParts,
@@ -85,7 +88,7 @@ pub async fn work(
     let (cache, device, drain) = (Cache::open(&cache)?, jobs.device().name.clone(), config.drain_timeout);
     let shared = Arc::new(Shared::new(config, jobs, None, metrics));
     let id = format!("worker-{}", Uuid::new_v4().simple());
-    let (doing, helps, news) = (Mutex::default(), Mutex::default(), Notify::new());
+    let (doing, helps, news, fault) = (Mutex::default(), Mutex::default(), Notify::new(), watch::channel(None).0);
     let device_key = shared.jobs.device().key();
     let worker = Arc::new(Worker {
         id,
@@ -99,6 +102,7 @@ pub async fn work(
         runtime: Handle::current(),
         doing,
         news,
+        fault,
     });
     let orders = tokio::spawn(worker.clone().take_orders());
     let parts = [
@@ -107,7 +111,10 @@ pub async fn work(
         tokio::spawn(worker.clone().hear_hellos()),
         tokio::spawn(worker.clone().hear_helps()),
     ];
-    shutdown.await;
+    tokio::select! {
+        () = shutdown => {}
+        () = worker.has_failed() => {}
+    }
     tracing::info!(running = worker.lock().len(), "draining");
     orders.abort();
     // What it begins until it has ended is among what this worker tells of now: the rest is given to others at once.
@@ -126,7 +133,8 @@ pub async fn work(
     }
     parts.iter().for_each(tokio::task::JoinHandle::abort);
     let _ = worker.broker.forget_reader(Stream::Work, &worker.id).await;
-    Ok(())
+    let fault = worker.fault.borrow().clone();
+    fault.map_or(Ok(()), Err)
 }
 
 impl Worker {
@@ -151,9 +159,6 @@ impl Worker {
     /// Works on an order beside all else. The same order twice is one.
     fn begin(self: &Arc<Self>, order: Order) {
         let lease = order.lease;
-        if !order.is_small {
-            self.stop_helping();
-        }
         let doing = {
             let mut all = self.lock();
             if all.contains_key(&lease) {
@@ -163,6 +168,8 @@ impl Worker {
             all.insert(lease, doing.clone());
             doing
         };
+        // The device is wanted, for a small job too. After the order is known: help that begins sees it.
+        self.stop_helping();
         self.news.notify_one();
         tracing::info!(job = %lease.job, attempt = lease.attempt, "an order was taken");
         let worker = self.clone();
@@ -213,10 +220,10 @@ impl Worker {
 
     /// Helps with a job, if there is nothing else to do.
     fn help(self: &Arc<Self>, order: Order) {
-        let is_busy = !self.lock().is_empty() || self.shared.draining.is_cancelled();
         let doing = Arc::new(Doing::new(order.lease));
         {
             let mut helps = self.lock_helps();
+            let is_busy = !self.lock().is_empty() || self.shared.draining.is_cancelled();
             if is_busy || helps.is_some() {
                 return;
             }
@@ -240,6 +247,28 @@ impl Worker {
             }
             sleep(REST).await;
         }
+    }
+
+    /// Has this worker end: it cannot work any more. The first reason is the one that it ends with.
+    fn fail(&self, fault: DoseError) {
+        tracing::error!(%fault, "this worker cannot work any more, and ends");
+        self.fault.send_if_modified(|known| {
+            let is_first = known.is_none();
+            known.get_or_insert(fault);
+            is_first
+        });
+    }
+
+    /// Has this worker end after an attempt that was let go although nobody asked for that: the device is not there.
+    fn check_device(&self) {
+        if !self.shared.draining.is_cancelled() {
+            self.fail(DoseError::DeviceUnavailable(self.shared.jobs.device().id.clone()));
+        }
+    }
+
+    async fn has_failed(&self) {
+        // The sender lives in this worker.
+        let _ = self.fault.subscribe().wait_for(Option::is_some).await;
     }
 
     fn drop_lease(&self, lease: Lease) {

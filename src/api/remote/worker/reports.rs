@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::super::messages::{GATEWAY, Lease, Made, Report, Versioned, What};
-use super::task::Doing;
+use super::task::{Doing, cache_fault};
 use super::{LAST_WORDS, Worker};
 use crate::broker::{BrokerError, Lane as Stream};
-use crate::store::{JobFault, StoreError, StoredFile};
+use crate::store::{StoreError, StoredFile};
 
 /// Bytes that are read at once.
 const PIECE_BYTES: usize = 1 << 20;
@@ -19,13 +19,14 @@ const REST: Duration = Duration::from_millis(500);
 /// Longest time for one report with its objects.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// The report of results, and the files of its objects, the result itself last. None if the result cannot be written.
+/// The report of results, and the files of its objects, the result itself last. If the result cannot be
+/// written, this worker ends.
 pub(super) fn results(
     worker: &Worker,
     lease: Lease,
     result: &[u8],
     volumes: Vec<StoredFile>,
-) -> Option<(What, Vec<Arc<StoredFile>>)> {
+) -> (What, Vec<Arc<StoredFile>>) {
     let written = (|| {
         let failed = |error| StoreError::of_io("writing a result", &error);
         let mut file = worker.cache.new_file().map_err(failed)?;
@@ -34,14 +35,17 @@ pub(super) fn results(
     })();
     let result = match written {
         Ok(file) => file,
-        Err(error) => return Some((What::Failed(JobFault::from(error)), Vec::new())),
+        Err(error) => {
+            worker.fail(cache_fault(&error.to_string()));
+            return (What::Released, Vec::new());
+        }
     };
     let of = |number: usize, file: &StoredFile| made(lease.made_object(number), file);
     let what = What::Succeeded {
         volumes: volumes.iter().enumerate().map(|(number, file)| of(number, file)).collect(),
         result: made(lease.made_object("result"), &result),
     };
-    Some((what, volumes.into_iter().chain([result]).map(Arc::new).collect()))
+    (what, volumes.into_iter().chain([result]).map(Arc::new).collect())
 }
 
 /// An object that a file becomes.

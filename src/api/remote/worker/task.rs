@@ -12,8 +12,15 @@ use super::lead::{self, Lead};
 use super::reports;
 use crate::api::attempt;
 use crate::api::desk::Desk;
-use crate::domain::Progress;
+use crate::domain::{DoseError, Progress};
 use crate::store::Outcome;
+
+/// Reasons of a failed attempt that are those of the disk where it was worked on.
+const OF_THE_DISK: [&str; 2] = ["STORE_FULL", "STORE_UNAVAILABLE"];
+
+pub(super) fn cache_fault(reason: &str) -> DoseError {
+    DoseError::Io(format!("the cache cannot be used: {reason}"))
+}
 
 /// What is known of an order that is worked on.
 #[derive(Debug)]
@@ -69,10 +76,18 @@ impl Doing {
 /// Works on an order to its end, which is when the gateway has dealt with it or given the job to another.
 pub(super) async fn perform(worker: &Arc<Worker>, order: Order, doing: &Arc<Doing>) {
     let lead = if order.is_small { None } else { Some(Arc::new(Lead::new(worker.shared.budget.clone()))) };
-    let desk = tokio::select! {
-        desk = RemoteDesk::fetch(worker, order, doing) => Some(desk),
+    let fetched = tokio::select! {
+        fetched = RemoteDesk::fetch(worker, order, doing) => Some(fetched),
         () = doing.gone() => return,
         () = worker.shared.draining.cancelled() => None,
+    };
+    let desk = match fetched {
+        Some(Err(error)) => {
+            worker.fail(cache_fault(&error.to_string()));
+            None
+        }
+        Some(Ok(desk)) => Some(desk),
+        None => None,
     };
     let (what, device_s) = match desk {
         None => (Some((What::Released, Vec::new())), 0.0),
@@ -94,15 +109,30 @@ pub(super) async fn perform(worker: &Arc<Worker>, order: Order, doing: &Arc<Doin
             let what = match outcome {
                 None => None,
                 Some(Outcome::Succeeded { result, volumes }) => {
-                    reports::results(worker, doing.lease(), &result, volumes)
+                    Some(reports::results(worker, doing.lease(), &result, volumes))
+                }
+                // There is no store here: it is the disk of this worker that is full, or fails.
+                Some(Outcome::Failed(fault)) if OF_THE_DISK.contains(&&*fault.reason) => {
+                    worker.fail(cache_fault(&fault.message));
+                    Some((What::Released, Vec::new()))
                 }
                 Some(Outcome::Failed(fault)) => Some((What::Failed(fault), Vec::new())),
                 Some(Outcome::Lost { .. }) => Some((What::DeviceLost, Vec::new())),
-                Some(Outcome::Released) => Some((What::Released, Vec::new())),
+                Some(Outcome::Released) => {
+                    worker.check_device();
+                    Some((What::Released, Vec::new()))
+                }
             };
             (what, device_s)
         }
     };
+    if matches!(what, Some((What::Released, _))) {
+        // Told before, it would be given to this worker again.
+        tokio::select! {
+            () = worker.shared.draining.cancelled() => {}
+            () = doing.gone() => {}
+        }
+    }
     match what {
         None => tracing::info!(job = %doing.lease().job, "an order is gone"),
         Some((what, files)) => reports::report(worker, doing, what, files, device_s).await,
