@@ -31,6 +31,7 @@ fn answer(given: &Value, folder: &Path) -> Result<Value, DoseError> {
         uncertainty: None,
         activity: &activity,
         density: density.as_ref(),
+        uniform_density_g_cm3: 1.0,
         minimum_density_g_cm3: Some(number(given, "minimum_density_g_cm3")?),
         organs: &organs,
         names: &BTreeMap::new(),

@@ -7,6 +7,7 @@ use crate::domain::{DensityMap, DoseError, DoseResult, Invalid, Organs, RegionDo
 use crate::dosimetry::organs::{OrganInputs, whole_regions};
 use crate::dosimetry::{CumulativeHistogram, OrganDose, organ_doses, organ_histograms};
 use crate::intake::{Assembled, Intake, IntakeAccount};
+use crate::physics::kernel::uniform_density_g_cm3;
 
 /// What is kept of a request while it is computed.
 pub(super) struct Aftermath {
@@ -80,6 +81,7 @@ pub(super) fn table(result: &DoseResult, of: &Table) -> Vec<(OrganDose, Option<C
         uncertainty: result.uncertainty.as_ref(),
         activity: of.activity,
         density: of.density,
+        uniform_density_g_cm3: uniform_density_g_cm3(&result.provenance),
         minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,
         organs: of.organs,
         names: of.names,

@@ -23,6 +23,7 @@ use crate::formats::dicom::write::DoseKind;
 use crate::formats::labels::LabelFiles;
 use crate::formats::volume_file::{Origin, OutputFormat, write_volume};
 use crate::formats::{dose_volume_table, json, label_names, labels, organ_table, tally};
+use crate::physics::kernel::uniform_density_g_cm3;
 use crate::resample::PlacingAccount;
 
 /// Doses of a histogram.
@@ -227,6 +228,7 @@ impl OutputArgs {
             uncertainty: result.uncertainty.as_ref(),
             activity,
             density,
+            uniform_density_g_cm3: uniform_density_g_cm3(&result.provenance),
             minimum_density_g_cm3: result.provenance.minimum_density_g_cm3,
             organs,
             names,

@@ -141,7 +141,8 @@ pub enum StopReason {
     TimeLimit,
     /// The caller interrupted the run, and keeps the histories done so far.
     Interrupted,
-    /// The largest number of histories was reached before the requested uncertainty.
+    /// The largest number of histories was reached before the requested uncertainty, or no number reaches it: no voxel
+    /// has a dose.
     NoMoreHistories,
     /// The map has no activity.
     NoActivity,

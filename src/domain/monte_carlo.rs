@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::method::DEFAULT_MINIMUM_DENSITY_G_CM3;
 use super::range::MINIMUM_DENSITY_G_CM3;
 use super::{Checks, Medium, StopRule, VoxelGrid};
+use crate::constants::ELECTRON_REST_ENERGY_MEV;
 
 /// Seed where none is given. Fixed, so that the same request gives the same bytes.
 pub const DEFAULT_SEED: u64 = 1;
@@ -16,6 +17,12 @@ pub const MAX_CUT_MEV: f64 = 10.0;
 /// absorbed on the spot or not set free. Above it the dose would depend on the cut: with secondaries of 0.03 and 0.3
 /// edges that are not followed, electrons of 0.2 MeV in voxels of 0.1 mm leave 0.9 and 5 % too little where they end.
 const NOT_FOLLOWED: f64 = 0.01;
+/// Mean free path in water, as a part of the smallest edge of a voxel, of the photons that a caller may at most have
+/// absorbed on the spot: emitted ones too. The default stays below it: 0.29 edges at 0.8 mm, 0.06 at 4 mm.
+const NOT_FLOWN: f64 = 1.0 / 3.0;
+/// Practical range in water, as a part of the smallest edge of a voxel, of the Compton electrons of photons that a
+/// caller may at most have scored along their track: twice the default.
+const NOT_CARRIED: f64 = 0.04;
 
 /// Options of [`super::Method::MonteCarlo`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,7 +87,8 @@ pub struct HistoryCuts {
     pub absorption_mev: f64,
     /// Collisions that set free an electron above this energy are simulated one by one.
     pub collision_mev: f64,
-    /// Bremsstrahlung photons above this energy are simulated one by one; photons below it are absorbed on the spot.
+    /// Bremsstrahlung photons above this energy are simulated one by one. All photons below it are absorbed on the
+    /// spot, those that a decay emits too.
     pub photon_mev: f64,
     /// Photons below this energy are scored along their track; 0: none are.
     pub track_length_mev: f64,
@@ -101,13 +109,21 @@ pub struct ChosenCuts {
 }
 
 impl ChosenCuts {
-    /// The cuts that are used in voxels of this grid: those of charged particles lowered where electrons below them
-    /// would go too far to be left out.
+    /// The cuts that are used in voxels of this grid: lowered where particles below them would go too far to be left
+    /// out.
     #[must_use]
     pub fn lowered(&self, grid: &VoxelGrid) -> Self {
         let edge_cm = grid.spacing_cm().into_iter().fold(f64::INFINITY, f64::min);
-        let at_most = |chosen: Option<f64>| chosen.map(|mev| mev.min(energy_of_range(NOT_FOLLOWED * edge_cm)));
-        Self { absorption_mev: at_most(self.absorption_mev), collision_mev: at_most(self.collision_mev), ..*self }
+        let electron_mev = energy_of_range(NOT_FOLLOWED * edge_cm);
+        let photon_mev = energy_of_mean_free_path(NOT_FLOWN * edge_cm);
+        let track_length_mev = photon_of_compton_edge(energy_of_range(NOT_CARRIED * edge_cm)).min(MAX_CUT_MEV);
+        let at_most = |chosen: Option<f64>, most_mev: f64| chosen.map(|mev| mev.min(most_mev));
+        Self {
+            absorption_mev: at_most(self.absorption_mev, electron_mev),
+            collision_mev: at_most(self.collision_mev, electron_mev),
+            photon_mev: at_most(self.photon_mev, photon_mev),
+            track_length_mev: at_most(self.track_length_mev, track_length_mev),
+        }
     }
 
     /// # Errors
@@ -143,6 +159,21 @@ fn energy_of_range(range: f64) -> f64 {
     let discriminant = slope.powi(2) - 4.0 * bend * (range / 0.412).ln();
     let log_energy = (slope - discriminant.max(0.0).sqrt()) / (2.0 * bend);
     log_energy.exp().clamp(MIN_CUT_MEV, MAX_CUT_MEV)
+}
+
+/// Energy of the photons that have a mean free path in water [MeV], within the energies of the tables: μ = 5.33 (10
+/// keV/E)³ /cm, which is right within 1 % from 5 to 10 keV, and too small above, so that the energy is too low there.
+///
+/// * `path` – [cm]
+///
+/// Source: NIST XCOM, water with coherent scattering, 5.33 cm²/g at 10 keV; photoelectric absorption falls with E³.
+fn energy_of_mean_free_path(path: f64) -> f64 {
+    (0.01 * (5.33 * path).cbrt()).clamp(MIN_CUT_MEV, MAX_CUT_MEV)
+}
+
+/// Energy of the photon whose Compton edge is at `edge_mev` [MeV].
+pub(crate) fn photon_of_compton_edge(edge_mev: f64) -> f64 {
+    0.5 * (edge_mev + (edge_mev * (edge_mev + 2.0 * ELECTRON_REST_ENERGY_MEV)).sqrt())
 }
 
 #[cfg(test)]
@@ -202,18 +233,38 @@ mod tests {
         let cuts = |kev: f64| ChosenCuts {
             absorption_mev: Some(1e-3 * kev),
             collision_mev: Some(1e-3 * kev),
-            photon_mev: Some(1.0),
+            photon_mev: Some(0.004),
             track_length_mev: None,
         };
         let lowered = |mm: f64, kev: f64| cuts(kev).lowered(&VoxelGrid::new([1; 3], [9.0, mm, 9.0]).expect("a grid"));
         assert_eq!(lowered(4.42, 50.0), cuts(50.0));
         let small = lowered(0.1, 50.0);
         assert!((0.007..0.009).contains(&small.collision_mev.expect("chosen")), "{small:?}");
-        assert_eq!((small.absorption_mev, small.photon_mev), (small.collision_mev, Some(1.0)));
+        assert_eq!(small.absorption_mev, small.collision_mev);
         assert_eq!(
             ChosenCuts::default().lowered(&VoxelGrid::new([1; 3], [0.1; 3]).expect("a grid")),
             ChosenCuts::default()
         );
+    }
+
+    #[test]
+    fn cuts_of_photons_are_lowered_too() {
+        // Mean free paths in water (XCOM): 0.188 cm at 10 keV, 0.0235 cm at 5 keV.
+        for (mev, path) in [(0.01, 0.188), (0.005, 0.0235)] {
+            let found = energy_of_mean_free_path(path);
+            assert!((found / mev - 1.0).abs() < 0.01, "{path} cm: {found} MeV");
+        }
+        let high = ChosenCuts { photon_mev: Some(0.5), track_length_mev: Some(10.0), ..ChosenCuts::default() };
+        let used = |mm: f64| {
+            let cuts = high.lowered(&VoxelGrid::new([1; 3], [9.0, mm, 9.0]).expect("a grid"));
+            [cuts.photon_mev.expect("chosen"), cuts.track_length_mev.expect("chosen")]
+        };
+        let [photon, track_length] = used(4.0);
+        assert!((0.0085..0.0095).contains(&photon) && (0.2..0.3).contains(&track_length), "{photon} {track_length}");
+        let [photon, track_length] = used(1.0);
+        assert!((0.005..0.006).contains(&photon) && (0.08..0.15).contains(&track_length), "{photon} {track_length}");
+        let none = ChosenCuts { track_length_mev: Some(0.0), ..ChosenCuts::default() };
+        assert_eq!(none.lowered(&VoxelGrid::new([1; 3], [4.0; 3]).expect("a grid")), none);
     }
 
     #[test]

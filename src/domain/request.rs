@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::density::bears_dose;
 use super::{
     ActivityUnit, BiologicalWeighting, Checks, DaughterHeader, DensityMap, DoseError, HeaderDraft, Invalid, LabelMap,
     Medium, Method, MonteCarloOptions, Part, Region, RequestHeader, Source, TargetUncertainty, TimeIntegratedActivity,
@@ -95,8 +96,8 @@ impl DoseRequest {
     ///
     /// # Errors
     /// [`DoseError::Invalid`] with every fault, by the fields of the header: a volume that is missing, that the header
-    /// does not announce, or that is on another grid than the header says; a target label that no voxel has; a label
-    /// without a material.
+    /// does not announce, or that is on another grid than the header says; a target label that no voxel with
+    /// a dose has; a label without a material.
     pub fn of(header: &RequestHeader, volumes: RequestVolumes) -> Result<Self, DoseError> {
         let mut checks = Checks::new();
         let announced: Vec<_> = header.volumes().map(|(role, volume)| (role, &volume.grid)).collect();
@@ -114,7 +115,7 @@ impl DoseRequest {
             checks.fail(role.field(), "is not announced by the header");
         }
         if let Method::MonteCarlo(options) = header.method() {
-            check_labels(&volumes.labels, options, &mut checks);
+            check_labels(&volumes, options, &mut checks);
         }
         checks.finish()?;
         Ok(Self { header: Arc::new(header.canonical()), volumes })
@@ -236,8 +237,9 @@ impl RequestBuilder {
     }
 }
 
-/// Records a target label that no voxel has, and labels without a material.
-fn check_labels(labels: &LabelMaps, options: &MonteCarloOptions, checks: &mut Checks) {
+/// Records a target label without a voxel that has a dose, and labels without a material.
+fn check_labels(volumes: &RequestVolumes, options: &MonteCarloOptions, checks: &mut Checks) {
+    let labels = &volumes.labels;
     if let (Medium::Map(table), Some(map)) = (&options.medium, &labels.materials) {
         checks.at("materials", table.indices(map).map(drop));
     }
@@ -245,14 +247,24 @@ fn check_labels(labels: &LabelMaps, options: &MonteCarloOptions, checks: &mut Ch
         (options.stop.target, &labels.regions)
         && label != 0
     {
-        checks.at("labels", check_target(label, map));
+        checks.at("labels", check_target(label, map, volumes.density.as_ref(), options.minimum_density_g_cm3));
     }
 }
 
-fn check_target(label: u16, map: &LabelMap) -> Result<(), Invalid> {
-    if map.labels().as_slice().contains(&label) {
-        Ok(())
-    } else {
-        Err(Invalid::new(format!("has no voxel of the label {label}, whose uncertainty is the target")))
+/// # Errors
+/// If no voxel has the label, or none of those that have it gets a dose: its uncertainty would never be known.
+fn check_target(label: u16, map: &LabelMap, density: Option<&DensityMap>, minimum_g_cm3: f64) -> Result<(), Invalid> {
+    let labels = map.labels().as_slice();
+    if !labels.contains(&label) {
+        return Err(Invalid::new(format!("has no voxel of the label {label}, whose uncertainty is the target")));
     }
+    let Some(density) = density else { return Ok(()) };
+    let mut voxels = labels.iter().zip(density.g_cm3().as_slice()).filter(|(own, _)| **own == label);
+    if voxels.any(|(_, &g_cm3)| bears_dose(g_cm3.into(), minimum_g_cm3)) {
+        return Ok(());
+    }
+    Err(Invalid::new(format!(
+        "has the label {label}, whose uncertainty is the target, only in voxels that are too thin for a dose: below \
+         {minimum_g_cm3} g/cm³"
+    )))
 }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::dvh::{D2, D50, D70, D90, D95, D98};
 use super::{CumulativeHistogram, DoseDistribution, NoiseShift, NoisyVoxel, OrganDose};
-use crate::constants::WATER_DENSITY_G_CM3;
 use crate::domain::density::bears_dose;
 use crate::domain::{DensityMap, Organ, Organs, RegionDose, TimeIntegratedActivity, Volume};
 
@@ -17,8 +16,10 @@ pub struct OrganInputs<'a> {
     pub uncertainty: Option<&'a Volume<f32>>,
     /// Decays per voxel.
     pub activity: &'a TimeIntegratedActivity,
-    /// Mass density; none for water.
+    /// Mass density; none where every voxel has one.
     pub density: Option<&'a DensityMap>,
+    /// Mass density of every voxel where there is no map of it [g/cm³].
+    pub uniform_density_g_cm3: f64,
     /// Voxels of a lower density have no dose [g/cm³]; none if every voxel has one.
     pub minimum_density_g_cm3: Option<f64>,
     /// The organs; they may overlap, and hold parts of voxels.
@@ -64,7 +65,7 @@ pub fn whole_regions(organs: &Organs, regions: &[RegionDose]) -> Vec<RegionDose>
 
 impl OrganInputs<'_> {
     fn density_g_cm3(&self, index: usize) -> f64 {
-        self.density.map_or(WATER_DENSITY_G_CM3, |map| f64::from(map.g_cm3().as_slice()[index]))
+        self.density.map_or(self.uniform_density_g_cm3, |map| f64::from(map.g_cm3().as_slice()[index]))
     }
 
     fn voxel_cm3(&self) -> f64 {
@@ -199,6 +200,7 @@ mod tests {
             uncertainty: Some(&volume([0.3, 0.3, 0.0, 0.0, 0.0, 1.0])),
             activity: &activity.expect("a good map"),
             density: Some(&density),
+            uniform_density_g_cm3: 1.0,
             minimum_density_g_cm3,
             organs: &Organs::of_map(&labels).expect("a small grid"),
             names: &BTreeMap::from([(1, "liver".to_owned())]),

@@ -102,6 +102,7 @@ impl Intake {
         let placed = placed.flatten();
         // What resampling gave up half-way is of no use.
         going_on(control)?;
+        account.warnings.extend(placed.iter().flat_map(|placed| placed.warnings.clone()));
         if let Some(moved) = placed.as_ref().and_then(|placed| placed.account.clone()) {
             account.placed_decays = moved.decays(self.unit(0));
             account.placing = Some(moved);

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::domain::{Amount, Checks, Control, DensityMap, Organs, RigidTransform, Volume, VoxelGrid};
+use crate::domain::warning::ORGAN_CUT_OFF;
+use crate::domain::{
+    Amount, Checks, Control, DensityMap, Invalid, Organ, Organs, RigidTransform, Volume, VoxelGrid, Warning,
+};
 use crate::resample::{
-    DoseGrid, MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Resampler, Space, check_share_outside, dose_grid,
-    has_same_voxels, leading, reorder,
+    DoseGrid, MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Resampler, Space, check_share_kept, check_share_outside,
+    dose_grid, has_same_voxels, leading, reorder,
 };
 
 /// What a caller chose of grids.
@@ -53,6 +56,8 @@ pub struct Placed {
     pub of_a_map: bool,
     /// Grid of the CT or density, as it came.
     pub ct: Option<Arc<VoxelGrid>>,
+    /// Of organs that the grid of the dose cuts off.
+    pub warnings: Vec<Warning>,
 }
 
 impl GridChoice {
@@ -115,13 +120,15 @@ impl GridChoice {
         let placing = self.placing(&activity, ct.as_deref(), checks)?.until(control.clone());
         if !self.resamples() {
             in_order(maps, &activity, density, checks);
-            return Some(Placed { placing, account: None, on_ct: false, of_a_map: true, ct });
+            return Some(Placed { placing, account: None, on_ct: false, of_a_map: true, ct, warnings: Vec::new() });
         }
-        let account = resampled(maps, &placing, amount, density, checks)?;
-        checks.at(density, check_share_outside(account.activity_outside_density, self.max_activity_outside));
+        let most = self.max_activity_outside;
+        let Moved { account, organs_outside } = resampled(maps, &placing, amount, density, most, checks)?;
+        let warnings = of_organs_outside(&organs_outside).into_iter().collect();
+        checks.at(density, check_share_outside(account.activity_outside_density, most));
         let (on_ct, of_a_map) =
             (self.dose_grid == Some(DoseGrid::Ct), !matches!(self.dose_grid, Some(DoseGrid::Spacing(_))));
-        Some(Placed { placing, account: Some(account), on_ct, of_a_map, ct })
+        Some(Placed { placing, account: Some(account), on_ct, of_a_map, ct, warnings })
     }
 }
 
@@ -149,16 +156,43 @@ fn in_order(maps: &mut Maps, activity: &Arc<VoxelGrid>, density: &str, checks: &
     }
 }
 
+/// What resampling did.
+struct Moved {
+    account: PlacingAccount,
+    /// Organs that the grid of the dose cuts off, each with the part outside.
+    organs_outside: Vec<(Organ, f64)>,
+}
+
+/// Organs that the grid of the dose cuts off: their rows are those of what is left.
+fn of_organs_outside(organs: &[(Organ, f64)]) -> Option<Warning> {
+    let words = |(organ, part): &(Organ, f64)| {
+        let name = organ.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+        format!("label {}{name} {:.1} %", organ.label, 100.0 * part)
+    };
+    let words = organs.iter().map(words).collect::<Vec<_>>().join(", ");
+    (!organs.is_empty()).then(|| {
+        let message = format!(
+            "some organs reach beyond the grid of the dose; outside it lie of {words}; volume, mass and dose of an \
+             organ are those of the rest"
+        );
+        Warning::new(ORGAN_CUT_OFF, "labels", message)
+    })
+}
+
 /// All maps on the grid of the dose.
+///
+/// * `most` – part of a daughter's decays that may lie outside
 fn resampled(
     maps: &mut Maps,
     placing: &Placing,
     amount: impl Fn(usize) -> Amount,
     density: &str,
+    most: f64,
     checks: &mut Checks,
-) -> Option<PlacingAccount> {
+) -> Option<Moved> {
     let mut account = PlacingAccount::default();
     let activity = maps.activity.take()?;
+    let view = maps.density.as_ref().map(|map| map.g_cm3().grid().clone());
     if let Some(map) = maps.density.take() {
         account.activity_outside_density = placing.activity_outside(&activity, map.g_cm3().grid());
         let (moved, mass_g) = checks.at(density, placing.density(map.g_cm3()))?;
@@ -166,17 +200,123 @@ fn resampled(
         account.mass_g = Some(mass_g);
     }
     let organs = std::mem::take(&mut maps.organs);
-    maps.organs.extend(organs.iter().filter_map(|organs| checks.at("labels", placing.organs(organs, activity.grid()))));
+    let mut organs_outside = Vec::new();
+    for organs in &organs {
+        if let Some(placed) = checks.at("labels", placing.organs(organs, activity.grid())) {
+            organs_outside.extend(placing.organs_outside(organs, &placed, activity.grid()));
+            maps.organs.push(placed);
+        }
+    }
     if let Some(map) = maps.materials.take() {
         maps.materials = checks.at("materials", placing.materials(&map, activity.grid()));
     }
     for (number, map) in maps.daughters.iter_mut().enumerate() {
         let field = format!("daughter_maps[{number}].activity");
-        let moved = map.take().and_then(|map| checks.at(field, placing.activity(&map, amount(number + 1))));
-        *map = moved.map(|(map, _)| map);
+        let Some(own) = map.take() else { continue };
+        let Some((moved, totals)) = checks.at(&field, placing.activity(&own, amount(number + 1))) else { continue };
+        checks.at(field, check_share_kept(totals, most));
+        if let Some(view) = &view {
+            let inside = check_share_outside(placing.activity_outside(&own, view), most);
+            let of_daughter = |Invalid(reason)| Invalid::new(format!("of daughter map {}, {reason}", number + 1));
+            checks.at(density, inside.map_err(of_daughter));
+        }
+        *map = Some(moved);
     }
     let (moved, totals) = checks.at("activity", placing.activity(&activity, amount(0)))?;
     account.activity = Some(totals);
     maps.activity = Some(moved);
-    Some(account)
+    Some(Moved { account, organs_outside })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line of voxels along x that begins at a place.
+    fn line(voxels: u64, edge: f64, start: f64) -> Arc<VoxelGrid> {
+        let affine = [[edge, 0.0, 0.0, start + edge / 2.0], [0.0, 4.0, 0.0, 0.0], [0.0, 0.0, 4.0, 0.0]];
+        let grid = VoxelGrid::new([voxels, 1, 1], [edge, 4.0, 4.0]).and_then(|grid| grid.with_affine(affine));
+        Arc::new(grid.expect("a good grid"))
+    }
+
+    fn ones(grid: &Arc<VoxelGrid>) -> Volume<f32> {
+        Volume::from_vec(grid.clone(), vec![1.0; grid.voxels()]).expect("a value for each voxel")
+    }
+
+    fn place(mut maps: Maps, choice: &GridChoice) -> (Option<Placed>, Vec<(String, String)>) {
+        let mut checks = Checks::new();
+        let placed = choice.place(&mut maps, |_| Amount::PerVoxel, "density", &mut checks);
+        (placed, checks.into_violations().into_iter().map(|fault| (fault.field, fault.reason)).collect())
+    }
+
+    #[test]
+    fn decays_of_a_daughter_outside_the_grid_of_the_dose_are_no_silent_loss() {
+        let parent = line(4, 4.0, 0.0);
+        let faults = |daughter: &Arc<VoxelGrid>, max_activity_outside: f64| {
+            let (activity, daughters) = (Some(ones(&parent)), vec![Some(ones(daughter))]);
+            let choice =
+                GridChoice { dose_grid: Some(DoseGrid::Activity), max_activity_outside, ..GridChoice::default() };
+            place(Maps { activity, daughters, ..Maps::default() }, &choice).1
+        };
+        assert!(faults(&parent, 0.01).is_empty());
+        let found = faults(&line(4, 4.0, 8.0), 0.01);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].0, "daughter_maps[0].activity");
+        assert!(found[0].1.starts_with("50.00 % of its decays lie outside the grid of the dose"), "{found:?}");
+        assert!(faults(&line(4, 4.0, 8.0), 0.5).is_empty());
+    }
+
+    #[test]
+    fn decays_of_a_daughter_outside_the_ct_are_told_as_those_of_the_nuclide() {
+        let (parent, ct) = (line(2, 4.0, 0.0), line(2, 4.0, 0.0));
+        let density = DensityMap::new(ones(&ct)).expect("a density");
+        let choice = GridChoice { dose_grid: Some(DoseGrid::Activity), ..GridChoice::default() };
+        let maps = Maps {
+            activity: Some(ones(&parent)),
+            density: Some(density),
+            daughters: vec![Some(ones(&line(4, 4.0, 0.0)))],
+            ..Maps::default()
+        };
+        let faults = place(maps, &choice).1;
+        assert!(
+            faults.iter().any(|(field, reason)| field == "density" && reason.contains("of daughter map 1, 50.00 %"))
+        );
+    }
+
+    #[test]
+    fn an_organ_that_the_grid_of_the_dose_cuts_off_is_warned_of() {
+        let (activity, labels) = (line(4, 4.0, 0.0), line(16, 2.0, 0.0));
+        let organ = |label, name: Option<&str>, voxels: std::ops::Range<u32>| {
+            Organ::whole(label, name.map(str::to_owned), voxels.collect()).expect("rising")
+        };
+        let warned = |organs: Vec<Organ>| {
+            let organs = vec![Organs::new(labels.clone(), organs).expect("good organs")];
+            let choice = GridChoice { dose_grid: Some(DoseGrid::Activity), ..GridChoice::default() };
+            let (placed, faults) = place(Maps { activity: Some(ones(&activity)), organs, ..Maps::default() }, &choice);
+            assert!(faults.is_empty(), "{faults:?}");
+            placed.expect("without a fault").warnings
+        };
+        assert!(warned(vec![organ(1, None, 0..4), organ(2, None, 4..8)]).is_empty());
+        let found = warned(vec![organ(1, Some("liver"), 4..12), organ(2, None, 0..4), organ(3, None, 12..16)]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].reason.as_str(), found[0].field.as_str()), (ORGAN_CUT_OFF, "labels"));
+        assert!(found[0].message.contains("label 1 (liver) 50.0 %, label 3 100.0 %;"), "{found:?}");
+    }
+
+    #[test]
+    fn a_small_organ_in_an_oblique_grid_is_not_cut_off() {
+        let cube = |voxels, edge: f64| Arc::new(VoxelGrid::new([voxels; 3], [edge; 3]).expect("a good grid"));
+        let (labels, activity) = (cube(8, 2.0), cube(8, 4.0));
+        let (sin, cos) = 0.1f64.sin_cos();
+        let turn = |x: f64| RigidTransform::new([[cos, -sin, 0.0, x], [sin, cos, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]]);
+        let warnings = |x: f64| {
+            let organ = Organ::whole(1, None, vec![4 + 8 * (4 + 8 * 4)]).expect("one voxel");
+            let organs = vec![Organs::new(labels.clone(), vec![organ]).expect("one organ")];
+            let choice = GridChoice { transform: Some(turn(x).expect("a rotation")), ..GridChoice::default() };
+            let (placed, faults) = place(Maps { activity: Some(ones(&activity)), organs, ..Maps::default() }, &choice);
+            assert!(faults.is_empty(), "{faults:?}");
+            placed.expect("without a fault").warnings.len()
+        };
+        assert_eq!((warnings(0.0), warnings(100.0)), (0, 1));
+    }
 }

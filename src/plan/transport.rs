@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use crate::constants::ELECTRON_REST_ENERGY_MEV;
 use crate::domain::UNITS_PER_MEV;
 use crate::domain::energy_sums::energy_sums_bytes;
+use crate::domain::monte_carlo::photon_of_compton_edge;
 use crate::domain::stop::MIN_HISTORIES;
 use crate::domain::tally::groups;
 pub use crate::domain::{ChosenCuts, HistoryCuts};
@@ -176,14 +176,10 @@ static WATER_RANGE: LazyLock<LogTable> = LazyLock::new(|| {
     csda_range(water, Charge::Electron)
 });
 
-/// Energy of the photon whose Compton edge is at `edge_mev` [MeV].
-fn photon_of_compton_edge(edge_mev: f64) -> f64 {
-    0.5 * (edge_mev + (edge_mev * (edge_mev + 2.0 * ELECTRON_REST_ENERGY_MEV)).sqrt())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::constants::ELECTRON_REST_ENERGY_MEV;
 
     fn cuts(spacing_mm: [f64; 3], chosen: &ChosenCuts) -> HistoryCuts {
         HistoryCuts::new(&VoxelGrid::new([1; 3], spacing_mm).expect("a good grid"), chosen)
@@ -221,13 +217,26 @@ mod tests {
         let chosen = ChosenCuts {
             absorption_mev: Some(0.04),
             collision_mev: Some(0.03),
-            photon_mev: Some(0.01),
+            photon_mev: Some(0.008),
             track_length_mev: Some(0.0),
         };
         let expected =
-            HistoryCuts { absorption_mev: 0.04, collision_mev: 0.03, photon_mev: 0.01, track_length_mev: 0.0 };
+            HistoryCuts { absorption_mev: 0.04, collision_mev: 0.03, photon_mev: 0.008, track_length_mev: 0.0 };
         assert_eq!(cuts([3.0; 3], &chosen), expected);
         assert!(chosen.check().is_ok());
+    }
+
+    #[test]
+    fn what_is_the_default_may_be_chosen() {
+        for mm in [0.01, 0.03, 0.1, 0.3, 0.7, 1.0, 2.0, 4.0, 10.0, 100.0] {
+            let own = cuts([mm; 3], &ChosenCuts::default());
+            let chosen = ChosenCuts {
+                photon_mev: Some(own.photon_mev),
+                track_length_mev: Some(own.track_length_mev),
+                ..ChosenCuts::default()
+            };
+            assert_eq!(cuts([mm; 3], &chosen), own, "{mm} mm");
+        }
     }
 
     fn plan(edit: impl FnOnce(&mut MonteCarloOptions)) -> Result<TransportPlan, DoseError> {

@@ -4,12 +4,14 @@ use super::unit::{OfMap, RawTimes, RawUnit, resolve_unit};
 use super::{RawVolume, missing, needed};
 use crate::domain::{
     ActivityTimes, ActivityUnit, BiologicalWeighting, Checks, DaughterHeader, Daughters, Emission, EmissionSpectrum,
-    InGrowth, Nuclide, Part, Particle, Source,
+    InGrowth, Invalid, Nuclide, Part, Particle, Source,
 };
 use crate::physics::{chain, nuclide};
 
 /// Published half-lives differ a little: the effective one may exceed the physical one by this factor.
 const PUBLISHED_APART: f64 = 1.02;
+/// Part of the decays that an activity at one moment may count after the time of in-growth.
+const MOST_LATER: f64 = 0.01;
 
 /// What decays in a map, not yet looked up.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -150,7 +152,8 @@ impl RawSource {
                 }
                 let effective_half_life_s = effective_half_life_s.or(by_unit.effective_half_life_s);
                 let daughters = Daughters::InGrowth(InGrowth { effective_half_life_s, ..by_unit });
-                checks.at("daughters.in_growth", daughters.check()).map(|()| daughters)
+                let checked = daughters.check().and_then(|()| check_counted_until(integration_time_s, unit));
+                checks.at("daughters.in_growth", checked).map(|()| daughters)
             }
         }
     }
@@ -158,8 +161,52 @@ impl RawSource {
     /// A source with the caller's own emissions; none if a fault was recorded.
     fn custom(&self, nuclide: Option<&'static Nuclide>, checks: &mut Checks) -> Option<Source> {
         let spectrum = spectrum(self.emissions.good()?, checks)?;
-        checks.at("emissions", Source::with_emissions(nuclide, spectrum))
+        let replaced = nuclide.map_or(Ok(()), check_replaced);
+        checks.at("emissions", replaced.and_then(|()| Source::with_emissions(nuclide, spectrum)))
     }
+}
+
+/// # Errors
+/// If an activity at one moment counts decays of the nuclide that come after the time up to which those of its
+/// daughters are counted: the ratios would be of the decays until then, the decays those to the end.
+fn check_counted_until(integration_time_s: f64, unit: Option<ActivityUnit>) -> Result<(), Invalid> {
+    let Some(moment) = unit.and_then(ActivityUnit::at_moment) else { return Ok(()) };
+    let later = (-integration_time_s / moment.times.half_life_s).exp2();
+    if later <= MOST_LATER {
+        return Ok(());
+    }
+    Err(Invalid::new(format!(
+        "counts decays within {:.4} h, and an activity at one moment counts all: {:.1} % of them come later; give the \
+         decays until then, in a time-integrated unit such as bq-s, or a longer time",
+        integration_time_s / 3600.0,
+        100.0 * later
+    )))
+}
+
+/// Which daughters decay in the map of a daughter: it disappears with the half-life of its own map, not with that of
+/// the first nuclide.
+fn mode_of_daughter(mode: Daughters, unit: Option<ActivityUnit>) -> Result<Daughters, Invalid> {
+    match mode {
+        Daughters::InGrowth(growth) => {
+            check_counted_until(growth.integration_time_s, unit)?;
+            Ok(Daughters::InGrowth(InGrowth::new(growth.integration_time_s, unit)))
+        }
+        Daughters::ParentOnly | Daughters::Equilibrium | Daughters::EquilibriumWithGases => Ok(mode),
+    }
+}
+
+/// # Errors
+/// If daughters that decay with a nuclide emit alpha particles: a spectrum has none, so they would be lost.
+fn check_replaced(nuclide: &'static Nuclide) -> Result<(), Invalid> {
+    let source = chain::source(nuclide, Daughters::EquilibriumWithGases, &[])?;
+    if nuclide.mean_energy_mev.alpha > 0.0 || source.local().alpha_mev <= 0.0 {
+        return Ok(());
+    }
+    Err(Invalid::new(format!(
+        "cannot replace those of {} and its daughters: their alpha particles, of which a spectrum has none, would be \
+         lost; for the spectrum alone leave the nuclide out",
+        nuclide.name
+    )))
 }
 
 fn spectrum(emissions: &[RawEmission], checks: &mut Checks) -> Option<EmissionSpectrum> {
@@ -217,12 +264,14 @@ pub(super) fn sources(
     };
     let apart: Vec<&'static Nuclide> = maps.iter().filter_map(|map| map.nuclide).collect();
     let source = Part::given(checks.at("daughter_maps", chain::source(nuclide, mode, &apart)));
-    let daughter = |map: &Map| {
-        let source = chain::source(map.nuclide?, mode, &chain::among_descendants(map.nuclide?, &apart)).ok()?;
-        let (activity, activity_unit) = (map.activity.good()?.clone(), *map.unit.good()?);
-        Some(DaughterHeader { source, activity, activity_unit })
+    let mut daughter = |(number, map): (usize, &Map)| {
+        let (nuclide, unit) = (map.nuclide?, *map.unit.good()?);
+        let field = format!("daughter_maps[{number}].activity_unit");
+        let mode = checks.at(field, mode_of_daughter(mode, Some(unit)))?;
+        let source = chain::source(nuclide, mode, &chain::among_descendants(nuclide, &apart)).ok()?;
+        Some(DaughterHeader { source, activity: map.activity.good()?.clone(), activity_unit: unit })
     };
-    let daughters = maps.iter().map(|map| Part::given(daughter(map))).collect();
+    let daughters = maps.iter().enumerate().map(|map| Part::given(daughter(map))).collect();
     Sources { unit, integrated_from, source, daughters }
 }
 
@@ -239,4 +288,47 @@ fn resolve_map(number: usize, map: RawDaughterMap, checks: &mut Checks) -> Map {
     let unit_field = format!("{field}.activity_unit");
     let unit = resolve_unit(map.activity_unit, &unit_field, OfMap { nuclide, has_name }, checks);
     Map { nuclide, activity, unit }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_growth_counts_as_long_as_the_map() {
+        let unit = |hours: f64| {
+            let times = ActivityTimes::effective(hours * 3600.0);
+            ActivityUnit::AtMoment(crate::domain::ActivityAtMoment { unit: crate::domain::MomentUnit::Bq, times })
+        };
+        // 2^-8 and 2^-6 are 0.4 and 1.6 %.
+        assert_eq!(check_counted_until(400.0 * 3600.0, Some(unit(50.0))), Ok(()));
+        assert_eq!(check_counted_until(3600.0, Some(ActivityUnit::BqS)), Ok(()));
+        let Invalid(reason) = check_counted_until(300.0 * 3600.0, Some(unit(50.0))).expect_err("1.6 % are left");
+        assert!(reason.contains("within 300.0000 h") && reason.contains(": 1.6 % of them"), "{reason}");
+        let growth = InGrowth { integration_time_s: 400.0 * 3600.0, effective_half_life_s: Some(1.0) };
+        let of_own = |unit| match mode_of_daughter(Daughters::InGrowth(growth), unit) {
+            Ok(Daughters::InGrowth(own)) => own.effective_half_life_s,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((of_own(Some(unit(40.0))), of_own(Some(ActivityUnit::BqS))), (Some(144_000.0), None));
+        assert!(mode_of_daughter(Daughters::InGrowth(growth), Some(unit(90.0))).is_err());
+    }
+
+    #[test]
+    fn alpha_particles_of_daughters_are_not_lost_in_silence() {
+        let electron = RawEmission { charge: -1, low_mev: 0.1, high_mev: 0.1, yield_per_decay: 1.0 };
+        let faults = |name: &str| {
+            let mut checks = Checks::new();
+            let emissions = Part::Good(vec![electron]);
+            let raw = RawSource { nuclide: Some(name.to_owned()), emissions, ..RawSource::default() };
+            let source = raw.resolve(&mut checks);
+            let faults: Vec<_> = checks.into_violations().into_iter().map(|fault| fault.field).collect();
+            assert_eq!(source.is_none(), !faults.is_empty(), "{name}");
+            faults
+        };
+        // Pb-212 emits none, its daughters Bi-212 and Po-212 do.
+        for (name, expected) in [("Lu-177", &[][..]), ("Pb-212", &["emissions"]), ("Ac-225", &["emissions"])] {
+            assert_eq!(faults(name), expected, "{name}");
+        }
+    }
 }

@@ -26,7 +26,10 @@ use crate::domain::{Control, RigidTransform, VoxelGrid};
 pub use average::Averaged;
 pub use dose_grid::{DoseGrid, dose_grid, with_spacing};
 pub use interpolate::Interpolated;
-pub use placing::{MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Space, check_share_outside, leading};
+pub use placing::{
+    MAX_ORGAN_OUTSIDE, MAX_SHARE_OUTSIDE, Placing, PlacingAccount, Space, check_share_kept, check_share_outside,
+    leading,
+};
 pub use redistribute::{Redistributed, share_outside};
 pub use reorder::{has_same_voxels, reorder, upright};
 
@@ -81,6 +84,14 @@ impl Resampler {
             // Sums and coverage, or tallies.
             Alignment::Oblique(_) => VALUE_BYTES * (2 * target).max(redistribute::tally_values(self.target.voxels())),
         }
+    }
+
+    /// Most memory that it takes to resample maps one by one [bytes]: what comes of them, and the work on one.
+    ///
+    /// * `maps` – how many
+    pub fn host_bytes(&self, maps: u64) -> u64 {
+        let of_maps = (self.target.voxels() as u64).saturating_mul(size_of::<f32>() as u64).saturating_mul(maps);
+        self.workspace_bytes().saturating_add(of_maps)
     }
 
     /// Whether the target has the voxels of the source, at most in another order.

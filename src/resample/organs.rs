@@ -55,6 +55,30 @@ impl Resampler {
         Organs::new(self.target.clone(), moved)
     }
 
+    /// The part of an organ that lies outside the target, 0 to 1: of its volume, or on oblique grids, where volumes are
+    /// sampled, of the centres of its voxels.
+    ///
+    /// * `moved` – the same organ on the target
+    pub(super) fn organ_outside(&self, organ: &Organ, moved: &Organ) -> f64 {
+        let all = organ.size_voxels();
+        if all <= 0.0 {
+            return 0.0;
+        }
+        let inside = match &self.alignment {
+            Alignment::Aligned(_) | Alignment::Reordered(_) => {
+                let [source, target] = [&self.source, &self.target].map(|grid| grid.voxel_volume_cm3());
+                moved.size_voxels() * target / source
+            }
+            Alignment::Oblique(matrix) => {
+                let to_target = inverse(matrix).expect("can be inverted");
+                let (source, target) = (self.source.shape(), self.target.shape());
+                let is_inside = |voxel: usize| voxel_at(apply(&to_target, position(voxel, source)), target).is_some();
+                organ.shares().filter(|(voxel, _)| is_inside(*voxel)).map(|(_, share)| share).sum()
+            }
+        };
+        (1.0 - inside / all).max(0.0)
+    }
+
     /// Each voxel of the target that the organ may reach, at sampled points.
     fn sampled(&self, organ: &Organ, matrix: &Affine) -> Result<Organ, Invalid> {
         let (source, target) = (self.source.shape(), self.target.shape());

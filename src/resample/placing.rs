@@ -5,10 +5,15 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{AIR_G_CM3, Resampler, share_outside};
-use crate::domain::{ActivityUnit, Amount, Control, Invalid, LabelMap, Organs, RigidTransform, Volume, VoxelGrid};
+use crate::domain::{
+    ActivityUnit, Amount, Control, Invalid, LabelMap, Organ, Organs, RigidTransform, Volume, VoxelGrid,
+};
 
 /// Part of the activity that may lie outside the CT before a computation is refused.
 pub const MAX_SHARE_OUTSIDE: f64 = 0.01;
+
+/// Part of an organ that may lie outside the grid of the dose without a warning.
+pub const MAX_ORGAN_OUTSIDE: f64 = 0.01;
 
 /// In whose coordinates a map lies: a transform leads from those of the activity to those of the CT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +117,16 @@ impl Placing {
         self.resampler(organs.grid(), space_of(organs.grid(), activity)).organs(organs)
     }
 
+    /// Organs of which more than [`MAX_ORGAN_OUTSIDE`] lies outside the grid of the dose, each with that part.
+    ///
+    /// * `placed` – what [`Placing::organs`] made of them
+    pub fn organs_outside(&self, organs: &Organs, placed: &Organs, activity: &VoxelGrid) -> Vec<(Organ, f64)> {
+        let resampler = self.resampler(organs.grid(), space_of(organs.grid(), activity));
+        let pairs = organs.organs().iter().zip(placed.organs());
+        let outside = pairs.map(|(organ, placed)| (organ, resampler.organ_outside(organ, placed)));
+        outside.filter(|(_, part)| *part > MAX_ORGAN_OUTSIDE).map(|(organ, part)| (organ.clone(), part)).collect()
+    }
+
     /// A map of materials, the one with the largest share of each voxel.
     ///
     /// # Errors
@@ -174,6 +189,23 @@ pub fn check_share_outside(share: f64, most: f64) -> Result<(), Invalid> {
     Err(Invalid::new(format!(
         "{:.2} % of the activity lies outside its field of view, more than {:.2} %; is it of the same patient, and the \
          transform the right way round? --max-activity-outside allows more, with air there",
+        share * 100.0,
+        most * 100.0
+    )))
+}
+
+/// # Errors
+/// If more of a daughter's decays than is allowed lie outside the grid of the dose, where nothing counts them.
+///
+/// * `totals` – before and after resampling
+pub fn check_share_kept([before, after]: [f64; 2], most: f64) -> Result<(), Invalid> {
+    let share = if before > 0.0 { 1.0 - after / before } else { 0.0 };
+    if share <= most {
+        return Ok(());
+    }
+    Err(Invalid::new(format!(
+        "{:.2} % of its decays lie outside the grid of the dose, more than {:.2} %, and would be lost; is the map of \
+         the same patient? A grid of the dose that holds it keeps them, and --max-activity-outside allows more",
         share * 100.0,
         most * 100.0
     )))

@@ -131,6 +131,14 @@ fn nan_and_negative_values_are_refused_or_taken_as_asked() {
 }
 
 #[test]
+fn a_grid_of_the_dose_that_no_memory_holds_is_refused() {
+    let folder = inputs();
+    let given = ["--activity", "activity.nii", "--density", "density.nii", "--output", "dose.nii"];
+    let said = refusal(&folder, &[&given[..], &["--dose-grid", "0.01"]].concat());
+    assert!(said.contains("dose-grid: resampling onto this grid needs"), "{said}");
+}
+
+#[test]
 fn codes_of_the_input_are_those_of_the_dose() {
     let folder = inputs();
     let (mut source, mut mass) = (activity(), density(4.0));

@@ -42,6 +42,17 @@ fn number(value: &Value) -> f64 {
 }
 
 #[test]
+fn a_grid_that_no_memory_holds_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let wide = NiftiBytes::new([4, 4, 2], [100.0; 3], FLOAT32, &[1.0; 32]);
+    fs::write(folder.path().join("density.nii"), wide.bytes()).expect("a writable folder");
+    let args = ["resample", "density.nii", "--spacing", "0.01", "--kind", "density", "--output", "fine.nii"];
+    let output = dosegrid(folder.path(), args);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("resampling onto this grid needs"), "{}", stderr(&output));
+}
+
+#[test]
 fn maps_go_onto_the_grid_of_another_file() {
     let folder = files();
     let args = ["density.nii", "--like", "activity.nii", "--kind", "density", "--output", "coarse.nrrd"];

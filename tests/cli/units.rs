@@ -44,6 +44,24 @@ fn every_unit_of_the_same_activity_gives_the_same_dose() {
 }
 
 #[test]
+fn without_a_density_the_mass_is_that_of_the_medium() {
+    let folder = inputs();
+    let found = |medium: &str| {
+        let medium = format!("--kernel-medium={medium}");
+        let with = ["--method=kernel", "--density-correction=water", medium.as_str()];
+        succeed(folder.path(), flags(&["method", "density"], &with));
+        let organ = json(&folder.path().join("result.json"))["organs"][0].clone();
+        ["mass_g", "counted_mass_g"].map(|name| organ[name].as_f64().expect("a mass"))
+    };
+    // One voxel of 0.08 cm³.
+    for (medium, density_g_cm3) in [("water", 1.0), ("lung", 0.26), ("cortical_bone", 1.92)] {
+        for mass_g in found(medium) {
+            assert!((mass_g / (0.08 * density_g_cm3) - 1.0).abs() < 1e-5, "{medium}: {mass_g} g");
+        }
+    }
+}
+
+#[test]
 fn a_concentration_as_scanners_write_it() {
     let folder = inputs();
     // 1 MBq/mL in tissue of 1 g/mL: 1 GBq/kg, whatever the voxels.

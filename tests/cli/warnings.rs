@@ -64,6 +64,18 @@ fn each_rule_warns() {
 }
 
 #[test]
+fn cuts_of_photons_that_voxels_do_not_allow_are_warned_of() {
+    let folder = inputs();
+    let cuts = ["--photon-cut=500keV", "--track-length-below=10MeV"];
+    let with = [&["--method=monte-carlo", "--histories=3200"][..], &cuts].concat();
+    let found = reasons(&folder, &["method"], &with);
+    assert_eq!(found.iter().filter(|reason| *reason == "CUT_LOWERED").count(), 2, "{found:?}");
+    let cuts = &json(&folder.path().join("result.json"))["monte_carlo"]["cuts"];
+    let used = |name: &str| cuts[name].as_f64().expect("an energy");
+    assert!(used("photon_mev") < 0.01 && used("track_length_mev") < 0.3, "{cuts}");
+}
+
+#[test]
 fn a_unit_that_is_taken_for_another_is_warned_of() {
     // 1.5 GBq in the map, taken for MBq·h: 3600 times a million decays for each Bq.
     let folder = inputs();

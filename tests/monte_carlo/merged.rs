@@ -7,7 +7,7 @@ use dosegrid::formats::tally;
 use dosegrid::method::{add_checked, merge, merged_dose};
 use dosegrid::physics::{material, nuclide};
 
-use super::{Case, account, bits, label_map};
+use super::{Case, account, bits, label_map, per_voxel};
 
 fn bytes(record: &TallyRecord) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -127,4 +127,23 @@ fn what_cannot_be_merged_is_refused() {
     let mut sum = first.clone();
     merge(&mut sum, record(&next)).expect("the next histories");
     assert_eq!((sum.runs.len(), sum.runs[0].histories, sum.tally.histories()), (1, 128, 128));
+}
+
+#[test]
+fn what_each_part_warns_of_the_sum_warns_of_too() {
+    let mut case = Case::new(3200);
+    // A corner, from which most betas leave the grid.
+    case.decays = per_voxel(|at| if at == [11, 0, 0] { 1e8 } else { 0.0 });
+    case.source = nuclide::find("Y-90").expect("a known nuclide").into();
+    let whole = case.run();
+    let mut sum = None;
+    for first in [0, 1600] {
+        (case.options.first_history, case.options.stop.histories) = (first, Some(1600));
+        add_checked(&mut sum, *case.run().tally.expect("asked for")).expect("other histories");
+    }
+    let extras = Extras { uncertainty: false, tally: false };
+    let merged = merged_dose(sum.expect("two parts"), None, extras, &Control::detached()).expect("a dose");
+    let reasons: Vec<&str> = merged.warnings.iter().map(|warning| warning.reason.as_str()).collect();
+    assert!(reasons.contains(&"ENERGY_OUTSIDE_GRID") && reasons.contains(&"ACTIVITY_LOW"), "{reasons:?}");
+    assert_eq!(merged.warnings, whole.warnings);
 }

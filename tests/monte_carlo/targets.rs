@@ -131,3 +131,24 @@ fn a_region_without_uptake_holds_up_nothing_unless_it_is_named() {
     assert!(account(&named).relative_sigma.expect("doses") > 0.05, "{:?}", account(&named));
     assert!(named.warnings.iter().any(|warning| warning.reason == "TARGET_NOT_REACHED"), "{:?}", named.warnings);
 }
+
+#[test]
+fn a_target_that_nothing_can_reach_is_refused_or_ends() {
+    let mut case = Case::new(0);
+    let target = |region| Some(TargetUncertainty { relative: 0.1, region });
+    case.options.stop = StopRule { target: target(Region::Label(4)), histories: Some(3_000_000), time_limit_s: None };
+    case.labels.regions = Some(label_map(|[x, _, z]| if (6..8).contains(&x) && z == 0 { 4.0 } else { 1.0 }));
+    let thin = case.try_run(&Control::detached()).expect_err("a region of air");
+    assert!(matches!(&thin, DoseError::Invalid(faults) if faults[0].field == "labels"), "{thin}");
+    assert!(thin.to_string().contains("too thin for a dose"), "{thin}");
+    // Air everywhere.
+    case.density = per_voxel(|_| 0.001);
+    for region in [Region::AllRegions, Region::AboveDoseFraction(0.5)] {
+        case.options.stop.target = target(region);
+        let result = case.run();
+        let found = account(&result);
+        assert_eq!(found.stopped_by, StopReason::NoMoreHistories, "{found:?}");
+        assert!(found.histories < 100_000 && !found.target.expect("there is one").reached, "{found:?}");
+        assert!(result.warnings.iter().any(|warning| warning.reason == "TARGET_NOT_REACHED"), "{:?}", result.warnings);
+    }
+}

@@ -1,12 +1,14 @@
 //! Flags of grids, and what may be done to values that are no activity. Every map is put on the grid of the dose.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::cli::flags::recorded;
+use crate::cli::serve::memory::check_resampling;
 use crate::domain::{Amount, Checks, Invalid, NanRule, NegativeRule, RigidTransform, VoxelGrid};
 use crate::formats::transform;
 use crate::intake::{GridChoice, Maps, Placed};
-use crate::resample::{DoseGrid, MAX_SHARE_OUTSIDE};
+use crate::resample::{DoseGrid, MAX_SHARE_OUTSIDE, Resampler};
 
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Grids")]
@@ -68,6 +70,7 @@ impl GridArgs {
     ) -> Option<Placed> {
         let ct = maps.density.as_ref().map(|map| map.g_cm3().grid().clone());
         let choice = self.choice(maps.activity.as_ref().map(|map| &**map.grid()), ct.as_deref(), checks)?;
+        checks.at("dose-grid", fits_in_memory(&choice, maps, ct.as_ref()))?;
         let mut faults = Checks::new();
         let placed = choice.place(maps, |_| amount, "density", &mut faults);
         recorded(faults.finish(), density, checks);
@@ -130,4 +133,17 @@ impl GridArgs {
         let transform = checks.at("transform", ct.and_then(|ct| file.between(ct, activity)))?;
         Some(if self.invert_transform { transform.inverse() } else { transform })
     }
+}
+
+/// # Errors
+/// If resampling onto the grid of the dose takes more memory than this process can have.
+fn fits_in_memory(choice: &GridChoice, maps: &Maps, ct: Option<&Arc<VoxelGrid>>) -> Result<(), Invalid> {
+    let Some(activity) = maps.activity.as_ref().filter(|_| choice.resamples()) else { return Ok(()) };
+    // What is wrong with the choice itself is told when maps are placed.
+    let Some(target) = choice.placing(activity.grid(), ct.map(|grid| &**grid), &mut Checks::new()) else {
+        return Ok(());
+    };
+    let sources = std::iter::once(activity.grid()).chain(ct);
+    let needed = sources.map(|source| Resampler::new(source, target.grid(), &RigidTransform::IDENTITY).host_bytes(2));
+    check_resampling(needed.max().unwrap_or(0)).map_err(|error| Invalid::new(error.to_string()))
 }

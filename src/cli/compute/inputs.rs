@@ -55,6 +55,7 @@ impl Inputs {
         let unit = draft.activity_unit.good().copied().unwrap_or(ActivityUnit::BqS);
         let header = recorded(draft.finish(faults), density, checks);
         warnings.extend(prepared.repair_warnings(unit));
+        warnings.extend(placed.iter().flat_map(|placed| placed.warnings.clone()));
         let values = prepared.check(unit, args, checks);
         let mut ready = args.check_outputs(checks);
         if let (Some(dicom), Some(choice)) = (&mut ready.dicom, &choice) {

@@ -56,7 +56,8 @@ pub(super) struct MonteCarloArgs {
     /// Simulate one by one the collisions that set free an electron above this energy [default: by voxel size]
     #[arg(long, value_name = "ENERGY", allow_hyphen_values = true)]
     collision_cut: Option<String>,
-    /// Follow bremsstrahlung photons above this energy and absorb those below on the spot [default: by voxel size]
+    /// Follow bremsstrahlung photons above this energy, and absorb all photons below it on the spot, emitted ones too
+    /// [default: by voxel size]
     #[arg(long, value_name = "ENERGY", allow_hyphen_values = true)]
     photon_cut: Option<String>,
     /// Score photons below this energy along their track; 0keV: none [default: by voxel size]

@@ -81,7 +81,8 @@ impl UnitArgs {
             }
             (_, _) => {}
         }
-        if at_injection && completed.imaged_after.is_some() {
+        // Without a time of imaging it is a fault, which asks for one: such a map is not the activity at the image.
+        if at_injection {
             completed.decay_corrected_to = Some(correction.to_owned());
         }
         let injected = account.injection.as_ref().and_then(|injection| injection.mbq);
@@ -195,6 +196,36 @@ fn parse_activity_bq(text: &str) -> Result<f64, Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::RawMoment::Injection;
+
+    #[test]
+    fn a_map_corrected_to_the_injection_is_never_that_at_the_image() {
+        let none = UnitArgs {
+            activity_unit: None,
+            effective_half_life: Some("50h".into()),
+            imaged_after: None,
+            decay_corrected_to: None,
+            injected_activity: None,
+        };
+        let account = ActivityAccount {
+            scale: "BQML".into(),
+            total_mbq: 1.0,
+            reference_time: None,
+            reference_event: Some("ADMIN".into()),
+            acquisition_time: None,
+            half_life_s: None,
+            nuclide: None,
+            injection: None,
+            hours_after_injection: None,
+            scan_hours_after_injection: None,
+            calibration: None,
+        };
+        let mut checks = Checks::new();
+        let Part::Good(RawUnit::AtMoment(found)) = none.completed(&account, &mut checks).raw(&mut checks) else {
+            panic!("no unit at a moment");
+        };
+        assert_eq!((found.times.decay_corrected_to, found.times.imaged_after_s), (Some(Injection), None));
+    }
 
     #[test]
     fn activities_need_a_unit() {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::organ_volumes::{OrganVolumes, sent};
 use super::places::check_places;
 use super::remote::{Remote, RemoteArgs, in_words};
+use super::serve::memory::check_resampling;
 use super::stdout;
 use crate::domain::{Checks, DoseError, Invalid, NanRule, Organs, Part, RigidTransform, Volume, VoxelGrid};
 use crate::formats::dicom::{Belonging, LabelGrid, Place as DicomPlace, Quantity, check_pair};
@@ -20,7 +21,7 @@ use crate::intake::{
     InputRole, RawRegrid, RawTarget, RegridKind, Regridded, RegriddedValues, Regridding, regrid_without_nan,
 };
 use crate::request::{RawGrid, RawVolume};
-use crate::resample::with_spacing;
+use crate::resample::{Resampler, with_spacing};
 use report::{Place, Report};
 
 #[derive(Debug, clap::Args)]
@@ -144,6 +145,7 @@ fn here(
     grid: &Arc<VoxelGrid>,
     transform: &RigidTransform,
 ) -> Result<Regridded, DoseError> {
+    check_resampling(Resampler::new(input.grid(), grid, transform).host_bytes(1))?;
     let regridding = Regridding::new(kind, input.grid(), grid, transform);
     let made = match input {
         Input::Volume(volume) => regridding.numbers(volume),

@@ -41,6 +41,17 @@ pub(in crate::cli) fn available_bytes() -> Option<u64> {
     [Some(machine), group_bytes()].into_iter().flatten().min()
 }
 
+/// # Errors
+/// [`DoseError::TooLarge`] if resampling takes more memory than this process can have.
+pub(in crate::cli) fn check_resampling(needed_bytes: u64) -> Result<(), DoseError> {
+    match available_bytes() {
+        Some(limit_bytes) if needed_bytes > limit_bytes => {
+            Err(DoseError::TooLarge { what: "resampling onto this grid", needed_bytes, limit_bytes })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// The limit of the group of processes, in either version of the interface of Linux.
 fn group_bytes() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();

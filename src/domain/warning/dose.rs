@@ -2,7 +2,7 @@
 
 use super::{DOSE_HIGH, ENERGY_OUTSIDE_GRID, TARGET_NOT_REACHED, Warning, percent};
 use crate::domain::passes::largest;
-use crate::domain::{DoseRequest, DoseResult, Method, Provenance, Volume};
+use crate::domain::{DoseRequest, DoseResult, EnergyAccount, Method, Provenance, Volume};
 
 /// Largest dose that nobody is warned of [Gy].
 const MOST_GY: f32 = 1e4;
@@ -23,17 +23,21 @@ pub(super) fn of_maximum(dose: &Volume<f32>) -> Option<Warning> {
 }
 
 /// By local deposition nothing is absorbed outside: photons are not followed.
-pub(super) fn of_energy(request: &DoseRequest, result: &DoseResult) -> Option<Warning> {
+pub(super) fn of_energy_of(request: &DoseRequest, result: &DoseResult) -> Option<Warning> {
     match request.method() {
         Method::Local(_) => return None,
         Method::Kernel(_) | Method::MonteCarlo(_) => {}
     }
-    let energy = &result.provenance.energy;
     let maps = std::iter::once(request.activity()).chain(&request.volumes().daughters);
     let photons_mev: f64 = maps
         .zip(request.header().sources())
         .map(|(map, source)| map.total() * (source.released_mev() - source.charged_mev()))
         .sum();
+    of_energy(&result.provenance.energy, photons_mev)
+}
+
+/// * `photons_mev` – energy of all photons that are emitted [MeV]
+pub(super) fn of_energy(energy: &EnergyAccount, photons_mev: f64) -> Option<Warning> {
     let allowed_mev = MOST_SHARE * energy.emitted_mev + PHOTON_SHARE_LEAVING * photons_mev;
     (energy.emitted_mev > 0.0 && energy.escaped_mev > allowed_mev).then(|| {
         let message = format!(

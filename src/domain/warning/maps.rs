@@ -10,8 +10,8 @@ const TISSUE_G_CM3: f32 = 0.5;
 /// Largest part of the decays of a map that nobody is warned of in air, or outside the body: images are blurred.
 const MOST_SHARE: f64 = 0.02;
 
-pub(super) fn of_density(request: &DoseRequest) -> Option<Warning> {
-    let highest = request.density()?.highest_g_cm3();
+pub(super) fn of_density(density: &DensityMap) -> Option<Warning> {
+    let highest = density.highest_g_cm3();
     if highest == 0.0 {
         let message = "every voxel has density 0, so none has a mass; is this the right file?";
         return Some(Warning::new(DENSITY_ZERO, "density", message));
@@ -34,6 +34,14 @@ pub(super) fn of_places(request: &DoseRequest) -> Vec<Warning> {
         .chain(daughters.map(|(number, map)| (VolumeRole::DaughterActivity(number), map)));
     let with_activity = maps.filter(|(_, map)| map.total() > 0.0);
     with_activity.flat_map(|(role, map)| of_map(&role.field(), map, density, body.as_ref())).collect()
+}
+
+/// Of activity in air and outside the body.
+pub(super) fn of_place(field: &str, map: &TimeIntegratedActivity, density: &DensityMap) -> Vec<Warning> {
+    if map.total() <= 0.0 || density.highest_g_cm3() <= 0.0 {
+        return Vec::new();
+    }
+    of_map(field, map, density, Body::of(density.g_cm3()).as_ref())
 }
 
 fn of_map(field: &str, map: &TimeIntegratedActivity, density: &DensityMap, body: Option<&Body>) -> Vec<Warning> {

@@ -6,7 +6,7 @@ mod request;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DoseError, DoseRequest, DoseResult};
+use super::{DensityMap, DoseError, DoseRequest, DoseResult, TallyRecord, TimeIntegratedActivity};
 
 /// Something implausible, or left out of the dose. Not an error: the dose is what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +19,29 @@ pub struct Warning {
     pub field: String,
 }
 
+/// What a tally keeps of its request.
+#[derive(Clone, Debug)]
+pub struct MergedMaps {
+    /// Decays per voxel.
+    pub activity: TimeIntegratedActivity,
+    /// Mass density.
+    pub density: DensityMap,
+    /// Energy of all photons that are emitted [MeV].
+    pub photons_mev: f64,
+}
+
+impl MergedMaps {
+    /// Those of a tally. Values are shared.
+    pub fn of(record: &TallyRecord) -> Self {
+        let emissions = &record.scene.emissions;
+        let charged_mev = emissions.electron_mev + emissions.positron_mev + emissions.local_mev;
+        let photons_mev = record.activity.total() * (emissions.released_mev - charged_mev);
+        Self { activity: record.activity.clone(), density: record.density.clone(), photons_mev }
+    }
+}
+
 /// Every reason of a warning.
-pub const REASONS: [&str; 19] = [
+pub const REASONS: [&str; 20] = [
     NO_ACTIVITY,
     ACTIVITY_HIGH,
     ACTIVITY_LOW,
@@ -38,6 +59,7 @@ pub const REASONS: [&str; 19] = [
     CT_WITHOUT_AIR,
     CT_OUTSIDE_CALIBRATION,
     NAME_WITHOUT_LABEL,
+    ORGAN_CUT_OFF,
     INPUT_FILE,
     VALUES_REPLACED,
 ];
@@ -54,7 +76,7 @@ pub const ACTIVITY_ABOVE_INJECTED: &str = "ACTIVITY_ABOVE_INJECTED";
 pub const HALF_LIFE_ABOVE_PHYSICAL: &str = "HALF_LIFE_ABOVE_PHYSICAL";
 /// More decays for each Bq injected than its complete physical decay makes.
 pub const RESIDENCE_TIME_HIGH: &str = "RESIDENCE_TIME_HIGH";
-/// A cut of electrons is too high for the voxels, and was lowered.
+/// A cut is too high for the voxels, and was lowered.
 pub const CUT_LOWERED: &str = "CUT_LOWERED";
 /// Activity lies in voxels of air.
 pub const ACTIVITY_IN_AIR: &str = "ACTIVITY_IN_AIR";
@@ -76,6 +98,8 @@ pub const CT_WITHOUT_AIR: &str = "CT_WITHOUT_AIR";
 pub const CT_OUTSIDE_CALIBRATION: &str = "CT_OUTSIDE_CALIBRATION";
 /// A name is given for a label that no voxel has.
 pub const NAME_WITHOUT_LABEL: &str = "NAME_WITHOUT_LABEL";
+/// The grid of the dose holds a part of an organ only.
+pub const ORGAN_CUT_OFF: &str = "ORGAN_CUT_OFF";
 /// Something about an input file, told as it was read.
 pub const INPUT_FILE: &str = "INPUT_FILE";
 /// NaN or values below 0 were set to another value, as the caller asked: it is told, and is no error.
@@ -91,7 +115,7 @@ impl Warning {
     pub fn of_request(request: &DoseRequest) -> Vec<Self> {
         let mut warnings = request::of_totals(request);
         warnings.extend(request::of_cuts(request));
-        warnings.extend(maps::of_density(request));
+        warnings.extend(request.density().and_then(maps::of_density));
         warnings.extend(maps::of_places(request));
         warnings
     }
@@ -99,14 +123,23 @@ impl Warning {
     /// What is implausible in a dose.
     pub fn of_dose(request: &DoseRequest, result: &DoseResult) -> Vec<Self> {
         let mut warnings: Vec<_> = dose::of_maximum(&result.dose).into_iter().collect();
-        warnings.extend(dose::of_energy(request, result));
+        warnings.extend(dose::of_energy_of(request, result));
         warnings.extend(dose::of_targets(&result.provenance));
         warnings
     }
 
-    /// What is implausible in a dose that was merged from tallies: its maximum.
-    pub fn of_merged(result: &DoseResult) -> Vec<Self> {
-        dose::of_maximum(&result.dose).into_iter().collect()
+    /// What is implausible in a dose that was merged from tallies, and in the maps that these hold.
+    pub fn of_merged(maps: &MergedMaps, result: &DoseResult) -> Vec<Self> {
+        let MergedMaps { activity, density, photons_mev } = maps;
+        let total = (activity.total() > 0.0).then(|| request::of_total(&result.activity)).flatten();
+        let mut warnings: Vec<_> = total.into_iter().chain(maps::of_density(density)).collect();
+        if activity.total() <= 0.0 {
+            warnings.push(request::no_activity());
+        }
+        warnings.extend(maps::of_place("activity", activity, density));
+        warnings.extend(dose::of_maximum(&result.dose));
+        warnings.extend(dose::of_energy(&result.provenance.energy, *photons_mev));
+        warnings
     }
 
     /// Adds warnings that are not there yet.

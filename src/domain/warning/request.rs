@@ -27,8 +27,7 @@ const UNIT: &str = "activity_unit";
 pub(super) fn of_totals(request: &DoseRequest) -> Vec<Warning> {
     let total = request.activity().total();
     if total <= 0.0 && request.volumes().daughters.iter().all(|map| map.total() <= 0.0) {
-        let message = "every voxel is 0, and so is the dose; is this the right file?";
-        return vec![Warning::new(NO_ACTIVITY, "activity", message)];
+        return vec![no_activity()];
     }
     if total <= 0.0 {
         return Vec::new();
@@ -44,7 +43,7 @@ pub(super) fn of_totals(request: &DoseRequest) -> Vec<Warning> {
     warnings.into_iter().flatten().collect()
 }
 
-/// Cuts of electrons that the voxels do not allow.
+/// Cuts that the voxels do not allow.
 pub(super) fn of_cuts(request: &DoseRequest) -> Vec<Warning> {
     let Method::MonteCarlo(options) = request.method() else {
         return Vec::new();
@@ -53,6 +52,8 @@ pub(super) fn of_cuts(request: &DoseRequest) -> Vec<Warning> {
     let cuts = [
         ("absorption_mev", chosen.absorption_mev, used.absorption_mev),
         ("collision_mev", chosen.collision_mev, used.collision_mev),
+        ("photon_mev", chosen.photon_mev, used.photon_mev),
+        ("track_length_mev", chosen.track_length_mev, used.track_length_mev),
     ];
     let lowered = cuts.into_iter().filter_map(|(field, chosen, used)| {
         let (chosen, used) = chosen.zip(used).filter(|(chosen, used)| used < chosen)?;
@@ -66,7 +67,12 @@ pub(super) fn of_cuts(request: &DoseRequest) -> Vec<Warning> {
     lowered.collect()
 }
 
-fn of_total(account: &ActivityAccount) -> Option<Warning> {
+pub(super) fn no_activity() -> Warning {
+    Warning::new(NO_ACTIVITY, "activity", "every voxel is 0, and so is the dose; is this the right file?")
+}
+
+/// A total activity that is no treatment's.
+pub(super) fn of_total(account: &ActivityAccount) -> Option<Warning> {
     let bq = account.total_bq()?;
     let what = match (account.at_injection_bq, account.at_imaging_bq) {
         (Some(_), _) => "at the injection",

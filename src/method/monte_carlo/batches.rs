@@ -108,6 +108,9 @@ impl HistoryBatches<'_> {
                 if excess.is_some_and(|excess| excess <= 1.0) {
                     break StopReason::TargetUncertainty;
                 }
+                if excess.is_none() && !(0..voxels).any(|voxel| self.scale.has_dose(voxel)) {
+                    break StopReason::NoMoreHistories;
+                }
                 look = Some(next_look(state.done, excess, self.plan.groups));
             }
             if state.done == self.plan.histories {

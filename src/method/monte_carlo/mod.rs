@@ -17,6 +17,7 @@ mod voxel_materials;
 
 use std::time::{Duration, Instant};
 
+use crate::domain::warning::MergedMaps;
 use crate::domain::{
     Control, DoseError, DoseRequest, DoseResult, Extras, HistoryRun, LabelMap, Method, Region, Stage, StageTime,
     StopReason, Tally, TallyRecord, Warning,
@@ -116,8 +117,9 @@ pub fn merged_dose(
         extras,
         expected: Expected::new(&record.scene.emissions),
     };
+    let maps = MergedMaps::of(&record);
     let mut result = dose::dose(record, None, &ending, control)?;
-    result.warnings = Warning::of_merged(&result);
+    result.warnings = Warning::of_merged(&maps, &result);
     Ok(result)
 }
 

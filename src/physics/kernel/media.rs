@@ -3,13 +3,21 @@
 use std::sync::OnceLock;
 
 use super::library::KernelLibrary;
+use crate::constants::WATER_DENSITY_G_CM3;
 use crate::digest::sha256_hex;
-use crate::domain::KernelMedium;
+use crate::domain::{KernelMedium, Provenance};
 use crate::physics::material;
 
 /// Nominal density of a medium [g/cm³].
 pub fn density_g_cm3(medium: KernelMedium) -> f64 {
     material::find(medium.name()).expect("a medium is a material").nominal_density_g_cm3()
+}
+
+/// Mass density by which the energy of every voxel was divided where there is no map of it [g/cm³]: that of the
+/// kernel's medium, else that of water.
+pub fn uniform_density_g_cm3(provenance: &Provenance) -> f64 {
+    let medium = provenance.kernel.as_ref().and_then(|kernel| KernelMedium::of_name(&kernel.medium).ok());
+    medium.map_or(WATER_DENSITY_G_CM3, density_g_cm3)
 }
 
 /// The embedded library of a medium.

@@ -35,7 +35,7 @@ use crate::math::cache::{Cache, SharedCache};
 use crate::math::watch::{Interrupted, Unwatched, Watch};
 
 pub use coefficients::{AbsorbsAs, absorbs_as};
-pub use media::{density_g_cm3, library, library_sha256};
+pub use media::{density_g_cm3, library, library_sha256, uniform_density_g_cm3};
 pub use parts::{RadialParts, radial_parts, radial_parts_watched};
 pub use radial::RadialKernel;
 pub use scatter::{PhotonGroup, ScatterGroup};

@@ -91,7 +91,7 @@ class Options(TypedDict, total=False):
     absorption_energy: str
     #: monte-carlo: simulate one by one collisions above this energy.
     collision_cut: str
-    #: monte-carlo: follow bremsstrahlung photons above this energy.
+    #: monte-carlo: follow bremsstrahlung photons above this energy, absorb all photons below it on the spot.
     photon_cut: str
     #: monte-carlo: score photons below this energy along their track.
     track_length_below: str
