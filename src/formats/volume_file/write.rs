@@ -8,7 +8,7 @@ use crate::domain::{Invalid, Volume};
 use crate::formats::{metaimage, nifti, nrrd};
 
 /// Writes a volume in the format that the name asks for. Each file is there whole or not at all, and depends on nothing
-/// but the volume.
+/// but the volume; of a header and its values apart, the header is there only where the values are its own.
 ///
 /// * `description` – ASCII, such as `absorbed dose [Gy]`; it is cut after 79 characters
 /// * `origin` – how the input says where it lies

@@ -7,7 +7,7 @@ use flate2::Compression;
 
 use super::VoxelType;
 use crate::domain::Volume;
-use crate::formats::atomic::write_file;
+use crate::formats::atomic::{write_bytes, write_file};
 use crate::formats::volume_file::name_of;
 
 /// How hard values are compressed. Fractions hardly are: the least that compressors do makes files as small as all
@@ -52,7 +52,8 @@ macro_rules! stored {
 
 stored!(u8 => Uint8, i16 => Int16, u16 => Uint16, i32 => Int32, f32 => Float32, f64 => Float64);
 
-/// Writes the values in a `.raw` file beside `path`, then the header.
+/// Writes the values in a `.raw` file beside `path`, then the header. A header that is there is emptied before the
+/// values behind it change: if this ends in between, no reader takes the one for the other's.
 ///
 /// * `header` – its text, from the name of the file of the values
 ///
@@ -64,7 +65,11 @@ pub(in crate::formats) fn write_pair<T: Stored>(
     header: impl FnOnce(&str) -> String,
 ) -> io::Result<()> {
     let data = path.with_extension("raw");
-    write_file(&data, |file| write_values(file, volume))?;
+    write_file(&data, |file| {
+        write_values(file, volume)?;
+        file.flush()?;
+        if path.is_file() { write_bytes(path, b"") } else { Ok(()) }
+    })?;
     write_file(path, |file| file.write_all(header(&name_of(&data)).as_bytes()))
 }
 
@@ -80,4 +85,32 @@ pub(in crate::formats) fn write_values<T: Stored>(output: &mut dyn Write, volume
         output.write_all(&bytes)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::VoxelGrid;
+    use crate::formats::volume_file::{Origin, read_volume, write_volume};
+
+    #[test]
+    fn new_values_do_not_lie_under_an_old_header() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let volume = |spacing_mm: f64| {
+            let grid = VoxelGrid::new([3, 2, 1], [spacing_mm; 3]).expect("a good grid");
+            Volume::from_vec(Arc::new(grid), vec![spacing_mm as f32; 6]).expect("a value a voxel")
+        };
+        for name in ["dose.nhdr", "dose.mhd"] {
+            let path = folder.path().join(name);
+            write_volume(&path, &volume(4.0), "old", &Origin::default()).expect("a writable folder");
+            read_volume(&path).expect("both are there");
+            let ended = catch_unwind(AssertUnwindSafe(|| write_pair(&path, &volume(2.0), |_| panic!("ended here"))));
+            assert!(ended.is_err() && read_volume(&path).is_err(), "{name}");
+            write_volume(&path, &volume(2.0), "new", &Origin::default()).expect("a writable folder");
+            assert_eq!(read_volume(&path).expect("both are there").volume.as_slice(), [2.0; 6]);
+        }
+    }
 }
