@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{Answer, DicomImage, DicomLabels, ImageAccount, ReferenceHeaders, Request};
+use super::account::{Answer, DicomImage, DicomLabels, ImageAccount, ReferenceHeaders, Request, Wanted};
 use super::inventory::Inventory;
+use super::labels;
 use super::outline::Outlined;
 use super::source;
 use crate::domain::{Invalid, Organ, Organs, Volume, VoxelGrid};
@@ -70,18 +71,39 @@ struct Task {
     seconds: u64,
 }
 
+impl Task {
+    /// With limits by the bytes of all files that are parsed for its answer.
+    fn of(request: &Request) -> Self {
+        // A file of labels is read with those beside it, where its images may be.
+        let beside = match request.wanted {
+            Wanted::Labels { grid: None, .. } | Wanted::Inventory { .. } if request.path.is_file() => {
+                labels::looked_through(&request.path).map_or(0, source::total_bytes)
+            }
+            Wanted::Labels { .. }
+            | Wanted::Inventory { .. }
+            | Wanted::AnyVolume
+            | Wanted::Ct
+            | Wanted::Dose
+            | Wanted::Activity { .. }
+            | Wanted::Outlines
+            | Wanted::Reference => 0,
+        };
+        let bytes = source::total_bytes(&request.path) + beside;
+        Self {
+            request: request.clone(),
+            memory_bytes: BASE_BYTES + BYTES_EACH.saturating_mul(bytes),
+            seconds: BASE_S + bytes / BYTES_A_SECOND,
+        }
+    }
+}
+
 /// Answers a question, in a process of its own if there is a program for it.
 ///
 /// # Errors
 /// Why the files are refused, or that they took too much memory or time.
 pub(super) fn read(request: &Request) -> Result<Answer, Invalid> {
     let Some((program, argument)) = PROGRAM.get() else { return super::read_here(request) };
-    let bytes = source::total_bytes(&request.path);
-    let task = Task {
-        request: request.clone(),
-        memory_bytes: BASE_BYTES + BYTES_EACH.saturating_mul(bytes),
-        seconds: BASE_S + bytes / BYTES_A_SECOND,
-    };
+    let task = Task::of(request);
     let no_process = |error: io::Error| Invalid::new(format!("cannot be read: its process does not start: {error}"));
     let mut child = Command::new(program)
         .arg(argument)
@@ -244,4 +266,26 @@ fn receive(mut input: impl Read) -> io::Result<Result<Answer, Invalid>> {
             }))
         }
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::dicom::Place;
+
+    #[test]
+    fn limits_count_the_files_beside_labels() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let head = [&[0; 128][..], b"DICM"].concat();
+        for (name, bytes) in [("labels.dcm", 1000), ("image.dcm", 50_000)] {
+            let body = [&head[..], &vec![0; bytes - head.len()]].concat();
+            std::fs::write(folder.path().join(name), body).expect("a writable folder");
+        }
+        let place = || Place { path: folder.path().join("labels.dcm"), series: None };
+        let bytes = |wanted| (Task::of(&Request::new(place(), wanted)).memory_bytes - BASE_BYTES) / BYTES_EACH;
+        // The file itself is read twice: alone, and with its folder.
+        assert_eq!(bytes(Wanted::Labels { grid: None, threshold: None }), 1000 + 51_000);
+        assert_eq!(bytes(Wanted::Inventory { calibration: None }), 1000 + 51_000);
+        assert_eq!(bytes(Wanted::Ct), 1000);
+    }
 }

@@ -157,13 +157,18 @@ fn frame_of_reference(series: &Series) -> Result<Option<String>, Invalid> {
     Ok(if series.kind == Kind::Structures { named.or(own) } else { own })
 }
 
+/// The folder of a file of labels, in which its images are looked for; none if too many files are there.
+pub(super) fn looked_through(path: &Path) -> Option<&Path> {
+    let folder = path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
+    let count = super::source::files(folder).ok()?.dicom.len();
+    (count <= MOST_NEIGHBOURS).then_some(folder)
+}
+
 /// The grid of the images that labels were drawn on, from the same folder, and the UID of their series.
 fn of_images(study: &Study, path: &Path, labels: &Series, warnings: &mut Vec<String>) -> Option<(LabelGrid, String)> {
     let neighbours;
     let study = if study.is_file {
-        let folder = path.parent().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })?;
-        let count = super::source::files(folder).ok()?.dicom.len();
-        neighbours = (count <= MOST_NEIGHBOURS).then(|| Study::read(folder).ok())??;
+        neighbours = Study::read(looked_through(path)?).ok()?;
         &neighbours
     } else {
         study
