@@ -1,13 +1,14 @@
 //! What a report is made from, in a folder, to make it again.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{ActivityAccount, DoseError, DoseResult, Invalid, Organ, Organs, Provenance, Volume, Warning};
 use crate::dosimetry::{CumulativeHistogram, OrganDose};
-use crate::formats::atomic::behind_links;
+use crate::formats::atomic::{behind_links, remove_if_there};
 use crate::formats::json;
 use crate::formats::labels::write_mask;
 use crate::formats::volume_file::{Origin, read_volume, write_volume};
@@ -66,6 +67,8 @@ impl Written<'_> {
     pub(super) fn write(&self, folder: &Path) -> Result<(), DoseError> {
         let failed = |error: std::io::Error| DoseError::Io(format!("report-data: cannot be written: {error}"));
         fs::create_dir_all(folder).map_err(failed)?;
+        // Without it nothing is read: no report is made of two results if this ends early.
+        remove_if_there(&folder.join(FILE)).map_err(failed)?;
         let map = |name: &str, volume: &Volume<f32>, what: &str| {
             write_volume(&folder.join(name), volume, what, &Origin::default()).map_err(failed)
         };
@@ -101,9 +104,33 @@ pub(super) fn would_replace(folder: &Path, path: &Path) -> bool {
     let is_inside = above.is_some_and(|above| {
         folder.canonicalize().is_ok_and(|folder| above.canonicalize().is_ok_and(|above| above == folder))
     });
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    is_inside && is_own(&path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Whether a name is that of a file of such a folder.
+fn is_own(name: &str) -> bool {
     let is_mask = name.strip_prefix(MASK).and_then(|rest| rest.strip_suffix(".nii.gz")).is_some();
-    is_inside && (is_mask || [FILE, DOSE, DENSITY].contains(&&*name))
+    is_mask || [FILE, DOSE, DENSITY].contains(&name)
+}
+
+/// Removes what [`Written::write`] has left in a folder; it need not be there.
+///
+/// # Errors
+/// If a file cannot be removed.
+pub(super) fn clear(folder: &Path) -> io::Result<()> {
+    // First that without which nothing is read.
+    remove_if_there(&folder.join(FILE))?;
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if is_own(&entry.file_name().to_string_lossy()) {
+            remove_if_there(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// The file of an organ.

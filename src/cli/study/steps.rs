@@ -13,7 +13,7 @@ use crate::cli::integrate::maps::{Maps, integrate_maps};
 use crate::cli::remote::RemoteArgs;
 use crate::cli::report_again::{CURVES, DATA_FOLDER, REPORT, RTDOSE};
 use crate::cli::time_points::{read_on_one_grid, regions_on};
-use crate::cli::{Cli, Command, compute, convert, stdout};
+use crate::cli::{Cli, Command, compute, convert, report_data, stdout};
 use crate::clinic::VoxelRegion;
 use crate::domain::{Checks, DoseError, Invalid, RigidTransform, Volume, VoxelGrid, Warning, warning};
 use crate::formats::atomic::remove_if_there;
@@ -78,7 +78,8 @@ fn clear(output: &Path, plan: &Plan, args: &Args) -> Result<(), DoseError> {
     for name in names.chain([TIA_SIGMA, KINDS]) {
         remove_if_there(&output.join(name)).map_err(|error| DoseError::Io(format!("output: {name}: {error}")))?;
     }
-    Ok(())
+    report_data::clear(&output.join(DATA_FOLDER))
+        .map_err(|error| DoseError::Io(format!("output: {DATA_FOLDER}: {error}")))
 }
 
 /// The commands that compute and convert, as a user would type them.
