@@ -66,7 +66,7 @@ pub use integrate::integrate;
 pub use options::{CurveOptions, ModelChoice, by_name};
 pub use pieces::{BeforeFirst, Between, PieceRules};
 pub use series::{Point, PointDraft, Series, SeriesDraft, ValueRefersTo};
-pub use shared::{SharingOptions, VoxelRegion, regions_of, share_out};
+pub use shared::{SharingOptions, VoxelRegion, region_name, regions_of, share_out};
 pub use shared_one::{NO_KINETICS, OneMapRegion, SharedOne, one_map_series, share_out_one};
 pub use voxels::{VoxelKind, VoxelModel, VoxelOptions, integrate_voxels, integrate_voxels_watched};
 pub use weighting::Weighting;

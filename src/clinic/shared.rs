@@ -32,7 +32,7 @@ pub fn regions_of(organs: &Organs) -> Result<Vec<VoxelRegion>, DoseError> {
     let mut is_free = vec![true; organs.grid().voxels()];
     let mut regions = Vec::new();
     for organ in organs.organs() {
-        let name = region_name(organ, organs);
+        let name = name_of_region(organ, organs);
         if !organ.is_whole() {
             checks.fail("labels", format!("{name} has parts of voxels: give a mask of whole ones"));
         }
@@ -49,14 +49,19 @@ pub fn regions_of(organs: &Organs) -> Result<Vec<VoxelRegion>, DoseError> {
     Ok(regions)
 }
 
+fn name_of_region(organ: &Organ, organs: &Organs) -> String {
+    let Some(name) = &organ.name else { return format!("label_{}", organ.label) };
+    region_name(name, organ.label, organs.organs().iter().filter_map(|other| other.name.as_deref()))
+}
+
 /// The name of the region of an organ. Results are told by it, so it says which where several organs have one name, or
 /// one has that of the rest.
-fn region_name(organ: &Organ, organs: &Organs) -> String {
-    let Some(name) = &organ.name else { return format!("label_{}", organ.label) };
+///
+/// * `names` – of all organs
+pub fn region_name<'a>(name: &str, label: u16, names: impl Iterator<Item = &'a str>) -> String {
     let known = words::same_name(name);
-    let is_it = |other: &&Organ| other.name.as_deref().is_some_and(|other| words::same_name(other) == known);
-    let is_shared = organs.organs().iter().filter(is_it).count() > 1;
-    if is_shared || known == REST { format!("{name} (label {})", organ.label) } else { name.clone() }
+    let is_shared = names.filter(|other| words::same_name(other) == known).count() > 1;
+    if is_shared || known == REST { format!("{name} (label {label})") } else { name.to_owned() }
 }
 
 /// How the integral of a region is found and shared out.

@@ -125,16 +125,7 @@ impl OrganRow {
 /// If the file cannot be read, a needed column is missing, a field is no number, a figure is below 0 or not finite, or
 /// two organs have one name, of which case and blanks make no other.
 pub fn read(path: &Path) -> Result<Vec<OrganRow>, Invalid> {
-    let text = text(path)?;
-    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());
-    let rows: Result<Vec<OrganRow>, csv::Error> = reader.deserialize().collect();
-    let rows = rows.map_err(|error| {
-        let line = error.position().map_or(1, csv::Position::line);
-        Invalid::new(format!("line {line} is no row of an organ table with the columns name and mean_by_mass_gy"))
-    })?;
-    if let Some((row, column)) = rows.iter().find_map(|row| Some((row, row.bad_figure()?))) {
-        return Err(Invalid::new(format!("{}: {column} is below 0 or not finite", row.name)));
-    }
+    let rows = read_all(path)?;
     let mut names: Vec<(String, &str)> =
         rows.iter().map(|row| (words::same_name(&row.name), row.name.as_str())).collect();
     names.sort_unstable();
@@ -145,6 +136,24 @@ pub fn read(path: &Path) -> Result<Vec<OrganRow>, Invalid> {
         Some(pair) => Err(Invalid::new(format!("two organs have the name {}", pair[0].1))),
         None => Ok(rows),
     }
+}
+
+/// Reads a table as [`read`] does, also one of organs that share a name and are told by their labels.
+///
+/// # Errors
+/// As [`read`], but for that.
+pub fn read_all(path: &Path) -> Result<Vec<OrganRow>, Invalid> {
+    let text = text(path)?;
+    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text.as_bytes());
+    let rows: Result<Vec<OrganRow>, csv::Error> = reader.deserialize().collect();
+    let rows = rows.map_err(|error| {
+        let line = error.position().map_or(1, csv::Position::line);
+        Invalid::new(format!("line {line} is no row of an organ table with the columns name and mean_by_mass_gy"))
+    })?;
+    if let Some((row, column)) = rows.iter().find_map(|row| Some((row, row.bad_figure()?))) {
+        return Err(Invalid::new(format!("{}: {column} is below 0 or not finite", row.name)));
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]

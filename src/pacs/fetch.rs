@@ -124,6 +124,17 @@ impl Web {
         Ok(found.iter().filter_map(uid).collect())
     }
 
+    /// SOP Instance UIDs that the server has of a study or series, sorted.
+    ///
+    /// # Errors
+    /// If the server does not answer, or has no such study.
+    pub fn instances(&self, uid: &str) -> Result<Vec<String>, DoseError> {
+        let found = self.search(&format!("{}/instances", self.path_of(uid)?))?;
+        let mut uids: Vec<String> = found.iter().filter_map(|one| text(one, tags::SOP_INSTANCE_UID)).collect();
+        uids.sort_unstable();
+        Ok(uids)
+    }
+
     /// Path of a study, or of a series in its study.
     fn path_of(&self, uid: &str) -> Result<String, DoseError> {
         if !self.search(&format!("/studies?StudyInstanceUID={uid}"))?.is_empty() {

@@ -13,8 +13,8 @@ use super::manifest::Line;
 use super::one::{Task, digest_of};
 use super::tissues::{Kinetics, Tissues};
 use super::{Cohort, cannot_write, folder_of};
-use crate::clinic::Curve;
-use crate::domain::DoseError;
+use crate::clinic::{Curve, region_name};
+use crate::domain::{DoseError, Invalid};
 use crate::formats::atomic::write_file;
 use crate::formats::organ_table::{self, OrganRow};
 use crate::formats::{parquet_table, prior_curves};
@@ -81,14 +81,13 @@ pub(super) struct Collected {
     pub(super) studies: Vec<StudyRow>,
 }
 
-/// Reads what the studies of the manifest have written.
+/// Reads what the studies of the manifest have written. One whose results cannot be read has failed, and is noted so.
 ///
 /// # Errors
-/// If the results of a study that is done cannot be read.
-pub(super) fn of(cohort: &Cohort, ledger: &Ledger) -> Result<Collected, DoseError> {
+/// If that cannot be noted.
+pub(super) fn of(cohort: &Cohort, tasks: &[(&Line, Task)], ledger: &Ledger) -> Result<Collected, DoseError> {
     let mut collected = Collected { rows: Vec::new(), studies: Vec::new() };
-    for line in &cohort.lines {
-        let task = Task::of(cohort, line);
+    for (line, task) in tasks {
         let entry = ledger.last(&task.study).filter(|entry| entry.key == task.key);
         let mut study = StudyRow {
             line: line.number,
@@ -106,9 +105,16 @@ pub(super) fn of(cohort: &Cohort, ledger: &Ledger) -> Result<Collected, DoseErro
             Some(Entry { reason: Some(reason), .. }) => (study.state, study.reason) = ("failed", reason.clone()),
             Some(entry) => {
                 let folder = folder_of(&cohort.args.output, &task.study);
-                let (rows, warnings) = rows(&cohort.tissues, line, &study, entry, &folder)?;
-                (study.state, study.organs, study.warnings) = ("done", rows.len(), warnings);
-                collected.rows.extend(rows);
+                match rows(&cohort.tissues, line, &study, entry, &folder) {
+                    Ok((rows, warnings)) => {
+                        (study.state, study.organs, study.warnings) = ("done", rows.len(), warnings);
+                        collected.rows.extend(rows);
+                    }
+                    Err(reason) => {
+                        ledger.note(Entry { reason: Some(reason.clone()), ..entry.clone() })?;
+                        (study.state, study.reason) = ("failed", reason);
+                    }
+                }
             }
             None => {}
         }
@@ -118,10 +124,13 @@ pub(super) fn of(cohort: &Cohort, ledger: &Ledger) -> Result<Collected, DoseErro
     Ok(collected)
 }
 
-fn json(folder: &Path, name: &str) -> Result<Value, DoseError> {
-    let failed = |error: &dyn std::fmt::Display| {
-        DoseError::Io(format!("{}/{name} cannot be read back: {error}", folder.display()))
-    };
+/// Why a result does not count; where it lies is left out.
+fn unread(name: &str, error: &dyn std::fmt::Display) -> String {
+    format!("its {name} cannot be read back: {error}")
+}
+
+fn json(folder: &Path, name: &str) -> Result<Value, String> {
+    let failed = |error: &dyn std::fmt::Display| unread(name, error);
     let bytes = std::fs::read(folder.join(name)).map_err(|error| failed(&error))?;
     serde_json::from_slice(&bytes).map_err(|error| failed(&error))
 }
@@ -133,12 +142,14 @@ fn rows(
     study: &StudyRow,
     entry: &Entry,
     folder: &Path,
-) -> Result<(Vec<Row>, usize), DoseError> {
-    let failed =
-        |error: &dyn std::fmt::Display| DoseError::Io(format!("{} cannot be read back: {error}", folder.display()));
+) -> Result<(Vec<Row>, usize), String> {
     let [about, result] = [json(folder, "study.json")?, json(folder, "result.json")?];
     let table = folder.join("organs.csv");
-    let organs = if table.exists() { organ_table::read(&table).map_err(|error| failed(&error))? } else { Vec::new() };
+    let organs = if table.exists() {
+        organ_table::read_all(&table).map_err(|Invalid(why)| unread("organs.csv", &why))?
+    } else {
+        Vec::new()
+    };
     let path = folder.join("curves.json");
     let (curves, parameters) = if path.exists() {
         // By voxel there are no curves of regions.
@@ -160,29 +171,35 @@ fn rows(
         commit: text(&result["commit"]),
         nuclide_data_sha256: text(&result["nuclide_data_sha256"]),
         inputs_sha256: entry.inputs_sha256.clone().unwrap_or_default(),
-        dose_sha256: digest_of(&folder.join("dose.nii.gz")).map_err(|error| failed(&error))?,
+        dose_sha256: digest_of(&folder.join("dose.nii.gz")).map_err(|error| unread("dose", &error))?,
         ..Row::default()
     };
     let half_life_h = result["activity"]["half_life_s"].as_f64().map(|seconds| seconds / 3600.0);
-    let row = |organ: OrganRow| {
-        let curve = &curves["regions"][&organ.name];
-        let own = parameters.iter().find(|(name, _)| *name == organ.name).map(|(_, curve)| curve);
-        let row = of_organ(&common, &organ, curve);
+    let row = |organ: &OrganRow| {
+        // As its curve is called: organs may share a name.
+        let region = match organ.label {
+            Some(label) => region_name(&organ.name, label, organs.iter().map(|other| other.name.as_str())),
+            None => organ.name.clone(),
+        };
+        let curve = &curves["regions"][&region];
+        let own = parameters.iter().find(|(name, _)| *name == region).map(|(_, curve)| curve);
+        let row = of_organ(&common, organ, region, curve);
         let kinetics = own.map(Kinetics::Curve).or(half_life_h.map(Kinetics::HalfLife));
-        with_bed(row, tissues, kinetics.as_ref(), own)
+        with_bed(row, tissues, &organ.name, kinetics.as_ref(), own)
     };
     let warnings = result["warnings"].as_array().map_or(0, Vec::len);
-    Ok((organs.into_iter().map(row).collect(), warnings))
+    Ok((organs.iter().map(row).collect(), warnings))
 }
 
-fn of_organ(common: &Row, organ: &OrganRow, curve: &Value) -> Row {
+/// * `region` – what the organ is called in the table
+fn of_organ(common: &Row, organ: &OrganRow, region: String, curve: &Value) -> Row {
     let flags = curve["flags"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let administered_gbq = common.administered_mbq.map(|mbq| mbq / 1e3);
     let by = |value: Option<f64>, given: Option<f64>, divisor: Option<f64>| {
         given.or_else(|| value.zip(divisor).map(|(value, divisor)| value / divisor))
     };
     Row {
-        organ: organ.name.clone(),
+        organ: region,
         label: organ.label,
         volume_cm3: organ.volume_cm3,
         counted_mass_g: organ.counted_mass_g,
@@ -209,7 +226,8 @@ fn of_organ(common: &Row, organ: &OrganRow, curve: &Value) -> Row {
     }
 }
 
-fn with_bed(row: Row, tissues: &Tissues, kinetics: Option<&Kinetics>, curve: Option<&Curve>) -> Row {
+/// * `organ` – its own name, by which its tissue is known
+fn with_bed(row: Row, tissues: &Tissues, organ: &str, kinetics: Option<&Kinetics>, curve: Option<&Curve>) -> Row {
     let effective_half_life_h = match (curve, kinetics) {
         (Some(curve), _) => curve.half_lives_h().first().copied(),
         (None, Some(Kinetics::HalfLife(hours))) => Some(*hours),
@@ -218,7 +236,7 @@ fn with_bed(row: Row, tissues: &Tissues, kinetics: Option<&Kinetics>, curve: Opt
     let found = row
         .mean_by_mass_gy
         .zip(kinetics)
-        .and_then(|(dose_gy, kinetics)| tissues.bed(&row.nuclide, &row.organ, dose_gy, kinetics));
+        .and_then(|(dose_gy, kinetics)| tissues.bed(&row.nuclide, organ, dose_gy, kinetics));
     Row {
         effective_half_life_h,
         alpha_beta_gy: found.as_ref().map(|found| found.alpha_beta_gy),

@@ -19,7 +19,8 @@ const FILE: &str = "ledger.jsonl";
 pub(super) struct Entry {
     /// Pseudonym of the study.
     pub(super) study: String,
-    /// Digest of all that its results depend on: its line, its files as they are listed, this program's version.
+    /// Digest of all that its results depend on: its line, its files as they are listed, or its instances on a server,
+    /// the files that its options name, version and commit of this program.
     pub(super) key: String,
     /// Why it failed; none if it is done.
     pub(super) reason: Option<String>,

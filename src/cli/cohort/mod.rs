@@ -11,6 +11,7 @@ mod ledger;
 mod manifest;
 mod one;
 mod page;
+mod places;
 mod query;
 mod tissues;
 mod work;
@@ -21,9 +22,11 @@ use super::dicom_web::DicomWebArgs;
 use super::remote::RemoteArgs;
 use super::{orphan, stdout};
 use crate::domain::{Checks, DoseError, Invalid, words};
+use crate::pacs::Web;
 use identity::Salt;
 use ledger::Ledger;
 use manifest::Line;
+use one::Task;
 use tissues::Tissues;
 
 /// Most studies at a time.
@@ -70,6 +73,8 @@ struct Cohort<'a> {
     jobs: usize,
     tissues: Tissues,
     salt: Salt,
+    /// Where the studies come from; none: from folders.
+    web: Option<Web>,
 }
 
 pub(super) fn run(args: &Args) -> Result<(), DoseError> {
@@ -102,15 +107,16 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
         None => Salt::of_folder(&args.output),
     };
     let salt = salt.map_err(|Invalid(reason)| DoseError::invalid("salt", reason))?;
-    let cohort = Cohort { args, lines, jobs, tissues, salt };
+    let cohort = Cohort { args, lines, jobs, tissues, salt, web };
     if args.dry_run { work::plans(&cohort) } else { all(&cohort) }
 }
 
 fn all(cohort: &Cohort) -> Result<(), DoseError> {
     let output = &cohort.args.output;
     let ledger = Ledger::open(output)?;
-    let interrupted = work::studies(cohort, &ledger)?;
-    let collected = collect::of(cohort, &ledger)?;
+    let tasks: Vec<(&Line, Task)> = cohort.lines.iter().map(|line| (line, Task::of(cohort, line))).collect();
+    let interrupted = work::studies(cohort, &tasks, &ledger)?;
+    let collected = collect::of(cohort, &tasks, &ledger)?;
     collected.write(output)?;
     let page = page::text(cohort, &collected)?;
     crate::formats::atomic::write_bytes(&output.join("cohort.html"), page.as_bytes())

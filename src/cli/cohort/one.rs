@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::ledger::Entry;
 use super::manifest::Line;
-use super::{Cohort, folder_of};
+use super::{Cohort, folder_of, places};
 use crate::digest::{Digest, sha256_hex};
 use crate::domain::DoseError;
+use crate::formats::dicom;
 
 /// The folder of the results of all studies.
 pub(super) const STUDIES: &str = "studies";
@@ -33,6 +34,8 @@ const BLOCK: usize = 1 << 16;
 pub(super) struct Task {
     pub(super) study: String,
     pub(super) key: String,
+    /// Why its key is not known: the server does not say what it has of it.
+    fault: Option<String>,
 }
 
 impl Task {
@@ -40,15 +43,29 @@ impl Task {
         let study = cohort.salt.pseudonym('S', &line.identity());
         let mut key = Digest::new();
         key.update(line.identity());
-        key.update([0]);
-        key.update(env!("CARGO_PKG_VERSION"));
-        for file in listed(Path::new(&line.input)) {
+        for part in [env!("CARGO_PKG_VERSION"), env!("DOSEGRID_COMMIT")] {
             key.update([0]);
-            key.update(file.place.as_os_str().as_encoded_bytes());
-            key.update(file.bytes.to_le_bytes());
-            key.update(file.changed.to_le_bytes());
+            key.update(part);
         }
-        Self { study, key: key.hex() }
+        for file in places::files(&line.flags).into_iter().map(Path::new).filter(|path| path.is_file()) {
+            key.update([0]);
+            // One that cannot be read is a fault of the study.
+            key.update(digest_of(file).unwrap_or_default());
+        }
+        let mut fault = None;
+        match cohort.web.as_ref().map(|web| web.instances(&line.input)) {
+            Some(Ok(instances)) => instances.iter().for_each(|uid| key.update(format!("\0{uid}"))),
+            Some(Err(error)) => fault = Some(error.to_string()),
+            None => {
+                for file in listed(Path::new(&line.input)) {
+                    key.update([0]);
+                    key.update(file.place.as_os_str().as_encoded_bytes());
+                    key.update(file.bytes.to_le_bytes());
+                    key.update(file.changed.to_le_bytes());
+                }
+            }
+        }
+        Self { study, key: key.hex(), fault }
     }
 }
 
@@ -60,24 +77,14 @@ struct Listed {
     changed: u128,
 }
 
-/// All files below a folder, by name; none if it is no folder.
+/// All files below a folder as a study finds them, also behind links; none if it is no folder.
 fn listed(folder: &Path) -> Vec<Listed> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            let Ok(about) = entry.metadata() else { continue };
-            if about.is_dir() {
-                folders.push(entry.path());
-            } else {
-                let changed = about.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-                let changed = changed.map_or(0, |time| time.as_nanos());
-                found.push(Listed { place: entry.path(), bytes: about.len(), changed });
-            }
-        }
-    }
-    found.sort_by(|a, b| a.place.cmp(&b.place));
-    found
+    let listed = |place: PathBuf| {
+        let about = fs::metadata(&place).ok()?;
+        let changed = about.modified().ok().and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+        Some(Listed { place, bytes: about.len(), changed: changed.map_or(0, |time| time.as_nanos()) })
+    };
+    dicom::files_below(folder).into_iter().filter_map(listed).collect()
 }
 
 /// SHA-256 over the sorted SHA-256 of all files below a folder, whatever they are called.
@@ -109,6 +116,11 @@ pub(super) fn run(
     stop: &CancellationToken,
 ) -> Result<Option<Entry>, DoseError> {
     let began = Instant::now();
+    let Task { study, key, fault } = task;
+    let entry = |reason: Option<String>, inputs_sha256: Option<String>| {
+        let seconds = began.elapsed().as_secs_f64();
+        Ok(Some(Entry { study: study.clone(), key: key.clone(), reason, seconds, inputs_sha256 }))
+    };
     let output = folder_of(&cohort.args.output, &task.study);
     let cannot = |error: io::Error| DoseError::Io(format!("line {}: cannot be begun: {error}", line.number));
     // What a run that was cut has left.
@@ -116,16 +128,20 @@ pub(super) fn run(
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(cannot(error)),
         _ => fs::create_dir_all(&output).map_err(cannot)?,
     }
+    if let Some(fault) = fault {
+        return entry(Some(without_paths(fault, cohort, line, &output)), None);
+    }
     let is_local = Path::new(&line.input).is_dir();
-    let inputs_sha256 = is_local.then(|| digest_of_files(Path::new(&line.input))).transpose().map_err(cannot)?;
+    let inputs_sha256 = match is_local.then(|| digest_of_files(Path::new(&line.input))).transpose() {
+        Ok(digest) => digest,
+        Err(error) => return entry(Some(format!("a file of the study cannot be read: {error}")), None),
+    };
     let log = output.join(LOG);
     let mut command = command(cohort, line);
     command.arg("--output").arg(&output).arg("--quiet");
     let Some(status) = ended(command, &log, stop).map_err(cannot)? else { return Ok(None) };
-    let reason = (!status.success()).then(|| reason(status, &log, line));
-    let Task { study, key } = task;
-    let seconds = began.elapsed().as_secs_f64();
-    Ok(Some(Entry { study: study.clone(), key: key.clone(), reason, seconds, inputs_sha256 }))
+    let reason = (!status.success()).then(|| without_paths(&reason(status, &log), cohort, line, &output));
+    entry(reason, inputs_sha256)
 }
 
 /// What a study would do; none if it was stopped. The fault is why it would do nothing.
@@ -140,7 +156,11 @@ pub(super) fn plan(
     let mut command = command(cohort, line);
     command.arg("--dry-run");
     let Some(status) = ended(command, &log, stop).map_err(cannot)? else { return Ok(None) };
-    Ok(Some(if status.success() { Ok(()) } else { Err(reason(status, &log, line)) }))
+    Ok(Some(if status.success() {
+        Ok(())
+    } else {
+        Err(without_paths(&reason(status, &log), cohort, line, folder.path()))
+    }))
 }
 
 /// `dosegrid study` of a line. It ends with this process, and has its share of the cores.
@@ -192,18 +212,29 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Why a study failed, from what it said. Where it lies may name a patient, and is left out.
-fn reason(status: ExitStatus, log: &Path, line: &Line) -> String {
+/// Why a study failed, from what it said.
+fn reason(status: ExitStatus, log: &Path) -> String {
     let mut text = Vec::new();
     let said = File::open(log).and_then(|file| file.take(MOST_LOG_BYTES).read_to_end(&mut text));
     let text = if said.is_ok() { String::from_utf8_lossy(&text).into_owned() } else { String::new() };
     let errors: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("error: ")).collect();
-    let words = match (errors.is_empty(), status.signal()) {
+    match (errors.is_empty(), status.signal()) {
         (false, _) => errors.join("; "),
         (true, Some(signal)) => format!("ended by signal {signal}; 9 is that of a machine without memory"),
         (true, None) => format!("ended with status {} and said no reason", status.code().unwrap_or_default()),
+    }
+}
+
+/// A reason without where the study, the files of its options and its results lie, which may name a patient.
+fn without_paths(words: &str, cohort: &Cohort, line: &Line, output: &Path) -> String {
+    let outputs = [output, &cohort.args.output].map(|path| path.display().to_string());
+    let named = |paths: &[&str], what: &'static str| -> Vec<(String, &'static str)> {
+        paths.iter().flat_map(|path| places::forms(path)).map(|form| (form, what)).collect()
     };
-    let words = words.replace(&line.input, "STUDY");
+    let mut known = named(&[&line.input], "STUDY");
+    known.extend(named(&places::files(&line.flags), "FILE"));
+    known.extend(named(&outputs.each_ref().map(String::as_str), "OUTPUT"));
+    let words = places::without(words, &known);
     match words.char_indices().nth(MOST_REASON_CHARS) {
         Some((end, _)) => format!("{}…", &words[..end]),
         None => words,

@@ -18,8 +18,7 @@ use crate::domain::{Checks, DoseError, words};
 ///
 /// # Errors
 /// If a study cannot be begun, or its end not be noted.
-pub(super) fn studies(cohort: &Cohort, ledger: &Ledger) -> Result<bool, DoseError> {
-    let tasks: Vec<(&Line, Task)> = cohort.lines.iter().map(|line| (line, Task::of(cohort, line))).collect();
+pub(super) fn studies(cohort: &Cohort, tasks: &[(&Line, Task)], ledger: &Ledger) -> Result<bool, DoseError> {
     let is_done = |task: &Task| {
         let last = ledger.last(&task.study).filter(|entry| entry.reason.is_none() && entry.key == task.key);
         last.is_some() && folder_of(&cohort.args.output, &task.study).join("study.json").exists()

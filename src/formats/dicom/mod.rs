@@ -57,7 +57,7 @@ pub use iod::missing_of;
 pub use outline::{Outline, Outlined};
 pub use patient::PATIENT_TOLD_BY;
 pub use radiopharmaceutical::Injection;
-pub use source::{Place, is_read_with};
+pub use source::{Place, files_below, is_read_with};
 pub use taken::{CLASSES, MADE, SYNTAXES};
 
 use image::Asked;

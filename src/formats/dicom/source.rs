@@ -145,6 +145,16 @@ pub(super) fn files(path: &Path) -> Result<Files, Invalid> {
     Ok(found)
 }
 
+/// The regular files below a folder, also behind links, as deep and as many as are looked at.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let _ = walk(folder, MAX_DEPTH, &mut |path| {
+        found.push(path.to_owned());
+        if found.len() > MAX_FILES { Err(()) } else { Ok(()) }
+    });
+    found
+}
+
 /// Calls `visit` with every regular file.
 fn walk(folder: &Path, depth: usize, visit: &mut impl FnMut(&Path) -> Result<(), ()>) -> Result<(), ()> {
     let mut inside: Vec<PathBuf> =
