@@ -1,14 +1,19 @@
 //! `dosegrid cohort`: many studies, one table; faults before any work; what was cut goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
-use std::sync::OnceLock;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tempfile::TempDir;
 
 use dosegrid::demo::{DicomStudy, StylisedPhantom};
+use dosegrid::domain::Organs;
 
+use crate::gateway::site::files;
+use crate::study::servers::web;
 use crate::support::command::{Server, dosegrid, stderr, succeed};
 
 /// Coarse voxels: quick, and every organ still has some.
@@ -46,12 +51,12 @@ fn studies() -> &'static Path {
 }
 
 /// Rows of a table as maps from columns to fields.
-fn table(path: &Path) -> Vec<std::collections::BTreeMap<String, String>> {
+fn table(path: &Path) -> Vec<BTreeMap<String, String>> {
     let mut reader = csv::Reader::from_path(path).expect("a table");
     reader.deserialize().map(|row| row.expect("a row")).collect()
 }
 
-fn number(row: &std::collections::BTreeMap<String, String>, column: &str) -> f64 {
+fn number(row: &BTreeMap<String, String>, column: &str) -> f64 {
     row[column].parse().unwrap_or_else(|_| panic!("{column}: {row:?}"))
 }
 
@@ -215,5 +220,151 @@ fn studies_on_a_server_have_the_doses_of_this_process() {
         for column in ["mean_by_mass_gy", "dose_sha256", "time_integrated_activity_mbq_h"] {
             assert_eq!(here[column], there[column], "{column}");
         }
+    }
+}
+
+/// Runs a cohort of a manifest, and gives what it said on stderr and the rows of its studies.
+fn run(base: &Path, manifest: &str, output: &Path, more: &[&str]) -> (String, Vec<BTreeMap<String, String>>) {
+    fs::write(base.join("own.csv"), manifest).expect("a writable folder");
+    let place = output.display().to_string();
+    let run = dosegrid(base, ["cohort", "own.csv", "--output", &place].iter().chain(more));
+    (stderr(&run), table(&output.join("studies.csv")))
+}
+
+fn column<'a>(rows: &'a [BTreeMap<String, String>], name: &str) -> Vec<&'a str> {
+    rows.iter().map(|row| row[name].as_str()).collect()
+}
+
+#[test]
+fn a_study_is_computed_again_when_a_file_of_its_options_changes() {
+    let [base, output] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
+    symlink(studies().join("study-0"), base.path().join("study")).expect("a writable folder");
+    let text = succeed(base.path(), ["inspect", "study", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let series = found["series"].as_array().expect("series");
+    let ct = series.iter().find(|one| one["modality"] == "CT").and_then(|ct| ct["series_uid"].as_str()).expect("a CT");
+    let manifest = format!("study,options\nstudy,--method local --ct-series {ct} --transform=moved.tfm\n");
+    let compute = |shift_mm: u8| {
+        let transform = format!(
+            "#Insight Transform File V1.0\n#Transform 0\nTransform: Euler3DTransform_double_3_3\n\
+             Parameters: 0 0 0 {shift_mm} 0 0\nFixedParameters: 0 0 0\n"
+        );
+        fs::write(base.path().join("moved.tfm"), transform).expect("a writable folder");
+        let (said, _) = run(base.path(), &manifest, output.path(), &[]);
+        (said, table(&output.path().join("cohort.csv"))[0]["dose_sha256"].clone())
+    };
+    let (_, first) = compute(0);
+    let (said, again) = compute(0);
+    assert!(said.contains("1 study, 1 done before") && again == first, "{said}");
+    let (said, moved) = compute(9);
+    assert!(said.contains("1 study, 0 done before") && moved != first, "{said}");
+}
+
+#[test]
+fn a_study_is_computed_again_when_the_archive_has_more_of_it() {
+    let [base, output] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
+    let all: Vec<Vec<u8>> =
+        files(&studies().join("study-1")).iter().map(|path| fs::read(path).expect("a file")).collect();
+    let known = Arc::new(AtomicUsize::new(all.len() - 1));
+    let count = known.clone();
+    let (url, _) = web(move |asked| {
+        let json = |text: String| (200, "application/dicom+json".to_owned(), text.into_bytes());
+        match asked.line.as_str() {
+            "GET /dicom-web/studies?StudyInstanceUID=1.2.3" => {
+                json(r#"[{"0020000D":{"vr":"UI","Value":["1.2.3"]}}]"#.into())
+            }
+            "GET /dicom-web/studies/1.2.3/instances" => {
+                let one = |at| format!(r#"{{"00080018":{{"vr":"UI","Value":["1.2.9.{at}"]}}}}"#);
+                json(format!("[{}]", (0..count.load(Ordering::Relaxed)).map(one).collect::<Vec<_>>().join(",")))
+            }
+            "GET /dicom-web/studies/1.2.3" => {
+                let part =
+                    |file: &Vec<u8>| [b"--b\r\nContent-Type: application/dicom\r\n\r\n", &file[..], b"\r\n"].concat();
+                let body = [all.iter().flat_map(part).collect(), b"--b--\r\n".to_vec()].concat();
+                (200, "multipart/related; type=\"application/dicom\"; boundary=b".into(), body)
+            }
+            _ => (204, "application/dicom+json".into(), Vec::new()),
+        }
+    });
+    let compute = || run(base.path(), "study,options\n1.2.3,--method local\n", output.path(), &["--dicom-web", &url]);
+    let (said, rows) = compute();
+    assert_eq!(column(&rows, "state"), ["done"], "{said}");
+    let (said, _) = compute();
+    assert!(said.contains("1 study, 1 done before"), "{said}");
+    known.fetch_add(1, Ordering::Relaxed);
+    let (said, _) = compute();
+    assert!(said.contains("1 study, 0 done before"), "{said}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_fails_its_own_study_alone() {
+    let [base, output] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
+    for (name, study) in [("linked", "study-0"), ("bad", "study-1")] {
+        fs::create_dir(base.path().join(name)).expect("a writable folder");
+        symlink(studies().join(study), base.path().join(name).join("dicom")).expect("a writable folder");
+    }
+    // A regular file that can be opened and not be read from its begin.
+    symlink("/proc/self/mem", base.path().join("bad/mem")).expect("a writable folder");
+    let manifest = "study,options\nbad,--method local\nlinked,--method local\n";
+    let (said, rows) = run(base.path(), manifest, output.path(), &[]);
+    assert_eq!(column(&rows, "state"), ["failed", "done"], "{said}");
+    assert!(rows[0]["reason"].starts_with("a file of the study cannot be read: "), "{rows:?}");
+    assert!(table(&output.path().join("cohort.csv")).len() > 5);
+}
+
+#[test]
+fn organs_of_one_name_are_told_by_their_labels_and_bad_results_fail_their_study_alone() {
+    let [base, output] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
+    let study = DicomStudy::of(&StylisedPhantom::new(SHAPE).expect("a good shape")).expect("a study");
+    let organs = study.organs.organs().iter().take(2);
+    let organs: Vec<_> =
+        organs.map(|one| one.renamed(one.label, Some("Lesion".into())).expect("a good name")).collect();
+    let organs = Organs::new(study.organs.grid().clone(), organs).expect("unlike labels");
+    let study = DicomStudy { organs, ..study };
+    study.write(&base.path().join("alike")).expect("a writable folder");
+    symlink(studies().join("study-0"), base.path().join("good")).expect("a writable folder");
+    let manifest = "study,options\nalike,--method local\ngood,--method local\n";
+    let compute = || run(base.path(), manifest, output.path(), &[]);
+    let (said, rows) = compute();
+    assert_eq!(column(&rows, "state"), ["done", "done"], "{said}");
+    let cohort = table(&output.path().join("cohort.csv"));
+    let lesions: Vec<_> = cohort.iter().filter(|row| row["organ"].starts_with("Lesion")).collect();
+    assert_eq!(lesions.len(), 2);
+    for row in &lesions {
+        assert_eq!(row["organ"], format!("Lesion (label {})", row["label"]));
+        // Its own curve is found.
+        assert!(number(row, "time_integrated_activity_sigma_mbq_h") > 0.0 && !row["model"].is_empty(), "{row:?}");
+    }
+    // A result that is damaged: its study fails, and is tried again.
+    let damaged = output.path().join("studies").join(&rows[0]["study"]).join("organs.csv");
+    fs::write(&damaged, "name,mean_by_mass_gy\nliver,x\n").expect("a writable folder");
+    let (said, rows) = compute();
+    assert_eq!(column(&rows, "state"), ["failed", "done"], "{said}");
+    assert!(rows[0]["reason"].starts_with("its organs.csv cannot be read back: "), "{rows:?}");
+    let (said, rows) = compute();
+    assert!(said.contains("2 studies, 1 done before"), "{said}");
+    assert_eq!(column(&rows, "state"), ["done", "done"], "{said}");
+}
+
+#[test]
+fn no_path_of_an_option_stands_in_a_table() {
+    let [base, output] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
+    let inside: PathBuf = base.path().join(CANARY);
+    fs::create_dir(&inside).expect("a writable folder");
+    fs::write(inside.join("Quirina.tfm"), "no transform").expect("a writable folder");
+    symlink(studies().join("study-0"), base.path().join("study")).expect("a writable folder");
+    let absolute = inside.join("Quirina.tfm");
+    let manifest = format!(
+        "study,options\nstudy,--registration 1.2.3={}\nstudy,--registration=1.2.3={CANARY}/Quirina.tfm\n",
+        absolute.display()
+    );
+    let (said, rows) = run(base.path(), &manifest, output.path(), &[]);
+    assert_eq!(column(&rows, "state"), ["failed"; 2], "{said}");
+    for row in &rows {
+        assert!(row["reason"].contains("registration: FILE: "), "{row:?}");
+    }
+    for name in ["cohort.csv", "studies.csv", "cohort.html", "ledger.jsonl"] {
+        let text = fs::read_to_string(output.path().join(name)).expect("written");
+        assert!(!text.contains("Zzyzx") && !text.contains("Quirina"), "{name}: {text}");
     }
 }

@@ -1,7 +1,7 @@
 //! From a folder to doses, against the road over NIfTI; what is missing is named.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use dicom_core::{DataElement, PrimitiveValue, VR};
@@ -14,7 +14,7 @@ use dosegrid::demo::{DicomStudy, StylisedPhantom};
 use dosegrid::formats::nifti;
 
 use crate::gateway::site::files;
-use crate::support::command::{dosegrid, stderr, succeed};
+use crate::support::command::{Server, dosegrid, stderr, succeed};
 
 /// Coarse voxels: quick, and every organ still has some.
 pub(super) const SHAPE: [u64; 3] = [32, 32, 24];
@@ -126,6 +126,26 @@ fn a_report_is_made_again_from_its_results() {
     assert!(named.contains("PHANTOM STYLISED") && !first.contains("PHANTOM"));
     let output = dosegrid(demo(), ["report", "out/dicom"]);
     assert!(output.status.code() == Some(2) && stderr(&output).contains("error: folder: "), "{}", stderr(&output));
+}
+
+#[test]
+fn no_report_is_made_of_two_studies() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let results = folder.path().join("results");
+    let study = |more: &[&str]| {
+        let place = results.display().to_string();
+        let args = ["study", "out/dicom", "--method", "local", "--quiet", "--output", &place];
+        succeed(demo(), args.iter().chain(more));
+    };
+    study(&[]);
+    let report = ["report", "results"];
+    succeed(folder.path(), report);
+    // The second one keeps no data for a report, and leaves none of the first.
+    let server = Server::start();
+    study(&["--server", &server.url]);
+    let output = dosegrid(folder.path(), report);
+    assert!(output.status.code() == Some(2) && stderr(&output).contains("error: folder: "), "{}", stderr(&output));
+    assert_eq!(files(&results.join("report_data")), [PathBuf::new(); 0]);
 }
 
 #[test]
