@@ -1,7 +1,7 @@
 //! NATS, a gateway and workers, each a process on loopback that ends with its owner.
 
 use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::way::Way;
 use crate::support::command::Server;
+use crate::support::ports::free_port;
 
 /// Where Debian puts it, for those who are not root.
 const PROGRAMS: &str = "/usr/sbin:/usr/local/sbin";
@@ -29,9 +30,7 @@ impl Site {
     ///
     /// * `options` – more of `nats-server`
     pub(super) fn start(options: &[&str]) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = free.local_addr().expect("a bound socket").port();
-        drop(free);
+        let port = free_port();
         let options = options.iter().map(ToString::to_string).collect();
         let mut site = Self { broker: None, port, options, folder: tempfile::tempdir().expect("a folder") };
         site.start_broker();

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -17,7 +16,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use super::network::posted;
+use super::network::{free_port, posted};
 use super::patients::{Kind, Made, make, name};
 use super::site::{Site, files};
 use crate::study::servers::{Answer, Asked, web};
@@ -30,13 +29,6 @@ const LONGEST_MS: u64 = 4000;
 
 pub(super) fn of_environment(variable: &str, usual: usize) -> usize {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
-}
-
-/// A port below those that systems give to whoever asks for any: it stays free while no gateway runs.
-fn own_port(after: u16) -> u16 {
-    let start = 20_000 + u16::try_from(std::process::id() % 10_000).expect("below 10000");
-    let mut ports = (start.max(after + 1)..32_000).chain(20_000..start);
-    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// What an archive has, and what it was sent.
@@ -123,8 +115,7 @@ impl Trial {
         let (seen, away, habits) =
             (archive.clone(), is_away.clone(), Mutex::new(ChaCha8Rng::seed_from_u64(rng.random())));
         let (url, _) = web(move |asked| answer(&seen, &habits, &away, asked));
-        let store = own_port(0);
-        let ports = [store, own_port(store)];
+        let ports = [free_port(), free_port()];
         let text = format!(
             "folder = 'state'\npoll = '1s'\n\
              [[source]]\nname = 'inbox'\nkind = 'folder'\npath = 'in'\nquiet = '1s'\nlimit = '1s'\n\

@@ -4,6 +4,7 @@ pub(crate) mod command;
 mod example;
 pub(crate) mod nifti;
 pub(crate) mod patient;
+pub(crate) mod ports;
 pub(crate) mod raw;
 mod reference;
 pub(crate) mod sources;

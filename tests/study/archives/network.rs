@@ -2,10 +2,11 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use crate::support::ports::free_port;
 
 /// Where Debian puts programs, for those who are not root.
 const PROGRAMS: &str = "/usr/sbin:/usr/local/sbin:/sbin";
@@ -54,13 +55,9 @@ impl Network {
         command.current_dir(folder).args(args).output().expect("the binary is built with the tests")
     }
 
-    /// A port that nobody has now. In a namespace nobody can take it; elsewhere somebody may.
+    /// A port that nobody has now. In a namespace nobody can take it.
     fn free_port(&self, number: u16) -> u16 {
-        if self.holder.is_some() {
-            return number;
-        }
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        free.local_addr().expect("a bound socket").port()
+        if self.holder.is_some() { number } else { free_port() }
     }
 
     /// Starts a program on free ports until it answers.
