@@ -22,8 +22,8 @@ const state = resolve(folder, 'gateway-state');
 rmSync(state, { recursive: true, force: true });
 ['in', 'in/study', 'server'].forEach((name) => mkdirSync(join(state, name), { recursive: true }));
 
-// An archive that refuses until it is put right. What it has is found again.
-let refuses = true;
+// An archive that refuses, then says that it has what it has not, until it is put right. What it has is found again.
+let habit = 'refuses';
 const kept = new Map();
 const archive = createServer((request, response) => {
   const parts = [];
@@ -41,11 +41,11 @@ const archive = createServer((request, response) => {
     const file = whole.subarray(whole.indexOf('\r\n\r\n') + 4, whole.lastIndexOf('\r\n--'));
     const instance = items().flatMap((item) => item.objects).find(({ instance: one }) => file.includes(one)).instance;
     const item = { '00081155': { vr: 'UI', Value: [instance] } };
-    if (!refuses) kept.set(instance, file);
-    const answer = refuses
+    if (habit === 'good') kept.set(instance, file);
+    const answer = habit === 'refuses'
       ? { '00081198': { vr: 'SQ', Value: [{ ...item, '00081197': { vr: 'US', Value: [0x0110] } }] } }
       : { '00081199': { vr: 'SQ', Value: [item] } };
-    response.writeHead(refuses ? 409 : 200, { 'content-type': 'application/dicom+json' });
+    response.writeHead(habit === 'refuses' ? 409 : 200, { 'content-type': 'application/dicom+json' });
     return response.end(JSON.stringify(answer));
   });
 });
@@ -170,9 +170,18 @@ try {
       check(item.reason.includes('0110H failure in processing'), `why it is aside: ${item.reason}`);
       check(/ for ann-admin$/.test(item.released_by), `released by ${item.released_by}`);
       await looked(page, `gateway-aside-${size.width}`);
+      // What it says to have, and has not, is aside too, and the page says why.
+      habit = 'forgets';
+      await page.click(`button[aria-label="Retry item ${held}"]`);
+      const words = 'said to be stored, and not there when it was read back';
+      const forgotten = await until('it is missed', (found) => found.some((one) => one.id === held
+        && one.state === 'aside' && one.reason.includes(words)));
+      await page.waitForFunction((text) => document.querySelector('#gateway tbody').textContent.includes(text), words,
+        { timeout: MINUTE });
+      await compared(page, forgotten, `forgotten at ${size.width}`);
     } else {
       // Put right, it is sent again: by keyboard.
-      refuses = false;
+      habit = 'good';
       await page.focus(`button[aria-label="Retry item ${held}"]`);
       await page.keyboard.press('Enter');
       await until('it is verified', (found) => found.some((item) => item.id === held && item.state === 'verified'));

@@ -44,9 +44,16 @@ const short = (id) => id.slice(-12);
 
 const seconds = (from, to) => (from ? (new Date(to ?? Date.now()) - new Date(from)) / 1000 : NaN);
 
-// What storage commitment proves is less than what is read back.
-const delivered = ({ object, to, state: at }) => `${object ?? '?'} to ${to}: ${at}`
-  + (at === 'committed' ? ', not compared' : '');
+// What is less than read back and equal; and why something is not there yet.
+const proved = {
+  committed: ', not compared', unverified: ', not read back', superseded: ', a later version came there first',
+};
+const delivered = ({ object, to, state: at, said, attempts }) => `${object ?? '?'} to ${to}: ${at}${proved[at] ?? ''}`
+  + (attempts && ['waiting', 'stored'].includes(at) ? `, ${attempts} failed: ${said}` : '');
+
+// How far a workitem is, with what its worklist says beside.
+const workitemWords = ({ worklist, state: at, said }) => `workitem of ${worklist}: `
+  + (!said || said.startsWith(at) ? said || at : `${at}; ${said}`);
 
 const stateClass = { succeeded: 'good', verified: 'good', failed: 'bad', aside: 'bad' };
 
@@ -112,7 +119,7 @@ function itemRow({ id }) {
     say(since, moment(item.since_ms), 'time');
     say(rule, item.rule ?? '');
     say(reason, item.reason);
-    const work = item.workitem && `workitem of ${item.workitem.worklist}: ${item.workitem.state}`;
+    const work = item.workitem && workitemWords(item.workitem);
     say(deliveries, [...item.deliveries.map(delivered), work].filter(Boolean).join('; '));
     buttons.forEach((button, at) => { button.hidden = !ACTIONS[at].of.includes(item.state); });
   };

@@ -5,14 +5,14 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::getuid;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use super::config::Config;
-use super::delivery::has_arrived;
+use super::delivery::{has_arrived, has_come_to};
 use super::ledger::{LedgerError, Table};
 use super::record::{DeliveryState, Item, StudyRecord};
 use super::{Gateway, OpenError, State, record_of};
@@ -45,6 +45,16 @@ pub enum Asked {
     Release(Vec<String>),
 }
 
+impl Asked {
+    /// Whether it may be asked twice.
+    fn changes_nothing(&self) -> bool {
+        match self {
+            Self::List | Self::Show(_) => true,
+            Self::Retry(_) | Self::Drop(_) | Self::Release(_) => false,
+        }
+    }
+}
+
 /// A question, and for whom it is asked where that is not the user of this machine who asks.
 #[derive(Serialize, Deserialize)]
 struct Question {
@@ -61,23 +71,33 @@ type Answer = Result<Vec<Item>, String>;
 pub fn ask(config: Config, program: PathBuf, asked: &Asked) -> Result<Vec<Item>, DoseError> {
     let refused = |reason: String| DoseError::invalid("gateway", reason);
     let failed = |error: io::Error| DoseError::Io(format!("gateway: no answer: {error}"));
-    let running = |stream| ask_running(stream, asked, None).map_err(failed)?.map_err(refused);
     let socket = config.folder.join(SOCKET);
-    if let Ok(stream) = UnixStream::connect(&socket) {
-        return running(stream);
+    let start = Instant::now();
+    loop {
+        if let Ok(stream) = UnixStream::connect(&socket) {
+            match ask_running(stream, asked, None) {
+                // It ended before it took the question.
+                Err(error) if is_unheard(&error) && asked.changes_nothing() && start.elapsed() < PATIENCE => continue,
+                answer => return answer.map_err(failed)?.map_err(refused),
+            }
+        }
+        if !config.folder.join(super::LEDGER).exists() {
+            let words = "is not the folder of a gateway: none has run there";
+            return Err(refused(format!("{} {words}", config.folder.display())));
+        }
+        match Gateway::open(config.clone(), program.clone()) {
+            Ok(gateway) => return gateway.answer(asked, &user_name(getuid().as_raw())).map_err(refused),
+            // One begins or ends: its socket is there soon, or its folder free.
+            Err(OpenError::InUse) if start.elapsed() < PATIENCE => {}
+            Err(OpenError::InUse) => return Err(DoseError::Io("gateway: it starts or ends; try again".into())),
+            Err(OpenError::Other(reason)) => return Err(DoseError::Io(format!("gateway: {reason}"))),
+        }
     }
-    if !config.folder.join(super::LEDGER).exists() {
-        return Err(refused(format!("{} is not the folder of a gateway: none has run there", config.folder.display())));
-    }
-    match Gateway::open(config, program) {
-        Ok(gateway) => gateway.answer(asked, &user_name(getuid().as_raw())).map_err(refused),
-        // One may have begun since the socket was looked for.
-        Err(OpenError::InUse) => match UnixStream::connect(&socket) {
-            Ok(stream) => running(stream),
-            Err(_) => Err(DoseError::Io("gateway: it starts or ends; try again".into())),
-        },
-        Err(OpenError::Other(reason)) => Err(DoseError::Io(format!("gateway: {reason}"))),
-    }
+}
+
+/// Whether an answer failed because nobody took the question.
+fn is_unheard(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof)
 }
 
 /// Asks a gateway that runs, for somebody who is known by a name. Its ledger and audit log have that name.
@@ -139,11 +159,14 @@ impl Door {
             runtime.block_on(async {
                 while !gateway.is_stopping() {
                     let Ok(accepted) = tokio::time::timeout(LOOK, listener.accept()).await else { continue };
-                    let (stream, _) = accepted?;
-                    let user = stream.peer_cred()?.uid();
-                    let stream = stream.into_std()?;
-                    if let Err(error) = answer_one(stream, gateway, user) {
+                    let answered = accepted.and_then(|(stream, _)| {
+                        let user = stream.peer_cred()?.uid();
+                        answer_one(stream.into_std()?, gateway, user)
+                    });
+                    // One that fails is no reason to answer no other.
+                    if let Err(error) = answered {
                         tracing::warn!(%error, "a question was not answered");
+                        tokio::time::sleep(LOOK).await;
                     }
                 }
                 Ok(())
@@ -176,6 +199,18 @@ fn answer_one(mut stream: UnixStream, gateway: &Gateway, user: u32) -> io::Resul
 /// Whether a text can stand for somebody in ledger and audit log.
 fn is_name(text: &str) -> bool {
     (1..=MAX_NAME_BYTES).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+/// The later version for which an item is not tried again: where it is to be sent, it has come to each destination that
+/// the item failed at; where it is to be looked at again, to any.
+fn left_to<'a>(item: &Item, to: State, versions: &'a [Item]) -> Option<&'a Item> {
+    let later = || versions.iter().filter(|other| other.version > item.version);
+    if to != State::Released {
+        return later().find(|other| other.deliveries.iter().any(has_arrived));
+    }
+    let mut failed = item.deliveries.iter().filter(|one| one.state == DeliveryState::Failed);
+    let first = failed.next().and_then(|one| later().find(|other| has_come_to(other, &one.to)))?;
+    failed.all(|one| later().any(|other| has_come_to(other, &one.to))).then_some(first)
 }
 
 impl Gateway {
@@ -226,8 +261,8 @@ impl Gateway {
                 if item.study.is_empty() || !matches!(item.state, State::Aside | State::Skipped) {
                     return Err(LedgerError::NoWay { id: id.to_owned(), from: item.state, to });
                 }
-                let sent = |other: &&Item| other.version > item.version && other.deliveries.iter().any(has_arrived);
-                if let Some(later) = change.versions(&item.study)?.iter().find(sent) {
+                let versions = change.versions(&item.study)?;
+                if let Some(later) = left_to(&item, to, &versions) {
                     return Err(LedgerError::Older { id: id.to_owned(), later: later.id.clone() });
                 }
                 let has_files = change.has_any(Table::Instances, &format!("{}/", item.study))?;

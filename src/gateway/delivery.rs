@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::config::{Destination, DestinationKind};
 use super::ledger::Table;
 use super::record::{Delivery, DeliveryState, Item, Object};
+use super::work::unless_it_went_on;
 use super::{Gateway, State, doubled, has_come, intake, later_ms};
 use crate::domain::{DoseError, Invalid};
 use crate::formats::{atomic, dicom};
@@ -34,30 +35,60 @@ pub(super) fn has_arrived(delivery: &Delivery) -> bool {
     matches!(delivery.state, Stored | Verified | Committed | Unverified)
 }
 
-/// Where the deliveries of an item take it, and why; none where it stays.
+/// Whether a destination has said that it has an object of an item.
+pub(super) fn has_come_to(item: &Item, to: &str) -> bool {
+    item.deliveries.iter().any(|one| one.to == to && has_arrived(one))
+}
+
+/// A delivery that is not made, for a later version came first.
+fn superseded(due: &Delivery, later: &str) -> Delivery {
+    let said = format!("{later}, a later version, was sent there: this one is not sent any more");
+    tracing::info!(to = due.to, said, "delivery");
+    Delivery { state: DeliveryState::Superseded, next_ms: 0, said, ..due.clone() }
+}
+
+/// Where the deliveries of an item take it, and why; none where it stays with the reason that it has.
 pub(super) fn conclusion(item: &Item) -> Option<(State, String)> {
     let count = |state: DeliveryState| item.deliveries.iter().filter(|one| one.state == state).count();
     let said = |state: DeliveryState| {
-        let found = item.deliveries.iter().filter(|one| one.state == state);
-        let words: Vec<String> = found.map(|one| format!("{}: {}", one.to, one.said)).collect();
+        let mut words: Vec<String> = Vec::new();
+        for one in item.deliveries.iter().filter(|one| one.state == state) {
+            let next = format!("{}: {}", one.to, one.said);
+            // Several objects may have met the same.
+            if !words.contains(&next) {
+                words.push(next);
+            }
+        }
         words.join("; ")
     };
     let (waiting, failed, stored) =
         (count(DeliveryState::Waiting), count(DeliveryState::Failed), count(DeliveryState::Stored));
+    let superseded = said(DeliveryState::Superseded);
+    let is_left_to_later = count(DeliveryState::Superseded) == item.deliveries.len() && !item.deliveries.is_empty();
+    let with = |words: &str, more: &str| if more.is_empty() { words.to_owned() } else { format!("{words}; {more}") };
     let (is_released, is_sent) = (item.state == State::Released, item.state == State::Sent);
     if is_released && waiting == 0 && failed > 0 || is_sent && stored == 0 && failed > 0 {
         Some((State::Aside, said(DeliveryState::Failed)))
+    } else if is_released && is_left_to_later {
+        Some((State::Skipped, superseded))
     } else if is_released && waiting == 0 {
-        Some((State::Sent, "stored by every destination".to_owned()))
+        Some((State::Sent, with("stored by every destination", &superseded)))
     } else if is_sent && waiting > 0 {
         Some((State::Released, said(DeliveryState::Waiting)))
     } else if is_sent && stored == 0 && count(DeliveryState::Unverified) == 0 {
-        let reason = match said(DeliveryState::Committed) {
-            committed if committed.is_empty() => "read back from every destination, and equal".to_owned(),
-            committed if count(DeliveryState::Verified) == 0 => committed,
-            committed => format!("read back and equal where it can be; {committed}"),
+        let committed = said(DeliveryState::Committed);
+        let is_read_back = count(DeliveryState::Verified) > 0;
+        let reason = match (committed.is_empty(), is_read_back) {
+            (true, _) if superseded.is_empty() => "read back from every destination, and equal".to_owned(),
+            (true, _) => "read back from every destination that it was sent to, and equal".to_owned(),
+            (false, false) => committed,
+            (false, true) => format!("read back and equal where it can be; {committed}"),
         };
-        Some((State::Verified, reason))
+        Some((State::Verified, with(&reason, &superseded)))
+    } else if is_sent && stored == 0 {
+        // It stays, by the word of a destination alone.
+        let reason = with(&said(DeliveryState::Unverified), &superseded);
+        Some((State::Sent, reason)).filter(|(_, reason)| item.reason != *reason)
     } else {
         None
     }
@@ -68,26 +99,27 @@ impl Gateway {
     pub(super) fn deliver_due(&self) -> Result<bool, DoseError> {
         let mut was_due = false;
         for state in [State::Released, State::Sent] {
-            for item in self.ledger.items_in(state)? {
-                for number in 0..item.deliveries.len() {
+            for found in self.ledger.items_in(state)? {
+                for number in 0..found.deliveries.len() {
                     if self.is_stopping() {
                         return Ok(was_due);
                     }
-                    let due = &item.deliveries[number];
+                    // What came before may have taken minutes: it may have been dropped meanwhile.
+                    let now = self.ledger.get::<Item>(Table::Items, &found.id)?;
+                    let Some(item) = now.filter(|now| now.state == state) else { break };
+                    let Some(due) = item.deliveries.get(number) else { break };
                     let wanted = if state == State::Released { DeliveryState::Waiting } else { DeliveryState::Stored };
                     if due.state == wanted && self.is_due(due) {
                         was_due = true;
-                        if state == State::Released && self.leave_to_later(&item, &due.to)? {
-                            break;
-                        }
                         if state == State::Sent && self.commit(&item, number)? {
                             continue;
                         }
-                        let next = self.attempt(&item, due);
+                        let later = if state == State::Released { self.later_at(&item, &due.to)? } else { None };
+                        let next = later.map_or_else(|| self.attempt(&item, due), |later| superseded(due, &later));
                         self.attempted(&item, number, next)?;
                     }
                 }
-                self.conclude(&item.id)?;
+                self.conclude(&found.id)?;
             }
         }
         Ok(was_due)
@@ -105,27 +137,25 @@ impl Gateway {
         has_come(one.next_ms, longest)
     }
 
-    /// Sends an item no more if a later version of its study has come to the same destination: the older dose would be
-    /// the last that came. Whether there is such a version.
-    fn leave_to_later(&self, item: &Item, to: &str) -> Result<bool, DoseError> {
+    /// The latest version of an item's study that came to a destination after it: the older dose would be the last
+    /// that came there.
+    fn later_at(&self, item: &Item, to: &str) -> Result<Option<String>, DoseError> {
         let versions: Vec<(String, Item)> = self.ledger.list(Table::Items, &format!("{}-", item.study))?;
-        let has_come = |one: &Delivery| one.to == to && has_arrived(one);
-        let is_later = |other: &&Item| other.version > item.version && other.deliveries.iter().any(has_come);
-        let Some(later) = versions.iter().map(|(_, other)| other).filter(is_later).max_by_key(|one| one.version) else {
-            return Ok(false);
-        };
-        let reason = format!("{}, a later version, was sent to {to}: this one is not sent any more", later.id);
-        self.settle(&item.id, State::Skipped, &reason, |_| {})?;
-        Ok(true)
+        let is_later = |other: &&Item| other.version > item.version && has_come_to(other, to);
+        let latest = versions.iter().map(|(_, other)| other).filter(is_later).max_by_key(|one| one.version);
+        Ok(latest.map(|later| later.id.clone()))
     }
 
     /// Notes an attempt. What arrived while its item was skipped is there all the same, and the item says so.
     pub(super) fn attempted(&self, found: &Item, number: usize, next: Delivery) -> Result<(), DoseError> {
         let done = self.ledger.change(|change| {
             let mut item = change.item(&found.id)?;
+            let is_same = item.deliveries.get(number) == Some(&found.deliveries[number]);
+            if !is_same {
+                return Ok(None);
+            }
             if item.state != found.state {
-                let is_same = item.deliveries.get(number) == Some(&found.deliveries[number]);
-                if !is_same || !has_arrived(&next) {
+                if !has_arrived(&next) {
                     return Ok(None);
                 }
                 item.reason = format!("{}; {} had it by then", item.reason, next.to);
@@ -144,9 +174,23 @@ impl Gateway {
     fn conclude(&self, id: &str) -> Result<(), DoseError> {
         let item = self.ledger.change(|change| change.item(id))?;
         match conclusion(&item) {
+            Some((state, reason)) if state == item.state => self.stays(id, state, reason),
             Some((state, reason)) => self.settle(id, state, &reason, |_| {}),
             None => Ok(()),
         }
+    }
+
+    /// An item has come to its end where it is: others are told.
+    fn stays(&self, id: &str, state: State, reason: String) -> Result<(), DoseError> {
+        let told = self.ledger.change(|change| {
+            let item = change.note(id, state, |item| item.reason = reason)?;
+            change.tell(&item)?;
+            Ok(item)
+        });
+        if let Ok(item) = &told {
+            tracing::info!(item = id, state = state.name(), reason = item.reason, "item");
+        }
+        unless_it_went_on(told)
     }
 
     /// One attempt: sends what waits, or reads back what is stored.

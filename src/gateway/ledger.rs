@@ -235,7 +235,10 @@ impl Change<'_> {
         reason.clone_into(&mut item.reason);
         item.since_ms = now_ms();
         self.put(Table::Items, id, &item)?;
-        self.tell(&item)?;
+        // Whether what was sent stays so is not known yet.
+        if to != State::Sent {
+            self.tell(&item)?;
+        }
         Ok(item)
     }
 

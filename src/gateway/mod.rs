@@ -95,6 +95,16 @@ fn doubled(first: Duration, failed: u32, longest: Duration) -> Duration {
     first.saturating_mul(1 << failed.saturating_sub(1).min(16)).min(longest)
 }
 
+/// Has all threads end once the one that holds it does, by whatever way: a gateway that lost a part of itself would
+/// take studies and do nothing with them.
+struct EndsAll<'a>(&'a AtomicBool);
+
+impl Drop for EndsAll<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// An open gateway: its folder belongs to this process.
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -229,10 +239,7 @@ impl Gateway {
 
     /// Changes an item that stays where it is, unless it has gone on meanwhile.
     fn note(&self, id: &str, at: State, more: impl FnOnce(&mut Item)) -> Result<(), DoseError> {
-        match self.ledger.change(|change| change.note(id, at, more)) {
-            Ok(_) | Err(LedgerError::NoWay { .. }) => Ok(()),
-            Err(other) => Err(other.into()),
-        }
+        work::unless_it_went_on(self.ledger.change(|change| change.note(id, at, more)))
     }
 
     /// Takes an item on, as [`Change::advance`] does, and tells it to the audit log and the log.

@@ -52,7 +52,7 @@ impl State {
     fn told(self) -> &'static str {
         match self {
             Self::Held => "waits for a release",
-            Self::Sent => "was sent, and is not verified",
+            Self::Sent => "was sent, and cannot be verified: a destination cannot be read back",
             Self::Verified => "is done: sent and verified",
             Self::Aside => "was put aside: somebody has to look at it",
             Self::Received | Self::Ready | Self::Computed | Self::Released | Self::Skipped => self.name(),
@@ -75,8 +75,9 @@ impl Change<'_> {
             attempts: 0,
             next_ms: 0,
         };
-        // By time, so that they are told in order.
-        self.put(Table::Notices, &format!("{:016}-{}", item.since_ms, item.id), &notice)
+        // By time, so that they are told in order; one state may follow another within the same millisecond.
+        let key = format!("{:016}-{}-{}", item.since_ms, item.id, item.state.name());
+        self.put(Table::Notices, &key, &notice)
     }
 }
 

@@ -222,14 +222,23 @@ pub enum DeliveryState {
     Committed,
     /// Stored, and the destination cannot be read from.
     Unverified,
+    /// Not sent: a later version of its study was there first.
+    Superseded,
     /// Not to be tried again.
     Failed,
 }
 
 impl DeliveryState {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Waiting, Self::Stored, Self::Verified, Self::Committed, Self::Unverified, Self::Failed];
+    pub const ALL: [Self; 7] = [
+        Self::Waiting,
+        Self::Stored,
+        Self::Verified,
+        Self::Committed,
+        Self::Unverified,
+        Self::Superseded,
+        Self::Failed,
+    ];
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -239,6 +248,7 @@ impl DeliveryState {
             Self::Verified => "verified",
             Self::Committed => "committed",
             Self::Unverified => "unverified",
+            Self::Superseded => "superseded",
             Self::Failed => "failed",
         }
     }

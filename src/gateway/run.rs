@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::offer::Offer;
 use super::record::{Item, StudyRecord};
 use super::sources::listen;
 use super::whole::{Verdict, conflict, verdict};
-use super::{Gateway, OpenError, State, control, delivery, now_ms};
+use super::{EndsAll, Gateway, OpenError, State, control, delivery, now_ms};
 use crate::domain::{DoseError, Invalid};
 
 use super::ledger::Table;
@@ -78,7 +78,6 @@ pub fn run(config: Config, program: PathBuf, until: Until, is_told: impl Fn() ->
         let telling = scope.spawn(|| gateway.repeat(Gateway::tell_due));
         let working = scope.spawn(|| gateway.repeat(Gateway::follow_worklists));
         let looked = gateway.take_and_look(until, &is_told);
-        gateway.stops.store(true, Ordering::SeqCst);
         let ended = |thread: thread::ScopedJoinHandle<'_, Result<(), DoseError>>| {
             thread.join().unwrap_or_else(|_| Err(DoseError::Internal("a thread of the gateway failed".into())))
         };
@@ -87,16 +86,12 @@ pub fn run(config: Config, program: PathBuf, until: Until, is_told: impl Fn() ->
 }
 
 impl Gateway {
-    /// Does something again and again, until the gateway ends.
-    fn repeat(&self, work: impl Fn(&Self) -> Result<bool, DoseError>) -> Result<(), DoseError> {
+    /// Does something again and again, until the gateway ends, or it cannot be done.
+    pub(super) fn repeat(&self, work: impl Fn(&Self) -> Result<bool, DoseError>) -> Result<(), DoseError> {
+        let _end = EndsAll(&self.stops);
         while !self.is_stopping() {
-            match work(self) {
-                Ok(true) => {}
-                Ok(false) => thread::sleep(LOOK),
-                Err(error) => {
-                    self.stops.store(true, Ordering::SeqCst);
-                    return Err(error);
-                }
+            if !work(self)? {
+                thread::sleep(LOOK);
             }
         }
         Ok(())
@@ -114,6 +109,7 @@ impl Gateway {
     }
 
     fn take_and_look(&self, until: Until, is_told: &(impl Fn() -> bool + Sync)) -> Result<(), DoseError> {
+        let _end = EndsAll(&self.stops);
         let mut asked: Option<Instant> = None;
         loop {
             if is_told() || self.is_stopping() {

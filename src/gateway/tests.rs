@@ -71,11 +71,16 @@ fn a_gateway_that_ends_when_all_is_done_follows_the_last_report() {
         (&[DeliveryState::Committed][..], true),
         (&[DeliveryState::Verified, DeliveryState::Stored], true),
         (&[DeliveryState::Unverified, DeliveryState::Failed], true),
-        (&[DeliveryState::Verified, DeliveryState::Unverified], false),
+        (&[DeliveryState::Verified, DeliveryState::Unverified], true),
     ] {
         item(&gateway, State::Sent, |item| item.deliveries = states.iter().copied().map(delivery).collect());
         assert_eq!(gateway.has_work().expect("readable"), has_work, "{states:?}");
     }
+    // Once it is known, and told, that it stays so, nothing is left.
+    gateway.deliver_due().expect("no failure");
+    assert!(gateway.has_work().expect("readable"), "somebody is to be told");
+    gateway.tell_due().expect("no failure");
+    assert!(!gateway.has_work().expect("readable"));
 }
 
 #[test]
@@ -204,7 +209,7 @@ fn an_older_version_does_not_follow_a_newer_one() {
     gateway.deliver_due().expect("no failure");
     let Item { state, reason, deliveries, .. } = now(&gateway);
     assert_eq!((state, deliveries[0].attempts), (State::Skipped, 0));
-    assert_eq!(reason, "study-2, a later version, was sent to out: this one is not sent any more");
+    assert_eq!(reason, "out: study-2, a later version, was sent there: this one is not sent any more");
     let said = asked(&gateway, &Asked::Retry(vec!["study-1".into()]));
     assert_eq!(said, "study-1 is older than study-2, which was sent: an older dose does not follow a newer one");
     version(&gateway, 1, State::Aside, delivery(DeliveryState::Failed));
@@ -228,4 +233,116 @@ fn what_was_dropped_is_not_tried_again() {
         "{said}"
     );
     assert_eq!((now(&gateway).state, now(&gateway).reason.as_str()), (State::Skipped, "dropped by uid 0"));
+}
+
+/// A delivery to a destination by its name.
+fn to(name: &str, state: DeliveryState) -> Delivery {
+    Delivery { to: name.into(), ..delivery(state) }
+}
+
+#[test]
+fn an_older_version_goes_where_no_newer_one_came() {
+    use DeliveryState::{Failed, Superseded, Verified, Waiting};
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = gateway(folder.path());
+    version(&gateway, 2, State::Verified, to("out", Verified));
+    version(&gateway, 1, State::Released, to("out", Waiting));
+    let both = |first, second| vec![to("out", first), to("other", second)];
+    gateway.note("study-1", State::Released, |item| item.deliveries = both(Waiting, Waiting)).expect("no failure");
+    gateway.deliver_due().expect("no failure");
+    let Item { state, deliveries, .. } = now(&gateway);
+    // The other destination is not in the file, and is tried all the same.
+    assert_eq!((state, deliveries[0].state, deliveries[1].state), (State::Aside, Superseded, Failed));
+    gateway.answer(&Asked::Retry(vec!["study-1".into()]), "uid 0").expect("it lacks the newer one there");
+    assert_eq!((now(&gateway).state, now(&gateway).deliveries[0].state), (State::Released, Superseded));
+    let left = Delivery { said: "it came later".into(), ..to("out", Superseded) };
+    let sent = Item { state: State::Sent, deliveries: vec![left, to("other", Verified)], ..now(&gateway) };
+    gateway.ledger.change(|change| change.put(Table::Items, "study-1", &sent)).expect("room");
+    gateway.deliver_due().expect("no failure");
+    let words = "out: it came later";
+    let Item { state, reason, .. } = now(&gateway);
+    assert_eq!(state, State::Verified);
+    assert_eq!(reason, format!("read back from every destination that it was sent to, and equal; {words}"));
+}
+
+#[test]
+fn what_was_dropped_while_others_were_sent_is_not_sent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let archives = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let addresses = archives.each_ref().map(|archive| archive.local_addr().expect("an address"));
+    let [first, second] = addresses.map(|address| format!("kind = 'dicom-web'\nurl = 'http://{address}'"));
+    let text = format!(
+        "folder = 'state'\n\
+         [[source]]\nname = 'inbox'\nkind = 'folder'\npath = '.'\n\
+         [[destination]]\nname = 'first'\n{first}\n[[destination]]\nname = 'second'\n{second}\n\
+         [[rule]]\nname = 'lu'\nto = 'first'\n[rule.compute]\nmethod = 'local'\n"
+    );
+    let config = Config::parse(&text, folder.path(), &|_| Vec::new()).expect("a good file");
+    let gateway = Gateway::open(config, "dosegrid".into()).unwrap_or_else(|_| panic!("a new folder"));
+    // The longest there is sent first.
+    version(&gateway, 1, State::Released, to("first", DeliveryState::Waiting));
+    let other = Item { id: "other-1".into(), study: "other".into(), since_ms: 6, ..now(&gateway) };
+    let other = Item { deliveries: vec![to("second", DeliveryState::Waiting)], ..other };
+    gateway.ledger.change(|change| change.put(Table::Items, "other-1", &other)).expect("room");
+    for place in ["study-1", "other-1"].map(|id| gateway.results(id)) {
+        fs::create_dir_all(&place).and_then(|()| fs::write(place.join("dose.dcm"), "dose")).expect("room");
+    }
+    let [first, second] = archives;
+    thread::scope(|scope| {
+        // An archive that is slow: meanwhile the other is dropped.
+        scope.spawn(|| {
+            let called = first.accept().expect("a caller");
+            gateway.answer(&Asked::Drop(vec!["other-1".into()]), "uid 0").expect("it follows");
+            drop((called, first));
+        });
+        let caller = scope.spawn(|| second.accept().expect("a caller").1);
+        gateway.deliver_due().expect("no failure");
+        let own = std::net::TcpStream::connect(addresses[1]).expect("it listens");
+        assert_eq!(caller.join().expect("no panic"), own.local_addr().expect("an address"), "it was sent");
+    });
+    let other: Item = gateway.ledger.get(Table::Items, "other-1").expect("readable").expect("it");
+    assert_eq!(other.state, State::Skipped);
+    assert_eq!(now(&gateway).deliveries[0].attempts, 1, "the first was tried");
+}
+
+#[test]
+fn a_computation_of_fewer_files_puts_no_study_aside_that_waits_for_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = gateway(folder.path());
+    let found = item(&gateway, State::Ready, |item| item.key = Some("without the last slice".into()));
+    for tries in [1, 6] {
+        let undone = Undone { reason: "a slice is missing".into(), tries };
+        let waits = item(&gateway, State::Received, |_| {});
+        gateway.not_computed(&found, &undone).expect("no failure");
+        assert_eq!(now(&gateway), waits);
+        let whole = item(&gateway, State::Ready, |item| item.key = Some("with it".into()));
+        gateway.not_computed(&found, &undone).expect("no failure");
+        assert_eq!(now(&gateway), whole);
+    }
+}
+
+#[test]
+fn all_of_a_gateway_ends_with_a_part_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = gateway(folder.path());
+    let broken = || DoseError::Io("the ledger".into());
+    assert!(gateway.repeat(|_| Err(broken())).is_err());
+    assert!(gateway.is_stopping());
+    gateway.stops.store(false, Ordering::SeqCst);
+    let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        gateway.repeat(|_| panic!("a part of the gateway, as this test wants it"))
+    }));
+    assert!(failed.is_err() && gateway.is_stopping());
+}
+
+#[test]
+fn two_states_within_one_millisecond_are_both_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let gateway = gateway(folder.path());
+    let held = item(&gateway, State::Held, |_| {});
+    let aside = Item { state: State::Aside, ..held.clone() };
+    gateway.ledger.change(|change| change.tell(&held).and_then(|()| change.tell(&aside))).expect("room");
+    let notices: Vec<(String, serde_json::Value)> = gateway.ledger.list(Table::Notices, "").expect("readable");
+    let states: Vec<&str> = notices.iter().filter_map(|(_, notice)| notice["state"].as_str()).collect();
+    assert_eq!(states, ["aside", "held"]);
 }

@@ -185,7 +185,7 @@ impl Gateway {
         let Some(item) = ready.find(is_due) else { return Ok(false) };
         let rule = item.rule.as_deref().and_then(|name| self.config.rule(name));
         let Some(rule) = rule else {
-            self.settle(&item.id, State::Received, "its rule is no longer there", |item| item.looked_ms = 0)?;
+            self.settle_waiting(&item, State::Received, "its rule is no longer there", |item| item.looked_ms = 0)?;
             return Ok(true);
         };
         // No process of a lost gateway has the same.
@@ -195,7 +195,7 @@ impl Gateway {
         fs::create_dir_all(&input).map_err(failed)?;
         if let Err(reason) = self.link_inputs(&item, &input) {
             let _ = fs::remove_dir_all(&work);
-            self.settle(&item.id, State::Aside, &reason, |_| {})?;
+            self.settle_waiting(&item, State::Aside, &reason, |_| {})?;
             return Ok(true);
         }
         let places = (input.as_path(), output.as_path());
@@ -211,7 +211,6 @@ impl Gateway {
         }
         match done {
             Err(None) => {}
-            Ok(_) | Err(Some(_)) if !self.still_waits(&item) => {}
             Err(Some(undone)) => self.not_computed(&item, &undone)?,
             Ok(objects) => self.computed(&item, rule, &output, objects).map_err(failed)?,
         }
@@ -224,14 +223,46 @@ impl Gateway {
         let Undone { reason, tries } = undone;
         let failures = item.failures + 1;
         if failures >= *tries {
-            return self.settle(&item.id, State::Aside, reason, |item| item.failures = failures);
+            return self.settle_waiting(item, State::Aside, reason, |item| item.failures = failures);
         }
         let next_ms = later_ms(wait(failures));
         tracing::warn!(item = item.id, reason, failures, "a computation failed, and is tried again");
-        self.note(&item.id, State::Ready, |item| {
-            (item.failures, item.next_ms) = (failures, next_ms);
-            item.reason = format!("waits to be tried again: {reason}");
-        })
+        self.ledger.change(|change| {
+            let mut now = change.item(&item.id)?;
+            // For other files it may be computed at once.
+            if now.still_waits(item) {
+                (now.failures, now.next_ms) = (failures, next_ms);
+                now.reason = format!("waits to be tried again: {reason}");
+                change.put(Table::Items, &now.id, &now)?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Takes an item on that waits for a computation, unless it waits for another by now, or for none: what was found
+    /// of fewer files says nothing of more.
+    fn settle_waiting(
+        &self,
+        found: &Item,
+        to: State,
+        reason: &str,
+        more: impl FnOnce(&mut Item),
+    ) -> Result<(), DoseError> {
+        let done = self.audited(
+            |change| {
+                let now = change.item(&found.id)?;
+                if !now.still_waits(found) {
+                    return Err(LedgerError::NoWay { id: now.id, from: now.state, to });
+                }
+                change.advance(&found.id, to, reason, more)
+            },
+            |item| super::record_of(item, None),
+        );
+        if let Ok(item) = &done {
+            tracing::info!(item = item.id, state = to.name(), reason, "item");
+        }
+        unless_it_went_on(done)
     }
 
     /// Whether an item waits for the same computation as when it was found. A ledger that fails says so elsewhere.
@@ -321,10 +352,15 @@ impl Gateway {
         reason: &str,
         more: impl FnOnce(&mut Item),
     ) -> Result<(), DoseError> {
-        match self.advance(id, to, reason, more) {
-            Ok(_) | Err(LedgerError::NoWay { .. }) => Ok(()),
-            Err(other) => Err(other.into()),
-        }
+        unless_it_went_on(self.advance(id, to, reason, more))
+    }
+}
+
+/// What was to be done with an item is not done if it has gone on meanwhile.
+pub(super) fn unless_it_went_on(done: Result<Item, LedgerError>) -> Result<(), DoseError> {
+    match done {
+        Ok(_) | Err(LedgerError::NoWay { .. }) => Ok(()),
+        Err(other) => Err(other.into()),
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::config::{Rule, Worklist};
+use super::delivery::conclusion;
 use super::ledger::Table;
 use super::record::{Claim, ClaimState, DeliveryState, Item, StudyRecord};
 use super::{Gateway, State, doubled, has_come, later_ms, now_ms};
@@ -33,18 +34,19 @@ enum News {
 
 /// What an attempt found.
 enum Told {
-    /// It is as far as this.
-    At(ClaimState),
+    /// It is as far as this; with what the worklist warns of.
+    At(ClaimState, Option<&'static str>),
     /// Another has it, or it is gone.
-    Lost(&'static str),
+    Lost(String),
 }
 
 /// What is to be told of an item that is claimed.
 fn news(item: &Item, claim: &Claim) -> News {
-    let is_read_back = item.deliveries.iter().all(|one| one.state != DeliveryState::Stored);
+    // What the item has not followed yet may send it again, or put it aside.
+    let has_ended = item.deliveries.iter().all(|one| one.state != DeliveryState::Stored) && conclusion(item).is_none();
     match item.state {
         State::Verified => News::Completed,
-        State::Sent if is_read_back => News::Completed,
+        State::Sent if has_ended => News::Completed,
         State::Aside | State::Skipped => News::Canceled,
         state if claim.told == Some(state) => News::Nothing,
         State::Received => News::Progress(0, "waits until the study is whole"),
@@ -100,10 +102,12 @@ impl Gateway {
         let mut was_due = false;
         let looks = self.last_asked().is_none_or(|(last, _)| last.elapsed() >= self.config.poll);
         let now = (Instant::now(), now_ms());
-        for item in self.ledger.items()? {
+        for found in self.ledger.items()? {
             if self.is_stopping() {
                 return Ok(was_due);
             }
+            // What came before may have taken minutes.
+            let Some(item) = self.ledger.get::<Item>(Table::Items, &found.id)? else { continue };
             match &item.workitem {
                 Some(claim) if claim.state.is_open() => {
                     let is_new = claim.state == ClaimState::Claiming || !matches!(news(&item, claim), News::Nothing);
@@ -159,7 +163,7 @@ impl Gateway {
     /// Claims a workitem, or tells of it. What came of it is noted, wherever the item stands by then.
     fn tell_worklist(&self, item: &Item, claim: &Claim) -> Result<(), DoseError> {
         let told = match self.config.worklist(&claim.worklist) {
-            None => Ok(Told::Lost("there is no such worklist any more")),
+            None => Ok(Told::Lost("there is no such worklist any more".to_owned())),
             Some(worklist) if claim.state == ClaimState::Claiming => take(worklist, claim),
             Some(worklist) => end_or_update(worklist, item, claim),
         };
@@ -190,12 +194,12 @@ fn wait(attempts: u32) -> Duration {
 /// * `state` – of which it was told
 fn note(claim: &mut Claim, state: State, told: &Result<Told, DoseError>) {
     match told {
-        Ok(Told::At(at)) => {
+        Ok(Told::At(at, warning)) => {
             claim.told = if claim.state == ClaimState::Claiming { None } else { Some(state) };
             (claim.state, claim.attempts, claim.next_ms) = (*at, 0, 0);
-            claim.said = at.name().to_owned();
+            claim.said = with(at.name(), *warning);
         }
-        Ok(Told::Lost(words)) => (claim.state, claim.said) = (ClaimState::Lost, (*words).to_owned()),
+        Ok(Told::Lost(words)) => (claim.state, claim.said) = (ClaimState::Lost, words.clone()),
         Err(error) => {
             claim.attempts += 1;
             claim.said = error.to_string();
@@ -212,11 +216,11 @@ fn note(claim: &mut Claim, state: State, told: &Result<Told, DoseError>) {
 fn take(worklist: &Worklist, claim: &Claim) -> Result<Told, DoseError> {
     let Claim { workitem, transaction, .. } = claim;
     match worklist.web.change_state(workitem, transaction, Step::InProgress)? {
-        Changed::Done => Ok(Told::At(ClaimState::InProgress)),
-        Changed::Gone => Ok(Told::Lost("the workitem is gone")),
-        Changed::Conflict => match worklist.web.update(workitem, transaction, &pacs::progress(0, "claimed"))? {
-            Changed::Done => Ok(Told::At(ClaimState::InProgress)),
-            Changed::Conflict | Changed::Gone => Ok(Told::Lost("another has claimed the workitem")),
+        Changed::Done(warning) => Ok(Told::At(ClaimState::InProgress, warning)),
+        Changed::Gone => Ok(gone()),
+        Changed::Conflict(why) => match worklist.web.update(workitem, transaction, &pacs::progress(0, "claimed"))? {
+            Changed::Done(warning) => Ok(Told::At(ClaimState::InProgress, warning)),
+            Changed::Conflict(_) | Changed::Gone => Ok(Told::Lost(with("another has claimed the workitem", why))),
         },
     }
 }
@@ -226,39 +230,57 @@ fn end_or_update(worklist: &Worklist, item: &Item, claim: &Claim) -> Result<Told
     let Claim { workitem, transaction, .. } = claim;
     let update = |with: Value| worklist.web.update(workitem, transaction, &with);
     let (step, state) = match news(item, claim) {
-        News::Nothing => return Ok(Told::At(ClaimState::InProgress)),
+        News::Nothing => return Ok(Told::At(ClaimState::InProgress, None)),
         News::Progress(percent, words) => {
             return match update(pacs::progress(percent, words))? {
-                Changed::Done => Ok(Told::At(ClaimState::InProgress)),
-                Changed::Conflict | Changed::Gone => Ok(Told::Lost("the worklist takes no change any more")),
+                Changed::Done(warning) => Ok(Told::At(ClaimState::InProgress, warning)),
+                Changed::Conflict(why) => Ok(Told::Lost(with("the worklist takes no change any more", why))),
+                Changed::Gone => Ok(gone()),
             };
         }
         News::Completed => (Step::Completed, ClaimState::Completed),
         News::Canceled => (Step::Canceled, ClaimState::Canceled),
     };
-    let Some(known) = worklist.web.workitem(workitem)? else { return Ok(Told::Lost("the workitem is gone")) };
+    let Some(known) = worklist.web.workitem(workitem)? else { return Ok(gone()) };
     // The answer to an earlier attempt may have been lost.
     if known.state() == step.word() {
-        return Ok(Told::At(state));
+        return Ok(Told::At(state, None));
     }
     let ended = date_time(item.since_ms)?;
+    let why_not = |changed| match changed {
+        Changed::Conflict(why) => why,
+        Changed::Done(_) | Changed::Gone => None,
+    };
+    let why;
     if step == Step::Completed {
         let output: Vec<Output<'_>> = item
             .objects
             .iter()
             .map(|one| Output { class: &one.class, instance: &one.instance, series: &one.series, study: &one.study })
             .collect();
-        update(known.performed(&date_time(claim.begun_ms)?, &ended, &output))?;
+        why = why_not(update(known.performed(&date_time(claim.begun_ms)?, &ended, &output))?);
         update(pacs::progress(100, "done"))?;
     } else {
         let reason: String = item.reason.chars().take(MAX_REASON).collect();
-        update(pacs::discontinued(&reason, &ended))?;
+        why = why_not(update(pacs::discontinued(&reason, &ended))?);
     }
     match worklist.web.change_state(workitem, transaction, step)? {
-        Changed::Done => Ok(Told::At(state)),
-        Changed::Gone => Ok(Told::Lost("the workitem is gone")),
-        Changed::Conflict => Ok(Told::Lost("the worklist does not let it end: its state or its claimer changed")),
+        Changed::Done(warning) => Ok(Told::At(state, warning)),
+        Changed::Gone => Ok(gone()),
+        Changed::Conflict(last) => {
+            let words = "the worklist does not let it end: its state or its claimer changed";
+            Ok(Told::Lost(with(words, why.or(last))))
+        }
     }
+}
+
+/// Words, with what a worklist says.
+fn with(words: &str, said: Option<&str>) -> String {
+    said.map_or_else(|| words.to_owned(), |said| format!("{words}; the worklist says: {said}"))
+}
+
+fn gone() -> Told {
+    Told::Lost("the workitem is gone".to_owned())
 }
 
 /// A moment as DICOM writes it, in UTC. Source: DICOM PS3.5, table 6.2-1, DT.
@@ -270,6 +292,45 @@ fn date_time(ms: i64) -> Result<String, DoseError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_workitem_is_not_completed_before_its_item_has_followed_its_deliveries() {
+        use DeliveryState::{Committed, Failed, Stored, Unverified, Verified, Waiting};
+        let delivery = |state: DeliveryState| crate::gateway::Delivery {
+            object: 0,
+            to: "out".into(),
+            state,
+            attempts: 0,
+            next_ms: 0,
+            said: "out".into(),
+            transaction: None,
+        };
+        let claim = Claim {
+            worklist: "ris".into(),
+            workitem: "1.2".into(),
+            transaction: "1.3".into(),
+            state: ClaimState::InProgress,
+            begun_ms: 0,
+            told: None,
+            attempts: 0,
+            next_ms: 0,
+            said: String::new(),
+        };
+        for (states, is_over) in [
+            // Not there when it was read back: it is sent again. Refused at one of two: it is put aside.
+            (&[Waiting][..], false),
+            (&[Committed, Failed], false),
+            (&[Verified, Stored], false),
+            (&[Verified, Verified], false),
+            // It stays, and its reason says so.
+            (&[Verified, Unverified], true),
+        ] {
+            let mut item = Item::new("study", 1, 5);
+            (item.state, item.reason) = (State::Sent, "out: out".to_owned());
+            item.deliveries = states.iter().copied().map(delivery).collect();
+            assert_eq!(matches!(news(&item, &claim), News::Completed), is_over, "{states:?}");
+        }
+    }
 
     #[test]
     fn moments_are_those_of_dicom() {

@@ -104,10 +104,15 @@ impl Web {
         objects(&mut answer)
     }
 
-    /// Sends DICOM JSON below the base; the status of the answer.
+    /// Sends DICOM JSON below the base; the status of the answer, and its header `Warning` where it has one.
     ///
     /// * `path` – begins with `/`
-    pub(super) fn send_json(&self, method: &str, path: &str, body: &serde_json::Value) -> Result<u16, DoseError> {
+    pub(super) fn send_json(
+        &self,
+        method: &str,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<(u16, Option<String>), DoseError> {
         let url = format!("{}{path}", self.base);
         let request = if method == "PUT" { self.agent.put(url) } else { self.agent.post(url) };
         let json = "application/dicom+json";
@@ -118,7 +123,9 @@ impl Web {
         // An array of one data set. Source: DICOM PS3.18, F.2.1.
         let body = serde_json::Value::Array(vec![body.clone()]).to_string();
         let answer = request.send(body).map_err(|error| Self::failed(&error))?;
-        Ok(answer.status().as_u16())
+        let warnings = answer.headers().get_all("warning").iter().filter_map(|value| value.to_str().ok());
+        let warnings: Vec<&str> = warnings.collect();
+        Ok((answer.status().as_u16(), (!warnings.is_empty()).then(|| warnings.join(", "))))
     }
 
     /// Stores instances by STOW-RS, one request for each, so that each has an answer.

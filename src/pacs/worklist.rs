@@ -47,10 +47,10 @@ impl Step {
 /// What a worklist makes of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changed {
-    /// It is made.
-    Done,
-    /// It does not go with the state of the workitem, or another has claimed it.
-    Conflict,
+    /// It is made, perhaps with a warning.
+    Done(Option<&'static str>),
+    /// It does not go with the state of the workitem, or another has claimed it; with what the worklist says of it.
+    Conflict(Option<&'static str>),
     /// There is no such workitem any more.
     Gone,
 }
@@ -266,18 +266,36 @@ impl Web {
             object.insert(key(tags::TRANSACTION_UID), element("UI", transaction));
         }
         let first = changed(self.send_json("POST", &format!("/workitems/{uid}?{transaction}"), &whole)?)?;
-        if first != Changed::Conflict {
+        if !matches!(first, Changed::Conflict(_)) {
             return Ok(first);
         }
         // There are worklists that want it in the path alone, or by a name, and say the one or the other of the rest.
         for query in [transaction.to_owned(), format!("transaction-uid={transaction}")] {
             let next = changed(self.send_json("POST", &format!("/workitems/{uid}?{query}"), with)?)?;
-            if next != Changed::Conflict {
+            if !matches!(next, Changed::Conflict(_)) {
                 return Ok(next);
             }
         }
-        Ok(Changed::Conflict)
+        Ok(first)
     }
+}
+
+/// What a header `Warning` says, by the sentences that the standard has for it. Any other may tell of a patient, and is
+/// not repeated. Source: DICOM PS3.18, 11.6.3.2 and 11.7.3.2.
+fn warning_words(header: &str) -> &'static str {
+    const KNOWN: [(&str, &str); 8] = [
+        ("transaction uid is missing", "the Transaction UID is missing"),
+        ("transaction uid is incorrect", "the Transaction UID is incorrect"),
+        ("did not reference a claimed workitem", "the workitem is not claimed"),
+        ("requested state of canceled", "the workitem is CANCELED already"),
+        ("requested state of completed", "the workitem is COMPLETED already"),
+        ("inconsistent with the", "the change does not go with the state of the workitem"),
+        ("updated with modifications", "the change was made with modifications"),
+        ("optional attributes are not supported", "optional attributes are not supported"),
+    ];
+    let header = header.to_ascii_lowercase();
+    let found = KNOWN.iter().find(|(sentence, _)| header.contains(sentence));
+    found.map_or("a warning that is none of the standard's", |(_, words)| *words)
 }
 
 /// Workitems of one answer.
@@ -287,10 +305,11 @@ struct Page {
     is_cut: bool,
 }
 
-fn changed(status: u16) -> Result<Changed, DoseError> {
+fn changed((status, warning): (u16, Option<String>)) -> Result<Changed, DoseError> {
+    let words = warning.as_deref().map(warning_words);
     match status {
-        200..=299 => Ok(Changed::Done),
-        BAD_REQUEST | 409 => Ok(Changed::Conflict),
+        200..=299 => Ok(Changed::Done(words)),
+        BAD_REQUEST | 409 => Ok(Changed::Conflict(words)),
         404 | 410 => Ok(Changed::Gone),
         status => Err(refused(status)),
     }
@@ -357,6 +376,27 @@ mod tests {
         for bad in ["1/../2", "", "a"] {
             assert!(Workitem::of(json!({ "00080018": { "vr": "UI", "Value": [bad] } })).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn warnings_are_said_in_words_of_ours() {
+        for (header, words) in [
+            ("299 ris.example: \"The Transaction UID is incorrect.\"", "the Transaction UID is incorrect"),
+            (
+                "299 <service>: The UPS is already in the requested state of COMPLETED.",
+                "the workitem is COMPLETED already",
+            ),
+            (
+                "299 - \"The submitted request is inconsistent with the current state of the Workitem.\"",
+                "the change does not go with the state of the workitem",
+            ),
+            ("299 ris \"Doe^John has left\"", "a warning that is none of the standard's"),
+        ] {
+            assert_eq!(warning_words(header), words, "{header}");
+        }
+        assert_eq!(changed((200, None)).expect("made"), Changed::Done(None));
+        let refused = changed((409, Some("299 a: The Transaction UID is missing.".into())));
+        assert_eq!(refused.expect("a conflict"), Changed::Conflict(Some("the Transaction UID is missing")));
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Over the network: C-STORE in and out, and archives that refuse, or say that they have what they have not.
 
 use std::fs;
-use std::io::Write as _;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -11,12 +11,7 @@ use std::time::{Duration, Instant};
 use super::site::{Site, files, study};
 use crate::study::servers::{Answer, Asked, store_scp, web};
 use crate::support::command::{dosegrid, stderr};
-
-/// A port that nobody has at this moment.
-pub(super) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
-}
+pub(super) use crate::support::ports::free_port;
 
 pub(super) fn text(source: &str, destination: &str) -> String {
     format!(
@@ -37,23 +32,31 @@ pub(super) fn send(folder: &Path, peer: &str, more: &[&str]) -> std::process::Ou
 /// Waits until somebody listens.
 pub(super) fn listens(port: u16) {
     let start = Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(start.elapsed() < Duration::from_secs(60), "nobody listens");
         thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// Calls as those do who look whether a port is open, more often than a source has associations.
+/// Calls as those do who look whether a port is open, more often than a source has associations; until the source has
+/// done with all of them.
 pub(super) fn knock(port: u16) {
     for says in [&b""[..], b"GET / HTTP/1.1\r\n\r\n", &[0x16, 3, 1]] {
-        for _ in 0..20 {
-            let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).expect("somebody listens");
+        let calls = (0..20).map(|_| {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("somebody listens");
             // It may have been refused by then.
-            let _ = stream.write_all(says);
+            let _ = stream.write_all(says).and_then(|()| stream.shutdown(Shutdown::Write));
+            stream
+        });
+        for mut stream in calls.collect::<Vec<_>>() {
+            stream.set_read_timeout(Some(Duration::from_secs(240))).expect("a socket");
+            let ended = stream.read(&mut [0]);
+            let is_silence = |error: &std::io::Error| {
+                matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
+            };
+            assert!(!ended.as_ref().is_err_and(is_silence), "a source keeps a call that says nothing");
         }
     }
-    // The last ones are waited for.
-    thread::sleep(Duration::from_secs(7));
 }
 
 #[test]
@@ -73,15 +76,12 @@ fn a_study_comes_by_c_store_and_its_dose_goes_by_c_store() {
     assert!(site.items().is_empty());
     let output = send(site.path(), &format!("DOSEGRID@127.0.0.1:{port}"), &["--calling", "SPECT-1"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    site.wait("it is sent", |states| states.first().is_some_and(|(state, _)| state == "sent"));
-    // What has no way back is said to be unread.
-    let item = || site.item()["deliveries"][0]["state"].as_str().expect("a state").to_owned();
-    let start = Instant::now();
-    while item() != "unverified" {
-        assert!(start.elapsed() < Duration::from_secs(60), "{:#}", site.item());
-        thread::sleep(Duration::from_millis(100));
-    }
+    // What has no way back is said to be unread, by its reason too.
+    site.wait("it is sent", |states| {
+        states.first().is_some_and(|(state, reason)| state == "sent" && reason.contains("stored, and not read back"))
+    });
     drop(running);
+    assert_eq!(site.item()["deliveries"][0]["state"], "unverified");
     let got = scp.join().expect("no panic");
     let object = site.item()["objects"][0].clone();
     assert!(got.len() == 1 && object["instance"] == got[0].0.as_str(), "{object}");

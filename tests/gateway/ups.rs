@@ -31,6 +31,8 @@ pub(super) struct Worklist {
     pub(super) is_plain: bool,
     /// Whether another performer claims the next workitem in the moment in which it is to be claimed.
     pub(super) locks_at_claim: bool,
+    /// The header `Warning` of every answer to a change.
+    pub(super) warning: Option<&'static str>,
     /// Every how many changes the answer is lost; 0: none.
     pub(super) loses: usize,
     changes: usize,
@@ -112,6 +114,11 @@ impl Worklist {
             _ => empty(400),
         };
         self.changes += 1;
+        let (status, mut kind, body) = answer;
+        if let Some(warning) = self.warning {
+            kind = format!("{kind}\r\nwarning: {warning}");
+        }
+        let answer = (status, kind, body);
         if self.loses > 0 && self.changes.is_multiple_of(self.loses) { (0, String::new(), Vec::new()) } else { answer }
     }
 

@@ -159,12 +159,30 @@ fn a_claim_that_is_refused_by_400_is_lost() {
         worklist.schedule(OTHER, &study_uid(), "dosimetry", "LOW");
     }
     site.put(study(), &[]);
-    // A worklist is asked once in a run, or a poll: the next one finds what is left.
+    // A worklist is asked once in a poll: this run finds what is left, or the next one.
     site.run();
-    assert_eq!(shared.lock().expect("no panic").state(OTHER), "SCHEDULED");
     site.run();
     completed(&site, &shared, OTHER);
     assert_eq!(shared.lock().expect("no panic").state(MEANT), "IN PROGRESS");
+}
+
+#[test]
+fn what_a_worklist_warns_of_is_said() {
+    let (site, shared) = site("release = 'auto'");
+    {
+        let mut worklist = shared.lock().expect("no panic");
+        worklist.schedule(MEANT, &study_uid(), "dosimetry", "HIGH");
+        worklist.warning = Some("299 ris: The UPS of CANARY^WORKLIST was updated with modifications.");
+    }
+    site.put(study(), &[]);
+    let log = site.run();
+    completed(&site, &shared, MEANT);
+    let words = "the worklist says: the change was made with modifications";
+    let said = site.item()["workitem"]["said"].as_str().expect("text").to_owned();
+    assert_eq!(said, format!("completed; {words}"));
+    assert!(log.contains(words) && !log.contains("CANARY"), "{log}");
+    let id = site.item()["id"].as_str().expect("an id").to_owned();
+    assert!(site.asked(&["show", &id]).contains(words));
 }
 
 #[test]

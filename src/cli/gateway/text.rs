@@ -56,6 +56,7 @@ pub(super) fn show(item: &Item) -> String {
             DeliveryState::Verified => "verified",
             DeliveryState::Committed => "committed, not compared",
             DeliveryState::Unverified => "stored, unverified",
+            DeliveryState::Superseded => "not sent, a later version was",
             DeliveryState::Failed => "failed",
         };
         let object = item.objects.get(one.object).map_or("?", |object| object.file.as_str());

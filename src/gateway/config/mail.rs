@@ -11,7 +11,7 @@ use crate::gateway::State;
 use crate::gateway::mail::{Mail, MailServer, MailTls};
 
 /// States of which somebody is written where nothing is said.
-const STATES: [State; 3] = [State::Held, State::Verified, State::Aside];
+const STATES: [State; 4] = [State::Held, State::Sent, State::Verified, State::Aside];
 
 /// The table `[mail]`; none where it is not there.
 pub(super) fn mail(section: Option<Section<'_, '_>>, base: &Path, faults: &mut Faults<'_>) -> Option<Mail> {

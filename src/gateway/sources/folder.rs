@@ -49,9 +49,21 @@ impl Gateway {
                 self.ledger.change(|change| change.put(Table::Places, &key, &mark))?;
                 continue;
             }
-            self.copy_in(&path, source).map_err(|error| failed("a file cannot be taken", &error))?;
+            match self.copy_in(&path, source) {
+                Ok(()) => {}
+                // It was taken away by others, and may come under another name.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && !path.exists() => {
+                    came += 1;
+                    continue;
+                }
+                Err(error) => return Err(failed("a file cannot be taken", &error)),
+            }
             came += 1;
             if deletes {
+                if fs::metadata(&path).is_ok_and(|now| mark_of(&now) != mark) {
+                    // It was written to while it was copied: it is taken again, and not lost.
+                    continue;
+                }
                 fs::remove_file(&path).map_err(|error| failed("a file cannot be deleted", &error))?;
             } else {
                 self.ledger.change(|change| change.put(Table::Places, &key, &mark))?;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, Scope};
 use std::time::Duration;
@@ -18,6 +19,25 @@ use crate::pacs::{Accepts, Arrival, Callers, Report, Takes, serve_association};
 const MAX_ASSOCIATIONS: usize = 16;
 /// How often it is looked whether somebody calls.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// The place of an association, which is free again once this is dropped.
+struct Place<'a> {
+    open: &'a AtomicUsize,
+    /// How many were taken before.
+    number: usize,
+}
+
+impl<'a> Place<'a> {
+    fn take(open: &'a AtomicUsize) -> Self {
+        Self { open, number: open.fetch_add(1, Ordering::SeqCst) }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
 
 /// A source, to which instances and reports come.
 struct Door<'a> {
@@ -55,17 +75,20 @@ impl Gateway {
                 tracing::warn!(source = name, peer = %peer.ip(), "refused: not one of its addresses");
                 continue;
             }
-            if open.fetch_add(1, Ordering::SeqCst) >= MAX_ASSOCIATIONS {
-                open.fetch_sub(1, Ordering::SeqCst);
+            let place = Place::take(open);
+            if place.number >= MAX_ASSOCIATIONS {
                 tracing::warn!(source = name, "refused: too many associations");
                 continue;
             }
             scope.spawn(move || {
-                if let Err(error) = self.serve_one(stream, name, source) {
+                let _place = place;
+                // What makes a parser fail ends its own association alone.
+                let served = panic::catch_unwind(AssertUnwindSafe(|| self.serve_one(stream, name, source)));
+                let served = served.unwrap_or_else(|_| Err(DoseError::Internal("it made this program fail".into())));
+                if let Err(error) = served {
                     self.metrics.source_failed(name);
                     tracing::warn!(source = name, peer = %peer.ip(), %error, "an association failed");
                 }
-                open.fetch_sub(1, Ordering::SeqCst);
             });
         }
     }
