@@ -216,6 +216,7 @@ mod tests {
             half_life_s: None,
             nuclide: None,
             injection: None,
+            injection_day_unknown: false,
             hours_after_injection: None,
             scan_hours_after_injection: None,
             calibration: None,
