@@ -83,7 +83,7 @@ impl Task {
             | Wanted::Inventory { .. }
             | Wanted::AnyVolume
             | Wanted::Ct
-            | Wanted::Dose
+            | Wanted::Dose { .. }
             | Wanted::Activity { .. }
             | Wanted::Outlines
             | Wanted::Reference => 0,
