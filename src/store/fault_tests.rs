@@ -146,8 +146,9 @@ fn without_room_for_the_ledger_all_is_refused_and_the_store_stays_open() {
         let store = open(folder.path(), "", false);
         store.create_job(new(Some(Uuid::new_v4()), "one")).expect("room").id
     };
-    let options = StoreOptions { ledger_bytes: u64::MAX, ..StoreOptions::default() };
+    let options = StoreOptions { reserve_bytes: 0, ledger_bytes: u64::MAX, ..StoreOptions::default() };
     let store = Store::open(folder.path(), options).expect("it is read");
+    assert_eq!(store.check_disk(0), Err(StoreError::Full), "volumes leave it to the ledger");
     assert_eq!(store.cancel_job("a", job, &actor()).map(drop), Err(StoreError::Full));
     assert_eq!(store.take(|_| true, |_| Some((String::new(), ()))).map(drop), Err(StoreError::Full));
     assert!(store.is_sound() && !store.has_ledger_room() && store.job("a", job).is_some());

@@ -24,7 +24,8 @@ pub struct StoreOptions {
     pub queue_length: usize,
     /// Bytes of the disk that are kept free.
     pub reserve_bytes: u64,
-    /// Bytes that the disk must have for the ledger and the audit log: below it, nothing is written.
+    /// Bytes that the disk must have for the ledger and the audit log: below it, nothing is written. Volumes leave them
+    /// free, however little is kept free otherwise.
     pub ledger_bytes: u64,
     /// Attempts in a row without a new checkpoint after which a job is given up.
     pub max_attempts: u32,
@@ -49,7 +50,7 @@ impl Default for StoreOptions {
             tenant_jobs: 1000,
             queue_length: 10_000,
             reserve_bytes: 1024 << 20,
-            ledger_bytes: 16 << 20,
+            ledger_bytes: 8 << 20,
             max_attempts: 3,
             small_job: Duration::from_secs(10),
             keys: StoreKeys::default(),

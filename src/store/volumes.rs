@@ -362,9 +362,11 @@ pub(super) fn check_room(
     check_disk(state.reserved_bytes, needed, options, folders)
 }
 
-/// Checks the disk alone: what is reserved, and kept free, is left.
+/// Checks the disk alone: what is reserved, and kept free, is left. Volumes take no room that the ledger may need, or
+/// nothing could be deleted any more.
 fn check_disk(reserved: u64, needed: u64, options: &StoreOptions, folders: &Folders) -> Result<(), StoreError> {
     let free = folders.free_bytes().map_err(|error| StoreError::of_io("asking for the room on the disk", &error))?;
-    let taken = reserved.saturating_add(options.reserve_bytes).saturating_add(needed);
+    let kept = options.reserve_bytes.max(options.ledger_bytes);
+    let taken = reserved.saturating_add(kept).saturating_add(needed);
     if free < taken { Err(StoreError::Full) } else { Ok(()) }
 }
