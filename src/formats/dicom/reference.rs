@@ -96,7 +96,9 @@ fn start_of_acquisition(series: &Series, warnings: &mut Vec<String>) -> Result<O
     }
     if says_nothing_of_one_acquisition(series) {
         warnings.push(format!(
-            "its {} files have several slices each and one start of acquisition, and no Acquisition Number says that they              are of one: they are read as one moment; if they are positions that were scanned one after another, export              one of them",
+            "its {} files have several slices each and one start of acquisition, and no Acquisition Number says that \
+             they are of one: they are read as one moment; if they are positions that were scanned one after another, \
+             export one of them",
             series.instances.len()
         ));
     }
