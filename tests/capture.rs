@@ -126,7 +126,7 @@ fn a_request_that_fails_leaves_its_capture() {
         fs::write(folder.path().join(name), file.bytes()).expect("a writable folder");
     }
     let files = ["compute", "--activity=activity.nii", "--density=density.nii", "--activity-unit=bq-s"];
-    let gpu = ["--nuclide=I-125", "--device=gpu", "--output=dose.nii", "--capture=failed.dgcap"];
+    let gpu = ["--nuclide=I-125", "--device=gpu:0", "--output=dose.nii", "--capture=failed.dgcap"];
     let run = |method: &str| dosegrid(folder.path(), files.iter().chain(&gpu).chain(&[method]));
     let output = run("--method=kernel");
     let said = stderr(&output);
