@@ -145,7 +145,7 @@ fn no_report_is_made_of_two_studies() {
     study(&["--server", &server.url]);
     let output = dosegrid(folder.path(), report);
     assert!(output.status.code() == Some(2) && stderr(&output).contains("error: folder: "), "{}", stderr(&output));
-    assert_eq!(files(&results.join("report_data")), [PathBuf::new(); 0]);
+    assert_eq!(files(&results.join("report_data")), Vec::<PathBuf>::new());
 }
 
 #[test]

@@ -99,9 +99,9 @@ mod tests {
     #[test]
     fn new_values_do_not_lie_under_an_old_header() {
         let folder = tempfile::tempdir().expect("a folder");
-        let volume = |spacing_mm: f64| {
-            let grid = VoxelGrid::new([3, 2, 1], [spacing_mm; 3]).expect("a good grid");
-            Volume::from_vec(Arc::new(grid), vec![spacing_mm as f32; 6]).expect("a value a voxel")
+        let volume = |spacing_mm: f32| {
+            let grid = VoxelGrid::new([3, 2, 1], [spacing_mm.into(); 3]).expect("a good grid");
+            Volume::from_vec(Arc::new(grid), vec![spacing_mm; 6]).expect("a value a voxel")
         };
         for name in ["dose.nhdr", "dose.mhd"] {
             let path = folder.path().join(name);
