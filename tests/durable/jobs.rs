@@ -10,7 +10,6 @@ use pb::JobState;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use super::restart::until_running;
 use super::{Client, Server, fact, local, monte_carlo, name, reason, request_id};
 
 /// Results of a job, by name.
@@ -79,7 +78,17 @@ async fn a_call_that_waits_for_a_job_hears_that_it_does() {
     let mut client = server.client().await;
     let spec = client.upload_job(monte_carlo(1 << 36), [6, 5, 4]).await;
     let job = client.create(&spec, &request_id()).await.expect("a good job").name;
-    until_running(&mut client, &job).await;
+    // A job runs a moment before it has the device.
+    let has_device = async {
+        loop {
+            let progress = client.job(&job).await.expect("it is there").progress;
+            if progress.is_some_and(|progress| progress.stage() == pb::Stage::Dose) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), has_device).await.expect("it has the device");
     let mut service = DoseServiceClient::connect(server.url.clone()).await.expect("the server listens");
     let header = pb::compute_request::Message::Header(spec.compute.expect("a header"));
     let request = tokio_stream::once(pb::ComputeRequest { message: Some(header) });
