@@ -7,12 +7,14 @@
 mod arriving;
 mod association;
 mod commitment;
+mod dicom_json;
 mod dimse;
 mod fetch;
 mod implicit;
 mod instance;
 mod messages;
 mod multipart;
+mod opening;
 mod scp;
 mod store;
 mod stow;

@@ -9,6 +9,7 @@ use dicom_dictionary_std::tags;
 use serde_json::{Map, Value, json};
 
 use super::Web;
+use super::dicom_json::{codes, element, first_text, items, key, sequence};
 use super::dimse::is_uid;
 use super::web::MAX_JSON_BYTES;
 use crate::domain::DoseError;
@@ -322,33 +323,6 @@ fn refused(status: u16) -> DoseError {
         _ => "",
     };
     DoseError::Io(format!("worklist: answered by HTTP status {status}{why}"))
-}
-
-/// A tag as DICOM JSON writes it.
-fn key(tag: Tag) -> String {
-    format!("{:04X}{:04X}", tag.group(), tag.element())
-}
-
-fn element(vr: &str, text: &str) -> Value {
-    json!({ "vr": vr, "Value": [text] })
-}
-
-fn sequence(items: Vec<Value>) -> Value {
-    if items.is_empty() { json!({ "vr": "SQ" }) } else { json!({ "vr": "SQ", "Value": items }) }
-}
-
-fn first_text(object: &Map<String, Value>, tag: Tag) -> Option<String> {
-    let value = object.get(&key(tag))?.get("Value")?.get(0)?;
-    Some(value.as_str()?.trim_matches([' ', '\0']).to_owned())
-}
-
-fn items(object: &Map<String, Value>, tag: Tag) -> impl Iterator<Item = &Map<String, Value>> {
-    let list = object.get(&key(tag)).and_then(|element| element.get("Value")).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(Value::as_object)
-}
-
-fn codes(object: &Map<String, Value>, tag: Tag) -> Vec<String> {
-    items(object, tag).filter_map(|item| first_text(item, tags::CODE_VALUE)).collect()
 }
 
 #[cfg(test)]
