@@ -2,25 +2,32 @@
 
 // Longest time of a submit [s]: a browser may draw nothing for as long.
 export const MOST_SECONDS = 0.05;
-// Intended time [s]: less, since a machine may be busy and pieces of the same size differ.
-export const AIM_SECONDS = 0.015;
+// Intended time [s]: a quarter, since a machine may be busy and pieces of the same size differ.
+export const AIM_SECONDS = MOST_SECONDS / 4;
 // A submit has at most so many times as much as the one before if that was short, and if it was not: what the same
 // amount takes varies.
 const SHORT_SECONDS = AIM_SECONDS / 4;
 const GROWTH_IF_SHORT = 2;
 const GROWTH = 1.25;
-// And at least such a part: what lasted longer than was meant may have done so because the machine was busy.
+// And at least such a part if that was a little longer than was meant, and if it was long.
+const LONG_SECONDS = 2 * AIM_SECONDS;
 const SHRINKAGE = 1 / GROWTH;
-const SHRINKAGE_IF_TOO_LONG = 0.5;
+const SHRINKAGE_IF_LONG = 1 / 3;
+// A machine that made a submit long is busy, and may be so again: what is given grows by no more than this after it,
+// and by a little more from one submit to the next.
+const GROWTH_AFTER_LONG = 1.05;
+const GROWTH_OF_GROWTH = 1.02;
 
 // Pieces of one kind of work. They begin with the smallest, grow by a small factor from what was measured, and shrink
-// at once.
+// at once. `.ci/pace.mjs` plays loads to them.
 export class Pace {
   // `least`: the smallest piece, in units of the work.
   constructor(least) {
     this.least = least;
     // Work that is thought to last as long as is intended, or less.
     this.amount = least;
+    // So many times as much as the submit before may be given.
+    this.growth = GROWTH_IF_SHORT;
   }
 
   // Another that begins where this one stands.
@@ -31,10 +38,16 @@ export class Pace {
   // So much lasted so long [s]. `isFull`: whether as much may not take longer another time, when there is more to do.
   learn(amount, seconds, isFull = true) {
     const fitting = amount * (AIM_SECONDS / Math.max(seconds, 1e-6));
-    const growth = seconds < SHORT_SECONDS ? GROWTH_IF_SHORT : GROWTH;
-    if (seconds > MOST_SECONDS) this.amount *= SHRINKAGE_IF_TOO_LONG;
-    else if (seconds > AIM_SECONDS) this.amount = between(fitting, SHRINKAGE * this.amount, this.amount);
-    else if (isFull) this.amount = between(fitting, this.amount, growth * this.amount);
+    if (seconds > LONG_SECONDS) {
+      this.amount = between(fitting, SHRINKAGE_IF_LONG * this.amount, this.amount);
+      this.growth = GROWTH_AFTER_LONG;
+    } else if (seconds > AIM_SECONDS) {
+      this.amount = between(fitting, SHRINKAGE * this.amount, this.amount);
+    } else if (isFull) {
+      const growth = seconds < SHORT_SECONDS ? this.growth : Math.min(GROWTH, this.growth);
+      this.amount = between(fitting, this.amount, growth * this.amount);
+      this.growth = Math.min(GROWTH_IF_SHORT, GROWTH_OF_GROWTH * this.growth);
+    }
     this.amount = Math.max(this.least, this.amount);
   }
 }
