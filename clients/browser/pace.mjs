@@ -94,10 +94,10 @@ export class Submits {
   }
 }
 
-// What a submit lasted, to size the next by: the time on the device, without the wait for a busy machine. A clock that
-// is off by more than a factor of four is not believed.
+// What a submit lasted, to size the next by: the time on the device, without the wait for a busy machine. But at least
+// half of the whole: a clock may be wrong, and where all wait for long, what is waited for must be short.
 export function ownSeconds(seconds, onDevice) {
-  return onDevice === null ? seconds : Math.min(seconds, Math.max(onDevice, seconds / 4));
+  return onDevice === null ? seconds : Math.min(seconds, Math.max(onDevice, seconds / 2));
 }
 
 export function between(value, least, most) {
