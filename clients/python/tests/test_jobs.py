@@ -33,6 +33,22 @@ def test_a_job_gives_the_bytes_of_a_call(client: Any, placed: Any) -> None:
         job.refresh()
 
 
+def test_a_result_has_the_axes_that_are_asked_for(client: Any, placed: Any) -> None:
+    turned = {**placed, **{name: placed[name].transpose(2, 1, 0) for name in ("activity", "density")}, "axes": "zyx"}
+    job = client.submit(**turned, tally=True, **RUN)
+    assert job.wait().state == "succeeded"
+    result = job.result()
+    assert result.dose.gy.shape == placed["activity"].shape[::-1]
+    # Found by its name, it does not say how the activity was indexed.
+    found = client.job(job.name)
+    assert found.result().dose.gy.shape == placed["activity"].shape
+    assert found.result(axes="zyx").dose.gy.tobytes() == result.dose.gy.tobytes()
+    with pytest.raises(dosegrid.InvalidRequest, match="axes"):
+        found.result(axes="zxy")
+    for of, expected in (result.dose, result.dose.gy), (result.dose.grid, result.dose.gy.transpose(2, 1, 0)):
+        assert np.array_equal(client.merge([result.tally], of).dose.gy, expected)
+
+
 def test_the_same_request_id_is_the_same_job(client: Any, placed: Any) -> None:
     name = str(uuid.uuid4())
     first, second = (client.submit(**placed, request_id=name, **RUN) for _ in range(2))

@@ -14,6 +14,8 @@ from ._errors import FieldError, of_fields
 
 #: A file of PEM, or its content.
 Pem = Union[str, "os.PathLike[str]", bytes]
+#: Wait after a connection that failed before the next one is tried: the first, and the longest, in ms.
+_FIRST_RECONNECT_MS, _LAST_RECONNECT_MS = 100, 1000
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class Access:
             ("grpc.http2.max_pings_without_data", 0),
             # Calls are sent again by this package, which knows when nothing is computed twice.
             ("grpc.enable_retries", 0),
+            # A server that is back is found soon: gRPC would wait up to two minutes, during which every call fails.
+            ("grpc.initial_reconnect_backoff_ms", _FIRST_RECONNECT_MS),
+            ("grpc.max_reconnect_backoff_ms", _LAST_RECONNECT_MS),
             # A connection of its own: others in this process may have other settings.
             ("grpc.use_local_subchannel_pool", 1),
         ]

@@ -9,12 +9,12 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence, TypeVar, Union
 
-from . import _address, _clinic, _core, _integrals, _kernel, _result, _stored
+from . import _address, _clinic, _core, _integrals, _job_calls, _kernel, _merge, _resample, _result, _stored
 from ._calls import Cancel
 from ._client import core, goes_nowhere
 from ._errors import FieldError, Unavailable, of_fields
 from ._geometry import Grid
-from ._images import ImageLike, Volume
+from ._images import Axes, ImageLike, Volume
 from ._jobs import JobInfo
 from ._messages import OnFraction
 from ._progress import OnProgress
@@ -116,32 +116,31 @@ class AsyncJob:
 
     async def refresh(self, timeout: Optional[float] = None) -> JobInfo:
         """Asks how it is."""
-        self.info = await self._threads.run(self._core.job, self.name, timeout)
+        self.info = await self._threads.run(_job_calls.get, self._core, self.name, timeout)
         return self.info
 
     async def wait(self, *, progress: OnProgress = None, timeout: Optional[float] = None) -> JobInfo:
         """Follows it to its end."""
         self.info = await self._threads.cancellable(
-            self._core.wait, self.name, progress=progress or False, timeout=timeout
+            _job_calls.wait, self._core, self.name, progress=progress or False, timeout=timeout
         )
         return self.info
 
-    async def result(self, *, timeout: Optional[float] = None) -> _result.Result:
-        """Its result, once it has succeeded."""
-        return await self._threads.cancellable(self._result, timeout)
-
-    def _result(self, timeout: Optional[float], cancel: Cancel) -> _result.Result:
-        return self._core.job_result(self.name, self._prepared, timeout, cancel)
+    async def result(self, *, axes: Optional[Axes] = None, timeout: Optional[float] = None) -> _result.Result:
+        """As `Job.result`."""
+        return await self._threads.cancellable(
+            _job_calls.result, self._core, self.name, self._prepared, axes=axes, timeout=timeout
+        )
 
     async def cancel(self, timeout: Optional[float] = None) -> JobInfo:
         """Cancels it, unless it is finished."""
-        changed = await self._threads.run(self._core.change_job, "CancelJob", self.name, timeout)
+        changed = await self._threads.run(_job_calls.change, self._core, "CancelJob", self.name, timeout)
         self.info = changed or self.info
         return self.info
 
     async def delete(self, timeout: Optional[float] = None) -> None:
         """Deletes it and its results, once it is finished."""
-        await self._threads.run(self._core.change_job, "DeleteJob", self.name, timeout)
+        await self._threads.run(_job_calls.change, self._core, "DeleteJob", self.name, timeout)
 
 
 class AsyncClient:
@@ -188,7 +187,8 @@ class AsyncClient:
         """Ends all calls, and the server that was started for this client."""
         # Twice is as good as once.
         if not self._threads.is_closed:
-            await self._threads.run(self._core.close)
+            # On another thread than those of calls: all of them may be waiting for what this ends.
+            await asyncio.get_running_loop().run_in_executor(None, self._core.close)
         self._threads.close()
 
     async def compute(
@@ -215,17 +215,17 @@ class AsyncClient:
     ) -> AsyncJob:
         """As `Client.submit`."""
         info, prepared = await self._threads.cancellable(
-            self._core.submit, activity, options, priority=priority, request_id=request_id, timeout=timeout
+            _job_calls.submit, self._core, activity, options, priority=priority, request_id=request_id, timeout=timeout
         )
         return AsyncJob(self._core, self._threads, info, prepared)
 
     async def job(self, name: str, timeout: Optional[float] = None) -> AsyncJob:
         """A job by its name."""
-        return AsyncJob(self._core, self._threads, await self._threads.run(self._core.job, name, timeout))
+        return AsyncJob(self._core, self._threads, await self._threads.run(_job_calls.get, self._core, name, timeout))
 
     async def jobs(self, states: Sequence[str] = (), timeout: Optional[float] = None) -> list[AsyncJob]:
         """Jobs, the newest first."""
-        found = await self._threads.run(self._core.jobs, states, timeout)
+        found = await self._threads.run(_job_calls.all_of, self._core, states, timeout)
         return [AsyncJob(self._core, self._threads, info) for info in found]
 
     async def delete_volume(self, volume: Union[str, ImageLike], timeout: Optional[float] = None) -> None:
@@ -235,15 +235,15 @@ class AsyncClient:
     async def merge(
         self,
         tallies: Sequence[bytes],
-        grid: Grid,
+        grid: Union[Grid, _result.Image],
         *,
         uncertainty: bool = True,
         tally: bool = False,
         timeout: Optional[float] = None,
     ) -> _result.Result:
         """As `Client.merge`."""
-        return await self._threads.run(
-            self._core.merge, tallies, grid, uncertainty=uncertainty, tally=tally, timeout=timeout
+        return await self._threads.cancellable(
+            _merge.merge, self._core, tallies, grid, uncertainty=uncertainty, tally=tally, timeout=timeout
         )
 
     async def resample(
@@ -256,7 +256,9 @@ class AsyncClient:
         timeout: Optional[float] = None,
     ) -> Volume:
         """As `Client.resample`."""
-        return await self._threads.run(self._core.resample, image, kind, onto, spacing_mm, timeout)
+        return await self._threads.cancellable(
+            _resample.resample, self._core, image, kind, onto=onto, spacing_mm=spacing_mm, timeout=timeout
+        )
 
     async def bed(
         self,
@@ -311,7 +313,9 @@ class AsyncClient:
         self, nuclide: str, spacing_mm: Sequence[float], radius_voxels: int, *, timeout: Optional[float] = None
     ) -> _kernel.Kernel:
         """As `Client.kernel`."""
-        return await self._threads.run(self._core.kernel, nuclide, spacing_mm, radius_voxels, timeout)
+        return await self._threads.cancellable(
+            _kernel.kernel, self._core, nuclide, spacing_mm, radius_voxels, timeout=timeout
+        )
 
     async def nuclides(self, timeout: Optional[float] = None) -> Any:
         """As `Client.nuclides`."""

@@ -206,15 +206,21 @@ class Connection:
 
         :raises DosegridError: if it fails
         """
-        method = _wire.method(service, rpc)
-        request = _filled(method.request, fields).SerializeToString()
 
         def attempt() -> Any:
-            answers: list[Any] = []
-            self.exchange(method, Source([request]), answers.append, deadline=deadline, cancel=cancel)
-            return only(answers, self.access.target)
+            return self.once(service, rpc, deadline=deadline, cancel=cancel, **fields)
 
         return self.again(attempt, is_idle, deadline, cancel)
+
+    def once(
+        self, service: str, rpc: str, *, deadline: Deadline, cancel: Optional[Cancel] = None, **fields: Any
+    ) -> Any:
+        """As `unary`, for what is a part of something that is sent again as a whole."""
+        method = _wire.method(service, rpc)
+        answers: list[Any] = []
+        source = Source([_filled(method.request, fields).SerializeToString()])
+        self.exchange(method, source, answers.append, deadline=deadline, cancel=cancel)
+        return only(answers, self.access.target)
 
     def again(
         self,
@@ -222,16 +228,20 @@ class Connection:
         may_repeat: Callable[[_errors.DosegridError], bool],
         deadline: Deadline,
         cancel: Optional[Cancel],
+        come: Callable[[], int] = lambda: 0,
     ) -> _T:
         """Tries until it works, another try has no use, or there were enough.
 
+        :param come: how much has come so far: a try that brought more than the one before does not count
         :raises DosegridError: that of the last try
         """
-        tries = 0
+        tries, had = 0, come()
         while True:
             try:
                 return attempt()
             except (_errors.ServerBusy, _errors.Unavailable) as error:
+                if come() > had:
+                    tries, had = 0, come()
                 tries += 1
                 if tries > self._retries or not may_repeat(error):
                     raise

@@ -7,11 +7,11 @@ import numbers
 import os
 from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Union
 
-from . import _address, _clinic, _core, _integrals, _kernel, _result, _stored
+from . import _address, _clinic, _core, _integrals, _job_calls, _kernel, _merge, _resample, _result, _stored
 from ._calls import Cancel
 from ._errors import FieldError, of_fields
 from ._geometry import Grid
-from ._images import ImageLike, Volume
+from ._images import Axes, ImageLike, Volume
 from ._jobs import JobInfo
 from ._messages import OnFraction
 from ._progress import OnProgress
@@ -91,31 +91,35 @@ class Job:
 
     def refresh(self, timeout: Optional[float] = None) -> JobInfo:
         """Asks how it is."""
-        self.info = self._core.job(self.name, timeout)
+        self.info = _job_calls.get(self._core, self.name, timeout)
         return self.info
 
     def wait(
         self, *, progress: OnProgress = None, timeout: Optional[float] = None, cancel: Optional[Cancel] = None
     ) -> JobInfo:
         """Follows it to its end. Neither a timeout nor a cancellation touches the job itself."""
-        self.info = self._core.wait(self.name, on_progress=progress, timeout=timeout, cancel=cancel)
+        self.info = _job_calls.wait(self._core, self.name, on_progress=progress, timeout=timeout, cancel=cancel)
         return self.info
 
-    def result(self, *, timeout: Optional[float] = None, cancel: Optional[Cancel] = None) -> _result.Result:
+    def result(
+        self, *, axes: Optional[Axes] = None, timeout: Optional[float] = None, cancel: Optional[Cancel] = None
+    ) -> _result.Result:
         """Its result, once it has succeeded.
 
+        :param axes: of its maps: "xyz" or "zyx". None: as the activity that was submitted; of a job that was found by
+            its name, which does not say how that one was indexed, [x, y, z]
         :raises DosegridError: why it failed, if it did
         """
-        return self._core.job_result(self.name, self._prepared, timeout, cancel)
+        return _job_calls.result(self._core, self.name, self._prepared, axes=axes, timeout=timeout, cancel=cancel)
 
     def cancel(self, timeout: Optional[float] = None) -> JobInfo:
         """Cancels it, unless it is finished."""
-        self.info = self._core.change_job("CancelJob", self.name, timeout) or self.info
+        self.info = _job_calls.change(self._core, "CancelJob", self.name, timeout) or self.info
         return self.info
 
     def delete(self, timeout: Optional[float] = None) -> None:
         """Deletes it and its results, once it is finished."""
-        self._core.change_job("DeleteJob", self.name, timeout)
+        _job_calls.change(self._core, "DeleteJob", self.name, timeout)
 
 
 class Client:
@@ -216,18 +220,24 @@ class Client:
         :param priority: low, normal or high
         :param request_id: a UUID of the caller's own: the same one gives the same job, however often it is sent
         """
-        info, prepared = self._core.submit(
-            activity, options, priority=priority, request_id=request_id, timeout=timeout, cancel=cancel
+        info, prepared = _job_calls.submit(
+            self._core,
+            activity,
+            options,
+            priority=priority,
+            request_id=request_id,
+            timeout=timeout,
+            cancel=cancel,
         )
         return Job(self._core, info, prepared)
 
     def job(self, name: str, timeout: Optional[float] = None) -> Job:
         """A job by its name."""
-        return Job(self._core, self._core.job(name, timeout))
+        return Job(self._core, _job_calls.get(self._core, name, timeout))
 
     def jobs(self, states: Sequence[str] = (), timeout: Optional[float] = None) -> list[Job]:
         """Jobs, the newest first; all of them, or those in one of these states."""
-        return [Job(self._core, info) for info in self._core.jobs(states, timeout)]
+        return [Job(self._core, info) for info in _job_calls.all_of(self._core, states, timeout)]
 
     def delete_volume(self, volume: Union[str, ImageLike], timeout: Optional[float] = None) -> None:
         """Deletes a volume that the server stores for jobs, before it expires.
@@ -241,18 +251,21 @@ class Client:
     def merge(
         self,
         tallies: Sequence[bytes],
-        grid: Grid,
+        grid: Union[Grid, _result.Image],
         *,
         uncertainty: bool = True,
         tally: bool = False,
         timeout: Optional[float] = None,
+        cancel: Optional[Cancel] = None,
     ) -> _result.Result:
         """The dose of several Monte Carlo runs of one request with other histories, together.
 
         :param tallies: `result.tally` of each
-        :param grid: `result.dose.grid` of any
+        :param grid: `result.dose` of any, as which maps are indexed; or its grid, and they are [x, y, z]
         """
-        return self._core.merge(tallies, grid, uncertainty=uncertainty, tally=tally, timeout=timeout)
+        return _merge.merge(
+            self._core, tallies, grid, uncertainty=uncertainty, tally=tally, timeout=timeout, cancel=cancel
+        )
 
     def resample(
         self,
@@ -262,13 +275,16 @@ class Client:
         onto: Optional[ImageLike] = None,
         spacing_mm: Optional[float] = None,
         timeout: Optional[float] = None,
+        cancel: Optional[Cancel] = None,
     ) -> Volume:
         """Puts a volume on another grid.
 
         :param kind: what is kept: density, ct, concentration, activity, labels or dose
         :param onto: an image on that grid; else `spacing_mm`, the edge of cubes
         """
-        return self._core.resample(image, kind, onto, spacing_mm, timeout)
+        return _resample.resample(
+            self._core, image, kind, onto=onto, spacing_mm=spacing_mm, timeout=timeout, cancel=cancel
+        )
 
     def bed(
         self,
@@ -350,10 +366,16 @@ class Client:
         )
 
     def kernel(
-        self, nuclide: str, spacing_mm: Sequence[float], radius_voxels: int, *, timeout: Optional[float] = None
+        self,
+        nuclide: str,
+        spacing_mm: Sequence[float],
+        radius_voxels: int,
+        *,
+        timeout: Optional[float] = None,
+        cancel: Optional[Cancel] = None,
     ) -> _kernel.Kernel:
         """Voxel S values of a nuclide in water."""
-        return self._core.kernel(nuclide, spacing_mm, radius_voxels, timeout)
+        return _kernel.kernel(self._core, nuclide, spacing_mm, radius_voxels, timeout=timeout, cancel=cancel)
 
     def nuclides(self, timeout: Optional[float] = None) -> Any:
         """The radionuclides that the server knows."""

@@ -45,6 +45,13 @@ class Grid:
             spacing_mm = [x, y, z]
         return Grid(_three(shape), _edges(spacing_mm))
 
+    def unplaced(self) -> Grid:
+        """The same without an affine, if that says no more than the voxel edges. A server makes such a one up for
+        volumes that came without.
+        """
+        says_nothing = np.array_equal(self.matrix, np.diag([*self.spacing_mm, 1.0]))
+        return Grid(self.shape, self.spacing_mm) if says_nothing else self
+
     @property
     def matrix(self) -> Affine:
         """The affine (RAS) as a 4×4 matrix; without one, voxel (0, 0, 0) lies at the origin."""

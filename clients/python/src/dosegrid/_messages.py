@@ -10,12 +10,24 @@ import numpy as np
 from . import _errors, _upload, _wire
 from ._calls import Cancel, Deadline, Source
 from ._images import BadImage, ImageLike, Volume, volume_of
+from ._words import BadWord, enum_number
 
 if TYPE_CHECKING:
     from ._core import Core
 
 #: Hears of the part that is done, 0 to 1.
 OnFraction = Optional[Callable[[float], Any]]
+
+
+def number_of(field: str, enum: str, prefix: str, word: str) -> int:
+    """The number of a word that is a value of an enumeration.
+
+    :param field: of which it is told if it is not known
+    """
+    try:
+        return enum_number(enum, prefix, word, _wire.names(enum))
+    except BadWord as fault:
+        raise _errors.of_fields([_errors.FieldError(field, str(fault))]) from None
 
 
 class Draft:

@@ -71,6 +71,11 @@ class Prepared:
     #: What a picture shows below the dose.
     background: Optional[Volume] = None
 
+    @property
+    def is_placed(self) -> bool:
+        """Whether its volumes lie in the patient: all of them do, or none."""
+        return self.activity.grid.affine_mm is not None
+
     def messages(self) -> Iterator[bytes]:
         """The messages of `Compute`."""
         yield _wire.message("ComputeRequest")(header=self.header).SerializeToString()
@@ -105,6 +110,15 @@ class _Builder:
         except (ArithmeticError, TypeError, ValueError):
             self.fail(name, f"cannot be {self.options[name]!r}")
         return None
+
+    def flag(self, name: str, usual: bool = False) -> bool:
+        """An option that is True or False. A text such as "no" would be true."""
+        given = self.options.get(name, usual)
+        # That of numpy is of the same name.
+        if type(given).__name__ not in ("bool", "bool_"):
+            self.fail(name, f"is True or False, got {given!r}")
+            return usual
+        return bool(given)
 
     def by_label(self, name: str) -> Iterator[tuple[int, Any]]:
         """The entries of an option that has something for each label."""
@@ -213,7 +227,9 @@ class _Builder:
                 if name in self.options:
                     self.fail(name, f"has no meaning with the unit {unit}, which is time-integrated")
             return
-        if self.options.get("effective_half_life") == "physical":
+        if "effective_half_life" not in self.options:
+            self.fail("effective_half_life", f'is needed with the unit {unit}: such as "50h", or "physical"')
+        elif self.options["effective_half_life"] == "physical":
             arm.physical.SetInParent()
         else:
             self.set(arm, "effective_half_life_s", "effective_half_life", _words.time_s)
@@ -288,8 +304,8 @@ class _Builder:
                 self.set(arm.cuts, path, name, _words.energy_mev)
         if "material" in options:
             self.set(arm.medium.uniform, "name", "material", str)
-        arm.return_uncertainty = bool(options.get("uncertainty", True))
-        arm.return_tally = bool(options.get("tally", False))
+        arm.return_uncertainty = self.flag("uncertainty", True)
+        arm.return_tally = self.flag("tally")
 
     def grid(self) -> None:
         header, options = self.header, self.options
@@ -317,11 +333,14 @@ class _Builder:
         header, options = self.header, self.options
         self.rows("ct_calibration", ("hu", "density_g_cm3"), header.ct_calibration)
         for label, name in self.by_label("label_names"):
-            header.label_names[label] = str(name)
+            try:
+                header.label_names[label] = str(name)
+            except ValueError:
+                self.fail(f"label_names[{label!r}]", f"cannot be {name!r}")
         self.set(header, "dose_volume_points", "dose_volume_points", _whole)
-        header.return_dose_on_ct = bool(options.get("dose_on_ct", False))
-        header.strict = bool(options.get("strict", False))
-        if options.get("weighted"):
+        header.return_dose_on_ct = self.flag("dose_on_ct")
+        header.strict = self.flag("strict")
+        if self.flag("weighted"):
             header.biological_weighting.SetInParent()
             self.set(header.biological_weighting, "alpha", "rbe_alpha", float)
             self.set(header.biological_weighting, "recoil", "rbe_recoil", float)

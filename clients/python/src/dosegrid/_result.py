@@ -44,7 +44,7 @@ class Image:
         return np.array(self.gy, dtype=dtype, copy=True) if copy else np.asarray(self.gy, dtype=dtype)
 
     def to_sitk(self) -> Any:
-        """As a SimpleITK image, at its place in the patient."""
+        """As a SimpleITK image, at its place in the patient; a warning tells if nobody said where that is."""
         return _images.to_sitk(self.volume.values, self.grid)
 
     def to_nibabel(self) -> Any:
@@ -132,16 +132,19 @@ class Organ:
 
 
 class Organs(Mapping[Union[int, str], Organ]):
-    """Organs by rising label; found by label or by name."""
+    """Organs by rising label; found by label, or by a name that only one has."""
 
     def __init__(self, organs: list[Organ]) -> None:
         self._organs = organs
 
     def __getitem__(self, key: Union[int, str]) -> Organ:
-        for organ in self._organs:
-            if key in (organ.label, organ.name):
-                return organ
-        raise KeyError(key)
+        found = [organ for organ in self._organs if key in (organ.label, organ.name)]
+        if len(found) > 1:
+            labels = ", ".join(str(organ.label) for organ in found)
+            raise KeyError(f"{key!r} is the name of several: take one of the labels {labels}")
+        if not found:
+            raise KeyError(key)
+        return found[0]
 
     def __iter__(self) -> Iterator[Union[int, str]]:
         return (organ.label for organ in self._organs)
@@ -209,10 +212,14 @@ def warnings_of(message: Any) -> list[Warning]:
 
 
 class Incoming:
-    """The volumes of a result as they come."""
+    """The volumes of a result as they come.
 
-    def __init__(self, result: Any, axes: Axes, on_ct_axes: Axes) -> None:
+    :param is_placed: whether those that it was computed from lie in the patient
+    """
+
+    def __init__(self, result: Any, axes: Axes, on_ct_axes: Axes, is_placed: bool = True) -> None:
         self.message = result
+        self._is_placed = is_placed
         self._axes = {"dose_on_ct": on_ct_axes}
         self._usual_axes = axes
         self.arrays: dict[str, NDArray[np.float32]] = {}
@@ -254,6 +261,7 @@ class Incoming:
         if name not in self.arrays:
             return None
         grid = Grid.of_message(getattr(self.message, name).grid)
+        grid = grid if self._is_placed else grid.unplaced()
         return Image(Volume(self.arrays[name], grid, self._axes.get(name, self._usual_axes)))
 
     def finish(self, background: Optional[Volume], request_id: Optional[str]) -> Result:

@@ -22,33 +22,33 @@ def put_missing(core: Core, uploads: list[_request.Upload], deadline: Deadline, 
     digests = list(by_digest)
     for start in range(0, len(digests), _MOST_DIGESTS):
         asked = digests[start : start + _MOST_DIGESTS]
-        for digest, volume in zip(asked, _check(core, asked, deadline, cancel)):
+        connection = core.connection(deadline, cancel)
+        found = connection.unary("VolumeService", "CheckVolumes", deadline=deadline, cancel=cancel, digests=asked)
+        for digest, volume in zip(asked, found.volumes):
             if not volume.size_bytes or volume.committed_bytes < volume.size_bytes:
                 _put(core, by_digest[digest], deadline, cancel)
-
-
-def _check(core: Core, digests: list[str], deadline: Deadline, cancel: Optional[Cancel]) -> Any:
-    """How much of each volume the server has."""
-    connection = core.connection(deadline, cancel)
-    asked = connection.unary("VolumeService", "CheckVolumes", deadline=deadline, cancel=cancel, digests=digests)
-    return asked.volumes
 
 
 def _put(core: Core, upload: _request.Upload, deadline: Deadline, cancel: Optional[Cancel]) -> None:
     """Stores a volume, going on after a cut where it was cut."""
     method = _wire.method("VolumeService", "PutVolume")
 
+    held = 0
+
     def attempt() -> None:
+        nonlocal held
         connection = core.connection(deadline, cancel)
-        held = _check(core, [upload.descriptor.digest], deadline, cancel)[0]
+        digests = [upload.descriptor.digest]
+        asked = connection.once("VolumeService", "CheckVolumes", deadline=deadline, cancel=cancel, digests=digests)
+        held = asked.volumes[0].committed_bytes
         answers: list[Any] = []
-        source = Source(_rest(upload, held.committed_bytes))
+        source = Source(_rest(upload, held))
         connection.exchange(method, source, answers.append, deadline=deadline, cancel=cancel)
         stored = only(answers, connection.access.target).volume
         if stored.committed_bytes < upload.size_bytes:
             raise _errors.Unavailable("an upload was cut", code="UNAVAILABLE")
 
-    core.connection(deadline, cancel).again(attempt, is_idle, deadline, cancel)
+    core.connection(deadline, cancel).again(attempt, is_idle, deadline, cancel, lambda: held)
 
 
 def _rest(upload: _request.Upload, committed: int) -> Iterator[bytes]:
@@ -78,7 +78,7 @@ def get(
         request = method.request(digest=digest, offset_bytes=done).SerializeToString()
         core.connection(deadline, cancel).exchange(method, Source([request]), piece, deadline=deadline, cancel=cancel)
 
-    core.connection(deadline, cancel).again(attempt, is_idle, deadline, cancel)
+    core.connection(deadline, cancel).again(attempt, is_idle, deadline, cancel, lambda: done)
 
 
 def delete(core: Core, volume: Union[str, ImageLike], timeout: Optional[float]) -> None:
