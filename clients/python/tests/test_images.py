@@ -180,6 +180,18 @@ def test_forms_of_nifti_are_read_as_by_the_program(
             _images._grid_by_itk(image, wrong)
 
 
+def test_a_dose_lies_nowhere_if_nobody_said_where(client: Any, placed: Any, tmp_path: Any) -> None:
+    dose = client.compute(**placed, **QUICK).dose
+    dose.save(tmp_path / "dose.nii.gz")
+    for image in dose.to_nibabel(), nibabel.load(tmp_path / "dose.nii.gz"):
+        assert [int(image.header[name]) for name in ("sform_code", "qform_code")] == [0, 0]
+        found = volume_of(image)
+        assert found.grid == dose.grid and np.array_equal(found.values, dose.gy)
+    # Other formats cannot leave it open.
+    with pytest.warns(UserWarning, match="nobody said where"):
+        dose.to_sitk()
+
+
 def test_a_header_that_contradicts_its_affine_is_refused(client: Any, placed: Any) -> None:
     image = nibabel.Nifti1Image(placed["activity"], AFFINE)
     image.header.set_zooms((4.0, 3.0, 2.5))
@@ -320,6 +332,14 @@ def test_labels_of_every_type_are_taken(client: Any, placed: Any, dtype: Any) ->
         assert result.organs[1] is result.organs["hot"] and len(result.organs) == 1
 
 
+def test_a_name_of_two_organs_is_not_that_of_one(client: Any, placed: Any) -> None:
+    labels = np.digitize(placed["activity"], [30, 60])
+    organs = client.compute(**placed, labels=labels, label_names={1: "kidney", 2: "kidney"}, **QUICK).organs
+    assert organs[2].voxels == (labels == 2).sum()
+    with pytest.raises(KeyError, match="labels 1, 2"):
+        organs["kidney"]
+
+
 def test_organs_may_overlap(client: Any, placed: Any) -> None:
     hot, warm = placed["activity"] > 50, placed["activity"] > 20
     result = client.compute(**placed, organs={3: hot, 7: warm}, dose_volume_points=10, **QUICK)
@@ -344,7 +364,7 @@ BAD = [
     ({"unit": None}, "unit", "needed"),
     ({"effective_half_life": "50h"}, "effective_half_life", "time-integrated"),
     ({"unit": "bq", "effective_half_life": 50}, "effective_half_life", "50h"),
-    ({"unit": "bq"}, "activity_unit.bq.half_life", ""),
+    ({"unit": "bq"}, "effective_half_life", "physical"),
     ({"injected_activity": "7.4"}, "injected_activity", "7.4GBq"),
     ({"histories": 1000}, "histories", "kernel"),
     ({"density": np.ones((3, 3))}, "density", "three dimensions"),

@@ -80,6 +80,22 @@ WRONG: list[tuple[str, Callable[[dosegrid.Client, Any], Any], str, str]] = [
         "activity",
         "complex",
     ),
+    ("a switch in words", lambda c, a: c.compute(**a, **QUICK, strict="no"), "strict", "True or False"),
+    (
+        "an activity at one moment",
+        lambda c, a: c.compute(**a, nuclide="Lu-177", unit="bq"),
+        "effective_half_life",
+        "physical",
+    ),
+    (
+        "a name that is no text",
+        lambda c, a: c.compute(**a, **QUICK, label_names={1: "a\udc80"}),
+        "label_names[1]",
+        "cannot be",
+    ),
+    ("an array of two axes", lambda c, a: dosegrid.Volume.of_array([[1.0]], (4, 4, 4), "xyz"), "array", "dimensions"),
+    ("an array like another", lambda c, a: dosegrid.Volume.like(np.ones((2, 2, 2)), volume(a)), "array", "the image"),
+    ("like an array", lambda c, a: dosegrid.Volume.like(a["activity"], a["activity"]), "image", "axes"),
     ("axes that are swapped", lambda c, a: c.compute(**{**a, "axes": "yxz"}, **QUICK), "activity", "zyx"),
     ("not a number", lambda c, a: c.compute(**{**a, "activity": a["activity"] * np.nan}, **QUICK), "activity", "nan"),
 ]

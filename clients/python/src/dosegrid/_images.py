@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import pathlib
 import warnings
 from dataclasses import dataclass
-from typing import Any, Callable, Literal, Optional, Union
+from typing import Any, Callable, Iterator, Literal, Optional, Union
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ._errors import FieldError, of_fields
 from ._geometry import LPS_RAS, Grid, Spacing
 
 #: The order of an array's indices.
@@ -53,41 +55,26 @@ class Volume:
         :param axes: `"xyz"` or `"zyx"`: what the first, second and third index of the array are. There is no default:
             an array in the other order gives a plausible wrong dose
         :param affine_mm: 4×4, from voxel indices (x, y, z) to patient coordinates (RAS); in place of `spacing_mm`
-        :raises BadImage: if the array or its geometry cannot be used
+        :raises InvalidRequest: if the array or its geometry cannot be used
         """
-        values = _three_dimensional(_array(array))
-        missing = [] if axes in ("xyz", "zyx") else ['axes="xyz" or axes="zyx"']
-        if spacing_mm is None and affine_mm is None:
-            missing.append("spacing_mm=(x, y, z) or affine_mm")
-        if missing:
-            raise BadImage(f"is an array, which does not say how it lies: give {' and '.join(missing)}")
-        values = values if axes == "xyz" else values.transpose(2, 1, 0)
-        if affine_mm is None:
-            grid = _spaced(values.shape, spacing_mm)
-        else:
-            try:
-                grid = Grid.of_affine(values.shape, matrix_of(affine_mm))
-            except BadImage as fault:
-                raise BadImage(f"has an affine_mm that {fault}") from None
-            if spacing_mm is not None:
-                given = _spaced(values.shape, spacing_mm).spacing_mm
-                if not np.allclose(given, grid.spacing_mm, rtol=_SAME_SPACING, atol=0.0):
-                    raise BadImage(f"has spacing_mm {given}, and an affine_mm of {grid.spacing_mm}")
-        return Volume(values, grid, axes or "xyz")
+        with _named("array"):
+            return _of_array(array, spacing_mm, axes, affine_mm)
 
     @staticmethod
     def like(array: Any, image: Any) -> Volume:
         """An array that lies as an image does, and is indexed as that one's array is.
 
         :param image: a SimpleITK or nibabel image, a file, or another volume
-        :raises BadImage: if their shapes differ
+        :raises InvalidRequest: if their shapes differ
         """
-        model = volume_of(image)
-        values = _three_dimensional(_array(array))
-        values = values if model.axes == "xyz" else values.transpose(2, 1, 0)
-        if values.shape != model.grid.shape:
-            raise BadImage(f"has {values.shape} voxels along x, y and z, and the image {model.grid.shape}")
-        return Volume(values, model.grid, model.axes)
+        with _named("image"):
+            model = volume_of(image)
+        with _named("array"):
+            values = _three_dimensional(_array(array))
+            values = values if model.axes == "xyz" else values.transpose(2, 1, 0)
+            if values.shape != model.grid.shape:
+                raise BadImage(f"has {values.shape} voxels along x, y and z, and the image {model.grid.shape}")
+            return Volume(values, model.grid, model.axes)
 
     def numbers(self) -> NDArray[Any]:
         """The values in the caller's axes, with slope and intercept."""
@@ -95,6 +82,41 @@ class Volume:
         if (self.slope, self.intercept) == (1.0, 0.0):
             return values
         return values * self.slope + self.intercept
+
+
+@contextlib.contextmanager
+def _named(argument: str) -> Iterator[None]:
+    """Says of which argument a fault is."""
+    try:
+        yield
+    except BadImage as fault:
+        raise of_fields([FieldError(argument, str(fault))]) from None
+
+
+def _of_array(array: Any, spacing_mm: Optional[Spacing], axes: Optional[Axes], affine_mm: Any = None) -> Volume:
+    """See `Volume.of_array`.
+
+    :raises BadImage: if the array or its geometry cannot be used
+    """
+    values = _three_dimensional(_array(array))
+    missing = [] if axes in ("xyz", "zyx") else ['axes="xyz" or axes="zyx"']
+    if spacing_mm is None and affine_mm is None:
+        missing.append("spacing_mm=(x, y, z) or affine_mm")
+    if missing:
+        raise BadImage(f"is an array, which does not say how it lies: give {' and '.join(missing)}")
+    values = values if axes == "xyz" else values.transpose(2, 1, 0)
+    if affine_mm is None:
+        grid = _spaced(values.shape, spacing_mm)
+    else:
+        try:
+            grid = Grid.of_affine(values.shape, matrix_of(affine_mm))
+        except BadImage as fault:
+            raise BadImage(f"has an affine_mm that {fault}") from None
+        if spacing_mm is not None:
+            given = _spaced(values.shape, spacing_mm).spacing_mm
+            if not np.allclose(given, grid.spacing_mm, rtol=_SAME_SPACING, atol=0.0):
+                raise BadImage(f"has spacing_mm {given}, and an affine_mm of {grid.spacing_mm}")
+    return Volume(values, grid, axes or "xyz")
 
 
 #: What is taken as a volume.
@@ -163,7 +185,7 @@ def volume_of(image: ImageLike, spacing_mm: Optional[Spacing] = None, axes: Opti
     :raises OSError: if its file cannot be read
     """
     read = _reader(image)
-    return read(image) if read is not None else Volume.of_array(image, spacing_mm, axes)
+    return read(image) if read is not None else _of_array(image, spacing_mm, axes)
 
 
 def is_plain_array(image: ImageLike) -> bool:
@@ -315,8 +337,14 @@ def needed(package: str, what: str) -> Any:
 
 
 def to_sitk(values: NDArray[Any], grid: Grid) -> Any:
-    """A SimpleITK image of an array indexed [x, y, z]."""
+    """A SimpleITK image of an array indexed [x, y, z]. It always lies somewhere, which is told where nobody said it."""
     SimpleITK = needed("SimpleITK", "a SimpleITK image")
+    if grid.affine_mm is None:
+        warnings.warn(
+            "nobody said where these voxels lie in the patient: the image has its first one at the origin, x to the "
+            "right, y to the front and z to the head; dosegrid.Volume.like(array, image) takes the place of an image",
+            stacklevel=3,
+        )
     image: Any = SimpleITK.GetImageFromArray(np.ascontiguousarray(values.transpose(2, 1, 0)))
     affine = LPS_RAS @ grid.matrix
     image.SetSpacing(grid.spacing_mm)
@@ -326,8 +354,11 @@ def to_sitk(values: NDArray[Any], grid: Grid) -> Any:
 
 
 def to_nibabel(values: NDArray[Any], grid: Grid) -> Any:
-    """A NIfTI image of an array indexed [x, y, z]."""
-    image = needed("nibabel", "an image of nibabel").Nifti1Image(values, grid.matrix)
+    """A NIfTI image of an array indexed [x, y, z]. Its form codes are 0 where nobody said where it lies."""
+    place = None if grid.affine_mm is None else grid.matrix
+    image = needed("nibabel", "an image of nibabel").Nifti1Image(values, place)
+    if place is None:
+        image.header.set_zooms(grid.spacing_mm)
     image.header.set_xyzt_units("mm")
     return image
 
