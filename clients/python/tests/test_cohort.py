@@ -19,6 +19,7 @@ from conftest import children
 from test_server import is_running
 
 import dosegrid
+from dosegrid import _cohort
 
 #: A study in a second, and one that does not end by itself.
 QUICK, ENDLESS = "--method local", "--histories 1e11"
@@ -163,3 +164,43 @@ def test_it_ends_with_its_parent(study: pathlib.Path, tmp_path: pathlib.Path) ->
     while any(map(is_running, running)) and time.monotonic() < end:
         time.sleep(0.05)
     assert not [pid for pid in running if is_running(pid)]
+
+
+class Frame:
+    """What a data frame with gaps gives: whole numbers are real ones there, and NA is unlike nothing."""
+
+    def to_dict(self, how: str) -> list[dict[str, Any]]:
+        class NAType:
+            def __ne__(self, other: object) -> Any:
+                return self
+
+            def __bool__(self) -> bool:
+                raise TypeError("boolean value of NA is ambiguous")
+
+        assert how == "records"
+        first = {"study": "a", "patient": 4711.0, "cycle": 2.0, "administered_mbq": 7412.5, "centre": NAType()}
+        return [first, {**first, "patient": math.nan, "cycle": math.nan}]
+
+
+def test_a_frame_with_gaps_keeps_its_numbers(tmp_path: pathlib.Path) -> None:
+    path, _, is_of_rows = _cohort._files(Frame(), None, False, tmp_path)
+    assert is_of_rows and pathlib.Path(path).read_text().splitlines() == [
+        "study,patient,cycle,administered_mbq,centre",
+        "a,4711,2,7412.5,",
+        "a,,,7412.5,",
+    ]
+
+
+@pytest.mark.parametrize(
+    "manifest, fields",
+    [
+        ({"study": "a"}, ["manifest"]),
+        (5, ["manifest"]),
+        ([{"study": "a"}, "b"], ["manifest[1]"]),
+        ([{"study": "a", "options": ["--method", "local"]}], ["manifest[0].options"]),
+    ],
+)
+def test_what_is_no_manifest_is_named(manifest: Any, fields: list[str], tmp_path: pathlib.Path) -> None:
+    with pytest.raises(dosegrid.InvalidRequest) as caught:
+        dosegrid.cohort(manifest, tmp_path / "out")
+    assert [fault.field for fault in caught.value.fields] == fields and not (tmp_path / "out").exists()

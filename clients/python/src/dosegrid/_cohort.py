@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional, Sequence, Union
+from typing import Any, Iterable, Mapping, Optional, Sequence, Union
 
 from . import _cohort_run, _errors, _progress
 from ._calls import Cancel
@@ -88,10 +88,38 @@ def _table(path: pathlib.Path) -> list[dict[str, Any]]:
 
 
 def _cell(value: Any) -> str:
-    """A value as it stands in a manifest; what is missing is empty, NaN of data frames too."""
-    if value is None or value != value:
+    """A value as it stands in a manifest; what is missing is empty, NaN and NA of data frames too."""
+    # NA is not unlike itself: it does not say whether it is, nor is it true or false.
+    if value is None or type(value).__name__ == "NAType" or value != value:
         return ""
+    # A column of whole numbers in which one is missing holds real ones: patient 7 is not patient 7.0.
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _checked(manifest: Any) -> list[Mapping[str, Any]]:
+    """The rows of a manifest.
+
+    :raises InvalidRequest: names those that are none
+    """
+    if isinstance(manifest, Mapping) or not isinstance(manifest, Iterable):
+        reason = f"is a file, a data frame, or a list of a mapping for each study; got {type(manifest).__name__}"
+        raise _errors.of_fields([_errors.FieldError("manifest", reason)])
+    rows = list(manifest)
+    faults = [
+        _errors.FieldError(f"manifest[{index}]", f"is a mapping of columns to values, got {type(row).__name__}")
+        for index, row in enumerate(rows)
+        if not isinstance(row, Mapping)
+    ]
+    for index, row in enumerate(rows):
+        for name, value in row.items() if isinstance(row, Mapping) else ():
+            if isinstance(value, (list, tuple, Mapping)):
+                reason = f'is one text, such as "--method kernel" of options; got {type(value).__name__}'
+                faults.append(_errors.FieldError(f"manifest[{index}].{name}", reason))
+    if faults:
+        raise _errors.of_fields(faults)
+    return rows
 
 
 def _write_manifest(rows: Sequence[Mapping[str, Any]], is_of_folders: bool, path: pathlib.Path) -> None:
@@ -131,7 +159,7 @@ def _files(
         tissues = folder / "tissues.toml"
     if isinstance(manifest, (str, os.PathLike)):
         return manifest, tissues, False
-    rows = manifest.to_dict("records") if hasattr(manifest, "to_dict") else list(manifest)
+    rows = _checked(manifest.to_dict("records") if hasattr(manifest, "to_dict") else manifest)
     _write_manifest(rows, is_of_folders, folder / "manifest.csv")
     return folder / "manifest.csv", tissues, True
 
