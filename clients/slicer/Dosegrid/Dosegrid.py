@@ -40,11 +40,11 @@ class Dosegrid(ScriptedLoadableModule):
 
 
 class Run:
-    """A computation on its thread."""
+    """A computation, or the test of a connection, on its thread."""
 
     def __init__(self, cancel):
         self.cancel = cancel
-        #: ("progress", Progress), then one of ("done", Result) and ("failed", exception).
+        #: ("progress", Progress), then one of ("done", Result), ("tested", text) and ("failed", exception).
         self.news = queue.Queue()
 
 
@@ -64,45 +64,71 @@ class DosegridLogic(ScriptedLoadableModuleLogic):
         return dosegrid.Client(server or None, token=token or None)
 
     def test_connection(self, server=None, token=None):
-        """What is there, or why there is nothing, in a line."""
-        try:
-            with self.client(server, token) as client:
+        """Begins to ask what is there, and comes back at once: a server may take long to answer, or to start.
+
+        :raises ImportError: if the package cannot be installed
+        """
+        client = self.client(server, token)
+        run = Run(None)
+
+        def work():
+            try:
                 info = client.info(timeout=20)
-                return True, f"version {info['version']} computes on {info['device']['name']}"
-        except Exception as error:  # noqa: BLE001  (whatever it is, a person reads it)
-            return False, str(error)
+                run.news.put(("tested", f"version {info['version']} computes on {info['device']['name']}"))
+            except Exception as error:  # noqa: BLE001  (whatever it is, a person reads it)
+                run.news.put(("tested", f"No connection: {error}"))
+            finally:
+                client.close()
+
+        threading.Thread(target=work, daemon=True).start()
+        return run
 
     def volume(self, node):
-        """A volume of the scene, at its place in the patient."""
+        """A volume of the scene, at its place in the patient.
+
+        :raises ValueError: if a transform moves it in the scene, which its own matrix does not know
+        """
         import vtk
 
         import dosegrid
 
+        refuse_transformed(node)
         matrix = vtk.vtkMatrix4x4()
         node.GetIJKToRASMatrix(matrix)
         affine = [[matrix.GetElement(row, column) for column in range(4)] for row in range(4)]
         return dosegrid.Volume.of_array(slicer.util.arrayFromVolume(node), affine_mm=affine, axes="zyx")
 
     def labels(self, node, like):
-        """Organs of a segmentation on the voxels of a volume, with their names; or a label map as it is."""
+        """Organs of a segmentation on the voxels of a volume, or a label map as it is: arguments of `compute`, and
+        names by label.
+        """
         if not node.IsA("vtkMRMLSegmentationNode"):
-            return self.volume(node), {}
+            return {"labels": self.volume(node)}, {}
         import numpy
 
         import dosegrid
 
+        refuse_transformed(node)
         segmentation = node.GetSegmentation()
-        labels, names = None, {}
+        place = self.volume(like)
+        masks, names = {}, {}
+        taken, is_shared = numpy.zeros(place.grid.shape[::-1], bool), False
         for number in range(segmentation.GetNumberOfSegments()):
             identifier = segmentation.GetNthSegmentID(number)
-            mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, identifier, like)
-            if labels is None:
-                labels = numpy.zeros(mask.shape, numpy.uint16)
-            labels[mask > 0] = number + 1
+            mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, identifier, like) > 0
+            is_shared = is_shared or bool((taken & mask).any())
+            taken |= mask
+            masks[number + 1] = mask
             names[number + 1] = segmentation.GetNthSegment(number).GetName()
-        if labels is None:
+        if not masks:
             raise ValueError("the segmentation has no segments")
-        return dosegrid.Volume.like(labels, self.volume(like)), names
+        if is_shared:
+            # A voxel has one label. Segments that share voxels go each in a mask, so that none loses any.
+            return {"organs": {label: dosegrid.Volume.like(mask, place) for label, mask in masks.items()}}, names
+        labels = numpy.zeros(place.grid.shape[::-1], numpy.uint16)
+        for label, mask in masks.items():
+            labels[mask] = label
+        return {"labels": dosegrid.Volume.like(labels, place)}, names
 
     def options(self, activity, ct, organs, chosen):
         """The arguments of `compute`; a chosen text that is empty is left out.
@@ -113,7 +139,8 @@ class DosegridLogic(ScriptedLoadableModuleLogic):
         options["ct"] = self.volume(ct)
         options["dose_grid"] = "activity"
         if organs is not None:
-            options["labels"], names = self.labels(organs, activity)
+            found, names = self.labels(organs, activity)
+            options.update(found)
             if names:
                 options["label_names"] = names
         return self.volume(activity), options
@@ -184,6 +211,18 @@ class DosegridLogic(ScriptedLoadableModuleLogic):
         return model
 
 
+def refuse_transformed(node):
+    """Refuses what a transform of the scene moves: its dose would lie elsewhere than what is seen.
+
+    :raises ValueError: says what to do
+    """
+    if node.GetParentTransformNode() is not None:
+        raise ValueError(
+            f"{node.GetName()} is under the transform {node.GetParentTransformNode().GetName()}: harden it first "
+            "(Data, a right click on its transform, Harden transform)"
+        )
+
+
 def describe(error):
     """What a person reads of an error: a line for each fault."""
     fields = getattr(error, "fields", ())
@@ -198,7 +237,7 @@ class DosegridWidget(ScriptedLoadableModuleWidget):
 
         ScriptedLoadableModuleWidget.setup(self)
         self.logic = DosegridLogic()
-        self.run = None
+        self.run = self.background = None
         form = qt.QFormLayout()
         self.activity = self._volumes(["vtkMRMLScalarVolumeNode"], False)
         self.ct = self._volumes(["vtkMRMLScalarVolumeNode"], False)
@@ -250,12 +289,22 @@ class DosegridWidget(ScriptedLoadableModuleWidget):
 
     def enable(self):
         """A run is cancelled, or begun: never both."""
+        self.test.setEnabled(self.run is None)
         self.compute.setEnabled(self.run is None)
-        self.cancel.setEnabled(self.run is not None)
+        self.cancel.setEnabled(self.run is not None and self.run.cancel is not None)
 
     def onTest(self):
-        is_there, said = self.logic.test_connection(self.server.text, self.token.text)
-        self.said.setText(said if is_there else f"No connection: {said}")
+        try:
+            self.begin(self.logic.test_connection(self.server.text, self.token.text), "asking …")
+        except Exception as error:  # noqa: BLE001  (the panel says what it is)
+            self.said.setText(f"No connection: {describe(error)}")
+
+    def begin(self, run, said):
+        """Listens to a thread."""
+        self.run = run
+        self.said.setText(said)
+        self.timer.start()
+        self.enable()
 
     def onCompute(self):
         activity, ct = self.activity.currentNode(), self.ct.currentNode()
@@ -272,16 +321,13 @@ class DosegridWidget(ScriptedLoadableModuleWidget):
         try:
             client = self.logic.client(self.server.text, self.token.text)
             volume, options = self.logic.options(activity, ct, self.organs.currentNode(), chosen)
-            self.run = self.logic.start(client, volume, options)
+            self.background = ct
+            self.begin(self.logic.start(client, volume, options), "begun")
         except Exception as error:  # noqa: BLE001  (the panel says what it is)
             self.said.setText(describe(error))
-            return
-        self.said.setText("begun")
-        self.timer.start()
-        self.enable()
 
     def onCancel(self):
-        if self.run is not None:
+        if self.run is not None and self.run.cancel is not None:
             self.run.cancel.cancel()
 
     def onNews(self):
@@ -300,13 +346,19 @@ class DosegridWidget(ScriptedLoadableModuleWidget):
             self.enable()
             if kind == "failed":
                 self.said.setText(describe(what))
+            elif kind == "tested":
+                self.said.setText(what)
             else:
-                self.logic.show(what, self.ct.currentNode())
+                # The CT that it was computed with: another may have been chosen since.
+                self.logic.show(what, self.background)
                 lines = [f"{organ.name}: {organ.mean_by_mass_gy:.4g} Gy" for organ in _with_dose(what)]
                 self.said.setText("\n".join([*lines, *map(str, what.warnings), DISCLAIMER]))
 
     def cleanup(self):
         self.onCancel()
+        # The panel goes: nothing may be shown in it any more.
+        self.timer.stop()
+        self.run = None
 
 
 def _with_dose(result):

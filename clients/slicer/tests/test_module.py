@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pathlib
+import socket
 import sys
 import time
 import types
@@ -52,6 +53,13 @@ class Node(Recorder):
     def __init__(self, kind: str, array: Any = None, affine: Any = AFFINE) -> None:
         super().__init__()
         self.kind, self.array, self.matrix = kind, array, Matrix(affine)
+        self.name, self.parent = "volume", None
+
+    def GetName(self) -> str:
+        return self.name
+
+    def GetParentTransformNode(self) -> Any:
+        return self.parent
 
     def IsA(self, kind: str) -> bool:
         return self.kind == kind
@@ -109,7 +117,8 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     )
     bases: Any = types.ModuleType("slicer.ScriptedLoadableModule")
     for name in "", "Widget", "Logic":
-        setattr(bases, f"ScriptedLoadableModule{name}", type(f"Base{name}", (), {"__init__": lambda self, *_: None}))
+        base = {"__init__": lambda self, *_: None, "setup": lambda self: None}
+        setattr(bases, f"ScriptedLoadableModule{name}", type(f"Base{name}", (), base))
     vtk: Any = types.ModuleType("vtk")
     vtk.vtkMatrix4x4 = Matrix
     vtk.vtkFlyingEdges3D = vtk.vtkTransform = vtk.vtkTransformPolyDataFilter = Recorder
@@ -179,10 +188,97 @@ def test_faults_and_cancellation_are_told(scene: Any, volumes: Any, server: str)
 
 def test_a_connection_is_tested_with_the_reason(scene: Any, server: str) -> None:
     logic = scene.module.DosegridLogic()
-    is_there, said = logic.test_connection(server)
-    assert is_there and "computes on" in said
-    is_there, said = logic.test_connection("127.0.0.1:1")
-    assert not is_there and "no server listens" in said
+    for address, words in (server, "computes on"), ("127.0.0.1:1", "No connection: no server listens"):
+        kind, said, _ = outcome(logic.test_connection(address))
+        assert kind == "tested" and words in said
+
+
+def test_segments_that_overlap_keep_all_their_voxels(scene: Any, volumes: Any, server: str) -> None:
+    activity, ct, hot = volumes
+    logic = scene.module.DosegridLogic()
+    organs = Segmentation({"hot": hot.astype(np.uint8), "body": np.ones(hot.shape, np.uint8)})
+    volume, options = logic.options(activity, ct, organs, CHOSEN)
+    kind, result, _ = outcome(logic.start(logic.client(server), volume, options))
+    assert kind == "done", result
+    assert (result.organs["Hot"].voxels, result.organs["Body"].voxels) == (hot.sum(), hot.size)
+
+
+def test_what_a_transform_moves_is_refused(scene: Any, volumes: Any) -> None:
+    activity, ct, hot = volumes
+    logic = scene.module.DosegridLogic()
+    organs = Segmentation({"hot": hot.astype(np.uint8)})
+    for node in activity, ct, organs:
+        node.parent = types.SimpleNamespace(GetName=lambda: "registration")
+        with pytest.raises(ValueError, match="under the transform registration: harden it"):
+            logic.options(activity, ct, organs, CHOSEN)
+        node.parent = None
+    logic.options(activity, ct, organs, CHOSEN)
+
+
+class Field(Recorder):
+    """Any element of a panel."""
+
+    currentText = text = ""
+
+    def __init__(self, *_: Any) -> None:
+        super().__init__()
+        self.node: Any = None
+        for name in "clicked", "timeout":
+            setattr(self, name, Recorder())
+
+    def currentNode(self) -> Any:
+        return self.node
+
+
+@pytest.fixture
+def panel(scene: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The panel, with elements that only remember what was done to them."""
+    qt: Any = types.ModuleType("qt")
+    for name in "QFormLayout QComboBox QLineEdit QPushButton QProgressBar QLabel QTimer".split():
+        setattr(qt, name, type(name, (Field,), {"Password": 2}))
+    monkeypatch.setitem(sys.modules, "qt", qt)
+    scene.qMRMLNodeComboBox = Field
+    scene.module.DosegridWidget.layout = Recorder()
+    made = scene.module.DosegridWidget(None)
+    made.setup()
+    return made
+
+
+def said_in_the_end(panel: Any) -> str:
+    end = time.monotonic() + PATIENCE_S
+    while panel.run is not None and time.monotonic() < end:
+        panel.onNews()
+        time.sleep(0.01)
+    assert panel.run is None
+    return str(panel.said.calls["setText"][0])
+
+
+def test_the_panel_does_not_wait_for_a_connection(panel: Any, server: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        panel.server.text = f"127.0.0.1:{deaf.getsockname()[1]}"
+        began = time.monotonic()
+        panel.onTest()
+        assert time.monotonic() - began < 1.0 and panel.test.calls["setEnabled"] == (False,)
+        panel.cleanup()
+    assert panel.run is None and "stop" in panel.timer.calls
+    panel.server.text = server
+    panel.onTest()
+    assert "computes on" in said_in_the_end(panel) and panel.test.calls["setEnabled"] == (True,)
+
+
+def test_the_panel_shows_the_dose_over_the_ct_that_it_was_computed_with(
+    scene: Any, panel: Any, volumes: Any, server: str
+) -> None:
+    activity, ct, _ = volumes
+    panel.server.text = server
+    panel.activity.node, panel.ct.node = activity, ct
+    for field, text in (panel.unit, "bq-per-ml"), (panel.method, "kernel"):
+        field.currentText = text
+    panel.nuclide.text, panel.half_life.text = "Lu-177", "50h"
+    panel.onCompute()
+    panel.ct.node = Node("vtkMRMLScalarVolumeNode", ct.array)
+    said = said_in_the_end(panel)
+    assert "A research tool" in said and scene.layers["background"] is ct
 
 
 def test_the_package_is_installed_on_use(scene: Any, monkeypatch: pytest.MonkeyPatch) -> None:
