@@ -216,6 +216,32 @@ def test_every_long_call_ends_with_its_caller(stand: Any, name: str) -> None:
     asyncio.run(task())
 
 
+@pytest.mark.parametrize("is_connected", [False, True])
+def test_closing_a_client_ends_what_waits(stand: Any, is_connected: bool) -> None:
+    work = Endless()
+    server = stand(ListDevices=work, **({} if is_connected else {"GetServerInfo": work}))
+    client = dosegrid.Client(f"127.0.0.1:{server.port}", connect_timeout=PATIENCE_S)
+    found: list[Any] = []
+
+    def call() -> None:
+        try:
+            client.devices()
+        except dosegrid.DosegridError as error:
+            found.append(error)
+
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    assert work.begun.wait(PATIENCE_S)
+    began = time.monotonic()
+    client.close()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert time.monotonic() - began < PATIENCE_S / 3
+    assert [type(error) for error in found] == 2 * [dosegrid.Unavailable]
+    assert all("the client is closed: make another" in str(error) for error in found), found
+
+
 def test_a_client_of_tasks_is_closed_however_many_wait(stand: Any) -> None:
     work = Endless()
     server = stand(ListDevices=work)

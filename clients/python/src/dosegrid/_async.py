@@ -10,7 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, Sequence, TypeVar, Union
 
 from . import _address, _clinic, _core, _integrals, _job_calls, _kernel, _merge, _resample, _result, _stored
-from ._calls import Cancel
+from ._calls import CLOSED, Cancel
 from ._client import core, goes_nowhere
 from ._errors import FieldError, Unavailable, of_fields
 from ._geometry import Grid
@@ -60,7 +60,7 @@ class _Threads:
 
     async def run(self, call: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
         if self.is_closed:
-            raise Unavailable(_core.CLOSED)
+            raise Unavailable(CLOSED)
         return await asyncio.get_running_loop().run_in_executor(
             self._pool, functools.partial(call, *arguments, **named)
         )

@@ -15,6 +15,8 @@ from . import _errors, _wire
 from ._address import Access
 
 _T = TypeVar("_T")
+#: What is said of a client that was closed.
+CLOSED = "the client is closed: make another one, or keep this one open until its last call has ended"
 #: Pauses between two tries: the first, and the longest, in s.
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 5.0
 #: A longer time than this is for ever, in s: gRPC takes what it cannot count for a deadline that has passed.
@@ -134,10 +136,15 @@ class Connection:
         self._retries = retries
         self._on_lost = on_lost
         self._channel = access.channel()
+        self._is_closed_by_caller = False
         self._callables: dict[str, Any] = {}
 
-    def close(self) -> None:
-        """Ends all calls."""
+    def close(self, by_caller: bool = False) -> None:
+        """Ends all calls.
+
+        :param by_caller: who is told so
+        """
+        self._is_closed_by_caller = self._is_closed_by_caller or by_caller
         self._channel.close()
 
     def _callable(self, method: _wire.Method) -> Any:
@@ -169,7 +176,7 @@ class Connection:
                 source, timeout=deadline.left_s(), metadata=self.access.metadata(request_id), wait_for_ready=False
             )
         except ValueError:
-            raise _errors.Unavailable("the client is closed", request_id=request_id) from None
+            raise _errors.Unavailable(CLOSED, request_id=request_id) from None
         source.call = call
         if cancel is not None:
             cancel._begin(call)
@@ -179,6 +186,8 @@ class Connection:
         except grpc.RpcError as error:
             if source.error is not None:
                 raise source.error from None
+            if self._is_closed_by_caller and not (cancel is not None and cancel.cancelled):
+                raise _errors.Unavailable(CLOSED, request_id=request_id) from error
             failed = _errors.from_rpc(
                 call,
                 address=self.access.target,

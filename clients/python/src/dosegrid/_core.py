@@ -9,15 +9,13 @@ from typing import Any, Mapping, Optional
 
 from . import _errors, _progress, _request, _result, _wire
 from ._address import Access
-from ._calls import Cancel, Connection, Deadline, Source, check_cancel, is_idle, only
+from ._calls import CLOSED, Cancel, Connection, Deadline, Source, check_cancel, is_idle, only
 from ._gather import Gather
 from ._images import ImageLike
 from ._plain import plain
 from ._server import LocalServer
 from ._version import __version__
 
-#: What is said of a client that was closed.
-CLOSED = "the client is closed: make another one, or keep this one open until its last call has ended"
 #: How often a call that waits for the connection looks whether it still has to, in s.
 _TURN_S = 0.05
 #: Longest wait for the end of a server that does not answer any more, in s.
@@ -38,6 +36,8 @@ class Core:
         self._retries = retries
         self._lock = threading.Lock()
         self._connection: Optional[Connection] = None
+        #: One that waits for its server's first answer.
+        self._coming: Optional[Connection] = None
         self._is_closed = False
         self.server: Optional[LocalServer] = None
         #: The volumes of a result by their role.
@@ -70,12 +70,13 @@ class Core:
         if access is None:
             from ._address import access as read
 
-            self.server = LocalServer(self._device, look=functools.partial(deadline.check, cancel))
+            self.server = LocalServer(self._device, look=functools.partial(self._look, deadline, cancel))
             access = read(self.server.address, tls=False)
-        connection = Connection(access, self._retries, self._lost)
+        connection = self._coming = Connection(access, self._retries, self._lost)
         left = deadline.left_s()
         wait = self._connect_timeout if left is None else min(self._connect_timeout, left)
         try:
+            self._look(deadline, cancel)
             method = _wire.method("DoseService", "GetServerInfo")
             answers: list[Any] = []
             source = Source([method.request().SerializeToString()])
@@ -91,7 +92,15 @@ class Core:
         except BaseException:
             connection.close()
             raise
+        finally:
+            self._coming = None
         return connection
+
+    def _look(self, deadline: Deadline, cancel: Optional[Cancel]) -> None:
+        """Ends a wait for a server that has no use any more."""
+        if self._is_closed:
+            raise _errors.Unavailable(CLOSED)
+        deadline.check(cancel)
 
     @staticmethod
     def _compare(version: str, access: Access) -> None:
@@ -118,8 +127,12 @@ class Core:
 
     def close(self) -> None:
         """Ends all calls, and the server that was started for them."""
+        self._is_closed = True
+        # Who connects has the lock, for as long as a server may take to answer.
+        for connection in self._coming, self._connection:
+            if connection is not None:
+                connection.close(by_caller=True)
         with self._lock:
-            self._is_closed = True
             self._disconnect()
 
     def ask(

@@ -198,6 +198,8 @@ def from_status(
         kind = Timeout if deadline_passed else Unavailable
     if cancelled_here and code in ("CANCELLED", "UNAVAILABLE", "DEADLINE_EXCEEDED"):
         kind = Cancelled
+        # The words of gRPC are about "application"; those of a server say more.
+        said = "cancelled by the caller" if said.startswith("Locally cancelled") else said
     more: dict[str, Any] = {"fields": details.fields} if issubclass(kind, InvalidRequest) else {}
     return kind(
         _advice(code, details.reason, said, address, tls),
