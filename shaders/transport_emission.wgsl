@@ -2,14 +2,13 @@
 // In: source, emissions, medium, tables. Out: queues, tally, accounts.
 #import transport
 #import counters
-#import random
-#import sampling
 #import wide
 #import score
 #import queue
 #import history
 #import charged
 #import source
+#import sequence
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -46,9 +45,9 @@ fn emit_slot(history: vec2<u32>, group: u32, rank: u32, number: u32, walk: ptr<f
     let shift = shift_of(group);
     let energy_mev = slot_energy_mev(slot, slot_place(slot, rank, shift));
     if energy_mev < 0.0 { return false; }
-    var decay_stream = start_stream(history_key(history), DECAY_STREAM, 0u);
-    let at = decay(rank, shift, &decay_stream);
-    let track = Track(history, DECAY_STREAM + 1u + number, 0u, slot.kind, energy_mev, slot.weight, 0.0, 0.0, at);
+    let digits = further_digits(rank);
+    let at = decay(rank, digits, shift);
+    let track = Track(history, number, 0u, slot.kind, energy_mev, slot.weight, 0.0, 0.0, at);
     *walk = follow(track, 1u, params.photons_per_charged);
     var stream = stream_of(track);
     var score = score_of(history);
@@ -56,7 +55,7 @@ fn emit_slot(history: vec2<u32>, group: u32, rank: u32, number: u32, walk: ptr<f
     score_emission(&score, slot.weight * (energy_mev + annihilation_mev));
     var is_on_its_way = true;
     if slot.kind != PHOTON && is_stopped(walk, &stream, &score, outlook_here(walk)) { is_on_its_way = false; }
-    if is_on_its_way { walk.track.at.direction = isotropic(&stream); }
+    if is_on_its_way { walk.track.at.direction = emitted_direction(at.direction, digits, turn_of(group, number)); }
     walk.track.drawn = stream.drawn;
     add_accounts(score, stream.exhausted);
     return is_on_its_way;

@@ -151,18 +151,22 @@ fn twin_absorption(c: Case, stream: ptr<function, Stream>) -> Outcome {
 }
 
 fn twin_source(c: Case, stream: ptr<function, Stream>) -> Outcome {
-    let shift = Shift(c.key.xy, c.key.z, c.key.w);
+    let shift = Shift(c.key.xy, c.key.z, c.key.w, c.key.wzyx);
     let slot = slot_at(c.material);
     let energy_mev = slot_energy_mev(slot, slot_place(slot, c.id, shift));
     let source = source_voxel(activity_place(c.id, shift.place));
-    let at = decay(c.id, shift, stream);
+    let digits = further_digits(c.id);
+    let at = decay(c.id, digits, shift);
+    let goes = emitted_direction(at.direction, digits, c.key.yxwz);
     let words = vec4(source.voxel, voxel_index(at.cell), 0u, 0u);
-    return Outcome(words, vec4(energy_mev, slot.weight, source.part, 0.0), vec4(at.local_cm, 0.0));
+    return Outcome(words, vec4(energy_mev, slot.weight + source.part, goes.xy), vec4(at.local_cm, goes.z));
 }
 
 fn twin_shift(c: Case, stream: ptr<function, Stream>) -> Outcome {
     let shift = shift_of(c.id);
-    let words = vec4(shift.place, shift.charged, shift.photon);
+    var words = vec4(shift.place, shift.charged, shift.photon);
+    if (c.drawn & 1u) == 1u { words = shift.aside; }
+    if (c.drawn & 2u) == 2u { words ^= turn_of(c.id, c.material); }
     return halves(words);
 }
 

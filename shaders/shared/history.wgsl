@@ -7,9 +7,6 @@
 #import score
 #import queue
 
-// The number of the stream that draws the place of a decay. The particles that it emits have the next ones.
-const DECAY_STREAM: u32 = 0u;
-
 // A particle on its way, and where it is.
 struct Walk {
     track: Track,

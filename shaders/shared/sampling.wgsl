@@ -32,22 +32,29 @@ fn azimuth(word: u32) -> vec2<f32> {
     return sign * select(vec2(cosine, sine), vec2(sine, cosine), (word & 0x40000000u) != 0u);
 }
 
+// A place in a voxel, from 0 to 1 by axis, and a unit vector to the face that it lies under.
+struct PlaceInVoxel {
+    place: vec3<f32>,
+    to_face: vec3<f32>,
+}
+
 // A uniform place in a voxel, from 0 to 1 by axis, whose nearest face and distance from it follow from one number:
 // systematic in that number, the decays of a voxel are systematic in what decides whether they reach other voxels.
 //
 // The voxel is cut into six pyramids from its centre, one for each face. The first number, `part`, chooses the pyramid,
 // and how far the place is from the centre on the way to the face: the cubic root of a uniform number. `aside`: two
 // uniform numbers, for the other two axes.
-fn place_in_voxel(part: f32, aside: vec2<f32>) -> vec3<f32> {
+fn place_in_voxel(part: f32, aside: vec2<f32>) -> PlaceInVoxel {
     let faces = part * 6.0;
     let face = min(u32(faces), 5u);
     let reach = 0.5 * cubic_root(min(faces - f32(face), 1.0));
-    let along = select(0.5 + reach, 0.5 - reach, face % 2u == 0u);
+    let side = select(1.0, -1.0, face % 2u == 0u);
+    let along = 0.5 + side * reach;
     let uv = 0.5 + reach * (2.0 * aside - 1.0);
     let axis = face / 2u;
-    if axis == 0u { return vec3(along, uv.x, uv.y); }
-    if axis == 1u { return vec3(uv.y, along, uv.x); }
-    return vec3(uv.x, uv.y, along);
+    if axis == 0u { return PlaceInVoxel(vec3(along, uv.x, uv.y), vec3(side, 0.0, 0.0)); }
+    if axis == 1u { return PlaceInVoxel(vec3(uv.y, along, uv.x), vec3(0.0, side, 0.0)); }
+    return PlaceInVoxel(vec3(uv.x, uv.y, along), vec3(0.0, 0.0, side));
 }
 
 // Cubic root of a number from 1e-12 to 1, or of the nearest of these, by two steps of Halley's from a root of its

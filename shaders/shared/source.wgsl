@@ -24,6 +24,7 @@ struct Shift {
     place: vec2<u32>, // on the cumulative activity, in 2^-64
     charged: u32,     // in the slots of charged emissions, in 2^-32
     photon: u32,      // in the slots of photons
+    aside: vec4<u32>, // of the two numbers that say where in the voxel, aside from the way to its face
 }
 
 // A stretch of emissions of one kind, from which one number takes at most one particle.
@@ -37,8 +38,18 @@ struct Slot {
 
 // Uniform, and independent from group to group.
 fn shift_of(group: u32) -> Shift {
-    let words = threefry(history_key(vec2(group, SHIFT_MARK)), vec4(0u));
-    return Shift(words.xy, words.z, words.w);
+    let words = shift_words(group, 0u);
+    return Shift(words.xy, words.z, words.w, shift_words(group, 1u));
+}
+
+// What scrambles and what shifts the cosine and the azimuth of what a slot emits: independent from slot to slot too.
+fn turn_of(group: u32, slot: u32) -> vec4<u32> {
+    return shift_words(group, 2u + slot);
+}
+
+// Random words of a group, four at a time.
+fn shift_words(group: u32, block: u32) -> vec4<u32> {
+    return threefry(history_key(vec2(group, SHIFT_MARK)), vec4(block, 0u, 0u, 0u));
 }
 
 // A voxel with activity, and which part of its own stretch of the cumulative activity lies before a place, from 0 to 1.
@@ -65,13 +76,20 @@ fn source_voxel(at: vec2<u32>) -> SourcePlace {
     return SourcePlace(source_voxels[low], min(part, 1.0));
 }
 
-// Where the decay is: a voxel by systematic sampling, and a uniform place in it.
-fn decay(rank: u32, shift: Shift, stream: ptr<function, Stream>) -> Position {
+// Where the decay is: a voxel and a place in it, both by systematic sampling. The direction is that to the voxel's face
+// that the place lies under. `digits`: of the rank, in the further dimensions of the sequence.
+fn decay(rank: u32, digits: vec4<u32>, shift: Shift) -> Position {
     let source = source_voxel(activity_place(rank, shift.place));
-    let u = next_uniform(stream);
-    let v = next_uniform(stream);
-    let local_cm = spacing_cm() * place_in_voxel(source.part, vec2(u, v));
-    return Position(cell_of(source.voxel), local_cm, vec3(0.0, 0.0, 1.0));
+    let first = unit_interval(further_place(digits.y, shift.aside.x, shift.aside.y));
+    let second = unit_interval(further_place(digits.z, shift.aside.z, shift.aside.w));
+    let found = place_in_voxel(source.part, vec2(first, second));
+    return Position(cell_of(source.voxel), spacing_cm() * found.place, found.to_face);
+}
+
+// The direction of what is emitted at a decay: uniform, and systematic in its angle with the way to the nearest face.
+fn emitted_direction(to_face: vec3<f32>, digits: vec4<u32>, turn: vec4<u32>) -> vec3<f32> {
+    let cosine = 2.0 * unit_interval(further_place(digits.x, turn.x, turn.y)) - 1.0;
+    return turned(to_face, cosine, azimuth(further_place(digits.w, turn.z, turn.w)));
 }
 
 // A slot by its number. Device only: an element of a vector in Rust.

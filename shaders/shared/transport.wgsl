@@ -34,6 +34,7 @@ struct TransportParams {
     k_shells_first: u32,
     slots_first: u32,
     rows_first: u32,
+    digits_first: u32,
     spectra_first: u32,       // likewise, in single values
     incoherent_first: u32,
     coherent_first: u32,

@@ -1,8 +1,8 @@
 //! Where decays are: voxels in proportion to their activity, by systematic sampling.
 //!
 //! The rank of a history in its statistical group gives a place on the cumulative activity and a place among the
-//! emissions: the two dimensions of Sobol's sequence (`super::sequence`). So over any range of ranks every voxel gets
-//! its part of the decays, and its decays get all parts of the spectrum.
+//! emissions: the first two dimensions of Sobol's sequence (`super::sequence`). So over any range of ranks every voxel
+//! gets its part of the decays, and its decays get all parts of the spectrum.
 
 use super::scene::VOXELS_AT_ONCE;
 use crate::math::watch::{Interrupted, Watch};

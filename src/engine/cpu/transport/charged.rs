@@ -16,7 +16,7 @@ use super::deflection::{angular_deflection, soft_loss};
 use super::geometry::{Position, medium_of, turned};
 use super::history::{History, Track};
 use super::random::{Stream, unit_pair};
-use super::sampling::{azimuth, isotropic, next_azimuth, next_paths};
+use super::sampling::{azimuth, next_azimuth, next_paths};
 use super::score::Sink;
 use super::step::{CondensedStep, charge_table, plan_step, reach_at};
 use crate::domain::emission::Particle;
@@ -64,11 +64,11 @@ pub(crate) fn transport<S: Sink>(track: Track, history: &mut History<'_, S>) {
     walk.end();
 }
 
-/// Follows one that a decay emits. Its direction is drawn only if it moves at all.
-pub(crate) fn emit<S: Sink>(track: Track, history: &mut History<'_, S>) {
+/// Follows one that a decay emits. Its direction is asked for only if it moves at all.
+pub(crate) fn emit<S: Sink>(track: Track, direction: impl FnOnce() -> [f32; 3], history: &mut History<'_, S>) {
     let mut walk = Walk::new(track, history);
     if walk.outlook_or_stop().is_some() {
-        walk.at.direction = isotropic(&mut walk.stream);
+        walk.at.direction = direction();
         walk.run();
     }
     walk.end();

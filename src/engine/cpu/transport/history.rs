@@ -2,18 +2,16 @@
 //! Twin, by whole histories: `shaders/shared/history.wgsl`.
 
 use super::charged;
-use super::geometry::{Position, cell_of};
+use super::geometry::{Position, cell_of, turned};
 use super::photon;
-use super::random::{Stream, history_key, threefry};
-use super::sampling::{isotropic, place_in_voxel};
+use super::random::{Stream, history_key, threefry, unit_interval};
+use super::sampling::{PlaceInVoxel, azimuth, place_in_voxel};
 use super::score::Sink;
 use crate::domain::emission::Particle;
 use crate::prepare::transport::emissions::EmissionSlot;
 use crate::prepare::transport::scene::{ELECTRON_REST_MEV, Scene};
-use crate::prepare::transport::sequence;
+use crate::prepare::transport::sequence::{self, FURTHER, further_place};
 
-/// The number of the stream that draws the place of a decay. The particles that it emits have the next ones.
-const DECAY_STREAM: u32 = 0;
 /// Marks the key from which the shifts of a group are drawn. No history has so high a number.
 const SHIFT_MARK: u32 = u32::MAX;
 
@@ -37,6 +35,8 @@ pub(crate) struct History<'s, S> {
     stack: Vec<Track>,
     group: u32,
     shift: Shift,
+    /// The shift of the direction of what each slot emits.
+    turns: Vec<Turn>,
 }
 
 /// By how much a group's places are shifted.
@@ -46,13 +46,19 @@ pub(crate) struct Shift {
     pub(crate) place: u64,
     /// In the slots of the emissions, in 2⁻³²: of charged particles, of photons.
     pub(crate) emission: [u32; 2],
+    /// Of the two numbers that say where in the voxel, aside from the way to its face: each scrambles and shifts.
+    pub(crate) aside: [[u32; 2]; 2],
 }
+
+/// What scrambles and what shifts the cosine and the azimuth of a direction.
+pub(crate) type Turn = [[u32; 2]; 2];
 
 impl Shift {
     /// Uniform, and independent from group to group.
     pub(crate) fn of(seed: u64, group: u32) -> Self {
-        let [low, high, charged, photon] = threefry(history_key(seed, [group, SHIFT_MARK]), [0; 4]);
-        Self { place: u64::from(high) << 32 | u64::from(low), emission: [charged, photon] }
+        let [low, high, charged, photon] = shift_words(seed, group, 0);
+        let aside = pairs(shift_words(seed, group, 1));
+        Self { place: u64::from(high) << 32 | u64::from(low), emission: [charged, photon], aside }
     }
 
     /// The place of a rank in a slot of the emissions, in 2⁻³². Each kind is scrambled by the shift of the other, which
@@ -67,44 +73,78 @@ impl Shift {
     }
 }
 
-/// Where a decay is: a voxel by systematic sampling, and a uniform place in it.
-pub(crate) fn decay(scene: &Scene, rank: u32, shift: Shift, stream: &mut Stream) -> Position {
+/// What scrambles and shifts the direction of what a slot emits: independent from group to group and slot to slot.
+pub(crate) fn turn_of(seed: u64, group: u32, slot: u32) -> Turn {
+    pairs(shift_words(seed, group, 2 + slot))
+}
+
+/// Random words of a group, four at a time.
+fn shift_words(seed: u64, group: u32, block: u32) -> [u32; 4] {
+    threefry(history_key(seed, [group, SHIFT_MARK]), [block, 0, 0, 0])
+}
+
+fn pairs([a, b, c, d]: [u32; 4]) -> [[u32; 2]; 2] {
+    [[a, b], [c, d]]
+}
+
+/// Where a decay is: a voxel and a place in it, both by systematic sampling. The direction is that to the voxel's face
+/// that the place lies under.
+///
+/// * `digits` – of the rank, in the further dimensions of the sequence
+pub(crate) fn decay(scene: &Scene, rank: u32, digits: [u32; FURTHER], shift: Shift) -> Position {
     let (voxel, part) = scene.source.source_voxel(sequence::activity_place(rank, shift.place));
     let voxel = i32::try_from(voxel).expect("a grid that fits in memory");
-    let place = place_in_voxel(part, [stream.next_uniform(), stream.next_uniform()]);
+    let [_, first, second, _] = digits;
+    let uniform = |digits, [scramble, shift]: [u32; 2]| unit_interval(further_place(digits, scramble, shift));
+    let aside = [uniform(first, shift.aside[0]), uniform(second, shift.aside[1])];
+    let PlaceInVoxel { place, to_face } = place_in_voxel(part, aside);
     let local_cm = [0, 1, 2].map(|axis| scene.grid.spacing_cm[axis] * place[axis]);
-    Position { cell: cell_of(voxel, &scene.grid), local_cm, direction: [0.0, 0.0, 1.0] }
+    Position { cell: cell_of(voxel, &scene.grid), local_cm, direction: to_face }
+}
+
+/// The direction of what is emitted at a decay: uniform, and systematic in its angle with the way to the nearest face.
+pub(crate) fn emitted_direction(to_face: [f32; 3], digits: [u32; FURTHER], turn: Turn) -> [f32; 3] {
+    let [polar, _, _, around] = digits;
+    let place = |digits, [scramble, shift]: [u32; 2]| further_place(digits, scramble, shift);
+    let cosine = 2.0 * unit_interval(place(polar, turn[0])) - 1.0;
+    turned(to_face, cosine, azimuth(place(around, turn[1])))
 }
 
 impl<'s, S: Sink> History<'s, S> {
     pub(crate) fn new(scene: &'s Scene, group: u32, score: S) -> Self {
-        Self { scene, score, stack: Vec::new(), group, shift: Shift::of(scene.seed, group) }
+        let slots = 0..u32::try_from(scene.emissions.slots.len()).expect("a spectrum is a short table");
+        let turns = slots.map(|slot| turn_of(scene.seed, group, slot)).collect();
+        Self { scene, score, stack: Vec::new(), group, shift: Shift::of(scene.seed, group), turns }
     }
 
     /// Runs the history of this rank in the group.
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves of a word")]
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of a word, and few slots")]
     pub(crate) fn run(&mut self, rank: u32) {
         let scene = self.scene;
         let number = u64::from(rank) * u64::from(scene.groups) + u64::from(self.group);
         let key = history_key(scene.seed, [number as u32, (number >> 32) as u32]);
-        let at = decay(scene, rank, self.shift, &mut Stream::new(key, DECAY_STREAM));
-        for (number, slot) in (DECAY_STREAM + 1..).zip(&scene.emissions.slots) {
+        let digits = sequence::further_digits(rank);
+        let at = decay(scene, rank, digits, self.shift);
+        for (number, slot) in scene.emissions.slots.iter().enumerate() {
             let place = self.shift.slot_place(slot, rank);
             if let Some(energy_mev) = scene.emissions.slot_energy_mev(slot, place) {
-                let stream = Stream::new(key, number);
-                self.emit(Track { kind: slot.particle, energy_mev, weight: slot.weight, at, stream });
+                let stream = Stream::new(key, number as u32);
+                let track = Track { kind: slot.particle, energy_mev, weight: slot.weight, at, stream };
+                self.emit(track, digits, self.turns[number]);
             }
         }
     }
 
-    /// Follows an emitted particle and all that it sets free.
-    fn emit(&mut self, mut track: Track) {
+    /// Follows an emitted particle and all that it sets free. Its direction is drawn only if it moves at all.
+    fn emit(&mut self, mut track: Track, digits: [u32; FURTHER], turn: Turn) {
+        let to_face = track.at.direction;
+        let direction = || emitted_direction(to_face, digits, turn);
         let annihilation_mev = if track.kind == Particle::Positron { 2.0 * ELECTRON_REST_MEV } else { 0.0 };
         self.score.score_emission(track.weight * (track.energy_mev + annihilation_mev));
         match track.kind {
-            Particle::Electron | Particle::Positron => charged::emit(track, self),
+            Particle::Electron | Particle::Positron => charged::emit(track, direction, self),
             Particle::Photon => {
-                track.at.direction = isotropic(&mut track.stream);
+                track.at.direction = direction();
                 photon::transport(track, self);
             }
         }

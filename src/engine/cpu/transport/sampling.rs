@@ -50,6 +50,15 @@ pub(crate) fn azimuth(word: u32) -> [f32; 2] {
     [sign * x, sign * y]
 }
 
+/// A place in a voxel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct PlaceInVoxel {
+    /// From 0 to 1 by axis.
+    pub(crate) place: [f32; 3],
+    /// Unit vector to the face that it lies under.
+    pub(crate) to_face: [f32; 3],
+}
+
 /// A uniform place in a voxel, from 0 to 1 by axis, whose nearest face and distance from it follow from one number:
 /// systematic in that number, the decays of a voxel are systematic in what decides whether they reach other voxels.
 ///
@@ -60,17 +69,19 @@ pub(crate) fn azimuth(word: u32) -> [f32; 2] {
 /// * `aside` – two uniform numbers, for the other two axes
 #[inline]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 6")]
-pub(crate) fn place_in_voxel(part: f32, aside: [f32; 2]) -> [f32; 3] {
+pub(crate) fn place_in_voxel(part: f32, aside: [f32; 2]) -> PlaceInVoxel {
     let faces = part * 6.0;
     let face = (faces as u32).min(5);
     let reach = 0.5 * cubic_root((faces - face as f32).min(1.0));
-    let along = if face.is_multiple_of(2) { 0.5 - reach } else { 0.5 + reach };
+    let side = if face.is_multiple_of(2) { -1.0 } else { 1.0 };
+    let along = 0.5 + side * reach;
     let [u, v] = aside.map(|uniform| 0.5 + reach * (2.0 * uniform - 1.0));
-    match face / 2 {
-        0 => [along, u, v],
-        1 => [v, along, u],
-        _ => [u, v, along],
-    }
+    let (place, to_face) = match face / 2 {
+        0 => ([along, u, v], [side, 0.0, 0.0]),
+        1 => ([v, along, u], [0.0, side, 0.0]),
+        _ => ([u, v, along], [0.0, 0.0, side]),
+    };
+    PlaceInVoxel { place, to_face }
 }
 
 /// Cubic root of a number from 1e-12 to 1, or of the nearest of these, by two steps of Halley's from a root of its
@@ -167,7 +178,10 @@ mod tests {
         let (mut cells, mut sums) = ([0u32; 64], [0.0f64; 9]);
         for number in 0..PLACES {
             let part = (number as f32 + stream.next_uniform()) / PLACES as f32;
-            let place = place_in_voxel(part, [stream.next_uniform(), stream.next_uniform()]);
+            let aside = [stream.next_uniform(), stream.next_uniform()];
+            let PlaceInVoxel { place, to_face } = place_in_voxel(part, aside);
+            let toward: f32 = (0..3).map(|axis| to_face[axis] * (place[axis] - 0.5)).sum();
+            assert!(place.iter().all(|x| (x - 0.5).abs() <= toward + 1e-6), "{place:?} {to_face:?}");
             assert!(place.iter().all(|x| (0.0..=1.0).contains(x)), "{place:?}");
             #[expect(clippy::cast_sign_loss, reason = "from 0 to 1")]
             let [x, y, z] = place.map(|x| ((4.0 * x) as usize).min(3));
@@ -184,8 +198,8 @@ mod tests {
         assert!(cells.iter().all(|&count| count.abs_diff(10_000) < 450), "{cells:?}");
         assert!(sums.iter().all(|sum| sum.abs() / f64::from(PLACES) < 0.0016), "{sums:?}");
         // The ends of a part lie at the middle and on faces.
-        assert!(place_in_voxel(0.0, [0.1, 0.9]).iter().all(|x| (x - 0.5).abs() < 1e-4));
-        assert!(place_in_voxel(1.0, [0.2, 0.7])[2] > 0.999_999);
+        assert!(place_in_voxel(0.0, [0.1, 0.9]).place.iter().all(|x| (x - 0.5).abs() < 1e-4));
+        assert!(place_in_voxel(1.0, [0.2, 0.7]).place[2] > 0.999_999);
     }
 
     /// Means of the circle's first four harmonics: all 0.

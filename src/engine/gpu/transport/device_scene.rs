@@ -10,6 +10,7 @@ use crate::engine::gpu::shader::TransportParams;
 use crate::math::cache::Cache;
 use crate::prepare::transport::Scene;
 use crate::prepare::transport::scene::ELECTRON_REST_MEV;
+use crate::prepare::transport::sequence::FURTHER_DIGITS;
 
 /// Device memory that scenes may take between calls [bytes].
 const KEPT_BYTES: u64 = 512 << 20;
@@ -143,6 +144,7 @@ fn tables(scene: &Scene) -> (Vec<u32>, TransportParams) {
         k_shells_first: push(&mut words, &flat.k_shells) / 4,
         slots_first: push(&mut words, &slots) / 4,
         rows_first: push(&mut words, &emissions.rows) / 4,
+        digits_first: push(&mut words, &FURTHER_DIGITS) / 4,
         spectra_first: push(&mut words, &flat.spectra),
         incoherent_first: push(&mut words, &flat.incoherent),
         coherent_first: push(&mut words, &flat.coherent),

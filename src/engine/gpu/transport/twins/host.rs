@@ -6,7 +6,7 @@ use crate::engine::cpu::transport::absorption::{attenuation, fluorescence_mev};
 use crate::engine::cpu::transport::collision::{Emerging, annihilation, bhabha, bremsstrahlung, moller};
 use crate::engine::cpu::transport::deflection::{angular_deflection, soft_loss};
 use crate::engine::cpu::transport::geometry::{Position, Ray, cell_of, medium_of, turned};
-use crate::engine::cpu::transport::history::{Shift, decay};
+use crate::engine::cpu::transport::history::{Shift, decay, emitted_direction, turn_of};
 use crate::engine::cpu::transport::lookup::{number, place};
 use crate::engine::cpu::transport::random::{Stream, threefry, unit_pair};
 use crate::engine::cpu::transport::sampling::{isotropic, next_azimuth, next_paths};
@@ -41,7 +41,7 @@ pub(super) fn outcome(twin: Twin, case: &Case, scene: &Scene) -> Outcome {
         Twin::ElectronAngles => electron_angles(case, &mut stream),
         Twin::Step => step(case, scene, &mut stream),
         Twin::Absorption => absorption(case, scene, &mut stream),
-        Twin::Source => source(case, scene, &mut stream),
+        Twin::Source => source(case, scene),
         Twin::Shift => shift(case, scene),
     };
     outcome.with_stream(&stream)
@@ -171,19 +171,34 @@ fn electron_angles(case: &Case, stream: &mut Stream) -> Outcome {
     values(&[cosine, pair_cosine(case.given[1], stream)])
 }
 
-fn source(case: &Case, scene: &Scene, stream: &mut Stream) -> Outcome {
+fn source(case: &Case, scene: &Scene) -> Outcome {
     let [low, high, charged, photon] = case.key;
-    let shift = Shift { place: u64::from(high) << 32 | u64::from(low), emission: [charged, photon] };
+    let place = u64::from(high) << 32 | u64::from(low);
+    let shift = Shift { place, emission: [charged, photon], aside: [[photon, charged], [high, low]] };
     let slot = &scene.emissions.slots[case.material as usize];
     let energy_mev = scene.emissions.slot_energy_mev(slot, shift.slot_place(slot, case.id)).unwrap_or(-1.0);
     let (voxel, part) = scene.source.source_voxel(sequence::activity_place(case.id, shift.place));
-    let at = decay(scene, case.id, shift, stream);
+    let digits = sequence::further_digits(case.id);
+    let at = decay(scene, case.id, digits, shift);
     let [x, y, z] = at.local_cm;
-    words_and(voxel, word(at.voxel_index(&scene.grid)), &[energy_mev, slot.weight, part, 0.0, x, y, z])
+    let [u, v, w] = emitted_direction(at.direction, digits, [[high, low], [photon, charged]]);
+    words_and(voxel, word(at.voxel_index(&scene.grid)), &[energy_mev, slot.weight + part, u, v, x, y, z, w])
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the two halves of a word")]
 fn shift(case: &Case, scene: &Scene) -> Outcome {
-    let Shift { place, emission: [charged, photon] } = Shift::of(scene.seed, case.id);
-    halves([place as u32, (place >> 32) as u32, charged, photon])
+    let Shift { place, emission: [charged, photon], aside } = Shift::of(scene.seed, case.id);
+    let mut words = [place as u32, (place >> 32) as u32, charged, photon];
+    if case.drawn & 1 == 1 {
+        words = flat(aside);
+    }
+    if case.drawn & 2 == 2 {
+        let turn = flat(turn_of(scene.seed, case.id, case.material));
+        words = std::array::from_fn(|i| words[i] ^ turn[i]);
+    }
+    halves(words)
+}
+
+fn flat([[a, b], [c, d]]: [[u32; 2]; 2]) -> [u32; 4] {
+    [a, b, c, d]
 }
