@@ -5,9 +5,9 @@
 //! In any 2ⁿ successive ranks, every rectangle of the first two of area 2⁻ⁿ with edges on whole powers of 2 holds one
 //! point. So a voxel's decays are spread over the spectrum as evenly as all decays are over the voxels. (Multiples of
 //! irrational numbers, tried first, resonate: in 125 equal voxels the mean energy of a voxel's decays varied ten times
-//! more than by chance.) Each group scrambles the numbers at random in its own way, and shifts them: every single number
-//! is then uniform, and the groups share nothing. (Shifted alone, all groups had the same pattern of voxels with one
-//! decay more or less, each elsewhere; where two patterns met, a whole map was off by up to 1.3 times its 1σ.)
+//! more than by chance.) Each group scrambles the numbers at random in its own way, and shifts them: every single
+//! number is then uniform, and the groups share nothing. (Shifted alone, all groups had the same pattern of voxels with
+//! one decay more or less, each elsewhere; where two patterns met, a whole map was off by up to 1.3 times its 1σ.)
 //!
 //! Source: Sobol', USSR Comput. Math. Math. Phys. 7 (1967) 86; nested scrambling: Owen, in Monte Carlo and Quasi-Monte
 //! Carlo Methods in Scientific Computing (1995), 299; by a hash: Laine & Karras, Comput. Graph. Forum 30 (2011) 1265,
