@@ -180,6 +180,38 @@ def test_a_watch_that_ends_before_its_job_is_begun_again(stand: Any) -> None:
         assert watched == 4 and time.monotonic() - began > 0.4
 
 
+def test_a_wait_for_a_job_outlasts_the_restart_of_its_server() -> None:
+    away_s = 3.0
+
+    def job(name: str, state: str) -> Any:
+        answer = _wire.message(name)()
+        answer.job.name = "jobs/1"
+        answer.job.state = _wire.number("JobState", f"JOB_STATE_{state}")
+        return answer
+
+    work = Endless()
+
+    def watch(messages: Any, context: Any) -> Iterator[Any]:
+        yield job("WatchJobResponse", "RUNNING")
+        yield from work(messages, context)
+
+    first = Stand({"WatchJob": watch, "GetJob": lambda *_: iter([job("GetJobResponse", "RUNNING")])})
+    again: list[Stand] = []
+
+    def restart() -> None:
+        work.begun.wait(PATIENCE_S)
+        first.stop()
+        time.sleep(away_s)
+        again.append(Stand({"WatchJob": lambda *_: iter([job("WatchJobResponse", "SUCCEEDED")])}, first.port))
+
+    restarts = threading.Thread(target=restart)
+    restarts.start()
+    with dosegrid.Client(f"127.0.0.1:{first.port}", retries=1) as client:
+        assert client.job("jobs/1").wait(timeout=PATIENCE_S).state == "succeeded"
+    restarts.join(PATIENCE_S)
+    again[0].stop()
+
+
 CALLS = {
     "Resample": lambda client, **more: client.resample(
         dosegrid.Volume.of_array(np.ones((3, 3, 3)), (4, 4, 4), "xyz"), "density", spacing_mm=2.0, **more

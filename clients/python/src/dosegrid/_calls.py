@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import random
 import threading
@@ -238,21 +239,24 @@ class Connection:
         deadline: Deadline,
         cancel: Optional[Cancel],
         come: Callable[[], int] = lambda: 0,
+        patience_s: float = 0.0,
     ) -> _T:
         """Tries until it works, another try has no use, or there were enough.
 
         :param come: how much has come so far: a try that brought more than the one before does not count
+        :param patience_s: after something has come, tries that fail so soon after it, in s, are never enough
         :raises DosegridError: that of the last try
         """
-        tries, had = 0, come()
+        tries, had, since = 0, come(), -math.inf
         while True:
             try:
                 return attempt()
             except (_errors.ServerBusy, _errors.Unavailable) as error:
                 if come() > had:
-                    tries, had = 0, come()
+                    tries, had, since = 0, come(), time.monotonic()
                 tries += 1
-                if tries > self._retries or not may_repeat(error):
+                is_enough = tries > self._retries and time.monotonic() - since > patience_s
+                if is_enough or not may_repeat(error):
                     raise
                 pause = error.retry_after_s
                 if pause is None:

@@ -97,7 +97,9 @@ class Job:
     def wait(
         self, *, progress: OnProgress = None, timeout: Optional[float] = None, cancel: Optional[Cancel] = None
     ) -> JobInfo:
-        """Follows it to its end. Neither a timeout nor a cancellation touches the job itself."""
+        """Follows it to its end, past a restart of the server that takes a minute at most. Neither a timeout nor a
+        cancellation touches the job itself.
+        """
         self.info = _job_calls.wait(self._core, self.name, on_progress=progress, timeout=timeout, cancel=cancel)
         return self.info
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 #: Pause before a watch is begun again that ended before its job, in s.
 _PAUSE_S = 0.2
 
+#: How long a server may be away that was heard of a job, before a wait for that job gives up, in s: it is begun anew.
+_PATIENCE_S = 60.0
+
 
 def submit(
     core: Core,
@@ -95,7 +98,7 @@ def wait(
             def attempt(on: Connection = connection) -> str:
                 return on.exchange(method, Source([request]), take, deadline=deadline, cancel=cancel)
 
-            connection.again(attempt, is_idle, deadline, cancel, lambda: heard)
+            connection.again(attempt, is_idle, deadline, cancel, lambda: heard, _PATIENCE_S)
             if last and info_of(last[0]).is_final:
                 return info_of(last[0])
             # A watch that ends before its job is begun again, and not at once.
