@@ -33,23 +33,28 @@ fn main() {
 }
 
 /// `DOSEGRID_COMMIT` is the commit of the checkout, with `-dirty` if it was changed, or `unknown` outside a checkout.
+///
+/// Nothing here writes git's index, nor depends on it: a look at the state would have everything compiled anew.
 fn note_commit() {
-    for name in ["HEAD", "index"] {
+    // The log has a line more whenever HEAD is another commit; HEAD itself names its branch.
+    for name in ["HEAD", "logs/HEAD"] {
         // In a linked worktree they lie elsewhere, and cargo takes a file that is absent for a change at every build.
         if let Some(path) = git(&["rev-parse", "--git-path", name]).filter(|path| Path::new(path).exists()) {
             println!("cargo::rerun-if-changed={path}");
         }
     }
-    let commit = git(&["describe", "--always", "--dirty", "--abbrev=12"]).unwrap_or_else(|| "unknown".to_owned());
-    if commit != "unknown" {
-        // A change of any of these that is not committed is one that the commit does not have.
-        for part in ["src", "build", "build.rs", "Cargo.toml", "Cargo.lock", "templates", "clients"] {
-            if Path::new(part).exists() {
-                println!("cargo::rerun-if-changed={part}");
-            }
+    let commit = git(&["describe", "--always", "--abbrev=12"]).map(|commit| {
+        // A change of any of these that is not committed is one that the commit does not have. Tests write beside the
+        // Python client.
+        let parts =
+            ["src", "build", "build.rs", "Cargo.toml", "Cargo.lock", "templates", "clients/browser", "clients/page"];
+        for part in parts.into_iter().filter(|part| Path::new(part).exists()) {
+            println!("cargo::rerun-if-changed={part}");
         }
-    }
-    println!("cargo::rustc-env=DOSEGRID_COMMIT={commit}");
+        let changed = git(&["--no-optional-locks", "status", "--porcelain", "--untracked-files=no"]);
+        if changed.is_some_and(|files| !files.is_empty()) { commit + "-dirty" } else { commit }
+    });
+    println!("cargo::rustc-env=DOSEGRID_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
 }
 
 /// What git answers, without the end of the line; none outside a checkout.
