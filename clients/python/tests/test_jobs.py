@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 import uuid
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from conftest import ENDLESS, QUICK
 
 import dosegrid
+from dosegrid._result import Organs
 
 RUN = {"nuclide": "Lu-177", "unit": "mbq-h", "histories": 5000}
 
@@ -169,6 +171,21 @@ def test_progress_rises_to_the_end(client: Any, placed: Any) -> None:
 def test_a_bar_is_shown(client: Any, placed: Any, capsys: Any) -> None:
     client.compute(**placed, **QUICK, progress=True)
     assert "finish" in capsys.readouterr().err
+
+
+def test_a_page_of_a_large_dose_takes_little_memory() -> None:
+    values = np.zeros((96, 96, 96), np.float32)
+    values[40:50, 40:50, 40:50] = 2.0
+    grid = dosegrid.Grid.of_spacing(values.shape, (4, 4, 4))
+    dose = dosegrid.Image(dosegrid.Volume(values, grid))
+    # Stored as scanners do: HU with an intercept.
+    ct = dosegrid.Volume(np.full(values.shape, 1064, np.int16), grid, "xyz", 1.0, -1024.0)
+    result = dosegrid.Result(dose, None, None, None, Organs([]), [], {}, {}, {}, _background=ct)
+    tracemalloc.start()
+    page = result._repr_html_()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert page.count("<img") == 3 and peak < values.nbytes
 
 
 def test_a_notebook_shows_slices_organs_and_warnings(client: Any, placed: Any) -> None:

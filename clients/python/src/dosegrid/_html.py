@@ -68,12 +68,17 @@ def _picture(pixels: NDArray[Any], ratio: float) -> str:
     return f'<img alt="" style="{style}" src="data:image/png;base64,{data}">'
 
 
-def _grey(background: Optional[Volume], shape: tuple[int, ...]) -> Optional[NDArray[np.float64]]:
-    """What is below the dose, 0 to 1; none if it lies on other voxels."""
-    if background is None or background.values.shape != shape:
-        return None
-    values = background.values * background.slope + background.intercept
-    low, high = _WINDOW_DENSITY if float(np.max(values)) < 30.0 else _WINDOW_HU
+def _window(background: Volume) -> tuple[float, float]:
+    """What is black and white: g/cm³ if nothing is above the density of bone, else HU."""
+    stored = background.values
+    highest = max(float(end) * background.slope + background.intercept for end in (stored.min(), stored.max()))
+    return _WINDOW_DENSITY if highest < 30.0 else _WINDOW_HU
+
+
+def _grey(background: Volume, cut: tuple[Any, ...], window: tuple[float, float]) -> NDArray[np.float64]:
+    """A plane of what is below the dose, 0 to 1: of the plane alone, as a volume may be large."""
+    low, high = window
+    values = background.values[cut] * background.slope + background.intercept
     grey: NDArray[np.float64] = np.clip((values - low) / (high - low), 0.0, 1.0)
     return grey
 
@@ -81,7 +86,10 @@ def _grey(background: Optional[Volume], shape: tuple[int, ...]) -> Optional[NDAr
 def slices(result: "Result", background: Optional[Volume]) -> str:
     """Axial, coronal and sagittal slices through the voxel with the highest dose."""
     dose = result.dose.volume.values
-    grey, top = _grey(background, dose.shape), float(dose.max())
+    top = float(dose.max())
+    # On other voxels it is not drawn.
+    below_it = background if background is not None and background.values.shape == dose.shape else None
+    window = _window(below_it) if below_it is not None else (0.0, 1.0)
     place = np.unravel_index(int(dose.argmax()), dose.shape)
     spacing = result.dose.grid.spacing_mm
     pictures = []
@@ -91,8 +99,9 @@ def slices(result: "Result", background: Optional[Volume]) -> str:
         plane = dose[tuple(cut)].T[::-1]
         part = plane / top if top > 0 else np.zeros_like(plane)
         pixels = coloured(part)
-        if grey is not None:
-            below = np.repeat((grey[tuple(cut)].T[::-1] * 255)[..., None], 3, axis=2)
+        if below_it is not None:
+            grey = _grey(below_it, tuple(cut), window).T[::-1]
+            below = np.repeat((grey * 255)[..., None], 3, axis=2)
             cover = np.where(part < _LEAST, 0.0, 0.35 + 0.5 * part)[..., None]
             pixels = below * (1 - cover) + pixels * cover
         rows, columns = (number for number in (2, 1, 0) if number != axis)
