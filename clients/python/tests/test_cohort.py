@@ -204,3 +204,10 @@ def test_what_is_no_manifest_is_named(manifest: Any, fields: list[str], tmp_path
     with pytest.raises(dosegrid.InvalidRequest) as caught:
         dosegrid.cohort(manifest, tmp_path / "out")
     assert [fault.field for fault in caught.value.fields] == fields and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments, field", [({"timeout": "5 min"}, "timeout"), ({"cancel": True}, "cancel")])
+def test_what_cannot_end_a_cohort_is_named(arguments: Any, field: str, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(dosegrid.InvalidRequest) as caught:
+        dosegrid.cohort([{"study": tmp_path}], tmp_path / "out", **arguments)
+    assert [fault.field for fault in caught.value.fields] == [field] and not (tmp_path / "out").exists()

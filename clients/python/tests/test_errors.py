@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 import re
@@ -172,6 +173,26 @@ def test_a_busy_server_says_when_to_come_back(placed: Any) -> None:
         waiting.cancel()
         second.join(PATIENCE_S)
     assert server.stop() == 0
+
+
+def test_a_server_of_its_own_that_is_busy_is_asked_again(placed: Any, monkeypatch: Any) -> None:
+    start = functools.partial(LocalServer, flags=["--queue-length", "1"])
+    monkeypatch.setattr("dosegrid._core.LocalServer", start)
+    with dosegrid.Client(device="cpu", retries=8) as client, occupied(client, placed) as first:
+        waits, waiting = threading.Event(), dosegrid.Cancel()
+
+        def wait() -> None:
+            with pytest.raises(dosegrid.Cancelled):
+                client.compute(**placed, **ENDLESS, progress=lambda _: waits.set(), cancel=waiting)
+
+        second = threading.Thread(target=wait)
+        second.start()
+        assert waits.wait(PATIENCE_S)
+        for cancel in first.cancel, waiting:
+            threading.Timer(0.5, cancel.cancel).start()
+        # Its first try finds the queue full.
+        assert client.compute(**placed, **QUICK, timeout=PATIENCE_S).dose.gy.max() > 0
+        second.join(PATIENCE_S)
 
 
 def test_what_can_never_fit_is_too_large() -> None:

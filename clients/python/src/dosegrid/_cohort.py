@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Iterable, Mapping, Optional, Sequence, Union
 
 from . import _cohort_run, _errors, _progress
-from ._calls import Cancel
+from ._calls import Cancel, Deadline, check_cancel
 from ._server import program
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -217,6 +217,9 @@ def cohort(
     :raises Timeout, Cancelled: if it was ended before all was done
     :raises Unavailable: without the program
     """
+    # What is no time, and what cannot cancel, would be found out when it is too late.
+    Deadline(timeout)
+    check_cancel(cancel)
     flags = {
         "output": output, "jobs": jobs, "salt": salt, "server": server, "ca": ca, "client-certificate": certificate,
         "client-key": key, "dicom-web": dicom_web, "dicom-web-ca": dicom_web_ca,
