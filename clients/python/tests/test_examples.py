@@ -81,3 +81,36 @@ def test_the_first_example_of_a_page(page: pathlib.Path, tmp_path: pathlib.Path,
         nibabel.save(nibabel.Nifti1Image(values, affine), f"{name}.nii.gz")
     exec(compile(source, page.name, "exec"), {})
     assert nibabel.load("dose.nii.gz").get_fdata().max() > 0
+
+
+def test_the_other_examples_of_the_page(server: str, tmp_path: pathlib.Path, monkeypatch: Any, capsys: Any) -> None:
+    """Those that need neither another machine nor what stands for arguments, on two organs and by the kernel method."""
+    import nibabel
+    import numpy as np
+
+    import dosegrid
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DOSEGRID_SERVER", server)
+    organs = np.zeros((10, 9, 8), np.uint8)
+    organs[1:4, 1:4, 1:4], organs[5:8, 3:6, 3:6] = 1, 2
+    affine = np.diag([4.0, 4.0, 4.0, 1.0])
+    maps = {"activity": organs * np.float32(1e5), "ct": np.full(organs.shape, 40, np.int16), "organs": organs}
+    maps.update({f"spect_{hours}h": np.float32(1e5) * organs * 0.5 ** (hours / 50) for hours in (24, 96, 168)})
+    for name, values in maps.items():
+        nibabel.save(nibabel.Nifti1Image(values, affine), f"{name}.nii.gz")
+    for name in "compute", "submit":
+        call = getattr(dosegrid.Client, name)
+        by_kernel = lambda *given, call=call, **more: call(*given, **{"method": "kernel", **more})  # noqa: E731
+        monkeypatch.setattr(dosegrid.Client, name, by_kernel)
+    page = (ROOT / "docs" / "python.md").read_text()
+    sources = [part.partition("```")[0] for part in page.split("```python\n")[2:]]
+    elsewhere = ("...", "https://", "cohort(")
+    ran = [source for source in sources if not any(word in source for word in elsewhere)]
+    with dosegrid.Client(server) as client:
+        names: dict[str, Any] = {"client": client, "dosegrid": dosegrid}
+        for source in ran:
+            exec(compile(source, "python.md", "exec"), names)
+    told = capsys.readouterr().out
+    assert len(ran) == 4 and "succeeded" in told and names["bed"].bed.gy.max() > 0
+    assert names["known_by"][2]["tia_sigma_mbq_h"] > 0 and names["kidneys"]["model"] == "mono"
