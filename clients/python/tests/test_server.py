@@ -105,6 +105,20 @@ def test_one_that_does_not_start_says_why(monkeypatch: Any) -> None:
         LocalServer()
 
 
+@pytest.mark.parametrize("what, words", [("exit 3", "status 3 and said nothing"), ("exec sleep 60", "does not listen")])
+def test_a_program_that_is_another_is_named(monkeypatch: Any, tmp_path: Any, what: str, words: str) -> None:
+    other = tmp_path / "other"
+    other.write_text(f"#!/bin/sh\n{what}\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("DOSEGRID_PROGRAM", str(other))
+    monkeypatch.setattr("dosegrid._server.START_S", 1.0)
+    began = time.monotonic()
+    with dosegrid.Client() as client, pytest.raises(dosegrid.Unavailable, match=f"{other}.*{words}"):
+        client.info()
+    # It is not waited for any longer.
+    assert time.monotonic() - began < 4.0
+
+
 def test_without_a_program_it_is_said_how_to_get_one(monkeypatch: Any) -> None:
     monkeypatch.delenv("DOSEGRID_PROGRAM")
     monkeypatch.setenv("PATH", "")

@@ -54,7 +54,8 @@ class LocalServer:
     def __init__(
         self, device: str = "auto", flags: Sequence[str] = (), look: Callable[[], object] = lambda: None
     ) -> None:
-        command = [program(), "serve", "--listen", "127.0.0.1:0", "--device", device, "--end-with-stdin"]
+        self._program = program()
+        command = [self._program, "serve", "--listen", "127.0.0.1:0", "--device", device, "--end-with-stdin"]
         # Variables are for clients here, and keys of its own to a server.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("DOSEGRID_")}
         with tempfile.TemporaryDirectory(prefix="dosegrid-") as folder:
@@ -81,11 +82,16 @@ class LocalServer:
                     address: str = json.loads(ready.read_text())["address"]
                     return address
                 look()
-                if self._process.poll() is not None:
-                    said = log.read_text(errors="replace").strip().splitlines()[-_LINES:]
-                    raise Unavailable("the server does not start: " + "\n".join(said))
+                status = self._process.poll()
+                if status is not None:
+                    said = _last(log) or f"it ended with status {status} and said nothing; is it dosegrid?"
+                    raise Unavailable(f"the server does not start ({self._program}): {said}")
                 time.sleep(_POLL_S)
-            raise Unavailable(f"the server that was started does not listen after {START_S:.0f} s")
+            # It has had its time, and need not end by itself.
+            self._process.kill()
+            raise Unavailable(
+                f"the server that was started ({self._program}) does not listen after {START_S:.0f} s. {_last(log)}"
+            )
         except BaseException:
             self.stop()
             raise
@@ -120,6 +126,11 @@ class LocalServer:
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
+
+
+def _last(log: pathlib.Path) -> str:
+    """What a server said last."""
+    return "\n".join(log.read_text(errors="replace").strip().splitlines()[-_LINES:])
 
 
 #: The servers of this process. One that is forked from it must not keep them alive.
