@@ -301,3 +301,20 @@ fn a_correction_to_the_injection_is_undone_as_it_was_made() {
     let said = integrate("value_refers_to = 'injection'\n", "1.0");
     assert!(!said.contains("scan_1") && !said.contains("error: injection"), "{said}");
 }
+
+#[test]
+fn a_time_in_a_series_does_not_replace_that_of_a_file() {
+    let folder = session();
+    let integrate = |time: &str| {
+        let words = format!("nuclide = 'Lu-177'\n[[scan]]\nfile = 'nm'\ntime = {time}\n");
+        fs::write(folder.path().join("series.toml"), words).expect("a writable folder");
+        let words = ["integrate", "--series", "series.toml", "--single-time-point", "physical", "--output", "out"];
+        stderr(&dosegrid(folder.path(), words))
+    };
+    let text = succeed(folder.path(), ["inspect", "nm", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let hours = found["series"][0]["hours_after_injection"].as_f64().expect("a time after the injection");
+    assert_eq!(integrate(&format!("{hours:?}")), "");
+    let said = integrate(&format!("{:?}", hours + 24.0));
+    assert!(said.contains("error: scan_1.time: ") && said.contains("24.000 h away; leave it out"), "{said}");
+}

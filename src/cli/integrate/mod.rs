@@ -7,6 +7,7 @@ pub(super) mod outputs;
 mod remote;
 mod series;
 mod table;
+mod times;
 
 use std::path::{Path, PathBuf};
 

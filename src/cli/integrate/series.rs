@@ -7,6 +7,7 @@ use super::held::Held;
 use super::maps::{By, Maps, integrate_maps, voxel_model};
 use super::options::Asked;
 use super::outputs::Report;
+use super::times::{NamedTime, SAME_TIME_H};
 use super::{Args, finished};
 use crate::cli::remote::Remote;
 use crate::cli::time_points::{Said, TimeLine, read_on_one_grid, regions_on};
@@ -19,8 +20,6 @@ use crate::formats::volume_file::{Origin, VolumeFile, is_volume_name, read_volum
 
 /// Bq in a MBq.
 const BQ_PER_MBQ: f64 = 1e6;
-/// Difference of two times of a scan that is rounding [h].
-const SAME_TIME_H: f64 = 1.0 / 60.0;
 /// The name of the only region where there are no labels.
 const ALL: &str = "all";
 
@@ -87,15 +86,18 @@ fn of_toml(args: &Args, path: &Path, remote: Option<&Remote>) -> Result<Report, 
         let from_files = maps.of_first(|account| account.nuclide.clone());
         check(from_files.as_deref(), &mut checks)
     });
-    maps.check_one_cycle(&asked, args.curve.injection.as_ref().or(series.injection.as_ref()), &mut checks);
+    let injection = args.curve.injection.as_ref().or(series.injection.as_ref());
+    maps.check_one_cycle(&asked, injection, &mut checks);
+    let of_files = || maps.of_first(|account| account.injection.as_ref()?.time.clone());
+    let injection = injection.cloned().or_else(of_files);
+    let told: Vec<Warning> =
+        maps.named_times.iter().filter_map(|time| time.check(injection.as_deref(), &mut checks)).collect();
     checks.finish()?;
     let (nuclide, by) = asked.nuclide.zip(by).ok_or_else(|| DoseError::Internal("a fault was not recorded".into()))?;
     let flags = args.curve.draft(nuclide.half_life_s, asked.refers_to);
     let in_files =
         |of: fn(&dicom::Injection) -> Option<f64>| maps.of_first(|account| of(account.injection.as_ref()?));
-    let injection = || maps.of_first(|account| account.injection.as_ref()?.time.clone());
     let administered = series.administered_activity_mbq.or_else(|| in_files(|injection| injection.mbq));
-    let injection = flags.injection.or_else(|| series.injection.clone()).or_else(injection);
     let draft = SeriesDraft {
         points: maps.points,
         injection,
@@ -105,7 +107,8 @@ fn of_toml(args: &Args, path: &Path, remote: Option<&Remote>) -> Result<Report, 
     };
     let regions = regions(args, &maps.volumes[0], maps.belonging.as_ref())?;
     let maps = Maps { held, volumes: maps.volumes, origin: maps.origin, draft, regions };
-    let report = integrate_maps(&args.curve, &asked, by, maps, remote)?;
+    let mut report = integrate_maps(&args.curve, &asked, by, maps, remote)?;
+    report.warnings.extend(told);
     finished(Checks::new(), report)
 }
 
@@ -118,6 +121,8 @@ struct ReadMaps {
     accounts: Vec<ActivityAccount>,
     /// Whose the first DICOM file is, and where it lies.
     belonging: Option<Belonging>,
+    /// Times that the series names of scans whose files say their own.
+    named_times: Vec<NamedTime>,
 }
 
 impl ReadMaps {
@@ -163,6 +168,7 @@ fn read(series: &MapSeries) -> Result<ReadMaps, DoseError> {
         origin: Origin::default(),
         accounts: Vec::new(),
         belonging: None,
+        named_times: Vec::new(),
     };
     for (number, scan) in series.scans.iter().enumerate() {
         let field = format!("scan_{}", number + 1);
@@ -193,6 +199,9 @@ fn read(series: &MapSeries) -> Result<ReadMaps, DoseError> {
         if let Some((volume, point)) = one(series, scan, account.as_ref(), &file, &field, &mut checks) {
             maps.volumes.push(volume);
             maps.points.push(point);
+        }
+        if let (Some(account), Some(named)) = (&account, &scan.time) {
+            maps.named_times.push(NamedTime { scan: field, named: named.clone(), account: account.clone() });
         }
         maps.accounts.extend(account);
     }
