@@ -116,7 +116,10 @@ fn maps_are_integrated_by_region_and_by_voxel() {
     let expected = [1, 2].map(|region| AT_ZERO_MBQ / RATES_PER_H[region - 1] * 3.6e9);
     let is_right = |voxel: usize, region: usize| (tia(voxel) / expected[region] - 1.0).abs() < TOLERANCE;
     assert!(is_right(1, 0) && is_right(3, 1) && tia(0) == 0.0);
+    let of_regions = ["curves.csv", "curves.png"].map(|name| folder.path().join("out").join(name));
+    assert!(of_regions.iter().all(|path| path.exists()));
     let by_voxel = report(folder.path(), &["--series", "series.toml", "--by", "voxel"]);
+    assert!(of_regions.iter().all(|path| !path.exists()), "what an earlier series left is no part of this one");
     assert!(is_right(1, 0) && is_right(3, 1) && tia(0) == 0.0);
     let kinds = by_voxel["voxel_kinds"].as_array().expect("kinds");
     assert_eq!((&kinds[0]["voxels"], &kinds[1]["voxels"]), (&Value::from(15), &Value::from(1)));

@@ -237,6 +237,15 @@ fn one_time_point_takes_a_half_life_or_a_method() {
 }
 
 #[test]
+fn what_is_said_of_curves_is_in_the_results() {
+    let series = activities();
+    let args = ["out/dicom", "--activity-series", &series[0], "--method", "local", "--quiet", "--output", "early"];
+    succeed(demo(), ["study"].iter().chain(&args).chain(&["--single-time-point", "haenscheid"]));
+    let warnings = json(&demo().join("early/result.json"))["warnings"].to_string();
+    assert!(warnings.contains("all regions: the rule 2tA/ln 2 from a scan at 24 h"), "{warnings}");
+}
+
+#[test]
 fn a_folder_of_three_sessions_needs_registrations_or_a_word() {
     let folder = crate::support::reference("../cases-dicom/15-study-three-time-points/all");
     let folder = folder.to_str().expect("plain");

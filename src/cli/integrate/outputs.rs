@@ -180,6 +180,25 @@ impl Report {
         Value::Object(all)
     }
 
+    /// Every warning in words: those of the whole, and each of regions once, after their names.
+    pub(in crate::cli) fn told(&self) -> Vec<String> {
+        let mut of_regions: Vec<(&str, Vec<&str>)> = Vec::new();
+        for row in &self.rows {
+            for warning in &row.warnings {
+                match of_regions.iter_mut().find(|(message, _)| *message == warning.message) {
+                    Some((_, names)) => names.push(&row.name),
+                    None => of_regions.push((&warning.message, vec![&row.name])),
+                }
+            }
+        }
+        let all = |(message, names): (&str, Vec<&str>)| match names.len() > 1 && names.len() == self.rows.len() {
+            true => format!("all regions: {message}"),
+            false => format!("{}: {message}", names.join(", ")),
+        };
+        let whole = self.warnings.iter().map(|warning| warning.message.clone());
+        whole.chain(of_regions.into_iter().map(all)).collect()
+    }
+
     pub(in crate::cli) fn text(&self) -> String {
         let mut text = String::new();
         let figure = |value: &Value| value.as_f64().map_or_else(|| "-".to_owned(), |value| format!("{value:.5}"));
@@ -231,15 +250,15 @@ impl Report {
         };
         std::fs::create_dir_all(folder).map_err(failed(""))?;
         json::write(&folder.join("curves.json"), &self.json()).map_err(failed("curves.json"))?;
-        if !self.rows.is_empty() {
-            let rows = self.rows.iter().map(|row| (row.name.as_str(), &row.said));
-            curves_csv::write(&folder.join("curves.csv"), rows).map_err(failed("curves.csv"))?;
-        }
-        if let Some(picture) = self.picture()? {
-            write_bytes(&folder.join("curves.png"), &picture).map_err(failed("curves.png"))?;
-        }
+        // What an earlier series left would look like a part of this one.
+        let path = folder.join("curves.csv");
+        let rows = self.rows.iter().map(|row| (row.name.as_str(), &row.said));
+        let written = if self.rows.is_empty() { remove_if_there(&path) } else { curves_csv::write(&path, rows) };
+        written.map_err(failed("curves.csv"))?;
+        let path = folder.join("curves.png");
+        let written = self.picture()?.map_or_else(|| remove_if_there(&path), |picture| write_bytes(&path, &picture));
+        written.map_err(failed("curves.png"))?;
         if let Some(MapOutput { held, integral, sigma, kinds, origin }) = &self.map {
-            // What an earlier series left would look like a part of this one.
             for (map, (name, text)) in [Some(integral), sigma.as_ref()].into_iter().zip(held.files()) {
                 let path = folder.join(name);
                 let written = match map {

@@ -157,7 +157,7 @@ pub(super) fn run(args: &Args, plan: &Plan, output: &Path, stages: &mut Stages) 
         let maps = Maps { held: Held::Activity, volumes: maps, origin: Origin::default(), draft, regions };
         let report = integrate_maps(&args.curve, &plan.asked, by, maps, None)?;
         report.write(output)?;
-        told.extend(report.warnings.iter().map(|warning| warning.message.clone()));
+        told.extend(report.told());
         if !args.passed.quiet {
             stdout::print(&report.text())?;
         }
@@ -177,6 +177,7 @@ pub(super) fn run(args: &Args, plan: &Plan, output: &Path, stages: &mut Stages) 
         "nuclide": plan.line.nuclide.name,
         "injection": plan.line.injection,
         "administered_activity_mbq": plan.line.administered_mbq,
+        "infusion_h": args.curve.infusion,
         "time_points": plan.line.points.iter().map(|point| json!({
             "series_uid": point.series,
             "frame_of_reference": point.frame,
