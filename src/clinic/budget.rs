@@ -20,6 +20,10 @@ use crate::domain::{Checks, DoseError};
 pub const LARGE_VOLUME_SIGMA: f64 = 0.5;
 /// The flag for that.
 pub const VOLUME_UNCERTAINTY_LARGE: &str = "volume_uncertainty_large";
+/// The flag of a volume outside those of the spheres that the recovery curve was fitted to.
+pub const EXTRAPOLATED: &str = "extrapolated";
+/// Every flag.
+const FLAGS: [&str; 2] = [VOLUME_UNCERTAINTY_LARGE, EXTRAPOLATED];
 
 /// Name of the part that comes from the volume.
 const VOLUME: &str = "volume";
@@ -29,6 +33,11 @@ const PARTS: [&str; 7] = ["fit", "calibration", "recovery_fit", VOLUME, "dose_fa
 /// The name of a part of a budget, if there is such a part.
 pub fn part_name(name: &str) -> Option<&'static str> {
     PARTS.into_iter().find(|part| *part == name)
+}
+
+/// The name of a flag of a budget, if there is such a flag.
+pub fn flag_name(name: &str) -> Option<&'static str> {
+    FLAGS.into_iter().find(|flag| *flag == name)
 }
 
 /// What a budget is made from. All σ are relative; what is not given makes the total a lower bound.
@@ -120,7 +129,7 @@ pub struct Budget {
     pub parts: Vec<Part>,
     /// σ of the dose over the dose.
     pub dose_relative_sigma: f64,
-    /// Whether a part is not given, so that the total is a lower bound.
+    /// Whether a part is not given, or of an outline how well its edges were drawn, so that the total is a lower bound.
     pub is_lower_bound: bool,
     /// The same with all parts taken as independent, which they are not; to compare with budgets made so.
     pub dose_relative_sigma_if_independent: f64,
@@ -136,7 +145,7 @@ pub struct Budget {
     pub tia_relative_sigma: f64,
     /// What the volume does; none without an outline.
     pub volume: Option<VolumePart>,
-    /// `volume_uncertainty_large`.
+    /// `volume_uncertainty_large`, `extrapolated`.
     pub flags: Vec<&'static str>,
 }
 
@@ -175,7 +184,7 @@ impl Budget {
         let independent = sum_of_squares(&activity) + sum_of_squares(&rest) + from_volume.powi(2);
         Ok(Self {
             dose_relative_sigma: sum_of_squares(&known).sqrt(),
-            is_lower_bound: parts.iter().any(|part| part.source == PartSource::NotGiven),
+            is_lower_bound: parts.iter().any(|part| part.source == PartSource::NotGiven) || inputs.lacks_operator(),
             parts,
             dose_relative_sigma_if_independent: independent.sqrt(),
             recovery_coefficient,
@@ -184,7 +193,7 @@ impl Budget {
             activity_relative_sigma: activity_square.sqrt(),
             tia_relative_sigma: (activity_square + or_0(inputs.fit).powi(2)).sqrt(),
             volume,
-            flags: if relative_volume > LARGE_VOLUME_SIGMA { vec![VOLUME_UNCERTAINTY_LARGE] } else { Vec::new() },
+            flags: flags(inputs, relative_volume),
         })
     }
 
@@ -214,6 +223,20 @@ impl Budget {
         };
         [of(false), of(true)]
     }
+}
+
+impl BudgetInputs {
+    /// Whether there is an outline of which nobody says how well its edges were drawn: 0 says that nobody drew them.
+    fn lacks_operator(&self) -> bool {
+        self.outline.is_some_and(|outline| outline.operator_edge_sigma_mm.is_none())
+    }
+}
+
+/// * `volume_relative_sigma` – 0 without an outline
+fn flags(inputs: &BudgetInputs, volume_relative_sigma: f64) -> Vec<&'static str> {
+    let is_extrapolated = inputs.recovery.as_ref().is_some_and(|curve| curve.is_extrapolated(inputs.volume_cm3));
+    let all = [volume_relative_sigma > LARGE_VOLUME_SIGMA, is_extrapolated];
+    FLAGS.into_iter().zip(all).filter(|(_, is_set)| *is_set).map(|(flag, _)| flag).collect()
 }
 
 fn volume_part(

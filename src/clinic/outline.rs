@@ -9,7 +9,8 @@ pub struct Outline {
     pub voxel_width_mm: f64,
     /// Resolution of that image, full width at half maximum [mm].
     pub fwhm_mm: f64,
-    /// σ of one edge drawn by hand [mm]; none for an outline that nobody drew.
+    /// σ of one edge drawn by hand [mm]; 0 for an outline that nobody drew; none if it is not known, which counts as 0
+    /// and makes a budget a lower bound.
     pub operator_edge_sigma_mm: Option<f64>,
 }
 

@@ -15,6 +15,9 @@ pub const MAX_SPHERES: usize = 64;
 /// Most cycles of a region.
 pub const MAX_CYCLES: usize = 64;
 
+/// The reason of the warning that nobody says how well the edges of an outline were drawn.
+pub const OPERATOR_SIGMA_UNKNOWN: &str = "OPERATOR_SIGMA_UNKNOWN";
+
 /// Regions, and what is known of them.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,7 +67,7 @@ pub struct OutlinePlan {
     pub voxel_width_mm: f64,
     /// Resolution of that image [mm].
     pub fwhm_mm: f64,
-    /// σ of an edge that was drawn by hand [mm].
+    /// σ of an edge that was drawn by hand [mm]; 0 if nobody drew it.
     pub operator_edge_sigma_mm: Option<f64>,
 }
 
@@ -134,7 +137,7 @@ impl BudgetPlan {
 }
 
 impl BudgetPlan {
-    /// What is implausible: σ that are larger than what they are of.
+    /// What is implausible, σ that are larger than what they are of; and outlines without the σ of who drew them.
     pub fn warnings(&self) -> Vec<Warning> {
         self.region.iter().take(MAX_REGIONS).flat_map(BudgetRegionPlan::warnings).collect()
     }
@@ -150,8 +153,23 @@ impl BudgetRegionPlan {
             ("density_relative_sigma", "the density", self.density_relative_sigma),
         ];
         let given = sigmas.into_iter().filter_map(|(field, what, sigma)| Some((field, what, sigma?)));
-        given
-            .filter_map(|(field, what, sigma)| of_relative_sigma(&format!("region.{}.{field}", self.name), what, sigma))
+        let large = given.filter_map(|(field, what, sigma)| {
+            of_relative_sigma(&format!("region.{}.{field}", self.name), what, sigma)
+        });
+        let is_without = |outline: &&OutlinePlan| outline.operator_edge_sigma_mm.is_none();
+        let operator = self.outline.as_ref().filter(is_without).map(|_| {
+            let message = format!(
+                "{}: operator_edge_sigma_mm of the outline is not given, and the total is a lower bound; 0 says that \
+                 nobody drew it",
+                self.name
+            );
+            Warning::new(
+                OPERATOR_SIGMA_UNKNOWN,
+                format!("region.{}.outline.operator_edge_sigma_mm", self.name),
+                message,
+            )
+        });
+        large.chain(operator)
     }
 
     fn budget(&self) -> Result<RegionBudget, DoseError> {

@@ -2,7 +2,7 @@
 
 use super::integration::curve::encode_warning;
 use super::pb;
-use crate::clinic::budget::{Budget, Part, PartSource, VOLUME_UNCERTAINTY_LARGE, VolumePart, part_name};
+use crate::clinic::budget::{Budget, Part, PartSource, VolumePart, flag_name, part_name};
 use crate::domain::{Checks, DoseError};
 use crate::intake::bed::{MAX_REGIONS, on_the_wire, warnings_on_the_wire};
 use crate::intake::budget::{
@@ -187,7 +187,6 @@ fn decode_budget(message: pb::RegionBudget) -> Option<RegionBudget> {
         tia_dose_factor_covariance_relative: volume.tia_dose_factor_covariance_relative,
         bracket: volume.bracket,
     };
-    let flag = |flag: String| (flag == VOLUME_UNCERTAINTY_LARGE).then_some(VOLUME_UNCERTAINTY_LARGE);
     Some(RegionBudget {
         region: message.name,
         budget: Budget {
@@ -201,7 +200,7 @@ fn decode_budget(message: pb::RegionBudget) -> Option<RegionBudget> {
             activity_relative_sigma: message.activity_relative_sigma,
             tia_relative_sigma: message.tia_relative_sigma,
             volume: message.volume.map(volume),
-            flags: message.flags.into_iter().map(flag).collect::<Option<_>>()?,
+            flags: message.flags.iter().map(|flag| flag_name(flag)).collect::<Option<_>>()?,
         },
         sum: message.sum.map(|sum| CyclesSum {
             dose_gy: sum.dose_gy,

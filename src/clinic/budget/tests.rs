@@ -3,6 +3,7 @@ use rand_chacha::rand_core::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::*;
+use crate::clinic::recovery::Sphere;
 
 /// Samples of the check by sampling; the spread of so many is known to 0.11 %.
 const SAMPLES: u32 = 400_000;
@@ -107,6 +108,31 @@ fn a_very_uncertain_volume_has_a_flag() {
     let outline = Outline { voxel_width_mm: 4.42, fwhm_mm: 11.0, operator_edge_sigma_mm: None };
     let budget = Budget::new(&BudgetInputs { volume_cm3: 4.0, outline: Some(outline), ..tumour() }).expect("good");
     assert_eq!(budget.flags, [VOLUME_UNCERTAINTY_LARGE]);
+}
+
+#[test]
+fn an_outline_of_which_nobody_says_who_drew_it_bounds_from_below() {
+    let of = |operator_edge_sigma_mm: Option<f64>| {
+        let outline = Some(Outline { voxel_width_mm: 0.98, fwhm_mm: 1.5, operator_edge_sigma_mm });
+        Budget::new(&BudgetInputs { outline, ..tumour() }).expect("good")
+    };
+    let [unknown, nobody, somebody] = [None, Some(0.0), Some(1.0)].map(of);
+    assert!(unknown.is_lower_bound && !nobody.is_lower_bound && !somebody.is_lower_bound);
+    // It is a bound: the volume is no better known than without a hand.
+    assert_eq!(unknown.dose_relative_sigma, nobody.dose_relative_sigma);
+    assert!(somebody.dose_relative_sigma > unknown.dose_relative_sigma);
+}
+
+#[test]
+fn a_volume_outside_the_spheres_has_a_flag() {
+    let sphere = |(volume_cm3, recovery_coefficient)| Sphere { volume_cm3, recovery_coefficient, sigma: None };
+    let curve = RecoveryCurve::fit(&[(1.0, 0.3), (5.0, 0.55), (20.0, 0.8)].map(sphere)).expect("a good fit");
+    let of = |volume_cm3: f64| {
+        let inputs = BudgetInputs { volume_cm3, recovery: Some(curve.clone()), ..tumour() };
+        Budget::new(&inputs).expect("good").flags
+    };
+    assert_eq!((of(10.0), of(160.0)), (vec![], vec![EXTRAPOLATED]));
+    assert_eq!((flag_name(EXTRAPOLATED), flag_name("other")), (Some(EXTRAPOLATED), None));
 }
 
 #[test]
