@@ -151,8 +151,13 @@ pub fn next_cycle(organs: &[OrganBefore]) -> Result<NextCycle, DoseError> {
     let reach = first.interval_68_gbq.map_or(first.activity_gbq, |[_, high]| high.unwrap_or(f64::INFINITY));
     let low = |bound: &Bound| bound.interval_68_gbq.and_then(|[low, _]| low).unwrap_or(bound.activity_gbq);
     let near = bounds.iter().filter(|bound| bound.organ != first.organ && low(bound) <= reach);
-    let mut may_also_decide: Vec<String> = near.map(|bound| bound.organ.clone()).collect();
-    may_also_decide.dedup();
+    let mut may_also_decide: Vec<String> = Vec::new();
+    for bound in near {
+        // Its limits need not follow one another.
+        if !may_also_decide.contains(&bound.organ) {
+            may_also_decide.push(bound.organ.clone());
+        }
+    }
     let activity_gbq = first.activity_gbq;
     let unlimited = organs.iter().filter(|organ| organ.limits.is_empty());
     Ok(NextCycle {

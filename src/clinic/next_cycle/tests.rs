@@ -97,6 +97,19 @@ fn organs_that_may_decide_too_are_named() {
 }
 
 #[test]
+fn an_organ_that_may_decide_by_two_limits_is_named_once() {
+    let liver = OrganBefore {
+        name: "liver".into(),
+        limits: vec![(LimitKind::PerCycleGy, 3.0), (LimitKind::CumulativeGy, 13.1)],
+        ..kidneys()
+    };
+    let spleen = OrganBefore { name: "spleen".into(), limits: vec![(LimitKind::PerCycleGy, 3.05)], ..kidneys() };
+    let first = OrganBefore { limits: vec![(LimitKind::PerCycleGy, 2.9)], ..kidneys() };
+    let found = next_cycle(&[liver, spleen, first]).expect("good");
+    assert_eq!(found.may_also_decide, ["liver", "spleen"]);
+}
+
+#[test]
 fn limits_are_asked_for_and_never_assumed() {
     assert!(next_cycle(&[]).is_err());
     assert!(next_cycle(&[OrganBefore { limits: Vec::new(), ..kidneys() }]).is_err());
