@@ -335,15 +335,19 @@ fn organs_of_one_name_are_told_by_their_labels_and_bad_results_fail_their_study_
         // Its own curve is found.
         assert!(number(row, "time_integrated_activity_sigma_mbq_h") > 0.0 && !row["model"].is_empty(), "{row:?}");
     }
-    // A result that is damaged: its study fails, and is tried again.
+    // A result that is damaged, or has no organ where there were labels: its study fails, and is tried again.
     let damaged = output.path().join("studies").join(&rows[0]["study"]).join("organs.csv");
-    fs::write(&damaged, "name,mean_by_mass_gy\nliver,x\n").expect("a writable folder");
-    let (said, rows) = compute();
-    assert_eq!(column(&rows, "state"), ["failed", "done"], "{said}");
-    assert!(rows[0]["reason"].starts_with("its organs.csv cannot be read back: "), "{rows:?}");
-    let (said, rows) = compute();
-    assert!(said.contains("2 studies, 1 done before"), "{said}");
-    assert_eq!(column(&rows, "state"), ["done", "done"], "{said}");
+    for (text, why) in [("name,mean_by_mass_gy\nliver,x\n", "line 2 is no row"), ("name,mean_by_mass_gy\n", "no organ")]
+    {
+        fs::write(&damaged, text).expect("a writable folder");
+        let (said, rows) = compute();
+        assert_eq!(column(&rows, "state"), ["failed", "done"], "{said}");
+        let reason = &rows[0]["reason"];
+        assert!(reason.starts_with("its organs.csv cannot be read back: ") && reason.contains(why), "{rows:?}");
+        let (said, rows) = compute();
+        assert!(said.contains("2 studies, 1 done before"), "{said}");
+        assert_eq!(column(&rows, "state"), ["done", "done"], "{said}");
+    }
 }
 
 #[test]

@@ -144,12 +144,7 @@ fn rows(
     folder: &Path,
 ) -> Result<(Vec<Row>, usize), String> {
     let [about, result] = [json(folder, "study.json")?, json(folder, "result.json")?];
-    let table = folder.join("organs.csv");
-    let organs = if table.exists() {
-        organ_table::read_all(&table).map_err(|Invalid(why)| unread("organs.csv", &why))?
-    } else {
-        Vec::new()
-    };
+    let organs = organs(folder, about["labels_series_uid"].is_string())?;
     let path = folder.join("curves.json");
     let (curves, parameters) = if path.exists() {
         // By voxel there are no curves of regions.
@@ -174,6 +169,7 @@ fn rows(
         dose_sha256: digest_of(&folder.join("dose.nii.gz")).map_err(|error| unread("dose", &error))?,
         ..Row::default()
     };
+    let infusion_h = about["infusion_h"].as_f64().unwrap_or(0.0);
     let half_life_h = result["activity"]["half_life_s"].as_f64().map(|seconds| seconds / 3600.0);
     let row = |organ: &OrganRow| {
         // As its curve is called: organs may share a name.
@@ -185,10 +181,25 @@ fn rows(
         let own = parameters.iter().find(|(name, _)| *name == region).map(|(_, curve)| curve);
         let row = of_organ(&common, organ, region, curve);
         let kinetics = own.map(Kinetics::Curve).or(half_life_h.map(Kinetics::HalfLife));
-        with_bed(row, tissues, &organ.name, kinetics.as_ref(), own)
+        with_bed(row, (tissues, infusion_h), &organ.name, kinetics.as_ref(), own)
     };
     let warnings = result["warnings"].as_array().map_or(0, Vec::len);
     Ok((organs.iter().map(row).collect(), warnings))
+}
+
+/// The organs of a study; none of one that had no labels.
+///
+/// * `has_labels` – whether it had
+fn organs(folder: &Path, has_labels: bool) -> Result<Vec<OrganRow>, String> {
+    let table = folder.join("organs.csv");
+    if !has_labels && !table.exists() {
+        return Ok(Vec::new());
+    }
+    let organs = organ_table::read_all(&table).map_err(|Invalid(why)| unread("organs.csv", &why))?;
+    if organs.is_empty() {
+        return Err(unread("organs.csv", &"it lists no organ, and the study had labels"));
+    }
+    Ok(organs)
 }
 
 /// * `region` – what the organ is called in the table
@@ -226,8 +237,15 @@ fn of_organ(common: &Row, organ: &OrganRow, region: String, curve: &Value) -> Ro
     }
 }
 
+/// * `infusion_h` – how long the infusion took [h]
 /// * `organ` – its own name, by which its tissue is known
-fn with_bed(row: Row, tissues: &Tissues, organ: &str, kinetics: Option<&Kinetics>, curve: Option<&Curve>) -> Row {
+fn with_bed(
+    row: Row,
+    (tissues, infusion_h): (&Tissues, f64),
+    organ: &str,
+    kinetics: Option<&Kinetics>,
+    curve: Option<&Curve>,
+) -> Row {
     let effective_half_life_h = match (curve, kinetics) {
         (Some(curve), _) => curve.half_lives_h().first().copied(),
         (None, Some(Kinetics::HalfLife(hours))) => Some(*hours),
@@ -236,7 +254,7 @@ fn with_bed(row: Row, tissues: &Tissues, organ: &str, kinetics: Option<&Kinetics
     let found = row
         .mean_by_mass_gy
         .zip(kinetics)
-        .and_then(|(dose_gy, kinetics)| tissues.bed(&row.nuclide, organ, dose_gy, kinetics));
+        .and_then(|(dose_gy, kinetics)| tissues.bed(&row.nuclide, organ, (dose_gy, infusion_h), kinetics));
     Row {
         effective_half_life_h,
         alpha_beta_gy: found.as_ref().map(|found| found.alpha_beta_gy),

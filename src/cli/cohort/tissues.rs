@@ -65,10 +65,17 @@ impl Tissues {
     /// particles need an RBE, and the dose that is theirs.
     ///
     /// * `dose_gy` – [Gy]
-    pub(super) fn bed(&self, nuclide: &str, organ: &str, dose_gy: f64, kinetics: &Kinetics) -> Option<Found> {
+    /// * `infusion_h` – how long the infusion took, 0 of an injection [h]
+    pub(super) fn bed(
+        &self,
+        nuclide: &str,
+        organ: &str,
+        (dose_gy, infusion_h): (f64, f64),
+        kinetics: &Kinetics,
+    ) -> Option<Found> {
         let tissue = self.0.get(&words::same_name(organ))?;
         let term = |[amplitude, rate_per_h]: [f64; 2]| TermPlan { amplitude_gy_per_h: amplitude, rate_per_h };
-        let cycle = CyclePlan { dose_gy: Some(dose_gy), ..CyclePlan::default() };
+        let cycle = CyclePlan { dose_gy: Some(dose_gy), infusion_h, ..CyclePlan::default() };
         let cycle = match kinetics {
             Kinetics::HalfLife(hours) => CyclePlan { effective_half_life_h: Some(*hours), ..cycle },
             Kinetics::Curve(curve) => {
@@ -105,12 +112,15 @@ mod tests {
         let right = 5.0 + 2.8 / 52.8 * 25.0 / 2.6;
         let curve = Curve::new(Shape::Mono, vec![70.0, std::f64::consts::LN_2 / 50.0]).expect("a curve");
         for kinetics in [Kinetics::HalfLife(50.0), Kinetics::Curve(&curve)] {
-            let found = tissues.bed("Lu-177", "kidneys", 5.0, &kinetics).expect("a BED");
-            assert!((found.bed_gy / right - 1.0).abs() < 1e-12, "{}", found.bed_gy);
+            let of = |infusion_h: f64| tissues.bed("Lu-177", "kidneys", (5.0, infusion_h), &kinetics).expect("a BED");
+            assert!((of(0.0).bed_gy / right - 1.0).abs() < 1e-12, "{}", of(0.0).bed_gy);
+            // More is repaired as it goes in slowly; of a minute nothing is seen.
+            let [minute, day] = [1.0 / 60.0, 24.0].map(|hours| of(hours).bed_gy);
+            assert!((minute / right - 1.0).abs() < 1e-4 && day < 0.995 * right && day > 5.0, "{minute} {day} {right}");
         }
-        assert!(tissues.bed("Lu-177", " Kidneys", 5.0, &Kinetics::HalfLife(50.0)).is_some());
-        assert!(tissues.bed("Lu-177", "liver", 5.0, &Kinetics::HalfLife(50.0)).is_none());
-        assert!(tissues.bed("Ac-225", "kidneys", 5.0, &Kinetics::HalfLife(50.0)).is_none());
+        assert!(tissues.bed("Lu-177", " Kidneys", (5.0, 0.0), &Kinetics::HalfLife(50.0)).is_some());
+        assert!(tissues.bed("Lu-177", "liver", (5.0, 0.0), &Kinetics::HalfLife(50.0)).is_none());
+        assert!(tissues.bed("Ac-225", "kidneys", (5.0, 0.0), &Kinetics::HalfLife(50.0)).is_none());
         std::fs::write(&path, format!("{text}{text}[[tissue]]\norgan = 'x'\n")).expect("written");
         let mut checks = Checks::new();
         read(&path, &mut checks);
