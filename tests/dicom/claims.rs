@@ -323,3 +323,54 @@ fn one_acquisition_may_be_told_in_two_zones() {
     let found = read_inventory(Place::of(folder.path()), None).expect("a folder");
     assert_eq!((found.series.len(), found.time_points), (3, 2));
 }
+
+#[test]
+fn a_ct_with_half_of_its_scale_is_refused() {
+    let half = |slice: Made| slice.without(tags::RESCALE_SLOPE).numbers(tags::RESCALE_INTERCEPT, &[0.0]);
+    let signed = move |slice: Made| half(slice).short(tags::PIXEL_REPRESENTATION, 1);
+    assert!(refused_ct(signed).expect("half a claim").contains("without a Rescale Slope"));
+}
+
+#[test]
+fn a_correction_over_days_by_the_half_life_of_another_nuclide_is_refused() {
+    let scan = |event: &str, half_life_s: f64| {
+        let code = Made::item().text(tags::CODE_MEANING, VR::LO, "^177^Lutetium");
+        let drug = Made::item()
+            .numbers(tags::RADIONUCLIDE_HALF_LIFE, &[half_life_s])
+            .text(tags::RADIOPHARMACEUTICAL_START_DATE_TIME, VR::DT, "20260301120000")
+            .items(tags::RADIONUCLIDE_CODE_SEQUENCE, vec![code]);
+        let made = nm_in_bq().text(tags::DECAY_CORRECTION, VR::CS, event);
+        made.items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![drug])
+    };
+    let reason = refused(&scan("ADMIN", 21_624.0));
+    assert!(reason.contains("half-life is not that of its nuclide"), "{reason}");
+    for (event, half_life_s) in [("ADMIN", 574_300.0), ("START", 21_624.0)] {
+        assert!(activity_of(&scan(event, half_life_s), None).is_ok(), "{event} {half_life_s}");
+    }
+}
+
+#[test]
+fn an_injected_activity_that_is_none_is_told() {
+    let with = |number: &str| {
+        let drug = Made::item().text(tags::RADIONUCLIDE_TOTAL_DOSE, VR::DS, number);
+        let made = nm_in_bq().items(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, vec![drug]);
+        activity_of(&made, None).expect("an activity").warnings
+    };
+    let told = |number: &str| with(number).iter().any(|words| words.contains("no number above 0"));
+    assert!(told("-7400") && told("NaN") && !told("7400"));
+}
+
+#[test]
+fn one_file_in_two_places_is_read_once() {
+    let folder = folder();
+    for name in ["a", "b"] {
+        nm_in_bq().save(&folder.path().join(name));
+    }
+    let read = read_image(Place::of(folder.path()), ACTIVITY).expect("one activity");
+    assert!(read.warnings.iter().any(|words| words.contains("there twice, were read once")), "{:?}", read.warnings);
+    // Another unit of its values is another image.
+    let map = map("kBq/ml", 0.01, [0, 65_535]);
+    nm().items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE, vec![map]).save(&folder.path().join("b"));
+    let reason = read_image(Place::of(folder.path()), ACTIVITY).map(|image| image.warnings).expect_err("two").0;
+    assert!(reason.contains("that differ"), "{reason}");
+}

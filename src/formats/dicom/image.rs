@@ -287,6 +287,11 @@ impl<'a> Picture<'a> {
                 for (target, raw) in target.iter_mut().zip(raw) {
                     let stored = layout.value(raw);
                     match value_of(stored, raw) {
+                        Some(value) if value.abs() > f64::from(f32::MAX) || value.is_nan() => {
+                            return Err(Invalid::new(format!(
+                                "holds a value of {value:e}, which is none: look at its slope"
+                            )));
+                        }
                         #[expect(clippy::cast_possible_truncation, reason = "volumes are in single precision")]
                         Some(value) => *target = value as f32,
                         None if stored == 0 => without += 1,

@@ -41,6 +41,8 @@ pub(super) struct Radiopharmaceutical {
     pub(super) nuclide: Option<&'static str>,
     /// [s], of the file, else of the nuclide.
     pub(super) half_life_s: Option<f64>,
+    /// Whether the half-life of the file is not that of its nuclide.
+    pub(super) is_half_life_other: bool,
     pub(super) injected_at: Option<Moment>,
     /// Whether the injection has a time of day, and nothing says on which day it was.
     pub(super) is_day_unknown: bool,
@@ -86,6 +88,7 @@ impl Radiopharmaceutical {
         if let (Some(own), Some(written)) = (own, written)
             && (written / own - 1.0).abs() > HALF_LIFE_TOLERANCE
         {
+            self.is_half_life_other = true;
             self.warnings.push(format!(
                 "the half-life in the file, {written} s, is not that of its nuclide {}, {own} s; that of the file is \
                  taken for times",
@@ -145,7 +148,12 @@ impl Radiopharmaceutical {
     }
 
     fn injected_activity(&mut self, item: &Object, kind: Kind) {
-        let Some(number) = item.number(tags::RADIONUCLIDE_TOTAL_DOSE).filter(|number| *number > 0.0) else { return };
+        let Some(number) = item.number(tags::RADIONUCLIDE_TOTAL_DOSE).filter(|number| *number > 0.0) else {
+            if item.text(tags::RADIONUCLIDE_TOTAL_DOSE).is_some() {
+                self.warnings.push("the injected activity is no number above 0, and is not used".into());
+            }
+            return;
+        };
         let ((unit, module), (other_unit, other)) =
             if kind == Kind::Nm { (("MBq", BQ_PER_MBQ), ("Bq", 1.0)) } else { (("Bq", 1.0), ("MBq", BQ_PER_MBQ)) };
         let (by_module, by_other) = (number * module, number * other);

@@ -202,6 +202,13 @@ fn at_injection(series: &Series, drug: &Radiopharmaceutical) -> Result<Reference
             "says that decay was corrected to the injection (ADMIN), and does not say when that was, or says two times",
         )
     })?;
+    // Over days, the correction by another half-life is far off.
+    if drug.is_half_life_other {
+        return Err(Invalid::new(
+            "says that decay was corrected to the injection (ADMIN), and its half-life is not that of its nuclide: which \
+             of them it was corrected by, nothing says",
+        ));
+    }
     if !agrees(series, drug, moment, any_factor) {
         return Err(Invalid::new(format!(
             "says that decay was corrected to the injection (ADMIN), {}, and its Decay Factors disagree with that time",

@@ -47,7 +47,10 @@ pub(super) fn read(series: &Series, threshold: Option<f64>) -> Result<Found, Inv
         let shares = shares(instance, &own, form, &grid, planes[0].normal())?;
         let mut names = names(&instance.object, form)?;
         for segment in shares.keys() {
-            names.entry(*segment).or_insert_with(|| format!("segment {segment}"));
+            names.entry(*segment).or_insert_with(|| {
+                warnings.push(format!("the file does not describe its segment {segment}: nobody knows what it is"));
+                format!("segment {segment}")
+            });
         }
         for (segment, name) in names {
             let voxels = shares.get(&segment).filter(|voxels| !voxels.is_empty());

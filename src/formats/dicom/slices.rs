@@ -1,9 +1,11 @@
 //! The slices of a series: whether all are there, and which of them are one slice that is there twice.
 
 use dicom_core::Tag;
+use dicom_core::header::Header;
 use dicom_dictionary_std::tags;
+use dicom_object::mem::InMemElement;
 
-use super::attributes::{Attributes, Frame};
+use super::attributes::{Attributes, Frame, Object};
 use super::pixels::Stored;
 use super::radiopharmaceutical::philips_factor;
 use super::series::{Instance, Kind, Series};
@@ -30,6 +32,26 @@ pub(super) fn check_all_there(series: &Series, slices: usize) -> Result<(), Inva
     Ok(())
 }
 
+/// Items of a sequence by what they hold. Of data sets as they are in a file their lengths count too, and a length that
+/// is not said is unlike itself.
+struct Items<'a>(&'a [Object]);
+
+impl PartialEq for Items<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().zip(other.0).all(|(one, other)| hold_the_same(one, other))
+    }
+}
+
+fn hold_the_same(one: &Object, other: &Object) -> bool {
+    let is_same = |(one, other): (&InMemElement, &InMemElement)| match (one.items(), other.items()) {
+        (Some(one), Some(other)) => Items(one) == Items(other),
+        (None, None) => one.value().primitive() == other.value().primitive(),
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    one.iter().map(|element| element.tag()).eq(other.iter().map(|element| element.tag()))
+        && one.iter().zip(other.iter()).all(is_same)
+}
+
 /// What decides, beside the stored values of a plane, what it says.
 fn meaning_of<'a>(series: &'a Series, plane: &Plane) -> impl PartialEq + use<'a> {
     const NUMBERS: [Tag; 4] =
@@ -42,7 +64,7 @@ fn meaning_of<'a>(series: &'a Series, plane: &Plane) -> impl PartialEq + use<'a>
         [tags::RESCALE_SLOPE, tags::RESCALE_INTERCEPT].map(|tag| frame.number(group, tag)),
         NUMBERS.map(|tag| object.number(tag)),
         WORDS.map(|tag| object.text(tag)),
-        frame.group_items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE),
+        Items(frame.group_items(tags::REAL_WORLD_VALUE_MAPPING_SEQUENCE)),
         philips_factor(object),
         times::acquisition(object),
     )

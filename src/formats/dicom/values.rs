@@ -88,6 +88,10 @@ pub(super) fn ct_scale<'a>(
     }
     let line = rescale(groups)?;
     let has_intercept = groups.number(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tags::RESCALE_INTERCEPT).is_some();
+    let has_slope = groups.number(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tags::RESCALE_SLOPE).is_some();
+    if has_intercept && !has_slope {
+        return Err(Invalid::new("is a CT with a Rescale Intercept and without a Rescale Slope: export it with both"));
+    }
     if !has_intercept && !layout.signed {
         return Err(Invalid::new(
             "is a CT without Rescale Slope and Intercept, and its unsigned values cannot be CT numbers: air is below 0",
