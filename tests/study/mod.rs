@@ -2,6 +2,7 @@
 
 pub(crate) mod archives;
 pub(crate) mod certificates;
+mod damaged;
 mod network;
 mod road;
 pub(crate) mod servers;

@@ -5,6 +5,7 @@ use std::f64::consts::LN_2;
 use std::path::{Path, PathBuf};
 
 use super::Chosen;
+use super::plausible::{check_activities, tell_differences};
 use crate::clinic::{Moment, PointDraft, SeriesDraft, ValueRefersTo, hours_between};
 use crate::domain::{Checks, Invalid, Nuclide};
 use crate::formats::dicom::{ActivityAccount, Calibration, Inventory, NOT_QUANTITATIVE, PATIENT_TOLD_BY, SeriesEntry};
@@ -73,6 +74,9 @@ impl TimeLine {
             let words = format!("holds files of {} patients ({PATIENT_TOLD_BY})", inventory.patients);
             checks.fail("folder", words);
         }
+        if let Some(reason) = &inventory.damaged {
+            checks.fail("folder", reason);
+        }
         let mut assumed = Vec::new();
         let found = activities(inventory, chosen, &mut assumed, checks);
         let accounts: Vec<&ActivityAccount> = found.iter().filter_map(|entry| entry.activity.as_ref()).collect();
@@ -86,6 +90,8 @@ impl TimeLine {
         let mut points: Vec<TimePoint> =
             found.iter().filter_map(|entry| point(entry, nuclide, &injection, checks)).collect();
         points.sort_by(|a, b| a.hours.total_cmp(&b.hours).then_with(|| a.series.cmp(&b.series)));
+        check_activities(&points, nuclide.half_life_s / 3600.0, administered_mbq, &mut assumed, checks);
+        tell_differences(&found, &mut assumed);
         if !has_offset(&injection) {
             let words = "the clock times have no offset from UTC and are those of one clock: a change to or from summer \
                          time between them would be missed";
@@ -170,11 +176,18 @@ fn activities<'a>(
             if reason.starts_with(NOT_QUANTITATIVE) {
                 let words = format!("{} {reason}; or name the series to take with --activity-series", entry.series_uid);
                 checks.fail("calibration", words);
+            } else if !entry.beside {
+                let words = format!(
+                    "{} ({}) {reason}; every dose changes where a time point is left out: mend it, or name the series to \
+                     take with --activity-series",
+                    entry.series_uid, entry.modality
+                );
+                checks.fail("folder", words);
             } else {
                 assumed.push(format!("left out: {} ({}) {reason}", entry.series_uid, entry.modality));
             }
         }
-        if good.is_empty() && bad.iter().all(|entry| !entry.refused.iter().any(|r| r.starts_with(NOT_QUANTITATIVE))) {
+        if good.is_empty() && bad.iter().all(|entry| entry.beside) {
             let reasons: Vec<&str> = bad.iter().filter_map(|entry| entry.refused.as_deref()).collect();
             let why = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join("; ")) };
             checks.fail("folder", format!("holds no activity that can be read{why}"));

@@ -10,6 +10,8 @@ use crate::resample::{MAX_SHARE_OUTSIDE, Resampler, share_outside};
 
 /// Bq in a MBq.
 const BQ_PER_MBQ: f64 = 1e6;
+/// A time point of which more than this part lies elsewhere than the reference does not lie on it.
+const MOST_ELSEWHERE: f64 = 0.5;
 /// Significant digits of a share.
 const DIGITS: usize = 3;
 
@@ -101,6 +103,15 @@ fn placed(
     }
     // There the curves fall by what the camera did not see.
     let unseen = share_outside(fixed, map.grid(), &transform);
+    if outside.max(unseen) > MOST_ELSEWHERE {
+        let [outside, unseen] = [outside, unseen].map(|share| significant(100.0 * share, DIGITS));
+        return Err(Invalid::new(format!(
+            "{}: {outside} % of its activity lies outside the grid of the reference, and {unseen} % of that of the \
+             reference outside its field of view: its spacing, its position or its registration is wrong; name the others \
+             with --activity-series, or another reference with --reference-series",
+            point.series
+        )));
+    }
     if unseen > MAX_SHARE_OUTSIDE {
         let percent = significant(100.0 * unseen, DIGITS);
         told.push(format!(

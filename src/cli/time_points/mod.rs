@@ -3,6 +3,7 @@
 
 mod line;
 mod maps;
+mod plausible;
 mod regions;
 
 use std::collections::BTreeMap;

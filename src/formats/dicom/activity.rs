@@ -89,7 +89,7 @@ fn check_counts_of_patient(picture: &Picture<'_>) -> Result<(), Invalid> {
     picture.series.instances.iter().try_for_each(|instance| check_counts_of_file(&instance.object))
 }
 
-fn check_counts_of_file(object: &Object) -> Result<(), Invalid> {
+pub(super) fn check_counts_of_file(object: &Object) -> Result<(), Invalid> {
     if object.text(tags::COUNTS_SOURCE).as_deref() == Some("TRANSMISSION") {
         return Err(Invalid::new("is a transmission image (Counts Source), not activity"));
     }

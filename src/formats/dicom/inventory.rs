@@ -5,12 +5,14 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::account::{ActivityAccount, Calibration, Quantity};
+use super::activity::check_counts_of_file;
 use super::attributes::Attributes;
 use super::image::{self, Asked, Picture, is_beside};
 use super::labels::{self, referenced_series};
 use super::patient::{self, PATIENT_TOLD_BY};
+use super::planes::{check_frame_type, is_of_another_kind};
 use super::radiopharmaceutical::Injection;
-use super::series::{Kind, Series, Study};
+use super::series::{Instance, Kind, Series, Study};
 use super::times::{self, Moment};
 use crate::domain::Invalid;
 use dicom_dictionary_std::tags;
@@ -28,6 +30,9 @@ pub struct Inventory {
     pub time_points: usize,
     /// Files that are no DICOM files.
     pub other_files: usize,
+    /// Why the first of the files that cannot be read cannot, and how many there are; nothing is read beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<String>,
     /// What is wrong with the whole.
     pub problems: Vec<String>,
 }
@@ -67,6 +72,9 @@ pub struct SeriesEntry {
     pub same_acquisition_as: Option<String>,
     /// Why it cannot be used.
     pub refused: Option<String>,
+    /// Whether it is what is made beside an activity, such as projections, and no time point that cannot be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside: bool,
     /// What looks wrong but may be meant.
     pub warnings: Vec<String>,
 }
@@ -92,7 +100,8 @@ pub(super) fn of(study: &Study, path: &Path, calibration: Option<Calibration>) -
     let injection = injection(&series, &mut problems);
     let is_time = |entry: &&SeriesEntry| entry.total_mbq.is_some() && entry.same_acquisition_as.is_none();
     let time_points = series.iter().filter(is_time).count();
-    Inventory { time_points, injection, patients, other_files: study.others, problems, series }
+    let damaged = study.check_whole().err().map(|Invalid(reason)| reason);
+    Inventory { time_points, injection, patients, other_files: study.others, damaged, problems, series }
 }
 
 fn entry(study: &Study, path: &Path, series: &Series, calibration: Option<Calibration>) -> SeriesEntry {
@@ -113,6 +122,7 @@ fn entry(study: &Study, path: &Path, series: &Series, calibration: Option<Calibr
         goes_with: None,
         same_acquisition_as: None,
         refused: None,
+        beside: is_made_beside(series),
         warnings: Vec::new(),
     };
     let read = match series.kind {
@@ -126,6 +136,21 @@ fn entry(study: &Study, path: &Path, series: &Series, calibration: Option<Calibr
     entry.slices = entry.shape.map(|shape| shape[2]);
     entry.refused = read.err().map(|Invalid(reason)| reason);
     entry
+}
+
+/// Whether an activity series says that it is what is made beside a volume: projections, planar or gated images,
+/// transmission, scouts.
+fn is_made_beside(series: &Series) -> bool {
+    let is_other = |instance: &Instance| match series.kind {
+        Kind::Nm => is_of_another_kind(instance) || check_counts_of_file(&instance.object).is_err(),
+        Kind::Pet => {
+            instance.is_localizer()
+                || check_counts_of_file(&instance.object).is_err()
+                || check_frame_type(&instance.object, 0).is_err()
+        }
+        Kind::Ct | Kind::Segmentation | Kind::Structures | Kind::Dose | Kind::RealWorldMap | Kind::Other => false,
+    };
+    series.instances.iter().all(is_other)
 }
 
 /// Checks the headers of a CT; its pixels, which may be many, are read only where they alone tell.
@@ -219,10 +244,12 @@ fn partner(study: &Study, series: &Series, entries: &[SeriesEntry]) -> Result<Op
     }
 }
 
-/// How far the times of one acquisition may be apart in two files [s].
-const SAME_ACQUISITION_S: f64 = 5.0;
+/// How far the times of one acquisition may be apart in two files: reconstructions date it by their own clocks, and no
+/// patient is scanned twice in a minute [s].
+const SAME_ACQUISITION_S: f64 = 60.0;
 
-/// Marks what is another reconstruction of the acquisition of a series before it.
+/// Marks what is another reconstruction of the acquisition of a series before it, whatever frame of reference it was
+/// given.
 fn mark_reconstructions(study: &Study, series: &mut [SeriesEntry]) {
     let moments: Vec<Option<Moment>> = study
         .series
@@ -233,10 +260,8 @@ fn mark_reconstructions(study: &Study, series: &mut [SeriesEntry]) {
         .collect();
     for at in 0..series.len() {
         let Some(own) = moments[at] else { continue };
-        let is_same = |other: &usize| {
-            series[*other].frame_of_reference == series[at].frame_of_reference
-                && moments[*other].is_some_and(|other| other.seconds_since(&own).abs() <= SAME_ACQUISITION_S)
-        };
+        let is_same =
+            |other: &usize| moments[*other].is_some_and(|other| other.seconds_since(&own).abs() <= SAME_ACQUISITION_S);
         series[at].same_acquisition_as = (0..at).find(is_same).map(|other| series[other].series_uid.clone());
     }
 }

@@ -45,7 +45,7 @@ const NOT_SLICES: [&str; 10] = [
 
 /// Whether a frame of an enhanced CT or PET is a slice of one moment. Source: DICOM PS3.3, C.8.16.1 (Image Type and
 /// Frame Type), C.8.22.1.
-fn check_frame_type(object: &Object, frame: usize) -> Result<(), Invalid> {
+pub(super) fn check_frame_type(object: &Object, frame: usize) -> Result<(), Invalid> {
     const ENHANCED: [&str; 2] = ["1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.130"];
     if !object.text(tags::SOP_CLASS_UID).is_some_and(|class| ENHANCED.contains(&class.as_str())) {
         return Ok(());
@@ -170,6 +170,14 @@ pub(super) fn check_reconstructed(instance: &Instance) -> Result<(), Invalid> {
         }
     }
     Ok(())
+}
+
+/// Whether a nuclear medicine image says that it is something else than a reconstructed tomography: a planar image,
+/// projections, a transmission. What is one, and cannot be read, is none of these.
+pub(super) fn is_of_another_kind(instance: &Instance) -> bool {
+    let words = instance.image_type();
+    let has = |at: usize, wanted: &str| words.get(at).is_some_and(|word| word == wanted);
+    NOT_VOLUMES.iter().any(|(word, _)| has(2, word)) || has(3, "TRANSMISSION")
 }
 
 /// The planes of a reconstructed tomography: the position of the first slice, and the distance of the slices with its
