@@ -18,6 +18,9 @@ use crate::domain::{DoseError, Invalid};
 /// How long a connection may take, and the wait for an answer.
 const CONNECT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(300);
+/// How long the other side may take nothing of what is sent. Each read has a limit of its own too, as a limit of the
+/// answer is over with its head: without them, one that falls silent within a body is waited for without an end.
+const SILENCE: Duration = Duration::from_secs(60);
 /// Most bytes of an answer in JSON.
 pub(super) const MAX_JSON_BYTES: u64 = 64 << 20;
 /// Statuses of HTTP that an answer to STOW-RS in JSON has: all, some or none stored.
@@ -45,6 +48,16 @@ impl Web {
     /// # Errors
     /// If the URL is none, a token would go over a network in the clear, or there is no certificate.
     pub fn new(base: &str, token: Option<String>, ca_pem: Option<&[u8]>) -> Result<Self, Invalid> {
+        Self::with_patience(base, token, ca_pem, ANSWER)
+    }
+
+    /// * `answer` – how long an answer, and each part of it, is waited for
+    fn with_patience(
+        base: &str,
+        token: Option<String>,
+        ca_pem: Option<&[u8]>,
+        answer: Duration,
+    ) -> Result<Self, Invalid> {
         let base = base.trim_end_matches('/').to_owned();
         let uri: ureq::http::Uri =
             base.parse().map_err(|_| Invalid::new("is a URL such as https://pacs.example/dicom-web"))?;
@@ -62,7 +75,9 @@ impl Web {
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_connect(Some(CONNECT))
-            .timeout_recv_response(Some(ANSWER));
+            .timeout_recv_response(Some(answer))
+            .timeout_per_read(Some(answer))
+            .timeout_per_write(Some(SILENCE.min(answer)));
         if let Some(pem) = ca_pem {
             let roots: Result<Vec<Certificate<'static>>, _> = ureq::tls::parse_pem(pem)
                 .filter_map(|item| match item {
@@ -234,6 +249,33 @@ mod tests {
         for (uid, status) in expected {
             assert_eq!(stow_status(&answer, uid), status, "{uid}");
         }
+    }
+
+    #[test]
+    fn who_falls_silent_within_an_answer_or_takes_nothing_is_not_waited_for_without_an_end() {
+        use std::io::Write as _;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let web = Web::with_patience(&base, None, None, Duration::from_millis(300)).expect("good");
+        // More than sockets hold.
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), vec![0; 64 << 20]).expect("room");
+        let (path, uid) = (file.path().to_owned(), "1.2".to_owned());
+        let instance = Instance::unread(path, uid, 64 << 20);
+        let start = std::time::Instant::now();
+        std::thread::scope(|scope| {
+            let called = scope.spawn(|| {
+                let (mut first, _) = listener.accept().expect("a caller");
+                let head = "HTTP/1.1 200 ok\r\ncontent-type: multipart/related; boundary=b\r\ncontent-length: 99";
+                first.write_all(format!("{head}\r\n\r\n--b").as_bytes()).expect("a caller that reads");
+                let second = listener.accept().expect("a caller").0;
+                (first, second)
+            });
+            assert!(web.instance(["1", "2", "3"], 1000).is_err());
+            assert!(web.store(&[instance], |_, _| ()).is_err());
+            drop(called.join().expect("no panic"));
+        });
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
     }
 
     #[test]
