@@ -32,8 +32,9 @@ pub(super) struct Message {
 /// Messages over an open association.
 pub(super) struct Messages {
     inner: Association,
-    /// Number of the next message.
+    /// Numbers of the next message, and of the last request.
     next: u16,
+    last: u16,
 }
 
 impl Messages {
@@ -49,7 +50,7 @@ impl Messages {
         calling: &str,
         tls: Option<&StoreTls>,
     ) -> Result<Self, DoseError> {
-        Ok(Self { inner: Association::open(contexts, peer, calling, tls)?, next: 1 })
+        Ok(Self { inner: Association::open(contexts, peer, calling, tls)?, next: 1, last: 0 })
     }
 
     /// The presentation context that was accepted for a class and a transfer syntax, if any.
@@ -88,6 +89,7 @@ impl Messages {
             (tags::MESSAGE_ID, VR::US, PrimitiveValue::from(self.next)),
             (tags::COMMAND_DATA_SET_TYPE, VR::US, PrimitiveValue::from(data_set)),
         ];
+        self.last = self.next;
         self.next = self.next.checked_add(1).unwrap_or(1);
         self.command(context, own.into_iter().chain(more))?;
         if let Some(mut data) = data {
@@ -108,9 +110,12 @@ impl Messages {
         self.inner.send(&Pdu::PData { data: vec![value] }).map_err(lost)
     }
 
-    /// The status of the next message, which is an answer.
+    /// The status of the next message, which is the answer to the last request: what answers another says nothing of it.
     pub(super) fn answer(&mut self) -> Result<u16, DoseError> {
         let message = self.next()?.ok_or_else(|| DoseError::Io("to: the other side ended the association".into()))?;
+        if number(&message.command, tags::MESSAGE_ID_BEING_RESPONDED_TO) != Some(self.last) {
+            return Err(DoseError::Io("to: what came is no answer to what was asked".into()));
+        }
         number(&message.command, tags::STATUS).ok_or_else(unusable)
     }
 

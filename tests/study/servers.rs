@@ -40,6 +40,11 @@ pub(crate) fn tls_before(address: SocketAddr, config: ServerConfig) -> (SocketAd
 
 /// Takes one association, and answers each C-STORE by the next of some statuses. What it was sent is returned.
 pub(crate) fn store_scp(statuses: Vec<u16>) -> (SocketAddr, JoinHandle<Vec<Got>>) {
+    store_scp_that_echoes(1, statuses)
+}
+
+/// As [`store_scp`]; it answers C-ECHO so often.
+pub(crate) fn store_scp_that_echoes(times: usize, statuses: Vec<u16>) -> (SocketAddr, JoinHandle<Vec<Got>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     let serve = move || {
@@ -68,7 +73,8 @@ pub(crate) fn store_scp(statuses: Vec<u16>) -> (SocketAddr, JoinHandle<Vec<Got>>
                         let read = InMemDicomObject::read_dataset_with_ts(value.data.as_slice(), &syntax);
                         let read = read.expect("a command");
                         if !is_store(&read) {
-                            reply(&mut association, value.presentation_context_id, &read, 0);
+                            let context = value.presentation_context_id;
+                            (0..times).for_each(|_| reply(&mut association, context, &read, 0));
                         }
                         command = Some(read);
                     }
