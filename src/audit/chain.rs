@@ -102,6 +102,17 @@ impl Chain {
         &self.head
     }
 
+    /// Whether a write has failed, after which nothing is appended any more.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// As after a write that failed.
+    #[cfg(test)]
+    pub(crate) fn break_it(&mut self) {
+        self.is_broken = true;
+    }
+
     /// Writes sealed records and syncs them. After a failure nothing is appended any more: what the disk holds is then
     /// unknown, and [`Chain::open`] finds it out.
     ///

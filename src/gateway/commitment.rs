@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use super::config::{Commitment, CommitmentWay, Destination, DestinationKind};
+use super::delivery::is_on_its_way;
 use super::ledger::{LedgerError, Table};
 use super::record::{Delivery, DeliveryState, Item};
-use super::{Gateway, State, later_ms};
+use super::{Gateway, later_ms};
 use crate::domain::DoseError;
 use crate::pacs::{self, NO_SUCH_INSTANCE, Report, Wanted};
 
@@ -45,9 +46,8 @@ impl Gateway {
         let object = &item.objects[due.object];
         let until = later_ms(limit);
         // In the ledger before it is asked: a report may come before the answer, and after a loss.
-        self.note(&item.id, State::Sent, |item| {
-            let one = &mut item.deliveries[number];
-            one.transaction = Some(transaction.clone());
+        self.note_of(&item.id, number, |one| {
+            (one.transaction, one.unanswered) = (Some(transaction.clone()), false);
             (one.next_ms, one.said) = (until, ASKED.to_owned());
         })?;
         let wanted = Wanted { class: &object.class, instance: &object.instance, transaction: &transaction };
@@ -67,12 +67,24 @@ impl Gateway {
 
     /// A request came to nothing, unless its report has come meanwhile.
     fn commit_failed(&self, id: &str, number: usize, transaction: &str, said: &str) -> Result<(), DoseError> {
-        self.note(id, State::Sent, |item| {
-            let one = &mut item.deliveries[number];
-            if one.state == DeliveryState::Stored && one.transaction.as_deref() == Some(transaction) {
+        self.note_of(id, number, |one| {
+            if one.transaction.as_deref() == Some(transaction) {
                 self.fail(one, DeliveryState::Stored, said.to_owned());
             }
         })
+    }
+
+    /// Changes a delivery that is stored, of an item that is on its way.
+    fn note_of(&self, id: &str, number: usize, more: impl FnOnce(&mut Delivery)) -> Result<(), DoseError> {
+        self.ledger.change(|change| {
+            let mut item = change.item(id)?;
+            if !is_on_its_way(item.state) || item.deliveries[number].state != DeliveryState::Stored {
+                return Ok(());
+            }
+            more(&mut item.deliveries[number]);
+            change.put(Table::Items, id, &item)
+        })?;
+        Ok(())
     }
 
     /// Takes a report; whether it answers a request of this gateway.

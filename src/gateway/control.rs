@@ -13,7 +13,7 @@ use tokio::net::UnixListener;
 
 use super::config::Config;
 use super::delivery::{has_arrived, has_come_to};
-use super::ledger::{LedgerError, Table};
+use super::ledger::{Change, LedgerError, Table};
 use super::record::{DeliveryState, Item, StudyRecord};
 use super::{Gateway, OpenError, State, record_of};
 use crate::domain::DoseError;
@@ -222,95 +222,101 @@ impl Gateway {
         match asked {
             Asked::List => self.ledger.items().map_err(words),
             Asked::Show(id) => self.ledger.change(|change| change.item(id)).map(|item| vec![item]).map_err(words),
-            Asked::Retry(ids) => self.each(ids, user, Self::retry),
-            Asked::Drop(ids) => self.each(ids, user, Self::drop_item),
-            Asked::Release(ids) => self.each(ids, user, Self::release),
+            Asked::Retry(ids) => self.each(ids, user, retry),
+            Asked::Drop(ids) => self.drop_each(ids, user),
+            Asked::Release(ids) => self.each(ids, user, release),
         }
     }
 
-    fn each(&self, ids: &[String], user: &str, work: impl Fn(&Self, &str, &str) -> Answer) -> Answer {
-        let mut done = Vec::new();
-        for id in ids {
-            done.extend(work(self, id, user)?);
+    /// Changes items in one transaction: all, or none.
+    fn each(
+        &self,
+        ids: &[String],
+        user: &str,
+        work: impl Fn(&Change<'_>, &str, &str) -> Result<Item, LedgerError>,
+    ) -> Answer {
+        if ids.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(done)
-    }
-
-    fn release(&self, id: &str, user: &str) -> Answer {
-        let reason = format!("released by {user}");
-        let done = self.audited(
-            |change| {
-                let item = change.item(id)?;
-                if item.state != State::Held {
-                    return Err(LedgerError::NoWay { id: id.to_owned(), from: item.state, to: State::Released });
-                }
-                change.advance(id, State::Released, &reason, |item| item.released_by = Some(user.to_owned()))
-            },
-            |item| record_of(item, Some(user)),
+        let done = self.audited_each(
+            |change| ids.iter().map(|id| work(change, id, user)).collect::<Result<Vec<Item>, LedgerError>>(),
+            |items| items.iter().map(|item| record_of(item, Some(user))).collect(),
         );
-        done.map(|item| vec![item]).map_err(|error| error.to_string())
+        done.map_err(|error| error.to_string())
     }
 
-    /// What was computed goes to its destinations again; anything else is looked at again.
-    fn retry(&self, id: &str, user: &str) -> Answer {
-        let done = self.audited(
-            |change| {
-                let item = change.item(id)?;
-                let has_failed = item.deliveries.iter().any(|one| one.state == DeliveryState::Failed);
-                let to = if item.state == State::Aside && has_failed { State::Released } else { State::Received };
-                if item.study.is_empty() || !matches!(item.state, State::Aside | State::Skipped) {
-                    return Err(LedgerError::NoWay { id: id.to_owned(), from: item.state, to });
-                }
-                let versions = change.versions(&item.study)?;
-                if let Some(later) = left_to(&item, to, &versions) {
-                    return Err(LedgerError::Older { id: id.to_owned(), later: later.id.clone() });
-                }
-                let has_files = change.has_any(Table::Instances, &format!("{}/", item.study))?;
-                if to == State::Received && !has_files {
-                    return Err(LedgerError::Forgotten(id.to_owned()));
-                }
-                if let Some(mut study) = change.get::<StudyRecord>(Table::Studies, &item.study)? {
-                    study.conflicts.clear();
-                    change.put(Table::Studies, &item.study, &study)?;
-                }
-                change.advance(id, to, &format!("tried again, asked by {user}"), |item| {
-                    item.looked_ms = 0;
-                    (item.failures, item.next_ms) = (0, 0);
-                    for one in item.deliveries.iter_mut().filter(|one| one.state == DeliveryState::Failed) {
-                        (one.state, one.attempts, one.next_ms) = (DeliveryState::Waiting, 0, 0);
-                        one.transaction = None;
-                    }
-                })
-            },
-            |item| record_of(item, Some(user)),
-        );
-        done.map(|item| vec![item]).map_err(|error| error.to_string())
-    }
-
-    /// Ends an item, and forgets the files of its study: sent again, they are new.
-    fn drop_item(&self, id: &str, user: &str) -> Answer {
+    fn drop_each(&self, ids: &[String], user: &str) -> Answer {
         let _studies = self.studies.lock();
-        let done = self.audited(
-            |change| {
-                let item = change.advance(id, State::Skipped, &format!("dropped by {user}"), |_| {})?;
-                for (key, _) in change.list::<serde_json::Value>(Table::Instances, &format!("{}/", item.study))? {
-                    change.remove(Table::Instances, &key)?;
-                }
-                if let Some(mut study) = change.get::<StudyRecord>(Table::Studies, &item.study)? {
-                    study.conflicts.clear();
-                    change.put(Table::Studies, &item.study, &study)?;
-                }
-                Ok(item)
-            },
-            |item| record_of(item, Some(user)),
-        );
-        let item = done.map_err(|error| error.to_string())?;
-        if !item.study.is_empty() {
+        let items = self.each(ids, user, drop_item)?;
+        for item in items.iter().filter(|item| !item.study.is_empty()) {
             let folder = self.study_folder(&item.study);
-            if folder.exists() {
+            let has_files = self.ledger.change(|change| change.has_any(Table::Instances, &files_of(&item.study)));
+            if folder.exists() && !has_files.map_err(|error| error.to_string())? {
                 fs::remove_dir_all(&folder).map_err(|error| format!("its files cannot be deleted: {error}"))?;
             }
         }
-        Ok(vec![item])
+        Ok(items)
+    }
+}
+
+fn release(change: &Change<'_>, id: &str, user: &str) -> Result<Item, LedgerError> {
+    let item = change.item(id)?;
+    if item.state != State::Held {
+        return Err(LedgerError::NoWay { id: id.to_owned(), from: item.state, to: State::Released });
+    }
+    let reason = format!("released by {user}");
+    change.advance(id, State::Released, &reason, |item| item.released_by = Some(user.to_owned()))
+}
+
+/// What was computed goes to its destinations again; anything else is looked at again.
+fn retry(change: &Change<'_>, id: &str, user: &str) -> Result<Item, LedgerError> {
+    let item = change.item(id)?;
+    let has_failed = item.deliveries.iter().any(|one| one.state == DeliveryState::Failed);
+    let to = if item.state == State::Aside && has_failed { State::Released } else { State::Received };
+    if item.study.is_empty() || !matches!(item.state, State::Aside | State::Skipped) {
+        return Err(LedgerError::NoWay { id: id.to_owned(), from: item.state, to });
+    }
+    let versions = change.versions(&item.study)?;
+    if let Some(later) = left_to(&item, to, &versions) {
+        return Err(LedgerError::Older { id: id.to_owned(), later: later.id.clone() });
+    }
+    if to == State::Received && !change.has_any(Table::Instances, &files_of(&item.study))? {
+        return Err(LedgerError::Forgotten(id.to_owned()));
+    }
+    forgive(change, &item.study)?;
+    change.advance(id, to, &format!("tried again, asked by {user}"), |item| {
+        item.looked_ms = 0;
+        (item.failures, item.next_ms) = (0, 0);
+        for one in item.deliveries.iter_mut().filter(|one| one.state == DeliveryState::Failed) {
+            (one.state, one.attempts, one.next_ms) = (DeliveryState::Waiting, 0, 0);
+            (one.transaction, one.unanswered) = (None, false);
+        }
+    })
+}
+
+/// Ends an item, and forgets the files of its study: sent again, they are new. A version that is still to be computed
+/// keeps them.
+fn drop_item(change: &Change<'_>, id: &str, user: &str) -> Result<Item, LedgerError> {
+    let item = change.advance(id, State::Skipped, &format!("dropped by {user}"), |_| {})?;
+    let needs_files = |other: &Item| matches!(other.state, State::Received | State::Ready);
+    if !item.study.is_empty() && !change.versions(&item.study)?.iter().any(needs_files) {
+        for (key, _) in change.list::<serde_json::Value>(Table::Instances, &files_of(&item.study))? {
+            change.remove(Table::Instances, &key)?;
+        }
+        forgive(change, &item.study)?;
+    }
+    Ok(item)
+}
+
+/// What the keys of a study's files begin with.
+fn files_of(study: &str) -> String {
+    format!("{study}/")
+}
+
+/// Forgets which instances of a study came again with other bytes.
+fn forgive(change: &Change<'_>, study: &str) -> Result<(), LedgerError> {
+    match change.get::<StudyRecord>(Table::Studies, study)? {
+        None => Ok(()),
+        Some(record) => change.put(Table::Studies, study, &StudyRecord { conflicts: Vec::new(), ..record }),
     }
 }

@@ -1,32 +1,31 @@
 //! Objects to their destinations, and back to be compared.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::config::{Destination, DestinationKind};
-use super::ledger::Table;
-use super::record::{Delivery, DeliveryState, Item, Object};
+use super::ledger::{Change, LedgerError, Table};
+use super::record::{Delivery, DeliveryState, Item};
+use super::sending::Sending;
 use super::work::unless_it_went_on;
-use super::{Gateway, State, doubled, has_come, intake, later_ms};
-use crate::domain::{DoseError, Invalid};
-use crate::formats::{atomic, dicom};
-use crate::pacs::{self, Instance, Web};
+use super::{Gateway, State, doubled, has_come, later_ms, now_ms, record_of};
+use crate::domain::DoseError;
 
 /// Longest wait between two attempts.
 const MAX_WAIT: Duration = Duration::from_secs(6 * 3600);
-/// Bytes beside those of the file that an archive may give back: its own file meta information.
-const MORE_BYTES: u64 = 1 << 20;
 
-/// What an attempt found.
-enum Found {
-    /// It has what was sent.
-    Equal,
-    /// It has something else under the UID.
-    Other,
-    /// It does not have it.
-    Nothing,
+/// Which deliveries are made one after the other. Each destination has a line of its own, so that one which is slow, or
+/// says nothing, holds up no other.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Line<'a> {
+    /// Those to a destination, by its name.
+    To(&'a str),
+    /// Those to destinations that the file does not name any more.
+    Nowhere,
+}
+
+/// Whether an item in a state is sent and read back.
+pub(super) fn is_on_its_way(state: State) -> bool {
+    matches!(state, State::Released | State::Sent)
 }
 
 /// Whether a destination has said that it has an object.
@@ -67,7 +66,7 @@ pub(super) fn conclusion(item: &Item) -> Option<(State, String)> {
     let is_left_to_later = count(DeliveryState::Superseded) == item.deliveries.len() && !item.deliveries.is_empty();
     let with = |words: &str, more: &str| if more.is_empty() { words.to_owned() } else { format!("{words}; {more}") };
     let (is_released, is_sent) = (item.state == State::Released, item.state == State::Sent);
-    if is_released && waiting == 0 && failed > 0 || is_sent && stored == 0 && failed > 0 {
+    if failed > 0 && waiting == 0 && (is_released || is_sent && stored == 0) {
         Some((State::Aside, said(DeliveryState::Failed)))
     } else if is_released && is_left_to_later {
         Some((State::Skipped, superseded))
@@ -95,34 +94,69 @@ pub(super) fn conclusion(item: &Item) -> Option<(State, String)> {
 }
 
 impl Gateway {
-    /// Sends what is due, and reads back what was sent. Whether anything was due.
-    pub(super) fn deliver_due(&self) -> Result<bool, DoseError> {
+    /// Sends what is due of a line, and reads back what was sent. Whether anything was due.
+    pub(super) fn deliver_due(&self, line: Line<'_>) -> Result<bool, DoseError> {
         let mut was_due = false;
-        for state in [State::Released, State::Sent] {
-            for found in self.ledger.items_in(state)? {
-                for number in 0..found.deliveries.len() {
-                    if self.is_stopping() {
-                        return Ok(was_due);
-                    }
-                    // What came before may have taken minutes: it may have been dropped meanwhile.
-                    let now = self.ledger.get::<Item>(Table::Items, &found.id)?;
-                    let Some(item) = now.filter(|now| now.state == state) else { break };
-                    let Some(due) = item.deliveries.get(number) else { break };
-                    let wanted = if state == State::Released { DeliveryState::Waiting } else { DeliveryState::Stored };
-                    if due.state == wanted && self.is_due(due) {
-                        was_due = true;
-                        if state == State::Sent && self.commit(&item, number)? {
-                            continue;
-                        }
-                        let later = if state == State::Released { self.later_at(&item, &due.to)? } else { None };
-                        let next = later.map_or_else(|| self.attempt(&item, due), |later| superseded(due, &later));
-                        self.attempted(&item, number, next)?;
-                    }
+        let (released, sent): (Vec<Item>, Vec<Item>) =
+            self.ledger.items_to_deliver()?.into_iter().partition(|item| item.state == State::Released);
+        for found in released.into_iter().chain(sent) {
+            // One without deliveries is of every line.
+            let is_of = found.deliveries.is_empty() || found.deliveries.iter().any(|one| self.is_in(one, line));
+            for number in 0..found.deliveries.len() {
+                if self.is_stopping() {
+                    return Ok(was_due);
                 }
+                was_due |= is_of && self.deliver(&found, number, line)?;
+            }
+            if is_of {
                 self.conclude(&found.id)?;
             }
         }
         Ok(was_due)
+    }
+
+    /// Makes a delivery of an item, if it is of the line and due; whether it was.
+    fn deliver(&self, found: &Item, number: usize, line: Line<'_>) -> Result<bool, DoseError> {
+        // What came before may have taken minutes: it may have been dropped meanwhile.
+        let now = self.ledger.get::<Item>(Table::Items, &found.id)?;
+        let Some(item) = now.filter(|now| is_on_its_way(now.state)) else { return Ok(false) };
+        let Some(due) = item.deliveries.get(number) else { return Ok(false) };
+        // What one destination has is read back, whatever the others do.
+        let (waits, is_stored) = (due.state == DeliveryState::Waiting, due.state == DeliveryState::Stored);
+        let is_wanted = waits && item.state == State::Released || is_stored;
+        if !is_wanted || !self.is_in(due, line) || !self.is_due(due) {
+            return Ok(false);
+        }
+        if is_stored && self.commit(&item, number)? {
+            return Ok(true);
+        }
+        let later = if waits { self.later_at(&item, &due.to)? } else { None };
+        let next = later.map_or_else(|| self.attempt(&item, due), |later| superseded(due, &later));
+        let has_answered = !next.unanswered && next.state != DeliveryState::Superseded;
+        self.attempted(&item, number, next)?;
+        if has_answered && let Line::To(name) = line {
+            self.hasten(name)?;
+        }
+        Ok(true)
+    }
+
+    /// Whether a delivery is of a line.
+    fn is_in(&self, one: &Delivery, line: Line<'_>) -> bool {
+        match line {
+            Line::To(name) => one.to == name,
+            Line::Nowhere => self.config.destination(&one.to).is_none(),
+        }
+    }
+
+    /// A destination has answered: what waits there because it did not is due.
+    fn hasten(&self, to: &str) -> Result<(), DoseError> {
+        let waits = |one: &Delivery| one.to == to && one.unanswered && one.next_ms > now_ms();
+        for found in self.ledger.items_to_deliver()?.into_iter().filter(|item| item.deliveries.iter().any(waits)) {
+            self.note(&found.id, found.state, |item| {
+                item.deliveries.iter_mut().filter(|one| waits(one)).for_each(|one| one.next_ms = 0);
+            })?;
+        }
+        Ok(())
     }
 
     /// Whether the next attempt is due.
@@ -154,7 +188,7 @@ impl Gateway {
             if !is_same {
                 return Ok(None);
             }
-            if item.state != found.state {
+            if !is_on_its_way(item.state) {
                 if !has_arrived(&next) {
                     return Ok(None);
                 }
@@ -162,7 +196,7 @@ impl Gateway {
             }
             item.deliveries[number] = next;
             change.put(Table::Items, &item.id, &item)?;
-            Ok(Some(item).filter(|item| item.state != found.state))
+            Ok(Some(item).filter(|item| !is_on_its_way(item.state)))
         })?;
         if let Some(item) = done {
             tracing::warn!(item = item.id, reason = item.reason, "item");
@@ -172,25 +206,35 @@ impl Gateway {
 
     /// Takes an item on whose deliveries say so.
     fn conclude(&self, id: &str) -> Result<(), DoseError> {
-        let item = self.ledger.change(|change| change.item(id))?;
-        match conclusion(&item) {
-            Some((state, reason)) if state == item.state => self.stays(id, state, reason),
-            Some((state, reason)) => self.settle(id, state, &reason, |_| {}),
-            None => Ok(()),
+        let Some(found) = self.ledger.get::<Item>(Table::Items, id)? else { return Ok(()) };
+        let Some((to, reason)) = conclusion(&found) else { return Ok(()) };
+        // Another line, or a report, may have changed it since: then it is looked at again.
+        let is_so_still = |change: &Change<'_>| {
+            let item = change.item(id)?;
+            if item.state == found.state && conclusion(&item).is_some_and(|next| next == (to, reason.clone())) {
+                return Ok(());
+            }
+            Err(LedgerError::NoWay { id: id.to_owned(), from: item.state, to })
+        };
+        let done = if to == found.state {
+            // It has come to its end where it is: others are told.
+            self.ledger.change(|change| {
+                is_so_still(change)?;
+                let item = change.note(id, to, |item| item.reason.clone_from(&reason))?;
+                change.tell(&item)?;
+                Ok(item)
+            })
+        } else {
+            let advance = |change: &Change<'_>| {
+                is_so_still(change)?;
+                change.advance(id, to, &reason, |_| {})
+            };
+            self.audited(advance, |item| record_of(item, None))
+        };
+        if let Ok(item) = &done {
+            tracing::info!(item = id, state = to.name(), reason = item.reason, "item");
         }
-    }
-
-    /// An item has come to its end where it is: others are told.
-    fn stays(&self, id: &str, state: State, reason: String) -> Result<(), DoseError> {
-        let told = self.ledger.change(|change| {
-            let item = change.note(id, state, |item| item.reason = reason)?;
-            change.tell(&item)?;
-            Ok(item)
-        });
-        if let Ok(item) = &told {
-            tracing::info!(item = id, state = state.name(), reason = item.reason, "item");
-        }
-        unless_it_went_on(told)
+        unless_it_went_on(done)
     }
 
     /// One attempt: sends what waits, or reads back what is stored.
@@ -205,12 +249,15 @@ impl Gateway {
         let path = self.results(&item.id).join(&object.file);
         let to = Sending { destination, object, path: &path, work: self.at("work") };
         let result = if due.state == DeliveryState::Waiting { to.send() } else { to.read_back() };
+        let is_answered = result.is_ok();
         let (state, said) = result.unwrap_or_else(|error| (due.state, error.to_string()));
         // What was to be done and is still to be done has failed; so has what was said to be stored, and is not there.
         let has_failed = state == due.state || state == DeliveryState::Waiting;
         if has_failed {
             self.fail(&mut next, state, said);
+            next.unanswered = !is_answered;
         } else {
+            next.unanswered = false;
             (next.state, next.next_ms, next.said) = (state, 0, said);
             if state == DeliveryState::Stored {
                 self.metrics.stored(&due.to);
@@ -230,110 +277,11 @@ impl Gateway {
         let is_last = destination.is_none_or(|destination| one.attempts >= destination.attempts);
         one.next_ms = destination.map_or(0, |destination| later_ms(wait(destination, one.attempts)));
         one.state = if is_last { DeliveryState::Failed } else { again };
-        (one.said, one.transaction) = (said, None);
+        (one.said, one.transaction, one.unanswered) = (said, None, false);
     }
 }
 
 /// How long after so many attempts that failed the next one is made.
 fn wait(destination: &Destination, attempts: u32) -> Duration {
     doubled(destination.backoff, attempts, MAX_WAIT)
-}
-
-/// An object and where it goes.
-struct Sending<'a> {
-    destination: &'a Destination,
-    object: &'a Object,
-    path: &'a Path,
-    /// For what is read back.
-    work: PathBuf,
-}
-
-impl Sending<'_> {
-    /// # Errors
-    /// If the destination does not answer; it is asked again.
-    fn send(&self) -> Result<(DeliveryState, String), DoseError> {
-        let stored = || Ok((DeliveryState::Stored, "stored".to_owned()));
-        // Never other bytes under a UID that is there, and nothing twice.
-        match self.found()? {
-            Some(Found::Equal) => return Ok((DeliveryState::Stored, "was there already".to_owned())),
-            Some(Found::Other) => return Ok((DeliveryState::Failed, self.other())),
-            Some(Found::Nothing) | None => {}
-        }
-        let instance = Instance::read(self.path)
-            .map_err(|Invalid(reason)| DoseError::Io(format!("{} {reason}", self.object.file)))?;
-        let mut said = None;
-        let each = |_: &Instance, sent: &pacs::Sent| said = Some(sent.clone());
-        match &self.destination.kind {
-            DestinationKind::Folder(folder) => {
-                let place = self.place(folder);
-                let cannot = |error: io::Error| DoseError::Io(format!("cannot be written: {error}"));
-                fs::create_dir_all(place.parent().unwrap_or(folder)).map_err(cannot)?;
-                atomic::write_bytes(&place, &fs::read(self.path).map_err(cannot)?).map_err(cannot)?;
-                intake::sync(place.parent().unwrap_or(folder)).map_err(cannot)?;
-                return stored();
-            }
-            DestinationKind::Store { peer, calling, tls, .. } => {
-                pacs::send(&[instance], peer, calling, tls.as_ref(), each)?;
-            }
-            DestinationKind::Web(web) => web.store(&[instance], each)?,
-        }
-        match said {
-            Some(sent) if sent.is_stored() => Ok((DeliveryState::Stored, sent.words.to_owned())),
-            Some(sent) => Err(DoseError::Io(format!("{:04X}H {}", sent.status, sent.words))),
-            None => Err(DoseError::Io("nothing was said of it".to_owned())),
-        }
-    }
-
-    fn read_back(&self) -> Result<(DeliveryState, String), DoseError> {
-        Ok(match self.found()? {
-            None => (DeliveryState::Unverified, "stored, and not read back: the destination has no way".to_owned()),
-            Some(Found::Equal) => (DeliveryState::Verified, "read back, and equal".to_owned()),
-            Some(Found::Other) => (DeliveryState::Failed, self.other()),
-            Some(Found::Nothing) => {
-                (DeliveryState::Waiting, "said to be stored, and not there when it was read back".to_owned())
-            }
-        })
-    }
-
-    fn other(&self) -> String {
-        "other bytes are there under its SOP Instance UID; what is there was left as it is".to_owned()
-    }
-
-    /// A file for each object, by its UID, in the folder of its study.
-    fn place(&self, folder: &Path) -> PathBuf {
-        folder.join(&self.object.study).join(format!("{}.dcm", self.object.instance))
-    }
-
-    /// What the destination has under the UID; none where it cannot be asked.
-    fn found(&self) -> Result<Option<Found>, DoseError> {
-        match &self.destination.kind {
-            DestinationKind::Folder(folder) => {
-                let place = self.place(folder);
-                Ok(Some(if place.exists() { self.compare(&place) } else { Found::Nothing }))
-            }
-            DestinationKind::Store { read_back: None, .. } => Ok(None),
-            DestinationKind::Store { read_back: Some(web), .. } | DestinationKind::Web(web) => {
-                self.fetch(web).map(Some)
-            }
-        }
-    }
-
-    fn fetch(&self, web: &Web) -> Result<Found, DoseError> {
-        let cannot = |error: io::Error| DoseError::Io(format!("reading back: {error}"));
-        let most = fs::metadata(self.path).map_err(cannot)?.len() + MORE_BYTES;
-        let Object { study, series, instance, .. } = self.object;
-        let Some(bytes) = web.instance([study, series, instance].map(String::as_str), most)? else {
-            return Ok(Found::Nothing);
-        };
-        let file = tempfile::Builder::new().prefix("back-").tempfile_in(&self.work).map_err(cannot)?;
-        fs::write(file.path(), bytes).map_err(cannot)?;
-        Ok(self.compare(file.path()))
-    }
-
-    /// Compares a file with the object: what an archive gives is read apart, as all that comes from elsewhere.
-    fn compare(&self, path: &Path) -> Found {
-        let outlines = dicom::read_outlines(path).unwrap_or_default();
-        let content = outlines.into_iter().next().and_then(|one| one.found.ok()?.content);
-        if content.as_ref() == Some(&self.object.digest) { Found::Equal } else { Found::Other }
-    }
 }

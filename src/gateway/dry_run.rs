@@ -8,7 +8,8 @@ use super::intake::link_kept;
 use super::offer::Offer;
 use super::whole::{Order, Verdict, conflict, verdict};
 use super::work;
-use crate::domain::{DoseError, Invalid};
+use crate::domain::DoseError;
+use crate::formats::dicom::Unread;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -31,7 +32,7 @@ pub fn dry_run(config: &Config, program: &Path, asked: &DryRun) -> Result<String
     if let Some(name) = asked.source.as_ref().filter(|name| config.source(name).is_none()) {
         return Err(DoseError::invalid("source", format!("the file has no source `{name}`")));
     }
-    let invalid = |Invalid(reason): Invalid| DoseError::invalid("dry-run", reason);
+    let invalid = |why: Unread| DoseError::invalid("dry-run", why.reason().to_string());
     let cannot = |error: io::Error| DoseError::Io(format!("no temporary folder: {error}"));
     let found = Offer::read(&asked.folder, asked.source.clone(), &asked.calling).map_err(invalid)?;
     // What would be kept is looked at, and nothing that lies beside it.
@@ -63,13 +64,17 @@ pub fn dry_run(config: &Config, program: &Path, asked: &DryRun) -> Result<String
         }
     }
     let verdict = match conflicts.as_slice() {
-        [] => verdict(&mut offer, &config.rules, program),
+        [] => verdict(&mut offer, &config.rules, program, &|| false),
         several => Verdict::Aside(conflict(several)),
     };
     match verdict {
         Verdict::Waits(reason, state) => {
             text.line("waits", &reason);
             text.line("", &format!("at the limit it would be {}", state.name()));
+        }
+        Verdict::Again(reason) => {
+            text.line("waits", &reason);
+            text.line("", "it would be looked at again");
         }
         Verdict::Aside(reason) => text.line("aside", &reason),
         Verdict::Ready(order) => ready(config, program, asked, &offer, &order, &mut text)?,
@@ -144,7 +149,7 @@ fn ready(
     }
     let done = work::compute(program, (&input, &output), &order.words, config.limits, || false);
     let done = done.map_err(|why| why.map_or_else(|| "stopped".to_owned(), |undone| undone.reason));
-    let objects = match done.and_then(|()| work::objects(&output, rule)) {
+    let objects = match done.and_then(|()| work::objects(&output, rule).map_err(|undone| undone.reason)) {
         Ok(objects) => objects,
         Err(reason) => {
             text.line("aside", &reason);

@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +13,14 @@ use super::record::{Claim, Item, Kept, StudyRecord};
 use super::{Gateway, State, now_ms, offer};
 use crate::digest::{Digest, sha256_hex};
 use crate::domain::{DoseError, Invalid};
-use crate::formats::dicom::{self, CLASSES, Outline, Outlined};
+use crate::formats::dicom::{self, CLASSES, Outline, Outlined, Unread};
 use crate::pacs::Instance;
 
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 1 << 16;
+/// How often a file is read whose process ends without an answer, and the time between two readings.
+const READINGS: u32 = 3;
+const REST: Duration = Duration::from_secs(10);
 /// What files in the spool end with.
 pub(super) const END: &str = ".dcm";
 
@@ -81,9 +86,16 @@ pub(super) fn not_taken(outline: &Outline) -> Option<&'static str> {
 }
 
 /// Whether the kept file of an instance holds the same in another transfer syntax.
-fn holds_the_same(kept: &Path, outline: &Outline) -> bool {
-    let kept = dicom::read_outlines(kept).ok().and_then(|found| found.into_iter().next()?.found.ok());
-    outline.plain.is_some() && kept.is_some_and(|kept| kept.plain == outline.plain)
+///
+/// # Errors
+/// If the kept file cannot be read for a reason that is perhaps not its own.
+fn holds_the_same(kept: &Path, outline: &Outline) -> Result<bool, Unread> {
+    let kept = match dicom::outlines_or_why(kept) {
+        Ok(found) => found.into_iter().next().and_then(|one| one.found.ok()),
+        Err(Unread::Refused(_)) => None,
+        Err(why @ (Unread::Ended(_) | Unread::NoProcess(_))) => return Err(why),
+    };
+    Ok(outline.plain.is_some() && kept.is_some_and(|kept| kept.plain == outline.plain))
 }
 
 /// Puts links to files into an empty folder as a gateway would keep them: one for each instance. The instances that are
@@ -100,7 +112,9 @@ pub(super) fn link_kept<'a>(
         let place = folder.join(kept_name(&outline.instance));
         if !place.exists() {
             std::os::unix::fs::symlink(path.canonicalize()?, &place)?;
-        } else if content_of(path)? != content_of(&place)? && !holds_the_same(&place, outline) {
+        } else if content_of(path)? != content_of(&place)?
+            && !holds_the_same(&place, outline).map_err(|why| io::Error::other(why.reason().to_string()))?
+        {
             conflicts.push(outline.instance.clone());
         }
     }
@@ -125,8 +139,10 @@ impl Gateway {
         let mut paths: Vec<PathBuf> =
             fs::read_dir(&spool).map_err(failed)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
         paths.sort();
+        let count = paths.len();
+        paths.retain(|path| !self.rests_in_spool(path));
         if paths.is_empty() {
-            return Ok(0);
+            return Ok(count);
         }
         let outlines = Outlines::of(&spool);
         for path in &paths {
@@ -136,28 +152,68 @@ impl Gateway {
             let found = outlines.of_file(path);
             let origin = Origin::of(path);
             let origin = origin.unwrap_or_else(|| Origin { source: String::new(), calling: String::new() });
-            match found {
+            let taken = match found {
                 Ok(outline) => self.take(path, &outline, &origin)?,
-                Err(reason) => self.refuse(path, &reason, &origin)?,
+                Err(why) => Err(why),
+            };
+            match taken {
+                Ok(()) => {}
+                Err(why) if self.is_read_again(path, &why) => {
+                    let reason = why.reason().to_string();
+                    tracing::warn!(source = origin.source, reason, "a file that came is read again later");
+                    continue;
+                }
+                Err(why) => self.refuse(path, &why.reason().to_string(), &origin)?,
             }
+            self.read_again.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
         }
-        Ok(paths.len())
+        Ok(count)
     }
 
-    /// Takes a file into its study; what came before, or is of no use, is dropped.
-    fn take(&self, path: &Path, outline: &Outline, origin: &Origin) -> Result<(), DoseError> {
+    /// Whether a file of the spool could not be read a short time ago.
+    pub(super) fn rests_in_spool(&self, path: &Path) -> bool {
+        let tried = self.read_again.lock().unwrap_or_else(PoisonError::into_inner);
+        tried.get(path).is_some_and(|(_, at)| at.elapsed() < REST)
+    }
+
+    /// Whether a file that was not read stays in the spool. Its sender was told that it is safe, and has perhaps
+    /// deleted it: it is not dropped for what this machine lacks.
+    pub(super) fn is_read_again(&self, path: &Path, why: &Unread) -> bool {
+        let mut tried = self.read_again.lock().unwrap_or_else(PoisonError::into_inner);
+        let (times, at) = tried.entry(path.to_owned()).or_insert_with(|| (0, Instant::now()));
+        *at = Instant::now();
+        match why {
+            Unread::Refused(_) => false,
+            Unread::NoProcess(_) => true,
+            Unread::Ended(_) => {
+                *times += 1;
+                *times < READINGS
+            }
+        }
+    }
+
+    /// Takes a file into its study; what came before, or is of no use, is dropped. Inside, why it stays in the spool:
+    /// the file that is kept of the same instance cannot be compared with it.
+    fn take(&self, path: &Path, outline: &Outline, origin: &Origin) -> Result<Result<(), Unread>, DoseError> {
         let failed = |error: io::Error| DoseError::Io(format!("gateway: a file cannot be kept: {error}"));
         let study = self.salted(&outline.study);
         let is_ours = self.ledger.get::<String>(Table::Own, &outline.instance)?.is_some();
         if let Some(why) = not_taken(outline).or(is_ours.then_some("was made by this program: never an input")) {
             tracing::debug!(study, why, "a file is not taken");
-            return fs::remove_file(path).map_err(failed);
+            return fs::remove_file(path).map(Ok).map_err(failed);
         }
         let digest = content_of(path).map_err(failed)?;
         let _studies = self.studies.lock();
         let key = format!("{study}/{}", outline.instance);
         let known: Option<Kept> = self.ledger.get(Table::Instances, &key)?;
-        let is_new = known.as_ref().is_none_or(|known| known.digest != digest && !self.is_kept(&study, outline));
+        let is_new = match &known {
+            Some(known) if known.digest != digest => match self.is_kept(&study, outline) {
+                Ok(is_kept) => !is_kept,
+                Err(why) => return Ok(Err(why)),
+            },
+            Some(_) => false,
+            None => true,
+        };
         if is_new {
             if known.is_none() {
                 self.keep(path, &study, &outline.instance).map_err(failed)?;
@@ -165,11 +221,11 @@ impl Gateway {
             let kept = Kept { digest, came_ms: now_ms() };
             self.ledger.change(|change| arrived(change, (&study, &key), outline, origin, &kept))?;
         }
-        fs::remove_file(path).map_err(failed)
+        fs::remove_file(path).map(Ok).map_err(failed)
     }
 
     /// Whether the file that is kept of an instance holds the same in another transfer syntax.
-    fn is_kept(&self, study: &str, outline: &Outline) -> bool {
+    fn is_kept(&self, study: &str, outline: &Outline) -> Result<bool, Unread> {
         holds_the_same(&self.study_folder(study).join(kept_name(&outline.instance)), outline)
     }
 
@@ -192,14 +248,20 @@ impl Gateway {
     fn refuse(&self, path: &Path, reason: &str, origin: &Origin) -> Result<(), DoseError> {
         let failed = |error: io::Error| DoseError::Io(format!("gateway: a file cannot be dropped: {error}"));
         let id = format!("file-{}", &digest_of(path).map_err(failed)?[..16]);
+        let words = format!("a file from {} {reason}; it was dropped: send it again", origin.source);
+        self.put_aside(id, words)?;
+        fs::remove_file(path).map_err(failed)
+    }
+
+    /// Has somebody look at what is not of a study, unless that was asked for before.
+    pub(super) fn put_aside(&self, id: String, words: String) -> Result<(), DoseError> {
         if self.ledger.get::<Item>(Table::Items, &id)?.is_none() {
-            let words = format!("a file from {} {reason}; it was dropped: send it again", origin.source);
             let item = Item { id: id.clone(), reason: words, state: State::Aside, ..Item::new("", 1, now_ms()) };
             let put = |change: &Change<'_>| change.put(Table::Items, &id, &item).and_then(|()| change.tell(&item));
             self.audited(put, |()| super::record_of(&item, None))?;
             tracing::warn!(item = id, reason = item.reason, "item");
         }
-        fs::remove_file(path).map_err(failed)
+        Ok(())
     }
 }
 
@@ -212,14 +274,13 @@ impl Outlines {
     }
 
     /// A file of the folder. Where one makes the reading of all fail, each is read alone.
-    pub(super) fn of_file(&self, path: &Path) -> Result<Outline, String> {
-        match self.0.iter().find(|one| one.path == path) {
-            Some(one) => one.found.clone(),
-            None => {
-                let found = dicom::read_outlines(path).map_err(|Invalid(reason)| reason)?;
-                found.into_iter().next().map_or_else(|| Err("is not a DICOM file".to_owned()), |one| one.found)
-            }
+    pub(super) fn of_file(&self, path: &Path) -> Result<Outline, Unread> {
+        let refused = |reason: String| Unread::Refused(Invalid(reason));
+        if let Some(one) = self.0.iter().find(|one| one.path == path) {
+            return one.found.clone().map_err(refused);
         }
+        let found = dicom::outlines_or_why(path)?.into_iter().next();
+        found.map_or_else(|| Err(refused("is not a DICOM file".to_owned())), |one| one.found.map_err(refused))
     }
 }
 

@@ -1,9 +1,12 @@
 //! The ledger: tables in one file, which outlives the process at any moment. What a closure changes is whole or not at
 //! all, and is on the disk when it returns.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::Serialize;
@@ -93,10 +96,36 @@ fn damaged(key: &str) -> LedgerError {
 
 /// The tables in their file.
 #[derive(Debug)]
-pub(super) struct Ledger(Database);
+pub(super) struct Ledger {
+    tables: Database,
+    /// Where each item stands, by its name. Items are kept for good: those that are done are not read again by every
+    /// look for what is to be done.
+    places: Mutex<BTreeMap<String, Place>>,
+}
+
+/// Of an item, what says whether there is something to do for it.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    state: State,
+    /// Whether it is sent, and stays so.
+    is_at_its_end: bool,
+    /// Whether its worklist may still be to be told something.
+    has_open_claim: bool,
+}
+
+impl Place {
+    fn of(item: &Item) -> Self {
+        let has_open_claim = item.workitem.as_ref().is_some_and(|claim| claim.state.is_open());
+        Self { state: item.state, is_at_its_end: item.stays_sent(), has_open_claim }
+    }
+}
 
 /// A change that is being made.
-pub(super) struct Change<'t>(&'t WriteTransaction);
+pub(super) struct Change<'t> {
+    transaction: &'t WriteTransaction,
+    /// Items that it puts, which stand there once it is made.
+    put: RefCell<Vec<(String, Place)>>,
+}
 
 impl Ledger {
     /// Opens the ledger, or begins one: under another name first, so that a loss leaves none that is half begun.
@@ -116,25 +145,49 @@ impl Ledger {
     }
 
     fn with_tables(path: &Path) -> Result<Self, LedgerError> {
-        let ledger = Self(Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(broken)?);
-        let transaction = ledger.0.begin_write().map_err(broken)?;
+        let tables = Database::builder().set_cache_size(CACHE_BYTES).create(path).map_err(broken)?;
+        let transaction = tables.begin_write().map_err(broken)?;
         for table in Table::ALL {
             transaction.open_table(table.definition()).map_err(broken)?;
         }
         transaction.commit().map_err(broken)?;
+        let ledger = Self { tables, places: Mutex::default() };
+        ledger.find_places()?;
         Ok(ledger)
+    }
+
+    /// Reads where each item stands, one after the other: all of them may be much.
+    fn find_places(&self) -> Result<(), LedgerError> {
+        let transaction = self.tables.begin_read().map_err(broken)?;
+        let open = transaction.open_table(Table::Items.definition()).map_err(broken)?;
+        let mut places = self.places();
+        for entry in open.iter().map_err(broken)? {
+            let (key, value) = entry.map_err(broken)?;
+            let item: Item = serde_json::from_slice(value.value()).map_err(|_| damaged(key.value()))?;
+            places.insert(key.value().to_owned(), Place::of(&item));
+        }
+        Ok(())
+    }
+
+    fn places(&self) -> MutexGuard<'_, BTreeMap<String, Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a change; an error leaves all as it was.
     pub(super) fn change<T>(&self, work: impl FnOnce(&Change<'_>) -> Result<T, LedgerError>) -> Result<T, LedgerError> {
-        let transaction = self.0.begin_write().map_err(broken)?;
-        let value = work(&Change(&transaction))?;
+        let transaction = self.tables.begin_write().map_err(broken)?;
+        let change = Change { transaction: &transaction, put: RefCell::default() };
+        let value = work(&change)?;
+        let put = change.put.into_inner();
+        // Kept until it is made, so that of two changes the later one stands here too.
+        let mut places = self.places();
         transaction.commit().map_err(broken)?;
+        places.extend(put);
         Ok(value)
     }
 
     pub(super) fn get<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, LedgerError> {
-        let transaction = self.0.begin_read().map_err(broken)?;
+        let transaction = self.tables.begin_read().map_err(broken)?;
         let open = transaction.open_table(table.definition()).map_err(broken)?;
         let found = open.get(key).map_err(broken)?;
         found.map(|value| serde_json::from_slice(value.value()).map_err(|_| damaged(key))).transpose()
@@ -142,7 +195,7 @@ impl Ledger {
 
     /// All records whose key begins so, by rising key.
     pub(super) fn list<T: DeserializeOwned>(&self, table: Table, start: &str) -> Result<Vec<(String, T)>, LedgerError> {
-        let transaction = self.0.begin_read().map_err(broken)?;
+        let transaction = self.tables.begin_read().map_err(broken)?;
         collect(&transaction.open_table(table.definition()).map_err(broken)?, start)
     }
 
@@ -154,7 +207,35 @@ impl Ledger {
 
     /// Those in a state, the longest there first.
     pub(super) fn items_in(&self, state: State) -> Result<Vec<Item>, LedgerError> {
-        Ok(self.items()?.into_iter().filter(|item| item.state == state).collect())
+        Ok(self.items_at(|place| place.state == state)?.into_iter().filter(|item| item.state == state).collect())
+    }
+
+    /// Those that wait for a computation, or have a workitem whose worklist is still to be told something.
+    pub(super) fn items_with_work(&self) -> Result<Vec<Item>, LedgerError> {
+        self.items_at(|place| place.state == State::Ready || place.has_open_claim)
+    }
+
+    /// Those that are being sent, or were sent and may go on from there.
+    pub(super) fn items_to_deliver(&self) -> Result<Vec<Item>, LedgerError> {
+        self.items_at(|place| place.state == State::Released || place.state == State::Sent && !place.is_at_its_end)
+    }
+
+    fn items_at(&self, is_wanted: impl Fn(Place) -> bool) -> Result<Vec<Item>, LedgerError> {
+        let names: Vec<String> =
+            self.places().iter().filter(|(_, place)| is_wanted(**place)).map(|(id, _)| id.clone()).collect();
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let transaction = self.tables.begin_read().map_err(broken)?;
+        let open = transaction.open_table(Table::Items.definition()).map_err(broken)?;
+        let mut items = Vec::new();
+        for id in names {
+            if let Some(value) = open.get(id.as_str()).map_err(broken)? {
+                items.push(serde_json::from_slice::<Item>(value.value()).map_err(|_| damaged(&id))?);
+            }
+        }
+        items.sort_by(|a, b| (a.since_ms, &a.id).cmp(&(b.since_ms, &b.id)));
+        Ok(items)
     }
 }
 
@@ -176,30 +257,34 @@ fn collect<T: DeserializeOwned>(
 
 impl Change<'_> {
     pub(super) fn get<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<Option<T>, LedgerError> {
-        let open = self.0.open_table(table.definition()).map_err(broken)?;
+        let open = self.transaction.open_table(table.definition()).map_err(broken)?;
         let found = open.get(key).map_err(broken)?;
         found.map(|value| serde_json::from_slice(value.value()).map_err(|_| damaged(key))).transpose()
     }
 
     pub(super) fn list<T: DeserializeOwned>(&self, table: Table, start: &str) -> Result<Vec<(String, T)>, LedgerError> {
-        collect(&self.0.open_table(table.definition()).map_err(broken)?, start)
+        collect(&self.transaction.open_table(table.definition()).map_err(broken)?, start)
     }
 
     /// Whether a table has a key that begins so.
     pub(super) fn has_any(&self, table: Table, start: &str) -> Result<bool, LedgerError> {
-        let open = self.0.open_table(table.definition()).map_err(broken)?;
+        let open = self.transaction.open_table(table.definition()).map_err(broken)?;
         let first = open.range(start..).map_err(broken)?.next().transpose().map_err(broken)?;
         Ok(first.is_some_and(|(key, _)| key.value().starts_with(start)))
     }
 
     pub(super) fn put(&self, table: Table, key: &str, record: &impl Serialize) -> Result<(), LedgerError> {
         let bytes = serde_json::to_vec(record).map_err(|error| LedgerError::Broken(error.to_string()))?;
-        let mut open = self.0.open_table(table.definition()).map_err(broken)?;
+        if table == Table::Items {
+            let item: Item = serde_json::from_slice(&bytes).map_err(|_| damaged(key))?;
+            self.put.borrow_mut().push((key.to_owned(), Place::of(&item)));
+        }
+        let mut open = self.transaction.open_table(table.definition()).map_err(broken)?;
         open.insert(key, bytes.as_slice()).map(drop).map_err(broken)
     }
 
     pub(super) fn remove(&self, table: Table, key: &str) -> Result<(), LedgerError> {
-        let mut open = self.0.open_table(table.definition()).map_err(broken)?;
+        let mut open = self.transaction.open_table(table.definition()).map_err(broken)?;
         open.remove(key).map(drop).map_err(broken)
     }
 

@@ -21,6 +21,7 @@ mod offer;
 mod record;
 mod rules;
 mod run;
+mod sending;
 mod sources;
 mod state;
 #[cfg(test)]
@@ -34,8 +35,8 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -55,7 +56,7 @@ pub use control::{Asked, ask, ask_for};
 pub use dry_run::{DryRun, dry_run};
 pub use mail::{Mail, MailTls};
 pub use record::{Claim, ClaimState, Delivery, DeliveryState, Item, Object};
-pub use run::{Until, run};
+pub use run::{DRAIN, Until, run};
 pub use state::State;
 
 /// The file of the ledger, by which the folder of a gateway is known.
@@ -121,6 +122,16 @@ pub(crate) struct Gateway {
     asked_worklists: Mutex<Option<(Instant, i64)>>,
     /// Files of watched folders that are newer than the clock, by name: how they were, and when that was seen first.
     newer_than_clock: Mutex<BTreeMap<String, (String, Instant)>>,
+    /// Items that could not be looked at for a reason of this machine, and when that was tried last.
+    look_again: Mutex<BTreeMap<String, Instant>>,
+    /// Files of the spool that could not be read, how often that was tried, and when last.
+    read_again: Mutex<BTreeMap<PathBuf, (u32, Instant)>>,
+    /// Instances that an Orthanc did not give, and how often.
+    not_given: Mutex<BTreeMap<String, u32>>,
+    /// Sources and worklists that did not answer when they were asked last, with the reason.
+    silent: Mutex<BTreeMap<String, String>>,
+    /// Associations that others have opened.
+    callers: Mutex<Vec<Arc<sources::Caller>>>,
     /// Whether it is to end.
     stops: AtomicBool,
     _lock: File,
@@ -177,6 +188,7 @@ impl Gateway {
         let metrics = GatewayMetrics::new(env!("CARGO_PKG_VERSION"), sources, destinations);
         let (chain, studies, stops) = (Mutex::new(chain), Mutex::new(()), AtomicBool::new(false));
         let (asked_worklists, newer_than_clock) = (Mutex::default(), Mutex::default());
+        let (look_again, read_again, silent) = (Mutex::default(), Mutex::default(), Mutex::default());
         Ok(Self {
             config,
             ledger,
@@ -187,6 +199,11 @@ impl Gateway {
             program,
             asked_worklists,
             newer_than_clock,
+            look_again,
+            read_again,
+            silent,
+            not_given: Mutex::default(),
+            callers: Mutex::default(),
             stops,
             _lock: lock,
         })
@@ -214,7 +231,7 @@ impl Gateway {
 
     /// Whether it is to end.
     fn is_stopping(&self) -> bool {
-        self.stops.load(Ordering::Relaxed)
+        self.stops.load(Ordering::SeqCst)
     }
 
     /// Makes a change that the audit log tells of, in one transaction; its line is on the disk when this returns.
@@ -225,16 +242,40 @@ impl Gateway {
         work: impl FnOnce(&Change<'_>) -> Result<T, LedgerError>,
         record: impl FnOnce(&T) -> Record,
     ) -> Result<T, LedgerError> {
+        self.audited_each(work, |value| vec![record(value)])
+    }
+
+    /// As [`Self::audited`], for a change of several items.
+    ///
+    /// * `records` – of what the change gives, at least one
+    fn audited_each<T>(
+        &self,
+        work: impl FnOnce(&Change<'_>) -> Result<T, LedgerError>,
+        records: impl FnOnce(&T) -> Vec<Record>,
+    ) -> Result<T, LedgerError> {
         let mut chain = self.chain.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // After a line that could not be written, no change is made that would lack its own.
+        if chain.is_broken() {
+            return Err(LedgerError::Broken("audit log: closed after a failed write".to_owned()));
+        }
         let mut head = chain.head().clone();
         let (value, sealed) = self.ledger.change(|change| {
             let value = work(change)?;
-            let sealed = head.seal(&record(&value));
-            change.put(Table::Meta, AUDIT, &(&head, [(sealed.seq, &sealed.line)]))?;
+            let sealed: Vec<Sealed> = records(&value).iter().map(|record| head.seal(record)).collect();
+            let lines: Vec<(u64, &str)> = sealed.iter().map(|one| (one.seq, one.line.as_str())).collect();
+            change.put(Table::Meta, AUDIT, &(&head, lines))?;
             Ok((value, sealed))
         })?;
-        chain.append(&[sealed]).map_err(|error| LedgerError::Broken(format!("audit log: {error}")))?;
+        // The ledger has the lines, and they are written at the next start: none that follows may take their place.
+        chain.append(&sealed).map_err(|error| LedgerError::Broken(format!("audit log: {error}")))?;
         Ok(value)
+    }
+
+    /// # Errors
+    /// If the audit log cannot be written any more: the gateway is to end.
+    fn check_audit(&self) -> Result<(), DoseError> {
+        let is_broken = self.chain.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_broken();
+        if is_broken { Err(DoseError::Io("gateway: the audit log cannot be written".into())) } else { Ok(()) }
     }
 
     /// Changes an item that stays where it is, unless it has gone on meanwhile.

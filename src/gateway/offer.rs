@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::intake;
-use crate::domain::Invalid;
-use crate::formats::dicom::{self, Calibration, Inventory, Outline, PATIENT_TOLD_BY, Place, SeriesEntry};
+use crate::formats::dicom::{self, Calibration, Inventory, Outline, PATIENT_TOLD_BY, Place, SeriesEntry, Unread};
 
 /// The class of real world value maps, which may belong to any image. Source: DICOM PS3.4, table B.5-1.
 const REAL_WORLD_MAP: &str = "1.2.840.10008.5.1.4.1.1.67";
@@ -78,7 +77,7 @@ impl Offer {
     ///
     /// # Errors
     /// If there is nothing to look at, or reading fails.
-    pub(super) fn read(folder: &Path, source: Option<String>, calling: &str) -> Result<Self, Invalid> {
+    pub(super) fn read(folder: &Path, source: Option<String>, calling: &str) -> Result<Self, Unread> {
         let mut offer = Self {
             folder: folder.to_owned(),
             source,
@@ -88,7 +87,7 @@ impl Offer {
             left: Vec::new(),
             problems: Vec::new(),
         };
-        for one in dicom::read_outlines(folder)? {
+        for one in dicom::outlines_or_why(folder)? {
             match one.found {
                 Err(reason) => offer.left.push((one.path, reason)),
                 Ok(outline) => match intake::not_taken(&outline) {
@@ -117,11 +116,11 @@ impl Offer {
     ///
     /// # Errors
     /// If reading fails as a whole.
-    pub(super) fn look(&mut self, calibration: Option<(f64, Option<f64>)>) -> Result<(), Invalid> {
+    pub(super) fn look(&mut self, calibration: Option<(f64, Option<f64>)>) -> Result<(), Unread> {
         let place = Place { path: self.folder.clone(), series: None };
         let calibration =
             calibration.map(|(cps_per_mbq, acquisition_seconds)| Calibration { cps_per_mbq, acquisition_seconds });
-        let Inventory { series, patients, .. } = dicom::read_inventory(place, calibration)?;
+        let Inventory { series, patients, .. } = dicom::inventory_or_why(place, calibration)?;
         for one in &mut self.series {
             one.entry = series.iter().find(|entry| entry.series_uid == one.uid).cloned();
         }

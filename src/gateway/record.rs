@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::State;
+use super::delivery::conclusion;
 use super::intake::Origin;
 
 /// A study: what is known of it beside its files.
@@ -107,6 +108,12 @@ impl Item {
         }
     }
 
+    /// Whether it was sent and stays so: no delivery of it is left that may take it on.
+    pub(super) fn stays_sent(&self) -> bool {
+        let is_left = |one: &Delivery| matches!(one.state, DeliveryState::Waiting | DeliveryState::Stored);
+        self.state == State::Sent && !self.deliveries.iter().any(is_left) && conclusion(self).is_none()
+    }
+
     /// Whether it waits for the same computation as when it was found. More of its study may have come since, so that
     /// it is ready again for another.
     pub(super) fn still_waits(&self, found: &Self) -> bool {
@@ -206,6 +213,10 @@ pub struct Delivery {
     /// Transaction UID of the last request for storage commitment; none where there is none.
     #[serde(default)]
     pub transaction: Option<String>,
+    /// Whether the last attempt failed because the destination did not answer: then the next one is made as soon as it
+    /// answers to another.
+    #[serde(default)]
+    pub unanswered: bool,
 }
 
 /// How far an object is at a destination.

@@ -1,24 +1,33 @@
-//! The gateway at work: one thread takes and looks, one computes, one sends, one tells others, one asks worklists, and
-//! each source that is called listens.
+//! The gateway at work: one thread takes and looks, one computes, one for each destination sends, one tells others, one
+//! asks worklists, and each source that is called listens.
 
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::config::{Config, SourceKind};
+use super::delivery::Line;
 use super::offer::Offer;
 use super::record::{Item, StudyRecord};
 use super::sources::listen;
-use super::whole::{Verdict, conflict, verdict};
-use super::{EndsAll, Gateway, OpenError, State, control, delivery, now_ms};
-use crate::domain::{DoseError, Invalid};
+use super::whole::{Verdict, conflict, unread, verdict};
+use super::{EndsAll, Gateway, OpenError, State, control, now_ms};
+use crate::domain::DoseError;
 
 use super::ledger::Table;
 
-/// How often a thread looks whether there is something to do.
+/// How often a thread looks whether there is something to do, and how seldom, where a look takes long.
 const LOOK: Duration = Duration::from_millis(100);
+const LONGEST_LOOK: Duration = Duration::from_secs(2);
+/// How long after a study could not be looked at it is tried again.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// How long what is in the middle of something has until the process may end, once it is told to.
+pub const DRAIN: Duration = Duration::from_secs(20);
+/// How often it is then looked whether all has ended.
+const REST: Duration = Duration::from_millis(20);
 
 /// When a gateway ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +43,19 @@ pub enum Until {
 /// * `program` – this program, for what is done in a process of its own
 /// * `until` – when it ends by itself
 /// * `is_told` – whether it is to end
+/// * `overdue` – called where a part of it has not ended within [`DRAIN`], such as one that waits for an archive: the
+///   process may end then, as all that is known stands in the ledger
 ///
 /// # Errors
-/// If its folder cannot be used, is in use, or its ledger fails.
-pub fn run(config: Config, program: PathBuf, until: Until, is_told: impl Fn() -> bool + Sync) -> Result<(), DoseError> {
+/// If its folder cannot be used, is in use, or its ledger fails; if it ends when all is done, and a source or a
+/// worklist did not answer.
+pub fn run(
+    config: Config,
+    program: PathBuf,
+    until: Until,
+    is_told: impl Fn() -> bool + Sync,
+    overdue: impl Fn() + Sync,
+) -> Result<(), DoseError> {
     let folder = config.folder.clone();
     let gateway = Gateway::open(config, program).map_err(|error| match error {
         OpenError::InUse => DoseError::invalid("config", format!("{} is in use by another gateway", folder.display())),
@@ -55,34 +73,75 @@ pub fn run(config: Config, program: PathBuf, until: Until, is_told: impl Fn() ->
     let figures = gateway.config.metrics.map(listen).transpose()?;
     let socket = control::Door::open(&gateway.config.folder)?;
     tracing::info!(folder = %folder.display(), rules = gateway.config.rules.len(), "the gateway runs");
-    let open = AtomicUsize::new(0);
-    let (gateway, open) = (&gateway, &open);
-    thread::scope(|scope| {
+    let (open, running) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (gateway, open, running) = (&gateway, &open, &running);
+    let done = thread::scope(|scope| {
         for (source, listener) in called {
+            let alive = Alive::one(running);
             match &source.kind {
                 SourceKind::Store(store) => {
-                    scope.spawn(move || gateway.serve_store(scope, &source.name, store, &listener, open));
+                    scope
+                        .spawn(move || alive.with(|| gateway.serve_store(scope, &source.name, store, &listener, open)));
                 }
                 SourceKind::Web(web) => {
-                    scope.spawn(move || gateway.serve_web(&source.name, web, listener));
+                    scope.spawn(move || alive.with(|| gateway.serve_web(&source.name, web, listener)));
                 }
                 SourceKind::Folder { .. } | SourceKind::Orthanc { .. } => {}
             }
         }
         if let Some(listener) = figures {
-            scope.spawn(move || gateway.serve_figures(listener));
+            let alive = Alive::one(running);
+            scope.spawn(move || alive.with(|| gateway.serve_figures(listener)));
         }
-        scope.spawn(move || socket.serve(gateway));
-        let computing = scope.spawn(|| gateway.repeat(Gateway::compute_next));
-        let sending = scope.spawn(|| gateway.repeat(Gateway::deliver_due));
-        let telling = scope.spawn(|| gateway.repeat(Gateway::tell_due));
-        let working = scope.spawn(|| gateway.repeat(Gateway::follow_worklists));
-        let looked = gateway.take_and_look(until, &is_told);
+        let alive = Alive::one(running);
+        scope.spawn(move || alive.with(|| socket.serve(gateway)));
+        // One that ends when all is done asks its sources one after the other.
+        for source in gateway.config.sources.iter().filter(|source| until == Until::Told && source.is_asked()) {
+            let alive = Alive::one(running);
+            scope.spawn(move || alive.with(|| gateway.follow_source(source)));
+        }
+        scope.spawn(|| gateway.end_when_told(&is_told, running, &overdue));
+        let own: [Work<'_>; 3] =
+            [Box::new(Gateway::compute_next), Box::new(Gateway::tell_due), Box::new(Gateway::follow_worklists)];
+        let lines = gateway.config.destinations.iter().map(|one| Line::To(&one.name)).chain([Line::Nowhere]);
+        let sending = lines.map(|line| -> Work<'_> { Box::new(move |gateway: &Gateway| gateway.deliver_due(line)) });
+        let begun = own.into_iter().chain(sending).map(|work| {
+            let alive = Alive::one(running);
+            scope.spawn(move || alive.with(|| gateway.repeat(work)))
+        });
+        let threads: Vec<_> = begun.collect();
+        let alive = Alive::one(running);
+        let looked = alive.with(|| gateway.take_and_look(until));
         let ended = |thread: thread::ScopedJoinHandle<'_, Result<(), DoseError>>| {
             thread.join().unwrap_or_else(|_| Err(DoseError::Internal("a thread of the gateway failed".into())))
         };
-        looked.and(ended(computing)).and(ended(sending)).and(ended(telling)).and(ended(working))
-    })
+        threads.into_iter().map(ended).fold(looked, Result::and)
+    });
+    done.and_then(|()| if until == Until::Done { gateway.all_have_answered() } else { Ok(()) })
+}
+
+/// What a thread of the gateway does again and again; whether there was anything to do.
+type Work<'a> = Box<dyn Fn(&Gateway) -> Result<bool, DoseError> + Send + 'a>;
+
+/// A thread that runs.
+struct Alive<'a>(&'a AtomicUsize);
+
+impl<'a> Alive<'a> {
+    fn one(running: &'a AtomicUsize) -> Self {
+        running.fetch_add(1, Ordering::SeqCst);
+        Self(running)
+    }
+
+    /// Does something, after which it runs no more.
+    fn with<T>(self, work: impl FnOnce() -> T) -> T {
+        work()
+    }
+}
+
+impl Drop for Alive<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Gateway {
@@ -90,8 +149,10 @@ impl Gateway {
     pub(super) fn repeat(&self, work: impl Fn(&Self) -> Result<bool, DoseError>) -> Result<(), DoseError> {
         let _end = EndsAll(&self.stops);
         while !self.is_stopping() {
+            let start = Instant::now();
             if !work(self)? {
-                thread::sleep(LOOK);
+                // Where much waits, a look at it takes a while: it is not all that is done.
+                thread::sleep((4 * start.elapsed()).clamp(LOOK, LONGEST_LOOK));
             }
         }
         Ok(())
@@ -108,22 +169,41 @@ impl Gateway {
         Ok(())
     }
 
-    fn take_and_look(&self, until: Until, is_told: &(impl Fn() -> bool + Sync)) -> Result<(), DoseError> {
+    /// Ends all once it is told to. What is idle ends at once; what is in the middle of something has [`DRAIN`] for it.
+    fn end_when_told(&self, is_told: &impl Fn() -> bool, running: &AtomicUsize, overdue: &impl Fn()) {
+        while !self.is_stopping() {
+            if is_told() {
+                self.stops.store(true, Ordering::SeqCst);
+            } else {
+                thread::sleep(LOOK);
+            }
+        }
+        let start = Instant::now();
+        while self.end_idle_callers() + running.load(Ordering::SeqCst) > 0 {
+            if start.elapsed() > DRAIN {
+                return overdue();
+            }
+            thread::sleep(REST);
+        }
+    }
+
+    fn take_and_look(&self, until: Until) -> Result<(), DoseError> {
         let _end = EndsAll(&self.stops);
         let mut asked: Option<Instant> = None;
         loop {
-            if is_told() || self.is_stopping() {
+            if self.is_stopping() {
                 return Ok(());
             }
+            self.check_audit()?;
             let mut came = 0;
-            let is_due = asked.is_none_or(|at| at.elapsed() >= self.config.poll);
+            let is_due = until == Until::Done && asked.is_none_or(|at| at.elapsed() >= self.config.poll);
             if is_due {
-                came += self.ask_sources();
+                came += self.config.sources.iter().map(|source| self.ask_source(source)).sum::<usize>();
                 asked = Some(Instant::now());
             }
             came += self.take_spool()?;
             self.look_at_studies()?;
-            if until == Until::Done && is_due && came == 0 && !self.has_work()? {
+            if is_due && came == 0 && !self.has_work()? {
                 return Ok(());
             }
             thread::sleep(LOOK);
@@ -132,7 +212,6 @@ impl Gateway {
 
     /// Whether something is left to do that waits neither for somebody nor for more of a study.
     pub(super) fn has_work(&self) -> Result<bool, DoseError> {
-        use super::record::DeliveryState::Stored;
         for item in self.ledger.items()? {
             if self.has_to_tell_worklist(&item) {
                 return Ok(true);
@@ -143,9 +222,7 @@ impl Gateway {
                     study.is_some_and(|study| study.last_ms == item.looked_ms)
                 }
                 // A report may have come that its item has not followed yet.
-                State::Sent => {
-                    item.deliveries.iter().all(|one| one.state != Stored) && delivery::conclusion(&item).is_none()
-                }
+                State::Sent => item.stays_sent(),
                 State::Ready => self.waits_for_workitem(&item),
                 State::Computed | State::Released => false,
                 State::Held | State::Verified | State::Skipped | State::Aside => true,
@@ -175,12 +252,22 @@ impl Gateway {
                 continue;
             }
             let is_over = silent >= limit;
-            if item.looked_ms == study.last_ms && !is_over {
+            if item.looked_ms == study.last_ms && !is_over || self.rests(&item.id) {
                 continue;
             }
             self.look(&item, &study, is_over)?;
         }
         Ok(())
+    }
+
+    /// Whether an item could not be looked at a short time ago.
+    fn rests(&self, id: &str) -> bool {
+        let mut tried = self.look_again.lock().unwrap_or_else(PoisonError::into_inner);
+        let rests = tried.get(id).is_some_and(|at| at.elapsed() < AGAIN);
+        if !rests {
+            tried.remove(id);
+        }
+        rests
     }
 
     /// Has a study be quiet from now on: its last file came at a time that is yet to be, so the clock was set back.
@@ -206,10 +293,19 @@ impl Gateway {
         let folder = self.study_folder(&item.study);
         let way = study.way();
         let verdict = match Offer::read(&folder, Some(way.source), &way.calling) {
-            Err(Invalid(reason)) => Verdict::Aside(format!("its folder {reason}")),
-            Ok(mut offer) => verdict(&mut offer, &self.config.rules, &self.program),
+            Err(why) => unread("its folder", why),
+            Ok(mut offer) => verdict(&mut offer, &self.config.rules, &self.program, &|| self.is_stopping()),
         };
+        // What was not looked at to its end says nothing.
+        if self.is_stopping() {
+            return Ok(());
+        }
         match verdict {
+            Verdict::Again(reason) if !is_over => {
+                tracing::warn!(item = item.id, reason, "cannot be looked at now");
+                self.look_again.lock().unwrap_or_else(PoisonError::into_inner).insert(item.id.clone(), Instant::now());
+                self.note(&item.id, State::Received, |item| item.reason = format!("is looked at again: {reason}"))
+            }
             Verdict::Waits(reason, state) if is_over => {
                 self.settle(&item.id, state, &reason, |item| item.looked_ms = study.last_ms)
             }
@@ -220,7 +316,7 @@ impl Gateway {
                     item.reason = reason;
                 })
             }
-            Verdict::Aside(reason) => self.settle(&item.id, State::Aside, &reason, |_| {}),
+            Verdict::Again(reason) | Verdict::Aside(reason) => self.settle(&item.id, State::Aside, &reason, |_| {}),
             Verdict::Ready(order) => self.order(item, study, *order),
         }
     }

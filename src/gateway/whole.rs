@@ -9,13 +9,15 @@ use super::work::study_faults;
 use super::{State, intake};
 use crate::digest::Digest;
 use crate::domain::Invalid;
-use crate::formats::dicom::{NOT_QUANTITATIVE, Quantity};
+use crate::formats::dicom::{NOT_QUANTITATIVE, Quantity, Unread};
 
 /// What is to be done with a study.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It waits for more; at the limit it comes to this state.
     Waits(String, State),
+    /// What there is of it cannot be looked at now, for a reason of this machine: it is looked at again.
+    Again(String),
     /// Somebody has to look at it.
     Aside(String),
     /// It is computed.
@@ -38,17 +40,28 @@ pub(super) struct Order {
 /// What is to be done.
 ///
 /// * `program` – this program, which is asked whether it can compute it
-pub(super) fn verdict(offer: &mut Offer, rules: &[Rule], program: &Path) -> Verdict {
+/// * `is_stopping` – whether nobody waits for it any more
+pub(super) fn verdict(offer: &mut Offer, rules: &[Rule], program: &Path, is_stopping: &dyn Fn() -> bool) -> Verdict {
     let met = rules.iter().find(|rule| rule.meets_way(offer).is_ok() && !rule.activities(offer).is_empty());
     let Some(rule) = met else {
         return Verdict::Waits("no rule meets a series of it".to_owned(), State::Skipped);
     };
-    if let Err(Invalid(reason)) = offer.look(rule.calibration) {
-        return Verdict::Aside(format!("it {reason}"));
+    if let Err(why) = offer.look(rule.calibration) {
+        return unread("it", why);
     }
     match wanted(offer, rule) {
         Err(verdict) => verdict,
-        Ok(Wanted { series, words }) => ordered(offer, rule, &series, words, program),
+        Ok(Wanted { series, words }) => ordered(offer, rule, &series, words, (program, is_stopping)),
+    }
+}
+
+/// What is to be done with a study that cannot be read.
+///
+/// * `what` – what cannot be read, for a reader
+pub(super) fn unread(what: &str, why: Unread) -> Verdict {
+    match why {
+        Unread::NoProcess(Invalid(reason)) => Verdict::Again(format!("{what} {reason}")),
+        Unread::Refused(Invalid(reason)) | Unread::Ended(Invalid(reason)) => Verdict::Aside(format!("{what} {reason}")),
     }
 }
 
@@ -159,14 +172,20 @@ fn is_good_ct(one: &SeriesOffer) -> bool {
 }
 
 /// The order, if the program takes it.
-fn ordered(offer: &Offer, rule: &Rule, series: &BTreeSet<String>, mut words: Vec<String>, program: &Path) -> Verdict {
+fn ordered(
+    offer: &Offer,
+    rule: &Rule,
+    series: &BTreeSet<String>,
+    mut words: Vec<String>,
+    (program, is_stopping): (&Path, &dyn Fn() -> bool),
+) -> Verdict {
     for (flag, value) in &rule.options {
         words.push((*flag).to_owned());
         words.extend((!value.is_empty()).then(|| value.clone()));
     }
-    let faults = match study_faults(program, &offer.folder, &words) {
+    let faults = match study_faults(program, &offer.folder, &words, is_stopping) {
         Ok(faults) => faults,
-        Err(reason) => return waits(reason),
+        Err(reason) => return Verdict::Again(reason),
     };
     if !faults.is_empty() {
         return Verdict::Aside(faults.join("; "));
@@ -177,14 +196,14 @@ fn ordered(offer: &Offer, rule: &Rule, series: &BTreeSet<String>, mut words: Vec
     for file in used.into_iter().map(|number| &offer.files[number]) {
         match intake::digest_of(&file.path) {
             Ok(digest) => inputs.push((file.outline.instance.clone(), digest)),
-            Err(error) => return waits(format!("a file cannot be read: {error}")),
+            Err(error) => return Verdict::Again(format!("a file cannot be read: {error}")),
         }
     }
     inputs.sort();
     inputs.dedup();
     match key(rule, &inputs, &words) {
         Ok(key) => Verdict::Ready(Box::new(Order { rule: rule.name.clone(), key, inputs, words })),
-        Err(error) => waits(format!("a file of the rule {} cannot be read: {error}", rule.name)),
+        Err(error) => Verdict::Again(format!("a file of the rule {} cannot be read: {error}", rule.name)),
     }
 }
 

@@ -12,8 +12,8 @@ use super::config::Limits;
 use super::ledger::{LedgerError, Table};
 use super::record::{Delivery, DeliveryState, Item, Object};
 use super::{Gateway, Rule, State, doubled, has_come, intake, later_ms};
-use crate::domain::DoseError;
-use crate::formats::dicom;
+use crate::domain::{DoseError, Invalid};
+use crate::formats::dicom::{self, Unread};
 use crate::metrics::Computed;
 
 /// Most bytes that are kept of what a process says.
@@ -115,10 +115,15 @@ fn said(mut pipe: impl Read) -> String {
 ///
 /// # Errors
 /// If it cannot be asked.
-pub(super) fn study_faults(program: &Path, folder: &Path, words: &[String]) -> Result<Vec<String>, String> {
+pub(super) fn study_faults(
+    program: &Path,
+    folder: &Path,
+    words: &[String],
+    is_stopping: &dyn Fn() -> bool,
+) -> Result<Vec<String>, String> {
     let mut all = vec!["study".to_owned(), folder.display().to_string(), "--dry-run".to_owned()];
     all.extend_from_slice(words);
-    match run_limited(program, &all, QUESTION, || false) {
+    match run_limited(program, &all, QUESTION, is_stopping) {
         Ended::Done => Ok(Vec::new()),
         Ended::Refused(faults) if faults.is_empty() => Ok(vec!["the words of the rule are not understood".to_owned()]),
         Ended::Refused(faults) => Ok(faults),
@@ -154,17 +159,27 @@ pub(super) fn compute(
 ///
 /// # Errors
 /// If one is not there, or is no DICOM object that can be read.
-pub(super) fn objects(folder: &Path, rule: &Rule) -> Result<Vec<Object>, String> {
+pub(super) fn objects(folder: &Path, rule: &Rule) -> Result<Vec<Object>, Undone> {
     let mut found = Vec::new();
+    let bad = |reason: String| Err(Undone::for_good(reason));
     for kind in &rule.send {
         let path = folder.join(kind.file());
-        let outlines = dicom::read_outlines(&path).map_err(|error| format!("{} {error}", kind.file()))?;
-        let outline = outlines.into_iter().next().and_then(|one| one.found.ok());
-        let outline = outline.ok_or_else(|| format!("{} is no DICOM object", kind.file()))?;
-        if let Some(missing) = dicom::missing_of(&path).map_err(|error| format!("{} {error}", kind.file()))?.first() {
-            return Err(format!("{} lacks {missing}, which its IOD wants", kind.file()));
+        let words = |error: Invalid| format!("{} {error}", kind.file());
+        let outlines = dicom::outlines_or_why(&path).map_err(|why| {
+            let tries = if matches!(why, Unread::Refused(_)) { 1 } else { TRIES };
+            Undone { reason: words(why.reason()), tries }
+        })?;
+        let Some(outline) = outlines.into_iter().next().and_then(|one| one.found.ok()) else {
+            return bad(format!("{} is no DICOM object", kind.file()));
+        };
+        match dicom::missing_of(&path).map(|missing| missing.into_iter().next()) {
+            Ok(None) => {}
+            Ok(Some(missing)) => return bad(format!("{} lacks {missing}, which its IOD wants", kind.file())),
+            Err(error) => return bad(words(error)),
         }
-        let digest = outline.content.ok_or_else(|| format!("{} is not what this program makes", kind.file()))?;
+        let Some(digest) = outline.content else {
+            return bad(format!("{} is not what this program makes", kind.file()));
+        };
         found.push(Object {
             file: kind.file().to_owned(),
             digest,
@@ -202,7 +217,7 @@ impl Gateway {
         // What nobody waits for any more is not computed to its end.
         let is_idle = || self.is_stopping() || !self.still_waits(&item);
         let done = compute(&self.program, places, &item.words, self.config.limits, is_idle);
-        let done = done.and_then(|()| objects(&output, rule).map_err(|reason| Some(Undone::for_good(reason))));
+        let done = done.and_then(|()| objects(&output, rule).map_err(Some));
         match &done {
             Err(None) => {}
             Err(Some(Undone { tries: 1, .. })) => self.metrics.computed(Computed::Refused),
@@ -305,6 +320,7 @@ impl Gateway {
             next_ms: 0,
             said: String::new(),
             transaction: None,
+            unanswered: false,
         };
         let pairs = (0..objects.len()).flat_map(|object| rule.destinations.iter().map(move |to| (object, to)));
         let deliveries: Vec<Delivery> = pairs.map(delivery).collect();

@@ -9,9 +9,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::config::{Rule, Worklist};
-use super::delivery::conclusion;
 use super::ledger::Table;
-use super::record::{Claim, ClaimState, DeliveryState, Item, StudyRecord};
+use super::record::{Claim, ClaimState, Item, StudyRecord};
 use super::{Gateway, State, doubled, has_come, later_ms, now_ms};
 use crate::domain::DoseError;
 use crate::pacs::{self, Changed, Output, Step};
@@ -43,10 +42,9 @@ enum Told {
 /// What is to be told of an item that is claimed.
 fn news(item: &Item, claim: &Claim) -> News {
     // What the item has not followed yet may send it again, or put it aside.
-    let has_ended = item.deliveries.iter().all(|one| one.state != DeliveryState::Stored) && conclusion(item).is_none();
     match item.state {
         State::Verified => News::Completed,
-        State::Sent if has_ended => News::Completed,
+        State::Sent if item.stays_sent() => News::Completed,
         State::Aside | State::Skipped => News::Canceled,
         state if claim.told == Some(state) => News::Nothing,
         State::Received => News::Progress(0, "waits until the study is whole"),
@@ -102,7 +100,7 @@ impl Gateway {
         let mut was_due = false;
         let looks = self.last_asked().is_none_or(|(last, _)| last.elapsed() >= self.config.poll);
         let now = (Instant::now(), now_ms());
-        for found in self.ledger.items()? {
+        for found in self.ledger.items_with_work()? {
             if self.is_stopping() {
                 return Ok(was_due);
             }
@@ -130,7 +128,9 @@ impl Gateway {
     fn find_workitem(&self, item: &Item) -> Result<bool, DoseError> {
         let Some((rule, worklist)) = self.worklist_of(item) else { return Ok(false) };
         let Some(study) = self.ledger.get::<StudyRecord>(Table::Studies, &item.study)? else { return Ok(false) };
-        let found = match worklist.web.scheduled(&study.uid) {
+        let found = worklist.web.scheduled(&study.uid);
+        self.has_answered(&format!("worklist {}", worklist.name), found.as_ref().err());
+        let found = match found {
             Ok(found) => found,
             // It is asked again.
             Err(error) => {
@@ -167,6 +167,7 @@ impl Gateway {
             Some(worklist) if claim.state == ClaimState::Claiming => take(worklist, claim),
             Some(worklist) => end_or_update(worklist, item, claim),
         };
+        self.has_answered(&format!("worklist {}", claim.worklist), told.as_ref().err());
         self.ledger.change(|change| {
             // It may have gone over to a later version of the study.
             let mut items = change.list::<Item>(Table::Items, &format!("{}-", item.study))?.into_iter();
@@ -292,6 +293,7 @@ fn date_time(ms: i64) -> Result<String, DoseError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::DeliveryState;
 
     #[test]
     fn a_workitem_is_not_completed_before_its_item_has_followed_its_deliveries() {
@@ -304,6 +306,7 @@ mod tests {
             next_ms: 0,
             said: "out".into(),
             transaction: None,
+            unanswered: false,
         };
         let claim = Claim {
             worklist: "ris".into(),

@@ -12,8 +12,8 @@ use dicom_ul::ServerAssociation;
 use dicom_ul::association::server::{AccessControl, Negotiation, ServerAssociationOptions};
 use dicom_ul::association::{Association as _, CloseSocket};
 use dicom_ul::pdu::{
-    AssociationRJServiceUserReason, PDataValue, PDataValueType, Pdu, PresentationContextResultReason, RequestorRoles,
-    UserIdentity,
+    AbortRQSource, AssociationRJServiceUserReason, PDataValue, PDataValueType, Pdu, PresentationContextResultReason,
+    RequestorRoles, UserIdentity,
 };
 use tempfile::NamedTempFile;
 
@@ -112,6 +112,12 @@ pub trait Takes {
     /// # Errors
     /// If it cannot be kept.
     fn report(&mut self, report: &Report) -> io::Result<bool>;
+
+    /// Whether the association goes on: asked before each wait for the other side, and when a wait was in vain. Where
+    /// it does not, it is aborted.
+    ///
+    /// * `in_the_middle` – whether an instance, or another message, has begun to come
+    fn goes_on(&mut self, in_the_middle: bool) -> bool;
 }
 
 /// Serves an association to its end.
@@ -172,7 +178,18 @@ fn serve<S: Read + Write + CloseSocket, T: Takes>(
     let calling = inner.peer_ae_title().trim().to_owned();
     let mut scp = Scp { inner, calling, most_bytes, folder, takes, command: Vec::new(), asked: None };
     loop {
-        match scp.inner.receive().map_err(failed)? {
+        let in_the_middle = scp.asked.is_some() || !scp.command.is_empty();
+        let received = if scp.takes.goes_on(in_the_middle) { Some(scp.inner.receive()) } else { None };
+        let message = match received {
+            Some(Ok(message)) => message,
+            Some(Err(error)) if scp.takes.goes_on(in_the_middle) => return Err(failed(error)),
+            Some(Err(_)) | None => {
+                // All that came whole was answered: whether the other side hears of the end changes nothing.
+                let _ = scp.inner.send(&Pdu::AbortRQ { source: AbortRQSource::ServiceUser });
+                return Ok(());
+            }
+        };
+        match message {
             Pdu::PData { data } => {
                 for value in data {
                     scp.take(value)?;

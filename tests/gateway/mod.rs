@@ -3,8 +3,10 @@
 mod archives;
 mod commitment;
 mod conformance;
+mod ends;
 mod figures;
 mod foretold;
+mod lacks;
 mod network;
 mod notices;
 mod patients;

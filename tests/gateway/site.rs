@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -198,6 +199,16 @@ impl Running {
     pub(super) fn kill(mut self) {
         self.0.kill().expect("it runs");
         self.0.wait().expect("a child");
+    }
+
+    /// SIGTERM.
+    pub(super) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("it runs");
+    }
+
+    /// How it has ended.
+    pub(super) fn ended(mut self) -> std::process::ExitStatus {
+        self.0.wait().expect("a child")
     }
 }
 

@@ -163,7 +163,12 @@ fn serve(args: &RunArgs) -> Result<(), DoseError> {
         told.store(true, Ordering::SeqCst);
     });
     let until = if args.once { Until::Done } else { Until::Told };
-    let done = gateway::run(config, program()?, until, || is_told.load(Ordering::SeqCst));
+    let asked_to_end = || is_told.load(Ordering::SeqCst);
+    let done = gateway::run(config, program()?, until, asked_to_end, || {
+        let seconds = gateway::DRAIN.as_secs();
+        tracing::warn!("ends after {seconds} s in the middle of something: it stands in the ledger, and is done again");
+        std::process::exit(i32::from(!asked_to_end()))
+    });
     runtime.shutdown_background();
     done
 }

@@ -97,14 +97,36 @@ impl Task {
     }
 }
 
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// The files are the reason: they are refused.
+    Refused(Invalid),
+    /// Their process ended, or took too long: the files may be the reason.
+    Ended(Invalid),
+    /// Their process did not start: nothing is known of the files.
+    NoProcess(Invalid),
+}
+
+impl Unread {
+    /// The reason alone.
+    pub fn reason(self) -> Invalid {
+        match self {
+            Self::Refused(reason) | Self::Ended(reason) | Self::NoProcess(reason) => reason,
+        }
+    }
+}
+
 /// Answers a question, in a process of its own if there is a program for it.
 ///
 /// # Errors
 /// Why the files are refused, or that they took too much memory or time.
-pub(super) fn read(request: &Request) -> Result<Answer, Invalid> {
-    let Some((program, argument)) = PROGRAM.get() else { return super::read_here(request) };
+pub(super) fn read(request: &Request) -> Result<Answer, Unread> {
+    let Some((program, argument)) = PROGRAM.get() else { return super::read_here(request).map_err(Unread::Refused) };
     let task = Task::of(request);
-    let no_process = |error: io::Error| Invalid::new(format!("cannot be read: its process does not start: {error}"));
+    let no_process = |error: io::Error| {
+        Unread::NoProcess(Invalid::new(format!("cannot be read: its process does not start: {error}")))
+    };
     let mut child = Command::new(program)
         .arg(argument)
         .stdin(Stdio::piped())
@@ -124,13 +146,13 @@ pub(super) fn read(request: &Request) -> Result<Answer, Invalid> {
     let answer = received.recv_timeout(Duration::from_secs(task.seconds));
     finish(&mut child);
     match answer {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_)) => Err(Invalid::new(format!(
+        Ok(Ok(answer)) => answer.map_err(Unread::Refused),
+        Ok(Err(_)) => Err(Unread::Ended(Invalid::new(format!(
             "cannot be read: it makes the parser fail, or take more than {} MiB or {} s; the file is damaged or hostile",
             task.memory_bytes >> 20,
             task.seconds
-        ))),
-        Err(_) => Err(Invalid::new(format!("cannot be read: it takes longer than {} s", task.seconds))),
+        )))),
+        Err(_) => Err(Unread::Ended(Invalid::new(format!("cannot be read: it takes longer than {} s", task.seconds)))),
     }
 }
 

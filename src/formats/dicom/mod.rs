@@ -50,7 +50,7 @@ pub use account::{
     Request, Wanted,
 };
 pub use activity::NOT_QUANTITATIVE;
-pub use apart::{read_apart_with, serve};
+pub use apart::{Unread, read_apart_with, serve};
 pub use belonging::{Belonging, check_no_third, check_pair, space_of_frame};
 pub use inventory::{Inventory, SeriesEntry};
 pub use iod::missing_of;
@@ -90,7 +90,7 @@ pub fn check_data_set(bytes: &[u8], class: &str, syntax: &str) -> Result<(), Inv
 /// # Errors
 /// Why the files are refused, and what to do. The reason says nothing of the patient.
 pub fn read(request: &Request) -> Result<Answer, Invalid> {
-    apart::read(request)
+    apart::read(request).map_err(Unread::reason)
 }
 
 /// Reads a volume.
@@ -129,10 +129,18 @@ pub fn read_labels(place: Place, grid: Option<LabelGrid>, threshold: Option<f64>
 /// # Errors
 /// As [`read`].
 pub fn read_inventory(place: Place, calibration: Option<Calibration>) -> Result<Inventory, Invalid> {
-    match read(&Request::new(place, Wanted::Inventory { calibration }))? {
+    inventory_or_why(place, calibration).map_err(Unread::reason)
+}
+
+/// As [`read_inventory`]; whether the files are the reason where there is no answer.
+///
+/// # Errors
+/// As [`read`].
+pub fn inventory_or_why(place: Place, calibration: Option<Calibration>) -> Result<Inventory, Unread> {
+    match apart::read(&Request::new(place, Wanted::Inventory { calibration }))? {
         Answer::Inventory(inventory) => Ok(*inventory),
         Answer::Image(_) | Answer::Labels(_) | Answer::Reference(_) | Answer::Outlines(_) => {
-            Err(Invalid::new("holds no inventory"))
+            Err(Unread::Refused(Invalid::new("holds no inventory")))
         }
     }
 }
@@ -142,11 +150,19 @@ pub fn read_inventory(place: Place, calibration: Option<Calibration>) -> Result<
 /// # Errors
 /// If no DICOM file is there, or reading takes too much memory or time.
 pub fn read_outlines(path: &std::path::Path) -> Result<Vec<Outlined>, Invalid> {
+    outlines_or_why(path).map_err(Unread::reason)
+}
+
+/// As [`read_outlines`]; whether the files are the reason where there is no answer.
+///
+/// # Errors
+/// As [`read_outlines`].
+pub fn outlines_or_why(path: &std::path::Path) -> Result<Vec<Outlined>, Unread> {
     let place = Place { path: path.to_owned(), series: None };
-    match read(&Request::new(place, Wanted::Outlines))? {
+    match apart::read(&Request::new(place, Wanted::Outlines))? {
         Answer::Outlines(outlines) => Ok(outlines),
         Answer::Image(_) | Answer::Labels(_) | Answer::Inventory(_) | Answer::Reference(_) => {
-            Err(Invalid::new("holds no outlines"))
+            Err(Unread::Refused(Invalid::new("holds no outlines")))
         }
     }
 }

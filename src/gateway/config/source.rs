@@ -20,6 +20,16 @@ pub struct Source {
     pub limit: Duration,
 }
 
+impl Source {
+    /// Whether it is asked, and does not call by itself.
+    pub(in crate::gateway) fn is_asked(&self) -> bool {
+        match self.kind {
+            SourceKind::Folder { .. } | SourceKind::Orthanc { .. } => true,
+            SourceKind::Store(_) | SourceKind::Web(_) => false,
+        }
+    }
+}
+
 /// Kinds of sources.
 #[derive(Clone, Debug)]
 pub enum SourceKind {

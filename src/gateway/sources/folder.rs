@@ -22,11 +22,20 @@ const UNFINISHED: [&str; 4] = [".part", ".partial", ".tmp", ".filepart"];
 
 impl Gateway {
     /// Takes the files that are new or changed. How many there were, with those that may still be written.
-    pub(super) fn scan_folder(&self, source: &Source, folder: &Path, deletes: bool) -> Result<usize, DoseError> {
+    ///
+    /// # Errors
+    /// If the folder, a folder in it, or some files cannot be read: all others were taken.
+    pub(in crate::gateway) fn scan_folder(
+        &self,
+        source: &Source,
+        folder: &Path,
+        deletes: bool,
+    ) -> Result<usize, DoseError> {
         let start = format!("folder/{}/", self.salted(&source.name));
         let known: BTreeMap<String, String> = self.ledger.list(Table::Places, &start)?.into_iter().collect();
-        let mut found = Vec::new();
-        files(folder, MAX_DEPTH, &mut found).map_err(|error| failed("the folder cannot be read", &error))?;
+        let (mut found, mut faults) = (Vec::new(), Vec::new());
+        let mut fault = |what: &'static str, error: io::Error| faults.push((what, error));
+        files(folder, MAX_DEPTH, &mut found, &mut |error| fault("a folder cannot be read", error));
         found.sort();
         let mut came = 0;
         for path in found {
@@ -45,7 +54,20 @@ impl Gateway {
                 came += 1;
                 continue;
             }
-            if !Place::of(&path).is_dicom(|_| false) || metadata.len() > MAX_BYTES {
+            // What cannot be opened is not what holds no DICOM: it is looked at again.
+            match File::open(&path) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    fault("a file cannot be opened", error);
+                    continue;
+                }
+            }
+            let is_large = metadata.len() > MAX_BYTES;
+            if is_large || !Place::of(&path).is_dicom(|_| false) {
+                if is_large {
+                    tracing::warn!(source = source.name, bytes = metadata.len(), "a file is too large, and not taken");
+                }
                 self.ledger.change(|change| change.put(Table::Places, &key, &mark))?;
                 continue;
             }
@@ -56,7 +78,11 @@ impl Gateway {
                     came += 1;
                     continue;
                 }
-                Err(error) => return Err(failed("a file cannot be taken", &error)),
+                // It is tried again, and holds up no other.
+                Err(error) => {
+                    fault("a file cannot be taken", error);
+                    continue;
+                }
             }
             came += 1;
             if deletes {
@@ -64,12 +90,19 @@ impl Gateway {
                     // It was written to while it was copied: it is taken again, and not lost.
                     continue;
                 }
-                fs::remove_file(&path).map_err(|error| failed("a file cannot be deleted", &error))?;
-            } else {
-                self.ledger.change(|change| change.put(Table::Places, &key, &mark))?;
+                match fs::remove_file(&path) {
+                    Ok(()) => continue,
+                    // It stays there, and is not taken again.
+                    Err(error) => fault("a file cannot be deleted", error),
+                }
             }
+            self.ledger.change(|change| change.put(Table::Places, &key, &mark))?;
         }
-        Ok(came)
+        match faults.as_slice() {
+            [] => Ok(came),
+            [(what, error)] => Err(failed(what, error)),
+            [(what, error), others @ ..] => Err(failed(what, &format!("{error}, and {} more faults", others.len()))),
+        }
     }
 
     /// Whether a file that is newer than the clock has stayed as it is for so long since it was first seen: the clock
@@ -102,20 +135,30 @@ fn mark_of(metadata: &Metadata) -> String {
 }
 
 /// Regular files, not behind links, and not those that are still being written under a name for it.
-fn files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
+fn files(folder: &Path, depth: usize, found: &mut Vec<PathBuf>, fault: &mut impl FnMut(io::Error)) {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return fault(error),
+    };
+    for entry in entries {
+        let (entry, kind) = match entry.and_then(|entry| entry.file_type().map(|kind| (entry, kind))) {
+            Ok(found) => found,
+            // A file may go while it is looked at.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                fault(error);
+                continue;
+            }
+        };
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if name.starts_with('.') || UNFINISHED.iter().any(|end| name.ends_with(end)) {
             continue;
         }
-        let kind = entry.file_type()?;
         if kind.is_file() {
             found.push(entry.path());
         } else if kind.is_dir() && depth > 0 {
-            files(&entry.path(), depth - 1, found)?;
+            files(&entry.path(), depth - 1, found, fault);
         }
     }
-    Ok(())
 }

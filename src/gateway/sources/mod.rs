@@ -5,20 +5,23 @@ mod orthanc;
 mod store;
 mod web;
 
+pub(super) use store::Caller;
+
 use std::convert::Infallible;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::PoisonError;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 
-use super::Gateway;
 use super::config::{Source, SourceKind};
 use super::intake::{Origin, sync};
 use super::ledger::Table;
+use super::{EndsAll, Gateway};
 use crate::domain::DoseError;
 
 /// Most bytes of a file that is taken.
@@ -63,25 +66,57 @@ fn admits(addresses: &[IpAddr], address: IpAddr) -> bool {
 }
 
 impl Gateway {
-    /// Asks the sources that do not call by themselves. How many files came.
-    pub(super) fn ask_sources(&self) -> usize {
-        let mut came = 0;
-        for source in &self.config.sources {
-            let asked = match &source.kind {
-                SourceKind::Folder { path, deletes } => self.scan_folder(source, path, *deletes),
-                SourceKind::Orthanc { url, login } => self.follow_orthanc(source, url, login.as_ref()),
-                SourceKind::Store(_) | SourceKind::Web(_) => Ok(0),
-            };
-            match asked {
-                Ok(count) => came += count,
-                // It is asked again.
-                Err(error) => {
-                    self.metrics.source_failed(&source.name);
-                    tracing::warn!(source = source.name, %error, "a source does not answer");
-                }
+    /// Asks a source, if it is one that does not call by itself. How many files came.
+    pub(super) fn ask_source(&self, source: &Source) -> usize {
+        let asked = match &source.kind {
+            SourceKind::Folder { path, deletes } => self.scan_folder(source, path, *deletes),
+            SourceKind::Orthanc { url, login } => self.follow_orthanc(source, url, login.as_ref()),
+            SourceKind::Store(_) | SourceKind::Web(_) => Ok(0),
+        };
+        self.has_answered(&format!("source {}", source.name), asked.as_ref().err());
+        asked.unwrap_or_else(|error| {
+            // It is asked again.
+            self.metrics.source_failed(&source.name);
+            tracing::warn!(source = source.name, %error, "a source does not answer");
+            0
+        })
+    }
+
+    /// Asks a source again and again, until the gateway ends. One that is silent holds up no other.
+    pub(super) fn follow_source(&self, source: &Source) {
+        let _end = EndsAll(&self.stops);
+        while !self.is_stopping() {
+            self.ask_source(source);
+            let asked = Instant::now();
+            thread::sleep(LOOK);
+            while asked.elapsed() < self.config.poll && !self.is_stopping() {
+                thread::sleep(LOOK);
             }
         }
-        came
+    }
+
+    /// Notes whether a source or a worklist has answered.
+    ///
+    /// * `who` – for a reader
+    pub(super) fn has_answered(&self, who: &str, error: Option<&DoseError>) {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        match error {
+            Some(error) => silent.insert(who.to_owned(), error.to_string()),
+            None => silent.remove(who),
+        };
+    }
+
+    /// Sources and worklists that did not answer when they were asked last, each with the reason.
+    ///
+    /// # Errors
+    /// If there are any.
+    pub(super) fn all_have_answered(&self) -> Result<(), DoseError> {
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        if silent.is_empty() {
+            return Ok(());
+        }
+        let each: Vec<String> = silent.iter().map(|(who, reason)| format!("{who}: {reason}")).collect();
+        Err(DoseError::Io(format!("gateway: not all have answered, what they have is not known: {}", each.join("; "))))
     }
 
     /// Puts a whole file into the spool; it is on the disk when this returns.

@@ -1,6 +1,7 @@
 //! An Orthanc: its changes, from the place in them that was reached before.
 
 use std::io;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -17,6 +18,8 @@ use crate::gateway::ledger::Table;
 /// How long a connection may take, and the wait for an answer.
 const CONNECT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(120);
+/// How often an instance is asked for that is not given.
+const TRIES: u32 = 20;
 /// Changes that are asked for at once.
 const CHANGES: u32 = 100;
 /// Most bytes of a list of changes.
@@ -47,6 +50,8 @@ impl Gateway {
             .max_redirects(0)
             .timeout_connect(Some(CONNECT))
             .timeout_recv_response(Some(ANSWER))
+            .timeout_per_read(Some(ANSWER))
+            .timeout_per_write(Some(ANSWER))
             .build()
             .into();
         let login =
@@ -57,27 +62,29 @@ impl Gateway {
                 request = request.header("authorization", login);
             }
             let answer = request.call().map_err(|error| failed("no answer", &error))?;
-            match answer.status().as_u16() {
-                200 => Ok(Some(answer)),
-                404 => Ok(None),
-                status => Err(DoseError::Io(format!("answered by HTTP status {status}"))),
-            }
+            let status = answer.status().as_u16();
+            Ok::<_, DoseError>(if status == 200 { Ok(answer) } else { Err(status) })
         };
         let key = format!("orthanc/{}", self.salted(&source.name));
         let mut since: u64 = self.ledger.get(Table::Places, &key)?.unwrap_or(0);
         let mut came = 0;
         loop {
             let answer = get(&format!("/changes?since={since}&limit={CHANGES}"))?;
-            let mut answer = answer.ok_or_else(|| DoseError::Io("is the URL that of an Orthanc?".into()))?;
+            let mut answer = answer.map_err(|status| match status {
+                404 => DoseError::Io("is the URL that of an Orthanc?".into()),
+                status => answered_by(status),
+            })?;
             let body = answer.body_mut().with_config().limit(MAX_LIST_BYTES).reader();
             let part: Changes =
                 serde_json::from_reader(body).map_err(|error| failed("changes that cannot be read", &error))?;
             for change in part.changes.iter().filter(|change| change.change_type == "NewInstance") {
                 let is_id = change.id.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-                // What was deleted meanwhile is no loss of ours.
-                let Some(answer) = is_id.then(|| get(&format!("/instances/{}/file", change.id))).transpose()?.flatten()
-                else {
-                    continue;
+                let answer = match is_id.then(|| get(&format!("/instances/{}/file", change.id))).transpose()? {
+                    Some(Ok(answer)) => answer,
+                    // What was deleted meanwhile is no loss of ours.
+                    Some(Err(404)) | None => continue,
+                    Some(Err(status)) if self.is_given_up(source, &change.id, status)? => continue,
+                    Some(Err(status)) => return Err(answered_by(status)),
                 };
                 let cannot = |error: io::Error| failed("a file cannot be taken", &error);
                 let mut file = self.receiving().map_err(cannot)?;
@@ -97,4 +104,38 @@ impl Gateway {
             }
         }
     }
+
+    /// Whether an instance is left out that an Orthanc has and does not give, again and again: all that came after it
+    /// would wait for it. Somebody has to look at it.
+    pub(in crate::gateway) fn is_given_up(
+        &self,
+        source: &Source,
+        instance: &str,
+        status: u16,
+    ) -> Result<bool, DoseError> {
+        // Of who calls, or of the whole server.
+        if matches!(status, 401 | 403 | 408 | 429 | 502..=504) {
+            return Ok(false);
+        }
+        let name = self.salted(&format!("{}/{instance}", source.name));
+        {
+            let mut refused = self.not_given.lock().unwrap_or_else(PoisonError::into_inner);
+            let times = refused.entry(name.clone()).or_insert(0);
+            *times += 1;
+            if *times < TRIES {
+                return Ok(false);
+            }
+            refused.remove(&name);
+        }
+        let words = format!(
+            "an instance of {} is not given: HTTP status {status}, {TRIES} times; it was left out: send it again",
+            source.name
+        );
+        self.put_aside(format!("file-{name}"), words)?;
+        Ok(true)
+    }
+}
+
+fn answered_by(status: u16) -> DoseError {
+    DoseError::Io(format!("answered by HTTP status {status}"))
 }

@@ -1,9 +1,10 @@
 //! C-STORE: associations that others open.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::{self, Scope};
 use std::time::Duration;
 
@@ -39,10 +40,31 @@ impl Drop for Place<'_> {
     }
 }
 
+/// An association that is open.
+#[derive(Debug)]
+pub(in crate::gateway) struct Caller {
+    stream: TcpStream,
+    /// Whether it is in the middle of an object.
+    is_busy: AtomicBool,
+}
+
 /// A source, to which instances and reports come.
 struct Door<'a> {
     gateway: &'a Gateway,
     name: &'a str,
+    caller: &'a Caller,
+}
+
+/// Takes an association off the list of those that are open, once this is dropped.
+struct Open<'a> {
+    gateway: &'a Gateway,
+    caller: &'a Arc<Caller>,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.gateway.callers().retain(|open| !Arc::ptr_eq(open, self.caller));
+    }
 }
 
 impl Takes for Door<'_> {
@@ -53,6 +75,12 @@ impl Takes for Door<'_> {
 
     fn report(&mut self, report: &Report) -> io::Result<bool> {
         self.gateway.take_report(report).map_err(io::Error::other)
+    }
+
+    fn goes_on(&mut self, in_the_middle: bool) -> bool {
+        // In this order: whoever ends the gateway looks at the first after it has set the second.
+        self.caller.is_busy.store(in_the_middle, Ordering::SeqCst);
+        in_the_middle || !self.gateway.is_stopping()
     }
 }
 
@@ -99,6 +127,27 @@ impl Gateway {
         let is_asked = |kind: &DestinationKind| matches!(kind, DestinationKind::Store { commitment: Some(_), .. });
         let reports = self.config.destinations.iter().any(|destination| is_asked(&destination.kind));
         let accepts = Accepts { classes: &CLASSES, syntaxes: &SYNTAXES, most_bytes: MAX_BYTES, reports };
-        serve_association(stream, callers, accepts, &self.at("receiving"), &mut Door { gateway: self, name })
+        let caller = stream.try_clone().map_err(|error| DoseError::Io(error.to_string()))?;
+        let caller = Arc::new(Caller { stream: caller, is_busy: AtomicBool::new(false) });
+        let _open = Open { gateway: self, caller: &caller };
+        self.callers().push(caller.clone());
+        let mut door = Door { gateway: self, name, caller: &caller };
+        let served = serve_association(stream, callers, accepts, &self.at("receiving"), &mut door);
+        // Its end was asked for while nothing came.
+        if self.is_stopping() && !caller.is_busy.load(Ordering::SeqCst) { Ok(()) } else { served }
+    }
+
+    fn callers(&self) -> MutexGuard<'_, Vec<Arc<Caller>>> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the associations end that are not in the middle of an object, once the gateway is to end. How many are open.
+    pub(in crate::gateway) fn end_idle_callers(&self) -> usize {
+        let callers = self.callers();
+        for caller in callers.iter().filter(|caller| !caller.is_busy.load(Ordering::SeqCst)) {
+            // Its wait ends as if the other side had closed; what is sent still goes out. One that is gone needs none.
+            let _ = caller.stream.shutdown(Shutdown::Read);
+        }
+        callers.len()
     }
 }
