@@ -40,7 +40,9 @@ pub(super) fn ended(
     for digest in &job.inputs {
         if let Some(mut volume) = volumes.and_then(|volumes| volumes.get(digest)).cloned() {
             volume.inputs = volume.inputs.saturating_sub(1);
-            volume.kept_until = volume.kept_until.max(Some(now + volume_ttl));
+            if !volume.is_uploading() {
+                volume.kept_until = volume.kept_until.max(Some(now + volume_ttl));
+            }
             changes.push(Change::new(name, What::Volume(*digest, volume)));
         }
     }

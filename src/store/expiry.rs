@@ -7,10 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::change::{Change, Done, What};
 use super::endings::gone;
-use super::record::VolumeRecord;
+use super::record::{Phase, VolumeRecord};
 use super::state::State;
 use super::told::by_itself;
-use super::{Store, StoreError};
+use super::{Store, StoreError, VolumeDigest};
 use crate::audit::{Event, Record};
 
 /// Time between two sweeps.
@@ -33,6 +33,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub fn remove_expired(&self, now: SystemTime) -> Result<usize, StoreError> {
+        // What arrived since it was noted last keeps its upload for the full time.
+        self.sync_uploads();
         let mut all = 0;
         // Those who write do not wait for a look that finds nothing.
         while self.published.read(|state| has_expired(state, now)) {
@@ -45,20 +47,32 @@ impl Store {
                 break;
             }
         }
-        self.forget_uploads(|tenant, digest| self.volume(tenant, digest).is_none());
+        self.forget_uploads(|tenant, digest, upload| {
+            let phase = self.volume(tenant, digest).map(|volume| volume.phase);
+            !matches!(phase, Some(Phase::Uploading { upload: own, .. }) if own == upload)
+        });
         Ok(all)
     }
 }
 
-/// Whether a volume goes by itself. Results go with the last of their jobs.
-fn is_gone(volume: &VolumeRecord, now: SystemTime) -> bool {
-    !volume.is_referenced() && volume.is_expired(now)
+/// What becomes of a volume that is past its time; none of one that stays, or goes with the last of its jobs.
+fn past(digest: VolumeDigest, volume: &VolumeRecord, now: SystemTime) -> Option<What> {
+    if !volume.is_expired(now) {
+        None
+    } else if !volume.is_referenced() {
+        Some(What::NoVolume(digest))
+    } else if volume.is_uploading() {
+        // Jobs refer to it from before it was damaged, and nobody goes on with sending it again.
+        Some(What::Volume(digest, VolumeRecord { phase: Phase::Damaged, ..volume.clone() }))
+    } else {
+        None
+    }
 }
 
 fn has_expired(state: &State, now: SystemTime) -> bool {
     state.tenants.values().any(|tenant| {
         tenant.jobs.values().any(|job| job.is_expired(now))
-            || tenant.volumes.values().any(|volume| is_gone(volume, now))
+            || tenant.volumes.iter().any(|(digest, volume)| past(*digest, volume, now).is_some())
             || tenant.requests.values().any(|request| request.is_over(now))
     })
 }
@@ -87,8 +101,8 @@ fn expired(state: &State, now: SystemTime) -> (Vec<Change>, Vec<Record>) {
             if changes.len() >= MOST_TOGETHER {
                 break;
             }
-            if is_gone(volume, now) {
-                changes.push(Change::new(name, What::NoVolume(*digest)));
+            if let Some(what) = past(*digest, volume, now) {
+                changes.push(Change::new(name, what));
                 let results = vec![digest.to_string()];
                 let tenant = Some(name.to_string());
                 events.push(Record { tenant, results, ..Record::now(Event::VolumeExpired) });

@@ -149,6 +149,11 @@ impl Folders {
         }
     }
 
+    /// Removes what was uploaded in place of a volume that is damaged, likewise. What was set aside stays.
+    pub(super) fn remove_part(&self, tenant: &str, digest: &VolumeDigest) {
+        remove(&self.volume(tenant, digest));
+    }
+
     /// Removes a checkpoint, likewise.
     pub(super) fn remove_checkpoint(&self, job: Uuid, number: u64) {
         remove(&self.checkpoint(job, number));

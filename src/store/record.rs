@@ -191,9 +191,16 @@ impl VolumeRecord {
         }
     }
 
-    /// When it is deleted; none as long as a job refers to it.
+    /// When it is deleted; none as long as a job refers to it. An upload in the place of a volume that was damaged goes
+    /// by its own time: what its jobs refer to is not there yet.
     pub fn expires(&self) -> Option<SystemTime> {
-        if self.is_referenced() { None } else { Some(self.kept_until.unwrap_or(SystemTime::UNIX_EPOCH)) }
+        let is_kept = self.is_referenced() && !self.is_uploading();
+        if is_kept { None } else { Some(self.kept_until.unwrap_or(SystemTime::UNIX_EPOCH)) }
+    }
+
+    /// Whether bytes of it are on their way.
+    pub(super) fn is_uploading(&self) -> bool {
+        matches!(self.phase, Phase::Uploading { .. })
     }
 
     pub(super) fn is_referenced(&self) -> bool {
@@ -201,6 +208,9 @@ impl VolumeRecord {
     }
 
     pub(super) fn is_expired(&self, now: SystemTime) -> bool {
+        if self.is_uploading() {
+            return self.kept_until.is_none_or(|at| at <= now);
+        }
         if self.inputs > 0 {
             return false;
         }

@@ -30,6 +30,12 @@ impl Uploads {
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// How many there are.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
 }
 
 /// How far an upload is.
@@ -328,9 +334,29 @@ impl Store {
         }
     }
 
-    /// Forgets the hashes of uploads that are gone.
-    pub(super) fn forget_uploads(&self, is_gone: impl Fn(&str, &VolumeDigest) -> bool) {
-        self.uploads.lock().retain(|(tenant, digest), _| !is_gone(tenant, digest));
+    fn all_uploads(&self) -> Vec<(Key, Known)> {
+        self.uploads.lock().iter().map(|(key, known)| (key.clone(), known.clone())).collect()
+    }
+
+    /// Makes safe what arrived of every upload. One that cannot be is told of to those who send it.
+    pub(super) fn sync_uploads(&self) {
+        for ((tenant, digest), _) in self.all_uploads() {
+            if let Err(error) = self.sync_upload(&tenant, &digest) {
+                tracing::warn!(%error, "what arrived of an upload is not safe yet");
+            }
+        }
+    }
+
+    /// Forgets the hashes of uploads that are gone. One that a call works on stays until that leaves.
+    ///
+    /// * `is_gone` – of a tenant's upload, by the name of its volume and its own id
+    pub(super) fn forget_uploads(&self, is_gone: impl Fn(&str, &VolumeDigest, Uuid) -> bool) {
+        for ((tenant, digest), (upload, progress)) in self.all_uploads() {
+            let Ok(working) = progress.try_lock() else { continue };
+            if working.users == 0 && is_gone(&tenant, &digest, upload) {
+                self.forget_upload(&tenant, digest, upload);
+            }
+        }
     }
 }
 

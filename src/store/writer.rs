@@ -13,7 +13,7 @@ use super::StoreError;
 use super::change::{Change, Done, What};
 use super::files::Folders;
 use super::ledger::{Ledger, LedgerError, Table, Write};
-use super::record::JobRecord;
+use super::record::{JobRecord, Phase};
 use super::state::State;
 use crate::audit::{Chain, Head, Record, Sealed};
 use crate::faults::{Fault, Faults};
@@ -233,6 +233,12 @@ impl Books {
     /// Removes the files of what is not named any more.
     fn remove_files(&self, changes: &[Change]) {
         for Change { tenant, what } in changes {
+            if let What::Volume(digest, record) = what
+                && record.phase == Phase::Damaged
+                && self.work.tenant(tenant).is_some_and(|tenant| tenant.volumes.get(digest) == Some(record))
+            {
+                self.folders.remove_part(tenant, digest);
+            }
             if let What::NoVolume(digest) = what
                 && self.work.tenant(tenant).is_none_or(|tenant| !tenant.volumes.contains_key(digest))
             {
