@@ -33,7 +33,23 @@ pub struct Sealed {
     pub line: String,
 }
 
+/// What the ledger knows of a chain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Where it ends.
+    pub head: Head,
+    /// Its last records, which its files may not have yet.
+    pub lines: Vec<Sealed>,
+}
+
 impl Head {
+    /// The head after a record, if that is the next one.
+    pub(super) fn after(&self, line: &Sealed) -> Option<Self> {
+        let (found, json) = parts(line.line.as_bytes())?;
+        let is_next = line.seq == self.records + 1 && found == hash(&self.hash, json);
+        is_next.then(|| Self { records: line.seq, hash: found.to_owned() })
+    }
+
     /// Gives a record the next place in the chain, and moves on to it. Pure: nothing is written.
     pub fn seal(&mut self, record: &Record) -> Sealed {
         let seq = self.records + 1;
@@ -126,12 +142,9 @@ impl Chain {
             return Ok(());
         }
         let mut head = self.head.clone();
-        for Sealed { seq, line } in records {
-            let next = parts(line.as_bytes()).filter(|(found, json)| *found == hash(&head.hash, json));
-            let (hash, _) = next
-                .filter(|_| *seq == head.records + 1)
-                .ok_or_else(|| invalid(format!("record {seq} does not follow {}", head.records)))?;
-            head = Head { records: *seq, hash: hash.to_owned() };
+        for line in records {
+            let next = head.after(line);
+            head = next.ok_or_else(|| invalid(format!("record {} does not follow {}", line.seq, head.records)))?;
         }
         let written = self.write(records);
         self.is_broken = written.is_err();

@@ -56,6 +56,12 @@ pub(super) fn number_of(json: &str) -> Option<u64> {
     serde_json::from_str::<serde_json::Value>(json).ok()?.get("seq")?.as_u64()
 }
 
+/// The event of a line that is whole.
+pub(super) fn event_of(line: &str) -> Option<String> {
+    let (_, json) = parts(line.as_bytes())?;
+    Some(serde_json::from_str::<serde_json::Value>(json).ok()?.get("event")?.as_str()?.to_owned())
+}
+
 /// Reads the lines of a file one by one, each with its line end if it has one.
 pub(super) struct Lines(BufReader<File>);
 

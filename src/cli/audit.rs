@@ -1,14 +1,18 @@
 //! `dosegrid audit`: checks and shows the audit log of a store, or of a gateway.
 
 use std::io::{self, ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::stdout;
 use super::store_flags::refused;
-use crate::audit::{self, FOLDER, Verified};
+use crate::audit::{self, Broken, FOLDER, Verified};
 use crate::domain::DoseError;
 use crate::gateway;
-use crate::store::{OpenError, audit_head};
+use crate::store::{OpenError, audit_known};
+
+/// Time after which a record that was half written is whole.
+const WRITTEN_AFTER: Duration = Duration::from_millis(500);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -53,7 +57,7 @@ pub(super) fn run(args: &Args) -> Result<(), DoseError> {
 }
 
 /// The folder of the log in a store.
-fn folder(store: &std::path::Path) -> Result<PathBuf, DoseError> {
+fn folder(store: &Path) -> Result<PathBuf, DoseError> {
     let folder = store.join(FOLDER);
     if folder.is_dir() {
         return Ok(folder);
@@ -67,31 +71,51 @@ fn verify(args: &VerifyArgs) -> Result<(), DoseError> {
     if head.as_ref().is_some_and(|head| head.len() != 64 || !head.bytes().all(|byte| byte.is_ascii_hexdigit())) {
         return Err(DoseError::invalid("head", "is 64 hexadecimal digits, as `audit verify` prints them"));
     }
-    let verified = audit::verify(&folder, head.as_deref()).map_err(|error| DoseError::Io(error.to_string()))?;
-    let Verified { records, last_hash } =
-        verified.map_err(|broken| DoseError::Io(format!("the audit log is broken: {broken}")))?;
     let is_gateway = args.store.join(gateway::LEDGER).exists();
-    let head = if is_gateway {
-        gateway::audit_head(&args.store).map_err(|reason| match reason {
+    let known = if is_gateway {
+        gateway::audit_known(&args.store).map_err(|reason| match reason {
             None => OpenError::InUse(args.store.display().to_string()),
             Some(what) => OpenError::Damaged { folder: args.store.display().to_string(), what },
         })
     } else {
-        audit_head(&args.store)
+        audit_known(&args.store)
     };
-    let checked = match head {
-        Ok(head) if (head.records, &head.hash) == (records, &last_hash) => "its end is that of the ledger",
-        Ok(head) => {
-            let known = head.records;
-            let reason = format!("the audit log ends with record {records}, and the ledger with {known}");
-            return Err(DoseError::Io(reason));
+    let io = |error: io::Error| DoseError::Io(error.to_string());
+    let (verified, checked) = match known {
+        Ok(known) => {
+            (audit::verify_with(&folder, head.as_deref(), &known).map_err(io)?, "its end is that of the ledger")
         }
         Err(OpenError::InUse(_)) => {
-            "the store is in use: the files alone were checked, and not whether its end is there"
+            let checked = "the store is in use: the files alone were checked, and not whether its end is there";
+            (verify_in_use(&folder, head.as_deref()).map_err(io)?, checked)
         }
-        Err(error) => return Err(refused(error)),
+        // What is wrong with the files is told first.
+        Err(error) => match audit::verify(&folder, head.as_deref()).map_err(io)? {
+            Ok(_) => return Err(refused(error)),
+            Err(broken) => (Err(broken), ""),
+        },
     };
-    stdout::print(&format!("intact: {records} records, last hash {last_hash}\n{checked}\n"))
+    let Verified { records, last_hash, in_ledger } =
+        verified.map_err(|broken| DoseError::Io(format!("the audit log is broken: {broken}")))?;
+    let left_off = match in_ledger {
+        0 => String::new(),
+        _ => format!(
+            "the last {in_ledger} of them stand in the ledger alone: a process was lost while it wrote them, and the \
+             next start writes them again\n"
+        ),
+    };
+    stdout::print(&format!("intact: {records} records, last hash {last_hash}\n{left_off}{checked}\n"))
+}
+
+/// Checks the files of a log that somebody writes to: a record may be half there when it is read.
+fn verify_in_use(folder: &Path, head: Option<&str>) -> io::Result<Result<Verified, Broken>> {
+    match audit::verify(folder, head)? {
+        Err(_) => {
+            std::thread::sleep(WRITTEN_AFTER);
+            audit::verify(folder, head)
+        }
+        verified => Ok(verified),
+    }
 }
 
 fn show(args: &ShowArgs) -> Result<(), DoseError> {

@@ -11,7 +11,7 @@ use super::store_flags::StoreArgs;
 use crate::api::{CredentialFiles, Credentials, ServerConfig, certificate_is_good};
 use crate::domain::{DoseError, Invalid, Violation};
 use crate::engine::Device;
-use crate::store::{OpenError, audit_head};
+use crate::store::{OpenError, audit_known};
 
 /// A certificate that ends within this time has to be renewed now.
 const RENEW: Duration = Duration::from_secs(14 * 86_400);
@@ -166,8 +166,11 @@ fn store(folder: &Path) -> Found {
             Err(format!("{} holds other files and no store: name another folder", folder.display()))
         };
     }
-    match audit_head(folder) {
-        Ok(head) => Ok(format!("{} can be opened; {} records in its audit log", folder.display(), head.records)),
+    match audit_known(folder) {
+        Ok(known) => {
+            let records = known.head.records;
+            Ok(format!("{} can be opened; {records} records in its audit log", folder.display()))
+        }
         Err(OpenError::InUse(_)) => Ok(format!("{} is in use: a service has it", folder.display())),
         Err(error) => Err(format!("{error}; `dosegrid store check` says more")),
     }

@@ -42,7 +42,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::audit::{self, Chain, Event, Head, Record, Sealed};
+use crate::audit::{self, Chain, Event, Head, Known, Record, Sealed};
 use crate::digest::Digest;
 use crate::domain::DoseError;
 use crate::metrics::GatewayMetrics;
@@ -323,15 +323,16 @@ fn salted(salt: &str, text: &str) -> String {
     digest.hex()[..NAME_DIGITS].to_owned()
 }
 
-/// Where the audit log of a gateway ends, by its ledger.
+/// What the ledger of a gateway knows of its audit log.
 ///
 /// # Errors
 /// If the folder is no gateway's, or is in use; then with `None`.
-pub fn audit_head(folder: &Path) -> Result<Head, Option<String>> {
+pub fn audit_known(folder: &Path) -> Result<Known, Option<String>> {
     let lock = File::create(folder.join("lock")).map_err(|error| Some(error.to_string()))?;
     lock.try_lock().map_err(|_| None)?;
     let ledger = Ledger::open(&folder.join(LEDGER)).map_err(|error| Some(error.to_string()))?;
     let known: Option<(Head, Vec<(u64, String)>)> =
         ledger.get(Table::Meta, AUDIT).map_err(|error| Some(error.to_string()))?;
-    Ok(known.unwrap_or_default().0)
+    let (head, lines) = known.unwrap_or_default();
+    Ok(Known { head, lines: lines.into_iter().map(|(seq, line)| Sealed { seq, line }).collect() })
 }

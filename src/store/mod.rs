@@ -66,7 +66,7 @@ pub use figures::Figures;
 pub use jobs::{Needed, NewJob};
 pub use key::{KeyId, StoreKeys};
 pub use new_file::{NewFile, StoredFile};
-pub use open::audit_head;
+pub use open::audit_known;
 pub use options::StoreOptions;
 pub use order::Lane;
 pub use places::Place;

@@ -18,7 +18,7 @@ use super::state::State;
 use super::uploads::Uploads;
 use super::writer::{AUDIT_HEAD, Books, Published, Writer, read_audit_record};
 use super::{KeyId, OpenError, Store, StoreError, StoreOptions, VolumeDigest};
-use crate::audit::{self, Chain, Head};
+use crate::audit::{self, Chain, Head, Known};
 
 /// The newest format that is known.
 const FORMAT: u32 = 1;
@@ -132,11 +132,11 @@ impl Store {
     }
 }
 
-/// Where the audit log of a store ends, by its ledger, which no other process may have open.
+/// What the ledger of a store, which no other process may have open, knows of its audit log.
 ///
 /// # Errors
 /// [`OpenError`].
-pub fn audit_head(root: &Path) -> Result<Head, OpenError> {
+pub fn audit_known(root: &Path) -> Result<Known, OpenError> {
     let faults = Faults(root.display().to_string());
     let folders = Folders::root(root).map_err(|error| faults.at_first(&error))?;
     if !folders.at(FORMAT_FILE).exists() {
@@ -147,7 +147,8 @@ pub fn audit_head(root: &Path) -> Result<Head, OpenError> {
     let ledger = Ledger::open(&folders.at("ledger")).map_err(|error| faults.damaged(error))?;
     let audit = ledger.get(Table::Audit, AUDIT_HEAD).map_err(|error| faults.damaged(error))?;
     let read = |bytes: Vec<u8>| read_audit_record(&bytes).ok_or_else(|| LedgerError::damaged(Table::Audit));
-    Ok(audit.map(read).transpose().map_err(|error| faults.damaged(error))?.map_or_else(Head::default, |(head, _)| head))
+    let (head, lines) = audit.map(read).transpose().map_err(|error| faults.damaged(error))?.unwrap_or_default();
+    Ok(Known { head, lines })
 }
 
 /// Takes the store for this process alone.
