@@ -100,6 +100,10 @@ pub(super) struct Sources {
     pub(super) daughters: Vec<Part<DaughterHeader>>,
 }
 
+/// The path of the emissions.
+const EMISSIONS: &str = "emissions";
+/// Most emissions of an unknown charge that are named one by one.
+const MOST_LISTED: usize = 10;
 /// Reason of daughters beside a spectrum, which replaces all that is emitted.
 const WITH_SPECTRUM: &str = "have no meaning with a spectrum of the caller's own";
 
@@ -211,17 +215,28 @@ fn check_replaced(nuclide: &'static Nuclide) -> Result<(), Invalid> {
 
 fn spectrum(emissions: &[RawEmission], checks: &mut Checks) -> Option<EmissionSpectrum> {
     let mut known = Vec::with_capacity(emissions.len());
+    let mut unknown = 0usize;
     for (number, &RawEmission { charge, low_mev, high_mev, yield_per_decay }) in emissions.iter().enumerate() {
-        let Some(particle) = Particle::of_charge(charge.into()) else {
-            checks.fail(format!("emissions[{number}].charge"), format!("is not -1, 0 or 1: {charge}"));
-            return None;
-        };
+        // The other figures of one that is not known are checked as those of a photon.
+        let particle = Particle::of_charge(charge.into()).unwrap_or_else(|| {
+            unknown += 1;
+            if unknown <= MOST_LISTED {
+                checks.fail(format!("emissions[{number}].charge"), format!("is not -1, 0 or 1: {charge}"));
+            }
+            Particle::Photon
+        });
         known.push(Emission { particle, low_mev, high_mev, yield_per_decay });
     }
+    if unknown > MOST_LISTED {
+        checks.fail(EMISSIONS, format!("has {} more entries of an unknown charge", unknown - MOST_LISTED));
+    }
     match EmissionSpectrum::new(known) {
-        Ok(spectrum) => Some(spectrum),
+        Ok(spectrum) => (unknown == 0).then_some(spectrum),
         Err(faults) => {
-            faults.into_iter().for_each(|fault| checks.fail(fault.field, fault.reason));
+            // What the list emits in all is not known then.
+            let is_told = |field: &str| unknown == 0 || field != EMISSIONS;
+            let told = faults.into_iter().filter(|fault| is_told(&fault.field));
+            told.for_each(|fault| checks.fail(fault.field, fault.reason));
             None
         }
     }

@@ -147,6 +147,35 @@ async fn bad_emissions_and_labels_are_named_by_their_path() {
             &["emissions[1].charge"],
         ),
         (
+            "unknown charges, and what else is wrong",
+            |h| {
+                edited(h, |_| {});
+                h.emissions =
+                    vec![emission(2, 0.1, 0.1, 1.0), emission(0, 0.2, 0.1, 1.0), emission(-2, 0.1, 0.1, -1.0)];
+            },
+            &["emissions[0].charge", "emissions[2].charge", "emissions[1]", "emissions[2]"],
+        ),
+        (
+            "many unknown charges",
+            |h| {
+                edited(h, |_| {});
+                h.emissions = vec![emission(7, 0.1, 0.1, 1e-6); 12];
+            },
+            &[
+                "emissions[0].charge",
+                "emissions[1].charge",
+                "emissions[2].charge",
+                "emissions[3].charge",
+                "emissions[4].charge",
+                "emissions[5].charge",
+                "emissions[6].charge",
+                "emissions[7].charge",
+                "emissions[8].charge",
+                "emissions[9].charge",
+                "emissions",
+            ],
+        ),
+        (
             "emissions at fault",
             |h| {
                 edited(h, |_| {});
