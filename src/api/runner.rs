@@ -67,7 +67,7 @@ fn begin(shared: &Arc<Shared>, durable: &Durable, attempt: Attempt, busy: &Busy)
         let (outcome, device_s) = attempt::perform(&shared, &desk).await;
         end_span(&mut span, &outcome, device_s);
         let id = attempt.job.id;
-        count(&shared, &attempt, &outcome, device_s);
+        count(&shared, &durable, &attempt, &outcome, device_s);
         tracing::info!(job = %id, seconds = begun.elapsed().as_secs_f64(), outcome = name(&outcome), "attempt ended");
         end(&durable, attempt.clone(), device_s, outcome).await;
         durable.note_progress(id, None);
@@ -126,13 +126,12 @@ pub(super) async fn end(durable: &Durable, attempt: Attempt, device_s: f64, outc
 }
 
 /// Tells the metrics of an attempt that has ended.
-pub(super) fn count(shared: &Shared, attempt: &Attempt, outcome: &Option<Outcome>, device_s: f64) {
+pub(super) fn count(shared: &Shared, durable: &Durable, attempt: &Attempt, outcome: &Option<Outcome>, device_s: f64) {
     let (metrics, job) = (&shared.metrics, &attempt.job);
-    // One that was released has not begun: it is told of when it does.
-    let is_first = job.life.attempts() == 1 && !matches!(outcome, Some(Outcome::Released));
-    if let (Some(started), true) = (job.life.started(), is_first) {
-        let waited = started.duration_since(job.life.created()).unwrap_or_default();
-        metrics.job_waited(Lane::of(job).name(), waited);
+    // One that was released, or left, may not have had the device: it is told of when it has.
+    let is_done = matches!(outcome, Some(Outcome::Succeeded { .. }));
+    if is_done || matches!(outcome, Some(Outcome::Failed(_))) && device_s > 0.0 {
+        durable.tell_wait_of_silent(job);
     }
     match outcome {
         Some(Outcome::Succeeded { .. }) => {

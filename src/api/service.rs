@@ -63,7 +63,8 @@ impl Shared {
         let budget = Budget::with_caches(config.memory_bytes);
         let (calls, attempts, abort) = (TaskTracker::new(), TaskTracker::new(), CancellationToken::new());
         let [kernels, resampling] = [(); 2].map(|()| Turns::new(config.queue_length));
-        let (durable, draining, devices) = (store.map(Durable::new), CancellationToken::new(), OnceCell::new());
+        let durable = store.map(|store| Durable::new(store, metrics.clone()));
+        let (draining, devices) = (CancellationToken::new(), OnceCell::new());
         let gate = Gate::new(jobs.has_lanes());
         Self {
             config,

@@ -207,7 +207,7 @@ impl Gateway {
     /// Ends an attempt in the ledger, and with its worker.
     async fn end(&self, held: &Held, device: &str, outcome: Outcome, device_s: f64) {
         let outcome = Some(outcome);
-        runner::count(&self.shared, &held.attempt, &outcome, device_s);
+        runner::count(&self.shared, &self.durable, &held.attempt, &outcome, device_s);
         self.shared.metrics.device_worked(device, Duration::from_secs_f64(device_s.max(0.0)));
         let began = held.attempt.job.life.started().unwrap_or_else(SystemTime::now);
         runner::end_span(&mut runner::span_of(&held.attempt, began), &outcome, device_s);
