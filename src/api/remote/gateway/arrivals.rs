@@ -42,9 +42,24 @@ impl Gateway {
             let delivery = inbox.next().await;
             match read::<Report>(&delivery) {
                 None => tracing::warn!("a report of an unknown version is left alone"),
-                Some(report) => self.deal_with(report, delivery).await,
+                Some(mut report) => {
+                    report.device_s = self.plausible(report.lease, report.device_s);
+                    self.deal_with(report, delivery).await;
+                }
             }
         }
+    }
+
+    /// What may be true of the time on the device that a worker reports: not longer than all workers together may have
+    /// had it. What is no time is none.
+    ///
+    /// * `device_s` – as reported [s]
+    fn plausible(&self, lease: Lease, device_s: f64) -> f64 {
+        let started = self.fleet.get(lease).and_then(|held| held.attempt.job.life.started());
+        // A clock that was set back tells nothing.
+        let held = started.and_then(|started| started.elapsed().ok()).unwrap_or(self.fleet.lease);
+        let workers = u32::try_from(self.fleet.names().len().max(1)).unwrap_or(u32::MAX);
+        plausible(device_s, held.saturating_mul(workers))
     }
 
     async fn deal_with(self: &Arc<Self>, report: Report, delivery: Delivery) {
@@ -176,6 +191,15 @@ impl Gateway {
     }
 }
 
+/// A time on the device that may be true [s].
+///
+/// * `device_s` – as reported [s]
+/// * `most` – no longer than this
+fn plausible(device_s: f64, most: Duration) -> f64 {
+    // `max` and `min` take the other number in place of one that is none.
+    device_s.max(0.0).min(most.as_secs_f64())
+}
+
 /// The objects of a report.
 fn objects(what: &What) -> Vec<String> {
     match what {
@@ -184,5 +208,19 @@ fn objects(what: &What) -> Vec<String> {
             std::iter::once(result).chain(volumes).map(|made| made.object.clone()).collect()
         }
         What::Failed(_) | What::DeviceLost | What::Released => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reported_time_is_one_that_may_be_true() {
+        let most = Duration::from_secs(90);
+        let reported = [0.0, 1.5, 90.0, 1e300, f64::INFINITY, f64::NAN, -1.0, f64::NEG_INFINITY, f64::MIN];
+        let found = reported.map(|device_s| plausible(device_s, most));
+        assert_eq!(found, [0.0, 1.5, 90.0, 90.0, 90.0, 0.0, 0.0, 0.0, 0.0]);
+        assert!(found.map(Duration::from_secs_f64).iter().all(|time| *time <= most));
     }
 }

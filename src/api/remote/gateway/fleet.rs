@@ -60,7 +60,8 @@ struct Known {
 impl Known {
     fn lease(&self) -> Duration {
         let [least, most] = LEASES;
-        Duration::from_secs_f64(self.beat.lease_s.clamp(least, most))
+        // `max` and `min` take the other number in place of one that is none.
+        Duration::from_secs_f64(self.beat.lease_s.max(least).min(most))
     }
 
     fn is_silent(&self, now: Instant) -> bool {
@@ -95,7 +96,8 @@ struct Inner {
 
 pub(super) struct Fleet {
     inner: Mutex<Inner>,
-    lease: Duration,
+    /// Of an attempt whose worker has not been heard.
+    pub(super) lease: Duration,
 }
 
 impl Fleet {
