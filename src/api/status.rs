@@ -32,6 +32,7 @@ fn code(error: &DoseError) -> Code {
         DoseError::DeviceUnavailable(_) => Code::Unavailable,
         DoseError::DeviceLost(_) => Code::Unavailable,
         DoseError::DeviceOutOfMemory(_) => Code::ResourceExhausted,
+        DoseError::DeviceRefused(_) => Code::Internal,
         DoseError::NotPhysical(_) => Code::Internal,
         DoseError::EnergyBalance { .. } => Code::Internal,
         DoseError::Internal(_) | DoseError::Remote(_) | DoseError::Io(_) => Code::Internal,
@@ -83,6 +84,7 @@ fn facts(error: &DoseError) -> HashMap<String, String> {
         | DoseError::DeviceUnavailable(detail)
         | DoseError::DeviceLost(detail)
         | DoseError::DeviceOutOfMemory(detail)
+        | DoseError::DeviceRefused(detail)
         | DoseError::NotPhysical(detail)
         | DoseError::Internal(detail)
         | DoseError::Remote(detail)
@@ -104,6 +106,7 @@ fn retry_after(error: &DoseError) -> Option<Duration> {
         | DoseError::Stalled { .. }
         | DoseError::UnknownNuclide(_)
         | DoseError::DeviceUnavailable(_)
+        | DoseError::DeviceRefused(_)
         | DoseError::NotPhysical(_)
         | DoseError::EnergyBalance { .. }
         | DoseError::Internal(_)
@@ -236,6 +239,7 @@ fn rebuild(reason: &str, facts: &HashMap<String, String>, details: &ErrorDetails
         "DEVICE_UNAVAILABLE" => DoseError::DeviceUnavailable(fact("detail")?),
         "DEVICE_LOST" => DoseError::DeviceLost(fact("detail")?),
         "DEVICE_OUT_OF_MEMORY" => DoseError::DeviceOutOfMemory(fact("detail")?),
+        "DEVICE_REFUSED" => DoseError::DeviceRefused(fact("detail")?),
         "DOSE_NOT_PHYSICAL" => DoseError::NotPhysical(fact("detail")?),
         "ENERGY_BALANCE" => {
             DoseError::EnergyBalance { expected_mev: number("expected_mev")?, found_mev: number("found_mev")? }
@@ -284,6 +288,7 @@ mod tests {
             DoseError::DeviceUnavailable(text()),
             DoseError::DeviceLost(text()),
             DoseError::DeviceOutOfMemory(text()),
+            DoseError::DeviceRefused(text()),
             DoseError::NotPhysical(text()),
             DoseError::EnergyBalance { expected_mev: 1.25e300, found_mev: f64::NEG_INFINITY },
         ] {

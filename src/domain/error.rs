@@ -128,6 +128,9 @@ pub enum DoseError {
     /// The device ran out of memory.
     #[error("device out of memory: {0}")]
     DeviceOutOfMemory(String),
+    /// The driver refused something that the request needs, and the device still computes.
+    #[error("the device refused what it was given: {0}")]
+    DeviceRefused(String),
     /// A computed dose is negative or not finite: the device failed without an error.
     #[error("the computed dose is not physical: {0}")]
     NotPhysical(String),
@@ -172,6 +175,7 @@ impl DoseError {
             Self::DeviceUnavailable(_) => "DEVICE_UNAVAILABLE",
             Self::DeviceLost(_) => "DEVICE_LOST",
             Self::DeviceOutOfMemory(_) => "DEVICE_OUT_OF_MEMORY",
+            Self::DeviceRefused(_) => "DEVICE_REFUSED",
             Self::NotPhysical(_) => "DOSE_NOT_PHYSICAL",
             Self::EnergyBalance { .. } => "ENERGY_BALANCE",
             Self::Internal(_) | Self::Remote(_) | Self::Io(_) => "INTERNAL",
@@ -203,6 +207,7 @@ impl DoseError {
             | Self::DeviceUnavailable(_)
             | Self::DeviceLost(_)
             | Self::DeviceOutOfMemory(_)
+            | Self::DeviceRefused(_)
             | Self::NotPhysical(_)
             | Self::EnergyBalance { .. }
             | Self::Internal(_)

@@ -327,6 +327,7 @@ CLASSES = {
     "SHUTTING_DOWN": dosegrid.Unavailable,
     "DEVICE_LOST": dosegrid.Unavailable,
     "DEVICE_UNAVAILABLE": dosegrid.EngineFailure,
+    "DEVICE_REFUSED": dosegrid.EngineFailure,
     "ENERGY_BALANCE": dosegrid.EngineFailure,
     "DOSE_NOT_PHYSICAL": dosegrid.EngineFailure,
     "INTERNAL": dosegrid.EngineFailure,

@@ -236,11 +236,30 @@ impl Context {
 
     /// A stage for lines of one length, compiled once. Without lines for a stage that transforms nothing.
     pub(super) fn pipeline(&mut self, shader: &'static Shader, lines: Option<Lines>) -> Arc<Pipeline> {
+        if let Some(kept) = self.pipelines.get(&(shader.name, lines)) {
+            return Arc::clone(kept);
+        }
         if self.pipelines.len() >= KEPT_PIPELINES {
             self.pipelines.clear();
         }
-        let device = &self.device;
-        let compiled = || Arc::new(Pipeline::of_source(device, shader, Source::new(shader, lines), &[]));
-        self.pipelines.entry((shader.name, lines)).or_insert_with(compiled).clone()
+        let compiled = Arc::new(self.compile(shader, Source::new(shader, lines), &[]));
+        // One that the driver refused is no use to the next request.
+        if !self.faults.is_pending() {
+            self.pipelines.insert((shader.name, lines), Arc::clone(&compiled));
+        }
+        compiled
+    }
+
+    /// Compiles a stage. The driver may refuse it.
+    ///
+    /// * `constants` – at least those of the stage
+    pub(super) fn compile(&self, shader: &'static Shader, source: Source, constants: &[(String, f64)]) -> Pipeline {
+        Pipeline::of_source(&self.device, shader, self.played.compiling(shader.name, source), constants)
+    }
+
+    /// Compiles all stages again when they are needed.
+    #[cfg(test)]
+    pub(super) fn forget_pipelines(&mut self) {
+        self.pipelines.clear();
     }
 }

@@ -134,5 +134,5 @@ fn an_error_of_the_driver_is_a_named_error_and_not_a_panic() {
     let too_much = usize::try_from(context.device.limits().max_buffer_size / 4).expect("64 bits") + 1;
     drop(context.storage("a buffer over the limit", too_much));
     let error = context.faults.check().expect_err("the limit was passed").to_string();
-    assert!(error.contains("device lost") && error.contains("a buffer over the limit"), "{error}");
+    assert!(error.contains("the device refused") && error.contains("a buffer over the limit"), "{error}");
 }

@@ -14,6 +14,8 @@ struct State {
     lost: Option<String>,
     /// A failed allocation. The device can still be used.
     out_of_memory: Option<String>,
+    /// What the driver refused first: a buffer, a stage, a dispatch. Whether the device can still be used is not known.
+    refused: Option<String>,
 }
 
 impl Faults {
@@ -33,7 +35,7 @@ impl Faults {
             // Whatever fails after memory has run out fails for that reason: the buffer it needs does not exist.
             wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. } if state.out_of_memory.is_some() => {}
             wgpu::Error::Validation { .. } | wgpu::Error::Internal { .. } => {
-                state.lost.get_or_insert(reason);
+                state.refused.get_or_insert(reason);
             }
         });
     }
@@ -46,13 +48,25 @@ impl Faults {
     }
 
     /// # Errors
-    /// [`DoseError::DeviceLost`], at every call once it happened; [`DoseError::DeviceOutOfMemory`], once.
+    /// [`DoseError::DeviceLost`], at every call once it happened; [`DoseError::DeviceOutOfMemory`] and
+    /// [`DoseError::DeviceRefused`], once.
     pub(super) fn check(&self) -> Result<(), DoseError> {
-        self.with(|state| match (&state.lost, state.out_of_memory.take()) {
-            (Some(reason), _) => Err(DoseError::DeviceLost(reason.clone())),
-            (None, Some(reason)) => Err(DoseError::DeviceOutOfMemory(reason)),
-            (None, None) => Ok(()),
+        self.with(|state| match (&state.lost, state.out_of_memory.take(), state.refused.take()) {
+            (Some(reason), _, _) => Err(DoseError::DeviceLost(reason.clone())),
+            (None, Some(reason), _) => Err(DoseError::DeviceOutOfMemory(reason)),
+            (None, None, Some(reason)) => Err(DoseError::DeviceRefused(reason)),
+            (None, None, None) => Ok(()),
         })
+    }
+
+    /// Whether there is a fault that was not reported yet. What was made since may be no good.
+    pub(super) fn is_pending(&self) -> bool {
+        self.with(|state| state.lost.is_some() || state.out_of_memory.is_some() || state.refused.is_some())
+    }
+
+    /// Forgets what a request before left that did not ask for it. A loss stays.
+    pub(super) fn forgive(&self) {
+        self.with(|state| (state.out_of_memory, state.refused) = (None, None));
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
@@ -68,8 +82,8 @@ mod tests {
         wgpu::Error::OutOfMemory { source: Box::new(std::io::Error::other("no room")) }
     }
 
-    fn validation() -> wgpu::Error {
-        wgpu::Error::Validation { source: Box::new(std::io::Error::other("bad")), description: "bad buffer".into() }
+    fn validation(what: &str) -> wgpu::Error {
+        wgpu::Error::Validation { source: Box::new(std::io::Error::other("bad")), description: what.into() }
     }
 
     #[test]
@@ -77,19 +91,35 @@ mod tests {
         let faults = Faults::default();
         assert_eq!(faults.check(), Ok(()));
         faults.record(&out_of_memory());
-        faults.record(&validation());
+        faults.record(&validation("bad pass"));
+        assert!(faults.is_pending());
         assert!(matches!(faults.check(), Err(DoseError::DeviceOutOfMemory(_))));
         assert_eq!(faults.check(), Ok(()));
     }
 
     #[test]
+    fn a_refusal_is_reported_once_with_its_first_reason_and_is_no_loss() {
+        let faults = Faults::default();
+        faults.record(&validation("bad buffer"));
+        faults.record(&validation("bad pass"));
+        assert_eq!(faults.check(), Err(DoseError::DeviceRefused("bad buffer".into())));
+        assert_eq!(faults.check(), Ok(()));
+        faults.record(&validation("bad buffer"));
+        faults.record(&out_of_memory());
+        faults.forgive();
+        assert!(!faults.is_pending());
+    }
+
+    #[test]
     fn a_loss_stays_with_its_first_reason() {
         let faults = Faults::default();
-        faults.record(&validation());
+        faults.record(&validation("bad buffer"));
+        faults.lost("gone".into());
         faults.lost("later".into());
         faults.record(&out_of_memory());
         for _ in 0..2 {
-            assert_eq!(faults.check(), Err(DoseError::DeviceLost("bad buffer".into())));
+            assert_eq!(faults.check(), Err(DoseError::DeviceLost("gone".into())));
+            faults.forgive();
         }
     }
 }

@@ -17,6 +17,7 @@ mod missing;
 mod pipeline;
 mod played;
 mod record;
+mod refusal;
 mod session;
 mod shader;
 mod stages;
@@ -138,8 +139,9 @@ impl GpuEngine {
     /// See [`crate::engine::Device::convolve`].
     ///
     /// # Errors
-    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`]; [`DoseError::TooLarge`]
-    /// before any work if an axis is longer than what a workgroup of the device holds.
+    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`],
+    /// [`DoseError::DeviceRefused`]; [`DoseError::TooLarge`] before any work if an axis is longer than what a workgroup
+    /// of the device holds.
     pub fn convolve(
         &mut self,
         plan: &ConvolutionPlan,
@@ -147,7 +149,7 @@ impl GpuEngine {
         source: &Volume<f32>,
         control: &Control,
     ) -> Result<Volume<f32>, DoseError> {
-        self.session.context.faults.check()?;
+        self.session.begin_request()?;
         let spacing_mm = source.grid().spacing_mm();
         self.session.context.recorder.iter().for_each(|recorder| recorder.grid(plan.shape, spacing_mm));
         let [nx, ny, _] = plan.shape;
@@ -169,7 +171,7 @@ impl GpuEngine {
                 if error != DoseError::Cancelled {
                     self.session.release();
                 }
-                return Err(error);
+                return self.session.settled(Err(error));
             }
         }
         Ok(Volume::from_vec(source.grid().clone(), energy).expect("one value for each voxel of the same grid"))
@@ -178,8 +180,8 @@ impl GpuEngine {
     /// See [`crate::engine::Device::transport`].
     ///
     /// # Errors
-    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`]; [`DoseError::TooLarge`]
-    /// before any work if the device cannot hold the grid.
+    /// [`DoseError::Cancelled`], [`DoseError::DeviceLost`], [`DoseError::DeviceOutOfMemory`],
+    /// [`DoseError::DeviceRefused`]; [`DoseError::TooLarge`] before any work if the device cannot hold the grid.
     pub fn transport(
         &mut self,
         scene: &Scene,
@@ -187,11 +189,12 @@ impl GpuEngine {
         tally: &mut Tally,
         control: &Control,
     ) -> Result<(), DoseError> {
-        self.session.context.faults.check()?;
+        self.session.begin_request()?;
         let shape = scene.grid.shape.map(|n| n.unsigned_abs() as usize);
         let spacing_mm = scene.grid.spacing_cm.map(|cm| 10.0 * f64::from(cm));
         self.session.context.recorder.iter().for_each(|recorder| recorder.grid(shape, spacing_mm));
-        self.session.transport(scene, histories, tally, control)
+        let outcome = self.session.transport(scene, histories, tally, control);
+        self.session.settled(outcome)
     }
 
     /// See [`crate::engine::Device::can_hold`].
@@ -209,8 +212,9 @@ impl GpuEngine {
         histories: &Range<u64>,
         control: &Control,
     ) -> Result<Vec<GroupTally>, DoseError> {
-        self.session.context.faults.check()?;
-        self.session.hold(scene, histories, control)
+        self.session.begin_request()?;
+        let outcome = self.session.hold(scene, histories, control);
+        self.session.settled(outcome)
     }
 
     /// See [`crate::engine::Device::summed`].
@@ -224,8 +228,9 @@ impl GpuEngine {
         regions: &Regions,
         control: &Control,
     ) -> Result<Summed, DoseError> {
-        self.session.context.faults.check()?;
-        self.session.summed(scene, histories, regions, control)
+        self.session.begin_request()?;
+        let outcome = self.session.summed(scene, histories, regions, control);
+        self.session.settled(outcome)
     }
 
     /// See [`crate::engine::Device::collect`].
@@ -233,7 +238,8 @@ impl GpuEngine {
     /// # Errors
     /// As [`Self::transport`].
     pub fn collect(&mut self, scene: &Scene, histories: &Range<u64>, control: &Control) -> Result<Tally, DoseError> {
-        self.session.context.faults.check()?;
-        self.session.collect(scene, histories, control)
+        self.session.begin_request()?;
+        let outcome = self.session.collect(scene, histories, control);
+        self.session.settled(outcome)
     }
 }

@@ -18,6 +18,11 @@ impl Played {
     /// After an allocation.
     pub(super) fn allocated(&self, _label: &str, _buffer: &wgpu::Buffer, _faults: &super::fault::Faults) {}
 
+    /// What is compiled in place of a stage.
+    pub(super) fn compiling(&self, _stage: &'static str, source: super::pipeline::Source) -> super::pipeline::Source {
+        source
+    }
+
     /// Whether a stage runs.
     pub(super) fn dispatches(&self, _stage: &str, _device: &wgpu::Device) -> bool {
         true
@@ -42,12 +47,15 @@ mod testing {
     use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
     use crate::engine::gpu::fault::Faults;
+    use crate::engine::gpu::pipeline::Source;
 
     /// What goes wrong.
     #[derive(Clone, Copy, Debug, PartialEq)]
     pub(in crate::engine::gpu) enum Fault {
         /// No memory for a buffer.
         NoMemory,
+        /// A buffer or a stage is not as the driver wants it: once, or whatever it is given from then on.
+        Refused { for_good: bool },
         /// The device is lost when it is given a stage.
         LostAt(&'static str),
         /// A stage returns without writing anything.
@@ -65,6 +73,8 @@ mod testing {
     pub(in crate::engine::gpu) enum Occasion {
         /// Of the buffer with this label.
         Allocation(String),
+        /// Of a stage that is compiled.
+        Compilation(&'static str),
         /// Of a stage.
         Dispatch(&'static str),
         /// Of so many words, from so many bytes on.
@@ -105,7 +115,8 @@ mod testing {
     impl Fault {
         pub(in crate::engine::gpu) fn can_occur_at(self, occasion: &Occasion) -> bool {
             match occasion {
-                Occasion::Allocation(_) => self == Self::NoMemory,
+                Occasion::Allocation(_) => matches!(self, Self::NoMemory | Self::Refused { .. }),
+                Occasion::Compilation(_) => matches!(self, Self::Refused { .. }),
                 Occasion::Dispatch(stage) => self == Self::LostAt(stage) || self == Self::Idle(stage),
                 Occasion::Readback { .. } => {
                     matches!(self, Self::NoMap | Self::Zeros { .. } | Self::Flipped { .. })
@@ -148,10 +159,25 @@ mod testing {
         }
 
         pub(in crate::engine::gpu) fn allocated(&self, label: &str, buffer: &wgpu::Buffer, faults: &Faults) {
-            if self.strikes(Occasion::Allocation(label.to_owned())).is_some() {
-                buffer.destroy();
-                faults.record(&wgpu::Error::OutOfMemory { source: Box::new(std::io::Error::other("it is played")) });
+            let source = || Box::new(std::io::Error::other("it is played"));
+            let error = match self.strikes(Occasion::Allocation(label.to_owned())) {
+                Some(Fault::Refused { .. }) => {
+                    let description = format!("the buffer `{label}` is not as it should be");
+                    wgpu::Error::Validation { source: source(), description }
+                }
+                Some(_) => wgpu::Error::OutOfMemory { source: source() },
+                None => return,
+            };
+            buffer.destroy();
+            faults.record(&error);
+        }
+
+        /// A stage that is refused is compiled with a line in it that no compiler takes.
+        pub(in crate::engine::gpu) fn compiling(&self, stage: &'static str, mut source: Source) -> Source {
+            if self.strikes(Occasion::Compilation(stage)).is_some() {
+                source.text.to_mut().push_str("\nfn refused() -> u32 { return 1.5; }\n");
             }
+            source
         }
 
         pub(in crate::engine::gpu) fn dispatches(&self, stage: &'static str, device: &wgpu::Device) -> bool {
@@ -170,7 +196,9 @@ mod testing {
                 }
                 Some(Fault::Zeros { .. }) => Reading::Zeros,
                 Some(Fault::Flipped { word, bit }) => Reading::Flipped { word: word % words.max(1), bit },
-                None | Some(Fault::NoMemory | Fault::LostAt(_) | Fault::Idle(_)) => Reading::Right,
+                None | Some(Fault::NoMemory | Fault::Refused { .. } | Fault::LostAt(_) | Fault::Idle(_)) => {
+                    Reading::Right
+                }
             }
         }
 
@@ -182,7 +210,8 @@ mod testing {
             }
             let plan = asked.plan.as_mut().filter(|plan| plan.fault.can_occur_at(&occasion))?;
             if plan.has_struck {
-                return Some(plan.fault).filter(|fault| *fault == Fault::Zeros { for_good: true });
+                let lasts = matches!(plan.fault, Fault::Zeros { for_good: true } | Fault::Refused { for_good: true });
+                return Some(plan.fault).filter(|_| lasts);
             }
             if plan.at.as_ref().is_some_and(|at| *at != occasion) {
                 return None;
@@ -190,6 +219,11 @@ mod testing {
             plan.has_struck = plan.passes == 0;
             plan.passes = plan.passes.saturating_sub(1);
             plan.has_struck.then_some(plan.fault)
+        }
+
+        /// Whether both are of one device.
+        pub(in crate::engine::gpu) fn is_same(&self, other: &Self) -> bool {
+            Arc::ptr_eq(&self.0, &other.0)
         }
 
         fn asked(&self) -> MutexGuard<'_, Asked> {

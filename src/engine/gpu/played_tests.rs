@@ -166,6 +166,34 @@ impl Case {
         self.play_at(fault, None, passes)
     }
 
+    /// Has a driver refuse something once. That ends the request with the reason, and the device is kept: it gives the
+    /// right dose to the next.
+    fn play_refused(&mut self, kind: &Occasion) {
+        self.forget_stages();
+        let fault = Fault::Refused { for_good: false };
+        let played = self.engine().session.context.played.clone();
+        played.ask_at(fault, kind, 0);
+        let outcome = self.dose();
+        assert!(played.end(), "{fault:?} at {kind:?}");
+        let Err(DoseError::DeviceRefused(reason)) = outcome else { panic!("{kind:?}: {outcome:?}") };
+        let said = match kind {
+            Occasion::Allocation(label) => label.as_str(),
+            Occasion::Compilation(stage) => stage,
+            Occasion::Dispatch(_) | Occasion::Readback { .. } => panic!("nothing is refused at {kind:?}"),
+        };
+        assert!(reason.contains(said), "{kind:?}: {reason}");
+        assert_eq!(self.dose().as_ref(), Ok(&self.right), "after {kind:?}");
+        assert!(self.engine().session.context.played.is_same(&played), "{kind:?}: the device is kept");
+    }
+
+    /// All stages are compiled again.
+    fn forget_stages(&mut self) {
+        self.forget();
+        let session = &mut self.engine().session;
+        session.context.forget_pipelines();
+        session.transport = None;
+    }
+
     /// After an error, the device gives the right dose again: at once, or when it was lost, once it is opened again.
     fn recover(&mut self, said: &str) {
         let again = match self.dose() {
@@ -302,6 +330,42 @@ fn no_flipped_bit_in_transport_gives_a_wrong_dose() {
     let mut case = Case::transport(Kept::Fetched);
     case.play_flips(&[Place::First, Place::Late]);
     case.finish();
+}
+
+#[test]
+#[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
+fn what_a_driver_refuses_ends_one_request_and_the_device_is_kept() {
+    let convolution = (Case::convolution(), CONVOLUTION.to_vec());
+    let transport = (Case::transport(Kept::Held), [TRANSPORT.as_slice(), &SUMMARY].concat());
+    for (mut case, stages) in [convolution, transport] {
+        for (kind, _) in case.kinds_for(Fault::Refused { for_good: false }) {
+            case.play_refused(&kind);
+        }
+        stages.into_iter().for_each(|stage| case.play_refused(&Occasion::Compilation(stage)));
+    }
+}
+
+#[test]
+#[cfg_attr(no_gpu_driver, ignore = "no GPU driver was found when this was built")]
+fn a_device_that_refuses_all_from_then_on_is_lost() {
+    let fault = Fault::Refused { for_good: true };
+    let mut case = Case::convolution();
+    case.forget_stages();
+    let played = case.engine().session.context.played.clone();
+    played.ask_at(fault, &Occasion::Compilation("multiply_z"), 0);
+    for _ in 0..2 {
+        let outcome = case.dose();
+        let Err(DoseError::DeviceLost(reason)) = outcome else { panic!("{outcome:?}") };
+        assert!(reason.contains("multiply_z") && reason.contains("trial"), "{reason}");
+    }
+    assert!(played.end());
+    // A run of histories opens the device again by itself.
+    let mut case = Case::transport(Kept::Held);
+    case.forget_stages();
+    let played = case.engine().session.context.played.clone();
+    played.ask_at(fault, &Occasion::Compilation("transport_photon"), 0);
+    assert_eq!(case.dose().as_ref(), Ok(&case.right));
+    assert!(played.end() && !case.engine().session.context.played.is_same(&played));
 }
 
 /// Whether sums of groups are read back, which are far more words than all else.

@@ -51,7 +51,10 @@ impl Session {
         let context = Context::open(adapter, limits)?;
         let is_software = info.kind == DeviceKind::SoftwareGpu;
         let batches = Batches::new(&context, if is_software { FIRST_RATE_SOFTWARE } else { FIRST_RATE_HARDWARE });
-        context.faults.check()?;
+        context.faults.check().map_err(|error| match error {
+            DoseError::DeviceRefused(reason) => DoseError::DeviceUnavailable(format!("{}: {reason}", info.id)),
+            other => other,
+        })?;
         Ok(Self {
             context,
             kernels: DeviceKernels::default(),

@@ -54,6 +54,12 @@ pub(super) fn a_lost_device_fails_the_job_or_puts_it_back(open: fn(usize) -> Sub
         let (_, running) = run(&subject, &scripts, Box::new(|_| Ok(())));
         assert_eq!(finished(running), outcome, "lost {times} times of 3");
     }
+    // What a device refuses is no loss: the job is not repeated, and the device not opened again, which would fail.
+    let refused = || DoseError::DeviceRefused("on purpose".into());
+    let subject = open(4);
+    let scripts = work(&subject, 3, false);
+    assert_eq!(finished(run(&subject, &scripts, Box::new(move |_| Err(refused()))).1), Err(refused()));
+    assert_eq!(finished(run(&subject, &scripts, Box::new(|_| Ok(()))).1), Ok(()));
 }
 
 pub(super) fn a_device_that_does_not_come_back_fails_each_job(open: fn(usize) -> Subject) {

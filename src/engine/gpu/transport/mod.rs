@@ -28,7 +28,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use super::context::Context;
-use super::pipeline::Pipeline;
+use super::pipeline::{Pipeline, Source};
 use super::session::Session;
 use super::shader::{
     Shader, TRANSPORT_CHARGED, TRANSPORT_EMISSION, TRANSPORT_PHOTON, TRANSPORT_SCHEDULE, TransportCounters,
@@ -79,7 +79,9 @@ impl TransportStages {
             if control.is_cancelled() {
                 return Err(DoseError::Cancelled);
             }
-            Ok(Pipeline::compile(&context.device, shader, &constants))
+            let pipeline = context.compile(shader, Source::new(shader, None), &constants);
+            // Only good ones are kept.
+            context.faults.check().map(|()| pipeline)
         };
         Ok(Self {
             schedule: compiled(&TRANSPORT_SCHEDULE)?,

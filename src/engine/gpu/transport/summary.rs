@@ -9,7 +9,7 @@ use super::held::Held;
 use crate::domain::summed::RegionSums;
 use crate::domain::{Control, DoseError, Regions, Summed};
 use crate::engine::gpu::context::{Context, Workgroups};
-use crate::engine::gpu::pipeline::{Bound, Pipeline};
+use crate::engine::gpu::pipeline::{Bound, Pipeline, Source};
 use crate::engine::gpu::session::Session;
 use crate::engine::gpu::shader::{SUMMARY_REGIONS, SUMMARY_VOXELS, SummaryParams};
 use crate::prepare::transport::Scene;
@@ -31,9 +31,11 @@ pub(super) struct SummaryStages {
 }
 
 impl SummaryStages {
-    fn compile(context: &Context) -> Self {
-        let compiled = |shader| Pipeline::compile(&context.device, shader, &[]);
-        Self { voxels: compiled(&SUMMARY_VOXELS), regions: compiled(&SUMMARY_REGIONS) }
+    fn compile(context: &Context) -> Result<Self, DoseError> {
+        let compiled = |shader| context.compile(shader, Source::new(shader, None), &[]);
+        let stages = Self { voxels: compiled(&SUMMARY_VOXELS), regions: compiled(&SUMMARY_REGIONS) };
+        // Only good ones are kept.
+        context.faults.check().map(|()| stages)
     }
 }
 
@@ -72,7 +74,10 @@ impl Session {
         regions: &Regions,
     ) -> Result<Summed, DoseError> {
         let context = &self.context;
-        let summary = stages.summary.get_or_insert_with(|| SummaryStages::compile(context));
+        let summary = match &mut stages.summary {
+            Some(kept) => kept,
+            absent => absent.insert(SummaryStages::compile(context)?),
+        };
         let buffers = SummaryBuffers::new(context, summary, held, regions);
         context.faults.check()?;
         buffers.submit(context, summary);
