@@ -3,6 +3,7 @@
 //!
 //! SHADER_FOLDER: where to keep what is written, for other compilers (`.ci/gpus`, `benches/stages.py`).
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -42,8 +43,13 @@ fn is_taken(source: &str, capabilities: Capabilities) -> bool {
 
 #[test]
 fn no_stage_uses_a_feature_that_a_device_may_lack() {
+    let mut seen = HashSet::new();
     for stage in stage_sources() {
         assert!(is_taken(&stage.source, Capabilities::empty()), "{}", stage.name);
+        // Lines of another length are written with the same words.
+        if !seen.insert(stage.stage) {
+            continue;
+        }
         for (feature, line) in FEATURES {
             let first = if feature == "16-bit floats" { "enable f16;\n" } else { "" };
             let source = format!("{first}{}\n{line}\n", stage.source);
@@ -95,11 +101,11 @@ fn kept_folder() -> Option<PathBuf> {
 #[test]
 fn every_stage_is_written_for_directx_and_metal() {
     let stages = stage_sources();
-    assert_eq!(stages.len(), 11);
+    assert!(stages.len() > 100, "{} sources", stages.len());
     for stage in &stages {
         let (hlsl, msl) = (hlsl(stage), msl(stage));
         if let Some(folder) = kept_folder() {
-            let file = folder.join(stage.name);
+            let file = folder.join(&stage.name);
             fs::write(file.with_extension("hlsl"), &hlsl).expect("a file");
             fs::write(file.with_extension("metal"), &msl).expect("a file");
         }
@@ -120,7 +126,7 @@ fn every_stage_is_valid_spirv() {
     for stage in stage_sources() {
         let bytes = spirv(&stage);
         assert_eq!(bytes[..4], 0x0723_0203u32.to_le_bytes(), "{}", stage.name);
-        let file = folder.join(stage.name).with_extension("spv");
+        let file = folder.join(&stage.name).with_extension("spv");
         fs::write(&file, &bytes).expect("a file");
         if found {
             let output = Command::new("spirv-val").args(["--target-env", "vulkan1.1"]).arg(&file).output();
